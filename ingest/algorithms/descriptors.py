@@ -1,0 +1,98 @@
+"""A small description of a picture's layout and colours, made from the planes of a decoded frame.
+
+Two descriptors compare as the cosine of their angle. Re-encoding, scaling, a shift of a few pixels, subtitles, dimming
+and a slight crop hardly turn a descriptor; another shot does.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+U8 = NDArray[np.uint8]
+F32 = NDArray[np.float32]
+
+DESCRIPTOR_VERSION: Final = 1
+
+LUMA_GRID: Final = (9, 16)
+CHROMA_GRID: Final = (6, 8)
+ZERO: Final = 128
+"""The byte that stands for 0: a descriptor holds signed numbers, shifted so that they fit into bytes."""
+
+DESCRIPTOR_SIZE: Final = LUMA_GRID[0] * LUMA_GRID[1] + 2 * CHROMA_GRID[0] * CHROMA_GRID[1] + 2
+
+_SCALE: Final = 400.0
+"""Bytes for a component of length one; the largest that still fits is 0.32."""
+_FLAT: Final = 6.0
+"""Contrast (luma levels) below which a picture counts as flat: what is left then is mostly grain."""
+_CHROMA_GAIN: Final = 2.0
+_SUBTITLE_ROWS: Final = 0.78
+"""Where the part of the picture begins, from the top, in which subtitles stand."""
+_SUBTITLE_WEIGHT: Final = 0.35
+
+
+def _weights(rows: int, columns: int) -> F32:
+    """The share of each cell, summing to one: full above the subtitles, little where they stand."""
+    top = np.arange(rows) / rows
+    above = np.clip((_SUBTITLE_ROWS - top) * rows, 0.0, 1.0)
+    by_row = above + (1.0 - above) * _SUBTITLE_WEIGHT
+    grid = np.repeat(by_row[:, None], columns, axis=1)
+    return np.asarray(grid / grid.sum(), dtype=np.float32)
+
+
+_LUMA_WEIGHT: Final = _weights(*LUMA_GRID)
+_LUMA_ROOT: Final = np.sqrt(_LUMA_WEIGHT)
+_CHROMA_ROOT: Final = np.sqrt(_weights(*CHROMA_GRID)) * np.float32(_CHROMA_GAIN)
+
+
+def _grid(plane: U8, grid: tuple[int, int]) -> F32:
+    rows, columns = grid
+    small = cv2.resize(plane, (columns * 2, rows * 2), interpolation=cv2.INTER_AREA).astype(np.float32)
+    return np.asarray(cv2.resize(small, (columns, rows), interpolation=cv2.INTER_AREA), dtype=np.float32)
+
+
+def describe(luma: U8, chroma_u: U8, chroma_v: U8) -> U8:
+    """The descriptor of one frame: uint8[DESCRIPTOR_SIZE].
+
+    `luma` is uint8[h, w], best area-reduced to about 240x135; the chroma planes are uint8[h2, w2] with 128 for grey.
+    Any size of at least 1x1 is accepted. The luma enters without its mean, the whole is scaled to length one, so that
+    brightness and contrast do not count; only in a flat picture does the mean decide.
+    """
+    luma_cells = _grid(luma, LUMA_GRID)
+    mean = float((luma_cells * _LUMA_WEIGHT).sum())
+    parts = [
+        (luma_cells - np.float32(mean)) * _LUMA_ROOT,
+        (_grid(chroma_u, CHROMA_GRID) - np.float32(ZERO)) * _CHROMA_ROOT,
+        (_grid(chroma_v, CHROMA_GRID) - np.float32(ZERO)) * _CHROMA_ROOT,
+    ]
+    vector = np.concatenate([part.ravel() for part in parts])
+    length = float(np.sqrt(vector @ vector + _FLAT * _FLAT))
+    angle = mean / 255.0 * np.pi / 2.0
+    flat = np.asarray([_FLAT * np.cos(angle), _FLAT * np.sin(angle)], dtype=np.float32)
+    scaled = np.concatenate([vector, flat]) * np.float32(_SCALE / length)
+    return np.clip(np.rint(scaled) + ZERO, 1, 255).astype(np.uint8)
+
+
+def as_vectors(descriptors: U8) -> F32:
+    """The signed numbers of descriptors uint8[N, D] as float32[N, D]: whole numbers of -127..127, not scaled.
+
+    Their products and sums stay below 2**24, so float32 dot products of them are exact in whatever order they are
+    summed: results do not depend on blocks, threads or the processor.
+    """
+    return np.asarray(descriptors, dtype=np.float32) - np.float32(ZERO)
+
+
+def distances(descriptor: U8, descriptors: U8) -> F32:
+    """One minus the cosine between one descriptor uint8[D] and each of uint8[N, D]: float32[N], 0 equal, 1 unrelated."""
+    one, many = as_vectors(descriptor), as_vectors(descriptors)
+    lengths = np.sqrt(float(one @ one)) * np.sqrt(np.einsum("nd,nd->n", many, many).astype(np.float64))
+    cosine = (many @ one).astype(np.float64) / np.maximum(lengths, 1e-9)
+    return np.asarray(np.clip(1.0 - cosine, 0.0, 2.0), dtype=np.float32)
+
+
+def distance(first: U8, second: U8) -> float:
+    """One minus the cosine between two descriptors uint8[D]: 0 equal, 1 unrelated, 2 opposite."""
+    return float(distances(first, np.asarray(second)[None, :])[0])
