@@ -1,0 +1,26 @@
+"""The rows of `annotate`, under one name."""
+
+from __future__ import annotations
+
+from annotate.models.caption import Caption
+from annotate.models.character import Character, CharacterAlias
+from annotate.models.face import Face, FaceCluster, FaceState, NamedBy, ReferencePicture
+from annotate.models.model_version import ModelVersion
+from annotate.models.tag import FrameTag, Tag, TagAlias, TagCategory, TagState
+
+__all__ = [
+    "Caption",
+    "Character",
+    "CharacterAlias",
+    "Face",
+    "FaceCluster",
+    "FaceState",
+    "FrameTag",
+    "ModelVersion",
+    "NamedBy",
+    "ReferencePicture",
+    "Tag",
+    "TagAlias",
+    "TagCategory",
+    "TagState",
+]

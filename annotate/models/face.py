@@ -1,0 +1,109 @@
+"""FaceCluster and Face: a box on a frame, what it looks like, and who it is according to whom."""
+
+from __future__ import annotations
+
+from django.conf import settings
+from django.db import models
+
+from annotate.models.character import Character
+from annotate.models.model_version import ModelVersion
+from ingest.models import Collection, Frame
+
+
+class FaceCluster(models.Model):
+    """Faces that look like one person, to be named in one go."""
+
+    collection = models.ForeignKey(Collection, models.CASCADE, related_name="face_clusters")
+    number = models.PositiveIntegerField()
+    size = models.PositiveIntegerField(default=0)
+    purity = models.FloatField(default=0)  # 0 to 1: how surely it is one person; the page shows doubtful ones last
+    guess = models.ForeignKey(Character, models.SET_NULL, null=True, blank=True, related_name="+")
+    guess_score = models.FloatField(null=True, blank=True)
+
+    class Meta:
+        ordering = ("-purity", "number")
+        constraints = (models.UniqueConstraint(fields=("collection", "number"), name="cluster_once"),)
+
+
+class FaceState(models.TextChoices):
+    FACE = "face", "face"
+    NOT_A_FACE = "not_a_face", "not a face"
+    NOBODY = "nobody", "nobody of the cast"
+
+
+class NamedBy(models.TextChoices):
+    NONE = "", "not named"
+    MODEL = "model", "a model"
+    PERSON = "person", "a person"
+
+
+class FaceQuerySet(models.QuerySet["Face"]):
+    def real(self) -> FaceQuerySet:
+        """Without the boxes that a person called no face."""
+        return self.exclude(state=FaceState.NOT_A_FACE)
+
+    def named(self) -> FaceQuerySet:
+        return self.filter(state=FaceState.FACE, character__isnull=False)
+
+    def unnamed(self) -> FaceQuerySet:
+        """Faces that still wait for a name: neither named, nor nobody, nor no face."""
+        return self.filter(state=FaceState.FACE, character__isnull=True)
+
+    def by_person(self) -> FaceQuerySet:
+        """What a run must not change."""
+        return self.filter(named_by=NamedBy.PERSON)
+
+
+class Face(models.Model):
+    """A face box on a frame. Box values are 0 to 1 of the picture: left, top, right, bottom."""
+
+    collection = models.ForeignKey(Collection, models.CASCADE, related_name="faces")
+    frame = models.ForeignKey(Frame, models.CASCADE, related_name="faces")
+    left = models.FloatField()
+    top = models.FloatField()
+    right = models.FloatField()
+    bottom = models.FloatField()
+    score = models.FloatField(default=1.0)
+    model_version = models.ForeignKey(ModelVersion, models.PROTECT, null=True, blank=True, related_name="+")
+    drawn_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="+")
+    box_by_person = models.BooleanField(default=False)  # drawn, moved or resized by a person
+    crop = models.CharField(max_length=100, blank=True)  # head crop in the store
+    embedding = models.BinaryField(null=True, editable=False)
+    embedding_version = models.ForeignKey(ModelVersion, models.SET_NULL, null=True, blank=True, related_name="+")
+    cluster = models.ForeignKey(FaceCluster, models.SET_NULL, null=True, blank=True, related_name="faces")
+    state = models.CharField(max_length=12, choices=FaceState.choices, default=FaceState.FACE)
+    character = models.ForeignKey(Character, models.SET_NULL, null=True, blank=True, related_name="faces")
+    confidence = models.FloatField(null=True, blank=True)
+    named_by = models.CharField(max_length=8, choices=NamedBy.choices, default=NamedBy.NONE, blank=True)
+    named_user = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="+")
+    is_reference = models.BooleanField(default=False)
+    version = models.PositiveIntegerField(default=1)  # rises with every person's change; stale forms are refused
+
+    objects = FaceQuerySet.as_manager()
+
+    class Meta:
+        ordering = ("frame_id", "left", "pk")
+        indexes = (
+            models.Index(fields=("collection", "state", "character"), name="face_named"),
+            models.Index(fields=("cluster", "state"), name="face_cluster"),
+            models.Index(fields=("character", "-confidence"), name="face_likelihood"),
+        )
+
+    @property
+    def height(self) -> float:
+        """Face height ratio: face height over picture height."""
+        return self.bottom - self.top
+
+
+class ReferencePicture(models.Model):
+    """A face picture from a references folder: who looks how, without a frame of ours."""
+
+    collection = models.ForeignKey(Collection, models.CASCADE, related_name="reference_pictures")
+    character = models.ForeignKey(Character, models.CASCADE, related_name="reference_pictures")
+    sha256 = models.CharField(max_length=64)
+    crop = models.CharField(max_length=100)
+    embedding = models.BinaryField(null=True, editable=False)
+    embedding_version = models.ForeignKey(ModelVersion, models.SET_NULL, null=True, blank=True, related_name="+")
+
+    class Meta:
+        constraints = (models.UniqueConstraint(fields=("character", "sha256"), name="reference_once"),)

@@ -1,0 +1,64 @@
+"""Tag, its aliases, and what is said of a frame."""
+
+from __future__ import annotations
+
+from django.conf import settings
+from django.db import models
+
+from annotate.models.model_version import ModelVersion
+from ingest.models import Frame
+
+
+class TagCategory(models.IntegerChoices):
+    """Danbooru's numbers."""
+
+    GENERAL = 0, "general"
+    ARTIST = 1, "artist"
+    COPYRIGHT = 3, "copyright"
+    CHARACTER = 4, "character"
+    META = 5, "meta"
+
+
+class Tag(models.Model):
+    """One word of the vocabulary, with underscores; shared by all collections."""
+
+    name = models.CharField(max_length=200, unique=True)
+    category = models.PositiveSmallIntegerField(choices=TagCategory.choices, default=TagCategory.GENERAL)
+    post_count = models.PositiveIntegerField(default=0)
+
+    class Meta:
+        indexes = (models.Index(fields=("-post_count",), name="tag_by_count"),)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class TagAlias(models.Model):
+    """Another spelling that means a tag."""
+
+    name = models.CharField(max_length=200, unique=True)
+    tag = models.ForeignKey(Tag, models.CASCADE, related_name="aliases")
+
+
+class TagState(models.TextChoices):
+    """No row = not reviewed. `no` is a person's word that the tag is wrong here; no model brings it back."""
+
+    YES = "yes", "yes"
+    NO = "no", "no"
+
+
+class FrameTag(models.Model):
+    """A tag said of a frame, by a model (with its score) or by a person."""
+
+    frame = models.ForeignKey(Frame, models.CASCADE, related_name="frame_tags")
+    tag = models.ForeignKey(Tag, models.CASCADE, related_name="frame_tags")
+    state = models.CharField(max_length=4, choices=TagState.choices, default=TagState.YES)
+    score = models.FloatField(default=1.0)
+    model_version = models.ForeignKey(ModelVersion, models.PROTECT, null=True, blank=True, related_name="+")
+    by = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="+")
+    by_person = models.BooleanField(default=False)  # stays true when the account is deleted
+    at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        constraints = (models.UniqueConstraint(fields=("frame", "tag"), name="frame_tag_once"),)
+        indexes = (models.Index(fields=("tag", "state", "frame"), name="frame_tag_search"),)

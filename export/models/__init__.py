@@ -1,0 +1,8 @@
+"""The rows of `export`, under one name."""
+
+from __future__ import annotations
+
+from export.models.job import ExportJob
+from export.models.recipe import Recipe
+
+__all__ = ["ExportJob", "Recipe"]

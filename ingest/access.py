@@ -1,0 +1,57 @@
+"""Who may see and do what: the first line of every view."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, TypeVar
+
+from django.contrib.auth.decorators import login_required
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse
+
+from ingest.models import Collection, Membership, Role
+
+ViewResponse = TypeVar("ViewResponse", bound=HttpResponse)
+
+
+def role_in(collection: Collection, user: Any) -> Role | None:
+    """The user's role, None for a stranger. One query."""
+    role = Membership.objects.filter(collection=collection, user_id=user.pk).values_list("role", flat=True).first()
+    return None if role is None else Role(role)
+
+
+def collection_for(user: Any, pk: int, *, at_least: Role = Role.VIEWER) -> tuple[Collection, Role]:
+    """The collection and the user's role in it. One query.
+
+    Raises Http404 for a stranger (that it exists is nobody's business), PermissionDenied for too low a role.
+    """
+    membership = Membership.objects.select_related("collection").filter(collection_id=pk, user_id=user.pk).first()
+    if membership is None:
+        raise Http404("No such collection.")
+    role = Role(membership.role)
+    if role < at_least:
+        raise PermissionDenied(f"This needs the role {at_least.label}; you are {role.label} here. Ask a lead.")
+    return membership.collection, role
+
+
+def member_view(*, at_least: Role = Role.VIEWER, write: Role | None = None) -> Callable[..., Callable[..., Any]]:
+    """Decorator: login page for the anonymous, 404 for strangers, 403 for too low a role.
+
+    The view gets `(request, collection, ...)`; `request.role` is the role. The URL gives `collection_id`. `write` is the
+    role that any method but GET and HEAD needs (default: `at_least`).
+    """
+
+    def decorate(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
+        @login_required
+        @wraps(view)
+        def wrapped(request: HttpRequest, collection_id: int, *args: Any, **kwargs: Any) -> HttpResponse:
+            needed = at_least if write is None or request.method in ("GET", "HEAD") else write
+            collection, role = collection_for(request.user, collection_id, at_least=needed)
+            request.collection = collection  # type: ignore[attr-defined]
+            request.role = role  # type: ignore[attr-defined]
+            return view(request, collection, *args, **kwargs)
+
+        return wrapped
+
+    return decorate

@@ -1,0 +1,32 @@
+"""The rows of `ingest`, under one name."""
+
+from __future__ import annotations
+
+from ingest.models.collection import Collection, Invitation, Membership, Role
+from ingest.models.frame import DropReason, Frame, FrameState, Shot
+from ingest.models.history import Operation, Revision
+from ingest.models.run import FINISHED, PipelineRun, RunState, StageRun
+from ingest.models.source import Episode, ImageType, SkippedInput, Source, SourceKind, Upload
+
+__all__ = [
+    "FINISHED",
+    "Collection",
+    "DropReason",
+    "Episode",
+    "Frame",
+    "FrameState",
+    "ImageType",
+    "Invitation",
+    "Membership",
+    "Operation",
+    "PipelineRun",
+    "Revision",
+    "Role",
+    "RunState",
+    "Shot",
+    "SkippedInput",
+    "Source",
+    "SourceKind",
+    "StageRun",
+    "Upload",
+]

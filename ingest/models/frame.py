@@ -1,0 +1,110 @@
+"""Shot and Frame: one distinct picture of an episode, why it is kept or dropped, and of whom it is a copy."""
+
+from __future__ import annotations
+
+from django.conf import settings
+from django.db import models
+
+from ingest.models.collection import Collection
+from ingest.models.source import Episode
+
+
+class FrameState(models.TextChoices):
+    KEPT = "kept", "kept"
+    DROPPED = "dropped", "dropped"
+
+
+class DropReason(models.TextChoices):
+    """Why a picture is not part of the set. Every value is counted and shown."""
+
+    DUPLICATE = "duplicate", "similar to a kept frame"
+    BLACK = "black", "nearly black"
+    WHITE = "white", "nearly white"
+    FADE = "fade", "inside a fade"
+    BLEND = "blend", "blend of two shots"
+    MOTION = "motion", "inside a pan or zoom"
+    PERSON = "person", "dropped by a person"
+
+
+class Shot(models.Model):
+    """The frames between two cuts."""
+
+    episode = models.ForeignKey(Episode, models.CASCADE, related_name="shots")
+    index = models.PositiveIntegerField()
+    start_s = models.FloatField()
+    end_s = models.FloatField()
+
+    class Meta:
+        ordering = ("episode_id", "index")
+        constraints = (models.UniqueConstraint(fields=("episode", "index"), name="shot_once"),)
+
+
+class FrameQuerySet(models.QuerySet["Frame"]):
+    def kept(self) -> FrameQuerySet:
+        """What the next stages and the exports see."""
+        return self.filter(state=FrameState.KEPT)
+
+    def dropped(self) -> FrameQuerySet:
+        """What a filter or a person took out; each with a reason."""
+        return self.filter(state=FrameState.DROPPED)
+
+    def duplicates(self) -> FrameQuerySet:
+        """Dropped as similar to a kept frame."""
+        return self.filter(state=FrameState.DROPPED, reason=DropReason.DUPLICATE)
+
+    def for_export(self) -> FrameQuerySet:
+        """Kept, not left out by a person, and from a source that may be exported."""
+        return self.filter(state=FrameState.KEPT, excluded=False, episode__source__exportable=True)
+
+
+class Frame(models.Model):
+    """One distinct picture: for a video a drawing with its run (first and last time, count), for a folder a file."""
+
+    collection = models.ForeignKey(Collection, models.CASCADE, related_name="frames")
+    episode = models.ForeignKey(Episode, models.CASCADE, related_name="frames")
+    shot = models.ForeignKey(Shot, models.SET_NULL, null=True, blank=True, related_name="frames")
+    index = models.PositiveIntegerField()  # of the first picture of the run, counted from 0 in decoding order
+    pts = models.BigIntegerField(default=0)  # in the stream's time base
+    time_s = models.FloatField(default=0)
+    end_s = models.FloatField(default=0)
+    run_length = models.PositiveIntegerField(default=1)  # how many decoded pictures show this drawing
+    name = models.CharField(max_length=400, blank=True)  # pictures: path inside the folder or archive
+    width = models.PositiveIntegerField()
+    height = models.PositiveIntegerField()
+    # Names in the content-addressed store; `file` is empty while only a preview is kept (a dropped frame).
+    file = models.CharField(max_length=100, blank=True)
+    preview = models.CharField(max_length=100, blank=True)
+    placeholder = models.CharField(
+        max_length=400, blank=True
+    )  # tiny blurred picture as a data URL, drawn while loading
+    descriptor = models.BinaryField(null=True, editable=False)
+    descriptor_version = models.PositiveSmallIntegerField(default=0)
+    quality = models.FloatField(default=0)  # higher is the better copy; see ingest/algorithms/best_copy.py
+    measures = models.JSONField(default=dict, blank=True)  # sharpness, contrast, blockiness...
+    state = models.CharField(max_length=10, choices=FrameState.choices, default=FrameState.KEPT)
+    reason = models.CharField(max_length=20, choices=DropReason.choices, blank=True)
+    duplicate_of = models.ForeignKey("self", models.SET_NULL, null=True, blank=True, related_name="copies")
+    distance = models.FloatField(null=True, blank=True)
+    # A person's word on keeping or dropping; a run never changes such a frame.
+    decided_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="+")
+    decided = models.BooleanField(default=False)
+    excluded = models.BooleanField(default=False)  # a person left it out of exports
+    face_count = models.PositiveSmallIntegerField(null=True, blank=True)  # null until faces were looked for
+    tagged = models.BooleanField(default=False)
+
+    objects = FrameQuerySet.as_manager()
+
+    class Meta:
+        ordering = ("episode_id", "index")
+        constraints = (models.UniqueConstraint(fields=("episode", "index"), name="frame_once"),)
+        indexes = (
+            # the frames page: a collection's kept frames, page after page
+            models.Index(fields=("collection", "state", "episode", "index"), name="frame_page"),
+            # "how many of each reason" in the funnel
+            models.Index(fields=("collection", "state", "reason"), name="frame_reasons"),
+            # filter by number of faces
+            models.Index(fields=("collection", "face_count"), name="frame_faces"),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.episode_id}:{self.index}"

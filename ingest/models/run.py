@@ -1,0 +1,81 @@
+"""PipelineRun and StageRun: the truth about what was asked to run, how far it is, and who works on it."""
+
+from __future__ import annotations
+
+from django.conf import settings
+from django.db import models
+
+from ingest.models.collection import Collection
+from ingest.models.source import Episode
+
+
+class RunState(models.TextChoices):
+    WAITING = "waiting", "waiting"  # an earlier stage is not done
+    QUEUED = "queued", "queued"
+    RUNNING = "running", "running"
+    DONE = "done", "done"
+    FAILED = "failed", "failed"
+    CANCELLED = "cancelled", "cancelled"
+
+
+FINISHED = (RunState.DONE, RunState.FAILED, RunState.CANCELLED)
+
+
+class PipelineRun(models.Model):
+    """One request to run some stages over some episodes, with its parameters frozen."""
+
+    collection = models.ForeignKey(Collection, models.CASCADE, related_name="runs")
+    created_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="+")
+    created_at = models.DateTimeField(auto_now_add=True)
+    finished_at = models.DateTimeField(null=True, blank=True)
+    state = models.CharField(max_length=10, choices=RunState.choices, default=RunState.QUEUED)
+    params = models.JSONField(default=dict)  # stage name -> parameters
+    code_version = models.CharField(max_length=40)
+    cancel_requested = models.BooleanField(default=False)
+
+    class Meta:
+        ordering = ("-pk",)
+        indexes = (models.Index(fields=("collection", "state"), name="run_state"),)
+
+    @property
+    def finished(self) -> bool:
+        return self.state in FINISHED
+
+
+class StageRun(models.Model):
+    """One stage of a run over one episode (or over the whole collection when `episode` is null)."""
+
+    run = models.ForeignKey(PipelineRun, models.CASCADE, related_name="stages")
+    episode = models.ForeignKey(Episode, models.CASCADE, null=True, blank=True, related_name="stage_runs")
+    stage = models.CharField(max_length=40)
+    order = models.PositiveSmallIntegerField()
+    queue = models.CharField(max_length=20)
+    state = models.CharField(max_length=10, choices=RunState.choices, default=RunState.WAITING)
+    attempt = models.PositiveSmallIntegerField(default=0)
+    token = models.CharField(max_length=40, blank=True)  # the claim: only its holder may write
+    worker = models.CharField(max_length=100, blank=True)
+    total = models.PositiveIntegerField(default=0)  # units of work; 0 = not known yet
+    done = models.PositiveIntegerField(default=0)
+    counters = models.JSONField(default=dict, blank=True)  # what came out: kept, dropped by reason, faces...
+    timings = models.JSONField(default=dict, blank=True)  # seconds: work, save, wait
+    log = models.TextField(blank=True)
+    error = models.TextField(blank=True)  # text for the user
+    device = models.CharField(max_length=100, blank=True)
+    heartbeat_at = models.DateTimeField(null=True, blank=True)
+    started_at = models.DateTimeField(null=True, blank=True)
+    finished_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ("run_id", "order", "pk")
+        indexes = (models.Index(fields=("state", "heartbeat_at"), name="stage_sweep"),)
+
+    @property
+    def finished(self) -> bool:
+        return self.state in FINISHED
+
+    @property
+    def percent(self) -> int:
+        """0 to 100; 100 only when done."""
+        if self.state == RunState.DONE:
+            return 100
+        return min(99, 100 * self.done // self.total) if self.total else 0

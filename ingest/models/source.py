@@ -1,0 +1,114 @@
+"""Source and Episode: a physical input, and the video or ordered pictures that it brings; what could not be read of it."""
+
+from __future__ import annotations
+
+from django.conf import settings
+from django.db import models
+
+from ingest.models.collection import Collection
+
+
+class SourceKind(models.TextChoices):
+    VIDEO = "video", "video"
+    PICTURES = "pictures", "pictures"
+
+
+class ImageType(models.TextChoices):
+    """A level of the balance tree."""
+
+    SCREENSHOTS = "screenshots", "screenshots"
+    FANART = "fanart", "fan art"
+    REGULARIZATION = "regularization", "regularization"
+
+
+class Source(models.Model):
+    """One physical input: a video file, a folder or a zip of pictures."""
+
+    collection = models.ForeignKey(Collection, models.CASCADE, related_name="sources")
+    kind = models.CharField(max_length=10, choices=SourceKind.choices)
+    name = models.CharField(max_length=400)  # as the person sees it: the file's or folder's own name
+    path = models.CharField(max_length=1000)  # absolute, or relative to KOMA_DATA_DIR when `uploaded`
+    uploaded = models.BooleanField(default=False)  # ours to delete; else read in place and never written
+    sha256 = models.CharField(max_length=64)  # of the file's bytes; of the sorted listing for a folder
+    size_bytes = models.BigIntegerField(default=0)
+    image_type = models.CharField(max_length=20, choices=ImageType.choices, default=ImageType.SCREENSHOTS)
+    licence_note = models.TextField(blank=True)
+    exportable = models.BooleanField(default=True)
+    added_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="+")
+    added_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints = (models.UniqueConstraint(fields=("collection", "sha256"), name="source_once_per_collection"),)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Episode(models.Model):
+    """One video, or one ordered group of pictures, inside a collection."""
+
+    collection = models.ForeignKey(Collection, models.CASCADE, related_name="episodes")
+    source = models.OneToOneField(Source, models.CASCADE, related_name="episode")
+    series = models.CharField(max_length=200, blank=True)
+    season = models.PositiveSmallIntegerField(null=True, blank=True)
+    number = models.CharField(max_length=20, blank=True)  # "04", "12.5", "OVA"
+    title = models.CharField(max_length=300)
+    duration_s = models.FloatField(default=0)
+    frame_rate = models.FloatField(default=0)
+    width = models.PositiveIntegerField(default=0)
+    height = models.PositiveIntegerField(default=0)
+    codec = models.CharField(max_length=40, blank=True)
+    decoded = models.PositiveIntegerField(default=0)  # pictures that the extraction decoded or read
+    extracted_at = models.DateTimeField(null=True, blank=True)
+    warnings = models.JSONField(default=list, blank=True)  # texts for the user: truncated at..., fell back to...
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ("series", "season", "number", "pk")
+
+    def __str__(self) -> str:
+        return self.label
+
+    @property
+    def label(self) -> str:
+        """`S2 EP04`, `EP04`, or the title where the name held no number."""
+        if not self.number:
+            return self.title
+        number = f"EP{self.number}" if self.number[:1].isdigit() else self.number
+        return f"S{self.season} {number}" if self.season else number
+
+    @property
+    def kind(self) -> str:
+        """`video` or `pictures`. Reads `self.source`: a query unless it was selected."""
+        return self.source.kind
+
+
+class SkippedInput(models.Model):
+    """A file or a part of one that could not be used, with the reason; counted and shown, never silent."""
+
+    collection = models.ForeignKey(Collection, models.CASCADE, related_name="skipped_inputs")
+    episode = models.ForeignKey(Episode, models.CASCADE, null=True, blank=True, related_name="skipped_inputs")
+    name = models.CharField(max_length=400)
+    reason = models.TextField()
+    at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints = (models.UniqueConstraint(fields=("collection", "episode", "name"), name="skipped_once"),)
+
+
+class Upload(models.Model):
+    """A file on its way in, in chunks; `received` is how many bytes are safely on the disk."""
+
+    collection = models.ForeignKey(Collection, models.CASCADE, related_name="uploads")
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="+")
+    key = models.CharField(max_length=64)  # made by the browser from name, size and date, to find it again
+    name = models.CharField(max_length=400)
+    size_bytes = models.BigIntegerField()
+    received = models.BigIntegerField(default=0)
+    options = models.JSONField(default=dict, blank=True)  # image type, licence note, exportable...
+    created_at = models.DateTimeField(auto_now_add=True)
+    updated_at = models.DateTimeField(auto_now=True)
+    source = models.ForeignKey(Source, models.SET_NULL, null=True, blank=True, related_name="+")
+
+    class Meta:
+        constraints = (models.UniqueConstraint(fields=("collection", "user", "key"), name="upload_once"),)

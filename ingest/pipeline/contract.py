@@ -1,0 +1,92 @@
+"""What a stage is. A stage reads pending work in bounded batches, works on each outside the database, saves each at once.
+
+A stage MUST be idempotent: killed at any moment and run again it ends with the same rows (by natural key) and files.
+It MUST be deterministic for the same input and parameters. `batches` MUST be lazy; `work` MUST NOT write to the database;
+`save` runs in one transaction that also proves that this worker still holds the claim. A person's word is never changed.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from dataclasses import dataclass, field, fields
+from typing import Any, ClassVar, Generic, TypeVar
+
+from ingest.errors import BadInput
+from ingest.models import Collection, Episode, PipelineRun, StageRun
+
+Batch = TypeVar("Batch")
+Result = TypeVar("Result")
+
+
+@dataclass(slots=True)
+class NoParams:
+    """For stages without choices."""
+
+
+@dataclass(slots=True)
+class Context:
+    """What a stage knows while it runs. `models` outlives the stage in a persistent process (the gpu queue)."""
+
+    stage_run: StageRun
+    run: PipelineRun
+    collection: Collection
+    episode: Episode | None
+    params: Any
+    models: dict[str, Any]
+    counters: dict[str, int] = field(default_factory=dict)
+    log_lines: list[str] = field(default_factory=list)
+    total: int = 0
+    device: str = ""
+
+    def count(self, what: str, n: int = 1) -> None:
+        """Add to a counter that the run page shows. Counters are kept with the batch that is being saved."""
+        self.counters[what] = self.counters.get(what, 0) + n
+
+    def log(self, line: str) -> None:
+        """A line for the run's log, in words for the user."""
+        self.log_lines.append(line)
+
+
+class Stage(ABC, Generic[Batch, Result]):
+    """One step of the pipeline; instances live for one StageRun."""
+
+    name: ClassVar[str]
+    label: ClassVar[str]
+    queue: ClassVar[str]  # cpu, gpu, io
+    per_episode: ClassVar[bool] = True  # False: one StageRun over the whole collection
+    params_type: ClassVar[type] = NoParams
+
+    def __init__(self, ctx: Context) -> None:
+        self.ctx = ctx
+
+    def applies(self) -> bool:
+        """False when there is nothing for this stage in the episode (pictures have no video to decode)."""
+        return True
+
+    @abstractmethod
+    def batches(self) -> Iterator[Batch]:
+        """Yield bounded batches of what is still to do; set `ctx.total` to the units of work when known."""
+
+    @abstractmethod
+    def work(self, batch: Batch) -> Result:
+        """The slow part: decode, infer, write files. No database writes."""
+
+    @abstractmethod
+    def save(self, result: Result) -> int:
+        """Write the rows, inside the runner's transaction; return the units done."""
+
+    def finish(self) -> None:
+        """Last writes after all batches, inside a transaction."""
+
+
+def parse_params(params_type: type, values: dict[str, Any], *, stage: str) -> Any:
+    """Build a stage's Params dataclass from JSON values; an unknown name or a wrong type is refused with its name."""
+    known = {f.name: f for f in fields(params_type)}
+    for name in values:
+        if name not in known:
+            raise BadInput(f"Stage {stage} has no parameter {name!r}; it has: {', '.join(sorted(known)) or 'none'}.")
+    try:
+        return params_type(**values)
+    except (TypeError, ValueError) as error:
+        raise BadInput(f"Stage {stage}: {error}") from error

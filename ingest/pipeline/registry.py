@@ -1,0 +1,27 @@
+"""Finds stage classes by the dotted strings in settings.PIPELINE_STAGES, in pipeline order."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+from django.conf import settings
+from django.utils.module_loading import import_string
+
+from ingest.errors import BadInput
+from ingest.pipeline.contract import Stage
+
+
+@cache
+def stages() -> dict[str, type[Stage[Any, Any]]]:
+    """All stages by name, in the order in which they run."""
+    found = [import_string(path) for path in settings.PIPELINE_STAGES]
+    return {stage.name: stage for stage in found}
+
+
+def stage_named(name: str) -> type[Stage[Any, Any]]:
+    """The stage class; BadInput for a name that does not exist."""
+    try:
+        return stages()[name]
+    except KeyError:
+        raise BadInput(f"There is no stage {name!r}; there are: {', '.join(stages())}.") from None

@@ -1,0 +1,311 @@
+"""Runs stages: claim, batches with heartbeat and cancel, save under the claim, finish, hand on to the next stage.
+
+The database is the truth. A claim is a token on the StageRun row; whoever lost it cannot write any more.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import Any
+
+from django.db import DatabaseError, close_old_connections, connection, transaction
+from django.db.models import F
+from django.utils import timezone
+
+from ingest.errors import Cancelled, KomaError, LostClaim
+from ingest.models import FINISHED, PipelineRun, RunState, StageRun
+from ingest.pipeline.contract import Context, Stage, parse_params
+from ingest.pipeline.registry import stage_named
+
+logger = logging.getLogger(__name__)
+
+HEARTBEAT_MAX_AGE_S = 90  # older: the worker is dead or hangs; its stage goes to another
+HEARTBEAT_EVERY_S = 5
+ATTEMPTS_MAX = 5  # then the stage has failed: it kills or hangs its worker
+BATCH_MAX_S = 900  # a batch that takes longer hangs: its claim is no longer renewed
+HUNG_EXIT_CODE = 70
+LOG_MAX_CHARS = 20_000
+
+
+def execute(
+    stage_run_id: int, *, models: dict[str, Any] | None = None, exit_when_hung: bool = False
+) -> RunState | None:
+    """Run one queued stage to its end in this process; None when somebody else had it. Never raises for its failure.
+
+    With `exit_when_hung` a batch that hangs ends the process (a worker, which is started again); the sweep re-queues.
+    """
+    stage_run = claim(stage_run_id)
+    if stage_run is None:
+        return None
+    run = stage_run.run
+    try:
+        stage = _open(stage_run, models if models is not None else {})
+        if stage.applies():
+            _run(stage, exit_when_hung=exit_when_hung)
+        _close(stage_run, RunState.DONE)
+    except Cancelled:
+        _close(stage_run, RunState.CANCELLED)
+    except LostClaim:
+        logger.warning("stage run %s was taken over by another worker", stage_run_id)
+        return None
+    except KomaError as error:
+        _close(stage_run, RunState.FAILED, error=error.message)
+    except Exception as error:  # the one place: a failing stage must end as a row that says so
+        logger.exception("stage run %s failed", stage_run_id)
+        text = f"{stage_run.stage} broke with {type(error).__name__}: {error}. The log of the worker has the details."
+        _close(stage_run, RunState.FAILED, error=text)
+    settle(run)
+    stage_run.refresh_from_db()
+    return RunState(stage_run.state)
+
+
+def claim(stage_run_id: int) -> StageRun | None:
+    """Take a queued stage by a conditional UPDATE; None when it is not queued any more."""
+    token = uuid.uuid4().hex
+    now = timezone.now()
+    taken = StageRun.objects.filter(pk=stage_run_id, state=RunState.QUEUED).update(
+        state=RunState.RUNNING,
+        token=token,
+        worker=f"{socket.gethostname()}:{os.getpid()}",
+        attempt=F("attempt") + 1,
+        started_at=now,
+        heartbeat_at=now,
+        error="",
+    )
+    if taken != 1:
+        return None
+    stage_run = StageRun.objects.select_related("run__collection", "episode__source").get(pk=stage_run_id)
+    PipelineRun.objects.filter(pk=stage_run.run_id, state=RunState.QUEUED).update(state=RunState.RUNNING)
+    return stage_run
+
+
+def _open(stage_run: StageRun, models: dict[str, Any]) -> Stage[Any, Any]:
+    stage_type = stage_named(stage_run.stage)
+    params = parse_params(stage_type.params_type, stage_run.run.params.get(stage_run.stage, {}), stage=stage_run.stage)
+    # Counters are kept with the rows they count; a stage that was interrupted counts on from there.
+    ctx = Context(
+        stage_run=stage_run,
+        run=stage_run.run,
+        collection=stage_run.run.collection,
+        episode=stage_run.episode,
+        params=params,
+        models=models,
+        counters=dict(stage_run.counters),
+    )
+    return stage_type(ctx)
+
+
+def _run(stage: Stage[Any, Any], *, exit_when_hung: bool) -> None:
+    """Batches: check for cancel, work outside the database, save under the claim."""
+    ctx = stage.ctx
+    timings = {"read": 0.0, "work": 0.0, "save": 0.0}
+    done = 0
+    started = time.perf_counter()
+    with _heartbeat(ctx.stage_run, exit_when_hung=exit_when_hung) as beating:
+        for batch in _timed(stage.batches(), timings):
+            beating()
+            _check_cancel(ctx.stage_run)
+            before = time.perf_counter()
+            result = stage.work(batch)
+            timings["work"] += time.perf_counter() - before
+            before = time.perf_counter()
+            with transaction.atomic():
+                hold_claim(ctx.stage_run)
+                done += stage.save(result)
+                timings["save"] += time.perf_counter() - before
+                _progress(ctx, done=done, timings=timings | {"total": time.perf_counter() - started})
+        with transaction.atomic():
+            hold_claim(ctx.stage_run)
+            stage.finish()
+            ctx.total = ctx.total or done
+            _progress(ctx, done=max(done, ctx.total), timings=timings | {"total": time.perf_counter() - started})
+
+
+def _timed(batches: Iterator[Any], timings: dict[str, float]) -> Iterator[Any]:
+    """The same batches; the time spent waiting for each is added to timings["read"]."""
+    while True:
+        before = time.perf_counter()
+        try:
+            batch = next(batches)
+        except StopIteration:
+            return
+        finally:
+            timings["read"] += time.perf_counter() - before
+        yield batch
+
+
+def hold_claim(stage_run: StageRun) -> None:
+    """Prove inside the transaction that the claim is still ours; the UPDATE also locks the row against the sweep."""
+    held = StageRun.objects.filter(pk=stage_run.pk, token=stage_run.token, state=RunState.RUNNING).update(
+        heartbeat_at=timezone.now()
+    )
+    if held != 1:
+        raise LostClaim("Another worker has this stage now.")
+
+
+def _check_cancel(stage_run: StageRun) -> None:
+    if PipelineRun.objects.filter(pk=stage_run.run_id, cancel_requested=True).exists():
+        raise Cancelled("Cancelled.")
+
+
+def _progress(ctx: Context, *, done: int, timings: dict[str, float]) -> None:
+    values: dict[str, Any] = {
+        "done": done,
+        "total": max(ctx.total, done),
+        "counters": ctx.counters,
+        "timings": {k: round(v, 3) for k, v in timings.items()},
+        "device": ctx.device,
+    }
+    if ctx.log_lines:
+        values["log"] = (ctx.stage_run.log + "".join(f"{line}\n" for line in ctx.log_lines))[-LOG_MAX_CHARS:]
+    StageRun.objects.filter(pk=ctx.stage_run.pk, token=ctx.stage_run.token).update(**values)
+    if ctx.log_lines:
+        ctx.stage_run.log = values["log"]
+        ctx.log_lines.clear()
+
+
+@contextmanager
+def _heartbeat(stage_run: StageRun, *, exit_when_hung: bool) -> Iterator[Callable[[], None]]:
+    """Renew the claim from a thread while a batch works, for at most BATCH_MAX_S a batch; yields "a new batch begins".
+
+    SQLite in tests shares one in-memory connection, where a second thread must not write: batches renew it there.
+    """
+    began = [time.monotonic()]
+
+    def beating() -> None:
+        began[0] = time.monotonic()
+
+    if connection.vendor == "sqlite" and connection.is_in_memory_db():  # type: ignore[attr-defined]
+        yield beating
+        return
+    stop = threading.Event()
+
+    def beat() -> None:
+        while not stop.wait(HEARTBEAT_EVERY_S):
+            if time.monotonic() - began[0] > BATCH_MAX_S:
+                logger.error("stage run %s hangs: one batch took over %s s", stage_run.pk, BATCH_MAX_S)
+                if exit_when_hung:
+                    os._exit(HUNG_EXIT_CODE)  # the hung thread cannot be ended, only its process
+                break
+            try:
+                close_old_connections()
+                row = StageRun.objects.filter(pk=stage_run.pk, token=stage_run.token, state=RunState.RUNNING)
+                if row.update(heartbeat_at=timezone.now()) != 1:
+                    break
+            except DatabaseError:  # locked or away for a moment: the next beat tells
+                logger.warning("heartbeat of stage run %s failed", stage_run.pk, exc_info=True)
+        connection.close()
+
+    thread = threading.Thread(target=beat, name=f"heartbeat-{stage_run.pk}", daemon=True)
+    thread.start()
+    try:
+        yield beating
+    finally:
+        stop.set()
+        thread.join(timeout=HEARTBEAT_EVERY_S + 5)
+
+
+def _close(stage_run: StageRun, state: RunState, *, error: str = "") -> None:
+    log = stage_run.log + (f"{error}\n" if error else "")
+    StageRun.objects.filter(pk=stage_run.pk, token=stage_run.token).update(
+        state=state, error=error, log=log[-LOG_MAX_CHARS:], finished_at=timezone.now()
+    )
+
+
+def settle(run: PipelineRun) -> list[StageRun]:
+    """Queue what became ready, end the run when nothing is left; returns the stages newly queued (to be enqueued)."""
+    with transaction.atomic():
+        run = PipelineRun.objects.select_for_update().get(pk=run.pk)
+        rows = list(run.stages.order_by("order", "pk"))
+        if run.cancel_requested:
+            waiting = [row.pk for row in rows if row.state in (RunState.WAITING, RunState.QUEUED)]
+            StageRun.objects.filter(pk__in=waiting, state__in=(RunState.WAITING, RunState.QUEUED)).update(
+                state=RunState.CANCELLED, finished_at=timezone.now()
+            )
+            rows = list(run.stages.order_by("order", "pk"))
+        queued = [row for row in rows if row.state == RunState.WAITING and _ready(row, rows)]
+        doomed = [row for row in rows if row.state == RunState.WAITING and _doomed(row, rows)]
+        StageRun.objects.filter(pk__in=[row.pk for row in queued]).update(state=RunState.QUEUED)
+        for row in queued:
+            row.state = RunState.QUEUED
+        if doomed:
+            StageRun.objects.filter(pk__in=[row.pk for row in doomed]).update(
+                state=RunState.CANCELLED, error="An earlier stage failed.", finished_at=timezone.now()
+            )
+            for row in doomed:
+                row.state = RunState.CANCELLED
+        if rows and all(row.state in FINISHED for row in rows):
+            states = {row.state for row in rows}
+            outcome = RunState.DONE
+            if RunState.FAILED in states:
+                outcome = RunState.FAILED
+            elif run.cancel_requested:
+                outcome = RunState.CANCELLED
+            PipelineRun.objects.filter(pk=run.pk).exclude(state__in=FINISHED).update(
+                state=outcome, finished_at=timezone.now()
+            )
+    return queued
+
+
+def _before(row: StageRun, rows: list[StageRun]) -> list[StageRun]:
+    """The stages that `row` waits for: of its own episode, and those over the whole collection; all, for the latter."""
+    return [
+        other
+        for other in rows
+        if other.order < row.order
+        and (row.episode_id is None or other.episode_id is None or other.episode_id == row.episode_id)
+    ]
+
+
+def _ready(row: StageRun, rows: list[StageRun]) -> bool:
+    """An episode's stage needs its predecessors done; a collection's stage runs on whatever ended well."""
+    before = _before(row, rows)
+    if row.episode_id is None:
+        return all(other.state in FINISHED for other in before) and (
+            not before or any(other.state == RunState.DONE for other in before)
+        )
+    return all(
+        other.state == RunState.DONE or (other.episode_id is None and other.state in FINISHED) for other in before
+    )
+
+
+def _doomed(row: StageRun, rows: list[StageRun]) -> bool:
+    """True when a predecessor in the same episode failed (or, for a collection's stage, when none ended well)."""
+    before = _before(row, rows)
+    bad = (RunState.FAILED, RunState.CANCELLED)
+    if row.episode_id is None:
+        return bool(before) and all(other.state in bad for other in before)
+    return any(other.state in bad for other in before if other.episode_id is not None)
+
+
+def sweep(*, max_age_s: float = HEARTBEAT_MAX_AGE_S) -> list[StageRun]:
+    """Take back stages whose worker died or hangs, settle open runs; returns all stages that wait in a queue now."""
+    old = timezone.now() - timedelta(seconds=max_age_s)
+    dead = StageRun.objects.filter(state=RunState.RUNNING, heartbeat_at__lt=old)
+    for row in dead:
+        mine = StageRun.objects.filter(pk=row.pk, token=row.token, state=RunState.RUNNING, heartbeat_at__lt=old)
+        if row.attempt >= ATTEMPTS_MAX:
+            mine.update(
+                state=RunState.FAILED,
+                token="",
+                finished_at=timezone.now(),
+                error=f"The worker died or hung {row.attempt} times in this stage; see its log, then press Retry.",
+            )
+        else:
+            line = f"The worker {row.worker} stopped answering; the stage goes on from what it saved.\n"
+            mine.update(state=RunState.QUEUED, token="", log=row.log + line)
+    for run in PipelineRun.objects.exclude(state__in=FINISHED):
+        settle(run)
+    return list(
+        StageRun.objects.filter(state=RunState.QUEUED)
+        .exclude(run__state__in=FINISHED)
+        .order_by("run_id", "order", "pk")
+    )
