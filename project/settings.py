@@ -1,0 +1,137 @@
+"""Django's settings; everything that differs between machines comes from the environment (README, "Settings")."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from project import env
+from project.queues import rq_queues
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+
+# --- Where things lie -------------------------------------------------------------------------------------------------
+KOMA_DATA_DIR = env.env_path("KOMA_DATA_DIR", BASE_DIR / "var")
+KOMA_MODELS_DIR = env.env_path("KOMA_MODELS_DIR", KOMA_DATA_DIR / "models")
+KOMA_EXPORT_DIR = env.env_path("KOMA_EXPORT_DIR", KOMA_DATA_DIR / "exports")
+KOMA_LIBRARY_DIRS = env.env_folders("KOMA_LIBRARY_DIRS")
+KOMA_UPLOAD_MAX_BYTES = env.env_bytes("KOMA_UPLOAD_MAX_BYTES", 32 * 2**30)
+KOMA_DISK_RESERVE_BYTES = env.env_bytes("KOMA_DISK_RESERVE_BYTES", 2 * 2**30)
+
+# --- Who may talk to us -----------------------------------------------------------------------------------------------
+DEBUG = env.env_bool("DEBUG", default=False)
+SECRET_KEY = env.secret_key(data_dir=KOMA_DATA_DIR, debug=DEBUG)
+KOMA_BIND = env.env_str("KOMA_BIND", "127.0.0.1")
+KOMA_PORT = env.env_int("KOMA_PORT", 8000, least=1, most=65535)
+KOMA_WEB_WORKERS = env.env_int("KOMA_WEB_WORKERS", 2, least=1, most=64)
+ALLOWED_HOSTS = env.env_list("ALLOWED_HOSTS", ("127.0.0.1", "localhost", "[::1]"))
+CSRF_TRUSTED_ORIGINS = env.env_origins("CSRF_TRUSTED_ORIGINS")
+# On behind a proxy that speaks https and sets X-Forwarded-Proto itself; without such a proxy anybody could forge it.
+KOMA_HTTPS_PROXY = env.env_bool("KOMA_HTTPS_PROXY", default=False)
+
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if KOMA_HTTPS_PROXY else None
+SECURE_SSL_REDIRECT = KOMA_HTTPS_PROXY
+SECURE_REDIRECT_EXEMPT = [r"^healthz$"]  # asked from inside the container, past the proxy
+SECURE_HSTS_SECONDS = 30 * 24 * 3600 if KOMA_HTTPS_PROXY else 0
+# Sub-domains and preload lists concern other people's sites on the same domain: not ours to decide.
+SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]
+SECURE_REFERRER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = KOMA_HTTPS_PROXY
+SESSION_COOKIE_NAME = "koma_session"
+CSRF_COOKIE_NAME = "koma_csrf"
+CSRF_COOKIE_HTTPONLY = True  # htmx takes the token from the page, never from the cookie
+SESSION_COOKIE_AGE = 30 * 24 * 3600
+DATA_UPLOAD_MAX_MEMORY_SIZE = 32 * 2**20  # bytes of one request; uploads come in smaller chunks
+DATA_UPLOAD_MAX_NUMBER_FIELDS = 5000
+# Scripts and styles from our own files only; a style attribute is allowed, because boxes and bars are placed by it.
+CONTENT_SECURITY_POLICY = (
+    "default-src 'self'; script-src 'self'; style-src 'self'; style-src-attr 'unsafe-inline'; "
+    "img-src 'self' data: blob:; media-src 'self' blob:; font-src 'self'; connect-src 'self'; object-src 'none'; "
+    "base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+)
+
+# --- Parts ------------------------------------------------------------------------------------------------------------
+INSTALLED_APPS = [
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "django_htmx",
+    "template_partials",
+    "django_rq",
+    "project.apps.ProjectConfig",
+    "ingest.apps.IngestConfig",
+    "annotate.apps.AnnotateConfig",
+    "export.apps.ExportConfig",
+]
+MIDDLEWARE = [
+    "project.middleware.content_security_policy",
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.auth.middleware.LoginRequiredMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
+]
+ROOT_URLCONF = "project.urls"
+WSGI_APPLICATION = "project.wsgi.application"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    }
+]
+
+# --- Database, queues -------------------------------------------------------------------------------------------------
+DATABASES = {"default": env.database_settings(env.env_str("DATABASE_URL"), data_dir=KOMA_DATA_DIR)}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+REDIS_URL = env.env_url("REDIS_URL", f"unix://{KOMA_DATA_DIR / 'redis' / 'redis.sock'}", schemes=env.REDIS_SCHEMES)
+RQ_QUEUES = rq_queues(REDIS_URL)
+RQ = {"COMMIT_MODE": "on_db_commit", "DEFAULT_RESULT_TTL": 3600}
+CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
+
+# Stages in the order in which a run takes them; dotted, so that ingest runs the stages of apps it must not know.
+PIPELINE_STAGES: list[str] = []
+
+# --- People, language, files ------------------------------------------------------------------------------------------
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in ("UserAttributeSimilarityValidator", "MinimumLengthValidator", "CommonPasswordValidator")
+]
+LOGIN_URL = "login"
+LOGIN_REDIRECT_URL = "/"
+LOGOUT_REDIRECT_URL = "login"
+LANGUAGE_CODE = "en"
+TIME_ZONE = "UTC"
+USE_I18N = False
+USE_TZ = True
+STATIC_URL = "/static/"
+STATICFILES_DIRS = [BASE_DIR / "static"] if (BASE_DIR / "static").is_dir() else []
+WHITENOISE_USE_FINDERS = True  # serves from the source folders, so no copy has to be made before a start
+WHITENOISE_AUTOREFRESH = DEBUG
+MEDIA_ROOT = KOMA_DATA_DIR / "store"  # never under an address of its own: every file goes through an access check
+FILE_UPLOAD_PERMISSIONS = 0o640
+TEST_RUNNER = "django.test.runner.DiscoverRunner"
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["stderr"], "level": "INFO"},
+    "loggers": {"rq.worker": {"level": "WARNING"}, "PIL": {"level": "WARNING"}},
+}
