@@ -1,0 +1,39 @@
+"""Names from outside made fit to be shown and kept: no path, no unseen characters, no surprise length."""
+
+from __future__ import annotations
+
+import unicodedata
+
+NAME_BYTES_MAX = 200  # room for a prefix and a suffix below the 255 bytes that file systems allow
+_UNSEEN = {
+    "Cc",
+    "Cf",
+    "Cs",
+    "Co",
+    "Cn",
+    "Zl",
+    "Zp",
+}  # control, format (bidi, zero width), surrogates, private, unassigned
+_KEPT = {"\u200c", "\u200d"}  # joiners that some scripts need to be readable
+
+
+def plain_text(raw: str, *, bytes_max: int = NAME_BYTES_MAX) -> str:
+    """NFC text on one line without unseen characters (each becomes `_`), cut at `bytes_max` UTF-8 bytes."""
+    text = unicodedata.normalize("NFC", raw[: bytes_max * 4])
+    text = "".join("_" if unicodedata.category(c) in _UNSEEN and c not in _KEPT else c for c in text)
+    return _cut(" ".join(text.split()), bytes_max)
+
+
+def plain_name(raw: str, *, fallback: str = "unnamed") -> str:
+    """The last part of a path as a harmless file name; the ending survives when a long name is cut."""
+    last = raw.replace("\\", "/").rstrip("/").rpartition("/")[2]
+    text = plain_text(last, bytes_max=NAME_BYTES_MAX * 4).lstrip(". ").rstrip(". ")
+    stem, dot, ending = text.rpartition(".")
+    if dot and 0 < len(ending) <= 8 and ending.isascii():
+        return _cut(stem, NAME_BYTES_MAX - len(ending) - 1) + dot + ending
+    return _cut(text, NAME_BYTES_MAX) or fallback
+
+
+def _cut(text: str, bytes_max: int) -> str:
+    """Cut between characters, never inside one."""
+    return text.encode("utf-8", "replace")[:bytes_max].decode("utf-8", "ignore").rstrip()

@@ -1,0 +1,116 @@
+"""Names as they lie on people's disks."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ingest.algorithms.naming import EpisodeName, parse_name
+
+
+@pytest.mark.parametrize(
+    ("name", "series", "season", "number"),
+    [
+        ("[Group] Show - 04 [1080p].mkv", "Show", None, 4),
+        ("yamaS2EP04", "yama", 2, 4),
+        ("yamaS2_EP04.mp4", "yama", 2, 4),
+        ("Show.S02E04.1080p.WEB-DL.AAC2.0.H.264-GRP.mkv", "Show", 2, 4),
+        ("Show 2nd Season 03v2.mkv", "Show", 2, 3),
+        ("[SubsPlease] Kaguya-sama wa Kokurasetai S3 - 08 (1080p) [A1B2C3D4].mkv", "Kaguya-sama wa Kokurasetai", 3, 8),
+        ("[SubsPlease] 100-man no Inochi no Ue ni Ore wa Tatteiru - 14 (720p).mkv",
+         "100-man no Inochi no Ue ni Ore wa Tatteiru", None, 14),
+        ("[Erai-raws] Mob Psycho 100 II - 05 [1080p][Multiple Subtitle].mkv", "Mob Psycho 100 II", None, 5),
+        ("[Group][Show Name][04][1080p][HEVC 10bit].mkv", "Show Name", None, 4),
+        ("[Group] Show [04v2][BD 1920x1080 x265].mkv", "Show", None, 4),
+        ("86 - 03.mkv", "86", None, 3),
+        ("Show - 04 - The Title 2.mkv", "Show", None, 4),
+        ("real_cuts_ep01.mp4", "real cuts", None, 1),
+        ("ep01.mkv", "", None, 1),
+        ("04.mkv", "", None, 4),
+        ("Show 04.mkv", "Show", None, 4),
+        ("Show_-_04_(1280x720_h264).mkv", "Show", None, 4),
+        ("Show 1x07 Title.avi", "Show", 1, 7),
+        ("Show Season 2 Episode 11.mkv", "Show", 2, 11),
+        ("Show - Season 2 - 11.mkv", "Show", 2, 11),
+        ("ヤマノススメ 第04話 「てすと」.mp4", "ヤマノススメ", None, 4),
+        ("ヤマノススメ 第2期 第12話.mp4", "ヤマノススメ", 2, 12),
+        ("ヤマノススメ　＃０４.mp4", "ヤマノススメ", None, 4),
+        ("Show (2019) - 10 [1080p].mkv", "Show", None, 10),
+        ("Steins;Gate 0 - 12.mkv", "Steins;Gate 0", None, 12),
+        ("One Piece - 1015 [1080p].mkv", "One Piece", None, 1015),
+        ("Show E04 v2.mkv", "Show", None, 4),
+        ("01 - Pilot.mkv", "", None, 1),
+        ("C:\\videos\\Show - 05.mkv", "Show", None, 5),
+        ("Show 2019.mkv", "Show 2019", None, None),
+        ("Just a Title.mkv", "Just a Title", None, None),
+        ("", "", None, None),
+    ],
+)  # fmt: skip
+def test_series_season_and_number_are_read(name: str, series: str, season: int | None, number: int | None) -> None:
+    found = parse_name(name)
+    assert (found.series, found.season, found.number) == (series, season, number)
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "number", "series"),
+    [
+        ("[Group] Show OVA 2 [1080p].mkv", "ova", 2, "Show"),
+        ("[Group] Show - OVA [1080p].mkv", "ova", None, "Show"),
+        ("Show NCOP1.mkv", "opening", 1, "Show"),
+        ("Show - NCED [BD].mkv", "ending", None, "Show"),
+        ("Show Movie 2.mkv", "movie", 2, "Show"),
+        ("劇場版 ヤマノススメ.mkv", "movie", None, "ヤマノススメ"),
+        ("Show SP03.mkv", "special", 3, "Show"),
+        ("Show Special.mkv", "special", None, "Show"),
+    ],
+)
+def test_what_is_no_plain_episode_has_its_kind(name: str, kind: str, number: int | None, series: str) -> None:
+    found = parse_name(name)
+    assert (found.kind, found.number, found.series) == (kind, number, series)
+
+
+def test_versions_double_and_half_episodes_are_told() -> None:
+    assert parse_name("Show - 03v2.mkv").version == 2
+    assert parse_name("Show S01E01-E02.mkv").last_number == 2
+    assert parse_name("Show - 11.5 [720p].mkv") == EpisodeName("Show", None, 11, None, True)
+
+
+def test_the_folder_fills_in_what_the_name_lacks() -> None:
+    found = parse_name("04.mkv", folder="[Group] Show S2 [1080p]")
+    assert (found.series, found.season, found.number) == ("Show", 2, 4)
+    assert parse_name("Show - 04.mkv", folder="Season 2").season == 2
+    assert parse_name("Other - 04.mkv", folder="Show S2").season is None
+
+
+@pytest.mark.parametrize(
+    ("found", "code"),
+    [
+        (EpisodeName("x", 2, 4), "S2EP04"),
+        (EpisodeName("x", None, 11, None, True), "EP11.5"),
+        (EpisodeName("x", 1, 1, 2), "S1EP01-02"),
+        (EpisodeName("x", kind="movie"), "MOVIE"),
+        (EpisodeName("x", number=1, kind="ova"), "OVA01"),
+        (EpisodeName("x"), ""),
+    ],
+)
+def test_the_code_is_short(found: EpisodeName, code: str) -> None:
+    assert found.code == code
+
+
+@given(st.text(max_size=400), st.text(max_size=60))
+def test_no_name_makes_it_fail(name: str, folder: str) -> None:
+    found = parse_name(name, folder=folder)
+    assert found.number is None or 0 <= found.number <= 9999
+    assert "\n" not in found.series and "\x00" not in found.series
+
+
+@given(st.text(alphabet="[](){}- .0123456789sSeEpPvx第話期", max_size=300))
+def test_no_mixture_of_its_own_marks_makes_it_fail(name: str) -> None:
+    assert len(parse_name(name).series) <= 300
+
+
+@given(st.integers(1, 20), st.integers(0, 999))
+def test_a_number_written_in_is_a_number_read_out(season: int, number: int) -> None:
+    found = parse_name(f"Show.S{season:02d}E{number:02d}.1080p.mkv")
+    assert (found.series, found.season, found.number) == ("Show", season, number)
