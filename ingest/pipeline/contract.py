@@ -1,8 +1,9 @@
 """What a stage is. A stage reads pending work in bounded batches, works on each outside the database, saves each at once.
 
 A stage MUST be idempotent: killed at any moment and run again it ends with the same rows (by natural key) and files.
-It MUST be deterministic for the same input and parameters. `batches` MUST be lazy; `work` MUST NOT write to the database;
-`save` runs in one transaction that also proves that this worker still holds the claim. A person's word is never changed.
+It MUST be deterministic for the same input and parameters. `batches` MUST be lazy; `work` MUST NOT write to the
+database; `save` runs in one transaction that also proves that this worker still holds the claim. A person's word is
+never changed.
 """
 
 from __future__ import annotations

@@ -1,0 +1,24 @@
+"""What every page's frame needs: the collections to switch to."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.http import HttpRequest
+from django.utils.functional import SimpleLazyObject
+
+from ingest.models import Collection
+
+SWITCHER_MAX = 30
+
+
+def page_frame(request: HttpRequest) -> dict[str, Any]:
+    """`my_collections` is lazy (one query when drawn); `collection` is the one of the access check, or None."""
+    user = getattr(request, "user", None)
+
+    def mine() -> list[Collection]:
+        if user is None or not user.is_authenticated:
+            return []
+        return list(Collection.objects.visible_to(user).active()[:SWITCHER_MAX])
+
+    return {"my_collections": SimpleLazyObject(mine), "collection": getattr(request, "collection", None)}

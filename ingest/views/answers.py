@@ -1,0 +1,81 @@
+"""How views answer: toasts, errors in words, and the same action for htmx and for a plain form."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+from urllib.parse import urlsplit
+
+from django.contrib import messages
+from django.db import OperationalError
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.utils.http import url_has_allowed_host_and_scheme
+
+from ingest.errors import Conflict, KomaError
+
+
+def is_partial(request: HttpRequest) -> bool:
+    """True when htmx asks for a part of the page."""
+    htmx = getattr(request, "htmx", None)
+    return bool(htmx) and not htmx.boosted
+
+
+def toast(response: HttpResponse, text: str, *, error: bool = False, undo: bool = False) -> HttpResponse:
+    """Add a toast to an htmx answer; keeps triggers that the view has set."""
+    triggers = json.loads(response.headers.get("HX-Trigger", "{}"))
+    triggers["toast"] = {"text": text, "error": error, "undo": undo}
+    response.headers["HX-Trigger"] = json.dumps(triggers)  # ASCII only: header values cannot carry names in Japanese
+    return response
+
+
+def said(
+    request: HttpRequest, text: str, *, to: str, partial: HttpResponse | None = None, undo: bool = False
+) -> HttpResponse:
+    """After a change: for htmx the partial (or 204) with a toast, for a plain form a message and a redirect to `to`."""
+    if is_partial(request):
+        return toast(partial if partial is not None else HttpResponse(status=204), text, undo=undo)
+    messages.success(request, text, extra_tags="undo" if undo else "")
+    return HttpResponseRedirect(to)
+
+
+def refused(request: HttpRequest, text: str, *, status: int, to: str) -> HttpResponse:
+    """A change that was not made: an error toast with the status for htmx, a message and redirect for a plain form."""
+    if is_partial(request):
+        response = HttpResponse(status=status)
+        response.headers["HX-Reswap"] = "none"
+        return toast(response, text, error=True)
+    messages.error(request, text)
+    return HttpResponseRedirect(to)
+
+
+def errors_in_words(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
+    """Decorator: KomaError raised by an action becomes a toast or message (409 for a conflict, 422 for bad input).
+
+    Goes under the access decorator. A plain form returns to the page it came from (same host only).
+    """
+
+    @wraps(view)
+    def wrapped(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        try:
+            return view(request, *args, **kwargs)
+        except KomaError as error:
+            status = 409 if isinstance(error, Conflict) else 422 if error.permanent else 503
+            return refused(request, error.message, status=status, to=came_from(request))
+        except OperationalError as error:
+            if "locked" not in str(error):
+                raise
+            text = "The database is busy with another change; nothing was written. Try again."
+            return refused(request, text, status=503, to=came_from(request))
+
+    return wrapped
+
+
+def came_from(request: HttpRequest) -> str:
+    """The path of the page that sent the form, if it is ours; else the start page."""
+    referer = request.headers.get("Referer", "")
+    if referer and url_has_allowed_host_and_scheme(referer, allowed_hosts={request.get_host()}):
+        parts = urlsplit(referer)
+        return parts.path + (f"?{parts.query}" if parts.query else "")
+    return "/"

@@ -1,0 +1,52 @@
+"""Undo, and the list of what was done by whom."""
+
+from __future__ import annotations
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import get_object_or_404, render
+from django.views.decorators.http import require_POST
+
+from ingest.access import member_view
+from ingest.actions import history
+from ingest.models import Collection, Operation, Role
+from ingest.views.answers import came_from, errors_in_words, is_partial
+
+PAGE = 60
+
+
+@member_view(at_least=Role.REVIEWER)
+@require_POST
+@errors_in_words
+def undo(request: HttpRequest, collection: Collection, operation_id: int | None = None) -> HttpResponse:
+    """Undo one's own last operation, or the named one (one's own; leads undo anybody's)."""
+    if operation_id is None:
+        done, skipped = history.undo_last(collection=collection, by=request.user)
+    else:
+        rows = Operation.objects.filter(collection=collection)
+        if request.role < Role.LEAD:  # type: ignore[attr-defined]
+            rows = rows.filter(by=request.user)
+        done, skipped = history.undo(get_object_or_404(rows, pk=operation_id), by=request.user)
+    text = done.summary + (f" ({skipped} changed since and were left alone)" if skipped else "")
+    messages.success(request, text)
+    if is_partial(request):
+        response = HttpResponse(status=204)
+        response.headers["HX-Refresh"] = "true"  # what was undone may be anywhere on the page
+        return response
+    return HttpResponseRedirect(came_from(request))
+
+
+@member_view()
+def history_page(request: HttpRequest, collection: Collection) -> HttpResponse:
+    """Newest first, page after page by key."""
+    rows = Operation.objects.filter(collection=collection).select_related("by")
+    before = request.GET.get("before", "")
+    if before.isdigit():
+        rows = rows.filter(pk__lt=int(before))
+    operations = list(rows[: PAGE + 1])
+    context = {
+        "section": "overview",
+        "operations": operations[:PAGE],
+        "next": operations[PAGE - 1].pk if len(operations) > PAGE else None,
+    }
+    return render(request, "ingest/history.html", context)

@@ -1,0 +1,189 @@
+"""Runs: start, watch, cancel, resume; the ring in the top bar."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from typing import Any
+
+from django.db import transaction
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, render
+from django.urls import reverse
+from django.views.decorators.http import require_POST
+
+from ingest import jobs
+from ingest.access import member_view
+from ingest.actions import runs as actions
+from ingest.errors import BadInput
+from ingest.models import FINISHED, Collection, Episode, PipelineRun, Role, RunState, StageRun
+from ingest.pipeline import progress
+from ingest.pipeline.registry import stages
+from ingest.views.answers import errors_in_words, said
+
+PAGE = 30
+
+
+@member_view()
+def runs(request: HttpRequest, collection: Collection) -> HttpResponse:
+    """The list of runs, newest first, with a bar each."""
+    rows = list(collection.runs.select_related("created_by")[:PAGE])
+    entries = [
+        {"run": row, "lanes": (run_lanes := progress.lanes(row)), "percent": progress.percent(run_lanes)}
+        for row in rows
+    ]
+    return render(request, "ingest/runs.html", {"section": "runs", "entries": entries})
+
+
+@member_view()
+def run(request: HttpRequest, collection: Collection, run_id: int) -> HttpResponse:
+    """One run: a lane a stage, log, skipped inputs. htmx polls the lanes until the run has ended."""
+    row = get_object_or_404(collection.runs.select_related("created_by"), pk=run_id)
+    run_lanes = progress.lanes(row)
+    episodes = {stage.episode_id for lane in run_lanes for stage in lane.rows if stage.episode_id}
+    context = {
+        "section": "runs",
+        "run": row,
+        "lanes": run_lanes,
+        "percent": progress.percent(run_lanes),
+        "skipped": collection.skipped_inputs.filter(episode_id__in=episodes).select_related("episode")[:200],
+        "waits_for_worker": _waits(row),
+    }
+    template = "ingest/run.html#lanes" if request.headers.get("HX-Target") == "lanes" else "ingest/run.html"
+    return render(request, template, context)
+
+
+def _waits(row: PipelineRun) -> bool:
+    """True when nothing of the run is being worked on though something is queued."""
+    states = set(row.stages.values_list("state", flat=True))
+    return RunState.QUEUED in states and RunState.RUNNING not in states
+
+
+@member_view()
+def work(request: HttpRequest, collection: Collection) -> HttpResponse:
+    """The running work in the top bar: ring, percent, time left. Polls itself while something runs."""
+    row = collection.runs.exclude(state__in=FINISHED).first()
+    context: dict[str, Any] = {"run": row}
+    if row is not None:
+        run_lanes = progress.lanes(row)
+        context["percent"] = progress.percent(run_lanes)
+        active = [lane for lane in run_lanes if lane.state == "running"]
+        context["lane"] = active[0] if active else None
+        context["others"] = collection.runs.exclude(state__in=FINISHED).count() - 1
+    return render(request, "partials/work.html", context)
+
+
+@member_view(at_least=Role.LEAD)
+@errors_in_words
+def start(request: HttpRequest, collection: Collection) -> HttpResponse:
+    """Choose episodes, stages and parameters; the estimate is shown before anything starts."""
+    if request.method != "POST":
+        return render(request, "ingest/run_start.html", _start_context(request, collection))
+    chosen = Episode.objects.filter(collection=collection, pk__in=_ids(request.POST.getlist("episode")))
+    if not chosen:
+        raise BadInput("Choose at least one episode.")
+    params = _posted_params(request)
+    row = actions.start(
+        collection=collection,
+        episodes=list(chosen),
+        by=request.user,
+        stage_names=request.POST.getlist("stage") or None,
+        params=params,
+    )
+    send_queued(row)
+    text = f"Run {row.pk} started over {len(chosen)} episode{'s' if len(chosen) != 1 else ''}."
+    return said(request, text, to=reverse("run", args=[collection.pk, row.pk]))
+
+
+@member_view(at_least=Role.LEAD)
+@require_POST
+@errors_in_words
+def change(request: HttpRequest, collection: Collection, run_id: int) -> HttpResponse:
+    """Cancel, resume or retry, chosen by the button's name."""
+    row = get_object_or_404(collection.runs, pk=run_id)
+    to = reverse("run", args=[collection.pk, row.pk])
+    if "cancel" in request.POST:
+        actions.cancel(row, by=request.user)
+        return said(request, "Stopping; what was saved so far stays.", to=to)
+    if "resume" in request.POST:
+        actions.resume(row, by=request.user)
+        send_queued(row)
+        return said(request, "Going on where it stopped.", to=to)
+    raise BadInput("Nothing was chosen.")
+
+
+def send_queued(row: PipelineRun) -> None:
+    """Enqueue after the commit; when Redis is away the sweep sends them later."""
+    transaction.on_commit(lambda: jobs.send(list(row.stages.filter(state=RunState.QUEUED))))
+
+
+def _ids(values: list[str]) -> list[int]:
+    return [int(value) for value in values if value.isdigit()]
+
+
+def _start_context(request: HttpRequest, collection: Collection) -> dict[str, Any]:
+    chosen = set(_ids(request.GET.getlist("episode")))
+    busy = set(
+        StageRun.objects.filter(run__collection=collection)
+        .exclude(run__state__in=FINISHED)
+        .values_list("episode_id", flat=True)
+    )
+    episodes = list(collection.episodes.select_related("source"))
+    return {
+        "section": "runs",
+        "episodes": episodes,
+        "chosen": chosen or {e.pk for e in episodes if e.extracted_at is None and e.pk not in busy},
+        "busy": busy,
+        "stages": [
+            {
+                "name": name,
+                "label": stage.label,
+                "doc": (stage.__doc__ or "").split("\n")[0],
+                "params": _params(stage, collection),
+            }
+            for name, stage in stages().items()
+        ],
+    }
+
+
+def _params(stage: Any, collection: Collection) -> list[dict[str, Any]]:
+    """A form field for each parameter of a stage, from its Params dataclass."""
+    defaults = stage.params_type(**collection.run_defaults.get(stage.name, {}))
+    found = []
+    for field in fields(stage.params_type):
+        value = getattr(defaults, field.name)
+        if not isinstance(value, bool | int | float | str):
+            continue
+        kind = "bool" if isinstance(value, bool) else "number" if isinstance(value, int | float) else "text"
+        found.append(
+            {
+                "name": f"{stage.name}.{field.name}",
+                "label": field.metadata.get("label", field.name.replace("_", " ")),
+                "help": field.metadata.get("help", ""),
+                "choices": field.metadata.get("choices", ()),
+                "step": "any" if isinstance(value, float) else "1",
+                "kind": kind,
+                "value": value,
+            }
+        )
+    return found
+
+
+def _posted_params(request: HttpRequest) -> dict[str, dict[str, Any]]:
+    """Typed parameters from the form, by the type of each default; BadInput names the field."""
+    found: dict[str, dict[str, Any]] = {}
+    for name, stage in stages().items():
+        defaults = stage.params_type()
+        for field in fields(stage.params_type):
+            key, default = f"{name}.{field.name}", getattr(defaults, field.name)
+            if isinstance(default, bool):
+                if f"{key}.shown" in request.POST:
+                    found.setdefault(name, {})[field.name] = key in request.POST
+                continue
+            if key not in request.POST or not isinstance(default, int | float | str):
+                continue
+            raw = request.POST[key].strip()
+            try:
+                found.setdefault(name, {})[field.name] = type(default)(raw)
+            except ValueError:
+                raise BadInput(f"{stage.label}, {field.name.replace('_', ' ')}: {raw!r} is not a number.") from None
+    return found
