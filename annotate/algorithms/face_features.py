@@ -1,0 +1,157 @@
+"""Describes a drawn face by the colours of its parts: where the hair, eyes, mouth and collar should be.
+
+Pure numpy and OpenCV; knows nothing of detectors, files or the database.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+FloatArray = npt.NDArray[np.float32]
+ByteArray = npt.NDArray[np.uint8]
+Box = tuple[float, float, float, float]
+
+FEATURES_VERSION = "lab-regions-1"
+HEAD_SIDE_PX = 64
+# A head crop is this many times the face box, and the middle of the face lies this far down in it: room for the hair
+# above and the collar below. A face box reaches from the middle of the forehead to the chin, two thirds of a head.
+HEAD_SCALE = 1.85
+FACE_CENTRE_DOWN = 0.67
+
+# Name, centre x, centre y, spread x, spread y as fractions of the head crop.
+REGIONS: tuple[tuple[str, float, float, float, float], ...] = (
+    ("hair_top", 0.50, 0.18, 0.20, 0.10),
+    ("left_side", 0.16, 0.60, 0.09, 0.20),
+    ("right_side", 0.84, 0.60, 0.09, 0.20),
+    ("left_eye", 0.37, 0.67, 0.07, 0.06),
+    ("right_eye", 0.63, 0.67, 0.07, 0.06),
+    ("fringe", 0.50, 0.42, 0.18, 0.08),
+    ("mouth", 0.50, 0.82, 0.10, 0.06),
+    ("neck", 0.50, 0.95, 0.20, 0.05),
+)
+LIGHTNESS_BINS = 4
+COLOUR_BINS = 7
+FEATURES = len(REGIONS) * LIGHTNESS_BINS * COLOUR_BINS * COLOUR_BINS
+COLOUR_SCALE = 40.0  # LAB a and b are squeezed by tanh(x / 40): weak colours tell people apart, loud ones saturate
+SMOOTHING = 0.6  # width of a bin's Gaussian in bins: neighbouring shades still resemble each other
+
+
+@dataclass(frozen=True, slots=True)
+class HeadCrop:
+    """Square cut in pixels round a face box; may reach over the border of the picture."""
+
+    left: int
+    top: int
+    side: int
+
+
+def head_crop_of(box: Box) -> HeadCrop:
+    """Give the square of the head for a face box (left, top, right, bottom) in pixels."""
+    left, top, right, bottom = box
+    face = max(right - left, bottom - top, 2.0)
+    side = face * HEAD_SCALE
+    return HeadCrop(
+        left=round((left + right) / 2 - side / 2),
+        top=round((top + bottom) / 2 - side * FACE_CENTRE_DOWN),
+        side=max(4, round(side)),
+    )
+
+
+def cut_head(picture: ByteArray, box: Box, *, side_px: int = HEAD_SIDE_PX) -> ByteArray:
+    """Cut and scale the head of a face box out of a uint8 RGB picture [h, w, 3]; the border's edge is repeated."""
+    crop = head_crop_of(box)
+    height, width = picture.shape[:2]
+    x0, y0 = max(0, min(crop.left, width - 1)), max(0, min(crop.top, height - 1))
+    x1, y1 = max(x0 + 1, min(crop.left + crop.side, width)), max(y0 + 1, min(crop.top + crop.side, height))
+    part = picture[y0:y1, x0:x1]
+    # Scale first, pad after: a box far larger than the picture must not make a giant copy.
+    scale = side_px / crop.side
+    inner_w = max(1, min(side_px, round((x1 - x0) * scale)))
+    inner_h = max(1, min(side_px, round((y1 - y0) * scale)))
+    small = cv2.resize(part, (inner_w, inner_h), interpolation=cv2.INTER_AREA)
+    pad_left = min(side_px - inner_w, max(0, round((x0 - crop.left) * scale)))
+    pad_top = min(side_px - inner_h, max(0, round((y0 - crop.top) * scale)))
+    padded = cv2.copyMakeBorder(
+        small,
+        pad_top,
+        side_px - inner_h - pad_top,
+        pad_left,
+        side_px - inner_w - pad_left,
+        cv2.BORDER_REPLICATE,
+    )
+    return np.asarray(padded, dtype=np.uint8)
+
+
+def describe_face(picture: ByteArray, box: Box) -> FloatArray:
+    """Describe the face in `box` (pixels) of a uint8 RGB picture: float32[FEATURES], unit length a region."""
+    return describe_head(cut_head(picture, box))
+
+
+def describe_heads(heads: Iterable[ByteArray]) -> FloatArray:
+    """Describe several head crops: float32[N, FEATURES]."""
+    rows = [describe_head(head) for head in heads]
+    return np.stack(rows) if rows else np.zeros((0, FEATURES), np.float32)
+
+
+def describe_head(head: ByteArray) -> FloatArray:
+    """Describe a uint8 RGB head crop of any size: square roots of smoothed LAB histograms, one a region."""
+    if head.shape[:2] != (HEAD_SIDE_PX, HEAD_SIDE_PX):
+        head = np.asarray(cv2.resize(head, (HEAD_SIDE_PX, HEAD_SIDE_PX), interpolation=cv2.INTER_AREA), np.uint8)
+    lab = cv2.cvtColor(head.astype(np.float32) / 255.0, cv2.COLOR_RGB2LAB).reshape(-1, 3)
+    lightness = _shares(lab[:, 0] / 100.0, _LIGHTNESS_CENTRES, SMOOTHING / LIGHTNESS_BINS)
+    step = SMOOTHING * float(_COLOUR_CENTRES[1] - _COLOUR_CENTRES[0])
+    greenred = _shares(np.tanh(lab[:, 1] / COLOUR_SCALE), _COLOUR_CENTRES, step)
+    blueyellow = _shares(np.tanh(lab[:, 2] / COLOUR_SCALE), _COLOUR_CENTRES, step)
+    colour = (greenred[:, :, None] * blueyellow[:, None, :]).reshape(len(lab), -1)
+    joint = (lightness[:, :, None] * colour[:, None, :]).reshape(len(lab), -1)
+    return np.sqrt(_WEIGHTS @ joint).ravel().astype(np.float32)
+
+
+def mirror(features: FloatArray) -> FloatArray:
+    """Give the description of the mirrored faces: sides and eyes change places."""
+    return features.reshape(len(features), len(REGIONS), -1)[:, _MIRRORED].reshape(len(features), -1)
+
+
+def pack(features: FloatArray) -> bytes:
+    """Store one description in FEATURES bytes; entries lie in 0..1 and a step of 1/255 costs no accuracy."""
+    return bytes(np.clip(np.rint(features * 255.0), 0, 255).astype(np.uint8).tobytes())
+
+
+def unpack(stored: Sequence[bytes | memoryview]) -> FloatArray:
+    """Read packed descriptions back: float32[N, FEATURES]. Raises ValueError when one has another length."""
+    out = np.empty((len(stored), FEATURES), np.float32)
+    for row, data in enumerate(stored):
+        values = np.frombuffer(data, np.uint8)
+        if len(values) != FEATURES:
+            raise ValueError(f"a stored face description has {len(values)} values instead of {FEATURES}")
+        out[row] = values
+    out /= 255.0
+    return out
+
+
+def _shares(values: npt.NDArray[Any], centres: FloatArray, width: float) -> FloatArray:
+    """Split each value over bins by a Gaussian round their centres; each row sums to 1."""
+    weights = np.exp(-0.5 * ((values[:, None].astype(np.float32) - centres) / np.float32(width)) ** 2)
+    return np.asarray(weights / weights.sum(axis=1, keepdims=True), np.float32)
+
+
+def _region_weights() -> FloatArray:
+    axis = (np.arange(HEAD_SIDE_PX) + 0.5) / HEAD_SIDE_PX
+    down, across = np.meshgrid(axis, axis, indexing="ij")
+    rows = []
+    for _, x, y, spread_x, spread_y in REGIONS:
+        window = np.exp(-0.5 * (((across - x) / spread_x) ** 2 + ((down - y) / spread_y) ** 2)).ravel()
+        rows.append(window / window.sum())
+    return np.stack(rows).astype(np.float32)
+
+
+_WEIGHTS = _region_weights()
+_MIRRORED = [0, 2, 1, 4, 3, 5, 6, 7]
+_LIGHTNESS_CENTRES: FloatArray = ((np.arange(LIGHTNESS_BINS) + 0.5) / LIGHTNESS_BINS).astype(np.float32)
+_COLOUR_CENTRES: FloatArray = np.linspace(-0.9, 0.9, COLOUR_BINS).astype(np.float32)

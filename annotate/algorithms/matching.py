@@ -1,0 +1,122 @@
+"""Names faces from a few named ones: linear discriminants with a ridge, and "unknown" as an answer.
+
+Pure numpy; knows nothing of the database. Labels are whole numbers; UNKNOWN means nobody that was named.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+FloatArray = npt.NDArray[np.float32]
+IntArray = npt.NDArray[np.int64]
+
+UNKNOWN = -1
+# Added to each variance within a person. Descriptions have unit length a region, so their variances are 1e-4 to 1e-2.
+RIDGE = 0.02
+# Discriminant scores differ by some tens between people; this softens them into shares.
+TEMPERATURE = 4.0
+# Nearness (0 the average face, 1 the middle of the person) at which a face is as likely a stranger as the person.
+NEARNESS_MIDDLE = 0.45
+NEARNESS_WIDTH = 0.10
+CONFIDENCE_MIN = 0.5
+# More named faces of one person than this add time, not accuracy.
+FACES_A_PERSON_MAX = 400
+
+
+@dataclass(frozen=True, slots=True)
+class FewShotModel:
+    """Discriminants of the named people: score = (x - centre) @ weights.T + bias; one row a person in `labels`."""
+
+    labels: IntArray
+    centre: FloatArray
+    weights: FloatArray
+    bias: FloatArray
+    spans: FloatArray
+
+
+@dataclass(frozen=True, slots=True)
+class Matches:
+    """A row a face: the person or UNKNOWN, how sure (0..1), and the best person even where the answer is UNKNOWN."""
+
+    label: IntArray
+    confidence: FloatArray
+    best: IntArray
+
+
+def fit(
+    features: FloatArray, labels: npt.ArrayLike, *, background: FloatArray | None = None, ridge: float = RIDGE
+) -> FewShotModel:
+    """Learn the named people from `features` [N, D] and their `labels` [N].
+
+    `background` [M, D] are unnamed faces of the same pictures; their mean is what "the average face" means, and is
+    needed to tell anything when only one person is named. Raises ValueError without a named face.
+    """
+    names = np.asarray(labels, np.int64)
+    if not len(names):
+        raise ValueError("name at least one face first")
+    chosen = _limit(names)
+    named, names = features[chosen].astype(np.float64), names[chosen]
+    people, index = np.unique(names, return_inverse=True)
+    means = np.stack([named[index == person].mean(axis=0) for person in range(len(people))])
+    # People weigh the same however many faces of each were named.
+    average = means.mean(axis=0)
+    if background is not None and len(background):
+        average = (average + background.mean(axis=0, dtype=np.float64)) / 2
+    offsets = means - average
+    weights = _within_inverse(named - means[index], offsets, freedom=max(len(named) - len(people), 1), ridge=ridge)
+    spans = np.einsum("kd,kd->k", weights, offsets)
+    return FewShotModel(
+        labels=people,
+        centre=average.astype(np.float32),
+        weights=weights.astype(np.float32),
+        bias=(-0.5 * spans).astype(np.float32),
+        spans=np.maximum(spans, 1e-9).astype(np.float32),
+    )
+
+
+def scores(model: FewShotModel, features: FloatArray) -> FloatArray:
+    """Log-odds-like scores [N, K] in the order of `model.labels`; the largest is the best person."""
+    return np.asarray((features - model.centre) @ model.weights.T + model.bias, np.float32)
+
+
+def match(model: FewShotModel, features: FloatArray, *, confidence_min: float = CONFIDENCE_MIN) -> Matches:
+    """Name `features` [N, D]; below `confidence_min` the label is UNKNOWN."""
+    if not len(features):
+        empty = np.zeros(0, np.int64)
+        return Matches(label=empty, confidence=np.zeros(0, np.float32), best=empty)
+    marks = scores(model, features)
+    rows = np.arange(len(features))
+    first = marks.argmax(axis=1)
+    shares = np.exp((marks - marks.max(axis=1, keepdims=True)) / TEMPERATURE)
+    share = 1.0 / shares.sum(axis=1)
+    near = (marks[rows, first] - model.bias[first]) / model.spans[first]
+    familiar = 1.0 / (1.0 + np.exp(-(near - NEARNESS_MIDDLE) / NEARNESS_WIDTH))
+    confidence = (share * familiar).astype(np.float32)
+    best = model.labels[first]
+    return Matches(label=np.where(confidence >= confidence_min, best, UNKNOWN), confidence=confidence, best=best)
+
+
+def _within_inverse(
+    within: npt.NDArray[Any], offsets: npt.NDArray[Any], *, freedom: int, ridge: float
+) -> npt.NDArray[Any]:
+    """offsets @ inverse(within' within / freedom + ridge I), by whichever of the two Gram matrices is smaller."""
+    count, size = within.shape
+    if count < size:  # Woodbury: the inverse needs only the faces' products with one another
+        inner = within @ within.T / freedom + ridge * np.eye(count)
+        return np.asarray((offsets - (offsets @ within.T) @ np.linalg.solve(inner, within) / freedom) / ridge)
+    covariance = within.T @ within / freedom + ridge * np.eye(size)
+    return np.asarray(np.linalg.solve(covariance, offsets.T).T)
+
+
+def _limit(labels: IntArray) -> IntArray:
+    """Rows to learn from: at most FACES_A_PERSON_MAX of each person, spread evenly over their order."""
+    rows = []
+    for person in np.unique(labels):
+        own = np.flatnonzero(labels == person)
+        take = np.linspace(0, len(own) - 1, min(len(own), FACES_A_PERSON_MAX)).round().astype(np.int64)
+        rows.append(own[take])
+    return np.concatenate(rows)

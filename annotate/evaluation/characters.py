@@ -1,0 +1,143 @@
+"""Measures few-shot naming on anybody's face pictures: a folder a character, some named, the rest to be guessed."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from annotate.algorithms import face_features, matching
+
+FloatArray = npt.NDArray[np.float32]
+ByteArray = npt.NDArray[np.uint8]
+
+PICTURE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".avif", ".tif", ".tiff"})
+TWIN_DISTANCE_MAX = 4  # bits of 64: the same picture saved twice
+
+
+class EvaluationError(Exception):
+    """The folder cannot be measured; the text says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class CharacterScores:
+    """What `evaluate characters` reports."""
+
+    characters: int
+    faces: int
+    twins_removed: int
+    accuracy: dict[int, float]
+    ms_per_face: float
+    model: str
+    unreadable: list[str] = field(default_factory=list)
+
+    def as_json(self) -> dict[str, object]:
+        return {
+            "model": self.model,
+            "characters": self.characters,
+            "faces": self.faces,
+            "twins_removed": self.twins_removed,
+            "accuracy": {str(shots): round(value, 4) for shots, value in self.accuracy.items()},
+            "ms_per_face": round(self.ms_per_face, 2),
+            "unreadable": self.unreadable,
+        }
+
+
+def measure(
+    folder: Path,
+    *,
+    shots: Sequence[int],
+    draws: int,
+    open_picture: Callable[[Path], ByteArray],
+    describe: Callable[[ByteArray], FloatArray] = face_features.describe_head,
+    model: str = face_features.FEATURES_VERSION,
+) -> CharacterScores:
+    """Measure naming on the folder's sub-folders of head pictures.
+
+    `open_picture` gives uint8 RGB and may raise OSError or ValueError: such files are reported, not counted. Draw `n`
+    takes its named faces with random seed `n`, so that two runs and two models are asked the same.
+    """
+    heads: list[ByteArray] = []
+    labels: list[int] = []
+    unreadable: list[str] = []
+    for person, (_, files) in enumerate(_people(folder)):
+        for path in files:
+            try:
+                heads.append(open_picture(path))
+            except (OSError, ValueError) as error:
+                unreadable.append(f"{path.relative_to(folder)}: {error}")
+                continue
+            labels.append(person)
+    if not heads:
+        raise EvaluationError(f"none of the pictures below {folder} could be read; first: {unreadable[:1]}")
+    kept = without_twins([dhash(head) for head in heads])
+    names = np.asarray(labels, np.int64)[kept]
+    started = time.perf_counter()
+    features = np.stack([describe(heads[row]) for row in kept])
+    took = time.perf_counter() - started
+    return CharacterScores(
+        characters=len(np.unique(names)),
+        faces=len(kept),
+        twins_removed=len(heads) - len(kept),
+        accuracy={count: accuracy(features, names, shots=count, draws=draws) for count in shots},
+        ms_per_face=1000.0 * took / len(kept),
+        model=model,
+        unreadable=unreadable,
+    )
+
+
+def accuracy(features: FloatArray, names: npt.NDArray[np.int64], *, shots: int, draws: int) -> float:
+    """Mean share of the not named faces that get the right name, over `draws` random choices of `shots` a person.
+
+    Raises EvaluationError when a person has too few faces to leave one to guess.
+    """
+    people, counts = np.unique(names, return_counts=True)
+    if len(people) < 2:
+        raise EvaluationError("naming needs at least two characters, one sub-folder each")
+    if counts.min() <= shots:
+        raise EvaluationError(
+            f"{shots} named faces need more than {shots} pictures of each character; the smallest has {counts.min()}"
+        )
+    results = []
+    for draw in range(draws):
+        random = np.random.default_rng(draw)
+        named = np.concatenate([random.permutation(np.flatnonzero(names == person))[:shots] for person in people])
+        asked = np.setdiff1d(np.arange(len(names)), named)
+        found = matching.match(matching.fit(features[named], names[named]), features[asked], confidence_min=0.0)
+        results.append(float((found.best == names[asked]).mean()))
+    return float(np.mean(results))
+
+
+def dhash(picture: ByteArray) -> ByteArray:
+    """Difference hash: 64 bits in 8 bytes, each whether a cell of the 9x8 grey thumbnail is brighter than its left."""
+    grey = cv2.resize(cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY), (9, 8), interpolation=cv2.INTER_AREA)
+    return np.packbits((grey[:, 1:] > grey[:, :-1]).ravel())
+
+
+def without_twins(hashes: Sequence[ByteArray]) -> npt.NDArray[np.int64]:
+    """Rows that are left when each near-twin of an earlier kept row is taken out."""
+    kept: list[int] = []
+    rows = np.unpackbits(np.stack(hashes), axis=1)
+    for row in range(len(rows)):
+        if not kept or (rows[kept] != rows[row]).sum(axis=1).min() > TWIN_DISTANCE_MAX:
+            kept.append(row)
+    return np.asarray(kept, np.int64)
+
+
+def _people(folder: Path) -> list[tuple[str, list[Path]]]:
+    if not folder.is_dir():
+        raise EvaluationError(f"{folder} is not a folder; give a folder that holds a folder of pictures a character")
+    people = []
+    for inner in sorted(folder.iterdir()):
+        if inner.is_dir() and not inner.name.startswith("."):
+            files = sorted(path for path in inner.iterdir() if path.suffix.lower() in PICTURE_SUFFIXES)
+            if files:
+                people.append((inner.name, files))
+    if len(people) < 2:
+        raise EvaluationError(f"{folder} holds {len(people)} folders of pictures; naming needs two characters or more")
+    return people
