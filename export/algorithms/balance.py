@@ -1,0 +1,212 @@
+"""How often each folder's pictures are used in an epoch: the tree formula behind `multiply.txt` (reference 1.9)."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+
+WEIGHT_MIN = 1e-6
+WEIGHT_MAX = 1e6
+ROUNDING_NOTICED = 0.1  # a repeat that is off by more than a tenth is worth a warning
+
+Path = tuple[str, ...]
+
+
+class WeightsError(ValueError):
+    """Weights that cannot be read; `errors` has one text for each bad row."""
+
+    def __init__(self, errors: Sequence[str]) -> None:
+        super().__init__("; ".join(errors))
+        self.errors = tuple(errors)
+
+
+@dataclass(frozen=True, slots=True)
+class Weight:
+    """A row of the weights: a folder name or a pattern of whole paths, and its weight."""
+
+    pattern: str
+    weight: float
+
+    def __post_init__(self) -> None:
+        if not self.pattern:
+            raise ValueError("the pattern is empty")
+        if not (math.isfinite(self.weight) and WEIGHT_MIN <= self.weight <= WEIGHT_MAX):
+            raise ValueError(f"the weight of {self.pattern!r} must lie between {WEIGHT_MIN:f} and {WEIGHT_MAX:,.0f}")
+
+
+@dataclass(frozen=True, slots=True)
+class FolderShare:
+    """One folder that holds pictures: its probability, multiply before and after the limit, share of the epoch."""
+
+    path: Path
+    pictures: int
+    probability: float
+    unclipped: float
+    multiply: float
+    epoch_share: float
+
+    @property
+    def clipped(self) -> bool:
+        """Whether the upper limit cut the multiply."""
+        return self.multiply < self.unclipped
+
+    @property
+    def repeats(self) -> int:
+        """kohya's whole-number repeats: `max(1, round(multiply))`."""
+        return max(1, round(self.multiply))
+
+    @property
+    def multiply_text(self) -> str:
+        """The multiply as it is written to the file: at most two decimals, no trailing zeros."""
+        return f"{self.multiply:.2f}".rstrip("0").rstrip(".")
+
+
+@dataclass(frozen=True, slots=True)
+class Balance:
+    """The balance of a data set; `folders` in ascending multiply, then by path."""
+
+    folders: tuple[FolderShare, ...] = ()
+    pictures: int = 0
+    epoch: float = 0.0
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(slots=True)
+class _Node:
+    name: str
+    path: Path
+    own: int = 0
+    children: dict[str, _Node] = field(default_factory=dict)
+
+
+def parse_weights(text: str) -> tuple[Weight, ...]:
+    """Rows `pattern,weight` of a CSV without a header; empty lines and lines from `#` on are skipped.
+
+    Raises WeightsError that names every bad row.
+    """
+    weights: list[Weight] = []
+    errors: list[str] = []
+    reader = csv.reader(io.StringIO(text.lstrip("\ufeff")))
+    try:
+        for row in reader:
+            cells = [cell.strip() for cell in row]
+            if not any(cells) or cells[0].startswith("#"):
+                continue
+            if len(cells) != 2:
+                errors.append(f"line {reader.line_num}: two columns are needed, pattern and weight; found {len(cells)}")
+                continue
+            try:
+                weights.append(Weight(cells[0], float(cells[1])))
+            except ValueError as error:
+                reason = str(error) if "weight of" in str(error) or "pattern" in str(error) else "no number"
+                errors.append(f"line {reader.line_num}: {cells[1]!r} for {cells[0]!r}: {reason}")
+    except csv.Error as error:
+        errors.append(f"line {reader.line_num}: not readable as CSV: {error}")
+    if errors:
+        raise WeightsError(errors)
+    return tuple(weights)
+
+
+def weights_text(weights: Sequence[Weight]) -> str:
+    """The weights as CSV, readable by `parse_weights`."""
+    out = io.StringIO()
+    csv.writer(out, lineterminator="\n").writerows([row.pattern, f"{row.weight:g}"] for row in weights)
+    return out.getvalue()
+
+
+def weight_of(path: Path, weights: Sequence[Weight]) -> float:
+    """Weight of a folder: the row equal to its name, else the first pattern that fits its whole path, else 1.
+
+    The whole path in the reference begins with the folder of the data set; so `*/name` also fits a top folder.
+    """
+    if not path:
+        return 1.0
+    for row in weights:
+        if row.pattern == path[-1]:
+            return row.weight
+    whole = "/".join(path)
+    for row in weights:
+        if fnmatchcase(whole, row.pattern) or fnmatchcase("./" + whole, row.pattern):
+            return row.weight
+    return 1.0
+
+
+def balance(
+    pictures: Mapping[Path, int],
+    weights: Sequence[Weight] = (),
+    *,
+    min_multiply: float = 1.0,
+    max_multiply: float = 100.0,
+) -> Balance:
+    """Multiply of each folder in `pictures` (folder -> its own pictures, counts below 1 are ignored).
+
+    P(root) = 1; at a node the children with their weights, and the node's own pictures with the node's weight, share
+    P in proportion. u = P / N; m = round(u / min u * min_multiply, 2), at most max_multiply.
+    Raises ValueError for limits that make no sense.
+    """
+    if not (0 < min_multiply <= max_multiply and math.isfinite(max_multiply)):
+        raise ValueError("the limits of multiply must be above 0, the lower not above the upper")
+    filled = {path: count for path, count in pictures.items() if count > 0}
+    if not filled:
+        return Balance()
+    probability: dict[Path, float] = {}
+    _share(_tree(filled), 1.0, weights, probability)
+    per_picture = {path: probability[path] / count for path, count in filled.items()}
+    smallest = min(per_picture.values())
+    rows = []
+    for path in filled:
+        unclipped = round(per_picture[path] / smallest * min_multiply, 2)
+        rows.append((path, filled[path], probability[path], unclipped, min(unclipped, max_multiply)))
+    epoch = sum(count * multiply for _, count, _, _, multiply in rows)
+    folders = [FolderShare(p, n, prob, raw, m, n * m / epoch) for p, n, prob, raw, m in rows]
+    folders.sort(key=lambda row: (row.multiply, row.path))
+    return Balance(tuple(folders), sum(filled.values()), epoch, tuple(_clipping_warnings(folders, max_multiply)))
+
+
+def repeat_warnings(result: Balance) -> list[str]:
+    """What kohya's whole-number repeats do to the balance."""
+    off = [row for row in result.folders if abs(row.repeats / row.multiply - 1) > ROUNDING_NOTICED]
+    if not off:
+        return []
+    worst = max(off, key=lambda row: abs(row.repeats / row.multiply - 1))
+    return [
+        f"kohya knows whole repeats only: {len(off)} of {len(result.folders)} folders are used more than 10 % too "
+        f"often or too seldom. Worst: {'/'.join(worst.path) or '(top)'}, {worst.multiply_text} becomes "
+        f"{worst.repeats}. A higher smallest multiply makes the error smaller."
+    ]
+
+
+def _clipping_warnings(folders: Sequence[FolderShare], limit: float) -> list[str]:
+    cut = [row for row in folders if row.clipped]
+    if not cut:
+        return []
+    worst = max(cut, key=lambda row: row.unclipped)
+    word = "folder is" if len(cut) == 1 else "folders are"
+    return [
+        f"{len(cut)} {word} cut at multiply {limit:g} and will be seen less often than the weights ask. "
+        f"Most: {'/'.join(worst.path) or '(top)'} with {worst.pictures:,} pictures would need {worst.unclipped:,.2f}."
+    ]
+
+
+def _tree(pictures: Mapping[Path, int]) -> _Node:
+    root = _Node("", ())
+    for path, count in pictures.items():
+        node = root
+        for name in path:
+            node = node.children.setdefault(name, _Node(name, (*node.path, name)))
+        node.own += count
+    return root
+
+
+def _share(node: _Node, mass: float, weights: Sequence[Weight], out: dict[Path, float]) -> None:
+    shares = [(child, weight_of(child.path, weights)) for child in node.children.values()]
+    own = weight_of(node.path, weights) if node.own else 0.0
+    total = own + sum(weight for _, weight in shares)
+    if node.own:
+        out[node.path] = mass * own / total
+    for child, weight in shares:
+        _share(child, mass * weight / total, weights, out)

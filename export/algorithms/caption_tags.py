@@ -1,0 +1,270 @@
+"""Which tags a caption may use, and in which order: drop rules of the reference, by whole words."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from fnmatch import fnmatchcase
+
+KAOMOJI = frozenset(
+    [
+        "0_0",
+        "(o)_(o)",
+        "+_+",
+        "+_-",
+        "._.",
+        "<o>_<o>",
+        "<|>_<|>",
+        "=_=",
+        ">_<",
+        "3_3",
+        "6_9",
+        ">_o",
+        "@_@",
+        "^_^",
+        "o_o",
+        "u_u",
+        "x_x",
+        "|_|",
+        "||_||",
+    ]
+)
+# Words begin at the start of the tag, after an underscore or a space: "chair" holds no hair, "bunny" no bun.
+_HAIR = re.compile(r"(?:^|[_ -])(?:hair|ponytail|twintail|braid|bangs|ahoge|buns?(?:$|[_ -]))")
+_EYES = re.compile(r"(?:^|[_ -])eyes(?:$|[_ -])")
+_PEOPLE = re.compile(r"girl|boy|solo")
+# Nouns of Danbooru's "Attire" group: a tag is about clothes when its last word before a bracket is one of these.
+ATTIRE = frozenset(
+    [
+        "apron",
+        "armband",
+        "armlet",
+        "armor",
+        "armwear",
+        "ascot",
+        "bandana",
+        "bandeau",
+        "bathrobe",
+        "beanie",
+        "belt",
+        "beret",
+        "bikini",
+        "blazer",
+        "bloomers",
+        "blouse",
+        "bodysuit",
+        "bolero",
+        "bonnet",
+        "boots",
+        "bow",
+        "bowtie",
+        "bra",
+        "bracelet",
+        "bracer",
+        "braces",
+        "breastplate",
+        "briefs",
+        "brooch",
+        "buruma",
+        "cape",
+        "capelet",
+        "cap",
+        "cardigan",
+        "chemise",
+        "choker",
+        "cloak",
+        "clothes",
+        "coat",
+        "collar",
+        "corset",
+        "cravat",
+        "crown",
+        "cuffs",
+        "detached_sleeves",
+        "dress",
+        "dirndl",
+        "earrings",
+        "earphones",
+        "epaulettes",
+        "eyepatch",
+        "eyewear",
+        "fedora",
+        "flats",
+        "footwear",
+        "frills",
+        "fundoshi",
+        "gakuran",
+        "garter",
+        "garters",
+        "gauntlets",
+        "glasses",
+        "gloves",
+        "goggles",
+        "gown",
+        "greaves",
+        "gym_uniform",
+        "hakama",
+        "haori",
+        "hat",
+        "headband",
+        "headdress",
+        "headgear",
+        "headphones",
+        "headwear",
+        "helmet",
+        "heels",
+        "hood",
+        "hoodie",
+        "hairband",
+        "hairclip",
+        "hairpin",
+        "hair_bow",
+        "hair_ornament",
+        "hair_ribbon",
+        "jacket",
+        "jeans",
+        "jewelry",
+        "jumpsuit",
+        "kariginu",
+        "kimono",
+        "kneehighs",
+        "labcoat",
+        "lapels",
+        "leggings",
+        "legwear",
+        "leotard",
+        "lingerie",
+        "loafers",
+        "mask",
+        "mittens",
+        "miniskirt",
+        "mob_cap",
+        "monocle",
+        "necklace",
+        "neckerchief",
+        "necktie",
+        "nightgown",
+        "obi",
+        "overalls",
+        "overcoat",
+        "pajamas",
+        "panties",
+        "pants",
+        "pantyhose",
+        "pasties",
+        "pauldrons",
+        "pendant",
+        "petticoat",
+        "pinafore",
+        "pinafore_dress",
+        "pocket",
+        "poncho",
+        "ponytail_holder",
+        "raincoat",
+        "ribbon",
+        "ring",
+        "robe",
+        "romper",
+        "ruffles",
+        "sandals",
+        "santa_costume",
+        "sarong",
+        "sash",
+        "scarf",
+        "school_uniform",
+        "scrunchie",
+        "serafuku",
+        "shawl",
+        "shirt",
+        "shoes",
+        "shorts",
+        "shoulder_pads",
+        "shrug",
+        "skirt",
+        "sleeves",
+        "slippers",
+        "sleepwear",
+        "sneakers",
+        "socks",
+        "sundress",
+        "sunglasses",
+        "suspenders",
+        "swimsuit",
+        "sweater",
+        "sweatshirt",
+        "tabard",
+        "tabi",
+        "tank_top",
+        "tailcoat",
+        "thighhighs",
+        "tiara",
+        "tie",
+        "tights",
+        "toga",
+        "top",
+        "track_jacket",
+        "track_suit",
+        "trousers",
+        "tunic",
+        "turtleneck",
+        "tuxedo",
+        "underwear",
+        "undershirt",
+        "uniform",
+        "veil",
+        "vest",
+        "waistcoat",
+        "wetsuit",
+        "wristband",
+        "wristwatch",
+        "yukata",
+        "zettai_ryouiki",
+        "zouri",
+        "costume",
+        "suit",
+        "outfit",
+        "camisole",
+        "sweatpants",
+        "tracksuit",
+        "bodystocking",
+        "waist_apron",
+    ]
+)
+
+
+def shown(tag: str, *, spaces: bool) -> str:
+    """A tag as it stands in a caption: one line; with `spaces` its underscores become spaces, kaomoji stay."""
+    text = " ".join(tag.split())
+    return text.replace("_", " ") if spaces and text not in KAOMOJI else text
+
+
+def is_people(tag: str) -> bool:
+    """Whether a tag counts people (`2girls`, `multiple_boys`, `solo`): these stand first and are never dropped."""
+    return _PEOPLE.search(tag) is not None
+
+
+def is_hair(tag: str) -> bool:
+    """Whether a tag is about hair (reference `--drop_hair_tag`)."""
+    return _HAIR.search(tag) is not None
+
+
+def is_eyes(tag: str) -> bool:
+    """Whether a tag is about eyes (reference `--drop_eye_tag`)."""
+    return _EYES.search(tag) is not None
+
+
+def is_outfit(tag: str) -> bool:
+    """Whether a tag is about clothes, by its last word or two (`red_skirt`, `hair_ornament`, `sailor_collar`)."""
+    words = tag.replace(" ", "_").split("_(")[0].split("_")
+    return words[-1] in ATTIRE or "_".join(words[-2:]) in ATTIRE or "sleeves" in words
+
+
+def is_blocked(tag: str, blacklist: Sequence[str]) -> bool:
+    """Whether an entry of the blacklist fits: a whole word or run of words of the tag, or a pattern with `*` or `?`."""
+    for entry in blacklist:
+        if any(char in entry for char in "*?["):
+            if fnmatchcase(tag, entry):
+                return True
+        elif f"_{entry.replace(' ', '_')}_" in f"_{re.sub(r'[ ()]', '_', tag)}_":
+            return True
+    return False

@@ -1,0 +1,217 @@
+"""The caption of a picture: parts in a fixed order, each with its own probability (reference 1.8).
+
+Every draw comes from the recipe's seed, the picture's key and the part's name, so the same recipe gives the same
+bytes on every machine, and moving one slider leaves the draws of all other parts as they were.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from export.algorithms.caption_tags import is_blocked, is_eyes, is_hair, is_outfit, is_people, shown
+from export.algorithms.metadata import Box, CountSource, Facts, count_word
+
+CaptionVersion = Literal["v1.0", "v1.1", "v1.2"]
+FaceposForm = Literal["raw", "tokens", "words", "phrases"]
+PARTS = ("count", "characters", "copyright", "general", "artist", "rating", "facepos", "tags")
+
+_HORIZONTAL = ("fhll", "fhml", "fhmd", "fhmr", "fhri")
+_VERTICAL = ("fvtp", "fvmt", "fvmd", "fvmb", "fvbt")
+_HORIZONTAL_WORDS = ("fhleft", "fhmleft", "fhmid", "fhmright", "fhright")
+_VERTICAL_WORDS = ("fvtop", "fvmtop", "fvmid", "fvmbottom", "fvbottom")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CaptionOptions:
+    """All choices of a caption; the defaults are v1.2's. `preset` gives those of another version."""
+
+    version: CaptionVersion = "v1.2"
+    seed: int = 0
+    order: tuple[str, ...] = PARTS
+    separator: str = ", "
+    count_prob: float = 0.0
+    count_source: CountSource = "people"
+    count_singular: str = "person"
+    count_plural: str = "people"
+    characters_prob: float = 1.0
+    characters_separator: str = ", "
+    copyright_prob: float = 0.0
+    copyright_prefix: str = "from "
+    general_prob: float = 1.0
+    artist_prob: float = 1.0
+    artist_prefix: str = "by "
+    rating_prob: float = 1.0
+    facepos_prob: float = 0.0
+    facepos_form: FaceposForm = "phrases"
+    always_facepos: bool = False
+    tags_prob: float = 1.0
+    tags_separator: str = ", "
+    max_tags: int = 15
+    shuffle_tags: bool = False
+    people_first: bool = True
+    spaces: bool = True
+    drop_hair: bool = False
+    drop_eyes: bool = False
+    drop_outfit: bool = False
+    blacklist: tuple[str, ...] = ("parody",)
+
+    def __post_init__(self) -> None:
+        for part in self.order:
+            if part not in PARTS:
+                raise ValueError(f"order: {part!r} is no part; choose from {', '.join(PARTS)}")
+        if len(set(self.order)) != len(self.order):
+            raise ValueError("order: a part stands twice")
+        for part in PARTS:
+            if not 0.0 <= getattr(self, f"{part}_prob") <= 1.0:
+                raise ValueError(f"{part}_prob: a probability lies between 0 and 1")
+        if self.max_tags < 0:
+            raise ValueError("max_tags: must be 0 or more")
+        if not 0 <= self.seed < 2**63:
+            raise ValueError("seed: must lie between 0 and 2^63")
+        if any("\n" in text or "\r" in text for text in (self.separator, self.tags_separator)):
+            raise ValueError("separator: a caption is one line, so it must not hold a line break")
+
+    @classmethod
+    def preset(cls, version: CaptionVersion, **changes: Any) -> CaptionOptions:
+        """The options of a version of the reference, with single ones changed."""
+        return cls(**({"version": version} | dict(PRESETS[version]) | changes))
+
+
+PRESETS: Mapping[str, Mapping[str, Any]] = {
+    "v1.0": {
+        "count_prob": 1.0,
+        "characters_separator": " ",
+        "artist_prefix": "style of ",
+        "rating_prob": 0.0,
+        "facepos_prob": 1.0,
+        "facepos_form": "raw",
+        "people_first": False,
+        "spaces": False,
+    },
+    "v1.1": {
+        "count_prob": 1.0,
+        "characters_separator": " ",
+        "artist_prefix": "style of ",
+        "rating_prob": 0.0,
+        "facepos_prob": 1.0,
+        "facepos_form": "tokens",
+    },
+    "v1.2": {},
+}
+
+
+def caption(facts: Facts, options: CaptionOptions, *, key: str) -> str:
+    """The caption of one picture: one line, parts that are empty or not drawn left out. `key` names the picture."""
+    parts = [
+        text
+        for part in options.order
+        if draw(options.seed, key, part) < getattr(options, f"{part}_prob")
+        for text in [_WRITERS[part](facts, options, key)]
+        if text
+    ]
+    return options.separator.join(parts)
+
+
+def draw(seed: int, key: str, part: str) -> float:
+    """A uniform number in [0, 1) that depends on nothing but its arguments."""
+    return int.from_bytes(_digest(seed, key, part)[:7], "big") / 2**56
+
+
+def chosen_tags(facts: Facts, options: CaptionOptions, *, key: str) -> list[str]:
+    """The tags of the caption in their order, still with underscores."""
+    tags = [tag for tag in dict.fromkeys(facts.tags) if not is_blocked(tag, options.blacklist)]
+    first = [tag for tag in tags if is_people(tag)] if options.people_first else []
+    kept = set(first)
+    rest = [tag for tag in tags if tag not in kept and not _dropped(tag, facts, options)]
+    if options.shuffle_tags:
+        rest.sort(key=lambda tag: _digest(options.seed, key, f"tag\0{tag}"))
+    return first + rest[: max(0, options.max_tags - len(first))]
+
+
+def _dropped(tag: str, facts: Facts, options: CaptionOptions) -> bool:
+    return (
+        (options.drop_hair and is_hair(tag))
+        or (options.drop_eyes and is_eyes(tag))
+        # Clothes go without saying only where the name already says which outfit is worn, for everybody.
+        or (options.drop_outfit and facts.every_outfit_known and is_outfit(tag))
+    )
+
+
+def _count(facts: Facts, options: CaptionOptions, key: str) -> str:
+    count = facts.count(options.count_source)
+    if count < 1:
+        return ""
+    return f"{count_word(count)}{options.count_singular if count == 1 else options.count_plural}"
+
+
+def _characters(facts: Facts, options: CaptionOptions, key: str) -> str:
+    return options.characters_separator.join(shown(name, spaces=options.spaces) for name in facts.characters)
+
+
+def _copyright(facts: Facts, options: CaptionOptions, key: str) -> str:
+    names = ", ".join(shown(name, spaces=options.spaces) for name in facts.copyright)
+    return f"{options.copyright_prefix}{names}" if names else ""
+
+
+def _general(facts: Facts, options: CaptionOptions, key: str) -> str:
+    return shown(facts.general, spaces=options.spaces)
+
+
+def _artist(facts: Facts, options: CaptionOptions, key: str) -> str:
+    names = ", ".join(shown(name, spaces=options.spaces) for name in facts.artist)
+    return f"{options.artist_prefix}{names}" if names else ""
+
+
+def _rating(facts: Facts, options: CaptionOptions, key: str) -> str:
+    return "explicit" if facts.rating in ("explicit", "e") else ""
+
+
+def _facepos(facts: Facts, options: CaptionOptions, key: str) -> str:
+    if not facts.faces or not (options.always_facepos or facts.positions_name_the_characters):
+        return ""
+    texts = [position(box, options.facepos_form) for box in facts.faces]
+    return (", " if options.facepos_form == "phrases" else " ").join(texts)
+
+
+def _tags(facts: Facts, options: CaptionOptions, key: str) -> str:
+    names = chosen_tags(facts, options, key=key)
+    return options.tags_separator.join(shown(tag, spaces=options.spaces) for tag in names)
+
+
+def position(box: Box, form: FaceposForm) -> str:
+    """Where a face is: raw percent, 5 x 5 tokens (two spellings), or one of three phrases (cx < 0.38, < 0.62)."""
+    if form == "raw":
+        return box.text
+    x, y = (box.left + box.right) / 2, (box.top + box.bottom) / 2
+    if form == "phrases":
+        return "at left" if x < 0.38 else "in the middle" if x < 0.62 else "at right"
+    across, down = (_HORIZONTAL, _VERTICAL) if form == "tokens" else (_HORIZONTAL_WORDS, _VERTICAL_WORDS)
+    return f"{across[_fifth(x)]} {down[_fifth(y)]}"
+
+
+def _fifth(value: float) -> int:
+    return sum(value >= edge for edge in (0.2, 0.4, 0.6, 0.8))
+
+
+def _digest(seed: int, key: str, part: str) -> bytes:
+    return hashlib.blake2b(f"{seed}\0{key}\0{part}".encode("utf-8", "surrogatepass"), digest_size=16).digest()
+
+
+_WRITERS: Mapping[str, Callable[[Facts, CaptionOptions, str], str]] = {
+    "count": _count,
+    "characters": _characters,
+    "copyright": _copyright,
+    "general": _general,
+    "artist": _artist,
+    "rating": _rating,
+    "facepos": _facepos,
+    "tags": _tags,
+}
+
+
+def check_parts(order: Sequence[str]) -> tuple[str, ...]:
+    """The parts that an order leaves out, for the page's list of unused chips."""
+    return tuple(part for part in PARTS if part not in order)

@@ -1,0 +1,158 @@
+"""Folders of a picture: count of characters, who they are, height of the face, in the order of a format string."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from export.algorithms.filenames import JOINER, safe_character_name, safe_name
+from export.algorithms.rows import PEOPLE_MANY, Picture, people_from_tags
+
+OTHERS = "others"
+CHARACTER_OTHERS = "character_others"
+FOLDER_NAME_MAX = 100  # characters; a longer combination goes to `character_others` (reference 1.7)
+TOKENS = ("n_characters", "n_faces", "n_people", "character", "fh_ratio", "series", "image_type", "episode")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Arrangement:
+    """How pictures are sorted into folders; the defaults are those of the reference."""
+
+    format: str = "n_characters/character/fh_ratio"
+    max_characters: int = 6
+    min_per_combination: int = 10
+    face_ratio_range: int = 25
+    keep_source_structure: bool = False
+    no_character: Literal["others", "0_characters"] = "others"
+    old_spelling: bool = False
+
+    def __post_init__(self) -> None:
+        levels_of(self.format)
+        if self.max_characters < 1:
+            raise ValueError("max_characters: must be at least 1")
+        if self.min_per_combination < 1:
+            raise ValueError("min_per_combination: must be at least 1")
+        if not 1 <= self.face_ratio_range <= 100:
+            raise ValueError("face_ratio_range: must lie between 1 and 100")
+
+
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """All that the folders of a picture depend on; pictures with equal signatures lie in one folder."""
+
+    names: tuple[str, ...]
+    n_faces: int
+    n_people: int
+    ratio_percent: int
+    series: str
+    image_type: str
+    episode: str
+    source_dirs: tuple[str, ...] = ()
+
+
+def levels_of(text: str) -> tuple[str, ...]:
+    """Tokens of a format string such as `n_characters/character/fh_ratio`; empty means no folders.
+
+    Raises ValueError for an unknown or repeated token.
+    """
+    tokens = tuple(part.strip() for part in text.strip().strip("/").split("/")) if text.strip().strip("/") else ()
+    for token in tokens:
+        if token not in TOKENS:
+            raise ValueError(f"format: {token!r} is no level; choose from {', '.join(TOKENS)}")
+    if len(set(tokens)) != len(tokens):
+        raise ValueError(f"format: a level stands twice in {text!r}")
+    return tokens
+
+
+def signature_of(picture: Picture) -> Signature:
+    """The signature of a picture; names sorted, people by tags and else by faces."""
+    people = people_from_tags(picture.tags)
+    return Signature(
+        names=tuple(sorted(picture.names)),
+        n_faces=len(picture.faces),
+        n_people=len(picture.faces) if people is None else people,
+        ratio_percent=ratio_percent(picture.face_height_ratio),
+        series=picture.series,
+        image_type=picture.image_type,
+        episode=picture.episode,
+        source_dirs=picture.source_dirs,
+    )
+
+
+def ratio_percent(ratio: float) -> int:
+    """Face height ratio in whole percent, 0..99, floored as in the reference."""
+    return min(int(max(0.0, ratio) * 100 + 1e-6), 99)
+
+
+def ratio_bucket(percent: int, span: int = 25) -> str:
+    """Folder of a face height ratio: `face_height_ratio_25-50` for 25 to 49 percent."""
+    low = percent // span * span
+    return f"face_height_ratio_{low}-{low + span}"
+
+
+def count_folder(count: int, singular: str, plural: str, *, largest: int | None = None) -> str:
+    """`1_character`, `2_characters`, and `6+_characters` from `largest` on."""
+    if largest is not None and count >= largest:
+        return f"{largest}+_{plural}"
+    return f"{count}_{singular if count == 1 else plural}"
+
+
+def frequent_combinations(counts: Iterable[tuple[Signature, int]], minimum: int) -> frozenset[tuple[str, ...]]:
+    """Combinations of names that have at least `minimum` pictures; all others go to `character_others`."""
+    total: Counter[tuple[str, ...]] = Counter()
+    for signature, count in counts:
+        total[signature.names] += count
+    return frozenset(names for names, count in total.items() if names and count >= minimum)
+
+
+def folder_of(signature: Signature, arrangement: Arrangement, frequent: frozenset[tuple[str, ...]]) -> tuple[str, ...]:
+    """Folder of all pictures with this signature, as wished names from the top down (not yet unique over case)."""
+    parts: list[str] = list(signature.source_dirs) if arrangement.keep_source_structure else []
+    for token in levels_of(arrangement.format):
+        parts.extend(_level(token, signature, arrangement, frequent))
+    return tuple(parts)
+
+
+def combination_name(names: Sequence[str]) -> str:
+    """Sorted names joined by a plus, or `character_others` when that is too long for a folder."""
+    joined = JOINER.join(safe_character_name(name) for name in sorted(names))
+    too_long = len(names) > 1 and (len(joined) >= FOLDER_NAME_MAX or len(joined.encode()) > FOLDER_NAME_MAX)
+    return CHARACTER_OTHERS if too_long else joined
+
+
+def _level(
+    token: str, signature: Signature, arrangement: Arrangement, frequent: frozenset[tuple[str, ...]]
+) -> list[str]:
+    if token == "n_characters":
+        return [_character_count(signature, arrangement)]
+    if token == "character":
+        return _combination(signature, arrangement, frequent)
+    if token == "fh_ratio":
+        return [ratio_bucket(signature.ratio_percent, arrangement.face_ratio_range)]
+    if token == "n_faces":
+        return [count_folder(signature.n_faces, "face", "faces")]
+    if token == "n_people":
+        if signature.n_people >= PEOPLE_MANY:
+            return ["many_people"]
+        return [count_folder(signature.n_people, "person", "people")]
+    value: str = getattr(signature, token)
+    return [safe_name(value or f"no_{token}")]
+
+
+def _character_count(signature: Signature, arrangement: Arrangement) -> str:
+    count = len(signature.names)
+    if count == 0 and arrangement.no_character == "others":
+        return OTHERS
+    folder = count_folder(count, "character", "characters", largest=arrangement.max_characters)
+    return folder.replace("+_characters", "+_charcters") if arrangement.old_spelling else folder
+
+
+def _combination(signature: Signature, arrangement: Arrangement, frequent: frozenset[tuple[str, ...]]) -> list[str]:
+    if signature.names:
+        return [combination_name(signature.names) if signature.names in frequent else CHARACTER_OTHERS]
+    if arrangement.no_character == "0_characters":
+        return [CHARACTER_OTHERS]
+    # `others` stands already for the count level; without that level it has to be said here.
+    return [] if "n_characters" in levels_of(arrangement.format) else [OTHERS]

@@ -1,0 +1,95 @@
+"""The whole plan of a data set: which picture goes where under which name, and what each folder weighs."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from export.algorithms import captions, metadata
+from export.algorithms.balance import Balance, balance
+from export.algorithms.crops import Crop, crops_of
+from export.algorithms.filenames import Names
+from export.algorithms.levels import Arrangement, Signature, folder_of, frequent_combinations, signature_of
+from export.algorithms.rows import Picture
+from export.algorithms.selection import reason_left_out
+from export.recipe import Recipe
+
+Path = tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One picture of the data set: its facts, its folder and its file name without ending; a crop has its square."""
+
+    picture: Picture
+    folder: Path
+    stem: str
+    crop: Crop | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Everything that will be written, and how many pictures stay out for which reason."""
+
+    items: tuple[Item, ...]
+    balance: Balance
+    left_out: Mapping[str, int]
+
+
+def folders_for(counts: Mapping[Signature, int], arrangement: Arrangement) -> dict[Signature, Path]:
+    """Folder of each signature with names that are safe and unique, the same for the same set of signatures."""
+    frequent = frequent_combinations(counts.items(), arrangement.min_per_combination)
+    wishes = {signature: folder_of(signature, arrangement, frequent) for signature in counts}
+    names = Names()
+    given: dict[Path, Path] = {}
+    for wish in sorted(set(wishes.values())):
+        path: Path = ()
+        for part in wish:
+            path = (*path, names.folder(path, part))
+        given[wish] = path
+    return {signature: given[wish] for signature, wish in wishes.items()}
+
+
+def balance_of(counts: Mapping[Signature, int], folders: Mapping[Signature, Path], recipe: Recipe) -> Balance:
+    """The balance of pictures counted by signature; this is all that moving a weight has to compute."""
+    pictures: Counter[Path] = Counter()
+    for signature, count in counts.items():
+        pictures[folders[signature]] += count
+    options = recipe.balance
+    return balance(pictures, options.weights, min_multiply=options.min_multiply, max_multiply=options.max_multiply)
+
+
+def make_plan(pictures: Iterable[Picture], recipe: Recipe) -> Plan:
+    """Select, crop, arrange and balance. Deterministic: the order of the input does not matter."""
+    left_out: Counter[str] = Counter()
+    chosen: list[tuple[Picture, Crop | None]] = []
+    for picture in sorted(pictures, key=lambda row: row.key):
+        reason = reason_left_out(picture, recipe.selection)
+        if reason is not None:
+            left_out[reason] += 1
+            continue
+        chosen.append((picture, None))
+        chosen.extend((crop.picture, crop) for crop in crops_of(picture, recipe.crops))
+    signatures = [signature_of(picture) for picture, _ in chosen]
+    counts = Counter(signatures)
+    folders = folders_for(counts, recipe.arrange)
+    names = Names()
+    items = tuple(
+        Item(picture, folders[signature], names.stem(picture.stem), crop)
+        for (picture, crop), signature in zip(chosen, signatures, strict=True)
+    )
+    return Plan(items, balance_of(counts, folders, recipe), dict(sorted(left_out.items())))
+
+
+def facts(picture: Picture, recipe: Recipe) -> metadata.Facts:
+    """The facts of a picture with the recipe's general description."""
+    general = recipe.metadata.general_of(image_type=picture.image_type, series=picture.series, episode=picture.episode)
+    return metadata.facts_of(picture, general)
+
+
+def caption_of(picture: Picture, recipe: Recipe) -> str:
+    """The caption of a picture: a person's own text wins, as one line; else the recipe's."""
+    if picture.caption is not None:
+        return " ".join(picture.caption.split())
+    return captions.caption(facts(picture, recipe), recipe.caption, key=picture.key)

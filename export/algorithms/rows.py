@@ -1,0 +1,83 @@
+"""Plain rows that every rule of the data set works on: one picture with its faces and tags."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+UNKNOWN_NAMES = frozenset({"", "unknown", "ood"})
+PEOPLE_MANY = 6  # from six people on, the count is the word "many"
+_PEOPLE_TAG = re.compile(r"([1-5])(girl|boy)s?|6\+(girl|boy)s")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Face:
+    """A face box, relative 0..1 of its picture, and who it is (an empty name: not known)."""
+
+    left: float
+    top: float
+    right: float
+    bottom: float
+    character: str = ""
+    outfit: str = ""
+
+    @property
+    def name(self) -> str:
+        """Name with its outfit as one plain name (`KuraueHinata Hairdown`), or an empty string."""
+        if self.character in UNKNOWN_NAMES:
+            return ""
+        return f"{self.character} {self.outfit}" if self.outfit else self.character
+
+    @property
+    def height(self) -> float:
+        """Height relative to the picture, 0..1."""
+        return min(1.0, max(0.0, self.bottom - self.top))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Picture:
+    """One picture to export. `key` is stable over time (it seeds the caption); `file` names the stored bytes."""
+
+    key: str
+    stem: str
+    file: str
+    width: int
+    height: int
+    faces: tuple[Face, ...] = ()
+    tags: tuple[str, ...] = ()
+    scores: tuple[float, ...] = ()
+    series: str = ""
+    episode: str = ""
+    image_type: str = "screenshots"
+    source_dirs: tuple[str, ...] = ()
+    copyright: tuple[str, ...] = ()
+    artist: tuple[str, ...] = ()
+    rating: str = ""
+    caption: str | None = None
+    cropped: bool = False
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Distinct known names in the order of the faces."""
+        return tuple(dict.fromkeys(face.name for face in self.faces if face.name))
+
+    @property
+    def face_height_ratio(self) -> float:
+        """Height of the tallest face relative to the picture; 0 without a face."""
+        return max((face.height for face in self.faces), default=0.0)
+
+
+def people_from_tags(tags: tuple[str, ...] | list[str]) -> int | None:
+    """People by the count tags (`1girl`, `2boys`, `6+girls` ...), whole tags only; None when none of them is there.
+
+    The largest count of each kind is taken and the kinds are added (reference, people count). `no_humans` is 0.
+    """
+    most: dict[str, int] = {}
+    for tag in tags:
+        match = _PEOPLE_TAG.fullmatch(tag)
+        if match is not None:
+            kind = match.group(2) or match.group(3)
+            most[kind] = max(most.get(kind, 0), int(match.group(1) or PEOPLE_MANY))
+    if most:
+        return sum(most.values())
+    return 0 if "no_humans" in tags else None

@@ -1,0 +1,60 @@
+"""Which pictures go out and how large: each one left out has a reason that is counted and shown."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from export.algorithms.rows import Picture
+
+Format = Literal["png", "webp", "jpeg"]
+Side = Literal["longest", "shortest"]
+SIZES = (0, 512, 768, 1024)
+
+TOO_FEW = "fewer faces than asked"
+TOO_MANY = "more faces than asked"
+WRONG_TYPE = "image type not chosen"
+WRONG_EPISODE = "episode not chosen"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Selection:
+    """Filters and size; `size` 0 keeps the size, `max_faces` None sets no upper limit."""
+
+    min_faces: int = 1
+    max_faces: int | None = None
+    image_types: tuple[str, ...] = ()
+    episodes: tuple[str, ...] = ()
+    size: int = 0
+    side: Side = "shortest"
+    format: Format = "png"
+
+    def __post_init__(self) -> None:
+        if self.min_faces < 0:
+            raise ValueError("min_faces: must be 0 or more")
+        if self.max_faces is not None and self.max_faces < self.min_faces:
+            raise ValueError("max_faces: must not be below min_faces")
+        if self.size not in SIZES:
+            raise ValueError("size: choose 512, 768, 1024, or 0 for any")
+
+
+def reason_left_out(picture: Picture, selection: Selection) -> str | None:
+    """Why a picture stays out, or None when it goes out."""
+    if len(picture.faces) < selection.min_faces:
+        return TOO_FEW
+    if selection.max_faces is not None and len(picture.faces) > selection.max_faces:
+        return TOO_MANY
+    if selection.image_types and picture.image_type not in selection.image_types:
+        return WRONG_TYPE
+    if selection.episodes and picture.episode not in selection.episodes:
+        return WRONG_EPISODE
+    return None
+
+
+def written_size(width: int, height: int, selection: Selection) -> tuple[int, int]:
+    """Size in pixels after bounding the chosen side; never enlarged, never below one pixel."""
+    measured = max(width, height) if selection.side == "longest" else min(width, height)
+    if selection.size == 0 or measured <= selection.size:
+        return width, height
+    scale = selection.size / measured
+    return max(1, round(width * scale)), max(1, round(height * scale))

@@ -1,0 +1,205 @@
+"""The recipe of a data set: every choice in one typed, frozen value, parsed strictly from a dict, TOML or JSON."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import tomllib
+import types
+import typing
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from export.algorithms.balance import Weight, WeightsError, parse_weights
+from export.algorithms.captions import CaptionOptions
+from export.algorithms.crops import CropOptions
+from export.algorithms.levels import Arrangement
+from export.algorithms.metadata import Version
+from export.algorithms.selection import Selection
+
+GENERAL_FIELDS = ("type", "series", "episode")
+
+
+class RecipeError(ValueError):
+    """A recipe that cannot be used; `errors` has one text for each wrong entry, with its place."""
+
+    def __init__(self, errors: list[str]) -> None:
+        super().__init__("The recipe cannot be used: " + "; ".join(errors))
+        self.errors = tuple(errors)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MetadataOptions:
+    """Form of the JSON beside each picture and its general description.
+
+    `general` is a template with {type}, {series} and {episode}; `types` gives the word for each image type.
+    """
+
+    version: Version = "v1.2"
+    general: str = "{type} {series}{episode}"
+    types: tuple[tuple[str, str], ...] = (("screenshots", "anishot"),)
+
+    def general_of(self, *, image_type: str, series: str, episode: str) -> str:
+        """The general description of a picture, single spaces between words."""
+        words = {"type": dict(self.types).get(image_type, image_type), "series": series, "episode": episode}
+        text = self.general
+        for name in GENERAL_FIELDS:
+            text = text.replace("{" + name + "}", words[name])
+        return " ".join(text.split())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BalanceOptions:
+    """Weights of folders in order of precedence, and the limits of multiply."""
+
+    weights: tuple[Weight, ...] = ()
+    min_multiply: float = 1.0
+    max_multiply: float = 100.0
+
+    def __post_init__(self) -> None:
+        if not 0 < self.min_multiply <= self.max_multiply <= 1e6:
+            raise ValueError("min_multiply: must be above 0 and not above max_multiply (at most 1,000,000)")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutputOptions:
+    """`layout`: folders with multiply.txt, or kohya's flat `N_name`; `caption_ending` is kohya's caption extension."""
+
+    layout: Literal["hierarchy", "kohya"] = "hierarchy"
+    caption_ending: Literal[".txt", ".caption"] = ".txt"
+    zip: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recipe:
+    """All that a data set depends on besides the pictures themselves."""
+
+    selection: Selection = field(default_factory=Selection)
+    arrange: Arrangement = field(default_factory=Arrangement)
+    caption: CaptionOptions = field(default_factory=CaptionOptions)
+    metadata: MetadataOptions = field(default_factory=MetadataOptions)
+    crops: CropOptions = field(default_factory=CropOptions)
+    balance: BalanceOptions = field(default_factory=BalanceOptions)
+    output: OutputOptions = field(default_factory=OutputOptions)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain JSON-ready dict; `parse` gives the same recipe back."""
+        out = dataclasses.asdict(self)
+        out["balance"]["weights"] = [[row.pattern, row.weight] for row in self.balance.weights]
+        out["metadata"]["types"] = dict(self.metadata.types)
+        return typing.cast("dict[str, Any]", json.loads(json.dumps(out)))
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the canonical form: equal recipes have equal digests."""
+        return hashlib.sha256(json.dumps(self.as_dict(), sort_keys=True).encode()).hexdigest()
+
+
+def parse(data: object) -> Recipe:
+    """A recipe from a plain dict; entries left out have their defaults. Raises RecipeError naming every wrong entry."""
+    if not isinstance(data, Mapping):
+        raise RecipeError([f"a table of settings is expected, found {_kind(data)}"])
+    errors: list[str] = []
+    sections: dict[str, Any] = {}
+    hints = typing.get_type_hints(Recipe)
+    for name, value in data.items():
+        if name not in hints:
+            errors.append(f"{name}: no such section; there are {', '.join(hints)}")
+        elif not isinstance(value, Mapping):
+            errors.append(f"{name}: a table of settings is expected, found {_kind(value)}")
+        else:
+            sections[name] = _section(hints[name], name, value, errors)
+    if errors:
+        raise RecipeError(errors)
+    return Recipe(**sections)
+
+
+def parse_text(text: str, *, kind: Literal["toml", "json"]) -> Recipe:
+    """A recipe from the text of a TOML or JSON file; RecipeError also for broken syntax."""
+    try:
+        data = tomllib.loads(text) if kind == "toml" else json.loads(text)
+    except (tomllib.TOMLDecodeError, json.JSONDecodeError, RecursionError) as error:
+        raise RecipeError([f"not readable as {kind.upper()}: {error}"]) from error
+    return parse(data)
+
+
+def _section(cls: type[Any], name: str, values: Mapping[str, Any], errors: list[str]) -> Any:
+    hints = typing.get_type_hints(cls)
+    given: dict[str, Any] = {}
+    before = len(errors)
+    for key, value in values.items():
+        place = f"{name}.{key}"
+        if key not in hints:
+            errors.append(f"{place}: no such setting; there are {', '.join(hints)}")
+            continue
+        try:
+            given[key] = _read(value, hints[key], key)
+        except WeightsError as error:
+            errors.extend(f"{place}: {text}" for text in error.errors)
+        except ValueError as error:
+            errors.append(f"{place}: {error}")
+    if len(errors) > before:
+        return None
+    try:
+        if cls is CaptionOptions:
+            # The version sets the defaults of all other caption settings.
+            return CaptionOptions.preset(given.pop("version", "v1.2"), **given)
+        return cls(**given)
+    except ValueError as error:
+        errors.append(f"{name}.{error}")
+        return None
+
+
+def _read(value: Any, hint: Any, key: str) -> Any:
+    if key == "weights":
+        return _weights(value)
+    if key == "types":
+        if not isinstance(value, Mapping) or not all(isinstance(word, str) for word in value.values()):
+            raise ValueError("a table of words is expected")
+        return tuple((str(name), str(word)) for name, word in value.items())
+    origin = typing.get_origin(hint)
+    if origin in (typing.Union, types.UnionType):
+        if value is None or value == "":
+            return None
+        return _read(value, next(arg for arg in typing.get_args(hint) if arg is not type(None)), key)
+    if origin is Literal:
+        choices = typing.get_args(hint)
+        if value not in choices:
+            raise ValueError(f"choose from {', '.join(map(str, choices))}; found {value!r}")
+        return value
+    if origin is tuple:
+        if isinstance(value, str) or not isinstance(value, list | tuple) or not all(isinstance(v, str) for v in value):
+            raise ValueError(f"a list of texts is expected, found {_kind(value)}")
+        return tuple(value)
+    if key == "size" and value == "any":
+        return 0
+    if hint is float and type(value) is int:
+        value = float(value)
+    if type(value) is not hint:
+        words = {bool: "true or false", int: "a whole number", float: "a number", str: "a text"}
+        raise ValueError(f"{words[hint]} is expected, found {_kind(value)}")
+    if hint is float and value != value:
+        raise ValueError("a number is expected, found nan")
+    return value
+
+
+def _weights(value: Any) -> tuple[Weight, ...]:
+    if isinstance(value, str):
+        return parse_weights(value)
+    rows = list(value.items()) if isinstance(value, Mapping) else value
+    if not isinstance(rows, list | tuple):
+        raise ValueError(f"rows of pattern and weight are expected, found {_kind(value)}")
+    out = []
+    for number, row in enumerate(rows, start=1):
+        if not isinstance(row, list | tuple) or len(row) != 2 or not isinstance(row[0], str):
+            raise ValueError(f"row {number}: a pattern and a weight are expected, found {row!r}")
+        if isinstance(row[1], bool) or not isinstance(row[1], int | float):
+            raise ValueError(f"row {number}: the weight of {row[0]!r} is no number: {row[1]!r}")
+        out.append(Weight(row[0], float(row[1])))
+    return tuple(out)
+
+
+def _kind(value: object) -> str:
+    return "nothing" if value is None else f"{value!r}"[:60]

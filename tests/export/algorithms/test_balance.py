@@ -1,0 +1,151 @@
+"""The tree formula of multiply.txt: the reference's example, one of our own, and what must hold for any tree."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from export.algorithms.balance import (
+    Weight,
+    WeightsError,
+    balance,
+    parse_weights,
+    repeat_warnings,
+    weight_of,
+    weights_text,
+)
+
+
+def test_the_worked_example_of_the_reference_gives_its_probabilities() -> None:
+    tree = {
+        ("1_character", "class1"): 10,
+        ("1_character", "class2"): 10,
+        ("others", "class1"): 10,
+        ("others", "class3"): 10,
+    }
+    weights = parse_weights("1_character,3\nclass1,4\n*class2,6\n")
+
+    result = {row.path: row.probability for row in balance(tree, weights).folders}
+
+    assert result[("1_character", "class1")] == pytest.approx(0.30)
+    assert result[("1_character", "class2")] == pytest.approx(0.45)
+    assert result[("others", "class1")] == pytest.approx(0.20)
+    assert result[("others", "class3")] == pytest.approx(0.05)
+
+
+def test_counts_and_the_upper_limit_work_together_as_computed_by_hand() -> None:
+    # P: Mai 0.5, Hinata 0.25, others 0.25 (weight 2 to 1, then Mai 2 to 1 over Hinata: 2/3 * 2/3 ... by hand below).
+    tree = {("1_character", "Mai"): 4, ("1_character", "Hinata"): 40, ("others",): 1000}
+    weights = [Weight("1_character", 2), Weight("Mai", 3)]
+
+    result = balance(tree, weights, min_multiply=1, max_multiply=100)
+    rows = {row.path: row for row in result.folders}
+
+    # 1_character 2/3, others 1/3; Mai 3/4 of 2/3 = 1/2, Hinata 1/6.
+    assert rows[("1_character", "Mai")].probability == pytest.approx(1 / 2)
+    assert rows[("1_character", "Hinata")].probability == pytest.approx(1 / 6)
+    assert rows[("others",)].probability == pytest.approx(1 / 3)
+    # u: 0.125, 1/240, 1/3000: divided by the smallest 375, 12.5, 1.
+    assert rows[("1_character", "Mai")].unclipped == 375
+    assert rows[("1_character", "Mai")].multiply == 100
+    assert rows[("1_character", "Hinata")].multiply == 12.5
+    assert rows[("others",)].multiply == 1
+    assert result.epoch == 4 * 100 + 40 * 12.5 + 1000
+    assert rows[("1_character", "Mai")].epoch_share == pytest.approx(400 / 1900)
+    assert result.warnings == (
+        "1 folder is cut at multiply 100 and will be seen less often than the weights ask. "
+        "Most: 1_character/Mai with 4 pictures would need 375.00.",
+    )
+
+
+def test_multiply_has_two_decimals_and_starts_at_the_lower_limit() -> None:
+    rows = {row.path: row for row in balance({("a",): 3, ("b",): 7}, min_multiply=1.5).folders}
+
+    assert rows[("b",)].multiply_text == "1.5"
+    assert rows[("a",)].multiply_text == "3.5"
+    assert balance({("a",): 3, ("b",): 10}).folders[1].multiply_text == "3.33"
+
+
+def test_a_folder_with_pictures_and_subfolders_competes_with_its_own_weight() -> None:
+    rows = {row.path: row.probability for row in balance({("a",): 1, ("a", "b"): 1}, [Weight("a", 3)]).folders}
+
+    assert rows == {("a",): pytest.approx(0.75), ("a", "b"): pytest.approx(0.25)}
+
+
+def test_the_name_of_a_folder_goes_before_any_pattern_and_the_first_pattern_before_later_ones() -> None:
+    rows = parse_weights("*,9\n*/face_height_ratio_0-25,2\nface_height_ratio_0-25,5\nface_height_ratio_0-25,6")
+
+    assert weight_of(("x", "face_height_ratio_0-25"), rows) == 5
+    assert weight_of(("x", "face_height_ratio_25-50"), rows) == 9
+    assert weight_of(("face_height_ratio_0-25",), rows[1:2]) == 2
+    assert weight_of(("plain",), ()) == 1
+
+
+def test_every_bad_row_of_the_weights_is_named_with_its_line() -> None:
+    with pytest.raises(WeightsError) as caught:
+        parse_weights("1_character,2\nno number,many\n\n# a note\nthree,columns,here\nzero,0\nendless,inf\n,3\n")
+
+    text = "\n".join(caught.value.errors)
+    assert [error.split(":")[0] for error in caught.value.errors] == ["line 2", "line 5", "line 6", "line 7", "line 8"]
+    assert "no number" in text
+    assert "two columns" in text
+    assert "0.000001" in text
+    assert "the pattern is empty" in text
+
+
+def test_weights_survive_being_written_and_read_also_with_commas_and_quotes() -> None:
+    rows = (Weight('a "b", c', 0.5), Weight("6+_characters", 0.4), Weight("*高校*", 12))
+
+    assert parse_weights("\ufeff" + weights_text(rows)) == rows
+
+
+def test_whole_repeats_that_distort_the_balance_are_reported() -> None:
+    good = balance({("a",): 10, ("b",): 20})
+    bad = balance({("a",): 100, ("b",): 145})
+
+    assert repeat_warnings(good) == []
+    assert "1.45 becomes 1" in repeat_warnings(bad)[0]
+
+
+def test_no_pictures_give_an_empty_balance_and_senseless_limits_are_refused() -> None:
+    assert balance({}).folders == ()
+    assert balance({("a",): 0}).pictures == 0
+    with pytest.raises(ValueError, match="limits"):
+        balance({("a",): 1}, min_multiply=5, max_multiply=2)
+
+
+paths = st.lists(st.sampled_from(["a", "b", "c", "1_character"]), max_size=4).map(tuple)
+trees = st.dictionaries(paths, st.integers(1, 5000), min_size=1, max_size=12)
+weight_rows = st.lists(
+    st.builds(Weight, st.sampled_from(["a", "b", "*/c", "*a*", "*"]), st.floats(1e-6, 1e6)), max_size=5
+)
+
+
+@given(tree=trees, weights=weight_rows, low=st.floats(0.1, 5), factor=st.floats(1, 1000))
+@settings(max_examples=150, deadline=None)
+def test_probabilities_add_up_and_multiplies_stay_within_their_limits(
+    tree: dict[tuple[str, ...], int], weights: list[Weight], low: float, factor: float
+) -> None:
+    result = balance(tree, weights, min_multiply=low, max_multiply=low * factor)
+
+    assert math.isclose(sum(row.probability for row in result.folders), 1, rel_tol=1e-9)
+    assert math.isclose(sum(row.epoch_share for row in result.folders), 1, rel_tol=1e-9)
+    assert {row.path for row in result.folders} == set(tree)
+    for row in result.folders:
+        assert round(low, 2) <= row.multiply + 1e-9 or row.multiply == low * factor
+        assert row.multiply <= low * factor
+        assert row.repeats >= 1
+
+
+@given(tree=trees, weights=weight_rows)
+@settings(max_examples=60, deadline=None)
+def test_without_a_limit_the_epoch_follows_the_probabilities(
+    tree: dict[tuple[str, ...], int], weights: list[Weight]
+) -> None:
+    result = balance(tree, weights, min_multiply=100, max_multiply=1e300)
+
+    for row in result.folders:
+        assert row.epoch_share == pytest.approx(row.probability, rel=1e-3)

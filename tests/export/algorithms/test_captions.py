@@ -1,0 +1,234 @@
+"""Captions: the document's example, every option, and that a recipe always gives the same bytes."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from export.algorithms import metadata
+from export.algorithms.captions import PARTS, CaptionOptions, caption, chosen_tags, draw, position
+from export.algorithms.metadata import Box, Facts
+
+EXAMPLE: dict[str, Any] = {
+    "count": "2",
+    "characters": ["KuraueHinata", "AobaKokona"],
+    "general": "anishot yamaS2EP04",
+    "facepos": ["fvp 42 70 fhp 22 39", "fvp 15 37 fhp 62 75"],
+    "tags": [
+        "long_hair",
+        "looking_at_viewer",
+        "blush",
+        "short_hair",
+        "open_mouth",
+        "multiple_girls",
+        "skirt",
+        "brown_hair",
+        "shirt",
+        "black_hair",
+        "hair_ornament",
+        "red_eyes",
+        "2girls",
+        "twintails",
+        "purple_eyes",
+        "braid",
+        "pantyhose",
+        "outdoors",
+        "hairclip",
+        "bag",
+        "sunlight",
+        "backpack",
+        "braided_bangs",
+    ],
+}
+EXAMPLE_CAPTION = (
+    "2people, KuraueHinata AobaKokona, anishot yamaS2EP04, fvp 42 70 fhp 22 39 fvp 15 37 fhp 62 75, backpack, "
+    "outdoors, hair_ornament, pantyhose, braid, short_hair, hairclip, skirt, shirt, long_hair, open_mouth, "
+    "multiple_girls, brown_hair, bag, twintails"
+)
+# A seed whose draw takes the very 15 of the 23 tags that the document's author drew.
+EXAMPLE_SEED = 1_660_449
+
+
+def test_the_example_json_gives_the_example_caption_but_for_the_order_of_its_tags() -> None:
+    options = CaptionOptions.preset("v1.0", shuffle_tags=True, seed=EXAMPLE_SEED)
+
+    made = caption(metadata.read(EXAMPLE), options, key="XXX")
+
+    assert made.split(", ")[:4] == EXAMPLE_CAPTION.split(", ")[:4]
+    assert len(made.split(", ")) == 4 + 15
+    assert sorted(made.split(", ")[4:]) == sorted(EXAMPLE_CAPTION.split(", ")[4:])
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_with_any_seed_the_example_has_its_head_and_fifteen_of_its_tags(seed: int) -> None:
+    made = caption(
+        metadata.read(EXAMPLE), CaptionOptions.preset("v1.0", shuffle_tags=True, seed=seed), key="XXX"
+    ).split(", ")
+
+    assert made[:4] == EXAMPLE_CAPTION.split(", ")[:4]
+    assert len(set(made[4:])) == 15
+    assert set(made[4:]) <= set(EXAMPLE["tags"])
+
+
+def full(**changes: Any) -> Facts:
+    values: dict[str, Any] = {
+        "faces": (Box(0.1, 0.1, 0.3, 0.3), Box(0.7, 0.5, 0.9, 0.9)),
+        "characters": ("Aoba Mai", "Hinata"),
+        "n_people": 2,
+        "general": "anishot yama_S2EP04",
+        "tags": ("chair", "bunny", "brown_hair", "red_eyes", "skirt", "1girl", "solo", "^_^", "style_parody", "smile"),
+        "copyright": ("yama_no_susume",),
+        "artist": ("some_body",),
+        "rating": "explicit",
+    }
+    return Facts(**(values | changes))
+
+
+def test_the_three_versions_differ_as_the_reference_says() -> None:
+    every = {"copyright_prob": 1.0, "max_tags": 3}
+
+    assert caption(full(), CaptionOptions.preset("v1.0", **every), key="k") == (
+        "2people, Aoba Mai Hinata, from yama_no_susume, anishot yama_S2EP04, style of some_body, "
+        "fvp 10 30 fhp 10 30 fvp 50 90 fhp 70 90, chair, bunny, brown_hair"
+    )
+    assert caption(full(), CaptionOptions.preset("v1.1", **every), key="k") == (
+        "2people, Aoba Mai Hinata, from yama no susume, anishot yama S2EP04, style of some body, "
+        "fhml fvmt fhri fvmb, 1girl, solo, chair"
+    )
+    assert caption(full(), CaptionOptions.preset("v1.2", facepos_prob=1.0, **every), key="k") == (
+        "Aoba Mai, Hinata, from yama no susume, anishot yama S2EP04, by some body, explicit, "
+        "at left, at right, 1girl, solo, chair"
+    )
+
+
+def test_missing_parts_leave_no_stray_separator() -> None:
+    nothing = Facts()
+
+    for version in ("v1.0", "v1.1", "v1.2"):
+        assert caption(nothing, CaptionOptions.preset(version), key="k") == ""
+    assert caption(Facts(tags=("smile",)), CaptionOptions.preset("v1.0"), key="k") == "smile"
+
+
+@pytest.mark.parametrize(
+    ("people", "expected"), [(1, "1person"), (2, "2people"), (5, "5people"), (6, "manypeople"), (0, "")]
+)
+def test_one_person_is_singular_and_six_are_many(people: int, expected: str) -> None:
+    options = CaptionOptions.preset("v1.0", order=("count",))
+
+    assert caption(Facts(n_people=people), options, key="k") == expected
+
+
+def test_count_words_and_source_can_be_chosen() -> None:
+    options = CaptionOptions.preset(
+        "v1.0", order=("count",), count_source="characters", count_singular=" girl", count_plural=" girls"
+    )
+
+    assert caption(full(), options, key="k") == "2 girls"
+    assert caption(full(), replace(options, count_source="faces"), key="k") == "2 girls"
+    assert caption(full(characters=("A",)), options, key="k") == "1 girl"
+
+
+def test_drop_rules_work_on_whole_words() -> None:
+    options = CaptionOptions.preset("v1.2", drop_hair=True, drop_eyes=True, max_tags=100)
+
+    assert chosen_tags(full(), options, key="k") == ["1girl", "solo", "chair", "bunny", "skirt", "^_^", "smile"]
+
+
+def test_clothes_are_dropped_only_when_every_character_has_an_outfit() -> None:
+    options = CaptionOptions.preset("v1.2", drop_outfit=True, max_tags=100)
+
+    assert "skirt" in chosen_tags(full(), options, key="k")
+    assert "skirt" not in chosen_tags(full(every_outfit_known=True), options, key="k")
+    assert "smile" in chosen_tags(full(every_outfit_known=True), options, key="k")
+
+
+def test_people_tags_stand_first_and_are_never_dropped() -> None:
+    options = CaptionOptions.preset("v1.2", max_tags=1, shuffle_tags=True)
+
+    assert chosen_tags(full(), options, key="k") == ["1girl", "solo"]
+
+
+def test_kaomoji_keep_their_underscores() -> None:
+    assert caption(Facts(tags=("^_^", "long_hair")), CaptionOptions(), key="k") == "^_^, long hair"
+
+
+def test_the_blacklist_takes_words_and_patterns() -> None:
+    tags = ("style_parody", "parody", "smile", "open_mouth", "mouth_hold")
+
+    assert chosen_tags(Facts(tags=tags), CaptionOptions(), key="k") == ["smile", "open_mouth", "mouth_hold"]
+    options = CaptionOptions(blacklist=("mouth_*", "smile"))
+    assert chosen_tags(Facts(tags=tags), options, key="k") == ["style_parody", "parody", "open_mouth"]
+
+
+def test_face_positions_are_said_only_when_faces_and_characters_agree_or_always() -> None:
+    options = CaptionOptions.preset("v1.0", order=("facepos",))
+    one_unknown = full(characters=("Hinata",))
+
+    assert caption(one_unknown, options, key="k") == ""
+    assert caption(full(n_people=3), options, key="k") == ""
+    assert caption(one_unknown, replace(options, always_facepos=True), key="k").startswith("fvp 10 30")
+    assert caption(full(faces=(Box(0, 0, 1, 1),), characters=(), n_people=1), options, key="k") == "fvp 0 100 fhp 0 100"
+
+
+@pytest.mark.parametrize(
+    ("centre", "tokens", "words", "phrase"),
+    [
+        (0.1, "fhll fvtp", "fhleft fvtop", "at left"),
+        (0.3, "fhml fvmt", "fhmleft fvmtop", "at left"),
+        (0.5, "fhmd fvmd", "fhmid fvmid", "in the middle"),
+        (0.7, "fhmr fvmb", "fhmright fvmbottom", "at right"),
+        (0.9, "fhri fvbt", "fhright fvbottom", "at right"),
+    ],
+)
+def test_positions_fall_into_five_bins_or_three_phrases(centre: float, tokens: str, words: str, phrase: str) -> None:
+    box = Box(centre - 0.05, centre - 0.05, centre + 0.05, centre + 0.05)
+
+    assert position(box, "tokens") == tokens
+    assert position(box, "words") == words
+    assert position(box, "phrases") == phrase
+
+
+def test_a_probability_is_met_over_many_pictures_and_raising_it_only_adds() -> None:
+    half = CaptionOptions(tags_prob=0.5)
+    more = CaptionOptions(tags_prob=0.8)
+    facts = Facts(tags=("smile",))
+    keys = [f"frame-{number}" for number in range(4000)]
+
+    with_half = {key for key in keys if caption(facts, half, key=key)}
+    with_more = {key for key in keys if caption(facts, more, key=key)}
+
+    assert 0.46 < len(with_half) / len(keys) < 0.54
+    assert 0.76 < len(with_more) / len(keys) < 0.84
+    assert with_half < with_more
+
+
+def test_order_and_separators_follow_the_recipe() -> None:
+    options = CaptionOptions(order=("tags", "characters"), separator=" | ", tags_separator=" ", max_tags=3)
+
+    assert caption(full(), options, key="k") == "1girl solo chair | Aoba Mai, Hinata"
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"order": ("face",)}, {"order": ("tags", "tags")}, {"tags_prob": 1.1}, {"max_tags": -1}, {"separator": "\n"}],
+)
+def test_senseless_options_are_refused(wrong: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match=next(iter(wrong))):
+        CaptionOptions(**wrong)
+
+
+@given(seed=st.integers(0, 2**63 - 1), key=st.text(max_size=20), tags=st.lists(st.text(max_size=12), max_size=30))
+def test_captions_are_one_line_and_the_same_every_time(seed: int, key: str, tags: list[str]) -> None:
+    options = CaptionOptions(seed=seed, shuffle_tags=True, tags_prob=0.5, characters_prob=0.5)
+    facts = full(tags=tuple(tags))
+
+    first = caption(facts, options, key=key)
+
+    assert first == caption(facts, options, key=key)
+    assert len(first.splitlines()) <= 1
+    for part in PARTS:
+        assert 0 <= draw(seed, key, part) < 1

@@ -1,0 +1,103 @@
+"""Names of folders and files: safe everywhere, never outside, never one over another."""
+
+from __future__ import annotations
+
+from pathlib import PurePosixPath, PureWindowsPath
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from export.algorithms.filenames import Names, safe_character_name, safe_name, same_name_key
+
+
+@pytest.mark.parametrize(
+    ("name", "safe"),
+    [
+        ("../../etc", "__.._etc"),
+        ("/etc/passwd", "_etc_passwd"),
+        ("..", "_"),
+        (".", "_"),
+        ("", "_"),
+        ("   ", "_"),
+        (".hidden", "_hidden"),
+        ("C:\\Windows", "C__Windows"),
+        ("con", "_con"),
+        ("NUL.txt", "_NUL.txt"),
+        ("com1", "_com1"),
+        ("Lpt³", "_Lpt³"),
+        ("console", "console"),
+        ("trailing. . ", "trailing"),
+        ("a\x00b\nc", "a_b c"),
+        ("e\u0301clair", "\u00e9clair"),
+        ("abc\u202egnp", "abcgnp"),
+        ("zero\u200bwidth", "zerowidth"),
+        ("家族👨\u200d👩\u200d👧", "家族👨\u200d👩\u200d👧"),
+        ("עברית", "עברית"),
+        ('a<b>c:"d"|e?*', "a_b_c__d__e__"),
+        ("\ud800", "_"),
+    ],
+)
+def test_hostile_names_become_harmless(name: str, safe: str) -> None:
+    assert safe_name(name) == safe
+
+
+def test_long_names_are_cut_at_a_character_and_stay_different() -> None:
+    first, second = safe_name("木" * 80 + "一"), safe_name("木" * 80 + "二")
+
+    assert first != second
+    assert len(first.encode()) <= 100
+    assert first.startswith("木" * 20)
+    assert safe_name("👨" * 60).encode().decode().startswith("👨" * 20)
+
+
+def test_a_plus_in_a_name_is_not_the_plus_that_joins_names() -> None:
+    assert safe_character_name("A+B") == "A\uff0bB"
+    assert safe_character_name("Mr. Smith Jr.") == "Mr Smith Jr"
+    assert safe_character_name("...") == "_"
+
+
+def test_names_that_differ_only_in_case_or_form_get_different_folders() -> None:
+    names = Names()
+
+    given_names = [names.folder((), wish) for wish in ("Mai", "MAI", "mai", "Caf\u00e9", "CAFE\u0301", "Mai")]
+
+    assert given_names == ["Mai", "MAI~2", "mai~3", "Café", "CAFÉ~2", "Mai"]
+
+
+def test_the_same_name_in_two_folders_needs_no_number() -> None:
+    names = Names()
+
+    assert names.folder(("a",), "x") == "x"
+    assert names.folder(("b",), "X") == "X"
+
+
+def test_a_picture_never_takes_the_name_of_a_settings_file_and_has_no_dot() -> None:
+    names = Names()
+
+    assert names.stem("multiply") == "multiply_"
+    assert names.stem("Local") == "Local_"
+    assert names.stem("v1.5 final") == "v1_5 final"
+    assert names.stem("V1_5 FINAL") == "V1_5 FINAL~2"
+
+
+@given(st.text(max_size=300))
+def test_any_text_becomes_one_component_on_every_system(name: str) -> None:
+    safe = safe_name(name)
+
+    assert safe
+    assert len(safe.encode()) <= 100
+    assert PurePosixPath(safe).parts == (safe,)
+    assert PureWindowsPath(safe).parts == (safe,)
+    assert not safe.startswith(".")
+    assert not safe.endswith((".", " "))
+    assert safe_name(safe) == safe
+
+
+@given(st.lists(st.text(max_size=30), max_size=40))
+def test_all_names_in_a_folder_are_unique_whatever_is_asked(wishes: list[str]) -> None:
+    names = Names()
+    stems = [names.stem(wish) for wish in wishes]
+
+    assert len({same_name_key(stem) for stem in stems}) == len(stems)
+    assert all(len(stem.encode()) <= 100 for stem in stems)
