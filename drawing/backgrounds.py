@@ -1,0 +1,269 @@
+"""Painted places: sky and hills, a town at dusk, a classroom, a bedroom, a train, a street at night, and blurs of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from drawing.canvas import Canvas, Pen, Pixels, ellipse, path, smooth
+from drawing.palette import Colour, lighten, mix, shade
+from drawing.rooms import bedroom, classroom, corridor, train
+
+Floats = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Place:
+    """A kind of place: its painter, the light people stand in there, and its Danbooru tags."""
+
+    name: str
+    paint: Callable[[np.random.Generator, tuple[int, int]], Pixels]
+    tint: Colour
+    tags: tuple[str, ...]
+    floor: float = 0.82
+
+
+def clouds_noise(rng: np.random.Generator, size: tuple[int, int], *, cell: float, octaves: int = 4) -> Floats:
+    """Smooth noise float32[h,w] of mean 0 and deviation about 1: sums of enlarged random grids."""
+    width, height = size
+    out = np.zeros((height, width), dtype=np.float32)
+    for k in range(octaves):
+        step = max(cell / 2**k, 2)
+        grid = rng.standard_normal((int(height / step) + 3, int(width / step) + 3)).astype(np.float32)
+        big = cv2.resize(grid, (int(grid.shape[1] * step), int(grid.shape[0] * step)), interpolation=cv2.INTER_CUBIC)
+        out += big[:height, :width] * 0.6**k
+    return out / float(out.std() + 1e-6)
+
+
+def vertical(size: tuple[int, int], stops: list[tuple[float, Colour]]) -> Pixels:
+    """A vertical run of colours; stops are (height 0..1, colour)."""
+    width, height = size
+    t = np.linspace(0, 1, height)
+    column = np.stack([np.interp(t, [s for s, _ in stops], [c[i] for _, c in stops]) for i in range(3)], axis=1)
+    return np.repeat(np.rint(column).astype(np.uint8)[:, None, :], width, axis=1)
+
+
+def blend(picture: Pixels, colour: Colour, alpha: Floats) -> Pixels:
+    """Lays a colour over a picture by alpha float32[h,w] in 0..1."""
+    a = alpha[:, :, None]
+    return (picture * (1 - a) + np.array(colour, dtype=np.float32) * a + 0.5).astype(np.uint8)
+
+
+def add_clouds(rng: np.random.Generator, picture: Pixels, *, colour: Colour, dark: Colour, horizon: float) -> Pixels:
+    """Cumulus banks over the lower sky and thin streaks over the upper."""
+    height, width = picture.shape[:2]
+    size = (width, height)
+    y = np.linspace(0, 1, height, dtype=np.float32)[:, None]
+    puffs = clouds_noise(rng, size, cell=height * 0.34)
+    detail = clouds_noise(rng, size, cell=height * 0.09)
+    band = np.exp(-(((y - horizon * 0.62) / 0.22) ** 2)).astype(np.float32)
+    body = puffs + detail * 0.35 + band * 1.5 - 1.25
+    alpha = np.clip(body * 2.2, 0, 1)
+    under = np.clip(
+        (cv2.GaussianBlur(body, (0, 0), height * 0.02) - np.roll(body, int(height * 0.035), axis=0)) * 1.2 + 0.35, 0, 1
+    )
+    streak = np.clip(
+        cv2.GaussianBlur(clouds_noise(rng, size, cell=height * 0.2), (0, 0), width * 0.03, sigmaY=2) * 0.9 - 0.5, 0, 0.5
+    )
+    picture = blend(picture, colour, streak * (1 - y))
+    lit = np.clip(1 - under, 0, 1)[:, :, None]
+    paint = np.array(dark, dtype=np.float32) * (1 - lit) + np.array(colour, dtype=np.float32) * lit
+    a = alpha[:, :, None]
+    return (picture * (1 - a) + paint * a + 0.5).astype(np.uint8)
+
+
+def foliage(
+    rng: np.random.Generator, canvas: Canvas, *, top: float, bottom: float, base: Colour, spread: float
+) -> None:
+    """Dabs of leaves between two heights (0..1), darker below, as a brush would set them."""
+    width, height = canvas.size
+    pen = Pen(canvas, x=0, y=0, unit=float(height))
+    ratio = width / height
+    n = int(240 * spread)
+    ys = np.sort(rng.uniform(top, bottom + 0.1, n))
+    for i, y in enumerate(ys):
+        x = float(rng.uniform(-0.05, ratio + 0.05))
+        r = float(rng.uniform(0.02, 0.06))
+        t = (y - top) / (bottom - top + 1e-6)
+        tone = mix(lighten(base, 0.30), shade(shade(base)), float(np.clip(t * 0.9 + rng.normal(0, 0.18), 0, 1)))
+        edge = top + 0.05 * np.sin(x * 7 + spread) + 0.03 * np.sin(x * 17)
+        if y < edge:
+            continue
+        bumps = 9
+        a = np.linspace(0, 2 * np.pi, bumps, endpoint=False)
+        radius = r * rng.uniform(0.65, 1.15, bumps)
+        blob = np.stack([x + radius * np.cos(a) * 1.3, y + radius * np.sin(a)], axis=1)
+        pen.fill(smooth(blob, closed=True, steps=3), tone)
+        del i
+
+
+def sky(rng: np.random.Generator, size: tuple[int, int]) -> Pixels:
+    """A high blue sky over green hills."""
+    picture = vertical(
+        size, [(0, (62, 134, 220)), (0.45, (132, 192, 240)), (0.75, (206, 232, 246)), (1, (226, 240, 246))]
+    )
+    picture = add_clouds(rng, picture, colour=(255, 255, 255), dark=(178, 204, 232), horizon=0.8)
+    return _hills(rng, picture, [((120, 172, 190), 0.70), ((98, 168, 128), 0.76), ((78, 150, 86), 0.84)])
+
+
+def _hills(rng: np.random.Generator, picture: Pixels, layers: list[tuple[Colour, float]]) -> Pixels:
+    canvas = Canvas(picture, ss=1)
+    height, width = picture.shape[:2]
+    ratio = width / height
+    pen = Pen(canvas, x=0, y=0, unit=float(height))
+    for colour, level in layers:
+        xs = np.linspace(-0.1, ratio + 0.1, 12)
+        ys = level + rng.normal(0, 0.022, 12) + 0.03 * np.sin(xs * 2 + float(rng.uniform(0, 6)))
+        ridge = smooth(np.stack([xs, ys], axis=1))
+        shape = np.vstack([ridge, path((ratio + 0.2, 1.2), (-0.2, 1.2))])
+        clip = pen.clip(shape)
+        pen.gradient(clip, lighten(colour, 0.2), shade(colour, 0.45), level - 0.05, level + 0.2)
+        for _ in range(26):
+            x = float(rng.uniform(0, ratio))
+            y = level + float(rng.uniform(0.02, 0.16))
+            pen.flood(pen.within(clip, ellipse(x, y, 0.05, 0.012)), shade(colour, 0.6), opacity=0.5)
+    return canvas.px
+
+
+def garden(rng: np.random.Generator, size: tuple[int, int]) -> Pixels:
+    """Trees and light between leaves, as behind people out of doors."""
+    picture = vertical(size, [(0, (112, 178, 236)), (0.4, (190, 226, 244)), (1, (190, 226, 190))])
+    picture = add_clouds(rng, picture, colour=(255, 255, 255), dark=(190, 212, 234), horizon=0.5)
+    canvas = Canvas(picture, ss=1)
+    foliage(rng, canvas, top=0.30, bottom=0.85, base=(112, 178, 96), spread=0.8)
+    foliage(rng, canvas, top=0.52, bottom=1.05, base=(74, 152, 78), spread=1.3)
+    height = size[1]
+    soft = cv2.GaussianBlur(canvas.px, (0, 0), height * 0.007)
+    sun = np.clip(clouds_noise(rng, size, cell=height * 0.12) - 1.2, 0, 1) * 0.5
+    return blend(np.asarray(soft, dtype=np.uint8), (240, 255, 214), sun)
+
+
+def _town(rng: np.random.Generator, picture: Pixels, *, far: Colour, near: Colour, lit: Colour, share: float) -> Pixels:
+    canvas = Canvas(picture, ss=1)
+    height, width = picture.shape[:2]
+    ratio = width / height
+    pen = Pen(canvas, x=0, y=0, unit=float(height))
+    for layer, (colour, base) in enumerate(((mix(far, near, 0.0), 0.58), (mix(far, near, 0.45), 0.68), (near, 0.82))):
+        x = -0.1
+        while x < ratio + 0.1:
+            w = float(rng.uniform(0.08, 0.20)) * (1 + 0.5 * layer)
+            top = base - float(rng.uniform(0.02, 0.22)) * (1 if layer < 2 else 0.7)
+            tone = mix(colour, lighten(colour, 0.3), float(rng.uniform(0, 0.5)))
+            pen.fill(path((x, top), (x + w, top), (x + w, 1.1), (x, 1.1)), tone)
+            pen.fill(path((x + w * 0.72, top), (x + w, top), (x + w, 1.1), (x + w * 0.72, 1.1)), shade(tone, 0.5))
+            if layer == 2 and rng.random() < 0.5:
+                roof = path((x - 0.02, top), (x + w / 2, top - 0.08), (x + w + 0.02, top))
+                pen.fill(roof, shade(mix(tone, (150, 80, 70), 0.4)))
+            step = 0.028 + 0.012 * layer
+            for wy in np.arange(top + step, 0.98, step * 1.4):
+                for wx in np.arange(x + step * 0.6, x + w - step * 0.8, step * 1.25):
+                    if rng.random() < 0.72:
+                        glow = lit if rng.random() < share else shade(tone, 0.8)
+                        pen.fill(
+                            path(
+                                (wx, wy),
+                                (wx + step * 0.6, wy),
+                                (wx + step * 0.6, wy + step * 0.7),
+                                (wx, wy + step * 0.7),
+                            ),
+                            glow,
+                        )
+            x += w + float(rng.uniform(-0.01, 0.04))
+    return canvas.px
+
+
+def dusk_town(rng: np.random.Generator, size: tuple[int, int]) -> Pixels:
+    """A town under an evening sky."""
+    picture = vertical(
+        size,
+        [
+            (0, (70, 74, 150)),
+            (0.28, (168, 112, 168)),
+            (0.5, (250, 156, 128)),
+            (0.66, (255, 214, 150)),
+            (1, (255, 220, 170)),
+        ],
+    )
+    picture = add_clouds(rng, picture, colour=(255, 190, 160), dark=(150, 96, 150), horizon=0.55)
+    height, width = picture.shape[:2]
+    yy, xx = np.mgrid[0:height, 0:width].astype(np.float32)
+    sun_x = width * float(rng.uniform(0.25, 0.75))
+    d = np.hypot(xx - sun_x, yy - height * 0.5) / height
+    picture = blend(
+        picture, (255, 240, 190), np.clip(np.exp(-((d / 0.22) ** 2)) * 0.8 + (d < 0.05) * 0.6, 0, 1).astype(np.float32)
+    )
+    picture = _town(rng, picture, far=(206, 130, 140), near=(88, 60, 104), lit=(255, 224, 140), share=0.35)
+    return blend(picture, (255, 170, 120), np.full((height, width), 0.10, dtype=np.float32))
+
+
+def night_street(rng: np.random.Generator, size: tuple[int, int]) -> Pixels:
+    """A street at night with lit windows, lamps and a moon."""
+    picture = vertical(size, [(0, (18, 22, 58)), (0.5, (42, 50, 104)), (1, (70, 72, 128))])
+    height, width = picture.shape[:2]
+    ratio = width / height
+    canvas = Canvas(picture, ss=1)
+    pen = Pen(canvas, x=0, y=0, unit=float(height))
+    for _ in range(90):
+        x, y = float(rng.uniform(0, ratio)), float(rng.uniform(0, 0.5))
+        pen.fill(ellipse(x, y, 0.0012 + 0.0015 * float(rng.random()), 0.0018, steps=8), (230, 232, 255))
+    mx = float(rng.uniform(0.2, 0.8)) * ratio
+    pen.fill(ellipse(mx, 0.15, 0.055, 0.055), (250, 244, 214))
+    picture = _town(rng, canvas.px, far=(54, 60, 112), near=(26, 28, 60), lit=(255, 214, 120), share=0.5)
+    canvas = Canvas(picture, ss=1)
+    pen = Pen(canvas, x=0, y=0, unit=float(height))
+    pen.gradient(
+        pen.clip(path((0, 0.86), (ratio, 0.86), (ratio, 1.01), (0, 1.01))), (58, 58, 92), (34, 34, 60), 0.86, 1.0
+    )
+    glow = np.zeros((height, width), dtype=np.float32)
+    yy, xx = np.mgrid[0:height, 0:width].astype(np.float32)
+    for k in range(3):
+        lx = ratio * (0.15 + 0.36 * k) + float(rng.uniform(-0.05, 0.05))
+        pen.stroke(path((lx, 0.95), (lx, 0.45), (lx + 0.06, 0.42)), 0.012, (22, 22, 44))
+        pen.fill(ellipse(lx + 0.07, 0.43, 0.022, 0.014), (255, 240, 190))
+        d = np.hypot(xx / height - lx - 0.07, yy / height - 0.43)
+        glow += np.exp(-((d / 0.16) ** 2)) * 0.5
+    d = np.hypot(xx / height - mx, yy / height - 0.15)
+    glow += np.exp(-((d / 0.2) ** 2)) * 0.25
+    return blend(canvas.px, (255, 226, 160), np.clip(glow, 0, 0.8))
+
+
+PLACES: dict[str, Place] = {
+    p.name: p
+    for p in (
+        Place("hill", sky, (1.0, 1.0, 1.0), ("outdoors", "sky", "cloud", "blue_sky", "day", "hill")),
+        Place("garden", garden, (1.0, 1.0, 0.99), ("outdoors", "tree", "day", "nature")),
+        Place("town", dusk_town, (1.0, 0.87, 0.80), ("outdoors", "cityscape", "sunset", "orange_sky")),
+        Place("street", night_street, (0.70, 0.73, 0.95), ("outdoors", "night", "street", "city_lights")),
+        Place("classroom", classroom, (1.0, 0.985, 0.95), ("indoors", "classroom", "chalkboard", "desk", "window")),
+        Place("bedroom", bedroom, (1.0, 0.95, 0.90), ("indoors", "bedroom", "bed", "window")),
+        Place("corridor", corridor, (0.98, 0.97, 0.95), ("indoors", "hallway", "school", "window")),
+        Place("train", train, (0.99, 0.94, 0.90), ("indoors", "train_interior", "window")),
+    )
+}
+
+
+def random_background(rng: np.random.Generator, size: tuple[int, int]) -> Pixels:
+    """Any ground to stand before: plain, a run of colours, cloudy, or one of the places, sharp or blurred."""
+    kind = rng.random()
+    width, height = size
+    a: Colour = tuple(float(v) for v in rng.uniform(40, 255, 3))  # type: ignore[assignment]
+    b: Colour = tuple(float(v) for v in rng.uniform(40, 255, 3))  # type: ignore[assignment]
+    if kind < 0.10:
+        return vertical(size, [(0, a), (1, a)])
+    if kind < 0.25:
+        return vertical(size, [(0, a), (1, b)])
+    if kind < 0.40:
+        noise = clouds_noise(rng, size, cell=max(height, 16) * float(rng.uniform(0.1, 0.6)))
+        return blend(vertical(size, [(0, a), (1, a)]), b, np.clip(noise * 0.5 + 0.5, 0, 1))
+    place = PLACES[str(rng.choice(list(PLACES)))]
+    scale = float(rng.uniform(1.0, 2.2)) * max(1.0, 96 / height)
+    big = place.paint(rng, (int(width * scale) + 1, int(height * scale) + 1))
+    x, y = int(rng.integers(big.shape[1] - width + 1)), int(rng.integers(big.shape[0] - height + 1))
+    out = np.ascontiguousarray(big[y : y + height, x : x + width])
+    if rng.random() < 0.4:
+        out = np.asarray(cv2.GaussianBlur(out, (0, 0), height * float(rng.uniform(0.003, 0.02))), dtype=np.uint8)
+    return out
