@@ -9,6 +9,7 @@ import os
 import re
 import secrets
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import dj_database_url
@@ -111,7 +112,7 @@ def env_origins(name: str) -> list[str]:
     return origins
 
 
-def database_settings(url: str, *, data_dir: Path) -> dict[str, object]:
+def database_settings(url: str, *, data_dir: Path) -> dict[str, Any]:
     """Return Django's settings of the database that `url` names; without one, an SQLite file in the data folder.
 
     SQLite writes ahead (readers never wait) and takes its write lock at the start of a transaction, so that two
@@ -121,7 +122,7 @@ def database_settings(url: str, *, data_dir: Path) -> dict[str, object]:
     if urlsplit(url).scheme not in DATABASE_SCHEMES:
         raise SettingError("DATABASE_URL must begin with sqlite:// or postgresql://.")
     try:
-        found: dict[str, object] = dict(dj_database_url.parse(url, conn_max_age=60, conn_health_checks=True))
+        found: dict[str, Any] = dict(dj_database_url.parse(url, conn_max_age=60, conn_health_checks=True))
     except (ValueError, dj_database_url.ParseError) as wrong:
         raise SettingError(f"DATABASE_URL is not understood: {type(wrong).__name__}.") from None
     if found["ENGINE"] == "django.db.backends.sqlite3":

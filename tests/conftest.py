@@ -1,0 +1,225 @@
+"""People, a tiny collection, real Redis, the running site and a real Chromium, for all tests."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests import offline
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import User
+    from django.test import Client
+
+    from ingest.models import Collection
+
+offline.guard()
+
+TEST_DATA = Path(os.environ.get("KOMA_TEST_DATA", Path(__file__).resolve().parents[2] / "shared" / "data"))
+PASSWORD = "correct horse 7 battery"
+SKIPS_ALLOWED_IN_CI = ("shared data",)  # what a skip's reason must name, where CI=true
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Give each test that asks for the browser its marker, so that `-m "not browser"` is quick."""
+    for item in items:
+        if "browser" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.browser)
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[None]:
+    """Under CI a skip is a failure, unless it says that the shared data is absent: there everything else must run."""
+    outcome: Any = yield
+    report = outcome.get_result()
+    if report.skipped and os.environ.get("CI") == "true" and not hasattr(report, "wasxfail"):
+        reason = str(report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longrepr)
+        if not any(word in reason for word in SKIPS_ALLOWED_IN_CI):
+            report.outcome = "failed"
+            report.longrepr = f"skipped under CI: {reason}"
+
+
+@pytest.fixture(scope="session")
+def test_data() -> Path:
+    """The folder of shared test data (KOMA_TEST_DATA); the test is skipped where it is absent."""
+    if not TEST_DATA.is_dir():
+        pytest.skip(f"shared data is not at {TEST_DATA}; set KOMA_TEST_DATA")
+    return TEST_DATA
+
+
+@pytest.fixture(autouse=True)
+def _own_folders(settings: Any, tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> None:
+    """A data folder of its own for each test that uses the database; the others write nothing."""
+    if request.node.get_closest_marker("django_db") or {"db", "transactional_db"} & set(request.fixturenames):
+        folder = tmp_path_factory.mktemp("data")
+        settings.KOMA_DATA_DIR = folder
+        settings.KOMA_MODELS_DIR = folder / "models"
+        settings.KOMA_EXPORT_DIR = folder / "exports"
+        settings.MEDIA_ROOT = folder / "store"
+
+
+def make_user(name: str, **more: Any) -> User:
+    """A person with the password PASSWORD."""
+    from django.contrib.auth.models import User
+
+    return User.objects.create_user(name, f"{name}@example.org", PASSWORD, **more)
+
+
+@pytest.fixture()
+def alice(db: None) -> User:
+    """Admin of the site and of the tiny collection."""
+    return make_user("alice", is_staff=True, is_superuser=True)
+
+
+@pytest.fixture()
+def bob(db: None) -> User:
+    """Reviewer of the tiny collection."""
+    return make_user("bob")
+
+
+@pytest.fixture()
+def charlie(db: None) -> User:
+    """Member of nothing."""
+    return make_user("charlie")
+
+
+@pytest.fixture()
+def collection(alice: User, bob: User) -> Collection:
+    """A collection with alice as its admin and bob as a reviewer."""
+    from ingest.models import Collection, Membership, Role
+
+    made = Collection.objects.create(name="Tiny show")
+    Membership.objects.create(collection=made, user=alice, role=Role.ADMIN)
+    Membership.objects.create(collection=made, user=bob, role=Role.REVIEWER)
+    return made
+
+
+def client_of(user: User) -> Client:
+    """A test client with the user logged in; it enforces the CSRF check only where a test asks for that."""
+    from django.test import Client
+
+    client = Client()
+    client.force_login(user)
+    return client
+
+
+@pytest.fixture()
+def as_alice(alice: User) -> Client:
+    return client_of(alice)
+
+
+@pytest.fixture()
+def as_bob(bob: User) -> Client:
+    return client_of(bob)
+
+
+@pytest.fixture()
+def as_charlie(charlie: User) -> Client:
+    return client_of(charlie)
+
+
+@pytest.fixture(scope="session")
+def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A real Redis of this test process; ends with it."""
+    from project.serve.redis_server import RedisServer
+
+    server = RedisServer(tmp_path_factory.mktemp("redis"))
+    server.start()
+    yield server.url
+    server.stop()
+
+
+@pytest.fixture()
+def queues(redis_url: str, settings: Any) -> Iterator[str]:
+    """Real, empty RQ queues; returns the address of their Redis."""
+    from redis import Redis
+
+    from project.queues import rq_queues
+
+    settings.REDIS_URL = redis_url
+    settings.RQ_QUEUES = rq_queues(redis_url)
+    with _django_rq_queues(settings.RQ_QUEUES), Redis.from_url(redis_url) as server:
+        server.flushall()
+        yield redis_url
+
+
+class _django_rq_queues:
+    """django-rq reads its setting once, at import: put the test's queues there for a while."""
+
+    def __init__(self, queues: dict[str, Any]) -> None:
+        self.queues = queues
+
+    def __enter__(self) -> None:
+        from django_rq import settings as theirs
+
+        self.before = dict(theirs.QUEUES)
+        theirs.QUEUES.clear()
+        theirs.QUEUES.update(self.queues)
+
+    def __exit__(self, *error: object) -> None:
+        from django_rq import settings as theirs
+
+        theirs.QUEUES.clear()
+        theirs.QUEUES.update(self.before)
+
+
+def chromium_path() -> str:
+    """The path of Debian's Chromium or of Chrome."""
+    for name in ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable"):
+        if found := shutil.which(name):
+            return found
+    pytest.fail("No Chromium on the path: apt-get install chromium (or any Chrome).")
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Any]:
+    """A running headless Chromium (playwright's Browser)."""
+    from playwright.sync_api import sync_playwright
+
+    # Playwright's event loop makes Django think that the thread is asynchronous.
+    os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=chromium_path(), args=["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"]
+        )
+        yield browser
+        browser.close()
+
+
+@pytest.fixture()
+def browser(chromium: Any) -> Iterator[Any]:
+    """A fresh page (playwright's Page); at the end the test fails if a script broke or the policy blocked anything."""
+    context = chromium.new_context(viewport={"width": 1280, "height": 800}, accept_downloads=True)
+    context.set_default_timeout(15_000)
+    page = context.new_page()
+    problems: list[str] = []
+    page.on("pageerror", lambda error: problems.append(f"script error: {error}"))
+    page.on(
+        "console",
+        lambda message: problems.append(message.text) if "Content Security Policy" in message.text else None,
+    )
+    yield page
+    context.close()
+    assert not problems, problems
+
+
+@pytest.fixture()
+def page_as(browser: Any, live_server: Any) -> Any:
+    """`page_as(user, "/path/")`: open a page of the running site as that person."""
+
+    def open_as(user: User, path: str = "/") -> Any:
+        from django.conf import settings
+
+        cookie = client_of(user).cookies[settings.SESSION_COOKIE_NAME].value
+        browser.context.add_cookies(
+            [{"name": settings.SESSION_COOKIE_NAME, "value": cookie, "url": live_server.url, "httpOnly": True}]
+        )
+        browser.goto(live_server.url + path)
+        return browser
+
+    return open_as
