@@ -24,7 +24,6 @@ from ingest.imaging.names import plain_text
 
 PICTURE_ENDINGS = frozenset({"png", "jpg", "jpeg", "jfif", "webp", "gif", "bmp", "avif", "tif", "tiff"})
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "AVIF", "TIFF")
-# MPO: photos of phones that call themselves JPEG
 PIXELS_MAX = 120_000_000  # 3 bytes each, and several copies while converting: about 1.5 GB at the limit
 BYTES_MAX = 512 * 2**20
 SIDE_MAX = 30_000

@@ -1,0 +1,260 @@
+"""Reads zips of pictures from outside: every member is judged from the directory before any byte is unpacked.
+
+Nothing is ever written under a name from the archive; members come out as bytes.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import stat
+import struct
+import unicodedata
+import zipfile
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from ingest.imaging.names import plain_text
+
+MEMBERS_MAX = 200_000
+DIRECTORY_BYTES_MAX = 64 * 2**20  # Python keeps the whole list of members in memory
+MEMBER_BYTES_MAX = 512 * 2**20
+TOTAL_BYTES_MAX = 200 * 2**30
+RATIO_MAX = 200  # a blank bitmap reaches more, but then it is small: see the next line
+RATIO_FREE_BYTES = 64 * 2**20  # below this size the ratio does not matter
+NAME_BYTES_MAX = 400
+LOCAL_HEADER_BYTES = 30  # before each member's name and bytes
+_ENDINGS_OF_ARCHIVES = (".zip", ".cbz", ".7z", ".rar", ".cbr", ".tar", ".gz", ".xz", ".bz2", ".zst")
+_LEFTOVERS = ("__macosx", ".ds_store", "thumbs.db", "desktop.ini")
+_BROKEN = (
+    *(zipfile.BadZipFile, zipfile.LargeZipFile, zlib.error, OSError, EOFError, ValueError, KeyError, IndexError),
+    *(struct.error, NotImplementedError, RuntimeError, OverflowError, MemoryError, UnicodeError),
+)
+
+
+class BadArchive(Exception):
+    """The archive as a whole cannot be used; the text says why and what to do."""
+
+
+class BadMember(Exception):
+    """One member cannot be used; the others can."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What is refused from the directory alone."""
+
+    members_max: int = MEMBERS_MAX
+    member_bytes_max: int = MEMBER_BYTES_MAX
+    total_bytes_max: int = TOTAL_BYTES_MAX
+    ratio_max: int = RATIO_MAX
+    ratio_free_bytes: int = RATIO_FREE_BYTES
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A file inside the archive that may be read. `name` is relative, with `/`, NFC, unique, without `..`."""
+
+    name: str
+    size: int
+    index: int  # place in the archive's directory
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A member that will not be read, and why; `leftover` marks what an operating system leaves in every zip."""
+
+    name: str
+    reason: str
+    leftover: bool = False
+
+
+class ZipReader:
+    """An open zip. Use as a context manager; `members` and `refused` together are all its files."""
+
+    def __init__(self, path: Path, *, name: str, limits: Limits | None = None) -> None:
+        """`name` is what the user knows it by. Raises BadArchive."""
+        self._limits = limits or Limits()
+        self._shown = plain_text(name)
+        self.members: list[Member] = []
+        self.refused: list[Refused] = []
+        try:
+            _check_directory(path, self._shown, self._limits)
+            self._zip = zipfile.ZipFile(path)
+        except _BROKEN as error:
+            raise BadArchive(
+                f"{self._shown}: this is no zip, or it is damaged or cut off. Pack it again as a plain zip."
+            ) from error
+        try:
+            self._infos = self._zip.infolist()
+            self._judge()
+        except BadArchive:
+            self._zip.close()
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._zip.close()
+
+    def read(self, member: Member) -> bytes:
+        """The bytes of one member, never more than its declared size. Raises BadMember."""
+        info = self._infos[member.index]
+        try:
+            with self._zip.open(info) as file:
+                data = file.read(info.file_size + 1)
+                if len(data) > info.file_size or file.read(1):
+                    raise BadMember(f"{member.name}: it unpacks to more than it says. Pack the zip again.")
+        except _BROKEN as error:
+            why = plain_text(str(error) or type(error).__name__, bytes_max=100)
+            raise BadMember(f"{member.name}: it cannot be unpacked ({why}). Pack the zip again.") from error
+        if len(data) != info.file_size:
+            raise BadMember(f"{member.name}: it is cut off. Pack the zip again.")
+        return data
+
+    def _judge(self) -> None:
+        total = 0
+        spans: list[tuple[int, int]] = []
+        seen: set[str] = set()
+        for index, info in enumerate(self._infos):
+            name, problem = _name_of(info)
+            if info.is_dir() and not problem:
+                continue
+            problem = problem or _problem(info, name, self._limits)
+            parts = [part.lower() for part in name.split("/")]
+            leftover = any(p in _LEFTOVERS or p.startswith("._") for p in parts)
+            if problem is None and name in seen:
+                problem = "the archive holds this name twice; the first one is used"
+            if problem is not None or leftover:
+                reason = "left behind by an operating system" if leftover else problem or ""
+                self.refused.append(Refused(plain_text(name, bytes_max=NAME_BYTES_MAX), reason, leftover))
+                continue
+            seen.add(name)
+            total += info.file_size
+            spans.append((info.header_offset, info.compress_size))
+            self.members.append(Member(name, info.file_size, index))
+        if total > self._limits.total_bytes_max:
+            raise BadArchive(
+                f"{self._shown}: it would unpack to {total:,} bytes, more than the limit of "
+                f"{self._limits.total_bytes_max:,}. Split it into several."
+            )
+        spans.sort()
+        for (start, size), (following, _) in itertools.pairwise(spans):
+            if start + LOCAL_HEADER_BYTES + size > following:
+                raise BadArchive(f"{self._shown}: its members overlap, as in a zip bomb. It was not opened.")
+
+
+def read_all(
+    path: Path, *, name: str, limits: Limits | None = None, endings: frozenset[str] | None = None
+) -> Iterator[tuple[Member, bytes] | Refused]:
+    """Each member with its bytes in the archive's order, then what was refused. `endings` without dots, lower case."""
+    with ZipReader(path, name=name, limits=limits) as reader:
+        for member in reader.members:
+            if endings is not None and member.name.rpartition(".")[2].lower() not in endings:
+                yield Refused(member.name, "no picture by its name")
+                continue
+            try:
+                yield member, reader.read(member)
+            except BadMember as error:
+                yield Refused(member.name, str(error))
+        yield from reader.refused
+
+
+def _check_directory(path: Path, shown: str, limits: Limits) -> None:
+    """Read the end record by hand: a directory of millions of members must not reach Python's reader."""
+    with path.open("rb") as file:
+        size = file.seek(0, os.SEEK_END)
+        file.seek(max(0, size - 65_557 - 20))
+        tail = file.read()
+        at = tail.rfind(b"PK\x05\x06")
+        if at < 0 or len(tail) - at < 22:
+            raise BadArchive(f"{shown}: this is no zip, or it is cut off. Copy it again, or pack it as a plain zip.")
+        count, directory = struct.unpack("<HL", tail[at + 10 : at + 16])
+        locator = tail[at - 20 : at] if at >= 20 else b""
+        if locator[:4] == b"PK\x06\x07":
+            file.seek(struct.unpack("<Q", locator[8:16])[0])
+            record = file.read(56)
+            if record[:4] == b"PK\x06\x06" and len(record) == 56:
+                count, directory = struct.unpack("<QQ", record[32:48])
+    if count > limits.members_max or directory > DIRECTORY_BYTES_MAX:
+        raise BadArchive(
+            f"{shown}: it says that it holds {count:,} files; the limit is {limits.members_max:,}. Split it."
+        )
+
+
+def _name_of(info: zipfile.ZipInfo) -> tuple[str, str | None]:
+    """The member's name, decoded and with `/` only, and what is wrong with it."""
+    if "\0" in info.orig_filename:
+        return info.orig_filename, "its name holds a zero byte"
+    name = unicodedata.normalize("NFC", _decoded(info).replace("\\", "/"))
+    if name.startswith("/") or (len(name) > 1 and name[1] == ":" and name[0].isalpha()):
+        return name, "its name is an absolute path"
+    parts = name.split("/")
+    if ".." in parts:
+        return name, "its name leads out of the archive"
+    name = "/".join(part for part in parts if part not in ("", "."))
+    if not name:
+        return info.orig_filename, "it has no name"
+    if len(name.encode("utf-8", "replace")) > NAME_BYTES_MAX:
+        return name, f"its name is longer than {NAME_BYTES_MAX} bytes"
+    if any(unicodedata.category(c) in ("Cc", "Cs") for c in name):
+        return name, "its name holds control characters"
+    return name, None
+
+
+def _decoded(info: zipfile.ZipInfo) -> str:
+    """Names without the UTF-8 mark are UTF-8 or Windows' Japanese more often than the standard's cp437."""
+    if info.flag_bits & 0x800:
+        return info.filename
+    try:
+        raw = info.orig_filename.encode("cp437")
+    except UnicodeEncodeError:
+        return info.filename
+    extra = _unicode_path(info.extra, raw)
+    if extra is not None:
+        return extra
+    for encoding in ("utf-8", "cp932"):
+        try:
+            return raw.decode(encoding)
+        except UnicodeDecodeError:
+            continue
+    return info.orig_filename
+
+
+def _unicode_path(extra: bytes, raw: bytes) -> str | None:
+    """The UTF-8 name of Info-ZIP's extra field 0x7075, if it belongs to this raw name."""
+    at = 0
+    while at + 4 <= len(extra):
+        kind, size = struct.unpack("<HH", extra[at : at + 4])
+        body = extra[at + 4 : at + 4 + size]
+        if kind == 0x7075 and len(body) > 5 and body[0] == 1 and struct.unpack("<L", body[1:5])[0] == zlib.crc32(raw):
+            try:
+                return body[5:].decode("utf-8")
+            except UnicodeDecodeError:
+                return None
+        at += 4 + size
+    return None
+
+
+def _problem(info: zipfile.ZipInfo, name: str, limits: Limits) -> str | None:
+    kind = stat.S_IFMT(info.external_attr >> 16)
+    if kind == stat.S_IFLNK:
+        return "it is a link"
+    if kind not in (0, stat.S_IFREG):
+        return "it is a device, pipe or socket"
+    if info.flag_bits & 0x41:
+        return "it is encrypted; pack the zip without a password"
+    if name.lower().endswith(_ENDINGS_OF_ARCHIVES):
+        return "archives inside an archive are not opened; add it by itself"
+    if info.file_size > limits.member_bytes_max:
+        return f"it is larger than the limit of {limits.member_bytes_max:,} bytes"
+    if info.file_size > limits.ratio_free_bytes and info.file_size > limits.ratio_max * max(1, info.compress_size):
+        return f"it unpacks to more than {limits.ratio_max} times its size, as in a zip bomb"
+    return None
