@@ -42,8 +42,12 @@ class MetadataOptions:
     types: tuple[tuple[str, str], ...] = (("screenshots", "anishot"),)
 
     def general_of(self, *, image_type: str, series: str, episode: str) -> str:
-        """The general description of a picture, single spaces between words."""
-        words = {"type": dict(self.types).get(image_type, image_type), "series": series, "episode": episode}
+        """The general description of a picture; the series in one word, as the reference asks."""
+        words = {
+            "type": dict(self.types).get(image_type, image_type),
+            "series": "".join(series.split()),
+            "episode": episode,
+        }
         text = self.general
         for name in GENERAL_FIELDS:
             text = text.replace("{" + name + "}", words[name])

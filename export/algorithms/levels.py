@@ -27,6 +27,7 @@ class Arrangement:
     keep_source_structure: bool = False
     no_character: Literal["others", "0_characters"] = "others"
     old_spelling: bool = False
+    name_clusters: bool = False  # unnamed clusters as `cluster_01` ... instead of nobody known
 
     def __post_init__(self) -> None:
         levels_of(self.format)

@@ -12,21 +12,22 @@ _PEOPLE_TAG = re.compile(r"([1-5])(girl|boy)s?|6\+(girl|boy)s")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Face:
-    """A face box, relative 0..1 of its picture, and who it is (an empty name: not known)."""
+    """A face box, relative 0..1 of its picture, and who it is (an empty name: not known).
+
+    A form or outfit is part of the name (`KuraueHinata Hairdown`); `outfit` says that this name holds one.
+    """
 
     left: float
     top: float
     right: float
     bottom: float
     character: str = ""
-    outfit: str = ""
+    outfit: bool = False
 
     @property
     def name(self) -> str:
-        """Name with its outfit as one plain name (`KuraueHinata Hairdown`), or an empty string."""
-        if self.character in UNKNOWN_NAMES:
-            return ""
-        return f"{self.character} {self.outfit}" if self.outfit else self.character
+        """The known name, or an empty string."""
+        return "" if self.character in UNKNOWN_NAMES else self.character
 
     @property
     def height(self) -> float:

@@ -18,7 +18,7 @@ PICTURE = Picture(
     width=1280,
     height=720,
     faces=(
-        Face(left=0.22, top=0.42, right=0.39, bottom=0.7, character="KuraueHinata", outfit="Hairdown"),
+        Face(left=0.22, top=0.42, right=0.39, bottom=0.7, character="KuraueHinata Hairdown", outfit=True),
         Face(left=0.62, top=0.15, right=0.75, bottom=0.37, character="unknown"),
     ),
     tags=("2girls", "smile"),

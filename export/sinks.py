@@ -1,0 +1,134 @@
+"""Where the files of a data set go: a folder that appears whole, or a zip with UTF-8 names and no time stamps."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import zipfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from ingest.errors import BadInput, KomaError
+from ingest.imaging.store import full, no_room
+
+_ZIP_DATE = (1980, 1, 1, 0, 0, 0)  # the earliest that a zip knows: same files, same bytes
+_COPY_BYTES = 1 << 20
+
+
+class FolderSink:
+    """Files below one folder, each renamed into place when it is whole. Nothing is ever written outside of it."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self._folders: set[Path] = set()
+
+    def write(self, path: str, data: bytes) -> None:
+        """Write one file at a relative path with `/`. Raises BadInput for a path that leads outside, StoreFull."""
+        target = self.path(path)
+        temp = target.with_name(f".{target.name[:80]}.part")
+        try:
+            if target.parent not in self._folders:
+                target.parent.mkdir(parents=True, exist_ok=True)
+                self._folders.add(target.parent)
+            temp.write_bytes(data)
+            temp.replace(target)
+        except OSError as error:
+            temp.unlink(missing_ok=True)
+            if no_room(error):
+                raise full(self.root, error) from error
+            raise
+
+    def has(self, path: str) -> bool:
+        """Whether the file is there, whole."""
+        return self.path(path).is_file()
+
+    def path(self, path: str) -> Path:
+        """The file behind a relative path; BadInput when it would lie outside of the folder."""
+        parts = path.split("/")
+        if not path or any(part in ("", ".", "..") or "\\" in part or "\0" in part for part in parts):
+            raise BadInput(f"{path!r} would lie outside of the data set; nothing was written there.")
+        return self.root.joinpath(*parts)
+
+    def remove_leftovers(self) -> None:
+        """Delete half-written files of a process that died."""
+        for leftover in self.root.rglob(".*.part"):
+            leftover.unlink(missing_ok=True)
+
+
+def move_whole(built: Path, target: Path) -> None:
+    """Move a built folder to its place in one step, durable before it shows; an older data set there is replaced.
+
+    Raises KomaError when something else than a data set of ours is in the way.
+    """
+    os.sync()  # one for all files: a sync for each of thousands takes minutes on a slow disk
+    target.parent.mkdir(parents=True, exist_ok=True)
+    aside: Path | None = None
+    if target.exists() or target.is_symlink():
+        if target.is_symlink() or not target.is_dir():
+            raise KomaError(f"{target} is in the way and no folder; nothing was changed there. Choose another place.")
+        if any(target.iterdir()) and not (target / "dataset.json").is_file():
+            raise KomaError(
+                f"{target} holds files that are no data set of Koma; nothing was changed there. Choose an empty folder."
+            )
+        aside = target.with_name(f".{target.name[:80]}.replaced-{os.getpid()}")
+        target.rename(aside)
+    try:
+        built.rename(target)
+    except OSError:
+        if aside is not None:
+            aside.rename(target)
+        raise
+    sync_folder(target.parent)
+    if aside is not None:
+        shutil.rmtree(aside)
+
+
+def zip_folder(folder: Path, target: Path, *, top: str, each: Callable[[int], None] = lambda bytes_done: None) -> int:
+    """Pack a folder into a zip at `target` below the folder name `top`; returns its size in bytes.
+
+    Stored without compression (pictures do not shrink), sorted, without times: the same files give the same bytes.
+    `each` hears the bytes done after every file and may raise to stop.
+    """
+    temp = target.with_name(f".{target.name[:80]}.part")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    done = 0
+    try:
+        with zipfile.ZipFile(temp, "w", zipfile.ZIP_STORED, allowZip64=True) as archive:
+            for path in files_below(folder):
+                info = zipfile.ZipInfo(f"{top}/{path.relative_to(folder).as_posix()}", _ZIP_DATE)
+                info.external_attr = 0o100644 << 16
+                info.file_size = path.stat().st_size  # lets zipfile choose zip64 for a file of 2 GiB and more
+                with path.open("rb") as source, archive.open(info, "w") as entry:
+                    shutil.copyfileobj(source, entry, _COPY_BYTES)
+                done += info.file_size
+                each(done)
+        with temp.open("rb") as file:
+            os.fsync(file.fileno())
+        temp.replace(target)
+        sync_folder(target.parent)
+    except OSError as error:
+        temp.unlink(missing_ok=True)
+        if no_room(error):
+            raise full(target.parent, error) from error
+        raise
+    except BaseException:
+        temp.unlink(missing_ok=True)
+        raise
+    return target.stat().st_size
+
+
+def files_below(folder: Path) -> Iterator[Path]:
+    """All files below a folder, sorted by their path, links left out."""
+    found = []
+    for root, _, names in os.walk(folder):
+        found += [Path(root, name) for name in names]
+    yield from sorted(path for path in found if not path.is_symlink())
+
+
+def sync_folder(folder: Path) -> None:
+    """Make a rename in this folder survive a power cut."""
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

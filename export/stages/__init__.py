@@ -1,0 +1,1 @@
+"""Steps of an export: reading the rows, building the files."""
