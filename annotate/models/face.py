@@ -77,6 +77,8 @@ class Face(models.Model):
     named_by = models.CharField(max_length=8, choices=NamedBy.choices, default=NamedBy.NONE, blank=True)
     named_user = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="+")
     is_reference = models.BooleanField(default=False)
+    # Keys of characters that a person said this is not: taken out of their cluster, or a wrong name cleared.
+    not_characters = models.JSONField(default=list, blank=True)
     version = models.PositiveIntegerField(default=1)  # rises with every person's change; stale forms are refused
 
     objects = FaceQuerySet.as_manager()

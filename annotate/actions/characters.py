@@ -1,0 +1,279 @@
+"""Characters and what is done to them: create, rename, aliases, outfits, merge with a preview, split.
+
+A form sends the `version` of the character it showed; a stale one is a Conflict, so that an old tab never renames or
+merges anything (two tabs, one of them stale, once merged two people elsewhere).
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from annotate.actions.naming import answer, change_faces, faces_text, locked_character, locked_faces
+from annotate.models import Character, CharacterAlias, Face, FaceCluster, FaceState, ReferencePicture
+from ingest.actions import history
+from ingest.actions.history import Recorder, snapshot
+from ingest.errors import BadInput, Conflict
+from ingest.models import Collection, Operation
+
+NAME_MAX = 200
+
+
+@dataclass(frozen=True, slots=True)
+class MergePreview:
+    """What a merge would do."""
+
+    faces: int
+    frames: int
+    outfits: int
+    references: int
+
+
+def clean_name(text: str) -> str:
+    """The name as it is stored: NFC, single spaces; BadInput with the reason when it cannot be one."""
+    name = " ".join(unicodedata.normalize("NFC", text).split())
+    if not name:
+        raise BadInput("Type a name.")
+    if len(name) > NAME_MAX:
+        raise BadInput(f"A name has at most {NAME_MAX} characters; this one has {len(name)}.")
+    if any(
+        unicodedata.category(sign) in ("Cc", "Cs", "Co", "Cn") or sign in "\u202a\u202b\u202d\u202e" for sign in name
+    ):
+        raise BadInput("A name cannot hold control characters.")
+    return name
+
+
+def find(*, collection: Collection, text: str) -> Character | None:
+    """The character of this name or alias: exactly, else whatever the case of its letters; None when there is none."""
+    name = clean_name(text)
+    for lookup in ("name", "name__iexact"):
+        found = Character.objects.filter(collection=collection, **{lookup: name}).order_by("pk").first()
+        if found is None:
+            alias = CharacterAlias.objects.filter(collection=collection, **{lookup: name}).order_by("pk")
+            first = alias.select_related("character").first()
+            found = first.character if first else None
+        if found is not None:
+            return found
+    return None
+
+
+def create(
+    *, collection: Collection, name: str, by: Any, parent: Character | int | None = None, key: str = ""
+) -> Character:
+    """Make a character; with `parent` an outfit or form of one. BadInput when the name is taken."""
+    name = clean_name(name)
+    with history.operation(
+        collection=collection, by=by, kind="characters.create", summary=f"Character {name} created", key=key
+    ) as record:
+        _refuse_taken(collection, name)
+        above = _parent(collection, parent)
+        row = Character.objects.create(collection=collection, name=name, parent=above)
+        record.created(row)
+    return row
+
+
+def find_or_create(*, collection: Collection, name: str, by: Any) -> Character:
+    """The character of this name or alias; made when there is none."""
+    return find(collection=collection, text=name) or create(collection=collection, name=name, by=by)
+
+
+def rename(
+    *, collection: Collection, character: Character | int, name: str, by: Any, seen_version: int | None = None,
+    key: str = "",
+) -> Character:  # fmt: skip
+    """Rename; the old name becomes an alias. A name that another character has is refused: merging is another act."""
+    name = clean_name(name)
+    with history.operation(collection=collection, by=by, kind="characters.rename", summary="", key=key) as record:
+        row = _seen(collection, character, seen_version)
+        _refuse_taken(collection, name, but=row)
+        before = snapshot(row, names=("name", "version"))
+        old, row.name = row.name, name
+        row.version += 1
+        row.save(update_fields=["name", "version"])
+        record.changed(row, before=before)
+        for alias in CharacterAlias.objects.filter(character=row, name=name):
+            record.deleted(alias)
+            alias.delete()
+        if old != name:
+            _add_alias(record, row, old)
+        record.operation.summary = f"{old} renamed {name}"
+    return row
+
+
+def add_alias(*, collection: Collection, character: Character | int, name: str, by: Any, key: str = "") -> Operation:
+    """Give a character another name that finds it."""
+    name = clean_name(name)
+    with history.operation(collection=collection, by=by, kind="characters.alias", summary="", key=key) as record:
+        row = locked_character(collection=collection, character=character)
+        _refuse_taken(collection, name)
+        _add_alias(record, row, name)
+        record.operation.summary = f"{row.name} is also called {name}"
+    return record.operation
+
+
+def remove_alias(*, collection: Collection, alias: CharacterAlias | int, by: Any, key: str = "") -> Operation:
+    """Take an alias away."""
+    key_of = alias if isinstance(alias, int) else alias.pk
+    with history.operation(collection=collection, by=by, kind="characters.alias", summary="", key=key) as record:
+        row = CharacterAlias.objects.select_for_update().filter(collection=collection, pk=key_of).first()
+        if row is None:
+            raise Conflict("This alias was removed already.")
+        record.deleted(row)
+        record.operation.summary = f"Alias {row.name} removed"
+        row.delete()
+    return record.operation
+
+
+def set_parent(
+    *, collection: Collection, character: Character | int, parent: Character | int | None, by: Any, key: str = ""
+) -> Operation:
+    """Make a character an outfit or form of another, or a character of its own again (parent None)."""
+    with history.operation(collection=collection, by=by, kind="characters.outfit", summary="", key=key) as record:
+        row = locked_character(collection=collection, character=character)
+        above = _parent(collection, parent)
+        if above is not None and (above.pk == row.pk or row.outfits.exists()):
+            raise BadInput(f"{row.name} has outfits of its own or is the same character; it cannot become an outfit.")
+        before = snapshot(row, names=("parent_id", "version"))
+        row.parent = above
+        row.version += 1
+        row.save(update_fields=["parent", "version"])
+        record.changed(row, before=before)
+        what = f"an outfit of {above.name}" if above else "a character of its own"
+        record.operation.summary = f"{row.name} is {what}"
+    return record.operation
+
+
+def merge_preview(*, character: Character) -> MergePreview:
+    """Count what `merge` would move away from `character`."""
+    faces = Face.objects.filter(character=character)
+    return MergePreview(
+        faces=faces.count(),
+        frames=faces.values("frame").distinct().count(),
+        outfits=character.outfits.count(),
+        references=character.reference_pictures.count(),
+    )
+
+
+def merge(
+    *, collection: Collection, character: Character | int, into: Character | int, by: Any,
+    seen_version: int | None = None, key: str = "",
+) -> Operation:  # fmt: skip
+    """Merge a character into another: faces, outfits, aliases and references move, its name becomes an alias.
+
+    Both rows are locked in order of key, so that two merges of the same pair wait for each other.
+    """
+    with history.operation(collection=collection, by=by, kind="characters.merge", summary="", key=key) as record:
+        keys = [row if isinstance(row, int) else row.pk for row in (character, into)]
+        if keys[0] == keys[1]:
+            raise BadInput("A character is not merged with itself.")
+        list(Character.objects.select_for_update().filter(pk__in=keys).order_by("pk"))
+        source = _seen(collection, character, seen_version)
+        target = locked_character(collection=collection, character=into)
+        if target.parent_id == source.pk:
+            before = snapshot(target, names=("parent_id",))
+            target.parent = None
+            target.save(update_fields=["parent"])
+            record.changed(target, before=before)
+        faces = list(Face.objects.select_for_update().filter(character=source).order_by("pk"))
+        moved = change_faces(record, faces, lambda face: _hand_over(face, target))
+        _hand_over_ruled_out(record, collection, source, target)
+        _move_belongings(record, source, target)
+        FaceCluster.objects.filter(guess=source).update(guess=target)
+        record.deleted(source)
+        source.delete()
+        _add_alias(record, target, source.name)
+        record.operation.summary = f"{source.name} merged into {target.name}: {faces_text(len(moved))}"
+    return record.operation
+
+
+def split(
+    *, collection: Collection, character: Character | int, faces: Iterable[Face | int], name: str, by: Any,
+    as_outfit: bool = False, key: str = "",
+) -> Character:  # fmt: skip
+    """Give some faces of a character a new character (or, with `as_outfit`, a new outfit of it)."""
+    name = clean_name(name)
+    with history.operation(collection=collection, by=by, kind="characters.split", summary="", key=key) as record:
+        row = locked_character(collection=collection, character=character)
+        chosen = locked_faces(collection=collection, faces=faces)
+        if any(face.character_id != row.pk for face in chosen):
+            raise Conflict(f"Some of these faces are not {row.name} any more. Load the page again.")
+        _refuse_taken(collection, name)
+        parent = (row.parent or row) if as_outfit else None
+        fresh = Character.objects.create(collection=collection, name=name, parent=parent)
+        record.created(fresh)
+        changed = change_faces(record, chosen, lambda face: answer(face, state=FaceState.FACE, character=fresh, by=by))
+        record.operation.summary = f"{faces_text(len(changed))} of {row.name} are {name}"
+    return fresh
+
+
+def _hand_over(face: Face, target: Character) -> None:
+    """Another name for the same person: who said it, and how surely, stays."""
+    face.character = target
+    face.not_characters = [key for key in face.not_characters if key != target.pk]
+
+
+def _hand_over_ruled_out(record: Recorder, collection: Collection, source: Character, target: Character) -> None:
+    """What was ruled out to be the one is ruled out to be the other."""
+    marked = Face.objects.select_for_update().filter(collection=collection).exclude(not_characters=[])
+    faces = [face for face in marked.order_by("pk") if source.pk in face.not_characters]
+
+    def change(face: Face) -> None:
+        rest = [key for key in face.not_characters if key not in (source.pk, target.pk)]
+        face.not_characters = rest if face.character_id == target.pk else [*rest, target.pk]
+
+    change_faces(record, faces, change)
+
+
+def _move_belongings(record: Recorder, source: Character, target: Character) -> None:
+    for alias in source.aliases.all():
+        before = snapshot(alias, names=("character_id",))
+        alias.character = target
+        alias.save(update_fields=["character"])
+        record.changed(alias, before=before)
+    for outfit in source.outfits.all():
+        before = snapshot(outfit, names=("parent_id",))
+        outfit.parent = target.parent or target
+        outfit.save(update_fields=["parent"])
+        record.changed(outfit, before=before)
+    owned = set(ReferencePicture.objects.filter(character=target).values_list("sha256", flat=True))
+    for picture in source.reference_pictures.all():
+        if picture.sha256 in owned:
+            record.deleted(picture)
+            picture.delete()
+            continue
+        before = snapshot(picture, names=("character_id",))
+        picture.character = target
+        picture.save(update_fields=["character"])
+        record.changed(picture, before=before)
+
+
+def _seen(collection: Collection, character: Character | int, seen_version: int | None) -> Character:
+    row = locked_character(collection=collection, character=character)
+    if seen_version is not None and int(seen_version) != row.version:
+        raise Conflict(f"{row.name} was changed meanwhile. Load the page and look at it again.")
+    return row
+
+
+def _parent(collection: Collection, parent: Character | int | None) -> Character | None:
+    if parent is None:
+        return None
+    row = locked_character(collection=collection, character=parent)
+    if row.parent_id is not None:
+        raise BadInput(f"{row.name} is an outfit itself; choose its character as the parent.")
+    return row
+
+
+def _refuse_taken(collection: Collection, name: str, *, but: Character | None = None) -> None:
+    taken = find(collection=collection, text=name)
+    if taken is not None and (but is None or taken.pk != but.pk):
+        raise BadInput(f"{taken.name} has this name or alias already. Merge the two if they are one person.")
+
+
+def _add_alias(record: Recorder, row: Character, name: str) -> None:
+    alias, made = CharacterAlias.objects.get_or_create(
+        collection_id=row.collection_id, name=name, defaults={"character": row}
+    )
+    if made:
+        record.created(alias)

@@ -1,0 +1,164 @@
+"""Work on whole clusters of faces: name one in one go, take faces out, split, merge, put aside as extras."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from django.db.models import Max
+
+from annotate.actions.naming import answer, change_faces, faces_text, locked_character, locked_faces, rule_out
+from annotate.models import Character, Face, FaceCluster, FaceState, NamedBy
+from ingest.actions import history
+from ingest.actions.history import Recorder, snapshot
+from ingest.errors import BadInput, Conflict
+from ingest.models import Collection, Operation
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterNamed:
+    """What naming a cluster did; `left_alone` faces carry a different answer of a person."""
+
+    operation: Operation
+    named: int
+    taken_out: int
+    left_alone: int
+
+
+def name(
+    *, collection: Collection, cluster: FaceCluster | int, character: Character | int, by: Any,
+    taken_out: Iterable[Face | int] = (), key: str = "",
+) -> ClusterNamed:  # fmt: skip
+    """Name all faces of a cluster but those `taken_out`, which leave it and are ruled out for this character.
+
+    Faces for which a person gave another answer stay as they are. Conflict when the cluster or character is gone.
+    """
+    with history.operation(collection=collection, by=by, kind="clusters.name", summary="", key=key) as record:
+        who = locked_character(collection=collection, character=character)
+        row, faces = _locked(collection, cluster)
+        out = {face if isinstance(face, int) else face.pk for face in taken_out}
+        if not any(face.pk not in out for face in faces):
+            raise BadInput("All faces of this cluster were taken out; there is nothing left to name.")
+        left_alone = sum(
+            face.pk not in out and face.named_by == NamedBy.PERSON and face.character_id != who.pk for face in faces
+        )
+
+        def change(face: Face) -> None:
+            if face.pk in out:
+                face.cluster = None
+                if face.named_by != NamedBy.PERSON:
+                    rule_out(face, who.pk)
+            elif face.named_by != NamedBy.PERSON and face.state == FaceState.FACE:
+                answer(face, state=FaceState.FACE, character=who, by=by)
+
+        changed = change_faces(record, faces, change)
+        removed = sum(face.pk in out for face in faces)
+        _update(record, row, guess=who, removed=removed)
+        named = sum(face.character_id == who.pk for face in changed)
+        record.operation.summary = f"{faces_text(named)} named {who.name}"
+        if removed:
+            record.operation.summary += f", {removed:,} taken out"
+    return ClusterNamed(record.operation, named, removed, left_alone)
+
+
+def nobody(*, collection: Collection, cluster: FaceCluster | int, by: Any, key: str = "") -> Operation:
+    """Say that a cluster is nobody of the cast; faces that a person named stay."""
+    with history.operation(collection=collection, by=by, kind="clusters.nobody", summary="", key=key) as record:
+        _, faces = _locked(collection, cluster)
+        free = [face for face in faces if face.named_by != NamedBy.PERSON]
+        changed = change_faces(record, free, lambda face: answer(face, state=FaceState.NOBODY, character=None, by=by))
+        record.operation.summary = f"{faces_text(len(changed))} called nobody of the cast"
+    return record.operation
+
+
+def take_out(*, collection: Collection, faces: Iterable[Face | int], by: Any, key: str = "") -> Operation:
+    """Take faces out of their clusters."""
+
+    def change(face: Face) -> None:
+        face.cluster = None
+
+    with history.operation(collection=collection, by=by, kind="clusters.take_out", summary="", key=key) as record:
+        rows = locked_faces(collection=collection, faces=faces)
+        left = [face.cluster_id for face in rows if face.cluster_id is not None]
+        changed = change_faces(record, rows, change)
+        for key_of in sorted(set(left)):
+            row = FaceCluster.objects.select_for_update().get(pk=key_of)
+            _update(record, row, removed=left.count(key_of))
+        record.operation.summary = f"{faces_text(len(changed))} taken out of their cluster"
+    return record.operation
+
+
+def split(
+    *, collection: Collection, cluster: FaceCluster | int, faces: Iterable[Face | int], by: Any, key: str = ""
+) -> FaceCluster:
+    """Move some faces of a cluster into a new one; returns the new one."""
+    with history.operation(collection=collection, by=by, kind="clusters.split", summary="", key=key) as record:
+        row, members = _locked(collection, cluster)
+        wanted = {face if isinstance(face, int) else face.pk for face in faces}
+        moved = [face for face in members if face.pk in wanted]
+        if len(moved) != len(wanted):
+            raise Conflict("Some of these faces are not in the cluster any more. Load the page again.")
+        if not moved or len(moved) == len(members):
+            raise BadInput("Choose some of the cluster's faces, not none and not all, to split it.")
+        fresh = FaceCluster.objects.create(
+            collection=collection, number=next_number(collection), size=len(moved), purity=row.purity
+        )
+        record.created(fresh)
+        _move(record, moved, fresh)
+        _update(record, row, removed=len(moved))
+        record.operation.summary = f"{faces_text(len(moved))} split off into a new cluster"
+    return fresh
+
+
+def merge(
+    *, collection: Collection, into: FaceCluster | int, others: Iterable[FaceCluster | int], by: Any, key: str = ""
+) -> FaceCluster:
+    """Put the faces of other clusters into one; the emptied clusters are deleted."""
+    with history.operation(collection=collection, by=by, kind="clusters.merge", summary="", key=key) as record:
+        target, _ = _locked(collection, into)
+        count = 0
+        for other in others:
+            row, members = _locked(collection, other)
+            if row.pk == target.pk:
+                raise BadInput("A cluster is not merged with itself.")
+            _move(record, members, target)
+            count += len(members)
+            record.deleted(row)
+            row.delete()
+        if not count:
+            raise BadInput("Choose at least one other cluster to merge.")
+        _update(record, target, removed=-count)
+        record.operation.summary = f"{faces_text(count)} merged into cluster {target.number}"
+    return target
+
+
+def next_number(collection: Collection) -> int:
+    """The smallest number above all clusters of the collection."""
+    top: int | None = FaceCluster.objects.filter(collection=collection).aggregate(top=Max("number"))["top"]
+    return (top or 0) + 1
+
+
+def _locked(collection: Collection, cluster: FaceCluster | int) -> tuple[FaceCluster, list[Face]]:
+    key = cluster if isinstance(cluster, int) else cluster.pk
+    row = FaceCluster.objects.select_for_update().filter(collection=collection, pk=key).first()
+    if row is None:
+        raise Conflict("This cluster does not exist any more: the clustering ran again. Load the page.")
+    members = Face.objects.select_for_update(of=("self",)).filter(cluster=row, state=FaceState.FACE).order_by("pk")
+    return row, list(members)
+
+
+def _move(record: Recorder, faces: list[Face], cluster: FaceCluster) -> None:
+    def change(face: Face) -> None:
+        face.cluster = cluster
+
+    change_faces(record, faces, change)
+
+
+def _update(record: Recorder, row: FaceCluster, *, removed: int = 0, guess: Character | None = None) -> None:
+    before = snapshot(row, names=("size", "guess_id", "guess_score"))
+    row.size = max(0, row.size - removed)
+    if guess is not None:
+        row.guess, row.guess_score = guess, 1.0
+    row.save(update_fields=["size", "guess", "guess_score"])
+    record.changed(row, before=before)

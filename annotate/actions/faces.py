@@ -1,0 +1,147 @@
+"""Say who faces are: a name, nobody of the cast, no face at all, or unknown again. A person's word stays.
+
+`seen` in these functions maps a face's key to the `version` that the page showed; where another person gave a different
+answer since, Conflict is raised and nothing is written. `key` is the request's idempotency key.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from annotate.actions.naming import (
+    answer,
+    change_faces,
+    check_seen,
+    clear_name,
+    faces_text,
+    locked_character,
+    locked_faces,
+    rule_out,
+)
+from annotate.models import Character, Face, FaceState
+from ingest.actions import history
+from ingest.errors import BadInput
+from ingest.models import Collection, Operation
+
+Seen = Mapping[int, int] | None
+
+
+def assign(
+    *, collection: Collection, faces: Iterable[Face | int], character: Character | int, by: Any, seen: Seen = None,
+    key: str = "",
+) -> Operation:  # fmt: skip
+    """Name faces as a character."""
+    with history.operation(collection=collection, by=by, kind="faces.name", summary="", key=key) as record:
+        who = locked_character(collection=collection, character=character)
+        rows = locked_faces(collection=collection, faces=faces)
+        check_seen(rows, seen, state=FaceState.FACE, character=who)
+        changed = change_faces(record, rows, lambda face: answer(face, state=FaceState.FACE, character=who, by=by))
+        record.operation.summary = f"{faces_text(len(changed))} named {who.name}"
+    return record.operation
+
+
+def nobody(
+    *, collection: Collection, faces: Iterable[Face | int], by: Any, seen: Seen = None, key: str = ""
+) -> Operation:
+    """Say that faces belong to nobody of the cast: extras, a crowd."""
+    return _set_state(
+        FaceState.NOBODY, "nobody of the cast", collection=collection, faces=faces, by=by, seen=seen, key=key
+    )
+
+
+def not_a_face(
+    *, collection: Collection, faces: Iterable[Face | int], by: Any, seen: Seen = None, key: str = ""
+) -> Operation:
+    """Say that boxes hold no face. The rows stay, so that no run finds them again."""
+    return _set_state(FaceState.NOT_A_FACE, "not a face", collection=collection, faces=faces, by=by, seen=seen, key=key)
+
+
+def unname(
+    *, collection: Collection, faces: Iterable[Face | int], by: Any, seen: Seen = None, key: str = ""
+) -> Operation:
+    """Make faces unknown again. The name that a face had is ruled out for it: no run gives that one back."""
+
+    def change(face: Face) -> None:
+        face.state = FaceState.FACE
+        rule_out(face, face.character_id)
+        clear_name(face)
+
+    with history.operation(collection=collection, by=by, kind="faces.unname", summary="", key=key) as record:
+        rows = locked_faces(collection=collection, faces=faces)
+        check_seen(rows, seen, state=FaceState.FACE, character=None)
+        changed = change_faces(record, rows, change)
+        recount(record, changed)
+        record.operation.summary = f"{faces_text(len(changed))} made unknown again"
+    return record.operation
+
+
+def is_not(
+    *, collection: Collection, faces: Iterable[Face | int], character: Character | int, by: Any, key: str = ""
+) -> Operation:
+    """Say that faces are not a character, without knowing who they are."""
+    with history.operation(collection=collection, by=by, kind="faces.is_not", summary="", key=key) as record:
+        who = locked_character(collection=collection, character=character)
+        rows = locked_faces(collection=collection, faces=faces)
+        changed = change_faces(record, rows, lambda face: rule_out(face, who.pk))
+        record.operation.summary = f"{faces_text(len(changed))} not {who.name}"
+    return record.operation
+
+
+def confirm(
+    *, collection: Collection, faces: Iterable[Face | int], by: Any, seen: Seen = None, key: str = ""
+) -> Operation:
+    """Say that the names a model gave are right; faces without a name are refused."""
+    with history.operation(collection=collection, by=by, kind="faces.confirm", summary="", key=key) as record:
+        rows = locked_faces(collection=collection, faces=faces)
+        if any(face.character_id is None for face in rows):
+            raise BadInput("Some of these faces have no name to confirm.")
+        for face in rows:
+            check_seen([face], seen, state=FaceState.FACE, character=face.character)
+        changed = change_faces(
+            record, rows, lambda face: answer(face, state=FaceState.FACE, character=face.character, by=by)
+        )
+        record.operation.summary = f"{faces_text(len(changed))} confirmed"
+    return record.operation
+
+
+def set_reference(
+    *, collection: Collection, faces: Iterable[Face | int], is_reference: bool, by: Any, key: str = ""
+) -> Operation:
+    """Mark named faces as the pictures that show best who a character is, or take the mark off."""
+
+    def change(face: Face) -> None:
+        face.is_reference = is_reference
+
+    with history.operation(collection=collection, by=by, kind="faces.reference", summary="", key=key) as record:
+        rows = locked_faces(collection=collection, faces=faces)
+        if is_reference and any(face.character_id is None for face in rows):
+            raise BadInput("Name a face before making it a reference.")
+        changed = change_faces(record, rows, change)
+        word = "made references" if is_reference else "no references any more"
+        record.operation.summary = f"{faces_text(len(changed))} {word}"
+    return record.operation
+
+
+def recount(record: history.Recorder, faces: Iterable[Face]) -> None:
+    """Bring the face counts of the faces' frames up to date, inside the same operation."""
+    frames = {face.frame_id: face.frame for face in faces}
+    for frame in frames.values():
+        count = Face.objects.filter(frame=frame).real().count()
+        if frame.face_count != count:
+            before = {"face_count": frame.face_count}
+            frame.face_count = count
+            frame.save(update_fields=["face_count"])
+            record.changed(frame, before=before, frame_id=frame.pk)
+
+
+def _set_state(
+    state: FaceState, word: str, *, collection: Collection, faces: Iterable[Face | int], by: Any, seen: Seen, key: str
+) -> Operation:
+    with history.operation(collection=collection, by=by, kind=f"faces.{state}", summary="", key=key) as record:
+        rows = locked_faces(collection=collection, faces=faces)
+        check_seen(rows, seen, state=state, character=None)
+        changed = change_faces(record, rows, lambda face: answer(face, state=state, character=None, by=by))
+        recount(record, changed)
+        record.operation.summary = f"{faces_text(len(changed))} called {word}"
+    return record.operation

@@ -1,0 +1,118 @@
+"""Shared parts of naming actions: locked rows, what a person saw, and bulk changes with their history."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+from annotate.models import Character, CharacterAlias, Face, FaceState, NamedBy
+from ingest.actions.history import Recorder, snapshot
+from ingest.errors import BadInput, Conflict
+from ingest.models import Collection
+
+NAMING = (
+    "state", "character_id", "confidence", "named_by", "named_user_id", "is_reference", "not_characters", "cluster_id",
+)  # fmt: skip
+BATCH = 500  # rows an UPDATE: SQLite allows about 32,000 variables
+
+
+def locked_faces(*, collection: Collection, faces: Iterable[Face | int]) -> list[Face]:
+    """The faces as they are now, locked, by key (two people never deadlock); Conflict when one is gone."""
+    keys = {face if isinstance(face, int) else face.pk for face in faces}
+    if not keys:
+        raise BadInput("Select at least one face.")
+    rows: list[Face] = []
+    ordered = sorted(keys)
+    for start in range(0, len(ordered), BATCH):
+        part = ordered[start : start + BATCH]
+        rows += Face.objects.select_for_update().filter(collection=collection, pk__in=part).order_by("pk")
+    if len(rows) != len(keys):
+        raise Conflict(f"{len(keys) - len(rows)} of these faces do not exist any more. Load the page again.")
+    return rows
+
+
+def locked_character(*, collection: Collection, character: Character | int) -> Character:
+    """The character as it is now, locked; Conflict that says where it went when it was merged or deleted."""
+    key = character if isinstance(character, int) else character.pk
+    row = Character.objects.select_for_update().filter(collection=collection, pk=key).first()
+    if row is not None:
+        return row
+    name = "" if isinstance(character, int) else character.name
+    alias = CharacterAlias.objects.filter(collection=collection, name=name).select_related("character").first()
+    if alias is not None:
+        raise Conflict(
+            f"{name} was merged into {alias.character.name} meanwhile. Load the page and name the face again."
+        )
+    raise Conflict(f"The character {name or key} does not exist any more. Load the page again.")
+
+
+def check_seen(
+    faces: Sequence[Face], seen: Mapping[int, int] | None, *, state: FaceState, character: Character | None
+) -> None:
+    """Conflict when another person gave a different answer after this one looked. `seen`: face key -> version shown."""
+    if not seen:
+        return
+    wanted = (state, character.pk if character else None)
+    for face in faces:
+        stale = face.pk in seen and int(seen[face.pk]) != face.version
+        if stale and face.named_by == NamedBy.PERSON and (face.state, face.character_id) != wanted:
+            who = face.named_user.get_username() if face.named_user else "somebody"
+            what = face.character.name if face.character else FaceState(face.state).label
+            raise Conflict(f"{who} answered “{what}” for one of these faces meanwhile. Look at it again.")
+
+
+def change_faces(record: Recorder, faces: Sequence[Face], change: Callable[[Face], None]) -> list[Face]:
+    """Apply `change` to each face, write the changed ones at once and note them; returns the changed ones."""
+    changed: list[tuple[Face, dict[str, Any]]] = []
+    for face in faces:
+        before = snapshot(face, names=(*NAMING, "version"))
+        change(face)
+        if snapshot(face, names=(*NAMING, "version")) != before:
+            face.version += 1
+            changed.append((face, before))
+    rows = [face for face, _ in changed]
+    Face.objects.bulk_update(rows, [*(name.removesuffix("_id") for name in NAMING), "version"], batch_size=BATCH)
+    for face, before in changed:
+        record.changed(face, before=before, frame_id=face.frame_id)
+    return rows
+
+
+def answer(face: Face, *, state: FaceState, character: Character | None, by: Any) -> None:
+    """Set a person's answer on a face (not saved)."""
+    same = face.named_by == NamedBy.PERSON and (face.state, face.character_id) == (
+        state,
+        character.pk if character else None,
+    )
+    if same:
+        return
+    if character is not None:
+        face.not_characters = [key for key in face.not_characters if key != character.pk]
+    face.state = state
+    face.character = character
+    face.confidence = 1.0 if character else None
+    face.named_by = NamedBy.PERSON
+    face.named_user = by
+    if character is None:
+        face.is_reference = False
+
+
+def rule_out(face: Face, character_id: int | None) -> None:
+    """Remember that a person said this is not the character (not saved)."""
+    if character_id is not None and character_id not in face.not_characters:
+        face.not_characters = [*face.not_characters, character_id]
+    if face.character_id == character_id:
+        clear_name(face)
+
+
+def clear_name(face: Face) -> None:
+    """Back to "waits for a name" (not saved)."""
+    face.character = None
+    face.confidence = None
+    face.named_by = NamedBy.NONE
+    face.named_user = None
+    face.is_reference = False
+
+
+def faces_text(count: int) -> str:
+    """`1 face`, `38 faces`."""
+    return f"{count:,} face{'s' if count != 1 else ''}"

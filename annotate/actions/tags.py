@@ -1,0 +1,129 @@
+"""Add and remove tags of frames. A form sends the tags that the person saw and those wanted; only the difference is
+applied to what is there now, so two people who edit different tags of one frame never undo each other."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from annotate.models import FrameTag, Tag, TagAlias, TagState
+from ingest.actions import history
+from ingest.actions.history import Recorder, snapshot
+from ingest.errors import BadInput, Conflict
+from ingest.models import Collection, Frame, Operation
+
+NAME_MAX = 200
+WORD = ("state", "score", "model_version_id", "by_id", "by_person")
+BATCH = 500
+
+
+def clean_name(text: str) -> str:
+    """The tag as it is stored: NFC, lower case, underscores; BadInput with the reason when it cannot be one."""
+    name = "_".join(unicodedata.normalize("NFC", text).replace("_", " ").split()).lower()
+    if not name:
+        # A kaomoji may consist of underscores only.
+        name = unicodedata.normalize("NFC", text).strip()
+    if not name:
+        raise BadInput("Type a tag.")
+    if len(name) > NAME_MAX:
+        raise BadInput(f"A tag has at most {NAME_MAX} characters; this one has {len(name)}.")
+    if "," in name:
+        raise BadInput(f"“{name}” holds a comma, which separates tags in captions. Add the tags one by one.")
+    if any(unicodedata.category(sign) in ("Cc", "Cs", "Co", "Cn") for sign in name):
+        raise BadInput("A tag cannot hold control characters.")
+    return name
+
+
+def edit(
+    *, collection: Collection, frame: Frame | int, seen: Iterable[str], wanted: Iterable[str], by: Any, key: str = ""
+) -> Operation:
+    """Bring a frame's tags from `seen` to `wanted` by three-way merge with what is there now."""
+    before = {clean_name(name) for name in seen}
+    after = {clean_name(name) for name in wanted}
+    return _apply(
+        collection=collection, frames=[frame], add=sorted(after - before), remove=sorted(before - after), by=by, key=key
+    )
+
+
+def add(
+    *, collection: Collection, frames: Iterable[Frame | int], names: Iterable[str], by: Any, key: str = ""
+) -> Operation:
+    """Add tags to frames; a tag that a model gave becomes the person's."""
+    return _apply(collection=collection, frames=frames, add=[clean_name(n) for n in names], remove=[], by=by, key=key)
+
+
+def remove(
+    *, collection: Collection, frames: Iterable[Frame | int], names: Iterable[str], by: Any, key: str = ""
+) -> Operation:
+    """Say that tags are wrong on frames; no model brings them back."""
+    return _apply(collection=collection, frames=frames, add=[], remove=[clean_name(n) for n in names], by=by, key=key)
+
+
+def resolve(names: Iterable[str], *, make: bool) -> list[Tag]:
+    """The tags of these names, aliases followed, in order and once each; unknown ones are made or left out."""
+    wanted = list(dict.fromkeys(names))
+    tags = {tag.name: tag for tag in Tag.objects.filter(name__in=wanted)}
+    aliases = TagAlias.objects.filter(name__in=[n for n in wanted if n not in tags]).select_related("tag")
+    tags |= {alias.name: alias.tag for alias in aliases}
+    missing = [name for name in wanted if name not in tags]
+    if missing and make:
+        Tag.objects.bulk_create([Tag(name=name) for name in missing], ignore_conflicts=True)
+        tags |= {tag.name: tag for tag in Tag.objects.filter(name__in=missing)}
+    found = {tags[name].pk: tags[name] for name in wanted if name in tags}
+    return list(found.values())
+
+
+def _apply(
+    *, collection: Collection, frames: Iterable[Frame | int], add: Sequence[str], remove: Sequence[str], by: Any,
+    key: str,
+) -> Operation:  # fmt: skip
+    keys = sorted({frame if isinstance(frame, int) else frame.pk for frame in frames})
+    if not keys:
+        raise BadInput("Select at least one frame.")
+    with history.operation(collection=collection, by=by, kind="tags.edit", summary="", key=key) as record:
+        found = 0
+        added, removed = resolve(add, make=True), resolve(remove, make=False)
+        for start in range(0, len(keys), BATCH):
+            part = keys[start : start + BATCH]
+            locked = Frame.objects.select_for_update().filter(collection=collection, pk__in=part).order_by("pk")
+            present = [frame.pk for frame in locked.only("pk")]
+            found += len(present)
+            _say(record, present, added, state=TagState.YES, by=by)
+            _say(record, present, removed, state=TagState.NO, by=by)
+        if found != len(keys):
+            raise Conflict(f"{len(keys) - found} of these frames do not exist any more. Load the page again.")
+        record.operation.summary = _summary(added, removed, frames=len(keys))
+    return record.operation
+
+
+def _say(record: Recorder, frames: list[int], tags: list[Tag], *, state: TagState, by: Any) -> None:
+    """Write a person's yes or no for each frame and tag that does not say so already."""
+    if not tags or not frames:
+        return
+    rows = {(row.frame_id, row.tag_id): row for row in FrameTag.objects.filter(frame__in=frames, tag__in=tags)}
+    fresh: list[FrameTag] = []
+    changed: list[tuple[FrameTag, dict[str, Any]]] = []
+    for frame in frames:
+        for tag in tags:
+            row = rows.get((frame, tag.pk))
+            if row is None:
+                # "No" where nothing was said keeps a later run from saying it.
+                fresh.append(FrameTag(frame_id=frame, tag=tag, state=state, by=by, by_person=True))
+            elif row.state != state or not row.by_person:
+                before = snapshot(row, names=WORD)
+                row.state, row.score, row.model_version, row.by, row.by_person = state, 1.0, None, by, True
+                changed.append((row, before))
+    for row in FrameTag.objects.bulk_create(fresh, batch_size=BATCH):
+        record.created(row, frame_id=row.frame_id)
+    FrameTag.objects.bulk_update(
+        [row for row, _ in changed], ["state", "score", "model_version", "by", "by_person"], batch_size=BATCH
+    )
+    for row, before in changed:
+        record.changed(row, before=before, frame_id=row.frame_id)
+
+
+def _summary(added: list[Tag], removed: list[Tag], *, frames: int) -> str:
+    words = [f"+{tag.name}" for tag in added] + [f"-{tag.name}" for tag in removed]
+    where = "" if frames == 1 else f" on {frames:,} frames"
+    return f"Tags {' '.join(words) or 'unchanged'}{where}"

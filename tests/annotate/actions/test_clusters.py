@@ -1,0 +1,88 @@
+"""Whole clusters named, split and merged."""
+
+from __future__ import annotations
+
+import pytest
+
+from annotate.actions import characters
+from annotate.actions import clusters as acts
+from annotate.actions import faces as face_acts
+from annotate.models import Face, FaceCluster, FaceState
+from ingest.actions import history
+from ingest.errors import BadInput, Conflict
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture()
+def mio(collection, alice):
+    return characters.create(collection=collection, name="Mio", by=alice)
+
+
+def test_a_cluster_is_named_in_one_operation_without_the_faces_taken_out(collection, bob, faces, clusters, mio):
+    result = acts.name(collection=collection, cluster=clusters[0], character=mio, by=bob, taken_out=[faces[4]])
+    assert (result.named, result.taken_out, result.left_alone) == (2, 1, 0)
+    assert result.operation.summary == "2 faces named Mio, 1 taken out"
+    out = Face.objects.get(pk=faces[4].pk)
+    assert (out.cluster, out.character, out.not_characters) == (None, None, [mio.pk])
+    clusters[0].refresh_from_db()
+    assert (clusters[0].size, clusters[0].guess) == (2, mio)
+    history.undo_last(collection=collection, by=bob)
+    assert Face.objects.get(pk=faces[4].pk).cluster == clusters[0]
+    assert not Face.objects.filter(character=mio).exists()
+    clusters[0].refresh_from_db()
+    assert (clusters[0].size, clusters[0].guess) == (3, None)
+
+
+def test_naming_a_cluster_leaves_other_answers_of_people_alone(collection, alice, bob, faces, clusters, mio):
+    yui = characters.create(collection=collection, name="Yui", by=alice)
+    face_acts.assign(collection=collection, faces=[faces[0]], character=yui, by=alice)
+    face_acts.nobody(collection=collection, faces=[faces[2]], by=alice)
+    result = acts.name(collection=collection, cluster=clusters[0], character=mio, by=bob)
+    assert (result.named, result.left_alone) == (1, 1)
+    assert Face.objects.get(pk=faces[0].pk).character == yui
+    assert Face.objects.get(pk=faces[2].pk).state == FaceState.NOBODY
+
+
+def test_a_cluster_that_is_gone_is_a_conflict(collection, bob, faces, clusters, mio):
+    clusters[0].delete()
+    with pytest.raises(Conflict, match="clustering ran again"):
+        acts.name(collection=collection, cluster=clusters[0].pk or 1, character=mio, by=bob)
+
+
+def test_naming_after_the_character_was_merged_says_where_it_went(collection, alice, bob, faces, clusters, mio):
+    yui = characters.create(collection=collection, name="Yui", by=alice)
+    characters.merge(collection=collection, character=mio, into=yui, by=alice)
+    with pytest.raises(Conflict, match="Mio was merged into Yui"):
+        acts.name(collection=collection, cluster=clusters[0], character=mio, by=bob)
+    assert not Face.objects.filter(character__isnull=False).exists()
+
+
+def test_a_cluster_splits_and_merges_back(collection, bob, faces, clusters):
+    fresh = acts.split(collection=collection, cluster=clusters[0], faces=faces[0:1], by=bob)
+    clusters[0].refresh_from_db()
+    assert (fresh.number, fresh.size, clusters[0].size) == (3, 1, 2)
+    acts.merge(collection=collection, into=clusters[0], others=[fresh, clusters[1]], by=bob)
+    assert FaceCluster.objects.filter(collection=collection).count() == 1
+    assert Face.objects.filter(cluster=clusters[0]).count() == 6
+    history.undo_last(collection=collection, by=bob)
+    history.undo_last(collection=collection, by=bob)
+    assert sorted(FaceCluster.objects.values_list("number", "size")) == [(1, 3), (2, 3)]
+    assert Face.objects.get(pk=faces[1].pk).cluster_id == clusters[1].pk
+
+
+def test_a_split_needs_some_faces_but_not_all(collection, bob, faces, clusters):
+    with pytest.raises(BadInput):
+        acts.split(collection=collection, cluster=clusters[0], faces=[faces[0], faces[2], faces[4]], by=bob)
+    with pytest.raises(Conflict):
+        acts.split(collection=collection, cluster=clusters[0], faces=[faces[1]], by=bob)
+
+
+def test_faces_leave_their_cluster(collection, bob, faces, clusters):
+    acts.take_out(collection=collection, faces=[faces[0], faces[1]], by=bob)
+    assert list(FaceCluster.objects.order_by("number").values_list("size", flat=True)) == [2, 2]
+
+
+def test_a_whole_cluster_can_be_nobody(collection, bob, faces, clusters):
+    acts.nobody(collection=collection, cluster=clusters[1], by=bob)
+    assert Face.objects.filter(state=FaceState.NOBODY).count() == 3
