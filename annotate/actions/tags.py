@@ -20,10 +20,8 @@ BATCH = 500
 
 def clean_name(text: str) -> str:
     """The tag as it is stored: NFC, lower case, underscores; BadInput with the reason when it cannot be one."""
-    name = "_".join(unicodedata.normalize("NFC", text).replace("_", " ").split()).lower()
-    if not name:
-        # A kaomoji may consist of underscores only.
-        name = unicodedata.normalize("NFC", text).strip()
+    # Underscores stay as they are: kaomoji are made of them.
+    name = unicodedata.normalize("NFC", "_".join(unicodedata.normalize("NFC", text).split()).lower())
     if not name:
         raise BadInput("Type a tag.")
     if len(name) > NAME_MAX:

@@ -19,12 +19,35 @@ class TagCategory(models.IntegerChoices):
     META = 5, "meta"
 
 
+class TagQuerySet(models.QuerySet["Tag"]):
+    def completing(self, text: str) -> TagQuerySet:
+        """Tags that the typed text may mean, best first: the tag itself, then by prefix, alias, start of a later word,
+        middle of a word; each kind by falling count. One or two letters only complete prefixes. Slice the result."""
+        typed = "_".join(text.lower().split())
+        if not typed:
+            return self.none()
+        aliases = TagAlias.objects.filter(tag=models.OuterRef("pk"), name__startswith=typed)
+        by_alias = models.Exists(aliases)
+        kinds = [models.When(name=typed, then=0), models.When(name__startswith=typed, then=1)]
+        wanted = models.Q(name__startswith=typed) | models.Q(
+            pk__in=TagAlias.objects.filter(name__startswith=typed).values("tag")
+        )
+        kinds.append(models.When(by_alias, then=2))
+        if len(typed) > 2:
+            kinds.append(models.When(name__contains=f"_{typed}", then=3))
+            wanted |= models.Q(name__contains=typed)
+        kind = models.Case(*kinds, default=4, output_field=models.PositiveSmallIntegerField())
+        return self.filter(wanted).annotate(kind=kind).order_by("kind", "-post_count", "name")
+
+
 class Tag(models.Model):
     """One word of the vocabulary, with underscores; shared by all collections."""
 
     name = models.CharField(max_length=200, unique=True)
     category = models.PositiveSmallIntegerField(choices=TagCategory.choices, default=TagCategory.GENERAL)
     post_count = models.PositiveIntegerField(default=0)
+
+    objects = TagQuerySet.as_manager()
 
     class Meta:
         indexes = (models.Index(fields=("-post_count",), name="tag_by_count"),)

@@ -1,0 +1,42 @@
+"""A person's own caption of a frame; it wins over every recipe."""
+
+from __future__ import annotations
+
+import unicodedata
+from typing import Any
+
+from annotate.models import Caption
+from ingest.actions import history
+from ingest.actions.history import snapshot
+from ingest.errors import BadInput, Conflict
+from ingest.models import Collection, Frame, Operation
+
+LENGTH_MAX = 4000
+
+
+def write(*, collection: Collection, frame: Frame, text: str, by: Any, key: str = "") -> Operation:
+    """Set the caption; an empty text takes it away, so that the recipe's is used again. One line: trainers read one."""
+    words = " ".join(unicodedata.normalize("NFC", text).split())
+    if len(words) > LENGTH_MAX:
+        raise BadInput(f"A caption has at most {LENGTH_MAX:,} characters; this one has {len(words):,}.")
+    with history.operation(collection=collection, by=by, kind="captions.write", summary="", key=key) as record:
+        if not Frame.objects.select_for_update().filter(collection=collection, pk=frame.pk).exists():
+            raise Conflict("This frame does not exist any more. Load the page again.")
+        row = Caption.objects.filter(frame=frame).first()
+        if not words:
+            if row is None:
+                raise BadInput("There is no own caption here to take away.")
+            record.deleted(row, frame_id=frame.pk)
+            row.delete()
+            record.operation.summary = "Own caption taken away"
+        elif row is None:
+            row = Caption.objects.create(frame=frame, text=words, by=by)
+            record.created(row, frame_id=frame.pk)
+            record.operation.summary = "Caption written"
+        else:
+            before = snapshot(row, names=("text", "by_id"))
+            row.text, row.by = words, by
+            row.save()
+            record.changed(row, before=before, frame_id=frame.pk)
+            record.operation.summary = "Caption changed"
+    return record.operation
