@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from urllib.parse import quote
 
 from project import env
 from project.queues import rq_queues
@@ -100,7 +101,8 @@ TEMPLATES = [
 # --- Database, queues -------------------------------------------------------------------------------------------------
 DATABASES = {"default": env.database_settings(env.env_str("DATABASE_URL"), data_dir=KOMA_DATA_DIR)}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
-REDIS_URL = env.env_url("REDIS_URL", f"unix://{KOMA_DATA_DIR / 'redis' / 'redis.sock'}", schemes=env.REDIS_SCHEMES)
+OWN_REDIS_URL = f"unix://{quote(str(KOMA_DATA_DIR / 'redis' / 'redis.sock'))}"  # of the server that `make demo` starts
+REDIS_URL = env.env_url("REDIS_URL", OWN_REDIS_URL, schemes=env.REDIS_SCHEMES)
 RQ_QUEUES = rq_queues(REDIS_URL)
 RQ = {"COMMIT_MODE": "on_db_commit", "DEFAULT_RESULT_TTL": 3600}
 CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}

@@ -1,0 +1,41 @@
+# make demo: install, start everything, open http://127.0.0.1:8000
+# make test: install what the tests need, run all checks
+PYTHON ?= $(firstword $(shell command -v python3 python))
+VENV = .venv/bin/python
+
+.PHONY: demo install install-dev test lint types tests format help
+
+demo: install
+	@exec $(VENV) -m project.serve
+
+install:
+	@test -n "$(PYTHON)" || { echo "Koma needs Python 3.11 or newer: apt-get install python3 python3-venv"; exit 1; }
+	@$(PYTHON) project/install.py
+
+install-dev:
+	@test -n "$(PYTHON)" || { echo "Koma needs Python 3.11 or newer: apt-get install python3 python3-venv"; exit 1; }
+	@$(PYTHON) project/install.py --dev
+
+test: install-dev lint types tests
+
+lint: install-dev
+	$(VENV) -m ruff check .
+	$(VENV) -m ruff format --check .
+	.venv/bin/lint-imports
+	$(VENV) manage.py makemigrations --check --dry-run
+	KOMA_HTTPS_PROXY=on $(VENV) manage.py check --deploy --fail-level WARNING
+
+types: install-dev
+	$(VENV) -m mypy
+
+# Everything on SQLite; then what depends on the database once more on a real PostgreSQL.
+tests: install-dev
+	$(VENV) -m pytest -q -n auto --dist loadgroup
+	$(VENV) -m tests.with_postgres $(VENV) -m pytest -q -m postgres
+
+format: install-dev
+	$(VENV) -m ruff check --fix .
+	$(VENV) -m ruff format .
+
+help:
+	@grep -E '^# ' Makefile | cut -c3-

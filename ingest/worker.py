@@ -1,0 +1,101 @@
+"""RQ workers of ours: one that keeps its process (and models), one that forks; both sweep for work that died."""
+
+from __future__ import annotations
+
+import ctypes
+import logging
+import signal
+import sys
+import threading
+from collections.abc import Sequence
+
+import django_rq
+from django.conf import settings
+from django.db import DatabaseError, connection, connections
+from redis.exceptions import RedisError
+from rq.job import Job
+from rq.queue import Queue
+from rq.worker import SimpleWorker, Worker
+
+from ingest import jobs
+
+logger = logging.getLogger(__name__)
+
+SWEEP_EVERY_S = 15
+PR_SET_PDEATHSIG = 1
+
+
+class Sweeper:
+    """A thread that calls `jobs.sweep` now and then. `pause` keeps a fork from copying it in the middle of a query."""
+
+    def __init__(self) -> None:
+        self.pause = threading.Lock()
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._loop, name="sweeper", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Ask it to end; a sweep in progress is waited for, a little."""
+        self._stop.set()
+        self._thread.join(timeout=5)
+
+    def _loop(self) -> None:
+        while not self._stop.is_set():
+            with self.pause:
+                try:
+                    jobs.sweep()
+                except (DatabaseError, RedisError):  # gone for a moment: the next sweep tells
+                    logger.warning("The sweep failed; it is tried again in %s s", SWEEP_EVERY_S, exc_info=True)
+                finally:
+                    connection.close()
+            self._stop.wait(SWEEP_EVERY_S)
+
+
+class PersistentWorker(SimpleWorker):
+    """Runs jobs in its own process, one after the other, so that loaded models stay. A hung batch ends the process."""
+
+
+class ForkingWorker(Worker):
+    """Runs each job in a child process, whose memory goes back to the system at its end."""
+
+    sweeper: Sweeper | None = None
+
+    def fork_work_horse(self, job: Job, queue: Queue) -> None:
+        """Fork with no query under way and no database connection that parent and child would share."""
+        if self.sweeper is None:
+            connections.close_all()
+            super().fork_work_horse(job, queue)
+            return
+        with self.sweeper.pause:
+            connections.close_all()
+            super().fork_work_horse(job, queue)
+
+    def main_work_horse(self, job: Job, queue: Queue) -> None:
+        """In the child: end with the worker, however that ends."""
+        if sys.platform == "linux":
+            ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+        super().main_work_horse(job, queue)
+
+
+def run(queue_names: Sequence[str], *, burst: bool) -> None:
+    """Work on the queues until told to stop; the queue gpu gets a process that keeps its models.
+
+    SIGTERM once: after the job; twice: now (the stage goes on later from what it saved).
+    """
+    unknown = [name for name in queue_names if name not in settings.RQ_QUEUES]
+    if unknown:
+        raise ValueError(f"There is no queue {unknown[0]!r}; there are: {', '.join(settings.RQ_QUEUES)}.")
+    keeps_models = "gpu" in queue_names
+    queues = [django_rq.get_queue(name) for name in queue_names]
+    kind = PersistentWorker if keeps_models else ForkingWorker
+    worker = kind(queues, connection=queues[0].connection, serializer=queues[0].serializer)
+    sweeper = Sweeper()
+    if isinstance(worker, ForkingWorker):
+        worker.sweeper = sweeper
+    sweeper.start()
+    try:
+        worker.work(burst=burst, logging_level="WARNING")
+    finally:
+        sweeper.stop()

@@ -1,0 +1,78 @@
+"""The demo collection: draws its episode with our own code, registers it, starts a run and tells how it goes."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth.models import User
+from django.db import connection, transaction
+
+from drawing import draw_episode
+from ingest import jobs
+from ingest.actions import runs, sources
+from ingest.models import Collection, Membership, PipelineRun, Role
+from ingest.pipeline.progress import lanes
+
+COLLECTION_NAME = "Demo"
+FILE_NAME = "[Koma] Demo Show - 01 [720p].mp4"
+SEED = 1
+FOLLOW_EVERY_S = 1.0
+
+Say = Callable[[str], None]
+
+
+def start(*, say: Say) -> PipelineRun:
+    """Draw the episode if its file is not there, register it, start its run. Safe to repeat after a stop."""
+    video = settings.KOMA_DATA_DIR / "demo" / FILE_NAME
+    if not video.is_file():
+        say("Drawing the demo episode ...")
+        _draw(video)
+    say(f"Ingesting {video.name} ...")
+    with transaction.atomic():
+        admin = User.objects.filter(is_superuser=True).order_by("pk").first()
+        if admin is None:
+            raise RuntimeError("There is no admin yet: run `manage.py create_admin NAME` first.")
+        collection, _ = Collection.objects.get_or_create(name=COLLECTION_NAME)
+        Membership.objects.get_or_create(collection=collection, user=admin, defaults={"role": Role.ADMIN})
+    source = sources.register(collection=collection, path=video, by=admin, licence_note="Drawn by Koma itself.")
+    episode = source.episode
+    open_run = PipelineRun.objects.filter(stages__episode=episode).order_by("-pk").first()
+    run = open_run or runs.start(collection=collection, episodes=[episode], by=admin)
+    jobs.send(list(run.stages.filter(state="queued")))
+    return run
+
+
+def _draw(video: Path) -> None:
+    """Draw into a temporary folder and move it in whole, so that a stop in between leaves nothing half done."""
+    video.parent.mkdir(parents=True, exist_ok=True)
+    half = video.with_name(f"half-{video.name}")
+    draw_episode(half, seed=SEED)
+    truth = half.with_suffix(".json")
+    if truth.is_file():
+        truth.replace(video.with_suffix(".json"))
+    half.replace(video)
+
+
+def follow(run: PipelineRun, *, say: Say) -> None:
+    """Say when each stage begins and what came out, until the run ends."""
+    told: set[tuple[str, str]] = set()
+    while True:
+        run.refresh_from_db()
+        for lane in lanes(run):
+            if lane.state in ("running", "done", "failed") and (lane.name, lane.state) not in told:
+                told.add((lane.name, lane.state))
+                say(f"  {lane.label}: {lane.state}{_came_out(lane.counters)}")
+        if run.finished:
+            say(f"The demo episode is {'ready' if run.state == 'done' else run.state}.")
+            return
+        connection.close()
+        time.sleep(FOLLOW_EVERY_S)
+
+
+def _came_out(counters: dict[str, Any]) -> str:
+    parts = [f"{n} {name.replace('_', ' ')}" for name, n in counters.items()]
+    return f" ({', '.join(parts)})" if parts else ""

@@ -1,0 +1,34 @@
+"""`manage.py create_admin NAME`: the first admin on a server."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+from django.contrib.auth.password_validation import validate_password
+from django.core.exceptions import ValidationError
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from project.admin_user import make_admin, random_password
+
+
+class Command(BaseCommand):
+    """Make an admin of the site; sign-up is closed, so everybody else comes by invitation."""
+
+    help = "Make an admin. The password is random and printed, or the first line of standard input."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("name")
+        parser.add_argument("--password-stdin", action="store_true", help="read the password from standard input")
+
+    def handle(self, *_: Any, **options: Any) -> None:
+        given = options["password_stdin"]
+        password = sys.stdin.readline().rstrip("\r\n") if given else random_password()
+        try:
+            validate_password(password)
+            make_admin(options["name"], password)
+        except ValidationError as weak:
+            raise CommandError(" ".join(weak.messages)) from None
+        except ValueError as taken:
+            raise CommandError(str(taken)) from None
+        self.stdout.write(f"Admin {options['name']} made." + ("" if given else f" Password: {password}"))

@@ -1,0 +1,272 @@
+"""The launcher: lock, port, Redis, database, admin, web server, workers, demo; watches them; ends them together."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import FrameType
+from typing import IO
+
+from django.conf import settings
+
+from project.serve.children import end, spawn
+from project.serve.redis_server import RedisServer
+
+PORTS_TRIED = 50
+LOG_MAX_BYTES = 5 * 2**20  # a log beyond this begins anew at the next start
+RESTART_WAIT_S = (0.5, 2.0, 5.0, 15.0, 60.0)  # a worker that dies again and again is started less and less often
+CALM_S = 120.0  # a process that lived this long starts with the shortest wait again
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+class LaunchProblem(RuntimeError):
+    """Koma cannot be started; the text says why and what to do."""
+
+
+@dataclass(slots=True)
+class Service:
+    """A process that is to live as long as we do."""
+
+    name: str
+    command: list[str]
+    process: subprocess.Popen[bytes] | None = None
+    started: float = 0.0
+    deaths: int = 0
+    start_again_at: float = 0.0
+
+
+def say(text: str) -> None:
+    """Print at once, also into a pipe."""
+    print(text, flush=True)
+
+
+def lock_folder(folder: Path) -> IO[str]:
+    """Hold the data folder, so that two launchers never share one; LaunchProblem when another has it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    file = (folder / "serve.lock").open("a+", encoding="utf-8")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        file.seek(0)
+        where = file.read().strip() or "starting up"
+        file.close()
+        raise LaunchProblem(
+            f"Koma already runs from {folder} ({where}). Stop that one, or set KOMA_DATA_DIR."
+        ) from None
+    return file
+
+
+def free_port(bind: str, wanted: int) -> int:
+    """Return `wanted`, or the next port that nobody listens on."""
+    for port in range(wanted, min(wanted + PORTS_TRIED, 65536)):
+        family = socket.AF_INET6 if ":" in bind else socket.AF_INET
+        with socket.socket(family, socket.SOCK_STREAM) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((bind, port))
+            except PermissionError:
+                raise LaunchProblem(
+                    f"Port {port} needs more rights than we have. Set KOMA_PORT to 1024 or more."
+                ) from None
+            except OSError as taken:
+                if isinstance(taken, socket.gaierror) or taken.errno == errno.EADDRNOTAVAIL:
+                    raise LaunchProblem(f"KOMA_BIND is {bind!r}, which is no address of this machine.") from None
+                continue
+            return port
+    raise LaunchProblem(f"No free port from {wanted} on. Set KOMA_PORT.")
+
+
+def gunicorn_command(bind: str, port: int, workers: int) -> list[str]:
+    """Return the web server's command line; threads serve pictures while another page is being made."""
+    where = f"[{bind}]:{port}" if ":" in bind else f"{bind}:{port}"
+    return [
+        sys.executable, "-m", "gunicorn", "project.wsgi", "--bind", where, "--workers", str(workers),
+        "--worker-class", "gthread", "--threads", "4", "--preload", "--timeout", "120", "--graceful-timeout", "3",
+        "--log-level", "warning",
+    ]  # fmt: skip
+
+
+def worker_command(*queues: str) -> list[str]:
+    """Return a worker's command line."""
+    return [sys.executable, "manage.py", "runworker", *queues]
+
+
+@dataclass
+class Launcher:
+    """All our processes. Call `run`; it returns the exit code."""
+
+    with_demo: bool = True
+    services: list[Service] = field(default_factory=list)
+    redis: RedisServer | None = None
+    demo: subprocess.Popen[bytes] | None = None
+    stopping: bool = False
+
+    def run(self) -> int:
+        """Start everything, watch it until a signal comes, end everything."""
+        for number in STOP_SIGNALS:
+            signal.signal(number, self._on_signal)
+        lock = lock_folder(settings.KOMA_DATA_DIR)
+        try:
+            port = free_port(settings.KOMA_BIND, settings.KOMA_PORT)
+            if port != settings.KOMA_PORT:
+                say(f"Port {settings.KOMA_PORT} is taken; using {port}.")
+            if settings.REDIS_URL == settings.OWN_REDIS_URL:
+                self.redis = RedisServer(settings.KOMA_DATA_DIR / "redis")
+                self.redis.start()
+            login = prepare_database()
+            self._start_services(port)
+            address = f"http://{shown_host(settings.KOMA_BIND)}:{port}/"
+            self._wait_until_up(address)
+            if not self.stopping:
+                lock.truncate(0)
+                lock.write(address)
+                lock.flush()
+                announce(address, login)
+                if self.with_demo:
+                    self._start_demo()
+            while not self.stopping:
+                self._watch()
+                time.sleep(0.2)
+            return 0
+        finally:
+            self._end_all()
+            lock.truncate(0)
+            lock.close()
+
+    def _on_signal(self, number: int, frame: FrameType | None) -> None:
+        if not self.stopping:
+            self.stopping = True
+            os.write(1, b"\nStopping ...\n")
+
+    def _start_services(self, port: int) -> None:
+        web = gunicorn_command(settings.KOMA_BIND, port, settings.KOMA_WEB_WORKERS)
+        self.services = [
+            Service("web", web),
+            Service("worker-gpu", worker_command("gpu")),
+            Service("worker-cpu", worker_command("cpu")),
+            Service("worker-io", worker_command("export", "io")),
+        ]
+        for service in self.services:
+            self._start(service)
+
+    def _start(self, service: Service) -> None:
+        if self.stopping:
+            return
+        service.process = spawn(service.command, log=log_file(service.name))
+        service.started = time.monotonic()
+
+    def _wait_until_up(self, address: str) -> None:
+        web = self.services[0]
+        while not self.stopping:
+            if web.process is not None and web.process.poll() is not None:
+                tail = log_file("web").read_text(errors="replace")[-1500:]
+                raise LaunchProblem(f"The web server ended at once. The end of {log_file('web')}:\n{tail}")
+            if answers(address):
+                return
+            time.sleep(0.05)
+
+    def _start_demo(self) -> None:
+        from ingest.models import Episode
+
+        if not Episode.objects.exists():
+            say("The collection is empty: drawing and ingesting the demo episode. The page already works.")
+            self.demo = spawn([sys.executable, "manage.py", "demo_episode", "--follow"])
+
+    def _watch(self) -> None:
+        """Start again what died. Stages of a dead worker are taken up from what they saved."""
+        now = time.monotonic()
+        if self.redis is not None and self.redis.process is not None and self.redis.process.poll() is not None:
+            say("Redis ended; starting it again.")
+            self.redis.start()
+        if self.demo is not None and (code := self.demo.poll()) is not None:
+            if code:
+                say("The demo episode failed; the lines above say why. Start `make demo` again to retry.")
+            self.demo = None
+        for service in self.services:
+            if service.process is not None and service.process.poll() is not None:
+                code = service.process.returncode
+                service.process = None
+                service.deaths = 0 if now - service.started > CALM_S else service.deaths
+                wait = RESTART_WAIT_S[min(service.deaths, len(RESTART_WAIT_S) - 1)]
+                service.deaths += 1
+                service.start_again_at = now + wait
+                say(f"{service.name} ended (code {code}); starting it again. Its log: {log_file(service.name)}")
+            elif service.process is None and now >= service.start_again_at:
+                self._start(service)
+
+    def _end_all(self) -> None:
+        processes = [service.process for service in self.services if service.process is not None]
+        if self.demo is not None:
+            processes.append(self.demo)
+        end(processes)
+        if self.redis is not None:
+            self.redis.stop()
+        if self.stopping:
+            say("Stopped. Your data is kept in " + str(settings.KOMA_DATA_DIR))
+
+
+def prepare_database() -> tuple[str, str] | None:
+    """Bring the tables up to date and make the first admin; returns name and password where we know them."""
+    from django.core.management import call_command
+    from django.db import connections
+
+    from project.admin_user import first_admin
+
+    call_command("migrate", interactive=False, verbosity=0)
+    login = first_admin(settings.KOMA_DATA_DIR / "admin_password")
+    connections.close_all()
+    return login
+
+
+def log_file(name: str) -> Path:
+    """Return the log of a service; a long one begins anew."""
+    folder: Path = settings.KOMA_DATA_DIR / "logs"
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{name}.log"
+    if path.exists() and path.stat().st_size > LOG_MAX_BYTES:
+        path.replace(path.with_suffix(".old.log"))
+    return path
+
+
+def shown_host(bind: str) -> str:
+    """Return the host that a person types: our own machine where we listen everywhere."""
+    if bind in {"0.0.0.0", "", "::"}:  # noqa: S104 - compared, not bound
+        return "127.0.0.1"
+    return f"[{bind}]" if ":" in bind else bind
+
+
+def answers(address: str) -> bool:
+    """True when the web server gives any answer."""
+    try:
+        with _open_directly(address + "healthz", timeout=5):
+            return True
+    except urllib.error.HTTPError:
+        return True
+    except OSError:
+        return False
+
+
+# Never through a proxy of the environment: it is our own machine.
+_open_directly: Callable[..., IO[bytes]] = urllib.request.build_opener(urllib.request.ProxyHandler({})).open
+
+
+def announce(address: str, login: tuple[str, str] | None) -> None:
+    """Print where Koma is and how to log in."""
+    lines = [f"Koma runs at {address}"]
+    if login is not None:
+        lines.append(f"  Log in as {login[0]} with the password {login[1]}")
+        lines.append(f"  (kept in {settings.KOMA_DATA_DIR / 'admin_password'})")
+    lines.append(f"  Data: {settings.KOMA_DATA_DIR}   Logs: {settings.KOMA_DATA_DIR / 'logs'}")
+    lines.append("  Ctrl-C stops it.")
+    say("\n" + "\n".join(lines) + "\n")
