@@ -152,7 +152,7 @@ class _django_rq_queues:
     """django-rq reads its setting once, at import: put the test's queues there for a while."""
 
     def __init__(self, queues: dict[str, Any]) -> None:
-        self.queues = queues
+        self.queues = dict(queues)  # a copy: django-rq may hold this very dict
 
     def __enter__(self) -> None:
         from django_rq import settings as theirs

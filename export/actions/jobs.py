@@ -1,0 +1,87 @@
+"""Start, cancel, resume and delete a data set being built."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.db import transaction
+from django.utils import timezone
+
+from export.algorithms.filenames import safe_name
+from export.models import ExportJob
+from export.recipe import Recipe
+from ingest.errors import BadInput, Conflict, KomaError
+from ingest.models import FINISHED, Collection, RunState
+
+NAME_MAX = 120
+BUILDING = ".building"  # below KOMA_EXPORT_DIR; hidden, same disk as the finished folders
+
+
+def start(*, collection: Collection, recipe: Recipe, name: str, by: Any) -> ExportJob:
+    """Queue a build with the recipe frozen; the caller enqueues it on commit. Raises BadInput for a bad name."""
+    title = " ".join(name.split())
+    if not title:
+        raise BadInput("Give the data set a name.")
+    if len(title) > NAME_MAX:
+        raise BadInput(f"The name is longer than {NAME_MAX} characters; choose a shorter one.")
+    return ExportJob.objects.create(collection=collection, name=title, params=recipe.as_dict(), created_by=by)
+
+
+def cancel(job: ExportJob) -> None:
+    """Ask a build to stop; it stops within a few pictures, and what it wrote stays for a resume."""
+    asked = ExportJob.objects.filter(pk=job.pk).exclude(state__in=FINISHED)
+    if not asked.update(cancel_requested=True):
+        raise Conflict(f"This export is {job.get_state_display()} already.")
+    ExportJob.objects.filter(pk=job.pk, state=RunState.QUEUED).update(
+        state=RunState.CANCELLED, finished_at=timezone.now()
+    )
+
+
+def resume(job: ExportJob) -> None:
+    """Queue a cancelled or failed build again; it goes on where it was. The caller enqueues on commit."""
+    again = ExportJob.objects.filter(pk=job.pk, state__in=(RunState.CANCELLED, RunState.FAILED))
+    if not again.update(state=RunState.QUEUED, cancel_requested=False, error="", token="", attempt=0, finished_at=None):
+        raise Conflict("Only a cancelled or failed export can be resumed.")
+
+
+def delete(job: ExportJob) -> None:
+    """Delete a build with its folder and zip, for good. A running one has to be stopped first."""
+    with transaction.atomic():
+        row = ExportJob.objects.select_for_update().get(pk=job.pk)
+        if row.state == RunState.RUNNING:
+            raise Conflict("This export is being written; stop it first.")
+        row.delete()
+    for path in (row.folder, row.zip_file):
+        if path:
+            _remove(inside_exports(path))
+    _remove(building_folder(job.pk))
+
+
+def building_folder(job_id: int) -> Path:
+    """Where a job writes before it is moved whole."""
+    return Path(settings.KOMA_EXPORT_DIR) / BUILDING / str(job_id)
+
+
+def final_folder(job: ExportJob) -> str:
+    """Folder of a finished job relative to KOMA_EXPORT_DIR; unique by the job's number."""
+    top = safe_name(f"{job.collection_id} {job.collection.name}")
+    return f"{top}/{safe_name(job.name, limit_bytes=80)}-{job.pk}"
+
+
+def inside_exports(path: str) -> Path:
+    """An absolute path below KOMA_EXPORT_DIR; KomaError when it would lie outside."""
+    root = Path(settings.KOMA_EXPORT_DIR).resolve()
+    full = (root / path).resolve()
+    if not full.is_relative_to(root) or full == root:
+        raise KomaError(f"{path!r} lies outside of the export folder; nothing was touched.")
+    return full
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)

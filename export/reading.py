@@ -1,0 +1,178 @@
+"""Reads the database into the plain rows of the data set. Few queries a thousand frames, no writes."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from annotate.models import Caption, Face, FaceState, FrameTag, TagCategory, TagState
+from export.algorithms.rows import Face as FaceRow
+from export.algorithms.rows import Picture
+from ingest.models import Collection, Episode, Frame, FrameState, SourceKind
+
+CHUNK = 2000  # frames read at once; a few thousand rows of faces and tags each
+EXCLUDED = "left out by a person"
+NOT_EXPORTABLE = "source may not be exported"
+NO_FILE = "picture not written yet"
+_PEOPLE_TAGS = (
+    "no_humans",
+    *(f"{n}{kind}{'s' if n > 1 else ''}" for n in range(1, 6) for kind in ("girl", "boy")),
+    *("6+girls", "6+boys"),
+)
+
+
+def pictures(collection: Collection, *, name_clusters: bool = False, tags: bool = True) -> Iterator[Picture]:
+    """The exportable pictures of a collection in the order of their episodes.
+
+    Without `tags` only those that count people are read (all that folders depend on), and no captions.
+    `name_clusters` calls the unnamed faces of a cluster `cluster_01` ...
+    """
+    episodes = {row.pk: row for row in collection.episodes.select_related("source")}
+    last = 0
+    while True:
+        frames = list(
+            Frame.objects.for_export()
+            .filter(collection=collection, pk__gt=last)
+            .exclude(file="")
+            .order_by("pk")
+            .values_list("pk", "episode_id", "index", "name", "width", "height", "file")[:CHUNK]
+        )
+        if not frames:
+            return
+        last = frames[-1][0]
+        keys = [frame[0] for frame in frames]
+        yield from _rows(
+            frames,
+            episodes,
+            _faces(keys, name_clusters=name_clusters),
+            _tags(keys, every=tags),
+            _captions(keys, wanted=tags),
+        )
+
+
+def pictures_of(frames: Sequence[Frame], *, name_clusters: bool = False) -> list[Picture]:
+    """The rows of single frames (with `episode__source` selected), for examples and previews."""
+    keys = [frame.pk for frame in frames]
+    values = [(f.pk, f.episode_id, f.index, f.name, f.width, f.height, f.file) for f in frames]
+    episodes = {frame.episode_id: frame.episode for frame in frames}
+    return list(
+        _rows(
+            values,
+            episodes,
+            _faces(keys, name_clusters=name_clusters),
+            _tags(keys, every=True),
+            _captions(keys, wanted=True),
+        )
+    )
+
+
+def left_out(collection: Collection) -> dict[str, int]:
+    """Kept frames that no recipe can bring out, by reason. One query a reason."""
+    kept = Frame.objects.filter(collection=collection, state=FrameState.KEPT)
+    allowed = kept.filter(episode__source__exportable=True)
+    counts = {
+        NOT_EXPORTABLE: kept.filter(episode__source__exportable=False).count(),
+        EXCLUDED: allowed.filter(excluded=True).count(),
+        NO_FILE: allowed.filter(excluded=False, file="").count(),
+    }
+    return {reason: count for reason, count in counts.items() if count}
+
+
+def episode_code(episode: Episode) -> str:
+    """`S2EP04`, `EP04`, `OVA`, or nothing for an input without a number."""
+    if not episode.number:
+        return ""
+    number = f"EP{episode.number}" if episode.number[:1].isdigit() else episode.number
+    return f"S{episode.season}{number}" if episode.season else number
+
+
+def stem_of(episode: Episode, index: int, name: str) -> str:
+    """File name of a picture: `series_episode_index` as the reference asks, or `title_name` for a folder's picture."""
+    series = _one_word(episode.series)
+    if episode.source.kind == SourceKind.PICTURES and name:
+        own = name.rpartition("/")[2].rpartition(".")[0] or name
+        return f"{series or _one_word(episode.title)}_{_one_word(own)}"
+    return f"{series or _one_word(episode.title)}_{episode_code(episode) or 'EP'}_{index:06d}"
+
+
+def _rows(
+    frames: Sequence[tuple[Any, ...]],
+    episodes: dict[int, Episode],
+    faces: dict[int, list[FaceRow]],
+    tags: dict[int, list[tuple[str, float, int]]],
+    captions: dict[int, str],
+) -> Iterator[Picture]:
+    for pk, episode_id, index, name, width, height, file in frames:
+        episode = episodes[episode_id]
+        said = tags.get(pk, [])
+        general = [(tag, score) for tag, score, category in said if category == TagCategory.GENERAL]
+        yield Picture(
+            # Content and place, not a row's number: the same inputs give the same captions in any database.
+            key=f"{episode.source.sha256[:20]}:{index:08d}",
+            stem=stem_of(episode, index, name),
+            file=file,
+            width=width,
+            height=height,
+            faces=tuple(faces.get(pk, ())),
+            tags=tuple(tag for tag, _ in general),
+            scores=tuple(score for _, score in general),
+            series=episode.series,
+            episode=episode_code(episode),
+            image_type=episode.source.image_type,
+            source_dirs=_source_dirs(episode, name),
+            copyright=tuple(tag for tag, _, category in said if category == TagCategory.COPYRIGHT),
+            artist=tuple(tag for tag, _, category in said if category == TagCategory.ARTIST),
+            rating=next((tag[7:] for tag, _, _ in said if tag.startswith("rating:")), ""),
+            caption=captions.get(pk),
+        )
+
+
+def _faces(keys: list[int], *, name_clusters: bool) -> dict[int, list[FaceRow]]:
+    found: dict[int, list[FaceRow]] = defaultdict(list)
+    rows = (
+        Face.objects.real()
+        .filter(frame_id__in=keys)
+        .order_by("frame_id", "left", "pk")
+        .values_list(
+            *("frame_id", "left", "top", "right", "bottom", "state"),
+            *("character__name", "character__parent_id", "cluster__number"),
+        )
+    )
+    for frame_id, left, top, right, bottom, state, name, parent, cluster in rows:
+        if name is None and name_clusters and cluster is not None and state == FaceState.FACE:
+            name = f"cluster_{cluster:02d}"
+        known = name if state == FaceState.FACE and name else ""
+        found[frame_id].append(
+            FaceRow(left=left, top=top, right=right, bottom=bottom, character=known, outfit=parent is not None)
+        )
+    return found
+
+
+def _tags(keys: list[int], *, every: bool) -> dict[int, list[tuple[str, float, int]]]:
+    rows = FrameTag.objects.filter(frame_id__in=keys, state=TagState.YES)
+    if every:
+        rows = rows.order_by("frame_id", "-score", "tag__name")
+    else:
+        rows = rows.filter(tag__name__in=_PEOPLE_TAGS)
+    found: dict[int, list[tuple[str, float, int]]] = defaultdict(list)
+    for frame_id, name, score, category in rows.values_list("frame_id", "tag__name", "score", "tag__category"):
+        found[frame_id].append((name, score, category))
+    return found
+
+
+def _captions(keys: list[int], *, wanted: bool) -> dict[int, str]:
+    if not wanted:
+        return {}
+    return dict(Caption.objects.filter(frame_id__in=keys).exclude(text="").values_list("frame_id", "text"))
+
+
+def _source_dirs(episode: Episode, name: str) -> tuple[str, ...]:
+    own = tuple(part for part in name.split("/")[:-1] if part)
+    return (episode.series or episode.title, episode_code(episode) or episode.title, *own)
+
+
+def _one_word(text: str) -> str:
+    """Without spaces, underscores and dots: later tools cut file names at underscores."""
+    return "".join(char for char in unicodedata.normalize("NFC", text) if not char.isspace() and char not in "_.")

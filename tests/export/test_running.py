@@ -1,0 +1,206 @@
+"""From the database to a folder and a zip: what goes out, what stays out, and that nothing is ever half there."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import zipfile
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.utils import timezone
+
+from annotate.models import Caption, Face, FaceState
+from export import reading, running
+from export.actions import jobs
+from export.jobs import send, sweep
+from export.models import ExportJob
+from export.recipe import Recipe, parse
+from ingest.errors import BadInput, Conflict, KomaError
+from ingest.models import Frame, RunState
+from tests.export.conftest import Show
+
+pytestmark = pytest.mark.django_db
+
+RECIPE = parse({"arrange": {"min_per_combination": 2}, "caption": {"shuffle_tags": True, "seed": 5}})
+
+
+def started(show: Show, alice: User, recipe: Recipe = RECIPE) -> ExportJob:
+    return jobs.start(collection=show.collection, recipe=recipe, name="First set", by=alice)
+
+
+def finished(show: Show, alice: User, recipe: Recipe = RECIPE) -> ExportJob:
+    job = started(show, alice, recipe)
+    assert running.execute(job.pk) == RunState.DONE, ExportJob.objects.get(pk=job.pk).error
+    job.refresh_from_db()
+    return job
+
+
+def test_an_export_ends_as_a_folder_and_a_zip_with_the_same_files(show: Show, alice: User) -> None:
+    job = finished(show, alice)
+
+    folder = jobs.inside_exports(job.folder)
+    names = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+    with zipfile.ZipFile(jobs.inside_exports(job.zip_file)) as archive:
+        assert sorted(name.split("/", 1)[1] for name in archive.namelist()) == names
+    assert job.total == job.done == 11
+    assert "1_character/Hinata/face_height_ratio_25-50/yama_S2EP04_000010.png" in names
+    assert "2_characters/Hinata+Kokona/face_height_ratio_50-75/multiply.txt" in names
+    assert any(name.startswith("others/face_height_ratio_") for name in names)
+    assert any(name.startswith("1_character/character_others/") for name in names)  # one of Hinata Hairdown
+    assert not jobs.building_folder(job.pk).exists()
+
+
+def test_what_stays_out_is_counted_with_its_reason(show: Show, alice: User) -> None:
+    Frame.objects.filter(pk=show.frames[0].pk).update(excluded=True)
+
+    job = finished(show, alice)
+
+    assert job.counters["left_out"] == {
+        reading.NOT_EXPORTABLE: 3,
+        reading.EXCLUDED: 1,
+        "fewer faces than asked": 1,
+    }
+    assert job.counters["pictures"] == 10
+
+
+def test_captions_and_json_say_what_the_database_says(show: Show, alice: User) -> None:
+    Caption.objects.create(frame=show.frames[0], text="Hinata waves.", by=alice)
+    Face.objects.filter(frame=show.frames[4], character=show.characters["Kokona"]).update(state=FaceState.NOT_A_FACE)
+
+    folder = jobs.inside_exports(finished(show, alice).folder)
+
+    first = next(folder.rglob("yama_S2EP04_000000.txt"))
+    assert first.read_text() == "Hinata waves."
+    second = next(folder.rglob("yama_S2EP04_000010.txt"))
+    assert second.read_text() == "Hinata, anishot yamaS2EP04, 1girl, smile"
+    data = json.loads(next(folder.rglob("yama_S2EP04_000040.json")).read_text())
+    assert data["n_faces"] == 1
+    assert data["character"] == ["Hinata"]
+    assert data["copyright"] == ["yama_no_susume"]
+    assert "highres" not in data["tags"]
+
+
+def test_clusters_without_a_name_go_to_others_or_get_a_number_when_asked(show: Show, alice: User) -> None:
+    named = parse({"arrange": {"name_clusters": True, "min_per_combination": 1}})
+
+    plain = jobs.inside_exports(finished(show, alice).folder)
+    numbered = jobs.inside_exports(finished(show, alice, named).folder)
+
+    assert (plain / "others").is_dir()
+    assert (numbered / "1_character" / "cluster_03").is_dir()
+    assert not (numbered / "others").exists()
+
+
+def test_two_exports_of_one_recipe_have_the_same_bytes(show: Show, alice: User) -> None:
+    def digest(job: ExportJob) -> dict[str, str]:
+        folder = jobs.inside_exports(job.folder)
+        return {
+            p.relative_to(folder).as_posix(): hashlib.sha256(p.read_bytes()).hexdigest()
+            for p in folder.rglob("*")
+            if p.is_file()
+        }
+
+    assert digest(finished(show, alice)) == digest(finished(show, alice))
+
+
+def test_a_cancelled_export_leaves_nothing_in_its_place_and_goes_on_when_resumed(
+    show: Show, alice: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = started(show, alice)
+    monkeypatch.setattr(running, "_TELL_EVERY_S", 0)
+    real = running._Reporter.__call__
+
+    def cancels(self: Any, done: int, **values: Any) -> None:
+        if done >= 11:  # all pictures are written, the folder is not moved yet
+            jobs.cancel(self.job)
+        real(self, done, **values)
+
+    monkeypatch.setattr(running._Reporter, "__call__", cancels)
+    assert running.execute(job.pk) == RunState.CANCELLED
+    assert not jobs.inside_exports(jobs.final_folder(job)).exists()
+    assert len(list(jobs.building_folder(job.pk).rglob("*.png"))) == 11
+
+    monkeypatch.setattr(running._Reporter, "__call__", real)
+    jobs.resume(job)
+    assert running.execute(job.pk) == RunState.DONE
+    job.refresh_from_db()
+    assert job.counters["resumed"] == 11
+    with pytest.raises(Conflict):
+        jobs.resume(job)
+
+
+def test_an_export_waits_in_the_database_when_redis_is_gone_and_a_dead_one_is_taken_back(
+    show: Show, alice: User, queues: str
+) -> None:
+    job = started(show, alice)
+    running.claim(job.pk)
+    ExportJob.objects.filter(pk=job.pk).update(heartbeat_at=timezone.now() - timedelta(hours=1))
+
+    assert running.execute(job.pk) is None
+    assert sweep() == 1
+    job.refresh_from_db()
+    assert job.state == RunState.QUEUED
+    assert send([job.pk])  # twice on the queue is once
+
+
+def test_a_real_worker_takes_the_export_from_its_queue(
+    show: Show, alice: User, queues: str, django_capture_on_commit_callbacks: Any
+) -> None:
+    import django_rq
+    from rq import SimpleWorker
+
+    job = started(show, alice)
+    with django_capture_on_commit_callbacks(execute=True):
+        send([job.pk])
+
+    queue = django_rq.get_queue("export")
+    SimpleWorker([queue], connection=queue.connection, serializer=queue.serializer).work(burst=True)
+
+    job.refresh_from_db()
+    assert job.state == RunState.DONE
+
+
+def test_nothing_to_export_says_why(show: Show, alice: User) -> None:
+    job = started(show, alice, parse({"selection": {"min_faces": 9}}))
+
+    assert running.execute(job.pk) == RunState.FAILED
+    job.refresh_from_db()
+    assert "No picture would be in this data set: 3 source may not be exported, 12 fewer faces" in job.error
+
+
+def test_deleting_takes_folder_zip_and_row(show: Show, alice: User) -> None:
+    job = finished(show, alice)
+    folder, packed = jobs.inside_exports(job.folder), jobs.inside_exports(job.zip_file)
+
+    jobs.delete(job)
+
+    assert not folder.exists()
+    assert not packed.exists()
+    assert not ExportJob.objects.exists()
+
+
+@pytest.mark.parametrize("path", ["../x", "/etc", "", "a/../.."])
+def test_no_path_of_a_row_leads_outside_of_the_export_folder(show: Show, path: str) -> None:
+    with pytest.raises(KomaError, match="outside"):
+        jobs.inside_exports(path)
+
+
+def test_names_of_exports_are_checked(show: Show, alice: User) -> None:
+    for name in ("", "  ", "x" * 200):
+        with pytest.raises(BadInput, match="name"):
+            jobs.start(collection=show.collection, recipe=RECIPE, name=name, by=alice)
+    job = jobs.start(collection=show.collection, recipe=RECIPE, name="../../etc", by=alice)
+    assert running.execute(job.pk) == RunState.DONE
+    job.refresh_from_db()
+    assert Path(job.folder).name == f"__.._etc-{job.pk}"
+
+
+def test_reading_needs_the_same_number_of_queries_for_any_number_of_frames(
+    show: Show, django_assert_num_queries: Any
+) -> None:
+    with django_assert_num_queries(6):
+        assert len(list(reading.pictures(show.collection))) == 12
