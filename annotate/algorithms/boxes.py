@@ -1,0 +1,128 @@
+"""Boxes as rows (left, top, right, bottom): overlap, suppression, matching, and the squares cut round a face."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Boxes = NDArray[np.float32]
+
+
+def areas(boxes: Boxes) -> NDArray[np.float32]:
+    """Areas float32 [n]; a box turned inside out counts 0."""
+    extent = np.maximum(boxes[:, 2:] - boxes[:, :2], 0)
+    return np.asarray(extent[:, 0] * extent[:, 1], np.float32)
+
+
+def intersections(first: Boxes, second: Boxes) -> NDArray[np.float32]:
+    """Shared areas float32 [n, m] of boxes [n, 4] and [m, 4]."""
+    low = np.maximum(first[:, None, :2], second[None, :, :2])
+    high = np.minimum(first[:, None, 2:], second[None, :, 2:])
+    extent = np.maximum(high - low, 0)
+    return np.asarray(extent[..., 0] * extent[..., 1], np.float32)
+
+
+def iou(first: Boxes, second: Boxes) -> NDArray[np.float32]:
+    """Intersection over union float32 [n, m]; 0 where both boxes are empty."""
+    shared = intersections(first, second)
+    union = areas(first)[:, None] + areas(second)[None, :] - shared
+    return np.asarray(np.divide(shared, union, out=np.zeros_like(shared), where=union > 0), np.float32)
+
+
+def suppress(
+    boxes: Boxes, scores: NDArray[np.float32], *, overlap: float = 0.4, inside: float = 0.75
+) -> NDArray[np.int64]:
+    """Rows to keep, best score first; ties keep the earlier row.
+
+    A row goes when a better kept one shares more than `overlap` of their union, or more than `inside` of the smaller
+    box (an eye or a mouth found as a face of its own).
+    """
+    shared = intersections(boxes, boxes)
+    area = areas(boxes)
+    smaller = np.maximum(np.minimum(area[:, None], area[None, :]), 1e-9)
+    near = (iou(boxes, boxes) > overlap) | (shared / smaller > inside)
+    kept: list[int] = []
+    for row in np.argsort(-scores, kind="stable").tolist():
+        if not any(near[row, better] for better in kept):
+            kept.append(row)
+    return np.array(kept, dtype=np.int64)
+
+
+@dataclass(frozen=True, slots=True)
+class Matched:
+    """`pairs` (row of truth, row of found); `missed` rows of truth; `extra` rows of found."""
+
+    pairs: tuple[tuple[int, int], ...]
+    missed: tuple[int, ...]
+    extra: tuple[int, ...]
+
+
+def match(truth: Boxes, found: Boxes, *, least: float) -> Matched:
+    """Pairs each true box with at most one found box, highest IoU first, never below `least`."""
+    overlap = iou(truth, found)
+    left_truth, left_found = set(range(len(truth))), set(range(len(found)))
+    pairs: list[tuple[int, int]] = []
+    for flat in np.argsort(-overlap, axis=None, kind="stable").tolist():
+        row, column = divmod(flat, len(found))
+        if overlap[row, column] < least:
+            break
+        if row in left_truth and column in left_found:
+            pairs.append((row, column))
+            left_truth.discard(row)
+            left_found.discard(column)
+    return Matched(tuple(sorted(pairs)), tuple(sorted(left_truth)), tuple(sorted(left_found)))
+
+
+def clip(boxes: Boxes, width: float, height: float) -> Boxes:
+    """Boxes cut to the picture."""
+    return np.clip(boxes, 0, np.array([width, height, width, height], np.float32)).astype(np.float32)
+
+
+def relative(boxes: Boxes, width: int, height: int) -> Boxes:
+    """Pixel boxes as parts of the picture's width and height."""
+    return np.asarray(boxes / np.array([width, height, width, height], np.float32), np.float32)
+
+
+def in_pixels(boxes: Boxes, width: int, height: int) -> Boxes:
+    """Relative boxes in pixels; the inverse of `relative`."""
+    return np.asarray(boxes * np.array([width, height, width, height], np.float32), np.float32)
+
+
+@dataclass(frozen=True, slots=True)
+class Square:
+    """A square inside a picture, whole pixels; `side` may exceed a picture's side only when `padded` is set."""
+
+    left: int
+    top: int
+    side: int
+    padded: bool = False
+
+
+def head_square(box: tuple[float, float, float, float], width: int, height: int, *, ratio: float = 1.5) -> Square:
+    """Square cut round a head (anime screenshot pipeline v1.2).
+
+    Side min(height, width, ratio * longer side of the face), centred across, top half a face height above the face,
+    moved into the picture. A face longer than the picture's shorter side gets the whole picture padded to a square.
+    """
+    left, top, right, bottom = box
+    longest = max(right - left, bottom - top)
+    if longest > min(width, height):
+        side = max(width, height)
+        return Square((width - side) // 2, (height - side) // 2, side, padded=True)
+    side = max(1, min(height, width, math.floor(ratio * longest)))
+    x = round((left + right) / 2 - side / 2)
+    y = round(top - (bottom - top) / 2)
+    return Square(min(max(x, 0), width - side), min(max(y, 0), height - side), side)
+
+
+def cut(picture: NDArray[np.uint8], square: Square) -> NDArray[np.uint8]:
+    """The square's pixels uint8 [side, side, 3], black where it leaves the picture."""
+    height, width = picture.shape[:2]
+    made = np.zeros((square.side, square.side, 3), np.uint8)
+    x0, y0 = max(0, square.left), max(0, square.top)
+    x1, y1 = min(width, square.left + square.side), min(height, square.top + square.side)
+    made[y0 - square.top : y1 - square.top, x0 - square.left : x1 - square.left] = picture[y0:y1, x0:x1]
+    return made

@@ -1,0 +1,92 @@
+"""From a picture to the levels a face network sees, and from its heat and shape planes back to boxes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from annotate.algorithms import boxes
+
+Picture = NDArray[np.uint8]
+
+
+@dataclass(frozen=True, slots=True)
+class Level:
+    """A scaled copy: `pixels` uint8 [h, w, 3], padded to multiples of the step, and its pixels a picture pixel."""
+
+    pixels: Picture
+    scale_x: float
+    scale_y: float
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Faces of one picture: `boxes` float32 [n, 4] in its pixels, inside it; `scores` float32 [n], best first."""
+
+    boxes: NDArray[np.float32]
+    scores: NDArray[np.float32]
+
+
+def levels(picture: Picture, *, longest: int = 1280, shortest: int = 96, most: int = 5, step: int = 16) -> list[Level]:
+    """Copies of halving size, the first at most `longest` pixels long, while the longer side stays at least `shortest`.
+
+    Raises ValueError when the picture is not uint8 [h, w, 3].
+    """
+    if picture.ndim != 3 or picture.shape[2] != 3 or picture.dtype != np.uint8:
+        raise ValueError(f"a picture must be uint8 [height, width, 3], not {picture.dtype} {picture.shape}")
+    height, width = picture.shape[:2]
+    scale = min(1.0, longest / max(height, width))
+    made: list[Level] = []
+    current = picture
+    for place in range(most):
+        wide, high = max(1, round(width * scale)), max(1, round(height * scale))
+        if place and max(wide, high) < shortest:
+            break
+        if (wide, high) != (current.shape[1], current.shape[0]):
+            current = np.asarray(cv2.resize(current, (wide, high), interpolation=cv2.INTER_AREA), np.uint8)
+        down, across = -high % step, -wide % step
+        padded = cv2.copyMakeBorder(current, 0, down, 0, across, cv2.BORDER_REPLICATE) if down or across else current
+        made.append(Level(np.ascontiguousarray(padded, dtype=np.uint8), wide / width, high / height))
+        scale /= 2
+    return made
+
+
+def decode(
+    heat: NDArray[np.float32],
+    shape: NDArray[np.float32],
+    *,
+    threshold: float,
+    stride: int = 8,
+    unit_side: float = 32.0,
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Square boxes [n, 4] in level pixels and scores [n] at the 3x3 peaks of heat [h, w] that reach the threshold.
+
+    `shape` [3, h, w]: x and y of the centre from the cell's centre in cells, ln(side / unit_side).
+    """
+    peak = (heat >= threshold) & (heat >= cv2.dilate(heat, np.ones((3, 3), np.uint8)))
+    rows, columns = np.nonzero(peak)
+    x = (columns + 0.5 + shape[0, rows, columns]) * stride
+    y = (rows + 0.5 + shape[1, rows, columns]) * stride
+    half = unit_side * np.exp(np.clip(shape[2, rows, columns], -4, 4)) / 2
+    found = np.stack([x - half, y - half, x + half, y + half], 1)
+    return found.astype(np.float32), heat[rows, columns].astype(np.float32)
+
+
+def merge(
+    parts: list[tuple[Level, NDArray[np.float32], NDArray[np.float32]]], width: int, height: int, *, most: int = 300
+) -> Found:
+    """One list from the levels' boxes and scores: back to picture pixels, suppressed, cut to the picture."""
+    rows, values = [np.zeros((0, 4), np.float32)], [np.zeros(0, np.float32)]
+    for level, found, scores in parts:
+        rows.append((found / np.array([level.scale_x, level.scale_y] * 2, np.float32)).astype(np.float32))
+        values.append(scores)
+    together, score = np.concatenate(rows), np.concatenate(values)
+    strongest = np.argsort(-score, kind="stable")[:most]
+    together, score = together[strongest], score[strongest]
+    kept = boxes.suppress(together, score)
+    cut = boxes.clip(together[kept], width, height)
+    seen = boxes.areas(cut) > 0
+    return Found(cut[seen], score[kept][seen])

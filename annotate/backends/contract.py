@@ -1,0 +1,83 @@
+"""What a detector, an embedder and a tagger give to the stages, whatever runs inside them.
+
+A backend MUST give the same answer for the same pixels, MUST NOT know the database, and raises BadInput where a weights
+file or a picture cannot be used. Pictures are uint8 RGB [h, w, 3].
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from annotate.algorithms.face_pyramid import Found
+
+Picture = NDArray[np.uint8]
+
+__all__ = ["Embedder", "FaceDetector", "Found", "ModelInfo", "Picture", "Tag", "Tagged", "Tagger"]
+
+
+@dataclass(frozen=True, slots=True)
+class ModelInfo:
+    """Which model said something, exactly: the natural key of a model version, its licence and its thresholds."""
+
+    task: str  # faces, tags, embedding
+    name: str
+    revision: str
+    sha256: str = ""  # of the weights file; empty for pure algorithms
+    licence: str = ""
+    settings: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Tag:
+    """One tag of a picture, `name` with underscores, `score` 0 to 1."""
+
+    name: str
+    category: str  # general, character, rating, ...
+    score: float
+
+
+@dataclass(frozen=True, slots=True)
+class Tagged:
+    """Tags of one picture, best score first within its category; `rating` is the strongest rating or empty."""
+
+    tags: tuple[Tag, ...]
+    rating: str = ""
+
+
+@runtime_checkable
+class FaceDetector(Protocol):
+    """Finds faces. `device` says in words where it runs."""
+
+    info: ModelInfo
+    device: str
+
+    def detect(self, pictures: Sequence[Picture]) -> list[Found]:
+        """One answer a picture, in order: boxes in its pixels and inside it, best score first."""
+
+
+@runtime_checkable
+class Embedder(Protocol):
+    """Turns face crops into vectors whose distance tells people apart."""
+
+    info: ModelInfo
+    device: str
+    length: int
+
+    def embed(self, crops: Sequence[Picture]) -> NDArray[np.float32]:
+        """Vectors float32 [n, length] of square head crops, in order."""
+
+
+@runtime_checkable
+class Tagger(Protocol):
+    """Says what is to be seen in a picture."""
+
+    info: ModelInfo
+    device: str
+
+    def tag(self, pictures: Sequence[Picture]) -> list[Tagged]:
+        """One answer a picture, in order."""

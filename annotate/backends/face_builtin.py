@@ -1,0 +1,74 @@
+"""The built-in face detector: a small network over a pyramid of the picture."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from annotate.algorithms.face_pyramid import Level, decode, levels, merge
+from annotate.backends import onnx_session, weights
+from annotate.backends.contract import Found, ModelInfo, Picture
+from ingest.errors import BadInput
+
+INPUTS, OUTPUTS = ["pictures"], ["heat", "shape"]
+GPU_PIXELS = 8 * 1280 * 720  # of one call
+
+
+class BuiltinFaces:
+    """Any ONNX file with this interface and a JSON beside it that tells threshold, stride and unit_side."""
+
+    def __init__(
+        self,
+        folders: Sequence[Path] = (weights.BUILTIN,),
+        *,
+        name: str = "faces",
+        threshold: float | None = None,
+        threads: int = 0,
+        gpu: bool = True,
+    ) -> None:
+        """Raises BadInput when the weights are missing, damaged or of another kind."""
+        found = weights.read(name, folders)
+        self._opened = onnx_session.open_session(found.path, threads=threads, gpu=gpu)
+        onnx_session.check_names(self._opened, found.path, inputs=INPUTS, outputs=OUTPUTS, what="face detector of Koma")
+        card = {"threshold": 0.5, "stride": 8, "unit_side": 32.0} | found.card
+        try:
+            self.threshold = float(card["threshold"] if threshold is None else threshold)
+            self._stride, self._unit = int(card["stride"]), float(card["unit_side"])
+        except (TypeError, ValueError) as error:
+            raise BadInput(
+                f"{found.path.with_suffix('.json')}: threshold, stride and unit_side must be numbers."
+            ) from error
+        self.device = self._opened.device
+        self.info = ModelInfo(
+            task="faces",
+            name=str(card.get("name", name)),
+            revision=str(card.get("version", "")),
+            sha256=found.sha256,
+            licence=str(card.get("licence", "")),
+            settings={"threshold": self.threshold},
+        )
+
+    def detect(self, pictures: Sequence[Picture]) -> list[Found]:
+        """Faces of each picture; a CPU sees one level at a time, so that the answer never depends on the batch."""
+        work: dict[tuple[int, ...], list[tuple[int, Level]]] = {}
+        for place, picture in enumerate(pictures):
+            for level in levels(picture, step=2 * self._stride):
+                work.setdefault(level.pixels.shape, []).append((place, level))
+        parts: list[list[tuple[Level, Any, Any]]] = [[] for _ in pictures]
+        for shape, members in work.items():
+            together = max(1, GPU_PIXELS // (shape[0] * shape[1])) if self._opened.on_gpu else 1
+            for start in range(0, len(members), together):
+                chunk = members[start : start + together]
+                stacked = (
+                    chunk[0][1].pixels[None] if len(chunk) == 1 else np.stack([level.pixels for _, level in chunk])
+                )
+                heat, shapes = self._opened.session.run(OUTPUTS, {"pictures": stacked})
+                for (place, level), one_heat, one_shape in zip(chunk, heat, shapes):
+                    boxes, scores = decode(
+                        one_heat, one_shape, threshold=self.threshold, stride=self._stride, unit_side=self._unit
+                    )
+                    parts[place].append((level, boxes, scores))
+        return [merge(part, picture.shape[1], picture.shape[0]) for part, picture in zip(parts, pictures)]

@@ -1,0 +1,68 @@
+"""Opens ONNX files in onnxruntime: on the GPU where that works, else on the CPU, and says which."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import onnxruntime
+from onnxruntime.capi import onnxruntime_pybind11_state as failures
+
+from ingest.errors import BadInput
+
+onnxruntime.set_default_logger_severity(4)  # a CUDA library that is missing is told by `device`, not on standard error
+
+LOAD_ERRORS = (
+    failures.Fail, failures.InvalidArgument, failures.InvalidGraph, failures.InvalidProtobuf, failures.NoModel,
+    failures.NoSuchFile, failures.NotImplemented, failures.RuntimeException,
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A session and where it runs, in words; `on_gpu` for choosing batch sizes."""
+
+    session: Any
+    device: str
+    on_gpu: bool
+
+
+def open_session(path: Path, *, threads: int = 0, gpu: bool = True) -> Opened:
+    """Loads a graph; `threads` bounds one operator's threads (0: as many as there are cores).
+
+    onnxruntime falls back to the CPU without an error when CUDA does not start, so the session is asked afterwards.
+    Raises BadInput when the file is not ONNX, is cut off, or needs operators that this onnxruntime lacks.
+    """
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 4  # its warnings go to standard error; what matters is raised
+    # Spinning threads would take the cores from the decoders and the other workers.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    wanted = gpu and "CUDAExecutionProvider" in onnxruntime.get_available_providers()
+    providers = ["CUDAExecutionProvider", "CPUExecutionProvider"] if wanted else ["CPUExecutionProvider"]
+    try:
+        session = onnxruntime.InferenceSession(str(path), options, providers=providers)
+    except LOAD_ERRORS as error:
+        reason = str(error).strip().splitlines()[0][:200]
+        raise BadInput(
+            f"{path}: onnxruntime cannot load this weights file: it is not ONNX, is cut off, or needs a newer "
+            f"onnxruntime ({reason}). Get the file again."
+        ) from error
+    on_gpu = session.get_providers()[0] == "CUDAExecutionProvider"
+    device = "GPU (CUDA)" if on_gpu else "CPU"
+    if wanted and not on_gpu:
+        device = "CPU (CUDA is installed but could not be started)"
+    return Opened(session, device, on_gpu)
+
+
+def check_names(opened: Opened, path: Path, *, inputs: list[str], outputs: list[str], what: str) -> None:
+    """BadInput when the graph's inputs and outputs are not those of `what`."""
+    has_inputs = [one.name for one in opened.session.get_inputs()]
+    has_outputs = [one.name for one in opened.session.get_outputs()]
+    if has_inputs != inputs or has_outputs != outputs:
+        raise BadInput(
+            f"{path}: this ONNX file is no {what}: it takes {', '.join(has_inputs)}, gives {', '.join(has_outputs)}, "
+            f"not {', '.join(inputs)} and {', '.join(outputs)}."
+        )
