@@ -1,4 +1,4 @@
-"""Painted places: sky and hills, a town at dusk, a classroom, a bedroom, a train, a street at night, and blurs of them."""
+"""Painted places out of doors, the list of all places, and random grounds for training pictures."""
 
 from __future__ import annotations
 
@@ -63,42 +63,32 @@ def add_clouds(rng: np.random.Generator, picture: Pixels, *, colour: Colour, dar
     band = np.exp(-(((y - horizon * 0.62) / 0.22) ** 2)).astype(np.float32)
     body = puffs + detail * 0.35 + band * 1.5 - 1.25
     alpha = np.clip(body * 2.2, 0, 1)
-    under = np.clip(
-        (cv2.GaussianBlur(body, (0, 0), height * 0.02) - np.roll(body, int(height * 0.035), axis=0)) * 1.2 + 0.35, 0, 1
-    )
-    streak = np.clip(
-        cv2.GaussianBlur(clouds_noise(rng, size, cell=height * 0.2), (0, 0), width * 0.03, sigmaY=2) * 0.9 - 0.5, 0, 0.5
-    )
+    above = np.roll(cv2.GaussianBlur(body, (0, 0), height * 0.012), int(height * 0.045), axis=0)
+    lit = np.clip((cv2.GaussianBlur(body, (0, 0), height * 0.008) - above) * 0.55 + 0.55, 0, 1)[:, :, None]
+    narrow = clouds_noise(rng, (max(width // 7, 2), height), cell=height * 0.09)
+    streak = np.clip(cv2.resize(narrow, size, interpolation=cv2.INTER_CUBIC) * 0.5 - 0.45, 0, 0.55)
     picture = blend(picture, colour, streak * (1 - y))
-    lit = np.clip(1 - under, 0, 1)[:, :, None]
     paint = np.array(dark, dtype=np.float32) * (1 - lit) + np.array(colour, dtype=np.float32) * lit
     a = alpha[:, :, None]
     return (picture * (1 - a) + paint * a + 0.5).astype(np.uint8)
 
 
-def foliage(
-    rng: np.random.Generator, canvas: Canvas, *, top: float, bottom: float, base: Colour, spread: float
-) -> None:
-    """Dabs of leaves between two heights (0..1), darker below, as a brush would set them."""
-    width, height = canvas.size
-    pen = Pen(canvas, x=0, y=0, unit=float(height))
-    ratio = width / height
-    n = int(240 * spread)
-    ys = np.sort(rng.uniform(top, bottom + 0.1, n))
-    for i, y in enumerate(ys):
-        x = float(rng.uniform(-0.05, ratio + 0.05))
-        r = float(rng.uniform(0.02, 0.06))
-        t = (y - top) / (bottom - top + 1e-6)
-        tone = mix(lighten(base, 0.30), shade(shade(base)), float(np.clip(t * 0.9 + rng.normal(0, 0.18), 0, 1)))
-        edge = top + 0.05 * np.sin(x * 7 + spread) + 0.03 * np.sin(x * 17)
-        if y < edge:
-            continue
-        bumps = 9
-        a = np.linspace(0, 2 * np.pi, bumps, endpoint=False)
-        radius = r * rng.uniform(0.65, 1.15, bumps)
-        blob = np.stack([x + radius * np.cos(a) * 1.3, y + radius * np.sin(a)], axis=1)
-        pen.fill(smooth(blob, closed=True, steps=3), tone)
-        del i
+def foliage(rng: np.random.Generator, picture: Pixels, *, top: float, base: Colour, cell: float) -> Pixels:
+    """A bank of leaves below the height `top` (0..1): clumps that the sun strikes from above, ragged at the edge."""
+    height, width = picture.shape[:2]
+    size = (width, height)
+    clumps = clouds_noise(rng, size, cell=height * cell, octaves=3)
+    leaves = clouds_noise(rng, size, cell=height * 0.035, octaves=2)
+    y = np.linspace(0, 1, height, dtype=np.float32)[:, None]
+    alpha = np.clip(((y - top) * 9 + clumps * 0.75 + leaves * 0.35) * 3, 0, 1)
+    above = np.roll(cv2.GaussianBlur(clumps, (0, 0), height * 0.01), int(height * cell * 0.3), axis=0)
+    sun = (clumps - above) * 0.55 + leaves * 0.42 - (y - top) * 1.6 + 0.35
+    stops = [-1.2, -0.4, 0.3, 1.0, 1.7]
+    dark = shade(shade(base))
+    tones = [shade(dark, 0.7), dark, base, lighten(base, 0.3), mix(lighten(base, 0.5), (240, 255, 180), 0.4)]
+    paint = np.stack([np.interp(sun, stops, [t[i] for t in tones]) for i in range(3)], axis=2)
+    a = alpha[:, :, None]
+    return (picture * (1 - a) + paint * a + 0.5).astype(np.uint8)
 
 
 def sky(rng: np.random.Generator, size: tuple[int, int]) -> Pixels:
@@ -133,13 +123,11 @@ def garden(rng: np.random.Generator, size: tuple[int, int]) -> Pixels:
     """Trees and light between leaves, as behind people out of doors."""
     picture = vertical(size, [(0, (112, 178, 236)), (0.4, (190, 226, 244)), (1, (190, 226, 190))])
     picture = add_clouds(rng, picture, colour=(255, 255, 255), dark=(190, 212, 234), horizon=0.5)
-    canvas = Canvas(picture, ss=1)
-    foliage(rng, canvas, top=0.30, bottom=0.85, base=(112, 178, 96), spread=0.8)
-    foliage(rng, canvas, top=0.52, bottom=1.05, base=(74, 152, 78), spread=1.3)
+    picture = foliage(rng, picture, top=0.42, base=(126, 190, 110), cell=0.22)
     height = size[1]
-    soft = cv2.GaussianBlur(canvas.px, (0, 0), height * 0.007)
-    sun = np.clip(clouds_noise(rng, size, cell=height * 0.12) - 1.2, 0, 1) * 0.5
-    return blend(np.asarray(soft, dtype=np.uint8), (240, 255, 214), sun)
+    picture = np.asarray(cv2.GaussianBlur(picture, (0, 0), height * 0.006), dtype=np.uint8)
+    picture = foliage(rng, picture, top=0.68, base=(78, 158, 84), cell=0.15)
+    return np.asarray(cv2.GaussianBlur(picture, (0, 0), height * 0.0025), dtype=np.uint8)
 
 
 def _town(rng: np.random.Generator, picture: Pixels, *, far: Colour, near: Colour, lit: Colour, share: float) -> Pixels:

@@ -34,8 +34,6 @@ def draw_body(pen: Pen, look: Look, pose: Pose, *, yaw: float) -> None:
         return out + np.array([shift, 0.0])
 
     legs(pen, look, at)
-    if look.back == "never":  # pragma: no cover
-        return
     far_arm = 1 if yaw < 90 else -1
     if turn < 0.85:
         _arm(pen, look, pose, at, far_arm, raised=pose.arms == "wave")
@@ -200,15 +198,15 @@ def _arm(pen: Pen, look: Look, pose: Pose, at: _At, s: int, *, raised: bool, che
     bare = look.outfit.kind in ("tshirt", "dress")
     wide = 0.34 if look.outfit.kind in ("hoodie", "coat", "yukata") else 0.27
     if raised:
-        spine = [(1.0, 1.95), (1.62, 2.5), (1.95, 1.7), (1.9, 0.95)]
+        spine = [(0.96, 1.98), (1.55, 2.75), (1.98, 2.0), (1.95, 1.2)]
     elif chest:
-        spine = [(1.02, 1.98), (1.42, 3.0), (1.0, 3.5), (0.30, 2.95)]
+        spine = [(0.98, 2.0), (1.38, 3.0), (1.0, 3.5), (0.30, 2.95)]
     else:
-        spine = [(1.0, 1.95), (1.30, 2.8), (1.36, 3.6), (1.40, 4.3)]
+        spine = [(0.94, 1.98), (1.22, 2.8), (1.30, 3.6), (1.36, 4.3)]
     points = smooth([(s * x, y) for x, y in spine], steps=6)
     d = np.gradient(points, axis=0)
     normal = np.stack([-d[:, 1], d[:, 0]], axis=1) / (np.hypot(d[:, 0], d[:, 1])[:, None] + 1e-9)
-    width = np.linspace(wide, wide * 0.74, len(points))[:, None]
+    width = (np.linspace(wide, wide * 0.74, len(points)) * np.minimum(1, 0.72 + np.arange(len(points)) * 0.06))[:, None]
     limb = np.vstack([points + normal * width, (points - normal * width)[::-1]])
     hand = points[-1] + (points[-1] - points[-3]) * 0.75
     skin_line = mix(line(skin), (150, 80, 70), 0.3)
@@ -222,11 +220,15 @@ def _arm(pen: Pen, look: Look, pose: Pose, at: _At, s: int, *, raised: bool, che
             pen.stroke(at(finger), 0.11, skin)
     if bare:
         pen.shape(at(limb), skin, shade=skin_shade(skin), line=skin_line, w=0.028, light=(-0.10, -0.02))
-        n = len(points) // 3
+        n = len(points) // 3 - 1
         sleeve = np.vstack([(points + normal * width * 1.25)[: n + 1], (points - normal * width * 1.25)[n::-1]])
         pen.shape(at(sleeve), base, shade=dark, line=edge, w=0.03, light=(-0.10, -0.03))
     else:
-        pen.shape(at(limb), base, shade=dark, line=edge, w=0.032, light=(-0.12, -0.03))
+        pen.shape(at(limb), base, shade=dark, light=(-0.12, -0.03))
+        outer, inner = (points - normal * width * s), (points + normal * width * s)
+        pen.taper(at(outer[1:]), 0.034, edge, ends=(0.2, 1.0))
+        pen.taper(at(inner[len(inner) // 3 :]), 0.034, edge, ends=(0.2, 1.0))
+        pen.stroke(at(np.vstack([outer[-1:], inner[-1:]])), 0.03, edge)
         if look.outfit.kind == "sailor":
             n = len(points) - 3
             cuff = np.vstack([(points + normal * width)[n:], (points - normal * width)[: n - 1 : -1]])

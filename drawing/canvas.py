@@ -1,4 +1,4 @@
-"""A supersampled canvas and a pen that draws smooth shapes, cel shades and tapered lines in the units of what is drawn."""
+"""A supersampled canvas and a pen that draws smooth shapes, cel shades and tapered lines in units of its own."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ class Canvas:
 
 
 class Pen:
-    """Draws on a canvas in units of `unit` picture pixels round (x, y), turned by `turn` degrees, mirrored if `flip`."""
+    """Draws in units of `unit` picture pixels round (x, y), turned by `turn` degrees, mirrored if `flip`."""
 
     def __init__(
         self,
@@ -215,12 +215,15 @@ class Pen:
         cv2.copyTo(paint, clip.mask, self.canvas.px[clip.y : clip.y + h, clip.x : clip.x + w])
 
     def shift(self, x: float, y: float) -> tuple[int, int]:
-        """A length in pen units as whole canvas pixels on the screen, ignoring turn and mirror (light does not turn)."""
-        return int(round(x * self.scale)), int(round(y * self.scale))
+        """A length in pen units as whole canvas pixels, ignoring turn and mirror: the light does not turn."""
+        return round(x * self.scale), round(y * self.scale)
 
     def width(self, w: float) -> int:
-        """A line width in pen units as canvas pixels, never under one picture pixel or so."""
-        return max(int(round(w * self.scale)), 1)
+        """A line width in pen units as canvas pixels: lines of close-ups grow more slowly than the drawing does."""
+        px = w * self.unit
+        if px > 1.5:
+            px = 1.5 * (px / 1.5) ** 0.62
+        return max(round(px * self.canvas.ss), 1)
 
     def stroke(self, points: Path, w: float, colour: Colour, *, closed: bool = False) -> None:
         """A line of even width."""

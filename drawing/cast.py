@@ -124,7 +124,7 @@ class Person:
     key: str
     name: str
     tag: str
-    looks: dict[str, Look] = field(default_factory=dict)
+    looks: dict[str, Look] = field(default_factory=dict, hash=False)
 
 
 def pick(rng: np.random.Generator, items: tuple[str, ...] | list[str]) -> str:

@@ -1,4 +1,4 @@
-"""One person drawn into a picture: hair behind, body, face, hair before, accessories; and where its face came to lie."""
+"""One person drawn into a picture, from the hair behind to the brows, and where its face came to lie."""
 
 from __future__ import annotations
 
@@ -45,12 +45,13 @@ def draw_person(
     head = pen.turned(-pose.tilt if flip else pose.tilt, (-0.05, 1.25))
     hair = make_hair(look, yaw, flip=flip)
     back = yaw >= 115
+    body = Pen(canvas, x=x, y=y - 0.13 * unit, unit=unit, flip=flip, light=lit.tint, haze=lit.haze)
     if back:
-        draw_body(pen, look, pose, yaw=yaw)
+        draw_body(body, look, pose, yaw=yaw)
         draw_back_hair(head, look, hair, yaw=yaw, flip=flip)
     else:
         draw_back_hair(head, look, hair, yaw=yaw, flip=flip)
-        draw_body(pen, look, pose, yaw=yaw)
+        draw_body(body, look, pose, yaw=yaw)
         draw_face(head, look, pose, yaw=yaw, fringe=(*hair.fringe, hair.cap))
     draw_front_hair(head, look, hair, yaw=yaw, flip=flip)
     if not back:

@@ -1,4 +1,4 @@
-"""Faces: contour, eyes, brows, nose, mouth and blush. Units: the skull's radius is 1, its centre (0, 0), y downwards."""
+"""Faces: contour, eyes, brows, nose, mouth and blush. Units: skull radius 1, its centre (0, 0), y downwards."""
 
 from __future__ import annotations
 
@@ -90,12 +90,12 @@ def draw_face(pen: Pen, look: Look, pose: Pose, *, yaw: float, fringe: tuple[Pat
 def _features(pen: Pen, look: Look, pose: Pose, clip: Clip | None, t: float, nod: float, outline: Colour) -> None:
     y = 0.31 + nod
     _blush(pen, pose, clip, [(-0.50 + 0.34 * t, 0.27), (0.50 + 0.17 * t, 0.27 - 0.08 * t)], y + 0.27)
-    _eye(pen, look, pose, x=-0.405 + 0.345 * t, y=y, half=0.25 - 0.012 * t, outer=-1)
-    _eye(pen, look, pose, x=0.405 + 0.185 * t, y=y, half=0.25 - 0.065 * t, outer=1)
+    _eye(pen, look, pose, x=-0.405 + 0.345 * t, y=y, half=0.268 - 0.012 * t, outer=-1)
+    _eye(pen, look, pose, x=0.405 + 0.205 * t, y=y, half=0.268 - 0.07 * t, outer=1)
     nx = 0.47 * t
-    ny = 0.635 + nod
+    ny = 0.66 + nod
     if t > 0.4:
-        pen.taper(smooth([(nx + 0.02, ny - 0.10), (nx + 0.055, ny), (nx - 0.01, ny + 0.02)]), 0.024, outline)
+        pen.taper(smooth([(nx + 0.03, ny - 0.075), (nx + 0.055, ny), (nx - 0.01, ny + 0.02)]), 0.024, outline)
     else:
         pen.taper(bend((nx + 0.005, ny - 0.045), (nx + 0.03, ny + 0.02), 0.1), 0.026, outline)
     _mouth(pen, pose, x=0.345 * t, y=0.865 + nod * 0.8, squeeze=1 - 0.18 * t, outline=outline)
@@ -108,7 +108,7 @@ def _side_features(pen: Pen, look: Look, pose: Pose, clip: Clip | None, nod: flo
     opened = pose.talk if pose.talk > 0 else {"open": 0.6, "laugh": 1.0, "grin": 0.7, "small": 0.4}.get(pose.mouth, 0)
     if opened > 0:
         reach = min(1.0, 10 / (0.2 * pen.unit)) if pose.talk > 0 else 1.0
-        wide, high = 0.20 * reach, 0.16 * opened * reach
+        wide, high = 0.15 * reach, 0.11 * opened * reach
         inside = smooth([(0.93, 0.775), (0.93 - wide, 0.79), (0.93 - wide * 0.8, 0.79 + high), (0.92, 0.79 + high)])
         pen.shape(inside, MOUTH_IN, line=outline, w=0.02)
     else:
@@ -134,7 +134,7 @@ def _blush(pen: Pen, pose: Pose, clip: Clip | None, spots: list[tuple[float, flo
 def _eye(pen: Pen, look: Look, pose: Pose, *, x: float, y: float, half: float, outer: int) -> None:
     """One eye; `outer` is the side (-1, 1) of its outer corner."""
     slant = {"sharp": -0.055, "droopy": 0.045}.get(look.eye_shape, -0.01)
-    high = (0.225 if look.boy else 0.262) * (0.94 if look.eye_shape == "sharp" else 1.0)
+    high = (0.228 if look.boy else 0.285) * (0.94 if look.eye_shape == "sharp" else 1.0)
     lash = mix(LASH, line(HAIR[look.hair]), 0.35)
     if pose.smiling_eyes or pose.eyes < 0.12:
         up = pose.smiling_eyes
@@ -228,7 +228,7 @@ def draw_brows(pen: Pen, look: Look, pose: Pose, *, yaw: float) -> None:
     y = -0.115 + pose.nod * 0.09 - (0.07 if pose.brows == "raised" else 0.0)
     tip = {"angry": 0.10, "sad": -0.09}.get(pose.brows, 0.0)
     thick = 0.052 if look.boy else 0.036
-    eyes = [(0.67, 0.13, -1)] if yaw >= 65 else [(-0.41 + 0.345 * t, 0.23, -1), (0.41 + 0.185 * t, 0.23 - 0.06 * t, 1)]
+    eyes = [(0.67, 0.13, -1)] if yaw >= 65 else [(-0.41 + 0.345 * t, 0.23, -1), (0.41 + 0.205 * t, 0.23 - 0.06 * t, 1)]
     for x, half, outer in eyes:
         a = (x - outer * half * 0.9, y + tip)
         b = (x + outer * half * 1.1, y + 0.02 - tip * 0.4)

@@ -57,7 +57,7 @@ def _lock(root: tuple[float, float], mid: tuple[float, float], tip: tuple[float,
 def _edges(lock: Path) -> list[Path]:
     """The visible inner edges of a lock: its lower halves, from the tip upwards."""
     n = len(lock) // 2
-    return [lock[n // 3 : n + 1], lock[n : len(lock) - n // 3]]
+    return [lock[n // 2 - 2 : n][::-1], lock[n : len(lock) - n // 2 + 2]]
 
 
 def make_hair(look: Look, yaw: float, *, flip: bool) -> Hair:
@@ -69,7 +69,8 @@ def make_hair(look: Look, yaw: float, *, flip: bool) -> Hair:
     top = 1.10 + (0.06 if look.fringe == "messy" else 0.0)
     hairline = [(_x(a, yaw), h) for a, h in ((-74, 0.05), (-52, -0.28), (0, -0.42), (52, -0.28), (74, 0.05))
                 if _depth(a, yaw) > 0.02]  # fmt: skip
-    arc = ellipse(cx, -0.15, rx, top, start=165, end=375, steps=40)
+    turned = min(yaw, 90) / 90
+    arc = ellipse(cx, -0.15, rx, top, start=170, end=370 - 42 * turned**0.7, steps=40)
     if yaw >= 115:
         cap = np.vstack(
             [ellipse(cx, -0.15, rx, top, start=160, end=380, steps=40), smooth([(0.95, 0.5), (0, 0.8), (-0.95, 0.5)])]
@@ -139,8 +140,8 @@ def _temple_and_panel(
         x0 = _x(a, yaw, 1.0)
         flare = 0.10 * np.sign(x0) * (1 - max(depth, 0)) if end > 0.8 else -0.05 * np.sign(x0)
         r = 1.07 if lon == 70 else 1.04
-        lock = _lock((_x(a * 0.96, yaw, 0.98), -0.55), (_x(a, yaw, r) + flare * 0.7, (end - 0.1) * 0.5),
-                     (_x(a, yaw, r) + flare, end + jitter), w * 1.2, w)  # fmt: skip
+        lock = _lock((_x(a * 0.96, yaw, 0.86), -0.50), (_x(a, yaw, r) + flare * 0.7, (end - 0.1) * 0.5),
+                     (_x(a, yaw, r) + flare, end + jitter), w * 0.8, w)  # fmt: skip
         if depth < 0.02 and lon == 70 and 14 < yaw < 115:
             far.append(lock)
         else:
@@ -153,7 +154,7 @@ def _back_of_head(panel: float, rng: np.random.Generator, locks: list[Path], str
         tip = (x * 1.02, panel + 0.1 + float(rng.uniform(-0.08, 0.08)))
         lock = _lock((x * 0.6, -0.6), (x * 1.03, panel * 0.3), tip, 0.22, 0.24)
         locks.append(lock)
-        strands += [e[3:] for e in _edges(lock)]
+        strands += [e[: len(e) - 3] for e in _edges(lock)]
 
 
 def _mass(look: Look, yaw: float, rng: np.random.Generator) -> tuple[list[Path], list[Path]]:
@@ -227,7 +228,7 @@ def _tails(look: Look, yaw: float, *, flip: bool) -> list[tuple[list[Path], floa
 def _paint(pen: Pen, shapes: list[Path], strands: list[Path], colour: Colour, *, lit: bool, y1: float) -> Clip | None:
     outline = line(colour)
     for shape in shapes:
-        pen.stroke(shape, 0.055, outline, closed=True)
+        pen.stroke(shape, 0.05, outline, closed=True)
     for shape in shapes:
         pen.fill(shape, colour)
     clip = pen.clip(*shapes)
@@ -241,7 +242,7 @@ def _paint(pen: Pen, shapes: list[Path], strands: list[Path], colour: Colour, *,
     pen.flood(clip.edge(*pen.shift(-0.10, -0.05)), dark, opacity=0.85)
     pen.flood(clip.edge(*pen.shift(0.035, 0.03)), lighten(colour, 0.5), opacity=0.5 if lit else 0.2)
     for strand in strands:
-        pen.taper(strand, 0.022, mix(outline, dark, 0.35), ends=(0.3, 1.0) if lit else (0.5, 0.5))
+        pen.taper(strand, 0.022, mix(outline, dark, 0.35), ends=(1.0, 0.15))
     return clip
 
 
