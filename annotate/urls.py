@@ -1,7 +1,31 @@
-"""Addresses of the pages of annotate."""
+"""Episodes, frames, faces, characters."""
 
 from __future__ import annotations
 
-from django.urls import URLPattern, URLResolver
+from django.urls import path
 
-urlpatterns: list[URLPattern | URLResolver] = []
+from annotate.views import characters, episodes, faces, frame, frames, names
+
+C = "c/<int:collection_id>"
+
+urlpatterns = [
+    path(f"{C}/episodes/", episodes.episodes, name="episodes"),
+    path(f"{C}/episodes/<int:episode_id>/", episodes.episode, name="episode"),
+    path(f"{C}/episodes/<int:episode_id>/change/", episodes.episode_change, name="episode_change"),
+    path(f"{C}/frames/", frames.frames, name="frames"),
+    path(f"{C}/frames/change/", frames.change, name="frames_change"),
+    path(f"{C}/frames/<int:frame_id>/", frame.frame, name="frame"),
+    path(f"{C}/frames/<int:frame_id>/box/", frame.face_box, name="face_box"),
+    path(f"{C}/frames/<int:frame_id>/tags/", frame.frame_tags, name="frame_tags"),
+    path(f"{C}/frames/<int:frame_id>/caption/change/", frame.caption_change, name="caption_change"),
+    path(f"{C}/faces/", faces.faces, name="faces"),
+    path(f"{C}/faces/change/", faces.faces_change, name="faces_change"),
+    path(f"{C}/faces/<int:face_id>/change/", frame.face_change, name="face_change"),
+    path(f"{C}/clusters/<int:cluster_id>/change/", faces.cluster_change, name="cluster_change"),
+    path(f"{C}/characters/", characters.characters, name="characters"),
+    path(f"{C}/characters/create/", characters.create, name="character_create"),
+    path(f"{C}/characters/<int:character_id>/", characters.character, name="character"),
+    path(f"{C}/characters/<int:character_id>/change/", characters.change, name="character_change"),
+    path(f"{C}/names/characters/", names.characters, name="character_names"),
+    path(f"{C}/names/tags/", names.tags, name="tag_names"),
+]

@@ -38,8 +38,8 @@ def collection_for(user: Any, pk: int, *, at_least: Role = Role.VIEWER) -> tuple
 def member_view(*, at_least: Role = Role.VIEWER, write: Role | None = None) -> Callable[..., Callable[..., Any]]:
     """Decorator: login page for the anonymous, 404 for strangers, 403 for too low a role.
 
-    The view gets `(request, collection, ...)`; `request.role` is the role. The URL gives `collection_id`. `write` is the
-    role that any method but GET and HEAD needs (default: `at_least`).
+    The view gets `(request, collection, ...)`; `request.role` is the role. The URL gives `collection_id`. `write` is
+    the role that any method but GET and HEAD needs (default: `at_least`).
     """
 
     def decorate(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:

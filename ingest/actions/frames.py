@@ -62,7 +62,7 @@ def _decide(
 
 
 def _locked(collection: Collection, frames: Iterable[Frame]) -> list[Frame]:
-    """The rows as they are now, locked; all must be of this collection. In order of key, so that two people never deadlock."""
+    """The rows as they are now, of this collection, locked in order of key so that two people never deadlock."""
     keys = {frame.pk for frame in frames}
     if not keys:
         raise BadInput("Select at least one frame.")

@@ -78,8 +78,8 @@ def snapshot(row: models.Model, *, names: Iterable[str] | None = None) -> dict[s
 def undo(target: Operation, *, by: Any) -> tuple[Operation, int]:
     """Take an operation back; returns the new operation and how many rows had changed since and were left alone.
 
-    Steps: rows in reverse order; a row is restored only where its fields still are what the operation wrote. When nothing
-    can be restored, or it was undone before, Conflict is raised and nothing is written.
+    Steps: rows in reverse order; a row is restored only where its fields still are what the operation wrote. When
+    nothing can be restored, or it was undone before, Conflict is raised and nothing is written.
     """
     with transaction.atomic():
         locked = Operation.objects.select_for_update().get(pk=target.pk)
@@ -87,6 +87,8 @@ def undo(target: Operation, *, by: Any) -> tuple[Operation, int]:
             raise Conflict("This was undone already.")
         if locked.undoes_id is not None:
             raise Conflict("An undo is not undone; do the change again instead.")
+        if not locked.revisions.exists():
+            raise Conflict(f"This cannot be undone: {locked.summary}.")
         with operation(collection=locked.collection, by=by, kind="undo", summary=f"Undone: {locked.summary}") as record:
             record.operation.undoes = locked
             record.operation.save(update_fields=["undoes"])
@@ -108,6 +110,7 @@ def undo_last(*, collection: Collection, by: Any) -> tuple[Operation, int]:
     last = (
         Operation.objects.filter(collection=collection, by=by, undone_at__isnull=True, undoes__isnull=True)
         .exclude(kind__startswith="run.")
+        .filter(models.Exists(Revision.objects.filter(operation=models.OuterRef("pk"))))  # adding a film has none
         .first()
     )
     if last is None:

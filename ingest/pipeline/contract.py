@@ -1,4 +1,4 @@
-"""What a stage is. A stage reads pending work in bounded batches, works on each outside the database, saves each at once.
+"""What a stage is: it reads pending work in bounded batches, works on each outside the database, saves each at once.
 
 A stage MUST be idempotent: killed at any moment and run again it ends with the same rows (by natural key) and files.
 It MUST be deterministic for the same input and parameters. `batches` MUST be lazy; `work` MUST NOT write to the

@@ -1,0 +1,133 @@
+"""Turns the frames page's query into a QuerySet, field by field: no name from outside ever reaches the ORM."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db.models import Exists, OuterRef, Q, QuerySet
+
+from annotate.algorithms.query import QueryError, Term, number
+from annotate.models import Character, CharacterAlias, Face, FaceState, FrameTag, Tag, TagAlias, TagState
+from ingest.models import Collection, DropReason, Episode, Frame, FrameState
+
+LOOKUPS = {"=": "exact", ">=": "gte", "<=": "lte", ">": "gt", "<": "lt"}
+IS_VALUES = ("named", "unnamed", "excluded", "decided", "captioned", "untagged")
+
+
+def frames(collection: Collection, terms: list[Term]) -> QuerySet[Frame]:
+    """The collection's frames that meet all terms, by episode and time; kept ones unless `state:` says else.
+
+    Raises QueryError, in words. A few small queries for names; the QuerySet itself is lazy.
+    """
+    rows = Frame.objects.filter(collection=collection)
+    if not any(term.key in ("state", "reason", "like") for term in terms):
+        rows = rows.kept()
+    for term in terms:
+        if term.key == "order":
+            continue
+        condition = _CONDITIONS[term.key](collection, term.value)
+        rows = rows.exclude(condition) if term.negative else rows.filter(condition)
+    return rows
+
+
+def _episode(collection: Collection, value: str) -> Q:
+    found = [
+        e.pk
+        for e in collection.episodes.all()
+        if value.casefold() in (e.label.casefold(), e.title.casefold(), str(e.pk))
+    ]
+    if not found:
+        raise QueryError(f"There is no episode {value!r} here.")
+    return Q(episode_id__in=found)
+
+
+def _shot(collection: Collection, value: str) -> Q:
+    sign, n = number(value)
+    return Q(**{f"shot__index__{LOOKUPS[sign]}": n})
+
+
+def _character(collection: Collection, value: str) -> Q:
+    real = Face.objects.filter(frame=OuterRef("pk"), collection=collection, state=FaceState.FACE)
+    if value == "unnamed":
+        return Q(Exists(real.filter(character__isnull=True)))
+    if value == "none":
+        return ~Q(Exists(real.filter(character__isnull=False)))
+    names = Character.objects.filter(collection=collection)
+    found = set(names.filter(name__iexact=value).values_list("pk", flat=True))
+    found |= set(
+        CharacterAlias.objects.filter(collection=collection, name__iexact=value).values_list("character", flat=True)
+    )
+    if not found:
+        raise QueryError(f"There is no character {value!r} here.")
+    found |= set(names.filter(parent_id__in=found).values_list("pk", flat=True))
+    return Q(Exists(real.filter(character_id__in=found)))
+
+
+def _tag(collection: Collection, value: str) -> Q:
+    name = value.lower().replace(" ", "_")
+    tag = Tag.objects.filter(name=name).values_list("pk", flat=True).first()
+    if tag is None:
+        tag = TagAlias.objects.filter(name=name).values_list("tag_id", flat=True).first()
+    if tag is None:
+        raise QueryError(f"There is no tag {value!r}.")
+    return Q(Exists(FrameTag.objects.filter(frame=OuterRef("pk"), tag_id=tag, state=TagState.YES)))
+
+
+def _state(collection: Collection, value: str) -> Q:
+    if value == "all":
+        return Q()
+    if value not in FrameState.values:
+        raise QueryError(f"state: is kept, dropped or all, not {value!r}.")
+    return Q(state=value)
+
+
+def _reason(collection: Collection, value: str) -> Q:
+    if value not in DropReason.values:
+        raise QueryError(f"reason: is one of {', '.join(DropReason.values)}, not {value!r}.")
+    return Q(state=FrameState.DROPPED, reason=value)
+
+
+def _faces(collection: Collection, value: str) -> Q:
+    sign, n = number(value)
+    return Q(**{f"face_count__{LOOKUPS[sign]}": n})
+
+
+def _like(collection: Collection, value: str) -> Q:
+    _, n = number(value)
+    kept = Frame.objects.filter(collection=collection, pk=n).values_list("duplicate_of_id", flat=True).first() or n
+    return Q(pk=kept) | Q(duplicate_of_id=kept)
+
+
+def _is(collection: Collection, value: str) -> Q:
+    real = Face.objects.filter(frame=OuterRef("pk"), state=FaceState.FACE)
+    found: dict[str, Any] = {
+        "named": Exists(real.filter(character__isnull=False)),
+        "unnamed": Exists(real.filter(character__isnull=True)),
+        "excluded": Q(excluded=True),
+        "decided": Q(decided=True),
+        "captioned": Q(caption__isnull=False),
+        "untagged": Q(tagged=False),
+    }
+    if value not in found:
+        raise QueryError(f"is: is one of {', '.join(IS_VALUES)}, not {value!r}.")
+    return Q(found[value])
+
+
+_CONDITIONS = {
+    "episode": _episode, "shot": _shot, "character": _character, "tag": _tag, "state": _state, "reason": _reason,
+    "faces": _faces, "like": _like, "is": _is,
+}  # fmt: skip
+
+
+def after(rows: QuerySet[Frame], mark: str) -> QuerySet[Frame]:
+    """Rows behind a page mark `episode.index` in page order; all for an empty or broken mark."""
+    episode, _, index = mark.partition(".")
+    if not (episode.isdigit() and index.isdigit()):
+        return rows
+    e, i = int(episode), int(index)
+    return rows.filter(Q(episode_id__gt=e) | Q(episode_id=e, index__gt=i))
+
+
+def episodes_of(collection: Collection) -> list[Episode]:
+    """For the filter chips."""
+    return list(collection.episodes.all())

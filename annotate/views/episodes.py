@@ -1,0 +1,183 @@
+"""Episodes: the list with stills and stages; one episode as a timeline of shots with a lane a character."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db.models import Count, F, Q, Window
+from django.db.models.functions import RowNumber
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, render
+from django.urls import reverse
+from django.views.decorators.http import require_POST
+
+from annotate.models import Face, FaceState
+from ingest.access import member_view
+from ingest.actions import episodes as actions
+from ingest.models import Collection, DropReason, Episode, Frame, FrameState, ImageType, Role, StageRun
+from ingest.pipeline.registry import stages
+from ingest.views.answers import errors_in_words, said
+
+STILLS = 4
+SHOTS_SHOWN = 600
+LANES_SHOWN = 24
+
+
+@member_view()
+def episodes(request: HttpRequest, collection: Collection) -> HttpResponse:
+    """A row an episode. A fixed number of queries."""
+    rows = list(collection.episodes.select_related("source"))
+    frames = Frame.objects.filter(collection=collection).values("episode").order_by()
+    counts = {
+        row["episode"]: row
+        for row in frames.annotate(
+            kept=Count("pk", filter=Q(state=FrameState.KEPT)),
+            distinct=Count("pk"),
+            faces=Count("pk", filter=Q(face_count__gt=0, state=FrameState.KEPT)),
+        )
+    }
+    faces = Face.objects.filter(collection=collection, frame__state=FrameState.KEPT).values("frame__episode").order_by()
+    named = {
+        row["frame__episode"]: row
+        for row in faces.annotate(
+            all=Count("pk", filter=Q(state=FaceState.FACE)),
+            named=Count("pk", filter=Q(state=FaceState.FACE, character__isnull=False)),
+        )
+    }
+    latest: dict[tuple[int | None, str], str] = {}
+    for episode_id, stage, state in (
+        StageRun.objects.filter(run__collection=collection).order_by("pk").values_list("episode_id", "stage", "state")
+    ):
+        latest[(episode_id, stage)] = state
+    stills = _stills(collection)
+    names = [(name, stage.label) for name, stage in stages().items() if stage.per_episode]
+    for episode in rows:
+        episode.counts = counts.get(episode.pk, {})  # type: ignore[attr-defined]
+        episode.named = named.get(episode.pk, {})  # type: ignore[attr-defined]
+        episode.stills = stills.get(episode.pk, [])  # type: ignore[attr-defined]
+        episode.dots = [(label, latest.get((episode.pk, name), "")) for name, label in names]  # type: ignore[attr-defined]
+        episode.running = any(state in ("running", "queued", "waiting") for _, state in episode.dots)  # type: ignore[attr-defined]
+    return render(request, "annotate/episodes.html", {"section": "episodes", "episodes": rows})
+
+
+def _stills(collection: Collection) -> dict[int, list[str]]:
+    """The best kept frames of a few shots of each episode, as preview names. One query."""
+    best = Window(
+        RowNumber(),
+        partition_by=F("episode_id"),
+        order_by=[F("face_count").desc(nulls_last=True), F("quality").desc(), F("pk").asc()],
+    )
+    rows = (
+        Frame.objects.filter(collection=collection, state=FrameState.KEPT).annotate(rank=best).filter(rank__lte=STILLS)
+    )
+    found: dict[int, list[str]] = {}
+    for episode_id, preview in rows.order_by("index").values_list("episode_id", "preview"):
+        found.setdefault(episode_id, []).append(preview)
+    return found
+
+
+@member_view()
+def episode(request: HttpRequest, collection: Collection, episode_id: int) -> HttpResponse:
+    """The timeline."""
+    row = get_object_or_404(collection.episodes.select_related("source"), pk=episode_id)
+    frames = list(
+        Frame.objects.filter(episode=row)
+        .order_by("index")
+        .values("pk", "shot_id", "time_s", "end_s", "state", "reason", "preview", "index")
+    )
+    length = max(row.duration_s, max((f["end_s"] for f in frames), default=0.0), 0.001)
+    if row.kind == "pictures":  # no clock: each picture is one second wide
+        length = max(1.0, float(len(frames)))
+        for i, f in enumerate(frames):
+            f["time_s"], f["end_s"] = float(i), float(i + 1)
+    context: dict[str, Any] = {
+        "section": "episodes",
+        "episode": row,
+        "shots": _shots(row, frames),
+        "lanes": _lanes(row, frames, length),
+        "kept": [_span(f, length) for f in frames if f["state"] == FrameState.KEPT],
+        "dropped": _dropped(frames, length),
+        "kept_count": sum(f["state"] == FrameState.KEPT for f in frames),
+        "frame_count": len(frames),
+        "skipped": row.skipped_inputs.all()[:100],
+        "image_types": ImageType.choices,
+        "can_lead": request.role >= Role.LEAD,  # type: ignore[attr-defined]
+    }
+    return render(request, "annotate/episode.html", context)
+
+
+def _span(frame: dict[str, Any], length: float) -> dict[str, Any]:
+    """A frame's place on the timeline in units of 1000."""
+    return {
+        "pk": frame["pk"],
+        "x": round(1000 * frame["time_s"] / length, 2),
+        "w": round(max(1.2, 1000 * (frame["end_s"] - frame["time_s"]) / length), 2),
+        "time": frame["time_s"],
+        "preview": frame["preview"],
+    }
+
+
+def _shots(row: Episode, frames: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    still: dict[int, dict[str, Any]] = {}
+    for f in frames:
+        if f["shot_id"] and (
+            f["shot_id"] not in still or (f["state"] == "kept" and still[f["shot_id"]]["state"] != "kept")
+        ):
+            still[f["shot_id"]] = f
+    return [
+        {
+            "index": shot.index,
+            "start": shot.start_s,
+            "length": round(max(0.05, shot.end_s - shot.start_s), 3),
+            "preview": still[shot.pk]["preview"] if shot.pk in still else "",
+        }
+        for shot in row.shots.all()[:SHOTS_SHOWN]
+    ]
+
+
+def _lanes(row: Episode, frames: list[dict[str, Any]], length: float) -> list[dict[str, Any]]:
+    """A lane a character (the most present first), then one for faces without a name."""
+    spans = {f["pk"]: _span(f, length) for f in frames}
+    lanes: dict[tuple[int, str], list[dict[str, Any]]] = {}
+    faces = Face.objects.filter(frame__episode=row, state=FaceState.FACE).order_by("frame__index")
+    for frame_id, character, name, by in faces.values_list("frame_id", "character_id", "character__name", "named_by"):
+        kind = "unnamed" if character is None else ("person" if by == "person" else "model")
+        lanes.setdefault((character or 0, name or ""), []).append(spans[frame_id] | {"kind": kind})
+    ordered = sorted(lanes.items(), key=lambda item: (item[0][0] == 0, -len(item[1]), item[0][1]))[:LANES_SHOWN]
+    return [{"character": key[0], "name": key[1], "marks": marks, "count": len(marks)} for key, marks in ordered]
+
+
+def _dropped(frames: list[dict[str, Any]], length: float) -> list[dict[str, Any]]:
+    reasons: dict[str, list[dict[str, Any]]] = {}
+    for f in frames:
+        if f["state"] == FrameState.DROPPED:
+            reasons.setdefault(f["reason"], []).append(_span(f, length))
+    return [
+        {
+            "reason": reason,
+            "label": DropReason(reason).label if reason in DropReason.values else reason,
+            "marks": marks,
+            "count": len(marks),
+        }
+        for reason, marks in sorted(reasons.items(), key=lambda item: -len(item[1]))
+    ]
+
+
+@member_view(at_least=Role.LEAD)
+@require_POST
+@errors_in_words
+def episode_change(request: HttpRequest, collection: Collection, episode_id: int) -> HttpResponse:
+    """Edit series, season, number and title, or the source's licence note, image type and right to export."""
+    row = get_object_or_404(collection.episodes.select_related("source"), pk=episode_id)
+    actions.edit(
+        episode=row,
+        series=request.POST.get("series", ""),
+        season=request.POST.get("season", ""),
+        number=request.POST.get("number", ""),
+        title=request.POST.get("title", ""),
+        image_type=request.POST.get("image_type", row.source.image_type),
+        licence_note=request.POST.get("licence_note", ""),
+        exportable="exportable" in request.POST,
+        by=request.user,
+    )
+    return said(request, "Saved.", to=reverse("episode", args=[collection.pk, row.pk]), undo=True)

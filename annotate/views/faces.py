@@ -1,0 +1,206 @@
+"""The faces page: clusters to be named in one go, the doubtful ones last."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db.models import Count, Exists, F, OuterRef, Q, Window
+from django.db.models.functions import RowNumber
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, render
+from django.urls import reverse
+from django.views.decorators.http import require_POST
+
+from annotate.actions import characters, clusters
+from annotate.actions import faces as face_actions
+from annotate.models import Character, Face, FaceCluster, FaceState, NamedBy
+from ingest.access import member_view
+from ingest.errors import BadInput
+from ingest.models import Collection, Role
+from ingest.views.answers import errors_in_words, is_partial, said, toast
+
+CLUSTERS_A_PAGE = 12
+CROPS_A_ROW = 48
+LOOSE_MAX = 60
+CAST_MAX = 12
+
+
+@member_view()
+def faces(request: HttpRequest, collection: Collection) -> HttpResponse:
+    """Clusters with faces that wait for a name, then loose faces."""
+    waiting = Face.objects.filter(cluster=OuterRef("pk")).unnamed()
+    rows = FaceCluster.objects.filter(Exists(waiting), collection=collection).select_related("guess")
+    total = rows.count()
+    rows = _after(rows, request.GET.get("after", "")).order_by("-purity", "number")
+    page = list(rows[: CLUSTERS_A_PAGE + 1])
+    more = len(page) > CLUSTERS_A_PAGE
+    page = page[:CLUSTERS_A_PAGE]
+    _add_crops(page)
+    counts = Face.objects.filter(collection=collection).aggregate(
+        all=Count("pk", filter=~Q(state=FaceState.NOT_A_FACE)),
+        named=Count("pk", filter=Q(state=FaceState.FACE, character__isnull=False)),
+        person=Count("pk", filter=Q(named_by=NamedBy.PERSON, character__isnull=False)),
+        waiting=Count("pk", filter=Q(state=FaceState.FACE, character__isnull=True)),
+        nobody=Count("pk", filter=Q(state=FaceState.NOBODY)),
+    )
+    loose = Face.objects.filter(collection=collection, cluster__isnull=True).unnamed().select_related("frame__episode")
+    context = {
+        "section": "faces",
+        "clusters": page,
+        "total": total,
+        "counts": counts,
+        "next": f"{page[-1].purity!r}:{page[-1].number}" if more else "",
+        "loose": [] if more else list(loose.order_by("-score", "pk")[:LOOSE_MAX]),
+        "cast": cast(collection),
+        "episodes": list(collection.episodes.all()),
+        "can_edit": request.role >= Role.REVIEWER,  # type: ignore[attr-defined]
+    }
+    return render(request, "annotate/faces.html", context)
+
+
+def _after(rows: Any, mark: str) -> Any:
+    purity, _, number = mark.partition(":")
+    try:
+        at, n = float(purity), int(number)
+    except ValueError:
+        return rows
+    return rows.filter(Q(purity__lt=at) | Q(purity=at, number__gt=n))
+
+
+def _add_crops(page: list[FaceCluster]) -> None:
+    """`crops` (the first of the faces that wait) and `waiting` for each row: two queries."""
+    ids = [cluster.pk for cluster in page]
+    rows = Face.objects.filter(cluster_id__in=ids).unnamed()
+    counts = dict(rows.values_list("cluster").annotate(n=Count("pk")).order_by())
+    ranked = rows.annotate(
+        rank=Window(RowNumber(), partition_by=F("cluster_id"), order_by=[F("score").desc(), F("pk").asc()])
+    )
+    crops: dict[int | None, list[Face]] = {}
+    for face in ranked.filter(rank__lte=CROPS_A_ROW).select_related("frame__episode"):
+        crops.setdefault(face.cluster_id, []).append(face)
+    for cluster in page:
+        cluster.crops = sorted(crops.get(cluster.pk, []), key=lambda f: (-f.score, f.pk))  # type: ignore[attr-defined]
+        cluster.waiting = counts.get(cluster.pk, 0)  # type: ignore[attr-defined]
+        cluster.hidden = cluster.waiting - len(cluster.crops)  # type: ignore[attr-defined]
+        cluster.purity_percent = round(100 * cluster.purity)  # type: ignore[attr-defined]
+
+
+def cast(collection: Collection) -> list[Character]:
+    """The most frequent characters, each with a portrait crop as `portrait`. Two queries."""
+    people = list(
+        Character.objects.filter(collection=collection).annotate(n=Count("faces")).order_by("-n", "name")[:CAST_MAX]
+    )
+    add_portraits(people)
+    return people
+
+
+def add_portraits(people: list[Character]) -> None:
+    """Set `portrait` (a crop's name or "") on each: a reference face first, then a person's, then the surest."""
+    ids = [person.pk for person in people]
+    best = Window(
+        RowNumber(),
+        partition_by=F("character_id"),
+        order_by=[F("is_reference").desc(), F("named_by").desc(), F("score").desc(), F("pk").asc()],
+    )
+    rows = Face.objects.filter(character_id__in=ids, state=FaceState.FACE).exclude(crop="").annotate(rank=best)
+    found = dict(rows.filter(rank=1).values_list("character_id", "crop"))
+    for person in people:
+        person.portrait = found.get(person.pk, "")  # type: ignore[attr-defined]
+
+
+@member_view(at_least=Role.REVIEWER)
+@require_POST
+@errors_in_words
+def cluster_change(request: HttpRequest, collection: Collection, cluster_id: int) -> HttpResponse:
+    """Name a cluster but the faces taken out, or say what it is; split off or set aside the taken ones."""
+    cluster = get_object_or_404(FaceCluster, collection=collection, pk=cluster_id)
+    out = [int(value) for value in request.POST.getlist("out") if value.isdigit()]
+    common: dict[str, Any] = {"collection": collection, "by": request.user, "key": request.POST.get("key", "")[:64]}
+    act = request.POST.get("act", "name")
+    if act == "name":
+        name = request.POST.get("name", "").strip()
+        if not name:
+            raise BadInput("Type a name, or choose one of the cast.")
+        who = characters.find_or_create(collection=collection, name=name, by=request.user)
+        text = clusters.name(cluster=cluster, character=who, taken_out=out, **common).operation.summary
+    elif act == "nobody":
+        text = clusters.nobody(cluster=cluster, **common).summary
+    elif act in ("split", "not_a_face", "merge"):
+        text = _change_some(request, cluster, out, act=act, common=common)
+    else:
+        raise BadInput("Choose what to do with the cluster.")
+    if not is_partial(request):
+        return said(request, text, to=reverse("faces", args=[collection.pk]), undo=True)
+    left = list(FaceCluster.objects.filter(pk=cluster.pk).select_related("guess"))
+    _add_crops(left)
+    context = {
+        "cluster": left[0] if left and left[0].waiting and act != "name" else None,  # type: ignore[attr-defined]
+        "gone": cluster,
+        "text": text,
+        "collection": collection,
+        "can_edit": True,
+    }
+    return toast(render(request, "annotate/faces.html#row", context), text, undo=True)
+
+
+def _change_some(
+    request: HttpRequest, cluster: FaceCluster, out: list[int], *, act: str, common: dict[str, Any]
+) -> str:
+    if act == "merge":
+        other = get_object_or_404(
+            FaceCluster, collection=common["collection"], number=int(request.POST.get("into") or 0)
+        )
+        clusters.merge(into=other, others=[cluster], **common)
+        return f"Cluster {cluster.number} merged into {other.number}"
+    if not out:
+        raise BadInput("Click the faces first that are meant.")
+    if act == "split":
+        made = clusters.split(cluster=cluster, faces=out, **common)
+        return f"{len(out)} faces split off as cluster {made.number}"
+    return face_actions.not_a_face(faces=out, **common).summary
+
+
+@member_view(at_least=Role.REVIEWER)
+@require_POST
+@errors_in_words
+def faces_change(request: HttpRequest, collection: Collection) -> HttpResponse:
+    """What one does with chosen faces: name, confirm, is not, nobody, no face, reference, split off as a character."""
+    ids = [int(value) for value in request.POST.getlist("face") if value.isdigit()]
+    if not ids:
+        raise BadInput("Click the faces first that are meant.")
+    # Foreign faces are not found, whoever asks.
+    chosen = list(Face.objects.filter(collection=collection, pk__in=ids).select_related("character"))
+    if len(chosen) != len(set(ids)):
+        raise BadInput("Some of these faces are not in this collection. Load the page again.")
+    common: dict[str, Any] = {"collection": collection, "by": request.user, "key": request.POST.get("key", "")[:64]}
+    act, name = request.POST.get("act", ""), request.POST.get("name", "").strip()
+    simple = {
+        "confirm": face_actions.confirm,
+        "nobody": face_actions.nobody,
+        "not_a_face": face_actions.not_a_face,
+        "unname": face_actions.unname,
+    }
+    if act in simple:
+        text = simple[act](faces=chosen, **common).summary
+    elif act == "name":
+        if not name:
+            raise BadInput("Type a name, or choose one of the cast.")
+        who = characters.find_or_create(collection=collection, name=name, by=request.user)
+        text = face_actions.assign(faces=chosen, character=who, **common).summary
+    elif act in ("reference", "no_reference"):
+        text = face_actions.set_reference(faces=chosen, is_reference=act == "reference", **common).summary
+    elif act in ("split", "outfit"):
+        character = get_object_or_404(Character, collection=collection, pk=int(request.POST.get("character") or 0))
+        characters.split(character=character, faces=chosen, name=name, as_outfit=act == "outfit", **common)
+        text = f"{len(chosen)} faces are {name} now"
+    else:
+        raise BadInput("Choose what to do with the faces.")
+    back = request.POST.get("back", "")
+    to = (
+        reverse("character", args=[collection.pk, int(back)])
+        if back.isdigit()
+        else reverse("faces", args=[collection.pk])
+    )
+    if is_partial(request):
+        return toast(render(request, "annotate/faces_gone.html", {"faces": chosen}), text, undo=True)
+    return said(request, text, to=to, undo=True)

@@ -1,0 +1,174 @@
+"""One frame: the picture with its boxes, its neighbours, everything said about it, and the changes to that."""
+
+from __future__ import annotations
+
+from itertools import groupby
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, render
+from django.urls import reverse
+from django.views.decorators.http import require_POST
+
+from annotate.actions import boxes, captions, characters, tags
+from annotate.actions import faces as face_actions
+from annotate.models import Caption, Face, FaceState, FrameTag, TagCategory
+from ingest.access import member_view
+from ingest.errors import BadInput
+from ingest.models import Collection, Frame, Operation, Role
+from ingest.views.answers import errors_in_words, is_partial, said, toast
+
+NEIGHBOURS = 6
+SIMILAR_MAX = 40
+HISTORY_MAX = 20
+
+
+@member_view()
+def frame(request: HttpRequest, collection: Collection, frame_id: int) -> HttpResponse:
+    """The page."""
+    row = _frame(collection, frame_id)
+    siblings = Frame.objects.filter(collection=collection, episode_id=row.episode_id).select_related("episode")
+    before = list(siblings.filter(index__lt=row.index).order_by("-index")[:NEIGHBOURS])[::-1]
+    behind = list(siblings.filter(index__gt=row.index).order_by("index")[:NEIGHBOURS])
+    kept = row.duplicate_of_id or row.pk
+    alike = Frame.objects.filter(collection=collection).select_related("episode").exclude(pk=row.pk)
+    similar = list(alike.filter(pk=row.duplicate_of_id)) + list(alike.filter(duplicate_of_id=kept)[:SIMILAR_MAX])
+    context = _labels(request, collection, row) | {
+        "section": "frames",
+        "strip": [*before, row, *behind],
+        "previous": before[-1].pk if before else None,
+        "following": behind[0].pk if behind else None,
+        "similar": similar,
+        "revisions": Operation.objects.filter(collection=collection, revisions__frame_id=row.pk)
+        .select_related("by")
+        .distinct()[:HISTORY_MAX],
+    }
+    return render(request, "annotate/frame.html", context)
+
+
+@member_view(at_least=Role.REVIEWER)
+@require_POST
+@errors_in_words
+def face_box(request: HttpRequest, collection: Collection, frame_id: int) -> HttpResponse:
+    """Draw a box (no `face`), or move and resize one."""
+    row = _frame(collection, frame_id)
+    try:
+        sides = [float(request.POST.get(side, "")) for side in ("left", "top", "right", "bottom")]
+    except ValueError:
+        raise BadInput("A box needs four numbers: left, top, right, bottom.") from None
+    box = (sides[0], sides[1], sides[2], sides[3])
+    if request.POST.get("face", "").isdigit():
+        face = get_object_or_404(Face, collection=collection, frame=row, pk=int(request.POST["face"]))
+        seen = int(request.POST["version"]) if request.POST.get("version", "").isdigit() else None
+        boxes.move(collection=collection, face=face, box=box, by=request.user, seen_version=seen)
+        return _answer(request, collection, row, "Box moved")
+    boxes.draw(collection=collection, frame=row, box=box, by=request.user)
+    return _answer(request, collection, row, "Face drawn")
+
+
+@member_view(at_least=Role.REVIEWER)
+@require_POST
+@errors_in_words
+def face_change(request: HttpRequest, collection: Collection, face_id: int) -> HttpResponse:
+    """Name one face, or say it is nobody, no face, a face after all, or delete its box."""
+    face = get_object_or_404(Face.objects.select_related("frame"), collection=collection, pk=face_id)
+    common: dict[str, Any] = {"collection": collection, "by": request.user}
+    seen = {face.pk: int(request.POST["version"])} if request.POST.get("version", "").isdigit() else None
+    act = request.POST.get("act", "name")
+    if act == "name":
+        name = request.POST.get("name", "").strip()
+        if not name:
+            done = face_actions.unname(faces=[face], seen=seen, **common)
+        else:
+            who = characters.find_or_create(name=name, **common)
+            done = face_actions.assign(faces=[face], character=who, seen=seen, **common)
+    elif act == "nobody":
+        done = face_actions.nobody(faces=[face], seen=seen, **common)
+    elif act == "not_a_face":
+        done = face_actions.not_a_face(faces=[face], seen=seen, **common)
+    elif act == "is_face":
+        done = face_actions.unname(faces=[face], seen=seen, **common)
+    elif act == "delete":
+        done = boxes.delete(face=face, **common)
+    else:
+        raise BadInput("Choose what to do with the face.")
+    return _answer(request, collection, face.frame, done.summary)
+
+
+@member_view(at_least=Role.REVIEWER)
+@require_POST
+@errors_in_words
+def frame_tags(request: HttpRequest, collection: Collection, frame_id: int) -> HttpResponse:
+    """Add or remove tags: only what this person changed is applied, to the tags as they are now."""
+    row = _frame(collection, frame_id)
+    added = [name.strip() for name in request.POST.get("add", "").split(",") if name.strip()]
+    removed = [name.strip() for name in request.POST.getlist("remove") if name.strip()]
+    if not added and not removed:
+        raise BadInput("Type a tag.")
+    text = ""
+    if added:
+        text = tags.add(collection=collection, frames=[row], names=added, by=request.user).summary
+    if removed:
+        text = tags.remove(collection=collection, frames=[row], names=removed, by=request.user).summary
+    return _answer(request, collection, row, text)
+
+
+@member_view(at_least=Role.REVIEWER)
+@require_POST
+@errors_in_words
+def caption_change(request: HttpRequest, collection: Collection, frame_id: int) -> HttpResponse:
+    """Write a caption by hand, or go back to the recipe's."""
+    row = _frame(collection, frame_id)
+    text = "" if "clear" in request.POST else request.POST.get("text", "")
+    done = captions.write(collection=collection, frame=row, text=text, by=request.user)
+    return _answer(request, collection, row, done.summary)
+
+
+def _frame(collection: Collection, frame_id: int) -> Frame:
+    rows = Frame.objects.select_related("episode__source", "shot", "decided_by")
+    return get_object_or_404(rows, collection=collection, pk=frame_id)
+
+
+def _answer(request: HttpRequest, collection: Collection, row: Frame, text: str) -> HttpResponse:
+    """The labels anew and, beside them, the boxes; for a plain form back to the page."""
+    if not is_partial(request):
+        return said(request, text, to=reverse("frame", args=[collection.pk, row.pk]), undo=True)
+    row = _frame(collection, row.pk)
+    context = _labels(request, collection, row) | {"collection": collection}
+    return toast(render(request, "annotate/frame_answer.html", context), text, undo=True)
+
+
+def _labels(request: HttpRequest, collection: Collection, row: Frame) -> dict[str, Any]:
+    """Faces with what the template needs to place them, tags by category, caption. Three queries."""
+    faces = list(
+        Face.objects.filter(frame=row).select_related("character", "model_version", "named_user").order_by("left", "pk")
+    )
+    for face in faces:
+        place_box(face)
+    said_tags = list(FrameTag.objects.filter(frame=row).select_related("tag", "model_version", "by"))
+    said_tags.sort(key=lambda t: (t.tag.category, t.state == "no", -t.score, t.tag.name))
+    for tag in said_tags:
+        tag.percent = round(100 * min(1.0, max(0.0, tag.score)))  # type: ignore[attr-defined]
+    groups = [
+        (TagCategory(category).label, list(rows)) for category, rows in groupby(said_tags, key=lambda t: t.tag.category)
+    ]
+    return {
+        "frame": row,
+        "picture": row.file or row.preview,
+        "faces": faces,
+        "real_count": sum(face.state != FaceState.NOT_A_FACE for face in faces),
+        "tags": groups,
+        "tags_count": sum(tag.state == "yes" for tag in said_tags),
+        "caption": Caption.objects.filter(frame=row).select_related("by").first(),
+        "can_edit": request.role >= Role.REVIEWER,  # type: ignore[attr-defined]
+    }
+
+
+def place_box(face: Face) -> None:
+    """Percent values for the template: where the box is, how strong its line, how high the face is."""
+    face.css_left, face.css_top = round(100 * face.left, 3), round(100 * face.top, 3)  # type: ignore[attr-defined]
+    face.css_width = round(100 * (face.right - face.left), 3)  # type: ignore[attr-defined]
+    face.css_height = round(100 * face.height, 3)  # type: ignore[attr-defined]
+    sure = face.confidence if face.confidence is not None else face.score
+    face.strength = round(35 + 65 * min(1.0, max(0.0, sure)))  # type: ignore[attr-defined]
+    face.percent_high = round(100 * face.height)  # type: ignore[attr-defined]

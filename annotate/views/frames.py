@@ -1,0 +1,165 @@
+"""The frames page: a grid with filters, selection, and what one does with many frames at once."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import urlencode
+
+from django.db.models import Count
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.urls import reverse
+from django.views.decorators.http import require_POST
+
+from annotate import search
+from annotate.actions import tags as tag_actions
+from annotate.algorithms.query import QueryError, Term, parse, with_term, without
+from annotate.models import Character, Face, FaceState
+from ingest.access import member_view
+from ingest.actions import frames as frame_actions
+from ingest.errors import BadInput
+from ingest.models import Collection, DropReason, Frame, Role
+from ingest.restoring import write_full_pictures
+from ingest.views.answers import errors_in_words, is_partial, said, toast
+
+PAGE = 60
+COUNT_MAX = 10_000  # counting further costs more than it tells: shown as "10,000+"
+ALL_IN_FILTER_MAX = 5000
+
+
+@member_view()
+def frames(request: HttpRequest, collection: Collection) -> HttpResponse:
+    """The grid; htmx asks for the next page (`after`)."""
+    query = request.GET.get("q", "").strip()
+    problem, terms = "", []
+    try:
+        terms = parse(query)
+        rows = search.frames(collection, terms)
+    except QueryError as error:
+        problem, rows = str(error), Frame.objects.none()
+    page = list(search.after(rows, request.GET.get("after", "")).select_related("episode", "shot")[: PAGE + 1])
+    more = len(page) > PAGE
+    page = page[:PAGE]
+    _add_labels(page)
+    context: dict[str, Any] = {
+        "section": "frames",
+        "query": query,
+        "frames": page,
+        "next": f"{page[-1].episode_id}.{page[-1].index}" if more else "",
+    }
+    if is_partial(request) and request.GET.get("after"):
+        return render(request, "annotate/frames.html#items", context)
+    total = 0 if problem else rows.values("pk")[: COUNT_MAX + 1].count()
+    context |= {
+        "problem": problem,
+        "total": total,
+        "total_more": total > COUNT_MAX,
+        "any": bool(total) or collection.frames.exists(),
+        "terms": [(term, without(terms, term)) for term in terms],
+        "filters": _filters(collection, terms),
+    }
+    return render(request, "annotate/frames.html", context)
+
+
+def _add_labels(page: list[Frame]) -> None:
+    """`names`, `unnamed` and `copies_count` for the tiles: two queries a page."""
+    ids = [frame.pk for frame in page]
+    faces = Face.objects.filter(frame_id__in=ids, state=FaceState.FACE).values_list("frame_id", "character__name")
+    names: dict[int, list[str]] = {}
+    unnamed: dict[int, int] = {}
+    for frame_id, name in faces:
+        if name:
+            names.setdefault(frame_id, []).append(name)
+        else:
+            unnamed[frame_id] = unnamed.get(frame_id, 0) + 1
+    copies = dict(
+        Frame.objects.filter(duplicate_of_id__in=ids).values_list("duplicate_of").annotate(n=Count("pk")).order_by()
+    )
+    for frame in page:
+        frame.names = sorted(set(names.get(frame.pk, [])))  # type: ignore[attr-defined]
+        frame.unnamed = unnamed.get(frame.pk, 0)  # type: ignore[attr-defined]
+        frame.copies_count = copies.get(frame.pk, 0)  # type: ignore[attr-defined]
+
+
+def _filters(collection: Collection, terms: list[Term]) -> list[dict[str, Any]]:
+    """Chips with the query that each leads to."""
+    chosen = {term.key: term.value for term in terms if not term.negative}
+
+    def menu(key: str, label: str, values: list[tuple[str, str]]) -> dict[str, Any]:
+        entries = [(text, with_term(terms, key, value), chosen.get(key) == value) for value, text in values]
+        return {"label": label, "on": key in chosen, "entries": entries, "clear": with_term(terms, key, None)}
+
+    people = list(Character.objects.filter(collection=collection).values_list("name", flat=True)[:60])
+    return [
+        menu("state", "State", [("kept", "kept"), ("dropped", "dropped"), ("all", "kept and dropped")]),
+        menu("reason", "Dropped because", [(value, str(label)) for value, label in DropReason.choices]),
+        menu("episode", "Episode", [(str(e.pk), e.label) for e in search.episodes_of(collection)]),
+        menu("character", "Character", [("unnamed", "a face without a name")] + [(name, name) for name in people]),
+        menu("faces", "Faces", [("0", "none"), ("1", "one"), ("2", "two"), (">=3", "three and more")]),
+        menu(
+            "is",
+            "More",
+            [
+                ("excluded", "left out of exports"),
+                ("decided", "decided by a person"),
+                ("captioned", "own caption"),
+                ("untagged", "not tagged yet"),
+            ],
+        ),
+    ]
+
+
+@member_view(at_least=Role.REVIEWER)
+@require_POST
+@errors_in_words
+def change(request: HttpRequest, collection: Collection) -> HttpResponse:
+    """Drop, restore, leave out, let in, tag: on the selected frames or on all in the filter."""
+    chosen = _chosen(request, collection)
+    key = request.POST.get("key", "")[:64]
+    by = request.user
+    act = request.POST.get("act", "")
+    if act == "drop":
+        done = frame_actions.drop(collection=collection, frames=chosen, by=by, key=key)
+    elif act == "restore":
+        write_full_pictures(chosen)
+        done = frame_actions.restore(collection=collection, frames=chosen, by=by, key=key)
+    elif act in ("leave_out", "let_in"):
+        excluded = act == "leave_out"
+        done = frame_actions.leave_out(collection=collection, frames=chosen, excluded=excluded, by=by, key=key)
+    elif act in ("tag_add", "tag_remove"):
+        names = [name.strip() for name in request.POST.get("tag", "").split(",") if name.strip()]
+        if not names:
+            raise BadInput("Type a tag first.")
+        say = tag_actions.add if act == "tag_add" else tag_actions.remove
+        done = say(collection=collection, frames=chosen, names=names, by=by, key=key)
+    else:
+        raise BadInput("Choose what to do with the frames.")
+    to = reverse("frames", args=[collection.pk]) + "?" + urlencode({"q": request.POST.get("q", "")})
+    if request.POST.get("back") == "frame" and len(chosen) == 1:
+        to = reverse("frame", args=[collection.pk, chosen[0].pk])
+    if is_partial(request) and not request.POST.get("all"):
+        page = list(Frame.objects.filter(pk__in=[frame.pk for frame in chosen]).select_related("episode", "shot"))
+        _add_labels(page)
+        tiles = render(request, "annotate/frames.html#swapped", {"frames": page, "collection": collection})
+        return toast(tiles, done.summary, undo=True)
+    if is_partial(request):
+        response = HttpResponse(status=204)
+        response.headers["HX-Refresh"] = "true"
+        return response
+    return said(request, done.summary, to=to, undo=True)
+
+
+def _chosen(request: HttpRequest, collection: Collection) -> list[Frame]:
+    """Selected frames, of this collection only. BadInput when none, or too many in the filter."""
+    rows = Frame.objects.filter(collection=collection).select_related("episode__source")
+    if request.POST.get("all"):
+        try:
+            rows = search.frames(collection, parse(request.POST.get("q", ""))).select_related("episode__source")
+        except QueryError as error:
+            raise BadInput(str(error)) from error
+        found = list(rows[: ALL_IN_FILTER_MAX + 1])
+        if len(found) > ALL_IN_FILTER_MAX:
+            raise BadInput(f"The filter holds more than {ALL_IN_FILTER_MAX:,} frames; narrow it first.")
+        return found
+    ids = [int(value) for value in request.POST.getlist("frame") if value.isdigit()]
+    return list(rows.filter(pk__in=ids[:ALL_IN_FILTER_MAX]))

@@ -1,0 +1,57 @@
+"""Writes the full picture of frames that have only a preview: decoded again at their time code from the source."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from django.conf import settings
+
+from ingest.errors import BadInput
+from ingest.imaging.encode import PictureFormat, encode
+from ingest.imaging.extraction import picture_at
+from ingest.imaging.store import Store
+from ingest.imaging.video import UnreadableVideo
+from ingest.models import Frame, Source
+
+
+def store() -> Store:
+    """The store of this installation."""
+    return Store(settings.KOMA_DATA_DIR / "store", reserve_bytes=settings.KOMA_DISK_RESERVE_BYTES)
+
+
+def source_path(source: Source) -> Path:
+    """Where a source lies now; uploads below the data folder, the library's where they were found."""
+    return settings.KOMA_DATA_DIR / source.path if source.uploaded else Path(source.path)
+
+
+def write_full_pictures(frames: Iterable[Frame]) -> int:
+    """Fill `file` of each frame that has none; returns how many were written. Select `episode__source` before.
+
+    Raises BadInput naming the source when it is gone or cannot be decoded any more; what was written till then stays.
+    """
+    written = 0
+    for frame in frames:
+        if frame.file:
+            continue
+        source = frame.episode.source
+        path = source_path(source)
+        if not path.exists():
+            text = f"{frame.episode} cannot give the full picture: {source.name} is gone. Put it back where it was."
+            raise BadInput(text)
+        try:
+            picture = picture_at(path, frame.time_s, box=_trim(frame))
+        except UnreadableVideo as error:
+            raise BadInput(f"{frame.episode} at {frame.time_s:.2f} s: {error}") from error
+        how = PictureFormat(frame.measures.get("format") or PictureFormat().name)
+        name = store().put(encode(picture, how), how.suffix)
+        Frame.objects.filter(pk=frame.pk, file="").update(file=name)
+        frame.file = name
+        written += 1
+    return written
+
+
+def _trim(frame: Frame) -> tuple[int, int, int, int] | None:
+    """The letterbox box that the extraction cut to, if it did."""
+    box = frame.measures.get("trim")
+    return (box[0], box[1], box[2], box[3]) if box else None

@@ -1,0 +1,67 @@
+"""Full pictures where they belong: kept frames get theirs back, frames dropped as duplicates give theirs up."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from django.db import transaction
+from django.db.models import Q
+
+from ingest.models import DropReason, Frame, FrameState, SourceKind
+from ingest.pipeline.contract import Stage
+from ingest.restoring import store, write_full_pictures
+
+BATCH = 32
+DEAD = "dead_file"  # in Frame.measures: a file that the row gave up and that is still to be deleted
+
+
+class Pictures(Stage[list[Frame], list[Frame]]):
+    """Keep full pictures of kept frames only; a dropped one keeps its preview and is decoded again when restored."""
+
+    name = "pictures"
+    label = "Full pictures"
+    queue = "io"
+
+    def applies(self) -> bool:
+        """Pictures from folders and archives keep their files: there is no film to decode them from again."""
+        return self.ctx.episode is not None and self.ctx.episode.source.kind == SourceKind.VIDEO
+
+    def batches(self) -> Iterator[list[Frame]]:
+        """Frames whose file does not fit their state, in order of time."""
+        given_up = Q(state=FrameState.DROPPED, reason=DropReason.DUPLICATE, decided=False) & ~Q(file="")
+        wrong = Q(state=FrameState.KEPT, file="") | given_up | Q(measures__has_key=DEAD)
+        rows = Frame.objects.filter(wrong, episode=self.ctx.episode).select_related("episode__source")
+        self.ctx.total = rows.count()
+        after = -1
+        while batch := list(rows.filter(index__gt=after).order_by("index")[:BATCH]):
+            after = batch[-1].index
+            yield batch
+
+    def work(self, batch: list[Frame]) -> list[Frame]:
+        """Decode what is missing; files are written whole before any row names them."""
+        write_full_pictures([frame for frame in batch if frame.state == FrameState.KEPT])
+        return batch
+
+    def save(self, result: list[Frame]) -> int:
+        """Give up the names of dropped frames' files; the files themselves go after the commit (no row names them then).
+
+        A kill in between is made good by the next pass, which finds the names noted in `measures`.
+        """
+        for frame in result:
+            if frame.state == FrameState.KEPT:
+                self.ctx.count("written")
+            elif frame.file:
+                frame.measures[DEAD], frame.file = frame.file, ""
+                frame.save(update_fields=["file", "measures"])
+                self.ctx.count("removed")
+        transaction.on_commit(lambda: _delete_dead([frame for frame in result if DEAD in frame.measures]))
+        return len(result)
+
+
+def _delete_dead(frames: list[Frame]) -> None:
+    """Delete given-up files that no row names any more, then forget their names."""
+    for frame in frames:
+        if not Frame.objects.filter(file=frame.measures[DEAD]).exists():
+            store().remove(frame.measures[DEAD])
+        del frame.measures[DEAD]
+        frame.save(update_fields=["measures"])

@@ -1,0 +1,143 @@
+// Uploads one file after the other in chunks. The server says how many bytes it has; after a broken connection, a closed
+// tab or a restart of the server the upload goes on from there. Names are set as text, never as HTML.
+"use strict";
+document.addEventListener("DOMContentLoaded", () => {
+  const form = document.getElementById("upload");
+  if (!form) return;
+  const input = form.querySelector("input[type=file]");
+  const list = form.querySelector("[data-list]");
+  const headers = { "X-CSRFToken": form.querySelector("[name=csrfmiddlewaretoken]").value, Accept: "application/json" };
+  const WAIT_MAX_MS = 30000;
+  const queue = [];
+  let busy = false;
+
+  const sleep = (ms) => new Promise((done) => setTimeout(done, ms));
+  const size = (bytes) => (bytes >= 1e9 ? `${(bytes / 1e9).toFixed(1)} GB` : bytes >= 1e6 ? `${(bytes / 1e6).toFixed(0)} MB` : `${Math.ceil(bytes / 1e3)} kB`);
+  const time = (s) => (s < 90 ? `${Math.ceil(s)} s` : `${Math.round(s / 60)} min`);
+
+  // Name, size and date tell a file; FNV-1a is enough, the server compares the size too.
+  function keyOf(file) {
+    let hash = 0x811c9dc5;
+    for (const char of file.name) hash = Math.imul(hash ^ char.codePointAt(0), 0x01000193) >>> 0;
+    return `${file.size}-${file.lastModified}-${hash.toString(16)}`;
+  }
+
+  class Refusal extends Error { constructor(text, received) { super(text); this.received = received; } }
+
+  async function ask(url, options, signal) {
+    const answer = await fetch(url, { ...options, headers: { ...headers, ...(options.headers || {}) }, signal, redirect: "manual" });
+    if (answer.type === "opaqueredirect") throw new Refusal("You are logged out. Log in again in another tab, then press Try again.");
+    if (answer.status >= 500 && answer.status !== 507) throw new Error(`the server answered ${answer.status}`);
+    const data = await answer.json().catch(() => ({}));
+    if (!answer.ok) throw new Refusal(data.error || `The server answered ${answer.status}.`, data.received);
+    return data;
+  }
+
+  // Tries again for as long as only the connection fails; a refusal is final.
+  async function stubborn(act, entry) {
+    for (let wait = 1000; ; wait = Math.min(wait * 2, WAIT_MAX_MS)) {
+      try { return await act(); } catch (error) {
+        if (error instanceof Refusal || error.name === "AbortError") throw error;
+        entry.say(`no connection, next try in ${wait / 1000} s`);
+        await Promise.race([sleep(wait), new Promise((done) => addEventListener("online", done, { once: true })), entry.stopped]);
+        entry.abort.signal.throwIfAborted();
+      }
+    }
+  }
+
+  function show(file) {
+    const node = form.querySelector("template").content.firstElementChild.cloneNode(true);
+    const bar = node.querySelector(".bar");
+    const entry = { file, node, abort: new AbortController(), url: null };
+    node.querySelector("[data-name]").textContent = file.name;
+    entry.say = (text, kind = "") => { const words = node.querySelector("[data-words]"); words.textContent = text; words.className = `small ${kind || "dim"}`; };
+    entry.fill = (share) => { const percent = Math.floor(100 * share); bar.firstElementChild.style.width = `${percent}%`; bar.setAttribute("aria-valuenow", percent); };
+    entry.arm = () => { entry.abort = new AbortController(); entry.stopped = new Promise((done) => entry.abort.signal.addEventListener("abort", done, { once: true })); };
+    entry.arm();
+    const again = node.querySelector("[data-again]");
+    const stop = node.querySelector("[data-stop]");
+    entry.end = (canRetry) => { stop.hidden = true; again.hidden = !canRetry; };
+    stop.addEventListener("click", () => entry.abort.abort());
+    again.addEventListener("click", () => { stop.hidden = false; again.hidden = true; entry.arm(); queue.push(entry); work(); });
+    entry.say("waiting");
+    list.append(node);
+    return entry;
+  }
+
+  function about(file) {
+    const data = new FormData(form);
+    data.delete("files");
+    data.set("name", file.name);
+    data.set("size", file.size);
+    data.set("key", keyOf(file));
+    return data;
+  }
+
+  async function send(entry) {
+    const { file } = entry;
+    const signal = () => entry.abort.signal;
+    const begun = await stubborn(() => ask(form.dataset.begin, { method: "POST", body: about(file) }, signal()), entry);
+    let at = begun.received;
+    const from = at;
+    const started = performance.now();
+    const progress = (here) => {
+      const seconds = (performance.now() - started) / 1000;
+      const rate = (here - from) / Math.max(seconds, 0.001);
+      entry.fill(here / file.size);
+      entry.say(`${size(here)} of ${size(file.size)}${seconds > 1 && rate > 0 ? ` · ${size(rate)}/s · ${time((file.size - here) / rate)} left` : ""}${from ? " · went on" : ""}`);
+    };
+    progress(at);
+    while (at < file.size) {
+      at = await stubborn(async () => {
+        const chunk = file.slice(at, at + begun.chunk);
+        try {
+          return (await ask(`${begun.url}?offset=${at}`, { method: "PUT", body: chunk, headers: { "Content-Type": "application/octet-stream" } }, signal())).received;
+        } catch (error) {
+          if (error instanceof Refusal && Number.isInteger(error.received)) return error.received; // the server knows better
+          throw error;
+        }
+      }, entry);
+      progress(at);
+    }
+    entry.say("checking the file");
+    const done = await stubborn(() => ask(begun.url, { method: "POST" }, signal()), entry);
+    entry.fill(1);
+    entry.say(`added as ${done.label}`, "good");
+    document.body.dispatchEvent(new Event("koma:added"));
+  }
+
+  async function work() {
+    if (busy) return;
+    busy = true;
+    while (queue.length) {
+      const entry = queue.shift();
+      try {
+        if (entry.abort.signal.aborted) throw entry.abort.signal.reason;
+        await send(entry);
+        entry.end(false);
+      } catch (error) {
+        const stopped = error.name === "AbortError";
+        entry.say(stopped ? "stopped; what was sent is kept for a week" : error.message, stopped ? "warn" : "bad");
+        entry.end(true);
+      }
+    }
+    busy = false;
+  }
+
+  function take(files) {
+    for (const file of files) {
+      const entry = show(file);
+      if (file.size > Number(form.dataset.max)) { entry.say(`larger than the limit of ${size(Number(form.dataset.max))}`, "bad"); entry.end(false); } else queue.push(entry);
+    }
+    work();
+  }
+
+  input.addEventListener("change", () => { take([...input.files]); input.value = ""; });
+  let depth = 0;
+  const over = (on) => form.classList.toggle("over", on);
+  addEventListener("dragenter", (event) => { if ([...event.dataTransfer.types].includes("Files")) { depth += 1; over(true); } });
+  addEventListener("dragleave", () => { depth = Math.max(0, depth - 1); over(depth > 0); });
+  addEventListener("dragover", (event) => event.preventDefault());
+  addEventListener("drop", (event) => { event.preventDefault(); depth = 0; over(false); take([...event.dataTransfer.files]); });
+  addEventListener("beforeunload", (event) => { if (busy) event.preventDefault(); });
+});
