@@ -1,0 +1,33 @@
+# One image for web and workers. `docker compose up` uses it; compose.yaml says which part runs what.
+FROM python:3.12-slim
+
+# Set to "1" to add the CUDA libraries that onnxruntime-gpu needs (some gigabytes).
+ARG GPU=""
+ENV PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
+
+WORKDIR /app
+COPY requirements.txt ./
+RUN pip install -r requirements.txt \
+    && if [ -n "$GPU" ]; then pip install "onnxruntime-gpu[cuda,cudnn]==$(pip show onnxruntime-gpu | sed -n 's/^Version: //p')"; fi
+
+COPY manage.py LICENSE README.md CHANGELOG.md ./
+COPY project project
+COPY export export
+COPY annotate annotate
+COPY ingest ingest
+COPY drawing drawing
+COPY templates templates
+COPY static static
+
+# The licences of everything that the image carries, in one readable file; the originals stay beside each package.
+RUN python -m project.licences > THIRD_PARTY_LICENCES.txt \
+    && python -m compileall -q project export annotate ingest drawing \
+    && useradd --system --uid 10001 --home-dir /data --shell /usr/sbin/nologin koma \
+    && mkdir /data && chown koma:koma /data
+
+USER koma
+ENV KOMA_DATA_DIR=/data KOMA_BIND=0.0.0.0 KOMA_PORT=8000
+VOLUME /data
+EXPOSE 8000
+HEALTHCHECK --interval=30s --timeout=10s --start-period=60s --retries=3 CMD ["python", "-m", "project.healthcheck"]
+CMD ["python", "-m", "project.serve.web"]
