@@ -1,0 +1,174 @@
+"""Whether one picture is another one under a moving camera or a fade: shift, zoom, brightness, then a local check."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+U8 = NDArray[np.uint8]
+F32 = NDArray[np.float32]
+
+FINE_WIDTH = 160
+COARSE_WIDTH = 80
+
+
+@dataclass(frozen=True)
+class Move:
+    """`later(scale * x + shift) = gain * earlier(x) + lift`, with x in widths of the picture from its centre."""
+
+    scale: float = 1.0
+    across: float = 0.0
+    down: float = 0.0
+    gain: float = 1.0
+    lift: float = 0.0
+
+    def overlap(self, shape: tuple[int, int]) -> float:
+        """The share of the later picture that the earlier one covers. `shape` is (height, width)."""
+        tall = shape[0] / shape[1]
+        wide = _shared(self.scale, self.across, 0.5)
+        high = _shared(self.scale, self.down, 0.5 * tall)
+        return wide * high / tall
+
+    @property
+    def still(self) -> bool:
+        """No camera movement worth the name: at most a third of a pixel in 160."""
+        return abs(self.across) < 0.002 and abs(self.down) < 0.002 and abs(self.scale - 1) < 0.004
+
+
+def _shared(scale: float, shift: float, half: float) -> float:
+    low, high = max(-half, shift - scale * half), min(half, shift + scale * half)
+    return max(0.0, high - low)
+
+
+def _level(luma: U8, width: int) -> F32:
+    scale = width / luma.shape[1]
+    height = max(8, round(luma.shape[0] * scale))
+    return np.asarray(cv2.resize(luma, (width, height), interpolation=cv2.INTER_AREA), dtype=np.float32)
+
+
+class Pyramid:
+    """The two small pictures that an alignment works on, with the slopes of the one that stays fixed. Lazy."""
+
+    def __init__(self, luma: U8) -> None:
+        """`luma` uint8[h, w] of about 240x135 to 320x180."""
+        self._luma = luma
+        self._levels: dict[int, F32] = {}
+        self._systems: dict[int, F32] = {}
+
+    def level(self, width: int) -> F32:
+        """float32[h, width] of the picture."""
+        if width not in self._levels:
+            self._levels[width] = np.asarray(cv2.GaussianBlur(_level(self._luma, width), (3, 3), 0), np.float32)
+        return self._levels[width]
+
+    def system(self, width: int) -> F32:
+        """How each pixel answers to a step across, down, outwards (in widths), gain, lift: float32[N, 5]."""
+        if width not in self._systems:
+            picture = self.level(width)
+            across = cv2.Sobel(picture, cv2.CV_32F, 1, 0, ksize=3, scale=width / 8)
+            down = cv2.Sobel(picture, cv2.CV_32F, 0, 1, ksize=3, scale=width / 8)
+            x, y = _coordinates(picture.shape)
+            columns = across, down, across * x + down * y, -picture, np.full_like(picture, -1.0)
+            self._systems[width] = np.stack([c.ravel() for c in columns], axis=1)
+        return self._systems[width]
+
+
+def _coordinates(shape: tuple[int, ...]) -> tuple[F32, F32]:
+    height, width = shape
+    x = ((np.arange(width) - (width - 1) / 2) / width).astype(np.float32)
+    y = ((np.arange(height) - (height - 1) / 2) / width).astype(np.float32)
+    return x[None, :], y[:, None]
+
+
+def _matrix(move: Move, shape: tuple[int, ...]) -> F32:
+    height, width = shape
+    middle_x, middle_y = (width - 1) / 2, (height - 1) / 2
+    return np.array(
+        [
+            [move.scale, 0, move.across * width + middle_x * (1 - move.scale)],
+            [0, move.scale, move.down * width + middle_y * (1 - move.scale)],
+        ],
+        np.float32,
+    )
+
+
+_INVERSE = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+
+
+def align(earlier: Pyramid, later: Pyramid, guess: Move) -> Move | None:
+    """The move from `earlier` to `later` by Gauss-Newton (Lucas-Kanade, Baker & Matthews 2004), or None if lost."""
+    move = guess
+    for width, rounds, least in ((COARSE_WIDTH, 5, 0.2), (FINE_WIDTH, 2, 0.4)):
+        fixed, moving = earlier.level(width), later.level(width)
+        system = earlier.system(width)
+        inside = np.ones_like(fixed)
+        size = fixed.shape[1], fixed.shape[0]
+        for _ in range(rounds):
+            matrix = _matrix(move, fixed.shape)
+            seen = cv2.warpAffine(moving, matrix, size, flags=_INVERSE)
+            weight = cv2.warpAffine(inside, matrix, size, flags=_INVERSE)
+            residual = seen - move.gain * fixed - move.lift
+            absolute = np.abs(residual)
+            covered = float(weight.sum())
+            mean = float((absolute * weight).sum()) / max(covered, 1.0)
+            # What moves by itself (a walking figure) must not steer the estimate.
+            weight *= absolute < max(12.0, 2.5 * mean)
+            if covered < 0.2 * weight.size or float(weight.sum()) < least * covered:
+                return None
+            weighted = system * weight.reshape(-1, 1)
+            normal = (weighted.T @ system).astype(np.float64)
+            right = (weighted.T @ residual.reshape(-1)).astype(np.float64)
+            gain = move.gain
+            scale = np.array([gain, gain, gain, 1.0, 1.0])
+            normal = normal * scale[:, None] * scale[None, :] + np.diag([1e-2, 1e-2, 1e-2, 1.0, 1.0])
+            step = np.linalg.solve(normal, -right * scale)
+            move = Move(
+                scale=move.scale + float(step[2]),
+                across=move.across + float(step[0]),
+                down=move.down + float(step[1]),
+                gain=move.gain + float(step[3]),
+                lift=move.lift + float(step[4]),
+            )
+            if not (0.3 < move.scale < 3.3 and max(abs(move.across), abs(move.down)) < 1.0 and 0.02 < move.gain < 50):
+                return None
+            if float(np.abs(step[:3]).max()) * width < 0.02 and abs(step[3]) < 0.005:
+                break
+    return move
+
+
+def first_guess(earlier: Pyramid, later: Pyramid) -> Move:
+    """A whole-pixel shift by phase correlation, on an even size that suits the transform."""
+    a, b = earlier.level(COARSE_WIDTH), later.level(COARSE_WIDTH)
+    rows = min(a.shape[0] & ~3, 64)
+    window = cv2.createHanningWindow((COARSE_WIDTH, rows), cv2.CV_32F)
+    (dx, dy), _ = cv2.phaseCorrelate(np.ascontiguousarray(a[:rows]), np.ascontiguousarray(b[:rows]), window)
+    return Move(across=dx / COARSE_WIDTH, down=dy / COARSE_WIDTH)
+
+
+def explained(earlier: U8, later: U8, move: Move, *, floor: float, per_mean: float) -> bool:
+    """Whether `later` (uint8[h, w]) is nothing but `earlier` moved: no local difference beyond interpolation.
+
+    The difference of each pixel is lessened by half of what the earlier picture varies around it, then averaged over
+    3x3; it may reach `floor + per_mean * its own mean`.
+    """
+    size = later.shape[1], later.shape[0]
+    matrix = _matrix(move, later.shape)
+    # Into the later picture's place: the forward map, which warpAffine takes when not told to invert.
+    seen = cv2.warpAffine(earlier, matrix, size, flags=cv2.INTER_LINEAR)
+    inside = cv2.warpAffine(np.full_like(earlier, 255), matrix, size, flags=cv2.INTER_NEAREST)
+    if move.gain != 1.0 or move.lift != 0.0:
+        seen = cv2.addWeighted(seen, move.gain, seen, 0.0, move.lift)
+    vary = cv2.subtract(cv2.dilate(seen, _SQUARE), cv2.erode(seen, _SQUARE))
+    difference = cv2.subtract(cv2.absdiff(seen, later), cv2.addWeighted(vary, 0.5, vary, 0.0, 0.0))
+    inside = cv2.erode(inside, _SQUARE, iterations=2)
+    difference = cv2.bitwise_and(difference, inside)
+    covered = max(1, cv2.countNonZero(inside))
+    mean = float(cv2.sumElems(difference)[0]) / covered
+    worst = float(cv2.minMaxLoc(cv2.blur(difference, (3, 3)))[1])
+    return worst <= floor + per_mean * mean
+
+
+_SQUARE = np.ones((3, 3), np.uint8)

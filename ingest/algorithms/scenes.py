@@ -1,0 +1,46 @@
+"""Cuts: where one shot ends and the next begins, from small pictures as they come."""
+
+from __future__ import annotations
+
+from collections import deque
+
+import numpy as np
+from numpy.typing import NDArray
+
+F32 = NDArray[np.float32]
+
+FLOOR = 12.0
+TIMES = 3.0
+
+
+class Cuts:
+    """Feed `coarse` cells (float32[N], one frame after the other); True where a new shot begins."""
+
+    def __init__(self, *, floor: float = FLOOR, times: float = TIMES) -> None:
+        self._floor, self._times = floor, times
+        self._previous: F32 | None = None
+        self._recent: deque[float] = deque(maxlen=8)
+
+    def add(self, cells: F32) -> bool:
+        """Whether the picture jumps: the cells' change, blind to mere brightness, against the last few changes."""
+        before, self._previous = self._previous, cells
+        if before is None:
+            return True
+        plain = float(np.abs(cells - before).mean())
+        if plain < self._floor * 0.5:
+            self._recent.append(plain)
+            return False
+        # A flash or a fade changes the level and the contrast, not the picture.
+        change = _unlike(cells, before) * plain
+        usual = max(sorted(self._recent)[-2:], default=0.0)
+        self._recent.append(change)
+        return change > self._floor and change > self._times * usual
+
+
+def _unlike(a: F32, b: F32) -> float:
+    """0 for the same picture at another brightness or contrast, 1 for unrelated ones (one minus the correlation)."""
+    a, b = a - a.mean(), b - b.mean()
+    size = float(np.sqrt((a @ a) * (b @ b)))
+    if size < 40.0 * a.size * 0.25:
+        return 1.0
+    return min(1.0, max(0.0, 2.0 * (1.0 - float(a @ b) / size)))

@@ -1,0 +1,169 @@
+"""From a film to its distinct pictures in one decoding pass: full picture, preview, descriptor, measures, shot, run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ingest.algorithms.descriptors import describe
+from ingest.algorithms.gate import Drawing, Gate, GateParams, View
+from ingest.algorithms.quality import Measures, measure
+from ingest.algorithms.sampling import Interval
+from ingest.imaging.encode import PREVIEW_SIDE
+from ingest.imaging.letterbox import find_box
+from ingest.imaging.modes import Everything, MpdecimateMode, Picker
+from ingest.imaging.planes import Box, Look, look_of, planes_rgb, rgb, small, thumbs
+from ingest.imaging.video import Limits, TimedFrame, VideoInfo, frame_at, open_video
+
+U8 = NDArray[np.uint8]
+MODES = ("drawings", "mpdecimate", "keyframes", "interval")
+
+
+@dataclass(frozen=True)
+class ExtractParams:
+    """What to take. `every_s` seconds is for mode interval; `trim_bars` cuts letterbox bars off."""
+
+    mode: str = "drawings"
+    every_s: float = 0.5
+    trim_bars: bool = False
+    use_gpu: bool = False
+    full_pictures: bool = True
+    gate: GateParams = field(default_factory=GateParams)
+    limits: Limits = field(default_factory=Limits)
+
+    def __post_init__(self) -> None:
+        if self.mode not in MODES:
+            raise ValueError(f"unknown mode {self.mode!r}; choose one of {', '.join(MODES)}")
+        if not self.every_s > 0:
+            raise ValueError("the interval must be more than 0 seconds")
+
+
+@dataclass
+class Extracted:
+    """One distinct picture. `index` counts decoded frames from 0; `pts` in ticks of the stream; times in seconds.
+
+    `image` uint8[h, w, 3] RGB is there for kept ones only, `preview` for all.
+    """
+
+    index: int
+    pts: int
+    time_s: float
+    first_s: float
+    end_s: float
+    count: int
+    shot: int
+    state: str
+    reason: str
+    width: int
+    height: int
+    image: U8 | None
+    preview: U8
+    descriptor: U8
+    measures: Measures
+
+
+@dataclass
+class ExtractSummary:
+    """What a finished extraction says. Filled while it runs; whole after the last item."""
+
+    info: VideoInfo | None = None
+    decoded: int = 0
+    kept: int = 0
+    dropped: int = 0
+    duration_s: float = 0.0
+    shot_starts: list[float] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+    device: str = ""
+    box: Box | None = None
+
+
+def extract(
+    path: Path | str, params: ExtractParams | None = None, *, summary: ExtractSummary | None = None
+) -> Iterator[Extracted]:
+    """Yields the film's distinct pictures in order of time. Two passes over the same file give the same.
+
+    `summary` is filled on the way and whole at the end. Raises UnreadableVideo.
+    """
+    params = params or ExtractParams()
+    summary = summary if summary is not None else ExtractSummary()
+    path = Path(path)
+    box = find_box(path, params.limits) if params.trim_bars else None
+    with open_video(path, limits=params.limits, use_gpu=params.use_gpu) as video:
+        summary.info, summary.device, summary.box = video.info, video.device, box
+        picker: Picker | None = None
+        last_end = 0.0
+        for timed in video.frames(key_frames_only=params.mode == "keyframes"):
+            if picker is None:
+                look = look_of(timed.frame, video.info.pixel_aspect)
+                picker = _picker(params, look)
+            number, summary.decoded = summary.decoded, summary.decoded + 1
+            summary.duration_s = last_end = timed.time_s
+            for drawing in picker.add(_view(number, timed, box, look)):
+                yield _extracted(drawing, params, summary, box, video.info)
+        if picker is not None:
+            for drawing in picker.finish():
+                yield _extracted(drawing, params, summary, box, video.info)
+            summary.shot_starts = picker.shot_starts
+        summary.duration_s = last_end + (1.0 / video.info.fps if video.info.fps > 0 else 0.0)
+        summary.warnings = list(video.warnings)
+        summary.device = video.device
+
+
+def picture_at(path: Path | str, time_s: float, *, box: Box | None = None, limits: Limits | None = None) -> U8:
+    """The full picture on show at `time_s` (`Extracted.time_s`): uint8[h, w, 3] RGB. Raises UnreadableVideo."""
+    timed, info = frame_at(path, time_s, limits=limits)
+    return rgb(timed.frame, look_of(timed.frame, info.pixel_aspect), box=box)
+
+
+def _picker(params: ExtractParams, look: Look) -> Picker:
+    full_range = look.full_range
+    if params.mode == "drawings":
+        return Gate(params.gate, full_range=full_range)
+    if params.mode == "mpdecimate":
+        return MpdecimateMode(full_range=full_range)
+    interval = Interval(params.every_s) if params.mode == "interval" else None
+    return Everything(interval, full_range=full_range)
+
+
+def _view(number: int, timed: TimedFrame, box: Box | None, look: Look) -> View:
+    planes = thumbs(timed.frame, box)
+    return View(number, timed.pts, timed.time_s, planes.gate, planes.luma, planes.u, planes.v, timed.frame, look)
+
+
+def _extracted(
+    drawing: Drawing, params: ExtractParams, summary: ExtractSummary, box: Box | None, info: VideoInfo
+) -> Extracted:
+    view = drawing.best
+    kept = not drawing.reason
+    image: U8 | None = None
+    if kept and params.full_pictures and view.token is not None:
+        image = rgb(view.token, view.look, box=box)
+        preview = small(image, PREVIEW_SIDE)
+    else:
+        preview = small(planes_rgb(view.luma, view.u, view.v, view.look), PREVIEW_SIDE)
+    height, width = image.shape[:2] if image is not None else (info.height, info.width)
+    if kept:
+        summary.kept += 1
+    else:
+        summary.dropped += 1
+    return Extracted(
+        index=view.number,
+        pts=view.pts,
+        time_s=view.time_s,
+        first_s=drawing.first_s,
+        end_s=drawing.last_s,
+        count=drawing.count,
+        shot=drawing.shot,
+        state="kept" if kept else "dropped",
+        reason=drawing.reason,
+        width=width,
+        height=height,
+        image=image,
+        preview=preview,
+        descriptor=describe(view.luma, view.u, view.v),
+        measures=measure(view.gate),
+    )

@@ -1,0 +1,403 @@
+"""Opens a film without trusting it and decodes its frames in order, with exact times and words for what is wrong."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from fractions import Fraction
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import av
+import av.error
+import av.filter
+from av.codec.hwaccel import HWAccel
+from av.video.frame import VideoFrame
+
+from ingest.imaging.sniff import UnreadableVideo, demuxer_of
+
+# Decoders of films people have. Anything else is refused by name, not tried: rare decoders are where the bugs are.
+_NAMES = """
+    h264 hevc av1 libdav1d libaom-av1 vp8 vp9 libvpx libvpx-vp9 mpeg1video mpeg2video mpegvideo mpeg4 msmpeg4
+    msmpeg4v1 msmpeg4v2 h263 h263p flv vc1 wmv1 wmv2 wmv3 theora mjpeg ffv1 prores dnxhd huffyuv ffvhuff utvideo
+    rawvideo vvc
+"""
+CODECS = frozenset(_NAMES.split())
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How much of the machine one film may take."""
+
+    max_pixels: int = 8192 * 4320
+    max_streams: int = 128
+    max_seconds: float = 12 * 3600.0
+    max_frames: int = 12 * 3600 * 120
+
+
+@dataclass(frozen=True)
+class VideoInfo:
+    """What the file says about itself. Sizes in pixels; width and height as shown (turned, square pixels)."""
+
+    container: str
+    codec: str
+    width: int
+    height: int
+    coded_width: int
+    coded_height: int
+    pixel_format: str
+    bit_depth: int
+    fps: float
+    duration_s: float
+    frames: int
+    pixel_aspect: Fraction
+    silent: bool
+
+
+@dataclass(frozen=True)
+class TimedFrame:
+    """One decoded frame: `pts` in ticks of the stream, `time_s` seconds since the stream's first tick."""
+
+    frame: VideoFrame
+    pts: int
+    time_s: float
+
+
+@dataclass
+class OpenVideo:
+    """A film that is open. Use as a context manager; iterate `frames()` once."""
+
+    path: Path
+    container: Any
+    stream: Any
+    info: VideoInfo
+    limits: Limits
+    device: str
+    demuxer: str
+    warnings: list[str] = field(default_factory=list)
+    interlaced: bool = False
+    decode_errors: int = 0
+    damaged_frames: int = 0
+    last_time_s: float = 0.0
+    _first_error_s: float | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.container.close()
+
+    @property
+    def start_pts(self) -> int:
+        return int(self.stream.start_time or 0)
+
+    def frames(self, *, key_frames_only: bool = False) -> Iterator[TimedFrame]:
+        """Every whole frame in the order it is shown. Damage is skipped; `warnings` tell of it after the last."""
+        if key_frames_only:
+            self.stream.codec_context.skip_frame = "NONKEY"
+        count = 0
+        for timed in self._with_software_fallback():
+            count += 1
+            if count > self.limits.max_frames or timed.time_s > self.limits.max_seconds:
+                raise UnreadableVideo(
+                    f"{self.path.name}: longer than {clock(self.limits.max_seconds)}; split the film and add its parts."
+                )
+            self.last_time_s = timed.time_s
+            yield timed
+        self._tell_what_is_missing(count=count, key_frames_only=key_frames_only)
+
+    def _with_software_fallback(self) -> Iterator[TimedFrame]:
+        yielded = False
+        try:
+            for timed in self._timed():
+                yielded = True
+                yield timed
+        except av.error.FFmpegError as error:
+            if yielded or self.device == CPU:
+                raise UnreadableVideo(f"{self.path.name}: decoding stopped: {error.strerror or error}.") from error
+        if yielded or self.device == CPU:
+            return
+        # The graphics card took the stream and then gave nothing: some profiles (10 bit H.264) are like that.
+        skip = self.stream.codec_context.skip_frame
+        self.container.close()
+        again = open_video(self.path, limits=self.limits)
+        self.container, self.stream, self.device = again.container, again.stream, CPU
+        self.stream.codec_context.skip_frame = skip
+        self.decode_errors, self._first_error_s = 0, None
+        self.warnings.append("The graphics card could not decode this film's format; the processor decoded it.")
+        yield from self._timed()
+
+    def _timed(self) -> Iterator[TimedFrame]:
+        base = Fraction(self.stream.time_base)
+        step = (
+            Fraction(1, 1) / Fraction(self.info.fps).limit_denominator(1001000)
+            if self.info.fps > 0
+            else Fraction(1, 24)
+        )
+        start, previous = self.start_pts, None
+        for frame in self._deinterlaced():
+            if frame.width * frame.height > self.limits.max_pixels:
+                raise UnreadableVideo(
+                    f"{self.path.name}: a frame of {frame.width} x {frame.height} pixels is more than allowed."
+                )
+            if frame.pts is not None and frame.time_base is not None:
+                # A filter may count in finer ticks than the stream does.
+                pts = round(frame.pts * Fraction(frame.time_base) / base)
+            elif previous is None:
+                pts = start
+            else:
+                pts = previous + max(1, round(step / base))
+            previous = pts
+            yield TimedFrame(frame, pts, float((pts - start) * base))
+
+    def _deinterlaced(self) -> Iterator[VideoFrame]:
+        graph: Any = None
+        for frame in self._decoded():
+            if graph is None and not frame.interlaced_frame:
+                yield frame
+                continue
+            if graph is None:
+                self.interlaced = True
+                graph = _deinterlacer(frame, self.stream)
+            graph.vpush(frame)
+            yield from _pull(graph)
+        if graph is not None:
+            with contextlib.suppress(av.error.EOFError):
+                graph.vpush(None)
+            yield from _pull(graph)
+
+    def _decoded(self) -> Iterator[VideoFrame]:
+        context = self.stream.codec_context
+        packets = self.container.demux(self.stream)
+        while True:
+            try:
+                packet = next(packets)
+            except StopIteration:
+                return
+            except av.error.FFmpegError as error:
+                self._note(error, context)
+                packet = None
+            try:
+                decoded = context.decode(packet)
+            except (av.error.InvalidDataError, av.error.EOFError) as error:
+                self._note(error, context)
+                decoded = []
+            for frame in decoded:
+                if frame.is_corrupt:
+                    self.damaged_frames += 1
+                else:
+                    yield frame
+            if packet is None:
+                return
+
+    def _note(self, error: av.error.FFmpegError, context: Any) -> None:
+        if self.device != CPU and self.last_time_s == 0.0 and self.decode_errors > 8:
+            raise error
+        self.decode_errors += 1
+        if self._first_error_s is None:
+            self._first_error_s = self.last_time_s
+
+    def _tell_what_is_missing(self, *, count: int, key_frames_only: bool) -> None:
+        if not count:
+            raise UnreadableVideo(f"{self.path.name}: no frame of it can be decoded; the film is damaged or empty.")
+        frame_s = 1.0 / self.info.fps if self.info.fps > 0 else 0.1
+        missing = self.info.duration_s - self.last_time_s - frame_s
+        if self.decode_errors or self.damaged_frames:
+            where = self.last_time_s if self._first_error_s is None else self._first_error_s
+            self.warnings.append(
+                f"{self.decode_errors + self.damaged_frames} damaged places, the first near {clock(where)}; "
+                "what could be decoded is kept."
+            )
+        if missing > max(1.0, 3 * frame_s) and not key_frames_only:
+            self.warnings.append(
+                f"The film ends at {clock(self.last_time_s)} of {clock(self.info.duration_s)}: "
+                "the rest of the file is missing or cannot be decoded."
+            )
+
+
+CPU = "processor"
+GPU = "graphics card (NVDEC)"
+
+
+def clock(seconds: float) -> str:
+    """1:02:03.4 for people."""
+    minutes, rest = divmod(max(0.0, seconds), 60)
+    hours, minutes = divmod(int(minutes), 60)
+    return f"{hours}:{minutes:02d}:{rest:04.1f}"
+
+
+def _deinterlacer(frame: VideoFrame, stream: Any) -> Any:
+    graph = av.filter.Graph()
+    source = graph.add_buffer(template=stream, width=frame.width, height=frame.height, format=frame.format)
+    # One frame out for each in; frames that are not flagged pass through untouched.
+    filter_ = graph.add("bwdif", "mode=send_frame:parity=auto:deint=interlaced")
+    sink = graph.add("buffersink")
+    source.link_to(filter_)
+    filter_.link_to(sink)
+    graph.configure()
+    return graph
+
+
+def _pull(graph: Any) -> Iterator[VideoFrame]:
+    while True:
+        try:
+            yield graph.vpull()
+        except (av.error.BlockingIOError, av.error.EOFError):
+            return
+
+
+def open_video(path: Path | str, *, limits: Limits | None = None, use_gpu: bool = False) -> OpenVideo:
+    """Opens `path`, which must be a plain file of a known container; no other file or address is ever opened for it.
+
+    Raises UnreadableVideo with a text for the user. With `use_gpu` NVDEC is tried; when it cannot be used the
+    processor decodes and `warnings` says why.
+    """
+    path, limits = Path(path), limits or Limits()
+    demuxer = demuxer_of(path)
+    warnings: list[str] = []
+    container: Any = None
+    device = CPU
+    if use_gpu:
+        try:
+            container = _open_container(path, demuxer, limits, HWAccel("cuda", allow_software_fallback=False))
+            device = GPU
+        except (av.error.FFmpegError, NotImplementedError, RuntimeError, ValueError) as error:
+            warnings.append(f"No graphics card decoder could be used ({_words(error)}); the processor decodes.")
+    if container is None:
+        try:
+            container = _open_container(path, demuxer, limits, None)
+        except (av.error.FFmpegError, ValueError) as error:
+            raise UnreadableVideo(_why_not(path, demuxer, error)) from error
+    try:
+        stream = _film_stream(container, path)
+        info = _describe(container, stream, path, demuxer, limits)
+    except BaseException:
+        container.close()
+        raise
+    stream.thread_type = "AUTO"
+    return OpenVideo(path, container, stream, info, limits, device, demuxer, warnings)
+
+
+def probe(path: Path | str, *, limits: Limits | None = None) -> VideoInfo:
+    """What the film says about itself, without decoding it through. Raises UnreadableVideo."""
+    with open_video(path, limits=limits) as video:
+        return video.info
+
+
+def frame_at(path: Path | str, time_s: float, *, limits: Limits | None = None) -> tuple[TimedFrame, VideoInfo]:
+    """The frame on show at `time_s` (seconds, as `TimedFrame.time_s`), found by seeking. Raises UnreadableVideo."""
+    for back_s in (0.0, 12.0, None):
+        with open_video(path, limits=limits) as video:
+            base = Fraction(video.stream.time_base)
+            target = video.start_pts + round(Fraction(time_s) / base)
+            if back_s is not None:
+                seek_to = max(video.start_pts, target - round(Fraction(back_s) / base))
+                with contextlib.suppress(av.error.FFmpegError):
+                    video.container.seek(seek_to, stream=video.stream, backward=True)
+            found = _last_until(video, target)
+            # Some containers have no index and land too late: go further back, at last to the beginning.
+            if found is not None and (found.pts <= target or back_s is None):
+                return found, video.info
+    raise UnreadableVideo(f"{Path(path).name}: there is no frame at {clock(time_s)}.")
+
+
+def _last_until(video: OpenVideo, target: int) -> TimedFrame | None:
+    found: TimedFrame | None = None
+    for timed in video.frames():
+        if found is not None and timed.pts > target:
+            return found
+        found = timed
+        if timed.pts >= target:
+            return found
+    return found
+
+
+def _open_container(path: Path, demuxer: str, limits: Limits, hwaccel: HWAccel | None) -> Any:
+    options = {
+        "protocol_whitelist": "file",
+        "format_whitelist": demuxer,
+        "max_streams": str(limits.max_streams),
+        "max_pixels": str(limits.max_pixels),
+    }
+    # "file:" keeps a name such as "concat:a|b" or "http:..." from being read as an address.
+    return av.open(
+        f"file:{path.absolute()}",
+        format=demuxer,
+        options=options,
+        metadata_errors="replace",
+        timeout=60.0,
+        hwaccel=hwaccel,
+    )
+
+
+def _film_stream(container: Any, path: Path) -> Any:
+    films = [s for s in container.streams.video if not (s.disposition & s.disposition.attached_pic)]
+    if not films:
+        cover = "only a cover picture" if container.streams.video else "no picture"
+        raise UnreadableVideo(
+            f"{path.name}: there is {cover} in it (sound only?); a film with a video stream is needed."
+        )
+    best = container.streams.best("video")
+    return best if best in films else max(films, key=lambda s: s.codec_context.width * s.codec_context.height)
+
+
+def _describe(container: Any, stream: Any, path: Path, demuxer: str, limits: Limits) -> VideoInfo:
+    context = stream.codec_context
+    if context is None or context.codec is None or context.name not in CODECS:
+        name = "an unknown format" if context is None else context.name
+        raise UnreadableVideo(f"{path.name}: its video is {name}, which is not supported; convert it to H.264.")
+    width, height = context.width, context.height
+    if width <= 0 or height <= 0:
+        raise UnreadableVideo(f"{path.name}: the video has no size; the file is damaged or cut off at its beginning.")
+    if width * height > limits.max_pixels:
+        raise UnreadableVideo(f"{path.name}: {width} x {height} pixels is more than allowed ({limits.max_pixels}).")
+    duration = 0.0
+    if stream.duration is not None and stream.time_base is not None:
+        duration = float(stream.duration * stream.time_base)
+    elif container.duration is not None:
+        duration = container.duration / 1_000_000
+    if duration > limits.max_seconds:
+        raise UnreadableVideo(
+            f"{path.name}: says it lasts {clock(duration)}; at most {clock(limits.max_seconds)} is read."
+        )
+    fps = float(stream.average_rate or stream.guessed_rate or 0)
+    aspect = _pixel_aspect(Fraction(stream.sample_aspect_ratio or 1), width, height)
+    pixel_format = context.format
+    return VideoInfo(
+        container=demuxer,
+        codec=context.codec.canonical_name,
+        width=round(width * aspect),
+        height=height,
+        coded_width=width,
+        coded_height=height,
+        pixel_format=pixel_format.name if pixel_format else "unknown",
+        bit_depth=pixel_format.components[0].bits if pixel_format and pixel_format.components else 8,
+        fps=fps,
+        duration_s=duration,
+        frames=int(stream.frames or round(duration * fps)),
+        pixel_aspect=aspect,
+        silent=not container.streams.audio,
+    )
+
+
+def _pixel_aspect(said: Fraction, width: int, height: int) -> Fraction:
+    """Broad pixels are real on DVDs and on 1440x1080; on a frame that is 16:9 already they are a left-over mark."""
+    already_wide = height > 576 and abs(width / height - 16 / 9) < 0.02
+    return said if Fraction(1, 4) <= said <= 4 and not already_wide else Fraction(1)
+
+
+def _words(error: BaseException) -> str:
+    return getattr(error, "strerror", None) or str(error) or type(error).__name__
+
+
+def _why_not(path: Path, demuxer: str, error: BaseException) -> str:
+    if isinstance(error, av.error.InvalidDataError):
+        if demuxer.startswith("mov"):
+            return (
+                f"{path.name}: the index of this mp4/mov file is missing or damaged (the end of the file is cut off?); "
+                "copy it again from where it came."
+            )
+        return f"{path.name}: the file is damaged at its beginning; copy it again from where it came."
+    return f"{path.name}: cannot be opened: {_words(error)}."
