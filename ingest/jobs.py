@@ -8,12 +8,14 @@ from typing import Any
 import django_rq
 from redis.exceptions import RedisError
 from rq.exceptions import DuplicateJobError
+from rq.job import JobStatus
 
 from ingest.models import StageRun
 from ingest.pipeline import runner
 
 logger = logging.getLogger(__name__)
 
+OVER = (JobStatus.FINISHED, JobStatus.FAILED, JobStatus.STOPPED, JobStatus.CANCELED)
 MODELS: dict[str, Any] = {}  # loaded models; lives as long as the process, which for the gpu queue is one
 
 
@@ -26,19 +28,32 @@ def run_stage(stage_run_id: int) -> str:
 
 
 def send(stage_runs: list[StageRun]) -> bool:
-    """Put stages on their queues; a job that waits there already is left alone. False when Redis cannot be reached."""
+    """Put stages on their queues; a job that waits there already is left alone. False when Redis cannot be reached.
+
+    Call it after the commit: a worker may begin at once.
+    """
     for row in stage_runs:
-        job_id = f"stage-{row.pk}-{row.attempt}"
         try:
-            django_rq.get_queue(row.queue).enqueue_call(
-                "ingest.jobs.run_stage", args=(row.pk,), job_id=job_id, result_ttl=600, failure_ttl=86_400, unique=True
-            )
-        except DuplicateJobError:
-            continue
+            _send_one(row)
         except RedisError:
             logger.warning("Redis cannot be reached; stage run %s waits in the database", row.pk)
             return False
     return True
+
+
+def _send_one(row: StageRun) -> None:
+    """Enqueue under a name that tells the attempt, so that one attempt waits in the queue once."""
+    queue = django_rq.get_queue(row.queue, commit_mode="auto")
+    name = f"stage-{row.pk}-{row.attempt}"
+    job = queue.fetch_job(name)
+    if job is not None and job.get_status() in OVER:
+        job.delete()  # its worker died before it claimed the stage
+    try:
+        queue.enqueue_call(
+            "ingest.jobs.run_stage", args=(row.pk,), job_id=name, result_ttl=600, failure_ttl=86_400, unique=True
+        )
+    except DuplicateJobError:
+        return
 
 
 def sweep() -> int:

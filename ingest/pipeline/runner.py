@@ -231,17 +231,20 @@ def settle(run: PipelineRun) -> list[StageRun]:
                 state=RunState.CANCELLED, finished_at=timezone.now()
             )
             rows = list(run.stages.order_by("order", "pk"))
-        queued = [row for row in rows if row.state == RunState.WAITING and _ready(row, rows)]
-        doomed = [row for row in rows if row.state == RunState.WAITING and _doomed(row, rows)]
-        StageRun.objects.filter(pk__in=[row.pk for row in queued]).update(state=RunState.QUEUED)
-        for row in queued:
-            row.state = RunState.QUEUED
-        if doomed:
-            StageRun.objects.filter(pk__in=[row.pk for row in doomed]).update(
-                state=RunState.CANCELLED, error="An earlier stage failed.", finished_at=timezone.now()
-            )
-            for row in doomed:
+        queued, doomed = [], []
+        for row in rows:  # in pipeline order: what is doomed dooms what waits for it
+            if row.state != RunState.WAITING:
+                continue
+            if _ready(row, rows):
+                row.state = RunState.QUEUED
+                queued.append(row)
+            elif _doomed(row, rows):
                 row.state = RunState.CANCELLED
+                doomed.append(row.pk)
+        StageRun.objects.filter(pk__in=[row.pk for row in queued]).update(state=RunState.QUEUED)
+        StageRun.objects.filter(pk__in=doomed).update(
+            state=RunState.CANCELLED, error="An earlier stage failed.", finished_at=timezone.now()
+        )
         if rows and all(row.state in FINISHED for row in rows):
             states = {row.state for row in rows}
             outcome = RunState.DONE

@@ -43,7 +43,7 @@ class Pictures(Stage[list[Frame], list[Frame]]):
         return batch
 
     def save(self, result: list[Frame]) -> int:
-        """Give up the names of dropped frames' files; the files themselves go after the commit (no row names them then).
+        """Give up the names of dropped frames' files; the files go after the commit, when no row names them.
 
         A kill in between is made good by the next pass, which finds the names noted in `measures`.
         """

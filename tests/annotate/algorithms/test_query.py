@@ -1,0 +1,65 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from annotate.algorithms.query import KEYS, QueryError, Term, number, parse, with_term, without
+
+
+def test_terms_have_keys_quotes_and_a_minus() -> None:
+    assert parse('episode:EP04 -tag:blush "two words" character:"Kuraue Hinata"') == [
+        Term("episode", "EP04"),
+        Term("tag", "blush", negative=True),
+        Term("tag", "two words"),
+        Term("character", "Kuraue Hinata"),
+    ]
+
+
+@pytest.mark.parametrize("text", ["password:x", "user__password__startswith:a", "frame__collection:1"])
+def test_unknown_fields_are_refused_by_name(text: str) -> None:
+    with pytest.raises(QueryError, match="There is no filter"):
+        parse(text)
+
+
+@pytest.mark.parametrize(("text", "found"), [("2", ("=", 2)), (">=3", (">=", 3)), ("<1", ("<", 1))])
+def test_numbers_may_have_a_sign(text: str, found: tuple[str, int]) -> None:
+    assert number(text) == found
+
+
+def test_a_word_is_no_number() -> None:
+    with pytest.raises(QueryError, match="no number"):
+        number("many")
+
+
+def test_a_chip_replaces_its_own_filter_only() -> None:
+    terms = parse("state:dropped tag:sky")
+    assert with_term(terms, "state", "all") == "tag:sky state:all"
+    assert with_term(terms, "state", None) == "tag:sky"
+    assert without(terms, terms[1]) == "state:dropped"
+
+
+terms_strategy = st.lists(
+    st.builds(
+        Term,
+        st.sampled_from(KEYS),
+        st.text(st.characters(whitelist_categories=("L", "N"), whitelist_characters=" _"), min_size=1).filter(
+            str.strip
+        ),
+        st.booleans(),
+    ),
+    max_size=8,
+)
+
+
+@given(terms_strategy)
+def test_what_is_written_is_read_back(terms: list[Term]) -> None:
+    assert parse(" ".join(map(str, terms))) == terms
+
+
+@given(st.text(max_size=80))
+def test_any_text_is_read_or_refused_in_words(text: str) -> None:
+    try:
+        parse(text)
+    except QueryError as error:
+        assert str(error)

@@ -1,0 +1,121 @@
+from __future__ import annotations
+
+import pytest
+from django.contrib.auth.models import User
+
+from ingest.actions import frames, history
+from ingest.errors import BadInput, Conflict, KomaError
+from ingest.models import Collection, Episode, Frame, FrameState, Operation, Revision, Source
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture()
+def three(collection: Collection) -> list[Frame]:
+    source = Source.objects.create(collection=collection, kind="video", name="a.mkv", path="a.mkv", sha256="a")
+    episode = Episode.objects.create(collection=collection, source=source, title="a")
+    return [
+        Frame.objects.create(collection=collection, episode=episode, index=i, width=4, height=3, descriptor=b"\x01\xff")
+        for i in range(3)
+    ]
+
+
+def states() -> list[str]:
+    return list(Frame.objects.order_by("index").values_list("state", flat=True))
+
+
+def test_an_operation_is_undone_as_a_whole(collection: Collection, bob: User, three: list[Frame]) -> None:
+    frames.drop(collection=collection, frames=three[:2], by=bob)
+    assert states() == ["dropped", "dropped", "kept"]
+    undone, skipped = history.undo_last(collection=collection, by=bob)
+    assert (states(), skipped) == (["kept"] * 3, 0)
+    assert undone.summary == "Undone: 2 frames dropped"
+    assert not Frame.objects.filter(decided=True).exists()
+
+
+def test_undo_goes_back_step_by_step_through_ones_own_operations_only(
+    collection: Collection, alice: User, bob: User, three: list[Frame]
+) -> None:
+    frames.drop(collection=collection, frames=[three[0]], by=bob)
+    frames.drop(collection=collection, frames=[three[1]], by=alice)
+    frames.drop(collection=collection, frames=[three[2]], by=bob)
+    history.undo_last(collection=collection, by=bob)
+    history.undo_last(collection=collection, by=bob)
+    assert states() == ["kept", "dropped", "kept"]
+    with pytest.raises(KomaError, match="nothing of yours left"):
+        history.undo_last(collection=collection, by=bob)
+
+
+def test_undo_leaves_alone_what_somebody_changed_since(
+    collection: Collection, alice: User, bob: User, three: list[Frame]
+) -> None:
+    first = frames.drop(collection=collection, frames=three[:2], by=bob)
+    frames.restore(collection=collection, frames=[three[0]], by=alice)
+    _, skipped = history.undo(first, by=bob)
+    assert skipped == 1
+    assert states() == ["kept"] * 3
+    assert Frame.objects.get(pk=three[0].pk).decided_by == alice
+
+
+def test_undo_of_what_was_changed_entirely_is_a_conflict_and_writes_nothing(
+    collection: Collection, alice: User, bob: User, three: list[Frame]
+) -> None:
+    first = frames.drop(collection=collection, frames=[three[0]], by=bob)
+    frames.restore(collection=collection, frames=[three[0]], by=alice)
+    before = Operation.objects.count()
+    with pytest.raises(Conflict, match="changed this since"):
+        history.undo(first, by=bob)
+    assert Operation.objects.count() == before
+
+
+def test_an_operation_is_undone_once(collection: Collection, bob: User, three: list[Frame]) -> None:
+    done = frames.drop(collection=collection, frames=three, by=bob)
+    history.undo(done, by=bob)
+    with pytest.raises(Conflict, match="undone already"):
+        history.undo(done, by=bob)
+
+
+def test_a_deleted_row_comes_back_with_its_bytes(collection: Collection, bob: User, three: list[Frame]) -> None:
+    with history.operation(collection=collection, by=bob, kind="test", summary="gone") as record:
+        record.deleted(three[0])
+        three[0].delete()
+    history.undo_last(collection=collection, by=bob)
+    assert bytes(Frame.objects.get(index=0).descriptor) == b"\x01\xff"
+
+
+def test_a_created_row_goes_when_its_creation_is_undone(collection: Collection, bob: User, three: list[Frame]) -> None:
+    with history.operation(collection=collection, by=bob, kind="test", summary="made") as record:
+        made = Frame.objects.create(collection=collection, episode=three[0].episode, index=9, width=1, height=1)
+        record.created(made)
+    history.undo_last(collection=collection, by=bob)
+    assert not Frame.objects.filter(index=9).exists()
+
+
+def test_a_failing_operation_leaves_no_trace(collection: Collection, bob: User, three: list[Frame]) -> None:
+    with pytest.raises(RuntimeError), history.operation(collection=collection, by=bob, kind="t", summary="s") as record:
+        before = history.snapshot(three[0], names=("state",))
+        three[0].state = FrameState.DROPPED
+        three[0].save()
+        record.changed(three[0], before=before)
+        raise RuntimeError
+    assert states() == ["kept"] * 3
+    assert not Operation.objects.exists()
+    assert not Revision.objects.exists()
+
+
+def test_a_double_submit_writes_once(collection: Collection, bob: User, three: list[Frame]) -> None:
+    frames.drop(collection=collection, frames=[three[0]], by=bob, key="k1")
+    with pytest.raises(Conflict, match="sent twice"):
+        frames.drop(collection=collection, frames=[three[1]], by=bob, key="k1")
+    assert states() == ["dropped", "kept", "kept"]
+
+
+def test_frames_of_another_collection_are_never_touched(bob: User, three: list[Frame]) -> None:
+    other = Collection.objects.create(name="other")
+    frames.drop(collection=other, frames=three, by=bob)
+    assert states() == ["kept"] * 3
+
+
+def test_nothing_selected_is_said(collection: Collection, bob: User) -> None:
+    with pytest.raises(BadInput, match="Select at least one frame"):
+        frames.drop(collection=collection, frames=[], by=bob)
