@@ -49,33 +49,55 @@ def vertical(size: tuple[int, int], stops: list[tuple[float, Colour]]) -> Pixels
 
 def blend(picture: Pixels, colour: Colour, alpha: Floats) -> Pixels:
     """Lays a colour over a picture by alpha float32[h,w] in 0..1."""
-    a = alpha[:, :, None]
-    return (picture * (1 - a) + np.array(colour, dtype=np.float32) * a + 0.5).astype(np.uint8)
+    return lay(picture, between(colour, colour, np.zeros((2, 2), dtype=np.float32)), alpha)
+
+
+def lay(picture: Pixels, paint: Floats, alpha: Floats) -> Pixels:
+    """Lays a soft layer, made at any size, over a picture: paint float32[h,w,3] by alpha float32[h,w]."""
+    size = (picture.shape[1], picture.shape[0])
+    a = cv2.resize(np.rint(np.clip(alpha, 0, 1) * 255).astype(np.uint8), size, interpolation=cv2.INTER_LINEAR)
+    top = cv2.resize(np.clip(paint, 0, 255).astype(np.uint8), size, interpolation=cv2.INTER_LINEAR)
+    a3 = cv2.merge([a, a, a])
+    under = cv2.multiply(picture, cv2.bitwise_not(a3), scale=1 / 255)
+    return np.asarray(cv2.add(under, cv2.multiply(top, a3, scale=1 / 255)), dtype=np.uint8)
+
+
+def between(low: Colour, high: Colour, t: Floats) -> Floats:
+    """Colours float32[h,w,3] from `low` (t = 0) to `high` (t = 1)."""
+    return np.stack([low[i] + (high[i] - low[i]) * t for i in range(3)], axis=2).astype(np.float32)
+
+
+def soften(picture: Pixels, sigma: float) -> Pixels:
+    """A Gaussian blur; wide ones are made on a reduced picture."""
+    step = max(min(int(sigma / 2), 8), 1)
+    if step == 1:
+        return np.asarray(cv2.GaussianBlur(picture, (0, 0), max(sigma, 0.3)), dtype=np.uint8)
+    height, width = picture.shape[:2]
+    small = cv2.resize(picture, (max(width // step, 1), max(height // step, 1)), interpolation=cv2.INTER_AREA)
+    small = cv2.GaussianBlur(small, (0, 0), sigma / step)
+    return np.asarray(cv2.resize(small, (width, height), interpolation=cv2.INTER_LINEAR), dtype=np.uint8)
 
 
 def add_clouds(rng: np.random.Generator, picture: Pixels, *, colour: Colour, dark: Colour, horizon: float) -> Pixels:
-    """Cumulus banks over the lower sky and thin streaks over the upper."""
-    height, width = picture.shape[:2]
+    """Cumulus banks over the lower sky and thin streaks over the upper; made at half size, they are soft."""
+    height, width = (max(v // 2, 8) for v in picture.shape[:2])
     size = (width, height)
     y = np.linspace(0, 1, height, dtype=np.float32)[:, None]
     puffs = clouds_noise(rng, size, cell=height * 0.34)
     detail = clouds_noise(rng, size, cell=height * 0.09)
     band = np.exp(-(((y - horizon * 0.62) / 0.22) ** 2)).astype(np.float32)
     body = puffs + detail * 0.35 + band * 1.5 - 1.25
-    alpha = np.clip(body * 2.2, 0, 1)
-    above = np.roll(cv2.GaussianBlur(body, (0, 0), height * 0.012), int(height * 0.045), axis=0)
-    lit = np.clip((cv2.GaussianBlur(body, (0, 0), height * 0.008) - above) * 0.55 + 0.55, 0, 1)[:, :, None]
     narrow = clouds_noise(rng, (max(width // 7, 2), height), cell=height * 0.09)
-    streak = np.clip(cv2.resize(narrow, size, interpolation=cv2.INTER_CUBIC) * 0.5 - 0.45, 0, 0.55)
-    picture = blend(picture, colour, streak * (1 - y))
-    paint = np.array(dark, dtype=np.float32) * (1 - lit) + np.array(colour, dtype=np.float32) * lit
-    a = alpha[:, :, None]
-    return (picture * (1 - a) + paint * a + 0.5).astype(np.uint8)
+    streak = np.clip(cv2.resize(narrow, size, interpolation=cv2.INTER_CUBIC) * 0.5 - 0.45, 0, 0.55) * (1 - y)
+    picture = lay(picture, between(colour, colour, streak), streak.astype(np.float32))
+    above = np.roll(cv2.GaussianBlur(body, (0, 0), height * 0.012), int(height * 0.045), axis=0)
+    lit = np.clip((cv2.GaussianBlur(body, (0, 0), height * 0.008) - above) * 0.55 + 0.55, 0, 1)
+    return lay(picture, between(dark, colour, lit), np.clip(body * 2.2, 0, 1))
 
 
 def foliage(rng: np.random.Generator, picture: Pixels, *, top: float, base: Colour, cell: float) -> Pixels:
     """A bank of leaves below the height `top` (0..1): clumps that the sun strikes from above, ragged at the edge."""
-    height, width = picture.shape[:2]
+    height, width = (max(v // 2, 8) for v in picture.shape[:2])
     size = (width, height)
     clumps = clouds_noise(rng, size, cell=height * cell, octaves=3)
     leaves = clouds_noise(rng, size, cell=height * 0.035, octaves=2)
@@ -87,8 +109,7 @@ def foliage(rng: np.random.Generator, picture: Pixels, *, top: float, base: Colo
     dark = shade(shade(base))
     tones = [shade(dark, 0.7), dark, base, lighten(base, 0.3), mix(lighten(base, 0.5), (240, 255, 180), 0.4)]
     paint = np.stack([np.interp(sun, stops, [t[i] for t in tones]) for i in range(3)], axis=2)
-    a = alpha[:, :, None]
-    return (picture * (1 - a) + paint * a + 0.5).astype(np.uint8)
+    return lay(picture, paint.astype(np.float32), alpha)
 
 
 def sky(rng: np.random.Generator, size: tuple[int, int]) -> Pixels:
@@ -125,9 +146,9 @@ def garden(rng: np.random.Generator, size: tuple[int, int]) -> Pixels:
     picture = add_clouds(rng, picture, colour=(255, 255, 255), dark=(190, 212, 234), horizon=0.5)
     picture = foliage(rng, picture, top=0.42, base=(126, 190, 110), cell=0.22)
     height = size[1]
-    picture = np.asarray(cv2.GaussianBlur(picture, (0, 0), height * 0.006), dtype=np.uint8)
+    picture = soften(picture, height * 0.006)
     picture = foliage(rng, picture, top=0.68, base=(78, 158, 84), cell=0.15)
-    return np.asarray(cv2.GaussianBlur(picture, (0, 0), height * 0.0025), dtype=np.uint8)
+    return picture
 
 
 def _town(rng: np.random.Generator, picture: Pixels, *, far: Colour, near: Colour, lit: Colour, share: float) -> Pixels:
@@ -253,5 +274,5 @@ def random_background(rng: np.random.Generator, size: tuple[int, int]) -> Pixels
     x, y = int(rng.integers(big.shape[1] - width + 1)), int(rng.integers(big.shape[0] - height + 1))
     out = np.ascontiguousarray(big[y : y + height, x : x + width])
     if rng.random() < 0.4:
-        out = np.asarray(cv2.GaussianBlur(out, (0, 0), height * float(rng.uniform(0.003, 0.02))), dtype=np.uint8)
+        out = soften(out, height * float(rng.uniform(0.003, 0.02)))
     return out

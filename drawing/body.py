@@ -56,8 +56,10 @@ def _neck(pen: Pen, look: Look, shift: float, turn: float) -> None:
     skin = SKIN[look.skin]
     half = 0.27 if not look.boy else 0.34
     x = -0.05 * turn
-    neck = smooth([(x - half, 0.6), (x - half * 0.95 + shift * 0.4, 1.15), (shift - half * 1.15, 1.5), (shift - 0.75, 1.78),
-                   (shift, 2.25), (shift + 0.75, 1.78), (shift + half * 1.15, 1.5), (x + half * 0.95 + shift * 0.4, 1.15),
+    neck = smooth([(x - half, 0.6), (x - half * 0.95 + shift * 0.4, 1.15), (shift - half * 1.15, 1.5),
+                   (shift - 0.75, 1.78),
+                   (shift, 2.25), (shift + 0.75, 1.78), (shift + half * 1.15, 1.5), (x + half * 0.95 + shift * 0.4,
+                   1.15),
                    (x + half, 0.6)])  # fmt: skip
     clip = pen.shape(neck, skin, line=mix(line(skin), (150, 80, 70), 0.3), w=0.026)
     under = ellipse(x + 0.1 * turn, 0.82, 0.72, 0.56)
@@ -154,7 +156,8 @@ def _front(pen: Pen, look: Look, at: _At, clip: Clip | None, turn: float) -> Non
         for y in (2.2, 2.65, 3.1, 3.55, 4.0):
             pen.fill(put(ellipse(0.07, y, 0.06, 0.06)), (232, 206, 120))
     elif outfit.kind == "hoodie":
-        hood = put(smooth([(-0.50, 1.35), (-0.86, 1.62), (-0.5, 2.02), (0, 2.16), (0.5, 2.02), (0.86, 1.62), (0.50, 1.35),
+        hood = put(smooth([(-0.50, 1.35), (-0.86, 1.62), (-0.5, 2.02), (0, 2.16), (0.5, 2.02), (0.86, 1.62), (0.50,
+                           1.35),
                            (0.34, 1.7), (0, 1.88), (-0.34, 1.7)], closed=True))  # fmt: skip
         pen.shape(hood, mix(base, second, 0.15), shade=dark, line=edge, w=0.03, light=(-0.06, -0.06))
         for s in (-1, 1):
@@ -162,7 +165,8 @@ def _front(pen: Pen, look: Look, at: _At, clip: Clip | None, turn: float) -> Non
         pocket = put(path((-0.5, 3.5), (0.5, 3.5), (0.72, 4.2), (-0.72, 4.2)))
         pen.stroke(pocket, 0.024, edge, closed=True)
     elif outfit.kind == "dress":
-        pen.shape(put(smooth([(-0.44, 1.55), (-0.3, 1.95), (0, 2.08), (0.3, 1.95), (0.44, 1.55), (0.55, 1.75), (0.3, 2.14),
+        pen.shape(put(smooth([(-0.44, 1.55), (-0.3, 1.95), (0, 2.08), (0.3, 1.95), (0.44, 1.55), (0.55, 1.75),
+                              (0.3, 2.14),
                               (0, 2.26), (-0.3, 2.14), (-0.55, 1.75)], closed=True)), second, shade=second_dark,
                   line=second_edge, w=0.025)  # fmt: skip
         pen.flood(pen.within(clip, put(path((-2, 3.3), (2, 3.3), (2, 3.55), (-2, 3.55)))), accent)
@@ -176,7 +180,8 @@ def _front(pen: Pen, look: Look, at: _At, clip: Clip | None, turn: float) -> Non
                 pen.fill(put(ellipse(s * 0.26, y, 0.06, 0.06)), second_dark)
     elif outfit.kind == "yukata":
         for s in (-1, 1):
-            pen.shape(put(path((s * 0.46, 1.42), (s * 0.56, 1.6), (-s * 0.16, 3.2), (-s * 0.34, 3.0), (s * 0.3, 1.7))), second,
+            pen.shape(put(path((s * 0.46, 1.42), (s * 0.56, 1.6), (-s * 0.16, 3.2), (-s * 0.34, 3.0), (s * 0.3,
+                      1.7))), second,
                       shade=second_dark, line=second_edge, w=0.025, light=(-0.04, -0.03))  # fmt: skip
         rng = np.random.default_rng(look.locks)
         for _ in range(16):
@@ -245,7 +250,8 @@ def legs(pen: Pen, look: Look, at: _At) -> None:
     skin_line = mix(line(skin), (150, 80, 70), 0.3)
     long = look.boy or outfit.kind in ("hoodie", "tshirt", "coat")
     for s in (-1, 1):
-        leg = smooth([(s * 0.92, 4.2), (s * 0.94, 5.6), (s * 0.72, 7.4), (s * 0.66, 9.9), (s * 0.28, 9.9), (s * 0.24, 7.4),
+        leg = smooth([(s * 0.92, 4.2), (s * 0.94, 5.6), (s * 0.72, 7.4), (s * 0.66, 9.9), (s * 0.28, 9.9),
+                      (s * 0.24, 7.4),
                       (s * 0.08, 5.4), (s * 0.02, 4.2)])  # fmt: skip
         if long:
             base, dark, edge = _cloth(outfit.second if outfit.second != "white" else "grey")

@@ -88,7 +88,8 @@ def _accessory(pen: Pen, look: Look, yaw: float, *, flip: bool) -> None:
     x, depth = 1.05 * float(np.sin(np.radians(lon))), float(np.cos(np.radians(lon)))
     if look.accessory == "headband" and yaw < 115:
         a = 0.35 * float(np.sin(np.radians(yaw)))
-        band = np.vstack([smooth([(-1.08, -0.42 + a * 0.2), (-0.6 - a, -0.92), (0.0 - a, -1.06), (0.62 - a * 0.4, -0.90),
+        band = np.vstack([smooth([(-1.08, -0.42 + a * 0.2), (-0.6 - a, -0.92), (0.0 - a, -1.06), (0.62 - a * 0.4,
+                                  -0.90),
                                   (1.06, -0.42)]),
                           smooth([(1.02, -0.30), (0.56 - a * 0.4, -0.74), (0.0 - a, -0.88), (-0.56 - a, -0.75),
                                   (-1.06, -0.27 + a * 0.2)])])  # fmt: skip

@@ -88,7 +88,7 @@ def draw_face(pen: Pen, look: Look, pose: Pose, *, yaw: float, fringe: tuple[Pat
 
 
 def _features(pen: Pen, look: Look, pose: Pose, clip: Clip | None, t: float, nod: float, outline: Colour) -> None:
-    y = 0.31 + nod
+    y = 0.335 + nod
     _blush(pen, pose, clip, [(-0.50 + 0.34 * t, 0.27), (0.50 + 0.17 * t, 0.27 - 0.08 * t)], y + 0.27)
     _eye(pen, look, pose, x=-0.405 + 0.345 * t, y=y, half=0.268 - 0.012 * t, outer=-1)
     _eye(pen, look, pose, x=0.405 + 0.205 * t, y=y, half=0.268 - 0.07 * t, outer=1)
@@ -102,7 +102,7 @@ def _features(pen: Pen, look: Look, pose: Pose, clip: Clip | None, t: float, nod
 
 
 def _side_features(pen: Pen, look: Look, pose: Pose, clip: Clip | None, nod: float, outline: Colour) -> None:
-    y = 0.31 + nod * 0.5
+    y = 0.325 + nod * 0.5
     _blush(pen, pose, clip, [(0.52, 0.22)], y + 0.27)
     _eye(pen, look, pose, x=0.67, y=y, half=0.145, outer=-1)
     opened = pose.talk if pose.talk > 0 else {"open": 0.6, "laugh": 1.0, "grin": 0.7, "small": 0.4}.get(pose.mouth, 0)
@@ -153,7 +153,8 @@ def _eye(pen: Pen, look: Look, pose: Pose, *, x: float, y: float, half: float, o
          (x + outer * half * 0.72, top + high * 0.24 + slant * 0.4), outer_corner]
     )  # fmt: skip
     lower = smooth(
-        [outer_corner, (x + outer * half * 0.74, low - high * 0.24), (x, low), (x - outer * half * 0.7, low - high * 0.2),
+        [outer_corner, (x + outer * half * 0.74, low - high * 0.24), (x, low), (x - outer * half * 0.7,
+         low - high * 0.2),
          inner_corner]
     )  # fmt: skip
     white = np.vstack([upper, lower])

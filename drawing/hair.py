@@ -70,7 +70,7 @@ def make_hair(look: Look, yaw: float, *, flip: bool) -> Hair:
     hairline = [(_x(a, yaw), h) for a, h in ((-74, 0.05), (-52, -0.28), (0, -0.42), (52, -0.28), (74, 0.05))
                 if _depth(a, yaw) > 0.02]  # fmt: skip
     turned = min(yaw, 90) / 90
-    arc = ellipse(cx, -0.15, rx, top, start=170, end=370 - 42 * turned**0.7, steps=40)
+    arc = ellipse(cx, -0.15, rx, top, start=170, end=370 - 38 * turned**0.7, steps=40)
     if yaw >= 115:
         cap = np.vstack(
             [ellipse(cx, -0.15, rx, top, start=160, end=380, steps=40), smooth([(0.95, 0.5), (0, 0.8), (-0.95, 0.5)])]
@@ -85,7 +85,7 @@ def make_hair(look: Look, yaw: float, *, flip: bool) -> Hair:
     for root, tip, height, half in _FRINGE[look.fringe]:
         root, tip = root * sign, tip * sign
         jitter = float(rng.uniform(-0.05, 0.05))
-        height = height + jitter + (0.05 if look.boy else 0.0)
+        height = height - 0.03 + jitter + (0.05 if look.boy else 0.0)
         half = half * float(rng.uniform(0.9, 1.15))
         if yaw >= 115 or (_depth(root, yaw) < 0.05 and _depth(tip, yaw) < 0.05):
             continue
@@ -93,8 +93,9 @@ def make_hair(look: Look, yaw: float, *, flip: bool) -> Hair:
         w = half * np.pi / 180
         squeeze0, squeeze1 = max(_depth(root, yaw), 0.3), max(_depth(mid, yaw), 0.3)
         lock = _lock(
-            (_x(root * 0.8, yaw), -0.72), (_x(mid, yaw, 1.03), (-0.36 + height) / 2), (_x(tip, yaw, 0.98), height),
-            w * squeeze0 * 1.2, w * squeeze1,
+            (_x(root * 0.8, yaw, 0.80), -0.72), (_x(mid, yaw, 1.03), (-0.36 + height) / 2), (_x(tip, yaw, 0.98),
+            height),
+            w * squeeze0 * 1.1, w * squeeze1,
         )  # fmt: skip
         fringe.append(lock)
         strands += _edges(lock)
@@ -109,11 +110,10 @@ def make_hair(look: Look, yaw: float, *, flip: bool) -> Hair:
         _back_of_head(panel, rng, locks, strands)
     crown = (cx + 0.35 * side - 0.04, -1.15)
     if yaw < 115:
-        for a in (-62, -30, 8, 40):
-            if _depth(a, yaw) > 0.2:
-                strands.append(
-                    smooth([(crown[0] + _x(a, yaw) * 0.2, -1.08), (_x(a, yaw, 0.85), -0.78), (_x(a, yaw, 1.0), -0.45)])
-                )
+        for a in (-58, -24, 12, 46):
+            if _depth(a, yaw) > 0.25:
+                ends = [(crown[0] + _x(a, yaw) * 0.25, -1.02), (_x(a, yaw, 0.72), -0.86), (_x(a, yaw, 0.90), -0.62)]
+                strands.append(smooth(ends))
     return Hair(cap, tuple(locks), tuple(fringe), tuple(far), tuple(strands))
 
 
@@ -167,7 +167,8 @@ def _mass(look: Look, yaw: float, rng: np.random.Generator) -> tuple[list[Path],
     shapes: list[Path] = []
     n = 6 if end > 1.5 else 5
     span = (right - left) / n
-    body = path((left, -0.2), (right, -0.2), (centre + (right - centre) * wide, end * 0.72), (centre, end * 0.8),
+    body = path((left * 0.9, -0.35), (right * 0.9, -0.35), (centre + (right - centre) * wide, end * 0.72), (centre,
+                end * 0.8),
                 (centre + (left - centre) * wide, end * 0.72))  # fmt: skip
     shapes.append(np.vstack([smooth(body[[0, 4]]), smooth(body[[3, 2]]), smooth(body[[2, 1]])]))
     strands: list[Path] = []
@@ -187,9 +188,10 @@ def _mass(look: Look, yaw: float, rng: np.random.Generator) -> tuple[list[Path],
 def _tail(anchor: tuple[float, float], s: float, length: float, fat: float, swing: float) -> list[Path]:
     """A bound tail from its anchor: `s` the side to which it falls, `fat` its half width."""
     ax, ay = anchor
-    spine = [(ax, ay), (ax + s * 0.34 * swing, ay + 0.05 * length), (ax + s * 0.52 * swing, ay + 0.35 * length),
-             (ax + s * 0.40 * swing, ay + 0.72 * length), (ax + s * 0.52 * swing, ay + length)]  # fmt: skip
-    widths = [0.16, fat * 0.8, fat, fat * 0.72, 0.0]
+    spine = [(ax, ay), (ax + s * 0.26 * swing, ay + 0.07 * length), (ax + s * 0.50 * swing, ay + 0.28 * length),
+             (ax + s * 0.50 * swing, ay + 0.52 * length), (ax + s * 0.36 * swing, ay + 0.78 * length),
+             (ax + s * 0.56 * swing, ay + length)]  # fmt: skip
+    widths = [0.10, fat * 0.66, fat * 0.98, fat, fat * 0.62, 0.0]
     left = smooth([(x - w, y) for (x, y), w in zip(spine, widths, strict=True)])
     right = smooth([(x + w, y) for (x, y), w in zip(spine, widths, strict=True)])
     whole = np.vstack([left, right[::-1]])
@@ -225,6 +227,15 @@ def _tails(look: Look, yaw: float, *, flip: bool) -> list[tuple[list[Path], floa
     return out
 
 
+def _paint_tail(pen: Pen, shapes: list[Path], colour: Colour) -> None:
+    """A tail with two long strands in it."""
+    whole = shapes[0]
+    n = len(whole) // 2
+    left, right = whole[:n], whole[: n - 1 : -1]
+    strands = [(left * (1 - k) + right * k)[b:e][::-1] for k, b, e in ((0.34, n // 3, n - 3), (0.64, n // 5, n - 8))]
+    _paint(pen, shapes, strands, colour, lit=True, y1=3.0)
+
+
 def _paint(pen: Pen, shapes: list[Path], strands: list[Path], colour: Colour, *, lit: bool, y1: float) -> Clip | None:
     outline = line(colour)
     for shape in shapes:
@@ -252,7 +263,7 @@ def draw_back_hair(pen: Pen, look: Look, hair: Hair, *, yaw: float, flip: bool) 
     rng = np.random.default_rng(look.locks + 1)
     for shapes, depth, anchor in _tails(look, yaw, flip=flip):
         if depth <= 0.25 and yaw < 115:
-            _paint(pen, shapes, [], colour, lit=True, y1=3.0)
+            _paint_tail(pen, shapes, colour)
             _band(pen, look, anchor)
     if look.back == "double_bun" and yaw < 115:
         _buns(pen, look, yaw)
@@ -283,7 +294,7 @@ def draw_front_hair(pen: Pen, look: Look, hair: Hair, *, yaw: float, flip: bool)
         _buns(pen, look, yaw)
     for shapes, depth, anchor in _tails(look, yaw, flip=flip):
         if depth > 0.25 or yaw >= 115:
-            _paint(pen, shapes, [], colour, lit=True, y1=3.0)
+            _paint_tail(pen, shapes, colour)
             _band(pen, look, anchor)
 
 
@@ -292,12 +303,11 @@ def _halo(pen: Pen, clip: Clip | None, colour: Colour, yaw: float) -> None:
     glow = lighten(colour, 0.62 if max(colour) > 120 else 0.38)
     shift = 0.12 * float(np.sin(np.radians(yaw)))
     teeth: list[Path] = []
-    for k, x in enumerate(np.linspace(-0.86, 0.86, 15)):
-        if k in (7, 8) or k % 5 == 4:
-            continue
-        y = -0.60 + 0.26 * x * x
-        up, down = 0.07 + 0.05 * ((k * 7) % 3) / 2, 0.08 + 0.07 * ((k * 5) % 4) / 3
-        lean = 0.05 * x
-        teeth.append(path((x - 0.055 + shift, y), (x + lean * -1 + shift, y - up), (x + 0.055 + shift, y),
-                          (x + lean + shift, y + down)))  # fmt: skip
-    pen.flood(pen.within(clip, *teeth), glow, opacity=0.8)
+    for x0, x1, n in ((-0.90, -0.36, 5), (-0.28, -0.18, 1), (0.22, 0.66, 4), (0.74, 0.86, 1)):
+        xs = np.linspace(x0, x1, 2 * n + 1)
+        ys = -0.62 + 0.30 * xs**2
+        low = ys + np.where(np.arange(len(xs)) % 2 == 1, 0.15, 0.035) + 0.02 * np.sin(xs * 40)
+        high = ys - np.where(np.arange(len(xs)) % 2 == 1, 0.05, 0.015)
+        upper, under = np.stack([xs + shift, high], axis=1), np.stack([xs * 0.99 + shift, low], axis=1)
+        teeth.append(np.vstack([upper, under[::-1]]))
+    pen.flood(pen.within(clip, *teeth), glow, opacity=0.72)

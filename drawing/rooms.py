@@ -5,7 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from drawing.canvas import Canvas, Pen, Pixels, bend, ellipse, path, smooth
+from drawing.canvas import Canvas, Path, Pen, Pixels, ellipse, path, smooth
 from drawing.palette import Colour, lighten, line, mix, shade
 
 
@@ -52,6 +52,16 @@ def _window(
     pen.stroke(path((x, y + h * 0.4), (x + w, y + h * 0.4)), 0.010, frame)
 
 
+def _curtain(x: float, half: float, low: float) -> Path:
+    """A curtain that hangs in three folds."""
+    left = smooth([(x - half * 0.8, 0.04), (x - half, 0.3), (x - half * 1.1, low)])
+    hem = smooth(
+        [(x - half * 0.7, low + 0.012), (x - half * 0.3, low), (x + half * 0.2, low + 0.014), (x + half * 0.7, low)]
+    )
+    right = smooth([(x + half * 1.1, low + 0.006), (x + half, 0.3), (x + half * 0.8, 0.04)])
+    return np.vstack([left, hem, right])
+
+
 def classroom(rng: np.random.Generator, size: tuple[int, int]) -> Pixels:
     """A classroom by day: windows to one side, a board, desks."""
     canvas, pen, ratio = _ground(size, (238, 230, 208), (250, 240, 216), (206, 166, 118), 0.74)
@@ -63,16 +73,9 @@ def classroom(rng: np.random.Generator, size: tuple[int, int]) -> Pixels:
     for k in range(3):
         _window(pen, 0.05 + k * 0.31, 0.08, 0.27, 0.47, (246, 246, 250), (132, 194, 244), (214, 238, 250), rng)
     for k in range(4):
-        curtain = smooth(
-            [
-                (0.0 + k * 0.31, 0.05),
-                (0.035 + k * 0.31, 0.3),
-                (0.01 + k * 0.31, 0.58),
-                (-0.035 + k * 0.31, 0.58),
-                (-0.03 + k * 0.31, 0.05),
-            ]
-        )
+        curtain = _curtain(k * 0.31, 0.03, 0.58)
         pen.shape(curtain, (252, 246, 232), shade=(226, 210, 200), line=(190, 170, 160), w=0.003, light=(-0.02, 0))
+        pen.taper(path((k * 0.31, 0.06), (k * 0.31 - 0.006, 0.56)), 0.005, (214, 198, 190))
     width = ratio - board - 0.06
     pen.shape(
         path((board, 0.14), (board + width, 0.14), (board + width, 0.54), (board, 0.54)),
@@ -112,10 +115,10 @@ def bedroom(rng: np.random.Generator, size: tuple[int, int]) -> Pixels:
     _window(pen, ratio * 0.08, 0.10, 0.42, 0.42, (250, 246, 240), (96, 96, 178), (250, 172, 140), rng)
     for s in (0, 1):
         x = ratio * 0.08 - 0.05 + s * 0.47
-        curtain = smooth(
-            [(x, 0.06), (x + 0.05, 0.3), (x + 0.03, 0.62), (x - 0.06, 0.62), (x - 0.03, 0.3), (x - 0.04, 0.06)]
-        )
+        curtain = _curtain(x - 0.01, 0.07, 0.64)
         pen.shape(curtain, (250, 190, 180), shade=(220, 150, 160), line=(180, 110, 120), w=0.004, light=(-0.02, 0))
+        for fold in (-0.03, 0.025):
+            pen.taper(path((x - 0.01 + fold * 0.7, 0.07), (x - 0.01 + fold, 0.62)), 0.006, (222, 150, 156))
     sx = ratio * 0.62
     for shelf in range(3):
         y = 0.18 + 0.17 * shelf
@@ -150,7 +153,8 @@ def bedroom(rng: np.random.Generator, size: tuple[int, int]) -> Pixels:
                 (240, 244, 255),
                 opacity=0.8,
             )
-    pen.shape(smooth([(ratio - 0.34, 0.70), (ratio - 0.06, 0.62), (ratio + 0.1, 0.66), (ratio + 0.1, 0.78), (ratio - 0.3, 0.80)], closed=True),
+    pen.shape(smooth([(ratio - 0.34, 0.70), (ratio - 0.06, 0.62), (ratio + 0.1, 0.66), (ratio + 0.1, 0.78),
+              (ratio - 0.3, 0.80)], closed=True),
               (250, 248, 252), shade=(214, 206, 226), line=(130, 120, 150), w=0.004, light=(-0.02, -0.02))  # fmt: skip
     height, width = size[1], size[0]
     yy, xx = np.mgrid[0:height, 0:width].astype(np.float32)
@@ -209,7 +213,8 @@ def train(rng: np.random.Generator, size: tuple[int, int]) -> Pixels:
         x = -0.2 + k * 0.62
         _window(pen, x, 0.16, 0.52, 0.36, (176, 182, 196), top, low, rng)
         seat: Colour = (86, 120, 176)
-        pen.shape(smooth([(x + 0.0, 0.60), (x + 0.26, 0.585), (x + 0.52, 0.60), (x + 0.53, 0.80), (x - 0.01, 0.80)], closed=True), seat,
+        pen.shape(smooth([(x + 0.0, 0.60), (x + 0.26, 0.585), (x + 0.52, 0.60), (x + 0.53, 0.80), (x - 0.01,
+                  0.80)], closed=True), seat,
                   shade=shade(seat), line=line(seat), w=0.004, light=(-0.02, -0.03))  # fmt: skip
         pen.shape(
             path((x - 0.02, 0.78), (x + 0.54, 0.78), (x + 0.55, 0.86), (x - 0.03, 0.86)),
@@ -228,6 +233,3 @@ def train(rng: np.random.Generator, size: tuple[int, int]) -> Pixels:
     fall = np.linspace(0.28, 0.05, width, dtype=np.float32)[None, :, None] * np.ones((height, 1, 1), dtype=np.float32)
     out = (canvas.px * (1 - fall) + tint * fall + 0.5).astype(np.uint8)
     return np.asarray(cv2.GaussianBlur(out, (0, 0), 0.6), dtype=np.uint8)
-
-
-__all__ = ["bedroom", "bend", "classroom", "corridor", "train"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 
 import numpy as np
 
@@ -15,7 +16,7 @@ Beat = tuple[tuple[Pose, ...], int]
 
 @dataclass(frozen=True)
 class Actor:
-    """A person in a shot: centre of the skull (x of the width, y of the height) and its radius as a share of the height."""
+    """A person in a shot: the skull's centre (x of the width, y of the height) and radius (of the height)."""
 
     person: Person
     costume: str
@@ -73,7 +74,7 @@ def make_script(seed: int, frames: int) -> tuple[list[Plan], list[Person], list[
 
 def _share(total: int, parts: int) -> list[int]:
     cuts = [round(total * i / parts) for i in range(parts + 1)]
-    return [b - a for a, b in zip(cuts, cuts[1:], strict=False)]
+    return [b - a for a, b in pairwise(cuts)]
 
 
 def _opening(rng: np.random.Generator, cast: list[Person], frames: int) -> list[Plan]:

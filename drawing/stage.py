@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import cv2
 import numpy as np
 
-from drawing.backgrounds import PLACES
+from drawing.backgrounds import PLACES, soften
 from drawing.canvas import Canvas, Pixels
 from drawing.cast import Pose
 from drawing.characters import Box, Light, draw_person
@@ -81,7 +81,7 @@ class Stage:
             y = int((big[1] - height) * 0.55)
             picture = np.ascontiguousarray(whole[y : y + height, x : x + width])
             if plan.blur > 0:
-                picture = np.asarray(cv2.GaussianBlur(picture, (0, 0), plan.blur * height), dtype=np.uint8)
+                picture = soften(picture, plan.blur * height)
         if plan.title:
             picture = title_card(picture)
         return Canvas(picture)

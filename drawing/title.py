@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import cv2
 import numpy as np
 
 from drawing.canvas import Canvas, Pen, Pixels, ellipse, path
@@ -53,5 +52,5 @@ def title_card(picture: Pixels) -> Pixels:
     for extra, colour in ((26, (86, 70, 150)), (14, (255, 255, 255)), (4, (238, 120, 160))):
         for s in strokes:
             px = max(round((0.16 * unit + extra * height / 720) * canvas.ss), 1)
-            cv2.polylines(canvas.px, [pen._device(s)], False, colour, px, cv2.LINE_AA, 4)
+            pen.stroke(s, 0, colour, px=px)
     return canvas.finish()

@@ -12,7 +12,7 @@ Box = tuple[float, float, float, float]
 
 @dataclass
 class Seen:
-    """A person in a drawing. `box`: the face (left, top, right, bottom; 0..1 of the picture), None if it cannot be seen.
+    """A person in a drawing. `box`: the face (left, top, right, bottom; 0..1), None if it cannot be seen.
 
     `name` is empty for extras, whose `key` is extra_N. In a moving drawing `box` is that of the middle frame and
     `boxes` has one entry a frame of the drawing's runs.
