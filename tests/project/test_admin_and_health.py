@@ -1,0 +1,116 @@
+"""The first admin, login, headers, /healthz and the status page."""
+
+from __future__ import annotations
+
+import io
+import re
+import stat
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.core.management import CommandError, call_command
+from django.test import Client
+from redis import Redis
+
+from project.admin_user import first_admin
+from tests.conftest import PASSWORD
+
+
+def test_the_first_admin_is_made_once_with_a_random_kept_password(db: None, tmp_path: Path) -> None:
+    kept = tmp_path / "admin_password"
+    made = first_admin(kept)
+    assert made is not None
+    assert stat.S_IMODE(kept.stat().st_mode) == 0o600
+    assert first_admin(kept) == made
+    assert User.objects.get().check_password(made[1])
+    assert len(made[1]) >= 20
+
+
+def test_a_changed_password_is_not_announced(db: None, tmp_path: Path) -> None:
+    made = first_admin(tmp_path / "admin_password")
+    assert made is not None
+    admin = User.objects.get()
+    admin.set_password(PASSWORD)
+    admin.save()
+    assert first_admin(tmp_path / "admin_password") is None
+
+
+def test_create_admin_prints_a_password_that_works(db: None) -> None:
+    out = io.StringIO()
+    call_command("create_admin", "ann", stdout=out)
+    assert Client().login(username="ann", password=out.getvalue().split("Password: ")[1].strip())
+    with pytest.raises(CommandError, match="ann"):
+        call_command("create_admin", "ann")
+
+
+def test_create_admin_refuses_a_weak_password(db: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO("123\n"))
+    with pytest.raises(CommandError, match="short"):
+        call_command("create_admin", "ann", "--password-stdin")
+    assert not User.objects.exists()
+
+
+def test_nobody_logged_in_gets_the_login_page_and_may_log_in(bob: User, client: Client) -> None:
+    answer = client.get("/status/")
+    assert answer.status_code == 302
+    assert answer["Location"].startswith("/login/")
+    page = client.get("/login/")
+    assert page.status_code == 200
+    assert "script-src 'self'" in page["Content-Security-Policy"]
+    assert "unsafe-inline" not in page["Content-Security-Policy"].split("style-src-attr")[0]
+    assert page["X-Frame-Options"] == "DENY"
+    assert page["X-Content-Type-Options"] == "nosniff"
+    answer = client.post("/login/", {"username": "bob", "password": PASSWORD, "next": "https://evil.example/"})
+    assert answer["Location"] == "/"
+    assert client.post("/login/", {"username": "bob", "password": "wrong"}).status_code in (200, 302)
+
+
+def test_no_template_holds_an_inline_script_or_handler() -> None:
+    root = Path(__file__).resolve().parents[2] / "templates"
+    for path in root.rglob("*.html"):
+        text = re.sub(r"{% comment %}.*?{% endcomment %}", "", path.read_text(encoding="utf-8"), flags=re.S)
+        assert not re.search(r"<script(?![^>]*\b(src=|type=\"application/json\"))", re.sub(r"{%.*?%}", "", text)), path
+        assert not re.search(r"<[^>]*\son[a-z]+=", text), path
+        assert not re.search(r"<style|javascript:|hx-on|//cdn|https?://[^\"]*\.js", text), path
+
+
+def test_healthz_needs_no_login_and_tells_no_details(db: None, client: Client, queues: str, settings: Any) -> None:
+    answer = client.get("/healthz")
+    assert answer.status_code == 200
+    assert answer.json() == {"ok": True, "db": "ok", "redis": "ok", "disk": "ok"}
+    settings.KOMA_DISK_RESERVE_BYTES = 2**60
+    assert client.get("/healthz").json()["disk"] == "bad"
+
+
+def test_healthz_says_when_redis_is_gone(db: None, client: Client, settings: Any, tmp_path: Path) -> None:
+    settings.REDIS_URL = f"unix://{tmp_path}/nobody.sock"
+    answer = client.get("/healthz")
+    assert answer.status_code == 503
+    assert answer.json() == {"ok": False, "db": "ok", "redis": "bad", "disk": "ok"}
+
+
+def test_the_status_page_is_for_admins(as_alice: Client, as_bob: Client, queues: str) -> None:
+    page = as_alice.get("/status/").content.decode()
+    assert "queue gpu" in page
+    assert "Networks run on the" in page
+    assert as_bob.get("/status/").status_code == 403
+
+
+def test_the_status_page_works_without_redis(as_alice: Client, settings: Any, tmp_path: Path) -> None:
+    settings.REDIS_URL = f"unix://{tmp_path}/nobody.sock"
+    assert "Redis does not answer" in as_alice.get("/status/").content.decode()
+
+
+def test_the_offline_guard_stops_connections_to_other_machines(redis_url: str) -> None:
+    import socket
+
+    from tests.offline import ReachedOutside
+
+    with pytest.raises(ReachedOutside):
+        socket.create_connection(("192.0.2.1", 80), timeout=1)
+    with pytest.raises(ReachedOutside):
+        socket.getaddrinfo("example.org", 80)
+    with Redis.from_url(redis_url) as server:
+        assert server.ping()

@@ -1,0 +1,83 @@
+"""`manage.py runworker`: one process for the gpu queue, a child a job elsewhere, and a sweep in each."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import django_rq
+import pytest
+from django.core.management import CommandError, call_command
+from rq.serializers import JSONSerializer
+
+from ingest import worker
+
+
+def note_pid(key: str) -> None:
+    """A job: append this process's id to a list in Redis."""
+    django_rq.get_connection("cpu").rpush(key, os.getpid())
+
+
+def run_two(queue: str) -> list[int]:
+    connection = django_rq.get_connection(queue)
+    for _ in range(2):
+        django_rq.get_queue(queue).enqueue("tests.project.test_worker.note_pid", "pids")
+    call_command("runworker", queue, "--burst")
+    return [int(pid) for pid in connection.lrange("pids", 0, -1)]
+
+
+@pytest.fixture()
+def no_signals(monkeypatch: pytest.MonkeyPatch) -> None:
+    """pytest keeps its own Ctrl-C."""
+    monkeypatch.setattr("rq.worker.BaseWorker._install_signal_handlers", lambda self: None)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_gpu_queue_keeps_its_process(queues: str, no_signals: None) -> None:
+    assert run_two("gpu") == [os.getpid()] * 2
+
+
+@pytest.mark.django_db(transaction=True)
+def test_other_queues_give_each_job_a_process(queues: str, no_signals: None) -> None:
+    pids = run_two("cpu")
+    assert len(set(pids)) == 2
+    assert os.getpid() not in pids
+
+
+def test_jobs_travel_as_json(queues: str) -> None:
+    job = django_rq.get_queue("io").enqueue("tests.project.test_worker.note_pid", "pids")
+    assert job.serializer is JSONSerializer
+    raw = django_rq.get_connection("io").hget(job.key, "data")
+    assert b"pickle" not in raw
+    with pytest.raises(TypeError):
+        django_rq.get_queue("io").enqueue("tests.project.test_worker.note_pid", object())
+
+
+def test_an_unknown_queue_is_refused_by_name(queues: str) -> None:
+    with pytest.raises(CommandError, match="gup"):
+        call_command("runworker", "gup")
+
+
+def test_without_redis_the_command_says_so(settings: Any, tmp_path: Any) -> None:
+    from project.queues import rq_queues
+    from tests.conftest import _django_rq_queues
+
+    settings.RQ_QUEUES = rq_queues(f"unix://{tmp_path}/nobody.sock")
+    with _django_rq_queues(settings.RQ_QUEUES), pytest.raises(CommandError, match="REDIS_URL"):
+        call_command("runworker", "cpu", "--burst")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_sweep_sends_what_waits(queues: str, collection: Any) -> None:
+    from ingest.models import PipelineRun, StageRun
+
+    run = PipelineRun.objects.create(collection=collection, code_version="test")
+    row = StageRun.objects.create(run=run, stage="extract", order=0, queue="cpu", state="queued")
+    sweeper = worker.Sweeper()
+    sweeper.start()
+    for _ in range(100):
+        if django_rq.get_queue("cpu").count:
+            break
+        sweeper._stop.wait(0.05)
+    sweeper.stop()
+    assert django_rq.get_queue("cpu").job_ids == [f"stage-{row.pk}-0"]
