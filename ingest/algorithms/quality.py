@@ -33,6 +33,11 @@ def measure(luma: U8) -> Measures:
     return Measures(float(edges[0, 0]), float(spread[0, 0]), float(mean[0, 0]), blockiness(luma))
 
 
+def overall(measures: Measures) -> float:
+    """One number, higher is the better copy: sharp and unfaded, with little of the blocks that compression leaves."""
+    return round(measures.sharpness + 0.25 * measures.contrast - 4.0 * min(measures.blockiness, 2.0), 3)
+
+
 def blockiness(luma: U8, period: int = 8) -> float:
     """How much stronger steps at every `period`-th column and row are than elsewhere (0 none; 1 twice as strong)."""
     result = 0.0

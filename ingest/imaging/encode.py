@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from dataclasses import dataclass
 
 import cv2
@@ -60,6 +61,17 @@ def encode(picture: U8, how: PictureFormat) -> bytes:
     if not done:
         raise ValueError(f"a picture of {width} x {height} could not be written as {how.name}")
     return data.tobytes()
+
+
+def placeholder(picture: U8) -> str:
+    """A blurred picture of 16 pixels as a data URL of under 400 characters, to be shown while the preview loads."""
+    height, width = picture.shape[:2]
+    scale = 16 / max(height, width)
+    size = max(1, round(width * scale)), max(1, round(height * scale))
+    tiny = cv2.cvtColor(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), cv2.COLOR_RGB2BGR)
+    done, data = cv2.imencode(".webp", tiny, [cv2.IMWRITE_WEBP_QUALITY, 20])
+    url = "data:image/webp;base64," + base64.b64encode(data.tobytes()).decode("ascii") if done else ""
+    return url if len(url) < 400 else ""
 
 
 def encode_preview(picture: U8) -> bytes:

@@ -100,6 +100,7 @@ def extract(
             if picker is None:
                 look = look_of(timed.frame, video.info.pixel_aspect)
                 picker = _picker(params, look)
+                summary.shot_starts = picker.shot_starts
             number, summary.decoded = summary.decoded, summary.decoded + 1
             summary.duration_s = last_end = timed.time_s
             for drawing in picker.add(_view(number, timed, box, look)):
@@ -107,16 +108,17 @@ def extract(
         if picker is not None:
             for drawing in picker.finish():
                 yield _extracted(drawing, params, summary, box, video.info)
-            summary.shot_starts = picker.shot_starts
         summary.duration_s = last_end + (1.0 / video.info.fps if video.info.fps > 0 else 0.0)
         summary.warnings = list(video.warnings)
         summary.device = video.device
 
 
-def picture_at(path: Path | str, time_s: float, *, box: Box | None = None, limits: Limits | None = None) -> U8:
+def picture_at(
+    path: Path | str, time_s: float, *, box: tuple[int, int, int, int] | None = None, limits: Limits | None = None
+) -> U8:
     """The full picture on show at `time_s` (`Extracted.time_s`): uint8[h, w, 3] RGB. Raises UnreadableVideo."""
     timed, info = frame_at(path, time_s, limits=limits)
-    return rgb(timed.frame, look_of(timed.frame, info.pixel_aspect), box=box)
+    return rgb(timed.frame, look_of(timed.frame, info.pixel_aspect), box=Box(*box) if box else None)
 
 
 def _picker(params: ExtractParams, look: Look) -> Picker:

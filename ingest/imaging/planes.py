@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
@@ -26,8 +26,7 @@ _PLANAR = {
 _FULL = int(ColorRange.JPEG)
 
 
-@dataclass(frozen=True)
-class Box:
+class Box(NamedTuple):
     """A part of a frame in pixels of the coded picture, all even: columns left..right, rows top..bottom (exclusive)."""
 
     left: int

@@ -18,6 +18,19 @@ from av.video.frame import VideoFrame
 
 from ingest.imaging.sniff import UnreadableVideo, demuxer_of
 
+__all__ = [
+    "CPU",
+    "GPU",
+    "Limits",
+    "OpenVideo",
+    "TimedFrame",
+    "UnreadableVideo",
+    "VideoInfo",
+    "frame_at",
+    "open_video",
+    "probe",
+]
+
 # Decoders of films people have. Anything else is refused by name, not tried: rare decoders are where the bugs are.
 _NAMES = """
     h264 hevc av1 libdav1d libaom-av1 vp8 vp9 libvpx libvpx-vp9 mpeg1video mpeg2video mpegvideo mpeg4 msmpeg4

@@ -1,0 +1,250 @@
+"""A film's distinct pictures become Frame and Shot rows and stored files, in one decoding pass."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+from django.utils import timezone
+
+from ingest.algorithms.descriptors import DESCRIPTOR_VERSION
+from ingest.algorithms.quality import overall
+from ingest.errors import BadInput, KomaError
+from ingest.imaging.encode import PictureFormat, encode, encode_preview, placeholder
+from ingest.imaging.extraction import Extracted, ExtractParams, ExtractSummary, extract
+from ingest.imaging.store import StoreFull
+from ingest.models import Episode, Frame, RunState, Shot, SourceKind, StageRun
+from ingest.pipeline.contract import Context, Stage
+from ingest.restoring import source_path, store
+
+BATCH = 16
+BATCH_S = 2.0
+THREADS = 2
+
+PICTURE_FIELDS = (
+    "shot",
+    "pts",
+    "time_s",
+    "end_s",
+    "run_length",
+    "file",
+    "preview",
+    "placeholder",
+    "descriptor",
+    "descriptor_version",
+    "quality",
+    "measures",
+)
+
+
+@dataclass(slots=True)
+class ExtractChoices:
+    """What a person chooses for a run; see docs/decisions.md for the default picture format."""
+
+    mode: str = "drawings"
+    every_s: float = 0.5
+    trim_bars: bool = False
+    use_gpu: bool = False
+    picture_format: str = PictureFormat.name
+    picture_quality: int = PictureFormat.quality
+
+    def __post_init__(self) -> None:
+        self.extraction()
+        self.format()
+
+    def extraction(self) -> ExtractParams:
+        """The part that decides which pictures are taken. Raises ValueError."""
+        return ExtractParams(mode=self.mode, every_s=self.every_s, trim_bars=self.trim_bars, use_gpu=self.use_gpu)
+
+    def format(self) -> PictureFormat:
+        """The part that decides how they are written. Raises ValueError."""
+        return PictureFormat(self.picture_format, self.picture_quality)
+
+
+@dataclass(slots=True)
+class Batch:
+    """Some pictures in order of time, how many frames were decoded for them, and the cuts known so far (seconds)."""
+
+    pictures: list[Extracted]
+    decoded: int
+    shot_starts: list[float]
+    until_s: float
+
+
+@dataclass(slots=True)
+class Written:
+    """A batch whose files are in the store: their names by the picture's index (full picture, preview, placeholder)."""
+
+    batch: Batch
+    files: dict[int, tuple[str, str, str]]
+
+
+class Extract(Stage[Batch, Written]):
+    """Decode an episode once; a second pass over the same film gives the same rows and files."""
+
+    name = "extract"
+    label = "Frames"
+    queue = "cpu"
+    params_type = ExtractChoices
+
+    def __init__(self, ctx: Context) -> None:
+        super().__init__(ctx)
+        self._summary = ExtractSummary()
+        self._seen: set[int] = set()
+
+    @property
+    def _episode(self) -> Episode:
+        assert self.ctx.episode is not None
+        return self.ctx.episode
+
+    def applies(self) -> bool:
+        """Only for films, and not again when the last finished extraction had the same choices."""
+        return self.ctx.episode is not None and self._episode.source.kind == SourceKind.VIDEO and not self._is_done()
+
+    def _is_done(self) -> bool:
+        if self._episode.extracted_at is None:
+            return False
+        earlier = StageRun.objects.filter(episode=self._episode, stage=self.name, state=RunState.DONE)
+        last = earlier.exclude(pk=self.ctx.stage_run.pk).select_related("run").order_by("-finished_at").first()
+        if last is None:
+            return False
+        try:
+            return bool(ExtractChoices(**last.run.params.get(self.name, {})) == self.ctx.params)
+        except (TypeError, ValueError):
+            return False
+
+    def batches(self) -> Iterator[Batch]:
+        """Decode on until some pictures are there or two seconds are over. Raises BadInput for a film that is gone."""
+        source = self._episode.source
+        path = source_path(source)
+        if not path.exists():
+            raise BadInput(f"{source.name} is gone. Put it back where it was, then press Retry.")
+        summary = self._summary
+        pictures: list[Extracted] = []
+        decoded, last = 0, time.monotonic()
+        for picture in extract(path, self.ctx.params.extraction(), summary=summary):
+            if summary.info is not None:
+                self.ctx.total = summary.info.frames
+                self.ctx.device = summary.device
+            pictures.append(picture)
+            if len(pictures) >= BATCH or time.monotonic() - last > BATCH_S:
+                yield Batch(pictures, summary.decoded - decoded, list(summary.shot_starts), summary.duration_s)
+                pictures, decoded, last = [], summary.decoded, time.monotonic()
+        yield Batch(pictures, summary.decoded - decoded, list(summary.shot_starts), summary.duration_s)
+
+    def work(self, batch: Batch) -> Written:
+        """Encode and store. Raises KomaError on a full disk: what was saved so far stays."""
+        how = self.ctx.params.format()
+
+        def encoded(picture: Extracted) -> tuple[bytes | None, bytes, str]:
+            full = encode(picture.image, how) if picture.image is not None else None
+            picture.image = None
+            return full, encode_preview(picture.preview), placeholder(picture.preview)
+
+        with ThreadPoolExecutor(THREADS) as pool:
+            results = list(pool.map(encoded, batch.pictures))
+        items: list[tuple[bytes, str]] = []
+        for full, preview, _ in results:
+            items += [(full, how.suffix)] if full is not None else []
+            items.append((preview, "jpg"))
+        try:
+            names = iter(store().put_many(items))
+        except StoreFull as error:
+            raise KomaError(str(error), permanent=False) from error
+        files = {
+            picture.index: (next(names) if full is not None else "", next(names), tiny)
+            for picture, (full, _, tiny) in zip(batch.pictures, results, strict=True)
+        }
+        return Written(batch, files)
+
+    def save(self, result: Written) -> int:
+        """Rows by (episode, index); a person's word on keeping or dropping stays."""
+        batch = result.batch
+        shots = self._save_shots(batch.shot_starts, batch.until_s)
+        indexes = [picture.index for picture in batch.pictures]
+        old = {frame.index: frame for frame in Frame.objects.filter(episode=self._episode, index__in=indexes)}
+        fresh: list[Frame] = []
+        changed: list[Frame] = []
+        for picture in batch.pictures:
+            frame = old.get(picture.index)
+            if frame is not None and (frame.width, frame.height) != (picture.width, picture.height):
+                # Cut to other sides: boxes on it mean nothing any more.
+                frame.delete()
+                frame = None
+            row = self._filled(frame, picture, result.files[picture.index], shots)
+            (fresh if frame is None else changed).append(row)
+            self.ctx.count(picture.reason or "kept")
+        Frame.objects.bulk_create(fresh)
+        Frame.objects.bulk_update(changed, [*PICTURE_FIELDS, "state", "reason", "duplicate_of", "distance"])
+        self._seen.update(indexes)
+        return batch.decoded
+
+    def _filled(
+        self, frame: Frame | None, picture: Extracted, files: tuple[str, str, str], shots: dict[int, Shot]
+    ) -> Frame:
+        if frame is None:
+            frame = Frame(
+                collection_id=self._episode.collection_id,
+                episode=self._episode,
+                index=picture.index,
+                width=picture.width,
+                height=picture.height,
+            )
+        frame.shot = shots.get(picture.shot)
+        frame.pts, frame.time_s, frame.end_s = picture.pts, picture.time_s, picture.end_s
+        frame.run_length = picture.count
+        frame.file, frame.preview, frame.placeholder = files
+        frame.descriptor = picture.descriptor.tobytes()
+        frame.descriptor_version = DESCRIPTOR_VERSION
+        frame.quality = overall(picture.measures)
+        frame.measures = self._measures(picture)
+        if not frame.decided:
+            frame.state, frame.reason = picture.state, picture.reason
+            frame.duplicate_of, frame.distance = None, None
+        return frame
+
+    def _measures(self, picture: Extracted) -> dict[str, Any]:
+        measures: dict[str, Any] = picture.measures.as_dict() | {"first_s": picture.first_s}
+        # What a later restoring needs to write the same picture again.
+        measures["format"] = self.ctx.params.picture_format
+        if self.ctx.params.picture_quality != PictureFormat.quality:
+            measures["format_quality"] = self.ctx.params.picture_quality
+        if self._summary.box is not None:
+            measures["trim"] = list(self._summary.box)
+        return measures
+
+    def _save_shots(self, starts: list[float], until_s: float) -> dict[int, Shot]:
+        shots = {shot.index: shot for shot in Shot.objects.filter(episode=self._episode)}
+        for index, start_s in enumerate(starts):
+            end_s = starts[index + 1] if index + 1 < len(starts) else until_s
+            shot = shots.get(index)
+            if shot is None:
+                shots[index] = Shot.objects.create(episode=self._episode, index=index, start_s=start_s, end_s=end_s)
+            elif (shot.start_s, shot.end_s) != (start_s, end_s):
+                shot.start_s, shot.end_s = start_s, end_s
+                shot.save(update_fields=["start_s", "end_s"])
+        return shots
+
+    def finish(self) -> None:
+        """What is known only at the end; rows of an earlier extraction with other choices go, but for decided ones."""
+        summary, episode = self._summary, self._episode
+        self._save_shots(summary.shot_starts, summary.duration_s)
+        Frame.objects.filter(episode=episode, decided=False).exclude(index__in=self._seen).delete()
+        Shot.objects.filter(episode=episode, index__gte=len(summary.shot_starts)).delete()
+        if summary.info is not None:
+            episode.width, episode.height = summary.info.width, summary.info.height
+            episode.codec, episode.frame_rate = summary.info.codec[:40], summary.info.fps
+        episode.duration_s, episode.decoded = summary.duration_s, summary.decoded
+        episode.warnings = summary.warnings
+        episode.extracted_at = timezone.now()
+        episode.save(
+            update_fields=[
+                "width", "height", "codec", "frame_rate", "duration_s", "decoded", "warnings", "extracted_at",
+            ]
+        )  # fmt: skip
+        self.ctx.device = summary.device
+        for line in summary.warnings:
+            self.ctx.log(line)
