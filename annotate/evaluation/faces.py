@@ -1,0 +1,125 @@
+"""Measures a face detector on anybody's pictures: a folder with a boxes.json that tells where the faces are."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from annotate.algorithms import boxes
+from annotate.backends.contract import FaceDetector, Picture
+from ingest.errors import BadInput
+
+TRUTH = "boxes.json"
+FORM = '{"name.png": {"boxes": [[left, top, right, bottom], ...]}}, in pixels'
+PICTURES = {".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".avif", ".tif", ".tiff"}
+
+
+@dataclass(frozen=True, slots=True)
+class FaceScores:
+    """What `evaluate faces` reports; `missed` and `alarms` name pictures with what went wrong there."""
+
+    pictures: int
+    faces: int
+    hits_iou30: int
+    hits_iou50: int
+    false_positives_iou30: int
+    ms_per_picture: float
+    model: str
+    device: str
+    missed: dict[str, int] = field(default_factory=dict)
+    alarms: dict[str, int] = field(default_factory=dict)
+    not_listed: tuple[str, ...] = ()
+
+    def as_json(self) -> dict[str, object]:
+        return {
+            "pictures": self.pictures,
+            "faces": self.faces,
+            "hits_iou30": self.hits_iou30,
+            "hits_iou50": self.hits_iou50,
+            "false_positives_iou30": self.false_positives_iou30,
+            "ms_per_picture": round(self.ms_per_picture, 2),
+            "model": self.model,
+            "device": self.device,
+        }
+
+
+def read_truth(folder: Path) -> dict[str, NDArray[np.float32]]:
+    """True boxes float32 [n, 4] in pixels by file name; BadInput says which entry is wrong."""
+    path = folder / TRUTH
+    if not folder.is_dir():
+        raise BadInput(f"{folder} is no folder. Name a folder with pictures and a {TRUTH}.")
+    if not path.is_file():
+        raise BadInput(f"{path} is missing. It must hold {FORM}.")
+    try:
+        listed = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise BadInput(f"{path} cannot be read as JSON: {error}. It must hold {FORM}.") from error
+    if not isinstance(listed, dict) or not listed:
+        raise BadInput(f"{path} lists no pictures. It must hold {FORM}.")
+    return {name: _boxes(path, name, entry) for name, entry in listed.items()}
+
+
+def _boxes(path: Path, name: str, entry: Any) -> NDArray[np.float32]:
+    if Path(name).name != name or name in {".", ".."}:
+        raise BadInput(f"{path}: {name!r} must be a file name without a folder.")
+    rows = entry.get("boxes") if isinstance(entry, dict) else entry
+    try:
+        found = np.array(rows, dtype=np.float32).reshape(-1, 4) if rows is not None else None
+    except (TypeError, ValueError):
+        found = None
+    if found is None or not np.isfinite(found).all() or (found[:, 2:] <= found[:, :2]).any():
+        raise BadInput(f"{path}: the boxes of {name!r} are no rows of left, top, right, bottom with right > left.")
+    return found
+
+
+def measure(folder: Path, detector: FaceDetector, *, open_picture: Callable[[Path], Picture]) -> FaceScores:
+    """Runs the detector on each listed picture, one at a time, and counts at IoU 0.3 and 0.5.
+
+    Only the detector is timed, not the reading of files. A face found twice counts as one hit and one false positive.
+    Raises BadInput for a bad boxes.json or a missing picture, and what `open_picture` raises.
+    """
+    truth = read_truth(folder)
+    absent = sorted(name for name in truth if not (folder / name).is_file())
+    if absent:
+        raise BadInput(f"{folder}: {len(absent)} of the {len(truth)} listed pictures are missing, first {absent[0]!r}.")
+    hits30 = hits50 = alarms30 = 0
+    missed: dict[str, int] = {}
+    alarms: dict[str, int] = {}
+    spent = 0.0
+    for place, (name, faces) in enumerate(sorted(truth.items())):
+        picture = open_picture(folder / name)
+        if place == 0:
+            detector.detect([picture])  # the first call also sets the model up
+        started = time.perf_counter()
+        found = detector.detect([picture])[0]
+        spent += time.perf_counter() - started
+        loose = boxes.match(faces, found.boxes, least=0.3)
+        hits30 += len(loose.pairs)
+        hits50 += len(boxes.match(faces, found.boxes, least=0.5).pairs)
+        alarms30 += len(loose.extra)
+        if loose.missed:
+            missed[name] = len(loose.missed)
+        if loose.extra:
+            alarms[name] = len(loose.extra)
+    return FaceScores(
+        pictures=len(truth),
+        faces=sum(len(faces) for faces in truth.values()),
+        hits_iou30=hits30,
+        hits_iou50=hits50,
+        false_positives_iou30=alarms30,
+        ms_per_picture=1000 * spent / len(truth),
+        model=f"{detector.info.name} {detector.info.revision}".strip(),
+        device=detector.device,
+        missed=missed,
+        alarms=alarms,
+        not_listed=tuple(
+            sorted(p.name for p in folder.iterdir() if p.suffix.lower() in PICTURES and p.name not in truth)
+        ),
+    )

@@ -1,0 +1,226 @@
+"""Finds the faces of kept frames and cuts their heads; what a person drew, moved or denied stays as it is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+from django.conf import settings
+from django.db.models import Exists, OuterRef, Q, QuerySet
+
+from annotate.algorithms import boxes
+from annotate.algorithms.face_features import cut_head, head_crop_of
+from annotate.backends.contract import FaceDetector, Found, Picture
+from annotate.backends.detectors import DEFAULT, open_detector
+from annotate.models import Face, FaceState, ModelVersion, NamedBy
+from ingest.imaging.decode import UnreadablePicture, read_picture
+from ingest.imaging.encode import PictureFormat, encode
+from ingest.imaging.store import Store
+from ingest.models import Frame
+from ingest.pipeline.contract import Context, Stage
+
+BATCH = 8
+CROP_SIDES = (64, 192)  # pixels of a stored head crop, between the embedding's size and what the pages show
+CROP_FORMAT = PictureFormat("jpeg", quality=92)
+SAME_IOU = 0.4  # a found box this close to a row's box is the same face
+COVERED = 0.75  # of the smaller box: a find inside a person's box, or round it, is that box
+SEEN_BY = "faces_by"  # in Frame.measures: the model version that looked last; a frame without faces has no other mark
+
+
+@dataclass(slots=True)
+class DetectParams:
+    """`threshold` None takes the model's own; boxes longer than `ratio_max` to one are no faces."""
+
+    model: str = DEFAULT
+    threshold: float | None = None
+    ratio_max: float = 2.0
+
+    def __post_init__(self) -> None:
+        if self.threshold is not None and not 0 < self.threshold < 1:
+            raise ValueError(f"threshold must lie between 0 and 1, not {self.threshold}")
+        if self.ratio_max < 1:
+            raise ValueError(f"ratio_max must be 1 or more, not {self.ratio_max}")
+
+
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """One frame's result: its picture, relative boxes [n, 4] with scores [n], names of the head crops in the store."""
+
+    frame: Frame
+    picture: Picture
+    found: Found
+    crops: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """A batch's frames, and in words those that could not be read."""
+
+    looked: list[Looked]
+    problems: list[str]
+
+
+class Detect(Stage[list[Frame], Result]):
+    """Frames in which this version of the model has not looked yet, or whose faces lack their crop."""
+
+    name: ClassVar[str] = "detect"
+    label: ClassVar[str] = "Find faces"
+    queue: ClassVar[str] = "gpu"
+    params_type: ClassVar[type] = DetectParams
+
+    def __init__(self, ctx: Context) -> None:
+        super().__init__(ctx)
+        self.params: DetectParams = ctx.params
+        self.detector = self._detector()
+        self.version = version_of(self.detector, threshold=self.params.threshold)
+        self.store = Store(settings.KOMA_DATA_DIR / "store", reserve_bytes=settings.KOMA_DISK_RESERVE_BYTES)
+        ctx.device = self.detector.device
+
+    def _detector(self) -> FaceDetector:
+        """Kept in `ctx.models`, so that a persistent process loads each model once."""
+        key = f"faces:{self.params.model}:{self.params.threshold}"
+        if key not in self.ctx.models:
+            self.ctx.models[key] = open_detector(
+                self.params.model, settings.KOMA_MODELS_DIR, threshold=self.params.threshold
+            )
+        detector: FaceDetector = self.ctx.models[key]
+        return detector
+
+    def pending(self) -> QuerySet[Frame]:
+        """Kept frames with a full picture that still need a look."""
+        frames = Frame.objects.kept().filter(collection=self.ctx.collection).exclude(file="")
+        if self.ctx.episode is not None:
+            frames = frames.filter(episode=self.ctx.episode)
+        bare = Face.objects.real().filter(frame=OuterRef("pk"), crop="")
+        seen = Q(face_count__isnull=False, **{f"measures__{SEEN_BY}": self.version.pk})
+        return frames.filter(~Q(pk__in=frames.filter(seen).values("pk")) | Exists(bare))
+
+    def batches(self) -> Iterator[list[Frame]]:
+        self.ctx.total = self.pending().count()
+        last = 0
+        while batch := list(self.pending().filter(pk__gt=last).order_by("pk")[:BATCH]):
+            yield batch
+            last = batch[-1].pk
+
+    def work(self, batch: list[Frame]) -> Result:
+        frames, pictures, problems = [], [], []
+        for frame in batch:
+            try:
+                pictures.append(read_picture(self.store.read(frame.file), name=f"frame {frame.index}").rgb)
+                frames.append(frame)
+            except (OSError, UnreadablePicture) as error:
+                problems.append(f"frame {frame.index} was left out: its picture cannot be read: {error}")
+        looked = []
+        for frame, picture, answer in zip(frames, pictures, self.detector.detect(pictures)):
+            found = self._relative(answer, picture)
+            heads = [(head_file(picture, tuple(box)), CROP_FORMAT.suffix) for box in found.boxes.tolist()]
+            looked.append(Looked(frame, picture, found, self.store.put_many(heads)))
+        return Result(looked, problems)
+
+    def _relative(self, found: Found, picture: Picture) -> Found:
+        height, width = picture.shape[:2]
+        extent = found.boxes[:, 2:] - found.boxes[:, :2]
+        slim = extent.max(axis=1, initial=0) <= self.params.ratio_max * extent.min(axis=1, initial=np.inf)
+        return Found(boxes.relative(found.boxes[slim], width, height), found.scores[slim])
+
+    def save(self, result: Result) -> int:
+        for problem in result.problems:
+            self.ctx.count("unreadable")
+            self.ctx.log(problem)
+        for one in result.looked:
+            self.ctx.count("frames")
+            self.ctx.count("faces", self._save(one))
+        return len(result.looked) + len(result.problems)
+
+    def _save(self, one: Looked) -> int:
+        found = one.found
+        frame = Frame.objects.select_for_update().get(pk=one.frame.pk)
+        rows = list(Face.objects.select_for_update().filter(frame=frame).order_by("pk"))
+        have = np.array([_box(row) for row in rows], np.float32).reshape(-1, 4)
+        matched = boxes.match(have, found.boxes, least=SAME_IOU)
+        kept = [row for row in rows if by_person(row)]
+        closed = np.array([_box(row) for row in kept], np.float32).reshape(-1, 4)
+        for at, new in matched.pairs:
+            if not (rows[at].box_by_person or rows[at].state == FaceState.NOT_A_FACE):
+                self._renew(rows[at], one, new)
+        for at in matched.missed:
+            if not by_person(rows[at]):
+                rows[at].delete()
+        for new in matched.extra:
+            if not _covered(found.boxes[new], closed):
+                Face.objects.create(
+                    collection_id=frame.collection_id, frame=frame, model_version=self.version, crop=one.crops[new],
+                    **_values(found, new),
+                )  # fmt: skip
+        for row in Face.objects.real().filter(frame=frame, crop=""):
+            row.crop = self.store.put(head_file(one.picture, _box(row)), CROP_FORMAT.suffix)  # drawn or moved by hand
+            row.save(update_fields=["crop"])
+        frame.face_count = Face.objects.real().filter(frame=frame).count()
+        frame.measures = {**frame.measures, SEEN_BY: self.version.pk}
+        frame.save(update_fields=["face_count", "measures"])
+        return int(frame.face_count)
+
+    def _renew(self, row: Face, one: Looked, new: int) -> None:
+        """A row that was found again: its box follows this model, its name stays; a new box needs a new description."""
+        values = _values(one.found, new)
+        if row.model_version_id == self.version.pk and all(getattr(row, name) == values[name] for name in values):
+            return
+        for name, value in values.items():
+            setattr(row, name, value)
+        row.model_version, row.crop = self.version, one.crops[new]
+        row.embedding, row.embedding_version = None, None
+        row.save()
+
+
+def head_file(picture: Picture, box: tuple[float, ...]) -> bytes:
+    """The picture file of the head round a relative box."""
+    height, width = picture.shape[:2]
+    pixels = (box[0] * width, box[1] * height, box[2] * width, box[3] * height)
+    side = min(max(head_crop_of(pixels).side, CROP_SIDES[0]), CROP_SIDES[1])
+    return encode(cut_head(picture, pixels, side_px=side), CROP_FORMAT)
+
+
+def version_of(detector: FaceDetector, *, threshold: float | None) -> ModelVersion:
+    """The row of this model; another threshold than its own is another revision, since it finds other faces."""
+    info = detector.info
+    revision = info.revision if threshold is None else f"{info.revision} at {threshold:g}".strip()
+    row, _ = ModelVersion.objects.get_or_create(
+        task=info.task,
+        name=info.name,
+        revision=revision,
+        sha256=info.sha256,
+        defaults={"licence": info.licence, "settings": info.settings},
+    )
+    return row
+
+
+def by_person(row: Face) -> bool:
+    """Whether a person had a say: drew or moved the box, denied it, named it, or made it a reference."""
+    return (
+        row.box_by_person
+        or row.drawn_by_id is not None
+        or row.state != FaceState.FACE
+        or row.named_by == NamedBy.PERSON
+        or row.is_reference
+    )
+
+
+def _box(row: Face) -> tuple[float, float, float, float]:
+    return (row.left, row.top, row.right, row.bottom)
+
+
+def _values(found: Found, at: int) -> dict[str, float]:
+    left, top, right, bottom = (float(value) for value in found.boxes[at])
+    return {"left": left, "top": top, "right": right, "bottom": bottom, "score": float(found.scores[at])}
+
+
+def _covered(box: np.ndarray[tuple[int, ...], np.dtype[np.float32]], closed: boxes.Boxes) -> bool:
+    """Whether a find is what a person already decided on."""
+    if not len(closed):
+        return False
+    one = box[None]
+    smaller = np.minimum(boxes.areas(one)[0], boxes.areas(closed))
+    inside = boxes.intersections(one, closed)[0] / np.maximum(smaller, 1e-12)
+    return bool((boxes.iou(one, closed)[0] >= SAME_IOU).any() or (inside > COVERED).any())
