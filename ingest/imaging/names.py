@@ -27,11 +27,11 @@ def plain_text(raw: str, *, bytes_max: int = NAME_BYTES_MAX) -> str:
 def plain_name(raw: str, *, fallback: str = "unnamed") -> str:
     """The last part of a path as a harmless file name; the ending survives when a long name is cut."""
     last = raw.replace("\\", "/").rstrip("/").rpartition("/")[2]
-    text = plain_text(last, bytes_max=NAME_BYTES_MAX * 4).lstrip(". ").rstrip(". ")
-    stem, dot, ending = text.rpartition(".")
-    if dot and 0 < len(ending) <= 8 and ending.isascii():
-        return _cut(stem, NAME_BYTES_MAX - len(ending) - 1) + dot + ending
-    return _cut(text, NAME_BYTES_MAX) or fallback
+    stem, dot, ending = last.rpartition(".")
+    if dot and 0 < len(ending) <= 8 and ending.isascii() and ending.isalnum():
+        clean = plain_text(stem, bytes_max=NAME_BYTES_MAX - len(ending) - 1).lstrip(". ")
+        return f"{clean or fallback}.{ending}"
+    return plain_text(last).strip(". ") or fallback
 
 
 def _cut(text: str, bytes_max: int) -> str:

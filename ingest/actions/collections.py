@@ -1,0 +1,95 @@
+"""Create, rename, archive and delete collections."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.db import transaction
+from django.utils import timezone
+
+from ingest import stored_files
+from ingest.actions import history
+from ingest.errors import BadInput, Conflict
+from ingest.imaging.names import plain_text
+from ingest.models import FINISHED, Collection, Membership, PipelineRun, Role
+from ingest.restoring import store
+
+NAME_CHARS_MAX = 200
+
+
+def create(*, name: str, by: Any) -> Collection:
+    """A new collection with its maker as admin. Raises BadInput for an empty name or one among one's own."""
+    clean = _clean(name)
+    with transaction.atomic():
+        if by is not None and Collection.objects.visible_to(by).filter(name=clean).exists():
+            raise BadInput(f"You have a collection called {clean} already. Choose another name.")
+        made = Collection.objects.create(name=clean)
+        if by is not None:
+            Membership.objects.create(collection=made, user=by, role=Role.ADMIN)
+        with history.operation(collection=made, by=by, kind="collections.create", summary=f"{clean} created"):
+            pass
+    return made
+
+
+def rename(*, collection: Collection, name: str, by: Any) -> Collection:
+    """Give a collection another name."""
+    clean = _clean(name)
+    with history.operation(
+        collection=collection, by=by, kind="collections.rename", summary=f"{collection.name} renamed to {clean}"
+    ) as record:
+        before = history.snapshot(collection, names=["name"])
+        collection.name = clean
+        collection.save(update_fields=["name"])
+        record.changed(collection, before=before)
+    return collection
+
+
+def archive(*, collection: Collection, archived: bool, by: Any) -> Collection:
+    """Put a collection out of the way, or bring it back; nothing is deleted. Raises Conflict while a run works."""
+    if archived:
+        _no_runs(collection)
+    word = "archived" if archived else "brought back"
+    with history.operation(
+        collection=collection, by=by, kind="collections.archive", summary=f"{collection.name} {word}"
+    ):
+        collection.archived_at = timezone.now() if archived else None
+        collection.save(update_fields=["archived_at"])
+    return collection
+
+
+def delete(*, collection: Collection, typed_name: str, by: Any) -> int:
+    """Delete a collection with all rows, uploads and stored files; `typed_name` must be its name.
+
+    Library files stay untouched, as do exported data sets. Returns how many stored files were deleted. Raises BadInput
+    for a wrong name, Conflict while a run is unfinished.
+    """
+    if " ".join(typed_name.split()) != " ".join(collection.name.split()):
+        raise BadInput(f"The name that you typed is not {collection.name}; nothing was deleted.")
+    pk = collection.pk
+    with transaction.atomic():
+        Collection.objects.select_for_update().get(pk=pk)  # takes turns with the start of a run
+        _no_runs(collection)
+        names = stored_files.names_of({"collection": collection})
+        uploads = list(collection.uploads.values_list("pk", flat=True))
+        collection.delete()
+    data = Path(settings.KOMA_DATA_DIR)
+    for folder in (data / "sources" / str(pk), *(data / "uploads" / str(upload) for upload in uploads)):
+        shutil.rmtree(folder, ignore_errors=True)
+    return stored_files.remove_unused(store(), names)
+
+
+def _no_runs(collection: Collection) -> None:
+    if PipelineRun.objects.filter(collection=collection).exclude(state__in=FINISHED).exists():
+        raise Conflict(f"A run works on {collection.name}; cancel it and wait until it has stopped.")
+
+
+def _clean(name: str) -> str:
+    clean = plain_text(name, bytes_max=NAME_CHARS_MAX * 4)
+    if not clean:
+        raise BadInput("Give the collection a name.")
+    if len(clean) > NAME_CHARS_MAX:
+        raise BadInput(f"The name is longer than {NAME_CHARS_MAX} characters.")
+    return clean

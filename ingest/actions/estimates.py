@@ -1,0 +1,122 @@
+"""How long a run will take and how much disk it needs: from what earlier runs here took, else from plain guesses."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from django.conf import settings
+from django.db.models import Count, Q
+
+from ingest.imaging.store import Store, free_bytes
+from ingest.models import Collection, Episode, Frame, FrameState, RunState, SourceKind, StageRun
+from ingest.restoring import store
+
+# Guesses for a machine that has not run anything yet: an episode of 24 minutes at 1080p on two cores.
+KEPT_PER_S = 0.8  # frames a second of film that are kept in the end
+DRAWINGS_PER_S = 4.0  # distinct drawings a second: a row and a preview each
+FILE_BYTES_PER_PIXEL = 0.35
+PREVIEW_BYTES = 14_000
+SECONDS_PER_FILM_SECOND = 0.12  # extract, at 1080p
+SECONDS_PER_PICTURE = 0.25  # reading pictures
+SECONDS_PER_FRAME = {"detect": 0.1, "tag": 0.05, "embed": 0.05}
+SECONDS_PER_FRAME_OTHER = 0.01
+PICTURE_BYTES_MIN = 40_000  # a picture on the disk, when only the size of the source is known
+SAMPLE = 50
+RUNS_SAMPLED = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """For the page before a run. `measured`: from runs on this machine, not from guesses."""
+
+    seconds: float
+    disk_bytes: int
+    free_bytes: int
+    frames: int
+    measured: bool
+
+    @property
+    def fits(self) -> bool:
+        """False when the run would fill the disk."""
+        return self.disk_bytes <= self.free_bytes
+
+
+def estimate(*, collection: Collection, episodes: Sequence[Episode], stage_names: Sequence[str]) -> Estimate:
+    """Add up over episodes and stages. Four queries, whatever the number of episodes."""
+    counts = _counts(episodes)
+    rates = _rates(stage_names)
+    seconds, disk, frames, measured = 0.0, 0.0, 0, bool(rates)
+    per_file = _file_bytes(collection)
+    reading = {"extract", "read_pictures"} & set(stage_names)
+    for episode in episodes:
+        known = counts.get(episode.pk, (0, 0))
+        kept, rows = known if known[1] else _expected(episode)
+        frames += kept
+        if reading and not known[1]:
+            pixels = (episode.width * episode.height) or 1920 * 1080
+            size = per_file or FILE_BYTES_PER_PIXEL * pixels
+            if episode.source.kind == SourceKind.PICTURES:
+                size = per_file or max(PICTURE_BYTES_MIN, 1.5 * episode.source.size_bytes / max(1, kept))
+            disk += kept * size + rows * PREVIEW_BYTES
+        for name in stage_names:
+            seconds += _stage_seconds(name, episode, kept, rates)
+    room = max(0, free_bytes(settings.KOMA_DATA_DIR) - settings.KOMA_DISK_RESERVE_BYTES)
+    return Estimate(seconds, int(disk), room, frames, measured)
+
+
+def _expected(episode: Episode) -> tuple[int, int]:
+    """Kept frames and rows of an episode that nobody has read yet."""
+    if episode.source.kind == SourceKind.PICTURES:
+        pictures = max(1, episode.source.size_bytes // 500_000)
+        return pictures, pictures
+    return int(episode.duration_s * KEPT_PER_S) + 1, int(episode.duration_s * DRAWINGS_PER_S) + 1
+
+
+def _counts(episodes: Sequence[Episode]) -> dict[int, tuple[int, int]]:
+    rows = (
+        Frame.objects.filter(episode__in=[episode.pk for episode in episodes])
+        .values("episode")
+        .annotate(rows=Count("pk"), kept=Count("pk", filter=Q(state=FrameState.KEPT)))
+        .order_by()
+    )
+    return {row["episode"]: (row["kept"], row["rows"]) for row in rows}
+
+
+def _rates(stage_names: Sequence[str]) -> dict[str, float]:
+    """Seconds a unit by stage, from the last finished stages here: films by their length, all else by units done."""
+    spent: dict[str, list[float]] = {}
+    rows = StageRun.objects.filter(stage__in=stage_names, state=RunState.DONE, done__gt=0).select_related("episode")
+    for row in rows.order_by("-pk")[: RUNS_SAMPLED * max(1, len(stage_names))]:
+        total = float(row.timings.get("total", 0) or 0)
+        by_length = row.stage == "extract" and row.episode is not None and row.episode.duration_s > 0
+        units = row.episode.duration_s if by_length and row.episode is not None else row.done
+        if total > 0:
+            sums = spent.setdefault(row.stage, [0.0, 0.0])
+            sums[0] += total
+            sums[1] += units
+    return {name: total / units for name, (total, units) in spent.items() if units}
+
+
+def _stage_seconds(name: str, episode: Episode, kept: int, rates: dict[str, float]) -> float:
+    is_film = episode.source.kind == SourceKind.VIDEO
+    if name == "extract":
+        if not is_film:
+            return 0.0
+        pixels = (episode.width * episode.height) or 1920 * 1080
+        guess = SECONDS_PER_FILM_SECOND * max(0.25, pixels / (1920 * 1080))
+        return episode.duration_s * rates.get(name, guess)
+    if name == "read_pictures":
+        return 0.0 if is_film else kept * rates.get(name, SECONDS_PER_PICTURE)
+    return kept * rates.get(name, SECONDS_PER_FRAME.get(name, SECONDS_PER_FRAME_OTHER))
+
+
+def _file_bytes(collection: Collection) -> float:
+    """Mean size of the collection's own full pictures; 0 when there are none."""
+    files: Store = store()
+    sizes = []
+    names = Frame.objects.filter(collection=collection, state=FrameState.KEPT).exclude(file="").order_by("-pk")
+    for name in names.values_list("file", flat=True)[:SAMPLE]:
+        if files.exists(name):
+            sizes.append(files.path(name).stat().st_size)
+    return sum(sizes) / len(sizes) if sizes else 0.0

@@ -1,0 +1,157 @@
+"""Members of a collection and the links that invite them. Sign-up is closed: only a link makes an account."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from datetime import timedelta
+from typing import Any
+
+from django.contrib.auth import get_user_model, password_validation
+from django.contrib.auth.validators import UnicodeUsernameValidator
+from django.core.exceptions import ValidationError
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+
+from ingest.actions import history
+from ingest.errors import BadInput, Conflict, KomaError
+from ingest.models import Collection, Invitation, Membership, Role
+
+INVITATION_DAYS = 7
+INVITATIONS_OPEN_MAX = 100
+
+
+class NoInvitation(KomaError):
+    """The link is unknown, used, withdrawn or too old; which of these is nobody's business."""
+
+    def __init__(self) -> None:
+        super().__init__("This invitation is not valid any more. Ask for a new link.")
+
+
+def invite(*, collection: Collection, role: int, by: Any, by_role: Role) -> tuple[Invitation, str]:
+    """Make a link for one person; returns the invitation and the secret, which is not kept.
+
+    Raises BadInput for a role above one's own.
+    """
+    wanted = _role(role)
+    if wanted > by_role:
+        raise BadInput(f"You are {by_role.label} here and cannot invite a {wanted.label}.")
+    if open_invitations(collection).count() >= INVITATIONS_OPEN_MAX:
+        raise BadInput("There are too many open invitations. Withdraw some.")
+    token = secrets.token_urlsafe(32)
+    made = Invitation.objects.create(
+        collection=collection,
+        role=wanted,
+        token_sha256=_digest(token),
+        created_by=by,
+        expires_at=timezone.now() + timedelta(days=INVITATION_DAYS),
+    )
+    return made, token
+
+
+def open_invitations(collection: Collection) -> Any:
+    """Invitations that can still be accepted, the newest first."""
+    rows = collection.invitations.filter(accepted_at__isnull=True, expires_at__gt=timezone.now())
+    return rows.select_related("created_by").order_by("-pk")
+
+
+def invitation_for(token: str) -> Invitation:
+    """The open invitation behind a link. Raises NoInvitation. The hash is looked up, so timing tells nothing."""
+    row = Invitation.objects.select_related("collection", "created_by").filter(token_sha256=_digest(token)).first()
+    if row is None or row.accepted_at is not None or row.expires_at <= timezone.now():
+        raise NoInvitation
+    return row
+
+
+def accept(*, token: str, user: Any) -> Membership:
+    """Make a logged-in person a member; an existing role is raised, never lowered. A link works once."""
+    with transaction.atomic():
+        row = invitation_for(token)
+        # Of two who open the same link at once, one gets it.
+        taken = Invitation.objects.filter(pk=row.pk, accepted_at__isnull=True).update(
+            accepted_at=timezone.now(), accepted_by=user
+        )
+        if taken != 1:
+            raise NoInvitation
+        member, made = Membership.objects.get_or_create(
+            collection=row.collection, user=user, defaults={"role": row.role}
+        )
+        if not made and member.role < row.role:
+            member.role = row.role
+            member.save(update_fields=["role"])
+        summary = f"{user.get_username()} joined as {Role(member.role).label}"
+        with history.operation(collection=row.collection, by=user, kind="members.join", summary=summary):
+            pass
+    return member
+
+
+def sign_up(*, token: str, name: str, password: str) -> Membership:
+    """Make an account by an invitation and accept it. Raises NoInvitation, BadInput for a bad name or password."""
+    users = get_user_model()
+    name = users.normalize_username(name.strip())
+    invitation_for(token)
+    try:
+        UnicodeUsernameValidator()(name)
+        if len(name) > 150:
+            raise ValidationError("The name is longer than 150 characters.")
+        password_validation.validate_password(password, users(username=name))
+    except ValidationError as error:
+        raise BadInput(" ".join(error.messages)) from None
+    try:
+        with transaction.atomic():
+            if users.objects.filter(username__iexact=name).exists():
+                raise BadInput("This name is taken. If it is yours, log in first and open the link again.")
+            user = users.objects.create_user(name, password=password)
+            return accept(token=token, user=user)
+    except IntegrityError:
+        raise BadInput("This name is taken. If it is yours, log in first and open the link again.") from None
+
+
+def withdraw(*, invitation: Invitation, by: Any) -> None:
+    """Make an open link useless."""
+    Invitation.objects.filter(pk=invitation.pk, accepted_at__isnull=True).delete()
+
+
+def change_role(*, member: Membership, role: int, by: Any, by_role: Role) -> Membership:
+    """Give a member another role. Raises BadInput above one's own role, Conflict for the last admin."""
+    wanted = _role(role)
+    if wanted > by_role or member.role > by_role:
+        raise BadInput("Only an admin changes the role of an admin.")
+    with transaction.atomic():
+        if wanted < Role.ADMIN:
+            _not_the_last_admin(member)
+        name = member.user.get_username()
+        summary = f"{name} is now {wanted.label}"
+        with history.operation(collection=member.collection, by=by, kind="members.role", summary=summary):
+            member.role = wanted
+            member.save(update_fields=["role"])
+    return member
+
+
+def remove(*, member: Membership, by: Any, by_role: Role) -> None:
+    """Take a member out (or leave, for oneself). What they did stays theirs. Raises as `change_role`."""
+    if member.user_id != by.pk and (by_role < Role.ADMIN or member.role > by_role):
+        raise BadInput("Only an admin takes other members out.")
+    with transaction.atomic():
+        _not_the_last_admin(member)
+        summary = f"{member.user.get_username()} is no member any more"
+        with history.operation(collection=member.collection, by=by, kind="members.remove", summary=summary):
+            member.delete()
+
+
+def _not_the_last_admin(member: Membership) -> None:
+    Collection.objects.select_for_update().get(pk=member.collection_id)  # two admins who leave at once take turns
+    admins = Membership.objects.filter(collection=member.collection_id, role=Role.ADMIN)
+    if member.role == Role.ADMIN and not admins.exclude(pk=member.pk).exists():
+        raise Conflict("A collection keeps at least one admin. Make somebody else admin first.")
+
+
+def _role(value: int) -> Role:
+    try:
+        return Role(int(value))
+    except (TypeError, ValueError):
+        raise BadInput("There is no such role.") from None
+
+
+def _digest(token: str) -> str:
+    return hashlib.sha256(token.encode("utf-8", "replace")).hexdigest()

@@ -1,0 +1,257 @@
+"""Register films, folders and zips as episodes, change what is said of them, forget them."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from django.db import IntegrityError, transaction
+
+from ingest import stored_files
+from ingest.actions import history
+from ingest.algorithms.naming import EpisodeName, parse_name
+from ingest.errors import BadInput, Conflict
+from ingest.imaging.archive import BadArchive, ZipReader
+from ingest.imaging.decode import PICTURE_ENDINGS
+from ingest.imaging.folders import ZIP_ENDINGS, ending_of, list_folder
+from ingest.imaging.names import plain_name, plain_text
+from ingest.imaging.video import VideoInfo, probe
+from ingest.models import FINISHED, Collection, Episode, ImageType, Source, SourceKind, StageRun
+from ingest.restoring import source_path, store
+
+HASH_CHUNK_BYTES = 1 << 20
+
+
+class AlreadyThere(Conflict):
+    """The same file is in the collection; `episode` is the one it was found as."""
+
+    def __init__(self, name: str, episode: Episode) -> None:
+        super().__init__(f"{name} is in this collection already, as {episode.label} ({episode.source.name}).")
+        self.episode = episode
+
+
+@dataclass(frozen=True, slots=True)
+class About:
+    """What a person says of a source when adding it; empty fields are filled in from its name."""
+
+    image_type: str = ""
+    series: str = ""
+    licence_note: str = ""
+    exportable: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Inspected:
+    """What a path holds, found before anything is written."""
+
+    kind: SourceKind
+    sha256: str
+    size_bytes: int
+    video: VideoInfo | None = None
+    pictures: int = 0
+
+
+def inspect(path: Path, *, shown: str = "") -> Inspected:
+    """Look into a film, a zip or a folder of pictures. Raises BadInput (UnreadableVideo) with the reason."""
+    name = shown or path.name
+    if path.is_dir():
+        listing = list_folder(path)
+        if not listing.pictures:
+            raise BadInput(f"{name}: this folder holds no pictures (png, jpg, webp, gif, bmp, avif, tiff).")
+        return Inspected(SourceKind.PICTURES, listing.sha256(path), listing.size_bytes, pictures=len(listing.pictures))
+    if not path.exists():
+        raise BadInput(f"{name}: there is no such file. Check the path.")
+    if ending_of(path.name) in PICTURE_ENDINGS:
+        raise BadInput(f"{name}: single pictures are added as a zip or a folder. Pack them together and add that.")
+    if ending_of(path.name) in ZIP_ENDINGS or _starts_with(path, b"PK\x03\x04"):
+        try:
+            with ZipReader(path, name=name) as reader:
+                pictures = sum(ending_of(member.name) in PICTURE_ENDINGS for member in reader.members)
+        except BadArchive as error:
+            raise BadInput(str(error)) from error
+        if not pictures:
+            raise BadInput(f"{name}: this zip holds no pictures that can be read. Look into it and pack it again.")
+        return Inspected(SourceKind.PICTURES, file_sha256(path), path.stat().st_size, pictures=pictures)
+    info = probe(path)
+    return Inspected(SourceKind.VIDEO, file_sha256(path), path.stat().st_size, video=info)
+
+
+def register(
+    *,
+    collection: Collection,
+    path: Path,
+    by: Any,
+    name: str = "",
+    about: About | None = None,
+    place: Callable[[Inspected], str] | None = None,
+) -> Episode:
+    """Make the Source and Episode of a film, zip or folder that lies at `path`; nothing is decoded yet.
+
+    `place`: for uploads, moves the file to where it stays and returns the path below KOMA_DATA_DIR; called inside the
+    transaction. Without it the file is read where it is and never written. Raises AlreadyThere, BadInput.
+    """
+    about = about or About()
+    shown = plain_name(name or path.name)
+    found = inspect(path, shown=shown)
+    known = Source.objects.filter(collection=collection).select_related("episode")
+    same = known.filter(sha256=found.sha256).first()
+    if same is None and place is None and found.kind == SourceKind.PICTURES:
+        same = known.filter(path=str(path.absolute()), uploaded=False).first()
+    if same is not None:
+        raise AlreadyThere(shown, same.episode)
+    try:
+        with history.operation(collection=collection, by=by, kind="sources.add", summary="") as record:
+            source = Source.objects.create(
+                collection=collection,
+                kind=found.kind,
+                name=shown,
+                path=place(found) if place else str(path.absolute()),
+                uploaded=place is not None,
+                sha256=found.sha256,
+                size_bytes=found.size_bytes,
+                image_type=_image_type(about, found.kind),
+                licence_note=about.licence_note.strip(),
+                exportable=about.exportable,
+                added_by=by,
+            )
+            episode = _episode(source, found, about, folder="" if place else path.absolute().parent.name)
+            record.operation.summary = f"{episode.label} added from {shown}"
+    except IntegrityError:
+        same = known.filter(sha256=found.sha256).first()
+        if same is None:
+            raise
+        raise AlreadyThere(shown, same.episode) from None  # another request was quicker
+    return episode
+
+
+def change(*, episode: Episode, by: Any, values: dict[str, Any]) -> Episode:
+    """Edit series, season, number, title (of the episode) and image_type, licence_note, exportable (of its source).
+
+    Raises BadInput for a value that does not fit.
+    """
+    source = episode.source
+    cleaned = _cleaned(values)
+    rows: dict[Episode | Source, list[str]] = {
+        episode: [name for name in ("series", "season", "number", "title") if name in cleaned],
+        source: [name for name in ("image_type", "licence_note", "exportable") if name in cleaned],
+    }
+    with history.operation(
+        collection=episode.collection, by=by, kind="sources.change", summary=f"{episode.label} changed"
+    ) as record:
+        for row, names in rows.items():
+            if names:
+                before = history.snapshot(row, names=names)
+                for name in names:
+                    setattr(row, name, cleaned[name])
+                row.save(update_fields=names)
+                record.changed(row, before=before)
+    return episode
+
+
+def forget(*, episode: Episode, by: Any) -> int:
+    """Delete an episode with all that was made of it; an uploaded file goes too, a library's file stays untouched.
+
+    Returns how many stored files were deleted. Raises Conflict while a run works on the episode.
+    """
+    collection, source, label = episode.collection, episode.source, episode.label
+    own_file = source_path(source) if source.uploaded else None
+    with transaction.atomic():
+        Collection.objects.select_for_update().get(pk=collection.pk)  # takes turns with the start of a run
+        if StageRun.objects.filter(episode=episode).exclude(run__state__in=FINISHED).exists():
+            raise Conflict(f"A run works on {label}; cancel it first.")
+        names = stored_files.names_of({"collection": collection, "episode": episode})
+        with history.operation(
+            collection=collection, by=by, kind="sources.forget", summary=f"{label} ({source.name}) deleted"
+        ):
+            source.delete()
+    if own_file is not None:
+        own_file.unlink(missing_ok=True)
+    return stored_files.remove_unused(store(), names)
+
+
+def file_sha256(path: Path) -> str:
+    """Of all bytes of a file. Raises BadInput when it cannot be read."""
+    digest = hashlib.sha256()
+    try:
+        with path.open("rb") as file:
+            while chunk := file.read(HASH_CHUNK_BYTES):
+                digest.update(chunk)
+    except OSError as error:
+        raise BadInput(f"{path.name}: the file cannot be read ({os.strerror(error.errno or 0)}).") from error
+    return digest.hexdigest()
+
+
+def number_text(found: EpisodeName) -> str:
+    """As the episode's number is kept: `04`, `11.5`, `01-02`, `OVA01`, `MOVIE`; empty when the name says nothing."""
+    return EpisodeName(
+        number=found.number, last_number=found.last_number, half=found.half, kind=found.kind
+    ).code.removeprefix("EP")[:20]
+
+
+def _episode(source: Source, found: Inspected, about: About, *, folder: str) -> Episode:
+    video = found.video
+    said = parse_name(source.name, folder=folder) if video is not None else EpisodeName()
+    return Episode.objects.create(
+        collection=source.collection,
+        source=source,
+        series=plain_text(about.series or said.series)[:200],
+        season=said.season,
+        number=number_text(said),
+        title=(source.name.rpartition(".")[0] if video or ending_of(source.name) in ZIP_ENDINGS else source.name)[:300],
+        duration_s=video.duration_s if video else 0,
+        frame_rate=video.fps if video else 0,
+        width=video.width if video else 0,
+        height=video.height if video else 0,
+        codec=video.codec[:40] if video else "",
+    )
+
+
+def _image_type(about: About, kind: SourceKind) -> str:
+    if about.image_type:
+        if about.image_type not in ImageType.values:
+            raise BadInput(
+                f"There is no image type {plain_text(about.image_type)!r}; choose {', '.join(ImageType.values)}."
+            )
+        return about.image_type
+    return ImageType.SCREENSHOTS if kind == SourceKind.VIDEO else ImageType.FANART
+
+
+def _cleaned(values: dict[str, Any]) -> dict[str, Any]:
+    cleaned: dict[str, Any] = {}
+    for name, value in values.items():
+        if name == "season":
+            text = str(value or "").strip()
+            if text and not (text.isascii() and text.isdigit() and int(text) <= 999):
+                raise BadInput(f"Season {plain_text(text)!r} is not a number from 0 to 999.")
+            cleaned[name] = int(text) if text else None
+        elif name == "exportable":
+            cleaned[name] = bool(value)
+        elif name == "image_type":
+            if value not in ImageType.values:
+                raise BadInput(f"There is no image type {plain_text(str(value))!r}.")
+            cleaned[name] = value
+        elif name in ("series", "title", "number"):
+            longest = {"series": 200, "title": 300, "number": 20}[name]
+            text = plain_text(str(value), bytes_max=longest * 4)
+            if len(text) > longest:
+                raise BadInput(f"The {name} is longer than {longest} characters.")
+            if name == "title" and not text:
+                raise BadInput("The title must not be empty.")
+            cleaned[name] = text
+        elif name == "licence_note":
+            cleaned[name] = str(value).strip()[:5000]
+        else:
+            raise BadInput(f"An episode has no field {plain_text(name)!r}.")
+    return cleaned
+
+
+def _starts_with(path: Path, mark: bytes) -> bool:
+    try:
+        with path.open("rb") as file:
+            return file.read(len(mark)) == mark
+    except OSError:
+        return False

@@ -1,0 +1,240 @@
+"""Uploads in chunks: begin or find again, take a chunk at its offset, finish into a source, discard, sweep.
+
+The file grows below KOMA_DATA_DIR/uploads; `received` is raised only after the bytes are on the disk, so that it holds
+after any crash or broken connection.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.db import IntegrityError
+from django.utils import timezone
+
+from ingest.actions import sources
+from ingest.actions.sources import About, AlreadyThere, Inspected
+from ingest.errors import BadInput, Conflict, KomaError
+from ingest.imaging.folders import VIDEO_ENDINGS, ZIP_ENDINGS, ending_of
+from ingest.imaging.names import plain_name, plain_text
+from ingest.imaging.store import StoreFull, check_room, full, no_room
+from ingest.models import Collection, Episode, Upload
+
+CHUNK_BYTES = 8 * 2**20  # a lost connection costs at most this much; below the limit of one request
+UNFINISHED_MAX_AGE_DAYS = 7
+UNFINISHED_MAX = 50  # of one person in one collection: names on the disk must not grow without end
+
+
+class TooLarge(BadInput):
+    """The file is over the limit of this installation."""
+
+
+class NoRoom(KomaError):
+    """The disk would be too full."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, permanent=False)
+
+
+class WrongOffset(Conflict):
+    """The chunk does not follow on what is there; `received` says where to go on."""
+
+    def __init__(self, received: int) -> None:
+        super().__init__(f"{received:,} bytes are here; the next chunk must begin there.")
+        self.received = received
+
+
+def begin(*, collection: Collection, by: Any, key: str, name: str, size: int, about: About) -> Upload:
+    """Start an upload, or find the unfinished one of the same file again (`received` says where to go on).
+
+    `key` is made by the browser from name, size and date. Raises TooLarge, NoRoom, BadInput.
+    """
+    shown, key = plain_name(name), plain_text(key, bytes_max=64)
+    if not key or size < 0:
+        raise BadInput(f"{shown}: the browser did not say what it sends. Reload the page and try again.")
+    if size == 0:
+        raise BadInput(f"{shown}: the file is empty (0 bytes). Copy it again from where it came.")
+    if ending_of(shown) not in VIDEO_ENDINGS | ZIP_ENDINGS:
+        raise BadInput(
+            f"{shown}: only films and zips of pictures are taken. Pack pictures into a zip; films are "
+            "mkv, mp4, webm, avi, ts, mov and the like."
+        )
+    if size > settings.KOMA_UPLOAD_MAX_BYTES:
+        raise TooLarge(
+            f"{shown} has {size:,} bytes; the limit here is {settings.KOMA_UPLOAD_MAX_BYTES:,}. "
+            "Put it into a library folder instead, or raise KOMA_UPLOAD_MAX_BYTES."
+        )
+    sweep()
+    mine = Upload.objects.filter(collection=collection, user=by)
+    upload = mine.filter(key=key).first()
+    if upload is not None and (upload.source_id or upload.size_bytes != size):
+        _delete(upload)  # finished before (the source may be deleted since): ask again whether it is there
+        upload = None
+    if upload is None:
+        if mine.filter(source__isnull=True).count() >= UNFINISHED_MAX:
+            raise BadInput(f"You have {UNFINISHED_MAX} unfinished uploads here. Finish or discard some.")
+        _check_room(collection, size)
+        options = {name: getattr(about, name) for name in About.__slots__}
+        try:
+            upload = Upload.objects.create(
+                collection=collection, user=by, key=key, name=shown, size_bytes=size, options=options
+            )
+        except IntegrityError:  # the same page open twice
+            upload = mine.get(key=key)
+    _trust_only_what_is_there(upload)
+    return upload
+
+
+def take_chunk(*, upload: Upload, offset: int, data: bytes) -> int:
+    """Write bytes that begin at `offset`; returns how many bytes of the file are here now.
+
+    A chunk that is here already, wholly or in part, does no harm. Raises WrongOffset for a gap, TooLarge for more bytes
+    than were announced, NoRoom for a full disk (what is here stays).
+    """
+    received, end = upload.received, offset + len(data)
+    if upload.source_id is not None:
+        return upload.size_bytes
+    if offset < 0 or offset > received:
+        raise WrongOffset(received)
+    if end > upload.size_bytes:
+        raise TooLarge(
+            f"{upload.name}: more bytes came than the {upload.size_bytes:,} that were announced. Start again."
+        )
+    if end <= received:
+        return received
+    path = part_path(upload)
+    try:
+        check_room(path.parent, end - received, reserve_bytes=settings.KOMA_DISK_RESERVE_BYTES)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o640)
+        try:
+            _write_at(handle, data[received - offset :], received)
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+    except StoreFull as error:
+        raise NoRoom(f"{upload.name}: {error}") from error
+    except OSError as error:
+        if no_room(error):
+            raise NoRoom(f"{upload.name}: {full(path.parent, error)}") from error
+        raise
+    # Only from the state that was read: of two requests with the same chunk one raises it, both are right.
+    Upload.objects.filter(pk=upload.pk, received=received).update(received=end, updated_at=timezone.now())
+    upload.received = end
+    return end
+
+
+def finish(*, upload: Upload, by: Any) -> Episode:
+    """Make a source of a complete upload. A second call returns the same episode.
+
+    Raises WrongOffset while bytes are missing, AlreadyThere for a file that the collection has, BadInput for one that
+    cannot be read; in the last two cases the uploaded bytes are deleted.
+    """
+    if upload.source is not None:
+        return upload.source.episode
+    path = part_path(upload)
+    _trust_only_what_is_there(upload)
+    if upload.received != upload.size_bytes:
+        raise WrongOffset(upload.received)
+    try:
+        episode = sources.register(
+            collection=upload.collection,
+            path=path,
+            by=by,
+            name=upload.name,
+            about=About(**upload.options),
+            place=lambda found: _move_in(path, upload.collection, found),
+        )
+    except AlreadyThere as error:
+        upload.refresh_from_db()
+        if upload.source_id == error.episode.source_id:  # the same request, sent twice
+            return error.episode
+        _delete(upload)
+        raise
+    except BadInput:
+        _delete(upload)
+        raise
+    Upload.objects.filter(pk=upload.pk).update(source=episode.source, received=upload.size_bytes)
+    _remove_folder(upload)
+    return episode
+
+
+def discard(*, upload: Upload) -> None:
+    """Delete an unfinished upload with its bytes; a finished one's source stays."""
+    _delete(upload)
+
+
+def sweep(*, age_days: float = UNFINISHED_MAX_AGE_DAYS) -> int:
+    """Delete uploads that nobody went on with for a week, and folders without a row; returns how many."""
+    old = timezone.now() - timedelta(days=age_days)
+    stale = list(Upload.objects.filter(updated_at__lt=old))
+    for upload in stale:
+        _delete(upload)
+    root = _root()
+    if root.is_dir():
+        known = {str(pk) for pk in Upload.objects.values_list("pk", flat=True)}
+        for folder in root.iterdir():
+            if folder.name not in known and folder.stat().st_mtime < old.timestamp():
+                shutil.rmtree(folder, ignore_errors=True)
+    return len(stale)
+
+
+def part_path(upload: Upload) -> Path:
+    """Where the bytes grow: a folder of the upload's own, under the file's harmless name."""
+    return _root() / str(upload.pk) / plain_name(upload.name)
+
+
+def _root() -> Path:
+    return Path(settings.KOMA_DATA_DIR) / "uploads"
+
+
+def _check_room(collection: Collection, size: int) -> None:
+    """Count in what other unfinished uploads will still need."""
+    coming = sum(
+        total - received
+        for total, received in Upload.objects.filter(source__isnull=True).values_list("size_bytes", "received")
+    )
+    try:
+        check_room(_root(), size + coming, reserve_bytes=settings.KOMA_DISK_RESERVE_BYTES)
+    except StoreFull as error:
+        raise NoRoom(str(error)) from error
+
+
+def _trust_only_what_is_there(upload: Upload) -> None:
+    """After a lost disk or a hand in the folder the row may say more than the file holds."""
+    try:
+        there = part_path(upload).stat().st_size
+    except FileNotFoundError:
+        there = 0
+    if there < upload.received and upload.source_id is None:
+        upload.received = there
+        upload.save(update_fields=["received", "updated_at"])
+
+
+def _write_at(handle: int, data: bytes, offset: int) -> None:
+    view = memoryview(data)
+    while view:
+        written = os.pwrite(handle, view, offset)
+        view, offset = view[written:], offset + written
+
+
+def _move_in(path: Path, collection: Collection, found: Inspected) -> str:
+    """Rename to the place of sources, under a name of our own; returns the path below the data folder."""
+    relative = f"sources/{collection.pk}/{found.sha256}.{ending_of(path.name)}"
+    target = Path(settings.KOMA_DATA_DIR) / relative
+    target.parent.mkdir(parents=True, exist_ok=True)
+    path.replace(target)
+    return relative
+
+
+def _delete(upload: Upload) -> None:
+    _remove_folder(upload)
+    upload.delete()
+
+
+def _remove_folder(upload: Upload) -> None:
+    shutil.rmtree(part_path(upload).parent, ignore_errors=True)

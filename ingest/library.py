@@ -1,0 +1,113 @@
+"""Browses the folders of KOMA_LIBRARY_DIRS: read only, and never outside of them, links included."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from django.conf import settings
+
+from ingest.errors import BadInput
+from ingest.imaging.decode import PICTURE_ENDINGS
+from ingest.imaging.folders import VIDEO_ENDINGS, ZIP_ENDINGS, ending_of, is_inside, natural_key
+from ingest.imaging.names import plain_text
+
+ENTRIES_MAX = 2000  # shown of one folder
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A line of the browser. `kind`: folder, film, zip, other; `note` says why it cannot be chosen."""
+
+    name: str
+    relative: str  # below its library folder, posix
+    kind: str
+    size_bytes: int = 0
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Folder:
+    """One folder of a library, its parts up to the root, its entries, and how many pictures lie directly in it."""
+
+    root: int
+    relative: str
+    path: Path
+    parts: tuple[tuple[str, str], ...]  # name, relative path
+    entries: tuple[Entry, ...]
+    pictures: int
+    cut: bool  # there is more than is shown
+
+
+def roots() -> list[Path]:
+    """The library folders, links in their own names followed once."""
+    return [Path(folder).resolve() for folder in settings.KOMA_LIBRARY_DIRS]
+
+
+def resolve(root: int, relative: str) -> Path:
+    """The real path of something in a library. Raises BadInput for anything outside, hidden or gone."""
+    known = roots()
+    if not 0 <= root < len(known):
+        raise BadInput("There is no such library folder. Set KOMA_LIBRARY_DIRS and start Koma again.")
+    parts = [part for part in relative.split("/") if part not in ("", ".")]
+    hostile = "\0" in relative or "\\" in relative or any(part.startswith(".") for part in parts)
+    path = known[root].joinpath(*parts) if not hostile else known[root]
+    if hostile or not is_inside(path, known[root]):
+        raise BadInput(f"{plain_text(relative)}: this is not in the library, or it is gone.")
+    return path.resolve()
+
+
+def browse(root: int, relative: str) -> Folder:
+    """What lies in one folder. Raises BadInput."""
+    path = resolve(root, relative)
+    inside = roots()[root]
+    if not path.is_dir():
+        raise BadInput(f"{plain_text(relative)}: this is no folder.")
+    here = path.relative_to(inside).as_posix()
+    here = "" if here == "." else here
+    entries: list[Entry] = []
+    pictures, cut = 0, False
+    try:
+        names = sorted((child.name for child in path.iterdir()), key=natural_key)
+    except OSError as error:
+        raise BadInput(
+            f"{plain_text(relative) or inside.name}: the folder cannot be read ({error.strerror})."
+        ) from error
+    for name in names:
+        if name.startswith(".") or not _shows(name):
+            continue
+        entry = _entry(path / name, f"{here}/{name}".lstrip("/"), inside)
+        if entry.kind == "picture":
+            pictures += 1
+        elif len(entries) < ENTRIES_MAX:
+            entries.append(entry)
+        else:
+            cut = True
+    entries.sort(key=lambda entry: entry.kind != "folder")
+    steps = [part for part in here.split("/") if part]
+    parts = [(inside.name, "")] + [(step, "/".join(steps[: i + 1])) for i, step in enumerate(steps)]
+    return Folder(root, here, path, tuple(parts), tuple(entries), pictures, cut)
+
+
+def _entry(path: Path, relative: str, inside: Path) -> Entry:
+    if not is_inside(path, inside):
+        return Entry(path.name, relative, "other", note="a link that leads out of the library, or to nothing")
+    if path.is_dir():
+        return Entry(path.name, relative, "folder")
+    if not path.is_file():
+        return Entry(path.name, relative, "other", note="no regular file")
+    ending = ending_of(path.name)
+    kind = "film" if ending in VIDEO_ENDINGS else "zip" if ending in ZIP_ENDINGS else "other"
+    if ending in PICTURE_ENDINGS:
+        kind = "picture"
+    note = "" if kind != "other" else "neither a film nor pictures, by its name"
+    return Entry(path.name, relative, kind, path.stat().st_size, note)
+
+
+def _shows(name: str) -> bool:
+    """Names that are not valid UTF-8 cannot be sent to a browser and back."""
+    try:
+        name.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True

@@ -1,0 +1,83 @@
+"""Which rows name files of the store: for the access check of a file, and for deleting what no row names any more.
+
+By convention every model that keeps store names has a foreign key `collection` and char fields called as in
+FIELD_NAMES; so this knows the files of apps that ingest must not know.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import cache
+from typing import Any
+
+from django.apps import apps
+from django.core.exceptions import FieldDoesNotExist
+from django.db import models
+
+from ingest.imaging.store import Store
+from ingest.models import Collection
+
+FIELD_NAMES = ("preview", "crop", "file")  # in the order of how often they are asked for
+BATCH = 500  # names in one query; SQLite allows 32,766 parameters, older ones 999
+
+
+@cache
+def file_fields() -> tuple[tuple[type[models.Model], str], ...]:
+    """Pairs of model and field name that hold names of stored files."""
+    found = []
+    for name in FIELD_NAMES:
+        for model in apps.get_models():
+            try:
+                field, owner = model._meta.get_field(name), model._meta.get_field("collection")
+            except FieldDoesNotExist:
+                continue
+            if isinstance(field, models.CharField) and owner.related_model is Collection:
+                found.append((model, name))
+    return tuple(found)
+
+
+def belongs_to(collection: Collection, name: str) -> bool:
+    """True when a row of the collection names the file. At most one query a field, each by its index."""
+    return any(
+        model._default_manager.filter(**{field: name, "collection": collection}).exists()
+        for model, field in file_fields()
+    )
+
+
+def names_of(rows: dict[str, Any]) -> set[str]:
+    """All file names in rows that meet the filter, e.g. `{"collection": c}` or `{"collection": c, "episode": e}`.
+
+    Models without one of the filter's fields are looked up through their `frame`, or left out.
+    """
+    names: set[str] = set()
+    for model, field in file_fields():
+        query = _adapted(model, rows)
+        if query is not None:
+            names.update(model._default_manager.filter(**query).exclude(**{field: ""}).values_list(field, flat=True))
+    return names
+
+
+def remove_unused(store: Store, names: Iterable[str]) -> int:
+    """Delete the files among `names` that no row of any collection names; returns how many. Call after the commit."""
+    wanted = sorted(set(names))
+    removed = 0
+    for at in range(0, len(wanted), BATCH):
+        part = wanted[at : at + BATCH]
+        used: set[str] = set()
+        for model, field in file_fields():
+            used.update(model._default_manager.filter(**{f"{field}__in": part}).values_list(field, flat=True))
+        removed += sum(store.remove(name) for name in part if name not in used)
+    return removed
+
+
+def _adapted(model: type[models.Model], rows: dict[str, Any]) -> dict[str, Any] | None:
+    names = {field.name for field in model._meta.get_fields()}
+    query: dict[str, Any] = {}
+    for key, value in rows.items():
+        if key in names:
+            query[key] = value
+        elif "frame" in names:
+            query[f"frame__{key}"] = value
+        else:
+            return None
+    return query

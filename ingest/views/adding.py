@@ -1,0 +1,250 @@
+"""Adding episodes: the page, uploads in chunks, and the folders of the library."""
+
+from __future__ import annotations
+
+import secrets
+from typing import Any
+
+from django.conf import settings
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
+from django.shortcuts import get_object_or_404, render
+from django.urls import reverse
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
+
+from ingest import library
+from ingest.access import member_view
+from ingest.actions import sources, uploads
+from ingest.actions.sources import About, AlreadyThere
+from ingest.errors import BadInput, KomaError
+from ingest.imaging.store import free_bytes
+from ingest.models import FINISHED, Collection, Episode, ImageType, Role, StageRun, Upload
+from ingest.views.answers import came_from, errors_in_words, is_partial, said, toast
+
+CHOSEN_MAX = 200  # files of a library folder in one request
+
+
+@member_view(at_least=Role.LEAD)
+@errors_in_words
+def add(request: HttpRequest, collection: Collection) -> HttpResponse:
+    """The page. A plain POST takes whole files, for browsers without script."""
+    if request.method == "POST":
+        return _whole_files(request, collection)
+    context = _context(request, collection)
+    template = "ingest/add.html#added" if is_partial(request) else "ingest/add.html"
+    return render(request, template, context)
+
+
+@member_view(at_least=Role.LEAD)
+@require_POST
+def upload_begin(request: HttpRequest, collection: Collection) -> JsonResponse:
+    """Start or find again; answers with the address for the chunks and how many bytes are here."""
+    try:
+        size = int(request.POST.get("size", ""))
+    except ValueError:
+        size = -1
+    try:
+        upload = uploads.begin(
+            collection=collection,
+            by=request.user,
+            key=request.POST.get("key", ""),
+            name=request.POST.get("name", ""),
+            size=size,
+            about=_about(request),
+        )
+    except KomaError as error:
+        return _problem(error)
+    address = reverse("upload", args=[collection.pk, upload.pk])
+    return JsonResponse({"url": address, "received": upload.received, "chunk": uploads.CHUNK_BYTES})
+
+
+@member_view(at_least=Role.LEAD)
+@require_http_methods(["GET", "POST", "PUT", "DELETE"])
+def upload(request: HttpRequest, collection: Collection, upload_id: int) -> HttpResponse:
+    """One upload of the person's own. GET: how far; PUT ?offset=: a chunk; POST: finish; DELETE: discard."""
+    mine = Upload.objects.filter(collection=collection, user=request.user).select_related("source__episode")
+    row = get_object_or_404(mine, pk=upload_id)
+    try:
+        if request.method == "PUT":
+            return _chunk(request, row)
+        if request.method == "POST":
+            episode = uploads.finish(upload=row, by=request.user)
+            return JsonResponse({"episode": episode.pk, "label": episode.label, "name": episode.source.name})
+        if request.method == "DELETE":
+            uploads.discard(upload=row)
+            return HttpResponse(status=204)
+    except uploads.WrongOffset as error:
+        return JsonResponse({"error": error.message, "received": error.received}, status=409)
+    except KomaError as error:
+        return _problem(error)
+    return JsonResponse({"received": row.received, "size": row.size_bytes, "done": row.source_id is not None})
+
+
+@member_view(at_least=Role.LEAD)
+@require_POST
+@errors_in_words
+def upload_discard(request: HttpRequest, collection: Collection, upload_id: int) -> HttpResponse:
+    """The button of an unfinished upload."""
+    row = get_object_or_404(Upload, collection=collection, user=request.user, pk=upload_id)
+    uploads.discard(upload=row)
+    return said(request, f"{row.name} discarded.", to=reverse("add_episodes", args=[collection.pk]))
+
+
+@member_view(at_least=Role.LEAD)
+@errors_in_words
+def browse(request: HttpRequest, collection: Collection) -> HttpResponse:
+    """The library: look (GET) and add what is chosen (POST). Files stay where they are."""
+    values = request.POST if request.method == "POST" else request.GET
+    root = int(values["root"]) if values.get("root", "").isascii() and values.get("root", "").isdigit() else 0
+    if request.method == "POST":
+        return _add_chosen(request, collection, root)
+    context: dict[str, Any] = {"section": "episodes", "roots": library.roots(), "image_types": ImageType.choices}
+    if library.roots():
+        try:
+            context["folder"] = library.browse(root, request.GET.get("path", ""))
+        except BadInput as error:
+            context["problem"] = error.message
+    return render(request, "ingest/library.html", context, status=404 if "problem" in context else 200)
+
+
+@member_view(at_least=Role.LEAD)
+@require_POST
+@errors_in_words
+def change(request: HttpRequest, collection: Collection, episode_id: int) -> HttpResponse:
+    """Save what the form says of an episode."""
+    row = get_object_or_404(collection.episodes.select_related("source"), pk=episode_id)
+    names = ("series", "season", "number", "title", "image_type", "licence_note")
+    values: dict[str, Any] = {name: request.POST[name] for name in names if name in request.POST}
+    if "exportable.shown" in request.POST:
+        values["exportable"] = "exportable" in request.POST
+    sources.change(episode=row, by=request.user, values=values)
+    return said(request, f"{row.label} saved.", to=came_from(request), undo=True)
+
+
+@member_view(at_least=Role.LEAD)
+@errors_in_words
+def forget(request: HttpRequest, collection: Collection, episode_id: int) -> HttpResponse:
+    """Ask (GET), then delete the episode with everything made of it (POST)."""
+    row = get_object_or_404(collection.episodes.select_related("source"), pk=episode_id)
+    if request.method != "POST":
+        context = {"section": "episodes", "episode": row, "frames": row.frames.count()}
+        return render(request, "ingest/forget.html", context)
+    label = row.label
+    sources.forget(episode=row, by=request.user)
+    to = reverse("add_episodes", args=[collection.pk])
+    if is_partial(request):
+        return toast(HttpResponse(""), f"{label} deleted.")
+    return said(request, f"{label} deleted.", to=to)
+
+
+@member_view(at_least=Role.LEAD)
+@require_GET
+def skipped(request: HttpRequest, collection: Collection) -> HttpResponse:
+    """All inputs that could not be used, each with its reason."""
+    rows = collection.skipped_inputs.select_related("episode__source").order_by("-pk")
+    return render(request, "ingest/skipped.html", {"section": "episodes", "rows": rows[:500], "total": rows.count()})
+
+
+def _chunk(request: HttpRequest, row: Upload) -> JsonResponse:
+    """The body is the chunk's bytes; a body that is shorter than announced was cut off and is not used."""
+    text, length = request.GET.get("offset", ""), request.headers.get("Content-Length", "")
+    if not (text.isascii() and text.isdigit() and length.isascii() and length.isdigit()):
+        raise BadInput("The chunk came without its offset or length. Reload the page and try again.")
+    if int(length) > uploads.CHUNK_BYTES:
+        raise uploads.TooLarge(f"A chunk has at most {uploads.CHUNK_BYTES:,} bytes.")
+    data = request.read(int(length))
+    if len(data) != int(length):
+        raise uploads.WrongOffset(row.received)
+    return JsonResponse({"received": uploads.take_chunk(upload=row, offset=int(text), data=data)})
+
+
+def _whole_files(request: HttpRequest, collection: Collection) -> HttpResponse:
+    """Each file goes through the same steps as a chunked one; each that fails says why, the others stay."""
+    files = request.FILES.getlist("files")
+    if not files:
+        raise BadInput("Choose at least one file.")
+    added, problems = [], []
+    for file in files:
+        try:
+            row = uploads.begin(
+                collection=collection, by=request.user, key=f"whole-{secrets.token_hex(16)}",
+                name=file.name or "", size=file.size or 0, about=_about(request),
+            )  # fmt: skip
+            at = 0
+            for piece in file.chunks(uploads.CHUNK_BYTES):
+                uploads.take_chunk(upload=row, offset=at, data=piece)
+                at += len(piece)
+            added.append(uploads.finish(upload=row, by=request.user))
+        except KomaError as error:
+            problems.append(error.message)
+    return _told(request, collection, added, problems)
+
+
+def _add_chosen(request: HttpRequest, collection: Collection, root: int) -> HttpResponse:
+    chosen = request.POST.getlist("entry")
+    if not chosen:
+        raise BadInput("Choose at least one film, zip or folder.")
+    if len(chosen) > CHOSEN_MAX:
+        raise BadInput(f"Choose at most {CHOSEN_MAX} at once.")
+    added, problems = [], []
+    for relative in chosen:
+        try:
+            path = library.resolve(root, relative)
+            added.append(sources.register(collection=collection, path=path, by=request.user, about=_about(request)))
+        except KomaError as error:
+            problems.append(error.message)
+    return _told(request, collection, added, problems)
+
+
+def _told(request: HttpRequest, collection: Collection, added: list[Episode], problems: list[str]) -> HttpResponse:
+    to = reverse("add_episodes", args=[collection.pk])
+    if request.headers.get("Accept") == "application/json":
+        labels = [episode.label for episode in added]
+        return JsonResponse({"added": labels, "errors": problems}, status=200 if added or not problems else 422)
+    for problem in problems:
+        messages.error(request, problem)
+    if added:
+        messages.success(request, f"{len(added)} added: {', '.join(episode.label for episode in added[:5])}.")
+    return HttpResponseRedirect(to)
+
+
+def _about(request: HttpRequest) -> About:
+    return About(
+        image_type=request.POST.get("image_type", ""),
+        series=request.POST.get("series", ""),
+        licence_note=request.POST.get("licence_note", "")[:5000],
+        exportable="exportable" in request.POST or "exportable.shown" not in request.POST,
+    )
+
+
+def _problem(error: KomaError) -> JsonResponse:
+    status = 422
+    if isinstance(error, AlreadyThere):
+        status = 409
+    elif isinstance(error, uploads.TooLarge):
+        status = 413
+    elif isinstance(error, uploads.NoRoom):
+        status = 507
+    elif not error.permanent:
+        status = 503
+    return JsonResponse({"error": error.message}, status=status)
+
+
+def _context(request: HttpRequest, collection: Collection) -> dict[str, Any]:
+    busy = set(
+        StageRun.objects.filter(run__collection=collection, episode__isnull=False)
+        .exclude(run__state__in=FINISHED)
+        .values_list("episode_id", flat=True)
+    )
+    fresh = collection.episodes.filter(extracted_at__isnull=True).select_related("source").order_by("-pk")
+    episodes = [episode for episode in fresh[:200] if episode.pk not in busy]
+    return {
+        "section": "episodes",
+        "episodes": episodes,
+        "unfinished": Upload.objects.filter(collection=collection, user=request.user, source__isnull=True),
+        "has_library": bool(settings.KOMA_LIBRARY_DIRS),
+        "image_types": ImageType.choices,
+        "max_bytes": settings.KOMA_UPLOAD_MAX_BYTES,
+        "free_bytes": max(0, free_bytes(settings.KOMA_DATA_DIR) - settings.KOMA_DISK_RESERVE_BYTES),
+        "skipped_count": collection.skipped_inputs.count(),
+    }

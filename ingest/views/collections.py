@@ -1,0 +1,87 @@
+"""The list of one's collections; create, rename, archive, delete."""
+
+from __future__ import annotations
+
+from django.contrib.auth.decorators import login_required
+from django.db.models import Count, OuterRef, Q, Subquery
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.urls import reverse
+from django.views.decorators.http import require_POST
+
+from ingest.access import member_view
+from ingest.actions import collections as actions
+from ingest.errors import BadInput, KomaError
+from ingest.models import Collection, Frame, FrameState, Membership, Role
+from ingest.views.answers import came_from, errors_in_words, said
+
+
+@login_required
+@errors_in_words
+def collections(request: HttpRequest) -> HttpResponse:
+    """One's own collections (GET), or a new one (POST). Whoever has an account may make one and is its admin."""
+    if request.method == "POST":
+        made = actions.create(name=request.POST.get("name", ""), by=request.user)
+        return said(request, f"{made.name} created.", to=reverse("add_episodes", args=[made.pk]))
+    mine = Membership.objects.filter(collection=OuterRef("pk"), user_id=request.user.pk)
+    kept = Frame.objects.filter(collection=OuterRef("pk"), state=FrameState.KEPT)
+    still = kept.exclude(preview="").order_by("-quality", "pk").values("preview")[:1]
+    rows = Collection.objects.visible_to(request.user).annotate(
+        role=Subquery(mine.values("role")[:1]),
+        episode_count=Count("episodes", distinct=True),
+        open_runs=Count("runs", filter=Q(runs__finished_at__isnull=True), distinct=True),
+        still=Subquery(still),
+    )
+    for row in rows:
+        row.role_label = Role(row.role).label
+    context = {
+        "collections": [row for row in rows if row.archived_at is None],
+        "archived": [row for row in rows if row.archived_at is not None],
+    }
+    return render(request, "ingest/collections.html", context)
+
+
+@member_view(at_least=Role.ADMIN)
+@errors_in_words
+def settings_page(request: HttpRequest, collection: Collection) -> HttpResponse:
+    """Rename, archive, delete: the page (GET) and the new name (POST)."""
+    if request.method == "POST":
+        actions.rename(collection=collection, name=request.POST.get("name", ""), by=request.user)
+        return said(request, "Renamed.", to=reverse("collection_settings", args=[collection.pk]))
+    return render(request, "ingest/collection_settings.html", {"section": "members"})
+
+
+@member_view(at_least=Role.ADMIN)
+@require_POST
+@errors_in_words
+def archive(request: HttpRequest, collection: Collection) -> HttpResponse:
+    """Archive, or bring back (`back` in the form)."""
+    archived = "back" not in request.POST
+    actions.archive(collection=collection, archived=archived, by=request.user)
+    if archived:
+        return said(request, f"{collection.name} archived. It is listed at the bottom.", to=reverse("collections"))
+    return said(request, f"{collection.name} is back.", to=came_from(request))
+
+
+@member_view(at_least=Role.ADMIN)
+def delete(request: HttpRequest, collection: Collection) -> HttpResponse:
+    """Ask twice: this page, and the name typed in."""
+    context = {
+        "section": "members",
+        "frames": collection.frames.count(),
+        "episodes": collection.episodes.count(),
+        "operations": collection.operations.count(),
+    }
+    if request.method == "POST":
+        name = collection.name
+        try:
+            if "sure" not in request.POST:
+                raise BadInput("Tick the box to say that you are sure; nothing was deleted.")
+            files = actions.delete(collection=collection, typed_name=request.POST.get("name", ""), by=request.user)
+        except KomaError as error:
+            context["problem"] = error.message
+            return render(
+                request, "ingest/collection_delete.html", context, status=409 if "run" in error.message else 422
+            )
+        return said(request, f"{name} deleted, with {files:,} files.", to=reverse("collections"))
+    return render(request, "ingest/collection_delete.html", context)

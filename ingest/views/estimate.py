@@ -1,0 +1,21 @@
+"""The estimate of time and disk on the page that starts a run; follows the form."""
+
+from __future__ import annotations
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+
+from ingest.access import member_view
+from ingest.actions.estimates import estimate as estimated
+from ingest.models import Collection, Role
+from ingest.pipeline.registry import stages
+
+
+@member_view(at_least=Role.LEAD)
+def estimate(request: HttpRequest, collection: Collection) -> HttpResponse:
+    """A line for the chosen episodes and stages (`episode`, `stage` in the query)."""
+    keys = [int(value) for value in request.GET.getlist("episode") if value.isascii() and value.isdigit()]
+    episodes = list(collection.episodes.filter(pk__in=keys[:5000]).select_related("source"))
+    chosen = [name for name in request.GET.getlist("stage") if name in stages()]
+    found = estimated(collection=collection, episodes=episodes, stage_names=chosen) if episodes and chosen else None
+    return render(request, "ingest/estimate.html", {"estimate": found, "count": len(episodes)})

@@ -1,0 +1,43 @@
+"""Stored pictures, by the same rule as the pages: members of a collection get the files that its rows name."""
+
+from __future__ import annotations
+
+from django.http import FileResponse, Http404, HttpRequest, HttpResponseNotModified
+from django.http.response import HttpResponseBase
+from django.views.decorators.http import require_safe
+
+from ingest.access import member_view
+from ingest.imaging.store import UnknownName
+from ingest.models import Collection
+from ingest.restoring import store
+from ingest.stored_files import belongs_to
+
+# Only what a browser shows as a picture and nothing that it could run. All were written by us, never as uploaded.
+CONTENT_TYPES = {"png": "image/png", "jpg": "image/jpeg", "webp": "image/webp", "avif": "image/avif"}
+MAX_AGE_S = 365 * 24 * 3600  # the name is the hash of the content: it never changes
+
+
+@member_view()
+@require_safe
+def file(request: HttpRequest, collection: Collection, name: str) -> HttpResponseBase:
+    """One stored picture; 404 for any name that no row of this collection holds."""
+    ending = name.rpartition(".")[2]
+    if ending not in CONTENT_TYPES or not belongs_to(collection, name):
+        raise Http404("No such file.")
+    etag = f'"{name[6:70]}"'
+    response: HttpResponseBase
+    if etag in request.headers.get("If-None-Match", ""):
+        response = HttpResponseNotModified()
+    else:
+        try:
+            # Opened here and closed by the response at its end.
+            response = FileResponse(store().open(name), content_type=CONTENT_TYPES[ending])
+        except (UnknownName, FileNotFoundError):
+            raise Http404("No such file.") from None
+        response.headers["Content-Disposition"] = f'inline; filename="{name[6:18]}.{ending}"'
+    response.headers["ETag"] = etag
+    response.headers["Cache-Control"] = f"private, max-age={MAX_AGE_S}, immutable"
+    response.headers["X-Content-Type-Options"] = "nosniff"
+    response.headers["Content-Security-Policy"] = "default-src 'none'; sandbox"
+    response.headers["Cross-Origin-Resource-Policy"] = "same-origin"
+    return response

@@ -1,0 +1,130 @@
+"""Members of a collection, invitation links, and the page behind a link."""
+
+from __future__ import annotations
+
+from django.contrib import messages
+from django.contrib.auth import login
+from django.contrib.auth.decorators import login_not_required
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import get_object_or_404, render
+from django.urls import reverse
+from django.views.decorators.cache import never_cache
+from django.views.decorators.debug import sensitive_post_parameters
+from django.views.decorators.http import require_POST
+
+from ingest.access import member_view
+from ingest.actions import members as actions
+from ingest.errors import KomaError
+from ingest.models import Collection, Membership, Role
+from ingest.views.answers import errors_in_words, said
+
+
+@member_view()
+def members(request: HttpRequest, collection: Collection) -> HttpResponse:
+    """Who is in and with which role; leads and admins see open invitations too."""
+    return render(request, "ingest/members.html", _context(request, collection))
+
+
+@member_view(at_least=Role.LEAD)
+@require_POST
+@never_cache
+def invite(request: HttpRequest, collection: Collection) -> HttpResponse:
+    """Make a link and show it once; only its hash is kept."""
+    role = request.POST.get("role", "")
+    context = _context(request, collection)
+    try:
+        made, token = actions.invite(
+            collection=collection, role=int(role) if role.isdigit() else 0, by=request.user, by_role=request.role  # type: ignore[attr-defined]
+        )  # fmt: skip
+    except KomaError as error:
+        context["problem"] = error.message
+        return render(request, "ingest/members.html", context, status=422)
+    # The secret stands behind the #, which browsers send to nobody: no log and no referrer ever holds it.
+    context["link"] = request.build_absolute_uri(reverse("join")) + "#" + token
+    context["link_role"] = Role(made.role).label
+    return render(request, "ingest/members.html", context)
+
+
+@member_view(at_least=Role.LEAD)
+@require_POST
+@errors_in_words
+def withdraw(request: HttpRequest, collection: Collection, invitation_id: int) -> HttpResponse:
+    """Make an open link useless."""
+    actions.withdraw(invitation=get_object_or_404(collection.invitations, pk=invitation_id), by=request.user)
+    return said(request, "The link works no more.", to=reverse("members", args=[collection.pk]))
+
+
+@member_view()
+@require_POST
+@errors_in_words
+def change(request: HttpRequest, collection: Collection, member_id: int) -> HttpResponse:
+    """Change a role (admins), take a member out (admins), or leave (oneself)."""
+    member = get_object_or_404(
+        Membership.objects.select_related("user", "collection"), collection=collection, pk=member_id
+    )
+    role: Role = request.role  # type: ignore[attr-defined]
+    to = reverse("members", args=[collection.pk])
+    if "remove" in request.POST:
+        actions.remove(member=member, by=request.user, by_role=role)
+        own = member.user_id == request.user.pk
+        return said(request, f"{member.user.get_username()} taken out.", to="/" if own else to)
+    if role < Role.ADMIN:
+        return HttpResponse("Only an admin changes roles.", status=403)
+    wanted = request.POST.get("role", "")
+    actions.change_role(member=member, role=int(wanted) if wanted.isdigit() else 0, by=request.user, by_role=role)
+    return said(request, f"{member.user.get_username()} is now {Role(member.role).label}.", to=to)
+
+
+@login_not_required
+@never_cache
+@sensitive_post_parameters("password", "token")
+def join(request: HttpRequest) -> HttpResponse:
+    """The page behind an invitation link. The link's secret comes by POST, put there by the page's script."""
+    token = request.POST.get("token", "")
+    if request.method != "POST" or not token:
+        return render(request, "ingest/join.html", {"waiting": True})
+    try:
+        invitation = actions.invitation_for(token)
+        if request.user.is_authenticated and "accept" in request.POST:
+            member = actions.accept(token=token, user=request.user)
+        elif "name" in request.POST and not request.user.is_authenticated:
+            member = actions.sign_up(token=token, name=request.POST["name"], password=request.POST.get("password", ""))
+            login(request, member.user, backend="django.contrib.auth.backends.ModelBackend")
+        else:
+            return render(
+                request,
+                "ingest/join.html",
+                {"invitation": invitation, "token": token, "role_label": Role(invitation.role).label},
+            )
+    except actions.NoInvitation as error:
+        return render(request, "ingest/join.html", {"problem": error.message}, status=404)
+    except KomaError as error:
+        context = {
+            "invitation": invitation,
+            "token": token,
+            "problem": error.message,
+            "name": request.POST.get("name", ""),
+            "role_label": Role(invitation.role).label,
+        }
+        return render(request, "ingest/join.html", context, status=422)
+    messages.success(request, f"Welcome to {member.collection.name}. You are {Role(member.role).label} here.")
+    return HttpResponseRedirect(f"/c/{member.collection_id}/")
+
+
+def _context(request: HttpRequest, collection: Collection) -> dict[str, object]:
+    role: Role = request.role  # type: ignore[attr-defined]
+    rows = list(collection.memberships.select_related("user").order_by("-role", "user__username"))
+    for row in rows:
+        row.role_label = Role(row.role).label  # type: ignore[attr-defined]
+    context: dict[str, object] = {
+        "section": "members",
+        "rows": rows,
+        "roles": [(value, label) for value, label in Role.choices if value <= role],
+        "reviewer": int(Role.REVIEWER),
+    }
+    if role >= Role.LEAD:
+        invitations = list(actions.open_invitations(collection))
+        for invitation in invitations:
+            invitation.role_label = Role(invitation.role).label
+        context["invitations"] = invitations
+    return context
