@@ -11,7 +11,6 @@ C = "c/<int:collection_id>"
 urlpatterns = [
     path(f"{C}/episodes/", episodes.episodes, name="episodes"),
     path(f"{C}/episodes/<int:episode_id>/", episodes.episode, name="episode"),
-    path(f"{C}/episodes/<int:episode_id>/change/", episodes.episode_change, name="episode_change"),
     path(f"{C}/frames/", frames.frames, name="frames"),
     path(f"{C}/frames/change/", frames.change, name="frames_change"),
     path(f"{C}/frames/<int:frame_id>/", frame.frame, name="frame"),

@@ -8,15 +8,11 @@ from django.db.models import Count, F, Q, Window
 from django.db.models.functions import RowNumber
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
-from django.urls import reverse
-from django.views.decorators.http import require_POST
 
 from annotate.models import Face, FaceState
 from ingest.access import member_view
-from ingest.actions import episodes as actions
 from ingest.models import Collection, DropReason, Episode, Frame, FrameState, ImageType, Role, StageRun
 from ingest.pipeline.registry import stages
-from ingest.views.answers import errors_in_words, said
 
 STILLS = 4
 SHOTS_SHOWN = 600
@@ -161,23 +157,3 @@ def _dropped(frames: list[dict[str, Any]], length: float) -> list[dict[str, Any]
         }
         for reason, marks in sorted(reasons.items(), key=lambda item: -len(item[1]))
     ]
-
-
-@member_view(at_least=Role.LEAD)
-@require_POST
-@errors_in_words
-def episode_change(request: HttpRequest, collection: Collection, episode_id: int) -> HttpResponse:
-    """Edit series, season, number and title, or the source's licence note, image type and right to export."""
-    row = get_object_or_404(collection.episodes.select_related("source"), pk=episode_id)
-    actions.edit(
-        episode=row,
-        series=request.POST.get("series", ""),
-        season=request.POST.get("season", ""),
-        number=request.POST.get("number", ""),
-        title=request.POST.get("title", ""),
-        image_type=request.POST.get("image_type", row.source.image_type),
-        licence_note=request.POST.get("licence_note", ""),
-        exportable="exportable" in request.POST,
-        by=request.user,
-    )
-    return said(request, "Saved.", to=reverse("episode", args=[collection.pk, row.pk]), undo=True)
