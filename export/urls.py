@@ -2,6 +2,19 @@
 
 from __future__ import annotations
 
-from django.urls import URLPattern, URLResolver
+from django.urls import path
 
-urlpatterns: list[URLPattern | URLResolver] = []
+from export.views import downloads, jobs, overview, recipes
+
+C = "c/<int:collection_id>"
+
+urlpatterns = [
+    path(f"{C}/", overview.overview, name="overview"),
+    path(f"{C}/export/", recipes.export, name="export"),
+    path(f"{C}/export/preview/", recipes.export_preview, name="export_preview"),
+    path(f"{C}/export/change/", recipes.export_change, name="export_change"),
+    path(f"{C}/export/recipes/<int:recipe_id>.json", recipes.recipe_file, name="recipe_file"),
+    path(f"{C}/exports/", jobs.exports, name="exports"),
+    path(f"{C}/exports/<int:job_id>/change/", jobs.job_change, name="export_job_change"),
+    path(f"{C}/exports/<int:job_id>/download/", downloads.download, name="export_download"),
+]

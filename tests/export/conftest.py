@@ -112,6 +112,7 @@ def show(collection: Collection, settings: Any) -> Show:
         index=999,
         width=SIZE[0],
         height=SIZE[1],
+        preview=frames[0].file,
         state=FrameState.DROPPED,
         reason="duplicate",
         duplicate_of=frames[0],
@@ -124,7 +125,8 @@ def show(collection: Collection, settings: Any) -> Show:
             name=f"artist/pic{number}.png",
             width=SIZE[0],
             height=SIZE[1],
-            file=store.put(drawn(100 + number), "png"),
+            file=(picture := store.put(drawn(100 + number), "png")),
+            preview=picture,
             face_count=0,
         )
     return Show(collection, episode, fanart, frames, people, store)

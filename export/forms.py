@@ -1,0 +1,97 @@
+"""The export page's form to a recipe and back: field names are `section.key`, weights come in rows."""
+
+from __future__ import annotations
+
+import types
+import typing
+from typing import Any
+
+from django.http import QueryDict
+
+from export.algorithms.captions import PRESETS, CaptionOptions
+from export.recipe import Recipe, RecipeError, parse
+
+WEIGHT_ROWS_MAX = 500
+
+
+def recipe_from(post: QueryDict) -> Recipe:
+    """The recipe that a posted form holds. Raises RecipeError naming every wrong field."""
+    sections: dict[str, dict[str, Any]] = {}
+    for section, cls in typing.get_type_hints(Recipe).items():
+        values = sections.setdefault(section, {})
+        for key, hint in typing.get_type_hints(cls).items():
+            name = f"{section}.{key}"
+            if key == "weights":
+                values[key] = _weights(post)
+            elif key == "types":
+                values[key] = _types(post.get(name, ""))
+            elif name == "arrange.format" and name not in post:
+                values[key] = "/".join(post.getlist("level"))
+            elif hint is bool:
+                values[key] = name in post
+            elif name in post:
+                values[key] = _value(post, name, hint)
+    return parse(sections)
+
+
+def use_caption_version(recipe: Recipe) -> Recipe:
+    """The recipe with every caption setting as its version has it, the seed kept."""
+    caption = CaptionOptions.preset(recipe.caption.version, seed=recipe.caption.seed)
+    return parse(recipe.as_dict() | {"caption": parse_caption(caption)})
+
+
+def parse_caption(caption: CaptionOptions) -> dict[str, Any]:
+    """A caption section as a plain dict."""
+    return typing.cast("dict[str, Any]", Recipe(caption=caption).as_dict()["caption"])
+
+
+def presets() -> list[str]:
+    """Versions that a caption can follow."""
+    return list(PRESETS)
+
+
+def types_text(recipe: Recipe) -> str:
+    """The words for image types as the form shows them: one `type = word` a line."""
+    return "\n".join(f"{name} = {word}" for name, word in recipe.metadata.types)
+
+
+def _value(post: QueryDict, name: str, hint: Any) -> Any:
+    text = post.get(name, "")
+    if typing.get_origin(hint) is tuple:
+        texts = [str(value) for value in post.getlist(name)]
+        if len(texts) == 1:
+            texts = texts[0].replace("\n", ",").split(",")
+        return [part.strip() for part in texts if part.strip()]
+    if typing.get_origin(hint) in (typing.Union, types.UnionType):
+        if not text.strip():
+            return None
+        hint = next(arg for arg in typing.get_args(hint) if arg is not type(None))
+    if hint is str or typing.get_origin(hint) is typing.Literal:
+        return text.replace("\r\n", "\n")
+    try:
+        return int(text) if hint is int else float(text)
+    except ValueError:
+        return text  # the recipe's own check says what is wrong with it, and where
+
+
+def _weights(post: QueryDict) -> Any:
+    csv_text = post.get("weights.csv", "").strip()
+    if csv_text:
+        return csv_text
+    rows: list[list[Any]] = []
+    pairs = zip(post.getlist("weight.pattern"), post.getlist("weight.value"), strict=False)
+    for number, (pattern, value) in enumerate(pairs, start=1):
+        if number > WEIGHT_ROWS_MAX:
+            raise RecipeError([f"balance.weights: at most {WEIGHT_ROWS_MAX} rows"])
+        if not pattern.strip():
+            continue
+        try:
+            rows.append([pattern.strip(), float(value)])
+        except ValueError:
+            rows.append([pattern.strip(), value])
+    return rows
+
+
+def _types(text: str) -> dict[str, str]:
+    pairs = (line.partition("=") for line in text.splitlines() if "=" in line)
+    return {name.strip(): word.strip() for name, _, word in pairs if name.strip()}

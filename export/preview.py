@@ -1,0 +1,183 @@
+"""What a recipe would give, before anything is written: folders, balance, five captions; quick enough for a slider.
+
+Pictures are counted by signature once and kept for a short while; a moved weight is arithmetic on a few hundred rows.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.core.cache import cache
+from django.db.models import Max
+
+from export import reading
+from export.algorithms.balance import Balance, FolderShare, repeat_warnings, weight_of
+from export.algorithms.crops import crops_of
+from export.algorithms.levels import Signature, signature_of
+from export.algorithms.plan import balance_of, caption_of, folders_for
+from export.algorithms.selection import reason_left_out
+from export.recipe import Recipe
+from ingest.models import Collection, Frame, Operation, StageRun
+
+KEEP_S = 300
+ROWS_MAX = 400
+EXAMPLES = 5
+HUES = 12
+
+Path = tuple[str, ...]
+
+
+@dataclass(slots=True)
+class TreeRow:
+    """A folder of the tree with the sums of what lies below it; `leaf` when it holds pictures itself."""
+
+    path: Path
+    pictures: int = 0
+    probability: float = 0.0
+    epoch: float = 0.0
+    share: FolderShare | None = None
+    weight: float = 1.0
+
+    @property
+    def name(self) -> str:
+        return self.path[-1] if self.path else "all in one folder"
+
+    @property
+    def depth(self) -> int:
+        return max(0, len(self.path) - 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """A part of the two bars of the chart: width of the pictures and of the epoch, in percent."""
+
+    name: str
+    hue: int
+    pictures: float
+    epoch: float
+
+
+@dataclass(slots=True)
+class Preview:
+    """All that the right side of the export page shows."""
+
+    balance: Balance
+    rows: list[TreeRow]
+    hidden: int
+    segments: list[Segment]
+    left_out: dict[str, int]
+    warnings: list[str]
+    examples: list[dict[str, Any]] = field(default_factory=list)
+
+
+def preview(collection: Collection, recipe: Recipe, *, page: int = 0) -> Preview:
+    """The result of a recipe over the collection as it is now; `page` turns to the next five examples."""
+    counts, left_out = counted(collection, recipe)
+    folders = folders_for(counts, recipe.arrange)
+    result = balance_of(counts, folders, recipe)
+    warnings = list(result.warnings)
+    if recipe.output.layout == "kohya":
+        warnings += repeat_warnings(result)
+    rows = _tree(result, recipe)
+    return Preview(
+        balance=result,
+        rows=rows[:ROWS_MAX],
+        hidden=max(0, len(rows) - ROWS_MAX),
+        segments=_segments(result),
+        left_out=left_out,
+        warnings=warnings,
+        examples=examples(collection, recipe, page=page),
+    )
+
+
+def counted(collection: Collection, recipe: Recipe) -> tuple[dict[Signature, int], dict[str, int]]:
+    """Pictures by signature after selection and crops, and those left out by reason. Kept until something changes."""
+    sections = recipe.as_dict()
+    parts = [sections["selection"], sections["crops"], recipe.arrange.name_clusters, stamp(collection)]
+    key = "counted:" + hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+    known: tuple[dict[Signature, int], dict[str, int]] | None = cache.get(key)
+    if known is not None:
+        return known
+    counts: Counter[Signature] = Counter()
+    reasons: Counter[str] = Counter(reading.left_out(collection))
+    for picture in reading.pictures(collection, name_clusters=recipe.arrange.name_clusters, tags=False):
+        reason = reason_left_out(picture, recipe.selection)
+        if reason is not None:
+            reasons[reason] += 1
+            continue
+        counts[signature_of(picture)] += 1
+        for crop in crops_of(picture, recipe.crops):
+            counts[signature_of(crop.picture)] += 1
+    found = (dict(counts), dict(sorted(reasons.items())))
+    cache.set(key, found, KEEP_S)
+    return found
+
+
+def stamp(collection: Collection) -> list[Any]:
+    """A value that changes with everything that folders depend on: a person's or a run's last write. Two queries."""
+    operation = Operation.objects.filter(collection=collection).aggregate(Max("pk"))["pk__max"]
+    stages = StageRun.objects.filter(run__collection=collection).aggregate(Max("heartbeat_at"), Max("finished_at"))
+    return [collection.pk, operation, *(str(value) for value in stages.values())]
+
+
+def examples(collection: Collection, recipe: Recipe, *, page: int = 0) -> list[dict[str, Any]]:
+    """Five real pictures with their captions, spread over the collection; another page shifts to others."""
+    frames = Frame.objects.for_export().filter(collection=collection).exclude(file="")
+    if recipe.selection.min_faces:
+        frames = frames.filter(face_count__gte=recipe.selection.min_faces)
+    if recipe.selection.max_faces is not None:
+        frames = frames.filter(face_count__lte=recipe.selection.max_faces)
+    if recipe.selection.image_types:
+        frames = frames.filter(episode__source__image_type__in=recipe.selection.image_types)
+    keys = list(frames.order_by("pk").values_list("pk", flat=True))
+    if not keys:
+        return []
+    step = max(1, len(keys) // EXAMPLES)
+    chosen = [keys[(number * step + page * 7) % len(keys)] for number in range(min(EXAMPLES, len(keys)))]
+    rows = list(Frame.objects.filter(pk__in=chosen).select_related("episode__source").order_by("pk"))
+    pictures = reading.pictures_of(rows, name_clusters=recipe.arrange.name_clusters)
+    return [
+        {"frame": frame, "caption": caption_of(picture, recipe), "by_person": picture.caption is not None}
+        for frame, picture in zip(rows, pictures, strict=True)
+    ]
+
+
+def _tree(result: Balance, recipe: Recipe) -> list[TreeRow]:
+    rows: dict[Path, TreeRow] = {}
+    for share in result.folders:
+        for depth in range(1 if share.path else 0, len(share.path) + 1):
+            path = share.path[:depth]
+            row = rows.setdefault(path, TreeRow(path, weight=weight_of(path, recipe.balance.weights)))
+            row.pictures += share.pictures
+            row.probability += share.probability
+            row.epoch += share.epoch_share
+        rows[share.path].share = share
+    return [rows[path] for path in sorted(rows)]
+
+
+def _segments(result: Balance) -> list[Segment]:
+    """Sums over the first two levels, largest share of the epoch first, the many small ones as one."""
+    sums: dict[str, list[float]] = {}
+    for share in result.folders:
+        name = " / ".join(share.path[:2]) or "all in one folder"
+        pair = sums.setdefault(name, [0.0, 0.0])
+        pair[0] += 100 * share.pictures / max(1, result.pictures)
+        pair[1] += 100 * share.epoch_share
+    ordered = sorted(sums.items(), key=lambda entry: (-entry[1][1], entry[0]))
+    shown, rest = ordered[: HUES - 1], ordered[HUES - 1 :]
+    found = [Segment(name, hue, pair[0], pair[1]) for hue, (name, pair) in enumerate(shown)]
+    if rest:
+        pictures, epoch = (sum(pair[at] for _, pair in rest) for at in (0, 1))
+        found.append(Segment(f"{len(rest)} more", HUES - 1, pictures, epoch))
+    return found
+
+
+def names_to_weigh(counts: Mapping[Signature, int], recipe: Recipe) -> list[str]:
+    """Folder names that a weight can be given to, for the field's suggestions."""
+    folders = folders_for(counts, recipe.arrange).values()
+    return sorted({part for path in folders for part in path})[:ROWS_MAX]

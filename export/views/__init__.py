@@ -1,0 +1,1 @@
+"""Pages of the data sets, and the overview of a collection."""

@@ -1,0 +1,76 @@
+"""The list of data sets with their progress; stop, resume, delete."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db import transaction
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, render
+from django.urls import reverse
+from django.views.decorators.http import require_POST, require_safe
+
+from export import jobs
+from export.actions import jobs as actions
+from export.actions.jobs import inside_exports
+from export.models import ExportJob
+from ingest.access import member_view
+from ingest.errors import BadInput
+from ingest.models import FINISHED, Collection, Role, RunState
+from ingest.views.answers import errors_in_words, said
+
+PAGE = 40
+
+
+@member_view()
+@require_safe
+def exports(request: HttpRequest, collection: Collection) -> HttpResponse:
+    """All data sets of the collection, newest first; the list polls itself while one is being written."""
+    rows = list(ExportJob.objects.filter(collection=collection).select_related("created_by")[: PAGE + 1])
+    entries = [_entry(job) for job in rows[:PAGE]]
+    context = {
+        "section": "export",
+        "entries": entries,
+        "busy": any(not entry["finished"] for entry in entries),
+        "more": len(rows) > PAGE,
+    }
+    template = "export/exports.html#list" if request.headers.get("HX-Target") == "exports" else "export/exports.html"
+    return render(request, template, context)
+
+
+@member_view(at_least=Role.LEAD)
+@require_POST
+@errors_in_words
+def job_change(request: HttpRequest, collection: Collection, job_id: int) -> HttpResponse:
+    """Stop, resume or delete, chosen by the button; deleting asks for a tick first."""
+    job = get_object_or_404(ExportJob, collection=collection, pk=job_id)
+    to = reverse("exports", args=[collection.pk])
+    if "cancel" in request.POST:
+        actions.cancel(job)
+        return said(request, "Stopping; what was written so far stays for a resume.", to=to)
+    if "resume" in request.POST:
+        actions.resume(job)
+        transaction.on_commit(lambda: jobs.send([job.pk]) and None)
+        return said(request, "Going on where it stopped.", to=to)
+    if "delete" in request.POST:
+        if "sure" not in request.POST:
+            raise BadInput("Tick “for good” first; folder and zip cannot be brought back.")
+        actions.delete(job)
+        return said(request, f"“{job.name}” deleted with its folder and zip.", to=to)
+    raise BadInput("Nothing was chosen.")
+
+
+def _entry(job: ExportJob) -> dict[str, Any]:
+    phase = job.counters.get("phase", "")
+    percent = 100 * job.done // job.total if job.total else 0
+    if phase == "packing":
+        percent = int(job.counters.get("packed_percent", 0))
+    gone = job.state == RunState.DONE and bool(job.folder) and not inside_exports(job.folder).is_dir()
+    return {
+        "job": job,
+        "phase": phase,
+        "percent": 100 if job.state == RunState.DONE else min(99, percent),
+        "finished": job.state in FINISHED,
+        "left_out": sum(job.counters.get("left_out", {}).values()),
+        "gone": gone,
+    }

@@ -1,0 +1,172 @@
+"""The overview of a collection: funnel, cast, what to do next, latest runs, latest changes."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlencode
+
+from django.core.cache import cache
+from django.db.models import Count, Q, Sum
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.urls import NoReverseMatch, reverse
+from django.views.decorators.http import require_safe
+
+from annotate.models import Character, Face, FaceState, NamedBy
+from annotate.views.faces import add_portraits
+from export.models import ExportJob
+from export.preview import stamp
+from ingest.access import member_view
+from ingest.models import FINISHED, Collection, Episode, Frame, FrameState, Operation, Role, RunState
+from ingest.pipeline import progress
+
+CAST_MAX = 12
+RUNS_MAX = 5
+CHANGES_MAX = 8
+KEEP_S = 60
+SECONDS_A_CLUSTER = 8  # to look at its faces and type a name; for "what to do next"
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A bar of the funnel; `width` in percent on a logarithmic scale."""
+
+    label: str
+    count: int
+    url: str
+    width: float
+    lost: str = ""
+
+
+@member_view()
+@require_safe
+def overview(request: HttpRequest, collection: Collection) -> HttpResponse:
+    """How far the collection is, who is in it, and what helps most now."""
+    counts = _counts(collection)
+    runs = [
+        {"run": run, "lanes": (lanes := progress.lanes(run)), "percent": progress.percent(lanes)}
+        for run in collection.runs.select_related("created_by")[:RUNS_MAX]
+    ]
+    job = ExportJob.objects.filter(collection=collection, state=RunState.DONE).first()
+    context = {
+        "section": "overview",
+        "counts": counts,
+        "funnel": _funnel(collection, counts, job),
+        "cast": _cast(collection),
+        "cast_size": counts["characters"],
+        "next": _next(collection, counts, job, lead=request.role >= Role.LEAD),  # type: ignore[attr-defined]
+        "runs": runs,
+        "changes": list(
+            Operation.objects.filter(collection=collection).select_related("by").order_by("-pk")[:CHANGES_MAX]
+        ),
+        "latest_export": job,
+    }
+    return render(request, "export/overview.html", context)
+
+
+def _counts(collection: Collection) -> dict[str, int]:
+    """All figures of the page; kept until a person or a run writes something. Six queries when not."""
+    key = f"overview:{stamp(collection)}"
+    found: dict[str, int] | None = cache.get(key.replace(" ", ""))
+    if found is not None:
+        return found
+    episodes = Episode.objects.filter(collection=collection).aggregate(
+        episodes=Count("pk"), decoded=Sum("decoded"), unread=Count("pk", filter=Q(extracted_at__isnull=True))
+    )
+    frames = Frame.objects.filter(collection=collection).aggregate(
+        distinct=Count("pk"),
+        kept=Count("pk", filter=Q(state=FrameState.KEPT)),
+        with_faces=Count("pk", filter=Q(state=FrameState.KEPT, face_count__gte=1)),
+    )
+    on_kept = Face.objects.filter(collection=collection, frame__state=FrameState.KEPT)
+    faces = on_kept.exclude(state=FaceState.NOT_A_FACE).aggregate(
+        faces=Count("pk"),
+        named=Count("pk", filter=Q(state=FaceState.FACE, character__isnull=False)),
+        by_person=Count("pk", filter=Q(state=FaceState.FACE, named_by=NamedBy.PERSON, character__isnull=False)),
+        named_frames=Count("frame", filter=Q(state=FaceState.FACE, character__isnull=False), distinct=True),
+        unnamed=Count("pk", filter=Q(state=FaceState.FACE, character__isnull=True)),
+        clusters=Count(
+            "cluster",
+            filter=Q(state=FaceState.FACE, character__isnull=True, cluster__isnull=False),
+            distinct=True,
+        ),
+    )
+    characters = Character.objects.filter(collection=collection).count()
+    values = {**episodes, **frames, **faces, "characters": characters}
+    found = {name: int(value or 0) for name, value in values.items()}
+    cache.set(key.replace(" ", ""), found, KEEP_S)
+    return found
+
+
+def _funnel(collection: Collection, counts: dict[str, int], job: ExportJob | None) -> list[Step]:
+    def frames(query: str) -> str:
+        return (
+            f"{reverse('frames', args=[collection.pk])}?{urlencode({'q': query})}"
+            if query
+            else (reverse("frames", args=[collection.pk]))
+        )
+
+    exported = int(job.counters.get("pictures", job.total)) if job is not None else 0
+    steps = [
+        ("decoded", counts["decoded"], reverse("episodes", args=[collection.pk])),
+        ("distinct", counts["distinct"], frames("state:all")),
+        ("after similar", counts["kept"], frames("")),
+        ("with faces", counts["with_faces"], frames("faces:>=1")),
+        ("named", counts["named_frames"], frames("is:named")),
+        ("exported", exported, reverse("exports", args=[collection.pk])),
+    ]
+    top = max(2, *(count for _, count, _ in steps))
+    return [
+        Step(label, count, url, round(100 * math.log(count + 1) / math.log(top + 1), 1)) for label, count, url in steps
+    ]
+
+
+def _cast(collection: Collection) -> list[Any]:
+    """The characters with most faces; `n` faces, `share` percent of them named by a person. Two queries."""
+    named = Q(faces__state=FaceState.FACE)
+    people: list[Any] = list(
+        Character.objects.filter(collection=collection)
+        .annotate(
+            n=Count("faces", filter=named),
+            person=Count("faces", filter=named & Q(faces__named_by=NamedBy.PERSON)),
+        )
+        .order_by("-n", "name")[:CAST_MAX]
+    )
+    add_portraits(people)
+    for person in people:
+        person.share = round(100 * person.person / person.n) if person.n else 0
+    return people
+
+
+def _next(collection: Collection, counts: dict[str, int], job: ExportJob | None, *, lead: bool) -> list[dict[str, Any]]:
+    """What to do next, the most helpful first; at most three, each with its page."""
+    found: list[dict[str, Any]] = []
+    running = collection.runs.exclude(state__in=FINISHED).first()
+    if counts["episodes"] == 0 and lead:
+        text = "Add a video or a folder of pictures; every distinct drawing becomes a frame."
+        _add(found, "Add episodes", text, "add_episodes", collection.pk)
+    if running is not None:
+        _add(found, f"Watch run {running.pk}", "A run is at work.", "run", collection.pk, running.pk)
+    elif counts["unread"] and lead:
+        text = f"{counts['unread']:,} of {counts['episodes']:,} episodes have no frames yet."
+        _add(found, "Start a run", text, "run_start", collection.pk)
+    if counts["unnamed"] and counts["clusters"]:
+        minutes = max(1, round(counts["clusters"] * SECONDS_A_CLUSTER / 60))
+        text = (
+            f"{counts['unnamed']:,} face{'s' * (counts['unnamed'] != 1)} in {counts['clusters']:,} "
+            f"cluster{'s' * (counts['clusters'] != 1)} have no name: about {minutes} minute{'s' * (minutes != 1)}."
+        )
+        _add(found, "Name faces", text, "faces", collection.pk)
+    if counts["named_frames"] and job is None:
+        text = f"{counts['named_frames']:,} frames show somebody with a name; nothing was exported yet."
+        _add(found, "Make a data set", text, "export", collection.pk)
+    return found[:3]
+
+
+def _add(found: list[dict[str, Any]], button: str, text: str, name: str, *args: int) -> None:
+    try:
+        found.append({"text": text, "button": button, "url": reverse(name, args=args)})
+    except NoReverseMatch:
+        found.append({"text": text, "button": button, "url": ""})

@@ -1,0 +1,173 @@
+"""The export page: the recipe on the left, what it gives on the right, one button."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from django.db import transaction
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import get_object_or_404, render
+from django.urls import reverse
+from django.utils import timezone
+from django.views.decorators.http import require_POST, require_safe
+
+from export import forms, jobs
+from export.actions import jobs as job_actions
+from export.actions import recipes as recipe_actions
+from export.algorithms.captions import PARTS
+from export.algorithms.levels import TOKENS, levels_of
+from export.algorithms.selection import SIZES
+from export.models import Recipe as RecipeRow
+from export.preview import counted, names_to_weigh, preview
+from export.recipe import Recipe, RecipeError, parse
+from ingest.access import member_view
+from ingest.errors import BadInput
+from ingest.models import Collection, ImageType, Role
+from ingest.views.answers import errors_in_words, is_partial, said
+
+PAGE_TEMPLATE = "export/export.html"
+RESULT_TEMPLATE = "export/result.html"
+PART_LABELS = {
+    "count": "How many",
+    "characters": "Who",
+    "copyright": "Series tag",
+    "general": "General words",
+    "artist": "Artist",
+    "rating": "Explicit",
+    "facepos": "Face position",
+    "tags": "Tags",
+}
+LEVEL_LABELS = {
+    "n_characters": "Count of characters",
+    "n_faces": "Count of faces",
+    "n_people": "Count of people",
+    "character": "Who",
+    "fh_ratio": "Face height",
+    "series": "Series",
+    "image_type": "Image type",
+    "episode": "Episode",
+}
+
+
+@member_view()
+@require_safe
+def export(request: HttpRequest, collection: Collection) -> HttpResponse:
+    """The recipe and its live result. `?recipe=` opens a saved one; else the one saved last."""
+    row, recipe, broken = _opened(request, collection)
+    context = _context(collection, recipe) | {"saved": row, "errors": broken}
+    return render(request, PAGE_TEMPLATE, context)
+
+
+@member_view()
+@require_POST
+@errors_in_words
+def export_preview(request: HttpRequest, collection: Collection) -> HttpResponse:
+    """What the posted form would give. Writes nothing; a mistake in the form is shown in place of the result."""
+    page = request.POST.get("examples", "0")
+    try:
+        recipe = forms.recipe_from(request.POST)
+    except RecipeError as error:
+        return render(request, RESULT_TEMPLATE, {"errors": error.errors})
+    number = int(page) if page.isdigit() and len(page) < 6 else 0
+    return render(request, RESULT_TEMPLATE, _result(collection, recipe, page=number))
+
+
+@member_view(at_least=Role.LEAD)
+@require_POST
+@errors_in_words
+def export_change(request: HttpRequest, collection: Collection) -> HttpResponse:
+    """Save the recipe, take a version's caption settings, or start the export, chosen by the button."""
+    try:
+        recipe = forms.recipe_from(request.POST)
+    except RecipeError as error:
+        if is_partial(request):
+            raise BadInput(str(error)) from error
+        context = _context(collection, Recipe()) | {"errors": error.errors}
+        return render(request, PAGE_TEMPLATE, context, status=422)
+    act = request.POST.get("act", "start")
+    here = reverse("export", args=[collection.pk])
+    if act == "preset":
+        changed = forms.use_caption_version(recipe)
+        return render(request, PAGE_TEMPLATE, _context(collection, changed) | {"unsaved": True})
+    if act == "csv":
+        return render(request, PAGE_TEMPLATE, _context(collection, recipe) | {"unsaved": True})
+    name = request.POST.get("recipe_name", "").strip() or "Recipe"
+    row = recipe_actions.save(collection=collection, name=name, recipe=recipe, by=request.user)
+    if act == "save":
+        return said(request, f"Recipe “{row.name}” saved.", to=f"{here}?recipe={row.pk}")
+    title = request.POST.get("name", "").strip() or f"{collection.name} {timezone.now():%Y-%m-%d}"
+    job = job_actions.start(collection=collection, recipe=recipe, name=title, by=request.user)
+    transaction.on_commit(lambda: jobs.send([job.pk]) and None)
+    to = reverse("exports", args=[collection.pk])
+    if is_partial(request):
+        response = HttpResponse(status=204)
+        response.headers["HX-Redirect"] = to
+        return response
+    return HttpResponseRedirect(to)
+
+
+@member_view()
+@require_safe
+def recipe_file(request: HttpRequest, collection: Collection, recipe_id: int) -> HttpResponse:
+    """A saved recipe as JSON, for `manage.py build_dataset --recipe`."""
+    row = get_object_or_404(RecipeRow, collection=collection, pk=recipe_id)
+    response = HttpResponse(
+        json.dumps(row.params, indent=2, ensure_ascii=False) + "\n", content_type="application/json"
+    )
+    response.headers["Content-Disposition"] = f'attachment; filename="recipe-{row.pk}.json"'
+    return response
+
+
+def _opened(request: HttpRequest, collection: Collection) -> tuple[RecipeRow | None, Recipe, tuple[str, ...]]:
+    asked = request.GET.get("recipe", "")
+    rows = RecipeRow.objects.filter(collection=collection)
+    row = get_object_or_404(rows, pk=int(asked)) if asked.isdigit() else rows.order_by("-updated_at").first()
+    if row is None or asked == "new":
+        return None, Recipe(), ()
+    try:
+        return row, parse(row.params), ()
+    except RecipeError as error:  # saved by another version of Koma
+        return row, Recipe(), error.errors
+
+
+def _context(collection: Collection, recipe: Recipe) -> dict[str, Any]:
+    levels = levels_of(recipe.arrange.format)
+    order = recipe.caption.order
+    data = recipe.as_dict()
+    return {
+        "section": "export",
+        "recipe": recipe,
+        "saved_recipes": list(RecipeRow.objects.filter(collection=collection)),
+        "weights": data["balance"]["weights"],
+        "types_text": forms.types_text(recipe),
+        "levels": [(token, LEVEL_LABELS[token]) for token in levels],
+        "unused_levels": [(token, LEVEL_LABELS[token]) for token in TOKENS if token not in levels],
+        # A part that the order leaves out is the same as one with probability 0.
+        "parts": [(part, PART_LABELS[part], data["caption"][f"{part}_prob"]) for part in order]
+        + [(part, PART_LABELS[part], 0.0) for part in PARTS if part not in order],
+        "count_sources": (("people", "people"), ("faces", "faces"), ("characters", "known characters")),
+        "facepos_forms": (
+            ("phrases", "at left / in the middle / at right"),
+            ("tokens", "fhll fvtp"),
+            ("words", "fhleft fvtop"),
+            ("raw", "fvp 42 70 fhp 22 39"),
+        ),
+        "json_versions": ("v1.0", "v1.1", "v1.2", "v2"),
+        "versions": forms.presets(),
+        "sizes": SIZES,
+        "image_types": ImageType.choices,
+        "job_count": collection.export_jobs.count(),
+        "default_name": f"{collection.name} {timezone.now():%Y-%m-%d}",
+    } | _result(collection, recipe)
+
+
+def _result(collection: Collection, recipe: Recipe, *, page: int = 0) -> dict[str, Any]:
+    counts, _ = counted(collection, recipe)
+    return {
+        "result": preview(collection, recipe, page=page),
+        "layout": recipe.output.layout,
+        "max_multiply": recipe.balance.max_multiply,
+        "next_examples": page + 1,
+        "weighable": names_to_weigh(counts, recipe),
+    }

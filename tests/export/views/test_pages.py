@@ -1,0 +1,293 @@
+"""The pages of export: who may see and do what, what they show, and how many queries they need."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.core.cache import cache
+from django.test import Client
+from django.urls import reverse
+
+from annotate.models import Caption
+from export import forms, running
+from export.actions import jobs, recipes
+from export.models import ExportJob
+from export.models import Recipe as RecipeRow
+from export.recipe import Recipe, parse
+from ingest.models import Membership, Role, RunState
+from tests.conftest import client_of, make_user
+from tests.export.conftest import Show
+
+pytestmark = pytest.mark.django_db
+
+PAGES = ("overview", "export", "exports")
+
+
+@pytest.fixture(autouse=True)
+def _empty_cache() -> None:
+    cache.clear()
+
+
+@pytest.fixture
+def as_viewer(show: Show) -> Client:
+    viewer = make_user("vera")
+    Membership.objects.create(collection=show.collection, user=viewer, role=Role.VIEWER)
+    return client_of(viewer)
+
+
+def url(name: str, show: Show, *args: int) -> str:
+    return reverse(name, args=[show.collection.pk, *args])
+
+
+def form_of(client: Client, show: Show) -> dict[str, Any]:
+    """The fields of the export page as a browser would send them without a script."""
+    import re
+    from html import unescape
+
+    page = client.get(url("export", show)).content.decode()
+    form = page[page.index('<form id="recipe"') : page.index("</form>", page.index('<form id="recipe"'))]
+    form = re.sub(r"<template.*?</template>", "", form, flags=re.S)
+    found: dict[str, Any] = {}
+    for tag in re.findall(r"<input [^>]*>", form):
+        values = {name: unescape(value) for name, value in re.findall(r'([\w.-]+)="([^"]*)"', tag)}
+        if "name" in values and (values.get("type") != "checkbox" or " checked" in tag):
+            found.setdefault(values["name"], []).append(values.get("value", "on"))
+    for name, body in re.findall(r'<select name="([^"]+)">(.*?)</select>', form, re.S):
+        match = re.search(r'<option(?: value="([^"]*)")? selected>([^<]*)', body)
+        assert match, name
+        found[name] = [match[1] if match[1] is not None else match[2]]
+    for name, body in re.findall(r'<textarea name="([^"]+)"[^>]*>(.*?)</textarea>', form, re.S):
+        found[name] = [unescape(body)]
+    return found
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_strangers_get_404_the_anonymous_the_login_page_and_members_the_page(
+    show: Show, as_charlie: Client, as_bob: Client, as_viewer: Client, client: Client, name: str
+) -> None:
+    assert as_charlie.get(url(name, show)).status_code == 404
+    assert client.get(url(name, show)).status_code == 302
+    assert "/login/" in client.get(url(name, show)).headers["Location"]
+    assert as_bob.get(url(name, show)).status_code == 200
+    assert as_viewer.get(url(name, show)).status_code == 200
+
+
+def test_only_leads_save_recipes_start_and_change_exports(
+    show: Show, alice: User, as_bob: Client, as_viewer: Client, as_charlie: Client
+) -> None:
+    job = jobs.start(collection=show.collection, recipe=Recipe(), name="x", by=alice)
+    for path in (url("export_change", show), url("export_job_change", show, job.pk)):
+        assert as_bob.post(path, {"act": "save", "delete": "1", "sure": "1"}).status_code == 403
+        assert as_viewer.post(path, {"act": "start"}).status_code == 403
+        assert as_charlie.post(path, {"act": "start"}).status_code == 404
+    assert ExportJob.objects.count() == 1
+    assert not RecipeRow.objects.exists()
+
+
+def test_exports_and_recipes_of_another_collection_do_not_exist(show: Show, alice: User, as_alice: Client) -> None:
+    from ingest.models import Collection
+
+    other = Collection.objects.create(name="Other")
+    job = jobs.start(collection=other, recipe=Recipe(), name="x", by=alice)
+    recipe = recipes.save(collection=other, name="r", recipe=Recipe(), by=alice)
+
+    assert as_alice.get(url("export_download", show, job.pk)).status_code == 404
+    assert as_alice.post(url("export_job_change", show, job.pk), {"cancel": "1"}).status_code == 404
+    assert as_alice.get(url("recipe_file", show, recipe.pk)).status_code == 404
+    assert as_alice.get(url("export", show) + f"?recipe={recipe.pk}").status_code == 404
+
+
+def test_the_untouched_form_gives_the_recipe_that_the_page_shows(show: Show, alice: User, as_alice: Client) -> None:
+    from django.http import QueryDict
+
+    wanted = parse(
+        {
+            "selection": {"min_faces": 0, "size": 768, "image_types": ["fanart"]},
+            "arrange": {"format": "image_type/character", "name_clusters": True, "min_per_combination": 3},
+            "caption": {
+                "version": "v1.0",
+                "seed": 9,
+                "tags_prob": 0.35,
+                "order": list(reversed(Recipe().caption.order)),
+            },
+            "balance": {"weights": [["1_character", 2.5], ["*/face_height_ratio_0-25", 0.125]], "max_multiply": 40},
+            "metadata": {"version": "v1.0", "types": {"screenshots": "anishot", "fanart": "fan art"}},
+            "crops": {"enabled": True, "around": 1.5, "pad": False},
+            "output": {"layout": "kohya", "caption_ending": ".caption", "zip": False},
+        }
+    )
+    recipes.save(collection=show.collection, name="Mine", recipe=wanted, by=alice)
+
+    posted = QueryDict(mutable=True)
+    for name, values in form_of(as_alice, show).items():
+        posted.setlist(name, values)
+
+    assert forms.recipe_from(posted) == wanted
+
+
+def test_the_preview_follows_a_weight_without_writing_anything(show: Show, as_bob: Client) -> None:
+    data = form_of(as_bob, show) | {"arrange.min_per_combination": ["1"]}
+
+    before = as_bob.post(url("export_preview", show), data)
+    after = as_bob.post(url("export_preview", show), data | {"weight.pattern": ["others"], "weight.value": ["50"]})
+
+    assert "1_character" in before.content.decode()
+    assert before.content != after.content
+    assert "×50" in after.content.decode()
+    assert not RecipeRow.objects.exists()
+    assert not ExportJob.objects.exists()
+
+
+def test_the_preview_agrees_with_what_is_then_written(show: Show, alice: User, as_alice: Client) -> None:
+    from export.preview import preview
+
+    recipe = parse({"arrange": {"min_per_combination": 2}, "crops": {"enabled": True}, "selection": {"min_faces": 0}})
+    seen = preview(show.collection, recipe)
+
+    plan, left_out = running.plan_of(show.collection, recipe)
+
+    assert seen.balance == plan.balance
+    assert seen.left_out == left_out
+
+
+def test_clipping_and_whole_repeats_are_warned_of_before_anything_is_written(show: Show, as_bob: Client) -> None:
+    data = form_of(as_bob, show) | {"arrange.min_per_combination": ["1"], "balance.max_multiply": ["1.2"]}
+
+    clipped = as_bob.post(url("export_preview", show), data).content.decode()
+    kohya = as_bob.post(url("export_preview", show), data | {"output.layout": ["kohya"]}).content.decode()
+
+    assert "cut at multiply 1.2" in clipped
+    assert "whole repeats" not in clipped
+    assert "Repeats" in kohya
+
+
+def test_a_mistake_in_the_form_is_shown_in_place_of_the_result(show: Show, as_alice: Client) -> None:
+    data = form_of(as_alice, show) | {"selection.min_faces": ["many"], "weights.csv": ["a;1\nb,2\nc,0"]}
+
+    text = as_alice.post(url("export_preview", show), data).content.decode()
+    answer = as_alice.post(url("export_change", show), data | {"act": "start"})
+
+    assert "selection.min_faces" in text
+    assert "line 1" in text
+    assert "line 3" in text
+    assert answer.status_code == 422
+    assert not ExportJob.objects.exists()
+
+
+def test_hostile_names_and_captions_are_only_text_on_the_pages(show: Show, alice: User, as_alice: Client) -> None:
+    evil = "<script>alert(1)</script>"
+    show.characters["Hinata"].name = evil
+    show.characters["Hinata"].save()
+    for frame in show.frames:
+        Caption.objects.create(frame=frame, text=evil, by=alice)
+    recipes.save(collection=show.collection, name=evil, recipe=parse({"arrange": {"min_per_combination": 1}}), by=alice)
+    jobs.start(collection=show.collection, recipe=Recipe(), name=evil, by=alice)
+
+    for name in PAGES:
+        assert evil not in as_alice.get(url(name, show)).content.decode()
+
+
+def test_a_person_starts_an_export_sees_it_and_deletes_it_without_any_script(
+    show: Show, as_alice: Client, queues: str
+) -> None:
+    data = form_of(as_alice, show) | {"act": "start", "name": "Evening set", "recipe_name": "Evening"}
+
+    answer = as_alice.post(url("export_change", show), data)
+    job = ExportJob.objects.get()
+    assert answer.headers["Location"] == url("exports", show)
+    assert "Waiting for a worker" in as_alice.get(url("exports", show)).content.decode()
+    running.execute(job.pk)
+    page = as_alice.get(url("exports", show)).content.decode()
+    assert "Evening set" in page
+    assert "4 left out" in page
+
+    path = url("export_job_change", show, job.pk)
+    as_alice.post(path, {"delete": "1"})
+    assert ExportJob.objects.exists()
+    as_alice.post(path, {"delete": "1", "sure": "on"})
+    assert not ExportJob.objects.exists()
+    assert RecipeRow.objects.get().name == "Evening"
+
+
+def test_stop_and_resume_by_their_buttons(show: Show, alice: User, as_alice: Client) -> None:
+    job = jobs.start(collection=show.collection, recipe=Recipe(), name="x", by=alice)
+    path = url("export_job_change", show, job.pk)
+
+    as_alice.post(path, {"cancel": "1"})
+    job.refresh_from_db()
+    assert job.state == RunState.CANCELLED
+    assert "Resume" in as_alice.get(url("exports", show)).content.decode()
+    as_alice.post(path, {"resume": "1"})
+    job.refresh_from_db()
+    assert job.state == RunState.QUEUED
+
+
+def test_the_caption_settings_of_a_version_can_be_taken_over(show: Show, as_alice: Client) -> None:
+    data = form_of(as_alice, show) | {"caption.version": ["v1.0"], "act": "preset", "caption.seed": ["77"]}
+
+    page = as_alice.post(url("export_change", show), data).content.decode()
+
+    assert 'name="caption.artist_prefix" value="style of "' in page
+    assert 'name="caption.seed" min="0" value="77"' in page
+    assert "not saved yet" in page
+
+
+def test_a_saved_recipe_is_a_file_for_the_command_line(show: Show, alice: User, as_bob: Client) -> None:
+    row = recipes.save(collection=show.collection, name="r", recipe=Recipe(), by=alice)
+
+    answer = as_bob.get(url("recipe_file", show, row.pk))
+
+    assert parse(json.loads(answer.content)) == Recipe()
+    assert "attachment" in answer.headers["Content-Disposition"]
+
+
+def test_a_recipe_of_an_older_version_opens_with_the_defaults_and_says_so(
+    show: Show, alice: User, as_bob: Client
+) -> None:
+    RecipeRow.objects.create(collection=show.collection, name="old", params={"caption": {"colour": 1}})
+
+    assert "caption.colour: no such setting" in as_bob.get(url("export", show)).content.decode()
+
+
+def test_the_funnel_counts_and_links_to_the_frames_behind_each_figure(show: Show, alice: User, as_bob: Client) -> None:
+    job = jobs.start(collection=show.collection, recipe=Recipe(), name="x", by=alice)
+    running.execute(job.pk)
+
+    context = as_bob.get(url("overview", show)).context
+
+    assert [(step.label, step.count) for step in context["funnel"]] == [
+        ("decoded", 2403),
+        ("distinct", 16),
+        ("after similar", 15),
+        ("with faces", 11),
+        ("named", 9),
+        ("exported", 11),
+    ]
+    widths = [step.width for step in context["funnel"]]
+    assert max(widths) == 100
+    for step in context["funnel"]:
+        assert as_bob.get(step.url).status_code == 200
+    assert [person.name for person in context["cast"]] == ["Hinata", "Kokona", "Hinata Hairdown"]
+    assert "2 faces in 1 cluster have no name: about 1 minute." in [step["text"] for step in context["next"]]
+
+
+def test_an_empty_collection_says_what_comes_here(collection: Any, as_alice: Client, as_bob: Client) -> None:
+    for name in PAGES:
+        text = as_alice.get(reverse(name, args=[collection.pk])).content.decode()
+        assert any(words in text for words in ("Add a video", "no kept frames yet", "No data set yet"))
+    assert "Add a video" not in as_bob.get(reverse("overview", args=[collection.pk])).content.decode()
+
+
+@pytest.mark.parametrize(("name", "cold", "warm"), [("overview", 22, 18), ("export", 26, 20), ("exports", 6, 6)])
+def test_pages_need_a_fixed_number_of_queries(
+    show: Show, alice: User, as_bob: Client, django_assert_max_num_queries: Any, name: str, cold: int, warm: int
+) -> None:
+    for number in range(3):
+        jobs.start(collection=show.collection, recipe=Recipe(), name=f"x{number}", by=alice)
+    with django_assert_max_num_queries(cold):
+        as_bob.get(url(name, show))
+    with django_assert_max_num_queries(warm):
+        as_bob.get(url(name, show))
