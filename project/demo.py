@@ -11,10 +11,11 @@ from django.conf import settings
 from django.contrib.auth.models import User
 from django.db import connection, transaction
 
-from drawing import draw_episode
+from drawing.film import draw_episode
 from ingest import jobs
 from ingest.actions import runs, sources
-from ingest.models import Collection, Membership, PipelineRun, Role
+from ingest.errors import BadInput
+from ingest.models import Collection, Membership, PipelineRun, Role, RunState
 from ingest.pipeline.progress import lanes
 
 COLLECTION_NAME = "Demo"
@@ -27,34 +28,39 @@ Say = Callable[[str], None]
 
 def start(*, say: Say) -> PipelineRun:
     """Draw the episode if its file is not there, register it, start its run. Safe to repeat after a stop."""
-    video = settings.KOMA_DATA_DIR / "demo" / FILE_NAME
+    video: Path = settings.KOMA_DATA_DIR / "demo" / FILE_NAME
     if not video.is_file():
         say("Drawing the demo episode ...")
-        _draw(video)
+        video.parent.mkdir(parents=True, exist_ok=True)
+        draw_episode(video, seed=SEED, progress=_tell_quarters(say))
     say(f"Ingesting {video.name} ...")
     with transaction.atomic():
         admin = User.objects.filter(is_superuser=True).order_by("pk").first()
         if admin is None:
-            raise RuntimeError("There is no admin yet: run `manage.py create_admin NAME` first.")
+            raise BadInput("There is no admin yet: run `manage.py create_admin NAME` first.")
         collection, _ = Collection.objects.get_or_create(name=COLLECTION_NAME)
         Membership.objects.get_or_create(collection=collection, user=admin, defaults={"role": Role.ADMIN})
-    source = sources.register(collection=collection, path=video, by=admin, licence_note="Drawn by Koma itself.")
-    episode = source.episode
+    try:
+        about = sources.About(licence_note="Drawn by Koma itself; free to use.")
+        episode = sources.register(collection=collection, path=video, by=admin, about=about)
+    except sources.AlreadyThere as there:
+        episode = there.episode
     open_run = PipelineRun.objects.filter(stages__episode=episode).order_by("-pk").first()
     run = open_run or runs.start(collection=collection, episodes=[episode], by=admin)
-    jobs.send(list(run.stages.filter(state="queued")))
+    jobs.send(list(run.stages.filter(state=RunState.QUEUED)))
     return run
 
 
-def _draw(video: Path) -> None:
-    """Draw into a temporary folder and move it in whole, so that a stop in between leaves nothing half done."""
-    video.parent.mkdir(parents=True, exist_ok=True)
-    half = video.with_name(f"half-{video.name}")
-    draw_episode(half, seed=SEED)
-    truth = half.with_suffix(".json")
-    if truth.is_file():
-        truth.replace(video.with_suffix(".json"))
-    half.replace(video)
+def _tell_quarters(say: Say) -> Callable[[float], None]:
+    told = {0}
+
+    def progress(share: float) -> None:
+        quarter = int(share * 4)
+        if quarter not in told:
+            told.add(quarter)
+            say(f"  drawn: {25 * quarter} %")
+
+    return progress
 
 
 def follow(run: PipelineRun, *, say: Say) -> None:

@@ -14,7 +14,7 @@ def licence_of(package: Distribution) -> str:
     """Return the licence's name as the package states it: the expression, the field or its classifiers."""
     meta = package.metadata
     classifiers = [line.split(" :: ")[-1] for line in meta.get_all("Classifier") or [] if line.startswith("License")]
-    stated = meta.get("License-Expression") or meta.get("License") or ""
+    stated = "\n".join([*(meta.get_all("License-Expression") or []), *(meta.get_all("License") or [])])
     return next((line.strip() for line in stated.splitlines() if line.strip()), "") or ", ".join(classifiers)
 
 

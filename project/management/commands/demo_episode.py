@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandParser
+from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from ingest.errors import KomaError
 from project import demo
+
+NICENESS = 5
 
 
 class Command(BaseCommand):
@@ -18,7 +22,11 @@ class Command(BaseCommand):
         parser.add_argument("--follow", action="store_true", help="tell about the run's stages until it ends")
 
     def handle(self, *_: Any, **options: Any) -> None:
-        run = demo.start(say=self._say)
+        os.nice(NICENESS)  # the page comes first
+        try:
+            run = demo.start(say=self._say)
+        except KomaError as problem:
+            raise CommandError(problem.message) from None
         if options["follow"]:
             demo.follow(run, say=self._say)
 
