@@ -1,0 +1,208 @@
+"""Similar-image removal: groups of near-equal frames, each with its best copy, over any number of frames at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
+
+from ingest.algorithms.descriptors import U8, as_vectors
+from ingest.algorithms.near_index import F32, I64, NearIndex, Vectors, squared_radius_of
+
+DEFAULT_THRESHOLD: Final = 0.95
+
+_BLOCK: Final = 8_192
+_INNER: Final = 2_048
+
+
+@dataclass(frozen=True, slots=True)
+class Groups:
+    """For each row the kept copy that stands for it, itself when kept, and the distance (1 - cosine) to that."""
+
+    kept_of: I64
+    distance: F32
+
+    @property
+    def kept(self) -> NDArray[np.bool_]:
+        return np.asarray(self.kept_of == np.arange(len(self.kept_of)))
+
+
+def ranked(quality: F32, pinned: NDArray[np.bool_] | None = None) -> I64:
+    """Row numbers, best first: pinned rows, then by falling quality; equal ones by row number."""
+    first = np.zeros(len(quality), dtype=bool) if pinned is None else pinned
+    return np.lexsort((np.arange(len(quality)), -quality.astype(np.float64), ~first)).astype(np.int64)
+
+
+def find_groups(
+    descriptors: U8,
+    quality: F32,
+    threshold: float = DEFAULT_THRESHOLD,
+    *,
+    pinned: NDArray[np.bool_] | None = None,
+) -> Groups:
+    """Go through the rows from best to worst: one with a kept copy at least as similar as `threshold` is dropped.
+
+    `descriptors` is uint8[N, D], `quality` float32[N] (higher is better), `threshold` a cosine in (0, 1]. A dropped
+    row belongs to the most similar of the better rows that are kept (the better one where two are equally similar),
+    and is within the threshold of it; there are no chains. Kept rows are pairwise further apart than the threshold,
+    but for `pinned` ones (bool[N]), which are kept in any case and come first. The result is exact: it depends neither
+    on the order of the rows (but among rows of equal quality) nor on blocks. Memory: about 3 bytes a byte of input.
+    """
+    count = len(descriptors)
+    _check(descriptors, quality, threshold, pinned)
+    kept_of = np.arange(count, dtype=np.int64)
+    distance = np.zeros(count, dtype=np.float32)
+    if count == 0:
+        return Groups(kept_of, distance)
+    order = ranked(quality, pinned)
+    search = _Search(Vectors.of(descriptors), order, np.float32(threshold), pinned)
+    with threadpool_limits(1):  # many small products: threads that wait for each other cost more than they gain
+        search.fit()
+        for start in range(0, count, _BLOCK):
+            search.block(start, min(start + _BLOCK, count))
+    dropped = search.best_rank >= 0
+    kept_of[order[dropped]] = order[search.best_rank[dropped]]
+    distance[order[dropped]] = np.clip(1.0 - search.best[dropped], 0.0, None)
+    return Groups(kept_of, distance)
+
+
+def nearest_kept(descriptors: U8, kept: U8, threshold: float = DEFAULT_THRESHOLD) -> tuple[I64, F32]:
+    """For each row uint8[N, D] the most similar of `kept` uint8[K, D] within the threshold.
+
+    Returns int64[N] (-1: none, that is a new picture) and the distances float32[N] (infinite where none): for a new
+    episode against what a collection has already kept.
+    """
+    found = np.full(len(descriptors), -1, dtype=np.int64)
+    best = np.full(len(descriptors), -np.inf, dtype=np.float32)
+    for rows, ids, similarity in _pairs(descriptors, kept, threshold):
+        _improve(found, best, rows, ids, similarity)
+    return found, np.where(found >= 0, np.clip(1.0 - best, 0.0, None), np.inf).astype(np.float32)
+
+
+def similar_pairs(descriptors: U8, others: U8, threshold: float = DEFAULT_THRESHOLD) -> tuple[I64, I64, F32]:
+    """All pairs (row of uint8[N, D], row of uint8[M, D]) at least as similar as `threshold`, with their cosines."""
+    parts = list(_pairs(descriptors, others, threshold))
+    if not parts:
+        return np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int64), np.empty(0, dtype=np.float32)
+    rows, ids, similarity = (np.concatenate([part[column] for part in parts]) for column in range(3))
+    order = np.lexsort((ids, rows))
+    return rows[order], ids[order], similarity[order]
+
+
+def _pairs(descriptors: U8, others: U8, threshold: float) -> Iterator[tuple[I64, I64, F32]]:
+    vectors = Vectors.of(np.concatenate([others, descriptors]))
+    if not len(others) or not len(descriptors):
+        return
+    with threadpool_limits(1):
+        index = NearIndex.fit(vectors)
+        for start in range(0, len(others), _BLOCK):
+            ids = np.arange(start, min(start + _BLOCK, len(others)))
+            index.add(ids, index.projection.apply(vectors.unit(ids)))
+        for start in range(0, len(descriptors), _BLOCK):
+            rows = np.arange(start, min(start + _BLOCK, len(descriptors)))
+            points = index.projection.apply(vectors.unit(rows + len(others)))
+            for places, ids in index.candidates(points, squared_radius_of(threshold)):
+                similarity = vectors.similarity(ids, rows[places] + len(others))
+                near = similarity >= np.float32(threshold)
+                yield rows[places][near], ids[near], similarity[near]
+
+
+@dataclass(slots=True, init=False)
+class _Search:
+    """The state of one walk from best to worst. All positions are ranks: 0 is the best row."""
+
+    vectors: Vectors
+    order: I64
+    threshold: np.float32
+    pinned: int
+    index: NearIndex
+    best: F32
+    best_rank: I64
+
+    def __init__(self, vectors: Vectors, order: I64, threshold: np.float32, pinned: NDArray[np.bool_] | None) -> None:
+        self.vectors, self.order, self.threshold = vectors, order, threshold
+        self.pinned = 0 if pinned is None else int(pinned.sum())
+        self.best = np.full(len(order), -np.inf, dtype=np.float32)
+        self.best_rank = np.full(len(order), -1, dtype=np.int64)
+
+    def fit(self) -> None:
+        self.index = NearIndex.fit(self.vectors)
+
+    def block(self, start: int, end: int) -> None:
+        """Decide the ranks start..end: against all kept before, then among themselves."""
+        ranks = np.arange(start, end)
+        points = self.index.projection.apply(self.vectors.unit(self.order[ranks]))
+        free = ranks >= self.pinned
+        for places, kept in self.index.candidates(points[free], squared_radius_of(float(self.threshold))):
+            self._verify(ranks[free][places], kept)
+        added: list[I64] = []
+        for inner in range(start, end, _INNER):
+            mine = np.arange(inner, min(inner + _INNER, end))
+            kept_before = np.concatenate(added) if added else np.empty(0, dtype=np.int64)
+            added.append(self._decide(mine, kept_before))
+        new = np.concatenate(added)
+        self.index.add(new, points[new - start])
+
+    def _verify(self, ranks: I64, kept: I64) -> None:
+        similarity = self.vectors.similarity(self.order[kept], self.order[ranks])
+        near = similarity >= self.threshold
+        _improve(self.best_rank, self.best, ranks[near], kept[near], similarity[near])
+
+    def _decide(self, ranks: I64, kept_before: I64) -> I64:
+        """Compare the ranks with those kept earlier in this block and with each other; return the newly kept."""
+        self._compare(ranks, kept_before)
+        left = ranks[self.best_rank[ranks] < 0]
+        near = self._similarity(left, left) >= self.threshold
+        kept = np.ones(len(left), dtype=bool)
+        for place in np.flatnonzero(near.sum(axis=1) > 1):
+            if kept[place]:
+                later = max(place + 1, int(np.searchsorted(left, self.pinned)))
+                kept[later:] &= ~near[place, later:]
+        self._compare(ranks, left[kept])
+        return left[kept]
+
+    def _compare(self, ranks: I64, kept: I64) -> None:
+        """Give each rank that is free to go its most similar of the better ones in `kept` (rising ranks)."""
+        ranks = ranks[ranks >= self.pinned]
+        if not len(kept) or not len(ranks):
+            return
+        similarity = self._similarity(ranks, kept)
+        similarity[kept[None, :] >= ranks[:, None]] = -np.inf
+        place = similarity.argmax(axis=1)
+        value = similarity[np.arange(len(ranks)), place]
+        better = (value >= self.threshold) & (value > self.best[ranks])
+        self.best[ranks[better]], self.best_rank[ranks[better]] = value[better], kept[place[better]]
+
+    def _similarity(self, ranks: I64, others: I64) -> F32:
+        """All cosines float32[len(ranks), len(others)], equal to those of `Vectors.similarity`."""
+        a, b = self.order[ranks], self.order[others]
+        dot = as_vectors(self.vectors.rows[a]) @ as_vectors(self.vectors.rows[b]).T
+        dot *= self.vectors.inverse[a][:, None] * self.vectors.inverse[b][None, :]
+        return np.asarray(dot, dtype=np.float32)
+
+
+def _improve(found: I64, best: F32, rows: I64, ids: I64, similarity: F32) -> None:
+    """Note for each of `rows` its most similar id, the lowest of equally similar ones; in place."""
+    if not len(rows):
+        return
+    order = np.lexsort((ids, -similarity, rows))
+    first = np.ones(len(order), dtype=bool)
+    first[1:] = np.diff(rows[order]) != 0
+    row, new, value = rows[order][first], ids[order][first], similarity[order][first]
+    better = (value > best[row]) | ((value == best[row]) & (new < found[row]))
+    found[row[better]], best[row[better]] = new[better], value[better]
+
+
+def _check(descriptors: U8, quality: F32, threshold: float, pinned: NDArray[np.bool_] | None) -> None:
+    if descriptors.ndim != 2 or descriptors.dtype != np.uint8:
+        raise ValueError(f"descriptors must be uint8[N, D], not {descriptors.dtype}{list(descriptors.shape)}")
+    if len(quality) != len(descriptors) or (pinned is not None and len(pinned) != len(descriptors)):
+        raise ValueError("quality and pinned need one value for each descriptor")
+    if not 0.0 < threshold <= 1.0:
+        raise ValueError(f"the threshold is a cosine above 0 and up to 1, not {threshold}")
+    if not np.isfinite(quality).all():
+        raise ValueError("quality must be finite numbers")

@@ -1,0 +1,206 @@
+"""Which of many descriptors lie within a radius of given ones: exact, in cells, without comparing all with all.
+
+Three lower bounds save the work and lose nothing. A projection never lengthens a distance, so a pair that is too far
+apart in few dimensions is too far apart in all. By the triangle inequality a cell whose centre is further away than its
+radius and ours together holds nothing near. And the rows of a cell lie on its side of the plane halfway between its
+centre and any other, so a cell is skipped when that plane is further away than our radius ("generalized hyperplane
+pruning", Uhlmann 1991). What passes is compared in full.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Final
+
+import faiss
+import numpy as np
+from numpy.typing import NDArray
+
+from ingest.algorithms.descriptors import U8, as_vectors
+
+F32 = NDArray[np.float32]
+I64 = NDArray[np.int64]
+
+_SAMPLE: Final = 20_000
+_DIMENSIONS: Final = 47
+_SLACK: Final = 1e-4
+"""Added to squared radii, for the rounding of float32; what it lets through is compared in full anyway."""
+_CELLS_FROM: Final = 8_000
+"""With fewer rows than this one cell, that is plain comparison, is faster."""
+_QUERIES_AT_ONCE: Final = 512
+_PAIRS_AT_ONCE: Final = 1_000_000
+"""Products are written into one buffer of this size: fresh memory costs more than the arithmetic."""
+
+
+@dataclass(frozen=True, slots=True)
+class Vectors:
+    """Descriptors uint8[N, D] and one over their lengths; `similarity` is the cosine, the same for any block size."""
+
+    rows: U8
+    inverse: F32
+
+    @staticmethod
+    def of(descriptors: U8) -> Vectors:
+        inverse = np.empty(len(descriptors), dtype=np.float32)
+        for start in range(0, len(descriptors), 65_536):
+            part = as_vectors(descriptors[start : start + 65_536])
+            length = np.sqrt(np.einsum("nd,nd->n", part, part).astype(np.float64))
+            inverse[start : start + 65_536] = 1.0 / np.maximum(length, 1.0)
+        return Vectors(descriptors, inverse)
+
+    def similarity(self, left: I64, right: I64) -> F32:
+        """The cosine of each pair of rows: float32[P] for int64[P] and int64[P]. Dot products are exact."""
+        found = np.empty(len(left), dtype=np.float32)
+        for start in range(0, len(left), 50_000):
+            a, b = left[start : start + 50_000], right[start : start + 50_000]
+            dot = np.einsum("nd,nd->n", as_vectors(self.rows[a]), as_vectors(self.rows[b]))
+            found[start : start + 50_000] = dot * (self.inverse[a] * self.inverse[b])
+        return found
+
+    def unit(self, rows: I64 | slice) -> F32:
+        """Rows scaled to length one: float32[n, D]."""
+        return np.asarray(as_vectors(self.rows[rows]) * self.inverse[rows][:, None], dtype=np.float32)
+
+
+@dataclass(frozen=True, slots=True)
+class Projection:
+    """Few numbers a row whose distances never exceed the true ones: principal axes, and the length of what is left."""
+
+    mean: F32
+    axes: F32
+
+    @staticmethod
+    def fit(sample: F32) -> Projection:
+        mean = sample.mean(axis=0)
+        centred = (sample - mean).astype(np.float64)
+        _, axes = np.linalg.eigh(centred.T @ centred)
+        return Projection(mean, np.ascontiguousarray(axes[:, ::-1][:, :_DIMENSIONS], dtype=np.float32))
+
+    def apply(self, unit: F32) -> F32:
+        centred = unit - self.mean
+        inside = centred @ self.axes
+        left = np.einsum("nd,nd->n", centred, centred) - np.einsum("nd,nd->n", inside, inside)
+        return np.hstack([inside, np.sqrt(np.maximum(left, 0.0))[:, None]])
+
+
+def _as_queries(points: F32) -> F32:
+    """Rows whose product with `_as_members` rows is minus half the squared distance."""
+    half = -0.5 * np.einsum("nd,nd->n", points, points)
+    return np.hstack([points, half[:, None], np.ones((len(points), 1), dtype=np.float32)])
+
+
+def _as_members(points: F32) -> F32:
+    half = -0.5 * np.einsum("nd,nd->n", points, points)
+    return np.hstack([points, np.ones((len(points), 1), dtype=np.float32), half[:, None]])
+
+
+@dataclass(slots=True)
+class _Cell:
+    ids: I64
+    members: F32
+    radius: float
+
+    def parts(self) -> Iterator[tuple[I64, F32]]:
+        for start in range(0, len(self.ids), _PAIRS_AT_ONCE):
+            yield self.ids[start : start + _PAIRS_AT_ONCE], self.members[start : start + _PAIRS_AT_ONCE]
+
+
+@dataclass(slots=True)
+class NearIndex:
+    """A growing set of rows, searched by radius in projected space: `candidates` misses no row within the radius."""
+
+    projection: Projection
+    centres: F32
+    between: F32
+    """The distances of the centres from each other."""
+    cells: dict[int, _Cell] = field(default_factory=dict)
+
+    @staticmethod
+    def of(projection: Projection, centres: F32) -> NearIndex:
+        half = _as_queries(centres) @ _as_members(centres).T
+        return NearIndex(projection, centres, np.sqrt(np.maximum(-2.0 * half, 0.0)))
+
+    @staticmethod
+    def fit(vectors: Vectors) -> NearIndex:
+        """Axes and cell centres from an even sample of the rows; holds no row yet."""
+        count = len(vectors.rows)
+        sample = vectors.unit(np.unique(np.linspace(0, count - 1, min(count, _SAMPLE)).astype(np.int64)))
+        projection = Projection.fit(sample)
+        points = projection.apply(sample)
+        if count < _CELLS_FROM:
+            return NearIndex.of(projection, points.mean(axis=0, keepdims=True))
+        wanted = int(np.clip(2 * np.sqrt(count), 64, min(2048, len(sample) // 8)))
+        clusters = faiss.Kmeans(points.shape[1], wanted, niter=6, seed=1, min_points_per_centroid=1)
+        clusters.train(points)
+        return NearIndex.of(projection, np.ascontiguousarray(clusters.centroids, dtype=np.float32))
+
+    def add(self, ids: I64, points: F32) -> None:
+        """Put rows with these projected points float32[n, d] into their nearest cells."""
+        if not len(ids):
+            return
+        half = _as_queries(points) @ _as_members(self.centres).T
+        nearest = half.argmax(axis=1)  # the first of equally near ones, as in `_cells_in_reach`
+        far = np.sqrt(np.maximum(-2.0 * half[np.arange(len(ids)), nearest], 0.0))
+        order = np.argsort(nearest, kind="stable")
+        for chunk in np.split(order, np.flatnonzero(np.diff(nearest[order])) + 1):
+            key = int(nearest[chunk[0]])
+            members, radius = _as_members(points[chunk]), float(far[chunk].max())
+            old = self.cells.get(key)
+            if old is None:
+                self.cells[key] = _Cell(ids[chunk], members, radius)
+            else:
+                self.cells[key] = _Cell(
+                    np.concatenate([old.ids, ids[chunk]]),
+                    np.vstack([old.members, members]),
+                    max(old.radius, radius),
+                )
+
+    def candidates(self, points: F32, squared_radius: float) -> Iterator[tuple[I64, I64]]:
+        """Yield (position in `points`, id of a row) arrays of all pairs that may be within the radius."""
+        if not self.cells or not len(points):
+            return
+        queries = _as_queries(points)
+        limit = np.float32(-0.5 * (squared_radius + _SLACK))
+        near = self._cells_in_reach(queries, float(np.sqrt(squared_radius)))
+        product, hit = np.empty(_PAIRS_AT_ONCE, dtype=np.float32), np.empty(_PAIRS_AT_ONCE, dtype=bool)
+        for place in np.flatnonzero(near.any(axis=1)):
+            cell = self.cells[int(place)]
+            rows = np.flatnonzero(near[place])
+            for ids, members in cell.parts():
+                step = max(1, _PAIRS_AT_ONCE // len(ids))
+                for start in range(0, len(rows), step):
+                    part = rows[start : start + step]
+                    size = len(part) * len(ids)
+                    np.matmul(queries[part], members.T, out=product[:size].reshape(len(part), len(ids)))
+                    hits = np.flatnonzero(np.greater_equal(product[:size], limit, out=hit[:size]))
+                    if len(hits):
+                        yield part[hits // len(ids)], ids[hits % len(ids)]
+
+    def _cells_in_reach(self, queries: F32, radius: float) -> NDArray[np.bool_]:
+        """Whether a cell may hold a row within the radius of a query: bool[cells, queries]."""
+        reach = np.full(len(self.centres), -np.inf, dtype=np.float32)
+        for key, cell in self.cells.items():
+            reach[key] = cell.radius + radius + _SLACK
+        # All below works on -distance**2 / 2, as the products come.
+        least = np.where(np.isfinite(reach), -0.5 * reach * reach - _SLACK, np.inf).astype(np.float32)
+        centres = _as_members(self.centres).T
+        near = np.empty((len(queries), len(self.centres)), dtype=bool)
+        half, planes = (np.empty((_QUERIES_AT_ONCE, len(self.centres)), dtype=np.float32) for _ in range(2))
+        for start in range(0, len(queries), _QUERIES_AT_ONCE):
+            some = queries[start : start + _QUERIES_AT_ONCE]
+            mine, plane, found = half[: len(some)], planes[: len(some)], near[start : start + len(some)]
+            np.matmul(some, centres, out=mine)
+            np.greater_equal(mine, least, out=found)
+            nearest = mine.argmax(axis=1)
+            mine -= mine[np.arange(len(some)), nearest][:, None]
+            np.take(self.between, nearest, axis=0, out=plane)
+            plane *= np.float32(radius + _SLACK)
+            mine += plane
+            found &= mine >= -_SLACK
+        return np.ascontiguousarray(near.T)
+
+
+def squared_radius_of(threshold: float) -> float:
+    """The squared distance of two vectors of length one whose cosine is `threshold`."""
+    return 2.0 * (1.0 - threshold)
