@@ -1,0 +1,180 @@
+"""The face detector's interface, on a tiny graph whose answers are worked out by hand, and the built-in weights."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from annotate.algorithms import boxes
+from annotate.algorithms.face_pyramid import Level, decode, levels, merge
+from annotate.backends import weights
+from annotate.backends.contract import FaceDetector
+from annotate.backends.detectors import open_detector
+from annotate.backends.face_builtin import BuiltinFaces
+from drawing.crops import random_scene
+from ingest.errors import BadInput
+from tests.annotate.face_graph import picture_with, write_graph
+
+
+@pytest.fixture()
+def tiny(tmp_path: Path) -> BuiltinFaces:
+    write_graph(tmp_path)
+    return BuiltinFaces([tmp_path], name="tiny", gpu=False)
+
+
+def test_a_red_cell_is_a_face_of_its_own_size(tiny: BuiltinFaces) -> None:
+    found = tiny.detect([picture_with((2, 3))])[0]
+    assert np.allclose(found.boxes, [[16, 24, 24, 32]], atol=1e-4)
+    assert found.scores.tolist() == [1.0]
+
+
+def test_green_moves_the_box_right_and_blue_moves_it_down(tiny: BuiltinFaces) -> None:
+    found = tiny.detect([picture_with((2, 3), colour=(255, 51, 204))])[0]
+    # 51 / 255 = 0.2 cells and 204 / 255 = 0.8 cells of 8 pixels.
+    assert np.allclose(found.boxes, [[17.6, 30.4, 25.6, 38.4]], atol=1e-3)
+
+
+def test_red_is_the_first_channel(tiny: BuiltinFaces) -> None:
+    assert len(tiny.detect([picture_with((2, 3), colour=(0, 0, 255))])[0].boxes) == 0
+
+
+def test_a_weak_cell_stays_below_the_threshold(tiny: BuiltinFaces) -> None:
+    assert len(tiny.detect([picture_with((2, 3), colour=(127, 0, 0))])[0].boxes) == 0
+    assert len(tiny.detect([picture_with((2, 3), colour=(128, 0, 0))])[0].boxes) == 1
+
+
+def test_a_picture_that_is_no_multiple_of_the_step_keeps_its_boxes_inside(tiny: BuiltinFaces) -> None:
+    picture = np.zeros((45, 61, 3), np.uint8)
+    picture[40:, 56:] = 255
+    picture[40:, 56:, 1:] = 0
+    found = tiny.detect([picture])[0]
+    # The border is repeated, so the last cells are whole; the box is cut to the picture.
+    assert len(found.boxes)
+    assert (found.boxes <= [61, 45, 61, 45]).all()
+
+
+def test_the_answer_does_not_depend_on_the_batch(tiny: BuiltinFaces) -> None:
+    pictures = [picture_with((1, 1)), picture_with((4, 2), size=(96, 80)), picture_with((3, 3), (6, 1))]
+    together = tiny.detect(pictures)
+    for picture, answer in zip(pictures, together, strict=True):
+        alone = tiny.detect([picture])[0]
+        assert np.array_equal(alone.boxes, answer.boxes)
+        assert np.array_equal(alone.scores, answer.scores)
+    assert tiny.detect([]) == []
+
+
+def test_a_large_picture_is_seen_at_halving_sizes() -> None:
+    made = levels(np.zeros((1080, 1920, 3), np.uint8))
+    assert [level.pixels.shape for level in made] == [(720, 1280, 3), (368, 640, 3), (192, 320, 3), (96, 160, 3)]
+    assert made[1].scale_x == pytest.approx(640 / 1920)
+
+
+def test_a_picture_of_another_kind_is_refused() -> None:
+    with pytest.raises(ValueError, match="uint8"):
+        levels(np.zeros((10, 10), np.uint8))
+
+
+def test_only_the_peak_of_a_hill_is_a_face() -> None:
+    heat = np.array([[0.6, 0.7, 0.6], [0.7, 0.9, 0.7], [0.6, 0.7, 0.6]], np.float32)
+    shape = np.zeros((3, 3, 3), np.float32)
+    shape[2] = np.log(2)
+    found, scores = decode(heat, shape, threshold=0.5, stride=8, unit_side=8)
+    assert np.allclose(found, [[4, 4, 20, 20]])  # centre (12, 12), side 16
+    assert np.allclose(scores, [0.9])
+
+
+def test_a_face_seen_at_two_levels_is_one_face() -> None:
+    whole = Level(np.zeros((16, 16, 3), np.uint8), 1.0, 1.0)
+    half = Level(np.zeros((16, 16, 3), np.uint8), 0.5, 0.5)
+    found = merge(
+        [
+            (whole, np.array([[10, 10, 30, 30]], np.float32), np.array([0.6], np.float32)),
+            (half, np.array([[5, 5, 16, 16]], np.float32), np.array([0.8], np.float32)),
+        ],
+        100, 100,
+    )  # fmt: skip
+    assert found.boxes.tolist() == [[10, 10, 32, 32]]
+    assert found.scores == pytest.approx([0.8])
+
+
+def test_a_model_opened_by_name_keeps_the_contract(tmp_path: Path) -> None:
+    write_graph(tmp_path)
+    detector = open_detector("tiny", tmp_path, gpu=False)
+    assert isinstance(detector, FaceDetector)
+    assert detector.device == "CPU"
+    assert (detector.info.name, detector.info.revision, len(detector.info.sha256)) == ("tiny", "1", 64)
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [(b"", "is empty"), (b"These are not the weights you look for. " * 30, "cannot load"), (None, "cannot load")],
+)
+def test_a_file_that_is_no_onnx_is_named(tmp_path: Path, content: bytes | None, reason: str) -> None:
+    path = write_graph(tmp_path)
+    path.write_bytes(path.read_bytes()[:400] if content is None else content)
+    with pytest.raises(BadInput, match=reason) as caught:
+        BuiltinFaces([tmp_path], name="tiny", gpu=False)
+    assert str(path) in str(caught.value)
+
+
+def test_weights_that_differ_from_their_description_are_refused(tmp_path: Path) -> None:
+    path = write_graph(tmp_path)
+    path.with_suffix(".json").write_text('{"sha256": "00"}')
+    with pytest.raises(BadInput, match="damaged, cut off or of another version"):
+        weights.read("tiny", [tmp_path])
+    path.with_suffix(".json").write_text("{")
+    with pytest.raises(BadInput, match="cannot be read"):
+        weights.read("tiny", [tmp_path])
+    path.with_suffix(".json").write_text('{"threshold": "high"}')
+    with pytest.raises(BadInput, match="must be numbers"):
+        BuiltinFaces([tmp_path], name="tiny", gpu=False)
+
+
+@pytest.mark.parametrize("name", ["../tiny", "/etc/passwd", "", ".", "a/b", "a\0b"])
+def test_a_model_name_is_no_path(tmp_path: Path, name: str) -> None:
+    with pytest.raises(BadInput, match="is no model name"):
+        weights.find(name, [tmp_path])
+
+
+def test_a_missing_model_names_the_folders(tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match=r"There is no faces9\.onnx in .*KOMA_MODELS_DIR"):
+        open_detector("faces9", tmp_path)
+
+
+def test_a_cascade_is_opened_by_its_name(tmp_path: Path, test_data: Path) -> None:
+    (tmp_path / "lbp.xml").write_bytes((test_data / "models" / "lbpcascade_animeface.xml").read_bytes())
+    (tmp_path / "bad.xml").write_text("<html>no cascade</html>")
+    assert open_detector("lbp", tmp_path).detect([picture_with((2, 3))])[0].boxes.shape == (0, 4)
+    with pytest.raises(BadInput, match="cascade"):
+        open_detector("bad", tmp_path)
+
+
+@pytest.fixture(scope="module")
+def builtin() -> BuiltinFaces:
+    return BuiltinFaces(gpu=False)
+
+
+def test_the_built_in_weights_are_what_their_card_says(builtin: BuiltinFaces) -> None:
+    path = weights.BUILTIN / "faces.onnx"
+    assert path.stat().st_size <= 4 << 20
+    assert builtin.info.sha256 == weights.sha256_of(path)
+    card = (weights.BUILTIN / "README.md").read_text(encoding="utf-8")
+    assert builtin.info.sha256[:12] in card
+
+
+def test_the_built_in_model_finds_drawn_people_and_repeats_itself(builtin: BuiltinFaces) -> None:
+    rng = np.random.default_rng(20_001)
+    truth = hits = extra = 0
+    for _ in range(12):
+        picture, faces, _ = random_scene(rng, (640, 360))
+        faces = np.array([f for f in faces if f[3] - f[1] >= 24], np.float32).reshape(-1, 4)
+        first, second = builtin.detect([picture])[0], builtin.detect([picture])[0]
+        assert np.array_equal(first.boxes, second.boxes)
+        large = first.boxes[(first.boxes[:, 3] - first.boxes[:, 1]) >= 24]
+        matched = boxes.match(faces, large, least=0.3)
+        truth, hits, extra = truth + len(faces), hits + len(matched.pairs), extra + len(matched.extra)
+    assert truth >= 10
+    assert hits >= 0.85 * truth
+    assert extra <= 3
