@@ -31,7 +31,7 @@ types: install-dev
 # Everything on SQLite; then what depends on the database once more on a real PostgreSQL.
 tests: install-dev
 	$(VENV) -m pytest -q -n auto --dist loadgroup
-	$(VENV) -m tests.with_postgres $(VENV) -m pytest -q -m postgres
+	$(VENV) -m tests.with_postgres $(VENV) -m pytest -q -n auto -m postgres
 
 format: install-dev
 	$(VENV) -m ruff check --fix .

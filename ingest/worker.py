@@ -7,6 +7,7 @@ import logging
 import signal
 import sys
 import threading
+import time
 from collections.abc import Sequence
 
 import django_rq
@@ -18,10 +19,13 @@ from rq.queue import Queue
 from rq.worker import SimpleWorker, Worker
 
 from ingest import jobs
+from ingest.actions import uploads
+from ingest.restoring import store
 
 logger = logging.getLogger(__name__)
 
 SWEEP_EVERY_S = 15
+TIDY_EVERY_S = 3600  # temp files of dead processes, uploads that nobody went on with
 PR_SET_PDEATHSIG = 1
 
 
@@ -31,6 +35,7 @@ class Sweeper:
     def __init__(self) -> None:
         self.pause = threading.Lock()
         self._stop = threading.Event()
+        self._tidy_at = 0.0
         self._thread = threading.Thread(target=self._loop, name="sweeper", daemon=True)
 
     def start(self) -> None:
@@ -46,6 +51,10 @@ class Sweeper:
             with self.pause:
                 try:
                     jobs.sweep()
+                    if time.monotonic() >= self._tidy_at:
+                        self._tidy_at = time.monotonic() + TIDY_EVERY_S
+                        store().sweep()
+                        uploads.sweep()
                 except (DatabaseError, RedisError):  # gone for a moment: the next sweep tells
                     logger.warning("The sweep failed; it is tried again in %s s", SWEEP_EVERY_S, exc_info=True)
                 finally:

@@ -25,9 +25,14 @@ PASSWORD = "correct horse 7 battery"
 SKIPS_ALLOWED_IN_CI = ("shared data",)  # what a skip's reason must name, where CI=true
 
 
+ON_POSTGRES = {"actions", "models", "pipeline", "views", "stages"}  # folders whose tests run on both databases
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Give each test that asks for the browser its marker, so that `-m "not browser"` is quick."""
+    """Mark what needs the browser, and what depends on the database and so runs on PostgreSQL too."""
     for item in items:
+        if ON_POSTGRES & set(item.path.parts) and "browser" not in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.postgres)
         if "browser" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.browser)
 
