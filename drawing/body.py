@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from drawing.canvas import Clip, Path, Pen, bend, ellipse, path, smooth
@@ -11,13 +13,18 @@ from drawing.palette import CLOTH, SKIN, Colour, line, mix, shade, skin_shade
 _SKIRTS = ("sailor", "blazer", "cardigan")
 
 
+# Puts a front-view path on a body that is turned.
+_Place = Callable[[Path], Path]
+
+
 def _cloth(name: str) -> tuple[Colour, Colour, Colour]:
     base = CLOTH[name]
     return base, shade(base), line(base)
 
 
 def _mirror(points: Path) -> Path:
-    return points * np.array([-1.0, 1.0])
+    out: Path = points * np.array([-1.0, 1.0])
+    return out
 
 
 def draw_body(pen: Pen, look: Look, pose: Pose, *, yaw: float) -> None:
@@ -30,8 +37,8 @@ def draw_body(pen: Pen, look: Look, pose: Pose, *, yaw: float) -> None:
     build = 1.16 if look.boy else 1.0
 
     def at(points: Path) -> Path:
-        out = points * np.array([wide * build, 1.0])
-        return out + np.array([shift, 0.0])
+        out: Path = points * np.array([wide * build, 1.0]) + np.array([shift, 0.0])
+        return out
 
     legs(pen, look, at)
     far_arm = 1 if yaw < 90 else -1
@@ -66,7 +73,7 @@ def _neck(pen: Pen, look: Look, shift: float, turn: float) -> None:
     pen.flood(pen.within(clip, under), skin_shade(skin))
 
 
-def _torso(pen: Pen, look: Look, at: _At) -> Clip | None:
+def _torso(pen: Pen, look: Look, at: _Place) -> Clip | None:
     base, dark, edge = _cloth(look.outfit.main)
     kind = look.outfit.kind
     dip = 1.98 if kind in ("dress", "tshirt", "sailor") else 1.86
@@ -84,14 +91,7 @@ def _torso(pen: Pen, look: Look, at: _At) -> Clip | None:
     return clip
 
 
-class _At:
-    """Type of the function that places a front-view path on a turned body."""
-
-    def __call__(self, points: Path) -> Path:
-        raise NotImplementedError
-
-
-def _front(pen: Pen, look: Look, at: _At, clip: Clip | None, turn: float) -> None:
+def _front(pen: Pen, look: Look, at: _Place, clip: Clip | None, turn: float) -> None:
     """Collars, ties, buttons."""
     outfit = look.outfit
     base, dark, edge = _cloth(outfit.main)
@@ -196,7 +196,7 @@ def _front(pen: Pen, look: Look, at: _At, clip: Clip | None, turn: float) -> Non
         pen.stroke(put(path((-1.0, 3.38), (1.0, 3.38))), 0.05, second)
 
 
-def _arm(pen: Pen, look: Look, pose: Pose, at: _At, s: int, *, raised: bool, chest: bool = False) -> None:
+def _arm(pen: Pen, look: Look, pose: Pose, at: _Place, s: int, *, raised: bool, chest: bool = False) -> None:
     """One arm on the side `s`: hanging, waving, or with the hand before the chest."""
     skin = SKIN[look.skin]
     base, dark, edge = _cloth(look.outfit.main)
@@ -240,7 +240,7 @@ def _arm(pen: Pen, look: Look, pose: Pose, at: _At, s: int, *, raised: bool, che
             pen.shape(at(cuff), CLOTH[look.outfit.second], line=line(CLOTH[look.outfit.second]), w=0.025)
 
 
-def legs(pen: Pen, look: Look, at: _At) -> None:
+def legs(pen: Pen, look: Look, at: _Place) -> None:
     """Legs with a skirt, a dress or trousers; off the picture in most shots and then nearly free."""
     height = pen.canvas.size[1]
     if pen.picture_points(path((0.0, 3.3)))[0][1] > height + 2:

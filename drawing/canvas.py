@@ -56,6 +56,10 @@ def ellipse(x: float, y: float, rx: float, ry: float, *, start: float = 0, end: 
     return np.stack([x + rx * np.cos(a), y + ry * np.sin(a)], axis=1)
 
 
+def _both(a: Pixels, b: cv2.typing.MatLike) -> Pixels:
+    return np.asarray(cv2.bitwise_and(a, b), dtype=np.uint8)
+
+
 @dataclass(frozen=True)
 class Clip:
     """A binary mask over a rectangle of the canvas."""
@@ -67,14 +71,11 @@ class Clip:
     def edge(self, dx: int, dy: int) -> Clip:
         """The part of the mask that a copy of it moved by (dx, dy) pixels leaves bare: a cel shade or a rim light."""
         h, w = self.mask.shape
-        moved = np.zeros_like(self.mask)
-        sx, sy = min(abs(dx), w), min(abs(dy), h)
-        to_x = slice(sx, w) if dx > 0 else slice(0, w - sx)
-        of_x = slice(0, w - sx) if dx > 0 else slice(sx, w)
-        to_y = slice(sy, h) if dy > 0 else slice(0, h - sy)
-        of_y = slice(0, h - sy) if dy > 0 else slice(sy, h)
-        moved[to_y, to_x] = self.mask[of_y, of_x]
-        return Clip(self.x, self.y, cv2.bitwise_and(self.mask, cv2.bitwise_not(moved)))
+        left, right, top, bottom = max(dx, 0), max(-dx, 0), max(dy, 0), max(-dy, 0)
+        # Beyond the canvas the shape is taken to go on, so that its cut edge gets no shade.
+        wide = cv2.copyMakeBorder(self.mask, top, bottom, left, right, cv2.BORDER_REPLICATE)
+        moved = wide[bottom : bottom + h, right : right + w]
+        return Clip(self.x, self.y, _both(self.mask, cv2.bitwise_not(moved)))
 
 
 class Canvas:
@@ -134,7 +135,8 @@ class Pen:
 
     def picture_points(self, points: Path) -> Path:
         """Points in picture pixels (not supersampled)."""
-        return (points @ self._m.T + self._o) / self.canvas.ss
+        out: Path = (points @ self._m.T + self._o) / self.canvas.ss
+        return out
 
     def ink(self, colour: Colour) -> tuple[int, int, int]:
         """A colour (0..255) under this pen's light."""
@@ -146,7 +148,8 @@ class Pen:
 
     def _device(self, points: Path) -> NDArray[np.int32]:
         p = points @ self._m.T + self._o
-        return np.rint(np.clip(p, -9000, 9000) * (1 << _SHIFT)).astype(np.int32)
+        out: NDArray[np.int32] = np.rint(np.clip(p, -9000, 9000) * (1 << _SHIFT)).astype(np.int32)
+        return out
 
     def fill(self, points: Path, colour: Colour) -> None:
         """Fills one shape with soft edges."""
@@ -176,7 +179,7 @@ class Pen:
         offset = np.array([clip.x, clip.y], dtype=np.int32) << _SHIFT
         for shape in shapes:
             cv2.fillPoly(mask, [self._device(shape) - offset], (255,), cv2.LINE_8, _SHIFT)
-        return Clip(clip.x, clip.y, cv2.bitwise_and(mask, clip.mask))
+        return Clip(clip.x, clip.y, _both(mask, clip.mask))
 
     def meet(self, a: Clip | None, b: Clip | None) -> Clip | None:
         """Where both masks are set."""
@@ -189,7 +192,7 @@ class Pen:
             return None
         cut_a = a.mask[y0 - a.y : y1 - a.y, x0 - a.x : x1 - a.x]
         cut_b = b.mask[y0 - b.y : y1 - b.y, x0 - b.x : x1 - b.x]
-        return Clip(x0, y0, cv2.bitwise_and(cut_a, cut_b))
+        return Clip(x0, y0, _both(cut_a, cut_b))
 
     def flood(self, clip: Clip | None, colour: Colour, *, opacity: float = 1.0) -> None:
         """Colours what the mask covers."""
@@ -200,11 +203,11 @@ class Pen:
             return
         mask = clip.mask[y : y + h, x : x + w]
         roi = self.canvas.px[clip.y + y : clip.y + y + h, clip.x + x : clip.x + x + w]
-        paint = np.empty((h, w * 3), dtype=np.uint8)
-        paint[:] = np.tile(np.array(self.ink(colour), dtype=np.uint8), w)  # by rows: much faster than by pixels
-        paint = paint.reshape(h, w, 3)
+        rows = np.empty((h, w * 3), dtype=np.uint8)
+        rows[:] = np.tile(np.array(self.ink(colour), dtype=np.uint8), w)  # by rows: much faster than by pixels
+        paint: Pixels = rows.reshape(h, w, 3)
         if opacity < 1:
-            paint = cv2.addWeighted(roi, 1 - opacity, paint, opacity, 0)
+            paint = np.asarray(cv2.addWeighted(roi, 1 - opacity, paint, opacity, 0), dtype=np.uint8)
         cv2.copyTo(paint, mask, roi)
 
     def gradient(self, clip: Clip | None, top: Colour, bottom: Colour, y0: float, y1: float) -> None:

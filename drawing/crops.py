@@ -12,6 +12,7 @@ from drawing.cast import Look, random_look, random_outfit, random_pose
 from drawing.characters import Box, Drawn, Light, draw_person
 
 IDENTITIES = 1_000_000
+_LIGHTS = ((1.0, 1.0, 1.0), (1.0, 1.0, 1.0), (1.0, 0.87, 0.78), (0.68, 0.72, 0.94), (1.0, 0.97, 0.9))
 
 
 @dataclass(frozen=True)
@@ -36,9 +37,7 @@ def _dressed(rng: np.random.Generator, identity: int) -> Look:
 
 
 def _light(rng: np.random.Generator) -> Light:
-    r, g, b = (
-        float(v) for v in rng.choice([[1, 1, 1], [1, 1, 1], [1, 0.87, 0.78], [0.68, 0.72, 0.94], [1.0, 0.97, 0.9]])
-    )
+    r, g, b = (float(v) for v in _LIGHTS[int(rng.integers(len(_LIGHTS)))])
     return Light((r, g, b))
 
 

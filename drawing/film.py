@@ -20,7 +20,7 @@ from drawing.stage import Camera, Stage
 from drawing.truth import Drawing, Seen, Shot, Transition, Truth, truth_path
 
 FPS = Fraction(24000, 1001)
-_GRAIN = 1.25  # standard deviation of the film grain in steps of luma
+_GRAIN = 1.15  # standard deviation of the film grain in steps of luma
 # RGB to YCbCr of BT.709 in the range 16..235, rows Y, Cb, Cr with their offsets.
 _BT709 = np.array(
     [
@@ -189,16 +189,16 @@ class _Encoder:
         self._rng = np.random.default_rng([seed, 41])
         width, height = size
         noise = self._rng.standard_normal((height + 128, width + 128)).astype(np.float32)
-        noise = cv2.GaussianBlur(noise, (0, 0), 0.7)
+        noise = np.asarray(cv2.GaussianBlur(noise, (0, 0), 0.7), dtype=np.float32)
         self._noise: NDArray[np.int16] = np.rint(noise / noise.std() * _GRAIN).astype(np.int16)
         self._last: Pixels | None = None
         self._planes: tuple[Pixels, Pixels] | None = None
         self._box = av.open(str(path), "w", format="mp4", options={"movflags": "+faststart"})
         stream = self._box.add_stream("libx264", rate=FPS)
         stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
-        # The grain costs the slower presets much time for nothing to be seen; threads fixed: the same bytes each time.
-        tools = "rc-lookahead=10:mbtree=1:cabac=1:deblock=0,0:bframes=2:b-adapt=0:aq-mode=1"
-        stream.options = {"crf": "18", "preset": "ultrafast", "threads": "2", "g": "120", "x264-params": tools}
+        # Slower presets cost much time for nothing to be seen. No mbtree: with it two runs differ in their bytes.
+        tools = "mbtree=0:cabac=1:deblock=0,0:bframes=2:b-adapt=0:aq-mode=1"
+        stream.options = {"crf": "19", "preset": "ultrafast", "threads": "2", "g": "120", "x264-params": tools}
         context = stream.codec_context
         context.colorspace, context.color_primaries, context.color_trc, context.color_range = 1, 1, 1, 1
         context.time_base = 1 / FPS

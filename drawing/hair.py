@@ -220,7 +220,7 @@ def _tails(look: Look, yaw: float, *, flip: bool) -> list[tuple[list[Path], floa
         swing = 1.15 if 40 < yaw < 130 else (2.3 if yaw <= 40 else 0.35)
         out.append((_tail(anchor, way, 3.4, 0.40, swing), -1.0 if yaw < 100 else 1.0, anchor))
     elif look.back == "side_ponytail":
-        lon = -98.0 if flip else 98.0
+        lon = -98 if flip else 98
         anchor = (_x(lon, yaw, 1.04), -0.15)
         way = float(np.sign(anchor[0])) if abs(anchor[0]) > 0.25 else -1.0
         out.append((_tail(anchor, way, 2.9, 0.36, 0.8), _depth(lon, yaw) + 0.2, anchor))

@@ -160,7 +160,7 @@ def bedroom(rng: np.random.Generator, size: tuple[int, int]) -> Pixels:
     yy, xx = np.mgrid[0:height, 0:width].astype(np.float32)
     d = np.hypot(xx / height - ratio * 0.56, yy / height - 0.5)
     a = (np.exp(-((d / 0.5) ** 2)) * 0.30)[:, :, None]
-    return (canvas.px * (1 - a) + np.array((255, 232, 180), dtype=np.float32) * a + 0.5).astype(np.uint8)
+    return np.asarray(canvas.px * (1 - a) + np.array((255, 232, 180), dtype=np.float32) * a + 0.5).astype(np.uint8)
 
 
 def corridor(rng: np.random.Generator, size: tuple[int, int]) -> Pixels:

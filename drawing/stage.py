@@ -97,18 +97,22 @@ class Stage:
             faces = self._people(canvas, poses, 0, 0)
             raw = canvas.finish()
         else:
-            base, (x0, y0, x1, y1) = near
+            base, who, (x0, y0, x1, y1) = near
             ss = ground.ss
             part = Canvas.__new__(Canvas)
             part.ss, part.size = ss, (x1 - x0, y1 - y0)
             part.px = ground.px[y0 * ss : y1 * ss, x0 * ss : x1 * ss].copy()
             faces = self._people(part, poses, x0, y0)
             raw = base.raw.copy()
-            raw[y0:y1, x0:x1] = part.finish()
+            x, y, unit = self._place(who)
+            inner = 1.2 * unit  # what lies outside is the same in both, and the cut's edges are shaded otherwise
+            left, top = max(int(x - inner), 0), max(int(y - inner), 0)
+            right, low = min(int(x + inner), self.size[0]), min(int(y + inner * 1.1), self.size[1])
+            raw[top:low, left:right] = part.finish()[top - y0 : low - y0, left - x0 : right - x0]
         return Cel(_soften(raw), faces, raw)
 
-    def _near(self, cel: int) -> tuple[Cel, tuple[int, int, int, int]] | None:
-        """A drawing of this shot that differs in one head's face alone, and the rectangle of that head."""
+    def _near(self, cel: int) -> tuple[Cel, int, tuple[int, int, int, int]] | None:
+        """A drawing of this shot that differs in one face alone, whose face, and a rectangle round that head."""
         poses = self._poses[cel]
         for other, base in self._cels.items():
             differ = [i for i, (a, b) in enumerate(zip(poses, self._poses[other], strict=True)) if a != b]
@@ -118,12 +122,12 @@ class Stage:
             if replace(a, talk=0.0, eyes=1.0, mouth="") != replace(b, talk=0.0, eyes=1.0, mouth=""):
                 continue
             x, y, unit = self._place(differ[0])
-            reach = 1.35 * unit
+            reach = 1.6 * unit
             box = (int(x - reach), int(y - reach), int(x + reach), int(y + reach * 1.1))
             x0, y0 = max(box[0], 0), max(box[1], 0)
             x1, y1 = min(box[2], self.size[0]), min(box[3], self.size[1])
             if x1 > x0 and y1 > y0:
-                return base, (x0, y0, x1, y1)
+                return base, differ[0], (x0, y0, x1, y1)
         return None
 
     def _place(self, actor: int) -> tuple[float, float, float]:
