@@ -48,6 +48,10 @@ class TreeRow:
         return self.path[-1] if self.path else "all in one folder"
 
     @property
+    def weight_text(self) -> str:
+        return f"{self.weight:g}"
+
+    @property
     def depth(self) -> int:
         return max(0, len(self.path) - 1)
 

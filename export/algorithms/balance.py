@@ -185,10 +185,11 @@ def _clipping_warnings(folders: Sequence[FolderShare], limit: float) -> list[str
     if not cut:
         return []
     worst = max(cut, key=lambda row: row.unclipped)
+    pictures = f"{worst.pictures:,} picture" + "s" * (worst.pictures != 1)
     word = "folder is" if len(cut) == 1 else "folders are"
     return [
         f"{len(cut)} {word} cut at multiply {limit:g} and will be seen less often than the weights ask. "
-        f"Most: {'/'.join(worst.path) or '(top)'} with {worst.pictures:,} pictures would need {worst.unclipped:,.2f}."
+        f"Most: {'/'.join(worst.path) or '(top)'} with {pictures} would need {worst.unclipped:,.2f}."
     ]
 
 

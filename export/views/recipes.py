@@ -139,7 +139,9 @@ def _context(collection: Collection, recipe: Recipe) -> dict[str, Any]:
         "section": "export",
         "recipe": recipe,
         "saved_recipes": list(RecipeRow.objects.filter(collection=collection)),
-        "weights": data["balance"]["weights"],
+        "weights": [(pattern, f"{weight:g}") for pattern, weight in data["balance"]["weights"]],
+        "min_multiply": f"{recipe.balance.min_multiply:g}",
+        "max_multiply": f"{recipe.balance.max_multiply:g}",
         "types_text": forms.types_text(recipe),
         "levels": [(token, LEVEL_LABELS[token]) for token in levels],
         "unused_levels": [(token, LEVEL_LABELS[token]) for token in TOKENS if token not in levels],
@@ -167,7 +169,6 @@ def _result(collection: Collection, recipe: Recipe, *, page: int = 0) -> dict[st
     return {
         "result": preview(collection, recipe, page=page),
         "layout": recipe.output.layout,
-        "max_multiply": recipe.balance.max_multiply,
         "next_examples": page + 1,
         "weighable": names_to_weigh(counts, recipe),
     }

@@ -25,7 +25,7 @@
     const row = node.closest(".weight");
     if (row && node.matches("[data-log]")) {
       const value = 10 ** Number(node.value);
-      row.querySelector("[type=number]").value = Math.abs(value - 1) < 0.03 ? "1" : value.toPrecision(value >= 1 ? 3 : 2);
+      row.querySelector("[type=number]").value = Math.abs(value - 1) < 0.03 ? "1" : String(Number(value.toPrecision(value >= 1 ? 3 : 2)));
     } else if (row && node.type === "number") toSlider(row);
     if (node.name === "level") node.closest("li").classList.toggle("off", !node.checked);
     changed();
