@@ -24,7 +24,7 @@ from ingest.imaging.names import plain_text
 
 PICTURE_ENDINGS = frozenset({"png", "jpg", "jpeg", "jfif", "webp", "gif", "bmp", "avif", "tif", "tiff"})
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "AVIF", "TIFF")
-PIXELS_MAX = 120_000_000  # 3 bytes each, and several copies while converting: about 1.5 GB at the limit
+PIXELS_MAX = 100_000_000  # 3 bytes each, and several copies while converting: about 1.2 GB at the limit
 BYTES_MAX = 512 * 2**20
 SIDE_MAX = 30_000
 # Pillow raises above twice this and warns above it; ours is the stricter check, this one guards what we forget.
@@ -109,6 +109,15 @@ def read_picture(source: Path | bytes, *, name: str, limits: Limits | None = Non
         raise UnreadablePicture(
             f"{shown}: the picture is damaged or cut off ({why}). Copy it again from where it came."
         ) from error
+
+
+def pixel_count(source: Path | bytes) -> int:
+    """Width times height by the header; 0 for what is no picture."""
+    try:
+        with Image.open(io.BytesIO(source) if isinstance(source, bytes) else source, formats=FORMATS) as image:
+            return image.size[0] * image.size[1]
+    except (Image.DecompressionBombError, *_BROKEN):
+        return 0
 
 
 def _read_file(path: Path, shown: str, limits: Limits) -> bytes:

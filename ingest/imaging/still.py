@@ -1,0 +1,89 @@
+"""From a picture file to all that a row keeps of it: full picture, preview, descriptor, measures."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from ingest.algorithms.descriptors import describe
+from ingest.algorithms.quality import Measures, measure
+from ingest.imaging.decode import pixel_count, read_picture
+from ingest.imaging.encode import PREVIEW_SIDE, PictureFormat, encode, encode_preview, placeholder
+from ingest.imaging.planes import small
+
+U8 = NDArray[np.uint8]
+
+GATE_WIDTH = 640  # as for films: measures depend on the size at which they are taken
+LUMA_WIDTH = 320
+FALLBACK = PictureFormat("png")  # for pictures that the chosen format cannot hold (webp ends at 16,383 a side)
+_one_at_a_time = threading.Lock()
+LARGE_PIXELS = 25_000_000  # pictures above are decoded one at a time: two of the largest would not fit in memory
+
+
+@dataclass(slots=True)
+class Still:
+    """`full` and `preview` are the bytes to store, `suffix` the ending of `full`."""
+
+    full: bytes
+    suffix: str
+    preview: bytes
+    placeholder: str
+    width: int
+    height: int
+    descriptor: U8
+    measures: Measures
+    background: int | None
+    notes: tuple[str, ...]
+
+
+def read_still(source: Path | bytes, *, name: str, how: PictureFormat) -> Still:
+    """Read one picture. Raises UnreadablePicture with the reason."""
+    if pixel_count(source) > LARGE_PIXELS:
+        with _one_at_a_time:
+            return _read(source, name, how)
+    return _read(source, name, how)
+
+
+def _read(source: Path | bytes, name: str, how: PictureFormat) -> Still:
+    picture = read_picture(source, name=name)
+    rgb = picture.rgb
+    try:
+        full, suffix = encode(rgb, how), how.suffix
+    except ValueError:
+        full, suffix = encode(rgb, FALLBACK), FALLBACK.suffix
+    luma, u, v = planes(rgb)
+    preview = small(rgb, PREVIEW_SIDE)
+    narrow = min(LUMA_WIDTH, luma.shape[1])
+    thumb = (narrow, max(1, round(luma.shape[0] * narrow / luma.shape[1])))
+    return Still(
+        full=full,
+        suffix=suffix,
+        preview=encode_preview(preview),
+        placeholder=placeholder(preview),
+        width=picture.width,
+        height=picture.height,
+        descriptor=describe(np.asarray(cv2.resize(luma, thumb, interpolation=cv2.INTER_AREA), np.uint8), u, v),
+        measures=measure(luma),
+        background=picture.background,
+        notes=picture.notes,
+    )
+
+
+def planes(rgb: U8) -> tuple[U8, U8, U8]:
+    """Brightness (16..235, at most 640 wide) and the two colours at half its size, as a film's frame has them."""
+    height, width = rgb.shape[:2]
+    scale = min(1.0, GATE_WIDTH / width)
+    across, down = max(2, round(width * scale) & ~1), max(2, round(height * scale) & ~1)
+    shrunk = cv2.resize(rgb, (across, down), interpolation=cv2.INTER_AREA)
+    packed = np.asarray(cv2.cvtColor(shrunk, cv2.COLOR_RGB2YUV_I420), np.uint8)
+    luma = packed[:down]
+    quarter = across * down // 4
+    colours = packed[down:].reshape(-1)
+    u = colours[:quarter].reshape(down // 2, across // 2)
+    v = colours[quarter : 2 * quarter].reshape(down // 2, across // 2)
+    return np.ascontiguousarray(luma), np.ascontiguousarray(u), np.ascontiguousarray(v)

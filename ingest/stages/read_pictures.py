@@ -1,0 +1,303 @@
+"""A folder or zip of pictures becomes Frame rows; what cannot be read is set aside with its reason."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from django.utils import timezone
+
+from ingest.algorithms.descriptors import DESCRIPTOR_VERSION
+from ingest.algorithms.quality import overall
+from ingest.errors import BadInput, KomaError
+from ingest.imaging.archive import BadArchive, BadMember, Member, ZipReader
+from ingest.imaging.decode import PICTURE_ENDINGS, UnreadablePicture
+from ingest.imaging.encode import PictureFormat
+from ingest.imaging.folders import SIDE_ENDINGS, ending_of, list_folder, natural_key
+from ingest.imaging.names import plain_text
+from ingest.imaging.sidecars import parse_side_file, side_file_of
+from ingest.imaging.still import Still, read_still
+from ingest.imaging.store import StoreFull
+from ingest.models import Episode, Frame, SkippedInput, SourceKind
+from ingest.pipeline.contract import Context, Stage
+from ingest.restoring import source_path, store
+
+BATCH = 16
+BATCH_BYTES = 48 * 2**20  # of files: larger ones come alone
+THREADS = 2
+NAME_CHARS_MAX = 400  # of Frame.name
+
+
+@dataclass(slots=True)
+class PictureChoices:
+    """What a person chooses for a run."""
+
+    picture_format: str = PictureFormat.name
+    picture_quality: int = PictureFormat.quality
+
+    def __post_init__(self) -> None:
+        self.format()
+
+    def format(self) -> PictureFormat:
+        """How pictures are written. Raises ValueError."""
+        return PictureFormat(self.picture_format, self.picture_quality)
+
+
+@dataclass(slots=True)
+class Item:
+    """A file still to be read: its place in the episode, its bytes, and the bytes of its tag file."""
+
+    index: int
+    name: str
+    data: bytes | Path = b""
+    side: bytes = b""
+    problem: str = ""
+
+
+@dataclass(slots=True)
+class Done:
+    """Of one item: the picture with the names of its files, or why there is none."""
+
+    item: Item
+    still: Still | None = None
+    file: str = ""
+    preview: str = ""
+    side: dict[str, Any] = field(default_factory=dict)
+    problem: str = ""
+
+
+class ReadPictures(Stage[list[Item], list[Done]]):
+    """Read folders and zips of pictures; a second pass reads only what is new or could not be read before."""
+
+    name = "read_pictures"
+    label = "Pictures"
+    queue = "cpu"
+    params_type = PictureChoices
+
+    def __init__(self, ctx: Context) -> None:
+        super().__init__(ctx)
+        self._ignored = 0
+
+    @property
+    def _episode(self) -> Episode:
+        assert self.ctx.episode is not None
+        return self.ctx.episode
+
+    def applies(self) -> bool:
+        """Only for folders and zips; films have their own stage."""
+        return self.ctx.episode is not None and self._episode.source.kind == SourceKind.PICTURES
+
+    def batches(self) -> Iterator[list[Item]]:
+        """Files without a row, in natural order. Raises BadInput when the source is gone or no zip."""
+        path, name = source_path(self._episode.source), self._episode.source.name
+        if not path.exists():
+            raise BadInput(f"{name} is gone. Put it back where it was, then press Retry.")
+        return self._of_folder(path) if path.is_dir() else self._of_zip(path, name)
+
+    def work(self, batch: list[Item]) -> list[Done]:
+        """Decode, describe, encode and store. Raises KomaError on a full disk: what was saved so far stays."""
+        how = self.ctx.params.format()
+        with ThreadPoolExecutor(THREADS) as pool:
+            results = list(pool.map(lambda item: _read(item, how), batch))
+        files: list[tuple[bytes, str]] = []
+        for done in results:
+            if done.still is not None:
+                files += [(done.still.full, done.still.suffix), (done.still.preview, "jpg")]
+        try:
+            names = iter(store().put_many(files))
+        except StoreFull as error:
+            raise KomaError(str(error), permanent=False) from error
+        for done in results:
+            if done.still is not None:
+                done.file, done.preview = next(names), next(names)
+                done.still.full = done.still.preview = b""
+        return results
+
+    def save(self, result: list[Done]) -> int:
+        """Rows by (episode, index) and names; a name that had been set aside and can be read now is not any more."""
+        episode = self._episode
+        there = set(
+            Frame.objects.filter(episode=episode, name__in=[done.item.name for done in result]).values_list(
+                "name", flat=True
+            )
+        )
+        rows = [_row(episode, done) for done in result if done.still is not None and done.item.name not in there]
+        Frame.objects.bulk_create(rows)
+        for done in result:
+            if done.still is None:
+                SkippedInput.objects.update_or_create(
+                    collection_id=episode.collection_id, episode=episode, name=done.item.name[:NAME_CHARS_MAX],
+                    defaults={"reason": done.problem},
+                )  # fmt: skip
+                self.ctx.log(done.problem)
+        read = [done.item.name for done in result if done.still is not None]
+        SkippedInput.objects.filter(episode=episode, name__in=read).delete()
+        self.ctx.count("kept", len(rows))
+        if bad := len(result) - len(read):
+            self.ctx.count("unreadable", bad)
+        return len(result)
+
+    def finish(self) -> None:
+        """What the episode's row says of the whole."""
+        episode = self._episode
+        frames = Frame.objects.filter(episode=episode).count()
+        skipped = SkippedInput.objects.filter(episode=episode).count()
+        episode.decoded = frames + skipped
+        episode.warnings = (
+            [f"{skipped:,} of {episode.decoded:,} files could not be used; see the list."] if skipped else []
+        )
+        episode.extracted_at = timezone.now()
+        episode.save(update_fields=["decoded", "warnings", "extracted_at"])
+        if self._ignored:
+            self.ctx.log(f"{self._ignored:,} files that operating systems leave behind were passed over.")
+
+    def _of_folder(self, root: Path) -> Iterator[list[Item]]:
+        listing = list_folder(root)
+        sides = set(listing.side_files)
+        batch = _Batch()
+        for item in self._pending(listing.pictures, listing.refused):
+            if not item.problem:
+                item.data = root / item.name
+                side = side_file_of(item.name, sides)
+                item.side = _head(root / side) if side else b""
+            if batch.is_full_with(item):
+                yield batch.take()
+            batch.items.append(item)
+        yield batch.take()
+
+    def _of_zip(self, path: Path, name: str) -> Iterator[list[Item]]:
+        try:
+            reader = ZipReader(path, name=name)
+        except BadArchive as error:
+            raise BadInput(str(error)) from error
+        with reader:
+            pictures, sides, refused = _sorted_members(reader)
+            self._ignored = sum(one.leftover for one in reader.refused)
+            batch = _Batch()
+            for item in self._pending(list(pictures), refused):
+                if not item.problem:
+                    try:
+                        item.data = reader.read(pictures[item.name])
+                        side = side_file_of(item.name, sides)
+                        item.side = reader.read(sides[side]) if side else b""
+                    except BadMember as error:
+                        item.problem, item.data = str(error), b""
+                if batch.is_full_with(item):
+                    yield batch.take()
+                batch.items.append(item)
+            yield batch.take()
+
+    def _pending(self, names: list[str], refused: dict[str, str]) -> list[Item]:
+        """Places by natural order of all names; a name that came later goes behind what has a row already."""
+        rows = dict(Frame.objects.filter(episode=self._episode).values_list("name", "index"))
+        taken = set(rows.values())
+        following = max([len(names), *(index + 1 for index in taken)])
+        items = []
+        for index, name in enumerate(names):
+            if name in rows:
+                continue
+            if index in taken:
+                index, following = following, following + 1
+            long = f"{plain_text(name)}: its path is longer than {NAME_CHARS_MAX} characters; shorten it."
+            items.append(Item(index, name, problem=long if len(name) > NAME_CHARS_MAX else ""))
+        items += [Item(-1, name, problem=f"{plain_text(name)}: {reason}.") for name, reason in refused.items()]
+        self.ctx.total = len(items)
+        return items
+
+
+class _Batch:
+    """Items until there are enough of them, or enough bytes."""
+
+    def __init__(self) -> None:
+        self.items: list[Item] = []
+
+    def is_full_with(self, item: Item) -> bool:
+        size = sum(_size(one) for one in self.items)
+        return len(self.items) >= BATCH or (bool(self.items) and size + _size(item) > BATCH_BYTES)
+
+    def take(self) -> list[Item]:
+        items, self.items = self.items, []
+        return items
+
+
+def _read(item: Item, how: PictureFormat) -> Done:
+    if item.problem:
+        return Done(item, problem=item.problem)
+    try:
+        still = read_still(item.data, name=item.name, how=how)
+    except UnreadablePicture as error:
+        return Done(item, problem=str(error))
+    finally:
+        item.data = b""
+    tags = parse_side_file(item.side) if item.side else None
+    side: dict[str, Any] = {}
+    if tags is not None:
+        for name in ("character", "copyright", "artist", "general", "meta", "rating", "score", "caption"):
+            if value := getattr(tags, name):
+                side[name] = list(value) if isinstance(value, tuple) else value
+    return Done(item, still=still, side=side)
+
+
+def _row(episode: Episode, done: Done) -> Frame:
+    still = done.still
+    assert still is not None
+    measures: dict[str, Any] = still.measures.as_dict()
+    if still.background is not None:
+        measures["background"] = still.background
+    if still.notes:
+        measures["notes"] = list(still.notes)
+    if done.side:
+        measures["side"] = done.side  # tags from the file beside the picture; annotate makes labels of them
+    return Frame(
+        collection_id=episode.collection_id,
+        episode=episode,
+        index=done.item.index,
+        name=done.item.name,
+        width=still.width,
+        height=still.height,
+        file=done.file,
+        preview=done.preview,
+        placeholder=still.placeholder,
+        descriptor=still.descriptor.tobytes(),
+        descriptor_version=DESCRIPTOR_VERSION,
+        quality=overall(still.measures),
+        measures=measures,
+    )
+
+
+def _sorted_members(reader: ZipReader) -> tuple[dict[str, Member], dict[str, Member], dict[str, str]]:
+    """Pictures in natural order, tag files, and what will not be read with its reason."""
+    pictures: list[Member] = []
+    sides: dict[str, Member] = {}
+    refused = {one.name: one.reason for one in reader.refused if not one.leftover}
+    for member in reader.members:
+        ending = ending_of(member.name)
+        if ending in PICTURE_ENDINGS:
+            pictures.append(member)
+        elif ending in SIDE_ENDINGS:
+            sides[member.name] = member
+        else:
+            refused[member.name] = "it is no picture by its name"
+    pictures.sort(key=lambda member: (natural_key(member.name), member.name))
+    return {member.name: member for member in pictures}, sides, refused
+
+
+def _size(item: Item) -> int:
+    if isinstance(item.data, bytes):
+        return len(item.data)
+    try:
+        return item.data.stat().st_size
+    except OSError:
+        return 0
+
+
+def _head(path: Path) -> bytes:
+    """The first bytes of a tag file; one that cannot be read counts as empty."""
+    try:
+        with path.open("rb") as file:
+            return file.read(1 << 20)
+    except OSError:
+        return b""
