@@ -108,7 +108,12 @@ RQ = {"COMMIT_MODE": "on_db_commit", "DEFAULT_RESULT_TTL": 3600}
 CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
 
 # Stages in the order in which a run takes them; dotted, so that ingest runs the stages of apps it must not know.
-PIPELINE_STAGES: list[str] = []
+PIPELINE_STAGES: list[str] = [
+    "ingest.stages.extract.Extract",
+    "ingest.stages.read_pictures.ReadPictures",
+    "ingest.stages.pictures.Pictures",
+    "annotate.stages.detect.Detect",
+]
 
 # --- People, language, files ------------------------------------------------------------------------------------------
 AUTH_PASSWORD_VALIDATORS = [
