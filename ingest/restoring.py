@@ -43,7 +43,10 @@ def write_full_pictures(frames: Iterable[Frame]) -> int:
             picture = picture_at(path, frame.time_s, box=_trim(frame))
         except UnreadableVideo as error:
             raise BadInput(f"{frame.episode} at {frame.time_s:.2f} s: {error}") from error
-        how = PictureFormat(frame.measures.get("format") or PictureFormat().name)
+        how = PictureFormat(
+            frame.measures.get("format") or PictureFormat.name,
+            frame.measures.get("format_quality") or PictureFormat.quality,
+        )
         name = store().put(encode(picture, how), how.suffix)
         Frame.objects.filter(pk=frame.pk, file="").update(file=name)
         frame.file = name
