@@ -148,11 +148,11 @@ def first_guess(earlier: Pyramid, later: Pyramid) -> Move:
     return Move(across=dx / COARSE_WIDTH, down=dy / COARSE_WIDTH)
 
 
-def explained(earlier: U8, later: U8, move: Move, *, floor: float, per_mean: float) -> bool:
+def explained(earlier: U8, later: U8, move: Move, *, give: float, floor: float, per_mean: float) -> bool:
     """Whether `later` (uint8[h, w]) is nothing but `earlier` moved: no local difference beyond interpolation.
 
-    The difference of each pixel is lessened by half of what the earlier picture varies around it, then averaged over
-    3x3; it may reach `floor + per_mean * its own mean`.
+    The difference of each pixel is lessened by `give` times what the earlier picture varies around it, then averaged
+    over 3x3; it may reach `floor + per_mean * its own mean` (a mean above 1.5 is more than grain and counts as that).
     """
     size = later.shape[1], later.shape[0]
     matrix = _matrix(move, later.shape)
@@ -162,11 +162,11 @@ def explained(earlier: U8, later: U8, move: Move, *, floor: float, per_mean: flo
     if move.gain != 1.0 or move.lift != 0.0:
         seen = cv2.addWeighted(seen, move.gain, seen, 0.0, move.lift)
     vary = cv2.subtract(cv2.dilate(seen, _SQUARE), cv2.erode(seen, _SQUARE))
-    difference = cv2.subtract(cv2.absdiff(seen, later), cv2.addWeighted(vary, 0.5, vary, 0.0, 0.0))
+    difference = cv2.subtract(cv2.absdiff(seen, later), cv2.addWeighted(vary, give, vary, 0.0, 0.0))
     inside = cv2.erode(inside, _SQUARE, iterations=2)
     difference = cv2.bitwise_and(difference, inside)
     covered = max(1, cv2.countNonZero(inside))
-    mean = float(cv2.sumElems(difference)[0]) / covered
+    mean = min(1.5, float(cv2.sumElems(difference)[0]) / covered)
     worst = float(cv2.minMaxLoc(cv2.blur(difference, (3, 3)))[1])
     return worst <= floor + per_mean * mean
 

@@ -32,8 +32,10 @@ class GateParams:
     chroma_floor: float = 6.0
     chroma_per_mean: float = 3.0
     camera_floor: float = 8.0
+    camera_give: float = 0.8
     least_overlap: float = 0.55
     fade_gain: float = 0.9
+    better_gain: float = 1.02
     nearest: int = 6
     recent: int = 3
     most_open: int = 96
@@ -88,6 +90,9 @@ class Drawing:
     reason: str = ""
     move: Move = field(default_factory=Move)
     given_out: bool = False
+    last_luma: U8 | None = None
+    calm: int = 0
+    rested: bool = False
     # Views that came brighter or darker than the best one, with their gain relative to it.
     shades: list[tuple[float, View]] = field(default_factory=list)
 
@@ -96,6 +101,7 @@ class Drawing:
         self.shades = [(shade / gain, old) for shade, old in self.shades]
         self.shades.append((1.0 / gain, self.best.without_token()))
         self.best, self.move = view, Move()
+        self.calm, self.rested = 0, False
 
     def split_fade(self, least: float) -> Drawing | None:
         """Takes the views fainter than `least` out of the run, as a drawing dropped for a fade."""
@@ -124,29 +130,36 @@ class Gate:
         self._cuts = Cuts()
         self._open: list[Drawing] = []
         self._known: list[Drawing] = []
+        self._was_empty = False
         self._recent: list[Drawing] = []
         self._unsettled: list[Drawing] = []
 
     def add(self, view: View) -> Iterator[Drawing]:
         """Takes one frame; yields drawings that nothing can change any more."""
-        if self._cuts.add(view.cells):
-            yield from self._end_shot()
-            self._begin_shot(view)
         reason = emptiness(view.cells, full_range=self._full_range)
+        # Into and out of black the picture is lost, not cut.
+        if (self._cuts.add(view.cells) and not reason and not self._was_empty) or self.shot < 0:
+            yield from self._end_shot()
+            self._begin_shot(view.time_s)
         if reason:
             self._empty(view, reason)
             return
         drawing = self._find(view)
+        if drawing is None and self._was_empty and self._known:
+            yield from self._end_shot()
+            self._begin_shot(view.time_s)
+        self._was_empty = False
         if drawing is None:
-            drawing = Drawing(view, self.shot, view.time_s, view.time_s, view.number)
+            drawing = Drawing(view, self.shot, view.time_s, view.time_s, view.number, last_luma=view.luma)
             self._open.append(drawing)
             self._known.append(drawing)
             self._unsettled.append(drawing)
         else:
             drawing.count += 1
-            drawing.last_s = view.time_s
+            drawing.last_s, drawing.last_luma = view.time_s, view.luma
             if drawing.count == 3:
-                self._settle(drawing)
+                yield from self._settle(drawing, view)
+            self._rest(drawing, view)
         self._use(drawing)
         if len(self._open) > self.params.most_open:
             yield from self._overflow()
@@ -155,12 +168,11 @@ class Gate:
         """The drawings of the last shot."""
         yield from self._end_shot()
 
-    def _begin_shot(self, view: View) -> None:
+    def _begin_shot(self, time_s: float) -> None:
         self.shot += 1
-        self.shot_starts.append(view.time_s)
+        self.shot_starts.append(time_s)
 
     def _end_shot(self) -> Iterator[Drawing]:
-        self._settle(None)
         yield from self._give_out(self._open)
         self._open, self._known, self._recent, self._unsettled = [], [], [], []
 
@@ -183,7 +195,7 @@ class Gate:
         if last is not None and last.reason == reason:
             last.count, last.last_s = last.count + 1, view.time_s
             return
-        self._settle(None)
+        self._was_empty, self._unsettled = True, []
         self._open.append(Drawing(view, self.shot, view.time_s, view.time_s, view.number, reason=reason))
 
     def _use(self, drawing: Drawing) -> None:
@@ -217,7 +229,7 @@ class Gate:
         if a.gate.shape != b.gate.shape:
             return False
         return (
-            _alike(a.gate, b.gate, p.luma_floor, p.luma_per_mean)
+            _alike(a.gate, b.gate, p.luma_floor, p.luma_per_mean, smooth=float(np.abs(a.cells - b.cells).mean()))
             and _alike(a.u, b.u, p.chroma_floor, p.chroma_per_mean)
             and _alike(a.v, b.v, p.chroma_floor, p.chroma_per_mean)
         )
@@ -238,49 +250,71 @@ class Gate:
             move = align(best.pyramid, view.pyramid, guess)
             if move is None or move.overlap(view.gate.shape) < p.least_overlap:
                 continue
-            if not explained(best.gate, view.gate, move, floor=p.camera_floor, per_mean=p.luma_per_mean):
+            limits = {"give": p.camera_give, "floor": p.camera_floor, "per_mean": p.luma_per_mean}
+            if not explained(best.gate, view.gate, move, **limits):
                 continue
             drawing.move = move
-            if move.gain > 1.04 and not drawing.given_out:
+            if move.gain > p.better_gain and not drawing.given_out:
                 drawing.became_better(view, move.gain)
             elif abs(move.gain - 1.0) > 0.015 and len(drawing.shades) < p.most_shades:
                 drawing.shades.append((move.gain, view.without_token()))
             return True
         return False
 
-    def _settle(self, still: Drawing | None) -> None:
-        """When a picture holds still again: the brief ones just before it may be blends of it and what was before."""
+    def _rest(self, drawing: Drawing, view: View) -> None:
+        """Of a picture held for three frames the third is the better copy: the first may carry the one before it."""
+        drawing.calm = drawing.calm + 1 if drawing.move.still and abs(drawing.move.gain - 1.0) < 0.015 else 0
+        if drawing.calm >= 2 and not drawing.rested and not drawing.given_out:
+            drawing.best, drawing.move, drawing.rested = view, Move(), True
+
+    def _settle(self, still: Drawing, view: View) -> Iterator[Drawing]:
+        """When a picture holds still again: the brief ones before it may be blends of it and of what was before.
+
+        Three blends are a dissolve: a new shot begins with them, and the drawings before it are given out.
+        """
         brief, self._unsettled = self._unsettled, []
-        if still is None or not brief or brief[-1] is not still:
+        if not brief or brief[-1] is not still:
             return
-        brief = brief[:-1][-self.params.longest_blend :]
-        before = [d for d in self._open if d.best.number < (brief[0] if brief else still).best.number and not d.reason]
-        if not brief or not before:
+        brief = [d for d in brief[:-1] if d.count <= 2][-self.params.longest_blend :]
+        before = [d for d in self._open if brief and d.first_number < brief[0].first_number and not d.reason]
+        start = max(before, key=lambda d: d.last_s).last_luma if before else None
+        if start is None:
             return
-        start, end = before[-1].best, still.best
-        for drawing in brief:
-            if drawing.count > 2 or drawing is before[-1]:
-                continue
-            if _blend(drawing.best, start, end):
-                drawing.reason = "blend"
+        blends = [d for d in brief if _blend(d.best.luma, start, still.best.luma)]
+        for drawing in blends:
+            drawing.reason = "blend"
+        if blends and blends[-1].best.number >= still.first_number - 2:
+            # What is left of the other picture in the first frames may be too faint to be seen, but it is there.
+            still.best, still.move = view, Move()
+        if len(blends) < 3:
+            return
+        self._begin_shot(blends[0].first_s)
+        later = [d for d in self._open if d.first_number >= blends[0].first_number]
+        for drawing in later:
+            drawing.shot = self.shot
+        yield from self._give_out([d for d in self._open if d not in later])
+        self._open, self._known, self._recent = later, [d for d in later if not d.reason], [still]
 
 
 _MOST_NOISE = 8.0
 
 
-def _alike(a: U8, b: U8, floor: float, per_mean: float) -> bool:
+def _alike(a: U8, b: U8, floor: float, per_mean: float, smooth: float = 0.0) -> bool:
     if cv2.norm(a, b, cv2.NORM_INF) <= floor:
         return True
     difference = cv2.absdiff(a, b)
-    # Grain changes places both ways; what is brighter everywhere is a fade and no excuse for a difference.
-    total = cv2.sumElems(difference)[0]
-    one_way = abs(cv2.sumElems(a)[0] - cv2.sumElems(b)[0])
-    mean = min(_MOST_NOISE, (total - one_way) / difference.size)
+    # Grain changes neighbours both ways. What whole areas have in common (`smooth`, their mean change, or the mean of
+    # the picture) is a fade or a dissolve and no excuse for a difference.
+    one_way = abs(cv2.sumElems(a)[0] - cv2.sumElems(b)[0]) / difference.size
+    mean = max(0.0, min(_MOST_NOISE, cv2.sumElems(difference)[0] / difference.size - max(one_way, smooth)))
     return bool(cv2.minMaxLoc(cv2.blur(difference, (3, 3)))[1] <= floor + per_mean * mean)
 
 
-def _blend(view: View, start: View, end: View) -> bool:
-    if not view.luma.shape == start.luma.shape == end.luma.shape:
+def _blend(picture: U8, start: U8, end: U8) -> bool:
+    if not picture.shape == start.shape == end.shape:
         return False
-    planes = (v.astype(np.float32)[::2, ::2] for v in (view.luma, start.luma, end.luma))
-    return blend_share(*planes) is not None
+    small = [p.astype(np.float32)[::2, ::2] for p in (picture, start, end)]
+    # A half-open mouth, too, lies between the open and the closed one; a dissolve changes the whole picture.
+    if float(np.median(np.abs(small[2] - small[1]))) < 3.0:
+        return False
+    return blend_share(*small) is not None

@@ -9,8 +9,10 @@ from numpy.typing import NDArray
 
 F32 = NDArray[np.float32]
 
-FLOOR = 12.0
+FLOOR = 7.0
 TIMES = 3.0
+SHARE = 0.45
+MEMORY = 8
 
 
 class Cuts:
@@ -19,7 +21,7 @@ class Cuts:
     def __init__(self, *, floor: float = FLOOR, times: float = TIMES) -> None:
         self._floor, self._times = floor, times
         self._previous: F32 | None = None
-        self._recent: deque[float] = deque(maxlen=8)
+        self._recent: deque[float] = deque(maxlen=MEMORY)
 
     def add(self, cells: F32) -> bool:
         """Whether the picture jumps: the cells' change, blind to mere brightness, against the last few changes."""
@@ -34,7 +36,8 @@ class Cuts:
         change = _unlike(cells, before) * plain
         usual = max(sorted(self._recent)[-2:], default=0.0)
         self._recent.append(change)
-        return change > self._floor and change > self._times * usual
+        everywhere = float(np.mean(np.abs(cells - before) > 5.0)) > SHARE
+        return everywhere and change > self._floor and change > self._times * usual
 
 
 def _unlike(a: F32, b: F32) -> float:
