@@ -1,0 +1,79 @@
+"""Cuts training canvases out of scenes that the demo film's code draws: people in all views with their true boxes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from drawing.backgrounds import random_background
+from drawing.crops import random_scene
+
+Picture = NDArray[Any]  # uint8 [h, w, 3] RGB; OpenCV's types promise less
+
+
+@dataclass(frozen=True, slots=True)
+class DrawnScenes:
+    """Pictures with boxes float32 [n, 4]; calling it cuts a canvas of `size` pixels with whole-face truth [n, 3]."""
+
+    pictures: list[Picture]
+    boxes: list[NDArray[np.float32]]
+
+    def __call__(
+        self, rng: np.random.Generator, size: int, sides: tuple[float, float]
+    ) -> tuple[Picture, NDArray[np.float32]]:
+        """Scales a scene so that one of its faces has a side within `sides`, and cuts a square round about it.
+
+        A cut in which a face is between a third and three fifths visible is thrown away: it could be called either.
+        """
+        while True:
+            place = int(rng.integers(len(self.pictures)))
+            picture, boxes = self.pictures[place], self.boxes[place]
+            height, width = picture.shape[:2]
+            if len(boxes):
+                box = boxes[int(rng.integers(len(boxes)))]
+                side = float(np.exp(rng.uniform(np.log(sides[0]), np.log(sides[1]))))
+                scale = side / max(4.0, float(box[3] - box[1]))
+                middle = (box[:2] + box[2:]) / 2
+            else:
+                scale, middle = float(rng.uniform(0.5, 2.0)), rng.uniform(0, 1, 2) * (width, height)
+            scale = float(np.clip(scale, size / min(height, width), 3.0))
+            corner = np.clip(
+                middle * scale - rng.uniform(0.1, 0.9, 2) * size, 0, np.array([width, height]) * scale - size
+            )
+            mapped = boxes * scale - np.tile(corner, 2)
+            extent = mapped[:, 2:] - mapped[:, :2]
+            inside = np.prod(np.maximum(np.minimum(mapped[:, 2:], size) - np.maximum(mapped[:, :2], 0), 0), axis=1)
+            seen = inside / np.maximum(np.prod(extent, axis=1), 1e-6)
+            if ((seen > 0.33) & (seen < 0.6)).any():
+                continue
+            kept = (seen >= 0.6) & (extent[:, 1] >= 8)
+            source = corner / scale, size / scale
+            left, top = np.floor(source[0]).astype(int).tolist()
+            part = picture[top : top + int(np.ceil(source[1])) + 1, left : left + int(np.ceil(source[1])) + 1]
+            matrix = np.array([[scale, 0, left * scale - corner[0]], [0, scale, top * scale - corner[1]]])
+            if scale < 0.6:
+                part = cv2.GaussianBlur(part, (0, 0), 0.35 / scale)
+            tile = cv2.warpAffine(part, matrix, (size, size), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+            truth = np.hstack([(mapped[:, :2] + mapped[:, 2:]) / 2, np.sqrt(np.prod(extent, axis=1, keepdims=True))])
+            return np.asarray(tile, np.uint8), truth[kept].astype(np.float32)
+
+
+def draw_scenes(count: int, *, seed: int, size: tuple[int, int] = (480, 360)) -> DrawnScenes:
+    """Draws `count` scenes with random people; another seed gives other people."""
+    rng = np.random.default_rng(seed)
+    pictures, boxes = [], []
+    for _ in range(count):
+        picture, found, _ = random_scene(rng, size)
+        pictures.append(picture)
+        boxes.append(np.array(found, np.float32).reshape(-1, 4))
+    return DrawnScenes(pictures, boxes)
+
+
+def draw_places(count: int, *, seed: int, size: int = 320) -> list[Picture]:
+    """Face-free drawn backgrounds."""
+    rng = np.random.default_rng(seed)
+    return [random_background(rng, (size, size)) for _ in range(count)]

@@ -1,0 +1,226 @@
+"""Trains the built-in face detector and writes faces.onnx with faces.json.
+
+    python -m training.faces --crops face_crops_64px.zip --out annotate/backends/builtin
+
+Threshold and checkpoint are chosen on a part of the material that is held out before training; no evaluation picture
+is read.
+"""
+
+from __future__ import annotations
+
+import argparse
+import copy
+import hashlib
+import json
+import math
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch.utils.data import DataLoader, IterableDataset
+
+from training.drawing_scenes import draw_places, draw_scenes
+from training.export_onnx import write_onnx
+from training.face_net import FaceNet, loss, targets
+from training.synthesis import Material, canvas, contact_sheet, read_material
+from training.validation import Validation, choose_threshold, find, make_validation
+
+SIDES = (14.0, 84.0)
+FRESH = 3  # each canvas is used this many times, mirrored at random
+
+
+class Canvases(IterableDataset[tuple[NDArray[np.uint8], NDArray[np.float32]]]):  # type: ignore[misc]
+    """Endless batches from another process: pictures uint8 [b, s, s, 3], target planes float32 [b, 5, s/8, s/8]."""
+
+    def __init__(self, material: Material, *, size: int, batch: int, seed: int) -> None:
+        self.material, self.size, self.batch, self.seed = material, size, batch, seed
+
+    def __iter__(self) -> Iterator[tuple[NDArray[np.uint8], NDArray[np.float32]]]:
+        cv2.setNumThreads(1)
+        rng = np.random.default_rng(self.seed)
+        pool: list[tuple[NDArray[np.uint8], NDArray[np.float32]]] = []
+        while True:
+            fresh = [canvas(rng, self.size, self.material, sides=SIDES) for _ in range(max(1, self.batch // FRESH))]
+            pool.extend(fresh)
+            again = [pool[int(rng.integers(len(pool)))] for _ in range(self.batch - len(fresh))]
+            yield self._batch(rng, fresh + again)
+            del pool[: max(0, len(pool) - 6000)]
+
+    def _batch(
+        self, rng: np.random.Generator, made: list[tuple[NDArray[np.uint8], NDArray[np.float32]]]
+    ) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
+        pictures, planes = [], []
+        for picture, truth in made:
+            if rng.random() < 0.5:
+                picture = picture[:, ::-1]
+                truth = truth * np.array([-1, 1, 1], np.float32) + np.array([self.size, 0, 0], np.float32)
+            pictures.append(picture)
+            planes.append(targets(truth, self.size))
+        return np.ascontiguousarray(np.stack(pictures)), np.stack(planes)
+
+
+def average_into(kept: FaceNet, net: FaceNet, decay: float) -> None:
+    """Moves the kept weights towards the net's (exponential moving average)."""
+    with torch.no_grad():
+        for mine, theirs in zip(kept.state_dict().values(), net.state_dict().values(), strict=True):
+            if mine.dtype.is_floating_point:
+                mine.lerp_(theirs, 1 - decay)
+            else:
+                mine.copy_(theirs)
+
+
+def mine(net: FaceNet, material: Material, *, pictures: int, seed: int, most: int) -> None:
+    """Adds to `material.hard` what the net takes for faces in face-free pictures, with its surroundings."""
+    rng = np.random.default_rng(seed)
+    alarms = 0
+    for _ in range(pictures):
+        picture = material.ground(rng, 320)
+        found = find(net, picture, threshold=0.2)
+        for left, top, right, bottom in found.boxes[:4].tolist():
+            reach = max(12.0, 0.8 * max(right - left, bottom - top))
+            x, y = (left + right) / 2, (top + bottom) / 2
+            part = picture[max(0, int(y - reach)) : int(y + reach), max(0, int(x - reach)) : int(x + reach)]
+            material.hard.append(cv2.resize(part, (96, 96), interpolation=cv2.INTER_AREA))
+            alarms += 1
+    del material.hard[: max(0, len(material.hard) - most)]
+    print(f"mined {alarms} alarms in {pictures} face-free pictures", flush=True)
+
+
+@dataclass(slots=True)
+class Best:
+    """The averaged net with the best validation figures so far, with its threshold."""
+
+    net: FaceNet
+    threshold: float
+    figures: dict[str, float]
+
+
+class Trainer:
+    """A net, its running average, and the optimiser's schedule over all rounds."""
+
+    def __init__(self, options: argparse.Namespace) -> None:
+        torch.manual_seed(options.seed)
+        self.options = options
+        self.net = FaceNet()
+        self.average = copy.deepcopy(self.net).eval()
+        self.rule = torch.optim.AdamW(self.net.parameters(), lr=options.rate, weight_decay=0.02)
+        self.done = 0
+        self.started = time.monotonic()
+
+    def step(self, pictures: torch.Tensor, planes: torch.Tensor) -> float:
+        """One batch; returns its loss. The rate rises for 150 steps and then falls along a cosine."""
+        fall = 0.5 + 0.5 * math.cos(math.pi * self.done / self.options.steps)
+        for group in self.rule.param_groups:
+            group["lr"] = self.options.rate * min(1.0, (self.done + 1) / 150) * fall + 1e-5
+        self.net.train()
+        with torch.autocast("cpu", torch.bfloat16):
+            answer = self.net.logits(pictures)
+        value = loss(answer.float(), planes)
+        self.rule.zero_grad()
+        value.backward()
+        torch.nn.utils.clip_grad_norm_(self.net.parameters(), 5.0)
+        self.rule.step()
+        self.done += 1
+        average_into(self.average, self.net, min(0.998, (self.done + 1) / (self.done + 20)))
+        return float(value.item())
+
+    def round(self, material: Material, checks: Validation, *, number: int, until: int) -> Best | None:
+        """Trains up to step `until`; returns the best of the checks made on the way."""
+        made = Canvases(
+            material, size=self.options.size, batch=self.options.batch, seed=self.options.seed * 1000 + number
+        )
+        best: Best | None = None
+        total = 0.0
+        for pictures, planes in DataLoader(made, batch_size=None, num_workers=1, prefetch_factor=6):
+            total += self.step(pictures, planes)
+            if self.done % 100 == 0:
+                spent = time.monotonic() - self.started
+                print(f"step {self.done}/{self.options.steps} loss {total / 100:.3f} {spent:.0f} s", flush=True)
+                total = 0.0
+            if self.done % self.options.check == 0 or self.done == until:
+                threshold, figures = choose_threshold(self.average, checks)
+                print(f"step {self.done}: threshold {threshold:.2f} {figures}", flush=True)
+                if best is None or figures["f1"] >= best.figures["f1"]:
+                    best = Best(copy.deepcopy(self.average), threshold, figures)
+            if self.done >= until:
+                break
+        return best
+
+
+def train(material: Material, checks: Validation, options: argparse.Namespace) -> Best:
+    """Trains in rounds with mining between them; the checkpoint is the best of the last round, which saw all mined."""
+    trainer = Trainer(options)
+    best: Best | None = None
+    for number, share in enumerate(options.rounds):
+        until = options.steps if number == len(options.rounds) - 1 else trainer.done + round(share * options.steps)
+        best = trainer.round(material, checks, number=number, until=until) or best
+        if until < options.steps:
+            mine(trainer.average, material, pictures=options.mined, seed=options.seed * 77 + number, most=3000)
+    if best is None:
+        raise SystemExit("no step was trained: --steps must be 1 or more")
+    return best
+
+
+def write_model(best: Best, folder: Path) -> dict[str, Any]:
+    """Writes faces.onnx and faces.json (its threshold, hash and interface) and returns the latter's content."""
+    folder.mkdir(parents=True, exist_ok=True)
+    weights = folder / "faces.onnx"
+    write_onnx(best.net, weights)
+    card: dict[str, Any] = {
+        "name": "koma-faces",
+        "version": 1,
+        "sha256": hashlib.sha256(weights.read_bytes()).hexdigest(),
+        "input": "pictures uint8 [n, h, w, 3] RGB, h and w multiples of 16",
+        "outputs": "heat float32 [n, h/8, w/8]; shape float32 [n, 3, h/8, w/8]",
+        "stride": 8,
+        "unit_side": 32.0,
+        "threshold": round(best.threshold, 3),
+        "validation": {name: round(value, 4) for name, value in best.figures.items()},
+    }
+    (folder / "faces.json").write_text(json.dumps(card, indent=2) + "\n", encoding="utf-8")
+    return card
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--crops", type=Path, help="zip with face/ and not_face/; left out: drawings only")
+    parser.add_argument("--out", type=Path, required=True, help="folder for faces.onnx and faces.json")
+    parser.add_argument("--steps", type=int, default=4200)
+    parser.add_argument("--batch", type=int, default=48)
+    parser.add_argument("--size", type=int, default=144)
+    parser.add_argument("--rate", type=float, default=2e-3)
+    parser.add_argument(
+        "--rounds", type=float, nargs="+", default=[0.5, 0.25, 0.25], help="shares of the steps between minings"
+    )
+    parser.add_argument("--mined", type=int, default=1500, help="face-free pictures searched after each round")
+    parser.add_argument("--scenes", type=int, default=700, help="drawn scenes to cut canvases from")
+    parser.add_argument("--check", type=int, default=350, help="steps between validations")
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--sheet", type=Path, help="only write a picture of sample canvases")
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    cv2.setNumThreads(1)
+    learn, hold = read_material(options.crops) if options.crops else (Material(), Material())
+    learn.scenes, learn.places = (
+        draw_scenes(options.scenes, seed=options.seed),
+        draw_places(options.scenes // 2, seed=options.seed),
+    )
+    hold.scenes, hold.places = draw_scenes(100, seed=70_001), draw_places(60, seed=70_002)
+    if options.sheet:
+        rng = np.random.default_rng(options.seed)
+        sheet = contact_sheet([canvas(rng, options.size, learn, sides=SIDES) for _ in range(70)], 10)
+        cv2.imwrite(str(options.sheet), sheet[..., ::-1])
+        return
+    checks = make_validation(hold, seed=90_001)
+    print(json.dumps(write_model(train(learn, checks, options), options.out)))
+
+
+if __name__ == "__main__":
+    main()

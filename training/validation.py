@@ -1,0 +1,81 @@
+"""Validation of a face network on composed pictures whose faces and scenery took no part in its training."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from annotate.algorithms import boxes
+from annotate.algorithms.face_pyramid import Found, decode, levels, merge
+from training.face_net import FaceNet
+from training.scenery import Picture
+from training.synthesis import Material, canvas
+
+
+@dataclass(frozen=True, slots=True)
+class Validation:
+    """Pictures with true boxes float32 [n, 4]; a good part of them has no face at all."""
+
+    pictures: list[Picture]
+    truth: list[NDArray[np.float32]]
+
+
+def make_validation(
+    material: Material, *, seed: int, with_faces: int = 180, without: int = 240, size: int = 384
+) -> Validation:
+    """Composes the pictures from held-out material and a seed of their own; faces from 20 to 220 pixels."""
+    rng = np.random.default_rng(seed)
+    pictures: list[Picture] = []
+    truth: list[NDArray[np.float32]] = []
+    while len(pictures) < with_faces:
+        picture, centres = canvas(rng, size, material, sides=(20, 220), most=4)
+        if len(centres) and float(centres[:, 2].min()) >= 14:
+            half = centres[:, 2:] / 2
+            pictures.append(picture)
+            truth.append(
+                boxes.clip(np.hstack([centres[:, :2] - half, centres[:, :2] + half]).astype(np.float32), size, size)
+            )
+    for _ in range(without):
+        pictures.append(material.ground(rng, size))
+        truth.append(np.zeros((0, 4), np.float32))
+    return Validation(pictures, truth)
+
+
+def find(net: FaceNet, picture: Picture, *, threshold: float) -> Found:
+    """Faces of a picture by the same pyramid and decoding as the application's."""
+    parts = []
+    for level in levels(picture):
+        with torch.inference_mode():
+            heat, shape = net(torch.from_numpy(level.pixels)[None])
+        parts.append((level, *decode(heat[0].numpy(), shape[0].numpy(), threshold=threshold)))
+    return merge(parts, picture.shape[1], picture.shape[0])
+
+
+def choose_threshold(net: FaceNet, checks: Validation) -> tuple[float, dict[str, float]]:
+    """Threshold with the best F1 at IoU 0.4 over the validation pictures, and the figures there."""
+    found = [find(net, picture, threshold=0.1) for picture in checks.pictures]
+    faces = sum(len(rows) for rows in checks.truth)
+    best: tuple[float, dict[str, float]] = (0.5, {"f1": -1.0})
+    for threshold in np.arange(0.16, 0.9, 0.02).tolist():
+        hits = alarms = plain = 0
+        for rows, seen in zip(checks.truth, found, strict=True):
+            strong = seen.boxes[seen.scores >= threshold]
+            matched = boxes.match(rows, strong, least=0.4)
+            hits += len(matched.pairs)
+            alarms += len(matched.extra)
+            plain += len(matched.extra) if not len(rows) else 0
+        recall, precision = hits / faces, hits / max(1, hits + alarms)
+        f1 = 2 * recall * precision / max(1e-9, recall + precision)
+        if f1 > best[1]["f1"]:
+            figures = {
+                "f1": f1,
+                "recall": recall,
+                "precision": precision,
+                "alarms": alarms,
+                "alarms_without_faces": plain,
+            }
+            best = (threshold, figures)
+    return best
