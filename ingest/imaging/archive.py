@@ -13,10 +13,11 @@ import unicodedata
 import zipfile
 import zlib
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import IO, Self
 
 from ingest.imaging.names import plain_text
 
@@ -49,6 +50,7 @@ class Limits:
     """What is refused from the directory alone."""
 
     members_max: int = MEMBERS_MAX
+    directory_bytes_max: int = DIRECTORY_BYTES_MAX
     member_bytes_max: int = MEMBER_BYTES_MAX
     total_bytes_max: int = TOTAL_BYTES_MAX
     ratio_max: int = RATIO_MAX
@@ -119,6 +121,15 @@ class ZipReader:
             raise BadMember(f"{member.name}: it is cut off. Pack the zip again.")
         return data
 
+    @contextmanager
+    def open(self, member: Member) -> Iterator[IO[bytes]]:
+        """A member as a stream, for those too large for memory; zipfile checks size and checksum. Raises BadMember."""
+        try:
+            with self._zip.open(self._infos[member.index]) as file:
+                yield file
+        except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError) as error:
+            raise BadMember(f"{member.name}: it cannot be unpacked ({error}). Copy the file again.") from error
+
     def _judge(self) -> None:
         total = 0
         spans: list[tuple[int, int]] = []
@@ -183,7 +194,7 @@ def _check_directory(path: Path, shown: str, limits: Limits) -> None:
             record = file.read(56)
             if record[:4] == b"PK\x06\x06" and len(record) == 56:
                 count, directory = struct.unpack("<QQ", record[32:48])
-    if count > limits.members_max or directory > DIRECTORY_BYTES_MAX:
+    if count > limits.members_max or directory > limits.directory_bytes_max:
         raise BadArchive(
             f"{shown}: it says that it holds {count:,} files; the limit is {limits.members_max:,}. Split it."
         )

@@ -1,0 +1,154 @@
+"""Writes a backup: rows from one moment, then the files that they name; whole or not at all."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import secrets
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from django.contrib.auth import get_user_model
+from django.db import connection, models, transaction
+from django.utils import timezone
+
+from ingest import stored_files
+from ingest.backup import graph
+from ingest.errors import KomaError
+from ingest.imaging.store import full, no_room
+from ingest.models import Collection, Source
+from ingest.restoring import source_path, store
+from ingest.version import VERSION
+
+FORMAT = "koma-backup"
+FORMAT_VERSION = 1
+CHUNK_BYTES = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What went into the file."""
+
+    rows: int
+    files: int
+    size_bytes: int
+    missing: tuple[str, ...]  # files that rows name but that are not there: told, never silent
+
+
+def write(*, collection: Collection, target: Path, with_sources: bool = True) -> Written:
+    """Write the collection to `target`. Raises KomaError for a full disk or a path that cannot be written."""
+    temp = target.with_name(f".{target.name}.{secrets.token_hex(6)}")
+    try:
+        with zipfile.ZipFile(temp, "x", zipfile.ZIP_STORED, allowZip64=True) as archive:
+            written = _fill(archive, collection, with_sources=with_sources)
+        with temp.open("rb") as file:
+            os.fsync(file.fileno())
+        temp.replace(target)
+    except OSError as error:
+        if no_room(error):
+            raise KomaError(str(full(target.parent, error)), permanent=False) from error
+        raise KomaError(f"{target} cannot be written ({os.strerror(error.errno or 0)}).") from error
+    finally:
+        temp.unlink(missing_ok=True)
+    return Written(written.rows, written.files, target.stat().st_size, written.missing)
+
+
+def _fill(archive: zipfile.ZipFile, collection: Collection, *, with_sources: bool) -> Written:
+    counts: dict[str, int] = {}
+    with _one_moment():
+        tables = graph.owned()
+        needed: dict[graph.Model, set[int]] = {model: set() for model in graph.shared(tables)}
+        for model, path in tables.items():
+            counts[model._meta.label] = _write_rows(archive, model, graph.rows_of(model, path, collection), needed)
+        for model, keys in needed.items():
+            rows = model._default_manager.filter(pk__in=keys) if len(keys) < 500 else _many(model, keys)
+            counts[model._meta.label] = _write_rows(archive, model, rows, {})
+        names = stored_files.names_of({"collection": collection})
+        sources = list(Source.objects.filter(collection=collection, uploaded=True)) if with_sources else []
+    files: dict[str, dict[str, Any]] = {}
+    missing: list[str] = []
+    for name in sorted(names):
+        _add(archive, f"store/{name}", store().path(name), files, missing)
+    for source in sources:
+        place = source_path(source)
+        _add(archive, f"sources/{source.sha256}{place.suffix.lower()}", place, files, missing)
+    manifest = {
+        "format": FORMAT,
+        "version": FORMAT_VERSION,
+        "koma": VERSION,
+        "made_at": timezone.now().isoformat(),
+        "collection": {"id": collection.pk, "name": collection.name},
+        "rows": counts,
+        "files": files,
+        "missing": missing,
+    }
+    archive.writestr("manifest.json", json.dumps(manifest, ensure_ascii=False), zipfile.ZIP_DEFLATED)
+    return Written(sum(counts.values()), len(files), 0, tuple(missing))
+
+
+def _write_rows(archive: zipfile.ZipFile, model: graph.Model, rows: Any, needed: dict[graph.Model, set[int]]) -> int:
+    """One JSON object a line; notes which rows of shared models are pointed to."""
+    person = model is get_user_model()
+    fields: list[models.Field[Any, Any]] = graph.plain_fields(model)
+    if person:  # the name only: no password, no mail
+        fields = [field for field in fields if field.name == model.USERNAME_FIELD]  # type: ignore[attr-defined]
+    keys = [] if person else graph.foreign_keys(model)
+    info = zipfile.ZipInfo(f"rows/{model._meta.label}.jsonl", date_time=(1980, 1, 1, 0, 0, 0))
+    info.compress_type = zipfile.ZIP_DEFLATED
+    count = 0
+    with archive.open(info, "w", force_zip64=True) as out:
+        for row in rows:
+            values = graph.row_of(row, fields=[*fields, *keys])
+            out.write(json.dumps(values, ensure_ascii=False, separators=(",", ":")).encode() + b"\n")
+            for key in keys:
+                target = key.related_model
+                if target in needed and values[key.attname] is not None:
+                    needed[target].add(values[key.attname])
+            count += 1
+    return count
+
+
+def _add(archive: zipfile.ZipFile, name: str, path: Path, files: dict[str, dict[str, Any]], missing: list[str]) -> None:
+    if name in files:
+        return
+    try:
+        source: BinaryIO = path.open("rb")
+    except FileNotFoundError:
+        missing.append(name)
+        return
+    digest, size = hashlib.sha256(), 0
+    with source, archive.open(zipfile.ZipInfo(name, date_time=(1980, 1, 1, 0, 0, 0)), "w", force_zip64=True) as out:
+        while chunk := source.read(CHUNK_BYTES):
+            digest.update(chunk)
+            size += len(chunk)
+            out.write(chunk)
+    files[name] = {"size": size, "sha256": digest.hexdigest()}
+
+
+def _many(model: graph.Model, keys: set[int]) -> Iterator[models.Model]:
+    ordered = sorted(keys)
+    for at in range(0, len(ordered), 500):
+        yield from model._default_manager.filter(pk__in=ordered[at : at + 500]).order_by("pk")
+
+
+@contextmanager
+def _one_moment() -> Iterator[None]:
+    """All reads see the database as it was at the first; on SQLite without keeping others from writing."""
+    sqlite = connection.vendor == "sqlite"
+    before = getattr(connection, "transaction_mode", None)
+    if sqlite:
+        connection.transaction_mode = "DEFERRED"  # type: ignore[attr-defined]
+    try:
+        with transaction.atomic():
+            if connection.vendor == "postgresql" and not connection.savepoint_ids:
+                with connection.cursor() as cursor:
+                    cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+            yield
+    finally:
+        if sqlite:
+            connection.transaction_mode = before  # type: ignore[attr-defined]

@@ -1,0 +1,265 @@
+"""A collection comes back whole, here and elsewhere; hostile backups leave nothing behind."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.core.management import CommandError, call_command
+
+from annotate.models import Caption, Character, CharacterAlias, Face, FaceCluster, FrameTag, ModelVersion, Tag
+from ingest.actions import collections as collection_actions
+from ingest.actions import frames as frame_actions
+from ingest.actions import history, sources
+from ingest.actions.sources import About
+from ingest.backup import graph
+from ingest.backup.read import restore
+from ingest.backup.write import write
+from ingest.errors import BadInput, KomaError
+from ingest.models import Collection, Frame, Operation, PipelineRun, Source, StageRun
+from ingest.restoring import store
+from tests.films import film, png
+
+
+@pytest.fixture()
+def full(collection: Collection, alice: User, bob: User, tmp_path: Path, settings: Any) -> Collection:
+    """A collection with a row of nearly every model."""
+    path = film(tmp_path / "Show - 04.mkv")
+
+    def place(found: Any) -> str:
+        relative = f"sources/{collection.pk}/{found.sha256}.mkv"
+        target = settings.KOMA_DATA_DIR / relative
+        target.parent.mkdir(parents=True)
+        target.write_bytes(path.read_bytes())
+        return relative
+
+    episode = sources.register(collection=collection, path=path, by=alice, about=About(licence_note="own"), place=place)
+    made = []
+    for index in range(3):
+        data = store().put(png(shade=index), "png")
+        made.append(
+            Frame.objects.create(
+                collection=collection, episode=episode, index=index, width=48, height=32, file=data, preview=data,
+                descriptor=bytes([index] * 5), measures={"sharpness": 1.5},
+            )
+        )  # fmt: skip
+    made[1].duplicate_of = made[0]
+    made[1].save()
+    person = Character.objects.create(collection=collection, name="Hinata <b>")
+    outfit = Character.objects.create(collection=collection, name="Hinata Hairdown", parent=person)
+    CharacterAlias.objects.create(collection=collection, character=person, name="ひなた")
+    version = ModelVersion.objects.create(task="faces", name="built in", revision="1", sha256="ab")
+    cluster = FaceCluster.objects.create(collection=collection, number=1, guess=person)
+    Face.objects.create(
+        collection=collection, frame=made[0], left=0.1, top=0.1, right=0.5, bottom=0.6, character=outfit,
+        cluster=cluster,
+        model_version=version, crop=store().put(png(shade=50), "png"), embedding=b"\x00\xff", named_user=bob,
+        not_characters=[person.pk],
+    )  # fmt: skip
+    tag = Tag.objects.create(name="<script>", post_count=3)
+    FrameTag.objects.create(frame=made[0], tag=tag, by=bob, by_person=True)
+    Caption.objects.create(frame=made[0], text="a caption", by=bob)
+    frame_actions.drop(collection=collection, frames=[made[2]], by=bob)
+    run = PipelineRun.objects.create(collection=collection, created_by=alice, code_version="x", state="running")
+    StageRun.objects.create(run=run, episode=episode, stage="extract", order=0, queue="cpu", state="running", token="t")
+    return collection
+
+
+def all_models() -> list[Any]:
+    tables = graph.owned()
+    return [*tables, *graph.shared(tables)]
+
+
+def picture_of(collection: Collection) -> dict[str, list[dict[str, Any]]]:
+    """All rows with keys replaced by what they point to, to compare two collections."""
+    tables = graph.owned()
+    names: dict[tuple[str, Any], str] = {}
+    found: dict[str, list[dict[str, Any]]] = {}
+    for model, path in tables.items():
+        label = model._meta.label
+        for number, row in enumerate(graph.rows_of(model, path, collection)):
+            names[label, row.pk] = f"{label}#{number}"
+            values = graph.row_of(row, fields=graph.plain_fields(model))
+            del values["id"]
+            for key in graph.foreign_keys(model):
+                target = getattr(row, key.attname)
+                of = key.related_model._meta.label
+                values[key.name] = names.get((of, target), str(getattr(row, key.name))) if target else None
+            found.setdefault(label, []).append(values)
+    return found
+
+
+def test_what_comes_back_is_what_was_there(full: Collection, alice: User, tmp_path: Path) -> None:
+    before = picture_of(full)
+    done = write(collection=full, target=tmp_path / "b.zip")
+    assert done.missing == ()
+    back = restore(source=tmp_path / "b.zip", owner=alice, name="Second")
+    after = picture_of(back.collection)
+    expected_labels = {m._meta.label for m in graph.owned()}
+    assert {"annotate.Face", "annotate.FrameTag", "annotate.Caption", "ingest.Revision"} <= expected_labels
+    for label in before:
+        for old, new in zip(before[label], after[label], strict=True):
+            for name in old:
+                if (label, name) in {
+                    ("ingest.Collection", "name"), ("ingest.Source", "path"), ("ingest.Revision", "object_id"),
+                    ("ingest.Revision", "frame_id"), ("ingest.Revision", "before"), ("ingest.Revision", "after"),
+                    ("annotate.Face", "not_characters"), ("ingest.PipelineRun", "state"),
+                    ("ingest.PipelineRun", "finished_at"),
+                    ("ingest.StageRun", "state"), ("ingest.StageRun", "token"), ("ingest.StageRun", "finished_at"),
+                }:  # fmt: skip
+                    continue
+                assert new[name] == old[name], (label, name)
+    face = Face.objects.get(collection=back.collection)
+    assert face.not_characters == [Character.objects.get(collection=back.collection, name="Hinata <b>").pk]
+    assert PipelineRun.objects.get(collection=back.collection).state == "cancelled"
+
+
+def test_the_history_that_comes_back_can_be_undone(full: Collection, alice: User, bob: User, tmp_path: Path) -> None:
+    write(collection=full, target=tmp_path / "b.zip")
+    back = restore(source=tmp_path / "b.zip", owner=alice, name="Second").collection
+    dropped = Frame.objects.get(collection=back, index=2)
+    original = Frame.objects.get(collection=full, index=2)
+    assert dropped.state == "dropped"
+    history.undo(Operation.objects.get(collection=back, kind="frames.drop"), by=bob)
+    dropped.refresh_from_db()
+    original.refresh_from_db()
+    assert (dropped.state, original.state) == ("kept", "dropped")
+
+
+def test_it_comes_back_after_the_collection_and_its_files_are_gone(
+    full: Collection, alice: User, tmp_path: Path, settings: Any
+) -> None:
+    film_bytes = (settings.KOMA_DATA_DIR / Source.objects.get().path).read_bytes()
+    PipelineRun.objects.update(state="done")
+    write(collection=full, target=tmp_path / "b.zip")
+    assert collection_actions.delete(collection=full, typed_name=full.name, by=alice) == 4
+    assert [p for p in settings.KOMA_DATA_DIR.rglob("*") if p.is_file()] == []
+    Tag.objects.all().delete()
+    User.objects.filter(username="bob").delete()
+    back = restore(source=tmp_path / "b.zip", owner=alice).collection
+    assert back.name == "Tiny show"
+    source = Source.objects.get(collection=back)
+    assert (settings.KOMA_DATA_DIR / source.path).read_bytes() == film_bytes
+    assert all(store().is_sound(frame.file) for frame in Frame.objects.filter(collection=back))
+    assert Tag.objects.get().name == "<script>"
+    ghost = User.objects.get(username="bob")
+    assert not ghost.is_active
+    assert not ghost.has_usable_password()
+    assert back.memberships.get().user == alice
+
+
+def test_a_second_restore_beside_the_first_takes_another_name(full: Collection, alice: User, tmp_path: Path) -> None:
+    write(collection=full, target=tmp_path / "b.zip")
+    assert restore(source=tmp_path / "b.zip", owner=alice).collection.name == "Tiny show (restored)"
+
+
+def test_the_commands_say_what_they_did(full: Collection, tmp_path: Path) -> None:
+    out = StringIO()
+    call_command("backup", "Tiny show", str(tmp_path / "b.zip"), stdout=out)
+    call_command("restore", str(tmp_path / "b.zip"), "--name", "Again", stdout=out)
+    assert "files" in out.getvalue()
+    assert "Again" in out.getvalue()
+    with pytest.raises(CommandError, match="Tiny show"):
+        call_command("backup", "nothing", str(tmp_path / "c.zip"))
+    with pytest.raises(CommandError, match="zip"):
+        call_command("restore", str(Path(__file__)))
+
+
+def test_a_file_that_is_missing_is_told(full: Collection, alice: User, tmp_path: Path) -> None:
+    name = Frame.objects.get(collection=full, index=1).file
+    store().remove(name)
+    assert write(collection=full, target=tmp_path / "b.zip").missing == (f"store/{name}",)
+    assert "missing" in restore(source=tmp_path / "b.zip", owner=alice).notes[0]
+
+
+def test_a_full_disk_leaves_no_half_backup(full: Collection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import resource
+
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, before[1]))
+    try:
+        with pytest.raises(KomaError, match="no room left"):
+            write(collection=full, target=tmp_path / "b.zip")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert [p.name for p in tmp_path.iterdir() if "b.zip" in p.name] == []
+
+
+def rewritten(path: Path, target: Path, change: Any) -> Path:
+    """The backup with its members changed by `change(name, data)`: None drops one, a dict adds."""
+    with zipfile.ZipFile(path) as old, zipfile.ZipFile(target, "w") as new:
+        for info in old.infolist():
+            for name, data in change(info.filename, old.read(info)):
+                new.writestr(name, data)
+    return target
+
+
+def edited(label: str, **values: Any) -> Any:
+    def change(name: str, data: bytes) -> list[tuple[str, bytes]]:
+        if name != f"rows/{label}.jsonl":
+            return [(name, data)]
+        rows = [json.dumps(json.loads(line) | values) for line in data.splitlines()]
+        return [(name, "\n".join(rows).encode())]
+
+    return change
+
+
+HOSTILE: dict[str, Any] = {
+    "extra member": lambda n, d: [(n, d), ("evil.sh", b"x")] if n == "manifest.json" else [(n, d)],
+    "path": lambda n, d: [(n, d), ("../../evil", b"x")] if n == "manifest.json" else [(n, d)],
+    "no manifest": lambda n, d: [] if n == "manifest.json" else [(n, d)],
+    "broken manifest": lambda n, d: [(n, b"{" if n == "manifest.json" else d)],
+    "newer": lambda n, d: [(n, d.replace(b'"version": 1', b'"version": 9') if n == "manifest.json" else d)],
+    "other model": lambda n, d: [(n, d), ("rows/auth.Permission.jsonl", b"{}")] if n == "manifest.json" else [(n, d)],
+    "changed picture": lambda n, d: [(n, png(shade=9) if n.startswith("store/") else d)],
+    "changed film": lambda n, d: [(n, b"x" * len(d) if n.startswith("sources/") else d)],
+    "lost picture": lambda n, d: [] if n.startswith("store/") else [(n, d)],
+    "not json": lambda n, d: [(n, b"\xff\xfe{" if n == "rows/ingest.Frame.jsonl" else d)],
+    "reference": edited("ingest.Frame", episode_id=123456),
+    "no key": edited("ingest.Frame", id="1; DROP TABLE"),
+    "same key": edited("ingest.Frame", id=7),
+    "too long": edited("ingest.Episode", title="x" * 5000),
+    "wrong type": edited("ingest.Frame", width="<script>"),
+    "wrong bytes": edited("ingest.Frame", descriptor="no base64!"),
+    "wrong choice": edited("ingest.Frame", state="root"),
+    "history of others": edited("ingest.Revision", model="auth.User"),
+    "second collection": lambda n, d: [
+        (n, d + d.replace(b'"id":', b'"id":9') if n == "rows/ingest.Collection.jsonl" else d)
+    ],
+}
+
+
+@pytest.mark.parametrize("kind", HOSTILE)
+def test_a_hostile_or_damaged_backup_is_refused_and_leaves_nothing(
+    full: Collection, alice: User, tmp_path: Path, settings: Any, kind: str
+) -> None:
+    write(collection=full, target=tmp_path / "b.zip")
+    bad = rewritten(tmp_path / "b.zip", tmp_path / "bad.zip", HOSTILE[kind])
+    rows = {model: model._default_manager.count() for model in all_models()}
+    files = {p for p in settings.KOMA_DATA_DIR.rglob("*") if p.is_file()}
+    with pytest.raises(BadInput):
+        restore(source=bad, owner=alice, name="Evil")
+    assert {model: model._default_manager.count() for model in all_models()} == rows
+    assert {p for p in settings.KOMA_DATA_DIR.rglob("*") if p.is_file()} == files
+
+
+def test_a_path_of_a_hostile_backup_is_not_opened(full: Collection, alice: User, tmp_path: Path, settings: Any) -> None:
+    outside = film(tmp_path / "secret.mkv", shade=90)
+    library = tmp_path / "library"
+    library.mkdir()
+    inside = library / "ok.mkv"
+    inside.write_bytes(outside.read_bytes())
+    settings.KOMA_LIBRARY_DIRS = [library]
+    write(collection=full, target=tmp_path / "b.zip", with_sources=False)
+    for path, kept in ((outside, False), (inside, True)):
+        change = edited("ingest.Source", path=str(path), uploaded=False)
+        bad = rewritten(tmp_path / "b.zip", tmp_path / f"bad{kept}.zip", change)
+        back = restore(source=bad, owner=alice, name=f"kept {kept}")
+        source = Source.objects.get(collection=back.collection)
+        assert (source.path == str(path)) is kept
+        assert bool(back.notes) is not kept
