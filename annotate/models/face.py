@@ -89,6 +89,8 @@ class Face(models.Model):
             models.Index(fields=("collection", "state", "character"), name="face_named"),
             models.Index(fields=("cluster", "state"), name="face_cluster"),
             models.Index(fields=("character", "-confidence"), name="face_likelihood"),
+            # which row a stored crop belongs to: asked for every crop on every page
+            models.Index(fields=("crop",), name="face_crop"),
         )
 
     @property

@@ -104,6 +104,9 @@ class Frame(models.Model):
             models.Index(fields=("collection", "state", "reason"), name="frame_reasons"),
             # filter by number of faces
             models.Index(fields=("collection", "face_count"), name="frame_faces"),
+            # which row a stored file belongs to: asked for every picture on every page
+            models.Index(fields=("preview",), name="frame_preview"),
+            models.Index(fields=("file",), name="frame_file"),
         )
 
     def __str__(self) -> str:
