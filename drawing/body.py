@@ -63,9 +63,10 @@ def _neck(pen: Pen, look: Look, shift: float, turn: float) -> None:
     skin = SKIN[look.skin]
     half = 0.27 if not look.boy else 0.34
     x = -0.05 * turn
+    reach = 0.75 * (1 - 0.6 * turn**2)
     neck = smooth([(x - half, 0.6), (x - half * 0.95 + shift * 0.4, 1.15), (shift - half * 1.15, 1.5),
-                   (shift - 0.75, 1.78),
-                   (shift, 2.25), (shift + 0.75, 1.78), (shift + half * 1.15, 1.5), (x + half * 0.95 + shift * 0.4,
+                   (shift - reach, 1.78),
+                   (shift, 2.25), (shift + reach, 1.78), (shift + half * 1.15, 1.5), (x + half * 0.95 + shift * 0.4,
                    1.15),
                    (x + half, 0.6)])  # fmt: skip
     clip = pen.shape(neck, skin, line=mix(line(skin), (150, 80, 70), 0.3), w=0.026)
@@ -77,7 +78,7 @@ def _torso(pen: Pen, look: Look, at: _Place) -> Clip | None:
     base, dark, edge = _cloth(look.outfit.main)
     kind = look.outfit.kind
     dip = 1.98 if kind in ("dress", "tshirt", "sailor") else 1.86
-    low = 4.6 if kind in ("hoodie", "coat", "cardigan", "gakuran", "blazer") else 3.9
+    low = 4.6 if kind in ("hoodie", "coat", "cardigan", "gakuran", "blazer", "tshirt") else 3.9
     left = [(-0.40, 1.52), (-0.72, 1.62), (-1.10, 1.84), (-1.20, 2.5), (-0.98, 3.1), (-0.92, 3.6), (-1.08, low)]
     if kind in ("hoodie", "coat"):
         left = [(-0.40, 1.50), (-0.74, 1.58), (-1.18, 1.82), (-1.26, 2.5), (-1.16, 3.2), (-1.16, 3.7), (-1.28, low)]
@@ -193,7 +194,7 @@ def _front(pen: Pen, look: Look, at: _Place, clip: Clip | None, turn: float) -> 
             )
         obi = pen.within(clip, put(path((-2, 3.0), (2, 3.0), (2, 3.75), (-2, 3.75))))
         pen.flood(obi, accent)
-        pen.stroke(put(path((-1.0, 3.38), (1.0, 3.38))), 0.05, second)
+        pen.stroke(put(path((-0.88, 3.38), (0.66, 3.38))), 0.05, second)
 
 
 def _arm(pen: Pen, look: Look, pose: Pose, at: _Place, s: int, *, raised: bool, chest: bool = False) -> None:

@@ -160,8 +160,8 @@ class Pen:
         height, width = self.canvas.px.shape[:2]
         device = [self._device(s) for s in shapes]
         every = np.vstack(device) >> _SHIFT
-        x0, y0 = np.maximum(every.min(axis=0) - 1, 0)
-        x1, y1 = np.minimum(every.max(axis=0) + 2, [width, height])
+        x0, y0 = np.maximum(every.min(axis=0) - 4, 0)
+        x1, y1 = np.minimum(every.max(axis=0) + 5, [width, height])
         if x1 <= x0 or y1 <= y0:
             return None
         mask = np.zeros((int(y1 - y0), int(x1 - x0)), dtype=np.uint8)

@@ -20,7 +20,7 @@ from drawing.stage import Camera, Stage
 from drawing.truth import Drawing, Seen, Shot, Transition, Truth, truth_path
 
 FPS = Fraction(24000, 1001)
-_GRAIN = 1.15  # standard deviation of the film grain in steps of luma
+_GRAIN = 0.95  # standard deviation of the film grain in steps of luma
 # RGB to YCbCr of BT.709 in the range 16..235, rows Y, Cb, Cr with their offsets.
 _BT709 = np.array(
     [
@@ -198,7 +198,7 @@ class _Encoder:
         stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
         # Slower presets cost much time for nothing to be seen. No mbtree: with it two runs differ in their bytes.
         tools = "mbtree=0:cabac=1:deblock=0,0:bframes=2:b-adapt=0:aq-mode=1"
-        stream.options = {"crf": "19", "preset": "ultrafast", "threads": "2", "g": "120", "x264-params": tools}
+        stream.options = {"crf": "21", "preset": "ultrafast", "threads": "2", "g": "120", "x264-params": tools}
         context = stream.codec_context
         context.colorspace, context.color_primaries, context.color_trc, context.color_range = 1, 1, 1, 1
         context.time_base = 1 / FPS

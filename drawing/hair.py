@@ -179,7 +179,7 @@ def _mass(look: Look, yaw: float, rng: np.random.Generator) -> tuple[list[Path],
             bottom + float(rng.uniform(-0.08, 0.08)) - 0.05 * side,
             end + float(rng.uniform(-0.1, 0.08)) * (1 + 0.5 * (end > 3)),
         )
-        lock = _lock((x, 0.0), (centre + (x - centre) * wide, end * 0.62), tip, span * 0.62, span * 0.66 * wide)
+        lock = _lock((x, -0.3), (centre + (x - centre) * wide, end * 0.62), tip, span * 0.45, span * 0.66 * wide)
         shapes.append(lock)
         strands += _edges(lock)
     return shapes, strands
@@ -253,7 +253,7 @@ def _paint(pen: Pen, shapes: list[Path], strands: list[Path], colour: Colour, *,
     pen.flood(clip.edge(*pen.shift(-0.10, -0.05)), dark, opacity=0.85)
     pen.flood(clip.edge(*pen.shift(0.035, 0.03)), lighten(colour, 0.5), opacity=0.5 if lit else 0.2)
     for strand in strands:
-        pen.taper(strand, 0.022, mix(outline, dark, 0.35), ends=(1.0, 0.15))
+        pen.taper(strand, 0.022, mix(outline, dark, 0.5), ends=(1.0, 0.15))
     return clip
 
 
@@ -309,5 +309,5 @@ def _halo(pen: Pen, clip: Clip | None, colour: Colour, yaw: float) -> None:
         low = ys + np.where(np.arange(len(xs)) % 2 == 1, 0.15, 0.035) + 0.02 * np.sin(xs * 40)
         high = ys - np.where(np.arange(len(xs)) % 2 == 1, 0.05, 0.015)
         upper, under = np.stack([xs + shift, high], axis=1), np.stack([xs * 0.99 + shift, low], axis=1)
-        teeth.append(np.vstack([upper, under[::-1]]))
+        teeth.append(np.vstack([smooth(upper, steps=4), smooth(under[::-1], steps=4)]))
     pen.flood(pen.within(clip, *teeth), glow, opacity=0.72)
