@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from export.views import downloads, jobs, overview, recipes
+from export.views import downloads, jobs, overview, recipes, reread
 
 C = "c/<int:collection_id>"
 
@@ -16,5 +16,6 @@ urlpatterns = [
     path(f"{C}/export/recipes/<int:recipe_id>.json", recipes.recipe_file, name="recipe_file"),
     path(f"{C}/exports/", jobs.exports, name="exports"),
     path(f"{C}/exports/<int:job_id>/change/", jobs.job_change, name="export_job_change"),
+    path(f"{C}/exports/<int:job_id>/reread/", reread.reread, name="export_reread"),
     path(f"{C}/exports/<int:job_id>/download/", downloads.download, name="export_download"),
 ]

@@ -1,0 +1,47 @@
+"""A data set that a person re-sorted in its folder: what was moved, and one button that brings it back."""
+
+from __future__ import annotations
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, render
+from django.urls import reverse
+
+from export import rereading
+from export.actions import reread as actions
+from export.actions.jobs import inside_exports
+from export.models import ExportJob
+from ingest.access import member_view
+from ingest.errors import KomaError
+from ingest.models import Collection, Role
+from ingest.views.answers import errors_in_words, said
+
+SHOWN_MAX = 300
+
+
+@member_view(write=Role.REVIEWER)
+@errors_in_words
+def reread(request: HttpRequest, collection: Collection, job_id: int) -> HttpResponse:
+    """Show what the folder says now; a POST names the faces accordingly (as this person's word, with undo)."""
+    job = get_object_or_404(ExportJob, collection=collection, pk=job_id)
+    here = reverse("export_reread", args=[collection.pk, job.pk])
+    try:
+        if not job.folder:
+            raise KomaError("This export has no folder yet.")
+        found = rereading.read_back(inside_exports(job.folder))
+    except KomaError as error:
+        context = {"section": "export", "job": job, "problem": error.message}
+        return render(request, "export/reread.html", context)
+    if request.method == "POST":
+        applied = actions.apply(collection=collection, moved=found.moved, by=request.user)
+        text = f"{applied.named:,} faces named, {applied.unnamed:,} made unknown"
+        if applied.open:
+            text += f"; {len(applied.open):,} pictures stay open"
+        return said(request, f"{text}.", to=here, undo=bool(applied.named or applied.unnamed))
+    context = {
+        "section": "export",
+        "job": job,
+        "found": found,
+        "moved": found.moved[:SHOWN_MAX],
+        "can_edit": request.role >= Role.REVIEWER,  # type: ignore[attr-defined]
+    }
+    return render(request, "export/reread.html", context)
