@@ -7,6 +7,7 @@ is compared with every drawing of its shot, so a mouth that opens and closes add
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -36,6 +37,7 @@ class GateParams:
     least_overlap: float = 0.55
     fade_gain: float = 0.9
     better_gain: float = 1.02
+    faintest: float = 0.06
     nearest: int = 6
     recent: int = 3
     most_open: int = 96
@@ -250,6 +252,9 @@ class Gate:
             move = align(best.pyramid, view.pyramid, guess)
             if move is None or move.overlap(view.gate.shape) < p.least_overlap:
                 continue
+            # What is nearly flat looks like anything darkened enough.
+            if not p.faintest < move.gain < 1.0 / p.faintest:
+                continue
             limits = {"give": p.camera_give, "floor": p.camera_floor, "per_mean": p.luma_per_mean}
             if not explained(best.gate, view.gate, move, **limits):
                 continue
@@ -280,16 +285,18 @@ class Gate:
         start = max(before, key=lambda d: d.last_s).last_luma if before else None
         if start is None:
             return
-        blends = [d for d in brief if _blend(d.best.luma, start, still.best.luma)]
-        for drawing in blends:
+        blends = _blends(brief, start, still.best.luma)
+        for drawing, _ in blends:
             drawing.reason = "blend"
-        if blends and blends[-1].best.number >= still.first_number - 2:
+        if blends and blends[-1][0].best.number >= still.first_number - 2:
             # What is left of the other picture in the first frames may be too faint to be seen, but it is there.
             still.best, still.move = view, Move()
         if len(blends) < 3:
             return
-        self._begin_shot(blends[0].first_s)
-        later = [d for d in self._open if d.first_number >= blends[0].first_number]
+        (first, low), (last, high) = blends[0], blends[-1]
+        back_s = low * (last.first_s - first.first_s) / (high - low) if high > low else 0.0
+        self._begin_shot(max(self.shot_starts[-1], first.first_s - back_s))
+        later = [d for d in self._open if d.first_number >= first.first_number]
         for drawing in later:
             drawing.shot = self.shot
         yield from self._give_out([d for d in self._open if d not in later])
@@ -310,11 +317,20 @@ def _alike(a: U8, b: U8, floor: float, per_mean: float, smooth: float = 0.0) -> 
     return bool(cv2.minMaxLoc(cv2.blur(difference, (3, 3)))[1] <= floor + per_mean * mean)
 
 
-def _blend(picture: U8, start: U8, end: U8) -> bool:
-    if not picture.shape == start.shape == end.shape:
-        return False
-    small = [p.astype(np.float32)[::2, ::2] for p in (picture, start, end)]
+def _blends(brief: list[Drawing], start: U8, end: U8) -> list[tuple[Drawing, float]]:
+    """Those that are mixes of `start` and `end`, with the share of `end`.
+
+    A steadily growing share counts even where one of the two moves on.
+    """
+    if start.shape != end.shape:
+        return []
+    before, after = (p.astype(np.float32)[::2, ::2] for p in (start, end))
     # A half-open mouth, too, lies between the open and the closed one; a dissolve changes the whole picture.
-    if float(np.median(np.abs(small[2] - small[1]))) < 3.0:
-        return False
-    return blend_share(*small) is not None
+    if float(np.median(np.abs(after - before))) < 3.0:
+        return []
+    pictures = [(d, d.best.luma.astype(np.float32)[::2, ::2]) for d in brief if d.best.luma.shape == start.shape]
+    sure = [(d, share) for d, p in pictures if (share := blend_share(p, before, after)) is not None]
+    likely = [(d, share) for d, p in pictures if (share := blend_share(p, before, after, rest=0.25)) is not None]
+    if len(likely) >= 5 and all(b[1] > a[1] for a, b in itertools.pairwise(likely)):
+        return likely
+    return sure

@@ -65,10 +65,10 @@ def emptiness(cells: F32, *, full_range: bool = False) -> str:
     return ""
 
 
-def blend_share(picture: F32, before: F32, after: F32) -> float | None:
+def blend_share(picture: F32, before: F32, after: F32, *, rest: float = 0.05) -> float | None:
     """The share of `after` when `picture` is a mix of both (arrays of equal shape, any), or None when it is not.
 
-    Least squares of picture = before + a (after - before); the rest must be small against the change.
+    Least squares of picture = before + a (after - before); what is left must be small: `rest` times the mean change.
     """
     change = after - before
     energy = float(change.ravel() @ change.ravel())
@@ -78,8 +78,8 @@ def blend_share(picture: F32, before: F32, after: F32) -> float | None:
     share = float(moved.ravel() @ change.ravel()) / energy
     if not 0.04 < share < 0.96:
         return None
-    rest = float(np.abs(moved - share * change).mean())
-    return share if rest < 1.2 + 0.05 * float(np.abs(change).mean()) else None
+    left = float(np.abs(moved - share * change).mean())
+    return share if left < 1.2 + rest * float(np.abs(change).mean()) else None
 
 
 @dataclass(frozen=True)
