@@ -15,7 +15,7 @@ from drawing.film import draw_episode
 from ingest import jobs
 from ingest.actions import runs, sources
 from ingest.errors import BadInput
-from ingest.models import Collection, Membership, PipelineRun, Role, RunState
+from ingest.models import Collection, Episode, Membership, PipelineRun, Role, RunState
 from ingest.pipeline.progress import lanes
 
 COLLECTION_NAME = "Demo"
@@ -24,6 +24,12 @@ SEED = 1
 FOLLOW_EVERY_S = 1.0
 
 Say = Callable[[str], None]
+
+
+def wanted() -> bool:
+    """True on an empty site, and where an earlier start was stopped before it had begun the demo's run."""
+    mine = Episode.objects.filter(collection__name=COLLECTION_NAME, source__name=FILE_NAME)
+    return not PipelineRun.objects.exists() and not Episode.objects.exclude(pk__in=mine).exists()
 
 
 def start(*, say: Say) -> PipelineRun:

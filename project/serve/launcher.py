@@ -177,10 +177,10 @@ class Launcher:
             time.sleep(0.05)
 
     def _start_demo(self) -> None:
-        from ingest.models import Episode
+        from project import demo
 
-        if not Episode.objects.exists():
-            say("The collection is empty: drawing and ingesting the demo episode. The page already works.")
+        if demo.wanted():
+            say("Nothing is here yet: drawing and ingesting the demo episode. The page already works.")
             self.demo = spawn([sys.executable, "manage.py", "demo_episode", "--follow"])
 
     def _watch(self) -> None:
