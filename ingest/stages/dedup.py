@@ -1,0 +1,181 @@
+"""Similar-image removal over all episodes of a collection: a query over stored descriptors, whose answer is rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from django.db.models import Q, QuerySet
+from numpy.typing import NDArray
+
+from ingest.algorithms.best_copy import preference
+from ingest.algorithms.descriptors import DESCRIPTOR_SIZE, DESCRIPTOR_VERSION
+from ingest.algorithms.near_duplicates import DEFAULT_THRESHOLD, Groups, find_groups
+from ingest.models import DropReason, Frame, FrameState, Revision
+from ingest.pipeline.contract import Stage
+
+BATCH = 4_000
+READ = 5_000
+
+
+@dataclass(slots=True)
+class DedupChoices:
+    """`threshold`: the cosine from which pictures count as similar. `across_episodes`: whether openings go but once."""
+
+    threshold: float = DEFAULT_THRESHOLD
+    across_episodes: bool = True
+
+    def __post_init__(self) -> None:
+        if not 0.5 <= self.threshold <= 1.0:
+            raise ValueError(f"The similarity threshold is a number from 0.5 to 1, not {self.threshold}.")
+
+
+@dataclass(slots=True)
+class Verdict:
+    """What a frame shall be: kept, or a copy of another at a distance (1 - cosine)."""
+
+    frame_id: int
+    copy_of: int | None
+    distance: float | None
+
+
+@dataclass(slots=True)
+class _Candidates:
+    """The frames that take part, in natural order: one array element each."""
+
+    ids: NDArray[np.int64]
+    episodes: NDArray[np.int64]
+    descriptors: NDArray[np.uint8]
+    preference: NDArray[np.float32]
+    pinned: NDArray[np.bool_]
+
+
+class Dedup(Stage[list[Verdict], list[Verdict]]):
+    """Compare all with all and keep the best copy of each group.
+
+    Its answer is a function of the collection's frames alone, whatever an earlier or an interrupted pass has marked:
+    run again it changes nothing. A frame that a person kept stays and stands for its copies; one that a person dropped
+    takes no part. Full pictures are not touched here.
+    """
+
+    name = "dedup"
+    label = "Similar frames"
+    queue = "cpu"
+    per_episode = False
+    params_type = DedupChoices
+
+    def batches(self) -> Iterator[list[Verdict]]:
+        """The verdicts on all frames, in natural order."""
+        candidates = self._read()
+        self.ctx.total = len(candidates.ids)
+        if not len(candidates.ids):
+            return
+        groups = self._groups(candidates)
+        kept = int(groups.kept.sum())
+        self.ctx.log(f"{kept:,} of {len(candidates.ids):,} frames differ by more than {self.ctx.params.threshold:g}.")
+        for start in range(0, len(candidates.ids), BATCH):
+            yield [
+                _verdict(candidates.ids, groups, row) for row in range(start, min(start + BATCH, len(candidates.ids)))
+            ]
+
+    def work(self, batch: list[Verdict]) -> list[Verdict]:
+        """Nothing is left to do: all frames are compared at once, before the first batch."""
+        return batch
+
+    def save(self, result: list[Verdict]) -> int:
+        """Write what differs from the rows; a frame on which a person has decided meanwhile stays as it is."""
+        wanted = {verdict.frame_id: verdict for verdict in result}
+        rows = self._frames().filter(pk__in=list(wanted), decided=False).select_for_update().order_by("pk")
+        changed: list[Frame] = []
+        for frame in rows.only("pk", "state", "reason", "duplicate_of_id", "distance"):
+            verdict = wanted[frame.pk]
+            before = (frame.state, frame.duplicate_of_id, frame.distance)
+            if verdict.copy_of is None:
+                frame.state, frame.reason = FrameState.KEPT, ""
+            else:
+                frame.state, frame.reason = FrameState.DROPPED, DropReason.DUPLICATE
+            frame.duplicate_of_id, frame.distance = verdict.copy_of, verdict.distance
+            if (frame.state, frame.duplicate_of_id, frame.distance) != before:
+                changed.append(frame)
+                if frame.state != before[0]:
+                    self.ctx.count("duplicates" if frame.state == FrameState.DROPPED else "kept again")
+        Frame.objects.bulk_update(changed, ["state", "reason", "duplicate_of", "distance"], batch_size=500)
+        return len(result)
+
+    def finish(self) -> None:
+        """Say what could not take part, and what another stage still has to do."""
+        old = Frame.objects.filter(collection=self.ctx.collection, descriptor__isnull=False)
+        if missing := old.exclude(descriptor_version=DESCRIPTOR_VERSION).count():
+            self.ctx.log(f"{missing:,} frames were read by another version and not compared: extract them again.")
+
+    def _frames(self) -> QuerySet[Frame]:
+        """Kept ones and those dropped as copies: not what is black, faded, blended, or taken out by a person."""
+        takes_part = Q(state=FrameState.KEPT) | Q(state=FrameState.DROPPED, reason=DropReason.DUPLICATE, decided=False)
+        return Frame.objects.filter(
+            takes_part,
+            collection=self.ctx.collection,
+            descriptor__isnull=False,
+            descriptor_version=DESCRIPTOR_VERSION,
+        )
+
+    def _read(self) -> _Candidates:
+        ids, episodes, quality, side, pinned = [], [], [], [], []
+        descriptors = bytearray()
+        rows = self._frames().order_by("episode_id", "index")
+        columns = ("pk", "episode_id", "quality", "width", "height", "decided", "descriptor")
+        for pk, episode, good, width, height, decided, descriptor in rows.values_list(*columns).iterator(READ):
+            if len(descriptor) != DESCRIPTOR_SIZE:
+                continue
+            ids.append(pk)
+            episodes.append(episode)
+            quality.append(good)
+            side.append(min(width, height))
+            pinned.append(decided)
+            descriptors += descriptor
+        numbers = np.asarray(ids, dtype=np.int64)
+        worked_on = np.isin(numbers, np.fromiter(self._worked_on(), dtype=np.int64))
+        return _Candidates(
+            numbers,
+            np.asarray(episodes, dtype=np.int64),
+            np.frombuffer(descriptors, dtype=np.uint8).reshape(-1, DESCRIPTOR_SIZE),
+            preference(np.asarray(quality, np.float32), np.asarray(side, np.float32), worked_on=worked_on),
+            np.asarray(pinned, dtype=bool),
+        )
+
+    def _worked_on(self) -> Iterator[int]:
+        """Frames that people's operations have touched, such as naming a face on them."""
+        by_people = Revision.objects.filter(
+            operation__collection=self.ctx.collection,
+            operation__by__isnull=False,
+            operation__undone_at__isnull=True,
+            operation__undoes__isnull=True,
+            frame_id__isnull=False,
+        )
+        for frame_id in by_people.order_by().values_list("frame_id", flat=True).distinct().iterator(READ):
+            assert frame_id is not None
+            yield frame_id
+
+    def _groups(self, candidates: _Candidates) -> Groups:
+        threshold = self.ctx.params.threshold
+        if self.ctx.params.across_episodes:
+            return find_groups(candidates.descriptors, candidates.preference, threshold, pinned=candidates.pinned)
+        kept_of = np.arange(len(candidates.ids))
+        distance = np.zeros(len(candidates.ids), dtype=np.float32)
+        for episode in np.unique(candidates.episodes):
+            rows = np.flatnonzero(candidates.episodes == episode)
+            found = find_groups(
+                candidates.descriptors[rows],
+                candidates.preference[rows],
+                threshold,
+                pinned=candidates.pinned[rows],
+            )
+            kept_of[rows], distance[rows] = rows[found.kept_of], found.distance
+        return Groups(kept_of, distance)
+
+
+def _verdict(ids: NDArray[np.int64], groups: Groups, row: int) -> Verdict:
+    kept = int(groups.kept_of[row])
+    if kept == row:
+        return Verdict(int(ids[row]), None, None)
+    return Verdict(int(ids[row]), int(ids[kept]), round(float(groups.distance[row]), 6))
