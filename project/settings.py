@@ -114,6 +114,10 @@ PIPELINE_STAGES: list[str] = [
     "ingest.stages.dedup.Dedup",
     "ingest.stages.pictures.Pictures",
     "annotate.stages.detect.Detect",
+    "annotate.stages.tag.TagFrames",
+    "annotate.stages.embed.Embed",
+    "annotate.stages.cluster.Cluster",
+    "annotate.stages.identify.Identify",
 ]
 
 # --- People, language, files ------------------------------------------------------------------------------------------

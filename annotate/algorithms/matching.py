@@ -38,15 +38,6 @@ class FewShotModel:
     spans: FloatArray
 
 
-@dataclass(frozen=True, slots=True)
-class Matches:
-    """A row a face: the person or UNKNOWN, how sure (0..1), and the best person even where the answer is UNKNOWN."""
-
-    label: IntArray
-    confidence: FloatArray
-    best: IntArray
-
-
 def fit(
     features: FloatArray, labels: npt.ArrayLike, *, background: FloatArray | None = None, ridge: float = RIDGE
 ) -> FewShotModel:
@@ -58,7 +49,7 @@ def fit(
     names = np.asarray(labels, np.int64)
     if not len(names):
         raise ValueError("name at least one face first")
-    chosen = _limit(names)
+    chosen = evenly(names)
     named, names = features[chosen].astype(np.float64), names[chosen]
     people, index = np.unique(names, return_inverse=True)
     means = np.stack([named[index == person].mean(axis=0) for person in range(len(people))])
@@ -83,21 +74,14 @@ def scores(model: FewShotModel, features: FloatArray) -> FloatArray:
     return np.asarray((features - model.centre) @ model.weights.T + model.bias, np.float32)
 
 
-def match(model: FewShotModel, features: FloatArray, *, confidence_min: float = CONFIDENCE_MIN) -> Matches:
-    """Name `features` [N, D]; below `confidence_min` the label is UNKNOWN."""
-    if not len(features):
-        empty = np.zeros(0, np.int64)
-        return Matches(label=empty, confidence=np.zeros(0, np.float32), best=empty)
+def likeness(model: FewShotModel, features: FloatArray) -> FloatArray:
+    """How surely each face [N] is each person [K], 0..1; what is missing from 1 in a row is "somebody unknown"."""
     marks = scores(model, features)
-    rows = np.arange(len(features))
-    first = marks.argmax(axis=1)
     shares = np.exp((marks - marks.max(axis=1, keepdims=True)) / TEMPERATURE)
-    share = 1.0 / shares.sum(axis=1)
-    near = (marks[rows, first] - model.bias[first]) / model.spans[first]
-    familiar = 1.0 / (1.0 + np.exp(-(near - NEARNESS_MIDDLE) / NEARNESS_WIDTH))
-    confidence = (share * familiar).astype(np.float32)
-    best = model.labels[first]
-    return Matches(label=np.where(confidence >= confidence_min, best, UNKNOWN), confidence=confidence, best=best)
+    shares /= shares.sum(axis=1, keepdims=True)
+    near = (marks - model.bias) / model.spans
+    familiar = 1.0 / (1.0 + np.exp(-np.clip((near - NEARNESS_MIDDLE) / NEARNESS_WIDTH, -60, 60)))
+    return np.asarray(shares * familiar, np.float32)
 
 
 def _within_inverse(
@@ -112,7 +96,7 @@ def _within_inverse(
     return np.asarray(np.linalg.solve(covariance, offsets.T).T)
 
 
-def _limit(labels: IntArray) -> IntArray:
+def evenly(labels: IntArray) -> IntArray:
     """Rows to learn from: at most FACES_A_PERSON_MAX of each person, spread evenly over their order."""
     rows = []
     for person in np.unique(labels):

@@ -108,8 +108,9 @@ def accuracy(features: FloatArray, names: npt.NDArray[np.int64], *, shots: int, 
         random = np.random.default_rng(draw)
         named = np.concatenate([random.permutation(np.flatnonzero(names == person))[:shots] for person in people])
         asked = np.setdiff1d(np.arange(len(names)), named)
-        found = matching.match(matching.fit(features[named], names[named]), features[asked], confidence_min=0.0)
-        results.append(float((found.best == names[asked]).mean()))
+        model = matching.fit(features[named], names[named])
+        found = model.labels[matching.scores(model, features[asked]).argmax(axis=1)]
+        results.append(float((found == names[asked]).mean()))
     return float(np.mean(results))
 
 

@@ -18,20 +18,23 @@ def write_tags(folder, rows):
     (folder / "selected_tags.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
-def write_model(folder, *, side, weights, batch="n", outputs=None):
-    """A graph [n, side, side, 3] -> flattened / 255 @ weights -> [n, tags]."""
+def write_model(folder, *, side, weights, batch="n", outputs=None, bias=None):
+    """A graph [n, side, side, 3] -> flattened / 255 @ weights + bias -> [n, tags]."""
     size = side * side * 3
+    tags = outputs or weights.shape[1]
     nodes = [
         helper.make_node("Reshape", ["input", "shape"], ["flat"]),
-        helper.make_node("MatMul", ["flat", "weights"], ["prediction"]),
+        helper.make_node("MatMul", ["flat", "weights"], ["product"]),
+        helper.make_node("Add", ["product", "bias"], ["prediction"]),
     ]
     graph = helper.make_graph(
         nodes, "tiny",
         [helper.make_tensor_value_info("input", TensorProto.FLOAT, [batch, side, side, 3])],
-        [helper.make_tensor_value_info("prediction", TensorProto.FLOAT, [batch, outputs or weights.shape[1]])],
+        [helper.make_tensor_value_info("prediction", TensorProto.FLOAT, [batch, tags])],
         [
             numpy_helper.from_array(np.array([-1, size], np.int64), "shape"),
             numpy_helper.from_array((weights / 255).astype(np.float32), "weights"),
+            numpy_helper.from_array(np.array(bias or [0.0] * weights.shape[1], np.float32), "bias"),
         ],
     )  # fmt: skip
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8)

@@ -1,0 +1,133 @@
+"""Groups the collection's faces by person: new faces join a cluster that fits, the rest form new ones.
+
+What people did to clusters stays: members are never moved, and a face that was taken out is not put back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+from django.db.models import Count, QuerySet
+
+from annotate.actions.clusters import next_number
+from annotate.algorithms import clustering
+from annotate.backends.embed_builtin import BuiltinEmbedder
+from annotate.models import Face, FaceCluster, FaceState, NamedBy
+from annotate.stages import vectors
+from annotate.stages.embed import version_of
+from ingest.pipeline.contract import Context, Stage
+
+WRITE = 500  # faces an UPDATE
+
+
+@dataclass(slots=True)
+class ClusterParams:
+    """`merge_distance`: larger makes fewer and less pure clusters."""
+
+    merge_distance: float = clustering.MERGE_DISTANCE
+
+    def __post_init__(self) -> None:
+        if not 0.1 <= self.merge_distance <= 3.0:
+            raise ValueError(f"merge_distance must lie between 0.1 and 3, not {self.merge_distance}")
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """Faces by the cluster that they join, and faces and purity of each new cluster, largest first."""
+
+    joined: dict[int, list[int]]
+    fresh: list[tuple[list[int], float]]
+
+
+class Cluster(Stage[list[int], Result]):
+    """Faces that are in no cluster and carry no answer of a person; one batch."""
+
+    name: ClassVar[str] = "cluster"
+    label: ClassVar[str] = "Group faces"
+    queue: ClassVar[str] = "cpu"
+    per_episode: ClassVar[bool] = False
+    params_type: ClassVar[type] = ClusterParams
+
+    def __init__(self, ctx: Context) -> None:
+        super().__init__(ctx)
+        self.params: ClusterParams = ctx.params
+        self.version = version_of(BuiltinEmbedder())
+        ctx.device = "CPU"
+
+    def pending(self) -> QuerySet[Face]:
+        """Without a cluster, and never touched by a person (`version` 1) unless the box was moved or drawn."""
+        free = vectors.described(self.ctx.collection, self.version).filter(cluster=None, state=FaceState.FACE)
+        free = free.exclude(named_by=NamedBy.PERSON)
+        return free.filter(version=1) | free.filter(version__gt=1, box_by_person=True)
+
+    def batches(self) -> Iterator[list[int]]:
+        keys = list(self.pending().values_list("pk", flat=True))
+        self.ctx.total = len(keys)
+        if keys:
+            yield keys
+
+    def work(self, batch: list[int]) -> Result:
+        members = vectors.described(self.ctx.collection, self.version).filter(cluster__isnull=False)
+        rows = list(members.values_list("pk", "cluster_id"))
+        projection = vectors.projection_of(sorted([*batch, *(key for key, _ in rows)]))
+        points = vectors.points_of(batch, projection)
+        owners, owner = np.unique(np.array([of for _, of in rows], np.int64), return_inverse=True)
+        inside = vectors.points_of([key for key, _ in rows], projection)
+        places = clustering.join(points, inside, owner, merge_distance=self.params.merge_distance)
+        joined: dict[int, list[int]] = {}
+        for at in np.flatnonzero(places != clustering.NOBODY):
+            joined.setdefault(int(owners[places[at]]), []).append(batch[at])
+        rest = np.flatnonzero(places == clustering.NOBODY)
+        frames = dict(Face.objects.filter(collection=self.ctx.collection).values_list("pk", "frame_id"))
+        apart = np.array([frames[batch[at]] for at in rest], np.int64)
+        found = clustering.cluster(points[rest], apart=apart, merge_distance=self.params.merge_distance)
+        fresh: list[list[int]] = [[] for _ in found.size]
+        for at, label in zip(rest, found.label):
+            fresh[label].append(batch[at])
+        return Result(joined, [(keys, round(float(purity), 4)) for keys, purity in zip(fresh, found.purity)])
+
+    def save(self, result: Result) -> int:
+        done = 0
+        for key, faces in result.joined.items():
+            row = FaceCluster.objects.select_for_update().filter(pk=key).first()
+            if row is not None:  # else a person merged it away meanwhile; the next run finds these faces
+                done += self._put(faces, row)
+        number = next_number(self.ctx.collection)
+        rows = FaceCluster.objects.bulk_create(
+            [
+                FaceCluster(collection=self.ctx.collection, number=number + at, size=len(faces), purity=purity)
+                for at, (faces, purity) in enumerate(result.fresh)
+            ],
+            batch_size=WRITE,
+        )
+        for row, (faces, _) in zip(rows, result.fresh):
+            done += self._put(faces, row)
+        self._recount([*result.joined, *(row.pk for row in rows)])
+        self.ctx.count("clustered", done)
+        self.ctx.count("new_clusters", len(rows))
+        return done
+
+    def _put(self, faces: list[int], row: FaceCluster) -> int:
+        """Only faces that still wait: a person may have answered meanwhile."""
+        done = 0
+        for start in range(0, len(faces), WRITE):
+            waiting = Face.objects.filter(pk__in=faces[start : start + WRITE], cluster=None, state=FaceState.FACE)
+            done += waiting.exclude(named_by=NamedBy.PERSON).update(cluster=row)
+        return done
+
+    def _recount(self, keys: list[int]) -> None:
+        """Set the sizes of these clusters to what they hold; empty ones go."""
+        for start in range(0, len(keys), WRITE):
+            rows = FaceCluster.objects.filter(pk__in=keys[start : start + WRITE]).annotate(held=Count("faces"))
+            changed = []
+            for row in rows:
+                held = row.held
+                if held == 0:
+                    row.delete()
+                elif held != row.size:
+                    row.size = held
+                    changed.append(row)
+            FaceCluster.objects.bulk_update(changed, ["size"])

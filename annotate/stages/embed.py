@@ -1,0 +1,97 @@
+"""Describes the head of each face as a vector, from the crop in the store."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import ClassVar
+
+from django.conf import settings
+from django.db.models import Q, QuerySet
+
+from annotate.algorithms.face_features import pack
+from annotate.backends.contract import Embedder
+from annotate.backends.embed_builtin import BuiltinEmbedder
+from annotate.models import Face, ModelVersion
+from ingest.imaging.decode import UnreadablePicture, read_picture
+from ingest.imaging.store import Store
+from ingest.pipeline.contract import Context, NoParams, Stage
+
+BATCH = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """Faces with their packed vectors, and in words those whose crop could not be read."""
+
+    faces: list[Face]
+    problems: list[str]
+
+
+class Embed(Stage[list[Face], Result]):
+    """Faces without a vector of this version."""
+
+    name: ClassVar[str] = "embed"
+    label: ClassVar[str] = "Describe faces"
+    queue: ClassVar[str] = "cpu"
+    params_type: ClassVar[type] = NoParams
+
+    def __init__(self, ctx: Context) -> None:
+        super().__init__(ctx)
+        self.embedder: Embedder = BuiltinEmbedder()
+        self.version = version_of(self.embedder)
+        self.store = Store(settings.KOMA_DATA_DIR / "store", reserve_bytes=settings.KOMA_DISK_RESERVE_BYTES)
+        ctx.device = self.embedder.device
+
+    def pending(self) -> QuerySet[Face]:
+        """Faces of kept frames with a crop and without a vector of this version."""
+        faces = Face.objects.real().filter(collection=self.ctx.collection, frame__state="kept").exclude(crop="")
+        if self.ctx.episode is not None:
+            faces = faces.filter(frame__episode=self.ctx.episode)
+        current = Q(embedding__isnull=False, embedding_version=self.version)
+        return faces.exclude(pk__in=faces.filter(current).values("pk"))
+
+    def batches(self) -> Iterator[list[Face]]:
+        self.ctx.total = self.pending().count()
+        last = 0
+        while batch := list(self.pending().filter(pk__gt=last).order_by("pk")[:BATCH]):
+            yield batch
+            last = batch[-1].pk
+
+    def work(self, batch: list[Face]) -> Result:
+        faces, heads, problems = [], [], []
+        for face in batch:
+            try:
+                heads.append(read_picture(self.store.read(face.crop), name=f"head of face {face.pk}").rgb)
+                faces.append(face)
+            except (OSError, UnreadablePicture) as error:
+                problems.append(f"face {face.pk} has no description: its crop cannot be read: {error}")
+        for face, vector in zip(faces, self.embedder.embed(heads)):
+            face.embedding = pack(vector)
+            face.embedding_version = self.version
+        return Result(faces, problems)
+
+    def save(self, result: Result) -> int:
+        for problem in result.problems:
+            self.ctx.count("unreadable")
+            self.ctx.log(problem)
+        for face in result.faces:
+            # Only where the crop is still the one described: a person may have moved the box meanwhile.
+            Face.objects.filter(pk=face.pk, crop=face.crop).update(
+                embedding=face.embedding, embedding_version=self.version
+            )
+        self.ctx.count("faces", len(result.faces))
+        return len(result.faces) + len(result.problems)
+
+
+def version_of(embedder: Embedder) -> ModelVersion:
+    """The row of this embedder; made when there is none."""
+    info = embedder.info
+    row, _ = ModelVersion.objects.get_or_create(
+        task=info.task,
+        name=info.name,
+        revision=info.revision,
+        sha256=info.sha256,
+        defaults={"licence": info.licence, "settings": info.settings},
+    )
+    return row

@@ -1,0 +1,184 @@
+"""Names faces from the few that people named, over the collection; "unknown" is an answer. People's words stay."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+import numpy.typing as npt
+
+from annotate.algorithms import identity, matching
+from annotate.algorithms.face_features import unpack
+from annotate.backends.embed_builtin import BuiltinEmbedder
+from annotate.models import Face, FaceCluster, FaceState, NamedBy, ReferencePicture
+from annotate.stages import vectors
+from annotate.stages.embed import version_of
+from ingest.pipeline.contract import Context, Stage
+
+WRITE = 400  # faces an UPDATE
+BACKGROUND_MAX = 4000  # unnamed faces that say what the average face looks like
+DIGITS = 3  # of a stored confidence: less than this is noise, and must not make rows change
+
+
+@dataclass(slots=True)
+class IdentifyParams:
+    """`confidence_min`: below it a face stays unknown."""
+
+    confidence_min: float = identity.CONFIDENCE_MIN
+
+    def __post_init__(self) -> None:
+        if not 0 < self.confidence_min < 1:
+            raise ValueError(f"confidence_min must lie between 0 and 1, not {self.confidence_min}")
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A face's new character (None: unknown) and confidence, and the version at which it was looked at."""
+
+    face: int
+    version: int
+    character: int | None
+    confidence: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """Answers that differ from the rows, cluster -> (character, score) guessed, and how many faces were seen."""
+
+    answers: list[Answer]
+    guesses: dict[int, tuple[int | None, float | None]]
+    seen: int
+
+
+class Identify(Stage[None, Result]):
+    """One batch: who is who depends on all named faces at once."""
+
+    name: ClassVar[str] = "identify"
+    label: ClassVar[str] = "Name faces"
+    queue: ClassVar[str] = "cpu"
+    per_episode: ClassVar[bool] = False
+    params_type: ClassVar[type] = IdentifyParams
+
+    def __init__(self, ctx: Context) -> None:
+        super().__init__(ctx)
+        self.params: IdentifyParams = ctx.params
+        self.version = version_of(BuiltinEmbedder())
+        ctx.device = "CPU"
+
+    def batches(self) -> Iterator[None]:
+        self.ctx.total = vectors.described(self.ctx.collection, self.version).count()
+        if self.ctx.total:
+            yield None
+
+    def work(self, batch: None) -> Result:
+        fields = ("pk", "frame_id", "cluster_id", "state", "named_by", "character_id", "confidence", "version",
+                  "not_characters")  # fmt: skip
+        rows = list(vectors.described(self.ctx.collection, self.version).values(*fields))
+        # "Nobody of the cast" is a person's word too: such faces are examples of the unknown, never named.
+        asked = [row for row in rows if row["state"] == FaceState.FACE]
+        model = self._learn(rows)
+        if model is None:
+            return self._nothing_named(asked)
+        known = np.full(len(asked), identity.UNKNOWN, np.int64)
+        column = {int(label): at for at, label in enumerate(model.labels)}
+        ruled_out: dict[int, list[int]] = {}
+        for at, row in enumerate(asked):
+            if row["named_by"] == NamedBy.PERSON and row["character_id"] in column:
+                known[at] = column[row["character_id"]]
+            denied = [column[key] for key in row["not_characters"] if key in column]
+            if denied:
+                ruled_out[at] = denied
+        found = identity.decide(
+            self._likeness(model, [row["pk"] for row in asked]),
+            cluster=np.array([row["cluster_id"] or -1 for row in asked], np.int64),
+            picture=np.array([row["frame_id"] for row in asked], np.int64),
+            known=known,
+            ruled_out=ruled_out,
+            confidence_min=self.params.confidence_min,
+        )
+        answers = []
+        for row, person, confidence in zip(asked, found.person, found.confidence):
+            who = None if person == identity.UNKNOWN else int(model.labels[person])
+            answers += _changed(row, who, round(float(confidence), DIGITS) if who is not None else None)
+        return Result(answers, _guesses(asked, found, model), len(rows))
+
+    def _learn(self, rows: list[dict[str, Any]]) -> matching.FewShotModel | None:
+        """The discriminants of all that people named, with the reference pictures; None when nothing is named."""
+        named = [row for row in rows if row["named_by"] == NamedBy.PERSON and row["character_id"] is not None]
+        pictures = list(
+            ReferencePicture.objects.filter(
+                collection=self.ctx.collection, embedding__isnull=False, embedding_version=self.version
+            )
+            .order_by("pk")
+            .values_list("character_id", "embedding")
+        )
+        if not named and not pictures:
+            return None
+        labels = np.array([row["character_id"] for row in named], np.int64)
+        chosen = matching.evenly(labels)
+        features = [vectors.vectors_of([named[at]["pk"] for at in chosen])] if len(chosen) else []
+        owners = [labels[chosen]] if len(chosen) else []
+        if pictures:
+            features.append(unpack([data or b"" for _, data in pictures]))
+            owners.append(np.array([of for of, _ in pictures], np.int64))
+        rest = [row["pk"] for row in rows if row["named_by"] != NamedBy.PERSON or row["character_id"] is None]
+        places = np.unique(np.linspace(0, len(rest) - 1, min(len(rest), BACKGROUND_MAX)).round().astype(int))
+        background = vectors.vectors_of([rest[place] for place in places]) if rest else None
+        return matching.fit(np.concatenate(features), np.concatenate(owners), background=background)
+
+    def _likeness(self, model: matching.FewShotModel, keys: list[int]) -> npt.NDArray[np.float32]:
+        out = np.zeros((len(keys), len(model.labels)), np.float32)
+        for places, features in vectors.chunks(keys):
+            out[places] = matching.likeness(model, features)
+        return out
+
+    def _nothing_named(self, asked: list[dict[str, Any]]) -> Result:
+        """Names that models gave from names since taken back go too."""
+        answers = [answer for row in asked for answer in _changed(row, None, None)]
+        return Result(answers, {row["cluster_id"]: (None, None) for row in asked if row["cluster_id"]}, len(asked))
+
+    def save(self, result: Result) -> int:
+        for start in range(0, len(result.answers), WRITE):
+            part = {answer.face: answer for answer in result.answers[start : start + WRITE]}
+            faces = Face.objects.select_for_update().filter(pk__in=part, state=FaceState.FACE).order_by("pk")
+            # Locked and looked at again: what a person said since the batch was read is newer than our answer.
+            rows = [face for face in faces.exclude(named_by=NamedBy.PERSON) if face.version == part[face.pk].version]
+            for face in rows:
+                answer = part[face.pk]
+                face.character_id, face.confidence = answer.character, answer.confidence
+                face.named_by = NamedBy.NONE if answer.character is None else NamedBy.MODEL
+            Face.objects.bulk_update(rows, ["character", "confidence", "named_by"])
+        for key, (who, score) in result.guesses.items():
+            FaceCluster.objects.filter(pk=key).exclude(guess=who, guess_score=score).update(
+                guess=who, guess_score=score
+            )
+        self.ctx.count("changed", len(result.answers))
+        self.ctx.count("named", sum(answer.character is not None for answer in result.answers))
+        return result.seen
+
+
+def _changed(row: dict[str, Any], who: int | None, confidence: float | None) -> list[Answer]:
+    """The answer where it differs from the row; never for a person's word."""
+    if row["named_by"] == NamedBy.PERSON or (row["character_id"], row["confidence"]) == (who, confidence):
+        return []
+    return [Answer(row["pk"], row["version"], who, confidence)]
+
+
+def _guesses(
+    asked: list[dict[str, Any]], found: identity.Identities, model: matching.FewShotModel
+) -> dict[int, tuple[int | None, float | None]]:
+    """For each cluster the person that most of its faces are, with that share; None where most are unknown."""
+    votes: dict[int, list[int]] = {}
+    for row, person in zip(asked, found.person):
+        if row["cluster_id"]:
+            votes.setdefault(row["cluster_id"], []).append(int(person))
+    guesses: dict[int, tuple[int | None, float | None]] = {}
+    for cluster, people in votes.items():
+        values, counts = np.unique(people, return_counts=True)
+        best = int(counts.argmax())
+        share = round(float(counts[best]) / len(people), DIGITS)
+        person = int(values[best])
+        guesses[cluster] = (None, None) if person == identity.UNKNOWN else (int(model.labels[person]), share)
+    return guesses
