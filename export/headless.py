@@ -16,6 +16,7 @@ from typing import Any
 from django.contrib.auth.models import User
 from django.db.models import Count, Q
 
+from annotate.actions import references as reference_actions
 from annotate.models import Character, Face, FaceState
 from export import running
 from export.recipe import Recipe
@@ -94,9 +95,9 @@ def build_dataset(
     episodes = _register(collection, paths, outcome, say)
     if references is not None:
         before = time.perf_counter()
-        for line in add_references(collection, references):
-            say(line)
-            outcome.warnings.append(line)
+        added = reference_actions.add_folder(collection=collection, folder=references, by=None)
+        say(f"references: {added.pictures} new pictures of {added.characters} characters, {added.known} known already")
+        outcome.warnings += added.left_out
         outcome.seconds["references"] = time.perf_counter() - before
     if episodes:
         _run(collection, episodes, outcome, say)
@@ -123,13 +124,6 @@ def open_collection(name: str) -> Collection:
     for user in User.objects.filter(is_superuser=True, is_active=True):
         Membership.objects.create(collection=collection, user=user, role=Role.ADMIN)
     return collection
-
-
-def add_references(collection: Collection, folder: Path) -> list[str]:
-    """Teach the cast from a folder with one folder of face pictures a character; returns what was left out and why."""
-    from annotate.actions import references
-
-    return list(references.add_folder(collection=collection, folder=folder, by=None))
 
 
 def _register(collection: Collection, paths: Iterable[Path], outcome: Outcome, say: Say) -> list[Episode]:

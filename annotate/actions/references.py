@@ -1,0 +1,132 @@
+"""Teach the cast from outside: a folder with one sub-folder of face pictures a character."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from django.conf import settings
+
+from annotate.actions import characters
+from annotate.algorithms.face_features import cut_head, pack
+from annotate.backends.contract import FaceDetector, Picture
+from annotate.backends.detectors import DEFAULT, open_detector
+from annotate.backends.embed_builtin import BuiltinEmbedder
+from annotate.models import ReferencePicture
+from annotate.stages.detect import CROP_FORMAT, CROP_SIDES, head_file
+from annotate.stages.embed import version_of
+from ingest.actions import history
+from ingest.errors import BadInput
+from ingest.imaging.decode import PICTURE_ENDINGS, UnreadablePicture, read_picture
+from ingest.imaging.encode import encode
+from ingest.models import Collection
+from ingest.restoring import store
+
+HEAD_ALREADY = 0.45  # of the picture's height: a face this large is all of the picture, which is a head crop then
+PICTURES_MAX = 500  # a character; more teach nothing new
+
+
+@dataclass(slots=True)
+class Added:
+    """How many characters and pictures are known now from the folder, and what was left out with its reason."""
+
+    characters: int = 0
+    pictures: int = 0
+    known: int = 0
+    left_out: list[str] = field(default_factory=list)
+
+
+def add_folder(*, collection: Collection, folder: Path, by: Any) -> Added:
+    """Read every picture once (by its bytes), find the head in it, describe it, and keep it as a reference.
+
+    A character that does not exist yet is made. Raises BadInput when the folder holds no sub-folders with pictures.
+    """
+    people = _people(folder)
+    if not people:
+        raise BadInput(f"{folder.name}: a folder of references holds one folder of face pictures a character.")
+    detector, added = open_detector(DEFAULT, settings.KOMA_MODELS_DIR), Added()
+    for name, paths in people:
+        try:
+            _add_person(collection, name, paths, detector, added, by=by)
+        except BadInput as error:
+            added.left_out.append(f"{name}: {error.message}")
+    return added
+
+
+def _add_person(
+    collection: Collection, name: str, paths: list[Path], detector: FaceDetector, added: Added, *, by: Any
+) -> None:
+    embedder = BuiltinEmbedder()
+    version, files = version_of(embedder), store()
+    who = characters.find_or_create(collection=collection, name=name, by=by)
+    known = set(
+        ReferencePicture.objects.filter(character=who, embedding_version=version).values_list("sha256", flat=True)
+    )
+    rows: dict[str, ReferencePicture] = {}
+    for path in paths[:PICTURES_MAX]:
+        try:
+            data = path.read_bytes()
+            digest = hashlib.sha256(data).hexdigest()
+            if digest in known or digest in rows:
+                added.known += 1
+                continue
+            picture = read_picture(data, name=f"{name}/{path.name}").rgb
+        except (OSError, UnreadablePicture) as error:
+            added.left_out.append(f"{name}/{path.name}: {error}")
+            continue
+        head, file = _head(picture, detector)
+        rows[digest] = ReferencePicture(
+            collection=collection,
+            character=who,
+            sha256=digest,
+            crop=files.put(file, CROP_FORMAT.suffix),
+            embedding=pack(embedder.embed([head])[0]),
+            embedding_version=version,
+        )
+    added.left_out += [f"{name}: only the first {PICTURES_MAX} pictures were used"] * (len(paths) > PICTURES_MAX)
+    added.characters += 1
+    added.pictures += len(rows)
+    if rows:
+        with history.operation(
+            collection=collection,
+            by=by,
+            kind="references.add",
+            summary=f"{len(rows)} reference picture{'s' * (len(rows) != 1)} of {who.name}",
+        ) as record:
+            # Described by an older version: described anew.
+            ReferencePicture.objects.filter(character=who, sha256__in=rows).delete()
+            for row in rows.values():
+                row.save()
+                record.created(row)
+
+
+def _head(picture: Picture, detector: FaceDetector) -> tuple[Picture, bytes]:
+    """The head for the embedder and its picture file: the surest face's, or all of a picture that is a head already."""
+    height, width = picture.shape[:2]
+    found = detector.detect([picture])[0]
+    if len(found.scores):
+        box = found.boxes[int(np.argmax(found.scores))]
+        if box[3] - box[1] < HEAD_ALREADY * height:
+            relative = (box[0] / width, box[1] / height, box[2] / width, box[3] / height)
+            return cut_head(picture, (box[0], box[1], box[2], box[3])), head_file(picture, relative)
+    side = min(CROP_SIDES[1], max(height, width))
+    square = np.asarray(cv2.resize(picture, (side, side), interpolation=cv2.INTER_AREA), np.uint8)
+    return picture, encode(square, CROP_FORMAT)
+
+
+def _people(folder: Path) -> list[tuple[str, list[Path]]]:
+    found = []
+    for entry in sorted(folder.iterdir()):
+        if entry.is_dir() and not entry.is_symlink() and not entry.name.startswith("."):
+            paths = sorted(
+                path
+                for path in entry.iterdir()
+                if path.is_file() and not path.is_symlink() and path.suffix.lower().lstrip(".") in PICTURE_ENDINGS
+            )
+            if paths:
+                found.append((entry.name, paths))
+    return found

@@ -1,0 +1,126 @@
+"""The headless command: every input told, resumed where it stopped, one JSON line last."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import zipfile
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from ingest.models import Collection, Frame
+from tests import films
+from tests.export.conftest import drawn
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def run(*args: object, ok: bool = True) -> dict[str, Any]:
+    """The JSON of a call; `ok`: whether it must end with exit code 0."""
+    out, code = StringIO(), 0
+    try:
+        call_command("build_dataset", *map(str, args), "--json", stdout=out, stderr=StringIO())
+    except SystemExit as end:
+        code = int(end.code or 0)
+    assert code == (0 if ok else 1), out.getvalue()
+    return dict(json.loads(out.getvalue().splitlines()[-1]))
+
+
+def hashes(folder: Path) -> dict[str, str]:
+    return {
+        path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
+
+
+def test_a_film_and_a_zip_become_a_data_set_and_a_second_call_gives_the_same(tmp_path: Path) -> None:
+    film = films.film(tmp_path / "[Group] Yama no Susume - 04 [1080p].mp4")
+    packed = tmp_path / "fan art.zip"
+    with zipfile.ZipFile(packed, "w") as archive:
+        for number in range(3):
+            archive.writestr(f"artist/{number}.png", drawn(number))
+    args = (film, packed, "--collection", "Yama", "--out", tmp_path / "out", "--min-faces", 0)
+
+    first = run(*args)
+    before = hashes(tmp_path / "out")
+    second = run(*args)
+
+    assert [entry["ok"] for entry in first["inputs"]] == [True, True]
+    assert first["inputs"][0]["episode"] == "EP04"
+    assert first["counts"]["exported"] == first["counts"]["kept"] == Frame.objects.kept().count()
+    assert first["seconds"]["extract"] > 0
+    assert "export" in first["seconds"]
+    assert any(name.startswith("others/") and "YamanoSusume_EP04_" in name for name in before)
+    assert any("artist" in name or "fanart" in name for name in before)
+    assert hashes(tmp_path / "out") == before
+    assert second["counts"] == first["counts"]
+    assert Collection.objects.count() == 1
+
+
+def test_an_input_that_cannot_be_used_is_named_and_the_others_go_on(tmp_path: Path) -> None:
+    film = films.film(tmp_path / "Show - 01.mp4")
+    lie = tmp_path / "lie.mp4"
+    lie.write_text("I am a text.")
+    empty = tmp_path / "folder"
+    empty.mkdir()
+
+    result = run(
+        *(film, lie, empty, tmp_path / "gone.mkv"),
+        *("--collection", "C", "--out", tmp_path / "out", "--min-faces", 0),
+        ok=False,
+    )
+
+    assert [entry["ok"] for entry in result["inputs"]] == [True, False, False, False]
+    assert all(entry["reason"] for entry in result["inputs"][1:])
+    assert (tmp_path / "out" / "dataset.json").is_file()
+
+
+def test_nothing_to_write_and_foreign_files_in_the_way_end_with_words_and_exit_code_1(tmp_path: Path) -> None:
+    film = films.film(tmp_path / "Show - 01.mp4")
+
+    nothing = run(film, "--collection", "C", "--out", tmp_path / "out", ok=False)
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.txt").write_text("years of work")
+    in_the_way = run(film, "--collection", "C", "--out", tmp_path / "mine", "--min-faces", 0, ok=False)
+
+    assert "No picture would be in this data set" in nothing["error"]
+    assert "no data set of Koma" in in_the_way["error"]
+    assert (tmp_path / "mine" / "thesis.txt").read_text() == "years of work"
+
+
+def test_mistakes_in_the_call_are_told_before_any_work(tmp_path: Path) -> None:
+    bad = tmp_path / "r.toml"
+    bad.write_text("[caption]\ncolour = 1\n")
+    common = ("x.mp4", "--collection", "C", "--out", str(tmp_path / "out"))
+    for extra, words in (
+        (("--recipe", str(bad)), "no such setting"),
+        (("--recipe", "nothing.json"), "cannot be read"),
+        (("--recipe", "r.yaml"), "toml or .json"),
+        (("--references", str(tmp_path / "none")), "no such folder"),
+        (("--min-faces", "-1"), "min_faces"),
+    ):
+        with pytest.raises(CommandError, match=words):
+            call_command("build_dataset", *common, *extra)
+    assert not Collection.objects.exists()
+
+
+def test_references_and_a_recipe_file_are_used(tmp_path: Path) -> None:
+    film = films.film(tmp_path / "Show - 01.mp4")
+    people = tmp_path / "people" / "Hinata"
+    people.mkdir(parents=True)
+    (people / "1.png").write_bytes(drawn(1))
+    recipe = tmp_path / "recipe.toml"
+    recipe.write_text('[selection]\nmin_faces = 0\nformat = "webp"\n[output]\nlayout = "kohya"\n')
+
+    result = run(
+        *(film, "--collection", "C", "--out", tmp_path / "out"),
+        *("--references", tmp_path / "people", "--recipe", recipe),
+    )
+
+    assert result["counts"]["characters"] == 1
+    assert list((tmp_path / "out").glob("*_others~face_height_ratio_*/*.webp"))
