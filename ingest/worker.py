@@ -13,12 +13,12 @@ from collections.abc import Sequence
 import django_rq
 from django.conf import settings
 from django.db import DatabaseError, connection, connections
+from django.utils.module_loading import import_string
 from redis.exceptions import RedisError
 from rq.job import Job
 from rq.queue import Queue
 from rq.worker import SimpleWorker, Worker
 
-from ingest import jobs
 from ingest.actions import uploads
 from ingest.restoring import store
 
@@ -30,7 +30,7 @@ PR_SET_PDEATHSIG = 1
 
 
 class Sweeper:
-    """A thread that calls `jobs.sweep` now and then. `pause` keeps a fork from copying it in the middle of a query."""
+    """A thread that calls the sweeps of all apps; `pause` keeps a fork from copying it in the middle of a query."""
 
     def __init__(self) -> None:
         self.pause = threading.Lock()
@@ -50,7 +50,8 @@ class Sweeper:
         while not self._stop.is_set():
             with self.pause:
                 try:
-                    jobs.sweep()
+                    for path in settings.SWEEPS:
+                        import_string(path)()
                     if time.monotonic() >= self._tidy_at:
                         self._tidy_at = time.monotonic() + TIDY_EVERY_S
                         store().sweep()

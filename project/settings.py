@@ -119,6 +119,8 @@ PIPELINE_STAGES: list[str] = [
     "annotate.stages.cluster.Cluster",
     "annotate.stages.identify.Identify",
 ]
+# What every worker calls now and then: takes back what died, sends what waits.
+SWEEPS = ["ingest.jobs.sweep", "export.jobs.sweep"]
 
 # --- People, language, files ------------------------------------------------------------------------------------------
 AUTH_PASSWORD_VALIDATORS = [
