@@ -9,6 +9,7 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 from annotate.algorithms.query import QueryError, Term, number
 from annotate.models import Character, CharacterAlias, Face, FaceState, FrameTag, Tag, TagAlias, TagState
 from ingest.models import Collection, DropReason, Episode, Frame, FrameState
+from ingest.views.params import whole
 
 LOOKUPS = {"=": "exact", ">=": "gte", "<=": "lte", ">": "gt", "<": "lt"}
 IS_VALUES = ("named", "unnamed", "excluded", "decided", "captioned", "untagged")
@@ -122,9 +123,9 @@ _CONDITIONS = {
 def after(rows: QuerySet[Frame], mark: str) -> QuerySet[Frame]:
     """Rows behind a page mark `episode.index` in page order; all for an empty or broken mark."""
     episode, _, index = mark.partition(".")
-    if not (episode.isdigit() and index.isdigit()):
+    e, i = whole(episode), whole(index)
+    if e is None or i is None:
         return rows
-    e, i = int(episode), int(index)
     return rows.filter(Q(episode_id__gt=e) | Q(episode_id=e, index__gt=i))
 
 

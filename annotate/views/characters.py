@@ -18,9 +18,11 @@ from ingest.access import member_view
 from ingest.errors import BadInput
 from ingest.models import Collection, Role
 from ingest.views.answers import errors_in_words, said
+from ingest.views.params import whole
 
 FACES_A_PAGE = 120
 UNNAME_MAX = 5000
+PAGES_MAX = 100_000  # OFFSET takes 64 bits
 
 
 @member_view()
@@ -77,14 +79,14 @@ def character(request: HttpRequest, collection: Collection, character_id: int) -
     doubtful = request.GET.get("order") == "doubtful"
     if doubtful:
         rows = rows.filter(named_by=NamedBy.MODEL).order_by(F("confidence").asc(nulls_last=True), "pk")
-    page = max(1, int(request.GET["page"])) if request.GET.get("page", "").isdigit() else 1
+    page = min(max(1, whole(request.GET.get("page")) or 1), PAGES_MAX)
     total = rows.count()
     faces = list(rows[(page - 1) * FACES_A_PAGE : page * FACES_A_PAGE])
     for face in faces:
         sure = face.confidence if face.confidence is not None else 1.0
         face.strength = round(35 + 65 * min(1.0, max(0.0, sure)))  # type: ignore[attr-defined]
     others = Character.objects.filter(collection=collection).exclude(pk=person.pk).order_by("name")
-    into = others.filter(pk=int(request.GET["into"])).first() if request.GET.get("into", "").isdigit() else None
+    into = others.filter(pk=whole(request.GET.get("into"))).first()
     context: dict[str, Any] = {
         "section": "characters",
         "person": person,
@@ -121,8 +123,7 @@ def change(request: HttpRequest, collection: Collection, character_id: int) -> H
     """Rename, alias, outfit, merge, or clear doubtful names; the form carries the version that its page showed."""
     person = get_object_or_404(Character, collection=collection, pk=character_id)
     common: dict[str, Any] = {"collection": collection, "by": request.user}
-    version = request.POST.get("version", "")
-    seen = int(version) if version.isdigit() else None
+    seen = whole(request.POST.get("version"))
     act = request.POST.get("act", "")
     to = reverse("character", args=[collection.pk, person.pk])
     if act == "rename":
@@ -133,8 +134,7 @@ def change(request: HttpRequest, collection: Collection, character_id: int) -> H
     elif act == "alias_remove":
         text = actions.remove_alias(alias=_number(request, "alias"), **common).summary
     elif act == "outfit_of":
-        parent = request.POST.get("parent", "")
-        text = actions.set_parent(character=person, parent=int(parent) if parent.isdigit() else None, **common).summary
+        text = actions.set_parent(character=person, parent=whole(request.POST.get("parent")), **common).summary
     elif act == "merge":
         target = _number(request, "into")
         text = actions.merge(character=person, into=target, seen_version=seen, **common).summary
@@ -151,7 +151,9 @@ def _unname_under(request: HttpRequest, collection: Collection, person: Characte
     try:
         limit = float(request.POST.get("limit", ""))
     except ValueError:
-        raise BadInput("The threshold is a number from 0 to 1.") from None
+        limit = -1.0
+    if not 0 <= limit <= 1:  # PostgreSQL counts every number as less than NaN
+        raise BadInput("The threshold is a number from 0 to 1.")
     rows = Face.objects.filter(collection=collection, character=person, named_by=NamedBy.MODEL, confidence__lt=limit)
     chosen = list(rows.order_by("confidence")[:UNNAME_MAX])
     if not chosen:
@@ -160,7 +162,7 @@ def _unname_under(request: HttpRequest, collection: Collection, person: Characte
 
 
 def _number(request: HttpRequest, name: str) -> int:
-    value = request.POST.get(name, "")
-    if not value.isdigit():
+    value = whole(request.POST.get(name))
+    if value is None:
         raise BadInput("Choose one from the list.")
-    return int(value)
+    return value

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from django.db.models import Count, Exists, F, OuterRef, Q, Window
@@ -18,6 +19,7 @@ from ingest.access import member_view
 from ingest.errors import BadInput
 from ingest.models import Collection, Role
 from ingest.views.answers import errors_in_words, is_partial, said, toast
+from ingest.views.params import whole, wholes
 
 CLUSTERS_A_PAGE = 12
 CROPS_A_ROW = 48
@@ -60,9 +62,12 @@ def faces(request: HttpRequest, collection: Collection) -> HttpResponse:
 
 def _after(rows: Any, mark: str) -> Any:
     purity, _, number = mark.partition(":")
+    n = whole(number)
     try:
-        at, n = float(purity), int(number)
+        at = float(purity)
     except ValueError:
+        return rows
+    if n is None or not math.isfinite(at):
         return rows
     return rows.filter(Q(purity__lt=at) | Q(purity=at, number__gt=n))
 
@@ -114,7 +119,7 @@ def add_portraits(people: list[Character]) -> None:
 def cluster_change(request: HttpRequest, collection: Collection, cluster_id: int) -> HttpResponse:
     """Name a cluster but the faces taken out, or say what it is; split off or set aside the taken ones."""
     cluster = get_object_or_404(FaceCluster, collection=collection, pk=cluster_id)
-    out = [int(value) for value in request.POST.getlist("out") if value.isdigit()]
+    out = wholes(request.POST.getlist("out"))
     common: dict[str, Any] = {"collection": collection, "by": request.user, "key": request.POST.get("key", "")[:64]}
     act = request.POST.get("act", "name")
     if act == "name":
@@ -148,7 +153,7 @@ def _change_some(
 ) -> str:
     if act == "merge":
         other = get_object_or_404(
-            FaceCluster, collection=common["collection"], number=int(request.POST.get("into") or 0)
+            FaceCluster, collection=common["collection"], number=whole(request.POST.get("into")) or 0
         )
         clusters.merge(into=other, others=[cluster], **common)
         return f"Cluster {cluster.number} merged into {other.number}"
@@ -165,7 +170,7 @@ def _change_some(
 @errors_in_words
 def faces_change(request: HttpRequest, collection: Collection) -> HttpResponse:
     """What one does with chosen faces: name, confirm, is not, nobody, no face, reference, split off as a character."""
-    ids = [int(value) for value in request.POST.getlist("face") if value.isdigit()]
+    ids = wholes(request.POST.getlist("face"))
     if not ids:
         raise BadInput("Click the faces first that are meant.")
     # Foreign faces are not found, whoever asks.
@@ -190,17 +195,13 @@ def faces_change(request: HttpRequest, collection: Collection) -> HttpResponse:
     elif act in ("reference", "no_reference"):
         text = face_actions.set_reference(faces=chosen, is_reference=act == "reference", **common).summary
     elif act in ("split", "outfit"):
-        character = get_object_or_404(Character, collection=collection, pk=int(request.POST.get("character") or 0))
+        character = get_object_or_404(Character, collection=collection, pk=whole(request.POST.get("character")) or 0)
         characters.split(character=character, faces=chosen, name=name, as_outfit=act == "outfit", **common)
         text = f"{len(chosen)} faces are {name} now"
     else:
         raise BadInput("Choose what to do with the faces.")
-    back = request.POST.get("back", "")
-    to = (
-        reverse("character", args=[collection.pk, int(back)])
-        if back.isdigit()
-        else reverse("faces", args=[collection.pk])
-    )
+    back = whole(request.POST.get("back"))
+    to = reverse("faces", args=[collection.pk]) if back is None else reverse("character", args=[collection.pk, back])
     if is_partial(request):
         return toast(render(request, "annotate/faces_gone.html", {"faces": chosen}), text, undo=True)
     return said(request, text, to=to, undo=True)

@@ -17,6 +17,7 @@ from ingest.access import member_view
 from ingest.errors import BadInput
 from ingest.models import Collection, Frame, Operation, Role
 from ingest.views.answers import errors_in_words, is_partial, said, toast
+from ingest.views.params import whole
 
 NEIGHBOURS = 6
 SIMILAR_MAX = 40
@@ -57,9 +58,9 @@ def face_box(request: HttpRequest, collection: Collection, frame_id: int) -> Htt
     except ValueError:
         raise BadInput("A box needs four numbers: left, top, right, bottom.") from None
     box = (sides[0], sides[1], sides[2], sides[3])
-    if request.POST.get("face", "").isdigit():
-        face = get_object_or_404(Face, collection=collection, frame=row, pk=int(request.POST["face"]))
-        seen = int(request.POST["version"]) if request.POST.get("version", "").isdigit() else None
+    if request.POST.get("face"):
+        face = get_object_or_404(Face, collection=collection, frame=row, pk=whole(request.POST["face"]))
+        seen = whole(request.POST.get("version"))
         boxes.move(collection=collection, face=face, box=box, by=request.user, seen_version=seen)
         return _answer(request, collection, row, "Box moved")
     boxes.draw(collection=collection, frame=row, box=box, by=request.user)
@@ -73,7 +74,8 @@ def face_change(request: HttpRequest, collection: Collection, face_id: int) -> H
     """Name one face, or say it is nobody, no face, a face after all, or delete its box."""
     face = get_object_or_404(Face.objects.select_related("frame"), collection=collection, pk=face_id)
     common: dict[str, Any] = {"collection": collection, "by": request.user}
-    seen = {face.pk: int(request.POST["version"])} if request.POST.get("version", "").isdigit() else None
+    version = whole(request.POST.get("version"))
+    seen = None if version is None else {face.pk: version}
     act = request.POST.get("act", "name")
     if act == "name":
         name = request.POST.get("name", "").strip()

@@ -21,6 +21,7 @@ from ingest.errors import BadInput
 from ingest.models import Collection, DropReason, Frame, Role
 from ingest.restoring import write_full_pictures
 from ingest.views.answers import errors_in_words, is_partial, said, toast
+from ingest.views.params import wholes
 
 PAGE = 60
 COUNT_MAX = 10_000  # counting further costs more than it tells: shown as "10,000+"
@@ -161,5 +162,5 @@ def _chosen(request: HttpRequest, collection: Collection) -> list[Frame]:
         if len(found) > ALL_IN_FILTER_MAX:
             raise BadInput(f"The filter holds more than {ALL_IN_FILTER_MAX:,} frames; narrow it first.")
         return found
-    ids = [int(value) for value in request.POST.getlist("frame") if value.isdigit()]
+    ids = wholes(request.POST.getlist("frame"))
     return list(rows.filter(pk__in=ids[:ALL_IN_FILTER_MAX]))

@@ -25,9 +25,11 @@ from ingest.access import member_view
 from ingest.errors import BadInput
 from ingest.models import Collection, ImageType, Role
 from ingest.views.answers import errors_in_words, is_partial, said
+from ingest.views.params import whole
 
 PAGE_TEMPLATE = "export/export.html"
 RESULT_TEMPLATE = "export/result.html"
+EXAMPLE_PAGES_MAX = 99_999
 PART_LABELS = {
     "count": "How many",
     "characters": "Who",
@@ -64,12 +66,11 @@ def export(request: HttpRequest, collection: Collection) -> HttpResponse:
 @errors_in_words
 def export_preview(request: HttpRequest, collection: Collection) -> HttpResponse:
     """What the posted form would give. Writes nothing; a mistake in the form is shown in place of the result."""
-    page = request.POST.get("examples", "0")
     try:
         recipe = forms.recipe_from(request.POST)
     except RecipeError as error:
         return render(request, RESULT_TEMPLATE, {"errors": error.errors})
-    number = int(page) if page.isdigit() and len(page) < 6 else 0
+    number = min(whole(request.POST.get("examples")) or 0, EXAMPLE_PAGES_MAX)
     return render(request, RESULT_TEMPLATE, _result(collection, recipe, page=number))
 
 
@@ -121,8 +122,9 @@ def recipe_file(request: HttpRequest, collection: Collection, recipe_id: int) ->
 
 def _opened(request: HttpRequest, collection: Collection) -> tuple[RecipeRow | None, Recipe, tuple[str, ...]]:
     asked = request.GET.get("recipe", "")
+    number = whole(asked)
     rows = RecipeRow.objects.filter(collection=collection)
-    row = get_object_or_404(rows, pk=int(asked)) if asked.isdigit() else rows.order_by("-updated_at").first()
+    row = get_object_or_404(rows, pk=number) if number is not None else rows.order_by("-updated_at").first()
     if row is None or asked == "new":
         return None, Recipe(), ()
     try:

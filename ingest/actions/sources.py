@@ -225,7 +225,7 @@ def _cleaned(values: dict[str, Any]) -> dict[str, Any]:
     for name, value in values.items():
         if name == "season":
             text = str(value or "").strip()
-            if text and not (text.isascii() and text.isdigit() and int(text) <= 999):
+            if text and not (text.isascii() and text.isdigit() and len(text) <= 3):
                 raise BadInput(f"Season {plain_text(text)!r} is not a number from 0 to 999.")
             cleaned[name] = int(text) if text else None
         elif name == "exportable":

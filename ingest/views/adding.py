@@ -20,6 +20,7 @@ from ingest.errors import BadInput, KomaError
 from ingest.imaging.store import free_bytes
 from ingest.models import FINISHED, Collection, Episode, ImageType, Role, StageRun, Upload
 from ingest.views.answers import came_from, errors_in_words, is_partial, said, toast
+from ingest.views.params import whole
 
 CHOSEN_MAX = 200  # files of a library folder in one request
 
@@ -95,7 +96,7 @@ def upload_discard(request: HttpRequest, collection: Collection, upload_id: int)
 def browse(request: HttpRequest, collection: Collection) -> HttpResponse:
     """The library: look (GET) and add what is chosen (POST). Files stay where they are."""
     values = request.POST if request.method == "POST" else request.GET
-    root = int(values["root"]) if values.get("root", "").isascii() and values.get("root", "").isdigit() else 0
+    root = whole(values.get("root")) or 0
     if request.method == "POST":
         return _add_chosen(request, collection, root)
     context: dict[str, Any] = {"section": "episodes", "roots": library.roots(), "image_types": ImageType.choices}
@@ -147,15 +148,15 @@ def skipped(request: HttpRequest, collection: Collection) -> HttpResponse:
 
 def _chunk(request: HttpRequest, row: Upload) -> JsonResponse:
     """The body is the chunk's bytes; a body that is shorter than announced was cut off and is not used."""
-    text, length = request.GET.get("offset", ""), request.headers.get("Content-Length", "")
-    if not (text.isascii() and text.isdigit() and length.isascii() and length.isdigit()):
+    offset, length = whole(request.GET.get("offset")), whole(request.headers.get("Content-Length"))
+    if offset is None or length is None:
         raise BadInput("The chunk came without its offset or length. Reload the page and try again.")
-    if int(length) > uploads.CHUNK_BYTES:
+    if length > uploads.CHUNK_BYTES:
         raise uploads.TooLarge(f"A chunk has at most {uploads.CHUNK_BYTES:,} bytes.")
-    data = request.read(int(length))
-    if len(data) != int(length):
+    data = request.read(length)
+    if len(data) != length:
         raise uploads.WrongOffset(row.received)
-    return JsonResponse({"received": uploads.take_chunk(upload=row, offset=int(text), data=data)})
+    return JsonResponse({"received": uploads.take_chunk(upload=row, offset=offset, data=data)})
 
 
 def _whole_files(request: HttpRequest, collection: Collection) -> HttpResponse:

@@ -77,5 +77,6 @@ def came_from(request: HttpRequest) -> str:
     referer = request.headers.get("Referer", "")
     if referer and url_has_allowed_host_and_scheme(referer, allowed_hosts={request.get_host()}):
         parts = urlsplit(referer)
-        return parts.path + (f"?{parts.query}" if parts.query else "")
+        # One slash: a path that begins with two would be another host.
+        return "/" + parts.path.lstrip("/\\") + (f"?{parts.query}" if parts.query else "")
     return "/"

@@ -9,12 +9,13 @@ from ingest.access import member_view
 from ingest.actions.estimates import estimate as estimated
 from ingest.models import Collection, Role
 from ingest.pipeline.registry import stages
+from ingest.views.params import wholes
 
 
 @member_view(at_least=Role.LEAD)
 def estimate(request: HttpRequest, collection: Collection) -> HttpResponse:
     """A line for the chosen episodes and stages (`episode`, `stage` in the query)."""
-    keys = [int(value) for value in request.GET.getlist("episode") if value.isascii() and value.isdigit()]
+    keys = wholes(request.GET.getlist("episode"))
     episodes = list(collection.episodes.filter(pk__in=keys[:5000]).select_related("source"))
     chosen = [name for name in request.GET.getlist("stage") if name in stages()]
     found = estimated(collection=collection, episodes=episodes, stage_names=chosen) if episodes and chosen else None

@@ -11,6 +11,7 @@ from ingest.access import member_view
 from ingest.actions import history
 from ingest.models import Collection, Operation, Role
 from ingest.views.answers import came_from, errors_in_words, is_partial
+from ingest.views.params import whole
 
 PAGE = 60
 
@@ -40,9 +41,9 @@ def undo(request: HttpRequest, collection: Collection, operation_id: int | None 
 def history_page(request: HttpRequest, collection: Collection) -> HttpResponse:
     """Newest first, page after page by key."""
     rows = Operation.objects.filter(collection=collection).select_related("by")
-    before = request.GET.get("before", "")
-    if before.isdigit():
-        rows = rows.filter(pk__lt=int(before))
+    before = whole(request.GET.get("before"))
+    if before is not None:
+        rows = rows.filter(pk__lt=before)
     operations = list(rows[: PAGE + 1])
     context = {
         "section": "overview",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.contrib import messages
 from django.contrib.auth import login
 from django.contrib.auth.decorators import login_not_required
+from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
@@ -17,6 +18,7 @@ from ingest.actions import members as actions
 from ingest.errors import KomaError
 from ingest.models import Collection, Membership, Role
 from ingest.views.answers import errors_in_words, said
+from ingest.views.params import whole
 
 
 @member_view()
@@ -34,7 +36,7 @@ def invite(request: HttpRequest, collection: Collection) -> HttpResponse:
     context = _context(request, collection)
     try:
         made, token = actions.invite(
-            collection=collection, role=int(role) if role.isdigit() else 0, by=request.user, by_role=request.role  # type: ignore[attr-defined]
+            collection=collection, role=whole(role) or 0, by=request.user, by_role=request.role  # type: ignore[attr-defined]
         )  # fmt: skip
     except KomaError as error:
         context["problem"] = error.message
@@ -69,9 +71,9 @@ def change(request: HttpRequest, collection: Collection, member_id: int) -> Http
         own = member.user_id == request.user.pk
         return said(request, f"{member.user.get_username()} taken out.", to="/" if own else to)
     if role < Role.ADMIN:
-        return HttpResponse("Only an admin changes roles.", status=403)
+        raise PermissionDenied("Only an admin changes roles.")
     wanted = request.POST.get("role", "")
-    actions.change_role(member=member, role=int(wanted) if wanted.isdigit() else 0, by=request.user, by_role=role)
+    actions.change_role(member=member, role=whole(wanted) or 0, by=request.user, by_role=role)
     return said(request, f"{member.user.get_username()} is now {Role(member.role).label}.", to=to)
 
 

@@ -19,6 +19,7 @@ from ingest.models import FINISHED, Collection, Episode, PipelineRun, Role, RunS
 from ingest.pipeline import progress
 from ingest.pipeline.registry import stages
 from ingest.views.answers import errors_in_words, said
+from ingest.views.params import wholes
 
 PAGE = 30
 
@@ -78,7 +79,7 @@ def start(request: HttpRequest, collection: Collection) -> HttpResponse:
     """Choose episodes, stages and parameters; the estimate is shown before anything starts."""
     if request.method != "POST":
         return render(request, "ingest/run_start.html", _start_context(request, collection))
-    chosen = Episode.objects.filter(collection=collection, pk__in=_ids(request.POST.getlist("episode")))
+    chosen = Episode.objects.filter(collection=collection, pk__in=wholes(request.POST.getlist("episode")))
     if not chosen:
         raise BadInput("Choose at least one episode.")
     params = _posted_params(request)
@@ -116,12 +117,8 @@ def send_queued(row: PipelineRun) -> None:
     transaction.on_commit(lambda: jobs.send(list(row.stages.filter(state=RunState.QUEUED))))
 
 
-def _ids(values: list[str]) -> list[int]:
-    return [int(value) for value in values if value.isdigit()]
-
-
 def _start_context(request: HttpRequest, collection: Collection) -> dict[str, Any]:
-    chosen = set(_ids(request.GET.getlist("episode")))
+    chosen = set(wholes(request.GET.getlist("episode")))
     busy = set(
         StageRun.objects.filter(run__collection=collection)
         .exclude(run__state__in=FINISHED)

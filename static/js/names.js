@@ -7,7 +7,7 @@ document.addEventListener("input", async (event) => {
   if (input.dataset.asked === text) return;
   input.dataset.asked = text;
   const answer = await fetch(`${input.dataset.names}?q=${encodeURIComponent(text)}`, { headers: { Accept: "application/json" } });
-  if (!answer.ok || input.dataset.asked !== text) return; // a newer question is on its way
+  if (!answer.ok || answer.redirected || input.dataset.asked !== text) return; // a newer question is on its way
   const { names } = await answer.json();
   document.getElementById(input.getAttribute("list")).replaceChildren(...names.map((entry) => {
     const option = document.createElement("option");
