@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ingest.algorithms.best_copy import preference
 from ingest.algorithms.descriptors import DESCRIPTOR_SIZE, DESCRIPTOR_VERSION
 from ingest.algorithms.near_duplicates import DEFAULT_THRESHOLD, Groups, find_groups
-from ingest.models import DropReason, Frame, FrameState, Revision
+from ingest.models import DropReason, Frame, FrameState, Revision, SourceKind
 from ingest.pipeline.contract import Stage
 
 BATCH = 4_000
@@ -108,6 +108,9 @@ class Dedup(Stage[list[Verdict], list[Verdict]]):
         old = Frame.objects.filter(collection=self.ctx.collection, descriptor__isnull=False)
         if missing := old.exclude(descriptor_version=DESCRIPTOR_VERSION).count():
             self.ctx.log(f"{missing:,} frames were read by another version and not compared: extract them again.")
+        bare = self._frames().filter(state=FrameState.KEPT, file="", episode__source__kind=SourceKind.VIDEO)
+        if elsewhere := bare.exclude(episode__in=self.ctx.run.stages.values("episode").exclude(episode=None)).count():
+            self.ctx.log(f"{elsewhere:,} frames of other episodes are kept again: run those for their full pictures.")
 
     def _frames(self) -> QuerySet[Frame]:
         """Kept ones and those dropped as copies: not what is black, faded, blended, or taken out by a person."""

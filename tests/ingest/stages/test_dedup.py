@@ -194,6 +194,19 @@ def test_an_interrupted_run_ends_with_the_same_rows(
     assert state(collection) == expected
 
 
+def test_the_log_says_which_frames_of_other_episodes_need_their_pictures_back(
+    collection: Collection, settings: Any
+) -> None:
+    settings.PIPELINE_STAGES = ["ingest.stages.dedup.Dedup", "ingest.stages.pictures.Pictures"]
+    registry.stages.cache_clear()
+    first, second = episode(collection, "one"), episode(collection, "two")
+    fill(first, [1])
+    fill(second, [2])
+    Frame.objects.filter(episode=first, index=2).update(file="")
+    assert "1 frames of other episodes are kept again" in run(collection, second).stages.get(stage="dedup").log
+    assert "other episodes" not in run(collection, first).stages.get(stage="dedup").log
+
+
 def test_a_threshold_that_is_none_is_refused_in_words(collection: Collection) -> None:
     part = episode(collection, "one")
     with pytest.raises(BadInput, match=r"0\.5 to 1"):
