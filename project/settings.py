@@ -148,5 +148,5 @@ LOGGING = {
     "formatters": {"line": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"}},
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["stderr"], "level": "INFO"},
-    "loggers": {"rq.worker": {"level": "WARNING"}, "PIL": {"level": "WARNING"}},
+    "loggers": {"rq.worker": {"level": "WARNING"}, "PIL": {"level": "WARNING"}, "faiss": {"level": "WARNING"}},
 }
