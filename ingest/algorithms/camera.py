@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import cv2
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 U8 = NDArray[np.uint8]
 F32 = NDArray[np.float32]
 
-FINE_WIDTH = 160
+FINE_WIDTH = 128
 COARSE_WIDTH = 80
 
 
@@ -31,6 +32,15 @@ class Move:
         wide = _shared(self.scale, self.across, 0.5)
         high = _shared(self.scale, self.down, 0.5 * tall)
         return wide * high / tall
+
+    def minus(self, other: Move) -> Move:
+        """The step from `other` to this, without its change of brightness."""
+        return Move(self.scale - other.scale, self.across - other.across, self.down - other.down, 0.0, 0.0)
+
+    def plus(self, step: Move) -> Move:
+        """This and a step more."""
+        across, down = self.across + step.across, self.down + step.down
+        return Move(self.scale + step.scale, across, down, self.gain + step.gain, self.lift + step.lift)
 
     @property
     def still(self) -> bool:
@@ -65,14 +75,14 @@ class Pyramid:
         return self._levels[width]
 
     def system(self, width: int) -> F32:
-        """How each pixel answers to a step across, down, outwards (in widths), gain, lift: float32[N, 5]."""
+        """How each pixel answers to a step across, down, outwards (in widths), gain, lift: float32[h, width, 5]."""
         if width not in self._systems:
             picture = self.level(width)
             across = cv2.Sobel(picture, cv2.CV_32F, 1, 0, ksize=3, scale=width / 8)
             down = cv2.Sobel(picture, cv2.CV_32F, 0, 1, ksize=3, scale=width / 8)
             x, y = _coordinates(picture.shape)
             columns = across, down, across * x + down * y, -picture, np.full_like(picture, -1.0)
-            self._systems[width] = np.stack([c.ravel() for c in columns], axis=1)
+            self._systems[width] = np.stack(columns, axis=2)
         return self._systems[width]
 
 
@@ -104,23 +114,23 @@ def align(earlier: Pyramid, later: Pyramid, guess: Move) -> Move | None:
     for width, rounds, least in ((COARSE_WIDTH, 5, 0.2), (FINE_WIDTH, 2, 0.4)):
         fixed, moving = earlier.level(width), later.level(width)
         system = earlier.system(width)
-        inside = np.ones_like(fixed)
         size = fixed.shape[1], fixed.shape[0]
         for _ in range(rounds):
             matrix = _matrix(move, fixed.shape)
             seen = cv2.warpAffine(moving, matrix, size, flags=_INVERSE)
-            weight = cv2.warpAffine(inside, matrix, size, flags=_INVERSE)
-            residual = seen - move.gain * fixed - move.lift
-            absolute = np.abs(residual)
-            covered = float(weight.sum())
-            mean = float((absolute * weight).sum()) / max(covered, 1.0)
-            # What moves by itself (a walking figure) must not steer the estimate.
-            weight *= absolute < max(12.0, 2.5 * mean)
-            if covered < 0.2 * weight.size or float(weight.sum()) < least * covered:
+            part = _inside(matrix, fixed.shape, forward=False)
+            residual = (seen[part] - move.gain * fixed[part] - move.lift).ravel()
+            if residual.size < 0.2 * fixed.size:
                 return None
-            weighted = system * weight.reshape(-1, 1)
-            normal = (weighted.T @ system).astype(np.float64)
-            right = (weighted.T @ residual.reshape(-1)).astype(np.float64)
+            absolute = np.abs(residual)
+            # What moves by itself (a walking figure) must not steer the estimate.
+            steady = absolute < max(12.0, 2.5 * float(absolute.mean()))
+            if np.count_nonzero(steady) < least * residual.size:
+                return None
+            rows = np.column_stack([system[part].reshape(-1, 5), residual])[steady]
+            # Not numpy's product: it would start threads for this, and its sums would depend on their number.
+            products = cv2.mulTransposed(rows, True, dtype=cv2.CV_64F)
+            normal, right = products[:5, :5], products[:5, 5]
             gain = move.gain
             scale = np.array([gain, gain, gain, 1.0, 1.0])
             normal = normal * scale[:, None] * scale[None, :] + np.diag([1e-2, 1e-2, 1e-2, 1.0, 1.0])
@@ -137,6 +147,17 @@ def align(earlier: Pyramid, later: Pyramid, guess: Move) -> Move | None:
             if float(np.abs(step[:3]).max()) * width < 0.02 and abs(step[3]) < 0.005:
                 break
     return move
+
+
+def _inside(matrix: F32, shape: tuple[int, ...], *, forward: bool, margin: int = 0) -> tuple[slice, slice]:
+    """Rows and columns of a scaled and shifted picture that lie inside its source, less a margin."""
+    parts = []
+    for row, length in ((1, shape[0]), (0, shape[1])):
+        scale, shift = float(matrix[row, row]), float(matrix[row, 2])
+        ends = (shift, scale * (length - 1) + shift) if forward else (-shift / scale, (length - 1 - shift) / scale)
+        low, high = max(0, math.ceil(ends[0])) + margin, min(length - 1, math.floor(ends[1])) - margin
+        parts.append(slice(low, max(low, high + 1)))
+    return parts[0], parts[1]
 
 
 def first_guess(earlier: Pyramid, later: Pyramid) -> Move:
@@ -158,15 +179,15 @@ def explained(earlier: U8, later: U8, move: Move, *, give: float, floor: float, 
     matrix = _matrix(move, later.shape)
     # Into the later picture's place: the forward map, which warpAffine takes when not told to invert.
     seen = cv2.warpAffine(earlier, matrix, size, flags=cv2.INTER_LINEAR)
-    inside = cv2.warpAffine(np.full_like(earlier, 255), matrix, size, flags=cv2.INTER_NEAREST)
+    part = _inside(matrix, later.shape, forward=True, margin=2)
+    seen, later = seen[part], later[part]
+    if min(later.shape) < 16:
+        return False
     if move.gain != 1.0 or move.lift != 0.0:
         seen = cv2.addWeighted(seen, move.gain, seen, 0.0, move.lift)
     vary = cv2.subtract(cv2.dilate(seen, _SQUARE), cv2.erode(seen, _SQUARE))
     difference = cv2.subtract(cv2.absdiff(seen, later), cv2.addWeighted(vary, give, vary, 0.0, 0.0))
-    inside = cv2.erode(inside, _SQUARE, iterations=2)
-    difference = cv2.bitwise_and(difference, inside)
-    covered = max(1, cv2.countNonZero(inside))
-    mean = min(1.5, float(cv2.sumElems(difference)[0]) / covered)
+    mean = min(1.5, float(cv2.sumElems(difference)[0]) / difference.size)
     worst = float(cv2.minMaxLoc(cv2.blur(difference, (3, 3)))[1])
     return worst <= floor + per_mean * mean
 

@@ -91,6 +91,7 @@ class Drawing:
     count: int = 1
     reason: str = ""
     move: Move = field(default_factory=Move)
+    pace: Move = field(default_factory=lambda: Move().minus(Move()))
     given_out: bool = False
     last_luma: U8 | None = None
     calm: int = 0
@@ -245,10 +246,7 @@ class Gate:
         place = best.cells.size * 7 // 10
         if float(np.partition(np.abs(best.cells - view.cells), place)[place]) < 0.4:
             return False
-        guesses = [drawing.move]
-        if drawing is self._recent[0]:
-            guesses.append(first_guess(best.pyramid, view.pyramid))
-        for guess in guesses:
+        for guess in self._guesses(drawing, view):
             move = align(best.pyramid, view.pyramid, guess)
             if move is None or move.overlap(view.gate.shape) < p.least_overlap:
                 continue
@@ -258,6 +256,7 @@ class Gate:
             limits = {"give": p.camera_give, "floor": p.camera_floor, "per_mean": p.luma_per_mean}
             if not explained(best.gate, view.gate, move, **limits):
                 continue
+            drawing.pace = move.minus(drawing.move)
             drawing.move = move
             if move.gain > p.better_gain and not drawing.given_out:
                 drawing.became_better(view, move.gain)
@@ -271,6 +270,12 @@ class Gate:
         drawing.calm = drawing.calm + 1 if drawing.move.still and abs(drawing.move.gain - 1.0) < 0.015 else 0
         if drawing.calm >= 2 and not drawing.rested and not drawing.given_out:
             drawing.best, drawing.move, drawing.rested = view, Move(), True
+
+    def _guesses(self, drawing: Drawing, view: View) -> Iterator[Move]:
+        """Where the camera may be now: on at its last pace; else wherever the whole picture seems to have gone."""
+        yield drawing.move.plus(drawing.pace)
+        if drawing is self._recent[0]:
+            yield first_guess(drawing.best.pyramid, view.pyramid)
 
     def _settle(self, still: Drawing, view: View) -> Iterator[Drawing]:
         """When a picture holds still again: the brief ones before it may be blends of it and of what was before.
