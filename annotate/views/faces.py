@@ -23,6 +23,7 @@ from ingest.views.params import whole, wholes
 
 CLUSTERS_A_PAGE = 12
 CROPS_A_ROW = 48
+GROUP_MIN = 2  # a face that looks like no other needs no row of its own
 LOOSE_MAX = 60
 CAST_MAX = 12
 
@@ -31,7 +32,9 @@ CAST_MAX = 12
 def faces(request: HttpRequest, collection: Collection) -> HttpResponse:
     """Clusters with faces that wait for a name, then loose faces."""
     waiting = Face.objects.filter(cluster=OuterRef("pk")).unnamed()
-    rows = FaceCluster.objects.filter(Exists(waiting), collection=collection).select_related("guess")
+    rows = FaceCluster.objects.filter(Exists(waiting), collection=collection, size__gte=GROUP_MIN).select_related(
+        "guess"
+    )
     total = rows.count()
     rows = _after(rows, request.GET.get("after", "")).order_by("-purity", "number")
     page = list(rows[: CLUSTERS_A_PAGE + 1])
@@ -45,7 +48,8 @@ def faces(request: HttpRequest, collection: Collection) -> HttpResponse:
         waiting=Count("pk", filter=Q(state=FaceState.FACE, character__isnull=True)),
         nobody=Count("pk", filter=Q(state=FaceState.NOBODY)),
     )
-    loose = Face.objects.filter(collection=collection, cluster__isnull=True).unnamed().select_related("frame__episode")
+    alone = Q(cluster__isnull=True) | Q(cluster__size__lt=GROUP_MIN)
+    loose = Face.objects.filter(alone, collection=collection).unnamed().select_related("frame__episode")
     context = {
         "section": "faces",
         "clusters": page,
