@@ -1,21 +1,85 @@
-"""Headers that every answer carries."""
+"""What every answer carries, what no request may hold, and where htmx goes when a session has ended."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from typing import Any
+from urllib.parse import urlencode, urlsplit
 
 from django.conf import settings
-from django.http import HttpRequest, HttpResponseBase
+from django.core.exceptions import SuspiciousOperation
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, QueryDict
+from django.shortcuts import resolve_url
+from django.utils.http import url_has_allowed_host_and_scheme
 
 GetResponse = Callable[[HttpRequest], HttpResponseBase]
 
 
 def content_security_policy(get_response: GetResponse) -> GetResponse:
-    """Add the policy to each answer that has none of its own (files of users carry a stricter one)."""
+    """Add the policy to each answer that has none of its own (files of users carry a stricter one).
+
+    Answers that say nothing of caching are for this person only, and are asked for anew each time.
+    """
 
     def middleware(request: HttpRequest) -> HttpResponseBase:
         response = get_response(request)
         response.headers.setdefault("Content-Security-Policy", settings.CONTENT_SECURITY_POLICY)
+        response.headers.setdefault("Cache-Control", "private, no-cache")
         return response
 
     return middleware
+
+
+def login_for_htmx(get_response: GetResponse) -> GetResponse:
+    """Turn a redirect to the login page into HX-Redirect: htmx would put the login page into a corner of the page.
+
+    After the login the person is back on the page that was open, not on the fragment that was asked for.
+    """
+
+    def middleware(request: HttpRequest) -> HttpResponseBase:
+        response = get_response(request)
+        if response.status_code != 302 or request.headers.get("HX-Request") != "true":
+            return response
+        login = resolve_url(settings.LOGIN_URL)
+        if urlsplit(response.headers["Location"]).path != login:
+            return response
+        answer = HttpResponse(status=204)
+        answer.headers["HX-Redirect"] = f"{login}?{urlencode({'next': _open_page(request)})}"
+        return answer
+
+    return middleware
+
+
+def _open_page(request: HttpRequest) -> str:
+    """Path and query of the page that the browser shows, if it is ours; else the start page."""
+    current = request.headers.get("HX-Current-URL", "")
+    if not url_has_allowed_host_and_scheme(current, allowed_hosts={request.get_host()}):
+        return "/"
+    parts = urlsplit(current)
+    return "/" + parts.path.lstrip("/\\") + (f"?{parts.query}" if parts.query else "")
+
+
+class RefuseZeroBytes:
+    """400 for a zero byte in a query or form: PostgreSQL takes none in a text, and no browser types one.
+
+    Stands behind the CSRF check, which has read the form by then.
+    """
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        return self.get_response(request)
+
+    def process_view(self, request: HttpRequest, view: Any, args: Any, kwargs: dict[str, Any]) -> None:
+        """Look at the query, the form and the parts of the address."""
+        forms = (request.GET, request.POST) if request.method == "POST" else (request.GET,)
+        texts = [text for form in forms for text in _texts(form)] + [v for v in kwargs.values() if isinstance(v, str)]
+        if any("\0" in text for text in texts):
+            raise SuspiciousOperation("A text in the request holds a zero byte.")
+
+
+def _texts(form: QueryDict) -> Iterable[str]:
+    for name, values in form.lists():
+        yield name
+        yield from values  # type: ignore[misc]

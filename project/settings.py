@@ -40,6 +40,7 @@ X_FRAME_OPTIONS = "DENY"
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = KOMA_HTTPS_PROXY
 SESSION_COOKIE_NAME = "koma_session"
 CSRF_COOKIE_NAME = "koma_csrf"
+CSRF_FAILURE_VIEW = "project.errors.csrf_failure"
 CSRF_COOKIE_HTTPONLY = True  # htmx takes the token from the page, never from the cookie
 SESSION_COOKIE_AGE = 30 * 24 * 3600
 DATA_UPLOAD_MAX_MEMORY_SIZE = 32 * 2**20  # bytes of one request; uploads come in smaller chunks
@@ -53,7 +54,7 @@ CONTENT_SECURITY_POLICY = (
 
 # --- Parts ------------------------------------------------------------------------------------------------------------
 INSTALLED_APPS = [
-    "django.contrib.admin",
+    "project.apps.KomaAdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -74,6 +75,8 @@ MIDDLEWARE = [
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
+    "project.middleware.RefuseZeroBytes",
+    "project.middleware.login_for_htmx",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.auth.middleware.LoginRequiredMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",

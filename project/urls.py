@@ -7,15 +7,18 @@ from django.contrib.auth import views as auth
 from django.urls import include, path
 
 from project import health
+from project.login import LoginView
 
 urlpatterns = [
     path("admin/", admin.site.urls),
     path("healthz", health.healthz, name="healthz"),
     path("status/", health.status, name="status"),
-    path("login/", auth.LoginView.as_view(redirect_authenticated_user=True), name="login"),
+    path("login/", LoginView.as_view(), name="login"),
     path("logout/", auth.LogoutView.as_view(), name="logout"),
     path("password/", auth.PasswordChangeView.as_view(success_url="/"), name="password_change"),
     path("", include("ingest.urls")),
     path("", include("annotate.urls")),
     path("", include("export.urls")),
 ]
+
+handler500 = "project.errors.server_error"

@@ -1,0 +1,29 @@
+"""Django's admin site, for admins of the site only and behind the one login page."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import admin
+from django.contrib.auth.decorators import login_not_required
+from django.contrib.auth.views import redirect_to_login
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse
+from django.utils.decorators import method_decorator
+
+
+class KomaAdminSite(admin.AdminSite):
+    """Staff without the superuser's mark may not enter: whoever edits people could raise their own rights."""
+
+    site_header = site_title = "Koma"
+
+    def has_permission(self, request: HttpRequest) -> bool:
+        """Only active superusers."""
+        return bool(request.user.is_active and getattr(request.user, "is_superuser", False))
+
+    @method_decorator(login_not_required)
+    def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        """No second login form, which would count no failures."""
+        if request.user.is_authenticated:
+            raise PermissionDenied("The admin site is for admins of the site.")
+        return redirect_to_login(request.GET.get("next") or "/admin/")
