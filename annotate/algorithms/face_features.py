@@ -17,7 +17,7 @@ FloatArray = npt.NDArray[np.float32]
 ByteArray = npt.NDArray[np.uint8]
 Box = tuple[float, float, float, float]
 
-FEATURES_VERSION = "lab-regions-1"
+FEATURES_VERSION = "lab-regions-2"
 HEAD_SIDE_PX = 64
 # A head crop is this many times the face box, and the middle of the face lies this far down in it: room for the hair
 # above and the collar below. A face box reaches from the middle of the forehead to the chin, two thirds of a head.
@@ -37,8 +37,17 @@ REGIONS: tuple[tuple[str, float, float, float, float], ...] = (
 )
 LIGHTNESS_BINS = 4
 COLOUR_BINS = 7
-FEATURES = len(REGIONS) * LIGHTNESS_BINS * COLOUR_BINS * COLOUR_BINS
+ONE_LIGHT = len(REGIONS) * LIGHTNESS_BINS * COLOUR_BINS * COLOUR_BINS
+FEATURES = 2 * ONE_LIGHT  # as seen, and in white light
 COLOUR_SCALE = 40.0  # LAB a and b are squeezed by tanh(x / 40): weak colours tell people apart, loud ones saturate
+# A night or a sunset colours a whole head. The white of the eyes and their lights are the brightest of this window
+# (top, bottom, left, right of the head crop); the head is brightened until they are nearly white.
+EYE_WINDOW = (0.56, 0.80, 0.22, 0.78)
+WHITE_SHARE = 0.06  # of the window's pixels
+WHITE_LEVEL = 245.0
+WHITE_STRENGTH = 0.8  # 1: all the way; eyes may be shut, and then skin is the brightest
+GAIN_RANGE = (0.7, 2.2)
+AS_SEEN_WEIGHT = 0.2  # the rest of the weight has the head in white light
 SMOOTHING = 0.6  # width of a bin's Gaussian in bins: neighbouring shades still resemble each other
 
 
@@ -89,7 +98,7 @@ def cut_head(picture: ByteArray, box: Box, *, side_px: int = HEAD_SIDE_PX) -> By
 
 
 def describe_face(picture: ByteArray, box: Box) -> FloatArray:
-    """Describe the face in `box` (pixels) of a uint8 RGB picture: float32[FEATURES], unit length a region."""
+    """Describe the face in `box` (pixels) of a uint8 RGB picture: float32[FEATURES]."""
     return describe_head(cut_head(picture, box))
 
 
@@ -100,10 +109,29 @@ def describe_heads(heads: Iterable[ByteArray]) -> FloatArray:
 
 
 def describe_head(head: ByteArray) -> FloatArray:
-    """Describe a uint8 RGB head crop of any size: square roots of smoothed LAB histograms, one a region."""
+    """Describe a uint8 RGB head crop of any size: square roots of smoothed LAB histograms of its regions, as seen and
+    in white light; float32[FEATURES]."""
     if head.shape[:2] != (HEAD_SIDE_PX, HEAD_SIDE_PX):
         head = np.asarray(cv2.resize(head, (HEAD_SIDE_PX, HEAD_SIDE_PX), interpolation=cv2.INTER_AREA), np.uint8)
-    lab = cv2.cvtColor(head.astype(np.float32) / 255.0, cv2.COLOR_RGB2LAB).reshape(-1, 3)
+    seen = _one_light(head.astype(np.float32))
+    white = _one_light(in_white_light(head))
+    return np.concatenate([seen * np.sqrt(AS_SEEN_WEIGHT), white * np.sqrt(1.0 - AS_SEEN_WEIGHT)]).astype(np.float32)
+
+
+def in_white_light(head: ByteArray) -> FloatArray:
+    """Scale the channels of an RGB head crop [n, n, 3] so that the brightest of the eyes is nearly white; 0..255."""
+    side = head.shape[0]
+    top, bottom, left, right = (round(edge * side) for edge in EYE_WINDOW)
+    window = head[top:bottom, left:right].reshape(-1, 3).astype(np.float32)
+    brightness = window.sum(axis=1)
+    whites = window[brightness >= np.quantile(brightness, 1.0 - WHITE_SHARE)].mean(axis=0)
+    gain = np.clip((WHITE_LEVEL / np.maximum(whites, 1.0)) ** WHITE_STRENGTH, *GAIN_RANGE)
+    return np.asarray(np.clip(head * gain, 0.0, 255.0), np.float32)
+
+
+def _one_light(head: FloatArray) -> FloatArray:
+    """Square roots of the regions' histograms of an RGB head of 0..255 [HEAD_SIDE_PX, HEAD_SIDE_PX, 3]."""
+    lab = cv2.cvtColor(head / np.float32(255.0), cv2.COLOR_RGB2LAB).reshape(-1, 3)
     lightness = _shares(lab[:, 0] / 100.0, _LIGHTNESS_CENTRES, SMOOTHING / LIGHTNESS_BINS)
     step = SMOOTHING * float(_COLOUR_CENTRES[1] - _COLOUR_CENTRES[0])
     greenred = _shares(np.tanh(lab[:, 1] / COLOUR_SCALE), _COLOUR_CENTRES, step)
@@ -115,7 +143,7 @@ def describe_head(head: ByteArray) -> FloatArray:
 
 def mirror(features: FloatArray) -> FloatArray:
     """Give the description of the mirrored faces: sides and eyes change places."""
-    return features.reshape(len(features), len(REGIONS), -1)[:, _MIRRORED].reshape(len(features), -1)
+    return features.reshape(len(features), 2, len(REGIONS), -1)[:, :, _MIRRORED].reshape(len(features), -1)
 
 
 def pack(features: FloatArray) -> bytes:

@@ -1,0 +1,68 @@
+"""Deciding who faces are from likeness, clusters, people's words and the picture."""
+
+from __future__ import annotations
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from annotate.algorithms.identity import UNKNOWN, decide
+
+
+def ask(likeness, *, cluster=None, picture=None, known=None, ruled_out=None):
+    rows = len(likeness)
+    found = decide(
+        np.array(likeness, np.float32),
+        cluster=np.array(cluster if cluster is not None else [-1] * rows, np.int64),
+        picture=np.array(picture if picture is not None else range(rows), np.int64),
+        known=np.array(known if known is not None else [UNKNOWN] * rows, np.int64),
+        ruled_out=ruled_out or {},
+    )
+    return found.person.tolist()
+
+
+def test_a_likely_face_is_named_and_an_unlikely_one_stays_unknown():
+    assert ask([[0.9, 0.05], [0.3, 0.3], [0.1, 0.6]]) == [0, UNKNOWN, 1]
+
+
+def test_a_doubtful_face_follows_its_cluster():
+    assert ask([[0.9, 0], [0.95, 0], [0.4, 0.1]], cluster=[3, 3, 3]) == [0, 0, 0]
+    assert ask([[0.2, 0], [0.3, 0], [0.55, 0.1]], cluster=[3, 3, 3]) == [UNKNOWN] * 3
+
+
+def test_a_name_in_the_cluster_counts_much_and_keeps_its_own_answer():
+    assert ask([[0.0, 0.9], [0.45, 0.0]], cluster=[0, 0], known=[1, UNKNOWN]) == [1, UNKNOWN]
+    assert ask([[0, 0], [0, 0.4], [0, 0.45]], cluster=[0, 0, 0], known=[1, UNKNOWN, UNKNOWN]) == [1, 1, 1]
+
+
+def test_what_a_person_ruled_out_is_never_the_answer():
+    assert ask([[0.9, 0.6]], ruled_out={0: [0]}) == [1]
+    assert ask([[0.9, 0.1]], ruled_out={0: [0]}) == [UNKNOWN]
+
+
+def test_in_one_picture_the_surest_face_takes_the_name_and_the_other_its_next_best():
+    assert ask([[0.8, 0.1], [0.9, 0.1]], picture=[7, 7]) == [UNKNOWN, 0]
+    assert ask([[0.8, 0.6], [0.9, 0.1]], picture=[7, 7]) == [1, 0]
+    assert ask([[0.99, 0], [0.6, 0.2]], picture=[7, 7], known=[UNKNOWN, 0]) == [UNKNOWN, 0]
+
+
+def test_a_person_may_name_two_faces_of_one_picture_the_same():
+    assert ask([[0.1, 0.1], [0.1, 0.1]], picture=[7, 7], known=[1, 1]) == [1, 1]
+
+
+def test_no_faces_no_answers():
+    assert ask(np.zeros((0, 2))) == []
+
+
+@given(st.data())
+def test_nobody_is_twice_in_one_picture_unless_a_person_said_so(data):
+    rows = data.draw(st.integers(1, 8))
+    people = data.draw(st.integers(1, 3))
+    share = st.floats(0, 1, width=32)
+    likeness = [[data.draw(share) for _ in range(people)] for _ in range(rows)]
+    picture = [data.draw(st.integers(0, 2)) for _ in range(rows)]
+    cluster = [data.draw(st.integers(-1, 2)) for _ in range(rows)]
+    found = ask(likeness, picture=picture, cluster=cluster)
+    for one in set(picture):
+        named = [who for who, where in zip(found, picture) if where == one and who != UNKNOWN]
+        assert len(named) == len(set(named))

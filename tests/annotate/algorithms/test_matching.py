@@ -1,0 +1,64 @@
+"""Few-shot naming: right names, a class of one, strangers unlike anybody, both ways of inverting."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from annotate.algorithms import matching
+
+
+def people(count, each, *, size=40, spread=0.05, seed=0):
+    random = np.random.default_rng(seed)
+    middles = random.normal(0, 0.3, (count, size))
+    labels = np.repeat(np.arange(count) * 10, each)
+    features = middles[labels // 10] + random.normal(0, spread, (count * each, size))
+    return features.astype(np.float32), labels
+
+
+def test_one_named_face_each_names_the_rest():
+    features, labels = people(5, 12)
+    first = np.arange(0, 60, 12)
+    model = matching.fit(features[first], labels[first], background=features)
+    found = model.labels[matching.scores(model, features).argmax(axis=1)]
+    assert (found == labels).all()
+
+
+def test_a_stranger_is_like_nobody_and_a_known_face_is_like_itself():
+    features, labels = people(6, 20)
+    known = labels < 40
+    model = matching.fit(features[known][::2], labels[known][::2], background=features)
+    likeness = matching.likeness(model, features)
+    assert likeness[known].max(axis=1).min() > 0.5
+    assert likeness[~known].max(axis=1).max() < 0.5
+    assert (likeness >= 0).all()
+    assert (likeness.sum(axis=1) <= 1 + 1e-5).all()
+
+
+def test_one_person_alone_is_told_from_the_background():
+    features, labels = people(4, 15)
+    model = matching.fit(features[:3], labels[:3], background=features)
+    likeness = matching.likeness(model, features)[:, 0]
+    assert likeness[:15].min() > likeness[15:].max()
+
+
+def test_many_faces_and_few_values_take_the_other_way_to_the_same_scores():
+    features, labels = people(3, 30, size=8)
+    few = np.arange(0, 90, 2)
+    wide = np.pad(features, ((0, 0), (0, 200)))  # more values than faces: Woodbury
+    narrow_model = matching.fit(features[few], labels[few])
+    wide_model = matching.fit(wide[few], labels[few])
+    assert np.allclose(matching.scores(narrow_model, features), matching.scores(wide_model, wide), atol=1e-2)
+
+
+def test_a_person_with_very_many_faces_is_learned_from_an_even_part():
+    labels = np.array([1] * 2000 + [2] * 3)
+    rows = matching.evenly(labels)
+    assert np.bincount(labels[rows]).tolist() == [0, matching.FACES_A_PERSON_MAX, 3]
+    assert rows[0] == 0
+    assert 1999 in rows
+
+
+def test_nothing_named_is_refused():
+    with pytest.raises(ValueError, match="name at least one"):
+        matching.fit(np.zeros((0, 4), np.float32), [])
