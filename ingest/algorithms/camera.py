@@ -129,7 +129,7 @@ def align(earlier: Pyramid, later: Pyramid, guess: Move) -> Move | None:
                 return None
             rows = np.column_stack([system[part].reshape(-1, 5), residual])[steady]
             # Not numpy's product: it would start threads for this, and its sums would depend on their number.
-            products = cv2.mulTransposed(rows, True, dtype=cv2.CV_64F)
+            products = cv2.mulTransposed(rows, aTa=True, dtype=cv2.CV_64F)
             normal, right = products[:5, :5], products[:5, 5]
             gain = move.gain
             scale = np.array([gain, gain, gain, 1.0, 1.0])

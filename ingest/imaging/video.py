@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
@@ -113,6 +113,8 @@ class OpenVideo:
         count = 0
         for timed in self._with_software_fallback():
             count += 1
+            if count == 1 and round(timed.frame.rotation / 90) % 2:
+                self.info = replace(self.info, width=self.info.height, height=self.info.width)
             if count > self.limits.max_frames or timed.time_s > self.limits.max_seconds:
                 raise UnreadableVideo(
                     f"{self.path.name}: longer than {clock(self.limits.max_seconds)}; split the film and add its parts."
@@ -150,12 +152,15 @@ class OpenVideo:
             else Fraction(1, 24)
         )
         start, previous = self.start_pts, None
-        for frame in self._deinterlaced():
+        for number, frame in enumerate(self._deinterlaced()):
             if frame.width * frame.height > self.limits.max_pixels:
                 raise UnreadableVideo(
                     f"{self.path.name}: a frame of {frame.width} x {frame.height} pixels is more than allowed."
                 )
-            if frame.pts is not None and frame.time_base is not None:
+            if self.demuxer == "avi":
+                # This container knows no times of its own; what is guessed for it is out of order where B frames are.
+                pts = start + number * max(1, round(step / base))
+            elif frame.pts is not None and frame.time_base is not None:
                 # A filter may count in finer ticks than the stream does.
                 pts = round(frame.pts * Fraction(frame.time_base) / base)
             elif previous is None:
@@ -294,8 +299,10 @@ def open_video(path: Path | str, *, limits: Limits | None = None, use_gpu: bool 
 
 
 def probe(path: Path | str, *, limits: Limits | None = None) -> VideoInfo:
-    """What the film says about itself, without decoding it through. Raises UnreadableVideo."""
+    """What the film says about itself; its first frame must decode. Raises UnreadableVideo."""
     with open_video(path, limits=limits) as video:
+        # A display turn shows on frames only.
+        next(video.frames(), None)
         return video.info
 
 
@@ -305,7 +312,7 @@ def frame_at(path: Path | str, time_s: float, *, limits: Limits | None = None) -
         with open_video(path, limits=limits) as video:
             base = Fraction(video.stream.time_base)
             target = video.start_pts + round(Fraction(time_s) / base)
-            if back_s is not None:
+            if back_s is not None and video.demuxer != "avi":
                 seek_to = max(video.start_pts, target - round(Fraction(back_s) / base))
                 with contextlib.suppress(av.error.FFmpegError):
                     video.container.seek(seek_to, stream=video.stream, backward=True)
@@ -318,12 +325,13 @@ def frame_at(path: Path | str, time_s: float, *, limits: Limits | None = None) -
 
 def _last_until(video: OpenVideo, target: int) -> TimedFrame | None:
     found: TimedFrame | None = None
-    for timed in video.frames():
-        if found is not None and timed.pts > target:
-            return found
-        found = timed
-        if timed.pts >= target:
-            return found
+    with contextlib.suppress(UnreadableVideo):
+        for timed in video.frames():
+            if found is not None and timed.pts > target:
+                return found
+            found = timed
+            if timed.pts >= target:
+                return found
     return found
 
 
