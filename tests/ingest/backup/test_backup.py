@@ -25,6 +25,8 @@ from ingest.models import Collection, Frame, Operation, PipelineRun, Source, Sta
 from ingest.restoring import store
 from tests.films import film, png
 
+pytestmark = pytest.mark.postgres
+
 
 @pytest.fixture()
 def full(collection: Collection, alice: User, bob: User, tmp_path: Path, settings: Any) -> Collection:

@@ -80,7 +80,7 @@ def test_no_other_name_leads_anywhere(
 ) -> None:
     (settings.KOMA_DATA_DIR / "secret_key").write_text("secret")
     answer = as_bob.get(f"/c/{collection.pk}/file/{name}")
-    assert answer.status_code == 404
+    assert answer.status_code in (400, 404)
     assert b"secret" not in answer.content
 
 
