@@ -37,7 +37,7 @@ def _hsv(hue: float, saturation: float, value: float) -> Colour:
 
 
 def _darker(colour: Colour, factor: float) -> Colour:
-    return (colour[0] * factor, colour[1] * factor, colour[2] * factor)
+    return (min(255.0, colour[0] * factor), min(255.0, colour[1] * factor), min(255.0, colour[2] * factor))
 
 
 class _Pen:
@@ -213,7 +213,7 @@ def draw_head(rng: np.random.Generator, unit: float) -> DrawnHead:
     line = _darker(hair, 0.4) if rng.random() < 0.5 else (40.0, 30.0, 35.0)
     pen = _Pen(size, unit * scale, line, int(max(0, round(unit * scale * rng.uniform(0.0, 0.028)))))
     pick = rng.random()
-    turn = 0.0 if pick < 0.2 else rng.uniform(0, 0.75) if pick < 0.55 else rng.uniform(0.85, 1.0)
+    turn = 0.0 if pick < 0.12 else rng.uniform(0, 0.75) if pick < 0.45 else rng.uniform(0.8, 1.0)
     behind = rng.random() < 1 / 12
     length = float(rng.choice([0.5, 0.75, 1.2, 2.0]))
     back = -0.14 * turn
@@ -278,7 +278,7 @@ def _long_hair(pen: _Pen, rng: np.random.Generator, back: float, length: float, 
 
 def _side_hair(pen: _Pen, rng: np.random.Generator, turn: float, length: float, hair: Colour) -> None:
     """Hair that covers the near cheek and the ear once the head turns."""
-    edge = -0.42 + 0.42 * turn * rng.uniform(0.6, 1.1)
+    edge = -0.42 + turn * rng.uniform(0.2, 0.66)  # up to a narrow strip of face behind a curtain of hair
     low = min(length, rng.uniform(0.35, 0.7))
     pen.shape(
         np.array(
@@ -294,6 +294,12 @@ def _side_hair(pen: _Pen, rng: np.random.Generator, turn: float, length: float, 
         ),
         hair,
     )
+    for _ in range(int(rng.integers(0, 7))):  # strands
+        x = rng.uniform(-0.7, edge)
+        bend = x + rng.uniform(-0.06, 0.06)
+        pen.stroke(
+            np.array([(x * 0.6, -0.55), (x, -0.1), (bend, low)]), _darker(hair, rng.uniform(0.7, 1.25)), pen.width
+        )
 
 
 def _lock(pen: _Pen, rng: np.random.Generator, x: float, hair: Colour) -> None:

@@ -23,15 +23,18 @@ import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from sklearn.datasets import load_sample_image
 from torch.utils.data import DataLoader, IterableDataset
 
 from training.drawing_scenes import draw_places, draw_scenes
 from training.export_onnx import write_onnx
 from training.face_net import FaceNet, loss, targets
+from training.scenery import Picture
 from training.synthesis import Material, canvas, contact_sheet, read_material
 from training.validation import Validation, choose_threshold, find, make_validation
 
-SIDES = (14.0, 84.0)
+SIDES = (17.0, 84.0)
+SIDE_MIN = 20.0  # smaller faces are of no use in a training set, and look like leaves and windows
 FRESH = 3  # each canvas is used this many times, mirrored at random
 
 
@@ -75,21 +78,36 @@ def average_into(kept: FaceNet, net: FaceNet, decay: float) -> None:
                 mine.copy_(theirs)
 
 
-def mine(net: FaceNet, material: Material, *, pictures: int, seed: int, most: int) -> None:
-    """Adds to `material.hard` what the net takes for faces in face-free pictures, with its surroundings."""
+def mine(net: FaceNet, material: Material, *, pictures: int, seed: int, most: int = 4000) -> None:
+    """Adds to `material.hard` what the net takes for faces in face-free pictures, at the size at which it was seen."""
     rng = np.random.default_rng(seed)
     alarms = 0
     for _ in range(pictures):
-        picture = material.ground(rng, 320)
-        found = find(net, picture, threshold=0.2)
-        for left, top, right, bottom in found.boxes[:4].tolist():
-            reach = max(12.0, 0.8 * max(right - left, bottom - top))
-            x, y = (left + right) / 2, (top + bottom) / 2
+        picture = material.ground(rng, 384)
+        found = find(net, picture, threshold=0.15)
+        for left, top, right, bottom in found.boxes[:6].tolist():
+            side = max(right - left, bottom - top)
+            scale = min(1.0, float(rng.uniform(SIDES[0], SIDES[1])) / side)
+            reach = 64 / scale
+            x = min(max((left + right) / 2, reach), max(reach, 384 - reach))
+            y = min(max((top + bottom) / 2, reach), max(reach, 384 - reach))
             part = picture[max(0, int(y - reach)) : int(y + reach), max(0, int(x - reach)) : int(x + reach)]
-            material.hard.append(cv2.resize(part, (96, 96), interpolation=cv2.INTER_AREA))
+            material.hard.append(cv2.resize(part, (128, 128), interpolation=cv2.INTER_AREA))
             alarms += 1
     del material.hard[: max(0, len(material.hard) - most)]
     print(f"mined {alarms} alarms in {pictures} face-free pictures", flush=True)
+
+
+def photo_cuts(name: str, count: int, *, seed: int) -> list[Picture]:
+    """Squares of 320 pixels, cut and scaled out of one of scikit-learn's two sample photographs."""
+    photo = load_sample_image(name)
+    rng = np.random.default_rng(seed)
+    cuts = []
+    for _ in range(count):
+        side = int(rng.uniform(100, min(photo.shape[:2])))
+        y, x = int(rng.integers(photo.shape[0] - side + 1)), int(rng.integers(photo.shape[1] - side + 1))
+        cuts.append(cv2.resize(photo[y : y + side, x : x + side], (320, 320), interpolation=cv2.INTER_AREA))
+    return cuts
 
 
 @dataclass(slots=True)
@@ -108,6 +126,8 @@ class Trainer:
         torch.manual_seed(options.seed)
         self.options = options
         self.net = FaceNet()
+        if options.start:
+            self.net.load_state_dict(torch.load(options.start, weights_only=True))
         self.average = copy.deepcopy(self.net).eval()
         self.rule = torch.optim.AdamW(self.net.parameters(), lr=options.rate, weight_decay=0.02)
         self.done = 0
@@ -144,7 +164,7 @@ class Trainer:
                 print(f"step {self.done}/{self.options.steps} loss {total / 100:.3f} {spent:.0f} s", flush=True)
                 total = 0.0
             if self.done % self.options.check == 0 or self.done == until:
-                threshold, figures = choose_threshold(self.average, checks)
+                threshold, figures = choose_threshold(self.average, checks, least=SIDE_MIN)
                 print(f"step {self.done}: threshold {threshold:.2f} {figures}", flush=True)
                 if best is None or figures["f1"] >= best.figures["f1"]:
                     best = Best(copy.deepcopy(self.average), threshold, figures)
@@ -157,11 +177,13 @@ def train(material: Material, checks: Validation, options: argparse.Namespace) -
     """Trains in rounds with mining between them; the checkpoint is the best of the last round, which saw all mined."""
     trainer = Trainer(options)
     best: Best | None = None
+    if options.start:
+        mine(trainer.average, material, pictures=options.mined, seed=options.seed * 77 + 50)
     for number, share in enumerate(options.rounds):
         until = options.steps if number == len(options.rounds) - 1 else trainer.done + round(share * options.steps)
         best = trainer.round(material, checks, number=number, until=until) or best
         if until < options.steps:
-            mine(trainer.average, material, pictures=options.mined, seed=options.seed * 77 + number, most=3000)
+            mine(trainer.average, material, pictures=options.mined, seed=options.seed * 77 + number)
     if best is None:
         raise SystemExit("no step was trained: --steps must be 1 or more")
     return best
@@ -171,6 +193,7 @@ def write_model(best: Best, folder: Path) -> dict[str, Any]:
     """Writes faces.onnx and faces.json (its threshold, hash and interface) and returns the latter's content."""
     folder.mkdir(parents=True, exist_ok=True)
     weights = folder / "faces.onnx"
+    torch.save(best.net.state_dict(), folder / "faces.pt")
     write_onnx(best.net, weights)
     card: dict[str, Any] = {
         "name": "koma-faces",
@@ -180,6 +203,7 @@ def write_model(best: Best, folder: Path) -> dict[str, Any]:
         "outputs": "heat float32 [n, h/8, w/8]; shape float32 [n, 3, h/8, w/8]",
         "stride": 8,
         "unit_side": 32.0,
+        "side_min": SIDE_MIN,
         "threshold": round(best.threshold, 3),
         "validation": {name: round(value, 4) for name, value in best.figures.items()},
     }
@@ -203,16 +227,18 @@ def main() -> None:
     parser.add_argument("--check", type=int, default=350, help="steps between validations")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--start", type=Path, help="faces.pt of an earlier run to go on from")
     parser.add_argument("--sheet", type=Path, help="only write a picture of sample canvases")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     cv2.setNumThreads(1)
     learn, hold = read_material(options.crops) if options.crops else (Material(), Material())
-    learn.scenes, learn.places = (
-        draw_scenes(options.scenes, seed=options.seed),
-        draw_places(options.scenes // 2, seed=options.seed),
-    )
+    learn.scenes = draw_scenes(options.scenes, seed=options.seed)
+    learn.places = draw_places(options.scenes // 2, seed=options.seed)
     hold.scenes, hold.places = draw_scenes(100, seed=70_001), draw_places(60, seed=70_002)
+    if options.crops:
+        learn.places += photo_cuts("china.jpg", 100, seed=options.seed)
+        hold.places += photo_cuts("flower.jpg", 30, seed=options.seed)
     if options.sheet:
         rng = np.random.default_rng(options.seed)
         sheet = contact_sheet([canvas(rng, options.size, learn, sides=SIDES) for _ in range(70)], 10)

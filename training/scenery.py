@@ -227,9 +227,11 @@ def shapes(rng: np.random.Generator, size: int) -> Picture:
 def mosaic(rng: np.random.Generator, size: int, crops: Sequence[Picture]) -> Picture:
     """Face-free crops at random sizes and places, edges sharp or feathered."""
     picture = cv2.resize(crops[int(rng.integers(len(crops)))], (size, size), interpolation=cv2.INTER_LINEAR)
-    for _ in range(int(rng.integers(1, 10))):
+    dense = rng.random() < 0.5
+    for _ in range(int(rng.integers(20, 70)) if dense else int(rng.integers(1, 10))):
         crop = crops[int(rng.integers(len(crops)))]
-        width, height = (rng.uniform(0.15, 0.8, 2) * size).astype(int).tolist()
+        extent = rng.uniform(0.06, 0.3, 2) if dense else rng.uniform(0.15, 0.8, 2)
+        width, height = np.maximum(extent * size, 6).astype(int).tolist()
         left, top = (
             int(rng.integers(-width // 2, size - width // 2)),
             int(rng.integers(-height // 2, size - height // 2)),
@@ -273,7 +275,17 @@ KINDS: tuple[Callable[[np.random.Generator, int], Picture], ...] = (
 
 
 def scene(rng: np.random.Generator, size: int, crops: Sequence[Picture]) -> Picture:
-    """One face-free picture, uint8 [size, size, 3]; `crops` (may be empty) are photographs or art without faces."""
+    """One face-free picture, uint8 [size, size, 3]; `crops` (may be empty) are photographs or art without faces.
+
+    A third are made larger and scaled down, which gives the small, sharp clutter of painted backgrounds.
+    """
+    if rng.random() < 0.35:
+        large = _scene(rng, int(size * rng.uniform(1.5, 3.0)), crops)
+        return np.asarray(cv2.resize(large, (size, size), interpolation=cv2.INTER_AREA), np.uint8)
+    return _scene(rng, size, crops)
+
+
+def _scene(rng: np.random.Generator, size: int, crops: Sequence[Picture]) -> Picture:
     if crops and rng.random() < 0.45:
         picture = mosaic(rng, size, crops)
         if rng.random() < 0.25:

@@ -133,7 +133,30 @@ def _recolour(rng: np.random.Generator, tile: Picture) -> Picture:
     return tile
 
 
-def _surroundings(rng: np.random.Generator, canvas: _Canvas, crop: Picture, x: float, y: float, side: float) -> None:
+def _weave(
+    rng: np.random.Generator, picture: Picture, others: list[Picture], x: float, top: float, half: float
+) -> None:
+    """Patterned cloth: face-free crops laid over a body whose middle is x, from `top` down."""
+    for _ in range(int(rng.integers(1, 7))):
+        width, height = (rng.uniform(0.3, 1.6, 2) * half).astype(int).tolist()
+        tile = cv2.resize(
+            others[int(rng.integers(len(others)))], (max(4, width), max(4, height)), interpolation=cv2.INTER_AREA
+        )
+        left = round(x + rng.uniform(-1, 1) * half - width / 2)
+        paste(picture, tile, _mask(rng, max(tile.shape[:2]))[: tile.shape[0], : tile.shape[1]], left,
+              round(top + rng.uniform(0, 1.5) * half))  # fmt: skip
+
+
+def _surroundings(
+    rng: np.random.Generator,
+    canvas: _Canvas,
+    crop: Picture,
+    others: list[Picture],
+    *,
+    x: float,
+    y: float,
+    side: float,
+) -> None:
     """Hair round and a body below a face to be pasted, in its own colours, so that it does not end at its edge."""
     edge = crop.shape[0] // 8
     hair = tuple(int(v) for v in np.median(crop[:edge, edge:-edge].reshape(-1, 3), 0))
@@ -172,6 +195,8 @@ def _surroundings(rng: np.random.Generator, canvas: _Canvas, crop: Picture, x: f
             ],
             shirt,
         )
+        if others and rng.random() < 0.5:
+            _weave(rng, picture, others, x + side * lean, y + side * 0.95, side * wide)
         for _ in range(int(rng.integers(0, 5))):
             a, b, reach = rng.uniform(-0.7, 0.7) + lean, rng.uniform(0.8, 2.5), rng.uniform(0.1, 0.4)
             polygon(
@@ -183,7 +208,7 @@ def _surroundings(rng: np.random.Generator, canvas: _Canvas, crop: Picture, x: f
 def _add_crop(rng: np.random.Generator, canvas: _Canvas, material: Material, x: float, y: float, side: float) -> None:
     crop = _recolour(rng, material.faces[int(rng.integers(len(material.faces)))])
     if rng.random() < 0.8:
-        _surroundings(rng, canvas, crop, x, y, side)
+        _surroundings(rng, canvas, crop, material.others, x=x, y=y, side=side)
     tile, cover, face_x, face_y, side = _warp(rng, crop, _mask(rng, crop.shape[0]), side)
     left, top = round(x - face_x), round(y - face_y)
     paste(canvas.picture, tile, cover, left, top)
@@ -201,8 +226,9 @@ def _add_head(rng: np.random.Generator, canvas: _Canvas, x: float, y: float, sid
 def _add_decoy(rng: np.random.Generator, canvas: _Canvas, material: Material, x: float, y: float, side: float) -> None:
     """Something like a face that is none: shuffled quarters, hair only, a half, upside-down blur, a mined alarm."""
     pick = rng.random()
-    if material.hard and pick < 0.45:
-        tile = material.hard[int(rng.integers(len(material.hard)))]
+    if material.hard and pick < 0.3:
+        hard = material.hard[int(rng.integers(len(material.hard)))]
+        tile = hard[hard.shape[0] // 4 : -(hard.shape[0] // 4), hard.shape[1] // 4 : -(hard.shape[1] // 4)]
     elif material.faces:
         crop = _recolour(rng, material.faces[int(rng.integers(len(material.faces)))])
         half = crop.shape[0] // 2
@@ -256,9 +282,9 @@ def canvas(
     if material.scenes is not None and rng.random() < (0.22 if material.faces else 0.6):
         picture, truth = material.scenes(rng, size, sides)
         return _spoil(rng, picture), truth
-    if material.hard and rng.random() < 0.12:
+    if material.hard and rng.random() < 0.3:
         hard = material.hard[int(rng.integers(len(material.hard)))]
-        made = _Canvas(cv2.resize(hard, (size, size), interpolation=cv2.INTER_LINEAR))
+        made = _Canvas(cv2.resize(hard, (size, size), interpolation=cv2.INTER_LINEAR))  # a copy of that size
     else:
         made = _Canvas(material.ground(rng, size))
     faces = 0 if rng.random() < 0.2 else int(rng.integers(1, most + 1))
@@ -271,7 +297,7 @@ def canvas(
             _add_decoy(rng, made, material, x, y, side)
         elif any(b > y and abs(a - x) < 2.2 * side for a, b, _ in made.centres):
             continue  # its body would cover a labelled face
-        elif material.faces and rng.random() < 0.75:
+        elif material.faces and rng.random() < 0.7:
             _add_crop(rng, made, material, x, y, side)
         else:
             _add_head(rng, made, x, y, side)

@@ -76,14 +76,21 @@ def decode(
 
 
 def merge(
-    parts: list[tuple[Level, NDArray[np.float32], NDArray[np.float32]]], width: int, height: int, *, most: int = 300
-) -> Found:
-    """One list from the levels' boxes and scores: back to picture pixels, suppressed, cut to the picture."""
+    parts: list[tuple[Level, NDArray[np.float32], NDArray[np.float32]]], width: int, height: int, *, least: float = 0.0,
+    most: int = 300,
+) -> Found:  # fmt: skip
+    """One list from the levels' boxes and scores: back to picture pixels, suppressed, cut to the picture.
+
+    Boxes whose side is below `least` pixels of the first level are left out: too small to be told from foliage.
+    """
     rows, values = [np.zeros((0, 4), np.float32)], [np.zeros(0, np.float32)]
     for level, found, scores in parts:
         rows.append((found / np.array([level.scale_x, level.scale_y] * 2, np.float32)).astype(np.float32))
         values.append(scores)
     together, score = np.concatenate(rows), np.concatenate(values)
+    if parts:
+        large = (together[:, 2] - together[:, 0]) * parts[0][0].scale_x >= least
+        together, score = together[large], score[large]
     strongest = np.argsort(-score, kind="stable")[:most]
     together, score = together[strongest], score[strongest]
     kept = boxes.suppress(together, score)

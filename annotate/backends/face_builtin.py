@@ -18,7 +18,7 @@ GPU_PIXELS = 8 * 1280 * 720  # of one call
 
 
 class BuiltinFaces:
-    """Any ONNX file with this interface and a JSON beside it that tells threshold, stride and unit_side."""
+    """Any ONNX file with this interface and a JSON beside it that tells threshold, stride, unit_side and side_min."""
 
     def __init__(
         self,
@@ -33,13 +33,14 @@ class BuiltinFaces:
         found = weights.read(name, folders)
         self._opened = onnx_session.open_session(found.path, threads=threads, gpu=gpu)
         onnx_session.check_names(self._opened, found.path, inputs=INPUTS, outputs=OUTPUTS, what="face detector of Koma")
-        card = {"threshold": 0.5, "stride": 8, "unit_side": 32.0} | found.card
+        card = {"threshold": 0.5, "stride": 8, "unit_side": 32.0, "side_min": 0.0} | found.card
         try:
             self.threshold = float(card["threshold"] if threshold is None else threshold)
             self._stride, self._unit = int(card["stride"]), float(card["unit_side"])
+            self._side_min = float(card["side_min"])
         except (TypeError, ValueError) as error:
             raise BadInput(
-                f"{found.path.with_suffix('.json')}: threshold, stride and unit_side must be numbers."
+                f"{found.path.with_suffix('.json')}: threshold, stride, unit_side and side_min must be numbers."
             ) from error
         self.device = self._opened.device
         self.info = ModelInfo(
@@ -71,4 +72,7 @@ class BuiltinFaces:
                         one_heat, one_shape, threshold=self.threshold, stride=self._stride, unit_side=self._unit
                     )
                     parts[place].append((level, boxes, scores))
-        return [merge(part, picture.shape[1], picture.shape[0]) for part, picture in zip(parts, pictures)]
+        return [
+            merge(part, picture.shape[1], picture.shape[0], least=self._side_min)
+            for part, picture in zip(parts, pictures)
+        ]
