@@ -64,7 +64,9 @@ def upload_begin(request: HttpRequest, collection: Collection) -> JsonResponse:
 @require_http_methods(["GET", "POST", "PUT", "DELETE"])
 def upload(request: HttpRequest, collection: Collection, upload_id: int) -> HttpResponse:
     """One upload of the person's own. GET: how far; PUT ?offset=: a chunk; POST: finish; DELETE: discard."""
-    mine = Upload.objects.filter(collection=collection, user=request.user).select_related("source__episode")
+    mine = Upload.objects.filter(collection=collection, user_id=int(request.user.pk or 0)).select_related(
+        "source__episode"
+    )
     row = get_object_or_404(mine, pk=upload_id)
     try:
         if request.method == "PUT":
@@ -251,7 +253,9 @@ def _context(request: HttpRequest, collection: Collection) -> dict[str, Any]:
     return {
         "section": "episodes",
         "episodes": episodes,
-        "unfinished": Upload.objects.filter(collection=collection, user=request.user, source__isnull=True),
+        "unfinished": Upload.objects.filter(
+            collection=collection, user_id=int(request.user.pk or 0), source__isnull=True
+        ),
         "has_library": bool(settings.KOMA_LIBRARY_DIRS),
         "image_types": ImageType.choices,
         "max_bytes": settings.KOMA_UPLOAD_MAX_BYTES,

@@ -23,7 +23,7 @@ def collections(request: HttpRequest) -> HttpResponse:
     if request.method == "POST":
         made = actions.create(name=request.POST.get("name", ""), by=request.user)
         return said(request, f"{made.name} created.", to=reverse("add_episodes", args=[made.pk]))
-    mine = Membership.objects.filter(collection=OuterRef("pk"), user_id=request.user.pk)
+    mine = Membership.objects.filter(collection=OuterRef("pk"), user_id=int(request.user.pk or 0))
     kept = Frame.objects.filter(collection=OuterRef("pk"), state=FrameState.KEPT)
     still = kept.exclude(preview="").order_by("-quality", "pk").values("preview")[:1]
     rows = Collection.objects.visible_to(request.user).annotate(
@@ -32,12 +32,10 @@ def collections(request: HttpRequest) -> HttpResponse:
         open_runs=Count("runs", filter=Q(runs__finished_at__isnull=True), distinct=True),
         still=Subquery(still),
     )
+    context: dict[str, list[dict[str, object]]] = {"collections": [], "archived": []}
     for row in rows:
-        row.role_label = Role(row.role).label
-    context = {
-        "collections": [row for row in rows if row.archived_at is None],
-        "archived": [row for row in rows if row.archived_at is not None],
-    }
+        entry = {"row": row, "role": Role(getattr(row, "role")).label}  # noqa: B009 - an annotation, no field
+        context["archived" if row.archived_at else "collections"].append(entry)
     return render(request, "ingest/collections.html", context)
 
 
