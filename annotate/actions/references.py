@@ -16,8 +16,8 @@ from annotate.algorithms.face_features import cut_head, pack
 from annotate.backends.contract import FaceDetector, Picture
 from annotate.backends.detectors import DEFAULT, open_detector
 from annotate.backends.embed_builtin import BuiltinEmbedder
+from annotate.head_crops import CROP_FORMAT, CROP_SIDES, head_file
 from annotate.models import ReferencePicture
-from annotate.stages.detect import CROP_FORMAT, CROP_SIDES, head_file
 from annotate.stages.embed import version_of
 from ingest.actions import history
 from ingest.errors import BadInput

@@ -11,19 +11,16 @@ from django.conf import settings
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from annotate.algorithms import boxes
-from annotate.algorithms.face_features import cut_head, head_crop_of
 from annotate.backends.contract import FaceDetector, Found, Picture
 from annotate.backends.detectors import DEFAULT, open_detector
+from annotate.head_crops import CROP_FORMAT, head_file
 from annotate.models import Face, FaceState, ModelVersion, NamedBy
 from ingest.imaging.decode import UnreadablePicture, read_picture
-from ingest.imaging.encode import PictureFormat, encode
 from ingest.imaging.store import Store
 from ingest.models import Frame
 from ingest.pipeline.contract import Context, Stage
 
 BATCH = 8
-CROP_SIDES = (64, 192)  # pixels of a stored head crop, between the embedding's size and what the pages show
-CROP_FORMAT = PictureFormat("jpeg", quality=92)
 SAME_IOU = 0.4  # a found box this close to a row's box is the same face
 COVERED = 0.75  # of the smaller box: a find inside a person's box, or round it, is that box
 SEEN_BY = "faces_by"  # in Frame.measures: the model version that looked last; a frame without faces has no other mark
@@ -172,14 +169,6 @@ class Detect(Stage[list[Frame], Result]):
         row.model_version, row.crop = self.version, one.crops[new]
         row.embedding, row.embedding_version = None, None
         row.save()
-
-
-def head_file(picture: Picture, box: tuple[float, ...]) -> bytes:
-    """The picture file of the head round a relative box."""
-    height, width = picture.shape[:2]
-    pixels = (box[0] * width, box[1] * height, box[2] * width, box[3] * height)
-    side = min(max(head_crop_of(pixels).side, CROP_SIDES[0]), CROP_SIDES[1])
-    return encode(cut_head(picture, pixels, side_px=side), CROP_FORMAT)
 
 
 def version_of(detector: FaceDetector, *, threshold: float | None) -> ModelVersion:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from django.db.models import Count, F, Q
@@ -44,7 +45,7 @@ def characters(request: HttpRequest, collection: Collection) -> HttpResponse:
     return render(request, "annotate/characters.html", context)
 
 
-def _add_sparks(collection: Collection, people: list[Character]) -> None:
+def _add_sparks(collection: Collection, people: Sequence[Character]) -> None:
     """`spark`: bars (x, width, height of 24, label) of faces by episode. Two queries."""
     episodes = list(collection.episodes.all())
     rows = Face.objects.filter(collection=collection, character__isnull=False, state=FaceState.FACE)
@@ -86,7 +87,7 @@ def character(request: HttpRequest, collection: Collection, character_id: int) -
         sure = face.confidence if face.confidence is not None else 1.0
         face.strength = round(35 + 65 * min(1.0, max(0.0, sure)))  # type: ignore[attr-defined]
     others = Character.objects.filter(collection=collection).exclude(pk=person.pk).order_by("name")
-    into = others.filter(pk=whole(request.GET.get("into"))).first()
+    into = others.filter(pk=whole(request.GET.get("into")) or 0).first()
     context: dict[str, Any] = {
         "section": "characters",
         "person": person,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django.db.models import Count, F, Q, Window
@@ -29,7 +30,7 @@ def episodes(request: HttpRequest, collection: Collection) -> HttpResponse:
         for row in frames.annotate(
             kept=Count("pk", filter=Q(state=FrameState.KEPT)),
             distinct=Count("pk"),
-            faces=Count("pk", filter=Q(face_count__gt=0, state=FrameState.KEPT)),
+            with_faces=Count("pk", filter=Q(face_count__gt=0, state=FrameState.KEPT)),
         )
     }
     faces = Face.objects.filter(collection=collection, frame__state=FrameState.KEPT).values("frame__episode").order_by()
@@ -102,7 +103,7 @@ def episode(request: HttpRequest, collection: Collection, episode_id: int) -> Ht
     return render(request, "annotate/episode.html", context)
 
 
-def _span(frame: dict[str, Any], length: float) -> dict[str, Any]:
+def _span(frame: Mapping[str, Any], length: float) -> dict[str, Any]:
     """A frame's place on the timeline in units of 1000."""
     return {
         "pk": frame["pk"],
@@ -113,8 +114,8 @@ def _span(frame: dict[str, Any], length: float) -> dict[str, Any]:
     }
 
 
-def _shots(row: Episode, frames: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    still: dict[int, dict[str, Any]] = {}
+def _shots(row: Episode, frames: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    still: dict[int, Mapping[str, Any]] = {}
     for f in frames:
         if f["shot_id"] and (
             f["shot_id"] not in still or (f["state"] == "kept" and still[f["shot_id"]]["state"] != "kept")
@@ -131,7 +132,7 @@ def _shots(row: Episode, frames: list[dict[str, Any]]) -> list[dict[str, Any]]:
     ]
 
 
-def _lanes(row: Episode, frames: list[dict[str, Any]], length: float) -> list[dict[str, Any]]:
+def _lanes(row: Episode, frames: Sequence[Mapping[str, Any]], length: float) -> list[dict[str, Any]]:
     """A lane a character (the most present first), then one for faces without a name."""
     spans = {f["pk"]: _span(f, length) for f in frames}
     lanes: dict[tuple[int, str], list[dict[str, Any]]] = {}
@@ -143,7 +144,7 @@ def _lanes(row: Episode, frames: list[dict[str, Any]], length: float) -> list[di
     return [{"character": key[0], "name": key[1], "marks": marks, "count": len(marks)} for key, marks in ordered]
 
 
-def _dropped(frames: list[dict[str, Any]], length: float) -> list[dict[str, Any]]:
+def _dropped(frames: Sequence[Mapping[str, Any]], length: float) -> list[dict[str, Any]]:
     reasons: dict[str, list[dict[str, Any]]] = {}
     for f in frames:
         if f["state"] == FrameState.DROPPED:

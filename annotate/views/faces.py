@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
-from django.db.models import Count, Exists, F, OuterRef, Q, Window
+from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet, Window
 from django.db.models.functions import RowNumber
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
@@ -31,16 +32,35 @@ CAST_MAX = 12
 @member_view()
 def faces(request: HttpRequest, collection: Collection) -> HttpResponse:
     """Clusters with faces that wait for a name, then loose faces."""
-    waiting = Face.objects.filter(cluster=OuterRef("pk")).unnamed()
-    rows = FaceCluster.objects.filter(Exists(waiting), collection=collection, size__gte=GROUP_MIN).select_related(
-        "guess"
-    )
-    total = rows.count()
+    rows = _groups(collection).select_related("guess")
+    summary = _summary(collection)
     rows = _after(rows, request.GET.get("after", "")).order_by("-purity", "number")
     page = list(rows[: CLUSTERS_A_PAGE + 1])
     more = len(page) > CLUSTERS_A_PAGE
     page = page[:CLUSTERS_A_PAGE]
     _add_crops(page)
+    alone = Q(cluster__isnull=True) | Q(cluster__size__lt=GROUP_MIN)
+    loose = Face.objects.filter(alone, collection=collection).unnamed().select_related("frame__episode")
+    context = {
+        "section": "faces",
+        "clusters": page,
+        "next": f"{page[-1].purity!r}:{page[-1].number}" if more else "",
+        "loose": [] if more else list(loose.order_by("-score", "pk")[:LOOSE_MAX]),
+        "cast": cast(collection),
+        "episodes": list(collection.episodes.all()),
+        "can_edit": request.role >= Role.REVIEWER,  # type: ignore[attr-defined]
+    }
+    return render(request, "annotate/faces.html", context | summary)
+
+
+def _groups(collection: Collection) -> QuerySet[FaceCluster]:
+    """Clusters of several faces of which some wait for a name."""
+    waiting = Face.objects.filter(cluster=OuterRef("pk")).unnamed()
+    return FaceCluster.objects.filter(Exists(waiting), collection=collection, size__gte=GROUP_MIN)
+
+
+def _summary(collection: Collection) -> dict[str, Any]:
+    """The figures above the rows: two queries."""
     counts = Face.objects.filter(collection=collection).aggregate(
         all=Count("pk", filter=~Q(state=FaceState.NOT_A_FACE)),
         named=Count("pk", filter=Q(state=FaceState.FACE, character__isnull=False)),
@@ -48,20 +68,7 @@ def faces(request: HttpRequest, collection: Collection) -> HttpResponse:
         waiting=Count("pk", filter=Q(state=FaceState.FACE, character__isnull=True)),
         nobody=Count("pk", filter=Q(state=FaceState.NOBODY)),
     )
-    alone = Q(cluster__isnull=True) | Q(cluster__size__lt=GROUP_MIN)
-    loose = Face.objects.filter(alone, collection=collection).unnamed().select_related("frame__episode")
-    context = {
-        "section": "faces",
-        "clusters": page,
-        "total": total,
-        "counts": counts,
-        "next": f"{page[-1].purity!r}:{page[-1].number}" if more else "",
-        "loose": [] if more else list(loose.order_by("-score", "pk")[:LOOSE_MAX]),
-        "cast": cast(collection),
-        "episodes": list(collection.episodes.all()),
-        "can_edit": request.role >= Role.REVIEWER,  # type: ignore[attr-defined]
-    }
-    return render(request, "annotate/faces.html", context)
+    return {"counts": counts, "total": _groups(collection).count()}
 
 
 def _after(rows: Any, mark: str) -> Any:
@@ -94,7 +101,7 @@ def _add_crops(page: list[FaceCluster]) -> None:
         cluster.purity_percent = round(100 * cluster.purity)  # type: ignore[attr-defined]
 
 
-def cast(collection: Collection) -> list[Character]:
+def cast(collection: Collection) -> Sequence[Character]:
     """The most frequent characters, each with a portrait crop as `portrait`. Two queries."""
     people = list(
         Character.objects.filter(collection=collection).annotate(n=Count("faces")).order_by("-n", "name")[:CAST_MAX]
@@ -103,7 +110,7 @@ def cast(collection: Collection) -> list[Character]:
     return people
 
 
-def add_portraits(people: list[Character]) -> None:
+def add_portraits(people: Sequence[Character]) -> None:
     """Set `portrait` (a crop's name or "") on each: a reference face first, then a person's, then the surest."""
     ids = [person.pk for person in people]
     best = Window(
@@ -148,7 +155,9 @@ def cluster_change(request: HttpRequest, collection: Collection, cluster_id: int
         "text": text,
         "collection": collection,
         "can_edit": True,
-    }
+        "cast": cast(collection),
+        "oob": True,  # the cast beside the rows and the figures above change with every name
+    } | _summary(collection)
     return toast(render(request, "annotate/faces.html#row", context), text, undo=True)
 
 

@@ -12,6 +12,7 @@ from django.views.decorators.http import require_POST
 
 from annotate.actions import boxes, captions, characters, tags
 from annotate.actions import faces as face_actions
+from annotate.head_crops import write_crop
 from annotate.models import Caption, Face, FaceState, FrameTag, TagCategory
 from ingest.access import member_view
 from ingest.errors import BadInput
@@ -33,7 +34,7 @@ def frame(request: HttpRequest, collection: Collection, frame_id: int) -> HttpRe
     behind = list(siblings.filter(index__gt=row.index).order_by("index")[:NEIGHBOURS])
     kept = row.duplicate_of_id or row.pk
     alike = Frame.objects.filter(collection=collection).select_related("episode").exclude(pk=row.pk)
-    similar = list(alike.filter(pk=row.duplicate_of_id)) + list(alike.filter(duplicate_of_id=kept)[:SIMILAR_MAX])
+    similar = list(alike.filter(pk=row.duplicate_of_id or 0)) + list(alike.filter(duplicate_of_id=kept)[:SIMILAR_MAX])
     context = _labels(request, collection, row) | {
         "section": "frames",
         "strip": [*before, row, *behind],
@@ -61,9 +62,9 @@ def face_box(request: HttpRequest, collection: Collection, frame_id: int) -> Htt
     if request.POST.get("face"):
         face = get_object_or_404(Face, collection=collection, frame=row, pk=whole(request.POST["face"]))
         seen = whole(request.POST.get("version"))
-        boxes.move(collection=collection, face=face, box=box, by=request.user, seen_version=seen)
+        write_crop(boxes.move(collection=collection, face=face, box=box, by=request.user, seen_version=seen))
         return _answer(request, collection, row, "Box moved")
-    boxes.draw(collection=collection, frame=row, box=box, by=request.user)
+    write_crop(boxes.draw(collection=collection, frame=row, box=box, by=request.user))
     return _answer(request, collection, row, "Face drawn")
 
 

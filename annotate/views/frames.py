@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import urlencode
 
-from django.db.models import Count
+from django.db.models import Count, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
@@ -152,7 +152,7 @@ def change(request: HttpRequest, collection: Collection) -> HttpResponse:
 
 def _chosen(request: HttpRequest, collection: Collection) -> list[Frame]:
     """Selected frames, of this collection only. BadInput when none, or too many in the filter."""
-    rows = Frame.objects.filter(collection=collection).select_related("episode__source")
+    rows: QuerySet[Frame] = Frame.objects.filter(collection=collection).select_related("episode__source")
     if request.POST.get("all"):
         try:
             rows = search.frames(collection, parse(request.POST.get("q", ""))).select_related("episode__source")

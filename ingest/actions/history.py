@@ -178,4 +178,4 @@ def _from_json(model: type[models.Model], name: str, value: Any) -> Any:
         return None
     if isinstance(field, models.BinaryField):
         return bytes.fromhex(value)
-    return field.to_python(value) if not field.is_relation else value
+    return field.to_python(value) if isinstance(field, models.Field) and not field.is_relation else value

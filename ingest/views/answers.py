@@ -19,7 +19,7 @@ from ingest.errors import Conflict, KomaError
 def is_partial(request: HttpRequest) -> bool:
     """True when htmx asks for a part of the page."""
     htmx = getattr(request, "htmx", None)
-    return bool(htmx) and not htmx.boosted
+    return htmx is not None and bool(htmx) and not htmx.boosted
 
 
 def toast(response: HttpResponse, text: str, *, error: bool = False, undo: bool = False) -> HttpResponse:

@@ -26,7 +26,7 @@ def undo(request: HttpRequest, collection: Collection, operation_id: int | None 
     else:
         rows = Operation.objects.filter(collection=collection)
         if request.role < Role.LEAD:  # type: ignore[attr-defined]
-            rows = rows.filter(by=request.user)
+            rows = rows.filter(by_id=request.user.pk)
         done, skipped = history.undo(get_object_or_404(rows, pk=operation_id), by=request.user)
     text = done.summary + (f" ({skipped} changed since and were left alone)" if skipped else "")
     messages.success(request, text)
