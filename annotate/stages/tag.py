@@ -17,6 +17,7 @@ from annotate.algorithms.tag_rules import CHARACTER_THRESHOLD, GENERAL_THRESHOLD
 from annotate.backends.contract import ModelInfo, Picture, Tagger
 from annotate.backends.tagger_wd import WdTagger, installed
 from annotate.models import Face, FrameTag, ModelVersion, Tag, TagCategory, TagState
+from annotate.stages.side_tags import SIDE_FILE, tags_beside
 from ingest.errors import BadInput
 from ingest.imaging.decode import UnreadablePicture, read_picture
 from ingest.imaging.store import Store
@@ -75,10 +76,11 @@ class TagFrames(Stage[list[Frame], Result]):
         super().__init__(ctx)
         self.params: TagParams = ctx.params
         self.computed = version_of(COMPUTED)
+        self.side_file = version_of(SIDE_FILE)
         self.keys: dict[str, int] = {}
         self.tagger = self._tagger()
         self.tagger_version = version_of(self.tagger.info) if self.tagger else None
-        self.seen_by = sorted(version.pk for version in (self.computed, self.tagger_version) if version)
+        self.seen_by = sorted(version.pk for version in (self.computed, self.side_file, self.tagger_version) if version)
         self.store = Store(settings.KOMA_DATA_DIR / "store", reserve_bytes=settings.KOMA_DISK_RESERVE_BYTES)
         ctx.device = self.tagger.device if self.tagger else "CPU"
 
@@ -143,6 +145,8 @@ class TagFrames(Stage[list[Frame], Result]):
                 if seen[at].rating:
                     name = f"rating:{seen[at].rating}"
                     tags[name] = Said(name, TagCategory.META, 1.0, self.tagger_version.pk)
+            for name, kind in tags_beside(frame.measures).items():
+                tags[name] = Said(name, kind, 1.0, self.side_file.pk)
             said.append((frame, list(tags.values())))
         return Result(said, problems)
 
