@@ -1,4 +1,4 @@
-"""Source and Episode: a physical input, and the video or ordered pictures that it brings; what could not be read of it."""
+"""Source and Episode: a physical input, and the video or pictures that it brings; what could not be read of it."""
 
 from __future__ import annotations
 
