@@ -82,4 +82,4 @@ class RefuseZeroBytes:
 def _texts(form: QueryDict) -> Iterable[str]:
     for name, values in form.lists():
         yield name
-        yield from values  # type: ignore[misc]
+        yield from values

@@ -11,7 +11,7 @@ from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
-from django.views.decorators.http import require_GET, require_http_methods, require_POST
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from ingest import library
 from ingest.access import member_view
@@ -143,7 +143,7 @@ def forget(request: HttpRequest, collection: Collection, episode_id: int) -> Htt
 
 
 @member_view(at_least=Role.LEAD)
-@require_GET
+@require_safe
 def skipped(request: HttpRequest, collection: Collection) -> HttpResponse:
     """All inputs that could not be used, each with its reason."""
     rows = collection.skipped_inputs.select_related("episode__source").order_by("-pk")
