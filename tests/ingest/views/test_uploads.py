@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 import socket
 from collections.abc import Callable
 from pathlib import Path
@@ -167,6 +168,28 @@ def test_a_disk_that_fills_up_in_the_middle_keeps_what_was_there(
     assert full.status_code == 507
     assert "Free some space" in full.json()["error"]
     settings.KOMA_DISK_RESERVE_BYTES = 0
+    assert put(lead, url, 1000, data[1000:]).json() == {"received": len(data)}
+    assert lead.post(url).status_code == 200
+
+
+def test_a_write_that_the_system_cuts_short_is_told_and_what_was_there_stays(
+    lead: Client, begin: Begin, tmp_path: Path
+) -> None:
+    """The limit on file sizes cuts a write in its middle, just as a full disk does."""
+    path = film(tmp_path / "Show - 01.mkv", seconds=4)
+    data = path.read_bytes()
+    assert len(data) > 3000
+    url = begin(path).json()["url"]
+    put(lead, url, 0, data[:1000])
+    upload = Upload.objects.get()
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (2000, before[1]))
+    try:
+        with pytest.raises(uploads.NoRoom, match=r"Show - 01\.mkv.*no room left"):
+            uploads.take_chunk(upload=upload, offset=1000, data=data[1000:])
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert Upload.objects.get().received == 1000
     assert put(lead, url, 1000, data[1000:]).json() == {"received": len(data)}
     assert lead.post(url).status_code == 200
 
