@@ -8,7 +8,6 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,7 +17,7 @@ from django.db.models import Max
 from export import reading
 from export.algorithms.balance import Balance, FolderShare, repeat_warnings, weight_of
 from export.algorithms.crops import crops_of
-from export.algorithms.levels import Signature, signature_of
+from export.algorithms.levels import Signature, reduced, signature_of
 from export.algorithms.plan import balance_of, caption_of, folders_for
 from export.algorithms.selection import reason_left_out
 from export.recipe import Recipe
@@ -27,9 +26,11 @@ from ingest.models import Collection, Frame, Operation, StageRun
 KEEP_S = 300
 ROWS_MAX = 400
 EXAMPLES = 5
+EXAMPLE_KEYS = 200  # frames that the examples are taken from in turn
 HUES = 12
 
 Path = tuple[str, ...]
+Counted = tuple[dict[Signature, int], dict[str, int]]
 
 
 @dataclass(slots=True)
@@ -77,11 +78,13 @@ class Preview:
     left_out: dict[str, int]
     warnings: list[str]
     examples: list[dict[str, Any]] = field(default_factory=list)
+    names: list[str] = field(default_factory=list)  # folders that a weight can be given to
 
 
 def preview(collection: Collection, recipe: Recipe, *, page: int = 0) -> Preview:
     """The result of a recipe over the collection as it is now; `page` turns to the next five examples."""
-    counts, left_out = counted(collection, recipe)
+    mark = stamp(collection)
+    counts, left_out = counted(collection, recipe, mark=mark)
     folders = folders_for(counts, recipe.arrange)
     result = balance_of(counts, folders, recipe)
     warnings = list(result.warnings)
@@ -95,16 +98,42 @@ def preview(collection: Collection, recipe: Recipe, *, page: int = 0) -> Preview
         segments=_segments(result),
         left_out=left_out,
         warnings=warnings,
-        examples=examples(collection, recipe, page=page),
+        examples=examples(collection, recipe, mark=mark, page=page),
+        names=sorted({part for path in folders.values() for part in path})[:ROWS_MAX],
     )
 
 
-def counted(collection: Collection, recipe: Recipe) -> tuple[dict[Signature, int], dict[str, int]]:
-    """Pictures by signature after selection and crops, and those left out by reason. Kept until something changes."""
+def counted(collection: Collection, recipe: Recipe, *, mark: list[Any]) -> tuple[dict[Signature, int], dict[str, int]]:
+    """Pictures by signature after selection and crops, and those left out by reason. Kept until something changes.
+
+    Kept twice: all that any arrangement could ask for, and the much smaller part that this one asks for.
+    """
+    small = _key("folders", mark, recipe, json.dumps(recipe.as_dict()["arrange"]))
+    known: Counted | None = cache.get(small)
+    if known is None:
+        every, reasons = _counted(collection, recipe, mark)
+        counts: Counter[Signature] = Counter()
+        for signature, count in every.items():
+            counts[reduced(signature, recipe.arrange)] += count
+        known = dict(counts), reasons
+        cache.set(small, known, KEEP_S)
+    return known
+
+
+def is_counted(collection: Collection, recipe: Recipe) -> bool:
+    """Whether a preview needs no look at every frame."""
+    return _key("pictures", stamp(collection), recipe) in cache
+
+
+def _key(kind: str, mark: list[Any], recipe: Recipe, more: str = "") -> str:
     sections = recipe.as_dict()
-    parts = [sections["selection"], sections["crops"], recipe.arrange.name_clusters, stamp(collection)]
-    key = "counted:" + hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
-    known: tuple[dict[Signature, int], dict[str, int]] | None = cache.get(key)
+    parts = [kind, sections["selection"], sections["crops"], recipe.arrange.name_clusters, mark, more]
+    return "preview:" + hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+
+def _counted(collection: Collection, recipe: Recipe, mark: list[Any]) -> Counted:
+    key = _key("pictures", mark, recipe)
+    known: Counted | None = cache.get(key)
     if known is not None:
         return known
     counts: Counter[Signature] = Counter()
@@ -129,8 +158,25 @@ def stamp(collection: Collection) -> list[Any]:
     return [collection.pk, operation, *(str(value) for value in stages.values())]
 
 
-def examples(collection: Collection, recipe: Recipe, *, page: int = 0) -> list[dict[str, Any]]:
+def examples(collection: Collection, recipe: Recipe, *, mark: list[Any], page: int = 0) -> list[dict[str, Any]]:
     """Five real pictures with their captions, spread over the collection; another page shifts to others."""
+    keys = _example_keys(collection, recipe, mark)
+    step = max(1, len(keys) // EXAMPLES)
+    chosen = {keys[(number * step + page * 7) % len(keys)] for number in range(min(EXAMPLES, len(keys)))}
+    rows = list(Frame.objects.filter(pk__in=chosen).select_related("episode__source").order_by("pk"))
+    pictures = reading.pictures_of(rows, name_clusters=recipe.arrange.name_clusters)
+    return [
+        {"frame": frame, "caption": caption_of(picture, recipe), "by_person": picture.caption is not None}
+        for frame, picture in zip(rows, pictures, strict=True)
+    ]
+
+
+def _example_keys(collection: Collection, recipe: Recipe, mark: list[Any]) -> list[int]:
+    """Keys of up to 200 frames that go out, evenly over the collection."""
+    name = _key("examples", mark, recipe)
+    known: list[int] | None = cache.get(name)
+    if known is not None:
+        return known
     frames = Frame.objects.for_export().filter(collection=collection).exclude(file="")
     if recipe.selection.min_faces:
         frames = frames.filter(face_count__gte=recipe.selection.min_faces)
@@ -139,16 +185,9 @@ def examples(collection: Collection, recipe: Recipe, *, page: int = 0) -> list[d
     if recipe.selection.image_types:
         frames = frames.filter(episode__source__image_type__in=recipe.selection.image_types)
     keys = list(frames.order_by("pk").values_list("pk", flat=True))
-    if not keys:
-        return []
-    step = max(1, len(keys) // EXAMPLES)
-    chosen = [keys[(number * step + page * 7) % len(keys)] for number in range(min(EXAMPLES, len(keys)))]
-    rows = list(Frame.objects.filter(pk__in=chosen).select_related("episode__source").order_by("pk"))
-    pictures = reading.pictures_of(rows, name_clusters=recipe.arrange.name_clusters)
-    return [
-        {"frame": frame, "caption": caption_of(picture, recipe), "by_person": picture.caption is not None}
-        for frame, picture in zip(rows, pictures, strict=True)
-    ]
+    found = keys[:: max(1, len(keys) // EXAMPLE_KEYS)][:EXAMPLE_KEYS]
+    cache.set(name, found, KEEP_S)
+    return found
 
 
 def _tree(result: Balance, recipe: Recipe) -> list[TreeRow]:
@@ -179,9 +218,3 @@ def _segments(result: Balance) -> list[Segment]:
         pictures, epoch = (sum(pair[at] for _, pair in rest) for at in (0, 1))
         found.append(Segment(f"{len(rest)} more", HUES - 1, pictures, epoch))
     return found
-
-
-def names_to_weigh(counts: Mapping[Signature, int], recipe: Recipe) -> list[str]:
-    """Folder names that a weight can be given to, for the field's suggestions."""
-    folders = folders_for(counts, recipe.arrange).values()
-    return sorted({part for path in folders for part in path})[:ROWS_MAX]

@@ -82,6 +82,22 @@ def signature_of(picture: Picture) -> Signature:
     )
 
 
+def reduced(signature: Signature, arrangement: Arrangement) -> Signature:
+    """The signature without what this arrangement does not look at: its folder is the same, and far fewer differ."""
+    tokens = levels_of(arrangement.format)
+    span = arrangement.face_ratio_range
+    return Signature(
+        names=signature.names,
+        n_faces=signature.n_faces if "n_faces" in tokens else 0,
+        n_people=min(signature.n_people, PEOPLE_MANY) if "n_people" in tokens else 0,
+        ratio_percent=signature.ratio_percent // span * span if "fh_ratio" in tokens else 0,
+        series=signature.series if "series" in tokens else "",
+        image_type=signature.image_type if "image_type" in tokens else "",
+        episode=signature.episode if "episode" in tokens else "",
+        source_dirs=signature.source_dirs if arrangement.keep_source_structure else (),
+    )
+
+
 def ratio_percent(ratio: float) -> int:
     """Face height ratio in whole percent, 0..99, floored as in the reference."""
     return min(int(max(0.0, ratio) * 100 + 1e-6), 99)

@@ -44,7 +44,8 @@ class Step:
 @require_safe
 def overview(request: HttpRequest, collection: Collection) -> HttpResponse:
     """How far the collection is, who is in it, and what helps most now."""
-    counts = _counts(collection)
+    mark = str(stamp(collection)).replace(" ", "")
+    counts = _counts(collection, mark)
     runs = [
         {"run": run, "lanes": (lanes := progress.lanes(run)), "percent": progress.percent(lanes)}
         for run in collection.runs.select_related("created_by")[:RUNS_MAX]
@@ -54,7 +55,7 @@ def overview(request: HttpRequest, collection: Collection) -> HttpResponse:
         "section": "overview",
         "counts": counts,
         "funnel": _funnel(collection, counts, job),
-        "cast": _cast(collection),
+        "cast": _cast(collection, mark),
         "cast_size": counts["characters"],
         "next": _next(collection, counts, job, lead=request.role >= Role.LEAD),  # type: ignore[attr-defined]
         "runs": runs,
@@ -66,10 +67,10 @@ def overview(request: HttpRequest, collection: Collection) -> HttpResponse:
     return render(request, "export/overview.html", context)
 
 
-def _counts(collection: Collection) -> dict[str, int]:
-    """All figures of the page; kept until a person or a run writes something. Six queries when not."""
-    key = f"overview:{stamp(collection)}"
-    found: dict[str, int] | None = cache.get(key.replace(" ", ""))
+def _counts(collection: Collection, mark: str) -> dict[str, int]:
+    """All figures of the page; kept until a person or a run writes something. Four queries when not."""
+    key = f"overview:{mark}"
+    found: dict[str, int] | None = cache.get(key)
     if found is not None:
         return found
     episodes = Episode.objects.filter(collection=collection).aggregate(
@@ -96,7 +97,7 @@ def _counts(collection: Collection) -> dict[str, int]:
     characters = Character.objects.filter(collection=collection).count()
     values = {**episodes, **frames, **faces, "characters": characters}
     found = {name: int(value or 0) for name, value in values.items()}
-    cache.set(key.replace(" ", ""), found, KEEP_S)
+    cache.set(key, found, KEEP_S)
     return found
 
 
@@ -123,8 +124,12 @@ def _funnel(collection: Collection, counts: dict[str, int], job: ExportJob | Non
     ]
 
 
-def _cast(collection: Collection) -> list[Any]:
-    """The characters with most faces; `n` faces, `share` percent of them named by a person. Two queries."""
+def _cast(collection: Collection, mark: str) -> list[dict[str, Any]]:
+    """The characters with most faces; `n` faces, `share` percent of them named by a person. Kept as the figures are."""
+    key = f"cast:{mark}"
+    known: list[dict[str, Any]] | None = cache.get(key)
+    if known is not None:
+        return known
     named = Q(faces__state=FaceState.FACE)
     people: list[Any] = list(
         Character.objects.filter(collection=collection)
@@ -135,9 +140,18 @@ def _cast(collection: Collection) -> list[Any]:
         .order_by("-n", "name")[:CAST_MAX]
     )
     add_portraits(people)
-    for person in people:
-        person.share = round(100 * person.person / person.n) if person.n else 0
-    return people
+    found = [
+        {
+            "pk": person.pk,
+            "name": person.name,
+            "portrait": person.portrait,
+            "n": person.n,
+            "share": round(100 * person.person / person.n) if person.n else 0,
+        }
+        for person in people
+    ]
+    cache.set(key, found, KEEP_S)
+    return found
 
 
 def _next(collection: Collection, counts: dict[str, int], job: ExportJob | None, *, lead: bool) -> list[dict[str, Any]]:

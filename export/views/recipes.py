@@ -19,7 +19,7 @@ from export.algorithms.captions import PARTS
 from export.algorithms.levels import TOKENS, levels_of
 from export.algorithms.selection import SIZES
 from export.models import Recipe as RecipeRow
-from export.preview import counted, names_to_weigh, preview
+from export.preview import is_counted, preview
 from export.recipe import Recipe, RecipeError, parse
 from ingest.access import member_view
 from ingest.errors import BadInput
@@ -30,6 +30,7 @@ from ingest.views.params import whole
 PAGE_TEMPLATE = "export/export.html"
 RESULT_TEMPLATE = "export/result.html"
 EXAMPLE_PAGES_MAX = 99_999
+FRAMES_AT_ONCE_MAX = 10_000  # more take over a second to look at: the page does not wait for them
 PART_LABELS = {
     "count": "How many",
     "characters": "Who",
@@ -163,14 +164,17 @@ def _context(collection: Collection, recipe: Recipe) -> dict[str, Any]:
         "image_types": ImageType.choices,
         "job_count": collection.export_jobs.count(),
         "default_name": f"{collection.name} {timezone.now():%Y-%m-%d}",
-    } | _result(collection, recipe)
+    } | ({"later": True} if _takes_long(collection, recipe) else _result(collection, recipe))
+
+
+def _takes_long(collection: Collection, recipe: Recipe) -> bool:
+    """Whether the page had better come first and the result after it."""
+    return not is_counted(collection, recipe) and collection.frames.count() > FRAMES_AT_ONCE_MAX
 
 
 def _result(collection: Collection, recipe: Recipe, *, page: int = 0) -> dict[str, Any]:
-    counts, _ = counted(collection, recipe)
     return {
         "result": preview(collection, recipe, page=page),
         "layout": recipe.output.layout,
         "next_examples": page + 1,
-        "weighable": names_to_weigh(counts, recipe),
     }

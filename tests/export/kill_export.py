@@ -41,7 +41,7 @@ def main() -> None:
     dice, problems, killed = random.Random(options.seed), [], 0
     for number in range(options.kills):
         reset(pk)
-        killed += kill_after(fork(pk), dice.uniform(0, seconds))
+        killed += kill_after(fork(pk), dice.uniform(0, 0.8 * seconds))
         if problem := half_there(pk, expected):
             problems.append(f"kill {number}: {problem}")
         for _ in range(3):

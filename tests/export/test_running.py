@@ -204,3 +204,22 @@ def test_reading_needs_the_same_number_of_queries_for_any_number_of_frames(
 ) -> None:
     with django_assert_num_queries(6):
         assert len(list(reading.pictures(show.collection))) == 12
+
+
+def test_a_full_disk_is_said_in_words_and_the_export_goes_on_when_there_is_room(show: Show, alice: User) -> None:
+    import resource
+
+    job = started(show, alice, parse({"output": {"zip": False}, "selection": {"format": "png", "min_faces": 0}}))
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (900, hard))  # the kernel refuses larger files, as a full disk would
+    try:
+        assert running.execute(job.pk) == RunState.FAILED
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    job.refresh_from_db()
+    assert "There is no room left on the disk" in job.error
+    assert "press Resume" in job.error
+    assert not jobs.inside_exports(jobs.final_folder(job)).exists()
+
+    jobs.resume(job)
+    assert running.execute(job.pk) == RunState.DONE

@@ -98,3 +98,17 @@ def test_characters_that_differ_only_in_case_never_share_a_folder() -> None:
     assert len(set(folders.values())) == 3
     assert Counter(len(path) for path in folders.values()) == {1: 3}
     assert all("/" not in part and part not in ("..", ".") for path in folders.values() for part in path)
+
+
+@pytest.mark.parametrize("format_text", ["n_characters/character/fh_ratio", "n_people/n_faces", "series/episode", ""])
+def test_a_reduced_signature_lies_in_the_same_folder(format_text: str) -> None:
+    from export.algorithms.levels import reduced
+
+    arrangement = Arrangement(format=format_text, min_per_combination=1)
+    for percent in (0, 24, 25, 99):
+        for names in ((), ("A",), ("A", "B")):
+            signature = sign(*names, percent=percent, faces=7, people=8)
+            frequent = frozenset({names})
+            assert folder_of(reduced(signature, arrangement), arrangement, frequent) == folder_of(
+                signature, arrangement, frequent
+            )
