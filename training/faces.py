@@ -176,6 +176,8 @@ class Trainer:
 def train(material: Material, checks: Validation, options: argparse.Namespace) -> Best:
     """Trains in rounds with mining between them; the checkpoint is the best of the last round, which saw all mined."""
     trainer = Trainer(options)
+    if options.steps == 0:
+        return Best(trainer.average, *choose_threshold(trainer.average, checks, least=SIDE_MIN))
     best: Best | None = None
     if options.start:
         mine(trainer.average, material, pictures=options.mined, seed=options.seed * 77 + 50)
@@ -185,7 +187,7 @@ def train(material: Material, checks: Validation, options: argparse.Namespace) -
         if until < options.steps:
             mine(trainer.average, material, pictures=options.mined, seed=options.seed * 77 + number)
     if best is None:
-        raise SystemExit("no step was trained: --steps must be 1 or more")
+        raise SystemExit("no step was trained: the shares of --rounds come to nothing")
     return best
 
 
@@ -204,6 +206,7 @@ def write_model(best: Best, folder: Path) -> dict[str, Any]:
         "stride": 8,
         "unit_side": 32.0,
         "side_min": SIDE_MIN,
+        "second_look": True,
         "threshold": round(best.threshold, 3),
         "validation": {name: round(value, 4) for name, value in best.figures.items()},
     }
@@ -215,7 +218,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--crops", type=Path, help="zip with face/ and not_face/; left out: drawings only")
     parser.add_argument("--out", type=Path, required=True, help="folder for faces.onnx and faces.json")
-    parser.add_argument("--steps", type=int, default=4200)
+    parser.add_argument("--steps", type=int, default=4200, help="0: only choose the threshold of --start")
     parser.add_argument("--batch", type=int, default=48)
     parser.add_argument("--size", type=int, default=144)
     parser.add_argument("--rate", type=float, default=2e-3)

@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 
 from annotate.algorithms import boxes
-from annotate.algorithms.face_pyramid import Found, decode, levels, merge
+from annotate.algorithms.face_pyramid import FIRST_SHARE, Found, confirm, decode, levels, looks, merge
 from training.face_net import FaceNet
 from training.scenery import Picture
 from training.synthesis import Material, canvas
@@ -47,13 +47,16 @@ def make_validation(
 
 
 def find(net: FaceNet, picture: Picture, *, threshold: float, least: float = 0.0) -> Found:
-    """Faces of a picture by the same pyramid and decoding as the application's."""
+    """Faces of a picture by the same pyramid, decoding and second look as the application's."""
     parts = []
-    for level in levels(picture):
-        with torch.inference_mode():
+    with torch.inference_mode():
+        for level in levels(picture):
             heat, shape = net(torch.from_numpy(level.pixels)[None])
-        parts.append((level, *decode(heat[0].numpy(), shape[0].numpy(), threshold=threshold)))
-    return merge(parts, picture.shape[1], picture.shape[0], least=least)
+            boxed = decode(heat[0].numpy(), shape[0].numpy(), threshold=FIRST_SHARE * threshold)
+            parts.append((level, *boxed))
+        found = merge(parts, picture.shape[1], picture.shape[0], least=least)
+        again = net(torch.from_numpy(looks(picture, found)))[0].numpy() if len(found.boxes) else np.zeros((0, 12, 12))
+    return confirm(found, again.astype(np.float32), threshold=threshold)
 
 
 def choose_threshold(net: FaceNet, checks: Validation, *, least: float) -> tuple[float, dict[str, float]]:

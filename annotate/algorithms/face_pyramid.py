@@ -1,4 +1,4 @@
-"""From a picture to the levels a face network sees, and from its heat and shape planes back to boxes."""
+"""From a picture to the levels a face network sees, from its planes back to boxes, and a second look at each find."""
 
 from __future__ import annotations
 
@@ -22,6 +22,12 @@ class Level:
     scale_y: float
 
 
+# A second look shows each find again, alone in a square: (face side in its pixels, mirrored).
+LOOK_SIDE = 96
+LOOKS = ((28.0, False), (40.0, True), (52.0, False))
+FIRST_SHARE = 0.5  # finds from this part of the threshold on get a second look
+
+
 @dataclass(frozen=True, slots=True)
 class Found:
     """Faces of one picture: `boxes` float32 [n, 4] in its pixels, inside it; `scores` float32 [n], best first."""
@@ -30,7 +36,7 @@ class Found:
     scores: NDArray[np.float32]
 
 
-def levels(picture: Picture, *, longest: int = 1280, shortest: int = 96, most: int = 5, step: int = 16) -> list[Level]:
+def levels(picture: Picture, *, longest: int = 1120, shortest: int = 96, most: int = 5, step: int = 16) -> list[Level]:
     """Copies of halving size, the first at most `longest` pixels long, while the longer side stays at least `shortest`.
 
     Raises ValueError when the picture is not uint8 [h, w, 3].
@@ -97,3 +103,49 @@ def merge(
     cut = boxes.clip(together[kept], width, height)
     seen = boxes.areas(cut) > 0
     return Found(cut[seen], score[kept][seen])
+
+
+def looks(picture: Picture, found: Found) -> Picture:
+    """Squares uint8 [n * len(LOOKS), LOOK_SIDE, LOOK_SIDE, 3] round each find, at other sizes and mirrored.
+
+    What looks like a face by accident of one size and grid seldom does so at three others.
+    """
+    made = []
+    for left, top, right, bottom in found.boxes.tolist():
+        x, y, side = (left + right) / 2, (top + bottom) / 2, max(right - left, bottom - top, 1.0)
+        for seen, mirrored in LOOKS:
+            square = _cut(picture, x, y, side * LOOK_SIDE / seen)
+            made.append(square[:, ::-1] if mirrored else square)
+    return np.ascontiguousarray(np.stack(made)) if made else np.zeros((0, LOOK_SIDE, LOOK_SIDE, 3), np.uint8)
+
+
+def _cut(picture: Picture, x: float, y: float, span: float) -> Picture:
+    """The square of `span` pixels round (x, y), scaled to LOOK_SIDE; the border repeats beside the picture."""
+    height, width = picture.shape[:2]
+    left, top, side = round(x - span / 2), round(y - span / 2), max(2, round(span))
+    x0, x1 = max(0, min(left, width - 1)), max(1, min(left + side, width))
+    y0, y1 = max(0, min(top, height - 1)), max(1, min(top + side, height))
+    # Scale first, pad after: a square far larger than the picture must not make a giant copy.
+    scale = LOOK_SIDE / side
+    before = [min(LOOK_SIDE - 1, max(0, round((near - start) * scale))) for near, start in ((y0, top), (x0, left))]
+    wide = max(1, min(LOOK_SIDE - before[1], round((x1 - x0) * scale)))
+    high = max(1, min(LOOK_SIDE - before[0], round((y1 - y0) * scale)))
+    small = cv2.resize(picture[y0:y1, x0:x1], (wide, high), interpolation=cv2.INTER_AREA)
+    after = [LOOK_SIDE - before[0] - high, LOOK_SIDE - before[1] - wide]
+    padded = cv2.copyMakeBorder(small, before[0], after[0], before[1], after[1], cv2.BORDER_REPLICATE)
+    return np.asarray(padded, np.uint8)
+
+
+def confirm(found: Found, heat: NDArray[np.float32], *, threshold: float) -> Found:
+    """The finds whose mean score over the first and all second looks reaches the threshold, best first.
+
+    `heat` [n * len(LOOKS), h, w] belongs to `looks`; a look's score is the highest within two cells of its middle.
+    """
+    if not len(found.boxes):
+        return found
+    rows, columns = heat.shape[1] // 2, heat.shape[2] // 2
+    middle = heat[:, rows - 2 : rows + 2, columns - 2 : columns + 2].max(axis=(1, 2)).reshape(-1, len(LOOKS))
+    score = ((found.scores + middle.sum(axis=1)) / (1 + len(LOOKS))).astype(np.float32)
+    order = np.argsort(-score, kind="stable")
+    order = order[score[order] >= threshold]
+    return Found(found.boxes[order], score[order])

@@ -7,18 +7,21 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from annotate.algorithms.face_pyramid import Level, decode, levels, merge
+from annotate.algorithms.face_pyramid import FIRST_SHARE, Level, confirm, decode, levels, looks, merge
 from annotate.backends import onnx_session, weights
 from annotate.backends.contract import Found, ModelInfo, Picture
 from ingest.errors import BadInput
+
+Planes = NDArray[np.float32]
 
 INPUTS, OUTPUTS = ["pictures"], ["heat", "shape"]
 GPU_PIXELS = 8 * 1280 * 720  # of one call
 
 
 class BuiltinFaces:
-    """Any ONNX file with this interface and a JSON beside it that tells threshold, stride, unit_side and side_min."""
+    """Any ONNX file with this interface and a JSON beside it: threshold, stride, unit_side, side_min, second_look."""
 
     def __init__(
         self,
@@ -33,11 +36,12 @@ class BuiltinFaces:
         found = weights.read(name, folders)
         self._opened = onnx_session.open_session(found.path, threads=threads, gpu=gpu)
         onnx_session.check_names(self._opened, found.path, inputs=INPUTS, outputs=OUTPUTS, what="face detector of Koma")
-        card = {"threshold": 0.5, "stride": 8, "unit_side": 32.0, "side_min": 0.0} | found.card
+        card = {"threshold": 0.5, "stride": 8, "unit_side": 32.0, "side_min": 0.0, "second_look": False} | found.card
         try:
             self.threshold = float(card["threshold"] if threshold is None else threshold)
             self._stride, self._unit = int(card["stride"]), float(card["unit_side"])
             self._side_min = float(card["side_min"])
+            self._second_look = bool(card["second_look"])
         except (TypeError, ValueError) as error:
             raise BadInput(
                 f"{found.path.with_suffix('.json')}: threshold, stride, unit_side and side_min must be numbers."
@@ -63,16 +67,21 @@ class BuiltinFaces:
             together = max(1, GPU_PIXELS // (shape[0] * shape[1])) if self._opened.on_gpu else 1
             for start in range(0, len(members), together):
                 chunk = members[start : start + together]
-                stacked = (
-                    chunk[0][1].pixels[None] if len(chunk) == 1 else np.stack([level.pixels for _, level in chunk])
-                )
-                heat, shapes = self._opened.session.run(OUTPUTS, {"pictures": stacked})
+                heat, shapes = self._run(np.stack([level.pixels for _, level in chunk]))
                 for (place, level), one_heat, one_shape in zip(chunk, heat, shapes):
-                    boxes, scores = decode(
-                        one_heat, one_shape, threshold=self.threshold, stride=self._stride, unit_side=self._unit
-                    )
-                    parts[place].append((level, boxes, scores))
-        return [
-            merge(part, picture.shape[1], picture.shape[0], least=self._side_min)
-            for part, picture in zip(parts, pictures)
-        ]
+                    parts[place].append((level, *self._decode(one_heat, one_shape)))
+        return [self._confirm(picture, part) for picture, part in zip(pictures, parts)]
+
+    def _decode(self, heat: Planes, shape: Planes) -> tuple[Planes, Planes]:
+        share = FIRST_SHARE if self._second_look else 1.0
+        return decode(heat, shape, threshold=share * self.threshold, stride=self._stride, unit_side=self._unit)
+
+    def _confirm(self, picture: Picture, parts: list[tuple[Level, Any, Any]]) -> Found:
+        found = merge(parts, picture.shape[1], picture.shape[0], least=self._side_min)
+        if not self._second_look or not len(found.boxes):
+            return found
+        return confirm(found, self._run(looks(picture, found))[0], threshold=self.threshold)
+
+    def _run(self, pictures: Picture) -> tuple[Planes, Planes]:
+        heat, shape = self._opened.session.run(OUTPUTS, {"pictures": pictures})
+        return heat, shape

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from annotate.algorithms import boxes
-from annotate.algorithms.face_pyramid import Level, decode, levels, merge
+from annotate.algorithms.face_pyramid import Found, Level, confirm, decode, levels, looks, merge
 from annotate.backends import weights
 from annotate.backends.contract import FaceDetector
 from annotate.backends.detectors import open_detector
@@ -67,8 +67,8 @@ def test_the_answer_does_not_depend_on_the_batch(tiny: BuiltinFaces) -> None:
 
 def test_a_large_picture_is_seen_at_halving_sizes() -> None:
     made = levels(np.zeros((1080, 1920, 3), np.uint8))
-    assert [level.pixels.shape for level in made] == [(720, 1280, 3), (368, 640, 3), (192, 320, 3), (96, 160, 3)]
-    assert made[1].scale_x == pytest.approx(640 / 1920)
+    assert [level.pixels.shape for level in made] == [(640, 1120, 3), (320, 560, 3), (160, 288, 3), (80, 144, 3)]
+    assert made[1].scale_x == pytest.approx(560 / 1920)
 
 
 def test_a_picture_of_another_kind_is_refused() -> None:
@@ -178,3 +178,30 @@ def test_the_built_in_model_finds_drawn_people_and_repeats_itself(builtin: Built
     assert truth >= 10
     assert hits >= 0.85 * truth
     assert extra <= 3
+
+
+def test_a_find_is_looked_at_again_at_three_sizes_round_its_middle() -> None:
+    picture = np.zeros((200, 300, 3), np.uint8)
+    picture[80:120, 140:180] = 255
+    squares = looks(picture, Found(np.array([[140, 80, 180, 120]], np.float32), np.array([0.5], np.float32)))
+    assert squares.shape == (3, 96, 96, 3)
+    for square, side in zip(squares, (28, 40, 52), strict=True):
+        assert np.isclose(np.sqrt((square[..., 0] > 127).sum()), side, atol=2)
+        assert abs(np.argwhere(square[..., 0] > 127).mean(axis=0) - 47.5).max() <= 1.5
+
+
+def test_a_look_over_the_border_repeats_it() -> None:
+    picture = np.full((20, 30, 3), 70, np.uint8)
+    squares = looks(picture, Found(np.array([[-30, -40, 60, 60]], np.float32), np.array([0.5], np.float32)))
+    assert (squares == 70).all()
+
+
+def test_the_mean_of_all_looks_must_reach_the_threshold() -> None:
+    found = Found(np.array([[0, 0, 9, 9], [20, 0, 29, 9]], np.float32), np.array([0.9, 0.5], np.float32))
+    heat = np.zeros((6, 12, 12), np.float32)
+    heat[0, 5, 5], heat[1, 4, 7], heat[2, 3, 5] = 0.3, 0.4, 1.0  # the last lies outside the middle
+    heat[3:, 6, 6] = 0.7
+    kept = confirm(found, heat, threshold=0.4)
+    assert kept.boxes.tolist() == [[20, 0, 29, 9], [0, 0, 9, 9]]
+    assert np.allclose(kept.scores, [(0.5 + 3 * 0.7) / 4, (0.9 + 0.3 + 0.4) / 4])
+    assert confirm(found, heat, threshold=0.45).boxes.tolist() == [[20, 0, 29, 9]]
