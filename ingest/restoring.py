@@ -34,24 +34,29 @@ def write_full_pictures(frames: Iterable[Frame]) -> int:
     for frame in frames:
         if frame.file:
             continue
-        source = frame.episode.source
-        path = source_path(source)
-        if not path.exists():
-            text = f"{frame.episode} cannot give the full picture: {source.name} is gone. Put it back where it was."
-            raise BadInput(text)
-        try:
-            picture = picture_at(path, frame.time_s, box=_trim(frame))
-        except UnreadableVideo as error:
-            raise BadInput(f"{frame.episode} at {frame.time_s:.2f} s: {error}") from error
-        how = PictureFormat(
-            frame.measures.get("format") or PictureFormat.name,
-            frame.measures.get("format_quality") or PictureFormat.quality,
-        )
-        name = store().put(encode(picture, how), how.suffix)
+        name = full_picture(frame)
         Frame.objects.filter(pk=frame.pk, file="").update(file=name)
         frame.file = name
         written += 1
     return written
+
+
+def full_picture(frame: Frame) -> str:
+    """Decode a full picture into the store and return its name there; writes no row. Raises BadInput as above."""
+    source = frame.episode.source
+    path = source_path(source)
+    if not path.exists():
+        text = f"{frame.episode} cannot give the full picture: {source.name} is gone. Put it back where it was."
+        raise BadInput(text)
+    try:
+        picture = picture_at(path, frame.time_s, box=_trim(frame))
+    except UnreadableVideo as error:
+        raise BadInput(f"{frame.episode} at {frame.time_s:.2f} s: {error}") from error
+    how = PictureFormat(
+        frame.measures.get("format") or PictureFormat.name,
+        frame.measures.get("format_quality") or PictureFormat.quality,
+    )
+    return store().put(encode(picture, how), how.suffix)
 
 
 def _trim(frame: Frame) -> tuple[int, int, int, int] | None:

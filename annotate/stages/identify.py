@@ -68,6 +68,7 @@ class Identify(Stage[None, Result]):
         ctx.device = "CPU"
 
     def batches(self) -> Iterator[None]:
+        self.ctx.start_over()
         self.ctx.total = vectors.described(self.ctx.collection, self.version).count()
         if self.ctx.total:
             yield None
@@ -90,8 +91,10 @@ class Identify(Stage[None, Result]):
             denied = [column[key] for key in row["not_characters"] if key in column]
             if denied:
                 ruled_out[at] = denied
+        keys = [row["pk"] for row in asked]
         found = identity.decide(
-            self._likeness(model, [row["pk"] for row in asked]),
+            self._likeness(model, keys),
+            track=vectors.tracks_of(keys, vectors.points_of(keys, vectors.projection_of(keys))) if keys else None,
             cluster=np.array([row["cluster_id"] or -1 for row in asked], np.int64),
             picture=np.array([row["frame_id"] for row in asked], np.int64),
             known=known,

@@ -38,11 +38,16 @@ class Context:
     counters: dict[str, int] = field(default_factory=dict)
     log_lines: list[str] = field(default_factory=list)
     total: int = 0
+    done: int = 0  # what an interrupted attempt saved counts
     device: str = ""
 
     def count(self, what: str, n: int = 1) -> None:
         """Add to a counter that the run page shows. Counters are kept with the batch that is being saved."""
         self.counters[what] = self.counters.get(what, 0) + n
+
+    def start_over(self) -> None:
+        """For stages whose batches begin again after an interruption: so does their progress."""
+        self.done = 0
 
     def log(self, line: str) -> None:
         """A line for the run's log, in words for the user."""
@@ -67,7 +72,10 @@ class Stage(ABC, Generic[Batch, Result]):
 
     @abstractmethod
     def batches(self) -> Iterator[Batch]:
-        """Yield bounded batches of what is still to do; set `ctx.total` to the units of work when known."""
+        """Yield bounded batches of what is still to do; set `ctx.total` to their units of work when known.
+
+        A stage that also yields what an interrupted attempt has saved calls `ctx.start_over` first.
+        """
 
     @abstractmethod
     def work(self, batch: Batch) -> Result:

@@ -99,6 +99,7 @@ def _open(stage_run: StageRun, models: dict[str, Any]) -> Stage[Any, Any]:
         params=params,
         models=models,
         counters=dict(stage_run.counters),
+        done=stage_run.done,
     )
     return stage_type(ctx)
 
@@ -107,7 +108,7 @@ def _run(stage: Stage[Any, Any], *, exit_when_hung: bool) -> None:
     """Batches: check for cancel, work outside the database, save under the claim."""
     ctx = stage.ctx
     timings = {"read": 0.0, "work": 0.0, "save": 0.0}
-    done = 0
+    saved = 0
     started = time.perf_counter()
     with _heartbeat(ctx.stage_run, exit_when_hung=exit_when_hung) as beating:
         for batch in _timed(stage.batches(), timings):
@@ -119,14 +120,14 @@ def _run(stage: Stage[Any, Any], *, exit_when_hung: bool) -> None:
             before = time.perf_counter()
             with transaction.atomic():
                 hold_claim(ctx.stage_run)
-                done += stage.save(result)
+                saved += stage.save(result)
                 timings["save"] += time.perf_counter() - before
-                _progress(ctx, done=done, timings=timings | {"total": time.perf_counter() - started})
+                _progress(ctx, saved=saved, timings=timings | {"total": time.perf_counter() - started})
         with transaction.atomic():
             hold_claim(ctx.stage_run)
             stage.finish()
-            ctx.total = ctx.total or done
-            _progress(ctx, done=max(done, ctx.total), timings=timings | {"total": time.perf_counter() - started})
+            ctx.total = max(ctx.total, saved)
+            _progress(ctx, saved=ctx.total, timings=timings | {"total": time.perf_counter() - started})
 
 
 def _timed(batches: Iterator[Any], timings: dict[str, float]) -> Iterator[Any]:
@@ -156,10 +157,10 @@ def _check_cancel(stage_run: StageRun) -> None:
         raise Cancelled("Cancelled.")
 
 
-def _progress(ctx: Context, *, done: int, timings: dict[str, float]) -> None:
+def _progress(ctx: Context, *, saved: int, timings: dict[str, float]) -> None:
     values: dict[str, Any] = {
-        "done": done,
-        "total": max(ctx.total, done),
+        "done": ctx.done + saved,
+        "total": ctx.done + max(ctx.total, saved),
         "counters": ctx.counters,
         "timings": {k: round(v, 3) for k, v in timings.items()},
         "device": ctx.device,

@@ -67,6 +67,7 @@ class Dedup(Stage[list[Verdict], list[Verdict]]):
 
     def batches(self) -> Iterator[list[Verdict]]:
         """The verdicts on all frames, in natural order."""
+        self.ctx.start_over()
         candidates = self._read()
         self.ctx.total = len(candidates.ids)
         if not len(candidates.ids):

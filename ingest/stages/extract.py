@@ -122,6 +122,8 @@ class Extract(Stage[Batch, Written]):
         path = source_path(source)
         if not path.exists():
             raise BadInput(f"{source.name} is gone. Put it back where it was, then press Retry.")
+        self.ctx.start_over()
+        self.ctx.counters.clear()  # of an interrupted attempt, whose pictures come again
         summary = self._summary
         pictures: list[Extracted] = []
         decoded, last = 0, time.monotonic()

@@ -9,13 +9,15 @@ from django.db.models import Q
 
 from ingest.models import DropReason, Frame, FrameState, SourceKind
 from ingest.pipeline.contract import Stage
-from ingest.restoring import store, write_full_pictures
+from ingest.restoring import full_picture, store
 
 BATCH = 32
 DEAD = "dead_file"  # in Frame.measures: a file that the row gave up and that is still to be deleted
 
+Decoded = tuple[Frame, str]  # a frame and the name of its new full picture, or ""
 
-class Pictures(Stage[list[Frame], list[Frame]]):
+
+class Pictures(Stage[list[Frame], list[Decoded]]):
     """Keep full pictures of kept frames only; a dropped one keeps its preview and is decoded again when restored."""
 
     name = "pictures"
@@ -29,33 +31,37 @@ class Pictures(Stage[list[Frame], list[Frame]]):
     def batches(self) -> Iterator[list[Frame]]:
         """Frames whose file does not fit their state, in order of time."""
         given_up = Q(state=FrameState.DROPPED, reason=DropReason.DUPLICATE, decided=False) & ~Q(file="")
-        wrong = Q(state=FrameState.KEPT, file="") | given_up | Q(measures__has_key=DEAD)
-        rows = Frame.objects.filter(wrong, episode=self.ctx.episode).select_related("episode__source")
-        self.ctx.total = rows.count()
+        wrong = Q(state=FrameState.KEPT, file="") | given_up
+        frames = Frame.objects.filter(episode=self.ctx.episode).select_related("episode__source")
+        self.ctx.total = frames.filter(wrong).count()
+        rows = frames.filter(wrong | Q(measures__has_key=DEAD))
         after = -1
         while batch := list(rows.filter(index__gt=after).order_by("index")[:BATCH]):
             after = batch[-1].index
             yield batch
 
-    def work(self, batch: list[Frame]) -> list[Frame]:
+    def work(self, batch: list[Frame]) -> list[Decoded]:
         """Decode what is missing; files are written whole before any row names them."""
-        write_full_pictures([frame for frame in batch if frame.state == FrameState.KEPT])
-        return batch
+        bare = {frame.pk for frame in batch if frame.state == FrameState.KEPT and not frame.file}
+        return [(frame, full_picture(frame) if frame.pk in bare else "") for frame in batch]
 
-    def save(self, result: list[Frame]) -> int:
+    def save(self, result: list[Decoded]) -> int:
         """Give up the names of dropped frames' files; the files go after the commit, when no row names them.
 
         A kill in between is made good by the next pass, which finds the names noted in `measures`.
         """
-        for frame in result:
-            if frame.state == FrameState.KEPT:
+        done = 0
+        for frame, name in result:
+            if name:
+                done += Frame.objects.filter(pk=frame.pk, file="").update(file=name)
                 self.ctx.count("written")
-            elif frame.file:
+            elif frame.state == FrameState.DROPPED and frame.file:
+                done += 1
                 frame.measures[DEAD], frame.file = frame.file, ""
                 frame.save(update_fields=["file", "measures"])
                 self.ctx.count("removed")
-        transaction.on_commit(lambda: _delete_dead([frame for frame in result if DEAD in frame.measures]))
-        return len(result)
+        transaction.on_commit(lambda: _delete_dead([frame for frame, _ in result if DEAD in frame.measures]))
+        return done
 
 
 def _delete_dead(frames: list[Frame]) -> None:

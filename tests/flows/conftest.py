@@ -1,0 +1,37 @@
+"""A running Koma of its own for tests that walk through the pages as people do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from drawing.film import draw_small
+from tests.flows.launched import Launched, alive
+
+FILM_SEED = 5
+
+
+@pytest.fixture(scope="session")
+def drawn_film(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """20 seconds of a drawn episode of three people, 640x360."""
+    film = tmp_path_factory.mktemp("film") / "[Koma] Yama no Susume S2 - 04 [360p].mp4"
+    draw_small(film, seed=FILM_SEED, seconds=20, size=(640, 360))
+    return film
+
+
+@pytest.fixture(scope="module")
+def koma(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Launched]:
+    """The whole of Koma in its own processes, up and empty."""
+    started = Launched(tmp_path_factory.mktemp("koma") / "data")
+    try:
+        started.wait_until_up()
+        yield started
+    finally:
+        family = started.family() if started.process.poll() is None else []
+        started.stop()
+        left = alive(family)
+        for process in left:
+            process.kill()
+    assert left == []
