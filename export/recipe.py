@@ -162,7 +162,8 @@ def _read(value: Any, hint: Any, key: str) -> Any:
     if key == "types":
         if not isinstance(value, Mapping) or not all(isinstance(word, str) for word in value.values()):
             raise ValueError("a table of words is expected")
-        return tuple((str(name), str(word)) for name, word in value.items())
+        # Sorted: PostgreSQL keeps the keys of a JSON object in an order of its own.
+        return tuple(sorted((str(name), str(word)) for name, word in value.items()))
     origin = typing.get_origin(hint)
     if origin in (typing.Union, types.UnionType):
         if value is None or value == "":

@@ -103,13 +103,16 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
 }
 
 
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")  # from names that no check of ours has seen
+
+
 def caption(facts: Facts, options: CaptionOptions, *, key: str) -> str:
     """The caption of one picture: one line, parts that are empty or not drawn left out. `key` names the picture."""
     parts = [
         text
         for part in options.order
         if draw(options.seed, key, part) < getattr(options, f"{part}_prob")
-        for text in [_WRITERS[part](facts, options, key)]
+        for text in [_CONTROL.sub("", _WRITERS[part](facts, options, key))]
         if text
     ]
     return options.separator.join(parts)
