@@ -242,8 +242,8 @@ class Gate:
         p, best = self.params, drawing.best
         if best.gate.shape != view.gate.shape:
             return False
-        # A camera or a fade changes nearly every place; a mouth changes one.
-        place = best.cells.size * 7 // 10
+        # A camera or a fade changes many places, even of a flat picture; a mouth changes one.
+        place = best.cells.size * 88 // 100
         if float(np.partition(np.abs(best.cells - view.cells), place)[place]) < 0.4:
             return False
         for guess in self._guesses(drawing, view):
@@ -280,7 +280,7 @@ class Gate:
     def _settle(self, still: Drawing, view: View) -> Iterator[Drawing]:
         """When a picture holds still again: the brief ones before it may be blends of it and of what was before.
 
-        Three blends are a dissolve: a new shot begins with them, and the drawings before it are given out.
+        Three frames of them are a dissolve: a new shot begins with them, and the drawings before it are given out.
         """
         brief, self._unsettled = self._unsettled, []
         if not brief or brief[-1] is not still:
@@ -296,7 +296,7 @@ class Gate:
         if blends and blends[-1][0].best.number >= still.first_number - 2:
             # What is left of the other picture in the first frames may be too faint to be seen, but it is there.
             still.best, still.move = view, Move()
-        if len(blends) < 3:
+        if sum(drawing.count for drawing, _ in blends) < 3:
             return
         (first, low), (last, high) = blends[0], blends[-1]
         back_s = low * (last.first_s - first.first_s) / (high - low) if high > low else 0.0

@@ -13,6 +13,7 @@ from ingest.imaging.planes import Box, is_full_range, luma_plane
 from ingest.imaging.video import Limits, OpenVideo, open_video
 
 SAMPLES = 24
+FORWARD = 48  # frames decoded after a key frame, so that a short film of one key frame is seen all over
 
 
 def find_box(path: Path, limits: Limits | None = None) -> Box | None:
@@ -51,6 +52,11 @@ def _sample(video: OpenVideo, time_s: float) -> tuple[np.ndarray, bool] | None:
     with contextlib.suppress(av.error.FFmpegError):
         ticks = video.start_pts + round(time_s / video.stream.time_base)
         video.container.seek(ticks, stream=video.stream, backward=True)
-        for frame in video.container.decode(video.stream):
-            return luma_plane(frame).copy(), is_full_range(frame)
+        last = None
+        for number, frame in enumerate(video.container.decode(video.stream)):
+            last = frame
+            if number >= FORWARD or frame.pts is None or frame.pts >= ticks:
+                break
+        if last is not None:
+            return luma_plane(last).copy(), is_full_range(last)
     return None
