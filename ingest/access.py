@@ -35,8 +35,12 @@ def collection_for(user: Any, pk: int, *, at_least: Role = Role.VIEWER) -> tuple
     return membership.collection, role
 
 
-def member_view(*, at_least: Role = Role.VIEWER, write: Role | None = None) -> Callable[..., Callable[..., Any]]:
+def member_view(
+    *, at_least: Role = Role.VIEWER, write: Role | None = None, when_archived: bool = False
+) -> Callable[..., Callable[..., Any]]:
     """Decorator: login page for the anonymous, 404 for strangers, 403 for too low a role.
+
+    An archived collection is only looked at: any method but GET and HEAD is 403, unless `when_archived`.
 
     The view gets `(request, collection, ...)`; `request.role` is the role. The URL gives `collection_id`. `write` is
     the role that any method but GET and HEAD needs (default: `at_least`).
@@ -48,6 +52,8 @@ def member_view(*, at_least: Role = Role.VIEWER, write: Role | None = None) -> C
         def wrapped(request: HttpRequest, collection_id: int, *args: Any, **kwargs: Any) -> HttpResponse:
             needed = at_least if write is None or request.method in ("GET", "HEAD") else write
             collection, role = collection_for(request.user, collection_id, at_least=needed)
+            if collection.archived_at is not None and request.method not in ("GET", "HEAD") and not when_archived:
+                raise PermissionDenied("This collection is archived. An admin can bring it back in its settings.")
             request.collection = collection  # type: ignore[attr-defined]
             request.role = role  # type: ignore[attr-defined]
             return view(request, collection, *args, **kwargs)

@@ -49,7 +49,7 @@ def settings_page(request: HttpRequest, collection: Collection) -> HttpResponse:
     return render(request, "ingest/collection_settings.html", {"section": "members"})
 
 
-@member_view(at_least=Role.ADMIN)
+@member_view(at_least=Role.ADMIN, when_archived=True)
 @require_POST
 @errors_in_words
 def archive(request: HttpRequest, collection: Collection) -> HttpResponse:
@@ -61,7 +61,7 @@ def archive(request: HttpRequest, collection: Collection) -> HttpResponse:
     return said(request, f"{collection.name} is back.", to=came_from(request))
 
 
-@member_view(at_least=Role.ADMIN)
+@member_view(at_least=Role.ADMIN, when_archived=True)
 def delete(request: HttpRequest, collection: Collection) -> HttpResponse:
     """Ask twice: this page, and the name typed in."""
     context = {

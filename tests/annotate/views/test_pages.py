@@ -69,6 +69,16 @@ def test_viewers_look_but_do_not_touch(show: Show) -> None:
     assert not Caption.objects.exists()
 
 
+def test_an_archived_collection_is_looked_at_only(show: Show, as_alice: Client) -> None:
+    as_alice.post(reverse("collection_archive", args=[show.collection.pk]))
+    for address in addresses(show):
+        assert as_alice.get(address).status_code == 200, address
+    for address, data in posts(show).items():
+        assert as_alice.post(address, data).status_code == 403, address
+    as_alice.post(reverse("collection_archive", args=[show.collection.pk]), {"back": "1"})
+    assert as_alice.post(url("frame_tags", show, show.frames[0].pk), {"add": "smile"}).status_code == 302
+
+
 def test_nothing_is_changed_by_get(show: Show, as_alice: Client) -> None:
     for address in posts(show):
         assert as_alice.get(address).status_code == 405, address
