@@ -17,7 +17,8 @@ from ingest.imaging.encode import PREVIEW_SIDE
 from ingest.imaging.letterbox import find_box
 from ingest.imaging.modes import Everything, MpdecimateMode, Picker
 from ingest.imaging.planes import Box, Look, look_of, planes_rgb, rgb, small, thumbs
-from ingest.imaging.video import Limits, TimedFrame, VideoInfo, frame_at, open_video
+from ingest.imaging.seeking import frame_at
+from ingest.imaging.video import Limits, TimedFrame, VideoInfo, open_video
 
 U8 = NDArray[np.uint8]
 MODES = ("drawings", "mpdecimate", "keyframes", "interval")

@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 
 from ingest.imaging.planes import look_of, rgb
-from ingest.imaging.video import Limits, UnreadableVideo, frame_at, open_video, probe
+from ingest.imaging.seeking import frame_at
+from ingest.imaging.video import Limits, UnreadableVideo, open_video, probe
 from tests.ingest.imaging.films import ffmpeg, scene, with_mouth, write_film, write_sound
 
 COMBINATIONS = [
