@@ -124,3 +124,49 @@ def test_references_and_a_recipe_file_are_used(tmp_path: Path) -> None:
 
     assert result["counts"]["characters"] == 1
     assert list((tmp_path / "out").glob("*_others~face_height_ratio_*/*.webp"))
+
+
+@pytest.mark.slow
+def test_a_command_that_was_killed_goes_on_and_ends_with_the_same_data_set(tmp_path: Path) -> None:
+    import os
+    import subprocess
+    import sys
+    import time
+
+    film = films.film(tmp_path / "Show - 01.mp4", seconds=6, width=320, height=180)
+    root = Path(__file__).resolve().parents[2]
+
+    def call(name: str) -> subprocess.Popen[str]:
+        plain = {key: value for key, value in os.environ.items() if key not in ("DATABASE_URL", "KOMA_EXPORT_DIR")}
+        return subprocess.Popen(
+            [
+                *(sys.executable, "manage.py", "build_dataset", str(film), "--collection", "C", "--json"),
+                *("--out", str(tmp_path / name / "out"), "--min-faces", "0"),
+            ],
+            cwd=root,
+            env=plain | {"KOMA_DATA_DIR": str(tmp_path / name / "data"), "DJANGO_SETTINGS_MODULE": "project.settings"},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    whole = call("whole")
+    lines = iter(whole.stderr.readline, "")  # type: ignore[union-attr]
+    stages = [line.split(":")[0] for line in lines]
+    assert whole.wait() == 0
+    assert "identify" in stages
+
+    for stage in ("extract", "detect", "writing"):
+        killed = call("killed")
+        for line in iter(killed.stderr.readline, ""):  # type: ignore[union-attr]
+            if line.startswith(stage):
+                time.sleep(0.1)
+                killed.kill()
+                break
+        killed.wait()
+    last = call("killed")
+    out, err = last.communicate()
+
+    assert last.returncode == 0, err
+    assert json.loads(out.splitlines()[-1])["ok"]
+    assert hashes(tmp_path / "killed" / "out") == hashes(tmp_path / "whole" / "out")
