@@ -141,7 +141,7 @@ def cluster_change(request: HttpRequest, collection: Collection, cluster_id: int
         text = clusters.name(cluster=cluster, character=who, taken_out=out, **common).operation.summary
     elif act == "nobody":
         text = clusters.nobody(cluster=cluster, **common).summary
-    elif act in ("split", "not_a_face", "merge"):
+    elif act in ("split", "not_a_face"):
         text = _change_some(request, cluster, out, act=act, common=common)
     else:
         raise BadInput("Choose what to do with the cluster.")
@@ -164,12 +164,6 @@ def cluster_change(request: HttpRequest, collection: Collection, cluster_id: int
 def _change_some(
     request: HttpRequest, cluster: FaceCluster, out: list[int], *, act: str, common: dict[str, Any]
 ) -> str:
-    if act == "merge":
-        other = get_object_or_404(
-            FaceCluster, collection=common["collection"], number=whole(request.POST.get("into")) or 0
-        )
-        clusters.merge(into=other, others=[cluster], **common)
-        return f"Cluster {cluster.number} merged into {other.number}"
     if not out:
         raise BadInput("Click the faces first that are meant.")
     if act == "split":
