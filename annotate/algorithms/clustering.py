@@ -20,9 +20,9 @@ IntArray = npt.NDArray[np.int64]
 NOBODY = -1  # joins no cluster
 DIMENSIONS = 96  # principal directions kept; naming accuracy is the same with 64
 SAMPLE_MAX = 6_000  # faces that the directions are learned from
-# Distances are Euclidean between projected descriptions; two drawings of one person in one light lie at 0.3 to 0.8.
-LEADER_RADIUS = 0.55
-MERGE_DISTANCE = 0.95
+# Euclidean between projected vectors. In drawn films two in a hundred pairs of different people are nearer than 0.9.
+MERGE_DISTANCE = 0.75
+LEADER_RADIUS = 0.37
 LEADERS_MAX = 6_000  # their distance matrix is the only square one: 144 MB
 
 
@@ -53,23 +53,32 @@ def learn_projection(sample: FloatArray) -> Projection:
     return Projection(centre, _directions(sample - centre))
 
 
-def cluster(points: FloatArray, *, apart: IntArray | None = None, merge_distance: float = MERGE_DISTANCE) -> Clusters:
+def cluster(
+    points: FloatArray,
+    *,
+    track: IntArray | None = None,
+    apart: IntArray | None = None,
+    merge_distance: float = MERGE_DISTANCE,
+) -> Clusters:
     """Cluster projected faces [N, d]; each is in a cluster, if alone in one of its own.
 
-    Steps: gather tight groups round leaders; join groups by average linkage up to `merge_distance`. `apart` [N] numbers
-    the pictures: two faces of one picture are two people, which lowers purity. The result depends on nothing but the
-    rows and their order.
+    Steps: gather tight groups round leaders; join groups by average linkage up to `merge_distance`. `track` [N] (0, 1,
+    ... without gaps) says which faces are one person anyway; such faces count as their mean. `apart` [N] numbers the
+    pictures: two faces of one picture are two people, which lowers purity. The result depends on nothing but the rows
+    and their order.
     """
     if not len(points):
         return Clusters(np.zeros(0, np.int64), np.zeros(0, np.float32), np.zeros(0, np.int64))
     radius = min(LEADER_RADIUS, merge_distance / 2)
-    leader = _leaders(points, radius)
+    people = points if track is None else means(points, track)
+    leader = _leaders(people, radius)
     while leader.max() + 1 > LEADERS_MAX:
         radius *= 1.15
-        leader = _leaders(points, radius)
-    centres = _means(points, leader)
+        leader = _leaders(people, radius)
+    centres = means(people, leader)
     joined = _join(centres, merge_distance) if len(centres) > 1 else np.zeros(1, np.int64)
-    return _numbered(points, joined[leader], apart=apart, merge_distance=merge_distance)
+    label = joined[leader]
+    return _numbered(points, label if track is None else label[track], apart=apart, merge_distance=merge_distance)
 
 
 def join(
@@ -82,7 +91,7 @@ def join(
     """
     if not len(members) or not len(points):
         return np.full(len(points), NOBODY, np.int64)
-    centres = _means(members, owner)
+    centres = means(members, owner)
     spread = np.bincount(owner, weights=((members - centres[owner]) ** 2).sum(axis=1)) / np.bincount(owner)
     index = faiss.IndexFlatL2(points.shape[1] + 1)
     # One more coordinate carries the spread: squared distances to centres then are mean squares to their members.
@@ -127,7 +136,8 @@ def _leaders(points: FloatArray, radius: float) -> IntArray:
     return leader
 
 
-def _means(points: FloatArray, label: IntArray) -> FloatArray:
+def means(points: FloatArray, label: IntArray) -> FloatArray:
+    """Mean [labels, d] of the points [N, d] of each label 0, 1, ... without gaps."""
     sums = np.zeros((int(label.max()) + 1, points.shape[1]), np.float64)
     np.add.at(sums, label, points)
     return np.asarray(sums / np.bincount(label)[:, None], np.float32)
@@ -148,7 +158,7 @@ def _numbered(points: FloatArray, label: IntArray, *, apart: IntArray | None, me
     new[order] = np.arange(len(order))
     renumbered = new[label]
     size = sizes[order].astype(np.int64)
-    spread = np.linalg.norm(points - _means(points, renumbered)[renumbered], axis=1)
+    spread = np.linalg.norm(points - means(points, renumbered)[renumbered], axis=1)
     purity = np.clip(1.0 - np.bincount(renumbered, weights=spread) / size / merge_distance, 0.0, 1.0)
     if apart is not None:
         purity *= 1.0 - _shared_pictures(renumbered, apart, clusters=len(order))

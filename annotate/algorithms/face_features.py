@@ -47,6 +47,7 @@ WHITE_SHARE = 0.06  # of the window's pixels
 WHITE_LEVEL = 245.0
 WHITE_STRENGTH = 0.8  # 1: all the way; eyes may be shut, and then skin is the brightest
 GAIN_RANGE = (0.7, 2.2)
+PACKED_RANGE = (-0.5, 1.0)  # a metric may make entries negative
 AS_SEEN_WEIGHT = 0.2  # the rest of the weight has the head in white light
 SMOOTHING = 0.6  # width of a bin's Gaussian in bins: neighbouring shades still resemble each other
 
@@ -147,8 +148,9 @@ def mirror(features: FloatArray) -> FloatArray:
 
 
 def pack(features: FloatArray) -> bytes:
-    """Store one description in FEATURES bytes; entries lie in 0..1 and a step of 1/255 costs no accuracy."""
-    return bytes(np.clip(np.rint(features * 255.0), 0, 255).astype(np.uint8).tobytes())
+    """Store one description in FEATURES bytes: steps of PACKED_RANGE / 255, which cost no accuracy."""
+    low, high = PACKED_RANGE
+    return bytes(np.clip(np.rint((features - low) * (255.0 / (high - low))), 0, 255).astype(np.uint8).tobytes())
 
 
 def unpack(stored: Sequence[bytes | memoryview]) -> FloatArray:
@@ -159,7 +161,9 @@ def unpack(stored: Sequence[bytes | memoryview]) -> FloatArray:
         if len(values) != FEATURES:
             raise ValueError(f"a stored face description has {len(values)} values instead of {FEATURES}")
         out[row] = values
-    out /= 255.0
+    low, high = PACKED_RANGE
+    out *= (high - low) / 255.0
+    out += low
     return out
 
 

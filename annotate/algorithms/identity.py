@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from annotate.algorithms.clustering import means
+
 FloatArray = npt.NDArray[np.float32]
 IntArray = npt.NDArray[np.int64]
 
@@ -34,14 +36,18 @@ def decide(
     picture: IntArray,
     known: IntArray,
     ruled_out: Mapping[int, list[int]],
+    track: IntArray | None = None,
     confidence_min: float = CONFIDENCE_MIN,
 ) -> Identities:
     """Decide for `likeness` [N, K] of faces, one column a person.
 
     `cluster` [N] is a number or -1; `picture` [N] numbers the frames; `known` [N] is the column that a person named, or
-    UNKNOWN: such faces count as evidence and keep their answer. `ruled_out` lists columns a row (sparse) that a person
+    UNKNOWN: such faces count as evidence and keep their answer. `track` [N] (0, 1, ... without gaps) says which faces
+    are one person anyway: their likeness is averaged. `ruled_out` lists columns a row (sparse) that a person
     denied. Ties go to the smaller column and the earlier row.
     """
+    if track is not None and len(likeness):
+        likeness = means(likeness, track)[track]
     sure = _with_clusters(likeness, cluster, known)
     for row, columns in ruled_out.items():
         sure[row, columns] = 0.0

@@ -20,7 +20,7 @@ RIDGE = 0.02
 # Discriminant scores differ by some tens between people; this softens them into shares.
 TEMPERATURE = 4.0
 # Nearness (0 the average face, 1 the middle of the person) at which a face is as likely a stranger as the person.
-NEARNESS_MIDDLE = 0.45
+NEARNESS_MIDDLE = 0.35
 NEARNESS_WIDTH = 0.10
 CONFIDENCE_MIN = 0.5
 # More named faces of one person than this add time, not accuracy.

@@ -11,7 +11,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from annotate.algorithms import face_features, matching
+from annotate.algorithms import matching
+from annotate.backends.contract import Embedder
 
 FloatArray = npt.NDArray[np.float32]
 ByteArray = npt.NDArray[np.uint8]
@@ -54,8 +55,7 @@ def measure(
     shots: Sequence[int],
     draws: int,
     open_picture: Callable[[Path], ByteArray],
-    describe: Callable[[ByteArray], FloatArray] = face_features.describe_head,
-    model: str = face_features.FEATURES_VERSION,
+    embedder: Embedder,
 ) -> CharacterScores:
     """Measure naming on the folder's sub-folders of head pictures.
 
@@ -78,7 +78,7 @@ def measure(
     kept = without_twins([dhash(head) for head in heads])
     names = np.asarray(labels, np.int64)[kept]
     started = time.perf_counter()
-    features = np.stack([describe(heads[row]) for row in kept])
+    features = embedder.embed([heads[row] for row in kept])
     took = time.perf_counter() - started
     return CharacterScores(
         characters=len(np.unique(names)),
@@ -86,7 +86,7 @@ def measure(
         twins_removed=len(heads) - len(kept),
         accuracy={count: accuracy(features, names, shots=count, draws=draws) for count in shots},
         ms_per_face=1000.0 * took / len(kept),
-        model=model,
+        model=f"{embedder.info.name} {embedder.info.revision}".strip(),
         unreadable=unreadable,
     )
 

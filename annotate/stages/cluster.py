@@ -74,16 +74,21 @@ class Cluster(Stage[list[int], Result]):
         rows = list(members.values_list("pk", "cluster_id"))
         projection = vectors.projection_of(sorted([*batch, *(key for key, _ in rows)]))
         points = vectors.points_of(batch, projection)
+        track = vectors.tracks_of(batch, points)
         owners, owner = np.unique(np.array([of for _, of in rows], np.int64), return_inverse=True)
         inside = vectors.points_of([key for key, _ in rows], projection)
-        places = clustering.join(points, inside, owner, merge_distance=self.params.merge_distance)
+        seen = clustering.means(points, track)
+        places = clustering.join(seen, inside, owner, merge_distance=self.params.merge_distance)[track]
         joined: dict[int, list[int]] = {}
         for at in np.flatnonzero(places != clustering.NOBODY):
             joined.setdefault(int(owners[places[at]]), []).append(batch[at])
         rest = np.flatnonzero(places == clustering.NOBODY)
         frames = dict(Face.objects.filter(collection=self.ctx.collection).values_list("pk", "frame_id"))
         apart = np.array([frames[batch[at]] for at in rest], np.int64)
-        found = clustering.cluster(points[rest], apart=apart, merge_distance=self.params.merge_distance)
+        own_track = np.unique(track[rest], return_inverse=True)[1]
+        found = clustering.cluster(
+            points[rest], track=own_track, apart=apart, merge_distance=self.params.merge_distance
+        )
         fresh: list[list[int]] = [[] for _ in found.size]
         for at, label in zip(rest, found.label):
             fresh[label].append(batch[at])

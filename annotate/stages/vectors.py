@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from django.db.models import QuerySet
 
-from annotate.algorithms import clustering
+from annotate.algorithms import clustering, tracks
 from annotate.algorithms.face_features import unpack
 from annotate.models import Face, ModelVersion
 from ingest.models import Collection, FrameState
@@ -47,6 +48,19 @@ def projection_of(keys: list[int]) -> clustering.Projection:
     """The projection learned from an even sample of these faces."""
     places = np.linspace(0, len(keys) - 1, min(len(keys), clustering.SAMPLE_MAX)).round().astype(int)
     return clustering.learn_projection(vectors_of([keys[place] for place in np.unique(places)]))
+
+
+def tracks_of(keys: list[int], points: FloatArray) -> npt.NDArray[np.int64]:
+    """Tracks [N] of faces by key through their shots; see `tracks.link`."""
+    names = ("pk", "frame__shot_id", "frame__index", "left", "top", "right", "bottom")
+    rows: dict[int, tuple[Any, ...]] = {}
+    for start in range(0, len(keys), 500):
+        for row in Face.objects.filter(pk__in=keys[start : start + 500]).values_list(*names):
+            rows[row[0]] = row[1:]
+    shot = np.array([-1 if rows[key][0] is None else rows[key][0] for key in keys], np.int64)
+    frame = np.array([rows[key][1] for key in keys], np.int64)
+    boxes = np.array([rows[key][2:] for key in keys], np.float32).reshape(-1, 4)
+    return tracks.link(shot, frame, boxes, points)
 
 
 def points_of(keys: list[int], projection: clustering.Projection) -> FloatArray:

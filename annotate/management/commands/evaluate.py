@@ -13,6 +13,7 @@ from django.core.management.base import BaseCommand, CommandError
 from numpy.typing import NDArray
 
 from annotate.backends import detectors
+from annotate.backends.embed_builtin import BuiltinEmbedder
 from annotate.evaluation import characters, faces
 from ingest.errors import KomaError
 from ingest.imaging.decode import UnreadablePicture, read_picture
@@ -87,7 +88,11 @@ class Command(BaseCommand):
 
     def _characters(self, options: dict[str, Any]) -> None:
         scores = characters.measure(
-            options["folder"], shots=options["shots"], draws=options["draws"], open_picture=_open_or_error
+            options["folder"],
+            shots=options["shots"],
+            draws=options["draws"],
+            open_picture=_open_or_error,
+            embedder=BuiltinEmbedder(),
         )
         for line in scores.unreadable[:NAMES_SHOWN]:
             self.stderr.write(line)

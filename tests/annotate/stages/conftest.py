@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from annotate.models import Face, ModelVersion
 from annotate.head_crops import head_file
+from annotate.models import Face, ModelVersion
 from ingest.actions import runs
 from ingest.imaging.encode import PictureFormat, encode
 from ingest.imaging.store import Store
