@@ -8,11 +8,12 @@ from urllib.parse import urlencode, urlsplit
 
 from django.conf import settings
 from django.core.exceptions import SuspiciousOperation
-from django.http import HttpRequest, HttpResponse, HttpResponseBase, QueryDict
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, QueryDict
 from django.shortcuts import resolve_url
 from django.utils.http import url_has_allowed_host_and_scheme
 
 GetResponse = Callable[[HttpRequest], HttpResponseBase]
+KEY_MAX = 2**63 - 1
 
 
 def content_security_policy(get_response: GetResponse) -> GetResponse:
@@ -59,8 +60,8 @@ def _open_page(request: HttpRequest) -> str:
     return "/" + parts.path.lstrip("/\\") + (f"?{parts.query}" if parts.query else "")
 
 
-class RefuseZeroBytes:
-    """400 for a zero byte in a query or form: PostgreSQL takes none in a text, and no browser types one.
+class RefuseUnstorable:
+    """400 for a zero byte in a query or form, 404 for a key of more than 64 bits: no database takes them.
 
     Stands behind the CSRF check, which has read the form by then.
     """
@@ -73,6 +74,8 @@ class RefuseZeroBytes:
 
     def process_view(self, request: HttpRequest, view: Any, args: Any, kwargs: dict[str, Any]) -> None:
         """Look at the query, the form and the parts of the address."""
+        if any(isinstance(value, int) and value > KEY_MAX for value in kwargs.values()):
+            raise Http404("No row has this number.")
         forms = (request.GET, request.POST) if request.method == "POST" else (request.GET,)
         texts = [text for form in forms for text in _texts(form)] + [v for v in kwargs.values() if isinstance(v, str)]
         if any("\0" in text for text in texts):

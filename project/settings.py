@@ -69,13 +69,14 @@ INSTALLED_APPS = [
     "export.apps.ExportConfig",
 ]
 MIDDLEWARE = [
+    "project.timing.server_timing",
     "project.middleware.content_security_policy",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
-    "project.middleware.RefuseZeroBytes",
+    "project.middleware.RefuseUnstorable",
     "project.middleware.login_for_htmx",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.auth.middleware.LoginRequiredMiddleware",

@@ -17,6 +17,7 @@ LENGTH_MAX = 4000
 def write(*, collection: Collection, frame: Frame, text: str, by: Any, key: str = "") -> Operation:
     """Set the caption; an empty text takes it away, so that the recipe's is used again. One line: trainers read one."""
     words = " ".join(unicodedata.normalize("NFC", text).split())
+    words = "".join(sign for sign in words if unicodedata.category(sign) not in ("Cc", "Cs"))  # pasted, never meant
     if len(words) > LENGTH_MAX:
         raise BadInput(f"A caption has at most {LENGTH_MAX:,} characters; this one has {len(words):,}.")
     with history.operation(collection=collection, by=by, kind="captions.write", summary="", key=key) as record:

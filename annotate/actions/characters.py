@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from annotate.actions.naming import answer, change_faces, faces_text, locked_character, locked_faces
+from annotate.actions.naming import TURNING, answer, change_faces, faces_text, locked_character, locked_faces
 from annotate.models import Character, CharacterAlias, Face, FaceCluster, FaceState, ReferencePicture
 from ingest.actions import history
 from ingest.actions.history import Recorder, snapshot
@@ -38,9 +38,7 @@ def clean_name(text: str) -> str:
         raise BadInput("Type a name.")
     if len(name) > NAME_MAX:
         raise BadInput(f"A name has at most {NAME_MAX} characters; this one has {len(name)}.")
-    if any(
-        unicodedata.category(sign) in ("Cc", "Cs", "Co", "Cn") or sign in "\u202a\u202b\u202d\u202e" for sign in name
-    ):
+    if any(unicodedata.category(sign) in ("Cc", "Cs", "Co", "Cn") or sign in TURNING for sign in name):
         raise BadInput("A name cannot hold control characters.")
     return name
 

@@ -13,6 +13,8 @@ from ingest.models import Collection
 NAMING = (
     "state", "character_id", "confidence", "named_by", "named_user_id", "is_reference", "not_characters", "cluster_id",
 )  # fmt: skip
+# Marks that turn the direction of all text behind them: a name could pass for another one.
+TURNING = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 BATCH = 500  # rows an UPDATE: SQLite allows about 32,000 variables
 
 

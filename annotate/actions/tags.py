@@ -7,6 +7,7 @@ import unicodedata
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from annotate.actions.naming import TURNING
 from annotate.models import FrameTag, Tag, TagAlias, TagState
 from ingest.actions import history
 from ingest.actions.history import Recorder, snapshot
@@ -28,7 +29,7 @@ def clean_name(text: str) -> str:
         raise BadInput(f"A tag has at most {NAME_MAX} characters; this one has {len(name)}.")
     if "," in name:
         raise BadInput(f"“{name}” holds a comma, which separates tags in captions. Add the tags one by one.")
-    if any(unicodedata.category(sign) in ("Cc", "Cs", "Co", "Cn") for sign in name):
+    if any(unicodedata.category(sign) in ("Cc", "Cs", "Co", "Cn") or sign in TURNING for sign in name):
         raise BadInput("A tag cannot hold control characters.")
     return name
 

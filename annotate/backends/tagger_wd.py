@@ -26,6 +26,7 @@ WHITE = 255
 BATCH = 4  # pictures a call on the CPU, where larger ones gain nothing
 BATCH_GPU = 32
 PREPARE_THREADS = 4
+NAME_MAX = 200  # characters that the database keeps of a tag
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +153,10 @@ def read_table(path: Path) -> list[TagRow]:
                 category = (cells.get("category") or "").strip()
                 if not cells.get("name") or not category.isdecimal():
                     raise BadInput(f"{path}: row {reader.line_num} has no name or no category number.")
-                rows.append(TagRow(str(cells["name"]), int(category)))
+                name = str(cells["name"])
+                if not name.isprintable() or len(name) > NAME_MAX:
+                    raise BadInput(f"{path}: row {reader.line_num}: {name[:40]!r} cannot be a tag. Get the file again.")
+                rows.append(TagRow(name, int(category)))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise BadInput(f"{path}: the list of tags cannot be read ({error}). Get the file again.") from error
     if not any(row.name for row in rows):

@@ -7,6 +7,7 @@ bytes on every machine, and moving one slider leaves the draws of all other part
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal

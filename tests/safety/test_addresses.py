@@ -119,7 +119,8 @@ def test_rows_of_another_collection_are_not_chosen_by_a_form(world: World, other
     client, wrong = client_of(alice), []
     theirs = {
         "frame": other.frames[0].pk, "face": other.faces[0].pk, "out": other.faces[1].pk,
-        "episode": other.rows["episode_id"].pk, "character": other.rows["character_id"].pk, "into": other.rows["character_id"].pk,
+        "episode": other.rows["episode_id"].pk, "character": other.rows["character_id"].pk,
+        "into": other.rows["character_id"].pk,
         "parent": other.rows["character_id"].pk, "alias": other.rows["character_id"].aliases.get().pk,
         "recipe": other.rows["recipe_id"].pk, "name": "Somebody", "text": "x", "tag": "x", "add": "x",
         "stage": "extract", "left": 0.1, "top": 0.1, "right": 0.5, "bottom": 0.5,
