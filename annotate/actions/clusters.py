@@ -32,12 +32,14 @@ def name(
 ) -> ClusterNamed:  # fmt: skip
     """Name all faces of a cluster but those `taken_out`, which leave it and are ruled out for this character.
 
-    Faces for which a person gave another answer stay as they are. Conflict when the cluster or character is gone.
+    Faces for which a person gave another answer stay as they are. Conflict when that is so for all of them, and when
+    the cluster or character is gone.
     """
     with history.operation(collection=collection, by=by, kind="clusters.name", summary="", key=key) as record:
         who = locked_character(collection=collection, character=character)
         row, faces = _locked(collection, cluster)
         out = {face if isinstance(face, int) else face.pk for face in taken_out}
+        _check_waits(row, faces, who)
         if not any(face.pk not in out for face in faces):
             raise BadInput("All faces of this cluster were taken out; there is nothing left to name.")
         left_alone = sum(
@@ -60,6 +62,16 @@ def name(
         if removed:
             record.operation.summary += f", {removed:,} taken out"
     return ClusterNamed(record.operation, named, removed, left_alone)
+
+
+def _check_waits(row: FaceCluster, faces: list[Face], who: Character) -> None:
+    """Conflict when people have given another answer for every face since this person looked."""
+    if not faces:
+        raise Conflict(f"Somebody answered for all faces of cluster {row.number} meanwhile. Load the page.")
+    if all(face.named_by == NamedBy.PERSON and face.character_id not in (None, who.pk) for face in faces):
+        first = faces[0]
+        by = first.named_user.get_username() if first.named_user else "somebody"
+        raise Conflict(f"{by} named cluster {row.number} “{first.character}” meanwhile; nothing was changed.")
 
 
 def nobody(*, collection: Collection, cluster: FaceCluster | int, by: Any, key: str = "") -> Operation:

@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+from django.db import transaction
 from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet, Window
 from django.db.models.functions import RowNumber
 from django.http import HttpRequest, HttpResponse
@@ -137,8 +138,9 @@ def cluster_change(request: HttpRequest, collection: Collection, cluster_id: int
         name = request.POST.get("name", "").strip()
         if not name:
             raise BadInput("Type a name, or choose one of the cast.")
-        who = characters.find_or_create(collection=collection, name=name, by=request.user)
-        text = clusters.name(cluster=cluster, character=who, taken_out=out, **common).operation.summary
+        with transaction.atomic():  # a new character goes again where its cluster turns out to be answered
+            who = characters.find_or_create(collection=collection, name=name, by=request.user)
+            text = clusters.name(cluster=cluster, character=who, taken_out=out, **common).operation.summary
     elif act == "nobody":
         text = clusters.nobody(cluster=cluster, **common).summary
     elif act in ("split", "not_a_face"):

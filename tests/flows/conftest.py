@@ -4,11 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from drawing.film import draw_small
 from tests.flows.launched import Launched, alive
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import User
+
+    from ingest.models import Collection
+    from tests.annotate.views.conftest import Show
 
 FILM_SEED = 5
 
@@ -35,3 +42,11 @@ def koma(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Launched]:
         for process in left:
             process.kill()
     assert left == []
+
+
+@pytest.fixture()
+def show(collection: Collection, alice: User, bob: User) -> Show:
+    """Six frames with a face each in two clusters, stored pictures, a character and a tag."""
+    from tests.annotate.views.conftest import make_show
+
+    return make_show(collection)

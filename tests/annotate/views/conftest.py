@@ -42,6 +42,11 @@ def add_frame(collection: Collection, episode: Episode, index: int, **more: Any)
 
 @pytest.fixture()
 def show(collection: Collection, alice: User, bob: User) -> Show:
+    return make_show(collection)
+
+
+def make_show(collection: Collection) -> Show:
+    """Six frames with a face each in two clusters, a dropped copy, a character, a tag; all with stored pictures."""
     source = Source.objects.create(collection=collection, kind="video", name="Show - 04.mkv", path="x", sha256="x")
     episode = Episode.objects.create(collection=collection, source=source, title="Show - 04", number="04", duration_s=9)
     shot = Shot.objects.create(episode=episode, index=0, start_s=0, end_s=9)

@@ -1,0 +1,130 @@
+"""Two people at two browsers on one collection: nothing of either is lost, and the second sees what happened."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from django.conf import settings
+from django.contrib.auth.models import User
+from django.urls import reverse
+
+from annotate.models import Character, Face, FrameTag, NamedBy
+from tests.annotate.views.conftest import Show
+from tests.conftest import client_of
+from tests.flows.visitor import Visitor, visiting
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.browser]
+
+
+def logged_in(visitor: Visitor, user: User) -> Visitor:
+    cookie = client_of(user).cookies[settings.SESSION_COOKIE_NAME].value
+    visitor.context.add_cookies(
+        [{"name": settings.SESSION_COOKIE_NAME, "value": cookie, "url": visitor.address, "httpOnly": True}]
+    )
+    visitor.context.set_default_timeout(20_000)
+    return visitor
+
+
+@pytest.fixture()
+def first(chromium: Any, live_server: Any, alice: User) -> Iterator[Visitor]:
+    with visiting(chromium, live_server.url) as visitor:
+        yield logged_in(visitor, alice)
+
+
+@pytest.fixture()
+def second(chromium: Any, live_server: Any, bob: User) -> Iterator[Visitor]:
+    with visiting(chromium, live_server.url) as visitor:
+        yield logged_in(visitor, bob)
+
+
+def opened(visitor: Visitor, name: str, *args: int) -> Any:
+    """The page of this address, ready for keys."""
+    visitor.page.goto(visitor.address + reverse(name, args=args))
+    visitor.page.wait_for_load_state()
+    return visitor.page
+
+
+def add_tag(visitor: Visitor, name: str) -> None:
+    visitor.press("t")
+    visitor.page.keyboard.insert_text(name)
+    visitor.press("Enter")
+    visitor.page.locator("#labels .tag-list li", has_text=name).wait_for()
+    visitor.press("Escape")
+
+
+def tags_of(show: Show) -> set[str]:
+    return set(FrameTag.objects.filter(frame=show.frames[0], state="yes").values_list("tag__name", flat=True))
+
+
+def test_both_tag_one_frame_and_both_tags_stay_and_undo_takes_back_ones_own(
+    show: Show, first: Visitor, second: Visitor
+) -> None:
+    pages = [opened(visitor, "frame", show.collection.pk, show.frames[0].pk) for visitor in (first, second)]
+    add_tag(first, "smile")
+    add_tag(second, "hat")  # from a page that has not seen "smile"
+    assert {"red_hair", "smile", "hat"} <= tags_of(show)
+    pages[1].locator("#labels .tag-list li", has_text="smile").wait_for()
+
+    first.press("z")  # bob's change is the newest, alice's own is "smile"
+    first.toast("Undone")
+    assert tags_of(show) == {"red_hair", "hat"}
+    pages[0].locator("#labels .tag-list li", has_text="hat").wait_for()
+    assert pages[0].locator("#labels .tag-list li", has_text="smile").count() == 0
+    first.refusals_meant = True
+    first.press("z")
+    first.toast("nothing of yours left to undo")
+    assert tags_of(show) == {"red_hair", "hat"}
+
+
+def name_current(visitor: Visitor, name: str) -> None:
+    visitor.page.locator("[data-cluster][data-current] input[name=name]:focus").wait_for()
+    visitor.page.keyboard.insert_text(name)
+    visitor.press("Enter")
+
+
+def test_both_name_one_cluster_and_the_second_sees_who_was_first(show: Show, first: Visitor, second: Visitor) -> None:
+    for visitor in (first, second):
+        opened(visitor, "faces", show.collection.pk)
+    name_current(first, "Aoi")
+    first.toast("3 faces named Aoi")
+
+    second.refusals_meant = True
+    name_current(second, "Kokona")
+    second.toast("alice named cluster 0 “Aoi” meanwhile; nothing was changed.")
+
+    members = Face.objects.filter(cluster=show.clusters[0])
+    assert set(members.values_list("character__name", "named_user__username")) == {("Aoi", "alice")}
+    assert not Character.objects.filter(name="Kokona").exists()
+    page = opened(second, "faces", show.collection.pk)
+    assert page.locator("[data-cluster]").count() == 1
+    page.locator("[data-cast-name=Aoi]").wait_for()
+
+
+def test_both_name_one_face_and_the_second_is_told(show: Show, first: Visitor, second: Visitor) -> None:
+    for visitor in (first, second):
+        opened(visitor, "frame", show.collection.pk, show.frames[0].pk)
+    second.refusals_meant = True
+    for visitor, name in ((first, "Aoi"), (second, "Kokona")):
+        visitor.press("1")
+        visitor.page.keyboard.insert_text(name)
+        visitor.press("Enter")
+        visitor.toast("named Aoi" if visitor is first else "alice answered “Aoi”")
+    assert Face.objects.get(pk=show.faces[0].pk).character.name == "Aoi"  # type: ignore[union-attr]
+
+
+def test_a_stale_tab_renames_nothing(show: Show, first: Visitor, second: Visitor) -> None:
+    Face.objects.filter(pk=show.faces[0].pk).update(character=show.hinata, named_by=NamedBy.PERSON)
+    pages = [opened(visitor, "character", show.collection.pk, show.hinata.pk) for visitor in (first, second)]
+    for visitor, page, name in ((first, pages[0], "Hinata"), (second, pages[1], "Hinako")):
+        page.get_by_label("Name", exact=True).fill(name)
+        page.get_by_role("button", name="Rename", exact=True).click()
+        if visitor is first:
+            page.get_by_role("heading", name="Hinata").first.wait_for()
+    toast = second.page.locator("#toasts .toast.error")
+    toast.wait_for()
+    show.hinata.refresh_from_db()
+    assert show.hinata.name == "Hinata"
+    pages[1].get_by_role("heading", name="Hinata").first.wait_for()
+    assert pages[1].get_by_label("Name", exact=True).input_value() == "Hinata"
