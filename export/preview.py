@@ -204,14 +204,14 @@ def _tree(result: Balance, recipe: Recipe) -> list[TreeRow]:
 
 
 def _segments(result: Balance) -> list[Segment]:
-    """Sums over the first two levels, largest share of the epoch first, the many small ones as one."""
+    """Sums over the first two levels, largest first, the many small ones as one."""
     sums: dict[str, list[float]] = {}
     for share in result.folders:
         name = " / ".join(share.path[:2]) or "all in one folder"
         pair = sums.setdefault(name, [0.0, 0.0])
         pair[0] += 100 * share.pictures / max(1, result.pictures)
         pair[1] += 100 * share.epoch_share
-    ordered = sorted(sums.items(), key=lambda entry: (-entry[1][1], entry[0]))
+    ordered = sorted(sums.items(), key=lambda entry: (-max(entry[1]), entry[0]))
     shown, rest = ordered[: HUES - 1], ordered[HUES - 1 :]
     found = [Segment(name, hue, pair[0], pair[1]) for hue, (name, pair) in enumerate(shown)]
     if rest:

@@ -14,8 +14,8 @@ from ingest.models import Collection, Episode, Frame, FrameState, SourceKind
 
 CHUNK = 2000  # frames read at once; a few thousand rows of faces and tags each
 EXCLUDED = "left out by a person"
-NOT_EXPORTABLE = "source may not be exported"
-NO_FILE = "picture not written yet"
+NOT_EXPORTABLE = "from a source that may not be exported"
+NO_FILE = "without a written picture"
 _PEOPLE_TAGS = (
     "no_humans",
     *(f"{n}{kind}{'s' if n > 1 else ''}" for n in range(1, 6) for kind in ("girl", "boy")),

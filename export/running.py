@@ -150,7 +150,14 @@ def _run(job: ExportJob) -> None:
     final = inside_exports(target)
     move_whole(folder, final)
     size = sum(path.stat().st_size for path in files_below(final))
-    counters |= {"phase": "packing", "pictures": count, "resumed": built.resumed, "left_out": left_out}
+    frames = sum(item.crop is None for item in plan.items)
+    counters |= {
+        "phase": "packing",
+        "pictures": count,
+        "frames": frames,
+        "resumed": built.resumed,
+        "left_out": left_out,
+    }
     counters["folders"], counters["epoch"] = len(plan.balance.folders), round(plan.balance.epoch, 2)
     counters["captions_by_person"] = sum(item.picture.caption is not None for item in plan.items)
     values: dict[str, Any] = {"folder": target, "total": count, "warnings": list(built.warnings), "size_bytes": size}

@@ -11,10 +11,10 @@ Format = Literal["png", "webp", "jpeg"]
 Side = Literal["longest", "shortest"]
 SIZES = (0, 512, 768, 1024)
 
-TOO_FEW = "fewer faces than asked"
-TOO_MANY = "more faces than asked"
-WRONG_TYPE = "image type not chosen"
-WRONG_EPISODE = "episode not chosen"
+TOO_FEW = "with fewer faces than asked"
+TOO_MANY = "with more faces than asked"
+WRONG_TYPE = "of an image type not chosen"
+WRONG_EPISODE = "of an episode not chosen"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

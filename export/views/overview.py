@@ -109,7 +109,7 @@ def _funnel(collection: Collection, counts: dict[str, int], job: ExportJob | Non
             else (reverse("frames", args=[collection.pk]))
         )
 
-    exported = int(job.counters.get("pictures", job.total)) if job is not None else 0
+    exported = int(job.counters.get("frames", job.total)) if job is not None else 0
     steps = [
         ("decoded", counts["decoded"], reverse("episodes", args=[collection.pk])),
         ("distinct", counts["distinct"], frames("state:all")),

@@ -62,7 +62,7 @@ def test_what_stays_out_is_counted_with_its_reason(show: Show, alice: User) -> N
     assert job.counters["left_out"] == {
         reading.NOT_EXPORTABLE: 3,
         reading.EXCLUDED: 1,
-        "fewer faces than asked": 1,
+        "with fewer faces than asked": 1,
     }
     assert job.counters["pictures"] == 10
 
@@ -169,7 +169,10 @@ def test_nothing_to_export_says_why(show: Show, alice: User) -> None:
 
     assert running.execute(job.pk) == RunState.FAILED
     job.refresh_from_db()
-    assert "No picture would be in this data set: 3 source may not be exported, 12 fewer faces" in job.error
+    assert (
+        "No picture would be in this data set: 3 from a source that may not be exported, 12 with fewer faces"
+        in job.error
+    )
 
 
 def test_deleting_takes_folder_zip_and_row(show: Show, alice: User) -> None:
