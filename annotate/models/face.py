@@ -23,6 +23,10 @@ class FaceCluster(models.Model):
     class Meta:
         ordering = ("-purity", "number")
         constraints = (models.UniqueConstraint(fields=("collection", "number"), name="cluster_once"),)
+        indexes = (
+            # the faces page: the surest first
+            models.Index(fields=("collection", "-purity", "number"), name="cluster_page"),
+        )
 
 
 class FaceState(models.TextChoices):
@@ -86,9 +90,20 @@ class Face(models.Model):
     class Meta:
         ordering = ("frame_id", "left", "pk")
         indexes = (
-            models.Index(fields=("collection", "state", "character"), name="face_named"),
-            models.Index(fields=("cluster", "state"), name="face_cluster"),
-            models.Index(fields=("character", "-confidence"), name="face_likelihood"),
+            # all counts by character and origin, without a look at the rows
+            models.Index(fields=("collection", "state", "character", "named_by"), name="face_named"),
+            # "does this frame show somebody", likewise
+            models.Index(fields=("frame", "state", "character"), name="face_on_frame"),
+            # a cluster's faces that wait for a name, the clearest first
+            models.Index(fields=("cluster", "state", "character", "-score", "id"), name="face_cluster"),
+            # a character's page, by likelihood
+            models.Index(fields=("character", "state", "-confidence", "id"), name="face_likelihood"),
+            # a character's portrait
+            models.Index(
+                fields=("character", "-is_reference", "-named_by", "-score", "id"),
+                condition=models.Q(state="face") & ~models.Q(crop=""),
+                name="face_portrait",
+            ),
             # which row a stored crop belongs to: asked for every crop on every page
             models.Index(fields=("crop",), name="face_crop"),
         )

@@ -100,10 +100,28 @@ class Frame(models.Model):
         indexes = (
             # the frames page: a collection's kept frames, page after page
             models.Index(fields=("collection", "state", "episode", "index"), name="frame_page"),
-            # "how many of each reason" in the funnel
-            models.Index(fields=("collection", "state", "reason"), name="frame_reasons"),
-            # filter by number of faces
-            models.Index(fields=("collection", "face_count"), name="frame_faces"),
+            # frames by reason, in page order
+            models.Index(fields=("collection", "state", "reason", "episode", "index"), name="frame_reasons"),
+            # filter by number of faces, in page order; and all counts by episode without a look at the rows
+            models.Index(fields=("collection", "state", "face_count", "episode", "index"), name="frame_faces"),
+            # the few best frames of an episode
+            models.Index(
+                fields=("episode", "-face_count", "-quality", "id"),
+                condition=models.Q(state=FrameState.KEPT),
+                name="frame_stills",
+            ),
+            # filters that few frames meet
+            models.Index(
+                fields=("collection", "episode", "index"), condition=models.Q(excluded=True), name="frame_excluded"
+            ),
+            models.Index(
+                fields=("collection", "episode", "index"), condition=models.Q(decided=True), name="frame_decided"
+            ),
+            models.Index(
+                fields=("collection", "episode", "index"),
+                condition=models.Q(tagged=False, state=FrameState.KEPT),
+                name="frame_untagged",
+            ),
             # which row a stored file belongs to: asked for every picture on every page
             models.Index(fields=("preview",), name="frame_preview"),
             models.Index(fields=("file",), name="frame_file"),
