@@ -20,7 +20,7 @@ from annotate.actions import references as reference_actions
 from annotate.models import Character, Face, FaceState
 from export import running
 from export.recipe import Recipe
-from export.sinks import move_whole
+from export.sinks import building_place, check_place, move_whole
 from ingest.actions import collections as collection_actions
 from ingest.actions import runs, sources
 from ingest.actions.sources import AlreadyThere
@@ -239,7 +239,8 @@ def _count(collection: Collection, outcome: Outcome) -> None:
 def _write(collection: Collection, recipe: Recipe, out: Path, outcome: Outcome, say: Say) -> None:
     before = time.perf_counter()
     out = out.absolute()
-    building = out.with_name(f".{out.name[:80]}.building")
+    check_place(out)
+    building = building_place(out)
     building.parent.mkdir(parents=True, exist_ok=True)
     shown = [-1]
 

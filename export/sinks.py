@@ -13,6 +13,8 @@ from ingest.imaging.store import full, no_room
 
 _ZIP_DATE = (1980, 1, 1, 0, 0, 0)  # the earliest that a zip knows: same files, same bytes
 _COPY_BYTES = 1 << 20
+_MANIFEST = "dataset.json"
+_INSIDE = ".koma-building"
 
 
 class FolderSink:
@@ -60,16 +62,14 @@ def move_whole(built: Path, target: Path) -> None:
 
     Raises KomaError when something else than a data set of ours is in the way.
     """
+    check_place(target)
     os.sync()  # one for all files: a sync for each of thousands takes minutes on a slow disk
     target.parent.mkdir(parents=True, exist_ok=True)
+    if built.parent == target:
+        _move_contents(built, target)
+        return
     aside: Path | None = None
-    if target.exists() or target.is_symlink():
-        if target.is_symlink() or not target.is_dir():
-            raise KomaError(f"{target} is in the way and no folder; nothing was changed there. Choose another place.")
-        if any(target.iterdir()) and not (target / "dataset.json").is_file():
-            raise KomaError(
-                f"{target} holds files that are no data set of Koma; nothing was changed there. Choose an empty folder."
-            )
+    if target.exists():
         aside = target.with_name(f".{target.name[:80]}.replaced-{os.getpid()}")
         target.rename(aside)
     try:
@@ -81,6 +81,43 @@ def move_whole(built: Path, target: Path) -> None:
     sync_folder(target.parent)
     if aside is not None:
         shutil.rmtree(aside)
+
+
+def check_place(target: Path) -> None:
+    """Raise KomaError when something else than a data set of ours is at `target`."""
+    if target.is_symlink() or (target.exists() and not target.is_dir()):
+        raise KomaError(f"{target} is in the way and no folder; nothing was changed there. Choose another place.")
+    if not target.exists() or (target / _MANIFEST).is_file():
+        return
+    if any(entry.name != _INSIDE for entry in target.iterdir()):
+        raise KomaError(
+            f"{target} holds files that are no data set of Koma; nothing was changed there. Choose an empty folder."
+        )
+
+
+def building_place(target: Path) -> Path:
+    """Where to build what will be moved to `target`: beside it, or inside it where only that is ours to write.
+
+    Inside is needed for the mounted folder of a container: it can neither be renamed nor written beside.
+    """
+    parent = target.parent
+    while not parent.exists():
+        parent = parent.parent
+    if target.is_dir() and (target.is_mount() or not os.access(parent, os.W_OK)):
+        return target / _INSIDE
+    return target.with_name(f".{target.name[:80]}.building")
+
+
+def _move_contents(built: Path, target: Path) -> None:
+    """As near to one step as a mounted folder allows: the manifest goes first and comes last."""
+    (target / _MANIFEST).unlink(missing_ok=True)
+    for entry in target.iterdir():
+        if entry != built:
+            shutil.rmtree(entry) if entry.is_dir() and not entry.is_symlink() else entry.unlink()
+    for entry in sorted(built.iterdir(), key=lambda entry: entry.name == _MANIFEST):
+        entry.rename(target / entry.name)
+    built.rmdir()
+    sync_folder(target)
 
 
 def zip_folder(folder: Path, target: Path, *, top: str, each: Callable[[int], None] = lambda bytes_done: None) -> int:

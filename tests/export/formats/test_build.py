@@ -301,3 +301,22 @@ def test_a_zip_that_is_stopped_leaves_nothing_behind(tmp_path: Path) -> None:
     with pytest.raises(Stop):
         zip_folder(folder, tmp_path / "a.zip", top="s", each=stop)
     assert [path.name for path in tmp_path.iterdir()] == ["set"]
+
+
+def test_a_folder_that_cannot_be_renamed_is_filled_from_inside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from export.sinks import building_place
+
+    target = tmp_path / "mounted"
+    target.mkdir()
+    monkeypatch.setattr(Path, "is_mount", lambda self: self == target)  # a real mount needs rights of root
+    for text in ("1", "2"):
+        built = building_place(target)
+        assert built.parent == target
+        FolderSink(built).write(f"others/{text}.txt", b"x")
+        FolderSink(built).write(MANIFEST, text.encode())
+        move_whole(built, target)
+        assert sorted(path.name for path in target.rglob("*")) == [f"{text}.txt", MANIFEST, "others"]
+
+    (target / MANIFEST).unlink()
+    with pytest.raises(KomaError, match="no data set of Koma"):
+        move_whole(building_place(target), target)

@@ -291,3 +291,15 @@ def test_pages_need_a_fixed_number_of_queries(
         as_bob.get(url(name, show))
     with django_assert_num_queries(warm):
         as_bob.get(url(name, show))
+
+
+@pytest.mark.django_db(transaction=True)
+def test_without_redis_the_export_waits_safely_in_the_database(show: Show, as_alice: Client, tmp_path: Any) -> None:
+    from project.queues import rq_queues
+    from tests.conftest import _django_rq_queues
+
+    with _django_rq_queues(rq_queues(f"unix://{tmp_path}/nobody.sock")):
+        answer = as_alice.post(url("export_change", show), form_of(as_alice, show) | {"act": "start"})
+
+    assert answer.status_code == 302
+    assert ExportJob.objects.get().state == RunState.QUEUED
