@@ -135,6 +135,8 @@ def written(
     elif facts.faces and (always_facepos or facts.positions_name_the_characters):
         out["facepos"] = [box.text for box in facts.faces]
     out["tags"] = list(facts.tags)
+    if facts.cropped:
+        out["cropped"] = True
     return out | _optional(facts, rating=False)
 
 

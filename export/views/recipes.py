@@ -12,7 +12,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
 
-from export import forms, jobs
+from export import forms, jobs, reading
 from export.actions import jobs as job_actions
 from export.actions import recipes as recipe_actions
 from export.algorithms.captions import PARTS
@@ -162,6 +162,7 @@ def _context(collection: Collection, recipe: Recipe) -> dict[str, Any]:
         "versions": forms.presets(),
         "sizes": SIZES,
         "image_types": ImageType.choices,
+        "episodes": sorted({reading.episode_code(row) for row in collection.episodes.all()} - {""}),
         "job_count": collection.export_jobs.count(),
         "default_name": f"{collection.name} {timezone.now():%Y-%m-%d}",
     } | ({"later": True} if _takes_long(collection, recipe) else _result(collection, recipe))

@@ -53,6 +53,14 @@ def test_an_unknown_face_is_no_character_and_hides_the_positions_in_v1_0() -> No
     ]
 
 
+@pytest.mark.parametrize("version", ["v1.0", "v1.1", "v1.2", "v2"])
+def test_a_crop_is_marked_as_one_in_every_form(version: str) -> None:
+    from dataclasses import replace
+
+    assert read(written(facts_of(replace(PICTURE, cropped=True)), version)).cropped  # type: ignore[arg-type]
+    assert not read(written(facts_of(PICTURE), version)).cropped  # type: ignore[arg-type]
+
+
 def test_v1_2_has_numbers_and_boxes() -> None:
     out = written(facts_of(PICTURE, "anishot yamaS2EP04"), "v1.2")
 
