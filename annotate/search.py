@@ -48,7 +48,8 @@ def _shot(collection: Collection, value: str) -> Q:
 
 
 def _character(collection: Collection, value: str) -> Q:
-    real = Face.objects.filter(frame=OuterRef("pk"), collection=collection, state=FaceState.FACE)
+    # No condition on the collection: frame and character are of it, and the index answers without a look at the rows.
+    real = Face.objects.filter(frame=OuterRef("pk"), state=FaceState.FACE)
     if value == "unnamed":
         return Q(Exists(real.filter(character__isnull=True)))
     if value == "none":
@@ -126,7 +127,8 @@ def after(rows: QuerySet[Frame], mark: str) -> QuerySet[Frame]:
     e, i = whole(episode), whole(index)
     if e is None or i is None:
         return rows
-    return rows.filter(Q(episode_id__gt=e) | Q(episode_id=e, index__gt=i))
+    # The last condition follows from the first, and lets an index begin at the episode.
+    return rows.filter(Q(episode_id__gt=e) | Q(episode_id=e, index__gt=i), episode_id__gte=e)
 
 
 def episodes_of(collection: Collection) -> list[Episode]:

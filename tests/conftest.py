@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from django.core.cache import cache
 
 from tests import offline
 
@@ -61,6 +62,7 @@ def test_data() -> Path:
 def _own_folders(settings: Any, tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> None:
     """A data folder of its own for each test that uses the database; the others write nothing."""
     if request.node.get_closest_marker("django_db") or {"db", "transactional_db"} & set(request.fixturenames):
+        cache.clear()  # keys of rows come again in the next test
         folder = tmp_path_factory.mktemp("data")
         settings.KOMA_DATA_DIR = folder
         settings.KOMA_MODELS_DIR = folder / "models"

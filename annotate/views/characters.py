@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
-from django.db.models import Count, F, Q
+from django.db.models import Count, F, Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
@@ -13,58 +14,56 @@ from django.views.decorators.http import require_POST
 
 from annotate.actions import characters as actions
 from annotate.actions import faces as face_actions
+from annotate.figures import appearances, face_figures
 from annotate.models import Character, Face, FaceState, NamedBy
-from annotate.views.faces import add_portraits
+from annotate.views.faces import EPISODE_FIELDS, add_portraits
 from ingest.access import member_view
 from ingest.errors import BadInput
 from ingest.models import Collection, Role
+from ingest.stamp import stamp
 from ingest.views.answers import errors_in_words, said
 from ingest.views.params import whole
 
-FACES_A_PAGE = 120
+FACES_A_PAGE = 60
 UNNAME_MAX = 5000
-PAGES_MAX = 100_000  # OFFSET takes 64 bits
+FACE_FIELDS = (
+    *("crop", "confidence", "named_by", "is_reference", "named_user__username", "frame__time_s"),
+    *EPISODE_FIELDS,
+)
 
 
 @member_view()
 def characters(request: HttpRequest, collection: Collection) -> HttpResponse:
     """The cast."""
-    faces = Q(faces__state=FaceState.FACE)
-    people = list(
-        Character.objects.filter(collection=collection)
-        .select_related("parent")
-        .prefetch_related("aliases")
-        .annotate(
-            n=Count("faces", filter=faces), person=Count("faces", filter=faces & Q(faces__named_by=NamedBy.PERSON))
-        )
-        .order_by("-n", "name")
-    )
+    mark = stamp(collection)
+    figures = face_figures(collection, mark)
+    people = list(Character.objects.filter(collection=collection).select_related("parent").prefetch_related("aliases"))
+    people.sort(key=lambda person: (-figures.by_character.get(person.pk, 0), person.name))
+    for person in people:
+        person.n = figures.by_character.get(person.pk, 0)  # type: ignore[attr-defined]
+        person.person = figures.by_person.get(person.pk, 0)  # type: ignore[attr-defined]
     add_portraits(people)
-    _add_sparks(collection, people)
+    _add_sparks(collection, people, mark)
     context = {"section": "characters", "people": people, "can_edit": request.role >= Role.REVIEWER}  # type: ignore[attr-defined]
     return render(request, "annotate/characters.html", context)
 
 
-def _add_sparks(collection: Collection, people: Sequence[Character]) -> None:
-    """`spark`: bars (x, width, height of 24, label) of faces by episode. Two queries."""
+def _add_sparks(collection: Collection, people: Sequence[Character], mark: str) -> None:
+    """`spark`: bars (x, y, width, height of 24, label) of faces by episode, none where there are no faces."""
     episodes = list(collection.episodes.all())
-    rows = Face.objects.filter(collection=collection, character__isnull=False, state=FaceState.FACE)
-    counts = {
-        (c, e): n for c, e, n in rows.values_list("character", "frame__episode").annotate(n=Count("pk")).order_by()
-    }
+    counts = appearances(collection, mark)
     most = max(counts.values(), default=1)
     width = 100 / max(1, len(episodes))
+    places = [(e.pk, e.label, round(i * width, 2)) for i, e in enumerate(episodes)]
+    wide = round(max(width - 1, width * 0.7), 2)
     for person in people:
-        person.spark = [  # type: ignore[attr-defined]
-            {
-                "x": round(i * width, 2),
-                "w": round(max(width - 1, width * 0.7), 2),
-                "h": round(24 * counts.get((person.pk, e.pk), 0) / most, 1),
-                "y": round(24 - 24 * counts.get((person.pk, e.pk), 0) / most, 1),
-                "label": f"{e.label}: {counts.get((person.pk, e.pk), 0):,}",
-            }
-            for i, e in enumerate(episodes)
-        ]
+        bars = []
+        for pk, label, x in places:
+            n = counts.get((person.pk, pk), 0)
+            if n:
+                high = round(24 * n / most, 1)
+                bars.append((x, round(24 - high, 1), wide, high, f"{label}: {n:,}"))
+        person.spark = bars  # type: ignore[attr-defined]
 
 
 @member_view()
@@ -72,17 +71,15 @@ def character(request: HttpRequest, collection: Collection, character_id: int) -
     """One character: faces, the least sure last; the threshold shows how many lie under it."""
     person = get_object_or_404(Character.objects.select_related("parent"), collection=collection, pk=character_id)
     add_portraits([person])
-    rows = (
-        Face.objects.filter(collection=collection, character=person, state=FaceState.FACE)
-        .select_related("frame__episode", "named_user")
-        .order_by(F("confidence").desc(nulls_first=True), "pk")
-    )
+    named = Face.objects.filter(collection=collection, character=person, state=FaceState.FACE)
+    counts = dict(named.values_list("named_by").annotate(n=Count("pk")).order_by())
     doubtful = request.GET.get("order") == "doubtful"
-    if doubtful:
-        rows = rows.filter(named_by=NamedBy.MODEL).order_by(F("confidence").asc(nulls_last=True), "pk")
-    page = min(max(1, whole(request.GET.get("page")) or 1), PAGES_MAX)
-    total = rows.count()
-    faces = list(rows[(page - 1) * FACES_A_PAGE : page * FACES_A_PAGE])
+    rows = _doubtful(named) if doubtful else named.order_by(F("confidence").desc(nulls_first=True), "pk")
+    rows = _after(rows, request.GET.get("after", ""), doubtful=doubtful)
+    rows = rows.select_related("frame__episode", "named_user").only(*FACE_FIELDS)
+    faces = list(rows[: FACES_A_PAGE + 1])
+    more = len(faces) > FACES_A_PAGE
+    del faces[FACES_A_PAGE:]
     for face in faces:
         sure = face.confidence if face.confidence is not None else 1.0
         face.strength = round(35 + 65 * min(1.0, max(0.0, sure)))  # type: ignore[attr-defined]
@@ -92,11 +89,11 @@ def character(request: HttpRequest, collection: Collection, character_id: int) -
         "section": "characters",
         "person": person,
         "faces": faces,
-        "total": total,
-        "by_person": rows.filter(named_by=NamedBy.PERSON).count(),
+        "total": counts.get(NamedBy.MODEL, 0) if doubtful else sum(counts.values()),
+        "by_person": 0 if doubtful else counts.get(NamedBy.PERSON, 0),
         "doubtful": doubtful,
-        "page": page,
-        "pages": max(1, -(-total // FACES_A_PAGE)),
+        "next": _mark(faces[-1]) if more else "",
+        "later": bool(request.GET.get("after")),
         "aliases": list(person.aliases.all()),
         "outfits": list(person.outfits.annotate(n=Count("faces"))),
         "references": person.reference_pictures.all()[:24],
@@ -106,6 +103,36 @@ def character(request: HttpRequest, collection: Collection, character_id: int) -
         "can_edit": request.role >= Role.REVIEWER,  # type: ignore[attr-defined]
     }
     return render(request, "annotate/character.html", context)
+
+
+def _doubtful(named: QuerySet[Face]) -> QuerySet[Face]:
+    """What a model named, the least sure first: the index of the other order, read from its end."""
+    return named.filter(named_by=NamedBy.MODEL).order_by(F("confidence").asc(nulls_last=True), "-pk")
+
+
+def _mark(face: Face) -> str:
+    """Where a page ends: `confidence:key`, without a confidence `:key`."""
+    return f"{'' if face.confidence is None else repr(face.confidence)}:{face.pk}"
+
+
+def _after(rows: QuerySet[Face], mark: str, *, doubtful: bool) -> QuerySet[Face]:
+    """Rows behind a mark in their order; all for an empty or broken mark."""
+    text, _, key = mark.partition(":")
+    pk = whole(key)
+    try:
+        sure = float(text) if text else None
+    except ValueError:
+        return rows
+    if pk is None or (sure is not None and not math.isfinite(sure)):
+        return rows
+    if doubtful:
+        if sure is None:
+            return rows.filter(confidence__isnull=True, pk__lt=pk)
+        behind = Q(confidence__gt=sure) | Q(confidence=sure, pk__lt=pk) | Q(confidence__isnull=True)
+        return rows.filter(behind)
+    if sure is None:
+        return rows.filter(Q(confidence__isnull=False) | Q(pk__gt=pk))
+    return rows.filter(Q(confidence__lt=sure) | Q(confidence=sure, pk__gt=pk), confidence__lte=sure)
 
 
 @member_view(at_least=Role.REVIEWER)

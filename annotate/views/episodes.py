@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from django.db.models import Count, F, Q, Window
-from django.db.models.functions import RowNumber
+from django.db.models import Max
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
 
+from annotate.figures import EpisodeFigures, by_episode, stills
 from annotate.models import Face, FaceState
 from ingest.access import member_view
 from ingest.models import Collection, DropReason, Episode, Frame, FrameState, ImageType, Role, StageRun
 from ingest.pipeline.registry import stages
+from ingest.stamp import stamp
 
 STILLS = 4
 SHOTS_SHOWN = 600
@@ -24,53 +25,20 @@ LANES_SHOWN = 24
 def episodes(request: HttpRequest, collection: Collection) -> HttpResponse:
     """A row an episode. A fixed number of queries."""
     rows = list(collection.episodes.select_related("source"))
-    frames = Frame.objects.filter(collection=collection).values("episode").order_by()
-    counts = {
-        row["episode"]: row
-        for row in frames.annotate(
-            kept=Count("pk", filter=Q(state=FrameState.KEPT)),
-            distinct=Count("pk"),
-            with_faces=Count("pk", filter=Q(face_count__gt=0, state=FrameState.KEPT)),
-        )
-    }
-    faces = Face.objects.filter(collection=collection, frame__state=FrameState.KEPT).values("frame__episode").order_by()
-    named = {
-        row["frame__episode"]: row
-        for row in faces.annotate(
-            all=Count("pk", filter=Q(state=FaceState.FACE)),
-            named=Count("pk", filter=Q(state=FaceState.FACE, character__isnull=False)),
-        )
-    }
+    figures = by_episode(collection, stamp(collection))
     latest: dict[tuple[int | None, str], str] = {}
-    for episode_id, stage, state in (
-        StageRun.objects.filter(run__collection=collection).order_by("pk").values_list("episode_id", "stage", "state")
-    ):
+    steps = StageRun.objects.filter(run__collection=collection, episode__isnull=False).order_by()
+    newest = steps.values("episode", "stage").annotate(last=Max("pk")).values("last")
+    for episode_id, stage, state in StageRun.objects.filter(pk__in=newest).values_list("episode_id", "stage", "state"):
         latest[(episode_id, stage)] = state
-    stills = _stills(collection)
+    pictures = stills(collection, STILLS)
     names = [(name, stage.label) for name, stage in stages().items() if stage.per_episode]
     for episode in rows:
-        episode.counts = counts.get(episode.pk, {})  # type: ignore[attr-defined]
-        episode.named = named.get(episode.pk, {})  # type: ignore[attr-defined]
-        episode.stills = stills.get(episode.pk, [])  # type: ignore[attr-defined]
+        episode.counts = figures.get(episode.pk, EpisodeFigures())  # type: ignore[attr-defined]
+        episode.stills = pictures.get(episode.pk, [])  # type: ignore[attr-defined]
         episode.dots = [(label, latest.get((episode.pk, name), "")) for name, label in names]  # type: ignore[attr-defined]
         episode.running = any(state in ("running", "queued", "waiting") for _, state in episode.dots)  # type: ignore[attr-defined]
     return render(request, "annotate/episodes.html", {"section": "episodes", "episodes": rows})
-
-
-def _stills(collection: Collection) -> dict[int, list[str]]:
-    """The best kept frames of a few shots of each episode, as preview names. One query."""
-    best = Window(
-        RowNumber(),
-        partition_by=F("episode_id"),
-        order_by=[F("face_count").desc(nulls_last=True), F("quality").desc(), F("pk").asc()],
-    )
-    rows = (
-        Frame.objects.filter(collection=collection, state=FrameState.KEPT).annotate(rank=best).filter(rank__lte=STILLS)
-    )
-    found: dict[int, list[str]] = {}
-    for episode_id, preview in rows.order_by("index").values_list("episode_id", "preview"):
-        found.setdefault(episode_id, []).append(preview)
-    return found
 
 
 @member_view()

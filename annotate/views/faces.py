@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet, Window
+from django.db.models import Count, F, Q, Window
 from django.db.models.functions import RowNumber
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
@@ -16,60 +16,52 @@ from django.views.decorators.http import require_POST
 
 from annotate.actions import characters, clusters
 from annotate.actions import faces as face_actions
-from annotate.models import Character, Face, FaceCluster, FaceState, NamedBy
+from annotate.figures import CLUSTER_MIN, face_figures, portraits, waiting_clusters, waiting_clusters_count
+from annotate.models import Character, Face, FaceCluster
 from ingest.access import member_view
 from ingest.errors import BadInput
 from ingest.models import Collection, Role
+from ingest.stamp import stamp
 from ingest.views.answers import errors_in_words, is_partial, said, toast
 from ingest.views.params import whole, wholes
 
 CLUSTERS_A_PAGE = 12
 CROPS_A_ROW = 48
-GROUP_MIN = 2  # a face that looks like no other needs no row of its own
 LOOSE_MAX = 60
 CAST_MAX = 12
+# What a crop shows: no descriptors, no embeddings.
+EPISODE_FIELDS = tuple(f"frame__episode__{name}" for name in ("number", "season", "title"))
+FACE_FIELDS = ("crop", "score", "cluster", "frame__time_s", *EPISODE_FIELDS)
 
 
 @member_view()
 def faces(request: HttpRequest, collection: Collection) -> HttpResponse:
     """Clusters with faces that wait for a name, then loose faces."""
-    rows = _groups(collection).select_related("guess")
-    summary = _summary(collection)
+    mark = stamp(collection)
+    rows = waiting_clusters(collection).select_related("guess")
     rows = _after(rows, request.GET.get("after", "")).order_by("-purity", "number")
     page = list(rows[: CLUSTERS_A_PAGE + 1])
     more = len(page) > CLUSTERS_A_PAGE
     page = page[:CLUSTERS_A_PAGE]
     _add_crops(page)
-    alone = Q(cluster__isnull=True) | Q(cluster__size__lt=GROUP_MIN)
+    alone = Q(cluster__isnull=True) | Q(cluster__size__lt=CLUSTER_MIN)
     loose = Face.objects.filter(alone, collection=collection).unnamed().select_related("frame__episode")
+    loose = loose.only(*FACE_FIELDS)
     context = {
         "section": "faces",
         "clusters": page,
         "next": f"{page[-1].purity!r}:{page[-1].number}" if more else "",
         "loose": [] if more else list(loose.order_by("-score", "pk")[:LOOSE_MAX]),
-        "cast": cast(collection),
+        "cast": cast(collection, mark),
         "episodes": list(collection.episodes.all()),
         "can_edit": request.role >= Role.REVIEWER,  # type: ignore[attr-defined]
     }
-    return render(request, "annotate/faces.html", context | summary)
+    return render(request, "annotate/faces.html", context | _summary(collection, mark))
 
 
-def _groups(collection: Collection) -> QuerySet[FaceCluster]:
-    """Clusters of several faces of which some wait for a name."""
-    waiting = Face.objects.filter(cluster=OuterRef("pk")).unnamed()
-    return FaceCluster.objects.filter(Exists(waiting), collection=collection, size__gte=GROUP_MIN)
-
-
-def _summary(collection: Collection) -> dict[str, Any]:
-    """The figures above the rows: two queries."""
-    counts = Face.objects.filter(collection=collection).aggregate(
-        all=Count("pk", filter=~Q(state=FaceState.NOT_A_FACE)),
-        named=Count("pk", filter=Q(state=FaceState.FACE, character__isnull=False)),
-        person=Count("pk", filter=Q(named_by=NamedBy.PERSON, character__isnull=False)),
-        waiting=Count("pk", filter=Q(state=FaceState.FACE, character__isnull=True)),
-        nobody=Count("pk", filter=Q(state=FaceState.NOBODY)),
-    )
-    return {"counts": counts, "total": _groups(collection).count()}
+def _summary(collection: Collection, mark: str) -> dict[str, Any]:
+    """The figures above the rows."""
+    return {"counts": face_figures(collection, mark), "total": waiting_clusters_count(collection, mark)}
 
 
 def _after(rows: Any, mark: str) -> Any:
@@ -81,46 +73,43 @@ def _after(rows: Any, mark: str) -> Any:
         return rows
     if n is None or not math.isfinite(at):
         return rows
-    return rows.filter(Q(purity__lt=at) | Q(purity=at, number__gt=n))
+    return rows.filter(Q(purity__lt=at) | Q(purity=at, number__gt=n), purity__lte=at)
 
 
 def _add_crops(page: list[FaceCluster]) -> None:
-    """`crops` (the first of the faces that wait) and `waiting` for each row: two queries."""
+    """`crops` (the first of the faces that wait) and `waiting` for each row: three queries."""
     ids = [cluster.pk for cluster in page]
-    rows = Face.objects.filter(cluster_id__in=ids).unnamed()
-    counts = dict(rows.values_list("cluster").annotate(n=Count("pk")).order_by())
-    ranked = rows.annotate(
-        rank=Window(RowNumber(), partition_by=F("cluster_id"), order_by=[F("score").desc(), F("pk").asc()])
-    )
+    rows = Face.objects.filter(cluster_id__in=ids).unnamed().order_by()
+    counts = dict(rows.values_list("cluster").annotate(n=Count("pk")))
+    rank = Window(RowNumber(), partition_by=F("cluster_id"), order_by=[F("score").desc(), F("pk").asc()])
+    # Keys alone come out of the index; whole rows are read for what is shown.
+    best = list(rows.annotate(rank=rank).filter(rank__lte=CROPS_A_ROW).values_list("pk", flat=True))
+    shown = Face.objects.filter(pk__in=best).select_related("frame__episode").only(*FACE_FIELDS)
     crops: dict[int | None, list[Face]] = {}
-    for face in ranked.filter(rank__lte=CROPS_A_ROW).select_related("frame__episode"):
+    for face in shown.order_by("-score", "pk"):
         crops.setdefault(face.cluster_id, []).append(face)
     for cluster in page:
-        cluster.crops = sorted(crops.get(cluster.pk, []), key=lambda f: (-f.score, f.pk))  # type: ignore[attr-defined]
+        cluster.crops = crops.get(cluster.pk, [])  # type: ignore[attr-defined]
         cluster.waiting = counts.get(cluster.pk, 0)  # type: ignore[attr-defined]
         cluster.hidden = cluster.waiting - len(cluster.crops)  # type: ignore[attr-defined]
         cluster.purity_percent = round(100 * cluster.purity)  # type: ignore[attr-defined]
 
 
-def cast(collection: Collection) -> Sequence[Character]:
-    """The most frequent characters, each with a portrait crop as `portrait`. Two queries."""
-    people = list(
-        Character.objects.filter(collection=collection).annotate(n=Count("faces")).order_by("-n", "name")[:CAST_MAX]
-    )
+def cast(collection: Collection, mark: str) -> Sequence[Character]:
+    """The most frequent characters, each with a portrait crop as `portrait` and the number of its faces as `n`."""
+    counts = face_figures(collection, mark).by_character
+    people = list(Character.objects.filter(collection=collection))
+    people.sort(key=lambda person: (-counts.get(person.pk, 0), person.name))
+    del people[CAST_MAX:]
+    for person in people:
+        person.n = counts.get(person.pk, 0)  # type: ignore[attr-defined]
     add_portraits(people)
     return people
 
 
 def add_portraits(people: Sequence[Character]) -> None:
     """Set `portrait` (a crop's name or "") on each: a reference face first, then a person's, then the surest."""
-    ids = [person.pk for person in people]
-    best = Window(
-        RowNumber(),
-        partition_by=F("character_id"),
-        order_by=[F("is_reference").desc(), F("named_by").desc(), F("score").desc(), F("pk").asc()],
-    )
-    rows = Face.objects.filter(character_id__in=ids, state=FaceState.FACE).exclude(crop="").annotate(rank=best)
-    found = dict(rows.filter(rank=1).values_list("character_id", "crop"))
+    found = portraits(person.pk for person in people)
     for person in people:
         person.portrait = found.get(person.pk, "")  # type: ignore[attr-defined]
 
@@ -149,6 +138,7 @@ def cluster_change(request: HttpRequest, collection: Collection, cluster_id: int
         raise BadInput("Choose what to do with the cluster.")
     if not is_partial(request):
         return said(request, text, to=reverse("faces", args=[collection.pk]), undo=True)
+    mark = stamp(collection)
     left = list(FaceCluster.objects.filter(pk=cluster.pk).select_related("guess"))
     _add_crops(left)
     context = {
@@ -157,9 +147,9 @@ def cluster_change(request: HttpRequest, collection: Collection, cluster_id: int
         "text": text,
         "collection": collection,
         "can_edit": True,
-        "cast": cast(collection),
+        "cast": cast(collection, mark),
         "oob": True,  # the cast beside the rows and the figures above change with every name
-    } | _summary(collection)
+    } | _summary(collection, mark)
     return toast(render(request, "annotate/faces.html#row", context), text, undo=True)
 
 

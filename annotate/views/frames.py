@@ -24,8 +24,12 @@ from ingest.views.answers import errors_in_words, is_partial, said, toast
 from ingest.views.params import wholes
 
 PAGE = 60
-COUNT_MAX = 10_000  # counting further costs more than it tells: shown as "10,000+"
 ALL_IN_FILTER_MAX = 5000
+COUNT_MAX = ALL_IN_FILTER_MAX  # counting further costs more than it tells: shown as "5,000+"
+TILE = (
+    *("collection", "episode", "index", "time_s", "name", "width", "height", "preview", "placeholder", "state"),
+    *("reason", "distance", "excluded", "episode__number", "episode__season", "episode__title"),
+)
 
 
 @member_view()
@@ -38,7 +42,7 @@ def frames(request: HttpRequest, collection: Collection) -> HttpResponse:
         rows = search.frames(collection, terms)
     except QueryError as error:
         problem, rows = str(error), Frame.objects.none()
-    page = list(search.after(rows, request.GET.get("after", "")).select_related("episode", "shot")[: PAGE + 1])
+    page = list(search.after(rows, request.GET.get("after", "")).select_related("episode").only(*TILE)[: PAGE + 1])
     more = len(page) > PAGE
     page = page[:PAGE]
     _add_labels(page)
@@ -50,11 +54,12 @@ def frames(request: HttpRequest, collection: Collection) -> HttpResponse:
     }
     if is_partial(request) and request.GET.get("after"):
         return render(request, "annotate/frames.html#items", context)
-    total = 0 if problem else rows.values("pk")[: COUNT_MAX + 1].count()
+    total = 0 if problem else rows.order_by().values("pk")[: COUNT_MAX + 1].count()
     context |= {
         "problem": problem,
         "total": total,
         "total_more": total > COUNT_MAX,
+        "count_max": COUNT_MAX,
         "any": bool(total) or collection.frames.exists(),
         "terms": [(term, without(terms, term)) for term in terms],
         "filters": _filters(collection, terms),
@@ -139,7 +144,7 @@ def change(request: HttpRequest, collection: Collection) -> HttpResponse:
     if request.POST.get("back") == "frame" and len(chosen) == 1:
         to = reverse("frame", args=[collection.pk, chosen[0].pk])
     if is_partial(request) and not request.POST.get("all"):
-        page = list(Frame.objects.filter(pk__in=[frame.pk for frame in chosen]).select_related("episode", "shot"))
+        page = list(Frame.objects.filter(pk__in=[frame.pk for frame in chosen]).select_related("episode").only(*TILE))
         _add_labels(page)
         tiles = render(request, "annotate/frames.html#swapped", {"frames": page, "collection": collection})
         return toast(tiles, done.summary, undo=True)

@@ -12,7 +12,7 @@ from django.views.decorators.http import require_POST
 from ingest.access import member_view
 from ingest.actions import collections as actions
 from ingest.errors import BadInput, KomaError
-from ingest.models import Collection, Frame, FrameState, Membership, Role
+from ingest.models import Collection, Episode, Frame, FrameState, Membership, Role
 from ingest.views.answers import came_from, errors_in_words, said
 
 
@@ -24,14 +24,17 @@ def collections(request: HttpRequest) -> HttpResponse:
         made = actions.create(name=request.POST.get("name", ""), by=request.user)
         return said(request, f"{made.name} created.", to=reverse("add_episodes", args=[made.pk]))
     mine = Membership.objects.filter(collection=OuterRef("pk"), user_id=int(request.user.pk or 0))
-    kept = Frame.objects.filter(collection=OuterRef("pk"), state=FrameState.KEPT)
-    still = kept.exclude(preview="").order_by("-quality", "pk").values("preview")[:1]
+    # The best frame of one episode comes out of an index; the best of all would be searched for among all.
+    begun = Episode.objects.filter(collection=OuterRef("pk"), extracted_at__isnull=False)
+    kept = Frame.objects.filter(episode=OuterRef("shown"), state=FrameState.KEPT)
+    still = kept.exclude(preview="").order_by("-face_count", "-quality", "pk").values("preview")[:1]
     rows = Collection.objects.visible_to(request.user).annotate(
         role=Subquery(mine.values("role")[:1]),
         episode_count=Count("episodes", distinct=True),
         open_runs=Count("runs", filter=Q(runs__finished_at__isnull=True), distinct=True),
-        still=Subquery(still),
+        shown=Subquery(begun.values("pk")[:1]),
     )
+    rows = rows.annotate(still=Subquery(still))
     context: dict[str, list[dict[str, object]]] = {"collections": [], "archived": []}
     for row in rows:
         entry = {"row": row, "role": Role(getattr(row, "role")).label}  # noqa: B009 - an annotation, no field

@@ -1,0 +1,22 @@
+"""How long Koma worked on an answer, told in each answer: browsers show it, and `bench/pages.py` counts by it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from django.http import HttpRequest, HttpResponseBase
+
+GetResponse = Callable[[HttpRequest], HttpResponseBase]
+
+
+def server_timing(get_response: GetResponse) -> GetResponse:
+    """Add `Server-Timing: view;dur=<ms>`: all that stands below in the list of middleware, view and template."""
+
+    def middleware(request: HttpRequest) -> HttpResponseBase:
+        began = time.perf_counter()
+        response = get_response(request)
+        response.headers["Server-Timing"] = f"view;dur={1000 * (time.perf_counter() - began):.1f}"
+        return response
+
+    return middleware
