@@ -74,7 +74,16 @@ def create(
 
 def find_or_create(*, collection: Collection, name: str, by: Any) -> Character:
     """The character of this name or alias; made when there is none."""
-    return find(collection=collection, text=name) or create(collection=collection, name=name, by=by)
+    found = find(collection=collection, text=name)
+    if found is not None:
+        return found
+    try:
+        return create(collection=collection, name=name, by=by)
+    except (BadInput, Conflict):
+        found = find(collection=collection, text=name)  # somebody made it a moment ago
+        if found is None:
+            raise
+        return found
 
 
 def rename(

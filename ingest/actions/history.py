@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import logging
 import uuid
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -14,6 +15,8 @@ from django.utils import timezone
 
 from ingest.errors import Conflict, KomaError
 from ingest.models import Collection, Operation, Revision
+
+logger = logging.getLogger(__name__)
 
 SUMMARY_MAX = 300
 
@@ -49,8 +52,20 @@ def operation(
 ) -> Iterator[Recorder]:
     """Open one operation in one transaction; `recorder.operation.summary` may be changed inside the block.
 
-    `key` is the request's idempotency key: a second use by the same person raises Conflict and writes nothing.
+    `key` is the request's idempotency key: a second use by the same person raises Conflict and writes nothing. So does
+    a row that somebody else made at the same moment (two who give one name to a new character).
     """
+    try:
+        with _operation(collection=collection, by=by, kind=kind, summary=summary, model=model, key=key) as recorder:
+            yield recorder
+    except IntegrityError as error:
+        logger.warning("%s was not done: %s", kind, error)
+        text = "Somebody changed the same thing at the same moment; nothing was written. Load the page and try again."
+        raise Conflict(text) from error
+
+
+@contextmanager
+def _operation(*, collection: Collection, by: Any, kind: str, summary: str, model: str, key: str) -> Iterator[Recorder]:
     with transaction.atomic():
         row = Operation(collection=collection, by=by, kind=kind, summary=summary[:SUMMARY_MAX], model=model, key=key)
         try:

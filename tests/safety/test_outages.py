@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
-from django.db import connection
+from django.db import OperationalError, connection
 from django.test import Client
 
 from annotate.models import Character, FrameTag
@@ -20,6 +20,7 @@ from export import running
 from export.actions import jobs
 from export.models import ExportJob
 from export.recipe import parse
+from ingest.actions import history
 from ingest.models import Operation, PipelineRun, RunState
 from project.queues import rq_queues
 from tests.conftest import PASSWORD, _django_rq_queues, client_of
@@ -108,20 +109,18 @@ def test_a_locked_database_is_told_and_nothing_is_half_written(world: World, ali
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_stage_that_finds_the_database_locked_ends_in_words_and_goes_on_later(world: World, alice: User) -> None:
-    from ingest.actions import history
-    from ingest.errors import KomaError
-
+def test_what_a_lock_stopped_leaves_no_trace_and_can_be_done_again(world: World, alice: User) -> None:
     with (
         locked_by_somebody(),
-        pytest.raises(Exception) as caught,
+        pytest.raises(OperationalError) as caught,
         history.operation(collection=world.collection, by=alice, kind="x.y", summary="x"),
     ):
         pass
     assert "locked" in str(caught.value)
-    assert not isinstance(caught.value, KomaError)
+    assert not Operation.objects.filter(kind="x.y").exists()
     with history.operation(collection=world.collection, by=alice, kind="x.y", summary="x"):
         pass
+    assert Operation.objects.filter(kind="x.y").count() == 1
 
 
 # --- The disk ---------------------------------------------------------------------------------------------------------

@@ -263,3 +263,33 @@ def test_two_who_create_one_character_at_once_make_one(race: World, alice: User,
     )
     assert sum(isinstance(result, KomaError) for result in results) <= 1
     assert Character.objects.filter(collection=race.collection, name="Aoi").count() == 1
+
+
+def test_two_who_name_faces_by_one_new_name_at_once_both_succeed(race: World, alice: User) -> None:
+    """The name is made once, whoever is first; nobody sees an error."""
+    for n in range(ROUNDS):
+        clients = [client_of(alice), client_of(alice)]
+        codes = together(
+            *(
+                lambda at=at, n=n, clients=clients: clients[at]
+                .post(
+                    race.address("face_change", rows={"face_id": race.faces[at]}), {"act": "name", "name": f"New {n}"},
+                    headers={"HX-Request": "true"},
+                )
+                .status_code
+                for at in range(2)
+            )
+        )  # fmt: skip
+        assert codes == [200, 200]
+        assert Character.objects.get(name=f"New {n}").faces.count() == 2
+
+
+def test_two_who_split_one_cluster_at_once_make_two_or_one_is_told(race: World, alice: User, bob: User) -> None:
+    common = {"collection": race.collection, "cluster": race.rows["cluster_id"]}
+    results = together(
+        lambda: clusters.split(faces=[race.faces[0].pk], by=alice, **common),
+        lambda: clusters.split(faces=[race.faces[1].pk], by=bob, **common),
+    )
+    made = [result for result in results if not isinstance(result, KomaError)]
+    assert made
+    assert len({row.number for row in made}) == len(made)
