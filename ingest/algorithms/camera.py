@@ -43,6 +43,12 @@ class Move:
         return Move(self.scale + step.scale, across, down, self.gain + step.gain, self.lift + step.lift)
 
     @property
+    def at_rest(self) -> bool:
+        """Neither moved, by half a pixel of 1280, nor faded: no excuse for any difference."""
+        moved = max(abs(self.across), abs(self.down), abs(self.scale - 1) / 2) > 0.0004
+        return not moved and abs(self.gain - 1) < 0.02 and abs(self.lift) < 3.0
+
+    @property
     def still(self) -> bool:
         """No camera movement worth the name: at most a third of a pixel in 160."""
         return abs(self.across) < 0.002 and abs(self.down) < 0.002 and abs(self.scale - 1) < 0.004
@@ -108,45 +114,63 @@ def _matrix(move: Move, shape: tuple[int, ...]) -> F32:
 _INVERSE = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
 
 
-def align(earlier: Pyramid, later: Pyramid, guess: Move) -> Move | None:
-    """The move from `earlier` to `later` by Gauss-Newton (Lucas-Kanade, Baker & Matthews 2004), or None if lost."""
-    move = guess
-    for width, rounds, least in ((COARSE_WIDTH, 5, 0.2), (FINE_WIDTH, 2, 0.4)):
-        fixed, moving = earlier.level(width), later.level(width)
-        system = earlier.system(width)
-        size = fixed.shape[1], fixed.shape[0]
-        for _ in range(rounds):
-            matrix = _matrix(move, fixed.shape)
-            seen = cv2.warpAffine(moving, matrix, size, flags=_INVERSE)
-            part = _inside(matrix, fixed.shape, forward=False)
-            residual = (seen[part] - move.gain * fixed[part] - move.lift).ravel()
-            if residual.size < 0.2 * fixed.size:
-                return None
-            absolute = np.abs(residual)
-            # What moves by itself (a walking figure) must not steer the estimate.
-            steady = absolute < max(12.0, 2.5 * float(absolute.mean()))
-            if np.count_nonzero(steady) < least * residual.size:
-                return None
-            rows = np.column_stack([system[part].reshape(-1, 5), residual])[steady]
-            # Not numpy's product: it would start threads for this, and its sums would depend on their number.
-            products = cv2.mulTransposed(rows, aTa=True, dtype=cv2.CV_64F)
-            normal, right = products[:5, :5], products[:5, 5]
-            gain = move.gain
-            scale = np.array([gain, gain, gain, 1.0, 1.0])
-            normal = normal * scale[:, None] * scale[None, :] + np.diag([1e-2, 1e-2, 1e-2, 1.0, 1.0])
-            step = np.linalg.solve(normal, -right * scale)
-            move = Move(
-                scale=move.scale + float(step[2]),
-                across=move.across + float(step[0]),
-                down=move.down + float(step[1]),
-                gain=move.gain + float(step[3]),
-                lift=move.lift + float(step[4]),
-            )
-            if not (0.3 < move.scale < 3.3 and max(abs(move.across), abs(move.down)) < 1.0 and 0.02 < move.gain < 50):
-                return None
-            if float(np.abs(step[:3]).max()) * width < 0.02 and abs(step[3]) < 0.005:
-                break
-    return move
+def align(earlier: Pyramid, later: Pyramid, guess: Move, *, close: bool = False) -> Move | None:
+    """The move from `earlier` to `later` by Gauss-Newton (Lucas-Kanade, Baker & Matthews 2004), or None if lost.
+
+    With `close` the guess is taken for nearly right (a camera that goes on as before) and the coarse steps are spared.
+    """
+    if close:
+        near, step = _steps(earlier, later, guess, width=FINE_WIDTH, rounds=2, least=0.4)
+        if near is not None and step < 0.15:
+            return near
+    coarse, _ = _steps(earlier, later, guess, width=COARSE_WIDTH, rounds=5, least=0.2)
+    if coarse is None:
+        return None
+    return _steps(earlier, later, coarse, width=FINE_WIDTH, rounds=2, least=0.4)[0]
+
+
+def _steps(
+    earlier: Pyramid, later: Pyramid, move: Move, *, width: int, rounds: int, least: float
+) -> tuple[Move | None, float]:
+    """Steps on one level; the move, and the length of the last step in pixels of that level."""
+    fixed, moving, system = earlier.level(width), later.level(width), earlier.system(width)
+    size = fixed.shape[1], fixed.shape[0]
+    length = 0.0
+    for _ in range(rounds):
+        matrix = _matrix(move, fixed.shape)
+        seen = cv2.warpAffine(moving, matrix, size, flags=_INVERSE)
+        rows, columns = _inside(matrix, fixed.shape, forward=False)
+        covered = max(0, rows.stop - rows.start) * max(0, columns.stop - columns.start)
+        if covered < 0.2 * fixed.size:
+            return None, length
+        # Every other pixel of the fine level is plenty for five numbers.
+        stride = 2 if width == FINE_WIDTH else 1
+        part = slice(rows.start, rows.stop, stride), slice(columns.start, columns.stop, stride)
+        residual = (seen[part] - move.gain * fixed[part] - move.lift).ravel()
+        absolute = np.abs(residual)
+        # What moves by itself (a walking figure) must not steer the estimate.
+        steady = absolute < max(12.0, 2.5 * float(absolute.mean()))
+        if np.count_nonzero(steady) < least * residual.size:
+            return None, length
+        table = np.column_stack([system[part].reshape(-1, 5), residual])[steady]
+        # Not numpy's product: it would start threads for this, and its sums would depend on their number.
+        products = cv2.mulTransposed(table, aTa=True, dtype=cv2.CV_64F)
+        scale = np.array([move.gain, move.gain, move.gain, 1.0, 1.0])
+        normal = products[:5, :5] * scale[:, None] * scale[None, :] + np.diag([1e-2, 1e-2, 1e-2, 1.0, 1.0])
+        step = np.linalg.solve(normal, -products[:5, 5] * scale)
+        move = Move(
+            scale=move.scale + float(step[2]),
+            across=move.across + float(step[0]),
+            down=move.down + float(step[1]),
+            gain=move.gain + float(step[3]),
+            lift=move.lift + float(step[4]),
+        )
+        if not (0.3 < move.scale < 3.3 and max(abs(move.across), abs(move.down)) < 1.0 and 0.02 < move.gain < 50):
+            return None, length
+        length = float(np.abs(step[:3]).max()) * width
+        if length < 0.02 and abs(step[3]) < 0.005:
+            break
+    return move, length
 
 
 def _inside(matrix: F32, shape: tuple[int, ...], *, forward: bool, margin: int = 0) -> tuple[slice, slice]:

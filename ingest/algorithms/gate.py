@@ -247,9 +247,12 @@ class Gate:
         if float(np.partition(np.abs(best.cells - view.cells), place)[place]) < 0.4:
             return False
         for guess in self._guesses(drawing, view):
-            move = align(best.pyramid, view.pyramid, guess)
+            move = align(best.pyramid, view.pyramid, guess, close=drawing is self._recent[0])
             if move is None or move.overlap(view.gate.shape) < p.least_overlap:
                 continue
+            # Nothing moved and nothing faded: `same` has already seen what differs.
+            if move.at_rest:
+                return False
             # What is nearly flat looks like anything darkened enough.
             if not p.faintest < move.gain < 1.0 / p.faintest:
                 continue

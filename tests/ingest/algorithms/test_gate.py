@@ -153,3 +153,10 @@ def test_full_pictures_are_let_go_once_given_out() -> None:
     ):
         list(gate.add(view(number, picture)))
         assert sum(d.best.token is not None for d in gate._known) <= 9
+
+
+def test_a_small_mouth_in_a_still_picture_is_never_taken_for_a_camera_movement() -> None:
+    # Grain moves every cell a little, as a camera would; the mouth must count all the same.
+    for seed in range(3):
+        pictures = [noisy(with_mouth(scene(seed), 0 if i < 8 else 4), 50 * seed + i, level=1.5) for i in range(16)]
+        assert len(kept(pictures)) == 2
