@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from django.core.cache import cache
-from django.db.models import Max
 
 from export import reading
 from export.algorithms.balance import Balance, FolderShare, repeat_warnings, weight_of
@@ -21,7 +20,8 @@ from export.algorithms.levels import Signature, reduced, signature_of
 from export.algorithms.plan import balance_of, caption_of, folders_for
 from export.algorithms.selection import reason_left_out
 from export.recipe import Recipe
-from ingest.models import Collection, Frame, Operation, StageRun
+from ingest.models import Collection, Frame
+from ingest.stamp import stamp
 
 KEEP_S = 300
 ROWS_MAX = 400
@@ -103,7 +103,7 @@ def preview(collection: Collection, recipe: Recipe, *, page: int = 0) -> Preview
     )
 
 
-def counted(collection: Collection, recipe: Recipe, *, mark: list[Any]) -> tuple[dict[Signature, int], dict[str, int]]:
+def counted(collection: Collection, recipe: Recipe, *, mark: str) -> tuple[dict[Signature, int], dict[str, int]]:
     """Pictures by signature after selection and crops, and those left out by reason. Kept until something changes.
 
     Kept twice: all that any arrangement could ask for, and the much smaller part that this one asks for.
@@ -125,13 +125,13 @@ def is_counted(collection: Collection, recipe: Recipe) -> bool:
     return _key("pictures", stamp(collection), recipe) in cache
 
 
-def _key(kind: str, mark: list[Any], recipe: Recipe, more: str = "") -> str:
+def _key(kind: str, mark: str, recipe: Recipe, more: str = "") -> str:
     sections = recipe.as_dict()
     parts = [kind, sections["selection"], sections["crops"], recipe.arrange.name_clusters, mark, more]
     return "preview:" + hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
-def _counted(collection: Collection, recipe: Recipe, mark: list[Any]) -> Counted:
+def _counted(collection: Collection, recipe: Recipe, mark: str) -> Counted:
     key = _key("pictures", mark, recipe)
     known: Counted | None = cache.get(key)
     if known is not None:
@@ -151,14 +151,7 @@ def _counted(collection: Collection, recipe: Recipe, mark: list[Any]) -> Counted
     return found
 
 
-def stamp(collection: Collection) -> list[Any]:
-    """A value that changes with everything that folders depend on: a person's or a run's last write. Two queries."""
-    operation = Operation.objects.filter(collection=collection).aggregate(Max("pk"))["pk__max"]
-    stages = StageRun.objects.filter(run__collection=collection).aggregate(Max("heartbeat_at"), Max("finished_at"))
-    return [collection.pk, operation, *(str(value) for value in stages.values())]
-
-
-def examples(collection: Collection, recipe: Recipe, *, mark: list[Any], page: int = 0) -> list[dict[str, Any]]:
+def examples(collection: Collection, recipe: Recipe, *, mark: str, page: int = 0) -> list[dict[str, Any]]:
     """Five real pictures with their captions, spread over the collection; another page shifts to others."""
     keys = _example_keys(collection, recipe, mark)
     step = max(1, len(keys) // EXAMPLES)
@@ -171,7 +164,7 @@ def examples(collection: Collection, recipe: Recipe, *, mark: list[Any], page: i
     ]
 
 
-def _example_keys(collection: Collection, recipe: Recipe, mark: list[Any]) -> list[int]:
+def _example_keys(collection: Collection, recipe: Recipe, mark: str) -> list[int]:
     """Keys of up to 200 frames that go out, evenly over the collection."""
     name = _key("examples", mark, recipe)
     known: list[int] | None = cache.get(name)

@@ -169,7 +169,7 @@ def _run(job: ExportJob) -> None:
             counters["packed_percent"] = min(99, 100 * done // max(1, size))
             report(count, counters=counters)
 
-        zip_folder(final, packed, top=final.name, each=packing)
+        zip_folder(final, packed, top=final.name, each=packing, reserve_bytes=settings.KOMA_DISK_RESERVE_BYTES)
         report(count, at_once=True, zip_file=f"{target}.zip")
     counters.pop("packed_percent", None)
     counters["phase"] = "done"

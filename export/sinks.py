@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from ingest.errors import BadInput, KomaError
-from ingest.imaging.store import full, no_room
+from ingest.imaging.store import check_room, full, no_room
 
 _ZIP_DATE = (1980, 1, 1, 0, 0, 0)  # the earliest that a zip knows: same files, same bytes
 _COPY_BYTES = 1 << 20
@@ -20,8 +20,10 @@ _INSIDE = ".koma-building"
 class FolderSink:
     """Files below one folder, each renamed into place when it is whole. Nothing is ever written outside of it."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, *, reserve_bytes: int = 0) -> None:
+        """`reserve_bytes`: refuse to write when the disk would keep less than this free."""
         self.root = root
+        self.reserve_bytes = reserve_bytes
         self._folders: set[Path] = set()
 
     def write(self, path: str, data: bytes) -> None:
@@ -29,13 +31,16 @@ class FolderSink:
         target = self.path(path)
         temp = target.with_name(f".{target.name[:80]}.part")
         try:
+            if self.reserve_bytes:
+                check_room(self.root, len(data), reserve_bytes=self.reserve_bytes)
             if target.parent not in self._folders:
                 target.parent.mkdir(parents=True, exist_ok=True)
                 self._folders.add(target.parent)
             temp.write_bytes(data)
             temp.replace(target)
         except OSError as error:
-            temp.unlink(missing_ok=True)
+            if target.parent in self._folders:
+                temp.unlink(missing_ok=True)
             if no_room(error):
                 raise full(self.root, error) from error
             raise
@@ -120,15 +125,25 @@ def _move_contents(built: Path, target: Path) -> None:
     sync_folder(target)
 
 
-def zip_folder(folder: Path, target: Path, *, top: str, each: Callable[[int], None] = lambda bytes_done: None) -> int:
+def zip_folder(
+    folder: Path,
+    target: Path,
+    *,
+    top: str,
+    each: Callable[[int], None] = lambda bytes_done: None,
+    reserve_bytes: int = 0,
+) -> int:
     """Pack a folder into a zip at `target` below the folder name `top`; returns its size in bytes.
 
     Stored without compression (pictures do not shrink), sorted, without times: the same files give the same bytes.
-    `each` hears the bytes done after every file and may raise to stop.
+    `each` hears the bytes done after every file and may raise to stop. Raises StoreFull, also when less than
+    `reserve_bytes` would stay free.
     """
     temp = target.with_name(f".{target.name[:80]}.part")
     target.parent.mkdir(parents=True, exist_ok=True)
     done = 0
+    if reserve_bytes:
+        check_room(target.parent, sum(path.stat().st_size for path in files_below(folder)), reserve_bytes=reserve_bytes)
     try:
         with zipfile.ZipFile(temp, "w", zipfile.ZIP_STORED, allowZip64=True) as archive:
             for path in files_below(folder):

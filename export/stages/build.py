@@ -59,7 +59,7 @@ def build(plan: Plan, recipe: Recipe, *, store: Store, folder: Path, heard: Hear
     """
     layout = layout_for(plan, recipe)
     _open(folder, _digest(plan, recipe, layout))
-    sink = FolderSink(folder)
+    sink = FolderSink(folder, reserve_bytes=store.reserve_bytes)
     sink.remove_leftovers()
     built = Built(warnings=layout.warnings)
     done = 0

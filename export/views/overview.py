@@ -7,25 +7,23 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
 
-from django.core.cache import cache
 from django.db.models import Count, Q, Sum
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import NoReverseMatch, reverse
 from django.views.decorators.http import require_safe
 
+from annotate.figures import by_episode, face_figures
 from annotate.models import Character, Face, FaceState, NamedBy
-from annotate.views.faces import add_portraits
+from annotate.views.faces import cast
 from export.models import ExportJob
-from export.preview import stamp
 from ingest.access import member_view
-from ingest.models import FINISHED, Collection, Episode, Frame, FrameState, Operation, Role, RunState
+from ingest.models import FINISHED, Collection, Episode, FrameState, Operation, Role, RunState
 from ingest.pipeline import progress
+from ingest.stamp import kept, stamp
 
-CAST_MAX = 12
 RUNS_MAX = 5
 CHANGES_MAX = 8
-KEEP_S = 60
 SECONDS_A_CLUSTER = 8  # to look at its faces and type a name; for "what to do next"
 
 
@@ -44,12 +42,11 @@ class Step:
 @require_safe
 def overview(request: HttpRequest, collection: Collection) -> HttpResponse:
     """How far the collection is, who is in it, and what helps most now."""
-    mark = str(stamp(collection)).replace(" ", "")
+    mark = stamp(collection)
     counts = _counts(collection, mark)
-    runs = [
-        {"run": run, "lanes": (lanes := progress.lanes(run)), "percent": progress.percent(lanes)}
-        for run in collection.runs.select_related("created_by")[:RUNS_MAX]
-    ]
+    latest = list(collection.runs.select_related("created_by")[:RUNS_MAX])
+    lanes = progress.summaries(latest)
+    runs = [{"run": run, "lanes": lanes[run.pk], "percent": progress.percent(lanes[run.pk])} for run in latest]
     job = ExportJob.objects.filter(collection=collection, state=RunState.DONE).first()
     context = {
         "section": "overview",
@@ -68,19 +65,16 @@ def overview(request: HttpRequest, collection: Collection) -> HttpResponse:
 
 
 def _counts(collection: Collection, mark: str) -> dict[str, int]:
-    """All figures of the page; kept until a person or a run writes something. Four queries when not."""
-    key = f"overview:{mark}"
-    found: dict[str, int] | None = cache.get(key)
-    if found is not None:
-        return found
+    """All figures of the page; kept until a person or a run writes something."""
+    return kept("overview", mark, lambda: _counted(collection, mark))
+
+
+def _counted(collection: Collection, mark: str) -> dict[str, int]:
     episodes = Episode.objects.filter(collection=collection).aggregate(
         episodes=Count("pk"), decoded=Sum("decoded"), unread=Count("pk", filter=Q(extracted_at__isnull=True))
     )
-    frames = Frame.objects.filter(collection=collection).aggregate(
-        distinct=Count("pk"),
-        kept=Count("pk", filter=Q(state=FrameState.KEPT)),
-        with_faces=Count("pk", filter=Q(state=FrameState.KEPT, face_count__gte=1)),
-    )
+    figures = by_episode(collection, mark).values()
+    frames = {name: sum(getattr(row, name) for row in figures) for name in ("distinct", "kept", "with_faces")}
     on_kept = Face.objects.filter(collection=collection, frame__state=FrameState.KEPT)
     faces = on_kept.exclude(state=FaceState.NOT_A_FACE).aggregate(
         faces=Count("pk"),
@@ -96,9 +90,7 @@ def _counts(collection: Collection, mark: str) -> dict[str, int]:
     )
     characters = Character.objects.filter(collection=collection).count()
     values = {**episodes, **frames, **faces, "characters": characters}
-    found = {name: int(value or 0) for name, value in values.items()}
-    cache.set(key, found, KEEP_S)
-    return found
+    return {name: int(value or 0) for name, value in values.items()}
 
 
 def _funnel(collection: Collection, counts: dict[str, int], job: ExportJob | None) -> list[Step]:
@@ -125,33 +117,18 @@ def _funnel(collection: Collection, counts: dict[str, int], job: ExportJob | Non
 
 
 def _cast(collection: Collection, mark: str) -> list[dict[str, Any]]:
-    """The characters with most faces; `n` faces, `share` percent of them named by a person. Kept as the figures are."""
-    key = f"cast:{mark}"
-    known: list[dict[str, Any]] | None = cache.get(key)
-    if known is not None:
-        return known
-    named = Q(faces__state=FaceState.FACE)
-    people: list[Any] = list(
-        Character.objects.filter(collection=collection)
-        .annotate(
-            n=Count("faces", filter=named),
-            person=Count("faces", filter=named & Q(faces__named_by=NamedBy.PERSON)),
-        )
-        .order_by("-n", "name")[:CAST_MAX]
-    )
-    add_portraits(people)
-    found = [
+    """The characters with most faces; `n` faces, `share` percent of them named by a person."""
+    figures = face_figures(collection, mark)
+    return [
         {
             "pk": person.pk,
             "name": person.name,
-            "portrait": person.portrait,
-            "n": person.n,
-            "share": round(100 * person.person / person.n) if person.n else 0,
+            "portrait": getattr(person, "portrait", ""),
+            "n": (n := figures.by_character.get(person.pk, 0)),
+            "share": round(100 * figures.by_person.get(person.pk, 0) / n) if n else 0,
         }
-        for person in people
+        for person in cast(collection, mark)
     ]
-    cache.set(key, found, KEEP_S)
-    return found
 
 
 def _next(collection: Collection, counts: dict[str, int], job: ExportJob | None, *, lead: bool) -> list[dict[str, Any]]:

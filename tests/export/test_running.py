@@ -226,3 +226,12 @@ def test_a_full_disk_is_said_in_words_and_the_export_goes_on_when_there_is_room(
 
     jobs.resume(job)
     assert running.execute(job.pk) == RunState.DONE
+
+
+def test_an_export_leaves_the_space_free_that_the_settings_ask_for(show: Show, alice: User, settings: Any) -> None:
+    settings.KOMA_DISK_RESERVE_BYTES = 2**60
+    job = started(show, alice)
+
+    assert running.execute(job.pk) == RunState.FAILED
+    job.refresh_from_db()
+    assert "There is no room left on the disk" in job.error
