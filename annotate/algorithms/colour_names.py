@@ -23,18 +23,18 @@ HAIR_SAMPLES: dict[str, tuple[tuple[int, int, int], ...]] = {
     "orange": ((232, 140, 74), (244, 164, 100), (206, 112, 56), (226, 128, 84)),
     "aqua": ((120, 208, 212), (86, 184, 192), (160, 228, 226), (60, 150, 160), (94, 176, 168)),
 }
-EYE_SAMPLES: dict[str, tuple[tuple[int, int, int], ...]] = {
-    "blue": ((60, 120, 210), (90, 160, 235), (40, 70, 150), (120, 180, 240)),
-    "red": ((206, 50, 64), (160, 30, 44), (230, 84, 84)),
-    "green": ((60, 160, 96), (110, 200, 120), (40, 110, 70), (130, 180, 60)),
-    "brown": ((142, 90, 58), (104, 62, 42), (170, 112, 78)),
-    "purple": ((140, 86, 196), (100, 56, 140), (176, 130, 222)),
-    "yellow": ((228, 184, 60), (246, 214, 96), (200, 150, 40)),
-    "aqua": ((56, 184, 194), (110, 214, 220), (40, 134, 146)),
-    "pink": ((226, 96, 150), (240, 140, 184), (190, 70, 120)),
-    "orange": ((228, 124, 50), (244, 156, 84), (196, 96, 36)),
-    "grey": ((130, 132, 146), (160, 162, 174)),
-    "black": ((36, 32, 40), (58, 54, 64)),
+# Where the colour of an iris lies in LAB once skin, whites and lines are left out, as `computed_tags` does it: medians
+# over drawn heads in white light. Lights and lashes make them duller and bluer than the paint.
+EYE_POINTS: dict[str, tuple[float, float, float]] = {
+    "blue": (45, 7, -32),
+    "red": (42, 27, 0),
+    "green": (52, -4, -3),
+    "purple": (44, 23, -31),
+    "brown": (50, 13, 0),
+    "yellow": (57, 4, 18),
+    "aqua": (56, -8, -12),
+    "pink": (48, 26, -12),
+    "orange": (45, 16, 10),
 }
 BACKGROUND_SAMPLES: dict[str, tuple[tuple[int, int, int], ...]] = {
     "white": ((255, 255, 255), (246, 246, 246)),
@@ -52,7 +52,7 @@ BACKGROUND_SAMPLES: dict[str, tuple[tuple[int, int, int], ...]] = {
 }
 # Lightness says less about the name of a colour than hue does: light falls differently in each scene.
 LIGHTNESS_WEIGHT = 0.6
-SOFTNESS = 9.0  # LAB steps over which one name fades into the next
+SOFTNESS = 9.0
 
 
 def lab_of(rgb: npt.NDArray[np.uint8] | npt.NDArray[np.float32]) -> FloatArray:
@@ -64,11 +64,17 @@ def lab_of(rgb: npt.NDArray[np.uint8] | npt.NDArray[np.float32]) -> FloatArray:
 class ColourNames:
     """A list of names, each with sample colours; gives every colour its share of each name."""
 
-    def __init__(self, samples: dict[str, tuple[tuple[int, int, int], ...]]) -> None:
-        self.names: tuple[str, ...] = tuple(samples)
-        self._owner = np.repeat(np.arange(len(samples)), [len(tones) for tones in samples.values()])
-        tones = np.array([tone for group in samples.values() for tone in group], np.uint8)
-        self._tones = lab_of(tones) * np.array([LIGHTNESS_WEIGHT, 1, 1], np.float32)
+    def __init__(self, points: dict[str, FloatArray], *, softness: float = SOFTNESS) -> None:
+        """`points`: LAB rows a name; `softness`: LAB steps over which one name fades into the next."""
+        self.names: tuple[str, ...] = tuple(points)
+        self._owner = np.repeat(np.arange(len(points)), [len(rows) for rows in points.values()])
+        self._tones = np.concatenate(list(points.values())) * np.array([LIGHTNESS_WEIGHT, 1, 1], np.float32)
+        self._softness = softness
+
+    @classmethod
+    def of_rgb(cls, samples: dict[str, tuple[tuple[int, int, int], ...]]) -> ColourNames:
+        """From sample colours in sRGB."""
+        return cls({name: lab_of(np.array(tones, np.uint8)) for name, tones in samples.items()})
 
     def shares(self, lab: FloatArray) -> FloatArray:
         """Shares [N, names] of LAB rows [N, 3]; each row sums to 1."""
@@ -76,10 +82,10 @@ class ColourNames:
         squares = ((scaled[:, None, :] - self._tones[None]) ** 2).sum(axis=2)
         nearest = np.stack([squares[:, self._owner == name].min(axis=1) for name in range(len(self.names))], axis=1)
         nearest -= nearest.min(axis=1, keepdims=True)
-        weights = np.exp(-nearest / (2 * SOFTNESS**2))
+        weights = np.exp(-nearest / (2 * self._softness**2))
         return np.asarray(weights / weights.sum(axis=1, keepdims=True), np.float32)
 
 
-HAIR = ColourNames(HAIR_SAMPLES)
-EYES = ColourNames(EYE_SAMPLES)
-BACKGROUNDS = ColourNames(BACKGROUND_SAMPLES)
+HAIR = ColourNames.of_rgb(HAIR_SAMPLES)
+EYES = ColourNames({name: np.array([point], np.float32) for name, point in EYE_POINTS.items()}, softness=7.0)
+BACKGROUNDS = ColourNames.of_rgb(BACKGROUND_SAMPLES)

@@ -7,19 +7,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
 from annotate.algorithms.colour_names import BACKGROUNDS, EYES, HAIR, lab_of
-from annotate.algorithms.face_features import Box, cut_head
+from annotate.algorithms.face_features import Box, cut_head, in_white_light
 
 ByteArray = npt.NDArray[np.uint8]
 FloatArray = npt.NDArray[np.float32]
 
 COMPUTED_VERSION = "computed-tags-1"
 SCORE_MIN = 0.35
+HEAD_PX = 96  # of the head crop that hair and eyes are judged on
 THUMB_SIDE_PX = 192  # pictures are judged as a whole at this longer side
 
 # Danbooru adds these by size alone.
@@ -30,6 +32,8 @@ GREY_CHROMA_MAX = 6.0  # LAB steps; JPEG leaves some colour in grey drawings
 ONE_HUE_SPREAD_MAX = 0.06  # 1 - resultant length of the hues
 PLAIN_DISTANCE_MAX = 7.0  # LAB steps from the border's median that still are the same plain colour
 SKIN_SHARE_NO_HUMANS_MAX = 0.004
+EYES_SHUT_MAX = 0.02  # share of the eye windows with an eye's paint
+IRIS_SHARE = 0.15
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +68,7 @@ def computed_tags(
     colourless = tags.get("monochrome", 0.0)
     tags |= background_tags(lab, [_scaled(face, min(scale, 1.0)) for face in faces])
     for face in faces:
-        for name, score in face_colour_tags(cut_head(picture, face)).items():
+        for name, score in face_colour_tags(cut_head(picture, face, side_px=HEAD_PX)).items():
             tags[name] = max(tags.get(name, 0.0), score * (1.0 - colourless))
     tags |= framing_tags([(face[1] / height, face[3] / height) for face in faces])
     if len(faces) == 1:
@@ -149,15 +153,15 @@ def framing_tags(faces: Sequence[tuple[float, float]]) -> dict[str, float]:
 
 
 def face_colour_tags(head: ByteArray) -> dict[str, float]:
-    """Hair and eye colour of a head crop as `cut_head` gives it (uint8 RGB [64, 64, 3])."""
-    lab = lab_of(head.reshape(-1, 3)).reshape(*head.shape[:2], 3)
-    skin = np.median(_window(lab, 0.5, 0.77, 0.16, 0.05), axis=0)
-    tags: dict[str, float] = {}
+    """Hair and eye colour of a square head crop as `cut_head` gives it (uint8 RGB, 64 pixels or more)."""
+    side = head.shape[0]
+    lab = lab_of(in_white_light(head).reshape(-1, 3)).reshape(side, side, 3)
+    skin = np.median(_window(lab, 0.5, 0.77, 0.14, 0.05), axis=0).astype(np.float32)
     hair = np.concatenate([_window(lab, 0.5, 0.24, 0.20, 0.09), _window(lab, 0.5, 0.42, 0.20, 0.07)])
     hair = _unlike_skin(hair, skin)
     shares = HAIR.shares(hair).mean(axis=0)
-    tags |= {f"{HAIR.names[name]}_hair": float(shares[name]) for name in np.argsort(-shares)[:2]}
-    tags |= _eye_tags(lab, skin, np.median(hair, axis=0).astype(np.float32))
+    best = int(shares.argmax())
+    tags = {f"{HAIR.names[best]}_hair": float(shares[best])} | _eye_tags(lab, skin, np.median(hair, axis=0))
     return {name: score for name, score in tags.items() if score >= SCORE_MIN}
 
 
@@ -167,28 +171,28 @@ def _unlike_skin(pixels: FloatArray, skin: FloatArray) -> FloatArray:
     return kept if len(kept) >= 0.25 * len(pixels) else pixels  # else hair in the colour of skin
 
 
-def _eye_tags(lab: FloatArray, skin: FloatArray, hair: FloatArray) -> dict[str, float]:
-    """Eye colour from the pixels of both eyes that are neither skin nor its shadow, and rather not hair."""
-    eyes = np.concatenate([_window(lab, 0.36, 0.68, 0.09, 0.08), _window(lab, 0.64, 0.68, 0.09, 0.08)])
-    chroma = np.hypot(eyes[:, 1], eyes[:, 2])
+def _eye_tags(lab: FloatArray, skin: FloatArray, hair: npt.NDArray[Any]) -> dict[str, float]:
+    """Eye colour from the pixels of both eyes that are neither skin nor its shadow, nor white, and rather not hair."""
+    eyes = np.concatenate([_window(lab, 0.37, 0.655, 0.085, 0.075), _window(lab, 0.63, 0.655, 0.085, 0.075)])
     flat = np.array([0.5, 1, 1], np.float32)
-    far_from_skin = np.linalg.norm((eyes - skin) * flat, axis=1)
-    far_from_hair = np.linalg.norm((eyes - hair) * flat, axis=1)
-    turned = (_hue(eyes) - _hue(skin[None])[0] + 180.0) % 360.0 - 180.0
-    # Lines and shadows on a face keep the hue of skin; only brown, orange and dark eyes lie there, and these are dark.
-    shadow = (np.abs(turned) < 40.0) & (chroma < 55.0)
-    weight = chroma * (far_from_skin > 16.0) * (eyes[:, 0] > 15.0) * (chroma > 10.0)
-    weight *= np.where(far_from_hair < 14.0, 0.3, 1.0) * np.where(shadow, 0.15, 1.0)
-    share = float((weight > 0.5 * chroma).mean())
-    if weight.sum() <= 0 or (weight > 0).mean() < 0.03:
+    chroma = np.hypot(eyes[:, 1], eyes[:, 2])
+    # The shadow of skin is skin's colour, weaker as it darkens; what deviates from it is paint of the eye.
+    shadow = skin[None, 1:] * np.clip(eyes[:, :1] / max(float(skin[0]), 1.0), 0.3, 1.1)
+    deviation = np.linalg.norm(eyes[:, 1:] - shadow, axis=1)
+    coloured = (chroma > 10) & (eyes[:, 0] > 20)
+    unlike_skin = np.linalg.norm((eyes - skin) * flat, axis=1) > 14
+    weight = np.minimum(deviation, chroma) * (coloured & unlike_skin & (eyes[:, 0] < 88))
+    # Brown and orange eyes have the hue of skin, but are darker than any shadow on a face.
+    weight = np.maximum(weight, 0.6 * chroma * (coloured & (eyes[:, 0] < 0.62 * skin[0])))
+    weight *= np.where(np.linalg.norm((eyes - hair) * flat, axis=1) < 12, 0.25, 1.0)
+    clear = float((weight > 4).mean())
+    if clear < EYES_SHUT_MAX:
         return {}
-    shares = (EYES.shares(eyes) * weight[:, None]).sum(axis=0) / weight.sum()
+    strongest = np.argsort(-weight, kind="stable")[: max(6, round(IRIS_SHARE * len(eyes)))]
+    colour = (eyes[strongest] * weight[strongest, None]).sum(axis=0) / weight[strongest].sum()
+    shares = EYES.shares(colour[None].astype(np.float32))[0]
     best = int(shares.argmax())
-    return {f"{EYES.names[best]}_eyes": float(shares[best]) * (0.6 + 0.4 * min(1.0, share / 0.06))}
-
-
-def _hue(lab: FloatArray) -> FloatArray:
-    return np.asarray(np.degrees(np.arctan2(lab[:, 2], lab[:, 1])), np.float32)
+    return {f"{EYES.names[best]}_eyes": float(shares[best]) * min(1.0, clear / IRIS_SHARE)}
 
 
 def _no_humans(lab: FloatArray) -> float:
