@@ -103,4 +103,4 @@ def evenly(labels: IntArray) -> IntArray:
         own = np.flatnonzero(labels == person)
         take = np.linspace(0, len(own) - 1, min(len(own), FACES_A_PERSON_MAX)).round().astype(np.int64)
         rows.append(own[take])
-    return np.concatenate(rows)
+    return np.concatenate([np.empty(0, np.int64), *rows])

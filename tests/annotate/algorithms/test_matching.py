@@ -62,3 +62,7 @@ def test_a_person_with_very_many_faces_is_learned_from_an_even_part():
 def test_nothing_named_is_refused():
     with pytest.raises(ValueError, match="name at least one"):
         matching.fit(np.zeros((0, 4), np.float32), [])
+
+
+def test_without_named_faces_there_are_no_rows_to_learn_from():
+    assert matching.evenly(np.empty(0, np.int64)).tolist() == []
