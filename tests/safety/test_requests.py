@@ -22,7 +22,7 @@ pytestmark = [pytest.mark.django_db, pytest.mark.postgres]
 ROOT = Path(__file__).resolve().parents[2]
 SOURCES = "\n".join(path.read_text() for app in ("ingest", "annotate", "export") for path in (ROOT / app).rglob("*.py"))
 FIELDS = sorted(
-    set(re.findall(r'(?:GET|POST|values)(?:\.get(?:list)?\(|\[)"([\w.]+)"', SOURCES))
+    set(re.findall(r'(?:GET|POST|values|query)(?:\.get(?:list)?\(|\[)"([\w.]+)"', SOURCES))
     | set(re.findall(r'"([\w.]+)" in request\.POST', SOURCES))
     | {
         "left",
@@ -61,7 +61,7 @@ WRITE = sorted(name for name, (_, post) in IN_COLLECTION.items() if post is not 
 
 
 def test_the_fields_of_the_views_were_found() -> None:
-    assert {"after", "page", "q", "before", "frame", "face", "out", "version", "limit"} <= set(FIELDS)
+    assert {"after", "q", "before", "frame", "face", "out", "version", "limit"} <= set(FIELDS)
     assert {"rename", "drop", "split"} <= set(ACTS)
 
 
