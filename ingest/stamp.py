@@ -10,7 +10,7 @@ from django.db.models import Max, Q
 
 from ingest.models import FINISHED, Collection, Operation, StageRun
 
-KEEP_S = 30  # for writes that this does not see: a restored backup, a second writer that commits late
+KEEP_S = 60  # for writes that this does not see: a restored backup, a second writer that commits late
 Value = TypeVar("Value")
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from typing import Any
 
 from django.db.models import Count, F, Q, QuerySet
@@ -16,7 +15,8 @@ from annotate.actions import characters as actions
 from annotate.actions import faces as face_actions
 from annotate.figures import appearances, face_figures
 from annotate.models import Character, Face, FaceState, NamedBy
-from annotate.views.faces import EPISODE_FIELDS, add_portraits
+from annotate.views.drawing import bars, bases
+from annotate.views.faces import EPISODE_FIELDS, add_places, add_portraits
 from ingest.access import member_view
 from ingest.errors import BadInput
 from ingest.models import Collection, Role
@@ -43,27 +43,12 @@ def characters(request: HttpRequest, collection: Collection) -> HttpResponse:
         person.n = figures.by_character.get(person.pk, 0)  # type: ignore[attr-defined]
         person.person = figures.by_person.get(person.pk, 0)  # type: ignore[attr-defined]
     add_portraits(people)
-    _add_sparks(collection, people, mark)
+    labels = {episode.pk: episode.label for episode in collection.episodes.all()}
+    drawn = bars(appearances(collection, mark), [person.pk for person in people], labels)
+    for person in people:
+        person.spark = drawn[person.pk]  # type: ignore[attr-defined]
     context = {"section": "characters", "people": people, "can_edit": request.role >= Role.REVIEWER}  # type: ignore[attr-defined]
     return render(request, "annotate/characters.html", context)
-
-
-def _add_sparks(collection: Collection, people: Sequence[Character], mark: str) -> None:
-    """`spark`: bars (x, y, width, height of 24, label) of faces by episode, none where there are no faces."""
-    episodes = list(collection.episodes.all())
-    counts = appearances(collection, mark)
-    most = max(counts.values(), default=1)
-    width = 100 / max(1, len(episodes))
-    places = [(e.pk, e.label, round(i * width, 2)) for i, e in enumerate(episodes)]
-    wide = round(max(width - 1, width * 0.7), 2)
-    for person in people:
-        bars = []
-        for pk, label, x in places:
-            n = counts.get((person.pk, pk), 0)
-            if n:
-                high = round(24 * n / most, 1)
-                bars.append((x, round(24 - high, 1), wide, high, f"{label}: {n:,}"))
-        person.spark = bars  # type: ignore[attr-defined]
 
 
 @member_view()
@@ -77,7 +62,7 @@ def character(request: HttpRequest, collection: Collection, character_id: int) -
     rows = _doubtful(named) if doubtful else named.order_by(F("confidence").desc(nulls_first=True), "pk")
     rows = _after(rows, request.GET.get("after", ""), doubtful=doubtful)
     rows = rows.select_related("frame__episode", "named_user").only(*FACE_FIELDS)
-    faces = list(rows[: FACES_A_PAGE + 1])
+    faces = add_places(rows[: FACES_A_PAGE + 1])
     more = len(faces) > FACES_A_PAGE
     del faces[FACES_A_PAGE:]
     for face in faces:
@@ -102,7 +87,7 @@ def character(request: HttpRequest, collection: Collection, character_id: int) -
         "preview": actions.merge_preview(character=person) if into else None,
         "can_edit": request.role >= Role.REVIEWER,  # type: ignore[attr-defined]
     }
-    return render(request, "annotate/character.html", context)
+    return render(request, "annotate/character.html", context | bases(collection))
 
 
 def _doubtful(named: QuerySet[Face]) -> QuerySet[Face]:

@@ -8,9 +8,12 @@ from typing import Any
 from django.db.models import Max
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
+from django.urls import reverse
 
 from annotate.figures import EpisodeFigures, by_episode, stills
 from annotate.models import Face, FaceState
+from annotate.views import drawing
+from annotate.views.drawing import Marks, bases
 from ingest.access import member_view
 from ingest.models import Collection, DropReason, Episode, Frame, FrameState, ImageType, Role, StageRun
 from ingest.pipeline.registry import stages
@@ -38,7 +41,8 @@ def episodes(request: HttpRequest, collection: Collection) -> HttpResponse:
         episode.stills = pictures.get(episode.pk, [])  # type: ignore[attr-defined]
         episode.dots = [(label, latest.get((episode.pk, name), "")) for name, label in names]  # type: ignore[attr-defined]
         episode.running = any(state in ("running", "queued", "waiting") for _, state in episode.dots)  # type: ignore[attr-defined]
-    return render(request, "annotate/episodes.html", {"section": "episodes", "episodes": rows})
+    context = {"section": "episodes", "episodes": rows} | bases(collection)
+    return render(request, "annotate/episodes.html", context)
 
 
 @member_view()
@@ -55,13 +59,20 @@ def episode(request: HttpRequest, collection: Collection, episode_id: int) -> Ht
         length = max(1.0, float(len(frames)))
         for i, f in enumerate(frames):
             f["time_s"], f["end_s"] = float(i), float(i + 1)
+    base = bases(collection)
+    marks = Marks(frames, length, base["frame_base"])
+    strip = _shots(row, frames)
+    frames_url = reverse("frames", args=[collection.pk])
     context: dict[str, Any] = {
         "section": "episodes",
         "episode": row,
-        "shots": _shots(row, frames),
-        "lanes": _lanes(row, frames, length),
-        "kept": [_span(f, length) for f in frames if f["state"] == FrameState.KEPT],
-        "dropped": _dropped(frames, length),
+        "first_still": next((shot["preview"] for shot in strip), ""),
+        "shots": drawing.shots(
+            strip, files=base["files"], frames=reverse("frames", args=[collection.pk]), episode=row.pk
+        ),
+        "lanes": _lanes(row, marks),
+        "kept": marks.draw((f["pk"], "kept") for f in frames if f["state"] == FrameState.KEPT),
+        "dropped": _dropped(frames, marks),
         "kept_count": sum(f["state"] == FrameState.KEPT for f in frames),
         "frame_count": len(frames),
         "skipped": row.skipped_inputs.all()[:100],
@@ -69,17 +80,6 @@ def episode(request: HttpRequest, collection: Collection, episode_id: int) -> Ht
         "can_lead": request.role >= Role.LEAD,  # type: ignore[attr-defined]
     }
     return render(request, "annotate/episode.html", context)
-
-
-def _span(frame: Mapping[str, Any], length: float) -> dict[str, Any]:
-    """A frame's place on the timeline in units of 1000."""
-    return {
-        "pk": frame["pk"],
-        "x": round(1000 * frame["time_s"] / length, 2),
-        "w": round(max(1.2, 1000 * (frame["end_s"] - frame["time_s"]) / length), 2),
-        "time": frame["time_s"],
-        "preview": frame["preview"],
-    }
 
 
 def _shots(row: Episode, frames: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
@@ -100,29 +100,30 @@ def _shots(row: Episode, frames: Sequence[Mapping[str, Any]]) -> list[dict[str, 
     ]
 
 
-def _lanes(row: Episode, frames: Sequence[Mapping[str, Any]], length: float) -> list[dict[str, Any]]:
+def _lanes(row: Episode, marks: Marks) -> list[dict[str, Any]]:
     """A lane a character (the most present first), then one for faces without a name."""
-    spans = {f["pk"]: _span(f, length) for f in frames}
-    lanes: dict[tuple[int, str], list[dict[str, Any]]] = {}
+    lanes: dict[tuple[int, str], list[tuple[int, str]]] = {}
     faces = Face.objects.filter(frame__episode=row, state=FaceState.FACE).order_by("frame__index")
     for frame_id, character, name, by in faces.values_list("frame_id", "character_id", "character__name", "named_by"):
         kind = "unnamed" if character is None else ("person" if by == "person" else "model")
-        lanes.setdefault((character or 0, name or ""), []).append(spans[frame_id] | {"kind": kind})
+        lanes.setdefault((character or 0, name or ""), []).append((frame_id, kind))
     ordered = sorted(lanes.items(), key=lambda item: (item[0][0] == 0, -len(item[1]), item[0][1]))[:LANES_SHOWN]
-    return [{"character": key[0], "name": key[1], "marks": marks, "count": len(marks)} for key, marks in ordered]
+    return [
+        {"character": key[0], "name": key[1], "marks": marks.draw(found), "count": len(found)} for key, found in ordered
+    ]
 
 
-def _dropped(frames: Sequence[Mapping[str, Any]], length: float) -> list[dict[str, Any]]:
-    reasons: dict[str, list[dict[str, Any]]] = {}
+def _dropped(frames: Sequence[Mapping[str, Any]], marks: Marks) -> list[dict[str, Any]]:
+    reasons: dict[str, list[int]] = {}
     for f in frames:
         if f["state"] == FrameState.DROPPED:
-            reasons.setdefault(f["reason"], []).append(_span(f, length))
+            reasons.setdefault(f["reason"], []).append(f["pk"])
     return [
         {
             "reason": reason,
             "label": DropReason(reason).label if reason in DropReason.values else reason,
-            "marks": marks,
-            "count": len(marks),
+            "marks": marks.draw_thin(keys),
+            "count": len(keys),
         }
-        for reason, marks in sorted(reasons.items(), key=lambda item: -len(item[1]))
+        for reason, keys in sorted(reasons.items(), key=lambda item: -len(item[1]))
     ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from django.db import transaction
@@ -18,15 +18,18 @@ from annotate.actions import characters, clusters
 from annotate.actions import faces as face_actions
 from annotate.figures import CLUSTER_MIN, face_figures, portraits, waiting_clusters, waiting_clusters_count
 from annotate.models import Character, Face, FaceCluster
+from annotate.views import drawing
+from annotate.views.drawing import bases
 from ingest.access import member_view
 from ingest.errors import BadInput
 from ingest.models import Collection, Role
 from ingest.stamp import stamp
+from ingest.templatetags.humane import timecode
 from ingest.views.answers import errors_in_words, is_partial, said, toast
 from ingest.views.params import whole, wholes
 
 CLUSTERS_A_PAGE = 12
-CROPS_A_ROW = 48
+CROPS_A_ROW = 32
 LOOSE_MAX = 60
 CAST_MAX = 12
 # What a crop shows: no descriptors, no embeddings.
@@ -43,7 +46,8 @@ def faces(request: HttpRequest, collection: Collection) -> HttpResponse:
     page = list(rows[: CLUSTERS_A_PAGE + 1])
     more = len(page) > CLUSTERS_A_PAGE
     page = page[:CLUSTERS_A_PAGE]
-    _add_crops(page)
+    can_edit = request.role >= Role.REVIEWER  # type: ignore[attr-defined]
+    _add_crops(collection, page, can_edit=can_edit)
     alone = Q(cluster__isnull=True) | Q(cluster__size__lt=CLUSTER_MIN)
     loose = Face.objects.filter(alone, collection=collection).unnamed().select_related("frame__episode")
     loose = loose.only(*FACE_FIELDS)
@@ -51,12 +55,12 @@ def faces(request: HttpRequest, collection: Collection) -> HttpResponse:
         "section": "faces",
         "clusters": page,
         "next": f"{page[-1].purity!r}:{page[-1].number}" if more else "",
-        "loose": [] if more else list(loose.order_by("-score", "pk")[:LOOSE_MAX]),
+        "loose": [] if more else add_places(loose.order_by("-score", "pk")[:LOOSE_MAX]),
         "cast": cast(collection, mark),
         "episodes": list(collection.episodes.all()),
-        "can_edit": request.role >= Role.REVIEWER,  # type: ignore[attr-defined]
+        "can_edit": can_edit,
     }
-    return render(request, "annotate/faces.html", context | _summary(collection, mark))
+    return render(request, "annotate/faces.html", context | bases(collection) | _summary(collection, mark))
 
 
 def _summary(collection: Collection, mark: str) -> dict[str, Any]:
@@ -76,23 +80,36 @@ def _after(rows: Any, mark: str) -> Any:
     return rows.filter(Q(purity__lt=at) | Q(purity=at, number__gt=n), purity__lte=at)
 
 
-def _add_crops(page: list[FaceCluster]) -> None:
-    """`crops` (the first of the faces that wait) and `waiting` for each row: three queries."""
+def _add_crops(collection: Collection, page: list[FaceCluster], *, can_edit: bool) -> None:
+    """`crops` (the first of the faces that wait, drawn) and `waiting` for each row: four queries."""
     ids = [cluster.pk for cluster in page]
     rows = Face.objects.filter(cluster_id__in=ids).unnamed().order_by()
     counts = dict(rows.values_list("cluster").annotate(n=Count("pk")))
     rank = Window(RowNumber(), partition_by=F("cluster_id"), order_by=[F("score").desc(), F("pk").asc()])
     # Keys alone come out of the index; whole rows are read for what is shown.
     best = list(rows.annotate(rank=rank).filter(rank__lte=CROPS_A_ROW).values_list("pk", flat=True))
-    shown = Face.objects.filter(pk__in=best).select_related("frame__episode").only(*FACE_FIELDS)
-    crops: dict[int | None, list[Face]] = {}
-    for face in shown.order_by("-score", "pk"):
-        crops.setdefault(face.cluster_id, []).append(face)
+    labels = {episode.pk: episode.label for episode in collection.episodes.all()}
+    crops: dict[int | None, list[dict[str, Any]]] = {}
+    fields = ("pk", "cluster_id", "frame_id", "crop", "score", "frame__time_s", "frame__episode_id")
+    for face in Face.objects.filter(pk__in=best).order_by("-score", "pk").values(*fields):
+        face["place"] = f"{labels.get(face['frame__episode_id'], '')} {timecode(face['frame__time_s'])}"
+        crops.setdefault(face["cluster_id"], []).append(face)
+    places = bases(collection)
     for cluster in page:
-        cluster.crops = crops.get(cluster.pk, [])  # type: ignore[attr-defined]
+        own = crops.get(cluster.pk, [])
+        purity = round(100 * cluster.purity)
         cluster.waiting = counts.get(cluster.pk, 0)  # type: ignore[attr-defined]
-        cluster.hidden = cluster.waiting - len(cluster.crops)  # type: ignore[attr-defined]
-        cluster.purity_percent = round(100 * cluster.purity)  # type: ignore[attr-defined]
+        cluster.hidden = cluster.waiting - len(own)  # type: ignore[attr-defined]
+        cluster.purity_percent = purity  # type: ignore[attr-defined]
+        cluster.crops = drawing.crops(own, places=places, strength=purity, can_edit=can_edit)  # type: ignore[attr-defined]
+
+
+def add_places(faces: Iterable[Face]) -> list[Face]:
+    """The faces, each with the words of where it is as `place`; with `frame__episode` selected."""
+    found = list(faces)
+    for face in found:
+        face.place = f"{face.frame.episode.label} {timecode(face.frame.time_s)}"  # type: ignore[attr-defined]
+    return found
 
 
 def cast(collection: Collection, mark: str) -> Sequence[Character]:
@@ -140,7 +157,7 @@ def cluster_change(request: HttpRequest, collection: Collection, cluster_id: int
         return said(request, text, to=reverse("faces", args=[collection.pk]), undo=True)
     mark = stamp(collection)
     left = list(FaceCluster.objects.filter(pk=cluster.pk).select_related("guess"))
-    _add_crops(left)
+    _add_crops(collection, left, can_edit=True)
     context = {
         "cluster": left[0] if left and left[0].waiting and act != "name" else None,  # type: ignore[attr-defined]
         "gone": cluster,
@@ -149,7 +166,8 @@ def cluster_change(request: HttpRequest, collection: Collection, cluster_id: int
         "can_edit": True,
         "cast": cast(collection, mark),
         "oob": True,  # the cast beside the rows and the figures above change with every name
-    } | _summary(collection, mark)
+    }
+    context |= bases(collection) | _summary(collection, mark)
     return toast(render(request, "annotate/faces.html#row", context), text, undo=True)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import Any
 from urllib.parse import urlencode
 
@@ -15,11 +16,14 @@ from annotate import search
 from annotate.actions import tags as tag_actions
 from annotate.algorithms.query import QueryError, Term, parse, with_term, without
 from annotate.models import Character, Face, FaceState
+from annotate.views.drawing import bases
 from ingest.access import member_view
 from ingest.actions import frames as frame_actions
 from ingest.errors import BadInput
 from ingest.models import Collection, DropReason, Frame, Role
 from ingest.restoring import write_full_pictures
+from ingest.stamp import kept, stamp
+from ingest.templatetags.humane import timecode
 from ingest.views.answers import errors_in_words, is_partial, said, toast
 from ingest.views.params import wholes
 
@@ -51,10 +55,10 @@ def frames(request: HttpRequest, collection: Collection) -> HttpResponse:
         "query": query,
         "frames": page,
         "next": f"{page[-1].episode_id}.{page[-1].index}" if more else "",
-    }
+    } | bases(collection)
     if is_partial(request) and request.GET.get("after"):
         return render(request, "annotate/frames.html#items", context)
-    total = 0 if problem else rows.order_by().values("pk")[: COUNT_MAX + 1].count()
+    total = 0 if problem else _count(collection, rows, terms)
     context |= {
         "problem": problem,
         "total": total,
@@ -65,6 +69,12 @@ def frames(request: HttpRequest, collection: Collection) -> HttpResponse:
         "filters": _filters(collection, terms),
     }
     return render(request, "annotate/frames.html", context)
+
+
+def _count(collection: Collection, rows: QuerySet[Frame], terms: list[Term]) -> int:
+    """How many frames there are, one more than COUNT_MAX at most; kept until somebody changes something."""
+    name = hashlib.sha256(" ".join(map(str, terms)).encode()).hexdigest()
+    return kept(f"frames:{name}", stamp(collection), lambda: rows.order_by().values("pk")[: COUNT_MAX + 1].count())
 
 
 def _add_labels(page: list[Frame]) -> None:
@@ -85,6 +95,7 @@ def _add_labels(page: list[Frame]) -> None:
         frame.names = sorted(set(names.get(frame.pk, [])))  # type: ignore[attr-defined]
         frame.unnamed = unnamed.get(frame.pk, 0)  # type: ignore[attr-defined]
         frame.copies_count = copies.get(frame.pk, 0)  # type: ignore[attr-defined]
+        frame.place = f"{frame.episode.label} {timecode(frame.time_s)}"  # type: ignore[attr-defined]
 
 
 def _filters(collection: Collection, terms: list[Term]) -> list[dict[str, Any]]:
@@ -146,7 +157,7 @@ def change(request: HttpRequest, collection: Collection) -> HttpResponse:
     if is_partial(request) and not request.POST.get("all"):
         page = list(Frame.objects.filter(pk__in=[frame.pk for frame in chosen]).select_related("episode").only(*TILE))
         _add_labels(page)
-        tiles = render(request, "annotate/frames.html#swapped", {"frames": page, "collection": collection})
+        tiles = render(request, "annotate/frames.html#swapped", {"frames": page} | bases(collection))
         return toast(tiles, done.summary, undo=True)
     if is_partial(request):
         response = HttpResponse(status=204)

@@ -13,12 +13,12 @@ from django.shortcuts import render
 from django.urls import NoReverseMatch, reverse
 from django.views.decorators.http import require_safe
 
-from annotate.figures import by_episode, face_figures
+from annotate.figures import face_figures
 from annotate.models import Character, Face, FaceState, NamedBy
 from annotate.views.faces import cast
 from export.models import ExportJob
 from ingest.access import member_view
-from ingest.models import FINISHED, Collection, Episode, FrameState, Operation, Role, RunState
+from ingest.models import FINISHED, Collection, Episode, Frame, FrameState, Operation, Role, RunState
 from ingest.pipeline import progress
 from ingest.stamp import kept, stamp
 
@@ -52,7 +52,7 @@ def overview(request: HttpRequest, collection: Collection) -> HttpResponse:
         "section": "overview",
         "counts": counts,
         "funnel": _funnel(collection, counts, job),
-        "cast": _cast(collection, mark),
+        "cast": kept("cast", mark, lambda: _cast(collection, mark)),
         "cast_size": counts["characters"],
         "next": _next(collection, counts, job, lead=request.role >= Role.LEAD),  # type: ignore[attr-defined]
         "runs": runs,
@@ -66,15 +66,18 @@ def overview(request: HttpRequest, collection: Collection) -> HttpResponse:
 
 def _counts(collection: Collection, mark: str) -> dict[str, int]:
     """All figures of the page; kept until a person or a run writes something."""
-    return kept("overview", mark, lambda: _counted(collection, mark))
+    return kept("overview", mark, lambda: _counted(collection))
 
 
-def _counted(collection: Collection, mark: str) -> dict[str, int]:
+def _counted(collection: Collection) -> dict[str, int]:
     episodes = Episode.objects.filter(collection=collection).aggregate(
         episodes=Count("pk"), decoded=Sum("decoded"), unread=Count("pk", filter=Q(extracted_at__isnull=True))
     )
-    figures = by_episode(collection, mark).values()
-    frames = {name: sum(getattr(row, name) for row in figures) for name in ("distinct", "kept", "with_faces")}
+    frames = Frame.objects.filter(collection=collection).aggregate(
+        distinct=Count("pk"),
+        kept=Count("pk", filter=Q(state=FrameState.KEPT)),
+        with_faces=Count("pk", filter=Q(state=FrameState.KEPT, face_count__gte=1)),
+    )
     on_kept = Face.objects.filter(collection=collection, frame__state=FrameState.KEPT)
     faces = on_kept.exclude(state=FaceState.NOT_A_FACE).aggregate(
         faces=Count("pk"),

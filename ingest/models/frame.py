@@ -100,6 +100,8 @@ class Frame(models.Model):
         indexes = (
             # the frames page: a collection's kept frames, page after page
             models.Index(fields=("collection", "state", "episode", "index"), name="frame_page"),
+            # counts of what a filter leaves, without a look at the rows
+            models.Index(fields=("collection", "state", "id"), name="frame_keys"),
             # frames by reason, in page order
             models.Index(fields=("collection", "state", "reason", "episode", "index"), name="frame_reasons"),
             # filter by number of faces, in page order; and all counts by episode without a look at the rows

@@ -22,30 +22,38 @@ from ingest.views.answers import errors_in_words, said
 from ingest.views.params import wholes
 
 PAGE = 30
+OPEN_ROWS_MAX = 4  # a stage over more episodes shows its rows one stage at a time
 
 
 @member_view()
 def runs(request: HttpRequest, collection: Collection) -> HttpResponse:
     """The list of runs, newest first, with a bar each."""
     rows = list(collection.runs.select_related("created_by")[:PAGE])
-    entries = [
-        {"run": row, "lanes": (run_lanes := progress.lanes(row)), "percent": progress.percent(run_lanes)}
-        for row in rows
-    ]
+    found = progress.summaries(rows)
+    entries = [{"run": row, "lanes": found[row.pk], "percent": progress.percent(found[row.pk])} for row in rows]
     return render(request, "ingest/runs.html", {"section": "runs", "entries": entries})
 
 
 @member_view()
 def run(request: HttpRequest, collection: Collection, run_id: int) -> HttpResponse:
-    """One run: a lane a stage, log, skipped inputs. htmx polls the lanes until the run has ended."""
+    """One run: a lane a stage, log, skipped inputs. htmx polls the lanes until the run has ended.
+
+    `?lane=` shows the rows of a stage over many episodes.
+    """
     row = get_object_or_404(collection.runs.select_related("created_by"), pk=run_id)
     run_lanes = progress.lanes(row)
+    opened = [lane for lane in run_lanes if lane.name == request.GET.get("lane") or len(lane.rows) <= OPEN_ROWS_MAX]
+    logs = dict(row.stages.filter(stage__in=[lane.name for lane in opened]).values_list("pk", "log"))
     episodes = {stage.episode_id for lane in run_lanes for stage in lane.rows if stage.episode_id}
     context = {
         "section": "runs",
         "run": row,
-        "lanes": run_lanes,
+        "lanes": [
+            {"lane": lane, "rows": [(stage, logs.get(stage.pk, "")) for stage in lane.rows] if lane in opened else None}
+            for lane in run_lanes
+        ],
         "percent": progress.percent(run_lanes),
+        "lane_shown": request.GET.get("lane", ""),
         "skipped": collection.skipped_inputs.filter(episode_id__in=episodes).select_related("episode")[:200],
         "waits_for_worker": _waits(row),
     }
