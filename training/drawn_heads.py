@@ -213,10 +213,10 @@ def draw_head(rng: np.random.Generator, unit: float) -> DrawnHead:
     line = _darker(hair, 0.4) if rng.random() < 0.5 else (40.0, 30.0, 35.0)
     pen = _Pen(size, unit * scale, line, int(max(0, round(unit * scale * rng.uniform(0.0, 0.028)))))
     pick = rng.random()
-    turn = 0.0 if pick < 0.12 else rng.uniform(0, 0.75) if pick < 0.45 else rng.uniform(0.8, 1.0)
+    turn = 0.0 if pick < 0.1 else rng.uniform(0.2, 0.75) if pick < 0.42 else rng.uniform(0.78, 1.0)
     behind = rng.random() < 1 / 12
     length = float(rng.choice([0.5, 0.75, 1.2, 2.0]))
-    back = -0.14 * turn
+    back = -turn * rng.uniform(0.14, 0.45)
     if length > 0.9:
         _long_hair(pen, rng, back, length, hair)
     _body(pen, rng, skin)
@@ -270,8 +270,8 @@ def _smooth_outline(points: NDArray[np.float64], rng: np.random.Generator) -> ND
 
 
 def _long_hair(pen: _Pen, rng: np.random.Generator, back: float, length: float, hair: Colour) -> None:
-    wide = rng.uniform(0.6, 0.78)
-    crown = _ellipse(back, -0.15, wide, rng.uniform(0.58, 0.75), 180, 360)
+    wide = rng.uniform(0.6, 1.0)
+    crown = _ellipse(back, -0.15, wide, rng.uniform(0.58, 1.1), 180, 360)
     ends = np.array([(back + wide * rng.uniform(0.8, 1.3), length), (back - wide * rng.uniform(0.8, 1.3), length)])
     pen.shape(np.vstack([crown, ends]), hair)
 

@@ -84,7 +84,7 @@ def mine(net: FaceNet, material: Material, *, pictures: int, seed: int, most: in
     alarms = 0
     for _ in range(pictures):
         picture = material.ground(rng, 384)
-        found = find(net, picture, threshold=0.15)
+        found = find(net, picture, threshold=0.24)
         for left, top, right, bottom in found.boxes[:6].tolist():
             side = max(right - left, bottom - top)
             scale = min(1.0, float(rng.uniform(SIDES[0], SIDES[1])) / side)

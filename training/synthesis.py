@@ -297,7 +297,7 @@ def canvas(
             _add_decoy(rng, made, material, x, y, side)
         elif any(b > y and abs(a - x) < 2.2 * side for a, b, _ in made.centres):
             continue  # its body would cover a labelled face
-        elif material.faces and rng.random() < 0.7:
+        elif material.faces and rng.random() < 0.62:
             _add_crop(rng, made, material, x, y, side)
         else:
             _add_head(rng, made, x, y, side)

@@ -83,7 +83,7 @@ def decode(
 
 def merge(
     parts: list[tuple[Level, NDArray[np.float32], NDArray[np.float32]]], width: int, height: int, *, least: float = 0.0,
-    most: int = 300,
+    most: int = 100,
 ) -> Found:  # fmt: skip
     """One list from the levels' boxes and scores: back to picture pixels, suppressed, cut to the picture.
 
@@ -137,15 +137,16 @@ def _cut(picture: Picture, x: float, y: float, span: float) -> Picture:
 
 
 def confirm(found: Found, heat: NDArray[np.float32], *, threshold: float) -> Found:
-    """The finds whose mean score over the first and all second looks reaches the threshold, best first.
+    """The finds whose score, half the first one and half the mean of the second looks, reaches the threshold.
 
     `heat` [n * len(LOOKS), h, w] belongs to `looks`; a look's score is the highest within two cells of its middle.
+    Best first. Halves rather than equal parts: more faces at as few alarms on the validation pictures.
     """
     if not len(found.boxes):
         return found
     rows, columns = heat.shape[1] // 2, heat.shape[2] // 2
     middle = heat[:, rows - 2 : rows + 2, columns - 2 : columns + 2].max(axis=(1, 2)).reshape(-1, len(LOOKS))
-    score = ((found.scores + middle.sum(axis=1)) / (1 + len(LOOKS))).astype(np.float32)
+    score = ((found.scores + middle.mean(axis=1)) / 2).astype(np.float32)
     order = np.argsort(-score, kind="stable")
     order = order[score[order] >= threshold]
     return Found(found.boxes[order], score[order])

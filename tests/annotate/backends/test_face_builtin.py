@@ -196,12 +196,12 @@ def test_a_look_over_the_border_repeats_it() -> None:
     assert (squares == 70).all()
 
 
-def test_the_mean_of_all_looks_must_reach_the_threshold() -> None:
+def test_the_first_and_the_second_looks_count_half_each() -> None:
     found = Found(np.array([[0, 0, 9, 9], [20, 0, 29, 9]], np.float32), np.array([0.9, 0.5], np.float32))
     heat = np.zeros((6, 12, 12), np.float32)
     heat[0, 5, 5], heat[1, 4, 7], heat[2, 3, 5] = 0.3, 0.4, 1.0  # the last lies outside the middle
     heat[3:, 6, 6] = 0.7
-    kept = confirm(found, heat, threshold=0.4)
+    kept = confirm(found, heat, threshold=0.5)
     assert kept.boxes.tolist() == [[20, 0, 29, 9], [0, 0, 9, 9]]
-    assert np.allclose(kept.scores, [(0.5 + 3 * 0.7) / 4, (0.9 + 0.3 + 0.4) / 4])
-    assert confirm(found, heat, threshold=0.45).boxes.tolist() == [[20, 0, 29, 9]]
+    assert np.allclose(kept.scores, [(0.5 + 0.7) / 2, (0.9 + 0.7 / 3) / 2])
+    assert confirm(found, heat, threshold=0.58).boxes.tolist() == [[20, 0, 29, 9]]
