@@ -15,8 +15,8 @@ FloatArray = npt.NDArray[np.float32]
 IntArray = npt.NDArray[np.int64]
 
 UNKNOWN = -1
-# Added to each variance within a person. Descriptions have unit length a region, so their variances are 1e-4 to 1e-2.
-RIDGE = 0.02
+# Added to each variance within a person; half of what the metric of the embedder leaves of the noise of drawn people.
+RIDGE = 0.005
 # Discriminant scores differ by some tens between people; this softens them into shares.
 TEMPERATURE = 4.0
 # Nearness (0 the average face, 1 the middle of the person) at which a face is as likely a stranger as the person.
