@@ -67,6 +67,10 @@ class WdTagger:
             if not path.is_file():
                 raise BadInput(f"{path} is missing. A WD tagger needs {MODEL_FILE} and {TAGS_FILE} in one folder.")
         self.rows = read_table(table)
+        self._places = {
+            category: np.array([at for at, row in enumerate(self.rows) if row.category == category], np.int64)
+            for category in CATEGORY_NAMES
+        }
         self._opened = onnx_session.open_session(model, threads=threads, gpu=gpu)
         self.side = _side(self._opened.session, model)
         self._batch = _batch(self._opened)
@@ -112,13 +116,17 @@ class WdTagger:
     def _tagged(self, scores: NDArray[np.float32]) -> Tagged:
         found: list[Tag] = []
         for category, threshold in ((GENERAL, self.general), (CHARACTER, self.character)):
-            own = {row.name: float(score) for row, score in zip(self.rows, scores) if row.category == category}
-            if self.use_mcut and own:
-                threshold = mcut(list(own.values()))
+            places = self._places[category]
+            own = scores[places]
+            if self.use_mcut and len(places):
+                threshold = mcut(own)
                 threshold = max(CHARACTER_MCUT_MIN, threshold) if category == CHARACTER else threshold
-            found += [Tag(name, CATEGORY_NAMES[category], score) for name, score in above(own, threshold).items()]
-        ratings = [(float(score), row.name) for row, score in zip(self.rows, scores) if row.category == RATING]
-        return Tagged(tuple(found), max(ratings)[1] if ratings else "")
+            # Few of thousands pass: only these become Python objects.
+            passed = {self.rows[place].name: float(scores[place]) for place in places[own > threshold]}
+            found += [Tag(name, CATEGORY_NAMES[category], score) for name, score in above(passed, threshold).items()]
+        ratings = self._places[RATING]
+        rating = self.rows[ratings[int(scores[ratings].argmax())]].name if len(ratings) else ""
+        return Tagged(tuple(found), rating)
 
 
 def prepare(picture: Picture, side: int) -> NDArray[np.float32]:
