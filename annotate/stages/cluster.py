@@ -6,7 +6,7 @@ What people did to clusters stays: members are never moved, and a face that was 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 import numpy as np
@@ -27,7 +27,10 @@ WRITE = 500  # faces an UPDATE
 class ClusterParams:
     """`merge_distance`: larger makes fewer and less pure clusters."""
 
-    merge_distance: float = clustering.MERGE_DISTANCE
+    merge_distance: float = field(
+        default=clustering.MERGE_DISTANCE,
+        metadata={"label": "Merge distance", "help": "0.1 to 3: larger makes fewer and less pure clusters"},
+    )
 
     def __post_init__(self) -> None:
         if not 0.1 <= self.merge_distance <= 3.0:
@@ -47,6 +50,7 @@ class Cluster(Stage[list[int], Result]):
 
     name: ClassVar[str] = "cluster"
     label: ClassVar[str] = "Group faces"
+    about: ClassVar[str] = "Puts faces that look alike together, over the whole collection."
     queue: ClassVar[str] = "cpu"
     per_episode: ClassVar[bool] = False
     params_type: ClassVar[type] = ClusterParams

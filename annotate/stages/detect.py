@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 import numpy as np
@@ -30,9 +30,14 @@ SEEN_BY = "faces_by"  # in Frame.measures: the model version that looked last; a
 class DetectParams:
     """`threshold` None takes the model's own; boxes longer than `ratio_max` to one are no faces."""
 
-    model: str = DEFAULT
-    threshold: float | None = None
-    ratio_max: float = 2.0
+    model: str = field(
+        default=DEFAULT, metadata={"label": "Model", "help": "builtin, or a file in KOMA_MODELS_DIR by its name"}
+    )
+    threshold: float | None = field(
+        default=None,
+        metadata={"type": float, "label": "Threshold", "help": "0 to 1: higher finds fewer; empty: the model's own"},
+    )
+    ratio_max: float = field(default=2.0, metadata={"label": "Longest side ratio", "help": "longer boxes are no faces"})
 
     def __post_init__(self) -> None:
         if self.threshold is not None and not 0 < self.threshold < 1:
@@ -64,6 +69,7 @@ class Detect(Stage[list[Frame], Result]):
 
     name: ClassVar[str] = "detect"
     label: ClassVar[str] = "Find faces"
+    about: ClassVar[str] = "Looks for faces in kept frames. Boxes that people drew or denied stay."
     queue: ClassVar[str] = "gpu"
     params_type: ClassVar[type] = DetectParams
 

@@ -33,6 +33,7 @@ class Embed(Stage[list[Face], Result]):
 
     name: ClassVar[str] = "embed"
     label: ClassVar[str] = "Describe faces"
+    about: ClassVar[str] = "Describes each head by numbers, for grouping and naming."
     queue: ClassVar[str] = "cpu"
     params_type: ClassVar[type] = NoParams
 

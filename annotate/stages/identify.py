@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 import numpy as np
@@ -26,7 +26,10 @@ DIGITS = 3  # of a stored confidence: less than this is noise, and must not make
 class IdentifyParams:
     """`confidence_min`: below it a face stays unknown."""
 
-    confidence_min: float = identity.CONFIDENCE_MIN
+    confidence_min: float = field(
+        default=identity.CONFIDENCE_MIN,
+        metadata={"label": "Least confidence", "help": "0 to 1: below it a face stays unknown"},
+    )
 
     def __post_init__(self) -> None:
         if not 0 < self.confidence_min < 1:
@@ -57,6 +60,7 @@ class Identify(Stage[None, Result]):
 
     name: ClassVar[str] = "identify"
     label: ClassVar[str] = "Name faces"
+    about: ClassVar[str] = "Names faces from those that people named; unknown is an answer."
     queue: ClassVar[str] = "cpu"
     per_episode: ClassVar[bool] = False
     params_type: ClassVar[type] = IdentifyParams

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 import numpy as np
@@ -35,10 +35,22 @@ NO_TAGGER = "none"
 class TagParams:
     """`tagger`: a folder below the models folder, "" for the first one installed, "none" for computed tags only."""
 
-    tagger: str = ""
-    general_threshold: float = GENERAL_THRESHOLD
-    character_threshold: float = CHARACTER_THRESHOLD
-    mcut: bool = False
+    tagger: str = field(
+        default="",
+        metadata={
+            "label": "WD tagger",
+            "help": "a folder in KOMA_MODELS_DIR; empty: the first; none: computed tags only",
+        },
+    )
+    general_threshold: float = field(
+        default=GENERAL_THRESHOLD, metadata={"label": "Threshold of tags", "help": "0 to 1, for the WD tagger"}
+    )
+    character_threshold: float = field(
+        default=CHARACTER_THRESHOLD, metadata={"label": "Threshold of character tags", "help": "0 to 1"}
+    )
+    mcut: bool = field(
+        default=False, metadata={"label": "Own threshold each picture", "help": "MCut: at the widest gap of its scores"}
+    )
 
     def __post_init__(self) -> None:
         for name in ("general_threshold", "character_threshold"):
@@ -69,6 +81,7 @@ class TagFrames(Stage[list[Frame], Result]):
 
     name: ClassVar[str] = "tag"
     label: ClassVar[str] = "Tag"
+    about: ClassVar[str] = "Tags kept frames from pixels and faces, and with an installed WD tagger."
     queue: ClassVar[str] = "gpu"
     params_type: ClassVar[type] = TagParams
 

@@ -59,6 +59,7 @@ class Stage(ABC, Generic[Batch, Result]):
 
     name: ClassVar[str]
     label: ClassVar[str]
+    about: ClassVar[str] = ""  # what it does, in words for the page that starts a run
     queue: ClassVar[str]  # cpu, gpu, io
     per_episode: ClassVar[bool] = True  # False: one StageRun over the whole collection
     params_type: ClassVar[type] = NoParams

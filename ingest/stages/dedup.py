@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from django.db.models import Q, QuerySet
@@ -23,8 +23,13 @@ READ = 5_000
 class DedupChoices:
     """`threshold`: the cosine from which pictures count as similar. `across_episodes`: whether openings go but once."""
 
-    threshold: float = DEFAULT_THRESHOLD
-    across_episodes: bool = True
+    threshold: float = field(
+        default=DEFAULT_THRESHOLD,
+        metadata={"label": "Similar from", "help": "0.5 to 1: lower drops more; nothing is decoded again"},
+    )
+    across_episodes: bool = field(
+        default=True, metadata={"label": "Compare all episodes", "help": "openings, endings and recaps stay once"}
+    )
 
     def __post_init__(self) -> None:
         if not 0.5 <= self.threshold <= 1.0:
@@ -61,6 +66,7 @@ class Dedup(Stage[list[Verdict], list[Verdict]]):
 
     name = "dedup"
     label = "Similar frames"
+    about = "Keeps the best of each group of similar frames, over the whole collection."
     queue = "cpu"
     per_episode = False
     params_type = DedupChoices

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from django.utils import timezone
@@ -19,6 +19,7 @@ from ingest.imaging.store import StoreFull
 from ingest.models import Episode, Frame, RunState, Shot, SourceKind, StageRun
 from ingest.pipeline.contract import Context, Stage
 from ingest.restoring import source_path, store
+from ingest.stages.choices import PICTURE_FORMAT, PICTURE_QUALITY
 
 BATCH = 16
 BATCH_S = 2.0
@@ -44,12 +45,26 @@ PICTURE_FIELDS = (
 class ExtractChoices:
     """What a person chooses for a run; see docs/decisions.md for the default picture format."""
 
-    mode: str = "drawings"
-    every_s: float = 0.5
-    trim_bars: bool = False
-    use_gpu: bool = False
-    picture_format: str = PictureFormat.name
-    picture_quality: int = PictureFormat.quality
+    mode: str = field(
+        default="drawings",
+        metadata={
+            "label": "Which frames",
+            "choices": (
+                ("drawings", "every distinct drawing"),
+                ("mpdecimate", "all that ffmpeg's mpdecimate lets through"),
+                ("keyframes", "key frames of the video"),
+                ("interval", "one an interval"),
+            ),
+            "help": "distinct drawings lose nothing; key frames are the quickest",
+        },
+    )
+    every_s: float = field(default=0.5, metadata={"label": "Interval in seconds", "help": "for one an interval"})
+    trim_bars: bool = field(default=False, metadata={"label": "Trim letterbox bars"})
+    use_gpu: bool = field(
+        default=False, metadata={"label": "Decode on the graphics card", "help": "NVDEC; else the log says why not"}
+    )
+    picture_format: str = field(default=PictureFormat.name, metadata=PICTURE_FORMAT)
+    picture_quality: int = field(default=PictureFormat.quality, metadata=PICTURE_QUALITY)
 
     def __post_init__(self) -> None:
         self.extraction()
@@ -87,6 +102,7 @@ class Extract(Stage[Batch, Written]):
 
     name = "extract"
     label = "Frames"
+    about = "Decodes each video once and takes its frames, cuts and descriptors."
     queue = "cpu"
     params_type = ExtractChoices
 

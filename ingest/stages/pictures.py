@@ -22,6 +22,7 @@ class Pictures(Stage[list[Frame], list[Decoded]]):
 
     name = "pictures"
     label = "Full pictures"
+    about = "Writes the full pictures that kept frames lack, deletes those of dropped ones."
     queue = "io"
 
     def applies(self) -> bool:

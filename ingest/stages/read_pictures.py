@@ -24,6 +24,7 @@ from ingest.imaging.store import StoreFull
 from ingest.models import Episode, Frame, SkippedInput, SourceKind
 from ingest.pipeline.contract import Context, Stage
 from ingest.restoring import source_path, store
+from ingest.stages.choices import PICTURE_FORMAT, PICTURE_QUALITY
 
 BATCH = 16
 BATCH_BYTES = 48 * 2**20  # of files: larger ones come alone
@@ -35,8 +36,8 @@ NAME_CHARS_MAX = 400  # of Frame.name
 class PictureChoices:
     """What a person chooses for a run."""
 
-    picture_format: str = PictureFormat.name
-    picture_quality: int = PictureFormat.quality
+    picture_format: str = field(default=PictureFormat.name, metadata=PICTURE_FORMAT)
+    picture_quality: int = field(default=PictureFormat.quality, metadata=PICTURE_QUALITY)
 
     def __post_init__(self) -> None:
         self.format()
@@ -74,6 +75,7 @@ class ReadPictures(Stage[list[Item], list[Done]]):
 
     name = "read_pictures"
     label = "Pictures"
+    about = "Reads folders and zips of pictures; only what is new or could not be read before."
     queue = "cpu"
     params_type = PictureChoices
 

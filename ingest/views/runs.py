@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
 from typing import Any
 
 from django.db import transaction
@@ -20,6 +19,7 @@ from ingest.pipeline import progress
 from ingest.pipeline.registry import stages
 from ingest.views.answers import errors_in_words, said
 from ingest.views.params import wholes
+from ingest.views.run_form import posted_params, stage_fields
 
 PAGE = 30
 OPEN_ROWS_MAX = 4  # a stage over more episodes shows its rows one stage at a time
@@ -90,13 +90,12 @@ def start(request: HttpRequest, collection: Collection) -> HttpResponse:
     chosen = Episode.objects.filter(collection=collection, pk__in=wholes(request.POST.getlist("episode")))
     if not chosen:
         raise BadInput("Choose at least one episode.")
-    params = _posted_params(request)
     row = actions.start(
         collection=collection,
         episodes=list(chosen),
         by=request.user,
         stage_names=request.POST.getlist("stage") or None,
-        params=params,
+        params=posted_params(request.POST),
     )
     send_queued(row)
     text = f"Run {row.pk} started over {len(chosen)} episode{'s' if len(chosen) != 1 else ''}."
@@ -142,53 +141,9 @@ def _start_context(request: HttpRequest, collection: Collection) -> dict[str, An
             {
                 "name": name,
                 "label": stage.label,
-                "doc": (stage.__doc__ or "").split("\n")[0],
-                "params": _params(stage, collection),
+                "about": stage.about,
+                "params": stage_fields(stage, collection),
             }
             for name, stage in stages().items()
         ],
     }
-
-
-def _params(stage: Any, collection: Collection) -> list[dict[str, Any]]:
-    """A form field for each parameter of a stage, from its Params dataclass."""
-    defaults = stage.params_type(**collection.run_defaults.get(stage.name, {}))
-    found = []
-    for field in fields(stage.params_type):
-        value = getattr(defaults, field.name)
-        if not isinstance(value, bool | int | float | str):
-            continue
-        kind = "bool" if isinstance(value, bool) else "number" if isinstance(value, int | float) else "text"
-        found.append(
-            {
-                "name": f"{stage.name}.{field.name}",
-                "label": field.metadata.get("label", field.name.replace("_", " ")),
-                "help": field.metadata.get("help", ""),
-                "choices": field.metadata.get("choices", ()),
-                "step": "any" if isinstance(value, float) else "1",
-                "kind": kind,
-                "value": value,
-            }
-        )
-    return found
-
-
-def _posted_params(request: HttpRequest) -> dict[str, dict[str, Any]]:
-    """Typed parameters from the form, by the type of each default; BadInput names the field."""
-    found: dict[str, dict[str, Any]] = {}
-    for name, stage in stages().items():
-        defaults = stage.params_type()
-        for field in fields(stage.params_type):
-            key, default = f"{name}.{field.name}", getattr(defaults, field.name)
-            if isinstance(default, bool):
-                if f"{key}.shown" in request.POST:
-                    found.setdefault(name, {})[field.name] = key in request.POST
-                continue
-            if key not in request.POST or not isinstance(default, int | float | str):
-                continue
-            raw = request.POST[key].strip()
-            try:
-                found.setdefault(name, {})[field.name] = type(default)(raw)
-            except ValueError:
-                raise BadInput(f"{stage.label}, {field.name.replace('_', ' ')}: {raw!r} is not a number.") from None
-    return found

@@ -1,0 +1,15 @@
+"""How the settings that several stages share are shown to people (see ingest/views/run_form.py)."""
+
+from __future__ import annotations
+
+PICTURE_FORMAT = {
+    "label": "Picture format",
+    "choices": (
+        ("jpeg", "jpeg: quick, small"),
+        ("png", "png: every bit, large"),
+        ("webp", "webp: slow, smallest"),
+        ("webp-lossless", "lossless webp: every bit, slowest"),
+    ),
+    "help": "how kept pictures are stored; a data set has its own format",
+}
+PICTURE_QUALITY = {"label": "Picture quality", "help": "1 to 100, for jpeg and webp"}

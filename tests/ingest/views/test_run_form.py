@@ -1,0 +1,72 @@
+"""The settings of a run as people see them: worded choices, help, an empty threshold, mistakes named by their label."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from typing import Any
+
+import pytest
+from django.http import QueryDict
+from django.test import Client
+
+from ingest.errors import BadInput
+from ingest.imaging.encode import FORMATS
+from ingest.imaging.extraction import MODES
+from ingest.models import Collection, PipelineRun
+from ingest.pipeline.registry import stages
+from ingest.stages.extract import ExtractChoices
+from ingest.views.run_form import posted_params
+from tests.ingest.views.test_collections import episode_of
+
+
+def form(**values: str) -> QueryDict:
+    made = QueryDict(mutable=True)
+    made.update({name.replace("__", "."): value for name, value in values.items()})
+    return made
+
+
+def test_every_stage_says_what_it_does_and_every_setting_has_words() -> None:
+    for stage in stages().values():
+        assert stage.about.endswith("."), stage.name
+        for field in fields(stage.params_type):
+            assert field.metadata.get("label"), f"{stage.name}.{field.name}"
+
+
+def test_the_choices_are_all_that_the_code_knows() -> None:
+    offered = {field.name: field.metadata.get("choices", ()) for field in fields(ExtractChoices)}
+    assert [value for value, _ in offered["mode"]] == list(MODES)
+    assert {value for value, _ in offered["picture_format"]} == set(FORMATS)
+
+
+def test_the_page_shows_them_and_starts_a_run_with_what_was_chosen(as_alice: Client, collection: Collection) -> None:
+    episode = episode_of(collection)
+    address = f"/c/{collection.pk}/runs/start/"
+    page = as_alice.get(address).content.decode()
+    for words in (
+        "every distinct drawing",
+        "lossless webp",
+        "Trim letterbox bars",
+        "Similar from",
+        "the model&#x27;s own",
+    ):
+        assert words in page
+    chosen: dict[str, Any] = {"episode": episode.pk, "stage": ["extract", "detect"], "extract.mode": "interval"}
+    chosen |= {"extract.every_s": "2.5", "extract.trim_bars.shown": "1", "extract.trim_bars": "on"}
+    as_alice.post(address, chosen | {"detect.threshold": ""})
+    params = PipelineRun.objects.get().params
+    assert params["extract"] == {"mode": "interval", "every_s": 2.5, "trim_bars": True}
+    assert params["detect"] == {"threshold": None}
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ({"extract__mode": "all"}, "Frames, Which frames: 'all' is none of drawings"),
+        ({"extract__picture_format": "tiff"}, "'tiff' is none of jpeg"),
+        ({"dedup__threshold": "high"}, "Similar frames, Similar from: 'high' is not a number"),
+        ({"detect__threshold": "nan"}, "Find faces, Threshold: 'nan' is not a number"),
+    ],
+)
+def test_a_mistake_is_named_by_its_label(values: dict[str, str], words: str) -> None:
+    with pytest.raises(BadInput, match=words):
+        posted_params(form(**values))
