@@ -1,4 +1,4 @@
-"""Pages take turns, and each answer tells how long Koma worked on it: browsers show it, `bench/pages.py` counts by it."""
+"""Pages take turns, and each answer tells how long Koma worked on it (`bench/pages.py` counts by that)."""
 
 from __future__ import annotations
 

@@ -67,9 +67,7 @@ def episode(request: HttpRequest, collection: Collection, episode_id: int) -> Ht
         "section": "episodes",
         "episode": row,
         "first_still": next((shot["preview"] for shot in strip), ""),
-        "shots": drawing.shots(
-            strip, files=base["files"], frames=reverse("frames", args=[collection.pk]), episode=row.pk
-        ),
+        "shots": drawing.shots(strip, files=base["files"], frames=frames_url, episode=row.pk),
         "lanes": _lanes(row, marks),
         "kept": marks.draw((f["pk"], "kept") for f in frames if f["state"] == FrameState.KEPT),
         "dropped": _dropped(frames, marks),
