@@ -138,8 +138,6 @@ class ReadPictures(Stage[list[Item], list[Done]]):
         read = [done.item.name for done in result if done.still is not None]
         SkippedInput.objects.filter(episode=episode, name__in=read).delete()
         self.ctx.count("kept", len(rows))
-        if bad := len(result) - len(read):
-            self.ctx.count("unreadable", bad)
         return len(result)
 
     def finish(self) -> None:
@@ -147,6 +145,8 @@ class ReadPictures(Stage[list[Item], list[Done]]):
         episode = self._episode
         frames = Frame.objects.filter(episode=episode).count()
         skipped = SkippedInput.objects.filter(episode=episode).count()
+        if skipped:  # counted here and not a batch: after an interruption they are tried again
+            self.ctx.counters["unreadable"] = skipped
         episode.decoded = frames + skipped
         episode.warnings = (
             [f"{skipped:,} of {episode.decoded:,} files could not be used; see the list."] if skipped else []
@@ -206,6 +206,8 @@ class ReadPictures(Stage[list[Item], list[Done]]):
             long = f"{plain_text(name)}: its path is longer than {NAME_CHARS_MAX} characters; shorten it."
             items.append(Item(index, name, problem=long if len(name) > NAME_CHARS_MAX else ""))
         items += [Item(-1, name, problem=f"{plain_text(name)}: {reason}.") for name, reason in refused.items()]
+        self.ctx.start_over()
+        self.ctx.done = sum(name in rows for name in names)  # read before, by an interrupted attempt or an earlier run
         self.ctx.total = len(items)
         return items
 
