@@ -41,6 +41,7 @@ class Input:
     path: str
     episode: str = ""
     reason: str = ""
+    episode_id: int = 0
 
     @property
     def ok(self) -> bool:
@@ -147,7 +148,7 @@ def _register(collection: Collection, paths: Iterable[Path], outcome: Outcome, s
                 entry.reason = error.message
                 say(f"{one.name}: not used. {error.message}")
                 continue
-            entry.episode = episode.label
+            entry.episode, entry.episode_id = episode.label, episode.pk
             episodes[episode.pk] = episode
     return list(episodes.values())
 
@@ -173,16 +174,18 @@ def _run(collection: Collection, episodes: list[Episode], outcome: Outcome, say:
         _to_the_end(old, models, outcome, say)
     run = runs.start(collection=collection, episodes=episodes, by=None)
     _to_the_end(run, models, outcome, say)
-    by_episode = {episode.pk: episode for episode in episodes}
     failed = run.stages.filter(state__in=(RunState.FAILED, RunState.CANCELLED)).exclude(error="").order_by("order")
     for row in failed:
-        episode = by_episode.get(row.episode_id or 0)
-        label = episode.label if episode else ""
-        entry = next((e for e in outcome.inputs if label and e.episode == label), None)
-        if entry is not None and entry.ok:
-            entry.reason = f"{row.stage}: {row.error}"
-        elif entry is None and row.state == RunState.FAILED:
+        entries = [entry for entry in outcome.inputs if entry.episode_id and entry.episode_id == row.episode_id]
+        for entry in entries:
+            entry.reason = entry.reason or f"{row.stage}: {row.error}"
+        if not entries and row.state == RunState.FAILED:
             outcome.error = f"{row.stage}: {row.error}"
+    for entry in outcome.inputs:
+        if entry.ok and not Frame.objects.filter(episode=entry.episode_id).exists():
+            skipped = collection.skipped_inputs.filter(episode=entry.episode_id)
+            why = skipped.values_list("reason", flat=True).first()
+            entry.reason = f"No picture came out of it. {why or ''}".strip()
 
 
 def _to_the_end(run: PipelineRun, models: dict[str, Any], outcome: Outcome, say: Say) -> None:
@@ -232,6 +235,8 @@ def _count(collection: Collection, outcome: Outcome) -> None:
         **named,
         "characters": Character.objects.filter(collection=collection).count(),
     }
+    for episode in collection.episodes.select_related("source"):
+        outcome.warnings += [f"{episode.source.name}: {text}" for text in episode.warnings]
     for skipped in collection.skipped_inputs.all():
         outcome.warnings.append(f"{skipped.name}: {skipped.reason}")
 

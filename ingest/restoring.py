@@ -14,6 +14,8 @@ from ingest.imaging.store import Store
 from ingest.imaging.video import UnreadableVideo
 from ingest.models import Frame, Source
 
+RESTORED_MAX = 100  # films are searched for each picture; more would keep a page waiting for minutes
+
 
 def store() -> Store:
     """The store of this installation."""
@@ -28,12 +30,15 @@ def source_path(source: Source) -> Path:
 def write_full_pictures(frames: Iterable[Frame]) -> int:
     """Fill `file` of each frame that has none; returns how many were written. Select `episode__source` before.
 
-    Raises BadInput naming the source when it is gone or cannot be decoded any more; what was written till then stays.
+    Raises BadInput for more than RESTORED_MAX, and naming the source when it is gone or cannot be decoded any more;
+    what was written till then stays.
     """
     written = 0
-    for frame in frames:
-        if frame.file:
-            continue
+    bare = [frame for frame in frames if not frame.file]
+    if len(bare) > RESTORED_MAX:
+        text = f"{len(bare):,} frames would have to be decoded from their films again; restore at most {RESTORED_MAX} "
+        raise BadInput(text + "at once, or start a run with another threshold for similar frames.")
+    for frame in bare:
         name = full_picture(frame)
         Frame.objects.filter(pk=frame.pk, file="").update(file=name)
         frame.file = name

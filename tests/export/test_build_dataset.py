@@ -80,6 +80,27 @@ def test_an_input_that_cannot_be_used_is_named_and_the_others_go_on(tmp_path: Pa
     assert (tmp_path / "out" / "dataset.json").is_file()
 
 
+def test_of_two_inputs_of_one_name_the_one_without_a_picture_is_named_and_a_cut_film_is_reported(
+    tmp_path: Path,
+) -> None:
+    for name in ("a", "b", "c"):
+        (tmp_path / name).mkdir()
+    good = films.film(tmp_path / "a" / "Show - 01.mkv")
+    whole = films.film(tmp_path / "b" / "Show - 01.mkv", seconds=4, shade=120, width=640, height=360).read_bytes()
+    (tmp_path / "b" / "Show - 01.mkv").write_bytes(whole[: len(whole) // 2])
+    (tmp_path / "c" / "one.png").write_bytes(b"no picture at all")
+
+    result = run(
+        *(good, tmp_path / "b" / "Show - 01.mkv", tmp_path / "c"),
+        *("--collection", "C", "--out", tmp_path / "out", "--min-faces", 0),
+        ok=False,
+    )
+
+    assert [entry["ok"] for entry in result["inputs"]] == [True, True, False]
+    assert "No picture came out of it. one.png" in result["inputs"][2]["reason"]
+    assert [text for text in result["warnings"] if text.startswith("Show - 01.mkv: ")]
+
+
 def test_nothing_to_write_and_foreign_files_in_the_way_end_with_words_and_exit_code_1(tmp_path: Path) -> None:
     film = films.film(tmp_path / "Show - 01.mp4")
 
