@@ -9,8 +9,8 @@ from collections.abc import Callable
 from django.http import HttpRequest, HttpResponseBase
 
 GetResponse = Callable[[HttpRequest], HttpResponseBase]
-AT_ONCE = 2  # in a process; more threads than that only take the interpreter from each other
-WAIT_MAX_S = 5.0  # then a page is made all the same: the others may wait for something else than the processor
+AT_ONCE = 1
+WAIT_MAX_S = 2.0  # then a page is made all the same: the others may wait for something else than the processor
 FREE = ("/healthz",)
 
 

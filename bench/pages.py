@@ -1,0 +1,232 @@
+"""How long every list page takes on a large collection while ten clients ask at once.
+
+python -m bench.pages [--sqlite] [--frames 100000] [--faces 150000] [--rounds 10] [--keep FOLDER] [--write]
+
+A fresh PostgreSQL (the wheel `pgserver`), the web server as `make demo` starts it, clients in another process.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+import numpy as np
+
+from bench import report
+
+if TYPE_CHECKING:
+    from ingest.models import Collection
+
+ROOT = Path(__file__).resolve().parents[1]
+WORKERS, CLIENTS = 2, 10
+Page = tuple[str, list[str], dict[str, str]]
+HTMX = {"HX-Request": "true"}
+
+
+def pages(collection: Collection) -> list[Page]:
+    """Name, addresses and headers of every list page; each request takes one of the addresses, so that what one has
+    counted does not help the next."""
+    from annotate.models import Character, Face, FaceCluster
+    from ingest.models import Operation
+
+    here = f"/c/{collection.pk}"
+    people = list(Character.objects.filter(collection=collection))
+    episodes = list(collection.episodes.values_list("pk", flat=True))
+    marks = [f"after={episode}.{19 * index}" for episode in episodes for index in (30, 400, 900)]
+    groups = list(FaceCluster.objects.filter(collection=collection).order_by("-purity")[500::100])
+    faces = Face.objects.filter(collection=collection, state="face", character__parent=None)
+    late = faces.filter(confidence__lt=0.3).order_by("pk")[:4000:100]
+    operations = Operation.objects.filter(collection=collection).count()
+    own = [f"{here}/characters/{person.pk}/" for person in people]
+    found: list[Page] = [
+        ("collections", ["/"], {}),
+        ("overview", [f"{here}/"], {}),
+        ("episodes", [f"{here}/episodes/"], {}),
+        ("one episode", [f"{here}/episodes/{episode}/" for episode in episodes], {}),
+        ("faces", [f"{here}/faces/"], {}),
+        ("faces, deep", [f"{here}/faces/?after={group.purity!r}:{group.number}" for group in groups], {}),
+        ("characters", [f"{here}/characters/"], {}),
+        ("one character", own, {}),
+        ("one character, least sure", [f"{address}?order=doubtful" for address in own], {}),
+        (
+            "one character, deep",
+            [f"{here}/characters/{f.character_id}/?after={f.confidence!r}:{f.pk}" for f in late],
+            {},
+        ),
+        ("history", [f"{here}/history/"], {}),
+        ("history, deep", [f"{here}/history/?before={n}" for n in range(100, operations, 997)], {}),
+        ("runs", [f"{here}/runs/"], {}),
+        ("one run", [f"{here}/runs/{run.pk}/" for run in collection.runs.all()[:40]], {}),
+        ("work (polled)", [f"{here}/work/"], HTMX),
+        ("exports", [f"{here}/exports/"], {}),
+        ("export recipe", [f"{here}/export/"], {}),
+    ]
+    names = [f'character:"{person.name}"' for person in people]
+    tags = [f"tag:{'abcdefghij'[n % 10]}tag_{n}" for n in range(40)]
+    asked = {
+        "frames": [""],
+        "frames, kept and dropped": ["state:all"],
+        "frames, one episode": [f"episode:{episode}" for episode in episodes],
+        "frames, a character": names,
+        "frames, a face without a name": ["character:unnamed"],
+        "frames, nobody named": ["character:none"],
+        "frames, somebody named": ["is:named"],
+        "frames, a tag": tags,
+        "frames, a rare tag": [f"tag:{'abcdefghij'[n % 10]}tag_{n}" for n in range(5900, 6000)],
+        "frames, without a tag": [f"-{tag}" for tag in tags],
+        "frames, two tags without a third": [
+            f"{a} {b} -{c}" for a, b, c in zip(tags, tags[1:], tags[2:], strict=False)
+        ],
+        "frames, a tag and a character": [f"{a} {b}" for a, b in zip(tags, names, strict=False)],
+        "frames, a reason": [f"reason:{reason}" for reason in ("duplicate", "fade", "black", "person")],
+        "frames, two faces and more": ["faces:>=2", "faces:>=3"],
+        "frames, no faces": ["faces:0"],
+        "frames, a shot": [f"shot:{n}" for n in range(40)],
+        "frames, left out of exports": ["is:excluded"],
+    }
+    base = f"{here}/frames/?q="
+    found += [(name, [base + quote(query) for query in queries], {}) for name, queries in asked.items()]
+    found += [
+        ("frames, scrolled deep", [f"{base}&{mark}" for mark in marks], HTMX),
+        ("frames, opened deep", [f"{base}&{mark}" for mark in marks], {}),
+        ("frames, a tag, scrolled deep", [f"{base}{tags[n % 40]}&{mark}" for n, mark in enumerate(marks)], HTMX),
+    ]
+    return found
+
+
+def measure(collection: Collection, rounds: int, *, data: Path) -> tuple[list[list[object]], float]:
+    """A row a page: queries, bytes, p50 and p95 in ms in the view, p95 as the client sees it; pages a second."""
+    from django.conf import settings
+    from django.contrib.auth.models import User
+    from django.db import connection
+    from django.test import Client
+    from django.test.utils import CaptureQueriesContext
+
+    from project.serve.launcher import gunicorn_command
+
+    wanted = pages(collection)
+    cookies = []
+    for user in User.objects.order_by("pk"):
+        client = Client(headers={"host": "127.0.0.1"})
+        client.force_login(user)
+        cookies.append(f"{settings.SESSION_COOKIE_NAME}={client.cookies[settings.SESSION_COOKIE_NAME].value}")
+    queries = {}
+    for name, addresses, headers in wanted:
+        client.get(addresses[0], headers=headers)
+        with CaptureQueriesContext(connection) as seen:
+            client.get(addresses[-1], headers=headers)
+        queries[name] = len(seen)
+    connection.close()
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        port = taken.getsockname()[1]
+    with (data / "web.log").open("wb") as log:
+        web = subprocess.Popen(gunicorn_command("127.0.0.1", port, WORKERS), cwd=ROOT, stdout=log, stderr=log)
+        try:
+            _wait(port)
+            plan = {"port": port, "cookies": cookies, "pages": wanted, "clients": CLIENTS}
+            _ask(plan | {"rounds": 1})  # templates are compiled, connections are opened
+            got = _ask(plan | {"rounds": rounds})
+        finally:
+            web.terminate()
+            web.wait(20)
+    rows: list[list[object]] = []
+    for name, _, _ in wanted:
+        view, seen_by_client, size = np.array(got["pages"][name]).T
+        p50, p95 = np.percentile(view, [50, 95])
+        rows.append([name, queries[name], f"{size.mean() / 1000:.0f}", f"{p50:.0f}", f"{p95:.0f}"])
+        rows[-1].append(f"{np.percentile(seen_by_client, 95):.0f}")
+    return rows, rounds * CLIENTS * len(wanted) / got["seconds"]
+
+
+def _ask(plan: dict[str, Any]) -> dict[str, Any]:
+    done = subprocess.run(
+        [sys.executable, "-m", "bench.pages_load"],
+        input=json.dumps(plan), capture_output=True, text=True, cwd=ROOT, check=False,
+    )  # fmt: skip
+    if done.returncode:
+        sys.exit(done.stderr)
+    answer: dict[str, Any] = json.loads(done.stdout)
+    return answer
+
+
+def _wait(port: int) -> None:
+    for _ in range(200):
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        time.sleep(0.1)
+    sys.exit("The web server did not start.")
+
+
+@contextmanager
+def database(folder: Path, *, sqlite: bool) -> Iterator[str]:
+    """The address of an own database below `folder`."""
+    if sqlite:
+        yield f"sqlite:///{folder / 'koma.sqlite3'}"
+        return
+    import pgserver
+
+    server = pgserver.get_server(folder / "postgres", cleanup_mode="stop")
+    try:
+        yield server.get_uri()
+    finally:
+        server.cleanup()
+
+
+def main() -> None:
+    """Fill, ask, print."""
+    options = argparse.ArgumentParser(description=__doc__)
+    options.add_argument("--sqlite", action="store_true")
+    options.add_argument("--frames", type=int, default=100_000)
+    options.add_argument("--faces", type=int, default=150_000)
+    options.add_argument("--rounds", type=int, default=10)
+    options.add_argument("--keep", type=Path, help="folder whose database is filled once and used again")
+    options.add_argument("--write", action="store_true", help="into docs/benchmarks.md")
+    asked = options.parse_args()
+    with tempfile.TemporaryDirectory(prefix="koma-pages-") as temporary:
+        data = asked.keep or Path(temporary)
+        data.mkdir(parents=True, exist_ok=True)
+        with database(data, sqlite=asked.sqlite) as address:
+            os.environ |= {"DATABASE_URL": address, "KOMA_DATA_DIR": str(data), "DEBUG": "off"}
+            os.environ["DJANGO_SETTINGS_MODULE"] = "project.settings"
+            import django
+
+            django.setup()
+            from django.conf import settings
+            from django.core.management import call_command
+
+            settings.ALLOWED_HOSTS = [*settings.ALLOWED_HOSTS, "testserver"]
+            call_command("migrate", verbosity=0)
+            from bench.pages_rows import fill
+            from ingest.models import Collection
+
+            began = time.perf_counter()
+            collection = Collection.objects.filter(name="Benchmark show").first() or fill(asked.frames, asked.faces)
+            print(f"{time.perf_counter() - began:.0f} s to fill", file=sys.stderr)
+            rows, rate = measure(collection, asked.rounds, data=data)
+    what = "SQLite" if asked.sqlite else "PostgreSQL"
+    header = ["page", "queries", "kB", "view p50 ms", "view p95 ms", "client p95 ms"]
+    about = (
+        f"{asked.frames:,} frames, {asked.faces:,} faces, {20 * asked.frames:,} tags said; {WORKERS} web workers; "
+        f"{CLIENTS} clients, each asks again as soon as it has an answer; {asked.rounds * CLIENTS} requests a page; "
+        f"{rate:.0f} pages a second in all. Clients, web and database share the processor. View: from the first "
+        "middleware to the last byte made. Client: with the wait for its turn."
+    )
+    text = f"{about}\n\n{report.table(header, rows)}"
+    report.write(f"Pages: {what}", text) if asked.write else print(text)
+
+
+if __name__ == "__main__":
+    main()
