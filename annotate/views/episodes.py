@@ -66,7 +66,7 @@ def episode(request: HttpRequest, collection: Collection, episode_id: int) -> Ht
     context: dict[str, Any] = {
         "section": "episodes",
         "episode": row,
-        "first_still": next((shot["preview"] for shot in strip), ""),
+        "first_still": next((f["preview"] for f in frames if f["state"] == FrameState.KEPT), ""),
         "shots": drawing.shots(strip, files=base["files"], frames=frames_url, episode=row.pk),
         "lanes": _lanes(row, marks),
         "kept": marks.draw((f["pk"], "kept") for f in frames if f["state"] == FrameState.KEPT),
