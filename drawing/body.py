@@ -10,9 +10,6 @@ from drawing.canvas import Clip, Path, Pen, bend, ellipse, path, smooth
 from drawing.cast import Look, Pose
 from drawing.palette import CLOTH, SKIN, Colour, line, mix, shade, skin_shade
 
-_SKIRTS = ("sailor", "blazer", "cardigan")
-
-
 # Puts a front-view path on a body that is turned.
 _Place = Callable[[Path], Path]
 

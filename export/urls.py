@@ -14,6 +14,7 @@ urlpatterns = [
     path(f"{C}/export/preview/", recipes.export_preview, name="export_preview"),
     path(f"{C}/export/change/", recipes.export_change, name="export_change"),
     path(f"{C}/export/recipes/<int:recipe_id>.json", recipes.recipe_file, name="recipe_file"),
+    path(f"{C}/frames/<int:frame_id>/caption/", recipes.frame_caption, name="frame_caption"),
     path(f"{C}/exports/", jobs.exports, name="exports"),
     path(f"{C}/exports/<int:job_id>/change/", jobs.job_change, name="export_job_change"),
     path(f"{C}/exports/<int:job_id>/reread/", reread.reread, name="export_reread"),

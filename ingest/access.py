@@ -15,12 +15,6 @@ from ingest.models import Collection, Membership, Role
 ViewResponse = TypeVar("ViewResponse", bound=HttpResponse)
 
 
-def role_in(collection: Collection, user: Any) -> Role | None:
-    """The user's role, None for a stranger. One query."""
-    role = Membership.objects.filter(collection=collection, user_id=user.pk).values_list("role", flat=True).first()
-    return None if role is None else Role(role)
-
-
 def collection_for(user: Any, pk: int, *, at_least: Role = Role.VIEWER) -> tuple[Collection, Role]:
     """The collection and the user's role in it. One query.
 

@@ -1,8 +1,8 @@
-"""Rules on scored tags: thresholds, the largest gap, spelling with spaces, implied and overlapped tags. Pure."""
+"""Rules on scored tags: thresholds, the largest gap, spelling with spaces. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 import numpy as np
 import numpy.typing as npt
@@ -42,29 +42,3 @@ def above(scores: Mapping[str, float], threshold: float) -> dict[str, float]:
 def spaced(name: str) -> str:
     """The tag with spaces for underscores, as captions have it; kaomoji stay."""
     return name if name in KAOMOJI else name.replace("_", " ")
-
-
-def with_implied(tags: Mapping[str, float], implications: Mapping[str, Iterable[str]]) -> dict[str, float]:
-    """Add what tags imply (and what those imply), each with the highest score of a tag that implies it."""
-    out = dict(tags)
-    waiting = list(tags)
-    while waiting:
-        name = waiting.pop()
-        for implied in implications.get(name, ()):
-            if out.get(implied, -1.0) < out[name]:
-                out[implied] = out[name]
-                waiting.append(implied)
-    return out
-
-
-def without_overlap(tags: Mapping[str, float], more_special: Mapping[str, Iterable[str]]) -> dict[str, float]:
-    """Drop each tag beside which one of its more special forms is present (`hair` beside `long_hair`)."""
-    return {
-        name: score for name, score in tags.items() if not any(other in tags for other in more_special.get(name, ()))
-    }
-
-
-def without_words(tags: Mapping[str, float], blacklist: Iterable[str]) -> dict[str, float]:
-    """Drop the tags of a blacklist, spelled with underscores or spaces."""
-    unwanted = {name.strip().replace(" ", "_") for name in blacklist}
-    return {name: score for name, score in tags.items() if name not in unwanted}

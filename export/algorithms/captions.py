@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -214,8 +214,3 @@ _WRITERS: Mapping[str, Callable[[Facts, CaptionOptions, str], str]] = {
     "facepos": _facepos,
     "tags": _tags,
 }
-
-
-def check_parts(order: Sequence[str]) -> tuple[str, ...]:
-    """The parts that an order leaves out, for the page's list of unused chips."""
-    return tuple(part for part in PARTS if part not in order)

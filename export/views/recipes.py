@@ -17,13 +17,14 @@ from export.actions import jobs as job_actions
 from export.actions import recipes as recipe_actions
 from export.algorithms.captions import PARTS
 from export.algorithms.levels import TOKENS, levels_of
+from export.algorithms.plan import caption_of
 from export.algorithms.selection import SIZES
 from export.models import Recipe as RecipeRow
 from export.preview import is_counted, preview
 from export.recipe import Recipe, RecipeError, parse
 from ingest.access import member_view
 from ingest.errors import BadInput
-from ingest.models import Collection, ImageType, Role
+from ingest.models import Collection, Frame, ImageType, Role
 from ingest.views.answers import errors_in_words, is_partial, said
 from ingest.views.params import whole
 
@@ -107,6 +108,18 @@ def export_change(request: HttpRequest, collection: Collection) -> HttpResponse:
         response.headers["HX-Redirect"] = to
         return response
     return HttpResponseRedirect(to)
+
+
+@member_view()
+@require_safe
+def frame_caption(request: HttpRequest, collection: Collection, frame_id: int) -> HttpResponse:
+    """The caption that the recipe saved last gives to one frame; for the frame's page."""
+    frames = Frame.objects.filter(collection=collection).select_related("episode__source")
+    frame = get_object_or_404(frames, pk=frame_id)
+    row, recipe, _ = _opened(request, collection)
+    (picture,) = reading.pictures_of([frame], name_clusters=recipe.arrange.name_clusters)
+    context = {"caption": caption_of(picture, recipe), "recipe": row.name if row else "the defaults"}
+    return render(request, "export/frame_caption.html", context)
 
 
 @member_view()

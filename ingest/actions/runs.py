@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import Any
 
 from django.db import transaction
-from django.utils import timezone
 
 from ingest.errors import BadInput, Conflict
 from ingest.models import FINISHED, Collection, Episode, PipelineRun, RunState, StageRun
@@ -90,9 +89,3 @@ def run_here(run: PipelineRun, *, models: dict[str, Any] | None = None) -> Pipel
         runner.execute(waiting[0].pk, models=models)
     run.refresh_from_db()
     return run
-
-
-def take_back(run: PipelineRun) -> None:
-    """Queue stages again that a dead process of ours left running (a headless command that was killed)."""
-    run.stages.filter(state=RunState.RUNNING).update(state=RunState.QUEUED, token="", started_at=timezone.now())
-    runner.settle(run)

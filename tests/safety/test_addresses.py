@@ -24,11 +24,12 @@ IN_COLLECTION: dict[str, tuple[Role | None, Role | None]] = {
     "episode_change": (NO, L), "episode_forget": (L, L), "episodes": (V, V), "estimate": (L, L), "export": (V, NO),
     "export_change": (NO, L), "export_download": (V, NO), "export_job_change": (NO, L), "export_preview": (NO, V),
     "export_reread": (V, R), "exports": (V, NO), "face_box": (NO, R), "face_change": (NO, R), "faces": (V, V),
-    "faces_change": (NO, R), "file": (V, NO), "frame": (V, V), "frame_tags": (NO, R), "frames": (V, V),
-    "frames_change": (NO, R), "history": (V, V), "invite": (NO, L), "library": (L, L), "member_change": (NO, A),
-    "members": (V, V), "overview": (V, NO), "recipe_file": (V, NO), "run": (V, V), "run_change": (NO, L),
-    "run_start": (L, L), "runs": (V, V), "skipped": (L, NO), "tag_names": (V, V), "undo": (NO, R), "undo_one": (NO, R),
-    "upload": (L, L), "upload_begin": (NO, L), "upload_discard": (NO, L), "withdraw": (NO, L), "work": (V, V),
+    "faces_change": (NO, R), "file": (V, NO), "frame": (V, V), "frame_caption": (V, NO), "frame_tags": (NO, R),
+    "frames": (V, V), "frames_change": (NO, R), "history": (V, V), "invite": (NO, L), "library": (L, L),
+    "member_change": (NO, A), "members": (V, V), "overview": (V, NO), "recipe_file": (V, NO), "run": (V, V),
+    "run_change": (NO, L), "run_start": (L, L), "runs": (V, V), "skipped": (L, NO), "tag_names": (V, V),
+    "undo": (NO, R), "undo_one": (NO, R), "upload": (L, L), "upload_begin": (NO, L), "upload_discard": (NO, L),
+    "withdraw": (NO, L), "work": (V, V),
 }  # fmt: skip
 OUTSIDE = {"collections", "join", "healthz", "status", "login", "logout", "password_change"}
 ROLES: list[Any] = ["anonymous", "stranger", V, R, L, A]

@@ -1,4 +1,4 @@
-"""Thresholds, the largest gap, kaomoji, implied and overlapped tags."""
+"""Thresholds, the largest gap, kaomoji."""
 
 from __future__ import annotations
 
@@ -30,19 +30,3 @@ def test_all_nineteen_kaomoji_keep_their_underscores():
     assert len(rules.KAOMOJI) == 19
     assert all(rules.spaced(face) == face for face in rules.KAOMOJI)
     assert rules.spaced("looking_at_viewer") == "looking at viewer"
-
-
-def test_implied_tags_follow_chains_and_circles_end():
-    implications = {"serafuku": ["school_uniform"], "school_uniform": ["uniform"], "uniform": ["serafuku"]}
-    assert rules.with_implied({"serafuku": 0.8, "uniform": 0.9}, implications) == {
-        "serafuku": 0.9, "uniform": 0.9, "school_uniform": 0.9,
-    }  # fmt: skip
-
-
-def test_a_tag_goes_where_a_more_special_one_is():
-    special = {"hair": ["long_hair"], "hat": ["top_hat"]}
-    assert rules.without_overlap({"hair": 0.9, "long_hair": 0.8, "hat": 0.7}, special) == {"long_hair": 0.8, "hat": 0.7}
-
-
-def test_a_blacklist_may_be_spelled_with_spaces():
-    assert rules.without_words({"aged_up": 0.9, "solo": 0.8}, ["aged up\n"]) == {"solo": 0.8}

@@ -303,3 +303,15 @@ def test_without_redis_the_export_waits_safely_in_the_database(show: Show, as_al
 
     assert answer.status_code == 302
     assert ExportJob.objects.get().state == RunState.QUEUED
+
+
+def test_a_frames_page_shows_the_caption_that_the_latest_recipe_gives_it(show: Show, as_viewer: Client) -> None:
+    frame = show.collection.frames.kept().exclude(file="").order_by("pk")[0]
+    address = url("frame_caption", show, frame.pk)
+    assert address in as_viewer.get(url("frame", show, frame.pk)).content.decode()
+    assert "the defaults" in as_viewer.get(address).content.decode()
+    words = parse({"metadata": {"general": "a still <of> it"}, "caption": {"general_prob": 1.0}})
+    recipes.save(collection=show.collection, name="Words", recipe=words, by=None)
+    page = as_viewer.get(address).content.decode()
+    assert "by the recipe: Words" in page
+    assert "a still &lt;of&gt; it" in page
