@@ -212,7 +212,7 @@ class _Encoder:
         if self._planes is None or picture is not self._last:
             ycc = cv2.transform(picture, _BT709)
             half = cv2.resize(ycc, (self._size[0] // 2, self._size[1] // 2), interpolation=cv2.INTER_AREA)
-            chroma = np.vstack([half[:, :, 1].reshape(-1, self._size[0]), half[:, :, 2].reshape(-1, self._size[0])])
+            chroma = np.concatenate([half[:, :, 1].ravel(), half[:, :, 2].ravel()]).reshape(-1, self._size[0])
             self._planes = (np.ascontiguousarray(ycc[:, :, 0]), np.ascontiguousarray(chroma))
             self._last = picture
         x, y = (int(v) for v in self._rng.integers(0, 128, 2))

@@ -181,3 +181,9 @@ def test_impossible_films_are_refused_and_leave_nothing(tmp_path: Path) -> None:
         draw_episode(tmp_path / "x.mp4", seed=1, seconds=0)
     assert main([str(tmp_path / "x.mp4"), "--size", "big"]) == 2
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_height_that_is_even_only_is_enough(tmp_path: Path) -> None:
+    draw_small(tmp_path / "x.mp4", seed=7, seconds=2, size=(160, 90))
+    with av.open(str(tmp_path / "x.mp4")) as film:
+        assert {(picture.width, picture.height) for picture in film.decode(video=0)} == {(160, 90)}
