@@ -96,8 +96,8 @@ class Face(models.Model):
             models.Index(fields=("frame", "state", "character"), name="face_on_frame"),
             # a cluster's faces that wait for a name, the clearest first
             models.Index(fields=("cluster", "state", "character", "-score", "id"), name="face_cluster"),
-            # a character's page, by likelihood
-            models.Index(fields=("character", "state", "-confidence", "id"), name="face_likelihood"),
+            # a character's page, by likelihood; and which frames show it
+            models.Index(fields=("character", "state", "-confidence", "id", "frame"), name="face_likelihood"),
             # a character's portrait
             models.Index(
                 fields=("character", "-is_reference", "-named_by", "-score", "id"),

@@ -46,7 +46,9 @@ def frames(request: HttpRequest, collection: Collection) -> HttpResponse:
         rows = search.frames(collection, terms)
     except QueryError as error:
         problem, rows = str(error), Frame.objects.none()
-    page = list(search.after(rows, request.GET.get("after", "")).select_related("episode").only(*TILE)[: PAGE + 1])
+    # Keys first, out of an index alone; then the rows of this page. At once, whole rows would be sorted.
+    keys = list(search.after(rows, request.GET.get("after", "")).values_list("pk", flat=True)[: PAGE + 1])
+    page = list(Frame.objects.filter(pk__in=keys).select_related("episode").only(*TILE))
     more = len(page) > PAGE
     page = page[:PAGE]
     _add_labels(page)

@@ -98,8 +98,8 @@ class Frame(models.Model):
         ordering = ("episode_id", "index")
         constraints = (models.UniqueConstraint(fields=("episode", "index"), name="frame_once"),)
         indexes = (
-            # the frames page: a collection's kept frames, page after page
-            models.Index(fields=("collection", "state", "episode", "index"), name="frame_page"),
+            # the frames page: a collection's kept frames, page after page; the key for filters on faces and tags
+            models.Index(fields=("collection", "state", "episode", "index", "id"), name="frame_page"),
             # counts of what a filter leaves, without a look at the rows
             models.Index(fields=("collection", "state", "id"), name="frame_keys"),
             # frames by reason, in page order
