@@ -114,8 +114,8 @@ def export_change(request: HttpRequest, collection: Collection) -> HttpResponse:
 @require_safe
 def frame_caption(request: HttpRequest, collection: Collection, frame_id: int) -> HttpResponse:
     """The caption that the recipe saved last gives to one frame; for the frame's page."""
-    frames = Frame.objects.filter(collection=collection).select_related("episode__source")
-    frame = get_object_or_404(frames, pk=frame_id)
+    frames = Frame.objects.select_related("episode__source")
+    frame = get_object_or_404(frames, collection=collection, pk=frame_id)
     row, recipe, _ = _opened(request, collection)
     (picture,) = reading.pictures_of([frame], name_clusters=recipe.arrange.name_clusters)
     context = {"caption": caption_of(picture, recipe), "recipe": row.name if row else "the defaults"}
