@@ -5,43 +5,54 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('ingest', '0002_stored_file_names'),
+        ("ingest", "0002_stored_file_names"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
     operations = [
         migrations.RemoveIndex(
-            model_name='frame',
-            name='frame_reasons',
+            model_name="frame",
+            name="frame_reasons",
         ),
         migrations.RemoveIndex(
-            model_name='frame',
-            name='frame_faces',
+            model_name="frame",
+            name="frame_faces",
         ),
         migrations.AddIndex(
-            model_name='frame',
-            index=models.Index(fields=['collection', 'state', 'reason', 'episode', 'index'], name='frame_reasons'),
+            model_name="frame",
+            index=models.Index(fields=["collection", "state", "reason", "episode", "index"], name="frame_reasons"),
         ),
         migrations.AddIndex(
-            model_name='frame',
-            index=models.Index(fields=['collection', 'state', 'face_count', 'episode', 'index'], name='frame_faces'),
+            model_name="frame",
+            index=models.Index(fields=["collection", "state", "face_count", "episode", "index"], name="frame_faces"),
         ),
         migrations.AddIndex(
-            model_name='frame',
-            index=models.Index(condition=models.Q(('state', 'kept')), fields=['episode', '-face_count', '-quality', 'id'], name='frame_stills'),
+            model_name="frame",
+            index=models.Index(
+                condition=models.Q(("state", "kept")),
+                fields=["episode", "-face_count", "-quality", "id"],
+                name="frame_stills",
+            ),
         ),
         migrations.AddIndex(
-            model_name='frame',
-            index=models.Index(condition=models.Q(('excluded', True)), fields=['collection', 'episode', 'index'], name='frame_excluded'),
+            model_name="frame",
+            index=models.Index(
+                condition=models.Q(("excluded", True)), fields=["collection", "episode", "index"], name="frame_excluded"
+            ),
         ),
         migrations.AddIndex(
-            model_name='frame',
-            index=models.Index(condition=models.Q(('decided', True)), fields=['collection', 'episode', 'index'], name='frame_decided'),
+            model_name="frame",
+            index=models.Index(
+                condition=models.Q(("decided", True)), fields=["collection", "episode", "index"], name="frame_decided"
+            ),
         ),
         migrations.AddIndex(
-            model_name='frame',
-            index=models.Index(condition=models.Q(('state', 'kept'), ('tagged', False)), fields=['collection', 'episode', 'index'], name='frame_untagged'),
+            model_name="frame",
+            index=models.Index(
+                condition=models.Q(("state", "kept"), ("tagged", False)),
+                fields=["collection", "episode", "index"],
+                name="frame_untagged",
+            ),
         ),
     ]

@@ -5,15 +5,14 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('ingest', '0003_page_indexes'),
+        ("ingest", "0003_page_indexes"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
     operations = [
         migrations.AddIndex(
-            model_name='frame',
-            index=models.Index(fields=['collection', 'state', 'id'], name='frame_keys'),
+            model_name="frame",
+            index=models.Index(fields=["collection", "state", "id"], name="frame_keys"),
         ),
     ]
