@@ -47,6 +47,20 @@ def rename(*, collection: Collection, name: str, by: Any) -> Collection:
     return collection
 
 
+def keep_run_settings(*, collection: Collection, params: dict[str, Any], by: Any) -> None:
+    """Make the settings of a run those that later runs begin with; `params` by stage, checked before."""
+    kept = {stage: values for stage, values in (collection.run_defaults | params).items() if values}
+    if kept == collection.run_defaults:
+        return
+    with history.operation(
+        collection=collection, by=by, kind="collections.run_settings", summary="settings of runs changed"
+    ) as record:
+        before = history.snapshot(collection, names=["run_defaults"])
+        collection.run_defaults = kept
+        collection.save(update_fields=["run_defaults"])
+        record.changed(collection, before=before)
+
+
 def archive(*, collection: Collection, archived: bool, by: Any) -> Collection:
     """Put a collection out of the way, or bring it back; nothing is deleted. Raises Conflict while a run works."""
     if archived:

@@ -13,6 +13,7 @@ from django.views.decorators.http import require_POST
 from ingest import jobs
 from ingest.access import member_view
 from ingest.actions import runs as actions
+from ingest.actions.collections import keep_run_settings
 from ingest.errors import BadInput
 from ingest.models import FINISHED, Collection, Episode, PipelineRun, Role, RunState, StageRun
 from ingest.pipeline import progress
@@ -98,6 +99,8 @@ def start(request: HttpRequest, collection: Collection) -> HttpResponse:
         params=posted_params(request.POST),
     )
     send_queued(row)
+    if "keep" in request.POST:
+        keep_run_settings(collection=collection, params=row.params, by=request.user)
     text = f"Run {row.pk} started over {len(chosen)} episode{'s' if len(chosen) != 1 else ''}."
     return said(request, text, to=reverse("run", args=[collection.pk, row.pk]))
 

@@ -6,9 +6,11 @@ from dataclasses import fields
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import User
 from django.http import QueryDict
 from django.test import Client
 
+from ingest.actions import history
 from ingest.errors import BadInput
 from ingest.imaging.encode import FORMATS
 from ingest.imaging.extraction import MODES
@@ -56,6 +58,20 @@ def test_the_page_shows_them_and_starts_a_run_with_what_was_chosen(as_alice: Cli
     params = PipelineRun.objects.get().params
     assert params["extract"] == {"mode": "interval", "every_s": 2.5, "trim_bars": True}
     assert params["detect"] == {"threshold": None}
+
+
+def test_settings_that_are_kept_are_those_of_the_next_run_and_can_be_undone(
+    as_alice: Client, collection: Collection, alice: User
+) -> None:
+    episode = episode_of(collection)
+    address = f"/c/{collection.pk}/runs/start/"
+    as_alice.post(address, {"episode": episode.pk, "stage": "extract", "extract.mode": "keyframes", "keep": "on"})
+    assert 'value="keyframes" selected' in as_alice.get(address).content.decode()
+    collection.refresh_from_db()
+    assert collection.run_defaults == {"extract": {"mode": "keyframes"}}
+    history.undo_last(collection=collection, by=alice)
+    collection.refresh_from_db()
+    assert collection.run_defaults == {}
 
 
 @pytest.mark.parametrize(
