@@ -35,7 +35,6 @@ class Step:
     count: int
     url: str
     width: float
-    lost: str = ""
 
 
 @member_view()
