@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
-from importlib.metadata import distributions
+from importlib.metadata import distributions, packages_distributions
 from pathlib import Path
 
 import yaml
@@ -58,6 +58,18 @@ def test_all_requirements_are_pinned_exactly() -> None:
     for name in ("requirements.txt", "requirements-dev.txt"):
         for one in requirements(name).values():
             assert re.fullmatch(r"==[\w.]+", str(one.specifier)), f"{one} in {name}"
+
+
+def test_every_requirement_is_used() -> None:
+    apps = ("project", "export", "annotate", "ingest", "drawing")
+    code = "\n".join(path.read_text(encoding="utf-8") for app in apps for path in (ROOT / app).rglob("*.py"))
+    modules = packages_distributions()
+    for one in requirements("requirements.txt").values():
+        names = [module for module, owners in modules.items() if one.name.lower() in map(str.lower, owners)]
+        names = [name for name in names if not name.startswith("_")]
+        if not names or one.name == "psycopg":  # not for this machine; loaded by Django for PostgreSQL
+            continue
+        assert any(re.search(rf"\b{re.escape(name)}\b", code) for name in names), one.name
 
 
 def test_one_onnxruntime_is_chosen_on_every_machine() -> None:
