@@ -1,8 +1,7 @@
-"""Boxes as rows (left, top, right, bottom): overlap, suppression, matching, and the squares cut round a face."""
+"""Boxes as rows (left, top, right, bottom): overlap, suppression, matching."""
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -84,45 +83,3 @@ def clip(boxes: Boxes, width: float, height: float) -> Boxes:
 def relative(boxes: Boxes, width: int, height: int) -> Boxes:
     """Pixel boxes as parts of the picture's width and height."""
     return np.asarray(boxes / np.array([width, height, width, height], np.float32), np.float32)
-
-
-def in_pixels(boxes: Boxes, width: int, height: int) -> Boxes:
-    """Relative boxes in pixels; the inverse of `relative`."""
-    return np.asarray(boxes * np.array([width, height, width, height], np.float32), np.float32)
-
-
-@dataclass(frozen=True, slots=True)
-class Square:
-    """A square inside a picture, whole pixels; `side` may exceed a picture's side only when `padded` is set."""
-
-    left: int
-    top: int
-    side: int
-    padded: bool = False
-
-
-def head_square(box: tuple[float, float, float, float], width: int, height: int, *, ratio: float = 1.5) -> Square:
-    """Square cut round a head (anime screenshot pipeline v1.2).
-
-    Side min(height, width, ratio * longer side of the face), centred across, top half a face height above the face,
-    moved into the picture. A face longer than the picture's shorter side gets the whole picture padded to a square.
-    """
-    left, top, right, bottom = box
-    longest = max(right - left, bottom - top)
-    if longest > min(width, height):
-        side = max(width, height)
-        return Square((width - side) // 2, (height - side) // 2, side, padded=True)
-    side = max(1, min(height, width, math.floor(ratio * longest)))
-    x = round((left + right) / 2 - side / 2)
-    y = round(top - (bottom - top) / 2)
-    return Square(min(max(x, 0), width - side), min(max(y, 0), height - side), side)
-
-
-def cut(picture: NDArray[np.uint8], square: Square) -> NDArray[np.uint8]:
-    """The square's pixels uint8 [side, side, 3], black where it leaves the picture."""
-    height, width = picture.shape[:2]
-    made = np.zeros((square.side, square.side, 3), np.uint8)
-    x0, y0 = max(0, square.left), max(0, square.top)
-    x1, y1 = min(width, square.left + square.side), min(height, square.top + square.side)
-    made[y0 - square.top : y1 - square.top, x0 - square.left : x1 - square.left] = picture[y0:y1, x0:x1]
-    return made

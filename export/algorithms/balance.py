@@ -111,13 +111,6 @@ def parse_weights(text: str) -> tuple[Weight, ...]:
     return tuple(weights)
 
 
-def weights_text(weights: Sequence[Weight]) -> str:
-    """The weights as CSV, readable by `parse_weights`."""
-    out = io.StringIO()
-    csv.writer(out, lineterminator="\n").writerows([row.pattern, f"{row.weight:g}"] for row in weights)
-    return out.getvalue()
-
-
 def weight_of(path: Path, weights: Sequence[Weight]) -> float:
     """Weight of a folder: the row equal to its name, else the first pattern that fits its whole path, else 1.
 

@@ -77,32 +77,6 @@ def test_a_face_found_twice_is_one_hit_and_one_extra() -> None:
 
 
 @given(BOX, st.integers(1, 600), st.integers(1, 600))
-def test_relative_boxes_come_back_to_pixels(box, width, height) -> None:
-    again = boxes.in_pixels(boxes.relative(rows(box), width, height), width, height)
-    assert np.allclose(again, rows(box), rtol=1e-5)
-
-
-@given(BOX, st.integers(1, 600), st.integers(1, 600))
-def test_a_head_square_lies_inside_the_picture_unless_it_is_padded(box, width, height) -> None:
-    square = boxes.head_square(box, width, height)
-    if square.padded:
-        assert max(box[2] - box[0], box[3] - box[1]) > min(width, height)
-        assert square.side == max(width, height)
-    else:
-        assert 0 <= square.left <= width - square.side
-        assert 0 <= square.top <= height - square.side
-    assert boxes.cut(np.zeros((height, width, 3), np.uint8), square).shape == (square.side, square.side, 3)
-
-
-def test_a_head_square_follows_the_formula() -> None:
-    # Face 40 wide and 50 high at (100, 100): side 1.5 * 50, centred on x = 120, top 25 above the face.
-    assert boxes.head_square((100, 100, 140, 150), 640, 480) == boxes.Square(round(120 - 37.5), 75, 75)
-
-
-def test_a_padded_cut_is_black_beside_the_picture() -> None:
-    picture = np.full((4, 10, 3), 200, np.uint8)
-    made = boxes.cut(picture, boxes.head_square((0, 0, 9, 4), 10, 4))
-    assert made.shape == (10, 10, 3)
-    assert (made[3:7] == 200).all()
-    assert (made[:3] == 0).all()
-    assert (made[7:] == 0).all()
+def test_relative_boxes_are_shares_of_the_picture(box, width, height) -> None:
+    shares = boxes.relative(rows(box), width, height)
+    assert np.allclose(shares * (width, height, width, height), rows(box), rtol=1e-5)

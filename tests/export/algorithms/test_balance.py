@@ -15,7 +15,6 @@ from export.algorithms.balance import (
     parse_weights,
     repeat_warnings,
     weight_of,
-    weights_text,
 )
 
 
@@ -96,10 +95,10 @@ def test_every_bad_row_of_the_weights_is_named_with_its_line() -> None:
     assert "the pattern is empty" in text
 
 
-def test_weights_survive_being_written_and_read_also_with_commas_and_quotes() -> None:
-    rows = (Weight('a "b", c', 0.5), Weight("6+_characters", 0.4), Weight("*高校*", 12))
+def test_weights_are_read_with_commas_quotes_and_the_mark_of_a_windows_file() -> None:
+    text = '\ufeff"a ""b"", c",0.5\r\n6+_characters,0.4\r\n*高校*,12\r\n'
 
-    assert parse_weights("\ufeff" + weights_text(rows)) == rows
+    assert parse_weights(text) == (Weight('a "b", c', 0.5), Weight("6+_characters", 0.4), Weight("*高校*", 12))
 
 
 def test_whole_repeats_that_distort_the_balance_are_reported() -> None:
