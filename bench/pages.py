@@ -222,7 +222,7 @@ def main() -> None:
         f"{asked.frames:,} frames, {asked.faces:,} faces, {20 * asked.frames:,} tags said; {WORKERS} web workers; "
         f"{CLIENTS} clients, each asks again as soon as it has an answer; {asked.rounds * CLIENTS} requests a page; "
         f"{rate:.0f} pages a second in all. Clients, web and database share the processor. View: from the first "
-        "middleware to the last byte made. Client: with the wait for its turn."
+        "middleware to the last byte made. Client: from the request to the last byte."
     )
     text = f"{about}\n\n{report.table(header, rows)}"
     report.write(f"Pages: {what}", text) if asked.write else print(text)
