@@ -19,7 +19,7 @@ from ingest.access import member_view
 from ingest.models import Collection
 
 _CHUNK_BYTES = 256 * 1024
-_RANGE = re.compile(r"bytes=(\d*)-(\d*)")
+_RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})")  # longer numbers are no place in a file
 
 
 @member_view()

@@ -68,6 +68,7 @@ def test_a_changed_zip_is_sent_whole_and_an_unchanged_one_not_again(job: ExportJ
     assert as_bob.get(path_of(job), headers={"If-None-Match": etag}).status_code == 304
     assert as_bob.get(path_of(job), headers={"Range": "bytes=5-", "If-Range": '"other"'}).status_code == 200
     assert as_bob.get(path_of(job), headers={"Range": "lines=1-2"}).status_code == 200
+    assert as_bob.get(path_of(job), headers={"Range": f"bytes={'9' * 5000}-"}).status_code == 200
 
 
 def test_strangers_never_learn_that_a_zip_exists(job: ExportJob, as_charlie: Client, client: Client) -> None:
