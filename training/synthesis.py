@@ -18,6 +18,7 @@ from training.scenery import Picture, paste, random_colour, scene, shapes
 # Where the face lies in an aligned 64 px crop, in parts of the crop's side.
 CROP_CENTRE = (0.50, 0.55)
 CROP_FACE = 0.62
+SIDEWAYS = 0.25  # share of the pasted faces that are turned to the side
 HELD_OUT = 10  # every tenth crop is kept for validation
 
 
@@ -95,9 +96,7 @@ def _mask(rng: np.random.Generator, size: int) -> NDArray[np.float32]:
 def _warp(
     rng: np.random.Generator, crop: Picture, mask: NDArray[np.float32], side: float
 ) -> tuple[Picture, NDArray[np.float32], float, float, float]:
-    """Turns, stretches, mirrors a crop so that its face is `side` pixels: tile, mask, face centre and side in it."""
-    if rng.random() < 0.5:
-        crop, mask = np.ascontiguousarray(crop[:, ::-1]), np.ascontiguousarray(mask[:, ::-1])
+    """Turns and stretches a crop so that its face is `side` pixels: tile, mask, face centre and side in it."""
     source = crop.shape[0]
     turn = np.radians(rng.normal(0, 12) if rng.random() < 0.8 else rng.uniform(-45, 45))
     stretch = np.exp(rng.normal(0, 0.07))
@@ -116,6 +115,30 @@ def _warp(
     cover = cv2.warpAffine(mask, affine, (size, size), flags=cv2.INTER_LINEAR)
     x, y = (affine @ np.array([CROP_CENTRE[0] * source, CROP_CENTRE[1] * source, 1.0])).tolist()
     return tile, np.asarray(cover, np.float32), float(x), float(y), side
+
+
+def _sideways(rng: np.random.Generator, crop: Picture) -> tuple[Picture, NDArray[np.float32]]:
+    """A front face made to look like one from the side that looks right: one half, narrowed, hair drawn over the rest.
+
+    Behind the line of forehead, nose and chin (made up) the mask ends, so that the scenery meets the skin.
+    """
+    size = crop.shape[0]
+    hair_end, nose = round(0.19 * size), round(rng.uniform(0.54, 0.64) * size)
+    edge = round(rng.uniform(0.74, 0.8) * size)
+    strip = round(rng.uniform(0.26, 0.5) * size)
+    made = np.empty_like(crop)
+    hair = cv2.resize(crop[:, :hair_end], (edge - strip, size), interpolation=cv2.INTER_LINEAR)
+    made[:, : edge - strip] = cv2.GaussianBlur(hair, (0, 0), 1.0) if rng.random() < 0.5 else hair
+    made[:, edge - strip : edge] = cv2.resize(crop[:, hair_end:nose], (strip, size), interpolation=cv2.INTER_AREA)
+    made[:, edge:] = made[:, edge - 1 : edge]
+    # Parts of the face's height, and how far the line lies before or behind the edge: brow, bridge, nose, mouth, chin.
+    heights = np.array([-0.5, 0.2, 0.46, 0.66, 0.76, 0.86, 1.2]) * size
+    reach = np.array([-0.14, 0.0, -0.03, rng.uniform(0.02, 0.08), 0.0, -0.05, -0.3]) * size
+    line = edge + np.interp(np.arange(size), heights, reach)
+    columns = np.arange(size, dtype=np.float32)[None, :]
+    mask = np.clip(line[:, None] - columns, 0, 1) * np.clip(columns / rng.uniform(2, 8), 0, 1)
+    border = np.clip(np.minimum(np.arange(size), np.arange(size)[::-1]) / rng.uniform(2, 8), 0, 1)
+    return made, np.asarray(mask * border[:, None], np.float32)
 
 
 def _recolour(rng: np.random.Generator, tile: Picture) -> Picture:
@@ -156,6 +179,7 @@ def _surroundings(
     x: float,
     y: float,
     side: float,
+    looks: int,
 ) -> None:
     """Hair round and a body below a face to be pasted, in its own colours, so that it does not end at its edge."""
     edge = crop.shape[0] // 8
@@ -174,13 +198,21 @@ def _surroundings(
 
     line = int(rng.integers(0, 3))
     if rng.random() < 0.75:
+        # Seen from the side the hair lies behind the face.
+        back = -looks * rng.uniform(0.3, 0.6)
         axes = (int(side * rng.uniform(0.7, 1.0)), int(side * rng.uniform(0.7, 1.0)))
-        cv2.ellipse(picture, (int(x), int(y - 0.25 * side)), axes, 0, 0, 360, hair, -1, cv2.LINE_AA)
+        cv2.ellipse(picture, (int(x + back * side), int(y - 0.3 * side)), axes, 0, 0, 360, hair, -1, cv2.LINE_AA)
         length = rng.uniform(0.5, 2.5)
         if rng.random() < 0.6:
-            polygon(
-                [(-0.75, -0.2), (0.75, -0.2), (rng.uniform(0.5, 1.2), length), (-rng.uniform(0.5, 1.2), length)], hair
-            )
+            ends = rng.uniform(0.5, 1.2, 2) if looks == 0 else rng.uniform(0.1, 0.6, 2)
+            top = 0.75 if looks == 0 else 0.4
+            curtain = [
+                (back - 0.75, -0.2),
+                (back + top, -0.2),
+                (back + ends[0], length),
+                (back - 0.1 - ends[1], length),
+            ]
+            polygon([(a if looks >= 0 else 2 * back - a, b) for a, b in curtain], hair)
     if rng.random() < 0.85:
         shirt, wide, lean = random_colour(rng), rng.uniform(0.6, 1.3), rng.uniform(-0.3, 0.3)
         polygon([(-0.2, 0.3), (0.2, 0.3), (0.25 + lean, 0.9), (-0.25 + lean, 0.9)], skin)
@@ -207,9 +239,18 @@ def _surroundings(
 
 def _add_crop(rng: np.random.Generator, canvas: _Canvas, material: Material, x: float, y: float, side: float) -> None:
     crop = _recolour(rng, material.faces[int(rng.integers(len(material.faces)))])
+    if rng.random() < 0.5:
+        crop = np.ascontiguousarray(crop[:, ::-1])
+    mask = _mask(rng, crop.shape[0])
+    looks = 0  # to the right 1, to the left -1, to the front 0
+    if rng.random() < SIDEWAYS:
+        looks = int(rng.choice([-1, 1]))
+        crop, mask = _sideways(rng, crop)
+        if looks < 0:
+            crop, mask = np.ascontiguousarray(crop[:, ::-1]), np.ascontiguousarray(mask[:, ::-1])
     if rng.random() < 0.8:
-        _surroundings(rng, canvas, crop, material.others, x=x, y=y, side=side)
-    tile, cover, face_x, face_y, side = _warp(rng, crop, _mask(rng, crop.shape[0]), side)
+        _surroundings(rng, canvas, crop, material.others, x=x, y=y, side=side, looks=looks)
+    tile, cover, face_x, face_y, side = _warp(rng, crop, mask, side)
     left, top = round(x - face_x), round(y - face_y)
     paste(canvas.picture, tile, cover, left, top)
     canvas.centres.append((left + face_x, top + face_y, side))

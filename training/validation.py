@@ -27,7 +27,7 @@ class Validation:
 
 
 def make_validation(
-    material: Material, *, seed: int, with_faces: int = 160, without: int = 400, size: int = 384
+    material: Material, *, seed: int, with_faces: int = 160, without: int = 1200, size: int = 384
 ) -> Validation:
     """Composes the pictures from held-out material and a seed of their own; faces from 20 to 220 pixels."""
     rng = np.random.default_rng(seed)
