@@ -73,15 +73,20 @@ def chart(page: Any) -> str:
     return str(page.locator("#result .mix").inner_html())
 
 
-def export(visitor: Visitor, to: Path, *, weigh: str) -> tuple[DataSet, float]:
-    """Set the recipe, watch the chart follow a slider, make the data set and download it; returns it and the weight."""
+def export(visitor: Visitor, to: Path, *, of: str) -> tuple[DataSet, dict[str, float]]:
+    """Set the recipe, weigh the first folder by a slider that the chart follows, make the data set, download.
+
+    Returns the data set and the weight by the folder's name.
+    """
     page = visitor.page
     visitor.rail("Export")
     before = chart(page)
     page.get_by_label("Fewest pictures a combination").fill("1")
-    page.locator("#result .tree", has_text=weigh).wait_for()
+    page.locator("#result .tree", has_text=of).wait_for()
     page.wait_for_function("old => document.querySelector('#result .mix').innerHTML !== old", arg=before)
-    page.locator(f"#result [data-weigh='{weigh}']").first.dispatch_event("click")
+    button = page.locator("#result [data-weigh]").first
+    folder = str(button.get_attribute("data-weigh"))
+    button.dispatch_event("click")
     row, epoch = page.locator(".weight"), page.locator("#result .mix div").nth(1)
     before = epoch.inner_html()
     row.locator("[data-log]").fill("0.6")
@@ -97,7 +102,7 @@ def export(visitor: Visitor, to: Path, *, weigh: str) -> tuple[DataSet, float]:
         link.click()
     assert download.value.suggested_filename.startswith("Evening set")
     download.value.save_as(to)
-    return DataSet.of_zip(to), weight
+    return DataSet.of_zip(to), {folder: weight}
 
 
 def check(made: DataSet, given: dict[str, int], weights: dict[str, float]) -> None:
@@ -127,8 +132,8 @@ def walk(chromium: Any, koma: Launched, film: Path, tmp_path: Path, *, collectio
         given = name_clusters(visitor, clusters)
         first = next(iter(given))
         correct_a_frame(visitor, first)
-        made, weight = export(visitor, tmp_path / "made.zip", weigh=first)
-        check(made, given, {first: weight})
+        made, weights = export(visitor, tmp_path / "made.zip", of=first)
+        check(made, given, weights)
 
 
 def test_a_drawn_film_becomes_a_data_set_in_the_browser(
