@@ -13,7 +13,7 @@ from django.shortcuts import render
 from django.urls import NoReverseMatch, reverse
 from django.views.decorators.http import require_safe
 
-from annotate.figures import face_figures
+from annotate.figures import CLUSTER_MIN, face_figures
 from annotate.models import Character, Face, FaceState, NamedBy
 from annotate.views.faces import cast
 from export.models import ExportJob
@@ -86,7 +86,7 @@ def _counted(collection: Collection) -> dict[str, int]:
         unnamed=Count("pk", filter=Q(state=FaceState.FACE, character__isnull=True)),
         clusters=Count(
             "cluster",
-            filter=Q(state=FaceState.FACE, character__isnull=True, cluster__isnull=False),
+            filter=Q(state=FaceState.FACE, character__isnull=True, cluster__size__gte=CLUSTER_MIN),
             distinct=True,
         ),
     )
@@ -148,8 +148,8 @@ def _next(collection: Collection, counts: dict[str, int], job: ExportJob | None,
     if counts["unnamed"] and counts["clusters"]:
         minutes = max(1, round(counts["clusters"] * SECONDS_A_CLUSTER / 60))
         text = (
-            f"{counts['unnamed']:,} face{'s' * (counts['unnamed'] != 1)} in {counts['clusters']:,} "
-            f"cluster{'s' * (counts['clusters'] != 1)} have no name: about {minutes} minute{'s' * (minutes != 1)}."
+            f"{counts['unnamed']:,} face{'s' * (counts['unnamed'] != 1)} without a name, {counts['clusters']:,} "
+            f"cluster{'s' * (counts['clusters'] != 1)}: about {minutes} minute{'s' * (minutes != 1)}."
         )
         _add(found, "Name faces", text, "faces", collection.pk)
     if counts["named_frames"] and job is None:
