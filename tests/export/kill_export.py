@@ -34,10 +34,9 @@ def main() -> None:
 
     call_command("migrate", verbosity=0)
     pk = make_job()
-    began = time.monotonic()
     wait(fork(pk))
-    seconds = time.monotonic() - began
     expected = outcome(pk)
+    seconds = min(undisturbed(pk) for _ in range(3))  # the first one read everything from a cold disk
     dice, problems, killed = random.Random(options.seed), [], 0
     for number in range(options.kills):
         reset(pk)
@@ -101,6 +100,14 @@ def fork(pk: int) -> int:
         finally:
             os._exit(0)
     return child
+
+
+def undisturbed(pk: int) -> float:
+    """Seconds of a whole export."""
+    reset(pk)
+    began = time.monotonic()
+    wait(fork(pk))
+    return time.monotonic() - began
 
 
 def wait(child: int) -> None:

@@ -30,4 +30,4 @@ def test_an_export_killed_at_random_moments_ends_as_if_nothing_had_happened(tmp_
     result = json.loads(done.stdout.splitlines()[-1])
     assert result["problems"] == []
     assert result["files"] > 150
-    assert result["killed"] >= KILLS // 4  # the others had ended before their moment came
+    assert result["killed"] >= KILLS // 2  # the others had ended before their moment came
