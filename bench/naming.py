@@ -14,7 +14,7 @@ import tempfile
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -136,15 +136,15 @@ def score(collection: Collection, truth: Truth, seed: int) -> tuple[object, ...]
     pure = sum(max(group.values()) for group in groups.values())
     clusters = FaceCluster.objects.filter(collection=collection).count()
     keys = name_clusters(collection, told)
-    rows: dict[int, dict[str, Any]] = {
-        row["pk"]: row for row in Face.objects.filter(pk__in=told).values("pk", "character_id", "named_by")
+    answers = {
+        pk: (who, by) for pk, who, by in Face.objects.filter(pk__in=told).values_list("pk", "character_id", "named_by")
     }
     cast = [pk for pk in told if told[pk].named]
     extras = [pk for pk in told if told[pk].key and not told[pk].named]
     false = [pk for pk in told if not told[pk].key]
-    right = {pk for pk in cast if rows[pk]["character_id"] == keys.get(told[pk].key, -1)}
-    by_model = [pk for pk in cast if rows[pk]["named_by"] != NamedBy.PERSON]
-    unknown = {pk for pk in told if rows[pk]["character_id"] is None}
+    right = {pk for pk in cast if answers[pk][0] == keys.get(told[pk].key, -1)}
+    by_model = [pk for pk in cast if answers[pk][1] != NamedBy.PERSON]
+    unknown = {pk for pk in told if answers[pk][0] is None}
     wrong = len(cast) - len(right) - len(unknown.intersection(cast))
     return (
         seed,
