@@ -12,13 +12,13 @@ import numpy as np
 from django.conf import settings
 
 from annotate.actions import characters
+from annotate.actions.model_versions import version_of
 from annotate.algorithms.face_features import cut_head, pack
 from annotate.backends.contract import FaceDetector, Picture
 from annotate.backends.detectors import DEFAULT, open_detector
 from annotate.backends.embed_builtin import BuiltinEmbedder
 from annotate.head_crops import CROP_FORMAT, CROP_SIDES, head_file
 from annotate.models import ReferencePicture
-from annotate.stages.embed import version_of
 from ingest.actions import history
 from ingest.errors import BadInput
 from ingest.imaging.decode import PICTURE_ENDINGS, UnreadablePicture, read_picture
@@ -61,7 +61,7 @@ def _add_person(
     collection: Collection, name: str, paths: list[Path], detector: FaceDetector, added: Added, *, by: Any
 ) -> None:
     embedder = BuiltinEmbedder()
-    version, files = version_of(embedder), store()
+    version, files = version_of(embedder.info), store()
     who = characters.find_or_create(collection=collection, name=name, by=by)
     known = set(
         ReferencePicture.objects.filter(character=who, embedding_version=version).values_list("sha256", flat=True)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +18,56 @@ KAOMOJI = frozenset(
         "6_9", ">_o", "@_@", "^_^", "o_o", "u_u", "x_x", "|_|", "||_||",
     )
 )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """One output of a tagger or a classifier: its name with underscores and its category; a nameless one is skipped."""
+
+    name: str
+    category: str  # general, character, copyright, artist, meta, rating, or a classifier's own ("class", "aesthetic")
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """Which labels follow from scores.
+
+    `thresholds` by category: a label follows when its score is greater (with `inclusive`: or equal); a category that
+    is not named gives nothing. `own` overrides by label name. `one_of`: categories of which the best label alone
+    follows. `mcut`: categories that take the largest gap of each picture's scores, at least `mcut_floor`, instead.
+    """
+
+    thresholds: Mapping[str, float] = field(default_factory=dict)
+    own: Mapping[str, float] = field(default_factory=dict)
+    one_of: frozenset[str] = frozenset()
+    mcut: frozenset[str] = frozenset()
+    mcut_floor: Mapping[str, float] = field(default_factory=dict)
+    inclusive: bool = False
+
+
+def following(scores: npt.NDArray[np.float32], labels: Sequence[Label], rules: Rules) -> list[tuple[Label, float]]:
+    """Labels that follow from scores [labels], best first within a category, categories in order of first label."""
+    places: dict[str, list[int]] = {}
+    for place, label in enumerate(labels):
+        if label.name:
+            places.setdefault(label.category, []).append(place)
+    found: list[tuple[Label, float]] = []
+    for category, rows in places.items():
+        own = scores[rows]
+        order = np.argsort(-own, kind="stable")
+        if category in rules.one_of:
+            found.append((labels[rows[int(order[0])]], float(own[order[0]])))
+            continue
+        threshold = rules.thresholds.get(category)
+        if category in rules.mcut and len(rows):
+            threshold = max(rules.mcut_floor.get(category, 0.0), mcut(own))
+        for at in order:
+            label = labels[rows[int(at)]]
+            least = rules.own.get(label.name, threshold)
+            score = float(own[at])
+            if least is not None and (score >= least if rules.inclusive else score > least):
+                found.append((label, score))
+    return found
 
 
 def mcut(scores: npt.ArrayLike) -> float:

@@ -1,4 +1,4 @@
-"""What a detector, an embedder and a tagger give to the stages, whatever runs inside them.
+"""What a detector, an embedder and a scorer give to the stages, whatever runs inside them.
 
 A backend MUST give the same answer for the same pixels, MUST NOT know the database, and raises BadInput where a weights
 file or a picture cannot be used. Pictures are uint8 RGB [h, w, 3].
@@ -8,23 +8,28 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from annotate.algorithms.face_pyramid import Found
+from annotate.algorithms.tag_rules import Label, Rules
 
+Answer = TypeVar("Answer")
 Picture = NDArray[np.uint8]
 
-__all__ = ["Embedder", "FaceDetector", "Found", "ModelInfo", "Picture", "Tag", "Tagged", "Tagger"]
+__all__ = [
+    "Embedder", "FaceDetector", "Found", "Label", "ModelInfo", "Picture", "PictureModel", "Rules", "Scorer", "Tag",
+    "Tagged", "Tagger",
+]  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
 class ModelInfo:
     """Which model said something, exactly: the natural key of a model version, its licence and its thresholds."""
 
-    task: str  # faces, tags, embedding
+    task: str  # faces, tags, embedding, boxes, class, mask, text
     name: str
     revision: str
     sha256: str = ""  # of the weights file; empty for pure algorithms
@@ -47,6 +52,28 @@ class Tagged:
 
     tags: tuple[Tag, ...]
     rating: str = ""
+
+
+@runtime_checkable
+class PictureModel(Protocol[Answer]):
+    """A network that looks at whole pictures. One reader decodes each picture once and feeds every such model."""
+
+    info: ModelInfo
+    device: str
+
+    def fit(self, picture: Picture) -> Picture:
+        """The bytes [h, w, 3] that go to the device; called in threads, so it MUST NOT touch shared state."""
+
+    def answer(self, batch: Picture, sizes: Sequence[tuple[int, int]]) -> list[Answer]:
+        """One answer a picture of fitted bytes [n, h, w, 3]; `sizes` are the (width, height) of the pictures."""
+
+
+@runtime_checkable
+class Scorer(PictureModel[NDArray[np.float32]], Protocol):
+    """A tagger or a classifier: its answer is a score (0 to 1) for each label; `rules` say which labels follow."""
+
+    labels: tuple[Label, ...]
+    rules: Rules
 
 
 @runtime_checkable

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from annotate.algorithms.face_pyramid import FIRST_SHARE, Level, confirm, decode, levels, looks, merge
 from annotate.backends import onnx_session, weights
 from annotate.backends.contract import Found, ModelInfo, Picture
+from annotate.backends.onnx_session import AUTO
 from ingest.errors import BadInput
 
 Planes = NDArray[np.float32]
@@ -30,11 +31,11 @@ class BuiltinFaces:
         name: str = "faces",
         threshold: float | None = None,
         threads: int = 0,
-        gpu: bool = True,
+        device: str = AUTO,
     ) -> None:
         """Raises BadInput when the weights are missing, damaged or of another kind."""
         found = weights.read(name, folders)
-        self._opened = onnx_session.open_session(found.path, threads=threads, gpu=gpu)
+        self._opened = onnx_session.open_session(found.path, threads=threads, device=device)
         onnx_session.check_names(self._opened, found.path, inputs=INPUTS, outputs=OUTPUTS, what="face detector of Koma")
         card = {"threshold": 0.5, "stride": 8, "unit_side": 32.0, "side_min": 0.0, "second_look": False} | found.card
         try:

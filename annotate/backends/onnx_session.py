@@ -1,4 +1,4 @@
-"""Opens ONNX files in onnxruntime: on the GPU where that works, else on the CPU, and says which."""
+"""Opens ONNX files in onnxruntime where they are asked to run, and says in words where that is."""
 
 from __future__ import annotations
 
@@ -12,6 +12,9 @@ from onnxruntime.capi import onnxruntime_pybind11_state as failures
 from ingest.errors import BadInput
 
 onnxruntime.set_default_logger_severity(4)  # a CUDA library that is missing is told by `device`, not on standard error
+
+AUTO, CPU, CUDA = "auto", "cpu", "cuda"  # auto: the GPU where it starts, else the CPU, in words; cuda: or nothing
+DEVICES = (AUTO, CPU, CUDA)
 
 LOAD_ERRORS = (
     failures.Fail, failures.InvalidArgument, failures.InvalidGraph, failures.InvalidProtobuf, failures.NoModel,
@@ -28,19 +31,22 @@ class Opened:
     on_gpu: bool
 
 
-def open_session(path: Path, *, threads: int = 0, gpu: bool = True) -> Opened:
+def open_session(path: Path, *, threads: int = 0, device: str = AUTO) -> Opened:
     """Loads a graph; `threads` bounds one operator's threads (0: as many as there are cores).
 
     onnxruntime falls back to the CPU without an error when CUDA does not start, so the session is asked afterwards.
-    Raises BadInput when the file is not ONNX, is cut off, or needs operators that this onnxruntime lacks.
+    Raises BadInput when the file is not ONNX, is cut off, or needs operators that this onnxruntime lacks, and when
+    `device` is CUDA and CUDA does not start: what was asked for the GPU never runs on the CPU unsaid.
     """
+    if device not in DEVICES:
+        raise BadInput(f"{device!r} is no device: choose {', '.join(DEVICES)}.")
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.log_severity_level = 4  # its warnings go to standard error; what matters is raised
     # Spinning threads would take the cores from the decoders and the other workers.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    wanted = gpu and "CUDAExecutionProvider" in onnxruntime.get_available_providers()
+    wanted = device != CPU and "CUDAExecutionProvider" in onnxruntime.get_available_providers()
     providers = ["CUDAExecutionProvider", "CPUExecutionProvider"] if wanted else ["CPUExecutionProvider"]
     try:
         session = onnxruntime.InferenceSession(str(path), options, providers=providers)
@@ -51,10 +57,15 @@ def open_session(path: Path, *, threads: int = 0, gpu: bool = True) -> Opened:
             f"onnxruntime ({reason}). Get the file again."
         ) from error
     on_gpu = session.get_providers()[0] == "CUDAExecutionProvider"
-    device = "GPU (CUDA)" if on_gpu else "CPU"
-    if wanted and not on_gpu:
-        device = "CPU (CUDA is installed but could not be started)"
-    return Opened(session, device, on_gpu)
+    if on_gpu:
+        return Opened(session, "GPU (CUDA)", on_gpu=True)
+    if device == CUDA:
+        why = "could not be started (driver, CUDA or cuDNN missing)" if wanted else "is not part of this onnxruntime"
+        raise BadInput(
+            f"{path.name} was to run with device=cuda, but CUDA {why}. Repair it (see the status page) or choose "
+            "device=auto or device=cpu."
+        )
+    return Opened(session, "CPU (CUDA is installed but could not be started)" if wanted else "CPU", on_gpu=False)
 
 
 def check_names(opened: Opened, path: Path, *, inputs: list[str], outputs: list[str], what: str) -> None:

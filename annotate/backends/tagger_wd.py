@@ -16,6 +16,8 @@ from PIL import Image
 from annotate.algorithms.tag_rules import CHARACTER_MCUT_MIN, CHARACTER_THRESHOLD, GENERAL_THRESHOLD, above, mcut
 from annotate.backends import onnx_session, weights
 from annotate.backends.contract import ModelInfo, Picture, Tag, Tagged
+from annotate.backends.onnx_session import AUTO
+from annotate.backends.registry import Installed
 from ingest.errors import BadInput
 
 MODEL_FILE, TAGS_FILE = "model.onnx", "selected_tags.csv"
@@ -59,7 +61,7 @@ class WdTagger:
         character: float = CHARACTER_THRESHOLD,
         use_mcut: bool = False,
         threads: int = 0,
-        gpu: bool = True,
+        device: str = AUTO,
     ) -> None:
         """Raises BadInput when a file is missing, is not what its name says, or the two do not belong together."""
         model, table = folder / MODEL_FILE, folder / TAGS_FILE
@@ -71,7 +73,7 @@ class WdTagger:
             category: np.array([at for at, row in enumerate(self.rows) if row.category == category], np.int64)
             for category in CATEGORY_NAMES
         }
-        self._opened = onnx_session.open_session(model, threads=threads, gpu=gpu)
+        self._opened = onnx_session.open_session(model, threads=threads, device=device)
         self.side = _side(self._opened.session, model)
         self._batch = _batch(self._opened)
         _check_count(self._opened.session, model, table, rows=len(self.rows))
@@ -127,6 +129,11 @@ class WdTagger:
         ratings = self._places[RATING]
         rating = self.rows[ratings[int(scores[ratings].argmax())]].name if len(ratings) else ""
         return Tagged(tuple(found), rating)
+
+
+def open_installed(found: Installed, *, device: str = AUTO, threads: int = 0) -> WdTagger:
+    """The tagger in a folder of the models folder, with its default thresholds."""
+    return WdTagger(found.path, device=device, threads=threads)
 
 
 def prepare(picture: Picture, side: int) -> NDArray[np.float32]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from annotate.models.answer import ModelAnswer, ModelChoice, ModelLabels
 from annotate.models.caption import Caption
 from annotate.models.character import Character, CharacterAlias
 from annotate.models.face import Face, FaceCluster, FaceState, NamedBy, ReferencePicture
@@ -16,6 +17,9 @@ __all__ = [
     "FaceCluster",
     "FaceState",
     "FrameTag",
+    "ModelAnswer",
+    "ModelChoice",
+    "ModelLabels",
     "ModelVersion",
     "NamedBy",
     "ReferencePicture",

@@ -13,11 +13,11 @@ import numpy as np
 from django.db.models import Count, QuerySet
 
 from annotate.actions.clusters import next_number
+from annotate.actions.model_versions import version_of
 from annotate.algorithms import clustering
 from annotate.backends.embed_builtin import BuiltinEmbedder
 from annotate.models import Face, FaceCluster, FaceState, NamedBy
 from annotate.stages import vectors
-from annotate.stages.embed import version_of
 from ingest.pipeline.contract import Context, Stage
 
 WRITE = 500  # faces an UPDATE
@@ -58,7 +58,7 @@ class Cluster(Stage[list[int], Result]):
     def __init__(self, ctx: Context) -> None:
         super().__init__(ctx)
         self.params: ClusterParams = ctx.params
-        self.version = version_of(BuiltinEmbedder())
+        self.version = version_of(BuiltinEmbedder().info)
         ctx.device = "CPU"
 
     def pending(self) -> QuerySet[Face]:

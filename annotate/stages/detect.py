@@ -10,6 +10,7 @@ import numpy as np
 from django.conf import settings
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
+from annotate.actions.model_versions import version_of
 from annotate.algorithms import boxes
 from annotate.backends.contract import FaceDetector, Found, Picture
 from annotate.backends.detectors import DEFAULT, open_detector
@@ -77,7 +78,7 @@ class Detect(Stage[list[Frame], Result]):
         super().__init__(ctx)
         self.params: DetectParams = ctx.params
         self.detector = self._detector()
-        self.version = version_of(self.detector, threshold=self.params.threshold)
+        self.version = self._version()
         self.store = Store(settings.KOMA_DATA_DIR / "store", reserve_bytes=settings.KOMA_DISK_RESERVE_BYTES)
         ctx.device = self.detector.device
 
@@ -90,6 +91,11 @@ class Detect(Stage[list[Frame], Result]):
             )
         detector: FaceDetector = self.ctx.models[key]
         return detector
+
+    def _version(self) -> ModelVersion:
+        """Another threshold than the model's own is another revision, since it finds other faces."""
+        info, threshold = self.detector.info, self.params.threshold
+        return version_of(info, revision="" if threshold is None else f"{info.revision} at {threshold:g}".strip())
 
     def pending(self) -> QuerySet[Frame]:
         """Kept frames with a full picture that still need a look."""
@@ -175,20 +181,6 @@ class Detect(Stage[list[Frame], Result]):
         row.model_version, row.crop = self.version, one.crops[new]
         row.embedding, row.embedding_version = None, None
         row.save()
-
-
-def version_of(detector: FaceDetector, *, threshold: float | None) -> ModelVersion:
-    """The row of this model; another threshold than its own is another revision, since it finds other faces."""
-    info = detector.info
-    revision = info.revision if threshold is None else f"{info.revision} at {threshold:g}".strip()
-    row, _ = ModelVersion.objects.get_or_create(
-        task=info.task,
-        name=info.name,
-        revision=revision,
-        sha256=info.sha256,
-        defaults={"licence": info.licence, "settings": info.settings},
-    )
-    return row
 
 
 def by_person(row: Face) -> bool:

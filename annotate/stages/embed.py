@@ -9,10 +9,11 @@ from typing import ClassVar
 from django.conf import settings
 from django.db.models import Q, QuerySet
 
+from annotate.actions.model_versions import version_of
 from annotate.algorithms.face_features import pack
 from annotate.backends.contract import Embedder
 from annotate.backends.embed_builtin import BuiltinEmbedder
-from annotate.models import Face, ModelVersion
+from annotate.models import Face
 from ingest.imaging.decode import UnreadablePicture, read_picture
 from ingest.imaging.store import Store
 from ingest.pipeline.contract import Context, NoParams, Stage
@@ -40,7 +41,7 @@ class Embed(Stage[list[Face], Result]):
     def __init__(self, ctx: Context) -> None:
         super().__init__(ctx)
         self.embedder: Embedder = BuiltinEmbedder()
-        self.version = version_of(self.embedder)
+        self.version = version_of(self.embedder.info)
         self.store = Store(settings.KOMA_DATA_DIR / "store", reserve_bytes=settings.KOMA_DISK_RESERVE_BYTES)
         ctx.device = self.embedder.device
 
@@ -83,16 +84,3 @@ class Embed(Stage[list[Face], Result]):
             )
         self.ctx.count("faces", len(result.faces))
         return len(result.faces) + len(result.problems)
-
-
-def version_of(embedder: Embedder) -> ModelVersion:
-    """The row of this embedder; made when there is none."""
-    info = embedder.info
-    row, _ = ModelVersion.objects.get_or_create(
-        task=info.task,
-        name=info.name,
-        revision=info.revision,
-        sha256=info.sha256,
-        defaults={"licence": info.licence, "settings": info.settings},
-    )
-    return row

@@ -9,12 +9,12 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
+from annotate.actions.model_versions import version_of
 from annotate.algorithms import identity, matching
 from annotate.algorithms.face_features import unpack
 from annotate.backends.embed_builtin import BuiltinEmbedder
 from annotate.models import Face, FaceCluster, FaceState, NamedBy, ReferencePicture
 from annotate.stages import vectors
-from annotate.stages.embed import version_of
 from ingest.pipeline.contract import Context, Stage
 
 WRITE = 400  # faces an UPDATE
@@ -68,7 +68,7 @@ class Identify(Stage[None, Result]):
     def __init__(self, ctx: Context) -> None:
         super().__init__(ctx)
         self.params: IdentifyParams = ctx.params
-        self.version = version_of(BuiltinEmbedder())
+        self.version = version_of(BuiltinEmbedder().info)
         ctx.device = "CPU"
 
     def batches(self) -> Iterator[None]:

@@ -10,6 +10,7 @@ import numpy as np
 from django.conf import settings
 from django.db.models import Exists, OuterRef, QuerySet
 
+from annotate.actions.model_versions import version_of
 from annotate.actions.tags import resolve
 from annotate.algorithms.computed_tags import COMPUTED_VERSION, computed_tags
 from annotate.algorithms.face_features import Box
@@ -88,11 +89,11 @@ class TagFrames(Stage[list[Frame], Result]):
     def __init__(self, ctx: Context) -> None:
         super().__init__(ctx)
         self.params: TagParams = ctx.params
-        self.computed = version_of(COMPUTED)
-        self.side_file = version_of(SIDE_FILE)
+        self.computed = tagger_version(COMPUTED)
+        self.side_file = tagger_version(SIDE_FILE)
         self.keys: dict[str, int] = {}
         self.tagger = self._tagger()
-        self.tagger_version = version_of(self.tagger.info) if self.tagger else None
+        self.tagger_version = tagger_version(self.tagger.info) if self.tagger else None
         self.seen_by = sorted(version.pk for version in (self.computed, self.side_file, self.tagger_version) if version)
         self.store = Store(settings.KOMA_DATA_DIR / "store", reserve_bytes=settings.KOMA_DISK_RESERVE_BYTES)
         ctx.device = self.tagger.device if self.tagger else "CPU"
@@ -232,16 +233,7 @@ def faces_of(frames: list[Frame]) -> dict[int, list[Box]]:
     return found
 
 
-def version_of(info: ModelInfo) -> ModelVersion:
+def tagger_version(info: ModelInfo) -> ModelVersion:
     """The row of a tagger; other thresholds are another revision, since they give other tags."""
-    revision = info.revision
-    if info.settings:
-        revision += " " + " ".join(f"{name}={value}" for name, value in sorted(info.settings.items()))
-    row, _ = ModelVersion.objects.get_or_create(
-        task=info.task,
-        name=info.name,
-        revision=revision[:100],
-        sha256=info.sha256,
-        defaults={"licence": info.licence, "settings": info.settings},
-    )
-    return row
+    parts = [info.revision, *(f"{name}={value}" for name, value in sorted(info.settings.items()))]
+    return version_of(info, revision=" ".join(parts))

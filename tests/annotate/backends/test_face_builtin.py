@@ -21,7 +21,7 @@ from tests.annotate.face_graph import picture_with, write_graph
 @pytest.fixture()
 def tiny(tmp_path: Path) -> BuiltinFaces:
     write_graph(tmp_path)
-    return BuiltinFaces([tmp_path], name="tiny", gpu=False)
+    return BuiltinFaces([tmp_path], name="tiny", device="cpu")
 
 
 def test_a_red_cell_is_a_face_of_its_own_size(tiny: BuiltinFaces) -> None:
@@ -101,7 +101,7 @@ def test_a_face_seen_at_two_levels_is_one_face() -> None:
 
 def test_a_model_opened_by_name_keeps_the_contract(tmp_path: Path) -> None:
     write_graph(tmp_path)
-    detector = open_detector("tiny", tmp_path, gpu=False)
+    detector = open_detector("tiny", tmp_path, device="cpu")
     assert isinstance(detector, FaceDetector)
     assert detector.device == "CPU"
     assert (detector.info.name, detector.info.revision, len(detector.info.sha256)) == ("tiny", "1", 64)
@@ -115,7 +115,7 @@ def test_a_file_that_is_no_onnx_is_named(tmp_path: Path, content: bytes | None, 
     path = write_graph(tmp_path)
     path.write_bytes(path.read_bytes()[:400] if content is None else content)
     with pytest.raises(BadInput, match=reason) as caught:
-        BuiltinFaces([tmp_path], name="tiny", gpu=False)
+        BuiltinFaces([tmp_path], name="tiny", device="cpu")
     assert str(path) in str(caught.value)
 
 
@@ -129,7 +129,7 @@ def test_weights_that_differ_from_their_description_are_refused(tmp_path: Path) 
         weights.read("tiny", [tmp_path])
     path.with_suffix(".json").write_text('{"threshold": "high"}')
     with pytest.raises(BadInput, match="must be numbers"):
-        BuiltinFaces([tmp_path], name="tiny", gpu=False)
+        BuiltinFaces([tmp_path], name="tiny", device="cpu")
 
 
 @pytest.mark.parametrize("name", ["../tiny", "/etc/passwd", "", ".", "a/b", "a\0b"])
@@ -153,7 +153,7 @@ def test_a_cascade_is_opened_by_its_name(tmp_path: Path, test_data: Path) -> Non
 
 @pytest.fixture(scope="module")
 def builtin() -> BuiltinFaces:
-    return BuiltinFaces(gpu=False)
+    return BuiltinFaces(device="cpu")
 
 
 def test_the_built_in_weights_are_what_their_card_says(builtin: BuiltinFaces) -> None:

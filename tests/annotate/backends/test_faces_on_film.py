@@ -35,7 +35,7 @@ def pictures(test_data: Path) -> dict[int, np.ndarray]:
 
 
 def share_found(truth: dict[int, tuple[int, int, int, int]], pictures: dict[int, np.ndarray]) -> float:
-    detector = BuiltinFaces(gpu=False, threads=1)
+    detector = BuiltinFaces(device="cpu", threads=1)
     hits = 0
     for number, box in truth.items():
         found = detector.detect([pictures[number]])[0]

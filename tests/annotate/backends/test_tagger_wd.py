@@ -96,14 +96,14 @@ def test_scores_thresholds_and_rating_are_those_worked_out_by_hand(folder):
     # 4x2, pure red: half of the square is red, half white. Blue and green: 0.5; red: 1.0. Upper left is white.
     red = np.zeros((2, 4, 3), np.uint8)
     red[..., 0] = 255
-    tagger = WdTagger(folder, general=0.5 - 1e-6, gpu=False)
+    tagger = WdTagger(folder, general=0.5 - 1e-6, device="cpu")
     answer = tagger.tag([red])[0]
     assert [(tag.name, tag.category) for tag in answer.tags] == [
         ("blue_sky", "general"), ("long_hair", "general"), ("hatsune_miku", "character"),
     ]  # fmt: skip
     assert [round(tag.score, 5) for tag in answer.tags] == [0.5, 0.5, 1.0]
     # "Greater than" is strict: at 0.5 itself nothing general is left.
-    assert [tag.name for tag in WdTagger(folder, general=0.50001, gpu=False).tag([red])[0].tags] == ["hatsune_miku"]
+    assert [tag.name for tag in WdTagger(folder, general=0.50001, device="cpu").tag([red])[0].tags] == ["hatsune_miku"]
     # Pure blue, square: its upper left pixel has blue 1, red 0.
     blue = np.zeros((4, 4, 3), np.uint8)
     blue[..., 2] = 255
@@ -115,14 +115,14 @@ def test_scores_thresholds_and_rating_are_those_worked_out_by_hand(folder):
 def test_mcut_cuts_at_the_largest_gap(folder):
     picture = np.zeros((4, 4, 3), np.uint8)
     picture[...] = [51, 102, 204]  # red 0.2, green 0.4, blue 0.8: the gap of the general tags is 0.4 to 0.8
-    answer = WdTagger(folder, use_mcut=True, gpu=False).tag([picture])[0]
+    answer = WdTagger(folder, use_mcut=True, device="cpu").tag([picture])[0]
     assert [tag.name for tag in answer.tags] == ["blue_sky", "hatsune_miku"]
 
 
 def test_answers_do_not_depend_on_the_batch(folder):
     random = np.random.default_rng(1)
     pictures = [random.integers(0, 256, (3 + n, 5, 3)).astype(np.uint8) for n in range(11)]
-    tagger = WdTagger(folder, gpu=False)
+    tagger = WdTagger(folder, device="cpu")
     together = tagger.probabilities(pictures)
     assert together.shape == (11, 5)
     assert np.array_equal(together, np.concatenate([tagger.probabilities([one]) for one in pictures]))
@@ -131,19 +131,19 @@ def test_answers_do_not_depend_on_the_batch(folder):
 
 def test_a_graph_with_a_fixed_batch_of_one_is_fed_one_by_one(folder):
     write_model(folder, side=4, weights=np.ones((48, 5)) / 48, batch=1)
-    assert WdTagger(folder, gpu=False).probabilities([np.zeros((4, 4, 3), np.uint8)] * 3).shape == (3, 5)
+    assert WdTagger(folder, device="cpu").probabilities([np.zeros((4, 4, 3), np.uint8)] * 3).shape == (3, 5)
 
 
 def test_a_table_of_another_model_is_told(folder):
     write_tags(folder, [("general", 9), ("a", 0)])
     with pytest.raises(BadInput, match="lists 2 tags, but the network beside it gives 5"):
-        WdTagger(folder, gpu=False)
+        WdTagger(folder, device="cpu")
 
 
 def test_a_weights_file_that_is_not_onnx_is_told(folder):
     (folder / "model.onnx").write_bytes(b"<html>404 not found</html>")
     with pytest.raises(BadInput, match="is not ONNX"):
-        WdTagger(folder, gpu=False)
+        WdTagger(folder, device="cpu")
 
 
 def test_another_graph_is_told(folder):
@@ -154,7 +154,7 @@ def test_another_graph_is_told(folder):
         helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8), folder / "model.onnx"
     )
     with pytest.raises(BadInput, match="no WD tagger"):
-        WdTagger(folder, gpu=False)
+        WdTagger(folder, device="cpu")
 
 
 @pytest.mark.parametrize(
@@ -167,7 +167,7 @@ def test_another_graph_is_told(folder):
 def test_a_broken_table_is_told(folder, text, said):
     (folder / "selected_tags.csv").write_text(text, encoding="utf-8")
     with pytest.raises(BadInput, match=said):
-        WdTagger(folder, gpu=False)
+        WdTagger(folder, device="cpu")
 
 
 def test_installed_taggers_are_folders_with_both_files(folder):

@@ -1,0 +1,120 @@
+"""How a picture becomes the numbers that a network eats, step by step and exactly, as its authors trained it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+Picture = NDArray[np.uint8]
+
+
+class Fit(StrEnum):
+    """How a picture gets the network's size."""
+
+    STRETCH = "stretch"  # resized to width x height, whatever its ratio
+    PAD_SQUARE = "pad_square"  # padded to the square of its longer side, centred, then resized
+    LETTERBOX = "letterbox"  # resized until it fits, ratio kept, then padded, centred
+    MULTIPLE = "multiple"  # shrunk (never enlarged) until it fits; each side up to a multiple of `multiple`
+
+
+class Resample(StrEnum):
+    """Pillow's filters, and OpenCV's area mean."""
+
+    NEAREST = "nearest"
+    BILINEAR = "bilinear"
+    BICUBIC = "bicubic"
+    LANCZOS = "lanczos"
+    AREA = "area"
+
+
+PILLOW = {
+    Resample.NEAREST: Image.Resampling.NEAREST,
+    Resample.BILINEAR: Image.Resampling.BILINEAR,
+    Resample.BICUBIC: Image.Resampling.BICUBIC,
+    Resample.LANCZOS: Image.Resampling.LANCZOS,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class InputSpec:
+    """The input of a network: size, fit, filter, padding, channel order, layout, and (value * scale - mean) / std.
+
+    `fit` works on bytes in threads; `tensor` is the arithmetic that a device may do instead of the processor.
+    """
+
+    width: int
+    height: int
+    fit_by: Fit = Fit.STRETCH
+    resample: Resample = Resample.BILINEAR
+    fill: int = 255  # grey level of the padding
+    bgr: bool = False
+    nchw: bool = True
+    scale: float = 1 / 255
+    mean: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    std: tuple[float, float, float] = (1.0, 1.0, 1.0)
+    multiple: int = 32
+
+    def fit(self, picture: Picture) -> Picture:
+        """Bytes uint8 [h, w, 3] RGB, contiguous, from uint8 [h, w, 3] RGB or [h, w, 4] RGBA (alpha lands on white)."""
+        rgb = on_white(picture)
+        if self.fit_by == Fit.PAD_SQUARE:
+            side = max(rgb.shape[:2])
+            rgb = padded(rgb, side, side, fill=self.fill)
+        elif self.fit_by == Fit.LETTERBOX:
+            height, width = rgb.shape[:2]
+            share = min(self.width / width, self.height / height)
+            wide, high = max(1, int(width * share)), max(1, int(height * share))
+            return padded(resized(rgb, wide, high, self.resample), self.width, self.height, fill=self.fill)
+        elif self.fit_by == Fit.MULTIPLE:
+            height, width = rgb.shape[:2]
+            share = min(1.0, self.width / width, self.height / height)
+            step = self.multiple
+            wide, high = (max(step, -(-int(side * share) // step) * step) for side in (width, height))
+            return resized(rgb, wide, high, self.resample)
+        return resized(rgb, self.width, self.height, self.resample)
+
+    def tensor(self, batch: Picture) -> NDArray[np.float32]:
+        """What the session gets: float32 [n, h, w, 3] or [n, 3, h, w] of bytes [n, h, w, 3] RGB."""
+        values = (batch[..., ::-1] if self.bgr else batch).astype(np.float32)
+        if self.scale != 1:
+            values *= np.float32(self.scale)
+        if self.mean != (0.0, 0.0, 0.0):
+            values -= np.array(self.mean, np.float32)
+        if self.std != (1.0, 1.0, 1.0):
+            values /= np.array(self.std, np.float32)
+        return np.ascontiguousarray(values.transpose(0, 3, 1, 2) if self.nchw else values)
+
+
+def on_white(picture: Picture) -> Picture:
+    """RGB of a picture whose alpha, if any, is put on white, rounded; ValueError for anything else than bytes."""
+    if picture.ndim != 3 or picture.shape[2] not in (3, 4) or picture.dtype != np.uint8:
+        raise ValueError(f"a picture must be uint8 [h, w, 3] or [h, w, 4], not {picture.dtype} {picture.shape}")
+    if picture.shape[2] == 3:
+        return picture
+    alpha = picture[:, :, 3:].astype(np.uint16)
+    return ((picture[:, :, :3] * alpha + 255 * (255 - alpha) + 127) // 255).astype(np.uint8)
+
+
+def padded(rgb: Picture, width: int, height: int, *, fill: int) -> Picture:
+    """The picture in the middle of a grey canvas: left = (width - w) // 2, top = (height - h) // 2."""
+    high, wide = rgb.shape[:2]
+    if (wide, high) == (width, height):
+        return np.ascontiguousarray(rgb)
+    canvas = np.full((height, width, 3), fill, np.uint8)
+    top, left = (height - high) // 2, (width - wide) // 2
+    canvas[top : top + high, left : left + wide] = rgb
+    return canvas
+
+
+def resized(rgb: Picture, width: int, height: int, resample: Resample) -> Picture:
+    """Bytes [height, width, 3]; a picture that has the size already is not touched."""
+    if rgb.shape[:2] == (height, width):
+        return np.ascontiguousarray(rgb)
+    if resample == Resample.AREA:
+        return np.asarray(cv2.resize(rgb, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
+    return np.array(Image.fromarray(rgb).resize((width, height), PILLOW[resample]), np.uint8)

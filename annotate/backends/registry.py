@@ -1,0 +1,103 @@
+"""Which models are installed, of which family, and how each is opened. A new adapter is one row of FAMILIES.
+
+A model is a folder below the models folder, named as people name the model, with its files and a `koma.json`: family,
+source, revision, licence, sha256 by file. A folder without one is recognised by its files. Single files (`NAME.onnx`,
+`NAME.xml`) are face detectors.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from annotate.backends import weights
+from annotate.backends.onnx_session import AUTO
+from ingest.errors import BadInput
+
+CARD = "koma.json"
+BUILTIN = "builtin"
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """Models with the same interface. `opener` is "module:function", called as f(installed, device=, threads=).
+
+    `files` make a folder without a card one of this family, when all of them are there; empty: only a card does.
+    """
+
+    name: str
+    task: str  # faces, boxes, tags, embedding, class, mask, text, upscale, caption
+    opener: str
+    files: tuple[str, ...] = ()
+
+
+FAMILIES = {
+    family.name: family
+    for family in (
+        Family("builtin_faces", "faces", "annotate.backends.detectors:open_installed"),
+        Family("wd", "tags", "annotate.backends.tagger_wd:open_installed", ("model.onnx", "selected_tags.csv")),
+    )
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Installed:
+    """A model that can be opened: its name, family, folder (or file), and the card that lies in it."""
+
+    name: str
+    family: Family
+    path: Path
+    card: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def task(self) -> str:
+        return self.family.task
+
+
+def installed(models_dir: Path, *, task: str = "") -> list[Installed]:
+    """All models below the folder, by name; with `task` only those for it. Folders that are no models are left out."""
+    found: list[Installed] = []
+    for path in sorted(models_dir.iterdir()) if models_dir.is_dir() else []:
+        one = _single(path) if path.is_file() else _folder(path)
+        if one is not None and task in ("", one.task):
+            found.append(one)
+    return found
+
+
+def find(name: str, models_dir: Path, *, task: str) -> Installed:
+    """The installed model of that name; BadInput names those that are there."""
+    names = []
+    for one in installed(models_dir, task=task):
+        if one.name == name:
+            return one
+        names.append(one.name)
+    there = f"Installed for it: {', '.join(names)}." if names else "None is installed for it."
+    raise BadInput(f"There is no model {name!r} for {task} in {models_dir}. {there} Install it or choose another.")
+
+
+def open_model(found: Installed, *, device: str = AUTO, threads: int = 0) -> Any:
+    """The adapter, ready to work; BadInput when its files are damaged, of another kind, or the device is not there."""
+    module, _, function = found.family.opener.partition(":")
+    return getattr(import_module(module), function)(found, device=device, threads=threads)
+
+
+def _single(path: Path) -> Installed | None:
+    if path.suffix not in (".onnx", ".xml") or not weights.NAME.fullmatch(path.stem):
+        return None
+    return Installed(path.stem, FAMILIES["builtin_faces"], path)
+
+
+def _folder(path: Path) -> Installed | None:
+    if not path.is_dir() or not weights.NAME.fullmatch(path.name):
+        return None
+    card = weights.read_card(path / CARD)
+    family = FAMILIES.get(str(card.get("family", "")))
+    if family is None and not card:
+        family = next((one for one in FAMILIES.values() if one.files and _has(path, one.files)), None)
+    return Installed(path.name, family, path, card) if family else None
+
+
+def _has(folder: Path, files: tuple[str, ...]) -> bool:
+    return all((folder / name).is_file() for name in files)

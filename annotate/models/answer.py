@@ -1,0 +1,40 @@
+"""ModelAnswer, ModelLabels, ModelChoice: what a model version said, raw; its labels; which model a collection uses."""
+
+from __future__ import annotations
+
+from django.db import models
+
+from annotate.models.model_version import ModelVersion
+from ingest.models import Collection, Frame
+
+
+class ModelAnswer(models.Model):
+    """What one model version said of one frame, packed (`annotate.algorithms.packing`); thresholds are queries over it.
+
+    Answers are machine words beside the effective rows (FrameTag, Face): a second model's answers change nothing.
+    """
+
+    frame = models.ForeignKey(Frame, models.CASCADE, related_name="model_answers")
+    model_version = models.ForeignKey(ModelVersion, models.PROTECT, related_name="+")
+    data = models.BinaryField()
+
+    class Meta:
+        constraints = (models.UniqueConstraint(fields=("model_version", "frame"), name="model_answer_once"),)
+
+
+class ModelLabels(models.Model):
+    """The labels of a model version, in the order of its outputs: [name, category]. Apart, since the list is long."""
+
+    model_version = models.OneToOneField(ModelVersion, models.CASCADE, related_name="labels")
+    rows = models.JSONField(default=list)
+
+
+class ModelChoice(models.Model):
+    """Which installed model a collection uses for a task; without a row the task's default."""
+
+    collection = models.ForeignKey(Collection, models.CASCADE, related_name="model_choices")
+    task = models.CharField(max_length=20)
+    name = models.CharField(max_length=100)
+
+    class Meta:
+        constraints = (models.UniqueConstraint(fields=("collection", "task"), name="model_choice_once"),)
