@@ -8,7 +8,7 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from annotate.algorithms.query import QueryError, Term, number
 from annotate.models import Character, CharacterAlias, Face, FaceState, FrameTag, Tag, TagAlias, TagState
-from ingest.models import Collection, DropReason, Episode, Frame, FrameState
+from ingest.models import Collection, DropReason, Frame, FrameState
 from ingest.views.params import whole
 
 LOOKUPS = {"=": "exact", ">=": "gte", "<=": "lte", ">": "gt", "<": "lt"}
@@ -129,8 +129,3 @@ def after(rows: QuerySet[Frame], mark: str) -> QuerySet[Frame]:
         return rows
     # The last condition follows from the first, and lets an index begin at the episode.
     return rows.filter(Q(episode_id__gt=e) | Q(episode_id=e, index__gt=i), episode_id__gte=e)
-
-
-def episodes_of(collection: Collection) -> list[Episode]:
-    """For the filter chips."""
-    return list(collection.episodes.all())

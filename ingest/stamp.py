@@ -6,22 +6,30 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from django.core.cache import cache
-from django.db.models import Max, Q
+from django.db import connection
 
-from ingest.models import FINISHED, Collection, Operation, StageRun
+from ingest.models import FINISHED, Collection
 
+_ASKED = """
+SELECT (SELECT MAX(id) FROM ingest_operation WHERE collection_id = %s), runs.last, runs.ended, steps.alive, steps.ended
+FROM (SELECT MAX(id) AS last, MAX(finished_at) AS ended FROM ingest_pipelinerun WHERE collection_id = %s) runs,
+     (SELECT MAX(s.heartbeat_at) AS alive, MAX(s.finished_at) AS ended
+      FROM ingest_stagerun s JOIN ingest_pipelinerun r ON r.id = s.run_id
+      WHERE r.collection_id = %s AND r.state NOT IN (%s, %s, %s)) steps
+"""
 KEEP_S = 60  # for writes that this does not see: a restored backup, a second writer that commits late
 Value = TypeVar("Value")
 
 
 def stamp(collection: Collection) -> str:
-    """Short text for cache keys: the last operation, the last end of a run, the last sign of life. Three queries."""
-    operation = Operation.objects.filter(collection=collection).order_by("-pk").values_list("pk", flat=True).first()
-    runs = collection.runs.aggregate(last=Max("pk"), ended=Max("finished_at"))
-    open_runs = collection.runs.filter(~Q(state__in=FINISHED))
-    alive = StageRun.objects.filter(run__in=open_runs).aggregate(at=Max("heartbeat_at"), ended=Max("finished_at"))
-    parts = [operation, runs["last"], *(at and at.timestamp() for at in (runs["ended"], alive["at"], alive["ended"]))]
-    return f"{collection.pk}:" + ":".join(str(part) for part in parts)
+    """Short text for cache keys: the last operation, the last end of a run, the last sign of life.
+
+    One query, written out: every list page asks it, and the ORM takes ten times as long to put it together.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(_ASKED, [collection.pk, collection.pk, collection.pk, *FINISHED])
+        parts = ":".join(map(str, cursor.fetchone()))
+    return f"{collection.pk}:{parts}".replace(" ", "_")  # no spaces in keys of a cache
 
 
 def kept(name: str, mark: str, make: Callable[[], Value]) -> Value:

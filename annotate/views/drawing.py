@@ -6,12 +6,14 @@ A template takes ten times as long for each. Whatever came from outside is escap
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from html import escape
 from typing import Any
+from urllib.parse import quote
 
 from django.urls import reverse
-from django.utils.html import escape
 from django.utils.safestring import SafeString, mark_safe
 
+from annotate.algorithms.query import Term
 from ingest.models import Collection
 from ingest.templatetags.humane import timecode
 
@@ -108,4 +110,14 @@ def crops(rows: Iterable[Mapping[str, Any]], *, places: Mapping[str, str], stren
             f"{image if row['crop'] else ''}"
             f'<a href="{frames}{row["frame_id"]}/" tabindex="-1" class="open" title="Open the frame">↗</a></label>'
         )
+    return mark_safe("".join(drawn))
+
+
+def entries(values: Iterable[tuple[str, str]], *, key: str, rest: str, chosen: str | None) -> SafeString:
+    """The entries of a filter's menu, of pairs of a value and its words; `rest` is the query without this filter."""
+    begin = f'<a href="?q={quote(rest)}'
+    drawn = []
+    for value, text in values:
+        on = (' aria-current="true"', "✓ ") if value == chosen else ("", "")
+        drawn.append(f'{begin}{quote(str(Term(key, value)))}"{on[0]}>{on[1]}{escape(text)}</a>')
     return mark_safe("".join(drawn))

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 from typing import Any
 from urllib.parse import urlencode
 
-from django.db.models import Count, QuerySet
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
@@ -15,7 +16,8 @@ from django.views.decorators.http import require_POST
 from annotate import search
 from annotate.actions import tags as tag_actions
 from annotate.algorithms.query import QueryError, Term, parse, with_term, without
-from annotate.models import Character, Face, FaceState
+from annotate.models import Character
+from annotate.views import drawing, tiles
 from annotate.views.drawing import bases
 from ingest.access import member_view
 from ingest.actions import frames as frame_actions
@@ -23,17 +25,13 @@ from ingest.errors import BadInput
 from ingest.models import Collection, DropReason, Frame, Role
 from ingest.restoring import write_full_pictures
 from ingest.stamp import kept, stamp
-from ingest.templatetags.humane import timecode
 from ingest.views.answers import errors_in_words, is_partial, said, toast
 from ingest.views.params import wholes
 
 PAGE = 60
+PEOPLE_MAX = 60  # in the menu of characters
 ALL_IN_FILTER_MAX = 5000
 COUNT_MAX = ALL_IN_FILTER_MAX  # counting further costs more than it tells: shown as "5,000+"
-TILE = (
-    *("collection", "episode", "index", "time_s", "name", "width", "height", "preview", "placeholder", "state"),
-    *("reason", "distance", "excluded", "episode__number", "episode__season", "episode__title"),
-)
 
 
 @member_view()
@@ -48,16 +46,15 @@ def frames(request: HttpRequest, collection: Collection) -> HttpResponse:
         problem, rows = str(error), Frame.objects.none()
     # Keys first, out of an index alone; then the rows of this page. At once, whole rows would be sorted.
     keys = list(search.after(rows, request.GET.get("after", "")).values_list("pk", flat=True)[: PAGE + 1])
-    page = list(Frame.objects.filter(pk__in=keys).select_related("episode").only(*TILE))
-    more = len(page) > PAGE
-    page = page[:PAGE]
-    _add_labels(page)
+    more = len(keys) > PAGE
+    page = tiles.read(keys[:PAGE])
     context: dict[str, Any] = {
         "section": "frames",
         "query": query,
         "frames": page,
-        "next": f"{page[-1].episode_id}.{page[-1].index}" if more else "",
-    } | bases(collection)
+        "tiles": tiles.draw(page, bases(collection)),
+        "next": f"{page[-1].episode_id}.{page[-1].index}" if more and page else "",
+    }
     if is_partial(request) and request.GET.get("after"):
         return render(request, "annotate/frames.html#items", context)
     total = 0 if problem else _count(collection, rows, terms)
@@ -79,40 +76,21 @@ def _count(collection: Collection, rows: QuerySet[Frame], terms: list[Term]) -> 
     return kept(f"frames:{name}", stamp(collection), lambda: rows.order_by().values("pk")[: COUNT_MAX + 1].count())
 
 
-def _add_labels(page: list[Frame]) -> None:
-    """`names`, `unnamed` and `copies_count` for the tiles: two queries a page."""
-    ids = [frame.pk for frame in page]
-    faces = Face.objects.filter(frame_id__in=ids, state=FaceState.FACE).values_list("frame_id", "character__name")
-    names: dict[int, list[str]] = {}
-    unnamed: dict[int, int] = {}
-    for frame_id, name in faces:
-        if name:
-            names.setdefault(frame_id, []).append(name)
-        else:
-            unnamed[frame_id] = unnamed.get(frame_id, 0) + 1
-    copies = dict(
-        Frame.objects.filter(duplicate_of_id__in=ids).values_list("duplicate_of").annotate(n=Count("pk")).order_by()
-    )
-    for frame in page:
-        frame.names = sorted(set(names.get(frame.pk, [])))  # type: ignore[attr-defined]
-        frame.unnamed = unnamed.get(frame.pk, 0)  # type: ignore[attr-defined]
-        frame.copies_count = copies.get(frame.pk, 0)  # type: ignore[attr-defined]
-        frame.place = f"{frame.episode.label} {timecode(frame.time_s)}"  # type: ignore[attr-defined]
-
-
 def _filters(collection: Collection, terms: list[Term]) -> list[dict[str, Any]]:
-    """Chips with the query that each leads to."""
+    """Chips, each with the entries of its menu: words, and the query that they lead to."""
     chosen = {term.key: term.value for term in terms if not term.negative}
 
-    def menu(key: str, label: str, values: list[tuple[str, str]]) -> dict[str, Any]:
-        entries = [(text, with_term(terms, key, value), chosen.get(key) == value) for value, text in values]
-        return {"label": label, "on": key in chosen, "entries": entries, "clear": with_term(terms, key, None)}
+    def menu(key: str, label: str, values: Iterable[tuple[str, str]]) -> dict[str, Any]:
+        rest = with_term(terms, key, None)
+        drawn = drawing.entries(values, key=key, rest=f"{rest} " if rest else "", chosen=chosen.get(key))
+        return {"label": label, "on": key in chosen, "entries": drawn, "clear": rest}
 
-    people = list(Character.objects.filter(collection=collection).values_list("name", flat=True)[:60])
+    people = list(Character.objects.filter(collection=collection).values_list("name", flat=True)[:PEOPLE_MAX])
+    episodes = collection.episodes.labels()
     return [
         menu("state", "State", [("kept", "kept"), ("dropped", "dropped"), ("all", "kept and dropped")]),
         menu("reason", "Dropped because", [(value, str(label)) for value, label in DropReason.choices]),
-        menu("episode", "Episode", [(str(e.pk), e.label) for e in search.episodes_of(collection)]),
+        menu("episode", "Episode", [(str(pk), label) for pk, label in episodes.items()]),
         menu("character", "Character", [("unnamed", "a face without a name")] + [(name, name) for name in people]),
         menu("faces", "Faces", [("0", "none"), ("1", "one"), ("2", "two"), (">=3", "three and more")]),
         menu(
@@ -157,10 +135,8 @@ def change(request: HttpRequest, collection: Collection) -> HttpResponse:
     if request.POST.get("back") == "frame" and len(chosen) == 1:
         to = reverse("frame", args=[collection.pk, chosen[0].pk])
     if is_partial(request) and not request.POST.get("all"):
-        page = list(Frame.objects.filter(pk__in=[frame.pk for frame in chosen]).select_related("episode").only(*TILE))
-        _add_labels(page)
-        tiles = render(request, "annotate/frames.html#swapped", {"frames": page} | bases(collection))
-        return toast(tiles, done.summary, undo=True)
+        page = tiles.read(frame.pk for frame in chosen)
+        return toast(HttpResponse(tiles.draw(page, bases(collection), swapped=True)), done.summary, undo=True)
     if is_partial(request):
         response = HttpResponse(status=204)
         response.headers["HX-Refresh"] = "true"

@@ -6,7 +6,7 @@ from ingest.models.collection import Collection, Invitation, Membership, Role
 from ingest.models.frame import DropReason, Frame, FrameState, Shot
 from ingest.models.history import Operation, Revision
 from ingest.models.run import FINISHED, PipelineRun, RunState, StageRun
-from ingest.models.source import Episode, ImageType, SkippedInput, Source, SourceKind, Upload
+from ingest.models.source import Episode, ImageType, SkippedInput, Source, SourceKind, Upload, episode_label
 
 __all__ = [
     "FINISHED",
@@ -29,4 +29,5 @@ __all__ = [
     "SourceKind",
     "StageRun",
     "Upload",
+    "episode_label",
 ]

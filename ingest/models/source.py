@@ -44,6 +44,21 @@ class Source(models.Model):
         return self.name
 
 
+def episode_label(number: str, season: int | None, title: str) -> str:
+    """`S2 EP04`, `EP04`, or the title where the name held no number. For rows that were read as plain values."""
+    if not number:
+        return title
+    text = f"EP{number}" if number[:1].isdigit() else number
+    return f"S{season} {text}" if season else text
+
+
+class EpisodeQuerySet(models.QuerySet["Episode"]):
+    def labels(self) -> dict[int, str]:
+        """Label by key, in order; no rows are made for it."""
+        rows = self.values_list("pk", "number", "season", "title")
+        return {pk: episode_label(number, season, title) for pk, number, season, title in rows}
+
+
 class Episode(models.Model):
     """One video, or one ordered group of pictures, inside a collection."""
 
@@ -63,6 +78,8 @@ class Episode(models.Model):
     warnings = models.JSONField(default=list, blank=True)  # texts for the user: truncated at..., fell back to...
     created_at = models.DateTimeField(auto_now_add=True)
 
+    objects = EpisodeQuerySet.as_manager()
+
     class Meta:
         ordering = ("series", "season", "number", "pk")
 
@@ -72,10 +89,7 @@ class Episode(models.Model):
     @property
     def label(self) -> str:
         """`S2 EP04`, `EP04`, or the title where the name held no number."""
-        if not self.number:
-            return self.title
-        number = f"EP{self.number}" if self.number[:1].isdigit() else self.number
-        return f"S{self.season} {number}" if self.season else number
+        return episode_label(self.number, self.season, self.title)
 
     @property
     def kind(self) -> str:
