@@ -30,11 +30,14 @@ class ModelLabels(models.Model):
 
 
 class ModelChoice(models.Model):
-    """Which installed model a collection uses for a task; without a row the task's default."""
+    """Which installed model a collection uses for a task; without a row the task's default.
+
+    Boxes and classes may have several rows: models that look side by side.
+    """
 
     collection = models.ForeignKey(Collection, models.CASCADE, related_name="model_choices")
     task = models.CharField(max_length=20)
     name = models.CharField(max_length=100)
 
     class Meta:
-        constraints = (models.UniqueConstraint(fields=("collection", "task"), name="model_choice_once"),)
+        constraints = (models.UniqueConstraint(fields=("collection", "task", "name"), name="model_choice_once"),)

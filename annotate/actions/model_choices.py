@@ -1,0 +1,129 @@
+"""Which model a collection uses for a task: what its leads chose, else the task's default."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from django.conf import settings
+
+from annotate.backends import registry
+from annotate.models import ModelChoice
+from ingest.actions import history
+from ingest.errors import BadInput
+from ingest.models import Collection
+
+BUILTIN, NONE = registry.BUILTIN, "none"
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One task of models: its words, what is used when nobody chose, and whether several models may work side by side.
+
+    `default`: BUILTIN, "first" (the first installed by name, or none) or NONE.
+    """
+
+    name: str
+    label: str
+    about: str
+    default: str
+    several: bool = False
+
+    @property
+    def default_words(self) -> str:
+        """What happens without a choice, for the page."""
+        words = {
+            BUILTIN: "the built-in one",
+            FIRST: "the first one installed, by name; none while none is installed",
+            NONE: "none: it runs only where it is chosen",
+        }
+        return words[self.default]
+
+
+FIRST = "first"
+TASKS = {
+    task.name: task
+    for task in (
+        Task("faces", "Faces", "Finds faces in frames.", BUILTIN),
+        Task("embedding", "Who is it", "Vectors of faces that tell characters apart.", BUILTIN),
+        Task("tags", "Tags", "Says what is to be seen; computed tags come in any case.", FIRST),
+        Task("boxes", "Boxes", "Persons, heads, half bodies, hands, eyes.", NONE, several=True),
+        Task("class", "Classes", "Kind of picture, rating, monochrome, beauty, as tags.", NONE, several=True),
+        Task("mask", "Masks", "Cuts characters out of their background.", NONE),
+        Task("text", "Text", "Finds subtitles and credits in frames.", NONE),
+        Task("upscale", "Upscaling", "Enlarges face crops for face sets.", FIRST),
+        Task("caption", "Captions", "Writes sentences about frames.", FIRST),
+    )
+}  # fmt: skip
+
+
+def chosen(collection: Collection, task: str) -> str:
+    """The name of the model to use: an installed model's, "builtin", or "none".
+
+    The name may be of a model that was removed since; `registry.find` says so in words.
+
+    Where several may work side by side (boxes, class) it is the first one; ask `chosen_all` there.
+    """
+    names = chosen_all(collection, task)
+    return names[0] if names else NONE
+
+
+def chosen_all(collection: Collection, task: str) -> tuple[str, ...]:
+    """Names of all models to use for a task, in order of name; empty for none. BadInput for an unknown task."""
+    rule = _task(task)
+    rows = sorted(ModelChoice.objects.filter(collection=collection, task=task).values_list("name", flat=True))
+    if rows:
+        return tuple(name for name in rows if name != NONE)
+    return default_of(rule)
+
+
+def default_of(rule: Task) -> tuple[str, ...]:
+    """What a collection uses for which nobody chose."""
+    if rule.default == BUILTIN:
+        return (BUILTIN,)
+    if rule.default == FIRST:
+        return tuple(one.name for one in registry.installed(settings.KOMA_MODELS_DIR, task=rule.name)[:1])
+    return ()
+
+
+def offered(task: str) -> list[str]:
+    """Names that can be chosen for a task: the built-in one where there is one, then what is installed."""
+    rule = _task(task)
+    names = [one.name for one in registry.installed(settings.KOMA_MODELS_DIR, task=task)]
+    return [*([BUILTIN] if rule.default == BUILTIN else []), *(name for name in names if name != BUILTIN)]
+
+
+def choose(*, collection: Collection, task: str, names: Sequence[str], by: Any) -> tuple[str, ...]:
+    """Use these models for a task from now on; empty: the default again; ("none",): none. Returns what is used now.
+
+    What models said before stays. Raises BadInput for a name that is not installed, or several where one works.
+    """
+    rule = _task(task)
+    wanted = sorted(set(names))
+    if len(wanted) > 1 and (not rule.several or NONE in wanted):
+        raise BadInput(f"{rule.label}: one model works at a time. Choose one, or none.")
+    can = offered(task)
+    for name in wanted:
+        if name != NONE and name not in can:
+            there = f"Installed: {', '.join(can)}." if can else "None is installed for it."
+            raise BadInput(f"{rule.label}: there is no model {name!r}. {there}")
+    words = ", ".join(wanted) or "the default"
+    with history.operation(
+        collection=collection, by=by, kind="models.choose", summary=f"{rule.label}: uses {words}"
+    ) as record:
+        Collection.objects.select_for_update().get(pk=collection.pk)  # two who choose at once take turns
+        rows = {row.name: row for row in ModelChoice.objects.filter(collection=collection, task=task)}
+        for name in rows.keys() - set(wanted):
+            record.deleted(rows[name])
+            rows[name].delete()
+        for name in wanted:
+            if name not in rows:
+                record.created(ModelChoice.objects.create(collection=collection, task=task, name=name))
+    return chosen_all(collection, task)
+
+
+def _task(name: str) -> Task:
+    if name not in TASKS:
+        raise BadInput(f"{name!r} is no task of models. Tasks: {', '.join(TASKS)}.")
+    return TASKS[name]
