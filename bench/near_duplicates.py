@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
+from annotate.evaluation.copies import COPIES
 from bench import near_sets, report
 from ingest.algorithms.descriptors import DESCRIPTOR_SIZE, as_vectors
 from ingest.algorithms.near_duplicates import DEFAULT_THRESHOLD, find_groups, ranked, similar_pairs
@@ -30,7 +31,7 @@ def copies_table(threshold: float) -> str:
     sets = {name: pictures for name, pictures in sets.items() if pictures}
     own = {name: _units([near_sets.described(picture) for picture in pictures]) for name, pictures in sets.items()}
     rows = []
-    for what, make in near_sets.COPIES.items():
+    for what, make in COPIES.items():
         row: list[object] = [what]
         for name, pictures in sets.items():
             cosine = (own[name] * _units([near_sets.described(make(picture)) for picture in pictures])).sum(axis=1)

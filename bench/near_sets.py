@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import av
@@ -61,55 +61,6 @@ def backgrounds() -> list[U8]:
         if bgr is not None:
             found.append(np.asarray(cv2.resize(bgr[..., ::-1], SIDES, interpolation=cv2.INTER_AREA), np.uint8))
     return found
-
-
-def _jpeg(picture: U8, quality: int, scale: float = 1.0) -> U8:
-    small = cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
-    return np.asarray(cv2.imdecode(cv2.imencode(".jpg", small, [cv2.IMWRITE_JPEG_QUALITY, quality])[1], 1), np.uint8)
-
-
-def _shift(picture: U8, pixels: int) -> U8:
-    move = np.asarray([[1, 0, pixels], [0, 1, pixels]], np.float32)
-    return np.asarray(cv2.warpAffine(picture, move, SIDES, borderMode=cv2.BORDER_REPLICATE), np.uint8)
-
-
-def _crop(picture: U8, share: float) -> U8:
-    across, down = int(SIDES[0] * share), int(SIDES[1] * share)
-    inner = picture[down : SIDES[1] - down, across : SIDES[0] - across]
-    return np.asarray(cv2.resize(inner, SIDES, interpolation=cv2.INTER_AREA), np.uint8)
-
-
-def _subtitled(picture: U8) -> U8:
-    made = picture.copy()
-    for line, text in enumerate(("Let us go home together today.", "I never thought you would say that")):
-        width = cv2.getTextSize(text, cv2.FONT_HERSHEY_DUPLEX, 1.5, 3)[0][0]
-        at = ((SIDES[0] - width) // 2, int(SIDES[1] * (0.94 - 0.075 * line)))
-        for colour, thickness in (((0, 0, 0), 9), ((255, 255, 255), 3)):
-            cv2.putText(made, text, at, cv2.FONT_HERSHEY_DUPLEX, 1.5, colour, thickness, cv2.LINE_AA)
-    return made
-
-
-def _scaled_levels(factor: float, lift: float = 0.0) -> Callable[[U8], U8]:
-    return lambda picture: np.clip(picture.astype(np.float32) * factor + lift, 0, 255).astype(np.uint8)
-
-
-COPIES: dict[str, Callable[[U8], U8]] = {
-    "JPEG quality 30": lambda picture: _jpeg(picture, 30),
-    "480p, JPEG quality 20": lambda picture: _jpeg(picture, 20, 2 / 3),
-    "240p": lambda picture: _jpeg(picture, 60, 1 / 3),
-    "shifted 2 px": lambda picture: _shift(picture, 2),
-    "shifted 4 px": lambda picture: _shift(picture, 4),
-    "shifted 8 px": lambda picture: _shift(picture, 8),
-    "shifted 16 px": lambda picture: _shift(picture, 16),
-    "two lines of subtitles": _subtitled,
-    "dimmed to 60 %": _scaled_levels(0.6),
-    "dimmed to 30 %": _scaled_levels(0.3),
-    "brighter by 25": _scaled_levels(1.0, 25),
-    "cropped 2 % a side": lambda picture: _crop(picture, 0.02),
-    "cropped 4 % a side": lambda picture: _crop(picture, 0.04),
-    "blurred, sigma 2": lambda picture: np.asarray(cv2.GaussianBlur(picture, (0, 0), 2), np.uint8),
-    "blurred, sigma 6": lambda picture: np.asarray(cv2.GaussianBlur(picture, (0, 0), 6), np.uint8),
-}
 
 
 def _units(descriptors: U8) -> F32:

@@ -13,16 +13,14 @@ import numpy.typing as npt
 
 from annotate.algorithms import matching
 from annotate.backends.contract import Embedder
+from ingest.errors import BadInput
 
 FloatArray = npt.NDArray[np.float32]
 ByteArray = npt.NDArray[np.uint8]
 
 PICTURE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".avif", ".tif", ".tiff"})
+NOTES_SHOWN = 20
 TWIN_DISTANCE_MAX = 4  # bits of 64: the same picture saved twice
-
-
-class EvaluationError(Exception):
-    """The folder cannot be measured; the text says why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +45,16 @@ class CharacterScores:
             "ms_per_face": round(self.ms_per_face, 2),
             "unreadable": self.unreadable,
         }
+
+    def lines(self) -> list[str]:
+        head = (
+            f"{self.model}: {self.characters} characters, {self.faces:,} faces "
+            f"({self.twins_removed:,} near-twins removed), {self.ms_per_face:.1f} ms a face"
+        )
+        return [head, *(f"  {shots} named: {100 * right:.1f} % right" for shots, right in self.accuracy.items())]
+
+    def notes(self) -> list[str]:
+        return self.unreadable[:NOTES_SHOWN]
 
 
 def measure(
@@ -74,7 +82,7 @@ def measure(
                 continue
             labels.append(person)
     if not heads:
-        raise EvaluationError(f"none of the pictures below {folder} could be read; first: {unreadable[:1]}")
+        raise BadInput(f"none of the pictures below {folder} could be read; first: {unreadable[:1]}")
     kept = without_twins([dhash(head) for head in heads])
     names = np.asarray(labels, np.int64)[kept]
     started = time.perf_counter()
@@ -94,13 +102,13 @@ def measure(
 def accuracy(features: FloatArray, names: npt.NDArray[np.int64], *, shots: int, draws: int) -> float:
     """Mean share of the not named faces that get the right name, over `draws` random choices of `shots` a person.
 
-    Raises EvaluationError when a person has too few faces to leave one to guess.
+    Raises BadInput when a person has too few faces to leave one to guess.
     """
     people, counts = np.unique(names, return_counts=True)
     if len(people) < 2:
-        raise EvaluationError("naming needs at least two characters, one sub-folder each")
+        raise BadInput("naming needs at least two characters, one sub-folder each")
     if counts.min() <= shots:
-        raise EvaluationError(
+        raise BadInput(
             f"{shots} named faces need more than {shots} pictures of each character; the smallest has {counts.min()}"
         )
     results = []
@@ -132,7 +140,7 @@ def without_twins(hashes: Sequence[ByteArray]) -> npt.NDArray[np.int64]:
 
 def _people(folder: Path) -> list[tuple[str, list[Path]]]:
     if not folder.is_dir():
-        raise EvaluationError(f"{folder} is not a folder; give a folder that holds a folder of pictures a character")
+        raise BadInput(f"{folder} is not a folder; give a folder that holds a folder of pictures a character")
     people = []
     for inner in sorted(folder.iterdir()):
         if inner.is_dir() and not inner.name.startswith("."):
@@ -140,5 +148,5 @@ def _people(folder: Path) -> list[tuple[str, list[Path]]]:
             if files:
                 people.append((inner.name, files))
     if len(people) < 2:
-        raise EvaluationError(f"{folder} holds {len(people)} folders of pictures; naming needs two characters or more")
+        raise BadInput(f"{folder} holds {len(people)} folders of pictures; naming needs two characters or more")
     return people

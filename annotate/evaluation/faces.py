@@ -17,6 +17,7 @@ from annotate.backends.contract import FaceDetector, Picture
 from ingest.errors import BadInput
 
 TRUTH = "boxes.json"
+NAMES_SHOWN = 20
 FORM = '{"name.png": {"boxes": [[left, top, right, bottom], ...]}}, in pixels'
 PICTURES = {".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".avif", ".tif", ".tiff"}
 
@@ -48,6 +49,23 @@ class FaceScores:
             "model": self.model,
             "device": self.device,
         }
+
+    def lines(self) -> list[str]:
+        told = [
+            f"{self.model} on {self.device}: {self.hits_iou30} of {self.faces} faces at IoU 0.3, "
+            f"{self.hits_iou50} at IoU 0.5, {self.false_positives_iou30} false positives in {self.pictures:,} "
+            f"pictures, {self.ms_per_picture:.1f} ms a picture"
+        ]
+        for word, which in (("missed", self.missed), ("false positives", self.alarms)):
+            worst = sorted(which.items(), key=lambda item: (-item[1], item[0]))[:NAMES_SHOWN]
+            told += [f"  {word}: {number} in {name}" for name, number in worst]
+        return told
+
+    def notes(self) -> list[str]:
+        if not self.not_listed:
+            return []
+        count, first = len(self.not_listed), self.not_listed[0]
+        return [f"{count:,} pictures are not in {TRUTH} and were not measured, first {first!r}"]
 
 
 def read_truth(folder: Path) -> dict[str, NDArray[np.float32]]:

@@ -58,8 +58,6 @@ def _read(source: Path | bytes, name: str, how: PictureFormat) -> Still:
         full, suffix = encode(rgb, FALLBACK), FALLBACK.suffix
     luma, u, v = planes(rgb)
     preview = small(rgb, PREVIEW_SIDE)
-    narrow = min(LUMA_WIDTH, luma.shape[1])
-    thumb = (narrow, max(1, round(luma.shape[0] * narrow / luma.shape[1])))
     return Still(
         full=full,
         suffix=suffix,
@@ -67,11 +65,22 @@ def _read(source: Path | bytes, name: str, how: PictureFormat) -> Still:
         placeholder=placeholder(preview),
         width=picture.width,
         height=picture.height,
-        descriptor=describe(np.asarray(cv2.resize(luma, thumb, interpolation=cv2.INTER_AREA), np.uint8), u, v),
+        descriptor=_described(luma, u, v),
         measures=measure(luma),
         background=picture.background,
         notes=picture.notes,
     )
+
+
+def descriptor_of(rgb: U8) -> U8:
+    """The descriptor uint8[D] of a picture uint8 [h, w, 3], as its row would have it."""
+    return _described(*planes(rgb))
+
+
+def _described(luma: U8, u: U8, v: U8) -> U8:
+    narrow = min(LUMA_WIDTH, luma.shape[1])
+    thumb = (narrow, max(1, round(luma.shape[0] * narrow / luma.shape[1])))
+    return describe(np.asarray(cv2.resize(luma, thumb, interpolation=cv2.INTER_AREA), np.uint8), u, v)
 
 
 def planes(rgb: U8) -> tuple[U8, U8, U8]:

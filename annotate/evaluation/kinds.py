@@ -1,0 +1,135 @@
+"""What can be measured: each kind names its folder's form, its options, and gives scores as lines and as JSON.
+
+A new kind is one function and one row of KINDS; the command `evaluate` and the quality page offer it then.
+"""
+
+from __future__ import annotations
+
+from argparse import ArgumentTypeError
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from annotate.backends import detectors, registry
+from annotate.backends.embed_builtin import BuiltinEmbedder
+from annotate.evaluation import characters, duplicates, faces
+from ingest.errors import BadInput
+from ingest.imaging.decode import UnreadablePicture, read_picture
+
+
+class Scores(Protocol):
+    """The result of one measurement."""
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain values under fixed names, for scripts and for the quality page."""
+
+    def lines(self) -> list[str]:
+        """A few lines or a table to read."""
+
+    def notes(self) -> list[str]:
+        """In words, what was left out and why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """`--name` of a kind: `parse` turns its text into a value or raises ArgumentTypeError."""
+
+    name: str
+    parse: Callable[[str], Any]
+    default: Any
+    help: str
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """`run(folder, models_dir, options)` measures; it raises KomaError with a text for the user."""
+
+    name: str
+    about: str
+    folder: str  # what the folder must hold, in words
+    task: str  # of the models that it measures; empty: those are named by the kind itself
+    run: Callable[[Path, Path, Mapping[str, Any]], Scores]
+    options: tuple[Option, ...] = ()
+    default_model: str = registry.BUILTIN
+    own_models: tuple[str, ...] = (registry.BUILTIN,)
+
+
+def shot_counts(text: str) -> tuple[int, ...]:
+    """Counts of named faces such as `1,5,10,20`."""
+    try:
+        counts = tuple(int(part) for part in text.split(","))
+    except ValueError:
+        raise ArgumentTypeError(f"{text!r} is no list of whole numbers such as 1,5,10,20") from None
+    if not counts or min(counts) < 1:
+        raise ArgumentTypeError("each number of named faces must be 1 or more")
+    return counts
+
+
+def positive(text: str) -> int:
+    """A whole number from 1."""
+    if not text.isdecimal() or int(text) < 1:
+        raise ArgumentTypeError(f"{text!r} is no whole number from 1")
+    return int(text)
+
+
+def open_picture(path: Path) -> NDArray[np.uint8]:
+    """uint8 RGB; BadInput for a picture that cannot be read."""
+    try:
+        return read_picture(path, name=path.name).rgb
+    except UnreadablePicture as error:
+        raise BadInput(str(error)) from error
+
+
+def open_or_error(path: Path) -> NDArray[np.uint8]:
+    """For kinds that report and leave out what cannot be read: a ValueError then."""
+    try:
+        return read_picture(path, name=path.name).rgb
+    except UnreadablePicture as error:
+        raise ValueError(str(error)) from error
+
+
+def _faces(folder: Path, models_dir: Path, options: Mapping[str, Any]) -> Scores:
+    detector = detectors.open_detector(options["model"], models_dir, threads=options["threads"])
+    return faces.measure(folder, detector, open_picture=open_picture)
+
+
+def _characters(folder: Path, models_dir: Path, options: Mapping[str, Any]) -> Scores:
+    return characters.measure(
+        folder, shots=options["shots"], draws=options["draws"], open_picture=open_or_error, embedder=BuiltinEmbedder()
+    )
+
+
+def _duplicates(folder: Path, models_dir: Path, options: Mapping[str, Any]) -> Scores:
+    name, scorer = options["model"], None
+    if name not in (duplicates.BUILTIN, duplicates.DHASH):
+        scorer = registry.open_model(registry.find(name, models_dir, task="tags"), threads=options["threads"])
+    return duplicates.measure(folder, duplicates.describer(name, scorer), open_picture=open_or_error)
+
+
+THREADS = Option("threads", positive, 1, "threads of one call (default 1)")
+
+KINDS = {
+    kind.name: kind
+    for kind in (
+        Kind(
+            "faces", "how many faces a detector finds", "pictures and a boxes.json", "faces", _faces, (THREADS,),
+        ),
+        Kind(
+            "characters", "how many faces are named rightly", "a folder of face pictures a character", "embedding",
+            _characters,
+            (
+                Option("shots", shot_counts, (1, 5, 10, 20), "named faces, default 1,5,10,20"),
+                Option("draws", positive, 20, "random choices of the named faces, default 20"),
+            ),
+        ),
+        Kind(
+            "duplicates", "how well copies are told from other pictures",
+            "different pictures, or a folder for each set of copies, or pictures and a groups.json", "tags",
+            _duplicates, (THREADS,), own_models=(duplicates.BUILTIN, duplicates.DHASH),
+        ),
+    )
+}  # fmt: skip
