@@ -94,13 +94,18 @@ def by_episode(collection: Collection, mark: str) -> dict[int, EpisodeFigures]:
     return kept("episodes", mark, count)
 
 
-def appearances(collection: Collection, mark: str) -> dict[tuple[int, int], int]:
-    """Faces by character and episode."""
-    found: Counter[tuple[int, int]] = Counter()
-    for (character, episode, _), n in _faces_by_episode(collection, mark).items():
-        if character is not None:
-            found[character, episode] += n
-    return dict(found)
+def appearances(collection: Collection, mark: str) -> dict[int, dict[int, int]]:
+    """Faces by character, then by episode."""
+
+    def count() -> dict[int, dict[int, int]]:
+        found: dict[int, dict[int, int]] = {}
+        for (character, episode, _), n in _faces_by_episode(collection, mark).items():
+            if character is not None:
+                own = found.setdefault(character, {})
+                own[episode] = own.get(episode, 0) + n
+        return found
+
+    return kept("appearances", mark, count)
 
 
 def _faces_by_episode(collection: Collection, mark: str) -> dict[tuple[int | None, int, str], int]:
@@ -111,7 +116,7 @@ def _faces_by_episode(collection: Collection, mark: str) -> dict[tuple[int | Non
         grouped = rows.values_list("character", "frame__episode", "frame__state").annotate(n=Count("pk"))
         return {(character, episode, state): n for character, episode, state, n in grouped}
 
-    return kept("appearances", mark, count)
+    return kept("faces-by-episode", mark, count)
 
 
 def waiting_clusters(collection: Collection) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass, field
 from typing import Any
 
 from django.db.models import Count, F, Q, QuerySet
@@ -13,10 +14,9 @@ from django.views.decorators.http import require_POST
 
 from annotate.actions import characters as actions
 from annotate.actions import faces as face_actions
-from annotate.figures import appearances, face_figures
-from annotate.models import Character, Face, FaceState, NamedBy
-from annotate.views.drawing import bars, bases
-from annotate.views.faces import EPISODE_FIELDS, add_places, add_portraits
+from annotate.figures import appearances, face_figures, portraits
+from annotate.models import Character, CharacterAlias, Face, FaceState, NamedBy
+from annotate.views.drawing import PLACE, bars, bases, cards, options, pick_crops
 from ingest.access import member_view
 from ingest.errors import BadInput
 from ingest.models import Collection, Role
@@ -27,9 +27,23 @@ from ingest.views.params import whole
 FACES_A_PAGE = 60
 UNNAME_MAX = 5000
 FACE_FIELDS = (
-    *("crop", "confidence", "named_by", "is_reference", "named_user__username", "frame__time_s"),
-    *EPISODE_FIELDS,
+    *("pk", "frame_id", "crop", "confidence", "named_by", "is_reference", "named_user__username"),
+    *PLACE,
 )
+
+
+@dataclass(slots=True)
+class Card:
+    """What the cast's page shows of a character; `n` faces, `person` of them named by a person."""
+
+    pk: int
+    name: str
+    parent: str
+    n: int
+    person: int
+    aliases: list[str] = field(default_factory=list)
+    portrait: str = ""
+    spark: str = ""
 
 
 @member_view()
@@ -37,17 +51,27 @@ def characters(request: HttpRequest, collection: Collection) -> HttpResponse:
     """The cast."""
     mark = stamp(collection)
     figures = face_figures(collection, mark)
-    people = list(Character.objects.filter(collection=collection).select_related("parent").prefetch_related("aliases"))
-    people.sort(key=lambda person: (-figures.by_character.get(person.pk, 0), person.name))
+    rows = Character.objects.filter(collection=collection).values_list("pk", "name", "parent__name").order_by()
+    people = [
+        Card(pk, name, parent or "", figures.by_character.get(pk, 0), figures.by_person.get(pk, 0))
+        for pk, name, parent in rows
+    ]
+    people.sort(key=lambda person: (-person.n, person.name))
+    other_names: dict[int, list[str]] = {}
+    for pk, name in CharacterAlias.objects.filter(collection=collection).values_list("character_id", "name"):
+        other_names.setdefault(pk, []).append(name)
+    drawn = bars(appearances(collection, mark), [person.pk for person in people], collection.episodes.labels())
+    faces = portraits(person.pk for person in people)
     for person in people:
-        person.n = figures.by_character.get(person.pk, 0)  # type: ignore[attr-defined]
-        person.person = figures.by_person.get(person.pk, 0)  # type: ignore[attr-defined]
-    add_portraits(people)
-    labels = {episode.pk: episode.label for episode in collection.episodes.all()}
-    drawn = bars(appearances(collection, mark), [person.pk for person in people], labels)
-    for person in people:
-        person.spark = drawn[person.pk]  # type: ignore[attr-defined]
-    context = {"section": "characters", "people": people, "can_edit": request.role >= Role.REVIEWER}  # type: ignore[attr-defined]
+        person.aliases, person.portrait = other_names.get(person.pk, []), faces.get(person.pk, "")
+        person.spark = drawn[person.pk]
+    places = bases(collection)
+    context = {
+        "section": "characters",
+        "people": people,
+        "cards": cards(people, files=places["files"], characters=places["character_base"]),
+        "can_edit": request.role >= Role.REVIEWER,  # type: ignore[attr-defined]
+    }
     return render(request, "annotate/characters.html", context)
 
 
@@ -55,25 +79,25 @@ def characters(request: HttpRequest, collection: Collection) -> HttpResponse:
 def character(request: HttpRequest, collection: Collection, character_id: int) -> HttpResponse:
     """One character: faces, the least sure last; the threshold shows how many lie under it."""
     person = get_object_or_404(Character.objects.select_related("parent"), collection=collection, pk=character_id)
-    add_portraits([person])
     named = Face.objects.filter(collection=collection, character=person, state=FaceState.FACE)
     counts = dict(named.values_list("named_by").annotate(n=Count("pk")).order_by())
     doubtful = request.GET.get("order") == "doubtful"
     rows = _doubtful(named) if doubtful else named.order_by(F("confidence").desc(nulls_first=True), "pk")
     rows = _after(rows, request.GET.get("after", ""), doubtful=doubtful)
-    rows = rows.select_related("frame__episode", "named_user").only(*FACE_FIELDS)
-    faces = add_places(rows[: FACES_A_PAGE + 1])
+    faces = list(rows.values_list(*FACE_FIELDS, named=True)[: FACES_A_PAGE + 1])
     more = len(faces) > FACES_A_PAGE
     del faces[FACES_A_PAGE:]
-    for face in faces:
-        sure = face.confidence if face.confidence is not None else 1.0
-        face.strength = round(35 + 65 * min(1.0, max(0.0, sure)))  # type: ignore[attr-defined]
     others = Character.objects.filter(collection=collection).exclude(pk=person.pk).order_by("name")
-    into = others.filter(pk=whole(request.GET.get("into")) or 0).first()
+    wanted = whole(request.GET.get("into"))
+    into = others.filter(pk=wanted).first() if wanted is not None else None
+    people = list(others.values_list("pk", "name", "parent_id"))
+    places = bases(collection)
     context: dict[str, Any] = {
         "section": "characters",
         "person": person,
+        "portrait": portraits([person.pk]).get(person.pk, ""),
         "faces": faces,
+        "crops": pick_crops(faces, places, named=True),
         "total": counts.get(NamedBy.MODEL, 0) if doubtful else sum(counts.values()),
         "by_person": 0 if doubtful else counts.get(NamedBy.PERSON, 0),
         "doubtful": doubtful,
@@ -82,12 +106,17 @@ def character(request: HttpRequest, collection: Collection, character_id: int) -
         "aliases": list(person.aliases.all()),
         "outfits": list(person.outfits.annotate(n=Count("faces"))),
         "references": person.reference_pictures.all()[:24],
-        "others": others,
+        "parents": options(
+            ((pk, name) for pk, name, parent in people if parent is None),
+            chosen=person.parent_id,
+            before="outfit of ",
+        ),
+        "others": options((pk, name) for pk, name, _ in people),
         "into": into,
         "preview": actions.merge_preview(character=person) if into else None,
         "can_edit": request.role >= Role.REVIEWER,  # type: ignore[attr-defined]
     }
-    return render(request, "annotate/character.html", context | bases(collection))
+    return render(request, "annotate/character.html", context | places)
 
 
 def _doubtful(named: QuerySet[Face]) -> QuerySet[Face]:
@@ -95,7 +124,7 @@ def _doubtful(named: QuerySet[Face]) -> QuerySet[Face]:
     return named.filter(named_by=NamedBy.MODEL).order_by(F("confidence").asc(nulls_last=True), "-pk")
 
 
-def _mark(face: Face) -> str:
+def _mark(face: Any) -> str:
     """Where a page ends: `confidence:key`, without a confidence `:key`."""
     return f"{'' if face.confidence is None else repr(face.confidence)}:{face.pk}"
 

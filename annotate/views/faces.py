@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Count, F, Q, Window
-from django.db.models.functions import RowNumber
+from django.db.models import Q
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
@@ -19,22 +18,18 @@ from annotate.actions import faces as face_actions
 from annotate.figures import CLUSTER_MIN, face_figures, portraits, waiting_clusters, waiting_clusters_count
 from annotate.models import Character, Face, FaceCluster
 from annotate.views import drawing
+from annotate.views.cluster_rows import add_rows
 from annotate.views.drawing import bases
 from ingest.access import member_view
 from ingest.errors import BadInput
 from ingest.models import Collection, Role
-from ingest.stamp import stamp
-from ingest.templatetags.humane import timecode
+from ingest.stamp import kept, stamp
 from ingest.views.answers import errors_in_words, is_partial, said, toast
 from ingest.views.params import whole, wholes
 
 CLUSTERS_A_PAGE = 12
-CROPS_A_ROW = 32
 LOOSE_MAX = 60
 CAST_MAX = 12
-# What a crop shows: no descriptors, no embeddings.
-EPISODE_FIELDS = tuple(f"frame__episode__{name}" for name in ("number", "season", "title"))
-FACE_FIELDS = ("crop", "score", "cluster", "frame__time_s", *EPISODE_FIELDS)
 
 
 @member_view()
@@ -47,20 +42,23 @@ def faces(request: HttpRequest, collection: Collection) -> HttpResponse:
     more = len(page) > CLUSTERS_A_PAGE
     page = page[:CLUSTERS_A_PAGE]
     can_edit = request.role >= Role.REVIEWER  # type: ignore[attr-defined]
-    _add_crops(collection, page, can_edit=can_edit)
+    labels = collection.episodes.labels()
+    add_rows(request, collection, page, labels=labels, can_edit=can_edit)
     alone = Q(cluster__isnull=True) | Q(cluster__size__lt=CLUSTER_MIN)
-    loose = Face.objects.filter(alone, collection=collection).unnamed().select_related("frame__episode")
-    loose = loose.only(*FACE_FIELDS)
+    loose = Face.objects.filter(alone, collection=collection).unnamed().order_by("-score", "pk")
+    fields = ("pk", "frame_id", "crop", *drawing.PLACE)
+    left = [] if more else list(loose.values_list(*fields, named=True)[:LOOSE_MAX])
+    places = bases(collection)
     context = {
         "section": "faces",
         "clusters": page,
         "next": f"{page[-1].purity!r}:{page[-1].number}" if more else "",
-        "loose": [] if more else add_places(loose.order_by("-score", "pk")[:LOOSE_MAX]),
+        "loose": drawing.pick_crops(left, places, named=False),
         "cast": cast(collection, mark),
-        "episodes": list(collection.episodes.all()),
+        "episodes": list(labels),
         "can_edit": can_edit,
     }
-    return render(request, "annotate/faces.html", context | bases(collection) | _summary(collection, mark))
+    return render(request, "annotate/faces.html", context | places | _summary(collection, mark))
 
 
 def _summary(collection: Collection, mark: str) -> dict[str, Any]:
@@ -80,55 +78,28 @@ def _after(rows: Any, mark: str) -> Any:
     return rows.filter(Q(purity__lt=at) | Q(purity=at, number__gt=n), purity__lte=at)
 
 
-def _add_crops(collection: Collection, page: list[FaceCluster], *, can_edit: bool) -> None:
-    """`crops` (the first of the faces that wait, drawn) and `waiting` for each row: four queries."""
-    ids = [cluster.pk for cluster in page]
-    rows = Face.objects.filter(cluster_id__in=ids).unnamed().order_by()
-    counts = dict(rows.values_list("cluster").annotate(n=Count("pk")))
-    rank = Window(RowNumber(), partition_by=F("cluster_id"), order_by=[F("score").desc(), F("pk").asc()])
-    # Keys alone come out of the index; whole rows are read for what is shown.
-    best = list(rows.annotate(rank=rank).filter(rank__lte=CROPS_A_ROW).values_list("pk", flat=True))
-    labels = {episode.pk: episode.label for episode in collection.episodes.all()}
-    crops: dict[int | None, list[dict[str, Any]]] = {}
-    fields = ("pk", "cluster_id", "frame_id", "crop", "score", "frame__time_s", "frame__episode_id")
-    for face in Face.objects.filter(pk__in=best).order_by("-score", "pk").values(*fields):
-        face["place"] = f"{labels.get(face['frame__episode_id'], '')} {timecode(face['frame__time_s'])}"
-        crops.setdefault(face["cluster_id"], []).append(face)
-    places = bases(collection)
-    for cluster in page:
-        own = crops.get(cluster.pk, [])
-        purity = round(100 * cluster.purity)
-        cluster.waiting = counts.get(cluster.pk, 0)  # type: ignore[attr-defined]
-        cluster.hidden = cluster.waiting - len(own)  # type: ignore[attr-defined]
-        cluster.purity_percent = purity  # type: ignore[attr-defined]
-        cluster.crops = drawing.crops(own, places=places, strength=purity, can_edit=can_edit)  # type: ignore[attr-defined]
+@dataclass(slots=True)
+class Person:
+    """One of the cast, with `n` faces and a portrait (a crop's name, or "")."""
+
+    pk: int
+    name: str
+    n: int
+    portrait: str
 
 
-def add_places(faces: Iterable[Face]) -> list[Face]:
-    """The faces, each with the words of where it is as `place`; with `frame__episode` selected."""
-    found = list(faces)
-    for face in found:
-        face.place = f"{face.frame.episode.label} {timecode(face.frame.time_s)}"  # type: ignore[attr-defined]
-    return found
+def cast(collection: Collection, mark: str) -> list[Person]:
+    """The most frequent characters."""
 
+    def make() -> list[Person]:
+        counts = face_figures(collection, mark).by_character
+        people = list(Character.objects.filter(collection=collection).values_list("pk", "name"))
+        people.sort(key=lambda person: (-counts.get(person[0], 0), person[1]))
+        del people[CAST_MAX:]
+        faces = portraits(pk for pk, _ in people)
+        return [Person(pk, name, counts.get(pk, 0), faces.get(pk, "")) for pk, name in people]
 
-def cast(collection: Collection, mark: str) -> Sequence[Character]:
-    """The most frequent characters, each with a portrait crop as `portrait` and the number of its faces as `n`."""
-    counts = face_figures(collection, mark).by_character
-    people = list(Character.objects.filter(collection=collection))
-    people.sort(key=lambda person: (-counts.get(person.pk, 0), person.name))
-    del people[CAST_MAX:]
-    for person in people:
-        person.n = counts.get(person.pk, 0)  # type: ignore[attr-defined]
-    add_portraits(people)
-    return people
-
-
-def add_portraits(people: Sequence[Character]) -> None:
-    """Set `portrait` (a crop's name or "") on each: a reference face first, then a person's, then the surest."""
-    found = portraits(person.pk for person in people)
-    for person in people:
-        person.portrait = found.get(person.pk, "")  # type: ignore[attr-defined]
+    return kept("cast", mark, make)
 
 
 @member_view(at_least=Role.REVIEWER)
@@ -157,7 +128,7 @@ def cluster_change(request: HttpRequest, collection: Collection, cluster_id: int
         return said(request, text, to=reverse("faces", args=[collection.pk]), undo=True)
     mark = stamp(collection)
     left = list(FaceCluster.objects.filter(pk=cluster.pk).select_related("guess"))
-    _add_crops(collection, left, can_edit=True)
+    add_rows(request, collection, left, labels=collection.episodes.labels(), can_edit=True)
     context = {
         "cluster": left[0] if left and left[0].waiting and act != "name" else None,  # type: ignore[attr-defined]
         "gone": cluster,

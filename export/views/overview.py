@@ -21,6 +21,7 @@ from ingest.access import member_view
 from ingest.models import FINISHED, Collection, Episode, Frame, FrameState, Operation, Role, RunState
 from ingest.pipeline import progress
 from ingest.stamp import kept, stamp
+from ingest.templatetags.humane import percent_of
 
 RUNS_MAX = 5
 CHANGES_MAX = 8
@@ -51,7 +52,7 @@ def overview(request: HttpRequest, collection: Collection) -> HttpResponse:
         "section": "overview",
         "counts": counts,
         "funnel": _funnel(collection, counts, job),
-        "cast": kept("cast", mark, lambda: _cast(collection, mark)),
+        "cast": _cast(collection, mark),
         "cast_size": counts["characters"],
         "next": _next(collection, counts, job, lead=request.role >= Role.LEAD),  # type: ignore[attr-defined]
         "runs": runs,
@@ -125,9 +126,9 @@ def _cast(collection: Collection, mark: str) -> list[dict[str, Any]]:
         {
             "pk": person.pk,
             "name": person.name,
-            "portrait": getattr(person, "portrait", ""),
-            "n": (n := figures.by_character.get(person.pk, 0)),
-            "share": round(100 * figures.by_person.get(person.pk, 0) / n) if n else 0,
+            "portrait": person.portrait,
+            "n": person.n,
+            "share": percent_of(figures.by_person.get(person.pk, 0), person.n),
         }
         for person in cast(collection, mark)
     ]
