@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol, TypeVar, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,12 +16,15 @@ from numpy.typing import NDArray
 from annotate.algorithms.face_pyramid import Found
 from annotate.algorithms.tag_rules import Label, Rules
 
+if TYPE_CHECKING:
+    from annotate.backends.device import Batch
+
 Answer = TypeVar("Answer")
 Picture = NDArray[np.uint8]
 
 __all__ = [
     "Embedder", "FaceDetector", "Found", "Label", "ModelInfo", "Picture", "PictureModel", "Rules", "Scorer", "Tag",
-    "Tagged", "Tagger",
+    "Tagged", "Tagger", "Upscaler",
 ]  # fmt: skip
 
 
@@ -56,7 +59,11 @@ class Tagged:
 
 @runtime_checkable
 class PictureModel(Protocol[Answer]):
-    """A network that looks at whole pictures. One reader decodes each picture once and feeds every such model."""
+    """A network that looks at whole pictures. One reader decodes each picture once and feeds every such model.
+
+    A model with an attribute `network` (`device.Network`) gets its batch as bytes that lie on the device already
+    (`device.Staged`) and hands them to `network.run`, which takes plain bytes as well.
+    """
 
     info: ModelInfo
     device: str
@@ -64,7 +71,7 @@ class PictureModel(Protocol[Answer]):
     def fit(self, picture: Picture) -> Picture:
         """The bytes [h, w, 3] that go to the device; called in threads, so it MUST NOT touch shared state."""
 
-    def answer(self, batch: Picture, sizes: Sequence[tuple[int, int]]) -> list[Answer]:
+    def answer(self, batch: Batch, sizes: Sequence[tuple[int, int]]) -> list[Answer]:
         """One answer a picture of fitted bytes [n, h, w, 3]; `sizes` are the (width, height) of the pictures."""
 
 
@@ -108,3 +115,15 @@ class Tagger(Protocol):
 
     def tag(self, pictures: Sequence[Picture]) -> list[Tagged]:
         """One answer a picture, in order."""
+
+
+@runtime_checkable
+class Upscaler(Protocol):
+    """Makes pictures larger, `factor` times as wide and high with each pass. May be called from several threads."""
+
+    info: ModelInfo
+    device: str
+    factor: int
+
+    def upscale(self, picture: Picture, *, times: int) -> Picture:
+        """The picture after `times` passes: [h * factor**times, w * factor**times, 3]; BadInput when too large."""

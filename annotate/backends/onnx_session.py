@@ -16,6 +16,13 @@ onnxruntime.set_default_logger_severity(4)  # a CUDA library that is missing is 
 AUTO, CPU, CUDA = "auto", "cpu", "cuda"  # auto: the GPU where it starts, else the CPU, in words; cuda: or nothing
 DEVICES = (AUTO, CPU, CUDA)
 
+CUDA_PROVIDER, CPU_PROVIDER = "CUDAExecutionProvider", "CPUExecutionProvider"
+CUDA_OPTIONS = {
+    "arena_extend_strategy": "kSameAsRequested",  # takes what a batch needs, not the next power of two
+    "cudnn_conv_algo_search": "HEURISTIC",  # an exhaustive search would start again at each new shape
+    "use_tf32": "1",  # as onnxruntime does by itself; said here since scores differ by it in the fourth digit
+}
+
 LOAD_ERRORS = (
     failures.Fail, failures.InvalidArgument, failures.InvalidGraph, failures.InvalidProtobuf, failures.NoModel,
     failures.NoSuchFile, failures.NotImplemented, failures.RuntimeException,
@@ -40,23 +47,16 @@ def open_session(path: Path, *, threads: int = 0, device: str = AUTO) -> Opened:
     """
     if device not in DEVICES:
         raise BadInput(f"{device!r} is no device: choose {', '.join(DEVICES)}.")
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.inter_op_num_threads = 1
-    options.log_severity_level = 4  # its warnings go to standard error; what matters is raised
-    # Spinning threads would take the cores from the decoders and the other workers.
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    wanted = device != CPU and "CUDAExecutionProvider" in onnxruntime.get_available_providers()
-    providers = ["CUDAExecutionProvider", "CPUExecutionProvider"] if wanted else ["CPUExecutionProvider"]
+    wanted = device != CPU and CUDA_PROVIDER in onnxruntime.get_available_providers()
     try:
-        session = onnxruntime.InferenceSession(str(path), options, providers=providers)
+        session = _session(str(path), threads=threads, cuda=wanted)
     except LOAD_ERRORS as error:
         reason = str(error).strip().splitlines()[0][:200]
         raise BadInput(
             f"{path}: onnxruntime cannot load this weights file: it is not ONNX, is cut off, or needs a newer "
             f"onnxruntime ({reason}). Get the file again."
         ) from error
-    on_gpu = session.get_providers()[0] == "CUDAExecutionProvider"
+    on_gpu = session.get_providers()[0] == CUDA_PROVIDER
     if on_gpu:
         return Opened(session, "GPU (CUDA)", on_gpu=True)
     if device == CUDA:
@@ -66,6 +66,25 @@ def open_session(path: Path, *, threads: int = 0, device: str = AUTO) -> Opened:
             "device=auto or device=cpu."
         )
     return Opened(session, "CPU (CUDA is installed but could not be started)" if wanted else "CPU", on_gpu=False)
+
+
+def open_beside(model: bytes, opened: Opened) -> Any:
+    """A session of a small graph of our own on the device of another session; BadInput where it lands elsewhere."""
+    session = _session(model, threads=1, cuda=opened.on_gpu)
+    if opened.on_gpu and session.get_providers()[0] != CUDA_PROVIDER:
+        raise BadInput("CUDA started for the model but not for the arithmetic before it. Free memory on the GPU.")
+    return session
+
+
+def _session(model: str | bytes, *, threads: int, cuda: bool) -> Any:
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 4  # its warnings go to standard error; what matters is raised
+    # Spinning threads would take the cores from the decoders and the other workers.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    providers = [(CUDA_PROVIDER, CUDA_OPTIONS), CPU_PROVIDER] if cuda else [CPU_PROVIDER]
+    return onnxruntime.InferenceSession(model, options, providers=providers)
 
 
 def check_names(opened: Opened, path: Path, *, inputs: list[str], outputs: list[str], what: str) -> None:
