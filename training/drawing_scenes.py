@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import cv2
@@ -10,6 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from drawing.backgrounds import random_background
+from drawing.canvas import Canvas
+from drawing.cast import random_look, random_pose
+from drawing.characters import draw_person
 from drawing.crops import random_scene
 
 Picture = NDArray[Any]  # uint8 [h, w, 3] RGB; OpenCV's types promise less
@@ -17,7 +20,7 @@ Picture = NDArray[Any]  # uint8 [h, w, 3] RGB; OpenCV's types promise less
 
 @dataclass(frozen=True, slots=True)
 class DrawnScenes:
-    """Pictures with boxes float32 [n, 4]; calling it cuts a canvas of `size` pixels with whole-face truth [n, 3]."""
+    """Pictures with boxes float32 [n, 4]; calling it cuts a canvas of `size` pixels with whole-face truth [n, 4]."""
 
     pictures: list[Picture]
     boxes: list[NDArray[np.float32]]
@@ -58,16 +61,42 @@ class DrawnScenes:
             if scale < 0.6:
                 part = cv2.GaussianBlur(part, (0, 0), 0.35 / scale)
             tile = cv2.warpAffine(part, matrix, (size, size), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-            truth = np.hstack([(mapped[:, :2] + mapped[:, 2:]) / 2, np.sqrt(np.prod(extent, axis=1, keepdims=True))])
+            truth = np.hstack([(mapped[:, :2] + mapped[:, 2:]) / 2, extent])
             return np.asarray(tile, np.uint8), truth[kept].astype(np.float32)
 
 
-def draw_scenes(count: int, *, seed: int, size: tuple[int, int] = (480, 360)) -> DrawnScenes:
-    """Draws `count` scenes with random people; another seed gives other people."""
+def turned_scene(rng: np.random.Generator, size: tuple[int, int]) -> tuple[Picture, list[tuple[float, ...]]]:
+    """One or two people who are rarer in `random_scene`: in profile, leaning, with closed eyes; and their boxes."""
+    width, height = size
+    made = Canvas(random_background(rng, size))
+    found: list[tuple[float, ...]] = []
+    for place in range(int(rng.integers(1, 3))):
+        unit = height * float(np.exp(rng.uniform(np.log(0.06), np.log(0.24))))
+        x = (0.25 + 0.5 * place) * width + float(rng.normal(0, 0.04)) * width
+        y = float(rng.uniform(min(unit, 0.5 * height), max(height - 1.6 * unit, 0.5 * height)))
+        side = 1 if rng.random() < 0.5 else -1
+        yaw = float(rng.uniform(66, 112)) if rng.random() < 0.6 else float(rng.uniform(0, 60))
+        shut = rng.random()
+        pose = replace(
+            random_pose(rng),
+            yaw=side * yaw,
+            tilt=float(rng.normal(0, 20)),
+            eyes=0.0 if shut < 0.45 else 1.0,
+            smiling_eyes=bool(shut < 0.12),
+        )
+        drawn = draw_person(made, random_look(rng), pose, x=x, y=y, unit=unit)
+        if drawn.face is not None:
+            left, top, right, bottom = drawn.face
+            found.append((max(left, 0.0), max(top, 0.0), min(right, float(width)), min(bottom, float(height))))
+    return made.finish(), found
+
+
+def draw_scenes(count: int, *, seed: int, size: tuple[int, int] = (480, 360), turned: float = 0.4) -> DrawnScenes:
+    """Draws `count` scenes with random people, a share of them `turned`; another seed gives other people."""
     rng = np.random.default_rng(seed)
     pictures, boxes = [], []
     for _ in range(count):
-        picture, found, _ = random_scene(rng, size)
+        picture, found = turned_scene(rng, size) if rng.random() < turned else random_scene(rng, size)[:2]
         pictures.append(picture)
         boxes.append(np.array(found, np.float32).reshape(-1, 4))
     return DrawnScenes(pictures, boxes)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -9,7 +11,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 STRIDE = 8
-UNIT_SIDE = 32.0  # the size output is ln(side / UNIT_SIDE)
+UNIT_SIDE = 32.0  # the size outputs are ln(width / UNIT_SIDE) and ln(height / UNIT_SIDE)
+CHANNELS = (16, 32, 48, 80)  # at strides 2, 4, 8, 16: multiples of 16, which processors compute in one go
 
 
 def _conv(inside: int, outside: int, *, stride: int = 1, dilation: int = 1) -> nn.Sequential:
@@ -31,19 +34,22 @@ class _Residual(nn.Module):  # type: ignore[misc]
 
 
 class FaceNet(nn.Module):  # type: ignore[misc]
-    """uint8 pictures [n, h, w, 3] (sides multiples of 16) to heat [n, h/8, w/8] and shape [n, 3, h/8, w/8].
+    """uint8 pictures [n, h, w, 3] (sides multiples of 16) to heat [n, h/8, w/8] and shape [n, 4, h/8, w/8].
 
-    Shape channels: x and y of the face centre from the cell's centre in cells, and ln(side / 32 px).
+    Shape channels: x and y of the face centre from the cell's centre in cells, ln(width / 32 px), ln(height / 32 px).
     """
 
     def __init__(self) -> None:
         super().__init__()
-        self.stem = nn.Sequential(_conv(3, 12, stride=2), _conv(12, 24, stride=2), _conv(24, 24))
-        self.fine = nn.Sequential(_conv(24, 48, stride=2), _Residual(48))
-        self.wide = nn.Sequential(_conv(48, 72, stride=2), _Residual(72), _Residual(72, dilation=2))
-        self.down = nn.Conv2d(72, 48, 1)
-        self.merge = _conv(48, 48)
-        self.head = nn.Conv2d(48, 4, 1)
+        half, quarter, eighth, sixteenth = CHANNELS
+        self.stem = nn.Sequential(_conv(3, half, stride=2), _conv(half, quarter, stride=2), _conv(quarter, quarter))
+        self.fine = nn.Sequential(_conv(quarter, eighth, stride=2), _Residual(eighth))
+        self.wide = nn.Sequential(
+            _conv(eighth, sixteenth, stride=2), _Residual(sixteenth), _Residual(sixteenth, dilation=2)
+        )
+        self.down = nn.Conv2d(sixteenth, eighth, 1)
+        self.merge = _conv(eighth, eighth)
+        self.head = nn.Conv2d(eighth, 5, 1)
         with torch.no_grad():
             self.head.bias[0] = -4.0  # faces are rare: start from a low score everywhere
 
@@ -59,36 +65,73 @@ class FaceNet(nn.Module):  # type: ignore[misc]
         return torch.sigmoid(answer[:, 0]), answer[:, 1:]
 
 
-def targets(truth: NDArray[np.float32], size: int) -> NDArray[np.float32]:
-    """Target planes float32 [5, size/8, size/8] from faces [n, 3] (x, y, side).
+def start_from(net: FaceNet, path: Path, *, larger: float = 1.0) -> None:
+    """Loads weights of an earlier training, also those of a narrower net, whose answers are kept.
 
-    Planes: heat, dx, dy, ln size, weight of the shape loss.
+    New channels start at random, but nothing listens to them yet. A net with one side instead of width and height
+    gives it for both; `larger` is how much larger boxes are meant to be from now on.
+    """
+    old: dict[str, Tensor] = torch.load(path, weights_only=True)
+    if old["head.weight"].shape[0] == 4:
+        old["head.weight"] = torch.cat([old["head.weight"], old["head.weight"][3:]])
+        old["head.bias"] = torch.cat([old["head.bias"], old["head.bias"][3:]])
+    old["head.bias"] = old["head.bias"].clone()
+    old["head.bias"][3:] += float(np.log(larger))
+    new = net.state_dict()
+    with torch.no_grad():
+        for name, values in new.items():
+            narrow = old[name]
+            if values.dim() == 4 and narrow.shape[1] < values.shape[1]:
+                values[: narrow.shape[0], narrow.shape[1] :] = 0
+            values[tuple(slice(0, length) for length in narrow.shape)] = narrow
+
+
+def targets(truth: NDArray[np.float32], size: int) -> NDArray[np.float32]:
+    """Target planes float32 [6, size/8, size/8] from faces [n, 4] (x, y, width, height).
+
+    Planes: heat, dx, dy, ln width, ln height, weight of the shape loss.
     """
     cells = size // STRIDE
-    planes = np.zeros((5, cells, cells), np.float32)
+    planes = np.zeros((6, cells, cells), np.float32)
     rows, columns = np.mgrid[0:cells, 0:cells].astype(np.float32)
-    for x, y, side in truth.tolist():
+    for x, y, width, height in truth.tolist():
         u, v = x / STRIDE - 0.5, y / STRIDE - 0.5
         column, row = min(max(round(u), 0), cells - 1), min(max(round(v), 0), cells - 1)
-        sigma = max(0.6, 0.09 * side / STRIDE)
+        sigma = max(0.6, 0.08 * np.sqrt(width * height) / STRIDE)
         heat = np.exp(-((columns - column) ** 2 + (rows - row) ** 2) / (2 * sigma**2))
         near = heat > np.maximum(planes[0], 0.5)
         near[row, column] = True
         planes[1][near], planes[2][near] = (u - columns)[near], (v - rows)[near]
-        planes[3][near] = np.log(side / UNIT_SIDE)
-        planes[4][near] = heat[near]
+        planes[3][near], planes[4][near] = np.log(width / UNIT_SIDE), np.log(height / UNIT_SIDE)
+        planes[5][near] = heat[near]
         planes[0] = np.maximum(planes[0], heat)
     return planes
 
 
+def _overlap_loss(found: Tensor, wanted: Tensor) -> Tensor:
+    """1 - generalised IoU (Rezatofighi et al. 2019) of boxes as shape planes [n, 4, h, w], one value a cell."""
+
+    def corners(planes: Tensor) -> tuple[Tensor, Tensor]:
+        half = torch.exp(planes[:, 2:].clamp(-3, 4)) * (UNIT_SIDE / STRIDE / 2)
+        return planes[:, :2] - half, planes[:, :2] + half
+
+    (low, high), (least, most) = corners(found), corners(wanted)
+    shared = (torch.minimum(high, most) - torch.maximum(low, least)).clamp(min=0).prod(1)
+    union = (high - low).prod(1) + (most - least).prod(1) - shared
+    hull = (torch.maximum(high, most) - torch.minimum(low, least)).prod(1)
+    return 1 - shared / union + (hull - union) / hull
+
+
 def loss(answer: Tensor, planes: Tensor) -> Tensor:
-    """CenterNet's focal loss on the heat (Zhou, Wang, Kraehenbuehl 2019, eq. 1) and smooth L1 on the shape."""
+    """CenterNet's focal loss on the heat (Zhou, Wang, Kraehenbuehl 2019, eq. 1); smooth L1 and IoU on the shape."""
     score, heat = answer[:, 0], planes[:, 0]
     positive = (heat > 0.999).float()
     count = positive.sum().clamp(min=1.0)
     probability = torch.sigmoid(score)
     hit = -functional.logsigmoid(score) * (1 - probability) ** 2 * positive
     miss = -functional.logsigmoid(-score) * probability**2 * (1 - heat) ** 4 * (1 - positive)
-    weight = planes[:, 4:5]
-    shape = functional.smooth_l1_loss(answer[:, 1:], planes[:, 1:4], reduction="none", beta=0.2) * weight
-    return (hit.sum() + miss.sum()) / count + 2.0 * shape.sum() / weight.sum().clamp(min=1.0)
+    weight = planes[:, 5]
+    shape = functional.smooth_l1_loss(answer[:, 1:], planes[:, 1:5], reduction="none", beta=0.1).sum(1)
+    apart = _overlap_loss(answer[:, 1:], planes[:, 1:5])
+    fit = ((shape + 1.5 * apart) * weight).sum() / weight.sum().clamp(min=1.0)
+    return (hit.sum() + miss.sum()) / count + fit

@@ -28,18 +28,19 @@ from torch.utils.data import DataLoader, IterableDataset
 
 from training.drawing_scenes import draw_places, draw_scenes
 from training.export_onnx import write_onnx
-from training.face_net import FaceNet, loss, targets
+from training.face_net import FaceNet, loss, start_from, targets
 from training.scenery import Picture
 from training.synthesis import Material, canvas, contact_sheet, read_material
 from training.validation import Validation, choose_threshold, find, make_validation
 
-SIDES = (17.0, 84.0)
-SIDE_MIN = 20.0  # smaller faces are of no use in a training set, and look like leaves and windows
+SIDES = (13.5, 84.0)
+SIDE_MIN = 16.0  # smaller faces are of no use in a training set, and look like leaves and windows
+LONGEST = 800  # of the first copy of a picture: faces from 32 pixels of 1280 have 20 there
 FRESH = 3  # each canvas is used this many times, mirrored at random
 
 
 class Canvases(IterableDataset[tuple[NDArray[np.uint8], NDArray[np.float32]]]):  # type: ignore[misc]
-    """Endless batches from another process: pictures uint8 [b, s, s, 3], target planes float32 [b, 5, s/8, s/8]."""
+    """Endless batches from another process: pictures uint8 [b, s, s, 3], target planes float32 [b, 6, s/8, s/8]."""
 
     def __init__(self, material: Material, *, size: int, batch: int, seed: int) -> None:
         self.material, self.size, self.batch, self.seed = material, size, batch, seed
@@ -62,7 +63,7 @@ class Canvases(IterableDataset[tuple[NDArray[np.uint8], NDArray[np.float32]]]): 
         for picture, truth in made:
             if rng.random() < 0.5:
                 picture = picture[:, ::-1]
-                truth = truth * np.array([-1, 1, 1], np.float32) + np.array([self.size, 0, 0], np.float32)
+                truth = truth * np.array([-1, 1, 1, 1], np.float32) + np.array([self.size, 0, 0, 0], np.float32)
             pictures.append(picture)
             planes.append(targets(truth, self.size))
         return np.ascontiguousarray(np.stack(pictures)), np.stack(planes)
@@ -127,15 +128,22 @@ class Trainer:
         self.options = options
         self.net = FaceNet()
         if options.start:
-            self.net.load_state_dict(torch.load(options.start, weights_only=True))
+            start_from(self.net, options.start, larger=options.larger)
         self.average = copy.deepcopy(self.net).eval()
         self.rule = torch.optim.AdamW(self.net.parameters(), lr=options.rate, weight_decay=0.02)
         self.done = 0
         self.started = time.monotonic()
 
+    @property
+    def progress(self) -> float:
+        """Part of the training that is over, by steps or, where a time is given, by the clock."""
+        if self.options.minutes:
+            return (time.monotonic() - self.started) / 60 / float(self.options.minutes)
+        return float(self.done / self.options.steps)
+
     def step(self, pictures: torch.Tensor, planes: torch.Tensor) -> float:
         """One batch; returns its loss. The rate rises for 150 steps and then falls along a cosine."""
-        fall = 0.5 + 0.5 * math.cos(math.pi * self.done / self.options.steps)
+        fall = 0.5 + 0.5 * math.cos(math.pi * min(1.0, self.progress))
         for group in self.rule.param_groups:
             group["lr"] = self.options.rate * min(1.0, (self.done + 1) / 150) * fall + 1e-5
         self.net.train()
@@ -150,8 +158,8 @@ class Trainer:
         average_into(self.average, self.net, min(0.998, (self.done + 1) / (self.done + 20)))
         return float(value.item())
 
-    def round(self, material: Material, checks: Validation, *, number: int, until: int) -> Best | None:
-        """Trains up to step `until`; returns the best of the checks made on the way."""
+    def round(self, material: Material, checks: Validation, *, number: int, until: float) -> Best | None:
+        """Trains to the progress `until`; returns the best of the checks made on the way."""
         made = Canvases(
             material, size=self.options.size, batch=self.options.batch, seed=self.options.seed * 1000 + number
         )
@@ -161,14 +169,15 @@ class Trainer:
             total += self.step(pictures, planes)
             if self.done % 100 == 0:
                 spent = time.monotonic() - self.started
-                print(f"step {self.done}/{self.options.steps} loss {total / 100:.3f} {spent:.0f} s", flush=True)
+                print(f"step {self.done}, {self.progress:.0%}, loss {total / 100:.3f} {spent:.0f} s", flush=True)
                 total = 0.0
-            if self.done % self.options.check == 0 or self.done == until:
+            over = self.progress >= until
+            if self.done % self.options.check == 0 or over:
                 threshold, figures = choose_threshold(self.average, checks, least=SIDE_MIN)
                 print(f"step {self.done}: threshold {threshold:.2f} {figures}", flush=True)
                 if best is None or figures["f1"] >= best.figures["f1"]:
                     best = Best(copy.deepcopy(self.average), threshold, figures)
-            if self.done >= until:
+            if over:
                 break
         return best
 
@@ -181,10 +190,13 @@ def train(material: Material, checks: Validation, options: argparse.Namespace) -
     best: Best | None = None
     if options.start:
         mine(trainer.average, material, pictures=options.mined, seed=options.seed * 77 + 50)
+    until = 0.0
     for number, share in enumerate(options.rounds):
-        until = options.steps if number == len(options.rounds) - 1 else trainer.done + round(share * options.steps)
+        last = number == len(options.rounds) - 1
+        until = 1.0 if last else until + share
         best = trainer.round(material, checks, number=number, until=until) or best
-        if until < options.steps:
+        torch.save(trainer.average.state_dict(), options.out / "average.pt")
+        if not last:
             mine(trainer.average, material, pictures=options.mined, seed=options.seed * 77 + number)
     if best is None:
         raise SystemExit("no step was trained: the shares of --rounds come to nothing")
@@ -199,14 +211,16 @@ def write_model(best: Best, folder: Path) -> dict[str, Any]:
     write_onnx(best.net, weights)
     card: dict[str, Any] = {
         "name": "koma-faces",
-        "version": 1,
+        "version": 2,
         "sha256": hashlib.sha256(weights.read_bytes()).hexdigest(),
         "input": "pictures uint8 [n, h, w, 3] RGB, h and w multiples of 16",
-        "outputs": "heat float32 [n, h/8, w/8]; shape float32 [n, 3, h/8, w/8]",
+        "outputs": "heat float32 [n, h/8, w/8]; shape float32 [n, 4, h/8, w/8]",
         "stride": 8,
         "unit_side": 32.0,
         "side_min": SIDE_MIN,
+        "longest": LONGEST,
         "second_look": True,
+        "refined": True,
         "threshold": round(best.threshold, 3),
         "validation": {name: round(value, 4) for name, value in best.figures.items()},
     }
@@ -219,6 +233,7 @@ def main() -> None:
     parser.add_argument("--crops", type=Path, help="zip with face/ and not_face/; left out: drawings only")
     parser.add_argument("--out", type=Path, required=True, help="folder for faces.onnx and faces.json")
     parser.add_argument("--steps", type=int, default=4200, help="0: only choose the threshold of --start")
+    parser.add_argument("--minutes", type=float, help="train for this long instead of a number of steps")
     parser.add_argument("--batch", type=int, default=48)
     parser.add_argument("--size", type=int, default=144)
     parser.add_argument("--rate", type=float, default=2e-3)
@@ -228,11 +243,16 @@ def main() -> None:
     parser.add_argument("--mined", type=int, default=1500, help="face-free pictures searched after each round")
     parser.add_argument("--scenes", type=int, default=700, help="drawn scenes to cut canvases from")
     parser.add_argument("--check", type=int, default=350, help="steps between validations")
+    parser.add_argument(
+        "--checked", type=int, default=1200, help="face-free validation pictures; faces in 6/20 as many"
+    )
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--start", type=Path, help="faces.pt of an earlier run to go on from")
+    parser.add_argument("--larger", type=float, default=1.0, help="boxes are to be this much larger than --start's")
     parser.add_argument("--sheet", type=Path, help="only write a picture of sample canvases")
     options = parser.parse_args()
+    options.out.mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(options.threads)
     cv2.setNumThreads(1)
     learn, hold = read_material(options.crops) if options.crops else (Material(), Material())
@@ -247,7 +267,7 @@ def main() -> None:
         sheet = contact_sheet([canvas(rng, options.size, learn, sides=SIDES) for _ in range(70)], 10)
         cv2.imwrite(str(options.sheet), sheet[..., ::-1])
         return
-    checks = make_validation(hold, seed=90_001)
+    checks = make_validation(hold, seed=90_001, with_faces=options.checked // 20, without=options.checked)
     print(json.dumps(write_model(train(learn, checks, options), options.out)))
 
 

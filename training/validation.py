@@ -2,49 +2,65 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from annotate.algorithms import boxes
-from annotate.algorithms.face_pyramid import FIRST_SHARE, Found, confirm, decode, levels, looks, merge
+from annotate.algorithms.face_pyramid import FIRST_SHARE, Found, confirm, decode, levels, looks, merge, refine
 from training.face_net import FaceNet
 from training.scenery import Picture
-from training.synthesis import Material, canvas
+from training.synthesis import Material, Shares, canvas
 
 ALARMS_PER_MEGAPIXEL = 0.05  # one alarm in twenty large frames
 LEAST_THRESHOLD = 0.24  # below it every picture has alarms, and the second looks cost most of the time
 
 
+KINDS: dict[str, Shares] = {
+    "as trained": Shares(),
+    "from the side": Shares(sideways=1.0, tilted=0.0),
+    "eyes shut, half hidden": Shares(sideways=0.0, shut=1.0, hidden=1.0),
+    "tilted to 50 degrees": Shares(sideways=0.1, tilted=1.0),
+    "grey or lines": Shares(grey=0.6, lines=0.4),
+    "16 to 32 pixels": Shares(),
+}
+SMALL = (16.0, 32.0)
+
+
 @dataclass(frozen=True, slots=True)
 class Validation:
-    """Pictures with true boxes float32 [n, 4]; a good part of them has no face at all."""
+    """Pictures with true boxes float32 [n, 4] and their kind; a good part of them has no face at all."""
 
     pictures: list[Picture]
     truth: list[NDArray[np.float32]]
+    kinds: list[str]
 
 
 def make_validation(
-    material: Material, *, seed: int, with_faces: int = 160, without: int = 1200, size: int = 384
+    material: Material, *, seed: int, with_faces: int = 60, without: int = 1200, size: int = 384
 ) -> Validation:
-    """Composes the pictures from held-out material and a seed of their own; faces from 20 to 220 pixels."""
+    """Composes `with_faces` pictures of each kind from held-out material and a seed of their own, faces to 220 px."""
     rng = np.random.default_rng(seed)
-    pictures: list[Picture] = []
-    truth: list[NDArray[np.float32]] = []
-    while len(pictures) < with_faces:
-        picture, centres = canvas(rng, size, material, sides=(20, 220), most=4)
-        if len(centres) and float(centres[:, 2].min()) >= 14:
-            half = centres[:, 2:] / 2
-            pictures.append(picture)
-            truth.append(
-                boxes.clip(np.hstack([centres[:, :2] - half, centres[:, :2] + half]).astype(np.float32), size, size)
-            )
+    made = Validation([], [], [])
+    for kind, shares in KINDS.items():
+        of_kind = replace(material, shares=shares, scenes=material.scenes if kind == "as trained" else None)
+        until = len(made.pictures) + with_faces
+        while len(made.pictures) < until:
+            sides = SMALL if kind.startswith("16") else (20.0, 220.0)
+            picture, faces = canvas(rng, size, of_kind, sides=sides, most=4)
+            if len(faces) and float(faces[:, 3].min()) >= 14:
+                half = faces[:, 2:] / 2
+                made.pictures.append(picture)
+                corners = np.hstack([faces[:, :2] - half, faces[:, :2] + half]).astype(np.float32)
+                made.truth.append(boxes.clip(corners, size, size))
+                made.kinds.append(kind)
     for _ in range(without):
-        pictures.append(material.ground(rng, size))
-        truth.append(np.zeros((0, 4), np.float32))
-    return Validation(pictures, truth)
+        made.pictures.append(material.ground(rng, size))
+        made.truth.append(np.zeros((0, 4), np.float32))
+        made.kinds.append("")
+    return made
 
 
 def find(net: FaceNet, picture: Picture, *, threshold: float, least: float = 0.0) -> Found:
@@ -56,8 +72,12 @@ def find(net: FaceNet, picture: Picture, *, threshold: float, least: float = 0.0
             boxed = decode(heat[0].numpy(), shape[0].numpy(), threshold=FIRST_SHARE * threshold)
             parts.append((level, *boxed))
         found = merge(parts, picture.shape[1], picture.shape[0], least=least)
-        again = net(torch.from_numpy(looks(picture, found)))[0].numpy() if len(found.boxes) else np.zeros((0, 12, 12))
-    return confirm(found, again.astype(np.float32), threshold=threshold)
+        if not len(found.boxes):
+            return found
+        heat, shape = (plane.numpy() for plane in net(torch.from_numpy(looks(picture, found))))
+    return confirm(
+        refine(found, heat, shape, width=picture.shape[1], height=picture.shape[0]), heat, threshold=threshold
+    )
 
 
 def choose_threshold(net: FaceNet, checks: Validation, *, least: float) -> tuple[float, dict[str, float]]:
@@ -72,16 +92,30 @@ def choose_threshold(net: FaceNet, checks: Validation, *, least: float) -> tuple
     scores = np.sort(np.concatenate([seen.scores for seen in empty]))[::-1]
     threshold = LEAST_THRESHOLD if len(scores) <= allowed else float(np.ceil(scores[allowed] * 100 + 0.5) / 100)
     hits = alarms = faces = plain = 0
-    for rows, seen in zip(checks.truth, found, strict=True):
+    overlaps: list[float] = []
+    by_kind: dict[str, list[bool]] = {kind: [] for kind in KINDS}
+    for rows, seen, kind in zip(checks.truth, found, checks.kinds, strict=True):
         strong = seen.boxes[seen.scores >= threshold]
         matched = boxes.match(rows, strong, least=0.4)
-        large = (rows[:, 3] - rows[:, 1]) >= least + 4
+        large = (rows[:, 3] - rows[:, 1]) >= least
+        hit = np.zeros(len(rows), bool)
+        for row, column in matched.pairs:
+            hit[row] = True
+            overlaps.append(float(boxes.iou(rows[row : row + 1], strong[column : column + 1])[0, 0]))
+        if kind:
+            by_kind[kind] += hit[large].tolist()
         faces += int(large.sum())
-        hits += sum(bool(large[row]) for row, _ in matched.pairs)
+        hits += int(hit[large].sum())
         alarms += len(matched.extra)
         plain += len(strong) if not len(rows) else 0
     recall, precision = hits / max(1, faces), hits / max(1, hits + alarms)
-    f1 = 2 * recall * precision / max(1e-9, recall + precision)
-    figures = {"f1": f1, "recall": recall, "precision": precision, "alarms_with_faces": alarms - plain,
-               "alarms_without_faces": plain, "faces": faces}  # fmt: skip
+    figures = {
+        "f1": 2 * recall * precision / max(1e-9, recall + precision),
+        "recall": recall,
+        "precision": precision,
+        "mean_iou": float(np.mean(overlaps)) if overlaps else 0.0,
+        "alarms_with_faces": alarms - plain,
+        "alarms_without_faces": plain,
+        "faces": faces,
+    } | {f"recall, {kind}": float(np.mean(hit)) for kind, hit in by_kind.items() if hit}
     return threshold, figures

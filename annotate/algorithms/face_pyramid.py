@@ -25,6 +25,7 @@ class Level:
 # A second look shows each find again, alone in a square: (face side in its pixels, mirrored).
 LOOK_SIDE = 96
 LOOKS = ((28.0, False), (40.0, True), (52.0, False))
+LOOK_LEAST = 0.2  # a look with a lower score has no say about the box
 FIRST_SHARE = 0.5  # finds from this part of the threshold on get a second look
 
 
@@ -68,17 +69,25 @@ def decode(
     stride: int = 8,
     unit_side: float = 32.0,
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Square boxes [n, 4] in level pixels and scores [n] at the 3x3 peaks of heat [h, w] that reach the threshold.
+    """Boxes [n, 4] in level pixels and scores [n] at the 3x3 peaks of heat [h, w] that reach the threshold.
 
-    `shape` [3, h, w]: x and y of the centre from the cell's centre in cells, ln(side / unit_side).
+    `shape` [4, h, w]: x and y of the centre from the cell's centre in cells, ln(width / unit_side) and
+    ln(height / unit_side); or [3, h, w] with one side for both.
     """
     peak = (heat >= threshold) & (heat >= cv2.dilate(heat, np.ones((3, 3), np.uint8)))
     rows, columns = np.nonzero(peak)
-    x = (columns + 0.5 + shape[0, rows, columns]) * stride
-    y = (rows + 0.5 + shape[1, rows, columns]) * stride
-    half = unit_side * np.exp(np.clip(shape[2, rows, columns], -4, 4)) / 2
-    found = np.stack([x - half, y - half, x + half, y + half], 1)
-    return found.astype(np.float32), heat[rows, columns].astype(np.float32)
+    found = _boxes_at(rows, columns, shape[:, rows, columns], stride, unit_side)
+    return found, heat[rows, columns].astype(np.float32)
+
+
+def _boxes_at(
+    rows: NDArray[np.int64], columns: NDArray[np.int64], values: NDArray[np.float32], stride: int, unit_side: float
+) -> NDArray[np.float32]:
+    """Boxes float32 [n, 4] in pixels from shape values [3 or 4, n] of these cells."""
+    x, y = (columns + 0.5 + values[0]) * stride, (rows + 0.5 + values[1]) * stride
+    across = unit_side * np.exp(np.clip(values[2], -4, 4)) / 2
+    down = unit_side * np.exp(np.clip(values[-1], -4, 4)) / 2
+    return np.stack([x - across, y - down, x + across, y + down], 1).astype(np.float32)
 
 
 def merge(
@@ -111,18 +120,23 @@ def looks(picture: Picture, found: Found) -> Picture:
     What looks like a face by accident of one size and grid seldom does so at three others.
     """
     made = []
-    for left, top, right, bottom in found.boxes.tolist():
-        x, y, side = (left + right) / 2, (top + bottom) / 2, max(right - left, bottom - top, 1.0)
+    for box in found.boxes.tolist():
         for seen, mirrored in LOOKS:
-            square = _cut(picture, x, y, side * LOOK_SIDE / seen)
+            square = _cut(picture, *_square(box, seen))
             made.append(square[:, ::-1] if mirrored else square)
     return np.ascontiguousarray(np.stack(made)) if made else np.zeros((0, LOOK_SIDE, LOOK_SIDE, 3), np.uint8)
 
 
-def _cut(picture: Picture, x: float, y: float, span: float) -> Picture:
-    """The square of `span` pixels round (x, y), scaled to LOOK_SIDE; the border repeats beside the picture."""
+def _square(box: list[float], seen: float) -> tuple[int, int, int]:
+    """Left, top and side in picture pixels of the square in which the face's longer side is `seen` look pixels."""
+    left, top, right, bottom = box
+    span = max(right - left, bottom - top, 1.0) * LOOK_SIDE / seen
+    return round((left + right - span) / 2), round((top + bottom - span) / 2), max(2, round(span))
+
+
+def _cut(picture: Picture, left: int, top: int, side: int) -> Picture:
+    """A square of the picture, scaled to LOOK_SIDE; the border repeats beside the picture."""
     height, width = picture.shape[:2]
-    left, top, side = round(x - span / 2), round(y - span / 2), max(2, round(span))
     x0, x1 = max(0, min(left, width - 1)), max(1, min(left + side, width))
     y0, y1 = max(0, min(top, height - 1)), max(1, min(top + side, height))
     # Scale first, pad after: a square far larger than the picture must not make a giant copy.
@@ -144,9 +158,63 @@ def confirm(found: Found, heat: NDArray[np.float32], *, threshold: float) -> Fou
     """
     if not len(found.boxes):
         return found
-    rows, columns = heat.shape[1] // 2, heat.shape[2] // 2
-    middle = heat[:, rows - 2 : rows + 2, columns - 2 : columns + 2].max(axis=(1, 2)).reshape(-1, len(LOOKS))
+    middle = _middle(heat).max(axis=(1, 2)).reshape(-1, len(LOOKS))
     score = ((found.scores + middle.mean(axis=1)) / 2).astype(np.float32)
     order = np.argsort(-score, kind="stable")
     order = order[score[order] >= threshold]
     return Found(found.boxes[order], score[order])
+
+
+def _middle(planes: NDArray[np.float32]) -> NDArray[np.float32]:
+    rows, columns = planes.shape[-2] // 2, planes.shape[-1] // 2
+    return planes[..., rows - 2 : rows + 2, columns - 2 : columns + 2]
+
+
+def refine(
+    found: Found,
+    heat: NDArray[np.float32],
+    shape: NDArray[np.float32],
+    *,
+    width: int,
+    height: int,
+    stride: int = 8,
+    unit_side: float = 32.0,
+) -> Found:
+    """The finds with boxes averaged over the first and the second looks, each weighed by its score there.
+
+    `heat` and `shape` [n * len(LOOKS), ...] belong to `looks` of these finds, in their order. A box that was cut at the
+    picture's border tells nothing about the face's extent: there the looks decide alone, where they see a face.
+    """
+    if not len(found.boxes):
+        return found
+    near, values = _middle(heat), _middle(shape)
+    flat = near.reshape(len(near), -1)
+    best = flat.argmax(axis=1)
+    each = np.arange(len(near))
+    rows, columns = np.divmod(best, near.shape[2])
+    seen = _boxes_at(
+        rows + heat.shape[1] // 2 - 2,
+        columns + heat.shape[2] // 2 - 2,
+        values[each, :, rows, columns].T,
+        stride,
+        unit_side,
+    )
+    weights = np.where(flat[each, best] >= LOOK_LEAST, flat[each, best], 0)
+    made = []
+    for place, (box, score) in enumerate(zip(found.boxes, found.scores)):
+        cut = (box[:2] <= 0.5).any() or box[2] >= width - 0.5 or box[3] >= height - 0.5
+        rows_of = slice(place * len(LOOKS), (place + 1) * len(LOOKS))
+        back = [_back(one, box, look) for one, look in zip(seen[rows_of], LOOKS)]
+        share = np.array([0.0 if cut else score, *weights[rows_of]])
+        made.append(box if share.sum() <= 0 else share @ np.stack([box, *back]) / share.sum())
+    return Found(boxes.clip(np.stack(made).astype(np.float32), width, height), found.scores)
+
+
+def _back(seen: NDArray[np.float32], box: NDArray[np.float32], look: tuple[float, bool]) -> NDArray[np.float32]:
+    """A box in a look's pixels, in those of the picture; `box` is the find that was looked at."""
+    left, top, span = _square(box.tolist(), look[0])
+    across = LOOK_SIDE - seen[[2, 0]] if look[1] else seen[[0, 2]]
+    down = seen[[1, 3]]
+    scale = span / LOOK_SIDE
+    x, y = left + across * scale, top + down * scale
+    return np.array([x[0], y[0], x[1], y[1]], np.float32)

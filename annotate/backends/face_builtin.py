@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from annotate.algorithms.face_pyramid import FIRST_SHARE, Level, confirm, decode, levels, looks, merge
+from annotate.algorithms.face_pyramid import FIRST_SHARE, Level, confirm, decode, levels, looks, merge, refine
 from annotate.backends import onnx_session, weights
 from annotate.backends.contract import Found, ModelInfo, Picture
 from annotate.backends.onnx_session import AUTO
@@ -18,11 +18,25 @@ from ingest.errors import BadInput
 Planes = NDArray[np.float32]
 
 INPUTS, OUTPUTS = ["pictures"], ["heat", "shape"]
+SMALL_LONGEST = 1280
 GPU_PIXELS = 8 * 1280 * 720  # of one call
+CARD = {
+    "threshold": 0.5,
+    "stride": 8,
+    "unit_side": 32.0,
+    "side_min": 0.0,
+    "longest": 1120,
+    "second_look": False,
+    "refined": False,
+}
 
 
 class BuiltinFaces:
-    """Any ONNX file with this interface and a JSON beside it: threshold, stride, unit_side, side_min, second_look."""
+    """Any ONNX file with this interface and a JSON beside it that may tell what CARD names.
+
+    `longest` is the longest side of the first copy of a picture that the network sees, `side_min` the smallest face in
+    that copy, `second_look` whether each find is looked at again, `refined` whether that also corrects its box.
+    """
 
     def __init__(
         self,
@@ -30,38 +44,43 @@ class BuiltinFaces:
         *,
         name: str = "faces",
         threshold: float | None = None,
+        small_faces: bool = False,
         threads: int = 0,
         device: str = AUTO,
     ) -> None:
-        """Raises BadInput when the weights are missing, damaged or of another kind."""
+        """`small_faces`: see pictures up to 1280 pixels long as they are; finds smaller faces and takes longer.
+
+        Raises BadInput when the weights are missing, damaged or of another kind.
+        """
         found = weights.read(name, folders)
         self._opened = onnx_session.open_session(found.path, threads=threads, device=device)
         onnx_session.check_names(self._opened, found.path, inputs=INPUTS, outputs=OUTPUTS, what="face detector of Koma")
-        card = {"threshold": 0.5, "stride": 8, "unit_side": 32.0, "side_min": 0.0, "second_look": False} | found.card
+        card = CARD | found.card
         try:
             self.threshold = float(card["threshold"] if threshold is None else threshold)
             self._stride, self._unit = int(card["stride"]), float(card["unit_side"])
             self._side_min = float(card["side_min"])
-            self._second_look = bool(card["second_look"])
+            self._longest = max(SMALL_LONGEST, int(card["longest"])) if small_faces else int(card["longest"])
+            self._second_look, self._refined = bool(card["second_look"]), bool(card["refined"])
         except (TypeError, ValueError) as error:
             raise BadInput(
-                f"{found.path.with_suffix('.json')}: threshold, stride, unit_side and side_min must be numbers."
+                f"{found.path.with_suffix('.json')}: threshold, stride, unit_side, side_min, longest must be numbers."
             ) from error
         self.device = self._opened.device
         self.info = ModelInfo(
             task="faces",
-            name=str(card.get("name", name)),
+            name=str(card.get("name", name)) + ("-small" if small_faces else ""),
             revision=str(card.get("version", "")),
             sha256=found.sha256,
             licence=str(card.get("licence", "")),
-            settings={"threshold": self.threshold},
+            settings={"threshold": self.threshold, "longest": self._longest},
         )
 
     def detect(self, pictures: Sequence[Picture]) -> list[Found]:
         """Faces of each picture; a CPU sees one level at a time, so that the answer never depends on the batch."""
         work: dict[tuple[int, ...], list[tuple[int, Level]]] = {}
         for place, picture in enumerate(pictures):
-            for level in levels(picture, step=2 * self._stride):
+            for level in levels(picture, longest=self._longest, step=2 * self._stride):
                 work.setdefault(level.pixels.shape, []).append((place, level))
         parts: list[list[tuple[Level, Any, Any]]] = [[] for _ in pictures]
         for shape, members in work.items():
@@ -81,7 +100,11 @@ class BuiltinFaces:
         found = merge(parts, picture.shape[1], picture.shape[0], least=self._side_min)
         if not self._second_look or not len(found.boxes):
             return found
-        return confirm(found, self._run(looks(picture, found))[0], threshold=self.threshold)
+        heat, shape = self._run(looks(picture, found))
+        if self._refined:
+            height, width = picture.shape[:2]
+            found = refine(found, heat, shape, width=width, height=height, stride=self._stride, unit_side=self._unit)
+        return confirm(found, heat, threshold=self.threshold)
 
     def _run(self, pictures: Picture) -> tuple[Planes, Planes]:
         heat, shape = self._opened.session.run(OUTPUTS, {"pictures": pictures})

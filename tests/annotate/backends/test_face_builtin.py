@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from annotate.algorithms import boxes
-from annotate.algorithms.face_pyramid import Found, Level, confirm, decode, levels, looks, merge
+from annotate.algorithms.face_pyramid import Found, Level, confirm, decode, levels, looks, merge, refine
 from annotate.backends import weights
 from annotate.backends.contract import FaceDetector
 from annotate.backends.detectors import open_detector
@@ -83,6 +84,20 @@ def test_only_the_peak_of_a_hill_is_a_face() -> None:
     found, scores = decode(heat, shape, threshold=0.5, stride=8, unit_side=8)
     assert np.allclose(found, [[4, 4, 20, 20]])  # centre (12, 12), side 16
     assert np.allclose(scores, [0.9])
+
+
+def test_a_face_may_be_taller_than_wide() -> None:
+    heat = np.zeros((3, 3), np.float32)
+    heat[1, 1] = 0.9
+    shape = np.zeros((4, 3, 3), np.float32)
+    shape[3] = np.log(2)
+    found, _ = decode(heat, shape, threshold=0.5, stride=8, unit_side=8)
+    assert np.allclose(found, [[8, 4, 16, 20]])
+
+
+def test_the_first_copy_is_as_long_as_is_asked_for() -> None:
+    assert levels(np.zeros((720, 1280, 3), np.uint8), longest=800)[0].pixels.shape == (464, 800, 3)  # 450, padded
+    assert levels(np.zeros((300, 400, 3), np.uint8), longest=800)[0].scale_x == 1
 
 
 def test_a_face_seen_at_two_levels_is_one_face() -> None:
@@ -205,3 +220,55 @@ def test_the_first_and_the_second_looks_count_half_each() -> None:
     assert kept.boxes.tolist() == [[20, 0, 29, 9], [0, 0, 9, 9]]
     assert np.allclose(kept.scores, [(0.5 + 0.7) / 2, (0.9 + 0.7 / 3) / 2])
     assert confirm(found, heat, threshold=0.58).boxes.tolist() == [[20, 0, 29, 9]]
+
+
+def look_planes(found: Found, picture: np.ndarray, truth: tuple[float, float, float, float]) -> tuple[np.ndarray, ...]:
+    """What a perfect network would answer to the second looks: the true box, seen in the cell of each look's middle."""
+    heat, shape = np.zeros((3 * len(found.boxes), 12, 12), np.float32), np.zeros((3 * len(found.boxes), 4, 12, 12))
+    for row, square in enumerate(looks(picture, found)):
+        inside = np.argwhere(square[..., 0] > 127)
+        (top, left), (bottom, right) = inside.min(axis=0), inside.max(axis=0) + 1
+        heat[row, 6, 5] = 0.8
+        shape[row, :2, 6, 5] = (left + right) / 16 - 5.5, (top + bottom) / 16 - 6.5
+        shape[row, 2:, 6, 5] = np.log((right - left) / 32), np.log((bottom - top) / 32)
+    return heat, shape.astype(np.float32)
+
+
+def test_second_looks_mend_a_box() -> None:
+    picture = np.zeros((200, 300, 3), np.uint8)
+    picture[80:120, 140:170] = 255
+    wrong = Found(np.array([[132, 84, 172, 124]], np.float32), np.array([0.0001], np.float32))
+    heat, shape = look_planes(wrong, picture, (140, 80, 170, 120))
+    mended = refine(wrong, heat, shape, width=300, height=200)
+    assert np.allclose(mended.boxes, [[140, 80, 170, 120]], atol=1.5)
+    halves = refine(Found(wrong.boxes, np.array([2.4], np.float32)), heat, shape, width=300, height=200)
+    assert np.allclose(halves.boxes, [[136, 82, 171, 122]], atol=1.5)  # the first box weighs as much as three looks
+
+
+def test_looks_that_see_nothing_leave_a_box_as_it_is() -> None:
+    found = Found(np.array([[132, 84, 172, 124]], np.float32), np.array([0.6], np.float32))
+    blind = np.full((3, 12, 12), 0.1, np.float32), np.zeros((3, 4, 12, 12), np.float32)
+    assert np.array_equal(refine(found, *blind, width=300, height=200).boxes, found.boxes)
+
+
+def test_a_box_cut_by_the_border_is_told_by_the_looks_and_stays_inside() -> None:
+    picture = np.zeros((200, 300, 3), np.uint8)
+    picture[80:120, :30] = 255
+    found = Found(np.array([[0, 80, 20, 130]], np.float32), np.array([9.0], np.float32))
+    heat, shape = look_planes(found, picture, (0, 80, 30, 120))
+    mended = refine(found, heat, shape, width=300, height=200).boxes[0]
+    assert mended[0] == 0  # the looks repeat the border, so the face goes on there
+    assert np.allclose(mended[1:], [80, 30, 120], atol=2)
+
+
+def test_small_faces_are_looked_for_in_a_larger_copy(tmp_path: Path) -> None:
+    path = write_graph(tmp_path)
+    card = json.loads(path.with_suffix(".json").read_text()) | {"longest": 320}
+    path.with_suffix(".json").write_text(json.dumps(card))
+    picture = np.zeros((720, 1280, 3), np.uint8)
+    picture[360:368, 640:648, 0] = 255
+    usual = BuiltinFaces([tmp_path], name="tiny", device="cpu")
+    small = BuiltinFaces([tmp_path], name="tiny", small_faces=True, device="cpu")
+    assert len(usual.detect([picture])[0].boxes) == 0  # an eighth of a cell
+    assert np.allclose(small.detect([picture])[0].boxes, [[640, 360, 648, 368]], atol=1e-3)
+    assert (usual.info.name, small.info.name) == ("tiny", "tiny-small")
