@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -74,7 +75,7 @@ class InputSpec:
             height, width = rgb.shape[:2]
             share = min(1.0, self.width / width, self.height / height)
             step = self.multiple
-            wide, high = (max(step, -(-int(side * share) // step) * step) for side in (width, height))
+            wide, high = (math.ceil(side * share / step) * step for side in (width, height))
             return resized(rgb, wide, high, self.resample)
         return resized(rgb, self.width, self.height, self.resample)
 

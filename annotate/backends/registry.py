@@ -25,12 +25,14 @@ class Family:
     """Models with the same interface. `opener` is "module:function", called as f(installed, device=, threads=).
 
     `files` make a folder without a card one of this family, when all of them are there; empty: only a card does.
+    `starts`: and when its name begins so, where the files alone say too little.
     """
 
     name: str
     task: str  # faces, boxes, tags, embedding, class, mask, text, upscale, caption
     opener: str
     files: tuple[str, ...] = ()
+    starts: tuple[str, ...] = ()
 
 
 FAMILIES = {
@@ -38,6 +40,31 @@ FAMILIES = {
     for family in (
         Family("builtin_faces", "faces", "annotate.backends.detectors:open_installed"),
         Family("wd", "tags", "annotate.backends.tagger_wd:open_installed", ("model.onnx", "selected_tags.csv")),
+        Family(
+            "yolo_faces", "faces", "annotate.backends.boxes_yolo:open_installed", ("model.onnx",), ("face_detect_",)
+        ),
+        Family(
+            "yolo",
+            "boxes",
+            "annotate.backends.boxes_yolo:open_installed",
+            ("model.onnx",),
+            ("head_detect_", "person_detect_", "halfbody_detect_", "hand_detect_", "eye_detect_", "censor_detect_"),
+        ),
+        Family(
+            "ccip",
+            "embedding",
+            "annotate.backends.embed_ccip:open_installed",
+            ("model_feat.onnx", "model_metrics.onnx"),
+        ),
+        Family("isnet", "mask", "annotate.backends.mask_isnet:open_installed", ("isnetis.onnx",)),
+        Family("paddle_det", "text", "annotate.backends.text_ocr:open_installed", ("model.onnx",), ("ch_PP-OCR",)),
+        Family(
+            "real_esrgan",
+            "upscale",
+            "annotate.backends.upscale_onnx:open_installed",
+            ("RealESRGAN_x4plus_anime_6B.onnx",),
+        ),
+        Family("cdc", "upscale", "annotate.backends.upscale_onnx:open_installed", ("HGSR-MHR-anime-aug_X4_320.onnx",)),
     )
 }
 
@@ -77,10 +104,13 @@ def find(name: str, models_dir: Path, *, task: str) -> Installed:
     raise BadInput(f"There is no model {name!r} for {task} in {models_dir}. {there} Install it or choose another.")
 
 
-def open_model(found: Installed, *, device: str = AUTO, threads: int = 0) -> Any:
-    """The adapter, ready to work; BadInput when its files are damaged, of another kind, or the device is not there."""
+def open_model(found: Installed, *, device: str = AUTO, threads: int = 0, **options: Any) -> Any:
+    """The adapter, ready to work, with what `options` of its own it has (a threshold).
+
+    BadInput when its files are damaged, of another kind, or the device is not there.
+    """
     module, _, function = found.family.opener.partition(":")
-    return getattr(import_module(module), function)(found, device=device, threads=threads)
+    return getattr(import_module(module), function)(found, device=device, threads=threads, **options)
 
 
 def _single(path: Path) -> Installed | None:
@@ -95,9 +125,10 @@ def _folder(path: Path) -> Installed | None:
     card = weights.read_card(path / CARD)
     family = FAMILIES.get(str(card.get("family", "")))
     if family is None and not card:
-        family = next((one for one in FAMILIES.values() if one.files and _has(path, one.files)), None)
+        family = next((one for one in FAMILIES.values() if _looks_like(path, one)), None)
     return Installed(path.name, family, path, card) if family else None
 
 
-def _has(folder: Path, files: tuple[str, ...]) -> bool:
-    return all((folder / name).is_file() for name in files)
+def _looks_like(folder: Path, family: Family) -> bool:
+    named = not family.starts or folder.name.startswith(family.starts)
+    return bool(family.files) and named and all((folder / name).is_file() for name in family.files)

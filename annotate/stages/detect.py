@@ -10,12 +10,17 @@ import numpy as np
 from django.conf import settings
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
+from annotate.actions.model_choices import NONE, chosen
 from annotate.actions.model_versions import version_of
 from annotate.algorithms import boxes
+from annotate.algorithms.box_scale import Border
 from annotate.backends.contract import FaceDetector, Found, Picture
-from annotate.backends.detectors import DEFAULT, open_detector
+from annotate.backends.detectors import CascadeOptions, open_detector
+from annotate.backends.face_lbp import NEIGHBOURS, SIDE_MIN, STEP, CascadeFaces
+from annotate.backends.onnx_session import AUTO, DEVICES
 from annotate.head_crops import CROP_FORMAT, head_file
 from annotate.models import Face, FaceState, ModelVersion, NamedBy
+from ingest.errors import BadInput
 from ingest.imaging.decode import UnreadablePicture, read_picture
 from ingest.imaging.store import Store
 from ingest.models import Frame
@@ -27,24 +32,64 @@ COVERED = 0.75  # of the smaller box: a find inside a person's box, or round it,
 SEEN_BY = "faces_by"  # in Frame.measures: the model version that looked last; a frame without faces has no other mark
 
 
+BORDERS = (("shift", "moved inside"), ("clamp", "cut"), ("drop", "left out"))
+DEVICE_CHOICES = (("auto", "GPU where it starts, else CPU"), ("cpu", "CPU"), ("cuda", "GPU or not at all"))
+
+
 @dataclass(slots=True)
 class DetectParams:
-    """`threshold` None takes the model's own; boxes longer than `ratio_max` to one are no faces."""
+    """`model` empty takes the collection's; `threshold` None the model's own. Boxes longer than `ratio_max` to one are
+    no faces. The `lbp` settings are for cascades, `dynamic` is for YOLO detectors."""
 
     model: str = field(
-        default=DEFAULT, metadata={"label": "Model", "help": "builtin, or a file in KOMA_MODELS_DIR by its name"}
-    )
+        default="",
+        metadata={
+            "label": "Model", "help": "empty: the collection's choice; builtin, or one in KOMA_MODELS_DIR by its name"
+        },
+    )  # fmt: skip
     threshold: float | None = field(
         default=None,
         metadata={"type": float, "label": "Threshold", "help": "0 to 1: higher finds fewer; empty: the model's own"},
     )
     ratio_max: float = field(default=2.0, metadata={"label": "Longest side ratio", "help": "longer boxes are no faces"})
+    dynamic: bool = field(
+        default=False,
+        metadata={"label": "YOLO: keep the ratio", "help": "as imgutils before 0.3; off: stretched to the net's size"},
+    )
+    lbp_step: float = field(
+        default=STEP, metadata={"label": "Cascade: pyramid step", "help": "1.1 as published; larger is quicker"}
+    )
+    lbp_side_min: int = field(default=SIDE_MIN, metadata={"label": "Cascade: least face", "help": "pixels"})
+    lbp_neighbours: int = field(
+        default=NEIGHBOURS, metadata={"label": "Cascade: neighbours", "help": "more finds fewer"}
+    )
+    lbp_box_scale: float = field(
+        default=1.0,
+        metadata={"label": "Cascade: box scale", "help": "about the centre; 1 the face, 1.5 the head"},
+    )
+    lbp_border: str = field(
+        default=Border.SHIFT.value,
+        metadata={"label": "Cascade: at the border", "help": "boxes that leave the picture", "choices": BORDERS},
+    )
+    device: str = field(default=AUTO, metadata={"label": "Device", "choices": DEVICE_CHOICES})
 
     def __post_init__(self) -> None:
         if self.threshold is not None and not 0 < self.threshold < 1:
             raise ValueError(f"threshold must lie between 0 and 1, not {self.threshold}")
         if self.ratio_max < 1:
             raise ValueError(f"ratio_max must be 1 or more, not {self.ratio_max}")
+        if self.device not in DEVICES:
+            raise ValueError(f"device must be one of {', '.join(DEVICES)}, not {self.device!r}")
+        if self.lbp_border not in dict(BORDERS):
+            raise ValueError(f"lbp_border must be one of {', '.join(dict(BORDERS))}, not {self.lbp_border!r}")
+
+    @property
+    def cascade(self) -> CascadeOptions:
+        """The settings of a cascade, in its words."""
+        return CascadeOptions(
+            step=self.lbp_step, side_min=self.lbp_side_min, neighbours=self.lbp_neighbours,
+            box_scale=self.lbp_box_scale, border=Border(self.lbp_border),
+        )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,18 +129,26 @@ class Detect(Stage[list[Frame], Result]):
 
     def _detector(self) -> FaceDetector:
         """Kept in `ctx.models`, so that a persistent process loads each model once."""
-        key = f"faces:{self.params.model}:{self.params.threshold}"
+        params = self.params
+        name = params.model or chosen(self.ctx.collection, "faces")
+        if name == NONE:
+            raise BadInput("This collection uses no face detector: choose one on the models page, or leave out faces.")
+        key = f"faces:{name}:{params.threshold}:{params.dynamic}:{params.device}:{params.cascade}"
         if key not in self.ctx.models:
             self.ctx.models[key] = open_detector(
-                self.params.model, settings.KOMA_MODELS_DIR, threshold=self.params.threshold
-            )
+                name, settings.KOMA_MODELS_DIR, threshold=params.threshold, cascade=params.cascade,
+                dynamic=params.dynamic, device=params.device,
+            )  # fmt: skip
         detector: FaceDetector = self.ctx.models[key]
         return detector
 
     def _version(self) -> ModelVersion:
-        """Another threshold than the model's own is another revision, since it finds other faces."""
-        info, threshold = self.detector.info, self.params.threshold
-        return version_of(info, revision="" if threshold is None else f"{info.revision} at {threshold:g}".strip())
+        """Other settings than the model's own are another revision, since they find other faces."""
+        words = [] if self.params.threshold is None else [f"at {self.params.threshold:g}"]
+        if isinstance(self.detector, CascadeFaces) and self.params.cascade.words:
+            words.append(f"with {self.params.cascade.words}")
+        revision = " ".join([self.detector.info.revision, *words]).strip() if words else ""
+        return version_of(self.detector.info, revision=revision)
 
     def pending(self) -> QuerySet[Frame]:
         """Kept frames with a full picture that still need a look."""
