@@ -25,7 +25,8 @@ class Family:
     """Models with the same interface. `opener` is "module:function", called as f(installed, device=, threads=).
 
     `files` make a folder without a card one of this family, when all of them are there; empty: only a card does.
-    `starts`: and when its name begins so, where the files alone say too little.
+    `starts`: and when its name begins so, where the files alone say too little. `describer`, of scorers: "module:function"
+    that tells labels, rules and identity without loading the network.
     """
 
     name: str
@@ -33,13 +34,27 @@ class Family:
     opener: str
     files: tuple[str, ...] = ()
     starts: tuple[str, ...] = ()
+    describer: str = ""
+
+
+def _scorer(name: str, task: str, module: str, describe: str, opener: str, *files: str) -> Family:
+    """A family of taggers or classifiers; besides these files each has its network, of whatever name."""
+    where = f"annotate.backends.{module}"
+    return Family(name, task, f"{where}:{opener}", files, describer=f"{where}:{describe}")
 
 
 FAMILIES = {
     family.name: family
     for family in (
         Family("builtin_faces", "faces", "annotate.backends.detectors:open_installed"),
-        Family("wd", "tags", "annotate.backends.tagger_wd:open_installed", ("model.onnx", "selected_tags.csv")),
+        _scorer("pixai", "tags", "tagger_pixai", "describe", "open_installed", "selected_tags.csv", "preprocess.json"),
+        _scorer("wd", "tags", "tagger_wd", "describe", "open_installed", "selected_tags.csv"),
+        _scorer("cl_tagger", "tags", "tagger_cl", "describe", "open_installed", "tag_mapping.json"),
+        _scorer("cl_tagger_2", "tags", "tagger_cl", "describe", "open_installed", "model_vocabulary.json"),
+        _scorer("deepdanbooru", "tags", "tagger_danbooru", "describe_deep", "open_deep", "deepdanbooru_tags.csv"),
+        _scorer("mldanbooru", "tags", "tagger_danbooru", "describe_ml", "open_ml", "mldanbooru_tags.csv"),
+        _scorer("aesthetic", "class", "classifier", "describe_aesthetic", "open_aesthetic", "meta.json", "samples.npz"),
+        _scorer("classifier", "class", "classifier", "describe", "open_installed", "meta.json"),
         Family(
             "yolo_faces", "faces", "annotate.backends.boxes_yolo:open_installed", ("model.onnx",), ("face_detect_",)
         ),
@@ -111,6 +126,17 @@ def open_model(found: Installed, *, device: str = AUTO, threads: int = 0, **opti
     """
     module, _, function = found.family.opener.partition(":")
     return getattr(import_module(module), function)(found, device=device, threads=threads, **options)
+
+
+def describe(found: Installed) -> Any:
+    """Identity, labels and rules of an installed tagger or classifier (`annotate.backends.scorer.Described`), unloaded.
+
+    BadInput when a file is missing or damaged, or the model is of another kind.
+    """
+    module, _, function = found.family.describer.partition(":")
+    if not module:
+        raise BadInput(f"{found.name} is no tagger or classifier. Choose another model.")
+    return getattr(import_module(module), function)(found)
 
 
 def _single(path: Path) -> Installed | None:
