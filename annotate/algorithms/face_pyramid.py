@@ -37,8 +37,12 @@ class Found:
     scores: NDArray[np.float32]
 
 
-def levels(picture: Picture, *, longest: int = 1120, shortest: int = 96, most: int = 5, step: int = 16) -> list[Level]:
-    """Copies of halving size, the first at most `longest` pixels long, while the longer side stays at least `shortest`.
+def levels(
+    picture: Picture, *, longest: int = 1120, shortest: int = 96, ratio: float = 0.5, most: int = 5, step: int = 16
+) -> list[Level]:
+    """Copies, each `ratio` the size of the one before, while the longer side stays at least `shortest` pixels.
+
+    The first is at most `longest` pixels long.
 
     Raises ValueError when the picture is not uint8 [h, w, 3].
     """
@@ -57,7 +61,7 @@ def levels(picture: Picture, *, longest: int = 1120, shortest: int = 96, most: i
         down, across = -high % step, -wide % step
         padded = cv2.copyMakeBorder(current, 0, down, 0, across, cv2.BORDER_REPLICATE) if down or across else current
         made.append(Level(np.ascontiguousarray(padded, dtype=np.uint8), wide / width, high / height))
-        scale /= 2
+        scale *= ratio
     return made
 
 

@@ -100,6 +100,11 @@ def test_the_first_copy_is_as_long_as_is_asked_for() -> None:
     assert levels(np.zeros((300, 400, 3), np.uint8), longest=800)[0].scale_x == 1
 
 
+def test_copies_may_shrink_faster() -> None:
+    made = levels(np.zeros((720, 1280, 3), np.uint8), longest=1280, ratio=0.4)
+    assert [level.scale_x for level in made] == pytest.approx([1, 512 / 1280, 205 / 1280])
+
+
 def test_a_face_seen_at_two_levels_is_one_face() -> None:
     whole = Level(np.zeros((16, 16, 3), np.uint8), 1.0, 1.0)
     half = Level(np.zeros((16, 16, 3), np.uint8), 0.5, 0.5)
