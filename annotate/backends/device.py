@@ -17,7 +17,7 @@ from annotate.backends import device_graph, onnx_session
 from annotate.backends.inputs import InputSpec, Picture
 
 GPU, HOST = "cuda", "cpu"
-KEPT = 2  # device buffers of one shape: one is worked on while the other is filled
+KEPT = 3  # device buffers of one shape: one is worked on, one waits, one is being filled
 # Words of onnxruntime, CUDA, cuDNN and cuBLAS for "no memory"; they come in exceptions of several types.
 _FULL = ("failed to allocate memory", "out of memory", "bad allocation", "alloc_failed", "available memory of")
 

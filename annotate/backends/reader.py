@@ -1,0 +1,221 @@
+"""One reader for all picture models: each picture is decoded once, in threads, while the device works on earlier ones.
+
+Threads: several that decode and fit, one that copies to the device, one that computes. What they may hold is bounded:
+`SLOTS` handfuls of fitted pictures and one decoded picture a reading thread. Answers come back in order, in the
+caller's thread, which alone writes them.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections import deque
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any, Generic
+
+from annotate.backends.contract import Picture, PictureModel
+from annotate.backends.device import is_out_of_memory
+from annotate.backends.reader_batch import BatchSizes
+from annotate.backends.reader_channel import Channel, Closed
+from annotate.backends.reader_slot import Item, Key, Looked, Slot
+from ingest.errors import BadInput
+from ingest.imaging.decode import UnreadablePicture
+from ingest.imaging.store import UnknownName
+
+__all__ = ["Item", "Looked", "Reader"]
+
+SLOTS = 3  # one is filled, one copied, one computed
+THREADS_MAX = 16
+BROKEN = (OSError, UnreadablePicture, BadInput, UnknownName)  # the picture's fault: told, and the others go on
+DECODE, WAIT, COPY, COMPUTE = "decode", "wait", "copy", "compute"
+
+
+@dataclass(slots=True)
+class _Task(Generic[Key]):
+    """Rows of a slot for one model; `staged` None when the device had no room for them yet."""
+
+    slot: Slot[Key]
+    model: int
+    rows: list[int]
+    host: Picture
+    staged: Any
+
+
+class Reader(Generic[Key]):
+    """Feeds models. For one pass: `answers` ends its threads, whether it came to its end, was left or failed."""
+
+    def __init__(
+        self, models: Sequence[PictureModel[Any]], *, threads: int = 0, sizes: BatchSizes | None = None
+    ) -> None:
+        """`threads` that decode (0: by the cores); `sizes` remembers what batch each model takes on its device."""
+        if not models:
+            raise ValueError("a reader without models would read for nobody")
+        self.models = list(models)
+        self.threads = threads or min(THREADS_MAX, max(2, (os.cpu_count() or 2) - 1))
+        found = sizes or BatchSizes()
+        self.sizes = [found.of(model) for model in self.models]
+        self._seconds = dict.fromkeys((DECODE, WAIT, COPY, COMPUTE), 0.0)
+        self._lock = threading.Lock()
+        self._free: deque[Slot[Key]] = deque(Slot[Key](self.models) for _ in range(SLOTS))
+        self._slots = list(self._free)
+        self._filled: Channel[Slot[Key]] = Channel(SLOTS)
+        self._ready: Channel[_Task[Key] | Slot[Key]] = Channel(1)
+        self._done: Channel[Slot[Key]] = Channel(SLOTS)
+        self._error: BaseException | None = None
+        self._pool = ThreadPoolExecutor(self.threads, thread_name_prefix="reader-decode")
+        self._workers = [
+            threading.Thread(target=self._guarded, args=(work,), name=f"reader-{name}", daemon=True)
+            for name, work in (("copy", self._copy), ("compute", self._compute))
+        ]
+
+    @property
+    def timings(self) -> dict[str, float]:
+        """Seconds so far: decode (mean of the reading threads), wait (the device idle), copy, compute."""
+        with self._lock:
+            return self._seconds | {DECODE: self._seconds[DECODE] / self.threads}
+
+    def answers(self, items: Iterable[Item[Key]]) -> Generator[Looked[Key], None, None]:
+        """What the models say of each picture, in order. `items` is taken in the caller's thread, as room comes free.
+
+        Raises what a model raised; a picture that cannot be read is a `problem` of its own.
+        """
+        source, underway, more = iter(items), 0, True
+        for worker in self._workers:
+            worker.start()
+        try:
+            while more or underway:
+                while more and self._free:
+                    slot = self._free.popleft()
+                    more = self._fill(slot, source)
+                    if slot.items:
+                        underway += 1
+                    else:
+                        self._free.append(slot)
+                if underway:
+                    slot = self._done.get()
+                    underway -= 1
+                    looked = slot.looked()
+                    self._free.append(slot)
+                    yield from looked
+        except Closed:
+            raise self._error or RuntimeError("the reader was closed while it was read from") from None
+        finally:
+            self.close()
+
+    def close(self) -> None:
+        """End all threads; at return none is alive and no memory is pinned. May be called again."""
+        for line in (self._filled, self._ready, self._done):
+            line.close()
+        self._pool.shutdown(wait=True, cancel_futures=True)
+        for worker in self._workers:
+            if worker.is_alive():
+                worker.join()
+        for slot in self._slots:
+            slot.free()
+
+    def _fill(self, slot: Slot[Key], source: Iterator[Item[Key]]) -> bool:
+        """Begin to read the next pictures; False when there are no more."""
+        capacity = max(self.threads, *(size.size for size in self.sizes))
+        slot.begin(list(islice(source, capacity)), capacity=capacity)
+        if slot.items:
+            slot.reads = [self._pool.submit(self._read, slot, row) for row in range(len(slot.items))]
+            self._filled.put(slot)
+        return len(slot.items) == capacity
+
+    def _read(self, slot: Slot[Key], row: int) -> None:
+        with self._timed(DECODE):
+            item = slot.items[row]
+            try:
+                picture = item.read()
+            except BROKEN as error:
+                slot.problems[row] = str(error) or type(error).__name__
+                return
+            slot.sizes[row] = (picture.shape[1], picture.shape[0])
+            for place, model in enumerate(self.models):
+                if item.wanted is None or place in item.wanted:
+                    slot.rows[place].put(row, model.fit(picture))
+
+    def _copy(self) -> None:
+        """Thread: when a slot is read, bring its bytes to the device, batch by batch."""
+        while True:
+            slot = self._filled.get()
+            for read in slot.reads:
+                read.result()
+            for place in range(len(self.models)):
+                for rows, host in slot.rows[place].batches(slot.wanted(place), self.sizes[place].size):
+                    self._ready.put(_Task(slot, place, rows, host, self._staged(place, host, forgiving=True)))
+            self._ready.put(slot)
+
+    def _staged(self, place: int, host: Picture, *, forgiving: bool = False) -> Any:
+        """The batch on the model's device; models without a network copy for themselves."""
+        network = getattr(self.models[place], "network", None)
+        if network is None:
+            return host
+        try:
+            with self._timed(COPY):
+                return network.stage(host)
+        except Exception as error:
+            if forgiving and is_out_of_memory(error):
+                return None  # the computing thread tries again, when its own batch has left the device
+            raise
+
+    def _compute(self) -> None:
+        """Thread: run the models, one batch at a time."""
+        while True:
+            with self._timed(WAIT):
+                task = self._ready.get()
+            if isinstance(task, Slot):
+                self._done.put(task)
+            else:
+                self._answer(task)
+
+    def _answer(self, task: _Task[Key]) -> None:
+        model, size, count = self.models[task.model], self.sizes[task.model], len(task.rows)
+        began = time.perf_counter()
+        try:
+            staged = self._staged(task.model, task.host) if task.staged is None else task.staged
+            with self._timed(COMPUTE):
+                answers = model.answer(staged, [task.slot.sizes[row] for row in task.rows])
+        except Exception as error:
+            if not is_out_of_memory(error):
+                raise
+            size.ran_out_of_memory(count, model=model.info.name, device=model.device)
+        else:
+            if len(answers) != count:
+                raise RuntimeError(f"{model.info.name} gave {len(answers)} answers for {count} pictures")
+            size.ran(count, time.perf_counter() - began)
+            for row, answer in zip(task.rows, answers):
+                task.slot.answers[task.model][row] = answer
+            return
+        task.staged = staged = None
+        if (network := getattr(model, "network", None)) is not None:
+            network.forget()
+        left = task.rows
+        while left:
+            rows, left = left[: size.size], left[size.size :]
+            self._answer(_Task(task.slot, task.model, rows, task.slot.rows[task.model].bytes_of(rows), None))
+
+    def _guarded(self, work: Any) -> None:
+        """What a thread raises is raised again to the caller."""
+        try:
+            work()
+        except Closed:
+            pass
+        except BaseException as error:  # noqa: BLE001 - it goes on in the caller's thread
+            self._error = self._error or error
+            for line in (self._filled, self._ready, self._done):
+                line.close()
+
+    @contextmanager
+    def _timed(self, what: str) -> Iterator[None]:
+        began = time.perf_counter()
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._seconds[what] += time.perf_counter() - began

@@ -1,0 +1,47 @@
+"""A bounded line between two threads that can be closed from either end at once."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from typing import Generic, TypeVar
+
+Thing = TypeVar("Thing")
+
+
+class Closed(Exception):
+    """The line was closed: whoever waited at it ends."""
+
+
+class Channel(Generic[Thing]):
+    """First in, first out, at most `length` things; `put` waits for room and `get` for a thing, until it is closed."""
+
+    def __init__(self, length: int) -> None:
+        self._length = length
+        self._things: deque[Thing] = deque()
+        self._changed = threading.Condition()
+        self._closed = False
+
+    def put(self, thing: Thing) -> None:
+        with self._changed:
+            self._changed.wait_for(lambda: self._closed or len(self._things) < self._length)
+            if self._closed:
+                raise Closed
+            self._things.append(thing)
+            self._changed.notify_all()
+
+    def get(self) -> Thing:
+        with self._changed:
+            self._changed.wait_for(lambda: self._closed or self._things)
+            if self._closed:
+                raise Closed
+            thing = self._things.popleft()
+            self._changed.notify_all()
+            return thing
+
+    def close(self) -> None:
+        """End every wait, now and later; what lies in the line is dropped."""
+        with self._changed:
+            self._closed = True
+            self._things.clear()
+            self._changed.notify_all()

@@ -1,0 +1,341 @@
+"""The reader: order, one decode for all, bounded memory, broken pictures, errors, cancelling, batch by memory."""
+
+from __future__ import annotations
+
+import threading
+import time
+import weakref
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from annotate.backends.contract import ModelInfo, Picture
+from annotate.backends.inputs import Fit, InputSpec
+from annotate.backends.reader import SLOTS, Item, Looked, Reader
+from annotate.backends.reader_batch import BatchSize, BatchSizes
+from ingest.errors import BadInput
+from ingest.imaging.decode import UnreadablePicture
+from tests.annotate.picture_nets import Means, grey, write_means
+
+SPEC = InputSpec(8, 6, scale=1.0)
+
+
+@pytest.fixture(autouse=True)
+def no_thread_outlives_the_reader() -> Iterator[None]:
+    yield
+    left = [thread.name for thread in threading.enumerate() if thread.name.startswith("reader")]
+    assert left == []
+
+
+@pytest.fixture()
+def means(tmp_path: Path) -> Means:
+    return Means(write_means(tmp_path / "m.onnx"), SPEC)
+
+
+def items(count: int, **values: Any) -> list[Item[int]]:
+    return [Item(at, lambda at=at: grey(at % 256), **values) for at in range(count)]  # type: ignore[misc]
+
+
+def sized(model: Any, size: BatchSize) -> BatchSizes:
+    sizes = BatchSizes()
+    sizes.put(model, size)
+    return sizes
+
+
+def levels(found: list[Looked[int]], model: int = 0) -> list[float]:
+    return [float(one.answers[model][0]) for one in found]
+
+
+@pytest.mark.parametrize("size", [1, 4, 7])
+@pytest.mark.parametrize("count", [0, 1, 4, 61])
+def test_answers_come_in_the_order_of_the_pictures_whatever_the_batch(means: Means, count: int, size: int) -> None:
+    reader = Reader([means], threads=3, sizes=sized(means, BatchSize(size, size, settled=True)))
+
+    def slow_at_times(at: int) -> Picture:
+        time.sleep(0.003 if at % 5 == 0 else 0)
+        return grey(at)
+
+    found = list(reader.answers(Item(at, lambda at=at: slow_at_times(at)) for at in range(count)))  # type: ignore[misc]
+    assert [one.key for one in found] == list(range(count))
+    assert levels(found) == list(range(count))
+    assert {one.size for one in found} <= {(8, 6)}
+    assert sum(means.seen) == count
+    assert max(means.seen, default=0) <= size
+
+
+def test_on_the_processor_a_model_gets_one_picture_at_a_time(means: Means) -> None:
+    assert len(list(Reader([means]).answers(items(9)))) == 9
+    assert means.seen == [1] * 9
+
+
+def test_several_models_share_one_decode_and_each_gets_its_own_fit(tmp_path: Path) -> None:
+    path = write_means(tmp_path / "m.onnx")
+    models = [Means(path, SPEC), Means(path, InputSpec(4, 4), name="small"), Means(path, InputSpec(16, 2, bgr=True))]
+    decoded: list[int] = []
+
+    def read(at: int) -> Picture:
+        decoded.append(at)
+        return np.tile(np.array([[[at, 0, 255]]], np.uint8), (6, 8, 1))
+
+    found = list(Reader(models, threads=2).answers(Item(at, lambda at=at: read(at)) for at in range(20)))  # type: ignore[misc]
+    assert sorted(decoded) == list(range(20))
+    for at, one in enumerate(found):
+        np.testing.assert_allclose(one.answers[0], [at, 0, 255], rtol=1e-6)
+        np.testing.assert_allclose(one.answers[1], [at / 255, 0, 1], rtol=1e-6)
+        np.testing.assert_allclose(one.answers[2], [1, 0, at / 255], rtol=1e-6)
+    assert [model.shapes[0][1:] for model in models] == [(6, 8, 3), (4, 4, 3), (2, 16, 3)]
+
+
+def test_a_model_sees_only_the_pictures_that_it_is_wanted_for(tmp_path: Path) -> None:
+    path = write_means(tmp_path / "m.onnx")
+    models = [Means(path, SPEC), Means(path, SPEC, name="other")]
+    chosen = [Item(at, lambda at=at: grey(at), wanted=frozenset({at % 2})) for at in range(10)]  # type: ignore[misc]
+    sizes = BatchSizes()
+    for model in models:
+        sizes.put(model, BatchSize(3, 3, settled=True))
+    found = list(Reader(models, threads=4, sizes=sizes).answers(chosen))
+    assert [one.answers[1 - one.key % 2] for one in found] == [None] * 10
+    assert [float(one.answers[one.key % 2][0]) for one in found] == list(range(10))
+    assert sum(models[0].seen) == sum(models[1].seen) == 5
+
+
+def test_pictures_of_many_shapes_are_batched_by_shape(tmp_path: Path) -> None:
+    model = Means(write_means(tmp_path / "m.onnx"), InputSpec(64, 64, fit_by=Fit.MULTIPLE, multiple=8, scale=1.0))
+    shapes = [(64, 64), (64, 32), (30, 64), (64, 32), (200, 100)]
+    chosen = [
+        Item(at, lambda at=at: grey(at, width=shapes[at % 5][0], height=shapes[at % 5][1]))  # type: ignore[misc]
+        for at in range(25)
+    ]
+    found = list(Reader([model], threads=5, sizes=sized(model, BatchSize(5, 5, settled=True))).answers(chosen))
+    assert levels(found) == list(range(25))
+    assert {shape[1:3] for shape in model.shapes} == {(64, 64), (32, 64), (64, 32)}
+    assert max(model.seen) > 1
+    assert found[4].size == (200, 100)
+
+
+@pytest.mark.parametrize("size", [1, 3])
+def test_a_broken_picture_has_a_problem_in_words_and_the_others_their_answers(means: Means, size: int) -> None:
+    def read(at: int) -> Picture:
+        if at == 4:
+            raise UnreadablePicture("frame 4: the picture is damaged")
+        if at == 7:
+            raise FileNotFoundError(2, "No such file", "7.png")
+        return grey(at)
+
+    reader = Reader([means], sizes=sized(means, BatchSize(size, size, settled=True)))
+    found = list(reader.answers(Item(at, lambda at=at: read(at)) for at in range(12)))  # type: ignore[misc]
+    assert [one.key for one in found] == list(range(12))
+    assert found[4].problem == "frame 4: the picture is damaged"
+    assert "7.png" in found[7].problem
+    assert found[4].answers == (None,)
+    assert [at for at, one in enumerate(found) if not one.problem and one.answers[0][0] == at] == [
+        at for at in range(12) if at not in (4, 7)
+    ]
+
+
+def test_only_broken_pictures_give_only_problems(means: Means) -> None:
+    def read() -> Picture:
+        raise UnreadablePicture("damaged")
+
+    found = list(Reader([means]).answers(Item(at, read) for at in range(9)))
+    assert [one.problem for one in found] == ["damaged"] * 9
+    assert means.seen == []
+
+
+def test_memory_is_bounded_by_the_batch_however_many_pictures_come_and_however_slow_the_writer(means: Means) -> None:
+    size, threads = 4, 2
+    alive, most, asked = {"decoded": 0, "fitted": 0}, {"decoded": 0, "fitted": 0}, [0]
+    lock = threading.RLock()  # the last reference may go while a thread counts
+    fit = means.fit
+
+    class Kept(np.ndarray):  # type: ignore[type-arg]  # a plain array cannot be watched
+        pass
+
+    def change(what: str, by: int) -> None:
+        with lock:
+            alive[what] += by
+            most[what] = max(most[what], alive[what])
+
+    def counted(picture: Picture, what: str) -> Picture:
+        one = picture.view(Kept)
+        change(what, 1)
+        weakref.finalize(one, change, what, -1)
+        return one
+
+    def read(at: int) -> Picture:
+        return counted(grey(at % 256, width=16), "decoded")
+
+    def watched(picture: Picture) -> Picture:
+        return counted(fit(picture), "fitted")
+
+    means.fit = watched  # type: ignore[method-assign]
+
+    def source() -> Iterator[Item[int]]:
+        for at in range(300):
+            asked[0] = at + 1
+            yield Item(at, lambda at=at: read(at))  # type: ignore[misc]
+
+    reader = Reader([means], threads=threads, sizes=sized(means, BatchSize(size, size, settled=True)))
+    buffers = set()
+    for done, _ in enumerate(reader.answers(source())):
+        buffers |= {id(rows._buffer) for slot in reader._slots for rows in slot.rows if rows._buffer}
+        assert asked[0] <= done + 1 + SLOTS * size
+        if done < 40:
+            time.sleep(0.002)
+    assert done == 299
+    assert alive == {"decoded": 0, "fitted": 0}
+    assert 0 < most["decoded"] <= threads  # one a reading thread
+    assert 0 < most["fitted"] <= threads  # and no more: the rest lies in the buffers
+    assert len(buffers) == SLOTS
+
+
+def test_what_a_model_raises_reaches_the_caller_and_ends_the_threads(means: Means) -> None:
+    def broken(batch: Any, sizes: Any) -> Any:
+        if means.seen and sum(means.seen) >= 3:
+            raise RuntimeError("the network broke")
+        return answer(batch, sizes)
+
+    answer, means.answer = means.answer, broken  # type: ignore[method-assign]
+    with pytest.raises(RuntimeError, match="the network broke"):
+        list(Reader([means]).answers(items(50)))
+
+
+def test_what_fitting_raises_reaches_the_caller(means: Means) -> None:
+    def broken(picture: Picture) -> Picture:
+        raise KeyError("no such filter")
+
+    means.fit = broken  # type: ignore[method-assign]
+    with pytest.raises(KeyError, match="no such filter"):
+        list(Reader([means]).answers(items(5)))
+
+
+def test_a_wrong_number_of_answers_is_an_error(means: Means) -> None:
+    means.answer = lambda batch, sizes: []  # type: ignore[method-assign]
+    with pytest.raises(RuntimeError, match="gave 0 answers for 1 pictures"):
+        list(Reader([means]).answers(items(5)))
+
+
+def test_what_the_source_of_items_raises_ends_the_threads(means: Means) -> None:
+    def source() -> Iterator[Item[int]]:
+        yield from items(20)
+        raise ConnectionError("the database is gone")
+
+    with pytest.raises(ConnectionError, match="the database is gone"):
+        list(Reader([means]).answers(source()))
+
+
+def test_leaving_early_ends_the_threads_and_reads_no_further(means: Means) -> None:
+    read: list[int] = []
+
+    def slow(at: int) -> Picture:
+        read.append(at)
+        time.sleep(0.02)
+        return grey(at)
+
+    pictures = Reader([means], threads=2).answers(Item(at, lambda at=at: slow(at)) for at in range(1000))  # type: ignore[misc]
+    assert next(pictures).key == 0
+    began = time.monotonic()
+    pictures.close()
+    assert time.monotonic() - began < 5
+    assert len(read) < 20
+
+
+def test_a_reader_that_was_never_read_from_starts_no_thread(means: Means) -> None:
+    reader = Reader([means])
+    reader.answers(items(3))
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("reader")]
+    reader.close()
+
+
+class Small:
+    """A model without a network whose device takes `room` pictures."""
+
+    info = ModelInfo(task="class", name="small", revision="1")
+    device = "GPU of a test"
+
+    def __init__(self, room: int) -> None:
+        self.room, self.tried = room, list[int]()
+
+    def fit(self, picture: Picture) -> Picture:
+        return picture
+
+    def answer(self, batch: Any, sizes: Sequence[tuple[int, int]]) -> list[int]:
+        self.tried.append(len(batch))
+        if len(batch) > self.room:
+            raise RuntimeError("Failed to allocate memory for requested buffer of size 1234")
+        return [int(one[0, 0, 0]) for one in batch]
+
+
+def test_a_batch_that_does_not_fit_is_halved_until_it_does_and_the_size_is_remembered() -> None:
+    model = Small(room=3)
+    sizes = sized(model, BatchSize(16, 64))
+    found = list(Reader([model], threads=2, sizes=sizes).answers(items(40)))
+    assert [one.answers[0] for one in found] == list(range(40))
+    assert model.tried[:3] == [16, 8, 4]
+    assert sizes.of(model).size == 2
+    model.tried.clear()
+    list(Reader([model], sizes=sizes).answers(items(10)))
+    assert max(model.tried) == 2
+
+
+def test_a_device_without_room_for_one_picture_is_told_in_words() -> None:
+    model = Small(room=0)
+    with pytest.raises(BadInput, match="small does not fit into the memory of its device"):
+        list(Reader([model], sizes=sized(model, BatchSize(4, 4))).answers(items(4)))
+
+
+def test_a_batch_grows_while_it_gets_quicker_and_then_stays() -> None:
+    size = BatchSize(8, 512)
+    seconds = {8: 1.0, 16: 1.2, 32: 1.6, 64: 3.1, 128: 6.2}  # 8, 13, 20, 21, 21 pictures a second
+    tried = []
+    while not size.settled:
+        tried.append(size.size)
+        size.ran(size.size - 1, 0.001)  # the rest of an episode says nothing
+        size.ran(size.size, 100.0)  # warming up says nothing
+        size.ran(size.size, seconds[size.size])
+    assert tried == [8, 16, 32, 64]
+    assert size.size == 32
+    size.ran(32, 1e-6)
+    assert size.size == 32
+
+
+def test_a_batch_never_grows_over_its_limit() -> None:
+    size = BatchSize(8, 20)
+    for seconds in (1.0, 1.0, 1.0, 1.0, 1.0):
+        size.ran(size.size, seconds)
+    assert (size.size, size.settled) == (16, True)
+
+
+def test_growing_batches_change_no_answer_and_no_order(means: Means) -> None:
+    reader = Reader([means], threads=2, sizes=sized(means, BatchSize(1, 16)))
+    found = list(reader.answers(items(200)))
+    assert levels(found) == list(range(200))
+    assert [one.key for one in found] == list(range(200))
+
+
+def test_the_copying_path_of_a_device_gives_the_same_answers(tmp_path: Path) -> None:
+    model = Means(write_means(tmp_path / "m.onnx"), SPEC, copies=True)
+    reader = Reader([model], threads=3, sizes=sized(model, BatchSize(4, 4, settled=True)))
+    assert levels(list(reader.answers(items(50)))) == list(range(50))
+    assert reader.timings["copy"] > 0
+
+
+def test_a_graph_with_a_fixed_batch_gets_that_many(tmp_path: Path) -> None:
+    model = Means(write_means(tmp_path / "m.onnx", batch=4), SPEC)
+    assert levels(list(Reader([model], threads=2).answers(items(10)))) == list(range(10))
+    assert set(model.shapes) == {(4, 6, 8, 3)}
+
+
+def test_timings_name_the_four_places_where_time_goes(means: Means) -> None:
+    def slow() -> Picture:
+        time.sleep(0.01)
+        return grey(1)
+
+    reader = Reader([means], threads=2)
+    list(reader.answers(Item(at, slow) for at in range(10)))
+    assert set(reader.timings) == {"decode", "wait", "copy", "compute"}
+    assert reader.timings["decode"] >= 10 * 0.01 / 2
+    assert reader.timings["compute"] > 0
