@@ -102,6 +102,35 @@ def env_url(name: str, default: str, *, schemes: frozenset[str]) -> str:
     return text
 
 
+def env_base_url(name: str, default: str) -> str:
+    """Return the address of a web service without its last slash: scheme, host and at most a path, no password."""
+    text = env_url(name, default, schemes=frozenset({"http", "https"}))
+    parts = urlsplit(text)
+    try:
+        fine = bool(parts.hostname) and (parts.port is None or parts.port > 0)
+    except ValueError:
+        fine = False
+    if not fine or parts.query or parts.fragment or parts.username is not None or not text.isprintable():
+        raise SettingError(f"{name} must look like https://hub.example.org, without a password, '?' or '#'.")
+    return text.rstrip("/")
+
+
+def env_token(name: str, *, base: str) -> str:
+    """Return a secret word for the service at `base`; refused where it would travel over another machine's wires bare.
+
+    The message never repeats it.
+    """
+    text = env_str(name)
+    if not text:
+        return ""
+    if not re.fullmatch(r"[!-~]{1,500}", text):
+        raise SettingError(f"{name} must be letters, digits and signs without blanks.")
+    parts = urlsplit(base)
+    if parts.scheme != "https" and parts.hostname not in ("localhost", "127.0.0.1", "::1"):
+        raise SettingError(f"{name} would be sent unencrypted, as its service's address begins with http://.")
+    return text
+
+
 def env_origins(name: str) -> list[str]:
     """Return origins (scheme and host, no path) as Django's CSRF check wants them."""
     origins = env_list(name)

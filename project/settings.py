@@ -17,6 +17,9 @@ KOMA_EXPORT_DIR = env.env_path("KOMA_EXPORT_DIR", KOMA_DATA_DIR / "exports")
 KOMA_LIBRARY_DIRS = env.env_folders("KOMA_LIBRARY_DIRS")
 KOMA_UPLOAD_MAX_BYTES = env.env_bytes("KOMA_UPLOAD_MAX_BYTES", 32 * 2**30)
 KOMA_DISK_RESERVE_BYTES = env.env_bytes("KOMA_DISK_RESERVE_BYTES", 2 * 2**30)
+# Where models come from when somebody asks for one; nothing else talks to it.
+KOMA_HUB_URL = env.env_base_url("KOMA_HUB_URL", "https://huggingface.co")
+KOMA_HUB_TOKEN = env.env_token("KOMA_HUB_TOKEN", base=KOMA_HUB_URL)
 
 # --- Who may talk to us -----------------------------------------------------------------------------------------------
 DEBUG = env.env_bool("DEBUG", default=False)

@@ -72,6 +72,38 @@ def test_a_library_folder_that_is_not_there_is_refused(monkeypatch: pytest.Monke
         env.env_folders("KOMA_LIBRARY_DIRS")
 
 
+@pytest.mark.parametrize(
+    "url",
+    ["ftp://hub.example.org", "hub.example.org", "https://", "https://me:word@hub.example.org", "https://h.example/?a=1",
+     "https://h.example/#x", "http://h.example:port", "file:///etc"],
+)  # fmt: skip
+def test_a_hub_address_that_is_none_is_refused_by_name(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    monkeypatch.setenv("KOMA_HUB_URL", url)
+    with pytest.raises(SettingError, match="KOMA_HUB_URL") as refused:
+        env.env_base_url("KOMA_HUB_URL", "https://huggingface.co")
+    assert "word" not in str(refused.value).replace("password", "")
+
+
+def test_a_hub_address_loses_its_last_slash_and_a_mirror_may_have_a_path(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KOMA_HUB_URL", "https://mirror.example.org:8443/hub/")
+    assert env.env_base_url("KOMA_HUB_URL", "https://huggingface.co") == "https://mirror.example.org:8443/hub"
+
+
+def test_a_token_never_travels_unencrypted_nor_shows_in_a_message(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KOMA_HUB_TOKEN", "hf_word")
+    assert env.env_token("KOMA_HUB_TOKEN", base="https://hub.example.org") == "hf_word"
+    assert env.env_token("KOMA_HUB_TOKEN", base="http://127.0.0.1:8080") == "hf_word"
+    for text, base in (
+        ("hf_word", "http://hub.example.org"),
+        ("hf word", "https://h.example"),
+        ("hf_wörd", "https://h"),
+    ):
+        monkeypatch.setenv("KOMA_HUB_TOKEN", text)
+        with pytest.raises(SettingError, match="KOMA_HUB_TOKEN") as refused:
+            env.env_token("KOMA_HUB_TOKEN", base=base)
+        assert text not in str(refused.value)
+
+
 @pytest.mark.parametrize("url", ["mysql://u:hunter2@h/d", "hunter2", "postgresql://u:hunter2@h:port/d"])
 def test_a_refused_database_address_never_shows_its_password(url: str, tmp_path: Path) -> None:
     with pytest.raises(SettingError) as refused:

@@ -1,0 +1,262 @@
+"""Every public model that Koma knows how to use: where it lies, which files, how large, under which licence.
+
+Nothing here is downloaded unless somebody asks. What is not known is empty, and the pages say "unknown".
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from ingest.errors import BadInput
+
+APACHE = "Apache-2.0"
+RECOMMENDED = frozenset({
+    "wd-swinv2-tagger-v3", "face_detect_v1.4_s", "head_detect_v2.0_s", "person_detect_v1.1_m", "halfbody_detect_v1.0_s",
+    "hand_detect_v1.0_s", "eye_detect_v1.0_s", "ccip-caformer-24-randaug-pruned", "anime_classification", "isnetis",
+    "ch_PP-OCRv4_det", "RealESRGAN_x4plus_anime_6B",
+})  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """One file of a model: its path in the repository, its name here, whether the model works without it.
+
+    `sha256` pins the bytes; empty: the hash that the hub tells is checked and kept. `repository`: another than the
+    model's own.
+    """
+
+    remote: str
+    local: str
+    optional: bool = False
+    sha256: str = ""
+    repository: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """One row of the catalogue. `name` is the folder below the models folder; `family` its adapter in the registry.
+
+    Without `files` it is whatever safe files the top of the repository holds.
+    """
+
+    name: str
+    task: str
+    family: str
+    repository: str
+    files: tuple[File, ...]
+    title: str = ""
+    revision: str = "main"
+    size_bytes: int = 0  # about; 0: unknown until the hub tells
+    licence: str = ""  # empty: unknown
+    notes: str = ""
+    options: dict[str, Any] = field(default_factory=dict)  # goes into koma.json for the adapter
+
+    @property
+    def source(self) -> str:
+        """The page of the model, for a link."""
+        return f"https://huggingface.co/{self.repository}"
+
+    @property
+    def recommended(self) -> bool:
+        """What people take without a reason for another."""
+        return self.name in RECOMMENDED
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """A captioner that is reached over the network instead of being installed: information only."""
+
+    name: str
+    size: str
+    about: str
+
+
+def _same(*names: str, folder: str = "") -> tuple[File, ...]:
+    prefix = f"{folder}/" if folder else ""
+    return tuple(File(f"{prefix}{name}", name) for name in names)
+
+
+def _wd() -> list[Model]:
+    v3_sizes = {"wd-swinv2-tagger-v3": 467_000_000, "wd-eva02-large-tagger-v3": 1_260_000_000}
+    names = [f"wd-v1-4-{kind}-tagger-v2" for kind in ("swinv2", "convnext", "convnextv2", "vit", "moat")]
+    names += [f"wd-{kind}-tagger-v3" for kind in ("swinv2", "convnext", "vit", "vit-large", "eva02-large")]
+    v3_note = "10,861 tags (8,106 general, 2,751 characters, 4 ratings). Thresholds 0.35 general, 0.85 character."
+    notes = {
+        "wd-swinv2-tagger-v3": v3_note,
+        "wd-eva02-large-tagger-v3": f"{v3_note} 315 M parameters; the bare backbone 1.8 pictures/s on an i9 (timm).",
+    }
+    return [
+        Model(
+            name, "tags", "wd", f"SmilingWolf/{name}", _same("model.onnx", "selected_tags.csv"),
+            title=name.replace("-", " ").replace("wd", "WD", 1),
+            size_bytes=v3_sizes.get(name, 0),
+            licence=APACHE if name == "wd-eva02-large-tagger-v3" else "",
+            notes=notes.get(name, v3_note if name.endswith("v3") else "The first generation of WD taggers."),
+        )
+        for name in names
+    ]  # fmt: skip
+
+
+def _other_taggers() -> list[Model]:
+    helpers = "deepghs/imgutils-models"
+    pixai = ("model.onnx", "selected_tags.csv", "preprocess.json", "thresholds.csv")
+    found = [
+        Model(
+            "pixai-tagger-v0.9", "tags", "pixai", "deepghs/pixai-tagger-v0.9-onnx", _same(*pixai),
+            title="PixAI tagger 0.9", licence=APACHE,
+            notes="About 13,500 tags, data to January 2025; strong on recent characters, tells their series.",
+        ),
+        Model(
+            "deepdanbooru", "tags", "deepdanbooru", helpers,
+            (
+                File("deepdanbooru/deepdanbooru.onnx", "model.onnx"),
+                File("deepdanbooru/deepdanbooru_tags.csv", "tags.csv"),
+            ),
+            title="DeepDanbooru", notes="Older; 512 px, threshold 0.5.",
+        ),
+        Model(
+            "ml-danbooru", "tags", "mldanbooru", "deepghs/ml-danbooru-onnx",
+            (
+                File("ml_caformer_m36_dec-5-97527.onnx", "model.onnx"),
+                File("mldanbooru/mldanbooru_tags.csv", "tags.csv", repository=helpers),
+            ),
+            title="ML-Danbooru (CAFormer M36)", notes="General tags only; threshold 0.7.",
+        ),
+    ]  # fmt: skip
+    return found + [
+        Model(
+            f"cl_tagger_{version}", "tags", "cl_tagger", "cella110n/cl_tagger",
+            _same("model.onnx", "tag_mapping.json", folder=f"cl_tagger_{version}"),
+            title=f"CL tagger {version.replace('_', '.')}",
+            notes="More than 40,000 tags, also quality, meta and cosplay.",
+        )
+        for version in ("1_02", "1_01")
+    ]  # fmt: skip
+
+
+# Detector: repository, names, what it finds, confidence and overlap by default.
+YOLO: tuple[tuple[str, tuple[str, ...], str, float, float], ...] = (
+    ("anime_face_detection", tuple(f"face_detect_{v}_{s}" for v in ("v1.4", "v1.3", "v1", "v0") for s in "sn"),
+     "faces", 0.25, 0.7),
+    ("anime_head_detection", ("head_detect_v2.0_s",), "heads", 0.4, 0.7),
+    ("anime_head_detection", ("head_detect_v0_s", "head_detect_v0_n"), "heads", 0.3, 0.7),
+    ("anime_person_detection", tuple(f"person_detect_{v}_{s}" for v in ("v1.1", "v1", "v0") for s in "mnsx"),
+     "persons", 0.3, 0.5),
+    ("anime_halfbody_detection", ("halfbody_detect_v1.0_s", "halfbody_detect_v1.0_n"), "half bodies", 0.5, 0.7),
+    ("anime_hand_detection", ("hand_detect_v1.0_s", "hand_detect_v1.0_n"), "hands", 0.35, 0.7),
+    ("anime_eye_detection", ("eye_detect_v1.0_s", "eye_detect_v1.0_n"), "eyes", 0.3, 0.3),
+    ("anime_censor_detection", ("censor_detect_v1.0_s", "censor_detect_v1.0_n"), "censored places", 0.3, 0.7),
+)  # fmt: skip
+
+
+def _yolo() -> list[Model]:
+    found = []
+    for repository, names, what, confidence, overlap in YOLO:
+        for name in names:
+            faces = what == "faces"
+            files = (
+                File(f"{name}/model.onnx", "model.onnx"),
+                File(f"{name}/model_type.json", "model_type.json", optional=True),
+            )
+            found.append(
+                Model(
+                    name, "faces" if faces else "boxes", "yolo_faces" if faces else "yolo_boxes",
+                    f"deepghs/{repository}", files, title=name.replace("_", " "),
+                    notes=f"Finds {what}; confidence {confidence}, overlap {overlap}. Sizes n, s, m, x: slower, surer.",
+                    options={"confidence": confidence, "overlap": overlap},
+                )
+            )  # fmt: skip
+    return found
+
+
+def _classifiers() -> list[Model]:
+    rows = (
+        ("anime_classification", "mobilenetv3_v1.5_dist", "class", "Kind of picture",
+         "3d, bangumi, comic, illustration, not_painting."),
+        ("anime_rating", "mobilenetv3_v1_pruned_ls0.1", "rating", "Rating", "safe, r15, r18."),
+        ("monochrome_detect", "mobilenetv3_large_100_dist_safe2", "monochrome", "Monochrome", "Drawn without colour."),
+        ("bangumi_char_type", "mobilenetv3_v0_dist", "character_type", "Character type",
+         "vision, imagery, halfbody, face: how detailed a frame shows its character."),
+    )  # fmt: skip
+    found = []
+    for repository, model, prefix, title, notes in rows:
+        files = (
+            File(f"{model}/model.onnx", "model.onnx"),
+            File(f"{model}/meta.json", "meta.json"),
+            File(f"{model}/preprocess.json", "preprocess.json", optional=True),
+        )
+        found.append(
+            Model(
+                repository, "class", "classifier", f"deepghs/{repository}", files,
+                title=f"{title} ({model})", notes=notes, options={"prefix": prefix},
+            )
+        )  # fmt: skip
+    model = "swinv2pv3_v0_448_ls0.2_x"
+    found.append(
+        Model(
+            "anime_aesthetic", "class", "aesthetic", "deepghs/anime_aesthetic",
+            _same("model.onnx", "meta.json", "samples.npz", folder=model), title=f"Aesthetic ({model})",
+            notes="Seven classes from worst to masterpiece by percentile.", options={"prefix": "aesthetic"},
+        )
+    )  # fmt: skip
+    return found
+
+
+def _others() -> list[Model]:
+    ccip = ("ccip-caformer-24-randaug-pruned", "ccip-caformer-6-randaug-pruned_fp32", "ccip-caformer-5_fp32")
+    ccip_files = ("model_feat.onnx", "model_metrics.onnx", "metrics.json", "cluster.json")
+    found = [
+        Model(
+            name, "embedding", "ccip", "deepghs/ccip_onnx", _same(*ccip_files, folder=name), title=name,
+            notes="Meant for pictures of one character; does not tell outfits apart well.",
+        )
+        for name in ccip
+    ]  # fmt: skip
+    found += [
+        Model(
+            "isnetis", "mask", "isnet", "skytnt/anime-seg", (File("isnetis.onnx", "model.onnx"),),
+            title="ISNet for anime", notes="Cuts characters out; 1024 px.",
+        ),
+        Model(
+            "ch_PP-OCRv4_det", "text", "paddle_text", "deepghs/paddleocr",
+            (File("det/ch_PP-OCRv4_det/model.onnx", "model.onnx"),),
+            title="PaddleOCR text finder v4", notes="Finds subtitles and credits; does not read them.",
+        ),
+        Model(
+            "HGSR-MHR-anime-aug_X4_320", "upscale", "cdc", "deepghs/cdc_anime_onnx",
+            (File("HGSR-MHR-anime-aug_X4_320.onnx", "model.onnx"),),
+            title="CDC anime x4", notes="Best and slowest: about 70 s for 1024x1024 px on an RTX 2060.",
+        ),
+        Model(
+            "RealESRGAN_x4plus_anime_6B", "upscale", "real_esrgan", "deepghs/imgutils-models",
+            (File("real_esrgan/RealESRGAN_x4plus_anime_6B.onnx", "model.onnx"),),
+            title="Real-ESRGAN x4 anime 6B", notes="Four times the size.",
+        ),
+        Model(
+            "blip2-opt-2.7b", "caption", "blip2", "Salesforce/blip2-opt-2.7b", (), title="BLIP-2 (OPT 2.7B)",
+            notes="For reproducing older sets only; needs torch and transformers. All safetensors and JSON files.",
+        ),
+    ]  # fmt: skip
+    return found
+
+
+ENDPOINTS = (
+    Endpoint("JoyCaption Beta One", "8 B, about 17 GB", "Prose, prompts or booru lists; vLLM recommended."),
+    Endpoint("ToriiGate 0.4 and 0.5", "2 B or 7 B", "Takes booru tags and character names as grounding."),
+    Endpoint("Qwen2.5-VL, Qwen3-VL", "2 B to 72 B", "Any instruction; the general local choice."),
+    Endpoint("Florence-2", "0.23 or 0.77 B", "Small and fast; weak on anime names."),
+)
+
+CATALOGUE: dict[str, Model] = {
+    model.name: model for model in (*_yolo(), *_wd(), *_other_taggers(), *_classifiers(), *_others())
+}
+
+
+def get(name: str) -> Model:
+    """The row of that name; BadInput with near names for another."""
+    if name in CATALOGUE:
+        return CATALOGUE[name]
+    near = [one for one in CATALOGUE if name and name.lower() in one.lower()][:5]
+    hint = f" Did you mean {', '.join(near)}?" if near else " `models list` shows all names."
+    raise BadInput(f"There is no model {name[:80]!r} in the catalogue.{hint}")

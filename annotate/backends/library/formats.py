@@ -1,0 +1,97 @@
+"""Which files may be part of a model: formats that are only read, never run, judged by name and by first bytes."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from annotate.backends import weights
+from ingest.errors import BadInput
+
+SAFE = frozenset({".onnx", ".csv", ".json", ".npz", ".safetensors", ".txt", ".xml"})
+RUNS_CODE = frozenset({".pt", ".pth", ".ckpt", ".bin", ".pkl", ".pickle", ".joblib", ".npy", ".h5", ".keras", ".pb"})
+ARCHIVES = frozenset({".zip", ".tar", ".gz", ".7z", ".rar"})
+SAFETENSORS_HEADER_MAX = 100 * 2**20
+READ = 1 << 20
+
+
+def refusal(name: str) -> str:
+    """Why a file of that name stays out, in words; empty where it may come in."""
+    ending = Path(name).suffix.lower()
+    if not weights.NAME.fullmatch(name) or len(name) > 120:
+        return "its name has other characters than letters, digits, '.', '_' and '-'"
+    if ending in SAFE:
+        return ""
+    if ending in RUNS_CODE:
+        return f"{ending} files can run code when they are loaded; take the ONNX or safetensors version"
+    if ending in ARCHIVES:
+        return "archives inside are not opened"
+    return f"{ending or 'a name without an ending'} is none of {', '.join(sorted(SAFE))}"
+
+
+def check(path: Path, name: str) -> None:
+    """BadInput when the bytes are not what the name says, or hold Python objects."""
+    with path.open("rb") as file:
+        head = file.read(16)
+    ending = Path(name).suffix.lower()
+    if ending == ".npz":
+        _check_arrays(path, name)
+    elif head[:2] == b"PK" or head[:1] == b"\x80":
+        raise BadInput(f"{name}: inside it is a pickle or a zip, which may run code. It was not taken.")
+    elif head.lstrip()[:1] == b"<" and ending != ".xml":
+        raise BadInput(f"{name}: inside it is a web page, not a model. Download the file itself.")
+    elif head.startswith(b"version https:/"):
+        raise BadInput(f"{name}: this is git's placeholder, not the file. Get it with `git lfs pull`.")
+    elif ending == ".safetensors":
+        _check_safetensors(path, name)
+    elif ending == ".json":
+        try:
+            json.loads(path.read_bytes())
+        except (ValueError, RecursionError) as error:
+            raise BadInput(f"{name}: this is no JSON ({error}). Get the file again.") from error
+
+
+def hashes(path: Path, *, progress: Callable[[int], None] | None = None) -> tuple[str, str]:
+    """sha256 and git's blob sha1 of a file, in one reading; `progress` gets the bytes read since the last call."""
+    whole = hashlib.sha256()
+    blob = hashlib.sha1(b"blob %d\0" % path.stat().st_size, usedforsecurity=False)
+    with path.open("rb") as file:
+        while block := file.read(READ):
+            whole.update(block)
+            blob.update(block)
+            if progress is not None:
+                progress(len(block))
+    return whole.hexdigest(), blob.hexdigest()
+
+
+def _check_arrays(path: Path, name: str) -> None:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            for member in archive.infolist():
+                with archive.open(member) as file:
+                    version = np.lib.format.read_magic(file)
+                    reader = (
+                        np.lib.format.read_array_header_1_0
+                        if version == (1, 0)
+                        else np.lib.format.read_array_header_2_0
+                    )
+                    if reader(file)[2].hasobject:
+                        raise BadInput(f"{name}: it holds Python objects, which may run code. It was not taken.")
+    except (zipfile.BadZipFile, ValueError, OSError, EOFError, NotImplementedError, RuntimeError) as error:
+        raise BadInput(f"{name}: this is no file of NumPy arrays ({str(error)[:100]}). Get the file again.") from error
+
+
+def _check_safetensors(path: Path, name: str) -> None:
+    with path.open("rb") as file:
+        length = int.from_bytes(file.read(8), "little")
+        try:
+            if not 2 <= length <= min(SAFETENSORS_HEADER_MAX, path.stat().st_size - 8):
+                raise ValueError("its header has no possible length")
+            json.loads(file.read(length))
+        except (ValueError, RecursionError) as error:
+            raise BadInput(f"{name}: this is no safetensors file ({str(error)[:100]}). Get the file again.") from error
