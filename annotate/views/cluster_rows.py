@@ -9,7 +9,6 @@ from typing import Any
 from django.db.models import Count, F, Window
 from django.db.models.functions import RowNumber
 from django.http import HttpRequest
-from django.middleware.csrf import get_token
 from django.urls import reverse
 from django.utils.safestring import SafeString, mark_safe
 
@@ -17,6 +16,7 @@ from annotate.models import Face, FaceCluster
 from annotate.views.drawing import bases
 from ingest.models import Collection
 from ingest.templatetags.humane import timecode
+from ingest.views.drawing import csrf_field
 
 CROPS_A_ROW = 32
 LIKELY, DOUBTFUL = 80, 40  # percent of purity
@@ -47,7 +47,7 @@ def add_rows(
     form = {
         "names": reverse("character_names", args=[collection.pk]),
         "base": reverse("cluster_change", args=[collection.pk, 0]),
-        "token": f'<input type="hidden" name="csrfmiddlewaretoken" value="{get_token(request)}">',
+        "token": csrf_field(request),
     }
     for cluster in page:
         own = crops.get(cluster.pk, [])

@@ -10,14 +10,14 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
 
-from annotate.figures import EpisodeFigures, by_episode, stills
+from annotate.figures import by_episode, stills
 from annotate.models import Face, FaceState
-from annotate.views import drawing
+from annotate.views import drawing, episode_rows
 from annotate.views.drawing import Marks, bases
 from ingest.access import member_view
 from ingest.models import Collection, DropReason, Episode, Frame, FrameState, ImageType, Role, StageRun
 from ingest.pipeline.registry import stages
-from ingest.stamp import stamp
+from ingest.stamp import kept, stamp
 
 STILLS = 4
 SHOTS_SHOWN = 600
@@ -27,21 +27,23 @@ LANES_SHOWN = 24
 @member_view()
 def episodes(request: HttpRequest, collection: Collection) -> HttpResponse:
     """A row an episode. A fixed number of queries."""
-    rows = list(collection.episodes.select_related("source"))
-    figures = by_episode(collection, stamp(collection))
+    mark = stamp(collection)
+    rows = episode_rows.read(collection, by_episode(collection, mark))
     latest: dict[tuple[int | None, str], str] = {}
     steps = StageRun.objects.filter(run__collection=collection, episode__isnull=False).order_by()
     newest = steps.values("episode", "stage").annotate(last=Max("pk")).values("last")
     for episode_id, stage, state in StageRun.objects.filter(pk__in=newest).values_list("episode_id", "stage", "state"):
         latest[(episode_id, stage)] = state
-    pictures = stills(collection, STILLS)
+    pictures = kept("stills", mark, lambda: stills(collection, STILLS))
     names = [(name, stage.label) for name, stage in stages().items() if stage.per_episode]
-    for episode in rows:
-        episode.counts = figures.get(episode.pk, EpisodeFigures())  # type: ignore[attr-defined]
-        episode.stills = pictures.get(episode.pk, [])  # type: ignore[attr-defined]
-        episode.dots = [(label, latest.get((episode.pk, name), "")) for name, label in names]  # type: ignore[attr-defined]
-        episode.running = any(state in ("running", "queued", "waiting") for _, state in episode.dots)  # type: ignore[attr-defined]
-    context = {"section": "episodes", "episodes": rows} | bases(collection)
+    for row in rows:
+        row.stills = pictures.get(row.pk, ())
+        row.stages = [(label, latest.get((row.pk, name), "")) for name, label in names]
+    urls = {"episode": reverse("episode", args=[collection.pk, 0]).removesuffix("0/")} | bases(collection)
+    urls |= {name: reverse(name, args=[collection.pk]) for name in ("frames", "runs")}
+    urls["start"] = reverse("run_start", args=[collection.pk])
+    lead = request.role >= Role.LEAD  # type: ignore[attr-defined]
+    context = {"section": "episodes", "episodes": rows, "rows": episode_rows.draw(rows, urls, lead=lead)}
     return render(request, "annotate/episodes.html", context)
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
+from django.conf import settings
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
@@ -12,12 +14,13 @@ from django.views.decorators.http import require_POST, require_safe
 
 from export import jobs
 from export.actions import jobs as actions
-from export.actions.jobs import inside_exports
 from export.models import ExportJob
+from export.views import drawing
 from ingest.access import member_view
 from ingest.errors import BadInput
 from ingest.models import FINISHED, Collection, Role, RunState
 from ingest.views.answers import errors_in_words, said
+from ingest.views.drawing import csrf_field
 
 PAGE = 40
 
@@ -26,11 +29,16 @@ PAGE = 40
 @require_safe
 def exports(request: HttpRequest, collection: Collection) -> HttpResponse:
     """All data sets of the collection, newest first; the list polls itself while one is being written."""
-    rows = list(ExportJob.objects.filter(collection=collection).select_related("created_by")[: PAGE + 1])
-    entries = [_entry(job) for job in rows[:PAGE]]
+    rows = list(
+        ExportJob.objects.filter(collection=collection).select_related("created_by").defer("params")[: PAGE + 1]
+    )
+    root = Path(settings.KOMA_EXPORT_DIR)
+    entries = [_entry(job, root) for job in rows[:PAGE]]
+    here = reverse("exports", args=[collection.pk])
+    lead = request.role >= Role.LEAD  # type: ignore[attr-defined]
     context = {
         "section": "export",
-        "entries": entries,
+        "sets": drawing.sets(entries, base=here, token=csrf_field(request), lead=lead),
         "busy": any(not entry["finished"] for entry in entries),
         "more": len(rows) > PAGE,
     }
@@ -60,12 +68,12 @@ def job_change(request: HttpRequest, collection: Collection, job_id: int) -> Htt
     raise BadInput("Nothing was chosen.")
 
 
-def _entry(job: ExportJob) -> dict[str, Any]:
+def _entry(job: ExportJob, root: Path) -> dict[str, Any]:
     phase = job.counters.get("phase", "")
     percent = 100 * job.done // job.total if job.total else 0
     if phase == "packing":
         percent = int(job.counters.get("packed_percent", 0))
-    gone = job.state == RunState.DONE and bool(job.folder) and not inside_exports(job.folder).is_dir()
+    gone = job.state == RunState.DONE and bool(job.folder) and not (root / job.folder).is_dir()
     return {
         "job": job,
         "phase": phase,

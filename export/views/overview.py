@@ -22,6 +22,7 @@ from ingest.models import FINISHED, Collection, Episode, Frame, FrameState, Oper
 from ingest.pipeline import progress
 from ingest.stamp import kept, stamp
 from ingest.templatetags.humane import percent_of
+from ingest.views.drawing import dots
 
 RUNS_MAX = 5
 CHANGES_MAX = 8
@@ -46,7 +47,9 @@ def overview(request: HttpRequest, collection: Collection) -> HttpResponse:
     counts = _counts(collection, mark)
     latest = list(collection.runs.select_related("created_by")[:RUNS_MAX])
     lanes = progress.summaries(latest)
-    runs = [{"run": run, "lanes": lanes[run.pk], "percent": progress.percent(lanes[run.pk])} for run in latest]
+    runs = [
+        {"run": run, "dots": dots(((lane.label, lane.state) for lane in lanes[run.pk]), between="")} for run in latest
+    ]
     job = ExportJob.objects.filter(collection=collection, state=RunState.DONE).first()
     context = {
         "section": "overview",

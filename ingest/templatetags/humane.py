@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from django import template
@@ -23,6 +24,12 @@ def timecode(seconds: Any) -> str:
     hours, minutes = divmod(minutes, 60)
     text = f"{minutes:02d}:{rest // 10:02d}.{rest % 10}"
     return f"{hours}:{text}" if hours else text
+
+
+@register.filter(expects_localtime=True)
+def minute(at: datetime | None) -> str:
+    """2026-01-05 17:04; an empty text for None. The filter `date` reads its format anew for each."""
+    return "" if at is None else f"{at:%Y-%m-%d %H:%M}"
 
 
 @register.filter

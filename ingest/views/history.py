@@ -5,15 +5,18 @@ from __future__ import annotations
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404, render
+from django.urls import reverse
 from django.views.decorators.http import require_POST
 
 from ingest.access import member_view
 from ingest.actions import history
 from ingest.models import Collection, Operation, Role
+from ingest.views import drawing
 from ingest.views.answers import came_from, errors_in_words, is_partial
 from ingest.views.params import whole
 
 PAGE = 60
+FIELDS = ("pk", "at", "by_id", "by__username", "model", "summary", "undone_at", "undoes_id")
 
 
 @member_view(at_least=Role.REVIEWER)
@@ -40,14 +43,20 @@ def undo(request: HttpRequest, collection: Collection, operation_id: int | None 
 @member_view()
 def history_page(request: HttpRequest, collection: Collection) -> HttpResponse:
     """Newest first, page after page by key."""
-    rows = Operation.objects.filter(collection=collection).select_related("by")
+    rows = Operation.objects.filter(collection=collection)
     before = whole(request.GET.get("before"))
     if before is not None:
         rows = rows.filter(pk__lt=before)
-    operations = list(rows[: PAGE + 1])
+    operations = list(rows.values_list(*FIELDS, named=True)[: PAGE + 1])
+    lead = request.role >= Role.LEAD  # type: ignore[attr-defined]
     context = {
         "section": "overview",
-        "operations": operations[:PAGE],
+        "changes": drawing.changes(
+            operations[:PAGE],
+            undo=reverse("undo", args=[collection.pk]),
+            token=drawing.csrf_field(request),
+            may_undo=lambda row: lead or row.by_id == request.user.pk,
+        ),
         "next": operations[PAGE - 1].pk if len(operations) > PAGE else None,
     }
     return render(request, "ingest/history.html", context)

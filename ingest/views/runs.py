@@ -19,6 +19,7 @@ from ingest.models import FINISHED, Collection, Episode, PipelineRun, Role, RunS
 from ingest.pipeline import progress
 from ingest.pipeline.registry import stages
 from ingest.views.answers import errors_in_words, said
+from ingest.views.drawing import dots
 from ingest.views.params import wholes
 from ingest.views.run_form import posted_params, stage_fields
 
@@ -31,7 +32,14 @@ def runs(request: HttpRequest, collection: Collection) -> HttpResponse:
     """The list of runs, newest first, with a bar each."""
     rows = list(collection.runs.select_related("created_by")[:PAGE])
     found = progress.summaries(rows)
-    entries = [{"run": row, "lanes": found[row.pk], "percent": progress.percent(found[row.pk])} for row in rows]
+    entries = [
+        {
+            "run": row,
+            "dots": dots((lane.label, lane.state) for lane in found[row.pk]),
+            "percent": progress.percent(found[row.pk]),
+        }
+        for row in rows
+    ]
     return render(request, "ingest/runs.html", {"section": "runs", "entries": entries})
 
 
