@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -13,6 +14,7 @@ import numpy.typing as npt
 
 from annotate.algorithms import matching
 from annotate.backends.contract import Embedder
+from annotate.evaluation.mistakes import WORST, Mistake
 from ingest.errors import BadInput
 
 FloatArray = npt.NDArray[np.float32]
@@ -34,6 +36,7 @@ class CharacterScores:
     ms_per_face: float
     model: str
     unreadable: list[str] = field(default_factory=list)
+    wrong: tuple[Mistake, ...] = ()
 
     def as_json(self) -> dict[str, object]:
         return {
@@ -52,6 +55,9 @@ class CharacterScores:
             f"({self.twins_removed:,} near-twins removed), {self.ms_per_face:.1f} ms a face"
         )
         return [head, *(f"  {shots} named: {100 * right:.1f} % right" for shots, right in self.accuracy.items())]
+
+    def mistakes(self) -> tuple[Mistake, ...]:
+        return self.wrong
 
     def notes(self) -> list[str]:
         return self.unreadable[:NOTES_SHOWN]
@@ -72,6 +78,7 @@ def measure(
     """
     heads: list[ByteArray] = []
     labels: list[int] = []
+    paths: list[str] = []
     unreadable: list[str] = []
     for person, (_, files) in enumerate(_people(folder)):
         for path in files:
@@ -81,6 +88,7 @@ def measure(
                 unreadable.append(f"{path.relative_to(folder)}: {error}")
                 continue
             labels.append(person)
+            paths.append(path.relative_to(folder).as_posix())
     if not heads:
         raise BadInput(f"none of the pictures below {folder} could be read; first: {unreadable[:1]}")
     kept = without_twins([dhash(head) for head in heads])
@@ -88,6 +96,7 @@ def measure(
     started = time.perf_counter()
     features = embedder.embed([heads[row] for row in kept])
     took = time.perf_counter() - started
+    wrong = _worst(features, names, [paths[row] for row in kept], shots=max(shots), draws=draws)
     return CharacterScores(
         characters=len(np.unique(names)),
         faces=len(kept),
@@ -96,6 +105,7 @@ def measure(
         ms_per_face=1000.0 * took / len(kept),
         model=f"{embedder.info.name} {embedder.info.revision}".strip(),
         unreadable=unreadable,
+        wrong=wrong,
     )
 
 
@@ -111,15 +121,44 @@ def accuracy(features: FloatArray, names: npt.NDArray[np.int64], *, shots: int, 
         raise BadInput(
             f"{shots} named faces need more than {shots} pictures of each character; the smallest has {counts.min()}"
         )
-    results = []
+    return float(np.mean([(found == asked).mean() for _, asked, found in _drawn(features, names, shots, draws)]))
+
+
+Drawn = tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.int64]]
+
+
+def _drawn(features: FloatArray, names: npt.NDArray[np.int64], shots: int, draws: int) -> Iterator[Drawn]:
+    """For each draw the rows that were asked, their true people and those that were found."""
+    people = np.unique(names)
     for draw in range(draws):
         random = np.random.default_rng(draw)
         named = np.concatenate([random.permutation(np.flatnonzero(names == person))[:shots] for person in people])
         asked = np.setdiff1d(np.arange(len(names)), named)
         model = matching.fit(features[named], names[named])
         found = model.labels[matching.scores(model, features[asked]).argmax(axis=1)]
-        results.append(float((found == names[asked]).mean()))
-    return float(np.mean(results))
+        yield asked, names[asked], found
+
+
+def _worst(
+    features: FloatArray, names: npt.NDArray[np.int64], paths: list[str], *, shots: int, draws: int
+) -> tuple[Mistake, ...]:
+    """The faces that most draws named wrongly, with the name that they got most often."""
+    wrong: dict[int, Counter[int]] = {}
+    asked_times: Counter[int] = Counter()
+    for asked, true, found in _drawn(features, names, shots, draws):
+        asked_times.update(asked.tolist())
+        for place in np.flatnonzero(true != found):
+            wrong.setdefault(int(asked[place]), Counter())[int(found[place])] += 1
+    people = {int(names[row]): paths[row].split("/")[0] for row in range(len(paths))}
+    order = sorted(wrong, key=lambda row: (-wrong[row].total() / asked_times[row], paths[row]))[:WORST]
+    return tuple(
+        Mistake(
+            (paths[row],),
+            f"named {people[wrong[row].most_common(1)[0][0]]}, is {people[int(names[row])]} "
+            f"({wrong[row].total()} of {asked_times[row]} draws wrong)",
+        )
+        for row in order
+    )
 
 
 def dhash(picture: ByteArray) -> ByteArray:

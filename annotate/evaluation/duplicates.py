@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from annotate.backends.contract import Picture, Scorer
 from annotate.evaluation.characters import PICTURE_SUFFIXES, dhash
 from annotate.evaluation.copies import COPIES
+from annotate.evaluation.mistakes import Mistake
 from ingest.algorithms.descriptors import as_vectors
 from ingest.algorithms.near_duplicates import DEFAULT_THRESHOLD
 from ingest.errors import BadInput
@@ -110,6 +111,13 @@ class DuplicateScores:
         for word, pairs in (("missed", self.missed), ("false", self.false)):
             told += [f"  {word}: {first} and {second}, {similarity:.3f}" for first, second, similarity in pairs]
         return told
+
+    def mistakes(self) -> tuple[Mistake, ...]:
+        told = [("not found", pair) for pair in self.missed] + [("taken for a copy", pair) for pair in self.false]
+        return tuple(
+            Mistake(_files(first, second), f"{words}: {first} and {second}, {similarity:.3f}")
+            for words, (first, second, similarity) in told
+        )
 
     def notes(self) -> list[str]:
         return self.unreadable[:WORST]
@@ -318,6 +326,12 @@ def _dhash(pictures: Sequence[Picture]) -> F32:
 
 def _unit(vectors: F32) -> F32:
     return np.asarray(vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-9), np.float32)
+
+
+def _files(*names: str) -> tuple[str, ...]:
+    """The pictures behind names such as "a.png (dimmed to 60 %)", once each."""
+    kinds = tuple(f" ({kind})" for kind in COPIES)
+    return tuple(dict.fromkeys(next((n.removesuffix(kind) for kind in kinds if n.endswith(kind)), n) for n in names))
 
 
 def _f1(precision: float, recall: float) -> float:

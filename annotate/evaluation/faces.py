@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from annotate.algorithms import boxes
 from annotate.backends.contract import FaceDetector, Picture
+from annotate.evaluation.mistakes import WORST, Mistake, relative_boxes
 from ingest.errors import BadInput
 
 TRUTH = "boxes.json"
@@ -37,6 +38,7 @@ class FaceScores:
     missed: dict[str, int] = field(default_factory=dict)
     alarms: dict[str, int] = field(default_factory=dict)
     not_listed: tuple[str, ...] = ()
+    wrong: tuple[Mistake, ...] = ()
 
     def as_json(self) -> dict[str, object]:
         return {
@@ -60,6 +62,9 @@ class FaceScores:
             worst = sorted(which.items(), key=lambda item: (-item[1], item[0]))[:NAMES_SHOWN]
             told += [f"  {word}: {number} in {name}" for name, number in worst]
         return told
+
+    def mistakes(self) -> tuple[Mistake, ...]:
+        return self.wrong
 
     def notes(self) -> list[str]:
         if not self.not_listed:
@@ -110,6 +115,7 @@ def measure(folder: Path, detector: FaceDetector, *, open_picture: Callable[[Pat
     hits30 = hits50 = alarms30 = 0
     missed: dict[str, int] = {}
     alarms: dict[str, int] = {}
+    wrong: list[Mistake] = []
     spent = 0.0
     for place, (name, faces) in enumerate(sorted(truth.items())):
         picture = open_picture(folder / name)
@@ -126,6 +132,16 @@ def measure(folder: Path, detector: FaceDetector, *, open_picture: Callable[[Pat
             missed[name] = len(loose.missed)
         if loose.extra:
             alarms[name] = len(loose.extra)
+        if loose.missed or loose.extra:
+            height, width = picture.shape[:2]
+            wrong.append(
+                Mistake(
+                    (name,),
+                    f"{len(loose.missed)} missed, {len(loose.extra)} that are none",
+                    missed=relative_boxes(faces[list(loose.missed)], width, height),
+                    false=relative_boxes(found.boxes[list(loose.extra)], width, height),
+                )
+            )
     return FaceScores(
         pictures=len(truth),
         faces=sum(len(faces) for faces in truth.values()),
@@ -137,6 +153,7 @@ def measure(folder: Path, detector: FaceDetector, *, open_picture: Callable[[Pat
         device=detector.device,
         missed=missed,
         alarms=alarms,
+        wrong=tuple(sorted(wrong, key=lambda one: -len(one.missed) - len(one.false))[:WORST]),
         not_listed=tuple(
             sorted(p.name for p in folder.iterdir() if p.suffix.lower() in PICTURES and p.name not in truth)
         ),

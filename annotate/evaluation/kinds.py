@@ -6,7 +6,8 @@ A new kind is one function and one row of KINDS; the command `evaluate` and the 
 from __future__ import annotations
 
 from argparse import ArgumentTypeError
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -17,6 +18,7 @@ from numpy.typing import NDArray
 from annotate.backends import detectors, registry
 from annotate.backends.embed_builtin import BuiltinEmbedder
 from annotate.evaluation import characters, duplicates, faces
+from annotate.evaluation.mistakes import Mistake
 from ingest.errors import BadInput
 from ingest.imaging.decode import UnreadablePicture, read_picture
 
@@ -32,6 +34,9 @@ class Scores(Protocol):
 
     def notes(self) -> list[str]:
         """In words, what was left out and why."""
+
+    def mistakes(self) -> Sequence[Mistake]:
+        """The worst, for a page that shows them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,8 +81,13 @@ def positive(text: str) -> int:
     return int(text)
 
 
+# Called with each picture before it is read: a long measurement tells its progress there, and an error stops it.
+watch: ContextVar[Callable[[Path], None]] = ContextVar("watch", default=lambda path: None)
+
+
 def open_picture(path: Path) -> NDArray[np.uint8]:
     """uint8 RGB; BadInput for a picture that cannot be read."""
+    watch.get()(path)
     try:
         return read_picture(path, name=path.name).rgb
     except UnreadablePicture as error:
@@ -86,6 +96,7 @@ def open_picture(path: Path) -> NDArray[np.uint8]:
 
 def open_or_error(path: Path) -> NDArray[np.uint8]:
     """For kinds that report and leave out what cannot be read: a ValueError then."""
+    watch.get()(path)
     try:
         return read_picture(path, name=path.name).rgb
     except UnreadablePicture as error:

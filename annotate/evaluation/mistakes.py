@@ -1,0 +1,35 @@
+"""The worst that a measurement found: which pictures, and what was wrong with them, for a page that shows them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Box = tuple[float, float, float, float]
+WORST = 24  # kept of one measurement
+
+
+@dataclass(frozen=True, slots=True)
+class Mistake:
+    """`pictures`: one or two paths below the measured folder. Boxes are relative (left, top, right, bottom, 0 to 1)."""
+
+    pictures: tuple[str, ...]
+    words: str
+    missed: tuple[Box, ...] = ()
+    false: tuple[Box, ...] = ()
+
+    def as_json(self) -> dict[str, object]:
+        return {
+            "pictures": list(self.pictures),
+            "words": self.words,
+            "missed": [list(box) for box in self.missed],
+            "false": [list(box) for box in self.false],
+        }
+
+
+def relative_boxes(boxes: NDArray[np.float32], width: int, height: int) -> tuple[Box, ...]:
+    """Pixel boxes [n, 4] as parts of the picture."""
+    rows = (boxes / np.array([width, height, width, height], np.float32)).round(4).tolist()
+    return tuple((row[0], row[1], row[2], row[3]) for row in rows)
