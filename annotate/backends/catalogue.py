@@ -129,6 +129,7 @@ def _other_taggers() -> list[Model]:
             f"cl_tagger_{version}", "tags", "cl_tagger", "cella110n/cl_tagger",
             _same("model.onnx", "tag_mapping.json", folder=f"cl_tagger_{version}"),
             title=f"CL tagger {version.replace('_', '.')}",
+            size_bytes=1_430_000_000,
             notes="More than 40,000 tags, also quality, meta and cosplay.",
         )
         for version in ("1_02", "1_01")

@@ -6,6 +6,7 @@ from annotate.models.answer import ModelAnswer, ModelChoice, ModelLabels
 from annotate.models.caption import Caption
 from annotate.models.character import Character, CharacterAlias
 from annotate.models.face import Face, FaceCluster, FaceState, NamedBy, ReferencePicture
+from annotate.models.library import ModelJob, ModelTiming
 from annotate.models.model_version import ModelVersion
 from annotate.models.tag import FrameTag, Tag, TagAlias, TagCategory, TagState
 
@@ -19,7 +20,9 @@ __all__ = [
     "FrameTag",
     "ModelAnswer",
     "ModelChoice",
+    "ModelJob",
     "ModelLabels",
+    "ModelTiming",
     "ModelVersion",
     "NamedBy",
     "ReferencePicture",

@@ -1,0 +1,60 @@
+"""ModelJob, ModelTiming: what is being done to the models folder, and how fast models are on this machine."""
+
+from __future__ import annotations
+
+from django.conf import settings
+from django.db import models
+
+from ingest.models import RunState
+
+
+class ModelJob(models.Model):
+    """One download, check, import or measurement of a model, asked for on the models page."""
+
+    class Act(models.TextChoices):
+        DOWNLOAD = "download", "Download"
+        VERIFY = "verify", "Check"
+        IMPORT = "import", "Import"
+        MEASURE = "measure", "Measure"
+
+    act = models.CharField(max_length=10, choices=Act.choices)
+    name = models.CharField(max_length=100)
+    params = models.JSONField(default=dict, blank=True)
+    created_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="+")
+    created_at = models.DateTimeField(auto_now_add=True)
+    started_at = models.DateTimeField(null=True, blank=True)
+    finished_at = models.DateTimeField(null=True, blank=True)
+    heartbeat_at = models.DateTimeField(null=True, blank=True)
+    state = models.CharField(max_length=10, choices=RunState.choices, default=RunState.QUEUED)
+    attempt = models.PositiveSmallIntegerField(default=0)
+    token = models.CharField(max_length=40, blank=True)  # the claim: only its holder may write
+    cancel_requested = models.BooleanField(default=False)
+    done_bytes = models.BigIntegerField(default=0)
+    total_bytes = models.BigIntegerField(default=0)
+    message = models.TextField(blank=True)  # what came out, or what went wrong
+
+    class Meta:
+        ordering = ("-pk",)
+        constraints = (
+            models.UniqueConstraint(
+                fields=("name",), condition=models.Q(state__in=("queued", "running")), name="model_job_one_open"
+            ),
+        )
+
+
+class ModelTiming(models.Model):
+    """How long a model takes for a picture on a device of this machine, reading of files left out."""
+
+    task = models.CharField(max_length=20)
+    name = models.CharField(max_length=100)
+    sha256 = models.CharField(max_length=64, blank=True)
+    device = models.CharField(max_length=100)
+    batch = models.PositiveSmallIntegerField(default=1)
+    ms_per_picture = models.FloatField()
+    opening_s = models.FloatField(default=0)
+    pictures = models.PositiveIntegerField()
+    measured_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        ordering = ("-measured_at",)
+        constraints = (models.UniqueConstraint(fields=("task", "name", "device"), name="model_timing_once"),)
