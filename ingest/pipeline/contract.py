@@ -39,6 +39,7 @@ class Context:
     log_lines: list[str] = field(default_factory=list)
     total: int = 0
     done: int = 0  # what an interrupted attempt saved counts
+    timings: dict[str, float] = field(default_factory=dict)  # seconds by place; shown beside the runner's own
     device: str = ""
 
     def count(self, what: str, n: int = 1) -> None:
@@ -88,6 +89,9 @@ class Stage(ABC, Generic[Batch, Result]):
 
     def finish(self) -> None:
         """Last writes after all batches, inside a transaction."""
+
+    def close(self) -> None:
+        """End threads and give memory back: after the last batch, a failure or a cancel. It may be called early."""
 
 
 def parse_params(params_type: type, values: dict[str, Any], *, stage: str) -> Any:

@@ -13,6 +13,24 @@ from ingest.models import PipelineRun, RunState, StageRun
 from ingest.pipeline.registry import stages
 
 
+PLACES = {  # of the time of a stage in which models look at pictures: how each is called, in the order of the way
+    "decode": "Decode and fit",
+    "copy": "Copy to the device",
+    "compute": "Compute",
+    "wait": "Device waits",
+    "save": "Write",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Seconds that a stage spent in one place; `percent` of its whole time. Places overlap, so they sum to more."""
+
+    label: str
+    seconds: float
+    percent: int
+
+
 @dataclass(slots=True)
 class Lane:
     """All stage runs of one stage in a run."""
@@ -54,6 +72,17 @@ class Lane:
         """For the rows that run now."""
         left = [s for s in map(seconds_left, self.rows) if s is not None]
         return max(left) if left else None
+
+    @property
+    def places(self) -> list[Place]:
+        """Where the time of a stage with models went; empty for other stages."""
+        rows = [row.timings for row in self.rows if "compute" in row.timings]
+        whole = sum(float(timings.get("total", 0.0)) for timings in rows)
+        found = []
+        for name, label in PLACES.items() if rows else ():
+            seconds = sum(float(timings.get(name, 0.0)) for timings in rows)
+            found.append(Place(label, seconds, min(100, round(100 * seconds / whole)) if whole else 0))
+        return found
 
     @property
     def seconds(self) -> float:

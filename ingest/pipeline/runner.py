@@ -48,8 +48,11 @@ def execute(
     run = stage_run.run
     try:
         stage = _open(stage_run, models if models is not None else {})
-        if stage.applies():
-            _run(stage, exit_when_hung=exit_when_hung)
+        try:
+            if stage.applies():
+                _run(stage, exit_when_hung=exit_when_hung)
+        finally:
+            stage.close()
         _close(stage_run, RunState.DONE)
     except Cancelled:
         _close(stage_run, RunState.CANCELLED)
@@ -162,7 +165,7 @@ def _progress(ctx: Context, *, saved: int, timings: dict[str, float]) -> None:
         "done": ctx.done + saved,
         "total": ctx.done + max(ctx.total, saved),
         "counters": ctx.counters,
-        "timings": {k: round(v, 3) for k, v in timings.items()},
+        "timings": {k: round(v, 3) for k, v in (ctx.timings | timings).items()},
         "device": ctx.device,
     }
     if ctx.log_lines:

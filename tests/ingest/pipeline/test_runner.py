@@ -82,6 +82,41 @@ def test_cancel_stops_after_the_batch_keeps_what_was_saved_and_resume_goes_on(co
     assert sorted(Frame.objects.values_list("index", flat=True)) == list(range(6))
 
 
+@pytest.mark.parametrize("how", ["done", "failed", "cancelled"])
+def test_a_stage_is_closed_once_however_it_ends(collection: Collection, how: str) -> None:
+    run, closed = start(collection, "a", stage_names=["make"]), list[int]()
+
+    def during(ctx: Any, batch: list[int]) -> None:
+        assert not closed
+        if how == "failed":
+            raise BadInput("no more")
+        if how == "cancelled":
+            runs.cancel(run, by=None)
+
+    toy_stages.HOOKS.update(make=during, close=lambda ctx: closed.append(ctx.stage_run.pk))
+    assert runs.run_here(run).state == how
+    assert closed == [run.stages.get().pk]
+
+
+def test_the_places_where_a_stage_with_models_spent_its_time_are_kept_and_shown_in_order(
+    collection: Collection,
+) -> None:
+    def during(ctx: Any, batch: list[int]) -> None:
+        ctx.timings |= {"wait": 0.5, "decode": 1.25, "compute": 2.0, "copy": 0.0}
+
+    toy_stages.HOOKS["make"] = during
+    run = runs.run_here(start(collection, "a"))
+    row = run.stages.get(stage="make")
+    assert row.timings["decode"] == 1.25
+    assert {"read", "work", "save", "total"} <= set(row.timings)  # and what the runner measures
+    lanes = {lane.name: lane for lane in progress.lanes(run)}
+    assert [(place.label, place.seconds) for place in lanes["make"].places[:4]] == [
+        ("Decode and fit", 1.25), ("Copy to the device", 0.0), ("Compute", 2.0), ("Device waits", 0.5),
+    ]  # fmt: skip
+    assert lanes["make"].places[2].percent == 100  # never more than the whole
+    assert lanes["count"].places == []
+
+
 def test_only_one_worker_gets_a_stage(collection: Collection) -> None:
     row = start(collection, "a").stages.get(stage="make")
     assert runner.claim(row.pk) is not None

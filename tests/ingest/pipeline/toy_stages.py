@@ -48,6 +48,11 @@ class Make(Stage[list[int], list[int]]):
         self.ctx.count("made", len(result))
         return len(result)
 
+    def close(self) -> None:
+        hook = HOOKS.get("close")
+        if callable(hook):
+            hook(self.ctx)
+
 
 class Fussy(Make):
     """Refuses episodes called bad."""
