@@ -1,9 +1,10 @@
-"""Rules on scored tags: thresholds, the largest gap, spelling with spaces. Pure."""
+"""Rules on scored labels: thresholds by category, largest gap, ladders, what a label implies, its spelling. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -11,6 +12,8 @@ import numpy.typing as npt
 GENERAL_THRESHOLD = 0.35
 CHARACTER_THRESHOLD = 0.85
 CHARACTER_MCUT_MIN = 0.15
+# Danbooru's categories: tags of these keep their name. Labels of others become meta tags, "category:name".
+PLAIN = ("general", "artist", "copyright", "character", "meta")
 # Faces made of signs: their underscores are no word gaps.
 KAOMOJI = frozenset(
     (
@@ -18,6 +21,7 @@ KAOMOJI = frozenset(
         "6_9", ">_o", "@_@", "^_^", "o_o", "u_u", "x_x", "|_|", "||_||",
     )
 )  # fmt: skip
+Scores = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +39,8 @@ class Rules:
     `thresholds` by category: a label follows when its score is greater (with `inclusive`: or equal); a category that
     is not named gives nothing. `own` overrides by label name. `one_of`: categories of which the best label alone
     follows. `mcut`: categories that take the largest gap of each picture's scores, at least `mcut_floor`, instead.
+    `ladders`: categories whose one score is a height; the highest step (least, name) that it reaches follows.
+    `implies`: labels of the category copyright that follow from a label by its name, with its score.
     """
 
     thresholds: Mapping[str, float] = field(default_factory=dict)
@@ -43,31 +49,133 @@ class Rules:
     mcut: frozenset[str] = frozenset()
     mcut_floor: Mapping[str, float] = field(default_factory=dict)
     inclusive: bool = False
+    ladders: Mapping[str, tuple[tuple[float, str], ...]] = field(default_factory=dict)
+    implies: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    def changed(self, *, thresholds: Mapping[str, float | None], mcut: bool = False) -> Rules:
+        """These rules with other thresholds (None: the model's own) of its categories; with `mcut` gaps instead."""
+        told = {name: value for name, value in thresholds.items() if value is not None and name in self.thresholds}
+        gaps = frozenset(name for name in ("general", "character") if name in self.thresholds) if mcut else self.mcut
+        # A threshold that a person asked for is for all labels of the category.
+        own = {} if told else self.own
+        return replace(self, thresholds={**self.thresholds, **told}, own=own, mcut=gaps)
+
+    def mark(self) -> str:
+        """Short words that differ where thresholds do."""
+        parts = [f"{name}={value:g}" for name, value in sorted(self.thresholds.items())]
+        parts += [f"{name}=mcut" for name in sorted(self.mcut)]
+        if self.own:
+            parts.append("own")
+        parts += [
+            f"{name}={','.join(f'{least:g}' for least, _ in steps)}" for name, steps in sorted(self.ladders.items())
+        ]
+        return " ".join(parts)
+
+    def as_json(self) -> dict[str, Any]:
+        """For a JSON column; `from_json` gives the same rules back."""
+        return {
+            "thresholds": dict(self.thresholds),
+            "own": dict(self.own),
+            "one_of": sorted(self.one_of),
+            "mcut": sorted(self.mcut),
+            "mcut_floor": dict(self.mcut_floor),
+            "inclusive": self.inclusive,
+            "ladders": {name: [list(step) for step in steps] for name, steps in self.ladders.items()},
+            "implies": {name: list(names) for name, names in self.implies.items()},
+        }
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> Rules:
+        """Rules as `as_json` wrote them; what is missing is empty."""
+        return cls(
+            thresholds=dict(values.get("thresholds", {})),
+            own=dict(values.get("own", {})),
+            one_of=frozenset(values.get("one_of", ())),
+            mcut=frozenset(values.get("mcut", ())),
+            mcut_floor=dict(values.get("mcut_floor", {})),
+            inclusive=bool(values.get("inclusive", False)),
+            ladders={n: tuple((float(a), str(b)) for a, b in steps) for n, steps in values.get("ladders", {}).items()},
+            implies={name: tuple(names) for name, names in values.get("implies", {}).items()},
+        )
 
 
-def following(scores: npt.NDArray[np.float32], labels: Sequence[Label], rules: Rules) -> list[tuple[Label, float]]:
-    """Labels that follow from scores [labels], best first within a category, categories in order of first label."""
-    places: dict[str, list[int]] = {}
-    for place, label in enumerate(labels):
-        if label.name:
-            places.setdefault(label.category, []).append(place)
-    found: list[tuple[Label, float]] = []
-    for category, rows in places.items():
-        own = scores[rows]
-        order = np.argsort(-own, kind="stable")
-        if category in rules.one_of:
-            found.append((labels[rows[int(order[0])]], float(own[order[0]])))
-            continue
-        threshold = rules.thresholds.get(category)
-        if category in rules.mcut and len(rows):
-            threshold = max(rules.mcut_floor.get(category, 0.0), mcut(own))
-        for at in order:
-            label = labels[rows[int(at)]]
-            least = rules.own.get(label.name, threshold)
-            score = float(own[at])
-            if least is not None and (score >= least if rules.inclusive else score > least):
-                found.append((label, score))
-    return found
+class Reading:
+    """Labels and rules of one model, made ready to be asked for many pictures."""
+
+    def __init__(self, labels: Sequence[Label], rules: Rules) -> None:
+        self.labels, self.rules = tuple(labels), rules
+        places: dict[str, list[int]] = {}
+        for place, label in enumerate(self.labels):
+            if label.name:
+                places.setdefault(label.category, []).append(place)
+        self._places = {category: np.array(rows, np.int64) for category, rows in places.items()}
+        self._least = {category: self._thresholds(category, rows) for category, rows in self._places.items()}
+
+    def following(self, scores: Scores) -> list[tuple[Label, float]]:
+        """Labels that follow from scores [labels], best first within a category, categories in order of first label."""
+        found: list[tuple[Label, float]] = []
+        for category, rows in self._places.items():
+            own = scores[rows]
+            if category in self.rules.ladders:
+                found += self._step(category, float(own[0]))
+            elif category in self.rules.one_of:
+                best = int(own.argmax())
+                found.append((self.labels[rows[best]], float(own[best])))
+            else:
+                least = self._least[category]
+                if category in self.rules.mcut:
+                    least = np.array(max(self.rules.mcut_floor.get(category, 0.0), mcut(own)))
+                wide = own.astype(np.float64)
+                passed = np.flatnonzero(wide >= least if self.rules.inclusive else wide > least)
+                # Few of thousands pass: only these are sorted and become Python objects.
+                for at in passed[np.argsort(-own[passed], kind="stable")]:
+                    found.append((self.labels[rows[at]], float(own[at])))
+        return found + self._implied(found)
+
+    def worth(self, scores: Scores, *, floor: float) -> Scores:
+        """The scores without those that no rule will ask for: below the floor.
+
+        All of a category of which the best follows stay; of others also the best one below the floor, so that the
+        largest gap is found as in the whole list as long as it is at least as wide as the floor is high.
+        """
+        kept = scores >= floor
+        for category, rows in self._places.items():
+            if category in self.rules.one_of or category in self.rules.ladders:
+                kept[rows] = True
+            else:
+                low = np.where(kept[rows], -1.0, scores[rows])
+                kept[rows[int(low.argmax())]] = True
+        return np.where(kept, scores, np.float32(0)).astype(np.float32)
+
+    def _thresholds(self, category: str, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
+        common = self.rules.thresholds.get(category, np.inf)
+        if not self.rules.own:
+            return np.asarray(common, np.float64)
+        return np.array([self.rules.own.get(self.labels[row].name, common) for row in rows], np.float64)
+
+    def _step(self, category: str, height: float) -> list[tuple[Label, float]]:
+        steps = sorted(self.rules.ladders[category], reverse=True)
+        name = next((name for least, name in steps if height >= least), "")
+        return [(Label(name, category), height)] if name else []
+
+    def _implied(self, found: Sequence[tuple[Label, float]]) -> list[tuple[Label, float]]:
+        best: dict[str, float] = {}
+        for label, score in found:
+            for name in self.rules.implies.get(label.name, ()):
+                best[name] = max(best.get(name, 0.0), score)
+        said = {label.name for label, _ in found}
+        ordered = sorted(best.items(), key=lambda item: (-item[1], item[0]))
+        return [(Label(name, "copyright"), score) for name, score in ordered if name not in said]
+
+
+def following(scores: Scores, labels: Sequence[Label], rules: Rules) -> list[tuple[Label, float]]:
+    """What `Reading.following` says, for a single picture."""
+    return Reading(labels, rules).following(scores)
+
+
+def tag_name(label: Label) -> str:
+    """The tag that a label means: its own name, or "class:comic", "rating:general" outside Danbooru's categories."""
+    return label.name if label.category in PLAIN else f"{label.category}:{label.name}"
 
 
 def mcut(scores: npt.ArrayLike) -> float:
@@ -82,12 +190,6 @@ def mcut(scores: npt.ArrayLike) -> float:
     gaps = ordered[:-1] - ordered[1:]
     at = int(gaps.argmax())
     return float((ordered[at] + ordered[at + 1]) / 2)
-
-
-def above(scores: Mapping[str, float], threshold: float) -> dict[str, float]:
-    """Tags whose score is greater than `threshold` (not equal), best first, equal ones by name."""
-    kept = [(name, score) for name, score in scores.items() if score > threshold]
-    return dict(sorted(kept, key=lambda item: (-item[1], item[0])))
 
 
 def spaced(name: str) -> str:

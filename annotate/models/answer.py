@@ -23,10 +23,14 @@ class ModelAnswer(models.Model):
 
 
 class ModelLabels(models.Model):
-    """The labels of a model version, in the order of its outputs: [name, category]. Apart, since the list is long."""
+    """The labels of a model version, in the order of its outputs: [name, category]. Apart, since the list is long.
+
+    `rules` are the model's own (`tag_rules.Rules.as_json`), so that answers are read without the model's files.
+    """
 
     model_version = models.OneToOneField(ModelVersion, models.CASCADE, related_name="labels")
     rows = models.JSONField(default=list)
+    rules = models.JSONField(default=dict, blank=True)
 
 
 class ModelChoice(models.Model):
