@@ -12,7 +12,6 @@ from django.utils import timezone
 from ingest.models import PipelineRun, RunState, StageRun
 from ingest.pipeline.registry import stages
 
-
 PLACES = {  # of the time of a stage in which models look at pictures: how each is called, in the order of the way
     "decode": "Decode and fit",
     "copy": "Copy to the device",
