@@ -13,10 +13,11 @@ from django.conf import settings
 
 from annotate.actions import characters
 from annotate.actions.model_versions import version_of
-from annotate.algorithms.face_features import cut_head, pack
-from annotate.backends.contract import FaceDetector, Picture
+from annotate.algorithms.face_features import cut_head
+from annotate.backends.contract import Embedder, FaceDetector, Picture
 from annotate.backends.detectors import DEFAULT, open_detector
-from annotate.backends.embed_builtin import BuiltinEmbedder
+from annotate.backends.embedders import packed
+from annotate.collection_embedder import embedder_of
 from annotate.head_crops import CROP_FORMAT, CROP_SIDES, head_file
 from annotate.models import ReferencePicture
 from ingest.actions import history
@@ -43,24 +44,34 @@ class Added:
 def add_folder(*, collection: Collection, folder: Path, by: Any) -> Added:
     """Read every picture once (by its bytes), find the head in it, describe it, and keep it as a reference.
 
-    A character that does not exist yet is made. Raises BadInput when the folder holds no sub-folders with pictures.
+    A character that does not exist yet is made. Raises BadInput when the folder holds no sub-folders with pictures, and
+    when the collection wants no embedder or its own is not installed.
     """
     people = _people(folder)
     if not people:
         raise BadInput(f"{folder.name}: a folder of references holds one folder of face pictures a character.")
+    embedder = embedder_of(collection)
+    if embedder is None:
+        raise BadInput("This collection describes no faces: choose a model for that on the models page first.")
     detector, added = open_detector(DEFAULT, settings.KOMA_MODELS_DIR), Added()
     for name, paths in people:
         try:
-            _add_person(collection, name, paths, detector, added, by=by)
+            _add_person(collection, name, paths, detector, embedder, added, by=by)
         except BadInput as error:
             added.left_out.append(f"{name}: {error.message}")
     return added
 
 
 def _add_person(
-    collection: Collection, name: str, paths: list[Path], detector: FaceDetector, added: Added, *, by: Any
+    collection: Collection,
+    name: str,
+    paths: list[Path],
+    detector: FaceDetector,
+    embedder: Embedder,
+    added: Added,
+    *,
+    by: Any,
 ) -> None:
-    embedder = BuiltinEmbedder()
     version, files = version_of(embedder.info), store()
     who = characters.find_or_create(collection=collection, name=name, by=by)
     known = set(
@@ -84,7 +95,7 @@ def _add_person(
             character=who,
             sha256=digest,
             crop=files.put(file, CROP_FORMAT.suffix),
-            embedding=pack(embedder.embed([head])[0]),
+            embedding=packed(embedder, embedder.embed([head])[0]),
             embedding_version=version,
         )
     added.left_out += [f"{name}: only the first {PICTURES_MAX} pictures were used"] * (len(paths) > PICTURES_MAX)

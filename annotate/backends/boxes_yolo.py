@@ -160,17 +160,38 @@ class YoloBoxes:
         return rows
 
 
-def open_installed(found: Installed, *, device: str = AUTO, threads: int = 0, **options: Any) -> YoloBoxes:
-    """The detector in a folder of the models folder; `options` as YoloBoxes has them (threshold, overlap, dynamic)."""
+def open_installed(
+    found: Installed,
+    *,
+    device: str = AUTO,
+    threads: int = 0,
+    threshold: float | None = None,
+    overlap: float | None = None,
+    dynamic: bool = False,
+) -> YoloBoxes:
+    """The detector in a folder of the models folder; the card's own confidence and overlap where none are given."""
+    own = found.card.get("options")
+    own = own if isinstance(own, dict) else {}
     return YoloBoxes(
         found.path,
         task=found.task,
+        threshold=_share(found, own, "confidence") if threshold is None else threshold,
+        overlap=_share(found, own, "overlap") if overlap is None else overlap,
+        dynamic=dynamic or own.get("dynamic") is True,
         revision=str(found.card.get("revision", "")),
         licence=str(found.card.get("licence", "")),
         device=device,
         threads=threads,
-        **options,
     )
+
+
+def _share(found: Installed, options: dict[str, Any], name: str) -> float | None:
+    value = options.get(name)
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= 1:
+        raise BadInput(f"{found.path}: the option {name} of this model must lie between 0 and 1, not {value!r}.")
+    return float(value)
 
 
 def _model_type(path: Path) -> str:

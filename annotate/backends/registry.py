@@ -18,6 +18,7 @@ from ingest.errors import BadInput
 
 CARD = "koma.json"
 BUILTIN = "builtin"
+NET = "model.onnx"
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,8 +26,8 @@ class Family:
     """Models with the same interface. `opener` is "module:function", called as f(installed, device=, threads=).
 
     `files` make a folder without a card one of this family, when all of them are there; empty: only a card does.
-    `starts`: and when its name begins so, where the files alone say too little. `describer`, of scorers: "module:function"
-    that tells labels, rules and identity without loading the network.
+    `starts`: and when its name begins so, where the files alone say too little. `describer`, of scorers:
+    "module:function" that tells labels, rules and identity without loading the network.
     """
 
     name: str
@@ -38,7 +39,7 @@ class Family:
 
 
 def _scorer(name: str, task: str, module: str, describe: str, opener: str, *files: str) -> Family:
-    """A family of taggers or classifiers; besides these files each has its network, of whatever name."""
+    """A family of taggers or classifiers in one of the modules here."""
     where = f"annotate.backends.{module}"
     return Family(name, task, f"{where}:{opener}", files, describer=f"{where}:{describe}")
 
@@ -47,19 +48,31 @@ FAMILIES = {
     family.name: family
     for family in (
         Family("builtin_faces", "faces", "annotate.backends.detectors:open_installed"),
-        _scorer("pixai", "tags", "tagger_pixai", "describe", "open_installed", "selected_tags.csv", "preprocess.json"),
-        _scorer("wd", "tags", "tagger_wd", "describe", "open_installed", "selected_tags.csv"),
-        _scorer("cl_tagger", "tags", "tagger_cl", "describe", "open_installed", "tag_mapping.json"),
-        _scorer("cl_tagger_2", "tags", "tagger_cl", "describe", "open_installed", "model_vocabulary.json"),
-        _scorer("deepdanbooru", "tags", "tagger_danbooru", "describe_deep", "open_deep", "deepdanbooru_tags.csv"),
+        _scorer(
+            "pixai", "tags", "tagger_pixai", "describe", "open_installed", NET, "selected_tags.csv", "preprocess.json"
+        ),
+        _scorer("wd", "tags", "tagger_wd", "describe", "open_installed", NET, "selected_tags.csv"),
+        _scorer("cl_tagger", "tags", "tagger_cl", "describe", "open_installed", NET, "tag_mapping.json"),
+        _scorer("cl_tagger_2", "tags", "tagger_cl", "describe", "open_installed", NET, "model_vocabulary.json"),
+        _scorer(
+            "deepdanbooru",
+            "tags",
+            "tagger_danbooru",
+            "describe_deep",
+            "open_deep",
+            "deepdanbooru.onnx",
+            "deepdanbooru_tags.csv",
+        ),
         _scorer("mldanbooru", "tags", "tagger_danbooru", "describe_ml", "open_ml", "mldanbooru_tags.csv"),
-        _scorer("aesthetic", "class", "classifier", "describe_aesthetic", "open_aesthetic", "meta.json", "samples.npz"),
-        _scorer("classifier", "class", "classifier", "describe", "open_installed", "meta.json"),
+        _scorer(
+            "aesthetic", "class", "classifier", "describe_aesthetic", "open_aesthetic", NET, "meta.json", "samples.npz"
+        ),
+        _scorer("classifier", "class", "classifier", "describe", "open_installed", NET, "meta.json"),
         Family(
             "yolo_faces", "faces", "annotate.backends.boxes_yolo:open_installed", ("model.onnx",), ("face_detect_",)
         ),
         Family(
-            "yolo",
+            "yolo_boxes",
             "boxes",
             "annotate.backends.boxes_yolo:open_installed",
             ("model.onnx",),
@@ -71,8 +84,8 @@ FAMILIES = {
             "annotate.backends.embed_ccip:open_installed",
             ("model_feat.onnx", "model_metrics.onnx"),
         ),
-        Family("isnet", "mask", "annotate.backends.mask_isnet:open_installed", ("isnetis.onnx",)),
-        Family("paddle_det", "text", "annotate.backends.text_ocr:open_installed", ("model.onnx",), ("ch_PP-OCR",)),
+        Family("isnet", "mask", "annotate.backends.mask_isnet:open_installed", ("model.onnx",), ("isnetis",)),
+        Family("paddle_text", "text", "annotate.backends.text_ocr:open_installed", ("model.onnx",), ("ch_PP-OCR",)),
         Family(
             "real_esrgan",
             "upscale",

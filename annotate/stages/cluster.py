@@ -15,9 +15,12 @@ from django.db.models import Count, QuerySet
 from annotate.actions.clusters import next_number
 from annotate.actions.model_versions import version_of
 from annotate.algorithms import clustering
-from annotate.backends.embed_builtin import BuiltinEmbedder
+from annotate.algorithms.difference_clustering import DEFAULTS, MERGE_SHARE
+from annotate.backends.embedders import DifferenceEmbedder, unpack_of
+from annotate.collection_embedder import embedder_of
 from annotate.models import Face, FaceCluster, FaceState, NamedBy
 from annotate.stages import vectors
+from annotate.stages.difference_groups import group_faces
 from ingest.pipeline.contract import Context, Stage
 
 WRITE = 500  # faces an UPDATE
@@ -25,16 +28,28 @@ WRITE = 500  # faces an UPDATE
 
 @dataclass(slots=True)
 class ClusterParams:
-    """`merge_distance`: larger makes fewer and less pure clusters."""
+    """`merge_distance`: larger makes fewer and less pure clusters. The `ccip` settings are for embedders that compare
+    by a learned difference."""
 
     merge_distance: float = field(
         default=clustering.MERGE_DISTANCE,
         metadata={"label": "Merge distance", "help": "0.1 to 3: larger makes fewer and less pure clusters"},
     )
+    ccip_method: str = field(
+        default="optics", metadata={"label": "CCIP: clustering", "choices": tuple((name, name) for name in DEFAULTS)}
+    )
+    ccip_merge_share: float = field(
+        default=MERGE_SHARE,
+        metadata={"label": "CCIP: merge share", "help": "0 to 1: part of pairs alike at which clusters are joined"},
+    )
 
     def __post_init__(self) -> None:
         if not 0.1 <= self.merge_distance <= 3.0:
             raise ValueError(f"merge_distance must lie between 0.1 and 3, not {self.merge_distance}")
+        if self.ccip_method not in DEFAULTS:
+            raise ValueError(f"ccip_method must be one of {', '.join(DEFAULTS)}, not {self.ccip_method!r}")
+        if not 0 < self.ccip_merge_share <= 1:
+            raise ValueError(f"ccip_merge_share must lie between 0 and 1, not {self.ccip_merge_share}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +73,17 @@ class Cluster(Stage[list[int], Result]):
     def __init__(self, ctx: Context) -> None:
         super().__init__(ctx)
         self.params: ClusterParams = ctx.params
-        self.version = version_of(BuiltinEmbedder().info)
-        ctx.device = "CPU"
+        embedder = embedder_of(ctx.collection, models=ctx.models)
+        self.wanted = embedder is not None
+        if embedder is None:
+            return
+        self.embedder = embedder
+        self.version = version_of(embedder.info)
+        ctx.device = embedder.device
+
+    def applies(self) -> bool:
+        """Not where the collection wants no embedder."""
+        return self.wanted
 
     def pending(self) -> QuerySet[Face]:
         """Without a cluster, and never touched by a person (`version` 1) unless the box was moved or drawn."""
@@ -76,11 +100,18 @@ class Cluster(Stage[list[int], Result]):
     def work(self, batch: list[int]) -> Result:
         members = vectors.described(self.ctx.collection, self.version).filter(cluster__isnull=False)
         rows = list(members.values_list("pk", "cluster_id"))
-        projection = vectors.projection_of(sorted([*batch, *(key for key, _ in rows)]))
-        points = vectors.points_of(batch, projection)
+        if isinstance(self.embedder, DifferenceEmbedder):
+            chosen, share = self.embedder.clusterings[self.params.ccip_method], self.params.ccip_merge_share
+            grouped = group_faces(
+                self.ctx.collection, self.embedder, batch, rows, clustering=chosen, merge_share=share
+            )  # fmt: skip
+            return Result(grouped.joined, grouped.fresh)
+        unpack = unpack_of(self.embedder)
+        projection = vectors.projection_of(sorted([*batch, *(key for key, _ in rows)]), unpack)
+        points = vectors.points_of(batch, projection, unpack)
         track = vectors.tracks_of(batch, points)
         owners, owner = np.unique(np.array([of for _, of in rows], np.int64), return_inverse=True)
-        inside = vectors.points_of([key for key, _ in rows], projection)
+        inside = vectors.points_of([key for key, _ in rows], projection, unpack)
         seen = clustering.means(points, track)
         places = clustering.join(seen, inside, owner, merge_distance=self.params.merge_distance)[track]
         joined: dict[int, list[int]] = {}

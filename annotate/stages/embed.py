@@ -3,22 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 from django.conf import settings
 from django.db.models import Q, QuerySet
 
 from annotate.actions.model_versions import version_of
-from annotate.algorithms.face_features import pack
-from annotate.backends.contract import Embedder
-from annotate.backends.embed_builtin import BuiltinEmbedder
+from annotate.backends.embedders import packed
+from annotate.backends.onnx_session import AUTO, DEVICES
+from annotate.collection_embedder import embedder_of
 from annotate.models import Face
 from ingest.imaging.decode import UnreadablePicture, read_picture
 from ingest.imaging.store import Store
-from ingest.pipeline.contract import Context, NoParams, Stage
+from ingest.pipeline.contract import Context, Stage
 
 BATCH = 64
+DEVICE_CHOICES = (("auto", "GPU where it starts, else CPU"), ("cpu", "CPU"), ("cuda", "GPU or not at all"))
+
+
+@dataclass(slots=True)
+class EmbedParams:
+    """Which model describes faces is the collection's choice, on the models page; `device` is where it runs."""
+
+    device: str = field(default=AUTO, metadata={"label": "Device", "choices": DEVICE_CHOICES})
+
+    def __post_init__(self) -> None:
+        if self.device not in DEVICES:
+            raise ValueError(f"device must be one of {', '.join(DEVICES)}, not {self.device!r}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,14 +48,22 @@ class Embed(Stage[list[Face], Result]):
     label: ClassVar[str] = "Describe faces"
     about: ClassVar[str] = "Describes each head by numbers, for grouping and naming."
     queue: ClassVar[str] = "cpu"
-    params_type: ClassVar[type] = NoParams
+    params_type: ClassVar[type] = EmbedParams
 
     def __init__(self, ctx: Context) -> None:
         super().__init__(ctx)
-        self.embedder: Embedder = BuiltinEmbedder()
+        embedder = embedder_of(ctx.collection, models=ctx.models, device=ctx.params.device)
+        self.wanted = embedder is not None
+        if embedder is None:
+            return
+        self.embedder = embedder
         self.version = version_of(self.embedder.info)
         self.store = Store(settings.KOMA_DATA_DIR / "store", reserve_bytes=settings.KOMA_DISK_RESERVE_BYTES)
         ctx.device = self.embedder.device
+
+    def applies(self) -> bool:
+        """Not where the collection wants no embedder."""
+        return self.wanted
 
     def pending(self) -> QuerySet[Face]:
         """Faces of kept frames with a crop and without a vector of this version."""
@@ -69,7 +89,7 @@ class Embed(Stage[list[Face], Result]):
             except (OSError, UnreadablePicture) as error:
                 problems.append(f"face {face.pk} has no description: its crop cannot be read: {error}")
         for face, vector in zip(faces, self.embedder.embed(heads)):
-            face.embedding = pack(vector)
+            face.embedding = packed(self.embedder, vector)
             face.embedding_version = self.version
         return Result(faces, problems)
 

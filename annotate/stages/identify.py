@@ -11,14 +11,16 @@ import numpy.typing as npt
 
 from annotate.actions.model_versions import version_of
 from annotate.algorithms import identity, matching
-from annotate.algorithms.face_features import unpack
-from annotate.backends.embed_builtin import BuiltinEmbedder
+from annotate.backends.embedders import DifferenceEmbedder, unpack_of
+from annotate.collection_embedder import embedder_of
 from annotate.models import Face, FaceCluster, FaceState, NamedBy, ReferencePicture
 from annotate.stages import vectors
+from annotate.stages.known_faces import KnownFaces
 from ingest.pipeline.contract import Context, Stage
 
 WRITE = 400  # faces an UPDATE
 BACKGROUND_MAX = 4000  # unnamed faces that say what the average face looks like
+Model = matching.FewShotModel | KnownFaces
 DIGITS = 3  # of a stored confidence: less than this is noise, and must not make rows change
 
 
@@ -68,8 +70,17 @@ class Identify(Stage[None, Result]):
     def __init__(self, ctx: Context) -> None:
         super().__init__(ctx)
         self.params: IdentifyParams = ctx.params
-        self.version = version_of(BuiltinEmbedder().info)
-        ctx.device = "CPU"
+        embedder = embedder_of(ctx.collection, models=ctx.models)
+        self.wanted = embedder is not None
+        if embedder is None:
+            return
+        self.embedder, self.unpack = embedder, unpack_of(embedder)
+        self.version = version_of(embedder.info)
+        ctx.device = embedder.device
+
+    def applies(self) -> bool:
+        """Not where the collection wants no embedder."""
+        return self.wanted
 
     def batches(self) -> Iterator[None]:
         self.ctx.start_over()
@@ -98,7 +109,7 @@ class Identify(Stage[None, Result]):
         keys = [row["pk"] for row in asked]
         found = identity.decide(
             self._likeness(model, keys),
-            track=vectors.tracks_of(keys, vectors.points_of(keys, vectors.projection_of(keys))) if keys else None,
+            track=self._tracks(keys) if keys else None,
             cluster=np.array([row["cluster_id"] or -1 for row in asked], np.int64),
             picture=np.array([row["frame_id"] for row in asked], np.int64),
             known=known,
@@ -111,8 +122,16 @@ class Identify(Stage[None, Result]):
             answers += _changed(row, who, round(float(confidence), DIGITS) if who is not None else None)
         return Result(answers, _guesses(asked, found, model), len(rows))
 
-    def _learn(self, rows: list[dict[str, Any]]) -> matching.FewShotModel | None:
-        """The discriminants of all that people named, with the reference pictures; None when nothing is named."""
+    def _tracks(self, keys: list[int]) -> npt.NDArray[np.int64]:
+        if isinstance(self.embedder, DifferenceEmbedder):
+            half = vectors.half_vectors_of(keys, self.embedder, self.unpack)
+            none = np.zeros((0, 0), np.float32)
+            return vectors.tracks_of(keys, none, distances=vectors.distances_by(self.embedder, half))
+        projection = vectors.projection_of(keys, self.unpack)
+        return vectors.tracks_of(keys, vectors.points_of(keys, projection, self.unpack))
+
+    def _learn(self, rows: list[dict[str, Any]]) -> Model | None:
+        """What people named, with the reference pictures, ready to be compared; None when nothing is named."""
         named = [row for row in rows if row["named_by"] == NamedBy.PERSON and row["character_id"] is not None]
         pictures = list(
             ReferencePicture.objects.filter(
@@ -125,20 +144,25 @@ class Identify(Stage[None, Result]):
             return None
         labels = np.array([row["character_id"] for row in named], np.int64)
         chosen = matching.evenly(labels)
-        features = [vectors.vectors_of([named[at]["pk"] for at in chosen])] if len(chosen) else []
+        features = [vectors.vectors_of([named[at]["pk"] for at in chosen], self.unpack)] if len(chosen) else []
         owners = [labels[chosen]] if len(chosen) else []
         if pictures:
-            features.append(unpack([data or b"" for _, data in pictures]))
+            features.append(self.unpack([data or b"" for _, data in pictures]))
             owners.append(np.array([of for of, _ in pictures], np.int64))
+        if isinstance(self.embedder, DifferenceEmbedder):
+            return KnownFaces.of(np.concatenate(features), np.concatenate(owners), self.embedder)
         rest = [row["pk"] for row in rows if row["named_by"] != NamedBy.PERSON or row["character_id"] is None]
         places = np.unique(np.linspace(0, len(rest) - 1, min(len(rest), BACKGROUND_MAX)).round().astype(int))
-        background = vectors.vectors_of([rest[place] for place in places]) if rest else None
+        background = vectors.vectors_of([rest[place] for place in places], self.unpack) if rest else None
         return matching.fit(np.concatenate(features), np.concatenate(owners), background=background)
 
-    def _likeness(self, model: matching.FewShotModel, keys: list[int]) -> npt.NDArray[np.float32]:
+    def _likeness(self, model: Model, keys: list[int]) -> npt.NDArray[np.float32]:
         out = np.zeros((len(keys), len(model.labels)), np.float32)
-        for places, features in vectors.chunks(keys):
-            out[places] = matching.likeness(model, features)
+        for places, features in vectors.chunks(keys, self.unpack):
+            if isinstance(model, KnownFaces):
+                out[places] = model.likeness(features)
+            else:
+                out[places] = matching.likeness(model, features)
         return out
 
     def _nothing_named(self, asked: list[dict[str, Any]]) -> Result:
@@ -174,7 +198,7 @@ def _changed(row: dict[str, Any], who: int | None, confidence: float | None) -> 
 
 
 def _guesses(
-    asked: list[dict[str, Any]], found: identity.Identities, model: matching.FewShotModel
+    asked: list[dict[str, Any]], found: identity.Identities, model: Model
 ) -> dict[int, tuple[int | None, float | None]]:
     """For each cluster the person that most of its faces are, with that share; None where most are unknown."""
     votes: dict[int, list[int]] = {}

@@ -126,7 +126,7 @@ def test_folders_are_known_by_their_names_and_faces_open_as_detectors(tmp_path: 
     write_yolo(tmp_path / "face_detect_v1.4_s", ONE)
     write_yolo(tmp_path / "person_detect_v1.1_m", ONE, names="{0: 'person'}")
     tasks = {one.name: (one.family.name, one.task) for one in registry.installed(tmp_path)}
-    assert tasks == {"face_detect_v1.4_s": ("yolo_faces", "faces"), "person_detect_v1.1_m": ("yolo", "boxes")}
+    assert tasks == {"face_detect_v1.4_s": ("yolo_faces", "faces"), "person_detect_v1.1_m": ("yolo_boxes", "boxes")}
     detector = open_detector("face_detect_v1.4_s", tmp_path, threshold=0.95, device="cpu")
     assert isinstance(detector, YoloBoxes) and detector.info.task == "faces"
     assert len(detector.detect([red(64, 64)])[0].boxes) == 0  # 0.9 does not pass

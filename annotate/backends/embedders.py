@@ -1,0 +1,54 @@
+"""Opens an embedder by its name, and tells how its vectors are kept and compared."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from annotate.algorithms import face_features
+from annotate.algorithms.difference_clustering import Clustering
+from annotate.backends import registry
+from annotate.backends.contract import Embedder
+from annotate.backends.embed_builtin import BuiltinEmbedder
+from annotate.backends.onnx_session import AUTO
+
+DEFAULT = registry.BUILTIN
+Vectors = NDArray[np.float32]
+Unpack = Callable[[Sequence[bytes | memoryview]], Vectors]
+
+
+@runtime_checkable
+class DifferenceEmbedder(Embedder, Protocol):
+    """An embedder whose vectors are compared by a network of its own, not by distance."""
+
+    threshold: float  # differences up to it mean the same character
+    clusterings: dict[str, Clustering]
+
+    def differences(self, first: Vectors, second: Vectors) -> Vectors:
+        """Differences float32 [n, m] of vectors [n, length] and [m, length]."""
+
+
+def open_embedder(name: str, models_dir: Path, *, device: str = AUTO, threads: int = 0) -> Embedder:
+    """`builtin`, or an installed model by its name; BadInput when there is none or it cannot be used."""
+    if name == DEFAULT:
+        return BuiltinEmbedder()
+    opened: Embedder = registry.open_model(
+        registry.find(name, models_dir, task="embedding"), device=device, threads=threads
+    )
+    return opened
+
+
+def packed(embedder: Embedder, vector: Vectors) -> bytes:
+    """One vector as the database keeps it."""
+    own: Callable[[Vectors], bytes] = getattr(embedder, "pack", face_features.pack)
+    return own(vector)
+
+
+def unpack_of(embedder: Embedder) -> Unpack:
+    """What reads the vectors back that `packed` made for this embedder."""
+    own: Unpack = getattr(embedder, "unpack", face_features.unpack)
+    return own

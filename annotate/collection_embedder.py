@@ -1,0 +1,29 @@
+"""The embedder that a collection uses, opened once a process."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.conf import settings
+
+from annotate.actions.model_choices import NONE, chosen
+from annotate.backends.contract import Embedder
+from annotate.backends.embedders import open_embedder
+from annotate.backends.onnx_session import AUTO
+from ingest.models import Collection
+
+
+def embedder_of(collection: Collection, *, models: dict[str, Any] | None = None, device: str = AUTO) -> Embedder | None:
+    """The chosen embedder; None where the collection wants none. `models` keeps what was opened, see Context.models.
+
+    Raises BadInput when it is not installed any more or cannot be used.
+    """
+    name = chosen(collection, "embedding")
+    if name == NONE:
+        return None
+    kept = {} if models is None else models
+    key = f"embedding:{name}:{device}"
+    if key not in kept:
+        kept[key] = open_embedder(name, settings.KOMA_MODELS_DIR, device=device)
+    embedder: Embedder = kept[key]
+    return embedder

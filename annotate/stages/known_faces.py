@@ -1,0 +1,36 @@
+"""Faces that people named, for embedders that compare by a learned difference (CCIP)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from annotate.algorithms import difference_clustering as by_difference
+from annotate.backends.embedders import DifferenceEmbedder
+
+FloatArray = npt.NDArray[np.float32]
+IntArray = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class KnownFaces:
+    """Vectors [M, d] with their people: `owner` [M] is a place in `labels` [K], the characters' keys."""
+
+    labels: IntArray
+    vectors: FloatArray
+    owner: IntArray
+    embedder: DifferenceEmbedder
+
+    @classmethod
+    def of(cls, vectors: FloatArray, characters: IntArray, embedder: DifferenceEmbedder) -> KnownFaces:
+        """From vectors [M, d] and the key of each one's character [M]."""
+        labels, owner = np.unique(characters, return_inverse=True)
+        return cls(labels, vectors, owner.astype(np.int64), embedder)
+
+    def likeness(self, features: FloatArray) -> FloatArray:
+        """How surely each of `features` [N, d] is each person [K], by the smallest difference to a known face."""
+        across = by_difference.across_of(features, self.vectors, self.embedder.differences)
+        smallest = by_difference.nearest(across, self.owner, len(self.labels))
+        return by_difference.likeness(smallest, threshold=self.embedder.threshold)
