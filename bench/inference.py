@@ -19,8 +19,10 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from annotate.backends import onnx_session
-from annotate.backends.tagger_wd import BATCH, MODEL_FILE, TAGS_FILE, WdTagger, prepare
+from annotate.backends import onnx_session, registry
+from annotate.backends.registry import Installed
+from annotate.backends.scorer import BATCH, MODEL_FILE
+from annotate.backends.tagger_wd import TAGS_FILE, input_of, open_installed
 from bench import report
 
 SIDE, PATCH, WIDTH, HEADS, TAGS = 448, 16, 768, 12, 10_861
@@ -102,10 +104,12 @@ def measure(folder: Path, *, pictures: int, rounds: int) -> tuple[list[float], l
     """Median (wall, processor) seconds of the whole tagger and of bare `session.run` on the same batches; device."""
     random = np.random.default_rng(2)
     shown = [random.integers(0, 255, (720, 1280, 3), dtype=np.uint8) for _ in range(pictures)]
-    tagger = WdTagger(folder)
+    tagger = open_installed(Installed("tagger", registry.FAMILIES["wd"], folder))
+    spec = input_of(SIDE)
     session = onnx_session.open_session(folder / MODEL_FILE).session
     batches = [
-        np.stack([prepare(picture, SIDE) for picture in shown[at : at + BATCH]]) for at in range(0, pictures, BATCH)
+        spec.tensor(np.stack([spec.fit(picture) for picture in shown[at : at + BATCH]]))
+        for at in range(0, pictures, BATCH)
     ]
     whole, bare = [], []
     for turn in range(rounds + 1):  # the first round warms both up and is not counted
@@ -113,7 +117,8 @@ def measure(folder: Path, *, pictures: int, rounds: int) -> tuple[list[float], l
         for batch in batches:
             session.run(None, {"input": batch})
         marks.append((time.perf_counter(), time.process_time()))
-        tagger.tag(shown)
+        for scores in tagger.scores(shown):
+            tagger.reading.following(scores)
         marks.append((time.perf_counter(), time.process_time()))
         if turn:
             bare.append([marks[1][clock] - marks[0][clock] for clock in (0, 1)])

@@ -1,4 +1,8 @@
-"""Tags kept frames: what pixels and faces give away, and what an installed WD tagger sees. People's words stay."""
+"""Tags kept frames: what pixels and faces give away, what a tagger and classifiers see. People's words stay.
+
+Raw answers are stored; tags follow from them. So other thresholds are another run of this stage without a network and
+without a picture being read.
+"""
 
 from __future__ import annotations
 
@@ -10,218 +14,276 @@ import numpy as np
 from django.conf import settings
 from django.db.models import Exists, OuterRef, QuerySet
 
+from annotate import answers, computed_answers, effective_tags
+from annotate.actions.model_choices import NONE, chosen, chosen_all
 from annotate.actions.model_versions import version_of
-from annotate.actions.tags import resolve
-from annotate.algorithms.computed_tags import COMPUTED_VERSION, computed_tags
 from annotate.algorithms.face_features import Box
-from annotate.algorithms.tag_rules import CHARACTER_THRESHOLD, GENERAL_THRESHOLD
-from annotate.backends.contract import ModelInfo, Picture, Tagger
-from annotate.backends.tagger_wd import WdTagger, installed
-from annotate.models import Face, FrameTag, ModelVersion, Tag, TagCategory, TagState
-from annotate.stages.side_tags import SIDE_FILE, tags_beside
+from annotate.algorithms.tag_filters import drop_listed, drop_overlapping
+from annotate.answers import Speaker
+from annotate.backends import onnx_session, registry, tag_filtering
+from annotate.backends.contract import Picture, Scorer
+from annotate.effective_tags import Said
+from annotate.models import Face, ModelVersion
+from annotate.stages.side_tags import SIDE_FILE
 from ingest.errors import BadInput
 from ingest.imaging.decode import UnreadablePicture, read_picture
 from ingest.imaging.store import Store
 from ingest.models import Frame
 from ingest.pipeline.contract import Context, Stage
 
-BATCH = 16
-SEEN_BY = "tags_by"  # in Frame.measures: the model versions that tagged the frame, sorted
-COMPUTED = ModelInfo(task="tags", name="computed", revision=COMPUTED_VERSION, licence="MIT")
-CATEGORIES = {"general": TagCategory.GENERAL, "character": TagCategory.CHARACTER, "rating": TagCategory.META}
-NO_TAGGER = "none"
+BATCH = 16  # frames whose pictures are read together
+READY = 16  # times as many where stored answers say all
+SEEN_BY = "tags_by"  # in Frame.measures: the model versions and thresholds from which the frame's tags follow
+DEVICES = tuple((name, name) for name in onnx_session.DEVICES)
+# A threshold that a person types is for these categories, as in the programs that the models come with.
+WITH_GENERAL, WITH_CHARACTER = ("general", "meta", "model"), ("character", "copyright", "artist")
+TAGS, CLASSES = "tags", "class"
+
+Packed = dict[int, dict[int, bytes]]  # by version key, then frame key
 
 
 @dataclass(slots=True)
 class TagParams:
-    """`tagger`: a folder below the models folder, "" for the first one installed, "none" for computed tags only."""
+    """`tagger`: an installed one by its name, "" for the collection's choice, "none" for computed tags only."""
 
     tagger: str = field(
         default="",
         metadata={
-            "label": "WD tagger",
-            "help": "a folder in KOMA_MODELS_DIR; empty: the first; none: computed tags only",
+            "label": "Tagger",
+            "help": "an installed one; empty: the collection's choice; none: computed tags only",
         },
     )
-    general_threshold: float = field(
-        default=GENERAL_THRESHOLD, metadata={"label": "Threshold of tags", "help": "0 to 1, for the WD tagger"}
+    general_threshold: float | None = field(
+        default=None,
+        metadata={"label": "Threshold of tags", "help": "0 to 1; empty: the tagger's own", "type": float},
     )
-    character_threshold: float = field(
-        default=CHARACTER_THRESHOLD, metadata={"label": "Threshold of character tags", "help": "0 to 1"}
+    character_threshold: float | None = field(
+        default=None,
+        metadata={"label": "Threshold of character tags", "help": "0 to 1; empty: the tagger's own", "type": float},
     )
     mcut: bool = field(
         default=False, metadata={"label": "Own threshold each picture", "help": "MCut: at the widest gap of its scores"}
     )
+    classes: bool = field(
+        default=True, metadata={"label": "Classes", "help": "tags such as class:comic by the chosen classifiers"}
+    )
+    drop_included: bool = field(
+        default=False,
+        metadata={"label": "Drop included tags", "help": "hair beside long_hair; needs the list in tag_filtering"},
+    )
+    drop_unwanted: bool = field(
+        default=False, metadata={"label": "Drop unwanted tags", "help": "those on the list in tag_filtering"}
+    )
+    device: str = field(default=onnx_session.AUTO, metadata={"label": "Device", "choices": DEVICES})
 
     def __post_init__(self) -> None:
         for name in ("general_threshold", "character_threshold"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise ValueError(f"{name} must lie between 0 and 1, not {getattr(self, name)}")
+            value = getattr(self, name)
+            if value is not None and not 0 <= value <= 1:
+                raise ValueError(f"{name} must lie between 0 and 1, not {value}")
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
-    """One tag of a frame: name, category, score, and the key of the model version that gave it."""
+class Batch:
+    """Frames with the answers that are stored, their faces' relative boxes, and on what computed tags would rest."""
 
-    name: str
-    category: int
-    score: float
-    version: int
+    frames: list[Frame]
+    packed: Packed
+    boxes: dict[int, list[Box]]
+    basis: dict[int, str]
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """Frames with what is said of each, and in words those that could not be read."""
+    """Tags by frame, the answers that are new, the basis of computed tags, and what could not be done, in words."""
 
-    said: list[tuple[Frame, list[Said]]]
+    frames: list[Frame]
+    said: dict[int, list[Said]]
+    fresh: Packed
+    basis: dict[int, str]
     problems: list[str]
 
 
-class TagFrames(Stage[list[Frame], Result]):
-    """Frames that these versions of the taggers have not tagged yet."""
+class TagFrames(Stage[Batch, Result]):
+    """Frames whose tags do not follow from exactly these versions and thresholds yet."""
 
     name: ClassVar[str] = "tag"
     label: ClassVar[str] = "Tag"
-    about: ClassVar[str] = "Tags kept frames from pixels and faces, and with an installed WD tagger."
+    about: ClassVar[str] = (
+        "Tags kept frames from pixels and faces, and by the chosen tagger and classifiers. Other thresholds are quick: "
+        "no network runs again."
+    )
     queue: ClassVar[str] = "gpu"
     params_type: ClassVar[type] = TagParams
 
     def __init__(self, ctx: Context) -> None:
         super().__init__(ctx)
         self.params: TagParams = ctx.params
-        self.computed = tagger_version(COMPUTED)
-        self.side_file = tagger_version(SIDE_FILE)
+        self.computed = computed_answers.speaker()
+        self.side_file = version_of(SIDE_FILE)
+        self.installed: dict[int, registry.Installed] = {}
+        self.speakers = [self.computed, *self._chosen()]
         self.keys: dict[str, int] = {}
-        self.tagger = self._tagger()
-        self.tagger_version = tagger_version(self.tagger.info) if self.tagger else None
-        self.seen_by = sorted(version.pk for version in (self.computed, self.side_file, self.tagger_version) if version)
+        self.included = tag_filtering.read_overlaps(settings.KOMA_MODELS_DIR) if self.params.drop_included else None
+        self.unwanted = tag_filtering.read_unwanted(settings.KOMA_MODELS_DIR) if self.params.drop_unwanted else ()
+        self.seen_by = self._mark()
         self.store = Store(settings.KOMA_DATA_DIR / "store", reserve_bytes=settings.KOMA_DISK_RESERVE_BYTES)
-        ctx.device = self.tagger.device if self.tagger else "CPU"
+        ctx.device = "CPU"
 
-    def _tagger(self) -> Tagger | None:
-        """The WD tagger chosen or found, kept in `ctx.models`; None when there is none."""
-        names = installed(settings.KOMA_MODELS_DIR)
-        name = self.params.tagger or (names[0] if names else NO_TAGGER)
-        if name == NO_TAGGER:
-            return None
-        if name not in names:
-            raise BadInput(
-                f"There is no tagger {name!r} in {settings.KOMA_MODELS_DIR}: a folder of that name with model.onnx and "
-                "selected_tags.csv. Put it there or choose another."
-            )
-        chosen = (self.params.general_threshold, self.params.character_threshold, self.params.mcut)
-        key = f"tags:{name}:{chosen}"
-        if key not in self.ctx.models:
-            self.ctx.models[key] = WdTagger(
-                settings.KOMA_MODELS_DIR / name, general=chosen[0], character=chosen[1], use_mcut=chosen[2]
-            )
-        tagger: Tagger = self.ctx.models[key]
-        return tagger
+    def _chosen(self) -> list[Speaker]:
+        """The tagger, read by this run's thresholds, and the classifiers. No network is loaded."""
+        names = [(TAGS, self.params.tagger or chosen(self.ctx.collection, TAGS))]
+        if self.params.classes:
+            names += [(CLASSES, name) for name in chosen_all(self.ctx.collection, CLASSES)]
+        told = {
+            **dict.fromkeys(WITH_GENERAL, self.params.general_threshold),
+            **dict.fromkeys(WITH_CHARACTER, self.params.character_threshold),
+        }
+        found = []
+        for task, name in names:
+            if name == NONE:
+                continue
+            speaker = self._speaker(task, name)
+            if task == TAGS:
+                speaker = speaker.with_rules(speaker.reading.rules.changed(thresholds=told, mcut=self.params.mcut))
+            found.append(speaker)
+        return found
+
+    def _speaker(self, task: str, name: str) -> Speaker:
+        """An installed model, or one that is gone but whose answers are here."""
+        try:
+            installed = registry.find(name, settings.KOMA_MODELS_DIR, task=task)
+        except BadInput:
+            answered = ModelVersion.objects.filter(task=task, name=name).order_by("-pk")
+            for version in answered:
+                if answers.any_of(self.ctx.collection, version):
+                    return answers.stored_speaker(version)
+            raise
+        told = registry.describe(installed)
+        speaker = answers.speaker_of(told.info, told.labels, told.rules)
+        self.installed[speaker.version.pk] = installed
+        return speaker
+
+    def _mark(self) -> list[str]:
+        """What the tags of a frame follow from; another threshold is another mark."""
+        marks = [f"{speaker.version.pk} {speaker.reading.rules.mark()}".strip() for speaker in self.speakers]
+        marks.append(str(self.side_file.pk))
+        marks += [word for word in ("drop_included", "drop_unwanted") if getattr(self.params, word)]
+        return marks
 
     def pending(self) -> QuerySet[Frame]:
-        """Kept frames with a full picture that were not tagged by exactly these versions."""
+        """Kept frames with a full picture whose tags follow from something else."""
         frames = Frame.objects.kept().filter(collection=self.ctx.collection).exclude(file="")
         if self.ctx.episode is not None:
             frames = frames.filter(episode=self.ctx.episode)
         done = frames.filter(tagged=True, **{f"measures__{SEEN_BY}": self.seen_by})
         return frames.exclude(pk__in=done.values("pk"))
 
-    def batches(self) -> Iterator[list[Frame]]:
+    def batches(self) -> Iterator[Batch]:
+        """Many frames at once where stored answers say all, few where pictures must be read."""
         self.ctx.total = self.pending().count()
-        faces = Face.objects.real().filter(frame__shot=OuterRef("shot"))
-        rows: QuerySet[Frame] = self.pending().annotate(people_in_shot=Exists(faces)).order_by("pk")
+        people = Face.objects.real().filter(frame__shot=OuterRef("shot"))
+        rows: QuerySet[Frame] = self.pending().annotate(people_in_shot=Exists(people)).order_by("pk")
         last = 0
-        while batch := list(rows.filter(pk__gt=last)[:BATCH]):
-            yield batch
-            last = batch[-1].pk
+        while frames := list(rows.filter(pk__gt=last)[: READY * BATCH]):
+            last = frames[-1].pk
+            boxes = faces_of(frames)
+            batch = Batch(
+                frames,
+                answers.load((speaker.version for speaker in self.speakers), (frame.pk for frame in frames)),
+                boxes,
+                {f.pk: computed_answers.basis(boxes.get(f.pk, []), people_elsewhere=_people_near(f)) for f in frames},
+            )
+            ready = [frame for frame in frames if not self._missing(batch, frame)]
+            others = [frame for frame in frames if self._missing(batch, frame)]
+            for part in (ready, *(others[at : at + BATCH] for at in range(0, len(others), BATCH))):
+                if part:
+                    yield Batch(part, batch.packed, boxes, batch.basis)
 
-    def work(self, batch: list[Frame]) -> Result:
-        frames: list[Frame] = []
-        pictures: list[Picture] = []
+    def _missing(self, batch: Batch, frame: Frame) -> list[Speaker]:
+        """Those that have not answered to a frame; computed tags also where they rest on other faces."""
+        absent = [speaker for speaker in self.speakers if frame.pk not in batch.packed[speaker.version.pk]]
+        if self.computed not in absent and frame.measures.get(computed_answers.BASIS) != batch.basis[frame.pk]:
+            absent.insert(0, self.computed)
+        return absent
+
+    def work(self, batch: Batch) -> Result:
         problems: list[str] = []
-        for frame in batch:
+        fresh: Packed = {speaker.version.pk: {} for speaker in self.speakers}
+        absent = {frame.pk: self._missing(batch, frame) for frame in batch.frames}
+        pictures = self._pictures([frame for frame in batch.frames if absent[frame.pk]], problems)
+        for speaker in self.speakers:
+            asked = [f for f in batch.frames if f.pk in pictures and speaker in absent[f.pk]]
+            if asked and speaker is self.computed:
+                for frame in asked:
+                    fresh[speaker.version.pk][frame.pk] = computed_answers.answer(
+                        speaker, frame, pictures[frame.pk], batch.boxes.get(frame.pk, []),
+                        people_elsewhere=_people_near(frame),
+                    )  # fmt: skip
+            elif asked:
+                fresh[speaker.version.pk] = self._ask(speaker, {frame.pk: pictures[frame.pk] for frame in asked})
+        frames = [frame for frame in batch.frames if not absent[frame.pk] or frame.pk in pictures]
+        said = {}
+        for frame in frames:
+            packed = [
+                (s, fresh[s.version.pk].get(frame.pk, batch.packed[s.version.pk].get(frame.pk))) for s in self.speakers
+            ]
+            followed = [(s.version.pk, s.following(data)) for s, data in packed if data is not None]
+            said[frame.pk] = effective_tags.merged(
+                followed, frame.measures, side_file=self.side_file.pk, dropping=self._dropping
+            )
+        return Result(frames, said, fresh, batch.basis, problems)
+
+    def _pictures(self, frames: list[Frame], problems: list[str]) -> dict[int, Picture]:
+        found: dict[int, Picture] = {}
+        for frame in frames:
             try:
-                pictures.append(read_picture(self.store.read(frame.file), name=f"frame {frame.index}").rgb)
-                frames.append(frame)
+                found[frame.pk] = read_picture(self.store.read(frame.file), name=f"frame {frame.index}").rgb
             except (OSError, UnreadablePicture) as error:
                 problems.append(f"frame {frame.index} was not tagged: its picture cannot be read: {error}")
-        boxes = faces_of(frames)
-        seen = self.tagger.tag(pictures) if self.tagger else []
-        said: list[tuple[Frame, list[Said]]] = []
-        for at, (frame, picture) in enumerate(zip(frames, pictures)):
-            tags = {one.name: one for one in self._computed(frame, picture, boxes.get(frame.pk, []))}
-            if self.tagger_version is not None:
-                for tag in seen[at].tags:
-                    # Of two that say the same the surer one is the origin.
-                    if tag.name not in tags or tags[tag.name].score < tag.score:
-                        category = CATEGORIES.get(tag.category, TagCategory.GENERAL)
-                        tags[tag.name] = Said(tag.name, category, tag.score, self.tagger_version.pk)
-                if seen[at].rating:
-                    name = f"rating:{seen[at].rating}"
-                    tags[name] = Said(name, TagCategory.META, 1.0, self.tagger_version.pk)
-            for name, kind in tags_beside(frame.measures).items():
-                tags[name] = Said(name, kind, 1.0, self.side_file.pk)
-            said.append((frame, list(tags.values())))
-        return Result(said, problems)
+        return found
 
-    def _computed(self, frame: Frame, picture: Picture, boxes: list[Box]) -> list[Said]:
-        height, width = picture.shape[:2]
-        scale = np.array([width, height, width, height])
-        pixels: list[Box] = [tuple(float(v) for v in np.array(box) * scale) for box in boxes]  # type: ignore[misc]
-        elsewhere = frame.shot_id is not None and bool(getattr(frame, "people_in_shot", False))
-        found = computed_tags(picture, pixels, size=(frame.width, frame.height), people_elsewhere=elsewhere)
-        return [Said(name, category_of(name), score, self.computed.pk) for name, score in found.tags.items()]
+    def _ask(self, speaker: Speaker, pictures: dict[int, Picture]) -> dict[int, bytes]:
+        """Answers of a network to pictures by frame key, packed."""
+        scorer = self._scorer(speaker.version)
+        fitted = np.stack([scorer.fit(picture) for picture in pictures.values()])
+        sizes = [(picture.shape[1], picture.shape[0]) for picture in pictures.values()]
+        return {key: speaker.pack(scores) for key, scores in zip(pictures, scorer.answer(fitted, sizes), strict=True)}
+
+    def _scorer(self, version: ModelVersion) -> Scorer:
+        """The opened model of a version, kept in `ctx.models`."""
+        installed = self.installed.get(version.pk)
+        if installed is None:
+            raise BadInput(
+                f"{version.name} is not installed any more, and there are frames that it has not seen. Install it "
+                "again or choose another."
+            )
+        key = f"model:{installed.path}:{self.params.device}"  # as the stage `look` names it
+        if key not in self.ctx.models:
+            self.ctx.models[key] = registry.open_model(installed, device=self.params.device)
+        scorer: Scorer = self.ctx.models[key]
+        self.ctx.device = scorer.device
+        return scorer
+
+    def _dropping(self, names: list[str]) -> list[str]:
+        if self.included is not None:
+            names = drop_overlapping(names, self.included)
+        return drop_listed(names, self.unwanted) if self.unwanted else names
 
     def save(self, result: Result) -> int:
         for problem in result.problems:
             self.ctx.count("unreadable")
             self.ctx.log(problem)
-        self._save_tags(result.said)
-        for frame, _ in result.said:
-            row = Frame.objects.select_for_update().get(pk=frame.pk)
+        for speaker in self.speakers:
+            answers.save(speaker.version, result.fresh[speaker.version.pk])
+        self.ctx.count("tags", effective_tags.write(result.said, self.keys))
+        rows = list(Frame.objects.select_for_update().filter(pk__in=list(result.said)).order_by("pk"))
+        for row in rows:
             row.tagged = True
-            row.measures = {**row.measures, SEEN_BY: self.seen_by}
-            row.save(update_fields=["tagged", "measures"])
-        self.ctx.count("frames", len(result.said))
-        return len(result.said) + len(result.problems)
-
-    def _save_tags(self, said: list[tuple[Frame, list[Said]]]) -> None:
-        """Replace what models said of these frames; a person's yes or no stays and is not said again."""
-        categories = {one.name: one.category for _, tags in said for one in tags}
-        missing = {name: category for name, category in categories.items() if name not in self.keys}
-        self.keys |= tag_keys(missing)
-        keys = self.keys
-        frames = [frame.pk for frame, _ in said]
-        FrameTag.objects.filter(frame__in=frames, by_person=False).delete()
-        taken = set(FrameTag.objects.filter(frame__in=frames).values_list("frame_id", "tag_id"))
-        rows: dict[tuple[int, int], FrameTag] = {}
-        for frame, tags in said:
-            for one in sorted(tags, key=lambda tag: (-tag.score, tag.name)):
-                place = (frame.pk, keys[one.name])
-                if place not in taken and place not in rows:
-                    rows[place] = FrameTag(
-                        frame_id=place[0], tag_id=place[1], state=TagState.YES, score=one.score,
-                        model_version_id=one.version,
-                    )  # fmt: skip
-        FrameTag.objects.bulk_create(rows.values(), batch_size=500)
-        self.ctx.count("tags", len(rows))
-
-
-def tag_keys(categories: dict[str, int]) -> dict[str, int]:
-    """Keys of the tags by the names that models use; unknown tags are made with their category, aliases followed."""
-    before = set(Tag.objects.filter(name__in=categories).values_list("name", flat=True))
-    keys: dict[str, int] = {}
-    for name, category in sorted(categories.items()):
-        tag = resolve([name], make=True)[0]
-        keys[name] = tag.pk
-        if name not in before and tag.name == name and tag.category != category:
-            Tag.objects.filter(pk=tag.pk).update(category=category)
-    return keys
-
-
-def category_of(name: str) -> int:
-    """Danbooru's category of a computed tag: sizes are meta."""
-    return TagCategory.META if name in ("lowres", "highres", "absurdres") else TagCategory.GENERAL
+            row.measures = {**row.measures, SEEN_BY: self.seen_by, computed_answers.BASIS: result.basis[row.pk]}
+        Frame.objects.bulk_update(rows, ["tagged", "measures"], batch_size=READY * BATCH)
+        self.ctx.count("frames", len(rows))
+        return len(result.frames) + len(result.problems)
 
 
 def faces_of(frames: list[Frame]) -> dict[int, list[Box]]:
@@ -233,7 +295,6 @@ def faces_of(frames: list[Frame]) -> dict[int, list[Box]]:
     return found
 
 
-def tagger_version(info: ModelInfo) -> ModelVersion:
-    """The row of a tagger; other thresholds are another revision, since they give other tags."""
-    parts = [info.revision, *(f"{name}={value}" for name, value in sorted(info.settings.items()))]
-    return version_of(info, revision=" ".join(parts))
+def _people_near(frame: Frame) -> bool:
+    """Whether a frame of the same shot shows faces; the stage's query tells."""
+    return frame.shot_id is not None and bool(getattr(frame, "people_in_shot", False))

@@ -191,7 +191,7 @@ def test_a_data_set_of_hostile_names_stays_in_its_folder(world: World, alice: Us
 
 
 def test_a_model_whose_tags_are_hostile_is_refused_by_its_row(tmp_path: Path) -> None:
-    from annotate.backends.tagger_wd import read_table
+    from annotate.backends.tag_lists import read_table
 
     table = tmp_path / "selected_tags.csv"
     for name in ("a\nb", "a\x01b", "a\u202eb", "x" * 2**16, "a\u2028b"):

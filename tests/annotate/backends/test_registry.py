@@ -10,9 +10,9 @@ import pytest
 
 from annotate.backends import registry
 from annotate.backends.onnx_session import CUDA, open_session
-from annotate.backends.tagger_wd import WdTagger
+from annotate.backends.scorer import OnnxScorer
 from ingest.errors import BadInput
-from tests.annotate.backends.test_tagger_wd import write_model, write_tags
+from tests.annotate.scorer_graphs import write_model, write_tags
 
 
 def wd_folder(folder: Path) -> Path:
@@ -28,7 +28,7 @@ def test_a_folder_with_a_taggers_files_is_found_and_opened(tmp_path: Path) -> No
     assert [one.name for one in registry.installed(tmp_path)] == ["wd-tiny"]
     assert registry.installed(tmp_path, task="faces") == []
     found = registry.find("wd-tiny", tmp_path, task="tags")
-    assert isinstance(registry.open_model(found, device="cpu"), WdTagger)
+    assert isinstance(registry.open_model(found, device="cpu"), OnnxScorer)
 
 
 def test_a_card_names_the_family_and_an_unknown_family_is_no_model(tmp_path: Path) -> None:

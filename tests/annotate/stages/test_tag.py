@@ -9,7 +9,7 @@ from annotate.actions import tags as tag_acts
 from annotate.models import FrameTag, ModelVersion, Tag, TagAlias, TagCategory
 from ingest.actions import runs
 from ingest.models import Frame, RunState
-from tests.annotate.backends.test_tagger_wd import write_model, write_tags
+from tests.annotate.scorer_graphs import write_model, write_tags
 from tests.annotate.people import ANNA, BETH
 
 pytestmark = pytest.mark.django_db
@@ -90,7 +90,7 @@ def test_a_tagger_that_is_not_there_fails_in_words(make_episode, who_stages):
     started = runs.start(collection=episode.collection, episodes=[episode], by=None, stage_names=["tag"], params=params)
     done = runs.run_here(started)
     assert done.state == RunState.FAILED
-    assert "no tagger 'wd-large'" in done.stages.get().error
+    assert "no model 'wd-large' for tags" in done.stages.get().error
 
 
 def test_a_broken_picture_is_told_and_the_rest_is_tagged(make_episode, run, settings):

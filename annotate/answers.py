@@ -1,0 +1,92 @@
+"""Raw answers of models to frames, packed in rows: saved once, read again for every new threshold."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from django.db.models import Exists, OuterRef, QuerySet
+from numpy.typing import NDArray
+
+from annotate.actions.model_versions import labels_of, rules_of, version_of
+from annotate.algorithms import packing
+from annotate.algorithms.tag_rules import Label, Reading, Rules
+from annotate.backends.contract import ModelInfo
+from annotate.models import ModelAnswer, ModelVersion
+from ingest.models import Collection, Frame
+
+BATCH = 500
+CLASSES_MAX = 64  # a shorter list of labels is kept whole: 2 bytes each
+SCORED = ("tags", "class")  # tasks whose answers are scores of labels
+
+Scores = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Speaker:
+    """A model version whose answers are scores: its labels with the rules that hold now, ready for reading."""
+
+    version: ModelVersion
+    reading: Reading
+
+    def pack(self, scores: Scores) -> bytes:
+        """Scores [labels] as bytes; of long lists those below the floor are given up."""
+        if len(scores) <= CLASSES_MAX:
+            return packing.pack_classes(scores)
+        return packing.pack_scores(self.reading.worth(scores, floor=packing.FLOOR), floor=0.5 / packing.STEPS)
+
+    def unpack(self, data: bytes) -> Scores:
+        """Scores [labels], in steps of 1/65535; ValueError when the bytes are not this version's."""
+        if data[:1] == bytes([packing.CLASSES]):
+            scores = packing.unpack_classes(data)
+            if len(scores) != len(self.reading.labels):
+                raise ValueError(f"{len(scores)} scores are stored for {len(self.reading.labels)} labels")
+            return scores
+        return packing.unpack_scores(data, len(self.reading.labels))
+
+    def following(self, data: bytes) -> list[tuple[Label, float]]:
+        """Labels that follow from stored bytes by the rules."""
+        return self.reading.following(self.unpack(data))
+
+    def with_rules(self, rules: Rules) -> Speaker:
+        """The same version read by other rules."""
+        return Speaker(self.version, Reading(self.reading.labels, rules))
+
+
+def speaker_of(info: ModelInfo, labels: Sequence[Label], rules: Rules) -> Speaker:
+    """The speaker of an opened or described scorer; makes its version row."""
+    return Speaker(version_of(info, labels=labels, rules=rules), Reading(labels, rules))
+
+
+def stored_speaker(version: ModelVersion) -> Speaker:
+    """The speaker of a version that has answers, whether or not its model is still installed."""
+    return Speaker(version, Reading(labels_of(version), rules_of(version)))
+
+
+def save(version: ModelVersion, data: Mapping[int, bytes]) -> None:
+    """Write answers by frame key over older ones of the same version. Call it in a transaction."""
+    rows = [ModelAnswer(model_version=version, frame_id=frame, data=packed) for frame, packed in sorted(data.items())]
+    ModelAnswer.objects.bulk_create(
+        rows, batch_size=BATCH, update_conflicts=True, unique_fields=["model_version", "frame"], update_fields=["data"]
+    )
+
+
+def load(versions: Iterable[ModelVersion], frames: Iterable[int]) -> dict[int, dict[int, bytes]]:
+    """Answers of versions to frames: by version key, then frame key. One query; frames in bounded numbers, please."""
+    keys = [version.pk for version in versions]
+    found: dict[int, dict[int, bytes]] = {key: {} for key in keys}
+    rows = ModelAnswer.objects.filter(model_version__in=keys, frame__in=list(frames))
+    for version, frame, data in rows.values_list("model_version_id", "frame_id", "data"):
+        found[version][frame] = bytes(data)
+    return found
+
+
+def missing(frames: QuerySet[Frame], version: ModelVersion) -> QuerySet[Frame]:
+    """Those of the frames that a version has not answered."""
+    return frames.filter(~Exists(ModelAnswer.objects.filter(model_version=version, frame=OuterRef("pk"))))
+
+
+def any_of(collection: Collection, version: ModelVersion) -> bool:
+    """Whether a version has answered to a frame of a collection."""
+    return ModelAnswer.objects.filter(model_version=version, frame__collection=collection).exists()

@@ -1,0 +1,103 @@
+"""The lists of labels that lie beside taggers: CSV tables with a category number, and JSON maps from place to tag."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from annotate.algorithms.tag_rules import Label
+from ingest.errors import BadInput
+
+# Danbooru's numbers, and 9 that taggers use for ratings.
+NUMBERS = {0: "general", 1: "artist", 3: "copyright", 4: "character", 5: "meta", 9: "rating"}
+NAME_MAX = 180  # characters: with a category before it a tag must fit into the database's 200
+NAMELESS = Label("", "")
+FILE_MAX = 64 << 20
+Row = dict[str, str]
+
+
+def read_rows(path: Path, *columns: str) -> Iterator[tuple[int, Row | None]]:
+    """Rows of a CSV file with its line numbers, None for a blank one; BadInput when columns or the file are missing."""
+    _check_size(path)
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as lines:
+            reader = csv.DictReader(lines)
+            if not set(columns) <= set(reader.fieldnames or ()):
+                raise BadInput(f"{path}: the first line must name the columns {', '.join(columns)}.")
+            for cells in reader:
+                # A row of commas only is still an output of the network: those after it keep their place.
+                blank = not any((value or "").strip() for value in cells.values() if not isinstance(value, list))
+                yield reader.line_num, None if blank else {k: str(v or "") for k, v in cells.items() if k is not None}
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise BadInput(f"{path}: the list of tags cannot be read ({error}). Get the file again.") from error
+
+
+def read_table(path: Path) -> list[Label]:
+    """Labels of a `selected_tags.csv` (name, category number) in order; BadInput with the row that is wrong."""
+    labels: list[Label] = []
+    for line, row in read_rows(path, "name", "category"):
+        if row is None:
+            labels.append(NAMELESS)
+            continue
+        number = row["category"].strip()
+        if not row["name"] or not number.isdecimal():
+            raise BadInput(f"{path}: row {line} has no name or no category number.")
+        labels.append(label_of(row["name"], NUMBERS.get(int(number), "meta"), where=f"{path}: row {line}"))
+    return checked(labels, path)
+
+
+def label_of(name: str, category: str, *, where: str) -> Label:
+    """A label whose name can be a tag, in small letters, with underscores; "rating:safe" of the category rating is the
+    label "safe". BadInput for a name that cannot."""
+    clean = "_".join(name.split()).lower().removeprefix(f"{category}:")
+    if not clean or not clean.isprintable() or len(clean) > NAME_MAX:
+        raise BadInput(f"{where}: {name[:40]!r} cannot be a tag. Get the file again.")
+    return Label(clean, category)
+
+
+def checked(labels: list[Label], path: Path) -> list[Label]:
+    """The same labels; BadInput when none has a name."""
+    if not any(label.name for label in labels):
+        raise BadInput(f"{path}: the list of tags is empty. Get the file again.")
+    return labels
+
+
+def read_object(path: Path) -> dict[str, Any]:
+    """A JSON object; BadInput when the file is missing, damaged or something else."""
+    _check_size(path)
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise BadInput(f"{path} cannot be read as JSON: {error}. Get the file again.") from error
+    if not isinstance(found, dict) or not found:
+        raise BadInput(f"{path} must hold a JSON object. Get the file again.")
+    return found
+
+
+def read_places(path: Path) -> list[Label]:
+    """Labels of a map {"0": {"tag": ..., "category": "General"}} or {"idx_to_tag": ..., "tag_to_category": ...}."""
+    found = read_object(path)
+    entries: Mapping[str, Any] = found
+    if isinstance(found.get("idx_to_tag"), dict):
+        kinds = found.get("tag_to_category")
+        kinds = kinds if isinstance(kinds, dict) else {}
+        entries = {place: {"tag": tag, "category": kinds.get(tag, "")} for place, tag in found["idx_to_tag"].items()}
+    if not all(str(place).isdecimal() and isinstance(entry, dict) for place, entry in entries.items()):
+        raise BadInput(f"{path}: each entry must be a place with a tag and a category. Get the file again.")
+    places = {int(place): entry for place, entry in entries.items()}
+    if max(places) >= 4 * len(places) + 16:
+        raise BadInput(f"{path}: its places reach up to {max(places):,}, but it names {len(places):,}. Get it again.")
+    labels = [NAMELESS] * (max(places) + 1)
+    for place, entry in sorted(places.items()):
+        name, category = str(entry.get("tag") or ""), str(entry.get("category") or "").lower()
+        if name and category:
+            labels[place] = label_of(name, category, where=f"{path}: place {place}")
+    return checked(labels, path)
+
+
+def _check_size(path: Path) -> None:
+    if path.is_file() and path.stat().st_size > FILE_MAX:
+        raise BadInput(f"{path}: {path.stat().st_size:,} bytes are too many for a list of tags. Get the file again.")
