@@ -8,7 +8,7 @@ from typing import Any
 
 from django.conf import settings
 
-from annotate.backends import registry
+from annotate.backends import detectors, registry
 from annotate.models import ModelChoice
 from ingest.actions import history
 from ingest.errors import BadInput
@@ -91,7 +91,8 @@ def offered(task: str) -> list[str]:
     """Names that can be chosen for a task: the built-in one where there is one, then what is installed."""
     rule = _task(task)
     names = [one.name for one in registry.installed(settings.KOMA_MODELS_DIR, task=task)]
-    return [*([BUILTIN] if rule.default == BUILTIN else []), *(name for name in names if name != BUILTIN)]
+    own = detectors.OWN if task == "faces" else (BUILTIN,) if rule.default == BUILTIN else ()
+    return [*own, *(name for name in names if name not in own)]
 
 
 def choose(*, collection: Collection, task: str, names: Sequence[str], by: Any) -> tuple[str, ...]:

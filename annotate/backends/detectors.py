@@ -1,4 +1,4 @@
-"""Opens a face detector by its name: `builtin`, a cascade, an ONNX file with the built-in's interface, or a folder."""
+"""Opens a face detector by its name: built-in (`builtin`, `builtin-small`), a cascade, an ONNX file, or a folder."""
 
 from __future__ import annotations
 
@@ -16,6 +16,8 @@ from annotate.backends.registry import Installed
 from ingest.errors import BadInput
 
 DEFAULT = registry.BUILTIN
+SMALL_FACES = "builtin-small"  # the same weights in a larger copy of the picture
+OWN = (DEFAULT, SMALL_FACES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,13 +47,14 @@ def open_detector(
     threads: int = 0,
     device: str = AUTO,
 ) -> FaceDetector:
-    """`builtin`: our own weights; else NAME.xml (cascade), NAME.onnx, or the folder NAME in the models folder.
+    """`builtin`: our own weights; `builtin-small`: the same for small faces; else NAME.xml (cascade), NAME.onnx, or the
+    folder NAME in the models folder.
 
     `cascade` and `dynamic` (the older way to feed pictures) say more to cascades and to YOLO detectors; others have no
     use for them. Raises BadInput when there is no such model or its file cannot be used.
     """
-    if name == DEFAULT:
-        return BuiltinFaces(threshold=threshold, threads=threads, device=device)
+    if name in OWN:
+        return BuiltinFaces(threshold=threshold, small_faces=name == SMALL_FACES, threads=threads, device=device)
     if weights.NAME.fullmatch(name) and (models_dir / f"{name}.xml").is_file():
         options: dict[str, Any] = asdict(cascade or CascadeOptions())
         return CascadeFaces([models_dir], name=name, **options)

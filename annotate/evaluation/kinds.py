@@ -128,6 +128,7 @@ KINDS = {
     for kind in (
         Kind(
             "faces", "how many faces a detector finds", "pictures and a boxes.json", "faces", _faces, (THREADS,),
+            own_models=detectors.OWN,
         ),
         Kind(
             "characters", "how many faces are named rightly", "a folder of face pictures a character", "embedding",

@@ -127,6 +127,12 @@ def test_a_model_opened_by_name_keeps_the_contract(tmp_path: Path) -> None:
     assert (detector.info.name, detector.info.revision, len(detector.info.sha256)) == ("tiny", "1", 64)
 
 
+def test_the_built_in_weights_have_a_second_name_for_small_faces(tmp_path: Path) -> None:
+    usual, small = (open_detector(name, tmp_path, device="cpu") for name in ("builtin", "builtin-small"))
+    assert usual.info.sha256 == small.info.sha256
+    assert usual.info.name != small.info.name  # results of the one are not taken for the other's
+
+
 @pytest.mark.parametrize(
     ("content", "reason"),
     [(b"", "is empty"), (b"These are not the weights you look for. " * 30, "cannot load"), (None, "cannot load")],
