@@ -261,6 +261,7 @@ def _write(collection: Collection, recipe: Recipe, out: Path, outcome: Outcome, 
         "folders": len(plan.balance.folders),
         "epoch": round(plan.balance.epoch, 2),
         "left_out": left_out,
+        "upscaled": {str(passes): count for passes, count in sorted(plan.upscaled.items())},
         "by_level": dict(sorted(Counter((item.folder or ("",))[0] for item in plan.items).items())),
     }
     outcome.warnings += built.warnings

@@ -13,12 +13,15 @@ from typing import Any
 
 from django.core.cache import cache
 
-from export import reading
+from export import reading, upscaling
 from export.algorithms.balance import Balance, FolderShare, repeat_warnings, weight_of
-from export.algorithms.crops import crops_of
 from export.algorithms.levels import Signature, reduced, signature_of
+from export.algorithms.parts import Part, parts_of
 from export.algorithms.plan import balance_of, caption_of, folders_for
+from export.algorithms.rows import Picture
 from export.algorithms.selection import reason_left_out
+from export.algorithms.upscaling import pass_warnings
+from export.face_examples import face_picture
 from export.recipe import Recipe
 from ingest.models import Collection, Frame
 from ingest.stamp import stamp
@@ -30,7 +33,7 @@ EXAMPLE_KEYS = 200  # frames that the examples are taken from in turn
 HUES = 12
 
 Path = tuple[str, ...]
-Counted = tuple[dict[Signature, int], dict[str, int]]
+Counted = tuple[dict[Signature, int], dict[str, int], dict[int, int]]  # by signature, left out, by passes
 
 
 @dataclass(slots=True)
@@ -79,15 +82,17 @@ class Preview:
     warnings: list[str]
     examples: list[dict[str, Any]] = field(default_factory=list)
     names: list[str] = field(default_factory=list)  # folders that a weight can be given to
+    upscaler: str = ""
+    upscaled: list[tuple[int, int]] = field(default_factory=list)  # passes and how many pictures need them
 
 
 def preview(collection: Collection, recipe: Recipe, *, page: int = 0) -> Preview:
     """The result of a recipe over the collection as it is now; `page` turns to the next five examples."""
     mark = stamp(collection)
-    counts, left_out = counted(collection, recipe, mark=mark)
+    counts, left_out, upscaled = counted(collection, recipe, mark=mark)
     folders = folders_for(counts, recipe.arrange)
     result = balance_of(counts, folders, recipe)
-    warnings = list(result.warnings)
+    warnings = [*result.warnings, *pass_warnings(upscaled)]
     if recipe.output.layout == "kohya":
         warnings += repeat_warnings(result)
     rows = _tree(result, recipe)
@@ -99,54 +104,67 @@ def preview(collection: Collection, recipe: Recipe, *, page: int = 0) -> Preview
         left_out=left_out,
         warnings=warnings,
         examples=examples(collection, recipe, mark=mark, page=page),
+        upscaler=upscaling.name_of(collection, recipe) if upscaled else "",
+        upscaled=sorted(upscaled.items()),
         names=sorted({part for path in folders.values() for part in path})[:ROWS_MAX],
     )
 
 
-def counted(collection: Collection, recipe: Recipe, *, mark: str) -> tuple[dict[Signature, int], dict[str, int]]:
-    """Pictures by signature after selection and crops, and those left out by reason. Kept until something changes.
+def counted(collection: Collection, recipe: Recipe, *, mark: str) -> Counted:
+    """Pictures by signature after selection and crops, those left out by reason, and by passes of upscaling.
+
+    Kept until something changes.
 
     Kept twice: all that any arrangement could ask for, and the much smaller part that this one asks for.
     """
-    small = _key("folders", mark, recipe, json.dumps(recipe.as_dict()["arrange"]))
+    more = json.dumps(recipe.as_dict()["arrange"]) + _factor_text(collection, recipe)
+    small = _key("folders", mark, recipe, more)
     known: Counted | None = cache.get(small)
     if known is None:
-        every, reasons = _counted(collection, recipe, mark)
+        every, reasons, upscaled = _counted(collection, recipe, mark)
         counts: Counter[Signature] = Counter()
         for signature, count in every.items():
             counts[reduced(signature, recipe.arrange)] += count
-        known = dict(counts), reasons
+        known = dict(counts), reasons, upscaled
         cache.set(small, known, KEEP_S)
     return known
 
 
 def is_counted(collection: Collection, recipe: Recipe) -> bool:
     """Whether a preview needs no look at every frame."""
-    return _key("pictures", stamp(collection), recipe) in cache
+    return _key("pictures", stamp(collection), recipe, _factor_text(collection, recipe)) in cache
+
+
+def _factor_text(collection: Collection, recipe: Recipe) -> str:
+    return str(upscaling.factor_of(collection, recipe))
 
 
 def _key(kind: str, mark: str, recipe: Recipe, more: str = "") -> str:
     sections = recipe.as_dict()
-    parts = [kind, sections["selection"], sections["crops"], recipe.arrange.name_clusters, mark, more]
+    cuts = [sections[name] for name in ("selection", "crops", "face_set", "upscale")]
+    parts = [kind, *cuts, recipe.arrange.name_clusters, mark, more]
     return "preview:" + hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
 def _counted(collection: Collection, recipe: Recipe, mark: str) -> Counted:
-    key = _key("pictures", mark, recipe)
+    factor = upscaling.factor_of(collection, recipe)
+    key = _key("pictures", mark, recipe, str(factor))
     known: Counted | None = cache.get(key)
     if known is not None:
         return known
     counts: Counter[Signature] = Counter()
     reasons: Counter[str] = Counter(reading.left_out(collection))
+    upscaled: Counter[int] = Counter()
     for picture in reading.pictures(collection, name_clusters=recipe.arrange.name_clusters, tags=False):
         reason = reason_left_out(picture, recipe.selection)
         if reason is not None:
             reasons[reason] += 1
             continue
-        counts[signature_of(picture)] += 1
-        for crop in crops_of(picture, recipe.crops):
-            counts[signature_of(crop.picture)] += 1
-    found = (dict(counts), dict(sorted(reasons.items())))
+        parts, faces_out = parts_of(picture, recipe, factor=factor)
+        counts.update(signature_of(part.picture) for part in parts)
+        upscaled.update(total for part in parts if (total := part.picture.passes + part.passes))
+        reasons.update(faces_out)
+    found = (dict(counts), dict(sorted(reasons.items())), dict(upscaled))
     cache.set(key, found, KEEP_S)
     return found
 
@@ -159,9 +177,24 @@ def examples(collection: Collection, recipe: Recipe, *, mark: str, page: int = 0
     rows = list(Frame.objects.filter(pk__in=chosen).select_related("episode__source").order_by("pk"))
     pictures = reading.pictures_of(rows, name_clusters=recipe.arrange.name_clusters)
     return [
-        {"frame": frame, "caption": caption_of(picture, recipe), "by_person": picture.caption is not None}
+        {
+            "frame": frame,
+            "face": face_picture(part) if part.crop is not None else "",
+            "side": part.crop.side if part.crop is not None else 0,
+            "passes": part.passes,
+            "caption": caption_of(part.picture, recipe),
+            "by_person": part.picture.caption is not None,
+        }
         for frame, picture in zip(rows, pictures, strict=True)
+        for part in _shown(picture, recipe, factor=upscaling.factor_of(collection, recipe))
     ]
+
+
+def _shown(picture: Picture, recipe: Recipe, *, factor: int) -> list[Part]:
+    """The part of a picture that stands for it: the picture itself, or its first face where only faces go out."""
+    if not recipe.face_set.enabled or recipe.face_set.whole:
+        return [Part(picture)]
+    return parts_of(picture, recipe, factor=factor)[0][:1]
 
 
 def _example_keys(collection: Collection, recipe: Recipe, mark: str) -> list[int]:

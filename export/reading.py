@@ -8,10 +8,12 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from annotate.models import Caption, Face, FaceState, FrameTag, TagCategory, TagState
+from annotate.stages.side_tags import RATINGS
 from export.algorithms.rows import Face as FaceRow
 from export.algorithms.rows import Picture
 from ingest.models import Collection, Episode, Frame, FrameState, SourceKind
 
+RATING = "rating:"
 CHUNK = 2000  # frames read at once; a few thousand rows of faces and tags each
 EXCLUDED = "left out by a person"
 NOT_EXPORTABLE = "from a source that may not be exported"
@@ -49,6 +51,7 @@ def pictures(collection: Collection, *, name_clusters: bool = False, tags: bool 
             _faces(keys, name_clusters=name_clusters),
             _tags(keys, every=tags),
             _captions(keys, wanted=tags),
+            _passes([frame[0] for frame in frames if episodes[frame[1]].source.kind == SourceKind.PICTURES]),
         )
 
 
@@ -64,6 +67,7 @@ def pictures_of(frames: Sequence[Frame], *, name_clusters: bool = False) -> list
             _faces(keys, name_clusters=name_clusters),
             _tags(keys, every=True),
             _captions(keys, wanted=True),
+            _passes(keys),
         )
     )
 
@@ -103,6 +107,7 @@ def _rows(
     faces: dict[int, list[FaceRow]],
     tags: dict[int, list[tuple[str, float, int]]],
     captions: dict[int, str],
+    passes: dict[int, int],
 ) -> Iterator[Picture]:
     for pk, episode_id, index, name, width, height, file in frames:
         episode = episodes[episode_id]
@@ -124,9 +129,16 @@ def _rows(
             source_dirs=_source_dirs(episode, name),
             copyright=tuple(tag for tag, _, category in said if category == TagCategory.COPYRIGHT),
             artist=tuple(tag for tag, _, category in said if category == TagCategory.ARTIST),
-            rating=next((tag[7:] for tag, _, _ in said if tag.startswith("rating:")), ""),
+            rating=_rating([tag for tag, _, _ in said]),
             caption=captions.get(pk),
+            passes=passes.get(pk, 0),
         )
+
+
+def _rating(tags: Sequence[str]) -> str:
+    """Danbooru's word for the rating among a frame's tags, else a classifier's ("r15"), else nothing."""
+    found = [tag.removeprefix(RATING) for tag in tags if tag.startswith(RATING)]
+    return next((name for name in found if name in RATINGS.values()), found[0] if found else "")
 
 
 def _faces(keys: list[int], *, name_clusters: bool) -> dict[int, list[FaceRow]]:
@@ -166,6 +178,14 @@ def _captions(keys: list[int], *, wanted: bool) -> dict[int, str]:
     if not wanted:
         return {}
     return dict(Caption.objects.filter(frame_id__in=keys).exclude(text="").values_list("frame_id", "text"))
+
+
+def _passes(keys: list[int]) -> dict[int, int]:
+    """Upscaling that pictures had before they came here, as their files told; frames of films never had any."""
+    if not keys:
+        return {}
+    rows = Frame.objects.filter(pk__in=keys, measures__has_key="upscaled").values_list("pk", "measures__upscaled")
+    return {pk: passes for pk, passes in rows if isinstance(passes, int)}
 
 
 def _source_dirs(episode: Episode, name: str) -> tuple[str, ...]:

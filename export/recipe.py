@@ -15,9 +15,11 @@ from typing import Any, Literal
 from export.algorithms.balance import Weight, WeightsError, parse_weights
 from export.algorithms.captions import CaptionOptions
 from export.algorithms.crops import CropOptions
+from export.algorithms.face_set import FaceSetOptions
 from export.algorithms.levels import Arrangement
 from export.algorithms.metadata import Version
 from export.algorithms.selection import Selection
+from export.algorithms.upscaling import UpscaleOptions
 
 GENERAL_FIELDS = ("type", "series", "episode")
 
@@ -85,8 +87,15 @@ class Recipe:
     caption: CaptionOptions = field(default_factory=CaptionOptions)
     metadata: MetadataOptions = field(default_factory=MetadataOptions)
     crops: CropOptions = field(default_factory=CropOptions)
+    face_set: FaceSetOptions = field(default_factory=FaceSetOptions)
+    upscale: UpscaleOptions = field(default_factory=UpscaleOptions)
     balance: BalanceOptions = field(default_factory=BalanceOptions)
     output: OutputOptions = field(default_factory=OutputOptions)
+
+    def __post_init__(self) -> None:
+        if 0 < self.selection.size < self.upscale.below:
+            allowed = self.selection.size
+            raise ValueError(f"upscale.below: {self.upscale.below} pixels are more than selection.size: {allowed}")
 
     def as_dict(self) -> dict[str, Any]:
         """Plain JSON-ready dict; `parse` gives the same recipe back."""
@@ -117,7 +126,10 @@ def parse(data: object) -> Recipe:
             sections[name] = _section(hints[name], name, value, errors)
     if errors:
         raise RecipeError(errors)
-    return Recipe(**sections)
+    try:
+        return Recipe(**sections)
+    except ValueError as error:
+        raise RecipeError([str(error)]) from error
 
 
 def parse_text(text: str, *, kind: Literal["toml", "json"]) -> Recipe:

@@ -17,7 +17,7 @@ from django.conf import settings
 from django.db.models import F
 from django.utils import timezone
 
-from export import reading
+from export import reading, upscaling
 from export.actions.jobs import building_folder, final_folder, inside_exports
 from export.algorithms.plan import Plan, make_plan
 from export.algorithms.rows import Picture
@@ -113,7 +113,7 @@ def plan_of(
                 heard(0)
             yield row
 
-    plan = make_plan(read(), recipe)
+    plan = make_plan(read(), recipe, factor=upscaling.factor_of(collection, recipe))
     return plan, reading.left_out(collection) | dict(plan.left_out)
 
 
@@ -126,7 +126,8 @@ def write(
         reasons = ", ".join(f"{count:,} {reason}" for reason, count in left_out.items()) or "there are no kept frames"
         raise BadInput(f"No picture would be in this data set: {reasons}.")
     total = len(plan.items)
-    built = build(plan, recipe, store=_store(), folder=folder, heard=lambda done: heard(done, total))
+    upscaler = upscaling.open_for(collection, recipe) if any(item.passes for item in plan.items) else None
+    built = build(plan, recipe, store=_store(), folder=folder, heard=lambda done: heard(done, total), upscaler=upscaler)
     return plan, built, left_out
 
 
@@ -159,6 +160,7 @@ def _run(job: ExportJob) -> None:
         "left_out": left_out,
     }
     counters["folders"], counters["epoch"] = len(plan.balance.folders), round(plan.balance.epoch, 2)
+    counters["upscaled"] = {str(passes): count for passes, count in sorted(plan.upscaled.items())}
     counters["captions_by_person"] = sum(item.picture.caption is not None for item in plan.items)
     values: dict[str, Any] = {"folder": target, "total": count, "warnings": list(built.warnings), "size_bytes": size}
     report(count, at_once=True, counters=counters, **values)

@@ -29,12 +29,18 @@ class CropOptions:
 
 @dataclass(frozen=True, slots=True)
 class Crop:
-    """A square in pixels of its picture; `left` or `top` are negative where it is padded."""
+    """A square in pixels of its picture; `left` or `top` are negative where it is padded.
+
+    Of a face set: `border` is what was done where it reaches over the rim (empty: it does not), `face` the box in
+    pixels that it was cut round.
+    """
 
     left: int
     top: int
     side: int
     picture: Picture
+    border: str = ""
+    face: tuple[float, float, float, float] | None = None
 
 
 def crops_of(picture: Picture, options: CropOptions) -> Iterator[Crop]:
@@ -51,7 +57,7 @@ def crops_of(picture: Picture, options: CropOptions) -> Iterator[Crop]:
         if square is None or square in seen:
             continue
         seen.add(square)
-        yield Crop(*square, _inside(picture, square, len(seen)))
+        yield Crop(*square, inside(picture, square, mark=str(len(seen))))
 
 
 def _square(picture: Picture, face: Face, options: CropOptions) -> tuple[int, int, int] | None:
@@ -69,33 +75,37 @@ def _square(picture: Picture, face: Face, options: CropOptions) -> tuple[int, in
     return max(0, min(left, width - side)), max(0, min(top, height - side)), side
 
 
-def _inside(picture: Picture, square: tuple[int, int, int], number: int) -> Picture:
-    left, top, side = square
-    faces = tuple(
-        moved for face in picture.faces if (moved := _moved(face, picture.width, picture.height, left, top, side))
-    )
+def inside(picture: Picture, square: tuple[int, int, int], *, mark: str, only: Face | None = None) -> Picture:
+    """What a square (left, top, side) shows of a picture; `mark` ends its key and name. `only` this face is in it."""
+    side = square[2]
+    size = (picture.width, picture.height)
+    shown = (only,) if only is not None else [face for face in picture.faces if _lies_in(face, *size, *square)]
+    faces = tuple(_moved(face, *size, *square) for face in shown)
     tags = list(zip(picture.tags, picture.scores or (1.0,) * len(picture.tags), strict=True))
     if len(faces) < len(picture.faces):
         tags = [(tag, score) for tag, score in tags if not _COUNT_TAG.fullmatch(tag)]
     return replace(
         picture,
-        key=f"{picture.key}:crop{number}",
-        stem=f"{picture.stem}_{number}",
+        key=f"{picture.key}:crop{mark}",
+        stem=f"{picture.stem}_{mark}",
         width=side,
         height=side,
         faces=faces,
         tags=tuple(tag for tag, _ in tags),
         scores=tuple(score for _, score in tags),
         caption=None,  # a person wrote it for the whole picture
+        prose="",  # and so did a model
         cropped=True,
     )
 
 
-def _moved(face: Face, width: int, height: int, left: int, top: int, side: int) -> Face | None:
+def _lies_in(face: Face, width: int, height: int, left: int, top: int, side: int) -> bool:
     x, y = (face.left + face.right) / 2 * width, (face.top + face.bottom) / 2 * height
     reach_x, reach_y = 0.1 * (face.right - face.left) * width, 0.1 * (face.bottom - face.top) * height
-    if not (left <= x - reach_x and x + reach_x <= left + side and top <= y - reach_y and y + reach_y <= top + side):
-        return None
+    return left <= x - reach_x and x + reach_x <= left + side and top <= y - reach_y and y + reach_y <= top + side
+
+
+def _moved(face: Face, width: int, height: int, left: int, top: int, side: int) -> Face:
     return replace(
         face,
         left=_share(face.left * width - left, side),

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from export.algorithms import captions, metadata
 from export.algorithms.balance import Balance, balance
-from export.algorithms.crops import Crop, crops_of
+from export.algorithms.crops import Crop
 from export.algorithms.filenames import Names
 from export.algorithms.levels import Arrangement, Signature, folder_of, frequent_combinations, signature_of
+from export.algorithms.parts import Part, parts_of
 from export.algorithms.rows import Picture
 from export.algorithms.selection import reason_left_out
+from export.algorithms.upscaling import pass_warnings
 from export.recipe import Recipe
 
 Path = tuple[str, ...]
@@ -20,21 +22,40 @@ Path = tuple[str, ...]
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One picture of the data set: its facts, its folder and its file name without ending; a crop has its square."""
+    """One picture of the data set: its facts, its folder and its file name without ending; a crop has its square.
+
+    `passes` of upscaling are made before it is brought to `size` (None: only the recipe's bounds hold).
+    """
 
     picture: Picture
     folder: Path
     stem: str
     crop: Crop | None = None
+    passes: int = 0
+    size: tuple[int, int] | None = None
+
+    @property
+    def all_passes(self) -> int:
+        """With those that the stored picture had before."""
+        return self.picture.passes + self.passes
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Everything that will be written, and how many pictures stay out for which reason."""
+    """Everything that will be written, how many pictures stay out for which reason, and how many passes they had.
+
+    `upscaled`: pictures by passes of upscaling, those without left out.
+    """
 
     items: tuple[Item, ...]
     balance: Balance
     left_out: Mapping[str, int]
+    upscaled: Mapping[int, int] = field(default_factory=dict)
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What the balance and the upscaling give reason to say."""
+        return (*self.balance.warnings, *pass_warnings(self.upscaled))
 
 
 def folders_for(counts: Mapping[Signature, int], arrangement: Arrangement) -> dict[Signature, Path]:
@@ -60,26 +81,31 @@ def balance_of(counts: Mapping[Signature, int], folders: Mapping[Signature, Path
     return balance(pictures, options.weights, min_multiply=options.min_multiply, max_multiply=options.max_multiply)
 
 
-def make_plan(pictures: Iterable[Picture], recipe: Recipe) -> Plan:
-    """Select, crop, arrange and balance. Deterministic: the order of the input does not matter."""
+def make_plan(pictures: Iterable[Picture], recipe: Recipe, *, factor: int = 2) -> Plan:
+    """Select, crop, arrange and balance. Deterministic: the order of the input does not matter.
+
+    `factor`: by how much a pass of the recipe's upscaler enlarges.
+    """
     left_out: Counter[str] = Counter()
-    chosen: list[tuple[Picture, Crop | None]] = []
+    chosen: list[Part] = []
     for picture in sorted(pictures, key=lambda row: row.key):
         reason = reason_left_out(picture, recipe.selection)
         if reason is not None:
             left_out[reason] += 1
             continue
-        chosen.append((picture, None))
-        chosen.extend((crop.picture, crop) for crop in crops_of(picture, recipe.crops))
-    signatures = [signature_of(picture) for picture, _ in chosen]
+        parts, reasons = parts_of(picture, recipe, factor=factor)
+        chosen += parts
+        left_out.update(reasons)
+    signatures = [signature_of(part.picture) for part in chosen]
     counts = Counter(signatures)
     folders = folders_for(counts, recipe.arrange)
     names = Names()
     items = tuple(
-        Item(picture, folders[signature], names.stem(picture.stem), crop)
-        for (picture, crop), signature in zip(chosen, signatures, strict=True)
+        Item(part.picture, folders[signature], names.stem(part.picture.stem), part.crop, part.passes, part.size)
+        for part, signature in zip(chosen, signatures, strict=True)
     )
-    return Plan(items, balance_of(counts, folders, recipe), dict(sorted(left_out.items())))
+    upscaled = Counter(item.all_passes for item in items if item.all_passes)
+    return Plan(items, balance_of(counts, folders, recipe), dict(sorted(left_out.items())), dict(upscaled))
 
 
 def facts(picture: Picture, recipe: Recipe) -> metadata.Facts:

@@ -55,7 +55,9 @@ class Picture:
     artist: tuple[str, ...] = ()
     rating: str = ""
     caption: str | None = None
+    prose: str = ""  # sentences of a captioning model about the whole picture
     cropped: bool = False
+    passes: int = 0  # of upscaling that the stored picture has behind it
 
     @property
     def names(self) -> tuple[str, ...]:

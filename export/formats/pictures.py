@@ -1,8 +1,10 @@
-"""Bytes of one exported picture: cut, padded, shrunk, encoded; the stored bytes themselves where nothing changes."""
+"""Bytes of one exported picture: cut, padded, upscaled, shrunk, encoded; the stored bytes where nothing changes."""
 
 from __future__ import annotations
 
 import io
+from collections.abc import Callable
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
@@ -11,6 +13,7 @@ from PIL import Image
 
 from export.algorithms.crops import Crop
 from export.algorithms.selection import Format, Selection, written_size
+from ingest.imaging import passes
 
 ENDINGS: dict[Format, str] = {"png": ".png", "webp": ".webp", "jpeg": ".jpg"}
 QUALITY = 95  # the reference's choice for webp
@@ -24,30 +27,76 @@ def is_unchanged(name: str, width: int, height: int, selection: Selection) -> bo
     return same_format and written_size(width, height, selection) == (width, height)
 
 
-def picture_bytes(rgb: NDArray[np.uint8], selection: Selection, crop: Crop | None = None) -> bytes:
-    """Encode uint8 RGB [h, w, 3], first cut to the square of `crop` (black where it reaches outside), then shrunk."""
+Enlarge = Callable[[NDArray[np.uint8]], NDArray[np.uint8]]
+
+
+@dataclass(frozen=True, slots=True)
+class Growth:
+    """How a picture grows: `enlarge` makes `passes` passes, then it is brought to exactly `size` (width, height).
+
+    `told` are all passes, with those before; they and the upscaler's name are written into the file.
+    """
+
+    enlarge: Enlarge | None = None
+    size: tuple[int, int] | None = None
+    told: int = 0
+    model: str = ""
+
+
+PLAIN = Growth()
+
+
+def picture_bytes(
+    rgb: NDArray[np.uint8], selection: Selection, crop: Crop | None = None, growth: Growth = PLAIN
+) -> bytes:
+    """Encode uint8 RGB [h, w, 3]: first cut to the square of `crop`, then grown, then shrunk to the recipe's bounds."""
     if crop is not None:
         rgb = cut(rgb, crop)
+    if growth.enlarge is not None:
+        rgb = growth.enlarge(rgb)
     height, width = rgb.shape[:2]
-    size = written_size(width, height, selection)
-    if size != (width, height):
-        rgb = np.asarray(cv2.resize(rgb, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
+    rgb = resized(rgb, growth.size or written_size(width, height, selection))
     out = io.BytesIO()
     image = Image.fromarray(rgb)
+    told = passes.saving(growth.told, growth.model, png=selection.format == "png")
     if selection.format == "png":
-        image.save(out, "PNG", compress_level=PNG_LEVEL)
+        image.save(out, "PNG", compress_level=PNG_LEVEL, **told)
     elif selection.format == "webp":
-        image.save(out, "WEBP", quality=QUALITY, method=4)
+        image.save(out, "WEBP", quality=QUALITY, method=4, **told)
     else:
-        image.save(out, "JPEG", quality=QUALITY, subsampling=0)
+        image.save(out, "JPEG", quality=QUALITY, subsampling=0, **told)
     return out.getvalue()
 
 
-def cut(rgb: NDArray[np.uint8], crop: Crop) -> NDArray[np.uint8]:
-    """The square of a crop, uint8 RGB [side, side, 3]; what lies outside of the picture is black."""
+def resized(rgb: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
+    """uint8 [h, w, 3] brought to (width, height): the mean of what falls together, Lanczos where a side grows."""
     height, width = rgb.shape[:2]
+    if size == (width, height):
+        return rgb
+    if size[0] > width or size[1] > height:
+        return np.array(Image.fromarray(rgb).resize(size, Image.Resampling.LANCZOS), np.uint8)
+    return np.asarray(cv2.resize(rgb, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
+
+
+def cut(rgb: NDArray[np.uint8], crop: Crop) -> NDArray[np.uint8]:
+    """The square of a crop, uint8 RGB [side, side, 3]; outside of the picture black, or what its border says."""
+    height, width = rgb.shape[:2]
+    if crop.border in ("edge", "reflect"):
+        rows, columns = (_continued(start, crop.side, length, mirror=crop.border == "reflect")
+                         for start, length in ((crop.top, height), (crop.left, width)))  # fmt: skip
+        return np.ascontiguousarray(rgb[rows[:, None], columns])
     out = np.zeros((crop.side, crop.side, 3), dtype=np.uint8)
     left, top = max(0, crop.left), max(0, crop.top)
     right, bottom = min(width, crop.left + crop.side), min(height, crop.top + crop.side)
     out[top - crop.top : bottom - crop.top, left - crop.left : right - crop.left] = rgb[top:bottom, left:right]
     return out
+
+
+def _continued(start: int, count: int, length: int, *, mirror: bool) -> NDArray[np.int64]:
+    """Places of `count` pixels from `start` on a side of `length`, those beyond the rim repeated or mirrored."""
+    places = np.arange(start, start + count)
+    if not mirror or length == 1:
+        return np.clip(places, 0, length - 1)
+    period = 2 * (length - 1)
+    places = np.abs(places) % period
+    return np.minimum(places, period - places)

@@ -9,27 +9,31 @@ import hashlib
 import json
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import groupby, islice
 from pathlib import Path
 from typing import Any
 
+from annotate.backends.contract import Upscaler
 from export.algorithms import metadata
 from export.algorithms.plan import Item, Plan, caption_of, facts
 from export.formats.contract import Layout
-from export.formats.pictures import ENDINGS, is_unchanged, picture_bytes
+from export.formats.pictures import ENDINGS, Growth, is_unchanged, picture_bytes
 from export.formats.registry import layout_for
 from export.recipe import Recipe
 from export.sinks import FolderSink
-from ingest.errors import KomaError
+from ingest.errors import BadInput, KomaError
 from ingest.imaging.decode import UnreadablePicture, read_picture
 from ingest.imaging.store import Store, UnknownName
 
 MANIFEST = "dataset.json"
+EARLIER = "an earlier step"  # upscaled before the picture came here
 _MARK = ".building.json"
 _THREADS = 2
 _BATCH = 16  # pictures between two looks at cancel and progress
+_ALIVE_EVERY_S = 5.0
 
 Heard = Callable[[int], None]
 
@@ -51,14 +55,26 @@ class _Work:
     items: tuple[Item, ...]
 
 
-def build(plan: Plan, recipe: Recipe, *, store: Store, folder: Path, heard: Heard = lambda done: None) -> Built:
+def build(
+    plan: Plan,
+    recipe: Recipe,
+    *,
+    store: Store,
+    folder: Path,
+    heard: Heard = lambda done: None,
+    upscaler: Upscaler | None = None,
+) -> Built:
     """Write all files of the plan below `folder`; `heard` gets the number of items done and may raise to stop.
+
+    `upscaler` is needed where items have passes.
 
     A folder with part of the same plan is completed, one with part of another plan is emptied first. Raises KomaError
     when a picture of the plan cannot be read (what is whole stays, so that a later try goes on), StoreFull.
     """
     layout = layout_for(plan, recipe)
-    _open(folder, _digest(plan, recipe, layout))
+    if upscaler is None and any(item.passes for item in plan.items):
+        raise ValueError("the plan upscales pictures, so an upscaler must be given")
+    _open(folder, _digest(plan, recipe, layout, upscaler))
     sink = FolderSink(folder, reserve_bytes=store.reserve_bytes)
     sink.remove_leftovers()
     built = Built(warnings=layout.warnings)
@@ -66,7 +82,8 @@ def build(plan: Plan, recipe: Recipe, *, store: Store, folder: Path, heard: Hear
     with ThreadPoolExecutor(_THREADS) as pool:
         for batch in _batches(_works(plan.items), _BATCH):
             heard(done)
-            for outcome in pool.map(lambda work: _write(work, recipe, layout, store, sink), batch):
+            tasks = [pool.submit(_write, work, recipe, layout, store, sink, upscaler) for work in batch]
+            for outcome in _outcomes(tasks, lambda: heard(done)):  # noqa: B023 - called within this round only
                 built.written += outcome.written
                 built.resumed += outcome.resumed
                 built.failed += outcome.failed
@@ -82,6 +99,18 @@ def build(plan: Plan, recipe: Recipe, *, store: Store, folder: Path, heard: Hear
     sink.write(MANIFEST, _json(manifest(plan, recipe, layout)))
     (folder / _MARK).unlink(missing_ok=True)
     return built
+
+
+def _outcomes(tasks: list[Future[Built]], alive: Callable[[], None]) -> list[Built]:
+    """Results in order; `alive` is called every few seconds meanwhile (upscaling takes long), and may raise to stop."""
+    try:
+        while wait(tasks, timeout=_ALIVE_EVERY_S).not_done:
+            alive()
+    except BaseException:
+        for task in tasks:
+            task.cancel()  # those that have begun end by themselves
+        raise
+    return [task.result() for task in tasks]
 
 
 def manifest(plan: Plan, recipe: Recipe, layout: Layout) -> dict[str, Any]:
@@ -112,6 +141,7 @@ def manifest(plan: Plan, recipe: Recipe, layout: Layout) -> dict[str, Any]:
         "images": plan.balance.pictures,
         "epoch": round(plan.balance.epoch, 2),
         "left_out": dict(plan.left_out),
+        "upscaled": {str(passes): count for passes, count in sorted(plan.upscaled.items())},
         "warnings": list(layout.warnings),
     }
 
@@ -130,11 +160,14 @@ def _open(folder: Path, digest: str) -> None:
     mark.write_text(json.dumps({"plan": digest}))
 
 
-def _digest(plan: Plan, recipe: Recipe, layout: Layout) -> str:
+def _digest(plan: Plan, recipe: Recipe, layout: Layout, upscaler: Upscaler | None) -> str:
     digest = hashlib.sha256(recipe.digest.encode())
+    if upscaler is not None:
+        digest.update(repr(upscaler.info).encode())
     for item in plan.items:
-        square = (item.crop.left, item.crop.top, item.crop.side) if item.crop else None
-        digest.update(repr((item.picture, layout.folders[item.folder], item.stem, square)).encode("utf-8", "replace"))
+        square = (item.crop.left, item.crop.top, item.crop.side, item.crop.border) if item.crop else None
+        facts_of = (item.picture, layout.folders[item.folder], item.stem, square, item.passes, item.size)
+        digest.update(repr(facts_of).encode("utf-8", "replace"))
     return digest.hexdigest()
 
 
@@ -149,7 +182,9 @@ def _batches(works: Iterable[_Work], size: int) -> Iterator[list[_Work]]:
         yield batch
 
 
-def _write(work: _Work, recipe: Recipe, layout: Layout, store: Store, sink: FolderSink) -> Built:
+def _write(
+    work: _Work, recipe: Recipe, layout: Layout, store: Store, sink: FolderSink, upscaler: Upscaler | None
+) -> Built:
     outcome = Built()
     missing = [item for item in work.items if not sink.has(f"{_base(item, layout)}.json")]
     outcome.resumed = len(work.items) - len(missing)
@@ -158,23 +193,32 @@ def _write(work: _Work, recipe: Recipe, layout: Layout, store: Store, sink: Fold
     name = work.items[0].picture.file
     try:
         data = store.read(name)
-        whole = [item for item in missing if item.crop is None]
+        whole = [item for item in missing if item.crop is None and item.size is None and not item.all_passes]
         plain = len(whole) == len(missing) and all(
             is_unchanged(name, item.picture.width, item.picture.height, recipe.selection) for item in whole
         )
         rgb = None if plain else read_picture(data, name=work.items[0].stem).rgb
         for item in missing:
-            picture = data if rgb is None else picture_bytes(rgb, recipe.selection, item.crop)
-            _write_item(item, picture, recipe, layout, sink)
+            growth = _growth(item, upscaler)
+            picture = data if rgb is None else picture_bytes(rgb, recipe.selection, item.crop, growth)
+            _write_item(item, picture, recipe, layout, sink, model=growth.model)
             outcome.written += 1
     except (FileNotFoundError, UnknownName) as error:
         outcome.failed.append(f"{work.items[0].stem}: its stored picture is gone ({error}).")
     except UnreadablePicture as error:
         outcome.failed.append(str(error))
+    except BadInput as error:  # of the upscaler
+        outcome.failed.append(f"{work.items[0].stem}: {error.message}")
     return outcome
 
 
-def _write_item(item: Item, picture: bytes, recipe: Recipe, layout: Layout, sink: FolderSink) -> None:
+def _growth(item: Item, upscaler: Upscaler | None) -> Growth:
+    model = upscaler.info.name if upscaler is not None and item.passes else ""
+    enlarge = partial(upscaler.upscale, times=item.passes) if upscaler is not None and item.passes else None
+    return Growth(enlarge, item.size, item.all_passes, model or EARLIER)
+
+
+def _write_item(item: Item, picture: bytes, recipe: Recipe, layout: Layout, sink: FolderSink, *, model: str) -> None:
     base = _base(item, layout)
     ending = ENDINGS[recipe.selection.format]
     words = caption_of(item.picture, recipe)
@@ -190,11 +234,28 @@ def _write_item(item: Item, picture: bytes, recipe: Recipe, layout: Layout, sink
         filename=item.stem + ending,
         group="/".join(layout.folders[item.folder]),
     )
+    body |= _made(item, model=model)
     text = _json(body)
     if recipe.metadata.version == "v2":
         folder, _, stem = base.rpartition("/")
         sink.write(f"{folder}/.{stem}_meta.json" if folder else f".{stem}_meta.json", text)  # where v2's tools look
     sink.write(f"{base}.json", text)  # last: its presence says that this picture is whole
+
+
+def _made(item: Item, *, model: str) -> dict[str, Any]:
+    """What was done to the picture beyond cutting: passes of upscaling, and what a face was cut from."""
+    made: dict[str, Any] = {}
+    if item.all_passes:
+        made["upscale"] = {"passes": item.all_passes, "model": model}
+    crop = item.crop
+    if crop is not None and crop.face is not None:
+        made["face_set"] = {
+            "source": item.picture.key.rpartition(":crop")[0],
+            "face": [round(side, 1) for side in crop.face],
+            "square": [crop.left, crop.top, crop.side],
+            "border": crop.border or "inside",
+        }
+    return made
 
 
 def _base(item: Item, layout: Layout) -> str:

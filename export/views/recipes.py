@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 from django.db import transaction
@@ -12,13 +13,14 @@ from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
 
-from export import forms, jobs, reading
+from export import forms, jobs, reading, upscaling
 from export.actions import jobs as job_actions
 from export.actions import recipes as recipe_actions
 from export.algorithms.captions import PARTS
 from export.algorithms.levels import TOKENS, levels_of
 from export.algorithms.plan import caption_of
 from export.algorithms.selection import SIZES
+from export.algorithms.upscaling import UpscaleOptions
 from export.models import Recipe as RecipeRow
 from export.preview import is_counted, preview
 from export.recipe import Recipe, RecipeError, parse
@@ -32,6 +34,13 @@ PAGE_TEMPLATE = "export/export.html"
 RESULT_TEMPLATE = "export/result.html"
 EXAMPLE_PAGES_MAX = 99_999
 FRAMES_AT_ONCE_MAX = 10_000  # more take over a second to look at: the page does not wait for them
+BORDERS = (
+    ("shift", "move the square inside"),
+    ("edge", "repeat the rim"),
+    ("reflect", "mirror"),
+    ("black", "black"),
+    ("drop", "leave the face out"),
+)
 PART_LABELS = {
     "count": "How many",
     "characters": "Who",
@@ -42,6 +51,7 @@ PART_LABELS = {
     "facepos": "Face position",
     "tags": "Tags",
 }
+CODE_FIELDS = ("collection", "season", "number")  # what an episode's code is made of
 LEVEL_LABELS = {
     "n_characters": "Count of characters",
     "n_faces": "Count of faces",
@@ -59,7 +69,7 @@ LEVEL_LABELS = {
 def export(request: HttpRequest, collection: Collection) -> HttpResponse:
     """The recipe and its live result. `?recipe=` opens a saved one; else the one saved last."""
     row, recipe, broken = _opened(request, collection)
-    context = _context(collection, recipe) | {"saved": row, "errors": broken}
+    context = _context(collection, recipe) | {"saved": row} | ({"errors": broken} if broken else {})
     return render(request, PAGE_TEMPLATE, context)
 
 
@@ -174,8 +184,12 @@ def _context(collection: Collection, recipe: Recipe) -> dict[str, Any]:
         "json_versions": ("v1.0", "v1.1", "v1.2", "v2"),
         "versions": forms.presets(),
         "sizes": SIZES,
+        "face_scale": f"{recipe.face_set.scale:g}",
+        "borders": BORDERS,
+        "upscalers": upscaling.offered(),
+        "own_upscaler": upscaling.name_of(collection, replace(recipe, upscale=UpscaleOptions())),
         "image_types": ImageType.choices,
-        "episodes": sorted({reading.episode_code(row) for row in collection.episodes.all()} - {""}),
+        "episodes": sorted({reading.episode_code(row) for row in collection.episodes.only(*CODE_FIELDS)} - {""}),
         "job_count": collection.export_jobs.count(),
         "default_name": f"{collection.name} {timezone.now():%Y-%m-%d}",
     } | ({"later": True} if _takes_long(collection, recipe) else _result(collection, recipe))
@@ -183,10 +197,19 @@ def _context(collection: Collection, recipe: Recipe) -> dict[str, Any]:
 
 def _takes_long(collection: Collection, recipe: Recipe) -> bool:
     """Whether the page had better come first and the result after it."""
-    return not is_counted(collection, recipe) and collection.frames.count() > FRAMES_AT_ONCE_MAX
+    try:
+        if is_counted(collection, recipe):
+            return False
+    except BadInput:  # its upscaler is not installed: said at once
+        return False
+    return collection.frames.order_by().values("pk")[: FRAMES_AT_ONCE_MAX + 1].count() > FRAMES_AT_ONCE_MAX
 
 
 def _result(collection: Collection, recipe: Recipe, *, page: int = 0) -> dict[str, Any]:
+    try:
+        upscaling.factor_of(collection, recipe)
+    except BadInput as error:  # its upscaler is not installed
+        return {"errors": (error.message,)}
     return {
         "result": preview(collection, recipe, page=page),
         "layout": recipe.output.layout,

@@ -18,6 +18,7 @@ from ingest.imaging.decode import PICTURE_ENDINGS, UnreadablePicture
 from ingest.imaging.encode import PictureFormat
 from ingest.imaging.folders import SIDE_ENDINGS, ending_of, list_folder, natural_key
 from ingest.imaging.names import plain_text
+from ingest.imaging.passes import passes_in
 from ingest.imaging.sidecars import parse_side_file, side_file_of
 from ingest.imaging.still import Still, read_still
 from ingest.imaging.store import StoreFull
@@ -68,6 +69,7 @@ class Done:
     preview: str = ""
     side: dict[str, Any] = field(default_factory=dict)
     problem: str = ""
+    passes: int = 0  # of upscaling that the file tells of
 
 
 class ReadPictures(Stage[list[Item], list[Done]]):
@@ -231,6 +233,7 @@ def _read(item: Item, how: PictureFormat) -> Done:
     if item.problem:
         return Done(item, problem=item.problem)
     try:
+        passes = passes_in(item.data)
         still = read_still(item.data, name=item.name, how=how)
     except UnreadablePicture as error:
         return Done(item, problem=str(error))
@@ -242,7 +245,7 @@ def _read(item: Item, how: PictureFormat) -> Done:
         for name in ("character", "copyright", "artist", "general", "meta", "rating", "score", "caption"):
             if value := getattr(tags, name):
                 side[name] = list(value) if isinstance(value, tuple) else value
-    return Done(item, still=still, side=side)
+    return Done(item, still=still, side=side, passes=passes)
 
 
 def _row(episode: Episode, done: Done) -> Frame:
@@ -253,6 +256,8 @@ def _row(episode: Episode, done: Done) -> Frame:
         measures["background"] = still.background
     if still.notes:
         measures["notes"] = list(still.notes)
+    if done.passes:
+        measures["upscaled"] = done.passes  # by Koma, before it came here: exports go on counting
     if done.side:
         measures["side"] = done.side  # tags from the file beside the picture; annotate makes labels of them
     return Frame(

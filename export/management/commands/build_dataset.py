@@ -71,6 +71,8 @@ class Command(BaseCommand):
                 f"  {counts['exported']:,} pictures in {counts['folders']:,} folders at {outcome.out}, "
                 f"an epoch of {counts['epoch']:,}"
             )
+            for passes, count in counts["upscaled"].items():
+                lines.append(f"  {count:,} upscaled in {passes} pass{'' if passes == '1' else 'es'}")
             lines += [f"  left out: {count:,} {reason}" for reason, count in counts["left_out"].items()]
         lines.append("  seconds: " + ", ".join(f"{name} {value:.1f}" for name, value in outcome.seconds.items()))
         lines += [f"  note: {text}" for text in outcome.warnings]

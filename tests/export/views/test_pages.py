@@ -116,6 +116,8 @@ def test_the_untouched_form_gives_the_recipe_that_the_page_shows(show: Show, ali
             "balance": {"weights": [["1_character", 2.5], ["*/face_height_ratio_0-25", 0.125]], "max_multiply": 40},
             "metadata": {"version": "v1.0", "types": {"screenshots": "anishot", "fanart": "fan art"}},
             "crops": {"enabled": True, "around": 1.5, "pad": False},
+            "face_set": {"enabled": True, "whole": True, "scale": 1.8, "least": 32, "grow": 256, "border": "reflect"},
+            "upscale": {"model": "bicubic", "below": 400},
             "output": {"layout": "kohya", "caption_ending": ".caption", "zip": False},
         }
     )
