@@ -1,0 +1,151 @@
+"""`manage.py models list|download|verify|remove|import`: the models folder without the browser."""
+
+from __future__ import annotations
+
+import json
+import sys
+from argparse import ArgumentParser
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError
+
+from annotate.actions import models_library
+from annotate.backends import catalogue, registry
+from annotate.backends.library import folder
+from annotate.backends.library.download import download
+from annotate.backends.library.importing import import_model
+from annotate.library_rows import Row, rows
+from ingest.errors import KomaError
+
+
+class Progress:
+    """One line on standard error that is written again on a terminal; else one line for every tenth."""
+
+    def __init__(self, name: str, out: Any) -> None:
+        self.name, self.out = name, out
+        self.again = bool(getattr(sys.stderr, "isatty", lambda: False)())
+        self.last = -1
+
+    def __call__(self, done: int, total: int, file: str = "") -> None:
+        tenth = 100 if total <= 0 else int(done * (100 if self.again else 10) / total)
+        if tenth == self.last:
+            return
+        self.last = tenth
+        text = f"{self.name}: {done / 2**20:,.1f} of {total / 2**20:,.1f} MiB, {file}"
+        self.out.write(text, ending="\r" if self.again and done < total else "\n")
+
+
+class Command(BaseCommand):
+    """Nothing is downloaded unless it is named here (or asked for on the models page)."""
+
+    help = "Show, download, check, remove and import models. Nothing is downloaded unless you name it."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        acts = parser.add_subparsers(dest="act", required=True, metavar="list|download|verify|remove|import")
+        shown = acts.add_parser("list", help="all models that Koma knows, and what is installed")
+        shown.add_argument("--task", default="", help="only one task: faces, boxes, tags, embedding, class, ...")
+        shown.add_argument("--installed", action="store_true", help="only what is installed")
+        fetch = acts.add_parser("download", help=f"fetch models from {settings.KOMA_HUB_URL} (KOMA_HUB_URL)")
+        fetch.add_argument("names", nargs="+", metavar="NAME")
+        check = acts.add_parser("verify", help="compare files with their kept hashes; without a name all models")
+        check.add_argument("names", nargs="*", metavar="NAME")
+        gone = acts.add_parser("remove", help="delete a model's files; what it said stays")
+        gone.add_argument("names", nargs="+", metavar="NAME")
+        taken = acts.add_parser("import", help="take a model from a folder or a zip, without a network")
+        taken.add_argument("source", type=Path, metavar="FOLDER_OR_ZIP")
+        taken.add_argument("--name", default="", help="its name here (default: that of the folder or zip)")
+        taken.add_argument(
+            "--family", default="", help=f"its kind, where nothing tells it: {', '.join(registry.FAMILIES)}"
+        )
+        for one in (shown, fetch, check, gone, taken):
+            one.add_argument("--json", action="store_true", help="one JSON line on standard output")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Exit code 0 only when everything asked for was done; what was done before a failure is still told."""
+        answers: list[dict[str, Any]] = []
+        failed: KomaError | None = None
+        try:
+            getattr(self, f"_{options['act']}")(options, answers)
+        except KomaError as error:
+            failed = error
+        except OSError as error:
+            failed = KomaError(f"{settings.KOMA_MODELS_DIR}: {error}")
+        except KeyboardInterrupt:
+            failed = KomaError("Stopped; what was fetched stays for the next time.")
+        if options["json"]:
+            told: dict[str, Any] = {"models": answers}
+            self.stdout.write(json.dumps(told | ({"error": failed.message} if failed else {})))
+        if failed is not None:
+            raise CommandError(failed.message)
+
+    def _list(self, options: dict[str, Any], answers: list[dict[str, Any]]) -> None:
+        found = [
+            row for row in rows() if options["task"] in ("", row.task) and (row.installed or not options["installed"])
+        ]
+        answers += [row.as_json() for row in found]
+        if options["json"]:
+            return
+        for task in dict.fromkeys(row.task for row in found):
+            self.stdout.write(f"{task}:")
+            for row in (row for row in found if row.task == task):
+                self.stdout.write(_line(row))
+        if not found:
+            self.stdout.write("Nothing to show.")
+
+    def _download(self, options: dict[str, Any], answers: list[dict[str, Any]]) -> None:
+        hub = models_library.hub()
+        for model in [catalogue.get(name) for name in options["names"]]:
+            done = download(
+                model, hub, settings.KOMA_MODELS_DIR, reserve=settings.KOMA_DISK_RESERVE_BYTES,
+                report=Progress(model.name, self.stderr),
+            )  # fmt: skip
+            answers.append(
+                {"name": done.name, "path": str(done.path), "fetched_bytes": done.fetched_bytes, "files": done.files}
+            )
+            self._say(options, f"{done.name}: installed in {done.path}, hashes compared.")
+
+    def _verify(self, options: dict[str, Any], answers: list[dict[str, Any]]) -> None:
+        here = [one.name for one in registry.installed(settings.KOMA_MODELS_DIR)]
+        wrong = []
+        for name in options["names"] or here:
+            states = folder.verify(settings.KOMA_MODELS_DIR, name)
+            bad = [one for one in states if one.state in ("damaged", "missing")]
+            wrong += [name] if bad else []
+            answers.append({"name": name, "fine": not bad, "files": {one.name: one.state for one in states}})
+            for one in states:
+                word = "no hash was ever kept" if one.state == "unlisted" else one.state
+                self._say(options, f"{name}/{one.name}: {word}")
+        if not options["names"] and not here:
+            self._say(options, f"No model is installed in {settings.KOMA_MODELS_DIR}.")
+        if wrong:
+            raise KomaError(f"Not whole: {', '.join(wrong)}. Download or import them again.")
+
+    def _remove(self, options: dict[str, Any], answers: list[dict[str, Any]]) -> None:
+        for name in options["names"]:
+            freed, chosen = models_library.remove(name=name)
+            answers.append({"name": name, "freed_bytes": freed, "chosen_in": chosen})
+            note = f" It is still chosen in {', '.join(chosen)}; runs there say so until another is." if chosen else ""
+            self._say(options, f"{name}: removed, {freed / 2**20:,.1f} MiB freed.{note}")
+
+    def _import(self, options: dict[str, Any], answers: list[dict[str, Any]]) -> None:
+        source: Path = options["source"].absolute()
+        found = import_model(
+            source, settings.KOMA_MODELS_DIR, name=options["name"], family=options["family"],
+            reserve=settings.KOMA_DISK_RESERVE_BYTES, report=Progress(source.name, self.stderr),
+        )  # fmt: skip
+        answers.append({"name": found.name, "path": str(found.path), "files": found.files, "left_out": found.left_out})
+        for line in found.left_out:
+            self._say(options, f"  left out: {line}")
+        self._say(options, f"{found.name}: installed in {found.path}, {len(found.files)} files.")
+
+    def _say(self, options: dict[str, Any], text: str) -> None:
+        if not options["json"]:
+            self.stdout.write(text)
+
+
+def _line(row: Row) -> str:
+    mark = "x" if row.installed else " "
+    size = f"{row.size_bytes / 2**20:,.0f} MiB" if row.size_bytes else "size unknown"
+    return f"  [{mark}] {row.name:<38} {size:>14}  {row.licence or 'licence unknown':<16} {row.repository}"
