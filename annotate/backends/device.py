@@ -78,11 +78,12 @@ class Network:
     ) -> list[NDArray[Any]]:
         """The outputs (all, or the named) for staged bytes, or for bytes [n, h, w, 3] of any number.
 
+        A processor gets plain bytes one picture at a time, so that no answer depends on its neighbours.
         `others` are further inputs of the graph. The first axis of each output is that of the pictures.
         """
         if isinstance(batch, Staged):
             return self._run(batch, outputs or self.outputs, others or {})
-        step = self.fixed or max(1, len(batch))
+        step = self.fixed or (max(1, len(batch)) if self.on_gpu else 1)
         parts = [
             self._run(self.stage(batch[at : at + step]), outputs or self.outputs, others or {})
             for at in range(0, max(1, len(batch)), step)

@@ -52,3 +52,34 @@ class Means:
 
 def grey(level: int, *, width: int = 8, height: int = 6) -> Picture:
     return np.full((height, width, 3), level, np.uint8)
+
+
+def write_tagger(folder: Path, *, side: int = 4, turned: bool = False) -> Path:
+    """A WD tagger of three labels (sky, hero, general) whose scores are the mean blue, green, red (0..1) of a picture.
+
+    `turned`: one less the mean, for a second opinion.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    last = [helper.make_node("Mul", ["means", "share"], ["output"])]
+    if turned:
+        last = [
+            helper.make_node("Mul", ["means", "share"], ["direct"]),
+            helper.make_node("Sub", ["one", "direct"], ["output"]),
+        ]
+    graph = helper.make_graph(
+        [helper.make_node("ReduceMean", ["input"], ["means"], axes=[1, 2], keepdims=0), *last],
+        "tagger",
+        [helper.make_tensor_value_info("input", TensorProto.FLOAT, ["n", side, side, 3])],
+        [helper.make_tensor_value_info("output", TensorProto.FLOAT, ["n", 3])],
+        [
+            helper.make_tensor(name, TensorProto.FLOAT, [], [value])
+            for name, value in (("share", 1 / 255), ("one", 1.0))
+        ],
+    )
+    onnx.save(
+        helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), folder / "model.onnx"
+    )
+    (folder / "selected_tags.csv").write_text(
+        "tag_id,name,category,count\n1,sky,0,9\n2,hero,4,9\n3,general,9,9\n", encoding="utf-8"
+    )
+    return folder

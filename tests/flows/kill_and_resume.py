@@ -25,8 +25,8 @@ RUN_FIELDS = {  # how a run went, not what it made
     "Frame": set(),
 }
 BATCHES = {"ingest.stages.extract": 6, "ingest.stages.read_pictures": 3, "ingest.stages.dedup": 8,
-           "ingest.stages.pictures": 3, "annotate.stages.detect": 2, "annotate.stages.tag": 2,
-           "annotate.stages.embed": 2}  # so small that a tiny film gives many of them  # fmt: skip
+           "ingest.stages.pictures": 3, "annotate.stages.look": 2, "annotate.stages.detect": 2,
+           "annotate.stages.tag": 2, "annotate.stages.embed": 2}  # so small that a tiny film gives many of them  # fmt: skip
 SKIPPED_MODELS = {"Session", "LogEntry", "Permission", "ContentType", "Migration", "Dashboard"}
 
 
@@ -232,7 +232,9 @@ def main() -> int:
     options = parser.parse_args()
     for name in [name for name in os.environ if name.startswith("KOMA_")]:
         del os.environ[name]
+    models_dir = options.folder / "models"
     os.environ |= {"KOMA_DATA_DIR": str(options.folder / "data"), "KOMA_DISK_RESERVE_BYTES": "0"}
+    os.environ["KOMA_MODELS_DIR"] = str(models_dir)
     os.environ["DJANGO_SETTINGS_MODULE"] = "project.settings"
     for name in ("DATABASE_URL", "REDIS_URL"):
         os.environ.pop(name, None)
@@ -247,11 +249,14 @@ def main() -> int:
     from ingest.actions import collections, runs, sources
     from ingest.models import RunState
     from ingest.pipeline.registry import stages
+    from tests.annotate.picture_nets import write_tagger
     from tests.films import png
 
     call_command("migrate", verbosity=0)
     film, packed = options.folder / "Show - 01.mp4", options.folder / "fan art.zip"
     draw_small(film, seed=options.seed, seconds=4)
+    write_tagger(models_dir / "one")
+    write_tagger(models_dir / "two", turned=True)
     with zipfile.ZipFile(packed, "w") as archive:
         for number in range(8):
             archive.writestr(f"{number}.png", png(shade=9 * number, size=(160, 90)))
@@ -259,7 +264,7 @@ def main() -> int:
     person = User.objects.create_superuser("ann", password="a long pass phrase")
     collection = collections.create(name="Killed", by=person)
     episodes = [sources.register(collection=collection, path=path, by=person) for path in (film, packed)]
-    run = runs.start(collection=collection, episodes=episodes, by=person)
+    run = runs.start(collection=collection, episodes=episodes, by=person, params={"look": {"also": "two"}})
     stages()  # imported once, here, and not in each child
     for module, size in BATCHES.items():
         assert isinstance(importlib.import_module(module).BATCH, int)

@@ -1,0 +1,232 @@
+"""Shows each kept frame once to every chosen model that has not seen it, and keeps what they say, raw."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+from django.conf import settings
+from django.db.models import Exists, OuterRef, Q, QuerySet
+
+from annotate import answers
+from annotate.actions import model_choices
+from annotate.actions.model_versions import version_of
+from annotate.algorithms import packing
+from annotate.algorithms.boxes import relative
+from annotate.backends import onnx_session, registry
+from annotate.backends.contract import Picture
+from annotate.backends.reader import Item, Looked, Reader
+from annotate.backends.reader_batch import BatchSizes
+from annotate.backends.registry import Installed
+from annotate.models import ModelAnswer, ModelVersion
+from ingest.errors import BadInput
+from ingest.imaging.decode import read_picture
+from ingest.imaging.store import Store
+from ingest.models import Frame
+from ingest.pipeline.contract import Context, Stage
+
+BATCH = 16  # frames that are written at once
+PATIENCE_S = 2.0  # or what was answered in this time: a cancel is heard after it
+PAGE = 200  # frames a query
+TASKS = ("tags", "class", "boxes", "text")  # of models that look at whole pictures
+SIZES = "batch sizes"  # in ctx.models: found once a process
+
+
+@dataclass(slots=True)
+class LookParams:
+    """`models`: names, with commas; empty for the collection's choice. `also`: further ones, to compare them."""
+
+    models: str = field(default="", metadata={"label": "Models", "help": "names with commas; empty: as chosen"})
+    also: str = field(
+        default="", metadata={"label": "Also", "help": "more models beside them, to compare; their words change no tag"}
+    )
+    device: str = field(
+        default=onnx_session.AUTO,
+        metadata={
+            "label": "Device",
+            "help": "auto takes the GPU where it starts; cuda refuses to run elsewhere",
+            "choices": [(one, one) for one in onnx_session.DEVICES],
+        },
+    )
+
+    def __post_init__(self) -> None:
+        if self.device not in onnx_session.DEVICES:
+            raise ValueError(f"device must be one of {', '.join(onnx_session.DEVICES)}, not {self.device!r}")
+
+
+@dataclass(frozen=True, slots=True)
+class Watcher:
+    """A model that looks: what is installed, its version row, and how its answers become bytes."""
+
+    found: Installed
+    version: ModelVersion
+    speaker: answers.Speaker | None  # of scorers
+
+    def pack(self, answer: Any, size: tuple[int, int]) -> bytes:
+        """One answer as bytes; boxes become shares of the picture of `size` (width, height)."""
+        if self.speaker is not None:
+            return self.speaker.pack(answer)
+        labels = getattr(answer, "labels", None)
+        return packing.pack_boxes(relative(answer.boxes, *size), answer.scores, labels)
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """A frame on its way through the reader."""
+
+    pk: int
+    index: int
+
+
+Seen = list[Looked[Key]]
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """Packed answers by frame key, for each watcher; in words the frames that could not be read; all frames of it."""
+
+    rows: list[dict[int, bytes]]
+    problems: list[str]
+    frames: list[int]
+
+
+class Look(Stage[Seen, Result]):
+    """Frames that one of the models has not answered yet."""
+
+    name: ClassVar[str] = "look"
+    label: ClassVar[str] = "Ask the models"
+    about: ClassVar[str] = "Shows each kept frame once to all chosen models and keeps their raw answers."
+    queue: ClassVar[str] = "gpu"
+    params_type: ClassVar[type] = LookParams
+
+    def __init__(self, ctx: Context) -> None:
+        super().__init__(ctx)
+        self.params: LookParams = ctx.params
+        self.reader: Reader[Key] | None = None
+        self.store = Store(settings.KOMA_DATA_DIR / "store", reserve_bytes=settings.KOMA_DISK_RESERVE_BYTES)
+        self.watchers = [self._watcher(found) for found in self._chosen()]
+
+    def _chosen(self) -> list[Installed]:
+        """What the parameters name, else what the collection uses for each task; each model once, in order of name."""
+        there = {one.name: one for task in TASKS for one in registry.installed(settings.KOMA_MODELS_DIR, task=task)}
+        names = _names(self.params.models) or [name for task in TASKS for name in self._used(task, there)]
+        for name in (names := [*names, *_names(self.params.also)]):
+            if name not in there:
+                raise BadInput(
+                    f"There is no model {name!r} that looks at whole pictures in {settings.KOMA_MODELS_DIR}. "
+                    f"Installed: {', '.join(sorted(there)) or 'none'}. Install it, or choose another."
+                )
+        return [there[name] for name in sorted(set(names))]
+
+    def _used(self, task: str, there: dict[str, Installed]) -> list[str]:
+        """The collection's models for a task, without those that were removed after they had answered here."""
+        found = []
+        for name in model_choices.chosen_all(self.ctx.collection, task):
+            versions = ModelVersion.objects.filter(task=task, name=name)
+            if name not in there and any(answers.any_of(self.ctx.collection, version) for version in versions):
+                self.ctx.log(f"{name} is not installed any more: new frames get no answer from it.")
+            else:
+                found.append(name)
+        return found
+
+    def _watcher(self, found: Installed) -> Watcher:
+        """Identity without loading the network where that can be told."""
+        if found.family.describer:
+            told = registry.describe(found)
+            speaker = answers.speaker_of(told.info, told.labels, told.rules)
+            return Watcher(found, speaker.version, speaker)
+        model = self._model(found)
+        return Watcher(found, version_of(model.info, labels=getattr(model, "labels", ())), None)
+
+    def _model(self, found: Installed) -> Any:
+        """The opened model, kept in `ctx.models`: one session a model and device."""
+        key = f"model:{found.path}:{self.params.device}"
+        if key not in self.ctx.models:
+            self.ctx.models[key] = registry.open_model(found, device=self.params.device)
+        return self.ctx.models[key]
+
+    def applies(self) -> bool:
+        return bool(self.watchers)
+
+    def pending(self) -> QuerySet[Frame]:
+        """Kept frames with a full picture that lack an answer."""
+        frames = Frame.objects.kept().filter(collection=self.ctx.collection).exclude(file="")
+        if self.ctx.episode is not None:
+            frames = frames.filter(episode=self.ctx.episode)
+        lacking = Q(pk__in=())
+        for watcher in self.watchers:
+            said = ModelAnswer.objects.filter(model_version=watcher.version, frame=OuterRef("pk"))
+            lacking |= Q(~Exists(said))
+        return frames.filter(lacking)
+
+    def batches(self) -> Iterator[Seen]:
+        self.ctx.total = self.pending().count()
+        if not self.ctx.total:
+            return
+        models = [self._model(watcher.found) for watcher in self.watchers]
+        self.ctx.device = ", ".join(sorted({model.device for model in models}))
+        self.reader = Reader(models, sizes=self.ctx.models.setdefault(SIZES, BatchSizes()))
+        batch: Seen = []
+        until = time.monotonic() + PATIENCE_S
+        for seen in self.reader.answers(self._items()):
+            batch.append(seen)
+            if len(batch) >= BATCH or time.monotonic() > until:
+                yield batch
+                batch, until = [], time.monotonic() + PATIENCE_S
+        if batch:
+            yield batch
+
+    def _items(self) -> Iterator[Item[Key]]:
+        """The frames with the models that each still needs, taken as the reader has room."""
+        versions = [watcher.version for watcher in self.watchers]
+        last = 0
+        while page := list(self.pending().filter(pk__gt=last).order_by("pk").values_list("pk", "index", "file")[:PAGE]):
+            said = ModelAnswer.objects.filter(model_version__in=versions, frame__in=[pk for pk, _, _ in page])
+            have = set(said.values_list("frame_id", "model_version_id"))
+            for pk, index, file in page:
+                wanted = frozenset(at for at, version in enumerate(versions) if (pk, version.pk) not in have)
+                yield Item(Key(pk, index), self._opener(file, f"frame {index}"), wanted)
+            last = page[-1][0]
+
+    def _opener(self, file: str, name: str) -> Callable[[], Picture]:
+        def read() -> Picture:
+            return read_picture(self.store.read(file), name=name).rgb
+
+        return read
+
+    def work(self, batch: Seen) -> Result:
+        """The reader's threads did the slow part; here answers become bytes."""
+        rows: list[dict[int, bytes]] = [{} for _ in self.watchers]
+        problems = []
+        for seen in batch:
+            if seen.problem:
+                problems.append(f"frame {seen.key.index} was not shown to the models: {seen.problem}")
+            for watcher, answer, packed in zip(self.watchers, seen.answers, rows):
+                if answer is not None:
+                    packed[seen.key.pk] = watcher.pack(answer, seen.size)
+        return Result(rows, problems, [seen.key.pk for seen in batch])
+
+    def save(self, result: Result) -> int:
+        for problem in result.problems:
+            self.ctx.count("unreadable")
+            self.ctx.log(problem)
+        # Frames are read ahead, so one may have been deleted since.
+        there = set(Frame.objects.filter(pk__in=result.frames).values_list("pk", flat=True))
+        for watcher, packed in zip(self.watchers, result.rows):
+            kept = {pk: data for pk, data in packed.items() if pk in there}
+            answers.save(watcher.version, kept)
+            self.ctx.count("answers", len(kept))
+        self.ctx.count("frames", len(result.frames) - len(result.problems))
+        if self.reader is not None:
+            self.ctx.timings |= self.reader.timings
+        return len(result.frames)
+
+    def close(self) -> None:
+        if self.reader is not None:
+            self.reader.close()
+
+
+def _names(text: str) -> list[str]:
+    return [name for part in text.split(",") if (name := part.strip())]
