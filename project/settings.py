@@ -120,6 +120,7 @@ PIPELINE_STAGES: list[str] = [
     "ingest.stages.read_pictures.ReadPictures",
     "ingest.stages.dedup.Dedup",
     "ingest.stages.pictures.Pictures",
+    "annotate.stages.look.Look",
     "annotate.stages.detect.Detect",
     "annotate.stages.tag.TagFrames",
     "annotate.stages.embed.Embed",
