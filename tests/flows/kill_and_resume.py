@@ -26,7 +26,7 @@ RUN_FIELDS = {  # how a run went, not what it made
 }
 BATCHES = {"ingest.stages.extract": 6, "ingest.stages.read_pictures": 3, "ingest.stages.dedup": 8,
            "ingest.stages.pictures": 3, "annotate.stages.look": 2, "annotate.stages.detect": 2,
-           "annotate.stages.tag": 2, "annotate.stages.embed": 2}  # so small that a tiny film gives many of them  # fmt: skip
+           "annotate.stages.tag": 2, "annotate.stages.embed": 2}  # a tiny film gives many  # fmt: skip
 SKIPPED_MODELS = {"Session", "LogEntry", "Permission", "ContentType", "Migration", "Dashboard"}
 
 
