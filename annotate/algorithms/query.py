@@ -6,6 +6,8 @@ import re
 from dataclasses import dataclass
 
 KEYS = ("episode", "shot", "character", "tag", "state", "reason", "faces", "like", "is", "order")
+# What models say of whole pictures comes as tags "class:comic"; of these subjects the bare word means the tag.
+SUBJECTS = ("rating", "class", "aesthetic", "monochrome", "character_type", "quality")
 _TERM = re.compile(r'(-?)(?:(\w+):)?("([^"]*)"|\S+)')
 _NUMBER = re.compile(r"(>=|<=|>|<|=)?(\d{1,6})")
 TERMS_MAX = 20
@@ -36,6 +38,9 @@ def parse(text: str) -> list[Term]:
     terms = []
     for minus, key, raw, quoted in _TERM.findall(text):
         name = key.lower() or "tag"
+        if name in SUBJECTS and raw and not raw.startswith('"'):
+            terms.append(Term("tag", f"{name}:{raw}", bool(minus)))
+            continue
         if name not in KEYS:
             raise QueryError(f"There is no filter {key}: – there are {', '.join(k + ':' for k in KEYS)}")
         value = quoted if raw.startswith('"') else raw

@@ -63,3 +63,12 @@ def test_any_text_is_read_or_refused_in_words(text: str) -> None:
         parse(text)
     except QueryError as error:
         assert str(error)
+
+
+def test_what_models_say_of_whole_pictures_is_a_tag_with_a_colon():
+    assert parse("class:comic -rating:explicit tag:aesthetic:best") == [
+        Term("tag", "class:comic"),
+        Term("tag", "rating:explicit", negative=True),
+        Term("tag", "aesthetic:best"),
+    ]
+    assert str(parse("class:comic")[0]) == "tag:class:comic"

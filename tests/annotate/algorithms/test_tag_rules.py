@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from annotate.algorithms import tag_rules as rules
-from annotate.algorithms.tag_rules import Label, Rules, following
+from annotate.algorithms.tag_rules import Label, Reading, Rules, following, tag_name
 
 
 def test_mcut_is_the_middle_of_the_largest_gap():
@@ -21,11 +23,6 @@ def test_mcut_is_the_middle_of_the_largest_gap():
 def test_mcut_leaves_some_and_takes_some_unless_all_are_equal(scores):
     cut = rules.mcut(scores)
     assert min(scores) <= cut <= max(scores)
-
-
-def test_above_is_strict_and_sorted():
-    assert rules.above({"a": 0.35, "b": 0.5, "c": 0.9, "d": 0.5}, 0.35) == {"c": 0.9, "b": 0.5, "d": 0.5}
-    assert list(rules.above({"d": 0.5, "b": 0.5}, 0)) == ["b", "d"]
 
 
 def test_all_nineteen_kaomoji_keep_their_underscores():
@@ -58,3 +55,84 @@ def test_the_widest_gap_decides_where_asked_but_never_below_its_floor() -> None:
     scores = np.array([0.9, 0.2, 0.1, 0, 0, 0], np.float32)
     told = Rules(mcut=frozenset({"general", "character"}), mcut_floor={"character": 0.15})
     assert [label.name for label, _ in following(scores, LABELS, told)] == ["1girl"]
+
+
+CATEGORIES = ("general", "character", "rating")
+BATTERIES = st.lists(st.tuples(st.floats(0, 1, width=32), st.sampled_from(CATEGORIES)), min_size=1, max_size=40)
+
+
+@given(BATTERIES, st.floats(0, 1), st.booleans())
+def test_what_follows_is_what_the_rule_says_label_by_label(rows, threshold, inclusive) -> None:
+    labels = [Label(f"t{n}", category) for n, (_, category) in enumerate(rows)]
+    scores = np.array([score for score, _ in rows], np.float32)
+    told = Rules({"general": threshold}, one_of=frozenset({"rating"}), inclusive=inclusive)
+    found = {label.name: score for label, score in following(scores, labels, told)}
+    for label, score in zip(labels, scores.tolist()):
+        if label.category == "general":
+            assert (label.name in found) == (score >= threshold if inclusive else score > threshold)
+    ratings = [score for label, score in zip(labels, scores.tolist()) if label.category == "rating"]
+    assert [found[one.name] for one in labels if one.category == "rating" and one.name in found] == (
+        [max(ratings)] if ratings else []
+    )
+    assert not any(label.name in found for label in labels if label.category == "character")
+
+
+@given(BATTERIES, st.floats(0.05, 1))
+def test_giving_up_low_scores_changes_nothing_that_follows_above_the_floor(rows, threshold) -> None:
+    labels = [Label(f"t{n}", category) for n, (_, category) in enumerate(rows)]
+    scores = np.array([score for score, _ in rows], np.float32)
+    reading = Reading(labels, Rules({"general": threshold, "character": threshold}, one_of=frozenset({"rating"})))
+    assert reading.following(reading.worth(scores, floor=0.05)) == reading.following(scores)
+
+
+@given(st.lists(st.floats(0, 1, width=32), min_size=2, max_size=60))
+def test_the_widest_gap_survives_the_floor(values) -> None:
+    scores = np.array(values, np.float32)
+    ordered = np.sort(scores.astype(np.float64))[::-1]
+    if (ordered[:-1] - ordered[1:]).max() <= 0.05 + 1e-6:
+        return  # no gap as wide as the floor is high: nothing is promised
+    reading = Reading([Label(f"t{n}", "general") for n in range(len(values))], Rules())
+    assert rules.mcut(reading.worth(scores, floor=0.05)) == rules.mcut(scores)
+
+
+def test_a_ladder_gives_its_highest_step() -> None:
+    told = Rules(ladders={"beauty": ((0.5, "good"), (0.9, "best"), (0.1, "low"))})
+    labels = [Label("height", "beauty")]
+    steps = [following(np.array([height], np.float32), labels, told) for height in (0.95, 0.5, 0.2, 0.05)]
+    assert [[label.name for label, _ in found] for found in steps] == [["best"], ["good"], ["low"], []]
+
+
+def test_a_character_implies_its_series_once_with_its_best_score() -> None:
+    told = Rules({"character": 0.5, "copyright": 0.5}, implies={"miku": ("vocaloid",), "rin": ("vocaloid", "mirror")})
+    labels = [Label("miku", "character"), Label("rin", "character"), Label("mirror", "copyright")]
+    found = following(np.array([0.6, 0.9, 0.7], np.float32), labels, told)
+    assert [(label.name, label.category, round(score, 2)) for label, score in found] == [
+        ("rin", "character", 0.9), ("miku", "character", 0.6), ("mirror", "copyright", 0.7),
+        ("vocaloid", "copyright", 0.9),
+    ]  # fmt: skip
+
+
+def test_a_persons_thresholds_replace_the_models_for_its_categories_only() -> None:
+    told = Rules({"general": 0.35, "character": 0.85}, own={"smile": 0.1})
+    changed = told.changed(thresholds={"general": 0.5, "copyright": 0.2, "character": None})
+    assert (changed.thresholds, changed.own) == ({"general": 0.5, "character": 0.85}, {})
+    assert told.changed(thresholds={}).own == {"smile": 0.1}
+    assert told.changed(thresholds={}, mcut=True).mcut == {"general", "character"}
+    marks = {told.mark(), changed.mark(), told.changed(thresholds={}, mcut=True).mark()}
+    assert len(marks) == 3
+
+
+def test_rules_come_back_from_json_as_they_were() -> None:
+    told = Rules(
+        {"general": 0.3}, own={"a": 0.2}, one_of=frozenset({"rating"}), mcut=frozenset({"general"}),
+        mcut_floor={"character": 0.15}, inclusive=True, ladders={"beauty": ((0.5, "good"),)}, implies={"a": ("b",)},
+    )  # fmt: skip
+    assert Rules.from_json(json.loads(json.dumps(told.as_json()))) == told
+    assert Rules.from_json({}) == Rules()
+
+
+def test_labels_outside_danbooru_become_tags_with_their_subject_before_them() -> None:
+    assert tag_name(Label("smile", "general")) == "smile"
+    assert tag_name(Label("miku", "character")) == "miku"
+    assert tag_name(Label("general", "rating")) == "rating:general"
+    assert tag_name(Label("comic", "class")) == "class:comic"

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import shutil
+
 import numpy as np
 import pytest
 
+from annotate import answers, effective_tags, search
 from annotate.actions import tags as tag_acts
-from annotate.models import FrameTag, ModelVersion, Tag, TagAlias, TagCategory
+from annotate.actions.model_choices import choose
+from annotate.algorithms.query import parse
+from annotate.backends import registry
+from annotate.models import Face, FrameTag, ModelAnswer, ModelVersion, Tag, TagAlias, TagCategory
 from ingest.actions import runs
 from ingest.models import Frame, RunState
-from tests.annotate.scorer_graphs import write_model, write_tags
 from tests.annotate.people import ANNA, BETH
+from tests.annotate.scorer_graphs import write_classifier, write_model, write_tags
 
 pytestmark = pytest.mark.django_db
 
@@ -101,3 +107,186 @@ def test_a_broken_picture_is_told_and_the_rest_is_tagged(make_episode, run, sett
     assert stage.counters["unreadable"] == 1
     assert "frame 0 was not tagged" in stage.log
     assert Frame.objects.get(index=1).tagged
+
+
+@pytest.fixture()
+def opened_models(monkeypatch) -> list[str]:
+    """Names of the models that were loaded, in order."""
+    names: list[str] = []
+    really = registry.open_model
+
+    def noting(found, **options):
+        names.append(found.name)
+        return really(found, **options)
+
+    monkeypatch.setattr(registry, "open_model", noting)
+    return names
+
+
+def pictures_gone(settings) -> None:
+    """No picture can be read any more: what still works needs none."""
+    shutil.rmtree(settings.KOMA_DATA_DIR / "store")
+
+
+def tag_with(run, episode, **params):
+    return run(episode, "tag", params={"tag": params}).stages.get()
+
+
+def test_other_thresholds_need_neither_a_network_nor_a_picture(make_episode, run, tiny_tagger, opened_models, settings):
+    episode = make_episode([[ANNA], [BETH], []])
+    run(episode, "tag")
+    assert opened_models == ["wd-tiny"]
+    pictures_gone(settings)
+    frame = Frame.objects.order_by("index").first()
+    assert "indoors" in said(frame)
+    stage = tag_with(run, episode, general_threshold=0.8)
+    assert stage.counters["frames"] == 3
+    assert "unreadable" not in stage.counters
+    assert opened_models == ["wd-tiny"]
+    assert "indoors" not in said(frame)
+    assert said(frame)["solo"].model_version.name == "wd-tiny"
+    assert "blonde_hair" in said(frame)  # the computed tags follow from stored answers too
+    tag_with(run, episode, general_threshold=0.5)
+    assert "indoors" in said(frame)
+    assert tag_with(run, episode, general_threshold=0.5).counters == {}
+
+
+def test_rows_that_are_right_already_are_not_written_again(make_episode, run, tiny_tagger):
+    episode = make_episode([[ANNA]])
+    run(episode, "tag")
+    before = {row.tag.name: (row.pk, row.at) for row in FrameTag.objects.select_related("tag")}
+    tag_with(run, episode, general_threshold=0.8)
+    after = {row.tag.name: (row.pk, row.at) for row in FrameTag.objects.select_related("tag")}
+    assert before.keys() - after.keys() == {"indoors"}
+    assert all(before[name] == told for name, told in after.items())
+
+
+def test_new_thresholds_leave_people_the_last_word(make_episode, run, tiny_tagger, collection, alice):
+    episode = make_episode([[ANNA]])
+    run(episode, "tag", params={"tag": {"general_threshold": 0.8}})
+    frame = Frame.objects.get()
+    tag_acts.remove(collection=collection, frames=[frame], names=["solo"], by=alice)
+    Tag.objects.create(name="outdoors")
+    tag_acts.add(collection=collection, frames=[frame], names=["outdoors"], by=alice)
+    tag_with(run, episode, general_threshold=0.1)
+    tags = said(frame)
+    assert (tags["solo"].state, tags["solo"].by) == ("no", alice)
+    assert (tags["outdoors"].state, tags["outdoors"].by) == ("yes", alice)
+    assert tags["indoors"].state == "yes"
+
+
+def test_raw_answers_carry_no_threshold(make_episode, run, tiny_tagger):
+    episode = make_episode([[ANNA]])
+    run(episode, "tag")
+    tag_with(run, episode, general_threshold=0.8)
+    version = ModelVersion.objects.get(name="wd-tiny")  # one, whatever the thresholds
+    assert version.settings == {}
+    scores = answers.stored_speaker(version).unpack(bytes(ModelAnswer.objects.get(model_version=version).data))
+    assert scores == pytest.approx([0.9, 0.1, 0.6, 0.97], abs=1e-5)
+
+
+def test_computed_tags_are_computed_again_where_faces_changed(make_episode, run, opened_models):
+    episode = make_episode([[ANNA, BETH]])
+    run(episode, "tag")
+    frame = Frame.objects.get()
+    assert "solo" not in said(frame)
+    Face.objects.order_by("-left").first().delete()
+    tag_with(run, episode, general_threshold=0.5)  # nothing to read by it, but the frame was marked by the same words
+    assert "solo" not in said(frame)
+    Frame.objects.update(tagged=False)
+    run(episode, "tag")
+    assert "solo" in said(frame)
+
+
+def test_the_answers_of_a_model_that_is_gone_still_give_tags(make_episode, run, tiny_tagger, settings):
+    episode = make_episode([[ANNA]])
+    run(episode, "tag")
+    shutil.rmtree(settings.KOMA_MODELS_DIR / "wd-tiny")
+    tag_with(run, episode, tagger="wd-tiny", general_threshold=0.8)
+    assert "indoors" not in said(Frame.objects.get())
+    assert "solo" in said(Frame.objects.get())
+
+
+def test_a_model_that_is_gone_is_missed_in_words_where_it_has_not_answered(make_episode, who_stages, run, tiny_tagger,
+                                                                           settings):  # fmt: skip
+    episode = make_episode([[ANNA]])
+    run(episode, "tag")
+    shutil.rmtree(settings.KOMA_MODELS_DIR / "wd-tiny")
+    second = make_episode([[BETH]])
+    started = runs.start(
+        collection=second.collection, episodes=[second], by=None, stage_names=["tag"],
+        params={"tag": {"tagger": "wd-tiny"}},
+    )  # fmt: skip
+    assert "wd-tiny is not installed any more" in runs.run_here(started).stages.get().error
+
+
+def test_the_chosen_classifiers_give_meta_tags(make_episode, run, collection, settings, alice):
+    write_classifier(settings.KOMA_MODELS_DIR / "kind", ["3d", "bangumi", "comic", "illustration", "not_painting"],
+                     [0.1, 0.6, 0.1, 0.1, 0.1])  # fmt: skip
+    write_classifier(settings.KOMA_MODELS_DIR / "age", ["safe", "r15", "r18"], [0.7, 0.2, 0.1])
+    episode = make_episode([[ANNA]])
+    run(episode, "tag")
+    assert not any(":" in name for name in said(Frame.objects.get()))  # nobody chose them
+    choose(collection=collection, task="class", names=["kind", "age"], by=alice)
+    run(episode, "tag")
+    tags = said(Frame.objects.get())
+    assert {"class:bangumi", "rating:safe"} <= set(tags)
+    assert tags["class:bangumi"].tag.category == TagCategory.META
+    assert tags["class:bangumi"].score == pytest.approx(0.6, abs=1e-4)
+    tag_with(run, episode, classes=False)
+    assert "class:bangumi" not in said(Frame.objects.get())
+
+
+def test_frames_are_found_by_their_classes(make_episode, run, collection, settings, alice):
+    write_classifier(settings.KOMA_MODELS_DIR / "kind", ["monochrome", "normal"], [0.1, 0.9])
+    choose(collection=collection, task="class", names=["kind"], by=alice)
+    make_episode([[ANNA]])
+    run(make_episode([[BETH], []]), "tag")
+    found = {text: search.frames(collection, parse(text)).count() for text in (
+        "tag:monochrome:normal", "-tag:monochrome:normal", '"monochrome:normal"', "monochrome:normal",
+    )}  # fmt: skip
+    assert found == {"tag:monochrome:normal": 2, "-tag:monochrome:normal": 1, '"monochrome:normal"': 2,
+                     "monochrome:normal": 2}  # fmt: skip
+
+
+def test_the_tag_file_beside_a_picture_has_the_last_word_on_the_rating(make_episode, run, tiny_tagger):
+    episode = make_episode([[ANNA]])
+    Frame.objects.update(measures={"side": {"rating": "e", "general": ["smile"]}})
+    run(episode, "tag")
+    assert {"rating:explicit", "smile"} <= set(said(Frame.objects.get()))
+    assert "rating:general" not in said(Frame.objects.get())
+
+
+def test_included_and_unwanted_tags_are_dropped_where_asked(make_episode, run, tiny_tagger, settings):
+    episode = make_episode([[ANNA]])
+    folder = settings.KOMA_MODELS_DIR / "tag_filtering"
+    folder.mkdir()
+    (folder / "overlap_tags_simplified.json").write_text('{"indoors": ["solo"]}')
+    (folder / "blacklist_tags.txt").write_text("blonde hairs\n")
+    tag_with(run, episode, drop_included=True)
+    assert "indoors" not in said(Frame.objects.get())
+    tag_with(run, episode, drop_unwanted=True)
+    tags = said(Frame.objects.get())
+    assert "indoors" in tags and "blonde_hair" not in tags
+    run(episode, "tag")
+    assert {"indoors", "blonde_hair"} <= set(said(Frame.objects.get()))
+
+
+def test_a_list_of_unwanted_tags_that_is_not_there_is_missed_in_words(make_episode, who_stages):
+    episode = make_episode([[ANNA]])
+    started = runs.start(collection=episode.collection, episodes=[episode], by=None, stage_names=["tag"],
+                         params={"tag": {"drop_unwanted": True}})  # fmt: skip
+    assert "blacklist_tags.txt is missing" in runs.run_here(started).stages.get().error
+
+
+def test_a_kill_between_answers_and_tags_changes_nothing_in_the_end(make_episode, run, tiny_tagger, monkeypatch):
+    """Each batch is one transaction: an error in the middle of it leaves neither answers nor marks."""
+    episode = make_episode([[ANNA], [BETH]])
+    with monkeypatch.context() as patched:
+        patched.setattr(effective_tags, "write", lambda *_: 1 / 0)
+        with pytest.raises(AssertionError):
+            run(episode, "tag")
+    assert not ModelAnswer.objects.exists() and not Frame.objects.filter(tagged=True).exists()
+    run(episode, "tag")
+    assert ModelAnswer.objects.count() == 4
+    assert all("indoors" in said(frame) for frame in Frame.objects.all())

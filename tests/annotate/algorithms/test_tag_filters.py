@@ -1,0 +1,43 @@
+"""Tags that another one includes, and unwanted ones."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from annotate.algorithms.tag_filters import drop_listed, drop_overlapping
+
+OVERLAPS = {"hair": ["long_hair"], "dress": ["red_dress"], "holding": ["holding_sword"]}
+
+
+def test_a_tag_goes_when_a_more_specific_one_is_there() -> None:
+    assert drop_overlapping(["dress", "smile", "red_dress"], OVERLAPS) == ["smile", "red_dress"]
+    assert drop_overlapping(["dress", "smile"], OVERLAPS) == ["dress", "smile"]
+
+
+def test_words_of_a_longer_tag_go_but_parts_of_words_only_by_the_original_rule() -> None:
+    assert drop_overlapping(["sword", "holding_sword"], {}) == ["holding_sword"]
+    assert drop_overlapping(["holding_sword", "sword_holding"], {}) == ["holding_sword", "sword_holding"]
+    assert drop_overlapping(["hat", "that"], {}) == ["hat", "that"]
+    assert drop_overlapping(["hat", "that"], {}, whole_words=False) == ["that"]
+
+
+def test_unwanted_tags_go_in_the_singular_and_the_plural() -> None:
+    assert drop_listed(["cosplay", "smile"], ["cosplay"]) == ["smile"]
+    assert drop_listed(["twin_braids", "dresses", "glass"], ["twin braid", "dress", "glas"]) == ["glass"]
+    assert drop_listed(["boxes", "parties"], ["box", "party"]) == []
+
+
+NAMES = st.lists(st.text("abs_", min_size=1, max_size=8), max_size=20)
+
+
+@given(NAMES)
+def test_what_stays_keeps_its_order_and_drops_nothing_more(names: list[str]) -> None:
+    kept = drop_overlapping(names, {})
+    assert kept == [name for name in dict.fromkeys(names) if name in kept]
+    assert drop_overlapping(kept, {}) == kept
+
+
+@given(NAMES, NAMES)
+def test_no_listed_tag_stays(names: list[str], listed: list[str]) -> None:
+    assert not set(drop_listed(names, listed)) & {name for name in listed if name.strip("_")}
