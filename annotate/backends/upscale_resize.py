@@ -17,7 +17,7 @@ class ResizeUpscaler:
         self._filter = FILTERS[name]
         self.factor = factor
         self.device = "CPU"
-        self.info = ModelInfo(task="upscale", name=name, revision="Pillow", settings={"factor": factor})
+        self.info = ModelInfo(task="upscale", name=name, revision="", settings={"factor": factor})
 
     def upscale(self, picture: Picture, *, times: int) -> Picture:
         """See the contract."""

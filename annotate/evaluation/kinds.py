@@ -15,9 +15,10 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from annotate.backends import detectors, registry
+from annotate.backends import detectors, registry, upscale_waifu2x, upscalers
 from annotate.backends.embed_builtin import BuiltinEmbedder
-from annotate.evaluation import characters, duplicates, faces
+from annotate.backends.upscale_resize import FILTERS
+from annotate.evaluation import characters, duplicates, faces, upscale
 from annotate.evaluation.mistakes import Mistake
 from ingest.errors import BadInput
 from ingest.imaging.decode import UnreadablePicture, read_picture
@@ -121,6 +122,12 @@ def _duplicates(folder: Path, models_dir: Path, options: Mapping[str, Any]) -> S
     return duplicates.measure(folder, duplicates.describer(name, scorer), open_picture=open_or_error)
 
 
+def _upscale(folder: Path, models_dir: Path, options: Mapping[str, Any]) -> Scores:
+    opened = upscalers.open_upscaler(options["model"], models_dir, threads=options["threads"])
+    return upscale.measure(folder, opened, open_picture=open_or_error)
+
+
+WHEEL = (upscale_waifu2x.NAME,) if upscale_waifu2x.is_there() else ()
 THREADS = Option("threads", positive, 1, "threads of one call (default 1)")
 
 KINDS = {
@@ -142,6 +149,10 @@ KINDS = {
             "duplicates", "how well copies are told from other pictures",
             "different pictures, or a folder for each set of copies, or pictures and a groups.json", "tags",
             _duplicates, (THREADS,), own_models=(duplicates.BUILTIN, duplicates.DHASH),
+        ),
+        Kind(
+            "upscale", "how well an upscaler brings back pictures that were made smaller", "pictures of any kind",
+            "upscale", _upscale, (THREADS,), default_model=upscalers.DEFAULT, own_models=(*FILTERS, *WHEEL),
         ),
     )
 }  # fmt: skip

@@ -1,0 +1,154 @@
+"""Measures an upscaler on anybody's pictures: they are made smaller by its factor, enlarged again, and compared."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from annotate.algorithms.likeness import WINDOW, psnr, ssim
+from annotate.backends.contract import Picture, Upscaler
+from annotate.backends.upscale_resize import ResizeUpscaler
+from annotate.evaluation.characters import PICTURE_SUFFIXES
+from annotate.evaluation.mistakes import WORST, Mistake
+from ingest.errors import BadInput
+
+F64 = NDArray[np.float64]
+BASELINES = ("bicubic", "lanczos")
+UNREADABLE_SHOWN = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """One way of enlarging: means over the pictures, and the time for a megapixel of its results."""
+
+    name: str
+    psnr: float
+    ssim: float
+    ms_per_megapixel: float
+
+    def as_json(self) -> dict[str, object]:
+        return {
+            "name": self.name,
+            "psnr": round(self.psnr, 3),
+            "ssim": round(self.ssim, 5),
+            "ms_per_megapixel": round(self.ms_per_megapixel, 2),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class UpscaleScores:
+    """What `evaluate upscale` reports: the model first, then the resamplers that it is held against."""
+
+    model: str
+    device: str
+    factor: int
+    pictures: int
+    ways: tuple[Way, ...]
+    unreadable: tuple[str, ...] = ()
+    worst: tuple[Mistake, ...] = ()  # where the model loses most against the last of the resamplers
+
+    def as_json(self) -> dict[str, object]:
+        own, *others = self.ways
+        return {
+            "pictures": self.pictures,
+            "factor": self.factor,
+            "psnr": round(own.psnr, 3),
+            "ssim": round(own.ssim, 5),
+            "ms_per_megapixel": round(own.ms_per_megapixel, 2),
+            "baselines": [way.as_json() for way in others],
+            "unreadable": len(self.unreadable),
+            "model": self.model,
+            "device": self.device,
+        }
+
+    def lines(self) -> list[str]:
+        head = (
+            f"{self.model} on {self.device}: {self.pictures:,} pictures made {self.factor} times smaller (area) and "
+            "enlarged again"
+        )
+        table = [f"  {'':24}{'PSNR dB':>9}{'SSIM':>9}{'ms/megapixel':>14}"]
+        for way in self.ways:
+            table.append(f"  {way.name:24}{way.psnr:9.2f}{way.ssim:9.4f}{way.ms_per_megapixel:14.1f}")
+        return [head, *table]
+
+    def notes(self) -> list[str]:
+        return list(self.unreadable[:UNREADABLE_SHOWN])
+
+    def mistakes(self) -> Sequence[Mistake]:
+        return self.worst
+
+
+def measure(folder: Path, upscaler: Upscaler, *, open_picture: Callable[[Path], Picture]) -> UpscaleScores:
+    """Compare the upscaler, bicubic and Lanczos on every picture below the folder, cut to a multiple of the factor.
+
+    `open_picture` raises ValueError for what cannot be read. PSNR is over the colours, SSIM over the brightness; the
+    time is that of the calls alone. Raises BadInput when no picture can be measured.
+    """
+    if not folder.is_dir():
+        raise BadInput(f"{folder} is no folder. Name a folder of pictures.")
+    factor = upscaler.factor
+    ways: list[Upscaler] = [upscaler]
+    ways += [ResizeUpscaler(name, factor=factor) for name in BASELINES if name != upscaler.info.name]
+    found: list[tuple[str, list[tuple[float, float, float]]]] = []  # name, (psnr, ssim, seconds) by way
+    megapixels, left_out = 0.0, []
+    for path in sorted(path for path in folder.rglob("*") if path.suffix.lower() in PICTURE_SUFFIXES):
+        name = path.relative_to(folder).as_posix()
+        try:
+            true = _cut(open_picture(path), factor)
+        except ValueError as error:
+            left_out.append(str(error))
+            continue
+        if min(true.shape[:2]) < max(WINDOW, 2 * factor):
+            left_out.append(f"{name}: too small to be measured.")
+            continue
+        if not found:
+            upscaler.upscale(_shrunk(true, factor), times=1)  # the first call also sets the model up
+        found.append((name, [_compare(way, true) for way in ways]))
+        megapixels += true.shape[0] * true.shape[1] / 1e6
+    if not found:
+        raise BadInput(f"{folder} holds no picture that can be measured. {' '.join(left_out[:1])}".strip())
+    table = np.array([rows for _, rows in found])  # [pictures, ways, 3]
+    means, seconds = table.mean(axis=0), table[:, :, 2].sum(axis=0)
+    return UpscaleScores(
+        model=f"{upscaler.info.name} {upscaler.info.revision}".strip(),
+        device=upscaler.device,
+        factor=factor,
+        pictures=len(found),
+        ways=tuple(
+            Way(way.info.name, float(mean[0]), float(mean[1]), 1000 * float(spent) / megapixels)
+            for way, mean, spent in zip(ways, means, seconds, strict=True)
+        ),
+        unreadable=tuple(left_out),
+        worst=_worst([name for name, _ in found], table[:, 0, 0], table[:, -1, 0], against=ways[-1].info.name),
+    )
+
+
+def _worst(names: list[str], own: F64, other: F64, *, against: str) -> tuple[Mistake, ...]:
+    lost = other - own
+    order = [int(at) for at in np.argsort(-lost, kind="stable")[:WORST] if lost[at] > 0]
+    return tuple(Mistake((names[at],), f"{own[at]:.1f} dB, {lost[at]:.1f} dB less than {against}") for at in order)
+
+
+def _compare(way: Upscaler, true: Picture) -> tuple[float, float, float]:
+    small = _shrunk(true, way.factor)
+    before = time.perf_counter()
+    made = way.upscale(small, times=1)
+    spent = time.perf_counter() - before
+    return psnr(true, made), ssim(true, made), spent
+
+
+def _cut(picture: Picture, factor: int) -> Picture:
+    height, width = (side // factor * factor for side in picture.shape[:2])
+    return picture[:height, :width]
+
+
+def _shrunk(picture: Picture, factor: int) -> Picture:
+    height, width = picture.shape[:2]
+    size = (width // factor, height // factor)
+    return np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), np.uint8)
