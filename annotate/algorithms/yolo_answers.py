@@ -18,8 +18,11 @@ class Form(StrEnum):
     """What one picture's rows mean."""
 
     PLANES = "planes"  # YOLOv8, 11: [4 + classes, n], centre and size in network pixels, a probability a class
-    ROWS = "rows"  # YOLOv10: [n, 6], corners in network pixels, score, class; suppressed inside the network
+    ROWS = "rows"  # YOLOv10: [n, 6], corners in network pixels, score, class
     RELATIVE = "relative"  # RT-DETR: [n, 4 + classes], centre and size 0 to 1, a probability a class
+
+
+ROWS_OVERLAP = 0.7  # whatever the model's own: those networks hardly repeat themselves
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,13 +60,12 @@ def read(
     """Objects of one picture from its output [a, b].
 
     `fed` and `size` are (width, height) of what the network saw and of the picture. A row counts when its best
-    probability is greater than `threshold`; of two that share more than `overlap` of their union, whatever their
-    classes, the better one stays (not for ROWS: those come suppressed). Raises ValueError when the output does not
-    fit `classes`.
+    probability is greater than `threshold`; of two that share more than `overlap` (ROWS: ROWS_OVERLAP) of their union,
+    whatever their classes, the better one stays. Raises ValueError when the output does not fit `classes`.
     """
     if form == Form.ROWS:
         boxes, scores, labels = _rows(output, threshold)
-        order = np.argsort(-scores, kind="stable")
+        overlap = ROWS_OVERLAP
     else:
         table = output.T if form == Form.PLANES else output
         if table.ndim != 2 or table.shape[1] != 4 + classes:
@@ -72,8 +74,9 @@ def read(
         table = table[(best > threshold) & np.isfinite(table[:, :4]).all(axis=1)]
         boxes, scores, labels = corners(table[:, :4]), table[:, 4:].max(axis=1), table[:, 4:].argmax(axis=1)
         if form == Form.RELATIVE:
+            # In pixels also while suppressing: a box of parts of 1 would be less than the one pixel that is added.
             boxes = (boxes * np.array([*fed, *fed], np.float32)).astype(np.float32)
-        order = suppress(boxes, scores, overlap=overlap)
+    order = suppress(boxes, scores, overlap=overlap)
     if len(labels) and not 0 <= int(labels.min()) <= int(labels.max()) < classes:
         raise ValueError(f"the network names class {int(labels.max())}, but it has {classes}")
     placed = into_picture(boxes[order], fed, size)
@@ -94,13 +97,13 @@ def corners(boxes: FloatArray) -> FloatArray:
 
 
 def suppress(boxes: FloatArray, scores: FloatArray, *, overlap: float) -> NDArray[np.int64]:
-    """Rows to keep, best first, equal ones in their order; a row goes when a kept one's IoU is above `overlap`.
+    """Rows to keep, best first, of equal ones the later first; a row goes when a kept one's IoU is above `overlap`.
 
     Corners count as pixels that belong to the box: width = right - left + 1.
     """
     span = boxes[:, 2:] - boxes[:, :2] + 1
     area = span[:, 0] * span[:, 1]
-    waiting = np.argsort(-scores, kind="stable")
+    waiting = np.argsort(scores, kind="stable")[::-1]
     kept: list[int] = []
     while len(waiting):
         best, rest = int(waiting[0]), waiting[1:]

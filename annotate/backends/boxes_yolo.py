@@ -17,6 +17,7 @@ from annotate.algorithms.tag_rules import Label
 from annotate.algorithms.yolo_answers import Objects
 from annotate.backends import onnx_metadata, onnx_session, weights
 from annotate.backends.contract import Found, ModelInfo, Picture
+from annotate.backends.device import Batch, Network
 from annotate.backends.inputs import Fit, InputSpec, Resample
 from annotate.backends.onnx_session import AUTO
 from annotate.backends.registry import Installed
@@ -80,22 +81,20 @@ class YoloBoxes:
         if not path.is_file():
             raise BadInput(f"{path} is missing. A detector needs {MODEL_FILE} in a folder of its own.")
         self._path, self._rtdetr = path, _model_type(folder / TYPE_FILE) == "rtdetr"
-        self._opened = onnx_session.open_session(path, threads=threads, device=device)
-        about = self._opened.session.get_modelmeta().custom_metadata_map
+        opened = onnx_session.open_session(path, threads=threads, device=device)
+        about = opened.session.get_modelmeta().custom_metadata_map
         if "names" not in about:
             raise BadInput(f"{path}: this ONNX file is no YOLO detector: its metadata tells no `names` of labels.")
         self.names = onnx_metadata.names(path, about["names"])
         self.labels = tuple(Label(name, "object") for name in self.names)
         width, height = onnx_metadata.picture_size(path, about.get("imgsz"))
-        self._input, self._one_by_one = _input(self._opened.session, path, dynamic=dynamic, size=(width, height))
-        self._output = self._opened.session.get_outputs()[0].name
-        self.spec = InputSpec(
-            width, height, Fit.MULTIPLE if dynamic else Fit.STRETCH, Resample.BICUBIC, multiple=MULTIPLE
-        )
+        _check_input(opened.session, path, dynamic=dynamic, size=(width, height))
+        fit = Fit.MULTIPLE if dynamic else Fit.STRETCH
+        self.network = Network(opened, InputSpec(width, height, fit, Resample.BICUBIC, multiple=MULTIPLE))
         kind = kind_of(folder.name)
         self.threshold = kind.threshold if threshold is None else threshold
         self.overlap = kind.overlap if overlap is None else overlap
-        self.device = self._opened.device
+        self.device = opened.device
         self.info = ModelInfo(
             task=task,
             name=folder.name,
@@ -107,14 +106,17 @@ class YoloBoxes:
 
     def fit(self, picture: Picture) -> Picture:
         """Bytes [h, w, 3]; with `dynamic` their size follows the picture's, so a batch holds pictures of one size."""
-        return self.spec.fit(picture)
+        return self.network.spec.fit(picture)
 
-    def answer(self, batch: Picture, sizes: Sequence[tuple[int, int]]) -> list[Objects]:
+    def answer(self, batch: Batch, sizes: Sequence[tuple[int, int]]) -> list[Objects]:
         """Objects of each picture; `sizes` are the (width, height) of the pictures. Raises BadInput when the network's
         answer is of another form."""
         fed = (batch.shape[2], batch.shape[1])
+        outputs = self.network.run(batch, self.network.outputs[:1])[0]
+        if outputs.ndim != 3:
+            raise BadInput(f"{self._path}: this ONNX file is no YOLO detector: it gives {outputs.shape}.")
         found = []
-        for output, size in zip(self._outputs(self.spec.tensor(batch)), sizes, strict=True):
+        for output, size in zip(np.asarray(outputs, np.float32), sizes, strict=True):
             try:
                 found.append(self._read(output, fed, size))
             except ValueError as error:
@@ -148,16 +150,6 @@ class YoloBoxes:
                 seen = areas(objects.boxes) > 0  # rounding may leave nothing of a tiny one
                 found[at] = Found(objects.boxes[seen], objects.scores[seen])
         return [found[at] for at in range(len(pictures))]
-
-    def _outputs(self, tensor: NDArray[np.float32]) -> list[NDArray[np.float32]]:
-        step = 1 if self._one_by_one else len(tensor)
-        rows: list[NDArray[np.float32]] = []
-        for start in range(0, len(tensor), max(1, step)):
-            part = self._opened.session.run([self._output], {self._input: tensor[start : start + step]})[0]
-            if part.ndim != 3:
-                raise BadInput(f"{self._path}: this ONNX file is no YOLO detector: it gives {part.shape}.")
-            rows += list(np.asarray(part, np.float32))
-        return rows
 
 
 def open_installed(
@@ -211,16 +203,11 @@ def _model_type(path: Path) -> str:
     return word
 
 
-def _input(session: Any, path: Path, *, dynamic: bool, size: tuple[int, int]) -> tuple[str, bool]:
-    """Name of the input, and whether it takes one picture at a time."""
+def _check_input(session: Any, path: Path, *, dynamic: bool, size: tuple[int, int]) -> None:
+    """BadInput when the graph does not take pictures of `size` (width, height), or of any size with `dynamic`."""
     inputs = session.get_inputs()
     shape = inputs[0].shape if inputs else []
-    if (
-        len(inputs) != 1
-        or len(shape) != 4
-        or (shape[0] != 1 and isinstance(shape[0], int))
-        or shape[1] not in (3, None)
-    ):
+    if len(inputs) != 1 or len(shape) != 4 or (isinstance(shape[1], int) and shape[1] != 3):
         raise BadInput(
             f"{path}: this ONNX file is no YOLO detector: it takes {[one.shape for one in inputs]}, "
             "not one [n, 3, height, width]."
@@ -230,4 +217,3 @@ def _input(session: Any, path: Path, *, dynamic: bool, size: tuple[int, int]) ->
         raise BadInput(f"{path}: this export takes {shape[3]} x {shape[2]} pixels only: leave `dynamic` off.")
     if fixed and (shape[3], shape[2]) != size:
         raise BadInput(f"{path}: the graph takes {shape[3]} x {shape[2]} pixels, but its `imgsz` tells {size}.")
-    return str(inputs[0].name), isinstance(shape[0], int)

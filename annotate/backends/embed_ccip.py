@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from annotate.algorithms.difference_clustering import BLOCK, DEFAULTS, Clustering
 from annotate.backends import onnx_session, weights
 from annotate.backends.contract import ModelInfo, Picture
-from annotate.backends.device import Network
+from annotate.backends.device import Batch, Network
 from annotate.backends.inputs import Fit, InputSpec, Resample
 from annotate.backends.onnx_session import AUTO
 from annotate.backends.registry import Installed
@@ -32,6 +32,7 @@ THRESHOLDS = {  # as published; that of the default model for any other
 DEFAULT_NAME = "ccip-caformer-24-randaug-pruned"
 CLIP_MEAN, CLIP_STD = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)
 BATCH, BATCH_GPU = 4, 32
+IN_FILE = {"dbscan_2": "dbscan_2", "dbscan_free": "dbscan_free", "optics_best": "optics"}  # by their keys there
 SMALL_FILE = 65_536
 
 
@@ -51,7 +52,7 @@ class CcipEmbedder:
         self.spec = InputSpec(SIDE, SIDE, Fit.STRETCH, Resample.BILINEAR, mean=CLIP_MEAN, std=CLIP_STD)
         opened = onnx_session.open_session(features, threads=threads, device=device)
         _check(opened, features, rank=4)
-        self._network = Network(opened, self.spec)
+        self.network = Network(opened, self.spec)
         self._batch = BATCH_GPU if opened.on_gpu else BATCH
         self._features = features
         self._metric = onnx_session.open_session(metric, threads=threads, device=device)
@@ -73,7 +74,7 @@ class CcipEmbedder:
         """Bytes [SIDE, SIDE, 3]: stretched, whatever the ratio."""
         return self.spec.fit(picture)
 
-    def answer(self, batch: Picture, sizes: Sequence[tuple[int, int]]) -> list[NDArray[np.float32]]:
+    def answer(self, batch: Batch, sizes: Sequence[tuple[int, int]]) -> list[NDArray[np.float32]]:
         """A vector [LENGTH] a picture of fitted bytes [n, SIDE, SIDE, 3]."""
         return list(self._vectors(batch))
 
@@ -102,8 +103,8 @@ class CcipEmbedder:
                 found[row : row + BLOCK, column : column + BLOCK] = answer[: len(above), len(above) :]
         return found
 
-    def _vectors(self, batch: Picture) -> NDArray[np.float32]:
-        found = np.asarray(self._network.run(batch)[0], np.float32)
+    def _vectors(self, batch: Batch) -> NDArray[np.float32]:
+        found = np.asarray(self.network.run(batch)[0], np.float32)
         if found.shape != (len(batch), LENGTH):
             raise BadInput(f"{self._features}: this network is no CCIP: it gives {found.shape}, not [n, {LENGTH}].")
         return found
@@ -149,11 +150,11 @@ def _threshold(folder: Path) -> float:
 
 
 def _clusterings(path: Path, threshold: float) -> dict[str, Clustering]:
-    """The ways of clustering by name: the published ones, with what the model's own file says of them."""
+    """The ways of clustering by name: two are fixed, the others take what the model's own file says of them."""
     found = DEFAULTS | {"dbscan": Clustering("dbscan", threshold, DEFAULTS["dbscan"].min_samples)}
     told = _json(path)
-    for name in DEFAULTS if isinstance(told, dict) else ():
-        row = told.get(name)
+    for name, key in IN_FILE.items() if isinstance(told, dict) else ():
+        row = told.get(key)
         if isinstance(row, dict) and _positive(row.get("eps")) and _positive(row.get("min_samples")):
             found[name] = Clustering(found[name].method, float(row["eps"]), max(2, int(row["min_samples"])))
     return found

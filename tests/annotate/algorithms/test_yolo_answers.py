@@ -53,9 +53,9 @@ def test_an_overlap_of_just_the_limit_stays() -> None:
     assert suppress(boxes, np.array([0.9, 0.8], np.float32), overlap=0.5).tolist() == [0, 1]
 
 
-def test_of_equal_scores_the_earlier_row_wins() -> None:
+def test_of_equal_scores_the_later_row_wins() -> None:
     boxes = np.array([[0, 0, 10, 10], [0, 0, 10, 10], [50, 50, 60, 60]], np.float32)
-    assert suppress(boxes, np.array([0.5, 0.5, 0.5], np.float32), overlap=0.7).tolist() == [0, 2]
+    assert suppress(boxes, np.array([0.5, 0.5, 0.5], np.float32), overlap=0.7).tolist() == [2, 1]
 
 
 def test_classes_suppress_one_another() -> None:
@@ -63,14 +63,18 @@ def test_classes_suppress_one_another() -> None:
     assert found(rows, Form.PLANES, classes=2) == ([[40, 40, 60, 60]], [0.8], [1])
 
 
-def test_rows_come_suppressed_and_as_corners() -> None:
-    rows = [[10, 10, 30, 30, 0.5, 0], [10, 10, 30, 30, 0.9, 1], [0, 0, 5, 5, 0.1, 0]]
-    assert found(rows, Form.ROWS, classes=2) == ([[10, 10, 30, 30]] * 2, [0.9, 0.5], [1, 0])
+def test_rows_come_as_corners_and_their_overlap_is_always_seven_tenths() -> None:
+    # 21 x 21 pixels each, the second moved by 4: 17 x 21 / (2 * 441 - 357) = 0.68, so it stays; the third goes.
+    rows = [[10, 10, 30, 30, 0.9, 1], [14, 10, 34, 30, 0.5, 0], [10, 10, 30, 30, 0.4, 0], [0, 0, 5, 5, 0.1, 0]]
+    boxes, scores, labels = found(rows, Form.ROWS, classes=2, overlap=0.1)
+    assert (boxes, scores, labels) == ([[10, 10, 30, 30], [14, 10, 34, 30]], [0.9, 0.5], [1, 0])
 
 
 def test_relative_rows_are_parts_of_the_fed_picture() -> None:
     boxes, _, _ = found([[0.5, 0.5, 0.2, 0.4, 0.9]], Form.RELATIVE, fed=(640, 640), size=(200, 100))
     assert boxes == [[80, 30, 120, 70]]
+    apart = [[0.2, 0.2, 0.1, 0.1, 0.9], [0.4, 0.2, 0.1, 0.1, 0.8]]  # they touch nowhere: both stay
+    assert len(found(apart, Form.RELATIVE, fed=(640, 640))[0]) == 2
 
 
 def test_forms_are_told_apart_by_the_last_side_and_what_the_model_says() -> None:

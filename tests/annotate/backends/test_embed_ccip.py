@@ -64,7 +64,7 @@ def test_vectors_come_back_from_their_bytes(model: CcipEmbedder) -> None:
 
 def test_threshold_and_clusterings_come_from_the_models_files(tmp_path: Path) -> None:
     folder = write_ccip(tmp_path / "m", threshold=0.19)
-    (folder / "cluster.json").write_text(json.dumps({"optics_best": {"eps": 0.2, "min_samples": 4}, "x": 1}))
+    (folder / "cluster.json").write_text(json.dumps({"optics": {"eps": 0.2, "min_samples": 4}, "dbscan": {"eps": 9}}))
     model = CcipEmbedder(folder, device="cpu")
     assert model.threshold == 0.19 and isinstance(model, DifferenceEmbedder)
     ways = {name: (one.method, one.eps, one.min_samples) for name, one in model.clusterings.items()}
