@@ -223,6 +223,17 @@ def check_stage(pk: int, *, kills: int, dice: random.Random, folder: Path) -> di
     return result
 
 
+def write_tagger(folder: Path) -> None:
+    """An installed tagger, so that raw answers are stored and read again between the kills."""
+    import numpy as np
+
+    from tests.annotate.scorer_graphs import write_model, write_tags
+
+    folder.mkdir(parents=True)
+    write_model(folder, side=4, weights=np.eye(48, 3) / 2, bias=[0.1, 0.2, 0.3])
+    write_tags(folder, [("general", 9), ("indoors", 0), ("outdoors", 0)])
+
+
 def main() -> int:
     """Make a small episode, register it, take its run stage by stage."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -253,6 +264,7 @@ def main() -> int:
     from tests.films import png
 
     call_command("migrate", verbosity=0)
+    write_tagger(options.folder / "data" / "models" / "wd-tiny")
     film, packed = options.folder / "Show - 01.mp4", options.folder / "fan art.zip"
     draw_small(film, seed=options.seed, seconds=4)
     write_tagger(models_dir / "one")
