@@ -16,9 +16,9 @@ def page_frame(request: HttpRequest) -> dict[str, Any]:
     """`my_collections` is lazy (one query when drawn); `collection` is the one of the access check, or None."""
     user = getattr(request, "user", None)
 
-    def mine() -> list[Collection]:
+    def mine() -> list[dict[str, Any]]:
         if user is None or not user.is_authenticated:
             return []
-        return list(Collection.objects.visible_to(user).active()[:SWITCHER_MAX])
+        return list(Collection.objects.visible_to(user).active().values("pk", "name")[:SWITCHER_MAX])
 
     return {"my_collections": SimpleLazyObject(mine), "collection": getattr(request, "collection", None)}

@@ -34,16 +34,17 @@ def bases(collection: Collection) -> dict[str, str]:
 class Marks:
     """Marks of an episode's frames: each a link to its frame, at its time."""
 
-    def __init__(self, frames: Iterable[Mapping[str, Any]], length: float, base: str) -> None:
-        """`length` of the episode in seconds; the timeline is 1000 units wide."""
-        self._parts = {f["pk"]: self._part(f, length, base) for f in frames}
-
-    @staticmethod
-    def _part(frame: Mapping[str, Any], length: float, base: str) -> tuple[str, str, str]:
-        x = round(1000 * frame["time_s"] / length, 2)
-        width = round(max(1.2, 1000 * (frame["end_s"] - frame["time_s"]) / length), 2)
-        shown = f'data-preview="{escape(frame["preview"])}" data-time="{timecode(frame["time_s"])}"/></a>'
-        return f'<a href="{base}{frame["pk"]}/" tabindex="-1"><rect x="{x}" ', f'width="{width}" ', shown
+    def __init__(self, frames: Iterable[tuple[int, float, float, str]], length: float, base: str) -> None:
+        """Frames as key, start and end in seconds, and preview; `length` of the episode in seconds."""
+        unit = 1000 / length  # the timeline is 1000 units wide
+        self._parts = {
+            pk: (
+                f'<a href="{base}{pk}/" tabindex="-1"><rect x="{unit * start:.2f}" ',
+                f'width="{max(1.2, unit * (end - start)):.2f}" class="',
+                f'data-preview="{escape(preview)}" data-time="{timecode(start)}"/></a>',
+            )
+            for pk, start, end, preview in frames
+        }
 
     def draw(self, marks: Iterable[tuple[int, str]]) -> SafeString:
         """Marks as wide as their frames are long, of pairs of a frame's key and a class of our own."""
@@ -51,7 +52,7 @@ class Marks:
         drawn = []
         for pk, kind in marks:
             begin, width, end = parts[pk]
-            drawn.append(f'{begin}{width}class="{kind}" y="3" height="14" {end}')
+            drawn.append(f'{begin}{width}{kind}" y="3" height="14" {end}')
         return mark_safe("".join(drawn))
 
     def draw_thin(self, frames: Iterable[int]) -> SafeString:
@@ -61,14 +62,36 @@ class Marks:
         return mark_safe("".join(drawn))
 
 
-def shots(rows: Iterable[Mapping[str, Any]], *, files: str, frames: str, episode: int) -> SafeString:
-    """The strip of shots, each as wide as it is long: rows of `index`, `start`, `length` (seconds) and `preview`."""
+def lanes(rows: Iterable[tuple[int, str, int, str]], *, characters: str, unnamed: str) -> SafeString:
+    """Lanes of the timeline: the character's key (0: faces without a name), name, number of faces, drawn marks.
+
+    `characters` is what their addresses begin with, `unnamed` the address of frames with a face without a name.
+    """
     drawn = []
-    for row in rows:
-        still = f"background-image:url({files}{escape(row['preview'])})" if row["preview"] else ""
-        at, index = timecode(row["start"]), row["index"]
+    for pk, text, count, marks in rows:
+        name = escape(text) or "no name"
+        address = f"{characters}{pk}/" if pk else unnamed
         drawn.append(
-            f'<a href="{frames}?q=episode:{episode}+shot:{index}" style="--len:{row["length"]};{still}" '
+            f'<div class="lane-row"><span class="clip"><a class="link" href="{address}">{name}</a></span>'
+            f'<svg viewBox="0 0 1000 20" preserveAspectRatio="none" role="img" aria-label="{name}: {count} faces">'
+            f'{marks}</svg><span class="num dim">{count:,}</span></div>\n'
+        )
+    return mark_safe("".join(drawn))
+
+
+def shots(
+    rows: Iterable[tuple[int, int, float, float]], stills: Mapping[int, str], *, files: str, address: str
+) -> SafeString:
+    """The strip of shots, each as wide as it is long, of rows of key, index, start and end in seconds.
+
+    `stills` are names of previews by key; `address` is what that of a shot's frames begins with (then the index).
+    """
+    drawn = []
+    for pk, index, start, end in rows:
+        still = f"background-image:url({files}{escape(stills[pk])})" if stills.get(pk) else ""
+        at, length = timecode(start), round(max(0.05, end - start), 3)
+        drawn.append(
+            f'<a href="{address}{index}" style="--len:{length};{still}" '
             f'title="Shot {index}, {at}" aria-label="Shot {index} at {at}"></a>'
         )
     return mark_safe("".join(drawn))

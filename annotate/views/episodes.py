@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable
 from typing import Any
 
 from django.db.models import Max
@@ -22,6 +22,8 @@ from ingest.stamp import kept, stamp
 STILLS = 4
 SHOTS_SHOWN = 600
 LANES_SHOWN = 24
+MARK = ("pk", "time_s", "end_s", "preview", "shot_id", "state", "reason")
+Mark = tuple[Any, ...]  # the values of MARK
 
 
 @member_view()
@@ -51,29 +53,29 @@ def episodes(request: HttpRequest, collection: Collection) -> HttpResponse:
 def episode(request: HttpRequest, collection: Collection, episode_id: int) -> HttpResponse:
     """The timeline."""
     row = get_object_or_404(collection.episodes.select_related("source"), pk=episode_id)
-    frames = list(
-        Frame.objects.filter(episode=row)
-        .order_by("index")
-        .values("pk", "shot_id", "time_s", "end_s", "state", "reason", "preview", "index")
-    )
-    length = max(row.duration_s, max((f["end_s"] for f in frames), default=0.0), 0.001)
+    frames: list[Mark] = list(Frame.objects.filter(episode=row).order_by("index").values_list(*MARK))
+    length = max(row.duration_s, max((end for _, _, end, *_ in frames), default=0.0), 0.001)
     if row.kind == "pictures":  # no clock: each picture is one second wide
         length = max(1.0, float(len(frames)))
-        for i, f in enumerate(frames):
-            f["time_s"], f["end_s"] = float(i), float(i + 1)
+        frames = [(pk, float(i), float(i + 1), *rest) for i, (pk, _, _, *rest) in enumerate(frames)]
     base = bases(collection)
-    marks = Marks(frames, length, base["frame_base"])
-    strip = _shots(row, frames)
-    frames_url = reverse("frames", args=[collection.pk])
+    marks = Marks((frame[:4] for frame in frames), length, base["frame_base"])
+    shots = row.shots.values_list("pk", "index", "start_s", "end_s")[:SHOTS_SHOWN]
+    address = f"{reverse('frames', args=[collection.pk])}?q=episode:{row.pk}+shot:"
+    kept_ones = [(pk, preview) for pk, _, _, preview, _, state, _ in frames if state == FrameState.KEPT]
     context: dict[str, Any] = {
         "section": "episodes",
         "episode": row,
-        "first_still": next((f["preview"] for f in frames if f["state"] == FrameState.KEPT), ""),
-        "shots": drawing.shots(strip, files=base["files"], frames=frames_url, episode=row.pk),
-        "lanes": _lanes(row, marks),
-        "kept": marks.draw((f["pk"], "kept") for f in frames if f["state"] == FrameState.KEPT),
+        "first_still": kept_ones[0][1] if kept_ones else "",
+        "shots": drawing.shots(shots, _stills(frames), files=base["files"], address=address),
+        "lanes": drawing.lanes(
+            _lanes(row, frames, marks),
+            characters=base["character_base"],
+            unnamed=f"{reverse('frames', args=[collection.pk])}?q=episode:{row.pk}+character:unnamed",
+        ),
+        "kept": marks.draw((pk, "kept") for pk, _ in kept_ones),
         "dropped": _dropped(frames, marks),
-        "kept_count": sum(f["state"] == FrameState.KEPT for f in frames),
+        "kept_count": len(kept_ones),
         "frame_count": len(frames),
         "skipped": row.skipped_inputs.all()[:100],
         "image_types": ImageType.choices,
@@ -82,42 +84,37 @@ def episode(request: HttpRequest, collection: Collection, episode_id: int) -> Ht
     return render(request, "annotate/episode.html", context)
 
 
-def _shots(row: Episode, frames: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    still: dict[int, Mapping[str, Any]] = {}
-    for f in frames:
-        if f["shot_id"] and (
-            f["shot_id"] not in still or (f["state"] == "kept" and still[f["shot_id"]]["state"] != "kept")
-        ):
-            still[f["shot_id"]] = f
-    return [
-        {
-            "index": shot.index,
-            "start": shot.start_s,
-            "length": round(max(0.05, shot.end_s - shot.start_s), 3),
-            "preview": still[shot.pk]["preview"] if shot.pk in still else "",
-        }
-        for shot in row.shots.all()[:SHOTS_SHOWN]
-    ]
+def _stills(frames: Iterable[Mark]) -> dict[int, str]:
+    """A preview for each shot: of its first kept frame, else of its first."""
+    kept_ones: dict[int, str] = {}
+    others: dict[int, str] = {}
+    for _, _, _, preview, shot, state, _ in frames:
+        if shot is not None:
+            (kept_ones if state == FrameState.KEPT else others).setdefault(shot, preview)
+    return others | kept_ones
 
 
-def _lanes(row: Episode, marks: Marks) -> list[dict[str, Any]]:
-    """A lane a character (the most present first), then one for faces without a name."""
+def _lanes(row: Episode, frames: Iterable[Mark], marks: Marks) -> list[tuple[int, str, int, str]]:
+    """A lane a character (the most present first), then one for faces without a name: key or 0, name, faces, marks."""
     lanes: dict[tuple[int, str], list[tuple[int, str]]] = {}
-    faces = Face.objects.filter(frame__episode=row, state=FaceState.FACE).order_by("frame__index")
-    for frame_id, character, name, by in faces.values_list("frame_id", "character_id", "character__name", "named_by"):
-        kind = "unnamed" if character is None else ("person" if by == "person" else "model")
-        lanes.setdefault((character or 0, name or ""), []).append((frame_id, kind))
-    ordered = sorted(lanes.items(), key=lambda item: (item[0][0] == 0, -len(item[1]), item[0][1]))[:LANES_SHOWN]
-    return [
-        {"character": key[0], "name": key[1], "marks": marks.draw(found), "count": len(found)} for key, found in ordered
+    place = {frame[0]: i for i, frame in enumerate(frames)}
+    faces = Face.objects.filter(frame__episode=row, state=FaceState.FACE).order_by()
+    found = [
+        face for face in faces.values_list("frame", "character", "character__name", "named_by") if face[0] in place
     ]
+    found.sort(key=lambda face: place[face[0]])
+    for frame, character, name, by in found:
+        kind = "unnamed" if character is None else ("person" if by == "person" else "model")
+        lanes.setdefault((character or 0, name or ""), []).append((frame, kind))
+    ordered = sorted(lanes.items(), key=lambda item: (item[0][0] == 0, -len(item[1]), item[0][1]))[:LANES_SHOWN]
+    return [(key[0], key[1], len(own), marks.draw(own)) for key, own in ordered]
 
 
-def _dropped(frames: Sequence[Mapping[str, Any]], marks: Marks) -> list[dict[str, Any]]:
+def _dropped(frames: Iterable[Mark], marks: Marks) -> list[dict[str, Any]]:
     reasons: dict[str, list[int]] = {}
-    for f in frames:
-        if f["state"] == FrameState.DROPPED:
-            reasons.setdefault(f["reason"], []).append(f["pk"])
+    for pk, _, _, _, _, state, reason in frames:
+        if state == FrameState.DROPPED:
+            reasons.setdefault(reason, []).append(pk)
     return [
         {
             "reason": reason,
