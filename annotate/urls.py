@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from django.urls import path
 
-from annotate.views import characters, episodes, faces, frame, frames, names
+from annotate.views import characters, compare, episodes, faces, frame, frames, names, quality
 
 C = "c/<int:collection_id>"
 
 urlpatterns = [
+    path("quality/", quality.quality, name="quality"),
+    path("quality/<int:evaluation_id>/", quality.evaluation, name="evaluation"),
+    path("quality/<int:evaluation_id>/change/", quality.evaluation_change, name="evaluation_change"),
+    path("quality/<int:evaluation_id>/mistakes/<int:place>/<int:number>/", quality.mistake_picture, name="mistake"),
     path(f"{C}/episodes/", episodes.episodes, name="episodes"),
     path(f"{C}/episodes/<int:episode_id>/", episodes.episode, name="episode"),
     path(f"{C}/frames/", frames.frames, name="frames"),
@@ -25,6 +29,8 @@ urlpatterns = [
     path(f"{C}/characters/create/", characters.create, name="character_create"),
     path(f"{C}/characters/<int:character_id>/", characters.character, name="character"),
     path(f"{C}/characters/<int:character_id>/change/", characters.change, name="character_change"),
+    path(f"{C}/compare/", compare.compare, name="compare"),
+    path(f"{C}/compare/answer/", compare.compare_answer, name="compare_answer"),
     path(f"{C}/names/characters/", names.characters, name="character_names"),
     path(f"{C}/names/tags/", names.tags, name="tag_names"),
 ]

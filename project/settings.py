@@ -128,7 +128,7 @@ PIPELINE_STAGES: list[str] = [
     "annotate.stages.identify.Identify",
 ]
 # What every worker calls now and then: takes back what died, sends what waits.
-SWEEPS = ["ingest.jobs.sweep", "export.jobs.sweep"]
+SWEEPS = ["ingest.jobs.sweep", "annotate.jobs.sweep", "export.jobs.sweep"]
 
 # --- People, language, files ------------------------------------------------------------------------------------------
 AUTH_PASSWORD_VALIDATORS = [

@@ -59,6 +59,13 @@ def remove(
     return _apply(collection=collection, frames=frames, add=[], remove=[clean_name(n) for n in names], by=by, key=key)
 
 
+def answer(*, collection: Collection, frame: Frame | int, name: str, yes: bool, by: Any, key: str = "") -> Operation:
+    """A person's word on a tag that a model knows, whether or not the vocabulary has it yet."""
+    resolve([clean_name(name)], make=True)
+    say = add if yes else remove
+    return say(collection=collection, frames=[frame], names=[name], by=by, key=key)
+
+
 def resolve(names: Iterable[str], *, make: bool) -> list[Tag]:
     """The tags of these names, aliases followed, in order and once each; unknown ones are made or left out."""
     wanted = list(dict.fromkeys(names))

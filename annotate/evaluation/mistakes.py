@@ -31,5 +31,5 @@ class Mistake:
 
 def relative_boxes(boxes: NDArray[np.float32], width: int, height: int) -> tuple[Box, ...]:
     """Pixel boxes [n, 4] as parts of the picture."""
-    rows = (boxes / np.array([width, height, width, height], np.float32)).round(4).tolist()
+    rows = (boxes.astype(np.float64) / np.array([width, height, width, height])).round(4).tolist()
     return tuple((row[0], row[1], row[2], row[3]) for row in rows)

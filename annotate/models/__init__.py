@@ -5,6 +5,7 @@ from __future__ import annotations
 from annotate.models.answer import ModelAnswer, ModelChoice, ModelLabels
 from annotate.models.caption import Caption
 from annotate.models.character import Character, CharacterAlias
+from annotate.models.evaluation import Evaluation
 from annotate.models.face import Face, FaceCluster, FaceState, NamedBy, ReferencePicture
 from annotate.models.library import ModelJob, ModelTiming
 from annotate.models.model_version import ModelVersion
@@ -14,6 +15,7 @@ __all__ = [
     "Caption",
     "Character",
     "CharacterAlias",
+    "Evaluation",
     "Face",
     "FaceCluster",
     "FaceState",

@@ -1,0 +1,42 @@
+"""How far two that say yes or no agree: counts by label, positive agreement, Cohen's kappa. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Agreement:
+    """Of `asked` questions about one label: yes by both, by the first only, by the second only; the rest neither."""
+
+    both: int
+    only_first: int
+    only_second: int
+    asked: int
+
+    @property
+    def disagreed(self) -> int:
+        return self.only_first + self.only_second
+
+    @property
+    def share(self) -> float:
+        """Positive agreement (Jaccard): of what at least one said, the share that both said; 1.0 when nobody did."""
+        said = self.both + self.disagreed
+        return self.both / said if said else 1.0
+
+    @property
+    def kappa(self) -> float:
+        """Agreement beyond chance (Cohen, 1960): 1 full, 0 as by chance; 1.0 where no other is possible."""
+        if not self.asked:
+            return 1.0
+        n = self.asked
+        observed = (n - self.disagreed) / n
+        first, second = (self.both + self.only_first) / n, (self.both + self.only_second) / n
+        chance = first * second + (1 - first) * (1 - second)
+        return (observed - chance) / (1 - chance) if chance < 1 else 1.0
+
+    def __add__(self, other: Agreement) -> Agreement:
+        return Agreement(
+            self.both + other.both, self.only_first + other.only_first, self.only_second + other.only_second,
+            self.asked + other.asked,
+        )  # fmt: skip

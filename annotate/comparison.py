@@ -1,0 +1,226 @@
+"""Two models beside each other over a collection: where they agree, and the questions on which they do not.
+
+Reads stored answers only; no model runs. Over a large collection an even sample of frames is compared.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from django.db.models import Count
+
+from annotate.actions.model_versions import labels_of
+from annotate.algorithms import boxes, packing
+from annotate.algorithms.agreement import Agreement
+from annotate.algorithms.tag_rules import tag_name
+from annotate.answers import SCORED, stored_speaker
+from annotate.models import FrameTag, ModelAnswer, ModelVersion, TagState
+from ingest.models import Collection, FrameState
+
+SAMPLE = 2000  # frames: about a second; the share of agreement is then known to two points in a hundred
+QUESTIONS = 400  # kept of all disagreements, the widest first
+CHUNK = 200
+SAME_BOX_IOU = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A model version with answers in a collection."""
+
+    version: int
+    task: str
+    name: str
+    frames: int
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One label."""
+
+    name: str
+    told: Agreement
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A frame and a label of which the two think differently; scores below the stored floor are 0."""
+
+    frame: int
+    name: str
+    first: float
+    second: float
+
+    @property
+    def gap(self) -> float:
+        return abs(self.first - self.second)
+
+
+@dataclass(frozen=True, slots=True)
+class Apart:
+    """A frame with a box that only one of the two found: relative (left, top, right, bottom), label, score."""
+
+    frame: int
+    by_first: bool
+    box: tuple[float, float, float, float]
+    label: str
+    score: float
+
+    @property
+    def width(self) -> float:
+        return self.box[2] - self.box[0]
+
+    @property
+    def height(self) -> float:
+        return self.box[3] - self.box[1]
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """`common` frames have answers of both; of these `compared` were read. Rows by falling number of disagreements."""
+
+    common: int
+    compared: int
+    total: Agreement
+    rows: tuple[Row, ...]
+    questions: tuple[Question, ...] = ()
+    apart: tuple[Apart, ...] = ()
+
+
+def candidates(collection: Collection) -> list[Candidate]:
+    """Versions that have answered for frames of the collection: taggers first, then by task and name."""
+    rows = (
+        ModelAnswer.objects.filter(frame__collection=collection)
+        .values_list("model_version", "model_version__task", "model_version__name", "model_version__revision")
+        .order_by()
+        .annotate(n=Count("pk"))
+    )
+    found = [Candidate(pk, task, f"{name} {revision}".strip(), n) for pk, task, name, revision, n in rows]
+    return sorted(found, key=lambda one: (one.task not in SCORED, one.task == "class", one.task, one.name, one.version))
+
+
+def compare(collection: Collection, first: ModelVersion, second: ModelVersion) -> Comparison:
+    """How far two versions of one task agree on kept frames, with each one's own thresholds."""
+    frames = _common(collection, first, second)
+    picked = [frames[at] for at in np.linspace(0, len(frames) - 1, min(SAMPLE, len(frames))).round().astype(int)]
+    if first.task in SCORED:
+        return _labels(frames, picked, first, second)
+    return _boxes(frames, picked, first, second)
+
+
+def open_questions(collection: Collection, comparison: Comparison, *, label: str = "") -> list[Question]:
+    """The questions that no person has answered yet, widest gap first; of one label when named."""
+    asked = [one for one in comparison.questions if label in ("", one.name)]
+    words = FrameTag.objects.filter(
+        by_person=True, frame__in={one.frame for one in asked}, frame__collection=collection
+    )
+    said = set(words.values_list("frame_id", "tag__name"))
+    return [one for one in asked if (one.frame, one.name) not in said]
+
+
+def against_people(collection: Collection, version: ModelVersion) -> list[Row]:
+    """Of the frames and tags on which people had the last word: how far the version agrees (first: the people)."""
+    words: dict[int, dict[str, bool]] = {}
+    rows = FrameTag.objects.filter(frame__collection=collection, frame__state=FrameState.KEPT, by_person=True)
+    for frame, name, state in rows.values_list("frame_id", "tag__name", "state").iterator():
+        words.setdefault(frame, {})[name] = state == TagState.YES
+    reader = _Reader(version)
+    can_say = reader.names
+    found: dict[str, Agreement] = {}
+    for frame, data in _answers(version, sorted(words)):
+        said, _ = reader.read(data)
+        for name, yes in words[frame].items():
+            if name in can_say:
+                model = name in said
+                one = Agreement(int(yes and model), int(yes and not model), int(model and not yes), 1)
+                found[name] = found.get(name, Agreement(0, 0, 0, 0)) + one
+    return _sorted(found)
+
+
+class _Reader:
+    """Labels that follow from packed scores by the version's own rules, by tag name."""
+
+    def __init__(self, version: ModelVersion) -> None:
+        self._speaker = stored_speaker(version)
+        self._names = [tag_name(label) for label in self._speaker.reading.labels]
+        self.names = {tag_name(label) for label in self._speaker.reading.labels if label.name}
+
+    def read(self, data: bytes) -> tuple[dict[str, float], dict[str, float]]:
+        """What follows, and every stored score."""
+        scores = self._speaker.unpack(data)
+        said = {tag_name(label): score for label, score in self._speaker.reading.following(scores)}
+        return said, {self._names[at]: float(scores[at]) for at in np.flatnonzero(scores)}
+
+
+def _common(collection: Collection, first: ModelVersion, second: ModelVersion) -> list[int]:
+    answers = ModelAnswer.objects.filter(frame__collection=collection, frame__state=FrameState.KEPT)
+    one = set(answers.filter(model_version=first).values_list("frame_id", flat=True))
+    return sorted(one.intersection(answers.filter(model_version=second).values_list("frame_id", flat=True)))
+
+
+def _answers(version: ModelVersion, frames: list[int]) -> Iterator[tuple[int, bytes]]:
+    for start in range(0, len(frames), CHUNK):
+        rows = ModelAnswer.objects.filter(model_version=version, frame__in=frames[start : start + CHUNK])
+        for frame, data in rows.order_by("frame_id").values_list("frame_id", "data"):
+            yield frame, bytes(data)
+
+
+def _labels(frames: list[int], picked: list[int], first: ModelVersion, second: ModelVersion) -> Comparison:
+    readers = (_Reader(first), _Reader(second))
+    shared = readers[0].names & readers[1].names  # of a label that one of them does not know there is no disagreement
+    found: dict[str, Agreement] = {}
+    questions: list[Question] = []
+    pairs = zip(_answers(first, picked), _answers(second, picked), strict=True)
+    for (frame, one), (_, two) in pairs:
+        said_one, all_one = readers[0].read(one)
+        said_two, all_two = readers[1].read(two)
+        for name in (said_one.keys() | said_two.keys()) & shared:
+            here = (name in said_one, name in said_two)
+            told = Agreement(int(all(here)), int(here == (True, False)), int(here == (False, True)), 0)
+            found[name] = found.get(name, Agreement(0, 0, 0, len(picked))) + told
+            if told.disagreed:
+                questions.append(Question(frame, name, all_one.get(name, 0.0), all_two.get(name, 0.0)))
+    questions.sort(key=lambda one: (-one.gap, one.frame, one.name))
+    return Comparison(len(frames), len(picked), _total(found), tuple(_sorted(found)), tuple(questions[:QUESTIONS]))
+
+
+def _boxes(frames: list[int], picked: list[int], first: ModelVersion, second: ModelVersion) -> Comparison:
+    names = tuple([label.name for label in labels_of(version)] for version in (first, second))
+    found: dict[str, Agreement] = {}
+    apart: list[Apart] = []
+    pairs = zip(_answers(first, picked), _answers(second, picked), strict=True)
+    for (frame, one), (_, two) in pairs:
+        left, right = packing.unpack_boxes(one), packing.unpack_boxes(two)
+        for name in _kinds(left[2], names[0]) | _kinds(right[2], names[1]):
+            mine = np.array([_kind(number, names[0]) == name for number in left[2]], bool)
+            other = np.array([_kind(number, names[1]) == name for number in right[2]], bool)
+            matched = boxes.match(left[0][mine], right[0][other], least=SAME_BOX_IOU)
+            told = Agreement(len(matched.pairs), len(matched.missed), len(matched.extra), 0)
+            told += Agreement(0, 0, 0, told.both + told.disagreed)
+            found[name] = found.get(name, Agreement(0, 0, 0, 0)) + told
+            for by_first, places, (where, scores, _), own in (
+                (True, matched.missed, left, mine), (False, matched.extra, right, other),
+            ):  # fmt: skip
+                for at in places:
+                    left_, top, right_, bottom = (float(value) for value in where[own][at])
+                    apart.append(Apart(frame, by_first, (left_, top, right_, bottom), name, float(scores[own][at])))
+    apart.sort(key=lambda one: (-one.score, one.frame))
+    return Comparison(len(frames), len(picked), _total(found), tuple(_sorted(found)), apart=tuple(apart[:QUESTIONS]))
+
+
+def _kind(number: int, names: list[str]) -> str:
+    return names[number] if number < len(names) else "box"
+
+
+def _kinds(numbers: np.ndarray[tuple[int, ...], np.dtype[np.uint8]], names: list[str]) -> set[str]:
+    return {_kind(int(number), names) for number in np.unique(numbers)}
+
+
+def _total(found: dict[str, Agreement]) -> Agreement:
+    return sum(found.values(), start=Agreement(0, 0, 0, 0))
+
+
+def _sorted(found: dict[str, Agreement]) -> list[Row]:
+    rows = [Row(name, told) for name, told in found.items()]
+    return sorted(rows, key=lambda row: (-row.told.disagreed, row.name))

@@ -1,0 +1,114 @@
+"""Runs the measurements that the quality page asks for: claim, measure, keep scores and the worst mistakes.
+
+The row is the truth. A measurement whose worker died has failed and says so: it writes nothing but its row, so nothing
+is lost by asking again.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+import uuid
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.utils import timezone
+
+from annotate.evaluation.kinds import KINDS, watch
+from annotate.models import Evaluation
+from ingest import library
+from ingest.errors import BadInput, Cancelled, KomaError, LostClaim
+from ingest.models import RunState
+
+logger = logging.getLogger(__name__)
+
+HEARTBEAT_MAX_AGE_S = 600  # after the last picture is read a measurement may think for minutes
+_TELL_EVERY_S = 1.0
+WAITING = (RunState.QUEUED, RunState.RUNNING)
+
+
+def ask(*, kind: str, root: int, path: str, model: str, by: Any) -> Evaluation:
+    """A new measurement that waits for a worker. BadInput for an unknown kind or a folder outside the library."""
+    if kind not in KINDS:
+        raise BadInput(f"{kind!r} cannot be measured. Choose one of: {', '.join(KINDS)}.")
+    if not library.resolve(root, path).is_dir():
+        raise BadInput(f"{path}: this is no folder. It must hold {KINDS[kind].folder}.")
+    name = model.strip() or KINDS[kind].default_model
+    return Evaluation.objects.create(kind=kind, folder=f"{root}:{path}"[:1000], model=name[:100], by=by)
+
+
+def cancel(evaluation: Evaluation) -> None:
+    """End a measurement that waits, or ask the worker to stop before its next picture."""
+    waiting = Evaluation.objects.filter(pk=evaluation.pk, state=RunState.QUEUED)
+    if not waiting.update(state=RunState.CANCELLED, finished_at=timezone.now()):
+        Evaluation.objects.filter(pk=evaluation.pk, state=RunState.RUNNING).update(cancel_requested=True)
+
+
+def folder_of(evaluation: Evaluation) -> Path:
+    """The measured folder; BadInput when it is gone or was never in the library."""
+    root, _, path = evaluation.folder.partition(":")
+    return library.resolve(int(root), path)
+
+
+def execute(evaluation_id: int) -> RunState | None:
+    """Measure; None when somebody else has it. Never raises for the measurement's own failure."""
+    token, now = uuid.uuid4().hex, timezone.now()
+    queued = Evaluation.objects.filter(pk=evaluation_id, state=RunState.QUEUED)
+    if not queued.update(state=RunState.RUNNING, token=token, heartbeat_at=now):
+        return None
+    row = Evaluation.objects.get(pk=evaluation_id)
+    values: dict[str, Any] = {}
+    looking = watch.set(_Teller(row))
+    try:
+        kind = KINDS[row.kind]
+        options = {option.name: option.default for option in kind.options} | {"model": row.model}
+        scores = kind.run(folder_of(row), settings.KOMA_MODELS_DIR, options)
+        values = {
+            "scores": scores.as_json(),
+            "mistakes": [mistake.as_json() for mistake in scores.mistakes()],
+            "notes": scores.notes(),
+        }
+        state = RunState.DONE
+    except Cancelled:
+        state = RunState.CANCELLED
+    except LostClaim:
+        return None
+    except KomaError as problem:
+        state, values = RunState.FAILED, {"error": problem.message}
+    except Exception as problem:  # a failing measurement must end as a row that says so
+        logger.exception("evaluation %s failed", evaluation_id)
+        text = f"The measurement broke with {type(problem).__name__}: {problem}. The worker's log has the details."
+        state, values = RunState.FAILED, {"error": text}
+    finally:
+        watch.reset(looking)
+    mine = Evaluation.objects.filter(pk=evaluation_id, token=token, state=RunState.RUNNING)
+    return state if mine.update(state=state, finished_at=timezone.now(), **values) else None
+
+
+def fail_dead() -> None:
+    """Measurements whose worker died have failed."""
+    before = timezone.now() - timedelta(seconds=HEARTBEAT_MAX_AGE_S)
+    Evaluation.objects.filter(state=RunState.RUNNING, heartbeat_at__lt=before).update(
+        state=RunState.FAILED, error="Its worker ended. Measure again.", finished_at=timezone.now()
+    )
+
+
+class _Teller:
+    """Writes how many pictures were read and the heartbeat; stops a measurement that was cancelled or taken away."""
+
+    def __init__(self, row: Evaluation) -> None:
+        self._row, self._done, self._told = row, 0, 0.0
+
+    def __call__(self, path: Path) -> None:
+        self._done += 1
+        now = time.monotonic()
+        if now - self._told < _TELL_EVERY_S:
+            return
+        self._told = now
+        mine = Evaluation.objects.filter(pk=self._row.pk, token=self._row.token, state=RunState.RUNNING)
+        if not mine.update(done=self._done, heartbeat_at=timezone.now()):
+            raise LostClaim("Another worker has this measurement now.")
+        if mine.filter(cancel_requested=True).exists():
+            raise Cancelled("Cancelled.")

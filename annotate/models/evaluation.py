@@ -1,0 +1,55 @@
+"""Evaluation: one measurement of a model on a folder of pictures whose truth is known, asked for on a page."""
+
+from __future__ import annotations
+
+from django.conf import settings
+from django.db import models
+
+from ingest.models import RunState
+
+
+class Evaluation(models.Model):
+    """A worker claims a queued row by `token`. `scores` and `mistakes` have the form that the kind gives them."""
+
+    kind = models.CharField(max_length=20)
+    folder = models.CharField(max_length=1000)  # below a library folder: "<number of the library folder>:<path>"
+    model = models.CharField(max_length=100)
+    state = models.CharField(max_length=12, choices=RunState.choices, default=RunState.QUEUED)
+    token = models.CharField(max_length=32, blank=True)
+    heartbeat_at = models.DateTimeField(null=True, blank=True)
+    cancel_requested = models.BooleanField(default=False)
+    done = models.PositiveIntegerField(default=0)  # pictures read
+    scores = models.JSONField(default=dict, blank=True)
+    mistakes = models.JSONField(default=list, blank=True)
+    notes = models.JSONField(default=list, blank=True)
+    error = models.TextField(blank=True)
+    by = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+")
+    created_at = models.DateTimeField(auto_now_add=True)
+    finished_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ("-pk",)
+
+    @property
+    def path(self) -> str:
+        """The folder as people wrote it."""
+        return self.folder.partition(":")[2] or "/"
+
+    @property
+    def headline(self) -> str:
+        """The figure that matters most, in words; empty where there is none."""
+        scores = self.scores
+        if "hits_iou30" in scores:
+            return (
+                f"{scores['hits_iou30']} of {scores['faces']} faces, {scores['hits_iou50']} tightly, "
+                f"{scores['false_positives_iou30']} false"
+            )
+        if scores.get("accuracy"):
+            return ", ".join(f"{share:.0%} at {shots}" for shots, share in scores["accuracy"].items())
+        for name in ("micro_f1", "best_f1", "f1"):
+            if isinstance(scores.get(name), (int, float)):
+                return f"{name.replace('_', ' ')} {scores[name]:.3f}"
+        return f"{scores['psnr']:.2f} dB" if isinstance(scores.get("psnr"), (int, float)) else ""
+
+    def __str__(self) -> str:
+        return f"{self.kind} of {self.model}"

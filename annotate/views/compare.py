@@ -1,0 +1,114 @@
+"""Two models beside each other: how far they agree, and a queue of the questions on which they do not."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import urlencode
+
+from django.core.cache import cache
+from django.db.models import Max
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, render
+from django.urls import reverse
+from django.views.decorators.http import require_POST
+
+from annotate import comparison
+from annotate.actions import tags
+from annotate.models import ModelAnswer, ModelVersion
+from ingest.access import member_view
+from ingest.errors import BadInput
+from ingest.models import Collection, Frame, Role
+from ingest.views.answers import errors_in_words, is_partial, said, toast
+from ingest.views.params import whole
+
+KEEP_S = 600
+ROWS = 60
+SHOWN_APART = 60
+
+
+@member_view()
+def compare(request: HttpRequest, collection: Collection) -> HttpResponse:
+    """The page: `first` and `second` are versions of one task; without them the first two that can be compared."""
+    found = comparison.candidates(collection)
+    pair = _pair(found, whole(request.GET.get("first")), whole(request.GET.get("second")))
+    context: dict[str, Any] = {"section": "quality", "candidates": found, "pair": pair}
+    if pair is not None and pair[0].version != pair[1].version:
+        context |= _compared(request, collection, pair)
+    if is_partial(request):
+        return render(request, "annotate/compare.html#question", context | {"collection": collection})
+    return render(request, "annotate/compare.html", context)
+
+
+@member_view(at_least=Role.REVIEWER)
+@require_POST
+@errors_in_words
+def compare_answer(request: HttpRequest, collection: Collection) -> HttpResponse:
+    """A person's word on one question; the next question follows."""
+    frame = get_object_or_404(Frame, collection=collection, pk=whole(request.POST.get("frame")))
+    name, act = request.POST.get("name", ""), request.POST.get("act", "")
+    if act not in ("yes", "no") or not name:
+        raise BadInput("Answer yes or no.")
+    done = tags.answer(collection=collection, frame=frame, name=name, yes=act == "yes", by=request.user)
+    pair = _pair(comparison.candidates(collection), whole(request.POST.get("first")), whole(request.POST.get("second")))
+    if pair is None:
+        raise Http404("These models have no answers here.")
+    values = {"first": pair[0].version, "second": pair[1].version, "label": request.POST.get("label", "")}
+    if not is_partial(request):
+        return said(
+            request, done.summary, to=f"{reverse('compare', args=[collection.pk])}?{urlencode(values)}", undo=True
+        )
+    context = _compared(request, collection, pair) | {"collection": collection, "pair": pair}
+    return toast(render(request, "annotate/compare.html#question", context), done.summary, undo=True)
+
+
+def _pair(
+    found: list[comparison.Candidate], first: int | None, second: int | None
+) -> tuple[comparison.Candidate, comparison.Candidate] | None:
+    """The two asked for; else the first two of one task, else one alone with itself. None when nothing answered yet.
+
+    Raises Http404 for versions without answers here, or of two tasks.
+    """
+    by_key = {one.version: one for one in found}
+    if first is not None and second is not None:
+        if first not in by_key or second not in by_key or by_key[first].task != by_key[second].task:
+            raise Http404("These two cannot be compared here.")
+        return by_key[first], by_key[second]
+    for one in found:
+        for two in found:
+            if one.task == two.task and one.version < two.version:
+                return one, two
+    return (found[0], found[0]) if found else None
+
+
+def _compared(
+    request: HttpRequest, collection: Collection, pair: tuple[comparison.Candidate, comparison.Candidate]
+) -> dict[str, Any]:
+    asked = request.POST if request.method == "POST" else request.GET
+    versions = ModelVersion.objects.in_bulk([pair[0].version, pair[1].version])
+    first, second = versions[pair[0].version], versions[pair[1].version]
+    # Answers are written once: the newest of them tells whether what was compared is still all.
+    newest = ModelAnswer.objects.filter(model_version__in=versions, frame__collection=collection).aggregate(m=Max("pk"))
+    key = f"compare:{collection.pk}:{first.pk}:{second.pk}:{newest['m']}:{pair[0].frames}:{pair[1].frames}"
+    told: comparison.Comparison | None = cache.get(key)
+    if told is None:
+        told = comparison.compare(collection, first, second)
+        cache.set(key, told, KEEP_S)
+    label = asked.get("label", "")
+    left = comparison.open_questions(collection, told, label=label)
+    skip = min(whole(asked.get("skip")) or 0, max(0, len(left) - 1))
+    question = left[skip] if left else None
+    frames = Frame.objects.filter(collection=collection).select_related("episode")
+    apart = [one for one in told.apart if label in ("", one.label)][:SHOWN_APART]
+    shown = frames.in_bulk({one.frame for one in apart} | ({question.frame} if question else set()))
+    return {
+        "told": told,
+        "rows": told.rows[:ROWS],
+        "rows_left": max(0, len(told.rows) - ROWS),
+        "label": label,
+        "question": question,
+        "question_frame": shown.get(question.frame) if question else None,
+        "skip": skip,
+        "left": len(left),
+        "apart": [(one, shown[one.frame]) for one in apart if one.frame in shown],
+        "can_edit": request.role >= Role.REVIEWER and collection.archived_at is None,  # type: ignore[attr-defined]
+    }

@@ -1,0 +1,132 @@
+"""Plots of measurements as data for a template that draws SVG: bars, and lines in a unit square. No colours here."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from itertools import groupby
+from math import log
+
+from annotate.models import Evaluation
+
+WIDE, HIGH = 480, 220  # of a line plot, in its own units
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """One bar: its words, its length 0 to 1, what stands beside it."""
+
+    label: str
+    share: float
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line of a plot: SVG points, and its ends' words."""
+
+    label: str
+    points: str
+
+
+@dataclass(frozen=True, slots=True)
+class Plot:
+    """A titled group of bars, or lines over `ticks` (x in the plot's units, words)."""
+
+    title: str
+    bars: tuple[Bar, ...] = ()
+    lines: tuple[Line, ...] = ()
+    ticks: tuple[tuple[float, str], ...] = ()
+    x_label: str = ""
+    wide: int = WIDE
+    high: int = HIGH
+    heights: tuple[tuple[float, str], ...] = field(default=((HIGH, "0 %"), (HIGH / 2, "50 %"), (0.0, "100 %")))
+
+
+def of_one(row: Evaluation) -> Plot | None:
+    """The plot of one measurement; None where its figures say everything."""
+    scores = row.scores
+    if row.kind == "characters" and scores.get("accuracy"):
+        return _by_shots("Right names by named faces", [row])
+    if row.kind == "duplicates" and scores.get("curve"):
+        return Plot(
+            "Precision and recall over the threshold",
+            lines=(
+                Line("precision", _points([(t, p) for t, p, _ in scores["curve"]])),
+                Line("recall", _points([(t, r) for t, _, r in scores["curve"]])),
+            ),
+            ticks=tuple((WIDE * x, f"{x:g}") for x in (0.0, 0.25, 0.5, 0.75, 1.0)),
+            x_label="similarity from which two are copies",
+        )
+    if row.kind == "faces" and scores.get("faces"):
+        return Plot("Faces", bars=_face_bars(row))
+    return None
+
+
+def side_by_side(rows: Sequence[Evaluation]) -> list[Plot]:
+    """For each kind and folder that several models were measured on, one plot of them all (the newest of each)."""
+    plots = []
+    order = sorted(rows, key=lambda row: (row.kind, row.folder, -row.pk))
+    for (kind, folder), group in groupby(order, key=lambda row: (row.kind, row.folder)):
+        newest = {row.model: row for row in reversed(list(group))}
+        if len(newest) < 2:
+            continue
+        title = f"{kind.capitalize()} on {folder.partition(':')[2] or 'the library folder'}"
+        models = [newest[name] for name in sorted(newest)]
+        if kind == "characters":
+            plots.append(_by_shots(title, models))
+        else:
+            bars = tuple(bar for row in models if (bar := _main_bar(row)) is not None)
+            if bars:
+                plots.append(Plot(title, bars=bars))
+    return plots
+
+
+def _main_bar(row: Evaluation) -> Bar | None:
+    """The figure that ranks models of a kind."""
+    scores = row.scores
+    if row.kind == "faces" and scores.get("faces"):
+        found = scores["hits_iou50"] / scores["faces"]
+        text = f"{found:.0%} at IoU 0.5, {scores['false_positives_iou30']} false, {scores['ms_per_picture']:.0f} ms"
+        return Bar(row.model, found, text)
+    for name in ("best_f1", "micro_f1", "f1"):
+        if isinstance(scores.get(name), (int, float)):
+            return Bar(row.model, float(scores[name]), f"F1 {scores[name]:.3f}")
+    for name in ("psnr", "psnr_db"):
+        if isinstance(scores.get(name), (int, float)):
+            return Bar(row.model, min(1.0, float(scores[name]) / 50), f"{scores[name]:.2f} dB")
+    return None
+
+
+def _face_bars(row: Evaluation) -> tuple[Bar, ...]:
+    scores, faces = row.scores, row.scores["faces"]
+    false = scores["false_positives_iou30"]
+    return (
+        Bar("found, IoU 0.3", scores["hits_iou30"] / faces, f"{scores['hits_iou30']} of {faces}"),
+        Bar("found, IoU 0.5", scores["hits_iou50"] / faces, f"{scores['hits_iou50']} of {faces}"),
+        Bar("found that are none", min(1.0, false / faces), str(false)),
+    )
+
+
+def _by_shots(title: str, rows: Sequence[Evaluation]) -> Plot:
+    shots = sorted({int(count) for row in rows for count in row.scores.get("accuracy", {})})
+    widest = log(max(shots)) or 1.0
+    at = {count: log(count) / widest for count in shots}
+    lines = tuple(
+        Line(
+            row.model, _points([(at[int(n)], share) for n, share in sorted(row.scores["accuracy"].items(), key=_first)])
+        )
+        for row in rows
+    )
+    return Plot(
+        title, lines=lines, ticks=tuple((WIDE * at[n], str(n)) for n in shots), x_label="named faces a character"
+    )
+
+
+def _first(item: tuple[str, float]) -> int:
+    return int(item[0])
+
+
+def _points(values: Sequence[tuple[float, float]]) -> str:
+    inside = [(x, y) for x, y in values if 0 <= x <= 1]
+    return " ".join(f"{WIDE * x:.1f},{HIGH * (1 - y):.1f}" for x, y in inside)

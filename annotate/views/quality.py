@@ -1,0 +1,146 @@
+"""The quality page: measure models on folders of the library, see the figures side by side and the worst mistakes."""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth.decorators import login_required
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import get_object_or_404, render
+from django.urls import reverse
+from django.views.decorators.http import require_POST
+from PIL import Image
+
+from annotate import jobs, measuring
+from annotate.backends import registry
+from annotate.evaluation.kinds import KINDS, open_picture
+from annotate.models import Evaluation
+from annotate.views import plots
+from ingest import library
+from ingest.errors import BadInput
+from ingest.imaging.names import plain_text
+from ingest.models import RunState
+from ingest.views.answers import errors_in_words, is_partial, said
+from ingest.views.params import whole
+
+SHOWN = 40
+SIDE = 320  # pixels of a shown mistake's longer side
+
+
+def _admins(request: HttpRequest) -> None:
+    if not getattr(request.user, "is_superuser", False):
+        raise PermissionDenied("Measuring models is for admins of the site.")
+
+
+@login_required
+def quality(request: HttpRequest) -> HttpResponse:
+    """GET: what was measured, newest first, and a form. POST: measure."""
+    _admins(request)
+    if request.method == "POST":
+        return _ask(request)
+    rows = list(Evaluation.objects.select_related("by")[:SHOWN])
+    context: dict[str, Any] = {
+        "rows": rows,
+        "waiting": any(row.state in measuring.WAITING for row in rows),
+        "kinds": [(kind, _models(kind.task, kind.own_models)) for kind in KINDS.values()],
+        "roots": list(enumerate(library.roots())),
+        "plots": plots.side_by_side([row for row in rows if row.state == RunState.DONE]),
+    }
+    if is_partial(request):
+        return render(request, "annotate/quality.html#measured", context)
+    return render(request, "annotate/quality.html", context)
+
+
+@login_required
+def evaluation(request: HttpRequest, evaluation_id: int) -> HttpResponse:
+    """One measurement: all figures, its plot, the worst mistakes."""
+    _admins(request)
+    row = get_object_or_404(Evaluation.objects.select_related("by"), pk=evaluation_id)
+    simple = {name: value for name, value in row.scores.items() if isinstance(value, (int, float, str))}
+    mistakes = [(place, one | {"boxes": _boxes(one)}) for place, one in enumerate(row.mistakes)]
+    context = {
+        "row": row,
+        "figures": simple,
+        "plot": plots.of_one(row),
+        "mistakes": mistakes,
+        "about": KINDS.get(row.kind),
+    }
+    return render(request, "annotate/evaluation.html", context)
+
+
+@login_required
+def mistake_picture(request: HttpRequest, evaluation_id: int, place: int, number: int) -> HttpResponse:
+    """A small copy of a picture that a measurement got wrong, read from the library now."""
+    _admins(request)
+    row = get_object_or_404(Evaluation, pk=evaluation_id)
+    try:
+        name = row.mistakes[place]["pictures"][number]
+        root, _, folder = row.folder.partition(":")
+        rgb = open_picture(library.resolve(int(root), f"{folder}/{name}"))
+    except (IndexError, KeyError, BadInput) as problem:
+        raise Http404("The picture is gone.") from problem
+    small = Image.fromarray(rgb)
+    small.thumbnail((SIDE, SIDE))
+    packed = io.BytesIO()
+    small.save(packed, "JPEG", quality=88)
+    return HttpResponse(packed.getvalue(), "image/jpeg", headers={"Cache-Control": "private, max-age=600"})
+
+
+@login_required
+@require_POST
+@errors_in_words
+def evaluation_change(request: HttpRequest, evaluation_id: int) -> HttpResponse:
+    """Cancel a measurement, measure the same again, or forget it."""
+    _admins(request)
+    row = get_object_or_404(Evaluation, pk=evaluation_id)
+    act = request.POST.get("act")
+    if act == "cancel":
+        measuring.cancel(row)
+        text = "Measurement cancelled"
+    elif act == "again":
+        root, _, path = row.folder.partition(":")
+        fresh = measuring.ask(kind=row.kind, root=int(root), path=path, model=row.model, by=request.user)
+        jobs.send_evaluations([fresh.pk])
+        text = "Measuring again"
+    elif act == "delete" and row.state not in measuring.WAITING:
+        row.delete()
+        text = "Measurement removed"
+    else:
+        raise BadInput("Choose what to do with the measurement.")
+    return said(request, text, to=reverse("quality"))
+
+
+@errors_in_words
+def _ask(request: HttpRequest) -> HttpResponse:
+    root, path = whole(request.POST.get("root")) or 0, request.POST.get("path", "").strip().strip("/")
+    row = measuring.ask(
+        kind=request.POST.get("kind", ""), root=root, path=path, model=request.POST.get("model", ""), by=request.user
+    )
+    sent = jobs.send_evaluations([row.pk])
+    where = plain_text(path) or "the library folder"
+    text = f"Measuring {row.kind} on {where}" + ("" if sent else ". Redis cannot be reached: it waits")
+    response = said(request, text, to=reverse("quality"))
+    return response if isinstance(response, HttpResponseRedirect) else _moved(response)
+
+
+def _moved(response: HttpResponse) -> HttpResponse:
+    response.headers["HX-Location"] = reverse("quality")
+    return response
+
+
+def _boxes(mistake: dict[str, Any]) -> dict[str, list[dict[str, str]]]:
+    """Sides as SVG wants them, whatever the locale."""
+    return {
+        name: [
+            {"x": f"{x0:.4f}", "y": f"{y0:.4f}", "width": f"{x1 - x0:.4f}", "height": f"{y1 - y0:.4f}"}
+            for x0, y0, x1, y1 in mistake.get(name, [])
+        ]
+        for name in ("missed", "false")
+    }
+
+
+def _models(task: str, own: tuple[str, ...]) -> list[str]:
+    return [*own, *(one.name for one in registry.installed(settings.KOMA_MODELS_DIR, task=task))]

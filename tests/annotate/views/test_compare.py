@@ -1,0 +1,141 @@
+"""Two models beside each other: agreement, open questions, a person's answers, rights."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from django.test import Client
+from django.urls import reverse
+
+from annotate import comparison
+from annotate.algorithms.packing import pack_boxes, pack_scores
+from annotate.algorithms.tag_rules import Rules
+from annotate.models import FrameTag, ModelAnswer, ModelLabels, ModelVersion
+from ingest.models import Collection, Frame, Membership, Role
+from tests.annotate.views.conftest import Show
+from tests.conftest import client_of, make_user
+
+pytestmark = pytest.mark.django_db
+RULES = Rules({"general": 0.35}).as_json()
+LABELS = [["smile", "general"], ["hat", "general"], ["rain", "general"]]
+
+
+def tagger(name: str, frames: list[Frame], scores: list[list[float]]) -> ModelVersion:
+    version = ModelVersion.objects.create(task="tags", name=name)
+    ModelLabels.objects.create(model_version=version, rows=LABELS, rules=RULES)
+    for frame, row in zip(frames, scores):
+        ModelAnswer.objects.create(frame=frame, model_version=version, data=pack_scores(np.array(row, np.float32)))
+    return version
+
+
+@pytest.fixture()
+def pair(show: Show) -> tuple[ModelVersion, ModelVersion]:
+    """On four frames: smile 2 both, 1 only first, 1 only second; hat only by the second once; rain never."""
+    first = tagger("one", show.frames, [[0.9, 0.1, 0], [0.8, 0.2, 0], [0.7, 0, 0], [0.1, 0, 0.1]])
+    second = tagger("two", show.frames, [[0.9, 0.1, 0], [0.5, 0.9, 0], [0.3, 0, 0], [0.95, 0, 0.1]])
+    return first, second
+
+
+def test_agreement_is_counted_by_label_and_the_widest_gap_is_asked_first(
+    show: Show, pair: tuple[ModelVersion, ModelVersion]
+) -> None:
+    told = comparison.compare(show.collection, *pair)
+    counts = {row.name: (row.told.both, row.told.only_first, row.told.only_second) for row in told.rows}
+    assert counts == {"smile": (2, 1, 1), "hat": (0, 0, 1)}
+    assert (told.common, told.compared) == (4, 4)
+    assert [(one.frame, one.name) for one in told.questions] == [
+        (show.frames[3].pk, "smile"), (show.frames[1].pk, "hat"), (show.frames[2].pk, "smile"),
+    ]  # fmt: skip
+
+
+def test_a_label_that_one_model_does_not_know_is_no_disagreement(show: Show) -> None:
+    first = tagger("one", show.frames, [[0.9, 0.9, 0]])
+    second = ModelVersion.objects.create(task="tags", name="two")
+    ModelLabels.objects.create(model_version=second, rows=[["smile", "general"]], rules=RULES)
+    ModelAnswer.objects.create(
+        frame=show.frames[0], model_version=second, data=pack_scores(np.array([0.8], np.float32))
+    )
+    told = comparison.compare(show.collection, first, second)
+    assert [row.name for row in told.rows] == ["smile"] and told.total.disagreed == 0
+
+
+def test_the_page_asks_and_an_answer_is_a_persons_word(
+    show: Show, pair: tuple[ModelVersion, ModelVersion], as_bob: Client
+) -> None:
+    page = as_bob.get(reverse("compare", args=[show.collection.pk])).content.decode()
+    assert "Is <q>smile</q> right here?" in page and "3 questions open" in page
+    asked = {"first": pair[0].pk, "second": pair[1].pk, "frame": show.frames[3].pk, "name": "smile", "act": "no"}
+    answer = as_bob.post(reverse("compare_answer", args=[show.collection.pk]), asked, headers={"HX-Request": "true"})
+    assert "Is <q>hat</q> right here?" in answer.content.decode() and "2 questions open" in answer.content.decode()
+    word = FrameTag.objects.get(frame=show.frames[3], tag__name="smile")
+    assert (word.state, word.by_person, word.by.username) == ("no", True, "bob")
+
+
+def test_what_people_decided_is_not_asked_again_and_can_be_undone(
+    show: Show, pair: tuple[ModelVersion, ModelVersion], as_bob: Client
+) -> None:
+    told = comparison.compare(show.collection, *pair)
+    for one in told.questions:
+        values = {"first": pair[0].pk, "second": pair[1].pk, "frame": one.frame, "name": one.name, "act": "yes"}
+        as_bob.post(reverse("compare_answer", args=[show.collection.pk]), values)
+    assert comparison.open_questions(show.collection, told) == []
+    assert "No question is open" in as_bob.get(reverse("compare", args=[show.collection.pk])).content.decode()
+    as_bob.post(reverse("undo", args=[show.collection.pk]))
+    assert len(comparison.open_questions(show.collection, told)) == 1
+
+
+def test_against_people_a_model_is_scored_where_people_spoke(
+    show: Show, pair: tuple[ModelVersion, ModelVersion]
+) -> None:
+    from annotate.actions import tags
+
+    common = {"collection": show.collection, "by": None}
+    tags.add(frames=[show.frames[0], show.frames[3]], names=["smile"], **common)
+    tags.remove(frames=[show.frames[2]], names=["smile"], **common)
+    rows = {row.name: row.told for row in comparison.against_people(show.collection, pair[0])}
+    smile = rows["smile"]
+    assert (smile.both, smile.only_first, smile.only_second, smile.asked) == (1, 1, 1, 3)
+
+
+def test_boxes_that_only_one_found_are_shown(show: Show, as_bob: Client) -> None:
+    where = np.array([[0.1, 0.1, 0.3, 0.3], [0.6, 0.6, 0.9, 0.9]], np.float32)
+    for name, rows in (("one", where), ("two", where[:1])):
+        version = ModelVersion.objects.create(task="boxes", name=name)
+        ModelLabels.objects.create(model_version=version, rows=[["hand", "boxes"]])
+        packed = pack_boxes(rows, np.full(len(rows), 0.8, np.float32))
+        ModelAnswer.objects.create(frame=show.frames[0], model_version=version, data=packed)
+    page = as_bob.get(reverse("compare", args=[show.collection.pk])).content.decode()
+    assert "hand: only one" in page and 'x="0.6000"' in page and "50 %" in page
+
+
+def test_without_answers_with_one_model_and_without_common_frames_the_page_says_so(show: Show, as_bob: Client) -> None:
+    address = reverse("compare", args=[show.collection.pk])
+    assert "No model has answered yet" in as_bob.get(address).content.decode()
+    tagger("one", show.frames[:1], [[0.9, 0, 0]])
+    assert "Only one model has answered" in as_bob.get(address).content.decode()
+    tagger("two", show.frames[1:2], [[0.9, 0, 0]])
+    assert "no frame in common" in as_bob.get(address).content.decode()
+
+
+def test_strangers_viewers_and_other_collections_are_kept_out(
+    show: Show, pair: tuple[ModelVersion, ModelVersion], as_bob: Client, as_charlie: Client, alice: object
+) -> None:
+    address, post = (reverse(name, args=[show.collection.pk]) for name in ("compare", "compare_answer"))
+    values = {"first": pair[0].pk, "second": pair[1].pk, "frame": show.frames[3].pk, "name": "smile", "act": "yes"}
+    assert as_charlie.get(address).status_code == as_charlie.post(post, values).status_code == 404
+    viewer = make_user("dora")
+    Membership.objects.create(collection=show.collection, user=viewer, role=Role.VIEWER)
+    page = client_of(viewer).get(address)
+    assert page.status_code == 200 and 'data-key="y"' not in page.content.decode()
+    assert client_of(viewer).post(post, values).status_code == 403
+    other = Collection.objects.create(name="Other")
+    Membership.objects.create(collection=other, user=viewer, role=Role.REVIEWER)
+    foreign = client_of(viewer).post(reverse("compare_answer", args=[other.pk]), values)
+    assert foreign.status_code == 404 and not FrameTag.objects.filter(by_person=True, tag__name="smile").exists()
+    assert client_of(viewer).get(reverse("compare", args=[other.pk]), values).status_code == 404
+
+
+def test_an_answer_that_is_none_is_refused_in_words(show: Show, pair: object, as_bob: Client) -> None:
+    post = reverse("compare_answer", args=[show.collection.pk])
+    values = {"frame": show.frames[0].pk, "name": "smile", "act": "perhaps"}
+    assert as_bob.post(post, values, headers={"HX-Request": "true"}).status_code == 422
