@@ -12,9 +12,9 @@ from typing import ClassVar
 
 import numpy as np
 from django.conf import settings
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 
-from annotate import answers, computed_answers, effective_tags
+from annotate import answers, box_answers, computed_answers, effective_tags
 from annotate.actions.model_choices import NONE, chosen, chosen_all
 from annotate.actions.model_versions import version_of
 from annotate.algorithms.face_features import Box
@@ -102,6 +102,7 @@ class Result:
     fresh: Packed
     basis: dict[int, str]
     problems: list[str]
+    read: dict[int, dict[str, bool]]  # by frame: the measures that say whose boxes were read
 
 
 class TagFrames(Stage[Batch, Result]):
@@ -123,6 +124,7 @@ class TagFrames(Stage[Batch, Result]):
         self.side_file = version_of(SIDE_FILE)
         self.installed: dict[int, registry.Installed] = {}
         self.speakers = [self.computed, *self._chosen()]
+        self.boxes = box_answers.speakers(ctx.collection)
         self.keys: dict[str, int] = {}
         self.included = tag_filtering.read_overlaps(settings.KOMA_MODELS_DIR) if self.params.drop_included else None
         self.unwanted = tag_filtering.read_unwanted(settings.KOMA_MODELS_DIR) if self.params.drop_unwanted else ()
@@ -168,6 +170,7 @@ class TagFrames(Stage[Batch, Result]):
         """What the tags of a frame follow from; another threshold is another mark."""
         marks = [f"{speaker.version.pk} {speaker.reading.rules.mark()}".strip() for speaker in self.speakers]
         marks.append(str(self.side_file.pk))
+        marks += [f"boxes {speaker.version.pk}" for speaker in self.boxes]
         marks += [word for word in ("drop_included", "drop_unwanted") if getattr(self.params, word)]
         return marks
 
@@ -177,20 +180,24 @@ class TagFrames(Stage[Batch, Result]):
         if self.ctx.episode is not None:
             frames = frames.filter(episode=self.ctx.episode)
         done = frames.filter(tagged=True, **{f"measures__{SEEN_BY}": self.seen_by})
-        return frames.exclude(pk__in=done.values("pk"))
+        wanted = ~Q(pk__in=done.values("pk"))
+        for speaker in self.boxes:
+            wanted |= box_answers.unread(frames, speaker)
+        return frames.filter(wanted)
 
     def batches(self) -> Iterator[Batch]:
         """Many frames at once where stored answers say all, few where pictures must be read."""
         self.ctx.total = self.pending().count()
         people = Face.objects.real().filter(frame__shot=OuterRef("shot"))
         rows: QuerySet[Frame] = self.pending().annotate(people_in_shot=Exists(people)).order_by("pk")
+        versions = [*(s.version for s in self.speakers), *(s.version for s in self.boxes)]
         last = 0
         while frames := list(rows.filter(pk__gt=last)[: READY * BATCH]):
             last = frames[-1].pk
             boxes = faces_of(frames)
             batch = Batch(
                 frames,
-                answers.load((speaker.version for speaker in self.speakers), (frame.pk for frame in frames)),
+                answers.load(versions, (frame.pk for frame in frames)),
                 boxes,
                 {f.pk: computed_answers.basis(boxes.get(f.pk, []), people_elsewhere=_people_near(f)) for f in frames},
             )
@@ -223,16 +230,21 @@ class TagFrames(Stage[Batch, Result]):
             elif asked:
                 fresh[speaker.version.pk] = self._ask(speaker, {frame.pk: pictures[frame.pk] for frame in asked})
         frames = [frame for frame in batch.frames if not absent[frame.pk] or frame.pk in pictures]
-        said = {}
+        said: dict[int, list[Said]] = {}
+        read: dict[int, dict[str, bool]] = {}
         for frame in frames:
             packed = [
                 (s, fresh[s.version.pk].get(frame.pk, batch.packed[s.version.pk].get(frame.pk))) for s in self.speakers
             ]
             followed = [(s.version.pk, s.following(data)) for s, data in packed if data is not None]
+            for boxes in self.boxes:
+                if (data := batch.packed[boxes.version.pk].get(frame.pk)) is not None:
+                    followed.append((boxes.version.pk, boxes.following(data)))
+                    read.setdefault(frame.pk, {})[boxes.measure] = True
             said[frame.pk] = effective_tags.merged(
                 followed, frame.measures, side_file=self.side_file.pk, dropping=self._dropping
             )
-        return Result(frames, said, fresh, batch.basis, problems)
+        return Result(frames, said, fresh, batch.basis, problems, read)
 
     def _pictures(self, frames: list[Frame], problems: list[str]) -> dict[int, Picture]:
         found: dict[int, Picture] = {}
@@ -280,7 +292,10 @@ class TagFrames(Stage[Batch, Result]):
         rows = list(Frame.objects.select_for_update().filter(pk__in=list(result.said)).order_by("pk"))
         for row in rows:
             row.tagged = True
-            row.measures = {**row.measures, SEEN_BY: self.seen_by, computed_answers.BASIS: result.basis[row.pk]}
+            row.measures = {
+                **row.measures, **result.read.get(row.pk, {}), SEEN_BY: self.seen_by,
+                computed_answers.BASIS: result.basis[row.pk],
+            }  # fmt: skip
         Frame.objects.bulk_update(rows, ["tagged", "measures"], batch_size=READY * BATCH)
         self.ctx.count("frames", len(rows))
         return len(result.frames) + len(result.problems)

@@ -1,0 +1,48 @@
+"""Tags that follow from boxes: how many persons, heads, hands a picture shows, and what its text is for. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from annotate.algorithms.tag_rules import Label
+from annotate.algorithms.text_boxes import use_of
+
+COUNT_MAX = 9  # more are "9+"
+PLURALS = {"person": "persons", "halfbody": "half_bodies", "body": "bodies"}
+META = "meta"
+Following = list[tuple[Label, float]]
+
+
+def counted(names: Sequence[str], scores: NDArray[np.float32], labels: NDArray[np.integer]) -> Following:
+    """Tags such as "persons:2" for each of the model's names, also "hands:0", with the score of the least sure box.
+
+    `scores` [n] and `labels` [n] are those of the boxes of one picture.
+    """
+    counts = Counter(labels.tolist())
+    found: Following = []
+    for at, name in enumerate(names):
+        count = counts[at]
+        score = float(scores[labels == at].min()) if count else 1.0
+        words = str(count) if count <= COUNT_MAX else f"{COUNT_MAX}+"
+        found.append((Label(f"{plural(name)}:{words}", META), score))
+    return found
+
+
+def plural(name: str) -> str:
+    """A label's name as many, in letters that a tag may have."""
+    plain = re.sub(r"[^a-z0-9_-]+", "_", name.lower()).strip("_") or "box"
+    return PLURALS.get(plain, plain if plain.endswith("s") else f"{plain}s")
+
+
+def of_text(boxes: NDArray[np.float32]) -> Following:
+    """`text` with the part of the picture that it covers, `subtitled`, `credits`; nothing for no boxes [0, 4]."""
+    if not len(boxes):
+        return []
+    use = use_of(boxes)
+    tags = [("text", use.share), *([("subtitled", 1.0)] if use.subtitled else ())]
+    return [(Label(name, META), score) for name, score in [*tags, *([("credits", 1.0)] if use.credits else ())]]
