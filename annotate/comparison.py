@@ -42,6 +42,18 @@ class Row:
     name: str
     told: Agreement
 
+    @property
+    def precision(self) -> float | None:
+        """Where the first are people: the share of the second's yes that is right; None when it never said yes."""
+        said = self.told.both + self.told.only_second
+        return self.told.both / said if said else None
+
+    @property
+    def recall(self) -> float | None:
+        """The share of people's yes that the second said too; None when people never said yes."""
+        true = self.told.both + self.told.only_first
+        return self.told.both / true if true else None
+
 
 @dataclass(frozen=True, slots=True)
 class Question:
@@ -121,6 +133,8 @@ def open_questions(collection: Collection, comparison: Comparison, *, label: str
 
 def against_people(collection: Collection, version: ModelVersion) -> list[Row]:
     """Of the frames and tags on which people had the last word: how far the version agrees (first: the people)."""
+    if version.task not in SCORED:
+        return []
     words: dict[int, dict[str, bool]] = {}
     rows = FrameTag.objects.filter(frame__collection=collection, frame__state=FrameState.KEPT, by_person=True)
     for frame, name, state in rows.values_list("frame_id", "tag__name", "state").iterator():

@@ -22,6 +22,7 @@ from ingest.views.answers import errors_in_words, is_partial, said, toast
 from ingest.views.params import whole
 
 KEEP_S = 600
+PEOPLE = "people"  # in place of a second version: the tags on which people had the last word
 ROWS = 60
 SHOWN_APART = 60
 
@@ -29,10 +30,14 @@ SHOWN_APART = 60
 @member_view()
 def compare(request: HttpRequest, collection: Collection) -> HttpResponse:
     """The page: `first` and `second` are versions of one task; without them the first two that can be compared."""
-    found = comparison.candidates(collection)
-    pair = _pair(found, whole(request.GET.get("first")), whole(request.GET.get("second")))
-    context: dict[str, Any] = {"section": "quality", "candidates": found, "pair": pair}
-    if pair is not None and pair[0].version != pair[1].version:
+    found = _candidates(collection)
+    people = request.GET.get("second") == PEOPLE
+    first = whole(request.GET.get("first"))
+    pair = _pair(found, first, first if people else whole(request.GET.get("second")))
+    context: dict[str, Any] = {"candidates": found, "pair": pair, "people": people}
+    if pair is not None and people:
+        context["rows"] = comparison.against_people(collection, get_object_or_404(ModelVersion, pk=pair[0].version))
+    elif pair is not None and pair[0].version != pair[1].version:
         context |= _compared(request, collection, pair)
     if is_partial(request):
         return render(request, "annotate/compare.html#question", context | {"collection": collection})
@@ -49,7 +54,7 @@ def compare_answer(request: HttpRequest, collection: Collection) -> HttpResponse
     if act not in ("yes", "no") or not name:
         raise BadInput("Answer yes or no.")
     done = tags.answer(collection=collection, frame=frame, name=name, yes=act == "yes", by=request.user)
-    pair = _pair(comparison.candidates(collection), whole(request.POST.get("first")), whole(request.POST.get("second")))
+    pair = _pair(_candidates(collection), whole(request.POST.get("first")), whole(request.POST.get("second")))
     if pair is None:
         raise Http404("These models have no answers here.")
     values = {"first": pair[0].version, "second": pair[1].version, "label": request.POST.get("label", "")}
@@ -59,6 +64,16 @@ def compare_answer(request: HttpRequest, collection: Collection) -> HttpResponse
         )
     context = _compared(request, collection, pair) | {"collection": collection, "pair": pair}
     return toast(render(request, "annotate/compare.html#question", context), done.summary, undo=True)
+
+
+def _candidates(collection: Collection) -> list[comparison.Candidate]:
+    """Counted anew when an answer was added anywhere: counting a large collection's takes long."""
+    key = f"answers:{collection.pk}:{ModelAnswer.objects.aggregate(newest=Max('pk'))['newest']}"
+    found: list[comparison.Candidate] | None = cache.get(key)
+    if found is None:
+        found = comparison.candidates(collection)
+        cache.set(key, found, KEEP_S)
+    return found
 
 
 def _pair(

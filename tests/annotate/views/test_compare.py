@@ -97,6 +97,19 @@ def test_against_people_a_model_is_scored_where_people_spoke(
     assert (smile.both, smile.only_first, smile.only_second, smile.asked) == (1, 1, 1, 3)
 
 
+def test_the_page_scores_a_model_against_people(
+    show: Show, pair: tuple[ModelVersion, ModelVersion], as_bob: Client
+) -> None:
+    address = reverse("compare", args=[show.collection.pk])
+    asked = {"first": pair[0].pk, "second": "people"}
+    assert "People have not spoken yet" in as_bob.get(address, asked).content.decode()
+    for frame, act in ((show.frames[0], "yes"), (show.frames[1], "no"), (show.frames[3], "yes")):
+        values = asked | {"frame": frame.pk, "name": "smile", "act": act}
+        as_bob.post(reverse("compare_answer", args=[show.collection.pk]), values | {"second": pair[1].pk})
+    page = as_bob.get(address, asked).content.decode()
+    assert page.count(">0.50<") == 2  # precision 1 of 2, recall 1 of 2
+
+
 def test_boxes_that_only_one_found_are_shown(show: Show, as_bob: Client) -> None:
     where = np.array([[0.1, 0.1, 0.3, 0.3], [0.6, 0.6, 0.9, 0.9]], np.float32)
     for name, rows in (("one", where), ("two", where[:1])):
