@@ -64,8 +64,14 @@ class InputSpec:
         """Bytes uint8 [h, w, 3] RGB, contiguous, from uint8 [h, w, 3] RGB or [h, w, 4] RGBA (alpha lands on white)."""
         rgb = on_white(picture)
         if self.fit_by == Fit.PAD_SQUARE:
-            side = max(rgb.shape[:2])
-            rgb = padded(rgb, side, side, fill=self.fill)
+            high, wide = rgb.shape[:2]
+            if high < wide and self.width == self.height and self.resample != Resample.AREA:
+                # From square to square Pillow goes along the rows first: padding put in after that saves a third, and
+                # the bytes are the same.
+                rgb = resized(rgb, self.width, high, self.resample)
+                rgb = padded(rgb, self.width, wide, fill=self.fill)
+            else:
+                rgb = padded(rgb, max(high, wide), max(high, wide), fill=self.fill)
         elif self.fit_by == Fit.LETTERBOX:
             height, width = rgb.shape[:2]
             share = min(self.width / width, self.height / height)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as some
 
-from annotate.backends.inputs import Fit, InputSpec, Resample
+from annotate.backends.inputs import Fit, InputSpec, Resample, padded, resized
 
 RED = np.array([200, 100, 50], np.uint8)
 
@@ -54,3 +56,17 @@ def test_nearest_and_area_differ_as_their_names_say() -> None:
 def test_anything_but_bytes_of_a_picture_is_refused() -> None:
     with pytest.raises(ValueError, match="uint8"):
         InputSpec(2, 2).fit(np.zeros((2, 2), np.uint8))
+
+
+@given(
+    wide=some.integers(1, 90), high=some.integers(1, 90), side=some.integers(1, 70),
+    resample=some.sampled_from(list(Resample)), fill=some.sampled_from([0, 114, 255]), seed=some.integers(0, 99),
+)  # fmt: skip
+@settings(max_examples=150, deadline=None)
+def test_padding_to_a_square_gives_the_bytes_of_padding_first_whatever_the_order_of_work(
+    wide: int, high: int, side: int, resample: Resample, fill: int, seed: int
+) -> None:
+    picture = np.random.default_rng(seed).integers(0, 256, (high, wide, 3), dtype=np.uint8)
+    square = padded(picture, max(high, wide), max(high, wide), fill=fill)
+    spec = InputSpec(side, side, fit_by=Fit.PAD_SQUARE, resample=resample, fill=fill)
+    np.testing.assert_array_equal(spec.fit(picture), resized(square, side, side, resample))
