@@ -12,7 +12,7 @@ from annotate.algorithms.colour_names import BACKGROUNDS, EYES, HAIR
 from annotate.algorithms.computed_tags import COMPUTED_VERSION, computed_tags
 from annotate.algorithms.face_features import Box
 from annotate.algorithms.tag_rules import Label, Rules
-from annotate.answers import Speaker, speaker_of
+from annotate.answers import Scores, Speaker, speaker_of
 from annotate.backends.contract import ModelInfo, Picture
 from ingest.models import Frame
 
@@ -47,11 +47,19 @@ def answer(
     height, width = picture.shape[:2]
     scale = np.array([width, height, width, height])
     pixels: list[Box] = [tuple(float(v) for v in np.array(box) * scale) for box in boxes]  # type: ignore[misc]
-    found = computed_tags(picture, pixels, size=(frame.width, frame.height), people_elsewhere=people_elsewhere)
-    scores = np.zeros(len(LABELS), np.float32)
+    size = (frame.width, frame.height)
+    return speaks.pack(scores(picture, pixels, size=size, people_elsewhere=people_elsewhere))
+
+
+def scores(
+    picture: Picture, pixels: Sequence[Box], *, size: tuple[int, int] | None = None, people_elsewhere: bool = False
+) -> Scores:
+    """Scores [LABELS] of a picture with the boxes of its faces in pixels; `size` is that of the original."""
+    found = computed_tags(picture, pixels, size=size, people_elsewhere=people_elsewhere)
+    made = np.zeros(len(LABELS), np.float32)
     for name, score in found.tags.items():
-        scores[_PLACES[name]] = score
-    return speaks.pack(scores)
+        made[_PLACES[name]] = score
+    return made
 
 
 def basis(boxes: Sequence[Box], *, people_elsewhere: bool) -> str:

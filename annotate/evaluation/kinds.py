@@ -15,11 +15,14 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from annotate import computed_answers
+from annotate.algorithms.tag_rules import Reading
 from annotate.backends import detectors, registry, upscale_waifu2x, upscalers
 from annotate.backends.embed_builtin import BuiltinEmbedder
 from annotate.backends.upscale_resize import FILTERS
-from annotate.evaluation import characters, duplicates, faces, upscale
+from annotate.evaluation import characters, duplicates, faces, tags, upscale
 from annotate.evaluation.mistakes import Mistake
+from annotate.evaluation.tag_truth import FORM
 from ingest.errors import BadInput
 from ingest.imaging.decode import UnreadablePicture, read_picture
 
@@ -127,6 +130,26 @@ def _upscale(folder: Path, models_dir: Path, options: Mapping[str, Any]) -> Scor
     return upscale.measure(folder, opened, open_picture=open_or_error)
 
 
+def _tags(folder: Path, models_dir: Path, options: Mapping[str, Any]) -> Scores:
+    return tags.measure(folder, _judge(options["model"], models_dir, options["threads"]), open_picture=open_or_error)
+
+
+def _judge(name: str, models_dir: Path, threads: int) -> tags.Judge:
+    """A tagger or classifier by its name; COMPUTED: what pixels and the built-in detector's faces give away."""
+    if name == COMPUTED:
+        detector = detectors.open_detector(registry.BUILTIN, models_dir, threads=threads)
+
+        def scores(picture: NDArray[np.uint8]) -> NDArray[np.float32]:
+            return computed_answers.scores(picture, detector.detect([picture])[0].boxes.tolist())
+
+        reading = Reading(computed_answers.LABELS, computed_answers.RULES)
+        return tags.Judge(computed_answers.COMPUTED.revision, detector.device, reading, scores)
+    installed = {one.name: one for task in ("tags", "class") for one in registry.installed(models_dir, task=task)}
+    found = installed.get(name) or registry.find(name, models_dir, task="tags")
+    return tags.judge_of(registry.open_model(found, threads=threads))
+
+
+COMPUTED = "computed"
 WHEEL = (upscale_waifu2x.NAME,) if upscale_waifu2x.is_there() else ()
 THREADS = Option("threads", positive, 1, "threads of one call (default 1)")
 
@@ -149,6 +172,10 @@ KINDS = {
             "duplicates", "how well copies are told from other pictures",
             "different pictures, or a folder for each set of copies, or pictures and a groups.json", "tags",
             _duplicates, (THREADS,), own_models=(duplicates.BUILTIN, duplicates.DHASH),
+        ),
+        Kind(
+            "tags", "how well a tagger or classifier names what is to be seen", FORM, "tags", _tags, (THREADS,),
+            default_model=COMPUTED, own_models=(COMPUTED,),
         ),
         Kind(
             "upscale", "how well an upscaler brings back pictures that were made smaller", "pictures of any kind",

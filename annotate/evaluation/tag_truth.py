@@ -1,0 +1,79 @@
+"""Pictures whose tags are known: a text file beside each, or one table for the folder."""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import dataclass
+from pathlib import Path
+
+from annotate.algorithms.tag_rules import KAOMOJI
+from ingest.errors import BadInput
+from ingest.imaging.sidecars import TEXT_BYTES_MAX, parse_side_file, side_file_of
+
+TABLE = "tags.csv"
+FORM = "a text file beside each picture (a.png, a.txt) with tags parted by commas, or a tags.csv with columns file,tags"
+PICTURES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".avif", ".tif", ".tiff"})
+RATINGS = {"g": "rating:general", "s": "rating:sensitive", "q": "rating:questionable", "e": "rating:explicit"}
+
+
+@dataclass(frozen=True, slots=True)
+class Truth:
+    """True tags by picture below the folder, and the pictures that have none listed."""
+
+    tags: dict[str, frozenset[str]]
+    untold: tuple[str, ...] = ()
+
+
+def read_truth(folder: Path) -> Truth:
+    """The folder's truth; BadInput says what is missing or wrong."""
+    if not folder.is_dir():
+        raise BadInput(f"{folder} is no folder. Name a folder with {FORM}.")
+    pictures = sorted(path.name for path in folder.iterdir() if path.is_file() and path.suffix.lower() in PICTURES)
+    tags = _table(folder / TABLE) if (folder / TABLE).is_file() else _beside(folder, pictures)
+    if not tags:
+        raise BadInput(f"{folder} tells no tags of its {len(pictures):,} pictures. It must hold {FORM}.")
+    absent = sorted(name for name in tags if not (folder / name).is_file())
+    if absent:
+        raise BadInput(f"{folder}: {len(absent)} of the {len(tags)} listed pictures are missing, first {absent[0]!r}.")
+    return Truth(tags, tuple(name for name in pictures if name not in tags))
+
+
+def spelled(tag: str) -> str:
+    """A tag with underscores, in small letters."""
+    text = " ".join(tag.split()).lower()
+    return text if text in KAOMOJI else text.replace(" ", "_")
+
+
+def _beside(folder: Path, pictures: list[str]) -> dict[str, frozenset[str]]:
+    names = [path.name for path in folder.iterdir()]
+    found: dict[str, frozenset[str]] = {}
+    for picture in pictures:
+        beside = side_file_of(picture, names)
+        if beside is None:
+            continue
+        with (folder / beside).open("rb") as file:
+            told = parse_side_file(file.read(TEXT_BYTES_MAX))
+        tags = {*told.general, *told.character, *told.copyright, *told.artist, *told.meta}
+        if told.rating:
+            tags.add(RATINGS[told.rating])
+        if tags:
+            found[picture] = frozenset(map(spelled, tags))
+    return found
+
+
+def _table(path: Path) -> dict[str, frozenset[str]]:
+    found: dict[str, frozenset[str]] = {}
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as lines:
+            reader = csv.DictReader(lines)
+            if not {"file", "tags"} <= set(reader.fieldnames or ()):
+                raise BadInput(f"{path}: the first line must name the columns file,tags.")
+            for row in reader:
+                name, told = str(row["file"] or "").strip(), str(row["tags"] or "")
+                if not name or Path(name).name != name or name in {".", ".."}:
+                    raise BadInput(f"{path}: row {reader.line_num}: {name!r} must be a file name without a folder.")
+                parts = told.split(",") if "," in told else told.split()
+                found[name] = frozenset(spelled(part) for part in parts if part.strip())
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise BadInput(f"{path} cannot be read ({error}). It must hold columns file,tags.") from error
+    return found

@@ -1,0 +1,300 @@
+"""Measures a tagger or classifier on pictures whose tags are known: each tag, all together, best thresholds."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from annotate.algorithms.tag_rules import Reading, tag_name
+from annotate.backends.contract import Picture, Scorer
+from annotate.evaluation.mistakes import WORST, Mistake
+from annotate.evaluation.tag_truth import read_truth
+from ingest.errors import BadInput
+
+BINS = 1000  # steps of a threshold
+SHOWN = 40  # tags in the table
+NOTES_SHOWN = 20
+CURVE = 50  # points that are kept of the curve
+
+F64 = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Judge:
+    """What is measured: `scores(picture)` gives a score for each label of `reading`."""
+
+    name: str
+    device: str
+    reading: Reading
+    scores: Callable[[Picture], NDArray[np.float32]]
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """Precision, recall and F1 of a number of answers."""
+
+    precision: float
+    recall: float
+    f1: float
+
+    @classmethod
+    def of(cls, right: float, found: float, true: float) -> Measured:
+        """From how many were right, told, and true; nothing told is a precision of 0."""
+        precision, recall = right / found if found else 0.0, right / true if true else 0.0
+        return cls(precision, recall, 2 * right / (found + true) if found + true else 0.0)
+
+    def as_json(self) -> dict[str, float]:
+        return {"precision": round(self.precision, 4), "recall": round(self.recall, 4), "f1": round(self.f1, 4)}
+
+
+@dataclass(frozen=True, slots=True)
+class TagRow:
+    """One tag: in how many pictures it is true, told, and both; how it measures; the threshold of its best F1."""
+
+    name: str
+    true: int
+    told: int
+    right: int
+    measured: Measured
+    best_threshold: float
+    best_f1: float
+
+    def as_json(self) -> dict[str, object]:
+        return {
+            "name": self.name, "true": self.true, "told": self.told, "right": self.right, **self.measured.as_json(),
+            "best_threshold": round(self.best_threshold, 3), "best_f1": round(self.best_f1, 4),
+        }  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class TagScores:
+    """What `evaluate tags` reports. `micro` counts all answers alike, `macro` is the mean over the tags of the truth.
+
+    Tags of the truth that the model has no label for are counted, not measured. Of categories that the truth never
+    names (ratings, often) nothing is counted wrong. `curve`: (threshold, precision, recall) with one threshold for all.
+    """
+
+    model: str
+    device: str
+    pictures: int
+    tags: int
+    unknown: int
+    micro: Measured
+    macro: Measured
+    best_threshold: float
+    best_f1: float
+    ms_per_picture: float
+    rows: tuple[TagRow, ...]
+    curve: tuple[tuple[float, float, float], ...] = ()
+    wrong: tuple[Mistake, ...] = ()
+    left_out: list[str] = field(default_factory=list)
+
+    def as_json(self) -> dict[str, object]:
+        return {
+            "model": self.model,
+            "device": self.device,
+            "pictures": self.pictures,
+            "tags": self.tags,
+            "unknown_tags": self.unknown,
+            "micro": self.micro.as_json(),
+            "macro": self.macro.as_json(),
+            "best_threshold": round(self.best_threshold, 3),
+            "best_f1": round(self.best_f1, 4),
+            "ms_per_picture": round(self.ms_per_picture, 2),
+            "per_tag": [row.as_json() for row in self.rows],
+            "curve": [[round(value, 4) for value in point] for point in self.curve],
+        }
+
+    def lines(self) -> list[str]:
+        told = [
+            f"{self.model} on {self.device}: {self.pictures:,} pictures, {self.tags:,} tags, "
+            f"{self.ms_per_picture:.1f} ms a picture",
+            f"  {'':30} {'true':>6} {'told':>6} {'precision':>9} {'recall':>7} {'F1':>6} {'best at':>8} {'F1':>6}",
+        ]
+        everything = (("all answers", self.micro), ("mean of the tags", self.macro))
+        for name, measured in everything:
+            best = f" {self.best_threshold:8.3f} {self.best_f1:6.3f}" if measured is self.micro else ""
+            told.append(f"  {name:30} {'':6} {'':6} {_figures(measured)}{best}")
+        for row in self.rows[:SHOWN]:
+            told.append(
+                f"  {row.name[:30]:30} {row.true:6,} {row.told:6,} {_figures(row.measured)} {row.best_threshold:8.3f} "
+                f"{row.best_f1:6.3f}"
+            )
+        if len(self.rows) > SHOWN:
+            told.append(f"  and {len(self.rows) - SHOWN:,} more tags: --json has them all")
+        return told
+
+    def mistakes(self) -> tuple[Mistake, ...]:
+        return self.wrong
+
+    def notes(self) -> list[str]:
+        return self.left_out[:NOTES_SHOWN]
+
+
+def judge_of(scorer: Scorer) -> Judge:
+    """A tagger or classifier, asked picture by picture."""
+
+    def scores(picture: Picture) -> NDArray[np.float32]:
+        return scorer.answer(scorer.fit(picture)[None], [(picture.shape[1], picture.shape[0])])[0]
+
+    name = f"{scorer.info.name} {scorer.info.revision}".strip()
+    return Judge(name, scorer.device, Reading(scorer.labels, scorer.rules), scores)
+
+
+def measure(folder: Path, judge: Judge, *, open_picture: Callable[[Path], Picture]) -> TagScores:
+    """Asks the model about each listed picture, one at a time; only that is timed, not the reading of files.
+
+    `open_picture` may raise OSError or ValueError: such pictures are told and left out. Raises BadInput for a folder
+    without truth, or one whose tags the model knows nothing of.
+    """
+    truth = read_truth(folder)
+    labels, rules = judge.reading.labels, judge.reading.rules
+    names = [tag_name(label) if label.name and label.category not in rules.ladders else "" for label in labels]
+    true_names = {name for tags in truth.tags.values() for name in tags}
+    sayable = {name: label.category for label, name in zip(labels, names) if name}
+    # Steps of ladders and series of characters are tags without an output, so without a threshold of their own.
+    sayable |= {f"{subject}:{step}": subject for subject, steps in rules.ladders.items() for _, step in steps}
+    sayable |= {name: "copyright" for series in rules.implies.values() for name in series}
+    named = {category for name, category in sayable.items() if name in true_names}
+    counted = np.array([bool(name) and label.category in named for label, name in zip(labels, names)], bool)
+    tally = _Tally(names, counted, true_names)
+    left_out = []
+    spent = 0.0
+    for file, true in sorted(truth.tags.items()):
+        try:
+            picture = open_picture(folder / file)
+        except (OSError, ValueError) as error:
+            left_out.append(f"{file}: {error}")
+            continue
+        if not tally.pictures:
+            judge.scores(picture)  # the first call also sets the model up
+        started = time.perf_counter()
+        scores = judge.scores(picture)
+        spent += time.perf_counter() - started
+        following = judge.reading.following(scores)
+        said = {tag_name(label): score for label, score in following if label.category in named}
+        tally.add(file, true, said, scores)
+    if not tally.pictures:
+        raise BadInput(f"{folder}: none of its {len(truth.tags):,} pictures could be read: {left_out[0]}")
+    known = true_names & sayable.keys()
+    if not known:
+        some = ", ".join(sorted(true_names)[:3])
+        raise BadInput(f"{folder}: {judge.name} has no label for any of its tags ({some}, ...). Choose another model.")
+    if truth.untold:
+        left_out.append(
+            f"{len(truth.untold):,} pictures have no tags told and were not measured, first {truth.untold[0]!r}"
+        )
+    unknown = true_names - sayable.keys()
+    if unknown:
+        left_out.append(f"{len(unknown):,} tags are no labels of the model, for instance {sorted(unknown)[0]!r}")
+    return tally.result(judge, known, len(unknown), 1000 * spent / tally.pictures, left_out)
+
+
+class _Tally:
+    """Counts as pictures come; memory: two numbers a threshold step for each tag that is true somewhere."""
+
+    def __init__(self, names: Sequence[str], counted: NDArray[np.bool_], true_names: Collection[str]) -> None:
+        self.names, self.counted = names, counted
+        self._traced = counted & np.array([name in true_names for name in names], bool)
+        self.pictures = 0
+        self.true: dict[str, int] = {}
+        self.told: dict[str, int] = {}
+        self.right: dict[str, int] = {}
+        self._place = {name: at for at, name in enumerate(names) if name}
+        self._hits: dict[str, NDArray[np.int64]] = {}  # steps of the scores where the tag is true
+        self._all: dict[int, NDArray[np.int64]] = {}  # and of all pictures, by label
+        self._every = np.zeros((2, BINS + 1), np.int64)  # false, true: of all counted labels
+        self._wrong: list[tuple[float, str, str]] = []
+
+    def add(self, file: str, true: frozenset[str], said: dict[str, float], scores: NDArray[np.float32]) -> None:
+        """One picture: its true tags, what was said with scores, and the raw scores."""
+        self.pictures += 1
+        for name in true:
+            self.true[name] = self.true.get(name, 0) + 1
+        for name in said:
+            self.told[name] = self.told.get(name, 0) + 1
+            if name in true:
+                self.right[name] = self.right.get(name, 0) + 1
+        steps = np.clip(np.floor(scores.astype(np.float64) * BINS), 0, BINS).astype(np.int64)
+        is_true = np.zeros(len(scores), bool)
+        is_true[[self._place[name] for name in true if name in self._place]] = True
+        for kind in (False, True):
+            chosen = self.counted & (is_true == kind)
+            self._every[int(kind)] += np.bincount(steps[chosen], minlength=BINS + 1)
+        for at in np.flatnonzero(is_true).tolist():
+            name = self.names[at]
+            self._hits.setdefault(name, np.zeros(BINS + 1, np.int64))[steps[at]] += 1
+        for at in np.flatnonzero(self._traced).tolist():
+            self._all.setdefault(at, np.zeros(BINS + 1, np.int64))[steps[at]] += 1
+        self._note(file, true, said, scores)
+
+    def _note(self, file: str, true: frozenset[str], said: dict[str, float], scores: NDArray[np.float32]) -> None:
+        """The surest wrong answers and the least expected true tags, of this picture and those before."""
+        found = [
+            (score, file, f"{name} was told ({score:.2f}), but is not true")
+            for name, score in said.items()
+            if name not in true
+        ]
+        for name in true - said.keys():
+            if name in self._place:
+                score = float(scores[self._place[name]])
+                found.append((1 - score, file, f"{name} is true, but got only {score:.2f}"))
+        self._wrong = sorted([*self._wrong, *found], key=lambda one: (-one[0], one[1], one[2]))[:WORST]
+
+    def result(
+        self, judge: Judge, known: set[str], unknown: int, ms_per_picture: float, left_out: list[str]
+    ) -> TagScores:
+        """Everything in figures; `known` tags are true somewhere and labels of the model."""
+        rows = sorted((self._row(name) for name in known), key=lambda row: (-row.true, row.name))
+        micro = Measured.of(sum(self.right.values()), sum(self.told.values()), sum(self.true[name] for name in known))
+        curve = _curve(self._every[1], self._every[0])
+        best = max(curve, key=lambda point: _f1(point[1], point[2]), default=(0.0, 0.0, 0.0))
+        return TagScores(
+            model=judge.name, device=judge.device, pictures=self.pictures, tags=len(rows), unknown=unknown, micro=micro,
+            macro=_mean([row.measured for row in rows]), best_threshold=best[0], best_f1=_f1(best[1], best[2]),
+            ms_per_picture=ms_per_picture, rows=tuple(rows),
+            curve=tuple(curve[:: max(1, len(curve) // CURVE)]),
+            wrong=tuple(Mistake((file,), words) for _, file, words in self._wrong), left_out=left_out,
+        )  # fmt: skip
+
+    def _row(self, name: str) -> TagRow:
+        true, told, right = self.true[name], self.told.get(name, 0), self.right.get(name, 0)
+        hits = self._hits.get(name, np.zeros(BINS + 1, np.int64))
+        every = self._all.get(self._place.get(name, -1), hits)
+        points = _curve(hits, every - hits, true=true)
+        best = max(points, key=lambda point: _f1(point[1], point[2]), default=(0.0, 0.0, 0.0))
+        return TagRow(name, true, told, right, Measured.of(right, told, true), best[0], _f1(best[1], best[2]))
+
+
+def _curve(
+    right: NDArray[np.int64], wrong: NDArray[np.int64], *, true: int | None = None
+) -> list[tuple[float, float, float]]:
+    """(threshold, precision, recall) for each step at which something is told, from counts [BINS + 1] by step.
+
+    The lowest step holds what is as good as never told, and is no threshold.
+    """
+    hits, misses = np.cumsum(right[::-1])[::-1], np.cumsum(wrong[::-1])[::-1]
+    total = max(1, int(right.sum()) if true is None else true)
+    steps = [step for step in np.flatnonzero(right + wrong).tolist() if step]
+    return [(step / BINS, float(hits[step] / (hits[step] + misses[step])), float(hits[step] / total)) for step in steps]
+
+
+def _mean(measured: Sequence[Measured]) -> Measured:
+    return Measured(
+        float(np.mean([one.precision for one in measured])),
+        float(np.mean([one.recall for one in measured])),
+        float(np.mean([one.f1 for one in measured])),
+    )
+
+
+def _f1(precision: float, recall: float) -> float:
+    return 2 * precision * recall / (precision + recall) if precision + recall else 0.0
+
+
+def _figures(measured: Measured) -> str:
+    return f"{measured.precision:9.3f} {measured.recall:7.3f} {measured.f1:6.3f}"
