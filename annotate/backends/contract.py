@@ -23,8 +23,22 @@ Answer = TypeVar("Answer")
 Picture = NDArray[np.uint8]
 
 __all__ = [
-    "Embedder", "FaceDetector", "Found", "Label", "ModelInfo", "Picture", "PictureModel", "Rules", "Scorer", "Tag",
-    "Tagged", "Tagger", "Upscaler",
+    "CaptionAsk",
+    "CaptionTold",
+    "Captioner",
+    "Embedder",
+    "FaceDetector",
+    "Found",
+    "Label",
+    "ModelInfo",
+    "Picture",
+    "PictureModel",
+    "Rules",
+    "Scorer",
+    "Tag",
+    "Tagged",
+    "Tagger",
+    "Upscaler",
 ]  # fmt: skip
 
 
@@ -127,3 +141,36 @@ class Upscaler(Protocol):
 
     def upscale(self, picture: Picture, *, times: int) -> Picture:
         """The picture after `times` passes: [h * factor**times, w * factor**times, 3]; BadInput when too large."""
+
+
+@dataclass(frozen=True, slots=True)
+class CaptionAsk:
+    """One picture to be described: what is asked, and the picture as JPEG."""
+
+    prompt: str
+    jpeg: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class CaptionTold:
+    """The words of a model as one clean line, or in words why there are none. `cut`: it had more to say."""
+
+    text: str = ""
+    problem: str = ""
+    cut: bool = False
+
+
+@runtime_checkable
+class Captioner(Protocol):
+    """Writes sentences about pictures. What it says is text from outside, cleaned but never to be trusted."""
+
+    info: ModelInfo
+    device: str
+    in_flight: int  # how many asks it works on at once
+
+    def caption(self, asks: Sequence[CaptionAsk]) -> list[CaptionTold]:
+        """One answer an ask, in order. A single picture's failure is told in its answer."""
+
+    @property
+    def broken(self) -> str:
+        """In words why no further ask can succeed (gone, refuses the key); empty while it works."""

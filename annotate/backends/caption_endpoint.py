@@ -1,0 +1,228 @@
+"""Captions from any server that speaks OpenAI's chat interface with pictures (vLLM, llama.cpp, Ollama, paid ones).
+
+Only the one address of the settings is ever asked: no redirects, no proxies. Answers are text from outside.
+"""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import http.client
+import json
+import random
+import socket
+import ssl
+import threading
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from email.utils import parsedate_to_datetime
+from enum import Enum
+from typing import Any
+from urllib.parse import urlsplit
+
+from annotate.algorithms.caption_prompts import SYSTEM, clean
+from annotate.backends.contract import CaptionAsk, CaptionTold, ModelInfo
+from ingest.errors import BadInput
+
+ATTEMPTS = 5
+BACK_OFF_S = 0.5  # doubled with each attempt, half of it by chance
+WAIT_MAX_S = 60.0  # longer waits that the server asks for count as a failure
+BODY_MAX = 1 << 20
+WORDS_MAX = 300  # characters of a server's own message
+AGAIN = frozenset({408, 425, 429, 500, 502, 503, 504})
+
+
+class Next(Enum):
+    """What follows a try: GONE is tried again, and means BROKEN when no try got through."""
+
+    DONE, AGAIN, GONE, BROKEN = range(4)
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """Where and how to ask; `key` is never shown. `url` is the base, such as http://127.0.0.1:8000/v1."""
+
+    url: str
+    model: str
+    key: str = field(default="", repr=False)
+    in_flight: int = 8
+    timeout_s: float = 120.0
+    max_tokens: int = 300
+
+
+class ChatEndpoint:
+    """A Captioner. Each ask is tried ATTEMPTS times; a server that is gone or refuses us makes it `broken`."""
+
+    def __init__(self, endpoint: Endpoint, *, attempts: int = ATTEMPTS, back_off_s: float = BACK_OFF_S) -> None:
+        parts = urlsplit(endpoint.url)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise BadInput("KOMA_CAPTION_URL must be an address such as http://127.0.0.1:8000/v1.")
+        self._endpoint, self._attempts, self._back_off_s = endpoint, attempts, back_off_s
+        self._host, self._port, self._tls = parts.hostname, parts.port, parts.scheme == "https"
+        self._path = f"{parts.path.rstrip('/') or '/v1'}/chat/completions"
+        self._stop = threading.Event()
+        self._why = ""
+        self._hold_until = 0.0  # all wait when the server asks one to
+        self.in_flight = endpoint.in_flight
+        self.device = f"{self._host}{f':{self._port}' if self._port else ''}"
+        self.info = ModelInfo(
+            task="caption", name=endpoint.model, revision="", settings={"max_tokens": endpoint.max_tokens}
+        )
+
+    @property
+    def broken(self) -> str:
+        return self._why
+
+    def caption(self, asks: Sequence[CaptionAsk]) -> list[CaptionTold]:
+        """See the contract."""
+        if not asks:
+            return []
+        with ThreadPoolExecutor(max(1, min(self.in_flight, len(asks)))) as pool:
+            return list(pool.map(self._ask, asks))
+
+    def _ask(self, ask: CaptionAsk) -> CaptionTold:
+        body = self._body(ask)
+        told = CaptionTold(problem=self._why)
+        next_step = Next.AGAIN
+        for attempt in range(self._attempts):
+            pause = self._hold_until - time.monotonic()
+            if attempt:
+                pause = max(pause, self._back_off_s * 2 ** (attempt - 1) * (0.5 + random.random()))
+            if pause > 0:
+                self._stop.wait(pause)
+            if self._stop.is_set():
+                return CaptionTold(problem=self._why)
+            told, next_step = self._try(body)
+            if next_step in (Next.DONE, Next.BROKEN):
+                break
+        if next_step in (Next.BROKEN, Next.GONE):
+            self._why = self._why or told.problem
+            self._stop.set()
+        return told
+
+    def _try(self, body: bytes) -> tuple[CaptionTold, Next]:
+        """The answer or the problem, and what to do next."""
+        try:
+            status, retry_after, data = self._post(body)
+        except ssl.SSLCertVerificationError as error:
+            return self._problem(f"has no valid certificate ({error.verify_message})", Next.BROKEN)
+        except TimeoutError:
+            return self._problem(f"did not answer within {self._endpoint.timeout_s:g} s", Next.AGAIN)
+        except (ConnectionRefusedError, socket.gaierror) as error:
+            why = error.strerror or str(error)
+            return self._problem(f"cannot be reached ({why}). Start the server, or set KOMA_CAPTION_URL", Next.GONE)
+        except (OSError, http.client.HTTPException) as error:
+            return self._problem(f"broke off ({type(error).__name__})", Next.AGAIN)
+        if status == 200:
+            return _told(data), Next.DONE
+        words = _words(data)
+        if status in AGAIN:
+            wait = _seconds(retry_after)
+            if wait > WAIT_MAX_S:
+                return self._problem(f"asks to wait {wait:.0f} s ({status}). Try again later", Next.BROKEN)
+            self._hold_until = max(self._hold_until, time.monotonic() + wait)
+            return self._problem(f"could not answer ({status}). {words}", Next.AGAIN)
+        if status in (401, 403):
+            return self._problem(f"refuses us ({status}). Set KOMA_CAPTION_KEY to a key that it takes", Next.BROKEN)
+        if status == 404:
+            model = self._endpoint.model
+            return self._problem(f"has no model {model!r}, or no {self._path} (404). {words}", Next.BROKEN)
+        if 300 <= status < 400:
+            why = f"redirects elsewhere ({status}), which is not followed. Set KOMA_CAPTION_URL to the final address"
+            return self._problem(why, Next.BROKEN)
+        return self._problem(f"refuses this picture ({status}). {words}", Next.DONE)
+
+    def _problem(self, why: str, next_step: Next) -> tuple[CaptionTold, Next]:
+        return CaptionTold(problem=f"{self.device} {why.strip().rstrip('.')}."), next_step
+
+    def _body(self, ask: CaptionAsk) -> bytes:
+        picture = f"data:image/jpeg;base64,{base64.b64encode(ask.jpeg).decode('ascii')}"
+        content = [{"type": "text", "text": ask.prompt}, {"type": "image_url", "image_url": {"url": picture}}]
+        return json.dumps(
+            {
+                "model": self._endpoint.model,
+                "messages": [{"role": "system", "content": SYSTEM}, {"role": "user", "content": content}],
+                "max_tokens": self._endpoint.max_tokens,
+                "temperature": 0,
+            }
+        ).encode()
+
+    def _post(self, body: bytes) -> tuple[int, str, bytes]:
+        """Status, Retry-After and at most BODY_MAX + 1 bytes. The whole exchange has `timeout_s`, however it drips."""
+        make = http.client.HTTPSConnection if self._tls else http.client.HTTPConnection
+        connection = make(self._host, self._port, timeout=self._endpoint.timeout_s)
+        late = threading.Event()
+        timer: threading.Timer | None = None
+        headers = {"Content-Type": "application/json", "Accept": "application/json"}
+        if self._endpoint.key:
+            headers["Authorization"] = f"Bearer {self._endpoint.key}"
+        try:
+            connection.connect()
+            # The socket itself: the connection forgets it once an answer has begun that ends by closing.
+            timer = threading.Timer(self._endpoint.timeout_s, _hang_up, (connection.sock, late))
+            timer.daemon = True
+            timer.start()
+            connection.request("POST", self._path, body, headers)
+            answer = connection.getresponse()
+            data = answer.read(BODY_MAX + 1)
+            if late.is_set():  # an end of the stream that we made ourselves
+                raise TimeoutError
+            return answer.status, answer.headers.get("Retry-After", ""), data
+        except (OSError, http.client.HTTPException, ValueError):  # ValueError: read from what was hung up
+            if late.is_set():
+                raise TimeoutError from None
+            raise
+        finally:
+            if timer is not None:
+                timer.cancel()
+            connection.close()
+
+
+def _hang_up(wire: socket.socket, late: threading.Event) -> None:
+    late.set()
+    with contextlib.suppress(OSError):
+        wire.shutdown(socket.SHUT_RDWR)  # wakes the thread that waits for bytes
+
+
+def _told(data: bytes) -> CaptionTold:
+    """The words of a chat answer, cleaned; a problem when there are none."""
+    if len(data) > BODY_MAX:
+        return CaptionTold(problem="the answer has more than 1 MB")
+    try:
+        choice = json.loads(data)["choices"][0]
+        content = choice["message"]["content"]
+        if isinstance(content, list):
+            content = "".join(part["text"] for part in content if part.get("type") == "text")
+        if not isinstance(content, str):
+            raise TypeError
+        unfinished = choice.get("finish_reason") == "length"
+    except (ValueError, TypeError, LookupError, AttributeError, RecursionError):
+        return CaptionTold(problem="the answer is no chat answer in OpenAI's form")
+    text, cut = clean(content)
+    if not text:
+        return CaptionTold(problem="the answer holds no words")
+    return CaptionTold(text=text, cut=cut or unfinished)
+
+
+def _words(data: bytes) -> str:
+    """What a server says of its refusal, short; it may hold anything."""
+    try:
+        told: Any = json.loads(data[:BODY_MAX])
+        while isinstance(told, dict):
+            told = told.get("error", told.get("message", told.get("detail", "")))
+    except (ValueError, RecursionError):
+        told = data[:WORDS_MAX].decode("utf-8", "replace")
+    return clean(str(told)[:WORDS_MAX])[0] if told else ""
+
+
+def _seconds(retry_after: str) -> float:
+    """Retry-After as seconds, given as a number or as a date; 0 for anything else."""
+    text = retry_after.strip()
+    if text.isascii() and text.isdigit():
+        return float(text[:9])
+    try:
+        return max(0.0, parsedate_to_datetime(text).timestamp() - time.time())
+    except (ValueError, TypeError, OverflowError):
+        return 0.0

@@ -1,0 +1,230 @@
+"""The captions' client against a real server that answers well, badly, late, never, and elsewhere."""
+
+from __future__ import annotations
+
+import io
+import json
+import logging
+import time
+from collections.abc import Iterator
+from email.utils import formatdate
+
+import pytest
+from PIL import Image
+
+from annotate.backends import caption_endpoint
+from annotate.backends.caption_endpoint import ChatEndpoint, Endpoint
+from annotate.backends.contract import CaptionAsk, Captioner
+from ingest.errors import BadInput
+from tests.annotate.chat_server import ChatServer, Reply, serving
+
+KEY = "sk-very-secret-1234"
+
+
+def jpeg() -> bytes:
+    out = io.BytesIO()
+    Image.new("RGB", (20, 10), (250, 120, 60)).save(out, "JPEG")
+    return out.getvalue()
+
+
+ASK = CaptionAsk("What is there?", jpeg())
+
+
+@pytest.fixture
+def server() -> Iterator[ChatServer]:
+    with serving(ChatServer()) as running:
+        yield running
+
+
+def client(server: ChatServer, *, attempts: int = 3, **more: object) -> ChatEndpoint:
+    values = {"url": server.url, "model": "tiny-vl", "key": KEY, "timeout_s": 5.0} | more
+    return ChatEndpoint(Endpoint(**values), attempts=attempts, back_off_s=0.01)  # type: ignore[arg-type]
+
+
+def test_the_picture_and_the_prompt_arrive_as_openai_wants_them(server: ChatServer) -> None:
+    asker = client(server)
+    assert isinstance(asker, Captioner)
+    (told,) = asker.caption([ASK])
+    assert (told.text, told.problem, told.cut) == ("Caption 1.", "", False)
+    (asked,) = server.asked
+    assert asked.path == "/v1/chat/completions"
+    assert asked.headers["Authorization"] == f"Bearer {KEY}"
+    assert (asked.body["model"], asked.body["temperature"], asked.body["max_tokens"]) == ("tiny-vl", 0, 300)
+    assert [one["role"] for one in asked.body["messages"]] == ["system", "user"]
+    assert asked.prompt == "What is there?"
+    assert asked.picture.size == (20, 10)
+
+
+@pytest.mark.parametrize(
+    ("path", "asked"), [("", "/v1"), ("/", "/v1"), ("/v1/", "/v1"), ("/api/v1", "/api/v1"), ("/openai", "/openai")]
+)
+def test_a_base_without_a_path_means_v1(server: ChatServer, path: str, asked: str) -> None:
+    client(server, url=f"http://127.0.0.1:{server.port}{path}").caption([ASK])
+    assert server.asked[0].path == f"{asked}/chat/completions"
+
+
+def test_without_a_key_none_is_sent(server: ChatServer) -> None:
+    client(server, key="").caption([ASK])
+    assert "Authorization" not in server.asked[0].headers
+
+
+def test_many_are_asked_at_once_and_answered_in_order(server: ChatServer) -> None:
+    server.answer = lambda number, asked: Reply(says=f"about {asked.prompt}", wait_s=0.05)
+    told = client(server, in_flight=4).caption([CaptionAsk(str(number), jpeg()) for number in range(12)])
+    assert [one.text for one in told] == [f"about {number}" for number in range(12)]
+    assert server.at_once_most == 4
+
+
+def test_errors_of_the_server_are_tried_again(server: ChatServer) -> None:
+    replies = {1: Reply(status=500), 2: Reply(status=503, body=b"busy")}
+    server.answer = lambda number, asked: replies.get(number, Reply(says="at last"))
+    (told,) = client(server).caption([ASK])
+    assert told.text == "at last"
+    assert len(server.asked) == 3
+
+
+def test_after_the_last_attempt_the_reason_is_told_and_the_next_picture_is_asked(server: ChatServer) -> None:
+    server.answer = lambda number, asked: Reply(
+        status=500, body=json.dumps({"error": {"message": "CUDA out of\nmemory"}}).encode()
+    ) if asked.prompt == "bad" else Reply(says="good")  # fmt: skip
+    asker = client(server, in_flight=1)
+    bad, good = asker.caption([CaptionAsk("bad", jpeg()), CaptionAsk("good", jpeg())])
+    assert bad.problem.endswith("could not answer (500). CUDA out of memory.")
+    assert good.text == "good"
+    assert not asker.broken
+    assert len(server.asked) == 4
+
+
+@pytest.mark.parametrize("form", ["seconds", "date"])
+def test_retry_after_is_obeyed_by_all(server: ChatServer, form: str) -> None:
+    value = "1" if form == "seconds" else formatdate(time.time() + 2, usegmt=True)  # dates have whole seconds
+    server.answer = lambda number, asked: (
+        Reply(status=429, headers={"Retry-After": value}) if number == 1 else Reply(says="now")
+    )
+    told = client(server, in_flight=1).caption([ASK, ASK])
+    assert [one.text for one in told] == ["now", "now"]
+    assert server.asked[1].at - server.asked[0].at > 0.9
+
+
+def test_a_server_that_wants_us_to_wait_for_long_ends_it(server: ChatServer) -> None:
+    server.answer = lambda number, asked: Reply(status=429, headers={"Retry-After": "86400"})
+    asker = client(server, in_flight=1)
+    told = asker.caption([ASK, ASK])
+    assert "asks to wait 86400 s (429)" in asker.broken
+    assert len(server.asked) == 1
+    assert told[1].problem == asker.broken
+
+
+def test_a_slow_answer_is_given_up_and_tried_again(server: ChatServer) -> None:
+    server.answer = lambda number, asked: Reply(says="late", wait_s=1.0 if number == 1 else 0)
+    (told,) = client(server, timeout_s=0.3).caption([ASK])
+    assert told.text == "late"
+    assert len(server.asked) == 2
+
+
+def test_an_answer_that_drips_is_given_up_as_a_whole(server: ChatServer) -> None:
+    server.answer = lambda number, asked: Reply(says="x" * 200, drip_s=0.05)
+    before = time.monotonic()
+    (told,) = client(server, timeout_s=0.4, attempts=1).caption([ASK])
+    assert "did not answer within 0.4 s" in told.problem
+    assert time.monotonic() - before < 3
+
+
+def test_a_connection_that_is_hung_up_is_tried_again(server: ChatServer) -> None:
+    server.answer = lambda number, asked: Reply(hang_up=True) if number == 1 else Reply(says="there")
+    (told,) = client(server).caption([ASK])
+    assert told.text == "there"
+
+
+def test_a_server_that_is_not_there_breaks_the_client_in_words() -> None:
+    with serving(ChatServer()) as server:
+        asker = client(server, in_flight=2)
+    told = asker.caption([ASK] * 5)
+    assert "cannot be reached" in asker.broken
+    assert "Start the server, or set KOMA_CAPTION_URL" in asker.broken
+    assert {one.text for one in told} == {""}
+
+
+@pytest.mark.parametrize(
+    ("status", "words"),
+    [(401, "Set KOMA_CAPTION_KEY"), (403, "refuses us (403)"), (404, "has no model 'tiny-vl'"), (302, "not followed")],
+)
+def test_what_no_retry_can_mend_ends_it_at_once(server: ChatServer, status: int, words: str) -> None:
+    server.answer = lambda number, asked: Reply(status=status, headers={"Location": "http://169.254.169.254/secrets"})
+    asker = client(server, in_flight=1)
+    asker.caption([ASK, ASK])
+    assert words in asker.broken
+    assert len(server.asked) == 1
+    assert "169.254" not in asker.broken
+
+
+def test_a_redirect_is_never_followed(server: ChatServer) -> None:
+    with serving(ChatServer()) as other:
+        server.answer = lambda number, asked: Reply(status=307, headers={"Location": f"{other.url}/chat/completions"})
+        client(server).caption([ASK])
+        assert other.asked == []
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        (b"<html>busy</html>", "no chat answer"),
+        (b"{}", "no chat answer"),
+        (b'{"choices": []}', "no chat answer"),
+        (b'{"choices": [{"message": {"content": null}}]}', "no chat answer"),
+        (b'{"choices": [{"message": {"content": "  \\u0000 "}}]}', "holds no words"),
+        (b"[" * 200_000, "no chat answer"),
+        (b'{"choices": [{"message": {"content": "' + b"y" * 1_100_000 + b'"}}]}', "more than 1 MB"),
+    ],
+)
+def test_garbage_is_a_failure_of_this_picture_alone(server: ChatServer, body: bytes, words: str) -> None:
+    server.answer = lambda number, asked: Reply(body=body) if number == 1 else Reply(says="fine")
+    asker = client(server, in_flight=1)
+    first, second = asker.caption([ASK, ASK])
+    assert words in first.problem
+    assert second.text == "fine"
+
+
+def test_hostile_words_come_out_as_one_clean_line(server: ChatServer) -> None:
+    server.answer = lambda number, asked: Reply(
+        says="<think>They want </think>\n\x1b[31mA <b>girl</b>\u202e waves.\r\n\x00 End."
+    )
+    (told,) = client(server).caption([ASK])
+    assert told.text == "[31mA <b>girl</b> waves. End."
+
+
+def test_long_words_are_cut_and_told_so(server: ChatServer) -> None:
+    server.answer = lambda number, asked: Reply(says="word " * 5000)
+    (told,) = client(server).caption([ASK])
+    assert told.cut
+    assert len(told.text) <= 2000
+    assert told.text.endswith("word")
+
+
+def test_an_answer_in_parts_is_read_and_one_that_ran_out_of_tokens_is_told(server: ChatServer) -> None:
+    parts = [{"type": "text", "text": "A girl "}, {"type": "audio"}, {"type": "text", "text": "waves."}]
+    body = {"choices": [{"message": {"content": parts}, "finish_reason": "length"}]}
+    server.answer = lambda number, asked: Reply(body=json.dumps(body).encode())
+    (told,) = client(server).caption([ASK])
+    assert (told.text, told.cut) == ("A girl waves.", True)
+
+
+def test_the_key_is_in_no_text_and_no_log(server: ChatServer, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    server.answer = lambda number, asked: Reply(status=401, body=b"bad")
+    asker = client(server)
+    told = asker.caption([ASK])
+    shown = " ".join((repr(asker), repr(asker._endpoint), repr(asker.info), asker.broken, repr(told), caplog.text))
+    assert KEY not in shown
+
+
+@pytest.mark.parametrize("url", ["file:///etc/passwd", "ftp://x/y", "http://", "nonsense"])
+def test_other_addresses_are_refused(url: str) -> None:
+    with pytest.raises(BadInput, match="KOMA_CAPTION_URL"):
+        ChatEndpoint(Endpoint(url=url, model="m"))
+
+
+def test_seconds_of_odd_headers_are_none() -> None:
+    for text in ("", "soon", "-5", "1e9", "²", "Sun, 99 Foo 2020"):
+        assert caption_endpoint._seconds(text) == 0
+    assert caption_endpoint._seconds("999999999999999999999") > 1e8
