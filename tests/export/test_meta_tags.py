@@ -1,0 +1,32 @@
+"""What classifiers say of whole pictures helps to choose frames; it is no part of a caption."""
+
+from __future__ import annotations
+
+from annotate.models import FrameTag, Tag, TagCategory
+from export import reading
+from export.algorithms.captions import CaptionOptions, caption
+from export.algorithms.plan import facts
+from export.recipe import Recipe
+from tests.export.conftest import Show
+
+
+def say(show: Show, *names: str) -> None:
+    for number, name in enumerate(names):
+        tag, _ = Tag.objects.get_or_create(name=name, defaults={"category": TagCategory.META})
+        FrameTag.objects.create(frame=show.frames[0], tag=tag, score=1 - number / 10)
+
+
+def test_classes_are_in_no_caption_and_no_list_of_tags(show: Show) -> None:
+    say(show, "class:illustration", "aesthetic:best", "monochrome:normal", "rating:safe", "quality:best_quality")
+    first = next(iter(reading.pictures(show.collection)))
+    assert not any(":" in tag for tag in first.tags)
+    for preset in (CaptionOptions(), CaptionOptions(rating_prob=1.0)):
+        text = caption(facts(first, Recipe()), preset, key="a")
+        assert not any(word in text for word in ("class", "aesthetic", "monochrome", "illustration", "safe", "best"))
+
+
+def test_danboorus_rating_goes_before_a_classifiers(show: Show) -> None:
+    say(show, "rating:r15")
+    assert next(iter(reading.pictures(show.collection))).rating == "r15"
+    say(show, "rating:safe", "rating:explicit")
+    assert next(iter(reading.pictures(show.collection))).rating == "explicit"
