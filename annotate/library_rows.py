@@ -10,13 +10,22 @@ from django.conf import settings
 from django.db import OperationalError, ProgrammingError
 
 from annotate.actions.model_choices import TASKS
-from annotate.backends import registry, upscale_waifu2x, weights
+from annotate.backends import detectors, registry, upscale_waifu2x, weights
 from annotate.backends.catalogue import CATALOGUE, Model
 from annotate.backends.library import folder
 from annotate.backends.library.download import PART, is_installed
 from annotate.backends.upscale_resize import FILTERS
 from annotate.models import ModelTiming
 from ingest.errors import KomaError
+
+
+@dataclass(frozen=True, slots=True)
+class FileRow:
+    """One file of an installed model; `sha256` empty where none was ever kept."""
+
+    name: str
+    sha256: str
+    size: int
 
 
 @dataclass(slots=True)
@@ -39,7 +48,7 @@ class Row:
     part_bytes: int = 0  # of a download that broke off
     recommended: bool = False
     problem: str = ""
-    files: list[dict[str, Any]] = field(default_factory=list)
+    files: list[FileRow] = field(default_factory=list)
     timings: list[ModelTiming] = field(default_factory=list)
 
     def as_json(self) -> dict[str, Any]:
@@ -57,7 +66,7 @@ class Row:
             "revision",
         )
         return {key: getattr(self, key) for key in keys} | {
-            "files": {file["name"]: file["sha256"] for file in self.files},
+            "files": {file.name: file.sha256 for file in self.files},
             "ms_per_picture": {one.device: round(one.ms_per_picture, 2) for one in self.timings},
         }
 
@@ -106,18 +115,24 @@ def _timings() -> dict[tuple[str, str], list[ModelTiming]]:
 
 def _builtin() -> list[Row]:
     rows = []
-    for name, task, title, files in (
-        ("faces", "faces", "Built-in face detector", ("faces.onnx",)),
-        ("face_metric", "embedding", "Built-in character embedding", ("face_metric.npz",)),
+    own = "Comes with Koma; trained on what it drew itself and needs no download."
+    for name, task, title, stem, notes in (
+        (detectors.DEFAULT, "faces", "Built-in face detector", "faces", own),
+        (
+            detectors.SMALL_FACES,
+            "faces",
+            "Built-in face detector, small faces",
+            "faces",
+            "The same weights in a larger copy of the picture: slower, finds smaller faces.",
+        ),
+        (registry.BUILTIN, "embedding", "Built-in character embedding", "face_metric", own),
     ):
-        paths = [weights.BUILTIN / file for file in files]
-        if not all(path.is_file() for path in paths):
-            continue
-        card = weights.read_card(weights.BUILTIN / f"{name}.json")
+        paths = [path for path in sorted(weights.BUILTIN.glob(f"{stem}.*")) if path.suffix in (".onnx", ".npz")]
+        card = weights.read_card(weights.BUILTIN / f"{stem}.json")
         rows.append(
             Row(
-                registry.BUILTIN, task, "builtin", title=title, installed=True, usable=True, licence="MIT",
-                revision=str(card.get("revision", "")), notes="Comes with Koma; trained on pictures it drew itself.",
+                name, task, "builtin", title=title, installed=bool(paths), usable=bool(paths), licence="MIT",
+                revision=str(card.get("revision", "")), notes=notes,
                 size_bytes=sum(path.stat().st_size for path in paths),
                 files=[_line(path, weights.sha256_of(path)) for path in paths],
             )
@@ -192,5 +207,5 @@ def _read_card(row: Row, path: Path) -> None:
         row.files.append(_line(path / file, digest))
 
 
-def _line(path: Path, sha256: str) -> dict[str, Any]:
-    return {"name": path.name, "sha256": sha256, "size": path.stat().st_size}
+def _line(path: Path, sha256: str) -> FileRow:
+    return FileRow(path.name, sha256, path.stat().st_size)

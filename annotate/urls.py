@@ -4,11 +4,17 @@ from __future__ import annotations
 
 from django.urls import path
 
-from annotate.views import characters, compare, episodes, faces, frame, frames, names, quality
+from annotate.views import characters, compare, episodes, faces, frame, frames, models, names, quality
 
 C = "c/<int:collection_id>"
 
 urlpatterns = [
+    path("models/", models.models, name="models"),
+    path("models/work/", models.models_work, name="models_work"),
+    path("models/act/", models.models_act, name="models_act"),
+    path("models/import/", models.models_import, name="models_import"),
+    path("models/jobs/<int:job_id>/", models.models_job, name="models_job"),
+    path(f"{C}/models/", models.collection_models, name="collection_models"),
     path("quality/", quality.quality, name="quality"),
     path("quality/<int:evaluation_id>/", quality.evaluation, name="evaluation"),
     path("quality/<int:evaluation_id>/change/", quality.evaluation_change, name="evaluation_change"),

@@ -8,7 +8,7 @@ from typing import Any
 
 from django.conf import settings
 
-from annotate.backends import detectors, registry
+from annotate.backends import detectors, registry, upscalers
 from annotate.models import ModelChoice
 from ingest.actions import history
 from ingest.errors import BadInput
@@ -33,6 +33,8 @@ class Task:
     @property
     def default_words(self) -> str:
         """What happens without a choice, for the page."""
+        if self.name == "upscale":
+            return "the first one installed, by name; else waifu2x where its package is, else plain resampling"
         words = {
             BUILTIN: "the built-in one",
             FIRST: "the first one installed, by name; none while none is installed",
@@ -83,13 +85,17 @@ def default_of(rule: Task) -> tuple[str, ...]:
     if rule.default == BUILTIN:
         return (BUILTIN,)
     if rule.default == FIRST:
-        return tuple(one.name for one in registry.installed(settings.KOMA_MODELS_DIR, task=rule.name)[:1])
+        there = [one.name for one in registry.installed(settings.KOMA_MODELS_DIR, task=rule.name)]
+        # Resamplers are always there, so that enlarging never fails for want of a network.
+        return tuple((there or offered(rule.name)[::-1])[:1])
     return ()
 
 
 def offered(task: str) -> list[str]:
     """Names that can be chosen for a task: the built-in one where there is one, then what is installed."""
     rule = _task(task)
+    if task == "upscale":
+        return upscalers.names(settings.KOMA_MODELS_DIR)
     names = [one.name for one in registry.installed(settings.KOMA_MODELS_DIR, task=task)]
     own = detectors.OWN if task == "faces" else (BUILTIN,) if rule.default == BUILTIN else ()
     return [*own, *(name for name in names if name not in own)]

@@ -9,6 +9,7 @@ from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
+from annotate.actions import model_choices
 from annotate.backends import catalogue, registry
 from annotate.backends.library import folder
 from annotate.backends.library.remote import Hub
@@ -40,8 +41,8 @@ def verify(*, name: str, by: Any) -> ModelJob:
 
 def measure(*, name: str, task: str, by: Any) -> ModelJob:
     """Ask how long a model takes for a picture here."""
-    if name != registry.BUILTIN:
-        registry.find(name, settings.KOMA_MODELS_DIR, task=task)
+    if name not in model_choices.offered(task):
+        raise BadInput(f"There is no model {name[:80]!r} for {task[:20]!r} here. Install it first.")
     return _ask(Act.MEASURE, name, by, task=task)
 
 

@@ -70,12 +70,10 @@ def measure(
 def _open(task: str, name: str, models_dir: Path, device: str) -> Any:
     if task == "upscale":
         return upscalers.open_upscaler(name, models_dir, device=device)
-    if name == registry.BUILTIN:
-        if task == "faces":
-            return open_detector(name, models_dir, device=device)
-        if task == "embedding":
-            return open_embedder(name, models_dir, device=device)
-        raise BadInput(f"There is no built-in model for {task}.")
+    if task == "faces":
+        return open_detector(name, models_dir, device=device)
+    if task == "embedding":
+        return open_embedder(name, models_dir, device=device)
     return registry.open_model(registry.find(name, models_dir, task=task), device=device)
 
 

@@ -1,0 +1,224 @@
+"""The models page for admins of the site (what is known, installed, fast) and a collection's choice of models."""
+
+from __future__ import annotations
+
+import secrets
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth.decorators import login_required
+from django.core.exceptions import PermissionDenied
+from django.core.files.uploadedfile import UploadedFile
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, render
+from django.urls import reverse
+from django.views.decorators.http import require_POST, require_safe
+
+from annotate import jobs
+from annotate.actions import model_choices, models_library
+from annotate.backends import catalogue, registry, weights
+from annotate.backends.cuda_check import devices
+from annotate.backends.library import folder
+from annotate.library_rows import Row, rows
+from annotate.models import ModelChoice, ModelJob
+from ingest import library
+from ingest.access import member_view
+from ingest.errors import BadInput, KomaError
+from ingest.models import Collection, Role, RunState
+from ingest.views.answers import came_from, errors_in_words, is_partial, said
+from ingest.views.params import whole
+
+UPLOAD_CHUNK = 1 << 20
+
+
+def _admins(request: HttpRequest) -> None:
+    if not getattr(request.user, "is_superuser", False):
+        raise PermissionDenied("Models are installed by admins of the site.")
+
+
+@login_required
+@require_safe
+def models(request: HttpRequest) -> HttpResponse:
+    """All models by task. `installed`: only those that are."""
+    _admins(request)
+    only = "installed" in request.GET
+    everything = rows()
+    busy = {job.name: job for job in ModelJob.objects.filter(state__in=models_library.OPEN)}
+    tasks = []
+    for task in model_choices.TASKS.values():
+        found = [row for row in everything if row.task == task.name]
+        shown = [row for row in found if row.installed or not only]
+        counts = {"installed": sum(row.installed for row in found), "known": len(found)}
+        tasks.append({"task": task, "rows": [_shown(row, busy) for row in shown], **counts})
+    context = {
+        "tasks": tasks,
+        "only": only,
+        "folder": settings.KOMA_MODELS_DIR,
+        "hub": settings.KOMA_HUB_URL,
+        "devices": devices(),
+        "endpoints": catalogue.ENDPOINTS,
+        **_jobs(),
+    }
+    return render(request, "annotate/models.html", context)
+
+
+@login_required
+@require_safe
+def models_work(request: HttpRequest) -> HttpResponse:
+    """The jobs, asked again and again while one is open; when the last one ends the page is loaded anew."""
+    _admins(request)
+    context = _jobs()
+    response = render(request, "annotate/models.html#jobs", context)
+    if not context["open"]:
+        response.headers["HX-Refresh"] = "true"
+    return response
+
+
+@login_required
+@require_POST
+@errors_in_words
+def models_act(request: HttpRequest) -> HttpResponse:
+    """Download, check, measure or remove one model (`act`, `name`, `task`)."""
+    _admins(request)
+    act, name = request.POST.get("act", ""), request.POST.get("name", "")
+    back = reverse("models") + (f"#{name}" if weights.NAME.fullmatch(name) else "")
+    if act == "remove":
+        if "sure" not in request.POST:
+            raise BadInput("Tick the box to say that you are sure; nothing was removed.")
+        freed, chosen = models_library.remove(name=name)
+        note = f" It is still chosen in {', '.join(chosen)}." if chosen else ""
+        return said(request, f"{name} removed, {freed / 2**20:,.0f} MiB freed.{note}", to=reverse("models"))
+    if act == "download":
+        job = models_library.download(name=name, by=request.user)
+    elif act == "verify":
+        job = models_library.verify(name=name, by=request.user)
+    elif act == "measure":
+        job = models_library.measure(name=name, task=request.POST.get("task", ""), by=request.user)
+    else:
+        raise BadInput("This page cannot do that.")
+    return _sent(request, job, to=back)
+
+
+@login_required
+@require_POST
+@errors_in_words
+def models_job(request: HttpRequest, job_id: int) -> HttpResponse:
+    """Stop a job, try it again, or take it off the page (`act`)."""
+    _admins(request)
+    job = get_object_or_404(ModelJob, pk=job_id)
+    act = request.POST.get("act", "")
+    if act == "cancel":
+        models_library.cancel(job)
+        return said(request, f"{job.name} stops.", to=reverse("models"))
+    if act == "retry":
+        return _sent(request, models_library.retry(job=job, by=request.user), to=reverse("models"))
+    if act == "forget":
+        ModelJob.objects.filter(pk=job.pk).exclude(state__in=models_library.OPEN).delete()
+        return said(request, "Taken off the list.", to=reverse("models"))
+    raise BadInput("A job can be stopped, tried again or taken off the list.")
+
+
+@login_required
+@errors_in_words
+def models_import(request: HttpRequest) -> HttpResponse:
+    """Import a model from the library's folders or an uploaded zip: a browser of folders (GET), the import (POST)."""
+    _admins(request)
+    if request.method == "POST":
+        name, family = request.POST.get("name", "").strip(), request.POST.get("family", "")
+        upload = request.FILES.get("zip")
+        if isinstance(upload, UploadedFile):
+            job = _take_upload(request, upload, name=name, family=family)
+        elif request.POST.get("path"):
+            root = whole(request.POST.get("root", "")) or 0
+            path = request.POST.get("path", "")
+            job = models_library.import_from_library(
+                root=root, relative=path, name=name, family=family, by=request.user
+            )
+        else:
+            raise BadInput("Choose a folder or a zip of the library, or a zip to upload.")
+        return _sent(request, job, to=reverse("models"))
+    context: dict[str, Any] = {
+        "roots": library.roots(),
+        "families": [one for one in registry.FAMILIES.values() if one.name != "builtin_faces"],
+        "names": sorted(catalogue.CATALOGUE),
+        "largest": settings.KOMA_UPLOAD_MAX_BYTES,
+    }
+    if context["roots"]:
+        try:
+            context["here"] = library.browse(whole(request.GET.get("root", "")) or 0, request.GET.get("path", ""))
+        except KomaError as error:
+            context["problem"] = error.message
+    return render(request, "annotate/models_import.html", context)
+
+
+@member_view(at_least=Role.LEAD)
+@errors_in_words
+def collection_models(request: HttpRequest, collection: Collection) -> HttpResponse:
+    """Which model a collection uses for each task: the page (GET), one task's choice (POST)."""
+    here = reverse("collection_models", args=[collection.pk])
+    if request.method == "POST":
+        asked = request.POST.get("task", "")
+        names = [name for name in request.POST.getlist("name") if name]
+        used = model_choices.choose(collection=collection, task=asked, names=names, by=request.user)
+        label = model_choices.TASKS[asked].label
+        return said(request, f"{label}: {', '.join(used) or 'no model'} from now on.", to=here, undo=True)
+    chosen: dict[str, list[str]] = {}
+    for row in ModelChoice.objects.filter(collection=collection).order_by("name"):
+        chosen.setdefault(row.task, []).append(row.name)
+    tasks = []
+    for task in model_choices.TASKS.values():
+        offered = model_choices.offered(task.name)
+        mine = chosen.get(task.name, [])
+        tasks.append({
+            "task": task, "offered": offered, "chosen": mine,
+            "gone": [name for name in mine if name not in offered and name != model_choices.NONE],
+            "default": ", ".join(model_choices.default_of(task)) or "none",
+        })  # fmt: skip
+    return render(request, "annotate/collection_models.html", {"tasks": tasks, "section": "members"})
+
+
+def _take_upload(request: HttpRequest, upload: UploadedFile[Any], *, name: str, family: str) -> ModelJob:
+    """Write the uploaded zip beside the models and ask for its import."""
+    shown = str(upload.name or "upload.zip")
+    size = int(upload.size or 0)
+    if size > settings.KOMA_UPLOAD_MAX_BYTES:
+        raise BadInput(f"{shown} is larger than {settings.KOMA_UPLOAD_MAX_BYTES:,} bytes (KOMA_UPLOAD_MAX_BYTES).")
+    folder.check_space(settings.KOMA_MODELS_DIR, 2 * size, reserve=settings.KOMA_DISK_RESERVE_BYTES)
+    models_library.tidy_uploads()
+    where = models_library.upload_folder()
+    where.mkdir(parents=True, exist_ok=True)
+    path = where / f"upload-{secrets.token_hex(16)}.zip"
+    try:
+        with path.open("wb") as file:
+            for chunk in upload.chunks(UPLOAD_CHUNK):
+                file.write(chunk)
+        return models_library.import_upload(upload=path, shown=shown, name=name, family=family, by=request.user)
+    except (OSError, KomaError) as error:
+        path.unlink(missing_ok=True)
+        if isinstance(error, KomaError):
+            raise
+        raise KomaError(f"{shown} could not be written ({error.strerror}).", permanent=False) from error
+
+
+def _sent(request: HttpRequest, job: ModelJob, *, to: str) -> HttpResponse:
+    sent = jobs.send([job.pk])
+    words = f"{job.get_act_display()}: {job.name}." if sent else f"{job.name} waits: Redis does not answer."
+    return said(request, words, to=to if not is_partial(request) else came_from(request))
+
+
+def _shown(row: Row, busy: dict[str, ModelJob]) -> dict[str, Any]:
+    return {
+        "row": row,
+        "job": busy.get(row.name),
+        "anchor": f"{row.task}-{row.name}" if row.kind == "builtin" else row.name,
+        "files": row.files,
+        "measurable": row.usable,
+        "removable": row.installed and row.kind in ("catalogue", "own"),
+        "chosen": models_library.chosen_in(row.name) if row.installed and row.kind in ("catalogue", "own") else [],
+    }
+
+
+def _jobs() -> dict[str, Any]:
+    open_jobs = list(ModelJob.objects.filter(state__in=models_library.OPEN).order_by("pk"))
+    over = ModelJob.objects.exclude(state__in=models_library.OPEN)[: models_library.SHOWN]
+    return {"open": open_jobs, "over": list(over), "failed": RunState.FAILED, "cancelled": RunState.CANCELLED}
