@@ -1,0 +1,257 @@
+"""What the reader costs beyond the bare network, and how busy it keeps a GPU.
+
+    python -m bench.models [--pictures 8] [--layers 12] [--rounds 3]
+
+The network is a tagger of the size of ViT-B/16 at 448 pixels with random weights (`bench/vit.py`). Pictures are drawn
+JPEG files of 1280x720. "Bare" is `session.run` over the same batches, whose tensors were made before the clock started.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import statistics
+import subprocess
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from onnxruntime import OrtValue
+from PIL import Image
+
+from annotate.backends import registry
+from annotate.backends.contract import Picture
+from annotate.backends.reader import Item, Reader
+from annotate.backends.reader_batch import BatchSizes
+from annotate.backends.scorer import OnnxScorer
+from bench import report, vit
+from ingest.imaging.decode import read_picture
+
+WIDTH, HEIGHT, QUALITY = 1280, 720, 92
+OVERHEAD_MAX, SHARE_MIN, BUSY_MIN = 0.05, 0.90, 0.90
+GPU_PICTURES, FILES_MAX = 4096, 256
+NO_GPU = "not measured: no GPU here"
+
+Clock = tuple[float, float]  # wall, processor
+
+
+def drawn(seed: int, *, width: int = WIDTH, height: int = HEIGHT) -> Picture:
+    """Flat shapes with dark outlines on a gradient, and the grain of a film."""
+    random = np.random.default_rng(seed)
+    ramp = np.linspace(random.integers(0, 128, 3), random.integers(128, 256, 3), height).astype(np.uint8)
+    picture = np.repeat(ramp[:, None], width, axis=1).copy()
+    for _ in range(40):
+        centre = tuple(int(v) for v in random.integers(0, (width, height)))
+        axes = tuple(int(v) for v in random.integers(10, height // 4, 2))
+        angle, colour = int(random.integers(0, 180)), tuple(int(v) for v in random.integers(0, 256, 3))
+        cv2.ellipse(picture, centre, axes, angle, 0, 360, colour, -1, cv2.LINE_AA)
+        cv2.ellipse(picture, centre, axes, angle, 0, 360, (20, 16, 24), 2, cv2.LINE_AA)
+    grain = random.normal(0, 3, picture.shape)
+    return np.clip(picture + grain, 0, 255).astype(np.uint8)
+
+
+def jpeg(picture: Picture) -> bytes:
+    data = io.BytesIO()
+    Image.fromarray(picture).save(data, "JPEG", quality=QUALITY)
+    return data.getvalue()
+
+
+def clocked(work: Callable[[], object]) -> Clock:
+    """Wall and processor seconds."""
+    wall, processor = time.perf_counter(), time.process_time()
+    work()
+    return time.perf_counter() - wall, time.process_time() - processor
+
+
+def through_reader(tagger: OnnxScorer, reads: Sequence[Callable[[], Picture]], sizes: BatchSizes) -> Reader[int]:
+    """Send the pictures through; the reader comes back for its timings."""
+    reader: Reader[int] = Reader([tagger], sizes=sizes)
+    count = sum(1 for _ in reader.answers(Item(at, read) for at, read in enumerate(reads)))
+    assert count == len(reads)
+    return reader
+
+
+def bare(tagger: OnnxScorer, fitted: Picture, *, batch: int, count: int) -> Callable[[], None]:
+    """A loop of `session.run` over `count` pictures in batches; on a GPU over one batch that lies there already."""
+    session, entry = tagger.network.session, tagger.network.session.get_inputs()[0].name
+    spec = tagger.network.spec
+    if not tagger.network.on_gpu:
+        tensors = [spec.tensor(fitted[at : at + batch]) for at in range(0, count, batch)]
+
+        def run() -> None:
+            for tensor in tensors:
+                session.run(None, {entry: tensor})
+
+        return run
+    value = OrtValue.ortvalue_from_numpy(spec.tensor(np.resize(fitted, (batch, *fitted.shape[1:]))), "cuda", 0)
+
+    def loop() -> None:
+        for _ in range(0, count, batch):
+            binding = session.io_binding()
+            binding.bind_ortvalue_input(entry, value)
+            binding.bind_output(tagger.network.outputs[0], "cpu")
+            session.run_with_iobinding(binding)
+
+    return loop
+
+
+def overhead(tagger: OnnxScorer, pictures: list[Picture], *, rounds: int, sizes: BatchSizes) -> list[tuple[str, ...]]:
+    """Rows of a table: bare, through the reader, and what it adds, on both clocks. Without decoding."""
+    batch = sizes.of(tagger).size
+    fitted = np.stack([tagger.fit(picture) for picture in pictures])
+    alone = bare(tagger, fitted, batch=batch, count=len(pictures))
+    reads = [partial(lambda picture: picture, picture) for picture in pictures]
+    pairs: list[tuple[Clock, Clock]] = []
+    for turn in range(rounds + 1):  # the first round warms both up and is not counted
+        pair = clocked(alone), clocked(lambda: through_reader(tagger, reads, sizes))
+        pairs += [pair] if turn else []
+    rows: list[tuple[str, ...]] = []
+    for at, name in enumerate(("wall clock", "processor time")):
+        plain = statistics.median(pair[0][at] for pair in pairs)
+        whole = statistics.median(pair[1][at] for pair in pairs)
+        more = statistics.median(pair[1][at] / pair[0][at] - 1 for pair in pairs)
+        each = (whole - plain) / len(pictures)
+        rows.append((name, f"{plain:.2f} s", f"{whole:.2f} s", f"{more:+.1%}", f"{1000 * each:+.1f} ms"))
+    return rows
+
+
+def from_files(tagger: OnnxScorer, folder: Path, *, count: int, sizes: BatchSizes) -> list[tuple[str, str]]:
+    """Rows of a table: pictures a second bare and from JPEG files, how busy the GPU was, where the time went."""
+    made = min(count, FILES_MAX)
+    names = [folder / f"{at}.jpg" for at in range(made)]
+    for at, name in enumerate(names):
+        name.write_bytes(jpeg(drawn(at)))
+    reads = [partial(_opened, names[at % made]) for at in range(count)]
+    if tagger.network.on_gpu:
+        through_reader(tagger, reads, sizes)  # finds the batch size, warms up
+    batch = sizes.of(tagger).size
+    fitted = np.stack([tagger.fit(_opened(name)) for name in names[:batch]])
+    fitted = np.resize(fitted, (max(batch, 1 if tagger.network.on_gpu else count), *fitted.shape[1:]))
+    alone = bare(tagger, fitted, batch=batch, count=count)
+    if tagger.network.on_gpu:
+        alone()
+    plain = clocked(alone)[0]
+    reader: list[Reader[int]] = []
+    with gpu_busy() as busy:
+        whole = clocked(lambda: reader.append(through_reader(tagger, reads, sizes)))[0]
+    took = ", ".join(f"{name} {seconds:.2f} s" for name, seconds in reader[0].timings.items())
+    on_gpu = tagger.network.on_gpu
+    return [
+        ("device, batch, reading threads", f"{tagger.device}, {batch}, {reader[0].threads}"),
+        ("bare loop", f"{count / plain:.1f} pictures/s"),
+        ("from JPEG files to answers", f"{count / whole:.1f} pictures/s, {plain / whole:.0%} of the bare loop"),
+        (f"asked of a GPU: {SHARE_MIN:.0%} of the bare loop", _verdict(plain / whole, SHARE_MIN, measured=on_gpu)),
+        (f"GPU busy (asked: {BUSY_MIN:.0%})", _verdict(_mean(busy), BUSY_MIN, measured=on_gpu and bool(busy))),
+        (f"where the {whole:.2f} s went", took),
+    ]
+
+
+def _verdict(value: float, least: float, *, measured: bool) -> str:
+    if not measured:
+        return NO_GPU
+    return f"{value:.0%}, {'reached' if value >= least else 'missed'}"
+
+
+def _mean(busy: list[float]) -> float:
+    return statistics.fmean(busy) if busy else 0.0
+
+
+def _opened(path: Path) -> Picture:
+    return read_picture(path, name=path.name).rgb
+
+
+@contextmanager
+def gpu_busy() -> Iterator[list[float]]:
+    """Shares (0..1) of the time in which the GPU computed, ten a second, by nvidia-smi; empty without one."""
+    shares: list[float] = []
+    command = ["nvidia-smi", "--query-gpu=utilization.gpu", "--format=csv,noheader,nounits", "--loop-ms=100"]
+    try:
+        sampler = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    except OSError:
+        yield shares
+        return
+
+    def collect() -> None:
+        for line in sampler.stdout or ():
+            if line.strip().isdecimal():
+                shares.append(int(line) / 100)
+
+    thread = threading.Thread(target=collect, daemon=True)
+    thread.start()
+    try:
+        yield shares
+    finally:
+        sampler.terminate()
+        sampler.wait()
+        thread.join()
+
+
+def reading(tagger: OnnxScorer, *, count: int = 6) -> list[tuple[str, ...]]:
+    """Rows of a table: decoding and fitting a JPEG whole, and at the half size that its format offers; processor time.
+
+    The reader decodes whole: what it would win is shown here with what it would change.
+    """
+    rows: list[tuple[str, ...]] = []
+    for width, height in ((1280, 720), (1920, 1080), (3840, 2160)):
+        spent = np.zeros(3)
+        apart: list[Any] = []
+        for seed in range(count):
+            data = jpeg(drawn(seed, width=width, height=height))
+            marks = [time.process_time()]
+            whole = read_picture(data, name="whole").rgb
+            marks.append(time.process_time())
+            fitted = tagger.fit(whole)
+            marks.append(time.process_time())
+            image = Image.open(io.BytesIO(data))
+            image.draft("RGB", (vit.SIDE, vit.SIDE))
+            quick = tagger.fit(np.asarray(image.convert("RGB")))
+            marks.append(time.process_time())
+            spent += np.diff(marks) / count
+            apart.append(np.abs(fitted.astype(int) - quick))
+        mean, most = np.mean([one.mean() for one in apart]), max(one.max() for one in apart)
+        decode, fit, half = (f"{1000 * value:.0f} ms" for value in spent)
+        rows.append((f"{width}x{height}", decode, fit, half, f"{mean:.2f}, at most {most}"))
+    return rows
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--pictures", type=int, default=8, help=f"a round; on a GPU {GPU_PICTURES}")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--layers", type=int, default=12)
+    parser.add_argument("--dry", action="store_true", help="print the tables, leave docs/benchmarks.md alone")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as made:
+        folder = Path(made) / "vit"
+        vit.write_tagger(folder, layers=options.layers)
+        size_mb = (folder / "model.onnx").stat().st_size / 1e6
+        tagger: OnnxScorer = registry.open_model(registry.find("vit", Path(made), task="tags"))
+        sizes = BatchSizes()
+        count = GPU_PICTURES if tagger.network.on_gpu else options.pictures
+        files = from_files(tagger, Path(made), count=count, sizes=sizes)
+        costs = overhead(tagger, [drawn(at) for at in range(options.pictures)], rounds=options.rounds, sizes=sizes)
+        decodes = reading(tagger)
+    text = (
+        f"A graph of {size_mb:.0f} MB ({options.layers} layers), {tagger.device}.\n\n"
+        f"Through the reader (fit, copy, run, read the answers; threads and queues) against bare `session.run` of the "
+        f"same batches of {sizes.of(tagger).size}, {options.pictures} decoded pictures of {WIDTH}x{HEIGHT}, median of "
+        f"{options.rounds} rounds. Asked: at most +{OVERHEAD_MAX:.0%}.\n\n"
+        + report.table(("", "bare", "reader", "overhead", "a picture"), costs)
+        + f"\n\nEnd to end from {min(count, FILES_MAX)} JPEG files, {count} pictures:\n\n"
+        + report.table(("", "measured"), files)
+        + "\n\nReading one JPEG, processor time. Decoding at half size would be quicker for large pictures, but the "
+        "network would see other bytes (grey levels apart), so it is not done.\n\n"
+        + report.table(("JPEG", "decode", "fit", "both at half size", "apart"), decodes)
+    )
+    print(text) if options.dry else report.write("Models: the reader", text)
+
+
+if __name__ == "__main__":
+    main()
