@@ -14,6 +14,7 @@ from annotate.actions import boxes, captions, characters, tags
 from annotate.actions import faces as face_actions
 from annotate.head_crops import write_crop
 from annotate.models import Caption, Face, FaceState, FrameTag, TagCategory
+from annotate.views.seen_boxes import seen_in
 from ingest.access import member_view
 from ingest.errors import BadInput
 from ingest.models import Collection, Frame, Operation, Role
@@ -142,7 +143,7 @@ def _answer(request: HttpRequest, collection: Collection, row: Frame, text: str)
 
 
 def _labels(request: HttpRequest, collection: Collection, row: Frame) -> dict[str, Any]:
-    """Faces with what the template needs to place them, tags by category, caption. Three queries."""
+    """Faces with what the template needs to place them, what models saw, tags by category, caption. Few queries."""
     faces = list(
         Face.objects.filter(frame=row).select_related("character", "model_version", "named_user").order_by("left", "pk")
     )
@@ -159,6 +160,7 @@ def _labels(request: HttpRequest, collection: Collection, row: Frame) -> dict[st
         "frame": row,
         "picture": row.file or row.preview,
         "faces": faces,
+        "seen": seen_in(row),
         "real_count": sum(face.state != FaceState.NOT_A_FACE for face in faces),
         "tags": groups,
         "tags_count": sum(tag.state == "yes" for tag in said_tags),
