@@ -117,6 +117,9 @@ class Reader(Generic[Key]):
                 worker.join()
         for slot in self._slots:
             slot.free()
+        for model in self.models:
+            if (network := getattr(model, "network", None)) is not None:
+                network.forget()
 
     def _fill(self, slot: Slot[Key], source: Iterator[Item[Key]]) -> bool:
         """Begin to read the next pictures; False when there are no more."""
@@ -137,8 +140,11 @@ class Reader(Generic[Key]):
                 return
             slot.sizes[row] = (picture.shape[1], picture.shape[0])
             for place, model in enumerate(self.models):
-                if item.wanted is None or place in item.wanted:
-                    slot.rows[place].put(row, model.fit(picture))
+                if item.wants(place):
+                    try:
+                        slot.rows[place].put(row, model.fit(picture))
+                    except BadInput as error:  # this model does not take this picture; others may
+                        slot.refused[row, place] = str(error)
 
     def _copy(self) -> None:
         """Thread: when a slot is read, bring its bytes to the device, batch by batch."""

@@ -24,10 +24,16 @@ class Item(Generic[Key]):
     read: Callable[[], Picture]
     wanted: frozenset[int] | None = None
 
+    def wants(self, model: int) -> bool:
+        return self.wanted is None or model in self.wanted
+
 
 @dataclass(frozen=True, slots=True)
 class Looked(Generic[Key]):
-    """What the models said of a picture: an answer each (None where it was not wanted), or a problem in words."""
+    """What the models said of a picture: an answer each, None where it was not wanted or could not be given.
+
+    `problem` says in words why, of the picture or of single models.
+    """
 
     key: Key
     size: tuple[int, int]  # width, height of the decoded picture
@@ -93,9 +99,11 @@ class Slot(Generic[Key]):
 
     def __init__(self, models: Sequence[Any]) -> None:
         self.rows = [Rows(model) for model in models]
+        self._names = [model.info.name for model in models]
         self.items: list[Item[Key]] = []
         self.sizes: list[tuple[int, int]] = []
         self.problems: list[str] = []
+        self.refused: dict[tuple[int, int], str] = {}  # (row, model): why the model does not take the picture
         self.answers: list[list[Any]] = []
         self.reads: list[Future[None]] = []
 
@@ -104,6 +112,7 @@ class Slot(Generic[Key]):
         self.items = items
         self.sizes = [(0, 0)] * len(items)
         self.problems = [""] * len(items)
+        self.refused = {}
         self.answers = [[None] * len(items) for _ in self.rows]
         self.reads = []
         for rows in self.rows:
@@ -114,15 +123,19 @@ class Slot(Generic[Key]):
         return [
             row
             for row, item in enumerate(self.items)
-            if not self.problems[row] and (item.wanted is None or model in item.wanted)
+            if not self.problems[row] and item.wants(model) and (row, model) not in self.refused
         ]
 
     def looked(self) -> list[Looked[Key]]:
         """All pictures in order."""
         return [
-            Looked(item.key, self.sizes[row], tuple(column[row] for column in self.answers), self.problems[row])
+            Looked(item.key, self.sizes[row], tuple(column[row] for column in self.answers), self._problem(row))
             for row, item in enumerate(self.items)
         ]
+
+    def _problem(self, row: int) -> str:
+        refusals = [f"{self._names[model]}: {why}" for (at, model), why in sorted(self.refused.items()) if at == row]
+        return self.problems[row] or "; ".join(refusals)
 
     def free(self) -> None:
         for rows in self.rows:

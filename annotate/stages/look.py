@@ -202,7 +202,7 @@ class Look(Stage[Seen, Result]):
         problems = []
         for seen in batch:
             if seen.problem:
-                problems.append(f"frame {seen.key.index} was not shown to the models: {seen.problem}")
+                problems.append(f"frame {seen.key.index} was not shown to all models: {seen.problem}")
             for watcher, answer, packed in zip(self.watchers, seen.answers, rows):
                 if answer is not None:
                     packed[seen.key.pk] = watcher.pack(answer, seen.size)
@@ -218,7 +218,7 @@ class Look(Stage[Seen, Result]):
             kept = {pk: data for pk, data in packed.items() if pk in there}
             answers.save(watcher.version, kept)
             self.ctx.count("answers", len(kept))
-        self.ctx.count("frames", len(result.frames) - len(result.problems))
+        self.ctx.count("frames", len({pk for packed in result.rows for pk in packed}))
         if self.reader is not None:
             self.ctx.timings |= self.reader.timings
         return len(result.frames)

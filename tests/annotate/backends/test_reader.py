@@ -136,6 +136,25 @@ def test_a_broken_picture_has_a_problem_in_words_and_the_others_their_answers(me
     ]
 
 
+def test_a_model_that_does_not_take_a_picture_says_so_and_the_others_answer(tmp_path: Path) -> None:
+    path = write_means(tmp_path / "m.onnx")
+    models = [Means(path, SPEC, name="strict"), Means(path, SPEC, name="mild")]
+    fit = models[0].fit
+
+    def strict(picture: Picture) -> Picture:
+        if picture.shape[1] > 50:
+            raise BadInput("it is too wide")
+        return fit(picture)
+
+    models[0].fit = strict  # type: ignore[method-assign]
+    widths = [8, 60, 8, 8, 60]
+    chosen = [Item(at, lambda at=at: grey(at, width=widths[at])) for at in range(5)]  # type: ignore[misc]
+    found = list(Reader(models, threads=2).answers(chosen))
+    assert [one.problem for one in found] == ["", "strict: it is too wide", "", "", "strict: it is too wide"]
+    assert [one.answers[0] is None for one in found] == [False, True, False, False, True]
+    assert levels(found, 1) == list(range(5))
+
+
 def test_only_broken_pictures_give_only_problems(means: Means) -> None:
     def read() -> Picture:
         raise UnreadablePicture("damaged")
