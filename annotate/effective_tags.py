@@ -75,16 +75,16 @@ def write(said: Mapping[int, Sequence[Said]], keys: dict[str, int]) -> int:
             wanted.setdefault((frame, keys[one.name]), one)
     gone: list[int] = []
     changed: list[FrameTag] = []
-    for row in FrameTag.objects.filter(frame__in=list(said)):
-        place = (row.frame_id, row.tag_id)
-        told = wanted.pop(place) if place in wanted else None
-        if row.by_person:
+    rows = FrameTag.objects.filter(frame__in=list(said))
+    columns = rows.values_list("pk", "frame_id", "tag_id", "by_person", "state", "score", "model_version_id")
+    for key, frame, tag, by_person, *before in columns:
+        told = wanted.pop((frame, tag), None)
+        if by_person:
             continue
         if told is None:
-            gone.append(row.pk)
-        elif (row.state, row.score, row.model_version_id) != (TagState.YES, told.score, told.version):
-            row.state, row.score, row.model_version_id = TagState.YES, told.score, told.version
-            changed.append(row)
+            gone.append(key)
+        elif before != [TagState.YES, told.score, told.version]:
+            changed.append(FrameTag(pk=key, state=TagState.YES, score=told.score, model_version_id=told.version))
     for start in range(0, len(gone), BATCH):
         FrameTag.objects.filter(pk__in=gone[start : start + BATCH]).delete()
     FrameTag.objects.bulk_update(changed, ["state", "score", "model_version"], batch_size=BATCH)

@@ -53,7 +53,7 @@ def label_of(name: str, category: str, *, where: str) -> Label:
     """A label whose name can be a tag, in small letters, with underscores; "rating:safe" of the category rating is the
     label "safe". BadInput for a name that cannot."""
     clean = "_".join(name.split()).lower().removeprefix(f"{category}:")
-    if not clean or not clean.isprintable() or len(clean) > NAME_MAX:
+    if not clean or not name.isprintable() or len(clean) > NAME_MAX:
         raise BadInput(f"{where}: {name[:40]!r} cannot be a tag. Get the file again.")
     return Label(clean, category)
 

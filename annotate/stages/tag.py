@@ -286,16 +286,17 @@ class TagFrames(Stage[Batch, Result]):
         for problem in result.problems:
             self.ctx.count("unreadable")
             self.ctx.log(problem)
-        for speaker in self.speakers:
-            answers.save(speaker.version, result.fresh[speaker.version.pk])
-        self.ctx.count("tags", effective_tags.write(result.said, self.keys))
+        # Locked first: a person who edits tags of these frames waits, or has ended. Some may be deleted since.
         rows = list(Frame.objects.select_for_update().filter(pk__in=list(result.said)).order_by("pk"))
+        there = {row.pk for row in rows}
+        for speaker in self.speakers:
+            fresh = result.fresh[speaker.version.pk]
+            answers.save(speaker.version, {frame: data for frame, data in fresh.items() if frame in there})
+        said = {frame: tags for frame, tags in result.said.items() if frame in there}
+        self.ctx.count("tags", effective_tags.write(said, self.keys))
         for row in rows:
             row.tagged = True
-            row.measures = {
-                **row.measures, **result.read.get(row.pk, {}), SEEN_BY: self.seen_by,
-                computed_answers.BASIS: result.basis[row.pk],
-            }  # fmt: skip
+            row.measures = {**row.measures, SEEN_BY: self.seen_by, computed_answers.BASIS: result.basis[row.pk]}
         Frame.objects.bulk_update(rows, ["tagged", "measures"], batch_size=READY * BATCH)
         self.ctx.count("frames", len(rows))
         return len(result.frames) + len(result.problems)
