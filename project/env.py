@@ -131,6 +131,33 @@ def env_token(name: str, *, base: str) -> str:
     return text
 
 
+def env_endpoint(name: str) -> str:
+    """Return the base address of a web service, without a slash at its end; empty where it is absent.
+
+    http or https, a host, perhaps a port and a path; no user, password, query or fragment, which would be sent or
+    shown where nobody expects them.
+    """
+    text = env_str(name).rstrip("/")
+    if not text:
+        return ""
+    try:
+        parts = urlsplit(text)
+        fits = parts.scheme in {"http", "https"} and bool(parts.hostname) and (parts.port is None or parts.port > 0)
+    except ValueError:
+        parts, fits = None, False
+    if not fits or parts is None or parts.query or parts.fragment or "@" in parts.netloc or not text.isprintable():
+        raise SettingError(f"{name} must look like http://127.0.0.1:8000/v1, without a user, password or query.")
+    return text
+
+
+def env_key(name: str) -> str:
+    """Return a secret for an HTTP header: printable ASCII without blanks; the message never repeats it."""
+    text = env_str(name)
+    if not re.fullmatch(r"[!-~]{0,1000}", text):
+        raise SettingError(f"{name} must be printable ASCII without blanks.")
+    return text
+
+
 def env_origins(name: str) -> list[str]:
     """Return origins (scheme and host, no path) as Django's CSRF check wants them."""
     origins = env_list(name)
@@ -139,6 +166,11 @@ def env_origins(name: str) -> list[str]:
         if parts.scheme not in {"http", "https"} or not parts.netloc or parts.path or parts.query:
             raise SettingError(f"{name} holds {origin!r}, but each must look like https://koma.example.org.")
     return origins
+
+
+# A page needs some sixty rows out of an index. To start two more processes for that, or a compiler, takes longer than
+# to read them. `?options=` in DATABASE_URL wins; PgBouncer needs `ignore_startup_parameters = options`.
+POSTGRES_OPTIONS = "-c max_parallel_workers_per_gather=0 -c jit=off"
 
 
 def database_settings(url: str, *, data_dir: Path) -> dict[str, Any]:
@@ -160,6 +192,8 @@ def database_settings(url: str, *, data_dir: Path) -> dict[str, Any]:
             "transaction_mode": "IMMEDIATE",
             "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA cache_size=-65536;",
         }
+    else:
+        found.setdefault("OPTIONS", {}).setdefault("options", POSTGRES_OPTIONS)
     return found
 
 

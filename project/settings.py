@@ -105,6 +105,13 @@ TEMPLATES = [
     }
 ]
 
+# --- Captions by a server with OpenAI's chat interface ----------------------------------------------------------------
+KOMA_CAPTION_URL = env.env_endpoint("KOMA_CAPTION_URL")
+KOMA_CAPTION_MODEL = env.env_str("KOMA_CAPTION_MODEL")
+KOMA_CAPTION_KEY = env.env_key("KOMA_CAPTION_KEY")
+KOMA_CAPTION_IN_FLIGHT = env.env_int("KOMA_CAPTION_IN_FLIGHT", 8, least=1, most=128)
+KOMA_CAPTION_TIMEOUT_S = env.env_int("KOMA_CAPTION_TIMEOUT_S", 120, least=1, most=600)
+
 # --- Database, queues -------------------------------------------------------------------------------------------------
 DATABASES = {"default": env.database_settings(env.env_str("DATABASE_URL"), data_dir=KOMA_DATA_DIR)}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
@@ -126,6 +133,7 @@ PIPELINE_STAGES: list[str] = [
     "annotate.stages.embed.Embed",
     "annotate.stages.cluster.Cluster",
     "annotate.stages.identify.Identify",
+    "annotate.stages.caption.WriteCaptions",
 ]
 # What every worker calls now and then: takes back what died, sends what waits.
 SWEEPS = ["ingest.jobs.sweep", "annotate.jobs.sweep", "export.jobs.sweep"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from annotate.models.answer import ModelAnswer, ModelChoice, ModelLabels
-from annotate.models.caption import Caption
+from annotate.models.caption import Caption, CaptionAnswer, ModelCaption
 from annotate.models.character import Character, CharacterAlias
 from annotate.models.evaluation import Evaluation
 from annotate.models.face import Face, FaceCluster, FaceState, NamedBy, ReferencePicture
@@ -13,6 +13,7 @@ from annotate.models.tag import FrameTag, Tag, TagAlias, TagCategory, TagState
 
 __all__ = [
     "Caption",
+    "CaptionAnswer",
     "Character",
     "CharacterAlias",
     "Evaluation",
@@ -21,6 +22,7 @@ __all__ = [
     "FaceState",
     "FrameTag",
     "ModelAnswer",
+    "ModelCaption",
     "ModelChoice",
     "ModelJob",
     "ModelLabels",

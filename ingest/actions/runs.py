@@ -23,12 +23,14 @@ def start(
     stage_names: Sequence[str] | None = None,
     params: dict[str, dict[str, Any]] | None = None,
 ) -> PipelineRun:
-    """Make a run of the named stages (default: all) over the episodes, and queue its first stages in the database.
+    """Make a run of the named stages (default: all that run by default) over the episodes, and queue its first stages in the database.
 
     Parameters not given come from the collection's defaults. The caller enqueues (`ingest.jobs.send`) on commit.
     Raises BadInput for an unknown stage or parameter, Conflict when an episode is in an unfinished run already.
     """
-    names = [name for name in stages() if stage_names is None or name in stage_names]
+    names = [
+        name for name, stage in stages().items() if (stage.by_default() if stage_names is None else name in stage_names)
+    ]
     for name in stage_names or ():
         stage_named(name)
     chosen = {name: dict(collection.run_defaults.get(name, {})) | dict((params or {}).get(name, {})) for name in names}

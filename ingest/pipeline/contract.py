@@ -68,6 +68,11 @@ class Stage(ABC, Generic[Batch, Result]):
     def __init__(self, ctx: Context) -> None:
         self.ctx = ctx
 
+    @classmethod
+    def by_default(cls) -> bool:
+        """Whether a run takes this stage without being asked for it; False where it needs what is not set up."""
+        return True
+
     def applies(self) -> bool:
         """False when there is nothing for this stage in the episode (pictures have no video to decode)."""
         return True

@@ -153,6 +153,7 @@ def _start_context(request: HttpRequest, collection: Collection) -> dict[str, An
                 "name": name,
                 "label": stage.label,
                 "about": stage.about,
+                "ticked": stage.by_default(),
                 "params": stage_fields(stage, collection),
             }
             for name, stage in stages().items()

@@ -165,3 +165,36 @@ def test_a_wrong_setting_stops_the_start_in_one_line(tmp_path: Path) -> None:
         assert done.stderr.strip() == (
             "Koma cannot start: KOMA_PORT is 'eighty', but it must be a whole number from 1 to 65535."
         )
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "ftp://host/v1", "http://", "host:8000/v1", "http://user:secret@host/v1", "http://host/v1?key=secret",
+        "http://host/v1#x", "http://host:notaport/v1", "http://ho\nst/v1", "http://[::1/v1",
+    ],
+)  # fmt: skip
+def test_an_address_of_a_service_is_refused_without_being_repeated(
+    monkeypatch: pytest.MonkeyPatch, address: str
+) -> None:
+    monkeypatch.setenv("KOMA_CAPTION_URL", address)
+    with pytest.raises(env.SettingError, match="must look like") as caught:
+        env.env_endpoint("KOMA_CAPTION_URL")
+    assert "secret" not in str(caught.value)
+
+
+def test_an_address_of_a_service_loses_its_last_slash(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KOMA_CAPTION_URL", "https://vlm.example.org:8443/api/v1/")
+    assert env.env_endpoint("KOMA_CAPTION_URL") == "https://vlm.example.org:8443/api/v1"
+    monkeypatch.setenv("KOMA_CAPTION_URL", "")
+    assert env.env_endpoint("KOMA_CAPTION_URL") == ""
+
+
+@pytest.mark.parametrize("key", ["sk secret", "sk-sécret", "secret\r\nX-Other: 1", "x" * 1001])
+def test_a_key_that_would_break_a_header_is_refused_without_being_shown(
+    monkeypatch: pytest.MonkeyPatch, key: str
+) -> None:
+    monkeypatch.setenv("KOMA_CAPTION_KEY", key)
+    with pytest.raises(env.SettingError, match="printable ASCII") as caught:
+        env.env_key("KOMA_CAPTION_KEY")
+    assert "cret" not in str(caught.value)

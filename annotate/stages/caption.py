@@ -1,0 +1,251 @@
+"""Lets a model write a caption for each kept frame, told of its tags and characters. A person's caption stays."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+from django.conf import settings
+from django.db.models import Exists, OuterRef, QuerySet
+from django.utils import timezone
+from PIL import Image
+
+from annotate.actions.model_versions import version_of
+from annotate.algorithms.caption_prompts import SYSTEM, TEMPLATE_MAX, TEMPLATES, prompt_of
+from annotate.backends.contract import CaptionAsk, CaptionTold
+from annotate.captioners import captioner_of, server_is_set
+from annotate.models import CaptionAnswer, Face, FaceState, FrameTag, ModelCaption, TagCategory, TagState
+from ingest.errors import KomaError
+from ingest.imaging.decode import UnreadablePicture, read_picture
+from ingest.imaging.store import Store, UnknownName
+from ingest.models import Frame
+from ingest.pipeline.contract import Context, Stage
+
+ROUNDS = 2  # asks a batch for each that is in flight: few enough to stop soon, enough to keep the server busy
+BATCH_LEAST = 4
+FAILED_IN_ROW_MAX = 16  # pictures: then it is not the pictures
+REASONS_MAX = 40  # lines of the log
+JPEG_QUALITY = 90
+SIDE_LEAST, SIDE_MOST = 64, 4096
+
+
+@dataclass(slots=True)
+class CaptionParams:
+    """`prompt`: instead of the template, with {tags} and {names}; `again`: where what is asked has changed since."""
+
+    captioner: str = field(
+        default="", metadata={"label": "Captioner", "help": "server, or an installed model; empty: the collection's"}
+    )
+    template: str = field(
+        default="sentences",
+        metadata={
+            "label": "Asked for",
+            "choices": (("sentences", "two to four sentences"), ("short", "one sentence"), ("long", "every detail")),
+        },
+    )
+    prompt: str = field(
+        default="",
+        metadata={"label": "Or your own words", "help": "{tags} and {names} are filled in; empty: as chosen above"},
+    )
+    tags_max: int = field(default=30, metadata={"label": "Tags it is told, at most", "help": "0: none"})
+    side: int = field(default=1024, metadata={"label": "Longest side, pixels", "help": "of the picture that it gets"})
+    max_tokens: int = field(default=300, metadata={"label": "Tokens of an answer, at most"})
+    again: bool = field(
+        default=False, metadata={"label": "Ask again", "help": "where tags, names or picture have changed since"}
+    )
+
+    def __post_init__(self) -> None:
+        if self.template not in TEMPLATES:
+            raise ValueError(f"template must be one of {', '.join(TEMPLATES)}, not {self.template!r}")
+        if len(self.prompt) > TEMPLATE_MAX:
+            raise ValueError(f"prompt has {len(self.prompt):,} characters; at most {TEMPLATE_MAX:,}")
+        for name, least, most in (
+            ("tags_max", 0, 200), ("side", SIDE_LEAST, SIDE_MOST), ("max_tokens", 1, 4000),
+        ):  # fmt: skip
+            if not least <= getattr(self, name) <= most:
+                raise ValueError(f"{name} must lie between {least} and {most}, not {getattr(self, name)}")
+
+
+@dataclass(slots=True)
+class Item:
+    """A frame, what is asked of it, the key of that, and the answer once there is one."""
+
+    frame: Frame
+    prompt: str
+    asked: str
+    told: CaptionTold | None = None
+    known: bool = False
+
+
+class WriteCaptions(Stage[list[Item], list[Item]]):
+    """Kept frames without a person's caption that this model has not described with this prompt."""
+
+    name: ClassVar[str] = "caption"
+    label: ClassVar[str] = "Caption"
+    about: ClassVar[str] = "Lets a captioning model write sentences about kept frames; needs a server or a model."
+    queue: ClassVar[str] = "io"
+    params_type: ClassVar[type] = CaptionParams
+
+    @classmethod
+    def by_default(cls) -> bool:
+        return server_is_set()
+
+    def __init__(self, ctx: Context) -> None:
+        super().__init__(ctx)
+        self.params: CaptionParams = ctx.params
+        self.captioner = captioner_of(
+            ctx.collection, name=self.params.captioner, max_tokens=self.params.max_tokens, models=ctx.models
+        )
+        self.template = self.params.prompt.strip() or TEMPLATES[self.params.template]
+        info = self.captioner.info
+        how = [info.revision, SYSTEM, self.template, self.params.tags_max, self.params.side, self.params.max_tokens]
+        word = "own" if self.params.prompt.strip() else self.params.template
+        self.version = version_of(info, revision=f"{info.revision} {word} {_digest(how)[:8]}".strip())
+        self.identity = [info.name, info.sha256, *how[:2], self.params.side, self.params.max_tokens]
+        self.store = Store(settings.KOMA_DATA_DIR / "store", reserve_bytes=settings.KOMA_DISK_RESERVE_BYTES)
+        self.written = self.failed = self.failed_in_row = 0
+        self.last_reason = ""
+        ctx.device = self.captioner.device
+
+    def batches(self) -> Iterator[list[Item]]:
+        pending = self._pending()
+        self.ctx.total = pending.count()
+        size = max(BATCH_LEAST, ROUNDS * self.captioner.in_flight)
+        last = 0
+        while frames := list(pending.filter(pk__gt=last).order_by("pk")[:size]):
+            last = frames[-1].pk
+            if items := self._items(frames):
+                yield items
+            # After the answers before it were saved: nothing that was paid for is lost.
+            if self.captioner.broken:
+                raise KomaError(self.captioner.broken, permanent=False)
+            if self.failed_in_row >= FAILED_IN_ROW_MAX:
+                raise KomaError(
+                    f"{self.failed_in_row} pictures in a row got no caption, so the run stops. The last reason: "
+                    f"{self.last_reason} Put it right and press Resume.",
+                    permanent=False,
+                )
+
+    def _pending(self) -> QuerySet[Frame]:
+        frames = Frame.objects.kept().filter(episode=self.ctx.episode, caption__isnull=True).exclude(file="")
+        if self.params.again:
+            return frames  # those whose question is the same as before are sorted out in `_items`
+        mine = ModelCaption.objects.filter(frame=OuterRef("pk"), model_version=self.version)
+        return frames.filter(~Exists(mine))
+
+    def _items(self, frames: list[Frame]) -> list[Item]:
+        tags, names = self._tags(frames), names_of(frames)
+        items = []
+        for frame in frames:
+            prompt = prompt_of(self.template, tags=tags.get(frame.pk, ()), names=names.get(frame.pk, ()))
+            picture = frame.file.rpartition("/")[2].partition(".")[0]  # the store names files by their sha256
+            items.append(Item(frame, prompt, _digest([*self.identity, prompt, picture])))
+        if self.params.again:
+            mine = ModelCaption.objects.filter(frame__in=frames, model_version=self.version)
+            same = set(mine.values_list("frame_id", "asked"))
+            items = [item for item in items if (item.frame.pk, item.asked) not in same]
+            self.ctx.total -= len(frames) - len(items)
+        answers = dict(
+            CaptionAnswer.objects.filter(asked__in=[item.asked for item in items]).values_list("asked", "text")
+        )
+        for item in items:
+            if item.asked in answers:
+                item.told, item.known = CaptionTold(text=answers[item.asked]), True
+        return items
+
+    def _tags(self, frames: list[Frame]) -> dict[int, list[str]]:
+        found: dict[int, list[str]] = {}
+        rows = FrameTag.objects.filter(frame__in=frames, state=TagState.YES, tag__category=TagCategory.GENERAL)
+        for frame, name in rows.order_by("frame_id", "-score", "tag__name").values_list("frame_id", "tag__name"):
+            listed = found.setdefault(frame, [])
+            if len(listed) < self.params.tags_max:
+                listed.append(name)
+        return found
+
+    def work(self, batch: list[Item]) -> list[Item]:
+        waiting: list[tuple[Item, CaptionAsk]] = []
+        for item in batch:
+            if item.told is None:
+                try:
+                    waiting.append((item, CaptionAsk(item.prompt, self._jpeg(item.frame))))
+                except (UnreadablePicture, FileNotFoundError, UnknownName) as error:
+                    item.told = CaptionTold(problem=str(error))
+        told = self.captioner.caption([ask for _, ask in waiting])
+        for (item, _), answer in zip(waiting, told, strict=True):
+            item.told = answer
+        return batch
+
+    def _jpeg(self, frame: Frame) -> bytes:
+        image = Image.fromarray(read_picture(self.store.read(frame.file), name=frame.file).rgb)
+        image.thumbnail((self.params.side, self.params.side), Image.Resampling.LANCZOS)
+        out = io.BytesIO()
+        image.save(out, "JPEG", quality=JPEG_QUALITY)
+        return out.getvalue()
+
+    def save(self, result: list[Item]) -> int:
+        done = [item for item in result if item.told is not None and item.told.text]
+        CaptionAnswer.objects.bulk_create(
+            [CaptionAnswer(asked=item.asked, text=item.told.text) for item in done if item.told and not item.known],
+            ignore_conflicts=True,
+        )
+        ModelCaption.objects.bulk_create(
+            [
+                ModelCaption(
+                    frame=item.frame, model_version=self.version, text=item.told.text, asked=item.asked,
+                    written_at=timezone.now(),
+                )
+                for item in done
+                if item.told
+            ],
+            update_conflicts=True,
+            unique_fields=["frame", "model_version"],
+            update_fields=["text", "asked", "written_at"],
+        )  # fmt: skip
+        self.ctx.count("captions", len(done))
+        self.written += len(done)
+        for item in done:
+            self.ctx.count("from_memory", int(item.known))
+            self.ctx.count("cut_short", int(bool(item.told and item.told.cut)))
+        return len(done) + self._failures(result)
+
+    def _failures(self, result: list[Item]) -> int:
+        """Counts and tells pictures without a caption; those that a broken server was not asked about stay pending."""
+        count = 0
+        for item in result:
+            told = item.told or CaptionTold()
+            if told.text:
+                self.failed_in_row = 0
+            elif not self.captioner.broken or told.problem != self.captioner.broken:
+                count += 1
+                self.failed_in_row += 1
+                self.last_reason = told.problem
+                if self.failed + count <= REASONS_MAX:
+                    self.ctx.log(f"{item.frame.name or f'frame {item.frame.index}'}: {told.problem}")
+        self.failed += count
+        self.ctx.count("failed", count)
+        return count
+
+    def finish(self) -> None:
+        if self.failed and not self.written:
+            raise KomaError(
+                f"None of {self.failed:,} pictures got a caption. The last reason: {self.last_reason}", permanent=False
+            )
+
+
+def names_of(frames: list[Frame]) -> dict[int, list[str]]:
+    """Known characters of frames from left to right, each once, by frame key."""
+    rows = Face.objects.filter(frame__in=frames, state=FaceState.FACE, character__isnull=False)
+    found: dict[int, list[str]] = {}
+    for frame, name in rows.order_by("frame_id", "left", "pk").values_list("frame_id", "character__name"):
+        listed = found.setdefault(frame, [])
+        if name not in listed:
+            listed.append(name)
+    return found
+
+
+def _digest(parts: list[object]) -> str:
+    return hashlib.sha256(json.dumps(parts, ensure_ascii=True).encode()).hexdigest()
