@@ -122,6 +122,9 @@ def test_a_redis_address_of_another_kind_is_refused(monkeypatch: pytest.MonkeyPa
 def test_a_postgres_address_is_taken_apart(tmp_path: Path) -> None:
     found = env.database_settings("postgresql://ann:p%40ss@db:5433/koma", data_dir=tmp_path)
     assert (found["USER"], found["PASSWORD"], found["HOST"], found["NAME"]) == ("ann", "p@ss", "db", "koma")
+    assert found["OPTIONS"] == {"options": env.POSTGRES_OPTIONS}
+    own = env.database_settings("postgresql://db/koma?sslmode=require&options=-c%20jit%3Don", data_dir=tmp_path)
+    assert own["OPTIONS"] == {"sslmode": "require", "options": "-c jit=on"}
 
 
 @pytest.mark.parametrize("key", ["short", "a" * 80, "django-insecure-" + GOOD_KEY, "changeme" * 10])
