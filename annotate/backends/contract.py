@@ -35,9 +35,6 @@ __all__ = [
     "PictureModel",
     "Rules",
     "Scorer",
-    "Tag",
-    "Tagged",
-    "Tagger",
     "Upscaler",
 ]  # fmt: skip
 
@@ -52,23 +49,6 @@ class ModelInfo:
     sha256: str = ""  # of the weights file; empty for pure algorithms
     licence: str = ""
     settings: dict[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class Tag:
-    """One tag of a picture, `name` with underscores, `score` 0 to 1."""
-
-    name: str
-    category: str  # general, character, rating, ...
-    score: float
-
-
-@dataclass(frozen=True, slots=True)
-class Tagged:
-    """Tags of one picture, best score first within its category; `rating` is the strongest rating or empty."""
-
-    tags: tuple[Tag, ...]
-    rating: str = ""
 
 
 @runtime_checkable
@@ -118,17 +98,6 @@ class Embedder(Protocol):
 
     def embed(self, crops: Sequence[Picture]) -> NDArray[np.float32]:
         """Vectors float32 [n, length] of square head crops, in order."""
-
-
-@runtime_checkable
-class Tagger(Protocol):
-    """Says what is to be seen in a picture."""
-
-    info: ModelInfo
-    device: str
-
-    def tag(self, pictures: Sequence[Picture]) -> list[Tagged]:
-        """One answer a picture, in order."""
 
 
 @runtime_checkable

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from annotate.backends import registry, upscalers
-from annotate.backends.contract import Embedder, FaceDetector, Picture, PictureModel, Tagger, Upscaler
+from annotate.backends.contract import Embedder, FaceDetector, Picture, PictureModel, Upscaler
 from annotate.backends.detectors import open_detector
 from annotate.backends.embedders import open_embedder
 from annotate.backends.onnx_session import AUTO
@@ -92,8 +92,6 @@ def _call(model: Any) -> tuple[Callable[[Sequence[Picture]], Any], int]:
         return looked, int(batch)
     if isinstance(model, Embedder):
         return model.embed, BATCH
-    if isinstance(model, Tagger):
-        return model.tag, BATCH
     if isinstance(model, Upscaler):
         return lambda pictures: [model.upscale(picture, times=1) for picture in pictures], BATCH
     raise BadInput("Models of this kind are not timed here.")
@@ -101,7 +99,7 @@ def _call(model: Any) -> tuple[Callable[[Sequence[Picture]], Any], int]:
 
 def _pictures(model: Any, count: int) -> list[Picture]:
     """Flat areas with edges and a little noise, as drawn pictures have; the same at every call."""
-    small = not isinstance(model, FaceDetector | PictureModel | Tagger)
+    small = not isinstance(model, FaceDetector | PictureModel)
     width, height = (CROP, CROP) if small else (WIDTH, HEIGHT)
     random = np.random.default_rng(3)
     coarse = random.integers(0, 256, (9, 16, 3), np.uint8)
