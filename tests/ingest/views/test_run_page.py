@@ -1,0 +1,39 @@
+"""The page of a run: where the time of stages with models went."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from django.test import Client
+
+from ingest.models import Collection, PipelineRun, StageRun
+
+
+@pytest.fixture()
+def finished(collection: Collection) -> PipelineRun:
+    return PipelineRun.objects.create(collection=collection, code_version="1", state="done")
+
+
+def add(run: PipelineRun, stage: str, order: int, **timings: float) -> None:
+    values: dict[str, Any] = {"queue": "gpu", "state": "done", "done": 3, "total": 3}
+    StageRun.objects.create(run=run, stage=stage, order=order, timings=timings, **values)
+
+
+def test_a_stage_with_models_shows_where_its_time_went(as_bob: Client, finished: PipelineRun) -> None:
+    add(finished, "look", 0, decode=20.0, wait=2.0, copy=0.5, compute=58.0, save=1.0, total=80.0)
+    page = as_bob.get(f"/c/{finished.collection_id}/runs/{finished.pk}/").content.decode()
+    table = page[page.index("where the time of Ask the models went") :].split("</table>")[0]
+    for label, seconds, percent in (
+        ("Decode and fit", "20.0 s", "25 %"), ("Copy to the device", "0.5 s", "1 %"), ("Compute", "58.0 s", "72 %"),
+        ("Device waits", "2.0 s", "2 %"), ("Write", "1.0 s", "1 %"),
+    ):  # fmt: skip
+        row = table[table.index(label) :].split("</tr>")[0]
+        assert seconds in row
+        assert percent in row
+
+
+def test_other_stages_show_no_such_table(as_bob: Client, finished: PipelineRun) -> None:
+    add(finished, "dedup", 0, read=1.0, work=4.0, save=0.3, total=6.0)
+    page = as_bob.get(f"/c/{finished.collection_id}/runs/{finished.pk}/").content.decode()
+    assert "where the time of" not in page
