@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +15,12 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
+from annotate.backends import cuda_check, registry
+from ingest.errors import KomaError
+from ingest.models import StageRun
+
 REDIS_TIMEOUT_S = 2.0
+LAST_STAGES = 40
 GIB = 2**30
 
 
@@ -84,26 +88,34 @@ def check_workers() -> list[Finding]:
 
 
 def check_providers() -> Finding:
-    """Say what networks run on: a card, or the processor; never silently the slower one."""
-    if importlib.util.find_spec("onnxruntime") is None:
-        return Finding("providers", fine=False, text="onnxruntime is not installed", vital=False)
-    import onnxruntime
+    """Say what networks run on: a card, or the processor; tried, never guessed, and never silently the slower one."""
+    found = cuda_check.devices()
+    names = ", ".join(name.removesuffix("ExecutionProvider") for name in found.providers)
+    text = f"{found.words} onnxruntime {found.version} offers {names}. The workers may run on other machines."
+    return Finding("networks", fine=True, text=text, vital=False)
 
-    available = onnxruntime.get_available_providers()
-    cuda = "CUDAExecutionProvider" in available and Path("/proc/driver/nvidia/version").exists()
-    text = "Networks run on the graphics card (CUDA)" if cuda else "Networks run on the processor: no CUDA card found"
-    return Finding("providers", fine=True, text=f"{text}. onnxruntime {onnxruntime.__version__}", vital=False)
+
+def check_last_devices() -> list[Finding]:
+    """Say where the last stages with networks ran, as their workers told it."""
+    rows = StageRun.objects.filter(queue="gpu", started_at__isnull=False).exclude(device="").order_by("-started_at")
+    last: dict[str, StageRun] = {}
+    for row in rows[:LAST_STAGES]:
+        last.setdefault(row.device, row)
+    return [
+        Finding("last on", fine=True, text=f"{device}: {row.stage}, {row.started_at:%Y-%m-%d %H:%M}", vital=False)
+        for device, row in last.items()
+    ]
 
 
 def check_models() -> Finding:
-    """List the model folders that a person installed; the built-in ones need nothing."""
+    """List the models that can be opened; the built-in ones need nothing."""
     folder: Path = settings.KOMA_MODELS_DIR
     try:
-        names = sorted(entry.name for entry in folder.iterdir() if not entry.name.startswith("."))
-    except FileNotFoundError:
-        names = []
+        names = [one.name for one in registry.installed(folder)]
     except OSError as problem:
         return Finding("models", fine=False, text=f"{folder} cannot be read: {problem.strerror}", vital=False)
+    except KomaError as problem:
+        return Finding("models", fine=False, text=problem.message, vital=False)
     text = ", ".join(names) if names else "only the built-in ones"
     return Finding("models", fine=True, text=f"{text} (folder {folder})", vital=False)
 
@@ -115,6 +127,8 @@ def healthz(request: HttpRequest) -> HttpResponse:
     findings = [check_database(), check_redis(), check_disk()]
     fine = all(finding.fine for finding in findings)
     words: dict[str, object] = {finding.name: "ok" if finding.fine else "bad" for finding in findings}
+    devices = cuda_check.known()  # trying takes a second: left to the pages for admins
+    words["networks"] = "not tried yet" if devices is None else "graphics card" if devices.cuda else "processor"
     return JsonResponse({"ok": fine, **words}, status=200 if fine else 503, headers={"Cache-Control": "no-store"})
 
 
@@ -125,6 +139,7 @@ def status(request: HttpRequest) -> HttpResponse:
         raise PermissionDenied("The status page is for admins of the site.")
     from ingest.version import VERSION
 
-    findings = [check_database(), check_redis(), *check_workers(), check_disk(), check_providers(), check_models()]
+    findings = [check_database(), check_redis(), *check_workers(), check_disk(), check_providers()]
+    findings += [*check_last_devices(), check_models()]
     page = {"findings": findings, "version": VERSION, "fine": all(f.fine for f in findings if f.vital)}
     return render(request, "project/status.html", page)

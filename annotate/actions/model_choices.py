@@ -8,7 +8,7 @@ from typing import Any
 
 from django.conf import settings
 
-from annotate.backends import detectors, registry, upscalers
+from annotate.backends import detectors, registry, upscale_waifu2x, upscalers
 from annotate.models import ModelChoice
 from ingest.actions import history
 from ingest.errors import BadInput
@@ -86,8 +86,9 @@ def default_of(rule: Task) -> tuple[str, ...]:
         return (BUILTIN,)
     if rule.default == FIRST:
         there = [one.name for one in registry.installed(settings.KOMA_MODELS_DIR, task=rule.name)]
-        # Resamplers are always there, so that enlarging never fails for want of a network.
-        return tuple((there or offered(rule.name)[::-1])[:1])
+        if rule.name == "upscale" and not there:  # never fails for want of a network
+            there = [upscale_waifu2x.NAME if upscale_waifu2x.is_there() else upscalers.DEFAULT]
+        return tuple(there[:1])
     return ()
 
 

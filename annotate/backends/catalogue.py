@@ -89,13 +89,22 @@ def _wd() -> list[Model]:
     return [
         Model(
             name, "tags", "wd", f"SmilingWolf/{name}", _same("model.onnx", "selected_tags.csv"),
-            title=name.replace("-", " ").replace("wd", "WD", 1),
+            title=_wd_title(name),
             size_bytes=v3_sizes.get(name, 0),
             licence=APACHE if name == "wd-eva02-large-tagger-v3" else "",
             notes=notes.get(name, v3_note if name.endswith("v3") else "The first generation of WD taggers."),
         )
         for name in names
     ]  # fmt: skip
+
+
+def _wd_title(name: str) -> str:
+    kinds = {
+        "swinv2": "SwinV2", "convnext": "ConvNeXt", "convnextv2": "ConvNeXt V2", "vit": "ViT", "moat": "MOAT",
+        "vit-large": "ViT Large", "eva02-large": "EVA02 Large",
+    }  # fmt: skip
+    kind = name.removeprefix("wd-").removeprefix("v1-4-").partition("-tagger")[0]
+    return f"WD {'1.4' if '-v1-4-' in name else 'v3'} {kinds[kind]}"
 
 
 def _other_taggers() -> list[Model]:

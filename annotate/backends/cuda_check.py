@@ -1,9 +1,15 @@
-"""Whether CUDA really starts here. onnxruntime falls back to the processor without an error, so it is tried."""
+"""Whether CUDA really starts here. onnxruntime falls back to the processor without an error, so it is tried.
+
+In a process of its own: a started CUDA keeps some hundred megabytes of the card for as long as its process lives.
+"""
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 
 import onnxruntime
 
@@ -12,6 +18,8 @@ from annotate.backends.inputs import InputSpec
 from annotate.backends.onnx_session import LOAD_ERRORS
 
 CUDA = "CUDAExecutionProvider"
+STARTED = "CUDA starts"
+TIMEOUT_S = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,17 +34,22 @@ class Devices:
 
 @cache
 def devices() -> Devices:
-    """Starts a session of a few bytes once in this process; half a second where CUDA is there, nothing where not."""
+    """Tries once and remembers; about a second where onnxruntime has a CUDA part, nothing where it has none."""
     offered = tuple(onnxruntime.get_available_providers())
-    started = CUDA in offered and _starts()
+    started = CUDA in offered and _tried()
     return Devices(onnxruntime.__version__, offered, started, words_of(offered, started=started))
+
+
+def known() -> Devices | None:
+    """What `devices` found, if somebody asked before; never tries."""
+    return devices() if devices.cache_info().currsize else None
 
 
 def words_of(offered: tuple[str, ...], *, started: bool) -> str:
     """The sentence for what is offered and what came of trying."""
     if started:
         return "CUDA starts: networks run on the graphics card."
-    refusal = "A run with device=cuda is refused; device=auto takes the processor and says so."
+    refusal = "What was asked to run on the card (device=cuda) is refused; device=auto takes the processor and says so."
     if CUDA not in offered:
         return f"Networks run on the processor: this onnxruntime has no CUDA part. {refusal}"
     return (
@@ -45,7 +58,8 @@ def words_of(offered: tuple[str, ...], *, started: bool) -> str:
     )
 
 
-def _starts() -> bool:
+def starts() -> bool:
+    """Opens a session of a few bytes with CUDA and asks where it runs."""
     try:
         session = onnxruntime.InferenceSession(
             device_graph.arithmetic(InputSpec(8, 8)), providers=[CUDA, "CPUExecutionProvider"]
@@ -53,3 +67,18 @@ def _starts() -> bool:
     except (*LOAD_ERRORS, RuntimeError):
         return False
     return bool(session.get_providers()[0] == CUDA)
+
+
+def _tried() -> bool:
+    try:
+        done = subprocess.run(
+            [sys.executable, "-m", "annotate.backends.cuda_check"],
+            cwd=Path(__file__).parents[2], capture_output=True, text=True, timeout=TIMEOUT_S, check=False,
+        )  # fmt: skip
+    except (OSError, subprocess.TimeoutExpired):
+        return False
+    return STARTED in done.stdout
+
+
+if __name__ == "__main__":
+    sys.stdout.write(STARTED if starts() else "CUDA does not start")

@@ -172,6 +172,7 @@ def collection_models(request: HttpRequest, collection: Collection) -> HttpRespo
         tasks.append({
             "task": task, "offered": offered, "chosen": mine,
             "gone": [name for name in mine if name not in offered and name != model_choices.NONE],
+            "told": task.default == model_choices.FIRST,
             "default": ", ".join(model_choices.default_of(task)) or "none",
         })  # fmt: skip
     return render(request, "annotate/collection_models.html", {"tasks": tasks, "section": "members"})

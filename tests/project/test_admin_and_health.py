@@ -12,8 +12,10 @@ import pytest
 from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
 from django.test import Client
+from django.utils import timezone
 from redis import Redis
 
+from ingest.models import Collection, PipelineRun, StageRun
 from project.admin_user import first_admin
 from tests.conftest import PASSWORD
 
@@ -79,7 +81,9 @@ def test_no_template_holds_an_inline_script_or_handler() -> None:
 def test_healthz_needs_no_login_and_tells_no_details(db: None, client: Client, queues: str, settings: Any) -> None:
     answer = client.get("/healthz")
     assert answer.status_code == 200
-    assert answer.json() == {"ok": True, "db": "ok", "redis": "ok", "disk": "ok"}
+    told = answer.json()
+    assert told.pop("networks") in ("not tried yet", "processor", "graphics card")
+    assert told == {"ok": True, "db": "ok", "redis": "ok", "disk": "ok"}
     settings.KOMA_DISK_RESERVE_BYTES = 2**60
     assert client.get("/healthz").json()["disk"] == "bad"
 
@@ -88,14 +92,35 @@ def test_healthz_says_when_redis_is_gone(db: None, client: Client, settings: Any
     settings.REDIS_URL = f"unix://{tmp_path}/nobody.sock"
     answer = client.get("/healthz")
     assert answer.status_code == 503
-    assert answer.json() == {"ok": False, "db": "ok", "redis": "bad", "disk": "ok"}
+    told = answer.json()
+    assert (told["ok"], told["db"], told["redis"], told["disk"]) == (False, "ok", "bad", "ok")
 
 
 def test_the_status_page_is_for_admins(as_alice: Client, as_bob: Client, queues: str) -> None:
     page = as_alice.get("/status/").content.decode()
     assert "queue gpu" in page
-    assert "Networks run on the" in page
+    assert "etworks run on the" in page
     assert as_bob.get("/status/").status_code == 403
+
+
+def test_the_status_page_says_whether_cuda_starts_and_where_stages_ran(
+    as_alice: Client, queues: str, collection: Collection
+) -> None:
+    run = PipelineRun.objects.create(collection=collection, code_version="1")
+    StageRun.objects.create(
+        run=run, stage="detect", order=1, queue="gpu", device="GPU (CUDA)", started_at=timezone.now()
+    )
+    page = as_alice.get("/status/").content.decode()
+    assert "Networks run on" in page or "networks run on the graphics card" in page
+    assert "GPU (CUDA): detect" in page
+    assert "CPU" in page
+    assert as_alice.get("/healthz").json()["networks"] in ("processor", "graphics card")
+
+
+def test_a_broken_model_folder_is_named_on_the_status_page(as_alice: Client, queues: str, settings: Any) -> None:
+    (settings.KOMA_MODELS_DIR / "wd-broken").mkdir(parents=True)
+    (settings.KOMA_MODELS_DIR / "wd-broken" / "koma.json").write_text("{")
+    assert "wd-broken/koma.json" in as_alice.get("/status/").content.decode()
 
 
 def test_the_status_page_works_without_redis(as_alice: Client, settings: Any, tmp_path: Path) -> None:

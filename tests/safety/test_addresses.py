@@ -20,7 +20,8 @@ NO = None  # the verb is not taken: 405
 IN_COLLECTION: dict[str, tuple[Role | None, Role | None]] = {
     "add_episodes": (L, L), "caption_change": (NO, R), "character": (V, V), "character_change": (NO, R),
     "character_create": (NO, R), "character_names": (V, V), "characters": (V, V), "cluster_change": (NO, R),
-    "collection_archive": (NO, A), "collection_models": (L, L), "collection_delete": (A, A), "collection_settings": (A, A), "episode": (V, V),
+    "collection_archive": (NO, A), "collection_models": (L, L), "compare": (V, V), "compare_answer": (NO, R),
+    "collection_delete": (A, A), "collection_settings": (A, A), "episode": (V, V),
     "episode_change": (NO, L), "episode_forget": (L, L), "episodes": (V, V), "estimate": (L, L), "export": (V, NO),
     "export_change": (NO, L), "export_download": (V, NO), "export_job_change": (NO, L), "export_preview": (NO, V),
     "export_reread": (V, R), "exports": (V, NO), "face_box": (NO, R), "face_change": (NO, R), "faces": (V, V),
@@ -33,6 +34,7 @@ IN_COLLECTION: dict[str, tuple[Role | None, Role | None]] = {
 }  # fmt: skip
 OUTSIDE = {"collections", "join", "healthz", "status", "login", "logout", "password_change"}
 OUTSIDE |= {"models", "models_act", "models_import", "models_job", "models_work"}
+OUTSIDE |= {"quality", "evaluation", "evaluation_change", "mistake"}
 ROLES: list[Any] = ["anonymous", "stranger", V, R, L, A]
 UPLOAD_VERBS = ("put", "delete")  # its own chunks, which only their sender reaches
 

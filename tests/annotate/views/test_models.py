@@ -57,11 +57,11 @@ def test_only_admins_of_the_site_come_in(address: str, as_bob: Client, as_charli
 
 def test_the_page_tells_what_is_known_and_talks_to_nobody(hub: FakeHub, as_alice: Client) -> None:
     page = as_alice.get("/models/").content.decode()
-    assert "WD swinv2 tagger v3" in page
+    assert "WD v3 SwinV2" in page
     assert "licence unknown" in page
     assert "Apache-2.0" in page
     assert "Built-in face detector" in page
-    assert "device=cuda is refused" in page
+    assert "(device=cuda) is refused" in page
     assert "OpenAI-compatible" in page
     assert hub.asked == []
     assert "secret" not in page

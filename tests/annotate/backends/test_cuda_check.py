@@ -1,0 +1,43 @@
+"""Whether CUDA starts is tried in a process of its own, and every outcome has its sentence."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import onnxruntime
+
+from annotate.backends import cuda_check
+from annotate.backends.onnx_session import AUTO, open_session
+
+
+def test_the_answer_agrees_with_what_a_session_gets(tmp_path: Path) -> None:
+    from annotate.backends import device_graph
+    from annotate.backends.inputs import InputSpec
+
+    (tmp_path / "tiny.onnx").write_bytes(device_graph.arithmetic(InputSpec(8, 8)))
+    opened = open_session(tmp_path / "tiny.onnx", device=AUTO)
+    found = cuda_check.devices()
+    assert found.cuda == opened.on_gpu
+    assert found.providers == tuple(onnxruntime.get_available_providers())
+    assert cuda_check.known() is found
+
+
+def test_the_process_that_tries_tells_one_of_two_things() -> None:
+    root = Path(cuda_check.__file__).parents[2]
+    done = subprocess.run(
+        [sys.executable, "-m", "annotate.backends.cuda_check"], cwd=root, capture_output=True, text=True, check=True
+    )
+    assert done.stdout == ("CUDA starts" if cuda_check.starts() else "CUDA does not start")
+
+
+def test_each_outcome_is_told_and_a_slower_device_is_never_silent() -> None:
+    both = ("CUDAExecutionProvider", "CPUExecutionProvider")
+    assert cuda_check.words_of(both, started=True) == "CUDA starts: networks run on the graphics card."
+    broken = cuda_check.words_of(both, started=False)
+    assert "could not be started" in broken
+    absent = cuda_check.words_of(("CPUExecutionProvider",), started=False)
+    assert "has no CUDA part" in absent
+    for words in (broken, absent):
+        assert "(device=cuda) is refused" in words
