@@ -50,7 +50,7 @@ def overview(request: HttpRequest, collection: Collection) -> HttpResponse:
     runs = [
         {"run": run, "dots": dots(((lane.label, lane.state) for lane in lanes[run.pk]), between="")} for run in latest
     ]
-    job = ExportJob.objects.filter(collection=collection, state=RunState.DONE).first()
+    job = ExportJob.objects.filter(collection=collection, state=RunState.DONE).defer("params").first()
     context = {
         "section": "overview",
         "counts": counts,
@@ -60,7 +60,9 @@ def overview(request: HttpRequest, collection: Collection) -> HttpResponse:
         "next": _next(collection, counts, job, lead=request.role >= Role.LEAD),  # type: ignore[attr-defined]
         "runs": runs,
         "changes": list(
-            Operation.objects.filter(collection=collection).select_related("by").order_by("-pk")[:CHANGES_MAX]
+            Operation.objects.filter(collection=collection)
+            .order_by("-pk")
+            .values("at", "by__username", "model", "summary", "undone_at")[:CHANGES_MAX]
         ),
         "latest_export": job,
     }

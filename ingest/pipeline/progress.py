@@ -30,6 +30,12 @@ class Place:
     percent: int
 
 
+SHOWN = (
+    *("run", "episode", "stage", "order", "state", "attempt", "worker", "total", "done", "counters", "timings"),
+    *("error", "device", "started_at"),
+)
+
+
 @dataclass(slots=True)
 class Lane:
     """All stage runs of one stage in a run."""
@@ -126,7 +132,8 @@ def seconds_left(row: StageRun) -> float | None:
 def lanes(run: PipelineRun) -> list[Lane]:
     """The run's stages in pipeline order, without logs. One query."""
     found: dict[str, Lane] = {}
-    for row in run.stages.select_related("episode").defer("log").order_by("order", "pk"):
+    episode = ("episode__collection", "episode__number", "episode__season", "episode__title")  # what its label needs
+    for row in run.stages.select_related("episode").only(*SHOWN, *episode).order_by("order", "pk"):
         label = stages()[row.stage].label if row.stage in stages() else row.stage
         found.setdefault(row.stage, Lane(row.stage, label)).rows.append(row)
     return list(found.values())

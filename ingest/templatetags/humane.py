@@ -32,6 +32,12 @@ def minute(at: datetime | None) -> str:
     return "" if at is None else f"{at:%Y-%m-%d %H:%M}"
 
 
+@register.filter(expects_localtime=True)
+def moment(at: datetime) -> str:
+    """2026-01-05T17:04:09+00:00, for machines."""
+    return at.isoformat()
+
+
 @register.filter
 def duration(seconds: Any) -> str:
     """0.4 -> under 1 s; 42 -> 42 s; 200 -> 3 min; 5000 -> 1 h 23 min."""

@@ -52,27 +52,32 @@ def run(request: HttpRequest, collection: Collection, run_id: int) -> HttpRespon
     row = get_object_or_404(collection.runs.select_related("created_by"), pk=run_id)
     run_lanes = progress.lanes(row)
     opened = [lane for lane in run_lanes if lane.name == request.GET.get("lane") or len(lane.rows) <= OPEN_ROWS_MAX]
-    logs = dict(row.stages.filter(stage__in=[lane.name for lane in opened]).values_list("pk", "log"))
+    logs = dict(row.stages.filter(stage__in=[lane.name for lane in opened]).order_by().values_list("pk", "log"))
     episodes = {stage.episode_id for lane in run_lanes for stage in lane.rows if stage.episode_id}
     context = {
         "section": "runs",
         "run": row,
         "lanes": [
-            {"lane": lane, "rows": [(stage, logs.get(stage.pk, "")) for stage in lane.rows] if lane in opened else None}
+            {
+                "lane": lane,
+                "counters": lane.counters,
+                "failed": [stage for stage in lane.rows if stage.error],
+                "rows": [(stage, logs.get(stage.pk, "")) for stage in lane.rows] if lane in opened else None,
+            }
             for lane in run_lanes
         ],
         "percent": progress.percent(run_lanes),
         "lane_shown": request.GET.get("lane", ""),
         "skipped": collection.skipped_inputs.filter(episode_id__in=episodes).select_related("episode")[:200],
-        "waits_for_worker": _waits(row),
+        "waits_for_worker": _waits(run_lanes),
     }
     template = "ingest/run.html#lanes" if request.headers.get("HX-Target") == "lanes" else "ingest/run.html"
     return render(request, template, context)
 
 
-def _waits(row: PipelineRun) -> bool:
+def _waits(run_lanes: list[progress.Lane]) -> bool:
     """True when nothing of the run is being worked on though something is queued."""
-    states = set(row.stages.values_list("state", flat=True))
+    states = {stage.state for lane in run_lanes for stage in lane.rows}
     return RunState.QUEUED in states and RunState.RUNNING not in states
 
 
