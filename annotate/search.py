@@ -7,12 +7,12 @@ from typing import Any
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from annotate.algorithms.query import QueryError, Term, number
-from annotate.models import Character, CharacterAlias, Face, FaceState, FrameTag, Tag, TagAlias, TagState
+from annotate.models import Character, CharacterAlias, Face, FaceState, FrameTag, ModelCaption, Tag, TagAlias, TagState
 from ingest.models import Collection, DropReason, Frame, FrameState
 from ingest.views.params import whole
 
 LOOKUPS = {"=": "exact", ">=": "gte", "<=": "lte", ">": "gt", "<": "lt"}
-IS_VALUES = ("named", "unnamed", "excluded", "decided", "captioned", "untagged")
+IS_VALUES = ("named", "unnamed", "excluded", "decided", "captioned", "described", "untagged")
 
 
 def frames(collection: Collection, terms: list[Term]) -> QuerySet[Frame]:
@@ -108,6 +108,7 @@ def _is(collection: Collection, value: str) -> Q:
         "excluded": Q(excluded=True),
         "decided": Q(decided=True),
         "captioned": Q(caption__isnull=False),
+        "described": Exists(ModelCaption.objects.filter(frame=OuterRef("pk"))),
         "untagged": Q(tagged=False),
     }
     if value not in found:

@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from annotate.models import Caption, Face, FaceState, FrameTag, TagCategory, TagState
+from annotate.models import Caption, Face, FaceState, FrameTag, ModelCaption, TagCategory, TagState
 from annotate.stages.side_tags import RATINGS
 from export.algorithms.rows import Face as FaceRow
 from export.algorithms.rows import Picture
@@ -51,6 +51,7 @@ def pictures(collection: Collection, *, name_clusters: bool = False, tags: bool 
             _faces(keys, name_clusters=name_clusters),
             _tags(keys, every=tags),
             _captions(keys, wanted=tags),
+            _prose(keys, wanted=tags),
             _passes([frame[0] for frame in frames if episodes[frame[1]].source.kind == SourceKind.PICTURES]),
         )
 
@@ -67,6 +68,7 @@ def pictures_of(frames: Sequence[Frame], *, name_clusters: bool = False) -> list
             _faces(keys, name_clusters=name_clusters),
             _tags(keys, every=True),
             _captions(keys, wanted=True),
+            _prose(keys, wanted=True),
             _passes(keys),
         )
     )
@@ -107,6 +109,7 @@ def _rows(
     faces: dict[int, list[FaceRow]],
     tags: dict[int, list[tuple[str, float, int]]],
     captions: dict[int, str],
+    prose: dict[int, str],
     passes: dict[int, int],
 ) -> Iterator[Picture]:
     for pk, episode_id, index, name, width, height, file in frames:
@@ -131,6 +134,7 @@ def _rows(
             artist=tuple(tag for tag, _, category in said if category == TagCategory.ARTIST),
             rating=_rating([tag for tag, _, _ in said]),
             caption=captions.get(pk),
+            prose=prose.get(pk, ""),
             passes=passes.get(pk, 0),
         )
 
@@ -178,6 +182,14 @@ def _captions(keys: list[int], *, wanted: bool) -> dict[int, str]:
     if not wanted:
         return {}
     return dict(Caption.objects.filter(frame_id__in=keys).exclude(text="").values_list("frame_id", "text"))
+
+
+def _prose(keys: list[int], *, wanted: bool) -> dict[int, str]:
+    """The sentences that a model wrote last about each frame, as one line."""
+    if not wanted:
+        return {}
+    rows = ModelCaption.objects.filter(frame_id__in=keys).order_by("written_at", "pk")
+    return {frame: " ".join(text.split()) for frame, text in rows.values_list("frame_id", "text")}
 
 
 def _passes(keys: list[int]) -> dict[int, int]:

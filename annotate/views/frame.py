@@ -13,7 +13,7 @@ from django.views.decorators.http import require_POST
 from annotate.actions import boxes, captions, characters, tags
 from annotate.actions import faces as face_actions
 from annotate.head_crops import write_crop
-from annotate.models import Caption, Face, FaceState, FrameTag, TagCategory
+from annotate.models import Caption, Face, FaceState, FrameTag, ModelCaption, TagCategory
 from annotate.views.seen_boxes import seen_in
 from ingest.access import member_view
 from ingest.errors import BadInput
@@ -121,9 +121,11 @@ def frame_tags(request: HttpRequest, collection: Collection, frame_id: int) -> H
 @require_POST
 @errors_in_words
 def caption_change(request: HttpRequest, collection: Collection, frame_id: int) -> HttpResponse:
-    """Write a caption by hand, or go back to the recipe's."""
+    """Write a caption by hand, take a model's as one's own, or go back to the recipe's."""
     row = _frame(collection, frame_id)
     text = "" if "clear" in request.POST else request.POST.get("text", "")
+    if "take" in request.POST:
+        text = get_object_or_404(ModelCaption, frame=row, pk=whole(request.POST["take"])).text
     done = captions.write(collection=collection, frame=row, text=text, by=request.user)
     return _answer(request, collection, row, done.summary)
 
@@ -165,6 +167,7 @@ def _labels(request: HttpRequest, collection: Collection, row: Frame) -> dict[st
         "tags": groups,
         "tags_count": sum(tag.state == "yes" for tag in said_tags),
         "caption": Caption.objects.filter(frame=row).select_related("by").first(),
+        "model_captions": list(row.model_captions.select_related("model_version").order_by("-written_at", "-pk")),
         "can_edit": request.role >= Role.REVIEWER,  # type: ignore[attr-defined]
     }
 

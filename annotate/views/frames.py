@@ -100,6 +100,7 @@ def _filters(collection: Collection, terms: list[Term]) -> list[dict[str, Any]]:
                 ("excluded", "left out of exports"),
                 ("decided", "decided by a person"),
                 ("captioned", "own caption"),
+                ("described", "a model's caption"),
                 ("untagged", "not tagged yet"),
             ],
         ),

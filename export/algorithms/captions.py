@@ -17,7 +17,7 @@ from export.algorithms.metadata import Box, CountSource, Facts, count_word
 
 CaptionVersion = Literal["v1.0", "v1.1", "v1.2"]
 FaceposForm = Literal["raw", "tokens", "words", "phrases"]
-PARTS = ("count", "characters", "copyright", "general", "artist", "rating", "facepos", "tags")
+PARTS = ("count", "characters", "copyright", "general", "artist", "rating", "facepos", "tags", "prose")
 
 _HORIZONTAL = ("fhll", "fhml", "fhmd", "fhmr", "fhri")
 _VERTICAL = ("fvtp", "fvmt", "fvmd", "fvmb", "fvbt")
@@ -27,7 +27,11 @@ _VERTICAL_WORDS = ("fvtop", "fvmtop", "fvmid", "fvmbottom", "fvbottom")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CaptionOptions:
-    """All choices of a caption; the defaults are v1.2's. `preset` gives those of another version."""
+    """All choices of a caption; the defaults are v1.2's. `preset` gives those of another version.
+
+    `prose` are the sentences of a captioning model; with `prose_instead` the tags stay out wherever they are drawn, so
+    that a probability between mixes pictures of the one and of the other kind.
+    """
 
     version: CaptionVersion = "v1.2"
     seed: int = 0
@@ -49,6 +53,8 @@ class CaptionOptions:
     facepos_form: FaceposForm = "phrases"
     always_facepos: bool = False
     tags_prob: float = 1.0
+    prose_prob: float = 0.0
+    prose_instead: bool = False
     tags_separator: str = ", "
     max_tags: int = 15
     shuffle_tags: bool = False
@@ -109,13 +115,10 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")  # from names that no check of ou
 
 def caption(facts: Facts, options: CaptionOptions, *, key: str) -> str:
     """The caption of one picture: one line, parts that are empty or not drawn left out. `key` names the picture."""
-    parts = [
-        text
-        for part in options.order
-        if draw(options.seed, key, part) < getattr(options, f"{part}_prob")
-        for text in [_CONTROL.sub("", _WRITERS[part](facts, options, key))]
-        if text
-    ]
+    drawn = [part for part in options.order if draw(options.seed, key, part) < getattr(options, f"{part}_prob")]
+    if options.prose_instead and "prose" in drawn and facts.prose:
+        drawn = [part for part in drawn if part != "tags"]
+    parts = [text for part in drawn for text in [_CONTROL.sub("", _WRITERS[part](facts, options, key))] if text]
     return options.separator.join(parts)
 
 
@@ -185,6 +188,10 @@ def _tags(facts: Facts, options: CaptionOptions, key: str) -> str:
     return options.tags_separator.join(shown(tag, spaces=options.spaces) for tag in names)
 
 
+def _prose(facts: Facts, options: CaptionOptions, key: str) -> str:
+    return facts.prose
+
+
 def position(box: Box, form: FaceposForm) -> str:
     """Where a face is: raw percent, 5 x 5 tokens (two spellings), or one of three phrases (cx < 0.38, < 0.62)."""
     if form == "raw":
@@ -213,4 +220,5 @@ _WRITERS: Mapping[str, Callable[[Facts, CaptionOptions, str], str]] = {
     "rating": _rating,
     "facepos": _facepos,
     "tags": _tags,
+    "prose": _prose,
 }

@@ -57,6 +57,7 @@ class Facts:
     cropped: bool = False
     image_type: str = ""
     size: tuple[int, int] = (0, 0)
+    prose: str = ""
 
     def count(self, source: CountSource) -> int:
         """How many are in the picture: people by tags (else faces), faces, or known characters."""
@@ -92,6 +93,7 @@ def facts_of(picture: Picture, general: str = "") -> Facts:
         cropped=picture.cropped,
         image_type=picture.image_type,
         size=(picture.width, picture.height),
+        prose=picture.prose,
     )
 
 
@@ -166,6 +168,7 @@ def read(data: Mapping[str, Any]) -> Facts:
         cropped=bool(data.get("cropped") or data.get("crop")),
         image_type=str(data.get("type") or ""),
         size=(int(size[0]), int(size[1])),
+        prose=" ".join(str(data.get("prose") or "").split()),
     )
 
 
@@ -191,6 +194,8 @@ def _v2(facts: Facts, *, caption: str, filename: str, group: str) -> dict[str, A
 
 def _optional(facts: Facts, *, rating: bool) -> dict[str, Any]:
     out: dict[str, Any] = {}
+    if facts.prose:
+        out["prose"] = facts.prose
     if facts.copyright:
         out["copyright"] = list(facts.copyright)
     if facts.artist:

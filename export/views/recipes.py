@@ -50,6 +50,7 @@ PART_LABELS = {
     "rating": "Explicit",
     "facepos": "Face position",
     "tags": "Tags",
+    "prose": "Sentences",
 }
 CODE_FIELDS = ("collection", "season", "number")  # what an episode's code is made of
 LEVEL_LABELS = {
