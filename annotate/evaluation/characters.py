@@ -12,13 +12,16 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from annotate.algorithms import matching
+from annotate.algorithms import difference_clustering, matching
 from annotate.backends.contract import Embedder
+from annotate.backends.embedders import DifferenceEmbedder
 from annotate.evaluation.mistakes import WORST, Mistake
 from ingest.errors import BadInput
 
 FloatArray = npt.NDArray[np.float32]
 ByteArray = npt.NDArray[np.uint8]
+Rows = npt.NDArray[np.int64]
+Guess = Callable[[Rows, Rows], Rows]  # rows that are named, rows that are asked -> people found
 
 PICTURE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".avif", ".tif", ".tiff"})
 NOTES_SHOWN = 20
@@ -96,12 +99,13 @@ def measure(
     started = time.perf_counter()
     features = embedder.embed([heads[row] for row in kept])
     took = time.perf_counter() - started
-    wrong = _worst(features, names, [paths[row] for row in kept], shots=max(shots), draws=draws)
+    guess = by_differences(features, names, embedder) if isinstance(embedder, DifferenceEmbedder) else None
+    wrong = _worst(features, names, [paths[row] for row in kept], shots=max(shots), draws=draws, guess=guess)
     return CharacterScores(
         characters=len(np.unique(names)),
         faces=len(kept),
         twins_removed=len(heads) - len(kept),
-        accuracy={count: accuracy(features, names, shots=count, draws=draws) for count in shots},
+        accuracy={count: accuracy(features, names, shots=count, draws=draws, guess=guess) for count in shots},
         ms_per_face=1000.0 * took / len(kept),
         model=f"{embedder.info.name} {embedder.info.revision}".strip(),
         unreadable=unreadable,
@@ -109,10 +113,26 @@ def measure(
     )
 
 
-def accuracy(features: FloatArray, names: npt.NDArray[np.int64], *, shots: int, draws: int) -> float:
+def by_differences(features: FloatArray, names: Rows, embedder: DifferenceEmbedder) -> Guess:
+    """Each asked face gets the name of the named face that differs least from it. BadInput for too many faces."""
+    if len(features) > difference_clustering.SQUARE_MAX:
+        raise BadInput(
+            f"{embedder.info.name} compares each face with each: measure it on at most "
+            f"{difference_clustering.SQUARE_MAX:,} pictures, not {len(features):,}."
+        )
+    square = difference_clustering.square_of(features, embedder.differences)
+
+    def guess(named: Rows, asked: Rows) -> Rows:
+        return np.asarray(names[named][square[np.ix_(asked, named)].argmin(axis=1)], np.int64)
+
+    return guess
+
+
+def accuracy(features: FloatArray, names: Rows, *, shots: int, draws: int, guess: Guess | None = None) -> float:
     """Mean share of the not named faces that get the right name, over `draws` random choices of `shots` a person.
 
-    Raises BadInput when a person has too few faces to leave one to guess.
+    `guess` finds names from rows; without it the application's discriminants do. Raises BadInput when a person has
+    too few faces to leave one to guess.
     """
     people, counts = np.unique(names, return_counts=True)
     if len(people) < 2:
@@ -121,31 +141,34 @@ def accuracy(features: FloatArray, names: npt.NDArray[np.int64], *, shots: int, 
         raise BadInput(
             f"{shots} named faces need more than {shots} pictures of each character; the smallest has {counts.min()}"
         )
-    return float(np.mean([(found == asked).mean() for _, asked, found in _drawn(features, names, shots, draws)]))
+    return float(np.mean([(found == asked).mean() for _, asked, found in _drawn(features, names, shots, draws, guess)]))
 
 
-Drawn = tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.int64]]
+Drawn = tuple[Rows, Rows, Rows]
 
 
-def _drawn(features: FloatArray, names: npt.NDArray[np.int64], shots: int, draws: int) -> Iterator[Drawn]:
+def _drawn(features: FloatArray, names: Rows, shots: int, draws: int, guess: Guess | None) -> Iterator[Drawn]:
     """For each draw the rows that were asked, their true people and those that were found."""
     people = np.unique(names)
     for draw in range(draws):
         random = np.random.default_rng(draw)
         named = np.concatenate([random.permutation(np.flatnonzero(names == person))[:shots] for person in people])
         asked = np.setdiff1d(np.arange(len(names)), named)
+        if guess is not None:
+            yield asked, names[asked], guess(named, asked)
+            continue
         model = matching.fit(features[named], names[named])
         found = model.labels[matching.scores(model, features[asked]).argmax(axis=1)]
         yield asked, names[asked], found
 
 
 def _worst(
-    features: FloatArray, names: npt.NDArray[np.int64], paths: list[str], *, shots: int, draws: int
+    features: FloatArray, names: Rows, paths: list[str], *, shots: int, draws: int, guess: Guess | None
 ) -> tuple[Mistake, ...]:
     """The faces that most draws named wrongly, with the name that they got most often."""
     wrong: dict[int, Counter[int]] = {}
     asked_times: Counter[int] = Counter()
-    for asked, true, found in _drawn(features, names, shots, draws):
+    for asked, true, found in _drawn(features, names, shots, draws, guess):
         asked_times.update(asked.tolist())
         for place in np.flatnonzero(true != found):
             wrong.setdefault(int(asked[place]), Counter())[int(found[place])] += 1

@@ -5,6 +5,7 @@ A new kind is one function and one row of KINDS; the command `evaluate` and the 
 
 from __future__ import annotations
 
+import math
 from argparse import ArgumentTypeError
 from collections.abc import Callable, Mapping, Sequence
 from contextvars import ContextVar
@@ -16,9 +17,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from annotate import computed_answers
+from annotate.algorithms.box_scale import Border
 from annotate.algorithms.tag_rules import Reading
 from annotate.backends import detectors, registry, upscale_waifu2x, upscalers
-from annotate.backends.embed_builtin import BuiltinEmbedder
+from annotate.backends.embedders import open_embedder
 from annotate.backends.upscale_resize import FILTERS
 from annotate.evaluation import characters, duplicates, faces, tags, upscale
 from annotate.evaluation.mistakes import Mistake
@@ -85,6 +87,31 @@ def positive(text: str) -> int:
     return int(text)
 
 
+def number(text: str) -> float:
+    """A number above 0."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not (math.isfinite(value) and value > 0):
+        raise ArgumentTypeError(f"{text!r} is no number above 0")
+    return value
+
+
+def yes_or_no(text: str) -> bool:
+    """`yes` or `no`."""
+    if text not in ("yes", "no"):
+        raise ArgumentTypeError(f"{text!r} is neither yes nor no")
+    return text == "yes"
+
+
+def border(text: str) -> Border:
+    """What becomes of boxes at the picture's border."""
+    if text not in tuple(Border):
+        raise ArgumentTypeError(f"{text!r} is none of {', '.join(Border)}")
+    return Border(text)
+
+
 # Called with each picture before it is read: a long measurement tells its progress there, and an error stops it.
 watch: ContextVar[Callable[[Path], None]] = ContextVar("watch", default=lambda path: None)
 
@@ -108,13 +135,21 @@ def open_or_error(path: Path) -> NDArray[np.uint8]:
 
 
 def _faces(folder: Path, models_dir: Path, options: Mapping[str, Any]) -> Scores:
-    detector = detectors.open_detector(options["model"], models_dir, threads=options["threads"])
+    cascade = detectors.CascadeOptions(
+        step=options["step"], side_min=options["side_min"], neighbours=options["neighbours"],
+        box_scale=options["box_scale"], border=options["border"],
+    )  # fmt: skip
+    detector = detectors.open_detector(
+        options["model"], models_dir, threshold=options["threshold"], cascade=cascade, dynamic=options["dynamic"],
+        threads=options["threads"],
+    )  # fmt: skip
     return faces.measure(folder, detector, open_picture=open_picture)
 
 
 def _characters(folder: Path, models_dir: Path, options: Mapping[str, Any]) -> Scores:
+    embedder = open_embedder(options["model"], models_dir, threads=options["threads"])
     return characters.measure(
-        folder, shots=options["shots"], draws=options["draws"], open_picture=open_or_error, embedder=BuiltinEmbedder()
+        folder, shots=options["shots"], draws=options["draws"], open_picture=open_or_error, embedder=embedder
     )
 
 
@@ -152,13 +187,23 @@ def _judge(name: str, models_dir: Path, threads: int) -> tags.Judge:
 COMPUTED = "computed"
 WHEEL = (upscale_waifu2x.NAME,) if upscale_waifu2x.is_there() else ()
 THREADS = Option("threads", positive, 1, "threads of one call (default 1)")
+CASCADE = detectors.CascadeOptions()
+DETECTOR_OPTIONS = (
+    Option("threshold", number, None, "0 to 1: higher finds fewer; default the model's own"),
+    Option("dynamic", yes_or_no, default=False, help="YOLO: yes keeps the pictures' ratio, as imgutils before 0.3"),
+    Option("step", number, CASCADE.step, "cascade: step between sizes, default 1.1"),
+    Option("side_min", positive, CASCADE.side_min, "cascade: least face in pixels, default 24"),
+    Option("neighbours", positive, CASCADE.neighbours, "cascade: more finds fewer, default 5"),
+    Option("box_scale", number, CASCADE.box_scale, "cascade: 1 the face (default), 1.5 the head"),
+    Option("border", border, Border.SHIFT, "cascade: shift, clamp or drop boxes that leave the picture"),
+)
 
 KINDS = {
     kind.name: kind
     for kind in (
         Kind(
-            "faces", "how many faces a detector finds", "pictures and a boxes.json", "faces", _faces, (THREADS,),
-            own_models=detectors.OWN,
+            "faces", "how many faces a detector finds", "pictures and a boxes.json", "faces", _faces,
+            (THREADS, *DETECTOR_OPTIONS), own_models=detectors.OWN,
         ),
         Kind(
             "characters", "how many faces are named rightly", "a folder of face pictures a character", "embedding",
@@ -166,6 +211,7 @@ KINDS = {
             (
                 Option("shots", shot_counts, (1, 5, 10, 20), "named faces, default 1,5,10,20"),
                 Option("draws", positive, 20, "random choices of the named faces, default 20"),
+                THREADS,
             ),
         ),
         Kind(
