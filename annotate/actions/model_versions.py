@@ -6,12 +6,14 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 from annotate.algorithms.tag_rules import Label, Rules
 from annotate.backends.contract import ModelInfo
 from annotate.models import ModelLabels, ModelVersion
 
 REVISION_MAX = 100
+NAME_MAX = 200  # of a tag, with its subject and the colon
 
 
 def version_of(
@@ -41,13 +43,25 @@ def version_of(
 def labels_of(version: ModelVersion) -> tuple[Label, ...]:
     """The labels of a version in the order of its outputs; empty when it has none."""
     row = ModelLabels.objects.filter(model_version=version).first()
-    return tuple(Label(name, category) for name, category in row.rows) if row else ()
+    return tuple(_label(one) for one in row.rows) if row and isinstance(row.rows, list) else ()
 
 
 def rules_of(version: ModelVersion) -> Rules:
     """The model's own rules; empty ones, from which nothing follows, when it has none."""
     row = ModelLabels.objects.filter(model_version=version).only("rules").first()
-    return Rules.from_json(row.rules if row else {})
+    try:
+        return Rules.from_json(row.rules if row else {})
+    except (TypeError, ValueError, AttributeError):  # from a backup that somebody wrote by hand
+        return Rules()
+
+
+def _label(told: Any) -> Label:
+    """A stored label; a nameless one where a backup brought something that cannot be a tag."""
+    if not isinstance(told, list) or len(told) != 2 or not all(isinstance(one, str) for one in told):
+        return Label("", "")
+    name, category = told
+    good = name.isprintable() and category.isprintable() and len(name) + len(category) < NAME_MAX
+    return Label(name, category) if good else Label("", "")
 
 
 def _row(info: ModelInfo) -> ModelVersion:

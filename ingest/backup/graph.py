@@ -8,7 +8,7 @@ from __future__ import annotations
 import base64
 import datetime
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from django.apps import apps
@@ -52,6 +52,17 @@ def shared(of: dict[Model, str]) -> dict[Model, tuple[str, ...]]:
         for target in _targets(model):
             if target not in of and target not in found:
                 found[target] = _natural_key(target)
+    return found
+
+
+def beside(of: Iterable[Model]) -> dict[Model, models.OneToOneField[Any, Any]]:
+    """Models that tell more of shared rows (labels of a model version), with their only key, which leads there."""
+    found: dict[Model, models.OneToOneField[Any, Any]] = {}
+    targets = set(of) - {get_user_model()}
+    for model in apps.get_models():
+        keys = foreign_keys(model)
+        if len(keys) == 1 and isinstance(keys[0], models.OneToOneField) and keys[0].related_model in targets:
+            found[model] = keys[0]
     return found
 
 

@@ -162,7 +162,8 @@ def _manifest(reader: ZipReader, members: dict[str, Member], shown: str) -> dict
 def _check_names(state: _State, shown: str) -> None:
     """Only what `write` writes: manifest, rows of known models, files under their hashes; all that is listed."""
     tables = graph.owned()
-    labels = {model._meta.label for model in (*tables, *graph.shared(tables))}
+    shared = graph.shared(tables)
+    labels = {model._meta.label for model in (*tables, *shared, *graph.beside(shared))}
     listed = set(state.manifest["files"])
     for name in state.members:
         rows = _ROWS.fullmatch(name)
@@ -205,8 +206,11 @@ def _files_to_store(state: _State) -> list[str]:
 def _rows(state: _State) -> int:
     tables = graph.owned()
     count = 0
-    for model, natural in graph.shared(tables).items():
+    shared = graph.shared(tables)
+    for model, natural in shared.items():
         count += _shared_rows(state, model, natural)
+    for model, key in graph.beside(shared).items():
+        count += _rows_beside(state, model, key)
     for model in tables:
         count += _owned_rows(state, model)
     return count
@@ -247,6 +251,22 @@ def _shared_rows(state: _State, model: graph.Model, natural: tuple[str, ...]) ->
             found.save(force_insert=True)
         keys[old] = found.pk
     return len(keys)
+
+
+def _rows_beside(state: _State, model: graph.Model, key: models.OneToOneField[Any, Any]) -> int:
+    """What is told of shared rows, for those of which nothing is told here yet."""
+    fields = {field.name: field for field in graph.plain_fields(model)}
+    count = 0
+    for _, row in _lines(state, model._meta.label):
+        target = state.key(key.related_model._meta.label, row.get(key.attname))
+        if model._default_manager.filter(**{key.attname: target}).exists():
+            continue
+        values = {name: graph.from_json(field, row[name]) for name, field in fields.items() if name in row}
+        made = model(**values, **{key.attname: target})
+        graph.check(made)
+        made.save(force_insert=True)
+        count += 1
+    return count
 
 
 def _owned_rows(state: _State, model: graph.Model) -> int:

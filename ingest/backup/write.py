@@ -68,6 +68,9 @@ def _fill(archive: zipfile.ZipFile, collection: Collection, *, with_sources: boo
         for model, keys in needed.items():
             rows = model._default_manager.filter(pk__in=keys) if len(keys) < 500 else _many(model, keys)
             counts[model._meta.label] = _write_rows(archive, model, rows, {})
+        for model, key in graph.beside(needed).items():
+            rows = _many(model, needed[key.related_model], by=key.attname)
+            counts[model._meta.label] = _write_rows(archive, model, rows, {})
         names = stored_files.names_of({"collection": collection})
         sources = list(Source.objects.filter(collection=collection, uploaded=True)) if with_sources else []
     files: dict[str, dict[str, Any]] = {}
@@ -130,10 +133,10 @@ def _add(archive: zipfile.ZipFile, name: str, path: Path, files: dict[str, dict[
     files[name] = {"size": size, "sha256": digest.hexdigest()}
 
 
-def _many(model: graph.Model, keys: set[int]) -> Iterator[models.Model]:
+def _many(model: graph.Model, keys: set[int], *, by: str = "pk") -> Iterator[models.Model]:
     ordered = sorted(keys)
     for at in range(0, len(ordered), 500):
-        yield from model._default_manager.filter(pk__in=ordered[at : at + 500]).order_by("pk")
+        yield from model._default_manager.filter(**{f"{by}__in": ordered[at : at + 500]}).order_by("pk")
 
 
 @contextmanager

@@ -12,7 +12,21 @@ import pytest
 from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
 
-from annotate.models import Caption, Character, CharacterAlias, Face, FaceCluster, FrameTag, ModelVersion, Tag
+from annotate.actions.model_versions import labels_of, rules_of
+from annotate.algorithms.tag_rules import Rules
+from annotate.answers import stored_speaker
+from annotate.models import (
+    Caption,
+    Character,
+    CharacterAlias,
+    Face,
+    FaceCluster,
+    FrameTag,
+    ModelAnswer,
+    ModelLabels,
+    ModelVersion,
+    Tag,
+)  # fmt: skip
 from ingest.actions import collections as collection_actions
 from ingest.actions import frames as frame_actions
 from ingest.actions import history, sources
@@ -119,6 +133,37 @@ def test_what_comes_back_is_what_was_there(full: Collection, alice: User, tmp_pa
     face = Face.objects.get(collection=back.collection)
     assert face.not_characters == [Character.objects.get(collection=back.collection, name="Hinata <b>").pk]
     assert PipelineRun.objects.get(collection=back.collection).state == "cancelled"
+
+
+def test_what_models_said_comes_back_with_the_labels_to_read_it_by(
+    full: Collection, alice: User, tmp_path: Path
+) -> None:
+    version = ModelVersion.objects.create(task="tags", name="tiny", revision="1", sha256="cd")
+    rules = {"thresholds": {"general": 0.4}}
+    ModelLabels.objects.create(model_version=version, rows=[["smile", "general"]], rules=rules)
+    ModelAnswer.objects.create(model_version=version, frame=Frame.objects.first(), data=b"\x03\xff\xff")
+    write(collection=full, target=tmp_path / "b.zip")
+    ModelAnswer.objects.all().delete()
+    ModelLabels.objects.all().delete()
+    version.delete()
+    collection = restore(source=tmp_path / "b.zip", owner=alice, name="again").collection
+    back = ModelAnswer.objects.get(frame__collection=collection)
+    assert (back.model_version.name, bytes(back.data)) == ("tiny", b"\x03\xff\xff")
+    speaker = stored_speaker(back.model_version)
+    assert [(label.name, score) for label, score in speaker.following(bytes(back.data))] == [("smile", 1.0)]
+    # What is told here already stays, whatever a second backup tells.
+    ModelLabels.objects.update(rows=[["frown", "general"]])
+    restore(source=tmp_path / "b.zip", owner=alice, name="once more")
+    assert ModelLabels.objects.get().rows == [["frown", "general"]]
+
+
+@pytest.mark.django_db
+def test_labels_that_cannot_be_tags_are_nameless() -> None:
+    version = ModelVersion(task="tags", name="tiny")
+    version.save()
+    ModelLabels.objects.create(model_version=version, rows=[["a\nb", "general"], 7, ["x" * 300, "general"]], rules=[1])
+    assert [label.name for label in labels_of(version)] == ["", "", ""]
+    assert rules_of(version) == Rules()
 
 
 def test_the_history_that_comes_back_can_be_undone(full: Collection, alice: User, bob: User, tmp_path: Path) -> None:
