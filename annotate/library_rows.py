@@ -173,7 +173,7 @@ def _of_catalogue(model: Model, models_dir: Path, usable: dict[tuple[str, str], 
     aside = models_dir / folder.INCOMING / model.name
     if aside.is_dir():
         row.part_bytes = sum(one.stat().st_size for one in aside.glob(f"*{PART}"))
-    if row.installed and not row.usable and not row.problem:
+    if not row.problem and ((row.installed and not row.usable) or model.family not in registry.FAMILIES):
         row.problem = "This version of Koma cannot open it."
     return row
 

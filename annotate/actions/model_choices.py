@@ -15,6 +15,7 @@ from ingest.errors import BadInput
 from ingest.models import Collection
 
 BUILTIN, NONE = registry.BUILTIN, "none"
+SERVER = "server"  # captions by the server of the settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +36,8 @@ class Task:
         """What happens without a choice, for the page."""
         if self.name == "upscale":
             return "the first one installed, by name; else waifu2x where its package is, else plain resampling"
+        if self.name == "caption":
+            return "the first one installed, by name; else the server of KOMA_CAPTION_URL"
         words = {
             BUILTIN: "the built-in one",
             FIRST: "the first one installed, by name; none while none is installed",
@@ -88,6 +91,8 @@ def default_of(rule: Task) -> tuple[str, ...]:
         there = [one.name for one in registry.installed(settings.KOMA_MODELS_DIR, task=rule.name)]
         if rule.name == "upscale" and not there:  # never fails for want of a network
             there = [upscale_waifu2x.NAME if upscale_waifu2x.is_there() else upscalers.DEFAULT]
+        if rule.name == "caption" and not there:
+            there = _servers()
         return tuple(there[:1])
     return ()
 
@@ -98,6 +103,8 @@ def offered(task: str) -> list[str]:
     if task == "upscale":
         return upscalers.names(settings.KOMA_MODELS_DIR)
     names = [one.name for one in registry.installed(settings.KOMA_MODELS_DIR, task=task)]
+    if task == "caption":
+        return [*_servers(), *names]
     own = detectors.OWN if task == "faces" else (BUILTIN,) if rule.default == BUILTIN else ()
     return [*own, *(name for name in names if name not in own)]
 
@@ -135,3 +142,8 @@ def _task(name: str) -> Task:
     if name not in TASKS:
         raise BadInput(f"{name!r} is no task of models. Tasks: {', '.join(TASKS)}.")
     return TASKS[name]
+
+
+def _servers() -> list[str]:
+    """The captioning server of the settings, if one is set."""
+    return [SERVER] if settings.KOMA_CAPTION_URL and settings.KOMA_CAPTION_MODEL else []

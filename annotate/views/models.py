@@ -213,6 +213,7 @@ def _shown(row: Row, busy: dict[str, ModelJob]) -> dict[str, Any]:
         "job": busy.get(row.name),
         "anchor": f"{row.task}-{row.name}" if row.kind == "builtin" else row.name,
         "files": row.files,
+        "downloadable": row.kind == "catalogue" and not row.usable and row.family in registry.FAMILIES,
         "measurable": row.usable,
         "removable": row.installed and row.kind in ("catalogue", "own"),
         "chosen": models_library.chosen_in(row.name) if row.installed and row.kind in ("catalogue", "own") else [],

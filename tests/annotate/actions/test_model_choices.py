@@ -72,3 +72,15 @@ def test_detectors_of_boxes_work_side_by_side(collection, settings, alice, monke
     assert choices.chosen_all(collection, "boxes") == ()
     choices.choose(collection=collection, task="boxes", names=["persons", "heads"], by=alice)
     assert choices.chosen_all(collection, "boxes") == ("heads", "persons")
+
+
+def test_enlarging_and_captions_have_a_default_without_any_model(collection, settings, monkeypatch):
+    from annotate.backends import upscale_waifu2x
+
+    monkeypatch.setattr(upscale_waifu2x, "is_there", lambda: False)
+    assert choices.chosen(collection, "upscale") == "lanczos"
+    assert "bicubic" in choices.offered("upscale")
+    assert choices.chosen(collection, "caption") == "none"
+    settings.KOMA_CAPTION_URL, settings.KOMA_CAPTION_MODEL = "http://127.0.0.1:1", "some-model"
+    assert choices.chosen(collection, "caption") == "server"
+    assert choices.offered("caption") == ["server"]

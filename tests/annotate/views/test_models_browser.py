@@ -1,0 +1,61 @@
+"""The models page in a real browser: a download's progress moves by itself, can be stopped, and ends installed."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+import pytest
+from django.db import connection
+
+from annotate import models_running as running
+from annotate.backends import catalogue
+from annotate.models import ModelJob
+from tests.annotate.hub_server import FakeHub, serving
+from tests.annotate.library.conftest import MODEL, REPOSITORY, TAGS, WEIGHTS
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def test_a_download_is_watched_stopped_and_gone_on_with(
+    alice: Any, page_as: Any, settings: Any, queues: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(catalogue.CATALOGUE, MODEL.name, MODEL)
+    monkeypatch.setattr(running, "TELL_EVERY_S", 0.0)
+    hub = FakeHub(pause=threading.Event())
+    hub.add(REPOSITORY, "model.onnx", b"\x08\x08" + WEIGHTS)
+    hub.add(REPOSITORY, "lists/tags.csv", TAGS)
+    with serving(hub):
+        settings.KOMA_HUB_URL = hub.base
+        page = page_as(alice, "/models/")
+        page.locator("#tiny").get_by_role("button", name="Download").click()
+        page.get_by_text("waits for a worker").wait_for()
+        worker = threading.Thread(target=_work)
+        worker.start()
+        bar = page.get_by_role("progressbar", name="tiny")
+        bar.wait_for()
+        page.wait_for_function("Number(document.querySelector('[role=progressbar]').ariaValueNow) > 20")
+        page.get_by_role("button", name="Stop").click()
+        page.get_by_text("stops…").first.wait_for()
+        assert hub.pause is not None
+        hub.pause.set()
+        worker.join(20)
+        page.get_by_role("button", name="Try again").wait_for()
+        page.get_by_role("button", name="Go on").wait_for()  # the page was loaded anew: the row knows of the part
+        page.get_by_role("button", name="Go on").click()
+        page.get_by_text("waits for a worker").wait_for()
+        _work()
+        page.locator("#tiny .there").get_by_text("installed").wait_for()
+        page.locator("#tiny summary", has_text="Remove").click()
+        page.locator("#tiny").get_by_label("I am sure").check()
+        page.locator("#tiny").get_by_role("button", name="Remove", exact=True).click()
+        page.get_by_text("tiny removed").wait_for()
+        page.locator("#tiny").get_by_role("button", name="Download").wait_for()
+
+
+def _work() -> None:
+    try:
+        running.execute(ModelJob.objects.latest("pk").pk)
+    finally:
+        if threading.current_thread() is not threading.main_thread():
+            connection.close()
