@@ -68,10 +68,10 @@ class InputSpec:
             if high < wide and self.width == self.height and self.resample != Resample.AREA:
                 # From square to square Pillow goes along the rows first: padding put in after that saves a third, and
                 # the bytes are the same.
-                rgb = resized(rgb, self.width, high, self.resample)
-                rgb = padded(rgb, self.width, wide, fill=self.fill)
-            else:
-                rgb = padded(rgb, max(high, wide), max(high, wide), fill=self.fill)
+                how, square = PILLOW[self.resample], Image.new("RGB", (self.width, wide), (self.fill,) * 3)
+                square.paste(Image.fromarray(rgb).resize((self.width, high), how), (0, (wide - high) // 2))
+                return np.array(square.resize((self.width, self.height), how), np.uint8)
+            rgb = padded(rgb, max(high, wide), max(high, wide), fill=self.fill)
         elif self.fit_by == Fit.LETTERBOX:
             height, width = rgb.shape[:2]
             share = min(self.width / width, self.height / height)

@@ -123,7 +123,8 @@ class Reader(Generic[Key]):
 
     def _fill(self, slot: Slot[Key], source: Iterator[Item[Key]]) -> bool:
         """Begin to read the next pictures; False when there are no more."""
-        capacity = max(self.threads, *(size.size for size in self.sizes))
+        largest = max(size.size for size in self.sizes)
+        capacity = -(-self.threads // largest) * largest  # whole batches, and work for every reading thread
         slot.begin(list(islice(source, capacity)), capacity=capacity)
         if slot.items:
             slot.reads = [self._pool.submit(self._read, slot, row) for row in range(len(slot.items))]
