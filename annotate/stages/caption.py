@@ -207,9 +207,12 @@ class WriteCaptions(Stage[list[Item], list[Item]]):
         )  # fmt: skip
         self.ctx.count("captions", len(done))
         self.written += len(done)
-        for item in done:
-            self.ctx.count("from_memory", int(item.known))
-            self.ctx.count("cut_short", int(bool(item.told and item.told.cut)))
+        for what, count in (
+            ("from_memory", sum(item.known for item in done)),
+            ("cut_short", sum(bool(item.told and item.told.cut) for item in done)),
+        ):
+            if count:
+                self.ctx.count(what, count)
         return len(done) + self._failures(result)
 
     def _failures(self, result: list[Item]) -> int:
@@ -226,7 +229,8 @@ class WriteCaptions(Stage[list[Item], list[Item]]):
                 if self.failed + count <= REASONS_MAX:
                     self.ctx.log(f"{item.frame.name or f'frame {item.frame.index}'}: {told.problem}")
         self.failed += count
-        self.ctx.count("failed", count)
+        if count:
+            self.ctx.count("failed", count)
         return count
 
     def finish(self) -> None:

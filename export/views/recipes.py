@@ -35,7 +35,7 @@ RESULT_TEMPLATE = "export/result.html"
 EXAMPLE_PAGES_MAX = 99_999
 FRAMES_AT_ONCE_MAX = 10_000  # more take over a second to look at: the page does not wait for them
 BORDERS = (
-    ("shift", "move the square inside"),
+    ("shift", "move inside"),
     ("edge", "repeat the rim"),
     ("reflect", "mirror"),
     ("black", "black"),
