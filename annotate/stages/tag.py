@@ -16,7 +16,7 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from annotate import answers, box_answers, computed_answers, effective_tags
 from annotate.actions.model_choices import NONE, chosen, chosen_all
-from annotate.actions.model_versions import version_of
+from annotate.actions.model_versions import labels_of, version_of
 from annotate.algorithms.face_features import Box
 from annotate.algorithms.tag_filters import drop_listed, drop_overlapping
 from annotate.answers import Speaker
@@ -97,7 +97,6 @@ class Batch:
 class Result:
     """Tags by frame, the answers that are new, the basis of computed tags, and what could not be done, in words."""
 
-    frames: list[Frame]
     said: dict[int, list[Said]]
     fresh: Packed
     basis: dict[int, str]
@@ -158,7 +157,7 @@ class TagFrames(Stage[Batch, Result]):
         except BadInput:
             answered = ModelVersion.objects.filter(task=task, name=name).order_by("-pk")
             for version in answered:
-                if answers.any_of(self.ctx.collection, version):
+                if answers.any_of(self.ctx.collection, version) and labels_of(version):
                     return answers.stored_speaker(version)
             raise
         told = registry.describe(installed)
@@ -229,22 +228,26 @@ class TagFrames(Stage[Batch, Result]):
                     )  # fmt: skip
             elif asked:
                 fresh[speaker.version.pk] = self._ask(speaker, {frame.pk: pictures[frame.pk] for frame in asked})
-        frames = [frame for frame in batch.frames if not absent[frame.pk] or frame.pk in pictures]
         said: dict[int, list[Said]] = {}
         read: dict[int, dict[str, bool]] = {}
-        for frame in frames:
-            packed = [
-                (s, fresh[s.version.pk].get(frame.pk, batch.packed[s.version.pk].get(frame.pk))) for s in self.speakers
-            ]
-            followed = [(s.version.pk, s.following(data)) for s, data in packed if data is not None]
-            for boxes in self.boxes:
-                if (data := batch.packed[boxes.version.pk].get(frame.pk)) is not None:
-                    followed.append((boxes.version.pk, boxes.following(data)))
-                    read.setdefault(frame.pk, {})[boxes.measure] = True
+        for frame in [frame for frame in batch.frames if not absent[frame.pk] or frame.pk in pictures]:
+            try:
+                followed = [(s.version.pk, s.following(self._packed(s, frame, batch, fresh))) for s in self.speakers]
+                for boxes in self.boxes:
+                    if (data := batch.packed[boxes.version.pk].get(frame.pk)) is not None:
+                        followed.append((boxes.version.pk, boxes.following(data)))
+                        read.setdefault(frame.pk, {})[boxes.measure] = True
+            except ValueError as error:  # bytes that a restored backup brought
+                problems.append(f"frame {frame.index} was not tagged: a stored answer cannot be read: {error}")
+                continue
             said[frame.pk] = effective_tags.merged(
                 followed, frame.measures, side_file=self.side_file.pk, dropping=self._dropping
             )
-        return Result(frames, said, fresh, batch.basis, problems, read)
+        return Result(said, fresh, batch.basis, problems, read)
+
+    def _packed(self, speaker: Speaker, frame: Frame, batch: Batch, fresh: Packed) -> bytes:
+        key = speaker.version.pk
+        return fresh[key][frame.pk] if frame.pk in fresh[key] else batch.packed[key][frame.pk]
 
     def _pictures(self, frames: list[Frame], problems: list[str]) -> dict[int, Picture]:
         found: dict[int, Picture] = {}
@@ -296,10 +299,13 @@ class TagFrames(Stage[Batch, Result]):
         self.ctx.count("tags", effective_tags.write(said, self.keys))
         for row in rows:
             row.tagged = True
-            row.measures = {**row.measures, SEEN_BY: self.seen_by, computed_answers.BASIS: result.basis[row.pk]}
+            row.measures = {
+                **row.measures, **result.read.get(row.pk, {}), SEEN_BY: self.seen_by,
+                computed_answers.BASIS: result.basis[row.pk],
+            }  # fmt: skip
         Frame.objects.bulk_update(rows, ["tagged", "measures"], batch_size=READY * BATCH)
         self.ctx.count("frames", len(rows))
-        return len(result.frames) + len(result.problems)
+        return len(result.said) + len(result.problems)
 
 
 def faces_of(frames: list[Frame]) -> dict[int, list[Box]]:

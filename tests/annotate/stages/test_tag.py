@@ -290,3 +290,14 @@ def test_a_kill_between_answers_and_tags_changes_nothing_in_the_end(make_episode
     run(episode, "tag")
     assert ModelAnswer.objects.count() == 4
     assert all("indoors" in said(frame) for frame in Frame.objects.all())
+
+
+def test_a_stored_answer_that_cannot_be_read_is_told_and_the_rest_is_tagged(make_episode, run, tiny_tagger):
+    episode = make_episode([[ANNA], [BETH]])
+    run(episode, "tag")
+    first = Frame.objects.get(index=0)
+    ModelAnswer.objects.filter(frame=first, model_version__name="wd-tiny").update(data=b"\x03\x00")
+    stage = tag_with(run, episode, general_threshold=0.8)
+    assert "frame 0 was not tagged: a stored answer cannot be read" in stage.log
+    assert stage.counters["frames"] == 1
+    assert "indoors" in said(first)  # as it was
