@@ -11,12 +11,14 @@ from django.db import OperationalError, ProgrammingError
 
 from annotate.actions.model_choices import TASKS
 from annotate.backends import detectors, registry, upscale_waifu2x, weights
-from annotate.backends.catalogue import CATALOGUE, Model
+from annotate.backends.catalogue import CATALOGUE, LISTS, Model
 from annotate.backends.library import folder
 from annotate.backends.library.download import PART, is_installed
 from annotate.backends.upscale_resize import FILTERS
 from annotate.models import ModelTiming
 from ingest.errors import KomaError
+
+FAMILIES = {*registry.FAMILIES, LISTS}  # what this version can use
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +166,7 @@ def _of_catalogue(model: Model, models_dir: Path, usable: dict[tuple[str, str], 
     try:
         row.usable = (model.task, model.name) in usable
         row.installed = is_installed(models_dir, model) or row.usable
+        row.usable = row.usable or (row.installed and model.family == LISTS)
         if row.installed:
             _read_card(row, path)
         elif path.is_dir():
@@ -173,7 +176,7 @@ def _of_catalogue(model: Model, models_dir: Path, usable: dict[tuple[str, str], 
     aside = models_dir / folder.INCOMING / model.name
     if aside.is_dir():
         row.part_bytes = sum(one.stat().st_size for one in aside.glob(f"*{PART}"))
-    if not row.problem and ((row.installed and not row.usable) or model.family not in registry.FAMILIES):
+    if not row.problem and ((row.installed and not row.usable) or model.family not in FAMILIES):
         row.problem = "This version of Koma cannot open it."
     return row
 

@@ -11,6 +11,7 @@ from typing import Any
 from ingest.errors import BadInput
 
 APACHE = "Apache-2.0"
+LISTS = "lists"  # family of what is no model, but lies in the models folder as one does
 RECOMMENDED = frozenset({
     "wd-swinv2-tagger-v3", "face_detect_v1.4_s", "head_detect_v2.0_s", "person_detect_v1.1_m", "halfbody_detect_v1.0_s",
     "hand_detect_v1.0_s", "eye_detect_v1.0_s", "ccip-caformer-24-randaug-pruned", "anime_classification", "isnetis",
@@ -133,6 +134,21 @@ def _other_taggers() -> list[Model]:
             title="ML-Danbooru (CAFormer M36)", notes="General tags only; threshold 0.7.",
         ),
     ]  # fmt: skip
+    found.append(
+        Model(
+            "tag_filtering", "tags", LISTS, "datasets/alea31415/tag_filtering",
+            _same("overlap_tags_simplified.json", "blacklist_tags.txt"), title="Lists for filtering tags",
+            notes="No model: which tags include others, and which nobody wants. For the Tag stage's two Drop settings.",
+        )
+    )  # fmt: skip
+    found.append(
+        Model(
+            "cl_tagger_v2_01a", "tags", "cl_tagger_2", "cella110n/cl_tagger_v2",
+            _same("model.onnx", "model.onnx.data", "model_vocabulary.json", folder="v2_01a"),
+            title="CL tagger 2.01a", size_bytes=2_230_000_000,
+            notes="Behind terms of its own: accept them on its page and set KOMA_HUB_TOKEN.",
+        )
+    )  # fmt: skip
     return found + [
         Model(
             f"cl_tagger_{version}", "tags", "cl_tagger", "cella110n/cl_tagger",

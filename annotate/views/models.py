@@ -19,7 +19,7 @@ from annotate.actions import model_choices, models_library
 from annotate.backends import catalogue, registry, weights
 from annotate.backends.cuda_check import devices
 from annotate.backends.library import folder
-from annotate.library_rows import Row, rows
+from annotate.library_rows import FAMILIES, Row, rows
 from annotate.models import ModelChoice, ModelJob
 from ingest import library
 from ingest.access import member_view
@@ -213,8 +213,8 @@ def _shown(row: Row, busy: dict[str, ModelJob]) -> dict[str, Any]:
         "job": busy.get(row.name),
         "anchor": f"{row.task}-{row.name}" if row.kind == "builtin" else row.name,
         "files": row.files,
-        "downloadable": row.kind == "catalogue" and not row.usable and row.family in registry.FAMILIES,
-        "measurable": row.usable,
+        "downloadable": row.kind == "catalogue" and not row.usable and row.family in FAMILIES,
+        "measurable": row.usable and row.family != catalogue.LISTS,
         "removable": row.installed and row.kind in ("catalogue", "own"),
         "chosen": models_library.chosen_in(row.name) if row.installed and row.kind in ("catalogue", "own") else [],
     }

@@ -13,7 +13,8 @@ import numpy as np
 from annotate.backends import weights
 from ingest.errors import BadInput
 
-SAFE = frozenset({".onnx", ".csv", ".json", ".npz", ".safetensors", ".txt", ".xml"})
+SAFE = frozenset({".onnx", ".data", ".csv", ".json", ".npz", ".safetensors", ".txt", ".xml"})
+NUMBERS = ".data"  # the bare weights beside an ONNX graph of more than 2 GB: any bytes
 RUNS_CODE = frozenset({".pt", ".pth", ".ckpt", ".bin", ".pkl", ".pickle", ".joblib", ".npy", ".h5", ".keras", ".pb"})
 ARCHIVES = frozenset({".zip", ".tar", ".gz", ".7z", ".rar"})
 SAFETENSORS_HEADER_MAX = 100 * 2**20
@@ -41,9 +42,11 @@ def check(path: Path, name: str) -> None:
     ending = Path(name).suffix.lower()
     if ending == ".npz":
         _check_arrays(path, name)
+    elif ending == NUMBERS:
+        return
     elif head[:2] == b"PK" or head[:1] == b"\x80":
         raise BadInput(f"{name}: inside it is a pickle or a zip, which may run code. It was not taken.")
-    elif head.lstrip()[:1] == b"<" and ending != ".xml":
+    elif head.lstrip().lower().startswith((b"<!doctype", b"<html")):
         raise BadInput(f"{name}: inside it is a web page, not a model. Download the file itself.")
     elif head.startswith(b"version https:/"):
         raise BadInput(f"{name}: this is git's placeholder, not the file. Get it with `git lfs pull`.")

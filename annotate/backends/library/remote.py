@@ -22,7 +22,7 @@ CHUNK = 1 << 20
 ANSWER_BYTES_MAX = 8 * 2**20  # of a list of files
 REDIRECTS_MAX = 5
 TRIES = 5  # in a row without a single new byte
-REPOSITORY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*/[A-Za-z0-9][A-Za-z0-9._-]*")
+REPOSITORY = re.compile(r"(?:datasets/)?[A-Za-z0-9][A-Za-z0-9._-]*/[A-Za-z0-9][A-Za-z0-9._-]*")
 SHA256, SHA1 = re.compile(r"[0-9a-f]{64}"), re.compile(r"[0-9a-f]{40}")
 NETWORK = (urllib.error.URLError, http.client.HTTPException, OSError)
 WAITS = frozenset({408, 425, 429, 500, 502, 503, 504})  # worth another try later
@@ -220,7 +220,8 @@ class Hub:
     def _repository(self, repository: str) -> str:
         if not REPOSITORY.fullmatch(repository):
             raise BadInput(f"{repository!r} is no repository of a model hub.")
-        return f"{self.base}/api/models/{repository}"
+        kind = "" if repository.startswith("datasets/") else "models/"
+        return f"{self.base}/api/{kind}{repository}"
 
     def _wait(self, tries: int, stop: Stop) -> None:
         until = time.monotonic() + self.wait_s * 2 ** max(0, tries - 1)
