@@ -71,11 +71,15 @@ class BalanceOptions:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OutputOptions:
-    """`layout`: folders with multiply.txt, or kohya's flat `N_name`; `caption_ending` is kohya's caption extension."""
+    """`layout`: folders with multiply.txt, or kohya's flat `N_name`; `caption_ending` is kohya's caption extension.
+
+    `masks`: of the characters, in a folder `.masks` like that of the pictures, or beside them as OneTrainer wants it.
+    """
 
     layout: Literal["hierarchy", "kohya"] = "hierarchy"
     caption_ending: Literal[".txt", ".caption"] = ".txt"
     zip: bool = True
+    masks: Literal["none", "folder", "onetrainer"] = "none"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

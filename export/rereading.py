@@ -11,6 +11,7 @@ from typing import Any
 from export.algorithms import captions, metadata
 from export.algorithms.reread import format_tokens, read_folder
 from export.formats.kohya import SEPARATOR
+from export.formats.masks import is_mask
 from export.formats.pictures import ENDINGS
 from export.recipe import Recipe, RecipeError, parse
 from export.sinks import FolderSink, files_below
@@ -63,9 +64,9 @@ def read_back(folder: Path, *, format_text: str = "", known: Collection[str] = (
     seen: set[str] = set()
     unchanged = 0
     for path in files_below(folder):
-        if path.suffix.lower() not in _PICTURES:
-            continue
         relative = path.relative_to(folder)
+        if path.suffix.lower() not in _PICTURES or is_mask(relative.parts):
+            continue
         entry = pictures.get(path.stem)
         if entry is None or path.stem in seen:
             unknown.append(relative.as_posix())

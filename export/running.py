@@ -17,7 +17,7 @@ from django.conf import settings
 from django.db.models import F
 from django.utils import timezone
 
-from export import reading, upscaling
+from export import masking, reading, upscaling
 from export.actions.jobs import building_folder, final_folder, inside_exports
 from export.algorithms.plan import Plan, make_plan
 from export.algorithms.rows import Picture
@@ -127,7 +127,10 @@ def write(
         raise BadInput(f"No picture would be in this data set: {reasons}.")
     total = len(plan.items)
     upscaler = upscaling.open_for(collection, recipe) if any(item.passes for item in plan.items) else None
-    built = build(plan, recipe, store=_store(), folder=folder, heard=lambda done: heard(done, total), upscaler=upscaler)
+    built = build(
+        plan, recipe, store=_store(), folder=folder, heard=lambda done: heard(done, total), upscaler=upscaler,
+        masker=masking.open_for(collection, recipe),
+    )  # fmt: skip
     return plan, built, left_out
 
 

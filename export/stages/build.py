@@ -19,7 +19,9 @@ from typing import Any
 from annotate.backends.contract import Upscaler
 from export.algorithms import metadata
 from export.algorithms.plan import Item, Plan, caption_of, facts
+from export.formats import masks
 from export.formats.contract import Layout
+from export.formats.masks import Masker
 from export.formats.pictures import ENDINGS, Growth, is_unchanged, picture_bytes
 from export.formats.registry import layout_for
 from export.recipe import Recipe
@@ -63,10 +65,11 @@ def build(
     folder: Path,
     heard: Heard = lambda done: None,
     upscaler: Upscaler | None = None,
+    masker: Masker | None = None,
 ) -> Built:
     """Write all files of the plan below `folder`; `heard` gets the number of items done and may raise to stop.
 
-    `upscaler` is needed where items have passes.
+    `upscaler` is needed where items have passes, `masker` where the recipe wants masks.
 
     A folder with part of the same plan is completed, one with part of another plan is emptied first. Raises KomaError
     when a picture of the plan cannot be read (what is whole stays, so that a later try goes on), StoreFull.
@@ -74,7 +77,9 @@ def build(
     layout = layout_for(plan, recipe)
     if upscaler is None and any(item.passes for item in plan.items):
         raise ValueError("the plan upscales pictures, so an upscaler must be given")
-    _open(folder, _digest(plan, recipe, layout, upscaler))
+    if (masker is None) != (recipe.output.masks == "none"):
+        raise ValueError("a masker must be given where the recipe wants masks, and only there")
+    _open(folder, _digest(plan, recipe, layout, upscaler, masker))
     sink = FolderSink(folder, reserve_bytes=store.reserve_bytes)
     sink.remove_leftovers()
     built = Built(warnings=layout.warnings)
@@ -82,7 +87,7 @@ def build(
     with ThreadPoolExecutor(_THREADS) as pool:
         for batch in _batches(_works(plan.items), _BATCH):
             heard(done)
-            tasks = [pool.submit(_write, work, recipe, layout, store, sink, upscaler) for work in batch]
+            tasks = [pool.submit(_write, work, recipe, layout, store, sink, upscaler, masker) for work in batch]
             for outcome in _outcomes(tasks, lambda: heard(done)):  # noqa: B023 - called within this round only
                 built.written += outcome.written
                 built.resumed += outcome.resumed
@@ -160,8 +165,10 @@ def _open(folder: Path, digest: str) -> None:
     mark.write_text(json.dumps({"plan": digest}))
 
 
-def _digest(plan: Plan, recipe: Recipe, layout: Layout, upscaler: Upscaler | None) -> str:
+def _digest(plan: Plan, recipe: Recipe, layout: Layout, upscaler: Upscaler | None, masker: Masker | None) -> str:
     digest = hashlib.sha256(recipe.digest.encode())
+    if masker is not None:
+        digest.update(masker.identity.encode())
     if upscaler is not None:
         digest.update(repr(upscaler.info).encode())
     for item in plan.items:
@@ -183,8 +190,9 @@ def _batches(works: Iterable[_Work], size: int) -> Iterator[list[_Work]]:
 
 
 def _write(
-    work: _Work, recipe: Recipe, layout: Layout, store: Store, sink: FolderSink, upscaler: Upscaler | None
-) -> Built:
+    work: _Work, recipe: Recipe, layout: Layout, store: Store, sink: FolderSink, upscaler: Upscaler | None,
+    masker: Masker | None,
+) -> Built:  # fmt: skip
     outcome = Built()
     missing = [item for item in work.items if not sink.has(f"{_base(item, layout)}.json")]
     outcome.resumed = len(work.items) - len(missing)
@@ -197,17 +205,21 @@ def _write(
         plain = len(whole) == len(missing) and all(
             is_unchanged(name, item.picture.width, item.picture.height, recipe.selection) for item in whole
         )
-        rgb = None if plain else read_picture(data, name=work.items[0].stem).rgb
+        rgb = None if plain and masker is None else read_picture(data, name=work.items[0].stem).rgb
+        mask = None if masker is None or rgb is None else masker.mask(rgb)
         for item in missing:
             growth = _growth(item, upscaler)
-            picture = data if rgb is None else picture_bytes(rgb, recipe.selection, item.crop, growth)
+            picture = data if plain or rgb is None else picture_bytes(rgb, recipe.selection, item.crop, growth)
+            if mask is not None:
+                path = masks.place(_base(item, layout), recipe.output.masks)
+                sink.write(path, masks.mask_bytes(mask, masks.size_of(picture), item.crop))
             _write_item(item, picture, recipe, layout, sink, model=growth.model)
             outcome.written += 1
     except (FileNotFoundError, UnknownName) as error:
         outcome.failed.append(f"{work.items[0].stem}: its stored picture is gone ({error}).")
     except UnreadablePicture as error:
         outcome.failed.append(str(error))
-    except BadInput as error:  # of the upscaler
+    except BadInput as error:  # of a model
         outcome.failed.append(f"{work.items[0].stem}: {error.message}")
     return outcome
 

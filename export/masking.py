@@ -1,0 +1,53 @@
+"""Which model cuts characters out for the masks of a data set, and one mask at a time."""
+
+from __future__ import annotations
+
+import threading
+
+import numpy as np
+from django.conf import settings
+from numpy.typing import NDArray
+
+from annotate.actions import model_choices
+from annotate.backends import registry
+from annotate.backends.mask_isnet import IsnetMask
+from export.formats.masks import Masker
+from export.recipe import Recipe
+from ingest.errors import BadInput
+from ingest.models import Collection
+
+TASK = "mask"
+
+
+class ModelMasker:
+    """A mask model for several threads: they take turns."""
+
+    def __init__(self, model: IsnetMask) -> None:
+        self._model = model
+        self._turn = threading.Lock()
+        self.identity = repr(model.info)
+
+    def mask(self, rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """uint8 [h, w] of uint8 RGB [h, w, 3]: 0 background to 255 character."""
+        with self._turn:
+            found = self._model.mask(rgb)
+        return np.rint(found * 255).astype(np.uint8)
+
+
+def open_for(collection: Collection, recipe: Recipe) -> Masker | None:
+    """The collection's mask model, else the first that is installed; None where the recipe wants no masks.
+
+    Raises BadInput when there is none or it cannot be used.
+    """
+    if recipe.output.masks == "none":
+        return None
+    name = model_choices.chosen(collection, TASK)
+    if name == model_choices.NONE:
+        there = registry.installed(settings.KOMA_MODELS_DIR, task=TASK)
+        if not there:
+            raise BadInput(
+                "This recipe wants masks, but no model for them is installed. Install one (isnetis) on the models "
+                "page, or choose a recipe without masks."
+            )
+        name = there[0].name
+    return ModelMasker(registry.open_model(registry.find(name, settings.KOMA_MODELS_DIR, task=TASK)))
