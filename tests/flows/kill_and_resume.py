@@ -223,8 +223,8 @@ def check_stage(pk: int, *, kills: int, dice: random.Random, folder: Path) -> di
     return result
 
 
-def write_tagger(folder: Path) -> None:
-    """An installed tagger, so that raw answers are stored and read again between the kills."""
+def write_other_tagger(folder: Path) -> None:
+    """A tagger that the tagging asks itself, so that raw answers are stored and read again between the kills."""
     import numpy as np
 
     from tests.annotate.scorer_graphs import write_model, write_tags
@@ -264,11 +264,11 @@ def main() -> int:
     from tests.films import png
 
     call_command("migrate", verbosity=0)
-    write_tagger(options.folder / "data" / "models" / "wd-tiny")
     film, packed = options.folder / "Show - 01.mp4", options.folder / "fan art.zip"
     draw_small(film, seed=options.seed, seconds=4)
     write_tagger(models_dir / "one")
     write_tagger(models_dir / "two", turned=True)
+    write_other_tagger(models_dir / "wd-tiny")
     with zipfile.ZipFile(packed, "w") as archive:
         for number in range(8):
             archive.writestr(f"{number}.png", png(shade=9 * number, size=(160, 90)))
@@ -276,7 +276,8 @@ def main() -> int:
     person = User.objects.create_superuser("ann", password="a long pass phrase")
     collection = collections.create(name="Killed", by=person)
     episodes = [sources.register(collection=collection, path=path, by=person) for path in (film, packed)]
-    run = runs.start(collection=collection, episodes=episodes, by=person, params={"look": {"also": "two"}})
+    params = {"look": {"models": "one, two"}, "tag": {"tagger": "wd-tiny"}}
+    run = runs.start(collection=collection, episodes=episodes, by=person, params=params)
     stages()  # imported once, here, and not in each child
     for module, size in BATCHES.items():
         assert isinstance(importlib.import_module(module).BATCH, int)

@@ -358,3 +358,14 @@ def test_timings_name_the_four_places_where_time_goes(means: Means) -> None:
     assert set(reader.timings) == {"decode", "wait", "copy", "compute"}
     assert reader.timings["decode"] >= 10 * 0.01 / 2
     assert reader.timings["compute"] > 0
+
+
+def test_the_way_over_a_gpu_runs_the_same_on_the_processor(tmp_path: Path) -> None:
+    """Batch size by search, buffers asked to be pinned, copies ahead: all but the device itself."""
+    model = Means(write_means(tmp_path / "m.onnx"), SPEC, copies=True)
+    model.network.on_gpu = True
+    sizes = BatchSizes()
+    assert not sizes.of(model).settled
+    assert levels(list(Reader([model], threads=3, sizes=sizes).answers(items(256)))) == list(range(256))
+    assert max(model.seen) >= 8
+    assert sizes.of(model).size >= 8
