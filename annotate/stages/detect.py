@@ -20,7 +20,6 @@ from annotate.backends.face_lbp import NEIGHBOURS, SIDE_MIN, STEP, CascadeFaces
 from annotate.backends.onnx_session import AUTO, DEVICES
 from annotate.head_crops import CROP_FORMAT, head_file
 from annotate.models import Face, FaceState, ModelVersion, NamedBy
-from ingest.errors import BadInput
 from ingest.imaging.decode import UnreadablePicture, read_picture
 from ingest.imaging.store import Store
 from ingest.models import Frame
@@ -122,17 +121,25 @@ class Detect(Stage[list[Frame], Result]):
     def __init__(self, ctx: Context) -> None:
         super().__init__(ctx)
         self.params: DetectParams = ctx.params
-        self.detector = self._detector()
+        detector = self._detector()
+        self.wanted = detector is not None
+        if detector is None:
+            return
+        self.detector = detector
         self.version = self._version()
         self.store = Store(settings.KOMA_DATA_DIR / "store", reserve_bytes=settings.KOMA_DISK_RESERVE_BYTES)
         ctx.device = self.detector.device
 
-    def _detector(self) -> FaceDetector:
+    def applies(self) -> bool:
+        """Not where the collection wants no face detector."""
+        return self.wanted
+
+    def _detector(self) -> FaceDetector | None:
         """Kept in `ctx.models`, so that a persistent process loads each model once."""
         params = self.params
         name = params.model or chosen(self.ctx.collection, "faces")
         if name == NONE:
-            raise BadInput("This collection uses no face detector: choose one on the models page, or leave out faces.")
+            return None
         key = f"faces:{name}:{params.threshold}:{params.dynamic}:{params.device}:{params.cascade}"
         if key not in self.ctx.models:
             self.ctx.models[key] = open_detector(

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from annotate.actions import boxes as box_actions
+from annotate.actions import model_choices
 from annotate.models import Face, FaceState, ModelVersion, NamedBy
 from annotate.stages.detect import DetectParams
 from ingest.actions import runs
@@ -17,6 +20,7 @@ from ingest.imaging.store import Store
 from ingest.models import Collection, Episode, Frame, FrameState, PipelineRun, RunState, Source
 from ingest.pipeline import registry
 from tests.annotate.face_graph import picture_with, write_graph
+from tests.annotate.onnx_graphs import write_yolo
 
 pytestmark = pytest.mark.django_db
 SIZE = (64, 48)
@@ -161,3 +165,28 @@ def test_a_model_that_is_not_there_fails_the_stage_with_its_name(episode: Episod
     )
     assert done.state == RunState.FAILED
     assert "There is no gone.onnx" in done.stages.get().error
+
+
+def test_a_collection_that_wants_no_detector_is_left_alone_and_its_choice_is_followed(
+    episode: Episode, settings: Any
+) -> None:
+    folder = settings.KOMA_MODELS_DIR / "face_detect_tiny"
+    write_yolo(folder, np.array([[320, 320, 64, 64, 0.9]] * 8, np.float32).T)  # times the red of the picture
+    (folder / "koma.json").write_text('{"family": "yolo_faces", "options": {"confidence": 0.001}}')
+    for name, found in (("none", set()), ("face_detect_tiny", {"face_detect_tiny"})):
+        model_choices.choose(collection=episode.collection, task="faces", names=[name], by=None)
+        Face.objects.all().delete()
+        Frame.objects.update(face_count=None)
+        stages = runs.run_here(runs.start(collection=episode.collection, episodes=[episode], by=None)).stages
+        assert stages.get().error == "" and set(Face.objects.values_list("model_version__name", flat=True)) == found
+
+
+def test_a_cascades_settings_are_another_revision(episode: Episode, test_data: Path, settings: Any) -> None:
+    name = "lbpcascade_animeface"
+    (settings.KOMA_MODELS_DIR / f"{name}.xml").write_bytes((test_data / "models" / f"{name}.xml").read_bytes())
+    run(episode, model=name)
+    run(episode, model=name, lbp_box_scale=1.5, lbp_border="clamp")
+    versions = ModelVersion.objects.filter(name=name).order_by("pk").values_list("revision", flat=True)
+    assert list(versions) == ["1", "1 with box_scale 1.5, border clamp"]
+    with pytest.raises(ValueError, match="lbp_border"):
+        DetectParams(lbp_border="pad")
