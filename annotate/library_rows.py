@@ -18,6 +18,8 @@ from annotate.backends.upscale_resize import FILTERS
 from annotate.models import ModelTiming
 from ingest.errors import KomaError
 
+WEIGHTS = (".onnx", ".npz")
+HEAD_TAGS = "koma-heads"
 FAMILIES = {*registry.FAMILIES, LISTS}  # what this version can use
 
 
@@ -118,23 +120,32 @@ def _timings() -> dict[tuple[str, str], list[ModelTiming]]:
 def _builtin() -> list[Row]:
     rows = []
     own = "Comes with Koma; trained on what it drew itself and needs no download."
-    for name, task, title, stem, notes in (
-        (detectors.DEFAULT, "faces", "Built-in face detector", "faces", own),
+    for name, task, title, stems, notes in (
+        (detectors.DEFAULT, "faces", "Built-in face detector", ("faces",), own),
         (
             detectors.SMALL_FACES,
             "faces",
             "Built-in face detector, small faces",
-            "faces",
+            ("faces",),
             "The same weights in a larger copy of the picture: slower, finds smaller faces.",
         ),
-        (registry.BUILTIN, "embedding", "Built-in character embedding", "face_metric", own),
+        (registry.BUILTIN, "embedding", "Built-in character embedding", ("face_metric", "head_place", "heads"), own),
+        (
+            HEAD_TAGS,
+            "tags",
+            "Built-in head tags",
+            ("heads",),
+            "Hair, eyes, expression of a head; learned from drawings, see its card for the limits.",
+        ),
     ):
-        paths = [path for path in sorted(weights.BUILTIN.glob(f"{stem}.*")) if path.suffix in (".onnx", ".npz")]
-        card = weights.read_card(weights.BUILTIN / f"{stem}.json")
+        paths = [path for stem in stems for path in sorted(weights.BUILTIN.glob(f"{stem}.*")) if path.suffix in WEIGHTS]
+        if not paths:
+            continue
+        card = weights.read_card(weights.BUILTIN / f"{stems[0]}.json")
         rows.append(
             Row(
-                name, task, "builtin", title=title, installed=bool(paths), usable=bool(paths), licence="MIT",
-                revision=str(card.get("revision", "")), notes=notes,
+                name, task, "builtin", title=title, installed=True, usable=name != HEAD_TAGS, licence="MIT",
+                revision=str(card.get("version", "")), notes=notes,
                 size_bytes=sum(path.stat().st_size for path in paths),
                 files=[_line(path, weights.sha256_of(path)) for path in paths],
             )
