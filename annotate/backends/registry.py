@@ -93,6 +93,7 @@ FAMILIES = {
             ("RealESRGAN_x4plus_anime_6B.onnx",),
         ),
         Family("cdc", "upscale", "annotate.backends.upscale_onnx:open_installed", ("HGSR-MHR-anime-aug_X4_320.onnx",)),
+        Family("blip2", "caption", "annotate.backends.caption_blip2:open_installed"),
     )
 }
 

@@ -138,9 +138,9 @@ def graph_of(found: Installed) -> Path:
 
 
 def factor_told(found: Installed) -> int:
-    """The factor by card or by file name (`..._X4_320`, `..._x4plus_...`) without loading the model; else 4."""
+    """The factor by card or by the model's or file's name (`..._X4_320`, `..._x4plus`) without loading it; else 4."""
     told: Any = found.card.get("factor")
     if isinstance(told, int) and 2 <= told <= FACTOR_MAX:
         return told
-    match = re.search(r"[xX]([2-8])(?![0-9])", graph_of(found).stem)
+    match = re.search(r"[xX]([2-8])(?![0-9])", f"{found.name} {graph_of(found).stem}")
     return int(match.group(1)) if match else FACTOR_USUAL

@@ -261,6 +261,13 @@ def test_it_runs_by_default_only_where_a_server_is_set(server: ChatServer, episo
     assert "set KOMA_CAPTION_URL and KOMA_CAPTION_MODEL" in step(run).error
 
 
+def test_a_captioner_that_is_not_installed_is_named(server: ChatServer, episode: Episode) -> None:
+    run = go(episode, {"captioner": "blip2-opt-2.7b"})
+    assert run.state == RunState.FAILED
+    assert "There is no model 'blip2-opt-2.7b' for caption" in step(run).error
+    assert go(episode, {"captioner": "server"}).state == RunState.DONE
+
+
 @pytest.mark.parametrize(
     ("params", "words"),
     [
