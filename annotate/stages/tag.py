@@ -62,7 +62,8 @@ class TagParams:
         metadata={"label": "Threshold of character tags", "help": "0 to 1; empty: the tagger's own", "type": float},
     )
     mcut: bool = field(
-        default=False, metadata={"label": "Own threshold each picture", "help": "MCut: at the widest gap of its scores"}
+        default=False,
+        metadata={"label": "Threshold at the gap", "help": "MCut: where a picture's scores lie widest apart"},
     )
     classes: bool = field(
         default=True, metadata={"label": "Classes", "help": "tags such as class:comic by the chosen classifiers"}
