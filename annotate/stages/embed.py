@@ -1,10 +1,10 @@
-"""Describes the head of each face as a vector, from the crop in the store."""
+"""Describes the head of each face and reference picture as a vector, from the crop in the store."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from django.conf import settings
 from django.db.models import Q, QuerySet
@@ -13,7 +13,7 @@ from annotate.actions.model_versions import version_of
 from annotate.backends.embedders import packed
 from annotate.backends.onnx_session import AUTO, DEVICES
 from annotate.collection_embedder import embedder_of
-from annotate.models import Face
+from annotate.models import Face, ReferencePicture
 from ingest.imaging.decode import UnreadablePicture, read_picture
 from ingest.imaging.store import Store
 from ingest.pipeline.contract import Context, Stage
@@ -33,16 +33,19 @@ class EmbedParams:
             raise ValueError(f"device must be one of {', '.join(DEVICES)}, not {self.device!r}")
 
 
+Described = Face | ReferencePicture
+
+
 @dataclass(frozen=True, slots=True)
 class Result:
-    """Faces with their packed vectors, and in words those whose crop could not be read."""
+    """Faces or reference pictures with their packed vectors, and in words those whose crop could not be read."""
 
-    faces: list[Face]
+    rows: list[Described]
     problems: list[str]
 
 
-class Embed(Stage[list[Face], Result]):
-    """Faces without a vector of this version."""
+class Embed(Stage[list[Described], Result]):
+    """Faces without a vector of this version, and reference pictures likewise: after another choice of embedder."""
 
     name: ClassVar[str] = "embed"
     label: ClassVar[str] = "Describe faces"
@@ -73,34 +76,42 @@ class Embed(Stage[list[Face], Result]):
         current = Q(embedding__isnull=False, embedding_version=self.version)
         return faces.exclude(pk__in=faces.filter(current).values("pk"))
 
-    def batches(self) -> Iterator[list[Face]]:
-        self.ctx.total = self.pending().count()
-        last = 0
-        while batch := list(self.pending().filter(pk__gt=last).order_by("pk")[:BATCH]):
-            yield batch
-            last = batch[-1].pk
+    def references(self) -> QuerySet[ReferencePicture]:
+        """Reference pictures of the collection without a vector of this version."""
+        rows = ReferencePicture.objects.filter(collection=self.ctx.collection).exclude(crop="")
+        current = rows.filter(embedding__isnull=False, embedding_version=self.version)
+        return rows.exclude(pk__in=current.values("pk"))
 
-    def work(self, batch: list[Face]) -> Result:
-        faces, heads, problems = [], [], []
-        for face in batch:
+    def batches(self) -> Iterator[list[Described]]:
+        self.ctx.total = self.pending().count() + self.references().count()
+        kinds: tuple[Callable[[], QuerySet[Any]], ...] = (self.references, self.pending)
+        for pending in kinds:
+            last = 0
+            while batch := list(pending().filter(pk__gt=last).order_by("pk")[:BATCH]):
+                yield [*batch]
+                last = batch[-1].pk
+
+    def work(self, batch: list[Described]) -> Result:
+        rows: list[Described] = []
+        heads, problems = [], []
+        for row in batch:
+            what = "face" if isinstance(row, Face) else "reference picture"
             try:
-                heads.append(read_picture(self.store.read(face.crop), name=f"head of face {face.pk}").rgb)
-                faces.append(face)
+                heads.append(read_picture(self.store.read(row.crop), name=f"head of {what} {row.pk}").rgb)
+                rows.append(row)
             except (OSError, UnreadablePicture) as error:
-                problems.append(f"face {face.pk} has no description: its crop cannot be read: {error}")
-        for face, vector in zip(faces, self.embedder.embed(heads)):
-            face.embedding = packed(self.embedder, vector)
-            face.embedding_version = self.version
-        return Result(faces, problems)
+                problems.append(f"{what} {row.pk} has no description: its crop cannot be read: {error}")
+        for row, vector in zip(rows, self.embedder.embed(heads)):
+            row.embedding = packed(self.embedder, vector)
+        return Result(rows, problems)
 
     def save(self, result: Result) -> int:
         for problem in result.problems:
             self.ctx.count("unreadable")
             self.ctx.log(problem)
-        for face in result.faces:
+        for row in result.rows:
             # Only where the crop is still the one described: a person may have moved the box meanwhile.
-            Face.objects.filter(pk=face.pk, crop=face.crop).update(
-                embedding=face.embedding, embedding_version=self.version
-            )
-        self.ctx.count("faces", len(result.faces))
-        return len(result.faces) + len(result.problems)
+            same = type(row)._default_manager.filter(pk=row.pk, crop=row.crop)
+            same.update(embedding=row.embedding, embedding_version=self.version)
+            self.ctx.count("faces" if isinstance(row, Face) else "references")
+        return len(result.rows) + len(result.problems)

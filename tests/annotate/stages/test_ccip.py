@@ -92,6 +92,11 @@ def test_a_folder_of_references_teaches_by_it(
     assert row.embedding_version is not None and row.embedding_version.name == ccip
     run(episode, "identify")
     assert {hair(face) for face in Face.objects.filter(character__name="Anna")} == {0}
+    # Another embedder: the same pictures teach it without being brought again.
+    model_choices.choose(collection=collection, task="embedding", names=[], by=None)
+    assert run(episode, "embed").stages.get().counters == {"references": 1, "faces": 12}
+    row.refresh_from_db()
+    assert row.embedding_version is not None and row.embedding_version.name != ccip
 
 
 def test_a_collection_that_wants_no_embedder_is_left_alone(collection: Collection, episode: Episode, run: Run) -> None:
