@@ -21,6 +21,7 @@ from annotate.backends.reader import Item, Looked, Reader
 from annotate.backends.reader_batch import BatchSizes
 from annotate.backends.registry import Installed
 from annotate.models import ModelAnswer, ModelVersion
+from annotate.stages.opened import opened
 from ingest.errors import BadInput
 from ingest.imaging.decode import read_picture
 from ingest.imaging.store import Store
@@ -141,11 +142,7 @@ class Look(Stage[Seen, Result]):
         return Watcher(found, version_of(model.info, labels=getattr(model, "labels", ())), None)
 
     def _model(self, found: Installed) -> Any:
-        """The opened model, kept in `ctx.models`: one session a model and device."""
-        key = f"model:{found.path}:{self.params.device}"
-        if key not in self.ctx.models:
-            self.ctx.models[key] = registry.open_model(found, device=self.params.device)
-        return self.ctx.models[key]
+        return opened(self.ctx.models, found, device=self.params.device)
 
     def applies(self) -> bool:
         return bool(self.watchers)

@@ -24,6 +24,7 @@ from annotate.backends import onnx_session, registry, tag_filtering
 from annotate.backends.contract import Picture, Scorer
 from annotate.effective_tags import Said
 from annotate.models import Face, ModelVersion
+from annotate.stages.opened import opened
 from annotate.stages.side_tags import SIDE_FILE
 from ingest.errors import BadInput
 from ingest.imaging.decode import UnreadablePicture, read_picture
@@ -274,10 +275,7 @@ class TagFrames(Stage[Batch, Result]):
                 f"{version.name} is not installed any more, and there are frames that it has not seen. Install it "
                 "again or choose another."
             )
-        key = f"model:{installed.path}:{self.params.device}"  # as the stage `look` names it
-        if key not in self.ctx.models:
-            self.ctx.models[key] = registry.open_model(installed, device=self.params.device)
-        scorer: Scorer = self.ctx.models[key]
+        scorer: Scorer = opened(self.ctx.models, installed, device=self.params.device)
         self.ctx.device = scorer.device
         return scorer
 

@@ -203,6 +203,23 @@ def test_a_chosen_model_that_was_removed_stops_only_where_it_never_answered(epis
     assert rows() == before
 
 
+def test_a_model_that_was_installed_anew_is_opened_anew_by_a_process_that_knows_the_old_one(
+    episode: Episode, models: Path
+) -> None:
+    write_tagger(models / "one")
+    kept: dict[str, Any] = {}
+    first = runs.start(collection=episode.collection, episodes=[episode], by=None)
+    runner.execute(first.stages.get().pk, models=kept)
+    write_tagger(models / "one", turned=True)
+    second = runs.start(collection=episode.collection, episodes=[episode], by=None)
+    runner.execute(second.stages.get().pk, models=kept)
+    old, new = ModelVersion.objects.filter(name="one").order_by("pk")
+    for frame in Frame.objects.all():
+        said = answers.load([old, new], [frame.pk])
+        one, two = (packing.unpack_classes(said[version.pk][frame.pk]) for version in (old, new))
+        assert one + two == pytest.approx(1, abs=3e-3)
+
+
 def test_cuda_is_refused_in_words_where_it_does_not_start(episode: Episode, models: Path) -> None:
     write_tagger(models / "one")
     done = run(episode, device="cuda")
