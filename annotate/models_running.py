@@ -87,7 +87,8 @@ def execute(job_id: int) -> RunState | None:
         state=state, message=message[:4000], finished_at=timezone.now()
     )
     if job.act == Act.IMPORT:
-        acts.tidy_uploads()
+        job.refresh_from_db()
+        acts.tidy_uploads(done=job)
     return state
 
 

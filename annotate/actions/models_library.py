@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from ingest.models import FINISHED, RunState
 Act = ModelJob.Act
 OPEN = (RunState.QUEUED, RunState.RUNNING)
 SHOWN = 8  # finished jobs on the page
+UPLOAD_KEPT_S = 24 * 3600  # a failed import can be tried again for so long
 
 
 def hub() -> Hub:
@@ -114,19 +116,14 @@ def chosen_in(name: str) -> list[str]:
     return list(rows.values_list("collection__name", flat=True).distinct())
 
 
-def tidy_uploads() -> None:
-    """Delete uploaded zips whose import is over."""
-    waiting = {
-        str(job.params.get("upload"))
-        for job in ModelJob.objects.filter(act=Act.IMPORT).exclude(state=RunState.DONE)[:500]
-    }
+def tidy_uploads(*, done: ModelJob | None = None) -> None:
+    """Delete the zip of an import that is done, and zips that nobody went on with for a day."""
+    if done is not None and done.state == RunState.DONE and "upload" in done.params:
+        (upload_folder() / Path(str(done.params["upload"])).name).unlink(missing_ok=True)
     for path in upload_folder().glob("upload-*.zip"):
-        old = timezone.now().timestamp() - path.stat().st_mtime > UPLOAD_KEPT_S
-        if path.name not in waiting or old:
-            path.unlink(missing_ok=True)
-
-
-UPLOAD_KEPT_S = 24 * 3600
+        with contextlib.suppress(FileNotFoundError):  # another process tidies too
+            if timezone.now().timestamp() - path.stat().st_mtime > UPLOAD_KEPT_S:
+                path.unlink()
 
 
 def _ask(act: Act, name: str, by: Any, **params: Any) -> ModelJob:

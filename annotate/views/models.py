@@ -213,11 +213,22 @@ def _shown(row: Row, busy: dict[str, ModelJob]) -> dict[str, Any]:
         "job": busy.get(row.name),
         "anchor": f"{row.task}-{row.name}" if row.kind == "builtin" else row.name,
         "files": row.files,
+        "device": _device(row),
         "downloadable": row.kind == "catalogue" and not row.usable and row.family in FAMILIES,
         "measurable": row.usable and row.family != catalogue.LISTS,
         "removable": row.installed and row.kind in ("catalogue", "own"),
         "chosen": models_library.chosen_in(row.name) if row.installed and row.kind in ("catalogue", "own") else [],
     }
+
+
+def _device(row: Row) -> str:
+    """Where an installed model runs on this machine with device=auto."""
+    if row.kind == "wheel":
+        return "graphics card by Vulkan, else processor"
+    always_processor = (row.kind == "builtin" and row.task != "faces") or any(
+        f.name.endswith(".xml") for f in row.files
+    )
+    return "graphics card" if devices().cuda and not always_processor else "processor"
 
 
 def _jobs() -> dict[str, Any]:

@@ -60,6 +60,8 @@ def incoming(models_dir: Path, name: str) -> Iterator[Path]:
         except OSError as error:
             raise Conflict(f"{name} is being installed by another process already.") from error
         folder.mkdir(exist_ok=True)  # the one before may just have moved it
+        for left in folder.parent.glob(f"{name}.old-*"):  # of a process that died while it deleted
+            erase(left)
         yield folder
     finally:
         os.close(lock)

@@ -95,7 +95,7 @@ class Hub:
             raise BadInput(f"{self.host} does not tell the size of {path} in {repository}: it is no model hub?")
         return Remote(
             repository, path, commit if SHA1.fullmatch(commit) else revision, int(size),
-            sha256=etag if SHA256.fullmatch(etag) else "", git_sha1=etag if SHA1.fullmatch(etag) else "",
+            sha256=etag if SHA256.fullmatch(etag) else "", git_sha1=etag if commit and SHA1.fullmatch(etag) else "",
         )  # fmt: skip
 
     def listing(self, repository: str, revision: str) -> list[str]:

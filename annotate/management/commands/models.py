@@ -34,7 +34,8 @@ class Progress:
             return
         self.last = tenth
         text = f"{self.name}: {done / 2**20:,.1f} of {total / 2**20:,.1f} MiB, {file}"
-        self.out.write(text, ending="\r" if self.again and done < total else "\n")
+        self.out.write(text, style_func=str, ending="\r" if self.again and done < total else "\n")
+        self.out.flush()
 
 
 class Command(BaseCommand):

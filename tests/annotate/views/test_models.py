@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import json
+import os
+import time
 import zipfile
 from typing import Any
 
@@ -171,7 +173,24 @@ def test_a_refused_upload_leaves_nothing(hub: FakeHub, as_alice: Client, setting
     assert not ModelJob.objects.exists()
     assert list(models_library.upload_folder().glob("upload-*")) == []
     as_alice.post("/models/import/", {"zip": SimpleUploadedFile("no.zip", b"x" * 20)})
-    assert "no zip" in work().message
+    failed = work()
+    assert "no zip" in failed.message
+    (kept,) = models_library.upload_folder().glob("upload-*")  # it can be tried again
+    kept.write_bytes(zipped({"model.onnx": b"\x08" * 2000, "selected_tags.csv": TAGS}))
+    as_alice.post(f"/models/jobs/{failed.pk}/", {"act": "retry"})
+    assert work().state == RunState.DONE
+    assert not kept.exists()
+
+
+def test_a_zip_that_nobody_goes_on_with_is_deleted_after_a_day(settings: Any, db: None) -> None:
+    folder = models_library.upload_folder()
+    folder.mkdir(parents=True)
+    for name, age_s in (("old", 25 * 3600), ("young", 3600)):
+        path = folder / f"upload-{name}.zip"
+        path.write_bytes(b"x")
+        os.utime(path, (time.time() - age_s,) * 2)
+    models_library.tidy_uploads()
+    assert [path.name for path in folder.glob("upload-*")] == ["upload-young.zip"]
 
 
 def test_the_import_page_walks_the_library_and_nothing_else(
