@@ -190,7 +190,7 @@ THREADS = Option("threads", positive, 1, "threads of one call (default 1)")
 CASCADE = detectors.CascadeOptions()
 DETECTOR_OPTIONS = (
     Option("threshold", number, None, "0 to 1: higher finds fewer; default the model's own"),
-    Option("dynamic", yes_or_no, default=False, help="YOLO: yes keeps the pictures' ratio, as imgutils before 0.3"),
+    Option("dynamic", yes_or_no, default=False, help="YOLO: yes keeps the pictures' ratio, as imgutils 0.2 did"),
     Option("step", number, CASCADE.step, "cascade: step between sizes, default 1.1"),
     Option("side_min", positive, CASCADE.side_min, "cascade: least face in pixels, default 24"),
     Option("neighbours", positive, CASCADE.neighbours, "cascade: more finds fewer, default 5"),

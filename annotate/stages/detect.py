@@ -32,7 +32,11 @@ SEEN_BY = "faces_by"  # in Frame.measures: the model version that looked last; a
 
 
 BORDERS = (("shift", "moved inside"), ("clamp", "cut"), ("drop", "left out"))
-DEVICE_CHOICES = (("auto", "GPU where it starts, else CPU"), ("cpu", "CPU"), ("cuda", "GPU or not at all"))
+DEVICE = {
+    "label": "Device",
+    "help": "auto takes the GPU where it starts; cuda refuses to run elsewhere",
+    "choices": [(one, one) for one in DEVICES],
+}
 
 
 @dataclass(slots=True)
@@ -53,7 +57,7 @@ class DetectParams:
     ratio_max: float = field(default=2.0, metadata={"label": "Longest side ratio", "help": "longer boxes are no faces"})
     dynamic: bool = field(
         default=False,
-        metadata={"label": "YOLO: keep the ratio", "help": "as imgutils before 0.3; off: stretched to the net's size"},
+        metadata={"label": "YOLO: keep the ratio", "help": "as imgutils 0.2 did; off: stretched to the net's size"},
     )
     lbp_step: float = field(
         default=STEP, metadata={"label": "Cascade: pyramid step", "help": "1.1 as published; larger is quicker"}
@@ -70,7 +74,7 @@ class DetectParams:
         default=Border.SHIFT.value,
         metadata={"label": "Cascade: at the border", "help": "boxes that leave the picture", "choices": BORDERS},
     )
-    device: str = field(default=AUTO, metadata={"label": "Device", "choices": DEVICE_CHOICES})
+    device: str = field(default=AUTO, metadata=DEVICE)
 
     def __post_init__(self) -> None:
         if self.threshold is not None and not 0 < self.threshold < 1:

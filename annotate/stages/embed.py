@@ -19,14 +19,18 @@ from ingest.imaging.store import Store
 from ingest.pipeline.contract import Context, Stage
 
 BATCH = 64
-DEVICE_CHOICES = (("auto", "GPU where it starts, else CPU"), ("cpu", "CPU"), ("cuda", "GPU or not at all"))
+DEVICE = {
+    "label": "Device",
+    "help": "auto takes the GPU where it starts; cuda refuses to run elsewhere",
+    "choices": [(one, one) for one in DEVICES],
+}
 
 
 @dataclass(slots=True)
 class EmbedParams:
     """Which model describes faces is the collection's choice, on the models page; `device` is where it runs."""
 
-    device: str = field(default=AUTO, metadata={"label": "Device", "choices": DEVICE_CHOICES})
+    device: str = field(default=AUTO, metadata=DEVICE)
 
     def __post_init__(self) -> None:
         if self.device not in DEVICES:
