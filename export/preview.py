@@ -155,10 +155,16 @@ def _counted(collection: Collection, recipe: Recipe, mark: str) -> Counted:
     counts: Counter[Signature] = Counter()
     reasons: Counter[str] = Counter(reading.left_out(collection))
     upscaled: Counter[int] = Counter()
+    picture_alone = not (recipe.crops.enabled or recipe.face_set.enabled or recipe.upscale.below)
     for picture in reading.pictures(collection, name_clusters=recipe.arrange.name_clusters, tags=False):
         reason = reason_left_out(picture, recipe.selection)
         if reason is not None:
             reasons[reason] += 1
+            continue
+        if picture_alone:  # most recipes, and a third quicker
+            counts[signature_of(picture)] += 1
+            if picture.passes:
+                upscaled[picture.passes] += 1
             continue
         parts, faces_out = parts_of(picture, recipe, factor=factor)
         counts.update(signature_of(part.picture) for part in parts)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import time
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -19,6 +21,7 @@ from export.algorithms.plan import make_plan
 from export.algorithms.rows import Face, Picture
 from export.formats.pictures import cut
 from export.recipe import parse
+from export.stages import build as build_module
 from export.stages.build import build
 from ingest.errors import KomaError
 from ingest.imaging.passes import passes_in
@@ -149,3 +152,39 @@ def test_beyond_the_rim_the_picture_is_black_repeated_or_mirrored() -> None:
     assert first_row("edge", 3) == [4, 5, 5, 5, 5]
     assert first_row("reflect", 3) == [4, 5, 4, 3, 2]
     assert first_row("reflect", -11) == [4, 3, 2, 1, 2]
+
+
+class Slow(ResizeUpscaler):
+    """Takes a moment for each picture, as networks do."""
+
+    def __init__(self) -> None:
+        super().__init__("lanczos")
+        self.made = 0
+
+    def upscale(self, picture: np.ndarray, *, times: int) -> np.ndarray:
+        time.sleep(0.2)
+        self.made += 1
+        return super().upscale(picture, times=times)
+
+
+def test_while_pictures_are_upscaled_the_worker_is_heard_and_can_be_stopped(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(build_module, "_ALIVE_EVERY_S", 0.05)
+    recipe = parse({"face_set": {"enabled": True}})
+    rows = [replace(picture(store, side=64), key=f"s:{number}", stem=f"p{number}") for number in range(12)]
+    plan = make_plan(rows, recipe)
+    heard: list[int] = []
+
+    def stop(done: int) -> None:
+        heard.append(done)
+        if len(heard) > 3:
+            raise KomaError("stopped")
+
+    slow = Slow()
+    with pytest.raises(KomaError, match="stopped"):
+        build(plan, recipe, store=store, folder=tmp_path / "out", upscaler=slow, heard=stop)
+    assert heard == [0, 0, 0, 0]  # long before the first batch of sixteen was done
+    assert slow.made < 6  # those that had begun ended, the others never began
+    built = build(plan, recipe, store=store, folder=tmp_path / "out", upscaler=slow)
+    assert built.resumed == 12 - built.written > 0

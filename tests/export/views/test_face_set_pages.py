@@ -59,12 +59,13 @@ def test_an_upscaler_that_is_gone_is_named_on_the_page_and_by_the_export(
     assert "There is no model 'gone' for upscale" in job.error
 
 
-def test_an_export_of_faces_counts_and_tells_its_passes(show: Show, alice: User) -> None:
+def test_an_export_of_faces_counts_and_tells_its_passes(show: Show, alice: User, as_bob: Client) -> None:
     recipe = parse({"face_set": {"enabled": True, "grow": 256, "size": 192}, "arrange": {"min_per_combination": 1}})
     job = jobs.start(collection=show.collection, recipe=recipe, name="Faces", by=alice)
     assert running.execute(job.pk) == RunState.DONE
     job.refresh_from_db()
     assert job.counters["upscaled"] == {"1": 14}
+    assert "14 upscaled in 1 pass<br>" in as_bob.get(url("exports", show)).content.decode()
     folder = jobs.inside_exports(job.folder)
     facts = [json.loads(path.read_text()) for path in folder.rglob("*_face1.json")]
     assert len(facts) == 11
