@@ -20,7 +20,7 @@ IntArray = npt.NDArray[np.int64]
 Differences = Callable[[FloatArray, FloatArray], FloatArray]  # [n, d], [m, d] -> [n, m]
 
 NOBODY = -1
-SQUARE_MAX = 6_000  # 144 MB of differences
+SQUARE_MAX = 4_000  # 64 MB of differences, some copies of them, and half a minute of OPTICS
 BLOCK = 128  # rows of one call; a metric network may hold all pairs of them, dimension by dimension
 SAME_SHARE, SAME_COUNT = 0.6, 20  # a face belongs where so large a share, or so many, are the same person
 MERGE_SHARE = 0.85
