@@ -19,7 +19,7 @@ from ingest.pipeline import registry, runner
 from tests.annotate.chat_server import ChatServer, Reply, serving
 from tests.annotate.people import ANNA, BETH
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.postgres]
 Params = dict[str, Any]
 
 

@@ -16,7 +16,7 @@ from ingest.models import Frame, RunState
 from tests.export.conftest import Show
 from tests.export.views.test_pages import form_of, url
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.postgres]
 # Faces of 96 x 36 to 108 pixels in 320 x 180: crops of 144 to 162.
 FACES = {"face_set.enabled": ["on"], "face_set.grow": ["256"], "face_set.size": ["256"]}
 
