@@ -177,6 +177,13 @@ YOLO: tuple[tuple[str, tuple[str, ...], str, float, float], ...] = (
 )  # fmt: skip
 
 
+SIZES = {  # bytes, where somebody published them
+    "face_detect_v1.4_s": 44_600_000,
+    "head_detect_v2.0_s": 44_600_000,
+    "ccip-caformer-24-randaug-pruned": 150_000_000,
+}
+
+
 def _yolo() -> list[Model]:
     found = []
     for repository, names, what, confidence, overlap in YOLO:
@@ -189,7 +196,7 @@ def _yolo() -> list[Model]:
             found.append(
                 Model(
                     name, "faces" if faces else "boxes", "yolo_faces" if faces else "yolo_boxes",
-                    f"deepghs/{repository}", files, title=name.replace("_", " "),
+                    f"deepghs/{repository}", files, title=name.replace("_", " "), size_bytes=SIZES.get(name, 0),
                     notes=f"Finds {what}; confidence {confidence}, overlap {overlap}. Sizes n, s, m, x: slower, surer.",
                     options={"confidence": confidence, "overlap": overlap},
                 )
@@ -236,6 +243,7 @@ def _others() -> list[Model]:
     found = [
         Model(
             name, "embedding", "ccip", "deepghs/ccip_onnx", _same(*ccip_files, folder=name), title=name,
+            size_bytes=SIZES.get(name, 0),
             notes="Meant for pictures of one character; does not tell outfits apart well.",
         )
         for name in ccip
