@@ -127,6 +127,20 @@ def test_two_passes_enlarge_twice_and_none_changes_nothing(models: Path) -> None
     assert np.array_equal(model.upscale(picture, times=0), picture)
 
 
+def test_a_card_may_ask_for_smaller_tiles(models: Path) -> None:
+    card = models / "esrgan" / "koma.json"
+    assert upscalers.open_upscaler("esrgan", models, device="cpu").info.settings["tile"] == 256
+    card.write_text(json.dumps({"family": "real_esrgan", "options": {"tile": 64}}))
+    model = upscalers.open_upscaler("esrgan", models, device="cpu")
+    assert (model.info.settings["tile"], model.info.settings["overlap"]) == (64, 16)
+    picture = noise(150, 70)
+    assert np.array_equal(model.upscale(picture, times=1), repeated(picture, 4))
+    for wrong in (8, 5000, "64"):
+        card.write_text(json.dumps({"family": "real_esrgan", "options": {"tile": wrong}}))
+        with pytest.raises(BadInput, match='"tile" must be a whole number from 32 to 2048'):
+            upscalers.open_upscaler("esrgan", models, device="cpu")
+
+
 def test_the_file_is_known_by_its_hash(models: Path) -> None:
     info = upscalers.open_upscaler("esrgan", models, device="cpu").info
     assert (info.task, info.name, len(info.sha256), info.settings["factor"]) == ("upscale", "esrgan", 64, 4)
@@ -175,7 +189,7 @@ def test_the_resamplers_are_there_without_any_model(tmp_path: Path) -> None:
 @pytest.mark.skipif(upscale_waifu2x.is_there(), reason="the wheel is installed here")
 def test_without_its_wheel_waifu2x_is_not_offered_and_says_how_to_get_it(tmp_path: Path) -> None:
     assert "waifu2x" not in upscalers.names(tmp_path)
-    with pytest.raises(BadInput, match="pip install --no-deps -r requirements-waifu2x.txt"):
+    with pytest.raises(BadInput, match=r"pip install --no-deps -r requirements-waifu2x\.txt"):
         upscalers.open_upscaler("waifu2x", tmp_path)
 
 
