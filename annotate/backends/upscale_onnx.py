@@ -28,7 +28,7 @@ TILE_LEAST, TILE_MOST = 32, 2048
 class Interface:
     """How a family's graphs are fed: names, channel order, the multiple that sides must have, tiles.
 
-    CDC's tiles are the reference's. Real-ESRGAN has none there: its network needs 1.2 GB for 256 pixels, 4.3 for 512.
+    CDC's tiles are the reference's. Real-ESRGAN has none there: its network needs 1.2 GB for 256 pixels, 3.2 for 512.
     """
 
     what: str
