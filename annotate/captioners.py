@@ -10,6 +10,7 @@ from annotate.actions import model_choices
 from annotate.backends import registry
 from annotate.backends.caption_endpoint import ChatEndpoint, Endpoint
 from annotate.backends.contract import Captioner
+from annotate.models import ModelChoice
 from ingest.errors import BadInput
 from ingest.models import Collection
 
@@ -21,13 +22,22 @@ def server_is_set() -> bool:
     return bool(settings.KOMA_CAPTION_URL and settings.KOMA_CAPTION_MODEL)
 
 
-def captioner_of(collection: Collection, *, name: str, max_tokens: int, models: dict[str, Any]) -> Captioner:
-    """The captioner of that name; empty: the collection's choice, else the server. `models`: see Context.models.
+def name_of(collection: Collection, *, asked: str = "") -> str:
+    """Which captioner to use: the one asked for, else what leads chose (or NONE), else the server, else a model."""
+    if asked:
+        return asked
+    if ModelChoice.objects.filter(collection=collection, task="caption").exists():
+        return model_choices.chosen(collection, "caption")
+    installed = model_choices.NONE if server_is_set() else model_choices.chosen(collection, "caption")
+    return SERVER if installed == model_choices.NONE else installed
+
+
+def open_captioner(name: str, *, max_tokens: int, models: dict[str, Any]) -> Captioner:
+    """The captioner of that name, ready to work; `models`: see Context.models.
 
     A server is opened anew each time, so that one that was gone is asked again. BadInput says what is not set up.
     """
-    chosen = name or model_choices.chosen(collection, "caption")
-    if chosen in (model_choices.NONE, SERVER):
+    if name == SERVER:
         if not server_is_set():
             raise BadInput(
                 "No captions can be written: set KOMA_CAPTION_URL and KOMA_CAPTION_MODEL to a server with OpenAI's "
@@ -43,9 +53,9 @@ def captioner_of(collection: Collection, *, name: str, max_tokens: int, models: 
                 max_tokens=max_tokens,
             )
         )
-    key = f"caption:{chosen}:{max_tokens}"
+    key = f"caption:{name}:{max_tokens}"
     if key not in models:
-        found = registry.find(chosen, settings.KOMA_MODELS_DIR, task="caption")
+        found = registry.find(name, settings.KOMA_MODELS_DIR, task="caption")
         models[key] = registry.open_model(found, max_tokens=max_tokens)
     captioner: Captioner = models[key]
     return captioner

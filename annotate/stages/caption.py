@@ -14,10 +14,11 @@ from django.db.models import Exists, OuterRef, QuerySet
 from django.utils import timezone
 from PIL import Image
 
+from annotate.actions.model_choices import NONE
 from annotate.actions.model_versions import version_of
 from annotate.algorithms.caption_prompts import SYSTEM, TEMPLATE_MAX, TEMPLATES, prompt_of
 from annotate.backends.contract import CaptionAsk, CaptionTold
-from annotate.captioners import captioner_of, server_is_set
+from annotate.captioners import name_of, open_captioner, server_is_set
 from annotate.models import CaptionAnswer, Face, FaceState, FrameTag, ModelCaption, TagCategory, TagState
 from ingest.errors import KomaError
 from ingest.imaging.decode import UnreadablePicture, read_picture
@@ -97,8 +98,17 @@ class WriteCaptions(Stage[list[Item], list[Item]]):
     def __init__(self, ctx: Context) -> None:
         super().__init__(ctx)
         self.params: CaptionParams = ctx.params
-        self.captioner = captioner_of(
-            ctx.collection, name=self.params.captioner, max_tokens=self.params.max_tokens, models=ctx.models
+        self.name_of_captioner = name_of(ctx.collection, asked=self.params.captioner)
+        self.written = self.failed = self.failed_in_row = 0
+        self.last_reason = ""
+
+    def applies(self) -> bool:
+        """False where the collection wants no captions."""
+        return self.name_of_captioner != NONE
+
+    def _open(self) -> None:
+        self.captioner = open_captioner(
+            self.name_of_captioner, max_tokens=self.params.max_tokens, models=self.ctx.models
         )
         self.template = self.params.prompt.strip() or TEMPLATES[self.params.template]
         info = self.captioner.info
@@ -107,11 +117,10 @@ class WriteCaptions(Stage[list[Item], list[Item]]):
         self.version = version_of(info, revision=f"{info.revision} {word} {_digest(how)[:8]}".strip())
         self.identity = [info.name, info.sha256, *how[:2], self.params.side, self.params.max_tokens]
         self.store = Store(settings.KOMA_DATA_DIR / "store", reserve_bytes=settings.KOMA_DISK_RESERVE_BYTES)
-        self.written = self.failed = self.failed_in_row = 0
-        self.last_reason = ""
-        ctx.device = self.captioner.device
+        self.ctx.device = self.captioner.device
 
     def batches(self) -> Iterator[list[Item]]:
+        self._open()
         pending = self._pending()
         self.ctx.total = pending.count()
         size = max(BATCH_LEAST, ROUNDS * self.captioner.in_flight)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
 
-from annotate.actions import captions
+from annotate import captioners
+from annotate.actions import captions, model_choices
 from annotate.models import CaptionAnswer, Character, Face, FrameTag, ModelCaption, Tag, TagCategory
 from annotate.stages import caption as stage_module
 from ingest.actions import runs
@@ -259,6 +261,26 @@ def test_it_runs_by_default_only_where_a_server_is_set(server: ChatServer, episo
     run = runs.run_here(runs.start(collection=episode.collection, episodes=[episode], by=None, stage_names=["caption"]))
     assert run.state == RunState.FAILED
     assert "set KOMA_CAPTION_URL and KOMA_CAPTION_MODEL" in step(run).error
+
+
+def test_a_collection_that_wants_none_gets_none_and_its_run_goes_on(server: ChatServer, episode: Episode) -> None:
+    model_choices.choose(collection=episode.collection, task="caption", names=[model_choices.NONE], by=None)
+    assert go(episode).state == RunState.DONE
+    assert server.asked == []
+
+
+def test_the_server_comes_before_a_model_that_nobody_chose(
+    server: ChatServer, episode: Episode, settings: Any, tmp_path: Path
+) -> None:
+    settings.KOMA_MODELS_DIR = tmp_path
+    (tmp_path / "blip").mkdir()
+    (tmp_path / "blip" / "koma.json").write_text('{"family": "blip2"}')
+    assert captioners.name_of(episode.collection) == "server"
+    model_choices.choose(collection=episode.collection, task="caption", names=["blip"], by=None)
+    assert captioners.name_of(episode.collection) == "blip"
+    model_choices.choose(collection=episode.collection, task="caption", names=[], by=None)
+    settings.KOMA_CAPTION_URL = ""
+    assert captioners.name_of(episode.collection) == "blip"
 
 
 def test_a_captioner_that_is_not_installed_is_named(server: ChatServer, episode: Episode) -> None:
