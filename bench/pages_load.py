@@ -14,7 +14,7 @@ import threading
 import time
 from typing import Any
 
-_VIEW = re.compile(r"view;dur=([0-9.]+)")
+_TIMES = re.compile(r"wait;dur=([0-9.]+), view;dur=([0-9.]+)")
 
 
 def client(number: int, plan: dict[str, Any], found: dict[str, list[list[float]]]) -> None:
@@ -32,10 +32,10 @@ def client(number: int, plan: dict[str, Any], found: dict[str, list[list[float]]
             answer = connection.getresponse()
             size = len(answer.read())
             took = 1000 * (time.perf_counter() - began)
-            view = _VIEW.search(answer.headers.get("Server-Timing", ""))
-            if answer.status != 200 or view is None:
+            times = _TIMES.search(answer.headers.get("Server-Timing", ""))
+            if answer.status != 200 or times is None:
                 raise RuntimeError(f"{name}: {address} answered {answer.status}")
-            found[name].append([float(view[1]), took, size])
+            found[name].append([float(times[2]), float(times[1]) + float(times[2]), took, size])
 
 
 def main() -> None:

@@ -88,11 +88,15 @@ def free_port(bind: str, wanted: int) -> int:
 
 
 def gunicorn_command(bind: str, port: int, workers: int) -> list[str]:
-    """Return the web server's command line; threads serve pictures while another page is being made."""
+    """Return the web server's command line.
+
+    A thread is held by each download and upload for as long as it takes; how many of them make pages at once says
+    `project.timing`.
+    """
     where = f"[{bind}]:{port}" if ":" in bind else f"{bind}:{port}"
     return [
         sys.executable, "-m", "gunicorn", "project.wsgi", "--bind", where, "--workers", str(workers),
-        "--worker-class", "gthread", "--threads", "4", "--preload", "--timeout", "120", "--graceful-timeout", "3",
+        "--worker-class", "gthread", "--threads", "8", "--preload", "--timeout", "120", "--graceful-timeout", "3",
         "--log-level", "warning",
     ]  # fmt: skip
 
