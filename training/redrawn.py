@@ -96,7 +96,7 @@ def redraw(random: np.random.Generator, who: Somebody, *, px: int = HEAD_PX) -> 
         del HAIR[OWN], EYES[OWN], SKIN[OWN]
     if drawn.face is None:
         raise ValueError("a head from behind was drawn")
-    return by_hand(random, cut_head(picture, _missed(random, drawn.face), side_px=px))
+    return by_hand(random, cut_head(picture, missed(random, drawn.face), side_px=px))
 
 
 def by_hand(random: np.random.Generator, head: Pixels) -> Pixels:
@@ -149,7 +149,8 @@ def _paper(random: np.random.Generator) -> Pixels:
     return paper
 
 
-def _missed(random: np.random.Generator, box: Box) -> Box:
+def missed(random: np.random.Generator, box: Box) -> Box:
+    """The box as a detector might find it: moved, larger or smaller."""
     edges = np.array(box)
     middle, half = (edges[:2] + edges[2:]) / 2, (edges[2:] - edges[:2]) / 2 * np.exp(random.normal(0.0, SCALE_NOISE))
     edges = np.concatenate([middle - half, middle + half]) + random.normal(0, BOX_NOISE, 4) * (edges[2] - edges[0])
@@ -233,4 +234,4 @@ def _shifted(random: np.random.Generator, colour: Colour, spread: tuple[float, .
 
 
 def _bytes(values: Any) -> Pixels:
-    return np.clip(np.rint(values), 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(np.rint(values), 0, 255), np.uint8)

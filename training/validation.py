@@ -14,7 +14,7 @@ from training.face_net import FaceNet
 from training.scenery import Picture
 from training.synthesis import Material, Shares, canvas
 
-ALARMS_PER_MEGAPIXEL = 0.05  # one alarm in twenty large frames
+ALARMS_PER_MEGAPIXEL = 0.02  # one alarm in fifty large frames
 LEAST_THRESHOLD = 0.24  # below it every picture has alarms, and the second looks cost most of the time
 
 

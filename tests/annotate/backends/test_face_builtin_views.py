@@ -1,0 +1,88 @@
+"""The built-in face detector on drawn people in difficult views: profile, leaning, grey, eyes shut, very small."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import cv2
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from annotate.algorithms import boxes
+from annotate.backends.face_builtin import BuiltinFaces
+from drawing.backgrounds import random_background
+from drawing.canvas import Canvas
+from drawing.cast import Pose, random_look, random_pose
+from drawing.characters import draw_person
+
+SIZE = (1280, 720)
+
+
+def crowd(
+    rng: np.random.Generator, unit: float, *, yaw: tuple[float, float] = (0, 40), tilt: float = 0.0, eyes: float = 1.0
+) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
+    """Five people side by side whose skulls have a radius of `unit` pixels, and the boxes of their faces."""
+    canvas = Canvas(random_background(rng, SIZE))
+    found = []
+    for place in range(5):
+        side = 1 if rng.random() < 0.5 else -1
+        pose: Pose = replace(
+            random_pose(rng, back_views=False),
+            yaw=side * float(rng.uniform(*yaw)),
+            tilt=float(rng.choice([-1, 1])) * tilt,
+            eyes=eyes,
+            smiling_eyes=False,
+        )
+        at = (0.1 + 0.2 * place) * SIZE[0], float(rng.uniform(0.3, 0.6)) * SIZE[1]
+        drawn = draw_person(canvas, random_look(rng), pose, x=at[0], y=at[1], unit=unit)
+        assert drawn.face is not None
+        found.append(drawn.face)
+    return canvas.finish(), np.array(found, np.float32)
+
+
+def share_found(detector: BuiltinFaces, seed: int, *, grey: bool = False, **how: float | tuple[float, float]) -> float:
+    rng = np.random.default_rng(seed)
+    hits = faces = 0
+    for _ in range(6):
+        picture, truth = crowd(rng, **how)  # type: ignore[arg-type]
+        if grey:
+            picture = np.asarray(cv2.cvtColor(cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB), np.uint8)
+        found = detector.detect([picture])[0]
+        hits += len(boxes.match(truth, found.boxes, least=0.4).pairs)
+        faces += len(truth)
+    return hits / faces
+
+
+@pytest.fixture(scope="module")
+def usual() -> BuiltinFaces:
+    return BuiltinFaces(device="cpu", threads=1)
+
+
+@pytest.fixture(scope="module")
+def small() -> BuiltinFaces:
+    return BuiltinFaces(small_faces=True, device="cpu", threads=1)
+
+
+def test_faces_in_full_profile_are_found(usual: BuiltinFaces) -> None:
+    assert share_found(usual, 31, unit=50, yaw=(78, 95)) >= 0.9
+
+
+def test_faces_in_profile_with_closed_eyes_are_found(usual: BuiltinFaces) -> None:
+    assert share_found(usual, 32, unit=50, yaw=(78, 95), eyes=0.0) >= 0.9
+
+
+def test_faces_that_lean_by_45_degrees_are_found(usual: BuiltinFaces) -> None:
+    assert share_found(usual, 33, unit=45, tilt=45) >= 0.9
+
+
+def test_grey_faces_are_found(usual: BuiltinFaces) -> None:
+    assert share_found(usual, 34, grey=True, unit=45) >= 0.9
+
+
+def test_faces_of_32_pixels_are_found(usual: BuiltinFaces) -> None:
+    assert share_found(usual, 35, unit=20) >= 0.9  # a face is 1.6 times as high
+
+
+def test_faces_of_18_pixels_are_found_by_the_setting_for_small_ones(small: BuiltinFaces) -> None:
+    assert share_found(small, 36, unit=11) >= 0.85
