@@ -74,8 +74,10 @@ class InputSpec:
             rgb = padded(rgb, max(high, wide), max(high, wide), fill=self.fill)
         elif self.fit_by == Fit.LETTERBOX:
             height, width = rgb.shape[:2]
-            share = min(self.width / width, self.height / height)
-            wide, high = max(1, int(width * share)), max(1, int(height * share))
+            # In whole numbers: the float 512 / 540 times 540 is less than 512.
+            wide, high = self.width, max(1, height * self.width // width)
+            if high > self.height:
+                wide, high = max(1, width * self.height // height), self.height
             return padded(resized(rgb, wide, high, self.resample), self.width, self.height, fill=self.fill)
         elif self.fit_by == Fit.MULTIPLE:
             height, width = rgb.shape[:2]

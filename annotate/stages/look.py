@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, ClassVar
 
 from django.conf import settings
@@ -15,13 +16,13 @@ from annotate.actions import model_choices
 from annotate.actions.model_versions import version_of
 from annotate.algorithms import packing
 from annotate.algorithms.boxes import relative
-from annotate.backends import onnx_session, registry
+from annotate.backends import detectors, onnx_session, registry
 from annotate.backends.contract import Picture
 from annotate.backends.reader import Item, Looked, Reader
 from annotate.backends.reader_batch import BatchSizes
 from annotate.backends.registry import Installed
 from annotate.models import ModelAnswer, ModelVersion
-from annotate.stages.opened import opened
+from annotate.stages.opened import looking_faces, opened
 from ingest.errors import BadInput
 from ingest.imaging.decode import read_picture
 from ingest.imaging.store import Store
@@ -32,6 +33,7 @@ BATCH = 16  # frames that are written at once
 PATIENCE_S = 2.0  # or what was answered in this time: a cancel is heard after it
 PAGE = 200  # frames a query
 TASKS = ("tags", "class", "boxes", "text")  # of models that look at whole pictures
+FACES = "faces"
 SIZES = "batch sizes"  # in ctx.models: found once a process
 
 
@@ -59,9 +61,9 @@ class LookParams:
 
 @dataclass(frozen=True, slots=True)
 class Watcher:
-    """A model that looks: what is installed, its version row, and how its answers become bytes."""
+    """A model that looks: how it is opened, its version row, and how its answers become bytes."""
 
-    found: Installed
+    model: Callable[[], Any]  # opens it, once
     version: ModelVersion
     speaker: answers.Speaker | None  # of scorers
 
@@ -107,19 +109,26 @@ class Look(Stage[Seen, Result]):
         self.params: LookParams = ctx.params
         self.reader: Reader[Key] | None = None
         self.store = Store(settings.KOMA_DATA_DIR / "store", reserve_bytes=settings.KOMA_DISK_RESERVE_BYTES)
-        self.watchers = [self._watcher(found) for found in self._chosen()]
+        self.watchers = [self._watcher(name, found) for name, found in self._chosen()]
 
-    def _chosen(self) -> list[Installed]:
-        """What the parameters name, else what the collection uses for each task; each model once, in order of name."""
+    def _chosen(self) -> list[tuple[str, Installed | None]]:
+        """What the parameters name, else what the collection uses for each task; each model once, in order of name.
+
+        None stands for a built-in one. Face detectors look here only beside others: their faces are another stage's.
+        """
         there = {one.name: one for task in TASKS for one in registry.installed(settings.KOMA_MODELS_DIR, task=task)}
         names = _names(self.params.models) or [name for task in TASKS for name in self._used(task, there)]
-        for name in (names := [*names, *_names(self.params.also)]):
-            if name not in there:
+        detecting = registry.installed(settings.KOMA_MODELS_DIR, task=FACES)
+        beside: dict[str, Installed | None] = dict.fromkeys(detectors.OWN)
+        beside |= {one.name: one for one in detecting} | there
+        also = _names(self.params.also)
+        for name, known in [*((name, there.keys()) for name in names), *((name, beside.keys()) for name in also)]:
+            if name not in known:
                 raise BadInput(
                     f"There is no model {name!r} that looks at whole pictures in {settings.KOMA_MODELS_DIR}. "
-                    f"Installed: {', '.join(sorted(there)) or 'none'}. Install it, or choose another."
+                    f"Installed: {', '.join(sorted(known)) or 'none'}. Install it, or choose another."
                 )
-        return [there[name] for name in sorted(set(names))]
+        return [(name, beside[name]) for name in sorted({*names, *also})]
 
     def _used(self, task: str, there: dict[str, Installed]) -> list[str]:
         """The collection's models for a task, without those that were removed after they had answered here."""
@@ -132,17 +141,19 @@ class Look(Stage[Seen, Result]):
                 found.append(name)
         return found
 
-    def _watcher(self, found: Installed) -> Watcher:
+    def _watcher(self, name: str, found: Installed | None) -> Watcher:
         """Identity without loading the network where that can be told."""
-        if found.family.describer:
-            told = registry.describe(found)
-            speaker = answers.speaker_of(told.info, told.labels, told.rules)
-            return Watcher(found, speaker.version, speaker)
-        model = self._model(found)
-        return Watcher(found, version_of(model.info, labels=getattr(model, "labels", ())), None)
-
-    def _model(self, found: Installed) -> Any:
-        return opened(self.ctx.models, found, device=self.params.device)
+        models, device = self.ctx.models, self.params.device
+        if found is not None and found.task != FACES:
+            model = partial(opened, models, found, device=device)
+            if found.family.describer:
+                told = registry.describe(found)
+                speaker = answers.speaker_of(told.info, told.labels, told.rules)
+                return Watcher(model, speaker.version, speaker)
+        else:
+            model = partial(looking_faces, models, name, found, device=device)
+        own = model()
+        return Watcher(model, version_of(own.info, labels=getattr(own, "labels", ())), None)
 
     def applies(self) -> bool:
         return bool(self.watchers)
@@ -162,7 +173,7 @@ class Look(Stage[Seen, Result]):
         self.ctx.total = self.pending().count()
         if not self.ctx.total:
             return
-        models = [self._model(watcher.found) for watcher in self.watchers]
+        models = [watcher.model() for watcher in self.watchers]
         self.ctx.device = ", ".join(sorted({model.device for model in models}))
         self.reader = Reader(models, sizes=self.ctx.models.setdefault(SIZES, BatchSizes()))
         batch: Seen = []

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from annotate.backends import registry
+from django.conf import settings
+
+from annotate.backends import detectors, registry
+from annotate.backends.looking_faces import LookingFaces
 from annotate.backends.registry import Installed
 
 
@@ -21,6 +24,18 @@ def opened(models: dict[str, Any], found: Installed, *, device: str) -> Any:
         kept = None
         models[key] = (stamp, registry.open_model(found, device=device))
     return models[key][1]
+
+
+def looking_faces(models: dict[str, Any], name: str, found: Installed | None, *, device: str) -> Any:
+    """A face detector that looks at whole pictures: an installed one, or (`found` None) a built-in one by its name."""
+    if found is None:
+        key = f"model:{name}:{device}"
+        if key not in models:
+            models[key] = detectors.open_detector(name, settings.KOMA_MODELS_DIR, device=device)
+        detector = models[key]
+    else:
+        detector = opened(models, found, device=device)
+    return detector if hasattr(detector, "answer") else LookingFaces(detector)
 
 
 def _stamp(found: Installed) -> tuple[tuple[str, int, int], ...]:

@@ -24,6 +24,13 @@ def test_a_letterbox_keeps_the_ratio_and_pads_after() -> None:
     assert (fitted[2:6] == RED).all() and not fitted[:2].any() and not fitted[6:].any()
 
 
+@given(some.integers(1, 3000), some.integers(1, 3000))
+def test_a_letterboxed_picture_touches_two_opposite_sides(width: int, height: int) -> None:
+    fitted = InputSpec(16, 12, Fit.LETTERBOX, Resample.NEAREST, fill=0).fit(np.full((height, width, 3), 9, np.uint8))
+    filled = fitted[:, :, 0] == 9
+    assert filled.any(axis=0).all() or filled.any(axis=1).all()
+
+
 def test_sides_go_up_to_a_multiple_and_small_pictures_are_not_enlarged_further() -> None:
     spec = InputSpec(640, 640, Fit.MULTIPLE)
     assert spec.fit(np.zeros((50, 100, 3), np.uint8)).shape == (64, 128, 3)

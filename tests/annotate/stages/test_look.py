@@ -12,13 +12,14 @@ import pytest
 
 from annotate import answers
 from annotate.algorithms import packing
-from annotate.models import ModelAnswer, ModelChoice, ModelVersion
+from annotate.models import Face, ModelAnswer, ModelChoice, ModelVersion
 from annotate.stages import look
 from ingest.actions import runs
 from ingest.imaging.encode import PictureFormat, encode
 from ingest.imaging.store import Store
 from ingest.models import Collection, Episode, Frame, FrameState, PipelineRun, RunState, Source
 from ingest.pipeline import registry, runner
+from tests.annotate.face_graph import picture_with, write_graph
 from tests.annotate.onnx_graphs import write_yolo
 from tests.annotate.picture_nets import write_tagger
 
@@ -266,3 +267,18 @@ def test_a_frame_that_was_deleted_meanwhile_stops_nothing(
     monkeypatch.setattr(look.Look, "work", deleting)
     assert run(episode).state == RunState.DONE
     assert len(rows()) == FRAMES - 1
+
+
+def test_face_detectors_look_beside_others_and_change_no_face(episode: Episode, models: Path, store: Store) -> None:
+    frame = episode.frames.get(index=0)
+    frame.file = store.put(encode(picture_with((2, 3)), PictureFormat("png")), "png")
+    frame.save()
+    write_graph(models)
+    assert run(episode, also="tiny, builtin").state == RunState.DONE
+    boxes, stored, _ = packing.unpack_boxes(
+        bytes(ModelAnswer.objects.get(model_version__name="tiny", frame=frame).data)
+    )
+    assert boxes[0] == pytest.approx([16 / 64, 24 / 48, 24 / 64, 32 / 48], abs=1e-4) and len(stored) == 1
+    told = ModelAnswer.objects.filter(model_version__task="faces")
+    assert told.values("model_version").distinct().count() == 2 and told.count() == 2 * FRAMES
+    assert not Face.objects.exists()
