@@ -9,8 +9,11 @@ import cv2
 import numpy as np
 import pytest
 
+from training.decoys import add_decoy
 from training.drawing_scenes import DrawnScenes, draw_scenes
 from training.drawn_heads import draw_head
+from training.finish import line_art
+from training.pasted_faces import CROP_CENTRE, CROP_FACE, shut_eyes, sideways, turned_extent, warp
 from training.scenery import scene
 from training.synthesis import Material, canvas, read_material
 
@@ -32,8 +35,9 @@ def test_canvases_have_faces_of_the_asked_size_that_can_be_seen() -> None:
         assert picture.dtype == np.uint8
         faces.extend(truth.tolist())
     assert len(faces) > 15
-    for x, y, side in faces:
-        assert 10 <= side <= SIDES[1]
+    for x, y, width, height in faces:
+        side = (width * height) ** 0.5
+        assert 10 <= side <= 1.15 * SIDES[1]
         assert -0.2 * side <= x <= 128 + 0.2 * side
         assert -0.2 * side <= y <= 128 + 0.2 * side
 
@@ -52,7 +56,8 @@ def test_a_cut_of_a_drawn_scene_keeps_the_face_where_the_truth_says() -> None:
     seen = 0
     for _ in range(30):
         cut, truth = scenes(rng, 128, (20.0, 60.0))
-        for x, y, side in truth.tolist():
+        for x, y, side, height in truth.tolist():
+            assert side == pytest.approx(height)
             inner = cut[
                 max(0, round(y - 0.4 * side)) : round(y + 0.4 * side),
                 max(0, round(x - 0.4 * side)) : round(x + 0.4 * side),
@@ -74,6 +79,64 @@ def test_a_head_from_behind_has_no_face() -> None:
     assert any(head.side == 0 for head in heads)
     assert all(28 <= head.side <= 34 for head in heads if head.side)
     assert all(head.alpha.max() == 1 and head.image.shape[0] == head.alpha.shape[0] == 128 for head in heads)
+
+
+def face_crop() -> np.ndarray:
+    """An aligned crop: brown hair, a skin-coloured disc, two dark eyes."""
+    crop = np.full((64, 64, 3), (90, 60, 40), np.uint8)
+    cv2.circle(crop, (32, 34), 20, (250, 220, 200), -1)
+    for x in (20, 44):
+        cv2.circle(crop, (x, 26), 4, (20, 20, 90), -1)
+    return crop
+
+
+def test_a_turned_face_has_the_upright_box_round_it() -> None:
+    assert turned_extent(10, 20, 0) == pytest.approx((10, 20))
+    assert turned_extent(10, 20, np.pi / 2) == pytest.approx((20, 10))
+    assert turned_extent(10, 10, 0.7) == pytest.approx((10, 10))
+
+
+def test_a_pasted_face_lies_where_its_box_says() -> None:
+    rng = np.random.default_rng(11)
+    for _ in range(20):
+        crop = np.zeros((64, 64, 3), np.uint8)
+        middle = round(CROP_CENTRE[0] * 64), round(CROP_CENTRE[1] * 64)
+        cv2.circle(crop, middle, round(CROP_FACE * 32), (255, 255, 255), -1)
+        tile, _, (x, y, width, height) = warp(rng, crop, np.ones((64, 64), np.float32), 40.0, tilted=1.0)
+        rows, columns = np.nonzero(tile[..., 0] > 127)
+        seen = columns.min(), rows.min(), columns.max() + 1, rows.max() + 1
+        told = x - width / 2, y - height / 2, x + width / 2, y + height / 2
+        assert np.abs(np.subtract(seen, told)).max() <= 2
+
+
+def test_shut_eyes_take_the_dark_discs_away_and_leave_the_chin() -> None:
+    crop = face_crop()
+    made = shut_eyes(np.random.default_rng(12), crop)
+    assert made[22:30, 16:24].mean() > crop[22:30, 16:24].mean() + 30
+    assert np.array_equal(made[48:], crop[48:])
+
+
+def test_a_face_from_the_side_ends_at_its_profile() -> None:
+    _, cover = sideways(np.random.default_rng(13), face_crop())
+    assert cover[32, 30] == 1
+    assert (cover[:, 60:] == 0).all()
+
+
+def test_line_art_has_no_colour() -> None:
+    made = line_art(np.random.default_rng(14), face_crop())
+    assert (made[..., 0] == made[..., 1]).all()
+    assert (made[..., 0] == made[..., 2]).all()
+    assert made.min() < 60 < 200 < made.max()
+
+
+def test_decoys_change_a_picture_and_label_nothing() -> None:
+    rng = np.random.default_rng(15)
+    changed = 0
+    for _ in range(20):
+        picture = np.zeros((96, 96, 3), np.uint8)
+        add_decoy(rng, picture, faces=[face_crop()], hard=[np.full((64, 64, 3), 80, np.uint8)], x=48, y=48, side=30)
+        changed += bool(picture.any())
+    assert changed == 20
 
 
 def test_the_archive_is_divided_before_training(tmp_path: Path) -> None:
