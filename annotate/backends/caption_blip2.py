@@ -52,7 +52,7 @@ class Blip2:
             raise BadInput(
                 f"{found.path}: this is no BLIP-2 model, or is damaged ({reason}). Install it again."
             ) from error
-        self._model = model.to(self._where).train(False)
+        self._model = model.to(self._where).train(mode=False)
         self._one_at_a_time = threading.Lock()
         self._max_tokens = max_tokens
         self.in_flight = BATCH

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import json
+import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -71,7 +72,8 @@ class ChatServer:
 
 
 @contextmanager
-def serving(server: ChatServer) -> Iterator[ChatServer]:
+def serving(server: ChatServer, *, tls: ssl.SSLContext | None = None) -> Iterator[ChatServer]:
+    """The server runs in a thread until the end of the block; with `tls` it speaks https."""
     lock = threading.Lock()
 
     class Handler(BaseHTTPRequestHandler):
@@ -117,6 +119,8 @@ def serving(server: ChatServer) -> Iterator[ChatServer]:
 
     web = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     web.daemon_threads = True
+    if tls is not None:
+        web.socket = tls.wrap_socket(web.socket, server_side=True)
     server.port = web.server_address[1]
     thread = threading.Thread(target=web.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
     thread.start()

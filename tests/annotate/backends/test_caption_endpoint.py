@@ -5,9 +5,13 @@ from __future__ import annotations
 import io
 import json
 import logging
+import shutil
+import ssl
+import subprocess
 import time
 from collections.abc import Iterator
 from email.utils import formatdate
+from pathlib import Path
 
 import pytest
 from PIL import Image
@@ -156,6 +160,31 @@ def test_what_no_retry_can_mend_ends_it_at_once(server: ChatServer, status: int,
     assert words in asker.broken
     assert len(server.asked) == 1
     assert "169.254" not in asker.broken
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl makes the certificate of this test")
+def test_over_https_a_certificate_of_nobody_is_refused_and_a_known_one_is_taken(
+    server: ChatServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost",
+         "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", str(key), "-out", str(certificate)],
+        check=True, capture_output=True,
+    )  # fmt: skip
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    with serving(ChatServer(), tls=context) as secure:
+        url = f"https://127.0.0.1:{secure.port}/v1"
+        stranger = client(server, url=url)
+        stranger.caption([ASK])
+        assert "has no valid certificate" in stranger.broken
+        monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+        (told,) = client(server, url=url).caption([ASK])
+        assert told.text == "Caption 1."
+        secure.answer = lambda number, asked: Reply(says="x" * 200, drip_s=0.05)
+        (late,) = client(server, url=url, timeout_s=0.4, attempts=1).caption([ASK])
+        assert "did not answer within 0.4 s" in late.problem
 
 
 def test_a_redirect_is_never_followed(server: ChatServer) -> None:
