@@ -148,19 +148,19 @@ def _one_light(head: FloatArray) -> FloatArray:
 
 
 def pack(features: FloatArray) -> bytes:
-    """Store one description in FEATURES bytes: steps of PACKED_RANGE / 255, which cost no accuracy."""
+    """Store one description in a byte a value: steps of PACKED_RANGE / 255, which cost no accuracy."""
     low, high = PACKED_RANGE
     return bytes(np.clip(np.rint((features - low) * (255.0 / (high - low))), 0, 255).astype(np.uint8).tobytes())
 
 
-def unpack(stored: Sequence[bytes | memoryview]) -> FloatArray:
-    """Read packed descriptions back: float32[N, FEATURES]. Raises ValueError when one has another length."""
-    out = np.empty((len(stored), FEATURES), np.float32)
+def unpack(stored: Sequence[bytes | memoryview], *, values: int = FEATURES) -> FloatArray:
+    """Read packed descriptions back: float32[N, values]. Raises ValueError when one has another length."""
+    out = np.empty((len(stored), values), np.float32)
     for row, data in enumerate(stored):
-        values = np.frombuffer(data, np.uint8)
-        if len(values) != FEATURES:
-            raise ValueError(f"a stored face description has {len(values)} values instead of {FEATURES}")
-        out[row] = values
+        found = np.frombuffer(data, np.uint8)
+        if len(found) != values:
+            raise ValueError(f"a stored face description has {len(found)} values instead of {values}")
+        out[row] = found
     low, high = PACKED_RANGE
     out *= (high - low) / 255.0
     out += low

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from annotate.algorithms.face_features import cut_head
-from annotate.backends import embed_builtin, weights
+from annotate.backends import weights
 from annotate.backends.embed_builtin import BuiltinEmbedder
 from drawing.crops import random_head
 from ingest.errors import BadInput
@@ -36,12 +36,32 @@ def test_a_picture_without_a_face_and_one_that_is_not_square_are_described_too()
     assert np.isfinite(vectors).all()
 
 
-@pytest.mark.parametrize("name", ["face_metric.npz", "head_place.onnx"])
+def test_the_answer_does_not_depend_on_the_batch_and_packing_keeps_it():
+    embedder = BuiltinEmbedder()
+    crops = [drawn(3, 1), drawn(8, 1), drawn(9, 4)]
+    together = embedder.embed(crops)
+    alone = np.concatenate([embedder.embed([crop]) for crop in crops])
+    assert np.array_equal(together, alone)
+    stored = [embedder.pack(row) for row in together]
+    assert {len(data) for data in stored} == {embedder.length}
+    assert np.abs(embedder.unpack(stored) - together).max() < 0.01
+    with pytest.raises(ValueError, match="3 values"):
+        embedder.unpack([b"abc"])
+
+
+def test_a_mirrored_head_is_the_same_person():
+    embedder = BuiltinEmbedder()
+    head = drawn(3, 1)
+    there, back, other = embedder.embed([head, np.ascontiguousarray(head[:, ::-1]), drawn(8, 1)])
+    assert 3 * np.linalg.norm(there - back) < np.linalg.norm(there - other)
+
+
+@pytest.mark.parametrize("name", ["face_metric.npz", "head_place.onnx", "heads.onnx"])
 def test_a_damaged_file_is_told(tmp_path, monkeypatch, name):
-    for stem in ("face_metric", "head_place"):
+    for stem in ("face_metric", "head_place", "heads"):
         for path in weights.BUILTIN.glob(f"{stem}.*"):
             shutil.copy(path, tmp_path / path.name)
     (tmp_path / name).write_bytes(b"not what it was")
-    monkeypatch.setattr(embed_builtin.weights, "BUILTIN", tmp_path)
+    monkeypatch.setattr(weights, "BUILTIN", tmp_path)
     with pytest.raises(BadInput, match=name.replace(".", r"\.")):
         BuiltinEmbedder()
