@@ -30,7 +30,7 @@ def draw_hand(rng: np.random.Generator, picture: Picture, x: float, y: float, si
     matrix = np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]])
 
     def placed(points: list[tuple[float, float]]) -> NDArray[np.float64]:
-        return np.array(points) @ matrix.T * size + np.array([x, y])
+        return np.asarray(np.array(points) @ matrix.T * size + np.array([x, y]), np.float64)
 
     strokes = [placed([(0.0, 0.1), (rng.uniform(-0.2, 0.2), 1.4)])]  # the arm
     curl = rng.uniform(0.2, 1.0)

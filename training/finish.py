@@ -18,7 +18,7 @@ def line_art(rng: np.random.Generator, picture: Picture) -> Picture:
         steps = int(rng.integers(2, 5))
         tone = np.round(wide / 255 * steps) / steps
         lines = np.minimum(lines, np.clip(tone + rng.uniform(0.0, 0.4), 0, 1))
-    return cv2.cvtColor((255 * lines).astype(np.uint8), cv2.COLOR_GRAY2RGB)
+    return np.asarray(cv2.cvtColor((255 * lines).astype(np.uint8), cv2.COLOR_GRAY2RGB), np.uint8)
 
 
 def flattened(rng: np.random.Generator, picture: Picture) -> Picture:

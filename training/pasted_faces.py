@@ -109,8 +109,8 @@ def shut_eyes(rng: np.random.Generator, crop: Picture) -> Picture:
     for x, y in CROP_EYES:
         axes = (round(0.135 * size), round(0.125 * size))
         cv2.ellipse(patch, (round(x * size), round((y + 0.01) * size)), axes, 0, 0, 360, (1.0,), -1, cv2.LINE_AA)
-    patch = cv2.GaussianBlur(patch, (0, 0), 0.02 * size)[..., None]
-    made = (made * (1 - patch) + np.array(skin, np.float32) * patch).astype(np.uint8)
+    soft = cv2.GaussianBlur(patch, (0, 0), 0.02 * size)[..., None]
+    made = (made * (1 - soft) + np.array(skin, np.float32) * soft).astype(np.uint8)
     dark = tuple(int(c * rng.uniform(0.1, 0.4)) for c in hair_of(crop)) if rng.random() < 0.5 else (40, 30, 36)
     smiling = rng.random() < 0.35
     wide, deep = rng.uniform(0.08, 0.13) * size, rng.uniform(0.01, 0.06) * size
