@@ -146,13 +146,13 @@ def _steps(
         # Every other pixel of the fine level is plenty for five numbers.
         stride = 2 if width == FINE_WIDTH else 1
         part = slice(rows.start, rows.stop, stride), slice(columns.start, columns.stop, stride)
-        residual = (seen[part] - move.gain * fixed[part] - move.lift).ravel()
+        residual = seen[part] - move.gain * fixed[part] - move.lift
         absolute = np.abs(residual)
         # What moves by itself (a walking figure) must not steer the estimate.
         steady = absolute < max(12.0, 2.5 * float(absolute.mean()))
         if np.count_nonzero(steady) < least * residual.size:
             return None, length
-        table = np.column_stack([system[part].reshape(-1, 5), residual])[steady]
+        table = np.column_stack([system[part][steady], residual[steady]])
         # Not numpy's product: it would start threads for this, and its sums would depend on their number.
         products = cv2.mulTransposed(table, aTa=True, dtype=cv2.CV_64F)
         scale = np.array([move.gain, move.gain, move.gain, 1.0, 1.0])
