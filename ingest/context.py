@@ -19,6 +19,7 @@ def page_frame(request: HttpRequest) -> dict[str, Any]:
     def mine() -> list[dict[str, Any]]:
         if user is None or not user.is_authenticated:
             return []
-        return list(Collection.objects.visible_to(user).active().values("pk", "name")[:SWITCHER_MAX])
+        rows = Collection.objects.visible_to(user).active().values("pk", "name")[:SWITCHER_MAX]
+        return [dict(row) for row in rows]
 
     return {"my_collections": SimpleLazyObject(mine), "collection": getattr(request, "collection", None)}

@@ -173,11 +173,6 @@ def env_origins(name: str) -> list[str]:
 POSTGRES_OPTIONS = "-c max_parallel_workers_per_gather=0 -c jit=off"
 
 
-# A page needs some sixty rows out of an index. To start two more processes for that, or a compiler, takes longer than
-# to read them. `?options=` in DATABASE_URL wins; PgBouncer needs `ignore_startup_parameters = options`.
-POSTGRES_OPTIONS = "-c max_parallel_workers_per_gather=0 -c jit=off"
-
-
 def database_settings(url: str, *, data_dir: Path) -> dict[str, Any]:
     """Return Django's settings of the database that `url` names; without one, an SQLite file in the data folder.
 

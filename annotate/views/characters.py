@@ -16,7 +16,7 @@ from annotate.actions import characters as actions
 from annotate.actions import faces as face_actions
 from annotate.figures import appearances, face_figures, portraits
 from annotate.models import Character, CharacterAlias, Face, FaceState, NamedBy
-from annotate.views.drawing import PLACE, bars, bases, cards, options, pick_crops
+from annotate.views.drawing.parts import PLACE, bars, bases, cards, options, pick_crops
 from ingest.access import member_view
 from ingest.errors import BadInput
 from ingest.models import Collection, Role

@@ -12,8 +12,8 @@ from django.urls import reverse
 
 from annotate.figures import by_episode, stills
 from annotate.models import Face, FaceState
-from annotate.views import drawing, episode_rows
-from annotate.views.drawing import Marks, bases
+from annotate.views.drawing import episode_rows, parts
+from annotate.views.drawing.parts import Marks, bases
 from ingest.access import member_view
 from ingest.models import Collection, DropReason, Episode, Frame, FrameState, ImageType, Role, StageRun
 from ingest.pipeline.registry import stages
@@ -67,8 +67,8 @@ def episode(request: HttpRequest, collection: Collection, episode_id: int) -> Ht
         "section": "episodes",
         "episode": row,
         "first_still": kept_ones[0][1] if kept_ones else "",
-        "shots": drawing.shots(shots, _stills(frames), files=base["files"], address=address),
-        "lanes": drawing.lanes(
+        "shots": parts.shots(shots, _stills(frames), files=base["files"], address=address),
+        "lanes": parts.lanes(
             _lanes(row, frames, marks),
             characters=base["character_base"],
             unnamed=f"{reverse('frames', args=[collection.pk])}?q=episode:{row.pk}+character:unnamed",

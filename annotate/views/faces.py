@@ -17,9 +17,9 @@ from annotate.actions import characters, clusters
 from annotate.actions import faces as face_actions
 from annotate.figures import CLUSTER_MIN, face_figures, portraits, waiting_clusters, waiting_clusters_count
 from annotate.models import Character, Face, FaceCluster
-from annotate.views import drawing
-from annotate.views.cluster_rows import add_rows
-from annotate.views.drawing import bases
+from annotate.views.drawing import parts
+from annotate.views.drawing.cluster_rows import add_rows
+from annotate.views.drawing.parts import bases
 from ingest.access import member_view
 from ingest.errors import BadInput
 from ingest.models import Collection, Role
@@ -46,14 +46,14 @@ def faces(request: HttpRequest, collection: Collection) -> HttpResponse:
     add_rows(request, collection, page, labels=labels, can_edit=can_edit)
     alone = Q(cluster__isnull=True) | Q(cluster__size__lt=CLUSTER_MIN)
     loose = Face.objects.filter(alone, collection=collection).unnamed().order_by("-score", "pk")
-    fields = ("pk", "frame_id", "crop", *drawing.PLACE)
+    fields = ("pk", "frame_id", "crop", *parts.PLACE)
     left = [] if more else list(loose.values_list(*fields, named=True)[:LOOSE_MAX])
     places = bases(collection)
     context = {
         "section": "faces",
         "clusters": page,
         "next": f"{page[-1].purity!r}:{page[-1].number}" if more else "",
-        "loose": drawing.pick_crops(left, places, named=False),
+        "loose": parts.pick_crops(left, places, named=False),
         "cast": cast(collection, mark),
         "episodes": list(labels),
         "can_edit": can_edit,

@@ -17,8 +17,8 @@ from annotate import search
 from annotate.actions import tags as tag_actions
 from annotate.algorithms.query import QueryError, Term, parse, with_term, without
 from annotate.models import Character
-from annotate.views import drawing, tiles
-from annotate.views.drawing import bases
+from annotate.views.drawing import parts, tiles
+from annotate.views.drawing.parts import bases
 from ingest.access import member_view
 from ingest.actions import frames as frame_actions
 from ingest.errors import BadInput
@@ -82,7 +82,7 @@ def _filters(collection: Collection, terms: list[Term]) -> list[dict[str, Any]]:
 
     def menu(key: str, label: str, values: Iterable[tuple[str, str]]) -> dict[str, Any]:
         rest = with_term(terms, key, None)
-        drawn = drawing.entries(values, key=key, rest=f"{rest} " if rest else "", chosen=chosen.get(key))
+        drawn = parts.entries(values, key=key, rest=f"{rest} " if rest else "", chosen=chosen.get(key))
         return {"label": label, "on": key in chosen, "entries": drawn, "clear": rest}
 
     people = list(Character.objects.filter(collection=collection).values_list("name", flat=True)[:PEOPLE_MAX])

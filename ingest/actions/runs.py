@@ -23,7 +23,7 @@ def start(
     stage_names: Sequence[str] | None = None,
     params: dict[str, dict[str, Any]] | None = None,
 ) -> PipelineRun:
-    """Make a run of the named stages (default: all that run by default) over the episodes, and queue its first stages in the database.
+    """Make a run of the named stages (default: all that run by default), its first ones queued in the database.
 
     Parameters not given come from the collection's defaults. The caller enqueues (`ingest.jobs.send`) on commit.
     Raises BadInput for an unknown stage or parameter, Conflict when an episode is in an unfinished run already.

@@ -13,7 +13,7 @@ from django.urls import reverse
 from django.utils.safestring import SafeString, mark_safe
 
 from annotate.models import Face, FaceCluster
-from annotate.views.drawing import bases
+from annotate.views.drawing.parts import bases
 from ingest.models import Collection
 from ingest.templatetags.humane import timecode
 from ingest.views.drawing import csrf_field

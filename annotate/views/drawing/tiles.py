@@ -28,7 +28,7 @@ def read(keys: Iterable[int]) -> list[Any]:
 def draw(rows: Sequence[Any], places: Mapping[str, str], *, swapped: bool = False) -> SafeString:
     """The tiles of rows as `read` gives them: two queries for the names and copies of all.
 
-    `places` as `drawing.bases` gives them; `swapped` for tiles that htmx puts in the place of those on the page.
+    `places` as `parts.bases` gives them; `swapped` for tiles that htmx puts in the place of those on the page.
     """
     keys = [row.pk for row in rows]
     names: dict[int, set[str]] = {}
