@@ -14,7 +14,7 @@ import numpy as np
 from django.conf import settings
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
-from annotate import answers, box_answers, computed_answers, effective_tags
+from annotate import answers, box_answers, computed_answers, effective_tags, head_answers
 from annotate.actions.model_choices import NONE, chosen, chosen_all
 from annotate.actions.model_versions import labels_of, version_of
 from annotate.algorithms.face_features import Box
@@ -22,6 +22,7 @@ from annotate.algorithms.tag_filters import drop_listed, drop_overlapping
 from annotate.answers import Speaker
 from annotate.backends import onnx_session, registry, tag_filtering
 from annotate.backends.contract import Picture, Scorer
+from annotate.backends.tags_builtin import BuiltinHeadTagger
 from annotate.effective_tags import Said
 from annotate.models import Face, ModelVersion
 from annotate.stages.opened import opened
@@ -39,6 +40,7 @@ DEVICES = tuple((name, name) for name in onnx_session.DEVICES)
 # A threshold that a person types is for these categories, as in the programs that the models come with.
 WITH_GENERAL, WITH_CHARACTER = ("general", "meta", "model"), ("character", "copyright", "artist")
 TAGS, CLASSES = "tags", "class"
+HEADS = "head tagger"  # in ctx.models
 
 Packed = dict[int, dict[int, bytes]]  # by version key, then frame key
 
@@ -68,6 +70,13 @@ class TagParams:
     )
     classes: bool = field(
         default=True, metadata={"label": "Classes", "help": "tags such as class:comic by the chosen classifiers"}
+    )
+    heads: bool = field(
+        default=False,
+        metadata={
+            "label": "Tags of heads",
+            "help": "hair style, glasses, closed eyes by the built-in network; weak on art unlike Koma's drawings",
+        },
     )
     drop_included: bool = field(
         default=False,
@@ -124,7 +133,11 @@ class TagFrames(Stage[Batch, Result]):
         self.computed = computed_answers.speaker()
         self.side_file = version_of(SIDE_FILE)
         self.installed: dict[int, registry.Installed] = {}
-        self.speakers = [self.computed, *self._chosen()]
+        self.head_tagger = self._head_tagger() if self.params.heads else None
+        self.heads = head_answers.speaker(self.head_tagger) if self.head_tagger else None
+        own = [self.computed] if self.heads is None else [self.computed, self.heads]
+        self.speakers = [*own, *self._chosen()]
+        self.on_faces = own  # what these say rests on the faces of a frame
         self.boxes = box_answers.speakers(ctx.collection)
         self.keys: dict[str, int] = {}
         self.included = tag_filtering.read_overlaps(settings.KOMA_MODELS_DIR) if self.params.drop_included else None
@@ -132,6 +145,13 @@ class TagFrames(Stage[Batch, Result]):
         self.seen_by = self._mark()
         self.store = Store(settings.KOMA_DATA_DIR / "store", reserve_bytes=settings.KOMA_DISK_RESERVE_BYTES)
         ctx.device = "CPU"
+
+    def _head_tagger(self) -> BuiltinHeadTagger:
+        """Kept in `ctx.models`; some megabytes."""
+        if HEADS not in self.ctx.models:
+            self.ctx.models[HEADS] = BuiltinHeadTagger()
+        tagger: BuiltinHeadTagger = self.ctx.models[HEADS]
+        return tagger
 
     def _chosen(self) -> list[Speaker]:
         """The tagger, read by this run's thresholds, and the classifiers. No network is loaded."""
@@ -209,11 +229,13 @@ class TagFrames(Stage[Batch, Result]):
                     yield Batch(part, batch.packed, boxes, batch.basis)
 
     def _missing(self, batch: Batch, frame: Frame) -> list[Speaker]:
-        """Those that have not answered to a frame; computed tags also where they rest on other faces."""
-        absent = [speaker for speaker in self.speakers if frame.pk not in batch.packed[speaker.version.pk]]
-        if self.computed not in absent and frame.measures.get(computed_answers.BASIS) != batch.basis[frame.pk]:
-            absent.insert(0, self.computed)
-        return absent
+        """Those that have not answered to a frame; what rests on faces also where the faces are others now."""
+        other_faces = frame.measures.get(computed_answers.BASIS) != batch.basis[frame.pk]
+        return [
+            speaker
+            for speaker in self.speakers
+            if frame.pk not in batch.packed[speaker.version.pk] or (other_faces and speaker in self.on_faces)
+        ]
 
     def work(self, batch: Batch) -> Result:
         problems: list[str] = []
@@ -228,6 +250,11 @@ class TagFrames(Stage[Batch, Result]):
                         speaker, frame, pictures[frame.pk], batch.boxes.get(frame.pk, []),
                         people_elsewhere=_people_near(frame),
                     )  # fmt: skip
+            elif asked and self.head_tagger is not None and speaker is self.heads:
+                for frame in asked:
+                    fresh[speaker.version.pk][frame.pk] = head_answers.answer(
+                        speaker, self.head_tagger, pictures[frame.pk], batch.boxes.get(frame.pk, [])
+                    )
             elif asked:
                 fresh[speaker.version.pk] = self._ask(speaker, {frame.pk: pictures[frame.pk] for frame in asked})
         said: dict[int, list[Said]] = {}
