@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -95,7 +93,7 @@ def extract(
     summary = summary if summary is not None else ExtractSummary()
     path = Path(path)
     box = find_box(path, params.limits) if params.trim_bars else None
-    with _one_thread(), open_video(path, limits=params.limits, use_gpu=params.use_gpu) as video:
+    with open_video(path, limits=params.limits, use_gpu=params.use_gpu) as video:
         summary.info, summary.device, summary.box = video.info, video.device, box
         picker: Picker | None = None
         last_end = 0.0
@@ -114,18 +112,6 @@ def extract(
         summary.duration_s = last_end + (1.0 / video.info.fps if video.info.fps > 0 else 0.0)
         summary.warnings = list(video.warnings)
         summary.device = video.device
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """Small pictures are reduced in one thread: the decoder's threads have the cores, and to share out a tenth of a
-    millisecond of work among threads that wait for it takes more than the work."""
-    before = cv2.getNumThreads()
-    cv2.setNumThreads(1)
-    try:
-        yield
-    finally:
-        cv2.setNumThreads(before)
 
 
 def picture_at(
