@@ -43,6 +43,7 @@ def correct_a_frame(visitor: Visitor, name: str) -> None:
     visitor.rail("Frames")
     page.locator(".tile", has_text=name).first.locator("a").first.click()
     page.locator("#canvas .box", has_text=name).first.wait_for()
+    page.wait_for_load_state()  # boxes show before the scripts that hear keys have run
     rows = page.locator("#labels [data-face-row]")
     before = rows.count()
 
