@@ -19,6 +19,7 @@ from itertools import islice
 from pathlib import Path
 
 import av
+import cv2
 import imageio_ffmpeg
 
 from bench.report import ROOT, table, write
@@ -30,6 +31,7 @@ TEST_DATA = Path(os.environ.get("KOMA_TEST_DATA", ROOT.parent / "shared" / "data
 CLIP = TEST_DATA / "video" / "real_cuts_ep01.mp4"
 SCORED_SEED = 20
 BATCH = 16
+cv2.setNumThreads(1)  # as in every process of Koma
 
 
 @dataclass
