@@ -11,17 +11,20 @@ from dataclasses import dataclass
 import numpy as np
 from django.db.models import Count
 
+from annotate.actions import tags
 from annotate.actions.model_versions import labels_of
 from annotate.algorithms import boxes, packing
 from annotate.algorithms.agreement import Agreement
 from annotate.algorithms.tag_rules import tag_name
 from annotate.answers import SCORED, stored_speaker
-from annotate.models import FrameTag, ModelAnswer, ModelVersion, TagState
+from annotate.models import FrameTag, ModelAnswer, ModelVersion, Tag, TagAlias, TagState
+from ingest.errors import BadInput
 from ingest.models import Collection, FrameState
 
 SAMPLE = 2000  # frames: about a second; the share of agreement is then known to two points in a hundred
 QUESTIONS = 400  # kept of all disagreements, the widest first
 CHUNK = 200
+ALIASES = 500  # names a query
 SAME_BOX_IOU = 0.5
 
 
@@ -115,7 +118,7 @@ def candidates(collection: Collection) -> list[Candidate]:
 def compare(collection: Collection, first: ModelVersion, second: ModelVersion) -> Comparison:
     """How far two versions of one task agree on kept frames, with each one's own thresholds."""
     frames = _common(collection, first, second)
-    picked = [frames[at] for at in np.linspace(0, len(frames) - 1, min(SAMPLE, len(frames))).round().astype(int)]
+    picked = _sample(frames)
     if first.task in SCORED:
         return _labels(frames, picked, first, second)
     return _boxes(frames, picked, first, second)
@@ -132,39 +135,78 @@ def open_questions(collection: Collection, comparison: Comparison, *, label: str
 
 
 def against_people(collection: Collection, version: ModelVersion) -> list[Row]:
-    """Of the frames and tags on which people had the last word: how far the version agrees (first: the people)."""
+    """Of the frames and tags on which people had the last word: how far the version agrees (first: the people).
+
+    Over more than SAMPLE such frames an even sample of them.
+    """
     if version.task not in SCORED:
         return []
+    spoken = FrameTag.objects.filter(frame__collection=collection, frame__state=FrameState.KEPT, by_person=True)
+    frames = _sample(list(spoken.order_by("frame_id").values_list("frame_id", flat=True).distinct()))
     words: dict[int, dict[str, bool]] = {}
-    rows = FrameTag.objects.filter(frame__collection=collection, frame__state=FrameState.KEPT, by_person=True)
-    for frame, name, state in rows.values_list("frame_id", "tag__name", "state").iterator():
-        words.setdefault(frame, {})[name] = state == TagState.YES
+    for start in range(0, len(frames), CHUNK):
+        rows = spoken.filter(frame__in=frames[start : start + CHUNK])
+        for frame, name, state in rows.values_list("frame_id", "tag__name", "state"):
+            words.setdefault(frame, {})[name] = state == TagState.YES
     reader = _Reader(version)
-    can_say = reader.names
     found: dict[str, Agreement] = {}
-    for frame, data in _answers(version, sorted(words)):
-        said, _ = reader.read(data)
+    for frame, data in _answers(version, frames):
+        if (answer := reader.read(data)) is None:
+            continue
         for name, yes in words[frame].items():
-            if name in can_say:
-                model = name in said
+            if name in reader.names:
+                model = name in answer[0]
                 one = Agreement(int(yes and model), int(yes and not model), int(model and not yes), 1)
                 found[name] = found.get(name, Agreement(0, 0, 0, 0)) + one
     return _sorted(found)
 
 
 class _Reader:
-    """Labels that follow from packed scores by the version's own rules, by tag name."""
+    """Labels that follow from packed scores by the version's own rules, by the vocabulary's name of their tag."""
 
     def __init__(self, version: ModelVersion) -> None:
         self._speaker = stored_speaker(version)
-        self._names = [tag_name(label) for label in self._speaker.reading.labels]
-        self.names = {tag_name(label) for label in self._speaker.reading.labels if label.name}
+        own = [tag_name(label) if label.name else "" for label in self._speaker.reading.labels]
+        self._spelled = _spelled({name for name in own if name})
+        self._names = [self._spelled.get(name, "") for name in own]
+        self.names = set(self._names) - {""}
 
-    def read(self, data: bytes) -> tuple[dict[str, float], dict[str, float]]:
-        """What follows, and every stored score."""
-        scores = self._speaker.unpack(data)
-        said = {tag_name(label): score for label, score in self._speaker.reading.following(scores)}
-        return said, {self._names[at]: float(scores[at]) for at in np.flatnonzero(scores)}
+    def read(self, data: bytes) -> tuple[dict[str, float], dict[str, float]] | None:
+        """What follows, and every stored score; None for bytes that are not this version's (a restored backup)."""
+        try:
+            scores = self._speaker.unpack(data)
+        except ValueError:
+            return None
+        followed = (
+            (self._spelled.get(tag_name(label)), score) for label, score in self._speaker.reading.following(scores)
+        )
+        said = {name: score for name, score in followed if name}
+        return said, {self._names[at]: float(scores[at]) for at in np.flatnonzero(scores) if self._names[at]}
+
+
+def _spelled(names: set[str]) -> dict[str, str]:
+    """Models' names to those of the vocabulary, aliases followed; without names that a person could not say."""
+    found: dict[str, str] = {}
+    for start in range(0, len(ordered := sorted(names)), ALIASES):
+        part = ordered[start : start + ALIASES]
+        known = set(Tag.objects.filter(name__in=part).values_list("name", flat=True))
+        aliases = dict(TagAlias.objects.filter(name__in=part).values_list("name", "tag__name"))
+        for name in part:
+            found[name] = name if name in known else aliases.get(name, name)
+    return {name: told for name, told in found.items() if _sayable(told)}
+
+
+def _sayable(name: str) -> bool:
+    try:
+        return tags.clean_name(name) == name
+    except BadInput:
+        return False
+
+
+def _sample(frames: list[int]) -> list[int]:
+    """At most SAMPLE of them, evenly."""
+    places = np.linspace(0, len(frames) - 1, min(SAMPLE, len(frames))).round().astype(int)
+    return [frames[at] for at in places]
 
 
 def _common(collection: Collection, first: ModelVersion, second: ModelVersion) -> list[int]:
@@ -180,15 +222,24 @@ def _answers(version: ModelVersion, frames: list[int]) -> Iterator[tuple[int, by
             yield frame, bytes(data)
 
 
+def _pairs(first: ModelVersion, second: ModelVersion, frames: list[int]) -> Iterator[tuple[int, bytes, bytes]]:
+    """Frames with the answers of both; one that was deleted meanwhile is left out."""
+    for start in range(0, len(frames), CHUNK):
+        part = frames[start : start + CHUNK]
+        one, two = dict(_answers(first, part)), dict(_answers(second, part))
+        yield from ((frame, one[frame], two[frame]) for frame in part if frame in one and frame in two)
+
+
 def _labels(frames: list[int], picked: list[int], first: ModelVersion, second: ModelVersion) -> Comparison:
     readers = (_Reader(first), _Reader(second))
     shared = readers[0].names & readers[1].names  # of a label that one of them does not know there is no disagreement
     found: dict[str, Agreement] = {}
     questions: list[Question] = []
-    pairs = zip(_answers(first, picked), _answers(second, picked), strict=True)
-    for (frame, one), (_, two) in pairs:
-        said_one, all_one = readers[0].read(one)
-        said_two, all_two = readers[1].read(two)
+    for frame, one, two in _pairs(first, second, picked):
+        left, right = readers[0].read(one), readers[1].read(two)
+        if left is None or right is None:
+            continue
+        (said_one, all_one), (said_two, all_two) = left, right
         for name in (said_one.keys() | said_two.keys()) & shared:
             here = (name in said_one, name in said_two)
             told = Agreement(int(all(here)), int(here == (True, False)), int(here == (False, True)), 0)
@@ -203,9 +254,11 @@ def _boxes(frames: list[int], picked: list[int], first: ModelVersion, second: Mo
     names = tuple([label.name for label in labels_of(version)] for version in (first, second))
     found: dict[str, Agreement] = {}
     apart: list[Apart] = []
-    pairs = zip(_answers(first, picked), _answers(second, picked), strict=True)
-    for (frame, one), (_, two) in pairs:
-        left, right = packing.unpack_boxes(one), packing.unpack_boxes(two)
+    for frame, one, two in _pairs(first, second, picked):
+        try:
+            left, right = packing.unpack_boxes(one), packing.unpack_boxes(two)
+        except ValueError:  # bytes that a restored backup brought
+            continue
         for name in _kinds(left[2], names[0]) | _kinds(right[2], names[1]):
             mine = np.array([_kind(number, names[0]) == name for number in left[2]], bool)
             other = np.array([_kind(number, names[1]) == name for number in right[2]], bool)

@@ -10,6 +10,7 @@ from rq.exceptions import DuplicateJobError
 
 from annotate import measuring, models_running
 from annotate.models import Evaluation, ModelJob
+from ingest.jobs import OVER
 from ingest.models import RunState
 
 logger = logging.getLogger(__name__)
@@ -61,8 +62,13 @@ def sweep() -> int:
 
 
 def _send(queue: str, function: str, job_id: str, pk: int) -> bool:
+    """Enqueue under a name that tells the row, so that it waits once."""
     try:
-        django_rq.get_queue(queue, commit_mode="auto").enqueue_call(
+        waiting = django_rq.get_queue(queue, commit_mode="auto")
+        job = waiting.fetch_job(job_id)
+        if job is not None and job.get_status() in OVER:
+            job.delete()  # its worker died before it claimed the row
+        waiting.enqueue_call(
             function, args=(pk,), job_id=job_id, timeout=TIMEOUT_S, result_ttl=0, failure_ttl=86_400, unique=True
         )
     except DuplicateJobError:

@@ -7,13 +7,17 @@ is lost by asking again.
 from __future__ import annotations
 
 import logging
+import threading
 import time
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 from django.conf import settings
+from django.db import DatabaseError, connection
 from django.utils import timezone
 
 from annotate.evaluation.kinds import KINDS, watch
@@ -24,7 +28,8 @@ from ingest.models import RunState
 
 logger = logging.getLogger(__name__)
 
-HEARTBEAT_MAX_AGE_S = 600  # after the last picture is read a measurement may think for minutes
+HEARTBEAT_MAX_AGE_S = 180
+BEAT_S = 20.0  # after the last picture is read a measurement may think for long
 _TELL_EVERY_S = 1.0
 WAITING = (RunState.QUEUED, RunState.RUNNING)
 
@@ -64,7 +69,8 @@ def execute(evaluation_id: int) -> RunState | None:
     try:
         kind = KINDS[row.kind]
         options = {option.name: option.default for option in kind.options} | {"model": row.model}
-        scores = kind.run(folder_of(row), settings.KOMA_MODELS_DIR, options)
+        with _beating(row):
+            scores = kind.run(folder_of(row), settings.KOMA_MODELS_DIR, options)
         values = {
             "scores": scores.as_json(),
             "mistakes": [mistake.as_json() for mistake in scores.mistakes()],
@@ -95,8 +101,31 @@ def fail_dead() -> None:
     )
 
 
+@contextmanager
+def _beating(row: Evaluation) -> Iterator[None]:
+    """The heartbeat of a measurement, in a thread, as long as it lasts."""
+    over = threading.Event()
+
+    def beat() -> None:
+        while not over.wait(BEAT_S):
+            mine = Evaluation.objects.filter(pk=row.pk, token=row.token, state=RunState.RUNNING)
+            try:
+                mine.update(heartbeat_at=timezone.now())
+            except DatabaseError:
+                logger.warning("evaluation %s could not tell that it lives", row.pk)
+        connection.close()
+
+    thread = threading.Thread(target=beat, name=f"evaluation-{row.pk}", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
+
+
 class _Teller:
-    """Writes how many pictures were read and the heartbeat; stops a measurement that was cancelled or taken away."""
+    """Writes how many pictures were read; stops a measurement that was cancelled or taken away."""
 
     def __init__(self, row: Evaluation) -> None:
         self._row, self._done, self._told = row, 0, 0.0

@@ -18,6 +18,7 @@ from annotate.models import ModelAnswer, ModelVersion
 from ingest.access import member_view
 from ingest.errors import BadInput
 from ingest.models import Collection, Frame, Role
+from ingest.stamp import kept, stamp
 from ingest.views.answers import errors_in_words, is_partial, said, toast
 from ingest.views.params import whole
 
@@ -36,7 +37,7 @@ def compare(request: HttpRequest, collection: Collection) -> HttpResponse:
     pair = _pair(found, first, first if people else whole(request.GET.get("second")))
     context: dict[str, Any] = {"candidates": found, "pair": pair, "people": people}
     if pair is not None and people:
-        context["rows"] = comparison.against_people(collection, get_object_or_404(ModelVersion, pk=pair[0].version))
+        context["rows"] = _against_people(collection, get_object_or_404(ModelVersion, pk=pair[0].version))
     elif pair is not None and pair[0].version != pair[1].version:
         context |= _compared(request, collection, pair)
     if is_partial(request):
@@ -74,6 +75,12 @@ def _candidates(collection: Collection) -> list[comparison.Candidate]:
         found = comparison.candidates(collection)
         cache.set(key, found, KEEP_S)
     return found
+
+
+def _against_people(collection: Collection, version: ModelVersion) -> list[comparison.Row]:
+    """Kept until a person or a run writes."""
+    name = f"against-people:{version.pk}"
+    return kept(name, stamp(collection), lambda: comparison.against_people(collection, version))[:ROWS]
 
 
 def _pair(

@@ -8,9 +8,9 @@ from django.test import Client
 from django.urls import reverse
 
 from annotate import comparison
-from annotate.algorithms.packing import pack_boxes, pack_scores
+from annotate.algorithms.packing import pack_boxes, pack_classes, pack_scores
 from annotate.algorithms.tag_rules import Rules
-from annotate.models import FrameTag, ModelAnswer, ModelLabels, ModelVersion
+from annotate.models import FrameTag, ModelAnswer, ModelLabels, ModelVersion, Tag, TagAlias
 from ingest.models import Collection, Frame, Membership, Role
 from tests.annotate.views.conftest import Show
 from tests.conftest import client_of, make_user
@@ -108,6 +108,36 @@ def test_the_page_scores_a_model_against_people(
         as_bob.post(reverse("compare_answer", args=[show.collection.pk]), values | {"second": pair[1].pk})
     page = as_bob.get(address, asked).content.decode()
     assert page.count(">0.50<") == 2  # precision 1 of 2, recall 1 of 2
+
+
+def test_a_word_on_an_alias_answers_the_question_about_it(
+    show: Show, pair: tuple[ModelVersion, ModelVersion], as_bob: Client
+) -> None:
+    TagAlias.objects.create(name="hat", tag=Tag.objects.create(name="headwear"))
+    told = comparison.compare(show.collection, *pair)
+    asked = [one for one in told.questions if one.name == "headwear"]
+    assert len(asked) == 1 and "hat" not in {one.name for one in told.questions}
+    values = {"first": pair[0].pk, "second": pair[1].pk, "frame": asked[0].frame, "name": "headwear", "act": "yes"}
+    as_bob.post(reverse("compare_answer", args=[show.collection.pk]), values)
+    assert "headwear" not in {one.name for one in comparison.open_questions(show.collection, told)}
+    assert [row.name for row in comparison.against_people(show.collection, pair[1])] == ["headwear"]
+
+
+def test_a_label_that_can_be_no_tag_is_not_asked_about(show: Show) -> None:
+    for name, score in (("one", 0.9), ("two", 0.1)):
+        version = ModelVersion.objects.create(task="tags", name=name)
+        ModelLabels.objects.create(model_version=version, rows=[["a, b", "general"], ["Hat", "general"]], rules=RULES)
+        data = pack_classes(np.array([score, score], np.float32))
+        ModelAnswer.objects.create(frame=show.frames[0], model_version=version, data=data)
+    told = comparison.compare(show.collection, *ModelVersion.objects.filter(task="tags", name__in=("one", "two")))
+    assert told.questions == ()
+
+
+def test_answers_that_cannot_be_read_are_left_out(show: Show, pair: tuple[ModelVersion, ModelVersion]) -> None:
+    ModelAnswer.objects.filter(model_version=pair[0], frame=show.frames[3]).update(data=b"?")
+    told = comparison.compare(show.collection, *pair)
+    assert show.frames[3].pk not in {one.frame for one in told.questions} and len(told.questions) == 2
+    assert comparison.against_people(show.collection, pair[0]) == []
 
 
 def test_boxes_that_only_one_found_are_shown(show: Show, as_bob: Client) -> None:

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import cv2
+import django_rq
 import numpy as np
 import pytest
 from django.test import Client
 from django.urls import reverse
+from rq.job import JobStatus
 
 from annotate import jobs, measuring
 from annotate.models import Evaluation
@@ -129,3 +133,34 @@ def test_a_dead_workers_measurement_fails_in_words_and_can_be_asked_again(librar
     assert (row.state, "Measure again" in row.error) == ("failed", True)
     as_alice.post(reverse("evaluation_change", args=[row.pk]), {"act": "again"})
     assert measuring.execute(Evaluation.objects.latest("pk").pk) == RunState.DONE
+
+
+def test_a_measurement_that_thinks_for_long_is_not_taken_for_dead(
+    library: Path, as_alice: Client, monkeypatch: pytest.MonkeyPatch, transactional_db: None
+) -> None:
+    ask(as_alice)
+    row = Evaluation.objects.get()
+    first = []
+
+    def slow(folder: Path, models_dir: Path, options: Any) -> Any:
+        first.append(Evaluation.objects.get().heartbeat_at)
+        until = time.monotonic() + 20
+        while Evaluation.objects.get().heartbeat_at == first[0] and time.monotonic() < until:
+            time.sleep(0.02)
+        return faces(folder, models_dir, options)
+
+    faces = measuring.KINDS["faces"].run
+    monkeypatch.setattr(measuring, "BEAT_S", 0.05)
+    monkeypatch.setitem(measuring.KINDS, "faces", replace(measuring.KINDS["faces"], run=slow))
+    assert measuring.execute(row.pk) == RunState.DONE
+    assert Evaluation.objects.get().heartbeat_at > first[0]
+
+
+def test_a_job_whose_worker_died_before_it_began_is_sent_again(library: Path, as_alice: Client) -> None:
+    ask(as_alice)
+    row = Evaluation.objects.get()
+    queue = django_rq.get_queue(jobs.NETWORKS)
+    queue.fetch_job(f"evaluation-{row.pk}").set_status(JobStatus.FAILED)
+    queue.connection.delete(queue.key)  # taken off the queue, never claimed
+    jobs.sweep()
+    assert queue.get_job_ids() == [f"evaluation-{row.pk}"]
