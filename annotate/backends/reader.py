@@ -1,8 +1,8 @@
 """One reader for all picture models: each picture is decoded once, in threads, while the device works on earlier ones.
 
 Threads: several that decode and fit, one that copies to the device, one that computes. What they may hold is bounded:
-`SLOTS` handfuls of fitted pictures and one decoded picture a reading thread. Answers come back in order, in the
-caller's thread, which alone writes them.
+`SLOTS` handfuls of fitted pictures (small ones where a model takes pictures whole) and one decoded picture a reading
+thread. Answers come back in order, in the caller's thread, which alone writes them.
 """
 
 from __future__ import annotations
@@ -124,7 +124,7 @@ class Reader(Generic[Key]):
     def _fill(self, slot: Slot[Key], source: Iterator[Item[Key]]) -> bool:
         """Begin to read the next pictures; False when there are no more."""
         largest = max(size.size for size in self.sizes)
-        capacity = -(-self.threads // largest) * largest  # whole batches, and work for every reading thread
+        capacity = slot.capacity(largest, threads=self.threads)
         slot.begin(list(islice(source, capacity)), capacity=capacity)
         if slot.items:
             slot.reads = [self._pool.submit(self._read, slot, row) for row in range(len(slot.items))]

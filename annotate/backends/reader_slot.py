@@ -14,6 +14,8 @@ from annotate.backends.device_memory import HostBuffer
 from annotate.backends.inputs import Fit
 
 Key = TypeVar("Key")
+WHOLE_BYTES = 4096 * 4096 * 3  # reckoned for a picture that a model takes as it is
+SINGLES_BYTES = 128 * 2**20  # of a slot, for pictures that lie singly
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +51,7 @@ class Rows:
         spec: Any = getattr(network, "spec", None)
         fixed = spec is not None and spec.fit_by != Fit.MULTIPLE
         self.shape: tuple[int, int, int] | None = (spec.height, spec.width, 3) if fixed else None
+        self.single_bytes = 0 if fixed else WHOLE_BYTES if spec is None else spec.height * spec.width * 3
         self._pin = bool(getattr(network, "on_gpu", False))
         self._buffer: HostBuffer | None = None
         self._single: dict[int, Picture] = {}
@@ -87,6 +90,10 @@ class Rows:
             return self._buffer.array[rows[0] : rows[-1] + 1]
         return self._buffer.array[rows]
 
+    def drop_singles(self) -> None:
+        """Nobody needs the slot's pictures any more; the buffer stays for the next ones."""
+        self._single.clear()
+
     def free(self) -> None:
         if self._buffer is not None:
             self._buffer.free()
@@ -106,6 +113,13 @@ class Slot(Generic[Key]):
         self.refused: dict[tuple[int, int], str] = {}  # (row, model): why the model does not take the picture
         self.answers: list[list[Any]] = []
         self.reads: list[Future[None]] = []
+
+    def capacity(self, batch: int, *, threads: int) -> int:
+        """How many pictures: whole batches and work for every reading thread; fewer, but one a thread, where singles
+        of that many pictures may be more than SINGLES_BYTES."""
+        whole = -(-threads // batch) * batch
+        one = sum(rows.single_bytes for rows in self.rows)
+        return max(threads, min(whole, SINGLES_BYTES // one)) if one else whole
 
     def begin(self, items: list[Item[Key]], *, capacity: int) -> None:
         """Take new pictures."""
@@ -127,7 +141,9 @@ class Slot(Generic[Key]):
         ]
 
     def looked(self) -> list[Looked[Key]]:
-        """All pictures in order."""
+        """All pictures in order; what lay singly is let go."""
+        for rows in self.rows:
+            rows.drop_singles()
         return [
             Looked(item.key, self.sizes[row], tuple(column[row] for column in self.answers), self._problem(row))
             for row, item in enumerate(self.items)

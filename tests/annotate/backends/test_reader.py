@@ -16,6 +16,7 @@ from annotate.backends.contract import ModelInfo, Picture
 from annotate.backends.inputs import Fit, InputSpec
 from annotate.backends.reader import SLOTS, Item, Looked, Reader
 from annotate.backends.reader_batch import BatchSize, BatchSizes
+from annotate.backends.reader_slot import Slot
 from ingest.errors import BadInput
 from ingest.imaging.decode import UnreadablePicture
 from tests.annotate.picture_nets import Means, grey, write_means
@@ -211,6 +212,49 @@ def test_memory_is_bounded_by_the_batch_however_many_pictures_come_and_however_s
     assert len(buffers) == SLOTS
 
 
+class Whole(Means):
+    """Takes pictures as they are and has no network that the reader knows of."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path, SPEC, name="whole")
+        del self.network
+
+    def fit(self, picture: Picture) -> Picture:
+        return picture
+
+    def answer(self, batch: Any, sizes: Sequence[tuple[int, int]]) -> list[Any]:
+        return [picture.mean(axis=(0, 1)) for picture in batch]
+
+
+def test_whole_pictures_beside_a_large_batch_are_held_one_a_thread_and_let_go(means: Means, tmp_path: Path) -> None:
+    threads, asked = 3, [0]
+    whole = Whole(tmp_path / "m.onnx")
+
+    def source() -> Iterator[Item[int]]:
+        for at in range(200):
+            asked[0] = at + 1
+            yield Item(at, lambda at=at: grey(at, width=8 + at % 3))  # type: ignore[misc]
+
+    reader = Reader([means, whole], threads=threads, sizes=sized(means, BatchSize(128, 128, settled=True)))
+    for done, one in enumerate(reader.answers(source())):
+        assert [float(answer[0]) for answer in one.answers] == [done, done]
+        assert asked[0] <= done + 1 + SLOTS * threads
+        assert sum(len(slot.rows[1]._single) for slot in reader._slots) <= SLOTS * threads
+    assert done == 199
+    assert not any(rows._single for slot in reader._slots for rows in slot.rows)
+
+
+def test_a_model_that_shrinks_pictures_to_a_known_size_leaves_room_for_more_of_them(
+    means: Means, tmp_path: Path
+) -> None:
+    small = Means(tmp_path / "m.onnx", InputSpec(640, 640, fit_by=Fit.MULTIPLE, multiple=32), name="small")
+    large = Means(tmp_path / "m.onnx", InputSpec(4096, 4096, fit_by=Fit.MULTIPLE, multiple=64), name="large")
+    assert Slot([means]).capacity(128, threads=3) == 128
+    assert Slot([means, small]).capacity(512, threads=3) == 109
+    assert Slot([means, large]).capacity(128, threads=3) == 3
+    assert Slot([means, large]).capacity(1, threads=3) == 3
+
+
 def test_what_a_model_raises_reaches_the_caller_and_ends_the_threads(means: Means) -> None:
     def broken(batch: Any, sizes: Any) -> Any:
         if means.seen and sum(means.seen) >= 3:
@@ -291,7 +335,7 @@ class Small:
 def test_a_batch_that_does_not_fit_is_halved_until_it_does_and_the_size_is_remembered() -> None:
     model = Small(room=3)
     sizes = sized(model, BatchSize(16, 64))
-    found = list(Reader([model], threads=2, sizes=sizes).answers(items(40)))
+    found = list(Reader([model], threads=16, sizes=sizes).answers(items(40)))
     assert [one.answers[0] for one in found] == list(range(40))
     assert model.tried[:3] == [16, 8, 4]
     assert sizes.of(model).size == 2
