@@ -1,4 +1,4 @@
-"""The embedder that a collection uses, opened once a process."""
+"""The embedder that a collection uses, opened once a process, and again when its files change."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from django.conf import settings
 from annotate.actions.model_choices import NONE, chosen
 from annotate.backends.contract import Embedder
 from annotate.backends.embedders import open_embedder
+from annotate.backends.kept import kept, stamp_of_name
 from annotate.backends.onnx_session import AUTO
 from ingest.models import Collection
 
@@ -21,9 +22,9 @@ def embedder_of(collection: Collection, *, models: dict[str, Any] | None = None,
     name = chosen(collection, "embedding")
     if name == NONE:
         return None
-    kept = {} if models is None else models
-    key = f"embedding:{name}:{device}"
-    if key not in kept:
-        kept[key] = open_embedder(name, settings.KOMA_MODELS_DIR, device=device)
-    embedder: Embedder = kept[key]
+    models_dir = settings.KOMA_MODELS_DIR
+    embedder: Embedder = kept(
+        {} if models is None else models, f"embedding:{name}:{device}", stamp_of_name(name, models_dir),
+        lambda: open_embedder(name, models_dir, device=device),
+    )  # fmt: skip
     return embedder

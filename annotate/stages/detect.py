@@ -17,6 +17,7 @@ from annotate.algorithms.box_scale import Border
 from annotate.backends.contract import FaceDetector, Found, Picture
 from annotate.backends.detectors import CascadeOptions, open_detector
 from annotate.backends.face_lbp import NEIGHBOURS, SIDE_MIN, STEP, CascadeFaces
+from annotate.backends.kept import kept, stamp_of_name
 from annotate.backends.onnx_session import AUTO, DEVICES
 from annotate.head_crops import CROP_FORMAT, head_file
 from annotate.models import Face, FaceState, ModelVersion, NamedBy
@@ -139,18 +140,21 @@ class Detect(Stage[list[Frame], Result]):
         return self.wanted
 
     def _detector(self) -> FaceDetector | None:
-        """Kept in `ctx.models`, so that a persistent process loads each model once."""
+        """Kept in `ctx.models`, so that a persistent process loads each model once, and again when its files or
+        settings are others."""
         params = self.params
         name = params.model or chosen(self.ctx.collection, "faces")
         if name == NONE:
             return None
-        key = f"faces:{name}:{params.threshold}:{params.dynamic}:{params.device}:{params.cascade}"
-        if key not in self.ctx.models:
-            self.ctx.models[key] = open_detector(
-                name, settings.KOMA_MODELS_DIR, threshold=params.threshold, cascade=params.cascade,
-                dynamic=params.dynamic, device=params.device,
-            )  # fmt: skip
-        detector: FaceDetector = self.ctx.models[key]
+        models_dir = settings.KOMA_MODELS_DIR
+        stamp = (stamp_of_name(name, models_dir), params.threshold, params.dynamic, params.cascade)
+        detector: FaceDetector = kept(
+            self.ctx.models, f"faces:{name}:{params.device}", stamp,
+            lambda: open_detector(
+                name, models_dir, threshold=params.threshold, cascade=params.cascade, dynamic=params.dynamic,
+                device=params.device,
+            ),
+        )  # fmt: skip
         return detector
 
     def _version(self) -> ModelVersion:

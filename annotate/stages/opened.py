@@ -1,4 +1,4 @@
-"""Opened models that outlive a stage: one session a model and device in a process, renewed when its files change."""
+"""Installed models as stages open them: one session a model and device in a process, renewed when files change."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 from django.conf import settings
 
 from annotate.backends import detectors, registry
+from annotate.backends.kept import kept, stamp_of
 from annotate.backends.looking_faces import LookingFaces
 from annotate.backends.registry import Installed
 
@@ -17,13 +18,10 @@ def opened(models: dict[str, Any], found: Installed, *, device: str) -> Any:
     A model that was installed anew since is opened anew: what it says is saved under the new version. Raises BadInput
     where it cannot be opened.
     """
-    key, stamp = f"model:{found.path}:{device}", _stamp(found)
-    kept = models.get(key)
-    if kept is None or kept[0] != stamp:
-        models.pop(key, None)  # the old session gives its memory back before the new one takes it
-        kept = None
-        models[key] = (stamp, registry.open_model(found, device=device))
-    return models[key][1]
+    return kept(
+        models, f"model:{found.path}:{device}", stamp_of([found.path]),
+        lambda: registry.open_model(found, device=device),
+    )  # fmt: skip
 
 
 def looking_faces(models: dict[str, Any], name: str, found: Installed | None, *, device: str) -> Any:
@@ -36,9 +34,3 @@ def looking_faces(models: dict[str, Any], name: str, found: Installed | None, *,
     else:
         detector = opened(models, found, device=device)
     return detector if hasattr(detector, "answer") else LookingFaces(detector)
-
-
-def _stamp(found: Installed) -> tuple[tuple[str, int, int], ...]:
-    files = sorted(found.path.iterdir()) if found.path.is_dir() else [found.path]
-    facts = [(path.name, path.stat()) for path in files]
-    return tuple((name, about.st_size, about.st_mtime_ns) for name, about in facts)

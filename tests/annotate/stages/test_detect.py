@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from ingest.errors import BadInput
 from ingest.imaging.encode import PictureFormat, encode
 from ingest.imaging.store import Store
 from ingest.models import Collection, Episode, Frame, FrameState, PipelineRun, RunState, Source
-from ingest.pipeline import registry
+from ingest.pipeline import registry, runner
 from tests.annotate.face_graph import picture_with, write_graph
 from tests.annotate.onnx_graphs import write_yolo
 
@@ -190,3 +191,26 @@ def test_a_cascades_settings_are_another_revision(episode: Episode, test_data: P
     assert list(versions) == ["1", "1 with box_scale 1.5, border clamp"]
     with pytest.raises(ValueError, match="lbp_border"):
         DetectParams(lbp_border="pad")
+
+
+def test_a_process_that_goes_on_keeps_one_detector_and_opens_it_again_for_other_files_or_settings(
+    episode: Episode, settings: Any
+) -> None:
+    models: dict[str, Any] = {}
+
+    def detector(**params: Any) -> Any:
+        chosen = {"detect": {"model": "tiny"} | params}
+        row = runs.start(collection=episode.collection, episodes=[episode], by=None, params=chosen).stages.get()
+        assert runner.execute(row.pk, models=models) == RunState.DONE
+        (opened,) = models.values()
+        return opened[1]
+
+    first = detector()
+    assert detector() is first
+    assert detector(threshold=0.9) is not first
+    again = detector()
+    assert again is not first
+    file = settings.KOMA_MODELS_DIR / "tiny.onnx"
+    file.write_bytes(file.read_bytes())
+    os.utime(file, ns=(1, 1))
+    assert detector() is not again
