@@ -24,7 +24,7 @@ from ingest.models import RunState
 
 logger = logging.getLogger(__name__)
 
-HEARTBEAT_MAX_AGE_S = 300  # a hash of many gigabytes, or a hub that does not answer, takes minutes
+HEARTBEAT_MAX_AGE_S = 300  # a hub that does not answer takes up to two and a half minutes
 ATTEMPTS_MAX = 5
 TELL_EVERY_S = 0.7
 Act = ModelJob.Act

@@ -46,7 +46,7 @@ def download(
     Raises BadInput (gone, of another content than told or pinned), Cancelled, or KomaError that is not permanent (no
     network, no space); what was fetched stays for the next time.
     """
-    wanted = _wanted(model, hub)
+    wanted = _wanted(model, hub, stop)
     total = sum(remote.size for _, remote in wanted)
     with folder.incoming(models_dir, model.name) as aside:
         _drop_other_parts(aside, wanted)
@@ -67,7 +67,7 @@ def download(
             found.kept_bytes += have
             found.fetched_bytes += remote.size - have
             done += remote.size
-            found.files[file.local] = _compared(file, remote, part)
+            found.files[file.local] = _compared(file, remote, part, stop)
         for file, _ in wanted:
             (aside / f"{file.local}{PART}").rename(aside / file.local)
         found.path = folder.finish(models_dir, model.name, aside, card_of(model, found.files, wanted, hub))
@@ -90,10 +90,11 @@ def card_of(
     }
 
 
-def _wanted(model: Model, hub: Hub) -> list[tuple[File, Remote]]:
+def _wanted(model: Model, hub: Hub, stop: Stop) -> list[tuple[File, Remote]]:
     files = model.files
     if not files:
-        names = [name for name in hub.listing(model.repository, model.revision) if not formats.refusal(name)]
+        listed = hub.listing(model.repository, model.revision, stop=stop)
+        names = [name for name in listed if not formats.refusal(name)]
         files = tuple(File(name, name) for name in sorted(names) if name != CARD)
         if not files or len(files) > FILES_MAX:
             raise BadInput(f"{model.repository} holds {len(files)} usable files at its top; it cannot be taken whole.")
@@ -103,7 +104,7 @@ def _wanted(model: Model, hub: Hub) -> list[tuple[File, Remote]]:
         if why or file.local == CARD:
             raise BadInput(f"{model.name}: {file.local}: {why or 'this name is taken'}.")
         repository = file.repository or model.repository
-        remote = hub.about(repository, model.revision if not file.repository else "main", file.remote)
+        remote = hub.about(repository, model.revision if not file.repository else "main", file.remote, stop=stop)
         if remote is not None:
             if file.sha256 and remote.sha256 and file.sha256 != remote.sha256:
                 raise BadInput(
@@ -134,9 +135,9 @@ def _drop_other_parts(aside: Path, wanted: list[tuple[File, Remote]]) -> None:
     (aside / PLAN).write_text(json.dumps(plan), encoding="utf-8")
 
 
-def _compared(file: File, remote: Remote, part: Path) -> dict[str, Any]:
+def _compared(file: File, remote: Remote, part: Path, stop: Stop) -> dict[str, Any]:
     """The file's line in koma.json; BadInput, and the part is thrown away, where a hash is not as told or pinned."""
-    digest, blob = formats.hashes(part)
+    digest, blob = formats.hashes(part, stop=stop)
     for told, seen, who in (
         (file.sha256, digest, "the catalogue"),
         (remote.sha256, digest, "the hub"),

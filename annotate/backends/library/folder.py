@@ -132,7 +132,7 @@ def verify(
             states.append(FileState(file, "missing", int(expected.get("size", 0))))
             continue
         size = (folder / file).stat().st_size
-        digest, _ = formats.hashes(folder / file, progress=progress)
+        digest, _ = formats.hashes(folder / file, progress=progress, stop=stop)
         wanted = expected.get("sha256", "")
         state = "unlisted" if not wanted else "fine" if wanted == digest else "damaged"
         states.append(FileState(file, state, size, digest))
@@ -177,12 +177,6 @@ def remove(models_dir: Path, name: str) -> int:
         path.rename(aside)  # gone at once, even if deleting takes long or breaks off
         erase(aside)
     return freed
-
-
-def forget_parts(models_dir: Path, name: str) -> None:
-    """Delete what a broken-off download left."""
-    with incoming(models_dir, name) as folder:
-        erase(folder)
 
 
 def erase(path: Path) -> None:

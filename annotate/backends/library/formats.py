@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from annotate.backends import weights
-from ingest.errors import BadInput
+from ingest.errors import BadInput, Cancelled
 
 SAFE = frozenset({".onnx", ".data", ".csv", ".json", ".npz", ".safetensors", ".txt", ".xml"})
 NUMBERS = ".data"  # the bare weights beside an ONNX graph of more than 2 GB: any bytes
@@ -59,12 +59,19 @@ def check(path: Path, name: str) -> None:
             raise BadInput(f"{name}: this is no JSON ({error}). Get the file again.") from error
 
 
-def hashes(path: Path, *, progress: Callable[[int], None] | None = None) -> tuple[str, str]:
-    """sha256 and git's blob sha1 of a file, in one reading; `progress` gets the bytes read since the last call."""
+def hashes(
+    path: Path, *, progress: Callable[[int], None] | None = None, stop: Callable[[], bool] = lambda: False
+) -> tuple[str, str]:
+    """sha256 and git's blob sha1 of a file, in one reading; `progress` gets the bytes read since the last call.
+
+    Raises Cancelled when `stop` says so.
+    """
     whole = hashlib.sha256()
     blob = hashlib.sha1(b"blob %d\0" % path.stat().st_size, usedforsecurity=False)
     with path.open("rb") as file:
         while block := file.read(READ):
+            if stop():
+                raise Cancelled("Stopped while hashes were compared.")
             whole.update(block)
             blob.update(block)
             if progress is not None:

@@ -91,7 +91,7 @@ def import_model(
             done = 0
             for local, offer in taken.items():
                 done = _copy(offer, aside / local, local, done=done, total=total, report=report, stop=stop)
-                found.files[local] = _line(aside / local, local, offer, model, card)
+                found.files[local] = _line(aside / local, local, offer, model, card, stop)
             found.path = folder.finish(models_dir, name, aside, _card(family, model, card, called, found.files))
     return found
 
@@ -228,11 +228,11 @@ def _copy(offer: Offered, to: Path, local: str, *, done: int, total: int, report
 
 
 def _line(
-    path: Path, local: str, offer: Offered, model: Model | None, card: Mapping[str, Any]
+    path: Path, local: str, offer: Offered, model: Model | None, card: Mapping[str, Any], stop: Stop
 ) -> dict[str, Any]:  # fmt: skip
     """The file's line in koma.json; BadInput where the bytes are not those pinned or told by the source's card."""
     formats.check(path, local)
-    digest, _ = formats.hashes(path)
+    digest, _ = formats.hashes(path, stop=stop)
     pinned = next((file.sha256 for file in model.files if file.local == local), "") if model else ""
     lines = card.get("files")
     line = lines.get(local) if isinstance(lines, dict) else None

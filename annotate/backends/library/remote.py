@@ -79,13 +79,13 @@ class Hub:
         self._follow = urllib.request.build_opener(_Redirects)
         self._stay = urllib.request.build_opener(_NoRedirects)
 
-    def about(self, repository: str, revision: str, path: str) -> Remote | None:
+    def about(self, repository: str, revision: str, path: str, *, stop: Stop = never) -> Remote | None:
         """What a file is, at the commit that `revision` names now; None where there is no such file.
 
         Large files have their sha256 in X-Linked-Etag, small ones git's hash in ETag.
         """
         url = self._url(repository, "resolve", revision, path)
-        headers = self._retried(lambda: self._head(url), f"{repository}: {path}")
+        headers = self._retried(lambda: self._head(url), f"{repository}: {path}", stop)
         if headers is None:
             return None
         etag = _bare(headers.get("X-Linked-Etag") or headers.get("ETag") or "")
@@ -98,10 +98,10 @@ class Hub:
             sha256=etag if SHA256.fullmatch(etag) else "", git_sha1=etag if commit and SHA1.fullmatch(etag) else "",
         )  # fmt: skip
 
-    def listing(self, repository: str, revision: str) -> list[str]:
+    def listing(self, repository: str, revision: str, *, stop: Stop = never) -> list[str]:
         """Names of the files at the top of a repository."""
         url = f"{self._repository(repository)}/tree/{quote(revision, safe='')}"
-        rows = self._retried(lambda: self._json(url), repository)
+        rows = self._retried(lambda: self._json(url), repository, stop)
         if not isinstance(rows, list):
             raise BadInput(f"{repository}: {self.host} does not list its files.")
         return [str(row["path"]) for row in rows if isinstance(row, dict) and row.get("type") == "file"]
@@ -190,8 +190,10 @@ class Hub:
             raise BadInput(f"{self.host} answers with more than {ANSWER_BYTES_MAX:,} bytes.")
         return json.loads(text)
 
-    def _retried(self, ask: Callable[[], Any], what: str) -> Any:
+    def _retried(self, ask: Callable[[], Any], what: str, stop: Stop) -> Any:
         for attempt in range(1, TRIES + 1):
+            if stop():
+                raise Cancelled("Stopped; what is there stays for the next time.")
             try:
                 return ask()
             except urllib.error.HTTPError as error:
@@ -203,7 +205,7 @@ class Hub:
             except NETWORK as error:
                 problem = error
             if attempt < TRIES:
-                self._wait(attempt, never)
+                self._wait(attempt, stop)
         raise self._away(problem, what) from problem
 
     def _request(self, url: str, *, method: str = "GET") -> urllib.request.Request:

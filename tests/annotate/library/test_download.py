@@ -128,6 +128,33 @@ def test_a_stopped_download_keeps_its_parts_and_is_not_installed(hub, client, tm
     assert download(MODEL, client, tmp_path).path.is_dir()
 
 
+def test_stop_is_heard_while_the_hub_is_asked_about_files(hub, client, tmp_path):
+    asked = []
+    with pytest.raises(Cancelled):
+        download(MODEL, client, tmp_path, stop=lambda: bool(asked.append(len(hub.asked)) or len(hub.asked) >= 2))
+    assert asked == [0, 1, 2]  # before each file, and the third was not asked for
+    assert nothing_installed(tmp_path)
+
+
+def test_stop_is_heard_while_a_busy_hub_is_asked_again(hub, client, tmp_path):
+    hub.busy = 100
+    with pytest.raises(Cancelled):
+        download(MODEL, client, tmp_path, stop=lambda: len(hub.asked) >= 1)
+    assert len(hub.asked) == 1
+
+
+def test_stop_is_heard_while_hashes_are_compared_and_the_bytes_stay(hub, client, tmp_path):
+    fetched = []
+
+    def all_there():
+        return [path.stat().st_size for path in tmp_path.rglob("model.onnx.part")] == [len(BYTES)]
+
+    with pytest.raises(Cancelled, match="hashes"):
+        download(MODEL, client, tmp_path, report=lambda *state: fetched.append(state[0]), stop=all_there)
+    assert nothing_installed(tmp_path)
+    assert download(MODEL, client, tmp_path).kept_bytes == len(BYTES)
+
+
 def test_a_server_that_stalls_is_given_up_in_time(hub, tmp_path):
     hub.pause = threading.Event()
     slow = Hub(hub.base, timeout_s=0.1, wait_s=0.01)

@@ -13,7 +13,7 @@ import pytest
 from annotate.backends import registry
 from annotate.backends.library import folder
 from annotate.backends.library.importing import import_model
-from ingest.errors import BadInput, KomaError
+from ingest.errors import BadInput, Cancelled, KomaError
 
 ONNX = b"\x08\x08" + bytes(range(256)) * 20
 TAGS = b"tag_id,name,category,count\n1,solo,0,9\n"
@@ -201,6 +201,16 @@ def test_removing_a_link_leaves_what_it_leads_to(source, models, tmp_path):
     folder.remove(models, "linked")
     assert (source / "model.onnx").is_file()
     assert not (models / "linked").exists()
+
+
+def test_stop_is_heard_while_hashes_are_compared(source, models):
+    def all_there():
+        wanted = (source / "model.onnx").stat().st_size
+        return [path.stat().st_size for path in models.rglob("model.onnx")] == [wanted]
+
+    with pytest.raises(Cancelled, match="hashes"):
+        import_model(source, models, stop=all_there)
+    assert nothing_installed(models)
 
 
 def test_no_room_on_the_disk_is_told(source, models):
