@@ -7,7 +7,7 @@ from __future__ import annotations
 TIMEOUT_SECONDS = {
     "cpu": 12 * 3600,  # decoding, duplicates, clustering
     "gpu": 12 * 3600,  # networks, in one process that keeps its models
-    "io": 2 * 3600,  # uploads, archives, backups
+    "io": 2 * 3600,  # uploads, archives, backups, captions
     "export": 12 * 3600,  # data sets out
 }
 

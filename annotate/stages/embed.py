@@ -54,7 +54,7 @@ class Embed(Stage[list[Described], Result]):
     name: ClassVar[str] = "embed"
     label: ClassVar[str] = "Describe faces"
     about: ClassVar[str] = "Describes each head by numbers, for grouping and naming."
-    queue: ClassVar[str] = "cpu"
+    queue: ClassVar[str] = "gpu"
     params_type: ClassVar[type] = EmbedParams
 
     def __init__(self, ctx: Context) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,8 +10,11 @@ from typing import Any
 import pytest
 
 from annotate.actions import characters, faces, model_choices, references
+from annotate.backends.embed_ccip import CcipEmbedder
 from annotate.models import Face, FaceCluster, ModelVersion, NamedBy, ReferencePicture
-from ingest.models import Collection, Episode, PipelineRun
+from ingest.actions import runs
+from ingest.models import Collection, Episode, PipelineRun, RunState, StageRun
+from ingest.pipeline import runner
 from ingest.restoring import store
 from tests.annotate.ccip_graphs import write_ccip
 from tests.annotate.people import Looks
@@ -51,6 +55,28 @@ def test_faces_are_described_by_the_chosen_model_and_again_after_another_choice(
     assert not Face.objects.filter(embedding_version=version).exists()
 
 
+def test_faces_are_described_by_the_worker_that_has_the_card_and_by_the_model_as_it_is_now(
+    collection: Collection, episode: Episode, ccip: str, who_stages: None, settings: Any
+) -> None:
+    models: dict[str, Any] = {}  # of a process that goes on
+
+    def describe() -> StageRun:
+        begun = runs.start(collection=collection, episodes=[episode], by=None, stage_names=["embed"])
+        row = begun.stages.get()
+        assert runner.execute(row.pk, models=models) == RunState.DONE
+        return row
+
+    assert describe().queue == "gpu"
+    first = ModelVersion.objects.get(task="embedding", name=ccip)
+    folder = settings.KOMA_MODELS_DIR / ccip
+    shutil.rmtree(folder)
+    write_ccip(folder, threshold=0.4)
+    (folder / "koma.json").write_text('{"family": "ccip", "revision": "renewed"}')
+    describe()
+    assert len(models) == 1
+    assert not Face.objects.filter(embedding_version=first).exists()
+
+
 def test_each_person_is_a_cluster_and_newcomers_join(episode: Episode, ccip: str, run: Run) -> None:
     Face.objects.filter(frame__index__gte=10).update(crop="")
     run(episode, "embed", "cluster", params={"cluster": {"ccip_method": "dbscan"}})  # eps: the threshold
@@ -64,6 +90,23 @@ def test_each_person_is_a_cluster_and_newcomers_join(episode: Episode, ccip: str
     run(episode, "embed", "cluster")
     assert FaceCluster.objects.count() == 2
     assert sorted(FaceCluster.objects.values_list("size", flat=True)) == [6, 6]
+
+
+def test_a_cancel_is_heard_while_faces_are_compared(
+    collection: Collection, episode: Episode, ccip: str, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run(episode, "embed")
+    monkeypatch.setattr(runner, "HEARTBEAT_EVERY_S", -1)
+    asked = runs.start(collection=collection, episodes=[episode], by=None, stage_names=["cluster"])
+    compare = CcipEmbedder.differences
+
+    def and_cancel(self: Any, first: Any, second: Any) -> Any:
+        PipelineRun.objects.filter(pk=asked.pk).update(cancel_requested=True)
+        return compare(self, first, second)
+
+    monkeypatch.setattr(CcipEmbedder, "differences", and_cancel)
+    assert runs.run_here(asked).state == RunState.CANCELLED
+    assert not FaceCluster.objects.exists()
 
 
 def test_one_named_face_names_the_others_of_that_person(
