@@ -56,7 +56,7 @@ def main() -> None:
     scores = characters.measure(options.folder, shots=SHOTS, draws=DRAWS, open_picture=open_picture, embedder=embedder)
     whole, colours = milliseconds(options.folder, embedder)
     rows = [
-        ("asked", *(f"{value} %" for value in WANTED), "8"),
+        ("goal", *(f"{value} %" for value in WANTED), "8"),
         (scores.model, *(f"{100 * scores.accuracy[shots]:.1f} %" for shots in SHOTS), f"{whole:.1f}"),
     ]
     text = table(("embedder", *(f"{shots} named" for shots in SHOTS), "ms a face, processor time"), rows)

@@ -142,7 +142,7 @@ def speed(folder: Path, *, seconds: float, repeats: int) -> str:
         rows.append([name, f"{wall:.1f}", f"{ratio_wall:.2f}", f"{cpu:.1f}", f"{ratio_cpu:.2f}", f"{slower:.2f}"])
     header = ["way", "wall s (median)", "times bare", "processor s", "times bare", "mpdecimate takes, times this"]
     about = (
-        f"{seconds:.0f} s of 1080p, {repeats} rounds (mpdecimate once), threads AUTO. Asked: gate and descriptors at "
+        f"{seconds:.0f} s of 1080p, {repeats} rounds (mpdecimate once), threads AUTO. Goal: gate and descriptors at "
         "most 1.30 times bare decoding, with writing at most 1.60, mpdecimate at least 4 times slower. mpdecimate to "
         f"PNG takes {slowest / bare_wall:.2f} times bare decoding here: whatever is 4 times faster than it takes at "
         f"most {slowest / bare_wall / 4:.2f} times bare decoding."

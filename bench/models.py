@@ -37,7 +37,7 @@ from ingest.imaging.decode import read_picture
 WIDTH, HEIGHT, QUALITY = 1280, 720, 92
 OVERHEAD_MAX, SHARE_MIN, BUSY_MIN = 0.05, 0.90, 0.90
 GPU_PICTURES, FILES_MAX = 4096, 256
-NO_GPU = "not measured: no GPU here"
+NO_GPU = "not measured on a GPU yet"
 
 Clock = tuple[float, float]  # wall, processor
 
@@ -147,8 +147,8 @@ def from_files(tagger: OnnxScorer, folder: Path, *, count: int, sizes: BatchSize
         ("device, batch, reading threads", f"{tagger.device}, {batch}, {reader[0].threads}"),
         ("bare loop", f"{count / plain:.1f} pictures/s"),
         ("from JPEG files to answers", f"{count / whole:.1f} pictures/s, {plain / whole:.0%} of the bare loop"),
-        (f"asked of a GPU: {SHARE_MIN:.0%} of the bare loop", _verdict(plain / whole, SHARE_MIN, measured=on_gpu)),
-        (f"GPU busy (asked: {BUSY_MIN:.0%})", _verdict(_mean(busy), BUSY_MIN, measured=on_gpu and bool(busy))),
+        (f"on a GPU, goal {SHARE_MIN:.0%} of the bare loop", _verdict(plain / whole, SHARE_MIN, measured=on_gpu)),
+        (f"GPU busy (goal: {BUSY_MIN:.0%})", _verdict(_mean(busy), BUSY_MIN, measured=on_gpu and bool(busy))),
         (f"where the {whole:.2f} s went", took),
     ]
 
@@ -242,7 +242,7 @@ def main() -> None:
         f"A graph of {size_mb:.0f} MB ({options.layers} layers), {tagger.device}.\n\n"
         f"Through the reader (fit, copy, run, read the answers; threads and queues) against bare `session.run` of the "
         f"same batches of {sizes.of(tagger).size}, {options.pictures} decoded pictures of {WIDTH}x{HEIGHT}, median of "
-        f"{options.rounds} rounds. Asked: at most +{OVERHEAD_MAX:.0%}.\n\n"
+        f"{options.rounds} rounds. Goal: at most +{OVERHEAD_MAX:.0%}.\n\n"
         + report.table(("", "bare", "reader", "overhead", "a picture"), costs)
         + f"\n\nEnd to end from {min(count, FILES_MAX)} JPEG files, {count} pictures:\n\n"
         + report.table(("", "measured"), files)

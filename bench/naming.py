@@ -181,7 +181,7 @@ def main() -> None:
             rows.append(score(run_all(film, seed), read_truth(truth_path(film)), seed))
             print(table(HEADER, rows), flush=True)
     if options.write:
-        about = "One cluster of each character named by hand, everything else by the application. Asked: 90 % of faces "
+        about = "One cluster of each character named by hand, everything else by the application. Goal: 90 % of faces "
         about += "right, 80 % of unnamed extras unknown."
         write(options.section, "\n\n".join(filter(None, [about, table(HEADER, rows), options.note])))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,6 +30,29 @@ class DifferenceEmbedder(Embedder, Protocol):
 
     def differences(self, first: Vectors, second: Vectors) -> Vectors:
         """Differences float32 [n, m] of vectors [n, length] and [m, length]."""
+
+
+class Attentive:
+    """An embedder that tells, each time it compares, that it is at work; `tell` may raise to stop it."""
+
+    def __init__(self, embedder: DifferenceEmbedder, tell: Callable[[], None]) -> None:
+        self._embedder, self._tell = embedder, tell
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._embedder, name)
+
+    def differences(self, first: Vectors, second: Vectors) -> Vectors:
+        self._tell()
+        return self._embedder.differences(first, second)
+
+
+def attentive(embedder: Embedder, tell: Callable[[], None]) -> Embedder:
+    """One that compares by a network calls `tell` with each comparison; others are quick and stay as they are."""
+    if not isinstance(embedder, DifferenceEmbedder):
+        return embedder
+    watched: Any = Attentive(embedder, tell)
+    checked: Embedder = watched
+    return checked
 
 
 def open_embedder(name: str, models_dir: Path, *, device: str = AUTO, threads: int = 0) -> Embedder:

@@ -16,7 +16,7 @@ from annotate.actions.clusters import next_number
 from annotate.actions.model_versions import version_of
 from annotate.algorithms import clustering
 from annotate.algorithms.difference_clustering import DEFAULTS, MERGE_SHARE
-from annotate.backends.embedders import DifferenceEmbedder, unpack_of
+from annotate.backends.embedders import DifferenceEmbedder, attentive, unpack_of
 from annotate.collection_embedder import embedder_of
 from annotate.models import Face, FaceCluster, FaceState, NamedBy
 from annotate.stages import vectors
@@ -77,7 +77,7 @@ class Cluster(Stage[list[int], Result]):
         self.wanted = embedder is not None
         if embedder is None:
             return
-        self.embedder = embedder
+        self.embedder = attentive(embedder, lambda: ctx.alive())
         self.version = version_of(embedder.info)
         ctx.device = embedder.device
 

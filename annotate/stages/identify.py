@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from annotate.actions.model_versions import version_of
 from annotate.algorithms import identity, matching
-from annotate.backends.embedders import DifferenceEmbedder, unpack_of
+from annotate.backends.embedders import DifferenceEmbedder, attentive, unpack_of
 from annotate.collection_embedder import embedder_of
 from annotate.models import Face, FaceCluster, FaceState, NamedBy, ReferencePicture
 from annotate.stages import vectors
@@ -74,7 +74,7 @@ class Identify(Stage[None, Result]):
         self.wanted = embedder is not None
         if embedder is None:
             return
-        self.embedder, self.unpack = embedder, unpack_of(embedder)
+        self.embedder, self.unpack = attentive(embedder, lambda: ctx.alive()), unpack_of(embedder)
         self.version = version_of(embedder.info)
         ctx.device = embedder.device
 

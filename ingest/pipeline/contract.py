@@ -9,7 +9,7 @@ never changed.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, fields
 from typing import Any, ClassVar, Generic, TypeVar
 
@@ -41,6 +41,8 @@ class Context:
     done: int = 0  # what an interrupted attempt saved counts
     timings: dict[str, float] = field(default_factory=dict)  # seconds by place; shown beside the runner's own
     device: str = ""
+    # For work that takes minutes: called now and then it tells that the batch does not hang, and raises Cancelled.
+    alive: Callable[[], None] = lambda: None
 
     def count(self, what: str, n: int = 1) -> None:
         """Add to a counter that the run page shows. Counters are kept with the batch that is being saved."""

@@ -114,6 +114,7 @@ def _run(stage: Stage[Any, Any], *, exit_when_hung: bool) -> None:
     saved = 0
     started = time.perf_counter()
     with _heartbeat(ctx.stage_run, exit_when_hung=exit_when_hung) as beating:
+        ctx.alive = _alive(ctx.stage_run, beating)
         for batch in _timed(stage.batches(), timings):
             beating()
             _check_cancel(ctx.stage_run)
@@ -158,6 +159,19 @@ def hold_claim(stage_run: StageRun) -> None:
 def _check_cancel(stage_run: StageRun) -> None:
     if PipelineRun.objects.filter(pk=stage_run.run_id, cancel_requested=True).exists():
         raise Cancelled("Cancelled.")
+
+
+def _alive(stage_run: StageRun, beating: Callable[[], None]) -> Callable[[], None]:
+    """`Context.alive`: cheap to call often."""
+    asked = [time.monotonic()]
+
+    def alive() -> None:
+        beating()
+        if time.monotonic() - asked[0] > HEARTBEAT_EVERY_S:
+            asked[0] = time.monotonic()
+            _check_cancel(stage_run)
+
+    return alive
 
 
 def _progress(ctx: Context, *, saved: int, timings: dict[str, float]) -> None:

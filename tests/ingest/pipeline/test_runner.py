@@ -82,6 +82,23 @@ def test_cancel_stops_after_the_batch_keeps_what_was_saved_and_resume_goes_on(co
     assert sorted(Frame.objects.values_list("index", flat=True)) == list(range(6))
 
 
+def test_a_long_batch_that_tells_it_is_alive_hears_a_cancel_at_once(
+    collection: Collection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = start(collection, "a")
+    monkeypatch.setattr(runner, "HEARTBEAT_EVERY_S", -1)
+
+    def long_work(ctx: Any, batch: list[int]) -> None:
+        ctx.alive()
+        runs.cancel(run, by=None)
+        ctx.alive()
+        raise AssertionError("the cancel was not heard")
+
+    toy_stages.HOOKS["make"] = long_work
+    assert runs.run_here(run).state == RunState.CANCELLED
+    assert Frame.objects.count() == 0
+
+
 @pytest.mark.parametrize("how", ["done", "failed", "cancelled"])
 def test_a_stage_is_closed_once_however_it_ends(collection: Collection, how: str) -> None:
     run, closed = start(collection, "a", stage_names=["make"]), list[int]()
