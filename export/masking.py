@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from annotate.actions import model_choices
 from annotate.backends import registry
 from annotate.backends.mask_isnet import IsnetMask
+from annotate.models import ModelChoice
 from export.formats.masks import Masker
 from export.recipe import Recipe
 from ingest.errors import BadInput
@@ -35,7 +36,7 @@ class ModelMasker:
 
 
 def open_for(collection: Collection, recipe: Recipe) -> Masker | None:
-    """The collection's mask model, else the first that is installed; None where the recipe wants no masks.
+    """The collection's mask model, or where nobody chose the first installed; None where the recipe wants no masks.
 
     Raises BadInput when there is none or it cannot be used.
     """
@@ -43,6 +44,11 @@ def open_for(collection: Collection, recipe: Recipe) -> Masker | None:
         return None
     name = model_choices.chosen(collection, TASK)
     if name == model_choices.NONE:
+        if ModelChoice.objects.filter(collection=collection, task=TASK).exists():
+            raise BadInput(
+                "This recipe wants masks, but this collection was told to use no model for them. Choose one on the "
+                "models page, or choose a recipe without masks."
+            )
         there = registry.installed(settings.KOMA_MODELS_DIR, task=TASK)
         if not there:
             raise BadInput(

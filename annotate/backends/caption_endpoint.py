@@ -15,8 +15,8 @@ import ssl
 import threading
 import time
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, field, replace
 from email.utils import parsedate_to_datetime
 from enum import Enum
 from typing import Any
@@ -28,6 +28,9 @@ from ingest.errors import BadInput
 
 ATTEMPTS = 5
 BACK_OFF_S = 0.5  # doubled with each attempt, half of it by chance
+BATCH_S = 300.0  # all asks of one call; far below what the runner takes for a hang, whatever the timeout of one is
+GRACE_S = 2.0  # for threads to end by themselves; only the lookup of the server's name can take longer
+LEAST_S = 0.05  # a timeout of 0 would mean none
 WAIT_MAX_S = 60.0  # longer waits that the server asks for count as a failure
 BODY_MAX = 1 << 20
 WORDS_MAX = 300  # characters of a server's own message
@@ -50,6 +53,7 @@ class Endpoint:
     in_flight: int = 8
     timeout_s: float = 120.0
     max_tokens: int = 300
+    batch_s: float = BATCH_S
 
 
 class ChatEndpoint:
@@ -62,6 +66,7 @@ class ChatEndpoint:
         self._endpoint, self._attempts, self._back_off_s = endpoint, attempts, back_off_s
         self._host, self._port, self._tls = parts.hostname, parts.port, parts.scheme == "https"
         self._path = f"{parts.path.rstrip('/') or '/v1'}/chat/completions"
+        self._batch_s = min(endpoint.batch_s, BATCH_S)
         self._stop = threading.Event()
         self._why = ""
         self._hold_until = 0.0  # all wait when the server asks one to
@@ -76,66 +81,89 @@ class ChatEndpoint:
         return self._why
 
     def caption(self, asks: Sequence[CaptionAsk]) -> list[CaptionTold]:
-        """See the contract."""
+        """See the contract. It returns soon after BATCH_S at the latest, with the answers that came by then."""
         if not asks:
             return []
-        with ThreadPoolExecutor(max(1, min(self.in_flight, len(asks)))) as pool:
-            return list(pool.map(self._ask, asks))
+        until = time.monotonic() + self._batch_s
+        pool = ThreadPoolExecutor(max(1, min(self.in_flight, len(asks))))
+        try:
+            asked = [pool.submit(self._ask, ask, until) for ask in asks]
+            wait(asked, timeout=self._batch_s + GRACE_S)
+            return [self._outcome(one) for one in asked]
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
 
-    def _ask(self, ask: CaptionAsk) -> CaptionTold:
+    def _outcome(self, asked: Future[CaptionTold]) -> CaptionTold:
+        if asked.cancel():
+            return self._unasked()
+        return asked.result() if asked.done() else self._problem(f"did not answer within {self._batch_s:g} s")
+
+    def _unasked(self) -> CaptionTold:
+        return replace(
+            self._problem(f"was not asked about this picture: {self._batch_s:g} s were over"), postponed=True
+        )
+
+    def _ask(self, ask: CaptionAsk, until: float) -> CaptionTold:
+        """The answer, tried for until `until` by the clock of time.monotonic()."""
         body = self._body(ask)
-        told = CaptionTold(problem=self._why)
+        told = self._unasked()
         next_step = Next.AGAIN
         for attempt in range(self._attempts):
             pause = self._hold_until - time.monotonic()
             if attempt:
                 pause = max(pause, self._back_off_s * 2 ** (attempt - 1) * (0.5 + random.random()))
-            if pause > 0:
+            in_time = time.monotonic() + max(pause, 0) < until
+            if pause > 0 and in_time:
                 self._stop.wait(pause)
             if self._stop.is_set():
                 return CaptionTold(problem=self._why)
-            told, next_step = self._try(body)
+            if not in_time:
+                break
+            told, next_step = self._try(body, until)
             if next_step in (Next.DONE, Next.BROKEN):
                 break
+            if not attempt and time.monotonic() >= until:
+                told = replace(told, postponed=True)
         if next_step in (Next.BROKEN, Next.GONE):
             self._why = self._why or told.problem
             self._stop.set()
         return told
 
-    def _try(self, body: bytes) -> tuple[CaptionTold, Next]:
+    def _try(self, body: bytes, until: float) -> tuple[CaptionTold, Next]:
         """The answer or the problem, and what to do next."""
+        within = max(LEAST_S, min(self._endpoint.timeout_s, until - time.monotonic()))
         try:
-            status, retry_after, data = self._post(body)
+            status, retry_after, data = self._post(body, within)
         except ssl.SSLCertVerificationError as error:
-            return self._problem(f"has no valid certificate ({error.verify_message})", Next.BROKEN)
+            return self._problem(f"has no valid certificate ({error.verify_message})"), Next.BROKEN
         except TimeoutError:
-            return self._problem(f"did not answer within {self._endpoint.timeout_s:g} s", Next.AGAIN)
+            return self._problem(f"did not answer within {within:.3g} s"), Next.AGAIN
         except (ConnectionRefusedError, socket.gaierror) as error:
             why = error.strerror or str(error)
-            return self._problem(f"cannot be reached ({why}). Start the server, or set KOMA_CAPTION_URL", Next.GONE)
+            return self._problem(f"cannot be reached ({why}). Start the server, or set KOMA_CAPTION_URL"), Next.GONE
         except (OSError, http.client.HTTPException) as error:
-            return self._problem(f"broke off ({type(error).__name__})", Next.AGAIN)
+            return self._problem(f"broke off ({type(error).__name__})"), Next.AGAIN
         if status == 200:
             return _told(data), Next.DONE
         words = _words(data)
         if status in AGAIN:
-            wait = _seconds(retry_after)
-            if wait > WAIT_MAX_S:
-                return self._problem(f"asks to wait {wait:.0f} s ({status}). Try again later", Next.BROKEN)
-            self._hold_until = max(self._hold_until, time.monotonic() + wait)
-            return self._problem(f"could not answer ({status}). {words}", Next.AGAIN)
+            hold = _seconds(retry_after)
+            if hold > WAIT_MAX_S:
+                return self._problem(f"asks to wait {hold:.0f} s ({status}). Try again later"), Next.BROKEN
+            self._hold_until = max(self._hold_until, time.monotonic() + hold)
+            return self._problem(f"could not answer ({status}). {words}"), Next.AGAIN
         if status in (401, 403):
-            return self._problem(f"refuses us ({status}). Set KOMA_CAPTION_KEY to a key that it takes", Next.BROKEN)
+            return self._problem(f"refuses us ({status}). Set KOMA_CAPTION_KEY to a key that it takes"), Next.BROKEN
         if status == 404:
             model = self._endpoint.model
-            return self._problem(f"has no model {model!r}, or no {self._path} (404). {words}", Next.BROKEN)
+            return self._problem(f"has no model {model!r}, or no {self._path} (404). {words}"), Next.BROKEN
         if 300 <= status < 400:
             why = f"redirects elsewhere ({status}), which is not followed. Set KOMA_CAPTION_URL to the final address"
-            return self._problem(why, Next.BROKEN)
-        return self._problem(f"refuses this picture ({status}). {words}", Next.DONE)
+            return self._problem(why), Next.BROKEN
+        return self._problem(f"refuses this picture ({status}). {words}"), Next.DONE
 
-    def _problem(self, why: str, next_step: Next) -> tuple[CaptionTold, Next]:
-        return CaptionTold(problem=f"{self.device} {why.strip().rstrip('.')}."), next_step
+    def _problem(self, why: str) -> CaptionTold:
+        return CaptionTold(problem=f"{self.device} {why.strip().rstrip('.')}.")
 
     def _body(self, ask: CaptionAsk) -> bytes:
         picture = f"data:image/jpeg;base64,{base64.b64encode(ask.jpeg).decode('ascii')}"
@@ -149,19 +177,23 @@ class ChatEndpoint:
             }
         ).encode()
 
-    def _post(self, body: bytes) -> tuple[int, str, bytes]:
-        """Status, Retry-After and at most BODY_MAX + 1 bytes. The whole exchange has `timeout_s`, however it drips."""
+    def _post(self, body: bytes, within: float) -> tuple[int, str, bytes]:
+        """Status, Retry-After and at most BODY_MAX + 1 bytes.
+
+        The whole exchange has `within` seconds, however it drips and from connecting on.
+        """
+        until = time.monotonic() + within
         make = http.client.HTTPSConnection if self._tls else http.client.HTTPConnection
-        connection = make(self._host, self._port, timeout=self._endpoint.timeout_s)
+        connection = make(self._host, self._port, timeout=within)
         late = threading.Event()
         timer: threading.Timer | None = None
         headers = {"Content-Type": "application/json", "Accept": "application/json"}
         if self._endpoint.key:
             headers["Authorization"] = f"Bearer {self._endpoint.key}"
         try:
-            connection.connect()
+            connection.sock = wire = self._connected(connection.port, until)
             # The socket itself: the connection forgets it once an answer has begun that ends by closing.
-            timer = threading.Timer(self._endpoint.timeout_s, _hang_up, (connection.sock, late))
+            timer = threading.Timer(_left(until), _hang_up, (wire, late))
             timer.daemon = True
             timer.start()
             connection.request("POST", self._path, body, headers)
@@ -178,6 +210,31 @@ class ChatEndpoint:
             if timer is not None:
                 timer.cancel()
             connection.close()
+
+    def _connected(self, port: int, until: float) -> socket.socket:
+        """A socket to the first address that takes us, with TLS where asked for; `until` holds for all of them."""
+        failed: OSError | None = None
+        for *_, address in socket.getaddrinfo(self._host, port, type=socket.SOCK_STREAM):
+            try:
+                wire = socket.create_connection((str(address[0]), port), _left(until))
+                break
+            except OSError as error:
+                failed = error
+                if time.monotonic() >= until:
+                    raise
+        else:
+            raise failed or OSError(f"no address of {self._host}")
+        try:
+            wire.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            wire.settimeout(_left(until))
+            return ssl.create_default_context().wrap_socket(wire, server_hostname=self._host) if self._tls else wire
+        except OSError:
+            wire.close()
+            raise
+
+
+def _left(until: float) -> float:
+    return max(LEAST_S, until - time.monotonic())
 
 
 def _hang_up(wire: socket.socket, late: threading.Event) -> None:

@@ -122,11 +122,15 @@ class CaptionAsk:
 
 @dataclass(frozen=True, slots=True)
 class CaptionTold:
-    """The words of a model as one clean line, or in words why there are none. `cut`: it had more to say."""
+    """The words of a model as one clean line, or in words why there are none. `cut`: it had more to say.
+
+    `postponed`: the time for all was over before it had its own, so it is worth asking again.
+    """
 
     text: str = ""
     problem: str = ""
     cut: bool = False
+    postponed: bool = False
 
 
 @runtime_checkable

@@ -100,6 +100,7 @@ class WriteCaptions(Stage[list[Item], list[Item]]):
         self.params: CaptionParams = ctx.params
         self.name_of_captioner = name_of(ctx.collection, asked=self.params.captioner)
         self.written = self.failed = self.failed_in_row = 0
+        self.postponed: list[int] = []  # frames of the last batch whose turn did not come; asked first in the next one
         self.last_reason = ""
 
     def applies(self) -> bool:
@@ -125,8 +126,12 @@ class WriteCaptions(Stage[list[Item], list[Item]]):
         self.ctx.total = pending.count()
         size = max(BATCH_LEAST, ROUNDS * self.captioner.in_flight)
         last = 0
-        while frames := list(pending.filter(pk__gt=last).order_by("pk")[:size]):
-            last = frames[-1].pk
+        while frames := (
+            list(pending.filter(pk__in=self.postponed).order_by("pk"))
+            or list(pending.filter(pk__gt=last).order_by("pk")[:size])
+        ):
+            self.postponed = []
+            last = max(last, frames[-1].pk)
             if items := self._items(frames):
                 yield items
             # After the answers before it were saved: nothing that was paid for is lost.
@@ -201,20 +206,23 @@ class WriteCaptions(Stage[list[Item], list[Item]]):
             [CaptionAnswer(asked=item.asked, text=item.told.text) for item in done if item.told and not item.known],
             ignore_conflicts=True,
         )
+        # An answer takes its time, so a frame may have been deleted since.
+        there = set(Frame.objects.filter(pk__in=[item.frame.pk for item in done]).values_list("pk", flat=True))
+        kept = [item for item in done if item.frame.pk in there]
         ModelCaption.objects.bulk_create(
             [
                 ModelCaption(
                     frame=item.frame, model_version=self.version, text=item.told.text, asked=item.asked,
                     written_at=timezone.now(),
                 )
-                for item in done
+                for item in kept
                 if item.told
             ],
             update_conflicts=True,
             unique_fields=["frame", "model_version"],
             update_fields=["text", "asked", "written_at"],
         )  # fmt: skip
-        self.ctx.count("captions", len(done))
+        self.ctx.count("captions", len(kept))
         self.written += len(done)
         for what, count in (
             ("from_memory", sum(item.known for item in done)),
@@ -222,7 +230,11 @@ class WriteCaptions(Stage[list[Item], list[Item]]):
         ):
             if count:
                 self.ctx.count(what, count)
-        return len(done) + self._failures(result)
+        late = [item for item in result if item.told is not None and item.told.postponed]
+        if len(late) == len(result):  # to wait for longer would be for ever
+            late = []
+        self.postponed = [item.frame.pk for item in late]
+        return len(done) + self._failures([item for item in result if item not in late])
 
     def _failures(self, result: list[Item]) -> int:
         """Counts and tells pictures without a caption; those that a broken server was not asked about stay pending."""

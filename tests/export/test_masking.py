@@ -27,6 +27,13 @@ def test_masks_without_a_model_are_refused_in_words(collection: Collection) -> N
         open_for(collection, WITH)
 
 
+def test_a_collection_that_was_told_to_use_none_is_refused_in_words(collection: Collection, settings: Any) -> None:
+    write_isnet(settings.KOMA_MODELS_DIR / "isnetis")
+    model_choices.choose(collection=collection, task="mask", names=[model_choices.NONE], by=None)
+    with pytest.raises(BadInput, match="was told to use no model for them"):
+        open_for(collection, WITH)
+
+
 def test_the_collections_model_is_used_else_the_first(collection: Collection, settings: Any) -> None:
     write_isnet(settings.KOMA_MODELS_DIR / "isnetis")
     write_isnet(settings.KOMA_MODELS_DIR / "isnetis-b")

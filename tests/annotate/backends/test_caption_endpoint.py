@@ -6,8 +6,10 @@ import io
 import json
 import logging
 import shutil
+import socket
 import ssl
 import subprocess
+import threading
 import time
 from collections.abc import Iterator
 from email.utils import formatdate
@@ -20,6 +22,7 @@ from annotate.backends import caption_endpoint
 from annotate.backends.caption_endpoint import ChatEndpoint, Endpoint
 from annotate.backends.contract import CaptionAsk, Captioner
 from ingest.errors import BadInput
+from ingest.pipeline import runner
 from tests.annotate.chat_server import ChatServer, Reply, serving
 
 KEY = "sk-very-secret-1234"
@@ -132,6 +135,60 @@ def test_an_answer_that_drips_is_given_up_as_a_whole(server: ChatServer) -> None
     (told,) = client(server, timeout_s=0.4, attempts=1).caption([ASK])
     assert "did not answer within 0.4 s" in told.problem
     assert time.monotonic() - before < 3
+
+
+def test_all_asks_have_one_deadline_and_answers_that_came_by_then_are_kept(server: ChatServer) -> None:
+    server.answer = lambda number, asked: Reply(says="good", wait_s=0 if asked.prompt == "good" else 1.0)
+    asker = client(server, in_flight=2, timeout_s=0.3, batch_s=0.8, attempts=5)
+    before = time.monotonic()
+    told = asker.caption([CaptionAsk(prompt, jpeg()) for prompt in ("good", "slow", "slow", "slow", "slow")])
+    assert time.monotonic() - before < 0.8 + caption_endpoint.GRACE_S
+    assert told[0].text == "good"
+    assert "did not answer within" in told[1].problem and not told[1].postponed
+    assert "was not asked about this picture: 0.8 s were over" in told[4].problem and told[4].postponed
+    assert not asker.broken
+    asked = len(server.asked)
+    time.sleep(0.5)
+    assert len(server.asked) == asked  # no retry began after the deadline
+
+
+def test_an_ask_that_the_deadline_cuts_off_in_its_first_try_is_postponed(server: ChatServer) -> None:
+    server.answer = lambda number, asked: Reply(says="late", wait_s=1.0)
+    (told,) = client(server, timeout_s=600, batch_s=0.3).caption([ASK])
+    assert "did not answer within 0.3 s" in told.problem
+    assert told.postponed
+
+
+def test_no_setting_lets_a_batch_take_as_long_as_the_runner_takes_for_a_hang(server: ChatServer) -> None:
+    asker = client(server, timeout_s=600, batch_s=10_000)
+    assert asker._batch_s + caption_endpoint.GRACE_S < runner.BATCH_MAX_S / 2
+
+
+def test_even_a_thread_that_hangs_keeps_nobody_waiting(server: ChatServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    real, go_on = socket.getaddrinfo, threading.Event()
+
+    def slow(host: object, *args: object, **more: object) -> object:
+        go_on.wait(3)
+        return real("127.0.0.1", server.port, type=socket.SOCK_STREAM)
+
+    monkeypatch.setattr(caption_endpoint, "GRACE_S", 0.1)
+    monkeypatch.setattr(socket, "getaddrinfo", slow)
+    before = time.monotonic()
+    told = client(server, in_flight=1, batch_s=0.2).caption([ASK, ASK])
+    assert time.monotonic() - before < 2
+    go_on.set()
+    assert "did not answer within 0.2 s" in told[0].problem
+    assert told[1].postponed
+
+
+def test_the_deadline_of_an_exchange_holds_for_a_handshake_that_never_comes() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"https://127.0.0.1:{silent.getsockname()[1]}/v1"
+        asker = ChatEndpoint(Endpoint(url=url, model="m", timeout_s=0.4), attempts=1)
+        before = time.monotonic()
+        (told,) = asker.caption([ASK])
+        assert time.monotonic() - before < 2
+        assert "did not answer within 0.4 s" in told.problem
 
 
 def test_a_connection_that_is_hung_up_is_tried_again(server: ChatServer) -> None:

@@ -12,6 +12,7 @@ from django.contrib.auth.models import User
 
 from annotate import captioners
 from annotate.actions import captions, model_choices
+from annotate.backends import caption_endpoint
 from annotate.models import CaptionAnswer, Character, Face, FrameTag, ModelCaption, Tag, TagCategory
 from annotate.stages import caption as stage_module
 from ingest.actions import runs
@@ -41,8 +42,6 @@ def server(settings: Any) -> Iterator[ChatServer]:
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Retries without the pauses that would make the tests slow."""
-    from annotate.backends import caption_endpoint
-
     monkeypatch.setattr(caption_endpoint.ChatEndpoint.__init__, "__kwdefaults__", {"attempts": 2, "back_off_s": 0.0})
 
 
@@ -199,6 +198,53 @@ def test_many_failures_in_a_row_stop_the_run_before_all_are_tried(
     assert run.state == RunState.FAILED
     assert "4 pictures in a row got no caption" in step(run).error
     assert len(server.asked) == 4
+
+
+def test_a_server_that_takes_asks_and_answers_none_stops_the_run_in_words_and_keeps_what_it_said(
+    server: ChatServer, make_episode: Callable[..., Episode], settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(caption_endpoint, "BATCH_S", 1.0)
+    monkeypatch.setattr(caption_endpoint, "GRACE_S", 0.5)
+    monkeypatch.setattr(stage_module, "FAILED_IN_ROW_MAX", 4)
+    monkeypatch.setattr(caption_endpoint.ChatEndpoint.__init__, "__kwdefaults__", {"attempts": 5, "back_off_s": 0.2})
+    settings.KOMA_CAPTION_TIMEOUT_S = 0.6
+    server.answer = lambda number, asked: Reply(says="good", wait_s=0 if number == 1 else 3)
+    run = go(make_episode([[ANNA]] * 12, seed=4))
+    assert run.state == RunState.FAILED
+    assert "pictures in a row got no caption" in step(run).error
+    assert "did not answer within" in step(run).error
+    assert texts() == ["good"]
+
+
+def test_pictures_whose_turn_did_not_come_are_asked_in_the_next_batch(
+    server: ChatServer, make_episode: Callable[..., Episode], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(caption_endpoint, "BATCH_S", 0.5)
+    server.answer = lambda number, asked: Reply(says=f"{number}", wait_s=0.35)
+    run = go(make_episode([[ANNA]] * 6, seed=4))
+    assert run.state == RunState.DONE, step(run).error
+    assert len(texts()) == 6
+    assert (step(run).done, step(run).total) == (6, 6)
+    assert "failed" not in step(run).counters
+
+
+def test_a_frame_that_is_deleted_meanwhile_loses_no_answer(server: ChatServer, episode: Episode) -> None:
+    frame = Frame.objects.get(episode=episode, index=1)
+
+    work = stage_module.WriteCaptions.work
+
+    def deleting(self: Any, batch: Any) -> Any:
+        result = work(self, batch)
+        frame.delete()
+        return result
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(stage_module.WriteCaptions, "work", deleting)
+        run = go(episode)
+    assert run.state == RunState.DONE, step(run).error
+    assert ModelCaption.objects.count() == 2
+    assert CaptionAnswer.objects.count() == 3
+    assert step(run).counters["captions"] == 2
 
 
 class Killed(BaseException):
