@@ -8,6 +8,7 @@ import statistics
 import time
 from pathlib import Path
 
+import cv2
 import numpy as np
 
 from annotate.algorithms.face_features import describe_head
@@ -19,6 +20,7 @@ from ingest.imaging.decode import UnreadablePicture, read_picture
 TEST_DATA = Path(os.environ.get("KOMA_TEST_DATA", ROOT.parent / "shared" / "data"))
 SHOTS = (1, 5, 10, 20)
 WANTED = (75, 88, 93, 95)
+cv2.setNumThreads(1)  # as in every process of Koma
 DRAWS = 20
 TIMED, ROUNDS = 60, 5
 

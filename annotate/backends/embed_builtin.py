@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 from annotate.algorithms import face_features
 from annotate.algorithms.metric import Metric
@@ -49,7 +50,8 @@ class BuiltinEmbedder:
 
     def embed(self, crops: Sequence[Picture]) -> NDArray[np.float32]:
         """Vectors float32 [n, length] of square head crops, in order."""
-        rows = [self._one(crop) for crop in crops]
+        with threadpool_limits(1):  # small products: threads that wait for each other cost more than they gain
+            rows = [self._one(crop) for crop in crops]
         return np.stack(rows) if rows else np.zeros((0, LENGTH), np.float32)
 
     def _one(self, crop: Picture) -> NDArray[np.float32]:
