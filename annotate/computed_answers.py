@@ -10,7 +10,7 @@ import numpy as np
 
 from annotate.algorithms.colour_names import BACKGROUNDS, EYES, HAIR
 from annotate.algorithms.computed_tags import COMPUTED_VERSION, computed_tags
-from annotate.algorithms.face_features import Box
+from annotate.algorithms.face_features import Box, in_pixels
 from annotate.algorithms.tag_rules import Label, Rules
 from annotate.answers import Scores, Speaker, speaker_of
 from annotate.backends.contract import ModelInfo, Picture
@@ -45,8 +45,7 @@ def answer(
     `people_elsewhere`: other frames of its shot show faces.
     """
     height, width = picture.shape[:2]
-    scale = np.array([width, height, width, height])
-    pixels: list[Box] = [tuple(float(v) for v in np.array(box) * scale) for box in boxes]  # type: ignore[misc]
+    pixels = in_pixels(boxes, width, height)
     size = (frame.width, frame.height)
     return speaks.pack(scores(picture, pixels, size=size, people_elsewhere=people_elsewhere))
 

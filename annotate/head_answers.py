@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from annotate.algorithms.face_features import Box, cut_head
+from annotate.algorithms.face_features import Box, cut_head, in_pixels
 from annotate.algorithms.tag_rules import Label, Rules
 from annotate.answers import Scores, Speaker, speaker_of
 from annotate.backends.contract import Picture
@@ -34,8 +34,7 @@ def speaker(tagger: BuiltinHeadTagger) -> Speaker:
 def answer(speaks: Speaker, tagger: BuiltinHeadTagger, picture: Picture, boxes: Sequence[Box]) -> bytes:
     """Packed scores of a picture (uint8 RGB) with relative boxes of its faces: of each tag the surest head's."""
     height, width = picture.shape[:2]
-    scale = np.array([width, height, width, height])
-    pixels: list[Box] = [tuple(float(v) for v in np.array(box) * scale) for box in boxes]  # type: ignore[misc]
+    pixels = in_pixels(boxes, width, height)
     return speaks.pack(scores(speaks, tagger, [cut_head(picture, box, side_px=SIDE) for box in pixels]))
 
 

@@ -76,6 +76,11 @@ def head_crop_of(box: Box) -> HeadCrop:
     )
 
 
+def in_pixels(boxes: Sequence[Box], width: int, height: int) -> list[Box]:
+    """Relative boxes (left, top, right, bottom, 0 to 1) in the pixels of a picture."""
+    return [(left * width, top * height, right * width, bottom * height) for left, top, right, bottom in boxes]
+
+
 def cut_head(picture: ByteArray, box: Box, *, side_px: int = HEAD_SIDE_PX) -> ByteArray:
     """Cut and scale the head of a face box out of a uint8 RGB picture [h, w, 3]; the border's edge is repeated."""
     crop = head_crop_of(box)
