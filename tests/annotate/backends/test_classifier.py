@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -62,7 +63,7 @@ def test_a_network_for_any_size_gets_384(tmp_path: Path) -> None:
     assert opened(folder).fit(GREY).shape == (384, 384, 3)
 
 
-def stages_of(path: Path, *stages: dict[str, object]) -> Path:
+def stages_of(path: Path, *stages: Mapping[str, object]) -> Path:
     path.write_text(json.dumps({"stages": stages}))
     return path
 
@@ -91,6 +92,93 @@ def test_a_crop_larger_than_the_picture_is_black_outside(tmp_path: Path) -> None
     fitted = made.fit(GREY)
     assert fitted.shape == (5, 5, 3)
     assert not fitted[4].any() and not fitted[:, 4].any() and (fitted[:4, :4] == 128).all()
+
+
+def test_pad_to_size_keeps_the_ratio_and_puts_a_colour_round_the_picture(tmp_path: Path) -> None:
+    pad = {"type": "pad_to_size", "size": [6, 4], "background_color": [1, 2, 3], "interpolation": "nearest"}
+    made = read_stages(stages_of(tmp_path / "p.json", pad, {"type": "to_tensor"}))
+    assert (made.spec.width, made.spec.height) == (6, 4)  # the width first, unlike a resize
+    tall = made.fit(np.full((8, 3, 3), 200, np.uint8))
+    # min(6 / 3, 4 / 8) = 0.5: 1.5 columns become 2 (halves go to the even number), from column (6 - 2) // 2 = 2 on.
+    assert tall.shape == (4, 6, 3)
+    assert (tall[:, 2:4] == 200).all()
+    assert (tall[:, :2] == [1, 2, 3]).all() and (tall[:, 4:] == [1, 2, 3]).all()
+    # 2 x 1 is made larger: 3 times, rows 0 (= (4 - 3) // 2) to 2; the last row is colour.
+    small = made.fit(np.array([[[10, 10, 10], [250, 250, 250]]], np.uint8))
+    assert small[2, :, 0].tolist() == [10, 10, 10, 250, 250, 250]
+    assert (small[3] == [1, 2, 3]).all()
+    # min(6 / 5, 4 / 1) = 1.2; five columns become six, one row stays one: 1.2 rounds to 1, at (4 - 1) // 2 = 1.
+    flat = made.fit(np.full((1, 5, 3), 9, np.uint8))
+    assert (flat[1] == 9).all() and (flat[[0, 2, 3]] == [1, 2, 3]).all()
+
+
+@pytest.mark.parametrize(
+    ("colour", "level"),
+    [("white", [255, 255, 255]), ("#102030", [16, 32, 48]), (7, [7, 7, 7]), ([9, 8, 7, 0], [9, 8, 7])],
+)
+def test_the_colour_of_a_padding_is_a_name_a_grey_or_a_list(tmp_path: Path, colour: object, level: list[int]) -> None:
+    pad: dict[str, object] = {"type": "pad_to_size", "size": 4, "background_color": colour}
+    made = read_stages(stages_of(tmp_path / "p.json", pad, {"type": "to_tensor"}))
+    assert made.fit(np.zeros((2, 4, 3), np.uint8))[0, 0].tolist() == level
+    plain = read_stages(stages_of(tmp_path / "p.json", {"type": "pad_to_size", "size": 4}, {"type": "to_tensor"}))
+    assert plain.fit(np.zeros((2, 4, 3), np.uint8))[0, 0].tolist() == [255, 255, 255]
+
+
+def test_a_padding_is_bilinear_unless_told_and_a_resize_may_follow_it(tmp_path: Path) -> None:
+    picture = np.random.default_rng(2).integers(0, 256, (6, 12, 3)).astype(np.uint8)
+    made = read_stages(
+        stages_of(
+            tmp_path / "p.json", {"type": "pad_to_size", "size": [8, 8]}, {"type": "resize", "size": 5},
+            {"type": "maybe_to_tensor"},
+        )
+    )  # fmt: skip
+    canvas = np.full((8, 8, 3), 255, np.uint8)
+    canvas[2:6] = np.asarray(Image.fromarray(picture).resize((8, 4), Image.Resampling.BILINEAR))
+    expected = np.asarray(Image.fromarray(canvas).resize((5, 5), Image.Resampling.BILINEAR))
+    assert (made.spec.width, made.spec.height) == (5, 5)
+    assert np.array_equal(made.fit(picture), expected)
+
+
+@pytest.mark.parametrize(
+    ("stages", "value"),
+    [
+        ([{"type": "rescale", "rescale_factor": 255.0}], 51.0),  # to_tensor has divided by 255 already
+        ([{"type": "rescale", "rescale_factor": 0.5}], 0.1),
+        ([{"type": "rescale"}], 51 / 255 / 255),  # 1 / 255 unless told
+        # (0.2 * 2 - 0.1) / 0.5 = 0.6
+        ([{"type": "rescale", "rescale_factor": 2}, {"type": "normalize", "mean": 0.1, "std": 0.5}], 0.6),
+        # (0.2 - 0.1) / 0.5 * 4 = 0.8
+        ([{"type": "normalize", "mean": 0.1, "std": 0.5}, {"type": "rescale", "rescale_factor": 4}], 0.8),
+        # ((0.2 - 0.1) / 0.5 - 0.7) / 0.25 = (0.2 - 0.7) * 4 = -2
+        ([{"type": "normalize", "mean": 0.1, "std": 0.5}, {"type": "normalize", "mean": 0.7, "std": 0.25}], -2.0),
+    ],
+)
+def test_numbers_are_rescaled_and_normalized_in_the_order_of_the_stages(
+    tmp_path: Path, stages: list[dict[str, object]], value: float
+) -> None:
+    first: list[dict[str, object]] = [{"type": "resize", "size": [2, 2]}, {"type": "to_tensor"}]
+    spec = read_stages(stages_of(tmp_path / "p.json", *first, *stages)).spec
+    tensor = spec.tensor(np.full((1, 2, 2, 3), 51, np.uint8))  # 51 is a fifth of 255
+    assert tensor == pytest.approx(np.full((1, 3, 2, 2), value), rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("stages", "told"),
+    [
+        ([{"type": "to_tensor"}, {"type": "pad_to_size", "size": 4}], "after the picture has become numbers"),
+        ([{"type": "rescale"}, {"type": "to_tensor"}], "before the picture has become numbers"),
+        ([{"type": "pad_to_size", "size": [4]}], "size .4. cannot be used"),
+        ([{"type": "pad_to_size", "size": [0, 4]}], "cannot be used"),
+        ([{"type": "pad_to_size", "size": 4, "background_color": "no such colour"}], "no such colour"),
+        ([{"type": "pad_to_size", "size": 4, "background_color": [0, 0, 256]}], "background_color"),
+        ([{"type": "pad_to_size", "size": 4, "interpolation": "sinc"}], "sinc"),
+        ([{"type": "resize", "size": 99999}], "99999 cannot be used"),
+        ([{"type": "to_tensor"}, {"type": "rescale", "rescale_factor": 0}], "rescale_factor must be above 0"),
+    ],
+)
+def test_stages_that_cannot_be_done_are_told(tmp_path: Path, stages: list[dict[str, object]], told: str) -> None:
+    with pytest.raises(BadInput, match=told):
+        read_stages(stages_of(tmp_path / "p.json", *stages))
 
 
 # Scores 0, 1, 2, 4, 6 at shares 0, 0.2, 0.5, 0.9, 1.
