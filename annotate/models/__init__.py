@@ -5,8 +5,10 @@ from __future__ import annotations
 from annotate.models.answer import ModelAnswer, ModelChoice, ModelLabels
 from annotate.models.caption import Caption, CaptionAnswer, ModelCaption
 from annotate.models.character import Character, CharacterAlias
+from annotate.models.checked_frame import CheckedFrame
 from annotate.models.evaluation import Evaluation
 from annotate.models.face import Face, FaceCluster, FaceState, NamedBy, ReferencePicture
+from annotate.models.face_vector import FaceVector
 from annotate.models.library import ModelJob, ModelTiming
 from annotate.models.model_version import ModelVersion
 from annotate.models.tag import FrameTag, Tag, TagAlias, TagCategory, TagState
@@ -16,10 +18,12 @@ __all__ = [
     "CaptionAnswer",
     "Character",
     "CharacterAlias",
+    "CheckedFrame",
     "Evaluation",
     "Face",
     "FaceCluster",
     "FaceState",
+    "FaceVector",
     "FrameTag",
     "ModelAnswer",
     "ModelCaption",

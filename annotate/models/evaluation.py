@@ -1,24 +1,28 @@
-"""Evaluation: one measurement of a model on a folder of pictures whose truth is known, asked for on a page."""
+"""Evaluation: one measurement of a model, asked for on a page: on a folder whose truth is known, or on a collection."""
 
 from __future__ import annotations
 
 from django.conf import settings
 from django.db import models
 
-from ingest.models import RunState
+from ingest.models import Collection, RunState
 
 
 class Evaluation(models.Model):
     """A worker claims a queued row by `token`. `scores` and `mistakes` have the form that the kind gives them."""
 
     kind = models.CharField(max_length=20)
-    folder = models.CharField(max_length=1000)  # below a library folder: "<number of the library folder>:<path>"
+    # What people said in this collection is the truth; for its members alone. Without one the folder holds the truth.
+    collection = models.ForeignKey(Collection, models.CASCADE, null=True, blank=True, related_name="evaluations")
+    folder = models.CharField(max_length=1000, blank=True)  # "<number of the library folder>:<path below it>"
     model = models.CharField(max_length=100)
+    second = models.CharField(max_length=100, blank=True)  # the model that it is compared with
     state = models.CharField(max_length=12, choices=RunState.choices, default=RunState.QUEUED)
     token = models.CharField(max_length=32, blank=True)
     heartbeat_at = models.DateTimeField(null=True, blank=True)
     cancel_requested = models.BooleanField(default=False)
     done = models.PositiveIntegerField(default=0)  # pictures read
+    total = models.PositiveIntegerField(default=0)  # 0: not known
     scores = models.JSONField(default=dict, blank=True)
     mistakes = models.JSONField(default=list, blank=True)
     notes = models.JSONField(default=list, blank=True)

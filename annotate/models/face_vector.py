@@ -1,0 +1,20 @@
+"""FaceVector: what another embedder than the collection's says of a face, kept beside the face's own vector."""
+
+from __future__ import annotations
+
+from django.db import models
+
+from annotate.models.face import Face
+from annotate.models.model_version import ModelVersion
+
+
+class FaceVector(models.Model):
+    """Packed as its embedder packs. Stale once the face has another crop; made again on demand, so in no backup."""
+
+    face = models.ForeignKey(Face, models.CASCADE, related_name="vectors")
+    model_version = models.ForeignKey(ModelVersion, models.CASCADE, related_name="+")
+    head = models.CharField(max_length=100)  # the crop that was described, by its name
+    data = models.BinaryField()
+
+    class Meta:
+        constraints = (models.UniqueConstraint(fields=("model_version", "face"), name="face_vector_once"),)
