@@ -1,0 +1,140 @@
+"""How two embedders see the same faces: whom each takes for whom, where they differ, how far their groups agree. Pure.
+
+Memory: one block of rows against all faces, never all pairs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from sklearn.metrics import adjusted_rand_score
+
+FloatArray = npt.NDArray[np.float32]
+IntArray = npt.NDArray[np.int64]
+BoolArray = npt.NDArray[np.bool_]
+Across = Callable[[IntArray, IntArray], FloatArray]  # rows [n], columns [m] -> distances [n, m], any measure
+
+NOBODY = -1
+BLOCK = 256  # rows
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What one embedder sees in each of N faces.
+
+    `nearest`: the face that looks most alike, `near` its distance; `reference`: the named face that does, of `person`;
+    `sure` 0 to 1: how much farther the next person is. NOBODY, and infinite, where there is none.
+    """
+
+    nearest: IntArray
+    near: FloatArray
+    reference: IntArray
+    person: IntArray
+    sure: FloatArray
+
+
+@dataclass(frozen=True, slots=True)
+class Doubt:
+    """A face that the two give different people: is it `person`, as one of them says because of `reference`?"""
+
+    face: int
+    person: int
+    reference: int
+    by_first: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Parted:
+    """Two faces that one embedder (`by_first`) finds most alike and groups together, and the other one parts."""
+
+    face: int
+    other: int
+    by_first: bool
+
+
+def look(across: Across, count: int, *, apart: IntArray, person: IntArray, block: int = BLOCK) -> Seen:
+    """Each of `count` faces against all others but those of its own `apart` [N] (a shot, a picture: too easy).
+
+    `person` [N] numbers who a face is, NOBODY where nobody said so. Of equal distances the earlier face counts,
+    among named ones the first person.
+    """
+    nearest, reference = np.full(count, NOBODY, np.int64), np.full(count, NOBODY, np.int64)
+    near, sure = np.full(count, np.inf, np.float32), np.zeros(count, np.float32)
+    named = np.flatnonzero(person != NOBODY)
+    named = named[np.argsort(person[named], kind="stable")]
+    edges = np.unique(person[named], return_index=True)[1]
+    every = np.arange(count)
+    for start in range(0, count, block):
+        rows = every[start : start + block]
+        found = np.asarray(across(rows, every), np.float32).copy()
+        found[apart[rows][:, None] == apart[None]] = np.inf
+        best = found.argmin(axis=1)
+        near[rows] = found[np.arange(len(rows)), best]
+        nearest[rows] = np.where(np.isfinite(near[rows]), best, NOBODY)
+        if not len(named):
+            continue
+        known = found[:, named]
+        at = known.argmin(axis=1)
+        there = np.isfinite(known[np.arange(len(rows)), at])
+        reference[rows] = np.where(there, named[at], NOBODY)
+        sure[rows] = _sure(np.minimum.reduceat(known, edges, axis=1))
+    of = np.where(reference == NOBODY, NOBODY, person[reference])
+    return Seen(nearest, near, reference, of.astype(np.int64), sure)
+
+
+def _sure(by_person: FloatArray) -> FloatArray:
+    """1 - nearest / next nearest person [n, K]; 0 where only one person, or none, can be meant."""
+    if by_person.shape[1] < 2:
+        return np.zeros(len(by_person), np.float32)
+    first, second = np.partition(by_person, 1, axis=1)[:, :2].T
+    usable = np.isfinite(second) & (second > 0)
+    return np.where(usable, 1.0 - first / np.where(usable, second, 1.0), 0.0).astype(np.float32)
+
+
+def same_share(first: IntArray, second: IntArray) -> float:
+    """The share of faces for which both give the same answer, of those for which both have one; 1.0 without any."""
+    both = (first != NOBODY) & (second != NOBODY)
+    return float((first == second)[both].mean()) if both.any() else 1.0
+
+
+def right_share(seen: Seen, person: IntArray) -> float | None:
+    """Of the named faces, the share whose nearest other named face is the same person; None where none can be asked."""
+    asked = (person != NOBODY) & (seen.person != NOBODY)
+    return float((seen.person == person)[asked].mean()) if asked.any() else None
+
+
+def rand_index(first: IntArray, second: IntArray) -> float:
+    """Adjusted Rand index (Hubert and Arabie, 1985) of two groupings [N]: 1 the same groups, 0 as by chance."""
+    return float(adjusted_rand_score(first, second)) if len(first) > 1 else 1.0
+
+
+def doubts(first: Seen, second: Seen, *, waiting: BoolArray) -> list[Doubt]:
+    """Two questions for each face of `waiting` [N] that the two name differently; where both are surest comes first,
+    and of one face the surer embedder's answer."""
+    differ = waiting & (first.person != second.person) & (first.person != NOBODY) & (second.person != NOBODY)
+    rows = np.flatnonzero(differ)
+    both = np.minimum(first.sure, second.sure)[rows]
+    found = []
+    for row in rows[np.lexsort((rows, -both))].tolist():
+        told = [(first, True), (second, False)]
+        for seen, by_first in told if first.sure[row] >= second.sure[row] else told[::-1]:
+            found.append(Doubt(row, int(seen.person[row]), int(seen.reference[row]), by_first))
+    return found
+
+
+def parted(first: Seen, second: Seen, groups: tuple[IntArray, IntArray]) -> list[Parted]:
+    """Pairs that one puts together and the other apart, each pair once, the closest for its size first."""
+    found: list[tuple[float, Parted]] = []
+    for seen, own, other, by_first in ((first, *groups, True), (second, *groups[::-1], False)):
+        usual = float(np.median(seen.near[np.isfinite(seen.near)])) if np.isfinite(seen.near).any() else 1.0
+        there = np.flatnonzero(seen.nearest != NOBODY)
+        mate = seen.nearest[there]
+        split = (own[there] == own[mate]) & (other[there] != other[mate])
+        pairs = {tuple(sorted(pair)) for pair in zip(there[split].tolist(), mate[split].tolist())}
+        for low, high in pairs:
+            gap = min(float(seen.near[one]) for one, mate in ((low, high), (high, low)) if seen.nearest[one] == mate)
+            found.append((gap / max(usual, 1e-9), Parted(low, high, by_first)))
+    return [one for _, one in sorted(found, key=lambda pair: (pair[0], pair[1].face, pair[1].other))]
