@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from django.conf import settings
@@ -32,8 +33,10 @@ def name_of(collection: Collection, *, asked: str = "") -> str:
     return SERVER if installed == model_choices.NONE else installed
 
 
-def open_captioner(name: str, *, max_tokens: int, models: dict[str, Any]) -> Captioner:
-    """The captioner of that name, ready to work; `models`: see Context.models.
+def open_captioner(
+    name: str, *, max_tokens: int, models: dict[str, Any], alive: Callable[[], None] = lambda: None
+) -> Captioner:
+    """The captioner of that name, ready to work; `models`, `alive`: see Context.
 
     A server is opened anew each time, so that one that was gone is asked again. BadInput says what is not set up.
     """
@@ -51,7 +54,9 @@ def open_captioner(name: str, *, max_tokens: int, models: dict[str, Any]) -> Cap
                 in_flight=settings.KOMA_CAPTION_IN_FLIGHT,
                 timeout_s=settings.KOMA_CAPTION_TIMEOUT_S,
                 max_tokens=max_tokens,
-            )
+                silence_s=settings.KOMA_CAPTION_SILENCE_S,
+            ),
+            alive=alive,
         )
     key = f"caption:{name}:{max_tokens}"
     if key not in models:

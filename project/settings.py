@@ -111,6 +111,7 @@ KOMA_CAPTION_MODEL = env.env_str("KOMA_CAPTION_MODEL")
 KOMA_CAPTION_KEY = env.env_key("KOMA_CAPTION_KEY")
 KOMA_CAPTION_IN_FLIGHT = env.env_int("KOMA_CAPTION_IN_FLIGHT", 8, least=1, most=128)
 KOMA_CAPTION_TIMEOUT_S = env.env_int("KOMA_CAPTION_TIMEOUT_S", 120, least=1, most=600)
+KOMA_CAPTION_SILENCE_S = env.env_int("KOMA_CAPTION_SILENCE_S", 180, least=1, most=3600)
 
 # --- Database, queues -------------------------------------------------------------------------------------------------
 DATABASES = {"default": env.database_settings(env.env_str("DATABASE_URL"), data_dir=KOMA_DATA_DIR)}

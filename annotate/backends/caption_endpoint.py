@@ -14,7 +14,7 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field, replace
 from email.utils import parsedate_to_datetime
@@ -24,12 +24,15 @@ from urllib.parse import urlsplit
 
 from annotate.algorithms.caption_prompts import SYSTEM, clean
 from annotate.backends.contract import CaptionAsk, CaptionTold, ModelInfo
-from ingest.errors import BadInput
+from ingest.errors import BadInput, Cancelled
 
 ATTEMPTS = 5
 BACK_OFF_S = 0.5  # doubled with each attempt, half of it by chance
-BATCH_S = 300.0  # all asks of one call; far below what the runner takes for a hang, whatever the timeout of one is
+BATCH_S = 300.0  # in which tries of one call may begin; one that has begun keeps its whole timeout
 GRACE_S = 2.0  # for threads to end by themselves; only the lookup of the server's name can take longer
+SILENCE_S = 180.0  # without one byte of the server while it is asked: then it hangs
+LISTEN_S = 0.5  # how often a call looks whether it was cancelled and whether the server hangs
+PART = 1 << 16
 LEAST_S = 0.05  # a timeout of 0 would mean none
 WAIT_MAX_S = 60.0  # longer waits that the server asks for count as a failure
 BODY_MAX = 1 << 20
@@ -54,12 +57,21 @@ class Endpoint:
     timeout_s: float = 120.0
     max_tokens: int = 300
     batch_s: float = BATCH_S
+    silence_s: float = SILENCE_S
 
 
 class ChatEndpoint:
-    """A Captioner. Each ask is tried ATTEMPTS times; a server that is gone or refuses us makes it `broken`."""
+    """A Captioner. Each ask is tried ATTEMPTS times; a server that is gone, silent or refuses us makes it `broken`."""
 
-    def __init__(self, endpoint: Endpoint, *, attempts: int = ATTEMPTS, back_off_s: float = BACK_OFF_S) -> None:
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        *,
+        attempts: int = ATTEMPTS,
+        back_off_s: float = BACK_OFF_S,
+        alive: Callable[[], None] = lambda: None,
+    ) -> None:
+        """`alive` is called every LISTEN_S while we wait; Cancelled from it ends a call with what was answered."""
         parts = urlsplit(endpoint.url)
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise BadInput("KOMA_CAPTION_URL must be an address such as http://127.0.0.1:8000/v1.")
@@ -67,7 +79,13 @@ class ChatEndpoint:
         self._host, self._port, self._tls = parts.hostname, parts.port, parts.scheme == "https"
         self._path = f"{parts.path.rstrip('/') or '/v1'}/chat/completions"
         self._batch_s = min(endpoint.batch_s, BATCH_S)
+        # One answer may take its timeout, so a shorter silence says nothing.
+        self._silence_s = max(endpoint.silence_s, endpoint.timeout_s)
+        self._alive = alive
         self._stop = threading.Event()
+        self._wires: set[socket.socket] = set()  # of questions that are out
+        self._guard = threading.Lock()
+        self._quiet_since: float | None = None  # of the first question since the server was heard
         self._why = ""
         self._hold_until = 0.0  # all wait when the server asks one to
         self.in_flight = endpoint.in_flight
@@ -81,22 +99,60 @@ class ChatEndpoint:
         return self._why
 
     def caption(self, asks: Sequence[CaptionAsk]) -> list[CaptionTold]:
-        """See the contract. It returns soon after BATCH_S at the latest, with the answers that came by then."""
+        """See the contract. No try begins after BATCH_S; it returns with the last that had begun, or with a cancel."""
         if not asks:
             return []
         until = time.monotonic() + self._batch_s
         pool = ThreadPoolExecutor(max(1, min(self.in_flight, len(asks))))
         try:
             asked = [pool.submit(self._ask, ask, until) for ask in asks]
-            wait(asked, timeout=self._batch_s + GRACE_S)
+            self._listen(asked, until + self._endpoint.timeout_s + GRACE_S)
             return [self._outcome(one) for one in asked]
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
 
+    def _listen(self, asked: Sequence[Future[CaptionTold]], end: float) -> None:
+        """Wait for all, for a cancel, or for the server's silence; the last two end what is out."""
+        while (left := end - time.monotonic()) > 0 and wait(asked, timeout=min(LISTEN_S, left)).not_done:
+            if self._stop.is_set():
+                break
+            try:
+                self._alive()
+            except Cancelled as cancelled:
+                self._end_all(cancelled.message)
+            quiet = self._quiet_since
+            if quiet is not None and time.monotonic() - quiet > self._silence_s:
+                self._end_all(self._silent())
+        if self._stop.is_set():  # the threads see it and end
+            wait(asked, timeout=max(0, min(GRACE_S, end - time.monotonic())))
+
+    def _end_all(self, why: str) -> None:
+        """Answers that came stay; nobody waits for the others."""
+        with self._guard:
+            self._why = self._why or why
+            self._stop.set()
+            for wire in self._wires:
+                _hang_up(wire)
+
+    def _silent(self) -> str:
+        return self._problem(
+            f"(KOMA_CAPTION_URL) is asked but has been silent for {self._silence_s:g} s, so the run stops. Captions "
+            "made before are kept. See whether that server works on our questions: its log, its memory, whether its "
+            "model is loaded; restart it. If it is only slow, raise KOMA_CAPTION_TIMEOUT_S and KOMA_CAPTION_SILENCE_S. "
+            "Then press Retry"
+        ).problem
+
+    def _heard(self) -> None:
+        self._quiet_since = None
+
     def _outcome(self, asked: Future[CaptionTold]) -> CaptionTold:
         if asked.cancel():
-            return self._unasked()
-        return asked.result() if asked.done() else self._problem(f"did not answer within {self._batch_s:g} s")
+            return CaptionTold(problem=self._why) if self._why else self._unasked()
+        if asked.done():
+            return asked.result()
+        if self._why:
+            return CaptionTold(problem=self._why)
+        return self._problem(f"did not answer within {self._endpoint.timeout_s:g} s")
 
     def _unasked(self) -> CaptionTold:
         return replace(
@@ -104,7 +160,7 @@ class ChatEndpoint:
         )
 
     def _ask(self, ask: CaptionAsk, until: float) -> CaptionTold:
-        """The answer, tried for until `until` by the clock of time.monotonic()."""
+        """The answer; no try begins after `until` by the clock of time.monotonic()."""
         body = self._body(ask)
         told = self._unasked()
         next_step = Next.AGAIN
@@ -119,19 +175,21 @@ class ChatEndpoint:
                 return CaptionTold(problem=self._why)
             if not in_time:
                 break
-            told, next_step = self._try(body, until)
+            told, next_step = self._try(body)
+            if self._stop.is_set() and not told.text:  # hung up by ourselves
+                return CaptionTold(problem=self._why)
             if next_step in (Next.DONE, Next.BROKEN):
                 break
-            if not attempt and time.monotonic() >= until:
-                told = replace(told, postponed=True)
         if next_step in (Next.BROKEN, Next.GONE):
             self._why = self._why or told.problem
             self._stop.set()
         return told
 
-    def _try(self, body: bytes, until: float) -> tuple[CaptionTold, Next]:
+    def _try(self, body: bytes) -> tuple[CaptionTold, Next]:
         """The answer or the problem, and what to do next."""
-        within = max(LEAST_S, min(self._endpoint.timeout_s, until - time.monotonic()))
+        within = max(LEAST_S, self._endpoint.timeout_s)
+        if self._quiet_since is None:
+            self._quiet_since = time.monotonic()
         try:
             status, retry_after, data = self._post(body, within)
         except ssl.SSLCertVerificationError as error:
@@ -187,18 +245,27 @@ class ChatEndpoint:
         connection = make(self._host, self._port, timeout=within)
         late = threading.Event()
         timer: threading.Timer | None = None
+        wire: socket.socket | None = None
         headers = {"Content-Type": "application/json", "Accept": "application/json"}
         if self._endpoint.key:
             headers["Authorization"] = f"Bearer {self._endpoint.key}"
         try:
             connection.sock = wire = self._connected(connection.port, until)
+            with self._guard:
+                self._wires.add(wire)
+                if self._stop.is_set():
+                    raise ConnectionAbortedError
             # The socket itself: the connection forgets it once an answer has begun that ends by closing.
-            timer = threading.Timer(_left(until), _hang_up, (wire, late))
+            timer = threading.Timer(_left(until), _hang_up_late, (wire, late))
             timer.daemon = True
             timer.start()
             connection.request("POST", self._path, body, headers)
             answer = connection.getresponse()
-            data = answer.read(BODY_MAX + 1)
+            self._heard()
+            data = b""
+            while len(data) <= BODY_MAX and (part := answer.read1(PART)):
+                self._heard()
+                data += part
             if late.is_set():  # an end of the stream that we made ourselves
                 raise TimeoutError
             return answer.status, answer.headers.get("Retry-After", ""), data
@@ -209,6 +276,9 @@ class ChatEndpoint:
         finally:
             if timer is not None:
                 timer.cancel()
+            if wire is not None:
+                with self._guard:
+                    self._wires.discard(wire)
             connection.close()
 
     def _connected(self, port: int, until: float) -> socket.socket:
@@ -237,8 +307,12 @@ def _left(until: float) -> float:
     return max(LEAST_S, until - time.monotonic())
 
 
-def _hang_up(wire: socket.socket, late: threading.Event) -> None:
+def _hang_up_late(wire: socket.socket, late: threading.Event) -> None:
     late.set()
+    _hang_up(wire)
+
+
+def _hang_up(wire: socket.socket) -> None:
     with contextlib.suppress(OSError):
         wire.shutdown(socket.SHUT_RDWR)  # wakes the thread that waits for bytes
 

@@ -20,7 +20,7 @@ from annotate.algorithms.caption_prompts import SYSTEM, TEMPLATE_MAX, TEMPLATES,
 from annotate.backends.contract import CaptionAsk, CaptionTold
 from annotate.captioners import name_of, open_captioner, server_is_set
 from annotate.models import CaptionAnswer, Face, FaceState, FrameTag, ModelCaption, TagCategory, TagState
-from ingest.errors import KomaError
+from ingest.errors import Cancelled, KomaError
 from ingest.imaging.decode import UnreadablePicture, read_picture
 from ingest.imaging.store import Store, UnknownName
 from ingest.models import Frame
@@ -102,6 +102,7 @@ class WriteCaptions(Stage[list[Item], list[Item]]):
         self.written = self.failed = self.failed_in_row = 0
         self.postponed: list[int] = []  # frames of the last batch whose turn did not come; asked first in the next one
         self.last_reason = ""
+        self.cancelled: Cancelled | None = None
 
     def applies(self) -> bool:
         """False where the collection wants no captions."""
@@ -109,7 +110,7 @@ class WriteCaptions(Stage[list[Item], list[Item]]):
 
     def _open(self) -> None:
         self.captioner = open_captioner(
-            self.name_of_captioner, max_tokens=self.params.max_tokens, models=self.ctx.models
+            self.name_of_captioner, max_tokens=self.params.max_tokens, models=self.ctx.models, alive=self._alive
         )
         self.template = self.params.prompt.strip() or TEMPLATES[self.params.template]
         info = self.captioner.info
@@ -135,6 +136,8 @@ class WriteCaptions(Stage[list[Item], list[Item]]):
             if items := self._items(frames):
                 yield items
             # After the answers before it were saved: nothing that was paid for is lost.
+            if self.cancelled is not None:
+                raise self.cancelled
             if self.captioner.broken:
                 raise KomaError(self.captioner.broken, permanent=False)
             if self.failed_in_row >= FAILED_IN_ROW_MAX:
@@ -143,6 +146,14 @@ class WriteCaptions(Stage[list[Item], list[Item]]):
                     f"{self.last_reason} Put it right and press Resume.",
                     permanent=False,
                 )
+
+    def _alive(self) -> None:
+        """What the runner asks to be called; a cancel is kept until the answers that came before it are saved."""
+        try:
+            self.ctx.alive()
+        except Cancelled as cancelled:
+            self.cancelled = cancelled
+            raise
 
     def _pending(self) -> QuerySet[Frame]:
         frames = Frame.objects.kept().filter(episode=self.ctx.episode, caption__isnull=True).exclude(file="")

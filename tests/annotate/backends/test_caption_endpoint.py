@@ -12,6 +12,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from email.utils import formatdate
 from pathlib import Path
 
@@ -21,8 +22,7 @@ from PIL import Image
 from annotate.backends import caption_endpoint
 from annotate.backends.caption_endpoint import ChatEndpoint, Endpoint
 from annotate.backends.contract import CaptionAsk, Captioner
-from ingest.errors import BadInput
-from ingest.pipeline import runner
+from ingest.errors import BadInput, Cancelled
 from tests.annotate.chat_server import ChatServer, Reply, serving
 
 KEY = "sk-very-secret-1234"
@@ -152,33 +152,85 @@ def test_all_asks_have_one_deadline_and_answers_that_came_by_then_are_kept(serve
     assert len(server.asked) == asked  # no retry began after the deadline
 
 
-def test_an_ask_that_the_deadline_cuts_off_in_its_first_try_is_postponed(server: ChatServer) -> None:
-    server.answer = lambda number, asked: Reply(says="late", wait_s=1.0)
-    (told,) = client(server, timeout_s=600, batch_s=0.3).caption([ASK])
-    assert "did not answer within 0.3 s" in told.problem
-    assert told.postponed
-
-
-def test_no_setting_lets_a_batch_take_as_long_as_the_runner_takes_for_a_hang(server: ChatServer) -> None:
-    asker = client(server, timeout_s=600, batch_s=10_000)
-    assert asker._batch_s + caption_endpoint.GRACE_S < runner.BATCH_MAX_S / 2
+def test_a_question_that_is_out_when_the_time_of_its_batch_is_over_is_waited_for(server: ChatServer) -> None:
+    server.answer = lambda number, asked: Reply(says=f"answer {number}", wait_s=1.0)
+    first, second = client(server, timeout_s=600, batch_s=0.3, in_flight=1).caption([ASK, ASK])
+    assert first.text == "answer 1"
+    assert second.postponed and len(server.asked) == 1
 
 
 def test_even_a_thread_that_hangs_keeps_nobody_waiting(server: ChatServer, monkeypatch: pytest.MonkeyPatch) -> None:
     real, go_on = socket.getaddrinfo, threading.Event()
 
     def slow(host: object, *args: object, **more: object) -> object:
-        go_on.wait(3)
+        go_on.wait(5)
         return real("127.0.0.1", server.port, type=socket.SOCK_STREAM)
 
     monkeypatch.setattr(caption_endpoint, "GRACE_S", 0.1)
     monkeypatch.setattr(socket, "getaddrinfo", slow)
     before = time.monotonic()
-    told = client(server, in_flight=1, batch_s=0.2).caption([ASK, ASK])
-    assert time.monotonic() - before < 2
+    told = client(server, in_flight=1, batch_s=0.2, timeout_s=0.3, silence_s=60).caption([ASK, ASK])
+    assert time.monotonic() - before < 3
     go_on.set()
-    assert "did not answer within 0.2 s" in told[0].problem
+    assert "did not answer within 0.3 s" in told[0].problem
     assert told[1].postponed
+
+
+@contextmanager
+def never_answering() -> Iterator[str]:
+    """The address of a socket that takes connections, and their questions, and stays silent."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        yield f"http://127.0.0.1:{silent.getsockname()[1]}/v1"
+
+
+def test_a_server_that_takes_questions_and_stays_silent_breaks_the_client_in_words() -> None:
+    with never_answering() as url:
+        asker = ChatEndpoint(Endpoint(url=url, model="m", in_flight=1, timeout_s=0.5, silence_s=1.2), back_off_s=0.01)
+        before = time.monotonic()
+        told = asker.caption([ASK] * 4)
+        assert 1.0 < time.monotonic() - before < 6
+    assert f"{url.split('/')[2]} (KOMA_CAPTION_URL) is asked but has been silent for 1.2 s" in asker.broken
+    assert "raise KOMA_CAPTION_TIMEOUT_S and KOMA_CAPTION_SILENCE_S. Then press Retry." in asker.broken
+    assert [one.problem for one in told] == [asker.broken] * 4
+
+
+def test_silence_never_ends_sooner_than_the_patience_with_one_answer(server: ChatServer) -> None:
+    server.answer = lambda number, asked: Reply(says="late", wait_s=1.5)
+    asker = client(server, timeout_s=30, silence_s=0.2)
+    assert asker.caption([ASK])[0].text == "late"
+    assert not asker.broken
+
+
+def test_one_question_that_hangs_is_no_silence_while_others_are_answered(server: ChatServer) -> None:
+    server.answer = lambda number, asked: Reply(says="good", wait_s=3.0 if asked.prompt == "hangs" else 0.3)
+    asker = client(server, in_flight=2, timeout_s=0.9, silence_s=1.0, attempts=2)
+    told = asker.caption([CaptionAsk("hangs", jpeg()), *[ASK] * 6])
+    assert [one.text for one in told] == ["", *["good"] * 6]
+    assert "did not answer within 0.9 s" in told[0].problem and not asker.broken
+
+
+def test_an_answer_that_comes_slowly_is_no_silence(server: ChatServer) -> None:
+    server.answer = lambda number, asked: Reply(says="A girl waves.", drip_s=0.03)
+    asker = client(server, timeout_s=30, silence_s=1.0)
+    asker._silence_s = 1.0  # shorter than the patience with one answer, which no setting can make it
+    before = time.monotonic()
+    assert asker.caption([ASK])[0].text == "A girl waves."
+    assert time.monotonic() - before > 1.5
+
+
+def test_a_cancel_ends_a_call_soon_with_what_was_answered(server: ChatServer) -> None:
+    server.answer = lambda number, asked: Reply(says="good", wait_s=0 if number == 1 else 20)
+
+    def alive() -> None:
+        if len(server.asked) > 1:
+            raise Cancelled("Cancelled.")
+
+    asker = ChatEndpoint(Endpoint(url=server.url, model="m", in_flight=1, timeout_s=60), alive=alive)
+    before = time.monotonic()
+    told = asker.caption([ASK] * 3)
+    assert time.monotonic() - before < 5
+    assert [one.text for one in told] == ["good", "", ""]
+    assert {one.problem for one in told[1:]} == {"Cancelled."}
 
 
 def test_the_deadline_of_an_exchange_holds_for_a_handshake_that_never_comes() -> None:

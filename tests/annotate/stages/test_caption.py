@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -214,6 +215,60 @@ def test_a_server_that_takes_asks_and_answers_none_stops_the_run_in_words_and_ke
     assert "pictures in a row got no caption" in step(run).error
     assert "did not answer within" in step(run).error
     assert texts() == ["good"]
+
+
+def test_a_server_that_falls_silent_stops_the_run_soon_in_words_and_retry_goes_on(
+    server: ChatServer, make_episode: Callable[..., Episode], settings: Any
+) -> None:
+    settings.KOMA_CAPTION_TIMEOUT_S, settings.KOMA_CAPTION_SILENCE_S, settings.KOMA_CAPTION_IN_FLIGHT = 1, 1.5, 1
+    server.answer = lambda number, asked: Reply(says=f"{number}", wait_s=0 if number <= 5 else 60)
+    before = time.monotonic()
+    run = go(make_episode([[ANNA]] * 9, seed=4))
+    assert time.monotonic() - before < 20
+    assert run.state == RunState.FAILED
+    assert f"127.0.0.1:{server.port} (KOMA_CAPTION_URL) is asked but has been silent for 1.5 s" in step(run).error
+    assert texts() == ["1", "2", "3", "4", "5"]
+    assert "failed" not in step(run).counters  # those that nobody answered are asked again
+    silent = len(server.asked)
+    server.answer = lambda number, asked: Reply(says="later")
+    runs.resume(run, by=None)
+    runs.run_here(run)
+    assert step(run).state == RunState.DONE
+    assert texts() == ["1", "2", "3", "4", "5", *["later"] * 4]
+    assert len(server.asked) == silent + 4
+
+
+def test_a_server_that_needs_most_of_its_time_for_each_answer_is_not_cut_off(
+    server: ChatServer, episode: Episode, settings: Any
+) -> None:
+    settings.KOMA_CAPTION_TIMEOUT_S, settings.KOMA_CAPTION_SILENCE_S, settings.KOMA_CAPTION_IN_FLIGHT = 20, 0.2, 1
+    server.answer = lambda number, asked: Reply(says=f"{number}", wait_s=0.8, drip_s=0.003)
+    run = go(episode)
+    assert run.state == RunState.DONE, step(run).error
+    assert texts() == ["1", "2", "3"] and len(server.asked) == 3
+
+
+def test_a_cancel_is_heard_while_answers_are_waited_for_and_keeps_those_that_came(
+    server: ChatServer, make_episode: Callable[..., Episode], settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runner, "HEARTBEAT_EVERY_S", 0.2)
+    settings.KOMA_CAPTION_TIMEOUT_S, settings.KOMA_CAPTION_IN_FLIGHT = 120, 1
+    server.answer = lambda number, asked: Reply(says=f"{number}", wait_s=0 if number <= 2 else 60)
+    episode = make_episode([[ANNA]] * 5, seed=4)
+    run = runs.start(collection=episode.collection, episodes=[episode], by=None)
+    original = runner._check_cancel
+
+    def cancelling(stage_run: StageRun) -> None:
+        if len(server.asked) == 3:
+            runs.cancel(run, by=None)
+        original(stage_run)
+
+    monkeypatch.setattr(runner, "_check_cancel", cancelling)
+    before = time.monotonic()
+    runs.run_here(run)
+    assert time.monotonic() - before < 20
+    assert step(run).state == RunState.CANCELLED
+    assert texts() == ["1", "2"]
 
 
 def test_pictures_whose_turn_did_not_come_are_asked_in_the_next_batch(
