@@ -15,6 +15,7 @@ urlpatterns = [
     path("models/import/", models.models_import, name="models_import"),
     path("models/jobs/<int:job_id>/", models.models_job, name="models_job"),
     path(f"{C}/models/", models.collection_models, name="collection_models"),
+    path(f"{C}/models/lists/", models.tag_list, name="tag_list"),
     path("quality/", quality.quality, name="quality"),
     path("quality/<int:evaluation_id>/", quality.evaluation, name="evaluation"),
     path("quality/<int:evaluation_id>/change/", quality.evaluation_change, name="evaluation_change"),

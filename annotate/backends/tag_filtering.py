@@ -1,52 +1,146 @@
-"""Lists that say which tags include others and which are unwanted, from the folder `tag_filtering` of the models."""
+"""Lists that say which tags include others and which are unwanted: as people upload them, as the hub has them."""
 
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass, field
+from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 from ingest.errors import BadInput
 
 FOLDER = "tag_filtering"
 OVERLAPS = ("overlap_tags_simplified.json", "overlap_tags.json")
 UNWANTED = "blacklist_tags.txt"
-SOURCE = "the data set alea31415/tag_filtering"
-FILE_MAX = 64 << 20
+FILE_MAX = 16 << 20  # bytes
+NAME_MAX = 200  # characters of a tag
+SHOWN = 3  # examples in a warning
+
+Overlaps = dict[str, frozenset[str]]
 
 
-def read_overlaps(models_dir: Path) -> dict[str, frozenset[str]]:
-    """More specific tags by tag: {tag: [...]} or [{"query": tag, "has_overlap": [...]}, ...]. BadInput in words."""
-    folder = models_dir / FOLDER
-    path = next((folder / name for name in OVERLAPS if (folder / name).is_file()), None)
-    if path is None:
-        raise BadInput(f"{folder / OVERLAPS[0]} is missing. Put it there ({SOURCE}), or do not drop included tags.")
+@dataclass(slots=True)
+class Parsed:
+    """A list that could be read. `overlaps` of one kind, `unwanted` of the other; `notes`: what is odd, in words."""
+
+    overlaps: Overlaps = field(default_factory=dict)
+    unwanted: tuple[str, ...] = ()
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def count(self) -> int:
+        """How many tags it speaks of."""
+        return len(self.overlaps) + len(self.unwanted)
+
+
+def parse_overlaps(data: bytes, *, name: str) -> Parsed:
+    """More specific tags by tag: {tag: [...]} or [{"query": tag, "has_overlap": [...]}, ...].
+
+    A tag that another one of a picture includes is dropped. BadInput names the entry that is wrong.
+    """
     try:
-        told = json.loads(_text(path))
+        told = json.loads(_text(data, name))
     except ValueError as error:
-        raise BadInput(f"{path} cannot be read as JSON: {error}. Get the file again.") from error
-    if isinstance(told, list) and all(isinstance(entry, dict) for entry in told):
-        told = {str(entry.get("query", "")): entry.get("has_overlap") or [] for entry in told}
-    if not isinstance(told, dict) or not all(isinstance(others, list) for others in told.values()):
-        raise BadInput(f"{path} holds no lists of tags by tag. Get the file again.")
-    return {_spelled(str(tag)): frozenset(_spelled(str(other)) for other in others) for tag, others in told.items()}
+        raise BadInput(
+            f'{name} is not JSON: {error}. A list of included tags looks like {{"hair": ["long hair"]}}.'
+        ) from error
+    except RecursionError:
+        raise BadInput(f"{name} is nested too deeply for a list of tags.") from None
+    found: dict[str, set[str]] = {}
+    for place, (tag, others) in enumerate(_entries(told, name), 1):
+        if not isinstance(tag, str) or not isinstance(others, list) or not all(isinstance(o, str) for o in others):
+            raise BadInput(
+                f"{name}, entry {place} ({_short(tag)}): it must be a tag with a list of more specific tags."
+            )
+        own = _tag(tag, f"{name}, entry {place}")
+        found.setdefault(own, set()).update(_tag(other, f"{name}, entry {place} ({own})") for other in others)
+    alone = sorted(tag for tag, others in found.items() if tag in others)
+    clean = {tag: frozenset(others - {tag}) for tag, others in found.items() if others - {tag}}
+    if not clean:
+        raise BadInput(f"{name} names no tag with more specific ones.")
+    parsed = Parsed(overlaps=clean)
+    if alone:
+        parsed.notes.append(f"Left out, since no tag includes itself: {_some(alone)}.")
+    both = sorted(
+        f"{tag} and {other}" for tag in clean for other in clean[tag] if tag < other and tag in clean.get(other, ())
+    )
+    if both:
+        parsed.notes.append(f"{_some(both)} include each other: where both are seen, both are dropped.")
+    return parsed
 
 
-def read_unwanted(models_dir: Path) -> tuple[str, ...]:
-    """One tag a line. BadInput in words when the file is missing or cannot be read."""
-    path = models_dir / FOLDER / UNWANTED
-    if not path.is_file():
-        raise BadInput(f"{path} is missing. Put it there ({SOURCE}), or do not drop unwanted tags.")
-    return tuple(_spelled(line) for line in _text(path).splitlines() if line.strip())
+def parse_unwanted(data: bytes, *, name: str) -> Parsed:
+    """One tag a line. BadInput names the line that is wrong."""
+    tags: dict[str, int] = {}
+    twice = []
+    for number, line in enumerate(_text(data, name).splitlines(), 1):
+        if not line.strip():
+            continue
+        if "," in line or line.lstrip()[0] in "[{":
+            raise BadInput(f"{name}, line {number}: a list of unwanted tags has one tag a line, without commas.")
+        tag = _tag(line, f"{name}, line {number}")
+        if tag in tags:
+            twice.append(tag)
+        tags.setdefault(tag, number)
+    if not tags:
+        raise BadInput(f"{name} holds no tag; it must have one a line.")
+    return Parsed(unwanted=tuple(tags), notes=[f"{_some(twice)} stood there twice."] if twice else [])
 
 
-def _spelled(tag: str) -> str:
-    return "_".join(tag.split()).lower()
+def installed_file(models_dir: Path, *, included: bool) -> Path | None:
+    """The list that lies in the folder of the models, if there is one."""
+    names = OVERLAPS if included else (UNWANTED,)
+    return next((path for name in names if (path := models_dir / FOLDER / name).is_file()), None)
 
 
-def _text(path: Path) -> str:
+def read_file(path: Path) -> bytes:
+    """The bytes of a list. BadInput in words when it cannot be read or is far too large."""
     try:
         if path.stat().st_size > FILE_MAX:
-            raise BadInput(f"{path} is too large for a list of tags. Get the file again.")
-        return path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise BadInput(f"{path} cannot be read ({error}). Get the file again.") from error
+            raise BadInput(f"{path} has {path.stat().st_size:,} bytes; a list of tags has {FILE_MAX:,} at most.")
+        return path.read_bytes()
+    except OSError as error:
+        raise BadInput(f"{path} cannot be read: {error.strerror or error}.") from error
+
+
+def digest(data: bytes) -> str:
+    """What tells two lists apart."""
+    return sha256(data).hexdigest()[:16]
+
+
+def _entries(told: Any, name: str) -> list[tuple[Any, Any]]:
+    if isinstance(told, dict):
+        return list(told.items())
+    if isinstance(told, list) and all(isinstance(entry, dict) for entry in told):
+        return [(entry.get("query"), entry.get("has_overlap") or []) for entry in told]
+    raise BadInput(
+        f'{name} holds no lists of tags by tag. It must look like {{"hair": ["long hair"]}} or '
+        '[{"query": "hair", "has_overlap": ["long hair"]}].'
+    )
+
+
+def _tag(text: str, where: str) -> str:
+    tag = "_".join(text.split()).lower()
+    if not tag or len(tag) > NAME_MAX or not tag.isprintable():
+        raise BadInput(f"{where}: {_short(text)} cannot be a tag.")
+    return tag
+
+
+def _text(data: bytes, name: str) -> str:
+    if len(data) > FILE_MAX:
+        raise BadInput(f"{name} has {len(data):,} bytes; a list of tags has {FILE_MAX:,} at most.")
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise BadInput(f"{name} is no UTF-8 text (byte {error.start:,}). Save it as UTF-8.") from error
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+def _some(names: list[str]) -> str:
+    more = f" and {len(names) - SHOWN:,} more" if len(names) > SHOWN else ""
+    return f"{', '.join(names[:SHOWN])}{more}"

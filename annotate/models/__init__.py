@@ -12,6 +12,7 @@ from annotate.models.face_vector import FaceVector
 from annotate.models.library import ModelJob, ModelTiming
 from annotate.models.model_version import ModelVersion
 from annotate.models.tag import FrameTag, Tag, TagAlias, TagCategory, TagState
+from annotate.models.tag_list import TagList
 
 __all__ = [
     "Caption",
@@ -37,5 +38,6 @@ __all__ = [
     "Tag",
     "TagAlias",
     "TagCategory",
+    "TagList",
     "TagState",
 ]

@@ -15,12 +15,13 @@ from django.conf import settings
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from annotate import answers, box_answers, computed_answers, effective_tags, head_answers
+from annotate.actions import tag_lists
 from annotate.actions.model_choices import NONE, chosen, chosen_all
 from annotate.actions.model_versions import labels_of, version_of
 from annotate.algorithms.face_features import Box
 from annotate.algorithms.tag_filters import drop_listed, drop_overlapping
 from annotate.answers import Speaker
-from annotate.backends import onnx_session, registry, tag_filtering
+from annotate.backends import onnx_session, registry
 from annotate.backends.contract import Picture, Scorer
 from annotate.backends.tags_builtin import BuiltinHeadTagger
 from annotate.effective_tags import Said
@@ -80,10 +81,10 @@ class TagParams:
     )
     drop_included: bool = field(
         default=False,
-        metadata={"label": "Drop included tags", "help": "hair beside long_hair; needs the list in tag_filtering"},
+        metadata={"label": "Drop included tags", "help": "hair beside long_hair; by the collection's list"},
     )
     drop_unwanted: bool = field(
-        default=False, metadata={"label": "Drop unwanted tags", "help": "those on the list in tag_filtering"}
+        default=False, metadata={"label": "Drop unwanted tags", "help": "those on the collection's list"}
     )
     device: str = field(default=onnx_session.AUTO, metadata={"label": "Device", "choices": DEVICES})
 
@@ -140,8 +141,11 @@ class TagFrames(Stage[Batch, Result]):
         self.on_faces = own  # what these say rests on the faces of a frame
         self.boxes = box_answers.speakers(ctx.collection)
         self.keys: dict[str, int] = {}
-        self.included = tag_filtering.read_overlaps(settings.KOMA_MODELS_DIR) if self.params.drop_included else None
-        self.unwanted = tag_filtering.read_unwanted(settings.KOMA_MODELS_DIR) if self.params.drop_unwanted else ()
+        kinds = [
+            (self.params.drop_included, tag_lists.Kind.INCLUDED),
+            (self.params.drop_unwanted, tag_lists.Kind.UNWANTED),
+        ]
+        self.lists = {kind: tag_lists.used(ctx.collection, kind) for asked, kind in kinds if asked}
         self.seen_by = self._mark()
         self.store = Store(settings.KOMA_DATA_DIR / "store", reserve_bytes=settings.KOMA_DISK_RESERVE_BYTES)
         ctx.device = "CPU"
@@ -192,7 +196,7 @@ class TagFrames(Stage[Batch, Result]):
         marks = [f"{speaker.version.pk} {speaker.reading.rules.mark()}".strip() for speaker in self.speakers]
         marks.append(str(self.side_file.pk))
         marks += [f"boxes {speaker.version.pk}" for speaker in self.boxes]
-        marks += [word for word in ("drop_included", "drop_unwanted") if getattr(self.params, word)]
+        marks += [f"drop {kind.value} {used.mark}" for kind, used in self.lists.items()]
         return marks
 
     def pending(self) -> QuerySet[Frame]:
@@ -307,9 +311,12 @@ class TagFrames(Stage[Batch, Result]):
         return scorer
 
     def _dropping(self, names: list[str]) -> list[str]:
-        if self.included is not None:
-            names = drop_overlapping(names, self.included)
-        return drop_listed(names, self.unwanted) if self.unwanted else names
+        for kind, used in self.lists.items():
+            if kind == tag_lists.Kind.INCLUDED:
+                names = drop_overlapping(names, used.parsed.overlaps)
+            else:
+                names = drop_listed(names, used.parsed.unwanted)
+        return names
 
     def save(self, result: Result) -> int:
         for problem in result.problems:

@@ -15,8 +15,8 @@ from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
 
 from annotate import jobs
-from annotate.actions import model_choices, models_library
-from annotate.backends import catalogue, registry, weights
+from annotate.actions import model_choices, models_library, tag_lists
+from annotate.backends import catalogue, registry, tag_filtering, weights
 from annotate.backends.cuda_check import devices
 from annotate.backends.library import folder
 from annotate.library_rows import FAMILIES, Row, rows
@@ -175,7 +175,35 @@ def collection_models(request: HttpRequest, collection: Collection) -> HttpRespo
             "told": task.default == model_choices.FIRST,
             "default": ", ".join(model_choices.default_of(task)) or "none",
         })  # fmt: skip
-    return render(request, "annotate/collection_models.html", {"tasks": tasks, "section": "members"})
+    context = {
+        "tasks": tasks,
+        "section": "members",
+        "lists": tag_lists.shown(collection),
+        "largest_list": tag_filtering.FILE_MAX,
+    }
+    return render(request, "annotate/collection_models.html", context)
+
+
+@member_view(at_least=Role.LEAD)
+@require_POST
+@errors_in_words
+def tag_list(request: HttpRequest, collection: Collection) -> HttpResponse:
+    """Add a list by which tags are dropped (`kind`, a file) or choose one that is here (`kind`, `use`)."""
+    to = reverse("collection_models", args=[collection.pk]) + "#lists"
+    kind = tag_lists.kind_of(request.POST.get("kind", ""))
+    upload = request.FILES.get("file")
+    if isinstance(upload, UploadedFile):
+        if int(upload.size or 0) > tag_filtering.FILE_MAX:
+            raise BadInput(f"{upload.name}: a list of tags has {tag_filtering.FILE_MAX:,} bytes at most.")
+        name = str(upload.name or "list")
+        row, notes = tag_lists.add(collection=collection, kind=kind, name=name, data=upload.read(), by=request.user)
+        words = f"{kind.label}: {row.name} with {row.tags:,} tags counts from the next run of the stage Tag on."
+        return said(request, " ".join([words, *notes]), to=to, undo=True)
+    if "use" not in request.POST:
+        raise BadInput("Choose a file.")
+    used = tag_lists.use(collection=collection, kind=kind, key=whole(request.POST["use"]), by=request.user)
+    counts = f"{used.name} counts" if used else "no list of this collection counts"
+    return said(request, f"{kind.label}: {counts} from the next run of the stage Tag on.", to=to, undo=True)
 
 
 def _take_upload(request: HttpRequest, upload: UploadedFile[Any], *, name: str, family: str) -> ModelJob:

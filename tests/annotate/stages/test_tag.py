@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from annotate import answers, effective_tags, search
+from annotate.actions import tag_lists
 from annotate.actions import tags as tag_acts
 from annotate.actions.model_choices import choose
 from annotate.algorithms.query import parse
@@ -272,11 +273,23 @@ def test_included_and_unwanted_tags_are_dropped_where_asked(make_episode, run, t
     assert {"indoors", "blonde_hair"} <= set(said(Frame.objects.get()))
 
 
+def test_another_list_of_the_collection_is_followed_by_the_next_run(make_episode, run, tiny_tagger):
+    episode = make_episode([[ANNA]])
+    kind = tag_lists.Kind.UNWANTED
+    tag_lists.add(collection=episode.collection, kind=kind, name="a.txt", data=b"blonde hair", by=None)
+    tag_with(run, episode, drop_unwanted=True)
+    assert "blonde_hair" not in said(Frame.objects.get())
+    tag_lists.add(collection=episode.collection, kind=kind, name="b.txt", data=b"indoors", by=None)
+    tag_with(run, episode, drop_unwanted=True)
+    tags = said(Frame.objects.get())
+    assert "blonde_hair" in tags and "indoors" not in tags
+
+
 def test_a_list_of_unwanted_tags_that_is_not_there_is_missed_in_words(make_episode, who_stages):
     episode = make_episode([[ANNA]])
     started = runs.start(collection=episode.collection, episodes=[episode], by=None, stage_names=["tag"],
                          params={"tag": {"drop_unwanted": True}})  # fmt: skip
-    assert "blacklist_tags.txt is missing" in runs.run_here(started).stages.get().error
+    assert "There is no list of unwanted tags" in runs.run_here(started).stages.get().error
 
 
 def test_a_kill_between_answers_and_tags_changes_nothing_in_the_end(make_episode, run, tiny_tagger, monkeypatch):

@@ -1,0 +1,139 @@
+"""Lists by which tags are dropped: uploaded into a collection, chosen there, or those installed beside the models."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from django.conf import settings
+
+from annotate.backends import tag_filtering
+from annotate.backends.tag_filtering import Parsed
+from annotate.models import TagList
+from ingest.actions import history
+from ingest.errors import BadInput
+from ingest.imaging.names import plain_name
+from ingest.models import Collection
+
+KEPT = 5  # lists of one kind that are not used
+Kind = TagList.Kind
+HOW = "An admin of the site can also install the public ones: manage.py models download tag_filtering."
+
+
+@dataclass(frozen=True, slots=True)
+class Used:
+    """The list that counts: what it holds, and a mark that is another one when it changes."""
+
+    parsed: Parsed
+    mark: str
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """One kind for a page: its words, the lists of the collection, the name of the installed one."""
+
+    kind: Kind
+    about: str
+    example: str
+    lists: list[TagList]
+    installed: str
+
+    @property
+    def used(self) -> TagList | None:
+        """The collection's own list that counts, if it has one."""
+        return next((one for one in self.lists if one.used), None)
+
+
+ABOUT = {
+    Kind.INCLUDED: "Which tags say more than others: of “hair” and “long hair” only the second stays. "
+    "JSON, for the setting “Drop included tags” of the stage Tag.",
+    Kind.UNWANTED: "Tags that no picture should get from a machine. A text file with one tag a line, for the setting "
+    "“Drop unwanted tags”.",
+}
+EXAMPLE = {Kind.INCLUDED: '{"hair": ["long hair", "short hair"]}', Kind.UNWANTED: "virtual youtuber"}
+
+
+def kind_of(text: str) -> Kind:
+    """BadInput for another word."""
+    if text not in Kind.values:
+        raise BadInput(f"{text!r} is no kind of list. There are: {', '.join(Kind.values)}.")
+    return Kind(text)
+
+
+def parse(kind: Kind, data: bytes, *, name: str) -> Parsed:
+    """BadInput names the line or entry that is wrong."""
+    return (tag_filtering.parse_overlaps if kind == Kind.INCLUDED else tag_filtering.parse_unwanted)(data, name=name)
+
+
+def add(*, collection: Collection, kind: Kind, name: str, data: bytes, by: Any) -> tuple[TagList, list[str]]:
+    """Check a list, keep it, use it from now on; returns it and what is odd about it, in words. Raises BadInput."""
+    shown = plain_name(name)
+    parsed = parse(kind, data, name=shown)
+    mark = tag_filtering.digest(data)
+    with history.operation(
+        collection=collection, by=by, kind="tags.list", summary=f"{kind.label}: list {shown}, {parsed.count:,} tags"
+    ) as record:
+        Collection.objects.select_for_update().get(pk=collection.pk)  # two who upload at once take turns
+        row, _ = TagList.objects.get_or_create(
+            collection=collection, kind=kind, digest=mark,
+            defaults={"name": shown[:200], "text": data.decode("utf-8-sig"), "tags": parsed.count, "added_by": by},
+        )  # fmt: skip
+        _use(collection, kind, row, record)
+        old = TagList.objects.filter(collection=collection, kind=kind, used=False).order_by("-pk")[KEPT:]
+        TagList.objects.filter(pk__in=[one.pk for one in old]).delete()
+    row.refresh_from_db()
+    return row, parsed.notes
+
+
+def use(*, collection: Collection, kind: Kind, key: int | None, by: Any) -> TagList | None:
+    """Use a list of the collection; None: the installed one again, if there is one. Raises BadInput."""
+    row = None
+    if key is not None:
+        row = TagList.objects.filter(collection=collection, kind=kind, pk=key).first()
+        if row is None:
+            raise BadInput("This list is not here any more. Load the page again.")
+    words = f"list {row.name}" if row else "no list of this collection"
+    with history.operation(collection=collection, by=by, kind="tags.list", summary=f"{kind.label}: {words}") as record:
+        Collection.objects.select_for_update().get(pk=collection.pk)
+        _use(collection, kind, row, record)
+    return row
+
+
+def used(collection: Collection, kind: Kind) -> Used:
+    """The list that counts here. BadInput in words when there is none or the installed one cannot be read."""
+    row = TagList.objects.filter(collection=collection, kind=kind, used=True).first()
+    if row is not None:
+        return Used(parse(kind, row.text.encode(), name=row.name), row.digest)
+    path = tag_filtering.installed_file(settings.KOMA_MODELS_DIR, included=kind == Kind.INCLUDED)
+    if path is None:
+        raise BadInput(
+            f"There is no list of {kind.label.lower()}. Add one under Settings, Models, or with manage.py tag_lists; "
+            f"or do not drop {kind.label.lower()}. {HOW}"
+        )
+    data = tag_filtering.read_file(path)
+    return Used(parse(kind, data, name=str(path)), tag_filtering.digest(data))
+
+
+def shown(collection: Collection) -> list[Shown]:
+    """Both kinds, for a page or a command."""
+    rows = list(TagList.objects.filter(collection=collection).defer("text").select_related("added_by"))
+    found = []
+    for kind in Kind:
+        path = tag_filtering.installed_file(settings.KOMA_MODELS_DIR, included=kind == Kind.INCLUDED)
+        mine = [row for row in rows if row.kind == kind]
+        found.append(Shown(kind, ABOUT[kind], EXAMPLE[kind], mine, path.name if path else ""))
+    return found
+
+
+def _use(collection: Collection, kind: Kind, row: TagList | None, record: history.Recorder) -> None:
+    """Let one list count instead of another; the one before goes first, since only one may count."""
+    for one in TagList.objects.filter(collection=collection, kind=kind, used=True):
+        if row is not None and one.pk == row.pk:
+            continue
+        one.used = False
+        one.save(update_fields=["used"])
+        record.changed(one, before={"used": True})
+    if row is not None and not row.used:
+        row.used = True
+        row.save(update_fields=["used"])
+        record.changed(row, before={"used": False})

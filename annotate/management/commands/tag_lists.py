@@ -1,0 +1,54 @@
+"""`manage.py tag_lists COLLECTION`: the lists by which tags are dropped, without a browser."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from annotate.actions import tag_lists
+from annotate.actions.tag_lists import Kind
+from annotate.backends import tag_filtering
+from ingest.errors import KomaError
+from ingest.management.commands.backup import find
+
+
+class Command(BaseCommand):
+    """Without an option it shows what counts."""
+
+    help = "Show, add or take back a collection's lists of included and of unwanted tags."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("collection", metavar="COLLECTION", help="its name or its number")
+        parser.add_argument(
+            "--included", type=Path, metavar="JSON", help='use this list of included tags: {"hair": ["long hair"]}'
+        )
+        parser.add_argument("--unwanted", type=Path, metavar="TXT", help="use this list of unwanted tags, one a line")
+        parser.add_argument(
+            "--none", action="append", choices=Kind.values, default=[],
+            help="use no list of the collection of this kind any more; the installed one counts, if there is one",
+        )  # fmt: skip
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        collection = find(options["collection"])
+        try:
+            for word in options["none"]:
+                tag_lists.use(collection=collection, kind=tag_lists.kind_of(word), key=None, by=None)
+            for kind in Kind:
+                path: Path | None = options[kind.value]
+                if path is not None:
+                    data = tag_filtering.read_file(path)
+                    _, notes = tag_lists.add(collection=collection, kind=kind, name=path.name, data=data, by=None)
+                    for note in notes:
+                        self.stderr.write(f"{path.name}: {note}")
+        except KomaError as error:
+            raise CommandError(error.message) from None
+        for one in tag_lists.shown(collection):
+            if one.used is not None:
+                self.stdout.write(f"{one.kind.label}: {one.used.name}, {one.used.tags:,} tags")
+            else:
+                self.stdout.write(
+                    f"{one.kind.label}: {one.installed or 'no list'}{' (installed)' * bool(one.installed)}"
+                )
