@@ -40,6 +40,7 @@ class CharacterScores:
     model: str
     unreadable: list[str] = field(default_factory=list)
     wrong: tuple[Mistake, ...] = ()
+    told: tuple[str, ...] = ()  # what the truth is, and what was left out
 
     def as_json(self) -> dict[str, object]:
         return {
@@ -63,7 +64,17 @@ class CharacterScores:
         return self.wrong
 
     def notes(self) -> list[str]:
-        return self.unreadable[:NOTES_SHOWN]
+        return [*self.told, *self.unreadable[:NOTES_SHOWN]]
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """How a face is told of: its file, or its row's keys; and the name of its person."""
+
+    picture: str
+    person: str
+    frame: int = 0
+    face: int = 0
 
 
 def measure(
@@ -100,7 +111,8 @@ def measure(
     features = embedder.embed([heads[row] for row in kept])
     took = time.perf_counter() - started
     guess = by_differences(features, names, embedder) if isinstance(embedder, DifferenceEmbedder) else None
-    wrong = _worst(features, names, [paths[row] for row in kept], shots=max(shots), draws=draws, guess=guess)
+    shown = [Shown(paths[row], paths[row].split("/")[0]) for row in kept]
+    wrong = worst(features, names, shown, shots=max(shots), draws=draws, guess=guess)
     return CharacterScores(
         characters=len(np.unique(names)),
         faces=len(kept),
@@ -128,11 +140,14 @@ def by_differences(features: FloatArray, names: Rows, embedder: DifferenceEmbedd
     return guess
 
 
-def accuracy(features: FloatArray, names: Rows, *, shots: int, draws: int, guess: Guess | None = None) -> float:
+def accuracy(
+    features: FloatArray, names: Rows, *, shots: int, draws: int, guess: Guess | None = None, apart: Rows | None = None
+) -> float:
     """Mean share of the not named faces that get the right name, over `draws` random choices of `shots` a person.
 
-    `guess` finds names from rows; without it the application's discriminants do. Raises BadInput when a person has
-    too few faces to leave one to guess.
+    `guess` finds names from rows; without it the application's discriminants do. With `apart` [N] (shots of a film) a
+    face is not asked where a named one is of the same. Raises BadInput when a person has too few faces to leave one to
+    guess, or none is left to be asked.
     """
     people, counts = np.unique(names, return_counts=True)
     if len(people) < 2:
@@ -141,19 +156,27 @@ def accuracy(features: FloatArray, names: Rows, *, shots: int, draws: int, guess
         raise BadInput(
             f"{shots} named faces need more than {shots} pictures of each character; the smallest has {counts.min()}"
         )
-    return float(np.mean([(found == asked).mean() for _, asked, found in _drawn(features, names, shots, draws, guess)]))
+    drawn = _drawn(features, names, shots, draws, guess, apart)
+    shares = [(found == true).mean() for _, true, found in drawn if len(true)]
+    if not shares:
+        raise BadInput(f"with {shots} named faces a character no face of another shot is left to be asked")
+    return float(np.mean(shares))
 
 
 Drawn = tuple[Rows, Rows, Rows]
 
 
-def _drawn(features: FloatArray, names: Rows, shots: int, draws: int, guess: Guess | None) -> Iterator[Drawn]:
+def _drawn(
+    features: FloatArray, names: Rows, shots: int, draws: int, guess: Guess | None, apart: Rows | None = None
+) -> Iterator[Drawn]:
     """For each draw the rows that were asked, their true people and those that were found."""
     people = np.unique(names)
     for draw in range(draws):
         random = np.random.default_rng(draw)
         named = np.concatenate([random.permutation(np.flatnonzero(names == person))[:shots] for person in people])
         asked = np.setdiff1d(np.arange(len(names)), named)
+        if apart is not None:
+            asked = asked[~np.isin(apart[asked], apart[named])]
         if guess is not None:
             yield asked, names[asked], guess(named, asked)
             continue
@@ -162,23 +185,26 @@ def _drawn(features: FloatArray, names: Rows, shots: int, draws: int, guess: Gue
         yield asked, names[asked], found
 
 
-def _worst(
-    features: FloatArray, names: Rows, paths: list[str], *, shots: int, draws: int, guess: Guess | None
-) -> tuple[Mistake, ...]:
+def worst(
+    features: FloatArray, names: Rows, shown: Sequence[Shown], *, shots: int, draws: int, guess: Guess | None = None,
+    apart: Rows | None = None,
+) -> tuple[Mistake, ...]:  # fmt: skip
     """The faces that most draws named wrongly, with the name that they got most often."""
     wrong: dict[int, Counter[int]] = {}
     asked_times: Counter[int] = Counter()
-    for asked, true, found in _drawn(features, names, shots, draws, guess):
+    for asked, true, found in _drawn(features, names, shots, draws, guess, apart):
         asked_times.update(asked.tolist())
         for place in np.flatnonzero(true != found):
             wrong.setdefault(int(asked[place]), Counter())[int(found[place])] += 1
-    people = {int(names[row]): paths[row].split("/")[0] for row in range(len(paths))}
-    order = sorted(wrong, key=lambda row: (-wrong[row].total() / asked_times[row], paths[row]))[:WORST]
+    people = {int(names[row]): shown[row].person for row in range(len(shown))}
+    order = sorted(wrong, key=lambda row: (-wrong[row].total() / asked_times[row], shown[row].picture))[:WORST]
     return tuple(
         Mistake(
-            (paths[row],),
-            f"named {people[wrong[row].most_common(1)[0][0]]}, is {people[int(names[row])]} "
+            (shown[row].picture,),
+            f"named {people[wrong[row].most_common(1)[0][0]]}, is {shown[row].person} "
             f"({wrong[row].total()} of {asked_times[row]} draws wrong)",
+            frame=shown[row].frame,
+            face=shown[row].face,
         )
         for row in order
     )

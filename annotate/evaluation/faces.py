@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -37,8 +37,8 @@ class FaceScores:
     device: str
     missed: dict[str, int] = field(default_factory=dict)
     alarms: dict[str, int] = field(default_factory=dict)
-    not_listed: tuple[str, ...] = ()
     wrong: tuple[Mistake, ...] = ()
+    told: tuple[str, ...] = ()  # what was left out, and what the truth is
 
     def as_json(self) -> dict[str, object]:
         return {
@@ -67,10 +67,17 @@ class FaceScores:
         return self.wrong
 
     def notes(self) -> list[str]:
-        if not self.not_listed:
-            return []
-        count, first = len(self.not_listed), self.not_listed[0]
-        return [f"{count:,} pictures are not in {TRUTH} and were not measured, first {first!r}"]
+        return list(self.told)
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A picture with its true boxes float32 [n, 4] in pixels; `frame` is its row's key, where it has one."""
+
+    name: str
+    picture: Picture
+    faces: NDArray[np.float32]
+    frame: int = 0
 
 
 def read_truth(folder: Path) -> dict[str, NDArray[np.float32]]:
@@ -103,58 +110,73 @@ def _boxes(path: Path, name: str, entry: Any) -> NDArray[np.float32]:
 
 
 def measure(folder: Path, detector: FaceDetector, *, open_picture: Callable[[Path], Picture]) -> FaceScores:
-    """Runs the detector on each listed picture, one at a time, and counts at IoU 0.3 and 0.5.
+    """Runs the detector on each listed picture; see `score`.
 
-    Only the detector is timed, not the reading of files. A face found twice counts as one hit and one false positive.
     Raises BadInput for a bad boxes.json or a missing picture, and what `open_picture` raises.
     """
     truth = read_truth(folder)
     absent = sorted(name for name in truth if not (folder / name).is_file())
     if absent:
         raise BadInput(f"{folder}: {len(absent)} of the {len(truth)} listed pictures are missing, first {absent[0]!r}.")
-    hits30 = hits50 = alarms30 = 0
+
+    def asked() -> Iterator[Asked]:
+        for name, faces in sorted(truth.items()):
+            yield Asked(name, open_picture(folder / name), faces)
+
+    others = sorted(p.name for p in folder.iterdir() if p.suffix.lower() in PICTURES and p.name not in truth)
+    told = [f"{len(others):,} pictures are not in {TRUTH} and were not measured, first {others[0]!r}"] if others else []
+    return score(asked(), detector, told=told)
+
+
+def score(asked: Iterable[Asked], detector: FaceDetector, *, told: Sequence[str] = ()) -> FaceScores:
+    """Runs the detector on one picture after another and counts at IoU 0.3 and 0.5; `told` is read at the end.
+
+    Only the detector is timed, not the reading of files. A face found twice counts as one hit and one false positive.
+    """
+    pictures = true = hits30 = hits50 = alarms30 = 0
     missed: dict[str, int] = {}
     alarms: dict[str, int] = {}
     wrong: list[Mistake] = []
     spent = 0.0
-    for place, (name, faces) in enumerate(sorted(truth.items())):
-        picture = open_picture(folder / name)
-        if place == 0:
-            detector.detect([picture])  # the first call also sets the model up
+    for one in asked:
+        if not pictures:
+            detector.detect([one.picture])  # the first call also sets the model up
         started = time.perf_counter()
-        found = detector.detect([picture])[0]
+        found = detector.detect([one.picture])[0]
         spent += time.perf_counter() - started
-        loose = boxes.match(faces, found.boxes, least=0.3)
+        loose = boxes.match(one.faces, found.boxes, least=0.3)
+        pictures += 1
+        true += len(one.faces)
         hits30 += len(loose.pairs)
-        hits50 += len(boxes.match(faces, found.boxes, least=0.5).pairs)
+        hits50 += len(boxes.match(one.faces, found.boxes, least=0.5).pairs)
         alarms30 += len(loose.extra)
         if loose.missed:
-            missed[name] = len(loose.missed)
+            missed[one.name] = len(loose.missed)
         if loose.extra:
-            alarms[name] = len(loose.extra)
+            alarms[one.name] = len(loose.extra)
         if loose.missed or loose.extra:
-            height, width = picture.shape[:2]
+            height, width = one.picture.shape[:2]
             wrong.append(
                 Mistake(
-                    (name,),
+                    (one.name,),
                     f"{len(loose.missed)} missed, {len(loose.extra)} that are none",
-                    missed=relative_boxes(faces[list(loose.missed)], width, height),
+                    missed=relative_boxes(one.faces[list(loose.missed)], width, height),
                     false=relative_boxes(found.boxes[list(loose.extra)], width, height),
+                    frame=one.frame,
                 )
             )
+            wrong = sorted(wrong, key=lambda one: -len(one.missed) - len(one.false))[:WORST]
     return FaceScores(
-        pictures=len(truth),
-        faces=sum(len(faces) for faces in truth.values()),
+        pictures=pictures,
+        faces=true,
         hits_iou30=hits30,
         hits_iou50=hits50,
         false_positives_iou30=alarms30,
-        ms_per_picture=1000 * spent / len(truth),
+        ms_per_picture=1000 * spent / max(1, pictures),
         model=f"{detector.info.name} {detector.info.revision}".strip(),
         device=detector.device,
         missed=missed,
         alarms=alarms,
-        wrong=tuple(sorted(wrong, key=lambda one: -len(one.missed) - len(one.false))[:WORST]),
-        not_listed=tuple(
-            sorted(p.name for p in folder.iterdir() if p.suffix.lower() in PICTURES and p.name not in truth)
-        ),
+        wrong=tuple(wrong),
+        told=tuple(told),
     )

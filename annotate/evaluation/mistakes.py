@@ -13,12 +13,17 @@ WORST = 24  # kept of one measurement
 
 @dataclass(frozen=True, slots=True)
 class Mistake:
-    """`pictures`: one or two paths below the measured folder. Boxes are relative (left, top, right, bottom, 0 to 1)."""
+    """`pictures`: one or two paths below the measured folder. Boxes are relative (left, top, right, bottom, 0 to 1).
+
+    Of a collection there are no paths: `frame` is the key of the picture's row, `face` that of the face meant in it.
+    """
 
     pictures: tuple[str, ...]
     words: str
     missed: tuple[Box, ...] = ()
     false: tuple[Box, ...] = ()
+    frame: int = 0
+    face: int = 0
 
     def as_json(self) -> dict[str, object]:
         return {
@@ -26,6 +31,7 @@ class Mistake:
             "words": self.words,
             "missed": [list(box) for box in self.missed],
             "false": [list(box) for box in self.false],
+            **({"frame": self.frame, "face": self.face} if self.frame else {}),
         }
 
 
