@@ -16,7 +16,7 @@ from ingest.actions import history
 from ingest.algorithms.naming import EpisodeName, parse_name
 from ingest.errors import BadInput, Conflict
 from ingest.imaging.archive import BadArchive, ZipReader
-from ingest.imaging.decode import PICTURE_ENDINGS
+from ingest.imaging.decode import PICTURE_ENDINGS, UnreadablePicture, check_picture
 from ingest.imaging.folders import ZIP_ENDINGS, ending_of, list_folder
 from ingest.imaging.names import plain_name, plain_text
 from ingest.imaging.video import VideoInfo, probe
@@ -56,7 +56,7 @@ class Inspected:
 
 
 def inspect(path: Path, *, shown: str = "") -> Inspected:
-    """Look into a film, a zip or a folder of pictures. Raises BadInput (UnreadableVideo) with the reason."""
+    """Look into a film, a picture, a zip or a folder of pictures. Raises BadInput (UnreadableVideo) with the reason."""
     name = shown or path.name
     if path.is_dir():
         listing = list_folder(path)
@@ -66,7 +66,11 @@ def inspect(path: Path, *, shown: str = "") -> Inspected:
     if not path.exists():
         raise BadInput(f"{name}: there is no such file. Check the path.")
     if ending_of(path.name) in PICTURE_ENDINGS:
-        raise BadInput(f"{name}: single pictures are added as a zip or a folder. Pack them together and add that.")
+        try:
+            check_picture(path, name=name)
+        except UnreadablePicture as error:
+            raise BadInput(str(error)) from error
+        return Inspected(SourceKind.PICTURES, file_sha256(path), path.stat().st_size, pictures=1)
     if ending_of(path.name) in ZIP_ENDINGS or _starts_with(path, b"PK\x03\x04"):
         try:
             with ZipReader(path, name=name) as reader:
@@ -89,7 +93,7 @@ def register(
     about: About | None = None,
     place: Callable[[Inspected], str] | None = None,
 ) -> Episode:
-    """Make the Source and Episode of a film, zip or folder that lies at `path`; nothing is decoded yet.
+    """Make the Source and Episode of a film, picture, zip or folder that lies at `path`; nothing is decoded yet.
 
     `place`: for uploads, moves the file to where it stays and returns the path below KOMA_DATA_DIR; called inside the
     transaction. Without it the file is read where it is and never written. Raises AlreadyThere, BadInput.
@@ -201,13 +205,17 @@ def _episode(source: Source, found: Inspected, about: About, *, folder: str) -> 
         series=plain_text(about.series or said.series)[:200],
         season=said.season,
         number=number_text(said),
-        title=(source.name.rpartition(".")[0] if video or ending_of(source.name) in ZIP_ENDINGS else source.name)[:300],
+        title=(source.name.rpartition(".")[0] if _is_file(source, video) else source.name)[:300],
         duration_s=video.duration_s if video else 0,
         frame_rate=video.fps if video else 0,
         width=video.width if video else 0,
         height=video.height if video else 0,
         codec=video.codec[:40] if video else "",
     )
+
+
+def _is_file(source: Source, video: VideoInfo | None) -> bool:
+    return video is not None or ending_of(source.name) in ZIP_ENDINGS | PICTURE_ENDINGS
 
 
 def _image_type(about: About, kind: SourceKind) -> str:

@@ -13,14 +13,17 @@ from pathlib import Path
 from typing import Any
 
 from django.conf import settings
+from django.core.files import File
 from django.db import IntegrityError
 from django.utils import timezone
 
 from ingest.actions import sources
 from ingest.actions.sources import About, AlreadyThere, Inspected
 from ingest.errors import BadInput, Conflict, KomaError
+from ingest.imaging.decode import PICTURE_ENDINGS
 from ingest.imaging.folders import VIDEO_ENDINGS, ZIP_ENDINGS, ending_of
 from ingest.imaging.names import plain_name, plain_text
+from ingest.imaging.packing import pack
 from ingest.imaging.store import StoreFull, check_room, full, no_room
 from ingest.models import Collection, Episode, Upload
 
@@ -58,10 +61,10 @@ def begin(*, collection: Collection, by: Any, key: str, name: str, size: int, ab
         raise BadInput(f"{shown}: the browser did not say what it sends. Reload the page and try again.")
     if size == 0:
         raise BadInput(f"{shown}: the file is empty (0 bytes). Copy it again from where it came.")
-    if ending_of(shown) not in VIDEO_ENDINGS | ZIP_ENDINGS:
+    if ending_of(shown) not in VIDEO_ENDINGS | ZIP_ENDINGS | PICTURE_ENDINGS:
         raise BadInput(
-            f"{shown}: only films and zips of pictures are taken. Pack pictures into a zip; films are "
-            "mkv, mp4, webm, avi, ts, mov and the like."
+            f"{shown}: only films, pictures and zips of pictures are taken. Films are mkv, mp4, webm, avi, ts, mov and "
+            "the like, pictures png, jpg, webp, gif, bmp, avif and tiff."
         )
     if size > settings.KOMA_UPLOAD_MAX_BYTES:
         raise TooLarge(
@@ -161,6 +164,21 @@ def finish(*, upload: Upload, by: Any) -> Episode:
     Upload.objects.filter(pk=upload.pk).update(source=episode.source, received=upload.size_bytes)
     _remove_folder(upload)
     return episode
+
+
+def grouped(files: list[Any]) -> list[Any]:
+    """Whole files (Django's) as they are added: several pictures as one zip, anything else as it is. Raises NoRoom."""
+    pictures = [file for file in files if ending_of(file.name or "") in PICTURE_ENDINGS]
+    if len(pictures) < 2:
+        return files
+    root = Path(settings.KOMA_DATA_DIR)
+    try:
+        check_room(root, sum(file.size for file in pictures), reserve_bytes=settings.KOMA_DISK_RESERVE_BYTES)
+    except StoreFull as error:
+        raise NoRoom(str(error)) from error
+    packed = pack([(file.name, file) for file in pictures], folder=root)
+    name = f"{plain_name(pictures[0].name).rpartition('.')[0]} and {len(pictures) - 1} more.zip"
+    return [*(file for file in files if file not in pictures), File(packed, name=name)]
 
 
 def discard(*, upload: Upload) -> None:

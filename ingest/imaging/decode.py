@@ -100,15 +100,33 @@ def read_picture(source: Path | bytes, *, name: str, limits: Limits | None = Non
     except Image.DecompressionBombError:
         raise UnreadablePicture(_too_large(shown, limits)) from None
     except UnidentifiedImageError:
-        raise UnreadablePicture(
-            f"{shown}: this is no picture in a format that Koma reads (png, jpg, webp, gif, bmp, avif, tiff). "
-            "Convert it, or take it out."
-        ) from None
+        raise UnreadablePicture(_unknown(shown)) from None
     except _BROKEN as error:
         why = plain_text(str(error) or type(error).__name__, bytes_max=120)
         raise UnreadablePicture(
             f"{shown}: the picture is damaged or cut off ({why}). Copy it again from where it came."
         ) from error
+
+
+def check_picture(path: Path, *, name: str, limits: Limits | None = None) -> None:
+    """Judge a file by its head alone: a known format, within the limits. Raises UnreadablePicture as `read_picture`."""
+    limits = limits or Limits()
+    shown = plain_text(name)
+    if not path.is_file():  # a pipe of that name would be waited for
+        raise UnreadablePicture(f"{shown}: this is no regular file.")
+    try:
+        with path.open("rb") as file:
+            _refuse_foreign(file.read(1024), shown, limits)
+            if path.stat().st_size > limits.bytes_max:
+                raise UnreadablePicture(_too_heavy(shown, limits))
+            with Image.open(path, formats=FORMATS) as image:
+                _check_size(image, shown, limits)
+    except Image.DecompressionBombError:
+        raise UnreadablePicture(_too_large(shown, limits)) from None
+    except UnidentifiedImageError:
+        raise UnreadablePicture(_unknown(shown)) from None
+    except _BROKEN as error:
+        raise UnreadablePicture(f"{shown}: the picture is damaged. Copy it again from where it came.") from error
 
 
 def pixel_count(source: Path | bytes) -> int:
@@ -136,6 +154,13 @@ def _read_file(path: Path, shown: str, limits: Limits) -> bytes:
             return file.read(limits.bytes_max + 1)
         except OSError as error:
             raise UnreadablePicture(f"{shown}: the file cannot be read ({os.strerror(error.errno or 0)}).") from error
+
+
+def _unknown(shown: str) -> str:
+    return (
+        f"{shown}: this is no picture in a format that Koma reads (png, jpg, webp, gif, bmp, avif, tiff). "
+        "Convert it, or take it out."
+    )
 
 
 def _too_heavy(shown: str, limits: Limits) -> str:

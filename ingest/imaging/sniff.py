@@ -72,7 +72,7 @@ def _what_it_is(head: bytes) -> str:
     if text.startswith((b"<?xml", b"<mpd", b"<smil")):
         return "is an XML text (a streaming manifest?), not a film, and manifests are never followed"
     if head.startswith((b"\x89PNG", b"\xff\xd8\xff", b"GIF8")) or head[8:12] == b"WEBP":
-        return "is a picture, not a film (add pictures as a folder or zip)"
+        return "is a picture, not a film (give it a picture's ending, such as png or jpg)"
     if b"\x00" not in head:
         return "is a text file, not a film"
     return "is not a film of a known kind"

@@ -22,7 +22,7 @@ class ImageType(models.TextChoices):
 
 
 class Source(models.Model):
-    """One physical input: a video file, a folder or a zip of pictures."""
+    """One physical input: a video file, a picture, or a folder or zip of pictures."""
 
     collection = models.ForeignKey(Collection, models.CASCADE, related_name="sources")
     kind = models.CharField(max_length=10, choices=SourceKind.choices)

@@ -1,4 +1,4 @@
-"""A folder or zip of pictures becomes Frame rows; what cannot be read is set aside with its reason."""
+"""A picture, or a folder or zip of pictures, becomes Frame rows; what cannot be read is set aside with its reason."""
 
 from __future__ import annotations
 
@@ -73,11 +73,11 @@ class Done:
 
 
 class ReadPictures(Stage[list[Item], list[Done]]):
-    """Read folders and zips of pictures; a second pass reads only what is new or could not be read before."""
+    """Read pictures, alone or in folders and zips; a second pass reads only what is new or could not be read before."""
 
     name = "read_pictures"
     label = "Pictures"
-    about = "Reads folders and zips of pictures; only what is new or could not be read before."
+    about = "Reads pictures, alone or in folders and zips; only what is new or could not be read before."
     queue = "cpu"
     params_type = PictureChoices
 
@@ -91,7 +91,7 @@ class ReadPictures(Stage[list[Item], list[Done]]):
         return self.ctx.episode
 
     def applies(self) -> bool:
-        """Only for folders and zips; films have their own stage."""
+        """Only for pictures; films have their own stage."""
         return self.ctx.episode is not None and self._episode.source.kind == SourceKind.PICTURES
 
     def batches(self) -> Iterator[list[Item]]:
@@ -99,7 +99,9 @@ class ReadPictures(Stage[list[Item], list[Done]]):
         path, name = source_path(self._episode.source), self._episode.source.name
         if not path.exists():
             raise BadInput(f"{name} is gone. Put it back where it was, then press Retry.")
-        return self._of_folder(path) if path.is_dir() else self._of_zip(path, name)
+        if path.is_dir():
+            return self._of_folder(path)
+        return self._of_one(path, name) if ending_of(path.name) in PICTURE_ENDINGS else self._of_zip(path, name)
 
     def work(self, batch: list[Item]) -> list[Done]:
         """Decode, describe, encode and store. Raises KomaError on a full disk: what was saved so far stays."""
@@ -171,6 +173,13 @@ class ReadPictures(Stage[list[Item], list[Done]]):
                 yield batch.take()
             batch.items.append(item)
         yield batch.take()
+
+    def _of_one(self, path: Path, name: str) -> Iterator[list[Item]]:
+        """A picture that was added by itself, under the name that the person knows: an upload lies under another."""
+        items = self._pending([name], {})
+        for item in items:
+            item.data = path
+        yield items
 
     def _of_zip(self, path: Path, name: str) -> Iterator[list[Item]]:
         try:

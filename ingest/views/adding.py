@@ -171,12 +171,15 @@ def _chunk(request: HttpRequest, row: Upload) -> JsonResponse:
 
 
 def _whole_files(request: HttpRequest, collection: Collection) -> HttpResponse:
-    """Each file goes through the same steps as a chunked one; each that fails says why, the others stay."""
-    files = request.FILES.getlist("files")
+    """Each file goes through the same steps as a chunked one; each that fails says why, the others stay.
+
+    Several pictures become one zip, as the page's script does it.
+    """
+    files: list[Any] = request.FILES.getlist("files")
     if not files:
         raise BadInput("Choose at least one file.")
     added, problems = [], []
-    for file in files:
+    for file in uploads.grouped(files):
         try:
             row = uploads.begin(
                 collection=collection, by=request.user, key=f"whole-{secrets.token_hex(16)}",

@@ -1,4 +1,4 @@
-// Uploads one file after the other in chunks. The server says how many bytes it has; after a broken connection, a closed
+// Uploads one file after the other in chunks; several pictures, and the pictures of a folder, go as one zip (pack.js). The server says how many bytes it has; after a broken connection, a closed
 // tab or a restart of the server the upload goes on from there. Names are set as text, never as HTML.
 "use strict";
 document.addEventListener("DOMContentLoaded", () => {
@@ -8,6 +8,10 @@ document.addEventListener("DOMContentLoaded", () => {
   const list = form.querySelector("[data-list]");
   const headers = { "X-CSRFToken": form.querySelector("[name=csrfmiddlewaretoken]").value, Accept: "application/json" };
   const WAIT_MAX_MS = 30000;
+  const PICTURE = /\.(png|jpe?g|jfif|webp|gif|bmp|avif|tiff?)$/i;
+  const FILM = /\.(mkv|mp4|m4v|webm|avi|ts|m2ts|mts|mov|wmv|flv|mpg|mpeg|ogv|ogm|3gp|zip|cbz)$/i;
+  const BESIDE = /\.(tags?|txt|json|caption)$/i; // tags and captions that lie beside pictures
+  const LEFTOVER = /(^|\/)(\.|__MACOSX\/|thumbs\.db$|desktop\.ini$)/i;
   const queue = [];
   let busy = false;
 
@@ -45,6 +49,7 @@ document.addEventListener("DOMContentLoaded", () => {
     }
   }
 
+  // `file`: what to send, or {name, size, make}: make(entry) gives it when its turn comes.
   function show(file) {
     const node = form.querySelector("template").content.firstElementChild.cloneNode(true);
     const bar = node.querySelector(".bar");
@@ -74,8 +79,9 @@ document.addEventListener("DOMContentLoaded", () => {
   }
 
   async function send(entry) {
-    const { file } = entry;
     const signal = () => entry.abort.signal;
+    if (entry.file.make) entry.file = await entry.file.make(entry);
+    const { file } = entry;
     const begun = await stubborn(() => ask(form.dataset.begin, { method: "POST", body: about(file) }, signal()), entry);
     let at = begun.received;
     const from = at;
@@ -124,20 +130,92 @@ document.addEventListener("DOMContentLoaded", () => {
     busy = false;
   }
 
-  function take(files) {
-    for (const file of files) {
-      const entry = show(file);
-      if (file.size > Number(form.dataset.max)) { entry.say(`larger than the limit of ${size(Number(form.dataset.max))}`, "bad"); entry.end(false); } else queue.push(entry);
+  function add(file) {
+    const entry = show(file);
+    if (file.size > Number(form.dataset.max)) { entry.say(`larger than the limit of ${size(Number(form.dataset.max))}`, "bad"); entry.end(false); } else queue.push(entry);
+  }
+
+  // Pictures with what lies beside them, as one group.
+  function addGroup(entries, folder) {
+    const pictures = entries.filter(({ path }) => PICTURE.test(path)).sort((a, b) => (a.path < b.path ? -1 : 1));
+    if (pictures.length === 1 && entries.length === 1 && !folder) { add(pictures[0].file); return; }
+    const first = pictures[0].path.replace(/^.*\//, "").replace(/\.[^.]*$/, "");
+    const name = folder || (pictures.length === 1 ? first : `${first} and ${(pictures.length - 1).toLocaleString("en")} more`);
+    const shares = komaPack.shares(entries);
+    shares.forEach((share, place) => add({
+      name: `${name}${shares.length > 1 ? ` (${place + 1} of ${shares.length})` : ""}.zip`,
+      size: share.reduce((so, { file }) => so + file.size, 0),
+      make(entry) { return komaPack.zip(share, this.name, { signal: entry.abort.signal, tell: (done, total) => entry.say(`reading picture ${(done + 1).toLocaleString("en")} of ${total.toLocaleString("en")}`) }); },
+    }));
+  }
+
+  // entries: [{path, file}]; a path with a slash comes from a folder, whose name is its first part.
+  function take(entries) {
+    const groups = new Map();
+    const others = [];
+    for (const entry of entries) {
+      if (LEFTOVER.test(entry.path)) continue;
+      if (FILM.test(entry.path)) { add(entry.file); continue; }
+      if (!PICTURE.test(entry.path) && !BESIDE.test(entry.path)) { others.push(entry); continue; }
+      const slash = entry.path.indexOf("/");
+      const folder = slash < 0 ? "" : entry.path.slice(0, slash);
+      if (!groups.has(folder)) groups.set(folder, []);
+      groups.get(folder).push({ path: entry.path.slice(slash + 1), file: entry.file });
     }
+    for (const [folder, group] of groups) {
+      if (group.some(({ path }) => PICTURE.test(path))) addGroup(group, folder); else others.push(...group);
+    }
+    if (others.length) leaveOut(others, entries.length);
+    if (!entries.length) window.komaToast({ error: true, text: "Nothing is in there. Choose films, pictures, zips or a folder with some." });
     work();
   }
 
-  input.addEventListener("change", () => { take([...input.files]); input.value = ""; });
+  function leaveOut(others, total) {
+    const entry = show({ name: others.slice(0, 3).map(({ path }) => path).join(", ") + (others.length > 3 ? ` and ${(others.length - 3).toLocaleString("en")} more` : ""), size: 0 });
+    entry.say(total > others.length ? "left out: no film, picture or zip by its name" : "no film, picture or zip by its name; nothing was sent", "warn");
+    entry.end(false);
+  }
+
+  const plain = (files) => [...files].map((file) => ({ path: file.webkitRelativePath || file.name, file }));
+
+  // Folders that were dropped, with all below them; asked for at once, since the drop's list is empty afterwards.
+  async function walked(items) {
+    const roots = [...items].map((item) => item.webkitGetAsEntry && item.webkitGetAsEntry()).filter(Boolean);
+    const found = [];
+    const visit = async (node) => {
+      if (node.isFile) { found.push({ path: node.fullPath.replace(/^\//, ""), file: await new Promise((done, fail) => node.file(done, fail)) }); return; }
+      const reader = node.createReader();
+      for (;;) {
+        const some = await new Promise((done, fail) => reader.readEntries(done, fail));
+        if (!some.length) return;
+        for (const child of some) await visit(child);
+      }
+    };
+    for (const root of roots) await visit(root);
+    return found;
+  }
+
+  for (const field of form.querySelectorAll("input[type=file]")) field.addEventListener("change", () => { take(plain(field.files)); field.value = ""; });
+  const folder = form.querySelector("[data-folder]");
+  if ("webkitdirectory" in input) folder.hidden = false;
   let depth = 0;
   const over = (on) => form.classList.toggle("over", on);
   addEventListener("dragenter", (event) => { if ([...event.dataTransfer.types].includes("Files")) { depth += 1; over(true); } });
   addEventListener("dragleave", () => { depth = Math.max(0, depth - 1); over(depth > 0); });
   addEventListener("dragover", (event) => event.preventDefault());
-  addEventListener("drop", (event) => { event.preventDefault(); depth = 0; over(false); take([...event.dataTransfer.files]); });
+  addEventListener("drop", (event) => { event.preventDefault(); depth = 0; over(false); drop(event.dataTransfer); });
+  async function drop(data) {
+    const files = [...data.files];
+    if (![...data.items].some((item) => item.webkitGetAsEntry && item.webkitGetAsEntry()?.isDirectory)) { if (files.length) take(plain(files)); return; }
+    try { take(await walked(data.items)); } catch { window.komaToast({ error: true, text: "The folder cannot be read. Choose it with “Choose a folder”." }); }
+  }
+  addEventListener("paste", (event) => {
+    const files = [...(event.clipboardData?.files || [])];
+    if (!files.length) return;
+    event.preventDefault();
+    const stamp = new Date().toISOString().slice(0, 19).replace("T", " ").replaceAll(":", ".");
+    // Browsers call every pasted picture image.png.
+    take(files.map((file, n) => { const name = /^image\.\w+$/.test(file.name) ? `pasted ${stamp}${n ? ` ${n + 1}` : ""}.${file.name.split(".").pop()}` : file.name; return { path: name, file: new File([file], name, { type: file.type, lastModified: file.lastModified }) }; }));
+  });
   addEventListener("beforeunload", (event) => { if (busy) event.preventDefault(); });
 });

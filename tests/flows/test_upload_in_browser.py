@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import re
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,9 @@ import pytest
 from django.contrib.auth.models import User
 
 from ingest.actions import uploads
-from ingest.models import Collection, Episode, Upload
-from tests.films import film
+from ingest.models import Collection, Episode, Source, Upload
+from ingest.restoring import source_path
+from tests.films import film, png
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -120,6 +122,74 @@ def test_files_can_be_dropped_anywhere_on_the_page(
         data,
     )
     page.wait_for_selector("text=added as EP10")
+
+
+def test_a_single_picture_is_taken_as_it_is_and_has_a_title(
+    page_as: Any, alice: User, collection: Collection, tmp_path: Path
+) -> None:
+    path = tmp_path / "miko.png"
+    path.write_bytes(png())
+    page = page_as(alice, f"/c/{collection.pk}/add/")
+    page.set_input_files("[name=files]", path)
+    page.wait_for_selector("text=added as miko")
+    source = Source.objects.get()
+    assert (source.name, source.sha256) == ("miko.png", uploads.sources.file_sha256(path))
+    page.locator(".added-one [name=title]").fill("Shrine maiden")
+    page.locator(".added-one [name=series]").focus()
+    page.wait_for_selector("text=Shrine maiden saved.")
+    page.reload()
+    page.set_input_files("[name=files]", path)
+    page.wait_for_selector("text=is in this collection already, as Shrine maiden")
+
+
+def test_pictures_chosen_together_are_one_group_known_when_it_comes_again(
+    page_as: Any, alice: User, collection: Collection, tmp_path: Path
+) -> None:
+    names = ["b.png", "a 絵.png", "b.txt"]
+    for shade, name in enumerate(names):
+        (tmp_path / name).write_bytes(png(shade=shade) if name.endswith("png") else b"smile, hat")
+    (tmp_path / "notes.doc").write_bytes(b"x")
+    page = page_as(alice, f"/c/{collection.pk}/add/")
+    page.set_input_files("[name=files]", [tmp_path / name for name in [*names, "notes.doc"]])
+    page.wait_for_selector("text=added as a 絵 and 1 more")
+    assert "left out" in page.locator(".upload", has_text="notes.doc").inner_text()
+    with zipfile.ZipFile(source_path(Source.objects.get())) as archive:
+        assert archive.testzip() is None
+        assert archive.namelist() == ["a 絵.png", "b.png", "b.txt"]
+        assert archive.read("b.png") == (tmp_path / "b.png").read_bytes()
+    page.set_input_files("[name=files]", [tmp_path / name for name in reversed(names)])
+    page.wait_for_selector("text=is in this collection already")
+
+
+def test_a_chosen_folder_keeps_its_name_and_its_films_come_one_by_one(
+    page_as: Any, alice: User, collection: Collection, tmp_path: Path
+) -> None:
+    folder = tmp_path / "Fan art"
+    (folder / "deep").mkdir(parents=True)
+    (folder / "1.png").write_bytes(png(shade=1))
+    (folder / "deep" / "2.png").write_bytes(png(shade=2))
+    (folder / "Thumbs.db").write_bytes(b"x")
+    film(folder / "Show - 11.mkv")
+    page = page_as(alice, f"/c/{collection.pk}/add/")
+    page.set_input_files("[webkitdirectory]", folder)
+    page.wait_for_selector("text=added as EP11")
+    page.wait_for_selector("text=added as Fan art")
+    assert page.locator(".upload").count() == 2
+    with zipfile.ZipFile(source_path(Source.objects.get(kind="pictures"))) as archive:
+        assert archive.namelist() == ["1.png", "deep/2.png"]
+
+
+def test_a_picture_can_be_pasted(page_as: Any, alice: User, collection: Collection) -> None:
+    page = page_as(alice, f"/c/{collection.pk}/add/")
+    page.evaluate(
+        """(data) => {
+            const files = new DataTransfer();
+            files.items.add(new File([Uint8Array.from(atob(data), (c) => c.charCodeAt(0))], "image.png"));
+            document.body.dispatchEvent(new ClipboardEvent("paste", { clipboardData: files, bubbles: true }));
+        }""",
+        base64.b64encode(png()).decode(),
+    )
+    page.wait_for_selector("text=added as pasted 2")
 
 
 def test_an_invitation_link_leads_into_the_collection(

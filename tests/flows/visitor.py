@@ -63,7 +63,7 @@ class Visitor:
         """From the episodes page to the form, and wait until each film was added."""
         self.rail("Episodes")
         self.page.get_by_role("link", name="Add episodes").first.click()
-        self.page.locator("#upload input[type=file]").set_input_files(list(films))
+        self.page.locator("#upload input[name=files]").set_input_files(list(films))
         for film in films:
             self.page.locator(".upload", has_text=film.name).get_by_text("added as").wait_for()
             self.page.locator(".added-one", has_text=film.name).wait_for()

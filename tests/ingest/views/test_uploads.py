@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import resource
 import socket
+import zipfile
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,8 +14,10 @@ import pytest
 from django.contrib.auth.models import User
 from django.test import Client
 
-from ingest.actions import uploads
-from ingest.models import Collection, Episode, Membership, Operation, Role, Source, Upload
+from ingest.actions import runs, uploads
+from ingest.models import Collection, Episode, Frame, Membership, Operation, Role, Source, Upload
+from ingest.pipeline import registry
+from ingest.restoring import source_path
 from tests.conftest import client_of
 from tests.films import film, png, zipped
 
@@ -219,6 +223,9 @@ def test_the_same_file_twice_is_recognised_and_named(
         ("concat.mp4", b"ffconcat version 1.0\nfile /etc/passwd\n", "never followed"),
         ("broken.zip", b"PK\x03\x04" + b"\0" * 300, "zip"),
         ("cut.mkv", b"\x1a\x45\xdf\xa3" + b"\0" * 300, "cut.mkv"),
+        ("page.png", b"<!doctype html><script>alert(1)</script>", "web page"),
+        ("noise.jpg", b"no picture at all" * 20, "format"),
+        ("film.webp", b"\x1a\x45\xdf\xa3" + b"\0" * 300, "video"),
     ],
 )
 def test_what_cannot_be_read_says_why_and_leaves_nothing(
@@ -239,7 +246,12 @@ def test_what_cannot_be_read_says_why_and_leaves_nothing(
 
 
 def test_empty_files_and_files_of_other_kinds_are_refused_at_once(lead: Client, collection: Collection) -> None:
-    for name, size, word in (("a.mkv", 0, "empty"), ("a.exe", 5, "films"), ("a.png", 5, "zip"), ("a.html", 5, "films")):
+    for name, size, word in (
+        ("a.mkv", 0, "empty"),
+        ("a.exe", 5, "films"),
+        ("a.svg", 5, "pictures"),
+        ("a.html", 5, "films"),
+    ):
         answer = lead.post(f"/c/{collection.pk}/add/uploads/", {"name": name, "size": size, "key": "k"})
         assert answer.status_code == 422
         assert word in answer.json()["error"]
@@ -272,6 +284,59 @@ def test_a_zip_of_pictures_is_an_episode_of_fan_art(lead: Client, begin: Begin, 
     assert lead.post(url).json()["label"] == "fanart"
     source = Source.objects.get()
     assert (source.kind, source.image_type, source.episode.series) == ("pictures", "fanart", "Show")
+
+
+def test_a_single_picture_is_an_episode_with_one_frame(
+    lead: Client, begin: Begin, tmp_path: Path, settings: Any, collection: Collection, bob: User
+) -> None:
+    path = tmp_path / "miko <b>at the shrine.jpg"
+    path.write_bytes(png(shade=3))  # the content decides, not the ending
+    url = begin(path).json()["url"]
+    put(lead, url, 0, path.read_bytes())
+    assert lead.post(url).json()["label"] == "miko <b>at the shrine"
+    source = Source.objects.get()
+    assert (source.kind, source.image_type, source.uploaded) == ("pictures", "fanart", True)
+    settings.PIPELINE_STAGES = ["ingest.stages.read_pictures.ReadPictures"]
+    registry.stages.cache_clear()
+    try:
+        runs.run_here(runs.start(collection=collection, episodes=[source.episode], by=bob))
+    finally:
+        registry.stages.cache_clear()
+    frame = Frame.objects.get()
+    assert (frame.name, frame.width, frame.height, frame.index) == (source.name, 48, 32, 0)
+    url = begin(path, key="again").json()["url"]
+    put(lead, url, 0, path.read_bytes())
+    assert lead.post(url).status_code == 409
+
+
+def test_a_picture_of_too_many_pixels_is_refused_by_its_head(lead: Client, begin: Begin, tmp_path: Path) -> None:
+    path = tmp_path / "huge.png"
+    data = bytearray(png())
+    data[16:24] = (40_000).to_bytes(4, "big") * 2
+    data[29:33] = zlib.crc32(data[12:29]).to_bytes(4, "big")
+    path.write_bytes(data)
+    url = begin(path).json()["url"]
+    put(lead, url, 0, bytes(data))
+    answer = lead.post(url)
+    assert answer.status_code == 422
+    assert "too large" in answer.json()["error"]
+    assert not Upload.objects.exists()
+
+
+def test_several_pictures_without_script_are_one_group_and_a_name_that_comes_twice_gets_a_number(
+    lead: Client, collection: Collection, tmp_path: Path
+) -> None:
+    for folder, shade in (("a", 1), ("b", 2)):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "1.png").write_bytes(png(shade=shade))
+    for _ in range(2):
+        with (tmp_path / "a/1.png").open("rb") as one, (tmp_path / "b/1.png").open("rb") as two:
+            answer = lead.post(f"/c/{collection.pk}/add/", {"files": [one, two]}, follow=True)
+    assert "is in this collection already" in answer.content.decode()
+    source = Source.objects.get()
+    assert source.name == "1 and 1 more.zip"
+    with zipfile.ZipFile(source_path(source)) as archive:
+        assert archive.namelist() == ["1.png", "1 (2).png"]
 
 
 def test_nobody_touches_the_upload_of_another(

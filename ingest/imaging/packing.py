@@ -1,0 +1,33 @@
+"""Packs pictures that came one by one into a zip, so that they are one group and go through the checks of zips."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import zipfile
+from collections.abc import Iterable
+from pathlib import Path, PurePosixPath
+from typing import IO
+
+from ingest.imaging.names import plain_name
+
+_NO_DATE = (1980, 1, 1, 0, 0, 0)  # the same pictures make the same bytes, so that the zip is known when it comes again
+
+
+def pack(files: Iterable[tuple[str, IO[bytes]]], *, folder: Path) -> IO[bytes]:
+    """A nameless zip below `folder` with all files, uncompressed, read from its start. A name that comes twice gets a
+    number. The zip is gone once it is closed."""
+    target = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 -- the caller closes it
+    taken: set[str] = set()
+    with zipfile.ZipFile(target, "w", zipfile.ZIP_STORED) as archive:
+        for raw, file in files:
+            name = plain_name(raw)
+            path, number = PurePosixPath(name), 1
+            while name.casefold() in taken:
+                number += 1
+                name = f"{path.stem} ({number}){path.suffix}"
+            taken.add(name.casefold())
+            with archive.open(zipfile.ZipInfo(name, _NO_DATE), "w", force_zip64=True) as out:
+                shutil.copyfileobj(file, out)
+    target.seek(0)
+    return target
