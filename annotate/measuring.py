@@ -1,4 +1,4 @@
-"""Runs the measurements that the quality page asks for: claim, measure, keep scores and the worst mistakes.
+"""Runs the measurements that the quality pages ask for: claim, measure, keep scores and the worst mistakes.
 
 The row is the truth. A measurement whose worker died has failed and says so: it writes nothing but its row, so nothing
 is lost by asking again.
@@ -20,11 +20,12 @@ from django.conf import settings
 from django.db import DatabaseError, connection
 from django.utils import timezone
 
-from annotate.evaluation.kinds import KINDS, watch
+from annotate.evaluation.kinds import KINDS, Scores, watch
 from annotate.models import Evaluation
+from annotate.own_truth.kinds import OWN_KINDS
 from ingest import library
 from ingest.errors import BadInput, Cancelled, KomaError, LostClaim
-from ingest.models import RunState
+from ingest.models import Collection, RunState
 
 logger = logging.getLogger(__name__)
 
@@ -42,6 +43,19 @@ def ask(*, kind: str, root: int, path: str, model: str, by: Any) -> Evaluation:
         raise BadInput(f"{path}: this is no folder. It must hold {KINDS[kind].folder}.")
     name = model.strip() or KINDS[kind].default_model
     return Evaluation.objects.create(kind=kind, folder=f"{root}:{path}"[:1000], model=name[:100], by=by)
+
+
+def ask_own(*, collection: Collection, kind: str, model: str, second: str = "", by: Any) -> Evaluation:
+    """A new measurement on what people said in a collection. BadInput for an unknown kind, or without its second."""
+    if kind not in OWN_KINDS:
+        raise BadInput(f"{kind!r} cannot be measured here. Choose one of: {', '.join(OWN_KINDS)}.")
+    about = OWN_KINDS[kind]
+    name, other = model.strip() or about.default_model, second.strip()
+    if about.compares and (not other or other == name):
+        raise BadInput("Choose two different models to compare.")
+    same = {"collection": collection, "kind": kind, "model": name[:100], "second": other[:100]}
+    waiting = Evaluation.objects.filter(**same, state__in=WAITING).first()
+    return waiting or Evaluation.objects.create(**same, by=by)
 
 
 def cancel(evaluation: Evaluation) -> None:
@@ -65,12 +79,11 @@ def execute(evaluation_id: int) -> RunState | None:
         return None
     row = Evaluation.objects.get(pk=evaluation_id)
     values: dict[str, Any] = {}
-    looking = watch.set(_Teller(row))
+    teller = _Teller(row)
+    looking = watch.set(teller)
     try:
-        kind = KINDS[row.kind]
-        options = {option.name: option.default for option in kind.options} | {"model": row.model}
         with _beating(row):
-            scores = kind.run(folder_of(row), settings.KOMA_MODELS_DIR, options)
+            scores = _measured(row, teller)
         values = {
             "scores": scores.as_json(),
             "mistakes": [mistake.as_json() for mistake in scores.mistakes()],
@@ -91,6 +104,16 @@ def execute(evaluation_id: int) -> RunState | None:
         watch.reset(looking)
     mine = Evaluation.objects.filter(pk=evaluation_id, token=token, state=RunState.RUNNING)
     return state if mine.update(state=state, finished_at=timezone.now(), **values) else None
+
+
+def _measured(row: Evaluation, teller: _Teller) -> Scores:
+    models_dir = settings.KOMA_MODELS_DIR
+    if row.collection is not None:
+        own = OWN_KINDS[row.kind]
+        return own.run(row.collection, models_dir, own.defaults() | {"model": row.model, "second": row.second}, teller)
+    kind = KINDS[row.kind]
+    options = {option.name: option.default for option in kind.options} | {"model": row.model}
+    return kind.run(folder_of(row), models_dir, options)
 
 
 def fail_dead() -> None:
@@ -128,16 +151,25 @@ class _Teller:
     """Writes how many pictures were read; stops a measurement that was cancelled or taken away."""
 
     def __init__(self, row: Evaluation) -> None:
-        self._row, self._done, self._told = row, 0, 0.0
+        self._row, self._done, self._total, self._told = row, 0, 0, 0.0
 
     def __call__(self, path: Path) -> None:
+        self.step()
+
+    def expect(self, pictures: int) -> None:
+        self._total += pictures
+
+    def step(self) -> None:
         self._done += 1
+        self.alive()
+
+    def alive(self) -> None:
         now = time.monotonic()
         if now - self._told < _TELL_EVERY_S:
             return
         self._told = now
         mine = Evaluation.objects.filter(pk=self._row.pk, token=self._row.token, state=RunState.RUNNING)
-        if not mine.update(done=self._done, heartbeat_at=timezone.now()):
+        if not mine.update(done=self._done, total=self._total, heartbeat_at=timezone.now()):
             raise LostClaim("Another worker has this measurement now.")
         if mine.filter(cancel_requested=True).exists():
             raise Cancelled("Cancelled.")

@@ -20,6 +20,7 @@ from annotate import computed_answers
 from annotate.algorithms.box_scale import Border
 from annotate.algorithms.tag_rules import Reading
 from annotate.backends import detectors, registry, upscale_waifu2x, upscalers
+from annotate.backends.contract import FaceDetector
 from annotate.backends.embedders import open_embedder
 from annotate.backends.upscale_resize import FILTERS
 from annotate.evaluation import characters, duplicates, faces, tags, upscale
@@ -134,16 +135,20 @@ def open_or_error(path: Path) -> NDArray[np.uint8]:
         raise ValueError(str(error)) from error
 
 
-def _faces(folder: Path, models_dir: Path, options: Mapping[str, Any]) -> Scores:
+def open_face_detector(models_dir: Path, options: Mapping[str, Any]) -> FaceDetector:
+    """The detector that the options of `faces` name."""
     cascade = detectors.CascadeOptions(
         step=options["step"], side_min=options["side_min"], neighbours=options["neighbours"],
         box_scale=options["box_scale"], border=options["border"],
     )  # fmt: skip
-    detector = detectors.open_detector(
+    return detectors.open_detector(
         options["model"], models_dir, threshold=options["threshold"], cascade=cascade, dynamic=options["dynamic"],
         threads=options["threads"],
     )  # fmt: skip
-    return faces.measure(folder, detector, open_picture=open_picture)
+
+
+def _faces(folder: Path, models_dir: Path, options: Mapping[str, Any]) -> Scores:
+    return faces.measure(folder, open_face_detector(models_dir, options), open_picture=open_picture)
 
 
 def _characters(folder: Path, models_dir: Path, options: Mapping[str, Any]) -> Scores:

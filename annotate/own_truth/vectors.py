@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -26,11 +27,21 @@ CHUNK = 500  # faces a query
 
 @dataclass(slots=True)
 class Described:
-    """`keys` of faces in order with their vectors [n, length]; in words those that could not be described."""
+    """`keys` of faces in order with their vectors [n, length]; in words those that could not be described.
+
+    `made` of them were described now, which took the embedder `seconds`.
+    """
 
     keys: list[int]
     vectors: FloatArray
     unreadable: list[str] = field(default_factory=list)
+    made: int = 0
+    seconds: float = 0.0
+
+    @property
+    def ms_per_face(self) -> float:
+        """0 where all were described before."""
+        return 1000 * self.seconds / self.made if self.made else 0.0
 
 
 def read_head(name: str, face: int) -> Picture:
@@ -45,6 +56,7 @@ def describe(collection: Collection, keys: list[int], embedder: Embedder, progre
     lacking = _lacking(collection, keys, version)
     progress.expect(len(lacking))
     unreadable: list[str] = []
+    made, seconds = 0, 0.0
     for start in range(0, len(lacking), BATCH):
         part, heads = [], []
         for key, crop in lacking[start : start + BATCH]:
@@ -54,8 +66,14 @@ def describe(collection: Collection, keys: list[int], embedder: Embedder, progre
                 part.append((key, crop))
             except (OSError, UnreadablePicture) as error:
                 unreadable.append(f"Face {key} has no description: its crop cannot be read: {error}")
-        _keep(version, part, [packed(embedder, vector) for vector in embedder.embed(heads)] if heads else [])
-    return _read(collection, keys, version, embedder, unreadable)
+        if heads:
+            started = time.perf_counter()
+            found = embedder.embed(heads)
+            seconds += time.perf_counter() - started
+            made += len(heads)
+            _keep(version, part, [packed(embedder, vector) for vector in found])
+    kept, vectors = _read(collection, keys, version, embedder)
+    return Described(kept, vectors, unreadable, made, seconds)
 
 
 def _lacking(collection: Collection, keys: list[int], version: ModelVersion) -> list[tuple[int, str]]:
@@ -85,8 +103,8 @@ def _keep(version: ModelVersion, part: list[tuple[int, str]], data: list[bytes])
 
 
 def _read(
-    collection: Collection, keys: list[int], version: ModelVersion, embedder: Embedder, unreadable: list[str]
-) -> Described:
+    collection: Collection, keys: list[int], version: ModelVersion, embedder: Embedder
+) -> tuple[list[int], FloatArray]:
     unpack = unpack_of(embedder)
     kept: list[int] = []
     parts: list[FloatArray] = []
@@ -102,4 +120,4 @@ def _read(
             kept += here
             parts.append(unpack([data[key] for key in here]))
     vectors = np.concatenate(parts) if parts else np.zeros((0, embedder.length), np.float32)
-    return Described(kept, vectors, unreadable)
+    return kept, vectors

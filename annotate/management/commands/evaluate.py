@@ -1,4 +1,4 @@
-"""`manage.py evaluate KIND DIR`: measure an installed model on anybody's pictures."""
+"""`manage.py evaluate KIND DIR`: measure an installed model on anybody's pictures, or on a collection's own truth."""
 
 from __future__ import annotations
 
@@ -10,34 +10,62 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
-from annotate.evaluation.kinds import KINDS
-from ingest.errors import KomaError
+from annotate.evaluation.kinds import KINDS, Kind, Scores
+from annotate.own_truth.kinds import OWN_KINDS, OwnKind
+from annotate.own_truth.progress import Silent
+from ingest.errors import BadInput, KomaError
+from ingest.models import Collection
 
 
 class Command(BaseCommand):
     """Prints a few lines to read, or one JSON line with --json."""
 
-    help = "Measure an installed model on a folder of pictures whose truth is known."
+    help = "Measure an installed model on a folder of pictures whose truth is known, or on what people said here."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        kinds = parser.add_subparsers(dest="kind", required=True, metavar="|".join(KINDS))
-        for kind in KINDS.values():
-            one = kinds.add_parser(kind.name, help=f"{kind.about} ({kind.folder})")
-            one.add_argument("folder", type=Path, metavar="DIR", help=kind.folder)
-            models = ", ".join(kind.own_models)
+        names = [*KINDS, *(name for name in OWN_KINDS if name not in KINDS)]
+        kinds = parser.add_subparsers(dest="kind", required=True, metavar="|".join(names))
+        for name in names:
+            kind, own = KINDS.get(name), OWN_KINDS.get(name)
+            about: Kind | OwnKind = kind or OWN_KINDS[name]
+            one = kinds.add_parser(name, help=f"{about.about} ({kind.folder if kind else 'a collection'})")
+            if kind is not None:
+                one.add_argument("folder", type=Path, metavar="DIR", nargs="?" if own else None, help=kind.folder)
+            if own is not None:
+                one.add_argument(
+                    "--collection", required=kind is None, metavar="NAME",
+                    help="in place of DIR: measure on what people said in this collection",
+                )  # fmt: skip
+                if own.compares:
+                    one.add_argument("--second", required=True, help="the model that it is compared with")
+            models = ", ".join(about.own_models)
             one.add_argument(
-                "--model", default=kind.default_model, help=f"{models}, or one in KOMA_MODELS_DIR by its name"
+                "--model", default=about.default_model, help=f"{models}, or one in KOMA_MODELS_DIR by its name"
             )
-            for option in kind.options:
+            for option in about.options:
                 one.add_argument(f"--{option.name}", type=option.parse, default=option.default, help=option.help)
             one.add_argument("--json", action="store_true", help="one JSON line on standard output")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        kind = KINDS[options["kind"]]
         try:
-            scores = kind.run(options["folder"], settings.KOMA_MODELS_DIR, options)
+            scores = _measured(options)
         except KomaError as error:
             raise CommandError(error.message) from error
         for note in scores.notes():
             self.stderr.write(note)
         self.stdout.write(json.dumps(scores.as_json()) if options["json"] else "\n".join(scores.lines()))
+
+
+def _measured(options: dict[str, Any]) -> Scores:
+    name, folder = options.get("collection"), options.get("folder")
+    if name is not None and folder is not None:
+        raise BadInput("Name either a folder or a collection, not both.")
+    if folder is not None:
+        return KINDS[options["kind"]].run(folder, settings.KOMA_MODELS_DIR, options)
+    if name is None:
+        raise BadInput("Name a folder or, with --collection, a collection.")
+    found = Collection.objects.filter(name=name).order_by("pk")
+    if len(found) != 1:
+        there = ", ".join(Collection.objects.order_by("name").values_list("name", flat=True)[:20])
+        raise BadInput(f"{len(found)} collections are called {name!r}. There are: {there or 'none'}.")
+    return OWN_KINDS[options["kind"]].run(found[0], settings.KOMA_MODELS_DIR, options, Silent())
