@@ -22,7 +22,7 @@ from export import running
 from export.recipe import Recipe
 from export.sinks import building_place, check_place, move_whole
 from ingest.actions import collections as collection_actions
-from ingest.actions import runs, sources
+from ingest.actions import full_pictures, runs, sources
 from ingest.actions.sources import AlreadyThere
 from ingest.errors import BadInput, KomaError
 from ingest.imaging.folders import list_folder
@@ -174,6 +174,9 @@ def _run(collection: Collection, episodes: list[Episode], outcome: Outcome, say:
         _to_the_end(old, models, outcome, say)
     run = runs.start(collection=collection, episodes=episodes, by=None)
     _to_the_end(run, models, outcome, say)
+    for more in full_pictures.start_wanting(collection):
+        say(f"full pictures of frames of other episodes that are kept again: run {more.pk}")
+        _to_the_end(more, models, outcome, say)
     failed = run.stages.filter(state__in=(RunState.FAILED, RunState.CANCELLED)).exclude(error="").order_by("order")
     for row in failed:
         entries = [entry for entry in outcome.inputs if entry.episode_id and entry.episode_id == row.episode_id]

@@ -10,6 +10,7 @@ from redis.exceptions import RedisError
 from rq.exceptions import DuplicateJobError
 from rq.job import JobStatus
 
+from ingest.actions import full_pictures
 from ingest.models import StageRun
 from ingest.pipeline import runner
 
@@ -57,7 +58,11 @@ def _send_one(row: StageRun) -> None:
 
 
 def sweep() -> int:
-    """Re-queue what died, send everything that waits; returns how many wait. Called by every worker now and then."""
+    """Re-queue what died, start what lacks full pictures, send everything that waits; returns how many wait.
+
+    Called by every worker now and then.
+    """
+    full_pictures.start_wanting()
     waiting = runner.sweep()
     send(waiting)
     return len(waiting)

@@ -12,9 +12,9 @@ from ingest.imaging.encode import PictureFormat, encode
 from ingest.imaging.extraction import picture_at
 from ingest.imaging.store import Store
 from ingest.imaging.video import UnreadableVideo
-from ingest.models import Frame, Source
+from ingest.models import Episode, Frame, Source
 
-RESTORED_MAX = 100  # films are searched for each picture; more would keep a page waiting for minutes
+RESTORED_MAX = 100  # films are searched for each picture; more would keep a page waiting: a run writes them
 
 
 def store() -> Store:
@@ -30,15 +30,10 @@ def source_path(source: Source) -> Path:
 def write_full_pictures(frames: Iterable[Frame]) -> int:
     """Fill `file` of each frame that has none; returns how many were written. Select `episode__source` before.
 
-    Raises BadInput for more than RESTORED_MAX, and naming the source when it is gone or cannot be decoded any more;
-    what was written till then stays.
+    Raises BadInput naming the source when it is gone or cannot be decoded any more; what was written till then stays.
     """
     written = 0
-    bare = [frame for frame in frames if not frame.file]
-    if len(bare) > RESTORED_MAX:
-        text = f"{len(bare):,} frames would have to be decoded from their films again; restore at most {RESTORED_MAX} "
-        raise BadInput(text + "at once, or start a run with another threshold for similar frames.")
-    for frame in bare:
+    for frame in (frame for frame in frames if not frame.file):
         name = full_picture(frame)
         Frame.objects.filter(pk=frame.pk, file="").update(file=name)
         frame.file = name
@@ -46,13 +41,24 @@ def write_full_pictures(frames: Iterable[Frame]) -> int:
     return written
 
 
-def full_picture(frame: Frame) -> str:
-    """Decode a full picture into the store and return its name there; writes no row. Raises BadInput as above."""
-    source = frame.episode.source
+def is_much(frames: Iterable[Frame]) -> bool:
+    """Whether so many full pictures are to be written that no page can wait for them."""
+    return sum(not frame.file for frame in frames) > RESTORED_MAX
+
+
+def check_source(episode: Episode) -> Path:
+    """Where the film of an episode lies. Raises BadInput when it is gone."""
+    source = episode.source
     path = source_path(source)
     if not path.exists():
-        text = f"{frame.episode} cannot give the full picture: {source.name} is gone. Put it back where it was."
+        text = f"{episode} cannot give the full picture: {source.name} is gone. Put it back where it was."
         raise BadInput(text)
+    return path
+
+
+def full_picture(frame: Frame) -> str:
+    """Decode a full picture into the store and return its name there; writes no row. Raises BadInput as above."""
+    path = check_source(frame.episode)
     try:
         picture = picture_at(path, frame.time_s, box=_trim(frame))
     except UnreadableVideo as error:

@@ -7,8 +7,9 @@ from collections.abc import Iterable
 from typing import Any
 from urllib.parse import urlencode
 
+from django.contrib import messages
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.http import require_POST
@@ -21,12 +22,14 @@ from annotate.views.drawing import parts, tiles
 from annotate.views.drawing.parts import bases
 from ingest.access import member_view
 from ingest.actions import frames as frame_actions
+from ingest.actions import full_pictures
 from ingest.errors import BadInput
 from ingest.models import Collection, DropReason, Frame, Role
-from ingest.restoring import write_full_pictures
+from ingest.restoring import is_much, write_full_pictures
 from ingest.stamp import kept, stamp
-from ingest.views.answers import errors_in_words, is_partial, said, toast
+from ingest.views.answers import errors_in_words, is_partial, toast
 from ingest.views.params import wholes
+from ingest.views.runs import send_queued
 
 PAGE = 60
 PEOPLE_MAX = 60  # in the menu of characters
@@ -118,6 +121,11 @@ def change(request: HttpRequest, collection: Collection) -> HttpResponse:
     act = request.POST.get("act", "")
     if act == "drop":
         done = frame_actions.drop(collection=collection, frames=chosen, by=by, key=key)
+    elif act == "restore" and is_much(chosen):
+        words, run = full_pictures.restore_later(collection=collection, frames=chosen, by=by, key=key)
+        if run is not None:
+            send_queued(run)
+        return _much_done(request, words, to=_back(request, collection))
     elif act == "restore":
         write_full_pictures(chosen)
         done = frame_actions.restore(collection=collection, frames=chosen, by=by, key=key)
@@ -132,17 +140,27 @@ def change(request: HttpRequest, collection: Collection) -> HttpResponse:
         done = say(collection=collection, frames=chosen, names=names, by=by, key=key)
     else:
         raise BadInput("Choose what to do with the frames.")
-    to = reverse("frames", args=[collection.pk]) + "?" + urlencode({"q": request.POST.get("q", "")})
+    to = _back(request, collection)
     if request.POST.get("back") == "frame" and len(chosen) == 1:
         to = reverse("frame", args=[collection.pk, chosen[0].pk])
     if is_partial(request) and not request.POST.get("all"):
         page = tiles.read(frame.pk for frame in chosen)
         return toast(HttpResponse(tiles.draw(page, bases(collection), swapped=True)), done.summary, undo=True)
-    if is_partial(request):
-        response = HttpResponse(status=204)
-        response.headers["HX-Refresh"] = "true"
-        return response
-    return said(request, done.summary, to=to, undo=True)
+    return _much_done(request, done.summary, to=to)
+
+
+def _back(request: HttpRequest, collection: Collection) -> str:
+    return reverse("frames", args=[collection.pk]) + "?" + urlencode({"q": request.POST.get("q", "")})
+
+
+def _much_done(request: HttpRequest, words: str, *, to: str) -> HttpResponse:
+    """After a change to more frames than tiles are drawn anew: the page is loaded again and says what was done."""
+    messages.success(request, words, extra_tags="undo")
+    if not is_partial(request):
+        return HttpResponseRedirect(to)
+    response = HttpResponse(status=204)
+    response.headers["HX-Refresh"] = "true"
+    return response
 
 
 def _chosen(request: HttpRequest, collection: Collection) -> list[Frame]:

@@ -126,7 +126,8 @@ class Frame(models.Model):
             ),
             # which row a stored file belongs to: asked for every picture on every page
             models.Index(fields=("preview",), name="frame_preview"),
-            models.Index(fields=("file",), name="frame_file"),
+            # and, asked for every few seconds: which kept frames lack their file
+            models.Index(fields=("file", "state", "episode"), name="frame_file"),
         )
 
     def __str__(self) -> str:

@@ -117,7 +117,10 @@ class Dedup(Stage[list[Verdict], list[Verdict]]):
             self.ctx.log(f"{missing:,} frames were read by another version and not compared: extract them again.")
         bare = self._frames().filter(state=FrameState.KEPT, file="", episode__source__kind=SourceKind.VIDEO)
         if elsewhere := bare.exclude(episode__in=self.ctx.run.stages.values("episode").exclude(episode=None)).count():
-            self.ctx.log(f"{elsewhere:,} frames of other episodes are kept again: run those for their full pictures.")
+            self.ctx.log(
+                f"{elsewhere:,} frames of other episodes are kept again; a run of its own writes their full pictures "
+                "now. Faces and tags come to them with the next run over those episodes."
+            )
 
     def _frames(self) -> QuerySet[Frame]:
         """Kept ones and those dropped as copies: not what is black, faded, blended, or taken out by a person."""

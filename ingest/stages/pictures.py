@@ -31,8 +31,7 @@ class Pictures(Stage[list[Frame], list[Decoded]]):
 
     def batches(self) -> Iterator[list[Frame]]:
         """Frames whose file does not fit their state, in order of time."""
-        given_up = Q(state=FrameState.DROPPED, reason=DropReason.DUPLICATE, decided=False) & ~Q(file="")
-        wrong = Q(state=FrameState.KEPT, file="") | given_up
+        wrong = Q(state=FrameState.KEPT, file="") | given_up()
         frames = Frame.objects.filter(episode=self.ctx.episode).select_related("episode__source")
         self.ctx.total = frames.filter(wrong).count()
         rows = frames.filter(wrong | Q(measures__has_key=DEAD))
@@ -58,11 +57,20 @@ class Pictures(Stage[list[Frame], list[Decoded]]):
                 self.ctx.count("written")
             elif frame.state == FrameState.DROPPED and frame.file:
                 done += 1
-                frame.measures[DEAD], frame.file = frame.file, ""
-                frame.save(update_fields=["file", "measures"])
-                self.ctx.count("removed")
+                # As the row is now: another run's comparison, or a person, may have kept it since it was read.
+                row = Frame.objects.select_for_update().filter(given_up(), pk=frame.pk).first()
+                if row is not None:
+                    row.measures[DEAD], row.file = row.file, ""
+                    row.save(update_fields=["file", "measures"])
+                    frame.measures = row.measures
+                    self.ctx.count("removed")
         transaction.on_commit(lambda: _delete_dead([frame for frame, _ in result if DEAD in frame.measures]))
         return done
+
+
+def given_up() -> Q:
+    """Frames dropped as duplicates, by no person, that still have a full picture."""
+    return Q(state=FrameState.DROPPED, reason=DropReason.DUPLICATE, decided=False) & ~Q(file="")
 
 
 def _delete_dead(frames: list[Frame]) -> None:

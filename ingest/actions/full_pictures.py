@@ -1,0 +1,84 @@
+"""Full pictures of kept frames that have none, written by runs of their own: after a large restoring, and for frames
+that similar-image removal keeps again in episodes that are in no run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from django.db import transaction
+from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery
+
+from ingest.actions import frames as frame_actions
+from ingest.actions import runs
+from ingest.errors import Conflict
+from ingest.models import FINISHED, Collection, Episode, Frame, FrameState, PipelineRun, RunState, SourceKind, StageRun
+from ingest.pipeline.registry import stages
+from ingest.restoring import check_source
+
+STAGE = "pictures"
+
+
+def wanting() -> QuerySet[Episode]:
+    """Episodes of films with kept frames that have no full picture, in no run.
+
+    Not those whose last attempt failed or was stopped by a person: they go on with Retry or Resume, not by themselves.
+    """
+    attempts = StageRun.objects.filter(episode=OuterRef("pk"), stage=STAGE).order_by("-pk")
+    lacking = Frame.objects.filter(state=FrameState.KEPT, file="").order_by().values("episode")
+    return (
+        Episode.objects.filter(
+            pk__in=lacking, source__kind=SourceKind.VIDEO, collection__archived_at=None, extracted_at__isnull=False
+        )
+        .exclude(Exists(StageRun.objects.filter(episode=OuterRef("pk")).exclude(run__state__in=FINISHED)))
+        .annotate(last=Subquery(attempts.values("state")[:1]))
+        .filter(Q(last=None) | Q(last=RunState.DONE))
+        .order_by("collection_id", "pk")
+    )
+
+
+def start_wanting(collection: Collection | None = None) -> list[PipelineRun]:
+    """One run a collection for what `wanting` finds, asked for by nobody; its stages are queued in the database."""
+    if STAGE not in stages():
+        return []
+    rows = wanting() if collection is None else wanting().filter(collection=collection)
+    by_collection: dict[Collection, list[Episode]] = {}
+    for episode in rows.select_related("collection"):
+        by_collection.setdefault(episode.collection, []).append(episode)
+    started = []
+    for owner, episodes in by_collection.items():
+        try:
+            started.append(runs.start(collection=owner, episodes=episodes, by=None, stage_names=[STAGE]))
+        except Conflict:  # another worker was quicker, or a person has just started a run
+            continue
+    return started
+
+
+def restore_later(
+    *, collection: Collection, frames: Sequence[Frame], by: Any, key: str = ""
+) -> tuple[str, PipelineRun | None]:
+    """Bring frames back at once and let a run write their full pictures; returns words and the run, to be sent.
+
+    Without a run where all their episodes are in one: theirs follows by itself after it. Raises BadInput, with nothing
+    changed, when a film is gone. Select `episode__source` before.
+    """
+    for episode in _episodes(frames):
+        check_source(episode)
+    with transaction.atomic():
+        done = frame_actions.restore(collection=collection, frames=frames, by=by, key=key)
+        busy = set(
+            StageRun.objects.filter(run__collection=collection)
+            .exclude(run__state__in=FINISHED)
+            .values_list("episode_id", flat=True)
+        )
+        free = [episode for episode in _episodes(frames) if episode.pk not in busy]
+        run = runs.start(collection=collection, episodes=free, by=by, stage_names=[STAGE]) if free else None
+    number = sum(not frame.file for frame in frames)
+    pictures = "full picture is" if number == 1 else "full pictures are"
+    words = f"{done.summary}. {number:,} {pictures} decoded from the films again"
+    words += f" by run {run.pk}" if run else " after the run that is going on"
+    return f"{words}; until then there are previews, and exports leave them out.", run
+
+
+def _episodes(frames: Iterable[Frame]) -> list[Episode]:
+    return list({frame.episode_id: frame.episode for frame in frames if not frame.file}.values())
