@@ -22,6 +22,9 @@ class Form(StrEnum):
     RELATIVE = "relative"  # RT-DETR: [n, 4 + classes], centre and size 0 to 1, a probability a class
 
 
+# More than any picture holds; without an end, suppression would take as long as a hostile network wants.
+CANDIDATES_MAX, KEPT_MAX = 30_000, 1000
+STRAY = 1e-3  # half precision may leave 0..1 by so much
 ROWS_OVERLAP = 0.7  # whatever the model's own: those networks hardly repeat themselves
 
 
@@ -61,7 +64,8 @@ def read(
 
     `fed` and `size` are (width, height) of what the network saw and of the picture. A row counts when its best
     probability is greater than `threshold`; of two that share more than `overlap` (ROWS: ROWS_OVERLAP) of their union,
-    whatever their classes, the better one stays. Raises ValueError when the output does not fit `classes`.
+    whatever their classes, the better one stays, at most KEPT_MAX. Raises ValueError when the output does not fit
+    `classes` or holds no probabilities.
     """
     if form == Form.ROWS:
         boxes, scores, labels = _rows(output, threshold)
@@ -71,21 +75,27 @@ def read(
         if table.ndim != 2 or table.shape[1] != 4 + classes:
             raise ValueError(f"{table.shape[-1]} numbers a box are not 4 and one for each of {classes} classes")
         best = table[:, 4:].max(axis=1)
+        if len(best) and np.isnan(best).all():
+            raise ValueError("its scores are no numbers")
         table = table[(best > threshold) & np.isfinite(table[:, :4]).all(axis=1)]
         boxes, scores, labels = corners(table[:, :4]), table[:, 4:].max(axis=1), table[:, 4:].argmax(axis=1)
         if form == Form.RELATIVE:
             # In pixels also while suppressing: a box of parts of 1 would be less than the one pixel that is added.
             boxes = (boxes * np.array([*fed, *fed], np.float32)).astype(np.float32)
+    if len(scores) and float(scores.max()) > 1 + STRAY:
+        raise ValueError(f"its scores reach {float(scores.max()):.3g}, not 0 to 1")
     order = suppress(boxes, scores, overlap=overlap)
     if len(labels) and not 0 <= int(labels.min()) <= int(labels.max()) < classes:
         raise ValueError(f"the network names class {int(labels.max())}, but it has {classes}")
     placed = into_picture(boxes[order], fed, size)
-    return Objects(placed, scores[order].astype(np.float32), labels[order].astype(np.uint8))
+    return Objects(placed, np.minimum(scores[order], 1).astype(np.float32), labels[order].astype(np.uint8))
 
 
 def _rows(output: FloatArray, threshold: float) -> tuple[FloatArray, FloatArray, NDArray[np.int64]]:
     if output.ndim != 2 or output.shape[1] != 6:
         raise ValueError(f"rows of corners, score and class have 6 numbers, not {output.shape[-1]}")
+    if len(output) and np.isnan(output[:, 4]).all():
+        raise ValueError("its scores are no numbers")
     table = output[(output[:, 4] > threshold) & np.isfinite(output).all(axis=1)]
     return table[:, :4], table[:, 4], table[:, 5].astype(np.int64)
 
@@ -97,15 +107,16 @@ def corners(boxes: FloatArray) -> FloatArray:
 
 
 def suppress(boxes: FloatArray, scores: FloatArray, *, overlap: float) -> NDArray[np.int64]:
-    """Rows to keep, best first, of equal ones the later first; a row goes when a kept one's IoU is above `overlap`.
+    """At most KEPT_MAX rows to keep, best first, of equal ones the later first; a row goes when a kept one's IoU is
+    above `overlap`.
 
     Corners count as pixels that belong to the box: width = right - left + 1.
     """
     span = boxes[:, 2:] - boxes[:, :2] + 1
     area = span[:, 0] * span[:, 1]
-    waiting = np.argsort(scores, kind="stable")[::-1]
+    waiting = np.argsort(scores, kind="stable")[::-1][:CANDIDATES_MAX]
     kept: list[int] = []
-    while len(waiting):
+    while len(waiting) and len(kept) < KEPT_MAX:
         best, rest = int(waiting[0]), waiting[1:]
         kept.append(best)
         low, high = np.maximum(boxes[best, :2], boxes[rest, :2]), np.minimum(boxes[best, 2:], boxes[rest, 2:])

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from annotate.algorithms.tag_rules import Label, Rules
 from annotate.backends import tag_lists
 from annotate.backends.inputs import InputSpec, Resample
+from annotate.backends.library import formats
 from annotate.backends.onnx_session import AUTO
 from annotate.backends.preprocess_json import Stages, read_stages
 from annotate.backends.registry import Installed
@@ -115,10 +116,11 @@ def percentile(score: float, curve: NDArray[np.float64]) -> float:
 
 def read_samples(path: Path) -> NDArray[np.float64]:
     """The curve [2, n] of a samples.npz; BadInput when it is something else. Nothing in it is ever unpickled."""
+    formats.check_arrays(path, str(path))
     try:
         with np.load(path, allow_pickle=False) as stored:
             curve = np.asarray(stored["arr_0"], np.float64)
-    except (OSError, ValueError, KeyError) as error:
+    except formats.NO_ARRAYS as error:
         raise BadInput(f"{path}: the samples cannot be read ({error}). Get the file again.") from error
     good = curve.ndim == 2 and curve.shape[0] == 2 and curve.shape[1] > 1 and bool(np.isfinite(curve).all())
     if not good or (np.diff(curve[0]) < 0).any() or curve[1].min() < 0 or curve[1].max() > 1:

@@ -15,8 +15,10 @@ from onnxruntime import OrtValue
 
 from annotate.backends import device_graph, onnx_session
 from annotate.backends.inputs import InputSpec, Picture
+from ingest.errors import BadInput
 
 GPU, HOST = "cuda", "cpu"
+FIXED_MAX = 256  # pictures of a graph with a fixed batch
 KEPT = 3  # device buffers of one shape: one is worked on, one waits, one is being filled
 # Words of onnxruntime, CUDA, cuDNN and cuBLAS for "no memory"; they come in exceptions of several types.
 _FULL = ("failed to allocate memory", "out of memory", "bad allocation", "alloc_failed", "available memory of")
@@ -44,14 +46,19 @@ class Network:
     """
 
     def __init__(self, opened: onnx_session.Opened, spec: InputSpec, *, copies: bool | None = None) -> None:
-        """`copies`: whether bytes get a buffer of their own on the device; by default on a GPU only."""
+        """`copies`: whether bytes get a buffer of their own on the device; by default on a GPU only.
+
+        BadInput for a graph whose first input takes no pictures of numbers, or more of them than anybody trains with.
+        """
         self.spec = spec
         self.device, self.on_gpu = opened.device, opened.on_gpu
         self.session = opened.session
         entry = self.session.get_inputs()[0]
-        self._input = entry.name
+        self._input, self._name = entry.name, opened.name
         self.outputs = tuple(one.name for one in self.session.get_outputs())
         self.fixed = entry.shape[0] if entry.shape and isinstance(entry.shape[0], int) and entry.shape[0] > 0 else None
+        if entry.type != "tensor(float)" or (self.fixed or 0) > FIXED_MAX:
+            raise BadInput(f"{opened.name}: its input is {entry.type} {entry.shape}: no pictures as Koma gives them.")
         self._arithmetic = onnx_session.open_beside(device_graph.arithmetic(spec), opened)
         self._place = GPU if self.on_gpu else HOST
         self._copies = self.on_gpu if copies is None else copies
@@ -79,7 +86,8 @@ class Network:
         """The outputs (all, or the named) for staged bytes, or for bytes [n, h, w, 3] of any number.
 
         A processor gets plain bytes one picture at a time, so that no answer depends on its neighbours.
-        `others` are further inputs of the graph. The first axis of each output is that of the pictures.
+        `others` are further inputs of the graph. The first axis of each output is that of the pictures. BadInput when
+        the network breaks off or answers to another number of pictures.
         """
         if isinstance(batch, Staged):
             return self._run(batch, outputs or self.outputs, others or {})
@@ -114,8 +122,18 @@ class Network:
             binding.bind_cpu_input(name, value)
         for name in outputs:
             binding.bind_output(name, HOST)
-        self.session.run_with_iobinding(binding)
-        found = [np.asarray(one)[: staged.count] for one in binding.copy_outputs_to_cpu()]
+        try:
+            self.session.run_with_iobinding(binding)
+        except (RuntimeError, *onnx_session.LOAD_ERRORS) as error:
+            if is_out_of_memory(error):
+                raise
+            why = onnx_session.first_line(error)
+            raise BadInput(f"{self._name}: this network breaks off in the middle ({why}). Get it again.") from error
+        whole = [np.asarray(one) for one in binding.copy_outputs_to_cpu()]
+        for one in whole:
+            if one.shape[:1] != staged.shape[:1]:
+                raise BadInput(f"{self._name}: this network gives {one.shape} for {staged.shape[0]} pictures.")
+        found = [one[: staged.count] for one in whole]
         self.release(staged)
         return found
 

@@ -24,6 +24,7 @@ FEATURES_FILE, METRIC_FILE, METRICS, CLUSTERINGS = (
     "model_feat.onnx", "model_metrics.onnx", "metrics.json", "cluster.json",
 )  # fmt: skip
 LENGTH, SIDE = 768, 384
+LARGEST = float(np.finfo(np.float16).max)  # vectors are kept in 2 bytes a value
 THRESHOLDS = {  # as published; that of the default model for any other
     "ccip-caformer-24-randaug-pruned": 0.178475,
     "ccip-caformer-6-randaug-pruned_fp32": 0.195122,
@@ -97,16 +98,30 @@ class CcipEmbedder:
             for column in range(0, len(second), BLOCK):
                 beside = second[column : column + BLOCK]
                 both = np.concatenate([above, beside]).astype(np.float32)
-                answer = self._metric.session.run(None, {self._metric.session.get_inputs()[0].name: both})[0]
+                answer = self._compared(both)
                 if answer.shape != (len(both), len(both)):
                     raise BadInput(f"{self._metric_path}: this network compares no vectors: it gives {answer.shape}.")
                 found[row : row + BLOCK, column : column + BLOCK] = answer[: len(above), len(above) :]
         return found
 
+    def _compared(self, both: NDArray[np.float32]) -> NDArray[np.float32]:
+        try:
+            answer = self._metric.session.run(None, {self._metric.session.get_inputs()[0].name: both})[0]
+        except (RuntimeError, *onnx_session.LOAD_ERRORS) as error:
+            why = onnx_session.first_line(error)
+            raise BadInput(
+                f"{self._metric_path}: this network breaks off in the middle ({why}). Get it again."
+            ) from error
+        if not np.isfinite(answer).all():
+            raise BadInput(f"{self._metric_path}: this network gives values that are no numbers. Get it again.")
+        return np.asarray(answer, np.float32)
+
     def _vectors(self, batch: Batch) -> NDArray[np.float32]:
         found = np.asarray(self.network.run(batch)[0], np.float32)
         if found.shape != (len(batch), LENGTH):
             raise BadInput(f"{self._features}: this network is no CCIP: it gives {found.shape}, not [n, {LENGTH}].")
+        if not (np.abs(found) <= LARGEST).all():  # also where one is no number
+            raise BadInput(f"{self._features}: this network gives vectors that are no numbers. Get the model again.")
         return found
 
     @staticmethod

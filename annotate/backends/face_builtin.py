@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from annotate.algorithms.face_pyramid import FIRST_SHARE, Level, confirm, decode, levels, looks, merge, refine
+from annotate.algorithms.face_pyramid import (
+    FIRST_SHARE,
+    LOOK_SIDE,
+    Level,
+    confirm,
+    decode,
+    levels,
+    looks,
+    merge,
+    refine,
+)
 from annotate.backends import onnx_session, weights
 from annotate.backends.contract import Found, ModelInfo, Picture
 from annotate.backends.onnx_session import AUTO
@@ -20,6 +31,8 @@ Planes = NDArray[np.float32]
 INPUTS, OUTPUTS = ["pictures"], ["heat", "shape"]
 # For small faces: of the first copy, and from one copy to the next (the network sees faces from 14 to 84 pixels).
 SMALL_LONGEST, SMALL_RATIO = 1280, 0.4
+STRAY = 1e-3  # by which a score may miss 0 to 1
+STRIDE_MAX, LONGEST_MAX = 64, 8192
 GPU_PIXELS = 8 * 1280 * 720  # of one call
 CARD = {
     "threshold": 0.5,
@@ -64,9 +77,15 @@ class BuiltinFaces:
             self._longest = max(SMALL_LONGEST, int(card["longest"])) if small_faces else int(card["longest"])
             self._ratio = SMALL_RATIO if small_faces else 0.5
             self._second_look, self._refined = bool(card["second_look"]), bool(card["refined"])
-        except (TypeError, ValueError) as error:
+            told = (self.threshold, self._unit, self._side_min)
+            if not (all(map(math.isfinite, told)) and self._unit > 0 and 1 <= self._stride <= STRIDE_MAX):
+                raise ValueError
+            if not LOOK_SIDE <= self._longest <= LONGEST_MAX:
+                raise ValueError
+        except (TypeError, ValueError, OverflowError) as error:
             raise BadInput(
-                f"{found.path.with_suffix('.json')}: threshold, stride, unit_side, side_min, longest must be numbers."
+                f"{found.path.with_suffix('.json')}: threshold, stride, unit_side, side_min, longest must be numbers "
+                "that a detector can work with."
             ) from error
         self.device = self._opened.device
         self.info = ModelInfo(
@@ -109,5 +128,16 @@ class BuiltinFaces:
         return confirm(found, heat, threshold=self.threshold)
 
     def _run(self, pictures: Picture) -> tuple[Planes, Planes]:
-        heat, shape = self._opened.session.run(OUTPUTS, {"pictures": pictures})
+        try:
+            heat, shape = self._opened.session.run(OUTPUTS, {"pictures": pictures})
+        except (RuntimeError, *onnx_session.LOAD_ERRORS) as error:
+            why = onnx_session.first_line(error)
+            raise BadInput(
+                f"{self._opened.name}: this network breaks off in the middle ({why}). Get it again."
+            ) from error
+        fits = heat.ndim == 3 and shape.ndim == 4 and shape.shape[1] in (3, 4) and len(heat) == len(pictures)
+        if not fits or heat.shape != (len(shape), *shape.shape[2:]):
+            raise BadInput(f"{self._opened.name}: this network gives {heat.shape} and {shape.shape}: no face detector.")
+        if not (np.abs(heat) <= 1 + STRAY).all() or not np.isfinite(shape).all():
+            raise BadInput(f"{self._opened.name}: this network gives values that are no scores or boxes. Get it again.")
         return heat, shape

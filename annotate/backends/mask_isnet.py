@@ -58,6 +58,8 @@ class IsnetMask:
         planes = np.asarray(self.network.run(batch, self.network.outputs[:1])[0], np.float32)
         if planes.shape != (len(sizes), 1, SIDE, SIDE):
             raise BadInput(f"{self._path}: this network gives {planes.shape}, not a mask [n, 1, {SIDE}, {SIDE}].")
+        if not np.isfinite(planes).all():
+            raise BadInput(f"{self._path}: this network gives values that are no numbers. Get it again.")
         return [restored(plane[0], size) for plane, size in zip(planes, sizes, strict=True)]
 
     def mask(self, picture: Picture) -> Mask:

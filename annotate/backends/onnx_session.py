@@ -10,6 +10,7 @@ import onnxruntime
 from onnxruntime.capi import onnxruntime_pybind11_state as failures
 
 from ingest.errors import BadInput
+from ingest.imaging.names import plain_text
 
 onnxruntime.set_default_logger_severity(4)  # a CUDA library that is missing is told by `device`, not on standard error
 
@@ -31,18 +32,20 @@ LOAD_ERRORS = (
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """A session and where it runs, in words; `on_gpu` for choosing batch sizes."""
+    """A session and where it runs, in words; `on_gpu` for choosing batch sizes. `name`: the file, for messages."""
 
     session: Any
     device: str
     on_gpu: bool
+    name: str = ""
 
 
 def open_session(path: Path, *, threads: int = 0, device: str = AUTO) -> Opened:
     """Loads a graph; `threads` bounds one operator's threads (0: as many as there are cores).
 
     onnxruntime falls back to the CPU without an error when CUDA does not start, so the session is asked afterwards.
-    Raises BadInput when the file is not ONNX, is cut off, or needs operators that this onnxruntime lacks, and when
+    Raises BadInput when the file is not ONNX, is cut off, needs operators that this onnxruntime lacks, keeps weights
+    outside its folder, or takes or gives anything else than tensors of numbers (text crashes onnxruntime), and when
     `device` is CUDA and CUDA does not start: what was asked for the GPU never runs on the CPU unsaid.
     """
     if device not in DEVICES:
@@ -51,21 +54,32 @@ def open_session(path: Path, *, threads: int = 0, device: str = AUTO) -> Opened:
     try:
         session = _session(str(path), threads=threads, cuda=wanted)
     except LOAD_ERRORS as error:
-        reason = str(error).strip().splitlines()[0][:200]
         raise BadInput(
             f"{path}: onnxruntime cannot load this weights file: it is not ONNX, is cut off, or needs a newer "
-            f"onnxruntime ({reason}). Get the file again."
+            f"onnxruntime ({first_line(error)}). Get the file again."
         ) from error
+    kinds = [one.type for one in (*session.get_inputs(), *session.get_outputs())]
+    if not session.get_inputs() or any(not kind.startswith("tensor(") or "string" in kind for kind in kinds):
+        raise BadInput(
+            f"{path}: this network takes and gives {', '.join(sorted(set(kinds)))[:200]}, not tensors of numbers. "
+            "Choose another model."
+        )
     on_gpu = session.get_providers()[0] == CUDA_PROVIDER
     if on_gpu:
-        return Opened(session, "GPU (CUDA)", on_gpu=True)
+        return Opened(session, "GPU (CUDA)", on_gpu=True, name=str(path))
     if device == CUDA:
         why = "could not be started (driver, CUDA or cuDNN missing)" if wanted else "is not part of this onnxruntime"
         raise BadInput(
             f"{path.name} was to run with device=cuda, but CUDA {why}. Repair it (see the status page) or choose "
             "device=auto or device=cpu."
         )
-    return Opened(session, "CPU (CUDA is installed but could not be started)" if wanted else "CPU", on_gpu=False)
+    where = "CPU (CUDA is installed but could not be started)" if wanted else "CPU"
+    return Opened(session, where, on_gpu=False, name=str(path))
+
+
+def first_line(error: Exception) -> str:
+    """What onnxruntime says, short and harmless: names out of the file stand in it."""
+    return plain_text(next(iter(str(error).strip().splitlines()), type(error).__name__), bytes_max=200)
 
 
 def open_beside(model: bytes, opened: Opened) -> Any:

@@ -17,6 +17,8 @@ from annotate.backends.tag_lists import read_object
 from ingest.errors import BadInput
 
 SIDE_MAX = 4096
+STAGES_MAX = 32
+PIXELS_MAX = 64_000_000  # of a picture on its way; a long thin one may become this large
 FILTERS = {
     "nearest": Image.Resampling.NEAREST, "bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BICUBIC,
     "box": Image.Resampling.BOX, "hamming": Image.Resampling.HAMMING, "lanczos": Image.Resampling.LANCZOS,
@@ -69,8 +71,8 @@ class Stages:
 def read_stages(path: Path) -> Stages:
     """The stages of a file; BadInput for one that is not known, or when pictures would get different sizes."""
     told = read_object(path).get("stages")
-    if not isinstance(told, list) or not told:
-        raise BadInput(f"{path} must hold a list `stages`. Get the file again.")
+    if not isinstance(told, list) or not 0 < len(told) <= STAGES_MAX:
+        raise BadInput(f"{path} must hold a list `stages`, of at most {STAGES_MAX}. Get the file again.")
     steps: list[Step] = []
     size: tuple[int, int] | None = None
     numbers = Numbers()
@@ -101,7 +103,7 @@ def read_stages(path: Path) -> Stages:
                 numbers = numbers.normalized(_three(stage["mean"]), _three(stage["std"]))
             elif kind != "convert_rgb":  # pictures are RGB on white already
                 raise ValueError(f"the stage {kind!r} is not known")
-    except (TypeError, KeyError, ValueError, AttributeError) as error:
+    except (TypeError, LookupError, ValueError, AttributeError, OverflowError) as error:
         raise BadInput(f"{path}: a stage cannot be done: {error}. Get the file again, or a newer Koma.") from error
     if size is None or not tensor:
         raise BadInput(f"{path}: its stages leave pictures of different sizes or no tensor. Get the file again.")
@@ -141,6 +143,8 @@ def _resized(
             else:
                 width, height = longest, int(longest * height / width)
     wanted = (max(1, width), max(1, height))
+    if wanted[0] * wanted[1] > PIXELS_MAX:
+        raise BadInput(f"its {image.width} x {image.height} pixels are too long and thin for this model")
     return image if wanted == image.size else image.resize(wanted, resample, reducing_gap=gap)
 
 

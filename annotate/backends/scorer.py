@@ -21,6 +21,7 @@ from annotate.backends.registry import Installed
 from ingest.errors import BadInput
 
 MODEL_FILE = "model.onnx"
+SIDE_MAX = 4096  # of the pictures that a network takes
 STRAY = 1e-3  # half precision may leave 0..1 by so much
 PREPARE_THREADS = 4
 BATCH = 4  # pictures a call of `scores`; larger ones gain nothing on a processor
@@ -69,6 +70,11 @@ class OnnxScorer:
             )
         if isinstance(shape[1], int):
             self._check_count(shape[1])
+
+    @property
+    def fitting(self) -> Input | InputSpec:
+        """What fits pictures, and can be sent to a process that reads them."""
+        return self._taken
 
     def fit(self, picture: Picture) -> Picture:
         """The bytes [h, w, 3] that go to the device."""
@@ -159,6 +165,8 @@ def open_graph(
         raise BadInput(f"{path}: this ONNX file is of another kind: it takes {shapes}, not one {form}.")
     sides = shapes[0][2:] if nchw else shapes[0][1:3]
     height, width = (one if isinstance(one, int) and one > 0 else None for one in sides)
+    if max(height or 0, width or 0) > SIDE_MAX:
+        raise BadInput(f"{path}: this network takes {width} x {height} pixels; at most {SIDE_MAX} a side can be given.")
     return opened, (height, width)
 
 

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import csv
-import json
+import unicodedata
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from annotate.algorithms.tag_rules import Label
+from annotate.backends import outside_json
 from ingest.errors import BadInput
 
 # Danbooru's numbers, and 9 that taggers use for ratings.
 NUMBERS = {0: "general", 1: "artist", 3: "copyright", 4: "character", 5: "meta", 9: "rating"}
 NAME_MAX = 180  # characters: with a category before it a tag must fit into the database's 200
 NAMELESS = Label("", "")
+DIGITS_MAX = 9
+LABELS_MAX = 65_536  # so many can be told apart in a packed answer
 FILE_MAX = 64 << 20
 Row = dict[str, str]
 
@@ -22,6 +25,7 @@ Row = dict[str, str]
 def read_rows(path: Path, *columns: str) -> Iterator[tuple[int, Row | None]]:
     """Rows of a CSV file with its line numbers, None for a blank one; BadInput when columns or the file are missing."""
     _check_size(path)
+    count = 0
     try:
         with path.open(encoding="utf-8-sig", newline="") as lines:
             reader = csv.DictReader(lines)
@@ -30,6 +34,8 @@ def read_rows(path: Path, *columns: str) -> Iterator[tuple[int, Row | None]]:
             for cells in reader:
                 # A row of commas only is still an output of the network: those after it keep their place.
                 blank = not any((value or "").strip() for value in cells.values() if not isinstance(value, list))
+                if (count := count + 1) > LABELS_MAX:
+                    raise BadInput(f"{path}: it has more than {LABELS_MAX:,} rows; no model has so many labels.")
                 yield reader.line_num, None if blank else {k: str(v or "") for k, v in cells.items() if k is not None}
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise BadInput(f"{path}: the list of tags cannot be read ({error}). Get the file again.") from error
@@ -43,16 +49,16 @@ def read_table(path: Path) -> list[Label]:
             labels.append(NAMELESS)
             continue
         number = row["category"].strip()
-        if not row["name"] or not number.isdecimal():
+        if not row["name"] or not number.isdecimal() or len(number) > DIGITS_MAX:
             raise BadInput(f"{path}: row {line} has no name or no category number.")
         labels.append(label_of(row["name"], NUMBERS.get(int(number), "meta"), where=f"{path}: row {line}"))
     return checked(labels, path)
 
 
 def label_of(name: str, category: str, *, where: str) -> Label:
-    """A label whose name can be a tag, in small letters, with underscores; "rating:safe" of the category rating is the
-    label "safe". BadInput for a name that cannot."""
-    clean = "_".join(name.split()).lower().removeprefix(f"{category}:")
+    """A label whose name can be a tag, in small letters, with underscores, for a comma too: those separate tags in
+    captions. "rating:safe" of the category rating is the label "safe". BadInput for a name that cannot be a tag."""
+    clean = unicodedata.normalize("NFC", "_".join(name.replace(",", " ").split()).lower()).removeprefix(f"{category}:")
     if not clean or not name.isprintable() or len(clean) > NAME_MAX:
         raise BadInput(f"{where}: {name[:40]!r} cannot be a tag. Get the file again.")
     return Label(clean, category)
@@ -66,10 +72,9 @@ def checked(labels: list[Label], path: Path) -> list[Label]:
 
 
 def read_object(path: Path) -> dict[str, Any]:
-    """A JSON object; BadInput when the file is missing, damaged or something else."""
-    _check_size(path)
+    """A JSON object; BadInput when the file is missing, damaged, too large or something else."""
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        found = outside_json.read(path, most=FILE_MAX)
     except (OSError, ValueError) as error:
         raise BadInput(f"{path} cannot be read as JSON: {error}. Get the file again.") from error
     if not isinstance(found, dict) or not found:
@@ -84,10 +89,13 @@ def read_places(path: Path) -> list[Label]:
     if isinstance(found.get("idx_to_tag"), dict):
         kinds = found.get("tag_to_category")
         kinds = kinds if isinstance(kinds, dict) else {}
-        entries = {place: {"tag": tag, "category": kinds.get(tag, "")} for place, tag in found["idx_to_tag"].items()}
-    if not all(str(place).isdecimal() and isinstance(entry, dict) for place, entry in entries.items()):
+        tags = found["idx_to_tag"].items()
+        entries = {place: {"tag": tag, "category": kinds.get(str(tag), "")} for place, tag in tags}
+    if not all(_is_place(place) and isinstance(entry, dict) for place, entry in entries.items()):
         raise BadInput(f"{path}: each entry must be a place with a tag and a category. Get the file again.")
     places = {int(place): entry for place, entry in entries.items()}
+    if max(places) >= LABELS_MAX:
+        raise BadInput(f"{path}: it names more than {LABELS_MAX:,} labels; no model has so many.")
     if max(places) >= 4 * len(places) + 16:
         raise BadInput(f"{path}: its places reach up to {max(places):,}, but it names {len(places):,}. Get it again.")
     labels = [NAMELESS] * (max(places) + 1)
@@ -96,6 +104,10 @@ def read_places(path: Path) -> list[Label]:
         if name and category:
             labels[place] = label_of(name, category, where=f"{path}: place {place}")
     return checked(labels, path)
+
+
+def _is_place(text: str) -> bool:
+    return text.isdecimal() and len(text) <= DIGITS_MAX
 
 
 def _check_size(path: Path) -> None:

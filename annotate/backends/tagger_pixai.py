@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 from annotate.algorithms.tag_rules import Label, Rules
-from annotate.backends import tag_lists
+from annotate.backends import outside_json, tag_lists
 from annotate.backends.onnx_session import AUTO
 from annotate.backends.preprocess_json import read_stages
 from annotate.backends.registry import Installed
@@ -77,7 +76,7 @@ def _series(table: Path, labels: list[Label]) -> dict[str, tuple[str, ...]]:
         if not told:
             continue
         try:
-            names = json.loads(told)
+            names = outside_json.parsed(told)
         except ValueError:
             names = None
         if not isinstance(names, list) or not all(isinstance(name, str) for name in names):

@@ -63,8 +63,10 @@ class PaddleText:
     def answer(self, batch: Batch, sizes: Sequence[tuple[int, int]]) -> list[TextBoxes]:
         """Text boxes of each picture of fitted bytes; `sizes` are the (width, height) of the pictures."""
         heats = np.asarray(self.network.run(batch, self.network.outputs[:1])[0], np.float32)
-        if heats.ndim != 4 or heats.shape[2:] != tuple(batch.shape[1:3]):
+        if heats.ndim != 4 or not heats.shape[1] or heats.shape[2:] != tuple(batch.shape[1:3]):
             raise BadInput(f"{self._path}: this network gives {heats.shape}, not a heat map of its input's size.")
+        if not np.isfinite(heats).all():
+            raise BadInput(f"{self._path}: this network gives values that are no numbers. Get it again.")
         return [
             read_heat(heat[0, :height, :width], heat_min=self._heat_min, box_min=self._box_min, grow=self._grow)
             for heat, (width, height) in zip(heats, sizes, strict=True)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from annotate.backends import weights
 from annotate.backends.contract import ModelInfo, Picture
-from annotate.backends.onnx_session import AUTO, LOAD_ERRORS, check_names, open_session
+from annotate.backends.onnx_session import AUTO, LOAD_ERRORS, check_names, first_line, open_session
 from annotate.backends.registry import CARD, Installed
 from annotate.backends.upscale_tiles import OVERLAP, TILE, check_size, enlarge, padded_to
 from ingest.errors import BadInput
@@ -98,8 +98,8 @@ class OnnxUpscaler:
                     [self._interface.output],
                     {self._interface.input: values.astype(np.float16) if self._half else values},
                 )
-        except LOAD_ERRORS as error:
-            reason = str(error).strip().splitlines()[0][:200]
+        except (RuntimeError, *LOAD_ERRORS) as error:
+            reason = first_line(error)
             raise BadInput(
                 f"{self._path.name} could not upscale {tile.shape[1]} x {tile.shape[0]} pixels on {self.device} "
                 f'({reason}). Where memory ran out, put "options": {{"tile": 128}} into its {CARD}.'
@@ -109,6 +109,8 @@ class OnnxUpscaler:
             answer = answer.reshape(1, colours, down * high, across * wide)
         if answer.ndim != 4 or answer.shape[:2] != (1, 3):
             raise self._wrong(f"its answer has the shape {answer.shape}")
+        if not np.isfinite(answer).all():
+            raise self._wrong("it gives values that are no numbers")
         picture: NDArray[np.float32] = answer[0].transpose(1, 2, 0).astype(np.float32)
         return picture[..., ::-1] if self._interface.bgr else picture
 

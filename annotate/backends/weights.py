@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from annotate.backends import outside_json
 from ingest.errors import BadInput
 
 BUILTIN = Path(__file__).parent / "builtin"
@@ -84,7 +84,7 @@ def read_card(path: Path) -> dict[str, Any]:
     if not path.is_file():
         return {}
     try:
-        card = json.loads(path.read_text(encoding="utf-8"))
+        card = outside_json.read(path, most=outside_json.SMALL)
     except (OSError, ValueError) as error:
         raise BadInput(f"{path}: the model's description cannot be read: {error}. Get the model again.") from error
     if not isinstance(card, dict):

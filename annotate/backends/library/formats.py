@@ -3,21 +3,30 @@
 from __future__ import annotations
 
 import hashlib
-import json
+import math
+import tokenize
 import zipfile
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 
-from annotate.backends import weights
+from annotate.backends import outside_json, weights
 from ingest.errors import BadInput, Cancelled
+from ingest.imaging.names import plain_text
 
 SAFE = frozenset({".onnx", ".data", ".csv", ".json", ".npz", ".safetensors", ".txt", ".xml"})
 NUMBERS = ".data"  # the bare weights beside an ONNX graph of more than 2 GB: any bytes
 RUNS_CODE = frozenset({".pt", ".pth", ".ckpt", ".bin", ".pkl", ".pickle", ".joblib", ".npy", ".h5", ".keras", ".pb"})
 ARCHIVES = frozenset({".zip", ".tar", ".gz", ".7z", ".rar"})
-SAFETENSORS_HEADER_MAX = 100 * 2**20
+SAFETENSORS_HEADER_MAX = 8 * 2**20  # a hundredth of it is usual
+ARRAYS_MAX = 256 * 2**20  # bytes of all arrays of a file, unpacked
+# What damaged or hostile files of arrays make zipfile and NumPy raise.
+NO_ARRAYS = (
+    *(zipfile.BadZipFile, zlib.error, tokenize.TokenError, ValueError, OSError, EOFError, KeyError, TypeError),
+    *(NotImplementedError, RuntimeError, MemoryError, OverflowError),
+)
 READ = 1 << 20
 
 
@@ -41,7 +50,7 @@ def check(path: Path, name: str) -> None:
         head = file.read(16)
     ending = Path(name).suffix.lower()
     if ending == ".npz":
-        _check_arrays(path, name)
+        check_arrays(path, name)
     elif ending == NUMBERS:
         return
     elif head[:2] == b"PK" or head[:1] == b"\x80":
@@ -54,8 +63,8 @@ def check(path: Path, name: str) -> None:
         _check_safetensors(path, name)
     elif ending == ".json":
         try:
-            json.loads(path.read_bytes())
-        except (ValueError, RecursionError) as error:
+            outside_json.read(path)
+        except ValueError as error:
             raise BadInput(f"{name}: this is no JSON ({error}). Get the file again.") from error
 
 
@@ -79,7 +88,9 @@ def hashes(
     return whole.hexdigest(), blob.hexdigest()
 
 
-def _check_arrays(path: Path, name: str) -> None:
+def check_arrays(path: Path, name: str) -> None:
+    """BadInput when a file of arrays is damaged, holds Python objects, or unpacks to more than ARRAYS_MAX bytes."""
+    total = 0
     try:
         with zipfile.ZipFile(path) as archive:
             for member in archive.infolist():
@@ -90,10 +101,15 @@ def _check_arrays(path: Path, name: str) -> None:
                         if version == (1, 0)
                         else np.lib.format.read_array_header_2_0
                     )
-                    if reader(file)[2].hasobject:
-                        raise BadInput(f"{name}: it holds Python objects, which may run code. It was not taken.")
-    except (zipfile.BadZipFile, ValueError, OSError, EOFError, NotImplementedError, RuntimeError) as error:
-        raise BadInput(f"{name}: this is no file of NumPy arrays ({str(error)[:100]}). Get the file again.") from error
+                    shape, _, kind = reader(file)
+                if kind.hasobject:
+                    raise BadInput(f"{name}: it holds Python objects, which may run code. It was not taken.")
+                total += max(member.file_size, math.prod(shape) * kind.itemsize)
+                if total > ARRAYS_MAX:
+                    raise BadInput(f"{name}: its arrays would fill more than {ARRAYS_MAX // 2**20} MiB. Get it again.")
+    except NO_ARRAYS as error:
+        why = plain_text(str(error), bytes_max=100)
+        raise BadInput(f"{name}: this is no file of NumPy arrays ({why}). Get the file again.") from error
 
 
 def _check_safetensors(path: Path, name: str) -> None:
@@ -102,6 +118,6 @@ def _check_safetensors(path: Path, name: str) -> None:
         try:
             if not 2 <= length <= min(SAFETENSORS_HEADER_MAX, path.stat().st_size - 8):
                 raise ValueError("its header has no possible length")
-            json.loads(file.read(length))
-        except (ValueError, RecursionError) as error:
+            outside_json.parsed(file.read(length))
+        except ValueError as error:
             raise BadInput(f"{name}: this is no safetensors file ({str(error)[:100]}). Get the file again.") from error
