@@ -29,6 +29,7 @@ from torch.utils.data import DataLoader, IterableDataset
 from training.drawing_scenes import draw_places, draw_scenes
 from training.export_onnx import write_onnx
 from training.face_net import FaceNet, loss, start_from, targets
+from training.gathered import read_gathered
 from training.scenery import Picture
 from training.synthesis import Material, canvas, contact_sheet, read_material
 from training.validation import Validation, choose_threshold, find, make_validation
@@ -79,24 +80,33 @@ def average_into(kept: FaceNet, net: FaceNet, decay: float) -> None:
                 mine.copy_(theirs)
 
 
+def _face_free(rng: np.random.Generator, material: Material, count: int) -> Iterator[Picture]:
+    """`count` composed pictures and all gathered scenery, whole, as the application sees it."""
+    for _ in range(count):
+        yield material.ground(rng, 384)
+    if material.gathered is not None:
+        for place in range(len(material.gathered.scenery)):
+            yield material.gathered.whole(place)
+
+
 def mine(net: FaceNet, material: Material, *, pictures: int, seed: int, most: int = 4000) -> None:
     """Adds to `material.hard` what the net takes for faces in face-free pictures, at the size at which it was seen."""
     rng = np.random.default_rng(seed)
     alarms = 0
-    for _ in range(pictures):
-        picture = material.ground(rng, 384)
+    for picture in _face_free(rng, material, pictures):
+        height, width = picture.shape[:2]
         found = find(net, picture, threshold=0.24)
         for left, top, right, bottom in found.boxes[:6].tolist():
             side = max(right - left, bottom - top)
             scale = min(1.0, float(rng.uniform(SIDES[0], SIDES[1])) / side)
-            reach = 64 / scale
-            x = min(max((left + right) / 2, reach), max(reach, 384 - reach))
-            y = min(max((top + bottom) / 2, reach), max(reach, 384 - reach))
+            reach = min(64 / scale, height / 2, width / 2)
+            x = min(max((left + right) / 2, reach), width - reach)
+            y = min(max((top + bottom) / 2, reach), height - reach)
             part = picture[max(0, int(y - reach)) : int(y + reach), max(0, int(x - reach)) : int(x + reach)]
             material.hard.append(cv2.resize(part, (128, 128), interpolation=cv2.INTER_AREA))
             alarms += 1
     del material.hard[: max(0, len(material.hard) - most)]
-    print(f"mined {alarms} alarms in {pictures} face-free pictures", flush=True)
+    print(f"mined {alarms} alarms in {pictures} face-free pictures and all gathered ones", flush=True)
 
 
 def photo_cuts(name: str, count: int, *, seed: int) -> list[Picture]:
@@ -231,6 +241,9 @@ def write_model(best: Best, folder: Path) -> dict[str, Any]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--crops", type=Path, help="zip with face/ and not_face/; left out: drawings only")
+    parser.add_argument(
+        "--scenery", type=Path, help="folder that training.gathered made: face-free scenery and objects"
+    )
     parser.add_argument("--out", type=Path, required=True, help="folder for faces.onnx and faces.json")
     parser.add_argument("--steps", type=int, default=4200, help="0: only choose the threshold of --start")
     parser.add_argument("--minutes", type=float, help="train for this long instead of a number of steps")
@@ -262,6 +275,8 @@ def main() -> None:
     if options.crops:
         learn.places += photo_cuts("china.jpg", 100, seed=options.seed)
         hold.places += photo_cuts("flower.jpg", 30, seed=options.seed)
+    if options.scenery:
+        learn.gathered, hold.gathered = read_gathered(options.scenery)
     if options.sheet:
         rng = np.random.default_rng(options.seed)
         sheet = contact_sheet([canvas(rng, options.size, learn, sides=SIDES) for _ in range(70)], 10)

@@ -33,6 +33,32 @@ def flattened(rng: np.random.Generator, picture: Picture) -> Picture:
     return picture
 
 
+def painted(rng: np.random.Generator, picture: Picture) -> Picture:
+    """A photograph or drawing as painted scenery shows it: smooth strokes, inked edges, evening, night, no focus."""
+    pick = rng.random()
+    if pick < 0.3:
+        reach, keep = float(rng.uniform(5, 40)), float(rng.uniform(0.15, 0.6))
+        picture = cv2.edgePreservingFilter(picture, flags=cv2.RECURS_FILTER, sigma_s=reach, sigma_r=keep)
+    elif pick < 0.5:
+        picture = cv2.medianBlur(picture, int(rng.choice([3, 5, 7])))
+    elif pick < 0.7:
+        picture = flattened(rng, picture)
+    if rng.random() < 0.25:
+        grey = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)
+        inked = cv2.adaptiveThreshold(grey, 255, cv2.ADAPTIVE_THRESH_MEAN_C, cv2.THRESH_BINARY, 7, rng.uniform(4, 12))
+        weight = rng.uniform(0.2, 0.7) * (1 - inked.astype(np.float32) / 255)[..., None]
+        picture = (picture * (1 - weight)).astype(np.uint8)
+    if rng.random() < 0.3:
+        hues = cv2.cvtColor(picture, cv2.COLOR_RGB2HSV).astype(np.float32) * (1, rng.uniform(0.5, 1.8), 1)
+        picture = cv2.cvtColor(np.clip(hues, 0, 255).astype(np.uint8), cv2.COLOR_HSV2RGB)
+    if rng.random() < 0.25:  # night is blue, evening orange
+        light = np.array([0.45, 0.55, 0.85] if rng.random() < 0.5 else [1.15, 0.85, 0.6]) * rng.uniform(0.7, 1.1)
+        picture = np.clip(picture * light, 0, 255).astype(np.uint8)
+    if rng.random() < 0.12:
+        picture = cv2.GaussianBlur(picture, (0, 0), float(rng.uniform(0.8, 4)))
+    return np.asarray(picture, np.uint8)
+
+
 def spoil(rng: np.random.Generator, picture: Picture, *, grey: float, lines: float) -> Picture:
     """Brightness, tint, blur, grain and compression of the whole canvas; shares of `grey` ones and line drawings."""
     if rng.random() < 0.4:

@@ -15,6 +15,7 @@ from training.decoys import add_decoy, draw_hand
 from training.drawing_scenes import DrawnScenes
 from training.drawn_heads import draw_head
 from training.finish import flattened, spoil
+from training.gathered import Gathered
 from training.pasted_faces import (
     CROP_CENTRE,
     Box,
@@ -48,17 +49,21 @@ class Shares:
 
 @dataclass(slots=True)
 class Material:
-    """What canvases are made of: aligned faces, face-free crops, mined hard negatives, drawn scenes and places."""
+    """What canvases are made of: aligned faces, face-free crops, mined hard negatives, drawn scenes and places,
+    gathered scenery."""
 
     faces: list[Picture] = field(default_factory=list)
     others: list[Picture] = field(default_factory=list)
     hard: list[Picture] = field(default_factory=list)
     places: list[Picture] = field(default_factory=list)
     scenes: DrawnScenes | None = None
+    gathered: Gathered | None = None
     shares: Shares = Shares()
 
     def ground(self, rng: np.random.Generator, size: int) -> Picture:
         """A face-free picture uint8 [size, size, 3] of any kind."""
+        if self.gathered is not None and rng.random() < 0.4:
+            return self.gathered.part(rng, size)
         if self.places and rng.random() < 0.15:
             place = self.places[int(rng.integers(len(self.places)))]
             span = int(rng.uniform(0.35, 1.0) * place.shape[0])
@@ -177,7 +182,10 @@ def canvas(
         if not made.clear_of(x, y, side * 0.8):
             continue
         if len(made.faces) >= faces:
-            add_decoy(rng, made.picture, faces=material.faces, hard=material.hard, x=x, y=y, side=side)
+            if material.gathered is not None and material.gathered.objects and rng.random() < 0.3:
+                material.gathered.lay(rng, made.picture, float(x), float(y), side * float(rng.uniform(0.7, 1.8)))
+            else:
+                add_decoy(rng, made.picture, faces=material.faces, hard=material.hard, x=x, y=y, side=side)
         elif any(b > y and abs(a - x) < 2.2 * side for a, b, _, _ in made.faces):
             continue  # its body would cover a labelled face
         elif material.faces and rng.random() < 0.7:

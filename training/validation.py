@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
@@ -11,10 +11,12 @@ from numpy.typing import NDArray
 from annotate.algorithms import boxes
 from annotate.algorithms.face_pyramid import FIRST_SHARE, Found, confirm, decode, levels, looks, merge, refine
 from training.face_net import FaceNet
+from training.finish import painted
 from training.scenery import Picture
 from training.synthesis import Material, Shares, canvas
 
 ALARMS_PER_MEGAPIXEL = 0.02  # one alarm in fifty large frames
+ALARMS_PER_PICTURE = 1 / 60  # of the gathered scenery, whole pictures
 LEAST_THRESHOLD = 0.24  # below it every picture has alarms, and the second looks cost most of the time
 
 
@@ -36,6 +38,7 @@ class Validation:
     pictures: list[Picture]
     truth: list[NDArray[np.float32]]
     kinds: list[str]
+    whole: list[Picture] = field(default_factory=list)  # held-out scenery in its own size
 
 
 def make_validation(
@@ -60,6 +63,10 @@ def make_validation(
         made.pictures.append(material.ground(rng, size))
         made.truth.append(np.zeros((0, 4), np.float32))
         made.kinds.append("")
+    if material.gathered is not None:
+        for place in range(len(material.gathered.scenery)):
+            picture = material.gathered.whole(place)
+            made.whole.append(painted(rng, picture) if rng.random() < 0.5 else picture)
     return made
 
 
@@ -80,17 +87,28 @@ def find(net: FaceNet, picture: Picture, *, threshold: float, least: float = 0.0
     )
 
 
-def choose_threshold(net: FaceNet, checks: Validation, *, least: float) -> tuple[float, dict[str, float]]:
-    """The lowest threshold with at most ALARMS_PER_MEGAPIXEL in the face-free pictures, and the figures there.
+def _above(scores: list[NDArray[np.float32]], allowed: int) -> float:
+    """The lowest threshold in hundredths at which at most `allowed` of the scores stay."""
+    highest = np.sort(np.concatenate([*scores, np.zeros(0, np.float32)]))[::-1]
+    if len(highest) <= allowed:
+        return LEAST_THRESHOLD
+    return float(np.ceil(highest[allowed] * 100 + 0.5) / 100)
 
+
+def choose_threshold(net: FaceNet, checks: Validation, *, least: float) -> tuple[float, dict[str, float]]:
+    """The lowest threshold that keeps to both bounds on alarms, and the figures there.
+
+    At most ALARMS_PER_MEGAPIXEL in the composed face-free pictures, at most ALARMS_PER_PICTURE in the whole ones.
     Hits are counted at IoU 0.4; faces below `least` pixels are neither asked for nor counted.
     """
     found = [find(net, picture, threshold=LEAST_THRESHOLD, least=least) for picture in checks.pictures]
     empty = [seen for rows, seen in zip(checks.truth, found, strict=True) if not len(rows)]
     area = sum(p.shape[0] * p.shape[1] for p, rows in zip(checks.pictures, checks.truth, strict=True) if not len(rows))
-    allowed = int(ALARMS_PER_MEGAPIXEL * area / 1e6)
-    scores = np.sort(np.concatenate([seen.scores for seen in empty]))[::-1]
-    threshold = LEAST_THRESHOLD if len(scores) <= allowed else float(np.ceil(scores[allowed] * 100 + 0.5) / 100)
+    whole = [find(net, picture, threshold=LEAST_THRESHOLD, least=least) for picture in checks.whole]
+    threshold = max(
+        _above([seen.scores for seen in empty], int(ALARMS_PER_MEGAPIXEL * area / 1e6)),
+        _above([seen.scores for seen in whole], int(ALARMS_PER_PICTURE * len(whole))),
+    )
     hits = alarms = faces = plain = 0
     overlaps: list[float] = []
     by_kind: dict[str, list[bool]] = {kind: [] for kind in KINDS}
@@ -116,6 +134,8 @@ def choose_threshold(net: FaceNet, checks: Validation, *, least: float) -> tuple
         "mean_iou": float(np.mean(overlaps)) if overlaps else 0.0,
         "alarms_with_faces": alarms - plain,
         "alarms_without_faces": plain,
+        "alarms_in_whole_scenery": sum(int((seen.scores >= threshold).sum()) for seen in whole),
+        "whole_scenery": len(whole),
         "faces": faces,
     } | {f"recall, {kind}": float(np.mean(hit)) for kind, hit in by_kind.items() if hit}
     return threshold, figures
