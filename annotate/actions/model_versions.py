@@ -40,6 +40,12 @@ def version_of(
     return row
 
 
+def known_version(*, task: str, name: str, revision: str, sha256: str) -> ModelVersion | None:
+    """The row of a model that has spoken before, found without opening it; None where it is not sure which one."""
+    rows = list(ModelVersion.objects.filter(task=task, name=name, sha256=sha256)[:2])
+    return rows[0] if len(rows) == 1 and rows[0].revision == revision[:REVISION_MAX] else None
+
+
 def labels_of(version: ModelVersion) -> tuple[Label, ...]:
     """The labels of a version in the order of its outputs; empty when it has none."""
     row = ModelLabels.objects.filter(model_version=version).first()

@@ -36,6 +36,7 @@ class Family:
     files: tuple[str, ...] = ()
     starts: tuple[str, ...] = ()
     describer: str = ""
+    weights: str = ""  # the file whose hash identifies the model, where that and its card are all there is to know
 
 
 def _scorer(name: str, task: str, module: str, describe: str, opener: str, *files: str) -> Family:
@@ -69,7 +70,7 @@ FAMILIES = {
         ),
         _scorer("classifier", "class", "classifier", "describe", "open_installed", NET, "meta.json"),
         Family(
-            "yolo_faces", "faces", "annotate.backends.boxes_yolo:open_installed", ("model.onnx",), ("face_detect_",)
+            "yolo_faces", "faces", "annotate.backends.boxes_yolo:open_installed", (NET,), ("face_detect_",), weights=NET
         ),
         Family(
             "yolo_boxes",
@@ -77,6 +78,7 @@ FAMILIES = {
             "annotate.backends.boxes_yolo:open_installed",
             ("model.onnx",),
             ("head_detect_", "person_detect_", "halfbody_detect_", "hand_detect_", "eye_detect_", "censor_detect_"),
+            weights=NET,
         ),
         Family(
             "ccip",
@@ -85,7 +87,7 @@ FAMILIES = {
             ("model_feat.onnx", "model_metrics.onnx"),
         ),
         Family("isnet", "mask", "annotate.backends.mask_isnet:open_installed", ("model.onnx",), ("isnetis",)),
-        Family("paddle_text", "text", "annotate.backends.text_ocr:open_installed", ("model.onnx",), ("ch_PP-OCR",)),
+        Family("paddle_text", "text", "annotate.backends.text_ocr:open_installed", (NET,), ("ch_PP-OCR",), weights=NET),
         Family(
             "real_esrgan",
             "upscale",
@@ -151,6 +153,18 @@ def describe(found: Installed) -> Any:
     if not module:
         raise BadInput(f"{found.name} is no tagger or classifier. Choose another model.")
     return getattr(import_module(module), function)(found)
+
+
+def identity(found: Installed) -> tuple[str, str] | None:
+    """(revision, sha256) that the opened model would tell of itself, or None where only opening tells; see `describe`.
+
+    BadInput when the file is missing.
+    """
+    options = found.card.get("options")
+    fed_otherwise = isinstance(options, dict) and options.get("dynamic") is True  # which is part of the revision
+    if not found.family.weights or not found.path.is_dir() or fed_otherwise:
+        return None
+    return str(found.card.get("revision", "")), weights.sha256_of(found.path / found.family.weights)
 
 
 def _single(path: Path) -> Installed | None:

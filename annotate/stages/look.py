@@ -13,7 +13,7 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from annotate import answers
 from annotate.actions import model_choices
-from annotate.actions.model_versions import version_of
+from annotate.actions.model_versions import known_version, version_of
 from annotate.algorithms import packing
 from annotate.algorithms.boxes import relative
 from annotate.backends import detectors, onnx_session, registry
@@ -142,16 +142,21 @@ class Look(Stage[Seen, Result]):
         return found
 
     def _watcher(self, name: str, found: Installed | None) -> Watcher:
-        """Identity without loading the network where that can be told."""
+        """Identity without loading the network where that can be told; of detectors once they have spoken here."""
         models, device = self.ctx.models, self.params.device
         if found is not None and found.task != FACES:
             model = partial(opened, models, found, device=device)
             if found.family.describer:
-                told = registry.describe(found)
-                speaker = answers.speaker_of(told.info, told.labels, told.rules)
+                about = registry.describe(found)
+                speaker = answers.speaker_of(about.info, about.labels, about.rules)
                 return Watcher(model, speaker.version, speaker)
         else:
             model = partial(looking_faces, models, name, found, device=device)
+        told = registry.identity(found) if found is not None else None
+        if found is not None and told is not None:
+            known = known_version(task=found.task, name=name, revision=told[0], sha256=told[1])
+            if known is not None:
+                return Watcher(model, known, None)
         own = model()
         return Watcher(model, version_of(own.info, labels=getattr(own, "labels", ())), None)
 

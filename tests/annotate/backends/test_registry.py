@@ -12,6 +12,7 @@ from annotate.backends import registry
 from annotate.backends.onnx_session import CUDA, open_session
 from annotate.backends.scorer import OnnxScorer
 from ingest.errors import BadInput
+from tests.annotate.onnx_graphs import write_yolo
 from tests.annotate.scorer_graphs import write_model, write_tags
 
 
@@ -53,3 +54,14 @@ def test_what_was_asked_for_cuda_never_runs_on_the_processor_unsaid(tmp_path: Pa
         open_session(folder / "model.onnx", device=CUDA)
     with pytest.raises(BadInput, match="no device"):
         open_session(folder / "model.onnx", device="tpu")
+
+
+@pytest.mark.parametrize("dynamic", [False, True])
+def test_a_detector_is_known_unopened_as_it_tells_itself_when_opened(tmp_path: Path, *, dynamic: bool) -> None:
+    folder = tmp_path / "head_detect_v1"
+    write_yolo(folder, np.array([[320, 320, 128, 320, 0.9]], np.float32).T)
+    card = {"family": "yolo_boxes", "revision": "abc", "options": {"dynamic": dynamic}}
+    (folder / "koma.json").write_text(json.dumps(card))
+    (found,) = registry.installed(tmp_path)
+    info = registry.open_model(found).info
+    assert registry.identity(found) == (None if dynamic else (info.revision, info.sha256))

@@ -110,6 +110,30 @@ def test_a_second_run_asks_nobody_and_opens_no_model(episode: Episode, models: P
     assert rows() == before
 
 
+def test_detectors_are_not_opened_either_where_nothing_is_left_to_ask(episode: Episode, models: Path) -> None:
+    answer = np.array([[320, 320, 128, 320, 0.9]], np.float32).T
+    write_yolo(models / "head_detect_v1", answer, names="{0: 'head'}")
+    ModelChoice.objects.create(collection=episode.collection, task="boxes", name="head_detect_v1")
+    run(episode)
+    before = rows()
+    assert len(before) == FRAMES
+    opened: dict[str, Any] = {}
+    again = runs.start(collection=episode.collection, episodes=[episode], by=None)
+    runner.execute(again.stages.get().pk, models=opened)
+    assert again.stages.get().state == RunState.DONE
+    assert opened == {}
+    Frame.objects.filter(index=0).get().model_answers.all().delete()
+    runner.execute(
+        runs.start(collection=episode.collection, episodes=[episode], by=None).stages.get().pk, models=opened
+    )
+    assert any("head_detect_v1" in key for key in opened)
+    assert rows() == before
+    # Other weights under the same name are another version, which has seen nothing yet.
+    write_yolo(models / "head_detect_v1", answer * np.float32(0.99), names="{0: 'head'}")
+    run(episode)
+    assert len(rows()) == 2 * FRAMES
+
+
 def test_further_models_are_asked_beside_the_chosen_one_with_one_decode_a_frame(
     episode: Episode, models: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
