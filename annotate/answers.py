@@ -17,6 +17,7 @@ from annotate.models import ModelAnswer, ModelVersion
 from ingest.models import Collection, Frame
 
 BATCH = 500
+TOGETHER = 32  # pictures whose scores are packed at once: some hundred kB
 CLASSES_MAX = 64  # a shorter list of labels is kept whole: 2 bytes each
 SCORED = ("tags", "class")  # tasks whose answers are scores of labels
 
@@ -32,9 +33,19 @@ class Speaker:
 
     def pack(self, scores: Scores) -> bytes:
         """Scores [labels] as bytes; of long lists those below the floor are given up."""
-        if len(scores) <= CLASSES_MAX:
-            return packing.pack_classes(scores)
-        return packing.pack_scores(self.reading.worth(scores, floor=packing.FLOOR), floor=0.5 / packing.STEPS)
+        return self.pack_all([scores])[0]
+
+    def pack_all(self, scores: Sequence[Scores]) -> list[bytes]:
+        """As `pack` for many pictures at once, which takes a fraction of the time."""
+        packed: list[bytes] = []
+        for at in range(0, len(scores), TOGETHER):
+            some = np.stack(scores[at : at + TOGETHER])
+            if some.shape[1] <= CLASSES_MAX:
+                packed += [packing.pack_classes(one) for one in some]
+            else:
+                worthy = self.reading.worthy(some, floor=packing.FLOOR)
+                packed += packing.pack_chosen(some, worthy & (some >= 0.5 / packing.STEPS))
+        return packed
 
     def unpack(self, data: bytes) -> Scores:
         """Scores [labels], in steps of 1/65535; ValueError when the bytes are not this version's."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -14,12 +16,17 @@ BOX_ROW = np.dtype([("box", "<u2", (4,)), ("score", "<u2"), ("label", "u1")])
 
 def pack_scores(scores: NDArray[np.float32], *, floor: float = FLOOR) -> bytes:
     """Scores [labels] (0 to 1, at most 65,536 labels) that reach `floor`, with their places; 4 bytes each."""
-    if len(scores) > STEPS + 1:
-        raise ValueError(f"{len(scores):,} labels are more than the {STEPS + 1:,} that can be packed")
-    places = np.flatnonzero(scores >= floor)
+    return pack_chosen(scores[None], (scores >= floor)[None])[0]
+
+
+def pack_chosen(scores: NDArray[np.float32], chosen: NDArray[np.bool_]) -> list[bytes]:
+    """For each row of scores [n, labels] those of `chosen` [n, labels] with their places; 4 bytes each."""
+    if scores.shape[1] > STEPS + 1:
+        raise ValueError(f"{scores.shape[1]:,} labels are more than the {STEPS + 1:,} that can be packed")
+    pictures, places = np.nonzero(chosen)
     rows = np.empty(len(places), SCORE_ROW)
-    rows["label"], rows["score"] = places, _steps(scores[places])
-    return bytes([SCORES]) + rows.tobytes()
+    rows["label"], rows["score"] = places, _steps(scores[pictures, places])
+    return [bytes([SCORES]) + part for part in _cut(rows.tobytes(), SCORE_ROW.itemsize * chosen.sum(axis=1))]
 
 
 def unpack_scores(data: bytes, labels: int) -> NDArray[np.float32]:
@@ -65,6 +72,11 @@ def unpack_boxes(data: bytes) -> tuple[NDArray[np.float32], NDArray[np.float32],
 
 def _steps(values: NDArray[np.float32]) -> NDArray[np.uint16]:
     return np.rint(np.clip(values, 0, 1).astype(np.float64) * STEPS).astype("<u2")
+
+
+def _cut(data: bytes, lengths: NDArray[np.integer]) -> list[bytes]:
+    ends = [0, *np.cumsum(lengths).tolist()]
+    return [data[at:end] for at, end in pairwise(ends)]
 
 
 def _body(data: bytes, kind: int) -> bytes:

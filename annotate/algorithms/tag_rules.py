@@ -133,19 +133,25 @@ class Reading:
         return found + self._implied(found)
 
     def worth(self, scores: Scores, *, floor: float) -> Scores:
-        """The scores without those that no rule will ask for: below the floor.
+        """The scores [labels] without those that no rule will ask for."""
+        return np.where(self.worthy(scores[None], floor=floor)[0], scores, np.float32(0)).astype(np.float32)
+
+    def worthy(self, scores: Scores, *, floor: float) -> npt.NDArray[np.bool_]:
+        """Of scores [n, labels] those that a rule may ask for: that reach the floor.
 
         All of a category of which the best follows stay; of others also the best one below the floor, so that the
         largest gap is found as in the whole list as long as it is at least as wide as the floor is high.
         """
         kept = scores >= floor
+        low = np.where(kept, np.float32(-1), scores)
         for category, rows in self._places.items():
+            # Most lists hold a category in one piece, which is looked at without being copied.
+            span = slice(int(rows[0]), int(rows[-1]) + 1) if rows[-1] - rows[0] == len(rows) - 1 else rows
             if category in self.rules.one_of or category in self.rules.ladders:
-                kept[rows] = True
+                kept[:, span] = True
             else:
-                low = np.where(kept[rows], -1.0, scores[rows])
-                kept[rows[int(low.argmax())]] = True
-        return np.where(kept, scores, np.float32(0)).astype(np.float32)
+                kept[np.arange(len(scores)), rows[low[:, span].argmax(axis=1)]] = True
+        return kept
 
     def _thresholds(self, category: str, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
         common = self.rules.thresholds.get(category, np.inf)

@@ -104,6 +104,11 @@ class YoloBoxes:
             settings={"threshold": self.threshold, "overlap": self.overlap, "dynamic": dynamic},
         )
 
+    @property
+    def fitting(self) -> InputSpec:
+        """What fits pictures, and can be sent to a process that reads them."""
+        return self.network.spec
+
     def fit(self, picture: Picture) -> Picture:
         """Bytes [h, w, 3]; with `dynamic` their size follows the picture's, so a batch holds pictures of one size."""
         return self.network.spec.fit(picture)

@@ -56,7 +56,8 @@ class PictureModel(Protocol[Answer]):
     """A network that looks at whole pictures. One reader decodes each picture once and feeds every such model.
 
     A model with an attribute `network` (`device.Network`) gets its batch as bytes that lie on the device already
-    (`device.Staged`) and hands them to `network.run`, which takes plain bytes as well.
+    (`device.Staged`) and hands them to `network.run`, which takes plain bytes as well. One with an attribute `fitting`
+    (`reading.Fitting`, picklable) lets processes fit its pictures; `fit` does the same.
     """
 
     info: ModelInfo

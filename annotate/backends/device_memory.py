@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import ctypes
+import itertools
+import mmap
+import os
 from functools import cache
 from typing import Any
 
@@ -12,11 +15,26 @@ from numpy.typing import NDArray
 _RUNTIMES = ("libcudart.so.13", "libcudart.so.12", "libcudart.so", "cudart64_13.dll", "cudart64_12.dll")
 
 
-class HostBuffer:
-    """`array` uint8 of a shape; `pinned`: CUDA agreed to pin it (it refuses when lockable memory is short)."""
+_NUMBERS = itertools.count(1)
+SHARES = hasattr(os, "memfd_create")  # Linux
 
-    def __init__(self, shape: tuple[int, ...], *, pin: bool, runtime: Any = None) -> None:
-        self.array: NDArray[np.uint8] = np.zeros(shape, np.uint8)
+
+class HostBuffer:
+    """`array` uint8 of a shape; `pinned`: CUDA agreed to pin it (it refuses when lockable memory is short).
+
+    With `share` another process can map it: by the handle `shared`, known there by `number`. It has no name, so nothing
+    is left behind however the processes end, and no limit of /dev/shm (64 MB in a container) holds for it.
+    """
+
+    def __init__(self, shape: tuple[int, ...], *, pin: bool, share: bool = False, runtime: Any = None) -> None:
+        self.number, self.shared = next(_NUMBERS), -1
+        if share:
+            length = int(np.prod(shape))
+            self.shared = os.memfd_create("koma-pictures")
+            os.ftruncate(self.shared, length)
+            self.array: NDArray[np.uint8] = np.frombuffer(mmap.mmap(self.shared, length), np.uint8).reshape(shape)
+        else:
+            self.array = np.zeros(shape, np.uint8)
         self._runtime: Any = (runtime or cuda_runtime()) if pin else None
         self.pinned = False
         if self._runtime is not None and self.array.nbytes:
@@ -24,10 +42,13 @@ class HostBuffer:
             self.pinned = self._runtime.cudaHostRegister(address, size, ctypes.c_uint(0)) == 0
 
     def free(self) -> None:
-        """Unpin; before the memory goes back. Nothing may be copying from it any more."""
+        """Unpin and stop sharing; before the memory goes back. Nothing may be copying from it any more."""
         if self.pinned:
             self._runtime.cudaHostUnregister(ctypes.c_void_p(self.array.ctypes.data))
             self.pinned = False
+        if self.shared >= 0:
+            os.close(self.shared)
+            self.shared = -1
 
 
 @cache

@@ -1,8 +1,9 @@
 """One reader for all picture models: each picture is decoded once, in threads, while the device works on earlier ones.
 
-Threads: several that decode and fit, one that copies to the device, one that computes. What they may hold is bounded:
-`SLOTS` handfuls of fitted pictures (small ones where a model takes pictures whole) and one decoded picture a reading
-thread. Answers come back in order, in the caller's thread, which alone writes them.
+Threads: several that decode and fit, one that copies to the device, one that computes. Where networks are so quick that
+Python's lock would be what is waited for, those that decode wait for processes that do it. What they may hold is
+bounded: `SLOTS` handfuls of fitted pictures (small ones where a model takes pictures whole) and one decoded picture a
+reading thread. Answers come back in order, in the caller's thread, which alone writes them.
 """
 
 from __future__ import annotations
@@ -15,23 +16,24 @@ from collections.abc import Generator, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from typing import Any, Generic
 
 from annotate.backends.contract import Picture, PictureModel
 from annotate.backends.device import is_out_of_memory
+from annotate.backends.device_memory import SHARES
 from annotate.backends.reader_batch import BatchSizes
 from annotate.backends.reader_channel import Channel, Closed
-from annotate.backends.reader_slot import Item, Key, Looked, Slot
-from ingest.errors import BadInput
-from ingest.imaging.decode import UnreadablePicture
-from ingest.imaging.store import UnknownName
+from annotate.backends.reader_slot import Item, Key, Looked, Rows, Slot
+from annotate.backends.reading import Ask, read_one
+from annotate.backends.reading_processes import Interrupted, ReadingProcesses
 
 __all__ = ["Item", "Looked", "Reader"]
 
 SLOTS = 3  # one is filled, one copied, one computed
 THREADS_MAX = 16
-BROKEN = (OSError, UnreadablePicture, BadInput, UnknownName)  # the picture's fault: told, and the others go on
+CHUNK_MAX = 8  # pictures that a thread takes at once: each way from thread to thread and back holds Python's lock
 DECODE, WAIT, COPY, COMPUTE = "decode", "wait", "copy", "compute"
 
 
@@ -50,18 +52,28 @@ class Reader(Generic[Key]):
     """Feeds models. For one pass: `answers` ends its threads, whether it came to its end, was left or failed."""
 
     def __init__(
-        self, models: Sequence[PictureModel[Any]], *, threads: int = 0, sizes: BatchSizes | None = None
+        self,
+        models: Sequence[PictureModel[Any]],
+        *,
+        threads: int = 0,
+        sizes: BatchSizes | None = None,
+        processes: ReadingProcesses | None = None,
     ) -> None:
-        """`threads` that decode (0: by the cores); `sizes` remembers what batch each model takes on its device."""
+        """`threads` that decode (0: by the cores); `sizes` remembers what batch each model takes on its device.
+
+        With `processes` these decode, a thread each; all models must be `fits_apart`, items' `read` picklable.
+        """
         if not models:
             raise ValueError("a reader without models would read for nobody")
         self.models = list(models)
-        self.threads = threads or min(THREADS_MAX, max(2, (os.cpu_count() or 2) - 1))
+        self.threads = processes.count if processes else threads or cores_for_reading()
+        self._processes = processes
+        self._fittings = [model.fitting for model in models] if processes else []  # type: ignore[attr-defined]
         found = sizes or BatchSizes()
         self.sizes = [found.of(model) for model in self.models]
         self._seconds = dict.fromkeys((DECODE, WAIT, COPY, COMPUTE), 0.0)
         self._lock = threading.Lock()
-        self._free: deque[Slot[Key]] = deque(Slot[Key](self.models) for _ in range(SLOTS))
+        self._free: deque[Slot[Key]] = deque(Slot[Key](self.models, share=processes is not None) for _ in range(SLOTS))
         self._slots = list(self._free)
         self._filled: Channel[Slot[Key]] = Channel(SLOTS)
         self._ready: Channel[_Task[Key] | Slot[Key]] = Channel(1)
@@ -85,10 +97,13 @@ class Reader(Generic[Key]):
         Raises what a model raised; a picture that cannot be read is a `problem` of its own.
         """
         source, underway, more = iter(items), 0, True
+        looked: list[Looked[Key]] = []
+        if self._processes:
+            self._processes.begin()
         for worker in self._workers:
             worker.start()
         try:
-            while more or underway:
+            while more or underway or looked:
                 while more and self._free:
                     slot = self._free.popleft()
                     more = self._fill(slot, source)
@@ -96,12 +111,13 @@ class Reader(Generic[Key]):
                         underway += 1
                     else:
                         self._free.append(slot)
+                yield from looked  # only now: while the caller writes them, the next ones are being read
+                looked = []
                 if underway:
                     slot = self._done.get()
                     underway -= 1
                     looked = slot.looked()
                     self._free.append(slot)
-                    yield from looked
         except Closed:
             raise self._error or RuntimeError("the reader was closed while it was read from") from None
         finally:
@@ -111,10 +127,14 @@ class Reader(Generic[Key]):
         """End all threads; at return none is alive and no memory is pinned. May be called again."""
         for line in (self._filled, self._ready, self._done):
             line.close()
+        if self._processes is not None and any(not read.done() for slot in self._slots for read in slot.reads):
+            self._processes.interrupt()
         self._pool.shutdown(wait=True, cancel_futures=True)
         for worker in self._workers:
             if worker.is_alive():
                 worker.join()
+        if self._processes is not None:
+            self._processes.forget()
         for slot in self._slots:
             slot.free()
         for model in self.models:
@@ -126,26 +146,30 @@ class Reader(Generic[Key]):
         largest = max(size.size for size in self.sizes)
         capacity = slot.capacity(largest, threads=self.threads)
         slot.begin(list(islice(source, capacity)), capacity=capacity)
-        if slot.items:
-            slot.reads = [self._pool.submit(self._read, slot, row) for row in range(len(slot.items))]
+        count = len(slot.items)
+        if count:
+            step = max(1, min(CHUNK_MAX, count // self.threads))
+            read = self._read_apart if self._processes else self._read
+            slot.reads = [self._pool.submit(read, slot, range(count)[at : at + step]) for at in range(0, count, step)]
             self._filled.put(slot)
-        return len(slot.items) == capacity
+        return count == capacity
 
-    def _read(self, slot: Slot[Key], row: int) -> None:
+    def _read(self, slot: Slot[Key], rows: range) -> None:
+        """In a thread of the pool: read, fit, put the bytes into the slot."""
+        fits = [model.fit for model in self.models]
         with self._timed(DECODE):
-            item = slot.items[row]
-            try:
-                picture = item.read()
-            except BROKEN as error:
-                slot.problems[row] = str(error) or type(error).__name__
-                return
-            slot.sizes[row] = (picture.shape[1], picture.shape[0])
-            for place, model in enumerate(self.models):
-                if item.wants(place):
-                    try:
-                        slot.rows[place].put(row, model.fit(picture))
-                    except BadInput as error:  # this model does not take this picture; others may
-                        slot.refused[row, place] = str(error)
+            for row in rows:
+                item = slot.items[row]
+                slot.tell(row, read_one(item.read, fits, item.wanted, partial(slot.put, row)))
+
+    def _read_apart(self, slot: Slot[Key], rows: range) -> None:
+        """The same in a process; the thread waits."""
+        assert self._processes is not None
+        with self._timed(DECODE):
+            asks = [Ask(row, slot.items[row].read, slot.items[row].wanted) for row in rows]
+            found = self._processes.read(asks, self._fittings, [one.buffer for one in slot.rows])
+            for row, told in zip(rows, found, strict=True):
+                slot.tell(row, told)
 
     def _copy(self) -> None:
         """Thread: when a slot is read, bring its bytes to the device, batch by batch."""
@@ -211,7 +235,7 @@ class Reader(Generic[Key]):
         """What a thread raises is raised again to the caller."""
         try:
             work()
-        except Closed:
+        except (Closed, Interrupted):
             pass
         except BaseException as error:  # noqa: BLE001 - it goes on in the caller's thread
             self._error = self._error or error
@@ -226,3 +250,13 @@ class Reader(Generic[Key]):
         finally:
             with self._lock:
                 self._seconds[what] += time.perf_counter() - began
+
+
+def cores_for_reading() -> int:
+    """How many threads or processes read pictures on this machine."""
+    return min(THREADS_MAX, max(2, (os.cpu_count() or 2) - 1))
+
+
+def fits_apart(model: Any) -> bool:
+    """Whether pictures can be fitted for a model in another process: bytes of one shape, by what can travel there."""
+    return SHARES and hasattr(model, "fitting") and Rows(model).shape is not None

@@ -12,6 +12,7 @@ import numpy as np
 from annotate.backends.contract import Picture
 from annotate.backends.device_memory import HostBuffer
 from annotate.backends.inputs import Fit
+from annotate.backends.reading import Told
 
 Key = TypeVar("Key")
 WHOLE_BYTES = 4096 * 4096 * 3  # reckoned for a picture that a model takes as it is
@@ -46,13 +47,15 @@ class Looked(Generic[Key]):
 class Rows:
     """The fitted bytes of one model: rows of one reused buffer where all have one shape, else single arrays."""
 
-    def __init__(self, model: Any) -> None:
+    def __init__(self, model: Any, *, share: bool = False) -> None:
+        """`share`: other processes write the bytes."""
         network: Any = getattr(model, "network", None)
         spec: Any = getattr(network, "spec", None)
         fixed = spec is not None and spec.fit_by != Fit.MULTIPLE
         self.shape: tuple[int, int, int] | None = (spec.height, spec.width, 3) if fixed else None
         self.single_bytes = 0 if fixed else WHOLE_BYTES if spec is None else spec.height * spec.width * 3
         self._pin = bool(getattr(network, "on_gpu", False))
+        self._share = share
         self._buffer: HostBuffer | None = None
         self._single: dict[int, Picture] = {}
 
@@ -61,7 +64,13 @@ class Rows:
         self._single.clear()
         if self.shape is not None and (self._buffer is None or len(self._buffer.array) < capacity):
             self.free()
-            self._buffer = HostBuffer((capacity, *self.shape), pin=self._pin)
+            self._buffer = HostBuffer((capacity, *self.shape), pin=self._pin, share=self._share)
+
+    @property
+    def buffer(self) -> HostBuffer:
+        """Where there is room for pictures of one shape."""
+        assert self._buffer is not None
+        return self._buffer
 
     def put(self, row: int, fitted: Picture) -> None:
         """Keep a picture's bytes; each row is written by one thread."""
@@ -104,8 +113,8 @@ class Rows:
 class Slot(Generic[Key]):
     """Used again and again; at any time one thread has it."""
 
-    def __init__(self, models: Sequence[Any]) -> None:
-        self.rows = [Rows(model) for model in models]
+    def __init__(self, models: Sequence[Any], *, share: bool = False) -> None:
+        self.rows = [Rows(model, share=share) for model in models]
         self._names = [model.info.name for model in models]
         self.items: list[Item[Key]] = []
         self.sizes: list[tuple[int, int]] = []
@@ -131,6 +140,16 @@ class Slot(Generic[Key]):
         self.reads = []
         for rows in self.rows:
             rows.make_room(capacity)
+
+    def put(self, row: int, model: int, fitted: Picture) -> None:
+        """Keep a picture's bytes for a model."""
+        self.rows[model].put(row, fitted)
+
+    def tell(self, row: int, told: Told) -> None:
+        """What became of a picture; each row is told by one thread."""
+        self.sizes[row], self.problems[row] = told.size, told.problem
+        for model, why in told.refused.items():
+            self.refused[row, model] = why
 
     def wanted(self, model: int) -> list[int]:
         """Rows of pictures that were read and that this model is to see."""

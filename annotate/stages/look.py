@@ -17,24 +17,24 @@ from annotate.actions.model_versions import known_version, version_of
 from annotate.algorithms import packing
 from annotate.algorithms.boxes import relative
 from annotate.backends import detectors, onnx_session, registry
-from annotate.backends.contract import Picture
-from annotate.backends.reader import Item, Looked, Reader
+from annotate.backends.reader import Item, Looked, Reader, cores_for_reading, fits_apart
 from annotate.backends.reader_batch import BatchSizes
+from annotate.backends.reading import StoredPicture
+from annotate.backends.reading_processes import ReadingProcesses
 from annotate.backends.registry import Installed
 from annotate.models import ModelAnswer, ModelVersion
 from annotate.stages.opened import looking_faces, opened
 from ingest.errors import BadInput
-from ingest.imaging.decode import read_picture
 from ingest.imaging.store import Store
 from ingest.models import Frame
 from ingest.pipeline.contract import Context, Stage
 
-BATCH = 16  # frames that are written at once
+BATCH = 256  # frames that are written at once
 PATIENCE_S = 2.0  # or what was answered in this time: a cancel is heard after it
 PAGE = 200  # frames a query
 TASKS = ("tags", "class", "boxes", "text")  # of models that look at whole pictures
 FACES = "faces"
-SIZES = "batch sizes"  # in ctx.models: found once a process
+SIZES, PROCESSES = "batch sizes", "reading processes"  # in ctx.models: found, begun once a process
 
 
 @dataclass(slots=True)
@@ -67,12 +67,14 @@ class Watcher:
     version: ModelVersion
     speaker: answers.Speaker | None  # of scorers
 
-    def pack(self, answer: Any, size: tuple[int, int]) -> bytes:
-        """One answer as bytes; boxes become shares of the picture of `size` (width, height)."""
+    def pack(self, answers: list[Any], sizes: list[tuple[int, int]]) -> list[bytes]:
+        """Answers as bytes; boxes become shares of their pictures of `sizes` (width, height)."""
         if self.speaker is not None:
-            return self.speaker.pack(answer)
-        labels = getattr(answer, "labels", None)
-        return packing.pack_boxes(relative(answer.boxes, *size), answer.scores, labels)
+            return self.speaker.pack_all(answers)
+        return [
+            packing.pack_boxes(relative(one.boxes, *size), one.scores, getattr(one, "labels", None))
+            for one, size in zip(answers, sizes, strict=True)
+        ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,7 +182,8 @@ class Look(Stage[Seen, Result]):
             return
         models = [watcher.model() for watcher in self.watchers]
         self.ctx.device = ", ".join(sorted({model.device for model in models}))
-        self.reader = Reader(models, sizes=self.ctx.models.setdefault(SIZES, BatchSizes()))
+        sizes = self.ctx.models.setdefault(SIZES, BatchSizes())
+        self.reader = Reader(models, sizes=sizes, processes=self._processes(models))
         batch: Seen = []
         until = time.monotonic() + PATIENCE_S
         for seen in self.reader.answers(self._items()):
@@ -191,34 +194,39 @@ class Look(Stage[Seen, Result]):
         if batch:
             yield batch
 
+    def _processes(self, models: list[Any]) -> ReadingProcesses | None:
+        """Those that read for a GPU; threads do for a processor's networks, which take longer than reading."""
+        on_gpu = any(getattr(getattr(model, "network", None), "on_gpu", False) for model in models)
+        if not on_gpu or not all(fits_apart(model) for model in models):
+            return None
+        if PROCESSES not in self.ctx.models:
+            self.ctx.models[PROCESSES] = ReadingProcesses(cores_for_reading())
+        processes: ReadingProcesses = self.ctx.models[PROCESSES]
+        return processes
+
     def _items(self) -> Iterator[Item[Key]]:
         """The frames with the models that each still needs, taken as the reader has room."""
         versions = [watcher.version for watcher in self.watchers]
-        last = 0
+        everyone = frozenset(range(len(versions)))
+        root, last = str(self.store.root), 0
         while page := list(self.pending().filter(pk__gt=last).order_by("pk").values_list("pk", "index", "file")[:PAGE]):
             said = ModelAnswer.objects.filter(model_version__in=versions, frame__in=[pk for pk, _, _ in page])
             have = set(said.values_list("frame_id", "model_version_id"))
             for pk, index, file in page:
-                wanted = frozenset(at for at, version in enumerate(versions) if (pk, version.pk) not in have)
-                yield Item(Key(pk, index), self._opener(file, f"frame {index}"), wanted)
+                wanted = everyone - {at for at, version in enumerate(versions) if (pk, version.pk) in have}
+                yield Item(Key(pk, index), StoredPicture(root, file, f"frame {index}"), wanted)
             last = page[-1][0]
-
-    def _opener(self, file: str, name: str) -> Callable[[], Picture]:
-        def read() -> Picture:
-            return read_picture(self.store.read(file), name=name).rgb
-
-        return read
 
     def work(self, batch: Seen) -> Result:
         """The reader's threads did the slow part; here answers become bytes."""
-        rows: list[dict[int, bytes]] = [{} for _ in self.watchers]
-        problems = []
-        for seen in batch:
-            if seen.problem:
-                problems.append(f"frame {seen.key.index} was not shown to all models: {seen.problem}")
-            for watcher, answer, packed in zip(self.watchers, seen.answers, rows):
-                if answer is not None:
-                    packed[seen.key.pk] = watcher.pack(answer, seen.size)
+        problems = [
+            f"frame {seen.key.index} was not shown to all models: {seen.problem}" for seen in batch if seen.problem
+        ]
+        rows: list[dict[int, bytes]] = []
+        for place, watcher in enumerate(self.watchers):
+            told = [seen for seen in batch if seen.answers[place] is not None]
+            packed = watcher.pack([seen.answers[place] for seen in told], [seen.size for seen in told])
+            rows.append({seen.key.pk: data for seen, data in zip(told, packed, strict=True)})
         return Result(rows, problems, [seen.key.pk for seen in batch])
 
     def save(self, result: Result) -> int:

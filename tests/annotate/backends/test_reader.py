@@ -202,7 +202,7 @@ def test_memory_is_bounded_by_the_batch_however_many_pictures_come_and_however_s
     buffers = set()
     for done, _ in enumerate(reader.answers(source())):
         buffers |= {id(rows._buffer) for slot in reader._slots for rows in slot.rows if rows._buffer}
-        assert asked[0] <= done + 1 + SLOTS * size
+        assert asked[0] <= done + 1 + (SLOTS + 1) * size  # a handful of answers beside the slots
         if done < 40:
             time.sleep(0.002)
     assert done == 299
@@ -238,7 +238,7 @@ def test_whole_pictures_beside_a_large_batch_are_held_one_a_thread_and_let_go(me
     reader = Reader([means, whole], threads=threads, sizes=sized(means, BatchSize(128, 128, settled=True)))
     for done, one in enumerate(reader.answers(source())):
         assert [float(answer[0]) for answer in one.answers] == [done, done]
-        assert asked[0] <= done + 1 + SLOTS * threads
+        assert asked[0] <= done + 1 + (SLOTS + 1) * threads
         assert sum(len(slot.rows[1]._single) for slot in reader._slots) <= SLOTS * threads
     assert done == 199
     assert not any(rows._single for slot in reader._slots for rows in slot.rows)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +13,11 @@ import pytest
 
 from annotate import answers
 from annotate.algorithms import packing
+from annotate.backends import device, onnx_session, reading
 from annotate.models import Face, ModelAnswer, ModelChoice, ModelVersion
 from annotate.stages import look
 from ingest.actions import runs
+from ingest.imaging import decode
 from ingest.imaging.encode import PictureFormat, encode
 from ingest.imaging.store import Store
 from ingest.models import Collection, Episode, Frame, FrameState, PipelineRun, RunState, Source
@@ -140,13 +143,13 @@ def test_further_models_are_asked_beside_the_chosen_one_with_one_decode_a_frame(
     write_tagger(models / "one")
     write_tagger(models / "two", turned=True)
     decoded: list[str] = []
-    real = look.read_picture
+    real = decode.read_picture
 
     def counted(data: bytes, *, name: str) -> Any:
         decoded.append(name)
         return real(data, name=name)
 
-    monkeypatch.setattr(look, "read_picture", counted)
+    monkeypatch.setattr(reading, "read_picture", counted)
     Frame.objects.filter(index__lt=4).update(state=FrameState.DROPPED)
     assert run(episode).stages.get().counters == {"frames": 5, "answers": 5}
     assert len(decoded) == 5
@@ -276,6 +279,41 @@ def test_a_cancelled_run_keeps_what_was_written_and_resumes_to_the_same_rows(
     monkeypatch.setattr(look.Look, "work", real)
     assert runs.run_here(runs.resume(started, by=None)).state == RunState.DONE
     assert rows() == whole
+
+
+def test_frames_for_a_gpu_are_read_by_processes_and_the_rows_are_the_same_as_by_threads(
+    episode: Episode, models: Path, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The way over a GPU, on the processor: all but the device itself."""
+    write_tagger(models / "one")
+    Frame.objects.filter(index=2).update(file=store.put(b"no picture", "png"))
+    Frame.objects.filter(index=4).update(file="../../etc/passwd")
+    first = run(episode).stages.get()
+    by_threads = rows()
+    ModelAnswer.objects.all().delete()
+    real = onnx_session.open_session
+
+    def as_if_on_gpu(*args: Any, **values: Any) -> onnx_session.Opened:
+        return replace(real(*args, **values), on_gpu=True)
+
+    monkeypatch.setattr(onnx_session, "open_session", as_if_on_gpu)
+    monkeypatch.setattr(
+        onnx_session, "open_beside", lambda graph, _: onnx_session._session(graph, threads=1, cuda=False)
+    )
+    monkeypatch.setattr(device, "GPU", "cpu")
+    kept: dict[str, Any] = {}
+    again = runs.start(collection=episode.collection, episodes=[episode], by=None)
+    try:
+        assert runner.execute(again.stages.get().pk, models=kept) == RunState.DONE
+        assert kept[look.PROCESSES]._all
+    finally:
+        kept[look.PROCESSES].close()
+    assert rows() == by_threads
+    assert len(by_threads) == FRAMES - 2
+    for stage in (first, again.stages.get()):
+        assert stage.counters["unreadable"] == 2
+        assert "frame 2: this is no picture" in stage.log
+        assert "frame 4 " in stage.log
 
 
 def test_a_frame_that_was_deleted_meanwhile_stops_nothing(
