@@ -11,8 +11,9 @@ from typing import Any
 from annotate.algorithms.tag_rules import Label, Rules
 from annotate.backends.contract import ModelInfo
 from annotate.models import ModelLabels, ModelVersion
+from ingest.imaging.names import plain_text
 
-REVISION_MAX = 100
+REVISION_MAX = INFO_MAX = 100
 NAME_MAX = 200  # of a tag, with its subject and the colon
 
 
@@ -71,11 +72,12 @@ def _label(told: Any) -> Label:
 
 
 def _row(info: ModelInfo) -> ModelVersion:
+    """What a model's description tells may be anything; here it becomes text that fits."""
     row, _ = ModelVersion.objects.get_or_create(
         task=info.task,
-        name=info.name,
-        revision=info.revision[:REVISION_MAX],
+        name=plain_text(info.name, bytes_max=INFO_MAX),
+        revision=plain_text(info.revision, bytes_max=REVISION_MAX),
         sha256=info.sha256,
-        defaults={"licence": info.licence, "settings": info.settings},
+        defaults={"licence": plain_text(info.licence, bytes_max=INFO_MAX), "settings": info.settings},
     )
     return row

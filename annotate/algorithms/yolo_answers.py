@@ -24,6 +24,7 @@ class Form(StrEnum):
 
 # More than any picture holds; without an end, suppression would take as long as a hostile network wants.
 CANDIDATES_MAX, KEPT_MAX = 30_000, 1000
+FAR = 1e6  # pixels; a box beyond is none, and one that is no number neither
 STRAY = 1e-3  # half precision may leave 0..1 by so much
 ROWS_OVERLAP = 0.7  # whatever the model's own: those networks hardly repeat themselves
 
@@ -77,7 +78,7 @@ def read(
         best = table[:, 4:].max(axis=1)
         if len(best) and np.isnan(best).all():
             raise ValueError("its scores are no numbers")
-        table = table[(best > threshold) & np.isfinite(table[:, :4]).all(axis=1)]
+        table = table[(best > threshold) & (np.abs(table[:, :4]) <= FAR).all(axis=1)]
         boxes, scores, labels = corners(table[:, :4]), table[:, 4:].max(axis=1), table[:, 4:].argmax(axis=1)
         if form == Form.RELATIVE:
             # In pixels also while suppressing: a box of parts of 1 would be less than the one pixel that is added.
@@ -96,7 +97,7 @@ def _rows(output: FloatArray, threshold: float) -> tuple[FloatArray, FloatArray,
         raise ValueError(f"rows of corners, score and class have 6 numbers, not {output.shape[-1]}")
     if len(output) and np.isnan(output[:, 4]).all():
         raise ValueError("its scores are no numbers")
-    table = output[(output[:, 4] > threshold) & np.isfinite(output).all(axis=1)]
+    table = output[(output[:, 4] > threshold) & (np.abs(output) <= FAR).all(axis=1)]
     return table[:, :4], table[:, 4], table[:, 5].astype(np.int64)
 
 

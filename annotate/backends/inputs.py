@@ -41,6 +41,9 @@ PILLOW = {
 }
 
 
+THIN, ROWS = 4, 256  # taller than so many widths: narrowed so many rows at a time
+
+
 @dataclass(frozen=True, slots=True)
 class InputSpec:
     """The input of a network: size, fit, filter, padding, channel order, layout, and (value * scale - mean) / std.
@@ -71,6 +74,8 @@ class InputSpec:
                 how, square = PILLOW[self.resample], Image.new("RGB", (self.width, wide), (self.fill,) * 3)
                 square.paste(Image.fromarray(rgb).resize((self.width, high), how), (0, (wide - high) // 2))
                 return np.array(square.resize((self.width, self.height), how), np.uint8)
+            if high > THIN * wide and self.width == self.height and self.resample != Resample.AREA:
+                return self._tall(rgb)
             rgb = padded(rgb, max(high, wide), max(high, wide), fill=self.fill)
         elif self.fit_by == Fit.LETTERBOX:
             height, width = rgb.shape[:2]
@@ -86,6 +91,17 @@ class InputSpec:
             wide, high = (math.ceil(side * share / step) * step for side in (width, height))
             return resized(rgb, wide, high, self.resample)
         return resized(rgb, self.width, self.height, self.resample)
+
+    def _tall(self, rgb: Picture) -> Picture:
+        """A picture far taller than wide to the square. As a whole that square would fill the memory: its rows are
+        narrowed some at a time, and then shortened; the bytes are the same."""
+        high, how = rgb.shape[0], PILLOW[self.resample]
+        narrow = Image.new("RGB", (self.width, high))
+        for top in range(0, high, ROWS):
+            rows = rgb[top : top + ROWS]
+            band = Image.fromarray(padded(rows, high, len(rows), fill=self.fill))
+            narrow.paste(band.resize((self.width, len(rows)), how), (0, top))
+        return np.array(narrow.resize((self.width, self.height), how), np.uint8)
 
     def tensor(self, batch: Picture) -> NDArray[np.float32]:
         """What the session gets: float32 [n, h, w, 3] or [n, 3, h, w] of bytes [n, h, w, 3] RGB."""

@@ -260,7 +260,7 @@ class TagFrames(Stage[Batch, Result]):
                         speaker, self.head_tagger, pictures[frame.pk], batch.boxes.get(frame.pk, [])
                     )
             elif asked:
-                fresh[speaker.version.pk] = self._ask(speaker, {frame.pk: pictures[frame.pk] for frame in asked})
+                fresh[speaker.version.pk] = self._ask(speaker, asked, pictures, problems)
         said: dict[int, list[Said]] = {}
         read: dict[int, dict[str, bool]] = {}
         for frame in [frame for frame in batch.frames if not absent[frame.pk] or frame.pk in pictures]:
@@ -291,12 +291,25 @@ class TagFrames(Stage[Batch, Result]):
                 problems.append(f"frame {frame.index} was not tagged: its picture cannot be read: {error}")
         return found
 
-    def _ask(self, speaker: Speaker, pictures: dict[int, Picture]) -> dict[int, bytes]:
-        """Answers of a network to pictures by frame key, packed."""
+    def _ask(
+        self, speaker: Speaker, frames: list[Frame], pictures: dict[int, Picture], problems: list[str]
+    ) -> dict[int, bytes]:
+        """Answers of a network by frame key, packed. A picture that it does not take leaves `pictures`."""
         scorer = self._scorer(speaker.version)
-        fitted = np.stack([scorer.fit(picture) for picture in pictures.values()])
-        sizes = [(picture.shape[1], picture.shape[0]) for picture in pictures.values()]
-        return {key: speaker.pack(scores) for key, scores in zip(pictures, scorer.answer(fitted, sizes), strict=True)}
+        fitted: dict[int, Picture] = {}
+        sizes = []
+        for frame in frames:
+            picture = pictures[frame.pk]
+            try:
+                fitted[frame.pk] = scorer.fit(picture)
+                sizes.append((picture.shape[1], picture.shape[0]))
+            except BadInput as error:
+                problems.append(f"frame {frame.index} was not tagged: {speaker.version.name}: {error}")
+                del pictures[frame.pk]
+        if not fitted:
+            return {}
+        answered = scorer.answer(np.stack(list(fitted.values())), sizes)
+        return {key: speaker.pack(scores) for key, scores in zip(fitted, answered, strict=True)}
 
     def _scorer(self, version: ModelVersion) -> Scorer:
         """The opened model of a version, kept in `ctx.models`."""
