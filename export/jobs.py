@@ -8,7 +8,7 @@ import django_rq
 from redis.exceptions import RedisError
 from rq.exceptions import DuplicateJobError
 
-from export import running
+from export import face_examples, running
 from export.models import ExportJob
 
 logger = logging.getLogger(__name__)
@@ -41,8 +41,29 @@ def send(job_ids: list[int]) -> bool:
     return True
 
 
+def draw_faces(collection_id: int) -> str:
+    """Draw the example faces that wait for a collection."""
+    return f"{face_examples.draw(collection_id)} faces"
+
+
+def send_faces(collection_ids: list[int]) -> bool:
+    """The same for example faces; a job draws all that waits, so more than one a collection does no harm."""
+    try:
+        for pk in collection_ids:
+            django_rq.get_queue(QUEUE).enqueue_call(
+                "export.jobs.draw_faces", args=(pk,), result_ttl=0, failure_ttl=86_400
+            )
+    except RedisError:
+        logger.warning("Redis cannot be reached; example faces wait in the database")
+        return False
+    return True
+
+
 def sweep() -> int:
     """Queue again what died and send everything that waits; returns how many wait."""
     waiting = running.take_back_dead()
     send(waiting)
-    return len(waiting)
+    faces = face_examples.take_back_dead()
+    if faces:
+        send_faces(faces)
+    return len(waiting) + len(faces)

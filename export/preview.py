@@ -21,7 +21,7 @@ from export.algorithms.plan import balance_of, caption_of, folders_for
 from export.algorithms.rows import Picture
 from export.algorithms.selection import reason_left_out
 from export.algorithms.upscaling import pass_warnings
-from export.face_examples import face_picture
+from export.face_examples import FaceProgress, Shown, by_model, progress_of, shown
 from export.recipe import Recipe
 from ingest.models import Collection, Frame
 from ingest.stamp import stamp
@@ -83,6 +83,7 @@ class Preview:
     examples: list[dict[str, Any]] = field(default_factory=list)
     names: list[str] = field(default_factory=list)  # folders that a weight can be given to
     upscaler: str = ""
+    faces: FaceProgress | None = None  # where a model is to enlarge the faces of examples
     upscaled: list[tuple[int, int]] = field(default_factory=list)  # passes and how many pictures need them
 
 
@@ -96,6 +97,7 @@ def preview(collection: Collection, recipe: Recipe, *, page: int = 0) -> Preview
     if recipe.output.layout == "kohya":
         warnings += repeat_warnings(result)
     rows = _tree(result, recipe)
+    told = examples(collection, recipe, mark=mark, page=page)
     return Preview(
         balance=result,
         rows=rows[:ROWS_MAX],
@@ -103,7 +105,8 @@ def preview(collection: Collection, recipe: Recipe, *, page: int = 0) -> Preview
         segments=_segments(result),
         left_out=left_out,
         warnings=warnings,
-        examples=examples(collection, recipe, mark=mark, page=page),
+        examples=told,
+        faces=progress_of(by_model(collection, recipe), [e["face"] for e in told if e["face"] is not None]),
         upscaler=upscaling.name_of(collection, recipe) if upscaled else "",
         upscaled=sorted(upscaled.items()),
         names=sorted({part for path in folders.values() for part in path})[:ROWS_MAX],
@@ -177,22 +180,41 @@ def _counted(collection: Collection, recipe: Recipe, mark: str) -> Counted:
 
 def examples(collection: Collection, recipe: Recipe, *, mark: str, page: int = 0) -> list[dict[str, Any]]:
     """Five real pictures with their captions, spread over the collection; another page shifts to others."""
-    keys = _example_keys(collection, recipe, mark)
-    step = max(1, len(keys) // EXAMPLES)
-    chosen = {keys[(number * step + page * 7) % len(keys)] for number in range(min(EXAMPLES, len(keys)))}
-    rows = list(Frame.objects.filter(pk__in=chosen).select_related("episode__source").order_by("pk"))
-    pictures = reading.pictures_of(rows, name_clusters=recipe.arrange.name_clusters)
+    found = _examples(collection, recipe, mark=mark, page=page)
+    faces: dict[int, Shown] = {}
+    with_crop = [(at, part) for at, (_, part) in enumerate(found) if part.crop is not None]
+    for (at, _), face in zip(with_crop, shown(collection, recipe, [part for _, part in with_crop]), strict=True):
+        faces[at] = face
     return [
         {
             "frame": frame,
-            "face": face_picture(part) if part.crop is not None else "",
+            "face": faces.get(at),
             "side": part.crop.side if part.crop is not None else 0,
             "passes": part.passes,
             "caption": caption_of(part.picture, recipe),
             "by_person": part.picture.caption is not None,
         }
+        for at, (frame, part) in enumerate(found)
+    ]
+
+
+def example_faces(collection: Collection, recipe: Recipe, *, page: int = 0) -> list[Part]:
+    """The faces among the examples of a page."""
+    found = _examples(collection, recipe, mark=stamp(collection), page=page)
+    return [part for _, part in found if part.crop is not None]
+
+
+def _examples(collection: Collection, recipe: Recipe, *, mark: str, page: int) -> list[tuple[Frame, Part]]:
+    keys = _example_keys(collection, recipe, mark)
+    step = max(1, len(keys) // EXAMPLES)
+    chosen = {keys[(number * step + page * 7) % len(keys)] for number in range(min(EXAMPLES, len(keys)))}
+    rows = list(Frame.objects.filter(pk__in=chosen).select_related("episode__source").order_by("pk"))
+    pictures = reading.pictures_of(rows, name_clusters=recipe.arrange.name_clusters)
+    factor = upscaling.factor_of(collection, recipe)
+    return [
+        (frame, part)
         for frame, picture in zip(rows, pictures, strict=True)
-        for part in _shown(picture, recipe, factor=upscaling.factor_of(collection, recipe))
+        for part in _shown(picture, recipe, factor=factor)
     ]
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
+from export.models.face_example import FaceExample
 from export.models.job import ExportJob
 from export.models.recipe import Recipe
 
-__all__ = ["ExportJob", "Recipe"]
+__all__ = ["ExportJob", "FaceExample", "Recipe"]

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from django.db import transaction
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
 from django.utils import timezone
@@ -83,8 +83,7 @@ def export_preview(request: HttpRequest, collection: Collection) -> HttpResponse
         recipe = forms.recipe_from(request.POST)
     except RecipeError as error:
         return render(request, RESULT_TEMPLATE, {"errors": error.errors})
-    number = min(whole(request.POST.get("examples")) or 0, EXAMPLE_PAGES_MAX)
-    return render(request, RESULT_TEMPLATE, _result(collection, recipe, page=number))
+    return render(request, RESULT_TEMPLATE, result_of(collection, recipe, page=examples_page(request.POST)))
 
 
 @member_view(at_least=Role.LEAD)
@@ -193,7 +192,7 @@ def _context(collection: Collection, recipe: Recipe) -> dict[str, Any]:
         "episodes": sorted({reading.episode_code(row) for row in collection.episodes.only(*CODE_FIELDS)} - {""}),
         "job_count": collection.export_jobs.count(),
         "default_name": f"{collection.name} {timezone.now():%Y-%m-%d}",
-    } | ({"later": True} if _takes_long(collection, recipe) else _result(collection, recipe))
+    } | ({"later": True} if _takes_long(collection, recipe) else result_of(collection, recipe))
 
 
 def _takes_long(collection: Collection, recipe: Recipe) -> bool:
@@ -206,7 +205,13 @@ def _takes_long(collection: Collection, recipe: Recipe) -> bool:
     return collection.frames.order_by().values("pk")[: FRAMES_AT_ONCE_MAX + 1].count() > FRAMES_AT_ONCE_MAX
 
 
-def _result(collection: Collection, recipe: Recipe, *, page: int = 0) -> dict[str, Any]:
+def examples_page(form: QueryDict) -> int:
+    """Which examples the form asks for."""
+    return min(whole(form.get("examples")) or 0, EXAMPLE_PAGES_MAX)
+
+
+def result_of(collection: Collection, recipe: Recipe, *, page: int = 0) -> dict[str, Any]:
+    """What the result's template shows."""
     try:
         upscaling.factor_of(collection, recipe)
     except BadInput as error:  # its upscaler is not installed

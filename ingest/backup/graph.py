@@ -23,7 +23,14 @@ Model = type[models.Model]
 # Not in a backup: what is on its way, secret links, who may see it (elsewhere a name is another person), exports, what
 # is made again when it is asked for.
 LEFT_OUT = frozenset(
-    {"ingest.Upload", "ingest.Invitation", "ingest.Membership", "export.ExportJob", "annotate.FaceVector"}
+    {
+        "ingest.Upload",
+        "ingest.Invitation",
+        "ingest.Membership",
+        "export.ExportJob",
+        "export.FaceExample",
+        "annotate.FaceVector",
+    }
 )
 # JSON fields that hold keys of rows.
 JSON_KEYS = {("annotate.Face", "not_characters"): "annotate.Character"}

@@ -1,0 +1,27 @@
+"""FaceExample: one face as an upscaling model draws it for the export page."""
+
+from __future__ import annotations
+
+from django.db import models
+
+from ingest.models import Collection, RunState
+
+
+class FaceExample(models.Model):
+    """Made once for what is asked; `digest` tells picture, crop, passes, size and the model's files apart.
+
+    A cache: rows are few, the oldest go, and a backup leaves them out.
+    """
+
+    collection = models.ForeignKey(Collection, models.CASCADE, related_name="face_examples")
+    digest = models.CharField(max_length=64)
+    params = models.JSONField(default=dict)  # how it is made: see export.face_examples
+    state = models.CharField(max_length=10, choices=RunState.choices, default=RunState.QUEUED)
+    asked_at = models.DateTimeField()
+    started_at = models.DateTimeField(null=True, blank=True)
+    data = models.BinaryField(null=True)  # WebP
+    error = models.TextField(blank=True)
+
+    class Meta:
+        ordering = ("pk",)
+        constraints = (models.UniqueConstraint(fields=("collection", "digest"), name="face_example_once"),)

@@ -1,0 +1,154 @@
+"""Faces of the export page as the upscaling model draws them: asked for, made by a worker, kept, as exported."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import re
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from django.contrib.auth.models import User
+from django.test import Client
+from django.utils import timezone
+from numpy.typing import NDArray
+from PIL import Image
+
+from export import face_examples, running
+from export import jobs as rq_jobs
+from export.actions import jobs
+from export.models import FaceExample
+from export.recipe import parse
+from ingest.models import RunState
+from tests.annotate.upscale_graph import write_esrgan
+from tests.export.conftest import Show
+from tests.export.views.test_pages import form_of, url
+
+pytestmark = [pytest.mark.django_db, pytest.mark.postgres]
+MODEL = "tiny-x4"
+FACES = {
+    "face_set.enabled": ["on"], "face_set.grow": ["256"], "face_set.size": ["256"], "upscale.model": [MODEL],
+}  # fmt: skip
+
+
+@pytest.fixture()
+def model(settings: Any) -> Path:
+    """An upscaler that repeats each pixel four times: nothing that Lanczos would do."""
+    folder: Path = settings.KOMA_MODELS_DIR / MODEL
+    write_esrgan(folder / "model.onnx")
+    (folder / "koma.json").write_text(json.dumps({"family": "real_esrgan"}))
+    return folder
+
+
+def page_of(client: Client, show: Show, name: str = "export_faces", **more: list[str]) -> str:
+    given = {key.replace("__", "."): values for key, values in more.items()}
+    answer = client.post(url(name, show), form_of(client, show) | FACES | given)
+    assert answer.status_code == 200, answer.headers
+    return str(answer.content.decode())
+
+
+def pictures(page: str, words: str) -> list[NDArray[np.uint8]]:
+    """The pictures whose alternative text ends with these words."""
+    found = re.findall(rf'src="data:image/webp;base64,([^"]+)"[^>]*alt="[^"]*{words}"', page)
+    return [np.asarray(Image.open(io.BytesIO(base64.b64decode(data))).convert("RGB")) for data in found]
+
+
+def test_a_preview_asks_for_nothing_and_says_what_it_shows(show: Show, as_alice: Client, model: Path) -> None:
+    page = page_of(as_alice, show, "export_preview")
+    assert len(pictures(page, ", by Lanczos")) == 5
+    assert f"{MODEL} draws the faces: 0 of 5" in page
+    assert 'hx-trigger="load delay:1200ms"' in page
+    assert not FaceExample.objects.exists()
+
+
+def test_faces_drawn_by_a_worker_are_those_of_the_data_set(show: Show, as_alice: Client, alice: User, model: Path,
+                                                           queues: str) -> None:  # fmt: skip
+    assert "0 of 5" in page_of(as_alice, show)
+    assert FaceExample.objects.count() == 5
+    assert rq_jobs.draw_faces(show.collection.pk) == "5 faces"
+    page = page_of(as_alice, show)
+    assert f"Left by Lanczos, right by {MODEL} as in the data set." in page
+    assert "load delay" not in page
+    real, plain = pictures(page, f"by {MODEL}"), pictures(page, ", by Lanczos")
+    assert len(real) == len(plain) == 5
+    assert all(not np.array_equal(one, other) for one, other in zip(real, plain, strict=True))
+    recipe = parse({
+        "face_set": {"enabled": True, "grow": 256, "size": 256}, "upscale": {"model": MODEL},
+        "selection": {"format": "webp"}, "arrange": {"min_per_combination": 1},
+    })  # fmt: skip
+    job = jobs.start(collection=show.collection, recipe=recipe, name="Faces", by=alice)
+    assert running.execute(job.pk) == RunState.DONE
+    job.refresh_from_db()
+    written = [np.asarray(Image.open(path).convert("RGB")) for path in jobs.inside_exports(job.folder).rglob("*.webp")]
+    for one in real:
+        assert any(np.array_equal(one, other) for other in written)
+
+
+def test_what_is_drawn_is_kept_and_other_settings_are_drawn_anew(
+    show: Show, as_alice: Client, model: Path, queues: str
+) -> None:
+    page_of(as_alice, show)
+    face_examples.draw(show.collection.pk)
+    assert "Left by Lanczos" in page_of(as_alice, show, "export_preview")
+    assert "0 of 5" in page_of(as_alice, show, "export_preview", face_set__size=["192"])
+    page_of(as_alice, show, face_set__size=["192"])
+    page_of(as_alice, show, face_set__size=["160"])  # a slider that moved on: what waited is forgotten
+    assert FaceExample.objects.filter(state=RunState.QUEUED).count() == 5
+    assert {row.params["size"][0] for row in FaceExample.objects.filter(state=RunState.QUEUED)} == {160}
+    # Other files under the same name are another model.
+    write_esrgan(model / "model.onnx", channels=(1, 0.5, 1))
+    assert "0 of 5" in page_of(as_alice, show, "export_preview")
+
+
+def test_a_model_that_cannot_be_opened_is_told_once_and_tried_again_only_when_asked(
+    show: Show, as_alice: Client, model: Path, queues: str
+) -> None:
+    (model / "model.onnx").write_bytes(b"no graph")
+    page_of(as_alice, show)
+    assert face_examples.draw(show.collection.pk) == 0
+    page = page_of(as_alice, show)
+    assert "model.onnx" in page and "Try again" in page
+    assert "load delay" not in page
+    assert set(FaceExample.objects.values_list("state", flat=True)) == {RunState.FAILED}
+    page_of(as_alice, show, again=["1"])
+    assert set(FaceExample.objects.values_list("state", flat=True)) == {RunState.QUEUED}
+
+
+def test_viewers_see_lanczos_and_why(show: Show, as_bob: Client, model: Path) -> None:
+    page = page_of(as_bob, show, "export_preview")
+    assert "enlarged by tiny-x4. Here they are by Lanczos until a lead" in page
+    assert "hx-post" not in page
+
+
+def test_a_filter_needs_no_worker(show: Show, as_alice: Client) -> None:
+    page = page_of(as_alice, show, "export_preview", upscale__model=["bicubic"])
+    assert page.count("data:image/webp;base64,") == 5
+    assert "real-faces" not in page
+    page_of(as_alice, show, upscale__model=["bicubic"])
+    assert not FaceExample.objects.exists()
+
+
+def test_few_faces_are_kept(show: Show, as_alice: Client, model: Path, monkeypatch: pytest.MonkeyPatch, queues: str
+                            ) -> None:  # fmt: skip
+    monkeypatch.setattr(face_examples, "KEPT", 7)
+    for size in ("192", "160", "128"):
+        page_of(as_alice, show, face_set__size=[size])
+        face_examples.draw(show.collection.pk)
+    page_of(as_alice, show)
+    assert FaceExample.objects.exclude(state=RunState.QUEUED).count() == 7
+
+
+def test_a_dead_worker_and_a_lost_message_are_made_good(show: Show, as_alice: Client, model: Path, queues: str) -> None:
+    page_of(as_alice, show)
+    old = timezone.now() - timedelta(hours=1)
+    first = FaceExample.objects.earliest("pk")
+    FaceExample.objects.update(asked_at=old)
+    FaceExample.objects.filter(pk=first.pk).update(state=RunState.RUNNING, started_at=old)
+    assert rq_jobs.sweep() == 1
+    first.refresh_from_db()
+    assert first.state == RunState.FAILED and "worker died" in first.error
+    assert "wait for a worker of the queue “export”" in page_of(as_alice, show)
