@@ -40,7 +40,7 @@ class Projection:
 
 @dataclass(frozen=True, slots=True)
 class Clusters:
-    """`label` [N]: 0, 1, ... by falling size; `size` and `purity` (0..1, how surely it is one person) a cluster."""
+    """`label` [N]: 0, 1, ... by falling size; `size` and `purity` (0..1, see `purity_of`) a cluster."""
 
     label: IntArray
     purity: FloatArray
@@ -149,7 +149,7 @@ def _join(centres: FloatArray, distance: float) -> IntArray:
 
 
 def _numbered(points: FloatArray, label: IntArray, *, apart: IntArray | None, merge_distance: float) -> Clusters:
-    """Number clusters by falling size (then by first face) and measure purity; that of a single face is 0."""
+    """Number clusters by falling size (then by first face) and measure their purity."""
     sizes = np.bincount(label)
     first = np.full(len(sizes), len(label))
     np.minimum.at(first, label, np.arange(len(label)))
@@ -158,16 +158,34 @@ def _numbered(points: FloatArray, label: IntArray, *, apart: IntArray | None, me
     new[order] = np.arange(len(order))
     renumbered = new[label]
     size = sizes[order].astype(np.int64)
-    spread = np.linalg.norm(points - means(points, renumbered)[renumbered], axis=1)
-    purity = np.clip(1.0 - np.bincount(renumbered, weights=spread) / size / merge_distance, 0.0, 1.0)
+    fitting = _distance_to_others(points, renumbered, size) <= merge_distance
     if apart is not None:
-        purity *= 1.0 - _shared_pictures(renumbered, apart, clusters=len(order))
-    return Clusters(renumbered, np.where(size > 1, purity, 0.0).astype(np.float32), size)
+        fitting &= ~_beside_another(renumbered, apart)
+    return Clusters(renumbered, purity_of(np.bincount(renumbered, weights=fitting), size), size)
 
 
-def _shared_pictures(label: IntArray, apart: IntArray, *, clusters: int) -> FloatArray:
-    """Share of a cluster's faces that stand beside another face of the same cluster in one picture."""
+def purity_of(fitting: npt.ArrayLike, size: npt.ArrayLike) -> FloatArray:
+    """How sure it is that a cluster is one person, from how many of its `size` faces fit to the others: 0 to 1.
+
+    The share of faces that fit, estimated with Jeffreys' prior, (fitting + 1/2) / (size + 1): few faces prove little,
+    so 2 of 2 are 0.83, 10 of 10 are 0.95. A single face fits to nothing: 0.
+    """
+    n, k = np.asarray(size, np.float64), np.asarray(fitting, np.float64)
+    return np.where(n > 1, (k + 0.5) / (n + 1), 0.0).astype(np.float32)
+
+
+def _distance_to_others(points: FloatArray, label: IntArray, size: IntArray) -> npt.NDArray[np.float64]:
+    """Root mean square distance [N] of each point to the others of its cluster; 0 where there is none.
+
+    The mean square to all, itself too, is that to their centre and their mean square to it.
+    """
+    squares = ((points - means(points, label)[label]) ** 2).sum(axis=1, dtype=np.float64)
+    n = size[label].astype(np.float64)
+    to_all = squares + (np.bincount(label, weights=squares) / size)[label]
+    return np.asarray(np.sqrt(to_all * n / np.maximum(n - 1, 1)))
+
+
+def _beside_another(label: IntArray, apart: IntArray) -> npt.NDArray[np.bool_]:
+    """Faces [N] that stand beside another face of the same cluster in one picture: one of them is somebody else."""
     _, index, counts = np.unique(np.stack([label, apart], axis=1), axis=0, return_inverse=True, return_counts=True)
-    beside = (counts[index.ravel()] > 1).astype(np.float64)
-    shares = np.bincount(label, weights=beside, minlength=clusters) / np.bincount(label, minlength=clusters)
-    return shares.astype(np.float32)
+    return np.asarray(counts[index.ravel()] > 1)

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from annotate.algorithms import difference_clustering as by_difference
+from annotate.algorithms.clustering import purity_of
 from annotate.algorithms.difference_clustering import NOBODY, Clustering
 from annotate.backends.embedders import DifferenceEmbedder, unpack_of
 from annotate.models import Face
@@ -105,7 +106,7 @@ def _join(people: FloatArray, embedder: DifferenceEmbedder, members: list[tuple[
 
 
 def _purity(people: FloatArray, frames: list[int], embedder: DifferenceEmbedder) -> float:
-    """The part of pairs that are the same person, less the part of faces that stand beside another in one picture."""
+    """`purity_of` the part of pairs that are the same person, less the faces that stand beside another in a picture."""
     if len(frames) < 2:
         return 0.0
     same = 1.0
@@ -115,4 +116,4 @@ def _purity(people: FloatArray, frames: list[int], embedder: DifferenceEmbedder)
         same = float((square[np.triu_indices(len(places), 1)] <= embedder.threshold).mean())
     _, counts = np.unique(frames, return_counts=True)
     beside = float(counts[counts > 1].sum()) / len(frames)
-    return round(same * (1.0 - beside), 4)
+    return round(float(purity_of(same * (1.0 - beside) * len(frames), len(frames))), 4)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -24,7 +25,7 @@ def test_people_who_differ_get_a_cluster_each():
     assert found.size.tolist() == [30] * 12
     for label in range(12):
         assert len(set(truth[found.label == label])) == 1
-    assert (found.purity > 0.3).all()
+    assert found.purity == pytest.approx(30.5 / 31)  # all 30 of 30 fit to the others
 
 
 def test_the_same_faces_give_the_same_clusters_and_blocks_do_not_matter():
@@ -47,6 +48,25 @@ def test_every_face_is_in_exactly_one_cluster(count, seed):
     assert np.array_equal(np.bincount(found.label, minlength=len(found.size)), found.size)
     assert (np.diff(found.size) <= 0).all()
     assert ((found.purity >= 0) & (found.purity <= 1)).all()
+
+
+@pytest.mark.parametrize(
+    ("fitting", "size", "purity"),
+    [(2, 2, 2.5 / 3), (10, 10, 10.5 / 11), (0, 2, 0.5 / 3), (9, 10, 9.5 / 11), (1, 1, 0), (0, 1, 0)],
+)
+def test_few_faces_prove_little_and_one_alone_nothing(fitting, size, purity):
+    assert c.purity_of([fitting], [size])[0] == pytest.approx(purity)
+
+
+def test_a_face_fits_that_would_join_the_others_of_its_cluster():
+    # Two at 0 and one at 1: to the others the first two have sqrt((0 + 1) / 2) = 0.71, the third has 1.
+    points = np.array([[0.0, 0], [0, 0], [1, 0]], np.float32)
+    label, size = np.zeros(3, np.int64), np.array([3])
+    assert c._distance_to_others(points, label, size) == pytest.approx([0.5**0.5, 0.5**0.5, 1.0])
+    track = np.zeros(3, np.int64)  # one person by the track, whatever they look like
+    assert c.cluster(points, track=track, merge_distance=0.9).purity[0] == pytest.approx(2.5 / 4)
+    assert c.cluster(points, track=track, merge_distance=1.1).purity[0] == pytest.approx(3.5 / 4)
+    assert c.cluster(points, track=track, merge_distance=0.6).purity[0] == pytest.approx(0.5 / 4)
 
 
 def test_two_faces_of_one_picture_make_a_cluster_doubtful():

@@ -82,7 +82,11 @@ def test_each_person_is_a_cluster_and_newcomers_join(episode: Episode, ccip: str
     run(episode, "embed", "cluster", params={"cluster": {"ccip_method": "dbscan"}})  # eps: the threshold
     assert FaceCluster.objects.count() == 2
     for cluster in FaceCluster.objects.all():
-        assert len({hair(face) for face in cluster.faces.all()}) == 1 and cluster.size == 5 and cluster.purity == 1.0
+        assert (
+            len({hair(face) for face in cluster.faces.all()}) == 1
+            and cluster.size == 5
+            and cluster.purity == pytest.approx(5.5 / 6, abs=1e-4)
+        )
     late = Face.objects.filter(frame__index__gte=10)
     for face in late:
         face.crop = Face.objects.get(frame__index=face.frame.index - 2).crop
