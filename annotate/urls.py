@@ -4,7 +4,19 @@ from __future__ import annotations
 
 from django.urls import path
 
-from annotate.views import characters, compare, episodes, faces, frame, frames, models, names, quality
+from annotate.views import (
+    characters,
+    compare,
+    compare_embedders,
+    episodes,
+    faces,
+    frame,
+    frames,
+    models,
+    names,
+    own_quality,
+    quality,
+)
 
 C = "c/<int:collection_id>"
 
@@ -26,6 +38,7 @@ urlpatterns = [
     path(f"{C}/frames/change/", frames.change, name="frames_change"),
     path(f"{C}/frames/<int:frame_id>/", frame.frame, name="frame"),
     path(f"{C}/frames/<int:frame_id>/box/", frame.face_box, name="face_box"),
+    path(f"{C}/frames/<int:frame_id>/check/", frame.face_check, name="face_check"),
     path(f"{C}/frames/<int:frame_id>/tags/", frame.frame_tags, name="frame_tags"),
     path(f"{C}/frames/<int:frame_id>/caption/change/", frame.caption_change, name="caption_change"),
     path(f"{C}/faces/", faces.faces, name="faces"),
@@ -38,6 +51,15 @@ urlpatterns = [
     path(f"{C}/characters/<int:character_id>/change/", characters.change, name="character_change"),
     path(f"{C}/compare/", compare.compare, name="compare"),
     path(f"{C}/compare/answer/", compare.compare_answer, name="compare_answer"),
+    path(f"{C}/compare/embedders/", compare_embedders.compare_embedders, name="compare_embedders"),
+    path(f"{C}/compare/embedders/answer/", compare_embedders.compare_embedders_answer, name="compare_embedders_answer"),
+    path(f"{C}/quality/", own_quality.collection_quality, name="collection_quality"),
+    path(f"{C}/quality/<int:evaluation_id>/", own_quality.collection_evaluation, name="collection_evaluation"),
+    path(
+        f"{C}/quality/<int:evaluation_id>/change/",
+        own_quality.collection_evaluation_change,
+        name="collection_evaluation_change",
+    ),
     path(f"{C}/names/characters/", names.characters, name="character_names"),
     path(f"{C}/names/tags/", names.tags, name="tag_names"),
 ]

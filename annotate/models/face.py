@@ -109,6 +109,11 @@ class Face(models.Model):
         )
 
     @property
+    def width(self) -> float:
+        """Of the picture's width."""
+        return self.right - self.left
+
+    @property
     def height(self) -> float:
         """Face height ratio: face height over picture height."""
         return self.bottom - self.top

@@ -149,22 +149,26 @@ def measure(
 
 
 def _without_twins(chosen: list[Named], progress: Progress, told: list[str]) -> tuple[list[Named], int]:
-    """Rows whose crops can be read and are no near-twins of earlier ones, and how many twins went."""
+    """Rows with a readable crop that are no near-twins of earlier ones of their person, and how many twins went."""
     progress.expect(len(chosen))
-    hashes, readable, broken = [], [], 0
+    hashes: dict[int, list[npt.NDArray[np.uint8]]] = {}
+    readable: dict[int, list[Named]] = {}
+    broken = 0
     for one in chosen:
         progress.step()
         try:
-            hashes.append(dhash(vectors.read_head(one.crop, one.face)))
-            readable.append(one)
+            hashed = dhash(vectors.read_head(one.crop, one.face))
         except (OSError, UnreadablePicture):
             broken += 1
+            continue
+        hashes.setdefault(one.person, []).append(hashed)
+        readable.setdefault(one.person, []).append(one)
     if broken:
         told.append(f"{broken:,} crops could not be read; those faces were left out. Run “Find faces” again.")
     if not readable:
         raise BadInput("None of the named faces' crops can be read. Run “Find faces” again.")
-    kept = without_twins(hashes)
-    return [readable[row] for row in kept], len(readable) - len(kept)
+    kept = [rows[place] for person, rows in readable.items() for place in without_twins(hashes[person])]
+    return kept, sum(map(len, readable.values())) - len(kept)
 
 
 def _with_more(names: IntArray, count: int) -> IntArray:

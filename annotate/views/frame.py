@@ -10,10 +10,10 @@ from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
 from django.views.decorators.http import require_POST
 
-from annotate.actions import boxes, captions, characters, tags
+from annotate.actions import boxes, captions, characters, checks, tags
 from annotate.actions import faces as face_actions
 from annotate.head_crops import write_crop
-from annotate.models import Caption, Face, FaceState, FrameTag, ModelCaption, TagCategory
+from annotate.models import Caption, CheckedFrame, Face, FaceState, FrameTag, ModelCaption, TagCategory
 from annotate.views.seen_boxes import seen_in
 from ingest.access import member_view
 from ingest.errors import BadInput
@@ -102,6 +102,19 @@ def face_change(request: HttpRequest, collection: Collection, face_id: int) -> H
 @member_view(at_least=Role.REVIEWER)
 @require_POST
 @errors_in_words
+def face_check(request: HttpRequest, collection: Collection, frame_id: int) -> HttpResponse:
+    """Say that all faces of the frame are marked, or take that back."""
+    row = _frame(collection, frame_id)
+    act = request.POST.get("act")
+    if act not in ("check", "uncheck"):
+        raise BadInput("Say whether all faces are marked.")
+    change = checks.check if act == "check" else checks.uncheck
+    return _answer(request, collection, row, change(collection=collection, frame=row, by=request.user).summary)
+
+
+@member_view(at_least=Role.REVIEWER)
+@require_POST
+@errors_in_words
 def frame_tags(request: HttpRequest, collection: Collection, frame_id: int) -> HttpResponse:
     """Add or remove tags: only what this person changed is applied, to the tags as they are now."""
     row = _frame(collection, frame_id)
@@ -163,6 +176,7 @@ def _labels(request: HttpRequest, collection: Collection, row: Frame) -> dict[st
         "picture": row.file or row.preview,
         "faces": faces,
         "seen": seen_in(row),
+        "checked": CheckedFrame.objects.filter(frame=row).select_related("by").first(),
         "real_count": sum(face.state != FaceState.NOT_A_FACE for face in faces),
         "tags": groups,
         "tags_count": sum(tag.state == "yes" for tag in said_tags),

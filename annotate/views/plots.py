@@ -63,6 +63,22 @@ def of_one(row: Evaluation) -> Plot | None:
     return None
 
 
+def of_embedders(row: Evaluation) -> Plot | None:
+    """Two embedders against people's names; None where people named too few."""
+    scores = row.scores
+    bars = [
+        Bar(name, share, f"{share:.1%} by the nearest named face")
+        for name, share in zip((row.model, row.second), scores.get("right", ()))
+        if share is not None
+    ]
+    bars += [
+        Bar(f"{name}: groups", max(0.0, share), f"{share:.2f} adjusted Rand index of groups and names")
+        for name, share in zip((row.model, row.second), scores.get("rand_people", ()))
+        if share is not None
+    ]
+    return Plot("Against the names that people gave", bars=tuple(bars)) if bars else None
+
+
 def side_by_side(rows: Sequence[Evaluation]) -> list[Plot]:
     """For each kind and folder that several models were measured on, one plot of them all (the newest of each)."""
     plots = []
@@ -71,8 +87,9 @@ def side_by_side(rows: Sequence[Evaluation]) -> list[Plot]:
         newest = {row.model: row for row in reversed(list(group))}
         if len(newest) < 2:
             continue
-        title = f"{kind.capitalize()} on {folder.partition(':')[2] or 'the library folder'}"
         models = [newest[name] for name in sorted(newest)]
+        where = "what people said here" if models[0].collection_id else folder.partition(":")[2] or "the library folder"
+        title = f"{kind.capitalize()} on {where}"
         if kind == "characters":
             plots.append(_by_shots(title, models))
         else:

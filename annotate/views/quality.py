@@ -1,4 +1,7 @@
-"""The quality page: measure models on folders of the library, see the figures side by side and the worst mistakes."""
+"""The quality page: measure models on folders of the library, see the figures side by side and the worst mistakes.
+
+What is measured on a collection is for its members: `own_quality`.
+"""
 
 from __future__ import annotations
 
@@ -41,7 +44,7 @@ def quality(request: HttpRequest) -> HttpResponse:
     _admins(request)
     if request.method == "POST":
         return _ask(request)
-    rows = list(Evaluation.objects.select_related("by")[:SHOWN])
+    rows = list(Evaluation.objects.filter(collection=None).select_related("by")[:SHOWN])
     context: dict[str, Any] = {
         "rows": rows,
         "waiting": any(row.state in measuring.WAITING for row in rows),
@@ -58,9 +61,9 @@ def quality(request: HttpRequest) -> HttpResponse:
 def evaluation(request: HttpRequest, evaluation_id: int) -> HttpResponse:
     """One measurement: all figures, its plot, the worst mistakes."""
     _admins(request)
-    row = get_object_or_404(Evaluation.objects.select_related("by"), pk=evaluation_id)
+    row = get_object_or_404(Evaluation.objects.select_related("by"), collection=None, pk=evaluation_id)
     simple = {name: value for name, value in row.scores.items() if isinstance(value, (int, float, str))}
-    mistakes = [(place, one | {"boxes": _boxes(one)}) for place, one in enumerate(row.mistakes)]
+    mistakes = [(place, one | {"boxes": mistake_boxes(one)}) for place, one in enumerate(row.mistakes)]
     context = {
         "row": row,
         "figures": simple,
@@ -75,7 +78,7 @@ def evaluation(request: HttpRequest, evaluation_id: int) -> HttpResponse:
 def mistake_picture(request: HttpRequest, evaluation_id: int, place: int, number: int) -> HttpResponse:
     """A small copy of a picture that a measurement got wrong, read from the library now."""
     _admins(request)
-    row = get_object_or_404(Evaluation, pk=evaluation_id)
+    row = get_object_or_404(Evaluation, collection=None, pk=evaluation_id)
     try:
         name = row.mistakes[place]["pictures"][number]
         root, _, folder = row.folder.partition(":")
@@ -95,7 +98,7 @@ def mistake_picture(request: HttpRequest, evaluation_id: int, place: int, number
 def evaluation_change(request: HttpRequest, evaluation_id: int) -> HttpResponse:
     """Cancel a measurement, measure the same again, or forget it."""
     _admins(request)
-    row = get_object_or_404(Evaluation, pk=evaluation_id)
+    row = get_object_or_404(Evaluation, collection=None, pk=evaluation_id)
     act = request.POST.get("act")
     if act == "cancel":
         measuring.cancel(row)
@@ -131,7 +134,7 @@ def _moved(response: HttpResponse) -> HttpResponse:
     return response
 
 
-def _boxes(mistake: dict[str, Any]) -> dict[str, list[dict[str, str]]]:
+def mistake_boxes(mistake: dict[str, Any]) -> dict[str, list[dict[str, str]]]:
     """Sides as SVG wants them, whatever the locale."""
     return {
         name: [

@@ -20,6 +20,7 @@ from annotate.models import (
     Caption,
     Character,
     CharacterAlias,
+    Evaluation,
     Face,
     FaceCluster,
     FrameTag,
@@ -170,6 +171,10 @@ def build(collection: Collection, owner: User, *, shade: int, text: str = "") ->
             collection=collection, user=make_user(f"member{shade}"), role=Role.VIEWER
         ),
         "operation_id": record.operation,
+        "evaluation_id": Evaluation.objects.create(
+            collection=collection, kind="faces", model=word[:100], state="done", by=owner, error=word, notes=[word],
+            scores={"model": word}, mistakes=[{"pictures": [word], "words": word, "frame": frames[0].pk, "face": 0}],
+        ),
         "name": frames[0].file,
     }  # fmt: skip
     return World(collection, rows, frames, faces)

@@ -21,6 +21,8 @@ IN_COLLECTION: dict[str, tuple[Role | None, Role | None]] = {
     "add_episodes": (L, L), "caption_change": (NO, R), "character": (V, V), "character_change": (NO, R),
     "character_create": (NO, R), "character_names": (V, V), "characters": (V, V), "cluster_change": (NO, R),
     "collection_archive": (NO, A), "collection_models": (L, L), "compare": (V, V), "compare_answer": (NO, R),
+    "compare_embedders": (V, L), "compare_embedders_answer": (NO, R), "collection_quality": (V, L),
+    "collection_evaluation": (V, V), "collection_evaluation_change": (NO, L), "face_check": (NO, R),
     "collection_delete": (A, A), "collection_settings": (A, A), "episode": (V, V),
     "episode_change": (NO, L), "episode_forget": (L, L), "episodes": (V, V), "estimate": (L, L), "export": (V, NO),
     "export_change": (NO, L), "export_download": (V, NO), "export_faces": (NO, L), "export_job_change": (NO, L),

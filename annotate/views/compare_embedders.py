@@ -1,0 +1,144 @@
+"""Two embedders beside each other: how far they agree on who is who, and a queue of the faces on which they do not."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import urlencode
+
+from django.db.models import Q
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, render
+from django.urls import reverse
+from django.views.decorators.http import require_POST
+
+from annotate import jobs, measuring
+from annotate.actions import faces as face_actions
+from annotate.actions.model_choices import offered
+from annotate.models import Character, Evaluation, Face
+from annotate.own_truth.kinds import EMBEDDERS
+from annotate.own_truth.questions import faces_of, open_questions
+from annotate.views import plots
+from ingest.access import member_view
+from ingest.errors import BadInput
+from ingest.models import Collection, Role, RunState
+from ingest.views.answers import errors_in_words, is_partial, said, toast
+from ingest.views.params import whole
+
+TASK = "embedding"
+
+
+@member_view(write=Role.LEAD)
+@errors_in_words
+def compare_embedders(request: HttpRequest, collection: Collection) -> HttpResponse:
+    """GET: the newest comparison of `first` and `second`, or of any two. POST: compare them now, or cancel that."""
+    if request.method == "POST":
+        return _change(request, collection)
+    last, done = _rows(request, collection)
+    waiting = last is not None and last.state in measuring.WAITING
+    if is_partial(request) and "progress" in request.GET:
+        response = render(request, "annotate/compare_embedders.html#progress", {"last": last, "collection": collection})
+        if not waiting:
+            response.headers["HX-Refresh"] = "true"
+        return response
+    names = offered(TASK)
+    first, second = _pair(request, names, done)
+    context: dict[str, Any] = {
+        "names": names,
+        "first": first,
+        "second": second,
+        "last": last,
+        "waiting": waiting,
+        "done": done,
+        "collection": collection,
+        "can_start": request.role >= Role.LEAD and collection.archived_at is None,  # type: ignore[attr-defined]
+    }
+    if done is not None:
+        context |= _question(request, collection, done, skip=whole(request.GET.get("skip")) or 0)
+        if is_partial(request):
+            return render(request, "annotate/compare_embedders.html#question", context)
+        context |= {"plot": plots.of_embedders(done), "pairs": _pairs(collection, done)}
+    return render(request, "annotate/compare_embedders.html", context)
+
+
+@member_view(at_least=Role.REVIEWER)
+@require_POST
+@errors_in_words
+def compare_embedders_answer(request: HttpRequest, collection: Collection) -> HttpResponse:
+    """A person's word on one face: it is the character, or it is not; the next question follows."""
+    row = get_object_or_404(
+        Evaluation, collection=collection, kind=EMBEDDERS, state=RunState.DONE, pk=whole(request.POST.get("comparison"))
+    )
+    face = get_object_or_404(Face, collection=collection, pk=whole(request.POST.get("face")))
+    who = get_object_or_404(Character, collection=collection, pk=whole(request.POST.get("character")))
+    common: dict[str, Any] = {"collection": collection, "faces": [face], "character": who, "by": request.user}
+    if request.POST.get("act") == "yes":
+        version = whole(request.POST.get("version"))
+        done = face_actions.assign(seen=None if version is None else {face.pk: version}, **common)
+    elif request.POST.get("act") == "no":
+        done = face_actions.is_not(**common)
+    else:
+        raise BadInput("Answer yes or no.")
+    if not is_partial(request):
+        return said(request, done.summary, to=_address(collection, row.model, row.second), undo=True)
+    context = _question(request, collection, row, skip=whole(request.POST.get("skip")) or 0)
+    context |= {"collection": collection, "done": row}
+    return toast(render(request, "annotate/compare_embedders.html#question", context), done.summary, undo=True)
+
+
+def _pair(request: HttpRequest, names: list[str], done: Evaluation | None) -> tuple[str, str]:
+    """The two that are asked for, else those shown, else the first two that are here; the second may be missing."""
+    asked = (request.GET.get("first", ""), request.GET.get("second", ""))
+    if asked[0] in names and asked[1] in names and asked[0] != asked[1]:
+        return asked
+    if done is not None:
+        return done.model, done.second
+    first = asked[0] if asked[0] in names else names[0]
+    return first, next((name for name in names if name != first), "")
+
+
+def _rows(request: HttpRequest, collection: Collection) -> tuple[Evaluation | None, Evaluation | None]:
+    """The newest comparison of these two (of any two when none are named), and the newest that is done."""
+    rows = Evaluation.objects.filter(collection=collection, kind=EMBEDDERS).select_related("by")
+    first, second = request.GET.get("first", ""), request.GET.get("second", "")
+    if first and second:
+        rows = rows.filter(Q(model=first, second=second) | Q(model=second, second=first))
+    return rows.first(), rows.filter(state=RunState.DONE).first()
+
+
+def _change(request: HttpRequest, collection: Collection) -> HttpResponse:
+    if request.POST.get("act") == "cancel":
+        row = get_object_or_404(Evaluation, collection=collection, kind=EMBEDDERS, pk=whole(request.POST.get("row")))
+        measuring.cancel(row)
+        return said(request, "Comparison cancelled", to=_address(collection, row.model, row.second))
+    first, second = request.POST.get("first", ""), request.POST.get("second", "")
+    known = offered(TASK)
+    if first not in known or second not in known:
+        raise BadInput(f"Choose two of the embedders that are here: {', '.join(known)}.")
+    row = measuring.ask_own(collection=collection, kind=EMBEDDERS, model=first, second=second, by=request.user)
+    sent = jobs.send_evaluations([row.pk])
+    text = "Comparing" if sent else "Redis cannot be reached: the comparison waits"
+    return said(request, text, to=_address(collection, first, second))
+
+
+def _address(collection: Collection, first: str, second: str) -> str:
+    values = urlencode({"first": first, "second": second})
+    return f"{reverse('compare_embedders', args=[collection.pk])}?{values}"
+
+
+def _question(request: HttpRequest, collection: Collection, row: Evaluation, *, skip: int) -> dict[str, Any]:
+    left = open_questions(collection, row.scores.get("questions", []))
+    at = min(skip, max(0, len(left) - 1))
+    return {
+        "question": left[at] if left else None,
+        "left": len(left),
+        "asked": len(row.scores.get("questions", [])),
+        "skip": at,
+        "can_edit": request.role >= Role.REVIEWER and collection.archived_at is None,  # type: ignore[attr-defined]
+    }
+
+
+def _pairs(collection: Collection, row: Evaluation) -> list[tuple[Face, Face, bool]]:
+    """Pairs of faces that one groups and the other parts, as long as both are there."""
+    stored = row.scores.get("pairs", [])
+    faces = faces_of(collection, {key for pair in stored for key in pair[:2]})
+    return [(faces[one], faces[two], by_first) for one, two, by_first in stored if one in faces and two in faces]

@@ -1,0 +1,123 @@
+"""Quality on a collection's own truth: measure models on what people said in it, for its members alone."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, render
+from django.urls import reverse
+from django.views.decorators.http import require_POST
+
+from annotate import jobs, measuring
+from annotate.actions.model_choices import offered
+from annotate.models import Evaluation
+from annotate.own_truth import characters, faces
+from annotate.own_truth.kinds import EMBEDDERS, OWN_KINDS
+from annotate.own_truth.questions import faces_of
+from annotate.views import plots
+from annotate.views.quality import SHOWN, mistake_boxes
+from ingest.access import member_view
+from ingest.errors import BadInput
+from ingest.models import Collection, Frame, Role, RunState
+from ingest.stamp import kept, stamp
+from ingest.views.answers import errors_in_words, is_partial, said
+from ingest.views.params import whole
+
+
+@member_view(write=Role.LEAD)
+@errors_in_words
+def collection_quality(request: HttpRequest, collection: Collection) -> HttpResponse:
+    """GET: what people have said so far, what was measured on it, and a form. POST: measure."""
+    if request.method == "POST":
+        return _ask(request, collection)
+    rows = list(_rows(collection)[:SHOWN])
+    context: dict[str, Any] = {
+        "rows": rows,
+        "waiting": any(row.state in measuring.WAITING for row in rows),
+        "plots": plots.side_by_side([row for row in rows if row.state == RunState.DONE]),
+        "collection": collection,
+        "can_start": request.role >= Role.LEAD and collection.archived_at is None,  # type: ignore[attr-defined]
+    }
+    if is_partial(request):
+        return render(request, "annotate/own_quality.html#measured", context)
+    mark = stamp(collection)
+    context |= {
+        "complete": kept("complete-frames", mark, lambda: faces.complete(collection)),
+        "named": kept("named-faces", mark, lambda: _named(collection)),
+        "kinds": [(kind, offered(kind.task)) for kind in OWN_KINDS.values() if not kind.compares],
+    }
+    return render(request, "annotate/own_quality.html", context)
+
+
+@member_view()
+def collection_evaluation(request: HttpRequest, collection: Collection, evaluation_id: int) -> HttpResponse:
+    """One measurement: figures, plot, the worst mistakes with the frames where they were made."""
+    row = get_object_or_404(_rows(collection).select_related("by"), pk=evaluation_id)
+    simple = {name: value for name, value in row.scores.items() if isinstance(value, (int, float, str))}
+    context = {
+        "row": row,
+        "figures": simple,
+        "plot": plots.of_one(row),
+        "mistakes": _mistakes(collection, row),
+        "can_start": request.role >= Role.LEAD and collection.archived_at is None,  # type: ignore[attr-defined]
+    }
+    return render(request, "annotate/own_evaluation.html", context)
+
+
+@member_view(at_least=Role.LEAD)
+@require_POST
+@errors_in_words
+def collection_evaluation_change(request: HttpRequest, collection: Collection, evaluation_id: int) -> HttpResponse:
+    """Cancel a measurement, measure the same again, or forget it."""
+    row = get_object_or_404(_rows(collection), pk=evaluation_id)
+    act = request.POST.get("act")
+    if act == "cancel":
+        measuring.cancel(row)
+        text = "Measurement cancelled"
+    elif act == "again":
+        fresh = measuring.ask_own(collection=collection, kind=row.kind, model=row.model, by=request.user)
+        jobs.send_evaluations([fresh.pk])
+        text = "Measuring again"
+    elif act == "delete" and row.state not in measuring.WAITING:
+        row.delete()
+        text = "Measurement removed"
+    else:
+        raise BadInput("Choose what to do with the measurement.")
+    return said(request, text, to=reverse("collection_quality", args=[collection.pk]))
+
+
+def _rows(collection: Collection) -> Any:
+    return Evaluation.objects.filter(collection=collection).exclude(kind=EMBEDDERS)
+
+
+def _ask(request: HttpRequest, collection: Collection) -> HttpResponse:
+    kind, model = request.POST.get("kind", ""), request.POST.get("model", "")
+    if kind not in OWN_KINDS or OWN_KINDS[kind].compares:
+        raise BadInput("Choose what to measure: faces or characters.")
+    known = offered(OWN_KINDS[kind].task)
+    if model not in known:
+        raise BadInput(f"There is no model {model!r} for {kind}. Choose one of: {', '.join(known)}.")
+    row = measuring.ask_own(collection=collection, kind=kind, model=model, by=request.user)
+    sent = jobs.send_evaluations([row.pk])
+    text = f"Measuring {kind} of {model}" + ("" if sent else ". Redis cannot be reached: it waits")
+    return said(request, text, to=reverse("collection_quality", args=[collection.pk]))
+
+
+def _named(collection: Collection) -> tuple[int, int]:
+    """How many faces people named, of how many characters."""
+    rows = characters.named_faces(collection)
+    return rows.count(), rows.order_by().values("character").distinct().count()
+
+
+def _mistakes(collection: Collection, row: Evaluation) -> list[dict[str, Any]]:
+    """The stored mistakes whose frame (and face) is still there, with those rows."""
+    frames = Frame.objects.filter(collection=collection).select_related("episode")
+    there = frames.in_bulk({whole(str(one.get("frame"))) or 0 for one in row.mistakes})
+    known = faces_of(collection, {whole(str(one.get("face"))) or 0 for one in row.mistakes} - {0})
+    found = []
+    for one in row.mistakes:
+        frame, face = there.get(one.get("frame")), known.get(one.get("face"))
+        if frame is not None and (face is not None or not one.get("face")):
+            found.append(one | {"row": frame, "seen": face, "boxes": mistake_boxes(one)})
+    return found
