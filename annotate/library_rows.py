@@ -78,32 +78,18 @@ class Row:
 def rows() -> list[Row]:
     """Every model by task, in the order of the tasks; within one the built-in, then recommended, then by catalogue."""
     models_dir = Path(settings.KOMA_MODELS_DIR)
-    usable = {(one.task, one.name): one for one in _installed(models_dir)}
+    usable = {(one.task, one.name): one for one in registry.installed(models_dir)}
     timings = _timings()
     found = _builtin()
     found += [_of_catalogue(model, models_dir, usable) for model in CATALOGUE.values()]
     known = {row.name for row in found}
     found += [_own(one) for one in usable.values() if one.name not in known]
+    found += [_unreadable(name, why) for name, why in registry.broken(models_dir).items() if name not in known]
     for row in found:
         row.timings = timings.get((row.task, row.name), [])
     order = list(TASKS)
     found.sort(key=lambda row: (order.index(row.task), row.kind not in ("builtin", "wheel"), not row.recommended))
     return found
-
-
-def _installed(models_dir: Path) -> list[registry.Installed]:
-    """As the registry, but a folder with a broken koma.json does not hide the others."""
-    try:
-        return registry.installed(models_dir)
-    except KomaError:
-        found: list[registry.Installed] = []
-        for path in sorted(models_dir.iterdir()):
-            try:
-                one = registry._single(path) if path.is_file() else registry._folder(path)
-            except KomaError:
-                continue
-            found += [one] if one is not None else []
-        return found
 
 
 def _timings() -> dict[tuple[str, str], list[ModelTiming]]:
@@ -183,8 +169,8 @@ def _of_catalogue(model: Model, models_dir: Path, usable: dict[tuple[str, str], 
             _read_card(row, path)
         elif path.is_dir():
             row.problem = "Files are missing. Download or import it again."
-    except KomaError as error:
-        row.installed, row.problem = True, error.message
+    except (KomaError, OSError) as error:
+        row.installed, row.problem = True, str(error)
     aside = models_dir / folder.INCOMING / model.name
     if aside.is_dir():
         row.part_bytes = sum(one.stat().st_size for one in aside.glob(f"*{PART}"))
@@ -194,6 +180,13 @@ def _of_catalogue(model: Model, models_dir: Path, usable: dict[tuple[str, str], 
 
 
 def _own(one: registry.Installed) -> Row:
+    try:
+        return _put_here(one)
+    except (KomaError, OSError) as error:  # a description that is none, or somebody removes the model just now
+        return Row(one.name, one.task, "own", title=one.name, installed=True, problem=str(error))
+
+
+def _put_here(one: registry.Installed) -> Row:
     row = Row(
         one.name, one.task, "own", title=one.name, installed=True, usable=True, family=one.family.name,
         notes="Put here by hand or by an import.",
@@ -206,6 +199,11 @@ def _own(one: registry.Installed) -> Row:
         row.licence = str(card.get("licence", ""))
         row.files = [_line(one.path, str(card.get("sha256", "")))]
     return row
+
+
+def _unreadable(name: str, why: str) -> Row:
+    """A folder of which only a card could tell the task, and cannot: it stands with the first one."""
+    return Row(name, next(iter(TASKS)), "own", title=name, installed=True, problem=why)
 
 
 def _read_card(row: Row, path: Path) -> None:

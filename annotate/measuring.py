@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from django.conf import settings
-from django.db import DatabaseError, connection
+from django.db import DatabaseError, connection, transaction
 from django.utils import timezone
 
 from annotate.evaluation.kinds import KINDS, Scores, watch
@@ -25,6 +25,7 @@ from annotate.models import Evaluation
 from annotate.own_truth.kinds import OWN_KINDS
 from ingest import library
 from ingest.errors import BadInput, Cancelled, KomaError, LostClaim
+from ingest.imaging.names import plain_text
 from ingest.models import Collection, RunState
 
 logger = logging.getLogger(__name__)
@@ -95,15 +96,23 @@ def execute(evaluation_id: int) -> RunState | None:
     except LostClaim:
         return None
     except KomaError as problem:
-        state, values = RunState.FAILED, {"error": problem.message}
+        state, values = RunState.FAILED, {"error": plain_text(problem.message, bytes_max=4000)}
     except Exception as problem:  # a failing measurement must end as a row that says so
         logger.exception("evaluation %s failed", evaluation_id)
         text = f"The measurement broke with {type(problem).__name__}: {problem}. The worker's log has the details."
-        state, values = RunState.FAILED, {"error": text}
+        state, values = RunState.FAILED, {"error": plain_text(text, bytes_max=4000)}
     finally:
         watch.reset(looking)
     mine = Evaluation.objects.filter(pk=evaluation_id, token=token, state=RunState.RUNNING)
-    return state if mine.update(state=state, finished_at=timezone.now(), **values) else None
+    try:
+        with transaction.atomic():
+            return state if mine.update(state=state, finished_at=timezone.now(), **values) else None
+    except (DatabaseError, ValueError) as problem:  # a figure that is no number, a file's name that is no text
+        logger.exception("evaluation %s gave what cannot be kept", evaluation_id)
+        text = plain_text(
+            f"What it found cannot be kept: {problem}. See how the pictures are named.", bytes_max=4000
+        )
+        return RunState.FAILED if mine.update(state=RunState.FAILED, finished_at=timezone.now(), error=text) else None
 
 
 def _measured(row: Evaluation, teller: _Teller) -> Scores:

@@ -20,6 +20,7 @@ from annotate.backends.library.importing import import_model
 from annotate.evaluation import speed
 from annotate.models import ModelJob, ModelTiming
 from ingest.errors import BadInput, Cancelled, KomaError, LostClaim
+from ingest.imaging.names import plain_text
 from ingest.models import RunState
 
 logger = logging.getLogger(__name__)
@@ -84,7 +85,7 @@ def execute(job_id: int) -> RunState | None:
         state = RunState.FAILED
         message = f"It broke with {type(problem).__name__}: {problem}. The worker's log has the details."
     ModelJob.objects.filter(pk=job.pk, token=job.token).update(
-        state=state, message=message[:4000], finished_at=timezone.now()
+        state=state, message=plain_text(message, bytes_max=4000), finished_at=timezone.now()
     )
     if job.act == Act.IMPORT:
         job.refresh_from_db()

@@ -7,6 +7,7 @@ source, revision, licence, sha256 by file. A folder without one is recognised by
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
@@ -115,13 +116,25 @@ class Installed:
 
 
 def installed(models_dir: Path, *, task: str = "") -> list[Installed]:
-    """All models below the folder, by name; with `task` only those for it. Folders that are no models are left out."""
-    found: list[Installed] = []
+    """All models below the folder, by name; with `task` only those for it. Folders that are no models are left out, and
+    those of which `broken` tells."""
+    return [one for one in _looked_at(models_dir) if isinstance(one, Installed) and task in ("", one.task)]
+
+
+def broken(models_dir: Path) -> dict[str, str]:
+    """By name, in words, what is wrong with models whose card cannot be read. They hide no other model."""
+    return dict(one for one in _looked_at(models_dir) if not isinstance(one, Installed))
+
+
+def _looked_at(models_dir: Path) -> Iterator[Installed | tuple[str, str]]:
     for path in sorted(models_dir.iterdir()) if models_dir.is_dir() else []:
-        one = _single(path) if path.is_file() else _folder(path)
-        if one is not None and task in ("", one.task):
-            found.append(one)
-    return found
+        try:
+            one = _single(path) if path.is_file() else _folder(path)
+        except BadInput as error:
+            yield path.name, error.message
+            continue
+        if one is not None:
+            yield one
 
 
 def find(name: str, models_dir: Path, *, task: str) -> Installed:
@@ -131,6 +144,8 @@ def find(name: str, models_dir: Path, *, task: str) -> Installed:
         if one.name == name:
             return one
         names.append(one.name)
+    if why := broken(models_dir).get(name):
+        raise BadInput(why)
     there = f"Installed for it: {', '.join(names)}." if names else "None is installed for it."
     raise BadInput(f"There is no model {name!r} for {task} in {models_dir}. {there} Install it or choose another.")
 

@@ -232,6 +232,7 @@ def _heartbeat(stage_run: StageRun, *, exit_when_hung: bool) -> Iterator[Callabl
 
 
 def _close(stage_run: StageRun, state: RunState, *, error: str = "") -> None:
+    error = error.encode("utf-8", "replace").decode().replace("\0", "")  # a file's name may hold what no database takes
     log = stage_run.log + (f"{error}\n" if error else "")
     StageRun.objects.filter(pk=stage_run.pk, token=stage_run.token).update(
         state=state, error=error, log=log[-LOG_MAX_CHARS:], finished_at=timezone.now()

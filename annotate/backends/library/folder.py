@@ -23,7 +23,7 @@ from ingest.errors import BadInput, Cancelled, Conflict, KomaError
 
 INCOMING = ".incoming"
 NAME_MAX = 100  # characters that the database keeps of a model's name
-TEMP = ".new"
+TEMP, LOCK, OLD, UPLOAD = ".new", ".lock", ".old-", "upload-"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +40,8 @@ def checked_name(name: str) -> str:
     """The name, if it may be a folder below the models folder; BadInput otherwise."""
     if not weights.NAME.fullmatch(name) or len(name) > NAME_MAX or name.endswith("."):
         raise BadInput(f"{name[:80]!r} is no model name: letters, digits, '.', '_' and '-', at most {NAME_MAX}.")
+    if name.endswith(LOCK) or OLD in name or name.startswith(UPLOAD):
+        raise BadInput(f"{name!r} is taken: what is being installed has such names. Choose another.")
     if name in (BUILTIN, "none"):
         raise BadInput(f"{name!r} is taken: it means {'our own model' if name == BUILTIN else 'no model'}.")
     return name
@@ -51,16 +53,16 @@ def incoming(models_dir: Path, name: str) -> Iterator[Path]:
     folder = models_dir / INCOMING / checked_name(name)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        lock = os.open(folder.with_name(f"{name}.lock"), os.O_RDWR | os.O_CREAT, 0o640)
+        lock = os.open(folder.with_name(f"{name}{LOCK}"), os.O_RDWR | os.O_CREAT, 0o640)
     except OSError as error:
         raise KomaError(f"{folder}: cannot be written ({error.strerror}). Check KOMA_MODELS_DIR's rights.") from error
     try:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
-            raise Conflict(f"{name} is being installed by another process already.") from error
+            raise Conflict(f"{name} is being installed or removed by another process already.") from error
         folder.mkdir(exist_ok=True)  # the one before may just have moved it
-        for left in folder.parent.glob(f"{name}.old-*"):  # of a process that died while it deleted
+        for left in folder.parent.glob(f"{name}{OLD}*"):  # of a process that died while it deleted
             erase(left)
         yield folder
     finally:
@@ -78,7 +80,7 @@ def finish(models_dir: Path, name: str, folder: Path, card: Mapping[str, Any]) -
     target = models_dir / checked_name(name)
     old = None
     if os.path.lexists(target):
-        old = models_dir / INCOMING / f"{name}.old-{secrets.token_hex(4)}"
+        old = models_dir / INCOMING / f"{name}{OLD}{secrets.token_hex(4)}"
         target.rename(old)
     folder.rename(target)
     if old is not None:
@@ -129,7 +131,7 @@ def verify(
         line = told.get(file)
         expected: dict[str, Any] = line if isinstance(line, dict) else {}
         if file not in present or not weights.NAME.fullmatch(file):
-            states.append(FileState(file, "missing", int(expected.get("size", 0))))
+            states.append(FileState(file, "missing", 0))
             continue
         size = (folder / file).stat().st_size
         digest, _ = formats.hashes(folder / file, progress=progress, stop=stop)
@@ -159,24 +161,36 @@ def size_of(path: Path) -> int:
 
 
 def remove(models_dir: Path, name: str) -> int:
-    """Delete a model's folder (or NAME.onnx / NAME.xml with its JSON); returns the bytes freed. BadInput if not there.
+    """Delete a model's folder (or NAME.onnx / NAME.xml with its JSON) and what was fetched of it; returns the bytes
+    freed. BadInput if nothing is there, Conflict while it is installed or removed by somebody else.
 
     A link is taken away, what it leads to stays.
     """
     checked_name(name)
-    folder = models_dir / name
-    singles = [models_dir / f"{name}{ending}" for ending in (".onnx", ".xml", ".json")]
-    found = [path for path in (folder, *singles) if os.path.lexists(path)]
-    if not found or found == [singles[2]]:
-        raise BadInput(f"{name} is not installed in {models_dir}.")
-    freed = 0
-    for path in found:
-        freed += 0 if path.is_symlink() else size_of(path)
-        aside = models_dir / INCOMING / f"{path.name}.old-{secrets.token_hex(4)}"
-        aside.parent.mkdir(parents=True, exist_ok=True)
-        path.rename(aside)  # gone at once, even if deleting takes long or breaks off
-        erase(aside)
+    _in_place(models_dir, name, INCOMING)
+    with incoming(models_dir, name) as parts:
+        found = _in_place(models_dir, name, *([INCOMING] if any(parts.iterdir()) else []))
+        freed = size_of(parts)
+        try:
+            for path in found:
+                freed += 0 if path.is_symlink() else size_of(path)
+                aside = models_dir / INCOMING / f"{path.name}{OLD}{secrets.token_hex(4)}"
+                path.rename(aside)  # gone at once, even if deleting takes long or breaks off
+                erase(aside)
+            erase(parts)
+        except OSError as error:
+            raise KomaError(f"{name} cannot be removed: {error}. Check the rights of {models_dir}.") from error
     return freed
+
+
+def _in_place(models_dir: Path, name: str, *asides: str) -> list[Path]:
+    """What there is of a model where models lie; BadInput when that is nothing, and nothing of it lies aside."""
+    card = models_dir / f"{name}.json"
+    found = [one for one in (models_dir / name, *(models_dir / f"{name}{e}" for e in (".onnx", ".xml")), card)
+             if os.path.lexists(one)]  # fmt: skip
+    if found in ([], [card]) and not any(os.path.lexists(models_dir / aside / name) for aside in asides):
+        raise BadInput(f"{name} is not installed in {models_dir}.")
+    return [] if found == [card] else found
 
 
 def erase(path: Path) -> None:

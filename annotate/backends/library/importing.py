@@ -6,7 +6,6 @@ Files may lie as in the models folder (`model.onnx`) or as in their repository (
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import stat
 from collections.abc import Callable, Iterator, Mapping
@@ -15,17 +14,19 @@ from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 from typing import IO, Any
 
-from annotate.backends import registry
+from annotate.backends import outside_json, registry
 from annotate.backends.catalogue import CATALOGUE, File, Model
 from annotate.backends.library import folder, formats
 from annotate.backends.library.remote import Stop, never
 from annotate.backends.registry import CARD
 from ingest.errors import BadInput, Cancelled
 from ingest.imaging.archive import BadArchive, BadMember, Limits, ZipReader
+from ingest.imaging.names import plain_text
 
 CHUNK = 1 << 20
 ENTRIES_MAX = 5000
-CARD_BYTES_MAX = 1 << 20
+PATH_MAX = 1000  # bytes of a path inside the source
+OPTIONS_MAX = 32  # of a card's own, each a number, a switch or a short word
 LIMITS = Limits(members_max=ENTRIES_MAX, member_bytes_max=64 * 2**30)
 
 Opener = Callable[[], contextlib.AbstractContextManager[IO[bytes]]]
@@ -34,7 +35,7 @@ Report = Callable[[int, int, str], None]
 
 @dataclass(frozen=True, slots=True)
 class Offered:
-    """A file that could be taken: its path inside the source, its size, how to read it."""
+    """A file that could be taken: its path inside the source as text to be shown, its size, how to read it."""
 
     path: str
     size: int
@@ -67,7 +68,7 @@ def import_model(
     A name of the catalogue says which files are needed; other models need `family`, a koma.json, or the files by which
     a family is recognised. `shown`: the name the person knows the source by. Raises BadInput.
     """
-    called = shown or source.name
+    called = plain_text(shown or source.name)
     name = folder.checked_name(name or PurePosixPath(called).name.removesuffix(".zip"))
     with _offered(source, called) as (offers, left_out):
         card = _told(offers)
@@ -89,10 +90,14 @@ def import_model(
                 folder.erase(stray)
             folder.check_space(models_dir, total, reserve=reserve)
             done = 0
-            for local, offer in taken.items():
-                done = _copy(offer, aside / local, local, done=done, total=total, report=report, stop=stop)
-                found.files[local] = _line(aside / local, local, offer, model, card, stop)
-            found.path = folder.finish(models_dir, name, aside, _card(family, model, card, called, found.files))
+            try:
+                for local, offer in taken.items():
+                    done = _copy(offer, aside / local, local, done=done, total=total, report=report, stop=stop)
+                    found.files[local] = _line(aside / local, local, offer, model, card, stop)
+                found.path = folder.finish(models_dir, name, aside, _card(family, model, card, called, found.files))
+            except BaseException:  # nothing goes on with what was copied, and the disk may be full of it
+                folder.erase(aside)
+                raise
     return found
 
 
@@ -123,11 +128,14 @@ def _in_folder(source: Path) -> tuple[list[Offered], list[str]]:
         folders[:] = sorted(one for one in folders if not one.startswith("."))  # .git, .cache
         for name in sorted(names):
             path = Path(at) / name
-            relative = path.relative_to(source).as_posix()
+            relative = plain_text(path.relative_to(source).as_posix(), bytes_max=PATH_MAX)
             if name.startswith("."):
                 continue
             if len(offers) + len(left_out) >= ENTRIES_MAX:
                 raise BadInput(f"{source.name} holds more than {ENTRIES_MAX:,} files; give the model's own folder.")
+            if plain_text(name) != name:
+                left_out.append(f"{relative}: {formats.refusal(name)}.")
+                continue
             about = path.stat() if path.exists() else None
             if path.is_symlink() and not path.resolve().is_relative_to(source.resolve()):
                 left_out.append(f"{relative}: a link that leads out of the folder.")
@@ -142,11 +150,11 @@ def _told(offers: list[Offered]) -> dict[str, Any]:
     """The koma.json in the source, of a model packed elsewhere; empty without one. Only a few of its keys are used."""
 
     for offer in offers:
-        if PurePosixPath(offer.path).name == CARD and offer.path.count("/") <= 1 and offer.size <= CARD_BYTES_MAX:
+        if PurePosixPath(offer.path).name == CARD and offer.path.count("/") <= 1 and offer.size <= outside_json.SMALL:
             with offer.open() as file:
                 try:
-                    card = json.loads(file.read(CARD_BYTES_MAX))
-                except (ValueError, RecursionError) as error:
+                    card = outside_json.parsed(file.read(outside_json.SMALL))
+                except ValueError as error:
                     raise BadInput(f"{offer.path}: this is no JSON ({error}).") from error
             return card if isinstance(card, dict) else {}
     return {}
@@ -196,6 +204,8 @@ def _all_safe(offers: list[Offered], left_out: list[str]) -> dict[str, Offered]:
         why = "it lies in a folder of its own" if len(parts) != 1 else formats.refusal(name)
         if name == CARD and len(parts) == 1:
             continue
+        if not why and name.lower() in {CARD, *(one.lower() for one in taken)}:
+            why = "another file has this name but for small and capital letters"
         if why:
             left_out.append(f"{offer.path}: {why}.")
         else:
@@ -254,14 +264,24 @@ def _card(
         value = card.get(key, "")
         return value[:200] if isinstance(value, str) and value.isprintable() else ""
 
-    options = card.get("options")
     return {
         "family": family,
         "repository": model.repository if model else words("repository"),
         "revision": words("revision"),
         "licence": (model.licence if model else "") or words("licence"),
-        "options": model.options if model else options if isinstance(options, dict) else {},
+        "options": model.options if model else _options(card.get("options")),
         "from": f"import of {called[:100]}",
         "installed_at": datetime.now(UTC).isoformat(timespec="seconds"),
         "files": files,
     }
+
+
+def _options(told: Any) -> dict[str, Any]:
+    """The settings on a card from outside that a model could have: plain values by short names."""
+    rows = told.items() if isinstance(told, dict) else ()
+    fine = {
+        name: value
+        for name, value in rows
+        if len(name) <= 40 and (isinstance(value, bool | int | float) or (isinstance(value, str) and len(value) <= 200))
+    }
+    return dict(sorted(fine.items())[:OPTIONS_MAX])

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import errno
 import http.client
-import json
 import re
 import time
 import urllib.error
@@ -15,16 +15,21 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urljoin, urlsplit
 
+from annotate.backends import outside_json
 from ingest.errors import BadInput, Cancelled, KomaError
+from ingest.imaging.names import plain_text
 
 AGENT = "koma"
 CHUNK = 1 << 20
 ANSWER_BYTES_MAX = 8 * 2**20  # of a list of files
+ANSWER_S_MAX = 120.0  # for all of it, however it drips
+SIZE_DIGITS_MAX = 15  # of a file's size in bytes
 REDIRECTS_MAX = 5
 TRIES = 5  # in a row without a single new byte
 REPOSITORY = re.compile(r"(?:datasets/)?[A-Za-z0-9][A-Za-z0-9._-]*/[A-Za-z0-9][A-Za-z0-9._-]*")
 SHA256, SHA1 = re.compile(r"[0-9a-f]{64}"), re.compile(r"[0-9a-f]{40}")
 NETWORK = (urllib.error.URLError, http.client.HTTPException, OSError)
+DISK = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG, errno.EIO})  # no network fails by these
 WAITS = frozenset({408, 425, 429, 500, 502, 503, 504})  # worth another try later
 
 Progress = Callable[[int], None]  # new bytes
@@ -91,7 +96,7 @@ class Hub:
         etag = _bare(headers.get("X-Linked-Etag") or headers.get("ETag") or "")
         size = headers.get("X-Linked-Size") or headers.get("Content-Length") or ""
         commit = headers.get("X-Repo-Commit") or ""
-        if not size.isdecimal():
+        if not size.isdecimal() or len(size) > SIZE_DIGITS_MAX:
             raise BadInput(f"{self.host} does not tell the size of {path} in {repository}: it is no model hub?")
         return Remote(
             repository, path, commit if SHA1.fullmatch(commit) else revision, int(size),
@@ -104,7 +109,7 @@ class Hub:
         rows = self._retried(lambda: self._json(url), repository, stop)
         if not isinstance(rows, list):
             raise BadInput(f"{repository}: {self.host} does not list its files.")
-        return [str(row["path"]) for row in rows if isinstance(row, dict) and row.get("type") == "file"]
+        return [str(row.get("path", "")) for row in rows if isinstance(row, dict) and row.get("type") == "file"]
 
     def licence(self, repository: str) -> str:
         """The licence on the model's card, as the hub tells it; empty where it does not. Never an error."""
@@ -133,6 +138,8 @@ class Hub:
                     raise self._refused(error, f"{remote.repository}: {remote.path}") from error
                 problem: Exception = error
             except NETWORK as error:
+                if isinstance(error, OSError) and error.errno in DISK:
+                    raise _disk(error, to) from error
                 problem = error
             else:
                 continue
@@ -185,10 +192,12 @@ class Hub:
 
     def _json(self, url: str) -> Any:
         with self._follow.open(self._request(url), timeout=self.timeout_s) as answer:
-            text = answer.read(ANSWER_BYTES_MAX + 1)
-        if len(text) > ANSWER_BYTES_MAX:
-            raise BadInput(f"{self.host} answers with more than {ANSWER_BYTES_MAX:,} bytes.")
-        return json.loads(text)
+            text, until = b"", time.monotonic() + ANSWER_S_MAX
+            while part := answer.read1(CHUNK):
+                text += part
+                if len(text) > ANSWER_BYTES_MAX or time.monotonic() > until:
+                    raise BadInput(f"{self.host} answers with more than {ANSWER_BYTES_MAX:,} bytes, or without an end.")
+        return outside_json.parsed(text)
 
     def _retried(self, ask: Callable[[], Any], what: str, stop: Stop) -> Any:
         for attempt in range(1, TRIES + 1):
@@ -240,7 +249,7 @@ class Hub:
             )
         if error.code == 404:
             return BadInput(f"{what}: this is not (or no longer) on {self.host}.")
-        return BadInput(f"{what}: {self.host} refuses it: {error.code} {error.reason}.")
+        return BadInput(f"{what}: {self.host} refuses it: {_words(error)}.")
 
     def _away(self, problem: Exception, what: str) -> KomaError:
         return KomaError(
@@ -252,9 +261,16 @@ class Hub:
 
 def _words(problem: Exception) -> str:
     if isinstance(problem, urllib.error.HTTPError):
-        return f"{problem.code} {problem.reason}"
-    reason = getattr(problem, "reason", problem)
-    return str(reason)[:200] or type(problem).__name__
+        return plain_text(f"{problem.code} {problem.reason}")
+    return plain_text(str(getattr(problem, "reason", problem))) or type(problem).__name__
+
+
+def _disk(error: OSError, to: Path) -> KomaError:
+    return KomaError(
+        f"{to.name} cannot be written in {to.parent}: {error.strerror}. What was fetched stays; make room and go on, "
+        "or remove it.",
+        permanent=False,
+    )
 
 
 def _bare(etag: str) -> str:

@@ -18,6 +18,7 @@ from annotate.backends.library.download import download
 from annotate.backends.library.importing import import_model
 from annotate.library_rows import Row, rows
 from ingest.errors import KomaError
+from ingest.imaging.names import plain_text
 
 
 class Progress:
@@ -79,7 +80,7 @@ class Command(BaseCommand):
             told: dict[str, Any] = {"models": answers}
             self.stdout.write(json.dumps(told | ({"error": failed.message} if failed else {})))
         if failed is not None:
-            raise CommandError(failed.message)
+            raise CommandError(plain_text(failed.message, bytes_max=4000))
 
     def _list(self, options: dict[str, Any], answers: list[dict[str, Any]]) -> None:
         found = [
@@ -142,8 +143,9 @@ class Command(BaseCommand):
         self._say(options, f"{found.name}: installed in {found.path}, {len(found.files)} files.")
 
     def _say(self, options: dict[str, Any], text: str) -> None:
+        """Names of files and words of servers stand in it; a terminal gets no control characters."""
         if not options["json"]:
-            self.stdout.write(text)
+            self.stdout.write(plain_text(text, bytes_max=4000))
 
 
 def _line(row: Row) -> str:
