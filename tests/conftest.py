@@ -26,7 +26,8 @@ PASSWORD = "correct horse 7 battery"
 SKIPS_ALLOWED_IN_CI = ("shared data", "needs root")  # what a skip's reason must name, where CI=true
 
 
-ON_POSTGRES = {"actions", "models", "own_truth", "pipeline", "views", "stages"}  # folders whose tests run on both databases
+# Folders whose tests run on both databases.
+ON_POSTGRES = {"actions", "models", "own_truth", "pipeline", "views", "stages"}
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
