@@ -1,26 +1,28 @@
 """Groups and names faces by a learned difference (0 the same person, larger another) in place of a distance.
 
 Ankerst et al.: OPTICS, 1999; Ester et al.: DBSCAN, 1996, both over the differences themselves; then the rules of
-deepghs' CCIP and of the screenshot pipelines built on it. The square matrix holds at most SQUARE_MAX faces; all
-others are matched to the groups, chunk after chunk.
+deepghs' CCIP and of the screenshot pipelines built on it. All pairs are compared, up to SQUARE_MAX faces; for more see
+`difference_graph`.
 """
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.cluster import DBSCAN, OPTICS
+from scipy.sparse import csr_array
+from sklearn.cluster import DBSCAN
+
+from annotate.algorithms.optics import optics
 
 FloatArray = npt.NDArray[np.float32]
 IntArray = npt.NDArray[np.int64]
 Differences = Callable[[FloatArray, FloatArray], FloatArray]  # [n, d], [m, d] -> [n, m]
 
 NOBODY = -1
-SQUARE_MAX = 4_000  # 64 MB of differences, some copies of them, and half a minute of OPTICS
+SQUARE_MAX = 6_000  # 144 MB of differences
 BLOCK = 128  # rows of one call; a metric network may hold all pairs of them, dimension by dimension
 SAME_SHARE, SAME_COUNT = 0.6, 20  # a face belongs where so large a share, or so many, are the same person
 MERGE_SHARE = 0.85
@@ -59,19 +61,19 @@ def square_of(points: FloatArray, differences: Differences) -> FloatArray:
     return np.maximum(found, 0)
 
 
-def clusters_of(square: FloatArray, clustering: Clustering) -> IntArray:
-    """Groups [N] 0, 1, ... of a matrix [N, N]; NOBODY for those that fit nowhere."""
-    if len(square) < max(2, clustering.min_samples):
-        return np.full(len(square), NOBODY, np.int64)
-    if clustering.method == "dbscan":
-        made = DBSCAN(eps=clustering.eps, min_samples=clustering.min_samples, metric="precomputed")
-    elif clustering.method == "optics":
-        made = OPTICS(max_eps=clustering.eps, min_samples=clustering.min_samples, metric="precomputed")
-    else:
+def clusters_of(
+    differences: FloatArray | csr_array, clustering: Clustering, *, tell: Callable[[], None] = lambda: None
+) -> IntArray:
+    """Groups [N] 0, 1, ... of a matrix [N, N], all of it or of some pairs; NOBODY for those that fit nowhere."""
+    count, eps = differences.shape[0], clustering.eps
+    if count < max(2, clustering.min_samples):
+        return np.full(count, NOBODY, np.int64)
+    if clustering.method == "optics":
+        return optics(differences, eps=eps, min_samples=clustering.min_samples, tell=tell)
+    if clustering.method != "dbscan":
         raise ValueError(f"{clustering.method!r} is no way of clustering: optics or dbscan")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # OPTICS divides by reachabilities of 0 and says when all are infinite
-        return np.asarray(made.fit_predict(square), np.int64)
+    made = DBSCAN(eps=eps, min_samples=clustering.min_samples, metric="precomputed")
+    return np.asarray(made.fit_predict(differences), np.int64)
 
 
 def matched(
@@ -96,20 +98,42 @@ def matched(
 
 def merged(square: FloatArray, label: IntArray, *, threshold: float, share: float = MERGE_SHARE) -> IntArray:
     """Joins the two groups of which the largest part of pairs is the same person, while that is at least `share`."""
-    label = label.copy()
-    same = (square <= threshold).astype(np.float32)
-    while True:
-        groups = np.unique(label[label != NOBODY])
-        if len(groups) < 2:
-            return label
-        member = (label[:, None] == groups[None]).astype(np.float32)
-        sizes = member.sum(axis=0)
-        pairs = (member.T @ same @ member) / np.outer(sizes, sizes)
-        pairs[np.tril_indices(len(groups))] = -1
-        first, second = np.unravel_index(int(pairs.argmax()), pairs.shape)
-        if pairs[first, second] < share:
-            return label
-        label[label == groups[second]] = groups[first]
+    groups = np.unique(label[label != NOBODY])
+    member = (label[:, None] == groups[None]).astype(np.float32)
+    sizes, same = member.sum(axis=0).astype(np.float64), np.zeros((len(groups), len(groups)))
+    for start in range(0, len(square), BLOCK):
+        rows = slice(start, start + BLOCK)
+        same += member[rows].T @ ((square[rows] <= threshold).astype(np.float32) @ member)
+    pairs = joined_groups(same, sizes, share=share)
+    found = label.copy()
+    inside = label != NOBODY
+    found[inside] = groups[pairs[np.searchsorted(groups, label[inside])]]
+    return found
+
+
+def joined_groups(same: npt.NDArray[np.float64], sizes: npt.NDArray[np.float64], *, share: float) -> IntArray:
+    """The group [G] that each group ends in, from the numbers of same pairs [G, G] between groups of `sizes` [G].
+
+    The numbers of two groups that are joined add up. Both arrays are changed.
+    """
+    into = np.arange(len(sizes))
+    parts = np.full(same.shape, -1.0)
+    upper = np.triu_indices(len(sizes), 1)
+    parts[upper] = (same / np.outer(sizes, sizes))[upper]
+    while len(sizes) > 1:
+        first, second = np.unravel_index(int(parts.argmax()), parts.shape)
+        if parts[first, second] < share:
+            break
+        into[into == second] = first
+        same[first] += same[second]
+        same[:, first] += same[:, second]
+        sizes[first] += sizes[second]
+        parts[second], parts[:, second] = -1.0, -1.0
+        here = np.flatnonzero(into == np.arange(len(into)))
+        before, after = here[here < first], here[here > first]
+        parts[before, first] = same[before, first] / (sizes[before] * sizes[first])
+        parts[first, after] = same[first, after] / (sizes[after] * sizes[first])
+    return into.astype(np.int64)
 
 
 def filtered(square: FloatArray, label: IntArray, *, threshold: float) -> IntArray:
@@ -132,31 +156,26 @@ def group(
     *,
     threshold: float,
     merge_share: float = MERGE_SHARE,
-    square_max: int = SQUARE_MAX,
+    tell: Callable[[], None] = lambda: None,
 ) -> IntArray:
     """Groups [N] of points [N, d]: clusters, merged; the rest matched to them; those who do not fit taken out.
 
-    Of more than `square_max` points an even sample is clustered, the others are matched. NOBODY: in no group.
+    NOBODY: in no group. Memory grows with N squared: `difference_graph` is for more than SQUARE_MAX points.
     """
-    label = np.full(len(points), NOBODY, np.int64)
     if not len(points):
-        return label
-    places = np.unique(np.linspace(0, len(points) - 1, min(len(points), square_max)).round().astype(int))
-    square = square_of(points[places], differences)
-    own = merged(square, clusters_of(square, clustering), threshold=threshold, share=merge_share)
+        return np.zeros(0, np.int64)
+    square = square_of(points, differences)
+    own = clusters_of(square, clustering, tell=tell)
+    own = numbered(merged(square, own, threshold=threshold, share=merge_share))
     noise, inside = np.flatnonzero(own == NOBODY), np.flatnonzero(own != NOBODY)
     if len(inside):
-        own = np.unique(np.append(own, NOBODY), return_inverse=True)[1][:-1].astype(np.int64) - 1
         own[noise] = matched(square[np.ix_(noise, inside)], own[inside], threshold=threshold)
-    own = filtered(square, own, threshold=threshold)
-    label[places] = own
-    inside = np.flatnonzero(own != NOBODY)
-    rest = np.setdiff1d(np.arange(len(points)), places)
-    for start in range(0, len(rest) if len(inside) else 0, BLOCK):
-        rows = rest[start : start + BLOCK]
-        across = across_of(points[rows], points[places[inside]], differences)
-        label[rows] = matched(across, own[inside], threshold=threshold)
-    return label
+    return filtered(square, own, threshold=threshold)
+
+
+def numbered(label: IntArray) -> IntArray:
+    """The same groups as 0, 1, ... without gaps."""
+    return np.asarray(np.unique(np.append(label, NOBODY), return_inverse=True)[1][:-1] - 1, np.int64)
 
 
 def across_of(points: FloatArray, others: FloatArray, differences: Differences) -> FloatArray:

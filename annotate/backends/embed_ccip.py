@@ -97,14 +97,13 @@ class CcipEmbedder:
             above = first[row : row + BLOCK]
             for column in range(0, len(second), BLOCK):
                 beside = second[column : column + BLOCK]
-                both = np.concatenate([above, beside]).astype(np.float32)
-                answer = self._compared(both)
-                if answer.shape != (len(both), len(both)):
-                    raise BadInput(f"{self._metric_path}: this network compares no vectors: it gives {answer.shape}.")
+                answer = self.among(np.concatenate([above, beside]))
                 found[row : row + BLOCK, column : column + BLOCK] = answer[: len(above), len(above) :]
         return found
 
-    def _compared(self, both: NDArray[np.float32]) -> NDArray[np.float32]:
+    def among(self, vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+        """All differences float32 [n, n] of vectors [n, LENGTH], in one go: keep the list short."""
+        both = vectors.astype(np.float32)
         try:
             answer = self._metric.session.run(None, {self._metric.session.get_inputs()[0].name: both})[0]
         except (RuntimeError, *onnx_session.LOAD_ERRORS) as error:
@@ -112,6 +111,8 @@ class CcipEmbedder:
             raise BadInput(
                 f"{self._metric_path}: this network breaks off in the middle ({why}). Get it again."
             ) from error
+        if answer.shape != (len(both), len(both)):
+            raise BadInput(f"{self._metric_path}: this network compares no vectors: it gives {answer.shape}.")
         if not np.isfinite(answer).all():
             raise BadInput(f"{self._metric_path}: this network gives values that are no numbers. Get it again.")
         return np.asarray(answer, np.float32)

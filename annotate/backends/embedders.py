@@ -31,6 +31,9 @@ class DifferenceEmbedder(Embedder, Protocol):
     def differences(self, first: Vectors, second: Vectors) -> Vectors:
         """Differences float32 [n, m] of vectors [n, length] and [m, length]."""
 
+    def among(self, vectors: Vectors) -> Vectors:
+        """All differences float32 [n, n] of a short list of vectors [n, length]."""
+
 
 class Attentive:
     """An embedder that tells, each time it compares, that it is at work; `tell` may raise to stop it."""
@@ -44,6 +47,10 @@ class Attentive:
     def differences(self, first: Vectors, second: Vectors) -> Vectors:
         self._tell()
         return self._embedder.differences(first, second)
+
+    def among(self, vectors: Vectors) -> Vectors:
+        self._tell()
+        return self._embedder.among(vectors)
 
 
 def attentive(embedder: Embedder, tell: Callable[[], None]) -> Embedder:

@@ -20,7 +20,7 @@ from annotate.backends.embedders import DifferenceEmbedder, attentive, unpack_of
 from annotate.collection_embedder import embedder_of
 from annotate.models import Face, FaceCluster, FaceState, NamedBy
 from annotate.stages import vectors
-from annotate.stages.difference_groups import group_faces
+from annotate.stages.difference_groups import FaceGrouping
 from ingest.pipeline.contract import Context, Stage
 
 WRITE = 500  # faces an UPDATE
@@ -53,6 +53,13 @@ class ClusterParams:
 
 
 @dataclass(frozen=True, slots=True)
+class Part:
+    """A block of many people to be compared, or the number of faces in one that was."""
+
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
 class Result:
     """Faces by the cluster that they join, and faces and purity of each new cluster, largest first."""
 
@@ -60,8 +67,8 @@ class Result:
     fresh: list[tuple[list[int], float]]
 
 
-class Cluster(Stage[list[int], Result]):
-    """Faces that are in no cluster and carry no answer of a person; one batch."""
+class Cluster(Stage[list[int] | Part, Result | Part]):
+    """Faces that are in no cluster and carry no answer of a person; one batch, after those that compare many people."""
 
     name: ClassVar[str] = "cluster"
     label: ClassVar[str] = "Group faces"
@@ -73,6 +80,8 @@ class Cluster(Stage[list[int], Result]):
     def __init__(self, ctx: Context) -> None:
         super().__init__(ctx)
         self.params: ClusterParams = ctx.params
+        self.grouping: FaceGrouping | None = None
+        self.compared = 0  # faces
         embedder = embedder_of(ctx.collection, models=ctx.models)
         self.wanted = embedder is not None
         if embedder is None:
@@ -91,21 +100,34 @@ class Cluster(Stage[list[int], Result]):
         free = free.exclude(named_by=NamedBy.PERSON)
         return free.filter(version=1) | free.filter(version__gt=1, box_by_person=True)
 
-    def batches(self) -> Iterator[list[int]]:
+    def batches(self) -> Iterator[list[int] | Part]:
         keys = list(self.pending().values_list("pk", flat=True))
         self.ctx.total = len(keys)
+        if keys and isinstance(self.embedder, DifferenceEmbedder):
+            self.ctx.start_over()
+            chosen, share = self.embedder.clusterings[self.params.ccip_method], self.params.ccip_merge_share
+            self.grouping = FaceGrouping(
+                self.ctx, self.embedder, keys, self._members(), clustering=chosen, merge_share=share
+            )
+            yield from map(Part, range(self.grouping.blocks))
         if keys:
             yield keys
 
-    def work(self, batch: list[int]) -> Result:
+    def _members(self) -> list[tuple[int, int]]:
+        """Faces that are in clusters, and those."""
         members = vectors.described(self.ctx.collection, self.version).filter(cluster__isnull=False)
-        rows = list(members.values_list("pk", "cluster_id"))
-        if isinstance(self.embedder, DifferenceEmbedder):
-            chosen, share = self.embedder.clusterings[self.params.ccip_method], self.params.ccip_merge_share
-            grouped = group_faces(
-                self.ctx.collection, self.embedder, batch, rows, clustering=chosen, merge_share=share
-            )  # fmt: skip
+        return list(members.values_list("pk", "cluster_id"))
+
+    def work(self, batch: list[int] | Part) -> Result | Part:
+        if self.grouping is not None:
+            if isinstance(batch, Part):
+                return Part(self.grouping.compare(batch.number))
+            grouped = self.grouping.grouped()
             return Result(grouped.joined, grouped.fresh)
+        return self._by_distance(batch if isinstance(batch, list) else [])
+
+    def _by_distance(self, batch: list[int]) -> Result:
+        rows = self._members()
         unpack = unpack_of(self.embedder)
         projection = vectors.projection_of(sorted([*batch, *(key for key, _ in rows)]), unpack)
         points = vectors.points_of(batch, projection, unpack)
@@ -129,7 +151,10 @@ class Cluster(Stage[list[int], Result]):
             fresh[label].append(batch[at])
         return Result(joined, [(keys, round(float(purity), 4)) for keys, purity in zip(fresh, found.purity)])
 
-    def save(self, result: Result) -> int:
+    def save(self, result: Result | Part) -> int:
+        if isinstance(result, Part):
+            self.compared += result.number
+            return result.number
         done = 0
         for key, faces in result.joined.items():
             row = FaceCluster.objects.select_for_update().filter(pk=key).first()
@@ -148,7 +173,11 @@ class Cluster(Stage[list[int], Result]):
         self._recount([*result.joined, *(row.pk for row in rows)])
         self.ctx.count("clustered", done)
         self.ctx.count("new_clusters", len(rows))
-        return done
+        return max(0, done - self.compared)
+
+    def finish(self) -> None:
+        if self.grouping is not None:
+            self.grouping.forget()
 
     def _put(self, faces: list[int], row: FaceCluster) -> int:
         """Only faces that still wait: a person may have answered meanwhile."""

@@ -1,23 +1,32 @@
-"""Groups faces for embedders that compare by a learned difference (CCIP): bounded in memory, tracks first."""
+"""Groups faces for embedders that compare by a learned difference (CCIP): tracks first, and many faces block by block.
+
+Up to SQUARE_MAX people all pairs are compared. Of more, a person is compared with those whose vectors lie near.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
+from django.conf import settings
 
 from annotate.algorithms import difference_clustering as by_difference
+from annotate.algorithms import difference_graph, near_groups
 from annotate.algorithms.clustering import purity_of
-from annotate.algorithms.difference_clustering import NOBODY, Clustering
+from annotate.algorithms.difference_clustering import NOBODY, SAME_COUNT, SAME_SHARE, Clustering
+from annotate.algorithms.near_vectors import By, Vectors, nearest
 from annotate.backends.embedders import DifferenceEmbedder, unpack_of
 from annotate.models import Face
 from annotate.stages import vectors
-from ingest.models import Collection
+from annotate.stages.compared_blocks import ComparedBlocks, question_of
+from ingest.pipeline.contract import Context
 
-FloatArray = npt.NDArray[np.float32]
 IntArray = npt.NDArray[np.int64]
+ALL_PAIRS_MAX = by_difference.SQUARE_MAX  # people; as many times as many pairs with members of clusters
 MEMBERS_MAX = 40  # faces of a cluster that newcomers are compared with
+MEMBERS_NEAR = 24  # members whose clusters one of many newcomers may join
 PURITY_MAX = 200  # people (tracks) of a cluster among whom its purity is measured
 
 
@@ -29,90 +38,188 @@ class Grouped:
     fresh: list[tuple[list[int], float]]
 
 
-def group_faces(
-    collection: Collection,
-    embedder: DifferenceEmbedder,
-    keys: list[int],
-    members: list[tuple[int, int]],
-    *,
-    clustering: Clustering,
-    merge_share: float,
-) -> Grouped:
-    """Group the faces `keys`; `members` are (face, cluster) of those that are in clusters.
+class FaceGrouping:
+    """Groups the faces `keys`; `members` are (face, cluster) of those that are in clusters.
 
     The faces of one track are one person and count as one merged vector. A person joins the cluster to which it differs
-    least, if enough of that are the same person; the rest is clustered; who is left is alone in a cluster.
+    least, if enough of that are the same person; the rest is clustered; who is left is alone in a cluster. First each
+    of `blocks` (none for few people) is compared, in order, then `grouped` tells the groups.
     """
-    unpack = unpack_of(embedder)
-    half = vectors.half_vectors_of(keys, embedder, unpack)
-    track = vectors.tracks_of(keys, np.zeros((0, 0), np.float32), distances=vectors.distances_by(embedder, half))
-    people = _people(half, track)
-    place = _join(people, embedder, members)
-    joined: dict[int, list[int]] = {}
-    for key, cluster in zip(keys, place[track].tolist()):
-        if cluster != NOBODY:
-            joined.setdefault(cluster, []).append(key)
-    rest = np.flatnonzero(place == NOBODY)
-    label = by_difference.group(
-        people[rest], embedder.differences, clustering, threshold=embedder.threshold, merge_share=merge_share
-    )
-    alone = np.flatnonzero(label == NOBODY)
-    label[alone] = label.max(initial=NOBODY) + 1 + np.arange(len(alone))
-    frames = dict(Face.objects.filter(collection=collection).values_list("pk", "frame_id"))
-    of_person: dict[int, list[int]] = {}
-    for at, person in enumerate(track):
-        of_person.setdefault(int(person), []).append(keys[at])
-    fresh: list[tuple[list[int], float]] = []
-    for one in range(int(label.max(initial=-1)) + 1):
-        own = rest[label == one]
-        faces = sorted(key for person in own for key in of_person[int(person)])
-        fresh.append((faces, _purity(people[own], [frames[key] for key in faces], embedder)))
-    fresh.sort(key=lambda row: (-len(row[0]), row[0][0]))
-    return Grouped(joined, fresh)
+
+    def __init__(
+        self,
+        ctx: Context,
+        embedder: DifferenceEmbedder,
+        keys: list[int],
+        members: list[tuple[int, int]],
+        *,
+        clustering: Clustering,
+        merge_share: float,
+    ) -> None:
+        self._ctx, self._embedder, self._keys = ctx, embedder, keys
+        self._clustering, self._merge_share = clustering, merge_share
+        unpack = unpack_of(embedder)
+        half = vectors.half_vectors_of(keys, embedder, unpack, tell=ctx.alive)
+        self._track = vectors.tracks_of(
+            keys, np.zeros((0, 0), np.float32), distances=vectors.distances_by(embedder, half)
+        )
+        people = _people(half, self._track)
+        del half
+        self._by: By | None = None  # as soon as something is asked by near vectors only
+        self._place = self._join(people, members)
+        self._rest = np.flatnonzero(self._place == NOBODY)
+        self._points = people if len(self._rest) == len(people) else people[self._rest]
+        self._near: list[difference_graph.Near] = []
+        self.blocks = 0
+        if len(self._rest) > ALL_PAIRS_MAX:
+            self._begin_blocks()
+
+    def _begin_blocks(self) -> None:
+        count, by = len(self._rest), self._measure(self._points)
+        self.blocks = -(-count // difference_graph.BLOCK)
+        info = self._embedder.info
+        model = f"{info.name} {info.revision} {info.sha256} {info.settings}"
+        question = question_of(self._points, by, model=model, neighbours=difference_graph.NEIGHBOURS)
+        self._kept = ComparedBlocks(settings.KOMA_DATA_DIR, self._ctx.collection, question=question, log=self._ctx.log)
+        self._ctx.log(
+            f"{count:,} people are too many to compare each with all others (more than {ALL_PAIRS_MAX:,}). Each is "
+            f"compared with the {difference_graph.NEIGHBOURS} whose vectors lie nearest (by {by.name.lower()}), and "
+            f"with up to {near_groups.SAMPLE} members of the groups near it."
+        )
+
+    def compare(self, number: int) -> int:
+        """Compare a block, or read it where that was done before; returns the number of faces in it."""
+        rows = slice(number * difference_graph.BLOCK, (number + 1) * difference_graph.BLOCK)
+        people = self._rest[rows]
+        near = self._kept.read(number)
+        if near is None or len(near.rows) != len(people):
+            near = difference_graph.neighbours_of(
+                self._points, rows, self._embedder.among, by=self._measure(self._points), tell=self._ctx.alive
+            )
+            self._kept.keep(number, near)
+        else:
+            self._ctx.count("blocks_from_before")
+        self._near.append(near)
+        return int(np.isin(self._track, people).sum())
+
+    def grouped(self) -> Grouped:
+        """The groups, once all blocks are compared."""
+        label = self._labels()
+        alone = np.flatnonzero(label == NOBODY)
+        label[alone] = label.max(initial=NOBODY) + 1 + np.arange(len(alone))
+        joined: dict[int, list[int]] = {}
+        for key, cluster in zip(self._keys, self._place[self._track].tolist()):
+            if cluster != NOBODY:
+                joined.setdefault(cluster, []).append(key)
+        frames = dict(Face.objects.filter(collection=self._ctx.collection).values_list("pk", "frame_id"))
+        of_person: dict[int, list[int]] = {}
+        for key, person in zip(self._keys, self._track.tolist()):
+            of_person.setdefault(person, []).append(key)
+        fresh: list[tuple[list[int], float]] = []
+        order = np.argsort(label, kind="stable")
+        for own in np.split(order, np.flatnonzero(np.diff(label[order])) + 1) if len(order) else ():
+            faces = sorted(key for person in self._rest[own].tolist() for key in of_person[person])
+            fresh.append((faces, _purity(self._points[own], [frames[key] for key in faces], self._embedder)))
+        fresh.sort(key=lambda row: (-len(row[0]), row[0][0]))
+        return Grouped(joined, fresh)
+
+    def forget(self) -> None:
+        """What was kept for going on is not needed any more."""
+        if self.blocks:
+            self._kept.forget()
+
+    def _labels(self) -> IntArray:
+        threshold, tell = self._embedder.threshold, self._ctx.alive
+        if not self.blocks:
+            return by_difference.group(
+                self._points.astype(np.float32), self._embedder.differences, self._clustering,
+                threshold=threshold, merge_share=self._merge_share, tell=tell,
+            )  # fmt: skip
+        among = self._embedder.among
+        proof = difference_graph.proof_of(self._points, self._near, among, threshold=threshold)
+        if proof.wanted:
+            self._ctx.log(
+                f"Checked on {difference_graph.PROVED} people against all: of their {proof.wanted:,} most alike, "
+                f"{proof.found:,} were among those compared ({100 * proof.found / proof.wanted:.1f} %)."
+            )
+        graph = difference_graph.graph_of(self._near)
+        return difference_graph.group(
+            self._points, graph, among, self._clustering, by=self._measure(self._points),
+            threshold=threshold, merge_share=self._merge_share, tell=tell,
+        )  # fmt: skip
+
+    def _measure(self, points: Vectors) -> By:
+        if self._by is None:
+            self._by = difference_graph.measure_of(points, self._embedder.among)
+        return self._by
+
+    def _join(self, people: Vectors, members: list[tuple[int, int]]) -> IntArray:
+        """The cluster key that each person joins, or NOBODY."""
+        place = np.full(len(people), NOBODY, np.int64)
+        of_cluster: dict[int, list[int]] = {}
+        for face, cluster in members:
+            of_cluster.setdefault(cluster, []).append(face)
+        if not of_cluster or not len(people):
+            return place
+        clusters, seen, owner = sorted(of_cluster), [], []
+        for at, cluster in enumerate(clusters):
+            faces = of_cluster[cluster]
+            chosen = np.unique(np.linspace(0, len(faces) - 1, min(len(faces), MEMBERS_MAX)).round().astype(int))
+            seen += [faces[row] for row in chosen]
+            owner += [at] * len(chosen)
+        embedder, of = self._embedder, np.array(owner, np.int64)
+        inside = vectors.half_vectors_of(seen, embedder, unpack_of(embedder), tell=self._ctx.alive)
+        if len(people) * len(inside) > ALL_PAIRS_MAX**2:
+            found = self._join_near(people, inside, of)
+            return np.where(found == NOBODY, NOBODY, np.array(clusters)[found])
+        for start in range(0, len(people), by_difference.BLOCK):
+            rows = slice(start, start + by_difference.BLOCK)
+            across = by_difference.across_of(
+                people[rows].astype(np.float32), inside.astype(np.float32), embedder.differences
+            )
+            found = by_difference.matched(across, of, threshold=embedder.threshold)
+            place[rows] = np.where(found == NOBODY, NOBODY, np.array(clusters)[found])
+        return place
+
+    def _join_near(self, people: Vectors, inside: Vectors, owner: IntArray) -> IntArray:
+        """The cluster (place) that each of many people joins: only those of the nearest members are compared."""
+        found = np.full(len(people), NOBODY, np.int64)
+        by = self._measure(people if len(people) > 1 else inside)
+        near = nearest(people, inside, MEMBERS_NEAR, by=by, tell=self._ctx.alive)
+        pairs = np.stack([np.repeat(np.arange(len(people)), near.shape[1]), owner[near].ravel()], axis=1)
+        pairs = np.unique(pairs, axis=0)
+        edges = np.searchsorted(owner, np.arange(owner.max() + 2))
+        members: list[Vectors] = [inside[first:last] for first, last in pairwise(edges)]
+        compared = near_groups.scores(
+            people, pairs[:, 0], pairs[:, 1], members, self._embedder.among, threshold=self._embedder.threshold
+        )
+        first, rows = near_groups.best_of(pairs[:, 0], pairs[:, 1], compared)
+        same, of = compared.same[first], compared.of[first]
+        fits = (same >= SAME_SHARE * of - 1e-6) | (same >= SAME_COUNT)
+        found[rows] = np.where(fits, pairs[first, 1], NOBODY)
+        return found
 
 
-def _people(half: npt.NDArray[np.float16], track: IntArray) -> FloatArray:
-    """One vector a track."""
+def _people(half: npt.NDArray[np.float16], track: IntArray) -> Vectors:
+    """One vector a track; of very many in half precision."""
     order = np.argsort(track, kind="stable")
     parts = np.split(order, np.flatnonzero(np.diff(track[order])) + 1) if len(order) else []
-    found = np.zeros((len(parts), half.shape[1]), np.float32)
+    shape = (len(parts), half.shape[1])
+    found: Vectors = np.zeros(shape, np.float32) if len(parts) <= ALL_PAIRS_MAX else np.zeros(shape, np.float16)
     for at, rows in enumerate(parts):
         own = half[rows].astype(np.float32)
         found[at] = own[0] if len(own) == 1 else by_difference.merge_vectors(own)
     return found
 
 
-def _join(people: FloatArray, embedder: DifferenceEmbedder, members: list[tuple[int, int]]) -> IntArray:
-    """The cluster key that each person joins, or NOBODY."""
-    place = np.full(len(people), NOBODY, np.int64)
-    of_cluster: dict[int, list[int]] = {}
-    for face, cluster in members:
-        of_cluster.setdefault(cluster, []).append(face)
-    if not of_cluster or not len(people):
-        return place
-    clusters, seen, owner = sorted(of_cluster), [], []
-    for at, cluster in enumerate(clusters):
-        faces = of_cluster[cluster]
-        chosen = np.unique(np.linspace(0, len(faces) - 1, min(len(faces), MEMBERS_MAX)).round().astype(int))
-        seen += [faces[row] for row in chosen]
-        owner += [at] * len(chosen)
-    inside = vectors.half_vectors_of(seen, embedder, unpack_of(embedder)).astype(np.float32)
-    for start in range(0, len(people), by_difference.BLOCK):
-        rows = slice(start, start + by_difference.BLOCK)
-        across = by_difference.across_of(people[rows], inside, embedder.differences)
-        found = by_difference.matched(across, np.array(owner, np.int64), threshold=embedder.threshold)
-        place[rows] = np.where(found == NOBODY, NOBODY, np.array(clusters)[found])
-    return place
-
-
-def _purity(people: FloatArray, frames: list[int], embedder: DifferenceEmbedder) -> float:
+def _purity(people: Vectors, frames: list[int], embedder: DifferenceEmbedder) -> float:
     """`purity_of` the part of pairs that are the same person, less the faces that stand beside another in a picture."""
     if len(frames) < 2:
         return 0.0
     same = 1.0
     if len(people) > 1:
         places = np.unique(np.linspace(0, len(people) - 1, min(len(people), PURITY_MAX)).round().astype(int))
-        square = by_difference.square_of(people[places], embedder.differences)
+        square = by_difference.square_of(people[places].astype(np.float32), embedder.differences)
         same = float((square[np.triu_indices(len(places), 1)] <= embedder.threshold).mean())
     _, counts = np.unique(frames, return_counts=True)
     beside = float(counts[counts > 1].sum()) / len(frames)

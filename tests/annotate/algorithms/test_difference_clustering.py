@@ -94,13 +94,39 @@ def test_a_member_unlike_most_of_its_group_is_taken_out() -> None:
     assert filtered(square_of(points, gaps), np.zeros(4, np.int64), threshold=0.1).tolist() == [0, 0, 0, NOBODY]
 
 
-def test_points_beyond_the_square_are_matched_to_the_groups() -> None:
+def test_people_are_groups_and_strangers_are_in_none() -> None:
     points = line(*[0.0, 0.01, 0.02, 5.0, 5.01, 5.02] * 20, 99.0)
-    label = group(points, gaps, NEAR, threshold=0.1, square_max=25)
+    label = group(points, gaps, NEAR, threshold=0.1)
     assert len(set(label[points[:, 0] < 1])) == 1 and len(set(label[(points[:, 0] > 1) & (points[:, 0] < 9)])) == 1
     assert label[0] != label[3] and label[-1] == NOBODY and set(label) == {NOBODY, 0, 1}
-    assert np.array_equal(label, group(points, gaps, NEAR, threshold=0.1, square_max=25))
     assert group(points[:0], gaps, NEAR, threshold=0.1).tolist() == []
+
+
+def joined_step_by_step(square, label, threshold, share):
+    """The rule as it is written: all pairs of groups are counted anew after each joining."""
+    label = label.copy()
+    while True:
+        groups = [int(one) for one in np.unique(label[label != NOBODY])]
+        best, which = -1.0, None
+        for at, first in enumerate(groups):
+            for second in groups[at + 1 :]:
+                part = float((square[np.ix_(label == first, label == second)] <= threshold).mean())
+                if part > best:
+                    best, which = part, (first, second)
+        if which is None or best < share:
+            return label
+        label[label == which[1]] = which[0]
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_joining_by_sums_is_joining_by_counting_anew(seed: int) -> None:
+    dice = np.random.default_rng(seed)
+    points = dice.random((60, 1)).astype(np.float32) * 3
+    label = dice.integers(-1, 9, 60) if seed % 2 else (points[:, 0] * 4).astype(int) - 1
+    square = square_of(points, gaps)
+    for threshold, share in ((0.3, 0.5), (0.6, 0.85), (1.0, 0.3)):
+        wanted = joined_step_by_step(square, label, threshold, share)
+        assert merged(square, label, threshold=threshold, share=share).tolist() == wanted.tolist()
 
 
 def test_the_nearest_known_face_names_and_at_the_threshold_it_is_even() -> None:

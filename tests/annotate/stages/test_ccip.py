@@ -10,8 +10,10 @@ from typing import Any
 import pytest
 
 from annotate.actions import characters, faces, model_choices, references
+from annotate.algorithms import difference_graph
 from annotate.backends.embed_ccip import CcipEmbedder
 from annotate.models import Face, FaceCluster, ModelVersion, NamedBy, ReferencePicture
+from annotate.stages import difference_groups
 from ingest.actions import runs
 from ingest.models import Collection, Episode, PipelineRun, RunState, StageRun
 from ingest.pipeline import runner
@@ -96,21 +98,121 @@ def test_each_person_is_a_cluster_and_newcomers_join(episode: Episode, ccip: str
     assert sorted(FaceCluster.objects.values_list("size", flat=True)) == [6, 6]
 
 
+@pytest.mark.parametrize("most", [4, 6_000])
 def test_a_cancel_is_heard_while_faces_are_compared(
-    collection: Collection, episode: Episode, ccip: str, run: Run, monkeypatch: pytest.MonkeyPatch
+    collection: Collection, episode: Episode, ccip: str, run: Run, monkeypatch: pytest.MonkeyPatch, most: int
 ) -> None:
+    monkeypatch.setattr(difference_groups, "ALL_PAIRS_MAX", most)
     run(episode, "embed")
     monkeypatch.setattr(runner, "HEARTBEAT_EVERY_S", -1)
     asked = runs.start(collection=collection, episodes=[episode], by=None, stage_names=["cluster"])
-    compare = CcipEmbedder.differences
+    compare, calls = CcipEmbedder.among, []
 
-    def and_cancel(self: Any, first: Any, second: Any) -> Any:
+    def and_cancel(self: Any, vectors: Any) -> Any:
         PipelineRun.objects.filter(pk=asked.pk).update(cancel_requested=True)
-        return compare(self, first, second)
+        calls.append(len(vectors))
+        return compare(self, vectors)
 
-    monkeypatch.setattr(CcipEmbedder, "differences", and_cancel)
+    monkeypatch.setattr(CcipEmbedder, "among", and_cancel)
     assert runs.run_here(asked).state == RunState.CANCELLED
-    assert not FaceCluster.objects.exists()
+    assert len(calls) == 1 and not FaceCluster.objects.exists()
+
+
+@pytest.fixture()
+def block_by_block(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As for very many faces: more than four people are compared with their nearest only, five a block."""
+    monkeypatch.setattr(difference_groups, "ALL_PAIRS_MAX", 4)
+    monkeypatch.setattr(difference_graph, "BLOCK", 5)
+
+
+def members() -> list[set[int]]:
+    """The faces of each cluster, by when they were found."""
+    return sorted(
+        ({face.frame.index for face in cluster.faces.select_related("frame")} for cluster in FaceCluster.objects.all()),
+        key=min,
+    )
+
+
+BY_THRESHOLD: dict[str, Any] = {"params": {"cluster": {"ccip_method": "dbscan"}}}
+
+
+def test_block_by_block_people_get_the_clusters_of_all_pairs_and_newcomers_join_them(
+    episode: Episode, ccip: str, run: Run, block_by_block: None, settings: Any
+) -> None:
+    Face.objects.filter(frame__index__gte=10).update(crop="")
+    done = run(episode, "embed", "cluster", **BY_THRESHOLD)
+    assert members() == [{0, 2, 4, 6, 8}, {1, 3, 5, 7, 9}]
+    row = done.stages.get(stage="cluster")
+    assert (row.done, row.total) == (10, 10)
+    assert "10 people are too many to compare each with all others (more than 4)" in row.log
+    assert "of their 40 most alike, 40 were among those compared (100.0 %)." in row.log
+    assert not list((settings.KOMA_DATA_DIR / "compared").iterdir())  # nothing stays when the clusters are made
+    for face in Face.objects.filter(frame__index__gte=10):
+        face.crop = Face.objects.get(frame__index=face.frame.index - 2).crop
+        face.save()
+    run(episode, "embed", "cluster", **BY_THRESHOLD)
+    assert members() == [{0, 2, 4, 6, 8, 10}, {1, 3, 5, 7, 9, 11}]
+
+
+class Killed(BaseException):
+    """As a kill: nothing in between catches it."""
+
+
+@pytest.mark.parametrize("after", [1, 2])
+def test_killed_between_blocks_it_goes_on_with_those_that_are_left(
+    collection: Collection, episode: Episode, ccip: str, run: Run, block_by_block: None, after: int,
+    monkeypatch: pytest.MonkeyPatch, settings: Any,
+) -> None:  # fmt: skip
+    run(episode, "embed")
+    asked = runs.start(
+        collection=collection, episodes=[episode], by=None, stage_names=["cluster"],
+        params={"cluster": {"ccip_method": "dbscan"}},
+    )  # fmt: skip
+    compare = difference_groups.FaceGrouping.compare
+
+    def dying(self: Any, number: int) -> int:
+        if number == after:
+            raise Killed
+        return compare(self, number)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(difference_groups.FaceGrouping, "compare", dying)
+        with pytest.raises(Killed):
+            runs.run_here(asked)
+    kept = sorted((settings.KOMA_DATA_DIR / "compared").rglob("*.npz"))
+    assert [path.name for path in kept] == [f"{number:06d}.npz" for number in range(after)]
+    if after == 2:
+        kept[0].write_bytes(kept[0].read_bytes()[:200])  # torn by a power cut: made anew
+    StageRun.objects.filter(run=asked).update(state=RunState.QUEUED, token="")
+    runner.execute(asked.stages.get().pk)
+    row = asked.stages.get()
+    assert row.state == RunState.DONE, row.error
+    assert row.counters["blocks_from_before"] == 1
+    assert (row.done, row.total) == (12, 12)
+    assert members() == [{0, 2, 4, 6, 8, 10}, {1, 3, 5, 7, 9, 11}]
+
+
+def test_faces_that_look_different_now_are_compared_anew(
+    collection: Collection, episode: Episode, ccip: str, run: Run, block_by_block: None, settings: Any
+) -> None:
+    old = settings.KOMA_DATA_DIR / "compared" / str(collection.pk) / "another question"
+    gone = settings.KOMA_DATA_DIR / "compared" / "999"
+    for folder in (old, gone):
+        folder.mkdir(parents=True)
+        (folder / "000000.npz").write_bytes(b"no block")
+    row = run(episode, "embed", "cluster", **BY_THRESHOLD).stages.get(stage="cluster")
+    assert "blocks_from_before" not in row.counters
+    assert not old.exists() and not gone.exists()
+
+
+def test_a_folder_that_cannot_be_written_is_told_and_stops_nothing(
+    collection: Collection, episode: Episode, ccip: str, run: Run, block_by_block: None, settings: Any
+) -> None:
+    (settings.KOMA_DATA_DIR / "compared").mkdir(parents=True)
+    (settings.KOMA_DATA_DIR / "compared" / str(collection.pk)).write_bytes(b"a file in its place")
+    row = run(episode, "embed", "cluster", **BY_THRESHOLD).stages.get(stage="cluster")
+    assert row.log.count("cannot be written") == 1
+    assert len(members()) == 2
 
 
 def test_one_named_face_names_the_others_of_that_person(

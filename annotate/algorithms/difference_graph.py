@@ -1,0 +1,196 @@
+"""Groups of very many points by a learned difference that is asked only for pairs whose vectors lie near each other.
+
+The rules are those of `difference_clustering`, over a sparse matrix: a pair is in it when one of the two is among the
+other's NEIGHBOURS nearest vectors. Where the rules speak of a whole group, SAMPLE of its members stand for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from scipy.sparse import csr_array
+
+from annotate.algorithms import near_groups
+from annotate.algorithms.difference_clustering import MERGE_SHARE, NOBODY, Clustering, clusters_of, numbered
+from annotate.algorithms.near_groups import LISTED, Among
+from annotate.algorithms.near_vectors import By, Vectors, nearest
+
+FloatArray = npt.NDArray[np.float32]
+IntArray = npt.NDArray[np.int64]
+
+BLOCK = 2048  # points whose neighbours are found, compared and kept at once
+BRIDGES = 16  # pairs with other groups, for each member of a group's sample
+NEIGHBOURS = 48  # more than the 20 that make a face belong to a group whatever its size
+LOOKED_AT, NEAREST = 512, 5  # points by which "near" is chosen, and how many of each one's nearest count
+PROVED, SAME = 32, 20  # points whose differences to all others are asked, and how many of the nearest count
+
+
+@dataclass(frozen=True, slots=True)
+class Near:
+    """Neighbours int32 [n, k] of consecutive points, nearest vectors first, and how different they are [n, k]."""
+
+    rows: npt.NDArray[np.int32]
+    differences: FloatArray
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """Of the `wanted` nearest by difference among all points, `found` were among the neighbours."""
+
+    found: int
+    wanted: int
+
+
+def measure_of(points: Vectors, among: Among) -> By:
+    """Which measure of vectors brings up more of those that the network calls nearest, on an even sample."""
+    places = np.unique(np.linspace(0, len(points) - 1, min(len(points), LOOKED_AT)).round().astype(int))
+    sample = points[places]
+    rank = min(NEAREST, len(sample) - 1)
+    apart = near_groups.square_among(sample, among)
+    np.fill_diagonal(apart, np.inf)
+    limit = np.partition(apart, rank - 1, axis=1)[:, rank - 1] + 1e-6
+    hits = {}
+    for by in By:
+        found = nearest(sample, sample, rank + 1, by=by)
+        hits[by] = int((np.take_along_axis(apart, found, 1) <= limit[:, None]).sum())
+    return max(By, key=lambda by: (hits[by], by is By.ANGLE))
+
+
+def neighbours_of(
+    points: Vectors, rows: slice, among: Among, *, by: By, tell: Callable[[], None] = lambda: None
+) -> Near:
+    """Neighbours of points [N, d] in `rows`, N > 1, and their differences."""
+    own = np.arange(rows.start, min(rows.stop, len(points)))
+    found = nearest(points[rows], points, min(NEIGHBOURS, len(points) - 1) + 1, by=by, tell=tell)
+    # Itself is left out; where as many copies lie nearer, the last one is.
+    itself = found == own[:, None]
+    itself[~itself.any(axis=1), -1] = True
+    near = found[~itself].reshape(len(own), -1)
+    return Near(near.astype(np.int32), _compared(points, own, near, among))
+
+
+def _compared(points: Vectors, own: IntArray, near: IntArray, among: Among) -> FloatArray:
+    """Differences [n, k] of `own` [n] to `near` [n, k]. The network compares lists with themselves: points that share
+    neighbours go through it together, at most LISTED in a list."""
+    found = np.zeros(near.shape, np.float32)
+    lists = near.tolist()
+    place = {int(row): at for at, row in enumerate(own)}
+    waiting = [True] * len(own)
+    for first in range(len(own)):
+        if not waiting[first]:
+            continue
+        listed, together = {int(own[first]), *lists[first]}, [first]
+        waiting[first] = False
+        for other in lists[first]:
+            at = place.get(other)
+            if at is None or not waiting[at]:
+                continue
+            more = listed.union(lists[at])
+            if len(more) <= LISTED:
+                listed, waiting[at] = more, False
+                together.append(at)
+        rows = np.array(sorted(listed))
+        answer = among(points[rows].astype(np.float32))
+        found[together] = answer[np.searchsorted(rows, own[together])[:, None], np.searchsorted(rows, near[together])]
+    return np.maximum(found, 0)
+
+
+def graph_of(blocks: Sequence[Near]) -> csr_array:
+    """The symmetric sparse matrix [N, N] of all blocks in order; where both asked, the lower point's answer counts."""
+    near = np.concatenate([block.rows for block in blocks])
+    apart = np.concatenate([block.differences for block in blocks]).ravel()
+    count, neighbours = near.shape
+    own, other = np.repeat(np.arange(count, dtype=np.int64), neighbours), near.ravel().astype(np.int64)
+    _, once = np.unique(np.minimum(own, other) * count + np.maximum(own, other), return_index=True)
+    own, other, apart = own[once].astype(np.int32), other[once].astype(np.int32), apart[once]
+    graph = csr_array(
+        (np.tile(apart, 2), (np.concatenate([own, other]), np.concatenate([other, own]))), shape=(count, count)
+    )
+    graph.sort_indices()
+    return graph
+
+
+def bridged(
+    points: Vectors, graph: csr_array, label: IntArray, among: Among, *, by: By, tell: Callable[[], None] = lambda: None
+) -> csr_array:
+    """The graph with pairs between groups: all neighbours of a point may be copies of itself, and the next copies of
+    the same person a group of their own. Members of each group are compared with their nearest in other groups."""
+    samples = near_groups.samples_of(label)
+    if len(samples) < 2:
+        return graph
+    rows, groups = np.concatenate(samples), np.repeat(np.arange(len(samples)), [len(sample) for sample in samples])
+    chosen = points[rows]
+    count = min(near_groups.SAMPLE + BRIDGES, len(rows))
+    owns, others, differences = [], [], []
+    for start in range(0, len(rows), BLOCK):
+        own = np.arange(start, min(start + BLOCK, len(rows)))
+        found = nearest(chosen[own], chosen, count, by=by, tell=tell)
+        apart = _compared(chosen, own, found, among)
+        across = groups[found] != groups[own][:, None]
+        owns.append(np.broadcast_to(own[:, None], found.shape)[across])
+        others.append(found[across])
+        differences.append(apart[across])
+    return _with(graph, rows[np.concatenate(owns)], rows[np.concatenate(others)], np.concatenate(differences))
+
+
+def _with(graph: csr_array, own: IntArray, other: IntArray, apart: FloatArray) -> csr_array:
+    """The graph with more pairs; those that it has keep their answer."""
+    known = graph.tocoo()
+    first = np.concatenate([known.row.astype(np.int64), own, other])
+    second = np.concatenate([known.col.astype(np.int64), other, own])
+    values = np.concatenate([known.data, apart, apart])
+    _, once = np.unique(first * graph.shape[0] + second, return_index=True)
+    found = csr_array((values[once], (first[once].astype(np.int32), second[once].astype(np.int32))), shape=graph.shape)
+    found.sort_indices()
+    return found
+
+
+def proof_of(points: Vectors, blocks: Sequence[Near], among: Among, *, threshold: float) -> Proof:
+    """How many of the nearest by difference are among the neighbours, for an even sample of the points.
+
+    Counted are at most SAME a point, of those that are the same person (differences up to `threshold`).
+    """
+    near = np.concatenate([block.rows for block in blocks])
+    places = np.unique(np.linspace(0, len(points) - 1, min(len(points), PROVED)).round().astype(int))
+    apart = np.zeros((len(places), len(points)), np.float32)
+    sample = points[places].astype(np.float32)
+    for start in range(0, len(points), LISTED - PROVED):
+        part = points[start : start + LISTED - PROVED].astype(np.float32)
+        apart[:, start : start + len(part)] = among(np.concatenate([sample, part]))[: len(places), len(places) :]
+    found = wanted = 0
+    for row, place in zip(apart, places):
+        row[place] = np.inf
+        same = min(SAME, int((row <= threshold).sum()))
+        if same:
+            limit = np.partition(row, same - 1)[same - 1] + 1e-6
+            found += min(same, int((row[near[place]] <= limit).sum()))
+            wanted += same
+    return Proof(found, wanted)
+
+
+def group(
+    points: Vectors,
+    graph: csr_array,
+    among: Among,
+    clustering: Clustering,
+    *,
+    by: By,
+    threshold: float,
+    merge_share: float = MERGE_SHARE,
+    tell: Callable[[], None] = lambda: None,
+) -> IntArray:
+    """Groups [N] of points [N, d] whose pairs are in `graph`; as `difference_clustering.group`, NOBODY for no group."""
+    label = numbered(clusters_of(graph, clustering, tell=tell))
+    graph = bridged(points, graph, label, among, by=by, tell=tell)
+    label = numbered(clusters_of(graph, clustering, tell=tell))
+    label = near_groups.merged(points, graph, label, among, by=by, threshold=threshold, share=merge_share, tell=tell)
+    label = numbered(label)
+    if not (label != NOBODY).any():
+        return label
+    noise = np.flatnonzero(label == NOBODY)
+    joined = near_groups.matched(points, graph, label, noise, among, by=by, threshold=threshold, tell=tell)
+    label[noise] = joined
+    return near_groups.filtered(points, graph, label, among, threshold=threshold)

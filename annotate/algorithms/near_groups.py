@@ -1,0 +1,239 @@
+"""The rules of groups where only some pairs are known: a sample of each group's members is asked for the others."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from scipy.sparse import csr_array
+
+from annotate.algorithms.difference_clustering import NOBODY, SAME_COUNT, SAME_SHARE
+from annotate.algorithms.near_vectors import By, Vectors, nearest
+
+FloatArray = npt.NDArray[np.float32]
+IntArray = npt.NDArray[np.int64]
+Among = Callable[[FloatArray], FloatArray]  # [n, d] -> all differences [n, n]
+
+LISTED = 256  # rows that go through the network at once: it may hold all their pairs, dimension by dimension
+SAMPLE = 40  # members that stand for a group
+GROUPS_NEAR = 8  # groups that a group, or a point in no group, is compared with for their middles' sake
+
+
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """For pairs of a point and a group: mean difference to the group's sample, and how many of it are the same."""
+
+    mean: FloatArray
+    same: IntArray
+    of: IntArray  # size of the sample
+
+
+def square_among(points: Vectors, among: Among) -> FloatArray:
+    """All differences [N, N] of points [N, d], in blocks."""
+    count, half = len(points), LISTED // 2
+    found = np.zeros((count, count), np.float32)
+    for row in range(0, count, half):
+        above = points[row : row + half].astype(np.float32)
+        for column in range(row, count, half):
+            beside = points[column : column + half].astype(np.float32)
+            both = among(np.concatenate([above, beside]))
+            found[row : row + half, column : column + half] = both[: len(above), len(above) :]
+            found[column : column + half, row : row + half] = both[len(above) :, : len(above)]
+    return found
+
+
+def samples_of(label: IntArray) -> list[IntArray]:
+    """At most SAMPLE members of each group 0, 1, ..., evenly over their rows."""
+    order = np.argsort(label, kind="stable")
+    order = order[label[order] != NOBODY]
+    parts = np.split(order, np.flatnonzero(np.diff(label[order])) + 1) if len(order) else []
+    return [part[np.linspace(0, len(part) - 1, min(len(part), SAMPLE)).round().astype(int)] for part in parts]
+
+
+def scores(
+    asked: Vectors, rows: IntArray, groups: IntArray, members: Sequence[Vectors], among: Among, *, threshold: float
+) -> Scores:
+    """Compare point `rows[i]` of `asked` with the members of group `groups[i]`, for each i; group after group."""
+    mean, same = np.zeros(len(rows), np.float32), np.zeros(len(rows), np.int64)
+    of = np.array([len(members[group]) for group in groups], np.int64)
+    order = np.argsort(groups, kind="stable")
+    for part in np.split(order, np.flatnonzero(np.diff(groups[order])) + 1) if len(order) else ():
+        sample = members[int(groups[part[0]])].astype(np.float32)
+        for start in range(0, len(part), LISTED - len(sample)):
+            own = part[start : start + LISTED - len(sample)]
+            apart = among(np.concatenate([asked[rows[own]].astype(np.float32), sample]))[: len(own), len(own) :]
+            mean[own], same[own] = np.maximum(apart, 0).mean(axis=1), (apart <= threshold).sum(axis=1)
+    return Scores(mean, same, of)
+
+
+def best_of(rows: IntArray, groups: IntArray, found: Scores) -> tuple[IntArray, IntArray]:
+    """The places (in `rows`) of each row's smallest mean, the lower group of equal ones, and those rows."""
+    order = np.lexsort((groups, found.mean, rows))
+    first = order[np.unique(rows[order], return_index=True)[1]]
+    return first, rows[first]
+
+
+def merged(
+    points: Vectors,
+    graph: csr_array,
+    label: IntArray,
+    among: Among,
+    *,
+    by: By,
+    threshold: float,
+    share: float,
+    tell: Callable[[], None],
+) -> IntArray:
+    """Joins groups as `difference_clustering.merged` does; pairs of groups far from each other count as different."""
+    samples = samples_of(label)
+    if len(samples) < 2:
+        return label
+    sizes = np.bincount(label[label != NOBODY]).astype(np.float64)
+    near: list[set[int]] = [set() for _ in samples]
+    for first, second in _beside(points, graph, label, samples, by=by, threshold=threshold, tell=tell):
+        near[first].add(second)
+    same: list[dict[int, float]] = [{} for _ in samples]
+    for first, others in enumerate(near):
+        for second, part in _shares(points, first, sorted(others), samples, among, threshold=threshold):
+            same[first][second] = same[second][first] = part * sizes[first] * sizes[second]
+    into = _joined(same, sizes, share=share)
+    found = label.copy()
+    found[label != NOBODY] = into[label[label != NOBODY]]
+    return found
+
+
+def _beside(
+    points: Vectors,
+    graph: csr_array,
+    label: IntArray,
+    samples: list[IntArray],
+    *,
+    by: By,
+    threshold: float,
+    tell: Callable[[], None],
+) -> set[tuple[int, int]]:
+    """Pairs of groups, the lower first, whose middles lie near, or of whom two members are the same person."""
+    middles = middles_of([points[sample] for sample in samples])
+    found = nearest(middles, middles, GROUPS_NEAR + 1, by=by, tell=tell)
+    pairs = {(min(a, b), max(a, b)) for a, row in enumerate(found.tolist()) for b in row if a != b}
+    own = np.repeat(np.arange(len(label)), np.diff(graph.indptr))
+    first, second = label[own], label[graph.indices]
+    same = (graph.data <= threshold) & (first < second) & (first != NOBODY)
+    return pairs | set(map(tuple, np.unique(np.stack([first[same], second[same]], axis=1), axis=0).tolist()))
+
+
+def middles_of(members: Sequence[Vectors]) -> npt.NDArray[np.float16]:
+    """The mean vector [G, d] of each group's members."""
+    return np.stack([of.astype(np.float32).mean(axis=0).astype(np.float16) for of in members])
+
+
+def _shares(
+    points: Vectors, first: int, others: list[int], samples: list[IntArray], among: Among, *, threshold: float
+) -> Iterator[tuple[int, float]]:
+    """For each of the `others` the part of pairs with group `first` that are the same person, where there is any."""
+    own = samples[first]
+    while others:
+        taken, listed = 0, len(own)
+        while taken < len(others) and listed + len(samples[others[taken]]) <= LISTED:
+            listed += len(samples[others[taken]])
+            taken += 1
+        rows = np.concatenate([own, *(samples[other] for other in others[:taken])])
+        alike = among(points[rows].astype(np.float32))[: len(own)] <= threshold
+        at = len(own)
+        for other in others[:taken]:
+            part = float(alike[:, at : at + len(samples[other])].mean(dtype=np.float64))
+            at += len(samples[other])
+            if part > 0:
+                yield other, part
+        others = others[taken:]
+
+
+def _joined(same: list[dict[int, float]], sizes: npt.NDArray[np.float64], *, share: float) -> IntArray:
+    """The group that each group ends in: the pair with the largest share first, numbers of same pairs add up."""
+    into = np.arange(len(sizes))
+    waiting = [
+        (-count / (sizes[a] * sizes[b]), a, b) for a, row in enumerate(same) for b, count in row.items() if a < b
+    ]
+    heapq.heapify(waiting)
+    while waiting:
+        part, first, second = heapq.heappop(waiting)
+        if -part < share:
+            break
+        if into[first] != first or into[second] != second:
+            continue
+        if part != -same[first].get(second, 0.0) / (sizes[first] * sizes[second]):
+            continue  # one of them has grown since
+        into[into == second] = first
+        sizes[first] += sizes[second]
+        for other, count in same[second].items():
+            same[other].pop(second, None)
+            if other != first:
+                same[first][other] = same[other][first] = same[first].get(other, 0.0) + count
+        same[second] = {}
+        for other, count in same[first].items():
+            low, high = min(first, other), max(first, other)
+            heapq.heappush(waiting, (-count / (sizes[low] * sizes[high]), low, high))
+    return into.astype(np.int64)
+
+
+def matched(
+    points: Vectors,
+    graph: csr_array,
+    label: IntArray,
+    rows: IntArray,
+    among: Among,
+    *,
+    by: By,
+    threshold: float,
+    tell: Callable[[], None],
+) -> IntArray:
+    """The group [n] that each of the points `rows` [n] joins, or NOBODY; as `difference_clustering.matched`.
+
+    Compared with are the groups of a point's neighbours and those whose middles lie nearest.
+    """
+    found = np.full(len(rows), NOBODY, np.int64)
+    members = [points[sample] for sample in samples_of(label)]
+    if not len(rows) or not members:
+        return found
+    close = nearest(points[rows], middles_of(members), GROUPS_NEAR, by=by, tell=tell)
+    pairs = np.stack([np.repeat(np.arange(len(rows)), close.shape[1]), close.ravel()], axis=1)
+    part = graph[rows]
+    own, group = np.repeat(np.arange(len(rows)), np.diff(part.indptr)), label[part.indices]
+    known = group != NOBODY
+    pairs = np.unique(np.concatenate([pairs, np.stack([own[known], group[known]], axis=1)]), axis=0)
+    compared = scores(points, rows[pairs[:, 0]], pairs[:, 1], members, among, threshold=threshold)
+    first, of = best_of(pairs[:, 0], pairs[:, 1], compared)
+    best = pairs[first, 1]
+    same = known & (part.data <= threshold)
+    best_group = np.full(len(rows), NOBODY, np.int64)
+    best_group[of] = best
+    beside = np.bincount(own[same & (group == best_group[own])], minlength=len(rows))
+    fits = compared.same[first] >= SAME_SHARE * compared.of[first] - 1e-6
+    fits |= (compared.same[first] >= SAME_COUNT) & (compared.of[first] < SAMPLE)  # the sample is all of it
+    fits |= beside[of] >= SAME_COUNT
+    found[of] = np.where(fits, best, NOBODY)
+    return found
+
+
+def filtered(points: Vectors, graph: csr_array, label: IntArray, among: Among, *, threshold: float) -> IntArray:
+    """Takes out of each group those who are not the same person as enough of it; as the rule over all pairs."""
+    inside = np.flatnonzero(label != NOBODY)
+    if not len(inside):
+        return label.copy()
+    sizes = np.bincount(label[inside])
+    own = np.repeat(np.arange(len(label)), np.diff(graph.indptr))
+    together = (label[own] == label[graph.indices]) & (label[own] != NOBODY) & (graph.data <= threshold)
+    count = np.bincount(own[together], minlength=len(label)) + 1  # itself
+    open_rows = inside[(count[inside] < SAME_COUNT) & (count[inside] < SAME_SHARE * sizes[label[inside]] - 1e-6)]
+    if not len(open_rows):
+        return label.copy()
+    members = [points[sample] for sample in samples_of(label)]
+    found = scores(points, open_rows, label[open_rows], members, among, threshold=threshold)
+    fits = found.same >= SAME_SHARE * found.of - 1e-6
+    fits |= (found.same >= SAME_COUNT) & (found.of < SAMPLE)
+    kept = label.copy()
+    kept[open_rows[~fits]] = NOBODY
+    return kept

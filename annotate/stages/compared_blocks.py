@@ -1,0 +1,77 @@
+"""Keeps what was compared, block after block, in a folder, so that an interrupted grouping goes on where it was."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import io
+import os
+import shutil
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from annotate.algorithms.difference_graph import Near
+from annotate.algorithms.near_vectors import By, Vectors
+from ingest.models import Collection
+
+FOLDER = "compared"  # below KOMA_DATA_DIR; may be deleted at any time
+FORM = 1  # of the files
+
+
+class ComparedBlocks:
+    """The blocks of one collection and question; those of other questions, and of collections gone, are deleted."""
+
+    def __init__(self, data_dir: Path, collection: Collection, *, question: str, log: Callable[[str], None]) -> None:
+        self._of_collection = data_dir / FOLDER / str(collection.pk)
+        self._folder, self._log, self._told = self._of_collection / question, log, False
+        there = {str(key) for key in Collection.objects.values_list("pk", flat=True)}
+        for other in [*_inside(data_dir / FOLDER), *_inside(self._of_collection)]:
+            if other.name not in there and other != self._folder:
+                shutil.rmtree(other, ignore_errors=True)
+
+    def read(self, number: int) -> Near | None:
+        """A block that was kept whole; None where it was not."""
+        try:
+            with np.load(self._path(number), allow_pickle=False) as file:
+                near = Near(file["rows"], file["differences"])
+        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+            return None
+        fits = near.rows.dtype == np.int32 and near.differences.dtype == np.float32
+        return near if fits and near.rows.ndim == 2 and near.rows.shape == near.differences.shape else None
+
+    def keep(self, number: int, near: Near) -> None:
+        """Write a block whole or not at all. A full disk is told once; the run goes on without."""
+        data = io.BytesIO()
+        np.savez(data, rows=near.rows, differences=near.differences)
+        part = self._path(number).with_suffix(f".{os.getpid()}.part")
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            part.write_bytes(data.getbuffer())
+            part.replace(self._path(number))
+        except OSError as error:
+            with contextlib.suppress(OSError):
+                part.unlink(missing_ok=True)
+            if not self._told:
+                self._log(f"{part.parent} cannot be written ({error.strerror}): stopped now, grouping begins anew.")
+            self._told = True
+
+    def forget(self) -> None:
+        """The groups are made: nothing is needed any more."""
+        shutil.rmtree(self._of_collection, ignore_errors=True)
+
+    def _path(self, number: int) -> Path:
+        return self._folder / f"{number:06d}.npz"
+
+
+def question_of(points: Vectors, by: By, *, model: str, neighbours: int) -> str:
+    """A name for what is asked: other vectors, models or settings have another."""
+    digest = hashlib.sha256(f"{FORM} {model} {by.name} {neighbours} {points.dtype} {points.shape}".encode())
+    digest.update(np.ascontiguousarray(points).data)
+    return digest.hexdigest()[:32]
+
+
+def _inside(folder: Path) -> list[Path]:
+    return sorted(folder.iterdir()) if folder.is_dir() else []

@@ -1,0 +1,137 @@
+"""Groups where only near pairs are compared: on people that lie apart they are those of all pairs."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from annotate.algorithms import difference_clustering, difference_graph, near_groups
+from annotate.algorithms.difference_clustering import DEFAULTS, NOBODY, square_of
+from annotate.algorithms.difference_graph import BLOCK, graph_of, measure_of, neighbours_of, proof_of
+from annotate.algorithms.near_vectors import By, nearest
+
+THRESHOLD = DEFAULTS["dbscan"].eps
+WAYS = sorted(DEFAULTS)
+
+
+def among(vectors):
+    """Half of 1 - cosine: 0 the same direction."""
+    assert len(vectors) <= near_groups.LISTED
+    own = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+    return ((1 - own @ own.T) / 2).astype(np.float32)
+
+
+def differences(first, second):
+    return among(np.concatenate([first, second]))[: len(first), len(first) :]
+
+
+def gaps(vectors):
+    """The mean gap: length counts, direction does not."""
+    return np.abs(vectors[:, None] - vectors[None]).mean(axis=2).astype(np.float32)
+
+
+def crowd(*, seed: int, people: int, faces: int, scenes: int = 1, wide: int = 96):
+    """Vectors of people who look a little different in each scene, with near copies within it, and of strangers."""
+    dice = np.random.default_rng(seed)
+    middles = dice.normal(size=(people, 1, wide)) + 0.4 * dice.normal(size=(people, scenes, wide))
+    who, where = dice.integers(0, people, faces), dice.integers(0, scenes, faces)
+    found = middles[who, where] + 0.2 * dice.normal(size=(faces, wide))
+    strangers = dice.random(faces) < 0.08
+    found[strangers] = dice.normal(size=(int(strangers.sum()), wide))
+    return found.astype(np.float16)
+
+
+def by_near_pairs(points, way: str):
+    by = measure_of(points, among)
+    blocks = [neighbours_of(points, slice(at, at + 300), among, by=by) for at in range(0, len(points), 300)]
+    return difference_graph.group(points, graph_of(blocks), among, DEFAULTS[way], by=by, threshold=THRESHOLD)
+
+
+def by_all_pairs(points, way: str):
+    return difference_clustering.group(points.astype(np.float32), differences, DEFAULTS[way], threshold=THRESHOLD)
+
+
+def same_groups(first, second) -> bool:
+    pairs = set(zip(first.tolist(), second.tolist()))
+    strangers = np.array_equal(first == NOBODY, second == NOBODY)
+    return strangers and len(pairs) == len(set(first.tolist())) == len(set(second.tolist()))
+
+
+@settings(max_examples=12, deadline=None)
+@given(st.integers(0, 10_000), st.integers(2, 12), st.integers(60, 700), st.sampled_from(WAYS))
+def test_people_that_lie_apart_are_grouped_as_by_all_pairs(seed: int, people: int, faces: int, way: str) -> None:
+    points = crowd(seed=seed, people=people, faces=faces)
+    assert same_groups(by_all_pairs(points, way), by_near_pairs(points, way))
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_person_whose_every_scene_has_more_copies_than_a_face_has_neighbours_is_one_group(way: str) -> None:
+    points = crowd(seed=3, people=3, faces=1_500, scenes=5)  # a hundred copies a scene
+    exact = by_all_pairs(points, way)
+    assert len(set(exact.tolist()) - {NOBODY}) == 3
+    assert same_groups(exact, by_near_pairs(points, way))
+
+
+def test_the_graph_holds_the_networks_own_differences_whatever_the_blocks() -> None:
+    points = crowd(seed=1, people=4, faces=400)
+    whole = graph_of([neighbours_of(points, slice(0, 400), among, by=By.ANGLE)])
+    parts = graph_of([neighbours_of(points, slice(at, at + 90), among, by=By.ANGLE) for at in range(0, 400, 90)])
+    assert (whole.indices == parts.indices).all() and np.abs(whole.data - parts.data).max() < 1e-6
+    square = square_of(points.astype(np.float32), lambda a, b: differences(a, b))
+    known = whole.tocoo()
+    assert np.abs(square[known.row, known.col] - known.data).max() < 1e-6
+    nearest_of_0 = set(np.argsort(square[0])[1 : difference_graph.NEIGHBOURS + 1].tolist())
+    assert nearest_of_0 <= set(whole[[0]].indices.tolist())
+
+
+def test_copies_are_each_others_neighbours_and_nobody_is_its_own() -> None:
+    points = np.ones((120, 8), np.float16)
+    near = neighbours_of(points, slice(0, 120), among, by=By.ANGLE)
+    assert near.rows.shape == (120, difference_graph.NEIGHBOURS)
+    assert not (near.rows == np.arange(120)[:, None]).any()
+    assert near.differences.max() < 1e-6
+
+
+def test_near_means_what_the_network_means_by_it() -> None:
+    dice = np.random.default_rng(0)
+    assert measure_of(crowd(seed=0, people=5, faces=300), among) is By.ANGLE
+    lengths = (dice.random((300, 1)) * np.ones((1, 16))).astype(np.float16)  # all of one direction
+    assert measure_of(lengths, gaps) is By.DISTANCE
+
+
+def test_the_proof_tells_how_many_of_the_most_alike_were_compared() -> None:
+    points = crowd(seed=2, people=4, faces=500)
+    blocks = [neighbours_of(points, slice(0, 500), among, by=By.ANGLE)]
+    proof = proof_of(points, blocks, among, threshold=THRESHOLD)
+    assert proof.found == proof.wanted > 400
+    wrong = difference_graph.Near(np.roll(blocks[0].rows, 7, axis=0), blocks[0].differences)
+    assert proof_of(points, [wrong], among, threshold=THRESHOLD).found < 0.7 * proof.wanted
+
+
+@pytest.mark.parametrize("by", list(By))
+def test_the_nearest_are_the_nearest_over_any_number_of_blocks(by: By, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("annotate.algorithms.near_vectors.QUERIES", 30)
+    monkeypatch.setattr("annotate.algorithms.near_vectors.STORED", 70)
+    stored = np.random.default_rng(4).normal(size=(500, 24)).astype(np.float16)
+    found = nearest(stored[:100], stored, 9, by=by)
+    wide = stored.astype(np.float64)
+    if by is By.ANGLE:
+        wide /= np.linalg.norm(wide, axis=1, keepdims=True)
+    square = ((wide[:100, None] - wide[None]) ** 2).sum(axis=2)
+    assert found.tolist() == np.argsort(square, axis=1)[:, :9].tolist()
+    assert nearest(stored[:3], stored[:4], 9, by=by).shape == (3, 4)
+
+
+def test_a_stop_is_heard_in_each_block() -> None:
+    told = []
+
+    def tell() -> None:
+        told.append(1)
+        if len(told) > 3:
+            raise InterruptedError
+
+    points = np.ones((BLOCK * 8, 4), np.float16)
+    with pytest.raises(InterruptedError):
+        nearest(points[:BLOCK], points, 5, by=By.ANGLE, tell=tell)
