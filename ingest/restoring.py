@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from itertools import groupby
 from pathlib import Path
 
 from django.conf import settings
 
 from ingest.errors import BadInput
 from ingest.imaging.encode import PictureFormat, encode
-from ingest.imaging.extraction import picture_at
+from ingest.imaging.extraction import pictures_at
 from ingest.imaging.store import Store
 from ingest.imaging.video import UnreadableVideo
 from ingest.models import Episode, Frame, Source
@@ -33,8 +34,7 @@ def write_full_pictures(frames: Iterable[Frame]) -> int:
     Raises BadInput naming the source when it is gone or cannot be decoded any more; what was written till then stays.
     """
     written = 0
-    for frame in (frame for frame in frames if not frame.file):
-        name = full_picture(frame)
+    for frame, name in full_pictures(frame for frame in frames if not frame.file):
         Frame.objects.filter(pk=frame.pk, file="").update(file=name)
         frame.file = name
         written += 1
@@ -56,18 +56,26 @@ def check_source(episode: Episode) -> Path:
     return path
 
 
-def full_picture(frame: Frame) -> str:
-    """Decode a full picture into the store and return its name there; writes no row. Raises BadInput as above."""
-    path = check_source(frame.episode)
-    try:
-        picture = picture_at(path, frame.time_s, box=_trim(frame))
-    except UnreadableVideo as error:
-        raise BadInput(f"{frame.episode} at {frame.time_s:.2f} s: {error}") from error
-    how = PictureFormat(
-        frame.measures.get("format") or PictureFormat.name,
-        frame.measures.get("format_quality") or PictureFormat.quality,
-    )
-    return store().put(encode(picture, how), how.suffix)
+def full_pictures(frames: Iterable[Frame]) -> Iterator[tuple[Frame, str]]:
+    """Decode full pictures into the store; gives each frame with its name there and writes no row. Raises BadInput.
+
+    By episode and time, since frames that lie near each other are decoded together.
+    """
+    ordered = sorted(frames, key=lambda frame: (frame.episode_id, frame.time_s))
+    for _, group in groupby(ordered, key=lambda frame: frame.episode_id):
+        own = list(group)
+        path = check_source(own[0].episode)
+        pictures = pictures_at(path, [(frame.time_s, _trim(frame)) for frame in own])
+        for frame in own:
+            try:
+                picture = next(pictures)
+            except UnreadableVideo as error:
+                raise BadInput(f"{frame.episode} at {frame.time_s:.2f} s: {error}") from error
+            how = PictureFormat(
+                frame.measures.get("format") or PictureFormat.name,
+                frame.measures.get("format_quality") or PictureFormat.quality,
+            )
+            yield frame, store().put(encode(picture, how), how.suffix)
 
 
 def _trim(frame: Frame) -> tuple[int, int, int, int] | None:

@@ -1,8 +1,9 @@
-"""Finds the one frame of a film that is on show at a time, by seeking."""
+"""Finds the frames of a film that are on show at given times, by seeking."""
 
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
 
@@ -11,6 +12,28 @@ import av.error
 from ingest.imaging.sniff import UnreadableVideo
 from ingest.imaging.video import Limits, OpenVideo, TimedFrame, VideoInfo, clock, open_video
 
+NEAR_S = 8.0  # to the next wanted frame: decoding on is quicker than to seek and decode from a key frame again
+
+
+def frames_at(
+    path: Path | str, times_s: Sequence[float], *, limits: Limits | None = None
+) -> Iterator[tuple[TimedFrame, VideoInfo]]:
+    """The frames that `frame_at` finds, one a time, in the order of the times. Rising times that lie near each other
+    cost one decode together. Raises UnreadableVideo at the time that cannot be read."""
+    begin = 0
+    while begin < len(times_s):
+        end = begin + 1
+        while end < len(times_s) and 0 <= times_s[end] - times_s[end - 1] <= NEAR_S:
+            end += 1
+        group, done = times_s[begin:end], 0
+        if len(group) > 1:
+            for found in _in_one_pass(path, group, limits):
+                yield found
+                done += 1
+        for time_s in group[done:]:
+            yield frame_at(path, time_s, limits=limits)
+        begin = end
+
 
 def frame_at(path: Path | str, time_s: float, *, limits: Limits | None = None) -> tuple[TimedFrame, VideoInfo]:
     """The frame on show at `time_s` (seconds, as `TimedFrame.time_s`), found by seeking. Raises UnreadableVideo."""
@@ -18,15 +41,46 @@ def frame_at(path: Path | str, time_s: float, *, limits: Limits | None = None) -
         with open_video(path, limits=limits) as video:
             base = Fraction(video.stream.time_base)
             target = video.start_pts + round(Fraction(time_s) / base)
-            if back_s is not None and video.demuxer != "avi":
-                seek_to = max(video.start_pts, target - round(Fraction(back_s) / base))
-                with contextlib.suppress(av.error.FFmpegError):
-                    video.container.seek(seek_to, stream=video.stream, backward=True)
+            if back_s is not None:
+                _seek(video, max(video.start_pts, target - round(Fraction(back_s) / base)))
             found = _last_until(video, target)
             # Some containers have no index and land too late: go further back, at last to the beginning.
             if found is not None and (found.pts <= target or back_s is None):
                 return found, video.info
     raise UnreadableVideo(f"{Path(path).name}: there is no frame at {clock(time_s)}.")
+
+
+def _seek(video: OpenVideo, pts: int) -> None:
+    if video.demuxer != "avi":
+        with contextlib.suppress(av.error.FFmpegError):
+            video.container.seek(pts, stream=video.stream, backward=True)
+
+
+def _in_one_pass(
+    path: Path | str, times_s: Sequence[float], limits: Limits | None
+) -> Iterator[tuple[TimedFrame, VideoInfo]]:
+    """Frames at rising times by one seek; fewer than times where it lands too late or the film breaks off."""
+    with open_video(path, limits=limits) as video:
+        base = Fraction(video.stream.time_base)
+        targets = [video.start_pts + round(Fraction(time_s) / base) for time_s in times_s]
+        _seek(video, targets[0])
+        found: TimedFrame | None = None
+        wanted = 0
+        try:
+            for timed in video.frames():
+                if found is None and timed.pts > targets[0]:
+                    return
+                while found is not None and wanted < len(targets) and timed.pts > targets[wanted]:
+                    yield found, video.info
+                    wanted += 1
+                if wanted == len(targets):
+                    return
+                found = timed
+        except UnreadableVideo:
+            return
+        if found is not None:
+            for _ in targets[wanted:]:
+                yield found, video.info
 
 
 def _last_until(video: OpenVideo, target: int) -> TimedFrame | None:

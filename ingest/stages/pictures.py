@@ -9,9 +9,9 @@ from django.db.models import Q
 
 from ingest.models import DropReason, Frame, FrameState, SourceKind
 from ingest.pipeline.contract import Stage
-from ingest.restoring import full_picture, store
+from ingest.restoring import full_pictures, store
 
-BATCH = 32
+BATCH = 16  # a stop is heard and progress seen after as many pictures
 DEAD = "dead_file"  # in Frame.measures: a file that the row gave up and that is still to be deleted
 
 Decoded = tuple[Frame, str]  # a frame and the name of its new full picture, or ""
@@ -42,8 +42,9 @@ class Pictures(Stage[list[Frame], list[Decoded]]):
 
     def work(self, batch: list[Frame]) -> list[Decoded]:
         """Decode what is missing; files are written whole before any row names them."""
-        bare = {frame.pk for frame in batch if frame.state == FrameState.KEPT and not frame.file}
-        return [(frame, full_picture(frame) if frame.pk in bare else "") for frame in batch]
+        bare = [frame for frame in batch if frame.state == FrameState.KEPT and not frame.file]
+        names = {frame.pk: name for frame, name in full_pictures(bare)}
+        return [(frame, names.get(frame.pk, "")) for frame in batch]
 
     def save(self, result: list[Decoded]) -> int:
         """Give up the names of dropped frames' files; the files go after the commit, when no row names them.

@@ -8,8 +8,9 @@ import cv2
 import numpy as np
 import pytest
 
+from ingest.imaging import seeking
 from ingest.imaging.encode import PictureFormat, encode, encode_preview, placeholder
-from ingest.imaging.extraction import Extracted, ExtractParams, ExtractSummary, extract, picture_at
+from ingest.imaging.extraction import Extracted, ExtractParams, ExtractSummary, extract, picture_at, pictures_at
 from ingest.imaging.video import UnreadableVideo
 from tests.ingest.imaging.films import scene, with_mouth, write_film
 
@@ -63,6 +64,31 @@ def test_a_picture_is_found_again_by_its_time(film: Path) -> None:
         again = picture_at(film, picture.time_s)
         if picture.image is not None:
             assert np.array_equal(again, picture.image)
+
+
+@pytest.mark.parametrize("name", ["film.mkv", "film.mp4", "film.avi"])
+def test_pictures_at_many_times_are_those_of_each_time_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    path = write_film(tmp_path / name, [scene(i // 3) for i in range(300)], options={"g": "30"})
+    step = 1001 / 24000
+    # Near each other, twice the same, between two pictures, far on, back again, and the last one.
+    times = [3 * step, 4 * step, 4 * step, 5.5 * step, 40 * step, 290 * step, 12 * step, 13 * step, 299 * step]
+    alone = [picture_at(path, time_s) for time_s in times]
+    opened: list[Path] = []
+    real = seeking.open_video
+    monkeypatch.setattr(seeking, "open_video", lambda path, **more: (opened.append(path), real(path, **more))[1])
+    together = list(pictures_at(path, [(time_s, None) for time_s in times]))
+    assert all(np.array_equal(one, other) for one, other in zip(alone, together, strict=True))
+    assert len(opened) == 4  # the first five, the far one, the next two, the last one
+
+
+def test_pictures_of_a_film_that_breaks_off_are_those_before_the_break(tmp_path: Path) -> None:
+    path = write_film(tmp_path / "film.mkv", [scene(i // 3) for i in range(120)], options={"g": "30"})
+    whole = picture_at(path, 0.5)
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    pictures = pictures_at(path, [(0.5, None), (1.0, None)])
+    assert np.array_equal(next(pictures), whole)
 
 
 def test_intervals_and_key_frames_take_what_they_say(tmp_path: Path) -> None:
