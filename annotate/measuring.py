@@ -106,7 +106,7 @@ def execute(evaluation_id: int) -> RunState | None:
     mine = Evaluation.objects.filter(pk=evaluation_id, token=token, state=RunState.RUNNING)
     try:
         with transaction.atomic():
-            return state if mine.update(state=state, finished_at=timezone.now(), **values) else None
+            return state if mine.update(state=state, finished_at=timezone.now(), **values, **teller.told()) else None
     except (DatabaseError, ValueError) as problem:  # a figure that is no number, a file's name that is no text
         logger.exception("evaluation %s gave what cannot be kept", evaluation_id)
         text = plain_text(
@@ -160,7 +160,7 @@ class _Teller:
     """Writes how many pictures were read; stops a measurement that was cancelled or taken away."""
 
     def __init__(self, row: Evaluation) -> None:
-        self._row, self._done, self._total, self._told = row, 0, 0, 0.0
+        self._row, self._done, self._total, self._at = row, 0, 0, 0.0
 
     def __call__(self, path: Path) -> None:
         self.step()
@@ -172,13 +172,17 @@ class _Teller:
         self._done += 1
         self.alive()
 
+    def told(self) -> dict[str, int]:
+        """How far it is."""
+        return {"done": self._done, "total": self._total}
+
     def alive(self) -> None:
         now = time.monotonic()
-        if now - self._told < _TELL_EVERY_S:
+        if now - self._at < _TELL_EVERY_S:
             return
-        self._told = now
+        self._at = now
         mine = Evaluation.objects.filter(pk=self._row.pk, token=self._row.token, state=RunState.RUNNING)
-        if not mine.update(done=self._done, total=self._total, heartbeat_at=timezone.now()):
+        if not mine.update(heartbeat_at=timezone.now(), **self.told()):
             raise LostClaim("Another worker has this measurement now.")
         if mine.filter(cancel_requested=True).exists():
             raise Cancelled("Cancelled.")

@@ -106,6 +106,8 @@ def measure(
     rows, twins = _without_twins(chosen, progress, told)
     seen = vectors.describe(collection, [one.face for one in rows], embedder, progress)
     told += seen.unreadable[:5]
+    if not seen.made:
+        told.append("All of them were described before, so no time was measured.")
     there = set(seen.keys)
     rows = [one for one in rows if one.face in there]
     names, apart = (np.array([getattr(one, name) for one in rows], np.int64) for name in ("person", "apart"))

@@ -45,8 +45,8 @@ class Complete:
 
     def words(self) -> list[str]:
         """What the truth is, for the page and the notes."""
-        models = ", ".join(f"{count:,} by {name}" for name, count in self.found_by)
-        origin = f"{self.drawn:,} of them drawn by people" + (f", first found {models}" if models else "")
+        models = "".join(f", {count:,} first found by {name}" for name, count in self.found_by)
+        origin = f"{self.drawn:,} of them drawn by people{models}"
         return [
             f"{len(self.frames):,} frames count as complete truth: in {self.checked:,} a person said that all faces "
             f"are marked, in {self.settled:,} people drew or moved a box and had a word on every other.",

@@ -127,6 +127,8 @@ def _face_bars(row: Evaluation) -> tuple[Bar, ...]:
 
 def _by_shots(title: str, rows: Sequence[Evaluation]) -> Plot:
     shots = sorted({int(count) for row in rows for count in row.scores.get("accuracy", {})})
+    if len(shots) < 2:
+        return Plot(title, bars=tuple(_bar_by_shots(row) for row in rows if row.scores.get("accuracy")))
     widest = log(max(shots)) or 1.0
     at = {count: log(count) / widest for count in shots}
     lines = tuple(
@@ -140,10 +142,17 @@ def _by_shots(title: str, rows: Sequence[Evaluation]) -> Plot:
     )
 
 
+def _bar_by_shots(row: Evaluation) -> Bar:
+    """One count only: nothing to draw a line through."""
+    ((count, share),) = row.scores["accuracy"].items()
+    return Bar(row.model, share, f"{share:.0%} right by {count} named face{'s' * (int(count) != 1)}")
+
+
 def _first(item: tuple[str, float]) -> int:
     return int(item[0])
 
 
 def _points(values: Sequence[tuple[float, float]]) -> str:
     inside = [(x, y) for x, y in values if 0 <= x <= 1]
+    inside = inside * 2 if len(inside) == 1 else inside  # drawn as a dot
     return " ".join(f"{WIDE * x:.1f},{HIGH * (1 - y):.1f}" for x, y in inside)

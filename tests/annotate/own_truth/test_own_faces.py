@@ -93,7 +93,7 @@ def test_hits_misses_and_alarms_are_counted_on_complete_frames_and_lead_to_them(
     wrong = {mistake.frame: mistake.words for mistake in scores.mistakes()}
     assert wrong == {missing.pk: "1 missed, 0 that are none", alarm.pk: "0 missed, 1 that are none"}
     assert "3 frames count as complete truth" in scores.notes()[0]
-    assert "2 by elder" in scores.notes()[1]
+    assert "2 first found by elder" in scores.notes()[1]
 
 
 def test_of_many_frames_an_even_sample_is_measured_and_told(

@@ -49,7 +49,7 @@ def test_faces_are_measured_on_complete_frames_and_mistakes_lead_there(
     assert "waits for a worker" in page(as_alice, collection)
     assert jobs.run_evaluation(row.pk) == "done"
     row.refresh_from_db()
-    assert (row.total, row.scores["hits_iou50"], row.scores["false_positives_iou30"]) == (3, 1, 1)
+    assert (row.done, row.total, row.scores["hits_iou50"], row.scores["false_positives_iou30"]) == (3, 3, 1, 1)
     assert "1 of 2 faces" in page(as_alice, collection)
     one = as_alice.get(reverse("collection_evaluation", args=[collection.pk, row.pk])).content.decode()
     assert 'class="missed"' in one and 'class="false"' in one and "3 frames count as complete truth" in one
@@ -161,3 +161,11 @@ def test_a_frame_is_called_complete_with_a_key_and_counts_then(
     at.get_by_role("button", name="Take back").click()
     at.get_by_role("button", name="All faces are marked").wait_for()
     assert not CheckedFrame.objects.exists()
+
+
+def test_with_one_number_of_named_faces_the_plot_has_bars(collection: Collection, as_bob: Client) -> None:
+    for model, share in (("builtin", 0.8), ("other", 0.6)):
+        Evaluation.objects.create(
+            collection=collection, kind="characters", model=model, state="done", scores={"accuracy": {"1": share}}
+        )
+    assert "80% right by 1 named face" in page(as_bob, collection)
