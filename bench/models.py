@@ -28,11 +28,14 @@ from PIL import Image
 
 from annotate.backends import registry
 from annotate.backends.contract import Picture
-from annotate.backends.reader import Item, Reader
+from annotate.backends.reader import Item, Reader, cores_for_reading
 from annotate.backends.reader_batch import BatchSizes
+from annotate.backends.reading import StoredPicture
+from annotate.backends.reading_processes import ReadingProcesses
 from annotate.backends.scorer import OnnxScorer
 from bench import report, vit
 from ingest.imaging.decode import read_picture
+from ingest.imaging.store import Store
 
 WIDTH, HEIGHT, QUALITY = 1280, 720, 92
 OVERHEAD_MAX, SHARE_MIN, BUSY_MIN = 0.05, 0.90, 0.90
@@ -70,9 +73,14 @@ def clocked(work: Callable[[], object]) -> Clock:
     return time.perf_counter() - wall, time.process_time() - processor
 
 
-def through_reader(tagger: OnnxScorer, reads: Sequence[Callable[[], Picture]], sizes: BatchSizes) -> Reader[int]:
+def through_reader(
+    tagger: OnnxScorer,
+    reads: Sequence[Callable[[], Picture]],
+    sizes: BatchSizes,
+    processes: ReadingProcesses | None = None,
+) -> Reader[int]:
     """Send the pictures through; the reader comes back for its timings."""
-    reader: Reader[int] = Reader([tagger], sizes=sizes)
+    reader: Reader[int] = Reader([tagger], sizes=sizes, processes=processes)
     count = sum(1 for _ in reader.answers(Item(at, read) for at, read in enumerate(reads)))
     assert count == len(reads)
     return reader
@@ -123,16 +131,18 @@ def overhead(tagger: OnnxScorer, pictures: list[Picture], *, rounds: int, sizes:
 
 
 def from_files(tagger: OnnxScorer, folder: Path, *, count: int, sizes: BatchSizes) -> list[tuple[str, str]]:
-    """Rows of a table: pictures a second bare and from JPEG files, how busy the GPU was, where the time went."""
+    """Rows of a table: pictures a second bare and from JPEG files, how busy the GPU was, where the time went.
+
+    As in the application, processes read for a GPU and threads for a processor.
+    """
     made = min(count, FILES_MAX)
-    names = [folder / f"{at}.jpg" for at in range(made)]
-    for at, name in enumerate(names):
-        name.write_bytes(jpeg(drawn(at)))
-    reads = [partial(_opened, names[at % made]) for at in range(count)]
+    names = Store(folder).put_many((jpeg(drawn(at)), "jpg") for at in range(made))
+    reads = [StoredPicture(str(folder), names[at % made], f"picture {at}") for at in range(count)]
+    processes = ReadingProcesses(cores_for_reading()) if tagger.network.on_gpu else None
     if tagger.network.on_gpu:
-        through_reader(tagger, reads, sizes)  # finds the batch size, warms up
+        through_reader(tagger, reads, sizes, processes)  # finds the batch size, warms up
     batch = sizes.of(tagger).size
-    fitted = np.stack([tagger.fit(_opened(name)) for name in names[:batch]])
+    fitted = np.stack([tagger.fit(read()) for read in reads[: min(batch, made)]])
     fitted = np.resize(fitted, (max(batch, 1 if tagger.network.on_gpu else count), *fitted.shape[1:]))
     alone = bare(tagger, fitted, batch=batch, count=count)
     if tagger.network.on_gpu:
@@ -140,11 +150,13 @@ def from_files(tagger: OnnxScorer, folder: Path, *, count: int, sizes: BatchSize
     plain = clocked(alone)[0]
     reader: list[Reader[int]] = []
     with gpu_busy() as busy:
-        whole = clocked(lambda: reader.append(through_reader(tagger, reads, sizes)))[0]
+        whole = clocked(lambda: reader.append(through_reader(tagger, reads, sizes, processes)))[0]
+    if processes:
+        processes.close()
     took = ", ".join(f"{name} {seconds:.2f} s" for name, seconds in reader[0].timings.items())
     on_gpu = tagger.network.on_gpu
     return [
-        ("device, batch, reading threads", f"{tagger.device}, {batch}, {reader[0].threads}"),
+        ("device, batch, reading threads or processes", f"{tagger.device}, {batch}, {reader[0].threads}"),
         ("bare loop", f"{count / plain:.1f} pictures/s"),
         ("from JPEG files to answers", f"{count / whole:.1f} pictures/s, {plain / whole:.0%} of the bare loop"),
         (f"on a GPU, goal {SHARE_MIN:.0%} of the bare loop", _verdict(plain / whole, SHARE_MIN, measured=on_gpu)),
@@ -161,10 +173,6 @@ def _verdict(value: float, least: float, *, measured: bool) -> str:
 
 def _mean(busy: list[float]) -> float:
     return statistics.fmean(busy) if busy else 0.0
-
-
-def _opened(path: Path) -> Picture:
-    return read_picture(path, name=path.name).rgb
 
 
 @contextmanager

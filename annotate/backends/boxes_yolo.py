@@ -116,8 +116,15 @@ class YoloBoxes:
     def answer(self, batch: Batch, sizes: Sequence[tuple[int, int]]) -> list[Objects]:
         """Objects of each picture; `sizes` are the (width, height) of the pictures. Raises BadInput when the network's
         answer is of another form."""
-        fed = (batch.shape[2], batch.shape[1])
-        outputs = self.network.run(batch, self.network.outputs[:1])[0]
+        return self.said(self.raw(batch), sizes)
+
+    def raw(self, batch: Batch) -> tuple[NDArray[Any], tuple[int, int]]:
+        """What the network gives, and for pictures of what (width, height): the device's part of an answer."""
+        return self.network.run(batch, self.network.outputs[:1])[0], (batch.shape[2], batch.shape[1])
+
+    def said(self, raw: tuple[NDArray[Any], tuple[int, int]], sizes: Sequence[tuple[int, int]]) -> list[Objects]:
+        """The processor's part of an answer."""
+        outputs, fed = raw
         if outputs.ndim != 3:
             raise BadInput(f"{self._path}: this ONNX file is no YOLO detector: it gives {outputs.shape}.")
         found = []

@@ -1,6 +1,7 @@
 """One reader for all picture models: each picture is decoded once, in threads, while the device works on earlier ones.
 
-Threads: several that decode and fit, one that copies to the device, one that computes. Where networks are so quick that
+Threads: several that decode and fit, one that copies to the device, one that computes, one that reads the answers of a
+GPU, which need not wait for that. Where networks are so quick that
 Python's lock would be what is waited for, those that decode wait for processes that do it. What they may hold is
 bounded: `SLOTS` handfuls of fitted pictures (small ones where a model takes pictures whole) and one decoded picture a
 reading thread. Answers come back in order, in the caller's thread, which alone writes them.
@@ -46,6 +47,11 @@ class _Task(Generic[Key]):
     rows: list[int]
     host: Picture
     staged: Any
+    raw: Any = None  # the network's output, where the answers are still to be read from it
+
+    @property
+    def sizes(self) -> list[tuple[int, int]]:
+        return [self.slot.sizes[row] for row in self.rows]
 
 
 class Reader(Generic[Key]):
@@ -68,6 +74,7 @@ class Reader(Generic[Key]):
         self.models = list(models)
         self.threads = processes.count if processes else threads or cores_for_reading()
         self._processes = processes
+        self._apart = [hasattr(model, "said") and _on_gpu(model) for model in models]
         self._fittings = [model.fitting for model in models] if processes else []  # type: ignore[attr-defined]
         found = sizes or BatchSizes()
         self.sizes = [found.of(model) for model in self.models]
@@ -77,12 +84,14 @@ class Reader(Generic[Key]):
         self._slots = list(self._free)
         self._filled: Channel[Slot[Key]] = Channel(SLOTS)
         self._ready: Channel[_Task[Key] | Slot[Key]] = Channel(1)
+        self._raw: Channel[_Task[Key] | Slot[Key]] = Channel(1)
         self._done: Channel[Slot[Key]] = Channel(SLOTS)
+        self._lines = (self._filled, self._ready, self._raw, self._done)
         self._error: BaseException | None = None
         self._pool = ThreadPoolExecutor(self.threads, thread_name_prefix="reader-decode")
         self._workers = [
             threading.Thread(target=self._guarded, args=(work,), name=f"reader-{name}", daemon=True)
-            for name, work in (("copy", self._copy), ("compute", self._compute))
+            for name, work in (("copy", self._copy), ("compute", self._compute), ("say", self._say))
         ]
 
     @property
@@ -125,11 +134,12 @@ class Reader(Generic[Key]):
 
     def close(self) -> None:
         """End all threads; at return none is alive and no memory is pinned. May be called again."""
-        for line in (self._filled, self._ready, self._done):
+        for line in self._lines:
             line.close()
+        self._pool.shutdown(wait=False, cancel_futures=True)
         if self._processes is not None and any(not read.done() for slot in self._slots for read in slot.reads):
             self._processes.interrupt()
-        self._pool.shutdown(wait=True, cancel_futures=True)
+        self._pool.shutdown(wait=True)
         for worker in self._workers:
             if worker.is_alive():
                 worker.join()
@@ -201,9 +211,26 @@ class Reader(Generic[Key]):
             with self._timed(WAIT):
                 task = self._ready.get()
             if isinstance(task, Slot):
-                self._done.put(task)
+                self._raw.put(task)
             else:
                 self._answer(task)
+
+    def _say(self) -> None:
+        """Thread: read the answers from the outputs of networks."""
+        while True:
+            task = self._raw.get()
+            if isinstance(task, Slot):
+                self._done.put(task)
+            else:
+                self._keep(task, self.models[task.model].said(task.raw, task.sizes))  # type: ignore[attr-defined]
+                task.raw = None
+
+    def _keep(self, task: _Task[Key], answers: Sequence[Any]) -> None:
+        if len(answers) != len(task.rows):
+            name = self.models[task.model].info.name
+            raise RuntimeError(f"{name} gave {len(answers)} answers for {len(task.rows)} pictures")
+        for row, answer in zip(task.rows, answers):
+            task.slot.answers[task.model][row] = answer
 
     def _answer(self, task: _Task[Key]) -> None:
         model, size, count = self.models[task.model], self.sizes[task.model], len(task.rows)
@@ -211,17 +238,21 @@ class Reader(Generic[Key]):
         try:
             staged = self._staged(task.model, task.host) if task.staged is None else task.staged
             with self._timed(COMPUTE):
-                answers = model.answer(staged, [task.slot.sizes[row] for row in task.rows])
+                if self._apart[task.model]:
+                    task.raw = model.raw(staged)  # type: ignore[attr-defined]
+                else:
+                    answers = model.answer(staged, task.sizes)
         except Exception as error:
             if not is_out_of_memory(error):
                 raise
             size.ran_out_of_memory(count, model=model.info.name, device=model.device)
         else:
-            if len(answers) != count:
-                raise RuntimeError(f"{model.info.name} gave {len(answers)} answers for {count} pictures")
             size.ran(count, time.perf_counter() - began)
-            for row, answer in zip(task.rows, answers):
-                task.slot.answers[task.model][row] = answer
+            task.staged = None
+            if self._apart[task.model]:
+                self._raw.put(task)
+            else:
+                self._keep(task, answers)
             return
         task.staged = staged = None
         if (network := getattr(model, "network", None)) is not None:
@@ -239,7 +270,7 @@ class Reader(Generic[Key]):
             pass
         except BaseException as error:  # noqa: BLE001 - it goes on in the caller's thread
             self._error = self._error or error
-            for line in (self._filled, self._ready, self._done):
+            for line in self._lines:
                 line.close()
 
     @contextmanager
@@ -255,6 +286,10 @@ class Reader(Generic[Key]):
 def cores_for_reading() -> int:
     """How many threads or processes read pictures on this machine."""
     return min(THREADS_MAX, max(2, (os.cpu_count() or 2) - 1))
+
+
+def _on_gpu(model: Any) -> bool:
+    return bool(getattr(getattr(model, "network", None), "on_gpu", False))
 
 
 def fits_apart(model: Any) -> bool:

@@ -27,11 +27,6 @@ DEATHS_MAX = 5  # of a pass; then it is not the pictures
 _BEGIN = "import sys; sys.path[:] = {path!r}\nfrom annotate.backends.reading import serve\nserve({handle}, {parent})\n"
 
 
-# A picture's memory stays for the next picture. Given back and taken anew each time, as glibc does by itself, it costs a
-# third of reading a picture.
-_MEMORY = {"MALLOC_TRIM_THRESHOLD_": str(256 * 2**20), "MALLOC_MMAP_THRESHOLD_": str(32 * 2**20)}
-
-
 class Interrupted(Exception):
     """The process was ended because nobody wants its pictures any more."""
 
@@ -46,7 +41,6 @@ class _Process:
             self.process = subprocess.Popen(
                 [sys.executable, "-c", program],
                 stdin=subprocess.DEVNULL,
-                env=_MEMORY | os.environ,
                 pass_fds=(theirs.fileno(),),
                 start_new_session=True,  # signals of a terminal or a supervisor are for the parent
             )
@@ -87,7 +81,7 @@ class ReadingProcesses:
         self._all: set[_Process] = set()
         self._busy: set[_Process] = set()
         self._lock = threading.Lock()
-        self._deaths = 0
+        self._deaths, self._stopped = 0, False
         self._end = weakref.finalize(self, _end_all, self._all)
 
     def read(self, asks: list[Ask], fittings: Sequence[Fitting], buffers: Sequence[HostBuffer]) -> list[Told]:
@@ -120,11 +114,12 @@ class ReadingProcesses:
 
     def begin(self) -> None:
         """A new pass: deaths are counted anew."""
-        self._deaths = 0
+        self._deaths, self._stopped = 0, False
 
     def interrupt(self) -> None:
-        """End those that are reading; whoever waits for them gets Interrupted."""
+        """End those that are reading; whoever waits for them, or asks until the next `begin`, gets Interrupted."""
         with self._lock:
+            self._stopped = True
             for process in self._busy:
                 process.interrupted = True
                 process.process.kill()
@@ -159,8 +154,11 @@ class ReadingProcesses:
                     self._all.add(process)
             if process.process.poll() is None:
                 with self._lock:
-                    self._busy.add(process)
-                return process
+                    if not self._stopped:
+                        self._busy.add(process)
+                        return process
+                self._idle.put(process)
+                raise Interrupted
             self._buried(process)  # idle for too long
 
     def _give_back(self, process: _Process) -> None:

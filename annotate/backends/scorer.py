@@ -82,7 +82,14 @@ class OnnxScorer:
 
     def answer(self, batch: Picture | Staged, sizes: Sequence[tuple[int, int]]) -> list[Scores]:
         """Scores [labels] (0 to 1) of each picture; BadInput when the network gives anything but scores."""
-        raw = self.network.run(batch, [self._output])[0]
+        return self.said(self.raw(batch), sizes)
+
+    def raw(self, batch: Picture | Staged) -> Any:
+        """What the network gives: the device's part of an answer."""
+        return self.network.run(batch, [self._output])[0]
+
+    def said(self, raw: Any, sizes: Sequence[tuple[int, int]]) -> list[Scores]:
+        """The processor's part of an answer."""
         return list(self.completed(self.scored(np.asarray(raw, np.float32))))
 
     def scores(self, pictures: Sequence[Picture]) -> Scores:
@@ -115,7 +122,7 @@ class OnnxScorer:
                 f"{self._path}: the network gave scores from {low:.3g} to {high:.3g}, not from 0 to 1: these are "
                 f"logits, or the file is damaged. {_GET_AGAIN}"
             )
-        return np.clip(raw, 0, 1)
+        return raw if low >= 0 and high <= 1 else np.clip(raw, 0, 1)
 
     def completed(self, scores: Scores) -> Scores:
         """Scores [n, labels] with those of labels that are no output."""

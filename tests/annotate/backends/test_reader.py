@@ -413,3 +413,57 @@ def test_the_way_over_a_gpu_runs_the_same_on_the_processor(tmp_path: Path) -> No
     assert levels(list(Reader([model], threads=3, sizes=sizes).answers(items(256)))) == list(range(256))
     assert max(model.seen) >= 8
     assert sizes.of(model).size >= 8
+
+
+class Speaking(Means):
+    """Means on a pretended GPU whose answers are read apart from the network's run; `answer` is never called."""
+
+    def __init__(self, path: Path, *, on_gpu: bool = True) -> None:
+        super().__init__(path, SPEC, copies=True)
+        self.network.on_gpu = on_gpu
+        self.by: set[str] = set()
+
+    def raw(self, batch: Any) -> Any:
+        self.seen.append(len(batch))
+        return self.network.run(batch)[0]
+
+    def said(self, raw: Any, sizes: Sequence[tuple[int, int]]) -> list[Any]:
+        self.by.add(threading.current_thread().name)
+        time.sleep(0.002)
+        return list(raw)
+
+    def answer(self, batch: Any, sizes: Any) -> Any:
+        self.by.add(threading.current_thread().name)
+        return self.said(self.raw(batch), sizes)
+
+
+def test_answers_of_a_gpu_are_read_while_it_works_on_and_stay_in_order(tmp_path: Path) -> None:
+    model = Speaking(write_means(tmp_path / "m.onnx"))
+    reader = Reader[int]([model], threads=3, sizes=sized(model, BatchSize(4, 4, settled=True)))
+    assert levels(list(reader.answers(items(61)))) == list(range(61))
+    assert model.by == {"reader-say"}
+    assert sum(model.seen) == 61
+
+
+def test_answers_of_a_processor_are_read_where_they_are_made(tmp_path: Path) -> None:
+    model = Speaking(write_means(tmp_path / "m.onnx"), on_gpu=False)
+    assert levels(list(Reader[int]([model], threads=2).answers(items(9)))) == list(range(9))
+    assert model.by == {"reader-compute"}
+
+
+def test_an_output_from_which_nothing_can_be_read_reaches_the_caller(tmp_path: Path) -> None:
+    model = Speaking(write_means(tmp_path / "m.onnx"))
+
+    def broken(raw: Any, sizes: Any) -> Any:
+        raise BadInput("these are no scores")
+
+    model.said = broken  # type: ignore[method-assign]
+    with pytest.raises(BadInput, match="these are no scores"):
+        list(Reader[int]([model], threads=2).answers(items(50)))
+
+
+def test_a_wrong_number_of_answers_of_a_gpu_is_an_error(tmp_path: Path) -> None:
+    model = Speaking(write_means(tmp_path / "m.onnx"))
+    model.said = lambda raw, sizes: []  # type: ignore[method-assign]
+    with pytest.raises(RuntimeError, match="gave 0 answers for"):
+        list(Reader[int]([model], threads=2).answers(items(50)))
