@@ -187,7 +187,6 @@ def group(
     graph = bridged(points, graph, label, among, by=by, tell=tell)
     label = numbered(clusters_of(graph, clustering, tell=tell))
     label = near_groups.merged(points, graph, label, among, by=by, threshold=threshold, share=merge_share, tell=tell)
-    label = numbered(label)
     if not (label != NOBODY).any():
         return label
     noise = np.flatnonzero(label == NOBODY)

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.sparse import csr_array
 
-from annotate.algorithms.difference_clustering import NOBODY, SAME_COUNT, SAME_SHARE
+from annotate.algorithms.difference_clustering import NOBODY, SAME_COUNT, SAME_SHARE, numbered
 from annotate.algorithms.near_vectors import By, Vectors, nearest
 
 FloatArray = npt.NDArray[np.float32]
@@ -87,10 +87,32 @@ def merged(
     share: float,
     tell: Callable[[], None],
 ) -> IntArray:
-    """Joins groups as `difference_clustering.merged` does; pairs of groups far from each other count as different."""
+    """Joins groups as `difference_clustering.merged` does, in rounds: after each, what was joined is looked at anew.
+
+    In a round, groups that do not lie near each other count as different.
+    """
+    while True:
+        joined = _joined_once(points, graph, label, among, by=by, threshold=threshold, share=share, tell=tell)
+        if joined is None:
+            return label
+        label = joined
+
+
+def _joined_once(
+    points: Vectors,
+    graph: csr_array,
+    label: IntArray,
+    among: Among,
+    *,
+    by: By,
+    threshold: float,
+    share: float,
+    tell: Callable[[], None],
+) -> IntArray | None:
+    """The groups 0, 1, ... after one round; None where it joins nothing."""
     samples = samples_of(label)
     if len(samples) < 2:
-        return label
+        return None
     sizes = np.bincount(label[label != NOBODY]).astype(np.float64)
     near: list[set[int]] = [set() for _ in samples]
     for first, second in _beside(points, graph, label, samples, by=by, threshold=threshold, tell=tell):
@@ -100,9 +122,11 @@ def merged(
         for second, part in _shares(points, first, sorted(others), samples, among, threshold=threshold):
             same[first][second] = same[second][first] = part * sizes[first] * sizes[second]
     into = _joined(same, sizes, share=share)
+    if (into == np.arange(len(into))).all():
+        return None
     found = label.copy()
     found[label != NOBODY] = into[label[label != NOBODY]]
-    return found
+    return numbered(found)
 
 
 def _beside(

@@ -66,9 +66,12 @@ def test_people_that_lie_apart_are_grouped_as_by_all_pairs(seed: int, people: in
     assert same_groups(by_all_pairs(points, way), by_near_pairs(points, way))
 
 
+@pytest.mark.parametrize("scenes", [5, 20])  # a hundred copies a scene; more scenes than a group has neighbours
 @pytest.mark.parametrize("way", WAYS)
-def test_a_person_whose_every_scene_has_more_copies_than_a_face_has_neighbours_is_one_group(way: str) -> None:
-    points = crowd(seed=3, people=3, faces=1_500, scenes=5)  # a hundred copies a scene
+def test_a_person_whose_every_scene_has_more_copies_than_a_face_has_neighbours_is_one_group(
+    way: str, scenes: int
+) -> None:
+    points = crowd(seed=3, people=3, faces=1_500 if scenes == 5 else 2_400, scenes=scenes)
     exact = by_all_pairs(points, way)
     assert len(set(exact.tolist()) - {NOBODY}) == 3
     assert same_groups(exact, by_near_pairs(points, way))
