@@ -116,9 +116,9 @@ class YoloBoxes:
     def answer(self, batch: Batch, sizes: Sequence[tuple[int, int]]) -> list[Objects]:
         """Objects of each picture; `sizes` are the (width, height) of the pictures. Raises BadInput when the network's
         answer is of another form."""
-        return self.said(self.raw(batch), sizes)
+        return self.said(self.computed(batch), sizes)
 
-    def raw(self, batch: Batch) -> tuple[NDArray[Any], tuple[int, int]]:
+    def computed(self, batch: Batch) -> tuple[NDArray[Any], tuple[int, int]]:
         """What the network gives, and for pictures of what (width, height): the device's part of an answer."""
         return self.network.run(batch, self.network.outputs[:1])[0], (batch.shape[2], batch.shape[1])
 

@@ -58,7 +58,7 @@ class PictureModel(Protocol[Answer]):
     A model with an attribute `network` (`device.Network`) gets its batch as bytes that lie on the device already
     (`device.Staged`) and hands them to `network.run`, which takes plain bytes as well. One with an attribute `fitting`
     (`reading.Fitting`, picklable) lets processes fit its pictures; `fit` does the same. Where `answer(batch, sizes)` is
-    `said(raw(batch), sizes)`, a GPU works on the next batch while the processor reads from the raw output what it says.
+    `said(computed(batch), sizes)`, the processor reads a GPU's output while that works on the next batch.
     """
 
     info: ModelInfo

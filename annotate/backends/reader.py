@@ -239,7 +239,7 @@ class Reader(Generic[Key]):
             staged = self._staged(task.model, task.host) if task.staged is None else task.staged
             with self._timed(COMPUTE):
                 if self._apart[task.model]:
-                    task.raw = model.raw(staged)  # type: ignore[attr-defined]
+                    task.raw = model.computed(staged)  # type: ignore[attr-defined]
                 else:
                     answers = model.answer(staged, task.sizes)
         except Exception as error:

@@ -82,9 +82,9 @@ class OnnxScorer:
 
     def answer(self, batch: Picture | Staged, sizes: Sequence[tuple[int, int]]) -> list[Scores]:
         """Scores [labels] (0 to 1) of each picture; BadInput when the network gives anything but scores."""
-        return self.said(self.raw(batch), sizes)
+        return self.said(self.computed(batch), sizes)
 
-    def raw(self, batch: Picture | Staged) -> Any:
+    def computed(self, batch: Picture | Staged) -> Any:
         """What the network gives: the device's part of an answer."""
         return self.network.run(batch, [self._output])[0]
 

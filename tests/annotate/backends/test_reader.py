@@ -423,7 +423,7 @@ class Speaking(Means):
         self.network.on_gpu = on_gpu
         self.by: set[str] = set()
 
-    def raw(self, batch: Any) -> Any:
+    def computed(self, batch: Any) -> Any:
         self.seen.append(len(batch))
         return self.network.run(batch)[0]
 
@@ -434,7 +434,7 @@ class Speaking(Means):
 
     def answer(self, batch: Any, sizes: Any) -> Any:
         self.by.add(threading.current_thread().name)
-        return self.said(self.raw(batch), sizes)
+        return self.said(self.computed(batch), sizes)
 
 
 def test_answers_of_a_gpu_are_read_while_it_works_on_and_stay_in_order(tmp_path: Path) -> None:
