@@ -157,6 +157,11 @@ WHITENOISE_USE_FINDERS = True  # serves from the source folders, so no copy has 
 WHITENOISE_AUTOREFRESH = DEBUG
 MEDIA_ROOT = KOMA_DATA_DIR / "store"  # never under an address of its own: every file goes through an access check
 FILE_UPLOAD_PERMISSIONS = 0o640
+FILE_UPLOAD_HANDLERS = [
+    "project.receiving.BoundedUpload",
+    "django.core.files.uploadhandler.MemoryFileUploadHandler",
+    "django.core.files.uploadhandler.TemporaryFileUploadHandler",
+]
 TEST_RUNNER = "django.test.runner.DiscoverRunner"
 
 LOGGING = {

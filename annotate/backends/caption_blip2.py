@@ -15,12 +15,14 @@ from typing import Any
 from PIL import Image
 
 from annotate.algorithms.caption_prompts import clean
-from annotate.backends import weights
+from annotate.backends import outside_json, weights
 from annotate.backends.contract import CaptionAsk, CaptionTold, ModelInfo
 from annotate.backends.onnx_session import AUTO, CPU, CUDA
 from annotate.backends.registry import Installed
 from ingest.errors import BadInput
 
+# By these keys transformers loads classes, kernels or packages that a description names.
+ASK_FOR_CODE = frozenset({"auto_map", "attn_implementation", "custom_pipelines", "quantization_config"})
 BATCH = 4
 TOKENS = 50
 HOW = "Install them with `pip install -r requirements-blip2.txt`, or choose a captioning server instead."
@@ -34,6 +36,7 @@ class Blip2:
         files = sorted(found.path.glob("*.safetensors"))
         if not files or not (found.path / "config.json").is_file():
             raise BadInput(f"{found.path}: a BLIP-2 model needs config.json and .safetensors files. Install it again.")
+        _check_descriptions(found)
         self._torch, transformers = _imported("torch"), _imported("transformers")
         on_gpu = device != CPU and bool(self._torch.cuda.is_available())
         if device == CUDA and not on_gpu:
@@ -90,6 +93,18 @@ class Blip2:
 def open_installed(found: Installed, *, device: str = AUTO, threads: int = 0, max_tokens: int = TOKENS) -> Blip2:
     """The opener of the family; torch chooses its threads itself."""
     return Blip2(found, device=device, max_tokens=max_tokens)
+
+
+def _check_descriptions(found: Installed) -> None:
+    """BadInput where a JSON file of the folder asks transformers to fetch or run anything but its own classes."""
+    for path in sorted(found.path.glob("*.json")):
+        try:
+            told = outside_json.read(path)
+        except (OSError, ValueError) as error:
+            raise BadInput(f"{path} cannot be read as JSON: {error}. Install the model again.") from error
+        asked = sorted(ASK_FOR_CODE & told.keys()) if isinstance(told, dict) else []
+        if asked:
+            raise BadInput(f"{path} asks for code of its own ({', '.join(asked)}), which Koma never runs.")
 
 
 def _imported(package: str) -> Any:

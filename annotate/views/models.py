@@ -244,7 +244,8 @@ def _shown(row: Row, busy: dict[str, ModelJob]) -> dict[str, Any]:
         "device": _device(row),
         "downloadable": row.kind == "catalogue" and not row.usable and row.family in FAMILIES,
         "measurable": row.usable and row.family != catalogue.LISTS,
-        "removable": row.installed and row.kind in ("catalogue", "own"),
+        "removable": (row.installed or row.part_bytes > 0) and row.kind in ("catalogue", "own"),
+        "frees": row.part_bytes + (row.size_bytes if row.installed else 0),
         "chosen": models_library.chosen_in(row.name) if row.installed and row.kind in ("catalogue", "own") else [],
     }
 
