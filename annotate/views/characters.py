@@ -60,11 +60,13 @@ def characters(request: HttpRequest, collection: Collection) -> HttpResponse:
     other_names: dict[int, list[str]] = {}
     for pk, name in CharacterAlias.objects.filter(collection=collection).values_list("character_id", "name"):
         other_names.setdefault(pk, []).append(name)
-    drawn = bars(appearances(collection, mark), [person.pk for person in people], collection.episodes.labels())
+    labels = collection.episodes.labels()
+    several = len(labels) > 1  # one bar would say nothing
+    drawn = bars(appearances(collection, mark), [person.pk for person in people], labels) if several else {}
     faces = portraits(person.pk for person in people)
     for person in people:
         person.aliases, person.portrait = other_names.get(person.pk, []), faces.get(person.pk, "")
-        person.spark = drawn[person.pk]
+        person.spark = drawn.get(person.pk, "")
     places = bases(collection)
     context = {
         "section": "characters",

@@ -5,7 +5,13 @@ document.addEventListener("DOMContentLoaded", () => {
   if (!grid) return;
   const boxes = () => [...grid.querySelectorAll("input[type=checkbox]")];
   let anchor = null;
-  const count = () => { const shown = document.querySelector("[data-actions] [data-count]"); if (shown) shown.textContent = boxes().filter((box) => box.checked).length; };
+  const count = () => {
+    const bar = document.querySelector("[data-actions]");
+    const chosen = boxes().filter((box) => box.checked).length;
+    if (!bar) return;
+    bar.querySelector("[data-count]").textContent = chosen;
+    bar.hidden = !chosen; // without script it stays
+  };
   grid.addEventListener("click", (event) => {
     if (!event.target.matches("input")) return;
     const list = boxes();

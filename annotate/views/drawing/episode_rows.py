@@ -74,8 +74,9 @@ def _row(row: Row, urls: Mapping[str, str], *, lead: bool) -> str:
         f'<tr><td><a class="strip" href="{here}" tabindex="-1">{stills}</a></td>\n'
         f'<td><a class="link" href="{here}"><b>{escape(row.label)}</b></a>'
         f'{shown}<br><span class="small dim">{about}</span>{seen}</td>\n'
-        f'<td class="num">{timecode(duration) if duration else "–"}</td>'
-        f'<td class="num"><a class="link" href="{urls["frames"]}?q=episode:{row.pk}">{counts.kept:,}</a>{of}</td>'
-        f'<td class="num">{counts.with_faces:,}</td>\n<td>{named}</td>\n'
+        f'<td class="num" data-word="length">{timecode(duration) if duration else "–"}</td>'
+        f'<td class="num" data-word="kept">'
+        f'<a class="link" href="{urls["frames"]}?q=episode:{row.pk}">{counts.kept:,}</a>{of}</td>'
+        f'<td class="num" data-word="with faces">{counts.with_faces:,}</td>\n<td>{named}</td>\n'
         f'<td>{dots(row.stages)}</td><td class="num">{run}</td></tr>'
     )
