@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from django.contrib import messages
+from django.db.models import Exists, OuterRef
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
@@ -10,13 +11,13 @@ from django.views.decorators.http import require_POST
 
 from ingest.access import member_view
 from ingest.actions import history
-from ingest.models import Collection, Operation, Role
+from ingest.models import Collection, Operation, Revision, Role
 from ingest.views import drawing
 from ingest.views.answers import came_from, errors_in_words, is_partial
 from ingest.views.params import whole
 
 PAGE = 60
-FIELDS = ("pk", "at", "by_id", "by__username", "model", "summary", "undone_at", "undoes_id")
+FIELDS = ("pk", "at", "by_id", "by__username", "model", "summary", "undone_at", "undoes_id", "has_rows")
 
 
 @member_view(at_least=Role.REVIEWER)
@@ -43,7 +44,8 @@ def undo(request: HttpRequest, collection: Collection, operation_id: int | None 
 @member_view()
 def history_page(request: HttpRequest, collection: Collection) -> HttpResponse:
     """Newest first, page after page by key."""
-    rows = Operation.objects.filter(collection=collection)
+    changed = Exists(Revision.objects.filter(operation=OuterRef("pk")))  # a film that was added has none
+    rows = Operation.objects.filter(collection=collection).annotate(has_rows=changed)
     before = whole(request.GET.get("before"))
     if before is not None:
         rows = rows.filter(pk__lt=before)
@@ -55,7 +57,7 @@ def history_page(request: HttpRequest, collection: Collection) -> HttpResponse:
             operations[:PAGE],
             undo=reverse("undo", args=[collection.pk]),
             token=drawing.csrf_field(request),
-            may_undo=lambda row: lead or row.by_id == request.user.pk,
+            may_undo=lambda row: row.has_rows and (lead or row.by_id == request.user.pk),
         ),
         "next": operations[PAGE - 1].pk if len(operations) > PAGE else None,
     }

@@ -60,7 +60,8 @@ def run(request: HttpRequest, collection: Collection, run_id: int) -> HttpRespon
         "lanes": [
             {
                 "lane": lane,
-                "counters": lane.counters,
+                "counters": dict(sorted(lane.counters.items(), key=lambda entry: -entry[1])),
+                "idle": lane.state == RunState.DONE and not any(stage.total or stage.done for stage in lane.rows),
                 "failed": [stage for stage in lane.rows if stage.error],
                 "rows": [(stage, logs.get(stage.pk, "")) for stage in lane.rows] if lane in opened else None,
             }

@@ -37,3 +37,15 @@ def test_other_stages_show_no_such_table(as_bob: Client, finished: PipelineRun) 
     add(finished, "dedup", 0, read=1.0, work=4.0, save=0.3, total=6.0)
     page = as_bob.get(f"/c/{finished.collection_id}/runs/{finished.pk}/").content.decode()
     assert "where the time of" not in page
+
+
+def test_a_run_that_is_done_leads_on_and_says_where_nothing_was_to_do(as_bob: Client, finished: PipelineRun) -> None:
+    add(finished, "dedup", 0, total=6.0)
+    StageRun.objects.create(run=finished, stage="read_pictures", order=1, queue="cpu", state="done")
+    address = f"/c/{finished.collection_id}/runs/{finished.pk}/"
+    page = as_bob.get(address).content.decode()
+    assert page.count("nothing to do") == 1
+    for target in ("", "frames/", "faces/"):
+        assert f'class="btn{"" if target else " primary"}" href="/c/{finished.collection_id}/{target}"' in page
+    PipelineRun.objects.filter(pk=finished.pk).update(state="running")
+    assert "Overview and what is next" not in as_bob.get(address).content.decode()
