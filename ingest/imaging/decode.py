@@ -217,7 +217,8 @@ def _convert(image: Image.Image, shown: str) -> Picture:
             raise UnreadablePicture(f"{shown}: the picture is wholly transparent. Take it out.")
         rgb, background = flatten(rgba)
     else:
-        rgb = np.asarray(flat.convert("RGB"), np.uint8)
+        # To convert what is RGB already would copy it.
+        rgb = np.asarray(flat if flat.mode == "RGB" else flat.convert("RGB"), np.uint8)
     turned = _turn(rgb, orientation)
     return Picture(np.ascontiguousarray(turned), format_name, mode, background, orientation != 1, tuple(notes))
 
