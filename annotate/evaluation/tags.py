@@ -171,10 +171,14 @@ def measure(folder: Path, judge: Judge, *, open_picture: Callable[[Path], Pictur
         except (OSError, ValueError) as error:
             left_out.append(f"{file}: {error}")
             continue
-        if not tally.pictures:
-            judge.scores(picture)  # the first call also sets the model up
-        started = time.perf_counter()
-        scores = judge.scores(picture)
+        try:
+            if not tally.pictures:
+                judge.scores(picture)  # the first call also sets the model up
+            started = time.perf_counter()
+            scores = judge.scores(picture)
+        except BadInput as error:  # a model need not take every picture
+            left_out.append(f"{file}: {error}")
+            continue
         spent += time.perf_counter() - started
         following = judge.reading.following(scores)
         said = {tag_name(label): score for label, score in following if label.category in named}

@@ -15,7 +15,7 @@ from annotate.evaluation import kinds
 from annotate.evaluation.tag_truth import read_truth
 from ingest.imaging.encode import PictureFormat, encode
 from tests.annotate.people import ANNA, add_head, scenery
-from tests.annotate.scorer_graphs import write_classifier, write_model, write_tags
+from tests.annotate.scorer_graphs import write_classifier, write_linear, write_model, write_tags
 
 
 def flat(red: int, green: int, blue: int) -> bytes:
@@ -142,3 +142,26 @@ def test_a_folder_without_truth_is_told(folder: Path, tmp_path: Path) -> None:
     (folder / "tags.csv").write_text("file,tags\na.png,castle\n")
     with pytest.raises(CommandError, match="no label for any of its tags"):
         evaluate(folder)
+
+
+def test_a_picture_that_the_model_does_not_take_is_left_out_and_named(tmp_path: Path, settings: Any) -> None:
+    """The pixel of a line's height would become two thousand, and its length forty millions."""
+    model = settings.KOMA_MODELS_DIR / "pixai-tiny"
+    model.mkdir(parents=True)
+    write_tags(model, [("sky", 0), ("sea", 0)])
+    write_linear(model / "model.onnx", ["n", 3, 4, 4], np.zeros((48, 2)), bias=[0.9, 0.1], output="prediction")
+    stages = ({"type": "resize", "size": 2000}, {"type": "resize", "size": [4, 4]}, {"type": "to_tensor"})
+    (model / "preprocess.json").write_text(json.dumps({"stages": stages}))
+    pictures = tmp_path / "pictures"
+    pictures.mkdir()
+    for name, shape in (("good", (20, 30, 3)), ("line", (1, 20_000, 3))):
+        (pictures / f"{name}.png").write_bytes(encode(np.zeros(shape, np.uint8), PictureFormat("png")))
+        (pictures / f"{name}.txt").write_text("sky")
+    out, seen = StringIO(), StringIO()
+    call_command("evaluate", "tags", str(pictures), "--model", "pixai-tiny", "--json", stdout=out, stderr=seen)
+    told = json.loads(out.getvalue())
+    assert told["pictures"] == 1
+    (pictures / "good.png").unlink()
+    (pictures / "good.txt").unlink()
+    with pytest.raises(CommandError, match=r"line\.png: its 20000 x 1 pixels are too long and thin"):
+        call_command("evaluate", "tags", str(pictures), "--model", "pixai-tiny", stdout=out, stderr=seen)
