@@ -158,10 +158,21 @@ def _numbered(points: FloatArray, label: IntArray, *, apart: IntArray | None, me
     new[order] = np.arange(len(order))
     renumbered = new[label]
     size = sizes[order].astype(np.int64)
-    fitting = _distance_to_others(points, renumbered, size) <= merge_distance
+    return Clusters(renumbered, measured(points, renumbered, apart=apart, merge_distance=merge_distance), size)
+
+
+def measured(
+    points: FloatArray, label: IntArray, *, apart: IntArray | None = None, merge_distance: float = MERGE_DISTANCE
+) -> FloatArray:
+    """Purity [clusters] of points [N, d] with labels 0, 1, ... without gaps: which fit, see `purity_of`.
+
+    A face fits that would join the others (`join`) and stands beside none of them in a picture (`apart`).
+    """
+    size = np.bincount(label)
+    fitting = _distance_to_others(points, label, size) <= merge_distance
     if apart is not None:
-        fitting &= ~_beside_another(renumbered, apart)
-    return Clusters(renumbered, purity_of(np.bincount(renumbered, weights=fitting), size), size)
+        fitting &= ~_beside_another(label, apart)
+    return purity_of(np.bincount(label, weights=fitting), size)
 
 
 def purity_of(fitting: npt.ArrayLike, size: npt.ArrayLike) -> FloatArray:

@@ -61,10 +61,14 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """Faces by the cluster that they join, and faces and purity of each new cluster, largest first."""
+    """Faces by the cluster that they join, and faces and purity of each new cluster, largest first.
+
+    `purity` of those clusters that were there, as they are with the new faces, where it was measured again.
+    """
 
     joined: dict[int, list[int]]
     fresh: list[tuple[list[int], float]]
+    purity: dict[int, float] = field(default_factory=dict)
 
 
 class Cluster(Stage[list[int] | Part, Result | Part]):
@@ -149,7 +153,17 @@ class Cluster(Stage[list[int] | Part, Result | Part]):
         fresh: list[list[int]] = [[] for _ in found.size]
         for at, label in zip(rest, found.label):
             fresh[label].append(batch[at])
-        return Result(joined, [(keys, round(float(purity), 4)) for keys, purity in zip(fresh, found.purity)])
+        new = [(keys, round(float(purity), 4)) for keys, purity in zip(fresh, found.purity)]
+        again: dict[int, float] = {}
+        if rows:
+            at_home = np.flatnonzero(places != clustering.NOBODY)
+            everybody = [*(key for key, _ in rows), *(batch[at] for at in at_home)]
+            purity = clustering.measured(
+                np.concatenate([inside, points[at_home]]), np.concatenate([owner, places[at_home]]),
+                apart=np.array([frames[key] for key in everybody], np.int64), merge_distance=self.params.merge_distance,
+            )  # fmt: skip
+            again = {int(key): round(float(value), 4) for key, value in zip(owners, purity)}
+        return Result(joined, new, again)
 
     def save(self, result: Result | Part) -> int:
         if isinstance(result, Part):
@@ -171,6 +185,11 @@ class Cluster(Stage[list[int] | Part, Result | Part]):
         for row, (faces, _) in zip(rows, result.fresh):
             done += self._put(faces, row)
         self._recount([*result.joined, *(row.pk for row in rows)])
+        there = FaceCluster.objects.filter(collection=self.ctx.collection).in_bulk(list(result.purity))
+        changed = [row for key, row in there.items() if row.purity != result.purity[key]]
+        for row in changed:
+            row.purity = result.purity[row.pk]
+        FaceCluster.objects.bulk_update(changed, ["purity"], batch_size=WRITE)
         self.ctx.count("clustered", done)
         self.ctx.count("new_clusters", len(rows))
         return max(0, done - self.compared)

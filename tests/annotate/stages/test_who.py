@@ -121,6 +121,21 @@ def test_a_run_never_overwrites_a_person(looks_of, run, collection, alice):
     assert Face.objects.get(pk=annas[5]).character is None  # ruled out by the person
 
 
+def test_clusters_are_measured_again_when_new_faces_come(looks_of, run):
+    run(looks_of(TRIO), "embed", "cluster")
+    first = dict(FaceCluster.objects.filter(size__gt=1).values_list("pk", "size"))
+    assert first
+    FaceCluster.objects.update(purity=0.01)  # as an older version measured it
+    run(looks_of(TRIO), "embed", "cluster")  # the very same pictures once more
+    now = FaceCluster.objects.in_bulk(list(first))
+    assert any(row.size > first[key] for key, row in now.items())
+    for row in now.values():
+        fitting = row.purity * (row.size + 1) - 0.5  # a whole number of its faces
+        assert 0 <= fitting <= row.size + 0.01
+        assert abs(fitting - round(fitting)) < 0.01
+    assert max(row.purity for row in now.values()) > 0.8
+
+
 def test_a_face_taken_out_of_its_cluster_is_not_put_back(looks_of, run, collection, alice):
     episode = looks_of(TRIO)
     run(episode, "embed", "cluster")
