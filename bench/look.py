@@ -35,7 +35,8 @@ CORES = 16  # beside a data-centre GPU
 WANTED = 3000  # pictures a second, more than such a GPU does
 WAYS = (
     Way("threads read, one at a time", apart=False, chunk=1, packed=1, written=16),
-    Way("processes read, many at a time", apart=True, chunk=8, packed=32, written=256),
+    # A batch among as many processes as those cores would have.
+    Way("processes read, many at a time", apart=True, chunk=BATCH // (CORES - 1), packed=32, written=256),
 )
 TICKS = os.sysconf("SC_CLK_TCK")
 
