@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from typing import Any
 
 import django_rq
 from redis.exceptions import RedisError
@@ -13,16 +12,18 @@ from rq.job import JobStatus
 from ingest.actions import full_pictures
 from ingest.models import StageRun
 from ingest.pipeline import runner
+from ingest.pipeline.opened_models import OpenedModels
 
 logger = logging.getLogger(__name__)
 
 OVER = (JobStatus.FINISHED, JobStatus.FAILED, JobStatus.STOPPED, JobStatus.CANCELED)
-MODELS: dict[str, Any] = {}  # loaded models; lives as long as the process, which for the gpu queue is one
+MODELS = OpenedModels()  # lives as long as the process, which for the gpu queue is one
 
 
 def run_stage(stage_run_id: int) -> str:
     """Execute one stage, then send what became ready."""
-    state = runner.execute(stage_run_id, models=MODELS, exit_when_hung=True)
+    with MODELS.working():
+        state = runner.execute(stage_run_id, models=MODELS, exit_when_hung=True)
     stage_run = StageRun.objects.select_related("run").get(pk=stage_run_id)
     send(list(stage_run.run.stages.filter(state="queued")))
     return str(state)
@@ -63,6 +64,7 @@ def sweep() -> int:
     Called by every worker now and then.
     """
     full_pictures.start_wanting()
+    MODELS.tidy()
     waiting = runner.sweep()
     send(waiting)
     return len(waiting)
