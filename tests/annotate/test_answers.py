@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import struct
+from typing import Any
+
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from annotate import answers, computed_answers
@@ -30,6 +33,36 @@ def test_what_is_unpacked_is_what_was_packed_to_the_last_step(values: list[float
     assert (back[~kept] <= 0.05).all()
     short = Speaker(ModelVersion(), Reading(MANY[:9], RULES))
     assert np.abs(short.unpack(short.pack(scores[:9])) - scores[:9]).max() <= 1 / 65535
+
+
+def one_by_one(speaker: Speaker, scores: np.ndarray[Any, Any]) -> bytes:
+    """What is kept of one picture, as the packing is defined: labels at or above 0.05, all of a rating, and the best
+    below 0.05 of any other category; two numbers of 16 bits each."""
+    kept = {place for place, score in enumerate(scores) if score >= np.float32(0.05)}
+    for category in ("general", "character", "rating"):
+        places = [place for place, label in enumerate(speaker.reading.labels) if label.category == category]
+        below = [place for place in places if place not in kept]
+        if category == "rating":
+            kept |= set(places)
+        elif below:
+            kept.add(max(below, key=lambda place: (scores[place], -place)))
+    rows = [(place, round(float(scores[place]) * 65535)) for place in sorted(kept)]
+    return b"\x01" + b"".join(struct.pack("<HH", place, step) for place, step in rows if step)
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.integers(0, 2**32 - 1), st.sampled_from(["mixed", "in order"]), st.integers(1, 70))
+def test_many_pictures_packed_at_once_give_the_bytes_of_each_alone(seed: int, order: str, count: int) -> None:
+    random = np.random.default_rng(seed)
+    labels = MANY if order == "mixed" else tuple(sorted(MANY, key=lambda label: label.category))
+    speaker = Speaker(ModelVersion(), Reading(labels, RULES))
+    scores = (random.random((count, len(labels))) ** random.integers(1, 12)).astype(np.float32)
+    scores[random.random(scores.shape) < 0.2] = random.choice([0, 0.05, 1])
+    packed = speaker.pack_all(list(scores))
+    assert packed == [one_by_one(speaker, row) for row in scores]
+    assert packed == [speaker.pack(row) for row in scores]
+    short = Speaker(ModelVersion(), Reading(MANY[:9], RULES))
+    assert short.pack_all(list(scores[:, :9])) == [short.pack(row) for row in scores[:, :9]]
 
 
 def test_bytes_of_another_list_of_labels_are_refused() -> None:
