@@ -47,7 +47,9 @@ class Command(BaseCommand):
             raise CommandError(error.message) from None
         for one in tag_lists.shown(collection):
             if one.used is not None:
-                self.stdout.write(f"{one.kind.label}: {one.used.name}, {one.used.tags:,} tags")
+                self.stdout.write(
+                    f"{one.kind.label}: {one.used.name}, {one.used.tags:,} tag{'s' * (one.used.tags != 1)}"
+                )
             else:
                 self.stdout.write(
                     f"{one.kind.label}: {one.installed or 'no list'}{' (installed)' * bool(one.installed)}"

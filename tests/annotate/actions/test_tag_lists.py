@@ -112,8 +112,8 @@ def test_a_lead_adds_and_chooses_lists_on_the_page(collection: Collection, as_al
     here = f"/c/{collection.pk}/models/lists/"
     file = SimpleUploadedFile("mine.json", HAIR)
     page = as_alice.post(here, {"kind": "included", "file": file}, follow=True).content.decode()
-    assert "mine.json with 1 tags counts" in page
-    assert "mine.json, 1 tags" in page and "by alice" in page
+    assert "mine.json (1 tag) counts" in page
+    assert "mine.json, 1 tag," in page and "by alice" in page
     row = TagList.objects.get()
     page = as_alice.post(here, {"kind": "included", "use": ""}, follow=True).content.decode()
     assert "no list of this collection counts" in page
@@ -139,7 +139,7 @@ def test_the_command_adds_shows_and_takes_back(collection: Collection, tmp_path:
     path.write_text("cosplay\n")
     out = io.StringIO()
     call_command("tag_lists", str(collection.pk), "--unwanted", str(path), stdout=out)
-    assert "Unwanted tags: mine.txt, 1 tags" in out.getvalue() and "Included tags: no list" in out.getvalue()
+    assert "Unwanted tags: mine.txt, 1 tag" in out.getvalue() and "Included tags: no list" in out.getvalue()
     call_command("tag_lists", str(collection.pk), "--none", "unwanted", stdout=out)
     assert not TagList.objects.filter(used=True).exists()
     path.write_text("a, b")

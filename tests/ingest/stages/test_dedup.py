@@ -7,10 +7,11 @@ from typing import Any
 import numpy as np
 import pytest
 from django.contrib.auth.models import User
+from django.utils import timezone
 from numpy.typing import NDArray
 
 from ingest.actions import frames as frame_actions
-from ingest.actions import runs
+from ingest.actions import full_pictures, runs
 from ingest.algorithms.descriptors import DESCRIPTOR_SIZE, DESCRIPTOR_VERSION, distance
 from ingest.errors import BadInput
 from ingest.models import Collection, DropReason, Episode, Frame, FrameState, PipelineRun, RunState, Source
@@ -216,3 +217,21 @@ def test_a_threshold_that_is_none_is_refused_in_words(collection: Collection) ->
 def test_an_empty_collection_is_done_at_once(collection: Collection) -> None:
     assert run(collection, episode(collection, "one")).state == RunState.DONE
     assert runner.sweep() == []
+
+
+def test_frames_of_another_episode_that_are_kept_again_get_a_run_for_their_pictures(
+    collection: Collection, settings: Any
+) -> None:
+    one, two = episode(collection, "one"), episode(collection, "two")
+    Episode.objects.update(extracted_at=timezone.now())
+    fill(one, [1])
+    run(collection, one)
+    Frame.objects.filter(state=FrameState.DROPPED).update(file="")
+    fill(two, [2])
+    done = run(collection, two, threshold=0.9999)
+    assert "3 frames of other episodes are kept again; a run of its own" in done.stages.get().log
+    settings.PIPELINE_STAGES = ["ingest.stages.dedup.Dedup", "ingest.stages.pictures.Pictures"]
+    registry.stages.cache_clear()
+    (follows,) = full_pictures.start_wanting()
+    assert [(row.stage, row.episode) for row in follows.stages.all()] == [("pictures", one)]
+    assert full_pictures.start_wanting() == []
