@@ -197,7 +197,8 @@ def tag_list(request: HttpRequest, collection: Collection) -> HttpResponse:
             raise BadInput(f"{upload.name}: a list of tags has {tag_filtering.FILE_MAX:,} bytes at most.")
         name = str(upload.name or "list")
         row, notes = tag_lists.add(collection=collection, kind=kind, name=name, data=upload.read(), by=request.user)
-        words = f"{kind.label}: {row.name} ({row.tags:,} tag{'s' * (row.tags != 1)}) counts from the next run of the stage Tag on."
+        count = f"{row.tags:,} tag{'s' * (row.tags != 1)}"
+        words = f"{kind.label}: {row.name} ({count}) counts from the next run of the stage Tag on."
         return said(request, " ".join([words, *notes]), to=to, undo=True)
     if "use" not in request.POST:
         raise BadInput("Choose a file.")
