@@ -25,6 +25,11 @@ TOO_MANY = "too_many"
 class LoginForm(AuthenticationForm):
     """Counts failures by name and address, whether or not there is such a person."""
 
+    error_messages = {
+        **AuthenticationForm.error_messages,
+        "invalid_login": "Name or password is wrong. Both tell capital letters from small ones.",
+    }
+
     def clean(self) -> dict[str, Any]:
         """Refuse before the password is looked at; note a failure, forget those before a success."""
         request: HttpRequest = self.request  # type: ignore[assignment]

@@ -68,6 +68,11 @@
     act.moved = act.moved || Math.abs(dx) + Math.abs(dy) > MIN;
     set(act.box, [l, t, w, h]);
   });
+  document.addEventListener("DOMContentLoaded", () => {
+    // On a phone the neighbours before it would hide the frame one looks at.
+    const here = document.querySelector(".filmstrip [aria-current]");
+    if (here) here.parentElement.scrollLeft = here.offsetLeft - here.parentElement.offsetLeft - (here.parentElement.clientWidth - here.clientWidth) / 2;
+  });
   const done = () => {
     if (!act) return;
     const { box, made, moved } = act;

@@ -61,9 +61,9 @@ document.addEventListener("DOMContentLoaded", () => {
     entry.arm();
     const again = node.querySelector("[data-again]");
     const stop = node.querySelector("[data-stop]");
-    entry.end = (canRetry) => { stop.hidden = true; again.hidden = !canRetry; };
+    entry.end = (canRetry) => { stop.hidden = true; again.hidden = !canRetry; bar.hidden = true; };
     stop.addEventListener("click", () => entry.abort.abort());
-    again.addEventListener("click", () => { stop.hidden = false; again.hidden = true; entry.arm(); queue.push(entry); work(); });
+    again.addEventListener("click", () => { stop.hidden = false; again.hidden = true; bar.hidden = false; entry.arm(); queue.push(entry); work(); });
     entry.say("waiting");
     list.append(node);
     return entry;

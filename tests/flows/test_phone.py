@@ -95,10 +95,14 @@ def test_every_page_fits_a_phone_and_a_finger_and_can_be_read(phone: Any, live_s
 
 
 def test_a_box_is_chosen_moved_and_resized_with_a_finger(phone: Any, live_server: Any, show: Show) -> None:
-    face = show.faces[1]
+    face = show.faces[5]
     phone.goto(f"{live_server.url}/c/{show.collection.pk}/frames/{face.frame_id}/")
     box = phone.locator(".box")
     box.tap()
+    strip = phone.locator(".filmstrip").first.bounding_box()
+    here = phone.locator(".filmstrip [aria-current]").bounding_box()
+    assert here["x"] >= strip["x"] - 1
+    assert here["x"] + here["width"] <= strip["x"] + strip["width"] + 1
     touch = phone.context.new_cdp_session(phone)
 
     def drag(x: float, y: float, by: float) -> None:
