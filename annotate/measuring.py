@@ -109,9 +109,7 @@ def execute(evaluation_id: int) -> RunState | None:
             return state if mine.update(state=state, finished_at=timezone.now(), **values, **teller.told()) else None
     except (DatabaseError, ValueError) as problem:  # a figure that is no number, a file's name that is no text
         logger.exception("evaluation %s gave what cannot be kept", evaluation_id)
-        text = plain_text(
-            f"What it found cannot be kept: {problem}. See how the pictures are named.", bytes_max=4000
-        )
+        text = plain_text(f"What it found cannot be kept: {problem}. See how the pictures are named.", bytes_max=4000)
         return RunState.FAILED if mine.update(state=RunState.FAILED, finished_at=timezone.now(), error=text) else None
 
 

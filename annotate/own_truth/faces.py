@@ -83,6 +83,8 @@ def _true_faces(collection: Collection) -> QuerySet[Face]:
 def _settled(collection: Collection, frames: QuerySet[Frame]) -> set[int]:
     faces = Face.objects.real().filter(collection=collection, frame__in=frames.values("pk"))
     touched = set(faces.filter(VOUCHED).values_list("frame_id", flat=True))
+    if not touched:
+        return touched
     waiting = faces.exclude(VOUCHED).exclude(named_by=NamedBy.PERSON).filter(is_reference=False)
     return touched - set(waiting.values_list("frame_id", flat=True))
 
