@@ -124,7 +124,7 @@ class Network:
             binding.bind_output(name, HOST)
         try:
             self.session.run_with_iobinding(binding)
-        except (RuntimeError, *onnx_session.LOAD_ERRORS) as error:
+        except onnx_session.RUN_ERRORS as error:
             if is_out_of_memory(error):
                 raise
             why = onnx_session.first_line(error)

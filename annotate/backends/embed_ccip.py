@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -34,7 +33,7 @@ DEFAULT_NAME = "ccip-caformer-24-randaug-pruned"
 CLIP_MEAN, CLIP_STD = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)
 BATCH, BATCH_GPU = 4, 32
 IN_FILE = {"dbscan_2": "dbscan_2", "dbscan_free": "dbscan_free", "optics_best": "optics"}  # by their keys there
-SMALL_FILE = 65_536
+SMALL_FILE, NUMBER_MAX = 65_536, 1e6
 
 
 class CcipEmbedder:
@@ -106,7 +105,7 @@ class CcipEmbedder:
         both = vectors.astype(np.float32)
         try:
             answer = self._metric.session.run(None, {self._metric.session.get_inputs()[0].name: both})[0]
-        except (RuntimeError, *onnx_session.LOAD_ERRORS) as error:
+        except onnx_session.RUN_ERRORS as error:
             why = onnx_session.first_line(error)
             raise BadInput(
                 f"{self._metric_path}: this network breaks off in the middle ({why}). Get it again."
@@ -189,4 +188,4 @@ def _json(path: Path) -> Any:
 
 
 def _positive(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value) and value > 0
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and 0 < value <= NUMBER_MAX

@@ -130,7 +130,7 @@ class BuiltinFaces:
     def _run(self, pictures: Picture) -> tuple[Planes, Planes]:
         try:
             heat, shape = self._opened.session.run(OUTPUTS, {"pictures": pictures})
-        except (RuntimeError, *onnx_session.LOAD_ERRORS) as error:
+        except onnx_session.RUN_ERRORS as error:
             why = onnx_session.first_line(error)
             raise BadInput(
                 f"{self._opened.name}: this network breaks off in the middle ({why}). Get it again."

@@ -27,7 +27,9 @@ CUDA_OPTIONS = {
 LOAD_ERRORS = (
     failures.Fail, failures.InvalidArgument, failures.InvalidGraph, failures.InvalidProtobuf, failures.NoModel,
     failures.NoSuchFile, failures.NotImplemented, failures.RuntimeException,
+    UnicodeDecodeError,  # of names in the file that are no text
 )  # fmt: skip
+RUN_ERRORS = (RuntimeError, *LOAD_ERRORS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,12 +55,13 @@ def open_session(path: Path, *, threads: int = 0, device: str = AUTO) -> Opened:
     wanted = device != CPU and CUDA_PROVIDER in onnxruntime.get_available_providers()
     try:
         session = _session(str(path), threads=threads, cuda=wanted)
+        kinds = [(one.type, one.name, one.shape)[0] for one in (*session.get_inputs(), *session.get_outputs())]
+        _ = session.get_modelmeta().custom_metadata_map  # read here, where it is told if that is no text
     except LOAD_ERRORS as error:
         raise BadInput(
             f"{path}: onnxruntime cannot load this weights file: it is not ONNX, is cut off, or needs a newer "
             f"onnxruntime ({first_line(error)}). Get the file again."
         ) from error
-    kinds = [one.type for one in (*session.get_inputs(), *session.get_outputs())]
     if not session.get_inputs() or any(not kind.startswith("tensor(") or "string" in kind for kind in kinds):
         raise BadInput(
             f"{path}: this network takes and gives {', '.join(sorted(set(kinds)))[:200]}, not tensors of numbers. "

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from annotate.backends import weights
 from annotate.backends.contract import ModelInfo, Picture
-from annotate.backends.onnx_session import AUTO, LOAD_ERRORS, check_names, first_line, open_session
+from annotate.backends.onnx_session import AUTO, RUN_ERRORS, check_names, first_line, open_session
 from annotate.backends.registry import CARD, Installed
 from annotate.backends.upscale_tiles import OVERLAP, TILE, check_size, enlarge, padded_to
 from ingest.errors import BadInput
@@ -98,7 +98,7 @@ class OnnxUpscaler:
                     [self._interface.output],
                     {self._interface.input: values.astype(np.float16) if self._half else values},
                 )
-        except (RuntimeError, *LOAD_ERRORS) as error:
+        except RUN_ERRORS as error:
             reason = first_line(error)
             raise BadInput(
                 f"{self._path.name} could not upscale {tile.shape[1]} x {tile.shape[0]} pixels on {self.device} "

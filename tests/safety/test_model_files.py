@@ -98,6 +98,62 @@ def test_what_a_graph_calls_its_parts_comes_out_as_one_line_of_text(tmp_path: Pa
     assert refused.value.message.isprintable()
 
 
+def test_whatever_happens_to_a_graph_it_is_opened_or_refused_in_words(tmp_path: Path) -> None:
+    """Names in it may be no text any more, which onnxruntime only says when they are asked for."""
+    folder = tmp_path / "wd-tiny"
+    folder.mkdir()
+    write_tags(folder, [("sky", 0), ("general", 9)])
+    write_model(folder, side=4, weights=np.full((48, 2), 1 / 48))
+    whole, chance, outcomes = (folder / "model.onnx").read_bytes(), random.Random(5), set()
+    for _ in range(300):
+        data = bytearray(whole)
+        for _ in range(chance.randint(1, 4)):
+            data[chance.randrange(len(data))] = chance.randrange(256)
+        (folder / "model.onnx").write_bytes(data)
+        outcomes.add(refused_or(lambda: opened(folder).scores([np.full((9, 7, 3), 255, np.uint8)])))
+    assert outcomes == {"read", "refused"}
+
+
+@pytest.mark.parametrize("part", [b"input", b"prediction", b"tiny", b"MatMul", b"nnnn"])
+def test_names_in_a_graph_that_are_no_text_are_refused_in_words(tmp_path: Path, part: bytes) -> None:
+    folder = tmp_path / "wd-tiny"
+    folder.mkdir()
+    write_tags(folder, [("sky", 0), ("general", 9)])
+    write_model(folder, side=4, weights=np.full((48, 2), 1 / 48), batch="nnnn")
+    data = (folder / "model.onnx").read_bytes()
+    assert part in data
+    (folder / "model.onnx").write_bytes(data.replace(part, b"\xff" * len(part)))
+    if part != b"tiny":  # of the graph, which nobody asks for
+        with pytest.raises(BadInput, match=r"model\.onnx"):
+            opened(folder).scores([np.zeros((4, 4, 3), np.uint8)])
+
+
+@pytest.mark.parametrize("gone", range(6))
+def test_a_model_whose_files_vanish_while_it_is_opened_is_told_in_words(tmp_path: Path, gone: int) -> None:
+    """Somebody may remove it just then."""
+    from tests.annotate.ccip_graphs import write_ccip
+    from tests.annotate.onnx_graphs import write_yolo
+    from tests.annotate.upscale_graph import write_esrgan
+
+    write_tags(_made(tmp_path / "wd-tiny"), [("sky", 0)])
+    write_model(tmp_path / "wd-tiny", side=4, weights=np.zeros((48, 1)))
+    write_yolo(tmp_path / "face_detect_x", np.zeros((5, 3), np.float32))
+    write_ccip(tmp_path / "ccip")
+    write_esrgan(tmp_path / "esrgan" / "RealESRGAN_x4plus_anime_6B.onnx")
+    found = registry.installed(tmp_path)
+    files = sorted(path for path in tmp_path.rglob("*") if path.suffix in (".onnx", ".csv"))
+    assert len(files) == 6
+    files[gone].unlink()
+    (broken,) = [one for one in found if one.path == files[gone].parent]
+    with pytest.raises(BadInput, match=r"missing|holds|must hold"):
+        registry.open_model(broken, device="cpu")
+
+
+def _made(folder: Path) -> Path:
+    folder.mkdir()
+    return folder
+
+
 def test_a_network_that_gives_text_is_refused_before_it_crashes_the_process(tmp_path: Path) -> None:
     text = helper.make_tensor("s", TensorProto.STRING, [2], [b"a", b"b"])
     path = graph_of(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import threading
@@ -9,10 +10,14 @@ import zipfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
+from http.client import HTTPMessage
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from io import StringIO
 from pathlib import Path
 from typing import Any
+from urllib.error import HTTPError
+from urllib.request import Request
 
 import pytest
 from django.core.management import CommandError, call_command
@@ -25,7 +30,7 @@ from annotate.backends.catalogue import File, Model
 from annotate.backends.library import folder
 from annotate.backends.library.download import download
 from annotate.backends.library.importing import import_model
-from annotate.backends.library.remote import Hub
+from annotate.backends.library.remote import Hub, _Redirects
 from annotate.models import ModelJob
 from ingest.errors import BadInput, Conflict, KomaError
 from ingest.models import RunState
@@ -124,6 +129,27 @@ def test_a_repository_that_moved_to_another_host_takes_no_token_along(tmp_path: 
     assert {verb for verb, *_ in asked_there} == {"HEAD", "GET"}
     assert {given for *_, given in asked_there} == {""}
     assert "secret-word" not in (done.path / "koma.json").read_text()
+
+
+@pytest.mark.parametrize(
+    ("to", "keeps"),
+    [
+        ("https://hub.example/y", True), ("https://hub.example:8443/y", False), ("https://cdn.hub.example/y", False),
+        ("https://hub.example.evil/y", False), ("https://x@hub.example/y", False), ("http://hub.example/y", None),
+        ("file:///etc/passwd", None), ("ftp://hub.example/y", None),
+    ],
+)  # fmt: skip
+def test_the_token_stays_with_its_host_and_nothing_leads_down_to_http(to: str, keeps: bool | None) -> None:
+    asked = Request("https://hub.example/x", headers={"Authorization": "Bearer secret-word", "User-Agent": "koma"})
+    follow = partial(_Redirects().redirect_request, asked, io.BytesIO(), 302, "Found", HTTPMessage(), to)
+    if keeps is None:
+        with pytest.raises(HTTPError, match="is refused"):
+            follow()
+        return
+    following = follow()
+    assert following is not None
+    assert (following.get_header("Authorization") is not None) == keeps
+    assert following.get_header("User-agent") == "koma"
 
 
 @pytest.mark.parametrize("size", ["9" * 400, "9" * 5000, "-5", "1e9", "", "0x10", " "])
