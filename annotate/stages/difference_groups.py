@@ -81,6 +81,7 @@ class FaceGrouping:
         model = f"{info.name} {info.revision} {info.sha256} {info.settings}"
         question = question_of(self._points, by, model=model, neighbours=difference_graph.NEIGHBOURS)
         self._kept = ComparedBlocks(settings.KOMA_DATA_DIR, self._ctx.collection, question=question, log=self._ctx.log)
+        self._ctx.counters["people_compared_with_nearest"] = count
         self._ctx.log(
             f"{count:,} people are too many to compare each with all others (more than {ALL_PAIRS_MAX:,}). Each is "
             f"compared with the {difference_graph.NEIGHBOURS} whose vectors lie nearest (by {by.name.lower()}), and "
