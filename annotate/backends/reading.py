@@ -72,8 +72,12 @@ class Ask:
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """Pictures for a process, and for each model what fits them and its room: number, rows, shape of a row."""
+    """Pictures for a process, and for each model what fits them and its room: number, rows, shape of a row.
 
+    A picture that takes longer than `limit_s` ends the process, whatever it hangs in.
+    """
+
+    limit_s: int
     asks: list[Ask]
     fittings: list[Fitting]
     rooms: list[tuple[int, int, Shape]]
@@ -148,10 +152,13 @@ def _answered(chunk: Chunk, rooms: dict[int, mmap.mmap], parent: int) -> list[To
             def put(place: int, fitted: Picture, row: int = ask.row) -> None:
                 arrays[place][row] = _of_shape(fitted, arrays[place].shape[1:])
 
+            signal.alarm(chunk.limit_s)
             found.append(read_one(ask.read, fits, ask.wanted, put))
         return found
     except Exception as error:  # noqa: BLE001 - it is raised again where the pictures were asked for
         return _sendable(error)
+    finally:
+        signal.alarm(0)
 
 
 def _of_shape(fitted: Picture, shape: tuple[int, ...]) -> Picture:

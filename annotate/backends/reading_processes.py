@@ -24,6 +24,7 @@ from annotate.backends.reading import Ask, Chunk, Fitting, Told
 from ingest.errors import KomaError
 
 DEATHS_MAX = 5  # of a pass; then it is not the pictures
+PICTURE_MAX_S = 120  # the largest that are read take seconds
 _BEGIN = "import sys; sys.path[:] = {path!r}\nfrom annotate.backends.reading import serve\nserve({handle}, {parent})\n"
 
 
@@ -91,7 +92,7 @@ class ReadingProcesses:
         `interrupt`, and what reading or fitting raised that is not a picture's fault.
         """
         rooms = [(buffer.number, len(buffer.array), buffer.array.shape[1:]) for buffer in buffers]
-        chunk = Chunk(asks, list(fittings), rooms)
+        chunk = Chunk(PICTURE_MAX_S, asks, list(fittings), rooms)
         process = self._taken()
         try:
             told = process.ask(chunk, buffers)
@@ -149,7 +150,7 @@ class ReadingProcesses:
             try:
                 process = self._idle.get_nowait()
             except queue.Empty:
-                process = _Process()
+                process = self._started()
                 with self._lock:
                     self._all.add(process)
             if process.process.poll() is None:
@@ -160,6 +161,16 @@ class ReadingProcesses:
                 self._idle.put(process)
                 raise Interrupted
             self._buried(process)  # idle for too long
+
+    def _started(self) -> _Process:
+        try:
+            return _Process()
+        except OSError as error:
+            raise KomaError(
+                f"A process that reads pictures could not be started: {error.strerror or error}. Free memory or end "
+                "other programs, and press Resume.",
+                permanent=False,
+            ) from error
 
     def _give_back(self, process: _Process) -> None:
         with self._lock:
@@ -180,6 +191,8 @@ class ReadingProcesses:
     def _died(self, code: int, ask: Ask, error: BaseException) -> Told:
         name = getattr(ask.read, "name", "") or "a picture"
         how = f"signal {_signal(-code)}" if code < 0 else f"exit code {code}"
+        if code == -signal.SIGALRM:
+            how = f"after {PICTURE_MAX_S} s"
         with self._lock:
             self._deaths += 1
             deaths = self._deaths

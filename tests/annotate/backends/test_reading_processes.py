@@ -221,6 +221,28 @@ def test_when_many_processes_die_the_reader_gives_up_in_words(
         list(reader.answers(Item(at, Drawn(at, "dies", "frame 3")) for at in range(40)))
 
 
+def test_a_picture_in_which_reading_hangs_is_told_by_name_and_the_others_are_read(
+    tmp_path: Path, processes: ReadingProcesses, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reading_processes, "PICTURE_MAX_S", 2)
+    means = Apart(write_means(tmp_path / "m.onnx"))
+    reader = Reader[int]([means], sizes=sized(8, means), processes=processes)
+    found = list(reader.answers(Item(at, Drawn(at, "slow" if at == 5 else "", f"frame {at}")) for at in range(12)))
+    assert [one.key for one in found if one.problem] == [5]
+    assert found[5].problem.startswith("frame 5: the process that read it was ended (after 2 s)")
+    assert [one.answers[0][0] for one in found if not one.problem] == [at for at in range(12) if at != 5]
+
+
+def test_where_no_process_can_be_started_the_reader_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(*_: Any, **__: Any) -> Any:
+        raise BlockingIOError(11, "Resource temporarily unavailable")
+
+    monkeypatch.setattr(subprocess, "Popen", refused)
+    means = Apart(write_means(tmp_path / "m.onnx"))
+    with pytest.raises(KomaError, match="could not be started: Resource temporarily unavailable"):
+        list(Reader[int]([means], processes=ReadingProcesses(2)).answers(Item(at, Drawn(at)) for at in range(5)))
+
+
 def test_what_fitting_raises_there_is_raised_here(tmp_path: Path, processes: ReadingProcesses) -> None:
     means = Apart(write_means(tmp_path / "m.onnx"))
     with pytest.raises(KeyError, match="no such filter"):
