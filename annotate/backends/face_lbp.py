@@ -10,7 +10,7 @@ import numpy as np
 
 from annotate.algorithms.box_scale import BOX_SCALE, Border, enlarge
 from annotate.algorithms.boxes import areas, clip
-from annotate.backends import weights
+from annotate.backends import cascade_check, weights
 from annotate.backends.contract import Found, ModelInfo, Picture
 from ingest.errors import BadInput
 
@@ -48,6 +48,7 @@ class CascadeFaces:
         found = weights.read(name, folders, suffix=".xml")
         if not hasattr(cv2, "CascadeClassifier"):
             raise BadInput("This OpenCV has no cascade classifier (version 5 dropped it); install opencv 4.")
+        cascade_check.check(found.path)
         try:
             self._cascade = cv2.CascadeClassifier(str(found.path))
         except (cv2.error, SystemError) as error:

@@ -1,0 +1,114 @@
+"""Looks through a cascade's XML before OpenCV does, which believes all of it: deep nesting overflows its stack, numbers
+out of range make it read beyond its memory or walk in circles."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from xml.etree.ElementTree import Element, ParseError, XMLParser
+from xml.parsers import expat
+
+from ingest.errors import BadInput
+
+FILE_MAX = 32 << 20  # bytes
+DEPTH_MAX, PARTS_MAX = 16, 2_000_000
+SIDE_MAX = 512  # of the window that a cascade looks through
+CATEGORIES = {"LBP": 256, "HAAR": 0}
+KINDS = {"LBP": 8, "HAAR": 1}  # numbers of a node beside its two ways and its feature
+
+
+def check(path: Path) -> None:
+    """BadInput unless the file is a cascade of LBP or HAAR features in which every number has its place."""
+    try:
+        if path.stat().st_size > FILE_MAX:
+            raise ValueError(f"it has more than {FILE_MAX:,} bytes")
+        data = path.read_bytes()
+        _check_nesting(data)
+        parser = XMLParser()  # noqa: S314 - no document type, so no entities; nesting is bounded above
+        parser.feed(data)
+        _check_cascade(parser.close())
+    except (OSError, ValueError, AttributeError, ParseError, expat.ExpatError) as error:
+        raise BadInput(f"{path}: this is no cascade that OpenCV can be given: {error}. Get the file again.") from error
+
+
+def _check_nesting(data: bytes) -> None:
+    """Without building anything of it; ValueError also for a document type, in which entities could grow."""
+    parser = expat.ParserCreate()
+    depth = parts = 0
+
+    def begin(*_: object) -> None:
+        nonlocal depth, parts
+        depth, parts = depth + 1, parts + 1
+        if depth > DEPTH_MAX or parts > PARTS_MAX:
+            raise ValueError("it is nested too deeply, or has too many parts")
+
+    def end(*_: object) -> None:
+        nonlocal depth
+        depth -= 1
+
+    def typed(*_: object) -> None:
+        raise ValueError("it has a document type")
+
+    parser.StartElementHandler, parser.EndElementHandler, parser.StartDoctypeDeclHandler = begin, end, typed
+    parser.Parse(data, True)  # noqa: FBT003 - it takes no names
+
+
+def _check_cascade(root: Element) -> None:
+    cascade = next((one for one in root if one.find("stages") is not None), None)
+    if root.tag != "opencv_storage" or cascade is None:
+        raise ValueError("it holds no cascade")
+    kind = _text(cascade, "featureType")
+    if kind not in KINDS:
+        raise ValueError(f"its features are {kind[:20]!r}, not {' or '.join(KINDS)}")
+    width, height = _whole(_text(cascade, "width")), _whole(_text(cascade, "height"))
+    if not (0 < width <= SIDE_MAX and 0 < height <= SIDE_MAX):
+        raise ValueError("its window has no possible size")
+    if _whole(cascade.findtext("featureParams/maxCatCount", "")) != CATEGORIES[kind]:
+        raise ValueError("its nodes are of another form than its features")
+    features = cascade.findall("features/_")
+    for feature in features:
+        _check_feature(feature, kind, width, height)
+    trees = cascade.findall("stages/_/weakClassifiers/_")
+    if not trees or not features:
+        raise ValueError("it decides nothing")
+    for tree in trees:
+        _check_tree(tree, KINDS[kind], len(features))
+
+
+def _check_feature(feature: Element, kind: str, width: int, height: int) -> None:
+    """Its rectangles lie in the window: of LBP one, the first of nine; of HAAR up to three, perhaps turned."""
+    rows = [feature.findtext("rect", "")] if kind == "LBP" else [one.text or "" for one in feature.findall("rects/_")]
+    turned = feature.findtext("tilted", "0").strip() not in ("", "0")
+    if not 1 <= len(rows) <= 3:
+        raise ValueError("a feature has no rectangles, or too many")
+    for row in rows:
+        x, y, wide, high = (_whole(part) for part in row.split()[:4])
+        across, down = (3 * wide, 3 * high) if kind == "LBP" else (wide, wide + high if turned else high)
+        left = x - high if turned else x
+        if not (wide > 0 and high > 0 and left >= 0 and y >= 0 and x + across <= width and y + down <= height):
+            raise ValueError("a feature lies outside of the window")
+
+
+def _check_tree(tree: Element, extra: int, features: int) -> None:
+    """Ways lead to later nodes or to leaves that are there, and each node asks a feature that is there."""
+    numbers, size = _text(tree, "internalNodes").split(), 3 + extra
+    nodes, leaves = len(numbers) // size, len(_text(tree, "leafValues").split())
+    if not nodes or len(numbers) % size or leaves != nodes + 1:
+        raise ValueError("a tree has another number of nodes or leaves than it needs")
+    for at in range(nodes):
+        left, right, feature = (_whole(part) for part in numbers[at * size : at * size + 3])
+        if not 0 <= feature < features:
+            raise ValueError("a node asks for a feature that is not there")
+        if not all(at < way < nodes if way > 0 else -way < leaves for way in (left, right)):
+            raise ValueError("a way in a tree leads nowhere, or back")
+
+
+def _text(element: Element, name: str) -> str:
+    return (element.findtext(name) or "").strip()
+
+
+def _whole(text: str) -> int:
+    """A whole number, also with a dot at its end, as OpenCV writes some."""
+    short = text.strip().removesuffix(".")
+    if len(short) > 10:
+        raise ValueError("a number is too long")
+    return int(short)
