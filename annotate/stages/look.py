@@ -196,8 +196,13 @@ class Look(Stage[Seen, Result]):
 
     def _processes(self, models: list[Any]) -> ReadingProcesses | None:
         """Those that read for a GPU; threads do for a processor's networks, which take longer than reading."""
-        on_gpu = any(getattr(getattr(model, "network", None), "on_gpu", False) for model in models)
-        if not on_gpu or not all(fits_apart(model) for model in models):
+        if not any(getattr(getattr(model, "network", None), "on_gpu", False) for model in models):
+            return None
+        if whole := [model.info.name for model in models if not fits_apart(model)]:
+            self.ctx.log(
+                f"Pictures are read by the process that has the GPU, since {', '.join(whole)} cannot have them from "
+                "another one; the GPU may wait for them."
+            )
             return None
         if PROCESSES not in self.ctx.models:
             self.ctx.models[PROCESSES] = ReadingProcesses(cores_for_reading())

@@ -281,16 +281,7 @@ def test_a_cancelled_run_keeps_what_was_written_and_resumes_to_the_same_rows(
     assert rows() == whole
 
 
-def test_frames_for_a_gpu_are_read_by_processes_and_the_rows_are_the_same_as_by_threads(
-    episode: Episode, models: Path, store: Store, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The way over a GPU, on the processor: all but the device itself."""
-    write_tagger(models / "one")
-    Frame.objects.filter(index=2).update(file=store.put(b"no picture", "png"))
-    Frame.objects.filter(index=4).update(file="../../etc/passwd")
-    first = run(episode).stages.get()
-    by_threads = rows()
-    ModelAnswer.objects.all().delete()
+def pretend_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
     real = onnx_session.open_session
 
     def as_if_on_gpu(*args: Any, **values: Any) -> onnx_session.Opened:
@@ -301,6 +292,19 @@ def test_frames_for_a_gpu_are_read_by_processes_and_the_rows_are_the_same_as_by_
         onnx_session, "open_beside", lambda graph, _: onnx_session._session(graph, threads=1, cuda=False)
     )
     monkeypatch.setattr(device, "GPU", "cpu")
+
+
+def test_frames_for_a_gpu_are_read_by_processes_and_the_rows_are_the_same_as_by_threads(
+    episode: Episode, models: Path, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The way over a GPU, on the processor: all but the device itself."""
+    write_tagger(models / "one")
+    Frame.objects.filter(index=2).update(file=store.put(b"no picture", "png"))
+    Frame.objects.filter(index=4).update(file="../../etc/passwd")
+    first = run(episode).stages.get()
+    by_threads = rows()
+    ModelAnswer.objects.all().delete()
+    pretend_a_gpu(monkeypatch)
     kept: dict[str, Any] = {}
     again = runs.start(collection=episode.collection, episodes=[episode], by=None)
     try:
@@ -314,6 +318,17 @@ def test_frames_for_a_gpu_are_read_by_processes_and_the_rows_are_the_same_as_by_
         assert stage.counters["unreadable"] == 2
         assert "frame 2: this is no picture" in stage.log
         assert "frame 4 " in stage.log
+
+
+def test_a_model_that_cannot_have_its_pictures_from_another_process_is_named_in_the_log(
+    episode: Episode, models: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_tagger(models / "one")
+    pretend_a_gpu(monkeypatch)
+    monkeypatch.setattr(look, "fits_apart", lambda model: False)
+    stage = run(episode).stages.get()
+    assert stage.counters["answers"] == FRAMES
+    assert "since one cannot have them from another one" in stage.log
 
 
 def test_a_frame_that_was_deleted_meanwhile_stops_nothing(
