@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import logging
+import os
 import signal
 import sys
 import threading
@@ -86,6 +87,8 @@ class ForkingWorker(Worker):
         """In the child: end with the worker, however that ends."""
         if sys.platform == "linux":
             ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+            if os.getppid() != self.pid:  # it had ended before we asked to end with it
+                os._exit(1)
         super().main_work_horse(job, queue)
 
 

@@ -27,6 +27,7 @@ RUN_FIELDS = {  # how a run went, not what it made
 BATCHES = {"ingest.stages.extract": 6, "ingest.stages.read_pictures": 3, "ingest.stages.dedup": 8,
            "ingest.stages.pictures": 3, "annotate.stages.look": 2, "annotate.stages.detect": 2,
            "annotate.stages.tag": 2, "annotate.stages.embed": 2}  # a tiny film gives many  # fmt: skip
+IN_WORKERS = ("look", "tag")  # killed by `kill_workers`
 SKIPPED_MODELS = {"Session", "LogEntry", "Permission", "ContentType", "Migration", "Dashboard"}
 
 
@@ -81,12 +82,12 @@ class Snapshot:
 
     def __init__(self, data_dir: Path, copy: Path) -> None:
         self.data_dir, self.copy = data_dir, copy
-        _close()
+        close_database()
         shutil.rmtree(copy, ignore_errors=True)
         _copy(data_dir, copy)
 
     def put_back(self) -> None:
-        _close()
+        close_database()
         shutil.rmtree(self.data_dir)
         _copy(self.copy, self.data_dir)
 
@@ -101,7 +102,7 @@ def _copy(source: Path, target: Path) -> None:
     shutil.copytree(source, target, copy_function=link_or_copy)
 
 
-def _close() -> None:
+def close_database() -> None:
     from django.db import connections
 
     connections.close_all()
@@ -109,14 +110,14 @@ def _close() -> None:
 
 def fork_stage(pk: int) -> int:
     """Run one stage in a forked child; returns its process id."""
-    _close()
+    close_database()
     child = os.fork()
     if child == 0:
         try:
             from ingest.pipeline import runner
 
             runner.execute(pk, models={})
-            _close()
+            close_database()
         finally:
             os._exit(0)
     return child
@@ -204,7 +205,7 @@ def check_stage(pk: int, *, kills: int, dice: random.Random, folder: Path) -> di
     result["problems"] = [] if row.state == "done" else [row.error or row.log]
     # Each stage is killed over one episode: the film, or the pictures where the stage is theirs.
     theirs = row.episode is None or row.episode.source.kind != "pictures" or row.stage == "read_pictures"
-    result["kills"] = kills if row.total and theirs else 0
+    result["kills"] = kills if row.total and theirs and row.stage not in IN_WORKERS else 0
     if result["kills"]:
         before.put_back()
         seconds = run_to_end(pk)  # warm now, as the runs to be killed are; and the same again

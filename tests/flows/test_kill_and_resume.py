@@ -25,7 +25,7 @@ def test_stages_killed_at_random_moments_end_as_if_nothing_had_happened(tmp_path
     results = json.loads(done.stdout)
     assert {result["stage"]: result["problems"] for result in results if result["problems"]} == {}
     assert done.returncode == 0, done.stderr[-3000:]
-    needed = {"read_pictures", "pictures", "extract", "dedup", "look", "detect", "tag", "embed", "cluster", "identify"}
+    needed = {"read_pictures", "pictures", "extract", "dedup", "detect", "embed", "cluster", "identify"}
     assert needed <= {result["stage"] for result in results if result["kills"]}
     hit = sum(result["killed"] for result in results)
     assert hit > 0.3 * sum(result["kills"] for result in results)  # the others had ended before their moment came
