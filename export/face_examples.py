@@ -52,6 +52,7 @@ class Shown:
     state: str  # "" where no model is asked, "none" where it was not asked yet
     error: str
     waits: bool = False  # in a queue for some seconds
+    by: str = ""  # the model
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,14 +71,14 @@ class FaceProgress:
         return self.total - self.done - self.failed
 
 
-def progress_of(model: str, faces: Sequence[Shown]) -> FaceProgress | None:
+def progress_of(faces: Sequence[Shown]) -> FaceProgress | None:
     """None where no face of these needs a model."""
     asked = [face for face in faces if face.state]
     if not asked:
         return None
     states = [face.state for face in asked]
     return FaceProgress(
-        model=model,
+        model=asked[0].by,
         done=sum(bool(face.model) for face in asked),
         failed=states.count(RunState.FAILED),
         total=len(asked),
@@ -93,7 +94,10 @@ def by_model(collection: Collection, recipe: Recipe) -> str:
 
 def shown(collection: Collection, recipe: Recipe, parts: Sequence[Part]) -> list[Shown]:
     """The parts (each with a crop) with what was made of them already. Asks for nothing."""
-    name = by_model(collection, recipe)
+    if not parts:
+        return []
+    upscaler = upscaling.name_of(collection, recipe)
+    name = "" if upscaler in FILTERS else upscaler
     digests = [digest_of(params_of(part, name)) if name and part.passes else "" for part in parts]
     rows = {
         row.digest: row for row in FaceExample.objects.filter(collection=collection, digest__in=set(digests) - {""})
@@ -105,10 +109,11 @@ def shown(collection: Collection, recipe: Recipe, parts: Sequence[Part]) -> list
         found.append(
             Shown(
                 part=part,
-                plain=plain_picture(part, filtered=upscaling.name_of(collection, recipe)),
+                plain=plain_picture(part, filtered=upscaler),
                 model=_uri(bytes(row.data)) if row is not None and done else "",  # type: ignore[arg-type]
                 state=(row.state if row is not None else "none") if digest else "",
                 error=row.error if row is not None else "",
+                by=name,
                 waits=row is not None
                 and row.state == RunState.QUEUED
                 and row.asked_at < now - timedelta(seconds=PATIENCE_S),

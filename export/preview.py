@@ -21,7 +21,7 @@ from export.algorithms.plan import balance_of, caption_of, folders_for
 from export.algorithms.rows import Picture
 from export.algorithms.selection import reason_left_out
 from export.algorithms.upscaling import pass_warnings
-from export.face_examples import FaceProgress, Shown, by_model, progress_of, shown
+from export.face_examples import FaceProgress, Shown, progress_of, shown
 from export.recipe import Recipe
 from ingest.models import Collection, Frame
 from ingest.stamp import stamp
@@ -106,7 +106,7 @@ def preview(collection: Collection, recipe: Recipe, *, page: int = 0) -> Preview
         left_out=left_out,
         warnings=warnings,
         examples=told,
-        faces=progress_of(by_model(collection, recipe), [e["face"] for e in told if e["face"] is not None]),
+        faces=progress_of([e["face"] for e in told if e["face"] is not None]),
         upscaler=upscaling.name_of(collection, recipe) if upscaled else "",
         upscaled=sorted(upscaled.items()),
         names=sorted({part for path in folders.values() for part in path})[:ROWS_MAX],
