@@ -12,11 +12,13 @@ from ingest.pipeline.registry import stages
 from ingest.views.params import wholes
 
 
-@member_view(at_least=Role.LEAD)
+@member_view(at_least=Role.LEAD, when_archived=True)
 def estimate(request: HttpRequest, collection: Collection) -> HttpResponse:
-    """A line for the chosen episodes and stages (`episode`, `stage` in the query)."""
-    keys = wholes(request.GET.getlist("episode"))
+    """A line for the chosen episodes and stages (`episode`, `stage`), sent as a form: hundreds are too many for an
+    address. Nothing is written."""
+    asked = request.POST if request.method == "POST" else request.GET
+    keys = wholes(asked.getlist("episode"))
     episodes = list(collection.episodes.filter(pk__in=keys[:5000]).select_related("source"))
-    chosen = [name for name in request.GET.getlist("stage") if name in stages()]
+    chosen = [name for name in asked.getlist("stage") if name in stages()]
     found = estimated(collection=collection, episodes=episodes, stage_names=chosen) if episodes and chosen else None
     return render(request, "ingest/estimate.html", {"estimate": found, "count": len(episodes)})

@@ -7,8 +7,9 @@ document.addEventListener("DOMContentLoaded", () => {
   const button = form.querySelector("[data-all]");
   button.hidden = false;
   button.addEventListener("click", () => {
-    const on = boxes.some((box) => !box.checked);
-    boxes.forEach((box) => { box.checked = on; });
+    const shown = boxes.filter((box) => !box.closest("[hidden]"));
+    const on = shown.some((box) => !box.checked);
+    shown.forEach((box) => { box.checked = on; });
     boxes[0].dispatchEvent(new Event("change", { bubbles: true })); // the estimate follows
   });
 });

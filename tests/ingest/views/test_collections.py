@@ -131,3 +131,7 @@ def test_the_estimate_is_shown_on_the_page_that_starts_a_run(as_alice: Client, c
     url = f"/c/{collection.pk}/runs/estimate/"
     assert "about" in as_alice.get(url, {"episode": episode.pk, "stage": "extract"}).content.decode()
     assert "Choose" in as_alice.get(url, {"episode": "x", "stage": "nothing"}).content.decode()
+    page = as_alice.get(f"/c/{collection.pk}/runs/start/").content.decode()
+    assert f'hx-post="{url}"' in page  # an address of hundreds of episodes would be refused for its length
+    many = [episode.pk, *range(10_000, 10_500)]
+    assert "1 episode:" in as_alice.post(url, {"episode": many, "stage": "extract"}).content.decode()
