@@ -443,3 +443,38 @@ def test_a_models_folder_that_cannot_be_written_is_told_in_words(
     monkeypatch.setattr(Path, "rename", refuse)
     with pytest.raises(KomaError, match="cannot be removed"):
         folder.remove(models, "wd-here")
+
+
+@pytest.mark.django_db
+def test_descriptions_of_any_nonsense_break_no_page_and_read_no_other_file(
+    collection: Any, as_alice: Client, settings: Any, queues: str
+) -> None:
+    models = Path(settings.KOMA_MODELS_DIR)
+    files = {
+        "../../etc/passwd": {"sha256": 5, "size": "x"},
+        "/etc/passwd": 5,
+        "x" * 5000: {},
+        "model.onnx": {"sha256": [1]},
+    }
+    cards: dict[str, dict[str, Any]] = {
+        "one": {"family": "wd", "licence": {"a": 1}, "files": files, "repository": "javascript:alert(1)"},
+        "two": {"family": ["wd"]}, "three": {"family": "real_esrgan", "factor": 10**300},
+        "four": {"family": "builtin_faces", "licence": "<script>alert(1)</script>", "options": 5},
+        "blip2-opt-2.7b": {"family": "blip2", "files": {"x" * 5000: {}, "/etc/passwd": {}}},
+        "isnetis": {"family": "isnet", "files": [1]},
+    }  # fmt: skip
+    for name, card in cards.items():
+        (models / name).mkdir(parents=True)
+        (models / name / "model.onnx").write_bytes(b"x")
+        (models / name / "koma.json").write_text(json.dumps(card))
+    for address in ("/models/", "/quality/", f"/c/{collection.pk}/models/", f"/c/{collection.pk}/export/"):
+        answer = as_alice.get(address)
+        assert answer.status_code == 200, address
+        assert b"<script>alert" not in answer.content and b'href="javascript' not in answer.content
+    states = {one.name: one.state for one in folder.verify(models, "one")}
+    assert states == {
+        "model.onnx": "damaged",
+        "../../etc/passwd": "missing",
+        "/etc/passwd": "missing",
+        "x" * 5000: "missing",
+    }
