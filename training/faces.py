@@ -221,7 +221,7 @@ def write_model(best: Best, folder: Path) -> dict[str, Any]:
     write_onnx(best.net, weights)
     card: dict[str, Any] = {
         "name": "koma-faces",
-        "version": 2,
+        "version": 3,
         "sha256": hashlib.sha256(weights.read_bytes()).hexdigest(),
         "input": "pictures uint8 [n, h, w, 3] RGB, h and w multiples of 16",
         "outputs": "heat float32 [n, h/8, w/8]; shape float32 [n, 4, h/8, w/8]",
