@@ -16,7 +16,6 @@ from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
 from annotate.backends import cuda_check, registry
-from ingest.errors import KomaError
 from ingest.models import StageRun
 
 REDIS_TIMEOUT_S = 2.0
@@ -108,16 +107,15 @@ def check_last_devices() -> list[Finding]:
 
 
 def check_models() -> Finding:
-    """List the models that can be opened; the built-in ones need nothing."""
+    """List the models that can be opened, and what is wrong with those that cannot; the built-in ones need nothing."""
     folder: Path = settings.KOMA_MODELS_DIR
     try:
         names = [one.name for one in registry.installed(folder)]
+        broken = registry.broken(folder)
     except OSError as problem:
         return Finding("models", fine=False, text=f"{folder} cannot be read: {problem.strerror}", vital=False)
-    except KomaError as problem:
-        return Finding("models", fine=False, text=problem.message, vital=False)
-    text = ", ".join(names) if names else "only the built-in ones"
-    return Finding("models", fine=True, text=f"{text} (folder {folder})", vital=False)
+    text = f"{', '.join(names) if names else 'only the built-in ones'} (folder {folder})"
+    return Finding("models", fine=not broken, text=" ".join([*broken.values(), text]), vital=False)
 
 
 @login_not_required

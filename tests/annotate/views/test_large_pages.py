@@ -73,6 +73,8 @@ def test_a_page_needs_no_more_queries_for_more_rows(show: Show, alice: User, as_
     Face.objects.filter(pk=show.faces[0].pk).update(character=show.hinata, named_by="person", named_user=alice)
     CharacterAlias.objects.create(collection=show.collection, character=show.hinata, name="another")
     Character.objects.create(collection=show.collection, name="outfit", parent=show.hinata)
+    source = Source.objects.create(collection=show.collection, kind="video", name="two", path="x", sha256="two")
+    Episode.objects.create(collection=show.collection, source=source, title="two")  # bars are drawn from two on
 
     def count() -> int:
         cache.clear()
