@@ -33,7 +33,7 @@ from ingest.views.params import whole
 PAGE_TEMPLATE = "export/export.html"
 RESULT_TEMPLATE = "export/result.html"
 EXAMPLE_PAGES_MAX = 99_999
-FRAMES_AT_ONCE_MAX = 10_000  # more take over a second to look at: the page does not wait for them
+FRAMES_AT_ONCE_MAX = 2_000  # more take over a tenth of a second to look at: the page does not wait for them
 BORDERS = (
     ("shift", "move inside"),
     ("edge", "repeat the rim"),

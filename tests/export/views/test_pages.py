@@ -17,6 +17,7 @@ from export.actions import jobs, recipes
 from export.models import ExportJob
 from export.models import Recipe as RecipeRow
 from export.recipe import Recipe, parse
+from export.views import recipes as views
 from ingest.models import Membership, Role, RunState
 from tests.conftest import client_of, make_user
 from tests.export.conftest import Show
@@ -164,6 +165,17 @@ def test_clipping_and_whole_repeats_are_warned_of_before_anything_is_written(sho
     assert "cut at multiply 1.2" in clipped
     assert "whole repeats" not in clipped
     assert "Repeats" in kohya
+
+
+def test_a_large_collection_s_export_page_comes_before_its_result(
+    show: Show, as_alice: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(views, "FRAMES_AT_ONCE_MAX", show.collection.frames.count() - 1)
+    page = as_alice.get(url("export", show)).content.decode()
+    assert "Looking at every picture" in page
+    assert 'hx-trigger="load, recipe"' in page
+    as_alice.post(url("export_preview", show), form_of(as_alice, show))
+    assert "Looking at every picture" not in as_alice.get(url("export", show)).content.decode()  # it is counted now
 
 
 def test_a_mistake_in_the_form_is_shown_in_place_of_the_result(show: Show, as_alice: Client) -> None:
