@@ -9,7 +9,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import django_rq
 from django.conf import settings
@@ -50,18 +50,23 @@ class Sweeper:
     def _loop(self) -> None:
         while not self._stop.is_set():
             with self.pause:
-                try:
-                    for path in settings.SWEEPS:
-                        import_string(path)()
-                    if time.monotonic() >= self._tidy_at:
-                        self._tidy_at = time.monotonic() + TIDY_EVERY_S
-                        store().sweep()
-                        uploads.sweep()
-                except (DatabaseError, RedisError):  # gone for a moment: the next sweep tells
-                    logger.warning("The sweep failed; it is tried again in %s s", SWEEP_EVERY_S, exc_info=True)
-                finally:
-                    connection.close()
+                for path in settings.SWEEPS:
+                    self._swept(import_string(path))
+                if time.monotonic() >= self._tidy_at:
+                    self._tidy_at = time.monotonic() + TIDY_EVERY_S
+                    self._swept(lambda: store().sweep())
+                    self._swept(uploads.sweep)
+                connection.close()
             self._stop.wait(SWEEP_EVERY_S)
+
+    def _swept(self, sweep: Callable[[], object]) -> None:
+        """One sweep; its failure must stop neither the others nor this thread, or nothing dead is ever taken back."""
+        try:
+            sweep()
+        except (DatabaseError, RedisError):  # gone for a moment: the next sweep tells
+            logger.warning("A sweep failed; it is tried again in %s s", SWEEP_EVERY_S, exc_info=True)
+        except Exception:
+            logger.exception("A sweep broke; it is tried again in %s s", SWEEP_EVERY_S)
 
 
 class PersistentWorker(SimpleWorker):

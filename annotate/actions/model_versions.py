@@ -43,8 +43,8 @@ def version_of(
 
 def known_version(*, task: str, name: str, revision: str, sha256: str) -> ModelVersion | None:
     """The row of a model that has spoken before, found without opening it; None where it is not sure which one."""
-    rows = list(ModelVersion.objects.filter(task=task, name=name, sha256=sha256)[:2])
-    return rows[0] if len(rows) == 1 and rows[0].revision == revision[:REVISION_MAX] else None
+    rows = list(ModelVersion.objects.filter(task=task, name=_name(name), sha256=sha256)[:2])
+    return rows[0] if len(rows) == 1 and rows[0].revision == _revision(revision) else None
 
 
 def labels_of(version: ModelVersion) -> tuple[Label, ...]:
@@ -75,9 +75,17 @@ def _row(info: ModelInfo) -> ModelVersion:
     """What a model's description tells may be anything; here it becomes text that fits."""
     row, _ = ModelVersion.objects.get_or_create(
         task=info.task,
-        name=plain_text(info.name, bytes_max=INFO_MAX),
-        revision=plain_text(info.revision, bytes_max=REVISION_MAX),
+        name=_name(info.name),
+        revision=_revision(info.revision),
         sha256=info.sha256,
         defaults={"licence": plain_text(info.licence, bytes_max=INFO_MAX), "settings": info.settings},
     )
     return row
+
+
+def _name(told: str) -> str:
+    return plain_text(told, bytes_max=INFO_MAX)
+
+
+def _revision(told: str) -> str:
+    return plain_text(told, bytes_max=REVISION_MAX)

@@ -64,6 +64,10 @@ def _check_cascade(root: Element) -> None:
         raise ValueError("its window has no possible size")
     if _whole(cascade.findtext("featureParams/maxCatCount", "")) != CATEGORIES[kind]:
         raise ValueError("its nodes are of another form than its features")
+    for level in root.iter():
+        names = [child.tag for child in level if child.tag != "_"]
+        if len(names) != len(set(names)):  # readers differ in which of them they take
+            raise ValueError("a part of it comes twice")
     features = cascade.findall("features/_")
     for feature in features:
         _check_feature(feature, kind, width, height)

@@ -1,10 +1,10 @@
 """One reader for all picture models: each picture is decoded once, in threads, while the device works on earlier ones.
 
-Threads: several that decode and fit, one that copies to the device, one that computes, one that reads the answers of a
-GPU, which need not wait for that. Where networks are so quick that
-Python's lock would be what is waited for, those that decode wait for processes that do it. What they may hold is
-bounded: `SLOTS` handfuls of fitted pictures (small ones where a model takes pictures whole) and one decoded picture a
-reading thread. Answers come back in order, in the caller's thread, which alone writes them.
+Threads: several that decode and fit, one that copies to the device, one that computes, and one that reads the answers
+of a GPU while it computes the next ones. Where networks are so quick that Python's lock would be what is waited for,
+processes decode, and those threads only wait for them. What all may hold is bounded: `SLOTS` handfuls of fitted
+pictures (small ones where a model takes pictures whole) and one decoded picture a reading thread. Answers come back in
+order, in the caller's thread, which alone writes them.
 """
 
 from __future__ import annotations
@@ -266,8 +266,11 @@ class Reader(Generic[Key]):
         """What a thread raises is raised again to the caller."""
         try:
             work()
-        except (Closed, Interrupted):
+        except Closed:
             pass
+        except Interrupted:  # the pass is over; nobody may wait for its pictures
+            for line in self._lines:
+                line.close()
         except BaseException as error:  # noqa: BLE001 - it goes on in the caller's thread
             self._error = self._error or error
             for line in self._lines:

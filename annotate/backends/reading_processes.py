@@ -68,7 +68,7 @@ class _Process:
 
     def end(self) -> int:
         """Kill it, if it still lives; its exit code, negative for a signal."""
-        self.process.kill() if self.process.poll() is None else None
+        self.process.kill()  # nothing where it is gone already
         self.line.close()
         return self.process.wait()
 
@@ -175,7 +175,10 @@ class ReadingProcesses:
     def _give_back(self, process: _Process) -> None:
         with self._lock:
             self._busy.discard(process)
-        self._idle.put(process)
+        if process.interrupted:  # it has answered, but was killed just after
+            self._buried(process)
+        else:
+            self._idle.put(process)
 
     def _buried(self, process: _Process) -> int:
         with self._lock:

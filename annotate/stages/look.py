@@ -67,13 +67,13 @@ class Watcher:
     version: ModelVersion
     speaker: answers.Speaker | None  # of scorers
 
-    def pack(self, answers: list[Any], sizes: list[tuple[int, int]]) -> list[bytes]:
+    def pack(self, told: list[Any], sizes: list[tuple[int, int]]) -> list[bytes]:
         """Answers as bytes; boxes become shares of their pictures of `sizes` (width, height)."""
         if self.speaker is not None:
-            return self.speaker.pack_all(answers)
+            return self.speaker.pack_all(told)
         return [
             packing.pack_boxes(relative(one.boxes, *size), one.scores, getattr(one, "labels", None))
-            for one, size in zip(answers, sizes, strict=True)
+            for one, size in zip(told, sizes, strict=True)
         ]
 
 

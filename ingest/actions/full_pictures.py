@@ -3,6 +3,7 @@ that similar-image removal keeps again in episodes that are in no run."""
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -11,10 +12,12 @@ from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery
 
 from ingest.actions import frames as frame_actions
 from ingest.actions import runs
-from ingest.errors import Conflict
+from ingest.errors import BadInput, Conflict
 from ingest.models import FINISHED, Collection, Episode, Frame, FrameState, PipelineRun, RunState, SourceKind, StageRun
 from ingest.pipeline.registry import stages
 from ingest.restoring import check_source
+
+logger = logging.getLogger(__name__)
 
 STAGE = "pictures"
 
@@ -51,6 +54,8 @@ def start_wanting(collection: Collection | None = None) -> list[PipelineRun]:
             started.append(runs.start(collection=owner, episodes=episodes, by=None, stage_names=[STAGE]))
         except Conflict:  # another worker was quicker, or a person has just started a run
             continue
+        except (BadInput, Collection.DoesNotExist) as error:  # settings of another Koma, or deleted at this moment
+            logger.warning("No run for the full pictures of collection %s: %s", owner.pk, error)
     return started
 
 

@@ -40,6 +40,11 @@ class OpenedModels(dict[str, Any]):
             self[key] = default
         return self[key]
 
+    def pop(self, key: str, *default: Any) -> Any:
+        """As a dict's; it is no longer kept, nor closed."""
+        self._used.pop(key, None)
+        return super().pop(key, *default)
+
     @contextmanager
     def working(self) -> Iterator[None]:
         """A stage works: nothing goes meanwhile; after it only those used last stay."""
@@ -70,7 +75,6 @@ class OpenedModels(dict[str, Any]):
 
     def _let_go(self, keys: list[str]) -> int:
         for key in keys:
-            self._used.pop(key, None)
             value = self.pop(key, None)
             for close in _closers(value):
                 close()

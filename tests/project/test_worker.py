@@ -81,3 +81,27 @@ def test_the_sweep_sends_what_waits(queues: str, collection: Any) -> None:
         sweeper._stop.wait(0.05)
     sweeper.stop()
     assert django_rq.get_queue("cpu").job_ids == [f"stage-{row.pk}-0"]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_sweep_that_breaks_stops_no_other_sweep_nor_the_thread(
+    settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    swept: list[str] = []
+
+    def broken() -> None:
+        swept.append("broken")
+        raise ValueError("settings of another Koma")
+
+    found = {"a.broken": broken, "a.good": lambda: swept.append("good")}
+    settings.SWEEPS = list(found)
+    monkeypatch.setattr(worker, "import_string", found.__getitem__)
+    monkeypatch.setattr(worker, "SWEEP_EVERY_S", 0.01)
+    sweeper = worker.Sweeper()
+    sweeper.start()
+    for _ in range(500):
+        if swept.count("good") > 1:
+            break
+        sweeper._stop.wait(0.01)
+    sweeper.stop()
+    assert swept[:4] == ["broken", "good", "broken", "good"]

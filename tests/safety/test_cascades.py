@@ -56,9 +56,10 @@ def test_those_that_come_with_opencv_pass_but_for_one_of_an_older_form() -> None
         ("0 -1 0 ", "1 -1 0 "), ("0 -1 0 ", "0 -2 0 "), ("0 -1 0 ", "0 -1 99999999 "), ("-1. 1.", "-1."),
         (">256<", ">0<"), (">256<", ">999999999<"), (">LBP<", ">HOG<"), (">LBP<", ">HAAR<"),
         ("<width>24<", "<width>99999<"), ("<height>24<", "<height>0<"), ("<features>", "<other>"),
+        ("<features>", "<features><_><rect>0 0 8 8</rect></_></features><features>"),
         ("<?xml", "<!DOCTYPE x [<!ENTITY a 'b'>]><?xml"), ("<opencv_storage>", "<opencv_storage>" + "<a>" * 100_000),
     ],
-    ids=range(21),
+    ids=range(22),
 )  # fmt: skip
 def test_a_cascade_whose_numbers_lead_elsewhere_is_refused_in_words(tmp_path: Path, was: str, becomes: str) -> None:
     """Deep nesting ends the process by itself; the others read what is not theirs, or never come to an end."""

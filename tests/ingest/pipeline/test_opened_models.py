@@ -55,6 +55,16 @@ def test_what_nobody_used_for_long_goes_and_is_closed() -> None:
     assert list(models) == ["used"] and old.closed
 
 
+def test_what_a_stage_takes_out_needs_no_place_any_more() -> None:
+    models = OpenedModels(most=1)
+    models["first"] = Closing()
+    models["replaced"] = Closing()
+    assert models.pop("replaced").closed is False
+    with models.working():
+        pass
+    assert list(models) == ["first"]
+
+
 def test_nothing_goes_while_a_stage_works() -> None:
     models = OpenedModels(idle_s=0.0)
     models["in use"] = Closing()

@@ -154,3 +154,14 @@ def test_a_frame_that_was_kept_meanwhile_does_not_give_its_picture_up(many: Fram
     stage.save(stage.work(batch))
     assert Frame.objects.get(pk=first.pk).file == first.file
     assert ctx.counters == {}
+
+
+def test_a_collection_whose_settings_start_no_run_hinders_no_other(as_alice: Client, many: Frame) -> None:
+    busy = runs.start(collection=many.collection, episodes=[many.episode], by=None, stage_names=["dedup", "detect"])
+    restore(as_alice, many)
+    PipelineRun.objects.filter(pk=busy.pk).update(state=RunState.DONE)
+    settings = many.collection.run_defaults
+    Collection.objects.filter(pk=many.collection_id).update(run_defaults={"pictures": {"of another Koma": 1}})
+    assert full_pictures.start_wanting() == []
+    Collection.objects.filter(pk=many.collection_id).update(run_defaults=settings)
+    assert len(full_pictures.start_wanting()) == 1
