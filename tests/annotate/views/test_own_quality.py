@@ -169,3 +169,15 @@ def test_with_one_number_of_named_faces_the_plot_has_bars(collection: Collection
             collection=collection, kind="characters", model=model, state="done", scores={"accuracy": {"1": share}}
         )
     assert "80% right by 1 named face" in page(as_bob, collection)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_keyboards_place_is_kept_while_the_table_is_drawn_anew(
+    collection: Collection, alice: Any, page_as: Any
+) -> None:
+    row = Evaluation.objects.create(collection=collection, kind="faces", model="tiny", state="running", total=9)
+    at = page_as(alice, reverse("collection_quality", args=[collection.pk]))
+    at.get_by_role("button", name="Cancel").focus()
+    Evaluation.objects.filter(pk=row.pk).update(done=5)
+    at.get_by_text("5 of 9").wait_for()
+    assert at.evaluate("document.activeElement.innerText") == "Cancel"
