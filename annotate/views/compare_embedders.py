@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import urlencode
 
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
@@ -33,19 +33,19 @@ def compare_embedders(request: HttpRequest, collection: Collection) -> HttpRespo
     """GET: the newest comparison of `first` and `second`, or of any two. POST: compare them now, or cancel that."""
     if request.method == "POST":
         return _change(request, collection)
-    last, done = _rows(request, collection)
+    names = offered(TASK)
+    first, second = _pair(request, collection, names)
+    last, done = _rows(collection, first, second)
     waiting = last is not None and last.state in measuring.WAITING
     if is_partial(request) and "progress" in request.GET:
-        response = render(request, "annotate/compare_embedders.html#progress", {"last": last, "collection": collection})
-        if not waiting:
-            response.headers["HX-Refresh"] = "true"
-        return response
-    names = offered(TASK)
-    first, second = _pair(request, names, done)
+        # At its end a link, not the page anew: somebody may be answering a question meanwhile.
+        told = {"last": last, "waiting": waiting, "collection": collection}
+        return render(request, "annotate/compare_embedders.html#progress", told)
     context: dict[str, Any] = {
         "names": names,
         "first": first,
         "second": second,
+        "comparable": first != second and first in names and second in names,
         "last": last,
         "waiting": waiting,
         "done": done,
@@ -85,24 +85,34 @@ def compare_embedders_answer(request: HttpRequest, collection: Collection) -> Ht
     return toast(render(request, "annotate/compare_embedders.html#question", context), done.summary, undo=True)
 
 
-def _pair(request: HttpRequest, names: list[str], done: Evaluation | None) -> tuple[str, str]:
-    """The two that are asked for, else those shown, else the first two that are here; the second may be missing."""
-    asked = (request.GET.get("first", ""), request.GET.get("second", ""))
-    if asked[0] in names and asked[1] in names and asked[0] != asked[1]:
-        return asked
-    if done is not None:
-        return done.model, done.second
-    first = asked[0] if asked[0] in names else names[0]
+def _pair(request: HttpRequest, collection: Collection, names: list[str]) -> tuple[str, str]:
+    """The two that are asked for, as far as they are here or were compared; else the newest comparison's two, else the
+    first two that are here. The second may be missing; a compared one may not be installed any more.
+    """
+    first, second = request.GET.get("first", ""), request.GET.get("second", "")
+    if first in names and second in names:
+        return first, second
+    rows = Evaluation.objects.filter(collection=collection, kind=EMBEDDERS)
+    if first and second and _of(rows, first, second).exists():
+        return first, second
+    for asked in (first, second):
+        rows = rows.filter(Q(model=asked) | Q(second=asked)) if asked in names else rows
+    newest = rows.exclude(state__in=(RunState.FAILED, RunState.CANCELLED)).first() or rows.first()
+    if newest is not None:
+        return newest.model, newest.second
+    first = next((name for name in (first, second) if name in names), names[0])
     return first, next((name for name in names if name != first), "")
 
 
-def _rows(request: HttpRequest, collection: Collection) -> tuple[Evaluation | None, Evaluation | None]:
-    """The newest comparison of these two (of any two when none are named), and the newest that is done."""
+def _rows(collection: Collection, first: str, second: str) -> tuple[Evaluation | None, Evaluation | None]:
+    """The newest comparison of these two, and the newest that is done."""
     rows = Evaluation.objects.filter(collection=collection, kind=EMBEDDERS).select_related("by")
-    first, second = request.GET.get("first", ""), request.GET.get("second", "")
-    if first and second:
-        rows = rows.filter(Q(model=first, second=second) | Q(model=second, second=first))
+    rows = _of(rows, first, second)
     return rows.first(), rows.filter(state=RunState.DONE).first()
+
+
+def _of(rows: QuerySet[Evaluation], first: str, second: str) -> QuerySet[Evaluation]:
+    return rows.filter(Q(model=first, second=second) | Q(model=second, second=first))
 
 
 def _change(request: HttpRequest, collection: Collection) -> HttpResponse:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from typing import Any
 
 import pytest
@@ -61,12 +62,14 @@ def test_a_lead_starts_it_a_worker_does_it_and_the_page_tells_how_far_it_is(
     Evaluation.objects.filter(pk=row.pk).update(state="running", done=7, total=72)
     address = reverse("compare_embedders", args=[collection.pk])
     moving = as_bob.get(address, PAIR | {"progress": 1}, headers=HTMX)
-    assert "7 of 72" in moving.content.decode() and "HX-Refresh" not in moving.headers
+    assert "7 of 72" in moving.content.decode() and "hx-trigger" in moving.content.decode()
     Evaluation.objects.filter(pk=row.pk).update(state="queued")
     assert jobs.run_evaluation(row.pk) == "done"
     row.refresh_from_db()
     assert row.total == 72
-    assert as_bob.get(address, PAIR | {"progress": 1}, headers=HTMX).headers["HX-Refresh"] == "true"
+    ended = as_bob.get(address, PAIR | {"progress": 1}, headers=HTMX)
+    assert "Finished: look" in ended.content.decode() and "hx-trigger" not in ended.content.decode()
+    assert "HX-Refresh" not in ended.headers  # somebody may be answering
     told = page(as_bob, collection)
     assert "All 36 faces" in told and "name some faces of two characters" in told and "Put together by one" in told
 
@@ -137,6 +140,25 @@ def test_it_is_cancelled_and_failures_are_said(
     assert 'role="alert"' in page(as_alice, collection)
 
 
+def test_a_comparison_with_a_model_that_was_removed_is_still_shown(
+    collection: Collection, asked: Evaluation, as_alice: Client, settings: Any
+) -> None:
+    shutil.rmtree(settings.KOMA_MODELS_DIR / "ccip-tiny")
+    gone = '<option value="ccip-tiny" selected disabled>ccip-tiny (not installed)</option>'
+    for values in ({}, PAIR, {"first": "builtin"}):
+        told = as_alice.get(reverse("compare_embedders", args=[collection.pk]), values).content.decode()
+        assert gone in told and told.count("<option selected>builtin") == 1, values
+        assert "2 questions open" in told and "Compare again" not in told
+
+
+def test_the_same_model_on_both_sides_is_refused_in_words(
+    collection: Collection, asked: Evaluation, as_alice: Client
+) -> None:
+    told = page(as_alice, collection, second="builtin")
+    assert "The same model stands on both sides" in told and "not compared yet" not in told
+    assert "Compare again" not in told and "Compare these two" not in told
+
+
 def test_with_one_embedder_it_says_what_is_missing_and_unknown_ones_are_refused(
     collection: Collection, as_alice: Client, queues: str
 ) -> None:
@@ -190,3 +212,32 @@ def test_the_queue_is_answered_with_keys(
     connection.close()
     face = Face.objects.get(pk=cast[30].pk)
     assert face.character is None and len(face.not_characters) == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_keyboards_place_is_kept_from_question_to_question_and_while_a_comparison_runs(
+    collection: Collection, cast: list[Face], asked: Evaluation, alice: Any, page_as: Any
+) -> None:
+    at = page_as(alice, reverse("compare_embedders", args=[collection.pk]))
+    here = "() => document.activeElement.id"
+    for press, after in (("question-skip", "question-skip"), ("question-back", "question-back")):
+        first = at.locator("#question h2").inner_text()
+        at.locator(f"#{press}").focus()
+        at.keyboard.press("Enter")
+        at.wait_for_function("(was) => document.querySelector('#question h2').innerText !== was", arg=first)
+        at.wait_for_function("(id) => document.activeElement.id === id", arg=after)
+    at.locator("#question-no").focus()
+    at.keyboard.press("Enter")
+    at.get_by_text("1 question open").wait_for()
+    assert at.evaluate(here) == "question-no"
+    row = Evaluation.objects.create(
+        collection=collection, kind="embedders", model="builtin", second="ccip-tiny", state="running", total=9
+    )
+    at.reload()
+    at.locator("#progress-act").focus()
+    Evaluation.objects.filter(pk=row.pk).update(done=5)
+    at.get_by_text("5 of 9").wait_for()
+    assert at.evaluate(here) == "progress-act"
+    Evaluation.objects.filter(pk=row.pk).update(state="failed")
+    at.get_by_role("link", name="Finished: look").wait_for()
+    assert at.locator("#question h2").is_visible()  # the question is left alone
