@@ -25,14 +25,19 @@ window.komaPack = (() => {
     return new Uint8Array(bytes);
   }
 
-  // Lists of {path, file} that fit into one zip each.
-  function shares(entries) {
+  // Bytes of a zip around a file: two headers of 30 and 46, the name in both; 4 bytes a letter at most, and room for " (2)".
+  const around = (path) => 76 + 2 * (4 * path.length + 24);
+
+  // Lists of {path, file} that fit into one zip each, of at most `most` bytes; a single file may be larger.
+  function shares(entries, most) {
+    const limit = Math.min(BYTES_MAX, most) - 22; // the end record
     const sorted = [...entries].sort((a, b) => (a.path < b.path ? -1 : a.path > b.path ? 1 : 0));
     const found = [];
     let bytes = Infinity;
     for (const entry of sorted) {
       const last = found[found.length - 1];
-      if (bytes + entry.file.size > BYTES_MAX || last.length >= FILES_MAX) { found.push([entry]); bytes = entry.file.size; } else { last.push(entry); bytes += entry.file.size; }
+      const more = entry.file.size + around(entry.path);
+      if (bytes + more > limit || last.length >= FILES_MAX) { found.push([entry]); bytes = more; } else { last.push(entry); bytes += more; }
     }
     return found;
   }

@@ -12,6 +12,7 @@ document.addEventListener("DOMContentLoaded", () => {
   const FILM = /\.(mkv|mp4|m4v|webm|avi|ts|m2ts|mts|mov|wmv|flv|mpg|mpeg|ogv|ogm|3gp|zip|cbz)$/i;
   const BESIDE = /\.(tags?|txt|json|caption)$/i; // tags and captions that lie beside pictures
   const LEFTOVER = /(^|\/)(\.|__MACOSX\/|thumbs\.db$|desktop\.ini$)/i;
+  const MAC_COPY = /(^|\/)(\._|__MACOSX\/)/i; // a Mac's notes on a file, under the file's own name
   const queue = [];
   let busy = false;
 
@@ -141,7 +142,7 @@ document.addEventListener("DOMContentLoaded", () => {
     if (pictures.length === 1 && entries.length === 1 && !folder) { add(pictures[0].file); return; }
     const first = pictures[0].path.replace(/^.*\//, "").replace(/\.[^.]*$/, "");
     const name = folder || (pictures.length === 1 ? first : `${first} and ${(pictures.length - 1).toLocaleString("en")} more`);
-    const shares = komaPack.shares(entries);
+    const shares = komaPack.shares(entries, Number(form.dataset.max));
     shares.forEach((share, place) => add({
       name: `${name}${shares.length > 1 ? ` (${place + 1} of ${shares.length})` : ""}.zip`,
       size: share.reduce((so, { file }) => so + file.size, 0),
@@ -153,8 +154,13 @@ document.addEventListener("DOMContentLoaded", () => {
   function take(entries) {
     const groups = new Map();
     const others = [];
+    const hidden = [];
+    let leftovers = 0;
     for (const entry of entries) {
-      if (LEFTOVER.test(entry.path)) continue;
+      if (LEFTOVER.test(entry.path)) {
+        if (!MAC_COPY.test(entry.path) && (FILM.test(entry.path) || PICTURE.test(entry.path))) hidden.push(entry); else leftovers += 1;
+        continue;
+      }
       if (FILM.test(entry.path)) { add(entry.file); continue; }
       if (!PICTURE.test(entry.path) && !BESIDE.test(entry.path)) { others.push(entry); continue; }
       const slash = entry.path.indexOf("/");
@@ -165,14 +171,15 @@ document.addEventListener("DOMContentLoaded", () => {
     for (const [folder, group] of groups) {
       if (group.some(({ path }) => PICTURE.test(path))) addGroup(group, folder); else others.push(...group);
     }
-    if (others.length) leaveOut(others, entries.length);
-    if (!entries.length) window.komaToast({ error: true, text: "Nothing is in there. Choose films, pictures, zips or a folder with some." });
+    if (others.length) leaveOut(others, entries.length, "no film, picture or zip by its name");
+    if (hidden.length) leaveOut(hidden, entries.length, "hidden, its name begins with a dot: give it another name");
+    if (leftovers === entries.length) window.komaToast({ error: true, text: "Nothing is in there. Choose films, pictures, zips or a folder with some." });
     work();
   }
 
-  function leaveOut(others, total) {
-    const entry = show({ name: others.slice(0, 3).map(({ path }) => path).join(", ") + (others.length > 3 ? ` and ${(others.length - 3).toLocaleString("en")} more` : ""), size: 0 });
-    entry.say(total > others.length ? "left out: no film, picture or zip by its name" : "no film, picture or zip by its name; nothing was sent", "warn");
+  function leaveOut(some, total, why) {
+    const entry = show({ name: some.slice(0, 3).map(({ path }) => path).join(", ") + (some.length > 3 ? ` and ${(some.length - 3).toLocaleString("en")} more` : ""), size: 0 });
+    entry.say(total > some.length ? `left out: ${why}` : `${why}; nothing was sent`, "warn");
     entry.end(false);
   }
 
@@ -211,7 +218,7 @@ document.addEventListener("DOMContentLoaded", () => {
   }
   addEventListener("paste", (event) => {
     const files = [...(event.clipboardData?.files || [])];
-    if (!files.length) return;
+    if (!files.length || event.target.closest?.("input, textarea, select, [contenteditable]") || event.clipboardData.types.includes("text/plain")) return; // text is meant
     event.preventDefault();
     const stamp = new Date().toISOString().slice(0, 19).replace("T", " ").replaceAll(":", ".");
     // Browsers call every pasted picture image.png.

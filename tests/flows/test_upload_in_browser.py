@@ -192,6 +192,52 @@ def test_a_picture_can_be_pasted(page_as: Any, alice: User, collection: Collecti
     page.wait_for_selector("text=added as pasted 2")
 
 
+def test_a_paste_into_a_field_or_of_text_stays_what_it_was(page_as: Any, alice: User, collection: Collection) -> None:
+    page = page_as(alice, f"/c/{collection.pk}/add/")
+    kept = page.evaluate(
+        """() => {
+            const field = document.querySelector("#upload [name=series], input[type=text], input:not([type])");
+            const paste = (where, text) => {
+                const data = new DataTransfer();
+                data.items.add(new File(["x"], "image.png"));
+                if (text) data.setData("text/plain", text);
+                const event = new ClipboardEvent("paste", { clipboardData: data, bubbles: true, cancelable: true });
+                return where.dispatchEvent(event);
+            };
+            return [paste(field, ""), paste(field, "words"), paste(document.body, "words")];
+        }"""
+    )
+    assert kept == [True, True, True]  # the browser's own paste was not stopped
+    assert page.locator(".upload").count() == 0
+
+
+def test_what_is_skipped_for_its_name_is_told(
+    page_as: Any, alice: User, collection: Collection, tmp_path: Path
+) -> None:
+    page = page_as(alice, f"/c/{collection.pk}/add/")
+    for name in (".DS_Store", ".x.mkv", "._x.mkv"):
+        (tmp_path / name).write_bytes(b"x")
+    page.set_input_files("[name=files]", [tmp_path / ".DS_Store", tmp_path / "._x.mkv"])
+    page.wait_for_selector("text=Nothing is in there")
+    assert page.locator(".upload").count() == 0
+    page.set_input_files("[name=files]", [tmp_path / ".DS_Store", tmp_path / ".x.mkv"])
+    assert "left out: hidden" in page.locator(".upload", has_text=".x.mkv").inner_text()
+
+
+def test_chosen_pictures_are_packed_into_zips_below_the_servers_limit(
+    page_as: Any, alice: User, collection: Collection, tmp_path: Path, settings: Any
+) -> None:
+    settings.KOMA_UPLOAD_MAX_BYTES = 2500
+    for shade in range(8):
+        (tmp_path / f"{shade}.png").write_bytes(png(shade=shade, size=(8, 8)).ljust(700, b"\0"))
+    page = page_as(alice, f"/c/{collection.pk}/add/")
+    page.set_input_files("[name=files]", sorted(tmp_path.iterdir()))
+    page.wait_for_selector("text=(4 of 4).zip")
+    page.locator(".upload .good").nth(3).wait_for()
+    assert all(source_path(one).stat().st_size <= 2500 for one in Source.objects.all())
+    assert Source.objects.count() == 4
+
+
 def test_an_invitation_link_leads_into_the_collection(
     page_as: Any, alice: User, collection: Collection, live_server: Any
 ) -> None:
