@@ -177,7 +177,7 @@ def collection_models(request: HttpRequest, collection: Collection) -> HttpRespo
         })  # fmt: skip
     context = {
         "tasks": tasks,
-        "section": "members",
+        "section": "runs",
         "lists": tag_lists.shown(collection),
         "largest_list": tag_filtering.FILE_MAX,
     }
@@ -202,7 +202,10 @@ def tag_list(request: HttpRequest, collection: Collection) -> HttpResponse:
         return said(request, " ".join([words, *notes]), to=to, undo=True)
     if "use" not in request.POST:
         raise BadInput("Choose a file.")
-    used = tag_lists.use(collection=collection, kind=kind, key=whole(request.POST["use"]), by=request.user)
+    key = whole(request.POST["use"])
+    if key is None and request.POST["use"]:  # only an empty choice takes the list back
+        raise BadInput("This is no list. Choose one on the page.")
+    used = tag_lists.use(collection=collection, kind=kind, key=key, by=request.user)
     counts = f"{used.name} counts" if used else "no list of this collection counts"
     return said(request, f"{kind.label}: {counts} from the next run of the stage Tag on.", to=to, undo=True)
 

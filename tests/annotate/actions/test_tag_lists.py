@@ -124,6 +124,7 @@ def test_a_lead_adds_and_chooses_lists_on_the_page(collection: Collection, as_al
     foreign, _ = tag_lists.add(collection=other, kind=Kind.INCLUDED, name="x", data=HAIR, by=None)
     for values, told in (
         ({"kind": "included", "use": foreign.pk}, "not here any more"),
+        ({"kind": "included", "use": "abc"}, "This is no list"),
         ({"kind": "odd", "use": ""}, "no kind of list"),
         ({"kind": "unwanted"}, "Choose a file"),
         ({"kind": "unwanted", "file": SimpleUploadedFile("a.txt", b"a, b")}, "without commas"),
@@ -131,6 +132,8 @@ def test_a_lead_adds_and_chooses_lists_on_the_page(collection: Collection, as_al
         referer = f"http://testserver/c/{collection.pk}/models/"
         page = as_alice.post(here, values, follow=True, headers={"Referer": referer}).content.decode()
         assert told in page, values
+    row.refresh_from_db()
+    assert row.used
     assert as_bob.post(here, {"kind": "included", "use": ""}).status_code in (403, 404)
 
 
