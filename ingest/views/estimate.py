@@ -7,7 +7,7 @@ from django.shortcuts import render
 
 from ingest.access import member_view
 from ingest.actions.estimates import estimate as estimated
-from ingest.models import Collection, Role
+from ingest.models import Collection, Episode, Role, SourceKind
 from ingest.pipeline.registry import stages
 from ingest.views.params import wholes
 
@@ -21,4 +21,15 @@ def estimate(request: HttpRequest, collection: Collection) -> HttpResponse:
     episodes = list(collection.episodes.filter(pk__in=keys[:5000]).select_related("source"))
     chosen = [name for name in asked.getlist("stage") if name in stages()]
     found = estimated(collection=collection, episodes=episodes, stage_names=chosen) if episodes and chosen else None
-    return render(request, "ingest/estimate.html", {"estimate": found, "count": len(episodes)})
+    return render(request, "ingest/estimate.html", {"estimate": found, "what": _called(episodes)})
+
+
+def _called(episodes: list[Episode]) -> str:
+    """One group of pictures by its name; else how many episodes and groups."""
+    groups = [episode for episode in episodes if episode.source.kind == SourceKind.PICTURES]
+    films = len(episodes) - len(groups)
+    if len(groups) == 1 and not films:
+        return groups[0].label
+    words = [f"{films:,} episode{'s' * (films != 1)}"] if films else []
+    words += [f"{len(groups):,} group{'s' * (len(groups) != 1)} of pictures"] if groups else []
+    return " and ".join(words)

@@ -61,6 +61,7 @@ def run(request: HttpRequest, collection: Collection, run_id: int) -> HttpRespon
             {
                 "lane": lane,
                 "counters": dict(sorted(lane.counters.items(), key=lambda entry: -entry[1])),
+                "device": ", ".join(sorted({name.partition(" (")[0] for name in lane.devices.split(", ") if name})),
                 "idle": lane.state == RunState.DONE and not any(stage.total or stage.done for stage in lane.rows),
                 "failed": [stage for stage in lane.rows if stage.error],
                 "rows": [(stage, logs.get(stage.pk, "")) for stage in lane.rows] if lane in opened else None,
@@ -149,10 +150,11 @@ def _start_context(request: HttpRequest, collection: Collection) -> dict[str, An
         .values_list("episode_id", flat=True)
     )
     episodes = list(collection.episodes.select_related("source"))
+    proposed = {e.pk for e in episodes if e.pk not in busy and (e.extracted_at is None or len(episodes) == 1)}
     return {
         "section": "runs",
         "episodes": episodes,
-        "chosen": chosen or {e.pk for e in episodes if e.extracted_at is None and e.pk not in busy},
+        "chosen": chosen or proposed,
         "busy": busy,
         "stages": [
             {

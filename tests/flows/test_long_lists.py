@@ -50,3 +50,24 @@ def test_of_many_episodes_those_that_are_shown_are_chosen_at_once(
     page.locator("[data-all]").click()
     page.wait_for_selector("text=10 episodes: about")
     assert page.locator("[name=episode]:checked").count() == 10
+    assert page.locator("[data-all]").inner_text().startswith("All shown or none")
+    assert page.locator("[data-chosen]").inner_text() == "10 chosen"
+    page.locator("[data-filter]").fill("EP291")
+    assert page.locator("[data-chosen]").inner_text() == "10 chosen, 9 of them not shown"
+    page.keyboard.press("Escape")
+    assert page.locator("[data-all]").inner_text().startswith("All or none")
+
+
+def test_the_bar_with_the_button_covers_no_control_that_has_the_focus(
+    page_as: Any, alice: User, collection: Collection
+) -> None:
+    source = Source.objects.create(collection=collection, kind="video", name="1.mkv", sha256="1")
+    Episode.objects.create(collection=collection, source=source, title="x", number="01", duration_s=60)
+    page = page_as(alice, f"/c/{collection.pk}/runs/start/")
+    for width, height in ((1280, 700), (390, 700)):
+        page.set_viewport_size({"width": width, "height": height})
+        for field in page.locator(".stage-choice [name=stage]").all():
+            field.focus()
+            bar = page.locator(".start-bar").bounding_box()["y"]
+            box = field.bounding_box()
+            assert box["y"] + box["height"] <= bar

@@ -9,12 +9,13 @@ import pytest
 from django.contrib.auth.models import User
 from django.http import QueryDict
 from django.test import Client
+from django.utils import timezone
 
 from ingest.actions import history
 from ingest.errors import BadInput
 from ingest.imaging.encode import FORMATS
 from ingest.imaging.extraction import MODES
-from ingest.models import Collection, PipelineRun
+from ingest.models import Collection, PipelineRun, Source
 from ingest.pipeline.registry import stages
 from ingest.stages.extract import ExtractChoices
 from ingest.views.run_form import posted_params
@@ -86,3 +87,20 @@ def test_settings_that_are_kept_are_those_of_the_next_run_and_can_be_undone(
 def test_a_mistake_is_named_by_its_label(values: dict[str, str], words: str) -> None:
     with pytest.raises(BadInput, match=words):
         posted_params(form(**values))
+
+
+def test_the_only_episode_is_chosen_though_it_was_read_and_the_estimate_names_a_group(
+    as_alice: Client, collection: Collection
+) -> None:
+    episode = episode_of(collection)
+    type(episode).objects.update(extracted_at=timezone.now(), title="Fan art", number="")
+    Source.objects.update(kind="pictures", size_bytes=1000)
+    page = as_alice.get(f"/c/{collection.pk}/runs/start/").content.decode()
+    assert f'value="{episode.pk}" checked' in page
+    asked = {"episode": episode.pk, "stage": "read_pictures"}
+    words = as_alice.post(f"/c/{collection.pk}/runs/estimate/", asked).content.decode()
+    assert "Fan art: <b>under 1 s</b>" in words
+    Source.objects.update(kind="video")
+    type(episode).objects.update(duration_s=1400)
+    words = as_alice.post(f"/c/{collection.pk}/runs/estimate/", asked | {"stage": "extract"}).content.decode()
+    assert "1 episode: about <b>" in words

@@ -45,7 +45,19 @@ def test_a_run_that_is_done_leads_on_and_says_where_nothing_was_to_do(as_bob: Cl
     address = f"/c/{finished.collection_id}/runs/{finished.pk}/"
     page = as_bob.get(address).content.decode()
     assert page.count("nothing to do") == 1
+    idle = page[page.index("nothing to do") :].split("</section>")[0]
+    assert 'role="progressbar"' not in idle  # a full bar would say that something was done
     for target in ("", "frames/", "faces/"):
         assert f'class="btn{"" if target else " primary"}" href="/c/{finished.collection_id}/{target}"' in page
     PipelineRun.objects.filter(pk=finished.pk).update(state="running")
     assert "Overview and what is next" not in as_bob.get(address).content.decode()
+
+
+def test_the_head_of_a_stage_names_the_device_and_its_details_say_why(as_bob: Client, finished: PipelineRun) -> None:
+    add(finished, "detect", 0, total=6.0)
+    StageRun.objects.update(device="CPU (CUDA is installed but could not be started)")
+    page = as_bob.get(f"/c/{finished.collection_id}/runs/{finished.pk}/").content.decode()
+    head, details = page.split('class="lane-head"')[1].split("<details", 1)
+    assert "· CPU</span>" in head
+    assert "could not be started" not in head
+    assert "Ran on CPU (CUDA is installed but could not be started)." in details
