@@ -13,14 +13,17 @@ from django.core.exceptions import PermissionDenied
 from django.db import DatabaseError, connection
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
+from django.utils.timezone import localtime
 from django.views.decorators.http import require_safe
 
 from annotate.backends import cuda_check, registry
 from ingest.models import StageRun
+from ingest.pipeline.registry import stages
+from ingest.templatetags.humane import filesize, minute
 
 REDIS_TIMEOUT_S = 2.0
 LAST_STAGES = 40
-GIB = 2**30
+LABELS = {"db": "Database", "redis": "Redis", "disk": "Disk", "networks": "Networks", "models": "Models"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +34,12 @@ class Finding:
     fine: bool
     text: str
     vital: bool = True
+    note: str = ""  # it works, but worse than it could: how, instead of "fine"
+
+    @property
+    def label(self) -> str:
+        """The name in words."""
+        return LABELS.get(self.name, self.name)
 
 
 def check_database() -> Finding:
@@ -65,7 +74,7 @@ def check_disk() -> Finding:
     except OSError as problem:
         return Finding("disk", fine=False, text=f"{folder} cannot be read: {problem.strerror}")
     reserve = settings.KOMA_DISK_RESERVE_BYTES
-    text = f"{free / GIB:.1f} GiB free; {reserve / GIB:.1f} GiB are kept back (KOMA_DISK_RESERVE_BYTES)"
+    text = f"{filesize(free)} free; {filesize(reserve)} are kept back (KOMA_DISK_RESERVE_BYTES)"
     return Finding("disk", fine=free > reserve, text=text)
 
 
@@ -82,7 +91,7 @@ def check_workers() -> list[Finding]:
         except redis.RedisError:
             continue  # said once, by check_redis
         text = f"{workers} workers, {waiting} jobs wait" if workers != 1 else f"1 worker, {waiting} jobs wait"
-        findings.append(Finding(f"queue {name}", fine=workers > 0, text=text, vital=False))
+        findings.append(Finding(f"Queue {name}", fine=workers > 0, text=text, vital=False))
     return findings
 
 
@@ -91,19 +100,24 @@ def check_providers() -> Finding:
     found = cuda_check.devices()
     names = ", ".join(name.removesuffix("ExecutionProvider") for name in found.providers)
     text = f"{found.words} onnxruntime {found.version} offers {names}. The workers may run on other machines."
-    return Finding("networks", fine=True, text=text, vital=False)
+    degraded = cuda_check.CUDA in found.providers and not found.cuda
+    return Finding("networks", fine=True, text=text, vital=False, note="without the card" if degraded else "")
 
 
 def check_last_devices() -> list[Finding]:
-    """Say where the last stages with networks ran, as their workers told it."""
+    """Say where each stage with networks ran last, as its worker told it."""
     rows = StageRun.objects.filter(queue="gpu", started_at__isnull=False).exclude(device="").order_by("-started_at")
     last: dict[str, StageRun] = {}
     for row in rows[:LAST_STAGES]:
-        last.setdefault(row.device, row)
+        last.setdefault(row.stage, row)
+    known = stages()
     return [
-        Finding("last on", fine=True, text=f"{device}: {row.stage}, {row.started_at:%Y-%m-%d %H:%M}", vital=False)
-        for device, row in last.items()
-    ]
+        Finding(
+            f"Last device of {known[name].label if name in known else name}",
+            fine=True, text=f"{row.device}, {minute(localtime(row.started_at))}", vital=False,
+        )
+        for name, row in last.items()
+    ]  # fmt: skip
 
 
 def check_models() -> Finding:

@@ -24,8 +24,10 @@ class BoundedUpload(FileUploadHandler):
         known = SESSION_KEY in getattr(self.request, "session", {})
         most = settings.KOMA_UPLOAD_MAX_BYTES + FIELDS_MAX if known else STRANGER_MAX
         if content_length > most:
-            what = f"at most {settings.KOMA_UPLOAD_MAX_BYTES:,} bytes (KOMA_UPLOAD_MAX_BYTES)" if known else "a login"
-            raise MultiPartParserError(f"A form of {content_length:,} bytes needs {what}. Nothing was taken.")
+            who = "" if known else " from those who are not logged in"
+            raise MultiPartParserError(
+                f"This form has {content_length:,} bytes; at most {most:,} are taken{who}. Nothing was taken."
+            )
 
     def receive_data_chunk(self, raw_data: bytes, start: int) -> bytes:
         """On to the next handler."""

@@ -11,12 +11,15 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
-from django.test import Client
+from django.http.multipartparser import MultiPartParserError
+from django.test import Client, RequestFactory
 from django.utils import timezone
 from redis import Redis
 
+from annotate.backends import cuda_check
 from ingest.models import Collection, PipelineRun, StageRun
 from project.admin_user import first_admin
+from project.receiving import STRANGER_MAX, BoundedUpload
 from tests.conftest import PASSWORD
 
 
@@ -98,7 +101,7 @@ def test_healthz_says_when_redis_is_gone(db: None, client: Client, settings: Any
 
 def test_the_status_page_is_for_admins(as_alice: Client, as_bob: Client, queues: str) -> None:
     page = as_alice.get("/status/").content.decode()
-    assert "queue gpu" in page
+    assert "Queue gpu" in page
     assert "etworks run on the" in page
     assert as_bob.get("/status/").status_code == 403
 
@@ -112,9 +115,30 @@ def test_the_status_page_says_whether_cuda_starts_and_where_stages_ran(
     )
     page = as_alice.get("/status/").content.decode()
     assert "Networks run on" in page or "networks run on the graphics card" in page
-    assert "GPU (CUDA): detect" in page
+    assert "Last device of Find faces</th>" in page
+    assert "GPU (CUDA), 20" in page
     assert "CPU" in page
     assert as_alice.get("/healthz").json()["networks"] in ("processor", "graphics card")
+
+
+def test_a_card_that_cannot_be_used_is_no_fine_part(
+    as_alice: Client, queues: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    offered = (cuda_check.CUDA, "CPUExecutionProvider")
+    for started, words in ((False, "without the card"), (True, "fine")):
+        found = cuda_check.Devices("1", offered, started, cuda_check.words_of(offered, started=started))
+        monkeypatch.setattr(cuda_check, "devices", lambda found=found: found)
+        row = as_alice.get("/status/").content.decode().split(">Networks</th>")[1].split("</td>")[0]
+        assert row.endswith(words)
+
+
+def test_a_form_that_is_too_large_is_refused_with_its_size_and_the_limit(client: Client, db: None) -> None:
+    answer = client.post("/login/", {"username": "x" * (STRANGER_MAX + 1), "password": "y"})
+    assert answer.status_code == 400
+    handler = BoundedUpload()
+    handler.request = RequestFactory().get("/")
+    with pytest.raises(MultiPartParserError, match=r"This form has 2,000,000 bytes; at most 1,048,576 are taken"):
+        handler.handle_raw_input(None, {}, 2_000_000, "x")
 
 
 def test_a_broken_model_folder_is_named_on_the_status_page(as_alice: Client, queues: str, settings: Any) -> None:
