@@ -13,9 +13,8 @@ from ingest.models import Collection, Frame, Operation
 
 def check(*, collection: Collection, frame: Frame, by: Any, key: str = "") -> Operation:
     """Every face of the frame has its box, and every box that is not denied is one: a person stands for each."""
-    with history.operation(
-        collection=collection, by=by, kind="faces.check", summary="All faces of a frame marked", key=key
-    ) as record:
+    summary = f"All faces of {_called(frame)} marked"
+    with history.operation(collection=collection, by=by, kind="faces.check", summary=summary, key=key) as record:
         row = _locked(collection, frame)
         for face in Face.objects.real().select_for_update().filter(frame=row, box_by_person=False).order_by("pk"):
             before = snapshot(face, names=("box_by_person", "version"))
@@ -30,14 +29,18 @@ def check(*, collection: Collection, frame: Frame, by: Any, key: str = "") -> Op
 
 def uncheck(*, collection: Collection, frame: Frame, by: Any, key: str = "") -> Operation:
     """Take that back; the boxes stay people's own."""
-    with history.operation(
-        collection=collection, by=by, kind="faces.uncheck", summary="A frame's faces are open again", key=key
-    ) as record:
+    summary = f"Faces of {_called(frame)} are open again"
+    with history.operation(collection=collection, by=by, kind="faces.uncheck", summary=summary, key=key) as record:
         row = _locked(collection, frame)
         for mark in CheckedFrame.objects.filter(frame=row):
             record.deleted(mark, frame_id=row.pk)
             mark.delete()
     return record.operation
+
+
+def _called(frame: Frame) -> str:
+    """The frame in a line of the history, which is read away from it."""
+    return f"{frame.episode.label}, {frame.name or f'frame {frame.index}'}"
 
 
 def _locked(collection: Collection, frame: Frame) -> Frame:

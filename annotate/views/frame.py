@@ -42,9 +42,6 @@ def frame(request: HttpRequest, collection: Collection, frame_id: int) -> HttpRe
         "previous": before[-1].pk if before else None,
         "following": behind[0].pk if behind else None,
         "similar": similar,
-        "revisions": Operation.objects.filter(collection=collection, revisions__frame_id=row.pk)
-        .select_related("by")
-        .distinct()[:HISTORY_MAX],
     }
     return render(request, "annotate/frame.html", context)
 
@@ -153,7 +150,7 @@ def _answer(request: HttpRequest, collection: Collection, row: Frame, text: str)
     if not is_partial(request):
         return said(request, text, to=reverse("frame", args=[collection.pk, row.pk]), undo=True)
     row = _frame(collection, row.pk)
-    context = _labels(request, collection, row) | {"collection": collection}
+    context = _labels(request, collection, row) | {"collection": collection, "oob": True}
     return toast(render(request, "annotate/frame_answer.html", context), text, undo=True)
 
 
@@ -177,6 +174,9 @@ def _labels(request: HttpRequest, collection: Collection, row: Frame) -> dict[st
         "faces": faces,
         "seen": seen_in(row),
         "checked": CheckedFrame.objects.filter(frame=row).select_related("by").first(),
+        "revisions": Operation.objects.filter(collection=collection, revisions__frame_id=row.pk)
+        .select_related("by")
+        .distinct()[:HISTORY_MAX],
         "real_count": sum(face.state != FaceState.NOT_A_FACE for face in faces),
         "tags": groups,
         "tags_count": sum(tag.state == "yes" for tag in said_tags),

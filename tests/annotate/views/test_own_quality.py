@@ -152,8 +152,12 @@ def test_a_frame_is_called_complete_with_a_key_and_counts_then(
     frame = make_frame([(2, 3)], boxes=[(2, 3)])
     at = page_as(bob, reverse("frame", args=[collection.pk, frame.pk]))
     at.get_by_role("button", name="All faces are marked").wait_for()
+    at.get_by_role("button", name="All faces are marked").focus()
     at.keyboard.press("a")
     at.get_by_text("all faces marked, said bob").wait_for()
+    assert at.evaluate("document.activeElement.innerText") == "Take back"
+    called = f"{frame.episode.label}, frame {frame.index}"
+    at.locator("#history").get_by_text(f"All faces of {called} marked").wait_for()  # without a reload
     assert CheckedFrame.objects.get().by == bob
     at.goto(at.url.split("/c/")[0] + reverse("collection_quality", args=[collection.pk]))
     at.get_by_text("1 frame counts as complete truth, with 1 face").wait_for()
