@@ -17,6 +17,7 @@ from annotate.algorithms import boxes, packing
 from annotate.algorithms.agreement import Agreement
 from annotate.algorithms.tag_rules import tag_name
 from annotate.answers import SCORED, stored_speaker
+from annotate.computed_answers import COMPUTED
 from annotate.models import FrameTag, ModelAnswer, ModelVersion, Tag, TagAlias, TagState
 from ingest.errors import BadInput
 from ingest.models import Collection, FrameState
@@ -104,15 +105,22 @@ class Comparison:
 
 
 def candidates(collection: Collection) -> list[Candidate]:
-    """Versions that have answered for frames of the collection: taggers first, then by task and name."""
+    """Versions that have answered for frames of the collection: taggers first, then by task and name.
+
+    Of a task the computed answers come last: two models are compared before one with what no model said.
+    """
     rows = (
         ModelAnswer.objects.filter(frame__collection=collection)
         .values_list("model_version", "model_version__task", "model_version__name", "model_version__revision")
         .order_by()
         .annotate(n=Count("pk"))
     )
-    found = [Candidate(pk, task, f"{name} {revision}".strip(), n) for pk, task, name, revision, n in rows]
-    return sorted(found, key=lambda one: (one.task not in SCORED, one.task == "class", one.task, one.name, one.version))
+    found = []
+    for pk, task, name, revision, n in rows:
+        called = revision if revision.startswith(name) else f"{name} {revision}".strip()
+        order = (task not in SCORED, task == "class", task, name == COMPUTED.name, called, pk)
+        found.append((order, Candidate(pk, task, called, n)))
+    return [one for _, one in sorted(found, key=lambda row: row[0])]
 
 
 def compare(collection: Collection, first: ModelVersion, second: ModelVersion) -> Comparison:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import combinations
 from typing import Any
 from urllib.parse import urlencode
 
@@ -14,6 +15,7 @@ from django.views.decorators.http import require_POST
 
 from annotate import comparison
 from annotate.actions import tags
+from annotate.actions.model_choices import TASKS, offered
 from annotate.models import ModelAnswer, ModelVersion
 from ingest.access import member_view
 from ingest.errors import BadInput
@@ -26,6 +28,7 @@ KEEP_S = 600
 PEOPLE = "people"  # in place of a second version: the tags on which people had the last word
 ROWS = 60
 SHOWN_APART = 60
+ELSEWHERE = ("faces", "embedding", "upscale", "caption")  # tasks whose answers are kept otherwise
 
 
 @member_view()
@@ -35,13 +38,16 @@ def compare(request: HttpRequest, collection: Collection) -> HttpResponse:
     people = request.GET.get("second") == PEOPLE
     first = whole(request.GET.get("first"))
     pair = _pair(found, first, first if people else whole(request.GET.get("second")))
-    context: dict[str, Any] = {"candidates": found, "pair": pair, "people": people}
+    context: dict[str, Any] = {"section": "runs", "candidates": found, "pair": pair, "people": people}
     if pair is not None and people:
         context["rows"] = _against_people(collection, get_object_or_404(ModelVersion, pk=pair[0].version))
     elif pair is not None and pair[0].version != pair[1].version:
         context |= _compared(request, collection, pair)
     if is_partial(request):
         return render(request, "annotate/compare.html#question", context | {"collection": collection})
+    if "told" not in context:
+        context["installed"] = _others(pair)
+        context["can_run"] = request.role >= Role.LEAD and collection.archived_at is None  # type: ignore[attr-defined]
     return render(request, "annotate/compare.html", context)
 
 
@@ -65,6 +71,13 @@ def compare_answer(request: HttpRequest, collection: Collection) -> HttpResponse
         )
     context = _compared(request, collection, pair) | {"collection": collection, "pair": pair}
     return toast(render(request, "annotate/compare.html#question", context), done.summary, undo=True)
+
+
+def _others(pair: tuple[comparison.Candidate, comparison.Candidate] | None) -> list[str]:
+    """Installed models that could answer next: for the task of the one that has answered, else for any task."""
+    if pair is None:
+        return [name for task in TASKS if task not in ELSEWHERE for name in offered(task)]
+    return [name for name in offered(pair[0].task) if name not in pair[0].name.split()] if pair[0].task in TASKS else []
 
 
 def _candidates(collection: Collection) -> list[comparison.Candidate]:
@@ -95,10 +108,9 @@ def _pair(
         if first not in by_key or second not in by_key or by_key[first].task != by_key[second].task:
             raise Http404("These two cannot be compared here.")
         return by_key[first], by_key[second]
-    for one in found:
-        for two in found:
-            if one.task == two.task and one.version < two.version:
-                return one, two
+    for one, two in combinations(found, 2):
+        if one.task == two.task:
+            return one, two
     return (found[0], found[0]) if found else None
 
 

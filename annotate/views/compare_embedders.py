@@ -42,6 +42,7 @@ def compare_embedders(request: HttpRequest, collection: Collection) -> HttpRespo
         told = {"last": last, "waiting": waiting, "collection": collection}
         return render(request, "annotate/compare_embedders.html#progress", told)
     context: dict[str, Any] = {
+        "section": "runs",
         "names": names,
         "first": first,
         "second": second,

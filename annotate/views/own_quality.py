@@ -11,7 +11,7 @@ from django.views.decorators.http import require_POST
 
 from annotate import jobs, measuring
 from annotate.actions.model_choices import offered
-from annotate.models import Evaluation
+from annotate.models import Evaluation, ModelAnswer
 from annotate.own_truth import characters, faces
 from annotate.own_truth.kinds import EMBEDDERS, OWN_KINDS
 from annotate.own_truth.questions import faces_of
@@ -33,6 +33,7 @@ def collection_quality(request: HttpRequest, collection: Collection) -> HttpResp
         return _ask(request, collection)
     rows = list(_rows(collection)[:SHOWN])
     context: dict[str, Any] = {
+        "section": "runs",
         "rows": rows,
         "waiting": any(row.state in measuring.WAITING for row in rows),
         "plots": plots.side_by_side([row for row in rows if row.state == RunState.DONE]),
@@ -45,6 +46,7 @@ def collection_quality(request: HttpRequest, collection: Collection) -> HttpResp
     context |= {
         "complete": kept("complete-frames", mark, lambda: faces.complete(collection)),
         "named": kept("named-faces", mark, lambda: _named(collection)),
+        "tagged": ModelAnswer.objects.filter(frame__collection=collection, model_version__task="tags").exists(),
         "kinds": [(kind, offered(kind.task)) for kind in OWN_KINDS.values() if not kind.compares],
     }
     return render(request, "annotate/own_quality.html", context)
@@ -56,6 +58,7 @@ def collection_evaluation(request: HttpRequest, collection: Collection, evaluati
     row = get_object_or_404(_rows(collection).select_related("by"), pk=evaluation_id)
     simple = {name: value for name, value in row.scores.items() if isinstance(value, (int, float, str))}
     context = {
+        "section": "runs",
         "row": row,
         "figures": simple,
         "plot": plots.of_one(row),

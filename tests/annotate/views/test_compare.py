@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 import pytest
 from django.test import Client
@@ -12,6 +15,7 @@ from annotate.algorithms.packing import pack_boxes, pack_classes, pack_scores
 from annotate.algorithms.tag_rules import Rules
 from annotate.models import FrameTag, ModelAnswer, ModelLabels, ModelVersion, Tag, TagAlias
 from ingest.models import Collection, Frame, Membership, Role
+from tests.annotate.actions.test_model_choices import install
 from tests.annotate.views.conftest import Show
 from tests.conftest import client_of, make_user
 
@@ -158,6 +162,37 @@ def test_without_answers_with_one_model_and_without_common_frames_the_page_says_
     assert "Only one model has answered" in as_bob.get(address).content.decode()
     tagger("two", show.frames[1:2], [[0.9, 0, 0]])
     assert "no frame in common" in as_bob.get(address).content.decode()
+
+
+def test_the_empty_page_tells_the_next_step_that_one_may_take(
+    show: Show, as_bob: Client, settings: Any, tmp_path: Path
+) -> None:
+    address, run = reverse("compare", args=[show.collection.pk]), reverse("run_start", args=[show.collection.pk])
+    settings.KOMA_MODELS_DIR = tmp_path
+    lead, root = make_user("lead"), make_user("root", is_superuser=True, is_staff=True)
+    for user in (lead, root):
+        Membership.objects.create(collection=show.collection, user=user, role=Role.LEAD)
+    as_lead = client_of(lead)
+    told = {name: client.get(address).content.decode() for name, client in (
+        ("lead", as_lead), ("reviewer", as_bob), ("root", client_of(root)),
+    )}  # fmt: skip
+    assert "A lead starts it." in told["reviewer"] and run not in told["reviewer"]
+    assert "None that could answer is installed" in told["lead"] and run not in told["lead"]
+    assert ">Install models</a>" in told["root"] and run not in told["root"]
+    install(tmp_path, "wd-tiny")
+    assert run in as_lead.get(address).content.decode() and run not in as_bob.get(address).content.decode()
+
+
+def test_two_taggers_are_compared_before_the_computed_tags_and_these_are_called_once(
+    show: Show, as_bob: Client
+) -> None:
+    computed = tagger("computed", show.frames, [[0.9, 0, 0]] * 4)
+    ModelVersion.objects.filter(pk=computed.pk).update(revision="computed-tags-1")
+    two, one = (tagger(name, show.frames, [[0.9, 0, 0]] * 4) for name in ("wd", "pixai"))
+    page = as_bob.get(reverse("compare", args=[show.collection.pk])).content.decode()
+    assert page.count(f'<option value="{one.pk}" selected>') == page.count(f'<option value="{two.pk}" selected>') == 1
+    assert "tags · computed-tags-1" in page and "computed computed" not in page
+    assert 'aria-current="page"><svg viewBox="0 0 20 20"><path d="M3 5h9' in page  # the rail: Runs
 
 
 def test_strangers_viewers_and_other_collections_are_kept_out(
