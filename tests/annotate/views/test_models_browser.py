@@ -53,6 +53,17 @@ def test_a_download_is_watched_stopped_and_gone_on_with(
         page.locator("#tiny").get_by_role("button", name="Download").wait_for()
 
 
+def test_a_model_is_found_by_words_and_tasks_without_one_step_aside(alice: Any, page_as: Any, settings: Any) -> None:
+    page = page_as(alice, "/models/")
+    page.keyboard.press("f")
+    page.keyboard.type("built-in small")
+    assert [one.get_attribute("id") for one in page.locator(".models > li:visible").all()] == ["faces-builtin-small"]
+    assert page.locator(".task-head:visible").count() == 1
+    page.keyboard.press("Escape")
+    assert page.locator(".models > li:visible").count() > 12
+    assert page.locator(".task-head:visible").count() > 3
+
+
 def _work() -> None:
     try:
         running.execute(ModelJob.objects.latest("pk").pk)
