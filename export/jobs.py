@@ -10,6 +10,7 @@ from rq.exceptions import DuplicateJobError
 
 from export import face_examples, running
 from export.models import ExportJob
+from ingest.jobs import OVER
 
 logger = logging.getLogger(__name__)
 
@@ -47,15 +48,25 @@ def draw_faces(collection_id: int) -> str:
 
 
 def send_faces(collection_ids: list[int]) -> bool:
-    """The same for example faces; a job draws all that waits, so more than one a collection does no harm."""
-    try:
-        for pk in collection_ids:
-            django_rq.get_queue(QUEUE).enqueue_call(
-                "export.jobs.draw_faces", args=(pk,), result_ttl=0, failure_ttl=86_400
+    """The same for example faces: one job a collection waits or runs at a time, and it draws all that waits.
+
+    What is asked for just as that job ends waits in the database for the next sweep.
+    """
+    for pk in collection_ids:
+        name = f"faces-{pk}"
+        try:
+            queue = django_rq.get_queue(QUEUE, commit_mode="auto")
+            job = queue.fetch_job(name)
+            if job is not None and job.get_status() in OVER:
+                job.delete()  # it broke or its worker died; its name is free again
+            queue.enqueue_call(
+                "export.jobs.draw_faces", args=(pk,), job_id=name, result_ttl=0, failure_ttl=86_400, unique=True
             )
-    except RedisError:
-        logger.warning("Redis cannot be reached; example faces wait in the database")
-        return False
+        except DuplicateJobError:
+            continue
+        except RedisError:
+            logger.warning("Redis cannot be reached; example faces wait in the database")
+            return False
     return True
 
 

@@ -10,6 +10,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import django_rq
 import numpy as np
 import pytest
 from django.contrib.auth.models import User
@@ -17,6 +18,7 @@ from django.test import Client
 from django.utils import timezone
 from numpy.typing import NDArray
 from PIL import Image
+from rq.job import JobStatus
 
 from export import face_examples, running
 from export import jobs as rq_jobs
@@ -152,3 +154,21 @@ def test_a_dead_worker_and_a_lost_message_are_made_good(show: Show, as_alice: Cl
     first.refresh_from_db()
     assert first.state == RunState.FAILED and "worker died" in first.error
     assert "wait for a worker of the queue “export”" in page_of(as_alice, show)
+
+
+def test_faces_that_wait_for_a_busy_worker_are_queued_once(
+    show: Show, as_alice: Client, model: Path, queues: str
+) -> None:
+    page_of(as_alice, show)
+    FaceExample.objects.update(asked_at=timezone.now() - timedelta(hours=1))
+    waiting = django_rq.get_queue(rq_jobs.QUEUE)
+    before = waiting.count
+    for _ in range(3):
+        assert rq_jobs.sweep() == 1
+    assert waiting.count == before + 1
+    job = waiting.fetch_job(f"faces-{show.collection.pk}")
+    assert job is not None
+    waiting.remove(job)
+    job.set_status(JobStatus.FAILED)  # its worker died: the name of the dead job does not stand in the way
+    assert rq_jobs.sweep() == 1
+    assert waiting.count == before + 1
