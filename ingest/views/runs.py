@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
+from django.conf import settings
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
@@ -54,6 +56,10 @@ def run(request: HttpRequest, collection: Collection, run_id: int) -> HttpRespon
     opened = [lane for lane in run_lanes if lane.name == request.GET.get("lane") or len(lane.rows) <= OPEN_ROWS_MAX]
     logs = dict(row.stages.filter(stage__in=[lane.name for lane in opened]).order_by().values_list("pk", "log"))
     episodes = {stage.episode_id for lane in run_lanes for stage in lane.rows if stage.episode_id}
+    if not getattr(request.user, "is_superuser", False):
+        for stage in (stage for lane in run_lanes for stage in lane.rows):
+            stage.error = _without_folders(stage.error)
+        logs = {key: _without_folders(log) for key, log in logs.items()}
     context = {
         "section": "runs",
         "run": row,
@@ -75,6 +81,15 @@ def run(request: HttpRequest, collection: Collection, run_id: int) -> HttpRespon
     }
     template = "ingest/run.html#lanes" if request.headers.get("HX-Target") == "lanes" else "ingest/run.html"
     return render(request, template, context)
+
+
+def _without_folders(text: str) -> str:
+    """The text without the server's own folders: where files lie there is for admins of the site."""
+    own = [*settings.KOMA_LIBRARY_DIRS, settings.KOMA_DATA_DIR, settings.KOMA_MODELS_DIR, settings.KOMA_EXPORT_DIR]
+    folders = {str(one) for folder in own for one in (folder, Path(folder).resolve())}
+    for folder in sorted(folders, key=len, reverse=True):  # the inner one first
+        text = text.replace(f"{folder.rstrip('/')}/", "")
+    return text
 
 
 def _waits(run_lanes: list[progress.Lane]) -> bool:

@@ -61,3 +61,22 @@ def test_the_head_of_a_stage_names_the_device_and_its_details_say_why(as_bob: Cl
     assert "· CPU</span>" in head
     assert "could not be started" not in head
     assert "Ran on CPU (CUDA is installed but could not be started)." in details
+
+
+def test_where_files_lie_on_the_server_is_for_admins_of_the_site(
+    as_alice: Client, as_bob: Client, finished: PipelineRun, settings: Any
+) -> None:
+    settings.KOMA_LIBRARY_DIRS = ["/srv/films"]
+    add(finished, "extract", 0, total=6.0)
+    StageRun.objects.update(
+        state="failed",
+        error="/srv/films/Show/01.mkv: no film",
+        log=f"opened {settings.KOMA_DATA_DIR}/store/ab",
+    )
+    address = f"/c/{finished.collection_id}/runs/{finished.pk}/"
+    page = as_bob.get(address).content.decode()
+    assert "</b>: Show/01.mkv: no film" in page
+    assert "opened store/ab" in page
+    assert "/srv/films" not in page and str(settings.KOMA_DATA_DIR) not in page
+    page = as_alice.get(address).content.decode()
+    assert "/srv/films/Show/01.mkv" in page and str(settings.KOMA_DATA_DIR) in page
