@@ -59,7 +59,7 @@ def _row(row: Row, urls: Mapping[str, str], *, lead: bool) -> str:
         about += f" · {escape(str(IMAGE_TYPES.get(image_type, image_type)))}"
     about += "" if exportable else ' · <span class="warn">not for export</span>'
     seen = "".join(f'<br><span class="small warn">⚠ {escape(str(warning))}</span>' for warning in warnings)
-    of = f'<br><span class="small dim">of {decoded:,}</span>' if decoded else ""
+    of = f'<br> <span class="small dim" style="white-space:nowrap">of {decoded:,}</span>' if decoded else ""
     named = '<span class="dim">–</span>'
     if counts.faces:
         share = percent_of(counts.named, counts.faces)
@@ -77,6 +77,6 @@ def _row(row: Row, urls: Mapping[str, str], *, lead: bool) -> str:
         f'<td class="num" data-word="length">{timecode(duration) if duration else "–"}</td>'
         f'<td class="num" data-word="kept">'
         f'<a class="link" href="{urls["frames"]}?q=episode:{row.pk}">{counts.kept:,}</a>{of}</td>'
-        f'<td class="num" data-word="with faces">{counts.with_faces:,}</td>\n<td>{named}</td>\n'
-        f'<td>{dots(row.stages)}</td><td class="num">{run}</td></tr>'
+        f'<td class="num" data-word="with faces">{counts.with_faces:,}</td>\n<td data-word="named">{named}</td>\n'
+        f'<td data-word="stages">{dots(row.stages)}</td><td class="num">{run}</td></tr>'
     )
