@@ -13,11 +13,12 @@ from ingest.imaging.folders import VIDEO_ENDINGS, ZIP_ENDINGS, ending_of, is_ins
 from ingest.imaging.names import plain_text
 
 ENTRIES_MAX = 2000  # shown of one folder
+SINGLES_MAX = 500  # pictures that can be chosen one by one; more come as a group
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A line of the browser. `kind`: folder, film, zip, other; `note` says why it cannot be chosen."""
+    """A line of the browser. `kind`: folder, film, zip, picture, other; `note` says why it cannot be chosen."""
 
     name: str
     relative: str  # below its library folder, posix
@@ -28,13 +29,14 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Folder:
-    """One folder of a library, its parts up to the root, its entries, and how many pictures lie directly in it."""
+    """One folder of a library, its parts up to the root, its entries, the first and the count of its own pictures."""
 
     root: int
     relative: str
     path: Path
     parts: tuple[tuple[str, str], ...]  # name, relative path
     entries: tuple[Entry, ...]
+    singles: tuple[Entry, ...]  # pictures directly in it, SINGLES_MAX at most
     pictures: int
     cut: bool  # there is more than is shown
 
@@ -66,6 +68,7 @@ def browse(root: int, relative: str) -> Folder:
     here = path.relative_to(inside).as_posix()
     here = "" if here == "." else here
     entries: list[Entry] = []
+    singles: list[Entry] = []
     pictures, cut = 0, False
     try:
         names = sorted((child.name for child in path.iterdir()), key=natural_key)
@@ -79,6 +82,8 @@ def browse(root: int, relative: str) -> Folder:
         entry = _entry(path / name, f"{here}/{name}".lstrip("/"), inside)
         if entry.kind == "picture":
             pictures += 1
+            if len(singles) < SINGLES_MAX:
+                singles.append(entry)
         elif len(entries) < ENTRIES_MAX:
             entries.append(entry)
         else:
@@ -86,7 +91,7 @@ def browse(root: int, relative: str) -> Folder:
     entries.sort(key=lambda entry: entry.kind != "folder")
     steps = [part for part in here.split("/") if part]
     parts = [(inside.name, "")] + [(step, "/".join(steps[: i + 1])) for i, step in enumerate(steps)]
-    return Folder(root, here, path, tuple(parts), tuple(entries), pictures, cut)
+    return Folder(root, here, path, tuple(parts), tuple(entries), tuple(singles), pictures, cut)
 
 
 def _entry(path: Path, relative: str, inside: Path) -> Entry:

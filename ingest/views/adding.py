@@ -178,8 +178,9 @@ def _whole_files(request: HttpRequest, collection: Collection) -> HttpResponse:
     files: list[Any] = request.FILES.getlist("files")
     if not files:
         raise BadInput("Choose at least one file.")
-    added, problems = [], []
-    for file in uploads.grouped(files):
+    added: list[Episode] = []
+    whole_files, problems = uploads.grouped(files)
+    for file in whole_files:
         try:
             row = uploads.begin(
                 collection=collection, by=request.user, key=f"whole-{secrets.token_hex(16)}",
@@ -198,7 +199,7 @@ def _whole_files(request: HttpRequest, collection: Collection) -> HttpResponse:
 def _add_chosen(request: HttpRequest, collection: Collection, root: int) -> HttpResponse:
     chosen = request.POST.getlist("entry")
     if not chosen:
-        raise BadInput("Choose at least one film, zip or folder.")
+        raise BadInput("Choose at least one film, zip, picture or folder.")
     if len(chosen) > CHOSEN_MAX:
         raise BadInput(f"Choose at most {CHOSEN_MAX} at once.")
     added, problems = [], []

@@ -9,7 +9,7 @@ import pytest
 from django.contrib.auth.models import User
 from django.test import Client
 
-from ingest.actions import sources
+from ingest.actions import runs, sources
 from ingest.models import Collection, Episode
 from tests.films import film, png
 
@@ -69,6 +69,20 @@ def test_all_pictures_of_a_folder_are_one_group(as_alice: Client, collection: Co
     as_alice.post(f"/c/{collection.pk}/add/library/", {"root": 0, "entry": "art", "image_type": "regularization"})
     episode = Episode.objects.get()
     assert (episode.kind, episode.source.image_type, episode.title) == ("pictures", "regularization", "art")
+
+
+def test_a_single_picture_of_a_folder_is_added_and_read_where_it_lies(
+    as_alice: Client, collection: Collection, library: Path
+) -> None:
+    address = f"/c/{collection.pk}/add/library/"
+    page = as_alice.get(address, {"path": "art"}).content.decode()
+    assert 'value="art/1.png"' in page
+    as_alice.post(address, {"root": 0, "entry": "art/1.png"})
+    episode = Episode.objects.select_related("source").get()
+    assert (episode.kind, episode.title, episode.source.uploaded) == ("pictures", "1", False)
+    runs.run_here(runs.start(collection=collection, episodes=[episode], by=None, stage_names=["read_pictures"]))
+    assert [(row.name, row.state) for row in episode.frames.all()] == [("1.png", "kept")]
+    assert "✓ added" in as_alice.get(address, {"path": "art"}).content.decode()
 
 
 @pytest.mark.parametrize(
