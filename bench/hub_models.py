@@ -109,9 +109,11 @@ def text_of(rows: Sequence[tuple[str, ...]], failed: Sequence[str]) -> str:
         "number of labels, which is what memory and time hang on. What they say of a picture was not looked at. "
         f"Koma's adapters fed them one picture at a time on the processor, {os.cpu_count()} threads, float32: drawn "
         "pictures of 1280x720, crops of 256x256 for embedder and upscaler, in a process of its own, "
-        f"{LOOKS} times. Memory is what the process grew by at its highest, the largest of the {LOOKS}; times are the "
-        "shortest. The first picture includes hashing and opening the file, which the system had just written and "
-        "still held in memory: from a slow disk add the time of reading it.\n\n"
+        f"{LOOKS} times over. Memory is what the process grew by at its highest, the largest of the {LOOKS}; times are "
+        "the shortest. The first picture includes hashing and opening the file, which the system had just written and "
+        "still held in memory: from a slow disk add the time of reading it. Where a model's file is larger than the "
+        "one measured, add the difference to the memory. One network differed from process to process by up to a third "
+        "in memory and, where other programs ran, up to three times in time.\n\n"
     )
     missed = "".join(f"\n- Not measured: {one}" for one in failed)
     return told + table(HEADER, rows) + (f"\n{missed}" if missed else "")

@@ -182,7 +182,7 @@ def _apart() -> Any:
 
 
 def _yolo() -> Any:
-    """A detector of one class with the layers and widths that YOLOv8's paper figures show for size s."""
+    """A detector of one class with the layers and widths that are publicly known of YOLOv8 in size s."""
     import torch
     from torch import nn
 
