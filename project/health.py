@@ -101,7 +101,7 @@ def check_providers() -> Finding:
     names = ", ".join(name.removesuffix("ExecutionProvider") for name in found.providers)
     text = f"{found.words} onnxruntime {found.version} offers {names}. The workers may run on other machines."
     degraded = cuda_check.CUDA in found.providers and not found.cuda
-    return Finding("networks", fine=True, text=text, vital=False, note="without the card" if degraded else "")
+    return Finding("networks", fine=True, text=text, vital=False, note="slower" if degraded else "")
 
 
 def check_last_devices() -> list[Finding]:
