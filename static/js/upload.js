@@ -218,7 +218,7 @@ document.addEventListener("DOMContentLoaded", () => {
   }
   addEventListener("paste", (event) => {
     const files = [...(event.clipboardData?.files || [])];
-    if (!files.length || event.target.closest?.("input, textarea, select, [contenteditable]") || event.clipboardData.types.includes("text/plain")) return; // text is meant
+    if (!files.length || event.target.closest?.("input:not([type=file], [type=checkbox]), textarea, [contenteditable]") || event.clipboardData.types.includes("text/plain")) return; // text is meant
     event.preventDefault();
     const stamp = new Date().toISOString().slice(0, 19).replace("T", " ").replaceAll(":", ".");
     // Browsers call every pasted picture image.png.

@@ -185,7 +185,8 @@ def test_a_picture_can_be_pasted(page_as: Any, alice: User, collection: Collecti
         """(data) => {
             const files = new DataTransfer();
             files.items.add(new File([Uint8Array.from(atob(data), (c) => c.charCodeAt(0))], "image.png"));
-            document.body.dispatchEvent(new ClipboardEvent("paste", { clipboardData: files, bubbles: true }));
+            const drop = document.querySelector("#upload [name=files]"); // has the focus after it was pressed
+            drop.dispatchEvent(new ClipboardEvent("paste", { clipboardData: files, bubbles: true }));
         }""",
         base64.b64encode(png()).decode(),
     )
