@@ -32,6 +32,7 @@ IntArray = npt.NDArray[np.int64]
 FloatArray = npt.NDArray[np.float32]
 FACES_MAX = 3_000  # compared: bounds the matrix of embedders that compare by a network
 PEOPLE_MAX = 100
+NOTHING = "People have named fewer than two characters here. Name some faces of two or more, then measure."
 A_PERSON = (30, 200)  # faces of one character: at least as many if there are, never more
 
 
@@ -100,9 +101,7 @@ def measure(
     """
     chosen, told = sampled(people(collection))
     if len({one.person for one in chosen}) < 2:
-        raise BadInput(
-            "People have named fewer than two characters here. Name some faces of two or more, then measure."
-        )
+        raise BadInput(NOTHING)
     rows, twins = _without_twins(chosen, progress, told)
     seen = vectors.describe(collection, [one.face for one in rows], embedder, progress)
     told += seen.unreadable[:5]

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from django.conf import settings
-from django.db.models import Count, Q, QuerySet
+from django.db.models import Count, Exists, OuterRef, Q, QuerySet
 
 from annotate.backends.contract import FaceDetector
 from annotate.evaluation.faces import Asked, FaceScores, score
@@ -25,54 +25,80 @@ from ingest.models import Collection, Frame
 
 FRAMES_MAX = 1000  # measured of all complete ones, evenly
 CHUNK = 200
+NOTHING = (
+    "No frame counts as complete truth yet. Open some frames, correct their boxes, and press “All faces are marked” on "
+    "each."
+)
 # A person vouches for the box itself, not only for who it shows.
 VOUCHED = Q(box_by_person=True) | Q(drawn_by__isnull=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Complete:
-    """Frames (keys, in order) whose faces are complete: said so by people, or settled box by box.
+    """How much truth there is: frames whose faces are complete, said so by people or settled box by box.
 
     Of their faces `drawn` were drawn by people; `found_by` counts the others by the model that found them first.
     """
 
-    frames: tuple[int, ...]
     checked: int
     settled: int
     faces: int
     drawn: int
     found_by: tuple[tuple[str, int], ...]
 
+    @property
+    def frames(self) -> int:
+        """How many count."""
+        return self.checked + self.settled
+
+    def how(self) -> str:
+        """Why the frames count, without what there is none of; empty where no frame does."""
+        parts = [f"in {self.checked:,} a person said that all faces are marked"] if self.checked else []
+        if self.settled:
+            parts.append(f"in {self.settled:,} people drew or moved a box and had a word on every other")
+        return ", ".join(parts)
+
+    def whence(self) -> str:
+        """Where their faces come from, likewise."""
+        parts = [f"{self.drawn:,} drawn by people"] if self.drawn else []
+        return ", ".join(parts + [f"{count:,} first found by {name}" for name, count in self.found_by])
+
     def words(self) -> list[str]:
-        """What the truth is, for the page and the notes."""
-        models = "".join(f", {count:,} first found by {name}" for name, count in self.found_by)
-        origin = f"{self.drawn:,} of them drawn by people{models}"
+        """What the truth is, for the notes."""
+        count = "1 frame counts" if self.frames == 1 else f"{self.frames:,} frames count"
+        held = "1 face" if self.faces == 1 else f"{self.faces:,} faces"
+        origin = f" ({self.whence()})" if self.faces else ""
+        they = "It holds" if self.frames == 1 else "They hold"
         return [
-            f"{len(self.frames):,} frames count as complete truth: in {self.checked:,} a person said that all faces "
-            f"are marked, in {self.settled:,} people drew or moved a box and had a word on every other.",
-            f"They hold {self.faces:,} faces, {origin}. A detector is favoured by boxes that it found itself; frames "
-            "that people corrected are those where one was wrong.",
+            f"{count} as complete truth: {self.how()}.",
+            f"{they} {held}{origin}. A detector is favoured by boxes that it found itself; frames that "
+            "people corrected are those where one was wrong.",
         ]
 
 
 def complete(collection: Collection) -> Complete:
-    """Which frames count, by a few queries."""
-    frames = Frame.objects.kept().filter(collection=collection).exclude(file="")
-    said = CheckedFrame.objects.filter(frame__in=frames)
-    checked = set(said.values_list("frame_id", flat=True))
-    settled = _settled(collection, frames) - checked
-    faces = _true_faces(collection)
-    drawn, total, found = 0, 0, dict[str, int]()
-    keys = sorted(checked | settled)
-    for start in range(0, len(keys), CHUNK):
-        rows = faces.filter(frame__in=keys[start : start + CHUNK]).order_by()
-        for model, count in rows.values_list("model_version__name").annotate(n=Count("pk")):
-            total += count
-            drawn += count if model is None else 0
-            if model is not None:
-                found[model] = found.get(model, 0) + count
-    by = tuple(sorted(found.items(), key=lambda item: (-item[1], item[0])))
-    return Complete(tuple(keys), len(checked), len(settled), total, drawn, by)
+    """What counts, by two queries that fetch a few rows."""
+    frames = _complete(collection)
+    told = frames.aggregate(checked=Count("pk", filter=Q(said_so=True)), settled=Count("pk", filter=Q(said_so=False)))
+    faces = _true_faces(collection).filter(frame__in=frames.values("pk")).order_by()
+    by = dict(faces.values_list("model_version__name").annotate(n=Count("pk")))
+    total, drawn = sum(by.values()), by.pop(None, 0)
+    found = tuple(sorted(by.items(), key=lambda item: (-item[1], item[0])))
+    return Complete(told["checked"], told["settled"], total, drawn, found)
+
+
+def complete_frames(collection: Collection) -> tuple[int, ...]:
+    """Keys of the frames that count, in order."""
+    return tuple(_complete(collection).order_by("pk").values_list("pk", flat=True))
+
+
+def _complete(collection: Collection) -> QuerySet[Frame]:
+    """The frames that count; `said_so`: a person said so."""
+    faces = Face.objects.real().filter(frame=OuterRef("pk")).order_by()
+    waiting = faces.exclude(VOUCHED).exclude(named_by=NamedBy.PERSON).filter(is_reference=False)
+    rows = Frame.objects.kept().filter(collection=collection).exclude(file="")
+    rows = rows.annotate(said_so=Exists(CheckedFrame.objects.filter(frame=OuterRef("pk"))))
+    return rows.filter(Q(said_so=True) | (Exists(faces.filter(VOUCHED)) & ~Exists(waiting)))
 
 
 def _true_faces(collection: Collection) -> QuerySet[Face]:
@@ -80,30 +106,18 @@ def _true_faces(collection: Collection) -> QuerySet[Face]:
     return Face.objects.real().filter(VOUCHED | Q(named_by=NamedBy.PERSON), collection=collection)
 
 
-def _settled(collection: Collection, frames: QuerySet[Frame]) -> set[int]:
-    faces = Face.objects.real().filter(collection=collection, frame__in=frames.values("pk"))
-    touched = set(faces.filter(VOUCHED).values_list("frame_id", flat=True))
-    if not touched:
-        return touched
-    waiting = faces.exclude(VOUCHED).exclude(named_by=NamedBy.PERSON).filter(is_reference=False)
-    return touched - set(waiting.values_list("frame_id", flat=True))
-
-
 def measure(collection: Collection, detector: FaceDetector, progress: Progress) -> FaceScores:
     """Runs the detector on the complete frames, of more than FRAMES_MAX on an even sample; see `evaluation.faces`.
 
     Raises BadInput where no frame is complete truth.
     """
-    truth = complete(collection)
-    if not truth.frames:
-        raise BadInput(
-            "No frame counts as complete truth yet. Open some frames, correct their boxes, and press “All faces are "
-            "marked” on each."
-        )
-    places = np.linspace(0, len(truth.frames) - 1, min(FRAMES_MAX, len(truth.frames))).round().astype(int)
-    picked = [truth.frames[place] for place in places]
-    told = truth.words()
-    if len(picked) < len(truth.frames):
+    keys = complete_frames(collection)
+    if not keys:
+        raise BadInput(NOTHING)
+    places = np.linspace(0, len(keys) - 1, min(FRAMES_MAX, len(keys))).round().astype(int)
+    picked = [keys[place] for place in places]
+    told = complete(collection).words()
+    if len(picked) < len(keys):
         told.append(f"Measured on an even sample of {len(picked):,} of them.")
     progress.expect(len(picked))
     scores = score(_asked(collection, picked, progress, told), detector, told=told)

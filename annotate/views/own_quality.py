@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.db.models import Count
+from django.db.models.functions import Coalesce
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
@@ -42,12 +44,16 @@ def collection_quality(request: HttpRequest, collection: Collection) -> HttpResp
     }
     if is_partial(request):
         return render(request, "annotate/own_quality.html#measured", context)
-    mark = stamp(collection)
+    complete, named = _truth(collection)
     context |= {
-        "complete": kept("complete-frames", mark, lambda: faces.complete(collection)),
-        "named": kept("named-faces", mark, lambda: _named(collection)),
+        "complete": complete,
+        "named": named,
         "tagged": ModelAnswer.objects.filter(frame__collection=collection, model_version__task="tags").exists(),
-        "kinds": [(kind, offered(kind.task)) for kind in OWN_KINDS.values() if not kind.compares],
+        "kinds": [
+            (kind, offered(kind.task), _lacking(kind.name, complete, named))
+            for kind in OWN_KINDS.values()
+            if not kind.compares
+        ],
     }
     return render(request, "annotate/own_quality.html", context)
 
@@ -101,16 +107,35 @@ def _ask(request: HttpRequest, collection: Collection) -> HttpResponse:
     known = offered(OWN_KINDS[kind].task)
     if model not in known:
         raise BadInput(f"There is no model {model!r} for {kind}. Choose one of: {', '.join(known)}.")
+    lacking = _lacking(kind, *_truth(collection))
+    if lacking:
+        raise BadInput(lacking)
     row = measuring.ask_own(collection=collection, kind=kind, model=model, by=request.user)
     sent = jobs.send_evaluations([row.pk])
     text = f"Measuring {kind} of {model}" + ("" if sent else ". Redis cannot be reached: it waits")
     return said(request, text, to=reverse("collection_quality", args=[collection.pk]))
 
 
+def _truth(collection: Collection) -> tuple[faces.Complete, tuple[int, int]]:
+    """What people have said so far: complete frames; named faces and their characters. Kept until somebody writes."""
+    mark = stamp(collection)
+    complete = kept("complete-frames", mark, lambda: faces.complete(collection))
+    return complete, kept("named-faces", mark, lambda: _named(collection))
+
+
+def _lacking(kind: str, complete: faces.Complete, named: tuple[int, int]) -> str:
+    """Why a kind cannot be measured yet, and what to do; empty where it can."""
+    if kind == "faces":
+        return "" if complete.frames else faces.NOTHING
+    return "" if named[1] > 1 else characters.NOTHING
+
+
 def _named(collection: Collection) -> tuple[int, int]:
-    """How many faces people named, of how many characters."""
-    rows = characters.named_faces(collection)
-    return rows.count(), rows.order_by().values("character").distinct().count()
+    """How many faces people named, of how many characters, whatever their outfit."""
+    rows = characters.named_faces(collection).order_by()
+    who = Coalesce("character__parent_id", "character_id")
+    told = rows.aggregate(faces=Count("pk"), people=Count(who, distinct=True))
+    return told["faces"], told["people"]
 
 
 def _mistakes(collection: Collection, row: Evaluation) -> list[dict[str, Any]]:

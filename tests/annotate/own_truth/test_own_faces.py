@@ -32,12 +32,27 @@ def test_a_frame_that_a_person_checked_is_complete_also_without_a_face(
 ) -> None:
     one, empty = make_frame([(2, 3)], boxes=[(2, 3)]), make_frame([], boxes=[])
     make_frame([(1, 1)], boxes=[(1, 1)])
-    assert own.complete(collection).frames == ()
+    assert own.complete_frames(collection) == ()
     for frame in (one, empty):
         checks.check(frame=frame, **said(collection))
     found = own.complete(collection)
-    assert (found.frames, found.checked, found.settled) == ((one.pk, empty.pk), 2, 0)
+    assert (own.complete_frames(collection), found.checked, found.settled) == ((one.pk, empty.pk), 2, 0)
     assert (found.faces, found.drawn, found.found_by) == (1, 0, (("elder", 1),))
+
+
+def test_how_much_there_is_takes_two_queries_whatever_there_is(
+    collection: Collection, make_frame: MakeFrame, django_assert_num_queries: Any
+) -> None:
+    for _ in range(5):
+        checks.check(frame=make_frame([(2, 3)], boxes=[(2, 3)]), **said(collection))
+    with django_assert_num_queries(2):
+        found = own.complete(collection)
+    told, held = found.words()
+    assert told == "5 frames count as complete truth: in 5 a person said that all faces are marked."
+    assert held.startswith("They hold 5 faces (5 first found by elder).")
+    Frame.objects.filter(pk__in=own.complete_frames(collection)[1:]).delete()
+    told, held = own.complete(collection).words()
+    assert told.startswith("1 frame counts as complete truth") and held.startswith("It holds 1 face (")
 
 
 def test_names_given_to_crops_make_no_frame_complete_but_a_corrected_frame_with_all_names_is(
@@ -50,9 +65,9 @@ def test_names_given_to_crops_make_no_frame_complete_but_a_corrected_frame_with_
     for frame in (corrected, half):
         boxes.draw(frame=frame, box=cell_box((6, 4)), **said(collection))
     found = own.complete(collection)
-    assert (found.frames, found.settled, found.faces, found.drawn) == ((corrected.pk,), 1, 3, 1)
+    assert (own.complete_frames(collection), found.settled, found.faces, found.drawn) == ((corrected.pk,), 1, 3, 1)
     Frame.objects.filter(pk=corrected.pk).update(state="dropped", reason="person")
-    assert own.complete(collection).frames == ()
+    assert own.complete_frames(collection) == ()
 
 
 def test_what_a_run_finds_after_the_check_is_no_truth_and_a_denied_box_neither(
@@ -64,7 +79,7 @@ def test_what_a_run_finds_after_the_check_is_no_truth_and_a_denied_box_neither(
     left, top, right, bottom = cell_box((6, 4))
     Face.objects.create(collection=collection, frame=frame, left=left, top=top, right=right, bottom=bottom)
     found = own.complete(collection)
-    assert (len(found.frames), found.faces) == (1, 1)
+    assert (found.frames, found.faces) == (1, 1)
 
 
 def test_a_check_is_undone_in_one_step_and_taken_back(collection: Collection, make_frame: MakeFrame, bob: Any) -> None:

@@ -85,9 +85,18 @@ def test_without_truth_the_row_says_what_to_do(
     collection: Collection, make_frame: MakeFrame, as_alice: Client, queues: str
 ) -> None:
     make_frame([(2, 3)], boxes=[(2, 3)])
+    told = page(as_alice, collection)
+    assert told.count(" disabled aria-describedby=") == 2 and "btn primary" not in told
     for kind, model, words in (("faces", "tiny", "complete truth yet"), ("characters", "builtin", "fewer than two")):
-        ask(as_alice, collection, kind=kind, model=model)
-        row = Evaluation.objects.latest("pk")
+        refused = as_alice.post(
+            reverse("collection_quality", args=[collection.pk]), {"kind": kind, "model": model},
+            headers={"HX-Request": "true"},
+        )  # fmt: skip
+        assert refused.status_code == 422 and words in refused.headers["HX-Trigger"] and words in told
+        assert not Evaluation.objects.filter(kind=kind).exists()
+        row = measuring.ask_own(
+            collection=collection, kind=kind, model=model, by=None
+        )  # asked before it was taken back
         assert measuring.execute(row.pk) == RunState.FAILED
         row.refresh_from_db()
         assert words in row.error
