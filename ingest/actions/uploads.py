@@ -166,19 +166,27 @@ def finish(*, upload: Upload, by: Any) -> Episode:
     return episode
 
 
-def grouped(files: list[Any]) -> list[Any]:
-    """Whole files (Django's) as they are added: several pictures as one zip, anything else as it is. Raises NoRoom."""
+def grouped(files: list[Any]) -> tuple[list[Any], list[str]]:
+    """Whole files (Django's) as they are added: several pictures as one zip, anything else as it is.
+
+    Pictures for which there is no room are left out; the second list says so in words.
+    """
     pictures = [file for file in files if ending_of(file.name or "") in PICTURE_ENDINGS]
     if len(pictures) < 2:
-        return files
+        return files, []
+    others = [file for file in files if file not in pictures]
     root = Path(settings.KOMA_DATA_DIR)
+    first = plain_name(pictures[0].name)
     try:
-        check_room(root, sum(file.size for file in pictures), reserve_bytes=settings.KOMA_DISK_RESERVE_BYTES)
-    except StoreFull as error:
-        raise NoRoom(str(error)) from error
-    packed = pack([(file.name, file) for file in pictures], folder=root)
-    name = f"{plain_name(pictures[0].name).rpartition('.')[0]} and {len(pictures) - 1} more.zip"
-    return [*(file for file in files if file not in pictures), File(packed, name=name)]
+        size = 2 * sum(file.size for file in pictures)  # the zip, and its copy while it is taken as an upload
+        check_room(root, size, reserve_bytes=settings.KOMA_DISK_RESERVE_BYTES)
+        packed = pack([(file.name, file) for file in pictures], folder=root)
+    except OSError as error:  # StoreFull is one
+        if isinstance(error, StoreFull) or no_room(error):
+            why = error if isinstance(error, StoreFull) else full(root, error)
+            return others, [f"{first} and {len(pictures) - 1} more: {why}"]
+        raise
+    return [*others, File(packed, name=f"{first.rpartition('.')[0]} and {len(pictures) - 1} more.zip")], []
 
 
 def discard(*, upload: Upload) -> None:

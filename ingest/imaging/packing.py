@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import tempfile
 import zipfile
@@ -16,8 +17,19 @@ _NO_DATE = (1980, 1, 1, 0, 0, 0)  # the same pictures make the same bytes, so th
 
 def pack(files: Iterable[tuple[str, IO[bytes]]], *, folder: Path) -> IO[bytes]:
     """A nameless zip below `folder` with all files, uncompressed, read from its start. A name that comes twice gets a
-    number. The zip is gone once it is closed."""
+    number. The zip is gone once it is closed. Raises OSError as the disk does; nothing stays then."""
     target = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 -- the caller closes it
+    try:
+        _write(files, target)
+    except BaseException:
+        with contextlib.suppress(OSError):  # what it still holds does not fit either
+            target.close()
+        raise
+    target.seek(0)
+    return target
+
+
+def _write(files: Iterable[tuple[str, IO[bytes]]], target: IO[bytes]) -> None:
     taken: set[str] = set()
     with zipfile.ZipFile(target, "w", zipfile.ZIP_STORED) as archive:
         for raw, file in files:
@@ -29,5 +41,4 @@ def pack(files: Iterable[tuple[str, IO[bytes]]], *, folder: Path) -> IO[bytes]:
             taken.add(name.casefold())
             with archive.open(zipfile.ZipInfo(name, _NO_DATE), "w", force_zip64=True) as out:
                 shutil.copyfileobj(file, out)
-    target.seek(0)
-    return target
+    target.flush()

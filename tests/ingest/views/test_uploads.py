@@ -12,9 +12,11 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 
 from ingest.actions import runs, uploads
+from ingest.imaging.store import free_bytes
 from ingest.models import Collection, Episode, Frame, Membership, Operation, Role, Source, Upload
 from ingest.pipeline import registry
 from ingest.restoring import source_path
@@ -151,8 +153,6 @@ def test_the_limit_of_size_and_the_disk_are_checked_before_a_byte_is_sent(
 def test_what_other_uploads_will_need_counts_as_taken(
     begin: Begin, lead: Client, collection: Collection, tmp_path: Path, settings: Any
 ) -> None:
-    from ingest.imaging.store import free_bytes
-
     room = free_bytes(settings.KOMA_DATA_DIR)
     settings.KOMA_UPLOAD_MAX_BYTES = 2**60
     ask = {"name": "a.mkv", "size": room * 2 // 3, "key": "one"}
@@ -337,6 +337,35 @@ def test_several_pictures_without_script_are_one_group_and_a_name_that_comes_twi
     assert source.name == "1 and 1 more.zip"
     with zipfile.ZipFile(source_path(source)) as archive:
         assert archive.namelist() == ["1.png", "1 (2).png"]
+
+
+def test_pictures_for_which_the_disk_is_too_full_are_told_and_the_film_beside_them_is_added(
+    lead: Client, collection: Collection, tmp_path: Path
+) -> None:
+    """The limit on file sizes stands for a disk that fills up while the pictures are packed."""
+    path = film(tmp_path / "Show - 03.mkv")
+    limit = 3 * 2**20
+    assert path.stat().st_size < limit
+    pictures = [SimpleUploadedFile(f"{number}.png", bytes(2 * 2**20)) for number in (1, 2)]
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, before[1]))
+    try:
+        with path.open("rb") as one:
+            answer = lead.post(f"/c/{collection.pk}/add/", {"files": [*pictures, one]}, follow=True)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    text = answer.content.decode()
+    assert "1.png and 1 more: There is no room left on the disk" in text
+    assert "1 added: EP03" in text
+
+
+def test_pictures_are_packed_only_where_the_zip_and_its_upload_fit(settings: Any) -> None:
+    pictures = [SimpleUploadedFile(f"{number}.png", b"x") for number in (1, 2)]
+    for one in pictures:
+        one.size = free_bytes(settings.KOMA_DATA_DIR) // 3  # both once fit, both twice do not
+    files, problems = uploads.grouped(pictures)
+    assert files == []
+    assert len(problems) == 1 and "no room left" in problems[0]
 
 
 def test_nobody_touches_the_upload_of_another(
