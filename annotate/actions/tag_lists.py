@@ -66,7 +66,11 @@ def parse(kind: Kind, data: bytes, *, name: str) -> Parsed:
 
 
 def add(*, collection: Collection, kind: Kind, name: str, data: bytes, by: Any) -> tuple[TagList, list[str]]:
-    """Check a list, keep it, use it from now on; returns it and what is odd about it, in words. Raises BadInput."""
+    """Check a list, keep it, use it from now on; returns it and what is odd about it, in words. Raises BadInput.
+
+    Of those that do not count the newest KEPT stay. The history does not hold the others (a list may have megabytes):
+    undo of a change that used one of them leaves it out; who wants it back uploads it again.
+    """
     shown = plain_name(name)
     parsed = parse(kind, data, name=shown)
     mark = tag_filtering.digest(data)

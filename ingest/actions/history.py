@@ -134,7 +134,7 @@ def undo_last(*, collection: Collection, by: Any) -> tuple[Operation, int]:
 
 
 def _restore(revision: Revision, record: Recorder) -> bool:
-    """Put one row back as it was; False where it was changed since."""
+    """Put one row back as it was; False where it was changed since, or where another row has its place now."""
     model = apps.get_model(revision.model)
     manager = model._default_manager
     row = manager.filter(pk=revision.object_id).first()
@@ -168,7 +168,11 @@ def _restore(revision: Revision, record: Recorder) -> bool:
     if hasattr(row, "version"):
         row.version += 1
         before["version"] = row.version - 1
-    row.save(update_fields=[model._meta.get_field(k).name for k in before])
+    try:
+        with transaction.atomic():
+            row.save(update_fields=[model._meta.get_field(k).name for k in before])
+    except IntegrityError:  # only one of its kind may be so, and by now another one is
+        return False
     record.changed(row, before=before, frame_id=revision.frame_id)
     return True
 

@@ -17,8 +17,8 @@ from annotate.actions.tag_lists import Kind
 from annotate.backends import tag_filtering
 from annotate.models import TagList
 from ingest.actions import history
-from ingest.errors import BadInput
-from ingest.models import Collection
+from ingest.errors import BadInput, Conflict
+from ingest.models import Collection, Operation
 
 pytestmark = pytest.mark.django_db
 HAIR = b'{"Hair": ["long hair", "short_hair"]}'
@@ -84,6 +84,20 @@ def test_a_newer_list_counts_and_undo_brings_the_older_one_back(collection: Coll
     again, _ = tag_lists.add(collection=collection, kind=Kind.UNWANTED, name="2.txt", data=b"parody\n", by=alice)
     assert again.used and again.name == "two.txt"  # the same bytes are the same list
     assert TagList.objects.count() == 2
+
+
+@pytest.mark.postgres
+def test_undo_of_an_older_change_leaves_the_list_that_counts_by_now(collection: Collection, alice: Any) -> None:
+    for name in ("one", "two"):
+        tag_lists.add(collection=collection, kind=Kind.UNWANTED, name=name, data=name.encode(), by=alice)
+    older = Operation.objects.filter(kind="tags.list").latest("pk")
+    tag_lists.add(collection=collection, kind=Kind.UNWANTED, name="three", data=b"three", by=alice)
+    with pytest.raises(Conflict, match="changed this since; nothing was undone"):
+        history.undo(older, by=alice)
+    assert tag_lists.used(collection, Kind.UNWANTED).parsed.unwanted == ("three",)
+    tag_lists.use(collection=collection, kind=Kind.UNWANTED, key=None, by=alice)
+    history.undo(older, by=alice)
+    assert tag_lists.used(collection, Kind.UNWANTED).parsed.unwanted == ("one",)
 
 
 def test_only_a_few_lists_that_do_not_count_are_kept(collection: Collection, alice: Any) -> None:
