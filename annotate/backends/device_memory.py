@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import itertools
+import math
 import mmap
 import os
 from functools import cache
@@ -11,6 +12,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from ingest.errors import KomaError
 
 _RUNTIMES = ("libcudart.so.13", "libcudart.so.12", "libcudart.so", "cudart64_13.dll", "cudart64_12.dll")
 
@@ -23,16 +26,15 @@ class HostBuffer:
     """`array` uint8 of a shape; `pinned`: CUDA agreed to pin it (it refuses when lockable memory is short).
 
     With `share` another process can map it: by the handle `shared`, known there by `number`. It has no name, so nothing
-    is left behind however the processes end, and no limit of /dev/shm (64 MB in a container) holds for it.
+    is left behind however the processes end, and no limit of /dev/shm (64 MB in a container) holds for it. Raises
+    KomaError when the system gives no such memory.
     """
 
     def __init__(self, shape: tuple[int, ...], *, pin: bool, share: bool = False, runtime: Any = None) -> None:
         self.number, self.shared = next(_NUMBERS), -1
         if share:
-            length = int(np.prod(shape))
-            self.shared = os.memfd_create("koma-pictures")
-            os.ftruncate(self.shared, length)
-            self.array: NDArray[np.uint8] = np.frombuffer(mmap.mmap(self.shared, length), np.uint8).reshape(shape)
+            self.shared, memory = _shared(math.prod(shape))
+            self.array: NDArray[np.uint8] = np.frombuffer(memory, np.uint8).reshape(shape)
         else:
             self.array = np.zeros(shape, np.uint8)
         self._runtime: Any = (runtime or cuda_runtime()) if pin else None
@@ -49,6 +51,23 @@ class HostBuffer:
         if self.shared >= 0:
             os.close(self.shared)
             self.shared = -1
+
+
+def _shared(length: int) -> tuple[int, mmap.mmap]:
+    """A handle and its mapping; neither stays open when the system refuses."""
+    handle = -1
+    try:
+        handle = os.memfd_create("koma-pictures")
+        os.ftruncate(handle, length)
+        return handle, mmap.mmap(handle, length)
+    except OSError as error:
+        if handle >= 0:
+            os.close(handle)
+        raise KomaError(
+            f"The system gives no {length:,} bytes of memory for pictures ({error.strerror or error}). "
+            "Close other programs or give Koma more memory, then press Resume.",
+            permanent=False,
+        ) from error
 
 
 @cache

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
-from annotate.backends.device_memory import HostBuffer
+import pytest
+
+from annotate.backends.device_memory import SHARES, HostBuffer
+from ingest.errors import KomaError
 
 
 class Runtime:
@@ -45,3 +49,13 @@ def test_nothing_is_pinned_for_the_processor() -> None:
     runtime = Runtime(answer=0)
     HostBuffer((2, 2), pin=False, runtime=runtime).free()
     assert runtime.calls == []
+
+
+@pytest.mark.skipif(not SHARES, reason="memory is shared by a handle on Linux alone")
+def test_memory_that_the_system_does_not_give_is_told_and_leaves_no_handle_open() -> None:
+    handles = Path("/proc/self/fd")
+    before = len(list(handles.iterdir()))
+    with pytest.raises(KomaError, match=r"gives no [\d,]+ bytes of memory for pictures") as told:
+        HostBuffer((1 << 30, 1 << 30, 3), pin=False, share=True)
+    assert not told.value.permanent
+    assert len(list(handles.iterdir())) == before
