@@ -64,21 +64,27 @@ def restore_later(
 ) -> tuple[str, PipelineRun | None]:
     """Bring frames back at once and let a run write their full pictures; returns words and the run, to be sent.
 
-    Without a run where all their episodes are in one: theirs follows by itself after it. Raises BadInput, with nothing
-    changed, when a film is gone. Select `episode__source` before.
+    Without a run where all their episodes are in one: theirs follows by itself after it; and where another run has
+    written all of them since `frames` were read (the same form sent twice). Raises BadInput, with nothing changed, when
+    a film is gone. Select `episode__source` before.
     """
     for episode in _episodes(frames):
         check_source(episode)
     with transaction.atomic():
         done = frame_actions.restore(collection=collection, frames=frames, by=by, key=key)
+        bare = Frame.objects.filter(pk__in=[frame.pk for frame in frames], file="").values_list("pk", flat=True)
+        lacking = set(bare)  # read again: a run may have ended since
+        left = [frame for frame in frames if frame.pk in lacking]
         busy = set(
             StageRun.objects.filter(run__collection=collection)
             .exclude(run__state__in=FINISHED)
             .values_list("episode_id", flat=True)
         )
-        free = [episode for episode in _episodes(frames) if episode.pk not in busy]
+        free = [episode for episode in _episodes(left) if episode.pk not in busy]
         run = runs.start(collection=collection, episodes=free, by=by, stage_names=[STAGE]) if free else None
-    number = sum(not frame.file for frame in frames)
+    number = len(left)
+    if not number:
+        return f"{done.summary}.", None
     pictures = "full picture is" if number == 1 else "full pictures are"
     words = f"{done.summary}. {number:,} {pictures} decoded from the films again"
     words += f" by run {run.pk}" if run else " after the run that is going on"

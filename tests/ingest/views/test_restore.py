@@ -83,6 +83,16 @@ def test_more_frames_than_a_page_can_wait_for_are_kept_at_once_and_a_run_writes_
     assert restoring.store().exists(many.file)
 
 
+def test_the_same_form_sent_again_after_its_run_ended_starts_no_second_run(many: Frame) -> None:
+    read = Frame.objects.select_related("episode__source").get(pk=many.pk)  # by both requests, before either restores
+    _, run = full_pictures.restore_later(collection=many.collection, frames=[read], by=None)
+    assert run is not None
+    assert runs.run_here(run).state == RunState.DONE
+    words, second = full_pictures.restore_later(collection=many.collection, frames=[read], by=None)
+    assert (words, second) == ("1 frame restored.", None)
+    assert PipelineRun.objects.latest("pk") == run
+
+
 def test_a_stopped_restoring_goes_on_when_resumed_and_never_by_itself(as_alice: Client, many: Frame) -> None:
     restore(as_alice, many)
     run = PipelineRun.objects.latest("pk")
