@@ -39,6 +39,7 @@ KEPT = 200  # rows of a collection
 TAKES_MAX_S = 600  # a face; after it the worker counts as dead
 WAITS_MAX_S = 60  # then it is sent again
 PATIENCE_S = 5  # then the page says that it waits
+WANTED_S = 30  # a face that no page asked for so long is wanted no more; a page asks about every second
 OPEN = (RunState.QUEUED, RunState.RUNNING)
 
 
@@ -125,35 +126,39 @@ def shown(collection: Collection, recipe: Recipe, parts: Sequence[Part]) -> list
 def ask(collection: Collection, recipe: Recipe, parts: Iterable[Part], *, again: bool = False) -> bool:
     """Rows for what the model has not drawn yet, `again` also for what failed; True when something new is to be sent.
 
-    What waits for this collection and is asked no more is forgotten: a moved slider leaves no queue behind.
+    What waits for this collection and no page has asked for since WANTED_S is forgotten: a moved slider leaves no queue
+    behind, and two people at the page do not take each other's faces away.
     """
     name = by_model(collection, recipe)
     wanted = {digest_of(params): params for part in parts if name and part.passes and (params := params_of(part, name))}
     mine = FaceExample.objects.filter(collection=collection)
-    mine.filter(state=RunState.QUEUED).exclude(digest__in=wanted).delete()
-    there = set(mine.filter(digest__in=wanted).values_list("digest", flat=True))
     now = timezone.now()
+    recent = now - timedelta(seconds=WANTED_S)
+    mine.filter(digest__in=wanted).update(wanted_at=now)
+    mine.filter(state=RunState.QUEUED, wanted_at__lt=recent).delete()
+    there = set(mine.filter(digest__in=wanted).values_list("digest", flat=True))
     fresh = [
-        FaceExample(collection=collection, digest=digest, params=params, asked_at=now)
+        FaceExample(collection=collection, digest=digest, params=params, asked_at=now, wanted_at=now)
         for digest, params in wanted.items()
         if digest not in there
     ]
     FaceExample.objects.bulk_create(fresh, ignore_conflicts=True)  # the same page open twice
     failed = mine.filter(digest__in=wanted, state=RunState.FAILED)
     count = failed.update(state=RunState.QUEUED, error="", asked_at=now) if again else 0
-    old = mine.exclude(state__in=OPEN).order_by("-asked_at", "-pk")[KEPT:]
-    FaceExample.objects.filter(pk__in=[row.pk for row in old]).delete()
+    old = mine.exclude(state__in=OPEN).order_by("-wanted_at", "-pk").values_list("pk", "wanted_at")[KEPT:]
+    FaceExample.objects.filter(pk__in=[pk for pk, at in old if at < recent]).delete()
     return bool(fresh or count)
 
 
 def draw(collection_id: int) -> int:
-    """Make all that waits for a collection, one after the other; returns how many were made. For a worker.
+    """Make all that waits for a collection, what a page asked for last first; returns how many. For a worker.
 
     A failure is told in the row. The upscaler is opened once for all faces.
     """
     opened: dict[str, Upscaler | KomaError] = {}
     made = 0
-    while row := FaceExample.objects.filter(collection=collection_id, state=RunState.QUEUED).order_by("pk").first():
+    waiting = FaceExample.objects.filter(collection=collection_id, state=RunState.QUEUED)
+    while row := waiting.order_by("-wanted_at", "pk").first():
         now = timezone.now()
         mine = FaceExample.objects.filter(pk=row.pk)
         if not mine.filter(state=RunState.QUEUED).update(state=RunState.RUNNING, started_at=now):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from django.db import models
+from django.utils import timezone
 
 from ingest.models import Collection, RunState
 
@@ -17,7 +18,8 @@ class FaceExample(models.Model):
     digest = models.CharField(max_length=64)
     params = models.JSONField(default=dict)  # how it is made: see export.face_examples
     state = models.CharField(max_length=10, choices=RunState.choices, default=RunState.QUEUED)
-    asked_at = models.DateTimeField()
+    asked_at = models.DateTimeField()  # first, or again after it failed
+    wanted_at = models.DateTimeField(default=timezone.now)  # by an open page, last
     started_at = models.DateTimeField(null=True, blank=True)
     data = models.BinaryField(null=True)  # WebP
     error = models.TextField(blank=True)

@@ -14,6 +14,7 @@ import django_rq
 import numpy as np
 import pytest
 from django.contrib.auth.models import User
+from django.db.models import F
 from django.test import Client
 from django.utils import timezone
 from numpy.typing import NDArray
@@ -51,6 +52,11 @@ def page_of(client: Client, show: Show, name: str = "export_faces", **more: list
     answer = client.post(url(name, show), form_of(client, show) | FACES | given)
     assert answer.status_code == 200, answer.headers
     return str(answer.content.decode())
+
+
+def grow_old(seconds: int, **which: Any) -> None:
+    """As if the page that wants them had asked so much longer ago."""
+    FaceExample.objects.filter(**which).update(wanted_at=F("wanted_at") - timedelta(seconds=seconds))
 
 
 def pictures(page: str, words: str) -> list[NDArray[np.uint8]]:
@@ -98,6 +104,7 @@ def test_what_is_drawn_is_kept_and_other_settings_are_drawn_anew(
     assert "Left by Lanczos" in page_of(as_alice, show, "export_preview")
     assert "0 of 5" in page_of(as_alice, show, "export_preview", face_set__size=["192"])
     page_of(as_alice, show, face_set__size=["192"])
+    grow_old(90, state=RunState.QUEUED)
     page_of(as_alice, show, face_set__size=["160"])  # a slider that moved on: what waited is forgotten
     assert FaceExample.objects.filter(state=RunState.QUEUED).count() == 5
     assert {row.params["size"][0] for row in FaceExample.objects.filter(state=RunState.QUEUED)} == {160}
@@ -140,8 +147,35 @@ def test_few_faces_are_kept(show: Show, as_alice: Client, model: Path, monkeypat
     for size in ("192", "160", "128"):
         page_of(as_alice, show, face_set__size=[size])
         face_examples.draw(show.collection.pk)
+        if size != "128":
+            grow_old(90)
     page_of(as_alice, show)
-    assert FaceExample.objects.exclude(state=RunState.QUEUED).count() == 7
+    done = FaceExample.objects.exclude(state=RunState.QUEUED)
+    assert done.count() == 7
+    assert "Left by Lanczos" in page_of(as_alice, show, "export_preview", face_set__size=["128"])  # shown just now
+    grow_old(90)
+    page_of(as_alice, show, face_set__size=["128"])  # now these are shown, whatever was asked for first
+    assert sum(row.params["size"][0] == 128 for row in done) == 5
+
+
+def test_two_at_the_page_do_not_take_each_others_faces_away(show: Show, as_alice: Client, model: Path, queues: str
+                                                            ) -> None:  # fmt: skip
+    page_of(as_alice, show)
+    grow_old(20)
+    page_of(as_alice, show, face_set__size=["192"])  # another person's settings
+    page_of(as_alice, show)
+    assert FaceExample.objects.filter(state=RunState.QUEUED).count() == 10
+    grow_old(20)
+    page_of(as_alice, show, face_set__size=["192"])  # the first one has left the page
+    grow_old(20)
+    page = page_of(as_alice, show, face_set__size=["192"])
+    rows = FaceExample.objects.filter(state=RunState.QUEUED)
+    assert {row.params["size"][0] for row in rows} == {192} and rows.count() == 5
+    # Asking again and again is no new wait: the page says so, and the sweep sends what was lost on the way.
+    assert "wait for a worker" not in page
+    FaceExample.objects.update(asked_at=timezone.now() - timedelta(hours=1))
+    assert "wait for a worker" in page_of(as_alice, show, face_set__size=["192"])
+    assert rq_jobs.sweep() == 1
 
 
 def test_a_dead_worker_and_a_lost_message_are_made_good(show: Show, as_alice: Client, model: Path, queues: str) -> None:
