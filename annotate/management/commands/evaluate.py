@@ -14,7 +14,7 @@ from annotate.evaluation.kinds import KINDS, Kind, Scores
 from annotate.own_truth.kinds import OWN_KINDS, OwnKind
 from annotate.own_truth.progress import Silent
 from ingest.errors import BadInput, KomaError
-from ingest.models import Collection
+from ingest.management.commands.backup import find
 
 
 class Command(BaseCommand):
@@ -33,7 +33,7 @@ class Command(BaseCommand):
                 one.add_argument("folder", type=Path, metavar="DIR", nargs="?" if own else None, help=kind.folder)
             if own is not None:
                 one.add_argument(
-                    "--collection", required=kind is None, metavar="NAME",
+                    "--collection", required=kind is None, metavar="NAME|NUMBER",
                     help="in place of DIR: measure on what people said in this collection",
                 )  # fmt: skip
                 if own.compares:
@@ -64,8 +64,4 @@ def _measured(options: dict[str, Any]) -> Scores:
         return KINDS[options["kind"]].run(folder, settings.KOMA_MODELS_DIR, options)
     if name is None:
         raise BadInput("Name a folder or, with --collection, a collection.")
-    found = Collection.objects.filter(name=name).order_by("pk")
-    if len(found) != 1:
-        there = ", ".join(Collection.objects.order_by("name").values_list("name", flat=True)[:20])
-        raise BadInput(f"{len(found)} collections are called {name!r}. There are: {there or 'none'}.")
-    return OWN_KINDS[options["kind"]].run(found[0], settings.KOMA_MODELS_DIR, options, Silent())
+    return OWN_KINDS[options["kind"]].run(find(name), settings.KOMA_MODELS_DIR, options, Silent())

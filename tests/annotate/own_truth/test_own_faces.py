@@ -136,7 +136,7 @@ def test_a_lost_picture_is_told_and_no_truth_at_all_is_said_in_words(
     assert scores.pictures == 1 and "was left out" in scores.notes()[-1]
 
 
-def test_the_command_measures_a_collection_by_its_name(collection: Collection, make_frame: MakeFrame) -> None:
+def test_the_command_measures_a_collection_by_its_name_or_number(collection: Collection, make_frame: MakeFrame) -> None:
     checks.check(frame=make_frame([(2, 3)], boxes=[(2, 3)]), **said(collection))
     out = StringIO()
     call_command(
@@ -144,6 +144,11 @@ def test_the_command_measures_a_collection_by_its_name(collection: Collection, m
     )
     told = json.loads(out.getvalue())
     assert (told["pictures"], told["faces"], told["hits_iou30"]) == (1, 1, 1)
-    for more, words in ((["--collection", "Nowhere"], "0 collections"), ([], "Name a folder or")):
+    call_command(
+        "evaluate", "faces", "--collection", str(collection.pk), "--model", "tiny", "--json",
+        stdout=(by_number := StringIO()), stderr=StringIO(),
+    )  # fmt: skip
+    assert json.loads(by_number.getvalue())["hits_iou30"] == 1
+    for more, words in ((["--collection", "Nowhere"], "There is no collection 'Nowhere'"), ([], "Name a folder or")):
         with pytest.raises(CommandError, match=words):
             call_command("evaluate", "faces", *more)
