@@ -49,7 +49,12 @@ class Evaluation(models.Model):
                 f"{scores['false_positives_iou30']} false"
             )
         if scores.get("accuracy"):
-            return ", ".join(f"{share:.0%} at {shots}" for shots, share in scores["accuracy"].items())
+            shares = sorted((int(shots), share) for shots, share in scores["accuracy"].items())
+            told = [
+                f"{share:.0%} right with {shots}" if not at else f"{share:.0%} with {shots}"
+                for at, (shots, share) in enumerate(shares)
+            ]
+            return f"{', '.join(told)} named face{'s' * (shares[-1][0] != 1)} per character".replace("%", " %")
         for name in ("micro_f1", "best_f1", "f1"):
             if isinstance(scores.get(name), (int, float)):
                 return f"{name.replace('_', ' ')} {scores[name]:.3f}"

@@ -113,13 +113,14 @@ def measure(
     watched = attentive(embedder, progress.alive)
     guess = by_differences(seen.vectors, names, watched) if isinstance(watched, DifferenceEmbedder) else None
     shares: dict[int, float] = {}
+    enough, few = list[str](), list[str]()
     last: IntArray | None = None
     for count in sorted(set(shots)):
         progress.alive()
         inside = _with_more(names, count)
         people_left = len(np.unique(names[inside]))
         if people_left < 2:
-            told.append(f"{count} named: fewer than two characters have more faces than that.")
+            few.append(str(count))
             continue
         try:
             shares[count] = accuracy(
@@ -129,8 +130,14 @@ def measure(
         except BadInput as problem:
             told.append(f"{count} named: {problem.message}.")
             continue
-        told.append(f"{count} named: {people_left:,} characters with more faces than that.")
+        enough.append(f"{people_left:,} with more than {count}")
         last = inside
+    if enough:
+        told.append(f"Characters asked, by their faces: {', '.join(enough)}.")
+    if few:
+        told.append(
+            f"Fewer than two characters have more than {' or '.join(few)} faces: not measured with so many named."
+        )
     if last is None:
         raise BadInput(f"Too few faces are named to measure. {' '.join(told)}")
     shown = [Shown(f"face {one.face}", one.name, one.frame, one.face) for one in rows]

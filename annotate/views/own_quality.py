@@ -18,6 +18,7 @@ from annotate.own_truth import characters, faces
 from annotate.own_truth.kinds import EMBEDDERS, OWN_KINDS
 from annotate.own_truth.questions import faces_of
 from annotate.views import plots
+from annotate.views.figure_words import in_words
 from annotate.views.quality import SHOWN, mistake_boxes
 from ingest.access import member_view
 from ingest.errors import BadInput
@@ -62,11 +63,10 @@ def collection_quality(request: HttpRequest, collection: Collection) -> HttpResp
 def collection_evaluation(request: HttpRequest, collection: Collection, evaluation_id: int) -> HttpResponse:
     """One measurement: figures, plot, the worst mistakes with the frames where they were made."""
     row = get_object_or_404(_rows(collection).select_related("by"), pk=evaluation_id)
-    simple = {name: value for name, value in row.scores.items() if isinstance(value, (int, float, str))}
     context = {
         "section": "runs",
         "row": row,
-        "figures": simple,
+        "figures": in_words(row.scores),
         "plot": plots.of_one(row),
         "mistakes": _mistakes(collection, row),
         "can_start": request.role >= Role.LEAD and collection.archived_at is None,  # type: ignore[attr-defined]

@@ -72,7 +72,7 @@ def of_embedders(row: Evaluation) -> Plot | None:
         if share is not None
     ]
     bars += [
-        Bar(f"{name}: groups", max(0.0, share), f"{share:.2f} adjusted Rand index of groups and names")
+        Bar(f"{name}: groups", max(0.0, share), f"{share:.2f} groups alike: its groups and the names")
         for name, share in zip((row.model, row.second), scores.get("rand_people", ()))
         if share is not None
     ]
@@ -145,7 +145,9 @@ def _by_shots(title: str, rows: Sequence[Evaluation]) -> Plot:
 def _bar_by_shots(row: Evaluation) -> Bar:
     """One count only: nothing to draw a line through."""
     ((count, share),) = row.scores["accuracy"].items()
-    return Bar(row.model, share, f"{share:.0%} right by {count} named face{'s' * (int(count) != 1)}")
+    return Bar(
+        row.model, share, f"{100 * share:.0f} % right with {count} named face{'s' * (int(count) != 1)} per character"
+    )
 
 
 def _first(item: tuple[str, float]) -> int:

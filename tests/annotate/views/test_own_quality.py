@@ -67,6 +67,11 @@ def test_two_detectors_stand_side_by_side(collection: Collection, truth: list[Fr
     assert "Faces on what people said here" in page(as_alice, collection)
 
 
+def row_headline(row: Evaluation) -> str:
+    row.refresh_from_db()
+    return row.headline
+
+
 def test_characters_are_measured_on_peoples_names(
     collection: Collection, cast: list[Face], as_alice: Client, as_bob: Client, queues: str
 ) -> None:
@@ -77,6 +82,8 @@ def test_characters_are_measured_on_peoples_names(
     row = Evaluation.objects.get()
     assert measuring.execute(row.pk) == RunState.DONE
     one = as_bob.get(reverse("collection_evaluation", args=[collection.pk, row.pk])).content.decode()
+    assert "Near-twins left out" in one and "twins_removed" not in one
+    assert "right with 1, " in row_headline(row) and row_headline(row).endswith(" named faces per character")
     assert "Right names by named faces" in one and "named Anna, is Beth" in one
     assert reverse("frame", args=[collection.pk, cast[0].frame_id]) in one
 
@@ -181,7 +188,7 @@ def test_with_one_number_of_named_faces_the_plot_has_bars(collection: Collection
         Evaluation.objects.create(
             collection=collection, kind="characters", model=model, state="done", scores={"accuracy": {"1": share}}
         )
-    assert "80% right by 1 named face" in page(as_bob, collection)
+    assert "80 % right with 1 named face per character" in page(as_bob, collection)
 
 
 @pytest.mark.django_db(transaction=True)
