@@ -51,7 +51,7 @@ TASKS = {
     task.name: task
     for task in (
         Task("faces", "Faces", "Finds faces in frames.", BUILTIN),
-        Task("embedding", "Who is it", "Vectors of faces that tell characters apart.", BUILTIN),
+        Task("embedding", "Who is it?", "Vectors of faces that tell characters apart.", BUILTIN),
         Task("tags", "Tags", "Says what is to be seen; computed tags come in any case.", FIRST),
         Task("boxes", "Boxes", "Persons, heads, half bodies, hands, eyes.", NONE, several=True),
         Task("class", "Classes", "Kind of picture, rating, monochrome, beauty, as tags.", NONE, several=True),
