@@ -106,7 +106,7 @@ def mine(net: FaceNet, material: Material, *, pictures: int, seed: int, most: in
             material.hard.append(cv2.resize(part, (128, 128), interpolation=cv2.INTER_AREA))
             alarms += 1
     del material.hard[: max(0, len(material.hard) - most)]
-    print(f"mined {alarms} alarms in {pictures} face-free pictures and all gathered ones", flush=True)
+    print(f"mined {alarms} alarms in {pictures} composed face-free pictures and the gathered ones", flush=True)
 
 
 def photo_cuts(name: str, count: int, *, seed: int) -> list[Picture]:

@@ -93,6 +93,9 @@ def read_gathered(folder: Path) -> tuple[Gathered, Gathered]:
         if thing is None or thing.shape[2] != 4:
             raise SystemExit(f"{path} is no picture with a transparent ground; gather the folder again")
         parts[held].objects.append(np.ascontiguousarray(cv2.cvtColor(thing, cv2.COLOR_BGRA2RGBA)))
+    for part, what in zip(parts, ("to learn from", "to hold out"), strict=True):
+        if not part.scenery:
+            raise SystemExit(f"{folder}: no scenery {what}; gather more sources")
     return parts
 
 
@@ -113,6 +116,11 @@ def _shrunk(picture: NDArray[np.uint8], longest: int) -> NDArray[np.uint8]:
         return picture
     width, height = (max(1, round(side * scale)) for side in picture.shape[1::-1])
     return np.asarray(cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
+
+
+def _write(path: Path, picture: NDArray[np.uint8], options: list[int]) -> None:
+    if not cv2.imwrite(str(path), picture, options):
+        raise SystemExit(f"{path} cannot be written; is the disk full?")
 
 
 def gather(source: Path, out: Path, skipped: list[str], seen: set[bytes]) -> tuple[int, int]:
@@ -139,10 +147,10 @@ def gather(source: Path, out: Path, skipped: list[str], seen: set[bytes]) -> tup
             if opaque > 0.97 and min(picture.shape[:2]) >= SHORTEST:
                 kept = np.ascontiguousarray(_shrunk(picture, LONGEST)[..., :3])
                 if min(kept.shape[:2]) >= SHORTEST:
-                    cv2.imwrite(str(out / "scenery" / f"{stem}.jpg"), kept, [cv2.IMWRITE_JPEG_QUALITY, 93])
+                    _write(out / "scenery" / f"{stem}.jpg", kept, [cv2.IMWRITE_JPEG_QUALITY, 93])
                     counts[0] += 1
             elif 0.08 < opaque <= 0.97:
-                cv2.imwrite(str(out / "objects" / f"{stem}.png"), _shrunk(picture, OBJECT))
+                _write(out / "objects" / f"{stem}.png", _shrunk(picture, OBJECT), [])
                 counts[1] += 1
     return counts[0], counts[1]
 
@@ -158,6 +166,8 @@ def main() -> None:
     for part in ("scenery", "objects"):
         (options.out / part).mkdir(parents=True, exist_ok=True)
     seen: set[bytes] = set()
+    if len({source.name for source in options.folders}) < len(options.folders):
+        raise SystemExit("two of the folders have the same name: sources are told apart by it")
     for source in options.folders:
         scenery, objects = gather(source, options.out, skipped, seen)
         print(f"{source.name}: {scenery} pictures of scenery, {objects} objects", flush=True)

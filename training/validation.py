@@ -88,7 +88,7 @@ def find(net: FaceNet, picture: Picture, *, threshold: float, least: float = 0.0
 
 
 def _above(scores: list[NDArray[np.float32]], allowed: int) -> float:
-    """The lowest threshold in hundredths at which at most `allowed` of the scores stay."""
+    """A low threshold in hundredths at which at most `allowed` of the scores stay, half a hundredth to spare."""
     highest = np.sort(np.concatenate([*scores, np.zeros(0, np.float32)]))[::-1]
     if len(highest) <= allowed:
         return LEAST_THRESHOLD
@@ -96,7 +96,7 @@ def _above(scores: list[NDArray[np.float32]], allowed: int) -> float:
 
 
 def choose_threshold(net: FaceNet, checks: Validation, *, least: float) -> tuple[float, dict[str, float]]:
-    """The lowest threshold that keeps to both bounds on alarms, and the figures there.
+    """The lowest threshold that keeps to both bounds on alarms with half a hundredth to spare, and the figures there.
 
     At most ALARMS_PER_MEGAPIXEL in the composed face-free pictures, at most ALARMS_PER_PICTURE in the whole ones.
     Hits are counted at IoU 0.4; faces below `least` pixels are neither asked for nor counted.

@@ -24,6 +24,7 @@ Differences = Callable[[FloatArray, FloatArray], FloatArray]  # [n, d], [m, d] -
 NOBODY = -1
 SQUARE_MAX = 6_000  # 144 MB of differences
 BLOCK = 128  # rows of one call; a metric network may hold all pairs of them, dimension by dimension
+SHARE_ROUNDING = 1e-9  # shares are quotients: one that is reached exactly counts
 SAME_SHARE, SAME_COUNT = 0.6, 20  # a face belongs where so large a share, or so many, are the same person
 MERGE_SHARE = 0.85
 # How fast a name gets unsure round the threshold, and between two people, in parts of the threshold.
@@ -122,7 +123,7 @@ def joined_groups(same: npt.NDArray[np.float64], sizes: npt.NDArray[np.float64],
     parts[upper] = (same / np.outer(sizes, sizes))[upper]
     while len(sizes) > 1:
         first, second = np.unravel_index(int(parts.argmax()), parts.shape)
-        if parts[first, second] < share:
+        if parts[first, second] < share - SHARE_ROUNDING:
             break
         into[into == second] = first
         same[first] += same[second]

@@ -104,13 +104,7 @@ def graph_of(blocks: Sequence[Near]) -> csr_array:
     apart = np.concatenate([block.differences for block in blocks]).ravel()
     count, neighbours = near.shape
     own, other = np.repeat(np.arange(count, dtype=np.int64), neighbours), near.ravel().astype(np.int64)
-    _, once = np.unique(np.minimum(own, other) * count + np.maximum(own, other), return_index=True)
-    own, other, apart = own[once].astype(np.int32), other[once].astype(np.int32), apart[once]
-    graph = csr_array(
-        (np.tile(apart, 2), (np.concatenate([own, other]), np.concatenate([other, own]))), shape=(count, count)
-    )
-    graph.sort_indices()
-    return graph
+    return _mirrored(own, other, apart, count)
 
 
 def bridged(
@@ -139,13 +133,20 @@ def bridged(
 def _with(graph: csr_array, own: IntArray, other: IntArray, apart: FloatArray) -> csr_array:
     """The graph with more pairs; those that it has keep their answer."""
     known = graph.tocoo()
-    first = np.concatenate([known.row.astype(np.int64), own, other])
-    second = np.concatenate([known.col.astype(np.int64), other, own])
-    values = np.concatenate([known.data, apart, apart])
-    _, once = np.unique(first * graph.shape[0] + second, return_index=True)
-    found = csr_array((values[once], (first[once].astype(np.int32), second[once].astype(np.int32))), shape=graph.shape)
-    found.sort_indices()
-    return found
+    first = np.concatenate([known.row.astype(np.int64), own])
+    second = np.concatenate([known.col.astype(np.int64), other])
+    return _mirrored(first, second, np.concatenate([known.data, apart]), graph.shape[0])
+
+
+def _mirrored(own: IntArray, other: IntArray, apart: FloatArray, count: int) -> csr_array:
+    """The symmetric matrix [count, count] of pairs; of several answers for a pair, asked either way, the first."""
+    _, once = np.unique(np.minimum(own, other) * count + np.maximum(own, other), return_index=True)
+    own, other, apart = own[once].astype(np.int32), other[once].astype(np.int32), apart[once]
+    graph = csr_array(
+        (np.tile(apart, 2), (np.concatenate([own, other]), np.concatenate([other, own]))), shape=(count, count)
+    )
+    graph.sort_indices()
+    return graph
 
 
 def proof_of(points: Vectors, blocks: Sequence[Near], among: Among, *, threshold: float) -> Proof:

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.sparse import csr_array
 
-from annotate.algorithms.difference_clustering import NOBODY, SAME_COUNT, SAME_SHARE, numbered
+from annotate.algorithms.difference_clustering import NOBODY, SAME_COUNT, SAME_SHARE, SHARE_ROUNDING, numbered
 from annotate.algorithms.near_vectors import By, Vectors, nearest
 
 FloatArray = npt.NDArray[np.float32]
@@ -184,7 +184,7 @@ def _joined(same: list[dict[int, float]], sizes: npt.NDArray[np.float64], *, sha
     heapq.heapify(waiting)
     while waiting:
         part, first, second = heapq.heappop(waiting)
-        if -part < share:
+        if -part < share - SHARE_ROUNDING:
             break
         if into[first] != first or into[second] != second:
             continue
@@ -222,6 +222,7 @@ def matched(
     members = [points[sample] for sample in samples_of(label)]
     if not len(rows) or not members:
         return found
+    sizes = np.bincount(label[label != NOBODY])
     close = nearest(points[rows], middles_of(members), GROUPS_NEAR, by=by, tell=tell)
     pairs = np.stack([np.repeat(np.arange(len(rows)), close.shape[1]), close.ravel()], axis=1)
     part = graph[rows]
@@ -236,7 +237,7 @@ def matched(
     best_group[of] = best
     beside = np.bincount(own[same & (group == best_group[own])], minlength=len(rows))
     fits = compared.same[first] >= SAME_SHARE * compared.of[first] - 1e-6
-    fits |= (compared.same[first] >= SAME_COUNT) & (compared.of[first] < SAMPLE)  # the sample is all of it
+    fits |= (compared.same[first] >= SAME_COUNT) & (sizes[best] <= SAMPLE)  # the sample is all of it
     fits |= beside[of] >= SAME_COUNT
     found[of] = np.where(fits, best, NOBODY)
     return found
@@ -257,7 +258,7 @@ def filtered(points: Vectors, graph: csr_array, label: IntArray, among: Among, *
     members = [points[sample] for sample in samples_of(label)]
     found = scores(points, open_rows, label[open_rows], members, among, threshold=threshold)
     fits = found.same >= SAME_SHARE * found.of - 1e-6
-    fits |= (found.same >= SAME_COUNT) & (found.of < SAMPLE)
+    fits |= (found.same >= SAME_COUNT) & (sizes[label[open_rows]] <= SAMPLE)
     kept = label.copy()
     kept[open_rows[~fits]] = NOBODY
     return kept

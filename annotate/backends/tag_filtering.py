@@ -8,6 +8,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+from annotate.backends.tag_lists import spelt
 from ingest.errors import BadInput
 
 FOLDER = "tag_filtering"
@@ -73,7 +74,7 @@ def parse_overlaps(data: bytes, *, name: str) -> Parsed:
 def parse_unwanted(data: bytes, *, name: str) -> Parsed:
     """One tag a line. BadInput names the line that is wrong."""
     tags: dict[str, int] = {}
-    twice = []
+    twice: dict[str, None] = {}  # in their order
     for number, line in enumerate(_text(data, name).splitlines(), 1):
         if not line.strip():
             continue
@@ -81,11 +82,11 @@ def parse_unwanted(data: bytes, *, name: str) -> Parsed:
             raise BadInput(f"{name}, line {number}: a list of unwanted tags has one tag a line, without commas.")
         tag = _tag(line, f"{name}, line {number}")
         if tag in tags:
-            twice.append(tag)
+            twice[tag] = None
         tags.setdefault(tag, number)
     if not tags:
         raise BadInput(f"{name} holds no tag; it must have one a line.")
-    return Parsed(unwanted=tuple(tags), notes=[f"{_some(twice)} stood there twice."] if twice else [])
+    return Parsed(unwanted=tuple(tags), notes=[f"{_some(list(twice))} stood there more than once."] if twice else [])
 
 
 def installed_file(models_dir: Path, *, included: bool) -> Path | None:
@@ -121,7 +122,7 @@ def _entries(told: Any, name: str) -> list[tuple[Any, Any]]:
 
 
 def _tag(text: str, where: str) -> str:
-    tag = "_".join(text.split()).lower()
+    tag = spelt(text)
     if not tag or len(tag) > NAME_MAX or not tag.isprintable():
         raise BadInput(f"{where}: {_short(text)} cannot be a tag.")
     return tag

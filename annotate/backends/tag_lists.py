@@ -58,10 +58,15 @@ def read_table(path: Path) -> list[Label]:
 def label_of(name: str, category: str, *, where: str) -> Label:
     """A label whose name can be a tag, in small letters, with underscores, for a comma too: those separate tags in
     captions. "rating:safe" of the category rating is the label "safe". BadInput for a name that cannot be a tag."""
-    clean = unicodedata.normalize("NFC", "_".join(name.replace(",", " ").split()).lower()).removeprefix(f"{category}:")
+    clean = spelt(name).removeprefix(f"{category}:")
     if not clean or not name.isprintable() or len(clean) > NAME_MAX:
         raise BadInput(f"{where}: {name[:40]!r} cannot be a tag. Get the file again.")
     return Label(clean, category)
+
+
+def spelt(name: str) -> str:
+    """A tag as all lists of Koma spell it: small letters, underscores, for a comma too, accents in one character."""
+    return unicodedata.normalize("NFC", "_".join(name.replace(",", " ").split()).lower())
 
 
 def checked(labels: list[Label], path: Path) -> list[Label]:
@@ -94,6 +99,8 @@ def read_places(path: Path) -> list[Label]:
     if not all(_is_place(place) and isinstance(entry, dict) for place, entry in entries.items()):
         raise BadInput(f"{path}: each entry must be a place with a tag and a category. Get the file again.")
     places = {int(place): entry for place, entry in entries.items()}
+    if not places:
+        raise BadInput(f"{path}: the list of tags is empty. Get the file again.")
     if max(places) >= LABELS_MAX:
         raise BadInput(f"{path}: it names more than {LABELS_MAX:,} labels; no model has so many.")
     if max(places) >= 4 * len(places) + 16:

@@ -253,6 +253,7 @@ def test_a_list_of_millions_of_labels_is_refused_while_it_is_read(tmp_path: Path
     [
         DEEP, json.dumps({"9" * 5000: {"tag": "a", "category": "General"}}), json.dumps({"²": {}}),
         json.dumps({"999999999": {"tag": "a", "category": "General"}}),
+        json.dumps({"idx_to_tag": {}, "tag_to_category": {}}),
         json.dumps({"idx_to_tag": {"0": {"x": 1}, "1": ["y"]}, "tag_to_category": {"a": "General"}}),
         '{"0": {"tag": "\\ud800", "category": "General"}}',
     ],
@@ -305,6 +306,9 @@ def test_a_picture_as_thin_as_a_line_does_not_fill_the_memory(tmp_path: Path) ->
 
 
 # --- Arrays, descriptions, headers ------------------------------------------------------------------------------------
+ODD_KINDS = ("()", "('<f4',)", "'(1,f4'", "'i4,(1'")
+
+
 def arrays(header: str, data: bytes = b"", *, name: str = "arr_0.npy") -> bytes:
     """A .npz of one member with a header of our own."""
     text = header.encode() + b"\n"
@@ -322,17 +326,28 @@ def numbers(shape: str) -> str:
     "data",
     [
         arrays(numbers("(2, 1000000000000)")), arrays(numbers("(2, 50000000)")),
-        arrays(numbers("(2, -5)")), arrays("{'descr': ((("), arrays("(" * 5000),
+        arrays(numbers("(2, -5)")), arrays("{'descr': ((("),
+        *(arrays(f"{{'descr': {kind}, 'fortran_order': False, 'shape': (2,), }}") for kind in ODD_KINDS),
+        arrays("   {'descr': 1"), arrays(numbers("(-5,)")), arrays("(" * 5000),
         arrays(numbers("()"), b"", name="x.txt"),
         arrays("{'descr': '<U100000000', 'fortran_order': False, 'shape': (2, 2), }"), b"PK\x03\x04", b"",
     ],
-    ids=["terabytes", "a bomb", "less than none", "cut off", "nested", "nothing", "long text", "no zip", "empty"],
+    ids=["terabytes", "a bomb", "less than none", "cut off", *ODD_KINDS, "set in", "no rows", "nested",
+         "nothing", "long text", "no zip", "empty"],
 )  # fmt: skip
 def test_arrays_that_would_fill_the_memory_or_are_none_are_refused_in_words(tmp_path: Path, data: bytes) -> None:
     path = tmp_path / "samples.npz"
     path.write_bytes(data)
     with pytest.raises(BadInput):
         read_samples(path)
+
+
+@pytest.mark.parametrize("kind", ODD_KINDS)
+def test_arrays_of_a_kind_that_is_none_do_not_come_in(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / "samples.npz"
+    path.write_bytes(arrays(f"{{'descr': {kind}, 'fortran_order': False, 'shape': (2,), }}"))
+    with pytest.raises(BadInput, match="no file of NumPy arrays"):
+        formats.check(path, "samples.npz")
 
 
 def test_whatever_happens_to_a_file_of_arrays_it_is_read_or_refused_in_words(tmp_path: Path) -> None:

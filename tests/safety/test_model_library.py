@@ -240,6 +240,13 @@ def test_names_of_what_is_being_installed_are_taken(source: Path, tmp_path: Path
         import_model(source, tmp_path / "models", name=name)
 
 
+def test_a_model_that_came_before_such_names_were_taken_can_still_be_removed(source: Path, tmp_path: Path) -> None:
+    import_model(source, tmp_path / "models", name="mine")
+    (tmp_path / "models" / "mine").rename(tmp_path / "models" / "upload-mine")
+    assert folder.remove(tmp_path / "models", "upload-mine") > 0
+    assert not (tmp_path / "models" / "upload-mine").exists()
+
+
 @pytest.mark.django_db
 def test_files_whose_names_are_no_text_are_left_out_by_a_harmless_name(
     source: Path, settings: Any, alice: Any, tmp_path: Path

@@ -151,7 +151,7 @@ def _compared(file: File, remote: Remote, part: Path, stop: Stop) -> dict[str, A
             )
     try:
         formats.check(part, file.local)
-    except BadInput:
+    except Exception:  # whatever is wrong with it, another try must not find it complete
         part.unlink()
         raise
     by = "catalogue" if file.sha256 else "hub" if remote.sha256 or remote.git_sha1 else "here"

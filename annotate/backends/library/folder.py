@@ -40,11 +40,16 @@ def checked_name(name: str) -> str:
     """The name, if it may be a folder below the models folder; BadInput otherwise."""
     if not weights.NAME.fullmatch(name) or len(name) > NAME_MAX or name.endswith("."):
         raise BadInput(f"{name[:80]!r} is no model name: letters, digits, '.', '_' and '-', at most {NAME_MAX}.")
-    if name.endswith(LOCK) or OLD in name or name.startswith(UPLOAD):
-        raise BadInput(f"{name!r} is taken: what is being installed has such names. Choose another.")
     if name in (BUILTIN, "none"):
         raise BadInput(f"{name!r} is taken: it means {'our own model' if name == BUILTIN else 'no model'}.")
     return name
+
+
+def new_name(name: str) -> str:
+    """The name, if a model may be installed under it; BadInput otherwise."""
+    if name.endswith(LOCK) or OLD in name or name.startswith(UPLOAD):
+        raise BadInput(f"{name!r} is taken: what is being installed has such names. Choose another.")
+    return checked_name(name)
 
 
 @contextlib.contextmanager
@@ -77,7 +82,7 @@ def finish(models_dir: Path, name: str, folder: Path, card: Mapping[str, Any]) -
         with path.open("rb") as file:
             os.fsync(file.fileno())
     write_card(folder, card)
-    target = models_dir / checked_name(name)
+    target = models_dir / new_name(name)
     old = None
     if os.path.lexists(target):
         old = models_dir / INCOMING / f"{name}{OLD}{secrets.token_hex(4)}"
@@ -174,7 +179,7 @@ def remove(models_dir: Path, name: str) -> int:
         try:
             for path in found:
                 freed += 0 if path.is_symlink() else size_of(path)
-                aside = models_dir / INCOMING / f"{path.name}{OLD}{secrets.token_hex(4)}"
+                aside = models_dir / INCOMING / f"{name}{OLD}{secrets.token_hex(4)}"  # as `incoming` looks for them
                 path.rename(aside)  # gone at once, even if deleting takes long or breaks off
                 erase(aside)
             erase(parts)
@@ -188,7 +193,8 @@ def _in_place(models_dir: Path, name: str, *asides: str) -> list[Path]:
     card = models_dir / f"{name}.json"
     found = [one for one in (models_dir / name, *(models_dir / f"{name}{e}" for e in (".onnx", ".xml")), card)
              if os.path.lexists(one)]  # fmt: skip
-    if found in ([], [card]) and not any(os.path.lexists(models_dir / aside / name) for aside in asides):
+    fetched = [models_dir / aside / name for aside in asides]
+    if found in ([], [card]) and not any(path.is_dir() and any(path.iterdir()) for path in fetched):
         raise BadInput(f"{name} is not installed in {models_dir}.")
     return [] if found == [card] else found
 

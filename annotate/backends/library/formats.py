@@ -24,8 +24,8 @@ SAFETENSORS_HEADER_MAX = 8 * 2**20  # a hundredth of it is usual
 ARRAYS_MAX = 256 * 2**20  # bytes of all arrays of a file, unpacked
 # What damaged or hostile files of arrays make zipfile and NumPy raise.
 NO_ARRAYS = (
-    *(zipfile.BadZipFile, zlib.error, tokenize.TokenError, ValueError, OSError, EOFError, KeyError, TypeError),
-    *(NotImplementedError, RuntimeError, MemoryError, OverflowError),
+    *(zipfile.BadZipFile, zlib.error, tokenize.TokenError, ValueError, OSError, EOFError, LookupError, TypeError),
+    *(NotImplementedError, RuntimeError, MemoryError, OverflowError, SyntaxError),
 )
 READ = 1 << 20
 
@@ -104,6 +104,8 @@ def check_arrays(path: Path, name: str) -> None:
                     shape, _, kind = reader(file)
                 if kind.hasobject:
                     raise BadInput(f"{name}: it holds Python objects, which may run code. It was not taken.")
+                if min(shape, default=0) < 0:
+                    raise ValueError("an array has fewer than no rows")
                 total += max(member.file_size, math.prod(shape) * kind.itemsize)
                 if total > ARRAYS_MAX:
                     raise BadInput(f"{name}: its arrays would fill more than {ARRAYS_MAX // 2**20} MiB. Get it again.")

@@ -69,7 +69,7 @@ def import_model(
     a family is recognised. `shown`: the name the person knows the source by. Raises BadInput.
     """
     called = plain_text(shown or source.name)
-    name = folder.checked_name(name or PurePosixPath(called).name.removesuffix(".zip"))
+    name = folder.new_name(name or PurePosixPath(called).name.removesuffix(".zip"))
     with _offered(source, called) as (offers, left_out):
         card = _told(offers)
         model = CATALOGUE.get(name)

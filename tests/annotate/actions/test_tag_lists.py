@@ -62,7 +62,7 @@ def test_a_list_of_included_tags_that_cannot_be_used_is_told_with_its_place(data
 def test_unwanted_tags_stand_one_a_line() -> None:
     parsed = tag_filtering.parse_unwanted(b"Virtual YouTuber\n\n cosplay \nCosplay\n", name="a.txt")
     assert parsed.unwanted == ("virtual_youtuber", "cosplay")
-    assert parsed.notes == ["cosplay stood there twice."]
+    assert parsed.notes == ["cosplay stood there more than once."]
     for data, told in ((b"a\nb, c\n", "line 2: .* without commas"), (b"\n \n", "holds no tag"), (b'["a"]', "line 1"),
                        (b"a\n" + b"x" * 201, "line 2: .* cannot be a tag")):  # fmt: skip
         with pytest.raises(BadInput, match=told):

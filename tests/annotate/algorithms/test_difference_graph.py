@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.sparse import csr_array
 
 from annotate.algorithms import difference_clustering, difference_graph, near_groups
 from annotate.algorithms.difference_clustering import DEFAULTS, NOBODY, square_of
@@ -138,3 +139,41 @@ def test_a_stop_is_heard_in_each_block() -> None:
     points = np.ones((BLOCK * 8, 4), np.float16)
     with pytest.raises(InterruptedError):
         nearest(points[:BLOCK], points, 5, by=By.ANGLE, tell=tell)
+
+
+@pytest.mark.parametrize("members", [39, 40])
+def test_a_group_that_is_compared_whole_takes_in_who_is_the_same_person_as_twenty_of_it(members: int) -> None:
+    table = np.ones((members + 1, members + 1), np.float32)
+    table[members, :21] = table[:21, members] = 0.0
+    points = np.arange(members + 1, dtype=np.float32)[:, None]
+
+    def told(vectors):
+        places = vectors[:, 0].astype(int)
+        return table[np.ix_(places, places)]
+
+    label = np.append(np.zeros(members, np.int64), NOBODY)
+    graph = csr_array((members + 1, members + 1), dtype=np.float32)
+    rows = np.array([members])
+    near = near_groups.matched(points, graph, label, rows, told, by=By.DISTANCE, threshold=THRESHOLD, tell=lambda: None)
+    exact = difference_clustering.matched(table[members:, :members], label[:members], threshold=THRESHOLD)
+    assert near.tolist() == exact.tolist() == [0]
+
+
+def test_pairs_that_are_added_from_both_sides_have_one_answer() -> None:
+    graph = csr_array((np.array([0.2, 0.2], np.float32), ([0, 1], [1, 0])), shape=(4, 4))
+    own, other = np.array([0, 3, 1]), np.array([3, 0, 0])
+    more = difference_graph._with(graph, own, other, np.array([0.1, 0.3, 0.9], np.float32)).toarray()
+    assert np.array_equal(more, more.T)
+    assert more[0, 3] == np.float32(0.1)
+    assert more[0, 1] == np.float32(0.2)
+
+
+@pytest.mark.parametrize(("first", "second"), [(12, 25), (13, 20), (13, 40), (20, 20)])
+def test_groups_that_reach_the_share_exactly_are_joined_both_ways(first: int, second: int) -> None:
+    sizes = np.array([first, second], float)
+    count = round(0.85 * first * second)
+    assert count == pytest.approx(0.85 * first * second)
+    part = count / (first * second) * sizes[0] * sizes[1]
+    near = near_groups._joined([{1: part}, {0: part}], sizes.copy(), share=0.85)
+    exact = difference_clustering.joined_groups(np.array([[0.0, count], [count, 0.0]]), sizes.copy(), share=0.85)
+    assert near.tolist() == exact.tolist() == [0, 0]
