@@ -6,9 +6,8 @@ ARG GPU=""
 ENV PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
 
 WORKDIR /app
-COPY requirements.txt ./
-RUN pip install -r requirements.txt \
-    && if [ -n "$GPU" ]; then pip install "onnxruntime-gpu[cuda,cudnn]==$(pip show onnxruntime-gpu | sed -n 's/^Version: //p')"; fi
+COPY requirements.txt requirements-gpu.txt ./
+RUN pip install --require-hashes -r "requirements${GPU:+-gpu}.txt"
 
 COPY manage.py LICENSE README.md CHANGELOG.md ./
 COPY project project

@@ -1,9 +1,10 @@
 # make demo: install, start everything, open http://127.0.0.1:8000
 # make test: install what the tests need, run all checks
+# make lock: write requirements*.txt anew from requirements*.in (UPGRADE=--upgrade: with the newest of what these bring)
 PYTHON ?= $(firstword $(shell command -v python3 python))
 VENV = .venv/bin/python
 
-.PHONY: demo install install-dev test lint types tests test-optional format help
+.PHONY: demo install install-dev lock test lint types tests test-optional format help
 
 demo: install
 	@exec $(VENV) -m project.serve
@@ -15,6 +16,15 @@ install:
 install-dev:
 	@test -n "$(PYTHON)" || { echo "Koma needs Python 3.11 or newer: apt-get install python3 python3-venv"; exit 1; }
 	@$(PYTHON) project/install.py --dev
+
+# The same pins and hashes for every machine and Python that Koma runs on. What is pinned already stays.
+LOCK = $(VENV) -m uv --no-config pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	--no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" $(UPGRADE)
+
+lock: install-dev
+	$(LOCK) requirements.in -o requirements.txt
+	$(LOCK) requirements-dev.in -o requirements-dev.txt
+	$(LOCK) requirements-gpu.in -o requirements-gpu.txt
 
 test: install-dev lint types tests
 
@@ -36,7 +46,8 @@ tests: install-dev
 # What needs packages that nobody has to have (several gigabytes), in an environment of its own.
 test-optional:
 	@$(PYTHON) -m venv .venv-optional
-	.venv-optional/bin/pip install -q -r requirements-dev.txt -r requirements-blip2.txt
+	.venv-optional/bin/pip install -q --require-hashes -r requirements-dev.txt
+	.venv-optional/bin/pip install -q -r requirements-blip2.txt
 	.venv-optional/bin/pip install -q --no-deps -r requirements-waifu2x.txt
 	KOMA_TEST_OPTIONAL=1 .venv-optional/bin/python -m pytest -q -m optional
 

