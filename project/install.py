@@ -1,7 +1,7 @@
 """Make the folder .venv and install Koma's requirements into it; needs nothing but Python.
 
-Run by `make`. Says what is missing and how to get it. Does nothing when the requirements have not changed. Every package
-is compared with the hash that the lock files requirements*.txt name; one that is not in them is refused.
+Run by `make`. Says what is missing and how to get it. Does nothing when the lock files have not changed. Every package
+is compared with its hash in them; a package that they do not name is refused.
 """
 
 from __future__ import annotations
