@@ -10,9 +10,11 @@ from contextlib import contextmanager
 from typing import Any
 
 from django.apps import apps
+from django.core.exceptions import ValidationError
 from django.db import IntegrityError, models, transaction
 from django.utils import timezone
 
+from ingest import undoable
 from ingest.errors import Conflict, KomaError
 from ingest.models import Collection, Operation, Revision
 
@@ -43,6 +45,8 @@ class Recorder:
         self._add(row, before=snapshot(row), after=None, frame_id=frame_id)
 
     def _add(self, row: models.Model, **values: Any) -> None:
+        if why := undoable.refusal(row._meta.label, values["before"], values["after"]):
+            raise ValueError(f"{why}: add it to ingest/undoable.py, or do not record it.")
         self.revisions.append(Revision(operation=self.operation, model=row._meta.label, object_id=row.pk, **values))
 
 
@@ -135,13 +139,15 @@ def undo_last(*, collection: Collection, by: Any) -> tuple[Operation, int]:
 
 def _restore(revision: Revision, record: Recorder) -> bool:
     """Put one row back as it was; False where it was changed since, or where another row has its place now."""
+    if undoable.refusal(revision.model, revision.before, revision.after):
+        return False
     model = apps.get_model(revision.model)
     manager = model._default_manager
     row = manager.filter(pk=revision.object_id).first()
     if revision.after is None:  # it was deleted: make it again under its old key
         if row is not None or revision.before is None:
             return False
-        row = model(**{k: _from_json(model, k, v) for k, v in revision.before.items()})
+        row = row_from(model, revision.before)
         try:
             with transaction.atomic():
                 row.save(force_insert=True)
@@ -181,6 +187,17 @@ def _volatile(model: type[models.Model], name: str) -> bool:
     """Fields that change without a person's act: time stamps and counters."""
     field = model._meta.get_field(name)
     return isinstance(field, models.DateTimeField) or name == "version"
+
+
+def row_from(model: type[models.Model], values: dict[str, Any]) -> models.Model:
+    """The row that a snapshot is of, not saved. Raises ValueError, TypeError or LookupError for no such values."""
+    names = {field.attname for field in model._meta.concrete_fields}
+    if unknown := values.keys() - names:
+        raise LookupError(f"{model._meta.label} has no field {min(unknown)}")
+    try:
+        return model(**{name: _from_json(model, name, value) for name, value in values.items()})
+    except ValidationError as error:
+        raise ValueError("; ".join(error.messages)) from None
 
 
 def _to_json(value: Any) -> Any:

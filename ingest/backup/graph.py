@@ -100,12 +100,15 @@ def from_json(field: models.Field[Any, Any], value: Any) -> Any:
     return value if isinstance(field, models.JSONField) else field.to_python(value)
 
 
-def check(row: models.Model) -> None:
+def check(row: models.Model, *, names: Iterable[str] | None = None) -> None:
     """Lengths, ranges and choices of the plain fields, whatever the database itself checks. Raises ValueError by name.
 
-    Unlike `clean_fields` an empty value is fine wherever the column takes one.
+    Unlike `clean_fields` an empty value is fine wherever the column takes one. With `names` only these fields.
     """
+    wanted = None if names is None else set(names)
     for field in plain_fields(type(row)):
+        if wanted is not None and field.attname not in wanted:
+            continue
         value = getattr(row, field.attname)
         problem = "it is empty" if value is None and not field.null else ""
         if value is not None and value != "" and field.choices and value not in dict(field.flatchoices):

@@ -22,14 +22,14 @@ from django.db import DatabaseError, models, transaction
 from django.utils import timezone
 
 from ingest import library, stored_files
-from ingest.backup import graph
+from ingest.backup import graph, past
 from ingest.backup.write import CHUNK_BYTES, FORMAT, FORMAT_VERSION
 from ingest.errors import BadInput, KomaError
 from ingest.imaging.archive import BadArchive, BadMember, Limits, Member, ZipReader
 from ingest.imaging.folders import is_inside
 from ingest.imaging.names import plain_text
 from ingest.imaging.store import StoreFull, UnknownName, check_room
-from ingest.models import FINISHED, Collection, Membership, PipelineRun, Role, RunState, Source, StageRun
+from ingest.models import FINISHED, Collection, Membership, PipelineRun, Revision, Role, RunState, Source, StageRun
 from ingest.restoring import store
 
 LIMITS = Limits(
@@ -64,6 +64,7 @@ class _State:
     keys: dict[str, dict[int, int]]
     salt: str
     trust_paths: bool
+    left_out: int = 0  # revisions of the history that undo must not write
 
     def key(self, label: str, old: Any) -> int:
         """The new key of a row; BadInput for one that is not in the backup."""
@@ -129,6 +130,9 @@ def _restore(state: _State, *, owner: Any, name: str, shown: str) -> Restored:
     except BaseException:
         _clean_up(kept, moved)
         raise
+    if state.left_out:
+        changes = "1 change" if state.left_out == 1 else f"{state.left_out:,} changes"
+        notes.append(f"{changes} in its history cannot be undone here: undo must not write what the backup says.")
     missing = state.manifest.get("missing", [])
     notes += [f"{len(missing)} files were missing already when the backup was made."] if missing else []
     return Restored(collection, rows, len(kept) + len(moved), tuple(notes))
@@ -297,6 +301,9 @@ def _owned_rows(state: _State, model: graph.Model) -> int:
                 setattr(made, key.attname, state.key(key.related_model._meta.label, value))
         _other_keys(state, label, made)
         graph.check(made)
+        if isinstance(made, Revision) and not past.adapt(made, key=state.key_or_ghost, files=state.manifest["files"]):
+            state.left_out += 1
+            continue
         batch.append((old, made))
         if len(batch) >= BATCH:
             flush()
@@ -307,33 +314,13 @@ def _owned_rows(state: _State, model: graph.Model) -> int:
 
 
 def _other_keys(state: _State, label: str, row: models.Model) -> None:
-    """Keys that stand in plain fields: those of the history, and lists in JSON fields."""
+    """Keys that stand in JSON fields, and names of stored files: only of those that came along."""
     for (model, name), target in graph.JSON_KEYS.items():
         if model == label:
             setattr(row, name, [state.key_or_ghost(target, old) for old in getattr(row, name)])
-    if label == "ingest.Revision":
-        of = str(row.model)  # type: ignore[attr-defined]
-        row.object_id = state.key_or_ghost(of, row.object_id)  # type: ignore[attr-defined]
-        row.frame_id = state.key_or_ghost("ingest.Frame", row.frame_id)  # type: ignore[attr-defined]
-        for name in ("before", "after"):
-            values = getattr(row, name)
-            if values is not None:
-                setattr(row, name, _history_values(state, of, dict(values)))
-
-
-def _history_values(state: _State, label: str, values: dict[str, Any]) -> dict[str, Any]:
-    model = next((m for m in graph.owned() if m._meta.label == label), None)
-    if model is None:
-        raise BadInput(f"The backup is damaged: its history speaks of {plain_text(label)}, which no collection has.")
-    for key in graph.foreign_keys(model):
-        if key.attname in values:
-            values[key.attname] = state.key_or_ghost(key.related_model._meta.label, values[key.attname])
-    if "id" in values:
-        values["id"] = state.key_or_ghost(label, values["id"])
-    for (of, name), target in graph.JSON_KEYS.items():
-        if of == label and isinstance(values.get(name), list):
-            values[name] = [state.key_or_ghost(target, old) for old in values[name]]
-    return values
+    for owner, name in stored_files.file_fields():
+        if isinstance(row, owner) and f"store/{getattr(row, name)}" not in state.manifest["files"]:
+            setattr(row, name, "")
 
 
 def _place_sources(state: _State, collection: Collection, moved: list[Path]) -> list[str]:

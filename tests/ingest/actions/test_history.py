@@ -1,8 +1,11 @@
 from __future__ import annotations
 
 import pytest
+from django.apps import apps
 from django.contrib.auth.models import User
 
+from annotate.models import Caption, Face
+from ingest import undoable
 from ingest.actions import frames, history
 from ingest.errors import BadInput, Conflict, KomaError
 from ingest.models import Collection, Episode, Frame, FrameState, Operation, Revision, Source
@@ -76,19 +79,67 @@ def test_an_operation_is_undone_once(collection: Collection, bob: User, three: l
 
 
 def test_a_deleted_row_comes_back_with_its_bytes(collection: Collection, bob: User, three: list[Frame]) -> None:
+    box = {"left": 0.1, "top": 0.1, "right": 0.4, "bottom": 0.5}
+    face = Face.objects.create(collection=collection, frame=three[0], embedding=b"\x01\xff", **box)
     with history.operation(collection=collection, by=bob, kind="test", summary="gone") as record:
-        record.deleted(three[0])
-        three[0].delete()
+        record.deleted(face)
+        face.delete()
     history.undo_last(collection=collection, by=bob)
-    assert bytes(Frame.objects.get(index=0).descriptor) == b"\x01\xff"
+    assert bytes(Face.objects.get(frame=three[0]).embedding) == b"\x01\xff"
 
 
 def test_a_created_row_goes_when_its_creation_is_undone(collection: Collection, bob: User, three: list[Frame]) -> None:
     with history.operation(collection=collection, by=bob, kind="test", summary="made") as record:
-        made = Frame.objects.create(collection=collection, episode=three[0].episode, index=9, width=1, height=1)
-        record.created(made)
+        record.created(Caption.objects.create(frame=three[0], text="a caption", by=bob))
     history.undo_last(collection=collection, by=bob)
-    assert not Frame.objects.filter(index=9).exists()
+    assert not Caption.objects.exists()
+
+
+def test_what_undo_must_not_write_is_not_recorded_either(collection: Collection, bob: User, three: list[Frame]) -> None:
+    source = three[0].episode.source
+    for note in (
+        lambda record: record.changed(source, before={"path": "before.mkv"}),
+        lambda record: record.changed(three[0], before={"file": "before.png"}),
+        lambda record: record.deleted(three[0]),
+        lambda record: record.created(bob),
+    ):
+        with (
+            pytest.raises(ValueError, match=r"undoable\.py"),
+            history.operation(collection=collection, by=bob, kind="test", summary="s") as record,
+        ):
+            note(record)
+    assert not Operation.objects.exists()
+
+
+def test_a_revision_of_what_undo_must_not_write_is_left_alone(
+    collection: Collection, bob: User, three: list[Frame]
+) -> None:
+    source = three[0].episode.source
+    kind = Operation.objects.create(collection=collection, by=bob, kind="faces.name", summary="38 faces named Hinata")
+    for before, after in (
+        ({"path": "private.mkv"}, {"path": "a.mkv"}),
+        ({"licence_note": "", "path": "private.mkv"}, {"licence_note": "", "path": "a.mkv"}),
+        ({"licence_note": "", "path": "private.mkv"}, {"licence_note": ""}),
+        (None, history.snapshot(source)),
+    ):
+        Revision.objects.create(
+            operation=kind, model="ingest.Source", object_id=source.pk, before=before, after=after
+        )  # fmt: skip
+    with pytest.raises(KomaError):
+        history.undo(kind, by=bob)
+    source.refresh_from_db()
+    assert source.path == "a.mkv"
+
+
+def test_the_list_of_what_undo_writes_names_fields_that_exist_and_no_place_of_a_file() -> None:
+    for label, may in undoable.UNDOABLE.items():
+        fields = {field.attname: field for field in apps.get_model(label)._meta.concrete_fields}
+        assert may.fields <= fields.keys(), label
+        assert not may.fields & {"id", "path", "file", "preview", "sha256", "uploaded", "collection_id", "folder"}, (
+            label
+        )
+    assert "ingest.Source" in undoable.UNDOABLE
+    assert not {label for label, may in undoable.UNDOABLE.items() if may.rows and label.startswith("ingest.")}
 
 
 def test_a_failing_operation_leaves_no_trace(collection: Collection, bob: User, three: list[Frame]) -> None:

@@ -27,6 +27,7 @@ from annotate.models import (
     ModelVersion,
     Tag,
 )  # fmt: skip
+from ingest import stored_files
 from ingest.actions import collections as collection_actions
 from ingest.actions import frames as frame_actions
 from ingest.actions import history, sources
@@ -310,3 +311,74 @@ def test_a_path_of_a_hostile_backup_is_not_opened(full: Collection, alice: User,
         source = Source.objects.get(collection=back.collection)
         assert (source.path == str(path)) is kept
         assert bool(back.notes) is not kept
+
+
+def with_history(**values: Any) -> Any:
+    """The first operation gets one more revision, as a hostile hand would add it."""
+
+    def change(name: str, data: bytes) -> list[tuple[str, bytes]]:
+        if name != "rows/ingest.Revision.jsonl":
+            return [(name, data)]
+        first = json.loads(data.splitlines()[0])
+        return [(name, data + json.dumps(first | {"id": 99_999} | values).encode())]
+
+    return change
+
+
+PRIVATE = {"path": "private.mkv", "uploaded": False}
+ELSEWHERE = "aa/bb/" + "c" * 64 + ".png"  # a stored file of somebody else
+HOSTILE_HISTORY: dict[str, dict[str, Any]] = {
+    "place of a source": {"model": "ingest.Source", "before": PRIVATE, "after": {"path": "x", "uploaded": True}},
+    "beside a harmless field": {
+        "model": "ingest.Source",
+        "before": PRIVATE | {"licence_note": ""},
+        "after": {"path": "x", "uploaded": True, "licence_note": ""},
+    },
+    "only before": {"model": "ingest.Source", "before": PRIVATE | {"licence_note": ""}, "after": {"licence_note": ""}},
+    "a source made again": {"model": "ingest.Source", "before": {"id": 1, "name": "x", **PRIVATE}, "after": None},
+    "files of a frame": {"model": "ingest.Frame", "before": {"file": ELSEWHERE}, "after": {"file": ""}},
+    "no choice": {"model": "ingest.Frame", "before": {"state": "root"}, "after": {"state": "kept"}},
+    "no number": {"model": "ingest.Frame", "before": {"face_count": "x"}, "after": {"face_count": 0}},
+    "no object": {"model": "ingest.Frame", "before": ["state"], "after": {"state": "kept"}},
+    "no such field": {"model": "annotate.Caption", "before": {"root": 1}, "after": None},
+    "somebody else's crop": {
+        "model": "annotate.ReferencePicture",
+        "before": {"id": 1, "collection_id": 1, "character_id": 1, "sha256": "a", "crop": ELSEWHERE},
+        "after": None,
+    },
+}
+
+
+@pytest.mark.parametrize("kind", HOSTILE_HISTORY)
+def test_history_that_undo_must_not_write_is_left_out_and_told(
+    full: Collection, alice: User, tmp_path: Path, kind: str
+) -> None:
+    write(collection=full, target=tmp_path / "b.zip")
+    source = Source.objects.get(collection=full)
+    change = with_history(object_id=source.pk, **HOSTILE_HISTORY[kind])
+    bad = rewritten(tmp_path / "b.zip", tmp_path / "bad.zip", change)
+    back = restore(source=bad, owner=alice, name="back")
+    assert any(note.startswith("1 change in its history cannot") for note in back.notes), back.notes
+    assert Operation.objects.filter(collection=back.collection).count() == full.operations.count()
+    operation = Operation.objects.get(collection=back.collection, kind="frames.drop")
+    history.undo(operation, by=alice)  # what is harmless comes back as before
+    place = Source.objects.get(collection=back.collection)
+    assert (place.path, place.uploaded) == (f"sources/{back.collection.pk}/{place.sha256}.mkv", True)
+
+
+def test_the_history_of_a_real_backup_comes_back_whole(full: Collection, alice: User, tmp_path: Path) -> None:
+    write(collection=full, target=tmp_path / "b.zip")
+    back = restore(source=tmp_path / "b.zip", owner=alice)
+    assert back.notes == ()
+    of = [list(c.operations.values_list("revisions__before", "revisions__after")) for c in (full, back.collection)]
+    assert len(of[0]) == len(of[1])
+
+
+def test_rows_name_no_file_that_did_not_come_along(full: Collection, alice: User, tmp_path: Path) -> None:
+    """By its hash a backup could otherwise ask for a picture of another collection of this server."""
+    secret = store().put(png(shade=200), "png")
+    write(collection=full, target=tmp_path / "b.zip")
+    bad = rewritten(tmp_path / "b.zip", tmp_path / "bad.zip", edited("annotate.Face", crop=secret))
+    back = restore(source=bad, owner=alice)
+    assert not stored_files.belongs_to(back.collection, secret)
+    assert Face.objects.get(collection=back.collection).crop == ""
