@@ -1,4 +1,4 @@
-"""Counts over all faces and frames of a collection, each in one grouped query over an index, and portraits."""
+"""Figures of a collection from the counts that the database keeps (`ingest/counting.py`), portraits and stills."""
 
 from __future__ import annotations
 
@@ -7,13 +7,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import Count, Exists, OuterRef, Subquery
+from django.db.models import Exists, OuterRef, Subquery, Sum
 
-from annotate.models import Character, Face, FaceCluster, FaceState, NamedBy
-from ingest.models import Collection, Frame, FrameState
+from annotate.models import Character, Face, FaceCluster, FaceCount, FaceState, NamedBy, NamedFrameCount
+from ingest.models import Collection, Frame, FrameCount, FrameState
 from ingest.stamp import kept
 
 CLUSTER_MIN = 2  # a face that looks like no other is no group
+NO_CHARACTER = 0  # in counts
 
 
 @dataclass(slots=True)
@@ -47,20 +48,36 @@ class EpisodeFigures:
     named: int = 0
 
 
+@dataclass(slots=True)
+class OverviewFigures:
+    """Frames in all; kept ones, those with faces and with a named face. Of the faces on kept frames: all, named, named
+    by a person, without a name; and clusters that wait for one."""
+
+    distinct: int = 0
+    kept: int = 0
+    with_faces: int = 0
+    named_frames: int = 0
+    faces: int = 0
+    named: int = 0
+    by_person: int = 0
+    unnamed: int = 0
+    clusters: int = 0
+
+
 def face_figures(collection: Collection, mark: str) -> FaceFigures:
     """As `ingest.stamp.stamp` stands at `mark`."""
 
     def count() -> FaceFigures:
-        rows = Face.objects.filter(collection=collection).values_list("state", "character", "named_by").order_by()
+        rows = FaceCount.objects.filter(collection_id=collection.pk, n__gt=0).order_by()
         states: Counter[str] = Counter()
         names: Counter[int] = Counter()
         people: Counter[int] = Counter()
         waiting = 0
-        for state, character, by, n in rows.annotate(n=Count("pk")):
+        for state, character, by, n in rows.values_list("state", "character_id", "named_by").annotate(sum=Sum("n")):
             states[state] += n
             if state != FaceState.FACE:
                 continue
-            if character is None:
+            if character == NO_CHARACTER:
                 waiting += n
                 continue
             names[character] += n
@@ -76,20 +93,20 @@ def by_episode(collection: Collection, mark: str) -> dict[int, EpisodeFigures]:
     """Figures of each episode that has frames."""
 
     def count() -> dict[int, EpisodeFigures]:
-        found: dict[int, EpisodeFigures] = {}
-        rows = Frame.objects.filter(collection=collection).values_list("episode", "state", "face_count").order_by()
-        for episode, state, faces, n in rows.annotate(n=Count("pk")):
-            row = found.setdefault(episode, EpisodeFigures())
+        figures: dict[int, EpisodeFigures] = {}
+        frames = FrameCount.objects.filter(collection_id=collection.pk, n__gt=0).order_by()
+        for episode, state, with_faces, n in frames.values_list("episode_id", "state", "with_faces", "n"):
+            row = figures.setdefault(episode, EpisodeFigures())
             row.distinct += n
             if state == FrameState.KEPT:
                 row.kept += n
-                row.with_faces += n if faces else 0
+                row.with_faces += n if with_faces else 0
         for (character, episode, state), n in _faces_by_episode(collection, mark).items():
             if state == FrameState.KEPT:
-                row = found.setdefault(episode, EpisodeFigures())
+                row = figures.setdefault(episode, EpisodeFigures())
                 row.faces += n
-                row.named += n if character is not None else 0
-        return found
+                row.named += n if character != NO_CHARACTER else 0
+        return figures
 
     return kept("episodes", mark, count)
 
@@ -98,25 +115,51 @@ def appearances(collection: Collection, mark: str) -> dict[int, dict[int, int]]:
     """Faces by character, then by episode."""
 
     def count() -> dict[int, dict[int, int]]:
-        found: dict[int, dict[int, int]] = {}
+        figures: dict[int, dict[int, int]] = {}
         for (character, episode, _), n in _faces_by_episode(collection, mark).items():
-            if character is not None:
-                own = found.setdefault(character, {})
+            if character != NO_CHARACTER:
+                own = figures.setdefault(character, {})
                 own[episode] = own.get(episode, 0) + n
-        return found
+        return figures
 
     return kept("appearances", mark, count)
 
 
-def _faces_by_episode(collection: Collection, mark: str) -> dict[tuple[int | None, int, str], int]:
-    """By character (None: no name), episode, and state of the frame."""
+def _faces_by_episode(collection: Collection, mark: str) -> dict[tuple[int, int, str], int]:
+    """By character (NO_CHARACTER: no name), episode, and state of the frame."""
 
-    def count() -> dict[tuple[int | None, int, str], int]:
-        rows = Face.objects.filter(collection=collection, state=FaceState.FACE).order_by()
-        grouped = rows.values_list("character", "frame__episode", "frame__state").annotate(n=Count("pk"))
+    def count() -> dict[tuple[int, int, str], int]:
+        rows = FaceCount.objects.filter(collection_id=collection.pk, state=FaceState.FACE, n__gt=0).order_by()
+        grouped = rows.values_list("character_id", "episode_id", "frame_state").annotate(sum=Sum("n"))
         return {(character, episode, state): n for character, episode, state, n in grouped}
 
     return kept("faces-by-episode", mark, count)
+
+
+def overview_figures(collection: Collection) -> OverviewFigures:
+    """Figures of the whole collection: the steps from frames to names, and what waits for a name."""
+    figures = OverviewFigures()
+    frames = FrameCount.objects.filter(collection_id=collection.pk).order_by()
+    for state, with_faces, n in frames.values_list("state", "with_faces").annotate(sum=Sum("n")):
+        figures.distinct += n
+        if state == FrameState.KEPT:
+            figures.kept += n
+            figures.with_faces += n if with_faces else 0
+    named = NamedFrameCount.objects.filter(collection_id=collection.pk, frame_state=FrameState.KEPT)
+    figures.named_frames = named.aggregate(sum=Sum("n"))["sum"] or 0
+    faces = FaceCount.objects.filter(collection_id=collection.pk, frame_state=FrameState.KEPT, n__gt=0).order_by()
+    faces = faces.exclude(state=FaceState.NOT_A_FACE)
+    for state, character, by, n in faces.values_list("state", "character_id", "named_by").annotate(sum=Sum("n")):
+        figures.faces += n
+        if state != FaceState.FACE:
+            continue
+        if character == NO_CHARACTER:
+            figures.unnamed += n
+            continue
+        figures.named += n
+        figures.by_person += n if by == NamedBy.PERSON else 0
+    figures.clusters = waiting_clusters(collection).count()
+    return figures
 
 
 def waiting_clusters(collection: Collection) -> Any:

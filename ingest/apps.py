@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import cv2
 from django.apps import AppConfig
+from django.db.models.signals import post_migrate, pre_migrate
 
 
 class IngestConfig(AppConfig):
@@ -18,3 +19,9 @@ class IngestConfig(AppConfig):
         work costs more than the work. Told later, in a fork of a process whose threads it had begun, it waits for ever.
         """
         cv2.setNumThreads(1)
+        from ingest import counting, frame_counts
+
+        counting.register(frame_counts.FRAMES)
+        # Django's own hooks around `migrate` and `flush`; nothing else in Koma listens to signals.
+        pre_migrate.connect(counting.before_migrate, sender=self, dispatch_uid="koma.counts")
+        post_migrate.connect(counting.after_migrate, sender=self, dispatch_uid="koma.counts")

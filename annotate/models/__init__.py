@@ -6,6 +6,7 @@ from annotate.models.answer import ModelAnswer, ModelChoice, ModelLabels
 from annotate.models.caption import Caption, CaptionAnswer, ModelCaption
 from annotate.models.character import Character, CharacterAlias
 from annotate.models.checked_frame import CheckedFrame
+from annotate.models.counts import FaceCount, NamedFrameCount
 from annotate.models.evaluation import Evaluation
 from annotate.models.face import Face, FaceCluster, FaceState, NamedBy, ReferencePicture
 from annotate.models.face_vector import FaceVector
@@ -23,6 +24,7 @@ __all__ = [
     "Evaluation",
     "Face",
     "FaceCluster",
+    "FaceCount",
     "FaceState",
     "FaceVector",
     "FrameTag",
@@ -34,6 +36,7 @@ __all__ = [
     "ModelTiming",
     "ModelVersion",
     "NamedBy",
+    "NamedFrameCount",
     "ReferencePicture",
     "Tag",
     "TagAlias",

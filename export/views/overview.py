@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 from urllib.parse import urlencode
 
@@ -13,12 +13,12 @@ from django.shortcuts import render
 from django.urls import NoReverseMatch, reverse
 from django.views.decorators.http import require_safe
 
-from annotate.figures import CLUSTER_MIN, face_figures
-from annotate.models import Character, Face, FaceState, NamedBy
+from annotate.figures import face_figures, overview_figures
+from annotate.models import Character
 from annotate.views.faces import cast
 from export.models import ExportJob
 from ingest.access import member_view
-from ingest.models import FINISHED, Collection, Episode, Frame, FrameState, Operation, Role, RunState
+from ingest.models import FINISHED, Collection, Episode, Operation, Role, RunState
 from ingest.pipeline import progress
 from ingest.stamp import kept, stamp
 from ingest.templatetags.humane import percent_of
@@ -78,26 +78,8 @@ def _counted(collection: Collection) -> dict[str, int]:
     episodes = Episode.objects.filter(collection=collection).aggregate(
         episodes=Count("pk"), decoded=Sum("decoded"), unread=Count("pk", filter=Q(extracted_at__isnull=True))
     )
-    frames = Frame.objects.filter(collection=collection).aggregate(
-        distinct=Count("pk"),
-        kept=Count("pk", filter=Q(state=FrameState.KEPT)),
-        with_faces=Count("pk", filter=Q(state=FrameState.KEPT, face_count__gte=1)),
-    )
-    on_kept = Face.objects.filter(collection=collection, frame__state=FrameState.KEPT)
-    faces = on_kept.exclude(state=FaceState.NOT_A_FACE).aggregate(
-        faces=Count("pk"),
-        named=Count("pk", filter=Q(state=FaceState.FACE, character__isnull=False)),
-        by_person=Count("pk", filter=Q(state=FaceState.FACE, named_by=NamedBy.PERSON, character__isnull=False)),
-        named_frames=Count("frame", filter=Q(state=FaceState.FACE, character__isnull=False), distinct=True),
-        unnamed=Count("pk", filter=Q(state=FaceState.FACE, character__isnull=True)),
-        clusters=Count(
-            "cluster",
-            filter=Q(state=FaceState.FACE, character__isnull=True, cluster__size__gte=CLUSTER_MIN),
-            distinct=True,
-        ),
-    )
     characters = Character.objects.filter(collection=collection).count()
-    values = {**episodes, **frames, **faces, "characters": characters}
+    values = {**episodes, **asdict(overview_figures(collection)), "characters": characters}
     return {name: int(value or 0) for name, value in values.items()}
 
 

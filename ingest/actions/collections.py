@@ -10,7 +10,7 @@ from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
-from ingest import stored_files
+from ingest import counting, stored_files
 from ingest.actions import history
 from ingest.errors import BadInput, Conflict
 from ingest.imaging.names import plain_text
@@ -89,6 +89,7 @@ def delete(*, collection: Collection, typed_name: str, by: Any) -> int:
         names = stored_files.names_of({"collection": collection})
         uploads = list(collection.uploads.values_list("pk", flat=True))
         collection.delete()
+        counting.forget(pk)
     data = Path(settings.KOMA_DATA_DIR)
     for folder in (data / "sources" / str(pk), *(data / "uploads" / str(upload) for upload in uploads)):
         shutil.rmtree(folder, ignore_errors=True)

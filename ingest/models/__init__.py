@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ingest.models.collection import Collection, Invitation, Membership, Role
+from ingest.models.counts import FrameCount
 from ingest.models.frame import DropReason, Frame, FrameState, Shot
 from ingest.models.history import Operation, Revision
 from ingest.models.run import FINISHED, PipelineRun, RunState, StageRun
@@ -14,6 +15,7 @@ __all__ = [
     "DropReason",
     "Episode",
     "Frame",
+    "FrameCount",
     "FrameState",
     "ImageType",
     "Invitation",
