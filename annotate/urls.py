@@ -37,6 +37,7 @@ urlpatterns = [
     path(f"{C}/frames/", frames.frames, name="frames"),
     path(f"{C}/frames/change/", frames.change, name="frames_change"),
     path(f"{C}/frames/<int:frame_id>/", frame.frame, name="frame"),
+    path(f"{C}/frames/<int:frame_id>/still/", episodes.still, name="frame_still"),
     path(f"{C}/frames/<int:frame_id>/box/", frame.face_box, name="face_box"),
     path(f"{C}/frames/<int:frame_id>/check/", frame.face_check, name="face_check"),
     path(f"{C}/frames/<int:frame_id>/tags/", frame.frame_tags, name="frame_tags"),

@@ -2,28 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import Max
+from django.db.models import Max, Sum
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, render
+from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 
 from annotate.figures import by_episode, stills
 from annotate.models import Face, FaceState
 from annotate.views.drawing import episode_rows, parts
-from annotate.views.drawing.parts import Marks, bases
+from annotate.views.drawing.parts import bases
+from annotate.views.drawing.timeline import Timeline
 from ingest.access import member_view
-from ingest.models import Collection, DropReason, Episode, Frame, FrameState, ImageType, Role, StageRun
+from ingest.models import (
+    Collection,
+    DropReason,
+    Episode,
+    Frame,
+    FrameCount,
+    FrameState,
+    ImageType,
+    Role,
+    StageRun,
+)
 from ingest.pipeline.registry import stages
 from ingest.stamp import kept, stamp
+from ingest.views.params import whole
 
 STILLS = 4
-SHOTS_SHOWN = 600
 LANES_SHOWN = 24
-MARK = ("pk", "time_s", "end_s", "preview", "shot_id", "state", "reason")
-Mark = tuple[Any, ...]  # the values of MARK
+SECTION_FRAMES = 3000  # frames of one timeline; longer episodes are shown in sections
+SPAN = ("pk", "time_s", "end_s", "preview", "shot_id", "state", "reason", "index")
+Span = tuple[Any, ...]  # the values of SPAN
 
 
 @member_view()
@@ -51,32 +64,35 @@ def episodes(request: HttpRequest, collection: Collection) -> HttpResponse:
 
 @member_view()
 def episode(request: HttpRequest, collection: Collection, episode_id: int) -> HttpResponse:
-    """The timeline."""
+    """The timeline, of a long episode one section at a time (`section`, from 1)."""
     row = get_object_or_404(collection.episodes.select_related("source"), pk=episode_id)
-    frames: list[Mark] = list(Frame.objects.filter(episode=row).order_by("index").values_list(*MARK))
-    length = max(row.duration_s, max((end for _, _, end, *_ in frames), default=0.0), 0.001)
-    if row.kind == "pictures":  # no clock: each picture is one second wide
-        length = max(1.0, float(len(frames)))
-        frames = [(pk, float(i), float(i + 1), *rest) for i, (pk, _, _, *rest) in enumerate(frames)]
+    reasons, kept_count = _totals(row)
+    frame_count = kept_count + sum(reasons.values())
+    section = _section(request, frame_count)
+    frames = _frames(row, section)
+    start, end = (frames[0][1], max(span[2] for span in frames)) if frames else (0.0, 0.0)
     base = bases(collection)
-    marks = Marks((frame[:4] for frame in frames), length, base["frame_base"])
-    shots = row.shots.values_list("pk", "index", "start_s", "end_s")[:SHOTS_SHOWN]
-    address = f"{reverse('frames', args=[collection.pk])}?q=episode:{row.pk}+shot:"
-    kept_ones = [(pk, preview) for pk, _, _, preview, _, state, _ in frames if state == FrameState.KEPT]
+    timeline = Timeline((span[:3] for span in frames), start, end)
+    shots = _shots(row, frames, all_of_it=section.count == 1)
+    here = f"{reverse('frames', args=[collection.pk])}?q=episode:{row.pk}+"
+    first = next((preview for _, _, _, preview, _, state, *_ in frames if state == FrameState.KEPT), "")
     context: dict[str, Any] = {
         "section": "episodes",
         "episode": row,
-        "first_still": kept_ones[0][1] if kept_ones else "",
-        "shots": parts.shots(shots, _stills(frames), files=base["files"], address=address),
+        "first_still": first,
+        "part": section,
+        "part_start": start,
+        "part_end": end,
+        "clock": row.kind != "pictures",
+        "shots": parts.shots(shots, _stills(frames), files=base["files"], address=f"{here}shot:"),
         "lanes": parts.lanes(
-            _lanes(row, frames, marks),
-            characters=base["character_base"],
-            unnamed=f"{reverse('frames', args=[collection.pk])}?q=episode:{row.pk}+character:unnamed",
+            _lanes(row, frames, timeline), characters=base["character_base"], unnamed=f"{here}character:unnamed"
         ),
-        "kept": marks.draw((pk, "kept") for pk, _ in kept_ones),
-        "dropped": _dropped(frames, marks),
-        "kept_count": len(kept_ones),
-        "frame_count": len(frames),
+        "kept": timeline.lane("kept", [(pk, "kept") for pk, *_, state, _, _ in frames if state == FrameState.KEPT]),
+        "dropped": _dropped(reasons, frames, timeline),
+        "frames": timeline.frames(),
+        "kept_count": kept_count,
+        "frame_count": frame_count,
         "skipped": row.skipped_inputs.all()[:100],
         "image_types": ImageType.choices,
         "can_lead": request.role >= Role.LEAD,  # type: ignore[attr-defined]
@@ -84,43 +100,109 @@ def episode(request: HttpRequest, collection: Collection, episode_id: int) -> Ht
     return render(request, "annotate/episode.html", context)
 
 
-def _stills(frames: Iterable[Mark]) -> dict[int, str]:
+@member_view()
+def still(request: HttpRequest, collection: Collection, frame_id: int) -> HttpResponse:
+    """Leads to a frame's preview: a timeline of thousands names frames, not files."""
+    frames = Frame.objects.filter(collection=collection).exclude(preview="")
+    return redirect("file", collection.pk, get_object_or_404(frames, pk=frame_id).preview)
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """One of `count` sections, from 1: the frames from `first` on, at most `size`, in order."""
+
+    number: int
+    count: int
+    first: int
+    size: int
+
+    @property
+    def before(self) -> int:
+        return self.number - 1
+
+    @property
+    def after(self) -> int:
+        return self.number + 1 if self.number < self.count else 0
+
+
+def _section(request: HttpRequest, frames: int) -> Section:
+    count = max(1, -(-frames // SECTION_FRAMES))
+    size = -(-frames // count)
+    number = min(count, max(1, whole(request.GET.get("section")) or 1))
+    return Section(number, count, (number - 1) * size, size)
+
+
+def _totals(row: Episode) -> tuple[dict[str, int], int]:
+    """Dropped frames of the whole episode by reason, and how many are kept."""
+    counts = FrameCount.objects.filter(collection_id=row.collection_id, episode_id=row.pk, n__gt=0).order_by()
+    reasons: dict[str, int] = {}
+    kept_count = 0
+    for state, reason, n in counts.values_list("state", "reason").annotate(sum=Sum("n")):
+        if state == FrameState.DROPPED:
+            reasons[reason] = reasons.get(reason, 0) + n
+        else:
+            kept_count += n
+    return reasons, kept_count
+
+
+def _frames(row: Episode, section: Section) -> list[Span]:
+    rows = Frame.objects.filter(episode=row).order_by("index").values_list(*SPAN)
+    frames: list[Span] = list(rows[section.first : section.first + section.size])
+    if row.kind == "pictures":  # no clock: each picture is one second wide
+        frames = [
+            (pk, float(i), float(i + 1), *rest) for i, (pk, _, _, *rest) in enumerate(frames, start=section.first)
+        ]
+    return frames
+
+
+def _shots(row: Episode, frames: list[Span], *, all_of_it: bool) -> Any:
+    """Key, index, start and end of the shots that are shown: of a section those of its frames."""
+    shots = row.shots.values_list("pk", "index", "start_s", "end_s")
+    if all_of_it or not frames:
+        return shots[:SECTION_FRAMES]
+    first, last = frames[0][1], frames[-1][2]
+    return [
+        (pk, index, max(start, first), min(end, last))
+        for pk, index, start, end in shots.filter(end_s__gt=first, start_s__lt=last)[:SECTION_FRAMES]
+    ]
+
+
+def _stills(frames: Iterable[Span]) -> dict[int, str]:
     """A preview for each shot: of its first kept frame, else of its first."""
     kept_ones: dict[int, str] = {}
     others: dict[int, str] = {}
-    for _, _, _, preview, shot, state, _ in frames:
+    for _, _, _, preview, shot, state, *_ in frames:
         if shot is not None:
             (kept_ones if state == FrameState.KEPT else others).setdefault(shot, preview)
     return others | kept_ones
 
 
-def _lanes(row: Episode, frames: Iterable[Mark], marks: Marks) -> list[tuple[int, str, int, str]]:
-    """A lane a character (the most present first), then one for faces without a name: key or 0, name, faces, marks."""
+def _lanes(row: Episode, frames: Sequence[Span], timeline: Timeline) -> list[tuple[int, str, int, str]]:
+    """A lane a character (the most present first), then one for faces without a name: key or 0, name, faces, lane."""
+    if not frames:
+        return []
     lanes: dict[tuple[int, str], list[tuple[int, str]]] = {}
-    place = {frame[0]: i for i, frame in enumerate(frames)}
+    order = {span[0]: index for index, span in enumerate(frames)}
     faces = Face.objects.filter(frame__episode=row, state=FaceState.FACE).order_by()
-    found = [
-        face for face in faces.values_list("frame", "character", "character__name", "named_by") if face[0] in place
-    ]
-    found.sort(key=lambda face: place[face[0]])
-    for frame, character, name, by in found:
+    faces = faces.filter(frame__index__gte=frames[0][-1], frame__index__lte=frames[-1][-1])
+    rows = [face for face in faces.values_list("frame", "character", "character__name", "named_by") if face[0] in order]
+    rows.sort(key=lambda face: order[face[0]])
+    for frame, character, name, by in rows:
         kind = "unnamed" if character is None else ("person" if by == "person" else "model")
         lanes.setdefault((character or 0, name or ""), []).append((frame, kind))
     ordered = sorted(lanes.items(), key=lambda item: (item[0][0] == 0, -len(item[1]), item[0][1]))[:LANES_SHOWN]
-    return [(key[0], key[1], len(own), marks.draw(own)) for key, own in ordered]
+    return [(pk, name, len(own), timeline.lane(name or "no name", own)) for (pk, name), own in ordered]
 
 
-def _dropped(frames: Iterable[Mark], marks: Marks) -> list[dict[str, Any]]:
+def _dropped(totals: Mapping[str, int], frames: Iterable[Span], timeline: Timeline) -> list[dict[str, Any]]:
+    """A lane a reason, the most frequent of the whole episode first; `count` is that of the whole episode."""
     reasons: dict[str, list[int]] = {}
-    for pk, _, _, _, _, state, reason in frames:
+    for pk, _, _, _, _, state, reason, _ in frames:
         if state == FrameState.DROPPED:
             reasons.setdefault(reason, []).append(pk)
-    return [
-        {
-            "reason": reason,
-            "label": DropReason(reason).label if reason in DropReason.values else reason,
-            "marks": marks.draw_thin(keys),
-            "count": len(keys),
-        }
-        for reason, keys in sorted(reasons.items(), key=lambda item: -len(item[1]))
-    ]
+    rows = []
+    for reason, count in sorted(totals.items(), key=lambda item: -item[1]):
+        label = str(DropReason(reason).label) if reason in DropReason.values else reason
+        lane = timeline.thin_lane(label, reasons.get(reason, ()))
+        rows.append({"reason": reason, "label": label, "lane": lane, "count": count})
+    return rows

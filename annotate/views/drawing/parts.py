@@ -31,50 +31,18 @@ def bases(collection: Collection) -> dict[str, str]:
     }
 
 
-class Marks:
-    """Marks of an episode's frames: each a link to its frame, at its time."""
-
-    def __init__(self, frames: Iterable[tuple[int, float, float, str]], length: float, base: str) -> None:
-        """Frames as key, start and end in seconds, and preview; `length` of the episode in seconds."""
-        unit = 1000 / length  # the timeline is 1000 units wide
-        self._parts = {
-            pk: (
-                f'<a href="{base}{pk}/" tabindex="-1"><rect x="{unit * start:.2f}" ',
-                f'width="{max(1.2, unit * (end - start)):.2f}" class="',
-                f'data-preview="{escape(preview)}" data-time="{timecode(start)}"/></a>',
-            )
-            for pk, start, end, preview in frames
-        }
-
-    def draw(self, marks: Iterable[tuple[int, str]]) -> SafeString:
-        """Marks as wide as their frames are long, of pairs of a frame's key and a class of our own."""
-        parts = self._parts
-        drawn = []
-        for pk, kind in marks:
-            begin, width, end = parts[pk]
-            drawn.append(f'{begin}{width}{kind}" y="3" height="14" {end}')
-        return mark_safe("".join(drawn))
-
-    def draw_thin(self, frames: Iterable[int]) -> SafeString:
-        """Thin marks for dropped frames."""
-        parts = self._parts
-        drawn = [f'{parts[pk][0]}width="1.5" class="dropped" y="5" height="10" {parts[pk][2]}' for pk in frames]
-        return mark_safe("".join(drawn))
-
-
 def lanes(rows: Iterable[tuple[int, str, int, str]], *, characters: str, unnamed: str) -> SafeString:
-    """Lanes of the timeline: the character's key (0: faces without a name), name, number of faces, drawn marks.
+    """Lanes of the timeline: the character's key (0: faces without a name), name, number of faces, drawn lane.
 
     `characters` is what their addresses begin with, `unnamed` the address of frames with a face without a name.
     """
     drawn = []
-    for pk, text, count, marks in rows:
+    for pk, text, count, lane in rows:
         name = escape(text) or "no name"
         address = f"{characters}{pk}/" if pk else unnamed
         drawn.append(
             f'<div class="lane-row"><span class="clip"><a class="link" href="{address}">{name}</a></span>'
-            f'<svg viewBox="0 0 1000 20" preserveAspectRatio="none" role="img" aria-label="{name}: {count} faces">'
-            f'{marks}</svg><span class="num dim">{count:,}</span></div>\n'
+            f'{lane}<span class="num dim">{count:,}</span></div>\n'
         )
     return mark_safe("".join(drawn))
 

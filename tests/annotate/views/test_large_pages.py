@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+import json
+import re
+from itertools import accumulate
 
 import pytest
 from django.contrib.auth.models import User
@@ -158,11 +160,51 @@ def test_what_is_drawn_as_text_is_escaped(show: Show, as_bob: Client) -> None:
         assert 'x onerror="' not in text, name
 
 
-def test_the_timeline_links_every_frame(show: Show, as_bob: Client) -> None:
-    text = as_bob.get(address("episode", show)).content.decode()
-    for frame in show.frames:
-        link: Any = reverse("frame", args=[show.collection.pk, frame.pk])
-        assert f'<a href="{link}" tabindex="-1"><rect ' in text
-    assert text.count('class="kept"') == 6
-    assert text.count('class="dropped"') == 1
-    assert text.count('class="unnamed"') == 6
+def timeline_of(text: str) -> tuple[list[list[float]], dict[str, list[int]]]:
+    """The timeline's frames, and the keys of the frames that each lane marks, as its script reads them."""
+    frames = json.loads(text.partition('<script id="timeline-frames" type="application/json">')[2].partition("<")[0])
+    lanes = {}
+    for label, deltas in re.findall(r'aria-label="([^"]+): \d+ frames" data-frames="([\d ]*)"', text):
+        places = accumulate(int(delta) for delta in deltas.split())
+        lanes[label] = [frames[place][0] for place in places]
+    return frames, lanes
+
+
+def test_the_timeline_has_a_mark_for_every_frame(show: Show, as_bob: Client) -> None:
+    frames, lanes = timeline_of(as_bob.get(address("episode", show)).content.decode())
+    assert [frame[0] for frame in frames] == [frame.pk for frame in show.frames]
+    states = {state: [f.pk for f in show.frames if f.state == state] for state in ("kept", "dropped")}
+    assert lanes["kept"] == states["kept"]
+    assert lanes["no name"] == [face.frame_id for face in show.faces]
+    (reason,) = set(lanes) - {"kept", "no name"}
+    assert lanes[reason] == states["dropped"]
+
+
+def test_a_long_episode_is_shown_in_sections_that_miss_no_frame(
+    show: Show, as_bob: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("annotate.views.episodes.SECTION_FRAMES", 3)
+    seen: list[int] = []
+    faces = 0
+    for number in (1, 2, 3):
+        text = as_bob.get(address("episode", show), {"section": number}).content.decode()
+        frames, lanes = timeline_of(text)
+        assert 1 <= len(frames) <= 3
+        seen += [int(frame[0]) for frame in frames]
+        faces += len(lanes.get("no name", ()))
+        assert f"Section {number} of 3" in text
+        assert ("?section=2" in text) == (number != 2)
+        assert "6 kept of 7 distinct" in text, "the totals are of the whole episode"
+    assert seen == [frame.pk for frame in show.frames]
+    assert faces == len(show.faces)
+    assert "Section 3 of 3" in as_bob.get(address("episode", show), {"section": "99"}).content.decode()
+
+
+def test_a_still_is_found_by_its_frame_for_members_only(show: Show, as_bob: Client, as_charlie: Client) -> None:
+    frame = show.frames[0]
+    here = reverse("frame_still", args=[show.collection.pk, frame.pk])
+    assert as_bob.get(here).headers["Location"] == reverse("file", args=[show.collection.pk, frame.preview])
+    assert as_charlie.get(here).status_code == 404
+    other = Collection.objects.create(name="Other")
+    Membership.objects.create(collection=other, user=User.objects.get(username="bob"), role=Role.VIEWER)
+    assert as_bob.get(reverse("frame_still", args=[other.pk, frame.pk])).status_code == 404
