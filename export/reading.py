@@ -7,13 +7,24 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from annotate.models import Caption, Face, FaceState, FrameTag, ModelCaption, TagCategory, TagState
+from annotate.models import (
+    Caption,
+    Character,
+    Face,
+    FaceState,
+    FrameTag,
+    ModelCaption,
+    NamedBy,
+    TagCategory,
+    TagState,
+)
 from annotate.stages.side_tags import RATINGS
 from export.algorithms.rows import Face as FaceRow
 from export.algorithms.rows import Picture
 from ingest.models import Collection, Episode, Frame, FrameState, SourceKind
 
 RATING = "rating:"
+CLUSTER = "cluster_"
 CHUNK = 2000  # frames read at once; a few thousand rows of faces and tags each
 EXCLUDED = "left out by a person"
 NOT_EXPORTABLE = "from a source that may not be exported"
@@ -147,23 +158,45 @@ def _rating(tags: Sequence[str]) -> str:
 
 def _faces(keys: list[int], *, name_clusters: bool) -> dict[int, list[FaceRow]]:
     found: dict[int, list[FaceRow]] = defaultdict(list)
+    taken = _names_like_clusters(keys) if name_clusters else set()
     rows = (
         Face.objects.real()
         .filter(frame_id__in=keys)
         .order_by("frame_id", "left", "pk")
         .values_list(
             *("frame_id", "left", "top", "right", "bottom", "state"),
-            *("character__name", "character__parent_id", "cluster__number"),
+            *("character__name", "character__parent_id", "cluster__number", "named_by"),
         )
     )
-    for frame_id, left, top, right, bottom, state, name, parent, cluster in rows:
+    for frame_id, left, top, right, bottom, state, name, parent, cluster, named_by in rows:
         if name is None and name_clusters and cluster is not None and state == FaceState.FACE:
-            name = f"cluster_{cluster:02d}"
+            name = cluster_name(cluster)
+            while name in taken:
+                name += "_"
         known = name if state == FaceState.FACE and name else ""
         found[frame_id].append(
-            FaceRow(left=left, top=top, right=right, bottom=bottom, character=known, outfit=parent is not None)
+            FaceRow(
+                left=left,
+                top=top,
+                right=right,
+                bottom=bottom,
+                character=known,
+                outfit=parent is not None,
+                by_person=named_by == NamedBy.PERSON,
+            )
         )
     return found
+
+
+def cluster_name(number: int) -> str:
+    """What the faces of an unnamed cluster are called where the recipe wants that."""
+    return f"{CLUSTER}{number:02d}"
+
+
+def _names_like_clusters(keys: list[int]) -> set[str]:
+    """Characters that are called as a cluster would be: the two must not become one person."""
+    rows = Character.objects.filter(name__startswith=CLUSTER, collection__frames__in=keys[:1])
+    return set(rows.values_list("name", flat=True))
 
 
 def _tags(keys: list[int], *, every: bool) -> dict[int, list[tuple[str, float, int]]]:

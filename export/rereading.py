@@ -1,36 +1,49 @@
-"""Reads a data set back that a person re-sorted by hand: which pictures lie elsewhere now, and who is in them then."""
+"""Reads a data set back that a person re-sorted by hand: which pictures lie elsewhere now, and who is in them then.
+
+Nothing is guessed: what is not plain is listed as open, with its reason.
+"""
 
 from __future__ import annotations
 
 import json
+from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from export.algorithms import captions, metadata
-from export.algorithms.reread import format_tokens, read_folder
-from export.formats.kohya import SEPARATOR
+from export.algorithms.filenames import same_name_key
+from export.algorithms.levels import levels_of
+from export.algorithms.reread import FolderFacts, Spellings, by_safe_name, format_tokens, read_folder
+from export.algorithms.spelling import CHARACTER_OTHERS, spelling_key
+from export.companions import Companion, apart_in, companion_of
+from export.formats.kohya import levels_in
 from export.formats.masks import is_mask
 from export.formats.pictures import ENDINGS
 from export.recipe import Recipe, RecipeError, parse
-from export.sinks import FolderSink, files_below
+from export.sinks import files_below
 from export.stages.build import MANIFEST
 from ingest.errors import BadInput
 
 _PICTURES = frozenset(ENDINGS.values()) | {".jpeg"}
+_Path = tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Moved:
-    """A picture whose folder says something else than the data set did. `problem` when it cannot be understood."""
+    """A picture whose folder says something else than the data set did.
+
+    `new`: names that the data set does not know. `by_person`: names that people had given when it was made; None
+    where the manifest, of an older version, does not say.
+    """
 
     stem: str
     key: str
     path: str
     before: tuple[str, ...]
-    now: tuple[str, ...] = ()
-    problem: str = ""
+    now: tuple[str, ...]
+    new: tuple[str, ...] = ()
+    by_person: frozenset[str] | None = None
 
     @property
     def is_crop(self) -> bool:
@@ -38,94 +51,166 @@ class Moved:
 
 
 @dataclass(frozen=True, slots=True)
+class Open:
+    """What could not be read, corrected or applied, and why."""
+
+    path: str
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.reason}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ReadBack:
-    """All that moved, how many pictures still lie where they were, and which are new or gone."""
+    """`moved`: what the folders say now. `open`: what they do not plainly say. `apart`: files away from their picture.
+
+    `unchanged` pictures lie where they were, `elsewhere` in other folders that say the same; `gone` are deleted.
+    """
 
     moved: tuple[Moved, ...]
+    open: tuple[Open, ...]
+    apart: tuple[Companion, ...]
     unchanged: int
+    elsewhere: int
     gone: tuple[str, ...]
-    unknown: tuple[str, ...]
 
 
 def read_back(folder: Path, *, format_text: str = "", known: Collection[str] = ()) -> ReadBack:
     """Compare a folder with its manifest. `format_text` as `*/character/*`, by default the levels it was made by.
 
-    `known` names must hold every character found, when given. Raises BadInput when this is no data set of Koma.
+    With `known` names every character must be one of them. Raises BadInput when this is no data set of Koma, or for
+    an unknown token.
     """
     data, recipe = manifest_of(folder)
     try:
-        tokens = format_tokens(format_text or recipe.arrange.format)
+        tokens = format_tokens(format_text or "/".join(levels_of(recipe.arrange.format)))
     except ValueError as error:
         raise BadInput(str(error)) from error
-    pictures: Mapping[str, Mapping[str, Any]] = data["pictures"]
-    spelled = _spellings(pictures.values(), tokens)
-    moved: list[Moved] = []
-    unknown: list[str] = []
-    seen: set[str] = set()
-    unchanged = 0
+    reader = _Reader(data, recipe, tokens, known)
+    pictures: dict[str, list[_Path]] = defaultdict(list)
+    companions: list[Companion] = []
+    stems = {same_name_key(stem): stem for stem in data["pictures"]}
+    open_: list[Open] = []
     for path in files_below(folder):
-        relative = path.relative_to(folder)
-        if path.suffix.lower() not in _PICTURES or is_mask(relative.parts):
-            continue
-        entry = pictures.get(path.stem)
-        if entry is None or path.stem in seen:
-            unknown.append(relative.as_posix())
-            continue
-        seen.add(path.stem)
-        parts = _levels(relative.parts[:-1])
-        before = tuple(entry["characters"])
-        if parts == _levels(tuple(part for part in str(entry["folder"]).split("/") if part)):
-            unchanged += 1
-            continue
-        common: dict[str, Any] = {
-            "stem": path.stem,
-            "key": str(entry["key"]),
-            "path": relative.as_posix(),
-            "before": before,
-        }
-        try:
-            now = _characters(parts, tokens, spelled, known)
-        except ValueError as error:
-            moved.append(Moved(**common, problem=str(error)))
-            continue
-        if now is None or set(now) == set(before):
-            unchanged += 1
+        parts = path.relative_to(folder).parts
+        if path.suffix.lower() in _PICTURES and not is_mask(parts):
+            stem = stems.get(same_name_key(path.stem))
+            if stem is None:
+                open_.append(Open("/".join(parts), "not a picture of this data set, or renamed; it was left alone"))
+            else:
+                pictures[stem].append(parts)
+        elif (found := companion_of(parts, stems)) is not None:
+            companions.append(found)
+    where: dict[str, _Path] = {}
+    for stem, paths in pictures.items():
+        if len(paths) == 1:
+            where[stem] = paths[0]
         else:
-            moved.append(Moved(**common, now=now))
-    gone = tuple(sorted(set(pictures) - seen))
-    return ReadBack(tuple(moved), unchanged, gone, tuple(unknown))
+            places = " and ".join("/".join(parts) for parts in paths)
+            open_.append(Open(stem, f"lies in {len(paths)} places, {places}; keep one of them"))
+    apart, doubled = apart_in(companions, where)
+    moved, unclear, unchanged, elsewhere = reader.compare(where)
+    return ReadBack(
+        moved=tuple(moved),
+        open=(*open_, *unclear, *(Open(path, reason) for path, reason in doubled)),
+        apart=tuple(apart),
+        unchanged=unchanged,
+        elsewhere=elsewhere,
+        gone=tuple(sorted(set(data["pictures"]) - set(pictures))),
+    )
 
 
-def correct_files(folder: Path, moved: Iterable[Moved]) -> int:
-    """Write the new characters into the JSON of moved pictures, and into captions that no person changed.
+class _Reader:
+    """What the folders of one data set mean."""
 
-    Returns how many pictures were corrected.
-    """
-    _, recipe = manifest_of(folder)
-    sink = FolderSink(folder)
-    corrected = 0
-    for one in moved:
-        base = one.path.rpartition(".")[0]
-        path = folder / f"{base}.json"
-        if one.problem or not path.is_file():
-            continue
+    def __init__(self, data: Mapping[str, Any], recipe: Recipe, tokens: _Path, known: Collection[str]) -> None:
+        self.pictures: Mapping[str, Mapping[str, Any]] = data["pictures"]
+        self.tokens = tokens
+        self.flat = recipe.output.layout == "kohya"
+        self.levels = {
+            _folder_key(tuple(_parts(row["folder"]))): tuple(row["levels"])
+            for row in data.get("folders", ())
+            if "levels" in row
+        }
+        exact = data.get("characters")
+        self.spellings = Spellings.of(exact, known) if exact is not None else self._from_entries(known)
+        self.tells_people = exact is not None
+
+    def compare(self, where: Mapping[str, _Path]) -> tuple[list[Moved], list[Open], int, int]:
+        """Moved pictures, those that are not plain, and how many lie as they were or say the same elsewhere."""
+        moved: list[Moved] = []
+        unclear: list[Open] = []
+        unchanged = elsewhere = 0
+        for stem, parts in where.items():
+            entry = self.pictures[stem]
+            if _folder_key(parts[:-1]) == _folder_key(tuple(_parts(entry["folder"]))):
+                unchanged += 1
+                continue
+            path, before = "/".join(parts), tuple(entry["characters"])
+            try:
+                facts = self.facts(parts[:-1])
+            except ValueError as error:
+                unclear.append(Open(path, str(error)))
+                continue
+            if facts.characters is None:
+                if self.says_nobody_there(tuple(_parts(entry["folder"]))):
+                    elsewhere += 1
+                else:
+                    who = " and ".join(before) or "nobody known"
+                    unclear.append(Open(path, f"its folder does not say who is in it; {who} stays"))
+            elif set(facts.characters) == set(before):
+                elsewhere += 1
+            else:
+                people = frozenset(entry.get("by_person", ())) if self.tells_people else None
+                moved.append(
+                    Moved(
+                        stem=stem,
+                        key=str(entry["key"]),
+                        path=path,
+                        before=before,
+                        now=facts.characters,
+                        new=facts.new,
+                        by_person=people,
+                    )
+                )
+        return moved, unclear, unchanged, elsewhere
+
+    def facts(self, folders: _Path) -> FolderFacts:
+        """What a folder says; ValueError when that is not plain."""
+        return read_folder(self._levels(folders), self.tokens, self.spellings)
+
+    def says_nobody_there(self, folders: _Path) -> bool:
+        """Whether the folder that the data set gave a picture does not say who is in it either."""
         try:
-            body = json.loads(path.read_text("utf-8"))
-            old = metadata.read(body)
-            name = "characters" if "characters" in body or "character" not in body else "character"
-            body[name] = list(one.now)
-            new = metadata.read(body)
-        except (ValueError, AttributeError) as error:
-            raise BadInput(f"{one.path}: its JSON cannot be read ({error}). Mend or delete it.") from error
-        text = folder / f"{base}{recipe.output.caption_ending}"
-        made = captions.caption(old, recipe.caption, key=one.key)
-        if text.is_file() and text.read_text("utf-8").strip() == made:
-            sink.write(
-                f"{base}{recipe.output.caption_ending}", captions.caption(new, recipe.caption, key=one.key).encode()
-            )
-        sink.write(f"{base}.json", json.dumps(body, ensure_ascii=False).encode() + b"\n")
-        corrected += 1
-    return corrected
+            return self.facts(folders).characters is None
+        except ValueError:
+            return False
+
+    def _levels(self, folders: _Path) -> _Path:
+        known = self.levels.get(_folder_key(folders))
+        if known is not None:
+            return known
+        return levels_in(folders[0]) if self.flat and len(folders) == 1 else folders
+
+    def _from_entries(self, known: Collection[str]) -> Spellings:
+        """For manifests of older versions: from the folders of pictures with one character, and the usual spelling."""
+        found: dict[str, set[str]] = defaultdict(set)
+        for key, who in by_safe_name({name for row in self.pictures.values() for name in row["characters"]}).items():
+            found[key].update(who)
+        levels = [at for at, token in enumerate(reversed(self.tokens)) if token == "character"]
+        for row in self.pictures.values():
+            parts = self._levels(tuple(_parts(row["folder"])))
+            if len(row["characters"]) == 1 and levels and len(parts) > levels[0]:
+                name = parts[-1 - levels[0]]
+                if name != CHARACTER_OTHERS:
+                    found[spelling_key(name)].add(row["characters"][0])
+        allowed = {spelling_key(name) for name in known}
+        names = {key: tuple(sorted(several)) for key, several in found.items()}
+        if known:
+            names = {key: who for key, who in names.items() if all(spelling_key(name) in allowed for name in who)}
+            names = by_safe_name(known) | names
+        return Spellings(names=names, closed=bool(known))
 
 
 def manifest_of(folder: Path) -> tuple[dict[str, Any], Recipe]:
@@ -135,8 +220,14 @@ def manifest_of(folder: Path) -> tuple[dict[str, Any], Recipe]:
         data = json.loads(path.read_text("utf-8"))
         recipe = parse(data["recipe"])
         for entry in data["pictures"].values():
-            if not isinstance(entry["folder"], str) or not all(isinstance(n, str) for n in entry["characters"]):
+            names = [*entry["characters"], *entry.get("by_person", ())]
+            if not isinstance(entry["folder"], str) or not all(isinstance(name, str) for name in names):
                 raise TypeError("entries of other types")
+        spelled = data.get("characters")
+        if spelled is not None and not all(isinstance(name, str) for name in spelled.values()):
+            raise TypeError("characters of other types")
+        if not all(isinstance(row["folder"], str) and isinstance(row.get("levels", []), list) for row in _rows(data)):
+            raise TypeError("folders of other types")
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecipeError) as error:
         raise BadInput(
             f"{folder.name}: this is no data set of Koma, its {MANIFEST} cannot be read ({type(error).__name__}). "
@@ -145,41 +236,22 @@ def manifest_of(folder: Path) -> tuple[dict[str, Any], Recipe]:
     return data, recipe
 
 
-def _levels(parts: tuple[str, ...]) -> tuple[str, ...]:
-    """The levels of a folder; kohya's `12_a~b` is `a/b`."""
-    if len(parts) == 1 and SEPARATOR in parts[0]:
-        number, _, rest = parts[0].partition("_")
-        return tuple((rest if number.isdigit() else parts[0]).split(SEPARATOR))
-    return parts
-
-
-def _spellings(entries: Iterable[Mapping[str, Any]], tokens: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
-    """Folder names of the data set -> whose they are; names that were numbered or cut can only be read this way."""
-    spelled: dict[str, tuple[str, ...]] = {}
-    for entry in entries:
-        name = _at_character(_levels(tuple(part for part in str(entry["folder"]).split("/") if part)), tokens)
-        if name is not None and entry["characters"] and name != "character_others":
-            spelled[name] = tuple(sorted(entry["characters"]))
-    return spelled
-
-
-def _at_character(parts: tuple[str, ...], tokens: tuple[str, ...]) -> str | None:
-    pairs = zip(reversed(tokens), reversed(parts), strict=False)
-    return next((name for token, name in pairs if token == "character"), None)
-
-
-def _characters(
-    parts: tuple[str, ...], tokens: tuple[str, ...], spelled: Mapping[str, tuple[str, ...]], known: Collection[str]
-) -> tuple[str, ...] | None:
-    name = _at_character(parts, tokens)
-    if name is not None and name in spelled:
-        return spelled[name]
-    return read_folder(parts, tokens, known).characters
-
-
 def by_key(moved: Iterable[Moved]) -> Iterator[tuple[str, int, Moved]]:
-    """Source hash prefix and frame index of each moved picture that is no crop and was understood."""
-    for one in moved:
-        source, _, index = one.key.partition(":")
-        if not one.problem and not one.is_crop and index.isdigit():
-            yield source, int(index), one
+    """Source hash prefix and frame index of each moved picture that is no crop."""
+    for row in moved:
+        source, _, index = row.key.partition(":")
+        if not row.is_crop and index.isdigit():
+            yield source, int(index), row
+
+
+def _rows(data: Mapping[str, Any]) -> list[Any]:
+    return list(data.get("folders", ()))
+
+
+def _parts(folder: str) -> list[str]:
+    return [part for part in folder.split("/") if part]
+
+
+def _folder_key(folders: _Path) -> _Path:
+    """Folders as a file system may give them back: in another normal form, in another case."""
+    return tuple(same_name_key(part) for part in folders)

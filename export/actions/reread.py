@@ -9,10 +9,34 @@ from typing import Any
 
 from annotate.actions import characters as character_actions
 from annotate.actions import faces as face_actions
-from annotate.models import Face, FaceState
-from export.rereading import Moved, by_key
-from ingest.errors import BadInput
+from annotate.models import Character, CharacterAlias, FaceState, NamedBy
+from export.algorithms.reread import by_safe_name
+from export.algorithms.settling import Known, settle
+from export.algorithms.spelling import spelling_key
+from export.reading import CLUSTER
+from export.rereading import Moved, Open, by_key
+from ingest.errors import BadInput, Conflict
 from ingest.models import Collection, Frame
+
+_FRAMES_AT_ONCE = 500
+
+
+@dataclass(slots=True)
+class Proposal:
+    """What would be done: faces by the name they get, faces made unknown, and what stays open with its reason.
+
+    Faces come with the version that was looked at; `paths` are the pictures of each.
+    """
+
+    naming: dict[str, dict[int, int]] = field(default_factory=lambda: defaultdict(dict))
+    unnaming: dict[int, int] = field(default_factory=dict)
+    paths: dict[int, str] = field(default_factory=dict)
+    open: list[Open] = field(default_factory=list)
+    new: frozenset[str] = frozenset()  # names that no character of the collection has
+
+    @property
+    def faces(self) -> int:
+        return sum(map(len, self.naming.values())) + len(self.unnaming)
 
 
 @dataclass(slots=True)
@@ -21,73 +45,138 @@ class Applied:
 
     named: int = 0
     unnamed: int = 0
-    open: list[str] = field(default_factory=list)
+    open: list[Open] = field(default_factory=list)
+
+
+def propose(*, collection: Collection, moved: Iterable[Moved]) -> Proposal:
+    """What the moved pictures plainly say about the faces of a collection; changes nothing.
+
+    A name that the data set does not know is that of the character whose folder would be spelled so; where two
+    would, it stays open, and where none would, somebody new is meant.
+    """
+    moved = list(moved)
+    proposal = Proposal()
+    names = _Names(collection)
+    done: dict[str, frozenset[str]] = {}
+    rows = list(by_key(moved))
+    episodes = {row.source.sha256[:20]: row.pk for row in collection.episodes.select_related("source")}
+    for start in range(0, len(rows), _FRAMES_AT_ONCE):
+        batch = rows[start : start + _FRAMES_AT_ONCE]
+        frames = _frames(collection, episodes, batch)
+        for source, index, row in batch:
+            frame = frames.get((source, index))
+            try:
+                if frame is None:
+                    raise BadInput("its frame is not in this collection")
+                now = names.of(row.now, new=row.new)
+                settled = _settle(row, frame, now, names)
+            except BadInput as error:
+                proposal.open.append(Open(row.path, error.message))
+                continue
+            done[row.key] = now
+            for face, version, name in settled:
+                proposal.paths[face] = row.path
+                if name:
+                    proposal.naming[name][face] = version
+                else:
+                    proposal.unnaming[face] = version
+    for row in moved:
+        # A crop that says no more than its picture needs no answer of its own.
+        whole = done.get(row.key.partition(":crop")[0])
+        if row.is_crop and not (whole is not None and whole >= names.of(row.now)):
+            proposal.open.append(Open(row.path, "a crop; move the picture it was cut from, or name its face"))
+    proposal.new = frozenset(name for name in proposal.naming if name not in names.existing)
+    return proposal
 
 
 def apply(*, collection: Collection, moved: Iterable[Moved], by: Any) -> Applied:
     """Name the faces of moved pictures as their new folder says, one operation a character.
 
-    A picture is settled when it is plain which face is meant: one face; one name exchanged for another; one name
-    added where one face has none; names taken away. Anything else, and whatever changed since the export, stays open.
+    Only what is plain is done (see `settling.settle`). The rest stays open with its reason, as does what somebody
+    changed in the meantime.
     """
-    moved = list(moved)
-    applied = Applied(open=[f"{one.path}: {one.problem}" for one in moved if one.problem])
-    applied.open += [f"{one.path}: a crop; move the picture it was cut from" for one in moved if one.is_crop]
-    naming: dict[str, list[int]] = defaultdict(list)
-    unnaming: list[int] = []
-    frames = _frames(collection, moved)
-    for source, index, one in by_key(moved):
-        frame = frames.get((source, index))
-        if frame is None:
-            applied.open.append(f"{one.path}: its frame is not in this collection")
-            continue
-        faces = [face for face in frame.faces.all() if face.state == FaceState.FACE]
-        problem = _settle(one, faces, naming, unnaming)
-        if problem:
-            applied.open.append(f"{one.path}: {problem}")
-    for name, keys in sorted(naming.items()):
+    proposal = propose(collection=collection, moved=moved)
+    applied = Applied(open=proposal.open)
+    for name, seen in sorted(proposal.naming.items()):
         try:
             who = character_actions.find_or_create(collection=collection, name=name, by=by)
-        except BadInput as error:
-            applied.open.append(f"{name}: {error.message}")
+            face_actions.assign(collection=collection, faces=seen, character=who, by=by, seen=seen)
+        except (BadInput, Conflict) as error:
+            applied.open += [Open(proposal.paths[face], error.message) for face in seen]
             continue
-        face_actions.assign(collection=collection, faces=keys, character=who, by=by)
-        applied.named += len(keys)
-    if unnaming:
-        face_actions.unname(collection=collection, faces=unnaming, by=by)
-        applied.unnamed = len(unnaming)
+        applied.named += len(seen)
+    if proposal.unnaming:
+        seen = proposal.unnaming
+        try:
+            face_actions.unname(collection=collection, faces=seen, by=by, seen=seen)
+        except (BadInput, Conflict) as error:
+            applied.open += [Open(proposal.paths[face], error.message) for face in seen]
+        else:
+            applied.unnamed = len(seen)
     return applied
 
 
-def _frames(collection: Collection, moved: Iterable[Moved]) -> dict[tuple[str, int], Frame]:
-    sources = {row.source.sha256[:20]: row.pk for row in collection.episodes.select_related("source")}
+class _Names:
+    """Names as a data set says them -> characters of the collection, which may have other names by now."""
+
+    def __init__(self, collection: Collection) -> None:
+        characters = Character.objects.filter(collection=collection)
+        self.by_pk = dict(characters.values_list("pk", "name"))
+        self.existing = set(self.by_pk.values())
+        aliases = CharacterAlias.objects.filter(collection=collection).values_list("name", "character__name")
+        self.aliases = dict(aliases)
+        self.spelled = by_safe_name(self.existing)
+
+    def of(self, names: Iterable[str], *, new: Iterable[str] = ()) -> frozenset[str]:
+        """The characters of these names, clusters left out; BadInput when one of the `new` could be two."""
+        fresh = set(new)
+        return frozenset(
+            self._one(name, fresh) for name in names if name in self.existing or not name.startswith(CLUSTER)
+        )
+
+    def _one(self, name: str, fresh: set[str]) -> str:
+        if name in self.existing:
+            return name
+        if name in self.aliases:
+            return self.aliases[name]
+        found = self.spelled.get(spelling_key(name), ()) if name in fresh else ()
+        if len(found) > 1:
+            raise BadInput(f"{name!r} could be {' or '.join(found)}")
+        return found[0] if found else name
+
+
+def _frames(
+    collection: Collection, episodes: dict[str, int], rows: Iterable[tuple[str, int, Moved]]
+) -> dict[tuple[str, int], Frame]:
     wanted: dict[str, list[int]] = defaultdict(list)
-    for source, index, _ in by_key(moved):
+    for source, index, _ in rows:
         wanted[source].append(index)
     found: dict[tuple[str, int], Frame] = {}
     for source, indexes in wanted.items():
-        rows = Frame.objects.filter(collection=collection, episode_id=sources.get(source, 0), index__in=indexes)
-        for frame in rows.prefetch_related("faces__character"):
+        frames = Frame.objects.filter(collection=collection, episode_id=episodes.get(source, 0), index__in=indexes)
+        for frame in frames.prefetch_related("faces__character"):
             found[(source, frame.index)] = frame
     return found
 
 
-def _settle(one: Moved, faces: list[Face], naming: dict[str, list[int]], unnaming: list[int]) -> str:
-    """Note which faces get which name; returns why not when it is not plain."""
-    current = {face.character.name for face in faces if face.character is not None}
-    if current != set(one.before):
-        return "its faces were named otherwise since the export"
-    added, removed = set(one.now) - current, current - set(one.now)
-    without = [face for face in faces if face.character is None]
-    leaving = [face for face in faces if face.character is not None and face.character.name in removed]
-    if len(added) == 1 and len(faces) == 1:
-        naming[added.pop()].append(faces[0].pk)
-    elif len(added) == 1 and len(removed) == 1:
-        naming[added.pop()].extend(face.pk for face in leaving)
-    elif len(added) == 1 and not removed and len(without) == 1:
-        naming[added.pop()].append(without[0].pk)
-    elif removed and not added:
-        unnaming.extend(face.pk for face in leaving)
-    else:
-        return "it is not plain which face is meant; name it on its page"
-    return ""
+def _settle(row: Moved, frame: Frame, now: frozenset[str], names: _Names) -> list[tuple[int, int, str]]:
+    """Face, its version, and its new name (empty: unknown) of all that changes; BadInput when it is not plain."""
+    faces = {face.pk: face for face in frame.faces.all() if face.state == FaceState.FACE}
+    settled = settle(
+        [
+            Known(
+                face=face.pk,
+                name=face.character.name if face.character is not None else "",
+                by_person=face.named_by == NamedBy.PERSON,
+                ruled_out=frozenset(names.by_pk[key] for key in face.not_characters if key in names.by_pk),
+            )
+            for face in faces.values()
+        ],
+        before=names.of(row.before),
+        now=now,
+        by_person=None if row.by_person is None else names.of(row.by_person),
+    )
+    if settled.reason:
+        raise BadInput(settled.reason)
+    changes = [*settled.named, *((face, "") for face in settled.unnamed)]
+    return [(face, faces[face].version, name) for face, name in changes]

@@ -7,6 +7,7 @@ import unicodedata
 from dataclasses import dataclass, field
 
 NAME_BYTES_MAX = 100  # UTF-8 bytes of one folder or file name without its ending; the reference's limit
+SHORT_STEM_BYTES = 24
 JOINER = "+"  # joins the names of a combination
 JOINER_IN_NAME = "\uff0b"  # a plus inside a name becomes the full-width plus, so that A+B stays one name
 _ILLEGAL = frozenset('<>:"/\\|?*')
@@ -38,12 +39,13 @@ def safe_name(name: str, *, limit_bytes: int = NAME_BYTES_MAX) -> str:
     if len(text.encode()) <= limit_bytes:
         return text
     digest = hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:8]
-    return f"{_cut(text, limit_bytes - 9)}~{digest}"
+    return f"{cut_name(text, limit_bytes - 9)}~{digest}"
 
 
-def safe_character_name(name: str) -> str:
-    """A character's name as part of a folder name: no dots (reference 1.7), and no plus that could read as two."""
-    return safe_name(name.replace(".", "").replace(JOINER, JOINER_IN_NAME))
+def short_stem(name: str) -> str:
+    """The end of a picture's name, where its episode and number stand, in at most SHORT_STEM_BYTES."""
+    data = unicodedata.normalize("NFC", name).encode("utf-8", "replace")
+    return data[-SHORT_STEM_BYTES:].decode("utf-8", "ignore").lstrip("_ .") or "_"
 
 
 def same_name_key(name: str) -> str:
@@ -59,13 +61,15 @@ class Names:
     """
 
     _taken: dict[tuple[str, ...], set[str]] = field(default_factory=dict)
+    _last: dict[tuple[tuple[str, ...], str], int] = field(default_factory=dict)  # number given last to a wish
     _given: dict[tuple[tuple[str, ...], str], str] = field(default_factory=dict)
 
-    def folder(self, parent: tuple[str, ...], name: str) -> str:
+    def folder(self, parent: tuple[str, ...], name: str, *, limit_bytes: int = NAME_BYTES_MAX) -> str:
         """Name for the folder `name` in `parent`: the same wish gets the same folder, another wish another."""
         known = self._given.get((parent, name))
         if known is None:
-            known = self._given[(parent, name)] = self._claim(parent, safe_name(name))
+            wish = safe_name(name, limit_bytes=limit_bytes)
+            known = self._given[(parent, name)] = self._claim(parent, wish, limit_bytes)
         return known
 
     def stem(self, name: str) -> str:
@@ -75,13 +79,16 @@ class Names:
             wish += "_"
         return self._claim(("", "stems"), wish)
 
-    def _claim(self, parent: tuple[str, ...], wish: str) -> str:
-        taken = self._taken.setdefault(tuple(same_name_key(part) for part in parent), set())
-        name, number = wish, 1
+    def _claim(self, parent: tuple[str, ...], wish: str, limit_bytes: int = NAME_BYTES_MAX) -> str:
+        place = tuple(same_name_key(part) for part in parent)
+        taken = self._taken.setdefault(place, set())
+        key = (place, same_name_key(wish))
+        name, number = wish, self._last.get(key, 1)
         while same_name_key(name) in taken:
             number += 1
             ending = f"~{number}"
-            name = _cut(wish, NAME_BYTES_MAX - len(ending)) + ending
+            name = cut_name(wish, limit_bytes - len(ending)) + ending
+        self._last[key] = number
         taken.add(same_name_key(name))
         return name
 
@@ -99,5 +106,6 @@ def _safe_character(char: str) -> str:
     return "_" if category in ("Cc", "Cs", "Cn") else char
 
 
-def _cut(text: str, limit_bytes: int) -> str:
+def cut_name(text: str, limit_bytes: int) -> str:
+    """The beginning of a safe name in at most so many UTF-8 bytes, cut between characters; never empty."""
     return text.encode()[: max(1, limit_bytes)].decode("utf-8", "ignore").rstrip(". ") or "_"

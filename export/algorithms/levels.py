@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from export.algorithms.filenames import JOINER, safe_character_name, safe_name
+from export.algorithms.filenames import JOINER, safe_name
 from export.algorithms.rows import PEOPLE_MANY, Picture, people_from_tags
+from export.algorithms.spelling import CHARACTER_OTHERS, OTHERS
 
-OTHERS = "others"
-CHARACTER_OTHERS = "character_others"
+RATIO, SHORT_RATIO = "face_height_ratio_", "fh_"
 FOLDER_NAME_MAX = 100  # characters; a longer combination goes to `character_others` (reference 1.7)
 TOKENS = ("n_characters", "n_faces", "n_people", "character", "fh_ratio", "series", "image_type", "episode")
 
@@ -28,6 +28,7 @@ class Arrangement:
     no_character: Literal["others", "0_characters"] = "others"
     old_spelling: bool = False
     name_clusters: bool = False  # unnamed clusters as `cluster_01` ... instead of nobody known
+    short_names: bool = False  # folders and files cut short, for systems that open no long path
 
     def __post_init__(self) -> None:
         levels_of(self.format)
@@ -106,7 +107,7 @@ def ratio_percent(ratio: float) -> int:
 def ratio_bucket(percent: int, span: int = 25) -> str:
     """Folder of a face height ratio: `face_height_ratio_25-50` for 25 to 49 percent."""
     low = percent // span * span
-    return f"face_height_ratio_{low}-{low + span}"
+    return f"{RATIO}{low}-{low + span}"
 
 
 def count_folder(count: int, singular: str, plural: str, *, largest: int | None = None) -> str:
@@ -124,30 +125,48 @@ def frequent_combinations(counts: Iterable[tuple[Signature, int]], minimum: int)
     return frozenset(names for names, count in total.items() if names and count >= minimum)
 
 
-def folder_of(signature: Signature, arrangement: Arrangement, frequent: frozenset[tuple[str, ...]]) -> tuple[str, ...]:
-    """Folder of all pictures with this signature, as wished names from the top down (not yet unique over case)."""
-    parts: list[str] = list(signature.source_dirs) if arrangement.keep_source_structure else []
+def folder_of(
+    signature: Signature,
+    arrangement: Arrangement,
+    frequent: frozenset[tuple[str, ...]],
+    spelled: Mapping[str, str],
+) -> tuple[str, ...]:
+    """Folder of all pictures with this signature, as wished names from the top down (not yet unique over case).
+
+    `spelled`: every character's spelling, from `spelling.spell` over all names of the data set.
+    """
+    parts: list[str] = list(own_folders(signature, arrangement))
     for token in levels_of(arrangement.format):
-        parts.extend(_level(token, signature, arrangement, frequent))
+        parts.extend(_level(token, signature, arrangement, frequent, spelled))
     return tuple(parts)
 
 
-def combination_name(names: Sequence[str]) -> str:
-    """Sorted names joined by a plus, or `character_others` when that is too long for a folder."""
-    joined = JOINER.join(safe_character_name(name) for name in sorted(names))
+def own_folders(signature: Signature, arrangement: Arrangement) -> tuple[str, ...]:
+    """The folders that stand above the levels: series, episode and those of the input, where the recipe keeps them."""
+    return signature.source_dirs if arrangement.keep_source_structure else ()
+
+
+def combination_name(names: Sequence[str], spelled: Mapping[str, str]) -> str:
+    """Spellings of the sorted names joined by a plus, or `character_others` when that is too long for a folder."""
+    joined = JOINER.join(spelled[name] for name in sorted(names))
     too_long = len(names) > 1 and (len(joined) >= FOLDER_NAME_MAX or len(joined.encode()) > FOLDER_NAME_MAX)
     return CHARACTER_OTHERS if too_long else joined
 
 
 def _level(
-    token: str, signature: Signature, arrangement: Arrangement, frequent: frozenset[tuple[str, ...]]
+    token: str,
+    signature: Signature,
+    arrangement: Arrangement,
+    frequent: frozenset[tuple[str, ...]],
+    spelled: Mapping[str, str],
 ) -> list[str]:
     if token == "n_characters":
         return [_character_count(signature, arrangement)]
     if token == "character":
-        return _combination(signature, arrangement, frequent)
+        return _combination(signature, arrangement, frequent, spelled)
     if token == "fh_ratio":
-        return [ratio_bucket(signature.ratio_percent, arrangement.face_ratio_range)]
+        folder = ratio_bucket(signature.ratio_percent, arrangement.face_ratio_range)
+        return [folder.replace(RATIO, SHORT_RATIO) if arrangement.short_names else folder]
     if token == "n_faces":
         return [count_folder(signature.n_faces, "face", "faces")]
     if token == "n_people":
@@ -166,9 +185,14 @@ def _character_count(signature: Signature, arrangement: Arrangement) -> str:
     return folder.replace("+_characters", "+_charcters") if arrangement.old_spelling else folder
 
 
-def _combination(signature: Signature, arrangement: Arrangement, frequent: frozenset[tuple[str, ...]]) -> list[str]:
+def _combination(
+    signature: Signature,
+    arrangement: Arrangement,
+    frequent: frozenset[tuple[str, ...]],
+    spelled: Mapping[str, str],
+) -> list[str]:
     if signature.names:
-        return [combination_name(signature.names) if signature.names in frequent else CHARACTER_OTHERS]
+        return [combination_name(signature.names, spelled) if signature.names in frequent else CHARACTER_OTHERS]
     if arrangement.no_character == "0_characters":
         return [CHARACTER_OTHERS]
     # `others` stands already for the count level; without that level it has to be said here.

@@ -7,9 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from export.algorithms.rows import PEOPLE_MANY, UNKNOWN_NAMES, Picture, people_from_tags
+from export.algorithms.rows import PEOPLE_MANY, Picture, people_from_tags
 
 Version = Literal["v1.0", "v1.1", "v1.2", "v2"]
+UNKNOWN_NAMES = frozenset({"", "unknown", "ood"})  # in files of others; a character of a collection may be called so
 CountSource = Literal["people", "faces", "characters"]
 _POSITION = re.compile(r"fvp (\d{1,3}) (\d{1,3}) fhp (\d{1,3}) (\d{1,3})")
 
@@ -77,7 +78,7 @@ class Facts:
 
 def facts_of(picture: Picture, general: str = "") -> Facts:
     """The facts of a picture of the database; `general` is its general description."""
-    known = [face for face in picture.faces if face.name]
+    known = [face for face in picture.faces if face.character]
     return Facts(
         faces=tuple(Box(face.left, face.top, face.right, face.bottom) for face in picture.faces),
         characters=picture.names,
@@ -172,11 +173,16 @@ def read(data: Mapping[str, Any]) -> Facts:
     )
 
 
+def group_id(folder: str) -> str:
+    """v2's name of a picture's folder."""
+    return re.sub(r"\W", "_", folder)
+
+
 def _v2(facts: Facts, *, caption: str, filename: str, group: str) -> dict[str, Any]:
     scores = facts.scores if len(facts.scores) == len(facts.tags) else (1.0,) * len(facts.tags)
     out: dict[str, Any] = {
         "filename": filename,
-        "group_id": re.sub(r"\W", "_", group),
+        "group_id": group_id(group),
         "image_size": list(facts.size),
         "characters": list(facts.characters),
         "tags": {tag: round(score, 4) for tag, score in zip(facts.tags, scores, strict=True)},

@@ -9,15 +9,24 @@ from dataclasses import dataclass, field
 from export.algorithms import captions, metadata
 from export.algorithms.balance import Balance, balance
 from export.algorithms.crops import Crop
-from export.algorithms.filenames import Names
-from export.algorithms.levels import Arrangement, Signature, folder_of, frequent_combinations, signature_of
+from export.algorithms.filenames import NAME_BYTES_MAX, Names, short_stem
+from export.algorithms.levels import (
+    Arrangement,
+    Signature,
+    folder_of,
+    frequent_combinations,
+    own_folders,
+    signature_of,
+)
 from export.algorithms.parts import Part, parts_of
 from export.algorithms.rows import Picture
 from export.algorithms.selection import reason_left_out
+from export.algorithms.spelling import spell
 from export.algorithms.upscaling import pass_warnings
 from export.recipe import Recipe
 
 Path = tuple[str, ...]
+SHORT_BYTES = 20  # of an input's own folders in the short form
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,12 +53,13 @@ class Item:
 class Plan:
     """Everything that will be written, how many pictures stay out for which reason, and how many passes they had.
 
-    `upscaled`: pictures by passes of upscaling, those without left out.
+    `spelled`: characters -> how their folders spell them. `upscaled`: pictures by passes of upscaling.
     """
 
     items: tuple[Item, ...]
     balance: Balance
     left_out: Mapping[str, int]
+    spelled: Mapping[str, str] = field(default_factory=dict)
     upscaled: Mapping[int, int] = field(default_factory=dict)
 
     @property
@@ -59,17 +69,38 @@ class Plan:
 
 
 def folders_for(counts: Mapping[Signature, int], arrangement: Arrangement) -> dict[Signature, Path]:
-    """Folder of each signature with names that are safe and unique, the same for the same set of signatures."""
+    """Folder of each signature with names that are safe and unique, the same for the same set of signatures.
+
+    Where a folder of an input and one of the levels differ only in case, the level keeps its spelling: it is read back.
+    """
     frequent = frequent_combinations(counts.items(), arrangement.min_per_combination)
-    wishes = {signature: folder_of(signature, arrangement, frequent) for signature in counts}
+    spelled = spellings(counts, arrangement)
+    wishes: dict[Signature, tuple[_Wish, ...]] = {}
+    for signature in counts:
+        own = len(own_folders(signature, arrangement))
+        parts = folder_of(signature, arrangement, frequent, spelled)
+        wishes[signature] = tuple((depth < own, part) for depth, part in enumerate(parts))
     names = Names()
-    given: dict[Path, Path] = {}
-    for wish in sorted(set(wishes.values())):
-        path: Path = ()
-        for part in wish:
-            path = (*path, names.folder(path, part))
-        given[wish] = path
+    given: dict[tuple[_Wish, ...], Path] = {(): ()}
+    for depth in range(max(map(len, wishes.values()), default=0)):
+        for wish in sorted({wish[: depth + 1] for wish in wishes.values() if len(wish) > depth}, key=_levels_first):
+            is_own, part = wish[-1]
+            limit = SHORT_BYTES if is_own and arrangement.short_names else NAME_BYTES_MAX
+            parent = given[wish[:-1]]
+            given[wish] = (*parent, names.folder(parent, part, limit_bytes=limit))
     return {signature: given[wish] for signature, wish in wishes.items()}
+
+
+_Wish = tuple[bool, str]  # whether a folder of the input, and its name
+
+
+def _levels_first(wish: tuple[_Wish, ...]) -> tuple[bool, tuple[_Wish, ...]]:
+    return wish[-1][0], wish
+
+
+def spellings(signatures: Iterable[Signature], arrangement: Arrangement) -> dict[str, str]:
+    """Every character of a data set -> how its folders spell it."""
+    return spell({name for row in signatures for name in row.names}, short=arrangement.short_names)
 
 
 def balance_of(counts: Mapping[Signature, int], folders: Mapping[Signature, Path], recipe: Recipe) -> Balance:
@@ -100,12 +131,19 @@ def make_plan(pictures: Iterable[Picture], recipe: Recipe, *, factor: int = 2) -
     counts = Counter(signatures)
     folders = folders_for(counts, recipe.arrange)
     names = Names()
+    stem = short_stem if recipe.arrange.short_names else str
     items = tuple(
-        Item(part.picture, folders[signature], names.stem(part.picture.stem), part.crop, part.passes, part.size)
+        Item(part.picture, folders[signature], names.stem(stem(part.picture.stem)), part.crop, part.passes, part.size)
         for part, signature in zip(chosen, signatures, strict=True)
     )
     upscaled = Counter(item.all_passes for item in items if item.all_passes)
-    return Plan(items, balance_of(counts, folders, recipe), dict(sorted(left_out.items())), dict(upscaled))
+    return Plan(
+        items,
+        balance_of(counts, folders, recipe),
+        dict(sorted(left_out.items())),
+        spellings(counts, recipe.arrange),
+        dict(upscaled),
+    )
 
 
 def facts(picture: Picture, recipe: Recipe) -> metadata.Facts:

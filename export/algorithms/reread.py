@@ -4,25 +4,69 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Collection
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
-from export.algorithms.filenames import JOINER, JOINER_IN_NAME, safe_character_name, same_name_key
-from export.algorithms.levels import CHARACTER_OTHERS, OTHERS
+from export.algorithms.filenames import JOINER, JOINER_IN_NAME
+from export.algorithms.levels import RATIO, SHORT_RATIO
+from export.algorithms.spelling import (
+    CHARACTER_OTHERS,
+    NOBODY,
+    OTHERS,
+    count_in,
+    has_meaning,
+    safe_character_name,
+    spelling_key,
+)
 
 TOKENS = ("*", "character", "n_characters", "n_faces", "n_people", "fh_ratio", "series", "image_type", "episode")
-_COUNT = re.compile(r"(?:(\d+)\+?|many)_(person|people|faces?|characters?|charcters)")
-_NOBODY = frozenset({OTHERS, "0_characters", "ood", "unknown", "no_characters"})
+_COUNTS = ("n_characters", "n_faces", "n_people")
+_RATIO = re.compile(rf"(?:{RATIO}|{SHORT_RATIO})\d{{1,3}}-\d{{1,3}}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FolderFacts:
-    """What a folder says; None where it says nothing. `characters` empty: nobody known is in it."""
+    """What a folder says. `characters`: None where it does not say who, empty where nobody known is in it.
+
+    `new`: those of the characters that are neither in the data set nor in a list of known names.
+    """
 
     characters: tuple[str, ...] | None = None
-    n_faces: int | None = None
-    n_people: int | None = None
-    n_characters: int | None = None
+    new: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spellings:
+    """Who a folder name means: key of a spelling -> the characters that are spelled so (more than one: not plain).
+
+    `closed`: a name that is not in it is a mistake, not somebody new.
+    """
+
+    names: Mapping[str, tuple[str, ...]]
+    closed: bool = False
+
+    @classmethod
+    def of(cls, exact: Mapping[str, str], known: Collection[str] = ()) -> Spellings:
+        """From the spellings of a manifest, and a list of known names as written or as folders spell them."""
+        names: dict[str, tuple[str, ...]] = {spelling_key(text): (name,) for text, name in exact.items()}
+        if not known:
+            return cls(names=names)
+        wanted = {spelling_key(name) for name in known}
+        allowed = {key: found for key, found in names.items() if spelling_key(found[0]) in wanted}
+        for key, found in by_safe_name(known).items():
+            # What the manifest says of a spelling is exact, whoever else could be meant by it.
+            if key not in names:
+                allowed.setdefault(key, found)
+        return cls(names=allowed, closed=True)
+
+
+def by_safe_name(names: Iterable[str]) -> dict[str, tuple[str, ...]]:
+    """Key of each name as it is and as a folder would spell it -> the names that could be meant, sorted."""
+    found: dict[str, set[str]] = defaultdict(set)
+    for name in names:
+        found[spelling_key(safe_character_name(name))].add(name)
+    return {key: tuple(sorted(entries)) for key, entries in found.items()}
 
 
 def format_tokens(text: str) -> tuple[str, ...]:
@@ -34,42 +78,70 @@ def format_tokens(text: str) -> tuple[str, ...]:
     return tokens
 
 
-def read_folder(folders: tuple[str, ...], tokens: tuple[str, ...], known: Collection[str] = ()) -> FolderFacts:
+def read_folder(folders: tuple[str, ...], tokens: tuple[str, ...], spellings: Spellings) -> FolderFacts:
     """Read the folders of a file from right to left along the tokens.
 
-    With `known` names every character must be one of them, as written or as its folder spells it; a name that is
-    not raises ValueError. A picture below `others` has fewer folders than tokens: then nobody known is in it.
+    A picture below `others` has no level for who is in it: then nobody known is. Raises ValueError, in words, for
+    folders that do not follow the tokens, contradict each other, or name somebody who is not plain.
     """
-    if OTHERS in folders and "character" in tokens:
-        return FolderFacts(characters=(), n_characters=0)
-    found: dict[str, object] = {}
-    for token, name in zip(reversed(tokens), reversed(folders), strict=False):
-        if token == "character":
-            found["characters"] = _characters(unicodedata.normalize("NFC", name), known)
-        elif token in ("n_faces", "n_people", "n_characters"):
-            found[token] = count_in(name)
-    return FolderFacts(**found)  # type: ignore[arg-type]
+    if "character" not in tokens:
+        return FolderFacts()
+    levels = _levels(tuple(unicodedata.normalize("NFC", name) for name in folders), tokens)
+    for token, name in levels.items():
+        fits = count_in(name) is not None if token in _COUNTS else token != "fh_ratio" or _RATIO.fullmatch(name)
+        if not fits:
+            raise ValueError(f"folder {name!r} stands where {token} is expected ({'/'.join(tokens)})")
+    if "character" not in levels:
+        return FolderFacts(characters=()) if OTHERS in folders else FolderFacts()
+    facts = _characters(levels["character"], spellings)
+    _check_count(levels.get("n_characters"), facts)
+    return facts
 
 
-def count_in(name: str) -> int | None:
-    """The number in a count folder: `2_people`, `1_face`, `6+_characters` and the old `6+_charcters`; None else."""
-    match = _COUNT.fullmatch(name)
-    if match is None:
-        return 0 if name in _NOBODY else None
-    return int(match.group(1) or 6)
+def _levels(folders: tuple[str, ...], tokens: tuple[str, ...]) -> dict[str, str]:
+    """Token -> folder name; below `others` the level of the character is left out."""
+    others = tuple(token for token in tokens if token != "character")
+    shorter = _pairs(folders, others)
+    if shorter.get("n_characters") == OTHERS:
+        return shorter | {"character": OTHERS}
+    return _pairs(folders, tokens)
 
 
-def _characters(name: str, known: Collection[str]) -> tuple[str, ...] | None:
+def _pairs(folders: tuple[str, ...], tokens: tuple[str, ...]) -> dict[str, str]:
+    pairs = zip(reversed(tokens), reversed(folders), strict=False)
+    return {token: name for token, name in pairs if token != "*"}
+
+
+def _check_count(folder: str | None, facts: FolderFacts) -> None:
+    counted = count_in(folder) if folder is not None else None
+    if counted is None or facts.characters is None:
+        return
+    (count, or_more), named = counted, len(facts.characters)
+    if named < count or (named > count and not or_more):
+        who = " and ".join(facts.characters) or "nobody known"
+        raise ValueError(f"folder {folder!r} contradicts the one below it, which says {who}")
+
+
+def _characters(name: str, spellings: Spellings) -> FolderFacts:
     if name == CHARACTER_OTHERS:
-        return None  # too few pictures for an own folder: the folder does not say who
-    if name in _NOBODY:
-        return ()
-    spelled = {same_name_key(safe_character_name(entry)): entry for entry in sorted(known, reverse=True)}
-    names = []
+        return FolderFacts()  # too few pictures for an own folder: it does not say who
+    if name in NOBODY:
+        return FolderFacts(characters=())
+    names: list[str] = []
+    new: list[str] = []
     for part in name.split(JOINER):
         plain = part.strip()
-        entry = spelled.get(same_name_key(plain))
-        if known and entry is None:
+        if not plain:
+            raise ValueError(f"folder {name!r} joins a name to nothing")
+        found = spellings.names.get(spelling_key(plain), ())
+        if len(found) > 1:
+            raise ValueError(f"{plain!r} could be {' or '.join(found)} (folder {name!r})")
+        if not found and spellings.closed:
             raise ValueError(f"{plain!r} is no known character (folder {name!r})")
-        names.append(entry or plain.replace(JOINER_IN_NAME, JOINER))
-    return tuple(dict.fromkeys(name for name in names if name))
+        if not found and has_meaning(plain):
+            raise ValueError(f"{plain!r} is no name of a character (folder {name!r})")
+        who = found[0] if found else plain.replace(JOINER_IN_NAME, JOINER)
+        names.append(who)
+        if not found:
+            new.append(who)
+    return FolderFacts(characters=tuple(dict.fromkeys(names)), new=tuple(dict.fromkeys(new)))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-UNKNOWN_NAMES = frozenset({"", "unknown", "ood"})
 PEOPLE_MANY = 6  # from six people on, the count is the word "many"
 _PEOPLE_TAG = re.compile(r"([1-5])(girl|boy)s?|6\+(girl|boy)s")
 
@@ -23,11 +22,7 @@ class Face:
     bottom: float
     character: str = ""
     outfit: bool = False
-
-    @property
-    def name(self) -> str:
-        """The known name, or an empty string."""
-        return "" if self.character in UNKNOWN_NAMES else self.character
+    by_person: bool = False  # the name was given by a person
 
     @property
     def height(self) -> float:
@@ -62,7 +57,12 @@ class Picture:
     @property
     def names(self) -> tuple[str, ...]:
         """Distinct known names in the order of the faces."""
-        return tuple(dict.fromkeys(face.name for face in self.faces if face.name))
+        return tuple(dict.fromkeys(face.character for face in self.faces if face.character))
+
+    @property
+    def names_by_person(self) -> tuple[str, ...]:
+        """Those names that people gave, sorted."""
+        return tuple(sorted({face.character for face in self.faces if face.character and face.by_person}))
 
     @property
     def face_height_ratio(self) -> float:

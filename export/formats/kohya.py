@@ -5,10 +5,9 @@ from __future__ import annotations
 from export.algorithms.balance import repeat_warnings
 from export.algorithms.filenames import Names
 from export.algorithms.plan import Plan
+from export.algorithms.spelling import LEVEL_JOINER, LEVEL_JOINER_IN_NAME
 from export.formats.contract import Layout
 from export.recipe import Recipe
-
-SEPARATOR = "~"
 
 
 def layout(plan: Plan, recipe: Recipe) -> Layout:
@@ -16,7 +15,8 @@ def layout(plan: Plan, recipe: Recipe) -> Layout:
     names = Names()
     folders = {}
     for share in sorted(plan.balance.folders, key=lambda row: row.path):
-        wish = f"{share.repeats}_{SEPARATOR.join(share.path) or 'all'}"
+        levels = (part.replace(LEVEL_JOINER, LEVEL_JOINER_IN_NAME) for part in share.path)
+        wish = f"{share.repeats}_{LEVEL_JOINER.join(levels) or 'all'}"
         folders[share.path] = (names.folder((), wish),)
     return Layout(
         folders=folders,
@@ -25,3 +25,9 @@ def layout(plan: Plan, recipe: Recipe) -> Layout:
         write_empty_captions=False,
         warnings=(*plan.warnings, *repeat_warnings(plan.balance)),
     )
+
+
+def levels_in(folder: str) -> tuple[str, ...]:
+    """The levels of a flat folder: `12_a~b` is `a/b`."""
+    number, _, rest = folder.partition("_")
+    return tuple((rest if number.isdigit() else folder).split(LEVEL_JOINER))

@@ -124,17 +124,13 @@ def manifest(plan: Plan, recipe: Recipe, layout: Layout) -> dict[str, Any]:
         "made_by": "Koma",
         "recipe": recipe.as_dict(),
         "recipe_sha256": recipe.digest,
-        "pictures": {
-            item.stem: {
-                "key": item.picture.key,
-                "folder": "/".join(layout.folders[item.folder]),
-                "characters": list(item.picture.names),
-            }
-            for item in plan.items
-        },
+        # Spelling in folder names -> character: two spellings may differ in less than the names do.
+        "characters": {spelled: name for name, spelled in sorted(plan.spelled.items())},
+        "pictures": {item.stem: _entry(item, layout) for item in plan.items},
         "folders": [
             {
                 "folder": "/".join(layout.folders[share.path]),
+                "levels": list(share.path),
                 "pictures": share.pictures,
                 "probability": round(share.probability, 9),
                 "multiply_unclipped": share.unclipped,
@@ -149,6 +145,19 @@ def manifest(plan: Plan, recipe: Recipe, layout: Layout) -> dict[str, Any]:
         "upscaled": {str(passes): count for passes, count in sorted(plan.upscaled.items())},
         "warnings": list(layout.warnings),
     }
+
+
+def _entry(item: Item, layout: Layout) -> dict[str, Any]:
+    """What the manifest says of a picture; `by_person`: the names that people gave, where there are any."""
+    picture = item.picture
+    entry: dict[str, Any] = {
+        "key": picture.key,
+        "folder": "/".join(layout.folders[item.folder]),
+        "characters": list(picture.names),
+    }
+    if picture.names_by_person:
+        entry["by_person"] = list(picture.names_by_person)
+    return entry
 
 
 def _open(folder: Path, digest: str) -> None:

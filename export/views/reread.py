@@ -35,13 +35,25 @@ def reread(request: HttpRequest, collection: Collection, job_id: int) -> HttpRes
         applied = actions.apply(collection=collection, moved=found.moved, by=request.user)
         text = f"{applied.named:,} faces named, {applied.unnamed:,} made unknown"
         if applied.open:
-            text += f"; {len(applied.open):,} pictures stay open"
+            text += f"; {len(applied.open):,} stay open"
         return said(request, f"{text}.", to=here, undo=bool(applied.named or applied.unnamed))
+    proposal = actions.propose(collection=collection, moved=found.moved)
+    open_ = [*proposal.open, *found.open]
+    waiting = {row.path for row in proposal.open}
+    plain = set(proposal.paths.values())
+    moved = [row for row in found.moved if row.path in plain and row.path not in waiting]
     context = {
         "section": "export",
         "job": job,
         "found": found,
-        "moved": found.moved[:SHOWN_MAX],
+        "faces": proposal.faces,
+        "moved": moved[:SHOWN_MAX],
+        "moved_count": len(moved),
+        "done": sum(not row.is_crop and row.path not in plain | waiting for row in found.moved),
+        "new": sorted(proposal.new),
+        "open": open_[:SHOWN_MAX],
+        "open_count": len(open_),
+        "shown_max": SHOWN_MAX,
         "can_edit": request.role >= Role.REVIEWER,  # type: ignore[attr-defined]
     }
     return render(request, "export/reread.html", context)

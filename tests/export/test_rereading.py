@@ -14,9 +14,11 @@ from django.core.management import CommandError, call_command
 from django.test import Client
 from django.urls import reverse
 
-from annotate.models import Face, NamedBy
+from annotate.actions import faces
+from annotate.models import Character, Face, NamedBy
 from export import rereading, running
 from export.actions import jobs, reread
+from export.correcting import correct_files
 from export.models import ExportJob
 from export.recipe import parse
 from ingest.actions import history
@@ -49,16 +51,15 @@ def move(folder: Path, stem: str, to: str) -> None:
 
 
 def names_on(show: Show, number: int) -> list[str | None]:
-    faces = Face.objects.filter(frame=show.frames[number]).order_by("left")
-    return [face.character.name if face.character else None for face in faces]
+    rows = Face.objects.filter(frame=show.frames[number]).order_by("left")
+    return [face.character.name if face.character else None for face in rows]
 
 
 def test_an_untouched_data_set_says_nothing_new(folder: Path) -> None:
     found = rereading.read_back(folder)
 
-    assert found.moved == ()
+    assert found.moved == found.open == found.apart == found.gone == ()
     assert found.unchanged == 11
-    assert found.gone == found.unknown == ()
 
 
 def test_moved_pictures_rename_their_faces_and_one_undo_takes_it_back(show: Show, alice: User, folder: Path) -> None:
@@ -90,9 +91,83 @@ def test_what_is_not_plain_stays_open_with_its_reason(show: Show, alice: User, f
     applied = reread.apply(collection=show.collection, moved=rereading.read_back(folder).moved, by=alice)
 
     assert applied.named == 0
-    assert any("not plain which face" in line for line in applied.open)
-    assert any("named otherwise since the export" in line for line in applied.open)
+    reasons = {row.path.rpartition("/")[2]: row.reason for row in applied.open}
+    assert "not plain which face" in reasons["yama_S2EP04_000040.png"]
+    assert "named otherwise since the export" in reasons["yama_S2EP04_000000.png"]
     assert names_on(show, 4) == ["Hinata", "Kokona"]
+
+
+def test_a_single_face_with_a_name_is_never_renamed_because_another_name_was_added(
+    show: Show, alice: User, folder: Path
+) -> None:
+    move(folder, "yama_S2EP04_000000", "2_characters/Hinata+Kokona/face_height_ratio_25-50")
+
+    applied = reread.apply(collection=show.collection, moved=rereading.read_back(folder).moved, by=alice)
+
+    assert names_on(show, 0) == ["Hinata"]
+    assert [row.reason for row in applied.open] == [
+        "every face in it has a name already, so none can be Kokona; draw or name it on its page"
+    ]
+
+
+def test_what_was_applied_is_not_open_the_second_time(show: Show, alice: User, folder: Path) -> None:
+    move(folder, "yama_S2EP04_000000", "1_character/Kokona/face_height_ratio_25-50")
+    moved = rereading.read_back(folder).moved
+
+    first = reread.apply(collection=show.collection, moved=moved, by=alice)
+    second = reread.apply(collection=show.collection, moved=moved, by=alice)
+
+    assert (first.named, first.open) == (1, [])
+    assert (second.named, second.open) == (0, [])
+
+
+def test_what_a_person_said_since_the_export_stands(show: Show, alice: User, bob: User, folder: Path) -> None:
+    for number in (0, 1):
+        move(folder, f"yama_S2EP04_0000{number}0", "1_character/Kokona/face_height_ratio_25-50")
+    faces.confirm(collection=show.collection, faces=show.frames[1].faces.all(), by=bob)
+
+    applied = reread.apply(collection=show.collection, moved=rereading.read_back(folder).moved, by=alice)
+
+    assert names_on(show, 0) == ["Kokona"]
+    assert names_on(show, 1) == ["Hinata"]
+    assert ["a person named Hinata there since the export" in row.reason for row in applied.open] == [True]
+
+
+def test_a_new_name_means_the_character_whose_folder_is_spelled_so_and_two_are_not_guessed(
+    show: Show, alice: User, folder: Path
+) -> None:
+    for name in ("Mr. X", "M.r. Y", "Mr Y."):
+        Character.objects.create(collection=show.collection, name=name)
+    move(folder, "yama_S2EP04_000000", "1_character/Mr X/face_height_ratio_25-50")
+    move(folder, "yama_S2EP04_000010", "1_character/Mr Y/face_height_ratio_25-50")
+    move(folder, "yama_S2EP04_000020", "1_character/Ena/face_height_ratio_25-50")
+
+    found = rereading.read_back(folder)
+    proposal = reread.propose(collection=show.collection, moved=found.moved)
+    applied = reread.apply(collection=show.collection, moved=found.moved, by=alice)
+
+    assert proposal.new == {"Ena"}
+    assert [names_on(show, number) for number in (0, 1, 2)] == [["Mr. X"], ["Hinata"], ["Ena"]]
+    assert [row.reason for row in applied.open] == ["'Mr Y' could be M.r. Y or Mr Y."]
+
+
+def test_names_of_clusters_are_no_characters_on_the_way_back(show: Show, alice: User) -> None:
+    recipe = parse({"arrange": {"min_per_combination": 1, "name_clusters": True}})
+    Character.objects.create(collection=show.collection, name="cluster_03")
+    Face.objects.filter(frame=show.frames[0]).update(character=Character.objects.get(name="cluster_03"))
+    made = jobs.start(collection=show.collection, recipe=recipe, name="Clusters", by=alice)
+    running.execute(made.pk)
+    made.refresh_from_db()
+    folder = jobs.inside_exports(made.folder)
+
+    move(folder, "yama_S2EP04_000090", "1_character/Kokona/face_height_ratio_50-75")
+    move(folder, "yama_S2EP04_000100", "1_character/cluster_03/face_height_ratio_25-50")
+    applied = reread.apply(collection=show.collection, moved=rereading.read_back(folder).moved, by=alice)
+
+    assert len(list(folder.glob("1_character/cluster_03_/*/*.png"))) == 0
+    assert names_on(show, 9) == ["Kokona"]
+    assert names_on(show, 10) == ["cluster_03"]
+    assert (applied.named, applied.open) == (2, [])
 
 
 def test_the_files_of_moved_pictures_are_corrected_but_not_a_persons_caption(folder: Path) -> None:
@@ -101,11 +176,92 @@ def test_the_files_of_moved_pictures_are_corrected_but_not_a_persons_caption(fol
     kept = next(folder.rglob("yama_S2EP04_000010.txt"))
     kept.write_text("My own words")
 
-    assert rereading.correct_files(folder, rereading.read_back(folder).moved) == 2
+    outcome = correct_files(folder, rereading.read_back(folder))
 
+    assert (outcome.corrected, outcome.attached, outcome.open) == (2, 0, [])
     assert json.loads(next(folder.rglob("yama_S2EP04_000000.json")).read_text())["character"] == ["Kokona"]
     assert next(folder.rglob("yama_S2EP04_000000.txt")).read_text() == "Kokona, anishot yamaS2EP04, 1girl, smile"
     assert kept.read_text() == "My own words"
+    assert correct_files(folder, rereading.read_back(folder)).open == []
+
+
+def test_a_changed_caption_that_still_names_who_is_gone_is_told(folder: Path) -> None:
+    move(folder, "yama_S2EP04_000000", "1_character/Kokona/face_height_ratio_25-50")
+    next(folder.rglob("yama_S2EP04_000000.txt")).write_text("Hinata on a mountain")
+
+    (row,) = correct_files(folder, rereading.read_back(folder)).open
+
+    assert "still names Hinata" in row.reason
+
+
+def test_a_picture_moved_alone_finds_its_files_by_name_and_one_without_is_told(folder: Path) -> None:
+    target = folder / "1_character/Kokona/face_height_ratio_25-50"
+    for number in (0, 1, 2):
+        picture = next(folder.rglob(f"yama_S2EP04_0000{number}0.png"))
+        target.mkdir(parents=True, exist_ok=True)
+        picture.rename(target / picture.name)
+    next(folder.rglob("yama_S2EP04_000010.json")).unlink()
+    shutil.copy(next(folder.rglob("yama_S2EP04_000020.json")), folder)
+
+    found = rereading.read_back(folder)
+    outcome = correct_files(folder, found)
+
+    assert len(found.moved) == 3
+    assert (target / "yama_S2EP04_000000.json").is_file()
+    assert json.loads((target / "yama_S2EP04_000000.json").read_text())["character"] == ["Kokona"]
+    assert (target / "yama_S2EP04_000000.txt").read_text().startswith("Kokona")
+    assert (outcome.corrected, outcome.attached) == (1, 4)
+    assert "its JSON is missing" in outcome.open[0].reason
+    assert any("has 2 files of one kind" in row.reason and "000020" in row.path for row in found.open)
+
+
+def test_masks_follow_their_picture_in_their_own_folder(folder: Path) -> None:
+    here = next(folder.rglob("yama_S2EP04_000000.png"))
+    mask = folder / ".masks" / here.relative_to(folder)
+    mask.parent.mkdir(parents=True)
+    shutil.copy(here, mask)
+    move_only = folder / "1_character/Kokona/face_height_ratio_25-50"
+    move_only.mkdir(parents=True, exist_ok=True)
+    here.rename(move_only / here.name)
+
+    correct_files(folder, rereading.read_back(folder))
+
+    assert (folder / ".masks/1_character/Kokona/face_height_ratio_25-50" / here.name).is_file()
+    assert not mask.exists()
+
+
+def test_every_json_of_a_v2_data_set_is_corrected_with_its_caption_and_group(show: Show, alice: User) -> None:
+    recipe = parse({"arrange": {"min_per_combination": 1}, "metadata": {"version": "v2"}})
+    made = jobs.start(collection=show.collection, recipe=recipe, name="v2", by=alice)
+    running.execute(made.pk)
+    made.refresh_from_db()
+    folder = jobs.inside_exports(made.folder)
+    move(folder, "yama_S2EP04_000000", "1_character/Kokona/face_height_ratio_25-50")
+
+    assert correct_files(folder, rereading.read_back(folder)).corrected == 1
+
+    for name in ("yama_S2EP04_000000.json", ".yama_S2EP04_000000_meta.json"):
+        body = json.loads((folder / "1_character/Kokona/face_height_ratio_25-50" / name).read_text())
+        assert body["characters"] == ["Kokona"]
+        assert body["caption"].startswith("Kokona, ")
+        assert body["group_id"] == "1_character_Kokona_face_height_ratio_25_50"
+
+
+def test_the_flat_folders_of_kohya_are_read_back_also_with_one_level(show: Show, alice: User) -> None:
+    recipe = parse({"arrange": {"min_per_combination": 1, "format": "character"}, "output": {"layout": "kohya"}})
+    Character.objects.filter(name="Kokona").update(name="Kokona~Aoba")
+    made = jobs.start(collection=show.collection, recipe=recipe, name="flat", by=alice)
+    running.execute(made.pk)
+    made.refresh_from_db()
+    folder = jobs.inside_exports(made.folder)
+    assert rereading.read_back(folder).open == ()
+
+    move(folder, "yama_S2EP04_000000", next(folder.glob("*_Kokona*")).name)
+    move(folder, "yama_S2EP04_000010", "7_Kokona～Aoba")
+    found = rereading.read_back(folder)
+
+    assert [row.now for row in found.moved] == [("Kokona~Aoba",)] * 2
+    assert found.open == ()
 
 
 def test_both_spellings_of_six_and_rare_combinations_are_understood(folder: Path) -> None:
@@ -114,7 +270,8 @@ def test_both_spellings_of_six_and_rare_combinations_are_understood(folder: Path
 
     found = rereading.read_back(folder)
 
-    assert [one.now for one in found.moved] == [("A", "B", "C", "D", "E", "F")]
+    assert [row.now for row in found.moved] == [("A", "B", "C", "D", "E", "F")]
+    assert [row.reason for row in found.open] == ["its folder does not say who is in it; Hinata and Kokona stays"]
 
 
 def test_copies_strangers_and_losses_are_told(folder: Path) -> None:
@@ -125,7 +282,44 @@ def test_copies_strangers_and_losses_are_told(folder: Path) -> None:
     found = rereading.read_back(folder)
 
     assert found.gone == ("yama_S2EP04_000000",)
-    assert found.unknown == ("holiday.png",)
+    assert [str(row) for row in found.open] == [
+        "holiday.png: not a picture of this data set, or renamed; it was left alone"
+    ]
+
+
+def test_a_picture_in_two_folders_is_in_neither(folder: Path) -> None:
+    picture = next(folder.rglob("yama_S2EP04_000000.png"))
+    target = folder / "1_character/Kokona/face_height_ratio_25-50"
+    target.mkdir(parents=True, exist_ok=True)
+    shutil.copy(picture, target)
+
+    found = rereading.read_back(folder)
+
+    assert found.moved == ()
+    assert [("lies in 2 places" in row.reason) for row in found.open] == [True]
+
+
+def test_a_data_set_of_an_older_version_is_still_read_and_a_shared_folder_is_not_guessed(folder: Path) -> None:
+    path = folder / "dataset.json"
+    data = json.loads(path.read_text())
+    del data["characters"]
+    for row in data["folders"]:
+        del row["levels"]
+    for entry in data["pictures"].values():
+        entry.pop("by_person", None)
+    stems = sorted(data["pictures"])
+    folder_of = {stem: data["pictures"][stem]["folder"] for stem in stems}
+    shared = [stem for stem in stems if "/Kokona/" in folder_of[stem]]
+    path.write_text(json.dumps(data))
+    move(folder, "yama_S2EP04_000000", "1_character/Kokona/face_height_ratio_25-50")
+    assert [row.now for row in rereading.read_back(folder).moved] == [("Kokona",)]
+
+    data["pictures"][shared[0]]["characters"] = ["Kokon.a"]
+    path.write_text(json.dumps(data))
+
+    assert [row.reason for row in rereading.read_back(folder).open] == [
+        "'Kokona' could be Kokon.a or Kokona (folder 'Kokona')"
+    ]
 
 
 def test_a_folder_without_a_sound_manifest_is_refused(folder: Path, tmp_path: Path) -> None:
@@ -148,10 +342,34 @@ def test_the_command_shows_writes_and_applies(show: Show, folder: Path, tmp_path
     names.write_text("Hinata, Ena")
     out = StringIO()
     move(folder, "yama_S2EP04_000010", "1_character/Nobody/face_height_ratio_25-50")
-    call_command("reread_dataset", str(folder), "--characters", str(names), stdout=out)
+    with pytest.raises(SystemExit) as end:
+        call_command("reread_dataset", str(folder), "--characters", str(names), stdout=out)
+    assert end.value.code == 1
     assert "'Nobody' is no known character" in out.getvalue()
     with pytest.raises(CommandError, match="no data set"):
         call_command("reread_dataset", str(tmp_path))
+
+
+def test_the_command_lists_everything_as_json_and_ends_with_1_when_something_is_open(show: Show, folder: Path) -> None:
+    move(folder, "yama_S2EP04_000000", "1_character/Kokona/face_height_ratio_25-50")
+    move(folder, "yama_S2EP04_000010", "2_characters/Hinata+Kokona/face_height_ratio_25-50")
+    next(folder.rglob("yama_S2EP04_000000.json")).unlink()
+    shutil.copy(next(folder.rglob("yama_S2EP04_000020.png")), folder / "holiday.png")
+    out = StringIO()
+
+    with pytest.raises(SystemExit) as end:
+        call_command("reread_dataset", str(folder), "--write", "--apply", "Tiny show", "--json", stdout=out)
+
+    result = json.loads(out.getvalue())
+    assert end.value.code == 1
+    assert result["ok"] is False
+    assert len(result["moved"]) == 2
+    assert (result["named"], result["corrected"]) == (1, 1)
+    assert sorted(row["path"].rpartition("/")[2] for row in result["open"]) == [
+        "holiday.png",
+        "yama_S2EP04_000000.png",
+        "yama_S2EP04_000010.png",
+    ]
 
 
 def test_the_page_shows_what_moved_and_reviewers_apply_it(
@@ -167,5 +385,11 @@ def test_the_page_shows_what_moved_and_reviewers_apply_it(
 
     assert "1 faces named" in answer.content.decode()
     assert names_on(show, 0) == ["Kokona"]
+    assert "1 named so already" in as_bob.get(path).content.decode()
+    move(folder, "yama_S2EP04_000010", "2_characters/Hinata+Kokona/face_height_ratio_25-50")
+    page = as_bob.get(path).content.decode()
+    assert "1 open" in page
+    assert "every face in it has a name already" in page
+    assert '<button class="btn primary"' not in page
     shutil.rmtree(folder)
     assert "no data set of Koma" in as_bob.get(path).content.decode()

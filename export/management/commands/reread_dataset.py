@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +11,8 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from export import rereading
 from export.actions import reread
+from export.correcting import correct_files
+from export.rereading import Moved, Open
 from ingest.errors import KomaError
 from ingest.models import Collection
 
@@ -16,7 +20,10 @@ from ingest.models import Collection
 class Command(BaseCommand):
     """Show the moved pictures; on request correct their files, and the collection they came from."""
 
-    help = "Read a re-sorted data set back. Shows what was moved; --write and --apply do something about it."
+    help = (
+        "Read a re-sorted data set back. Shows what was moved; --write and --apply do something about it. The exit "
+        "code is 0 only when nothing was refused and nothing stays open."
+    )
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("folder", type=Path, metavar="DIR")
@@ -24,33 +31,74 @@ class Command(BaseCommand):
         parser.add_argument("--characters", type=Path, metavar="FILE", help="known names, by comma or line")
         parser.add_argument("--write", action="store_true", help="correct the JSON and captions of moved pictures")
         parser.add_argument("--apply", metavar="COLLECTION", help="name the faces in this collection accordingly")
+        parser.add_argument("--json", action="store_true", help="one JSON object with every picture instead of text")
 
     def handle(self, *_: Any, **options: Any) -> None:
         try:
-            known = _names(options["characters"])
-            found = rereading.read_back(options["folder"], format_text=options["format"], known=known)
-            for one in found.moved:
-                said = one.problem or f"{_list(one.before)} -> {_list(one.now)}"
-                self.stdout.write(f"{one.path}: {said}")
-            self.stdout.write(
-                f"{len(found.moved):,} moved, {found.unchanged:,} as they were, {len(found.gone):,} gone, "
-                f"{len(found.unknown):,} not of this data set"
-            )
-            if options["write"]:
-                count = rereading.correct_files(options["folder"], found.moved)
-                self.stdout.write(f"{count:,} pictures corrected in the folder")
-            if options["apply"]:
-                collection = Collection.objects.get(name=options["apply"])
-                applied = reread.apply(collection=collection, moved=found.moved, by=None)
-                self.stdout.write(f"{applied.named:,} faces named, {applied.unnamed:,} made unknown")
-                for line in applied.open:
-                    self.stdout.write(f"open: {line}")
+            result = _reread(options)
         except KomaError as error:
             raise CommandError(error.message) from error
         except (Collection.DoesNotExist, Collection.MultipleObjectsReturned) as error:
             raise CommandError(f"{options['apply']}: {error}") from error
         except OSError as error:
             raise CommandError(str(error)) from error
+        if options["json"]:
+            self.stdout.write(json.dumps(result, ensure_ascii=False))
+        else:
+            self._show(result)
+        if result["open"]:
+            sys.exit(1)
+
+    def _show(self, result: dict[str, Any]) -> None:
+        for row in result["moved"]:
+            new = f" (new: {', '.join(row['new'])})" if row["new"] else ""
+            self.stdout.write(f"{row['path']}: {_list(row['before'])} -> {_list(row['now'])}{new}")
+        for row in result["apart"]:
+            self.stdout.write(f"{row['path']}: belongs to {row['to']}")
+        self.stdout.write(
+            f"{len(result['moved']):,} moved, {result['unchanged']:,} as they were, {result['elsewhere']:,} in other "
+            f"folders that say the same, {len(result['gone']):,} gone"
+        )
+        if "corrected" in result:
+            self.stdout.write(
+                f"{result['corrected']:,} pictures corrected in the folder, {result['attached']:,} files moved to them"
+            )
+        if "named" in result:
+            self.stdout.write(f"{result['named']:,} faces named, {result['unnamed']:,} made unknown")
+        for row in result["open"]:
+            self.stdout.write(f"open: {row['path']}: {row['reason']}")
+
+
+def _reread(options: dict[str, Any]) -> dict[str, Any]:
+    """Read, and write or apply as asked; everything that came of it."""
+    folder: Path = options["folder"]
+    collection = Collection.objects.get(name=options["apply"]) if options["apply"] else None
+    found = rereading.read_back(folder, format_text=options["format"], known=_names(options["characters"]))
+    open_ = list(found.open)
+    result: dict[str, Any] = {
+        "moved": [_row(row) for row in found.moved],
+        "apart": [{"path": row.path, "to": row.to} for row in found.apart],
+        "unchanged": found.unchanged,
+        "elsewhere": found.elsewhere,
+        "gone": list(found.gone),
+    }
+    if options["write"]:
+        corrected = correct_files(folder, found)
+        open_ += corrected.open
+        result |= {"corrected": corrected.corrected, "attached": corrected.attached}
+    if collection is not None:
+        applied = reread.apply(collection=collection, moved=found.moved, by=None)
+        open_ += applied.open
+        result |= {"named": applied.named, "unnamed": applied.unnamed}
+    return {"ok": not open_} | result | {"open": [_open(row) for row in dict.fromkeys(open_)]}
+
+
+def _row(row: Moved) -> dict[str, Any]:
+    return {"path": row.path, "before": list(row.before), "now": list(row.now), "new": list(row.new)}
+
+
+def _open(row: Open) -> dict[str, str]:
+    return {"path": row.path, "reason": row.reason}
 
 
 def _names(path: Path | None) -> list[str]:
@@ -59,5 +107,5 @@ def _names(path: Path | None) -> list[str]:
     return [name.strip() for name in path.read_text("utf-8").replace("\n", ",").split(",") if name.strip()]
 
 
-def _list(names: tuple[str, ...]) -> str:
+def _list(names: list[str]) -> str:
     return " + ".join(names) or "nobody known"

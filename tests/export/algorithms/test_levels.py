@@ -17,6 +17,7 @@ from export.algorithms.levels import (
     ratio_percent,
 )
 from export.algorithms.plan import folders_for
+from export.algorithms.spelling import spell
 
 
 def sign(*names: str, percent: int = 30, faces: int | None = None, people: int | None = None) -> Signature:
@@ -28,7 +29,7 @@ def sign(*names: str, percent: int = 30, faces: int | None = None, people: int |
 
 def folder(signature: Signature, **changes: object) -> str:
     arrangement = Arrangement(**changes)  # type: ignore[arg-type]
-    return "/".join(folder_of(signature, arrangement, frozenset({signature.names})))
+    return "/".join(folder_of(signature, arrangement, frozenset({signature.names}), spell(signature.names)))
 
 
 def test_the_three_levels_are_spelled_as_in_the_reference() -> None:
@@ -86,10 +87,13 @@ def test_rare_combinations_go_to_character_others() -> None:
 
 
 def test_a_combination_too_long_for_a_folder_goes_to_character_others() -> None:
-    assert combination_name(["A" * 60, "B" * 60]) == "character_others"
-    assert combination_name(["花" * 17, "子" * 17]) == "character_others"
-    assert combination_name(["A" * 120]).startswith("A" * 80)
-    assert combination_name(["b", "a.b"]) == "ab+b"
+    def combined(*names: str) -> str:
+        return combination_name(names, spell(names))
+
+    assert combined("A" * 60, "B" * 60) == "character_others"
+    assert combined("花" * 17, "子" * 17) == "character_others"
+    assert combined("A" * 120).startswith("A" * 80)
+    assert combined("b", "a.b") == "ab+b"
 
 
 def test_characters_that_differ_only_in_case_never_share_a_folder() -> None:
@@ -98,6 +102,31 @@ def test_characters_that_differ_only_in_case_never_share_a_folder() -> None:
     assert len(set(folders.values())) == 3
     assert Counter(len(path) for path in folders.values()) == {1: 3}
     assert all("/" not in part and part not in ("..", ".") for path in folders.values() for part in path)
+
+
+def test_a_folder_of_the_input_that_differs_in_case_leaves_the_characters_spelling_alone() -> None:
+    own = Signature(("Mai",), 1, 1, 30, "", "", "", ("Show", "EP01", "mai"))
+    top = Signature(("Mai",), 1, 1, 30, "", "", "", ("Show", "EP01"))
+    arrangement = Arrangement(format="character", keep_source_structure=True, min_per_combination=1)
+
+    folders = folders_for({own: 1, top: 1}, arrangement)
+
+    assert folders[top] == ("Show", "EP01", "Mai")
+    assert folders[own] == ("Show", "EP01", "mai~2", "Mai")
+
+
+def test_short_names_keep_every_character_apart_where_full_ones_go_to_character_others() -> None:
+    names = tuple(f"A very long name of somebody, number {number}" for number in range(5))
+    row = Signature(names, 5, 5, 30, "", "", "", ("A series with a very long title, too", "S02EP04", "screens of it"))
+    full = Arrangement(keep_source_structure=True, min_per_combination=1)
+    short = Arrangement(keep_source_structure=True, min_per_combination=1, short_names=True)
+
+    shorter = folders_for({row: 1}, short)[row]
+
+    assert shorter[-1] == "fh_25-50"
+    assert shorter[-2] == "A very long+A very lon~2+A very lon~3+A very lon~4+A very lon~5"
+    assert all(len(part.encode()) <= 20 for part in shorter[:3])
+    assert folders_for({row: 1}, full)[row][-2] == "character_others"
 
 
 @pytest.mark.parametrize("format_text", ["n_characters/character/fh_ratio", "n_people/n_faces", "series/episode", ""])
@@ -109,6 +138,7 @@ def test_a_reduced_signature_lies_in_the_same_folder(format_text: str) -> None:
         for names in ((), ("A",), ("A", "B")):
             signature = sign(*names, percent=percent, faces=7, people=8)
             frequent = frozenset({names})
-            assert folder_of(reduced(signature, arrangement), arrangement, frequent) == folder_of(
-                signature, arrangement, frequent
+            spelled = spell(names)
+            assert folder_of(reduced(signature, arrangement), arrangement, frequent, spelled) == folder_of(
+                signature, arrangement, frequent, spelled
             )

@@ -208,7 +208,7 @@ def test_kohya_gets_flat_folders_with_whole_repeats_and_never_an_empty_caption(s
 
     folders = [path for path in (tmp_path / "out").iterdir() if path.is_dir()]
     assert all(path.name.split("_")[0].isdigit() and int(path.name.split("_")[0]) >= 1 for path in folders)
-    assert any("1_character~Mai~2~face_height_ratio_25-50" in path.name for path in folders)
+    assert any("1_character~Mai\uff5e2~face_height_ratio_25-50" in path.name for path in folders)
     assert not any(path.is_dir() for folder in folders for path in folder.iterdir())
     assert not list((tmp_path / "out").rglob("multiply.txt"))
     assert not list((tmp_path / "out").rglob("*.caption"))

@@ -1,4 +1,4 @@
-"""The three forms of the JSON, and a folder that a person re-sorted."""
+"""The forms of the JSON beside each picture."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import json
 import pytest
 
 from export.algorithms.metadata import Facts, facts_of, read, written
-from export.algorithms.reread import count_in, format_tokens, read_folder
 from export.algorithms.rows import Face, Picture
 from tests.export.algorithms.test_captions import EXAMPLE
 
@@ -19,7 +18,7 @@ PICTURE = Picture(
     height=720,
     faces=(
         Face(left=0.22, top=0.42, right=0.39, bottom=0.7, character="KuraueHinata Hairdown", outfit=True),
-        Face(left=0.62, top=0.15, right=0.75, bottom=0.37, character="unknown"),
+        Face(left=0.62, top=0.15, right=0.75, bottom=0.37, character=""),
     ),
     tags=("2girls", "smile"),
     scores=(0.98, 0.5),
@@ -104,44 +103,3 @@ def test_every_form_gives_the_same_facts_when_read_back(version: str) -> None:
 def test_a_broken_json_says_which_entry_is_wrong(wrong: dict[str, object]) -> None:
     with pytest.raises(ValueError, match=next(iter(wrong))):
         read(wrong)
-
-
-@pytest.mark.parametrize(
-    ("folder", "characters"),
-    [
-        ("1_character/AobaMai/face_height_ratio_0-25", ("AobaMai",)),
-        ("2_characters/AobaMai+KuraueHinata Hairdown/face_height_ratio_0-25", ("AobaMai", "KuraueHinata Hairdown")),
-        ("1_character/A\uff0bB/face_height_ratio_0-25", ("A+B",)),
-        ("others/face_height_ratio_0-25", ()),
-        ("2_characters/character_others/face_height_ratio_0-25", None),
-        ("series/1_character/AobaMai/face_height_ratio_25-50", ("AobaMai",)),
-    ],
-)
-def test_folders_are_read_from_right_to_left(folder: str, characters: tuple[str, ...] | None) -> None:
-    tokens = format_tokens("*/character/*")
-
-    assert read_folder(tuple(folder.split("/")), tokens).characters == characters
-
-
-def test_counts_are_read_in_both_spellings() -> None:
-    assert [count_in(name) for name in ("1_character", "6+_characters", "6+_charcters", "many_people", "2_faces")] == [
-        1,
-        6,
-        6,
-        6,
-        2,
-    ]
-    assert count_in("others") == 0
-    assert count_in("AobaMai") is None
-    facts = read_folder(("3_people", "6+_charcters"), format_tokens("n_people/n_characters"))
-    assert (facts.n_people, facts.n_characters) == (3, 6)
-
-
-def test_names_must_be_known_when_a_list_is_given() -> None:
-    tokens = format_tokens("character/*")
-
-    assert read_folder(("mr smith", "x"), tokens, ["Mr. Smith"]).characters == ("Mr. Smith",)
-    with pytest.raises(ValueError, match="'Nobody' is no known character"):
-        read_folder(("Nobody", "x"), tokens, ["Mr. Smith"])
-    with pytest.raises(ValueError, match="format"):
-        format_tokens("character/colour")

@@ -1,0 +1,81 @@
+"""How characters are written in folder names: two never share a spelling, and none reads as a word with a meaning."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+
+from export.algorithms.filenames import (
+    JOINER,
+    JOINER_IN_NAME,
+    NAME_BYTES_MAX,
+    cut_name,
+    safe_name,
+    same_name_key,
+)
+
+OTHERS = "others"
+CHARACTER_OTHERS = "character_others"
+NOBODY = frozenset({OTHERS, "0_characters", "ood", "unknown", "no_characters"})
+SHORT_BYTES = 12  # of a name in the short form; six joined ones stay below the limit of a folder
+LEVEL_JOINER = "~"  # joins the levels of kohya's flat folders
+LEVEL_JOINER_IN_NAME = "\uff5e"
+_COUNT = re.compile(r"(?:(\d+)(\+?)|many)_(person|people|faces?|characters?|charcters)")
+
+
+def spell(names: Iterable[str], *, short: bool = False) -> dict[str, str]:
+    """Each character's name -> how folders spell it: safe on every file system, without dots (reference 1.7) and `+`.
+
+    Injective, also where case or normal form do not count: of two names with one spelling the second is numbered
+    (`MrX`, `MrX~2` for `Mr.X`). A name that is safe as it is keeps its spelling; words with a meaning (`others`,
+    `2_characters`) are numbered. The same names give the same spellings in any order. `short`: at most SHORT_BYTES.
+    """
+    plain = {name: safe_character_name(name) for name in names}
+    taken: set[str] = set()
+    last: dict[str, int] = {}
+    spelled: dict[str, str] = {}
+    limit = SHORT_BYTES if short else NAME_BYTES_MAX
+    for name in sorted(plain, key=lambda entry: (plain[entry] != entry, entry)):
+        wish = cut_name(plain[name], limit)
+        key = spelling_key(wish)
+        found, number = wish, last.get(key, 1)
+        while spelling_key(found) in taken or has_meaning(found):
+            number += 1
+            ending = f"~{number}"
+            found = cut_name(wish, limit - len(ending)) + ending
+        last[key] = number
+        taken.add(spelling_key(found))
+        spelled[name] = found
+    return spelled
+
+
+def safe_character_name(name: str) -> str:
+    """A character's name as a wish for a spelling: no dots (reference 1.7), and no plus that could read as two."""
+    return safe_name(name.replace(".", "").replace(JOINER, JOINER_IN_NAME))
+
+
+def spelling_key(text: str) -> str:
+    """Key under which two spellings are one: for file systems, and where kohya's folders join levels by `~`."""
+    return same_name_key(text.replace(LEVEL_JOINER, LEVEL_JOINER_IN_NAME))
+
+
+def by_spelling(spelled: Mapping[str, str]) -> dict[str, str]:
+    """Key of a spelling -> name, of spellings -> names as a manifest holds them."""
+    return {spelling_key(text): name for text, name in spelled.items()}
+
+
+def has_meaning(text: str) -> bool:
+    """Whether a folder of this name says something else than who is in its pictures."""
+    key = spelling_key(text)
+    return key in NOBODY or key == CHARACTER_OTHERS or _COUNT.fullmatch(key) is not None
+
+
+def count_in(name: str) -> tuple[int, bool] | None:
+    """The number in a count folder, and whether more are possible: `2_people`, `6+_characters`, the old `6+_charcters`.
+
+    None for any other folder.
+    """
+    match = _COUNT.fullmatch(name)
+    if match is None:
+        return (0, False) if name in NOBODY else None
+    return int(match.group(1) or 6), match.group(1) is None or bool(match.group(2))

@@ -1,0 +1,68 @@
+"""Files that belong to a picture of a data set (JSON, caption, mask): found by its name wherever they lie."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from export.algorithms.filenames import same_name_key
+from export.formats.masks import FOLDER, LABEL
+
+_META = "_meta.json"  # v2's `.NAME_meta.json`
+_Path = tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Companion:
+    """A file of the picture `stem`; `kind` tells its files apart. `to` is its place beside the picture, when known."""
+
+    stem: str
+    kind: str
+    path: str
+    to: str = ""
+
+
+def companion_of(parts: _Path, stems: Mapping[str, str]) -> Companion | None:
+    """Whose file this is; None for what belongs to no picture. `stems`: key of a name -> stem of the data set."""
+    name = parts[-1]
+    if name.startswith("."):
+        own, kind = (name[1 : -len(_META)], _META) if name.endswith(_META) else ("", "")
+    else:
+        own, dot, ending = name.partition(".")  # stems hold no dot
+        kind = (dot + ending).lower()
+        if own.endswith(LABEL):
+            own, kind = own.removesuffix(LABEL), LABEL + kind
+    stem = stems.get(same_name_key(own)) if own else None
+    if stem is None:
+        return None
+    return Companion(stem, f"{FOLDER}/{kind}" if FOLDER in parts[:-1] else kind, "/".join(parts))
+
+
+def apart_in(
+    companions: Iterable[Companion], where: Mapping[str, _Path]
+) -> tuple[list[Companion], list[tuple[str, str]]]:
+    """Those that lie away from their picture, and files that are there twice, with words about them.
+
+    `where`: stem -> path of the picture, as its parts.
+    """
+    kinds: dict[tuple[str, str], list[Companion]] = defaultdict(list)
+    for row in companions:
+        if row.stem in where:
+            kinds[(row.stem, row.kind)].append(row)
+    apart: list[Companion] = []
+    doubled: list[tuple[str, str]] = []
+    for (stem, kind), rows in kinds.items():
+        to = _place(rows[0], where[stem])
+        if len(rows) > 1:
+            places = " and ".join(row.path for row in rows)
+            doubled.append(("/".join(where[stem]), f"has {len(rows)} files of one kind, {places}; keep one of them"))
+        elif same_name_key(rows[0].path) != same_name_key(to):
+            apart.append(Companion(stem, kind, rows[0].path, to))
+    return apart, doubled
+
+
+def _place(row: Companion, picture: _Path) -> str:
+    """Where a companion belongs: beside its picture, or below the folder of masks as the picture lies in the set."""
+    top = (FOLDER,) if row.kind.startswith(FOLDER) else ()
+    return "/".join((*top, *picture[:-1], row.path.rpartition("/")[2]))

@@ -1,0 +1,134 @@
+"""Every combination of faces, names that models and people gave, and names that a move adds and takes away."""
+
+from __future__ import annotations
+
+from itertools import permutations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from export.algorithms.settling import Known, settle
+
+NOT_PLAIN = "it is not plain"
+SINCE = "a person named A there since the export"
+# Faces as letters of their names (`-`: none; a star: by a person, who gave it before the export; two: since then),
+# the folder before and now, and what follows: new names face by face (`.`: stays), or the reason why it stays open.
+CASES = [
+    # one face
+    ("-", "", "A", "A"),
+    ("A", "A", "B", "B"),
+    ("A*", "A", "B", "B"),
+    ("A**", "A", "B", SINCE),
+    ("A", "A", "", "-"),
+    ("A*", "A", "", "-"),
+    ("A**", "A", "", SINCE),
+    ("A", "A", "AB", "every face in it has a name already"),
+    ("A", "A", "BC", NOT_PLAIN),
+    ("A", "A", "ABC", NOT_PLAIN),
+    ("-", "", "AB", NOT_PLAIN),
+    # two faces, both named
+    ("AB", "AB", "A", ".-"),
+    ("AB", "AB", "", "--"),
+    ("AB", "AB", "AC", ".C"),
+    ("AB", "AB", "C", NOT_PLAIN),
+    ("AB", "AB", "CD", NOT_PLAIN),
+    ("AB", "AB", "ABC", "every face in it has a name already"),
+    ("AB", "AB", "ACD", NOT_PLAIN),
+    ("A**B", "AB", "AC", ".C"),
+    ("A**B", "AB", "BC", SINCE),
+    # two faces with one name
+    ("AA", "A", "", "--"),
+    ("AA", "A", "B", NOT_PLAIN),
+    ("AA", "A", "AB", "every face in it has a name already"),
+    ("AA*", "A", "", "--"),
+    ("AA**", "A", "", SINCE),
+    # two faces, one or none named
+    ("A-", "A", "AB", ".B"),
+    ("A-", "A", "", "-."),
+    ("A-", "A", "B", NOT_PLAIN),
+    ("A-", "A", "BC", NOT_PLAIN),
+    ("A-", "A", "ABC", NOT_PLAIN),
+    ("A*-", "A", "AB", ".B"),
+    ("A**-", "A", "AB", ".B"),
+    ("--", "", "A", NOT_PLAIN),
+    ("--", "", "AB", NOT_PLAIN),
+    # three faces
+    ("AB-", "AB", "ABC", "..C"),
+    ("AB-", "AB", "AC", NOT_PLAIN),
+    ("AB-", "AB", "A", ".-."),
+    ("ABC", "ABC", "ABD", "..D"),
+    ("A--", "A", "AB", NOT_PLAIN),
+    # no face at all
+    ("", "", "A", "no face was found in it"),
+    # what is so already, and what others changed since the export
+    ("B", "A", "B", "."),
+    ("AB", "A", "AB", ".."),
+    ("-", "A", "", "."),
+    ("B", "A", "C", "named otherwise since the export"),
+    ("-", "A", "B", "named otherwise since the export"),
+    ("AB", "A", "C", "named otherwise since the export"),
+    ("A-", "AB", "C", "named otherwise since the export"),
+]
+
+
+def faces_of(text: str) -> tuple[list[Known], frozenset[str]]:
+    """The faces of a case, and the names that people had given at the export."""
+    faces: list[Known] = []
+    before: set[str] = set()
+    for sign in text.replace("**", "!"):
+        if sign in "*!":
+            last = faces.pop()
+            faces.append(Known(face=last.face, name=last.name, by_person=True))
+            if sign == "*":
+                before.add(last.name)
+        else:
+            faces.append(Known(face=len(faces), name="" if sign == "-" else sign))
+    return faces, frozenset(before)
+
+
+@pytest.mark.parametrize(("given_faces", "before", "now", "follows"), CASES)
+def test_only_what_is_plain_follows_from_a_move(given_faces: str, before: str, now: str, follows: str) -> None:
+    faces, by_person = faces_of(given_faces)
+    for order in permutations(faces):
+        settled = settle(order, before=before, now=now, by_person=by_person)
+
+        if settled.reason:
+            assert follows in settled.reason
+            assert settled.named == settled.unnamed == ()
+            continue
+        result = ["."] * len(faces)
+        for face, name in settled.named:
+            result[face] = name
+        for face in settled.unnamed:
+            result[face] = "-"
+        assert "".join(result) == follows
+
+
+def test_a_manifest_that_does_not_say_what_people_named_changes_no_persons_word() -> None:
+    person, model = Known(face=1, name="A", by_person=True), Known(face=1, name="A")
+
+    assert "a person named A there;" in settle([person], before="A", now="B", by_person=None).reason
+    assert settle([model], before="A", now="B", by_person=None).named == ((1, "B"),)
+
+
+def test_a_face_gets_no_name_that_a_person_ruled_out_for_it() -> None:
+    ruled_out = Known(face=1, ruled_out=frozenset("A"))
+
+    assert (
+        "a person said that its face is not A" in settle([ruled_out], before="", now="A", by_person=frozenset()).reason
+    )
+    assert settle([ruled_out], before="", now="B", by_person=frozenset()).named == ((1, "B"),)
+
+
+@given(st.lists(st.sampled_from("-ABC"), max_size=5), st.sets(st.sampled_from("ABCD")))
+def test_after_a_plain_move_the_faces_say_what_the_folder_says(names: list[str], now: set[str]) -> None:
+    faces = [Known(face=at, name=name.replace("-", "")) for at, name in enumerate(names)]
+
+    settled = settle(faces, before=set(names) - {"-"}, now=now, by_person=frozenset())
+
+    if not settled.reason:
+        after = dict(enumerate(names)) | dict(settled.named) | dict.fromkeys(settled.unnamed, "-")
+        assert set(after.values()) - {"-"} == now
+        kept = [face.face for face in faces if face.name in now]
+        assert all(after[face] == names[face] for face in kept)
