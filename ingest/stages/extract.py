@@ -24,6 +24,7 @@ from ingest.stages.choices import PICTURE_FORMAT, PICTURE_QUALITY
 BATCH = 16
 BATCH_S = 2.0
 THREADS = 2
+GONE_BATCH = 500
 
 PICTURE_FIELDS = (
     "shot",
@@ -81,11 +82,11 @@ class ExtractChoices:
 
 @dataclass(slots=True)
 class Batch:
-    """Some pictures in order of time, how many frames were decoded for them, and the cuts known so far (seconds)."""
+    """Some pictures in order of time, how many frames were decoded for them, and the cuts since the batch before."""
 
     pictures: list[Extracted]
     decoded: int
-    shot_starts: list[float]
+    cuts_s: list[float]
     until_s: float
 
 
@@ -110,6 +111,7 @@ class Extract(Stage[Batch, Written]):
         super().__init__(ctx)
         self._summary = ExtractSummary()
         self._seen: set[int] = set()
+        self._shots: list[int] = []  # keys of the shots' rows by their index
 
     @property
     def _episode(self) -> Episode:
@@ -142,16 +144,17 @@ class Extract(Stage[Batch, Written]):
         self.ctx.counters.clear()  # of an interrupted attempt, whose pictures come again
         summary = self._summary
         pictures: list[Extracted] = []
-        decoded, last = 0, time.monotonic()
+        decoded, cuts, last = 0, 0, time.monotonic()
         for picture in extract(path, self.ctx.params.extraction(), summary=summary):
             if summary.info is not None:
                 self.ctx.total = summary.info.frames
                 self.ctx.device = summary.device
             pictures.append(picture)
             if len(pictures) >= BATCH or time.monotonic() - last > BATCH_S:
-                yield Batch(pictures, summary.decoded - decoded, list(summary.shot_starts), summary.duration_s)
-                pictures, decoded, last = [], summary.decoded, time.monotonic()
-        yield Batch(pictures, summary.decoded - decoded, list(summary.shot_starts), summary.duration_s)
+                yield Batch(pictures, summary.decoded - decoded, summary.shot_starts[cuts:], summary.duration_s)
+                pictures, last = [], time.monotonic()
+                decoded, cuts = summary.decoded, len(summary.shot_starts)
+        yield Batch(pictures, summary.decoded - decoded, summary.shot_starts[cuts:], summary.duration_s)
 
     def work(self, batch: Batch) -> Written:
         """Encode and store. Raises KomaError on a full disk: what was saved so far stays."""
@@ -181,7 +184,7 @@ class Extract(Stage[Batch, Written]):
     def save(self, result: Written) -> int:
         """Rows by (episode, index); a person's word on keeping or dropping stays."""
         batch = result.batch
-        shots = self._save_shots(batch.shot_starts, batch.until_s)
+        self._save_shots(batch.cuts_s, batch.until_s)
         indexes = [picture.index for picture in batch.pictures]
         old = {frame.index: frame for frame in Frame.objects.filter(episode=self._episode, index__in=indexes)}
         fresh: list[Frame] = []
@@ -192,7 +195,7 @@ class Extract(Stage[Batch, Written]):
                 # Cut to other sides: boxes on it mean nothing any more.
                 frame.delete()
                 frame = None
-            row = self._filled(frame, picture, result.files[picture.index], shots)
+            row = self._filled(frame, picture, result.files[picture.index])
             (fresh if frame is None else changed).append(row)
             self.ctx.count(picture.reason or "kept")
         Frame.objects.bulk_create(fresh)
@@ -200,9 +203,7 @@ class Extract(Stage[Batch, Written]):
         self._seen.update(indexes)
         return batch.decoded
 
-    def _filled(
-        self, frame: Frame | None, picture: Extracted, files: tuple[str, str, str], shots: dict[int, Shot]
-    ) -> Frame:
+    def _filled(self, frame: Frame | None, picture: Extracted, files: tuple[str, str, str]) -> Frame:
         if frame is None:
             frame = Frame(
                 collection_id=self._episode.collection_id,
@@ -211,7 +212,7 @@ class Extract(Stage[Batch, Written]):
                 width=picture.width,
                 height=picture.height,
             )
-        frame.shot = shots.get(picture.shot)
+        frame.shot_id = self._shots[picture.shot] if picture.shot in range(len(self._shots)) else None
         frame.pts, frame.time_s, frame.end_s = picture.pts, picture.time_s, picture.end_s
         frame.run_length = picture.count
         frame.file, frame.preview, frame.placeholder = files
@@ -234,23 +235,38 @@ class Extract(Stage[Batch, Written]):
             measures["trim"] = list(self._summary.box)
         return measures
 
-    def _save_shots(self, starts: list[float], until_s: float) -> dict[int, Shot]:
-        shots = {shot.index: shot for shot in Shot.objects.filter(episode=self._episode)}
-        for index, start_s in enumerate(starts):
-            end_s = starts[index + 1] if index + 1 < len(starts) else until_s
-            shot = shots.get(index)
+    def _save_shots(self, cuts_s: list[float], until_s: float) -> None:
+        """Shots that begin at the cuts; the one before ends there, the last one at `until_s`. Earlier ones stay."""
+        first = max(0, len(self._shots) - 1)
+        rows = {
+            shot.index: shot
+            for shot in Shot.objects.filter(
+                episode=self._episode, index__gte=first, index__lt=len(self._shots) + len(cuts_s)
+            )
+        }
+        starts = [*([rows[first].start_s] if self._shots else []), *cuts_s]
+        fresh: list[Shot] = []
+        changed: list[Shot] = []
+        for index, (start_s, end_s) in enumerate(zip(starts, [*starts[1:], until_s], strict=True), first):
+            shot = rows.get(index)
             if shot is None:
-                shots[index] = Shot.objects.create(episode=self._episode, index=index, start_s=start_s, end_s=end_s)
+                rows[index] = Shot(episode=self._episode, index=index, start_s=start_s, end_s=end_s)
+                fresh.append(rows[index])
             elif (shot.start_s, shot.end_s) != (start_s, end_s):
                 shot.start_s, shot.end_s = start_s, end_s
-                shot.save(update_fields=["start_s", "end_s"])
-        return shots
+                changed.append(shot)
+        Shot.objects.bulk_create(fresh)
+        Shot.objects.bulk_update(changed, ["start_s", "end_s"], batch_size=500)
+        self._shots[first:] = [rows[index].pk for index in range(first, first + len(starts))]
 
     def finish(self) -> None:
         """What is known only at the end; rows of an earlier extraction with other choices go, but for decided ones."""
         summary, episode = self._summary, self._episode
-        self._save_shots(summary.shot_starts, summary.duration_s)
-        Frame.objects.filter(episode=episode, decided=False).exclude(index__in=self._seen).delete()
+        self._save_shots(summary.shot_starts[len(self._shots) :], summary.duration_s)
+        mine = Frame.objects.filter(episode=episode, decided=False)
+        gone = sorted(set(mine.values_list("index", flat=True)) - self._seen)
+        for at in range(0, len(gone), GONE_BATCH):  # no database takes as many parameters as a film has frames
+            mine.filter(index__in=gone[at : at + GONE_BATCH]).delete()
         Shot.objects.filter(episode=episode, index__gte=len(summary.shot_starts)).delete()
         if summary.info is not None:
             episode.width, episode.height = summary.info.width, summary.info.height
