@@ -150,7 +150,6 @@ def steps(
     stage.close()
     runs.cancel(run, by=None)
     runner._close(row, RunState.CANCELLED)
-    runner.settle(run)
     return costs
 
 

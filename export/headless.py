@@ -10,6 +10,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,9 @@ from ingest.errors import BadInput, KomaError
 from ingest.imaging.folders import list_folder
 from ingest.models import FINISHED, Collection, Episode, Frame, FrameState, Membership, PipelineRun, Role, RunState
 from ingest.pipeline import runner
+from ingest.pipeline.settling import settle
 
+CLOCKS_APART = timedelta(minutes=2)  # of machines whose workers take part
 WAIT_S = 0.5  # between looks at a stage that another worker of this installation has
 
 Say = Callable[[str], None]
@@ -194,6 +197,7 @@ def _run(collection: Collection, episodes: list[Episode], outcome: Outcome, say:
 def _to_the_end(run: PipelineRun, models: dict[str, Any], outcome: Outcome, say: Say) -> None:
     """Run every stage here; what a worker of this installation has taken is waited for."""
     told: set[int] = set()
+    latest: datetime | None = None
     while run.state not in FINISHED:
         waiting = run.stages.filter(state=RunState.QUEUED).select_related("episode").order_by("order", "pk").first()
         if waiting is not None:
@@ -202,8 +206,12 @@ def _to_the_end(run: PipelineRun, models: dict[str, Any], outcome: Outcome, say:
         else:
             time.sleep(WAIT_S)
             runner.sweep()
-        for row in run.stages.filter(state__in=FINISHED).exclude(pk__in=told):
+        ended = run.stages.filter(state__in=FINISHED).order_by("finished_at", "pk")
+        for row in ended if latest is None else ended.filter(finished_at__gte=latest - CLOCKS_APART):
+            if row.pk in told:
+                continue
             told.add(row.pk)
+            latest = row.finished_at
             seconds = float(row.timings.get("total", 0.0))
             outcome.seconds[row.stage] = outcome.seconds.get(row.stage, 0.0) + seconds
             if row.error:
@@ -218,7 +226,7 @@ def _take_back(collection: Collection) -> None:
             host, _, process = row.worker.rpartition(":")
             if host == socket.gethostname() and process.isdigit() and not Path(f"/proc/{process}").exists():
                 run.stages.filter(pk=row.pk, token=row.token).update(state=RunState.QUEUED, token="")
-        runner.settle(run)
+        settle(run)
 
 
 def _count(collection: Collection, outcome: Outcome) -> None:

@@ -1,70 +1,69 @@
-"""Thin RQ entry points: ids only. Redis is transport; when it is gone the rows wait and the sweep sends them again."""
+"""Thin RQ entry points: Redis is transport; when it is gone the rows wait and the sweep calls for them again."""
 
 from __future__ import annotations
 
 import logging
+import uuid
 
 import django_rq
+from django.conf import settings
 from redis.exceptions import RedisError
-from rq.exceptions import DuplicateJobError
+from rq import Worker
 from rq.job import JobStatus
 
 from ingest.actions import full_pictures
-from ingest.models import StageRun
+from ingest.models import FINISHED, RunState, StageRun
 from ingest.pipeline import runner
 from ingest.pipeline.opened_models import OpenedModels
 
 logger = logging.getLogger(__name__)
 
 OVER = (JobStatus.FINISHED, JobStatus.FAILED, JobStatus.STOPPED, JobStatus.CANCELED)
+CALL = "stage-"  # how the ids of our calls begin: other apps' jobs are on these queues too
 MODELS = OpenedModels()  # lives as long as the process, which for the gpu queue is one
 
 
-def run_stage(stage_run_id: int) -> str:
-    """Execute one stage, then send what became ready."""
+def run_next(queue: str) -> str:
+    """Execute the stage whose turn it is on a queue, then call for what became ready."""
     with MODELS.working():
-        state = runner.execute(stage_run_id, models=MODELS, exit_when_hung=True)
-    stage_run = StageRun.objects.select_related("run").get(pk=stage_run_id)
-    send(list(stage_run.run.stages.filter(state="queued")))
+        state = runner.execute_next(queue, models=MODELS)
+    wake()
     return str(state)
 
 
-def send(stage_runs: list[StageRun]) -> bool:
-    """Put stages on their queues; a job that waits there already is left alone. False when Redis cannot be reached.
+def wake() -> bool:
+    """Put calls on each queue on which stages wait, as many as can be answered. False when Redis cannot be reached.
 
-    Call it after the commit: a worker may begin at once.
+    A call names no stage: the worker takes the one whose turn it is by the database. So a queue holds no more calls
+    than there are workers, whatever waits, and other work on it comes soon. One call too many finds nothing; one too
+    few is made good by the next stage that ends, or by the sweep. Call it after the commit: a worker may begin at once.
     """
-    for row in stage_runs:
+    for name in settings.RQ_QUEUES:
+        waiting = StageRun.objects.filter(state=RunState.QUEUED, queue=name).exclude(run__state__in=FINISHED)
+        if not waiting.exists():
+            continue
         try:
-            _send_one(row)
+            queue = django_rq.get_queue(name, commit_mode="auto")
+            workers = max(1, Worker.count(queue=queue))
+            called = sum(job.startswith(CALL) for job in queue.get_job_ids())
+            for _ in range(waiting[:workers].count() - called):
+                queue.enqueue_call(
+                    "ingest.jobs.run_next", args=(name,), job_id=f"{CALL}{uuid.uuid4().hex}", result_ttl=0,
+                    failure_ttl=86_400,
+                )  # fmt: skip
         except RedisError:
-            logger.warning("Redis cannot be reached; stage run %s waits in the database", row.pk)
+            logger.warning("Redis cannot be reached; stages wait in the database")
             return False
     return True
 
 
-def _send_one(row: StageRun) -> None:
-    """Enqueue under a name that tells the attempt, so that one attempt waits in the queue once."""
-    queue = django_rq.get_queue(row.queue, commit_mode="auto")
-    name = f"stage-{row.pk}-{row.attempt}"
-    job = queue.fetch_job(name)
-    if job is not None and job.get_status() in OVER:
-        job.delete()  # its worker died before it claimed the stage
-    try:
-        queue.enqueue_call(
-            "ingest.jobs.run_stage", args=(row.pk,), job_id=name, result_ttl=600, failure_ttl=86_400, unique=True
-        )
-    except DuplicateJobError:
-        return
-
-
 def sweep() -> int:
-    """Re-queue what died, start what lacks full pictures, send everything that waits; returns how many wait.
+    """Re-queue what died, start what lacks full pictures, call workers for what waits; returns how many stages wait.
 
     Called by every worker now and then.
     """
     full_pictures.start_wanting()
     MODELS.tidy()
     waiting = runner.sweep()
-    send(waiting)
-    return len(waiting)
+    wake()
+    return waiting.count()

@@ -15,7 +15,7 @@ from drawing.film import draw_episode
 from ingest import jobs
 from ingest.actions import runs, sources
 from ingest.errors import BadInput
-from ingest.models import Collection, Episode, Membership, PipelineRun, Role, RunState
+from ingest.models import Collection, Episode, Membership, PipelineRun, Role
 from ingest.pipeline.progress import lanes
 
 COLLECTION_NAME = "Demo"
@@ -53,7 +53,7 @@ def start(*, say: Say) -> PipelineRun:
         episode = there.episode
     open_run = PipelineRun.objects.filter(stages__episode=episode).order_by("-pk").first()
     run = open_run or runs.start(collection=collection, episodes=[episode], by=admin)
-    jobs.send(list(run.stages.filter(state=RunState.QUEUED)))
+    jobs.wake()
     return run
 
 

@@ -29,7 +29,7 @@ from ingest.restoring import is_much, write_full_pictures
 from ingest.stamp import kept, stamp
 from ingest.views.answers import errors_in_words, is_partial, toast
 from ingest.views.params import wholes
-from ingest.views.runs import send_queued
+from ingest.views.runs import call_workers
 
 PAGE = 60
 PEOPLE_MAX = 60  # in the menu of characters
@@ -124,7 +124,7 @@ def change(request: HttpRequest, collection: Collection) -> HttpResponse:
     elif act == "restore" and is_much(chosen):
         words, run = full_pictures.restore_later(collection=collection, frames=chosen, by=by, key=key)
         if run is not None:
-            send_queued(run)
+            call_workers()
         return _much_done(request, words, to=_back(request, collection))
     elif act == "restore":
         write_full_pictures(chosen)

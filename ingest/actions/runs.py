@@ -12,6 +12,7 @@ from ingest.models import FINISHED, Collection, Episode, PipelineRun, RunState, 
 from ingest.pipeline import runner
 from ingest.pipeline.contract import parse_params
 from ingest.pipeline.registry import stage_named, stages
+from ingest.pipeline.settling import settle
 from ingest.version import VERSION
 
 
@@ -25,7 +26,7 @@ def start(
 ) -> PipelineRun:
     """Make a run of the named stages (default: all that run by default), its first ones queued in the database.
 
-    Parameters not given come from the collection's defaults. The caller enqueues (`ingest.jobs.send`) on commit.
+    Parameters not given come from the collection's defaults. The caller wakes the workers on commit (`ingest.jobs`).
     Raises BadInput for an unknown stage or parameter, Conflict when an episode is in an unfinished run already.
     """
     names = [
@@ -57,14 +58,14 @@ def start(
             targets: list[Episode | None] = list(episodes) if stage.per_episode else [None]
             rows += [StageRun(run=run, episode=e, stage=name, order=order, queue=stage.queue) for e in targets]
         StageRun.objects.bulk_create(rows)
-        runner.settle(run)
+        settle(run)
     return run
 
 
 def cancel(run: PipelineRun, *, by: Any) -> None:
     """Ask a run to stop; running stages stop after their batch, what they saved stays."""
     PipelineRun.objects.filter(pk=run.pk).exclude(state__in=FINISHED).update(cancel_requested=True)
-    runner.settle(run)
+    settle(run)
 
 
 def resume(run: PipelineRun, *, by: Any) -> PipelineRun:
@@ -80,7 +81,7 @@ def resume(run: PipelineRun, *, by: Any) -> PipelineRun:
         locked.stages.filter(state__in=(RunState.CANCELLED, RunState.FAILED)).update(
             state=RunState.WAITING, attempt=0, error="", finished_at=None, token=""
         )
-        runner.settle(locked)
+        settle(locked)
     return locked
 
 

@@ -360,6 +360,7 @@ def _stop_runs(collection: Collection) -> None:
     StageRun.objects.filter(run__collection=collection).exclude(state__in=FINISHED).update(
         state=RunState.CANCELLED, token="", finished_at=now
     )
+    PipelineRun.objects.filter(collection=collection).update(tallies=None)  # added up again from the rows
     PipelineRun.objects.filter(collection=collection).exclude(state__in=FINISHED).update(
         state=RunState.CANCELLED, finished_at=now
     )

@@ -32,10 +32,17 @@ class PipelineRun(models.Model):
     params = models.JSONField(default=dict)  # stage name -> parameters
     code_version = models.CharField(max_length=40)
     cancel_requested = models.BooleanField(default=False)
+    # By stage, what those that are done came to (ingest.pipeline.tallies); None: nothing is done, or read the rows.
+    tallies = models.JSONField(null=True, blank=True, editable=False)
+    served_at = models.DateTimeField(null=True, blank=True)  # when a worker last took one of its stages
 
     class Meta:
         ordering = ("-pk",)
-        indexes = (models.Index(fields=("collection", "state"), name="run_state"),)
+        indexes = (
+            models.Index(fields=("collection", "state"), name="run_state"),
+            # whose turn it is: the collection that was served least recently
+            models.Index(fields=("collection", "served_at"), name="run_served"),
+        )
 
     @property
     def finished(self) -> bool:
@@ -67,7 +74,14 @@ class StageRun(models.Model):
 
     class Meta:
         ordering = ("run_id", "order", "pk")
-        indexes = (models.Index(fields=("state", "heartbeat_at"), name="stage_sweep"),)
+        indexes = (
+            # what waits in a queue, and what runs
+            models.Index(fields=("state", "queue"), name="stage_queued"),
+            # the next one for a worker; and whether anything of a run is unfinished
+            models.Index(fields=("run", "state", "queue", "order"), name="stage_next"),
+            # what an episode's stage waits for
+            models.Index(fields=("run", "episode", "order", "state"), name="stage_before"),
+        )
 
     @property
     def finished(self) -> bool:

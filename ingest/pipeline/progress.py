@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from django.db.models import Case, Count, F, IntegerField, Sum, Value, When
+from django.db.models import Case, Count, F, IntegerField, Q, Sum, Value, When
 from django.db.models.functions import Least
 from django.utils import timezone
 
 from ingest.models import PipelineRun, RunState, StageRun
+from ingest.pipeline import tallies
 from ingest.pipeline.registry import stages
+from ingest.pipeline.tallies import Tally
 
 PLACES = {  # of the time of a stage in which models look at pictures: how each is called, in the order of the way
     "decode": "Decode and fit",
@@ -34,65 +36,67 @@ SHOWN = (
     *("run", "episode", "stage", "order", "state", "attempt", "worker", "total", "done", "counters", "timings"),
     *("error", "device", "started_at"),
 )
+EPISODE = ("episode__collection", "episode__number", "episode__season", "episode__title")  # what its label needs
+ROWS_MAX = 200  # of one stage, on one page
+FAILED_MAX = 20  # the same, of those that say why
 
 
 @dataclass(slots=True)
 class Lane:
-    """All stage runs of one stage in a run."""
+    """One stage of a run over all its episodes. Rows are there for those that run now and, where asked for, the first
+    few in the order running, failed, others."""
 
     name: str
     label: str
-    rows: list[StageRun] = field(default_factory=list)
-
-    @property
-    def percent(self) -> int:
-        """0 to 100, the mean over the episodes."""
-        return sum(row.percent for row in self.rows) // max(1, len(self.rows))
+    number: int  # stage runs
+    percent: int  # 0 to 100, the mean over the episodes
+    states: set[str]
+    units: int  # done, or to be done
+    tally: Tally
+    running: list[StageRun] = field(default_factory=list)
+    failed: list[StageRun] = field(default_factory=list)  # that say why, FAILED_MAX at most
+    failed_number: int = 0
+    rows: list[StageRun] | None = None
 
     @property
     def state(self) -> str:
         """The state that matters most to somebody looking."""
-        return state_of({row.state for row in self.rows})
+        return state_of(self.states)
 
     @property
     def counters(self) -> dict[str, int]:
-        total: dict[str, int] = {}
-        for row in self.rows:
-            for name, n in row.counters.items():
-                total[name] = total.get(name, 0) + int(n)
-        return total
+        return self.tally.counters
 
     @property
     def devices(self) -> str:
-        return ", ".join(sorted({row.device for row in self.rows if row.device}))
+        return ", ".join(sorted(self.tally.devices))
 
     @property
     def rate(self) -> float | None:
         """Units a second of the rows that run now; None when unknown."""
-        rates = [r for r in map(rate, self.rows) if r is not None]
+        rates = [r for r in map(rate, self.running) if r is not None]
         return sum(rates) if rates else None
 
     @property
     def seconds_left(self) -> float | None:
         """For the rows that run now."""
-        left = [s for s in map(seconds_left, self.rows) if s is not None]
+        left = [s for s in map(seconds_left, self.running) if s is not None]
         return max(left) if left else None
 
     @property
     def places(self) -> list[Place]:
         """Where the time of a stage with models went; empty for other stages."""
-        rows = [row.timings for row in self.rows if "compute" in row.timings]
-        whole = sum(float(timings.get("total", 0.0)) for timings in rows)
+        whole = self.tally.places.get("total", 0.0)
         found = []
-        for name, label in PLACES.items() if rows else ():
-            seconds = sum(float(timings.get(name, 0.0)) for timings in rows)
+        for name, label in PLACES.items() if self.tally.places else ():
+            seconds = self.tally.places.get(name, 0.0)
             found.append(Place(label, seconds, min(100, round(100 * seconds / whole)) if whole else 0))
         return found
 
     @property
     def seconds(self) -> float:
         """Seconds of work so far."""
-        return sum(float(row.timings.get("total", 0.0)) for row in self.rows)
+        return self.tally.seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,18 +133,44 @@ def seconds_left(row: StageRun) -> float | None:
     return max(0.0, (row.total - row.done) / speed)
 
 
-def lanes(run: PipelineRun) -> list[Lane]:
-    """The run's stages in pipeline order, without logs. One query."""
+def lanes(run: PipelineRun, *, opened: str = "", few: int = 0) -> list[Lane]:
+    """The run's stages in pipeline order, without logs; with rows those of the stage `opened`, and all that have at
+    most `few`. A handful of queries, whose rows are as many as stages and workers, whatever the number of episodes."""
+    summed = tallies.of(run)
     found: dict[str, Lane] = {}
-    episode = ("episode__collection", "episode__number", "episode__season", "episode__title")  # what its label needs
-    for row in run.stages.select_related("episode").only(*SHOWN, *episode).order_by("order", "pk"):
-        label = stages()[row.stage].label if row.stage in stages() else row.stage
-        found.setdefault(row.stage, Lane(row.stage, label)).rows.append(row)
+    for (_, name), group in _grouped([run]).items():
+        label = stages()[name].label if name in stages() else name
+        percent = group.points // max(1, group.number)
+        found[name] = Lane(
+            name, label, group.number, percent, group.states, group.units, summed.get(name, Tally()),
+            failed_number=group.failed,
+        )  # fmt: skip
+    rows = run.stages.select_related("episode").only(*SHOWN, *EPISODE).order_by("order", "pk")
+    for row in rows.filter(state=RunState.RUNNING):
+        found[row.stage].running.append(row)
+    for lane in found.values():
+        mine = rows.filter(stage=lane.name)
+        if lane.failed_number:
+            lane.failed = list(mine.exclude(error="")[:FAILED_MAX])
+        if lane.name == opened or lane.number <= few:
+            first = Case(When(state=RunState.RUNNING, then=0), When(state=RunState.FAILED, then=1), default=2)
+            lane.rows = list(mine.order_by(first, "pk")[:ROWS_MAX])
     return list(found.values())
 
 
-def summaries(runs: Sequence[PipelineRun]) -> dict[int, list[Summary]]:
-    """The lanes of several runs by the run's key, as `lanes` would give them. One query for all."""
+@dataclass(slots=True)
+class _Group:
+    """Stage runs of one stage of a run, added up: `points` are percents."""
+
+    states: set[str] = field(default_factory=set)
+    number: int = 0
+    points: int = 0
+    units: int = 0
+    failed: int = 0
+
+
+def _grouped(runs: Sequence[PipelineRun]) -> dict[tuple[int, str], _Group]:
+    """By run and stage, in pipeline order. One query."""
     part = Case(
         When(state=RunState.DONE, then=Value(100)),
         When(total__gt=0, then=Least(Value(99), 100 * F("done") / F("total"))),
@@ -148,20 +178,27 @@ def summaries(runs: Sequence[PipelineRun]) -> dict[int, list[Summary]]:
         output_field=IntegerField(),
     )
     rows = StageRun.objects.filter(run_id__in=[run.pk for run in runs]).order_by("order")
-    grouped = rows.values_list("run_id", "order", "stage", "state").annotate(n=Count("pk"), sum=Sum(part))
-    found: dict[int, dict[str, tuple[set[str], list[int]]]] = {}
-    for run, _, stage, state, n, points in grouped:
-        states, sums = found.setdefault(run, {}).setdefault(stage, (set(), [0, 0]))
-        states.add(state)
-        sums[0] += n
-        sums[1] += int(points)
-    return {
-        run.pk: [
-            Summary(name, stages()[name].label if name in stages() else name, state_of(states), points // max(1, n))
-            for name, (states, (n, points)) in found.get(run.pk, {}).items()
-        ]
-        for run in runs
-    }
+    summed = rows.values_list("run_id", "order", "stage", "state").annotate(
+        n=Count("pk"), points=Sum(part), units=Sum(F("total") + F("done")), failed=Count("pk", filter=~Q(error=""))
+    )
+    found: dict[tuple[int, str], _Group] = {}
+    for run, _, stage, state, n, points, units, failed in summed:
+        group = found.setdefault((run, stage), _Group())
+        group.states.add(state)
+        group.number += n
+        group.points += int(points)
+        group.units += int(units)
+        group.failed += failed
+    return found
+
+
+def summaries(runs: Sequence[PipelineRun]) -> dict[int, list[Summary]]:
+    """The lanes of several runs by the run's key, as `lanes` would give them. One query for all."""
+    found: dict[int, list[Summary]] = {run.pk: [] for run in runs}
+    for (run, name), group in _grouped(runs).items():
+        label = stages()[name].label if name in stages() else name
+        found[run].append(Summary(name, label, state_of(group.states), group.points // max(1, group.number)))
+    return found
 
 
 def percent(run_lanes: Sequence[Lane | Summary]) -> int:

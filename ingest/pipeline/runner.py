@@ -17,13 +17,15 @@ from datetime import timedelta
 from typing import Any
 
 from django.db import DatabaseError, close_old_connections, connection, transaction
-from django.db.models import F
+from django.db.models import Exists, F, OuterRef, QuerySet, Subquery
 from django.utils import timezone
 
 from ingest.errors import Cancelled, KomaError, LostClaim
 from ingest.models import FINISHED, PipelineRun, RunState, StageRun
+from ingest.pipeline import tallies
 from ingest.pipeline.contract import Context, Stage, parse_params
 from ingest.pipeline.registry import stage_named
+from ingest.pipeline.settling import settle
 
 logger = logging.getLogger(__name__)
 
@@ -33,21 +35,49 @@ ATTEMPTS_MAX = 5  # then the stage has failed: it kills or hangs its worker
 BATCH_MAX_S = 900  # a batch that takes longer hangs: its claim is no longer renewed
 HUNG_EXIT_CODE = 70
 LOG_MAX_CHARS = 20_000
+CLAIMS_MAX = 20  # lost to other workers, before the next call tries again
 
 
-def execute(
-    stage_run_id: int, *, models: dict[str, Any] | None = None, exit_when_hung: bool = False
-) -> RunState | None:
-    """Run one queued stage to its end in this process; None when somebody else had it. Never raises for its failure.
+def execute_next(queue: str, *, models: dict[str, Any]) -> RunState | None:
+    """For a worker: run the stage whose turn it is on a queue; None when none waits. Never raises for its failure.
 
-    With `exit_when_hung` a batch that hangs ends the process (a worker, which is started again); the sweep re-queues.
+    A batch that hangs ends the process, which is started again; the sweep re-queues the stage.
     """
+    for _ in range(CLAIMS_MAX):  # other workers choose the same
+        chosen = next_in(queue)
+        if chosen is None:
+            return None
+        stage_run = claim(chosen)
+        if stage_run is not None:
+            return _execute(stage_run, models=models, exit_when_hung=True)
+    return None
+
+
+def next_in(queue: str) -> int | None:
+    """The key of the queued stage whose turn it is: of the collection that was served least recently, there of the run
+    that was, there the first in pipeline order. So nobody's many episodes keep others waiting for more than a stage."""
+    waiting = StageRun.objects.filter(state=RunState.QUEUED, queue=queue)
+    served = PipelineRun.objects.filter(collection=OuterRef("collection"), served_at__isnull=False)
+    run = (
+        PipelineRun.objects.exclude(state__in=FINISHED)
+        .filter(Exists(waiting.filter(run=OuterRef("pk"))))
+        .annotate(collection_served=Subquery(served.order_by("-served_at").values("served_at")[:1]))
+        .order_by(F("collection_served").asc(nulls_first=True), F("served_at").asc(nulls_first=True), "pk")
+        .values_list("pk", flat=True)
+        .first()
+    )
+    return None if run is None else waiting.filter(run=run).order_by("order", "pk").values_list("pk", flat=True).first()
+
+
+def execute(stage_run_id: int, *, models: dict[str, Any] | None = None) -> RunState | None:
+    """Run one queued stage to its end in this process; None when somebody else had it. Never raises for its failure."""
     stage_run = claim(stage_run_id)
-    if stage_run is None:
-        return None
-    run = stage_run.run
+    return None if stage_run is None else _execute(stage_run, models={} if models is None else models)
+
+
+def _execute(stage_run: StageRun, *, models: dict[str, Any], exit_when_hung: bool = False) -> RunState | None:
     try:
-        stage = _open(stage_run, models if models is not None else {})
+        stage = _open(stage_run, models)
         try:
             if stage.applies():
                 _run(stage, exit_when_hung=exit_when_hung)
@@ -57,15 +87,14 @@ def execute(
     except Cancelled:
         _close(stage_run, RunState.CANCELLED)
     except LostClaim:
-        logger.warning("stage run %s was taken over by another worker", stage_run_id)
+        logger.warning("stage run %s was taken over by another worker", stage_run.pk)
         return None
     except KomaError as error:
         _close(stage_run, RunState.FAILED, error=error.message)
     except Exception as error:  # the one place: a failing stage must end as a row that says so
-        logger.exception("stage run %s failed", stage_run_id)
+        logger.exception("stage run %s failed", stage_run.pk)
         text = f"{stage_run.stage} broke with {type(error).__name__}: {error}. The log of the worker has the details."
         _close(stage_run, RunState.FAILED, error=text)
-    settle(run)
     stage_run.refresh_from_db()
     return RunState(stage_run.state)
 
@@ -86,6 +115,7 @@ def claim(stage_run_id: int) -> StageRun | None:
     if taken != 1:
         return None
     stage_run = StageRun.objects.select_related("run__collection", "episode__source").get(pk=stage_run_id)
+    PipelineRun.objects.filter(pk=stage_run.run_id).update(served_at=now)
     PipelineRun.objects.filter(pk=stage_run.run_id, state=RunState.QUEUED).update(state=RunState.RUNNING)
     return stage_run
 
@@ -232,83 +262,21 @@ def _heartbeat(stage_run: StageRun, *, exit_when_hung: bool) -> Iterator[Callabl
 
 
 def _close(stage_run: StageRun, state: RunState, *, error: str = "") -> None:
+    """End the stage if it is still ours, and let what waited for it begin: together, so that no kill comes between."""
     error = error.encode("utf-8", "replace").decode().replace("\0", "")  # a file's name may hold what no database takes
     log = stage_run.log + (f"{error}\n" if error else "")
-    StageRun.objects.filter(pk=stage_run.pk, token=stage_run.token).update(
-        state=state, error=error, log=log[-LOG_MAX_CHARS:], finished_at=timezone.now()
-    )
-
-
-def settle(run: PipelineRun) -> list[StageRun]:
-    """Queue what became ready, end the run when nothing is left; returns the stages newly queued (to be enqueued)."""
     with transaction.atomic():
-        run = PipelineRun.objects.select_for_update().get(pk=run.pk)
-        rows = list(run.stages.order_by("order", "pk"))
-        if run.cancel_requested:
-            waiting = [row.pk for row in rows if row.state in (RunState.WAITING, RunState.QUEUED)]
-            StageRun.objects.filter(pk__in=waiting, state__in=(RunState.WAITING, RunState.QUEUED)).update(
-                state=RunState.CANCELLED, finished_at=timezone.now()
-            )
-            rows = list(run.stages.order_by("order", "pk"))
-        queued, doomed = [], []
-        for row in rows:  # in pipeline order: what is doomed dooms what waits for it
-            if row.state != RunState.WAITING:
-                continue
-            if _ready(row, rows):
-                row.state = RunState.QUEUED
-                queued.append(row)
-            elif _doomed(row, rows):
-                row.state = RunState.CANCELLED
-                doomed.append(row.pk)
-        StageRun.objects.filter(pk__in=[row.pk for row in queued]).update(state=RunState.QUEUED)
-        StageRun.objects.filter(pk__in=doomed).update(
-            state=RunState.CANCELLED, error="An earlier stage failed.", finished_at=timezone.now()
+        run = PipelineRun.objects.select_for_update().get(pk=stage_run.run_id)
+        ended = StageRun.objects.filter(pk=stage_run.pk, token=stage_run.token).update(
+            state=state, error=error, log=log[-LOG_MAX_CHARS:], finished_at=timezone.now()
         )
-        if rows and all(row.state in FINISHED for row in rows):
-            states = {row.state for row in rows}
-            outcome = RunState.DONE
-            if RunState.FAILED in states:
-                outcome = RunState.FAILED
-            elif run.cancel_requested:
-                outcome = RunState.CANCELLED
-            PipelineRun.objects.filter(pk=run.pk).exclude(state__in=FINISHED).update(
-                state=outcome, finished_at=timezone.now()
-            )
-    return queued
+        if ended:
+            if state == RunState.DONE:
+                tallies.keep(run, stage_run)
+            settle(run, ended=stage_run)
 
 
-def _before(row: StageRun, rows: list[StageRun]) -> list[StageRun]:
-    """The stages that `row` waits for: of its own episode, and those over the whole collection; all, for the latter."""
-    return [
-        other
-        for other in rows
-        if other.order < row.order
-        and (row.episode_id is None or other.episode_id is None or other.episode_id == row.episode_id)
-    ]
-
-
-def _ready(row: StageRun, rows: list[StageRun]) -> bool:
-    """An episode's stage needs its predecessors done; a collection's stage runs on whatever ended well."""
-    before = _before(row, rows)
-    if row.episode_id is None:
-        return all(other.state in FINISHED for other in before) and (
-            not before or any(other.state == RunState.DONE for other in before)
-        )
-    return all(
-        other.state == RunState.DONE or (other.episode_id is None and other.state in FINISHED) for other in before
-    )
-
-
-def _doomed(row: StageRun, rows: list[StageRun]) -> bool:
-    """True when a predecessor in the same episode failed (or, for a collection's stage, when none ended well)."""
-    before = _before(row, rows)
-    bad = (RunState.FAILED, RunState.CANCELLED)
-    if row.episode_id is None:
-        return bool(before) and all(other.state in bad for other in before)
-    return any(other.state in bad for other in before if other.episode_id is not None)
-
-
-def sweep(*, max_age_s: float = HEARTBEAT_MAX_AGE_S) -> list[StageRun]:
+def sweep(*, max_age_s: float = HEARTBEAT_MAX_AGE_S) -> QuerySet[StageRun]:
     """Take back stages whose worker died or hangs, settle open runs; returns all stages that wait in a queue now."""
     old = timezone.now() - timedelta(seconds=max_age_s)
     dead = StageRun.objects.filter(state=RunState.RUNNING, heartbeat_at__lt=old)
@@ -326,7 +294,7 @@ def sweep(*, max_age_s: float = HEARTBEAT_MAX_AGE_S) -> list[StageRun]:
             mine.update(state=RunState.QUEUED, token="", log=row.log + line)
     for run in PipelineRun.objects.exclude(state__in=FINISHED):
         settle(run)
-    return list(
+    return (
         StageRun.objects.filter(state=RunState.QUEUED)
         .exclude(run__state__in=FINISHED)
         .order_by("run_id", "order", "pk")

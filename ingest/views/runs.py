@@ -7,6 +7,7 @@ from typing import Any
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import Exists, OuterRef, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
@@ -17,7 +18,7 @@ from ingest.access import member_view
 from ingest.actions import runs as actions
 from ingest.actions.collections import keep_run_settings
 from ingest.errors import BadInput
-from ingest.models import FINISHED, Collection, Episode, PipelineRun, Role, RunState, StageRun
+from ingest.models import FINISHED, Collection, Episode, PipelineRun, Role, RunState, SkippedInput, StageRun
 from ingest.pipeline import progress
 from ingest.pipeline.registry import stages
 from ingest.views.answers import errors_in_words, said
@@ -26,6 +27,7 @@ from ingest.views.params import wholes
 from ingest.views.run_form import posted_params, stage_fields
 
 PAGE = 30
+SKIPPED_MAX = 200
 OPEN_ROWS_MAX = 4  # a stage over more episodes shows its rows one stage at a time
 
 
@@ -52,12 +54,11 @@ def run(request: HttpRequest, collection: Collection, run_id: int) -> HttpRespon
     `?lane=` shows the rows of a stage over many episodes.
     """
     row = get_object_or_404(collection.runs.select_related("created_by"), pk=run_id)
-    run_lanes = progress.lanes(row)
-    opened = [lane for lane in run_lanes if lane.name == request.GET.get("lane") or len(lane.rows) <= OPEN_ROWS_MAX]
-    logs = dict(row.stages.filter(stage__in=[lane.name for lane in opened]).order_by().values_list("pk", "log"))
-    episodes = {stage.episode_id for lane in run_lanes for stage in lane.rows if stage.episode_id}
+    run_lanes = progress.lanes(row, opened=request.GET.get("lane", ""), few=OPEN_ROWS_MAX)
+    shown = [stage for lane in run_lanes for stage in lane.rows or ()]
+    logs = dict(row.stages.filter(pk__in=[stage.pk for stage in shown]).order_by().values_list("pk", "log"))
     if not getattr(request.user, "is_superuser", False):
-        for stage in (stage for lane in run_lanes for stage in lane.rows):
+        for stage in [*shown, *(stage for lane in run_lanes for stage in lane.failed)]:
             stage.error = _without_folders(stage.error)
         logs = {key: _without_folders(log) for key, log in logs.items()}
     context = {
@@ -68,15 +69,14 @@ def run(request: HttpRequest, collection: Collection, run_id: int) -> HttpRespon
                 "lane": lane,
                 "counters": dict(sorted(lane.counters.items(), key=lambda entry: -entry[1])),
                 "device": ", ".join(sorted({name.partition(" (")[0] for name in lane.devices.split(", ") if name})),
-                "idle": lane.state == RunState.DONE and not any(stage.total or stage.done for stage in lane.rows),
-                "failed": [stage for stage in lane.rows if stage.error],
-                "rows": [(stage, logs.get(stage.pk, "")) for stage in lane.rows] if lane in opened else None,
+                "idle": lane.state == RunState.DONE and not lane.units,
+                "rows": None if lane.rows is None else [(stage, logs.get(stage.pk, "")) for stage in lane.rows],
             }
             for lane in run_lanes
         ],
         "percent": progress.percent(run_lanes),
         "lane_shown": request.GET.get("lane", ""),
-        "skipped": collection.skipped_inputs.filter(episode_id__in=episodes).select_related("episode")[:200],
+        "skipped": _skipped(collection, row),
         "waits_for_worker": _waits(run_lanes),
     }
     template = "ingest/run.html#lanes" if request.headers.get("HX-Target") == "lanes" else "ingest/run.html"
@@ -92,9 +92,15 @@ def _without_folders(text: str) -> str:
     return text
 
 
+def _skipped(collection: Collection, run: PipelineRun) -> QuerySet[SkippedInput]:
+    """Of the run's episodes; lazy, since a poll does not draw them."""
+    mine = StageRun.objects.filter(run=run, episode=OuterRef("episode"))
+    return collection.skipped_inputs.filter(Exists(mine)).select_related("episode")[:SKIPPED_MAX]
+
+
 def _waits(run_lanes: list[progress.Lane]) -> bool:
     """True when nothing of the run is being worked on though something is queued."""
-    states = {stage.state for lane in run_lanes for stage in lane.rows}
+    states = {state for lane in run_lanes for state in lane.states}
     return RunState.QUEUED in states and RunState.RUNNING not in states
 
 
@@ -104,9 +110,9 @@ def work(request: HttpRequest, collection: Collection) -> HttpResponse:
     row = collection.runs.exclude(state__in=FINISHED).first()
     context: dict[str, Any] = {"run": row}
     if row is not None:
-        run_lanes = progress.lanes(row)
-        context["percent"] = progress.percent(run_lanes)
-        active = [lane for lane in run_lanes if lane.state == "running"]
+        summary = progress.summaries([row])[row.pk]
+        context["percent"] = progress.percent(summary)
+        active = [lane for lane in summary if lane.state == "running"]
         context["lane"] = active[0] if active else None
         context["others"] = collection.runs.exclude(state__in=FINISHED).count() - 1
     return render(request, "partials/work.html", context)
@@ -128,7 +134,7 @@ def start(request: HttpRequest, collection: Collection) -> HttpResponse:
         stage_names=request.POST.getlist("stage") or None,
         params=posted_params(request.POST),
     )
-    send_queued(row)
+    call_workers()
     if "keep" in request.POST:
         keep_run_settings(collection=collection, params=row.params, by=request.user)
     text = f"Run {row.pk} started over {len(chosen)} episode{'s' if len(chosen) != 1 else ''}."
@@ -147,14 +153,14 @@ def change(request: HttpRequest, collection: Collection, run_id: int) -> HttpRes
         return said(request, "Stopping; what was saved so far stays.", to=to)
     if "resume" in request.POST:
         actions.resume(row, by=request.user)
-        send_queued(row)
+        call_workers()
         return said(request, "Going on where it stopped.", to=to)
     raise BadInput("Nothing was chosen.")
 
 
-def send_queued(row: PipelineRun) -> None:
-    """Enqueue after the commit; when Redis is away the sweep sends them later."""
-    transaction.on_commit(lambda: jobs.send(list(row.stages.filter(state=RunState.QUEUED))))
+def call_workers() -> None:
+    """After the commit; when Redis is away the sweep calls them later."""
+    transaction.on_commit(lambda: jobs.wake() and None)
 
 
 def _start_context(request: HttpRequest, collection: Collection) -> dict[str, Any]:

@@ -85,9 +85,8 @@ class Stand:
 
     def send(self) -> None:
         from ingest import jobs
-        from ingest.models import StageRun
 
-        assert jobs.send(list(StageRun.objects.filter(pk=self.pk, state="queued")))
+        assert jobs.wake()
 
     def worker(self) -> int:
         """A worker that ends when its queue is empty; its process id."""

@@ -83,3 +83,9 @@ class Count(Stage[None, int]):
             collection=self.ctx.collection, episode=None, name="count", defaults={"reason": str(result)}
         )
         return 1
+
+
+class After(Fussy):
+    """Comes to each episode after the count."""
+
+    name, label = "after", "After"

@@ -216,7 +216,7 @@ def test_a_threshold_that_is_none_is_refused_in_words(collection: Collection) ->
 
 def test_an_empty_collection_is_done_at_once(collection: Collection) -> None:
     assert run(collection, episode(collection, "one")).state == RunState.DONE
-    assert runner.sweep() == []
+    assert not runner.sweep().exists()
 
 
 def test_frames_of_another_episode_that_are_kept_again_get_a_run_for_their_pictures(
