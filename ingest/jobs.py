@@ -11,6 +11,7 @@ from redis.exceptions import RedisError
 from rq import Worker
 from rq.job import JobStatus
 
+from ingest import once
 from ingest.actions import full_pictures
 from ingest.models import FINISHED, RunState, StageRun
 from ingest.pipeline import runner
@@ -64,6 +65,7 @@ def sweep() -> int:
     """
     full_pictures.start_wanting()
     MODELS.tidy()
+    once.tidy()
     waiting = runner.sweep()
     wake()
     return waiting.count()

@@ -20,6 +20,7 @@ from annotate.views.drawing.parts import PLACE, bars, bases, cards, options, pic
 from ingest.access import member_view
 from ingest.errors import BadInput
 from ingest.models import Collection, Role
+from ingest.once import key_of
 from ingest.stamp import stamp
 from ingest.views.answers import errors_in_words, said
 from ingest.views.params import whole
@@ -156,7 +157,8 @@ def _after(rows: QuerySet[Face], mark: str, *, doubtful: bool) -> QuerySet[Face]
 @errors_in_words
 def create(request: HttpRequest, collection: Collection) -> HttpResponse:
     """A new character, before any face has the name."""
-    made = actions.create(collection=collection, name=request.POST.get("name", ""), by=request.user)
+    name, key = request.POST.get("name", ""), key_of(request)
+    made = actions.create(collection=collection, name=name, by=request.user, key=key)
     return said(request, f"{made.name} is in the cast now.", to=reverse("characters", args=[collection.pk]), undo=True)
 
 
@@ -166,7 +168,7 @@ def create(request: HttpRequest, collection: Collection) -> HttpResponse:
 def change(request: HttpRequest, collection: Collection, character_id: int) -> HttpResponse:
     """Rename, alias, outfit, merge, or clear doubtful names; the form carries the version that its page showed."""
     person = get_object_or_404(Character, collection=collection, pk=character_id)
-    common: dict[str, Any] = {"collection": collection, "by": request.user}
+    common: dict[str, Any] = {"collection": collection, "by": request.user, "key": key_of(request)}
     seen = whole(request.POST.get("version"))
     act = request.POST.get("act", "")
     to = reverse("character", args=[collection.pk, person.pk])
@@ -202,7 +204,7 @@ def _unname_under(request: HttpRequest, collection: Collection, person: Characte
     chosen = list(rows.order_by("confidence")[:UNNAME_MAX])
     if not chosen:
         raise BadInput(f"A model named no face of {person.name} with less than {limit:.2f}.")
-    return face_actions.unname(collection=collection, faces=chosen, by=request.user).summary
+    return face_actions.unname(collection=collection, faces=chosen, by=request.user, key=key_of(request)).summary
 
 
 def _number(request: HttpRequest, name: str) -> int:

@@ -23,6 +23,7 @@ from annotate.views.drawing.parts import bases
 from ingest.access import member_view
 from ingest.errors import BadInput
 from ingest.models import Collection, Role
+from ingest.once import key_of
 from ingest.stamp import kept, stamp
 from ingest.views.answers import errors_in_words, is_partial, said, toast
 from ingest.views.params import whole, wholes
@@ -109,7 +110,7 @@ def cluster_change(request: HttpRequest, collection: Collection, cluster_id: int
     """Name a cluster but the faces taken out, or say what it is; split off or set aside the taken ones."""
     cluster = get_object_or_404(FaceCluster, collection=collection, pk=cluster_id)
     out = wholes(request.POST.getlist("out"))
-    common: dict[str, Any] = {"collection": collection, "by": request.user, "key": request.POST.get("key", "")[:64]}
+    common: dict[str, Any] = {"collection": collection, "by": request.user, "key": key_of(request)}
     act = request.POST.get("act", "name")
     if act == "name":
         name = request.POST.get("name", "").strip()
@@ -165,7 +166,7 @@ def faces_change(request: HttpRequest, collection: Collection) -> HttpResponse:
     chosen = list(Face.objects.filter(collection=collection, pk__in=ids).select_related("character"))
     if len(chosen) != len(set(ids)):
         raise BadInput("Some of these faces are not in this collection. Load the page again.")
-    common: dict[str, Any] = {"collection": collection, "by": request.user, "key": request.POST.get("key", "")[:64]}
+    common: dict[str, Any] = {"collection": collection, "by": request.user, "key": key_of(request)}
     act, name = request.POST.get("act", ""), request.POST.get("name", "").strip()
     simple = {
         "confirm": face_actions.confirm,

@@ -18,6 +18,7 @@ from annotate.views.seen_boxes import seen_in
 from ingest.access import member_view
 from ingest.errors import BadInput
 from ingest.models import Collection, Frame, Operation, Role
+from ingest.once import key_of
 from ingest.views.answers import errors_in_words, is_partial, said, toast
 from ingest.views.params import whole
 
@@ -51,7 +52,7 @@ def frame(request: HttpRequest, collection: Collection, frame_id: int) -> HttpRe
 @errors_in_words
 def face_box(request: HttpRequest, collection: Collection, frame_id: int) -> HttpResponse:
     """Draw a box (no `face`), or move and resize one."""
-    row = _frame(collection, frame_id)
+    row, key = _frame(collection, frame_id), key_of(request)
     try:
         sides = [float(request.POST.get(side, "")) for side in ("left", "top", "right", "bottom")]
     except ValueError:
@@ -60,9 +61,9 @@ def face_box(request: HttpRequest, collection: Collection, frame_id: int) -> Htt
     if request.POST.get("face"):
         face = get_object_or_404(Face, collection=collection, frame=row, pk=whole(request.POST["face"]))
         seen = whole(request.POST.get("version"))
-        write_crop(boxes.move(collection=collection, face=face, box=box, by=request.user, seen_version=seen))
+        write_crop(boxes.move(collection=collection, face=face, box=box, by=request.user, seen_version=seen, key=key))
         return _answer(request, collection, row, "Box moved")
-    write_crop(boxes.draw(collection=collection, frame=row, box=box, by=request.user))
+    write_crop(boxes.draw(collection=collection, frame=row, box=box, by=request.user, key=key))
     return _answer(request, collection, row, "Face drawn")
 
 
@@ -75,13 +76,13 @@ def face_change(request: HttpRequest, collection: Collection, face_id: int) -> H
     common: dict[str, Any] = {"collection": collection, "by": request.user}
     version = whole(request.POST.get("version"))
     seen = None if version is None else {face.pk: version}
-    act = request.POST.get("act", "name")
+    act, name = request.POST.get("act", "name"), request.POST.get("name", "").strip()
+    who = characters.find_or_create(name=name, **common) if act == "name" and name else None
+    common["key"] = key_of(request)
     if act == "name":
-        name = request.POST.get("name", "").strip()
-        if not name:
+        if who is None:
             done = face_actions.unname(faces=[face], seen=seen, **common)
         else:
-            who = characters.find_or_create(name=name, **common)
             done = face_actions.assign(faces=[face], character=who, seen=seen, **common)
     elif act == "nobody":
         done = face_actions.nobody(faces=[face], seen=seen, **common)
@@ -106,7 +107,8 @@ def face_check(request: HttpRequest, collection: Collection, frame_id: int) -> H
     if act not in ("check", "uncheck"):
         raise BadInput("Say whether all faces are marked.")
     change = checks.check if act == "check" else checks.uncheck
-    return _answer(request, collection, row, change(collection=collection, frame=row, by=request.user).summary)
+    done = change(collection=collection, frame=row, by=request.user, key=key_of(request))
+    return _answer(request, collection, row, done.summary)
 
 
 @member_view(at_least=Role.REVIEWER)
@@ -119,11 +121,12 @@ def frame_tags(request: HttpRequest, collection: Collection, frame_id: int) -> H
     removed = [name.strip() for name in request.POST.getlist("remove") if name.strip()]
     if not added and not removed:
         raise BadInput("Type a tag.")
-    text = ""
+    common: dict[str, Any] = {"collection": collection, "frames": [row], "by": request.user}
+    text, key = "", key_of(request)
     if added:
-        text = tags.add(collection=collection, frames=[row], names=added, by=request.user).summary
+        text = tags.add(names=added, key=key, **common).summary
     if removed:
-        text = tags.remove(collection=collection, frames=[row], names=removed, by=request.user).summary
+        text = tags.remove(names=removed, key="" if added else key, **common).summary
     return _answer(request, collection, row, text)
 
 
@@ -136,7 +139,7 @@ def caption_change(request: HttpRequest, collection: Collection, frame_id: int) 
     text = "" if "clear" in request.POST else request.POST.get("text", "")
     if "take" in request.POST:
         text = get_object_or_404(ModelCaption, frame=row, pk=whole(request.POST["take"])).text
-    done = captions.write(collection=collection, frame=row, text=text, by=request.user)
+    done = captions.write(collection=collection, frame=row, text=text, by=request.user, key=key_of(request))
     return _answer(request, collection, row, done.summary)
 
 

@@ -25,6 +25,7 @@ from ingest.actions import frames as frame_actions
 from ingest.actions import full_pictures
 from ingest.errors import BadInput
 from ingest.models import Collection, DropReason, Frame, Role
+from ingest.once import key_of
 from ingest.restoring import is_much, write_full_pictures
 from ingest.stamp import kept, stamp
 from ingest.views.answers import errors_in_words, is_partial, toast
@@ -116,7 +117,7 @@ def _filters(collection: Collection, terms: list[Term]) -> list[dict[str, Any]]:
 def change(request: HttpRequest, collection: Collection) -> HttpResponse:
     """Drop, restore, leave out, let in, tag: on the selected frames or on all in the filter."""
     chosen = _chosen(request, collection)
-    key = request.POST.get("key", "")[:64]
+    key = key_of(request)
     by = request.user
     act = request.POST.get("act", "")
     if act == "drop":

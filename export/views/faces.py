@@ -14,9 +14,11 @@ from export.views.recipes import RESULT_TEMPLATE, examples_page, result_of
 from ingest.access import member_view
 from ingest.errors import BadInput
 from ingest.models import Collection, Role
+from ingest.once import own_key
 from ingest.views.answers import errors_in_words
 
 
+@own_key
 @member_view(at_least=Role.LEAD)
 @require_POST
 @errors_in_words

@@ -20,7 +20,7 @@ from ingest.access import member_view
 from ingest.errors import BadInput
 from ingest.models import FINISHED, Collection, Role, RunState
 from ingest.views.answers import errors_in_words, said
-from ingest.views.drawing import csrf_field
+from ingest.views.drawing import form_fields
 
 PAGE = 40
 
@@ -38,7 +38,7 @@ def exports(request: HttpRequest, collection: Collection) -> HttpResponse:
     lead = request.role >= Role.LEAD  # type: ignore[attr-defined]
     context = {
         "section": "export",
-        "sets": drawing.sets(entries, base=here, token=csrf_field(request), lead=lead),
+        "sets": drawing.sets(entries, base=here, token=form_fields(request), lead=lead),
         "busy": any(not entry["finished"] for entry in entries),
         "more": len(rows) > PAGE,
     }

@@ -27,6 +27,7 @@ from export.recipe import Recipe, RecipeError, parse
 from ingest.access import member_view
 from ingest.errors import BadInput
 from ingest.models import Collection, Frame, ImageType, Role
+from ingest.once import own_key
 from ingest.views.answers import errors_in_words, is_partial, said
 from ingest.views.params import whole
 
@@ -74,6 +75,7 @@ def export(request: HttpRequest, collection: Collection) -> HttpResponse:
     return render(request, PAGE_TEMPLATE, context)
 
 
+@own_key
 @member_view()
 @require_POST
 @errors_in_words

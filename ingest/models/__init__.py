@@ -7,6 +7,7 @@ from ingest.models.counts import FrameCount
 from ingest.models.frame import DropReason, Frame, FrameState, Shot
 from ingest.models.history import Operation, Revision
 from ingest.models.run import FINISHED, PipelineRun, RunState, StageRun
+from ingest.models.sent_form import SentForm
 from ingest.models.source import Episode, ImageType, SkippedInput, Source, SourceKind, Upload, episode_label
 
 __all__ = [
@@ -25,6 +26,7 @@ __all__ = [
     "Revision",
     "Role",
     "RunState",
+    "SentForm",
     "Shot",
     "SkippedInput",
     "Source",

@@ -20,6 +20,7 @@ from ingest.actions.sources import About, AlreadyThere
 from ingest.errors import BadInput, KomaError
 from ingest.imaging.store import free_bytes
 from ingest.models import FINISHED, Collection, Episode, ImageType, Role, StageRun, Upload
+from ingest.once import own_key
 from ingest.views.answers import came_from, errors_in_words, is_partial, said, toast
 from ingest.views.params import whole
 
@@ -37,6 +38,7 @@ def add(request: HttpRequest, collection: Collection) -> HttpResponse:
     return render(request, template, context)
 
 
+@own_key
 @member_view(at_least=Role.LEAD)
 @require_POST
 def upload_begin(request: HttpRequest, collection: Collection) -> JsonResponse:
@@ -221,7 +223,9 @@ def _told(request: HttpRequest, collection: Collection, added: list[Episode], pr
         messages.error(request, problem)
     if added:
         messages.success(request, f"{len(added)} added: {', '.join(episode.label for episode in added[:5])}.")
-    return HttpResponseRedirect(to)
+    response = HttpResponseRedirect(to)
+    response.is_refused = not added  # type: ignore[attr-defined]
+    return response
 
 
 def _about(request: HttpRequest) -> About:

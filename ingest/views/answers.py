@@ -27,6 +27,12 @@ def toast(response: HttpResponse, text: str, *, error: bool = False, undo: bool 
     triggers = json.loads(response.headers.get("HX-Trigger", "{}"))
     triggers["toast"] = {"text": text, "error": error, "undo": undo}
     response.headers["HX-Trigger"] = json.dumps(triggers)  # ASCII only: header values cannot carry names in Japanese
+    return worded(response, text)
+
+
+def worded(response: HttpResponse, text: str) -> HttpResponse:
+    """Note on an answer what was done, for whoever sends the same form again."""
+    response.words = text  # type: ignore[attr-defined]
     return response
 
 
@@ -37,7 +43,7 @@ def said(
     if is_partial(request):
         return toast(partial if partial is not None else HttpResponse(status=204), text, undo=undo)
     messages.success(request, text, extra_tags="undo" if undo else "")
-    return HttpResponseRedirect(to)
+    return worded(HttpResponseRedirect(to), text)
 
 
 def refused(request: HttpRequest, text: str, *, status: int, to: str) -> HttpResponse:
@@ -47,7 +53,9 @@ def refused(request: HttpRequest, text: str, *, status: int, to: str) -> HttpRes
         response.headers["HX-Reswap"] = "none"
         return toast(response, text, error=True)
     messages.error(request, text)
-    return HttpResponseRedirect(to)
+    response = HttpResponseRedirect(to)
+    response.is_refused = True  # type: ignore[attr-defined]
+    return response
 
 
 def errors_in_words(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:

@@ -11,6 +11,7 @@ from django.middleware.csrf import get_token
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.timezone import localtime
 
+from ingest.templatetags.forms import key_field
 from ingest.templatetags.humane import minute
 
 
@@ -43,6 +44,6 @@ def changes(rows: Iterable[Any], *, undo: str, token: str, may_undo: Callable[[A
     return mark_safe("".join(drawn))
 
 
-def csrf_field(request: HttpRequest) -> str:
-    """What `{% csrf_token %}` gives, for forms that are drawn as text."""
-    return f'<input type="hidden" name="csrfmiddlewaretoken" value="{get_token(request)}">'
+def form_fields(request: HttpRequest) -> str:
+    """What `{% csrf_token %}{% once %}` gives, for forms that are drawn as text."""
+    return f'<input type="hidden" name="csrfmiddlewaretoken" value="{get_token(request)}">{key_field(request)}'

@@ -8,10 +8,12 @@ from django.shortcuts import render
 from ingest.access import member_view
 from ingest.actions.estimates import estimate as estimated
 from ingest.models import Collection, Episode, Role, SourceKind
+from ingest.once import own_key
 from ingest.pipeline.registry import stages
 from ingest.views.params import wholes
 
 
+@own_key
 @member_view(at_least=Role.LEAD, when_archived=True)
 def estimate(request: HttpRequest, collection: Collection) -> HttpResponse:
     """A line for the chosen episodes and stages (`episode`, `stage`), sent as a form: hundreds are too many for an

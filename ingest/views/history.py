@@ -56,7 +56,7 @@ def history_page(request: HttpRequest, collection: Collection) -> HttpResponse:
         "changes": drawing.changes(
             operations[:PAGE],
             undo=reverse("undo", args=[collection.pk]),
-            token=drawing.csrf_field(request),
+            token=drawing.form_fields(request),
             may_undo=lambda row: row.has_rows and (lead or row.by_id == request.user.pk),
         ),
         "next": operations[PAGE - 1].pk if len(operations) > PAGE else None,

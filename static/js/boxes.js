@@ -25,7 +25,7 @@
   }
   function send(box) {
     const [l, t, w, h] = place(box);
-    const values = { left: l, top: t, right: l + w, bottom: t + h, face: box.dataset.face || "", version: box.dataset.version || "" };
+    const values = { left: l, top: t, right: l + w, bottom: t + h, face: box.dataset.face || "", version: box.dataset.version || "", key: "" };
     htmx.ajax("POST", canvas().dataset.boxes, { values, target: "#labels", swap: "outerHTML" });
   }
   document.addEventListener("click", (event) => {

@@ -41,8 +41,6 @@
     if (go) choose(neighbour(current(), Number(go.dataset.go)) || current() || rows()[0]);
     const person = event.target.closest("[data-cast-name]");
     if (person && current()) { field(current()).value = person.dataset.castName; field(current()).focus(); }
-    const sent = event.target.closest("button[name=act]");
-    if (sent && sent.form.elements.key) sent.form.elements.key.value = crypto.randomUUID ? crypto.randomUUID() : String(Math.random()).slice(2);
   });
   // Inside an empty name field the arrows change the row, the digits choose from the cast, S skips: nothing typed is lost.
   document.addEventListener("keydown", (event) => {

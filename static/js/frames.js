@@ -74,7 +74,6 @@ document.addEventListener("DOMContentLoaded", () => {
   form.addEventListener("change", refresh);
   form.addEventListener("click", (event) => {
     if (event.target.closest("[data-none]")) { grid.querySelectorAll("input:checked").forEach((input) => { input.checked = false; }); refresh(); }
-    if (event.target.closest("button[name=act]")) form.elements.key.value = crypto.randomUUID ? crypto.randomUUID() : String(Math.random()).slice(2);
   });
   document.body.addEventListener("htmx:oobAfterSwap", refresh);
   document.body.addEventListener("htmx:afterSwap", refresh);

@@ -16,7 +16,7 @@ from annotate.models import Face, FaceCluster
 from annotate.views.drawing.parts import bases
 from ingest.models import Collection
 from ingest.templatetags.humane import timecode
-from ingest.views.drawing import csrf_field
+from ingest.views.drawing import form_fields
 
 CROPS_A_ROW = 32
 WHAT_PURITY_IS = (
@@ -51,7 +51,7 @@ def add_rows(
     form = {
         "names": reverse("character_names", args=[collection.pk]),
         "base": reverse("cluster_change", args=[collection.pk, 0]),
-        "token": csrf_field(request),
+        "token": form_fields(request),
     }
     for cluster in page:
         own = crops.get(cluster.pk, [])
@@ -113,7 +113,7 @@ def _row(cluster: FaceCluster, waiting: int, crops: str, form: Mapping[str, str]
     return mark_safe(
         f'<section class="cluster" id="cluster{pk}" data-cluster aria-label="Cluster {number}, {waiting} faces">\n'
         f'<form method="post" action="{address}" hx-post="{address}" hx-target="#cluster{pk}" hx-swap="outerHTML" '
-        f'hx-disabled-elt="find button">{form["token"]}<input type="hidden" name="key" value="">\n'
+        f'hx-disabled-elt="find button">{form["token"]}\n'
         f'<div class="who">\n{name}'
         f'<div class="meta"><span>{waiting:,} face{"s" * (waiting != 1)}</span>'
         f'<span class="dim">cluster {number}</span></div>\n'
