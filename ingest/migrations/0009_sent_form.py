@@ -8,7 +8,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('ingest', '0007_counts'),
+        ('ingest', '0008_run_engine'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
