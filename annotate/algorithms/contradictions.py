@@ -1,0 +1,117 @@
+"""Which tags cannot be true of a picture beside others: what a machine says yields to files, both to people."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Collection, Iterable
+
+_COUNT = re.compile(r"(\d)\+?(girl|boy|other)s?")
+_SEVERAL = re.compile(r"[2-9]\+?(?:girl|boy|other)s|multiple_(?:girls|boys|others)|crowd|everyone|couple")
+_PEOPLE = re.compile(
+    r"\d\+?(?:girl|boy|other)s?|multiple_(?:girls|boys|others)|solo|solo_focus|crowd|couple|portrait|upper_body|"
+    r"cowboy_shot|lower_body|looking_at_viewer"
+)
+_COLOURS = """
+    aqua black blonde blue brown green grey light_blue orange pink purple red silver white yellow
+    """.split()  # noqa: SIM905
+_HAIR = frozenset(f"{colour}_hair" for colour in _COLOURS)
+_EYES = frozenset(f"{colour}_eyes" for colour in _COLOURS)
+_BACKGROUNDS = frozenset(f"{colour}_background" for colour in (*_COLOURS, "gradient", "transparent"))
+_MANY_COLOURS = re.compile(r"(?:multicolored|two-tone|gradient|streaked|colored_inner|split-color|rainbow)_hair")
+_SAME = ({"silver_hair", "grey_hair", "white_hair"}, {"blue_hair", "light_blue_hair", "aqua_hair"},
+         {"blonde_hair", "yellow_hair"}, {"grey_eyes", "silver_eyes"}, {"blue_eyes", "light_blue_eyes", "aqua_eyes"},
+         {"long_hair", "very_long_hair"}, {"highres", "absurdres"})  # fmt: skip
+# Of each group one is true of a person.
+_OF_ONE = (
+    _HAIR,
+    _EYES,
+    frozenset({"short_hair", "medium_hair", "long_hair", "very_long_hair", "bald"}),
+    frozenset({"open_mouth", "closed_mouth"}),
+)
+# Of each group one is true of a picture.
+_OF_PICTURE = (
+    frozenset({"portrait", "upper_body", "cowboy_shot", "full_body"}),
+    frozenset({"indoors", "outdoors"}),
+    frozenset({"day", "night"}),
+    frozenset({"lowres", "highres", "absurdres"}),
+    frozenset({"monochrome", "colorful"}),
+    frozenset({"wide_image", "tall_image"}),
+    _BACKGROUNDS,
+)
+_PLAIN = _BACKGROUNDS | {"simple_background"}
+_PLACES = frozenset({"indoors", "outdoors", "scenery", "detailed_background"})
+
+
+def contradicting(names: Iterable[str], said: Collection[str]) -> set[str]:
+    """Those of the names that cannot be true beside what was said by somebody whose word counts more.
+
+    What was said itself contradicts nothing of what was said. Colours, hair and mouths are compared only where what
+    was said does not tell of several people.
+    """
+    there = set(said)
+    if not there:
+        return set()
+    rules = _rules(there)
+    return {name for name in names if name not in there and any(rule(name) for rule in rules)}
+
+
+def _rules(said: set[str]) -> list[Callable[[str], bool]]:
+    rules: list[Callable[[str], bool]] = []
+    people = any(_PEOPLE.fullmatch(name) for name in said)
+    if "no_humans" in said and not people:
+        rules.append(lambda name: bool(_PEOPLE.fullmatch(name)) or name in _HAIR or name in _EYES)
+    elif people or said & (_HAIR | _EYES):
+        rules.append(lambda name: name == "no_humans")
+    counts = _counts(said)
+    if counts:
+        rules.append(lambda name: _miscounts(name, counts))
+    several = _tells_several(said, counts)
+    if several:
+        rules.append(lambda name: name == "solo")
+    if "solo" in said:
+        rules.append(lambda name: bool(_SEVERAL.fullmatch(name)))
+    groups = _OF_PICTURE if several else (*_OF_PICTURE, *_OF_ONE)
+    rules += [_one_of(group, said) for group in groups if group & said and not _is_mixed(group, said)]
+    if said & _PLACES:
+        rules.append(lambda name: name in _PLAIN)
+    if any(name.startswith("rating:") for name in said):
+        rules.append(lambda name: name.startswith("rating:"))
+    return rules
+
+
+def _one_of(group: frozenset[str], said: set[str]) -> Callable[[str], bool]:
+    allowed = group & said
+    for same in _SAME:
+        if same & allowed:
+            allowed = allowed | same
+    return lambda name: name in group and name not in allowed
+
+
+def _is_mixed(group: frozenset[str], said: set[str]) -> bool:
+    if group is _HAIR:
+        return any(_MANY_COLOURS.fullmatch(name) for name in said)
+    return group is _EYES and "heterochromia" in said
+
+
+def _counts(said: set[str]) -> dict[str, set[int]]:
+    """The counts that were said, by kind: {"girl": {2}}."""
+    found: dict[str, set[int]] = {}
+    for name in said:
+        if match := _COUNT.fullmatch(name):
+            found.setdefault(match[2], set()).add(int(match[1]))
+    return found
+
+
+def _miscounts(name: str, counts: dict[str, set[int]]) -> bool:
+    """Whether a count tag tells another number of a kind that was counted."""
+    if match := _COUNT.fullmatch(name):
+        return match[2] in counts and int(match[1]) not in counts[match[2]]
+    if name.startswith("multiple_"):
+        kind = name.removeprefix("multiple_").removesuffix("s")
+        return counts.get(kind) == {1}
+    return False
+
+
+def _tells_several(said: set[str], counts: dict[str, set[int]]) -> bool:
+    least = sum(min(numbers) for numbers in counts.values())
+    return least > 1 or any(_SEVERAL.fullmatch(name) for name in said)
