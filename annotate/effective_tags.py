@@ -5,19 +5,24 @@ A person's yes or no stays and is not said again.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
+from annotate.actions.model_versions import version_of
+from annotate.algorithms.contradictions import contradicting
 from annotate.algorithms.tag_rules import Label, tag_name
+from annotate.backends.contract import ModelInfo
 from annotate.models import FrameTag, Tag, TagAlias, TagCategory, TagState
-from annotate.stages.side_tags import RATINGS, tags_beside
+from annotate.side_facts import Beside, tags_of
 
 CATEGORIES = {
     "general": TagCategory.GENERAL, "artist": TagCategory.ARTIST, "copyright": TagCategory.COPYRIGHT,
     "character": TagCategory.CHARACTER,
 }  # fmt: skip
-RATING_TAGS = frozenset(f"rating:{name}" for name in RATINGS.values())
+# Who else may be the origin of a tag.
+SIDE_FILE = ModelInfo(task="tags", name="tag file", revision="2", licence="of the file")
+COPY_FILE = ModelInfo(task="tags", name="tag file of a copy", revision="1", licence="of the file")
+COPY_PERSON = ModelInfo(task="tags", name="a person, on a copy", revision="1", licence="of the collection")
 BATCH = 500
 Dropping = Callable[[list[str]], Sequence[str]]
 
@@ -32,16 +37,34 @@ class Said:
     version: int
 
 
+@dataclass(frozen=True, slots=True)
+class Origins:
+    """Keys of the version rows of what is no model."""
+
+    side_file: int
+    copy_file: int
+    copy_person: int
+
+    @classmethod
+    def rows(cls) -> Origins:
+        """Makes the rows where they are not there yet."""
+        return cls(*(version_of(info).pk for info in (SIDE_FILE, COPY_FILE, COPY_PERSON)))
+
+
 def merged(
     followed: Iterable[tuple[int, Sequence[tuple[Label, float]]]],
-    measures: Mapping[str, Any],
+    beside: Beside | None = None,
     *,
-    side_file: int,
+    origins: Origins,
+    people: Collection[str] = (),
+    scheme: str = "",
     dropping: Dropping | None = None,
 ) -> list[Said]:
-    """Tags of one frame from what follows by version key, and from the tag file beside the picture.
+    """Tags of one frame from what follows by version key, and from what files say of it and of its dropped copies.
 
-    Of two that say the same the surer one is the origin. The file has the last word over models, also on the rating.
+    Of two models that say the same the surer one is the origin. Over them stand the files (those of the frame itself
+    over a copy's), over these what people said of copies, and over all the tags that `people` gave the frame itself:
+    nothing is said that contradicts somebody above (`algorithms.contradictions`). `scheme`: of the source's ratings.
     `dropping` gives those of the models' general tags that stay.
     """
     tags: dict[str, Said] = {}
@@ -54,12 +77,32 @@ def merged(
         general = [name for name, one in tags.items() if one.category == TagCategory.GENERAL]
         stay = set(dropping(general))
         tags = {name: one for name, one in tags.items() if one.category != TagCategory.GENERAL or name in stay}
-    beside = tags_beside(dict(measures))
-    if RATING_TAGS & beside.keys():
-        tags = {name: one for name, one in tags.items() if name not in RATING_TAGS}
-    for name, category in beside.items():
-        tags[name] = Said(name, category, 1.0, side_file)
-    return list(tags.values())
+    above = set(people)
+    layers = [] if beside is None else _layers(beside, origins, scheme)
+    denied = set() if beside is None else {name for (name, _), yes in beside.people.items() if not yes}
+    kept: dict[str, Said] = {}
+    for layer in [*layers, tags]:
+        wrong = contradicting(layer, above) | (denied - above)
+        stays = {name: one for name, one in layer.items() if name not in wrong}
+        kept |= {name: one for name, one in stays.items() if name not in kept}
+        above |= stays.keys()
+    return list(kept.values())
+
+
+def _layers(beside: Beside, origins: Origins, scheme: str) -> list[dict[str, Said]]:
+    """What stands above the models, the highest first."""
+    people = {
+        name: Said(name, category, 1.0, origins.copy_person) for (name, category), yes in beside.people.items() if yes
+    }
+    own = {
+        name: Said(name, category, 1.0, origins.side_file)
+        for name, category in tags_of(beside.own, scheme=scheme).items()
+    }
+    copies = [
+        {name: Said(name, category, 1.0, origins.copy_file) for name, category in tags_of(facts, scheme=scheme).items()}
+        for facts in beside.copies.values()
+    ]
+    return [people, own, *copies]
 
 
 def write(said: Mapping[int, Sequence[Said]], keys: dict[str, int]) -> int:

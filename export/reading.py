@@ -18,13 +18,13 @@ from annotate.models import (
     TagCategory,
     TagState,
 )
-from annotate.stages.side_tags import RATINGS
 from export.algorithms.rows import Face as FaceRow
 from export.algorithms.rows import Picture
 from ingest.models import Collection, Episode, Frame, FrameState, SourceKind
 
 RATING = "rating:"
 CLUSTER = "cluster_"
+RATINGS = ("general", "sensitive", "questionable", "explicit")
 CHUNK = 2000  # frames read at once; a few thousand rows of faces and tags each
 EXCLUDED = "left out by a person"
 NOT_EXPORTABLE = "from a source that may not be exported"
@@ -151,9 +151,9 @@ def _rows(
 
 
 def _rating(tags: Sequence[str]) -> str:
-    """Danbooru's word for the rating among a frame's tags, else a classifier's ("r15"), else nothing."""
+    """A booru's word for the rating among a frame's tags, else a classifier's ("r15"), else nothing."""
     found = [tag.removeprefix(RATING) for tag in tags if tag.startswith(RATING)]
-    return next((name for name in found if name in RATINGS.values()), found[0] if found else "")
+    return next((name for name in found if name in RATINGS), found[0] if found else "")
 
 
 def _faces(keys: list[int], *, name_clusters: bool) -> dict[int, list[FaceRow]]:

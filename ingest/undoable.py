@@ -32,7 +32,7 @@ def _rows(*names: str) -> Undoable:
 
 UNDOABLE: dict[str, Undoable] = {
     "ingest.Collection": _fields("name", "run_defaults"),
-    "ingest.Source": _fields("image_type", "licence_note", "exportable"),
+    "ingest.Source": _fields("image_type", "licence_note", "exportable", "rating_scheme"),
     "ingest.Episode": _fields("series", "season", "number", "title"),
     "ingest.Frame": _fields(
         "state", "reason", "duplicate_of_id", "distance", "decided", "decided_by_id", "excluded", "face_count"

@@ -128,6 +128,7 @@ CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"
 PIPELINE_STAGES: list[str] = [
     "ingest.stages.extract.Extract",
     "ingest.stages.read_pictures.ReadPictures",
+    "ingest.stages.side_files.ReadSideFiles",
     "ingest.stages.dedup.Dedup",
     "ingest.stages.pictures.Pictures",
     "annotate.stages.look.Look",

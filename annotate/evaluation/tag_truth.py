@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from annotate.algorithms.tag_rules import KAOMOJI
+from ingest.algorithms.ratings import rating_of
 from ingest.errors import BadInput
-from ingest.imaging.sidecars import TEXT_BYTES_MAX, parse_side_file, side_file_of
+from ingest.imaging.sidecars import TEXT_BYTES_MAX, SideFiles, parse_side_files
 
 TABLE = "tags.csv"
 FORM = "a text file beside each picture (a.png, a.txt) with tags parted by commas, or a tags.csv with columns file,tags"
 PICTURES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".avif", ".tif", ".tiff"})
-RATINGS = {"g": "rating:general", "s": "rating:sensitive", "q": "rating:questionable", "e": "rating:explicit"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,20 +45,21 @@ def spelled(tag: str) -> str:
 
 
 def _beside(folder: Path, pictures: list[str]) -> dict[str, frozenset[str]]:
-    names = [path.name for path in folder.iterdir()]
+    beside = SideFiles(path.name for path in folder.iterdir() if path.is_file())
     found: dict[str, frozenset[str]] = {}
     for picture in pictures:
-        beside = side_file_of(picture, names)
-        if beside is None:
-            continue
-        with (folder / beside).open("rb") as file:
-            told = parse_side_file(file.read(TEXT_BYTES_MAX))
+        told = parse_side_files([(name, _head(folder / name)) for name in beside.of(picture)])
         tags = {*told.general, *told.character, *told.copyright, *told.artist, *told.meta}
-        if told.rating:
-            tags.add(RATINGS[told.rating])
+        if rating := rating_of(told.rating, told.rating_scheme):
+            tags.add(f"rating:{rating}")
         if tags:
             found[picture] = frozenset(map(spelled, tags))
     return found
+
+
+def _head(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return file.read(TEXT_BYTES_MAX)
 
 
 def _table(path: Path) -> dict[str, frozenset[str]]:

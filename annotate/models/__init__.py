@@ -10,6 +10,7 @@ from annotate.models.counts import FaceCount, NamedFrameCount
 from annotate.models.evaluation import Evaluation
 from annotate.models.face import Face, FaceCluster, FaceState, NamedBy, ReferencePicture
 from annotate.models.face_vector import FaceVector
+from annotate.models.file_facts import FileCaption, FileFacts
 from annotate.models.library import ModelJob, ModelTiming
 from annotate.models.model_version import ModelVersion
 from annotate.models.tag import FrameTag, Tag, TagAlias, TagCategory, TagState
@@ -27,6 +28,8 @@ __all__ = [
     "FaceCount",
     "FaceState",
     "FaceVector",
+    "FileCaption",
+    "FileFacts",
     "FrameTag",
     "ModelAnswer",
     "ModelCaption",

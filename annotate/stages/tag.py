@@ -7,27 +7,27 @@ without a picture being read.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
 import numpy as np
 from django.conf import settings
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
-from annotate import answers, box_answers, computed_answers, effective_tags, head_answers
+from annotate import answers, box_answers, computed_answers, effective_tags, head_answers, side_facts
 from annotate.actions import tag_lists
 from annotate.actions.model_choices import NONE, chosen, chosen_all
-from annotate.actions.model_versions import labels_of, version_of
+from annotate.actions.model_versions import labels_of
 from annotate.algorithms.face_features import Box
 from annotate.algorithms.tag_filters import drop_listed, drop_overlapping
 from annotate.answers import Speaker
 from annotate.backends import onnx_session, registry
 from annotate.backends.contract import Picture, Scorer
 from annotate.backends.tags_builtin import BuiltinHeadTagger
-from annotate.effective_tags import Said
+from annotate.effective_tags import Origins, Said
 from annotate.models import Face, ModelVersion
+from annotate.stages.frame_rows import faces_of, people_near, said_by_people
 from annotate.stages.opened import opened
-from annotate.stages.side_tags import SIDE_FILE
 from ingest.errors import BadInput
 from ingest.imaging.decode import UnreadablePicture, read_picture
 from ingest.imaging.store import Store
@@ -36,6 +36,7 @@ from ingest.pipeline.contract import Context, Stage
 
 BATCH = 16  # frames whose pictures are read together
 READY = 16  # times as many where stored answers say all
+COPIES = "tags_with"  # in Frame.measures: the copies whose files and people's words count for the frame
 SEEN_BY = "tags_by"  # in Frame.measures: the model versions and thresholds from which the frame's tags follow
 DEVICES = tuple((name, name) for name in onnx_session.DEVICES)
 # A threshold that a person types is for these categories, as in the programs that the models come with.
@@ -97,12 +98,15 @@ class TagParams:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Frames with the answers that are stored, their faces' relative boxes, and on what computed tags would rest."""
+    """Frames with the answers that are stored, their faces' relative boxes, on what computed tags would rest, and what
+    files and people say."""
 
     frames: list[Frame]
     packed: Packed
     boxes: dict[int, list[Box]]
     basis: dict[int, str]
+    beside: dict[int, side_facts.Beside] = field(default_factory=dict)
+    people: dict[int, set[str]] = field(default_factory=dict)  # tags that people gave
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +118,7 @@ class Result:
     basis: dict[int, str]
     problems: list[str]
     read: dict[int, dict[str, bool]]  # by frame: the measures that say whose boxes were read
+    beside: dict[int, side_facts.Beside]
 
 
 class TagFrames(Stage[Batch, Result]):
@@ -132,7 +137,10 @@ class TagFrames(Stage[Batch, Result]):
         super().__init__(ctx)
         self.params: TagParams = ctx.params
         self.computed = computed_answers.speaker()
-        self.side_file = version_of(SIDE_FILE)
+        self.origins = Origins.rows()
+        self.scheme = ctx.episode.source.rating_scheme if ctx.episode is not None else ""
+        self.vocabulary = side_facts.Vocabulary()
+        self.copies: dict[int, str] = {}
         self.installed: dict[int, registry.Installed] = {}
         self.head_tagger = self._head_tagger() if self.params.heads else None
         self.heads = head_answers.speaker(self.head_tagger) if self.head_tagger else None
@@ -194,43 +202,74 @@ class TagFrames(Stage[Batch, Result]):
     def _mark(self) -> list[str]:
         """What the tags of a frame follow from; another threshold is another mark."""
         marks = [f"{speaker.version.pk} {speaker.reading.rules.mark()}".strip() for speaker in self.speakers]
-        marks.append(str(self.side_file.pk))
+        marks.append(str(self.origins.side_file))
+        marks += [f"ratings {self.scheme}"] if self.scheme else []
         marks += [f"boxes {speaker.version.pk}" for speaker in self.boxes]
         marks += [f"drop {kind.value} {used.mark}" for kind, used in self.lists.items()]
         return marks
 
     def pending(self) -> QuerySet[Frame]:
         """Kept frames with a full picture whose tags follow from something else."""
-        frames = Frame.objects.kept().filter(collection=self.ctx.collection).exclude(file="")
-        if self.ctx.episode is not None:
-            frames = frames.filter(episode=self.ctx.episode)
+        frames = self._frames()
         done = frames.filter(tagged=True, **{f"measures__{SEEN_BY}": self.seen_by})
         wanted = ~Q(pk__in=done.values("pk"))
         for speaker in self.boxes:
             wanted |= box_answers.unread(frames, speaker)
         return frames.filter(wanted)
 
+    def _frames(self) -> QuerySet[Frame]:
+        """Kept frames with a full picture."""
+        frames = Frame.objects.kept().filter(collection=self.ctx.collection).exclude(file="")
+        return frames if self.ctx.episode is None else frames.filter(episode=self.ctx.episode)
+
+    def _with_other_copies(self) -> list[int]:
+        """Frames that were tagged when other copies than now counted for them, or these said something else."""
+        rows = self._frames().filter(measures__has_key=COPIES)
+        was, now = dict(rows.values_list("pk", f"measures__{COPIES}")), self.copies
+        return sorted(pk for pk in was.keys() | now.keys() if (was.get(pk) or "") != now.get(pk, ""))
+
     def batches(self) -> Iterator[Batch]:
         """Many frames at once where stored answers say all, few where pictures must be read."""
-        self.ctx.total = self.pending().count()
-        people = Face.objects.real().filter(frame__shot=OuterRef("shot"))
-        rows: QuerySet[Frame] = self.pending().annotate(people_in_shot=Exists(people)).order_by("pk")
-        versions = [*(s.version for s in self.speakers), *(s.version for s in self.boxes)]
+        self.copies = side_facts.bases_of_copies(self._frames())
+        others = self._with_other_copies()
+        pending = self.pending()
+        self.ctx.total = pending.count()
         last = 0
-        while frames := list(rows.filter(pk__gt=last)[: READY * BATCH]):
+        while frames := list(self._rows(pending.filter(pk__gt=last))):
             last = frames[-1].pk
-            boxes = faces_of(frames)
-            batch = Batch(
-                frames,
-                answers.load(versions, (frame.pk for frame in frames)),
-                boxes,
-                {f.pk: computed_answers.basis(boxes.get(f.pk, []), people_elsewhere=_people_near(f)) for f in frames},
-            )
-            ready = [frame for frame in frames if not self._missing(batch, frame)]
-            others = [frame for frame in frames if self._missing(batch, frame)]
-            for part in (ready, *(others[at : at + BATCH] for at in range(0, len(others), BATCH))):
-                if part:
-                    yield Batch(part, batch.packed, boxes, batch.basis)
+            yield from self._parts(frames)
+        for start in range(0, len(others), READY * BATCH):
+            again = self._frames().filter(pk__in=others[start : start + READY * BATCH])
+            frames = [
+                frame
+                for frame in self._rows(again)
+                if (frame.measures.get(COPIES) or "") != self.copies.get(frame.pk, "")
+            ]
+            self.ctx.total += len(frames)
+            if frames:
+                yield from self._parts(frames)
+
+    def _rows(self, frames: QuerySet[Frame]) -> QuerySet[Frame]:
+        people = Face.objects.real().filter(frame__shot=OuterRef("shot"))
+        return frames.annotate(people_in_shot=Exists(people)).order_by("pk")[: READY * BATCH]
+
+    def _parts(self, frames: list[Frame]) -> Iterator[Batch]:
+        """Frames whose stored answers say all together, the others in small handfuls."""
+        versions = [*(s.version for s in self.speakers), *(s.version for s in self.boxes)]
+        boxes = faces_of(frames)
+        batch = Batch(
+            frames,
+            answers.load(versions, (frame.pk for frame in frames)),
+            boxes,
+            {f.pk: computed_answers.basis(boxes.get(f.pk, []), people_elsewhere=people_near(f)) for f in frames},
+            side_facts.beside(frames, self.vocabulary),
+            said_by_people(frames),
+        )
+        ready = [frame for frame in frames if not self._missing(batch, frame)]
+        others = [frame for frame in frames if self._missing(batch, frame)]
+        for part in (ready, *(others[at : at + BATCH] for at in range(0, len(others), BATCH))):
+            if part:
+                yield replace(batch, frames=part)
 
     def _missing(self, batch: Batch, frame: Frame) -> list[Speaker]:
         """Those that have not answered to a frame; what rests on faces also where the faces are others now."""
@@ -252,7 +291,7 @@ class TagFrames(Stage[Batch, Result]):
                 for frame in asked:
                     fresh[speaker.version.pk][frame.pk] = computed_answers.answer(
                         speaker, frame, pictures[frame.pk], batch.boxes.get(frame.pk, []),
-                        people_elsewhere=_people_near(frame),
+                        people_elsewhere=people_near(frame),
                     )  # fmt: skip
             elif asked and self.head_tagger is not None and speaker is self.heads:
                 for frame in asked:
@@ -274,9 +313,10 @@ class TagFrames(Stage[Batch, Result]):
                 problems.append(f"frame {frame.index} was not tagged: a stored answer cannot be read: {error}")
                 continue
             said[frame.pk] = effective_tags.merged(
-                followed, frame.measures, side_file=self.side_file.pk, dropping=self._dropping
-            )
-        return Result(said, fresh, batch.basis, problems, read)
+                followed, batch.beside.get(frame.pk), origins=self.origins, people=batch.people.get(frame.pk, ()),
+                scheme=self.scheme, dropping=self._dropping,
+            )  # fmt: skip
+        return Result(said, fresh, batch.basis, problems, read, batch.beside)
 
     def _packed(self, speaker: Speaker, frame: Frame, batch: Batch, fresh: Packed) -> bytes:
         key = speaker.version.pk
@@ -343,26 +383,17 @@ class TagFrames(Stage[Batch, Result]):
             answers.save(speaker.version, {frame: data for frame, data in fresh.items() if frame in there})
         said = {frame: tags for frame, tags in result.said.items() if frame in there}
         self.ctx.count("tags", effective_tags.write(said, self.keys))
+        side_facts.write(result.beside, said, scheme=self.scheme)
         for row in rows:
             row.tagged = True
             row.measures = {
                 **row.measures, **result.read.get(row.pk, {}), SEEN_BY: self.seen_by,
                 computed_answers.BASIS: result.basis[row.pk],
             }  # fmt: skip
+            if row.pk in self.copies:
+                row.measures[COPIES] = self.copies[row.pk]
+            else:
+                row.measures.pop(COPIES, None)
         Frame.objects.bulk_update(rows, ["tagged", "measures"], batch_size=READY * BATCH)
         self.ctx.count("frames", len(rows))
         return len(result.said) + len(result.problems)
-
-
-def faces_of(frames: list[Frame]) -> dict[int, list[Box]]:
-    """Relative boxes of the real faces of frames, by frame key, from left to right."""
-    found: dict[int, list[Box]] = {}
-    rows = Face.objects.real().filter(frame__in=frames).order_by("frame_id", "left", "pk")
-    for frame, left, top, right, bottom in rows.values_list("frame_id", "left", "top", "right", "bottom"):
-        found.setdefault(frame, []).append((left, top, right, bottom))
-    return found
-
-
-def _people_near(frame: Frame) -> bool:
-    """Whether a frame of the same shot shows faces; the stage's query tells."""
-    return frame.shot_id is not None and bool(getattr(frame, "people_in_shot", False))

@@ -25,6 +25,7 @@ from ingest.models import (
     FrameCount,
     FrameState,
     ImageType,
+    RatingScheme,
     Role,
     StageRun,
 )
@@ -95,6 +96,7 @@ def episode(request: HttpRequest, collection: Collection, episode_id: int) -> Ht
         "frame_count": frame_count,
         "skipped": row.skipped_inputs.all()[:100],
         "image_types": ImageType.choices,
+        "rating_schemes": RatingScheme.choices,
         "can_lead": request.role >= Role.LEAD,  # type: ignore[attr-defined]
     }
     return render(request, "annotate/episode.html", context)

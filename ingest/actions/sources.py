@@ -20,7 +20,7 @@ from ingest.imaging.decode import PICTURE_ENDINGS, UnreadablePicture, check_pict
 from ingest.imaging.folders import ZIP_ENDINGS, ending_of, list_folder
 from ingest.imaging.names import plain_name, plain_text
 from ingest.imaging.video import VideoInfo, probe
-from ingest.models import FINISHED, Collection, Episode, ImageType, Source, SourceKind, StageRun
+from ingest.models import FINISHED, Collection, Episode, ImageType, RatingScheme, Source, SourceKind, StageRun
 from ingest.restoring import source_path, store
 
 HASH_CHUNK_BYTES = 1 << 20
@@ -42,6 +42,7 @@ class About:
     series: str = ""
     licence_note: str = ""
     exportable: bool = True
+    rating_scheme: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +119,7 @@ def register(
                 sha256=found.sha256,
                 size_bytes=found.size_bytes,
                 image_type=_image_type(about, found.kind),
+                rating_scheme=_rating_scheme(about.rating_scheme),
                 licence_note=about.licence_note.strip(),
                 exportable=about.exportable,
                 added_by=by,
@@ -133,7 +135,8 @@ def register(
 
 
 def change(*, episode: Episode, by: Any, values: dict[str, Any]) -> Episode:
-    """Edit series, season, number, title (of the episode) and image_type, licence_note, exportable (of its source).
+    """Edit series, season, number, title (of the episode) and image_type, licence_note, exportable, rating_scheme (of
+    its source).
 
     Raises BadInput for a value that does not fit.
     """
@@ -141,7 +144,7 @@ def change(*, episode: Episode, by: Any, values: dict[str, Any]) -> Episode:
     cleaned = _cleaned(values)
     rows: dict[Episode | Source, list[str]] = {
         episode: [name for name in ("series", "season", "number", "title") if name in cleaned],
-        source: [name for name in ("image_type", "licence_note", "exportable") if name in cleaned],
+        source: [name for name in ("image_type", "licence_note", "exportable", "rating_scheme") if name in cleaned],
     }
     with history.operation(
         collection=episode.collection, by=by, kind="sources.change", summary=f"{episode.label} changed"
@@ -228,6 +231,12 @@ def _image_type(about: About, kind: SourceKind) -> str:
     return ImageType.SCREENSHOTS if kind == SourceKind.VIDEO else ImageType.FANART
 
 
+def _rating_scheme(text: str) -> str:
+    if text not in RatingScheme.values:
+        raise BadInput(f"There is no scheme of ratings {plain_text(text)!r}; choose old, new, or nothing.")
+    return text
+
+
 def _cleaned(values: dict[str, Any]) -> dict[str, Any]:
     cleaned: dict[str, Any] = {}
     for name, value in values.items():
@@ -242,6 +251,8 @@ def _cleaned(values: dict[str, Any]) -> dict[str, Any]:
             if value not in ImageType.values:
                 raise BadInput(f"There is no image type {plain_text(str(value))!r}.")
             cleaned[name] = value
+        elif name == "rating_scheme":
+            cleaned[name] = _rating_scheme(str(value))
         elif name in ("series", "title", "number"):
             longest = {"series": 200, "title": 300, "number": 20}[name]
             text = plain_text(str(value), bytes_max=longest * 4)

@@ -9,12 +9,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ingest.imaging.decode import PICTURE_ENDINGS
+from ingest.imaging.sidecars import is_side_file
 
 VIDEO_ENDINGS = frozenset(
     {"mkv", "mp4", "m4v", "webm", "avi", "ts", "m2ts", "mts", "mov", "wmv", "flv", "mpg", "mpeg", "ogv", "ogm", "3gp"}
 )
 ZIP_ENDINGS = frozenset({"zip", "cbz"})
-SIDE_ENDINGS = frozenset({"tags", "tag", "txt", "json", "caption"})  # read beside a picture or left alone, no pictures
 ENTRIES_MAX = 500_000
 
 
@@ -63,7 +63,7 @@ def list_folder(root: Path) -> Listing:
             if count > ENTRIES_MAX:
                 found.refused["…"] = f"more than {ENTRIES_MAX:,} files: the rest was not looked at; split the folder"
                 break
-            if not name.startswith("."):
+            if not name.startswith(".") or is_side_file(name):
                 _sort_in(found, Path(folder) / name, root, inside)
     for names in (found.pictures, found.videos, found.zips, found.side_files):
         names.sort(key=lambda name: (natural_key(name), name))
@@ -89,7 +89,7 @@ def _sort_in(found: Listing, path: Path, root: Path, inside: Path) -> None:
         found.videos.append(name)
     elif ending in ZIP_ENDINGS:
         found.zips.append(name)
-    elif ending in SIDE_ENDINGS:
+    elif is_side_file(path.name):
         found.side_files.append(name)
     else:
         found.refused[name] = "it is neither a picture nor a film by its name"

@@ -1,77 +1,106 @@
-"""Reads the tag files that lie beside downloaded pictures (imgbrd-grabber's lines, a tagger's comma list, captions)."""
+"""Which files lie beside a picture, and what they say together."""
 
 from __future__ import annotations
 
-import unicodedata
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+
+from ingest.imaging.side_json import parse_json, parse_toml
+from ingest.imaging.side_text import Known, SideFacts, clean, merged, parse_text
 
 TEXT_BYTES_MAX = 1 << 20
-TAGS_MAX = 2000
-TAG_CHARS_MAX = 200
-NOBODY = frozenset({"unknown", "ood"})  # what classifiers write for "no character"
-_HEADS = ("character", "copyright", "artist", "general", "meta", "rating", "score", "species")
-_WORDS_OF_A_TAG_MAX = 6  # a comma list with longer parts on average is a sentence
+FILES_MAX = 8  # beside one picture
+SIDE_ENDINGS = frozenset(
+    {"json", "toml", "tags", "tag", "processed_tags", "characters", "subjects", "txt", "caption", "cap"}
+)
+# Written by Koma for a whole folder.
+OF_FOLDERS = frozenset({"multiply.txt", "dataset.json"})
+_STRUCTURED = ("json", "facedata.json", "toml")
+_TAGS = ("tags", "tag", "processed_tags")
+_NAMES = ("characters", "subjects")
+_LOOSE = ("txt", "caption", "cap")  # tags where nothing above has any, else only their sentences count
 
 
-@dataclass(frozen=True, slots=True)
-class SideTags:
-    """Tags by category, in file order, with underscores; `caption` is the text when the file holds prose instead."""
-
-    character: tuple[str, ...] = ()
-    copyright: tuple[str, ...] = ()
-    artist: tuple[str, ...] = ()
-    general: tuple[str, ...] = ()
-    meta: tuple[str, ...] = ()
-    rating: str = ""
-    score: int | None = None
-    caption: str = ""
-
-    @property
-    def empty(self) -> bool:
-        """True when the file said nothing."""
-        return not (self.character or self.copyright or self.artist or self.general or self.meta or self.caption)
+def is_side_file(name: str) -> bool:
+    """Whether a file may lie beside a picture, by the name of the file without folders."""
+    ending = name.rpartition(".")[2].lower()
+    return ending in SIDE_ENDINGS and (not name.startswith(".") or name.lower().endswith("_meta.json"))
 
 
-def parse_side_file(data: bytes) -> SideTags:
-    """Read the bytes of a `.tags` or `.txt` file; what is not understood is left out, it never raises."""
-    text = _decode(data[:TEXT_BYTES_MAX])
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    found: dict[str, list[str]] = {}
-    loose: list[str] = []
-    for line in lines:
-        head, colon, rest = line.partition(":")
-        if colon and head.strip().lower() in _HEADS and (not rest or rest[0] in " \t" or "," in rest):
-            found.setdefault(head.strip().lower(), []).extend(rest.split(","))
+class SideFiles:
+    """Finds the files beside pictures among many names, whatever the case of their letters."""
+
+    def __init__(self, names: Iterable[str]) -> None:
+        self._by_name: dict[str, list[str]] = {}
+        for name in names:
+            self._by_name.setdefault(name.casefold(), []).append(name)
+        self._claimed: set[str] = set()
+
+    def of(self, picture: str) -> list[str]:
+        """The files beside a picture, those that say most clearly what they mean first; FILES_MAX at most."""
+        folder, slash, name = picture.rpartition("/")
+        stem = name.rpartition(".")[0] or name
+        wanted = [f"{base}.{ending}" for ending in ("json",) for base in (name, stem)]
+        wanted += [f".{stem}_meta.json"]
+        rest = (*_STRUCTURED[1:], *_TAGS, *_NAMES, *_LOOSE)
+        wanted += [f"{base}.{ending}" for ending in rest for base in (name, stem)]
+        found: list[str] = []
+        for one in wanted:
+            found += self._by_name.get(f"{folder}{slash}{one}".casefold(), [])
+        self._claimed.update(found)
+        return found[:FILES_MAX]
+
+    def unclaimed(self) -> list[str]:
+        """Files that lay beside no picture that was asked for, but those that speak of folders."""
+        names = (name for names in self._by_name.values() for name in names)
+        return sorted(
+            name for name in names if name not in self._claimed and name.rpartition("/")[2].lower() not in OF_FOLDERS
+        )
+
+
+def parse_side_files(files: Sequence[tuple[str, bytes]], known: Known | None = None) -> SideFacts:
+    """What the files beside a picture say together, in their order (as `SideFiles.of` gives them). It never raises.
+
+    Texts that hold tags again where another file told them before are kept as left over, with the reason; so is a file
+    that cannot be read. `known` asks a vocabulary which of some spellings it has.
+    """
+    parts: list[SideFacts] = []
+    tags_of = ""
+    for name, data in files:
+        facts, ending = parse_side_file(name, data, known), _ending(name)
+        short = name.rpartition("/")[2]
+        if ending in _LOOSE and tags_of and facts.has_tags:
+            facts = SideFacts(
+                captions=facts.captions, rating=facts.rating, score=facts.score,
+                left=(*facts.left, f"{short}: tags not read, since {tags_of} tells them"),
+            )  # fmt: skip
+        elif ending not in _NAMES and facts.has_tags:
+            tags_of = tags_of or short
+        parts.append(facts)
+    return merged(parts)
+
+
+def parse_side_file(name: str, data: bytes, known: Known | None = None) -> SideFacts:
+    """What one file says. It never raises; what cannot be read is told in `left`."""
+    text, short, ending = decoded(data), name.rpartition("/")[2], _ending(name)
+    cut = len(data) > TEXT_BYTES_MAX
+    try:
+        if ending in _STRUCTURED:
+            facts = (parse_toml if ending == "toml" else parse_json)(text, known)
+        elif ending in _NAMES:
+            names = [clean(part) for line in text.splitlines() for part in line.replace(";", ",").split(",")]
+            facts = parse_text(f"character: {', '.join(filter(None, names))}") if any(names) else SideFacts()
         else:
-            loose.append(line)
-    if loose and not found and _is_prose(loose):
-        return SideTags(caption=_clean(" ".join(loose))[: TAG_CHARS_MAX * 20])
-    for line in loose:
-        found.setdefault("general", []).extend(line.split(",") if "," in line or len(loose) > 1 else [line])
-    return SideTags(
-        character=tuple(t for t in _tags(found.get("character", [])) if t.lower() not in NOBODY),
-        copyright=_tags(found.get("copyright", [])),
-        artist=_tags(found.get("artist", [])),
-        general=_tags(found.get("general", []) + found.get("species", [])),
-        meta=_tags(found.get("meta", [])),
-        rating=_rating(found.get("rating", [])),
-        score=_score(found.get("score", [])),
-    )
+            facts = _json_or_text(text, known)
+    except ValueError as error:
+        facts = SideFacts(left=(f"{short}: {error}",))
+    if cut:
+        facts.left = (*facts.left, f"{short}: only its first {TEXT_BYTES_MAX:,} bytes were read")
+    return facts
 
 
-def side_file_of(picture: str, names: Iterable[str]) -> str | None:
-    """The tag file of a picture among the names: `a.png.tags`, `a.tags`, `a.png.txt`, `a.txt`, in this order."""
-    present = set(names)
-    stem = picture.rpartition(".")[0] or picture
-    for ending in (".tags", ".tag", ".txt"):
-        for base in (picture, stem):
-            if base + ending in present:
-                return base + ending
-    return None
-
-
-def _decode(data: bytes) -> str:
+def decoded(data: bytes) -> str:
+    """The text of a file: UTF-8, UTF-16 with its mark, else Japanese Windows."""
+    data = data[:TEXT_BYTES_MAX]
     if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
         return data.decode("utf-16", "replace")
     for encoding in ("utf-8-sig", "cp932"):
@@ -82,35 +111,15 @@ def _decode(data: bytes) -> str:
     return data.decode("utf-8", "replace")
 
 
-def _is_prose(lines: list[str]) -> bool:
-    parts = [part for line in lines for part in line.split(",") if part.strip()]
-    words = sum(len(part.split()) for part in parts)
-    return bool(parts) and words / len(parts) > _WORDS_OF_A_TAG_MAX
+def _json_or_text(text: str, known: Known | None) -> SideFacts:
+    if text.lstrip()[:1] in ("{", "["):
+        try:
+            return parse_json(text, known)
+        except ValueError:
+            pass
+    return parse_text(text, known)
 
 
-def _tags(raw: list[str]) -> tuple[str, ...]:
-    seen: dict[str, None] = {}
-    for part in raw[:TAGS_MAX]:
-        tag = _clean(part).replace("\\(", "(").replace("\\)", ")").replace(" ", "_")
-        if tag and len(tag) <= TAG_CHARS_MAX:
-            seen.setdefault(tag)
-    return tuple(seen)
-
-
-def _clean(text: str) -> str:
-    """One line without control and direction characters."""
-    kept = "".join(" " if unicodedata.category(c) in ("Cc", "Cf", "Cs", "Zl", "Zp") else c for c in text)
-    return " ".join(unicodedata.normalize("NFC", kept).split())
-
-
-def _rating(raw: list[str]) -> str:
-    """First letter as boorus write it: g, s, q, e; anything else is no rating."""
-    letter = _clean(",".join(raw))[:1].lower()
-    return letter if letter in "gsqe" else ""
-
-
-def _score(raw: list[str]) -> int | None:
-    try:
-        return int(_clean(",".join(raw))[:12])
-    except ValueError:
-        return None
+def _ending(name: str) -> str:
+    lower = name.lower()
+    return "facedata.json" if lower.endswith(".facedata.json") else lower.rpartition(".")[2]

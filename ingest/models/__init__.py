@@ -4,11 +4,20 @@ from __future__ import annotations
 
 from ingest.models.collection import Collection, Invitation, Membership, Role
 from ingest.models.counts import FrameCount
-from ingest.models.frame import DropReason, Frame, FrameState, Shot
+from ingest.models.frame import DropReason, Frame, FrameState, Shot, SideFile
 from ingest.models.history import Operation, Revision
 from ingest.models.run import FINISHED, PipelineRun, RunState, StageRun
 from ingest.models.sent_form import SentForm
-from ingest.models.source import Episode, ImageType, SkippedInput, Source, SourceKind, Upload, episode_label
+from ingest.models.source import (
+    Episode,
+    ImageType,
+    RatingScheme,
+    SkippedInput,
+    Source,
+    SourceKind,
+    Upload,
+    episode_label,
+)
 
 __all__ = [
     "FINISHED",
@@ -23,11 +32,13 @@ __all__ = [
     "Membership",
     "Operation",
     "PipelineRun",
+    "RatingScheme",
     "Revision",
     "Role",
     "RunState",
     "SentForm",
     "Shot",
+    "SideFile",
     "SkippedInput",
     "Source",
     "SourceKind",

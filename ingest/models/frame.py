@@ -1,4 +1,4 @@
-"""Shot and Frame: one distinct picture of an episode, why it is kept or dropped, and of whom it is a copy."""
+"""Shot, Frame and SideFile: one distinct picture of an episode, why it is kept or dropped, what lay beside it."""
 
 from __future__ import annotations
 
@@ -132,3 +132,18 @@ class Frame(models.Model):
 
     def __str__(self) -> str:
         return f"{self.episode_id}:{self.index}"
+
+
+class SideFile(models.Model):
+    """The text of a file that lay beside a picture (`a.png.tags`), as it was; what it says is read from it again."""
+
+    frame = models.ForeignKey(Frame, models.CASCADE, related_name="side_files")
+    name = models.CharField(max_length=400)  # without folders
+    text = models.TextField()
+
+    class Meta:
+        ordering = ("frame_id", "pk")  # those that say most clearly what they mean first
+        constraints = (models.UniqueConstraint(fields=("frame", "name"), name="side_file_once"),)
+
+    def __str__(self) -> str:
+        return self.name

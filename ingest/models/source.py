@@ -21,6 +21,14 @@ class ImageType(models.TextChoices):
     REGULARIZATION = "regularization", "regularization"
 
 
+class RatingScheme(models.TextChoices):
+    """What the letter s of a rating means in the tag files of a source; words need no scheme."""
+
+    UNKNOWN = "", "not known"
+    OLD = "old", "s = safe (Moebooru, e621, Danbooru until 2022)"
+    NEW = "new", "s = sensitive (Danbooru since 2022)"
+
+
 class Source(models.Model):
     """One physical input: a video file, a picture, or a folder or zip of pictures."""
 
@@ -32,6 +40,9 @@ class Source(models.Model):
     sha256 = models.CharField(max_length=64)  # of the file's bytes; of the sorted listing for a folder
     size_bytes = models.BigIntegerField(default=0)
     image_type = models.CharField(max_length=20, choices=ImageType.choices, default=ImageType.SCREENSHOTS)
+    rating_scheme = models.CharField(
+        max_length=4, choices=RatingScheme.choices, default=RatingScheme.UNKNOWN, blank=True
+    )
     licence_note = models.TextField(blank=True)
     exportable = models.BooleanField(default=True)
     added_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="+")

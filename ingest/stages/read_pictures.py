@@ -16,10 +16,10 @@ from ingest.errors import BadInput, KomaError
 from ingest.imaging.archive import BadArchive, BadMember, Member, ZipReader
 from ingest.imaging.decode import PICTURE_ENDINGS, UnreadablePicture
 from ingest.imaging.encode import PictureFormat
-from ingest.imaging.folders import SIDE_ENDINGS, ending_of, list_folder, natural_key
+from ingest.imaging.folders import ending_of, list_folder, natural_key
 from ingest.imaging.names import plain_text
 from ingest.imaging.passes import passes_in
-from ingest.imaging.sidecars import parse_side_file, side_file_of
+from ingest.imaging.sidecars import is_side_file
 from ingest.imaging.still import Still, read_still
 from ingest.imaging.store import StoreFull
 from ingest.models import Episode, Frame, SkippedInput, SourceKind
@@ -50,12 +50,11 @@ class PictureChoices:
 
 @dataclass(slots=True)
 class Item:
-    """A file still to be read: its place in the episode, its bytes, and the bytes of its tag file."""
+    """A file still to be read: its place in the episode and its bytes."""
 
     index: int
     name: str
     data: bytes | Path = b""
-    side: bytes = b""
     problem: str = ""
 
 
@@ -67,7 +66,6 @@ class Done:
     still: Still | None = None
     file: str = ""
     preview: str = ""
-    side: dict[str, Any] = field(default_factory=dict)
     problem: str = ""
     passes: int = 0  # of upscaling that the file tells of
 
@@ -162,13 +160,10 @@ class ReadPictures(Stage[list[Item], list[Done]]):
 
     def _of_folder(self, root: Path) -> Iterator[list[Item]]:
         listing = list_folder(root)
-        sides = set(listing.side_files)
         batch = _Batch()
         for item in self._pending(listing.pictures, listing.refused):
             if not item.problem:
                 item.data = root / item.name
-                side = side_file_of(item.name, sides)
-                item.side = _head(root / side) if side else b""
             if batch.is_full_with(item):
                 yield batch.take()
             batch.items.append(item)
@@ -187,15 +182,13 @@ class ReadPictures(Stage[list[Item], list[Done]]):
         except BadArchive as error:
             raise BadInput(str(error)) from error
         with reader:
-            pictures, sides, refused = _sorted_members(reader)
+            pictures, refused = _sorted_members(reader)
             self._ignored = sum(one.leftover for one in reader.refused)
             batch = _Batch()
             for item in self._pending(list(pictures), refused):
                 if not item.problem:
                     try:
                         item.data = reader.read(pictures[item.name])
-                        side = side_file_of(item.name, sides)
-                        item.side = reader.read(sides[side]) if side else b""
                     except BadMember as error:
                         item.problem, item.data = str(error), b""
                 if batch.is_full_with(item):
@@ -248,13 +241,7 @@ def _read(item: Item, how: PictureFormat) -> Done:
         return Done(item, problem=str(error))
     finally:
         item.data = b""
-    tags = parse_side_file(item.side) if item.side else None
-    side: dict[str, Any] = {}
-    if tags is not None:
-        for name in ("character", "copyright", "artist", "general", "meta", "rating", "score", "caption"):
-            if value := getattr(tags, name):
-                side[name] = list(value) if isinstance(value, tuple) else value
-    return Done(item, still=still, side=side, passes=passes)
+    return Done(item, still=still, passes=passes)
 
 
 def _row(episode: Episode, done: Done) -> Frame:
@@ -267,8 +254,6 @@ def _row(episode: Episode, done: Done) -> Frame:
         measures["notes"] = list(still.notes)
     if done.passes:
         measures["upscaled"] = done.passes  # by Koma, before it came here: exports go on counting
-    if done.side:
-        measures["side"] = done.side  # tags from the file beside the picture; annotate makes labels of them
     return Frame(
         collection_id=episode.collection_id,
         episode=episode,
@@ -286,21 +271,18 @@ def _row(episode: Episode, done: Done) -> Frame:
     )
 
 
-def _sorted_members(reader: ZipReader) -> tuple[dict[str, Member], dict[str, Member], dict[str, str]]:
-    """Pictures in natural order, tag files, and what will not be read with its reason."""
+def _sorted_members(reader: ZipReader) -> tuple[dict[str, Member], dict[str, str]]:
+    """Pictures in natural order, and what will not be read with its reason; tag files are another stage's."""
     pictures: list[Member] = []
-    sides: dict[str, Member] = {}
     refused = {one.name: one.reason for one in reader.refused if not one.leftover}
     for member in reader.members:
         ending = ending_of(member.name)
         if ending in PICTURE_ENDINGS:
             pictures.append(member)
-        elif ending in SIDE_ENDINGS:
-            sides[member.name] = member
-        else:
+        elif not is_side_file(member.name.rpartition("/")[2]):
             refused[member.name] = "it is no picture by its name"
     pictures.sort(key=lambda member: (natural_key(member.name), member.name))
-    return {member.name: member for member in pictures}, sides, refused
+    return {member.name: member for member in pictures}, refused
 
 
 def _size(item: Item) -> int:
@@ -310,12 +292,3 @@ def _size(item: Item) -> int:
         return item.data.stat().st_size
     except OSError:
         return 0
-
-
-def _head(path: Path) -> bytes:
-    """The first bytes of a tag file; one that cannot be read counts as empty."""
-    try:
-        with path.open("rb") as file:
-            return file.read(1 << 20)
-    except OSError:
-        return b""

@@ -19,7 +19,7 @@ from ingest.actions import sources, uploads
 from ingest.actions.sources import About, AlreadyThere
 from ingest.errors import BadInput, KomaError
 from ingest.imaging.store import free_bytes
-from ingest.models import FINISHED, Collection, Episode, ImageType, Role, StageRun, Upload
+from ingest.models import FINISHED, Collection, Episode, ImageType, RatingScheme, Role, StageRun, Upload
 from ingest.once import own_key
 from ingest.views.answers import came_from, errors_in_words, is_partial, said, toast
 from ingest.views.params import whole
@@ -104,7 +104,12 @@ def browse(request: HttpRequest, collection: Collection) -> HttpResponse:
     root = whole(values.get("root")) or 0
     if request.method == "POST":
         return _add_chosen(request, collection, root)
-    context: dict[str, Any] = {"section": "episodes", "roots": library.roots(), "image_types": ImageType.choices}
+    context: dict[str, Any] = {
+        "section": "episodes",
+        "roots": library.roots(),
+        "image_types": ImageType.choices,
+        "rating_schemes": RatingScheme.choices,
+    }
     if library.roots():
         try:
             context["folder"] = library.browse(root, request.GET.get("path", ""))
@@ -120,7 +125,7 @@ def browse(request: HttpRequest, collection: Collection) -> HttpResponse:
 def change(request: HttpRequest, collection: Collection, episode_id: int) -> HttpResponse:
     """Save what the form says of an episode."""
     row = get_object_or_404(collection.episodes.select_related("source"), pk=episode_id)
-    names = ("series", "season", "number", "title", "image_type", "licence_note")
+    names = ("series", "season", "number", "title", "image_type", "licence_note", "rating_scheme")
     values: dict[str, Any] = {name: request.POST[name] for name in names if name in request.POST}
     if "exportable.shown" in request.POST:
         values["exportable"] = "exportable" in request.POST
@@ -233,6 +238,7 @@ def _about(request: HttpRequest) -> About:
         image_type=request.POST.get("image_type", ""),
         series=request.POST.get("series", ""),
         licence_note=request.POST.get("licence_note", "")[:5000],
+        rating_scheme=request.POST.get("rating_scheme", ""),
         exportable="exportable" in request.POST or "exportable.shown" not in request.POST,
     )
 
@@ -266,6 +272,7 @@ def _context(request: HttpRequest, collection: Collection) -> dict[str, Any]:
         ),
         "has_library": bool(settings.KOMA_LIBRARY_DIRS),
         "image_types": ImageType.choices,
+        "rating_schemes": RatingScheme.choices,
         "max_bytes": settings.KOMA_UPLOAD_MAX_BYTES,
         "free_bytes": max(0, free_bytes(settings.KOMA_DATA_DIR) - settings.KOMA_DISK_RESERVE_BYTES),
         "skipped_count": collection.skipped_inputs.count(),

@@ -15,7 +15,7 @@ from annotate.algorithms.query import parse
 from annotate.backends import registry
 from annotate.models import Face, FrameTag, ModelAnswer, ModelVersion, Tag, TagAlias, TagCategory
 from ingest.actions import runs
-from ingest.models import Frame, RunState
+from ingest.models import Frame, RunState, SideFile
 from tests.annotate.people import ANNA, BETH
 from tests.annotate.scorer_graphs import write_classifier, write_model, write_tags
 
@@ -167,12 +167,12 @@ def test_new_thresholds_leave_people_the_last_word(make_episode, run, tiny_tagge
     run(episode, "tag", params={"tag": {"general_threshold": 0.8}})
     frame = Frame.objects.get()
     tag_acts.remove(collection=collection, frames=[frame], names=["solo"], by=alice)
-    Tag.objects.create(name="outdoors")
-    tag_acts.add(collection=collection, frames=[frame], names=["outdoors"], by=alice)
+    Tag.objects.create(name="crown")
+    tag_acts.add(collection=collection, frames=[frame], names=["crown"], by=alice)
     tag_with(run, episode, general_threshold=0.1)
     tags = said(frame)
     assert (tags["solo"].state, tags["solo"].by) == ("no", alice)
-    assert (tags["outdoors"].state, tags["outdoors"].by) == ("yes", alice)
+    assert (tags["crown"].state, tags["crown"].by) == ("yes", alice)
     assert tags["indoors"].state == "yes"
 
 
@@ -252,7 +252,7 @@ def test_frames_are_found_by_their_classes(make_episode, run, collection, settin
 
 def test_the_tag_file_beside_a_picture_has_the_last_word_on_the_rating(make_episode, run, tiny_tagger):
     episode = make_episode([[ANNA]])
-    Frame.objects.update(measures={"side": {"rating": "e", "general": ["smile"]}})
+    SideFile.objects.create(frame=Frame.objects.get(), name="a.txt", text="rating:e\nsmile")
     run(episode, "tag")
     assert {"rating:explicit", "smile"} <= set(said(Frame.objects.get()))
     assert "rating:general" not in said(Frame.objects.get())

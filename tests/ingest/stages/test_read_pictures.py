@@ -64,7 +64,7 @@ def test_a_folder_becomes_frames_in_natural_order(
     assert [frame.name for frame in frames] == ["1.png", "2.png", "10.png", "sub/a.png"]
     files = Store(settings.KOMA_DATA_DIR / "store")
     assert all(files.is_sound(frame.file) and files.is_sound(frame.preview) for frame in frames)
-    assert frames[0].measures["side"] == {"character": ["kuraue_hinata"], "general": ["smile", "<b>bold</b>"]}
+
     assert all(frame.descriptor and frame.quality > 0 for frame in frames)
     skipped = dict(SkippedInput.objects.filter(episode=episode).values_list("name", "reason"))
     assert set(skipped) == {"broken.png", "page.png", "notes.doc"}

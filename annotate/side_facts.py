@@ -1,0 +1,216 @@
+"""What files say of frames, read from their kept texts; those of dropped copies count for the frame that is kept."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.db.models import Exists, OuterRef, Q, QuerySet
+
+from annotate.actions.tags import clean_name
+from annotate.models import FileCaption, FileFacts, FrameTag, Tag, TagAlias, TagCategory, TagState
+from ingest.algorithms.ratings import rating_of
+from ingest.errors import BadInput
+from ingest.imaging.side_text import SideFacts
+from ingest.imaging.sidecars import parse_side_files
+from ingest.models import Frame, FrameState, SideFile
+
+BATCH = 500
+CATEGORIES = {
+    "general": TagCategory.GENERAL,
+    "meta": TagCategory.META,
+    "artist": TagCategory.ARTIST,
+    "copyright": TagCategory.COPYRIGHT,
+    "character": TagCategory.CHARACTER,
+}
+
+
+@dataclass(slots=True)
+class Beside:
+    """All that files say of a frame: its own, and those of its dropped copies by their keys; and what people said of
+    the copies' tags (True: yes)."""
+
+    own: SideFacts = field(default_factory=SideFacts)
+    copies: dict[int, SideFacts] = field(default_factory=dict)
+    people: dict[tuple[str, int], bool] = field(default_factory=dict)  # by name and category of the tag
+
+    @property
+    def all(self) -> list[SideFacts]:
+        """The own ones first."""
+        return [self.own, *self.copies.values()]
+
+
+class Vocabulary:
+    """Asks which names the imported vocabulary has; remembers the answers. One that holds no counts has nothing."""
+
+    REMEMBERED = 50_000
+
+    def __init__(self) -> None:
+        self._known: dict[str, bool] = {}
+        self.imported = Tag.objects.filter(post_count__gt=0).exists()
+
+    def __call__(self, names: Collection[str]) -> set[str]:
+        if not self.imported:
+            return set()
+        fresh = [name for name in names if name not in self._known]
+        if len(self._known) + len(fresh) > self.REMEMBERED:
+            self._known, fresh = {}, list(names)
+        for start in range(0, len(fresh), BATCH):
+            part = fresh[start : start + BATCH]
+            there = set(Tag.objects.filter(name__in=part, post_count__gt=0).values_list("name", flat=True))
+            there |= set(TagAlias.objects.filter(name__in=part).values_list("name", flat=True))
+            self._known |= {name: name in there for name in part}
+        return {name for name in names if self._known.get(name)}
+
+
+def beside(frames: Sequence[Frame], vocabulary: Vocabulary | None = None) -> dict[int, Beside]:
+    """By frame key, for frames that have anything. Four queries; frames in bounded numbers, please."""
+    keys = [frame.pk for frame in frames]
+    copies = dict(copies_of(keys).values_list("pk", "duplicate_of_id"))
+    measures: dict[int, Mapping[str, Any]] = {frame.pk: frame.measures for frame in frames}
+    measures |= dict(Frame.objects.filter(pk__in=copies, measures__has_key="side").values_list("pk", "measures"))
+    texts: dict[int, list[tuple[str, bytes]]] = {}
+    rows = SideFile.objects.filter(frame__in=[*keys, *copies]).order_by("frame_id", "pk")
+    for frame, name, text in rows.values_list("frame_id", "name", "text"):
+        texts.setdefault(frame, []).append((name, text.encode("utf-8", "replace")))
+    found: dict[int, Beside] = {}
+    for key in [*keys, *sorted(copies)]:
+        facts = parse_side_files(texts[key], vocabulary) if key in texts else _earlier(measures.get(key, {}))
+        if facts.empty:
+            continue
+        entry = found.setdefault(copies.get(key, key), Beside())
+        if key in copies:
+            entry.copies[key] = facts
+        else:
+            entry.own = facts
+    said = FrameTag.objects.filter(frame__in=copies, by_person=True).order_by("at", "pk")
+    for frame, name, category, state in said.values_list("frame_id", "tag__name", "tag__category", "state"):
+        found.setdefault(copies[frame], Beside()).people[name, category] = state == TagState.YES
+    return found
+
+
+def copies_of(keys: Iterable[int]) -> QuerySet[Frame]:
+    """Frames that were dropped as copies of these."""
+    return Frame.objects.filter(duplicate_of__in=list(keys), state=FrameState.DROPPED)
+
+
+def bases_of_copies(frames: QuerySet[Frame]) -> dict[int, str]:
+    """A digest of the copies whose files and people's words count for frames, by frame key; only of those that have
+    such copies."""
+    files = SideFile.objects.filter(frame=OuterRef("pk"))
+    people = FrameTag.objects.filter(frame=OuterRef("pk"), by_person=True)
+    telling = Frame.objects.filter(duplicate_of__in=frames.values("pk"), state=FrameState.DROPPED)
+    telling = telling.filter(Q(Exists(files)) | Q(Exists(people)) | Q(measures__has_key="side"))
+    kept_of = dict(telling.order_by("pk").values_list("pk", "duplicate_of_id"))
+    told: dict[int, list[str]] = {}
+    for pk, kept in kept_of.items():
+        told.setdefault(kept, []).append(str(pk))
+    words = FrameTag.objects.filter(frame__in=telling, by_person=True).order_by("frame_id", "tag_id")
+    for pk, tag, state in words.values_list("frame_id", "tag_id", "state"):
+        if pk in kept_of:
+            told[kept_of[pk]].append(f"{pk}:{tag}:{state}")
+    return {kept: hashlib.sha256(" ".join(parts).encode()).hexdigest()[:16] for kept, parts in told.items()}
+
+
+def tags_of(facts: SideFacts, *, scheme: str = "") -> dict[str, int]:
+    """Names and categories of what can be a tag; the rating as `rating:safe` where its meaning is known."""
+    found: dict[str, int] = {}
+    for kind, category in CATEGORIES.items():
+        for raw in getattr(facts, kind):
+            try:
+                found.setdefault(clean_name(raw), category)
+            except BadInput:
+                continue
+    if rating := rating_of(facts.rating, facts.rating_scheme or scheme):
+        found[f"rating:{rating}"] = TagCategory.META
+    return found
+
+
+def write(frames: Mapping[int, Beside], keys: Iterable[int], *, scheme: str = "") -> None:
+    """Make the rows of scores, ratings and captions of these frames what their files say. Call it in a transaction."""
+    wanted = list(keys)
+    for start in range(0, len(wanted), BATCH):
+        part = wanted[start : start + BATCH]
+        _write_facts({key: _facts_row(key, frames[key], scheme) for key in part if key in frames}, part)
+        _write_captions({key: _captions(key, frames[key]) for key in part if key in frames}, part)
+
+
+def _facts_row(key: int, entry: Beside, scheme: str) -> FileFacts:
+    rated = next((facts for facts in entry.all if facts.rating), SideFacts())
+    used = rated.rating_scheme or (scheme if len(rated.rating) == 1 else "")
+    left = [text for facts in entry.all for text in facts.left]
+    left += [f"“{raw}” cannot be a tag" for facts in entry.all for raw in _not_tags(facts)]
+    if rated.rating and not rating_of(rated.rating, used):
+        left.insert(0, _unread(rated.rating))
+    score = next((facts.score for facts in entry.all if facts.score is not None), None)
+    return FileFacts(
+        frame_id=key, score=score, rating=rated.rating[:40], rating_scheme=used, left=list(dict.fromkeys(left))
+    )
+
+
+def _unread(rating: str) -> str:
+    if rating.lower() == "s":
+        return "rating “s”: safe on older boorus, sensitive on Danbooru; choose which on the page of the episode"
+    return f"rating “{rating}”: not a word that is known"
+
+
+def _not_tags(facts: SideFacts) -> Iterable[str]:
+    for kind in CATEGORIES:
+        for raw in getattr(facts, kind):
+            try:
+                clean_name(raw)
+            except BadInput:
+                yield raw
+
+
+def _captions(key: int, entry: Beside) -> list[FileCaption]:
+    texts: dict[str, int] = dict.fromkeys(entry.own.captions, key)
+    for copy, facts in entry.copies.items():
+        for text in facts.captions:
+            texts.setdefault(text, copy)
+    return [
+        FileCaption(frame_id=key, beside_id=where, position=place, text=text)
+        for place, (text, where) in enumerate(texts.items())
+    ]
+
+
+def _write_facts(rows: Mapping[int, FileFacts], keys: Sequence[int]) -> None:
+    there = {row.frame_id: row for row in FileFacts.objects.filter(frame__in=keys)}
+    fields = ("score", "rating", "rating_scheme", "left")
+    changed = []
+    for key, row in rows.items():
+        before = there.pop(key, None)
+        if before is None or any(getattr(before, name) != getattr(row, name) for name in fields):
+            row.pk = before.pk if before is not None else None
+            changed.append(row)
+    FileFacts.objects.filter(pk__in=[row.pk for row in there.values()]).delete()
+    FileFacts.objects.bulk_create([row for row in changed if row.pk is None])
+    FileFacts.objects.bulk_update([row for row in changed if row.pk is not None], list(fields))
+
+
+def _write_captions(rows: Mapping[int, list[FileCaption]], keys: Sequence[int]) -> None:
+    there: dict[int, list[tuple[str, int]]] = {}
+    kept = FileCaption.objects.filter(frame__in=keys).order_by("frame_id", "position")
+    for frame, text, where in kept.values_list("frame_id", "text", "beside_id"):
+        there.setdefault(frame, []).append((text, where))
+    changed = [key for key in keys if [(row.text, row.beside_id) for row in rows.get(key, [])] != there.get(key, [])]
+    FileCaption.objects.filter(frame__in=changed).delete()
+    FileCaption.objects.bulk_create([row for key in changed for row in rows.get(key, [])])
+
+
+def _earlier(measures: Mapping[str, Any]) -> SideFacts:
+    """What an earlier version kept in `Frame.measures` instead of the texts: of the rating its first letter."""
+    side = measures.get("side")
+    if not isinstance(side, dict):
+        return SideFacts()
+    caption, score = side.get("caption"), side.get("score")
+    facts = SideFacts(
+        rating=str(side.get("rating") or ""),
+        score=score if isinstance(score, int) else None,
+        captions=(caption,) if isinstance(caption, str) and caption else (),
+    )
+    for kind in CATEGORIES:
+        setattr(facts, kind, tuple(map(str, side.get(kind) or ())))
+    return facts

@@ -1,0 +1,216 @@
+"""JSON and TOML beside pictures: what Koma and the screenshot pipeline write, gallery-dl's and boorus' posts, waifuc's.
+
+Told apart by their keys. Names of keys that hold text and are not used are told, so that nothing is lost in silence.
+"""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from ingest.algorithms.ratings import scheme_of_site
+from ingest.imaging.side_text import (
+    CATEGORIES,
+    Gathered,
+    Known,
+    SideFacts,
+    clean,
+    is_prose,
+    parse_text,
+    split_tags,
+    whole_number,
+)
+
+_BOXES_MAX = 200
+_NUMBERS = {0: "general", 1: "artist", 3: "copyright", 4: "character", 5: "meta"}  # Danbooru's categories
+_NAMES = {
+    **dict.fromkeys(("general", "species", "lore"), "general"),
+    **dict.fromkeys(("character", "characters"), "character"),
+    **dict.fromkeys(("copyright", "copyrights"), "copyright"),
+    **dict.fromkeys(("artist", "artists"), "artist"),
+    **dict.fromkeys(("meta", "metadata"), "meta"),
+}
+_CAPTIONS = ("prose", "description", "captions")
+# Made again from the picture, or about the file itself; nobody misses them.
+_OWN = frozenset(
+    """
+    n_faces n_people count facepos fh_ratio cropped general type filename path current_path group_id image_size crop
+    tags processed_tags tag_string caption category subcategory site md5 upscale face_set abs_pos rel_pos
+    max_height_ratio dropped_character_tags
+    """.split()  # noqa: SIM905
+)
+
+
+def parse_json(text: str, known: Known | None = None) -> SideFacts:
+    """Read a JSON text; ValueError says what is wrong with it."""
+    try:
+        data = json.loads(text)
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
+    except json.JSONDecodeError as error:
+        raise ValueError(f"it is no JSON: {error.msg} in line {error.lineno}") from error
+    return _parse(data, known)
+
+
+def parse_toml(text: str, known: Known | None = None) -> SideFacts:
+    """Read a TOML text; ValueError says what is wrong with it."""
+    try:
+        return _parse(tomllib.loads(text), known)
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        raise ValueError(f"it is no TOML: {error}") from error
+
+
+def _parse(data: Any, known: Known | None) -> SideFacts:
+    if isinstance(data, list):
+        data = {"tags": data}
+    if not isinstance(data, Mapping):
+        raise ValueError("it holds no table of entries")
+    found = Gathered()
+    by_category = _tags_by_category(found, data, known)
+    if not by_category:
+        _tags(found, "general", data.get("processed_tags") or data.get("tags") or data.get("tag_string"), known)
+    elif isinstance(data.get("tags"), Mapping):
+        pass  # e621: read above
+    for key in _CAPTIONS:
+        for text in _texts(data.get(key)):
+            found.sentence(text)
+    caption = data.get("caption")
+    if isinstance(caption, str):
+        # Training tools keep the trainer's text there, which is made of the tags; alone it is all there is.
+        if is_prose(caption):
+            found.sentence(caption)
+        elif not any(found.tags.values()):
+            _add(found, parse_text(caption, known))
+    rating = data.get("rating")
+    if isinstance(rating, str):
+        found.tag("rating", rating)
+    _score(found, data.get("score"))
+    _left(found, data)
+    facts = found.facts()
+    site = data.get("category") if isinstance(data.get("category"), str) else data.get("site")
+    facts.rating_scheme = scheme_of_site(site) if isinstance(site, str) and len(facts.rating) == 1 else ""
+    facts.boxes = _boxes(data, facts.character)
+    return facts
+
+
+def _tags_by_category(found: Gathered, data: Mapping[str, Any], known: Known | None) -> bool:
+    """Tags whose category the file names. Returns whether the general ones are among them."""
+    general = False
+    for word, category in _NAMES.items():
+        for key in (f"tags_{word}", f"tag_string_{word}"):
+            if data.get(key):
+                _tags(found, category, data[key], known)
+                general = general or category == "general"
+        if category != "general":  # there it is a description in words, such as "anishot"
+            _tags(found, category, data.get(word), known)
+    tags = data.get("tags")
+    if isinstance(tags, Mapping) and tags and all(isinstance(value, list) for value in tags.values()):
+        for word, names in tags.items():
+            if word in _NAMES:
+                _tags(found, _NAMES[word], names, known)
+            else:
+                found.left.extend(f"tags of {clean(str(word))}: {clean(str(name))}" for name in names[:20])
+        general = True
+    elif isinstance(tags, list) and tags and all(isinstance(tag, Mapping) for tag in tags):
+        for tag in tags:  # Danbooru2021: {"name": ..., "category": "0"}
+            number = whole_number(str(tag.get("category", "")))
+            category = _NUMBERS.get(-1 if number is None else number, "general")
+            if isinstance(tag.get("name"), str):
+                found.tag(category, tag["name"])
+        general = True
+    return general
+
+
+def _tags(found: Gathered, category: str, value: Any, known: Known | None) -> None:
+    if isinstance(value, Mapping):  # waifuc: tags with their scores
+        value = list(value)
+    if isinstance(value, str):
+        if category == "general":
+            _add(found, parse_text(value, known))
+            return
+        value = split_tags(value, known, names=True)
+    if not isinstance(value, list):
+        return
+    for tag in value:
+        if isinstance(tag, str):
+            _one(found, category, tag)
+        elif tag is not None:
+            found.leave(clean(str(tag)))
+
+
+def _one(found: Gathered, category: str, tag: str) -> None:
+    """A tag of a list: never parted, but a rating is a rating."""
+    if category == "general" and tag.lower().startswith("rating:"):
+        found.tag("rating", tag[7:])
+    else:
+        found.tag(category, tag)
+
+
+def _add(found: Gathered, facts: SideFacts) -> None:
+    for name in CATEGORIES:
+        for tag in getattr(facts, name):
+            found.tags[name].setdefault(tag)
+    for text in facts.captions:
+        found.sentence(text)
+    found.rating = found.rating or facts.rating
+    found.score = facts.score if found.score is None else found.score
+    found.left.extend(facts.left)
+
+
+def _score(found: Gathered, value: Any) -> None:
+    if isinstance(value, Mapping):  # e621
+        value = value.get("total")
+    if isinstance(value, bool) or value is None:
+        return
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    if (score := whole_number(str(value))) is not None:
+        found.score = score
+    else:
+        found.leave(f"score: {clean(str(value))}")
+
+
+def _boxes(data: Mapping[str, Any], names: tuple[str, ...]) -> tuple[tuple[float, float, float, float], ...]:
+    """Face boxes where there is exactly one for each name: then the names stand in the order of the faces."""
+    boxes = data.get("facepos") or data.get("rel_pos")
+    if not isinstance(boxes, list) or not names or len(boxes) != len(names) or len(boxes) > _BOXES_MAX:
+        return ()
+    found = []
+    for box in boxes:
+        try:
+            sides = _sides(box)
+        except (TypeError, ValueError):
+            return ()
+        if not (0 <= sides[0] < sides[2] <= 1.001 and 0 <= sides[1] < sides[3] <= 1.001):
+            return ()
+        found.append(sides)
+    return tuple(found)
+
+
+def _sides(box: Any) -> tuple[float, float, float, float]:
+    if isinstance(box, str):  # fvp TOP BOTTOM fhp LEFT RIGHT in percent
+        words = box.split()
+        if len(words) != 6 or (words[0], words[3]) != ("fvp", "fhp"):
+            raise ValueError(box)
+        top, bottom, left, right = (int(words[at]) / 100 for at in (1, 2, 4, 5))
+        return left, top, right, bottom
+    left, top, right, bottom = (float(side) for side in box)
+    return left, top, right, bottom
+
+
+def _texts(value: Any) -> Iterable[str]:
+    if isinstance(value, str):
+        return [value]
+    return [text for text in value if isinstance(text, str)] if isinstance(value, list) else []
+
+
+def _left(found: Gathered, data: Mapping[str, Any]) -> None:
+    read = {*_OWN, *_CAPTIONS, *_NAMES, "rating", "score"}
+    read |= {f"{start}{word}" for start in ("tags_", "tag_string_") for word in _NAMES}
+    unused = [clean(str(key)) for key, value in data.items() if key not in read and isinstance(value, str) and value]
+    if unused:
+        shown = ", ".join(unused[:20])
+        more = f" and {len(unused) - 20:,} more" if len(unused) > 20 else ""
+        found.leave(f"entries that are not used: {shown}{more}")

@@ -1,0 +1,312 @@
+"""Texts beside pictures: lists of tags in every usual form, told apart from prose by the whole text.
+
+Forms: `1girl, long hair`; Danbooru's `1girl long_hair`; a tag a line; lines such as `character: a, b` (imgbrd-grabber);
+namespaces such as `character:saber` (hydrus); sentences. What cannot be a tag is kept as left over, never dropped.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import dataclass, field
+
+TAGS_MAX = 2000
+TAG_CHARS_MAX = 200
+CAPTION_CHARS_MAX = 4000
+CAPTIONS_MAX = 50
+LEFT_MAX = 50  # texts that were not understood: what is beyond is counted
+NOBODY = frozenset({"unknown", "ood"})  # what classifiers write for "no character"
+TAG_WORDS_MAX = 6  # of a tag with spaces; more are a sentence
+
+Known = Callable[[Collection[str]], Collection[str]]  # of spellings with underscores: those that the vocabulary has
+
+_HEADS = {
+    **dict.fromkeys(("character", "characters", "char", "person"), "character"),
+    **dict.fromkeys(("copyright", "copyrights", "series", "studio", "franchise", "copy"), "copyright"),
+    **dict.fromkeys(("artist", "artists", "creator", "creators", "art"), "artist"),
+    **dict.fromkeys(("general", "tags", "species", "gen", "clothing"), "general"),
+    **dict.fromkeys(("meta", "medium"), "meta"),
+    "rating": "rating",
+    "score": "score",
+}
+CATEGORIES = ("character", "copyright", "artist", "general", "meta")
+# Namespaces that tell of the file and not of what it shows.
+_ABOUT_FILES = frozenset({"title", "page", "chapter", "volume", "source", "url", "filename", "date", "site", "pool"})
+_HEAD = re.compile(r"\s*([A-Za-z]+)\s*:(.*)", re.DOTALL)
+_NAMESPACE = re.compile(r"(?:^|[\s,])-?([A-Za-z]+):(?=[^\s,])")
+_RATING = re.compile(r"rating[_:]\s*(\w[\w+-]*)", re.IGNORECASE)
+_SCORED = re.compile(r"\((.+):\d+(?:\.\d+)?\)")
+_COMMAS = re.compile(r"[,，、]")
+_PEOPLE = re.compile(r"\d\+?(?:girl|boy|other)s?|solo|no_humans|multiple_(?:girls|boys)", re.IGNORECASE)
+_PROSE = frozenset(
+    """
+    a an the is are was were has have he she her his their they it its who which that this there and with while as
+    from into
+    """.split()  # noqa: SIM905
+)
+_SENTENCES = frozenset("a an the is are was were she he they it its who which".split())  # noqa: SIM905 - never in long tags
+# Where no vocabulary was imported: single words that are tags and seldom a part of one.
+_COMMON = frozenset(
+    """
+    smile blush hat sky outdoors indoors dress skirt shirt gloves bow ribbon sitting standing long_hair short_hair
+    breasts jewelry weapon flower water night day cloud tree grass book glasses hairband earrings necktie choker
+    monochrome greyscale comic absurdres highres solo looking_at_viewer simple_background
+    """.split()  # noqa: SIM905
+)
+_SENTENCE_END = re.compile(r"[.!?…。！？]['\"”』」)]*$")
+
+
+@dataclass(slots=True)
+class SideFacts:
+    """What files beside a picture say. Tags by category in the order of the files, with underscores.
+
+    `rating` as it stands there, `rating_scheme` of the site where it is known; `captions` are sentences; `boxes` are
+    relative face boxes (left, top, right, bottom) in the order of `character` where the file has one for each;
+    `left` tells in words what was not understood or not used.
+    """
+
+    character: tuple[str, ...] = ()
+    copyright: tuple[str, ...] = ()
+    artist: tuple[str, ...] = ()
+    general: tuple[str, ...] = ()
+    meta: tuple[str, ...] = ()
+    rating: str = ""
+    rating_scheme: str = ""
+    score: int | None = None
+    captions: tuple[str, ...] = ()
+    boxes: tuple[tuple[float, float, float, float], ...] = ()
+    left: tuple[str, ...] = ()
+
+    @property
+    def has_tags(self) -> bool:
+        """Whether there is a tag of any category."""
+        return any(getattr(self, category) for category in CATEGORIES)
+
+    @property
+    def empty(self) -> bool:
+        """True when nothing was said."""
+        return not (self.has_tags or self.rating or self.captions or self.left) and self.score is None
+
+
+@dataclass(slots=True)
+class Gathered:
+    """Parts of a text on their way into `SideFacts`."""
+
+    tags: dict[str, dict[str, None]] = field(default_factory=lambda: {name: {} for name in CATEGORIES})
+    rating: str = ""
+    score: int | None = None
+    captions: dict[str, None] = field(default_factory=dict)
+    left: list[str] = field(default_factory=list)
+
+    def tag(self, category: str, text: str) -> None:
+        """Add one tag, a rating or a score; what cannot be one is left over."""
+        words = clean(text)
+        if not words:
+            return
+        if category == "rating":
+            self.rating = self.rating or words[:40]
+        elif category == "score":
+            if (score := whole_number(words)) is not None:
+                self.score = score if self.score is None else self.score
+            else:
+                self.leave(f"score: {words}")
+        else:
+            self._add(category, words)
+
+    def _add(self, category: str, words: str) -> None:
+        name = spelled(words)
+        if category == "character" and name.lower() in NOBODY:
+            return
+        if len(name) > TAG_CHARS_MAX or sum(map(len, self.tags.values())) >= TAGS_MAX:
+            self.leave(words)
+        elif name:
+            self.tags[category].setdefault(name)
+
+    def sentence(self, text: str) -> None:
+        """Add a caption; beyond the bounds it is left over."""
+        words = clean(text)
+        if not words:
+            return
+        if len(words) > CAPTION_CHARS_MAX or len(self.captions) >= CAPTIONS_MAX:
+            self.leave(words)
+        else:
+            self.captions.setdefault(words)
+
+    def leave(self, text: str) -> None:
+        """Keep what was not understood."""
+        self.left.append(text if len(text) <= 200 else f"{text[:200]}… ({len(text):,} characters)")
+
+    def facts(self) -> SideFacts:
+        """As `SideFacts`."""
+        left = list(dict.fromkeys(self.left))
+        if len(left) > LEFT_MAX:
+            left = [*left[:LEFT_MAX], f"and {len(left) - LEFT_MAX:,} more"]
+        facts = SideFacts(rating=self.rating, score=self.score, captions=tuple(self.captions), left=tuple(left))
+        for name, tags in self.tags.items():
+            setattr(facts, name, tuple(tags))
+        return facts
+
+
+def parse_text(text: str, known: Known | None = None) -> SideFacts:
+    """Read a text in whichever form it is; it never raises. `known` asks a vocabulary."""
+    found = Gathered()
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    if _is_paragraph(lines):
+        found.sentence(" ".join(lines))
+        return found.facts()
+    for line in lines:
+        _read_line(found, line, alone=len(lines) == 1, known=known)
+    return found.facts()
+
+
+def _is_paragraph(lines: list[str]) -> bool:
+    """Whether lines are one text that was broken; where each ends a sentence they are captions of their own."""
+    if len(lines) < 2 or any(_heads(line) or _namespaced(line) for line in lines):
+        return False
+    if all(_SENTENCE_END.search(line) for line in lines) or not _SENTENCE_END.search(lines[-1]):
+        return False
+    long_lines = sum(len(line.split()) > TAG_WORDS_MAX // 2 for line in lines)
+    return 2 * long_lines > len(lines) and is_prose(" ".join(lines))
+
+
+def _read_line(found: Gathered, line: str, *, alone: bool, known: Known | None) -> None:
+    head = _heads(line)
+    if head is not None:
+        category, rest = head
+        for part in split_tags(rest, known, names=category not in ("general", "meta")):
+            found.tag(category, part)
+        return
+    if is_prose(line) and not _namespaced(line):
+        found.sentence(line)
+        return
+    parts = split_tags(line, known)
+    if alone and len(parts) == 1 and len(line.split()) > TAG_WORDS_MAX // 2 and not _is_known(line, known):
+        found.sentence(line)  # some words without any sign of a tag: as a caption none of them is lost or joined
+        return
+    sentences: list[str] = []
+    for part in parts:
+        if _is_sentence(part):
+            sentences.append(part.strip())
+        else:
+            _read_part(found, part)
+    found.sentence(", ".join(sentences))
+
+
+def _read_part(found: Gathered, part: str) -> None:
+    """One entry of a list, perhaps with a namespace."""
+    name, colon, rest = part.strip().partition(":")
+    space = name.strip().lower()
+    if colon and rest.strip() and space in _HEADS:
+        found.tag(_HEADS[space], rest)
+    elif colon and space in _ABOUT_FILES and rest.strip():
+        found.leave(clean(part))
+    elif match := _RATING.fullmatch(part.strip()):
+        found.tag("rating", match[1])
+    else:
+        found.tag("general", part)
+
+
+def _heads(line: str) -> tuple[str, str] | None:
+    """Category and value of a line such as `character: a, b`; None for `character:a` and for a list of namespaces."""
+    match = _HEAD.fullmatch(line)
+    if match is None or match[1].lower() not in _HEADS:
+        return None
+    value = match[2]
+    if value[:1] not in ("", " ", "\t") or len(_namespaced(value)):
+        return None
+    return _HEADS[match[1].lower()], value
+
+
+def _namespaced(text: str) -> list[str]:
+    """The namespaces with a meaning that stand in a text."""
+    return [name for name in _NAMESPACE.findall(text) if name.lower() in _HEADS]
+
+
+def split_tags(text: str, known: Known | None = None, *, names: bool = False) -> list[str]:
+    """The entries of a list: by commas; else by spaces where its words are tags. `names`: of people or titles."""
+    if _COMMAS.search(text):
+        return [part for part in _COMMAS.split(text) if part.strip()]
+    words = text.split()
+    if len(words) > 1 and _by_spaces(words, known, names=names):
+        return words
+    return [text] if words else []
+
+
+def _by_spaces(words: list[str], known: Known | None, *, names: bool) -> bool:
+    joined = "_".join(words)
+    if any("_" in word.strip("_") and any(char.isalnum() for char in word) for word in words):
+        return True
+    if names:
+        return False
+    if any(_PEOPLE.fullmatch(word) for word in words) or len(_namespaced(" ".join(words))) > 1:
+        return True
+    lowered = {spelled(word).lower() for word in words}
+    if known is not None and (there := known({*lowered, joined.lower()})):
+        return joined.lower() not in there and 2 * len(set(there) & lowered) > len(lowered)
+    return 2 * len(lowered & _COMMON) >= len(lowered) and len(words) > 2
+
+
+def _is_known(text: str, known: Known | None) -> bool:
+    name = spelled(text).lower()
+    return known is not None and name in known({name})
+
+
+def is_prose(text: str) -> bool:
+    """Whether a text is sentences rather than a list of tags."""
+    if "。" in text:
+        return True
+    parts = [part for part in _COMMAS.split(text) if part.strip()]
+    words = text.split()
+    if not words or any("_" in word for word in words if any(char.isalpha() for char in word)):
+        return False
+    small = [word.strip(".!?,;:'\"").lower() for word in words]
+    signs = sum(word in _PROSE for word in small)
+    if words[0][:1].isupper() and _SENTENCE_END.search(text.strip()) and (signs or len(words) > TAG_WORDS_MAX):
+        return len(parts) <= max(2, len(words) // 3) or signs >= 2
+    sentences = [part for part in parts if _is_sentence(part)]
+    if 2 * len(sentences) < len(parts) and not words[0][:1].isupper():
+        return False  # tags with a sentence behind them
+    return 2 * sum(len(part.split()) for part in sentences) > len(words)
+
+
+def _is_sentence(part: str) -> bool:
+    """Whether an entry of a comma list is too much of a sentence to be a tag."""
+    words = part.split()
+    if "_" in part:
+        return False
+    small = {word.strip(".!?;:'\"").lower() for word in words}
+    return len(words) > TAG_WORDS_MAX or (len(words) > 3 and bool(small & _SENTENCES) and ":" not in part)
+
+
+def spelled(text: str) -> str:
+    """A tag with underscores and plain brackets; the weight of `(tag:1.2)` goes."""
+    if match := _SCORED.fullmatch(text):
+        text = match[1]
+    return text.replace("\\(", "(").replace("\\)", ")").replace(" ", "_")
+
+
+def clean(text: str) -> str:
+    """One line without control and direction characters."""
+    kept = "".join(" " if unicodedata.category(c) in ("Cc", "Cf", "Cs", "Zl", "Zp") else c for c in text)
+    return " ".join(unicodedata.normalize("NFC", kept).split())
+
+
+def whole_number(text: str) -> int | None:
+    """A score: a whole number of up to nine figures, with a sign perhaps."""
+    match = re.fullmatch(r"[+-]?\d{1,9}", text.strip())
+    return int(match[0]) if match else None
+
+
+def merged(parts: Iterable[SideFacts]) -> SideFacts:
+    """Of several files: all tags, captions and rests once each; rating, score and boxes of the first that has them."""
+    total = SideFacts()
+    for part in parts:
+        for name in (*CATEGORIES, "captions", "left"):
+            setattr(total, name, tuple(dict.fromkeys((*getattr(total, name), *getattr(part, name)))))
+        if not total.rating and part.rating:
+            total.rating, total.rating_scheme = part.rating, part.rating_scheme
+        total.score = part.score if total.score is None else total.score
+        # Boxes belong to the names of one file.
+        total.boxes = total.boxes or (part.boxes if total.character == part.character else ())
+    return total
