@@ -202,7 +202,7 @@ def params_of(part: Part, upscaler: str) -> dict[str, Any]:
     return {
         "upscaler": upscaler,
         "stamp": [list(one) for one in stamp_of_name(upscaler, settings.KOMA_MODELS_DIR)],
-        "file": part.picture.file,
+        "file": part.picture.source,
         "crop": [crop.left, crop.top, crop.side],
         "border": crop.border,
         "passes": part.passes,
@@ -235,11 +235,11 @@ def _bytes(part: Part, enlarge: Upscaler) -> bytes:
     """The very bytes of an export, but as WebP. KomaError where the stored picture is gone."""
     store = Store(Path(settings.KOMA_DATA_DIR) / "store")
     try:
-        rgb = read_picture(store.read(part.picture.file), name=part.picture.file).rgb
+        rgb = read_picture(store.read(part.picture.source), name=part.picture.source).rgb
     except (FileNotFoundError, UnknownName, UnreadablePicture) as error:
         raise KomaError(f"The stored picture cannot be read: {error}") from error
     grow = (lambda picture: enlarge.upscale(picture, times=part.passes)) if part.passes else None
-    return picture_bytes(rgb, SHOWN, part.crop, Growth(grow, part.size))
+    return picture_bytes(rgb, SHOWN, part.crop, Growth(grow, part.size), encoding="webp")
 
 
 def _uri(data: bytes) -> str:

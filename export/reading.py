@@ -20,15 +20,17 @@ from annotate.models import (
 )
 from export.algorithms.rows import Face as FaceRow
 from export.algorithms.rows import Picture
-from ingest.models import Collection, Episode, Frame, FrameState, SourceKind
+from ingest.models import Collection, Episode, Frame, FrameState, OriginalUse, SourceKind
 
 RATING = "rating:"
 CLUSTER = "cluster_"
 RATINGS = ("general", "sensitive", "questionable", "explicit")
+FIELDS = ("pk", "episode_id", "index", "name", "page", "width", "height", "file", "original", "original_use")
 CHUNK = 2000  # frames read at once; a few thousand rows of faces and tags each
 EXCLUDED = "left out by a person"
 NOT_EXPORTABLE = "from a source that may not be exported"
 NO_FILE = "without a written picture"
+_EXPORTED = (OriginalUse.PLAIN, OriginalUse.RENDERED)
 _PEOPLE_TAGS = (
     "no_humans",
     *(f"{n}{kind}{'s' if n > 1 else ''}" for n in range(1, 6) for kind in ("girl", "boy")),
@@ -50,7 +52,7 @@ def pictures(collection: Collection, *, name_clusters: bool = False, tags: bool 
             .filter(collection=collection, pk__gt=last)
             .exclude(file="")
             .order_by("pk")
-            .values_list("pk", "episode_id", "index", "name", "width", "height", "file")[:CHUNK]
+            .values_list(*FIELDS)[:CHUNK]
         )
         if not frames:
             return
@@ -70,7 +72,7 @@ def pictures(collection: Collection, *, name_clusters: bool = False, tags: bool 
 def pictures_of(frames: Sequence[Frame], *, name_clusters: bool = False) -> list[Picture]:
     """The rows of single frames (with `episode__source` selected), for examples and previews."""
     keys = [frame.pk for frame in frames]
-    values = [(f.pk, f.episode_id, f.index, f.name, f.width, f.height, f.file) for f in frames]
+    values = [tuple(getattr(frame, name) for name in FIELDS) for frame in frames]
     episodes = {frame.episode_id: frame.episode for frame in frames}
     return list(
         _rows(
@@ -105,12 +107,15 @@ def episode_code(episode: Episode) -> str:
     return f"S{episode.season}{number}" if episode.season else number
 
 
-def stem_of(episode: Episode, index: int, name: str) -> str:
-    """File name of a picture: `series_episode_index` as the reference asks, or `title_name` for a folder's picture."""
+def stem_of(episode: Episode, index: int, name: str, page: int | None = None) -> str:
+    """File name of a picture: `series_episode_index` as the reference asks, or `title_name` for a folder's picture.
+
+    Of several pictures of one file each has its number (`page`) at the end.
+    """
     series = _one_word(episode.series)
     if episode.source.kind == SourceKind.PICTURES and name:
         own = name.rpartition("/")[2].rpartition(".")[0] or name
-        return f"{series or _one_word(episode.title)}_{_one_word(own)}"
+        return f"{series or _one_word(episode.title)}_{_one_word(own)}{f'p{page:03d}' if page else ''}"
     return f"{series or _one_word(episode.title)}_{episode_code(episode) or 'EP'}_{index:06d}"
 
 
@@ -123,15 +128,18 @@ def _rows(
     prose: dict[int, str],
     passes: dict[int, int],
 ) -> Iterator[Picture]:
-    for pk, episode_id, index, name, width, height, file in frames:
+    for pk, episode_id, index, name, page, width, height, file, original, use in frames:
         episode = episodes[episode_id]
         said = tags.get(pk, [])
         general = [(tag, score) for tag, score, category in said if category == TagCategory.GENERAL]
         yield Picture(
             # Content and place, not a row's number: the same inputs give the same captions in any database.
             key=f"{episode.source.sha256[:20]}:{index:08d}",
-            stem=stem_of(episode, index, name),
+            stem=stem_of(episode, index, name, page),
             file=file,
+            # Of several pictures in a file, and of a damaged one, the stored picture is all there is of each pixel.
+            original=original if use in _EXPORTED else "",
+            use=use if use in _EXPORTED else "",
             width=width,
             height=height,
             faces=tuple(faces.get(pk, ())),

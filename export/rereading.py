@@ -19,13 +19,13 @@ from export.algorithms.spelling import CHARACTER_OTHERS, spelling_key
 from export.companions import Companion, apart_in, companion_of
 from export.formats.kohya import levels_in
 from export.formats.masks import is_mask
-from export.formats.pictures import ENDINGS
 from export.recipe import Recipe, RecipeError, parse
 from export.sinks import files_below
 from export.stages.build import MANIFEST
 from ingest.errors import BadInput
+from ingest.imaging.formats import PICTURE_ENDINGS
 
-_PICTURES = frozenset(ENDINGS.values()) | {".jpeg"}
+_PICTURES = frozenset(f".{ending}" for ending in PICTURE_ENDINGS)
 _Path = tuple[str, ...]
 
 

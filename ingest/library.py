@@ -8,8 +8,8 @@ from pathlib import Path
 from django.conf import settings
 
 from ingest.errors import BadInput
-from ingest.imaging.decode import PICTURE_ENDINGS
 from ingest.imaging.folders import VIDEO_ENDINGS, ZIP_ENDINGS, ending_of, is_inside, natural_key
+from ingest.imaging.formats import PICTURE_ENDINGS
 from ingest.imaging.names import plain_text
 
 ENTRIES_MAX = 2000  # shown of one folder

@@ -17,7 +17,7 @@ from django.db import models
 from ingest.imaging.store import Store
 from ingest.models import Collection
 
-FIELD_NAMES = ("preview", "crop", "file")  # in the order of how often they are asked for
+FIELD_NAMES = ("preview", "crop", "file", "original")  # in the order of how often they are asked for
 BATCH = 500  # names in one query; SQLite allows 32,766 parameters, older ones 999
 
 

@@ -22,8 +22,9 @@ from annotate.head_crops import CROP_FORMAT, CROP_SIDES, head_file
 from annotate.models import ReferencePicture
 from ingest.actions import history
 from ingest.errors import BadInput
-from ingest.imaging.decode import PICTURE_ENDINGS, UnreadablePicture, read_picture
+from ingest.imaging.decode import UnreadablePicture, read_picture
 from ingest.imaging.encode import encode
+from ingest.imaging.formats import PICTURE_ENDINGS
 from ingest.models import Collection
 from ingest.restoring import store
 

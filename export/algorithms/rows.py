@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import Literal
 
 PEOPLE_MANY = 6  # from six people on, the count is the word "many"
+Use = Literal["", "plain", "rendered"]
 _PEOPLE_TAG = re.compile(r"([1-5])(girl|boy)s?|6\+(girl|boy)s")
 
 
@@ -32,11 +34,17 @@ class Face:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Picture:
-    """One picture to export. `key` is stable over time (it seeds the caption); `file` names the stored bytes."""
+    """One picture to export. `key` is stable over time (it seeds the caption); `file` names the stored bytes.
+
+    `original`: the file of the store that the picture came in, where an export begins with that. `use` says whether it
+    shows the picture in any reader (`plain`) or is transparent, animated and the like (`rendered`).
+    """
 
     key: str
     stem: str
     file: str
+    original: str = ""
+    use: Use = ""
     width: int
     height: int
     faces: tuple[Face, ...] = ()
@@ -53,6 +61,11 @@ class Picture:
     prose: str = ""  # sentences of a captioning model about the whole picture
     cropped: bool = False
     passes: int = 0  # of upscaling that the stored picture has behind it
+
+    @property
+    def source(self) -> str:
+        """The stored file that an export begins with: what the picture came in, else the stored picture."""
+        return self.original or self.file
 
     @property
     def names(self) -> tuple[str, ...]:

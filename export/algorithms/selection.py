@@ -7,7 +7,8 @@ from typing import Literal
 
 from export.algorithms.rows import Picture
 
-Format = Literal["png", "webp", "jpeg"]
+Encoding = Literal["png", "webp", "jpeg"]
+Format = Literal["original", "png", "webp", "jpeg"]  # original: each file as it came, where nothing changes it
 Side = Literal["longest", "shortest"]
 SIZES = (0, 512, 768, 1024)
 

@@ -12,19 +12,40 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from export.algorithms.crops import Crop
-from export.algorithms.selection import Format, Selection, written_size
+from export.algorithms.rows import Picture
+from export.algorithms.selection import Encoding, Selection, written_size
 from ingest.imaging import passes
 
-ENDINGS: dict[Format, str] = {"png": ".png", "webp": ".webp", "jpeg": ".jpg"}
+ENDINGS: dict[Encoding, str] = {"png": ".png", "webp": ".webp", "jpeg": ".jpg"}
 QUALITY = 95  # the reference's choice for webp
 PNG_LEVEL = 4  # measured on frames: 2 % larger than 6 at half the time
-_STORED: dict[str, Format] = {"png": "png", "webp": "webp", "jpg": "jpeg", "jpeg": "jpeg"}
+_STORED: dict[str, Encoding] = {"png": "png", "webp": "webp", "jpg": "jpeg", "jpeg": "jpeg"}
 
 
-def is_unchanged(name: str, width: int, height: int, selection: Selection) -> bool:
-    """Whether the stored bytes can go out as they are: same format, and small enough already."""
-    same_format = _STORED.get(name.rpartition(".")[2].lower()) == selection.format
-    return same_format and written_size(width, height, selection) == (width, height)
+def is_unchanged(picture: Picture, selection: Selection) -> bool:
+    """Whether the bytes of `picture.source` can go out as they are: small enough already, and of the format asked for.
+
+    What only Koma shows as the team saw it (transparent, animated, turned...) is of no format but `original`.
+    """
+    if written_size(picture.width, picture.height, selection) != (picture.width, picture.height):
+        return False
+    if selection.format == "original":
+        return True
+    return _encoding(picture) == selection.format and not (picture.original and picture.use != "plain")
+
+
+def ending(picture: Picture, selection: Selection, *, unchanged: bool) -> str:
+    """Of the written file, with its dot: that of the bytes, whatever the file was called when it came."""
+    return f".{picture.source.rpartition('.')[2]}" if unchanged else ENDINGS[encoding_for(picture, selection)]
+
+
+def encoding_for(picture: Picture, selection: Selection) -> Encoding:
+    """How a picture is written that does not go out as it is; where each keeps its own format and has none, as png."""
+    return _encoding(picture) or "png" if selection.format == "original" else selection.format
+
+
+def _encoding(picture: Picture) -> Encoding | None:
+    return _STORED.get(picture.source.rpartition(".")[2].lower())
 
 
 Enlarge = Callable[[NDArray[np.uint8]], NDArray[np.uint8]]
@@ -47,8 +68,9 @@ PLAIN = Growth()
 
 
 def picture_bytes(
-    rgb: NDArray[np.uint8], selection: Selection, crop: Crop | None = None, growth: Growth = PLAIN
-) -> bytes:
+    rgb: NDArray[np.uint8], selection: Selection, crop: Crop | None = None, growth: Growth = PLAIN,
+    *, encoding: Encoding,
+) -> bytes:  # fmt: skip
     """Encode uint8 RGB [h, w, 3]: first cut to the square of `crop`, then grown, then shrunk to the recipe's bounds."""
     if crop is not None:
         rgb = cut(rgb, crop)
@@ -58,10 +80,10 @@ def picture_bytes(
     rgb = resized(rgb, growth.size or written_size(width, height, selection))
     out = io.BytesIO()
     image = Image.fromarray(rgb)
-    told = passes.saving(growth.told, growth.model, png=selection.format == "png")
-    if selection.format == "png":
+    told = passes.saving(growth.told, growth.model, png=encoding == "png")
+    if encoding == "png":
         image.save(out, "PNG", compress_level=PNG_LEVEL, **told)
-    elif selection.format == "webp":
+    elif encoding == "webp":
         image.save(out, "WEBP", quality=QUALITY, method=4, **told)
     else:
         image.save(out, "JPEG", quality=QUALITY, subsampling=0, **told)

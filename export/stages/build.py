@@ -22,7 +22,7 @@ from export.algorithms.plan import Item, Plan, caption_of, facts
 from export.formats import masks
 from export.formats.contract import Layout
 from export.formats.masks import Masker
-from export.formats.pictures import ENDINGS, Growth, is_unchanged, picture_bytes
+from export.formats.pictures import Growth, encoding_for, ending, is_unchanged, picture_bytes
 from export.formats.registry import layout_for
 from export.recipe import Recipe
 from export.sinks import FolderSink
@@ -207,22 +207,24 @@ def _write(
     outcome.resumed = len(work.items) - len(missing)
     if not missing:
         return outcome
-    name = work.items[0].picture.file
     try:
-        data = store.read(name)
-        whole = [item for item in missing if item.crop is None and item.size is None and not item.all_passes]
-        plain = len(whole) == len(missing) and all(
-            is_unchanged(name, item.picture.width, item.picture.height, recipe.selection) for item in whole
-        )
-        rgb = None if plain and masker is None else read_picture(data, name=work.items[0].stem).rgb
+        data = store.read(work.items[0].picture.source)
+        as_they_are = [_goes_as_it_is(item, recipe) for item in missing]
+        rgb = None if all(as_they_are) and masker is None else read_picture(data, name=work.items[0].stem).rgb
         mask = None if masker is None or rgb is None else masker.mask(rgb)
-        for item in missing:
+        for item, unchanged in zip(missing, as_they_are, strict=True):
             growth = _growth(item, upscaler)
-            picture = data if plain or rgb is None else picture_bytes(rgb, recipe.selection, item.crop, growth)
+            if unchanged or rgb is None:
+                picture, size = data, (item.picture.width, item.picture.height)
+            else:
+                encoding = encoding_for(item.picture, recipe.selection)
+                picture = picture_bytes(rgb, recipe.selection, item.crop, growth, encoding=encoding)
+                size = masks.size_of(picture)
             if mask is not None:
                 path = masks.place(_base(item, layout), recipe.output.masks)
-                sink.write(path, masks.mask_bytes(mask, masks.size_of(picture), item.crop))
-            _write_item(item, picture, recipe, layout, sink, model=growth.model)
+                sink.write(path, masks.mask_bytes(mask, size, item.crop))
+            after = ending(item.picture, recipe.selection, unchanged=unchanged)
+            _write_item(item, picture, after, recipe, layout, sink, model=growth.model)
             outcome.written += 1
     except (FileNotFoundError, UnknownName) as error:
         outcome.failed.append(f"{work.items[0].stem}: its stored picture is gone ({error}).")
@@ -233,17 +235,26 @@ def _write(
     return outcome
 
 
+def _goes_as_it_is(item: Item, recipe: Recipe) -> bool:
+    """Whether the file goes out byte for byte. An original tells of earlier upscaling; a stored copy does not."""
+    whole = item.crop is None and item.size is None and not item.passes
+    told = item.picture.original or not item.all_passes
+    return bool(whole and told) and is_unchanged(item.picture, recipe.selection)
+
+
 def _growth(item: Item, upscaler: Upscaler | None) -> Growth:
     model = upscaler.info.name if upscaler is not None and item.passes else ""
     enlarge = partial(upscaler.upscale, times=item.passes) if upscaler is not None and item.passes else None
     return Growth(enlarge, item.size, item.all_passes, model or EARLIER)
 
 
-def _write_item(item: Item, picture: bytes, recipe: Recipe, layout: Layout, sink: FolderSink, *, model: str) -> None:
+def _write_item(
+    item: Item, picture: bytes, after: str, recipe: Recipe, layout: Layout, sink: FolderSink, *, model: str
+) -> None:
+    """The picture with the ending `after`, its caption and its JSON."""
     base = _base(item, layout)
-    ending = ENDINGS[recipe.selection.format]
     words = caption_of(item.picture, recipe)
-    sink.write(base + ending, picture)
+    sink.write(base + after, picture)
     if words or layout.write_empty_captions:
         sink.write(base + layout.caption_ending, words.encode())
     body = metadata.written(
@@ -252,7 +263,7 @@ def _write_item(item: Item, picture: bytes, recipe: Recipe, layout: Layout, sink
         count_source=recipe.caption.count_source,
         always_facepos=recipe.caption.always_facepos,
         caption=words,
-        filename=item.stem + ending,
+        filename=item.stem + after,
         group="/".join(layout.folders[item.folder]),
     )
     body |= _made(item, model=model)

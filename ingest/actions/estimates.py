@@ -21,7 +21,6 @@ SECONDS_PER_FILM_SECOND = 0.12  # extract, at 1080p
 SECONDS_PER_PICTURE = 0.25  # reading pictures
 SECONDS_PER_FRAME = {"detect": 0.1, "tag": 0.05, "embed": 0.05, "caption": 1.0}
 SECONDS_PER_FRAME_OTHER = 0.01
-PICTURE_BYTES_MIN = 40_000  # a picture on the disk, when only the size of the source is known
 SAMPLE = 50
 RUNS_SAMPLED = 20
 
@@ -43,21 +42,25 @@ class Estimate:
 
 
 def estimate(*, collection: Collection, episodes: Sequence[Episode], stage_names: Sequence[str]) -> Estimate:
-    """Add up over episodes and stages. Four queries, whatever the number of episodes."""
-    counts = _counts(episodes)
+    """Add up over episodes and stages. Five queries, whatever the number of episodes."""
+    counts, bare = _counts(episodes), _without_originals(episodes)
     rates = _rates(stage_names)
     seconds, disk, frames, measured = 0.0, 0.0, 0, bool(rates)
     per_file = _file_bytes(collection)
     reading = {"extract", "read_pictures"} & set(stage_names)
     for episode in episodes:
+        of_pictures = episode.source.kind == SourceKind.PICTURES
         known = counts.get(episode.pk, (0, 0))
         kept, rows = known if known[1] else _expected(episode)
         frames += kept
-        if reading and not known[1]:
+        if reading and of_pictures:  # each file as it came, unless that was stored before
+            if not known[1]:
+                disk += episode.source.size_bytes + rows * PREVIEW_BYTES
+            elif episode.pk in bare:
+                disk += episode.source.size_bytes
+        elif reading and not known[1]:
             pixels = (episode.width * episode.height) or 1920 * 1080
             size = per_file or FILE_BYTES_PER_PIXEL * pixels
-            if episode.source.kind == SourceKind.PICTURES:
-                size = per_file or max(PICTURE_BYTES_MIN, 1.5 * episode.source.size_bytes / max(1, kept))
             disk += kept * size + rows * PREVIEW_BYTES
         for name in stage_names:
             seconds += _stage_seconds(name, episode, kept, rates)
@@ -81,6 +84,12 @@ def _counts(episodes: Sequence[Episode]) -> dict[int, tuple[int, int]]:
         .order_by()
     )
     return {row["episode"]: (row["kept"], row["rows"]) for row in rows}
+
+
+def _without_originals(episodes: Sequence[Episode]) -> set[int]:
+    """Episodes with rows of pictures whose files were not kept: a run that reads pictures stores them."""
+    keys = [episode.pk for episode in episodes if episode.source.kind == SourceKind.PICTURES]
+    return set(Frame.objects.filter(episode__in=keys, original="").order_by().values_list("episode", flat=True))
 
 
 def _rates(stage_names: Sequence[str]) -> dict[str, float]:

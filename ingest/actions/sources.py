@@ -16,8 +16,9 @@ from ingest.actions import history
 from ingest.algorithms.naming import EpisodeName, parse_name
 from ingest.errors import BadInput, Conflict
 from ingest.imaging.archive import BadArchive, ZipReader
-from ingest.imaging.decode import PICTURE_ENDINGS, UnreadablePicture, check_picture
+from ingest.imaging.decode import UnreadablePicture, check_picture
 from ingest.imaging.folders import ZIP_ENDINGS, ending_of, list_folder
+from ingest.imaging.formats import PICTURE_ENDINGS
 from ingest.imaging.names import plain_name, plain_text
 from ingest.imaging.video import VideoInfo, probe
 from ingest.models import FINISHED, Collection, Episode, ImageType, RatingScheme, Source, SourceKind, StageRun

@@ -20,8 +20,8 @@ from django.utils import timezone
 from ingest.actions import sources
 from ingest.actions.sources import About, AlreadyThere, Inspected
 from ingest.errors import BadInput, Conflict, KomaError
-from ingest.imaging.decode import PICTURE_ENDINGS
 from ingest.imaging.folders import VIDEO_ENDINGS, ZIP_ENDINGS, ending_of
+from ingest.imaging.formats import PICTURE_ENDINGS
 from ingest.imaging.names import plain_name, plain_text
 from ingest.imaging.packing import pack
 from ingest.imaging.store import StoreFull, check_room, full, no_room

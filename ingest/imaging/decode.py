@@ -20,10 +20,10 @@ from numpy.typing import NDArray
 from PIL import Image, ImageCms, UnidentifiedImageError
 
 from ingest.imaging.alpha import flatten
+from ingest.imaging.formats import KINDS, SPOKEN
 from ingest.imaging.names import plain_text
 
-PICTURE_ENDINGS = frozenset({"png", "jpg", "jpeg", "jfif", "webp", "gif", "bmp", "avif", "tif", "tiff"})
-FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "AVIF", "TIFF")
+FORMATS = tuple(kind.name for kind in KINDS if kind.name != "MPO")  # Pillow sees by itself that a JPEG is one
 PIXELS_MAX = 100_000_000  # 3 bytes each, and several copies while converting: about 1.2 GB at the limit
 BYTES_MAX = 512 * 2**20
 SIDE_MAX = 30_000
@@ -31,6 +31,7 @@ SIDE_MAX = 30_000
 Image.MAX_IMAGE_PIXELS = PIXELS_MAX
 
 _ORIENTATION = 0x0112
+_PLAIN_MODES = frozenset({"1", "L", "LA", "P", "PA", "RGB", "RGBA"})  # that every reader turns to the same RGB
 _SRGB = ImageCms.createProfile("sRGB")
 _XML = rb"^\s*(?:<\?xml[^>]*>\s*)?(?:<!--.*?-->\s*)*"
 _FOREIGN = tuple(
@@ -75,6 +76,8 @@ class Picture:
     background: int | None = None  # grey level put behind transparent parts
     turned: bool = False
     notes: tuple[str, ...] = field(default=())  # texts for the user: first of several pictures, profile ignored...
+    # Any reader of the file gets these very pixels: one upright, opaque picture of 8 bits in sRGB.
+    plain: bool = False
 
     @property
     def width(self) -> int:
@@ -89,7 +92,7 @@ def read_picture(source: Path | bytes, *, name: str, limits: Limits | None = Non
     """Decode a file or its bytes; `name` is what the user knows it by. Raises UnreadablePicture."""
     limits = limits or Limits()
     shown = plain_text(name)
-    data = source if isinstance(source, bytes) else _read_file(source, shown, limits)
+    data = source if isinstance(source, bytes) else read_file(source, name=name, limits=limits)
     _refuse_foreign(data, shown, limits)
     try:
         with Image.open(io.BytesIO(data), formats=FORMATS) as image:
@@ -138,8 +141,9 @@ def pixel_count(source: Path | bytes) -> int:
         return 0
 
 
-def _read_file(path: Path, shown: str, limits: Limits) -> bytes:
-    """Bytes of a regular file; a pipe or device of that name is refused and never waited for."""
+def read_file(path: Path, *, name: str, limits: Limits | None = None) -> bytes:
+    """Bytes of a regular file; a pipe or device is refused and never waited for. Raises UnreadablePicture."""
+    limits, shown = limits or Limits(), plain_text(name)
     try:
         handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError as error:
@@ -157,10 +161,7 @@ def _read_file(path: Path, shown: str, limits: Limits) -> bytes:
 
 
 def _unknown(shown: str) -> str:
-    return (
-        f"{shown}: this is no picture in a format that Koma reads (png, jpg, webp, gif, bmp, avif, tiff). "
-        "Convert it, or take it out."
-    )
+    return f"{shown}: this is no picture in a format that Koma reads ({SPOKEN}). Convert it, or take it out."
 
 
 def _too_heavy(shown: str, limits: Limits) -> str:
@@ -202,14 +203,15 @@ def _convert(image: Image.Image, shown: str) -> Picture:
     profile = image.info.get("icc_profile")
     image.load()
     orientation = _orientation(image, notes)  # only now: Pillow turns a TIFF itself, and a PNG may hold it at its end
-    if getattr(image, "is_animated", False):
+    several = getattr(image, "is_animated", False)
+    if several:
         notes.append("animated or of several pages: only the first picture is used")
-    flat = _to_eight_bit(image, notes)
+    flat = eight_bit = _to_eight_bit(image, notes)
     if flat.has_transparency_data:
         flat = flat.convert("RGBA")
     elif flat.mode not in ("RGB", "CMYK", "L", "LAB"):
         flat = flat.convert("RGB")
-    flat = _to_srgb(flat, profile, notes)
+    flat, converted = _to_srgb(flat, profile, notes)
     background = None
     if flat.mode == "RGBA":
         rgba = np.asarray(flat, np.uint8)
@@ -219,8 +221,13 @@ def _convert(image: Image.Image, shown: str) -> Picture:
     else:
         # To convert what is RGB already would copy it.
         rgb = np.asarray(flat if flat.mode == "RGB" else flat.convert("RGB"), np.uint8)
-    turned = _turn(rgb, orientation)
-    return Picture(np.ascontiguousarray(turned), format_name, mode, background, orientation != 1, tuple(notes))
+    turned = np.ascontiguousarray(_turn(rgb, orientation))
+    plain = (
+        mode in _PLAIN_MODES
+        and eight_bit is image
+        and not (converted or orientation != 1 or background is not None or (several and format_name != "MPO"))
+    )
+    return Picture(turned, format_name, mode, background, orientation != 1, tuple(notes), plain)
 
 
 def _orientation(image: Image.Image, notes: list[str]) -> int:
@@ -261,17 +268,17 @@ def _to_eight_bit(image: Image.Image, notes: list[str]) -> Image.Image:
     return Image.fromarray(np.clip(np.rint(values * scale), 0, 255).astype(np.uint8))
 
 
-def _to_srgb(image: Image.Image, profile: Any, notes: list[str]) -> Image.Image:
-    """Apply the file's colour profile; a broken or foreign profile is ignored and noted."""
+def _to_srgb(image: Image.Image, profile: Any, notes: list[str]) -> tuple[Image.Image, bool]:
+    """The picture in sRGB, and whether its colours were changed; a broken or foreign profile is ignored and noted."""
     if not isinstance(profile, bytes) or not profile:
-        return image
+        return image, False
     try:
         source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
         if "srgb" in ImageCms.getProfileDescription(source).lower() and image.mode in ("RGB", "RGBA"):
-            return image
+            return image, False
         out = "RGBA" if image.mode == "RGBA" else "RGB"
         turned = ImageCms.profileToProfile(image, source, _SRGB, outputMode=out)
     except (ImageCms.PyCMSError, *_BROKEN):
         notes.append("its colour profile is damaged or does not fit and was ignored")
-        return image
-    return turned if turned is not None else image
+        return image, False
+    return (turned, True) if turned is not None else (image, False)

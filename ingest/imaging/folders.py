@@ -8,7 +8,7 @@ import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ingest.imaging.decode import PICTURE_ENDINGS
+from ingest.imaging.formats import PICTURE_ENDINGS
 from ingest.imaging.sidecars import is_side_file
 
 VIDEO_ENDINGS = frozenset(

@@ -1,4 +1,4 @@
-"""From a picture file to all that a row keeps of it: full picture, preview, descriptor, measures."""
+"""From a picture file to all that a row keeps of it: the file, its working copy and preview, descriptor, measures."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 
 from ingest.algorithms.descriptors import describe
 from ingest.algorithms.quality import Measures, measure
-from ingest.imaging.decode import pixel_count, read_picture
+from ingest.imaging.decode import Picture, pixel_count, read_file, read_picture
 from ingest.imaging.encode import PREVIEW_SIDE, PictureFormat, encode, encode_preview, placeholder
+from ingest.imaging.formats import BY_NAME
 from ingest.imaging.planes import small
 
 U8 = NDArray[np.uint8]
@@ -22,13 +23,22 @@ GATE_WIDTH = 640  # as for films: measures depend on the size at which they are 
 LUMA_WIDTH = 320
 FALLBACK = PictureFormat("png")  # for pictures that the chosen format cannot hold (webp ends at 16,383 a side)
 _one_at_a_time = threading.Lock()
-LARGE_PIXELS = 25_000_000  # pictures above are decoded one at a time: two of the largest would not fit in memory
+# Pictures above are decoded one at a time, since two of the largest would not fit in memory; models and pages get a
+# smaller copy of them.
+LARGE_PIXELS = 25_000_000
+PAGE_BYTES_MAX = 32 * 2**20  # files above are too heavy for a page
 
 
 @dataclass(slots=True)
 class Still:
-    """`full` and `preview` are the bytes to store, `suffix` the ending of `full`."""
+    """`original`, `full` and `preview` are the bytes to store, the suffixes the endings of the first two.
 
+    `full` is the working copy for pages and models; empty where the original serves. `plain` as of `Picture`.
+    """
+
+    original: bytes
+    original_suffix: str
+    plain: bool
     full: bytes
     suffix: str
     preview: bytes
@@ -42,23 +52,26 @@ class Still:
 
 
 def read_still(source: Path | bytes, *, name: str, how: PictureFormat) -> Still:
-    """Read one picture. Raises UnreadablePicture with the reason."""
-    if pixel_count(source) > LARGE_PIXELS:
+    """Read one picture; `how` is the format of a working copy. Raises UnreadablePicture with the reason."""
+    data = source if isinstance(source, bytes) else read_file(source, name=name)
+    if pixel_count(data) > LARGE_PIXELS:
         with _one_at_a_time:
-            return _read(source, name, how)
-    return _read(source, name, how)
+            return _read(data, name, how)
+    return _read(data, name, how)
 
 
-def _read(source: Path | bytes, name: str, how: PictureFormat) -> Still:
-    picture = read_picture(source, name=name)
-    rgb = picture.rgb
-    try:
-        full, suffix = encode(rgb, how), how.suffix
-    except ValueError:
-        full, suffix = encode(rgb, FALLBACK), FALLBACK.suffix
+def _read(data: bytes, name: str, how: PictureFormat) -> Still:
+    picture = read_picture(data, name=name)
+    rgb, kind = picture.rgb, BY_NAME[picture.format]
+    full, suffix = b"", ""
+    if not (picture.plain and kind.everywhere and _is_handy(picture, data)):
+        full, suffix = _working_copy(rgb, how)
     luma, u, v = planes(rgb)
     preview = small(rgb, PREVIEW_SIDE)
     return Still(
+        original=data,
+        original_suffix=kind.endings[0],
+        plain=picture.plain,
         full=full,
         suffix=suffix,
         preview=encode_preview(preview),
@@ -70,6 +83,23 @@ def _read(source: Path | bytes, name: str, how: PictureFormat) -> Still:
         background=picture.background,
         notes=picture.notes,
     )
+
+
+def _is_handy(picture: Picture, data: bytes) -> bool:
+    return picture.width * picture.height <= LARGE_PIXELS and len(data) <= PAGE_BYTES_MAX
+
+
+def _working_copy(rgb: U8, how: PictureFormat) -> tuple[bytes, str]:
+    """Bytes and ending of a picture for pages and models, of at most LARGE_PIXELS."""
+    height, width = rgb.shape[:2]
+    if width * height > LARGE_PIXELS:
+        scale = (LARGE_PIXELS / (width * height)) ** 0.5
+        size = (max(1, int(width * scale)), max(1, int(height * scale)))
+        rgb = np.asarray(cv2.resize(rgb, size, interpolation=cv2.INTER_AREA), np.uint8)
+    try:
+        return encode(rgb, how), how.suffix
+    except ValueError:
+        return encode(rgb, FALLBACK), FALLBACK.suffix
 
 
 def descriptor_of(rgb: U8) -> U8:

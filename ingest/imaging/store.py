@@ -15,8 +15,10 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import BinaryIO
 
+from ingest.imaging.formats import MEDIA_TYPES
+
 TEMP_AGE_MAX_S = 24 * 3600  # a temp file this old belongs to a process that died
-ENDINGS = frozenset({"png", "jpg", "webp", "avif", "bin", "json", "npy"})
+ENDINGS = frozenset({*MEDIA_TYPES, "bin", "json", "npy"})
 _NAME = re.compile(r"([0-9a-f]{2})/([0-9a-f]{2})/([0-9a-f]{64})\.([a-z0-9]{1,5})")
 _TEMP = "temp"
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # full disk, quota, file size limit

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ingest.models.collection import Collection, Invitation, Membership, Role
 from ingest.models.counts import FrameCount
-from ingest.models.frame import DropReason, Frame, FrameState, Shot, SideFile
+from ingest.models.frame import DropReason, Frame, FrameState, OriginalUse, Shot, SideFile
 from ingest.models.history import Operation, Revision
 from ingest.models.run import FINISHED, PipelineRun, RunState, StageRun
 from ingest.models.sent_form import SentForm
@@ -31,6 +31,7 @@ __all__ = [
     "Invitation",
     "Membership",
     "Operation",
+    "OriginalUse",
     "PipelineRun",
     "RatingScheme",
     "Revision",

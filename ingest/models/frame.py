@@ -26,6 +26,15 @@ class DropReason(models.TextChoices):
     PERSON = "person", "dropped by a person"
 
 
+class OriginalUse(models.TextChoices):
+    """What the file that a picture came in is good for."""
+
+    PLAIN = "plain", "shows the frame in any reader"
+    RENDERED = "rendered", "transparent, animated, turned, of other colours or more than 8 bits"
+    DAMAGED = "damaged", "read as far as it can be"
+    PART = "part", "holds other frames as well"
+
+
 class Shot(models.Model):
     """The frames between two cuts."""
 
@@ -74,6 +83,12 @@ class Frame(models.Model):
     # Names in the content-addressed store; `file` is empty while only a preview is kept (a dropped frame).
     file = models.CharField(max_length=100, blank=True)
     preview = models.CharField(max_length=100, blank=True)
+    # Of what came as a picture: the file exactly as it came (its name holds its sha256 and its type), its bytes, and
+    # what it is good for. `file` is the same, or a working copy where pages and models cannot use the original.
+    original = models.CharField(max_length=100, blank=True)
+    original_bytes = models.PositiveBigIntegerField(default=0)
+    original_use = models.CharField(max_length=10, choices=OriginalUse.choices, blank=True)
+    page = models.PositiveIntegerField(null=True, blank=True)  # of its file, from 1, where each is a frame
     placeholder = models.CharField(
         max_length=400, blank=True
     )  # tiny blurred picture as a data URL, drawn while loading
@@ -126,12 +141,23 @@ class Frame(models.Model):
             ),
             # which row a stored file belongs to: asked for every picture on every page
             models.Index(fields=("preview",), name="frame_preview"),
+            models.Index(fields=("original",), name="frame_original"),
             # and, asked for every few seconds: which kept frames lack their file
             models.Index(fields=("file", "state", "episode"), name="frame_file"),
         )
 
     def __str__(self) -> str:
         return f"{self.episode_id}:{self.index}"
+
+    @property
+    def original_kind(self) -> str:
+        """The ending of the file that the picture came in, by its content."""
+        return self.original.rpartition(".")[2]
+
+    @property
+    def download_name(self) -> str:
+        """The original's own name, with the ending that its content has."""
+        return f"{self.name.rpartition('/')[2].rpartition('.')[0] or 'picture'}.{self.original_kind}"
 
 
 class SideFile(models.Model):

@@ -13,3 +13,8 @@ PICTURE_FORMAT = {
     "help": "how kept pictures are stored; a data set has its own format",
 }
 PICTURE_QUALITY = {"label": "Picture quality", "help": "1 to 100, for jpeg and webp"}
+COPY_FORMAT = PICTURE_FORMAT | {
+    "label": "Format of working copies",
+    "help": "for pages and models, where they cannot use the file as it came; that is always kept",
+}
+COPY_QUALITY = PICTURE_QUALITY | {"label": "Quality of working copies"}

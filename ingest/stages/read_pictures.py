@@ -1,4 +1,7 @@
-"""A picture, or a folder or zip of pictures, becomes Frame rows; what cannot be read is set aside with its reason."""
+"""A picture, or a folder or zip of pictures, becomes Frame rows; what cannot be read is set aside with its reason.
+
+Every file is kept exactly as it came. Rows from before that was so get theirs from the source, where it is still there.
+"""
 
 from __future__ import annotations
 
@@ -8,24 +11,28 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from django.db import transaction
 from django.utils import timezone
 
+from ingest import stored_files
+from ingest.actions import originals
 from ingest.algorithms.descriptors import DESCRIPTOR_VERSION
 from ingest.algorithms.quality import overall
 from ingest.errors import BadInput, KomaError
 from ingest.imaging.archive import BadArchive, BadMember, Member, ZipReader
-from ingest.imaging.decode import PICTURE_ENDINGS, UnreadablePicture
+from ingest.imaging.decode import UnreadablePicture
 from ingest.imaging.encode import PictureFormat
 from ingest.imaging.folders import ending_of, list_folder, natural_key
+from ingest.imaging.formats import PICTURE_ENDINGS
 from ingest.imaging.names import plain_text
 from ingest.imaging.passes import passes_in
 from ingest.imaging.sidecars import is_side_file
 from ingest.imaging.still import Still, read_still
 from ingest.imaging.store import StoreFull
-from ingest.models import Episode, Frame, SkippedInput, SourceKind
+from ingest.models import Episode, Frame, OriginalUse, SkippedInput, SourceKind
 from ingest.pipeline.contract import Context, Stage
 from ingest.restoring import source_path, store
-from ingest.stages.choices import PICTURE_FORMAT, PICTURE_QUALITY
+from ingest.stages.choices import COPY_FORMAT, COPY_QUALITY
 
 BATCH = 16
 BATCH_BYTES = 48 * 2**20  # of files: larger ones come alone
@@ -37,23 +44,27 @@ NAME_CHARS_MAX = 400  # of Frame.name
 class PictureChoices:
     """What a person chooses for a run."""
 
-    picture_format: str = field(default=PictureFormat.name, metadata=PICTURE_FORMAT)
-    picture_quality: int = field(default=PictureFormat.quality, metadata=PICTURE_QUALITY)
+    picture_format: str = field(default=PictureFormat.name, metadata=COPY_FORMAT)
+    picture_quality: int = field(default=PictureFormat.quality, metadata=COPY_QUALITY)
 
     def __post_init__(self) -> None:
         self.format()
 
     def format(self) -> PictureFormat:
-        """How pictures are written. Raises ValueError."""
+        """How working copies are written. Raises ValueError."""
         return PictureFormat(self.picture_format, self.picture_quality)
 
 
 @dataclass(slots=True)
 class Item:
-    """A file still to be read: its place in the episode and its bytes."""
+    """A file still to be read: its place in the episode and its bytes.
+
+    `frame`: the row that it has already, but without its original; 0 for a new one.
+    """
 
     index: int
     name: str
+    frame: int = 0
     data: bytes | Path = b""
     problem: str = ""
 
@@ -64,7 +75,10 @@ class Done:
 
     item: Item
     still: Still | None = None
+    original: str = ""
+    original_bytes: int = 0
     file: str = ""
+    copy_bytes: int = 0
     preview: str = ""
     problem: str = ""
     passes: int = 0  # of upscaling that the file tells of
@@ -75,13 +89,14 @@ class ReadPictures(Stage[list[Item], list[Done]]):
 
     name = "read_pictures"
     label = "Pictures"
-    about = "Reads pictures, alone or in folders and zips; only what is new or could not be read before."
+    about = "Keeps pictures as they came, alone or in folders and zips, and reads what is new or could not be read."
     queue = "cpu"
     params_type = PictureChoices
 
     def __init__(self, ctx: Context) -> None:
         super().__init__(ctx)
         self._ignored = 0
+        self._original_bytes = self._copy_bytes = 0
 
     @property
     def _episode(self) -> Episode:
@@ -108,16 +123,22 @@ class ReadPictures(Stage[list[Item], list[Done]]):
             results = list(pool.map(lambda item: _read(item, how), batch))
         files: list[tuple[bytes, str]] = []
         for done in results:
-            if done.still is not None:
-                files += [(done.still.full, done.still.suffix), (done.still.preview, "jpg")]
+            if (still := done.still) is None:
+                continue
+            files += [(still.original, still.original_suffix), (still.preview, "jpg")]
+            if still.full:
+                files.append((still.full, still.suffix))
         try:
             names = iter(store().put_many(files))
         except StoreFull as error:
             raise KomaError(str(error), permanent=False) from error
         for done in results:
-            if done.still is not None:
-                done.file, done.preview = next(names), next(names)
-                done.still.full = done.still.preview = b""
+            if (still := done.still) is not None:
+                done.original, done.preview = next(names), next(names)
+                done.file = next(names) if still.full else done.original
+                done.original_bytes = len(still.original)
+                done.copy_bytes = len(still.full)
+                still.original = still.full = b""
         return results
 
     def save(self, result: list[Done]) -> int:
@@ -130,8 +151,12 @@ class ReadPictures(Stage[list[Item], list[Done]]):
         )
         rows = [_row(episode, done) for done in result if done.still is not None and done.item.name not in there]
         Frame.objects.bulk_create(rows)
+        self._give_originals([done for done in result if done.item.frame and done.still is not None])
         for done in result:
-            if done.still is None:
+            if done.item.frame:
+                if done.still is None:
+                    self.ctx.log(f"{done.problem} Its frame keeps the picture that was stored before.")
+            elif done.still is None:
                 SkippedInput.objects.update_or_create(
                     collection_id=episode.collection_id, episode=episode, name=done.item.name[:NAME_CHARS_MAX],
                     defaults={"reason": done.problem},
@@ -140,7 +165,32 @@ class ReadPictures(Stage[list[Item], list[Done]]):
         read = [done.item.name for done in result if done.still is not None]
         SkippedInput.objects.filter(episode=episode, name__in=read).delete()
         self.ctx.count("kept", len(rows))
+        for done in result:
+            self._original_bytes += done.original_bytes
+            self._copy_bytes += done.copy_bytes
         return len(result)
+
+    def _give_originals(self, result: list[Done]) -> None:
+        """Rows of an earlier version get the files they came from; what they had instead goes after the commit."""
+        free: list[str] = []
+        for done in result:
+            assert done.still is not None
+            given = originals.give(
+                frame=done.item.frame,
+                original=originals.Original(done.original, done.original_bytes, _use(done.still)),
+                file=done.file,
+                preview=done.preview,
+            )
+            if given is None:
+                self.ctx.log(
+                    f"{plain_text(done.item.name)} is another picture now; its frame keeps what was stored before."
+                )
+                free += [done.original, done.file, done.preview]
+            else:
+                self.ctx.count("originals")
+                free += given
+        if free:
+            transaction.on_commit(lambda: stored_files.remove_unused(store(), free))
 
     def finish(self) -> None:
         """What the episode's row says of the whole."""
@@ -155,6 +205,11 @@ class ReadPictures(Stage[list[Item], list[Done]]):
         )
         episode.extracted_at = timezone.now()
         episode.save(update_fields=["decoded", "warnings", "extracted_at"])
+        if self._original_bytes:
+            self.ctx.log(
+                f"Stored {_megabytes(self._original_bytes)} of files as they came and "
+                f"{_megabytes(self._copy_bytes)} of working copies."
+            )
         if self._ignored:
             self.ctx.log(f"{self._ignored:,} files that operating systems leave behind were passed over.")
 
@@ -199,11 +254,14 @@ class ReadPictures(Stage[list[Item], list[Done]]):
     def _pending(self, names: list[str], refused: dict[str, str]) -> list[Item]:
         """Places by natural order of all names; a name that came later goes behind what has a row already."""
         rows = dict(Frame.objects.filter(episode=self._episode).values_list("name", "index"))
+        bare = dict(Frame.objects.filter(episode=self._episode, original="").values_list("name", "pk"))
         taken = set(rows.values())
         following = max([len(names), *(index + 1 for index in taken)])
         items = []
         for index, name in enumerate(names):
             if name in rows:
+                if name in bare:
+                    items.append(Item(rows[name], name, frame=bare[name]))
                 continue
             if index in taken:
                 index, following = following, following + 1
@@ -211,7 +269,8 @@ class ReadPictures(Stage[list[Item], list[Done]]):
             items.append(Item(index, name, problem=long if len(name) > NAME_CHARS_MAX else ""))
         items += [Item(-1, name, problem=f"{plain_text(name)}: {reason}.") for name, reason in refused.items()]
         self.ctx.start_over()
-        self.ctx.done = sum(name in rows for name in names)  # read before, by an interrupted attempt or an earlier run
+        # read before, by an interrupted attempt or an earlier run
+        self.ctx.done = sum(name in rows and name not in bare for name in names)
         self.ctx.total = len(items)
         return items
 
@@ -262,6 +321,9 @@ def _row(episode: Episode, done: Done) -> Frame:
         width=still.width,
         height=still.height,
         file=done.file,
+        original=done.original,
+        original_bytes=done.original_bytes,
+        original_use=_use(still),
         preview=done.preview,
         placeholder=still.placeholder,
         descriptor=still.descriptor.tobytes(),
@@ -269,6 +331,14 @@ def _row(episode: Episode, done: Done) -> Frame:
         quality=overall(still.measures),
         measures=measures,
     )
+
+
+def _megabytes(size: int) -> str:
+    return f"{size / 1e6:,.1f} MB"
+
+
+def _use(still: Still) -> OriginalUse:
+    return OriginalUse.PLAIN if still.plain else OriginalUse.RENDERED
 
 
 def _sorted_members(reader: ZipReader) -> tuple[dict[str, Member], dict[str, str]]:

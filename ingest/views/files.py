@@ -7,13 +7,15 @@ from django.http.response import HttpResponseBase
 from django.views.decorators.http import require_safe
 
 from ingest.access import member_view
+from ingest.imaging.formats import MEDIA_TYPES
 from ingest.imaging.store import UnknownName
 from ingest.models import Collection
 from ingest.restoring import store
 from ingest.stored_files import belongs_to
 
-# Only what a browser shows as a picture and nothing that it could run. All were written by us, never as uploaded.
-CONTENT_TYPES = {"png": "image/png", "jpg": "image/jpeg", "webp": "image/webp", "avif": "image/avif"}
+# What browsers show in a page; pictures of other formats are only saved. Each had its pixels read under the limits
+# before it was stored, its type is ours and not the sender's, and the headers keep a browser from guessing another.
+SHOWN = frozenset({"png", "jpg", "webp", "avif", "gif"})
 MAX_AGE_S = 365 * 24 * 3600  # the name is the hash of the content: it never changes
 
 
@@ -22,7 +24,7 @@ MAX_AGE_S = 365 * 24 * 3600  # the name is the hash of the content: it never cha
 def file(request: HttpRequest, collection: Collection, name: str) -> HttpResponseBase:
     """One stored picture; 404 for any name that no row of this collection holds."""
     ending = name.rpartition(".")[2]
-    if ending not in CONTENT_TYPES or not belongs_to(collection, name):
+    if ending not in MEDIA_TYPES or not belongs_to(collection, name):
         raise Http404("No such file.")
     etag = f'"{name[6:70]}"'
     response: HttpResponseBase
@@ -31,10 +33,11 @@ def file(request: HttpRequest, collection: Collection, name: str) -> HttpRespons
     else:
         try:
             # Opened here and closed by the response at its end.
-            response = FileResponse(store().open(name), content_type=CONTENT_TYPES[ending])
+            response = FileResponse(store().open(name), content_type=MEDIA_TYPES[ending])
         except (UnknownName, FileNotFoundError):
             raise Http404("No such file.") from None
-        response.headers["Content-Disposition"] = f'inline; filename="{name[6:18]}.{ending}"'
+        how = "inline" if ending in SHOWN and "save" not in request.GET else "attachment"
+        response.headers["Content-Disposition"] = f'{how}; filename="{name[6:18]}.{ending}"'
     response.headers["ETag"] = etag
     response.headers["Cache-Control"] = f"private, max-age={MAX_AGE_S}, immutable"
     response.headers["X-Content-Type-Options"] = "nosniff"

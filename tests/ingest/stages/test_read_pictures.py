@@ -205,12 +205,12 @@ def test_a_picture_and_the_film_frame_of_it_have_near_descriptors() -> None:
     assert 16 <= still.measures.brightness <= 235
 
 
-def test_a_picture_too_wide_for_the_format_is_kept_as_png() -> None:
+def test_a_working_copy_too_wide_for_its_format_is_a_png() -> None:
     import io
 
     from PIL import Image
 
     out = io.BytesIO()
-    Image.new("RGB", (17_000, 8), (9, 99, 200)).save(out, "PNG")
+    Image.new("RGBA", (17_000, 8), (9, 99, 200, 90)).save(out, "PNG")
     still = read_still(out.getvalue(), name="wide.png", how=PictureFormat("webp"))
     assert (still.suffix, still.width) == ("png", 17_000)

@@ -37,6 +37,27 @@ def test_a_member_gets_the_picture_with_careful_headers(as_bob: Client, collecti
     assert as_bob.get(f"/c/{collection.pk}/file/{frame.preview}").headers["Content-Type"] == "image/jpeg"
 
 
+@pytest.mark.parametrize(
+    ("ending", "kind", "how"),
+    [("gif", "image/gif", "inline"), ("tif", "image/tiff", "attachment"), ("bmp", "image/bmp", "attachment")],
+)
+def test_a_file_as_it_came_is_a_picture_to_a_browser_and_nothing_else(
+    as_bob: Client, collection: Collection, frame: Frame, ending: str, kind: str, how: str
+) -> None:
+    trap = b"GIF89a=1/*" + b"\0" * 20 + b"*/;alert(document.cookie)<script>alert(1)</script>"
+    name = store().put(trap, ending)
+    assert as_bob.get(f"/c/{collection.pk}/file/{name}").status_code == 404
+    Frame.objects.filter(pk=frame.pk).update(original=name)
+    answer = as_bob.get(f"/c/{collection.pk}/file/{name}")
+    assert b"".join(answer.streaming_content) == trap
+    assert answer.headers["Content-Type"] == kind
+    assert answer.headers["Content-Disposition"].startswith(how)
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"
+    assert answer.headers["Content-Security-Policy"] == "default-src 'none'; sandbox"
+    saved = as_bob.get(f"/c/{collection.pk}/file/{name}?save")
+    assert saved.headers["Content-Disposition"].startswith("attachment")
+
+
 def test_an_unchanged_picture_is_not_sent_again(as_bob: Client, collection: Collection, frame: Frame) -> None:
     url = f"/c/{collection.pk}/file/{frame.file}"
     etag = as_bob.get(url).headers["ETag"]

@@ -1,0 +1,55 @@
+"""The files that pictures came in: given to rows that were stored before Koma kept them."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image
+
+from ingest.imaging.store import Store, UnknownName
+from ingest.models import Frame, OriginalUse
+from ingest.restoring import store
+
+SAME_LEVELS_MAX = 6.0  # mean difference of two previews of one picture, of 255: what a JPEG and another encoder cost
+
+
+@dataclass(frozen=True, slots=True)
+class Original:
+    """A file exactly as it came: its name in the store, its bytes, and what it is good for."""
+
+    name: str
+    size: int
+    use: OriginalUse
+
+
+def give(*, frame: int, original: Original, file: str, preview: str) -> list[str] | None:
+    """Tell a row that has none its original and the file that pages use from now on, inside a transaction.
+
+    Returns the names that the row gave up, for `stored_files.remove_unused` after the commit; None, with nothing
+    changed, when the file does not show the row's picture (any more), by their previews.
+    """
+    row = Frame.objects.select_for_update().filter(pk=frame, original="").first()
+    if row is None:  # another run was quicker
+        return [original.name, file, preview]
+    if not _same(store(), row.preview, preview):
+        return None
+    given_up = [row.file, preview]
+    row.original, row.original_bytes, row.original_use = original.name, original.size, original.use
+    row.file = file
+    row.save(update_fields=["original", "original_bytes", "original_use", "file"])
+    return given_up
+
+
+def _same(files: Store, one: str, other: str) -> bool:
+    """Whether two stored previews show the same picture: of one shape, and alike but for their encoding."""
+    if one == other:
+        return True
+    try:
+        left, right = (
+            np.asarray(Image.open(io.BytesIO(files.read(name))).convert("RGB"), np.int16) for name in (one, other)
+        )
+    except (OSError, UnknownName):
+        return False
+    return left.shape == right.shape and float(np.abs(left - right).mean()) <= SAME_LEVELS_MAX

@@ -1,0 +1,34 @@
+"""The picture formats that Koma reads: one table for endings, media types and who else can read them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class PictureKind:
+    """A format by Pillow's name. The first of `endings` is that of stored and exported files.
+
+    `everywhere`: browsers, models and trainers read it as it is, so it needs no working copy.
+    """
+
+    name: str
+    endings: tuple[str, ...]
+    media_type: str
+    everywhere: bool = False
+
+
+KINDS = (
+    PictureKind("PNG", ("png", "apng"), "image/png", everywhere=True),
+    PictureKind("JPEG", ("jpg", "jpeg", "jpe", "jfif"), "image/jpeg", everywhere=True),
+    PictureKind("MPO", ("jpg", "mpo"), "image/jpeg", everywhere=True),  # a JPEG with more of them behind it
+    PictureKind("WEBP", ("webp",), "image/webp", everywhere=True),
+    PictureKind("AVIF", ("avif", "avifs"), "image/avif", everywhere=True),
+    PictureKind("GIF", ("gif",), "image/gif"),
+    PictureKind("BMP", ("bmp", "dib"), "image/bmp"),
+    PictureKind("TIFF", ("tif", "tiff"), "image/tiff"),
+)
+PICTURE_ENDINGS = frozenset(ending for kind in KINDS for ending in kind.endings)
+SPOKEN = "png, jpg, webp, gif, bmp, avif, tiff"  # for messages
+MEDIA_TYPES = {kind.endings[0]: kind.media_type for kind in KINDS}  # by the ending of a stored file
+BY_NAME = {kind.name: kind for kind in KINDS}
