@@ -15,8 +15,8 @@ from django.db.models import QuerySet
 
 from ingest.errors import BadInput
 from ingest.imaging.archive import BadArchive, BadMember, ZipReader
-from ingest.imaging.decode import PICTURE_ENDINGS
 from ingest.imaging.folders import ending_of, list_folder
+from ingest.imaging.formats import PICTURE_ENDINGS
 from ingest.imaging.sidecars import TEXT_BYTES_MAX, SideFiles, decoded, is_side_file
 from ingest.models import Frame, SideFile, SourceKind
 from ingest.pipeline.contract import Context, Stage
