@@ -10,6 +10,7 @@ from django.http import QueryDict
 
 from export.algorithms.captions import PRESETS, CaptionOptions
 from export.recipe import Recipe, RecipeError, parse
+from ingest.algorithms.typed_lists import ListError, typed_list
 
 WEIGHT_ROWS_MAX = 500
 
@@ -59,9 +60,12 @@ def _value(post: QueryDict, name: str, hint: Any) -> Any:
     text = post.get(name, "")
     if typing.get_origin(hint) is tuple:
         texts = [str(value) for value in post.getlist(name)]
-        if len(texts) == 1:
-            texts = texts[0].replace("\n", ",").split(",")
-        return [part.strip() for part in texts if part.strip()]
+        if len(texts) > 1:
+            return [part.strip() for part in texts if part.strip()]
+        try:
+            return typed_list("".join(texts))
+        except ListError as error:
+            raise RecipeError([f"{name}: {error.message}"]) from error
     if typing.get_origin(hint) in (typing.Union, types.UnionType):
         if not text.strip():
             return None

@@ -11,6 +11,7 @@ from annotate.backends import tag_filtering
 from annotate.backends.tag_filtering import Parsed
 from annotate.models import TagList
 from ingest.actions import history
+from ingest.algorithms.typed_lists import text_of
 from ingest.errors import BadInput
 from ingest.imaging.names import plain_name
 from ingest.models import Collection
@@ -80,7 +81,7 @@ def add(*, collection: Collection, kind: Kind, name: str, data: bytes, by: Any) 
         Collection.objects.select_for_update().get(pk=collection.pk)  # two who upload at once take turns
         row, _ = TagList.objects.get_or_create(
             collection=collection, kind=kind, digest=mark,
-            defaults={"name": shown[:200], "text": data.decode("utf-8-sig"), "tags": parsed.count, "added_by": by},
+            defaults={"name": shown[:200], "text": text_of(data), "tags": parsed.count, "added_by": by},
         )  # fmt: skip
         _use(collection, kind, row, record)
         old = TagList.objects.filter(collection=collection, kind=kind, used=False).order_by("-pk")[KEPT:]

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from annotate.backends.tag_lists import spelt
+from ingest.algorithms.typed_lists import ListError, every_entry, text_of
 from ingest.errors import BadInput
 
 FOLDER = "tag_filtering"
@@ -72,18 +73,21 @@ def parse_overlaps(data: bytes, *, name: str) -> Parsed:
 
 
 def parse_unwanted(data: bytes, *, name: str) -> Parsed:
-    """One tag a line. BadInput names the line that is wrong."""
-    tags: dict[str, int] = {}
+    """Tags, one a line or parted by commas. BadInput names the line that is wrong."""
+    tags: dict[str, None] = {}
     twice: dict[str, None] = {}  # in their order
-    for number, line in enumerate(_text(data, name).splitlines(), 1):
-        if not line.strip():
-            continue
-        if "," in line or line.lstrip()[0] in "[{":
-            raise BadInput(f"{name}, line {number}: a list of unwanted tags has one tag a line, without commas.")
-        tag = _tag(line, f"{name}, line {number}")
+    text = _text(data, name)
+    if text.lstrip()[:1] in ("[", "{"):
+        raise BadInput(f"{name} looks like JSON; a list of unwanted tags is a text, one tag a line.")
+    try:
+        found = every_entry(text)
+    except ListError as error:
+        raise BadInput(f"{name}, {error.message}.") from error
+    for entry in found:
+        tag = _tag(entry.text, f"{name}, line {entry.line}")
         if tag in tags:
             twice[tag] = None
-        tags.setdefault(tag, number)
+        tags[tag] = None
     if not tags:
         raise BadInput(f"{name} holds no tag; it must have one a line.")
     return Parsed(unwanted=tuple(tags), notes=[f"{_some(list(twice))} stood there more than once."] if twice else [])
@@ -132,9 +136,9 @@ def _text(data: bytes, name: str) -> str:
     if len(data) > FILE_MAX:
         raise BadInput(f"{name} has {len(data):,} bytes; a list of tags has {FILE_MAX:,} at most.")
     try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise BadInput(f"{name} is no UTF-8 text (byte {error.start:,}). Save it as UTF-8.") from error
+        return text_of(data)
+    except ListError as error:
+        raise BadInput(f"{name}: {error.message}. Save it as UTF-8.") from error
 
 
 def _short(value: Any) -> str:

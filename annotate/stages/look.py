@@ -24,6 +24,7 @@ from annotate.backends.reading_processes import ReadingProcesses
 from annotate.backends.registry import Installed
 from annotate.models import ModelAnswer, ModelVersion
 from annotate.stages.opened import looking_faces, opened
+from ingest.algorithms.typed_lists import typed_list
 from ingest.errors import BadInput
 from ingest.imaging.store import Store
 from ingest.models import Frame
@@ -119,11 +120,11 @@ class Look(Stage[Seen, Result]):
         None stands for a built-in one. Face detectors look here only beside others: their faces are another stage's.
         """
         there = {one.name: one for task in TASKS for one in registry.installed(settings.KOMA_MODELS_DIR, task=task)}
-        names = _names(self.params.models) or [name for task in TASKS for name in self._used(task, there)]
+        names = typed_list(self.params.models) or [name for task in TASKS for name in self._used(task, there)]
         detecting = registry.installed(settings.KOMA_MODELS_DIR, task=FACES)
         beside: dict[str, Installed | None] = dict.fromkeys(detectors.OWN)
         beside |= {one.name: one for one in detecting} | there
-        also = _names(self.params.also)
+        also = typed_list(self.params.also)
         for name, known in [*((name, there.keys()) for name in names), *((name, beside.keys()) for name in also)]:
             if name not in known:
                 raise BadInput(
@@ -252,7 +253,3 @@ class Look(Stage[Seen, Result]):
     def close(self) -> None:
         if self.reader is not None:
             self.reader.close()
-
-
-def _names(text: str) -> list[str]:
-    return [name for part in text.split(",") if (name := part.strip())]

@@ -16,6 +16,7 @@ from annotate.head_crops import write_crop
 from annotate.models import Caption, CheckedFrame, Face, FaceState, FrameTag, ModelCaption, TagCategory
 from annotate.views.seen_boxes import seen_in
 from ingest.access import member_view
+from ingest.algorithms.typed_lists import typed_list
 from ingest.errors import BadInput
 from ingest.models import Collection, Frame, Operation, Role
 from ingest.once import key_of
@@ -117,7 +118,7 @@ def face_check(request: HttpRequest, collection: Collection, frame_id: int) -> H
 def frame_tags(request: HttpRequest, collection: Collection, frame_id: int) -> HttpResponse:
     """Add or remove tags: only what this person changed is applied, to the tags as they are now."""
     row = _frame(collection, frame_id)
-    added = [name.strip() for name in request.POST.get("add", "").split(",") if name.strip()]
+    added = typed_list(request.POST.get("add", ""))
     removed = [name.strip() for name in request.POST.getlist("remove") if name.strip()]
     if not added and not removed:
         raise BadInput("Type a tag.")

@@ -23,6 +23,7 @@ from annotate.views.drawing.parts import bases
 from ingest.access import member_view
 from ingest.actions import frames as frame_actions
 from ingest.actions import full_pictures
+from ingest.algorithms.typed_lists import typed_list
 from ingest.errors import BadInput
 from ingest.models import Collection, DropReason, Frame, Role
 from ingest.once import key_of
@@ -134,7 +135,7 @@ def change(request: HttpRequest, collection: Collection) -> HttpResponse:
         excluded = act == "leave_out"
         done = frame_actions.leave_out(collection=collection, frames=chosen, excluded=excluded, by=by, key=key)
     elif act in ("tag_add", "tag_remove"):
-        names = [name.strip() for name in request.POST.get("tag", "").split(",") if name.strip()]
+        names = typed_list(request.POST.get("tag", ""))
         if not names:
             raise BadInput("Type a tag first.")
         say = tag_actions.add if act == "tag_add" else tag_actions.remove

@@ -86,11 +86,14 @@ class _Node:
 def parse_weights(text: str) -> tuple[Weight, ...]:
     """Rows `pattern,weight` of a CSV without a header; empty lines and lines from `#` on are skipped.
 
-    Raises WeightsError that names every bad row.
+    A full-width comma parts as well where a line has no other. Of two rows for one pattern the first counts. Raises
+    WeightsError that names every bad row.
     """
     weights: list[Weight] = []
     errors: list[str] = []
-    reader = csv.reader(io.StringIO(text.lstrip("\ufeff")))
+    lines = text.lstrip("\ufeff").replace("\r\n", "\n").split("\n")
+    plain = "\n".join(line if "," in line else line.replace("，", ",") for line in lines)
+    reader = csv.reader(io.StringIO(plain), skipinitialspace=True)
     try:
         for row in reader:
             cells = [cell.strip() for cell in row]

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Sequence
-from fnmatch import fnmatchcase
+from functools import lru_cache
 
 KAOMOJI = frozenset(
     "0_0 (o)_(o) +_+ +_- ._. <o>_<o> <|>_<|> =_= >_< 3_3 6_9 >_o @_@ ^_^ o_o u_u x_x |_| ||_||".split()  # noqa: SIM905
@@ -63,11 +64,26 @@ def is_outfit(tag: str) -> bool:
 
 
 def is_blocked(tag: str, blacklist: Sequence[str]) -> bool:
-    """Whether an entry of the blacklist fits: a whole word or run of words of the tag, or a pattern with `*` or `?`."""
-    for entry in blacklist:
-        if any(char in entry for char in "*?["):
-            if fnmatchcase(tag, entry):
-                return True
-        elif f"_{entry.replace(' ', '_')}_" in f"_{re.sub(r'[ ()]', '_', tag)}_":
-            return True
-    return False
+    """Whether an entry of the blacklist fits: a whole word or run of words of the tag, or all of it where it holds `*`.
+
+    Tag and entry are compared in one spelling, whatever the case, with spaces or underscores; `*` is the only wildcard.
+    """
+    return any(
+        _pattern(entry).fullmatch(_one_spelling(tag)) if "*" in entry else _words(entry) in _words(tag)
+        for entry in blacklist
+    )
+
+
+@lru_cache(maxsize=4096)
+def _pattern(entry: str) -> re.Pattern[str]:
+    return re.compile(".*".join(map(re.escape, _one_spelling(entry).split("*"))), re.DOTALL)
+
+
+def _one_spelling(text: str) -> str:
+    return re.sub(r"[\s_]+", "_", unicodedata.normalize("NFC", text).strip().casefold())
+
+
+@lru_cache(maxsize=100_000)
+def _words(text: str) -> str:
+    """The words of a tag between underscores: `slime (substance)` and `slime_(substance)` are `_slime_substance_`."""
+    return "_" + "_".join(re.split(r"[_()\s]+", _one_spelling(text).strip("_()"))) + "_"

@@ -25,6 +25,7 @@ from export.models import Recipe as RecipeRow
 from export.preview import is_counted, preview
 from export.recipe import Recipe, RecipeError, parse
 from ingest.access import member_view
+from ingest.algorithms.typed_lists import written
 from ingest.errors import BadInput
 from ingest.models import Collection, Frame, ImageType, Role
 from ingest.once import own_key
@@ -170,6 +171,7 @@ def _context(collection: Collection, recipe: Recipe) -> dict[str, Any]:
         "weights": [(pattern, f"{weight:g}") for pattern, weight in data["balance"]["weights"]],
         "min_multiply": f"{recipe.balance.min_multiply:g}",
         "max_multiply": f"{recipe.balance.max_multiply:g}",
+        "blacklist": written(recipe.caption.blacklist),
         "types_text": forms.types_text(recipe),
         "levels": [(token, LEVEL_LABELS[token]) for token in levels],
         "unused_levels": [(token, LEVEL_LABELS[token]) for token in TOKENS if token not in levels],

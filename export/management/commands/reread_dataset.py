@@ -13,7 +13,8 @@ from export import rereading
 from export.actions import reread
 from export.correcting import correct_files
 from export.rereading import Moved, Open
-from ingest.errors import KomaError
+from ingest.algorithms.typed_lists import ListError, text_of, typed_list
+from ingest.errors import BadInput, KomaError
 from ingest.models import Collection
 
 
@@ -104,7 +105,10 @@ def _open(row: Open) -> dict[str, str]:
 def _names(path: Path | None) -> list[str]:
     if path is None:
         return []
-    return [name.strip() for name in path.read_text("utf-8").replace("\n", ",").split(",") if name.strip()]
+    try:
+        return typed_list(text_of(path.read_bytes()))
+    except ListError as error:
+        raise BadInput(f"{path}: {error.message}.") from error
 
 
 def _list(names: list[str]) -> str:

@@ -148,3 +148,14 @@ def test_without_a_limit_the_epoch_follows_the_probabilities(
 
     for row in result.folders:
         assert row.epoch_share == pytest.approx(row.probability, rel=1e-3)
+
+
+def test_weights_with_quotes_spaces_and_full_width_commas_are_read() -> None:
+    text = '\ufeff1_character, 2\r\n"Smith, Anna" , 3\n# a comment\nothers，0.5\n1_character,2\n'
+
+    assert [(row.pattern, row.weight) for row in parse_weights(text)] == [
+        ("1_character", 2.0),
+        ("Smith, Anna", 3.0),
+        ("others", 0.5),
+        ("1_character", 2.0),
+    ]

@@ -156,6 +156,22 @@ def test_kaomoji_keep_their_underscores() -> None:
     assert caption(Facts(tags=("^_^", "long_hair")), CaptionOptions(), key="k") == "^_^, long hair"
 
 
+@pytest.mark.parametrize(
+    "entry", ["slime (substance)", "slime_(substance)", "Slime_(Substance)", "slime*", "*substance)"]
+)
+def test_an_entry_of_the_blacklist_fits_its_tag_in_every_spelling(entry: str) -> None:
+    facts = Facts(tags=("slime_(substance)", "slim", "smile"))
+
+    assert chosen_tags(facts, CaptionOptions(blacklist=(entry,)), key="k") == ["slim", "smile"]
+
+
+@pytest.mark.parametrize("entry", ["?", "[a-z]*", "sm?le", "mile", "(", "*mil"])
+def test_only_a_star_is_a_wildcard_and_parts_of_words_block_nothing(entry: str) -> None:
+    assert chosen_tags(Facts(tags=("smile", "?")), CaptionOptions(blacklist=(entry,)), key="k") == [
+        tag for tag in ("smile", "?") if tag != entry
+    ]
+
+
 def test_the_blacklist_takes_words_and_patterns() -> None:
     tags = ("style_parody", "parody", "smile", "open_mouth", "mouth_hold")
 

@@ -329,3 +329,16 @@ def test_a_frames_page_shows_the_caption_that_the_latest_recipe_gives_it(show: S
     page = as_viewer.get(address).content.decode()
     assert "by the recipe: Words" in page
     assert "a still &lt;of&gt; it" in page
+
+
+def test_lists_on_the_form_take_full_width_commas_and_an_open_quote_is_told(show: Show, as_alice: Client) -> None:
+    path = reverse("export_change", args=[show.collection.pk])
+    good = {"act": "save", "recipe_name": "Lists", "caption.blacklist": ' parody，smile、\n"a, b" ,, '}
+
+    as_alice.post(path, good)
+    row = RecipeRow.objects.get(name="Lists")
+
+    assert row.params["caption"]["blacklist"] == ["parody", "smile", "a, b"]
+    page = as_alice.post(path, good | {"caption.blacklist": 'x, "open, y'})
+    assert page.status_code == 422
+    assert "caption.blacklist: line 1" in page.content.decode()

@@ -1,0 +1,131 @@
+"""Lists that people type or paste: tags, characters, names of models. One way to read them, wherever they stand.
+
+Entries are parted by commas (also `，` and `、`) and lines; `"` or `“ ”` round an entry keep commas inside it, and `""`
+inside is a quote. A line
+that begins with `# ` is a comment; `#compass` is a tag.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from ingest.errors import BadInput
+
+SEPARATORS = frozenset(",，、\n")
+_QUOTES = {'"': '"', "“": "”", "„": "“"}
+_INVISIBLE = "\ufeff\u200b\u2060"  # marks that come with pasted text
+
+
+class ListError(BadInput):
+    """A list that cannot be read; the words name the entry and its line."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One entry of a list, and the line it stands on, from 1."""
+
+    text: str
+    line: int
+
+
+def entries(text: str) -> list[Entry]:
+    """The entries of a list, without empty ones, each once, in their order. Raises ListError for an open quote."""
+    found: dict[str, Entry] = {}
+    for entry in every_entry(text):
+        found.setdefault(entry.text, entry)
+    return list(found.values())
+
+
+def every_entry(text: str) -> list[Entry]:
+    """The same with those that stand there more than once."""
+    return list(_parted(text))
+
+
+def typed_list(text: str) -> list[str]:
+    """The texts of `entries`."""
+    return [entry.text for entry in entries(text)]
+
+
+def written(texts: Iterable[str]) -> str:
+    """A list as a form shows it: `typed_list` gives the same entries back."""
+    return ", ".join('"' + text.replace('"', '""') + '"' if _needs_quotes(text) else text for text in texts)
+
+
+def text_of(data: bytes) -> str:
+    """The text of a file: UTF-8, or UTF-16 where a mark at its beginning says so. ListError names the bad byte."""
+    coding = "utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
+    try:
+        return data.decode(coding)
+    except UnicodeDecodeError as error:
+        raise ListError(f"it is no {coding.removesuffix('-sig').upper()} text (byte {error.start:,})") from error
+
+
+def _needs_quotes(text: str) -> bool:
+    return text[:1] in _QUOTES or text == "#" or text.startswith("# ") or any(sign in SEPARATORS for sign in text)
+
+
+def _parted(text: str) -> Iterator[Entry]:
+    lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+    for number, line in enumerate(lines, start=1):
+        plain = _clean(line)
+        if plain == "#" or plain.startswith("# "):
+            continue
+        yield from (Entry(part, number) for part in _entries_of(line, number) if part)
+
+
+def _entries_of(line: str, number: int) -> Iterator[str]:
+    start = at = 0
+    begun = False  # whether the entry holds more than white space so far
+    while at < len(line):
+        sign = line[at]
+        if sign in _QUOTES and not begun:
+            end = _closing(line, at)
+            if end is not None and _ends(line, end):
+                yield _clean(line[at + 1 : end].replace('""', '"') if sign == '"' else line[at + 1 : end])
+                at = start = _after(line, end)
+                continue
+            rest = line[at:]
+            if end is None and any(other in SEPARATORS for other in rest):
+                raise ListError(f"line {number}, {rest[:40]!r}: the quote at its beginning is not closed")
+        if sign in SEPARATORS:
+            yield _clean(line[start:at])
+            start = at + 1
+        begun = sign not in SEPARATORS and (begun or not _is_blank(sign))
+        at += 1
+    yield _clean(line[start:])
+
+
+def _closing(line: str, at: int) -> int | None:
+    """Place of the quote that closes the one at `at`; `""` inside straight ones is a quote."""
+    sign = line[at]
+    end = line.find(_QUOTES[sign], at + 1)
+    while sign == '"' and end >= 0 and line[end + 1 : end + 2] == '"':
+        end = line.find('"', end + 2)
+    return end if end >= 0 else None
+
+
+def _ends(line: str, end: int) -> bool:
+    """Whether a separator or the end of the line follows; else the quotes are part of a longer entry."""
+    after = end + 1
+    while after < len(line) and _is_blank(line[after]):
+        after += 1
+    return after == len(line) or line[after] in SEPARATORS
+
+
+def _is_blank(sign: str) -> bool:
+    return sign.isspace() or sign in _INVISIBLE
+
+
+def _after(line: str, end: int) -> int:
+    """Place after the separator that follows a closed quote."""
+    at = end + 1
+    while at < len(line) and line[at] not in SEPARATORS:
+        at += 1
+    return at + 1
+
+
+def _clean(text: str) -> str:
+    """Without white space and invisible marks at both ends, in composed form."""
+    return unicodedata.normalize("NFC", text).strip().strip(_INVISIBLE).strip()
