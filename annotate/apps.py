@@ -12,7 +12,9 @@ class AnnotateConfig(AppConfig):
 
     def ready(self) -> None:
         """Say what is counted of faces."""
-        from annotate import face_counts
+        from annotate import face_counters, face_counts
         from ingest import counting
+        from ingest.actions import history
 
         counting.register(face_counts.FACES, face_counts.NAMED_FRAMES)
+        history.settled_by("annotate.Face", face_counters.settle)

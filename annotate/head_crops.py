@@ -29,4 +29,7 @@ def write_crop(face: Face) -> None:
     except (UnreadablePicture, FileNotFoundError):
         return
     box = (face.left, face.top, face.right, face.bottom)
-    Face.objects.filter(pk=face.pk, crop="").update(crop=store().put(head_file(picture, box), CROP_FORMAT.suffix))
+    crop = store().put(head_file(picture, box), CROP_FORMAT.suffix)
+    left, top, right, bottom = box
+    same = Face.objects.filter(pk=face.pk, crop="", left=left, top=top, right=right, bottom=bottom)
+    same.update(crop=crop)  # not where somebody has moved the box meanwhile

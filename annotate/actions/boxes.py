@@ -5,8 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from annotate.actions.faces import recount
-from annotate.actions.naming import answer, change_faces, locked_character, locked_faces
+from annotate.actions.naming import answer, change_faces, locked_faces, named
 from annotate.models import Character, Face, FaceState
 from ingest.actions import history
 from ingest.actions.history import snapshot
@@ -20,7 +19,7 @@ BOX = ("left", "top", "right", "bottom", "score", "box_by_person", "crop", "embe
 
 
 def draw(
-    *, collection: Collection, frame: Frame, box: RelativeBox, by: Any, character: Character | int | None = None,
+    *, collection: Collection, frame: Frame, box: RelativeBox, by: Any, character: Character | int | str | None = None,
     key: str = "",
 ) -> Face:  # fmt: skip
     """Add a face that no model found: box as left, top, right, bottom from 0 to 1; named at once with `character`."""
@@ -35,12 +34,11 @@ def draw(
         )  # fmt: skip
         name = ""
         if character is not None:
-            who = locked_character(collection=collection, character=character)
+            who = named(record, collection=collection, who=character)
             answer(face, state=FaceState.FACE, character=who, by=by)
             name = f" and named {who.name}"
         face.save()
         record.created(face, frame_id=row.pk)
-        recount(record, [face])
         record.operation.summary = f"Face drawn{name}"
     return face
 
@@ -81,7 +79,6 @@ def delete(*, collection: Collection, face: Face | int, by: Any, key: str = "") 
             row.delete()
         else:
             change_faces(record, [row], lambda it: answer(it, state=FaceState.NOT_A_FACE, character=None, by=by))
-        recount(record, [row])
     return record.operation
 
 

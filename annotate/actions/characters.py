@@ -6,19 +6,16 @@ merges anything (two tabs, one of them stale, once merged two people elsewhere).
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from annotate.actions.naming import TURNING, answer, change_faces, faces_text, locked_character, locked_faces
+from annotate.actions.naming import answer, change_faces, clean_name, faces_text, find, locked_character, locked_faces
 from annotate.models import Character, CharacterAlias, Face, FaceCluster, FaceState, ReferencePicture
 from ingest.actions import history
 from ingest.actions.history import Recorder, snapshot
 from ingest.errors import BadInput, Conflict
 from ingest.models import Collection, Operation
-
-NAME_MAX = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,32 +26,6 @@ class MergePreview:
     frames: int
     outfits: int
     references: int
-
-
-def clean_name(text: str) -> str:
-    """The name as it is stored: NFC, single spaces; BadInput with the reason when it cannot be one."""
-    name = " ".join(unicodedata.normalize("NFC", text).split())
-    if not name:
-        raise BadInput("Type a name.")
-    if len(name) > NAME_MAX:
-        raise BadInput(f"A name has at most {NAME_MAX} characters; this one has {len(name)}.")
-    if any(unicodedata.category(sign) in ("Cc", "Cs", "Co", "Cn") or sign in TURNING for sign in name):
-        raise BadInput("A name cannot hold control characters.")
-    return name
-
-
-def find(*, collection: Collection, text: str) -> Character | None:
-    """The character of this name or alias: exactly, else whatever the case of its letters; None when there is none."""
-    name = clean_name(text)
-    for lookup in ("name", "name__iexact"):
-        found = Character.objects.filter(collection=collection, **{lookup: name}).order_by("pk").first()
-        if found is None:
-            alias = CharacterAlias.objects.filter(collection=collection, **{lookup: name}).order_by("pk")
-            first = alias.select_related("character").first()
-            found = first.character if first else None
-        if found is not None:
-            return found
-    return None
 
 
 def create(
@@ -73,7 +44,7 @@ def create(
 
 
 def find_or_create(*, collection: Collection, name: str, by: Any) -> Character:
-    """The character of this name or alias; made when there is none."""
+    """The character of this name or alias; made, as an operation of its own, when there is none."""
     found = find(collection=collection, text=name)
     if found is not None:
         return found

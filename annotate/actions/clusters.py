@@ -8,7 +8,7 @@ from typing import Any
 
 from django.db.models import Max
 
-from annotate.actions.naming import answer, change_faces, faces_text, locked_character, locked_faces, rule_out
+from annotate.actions.naming import answer, change_faces, faces_text, locked_faces, named, rule_out
 from annotate.models import Character, Face, FaceCluster, FaceState, NamedBy
 from ingest.actions import history
 from ingest.actions.history import Recorder, snapshot
@@ -27,16 +27,18 @@ class ClusterNamed:
 
 
 def name(
-    *, collection: Collection, cluster: FaceCluster | int, character: Character | int, by: Any,
+    *, collection: Collection, cluster: FaceCluster | int, character: Character | int | str, by: Any,
     taken_out: Iterable[Face | int] = (), key: str = "",
 ) -> ClusterNamed:  # fmt: skip
     """Name all faces of a cluster but those `taken_out`, which leave it and are ruled out for this character.
+
+    A name that nobody has yet makes a new character.
 
     Faces for which a person gave another answer stay as they are. Conflict when that is so for all of them, and when
     the cluster or character is gone.
     """
     with history.operation(collection=collection, by=by, kind="clusters.name", summary="", key=key) as record:
-        who = locked_character(collection=collection, character=character)
+        who = named(record, collection=collection, who=character)
         row, faces = _locked(collection, cluster)
         out = {face if isinstance(face, int) else face.pk for face in taken_out}
         _check_waits(row, faces, who)
@@ -56,12 +58,12 @@ def name(
 
         changed = change_faces(record, faces, change)
         removed = sum(face.pk in out for face in faces)
-        _update(record, row, guess=who, removed=removed)
-        named = sum(face.character_id == who.pk for face in changed)
-        record.operation.summary = f"{faces_text(named)} named {who.name}"
+        _guess(record, row, who)
+        count = sum(face.character_id == who.pk for face in changed)
+        record.operation.summary = f"{faces_text(count)} named {who.name}"
         if removed:
             record.operation.summary += f", {removed:,} taken out"
-    return ClusterNamed(record.operation, named, removed, left_alone)
+    return ClusterNamed(record.operation, count, removed, left_alone)
 
 
 def _check_waits(row: FaceCluster, faces: list[Face], who: Character) -> None:
@@ -92,11 +94,7 @@ def take_out(*, collection: Collection, faces: Iterable[Face | int], by: Any, ke
 
     with history.operation(collection=collection, by=by, kind="clusters.take_out", summary="", key=key) as record:
         rows = locked_faces(collection=collection, faces=faces)
-        left = [face.cluster_id for face in rows if face.cluster_id is not None]
         changed = change_faces(record, rows, change)
-        for key_of in sorted(set(left)):
-            row = FaceCluster.objects.select_for_update().get(pk=key_of)
-            _update(record, row, removed=left.count(key_of))
         record.operation.summary = f"{faces_text(len(changed))} taken out of their cluster"
     return record.operation
 
@@ -118,7 +116,6 @@ def split(
         )
         record.created(fresh)
         _move(record, moved, fresh)
-        _update(record, row, removed=len(moved))
         record.operation.summary = f"{faces_text(len(moved))} split off into a new cluster"
     return fresh
 
@@ -131,16 +128,16 @@ def merge(
         target, _ = _locked(collection, into)
         count = 0
         for other in others:
-            row, members = _locked(collection, other)
+            row, _ = _locked(collection, other)
             if row.pk == target.pk:
                 raise BadInput("A cluster is not merged with itself.")
+            members = list(Face.objects.select_for_update(of=("self",)).filter(cluster=row).order_by("pk"))
             _move(record, members, target)
             count += len(members)
             record.deleted(row)
             row.delete()
         if not count:
             raise BadInput("Choose at least one other cluster to merge.")
-        _update(record, target, removed=-count)
         record.operation.summary = f"{faces_text(count)} merged into cluster {target.number}"
     return target
 
@@ -167,10 +164,8 @@ def _move(record: Recorder, faces: list[Face], cluster: FaceCluster) -> None:
     change_faces(record, faces, change)
 
 
-def _update(record: Recorder, row: FaceCluster, *, removed: int = 0, guess: Character | None = None) -> None:
-    before = snapshot(row, names=("size", "guess_id", "guess_score"))
-    row.size = max(0, row.size - removed)
-    if guess is not None:
-        row.guess, row.guess_score = guess, 1.0
-    row.save(update_fields=["size", "guess", "guess_score"])
+def _guess(record: Recorder, row: FaceCluster, who: Character) -> None:
+    before = snapshot(row, names=("guess_id", "guess_score"))
+    row.guess, row.guess_score = who, 1.0
+    row.save(update_fields=["guess", "guess_score"])
     record.changed(row, before=before)

@@ -17,6 +17,7 @@ from annotate.actions.naming import (
     faces_text,
     locked_character,
     locked_faces,
+    named,
     rule_out,
 )
 from annotate.models import Character, Face, FaceState
@@ -28,12 +29,12 @@ Seen = Mapping[int, int] | None
 
 
 def assign(
-    *, collection: Collection, faces: Iterable[Face | int], character: Character | int, by: Any, seen: Seen = None,
-    key: str = "",
+    *, collection: Collection, faces: Iterable[Face | int], character: Character | int | str, by: Any,
+    seen: Seen = None, key: str = "",
 ) -> Operation:  # fmt: skip
-    """Name faces as a character."""
+    """Name faces as a character; a name that nobody has yet makes a new one."""
     with history.operation(collection=collection, by=by, kind="faces.name", summary="", key=key) as record:
-        who = locked_character(collection=collection, character=character)
+        who = named(record, collection=collection, who=character)
         rows = locked_faces(collection=collection, faces=faces)
         check_seen(rows, seen, state=FaceState.FACE, character=who)
         changed = change_faces(record, rows, lambda face: answer(face, state=FaceState.FACE, character=who, by=by))
@@ -71,7 +72,6 @@ def unname(
         rows = locked_faces(collection=collection, faces=faces)
         check_seen(rows, seen, state=FaceState.FACE, character=None)
         changed = change_faces(record, rows, change)
-        recount(record, changed)
         record.operation.summary = f"{faces_text(len(changed))} made unknown again"
     return record.operation
 
@@ -123,18 +123,6 @@ def set_reference(
     return record.operation
 
 
-def recount(record: history.Recorder, faces: Iterable[Face]) -> None:
-    """Bring the face counts of the faces' frames up to date, inside the same operation."""
-    frames = {face.frame_id: face.frame for face in faces}
-    for frame in frames.values():
-        count = Face.objects.filter(frame=frame).real().count()
-        if frame.face_count != count:
-            before = {"face_count": frame.face_count}
-            frame.face_count = count
-            frame.save(update_fields=["face_count"])
-            record.changed(frame, before=before, frame_id=frame.pk)
-
-
 def _set_state(
     state: FaceState, word: str, *, collection: Collection, faces: Iterable[Face | int], by: Any, seen: Seen, key: str
 ) -> Operation:
@@ -142,6 +130,5 @@ def _set_state(
         rows = locked_faces(collection=collection, faces=faces)
         check_seen(rows, seen, state=state, character=None)
         changed = change_faces(record, rows, lambda face: answer(face, state=state, character=None, by=by))
-        recount(record, changed)
         record.operation.summary = f"{faces_text(len(changed))} called {word}"
     return record.operation

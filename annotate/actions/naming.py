@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
@@ -15,7 +16,49 @@ NAMING = (
 )  # fmt: skip
 # Marks that turn the direction of all text behind them: a name could pass for another one.
 TURNING = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+NAME_MAX = 200
 BATCH = 500  # rows an UPDATE: SQLite allows about 32,000 variables
+
+
+def clean_name(text: str) -> str:
+    """The name as it is stored: NFC, single spaces; BadInput with the reason when it cannot be one."""
+    name = " ".join(unicodedata.normalize("NFC", text).split())
+    if not name:
+        raise BadInput("Type a name.")
+    if len(name) > NAME_MAX:
+        raise BadInput(f"A name has at most {NAME_MAX} characters; this one has {len(name)}.")
+    if any(unicodedata.category(sign) in ("Cc", "Cs", "Co", "Cn") or sign in TURNING for sign in name):
+        raise BadInput("A name cannot hold control characters.")
+    return name
+
+
+def find(*, collection: Collection, text: str) -> Character | None:
+    """The character of this name or alias: exactly, else whatever the case of its letters; None when there is none."""
+    name = clean_name(text)
+    for lookup in ("name", "name__iexact"):
+        found = Character.objects.filter(collection=collection, **{lookup: name}).order_by("pk").first()
+        if found is None:
+            alias = CharacterAlias.objects.filter(collection=collection, **{lookup: name}).order_by("pk")
+            first = alias.select_related("character").first()
+            found = first.character if first else None
+        if found is not None:
+            return found
+    return None
+
+
+def named(record: Recorder, *, collection: Collection, who: Character | int | str) -> Character:
+    """The character that `who` means, locked: a row, a key, or a name as it was typed.
+
+    A name that nobody has makes a new character in this very operation, so that one undo takes both back.
+    """
+    if not isinstance(who, str):
+        return locked_character(collection=collection, character=who)
+    known = find(collection=collection, text=who)
+    if known is not None:
+        return locked_character(collection=collection, character=known)
+    row = Character.objects.create(collection=collection, name=clean_name(who))
+    record.created(row)
+    return row
 
 
 def locked_faces(*, collection: Collection, faces: Iterable[Face | int]) -> list[Face]:
@@ -70,6 +113,10 @@ def change_faces(record: Recorder, faces: Sequence[Face], change: Callable[[Face
         before = snapshot(face, names=(*NAMING, "version"))
         change(face)
         if snapshot(face, names=(*NAMING, "version")) != before:
+            if face.cluster_id == before["cluster_id"]:
+                del before[
+                    "cluster_id"
+                ]  # not this change's: who moves the face to another cluster does not hinder undo
             face.version += 1
             changed.append((face, before))
     rows = [face for face, _ in changed]

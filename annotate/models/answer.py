@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.db import models
 
 from annotate.models.model_version import ModelVersion
+from ingest.history_rules import HistoryRules
 from ingest.models import Collection, Frame
 
 
@@ -17,6 +18,8 @@ class ModelAnswer(models.Model):
     frame = models.ForeignKey(Frame, models.CASCADE, related_name="model_answers")
     model_version = models.ForeignKey(ModelVersion, models.PROTECT, related_name="+")
     data = models.BinaryField()
+
+    history = HistoryRules(computed=True)
 
     class Meta:
         constraints = (models.UniqueConstraint(fields=("model_version", "frame"), name="model_answer_once"),)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django.db import models
 
+from ingest.history_rules import HistoryRules
 from ingest.models import Collection
 
 
@@ -21,8 +22,20 @@ class Character(models.Model):
         ordering = ("name",)
         constraints = (models.UniqueConstraint(fields=("collection", "name"), name="character_name_once"),)
 
+    history = HistoryRules(words={"parent": "{is} an outfit of {it}"})
+
     def __str__(self) -> str:
         return self.name
+
+    def history_clash(self) -> str:
+        """Why an undo cannot leave the row as it is now; outfits have no outfits. Empty where it can."""
+        if self.parent_id is None:
+            return ""
+        if self.parent_id == self.pk or self.outfits.exists():
+            return f"{self.name} has outfits of its own by now and does not become one"
+        if Character.objects.filter(pk=self.parent_id, parent__isnull=False).exists():
+            return f"{self.name} does not become an outfit again: what it was an outfit of is one itself by now"
+        return ""
 
 
 class CharacterAlias(models.Model):
@@ -31,6 +44,8 @@ class CharacterAlias(models.Model):
     collection = models.ForeignKey(Collection, models.CASCADE, related_name="character_aliases")
     character = models.ForeignKey(Character, models.CASCADE, related_name="aliases")
     name = models.CharField(max_length=200)
+
+    history = HistoryRules(words={"character": "{is} given to {it}"})
 
     class Meta:
         constraints = (models.UniqueConstraint(fields=("collection", "name"), name="character_alias_once"),)

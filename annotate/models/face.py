@@ -7,6 +7,7 @@ from django.db import models
 
 from annotate.models.character import Character
 from annotate.models.model_version import ModelVersion
+from ingest.history_rules import HistoryRules
 from ingest.models import Collection, Frame
 
 
@@ -19,6 +20,13 @@ class FaceCluster(models.Model):
     purity = models.FloatField(default=0)  # 0 to 1: how surely it is one person; the page shows doubtful ones last
     guess = models.ForeignKey(Character, models.SET_NULL, null=True, blank=True, related_name="+")
     guess_score = models.FloatField(null=True, blank=True)
+
+    history = HistoryRules(
+        derived=frozenset({"purity", "guess_id", "guess_score"}),
+        counted=frozenset({"size"}),
+        guarded=frozenset({"purity", "guess_id", "guess_score"}),
+        by_models={"guess": (models.Q(), {"guess_id": None, "guess_score": None})},
+    )
 
     class Meta:
         ordering = ("-purity", "number")
@@ -86,6 +94,25 @@ class Face(models.Model):
     version = models.PositiveIntegerField(default=1)  # rises with every person's change; stale forms are refused
 
     objects = FaceQuerySet.as_manager()
+    history = HistoryRules(
+        derived=frozenset({"crop", "embedding", "embedding_version_id"}),
+        needed=frozenset({"character_id"}),
+        guard="named_by",
+        guarded=frozenset({"character_id", "confidence", "named_by"}),
+        by_models={
+            "character": (
+                models.Q(named_by=NamedBy.MODEL),
+                {"character_id": None, "confidence": None, "named_by": NamedBy.NONE.value, "is_reference": False},
+            )
+        },
+        words={
+            "character": "{is} named {it}",
+            "not_characters": "{is} said not to be {it}",
+            "cluster": "{is} in it",
+        },
+        speaker="named_user",
+        json_keys={"not_characters": "annotate.Character"},
+    )
 
     class Meta:
         ordering = ("frame_id", "left", "pk")

@@ -6,6 +6,7 @@ from django.db import models
 
 from annotate.models.face import Face
 from annotate.models.model_version import ModelVersion
+from ingest.history_rules import HistoryRules
 
 
 class FaceVector(models.Model):
@@ -15,6 +16,8 @@ class FaceVector(models.Model):
     model_version = models.ForeignKey(ModelVersion, models.CASCADE, related_name="+")
     head = models.CharField(max_length=100)  # the crop that was described, by its name
     data = models.BinaryField()
+
+    history = HistoryRules(computed=True)
 
     class Meta:
         constraints = (models.UniqueConstraint(fields=("model_version", "face"), name="face_vector_once"),)

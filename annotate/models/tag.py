@@ -6,6 +6,7 @@ from django.conf import settings
 from django.db import models
 
 from annotate.models.model_version import ModelVersion
+from ingest.history_rules import HistoryRules
 from ingest.models import Frame
 
 
@@ -81,6 +82,10 @@ class FrameTag(models.Model):
     by = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="+")
     by_person = models.BooleanField(default=False)  # stays true when the account is deleted
     at = models.DateTimeField(auto_now=True)
+
+    history = HistoryRules(
+        guard="by_person", guarded=frozenset({"state", "score", "model_version_id", "by_id", "by_person"})
+    )
 
     class Meta:
         constraints = (models.UniqueConstraint(fields=("frame", "tag"), name="frame_tag_once"),)

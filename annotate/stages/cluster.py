@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 
 import numpy as np
-from django.db.models import Count, QuerySet
+from django.db.models import QuerySet
 
 from annotate.actions.clusters import next_number
 from annotate.actions.model_versions import version_of
@@ -18,6 +18,7 @@ from annotate.algorithms import clustering
 from annotate.algorithms.difference_clustering import DEFAULTS, MERGE_SHARE
 from annotate.backends.embedders import DifferenceEmbedder, attentive, unpack_of
 from annotate.collection_embedder import embedder_of
+from annotate.face_counters import recount
 from annotate.models import Face, FaceCluster, FaceState, NamedBy
 from annotate.stages import vectors
 from annotate.stages.difference_groups import FaceGrouping
@@ -208,14 +209,6 @@ class Cluster(Stage[list[int] | Part, Result | Part]):
 
     def _recount(self, keys: list[int]) -> None:
         """Set the sizes of these clusters to what they hold; empty ones go."""
+        recount(clusters=keys)
         for start in range(0, len(keys), WRITE):
-            rows = FaceCluster.objects.filter(pk__in=keys[start : start + WRITE]).annotate(held=Count("faces"))
-            changed = []
-            for row in rows:
-                held = row.held
-                if held == 0:
-                    row.delete()
-                elif held != row.size:
-                    row.size = held
-                    changed.append(row)
-            FaceCluster.objects.bulk_update(changed, ["size"])
+            FaceCluster.objects.filter(pk__in=keys[start : start + WRITE], size=0).delete()

@@ -19,6 +19,7 @@ from annotate.backends.detectors import CascadeOptions, open_detector
 from annotate.backends.face_lbp import NEIGHBOURS, SIDE_MIN, STEP, CascadeFaces
 from annotate.backends.kept import kept, stamp_of_name
 from annotate.backends.onnx_session import AUTO, DEVICES
+from annotate.face_counters import SEEN_BY, recount
 from annotate.head_crops import CROP_FORMAT, head_file
 from annotate.models import Face, FaceState, ModelVersion, NamedBy
 from ingest.imaging.decode import UnreadablePicture, read_picture
@@ -29,7 +30,6 @@ from ingest.pipeline.contract import Context, Stage
 BATCH = 8
 SAME_IOU = 0.4  # a found box this close to a row's box is the same face
 COVERED = 0.75  # of the smaller box: a find inside a person's box, or round it, is that box
-SEEN_BY = "faces_by"  # in Frame.measures: the model version that looked last; a frame without faces has no other mark
 
 
 BORDERS = (("shift", "moved inside"), ("clamp", "cut"), ("drop", "left out"))
@@ -213,7 +213,9 @@ class Detect(Stage[list[Frame], Result]):
 
     def _save(self, one: Looked) -> int:
         found = one.found
-        frame = Frame.objects.select_for_update().get(pk=one.frame.pk)
+        frame = Frame.objects.select_for_update().filter(pk=one.frame.pk).first()
+        if frame is None:  # deleted meanwhile
+            return 0
         rows = list(Face.objects.select_for_update().filter(frame=frame).order_by("pk"))
         have = np.array([_box(row) for row in rows], np.float32).reshape(-1, 4)
         matched = boxes.match(have, found.boxes, least=SAME_IOU)
@@ -234,10 +236,10 @@ class Detect(Stage[list[Frame], Result]):
         for row in Face.objects.real().filter(frame=frame, crop=""):
             row.crop = self.store.put(head_file(one.picture, _box(row)), CROP_FORMAT.suffix)  # drawn or moved by hand
             row.save(update_fields=["crop"])
-        frame.face_count = Face.objects.real().filter(frame=frame).count()
         frame.measures = {**frame.measures, SEEN_BY: self.version.pk}
-        frame.save(update_fields=["face_count", "measures"])
-        return int(frame.face_count)
+        frame.save(update_fields=["measures"])
+        recount(frames=[frame.pk], clusters={row.cluster_id for row in rows if row.cluster_id is not None})
+        return Face.objects.real().filter(frame=frame).count()
 
     def _renew(self, row: Face, one: Looked, new: int) -> None:
         """A row that was found again: its box follows this model, its name stays; a new box needs a new description."""

@@ -6,7 +6,6 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-from django.db import transaction
 from django.db.models import Q
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
@@ -116,9 +115,7 @@ def cluster_change(request: HttpRequest, collection: Collection, cluster_id: int
         name = request.POST.get("name", "").strip()
         if not name:
             raise BadInput("Type a name, or choose one of the cast.")
-        with transaction.atomic():  # a new character goes again where its cluster turns out to be answered
-            who = characters.find_or_create(collection=collection, name=name, by=request.user)
-            text = clusters.name(cluster=cluster, character=who, taken_out=out, **common).operation.summary
+        text = clusters.name(cluster=cluster, character=name, taken_out=out, **common).operation.summary
     elif act == "nobody":
         text = clusters.nobody(cluster=cluster, **common).summary
     elif act in ("split", "not_a_face"):
@@ -179,8 +176,7 @@ def faces_change(request: HttpRequest, collection: Collection) -> HttpResponse:
     elif act == "name":
         if not name:
             raise BadInput("Type a name, or choose one of the cast.")
-        who = characters.find_or_create(collection=collection, name=name, by=request.user)
-        text = face_actions.assign(faces=chosen, character=who, **common).summary
+        text = face_actions.assign(faces=chosen, character=name, **common).summary
     elif act in ("reference", "no_reference"):
         text = face_actions.set_reference(faces=chosen, is_reference=act == "reference", **common).summary
     elif act in ("split", "outfit"):

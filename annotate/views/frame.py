@@ -10,7 +10,7 @@ from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
 from django.views.decorators.http import require_POST
 
-from annotate.actions import boxes, captions, characters, checks, tags
+from annotate.actions import boxes, captions, checks, tags
 from annotate.actions import faces as face_actions
 from annotate.head_crops import write_crop
 from annotate.models import Caption, CheckedFrame, Face, FaceState, FrameTag, ModelCaption, TagCategory
@@ -78,13 +78,11 @@ def face_change(request: HttpRequest, collection: Collection, face_id: int) -> H
     version = whole(request.POST.get("version"))
     seen = None if version is None else {face.pk: version}
     act, name = request.POST.get("act", "name"), request.POST.get("name", "").strip()
-    who = characters.find_or_create(name=name, **common) if act == "name" and name else None
     common["key"] = key_of(request)
-    if act == "name":
-        if who is None:
-            done = face_actions.unname(faces=[face], seen=seen, **common)
-        else:
-            done = face_actions.assign(faces=[face], character=who, seen=seen, **common)
+    if act == "name" and name:
+        done = face_actions.assign(faces=[face], character=name, seen=seen, **common)
+    elif act == "name":
+        done = face_actions.unname(faces=[face], seen=seen, **common)
     elif act == "nobody":
         done = face_actions.nobody(faces=[face], seen=seen, **common)
     elif act == "not_a_face":

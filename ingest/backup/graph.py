@@ -32,8 +32,6 @@ LEFT_OUT = frozenset(
         "annotate.FaceVector",
     }
 )
-# JSON fields that hold keys of rows.
-JSON_KEYS = {("annotate.Face", "not_characters"): "annotate.Character"}
 
 
 def owned() -> dict[Model, str]:

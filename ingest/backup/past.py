@@ -9,9 +9,10 @@ from collections.abc import Callable, Container
 from typing import Any
 
 from ingest import stored_files, undoable
-from ingest.actions import history
+from ingest.actions.row_values import row_from
 from ingest.backup import graph
 from ingest.errors import BadInput
+from ingest.history_rules import json_keys
 from ingest.imaging.names import plain_text
 from ingest.models import Revision
 
@@ -55,7 +56,7 @@ def _adapted(
     for name, target in targets.items():
         if name in result:
             result[name] = key(target, result[name])
-    for (of, name), target in graph.JSON_KEYS.items():
+    for (of, name), target in json_keys().items():
         if of == model._meta.label and isinstance(result.get(name), list):
             result[name] = [key(target, old) for old in result[name]]
     needed = {field.attname for field in graph.plain_fields(model) if not field.blank}
@@ -64,5 +65,5 @@ def _adapted(
             if name in needed:
                 raise ValueError(f"{name}: the file did not come along")
             result[name] = ""  # made anew where it is wanted
-    graph.check(history.row_from(model, result), names=result)
+    graph.check(row_from(model, result), names=result)
     return result

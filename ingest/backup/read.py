@@ -25,6 +25,7 @@ from ingest import library, stored_files
 from ingest.backup import graph, past
 from ingest.backup.write import CHUNK_BYTES, FORMAT, FORMAT_VERSION
 from ingest.errors import BadInput, KomaError
+from ingest.history_rules import json_keys
 from ingest.imaging.archive import BadArchive, BadMember, Limits, Member, ZipReader
 from ingest.imaging.folders import is_inside
 from ingest.imaging.names import plain_text
@@ -315,7 +316,7 @@ def _owned_rows(state: _State, model: graph.Model) -> int:
 
 def _other_keys(state: _State, label: str, row: models.Model) -> None:
     """Keys that stand in JSON fields, and names of stored files: only of those that came along."""
-    for (model, name), target in graph.JSON_KEYS.items():
+    for (model, name), target in json_keys().items():
         if model == label:
             setattr(row, name, [state.key_or_ghost(target, old) for old in getattr(row, name)])
     for owner, name in stored_files.file_fields():

@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.conf import settings
 from django.db import models
 
+from ingest.history_rules import HistoryRules
 from ingest.models.collection import Collection
 from ingest.models.source import Episode
 
@@ -108,6 +109,11 @@ class Frame(models.Model):
     tagged = models.BooleanField(default=False)
 
     objects = FrameQuerySet.as_manager()
+    history = HistoryRules(
+        counted=frozenset({"face_count"}),
+        guard="decided",
+        guarded=frozenset({"state", "reason", "duplicate_of_id", "distance"}),
+    )
 
     class Meta:
         ordering = ("episode_id", "index")

@@ -18,6 +18,7 @@ class Operation(models.Model):
     summary = models.CharField(max_length=300)  # "38 faces named KuraueHinata"
     at = models.DateTimeField(auto_now_add=True)
     undone_at = models.DateTimeField(null=True, blank=True)
+    passed_at = models.DateTimeField(null=True, blank=True)  # nothing of it could be undone: the undo key goes past it
     undoes = models.OneToOneField("self", models.SET_NULL, null=True, blank=True, related_name="undone_by")
     key = models.CharField(max_length=64, blank=True)  # idempotency key of the request: a double submit writes once
 

@@ -26,14 +26,13 @@ FIELDS = ("pk", "at", "by_id", "by__username", "model", "summary", "undone_at", 
 def undo(request: HttpRequest, collection: Collection, operation_id: int | None = None) -> HttpResponse:
     """Undo one's own last operation, or the named one (one's own; leads undo anybody's)."""
     if operation_id is None:
-        done, skipped = history.undo_last(collection=collection, by=request.user)
+        done = history.undo_last(collection=collection, by=request.user)
     else:
         rows = Operation.objects.filter(collection=collection)
         if request.role < Role.LEAD:  # type: ignore[attr-defined]
             rows = rows.filter(by_id=request.user.pk)
-        done, skipped = history.undo(get_object_or_404(rows, pk=operation_id), by=request.user)
-    text = done.summary + (f" ({skipped} changed since and were left alone)" if skipped else "")
-    messages.success(request, text)
+        done = history.undo(get_object_or_404(rows, pk=operation_id), by=request.user)
+    messages.success(request, done.words)
     if is_partial(request):
         response = HttpResponse(status=204)
         response.headers["HX-Refresh"] = "true"  # what was undone may be anywhere on the page

@@ -173,7 +173,7 @@ def test_undo_after_another_persons_change_leaves_that_change(race: World, alice
     common = {"collection": race.collection}
     faces.assign(faces=race.faces[:2], character=who[0], by=alice, **common)
     faces.assign(faces=[race.faces[0]], character=who[1], by=bob, **common)
-    _, skipped = history.undo_last(collection=race.collection, by=alice)
+    _, skipped, _ = history.undo_last(collection=race.collection, by=alice)
     assert skipped == 1
     assert Face.objects.get(pk=race.faces[0].pk).character_id == who[1].pk
     assert Face.objects.get(pk=race.faces[1].pk).character_id is None

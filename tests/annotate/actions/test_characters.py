@@ -69,7 +69,7 @@ def test_a_merge_moves_everything_and_undo_brings_it_back(collection, alice, fac
     assert outfit.parent == yui
     assert acts.find(collection=collection, text="Akiyama") == yui
     assert acts.find(collection=collection, text="Mio") == yui
-    _, skipped = history.undo_last(collection=collection, by=alice)
+    _, skipped, _ = history.undo_last(collection=collection, by=alice)
     assert skipped == 0
     back = Character.objects.get(pk=mio.pk)
     assert Face.objects.filter(character=back).count() == 2

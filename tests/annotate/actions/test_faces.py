@@ -66,7 +66,7 @@ def test_a_double_submit_writes_once(collection, bob, faces, mio):
 def test_undo_leaves_alone_what_another_person_changed_since(collection, alice, bob, faces, mio, yui):
     acts.assign(collection=collection, faces=faces[:2], character=mio, by=bob)
     acts.assign(collection=collection, faces=[faces[0]], character=yui, by=alice)
-    _, skipped = history.undo_last(collection=collection, by=bob)
+    _, skipped, _ = history.undo_last(collection=collection, by=bob)
     assert skipped == 1
     assert Face.objects.get(pk=faces[0].pk).character == yui
     assert Face.objects.get(pk=faces[1].pk).character is None

@@ -92,7 +92,7 @@ def test_undo_of_an_older_change_leaves_the_list_that_counts_by_now(collection: 
         tag_lists.add(collection=collection, kind=Kind.UNWANTED, name=name, data=name.encode(), by=alice)
     older = Operation.objects.filter(kind="tags.list").latest("pk")
     tag_lists.add(collection=collection, kind=Kind.UNWANTED, name="three", data=b"three", by=alice)
-    with pytest.raises(Conflict, match="changed this since; nothing was undone"):
+    with pytest.raises(Conflict, match="Nothing was undone"):
         history.undo(older, by=alice)
     assert tag_lists.used(collection, Kind.UNWANTED).parsed.unwanted == ("three",)
     tag_lists.use(collection=collection, kind=Kind.UNWANTED, key=None, by=alice)

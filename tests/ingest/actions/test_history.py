@@ -30,7 +30,7 @@ def states() -> list[str]:
 def test_an_operation_is_undone_as_a_whole(collection: Collection, bob: User, three: list[Frame]) -> None:
     frames.drop(collection=collection, frames=three[:2], by=bob)
     assert states() == ["dropped", "dropped", "kept"]
-    undone, skipped = history.undo_last(collection=collection, by=bob)
+    undone, skipped, _ = history.undo_last(collection=collection, by=bob)
     assert (states(), skipped) == (["kept"] * 3, 0)
     assert undone.summary == "Undone: 2 frames dropped"
     assert not Frame.objects.filter(decided=True).exists()
@@ -54,7 +54,7 @@ def test_undo_leaves_alone_what_somebody_changed_since(
 ) -> None:
     first = frames.drop(collection=collection, frames=three[:2], by=bob)
     frames.restore(collection=collection, frames=[three[0]], by=alice)
-    _, skipped = history.undo(first, by=bob)
+    _, skipped, _ = history.undo(first, by=bob)
     assert skipped == 1
     assert states() == ["kept"] * 3
     assert Frame.objects.get(pk=three[0].pk).decided_by == alice
@@ -66,7 +66,7 @@ def test_undo_of_what_was_changed_entirely_is_a_conflict_and_writes_nothing(
     first = frames.drop(collection=collection, frames=[three[0]], by=bob)
     frames.restore(collection=collection, frames=[three[0]], by=alice)
     before = Operation.objects.count()
-    with pytest.raises(Conflict, match="changed this since"):
+    with pytest.raises(Conflict, match="1 was changed since and left alone"):
         history.undo(first, by=bob)
     assert Operation.objects.count() == before
 

@@ -1,0 +1,263 @@
+"""Puts single rows back for an undo: what may go back, what depends on it, and in words what stays."""
+
+from __future__ import annotations
+
+import enum
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from django.apps import apps
+from django.contrib.auth import get_user_model
+from django.db import IntegrityError, models, transaction
+
+from ingest import undoable
+from ingest.actions.row_values import from_json, row_from, snapshot, to_json
+from ingest.history_rules import HistoryRules, json_keys, rules_of
+from ingest.models import Revision
+
+if TYPE_CHECKING:
+    from ingest.actions.history import Recorder
+
+BATCH = 500
+PEOPLE_NAMED = 3
+
+Model = type[models.Model]
+
+
+class Given(enum.Enum):
+    """What became of a row, where no words are needed."""
+
+    BACK = enum.auto()
+    CHANGED = enum.auto()  # by somebody since
+    NOTHING = enum.auto()  # only counters, which are counted again
+
+
+class Restorer:
+    """Rows of one operation, locked by model and key; called with its revisions in reverse order."""
+
+    def __init__(self, record: Recorder, revisions: Iterable[Revision]) -> None:
+        self.record = record
+        wanted: dict[str, set[int]] = {}
+        for revision in revisions:
+            wanted.setdefault(revision.model, set()).add(revision.object_id)
+        self.rows: dict[tuple[str, int], models.Model] = {}
+        self.there: dict[tuple[Model, Any], bool] = {}
+        for model in apps.get_models():
+            keys = sorted(wanted.get(model._meta.label, ()))
+            for start in range(0, len(keys), BATCH):
+                rows = model._default_manager.select_for_update(of=("self",)).filter(pk__in=keys[start : start + BATCH])
+                self.rows |= {(model._meta.label, row.pk): row for row in rows.order_by("pk")}
+
+    def __call__(self, revision: Revision) -> Given | str:
+        """Put one row back as it was; words where it stays as it is for a reason worth telling."""
+        if undoable.refusal(revision.model, revision.before, revision.after):
+            return Given.CHANGED
+        model: Model = apps.get_model(revision.model)
+        key = (model._meta.label, revision.object_id)
+        row = self.rows.get(key)
+        if revision.after is None:
+            return self._make_again(model, revision) if row is None else Given.CHANGED
+        if row is None:
+            return f"{_called(model, revision.after)} is gone{_why_gone(revision)}"
+        if revision.before is None:
+            return self._give_up(row, revision)
+        return self._set_back(row, revision)
+
+    def _make_again(self, model: Model, revision: Revision) -> Given | str:
+        """A row that was deleted comes back under its old key."""
+        values = dict(revision.before or {})
+        if reason := self._without_missing(model, values, again=True):
+            return reason
+        row = row_from(model, values)
+        if reason := _clash(row):
+            return reason
+        try:
+            with transaction.atomic():
+                row.save(force_insert=True)
+        except IntegrityError:
+            return f"{_called(model, values)} does not come back: another one has its place"
+        self.rows[(model._meta.label, row.pk)] = row
+        self.there[(model, row.pk)] = True
+        self.record.created(row, frame_id=revision.frame_id)
+        return Given.BACK
+
+    def _give_up(self, row: models.Model, revision: Revision) -> Given | str:
+        """A row that was created goes where it is as it was made and nothing of a person's depends on it."""
+        assert revision.after is not None
+        current = snapshot(row, names=revision.after)
+        if any(current[name] != value for name, value in revision.after.items() if not _moves_alone(row, name)):
+            return Given.CHANGED
+        uses = list(_uses(row))
+        if held := [words for model, key, rows in uses if (words := _held_by(row, model, key, rows))]:
+            return f"{_called(type(row), current)} stays: {', '.join(held)}"
+        for model, key, rows in uses:
+            if not rules_of(model).computed:
+                self._let_go(model, key, rows)
+        self.record.deleted(row, frame_id=revision.frame_id)
+        self.there[(type(row), row.pk)] = False
+        del self.rows[(row._meta.label, row.pk)]
+        row.delete()
+        return Given.BACK
+
+    def _let_go(self, model: Model, key: str, rows: Sequence[models.Model]) -> None:
+        """Models' references to a row that goes; each change is in the history."""
+        _, without = rules_of(model).by_models[key]
+        for row in rows:
+            before = snapshot(row, names=without)
+            for name, value in without.items():
+                setattr(row, name, value)
+            row.save(update_fields=[model._meta.get_field(name).name for name in without])
+            self.record.changed(row, before=before, frame_id=getattr(row, "frame_id", None))
+            if (known := self.rows.get((model._meta.label, row.pk))) is not None:
+                for name, value in without.items():
+                    setattr(known, name, value)
+
+    def _set_back(self, row: models.Model, revision: Revision) -> Given | str:
+        """Fields that were changed are as before, where they still are as the operation left them."""
+        model, rules = type(row), rules_of(type(row))
+        assert revision.before is not None
+        assert revision.after is not None
+        values = {name: value for name, value in revision.before.items() if name not in {"version", *rules.counted}}
+        if not values:
+            return Given.NOTHING
+        current = snapshot(row, names=values)
+        if any(current[name] != revision.after[name] for name in values if name not in rules.derived):
+            return Given.CHANGED
+        if reason := self._without_missing(model, values, again=False):
+            return reason
+        for name, value in values.items():
+            setattr(row, name, from_json(model, name, value))
+        before = dict(current)
+        if hasattr(row, "version"):
+            before["version"] = row.version
+            row.version += 1
+        if (reason := _clash(row)) or not _saved(row, before):
+            for name, value in before.items():
+                setattr(row, name, from_json(model, name, value))
+            return reason or f"{_called(model, current)} stays as it is: another one has its place"
+        self.record.changed(row, before=before, frame_id=revision.frame_id)
+        return Given.BACK
+
+    def _without_missing(self, model: Model, values: dict[str, Any], *, again: bool) -> str:
+        """Empty the keys in `values` whose rows are gone; words where the row means nothing without one of them."""
+        rules = rules_of(model)
+        for field in model._meta.concrete_fields:
+            if not isinstance(field, models.ForeignKey) or values.get(field.attname) is None:
+                continue
+            target, key = field.related_model, values[field.attname]
+            if (target, key) not in self.there:
+                self.there[(target, key)] = target._default_manager.filter(pk=key).exists()
+            if self.there[(target, key)]:
+                continue
+            if not field.null or (field.attname in rules.needed and target is not get_user_model()):
+                what = f"{_called(model, values)} does not come back" if again else f"A {_noun(model)} stays as it is"
+                gone = Revision(model=target._meta.label, object_id=key, before={})
+                return f"{what}: its {field.verbose_name} is gone{_why_gone(gone)}"
+            values[field.attname] = None
+        return ""
+
+
+def _uses(row: models.Model) -> Iterable[tuple[Model, str, list[models.Model]]]:
+    """All rows that refer to this one by a foreign key or in a JSON list: model, field, rows (locked, by key)."""
+    for relation in row._meta.get_fields(include_hidden=True):
+        if not (relation.auto_created and not relation.concrete and (relation.one_to_many or relation.one_to_one)):
+            continue
+        model: Model = relation.related_model  # type: ignore[assignment]
+        key: str = relation.field.name  # type: ignore[union-attr]
+        found = model._default_manager.select_for_update(of=("self",)).filter(**{key: row}).order_by("pk")
+        if rows := list(found):
+            yield model, key, rows
+    for (label, name), target in json_keys().items():
+        if target == row._meta.label:
+            model = apps.get_model(label)
+            lists = model._default_manager.filter(collection_id=getattr(row, "collection_id", None))
+            if rows := [user for user in lists.exclude(**{name: []}).order_by("pk") if row.pk in getattr(user, name)]:
+                yield model, name, rows
+
+
+def _held_by(row: models.Model, model: Model, key: str, rows: Sequence[models.Model]) -> str:
+    """In words, who of `rows` keeps the row from going: "7 faces are named Zed by rev2"; empty for models' own."""
+    rules = rules_of(model)
+    if rules.computed:
+        return ""
+    own: set[int] = set()
+    if key in rules.by_models:
+        of_models = model._default_manager.filter(rules.by_models[key][0], pk__in=[user.pk for user in rows])
+        own = set(of_models.values_list("pk", flat=True))
+    held = [user for user in rows if user.pk not in own]
+    if not held:
+        return ""
+    noun = _noun(model)
+    if len(held) > 1:
+        noun += "es" if noun.endswith("s") else "s"
+    verb = rules.words.get(key, "{is} of it").format(**{"is": "is" if len(held) == 1 else "are", "it": _name_of(row)})
+    return f"{len(held):,} {noun} {verb}{_speakers(held, rules)}"
+
+
+def _speakers(rows: Sequence[models.Model], rules: HistoryRules) -> str:
+    if not rules.speaker:
+        return ""
+    counts = Counter(getattr(row, f"{rules.speaker}_id") for row in rows)
+    people = get_user_model()._default_manager.in_bulk([key for key in counts if key is not None])
+    names = [people[key].get_username() for key, _ in counts.most_common(PEOPLE_NAMED) if key in people]
+    return f" by {' and '.join(names)}" if names else ""
+
+
+def _why_gone(revision: Revision) -> str:
+    """By which operation, if the history knows."""
+    rows = Revision.objects.filter(model=revision.model, object_id=revision.object_id, after__isnull=True)
+    last = rows.select_related("operation").order_by("-pk").first()
+    return f" ({last.operation.summary})" if last is not None else ""
+
+
+def _moves_alone(row: models.Model, name: str) -> bool:
+    """Fields that change without a person's act: time stamps, counters, what is computed."""
+    rules = rules_of(type(row))
+    field = row._meta.get_field(name)
+    return isinstance(field, models.DateTimeField) or name in {"version", *rules.derived, *rules.counted}
+
+
+def _clash(row: models.Model) -> str:
+    """Why the row cannot be so beside what others are by now; models say it in `history_clash`."""
+    clash = getattr(row, "history_clash", None)
+    return str(clash()) if clash is not None else ""
+
+
+def _saved(row: models.Model, before: dict[str, Any]) -> bool:
+    """Write the fields in `before`; False where only one of its kind may be so, and by now another one is."""
+    names = [row._meta.get_field(name).name for name in before]
+    if not _may_collide(row, names):
+        row.save(update_fields=names)
+        return True
+    try:
+        with transaction.atomic():
+            row.save(update_fields=names)
+    except IntegrityError:
+        return False
+    return True
+
+
+def _may_collide(row: models.Model, names: Iterable[str]) -> bool:
+    unique = {field.name for field in row._meta.concrete_fields if field.unique}
+    for constraint in row._meta.constraints:
+        if isinstance(constraint, models.UniqueConstraint):
+            if constraint.condition is not None:  # may speak of any field
+                return True
+            unique |= set(constraint.fields)
+    return bool(unique & set(names))
+
+
+def _noun(model: Model) -> str:
+    return str(model._meta.verbose_name)
+
+
+def _name_of(row: models.Model) -> str:
+    return str(getattr(row, "name", "") or getattr(row, "number", "") or "it")
+
+
+def _called(model: Model, values: dict[str, Any]) -> str:
+    """`Character Zed`, `Face cluster 3`, `Face`."""
+    name = values.get("name") or values.get("number") or ""
+    noun = _noun(model)
+    return f"{noun[:1].upper()}{noun[1:]} {to_json(name)}".strip()

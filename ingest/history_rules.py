@@ -1,0 +1,56 @@
+"""What the history has to know of a model, declared beside its fields as `history = HistoryRules(...)`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.apps import apps
+from django.db import models
+
+NONE: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryRules:
+    """Fields are named as stored (`character_id`).
+
+    derived: computed from other fields of the row. Undo never compares them and gives them back with the rest.
+    counted: counters over other rows. They are in no revision; `history.settled_by` says who counts them again.
+    computed: rows of this model are computed as a whole: they go with what they belong to and keep nobody from undoing.
+    needed: keys that may be empty, but whose row an undo needs: where it is gone, the change is not taken back.
+    guard: the field that says whether a person spoke; `guarded`: fields that runs write where it does not say so.
+    by_models: by key, a filter of the rows whose reference a model made, and the values that stand there without it.
+    words: by key, a participle for "3 faces are named Zed"; `speaker`: the key of who said so.
+    json_keys: JSON lists of keys of rows of another model.
+    """
+
+    derived: frozenset[str] = NONE
+    counted: frozenset[str] = NONE
+    computed: bool = False
+    needed: frozenset[str] = NONE
+    guard: str = ""
+    guarded: frozenset[str] = NONE
+    by_models: Mapping[str, tuple[models.Q, Mapping[str, Any]]] = field(default_factory=dict)
+    words: Mapping[str, str] = field(default_factory=dict)
+    speaker: str = ""
+    json_keys: Mapping[str, str] = field(default_factory=dict)
+
+
+_PLAIN = HistoryRules()
+
+
+def rules_of(model: type[models.Model]) -> HistoryRules:
+    """The rules that stand beside the model; where there are none, every field is a person's own."""
+    rules = getattr(model, "history", None)
+    return rules if isinstance(rules, HistoryRules) else _PLAIN
+
+
+def json_keys() -> dict[tuple[str, str], str]:
+    """Of all models: (label, JSON field) -> label of the model whose keys the list holds."""
+    return {
+        (model._meta.label, name): target
+        for model in apps.get_models()
+        for name, target in rules_of(model).json_keys.items()
+    }

@@ -1,0 +1,68 @@
+"""One order of locks, and what to do where the database gave up on two who waited for each other.
+
+Whoever writes rows of a collection first takes the collection's row (`hold`), then the rows. The lock leaves foreign
+keys alone, so that uploads and signs of life are not held up; rows of other collections are never waited for.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+from django.db import DatabaseError, OperationalError, transaction
+
+from ingest.errors import Conflict
+from ingest.models import Collection
+
+logger = logging.getLogger(__name__)
+
+ATTEMPTS = 4
+WAIT_S = 0.05  # before the second attempt, doubled before each other one
+RETRIES_S_MAX = 10  # SQLite has waited for half a minute when it says that it is busy: nobody waits four times as long
+TURN_TAKING = frozenset({"40P01", "40001", "55P03"})  # PostgreSQL: deadlock, serialisation failure, lock not available
+SQLITE_BUSY = frozenset({5, 6})  # SQLITE_BUSY and SQLITE_LOCKED, the low byte of the extended codes
+
+Value = TypeVar("Value")
+
+
+def hold(collection: Collection | int) -> Collection:
+    """Take the collection's write lock until the transaction ends; returns the row as it is now.
+
+    Raises Conflict where it was deleted.
+    """
+    key = collection if isinstance(collection, int) else collection.pk
+    row = Collection.objects.select_for_update(no_key=True).filter(pk=key).first()
+    if row is None:
+        raise Conflict("This collection was deleted.")
+    return row
+
+
+def is_turn_taking(error: BaseException) -> bool:
+    """Whether the database gave this transaction up for another one, so that it may be run again from its start."""
+    cause = error.__cause__ if isinstance(error, DatabaseError) else error
+    if getattr(cause, "sqlstate", None) in TURN_TAKING:
+        return True
+    return isinstance(error, OperationalError) and getattr(cause, "sqlite_errorcode", 0) & 0xFF in SQLITE_BUSY
+
+
+def retried(act: Callable[[], Value], *, before_retry: Callable[[], None] | None = None) -> Value:
+    """The value of `act`, which is run again from its start where it lost its turn; the last error is raised.
+
+    Only where no transaction is open: inside one, nothing can be run again but the whole of it.
+    """
+    began = time.monotonic()
+    for attempt in range(1, ATTEMPTS + 1):
+        try:
+            return act()
+        except DatabaseError as error:
+            late = time.monotonic() - began > RETRIES_S_MAX
+            if not is_turn_taking(error) or attempt == ATTEMPTS or late or transaction.get_connection().in_atomic_block:
+                raise
+            logger.info("run again (%s of %s): %s", attempt, ATTEMPTS, type(error.__cause__).__name__)
+        if before_retry is not None:
+            before_retry()
+        time.sleep(WAIT_S * 2 ** (attempt - 1) * (0.5 + random.random()))
+    raise AssertionError("unreachable")

@@ -1,0 +1,228 @@
+"""Undo beside what other people built: nothing of theirs is taken, nothing ends in an error, counters stay true."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+
+from annotate import face_counters
+from annotate.actions import boxes, characters
+from annotate.actions import clusters as cluster_actions
+from annotate.actions import faces as face_actions
+from annotate.models import Character, CharacterAlias, Face, FaceCluster, FaceVector, ModelVersion, NamedBy
+from ingest.actions import history
+from ingest.errors import Conflict, KomaError
+from ingest.models import Collection, Frame, Operation, Revision
+from tests.conftest import client_of, make_user
+
+pytestmark = pytest.mark.django_db
+
+
+def name(rows: list[Face], **values: Any) -> Operation:
+    return face_actions.assign(faces=rows, **values)
+
+
+def undo_of(summary: str, *, by: User) -> history.Undone:
+    return history.undo(Operation.objects.get(summary=summary), by=by)
+
+
+def counters_are_true() -> bool:
+    frames, sizes = Frame.objects.values_list("pk", flat=True), FaceCluster.objects.values_list("pk", flat=True)
+    return not face_counters.wrong_face_counts(list(frames)) and not face_counters.wrong_sizes(list(sizes))
+
+
+def test_a_new_character_stays_where_another_person_has_named_faces_by_it(
+    collection: Collection, alice: User, bob: User, faces: list[Face]
+) -> None:
+    assign = {"collection": collection, "character": "Zed"}
+    name(faces[:1], by=alice, **assign)
+    name(faces[1:], by=bob, **assign)
+    done = history.undo_last(collection=collection, by=alice)
+    assert done.words == "Undone: 1 face named Zed. Character Zed stays: 5 faces are named Zed by bob."
+    zed = Character.objects.get(name="Zed")
+    assert Face.objects.filter(character=zed, named_by=NamedBy.PERSON, named_user=bob).count() == 5
+    assert Face.objects.get(pk=faces[0].pk).named_by == NamedBy.NONE
+
+
+def test_a_new_name_is_one_step_back(collection: Collection, bob: User, faces: list[Face]) -> None:
+    name(faces[:2], by=bob, collection=collection, character="Zed")
+    assert Operation.objects.count() == 1
+    history.undo_last(collection=collection, by=bob)
+    assert not Character.objects.exists()
+    assert not Face.objects.exclude(named_by=NamedBy.NONE).exists()
+    with pytest.raises(KomaError, match="nothing of yours left"):
+        history.undo_last(collection=collection, by=bob)
+
+
+def test_naming_a_cluster_by_a_new_name_is_one_step_back(
+    collection: Collection, bob: User, faces: list[Face], clusters: list[FaceCluster]
+) -> None:
+    url = f"/c/{collection.pk}/clusters/{clusters[0].pk}/change/"
+    assert client_of(bob).post(url, {"act": "name", "name": "Zed"}).status_code == 302
+    assert Face.objects.filter(character__name="Zed").count() == 3
+    assert client_of(bob).post(f"/c/{collection.pk}/undo/").status_code == 302
+    assert not Character.objects.exists()
+    assert FaceCluster.objects.get(pk=clusters[0].pk).guess_id is None
+
+
+@pytest.mark.parametrize("built", ["alias", "outfit", "ruled out", "reference"])
+def test_a_new_character_stays_for_everything_else_that_people_said_of_it(
+    collection: Collection, alice: User, bob: User, faces: list[Face], built: str
+) -> None:
+    zed = characters.create(collection=collection, name="Zed", by=alice)
+    if built == "alias":
+        characters.add_alias(collection=collection, character=zed, name="Zeddy", by=bob)
+    elif built == "outfit":
+        characters.create(collection=collection, name="Zed in red", parent=zed, by=bob)
+    elif built == "ruled out":
+        face_actions.is_not(collection=collection, faces=faces[:1], character=zed, by=bob)
+    else:
+        zed.reference_pictures.create(collection=collection, sha256="0" * 64, crop="x")
+    with pytest.raises(Conflict, match="Character Zed stays: 1 "):
+        undo_of("Character Zed created", by=alice)
+    assert Character.objects.filter(pk=zed.pk).exists()
+    assert CharacterAlias.objects.count() == (built == "alias")
+
+
+def test_what_models_said_of_a_new_character_goes_with_it_and_is_in_the_history(
+    collection: Collection, alice: User, faces: list[Face], clusters: list[FaceCluster]
+) -> None:
+    zed = characters.create(collection=collection, name="Zed", by=alice)
+    Face.objects.filter(pk=faces[0].pk).update(character=zed, named_by=NamedBy.MODEL, confidence=0.9)
+    FaceCluster.objects.filter(pk=clusters[0].pk).update(guess=zed, guess_score=0.9)
+    done = undo_of("Character Zed created", by=alice)
+    assert (done.skipped, Character.objects.count()) == (0, 0)
+    face = Face.objects.get(pk=faces[0].pk)
+    assert (face.character_id, face.named_by, face.confidence) == (None, NamedBy.NONE, None)
+    changed = Revision.objects.get(operation=done.operation, model="annotate.Face")
+    assert (changed.object_id, changed.before["character_id"], changed.after["character_id"]) == (face.pk, zed.pk, None)
+    assert Revision.objects.filter(operation=done.operation, model="annotate.FaceCluster").exists()
+
+
+def test_a_name_whose_character_was_merged_away_is_told_and_the_next_undo_goes_on(
+    collection: Collection, alice: User, bob: User, faces: list[Face]
+) -> None:
+    """Through the page: each press is answered, none with an error, and none is stuck."""
+    source, target = (characters.create(collection=collection, name=n, by=alice) for n in ("Source", "Target"))
+    name(faces[2:3], collection=collection, character=target, by=bob)
+    name(faces[:1], collection=collection, character=source, by=bob)
+    name(faces[:1], collection=collection, character=target, by=bob)
+    characters.merge(collection=collection, character=source, into=target, by=alice)
+    client, htmx = client_of(bob), {"HX-Request": "true"}
+    answers = [client.post(f"/c/{collection.pk}/undo/", headers=htmx) for _ in range(4)]
+    assert [answer.status_code for answer in answers] == [409, 409, 204, 422]
+    assert "its character is gone (Source merged into Target" in answers[0].headers["HX-Trigger"]
+    assert "The next undo takes what you did before" in answers[0].headers["HX-Trigger"]
+    assert Face.objects.get(pk=faces[0].pk).character_id == target.pk
+    assert Face.objects.get(pk=faces[2].pk).character_id is None
+    last = Operation.objects.filter(by=bob, kind="faces.name").order_by("-pk")[0]
+    assert client_of(alice).post(f"/c/{collection.pk}/undo/{last.pk}/", headers=htmx).status_code == 409
+
+
+def test_a_cluster_that_came_of_a_split_stays_where_others_put_faces_into_it(
+    collection: Collection, alice: User, bob: User, faces: list[Face], clusters: list[FaceCluster]
+) -> None:
+    fresh = cluster_actions.split(collection=collection, cluster=clusters[0], faces=[faces[0].pk], by=alice)
+    cluster_actions.merge(collection=collection, into=fresh, others=[clusters[1]], by=bob)
+    done = history.undo_last(collection=collection, by=alice)
+    assert done.reasons == ("Face cluster 3 stays: 3 faces are in it.",)
+    assert Face.objects.filter(cluster=fresh).count() == 3
+    assert Face.objects.get(pk=faces[0].pk).cluster_id == clusters[0].pk
+    assert counters_are_true()
+
+
+def test_merged_clusters_take_their_denied_faces_along(
+    collection: Collection, bob: User, faces: list[Face], clusters: list[FaceCluster]
+) -> None:
+    face_actions.not_a_face(collection=collection, faces=[faces[1]], by=bob)
+    cluster_actions.merge(collection=collection, into=clusters[0], others=[clusters[1]], by=bob)
+    assert Face.objects.filter(cluster=clusters[0]).count() == 6
+    history.undo_last(collection=collection, by=bob)
+    assert Face.objects.filter(cluster_id=clusters[1].pk).count() == 3
+    assert counters_are_true()
+
+
+def test_counters_stay_true_when_an_older_change_is_undone(
+    collection: Collection, alice: User, bob: User, faces: list[Face], frames: list[Frame]
+) -> None:
+    face_actions.not_a_face(collection=collection, faces=faces[:1], by=alice)
+    boxes.draw(collection=collection, frame=frames[0], box=(0.5, 0.5, 0.7, 0.8), by=bob)
+    history.undo_last(collection=collection, by=alice)
+    assert Frame.objects.get(pk=frames[0].pk).face_count == 3
+    history.undo_last(collection=collection, by=bob)
+    assert Frame.objects.get(pk=frames[0].pk).face_count == 2
+    assert counters_are_true()
+    assert not Revision.objects.filter(model="ingest.Frame").exists()
+
+
+def test_a_drawn_box_is_taken_back_after_it_was_cropped_and_described(
+    collection: Collection, bob: User, faces: list[Face], frames: list[Frame], detector: ModelVersion
+) -> None:
+    """Crop, vector and group are computed: they are no change of somebody's, and go with the box."""
+    face = boxes.draw(collection=collection, frame=frames[0], box=(0.5, 0.5, 0.7, 0.8), by=bob)
+    Face.objects.filter(pk=face.pk).update(crop="a.jpg", embedding=b"\x01", embedding_version=detector)
+    FaceVector.objects.create(face=face, model_version=detector, head="a.jpg", data=b"\x01")
+    assert history.undo_last(collection=collection, by=bob).skipped == 0
+    assert not Face.objects.filter(pk=face.pk).exists()
+
+
+def test_a_moved_box_goes_back_after_it_was_cropped_anew(
+    collection: Collection, bob: User, faces: list[Face], detector: ModelVersion
+) -> None:
+    Face.objects.filter(pk=faces[0].pk).update(crop="gone.jpg")
+    boxes.move(collection=collection, face=faces[0], box=(0.2, 0.2, 0.5, 0.6), by=bob)
+    Face.objects.filter(pk=faces[0].pk).update(crop="new.jpg", embedding=b"\x07", embedding_version=detector)
+    assert history.undo_last(collection=collection, by=bob).skipped == 0
+    face = Face.objects.get(pk=faces[0].pk)
+    assert (face.left, face.top, face.right, face.bottom) == (0.1, 0.1, 0.3, 0.4)
+    assert (face.crop, face.embedding) == ("", None)  # the old crop's file is gone: it is cut again
+
+
+def test_a_box_that_somebody_named_meanwhile_is_not_taken_back(
+    collection: Collection, alice: User, bob: User, faces: list[Face], frames: list[Frame]
+) -> None:
+    face = boxes.draw(collection=collection, frame=frames[0], box=(0.5, 0.5, 0.7, 0.8), by=bob)
+    name([face], collection=collection, character="Zed", by=alice)
+    with pytest.raises(Conflict, match="changed since"):
+        history.undo_last(collection=collection, by=bob)
+    assert Face.objects.filter(pk=face.pk, character__name="Zed").exists()
+
+
+def test_a_merge_is_undone_with_everything_that_it_moved(
+    collection: Collection, alice: User, faces: list[Face], clusters: list[FaceCluster]
+) -> None:
+    source, target = (characters.create(collection=collection, name=n, by=alice) for n in ("Source", "Target"))
+    outfit = characters.create(collection=collection, name="Source in red", parent=source, by=alice)
+    characters.add_alias(collection=collection, character=source, name="S", by=alice)
+    name(faces[:2], collection=collection, character=source, by=alice)
+    face_actions.is_not(collection=collection, faces=faces[3:4], character=source, by=alice)
+    characters.merge(collection=collection, character=source, into=target, by=alice)
+    assert history.undo_last(collection=collection, by=alice).skipped == 0
+    assert Face.objects.filter(character_id=source.pk).count() == 2
+    assert Face.objects.get(pk=faces[3].pk).not_characters == [source.pk]
+    assert CharacterAlias.objects.get().character_id == source.pk
+    assert Character.objects.get(pk=outfit.pk).parent_id == source.pk
+
+
+def test_an_undo_makes_no_outfit_of_an_outfit(collection: Collection, alice: User, bob: User) -> None:
+    anna, beth, cara = (characters.create(collection=collection, name=n, by=alice) for n in ("Anna", "Beth", "Cara"))
+    characters.set_parent(collection=collection, character=anna, parent=beth, by=alice)
+    characters.set_parent(collection=collection, character=anna, parent=None, by=alice)
+    characters.set_parent(collection=collection, character=beth, parent=cara, by=bob)
+    with pytest.raises(Conflict, match="what it was an outfit of is one itself by now"):
+        history.undo_last(collection=collection, by=alice)
+    assert Character.objects.get(pk=anna.pk).parent_id is None
+
+
+def test_undo_of_an_answer_by_somebody_whose_account_is_gone_works(
+    collection: Collection, alice: User, bob: User, faces: list[Face]
+) -> None:
+    eve = make_user("eve")
+    name(faces[:1], collection=collection, character="Zed", by=eve)
+    done = face_actions.not_a_face(collection=collection, faces=faces[:1], by=bob)
+    eve.delete()
+    history.undo(done, by=bob)
+    face = Face.objects.get(pk=faces[0].pk)
+    assert (face.character.name, face.named_by, face.named_user_id) == ("Zed", NamedBy.PERSON, None)
