@@ -127,7 +127,6 @@ def choose(*, collection: Collection, task: str, names: Sequence[str], by: Any) 
     with history.operation(
         collection=collection, by=by, kind="models.choose", summary=f"{rule.label}: uses {words}"
     ) as record:
-        Collection.objects.select_for_update().get(pk=collection.pk)  # two who choose at once take turns
         rows = {row.name: row for row in ModelChoice.objects.filter(collection=collection, task=task)}
         for name in rows.keys() - set(wanted):
             record.deleted(rows[name])

@@ -78,7 +78,6 @@ def add(*, collection: Collection, kind: Kind, name: str, data: bytes, by: Any) 
     with history.operation(
         collection=collection, by=by, kind="tags.list", summary=f"{kind.label}: list {shown}, {parsed.count:,} tags"
     ) as record:
-        Collection.objects.select_for_update().get(pk=collection.pk)  # two who upload at once take turns
         row, _ = TagList.objects.get_or_create(
             collection=collection, kind=kind, digest=mark,
             defaults={"name": shown[:200], "text": text_of(data), "tags": parsed.count, "added_by": by},
@@ -99,7 +98,6 @@ def use(*, collection: Collection, kind: Kind, key: int | None, by: Any) -> TagL
             raise BadInput("This list is not here any more. Load the page again.")
     words = f"list {row.name}" if row else "no list of this collection"
     with history.operation(collection=collection, by=by, kind="tags.list", summary=f"{kind.label}: {words}") as record:
-        Collection.objects.select_for_update().get(pk=collection.pk)
         _use(collection, kind, row, record)
     return row
 

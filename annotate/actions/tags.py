@@ -74,7 +74,7 @@ def resolve(names: Iterable[str], *, make: bool) -> list[Tag]:
     tags |= {alias.name: alias.tag for alias in aliases}
     missing = [name for name in wanted if name not in tags]
     if missing and make:
-        Tag.objects.bulk_create([Tag(name=name) for name in missing], ignore_conflicts=True)
+        Tag.objects.bulk_create([Tag(name=name) for name in sorted(missing)], ignore_conflicts=True)
         tags |= {tag.name: tag for tag in Tag.objects.filter(name__in=missing)}
     found = {tags[name].pk: tags[name] for name in wanted if name in tags}
     return list(found.values())

@@ -61,7 +61,10 @@ def import_rows(lines: Iterable[str]) -> ImportReport:
     with transaction.atomic():
         before = Tag.objects.count()
         Tag.objects.bulk_create(
-            [Tag(name=name, category=row.category, post_count=row.count) for name, row in rows.items()],
+            [
+                Tag(name=name, category=row.category, post_count=row.count)
+                for name, row in sorted(rows.items())  # in one order, as everywhere: tags are shared by all collections
+            ],
             update_conflicts=True, unique_fields=["name"], update_fields=["category", "post_count"], batch_size=BATCH,
         )  # fmt: skip
         keys = dict(Tag.objects.values_list("name", "pk"))

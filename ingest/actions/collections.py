@@ -40,35 +40,40 @@ def rename(*, collection: Collection, name: str, by: Any) -> Collection:
     with history.operation(
         collection=collection, by=by, kind="collections.rename", summary=f"{collection.name} renamed to {clean}"
     ) as record:
-        before = history.snapshot(collection, names=["name"])
-        collection.name = clean
-        collection.save(update_fields=["name"])
-        record.changed(collection, before=before)
-    return collection
+        row = record.collection
+        before = history.snapshot(row, names=["name"])
+        row.name = collection.name = clean
+        row.save(update_fields=["name"])
+        record.changed(row, before=before)
+    return row
 
 
 def keep_run_settings(*, collection: Collection, params: dict[str, Any], by: Any) -> None:
     """Make the settings of a run those that later runs begin with; `params` by stage, checked before."""
-    kept = {stage: values for stage, values in (collection.run_defaults | params).items() if values}
-    if kept == collection.run_defaults:
+    if _with(collection.run_defaults, params) == collection.run_defaults:
         return
     with history.operation(
         collection=collection, by=by, kind="collections.run_settings", summary="settings of runs changed"
     ) as record:
-        before = history.snapshot(collection, names=["run_defaults"])
-        collection.run_defaults = kept
-        collection.save(update_fields=["run_defaults"])
-        record.changed(collection, before=before)
+        row = record.collection  # as it is now: two who keep settings of different stages keep both
+        before = history.snapshot(row, names=["run_defaults"])
+        row.run_defaults = collection.run_defaults = _with(row.run_defaults, params)
+        row.save(update_fields=["run_defaults"])
+        record.changed(row, before=before)
+
+
+def _with(kept: dict[str, Any], params: dict[str, Any]) -> dict[str, Any]:
+    return {stage: values for stage, values in (kept | params).items() if values}
 
 
 def archive(*, collection: Collection, archived: bool, by: Any) -> Collection:
     """Put a collection out of the way, or bring it back; nothing is deleted. Raises Conflict while a run works."""
-    if archived:
-        _no_runs(collection)
     word = "archived" if archived else "brought back"
     with history.operation(
         collection=collection, by=by, kind="collections.archive", summary=f"{collection.name} {word}"
     ):
+        if archived:
+            _no_runs(collection)
         collection.archived_at = timezone.now() if archived else None
         collection.save(update_fields=["archived_at"])
     return collection
@@ -84,7 +89,8 @@ def delete(*, collection: Collection, typed_name: str, by: Any) -> int:
         raise BadInput(f"The name that you typed is not {collection.name}; nothing was deleted.")
     pk = collection.pk
     with transaction.atomic():
-        Collection.objects.select_for_update().get(pk=pk)  # takes turns with the start of a run
+        # Takes turns with the start of a run; stronger than `hold`, so that nothing new points to the row meanwhile.
+        Collection.objects.select_for_update().get(pk=pk)
         _no_runs(collection)
         names = stored_files.names_of({"collection": collection})
         uploads = list(collection.uploads.values_list("pk", flat=True))

@@ -52,9 +52,9 @@ def start_wanting(collection: Collection | None = None) -> list[PipelineRun]:
     for owner, episodes in by_collection.items():
         try:
             started.append(runs.start(collection=owner, episodes=episodes, by=None, stage_names=[STAGE]))
-        except Conflict:  # another worker was quicker, or a person has just started a run
+        except Conflict:  # another worker was quicker, a person has just started a run, or deleted the collection
             continue
-        except (BadInput, Collection.DoesNotExist) as error:  # settings of another Koma, or deleted at this moment
+        except BadInput as error:  # settings of another Koma
             logger.warning("No run for the full pictures of collection %s: %s", owner.pk, error)
     return started
 

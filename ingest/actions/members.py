@@ -15,6 +15,7 @@ from django.utils import timezone
 
 from ingest.actions import history
 from ingest.errors import BadInput, Conflict, KomaError
+from ingest.locking import hold
 from ingest.models import Collection, Invitation, Membership, Role
 
 INVITATION_DAYS = 7
@@ -67,6 +68,7 @@ def accept(*, token: str, user: Any) -> Membership:
     """Make a logged-in person a member; an existing role is raised, never lowered. A link works once."""
     with transaction.atomic():
         row = invitation_for(token)
+        hold(row.collection_id)
         # Of two who open the same link at once, one gets it.
         taken = Invitation.objects.filter(pk=row.pk, accepted_at__isnull=True).update(
             accepted_at=timezone.now(), accepted_by=user
@@ -140,7 +142,7 @@ def remove(*, member: Membership, by: Any, by_role: Role) -> None:
 
 
 def _not_the_last_admin(member: Membership) -> None:
-    Collection.objects.select_for_update().get(pk=member.collection_id)  # two admins who leave at once take turns
+    hold(member.collection_id)  # two admins who leave at once take turns
     admins = Membership.objects.filter(collection=member.collection_id, role=Role.ADMIN)
     if member.role == Role.ADMIN and not admins.exclude(pk=member.pk).exists():
         raise Conflict("A collection keeps at least one admin. Make somebody else admin first.")

@@ -8,6 +8,7 @@ from typing import Any
 from django.db import transaction
 
 from ingest.errors import BadInput, Conflict
+from ingest.locking import hold
 from ingest.models import FINISHED, Collection, Episode, PipelineRun, RunState, StageRun
 from ingest.pipeline import runner
 from ingest.pipeline.contract import parse_params
@@ -42,8 +43,7 @@ def start(
     if not names:
         raise BadInput("Choose at least one stage.")
     with transaction.atomic():
-        # The row lock makes two leads who press the button at once take turns.
-        Collection.objects.select_for_update().get(pk=collection.pk)
+        hold(collection)  # two leads who press the button at once take turns
         busy = StageRun.objects.filter(
             episode_id__in=[episode.pk for episode in episodes], run__state__in=(RunState.QUEUED, RunState.RUNNING)
         ).select_related("episode")

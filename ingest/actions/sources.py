@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from django.db import IntegrityError, transaction
 
@@ -21,10 +21,16 @@ from ingest.imaging.folders import ZIP_ENDINGS, ending_of, list_folder
 from ingest.imaging.formats import PICTURE_ENDINGS
 from ingest.imaging.names import plain_name, plain_text
 from ingest.imaging.video import VideoInfo, probe
+from ingest.locking import hold
 from ingest.models import FINISHED, Collection, Episode, ImageType, RatingScheme, Source, SourceKind, StageRun
 from ingest.restoring import source_path, store
 
 HASH_CHUNK_BYTES = 1 << 20
+
+OF_EPISODE = ("series", "season", "number", "title")
+OF_SOURCE = ("image_type", "licence_note", "exportable", "rating_scheme")
+
+Row = TypeVar("Row", Episode, Source)
 
 
 class AlreadyThere(Conflict):
@@ -141,23 +147,34 @@ def change(*, episode: Episode, by: Any, values: dict[str, Any]) -> Episode:
 
     Raises BadInput for a value that does not fit.
     """
-    source = episode.source
     cleaned = _cleaned(values)
-    rows: dict[Episode | Source, list[str]] = {
-        episode: [name for name in ("series", "season", "number", "title") if name in cleaned],
-        source: [name for name in ("image_type", "licence_note", "exportable", "rating_scheme") if name in cleaned],
-    }
     with history.operation(
         collection=episode.collection, by=by, kind="sources.change", summary=f"{episode.label} changed"
     ) as record:
-        for row, names in rows.items():
-            if names:
-                before = history.snapshot(row, names=names)
-                for name in names:
-                    setattr(row, name, cleaned[name])
-                row.save(update_fields=names)
-                record.changed(row, before=before)
-    return episode
+        source = _now(Source, episode.source_id)
+        row = _now(Episode, episode.pk)
+        for target, names in ((row, OF_EPISODE), (source, OF_SOURCE)):
+            _set(record, target, {name: cleaned[name] for name in names if name in cleaned})
+        row.source = source
+    return row
+
+
+def _now(model: type[Row], key: int) -> Row:
+    """The row as it is now, locked: what it was goes into the history."""
+    row = model._default_manager.select_for_update().filter(pk=key).first()
+    if row is None:
+        raise Conflict("This episode was deleted meanwhile.")
+    return row
+
+
+def _set(record: history.Recorder, row: Episode | Source, values: dict[str, Any]) -> None:
+    if not values:
+        return
+    before = history.snapshot(row, names=values)
+    for name, value in values.items():
+        setattr(row, name, value)
+    row.save(update_fields=list(values))
+    record.changed(row, before=before)
 
 
 def forget(*, episode: Episode, by: Any) -> int:
@@ -168,7 +185,7 @@ def forget(*, episode: Episode, by: Any) -> int:
     collection, source, label = episode.collection, episode.source, episode.label
     own_file = source_path(source) if source.uploaded else None
     with transaction.atomic():
-        Collection.objects.select_for_update().get(pk=collection.pk)  # takes turns with the start of a run
+        hold(collection)  # takes turns with the start of a run
         if StageRun.objects.filter(episode=episode).exclude(run__state__in=FINISHED).exists():
             raise Conflict(f"A run works on {label}; cancel it first.")
         names = stored_files.names_of({"collection": collection, "episode": episode})

@@ -14,13 +14,14 @@ import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 from django.db import DatabaseError, close_old_connections, connection, transaction
 from django.db.models import Exists, F, OuterRef, QuerySet, Subquery
 from django.utils import timezone
 
-from ingest.errors import Cancelled, KomaError, LostClaim
+from ingest.errors import Cancelled, Conflict, KomaError, LostClaim
+from ingest.locking import hold, retried
 from ingest.models import FINISHED, PipelineRun, RunState, StageRun
 from ingest.pipeline import tallies
 from ingest.pipeline.contract import Context, Stage, parse_params
@@ -28,6 +29,8 @@ from ingest.pipeline.registry import stage_named
 from ingest.pipeline.settling import settle
 
 logger = logging.getLogger(__name__)
+
+Written = TypeVar("Written")
 
 HEARTBEAT_MAX_AGE_S = 90  # older: the worker is dead or hangs; its stage goes to another
 HEARTBEAT_EVERY_S = 5
@@ -152,16 +155,50 @@ def _run(stage: Stage[Any, Any], *, exit_when_hung: bool) -> None:
             result = stage.work(batch)
             timings["work"] += time.perf_counter() - before
             before = time.perf_counter()
-            with transaction.atomic():
-                hold_claim(ctx.stage_run)
-                saved += stage.save(result)
-                timings["save"] += time.perf_counter() - before
-                _progress(ctx, saved=saved, timings=timings | {"total": time.perf_counter() - started})
-        with transaction.atomic():
-            hold_claim(ctx.stage_run)
+
+            def save(result: Any = result, saved: int = saved, before: float = before) -> int:
+                done = saved + stage.save(result)
+                taken = timings | {"save": timings["save"] + time.perf_counter() - before}
+                _progress(ctx, saved=done, timings=taken | {"total": time.perf_counter() - started})
+                return done
+
+            saved = _written(stage, save)
+            timings["save"] += time.perf_counter() - before
+
+        def finish() -> None:
             stage.finish()
             ctx.total = max(ctx.total, saved)
             _progress(ctx, saved=ctx.total, timings=timings | {"total": time.perf_counter() - started})
+
+        _written(stage, finish)
+
+
+def _written(stage: Stage[Any, Any], write: Callable[[], Written]) -> Written:
+    """What `write` returns: all of it in one transaction, under the collection's lock and then under our claim.
+
+    People write under the same lock, so a stage that looks at a row again while it saves sees their last word. Where
+    the database gave the transaction up for another one, it is written once more; what the stage and its context kept
+    of the first time is as it was before.
+    """
+    ctx = stage.ctx
+    kept, counters, lines, log = dict(vars(stage)), dict(ctx.counters), list(ctx.log_lines), ctx.stage_run.log
+
+    def in_transaction() -> Written:
+        with transaction.atomic():
+            try:
+                hold(ctx.run.collection_id)
+            except Conflict as error:
+                raise LostClaim("The collection was deleted.") from error
+            hold_claim(ctx.stage_run)
+            return write()
+
+    def as_before() -> None:
+        vars(stage).update(kept)
+        ctx.counters.clear()
+        ctx.counters.update(counters)
+        ctx.log_lines[:], ctx.stage_run.log = lines, log
+
+    return retried(in_transaction, before_retry=as_before)
 
 
 def _timed(batches: Iterator[Any], timings: dict[str, float]) -> Iterator[Any]:

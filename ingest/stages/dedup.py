@@ -93,10 +93,13 @@ class Dedup(Stage[list[Verdict], list[Verdict]]):
     def save(self, result: list[Verdict]) -> int:
         """Write what differs from the rows; a frame on which a person has decided meanwhile stays as it is."""
         wanted = {verdict.frame_id: verdict for verdict in result}
+        kept = self._still_kept({verdict.copy_of for verdict in result if verdict.copy_of is not None})
         rows = self._frames().filter(pk__in=list(wanted), decided=False).select_for_update().order_by("pk")
         changed: list[Frame] = []
         for frame in rows.only("pk", "state", "reason", "duplicate_of_id", "distance"):
             verdict = wanted[frame.pk]
+            if verdict.copy_of is not None and verdict.copy_of not in kept:
+                continue  # what it is a copy of is gone, or a person dropped it: the next comparison tells
             before = (frame.state, frame.duplicate_of_id, frame.distance)
             if verdict.copy_of is None:
                 frame.state, frame.reason = FrameState.KEPT, ""
@@ -109,6 +112,14 @@ class Dedup(Stage[list[Verdict], list[Verdict]]):
                     self.ctx.count("duplicates" if frame.state == FrameState.DROPPED else "kept again")
         Frame.objects.bulk_update(changed, ["state", "reason", "duplicate_of", "distance"], batch_size=500)
         return len(result)
+
+    def _still_kept(self, keys: set[int]) -> set[int]:
+        """Those of the frames that stand for others which no person has dropped, or deleted, since they were read."""
+        found: set[int] = set()
+        for part in _parts(sorted(keys)):
+            there = Frame.objects.filter(pk__in=part).exclude(state=FrameState.DROPPED, decided=True)
+            found.update(there.values_list("pk", flat=True))
+        return found
 
     def finish(self) -> None:
         """Say what could not take part, and what another stage still has to do."""
@@ -185,6 +196,11 @@ class Dedup(Stage[list[Verdict], list[Verdict]]):
             )
             kept_of[rows], distance[rows] = rows[found.kept_of], found.distance
         return Groups(kept_of, distance)
+
+
+def _parts(keys: list[int]) -> Iterator[list[int]]:
+    for start in range(0, len(keys), BATCH):
+        yield keys[start : start + BATCH]
 
 
 def _verdict(ids: NDArray[np.int64], groups: Groups, row: int) -> Verdict:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from django.db import transaction
 from django.db.models import Q
 
+from ingest.locking import hold
 from ingest.models import DropReason, Frame, FrameState, SourceKind
 from ingest.pipeline.contract import Stage
 from ingest.restoring import full_pictures, store
@@ -65,7 +66,8 @@ class Pictures(Stage[list[Frame], list[Decoded]]):
                     row.save(update_fields=["file", "measures"])
                     frame.measures = row.measures
                     self.ctx.count("removed")
-        transaction.on_commit(lambda: _delete_dead([frame for frame, _ in result if DEAD in frame.measures]))
+        if dead := [frame for frame, _ in result if DEAD in frame.measures]:
+            transaction.on_commit(lambda: _delete_dead(dead))
         return done
 
 
@@ -79,5 +81,9 @@ def _delete_dead(frames: list[Frame]) -> None:
     for frame in frames:
         if not Frame.objects.filter(file=frame.measures[DEAD]).exists():
             store().remove(frame.measures[DEAD])
-        del frame.measures[DEAD]
-        frame.save(update_fields=["measures"])
+    with transaction.atomic():
+        hold(frames[0].collection_id)
+        rows = list(Frame.objects.select_for_update().filter(pk__in=[frame.pk for frame in frames]).order_by("pk"))
+        for row in rows:  # as they are now: another stage may have written other measures meanwhile
+            row.measures.pop(DEAD, None)
+        Frame.objects.bulk_update(rows, ["measures"])

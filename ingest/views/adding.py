@@ -129,8 +129,8 @@ def change(request: HttpRequest, collection: Collection, episode_id: int) -> Htt
     values: dict[str, Any] = {name: request.POST[name] for name in names if name in request.POST}
     if "exportable.shown" in request.POST:
         values["exportable"] = "exportable" in request.POST
-    sources.change(episode=row, by=request.user, values=values)
-    return said(request, f"{row.label} saved.", to=came_from(request), undo=True)
+    changed = sources.change(episode=row, by=request.user, values=values)
+    return said(request, f"{changed.label} saved.", to=came_from(request), undo=True)
 
 
 @member_view(at_least=Role.LEAD)

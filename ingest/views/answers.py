@@ -9,11 +9,12 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from django.contrib import messages
-from django.db import OperationalError
+from django.db import DatabaseError
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.utils.http import url_has_allowed_host_and_scheme
 
 from ingest.errors import Conflict, KomaError
+from ingest.locking import is_turn_taking, retried
 
 
 def is_partial(request: HttpRequest) -> bool:
@@ -61,23 +62,33 @@ def refused(request: HttpRequest, text: str, *, status: int, to: str) -> HttpRes
 def errors_in_words(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
     """Decorator: KomaError raised by an action becomes a toast or message (409 for a conflict, 422 for bad input).
 
-    Goes under the access decorator. A plain form returns to the page it came from (same host only).
+    Goes under the access decorator. A plain form returns to the page it came from (same host only). Where the database
+    gave the change up for another one, the view runs again from its start: nothing of it was written. Not so where
+    bytes came with the request, which can be read only once.
     """
 
     @wraps(view)
     def wrapped(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         try:
-            return view(request, *args, **kwargs)
+            if not _can_run_again(request):
+                return view(request, *args, **kwargs)
+            return retried(lambda: view(request, *args, **kwargs))
         except KomaError as error:
             status = 409 if isinstance(error, Conflict) else 422 if error.permanent else 503
             return refused(request, error.message, status=status, to=came_from(request))
-        except OperationalError as error:
-            if "locked" not in str(error):
+        except DatabaseError as error:
+            if not is_turn_taking(error):
                 raise
             text = "The database is busy with another change; nothing was written. Try again."
             return refused(request, text, status=503, to=came_from(request))
 
     return wrapped
+
+
+def _can_run_again(request: HttpRequest) -> bool:
+    """Whether the request is a form that was read already, without files."""
+    form = request.content_type in ("application/x-www-form-urlencoded", "multipart/form-data", "")
+    return request.method in ("GET", "HEAD") or (form and not request.FILES)
 
 
 def came_from(request: HttpRequest) -> str:
