@@ -10,7 +10,7 @@ from django.conf import settings
 
 from ingest.errors import BadInput
 from ingest.imaging.encode import PictureFormat, encode
-from ingest.imaging.extraction import pictures_at
+from ingest.imaging.extraction import AS_CODED, Wanted, pictures_at
 from ingest.imaging.store import Store
 from ingest.imaging.video import UnreadableVideo
 from ingest.models import Episode, Frame, Source
@@ -65,7 +65,7 @@ def full_pictures(frames: Iterable[Frame]) -> Iterator[tuple[Frame, str]]:
     for _, group in groupby(ordered, key=lambda frame: frame.episode_id):
         own = list(group)
         path = check_source(own[0].episode)
-        pictures = pictures_at(path, [(frame.time_s, _trim(frame)) for frame in own])
+        pictures = pictures_at(path, [_wanted(frame) for frame in own])
         for frame in own:
             try:
                 picture = next(pictures)
@@ -78,7 +78,11 @@ def full_pictures(frames: Iterable[Frame]) -> Iterator[tuple[Frame, str]]:
             yield frame, store().put(encode(picture, how), how.suffix)
 
 
-def _trim(frame: Frame) -> tuple[int, int, int, int] | None:
-    """The letterbox box that the extraction cut to, if it did."""
+def _wanted(frame: Frame) -> Wanted:
+    """As the extraction took it: cut to the same letterbox box, HDR tone-mapped or left."""
     box = frame.measures.get("trim")
-    return (box[0], box[1], box[2], box[3]) if box else None
+    return Wanted(
+        frame.time_s,
+        (box[0], box[1], box[2], box[3]) if box else None,
+        tone_map=frame.measures.get("hdr") != AS_CODED,
+    )

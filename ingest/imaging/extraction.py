@@ -14,6 +14,7 @@ from ingest.algorithms.gate import Drawing, Gate, GateParams, View
 from ingest.algorithms.quality import Measures, measure
 from ingest.algorithms.sampling import Interval
 from ingest.imaging.encode import PREVIEW_SIDE
+from ingest.imaging.hdr import LABELS, transfer_of
 from ingest.imaging.letterbox import find_box
 from ingest.imaging.modes import Everything, MpdecimateMode, Picker
 from ingest.imaging.planes import Box, Look, look_of, planes_rgb, rgb, small, thumbs
@@ -21,6 +22,7 @@ from ingest.imaging.seeking import frame_at, frames_at
 from ingest.imaging.video import Limits, TimedFrame, VideoInfo, open_video
 
 U8 = NDArray[np.uint8]
+TONE_MAPPED, AS_CODED = "tone_mapped", "as_coded"  # what is stored of a frame from an HDR film
 MODES = ("drawings", "mpdecimate", "keyframes", "interval")
 
 
@@ -33,6 +35,7 @@ class ExtractParams:
     trim_bars: bool = False
     use_gpu: bool = False
     full_pictures: bool = True
+    tone_map: bool = True  # HDR to standard range
     gate: GateParams = field(default_factory=GateParams)
     limits: Limits = field(default_factory=Limits)
 
@@ -80,6 +83,7 @@ class ExtractSummary:
     warnings: list[str] = field(default_factory=list)
     device: str = ""
     box: Box | None = None
+    hdr: str = ""  # "pq" or "hlg" where the film is HDR
 
 
 def extract(
@@ -99,9 +103,10 @@ def extract(
         last_end = 0.0
         for timed in video.frames(key_frames_only=params.mode == "keyframes"):
             if picker is None:
-                look = look_of(timed.frame, video.info.pixel_aspect)
+                look = look_of(timed.frame, video.info.pixel_aspect, tone_map=params.tone_map)
                 picker = _picker(params, look)
                 summary.shot_starts = picker.shot_starts
+                summary.hdr = transfer_of(timed.frame)
             number, summary.decoded = summary.decoded, summary.decoded + 1
             summary.duration_s = last_end = timed.time_s
             for drawing in picker.add(_view(number, timed, box, look)):
@@ -110,22 +115,42 @@ def extract(
             for drawing in picker.finish():
                 yield _extracted(drawing, params, summary, box, video.info)
         summary.duration_s = last_end + (1.0 / video.info.fps if video.info.fps > 0 else 0.0)
-        summary.warnings = list(video.warnings)
+        summary.warnings = [*video.warnings, *_hdr_words(summary.hdr, tone_map=params.tone_map)]
         summary.device = video.device
 
 
-def picture_at(
-    path: Path | str, time_s: float, *, box: tuple[int, int, int, int] | None = None, limits: Limits | None = None
-) -> U8:
-    """The full picture on show at `time_s` (`Extracted.time_s`): uint8[h, w, 3] RGB. Raises UnreadableVideo."""
-    timed, info = frame_at(path, time_s, limits=limits)
-    return rgb(timed.frame, look_of(timed.frame, info.pixel_aspect), box=Box(*box) if box else None)
+@dataclass(frozen=True)
+class Wanted:
+    """A full picture to decode again: the one on show at `time_s` (`Extracted.time_s`), as the extraction took it."""
+
+    time_s: float
+    box: tuple[int, int, int, int] | None = None
+    tone_map: bool = True
 
 
-def pictures_at(path: Path | str, wanted: Sequence[tuple[float, tuple[int, int, int, int] | None]]) -> Iterator[U8]:
-    """The pictures that `picture_at` gives for (time, box), in order; quick where rising times lie near each other."""
-    for (timed, info), (_, box) in zip(frames_at(path, [time_s for time_s, _ in wanted]), wanted, strict=True):
-        yield rgb(timed.frame, look_of(timed.frame, info.pixel_aspect), box=Box(*box) if box else None)
+def picture_at(path: Path | str, wanted: Wanted, *, limits: Limits | None = None) -> U8:
+    """uint8[h, w, 3] RGB. Raises UnreadableVideo."""
+    timed, info = frame_at(path, wanted.time_s, limits=limits)
+    return _picture(timed, info, wanted)
+
+
+def pictures_at(path: Path | str, wanted: Sequence[Wanted]) -> Iterator[U8]:
+    """The pictures that `picture_at` gives, in order; quick where rising times lie near each other."""
+    for (timed, info), item in zip(frames_at(path, [item.time_s for item in wanted]), wanted, strict=True):
+        yield _picture(timed, info, item)
+
+
+def _picture(timed: TimedFrame, info: VideoInfo, wanted: Wanted) -> U8:
+    look = look_of(timed.frame, info.pixel_aspect, tone_map=wanted.tone_map)
+    return rgb(timed.frame, look, box=Box(*wanted.box) if wanted.box else None)
+
+
+def _hdr_words(transfer: str, *, tone_map: bool) -> list[str]:
+    if not transfer:
+        return []
+    if tone_map:
+        return [f"{LABELS[transfer]}: its pictures were tone-mapped to standard range."]
+    return [f"{LABELS[transfer]}: its pictures are as coded, so they look grey; run again with tone mapping."]
 
 
 def _picker(params: ExtractParams, look: Look) -> Picker:
@@ -139,7 +164,7 @@ def _picker(params: ExtractParams, look: Look) -> Picker:
 
 
 def _view(number: int, timed: TimedFrame, box: Box | None, look: Look) -> View:
-    planes = thumbs(timed.frame, box)
+    planes = thumbs(timed.frame, look, box)
     return View(number, timed.pts, timed.time_s, planes.gate, planes.luma, planes.u, planes.v, timed.frame, look)
 
 
@@ -153,7 +178,7 @@ def _extracted(
         image = rgb(view.token, view.look, box=box)
         preview = small(image, PREVIEW_SIDE)
     else:
-        preview = small(planes_rgb(view.luma, view.u, view.v, view.look), PREVIEW_SIDE)
+        preview = small(planes_rgb(view.luma, view.u, view.v, view.look.of_thumbs()), PREVIEW_SIDE)
     height, width = image.shape[:2] if image is not None else (info.height, info.width)
     if kept:
         summary.kept += 1

@@ -12,6 +12,8 @@ from av.video.frame import VideoFrame
 from av.video.reformatter import ColorRange
 from numpy.typing import NDArray
 
+from ingest.imaging import hdr
+
 U8 = NDArray[np.uint8]
 Plane = NDArray[Any]  # uint8, or uint16 for more than eight bits
 
@@ -79,11 +81,9 @@ def luma_plane(frame: VideoFrame) -> U8:
     return eight_bit_planes(frame)[0]
 
 
-def thumbs(frame: VideoFrame, box: Box | None = None) -> Thumbs:
-    """The small pictures of a frame, in its own range of levels and before any turning."""
-    shift = _PLANAR.get(frame.format.name)
-    if shift is None:
-        frame, shift = frame.reformat(format="yuv420p"), 0
+def thumbs(frame: VideoFrame, look: Look, box: Box | None = None) -> Thumbs:
+    """The small pictures of a frame, in its own range of levels and before any turning; of HDR tone-mapped ones."""
+    frame, shift = _planar(frame, look)
     y, u, v = (_plane(frame, index, shift) for index in range(3))
     if box is not None:
         y_rows, y_columns = y.shape
@@ -92,6 +92,8 @@ def thumbs(frame: VideoFrame, box: Box | None = None) -> Thumbs:
         part = slice(box.top // down, box.bottom // down), slice(box.left // across, box.right // across)
         u, v = u[part], v[part]
     gate = _halve(y, GATE_WIDTH)
+    if look.transfer:
+        return _mapped_thumbs(gate, u, v, shift, look)
     return Thumbs(
         gate=_eight_bit(gate, shift),
         luma=_eight_bit(_halve(gate, THUMB_WIDTH), shift),
@@ -100,20 +102,50 @@ def thumbs(frame: VideoFrame, box: Box | None = None) -> Thumbs:
     )
 
 
+def _mapped_thumbs(gate: Plane, u: Plane, v: Plane, shift: int, look: Look) -> Thumbs:
+    """Of HDR: brightness through a table of greys; the small planes, which tell colours, through the whole way."""
+    luma = _halve(gate, THUMB_WIDTH)
+    size = luma.shape[1], luma.shape[0]
+    u, v = (cv2.resize(_halve(plane, THUMB_WIDTH), size, interpolation=cv2.INTER_LINEAR) for plane in (u, v))
+    picture = _tone_mapped(luma, u, v, shift, look).astype(np.float32)
+    planes = cv2.transform(picture, np.array(_from_rgb_matrix(full_range=look.full_range)))
+    y8, u8, v8 = (np.clip(planes[:, :, n] + 0.5, 0, 255).astype(np.uint8) for n in range(3))
+    table = hdr.luma_table(look.transfer, full_range=look.full_range)
+    codes = gate.astype(np.uint16) << 2 if shift == 0 else gate >> (shift - 2)
+    half = (size[0] // 2, size[1] // 2)
+    u8, v8 = (np.asarray(cv2.resize(plane, half, interpolation=cv2.INTER_AREA), dtype=np.uint8) for plane in (u8, v8))
+    return Thumbs(gate=table[np.minimum(codes, hdr.CODES - 1)], luma=y8, u=u8, v=v8)
+
+
 @dataclass(frozen=True)
 class Look:
-    """How levels become colours and which way is up: the same for a frame and for its small planes."""
+    """How levels become colours and which way is up: the same for a frame and for its small planes.
+
+    `transfer` names the curve of HDR that is tone-mapped away (`ingest/imaging/hdr.py`), with colours of BT.2020 where
+    `wide`; empty for standard range and for HDR that is left as it is coded.
+    """
 
     matrix: tuple[tuple[float, ...], ...]
     turns: int
     pixel_aspect: Fraction
     full_range: bool
+    transfer: str = ""
+    wide: bool = False
+
+    def of_thumbs(self) -> Look:
+        """That of the small planes, which are of standard range already."""
+        if not self.transfer:
+            return self
+        matrix = tuple(tuple(float(x) for x in row) for row in _matrix(0.2126, 0.0722, full_range=self.full_range))
+        return Look(matrix, self.turns, self.pixel_aspect, self.full_range)
 
 
-def look_of(frame: VideoFrame, pixel_aspect: Fraction = Fraction(1)) -> Look:
-    """The look that a frame's marks ask for. Quarter turns only."""
+def look_of(frame: VideoFrame, pixel_aspect: Fraction = Fraction(1), *, tone_map: bool = True) -> Look:
+    """The look that a frame's marks ask for. Quarter turns only. Without `tone_map` HDR is shown as it is coded."""
     matrix = tuple(tuple(float(x) for x in row) for row in _to_rgb_matrix(frame))
-    return Look(matrix, round(frame.rotation / 90) % 4, pixel_aspect, is_full_range(frame))
+    transfer = hdr.transfer_of(frame) if tone_map else ""
+    turns, full_range = round(frame.rotation / 90) % 4, is_full_range(frame)
+    return Look(matrix, turns, pixel_aspect, full_range, transfer, bool(transfer) and hdr.is_wide(frame))
 
 
 def is_full_range(frame: VideoFrame) -> bool:
@@ -136,6 +168,10 @@ def _luma_weights(frame: VideoFrame) -> tuple[float, float]:
 def _to_rgb_matrix(frame: VideoFrame) -> NDArray[np.float64]:
     """3x4: 8-bit Y, U, V and 1 to R, G, B of 0..255 (ITU-R BT.601/709/2020, the inverse of Y = Kr R + Kg G + Kb B)."""
     red, blue = _luma_weights(frame)
+    return _matrix(red, blue, full_range=is_full_range(frame))
+
+
+def _matrix(red: float, blue: float, *, full_range: bool) -> NDArray[np.float64]:
     green = 1.0 - red - blue
     colour = np.array(
         [
@@ -145,10 +181,37 @@ def _to_rgb_matrix(frame: VideoFrame) -> NDArray[np.float64]:
         ]
     )
     zero = np.array([0.0, 128.0, 128.0])
-    if not is_full_range(frame):
+    if not full_range:
         colour = colour * np.array([255 / 219, 255 / 224, 255 / 224])
         zero[0] = 16.0
     return np.hstack([colour, -(colour @ zero)[:, None]])
+
+
+def _from_rgb_matrix(*, full_range: bool) -> NDArray[np.float64]:
+    """3x4: R, G, B of 0..255 and 1 to 8-bit Y, U, V of BT.709."""
+    there = _matrix(0.2126, 0.0722, full_range=full_range)
+    back = np.linalg.inv(there[:, :3])
+    return np.hstack([back, -(back @ there[:, 3:])])
+
+
+def _tone_mapped(y: Plane, u: Plane, v: Plane, shift: int, look: Look) -> U8:
+    """Planes of one size, of 8 + `shift` bits, to sRGB uint8[h, w, 3]."""
+    levels = cv2.merge([y, u, v]).astype(np.float32)
+    matrix = np.array(look.matrix) / 255.0
+    matrix[:, :3] /= 1 << shift
+    signal = np.asarray(cv2.transform(levels, matrix), dtype=np.float32)
+    return hdr.to_srgb(signal, look.transfer, wide=look.wide)
+
+
+def _planar(frame: VideoFrame, look: Look) -> tuple[VideoFrame, int]:
+    """The frame in a format that is read in place, and its bits above eight."""
+    shift = _PLANAR.get(frame.format.name)
+    if shift is not None:
+        return frame, shift
+    if look.transfer:  # eight bits would show as bands
+        return frame.reformat(format="yuv420p10le"), 2
+    range_ = int(frame.color_range) or None
+    return frame.reformat(format="yuv420p", src_color_range=range_, dst_color_range=range_), 0
 
 
 def rgb(frame: VideoFrame, look: Look, *, box: Box | None = None) -> U8:
@@ -156,12 +219,24 @@ def rgb(frame: VideoFrame, look: Look, *, box: Box | None = None) -> U8:
     name = frame.format.name
     if name.startswith(("rgb", "bgr", "gbr", "argb", "abgr", "pal")):
         return _shown(_cut(np.asarray(frame.to_ndarray(format="rgb24"), dtype=np.uint8), box), look)
-    shift = _PLANAR.get(name)
-    if shift is None:
-        range_ = int(frame.color_range) or None
-        frame, shift = frame.reformat(format="yuv420p", src_color_range=range_, dst_color_range=range_), 0
+    frame, shift = _planar(frame, look)
+    if look.transfer:
+        return _hdr_rgb(frame, shift, look, box)
     y, u, v = (_eight_bit(_plane(frame, index, shift), shift) for index in range(3))
     return planes_rgb(y, u, v, look, box=box)
+
+
+def _hdr_rgb(frame: VideoFrame, shift: int, look: Look, box: Box | None) -> U8:
+    y, u, v = (_plane(frame, index, shift) for index in range(3))
+    size = y.shape[1], y.shape[0]
+    if u.shape != y.shape:
+        u, v = (cv2.resize(plane, size, interpolation=cv2.INTER_LINEAR) for plane in (u, v))
+    rows = 256  # floats of a whole 4K frame would take 300 MB
+    parts = [
+        _tone_mapped(y[top : top + rows], u[top : top + rows], v[top : top + rows], shift, look)
+        for top in range(0, y.shape[0], rows)
+    ]
+    return _shown(_cut(np.concatenate(parts), box), look)
 
 
 def planes_rgb(y: U8, u: U8, v: U8, look: Look, *, box: Box | None = None) -> U8:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import stat
+from dataclasses import dataclass
 from pathlib import Path
 
 from ingest.errors import BadInput
@@ -12,13 +13,31 @@ class UnreadableVideo(BadInput):
     """A film cannot be read. The text says which file, what is wrong and what to do, for the user."""
 
 
-HEAD = 4096
-_MOV_BOXES = (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot")
+HEAD = 64 * 1024  # bytes that are looked at: a recording may begin in the middle of anything
+_MOV_BOXES = frozenset(b"ftyp moov mdat wide free skip pnot styp sidx moof uuid pdin meta emsg prft".split())
+_MOV_FILMS = frozenset(b"ftyp moov mdat moof styp".split())  # at least one of these makes it a film
+_BOXES_READ = 16
 _ASF = bytes.fromhex("3026b2758e66cf11a6d900aa0062ce6c")
+_EBML = b"\x1a\x45\xdf\xa3"
+_MPEG_PACK = b"\x00\x00\x01\xba"
+# Sizes of transport packets, and where in them the sync byte stands: plain, with a time stamp before (Blu-ray,
+# recorders), with error correction behind (broadcast).
+TS_PACKETS = ((188, 0), (192, 4), (204, 0))
+_TS_MARKS = 5  # packets in a row that all begin with the sync byte
+_TS_SYNC = 0x47
+_AACS_UNIT = 6144  # bytes: Blu-ray encrypts units of 32 packets behind their first 16 bytes
 
 
-def demuxer_of(path: Path) -> str:
-    """The name of the one demuxer that may open `path`. Raises UnreadableVideo for anything that is no film."""
+@dataclass(frozen=True, slots=True)
+class Container:
+    """The one demuxer that may open a file, and how many bytes before its header are none of it."""
+
+    demuxer: str
+    skip: int = 0
+
+
+def container_of(path: Path) -> Container:
+    """What may open `path`, by its content. Raises UnreadableVideo for anything that is no film."""
     try:
         kind = path.stat()
     except OSError as error:
@@ -32,39 +51,84 @@ def demuxer_of(path: Path) -> str:
             head = file.read(HEAD)
     except OSError as error:
         raise UnreadableVideo(f"{path.name}: cannot be read: {error.strerror}.") from error
-    name = _by_content(head)
-    if name is None:
+    container = _by_content(head)
+    if container is None:
         raise UnreadableVideo(
             f"{path.name}: {_what_it_is(head)}; add mkv, mp4, mov, webm, avi, ts, mpg, wmv, flv or ogv."
         )
-    return name
+    return container
 
 
-def _by_content(head: bytes) -> str | None:
-    if head.startswith(b"\x1a\x45\xdf\xa3"):
-        return "matroska,webm"
-    if head[4:8] in _MOV_BOXES:
-        return "mov,mp4,m4a,3gp,3g2,mj2"
+def _by_content(head: bytes) -> Container | None:
+    if head.startswith(_EBML):
+        return Container("matroska,webm")
+    if _is_mov(head):
+        return Container("mov,mp4,m4a,3gp,3g2,mj2")
     if head.startswith(b"RIFF") and head[8:12] in (b"AVI ", b"AVIX", b"AVI\x19"):
-        return "avi"
-    if head.startswith(b"\x00\x00\x01\xba"):
-        return "mpeg"
+        return Container("avi")
+    if head.startswith(_MPEG_PACK):
+        return Container("mpeg")
     if head.startswith(b"FLV\x01"):
-        return "flv"
+        return Container("flv")
     if head.startswith(_ASF):
-        return "asf"
+        return Container("asf")
     if head.startswith(b"OggS"):
-        return "ogg"
-    # Transport packets of 188 bytes (192 with a time stamp before each) that all begin with the same byte.
-    for size, first in ((188, 0), (192, 4)):
-        marks = [head[at : at + 1] for at in range(first, len(head), size)]
-        if len(marks) >= 3 and set(marks[:8]) == {b"G"}:
-            return "mpegts"
+        return Container("ogg")
+    if _what_else(head):
+        return None  # plainly something else: no header of a film is looked for inside it
+    if transport_packets(head) is not None:
+        return Container("mpegts")  # the demuxer finds the first packet by itself
+    # Others hold places counted from the file's first byte, so junk before them breaks them for everybody.
+    for mark, demuxer in ((_EBML, "matroska,webm"), (_MPEG_PACK, "mpeg")):
+        at = head.find(mark)
+        if at > 0 and (mark != _EBML or b"webm" in head[at : at + 64] or b"matroska" in head[at : at + 64]):
+            return Container(demuxer, skip=at)
+    return None
+
+
+def _is_mov(head: bytes) -> bool:
+    """Walks the boxes from the first byte: a size and a known name each, one of them a film's."""
+    at = 0
+    for _ in range(_BOXES_READ):
+        if len(head) < at + 8:
+            break
+        size, name = int.from_bytes(head[at : at + 4], "big"), head[at + 4 : at + 8]
+        if name not in _MOV_BOXES:
+            return False
+        if name in _MOV_FILMS:
+            return True
+        if size == 1 and len(head) >= at + 16:
+            size = int.from_bytes(head[at + 8 : at + 16], "big")
+        if size < 8:
+            return size == 0  # to the end of the file
+        at += size
+    return at > 0  # `wide`, `free`... as large as what was read
+
+
+def transport_packets(head: bytes) -> tuple[int, int] | None:
+    """Size of a transport stream's packets and where the first whole one begins; None where there are none."""
+    for size, first in TS_PACKETS:
+        marks_needed = min(_TS_MARKS, len(head) // size)
+        if marks_needed < 3:
+            continue
+        for at in range(min(len(head), HEAD) - size * (marks_needed - 1)):
+            if head[at] == _TS_SYNC and all(head[at + n * size] == _TS_SYNC for n in range(1, marks_needed)):
+                return size, max(0, at - first)
     return None
 
 
 def _what_it_is(head: bytes) -> str:
-    text = head.lstrip(b"\xef\xbb\xbf \t\r\n").lower()
+    if what := _what_else(head):
+        return what
+    if _is_encrypted_disc(head):
+        return "is encrypted (copied from a Blu-ray disc as it is) and cannot be decoded; decrypt it first"
+    if b"\x00" not in head:
+        return "is a text file, not a film"
+    return "is not a film of a known kind"
+
+
+def _what_else(head: bytes) -> str:
+    text = head.lstrip(b"\xef\xbb\xbf \t\r\n")[:64].lower()
     if text.startswith(b"#extm3u"):
         return "is a playlist (m3u8), not a film, and playlists are never followed"
     if text.startswith((b"ffconcat", b"file ")):
@@ -73,6 +137,14 @@ def _what_it_is(head: bytes) -> str:
         return "is an XML text (a streaming manifest?), not a film, and manifests are never followed"
     if head.startswith((b"\x89PNG", b"\xff\xd8\xff", b"GIF8")) or head[8:12] == b"WEBP":
         return "is a picture, not a film (give it a picture's ending, such as png or jpg)"
-    if b"\x00" not in head:
-        return "is a text file, not a film"
-    return "is not a film of a known kind"
+    if head.startswith((b"PK\x03\x04", b"7z\xbc\xaf\x27\x1c", b"Rar!", b"\x1f\x8b")):
+        return "is an archive, not a film; unpack it first"
+    return ""
+
+
+def _is_encrypted_disc(head: bytes) -> bool:
+    """Time-stamped packets of which only each thirty-second begins in clear."""
+    units = range(4, len(head) - 192, _AACS_UNIT)
+    clear = [head[at] == _TS_SYNC for at in units]
+    inside = [head[at + 192] == _TS_SYNC for at in units]
+    return len(clear) >= 4 and all(clear) and not any(inside)

@@ -16,7 +16,8 @@ import av.filter
 from av.codec.hwaccel import HWAccel
 from av.video.frame import VideoFrame
 
-from ingest.imaging.sniff import UnreadableVideo, demuxer_of
+from ingest.imaging.encryption import is_encrypted
+from ingest.imaging.sniff import Container, UnreadableVideo, container_of
 
 __all__ = [
     "CPU",
@@ -63,6 +64,7 @@ class VideoInfo:
     bit_depth: int
     fps: float
     duration_s: float
+    start_s: float  # of the first frame on the film's own clock; all times here count from it
     frames: int
     pixel_aspect: Fraction
     silent: bool
@@ -218,7 +220,12 @@ class OpenVideo:
 
     def _tell_what_is_missing(self, *, count: int, key_frames_only: bool) -> None:
         if not count:
+            _refuse_encrypted(self.path, self.demuxer)
             raise UnreadableVideo(f"{self.path.name}: no frame of it can be decoded; the film is damaged or empty.")
+        if self.info.start_s >= START_TOLD_S:
+            self.warnings.append(
+                f"The film's own clock begins at {clock(self.info.start_s)}; times here count from its first frame."
+            )
         frame_s = 1.0 / self.info.fps if self.info.fps > 0 else 0.1
         missing = self.info.duration_s - self.last_time_s - frame_s
         if self.decode_errors or self.damaged_frames:
@@ -234,8 +241,18 @@ class OpenVideo:
             )
 
 
+START_TOLD_S = 2.0  # transport streams of any kind begin a second or so late
 CPU = "processor"
 GPU = "graphics card (NVDEC)"
+
+
+def _refuse_encrypted(path: Path, demuxer: str) -> None:
+    try:
+        encrypted = is_encrypted(path, demuxer)
+    except OSError as error:
+        raise UnreadableVideo(f"{path.name}: cannot be read: {error.strerror}.") from error
+    if encrypted:
+        raise UnreadableVideo(f"{path.name}: the film is encrypted and cannot be decoded; add an unencrypted copy.")
 
 
 def clock(seconds: float) -> str:
@@ -272,19 +289,22 @@ def open_video(path: Path | str, *, limits: Limits | None = None, use_gpu: bool 
     processor decodes and `warnings` says why.
     """
     path, limits = Path(path), limits or Limits()
-    demuxer = demuxer_of(path)
+    kind = container_of(path)
+    demuxer = kind.demuxer
+    if demuxer.startswith("mov") or demuxer == "mpegts":
+        _refuse_encrypted(path, demuxer)  # its first frames may decode, to noise
     warnings: list[str] = []
     container: Any = None
     device = CPU
     if use_gpu:
         try:
-            container = _open_container(path, demuxer, limits, HWAccel("cuda", allow_software_fallback=False))
+            container = _open_container(path, kind, limits, HWAccel("cuda", allow_software_fallback=False))
             device = GPU
         except (av.error.FFmpegError, NotImplementedError, RuntimeError, ValueError) as error:
             warnings.append(f"No graphics card decoder could be used ({_words(error)}); the processor decodes.")
     if container is None:
         try:
-            container = _open_container(path, demuxer, limits, None)
+            container = _open_container(path, kind, limits, None)
         except (av.error.FFmpegError, ValueError) as error:
             raise UnreadableVideo(_why_not(path, demuxer, error)) from error
     try:
@@ -305,17 +325,18 @@ def probe(path: Path | str, *, limits: Limits | None = None) -> VideoInfo:
         return video.info
 
 
-def _open_container(path: Path, demuxer: str, limits: Limits, hwaccel: HWAccel | None) -> Any:
+def _open_container(path: Path, kind: Container, limits: Limits, hwaccel: HWAccel | None) -> Any:
     options = {
         "protocol_whitelist": "file",
-        "format_whitelist": demuxer,
+        "format_whitelist": kind.demuxer,
         "max_streams": str(limits.max_streams),
         "max_pixels": str(limits.max_pixels),
+        "skip_initial_bytes": str(kind.skip),
     }
     # "file:" keeps a name such as "concat:a|b" or "http:..." from being read as an address.
     return av.open(
         f"file:{path.absolute()}",
-        format=demuxer,
+        format=kind.demuxer,
         options=options,
         metadata_errors="replace",
         timeout=60.0,
@@ -344,11 +365,13 @@ def _describe(container: Any, stream: Any, path: Path, demuxer: str, limits: Lim
         raise UnreadableVideo(f"{path.name}: the video has no size; the file is damaged or cut off at its beginning.")
     if width * height > limits.max_pixels:
         raise UnreadableVideo(f"{path.name}: {width} x {height} pixels is more than allowed ({limits.max_pixels}).")
-    duration = 0.0
+    duration, start = 0.0, float((stream.start_time or 0) * (stream.time_base or 0))
     if stream.duration is not None and stream.time_base is not None:
         duration = float(stream.duration * stream.time_base)
     elif container.duration is not None:
         duration = container.duration / 1_000_000
+        if demuxer.startswith("matroska") and 0 < start < duration:
+            duration -= start  # this container tells the time of its end
     if duration > limits.max_seconds:
         raise UnreadableVideo(
             f"{path.name}: says it lasts {clock(duration)}; at most {clock(limits.max_seconds)} is read."
@@ -367,6 +390,7 @@ def _describe(container: Any, stream: Any, path: Path, demuxer: str, limits: Lim
         bit_depth=pixel_format.components[0].bits if pixel_format and pixel_format.components else 8,
         fps=fps,
         duration_s=duration,
+        start_s=start,
         frames=int(stream.frames or round(duration * fps)),
         pixel_aspect=aspect,
         silent=not container.streams.audio,

@@ -14,7 +14,7 @@ from ingest.algorithms.descriptors import DESCRIPTOR_VERSION
 from ingest.algorithms.quality import overall
 from ingest.errors import BadInput, KomaError
 from ingest.imaging.encode import PictureFormat, encode, encode_preview, placeholder
-from ingest.imaging.extraction import Extracted, ExtractParams, ExtractSummary, extract
+from ingest.imaging.extraction import AS_CODED, TONE_MAPPED, Extracted, ExtractParams, ExtractSummary, extract
 from ingest.imaging.store import StoreFull
 from ingest.models import Episode, Frame, RunState, Shot, SourceKind, StageRun
 from ingest.pipeline.contract import Context, Stage
@@ -61,6 +61,10 @@ class ExtractChoices:
     )
     every_s: float = field(default=0.5, metadata={"label": "Interval in seconds", "help": "for one an interval"})
     trim_bars: bool = field(default=False, metadata={"label": "Trim letterbox bars"})
+    tone_map: bool = field(
+        default=True,
+        metadata={"label": "Tone-map HDR", "help": "turn PQ and HLG films into standard range; off: as coded, grey"},
+    )
     use_gpu: bool = field(
         default=False, metadata={"label": "Decode on the graphics card", "help": "NVDEC; else the log says why not"}
     )
@@ -73,7 +77,13 @@ class ExtractChoices:
 
     def extraction(self) -> ExtractParams:
         """The part that decides which pictures are taken. Raises ValueError."""
-        return ExtractParams(mode=self.mode, every_s=self.every_s, trim_bars=self.trim_bars, use_gpu=self.use_gpu)
+        return ExtractParams(
+            mode=self.mode,
+            every_s=self.every_s,
+            trim_bars=self.trim_bars,
+            tone_map=self.tone_map,
+            use_gpu=self.use_gpu,
+        )
 
     def format(self) -> PictureFormat:
         """The part that decides how they are written. Raises ValueError."""
@@ -231,6 +241,8 @@ class Extract(Stage[Batch, Written]):
         measures["format"] = self.ctx.params.picture_format
         if self.ctx.params.picture_quality != PictureFormat.quality:
             measures["format_quality"] = self.ctx.params.picture_quality
+        if self._summary.hdr:
+            measures["hdr"] = TONE_MAPPED if self.ctx.params.tone_map else AS_CODED
         if self._summary.box is not None:
             measures["trim"] = list(self._summary.box)
         return measures
