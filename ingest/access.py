@@ -29,6 +29,19 @@ def collection_for(user: Any, pk: int, *, at_least: Role = Role.VIEWER) -> tuple
     return membership.collection, role
 
 
+def site_admin_view(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
+    """Decorator: login page for the anonymous, 403 for all but admins of the site."""
+
+    @login_required
+    @wraps(view)
+    def wrapped(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        if not getattr(request.user, "is_superuser", False):
+            raise PermissionDenied("This page is for admins of the site.")
+        return view(request, *args, **kwargs)
+
+    return wrapped
+
+
 def member_view(
     *, at_least: Role = Role.VIEWER, write: Role | None = None, when_archived: bool = False
 ) -> Callable[..., Callable[..., Any]]:

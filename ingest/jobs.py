@@ -11,7 +11,7 @@ from redis.exceptions import RedisError
 from rq import Worker
 from rq.job import JobStatus
 
-from ingest import once
+from ingest import once, quota
 from ingest.actions import full_pictures
 from ingest.models import FINISHED, RunState, StageRun
 from ingest.pipeline import runner
@@ -64,6 +64,7 @@ def sweep() -> int:
     Called by every worker now and then.
     """
     full_pictures.start_wanting()
+    quota.measure_changed()
     MODELS.tidy()
     once.tidy()
     waiting = runner.sweep()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from django.conf import settings
 
@@ -11,6 +12,7 @@ from ingest.errors import BadInput
 from ingest.imaging.folders import VIDEO_ENDINGS, ZIP_ENDINGS, ending_of, is_inside, natural_key
 from ingest.imaging.formats import PICTURE_ENDINGS
 from ingest.imaging.names import plain_text
+from ingest.models import Collection, CollectionLimits
 
 ENTRIES_MAX = 2000  # shown of one folder
 SINGLES_MAX = 500  # pictures that can be chosen one by one; more come as a group
@@ -44,6 +46,17 @@ class Folder:
 def roots() -> list[Path]:
     """The library folders, links in their own names followed once."""
     return [Path(folder).resolve() for folder in settings.KOMA_LIBRARY_DIRS]
+
+
+def roots_for(collection: Collection, user: Any) -> list[tuple[int, Path]]:
+    """The library folders that a collection sees, with their numbers; admins of the site see all in each."""
+    numbered = list(enumerate(roots()))
+    if getattr(user, "is_superuser", False):
+        return numbered
+    limits = CollectionLimits.objects.filter(collection=collection).first()
+    if limits is None or not (limits.all_folders or limits.folders):
+        return []
+    return [(i, path) for i, path in numbered if limits.all_folders or str(path) in limits.folders]
 
 
 def resolve(root: int, relative: str) -> Path:

@@ -4,11 +4,17 @@ from __future__ import annotations
 
 from django.urls import path
 
-from ingest.views import adding, collections, estimate, files, history, members, runs
+from ingest.views import adding, collections, estimate, files, history, members, runs, site
 
 urlpatterns = [
     path("", collections.collections, name="collections"),
     path("join/", members.join, name="join"),
+    path("site/people/", site.people, name="site_people"),
+    path("site/people/<int:person_id>/", site.person_change, name="site_person"),
+    path("site/collections/", site.collections, name="site_collections"),
+    path("site/collections/<int:limits_of>/", site.collection_limits, name="site_collection"),
+    path("site/uploads/", site.all_uploads, name="site_uploads"),
+    path("site/uploads/<int:upload_id>/discard/", site.upload_discard, name="site_upload_discard"),
     path("c/<int:collection_id>/settings/", collections.settings_page, name="collection_settings"),
     path("c/<int:collection_id>/archive/", collections.archive, name="collection_archive"),
     path("c/<int:collection_id>/delete/", collections.delete, name="collection_delete"),

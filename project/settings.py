@@ -16,7 +16,13 @@ KOMA_MODELS_DIR = env.env_path("KOMA_MODELS_DIR", KOMA_DATA_DIR / "models")
 KOMA_EXPORT_DIR = env.env_path("KOMA_EXPORT_DIR", KOMA_DATA_DIR / "exports")
 KOMA_LIBRARY_DIRS = env.env_folders("KOMA_LIBRARY_DIRS")
 KOMA_UPLOAD_MAX_BYTES = env.env_bytes("KOMA_UPLOAD_MAX_BYTES", 32 * 2**30)
+KOMA_UPLOAD_RESERVED_BYTES = env.env_bytes("KOMA_UPLOAD_RESERVED_BYTES", 64 * 2**30)
 KOMA_DISK_RESERVE_BYTES = env.env_bytes("KOMA_DISK_RESERVE_BYTES", 2 * 2**30)
+# How much may be kept, where an admin of the site says nothing else on the pages for it; 0: no limit.
+KOMA_QUOTA_COLLECTION_BYTES = env.env_bytes("KOMA_QUOTA_COLLECTION_BYTES", 0)
+KOMA_QUOTA_COLLECTION_PICTURES = env.env_int("KOMA_QUOTA_COLLECTION_PICTURES", 0, least=0, most=10**12)
+KOMA_QUOTA_PERSON_BYTES = env.env_bytes("KOMA_QUOTA_PERSON_BYTES", 0)
+KOMA_QUOTA_PERSON_PICTURES = env.env_int("KOMA_QUOTA_PERSON_PICTURES", 0, least=0, most=10**12)
 # Where models come from when somebody asks for one; nothing else talks to it.
 KOMA_HUB_URL = env.env_base_url("KOMA_HUB_URL", "https://huggingface.co")
 KOMA_HUB_TOKEN = env.env_token("KOMA_HUB_TOKEN", base=KOMA_HUB_URL)

@@ -121,6 +121,7 @@ class Detect(Stage[list[Frame], Result]):
     label: ClassVar[str] = "Find faces"
     about: ClassVar[str] = "Looks for faces in kept frames. Boxes that people drew or denied stay."
     queue: ClassVar[str] = "gpu"
+    writes_files = True
     params_type: ClassVar[type] = DetectParams
 
     def __init__(self, ctx: Context) -> None:

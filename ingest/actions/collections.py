@@ -14,14 +14,17 @@ from ingest import counting, stored_files
 from ingest.actions import history
 from ingest.errors import BadInput, Conflict
 from ingest.imaging.names import plain_text
-from ingest.models import FINISHED, Collection, Membership, PipelineRun, Role
+from ingest.models import FINISHED, Collection, CollectionLimits, Membership, PipelineRun, Role
 from ingest.restoring import store
 
 NAME_CHARS_MAX = 200
 
 
 def create(*, name: str, by: Any) -> Collection:
-    """A new collection with its maker as admin. Raises BadInput for an empty name or one among one's own."""
+    """A new collection with its maker as admin. Raises BadInput for an empty name or one among one's own.
+
+    Collections of the site's admins (and of commands, `by` None) see the whole library, those of others none of it.
+    """
     clean = _clean(name)
     with transaction.atomic():
         if by is not None and Collection.objects.visible_to(by).filter(name=clean).exists():
@@ -29,6 +32,7 @@ def create(*, name: str, by: Any) -> Collection:
         made = Collection.objects.create(name=clean)
         if by is not None:
             Membership.objects.create(collection=made, user=by, role=Role.ADMIN)
+        CollectionLimits.objects.create(collection=made, all_folders=by is None or by.is_superuser)
         with history.operation(collection=made, by=by, kind="collections.create", summary=f"{clean} created"):
             pass
     return made

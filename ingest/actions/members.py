@@ -59,9 +59,19 @@ def open_invitations(collection: Collection) -> Any:
 def invitation_for(token: str) -> Invitation:
     """The open invitation behind a link. Raises NoInvitation. The hash is looked up, so timing tells nothing."""
     row = Invitation.objects.select_related("collection", "created_by").filter(token_sha256=_digest(token)).first()
-    if row is None or row.accepted_at is not None or row.expires_at <= timezone.now():
+    if row is None or row.accepted_at is not None or row.expires_at <= timezone.now() or not _still_meant(row):
         raise NoInvitation
     return row
+
+
+def _still_meant(row: Invitation) -> bool:
+    """Whether who made the link could make it today: a member still, and with no lower a role than it gives."""
+    if not row.created_by.is_active:
+        return False
+    role = Membership.objects.filter(collection=row.collection_id, user=row.created_by_id).values_list(
+        "role", flat=True
+    )
+    return max(role, default=0) >= max(row.role, Role.LEAD)
 
 
 def accept(*, token: str, user: Any) -> Membership:

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from django.db import IntegrityError, transaction
 
-from ingest import stored_files
+from ingest import quota, stored_files
 from ingest.actions import history
 from ingest.algorithms.naming import EpisodeName, parse_name
 from ingest.errors import BadInput, Conflict
@@ -104,7 +104,7 @@ def register(
     """Make the Source and Episode of a film, picture, zip or folder that lies at `path`; nothing is decoded yet.
 
     `place`: for uploads, moves the file to where it stays and returns the path below KOMA_DATA_DIR; called inside the
-    transaction. Without it the file is read where it is and never written. Raises AlreadyThere, BadInput.
+    transaction. Without it the file is read where it is and never written. Raises AlreadyThere, BadInput, OverQuota.
     """
     about = about or About()
     shown = plain_name(name or path.name)
@@ -115,6 +115,7 @@ def register(
         same = known.filter(path=str(path.absolute()), uploaded=False).first()
     if same is not None:
         raise AlreadyThere(shown, same.episode)
+    quota.check(collection=collection, by=by, more_pictures=found.pictures)
     try:
         with history.operation(collection=collection, by=by, kind="sources.add", summary="") as record:
             source = Source.objects.create(

@@ -8,18 +8,21 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 from django.conf import settings
 from django.core.files import File
-from django.db import IntegrityError
+from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 
 from ingest.actions import sources
+from ingest.actions.room import NoRoom, reserve
 from ingest.actions.sources import About, AlreadyThere, Inspected
-from ingest.errors import BadInput, Conflict, KomaError
+from ingest.errors import BadInput, Conflict
 from ingest.imaging.folders import VIDEO_ENDINGS, ZIP_ENDINGS, ending_of
 from ingest.imaging.formats import PICTURE_ENDINGS
 from ingest.imaging.names import plain_name, plain_text
@@ -27,6 +30,7 @@ from ingest.imaging.packing import pack
 from ingest.imaging.store import StoreFull, check_room, full, no_room
 from ingest.models import Collection, Episode, Upload
 
+RESERVATION_LOCK = 0x6B6F6D61  # of PostgreSQL; SQLite has one writer anyway
 CHUNK_BYTES = 8 * 2**20  # a lost connection costs at most this much; below the limit of one request
 UNFINISHED_MAX_AGE_DAYS = 7
 UNFINISHED_MAX = 50  # of one person in one collection: names on the disk must not grow without end
@@ -34,13 +38,6 @@ UNFINISHED_MAX = 50  # of one person in one collection: names on the disk must n
 
 class TooLarge(BadInput):
     """The file is over the limit of this installation."""
-
-
-class NoRoom(KomaError):
-    """The disk would be too full."""
-
-    def __init__(self, message: str) -> None:
-        super().__init__(message, permanent=False)
 
 
 class WrongOffset(Conflict):
@@ -80,15 +77,18 @@ def begin(*, collection: Collection, by: Any, key: str, name: str, size: int, ab
     if upload is None:
         if mine.filter(source__isnull=True).count() >= UNFINISHED_MAX:
             raise BadInput(f"You have {UNFINISHED_MAX} unfinished uploads here. Finish or discard some.")
-        _check_room(collection, size)
         options = {name: getattr(about, name) for name in About.__slots__}
+        fresh = Upload(collection=collection, user=by, key=key, name=shown, size_bytes=size, options=options)
         try:
-            upload = Upload.objects.create(
-                collection=collection, user=by, key=key, name=shown, size_bytes=size, options=options
-            )
+            with _taking_turns():
+                reserve(fresh, by=by)
+                fresh.save()
+            upload = fresh
         except IntegrityError:  # the same page open twice
             upload = mine.get(key=key)
-    _trust_only_what_is_there(upload)
+    else:
+        _trust_only_what_is_there(upload)
+        _go_on(upload)
     return upload
 
 
@@ -109,6 +109,7 @@ def take_chunk(*, upload: Upload, offset: int, data: bytes) -> int:
         )
     if end <= received:
         return received
+    _go_on(upload)
     path = part_path(upload)
     try:
         check_room(path.parent, end - received, reserve_bytes=settings.KOMA_DISK_RESERVE_BYTES)
@@ -218,16 +219,22 @@ def _root() -> Path:
     return Path(settings.KOMA_DATA_DIR) / "uploads"
 
 
-def _check_room(collection: Collection, size: int) -> None:
-    """Count in what other unfinished uploads will still need."""
-    coming = sum(
-        total - received
-        for total, received in Upload.objects.filter(source__isnull=True).values_list("size_bytes", "received")
-    )
-    try:
-        check_room(_root(), size + coming, reserve_bytes=settings.KOMA_DISK_RESERVE_BYTES)
-    except StoreFull as error:
-        raise NoRoom(str(error)) from error
+def _go_on(upload: Upload) -> None:
+    """After minutes of silence its room went to others: reserve again. Raises NoRoom, OverQuota; what is here stays."""
+    if not upload.is_reserved():
+        with _taking_turns():
+            reserve(upload, by=upload.user)
+            upload.save(update_fields=["updated_at"])
+
+
+@contextmanager
+def _taking_turns() -> Iterator[None]:
+    """One reservation after the other, or two who look at the same moment would both take the last room."""
+    with transaction.atomic():
+        if connection.vendor == "postgresql":
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT pg_advisory_xact_lock(%s)", [RESERVATION_LOCK])
+        yield
 
 
 def _trust_only_what_is_there(upload: Upload) -> None:

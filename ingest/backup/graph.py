@@ -20,13 +20,15 @@ from ingest.models import Collection, Revision
 
 Model = type[models.Model]
 
-# Not in a backup: what is on its way, secret links, who may see it (elsewhere a name is another person), exports, what
-# is made again when it is asked for.
+# Not in a backup: what is on its way, secret links, who may see it (elsewhere a name is another person), how much may
+# be kept, exports, what is made again when it is asked for.
 LEFT_OUT = frozenset(
     {
         "ingest.Upload",
         "ingest.Invitation",
         "ingest.Membership",
+        "ingest.CollectionLimits",
+        "ingest.EpisodeSize",
         "export.ExportJob",
         "export.FaceExample",
         "annotate.FaceVector",

@@ -30,7 +30,18 @@ from ingest.imaging.archive import BadArchive, BadMember, Limits, Member, ZipRea
 from ingest.imaging.folders import is_inside
 from ingest.imaging.names import plain_text
 from ingest.imaging.store import StoreFull, UnknownName, check_room
-from ingest.models import FINISHED, Collection, Membership, PipelineRun, Revision, Role, RunState, Source, StageRun
+from ingest.models import (
+    FINISHED,
+    Collection,
+    CollectionLimits,
+    Membership,
+    PipelineRun,
+    Revision,
+    Role,
+    RunState,
+    Source,
+    StageRun,
+)
 from ingest.restoring import store
 
 LIMITS = Limits(
@@ -122,6 +133,7 @@ def _restore(state: _State, *, owner: Any, name: str, shown: str) -> Restored:
                 collection.name = f"{collection.name[:180]} (restored)"
             collection.save(update_fields=["name"])
             Membership.objects.create(collection=collection, user=owner, role=Role.ADMIN)
+            CollectionLimits.objects.create(collection=collection, all_folders=owner.is_superuser)
             _stop_runs(collection)
             notes = _place_sources(state, collection, moved)
     except (ValidationError, DatabaseError, ValueError, TypeError, KeyError, AttributeError) as error:

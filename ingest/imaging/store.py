@@ -148,7 +148,7 @@ def full(root: Path, error: OSError | None = None) -> StoreFull:
     """The message for a full disk; `error` gives the system's own words."""
     why = f" ({os.strerror(error.errno)})" if error is not None and error.errno else ""
     return StoreFull(
-        f"There is no room left on the disk of {root}{why}. Nothing half-written was kept. "
+        f"There is no room left on the server's disk{why}. Nothing half-written was kept. "
         "Free some space or move KOMA_DATA_DIR, then press Resume or Try again."
     )
 

@@ -6,9 +6,11 @@ from ingest.models.collection import Collection, Invitation, Membership, Role
 from ingest.models.counts import FrameCount
 from ingest.models.frame import DropReason, Frame, FrameState, OriginalUse, Shot, SideFile
 from ingest.models.history import Operation, Revision
+from ingest.models.limits import CollectionLimits, EpisodeSize, PersonLimits
 from ingest.models.run import FINISHED, PipelineRun, RunState, StageRun
 from ingest.models.sent_form import SentForm
 from ingest.models.source import (
+    RESERVED_FOR,
     Episode,
     ImageType,
     RatingScheme,
@@ -21,9 +23,12 @@ from ingest.models.source import (
 
 __all__ = [
     "FINISHED",
+    "RESERVED_FOR",
     "Collection",
+    "CollectionLimits",
     "DropReason",
     "Episode",
+    "EpisodeSize",
     "Frame",
     "FrameCount",
     "FrameState",
@@ -32,6 +37,7 @@ __all__ = [
     "Membership",
     "Operation",
     "OriginalUse",
+    "PersonLimits",
     "PipelineRun",
     "RatingScheme",
     "Revision",

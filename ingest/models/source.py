@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from django.conf import settings
 from django.db import models
+from django.utils import timezone
 
 from ingest.models.collection import Collection
 
@@ -121,6 +124,19 @@ class SkippedInput(models.Model):
         constraints = (models.UniqueConstraint(fields=("collection", "episode", "name"), name="skipped_once"),)
 
 
+RESERVED_FOR = timedelta(minutes=5)  # after the last byte; a browser that tries again waits 30 s at most
+
+
+class UploadQuerySet(models.QuerySet["Upload"]):
+    def unfinished(self) -> UploadQuerySet:
+        """Those that are no source yet."""
+        return self.filter(source__isnull=True)
+
+    def reserved(self) -> UploadQuerySet:
+        """Those that are being sent: the room that they will still need is theirs."""
+        return self.unfinished().filter(updated_at__gt=timezone.now() - RESERVED_FOR)
+
+
 class Upload(models.Model):
     """A file on its way in, in chunks; `received` is how many bytes are safely on the disk."""
 
@@ -135,5 +151,16 @@ class Upload(models.Model):
     updated_at = models.DateTimeField(auto_now=True)
     source = models.ForeignKey(Source, models.SET_NULL, null=True, blank=True, related_name="+")
 
+    objects = UploadQuerySet.as_manager()
+
     class Meta:
         constraints = (models.UniqueConstraint(fields=("collection", "user", "key"), name="upload_once"),)
+
+    def is_reserved(self) -> bool:
+        """Whether bytes came within the last minutes; later the room is anybody's until it goes on."""
+        return self.updated_at is not None and self.updated_at > timezone.now() - RESERVED_FOR
+
+    @property
+    def coming(self) -> int:
+        """Bytes that are still to come."""
+        return max(0, self.size_bytes - self.received)

@@ -43,6 +43,8 @@ class Context:
     device: str = ""
     # For work that takes minutes: called now and then it tells that the batch does not hang, and raises Cancelled.
     alive: Callable[[], None] = lambda: None
+    # Before files are written: their bytes, and how many pictures they are. Raises OverQuota.
+    spend: Callable[[int, int], None] = lambda size, pictures: None
 
     def count(self, what: str, n: int = 1) -> None:
         """Add to a counter that the run page shows. Counters are kept with the batch that is being saved."""
@@ -66,6 +68,8 @@ class Stage(ABC, Generic[Batch, Result]):
     queue: ClassVar[str]  # cpu, gpu, io
     per_episode: ClassVar[bool] = True  # False: one StageRun over the whole collection
     params_type: ClassVar[type] = NoParams
+    writes_files: ClassVar[bool] = False  # pictures or crops of its episode: their size is measured again after it
+    begins_again: ClassVar[bool] = False  # writes over what an earlier pass wrote, so that counts no second time
 
     def __init__(self, ctx: Context) -> None:
         self.ctx = ctx

@@ -20,6 +20,7 @@ from django.db import DatabaseError, close_old_connections, connection, transact
 from django.db.models import Exists, F, OuterRef, QuerySet, Subquery
 from django.utils import timezone
 
+from ingest import quota
 from ingest.errors import Cancelled, Conflict, KomaError, LostClaim
 from ingest.locking import hold, retried
 from ingest.models import FINISHED, PipelineRun, RunState, StageRun
@@ -86,6 +87,8 @@ def _execute(stage_run: StageRun, *, models: dict[str, Any], exit_when_hung: boo
                 _run(stage, exit_when_hung=exit_when_hung)
         finally:
             stage.close()
+            if stage.writes_files and stage_run.episode is not None:
+                quota.mark_changed(stage_run.episode)
         _close(stage_run, RunState.DONE)
     except Cancelled:
         _close(stage_run, RunState.CANCELLED)
@@ -148,6 +151,8 @@ def _run(stage: Stage[Any, Any], *, exit_when_hung: bool) -> None:
     started = time.perf_counter()
     with _heartbeat(ctx.stage_run, exit_when_hung=exit_when_hung) as beating:
         ctx.alive = _alive(ctx.stage_run, beating)
+        if stage.writes_files:
+            ctx.spend = quota.Allowance(ctx.collection, ctx.episode, again=stage.begins_again).spend
         for batch in _timed(stage.batches(), timings):
             beating()
             _check_cancel(ctx.stage_run)

@@ -115,6 +115,8 @@ class Extract(Stage[Batch, Written]):
     label = "Frames"
     about = "Decodes each video once and takes its frames, cuts and descriptors."
     queue = "cpu"
+    writes_files = True
+    begins_again = True
     params_type = ExtractChoices
 
     def __init__(self, ctx: Context) -> None:
@@ -181,6 +183,7 @@ class Extract(Stage[Batch, Written]):
         for full, preview, _ in results:
             items += [(full, how.suffix)] if full is not None else []
             items.append((preview, "jpg"))
+        self.ctx.spend(sum(len(data) for data, _ in items), len(batch.pictures))
         try:
             names = iter(store().put_many(items))
         except StoreFull as error:

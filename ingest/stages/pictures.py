@@ -25,6 +25,7 @@ class Pictures(Stage[list[Frame], list[Decoded]]):
     label = "Full pictures"
     about = "Writes the full pictures that kept frames lack, deletes those of dropped ones."
     queue = "io"
+    writes_files = True
 
     def applies(self) -> bool:
         """Pictures from folders and archives keep their files: there is no film to decode them from again."""

@@ -91,6 +91,7 @@ class ReadPictures(Stage[list[Item], list[Done]]):
     label = "Pictures"
     about = "Keeps pictures as they came, alone or in folders and zips, and reads what is new or could not be read."
     queue = "cpu"
+    writes_files = True
     params_type = PictureChoices
 
     def __init__(self, ctx: Context) -> None:
@@ -128,6 +129,7 @@ class ReadPictures(Stage[list[Item], list[Done]]):
             files += [(still.original, still.original_suffix), (still.preview, "jpg")]
             if still.full:
                 files.append((still.full, still.suffix))
+        self.ctx.spend(sum(len(data) for data, _ in files), sum(done.still is not None for done in results))
         try:
             names = iter(store().put_many(files))
         except StoreFull as error:

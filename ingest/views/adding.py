@@ -16,11 +16,13 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from ingest import library
 from ingest.access import member_view
 from ingest.actions import sources, uploads
+from ingest.actions.room import NoRoom
 from ingest.actions.sources import About, AlreadyThere
 from ingest.errors import BadInput, KomaError
 from ingest.imaging.store import free_bytes
 from ingest.models import FINISHED, Collection, Episode, ImageType, RatingScheme, Role, StageRun, Upload
 from ingest.once import own_key
+from ingest.quota import OverQuota
 from ingest.views.answers import came_from, errors_in_words, is_partial, said, toast
 from ingest.views.params import whole
 
@@ -104,14 +106,18 @@ def browse(request: HttpRequest, collection: Collection) -> HttpResponse:
     root = whole(values.get("root")) or 0
     if request.method == "POST":
         return _add_chosen(request, collection, root)
+    roots = library.roots_for(collection, request.user)
     context: dict[str, Any] = {
         "section": "episodes",
-        "roots": library.roots(),
+        "roots": roots,
         "image_types": ImageType.choices,
         "rating_schemes": RatingScheme.choices,
     }
-    if library.roots():
+    if roots and "root" not in request.GET:
+        root = roots[0][0]
+    if roots:
         try:
+            _check_granted(collection, request, root)
             context["folder"] = library.browse(root, request.GET.get("path", ""))
             context["here"] = _known_in(collection, context["folder"])
         except BadInput as error:
@@ -155,6 +161,12 @@ def skipped(request: HttpRequest, collection: Collection) -> HttpResponse:
     """All inputs that could not be used, each with its reason."""
     rows = collection.skipped_inputs.select_related("episode__source").order_by("-pk")
     return render(request, "ingest/skipped.html", {"section": "episodes", "rows": rows[:500], "total": rows.count()})
+
+
+def _check_granted(collection: Collection, request: HttpRequest, root: int) -> None:
+    """Raise BadInput for a library folder that this collection does not see."""
+    if root not in dict(library.roots_for(collection, request.user)):
+        raise BadInput("There is no such library folder here. An admin of the site says which ones a collection sees.")
 
 
 def _known_in(collection: Collection, folder: library.Folder) -> dict[str, str]:
@@ -209,6 +221,7 @@ def _add_chosen(request: HttpRequest, collection: Collection, root: int) -> Http
         raise BadInput("Choose at least one film, zip, picture or folder.")
     if len(chosen) > CHOSEN_MAX:
         raise BadInput(f"Choose at most {CHOSEN_MAX} at once.")
+    _check_granted(collection, request, root)
     added, problems = [], []
     for relative in chosen:
         try:
@@ -249,7 +262,7 @@ def _problem(error: KomaError) -> JsonResponse:
         status = 409
     elif isinstance(error, uploads.TooLarge):
         status = 413
-    elif isinstance(error, uploads.NoRoom):
+    elif isinstance(error, NoRoom | OverQuota):
         status = 507
     elif not error.permanent:
         status = 503
@@ -270,7 +283,7 @@ def _context(request: HttpRequest, collection: Collection) -> dict[str, Any]:
         "unfinished": Upload.objects.filter(
             collection=collection, user_id=int(request.user.pk or 0), source__isnull=True
         ),
-        "has_library": bool(settings.KOMA_LIBRARY_DIRS),
+        "has_library": bool(library.roots_for(collection, request.user)),
         "image_types": ImageType.choices,
         "rating_schemes": RatingScheme.choices,
         "max_bytes": settings.KOMA_UPLOAD_MAX_BYTES,

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.contrib.auth.decorators import login_required
+from django.core.exceptions import PermissionDenied
 from django.db.models import Count, OuterRef, Q, Subquery
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.http import require_POST
 
+from ingest import quota
 from ingest.access import member_view
 from ingest.actions import collections as actions
 from ingest.errors import BadInput, KomaError
@@ -19,8 +23,11 @@ from ingest.views.answers import came_from, errors_in_words, said
 @login_required
 @errors_in_words
 def collections(request: HttpRequest) -> HttpResponse:
-    """One's own collections (GET), or a new one (POST). Whoever has an account may make one and is its admin."""
+    """One's own collections (GET), or a new one (POST), of which its maker is admin."""
+    allowed = quota.may_create(request.user)
     if request.method == "POST":
+        if not allowed:
+            raise PermissionDenied("You may not make collections here. An admin of the site can allow it.")
         made = actions.create(name=request.POST.get("name", ""), by=request.user)
         return said(request, f"{made.name} created.", to=reverse("add_episodes", args=[made.pk]))
     mine = Membership.objects.filter(collection=OuterRef("pk"), user_id=int(request.user.pk or 0))
@@ -35,7 +42,7 @@ def collections(request: HttpRequest) -> HttpResponse:
         shown=Subquery(begun.values("pk")[:1]),
     )
     rows = rows.annotate(still=Subquery(still))
-    context: dict[str, list[dict[str, object]]] = {"collections": [], "archived": []}
+    context: dict[str, Any] = {"collections": [], "archived": [], "may_create": allowed}
     for row in rows:
         entry = {"row": row, "role": Role(getattr(row, "role")).label}  # noqa: B009 - an annotation, no field
         context["archived" if row.archived_at else "collections"].append(entry)
@@ -49,7 +56,8 @@ def settings_page(request: HttpRequest, collection: Collection) -> HttpResponse:
     if request.method == "POST":
         actions.rename(collection=collection, name=request.POST.get("name", ""), by=request.user)
         return said(request, "Renamed.", to=reverse("collection_settings", args=[collection.pk]))
-    return render(request, "ingest/collection_settings.html", {"section": "members"})
+    context = {"section": "members", "usage": quota.of_collection(collection), "mine": quota.of_person(request.user)}
+    return render(request, "ingest/collection_settings.html", context)
 
 
 @member_view(at_least=Role.ADMIN, when_archived=True)

@@ -15,6 +15,7 @@ FILES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("
 BANNED_MODULES = {"pickle", "cPickle", "dill", "cloudpickle", "shelve", "marshal", "joblib", "jsonpickle"}
 # Read by hand, escapes all that comes from outside; the pages it draws are tested with hostile names.
 DRAWING = "drawing"  # a module or package of views that draws many small parts and escapes what came from outside
+OF_ADMINS = "site.py"  # pages of the site's admins, who see every collection; all of them behind one decorator
 OF_THE_SITE = {"ModelJob", "Evaluation", "ModelVersion"}  # rows of no collection
 BANNED_CALLS = {"eval", "exec", "compile", "__import__", "mark_safe", "format_html_join", "RawSQL", "raw", "extra"}
 
@@ -54,10 +55,18 @@ def test_nothing_from_outside_can_be_run(package: str) -> None:
     assert not wrong
 
 
+def test_pages_of_the_sites_admins_are_behind_their_decorator() -> None:
+    (path,) = (path for path in FILES if path.name == OF_ADMINS)
+    views = [node for node in ast.parse(path.read_text(encoding="utf-8")).body if isinstance(node, ast.FunctionDef)]
+    public = [node for node in views if not node.name.startswith("_")]
+    assert len(public) >= 6
+    assert [node.name for node in public if ast.unparse(node.decorator_list[0]) != "site_admin_view"] == []
+
+
 def test_every_model_is_reached_through_its_collection() -> None:
     """Views of rows name the collection: no `get_object_or_404(Model, pk=...)` without it."""
     wrong = []
-    for path in [path for path in FILES if path.parent.name == "views"]:
+    for path in [path for path in FILES if path.parent.name == "views" and path.name != OF_ADMINS]:
         for name, node in calls(ast.parse(path.read_text(encoding="utf-8"))):
             if name != "get_object_or_404":
                 continue

@@ -11,7 +11,7 @@ from django.test import Client
 from ingest.actions import collections as actions
 from ingest.actions.estimates import estimate
 from ingest.errors import BadInput, Conflict
-from ingest.models import Collection, Episode, Frame, Membership, PipelineRun, Role, Source, StageRun
+from ingest.models import Collection, Episode, Frame, Membership, PersonLimits, PipelineRun, Role, Source, StageRun
 from ingest.restoring import store
 from tests.films import png
 
@@ -37,6 +37,7 @@ def test_the_start_page_shows_ones_own_collections_only(as_bob: Client, alice: U
 
 
 def test_who_makes_a_collection_is_its_admin(as_charlie: Client, charlie: User) -> None:
+    PersonLimits.objects.create(user=charlie, may_create=True)
     answer = as_charlie.post("/", {"name": "  My\n show  "})
     made = Collection.objects.get()
     assert made.name == "My show"

@@ -7,6 +7,7 @@ import socket
 import zipfile
 import zlib
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import pytest
 from django.contrib.auth.models import User
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
+from django.utils import timezone
 
 from ingest.actions import runs, uploads
 from ingest.imaging.store import free_bytes
@@ -158,6 +160,77 @@ def test_what_other_uploads_will_need_counts_as_taken(
     ask = {"name": "a.mkv", "size": room * 2 // 3, "key": "one"}
     assert lead.post(f"/c/{collection.pk}/add/uploads/", ask).status_code == 200
     assert lead.post(f"/c/{collection.pk}/add/uploads/", ask | {"key": "two", "name": "b.mkv"}).status_code == 507
+
+
+def announce(client: Client, collection: Collection, key: str, size: int) -> Any:
+    ask = {"name": f"{key}.mkv", "size": size, "key": key}
+    return client.post(f"/c/{collection.pk}/add/uploads/", ask)
+
+
+def silent(key: str, minutes: float = 6) -> None:
+    Upload.objects.filter(key=key).update(updated_at=timezone.now() - timedelta(minutes=minutes))
+
+
+def test_room_is_kept_only_for_what_is_being_sent(
+    lead: Client, collection: Collection, as_alice: Client, settings: Any
+) -> None:
+    room = free_bytes(settings.KOMA_DATA_DIR)
+    settings.KOMA_UPLOAD_MAX_BYTES = settings.KOMA_UPLOAD_RESERVED_BYTES = 2**60
+    assert announce(lead, collection, "one", room * 2 // 3).status_code == 200
+    refused = announce(as_alice, collection, "two", room * 2 // 3)
+    assert refused.status_code == 507
+    assert "bob is uploading" in refused.json()["error"] and "to Tiny show" in refused.json()["error"]
+    silent("one", minutes=4)
+    assert announce(as_alice, collection, "two", room * 2 // 3).status_code == 507
+    silent("one")  # a closed tab
+    assert announce(as_alice, collection, "two", room * 2 // 3).status_code == 200
+    # Bob's tab is back: what is here stays, and who has the room is said.
+    one = Upload.objects.get(key="one")
+    late = put(lead, f"/c/{collection.pk}/add/uploads/{one.pk}/", 0, b"x" * 10)
+    assert late.status_code == 507 and "alice is uploading" in late.json()["error"]
+    assert announce(lead, collection, "one", room * 2 // 3).status_code == 507
+    silent("two")
+    assert put(lead, f"/c/{collection.pk}/add/uploads/{one.pk}/", 0, b"x" * 10).json() == {"received": 10}
+    Upload.objects.get(key="two")
+    assert announce(as_alice, collection, "two", room * 2 // 3).status_code == 507
+
+
+def test_who_is_in_the_way_is_told_to_who_may_know_it_and_the_disk_to_nobody(
+    lead: Client, collection: Collection, as_alice: Client, charlie: User, as_charlie: Client, settings: Any
+) -> None:
+    room = free_bytes(settings.KOMA_DATA_DIR)
+    settings.KOMA_UPLOAD_MAX_BYTES = settings.KOMA_UPLOAD_RESERVED_BYTES = 2**60
+    announce(lead, collection, "one", room * 2 // 3)
+    own = Collection.objects.create(name="Other show")
+    Membership.objects.create(collection=own, user=charlie, role=Role.ADMIN)
+    stranger = announce(as_charlie, own, "two", room * 2 // 3)
+    assert stranger.status_code == 507
+    error = stranger.json()["error"]
+    assert "other uploads need" in error and "bob" not in error and "Tiny" not in error
+    settings.KOMA_DISK_RESERVE_BYTES = 2**60
+    full = announce(as_charlie, own, "two", 1000)
+    for text in (error, full.json()["error"]):
+        assert str(settings.KOMA_DATA_DIR) not in text
+
+
+def test_one_person_reserves_only_so_much(lead: Client, collection: Collection, settings: Any) -> None:
+    settings.KOMA_UPLOAD_RESERVED_BYTES = 1_000_000
+    assert announce(lead, collection, "one", 2_000_000).status_code == 200  # a single large film is fine
+    second = announce(lead, collection, "two", 1000)
+    assert second.status_code == 507 and "your other uploads still need 2.0 MB" in second.json()["error"]
+    silent("one")
+    assert announce(lead, collection, "two", 1000).status_code == 200
+
+
+def test_announcements_alone_never_fill_the_disk(
+    lead: Client, collection: Collection, as_alice: Client, settings: Any
+) -> None:
+    """Whoever announces again and again without sending a byte gets his share, and the others theirs."""
+    settings.KOMA_UPLOAD_MAX_BYTES = 2**60
+    settings.KOMA_UPLOAD_RESERVED_BYTES = room = free_bytes(settings.KOMA_DATA_DIR) // 4
+    answers = [announce(lead, collection, f"k{n}", room // 2).status_code for n in range(10)]
+    assert answers == [200, 200] + [507] * 8
+    assert announce(as_alice, collection, "mine", room).status_code == 200
 
 
 def test_a_disk_that_fills_up_in_the_middle_keeps_what_was_there(
@@ -355,7 +428,7 @@ def test_pictures_for_which_the_disk_is_too_full_are_told_and_the_film_beside_th
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
     text = answer.content.decode()
-    assert "1.png and 1 more: There is no room left on the disk" in text
+    assert "1.png and 1 more: There is no room left on the server" in text
     assert "1 added: EP03" in text
 
 

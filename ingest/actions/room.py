@@ -1,0 +1,70 @@
+"""Room on the disk for uploads: reserved for what is being sent, for some minutes after its last byte.
+
+Words about a lack of room name the disk to nobody, and the person in the way only to who may know of the upload.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+
+from ingest import quota
+from ingest.errors import KomaError
+from ingest.imaging.store import free_bytes
+from ingest.models import RESERVED_FOR, Membership, Upload
+from ingest.templatetags.humane import filesize
+
+NAMED_MAX = 3  # people in the way that are named; the others are counted
+
+
+class NoRoom(KomaError):
+    """The disk would be too full, or the person has reserved too much of it."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, permanent=False)
+
+
+def reserve(upload: Upload, *, by: Any) -> None:
+    """Make sure that the rest of an upload fits beside what others are sending. Raises NoRoom, OverQuota.
+
+    The row itself is the reservation, from its next save on: `updated_at` says how long it holds.
+    """
+    need = upload.coming
+    quota.check(collection=upload.collection, by=by, more_bytes=need if upload.received else upload.size_bytes)
+    others = Upload.objects.reserved().exclude(pk=upload.pk)
+    own = sum(row.coming for row in others.filter(user=by))
+    most = settings.KOMA_UPLOAD_RESERVED_BYTES
+    if own and own + need > most:
+        raise NoRoom(
+            f"{upload.name}: your other uploads still need {filesize(own)}, and one person reserves at most "
+            f"{filesize(most)}. Wait until they are through, or discard some."
+        )
+    root = Path(settings.KOMA_DATA_DIR)
+    free = max(0, free_bytes(root) - settings.KOMA_DISK_RESERVE_BYTES)
+    rows = list(others.select_related("user", "collection"))
+    if need + sum(row.coming for row in rows) <= free:
+        return
+    text = f"{upload.name}: {filesize(need)} do not fit, {filesize(free)} are free"
+    if not rows:
+        raise NoRoom(f"{text}. There is no room left on the server's disk; ask an admin of the site to make some.")
+    raise NoRoom(
+        f"{text}, and {_in_the_way(rows, by=by)}. Try again when that is through; room is kept for "
+        f"{RESERVED_FOR.seconds // 60} minutes after the last byte."
+    )
+
+
+def _in_the_way(rows: list[Upload], *, by: Any) -> str:
+    """`alice is uploading 12.0 GB to Show, other uploads need 3.0 GB`: people by name to who may know them."""
+    mine = set(Membership.objects.filter(user=by).values_list("collection_id", flat=True))
+    known = [row for row in rows if by.is_superuser or row.collection_id in mine or row.user_id == by.pk]
+    known.sort(key=lambda row: -row.coming)
+    parts = []
+    for row in known[:NAMED_MAX]:
+        who = "you are" if row.user_id == by.pk else f"{row.user.get_username()} is"
+        parts.append(f"{who} uploading {filesize(row.coming)} to {row.collection.name}")
+    rest = sum(row.coming for row in rows) - sum(row.coming for row in known[:NAMED_MAX])
+    if rest:
+        parts.append(f"other uploads need {filesize(rest)}")
+    return ", ".join(parts)

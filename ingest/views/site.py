@@ -1,0 +1,142 @@
+"""Pages of the site's admins: what people and collections may, and all uploads that are on their way."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth import get_user_model
+from django.core.paginator import Paginator
+from django.db.models import Q
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, render
+from django.urls import reverse
+from django.views.decorators.http import require_POST, require_safe
+
+from ingest import library, quota
+from ingest.access import site_admin_view
+from ingest.actions import limits, uploads
+from ingest.models import RESERVED_FOR, Collection, Membership, Role, Upload
+from ingest.views.answers import errors_in_words, said
+
+ROWS = 50  # of a page: usage is summed for each
+
+
+@site_admin_view
+@require_safe
+def people(request: HttpRequest) -> HttpResponse:
+    """Everybody with an account: what they may, what they keep here."""
+    query = request.GET.get("q", "").strip()[:150]
+    page = Paginator(quota.people().filter(username__icontains=query), ROWS).get_page(request.GET.get("page"))
+    rows = [
+        {
+            "person": person,
+            "own": getattr(person, "limits", None),
+            "usage": quota.of_person(person),
+            "bytes_text": limits.size_text(person.limits.bytes_max) if hasattr(person, "limits") else "",
+        }
+        for person in page
+    ]
+    context = {"tab": "people", "rows": rows, "page": page, "query": query, "default": _default("PERSON")}
+    return render(request, "ingest/site_people.html", context)
+
+
+@site_admin_view
+@require_POST
+@errors_in_words
+def person_change(request: HttpRequest, person_id: int) -> HttpResponse:
+    """Save what one person may."""
+    person = get_object_or_404(get_user_model(), pk=person_id)
+    limits.set_person(
+        person=person,
+        may_create=request.POST.get("may_create", ""),
+        bytes_max=request.POST.get("bytes_max", ""),
+        pictures_max=request.POST.get("pictures_max", ""),
+        by=request.user,
+    )
+    return said(request, f"Saved for {person.get_username()}.", to=reverse("site_people"))
+
+
+@site_admin_view
+@require_safe
+def collections(request: HttpRequest) -> HttpResponse:
+    """All collections: who cares for them, what they keep, which library folders they see."""
+    query = request.GET.get("q", "").strip()[:200]
+    found = Collection.objects.filter(name__icontains=query).select_related("limits").order_by("name", "pk")
+    page = Paginator(found, ROWS).get_page(request.GET.get("page"))
+    admins: dict[int, list[str]] = {}
+    members = Membership.objects.filter(collection__in=list(page), role=Role.ADMIN).order_by("user__username")
+    for pk, name in members.values_list("collection_id", "user__username"):
+        admins.setdefault(pk, []).append(name)
+    rows = [
+        {
+            "row": row,
+            "own": getattr(row, "limits", None),
+            "usage": quota.of_collection(row),
+            "admins": ", ".join(admins.get(row.pk, [])[:3]),
+        }
+        for row in page
+    ]
+    context = {"tab": "collections", "rows": rows, "page": page, "query": query}
+    return render(request, "ingest/site_collections.html", context)
+
+
+@site_admin_view
+@errors_in_words
+def collection_limits(request: HttpRequest, limits_of: int) -> HttpResponse:
+    """The limits and library folders of one collection: look (GET) and save (POST)."""
+    row = get_object_or_404(Collection.objects.select_related("limits"), pk=limits_of)
+    if request.method == "POST":
+        limits.set_collection(
+            collection=row,
+            all_folders=request.POST.get("folders") == "all",
+            folders=request.POST.getlist("folder"),
+            bytes_max=request.POST.get("bytes_max", ""),
+            pictures_max=request.POST.get("pictures_max", ""),
+            by=request.user,
+        )
+        return said(request, f"Saved for {row.name}.", to=reverse("site_collections"))
+    own = getattr(row, "limits", None)
+    context = {
+        "tab": "collections",
+        "row": row,
+        "own": own,
+        "usage": quota.of_collection(row),
+        "bytes_text": limits.size_text(own.bytes_max) if own else "",
+        "folders": [(path, own is not None and str(path) in own.folders) for path in library.roots()],
+        "default": _default("COLLECTION"),
+    }
+    return render(request, "ingest/site_collection.html", context)
+
+
+@site_admin_view
+@require_safe
+def all_uploads(request: HttpRequest) -> HttpResponse:
+    """Every upload that is not finished, the largest claim first; who sends it and whether room is kept for it."""
+    rows = list(Upload.objects.unfinished().select_related("user", "collection"))
+    rows.sort(key=lambda row: (not row.is_reserved(), -row.coming))
+    context = {
+        "tab": "uploads",
+        "rows": rows,
+        "reserved": sum(row.coming for row in rows if row.is_reserved()),
+        "received": sum(row.received for row in rows),
+        "minutes": RESERVED_FOR.seconds // 60,
+    }
+    return render(request, "ingest/site_uploads.html", context)
+
+
+@site_admin_view
+@require_POST
+@errors_in_words
+def upload_discard(request: HttpRequest, upload_id: int) -> HttpResponse:
+    """Discard anybody's unfinished upload."""
+    row = get_object_or_404(Upload, Q(source__isnull=True), pk=upload_id)
+    uploads.discard(upload=row)
+    return said(request, f"{row.name} discarded.", to=reverse("site_uploads"))
+
+
+def _default(of: str) -> dict[str, Any]:
+    return {
+        "bytes": getattr(settings, f"KOMA_QUOTA_{of}_BYTES"),
+        "pictures": getattr(settings, f"KOMA_QUOTA_{of}_PICTURES"),
+    }
