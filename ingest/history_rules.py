@@ -20,7 +20,7 @@ class HistoryRules:
     counted: counters over other rows. They are in no revision; `history.settled_by` says who counts them again.
     computed: rows of this model are computed as a whole: they go with what they belong to and keep nobody from undoing.
     needed: keys that may be empty, but whose row an undo needs: where it is gone, the change is not taken back.
-    guard: the field that says whether a person spoke; `guarded`: fields that runs write where it does not say so.
+    guards: by the field that says whether a person spoke, those that runs write where it does not say so.
     by_models: by key, a filter of the rows whose reference a model made, and the values that stand there without it.
     words: by key, a participle for "3 faces are named Zed"; `speaker`: the key of who said so.
     json_keys: JSON lists of keys of rows of another model.
@@ -30,8 +30,7 @@ class HistoryRules:
     counted: frozenset[str] = NONE
     computed: bool = False
     needed: frozenset[str] = NONE
-    guard: str = ""
-    guarded: frozenset[str] = NONE
+    guards: Mapping[str, frozenset[str]] = field(default_factory=dict)
     by_models: Mapping[str, tuple[models.Q, Mapping[str, Any]]] = field(default_factory=dict)
     words: Mapping[str, str] = field(default_factory=dict)
     speaker: str = ""

@@ -110,7 +110,9 @@ def _add_person(
             summary=f"{len(rows)} reference picture{'s' * (len(rows) != 1)} of {who.name}",
         ) as record:
             # Described by an older version: described anew.
-            ReferencePicture.objects.filter(character=who, sha256__in=rows).delete()
+            for old in ReferencePicture.objects.filter(character=who, sha256__in=rows):
+                record.deleted(old)
+                old.delete()
             for row in rows.values():
                 row.save()
                 record.created(row)

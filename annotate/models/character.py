@@ -28,7 +28,11 @@ class Character(models.Model):
         return self.name
 
     def history_clash(self) -> str:
-        """Why an undo cannot leave the row as it is now; outfits have no outfits. Empty where it can."""
+        """Why an undo cannot leave the row as it is now: its name is another's by now, or outfits had outfits."""
+        others = Character.objects.filter(collection=self.collection_id, name__iexact=self.name).exclude(pk=self.pk)
+        aliases = CharacterAlias.objects.filter(collection=self.collection_id, name__iexact=self.name)
+        if others.exists() or aliases.exclude(character=self.pk).exists():
+            return f"another character is called {self.name} by now"
         if self.parent_id is None:
             return ""
         if self.parent_id == self.pk or self.outfits.exists():
@@ -46,6 +50,12 @@ class CharacterAlias(models.Model):
     name = models.CharField(max_length=200)
 
     history = HistoryRules(words={"character": "{is} given to {it}"})
+
+    def history_clash(self) -> str:
+        """Why an undo cannot leave the alias as it is now: a character has the name by now. Empty where it can."""
+        named = Character.objects.filter(collection=self.collection_id, name__iexact=self.name)
+        taken = named.exclude(pk=self.character_id).exists()
+        return f"a character is called {self.name} by now, which does not become an alias again" if taken else ""
 
     class Meta:
         constraints = (models.UniqueConstraint(fields=("collection", "name"), name="character_alias_once"),)

@@ -24,7 +24,6 @@ class FaceCluster(models.Model):
     history = HistoryRules(
         derived=frozenset({"purity", "guess_id", "guess_score"}),
         counted=frozenset({"size"}),
-        guarded=frozenset({"purity", "guess_id", "guess_score"}),
         by_models={"guess": (models.Q(), {"guess_id": None, "guess_score": None})},
     )
 
@@ -97,8 +96,10 @@ class Face(models.Model):
     history = HistoryRules(
         derived=frozenset({"crop", "embedding", "embedding_version_id"}),
         needed=frozenset({"character_id"}),
-        guard="named_by",
-        guarded=frozenset({"character_id", "confidence", "named_by"}),
+        guards={
+            "named_by": frozenset({"character_id", "confidence", "named_by", "cluster_id"}),
+            "box_by_person": frozenset({"left", "top", "right", "bottom", "score", "model_version_id"}),
+        },
         by_models={
             "character": (
                 models.Q(named_by=NamedBy.MODEL),
@@ -155,6 +156,8 @@ class ReferencePicture(models.Model):
     crop = models.CharField(max_length=100)
     embedding = models.BinaryField(null=True, editable=False)
     embedding_version = models.ForeignKey(ModelVersion, models.SET_NULL, null=True, blank=True, related_name="+")
+
+    history = HistoryRules(derived=frozenset({"crop", "embedding", "embedding_version_id"}))
 
     class Meta:
         constraints = (models.UniqueConstraint(fields=("character", "sha256"), name="reference_once"),)

@@ -84,7 +84,7 @@ class FrameTag(models.Model):
     at = models.DateTimeField(auto_now=True)
 
     history = HistoryRules(
-        guard="by_person", guarded=frozenset({"state", "score", "model_version_id", "by_id", "by_person"})
+        guards={"by_person": frozenset({"state", "score", "model_version_id", "by_id", "by_person"})}
     )
 
     class Meta:

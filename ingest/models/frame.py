@@ -111,8 +111,7 @@ class Frame(models.Model):
     objects = FrameQuerySet.as_manager()
     history = HistoryRules(
         counted=frozenset({"face_count"}),
-        guard="decided",
-        guarded=frozenset({"state", "reason", "duplicate_of_id", "distance"}),
+        guards={"decided": frozenset({"state", "reason", "duplicate_of_id", "distance"})},
     )
 
     class Meta:
