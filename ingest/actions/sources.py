@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -212,10 +212,8 @@ def file_sha256(path: Path) -> str:
 
 
 def number_text(found: EpisodeName) -> str:
-    """As the episode's number is kept: `04`, `11.5`, `01-02`, `OVA01`, `MOVIE`; empty when the name says nothing."""
-    return EpisodeName(
-        number=found.number, last_number=found.last_number, half=found.half, kind=found.kind
-    ).code.removeprefix("EP")[:20]
+    """As the episode's number is kept: `04`, `04a`, `11.5`, `01-02`, `OVA01`; empty when the name says nothing."""
+    return replace(found, season=None).code.removeprefix("EP")[:20]
 
 
 def _episode(source: Source, found: Inspected, about: About, *, folder: str) -> Episode:

@@ -24,7 +24,13 @@ _NOISE = re.compile(
     re.IGNORECASE,
 )
 _BRACKETS = re.compile(r"[\[【「『(（{][^\[\]【】「」『』()（）{}]*[\]】」』)）}]")
-_NUMBER = r"(?P<number>\d{1,4})(?P<decimals>\.5)?(?:\s?[-~&+]\s?(?:e|ep)?(?P<last>\d{1,4}))?(?:\s?v(?P<version>\d))?"
+# A letter tells apart 04a and 04b. The last of several episodes stands close to the first, has a word of its own, or
+# ends the name: "Ep05 - 10 Years Later" is one episode.
+_NUMBER = (
+    r"(?P<number>\d{1,4})(?P<decimals>\.5)?(?P<letter>[a-c](?![a-z0-9]))?"
+    r"(?:\s?[-~&+]?\s?ep?(?P<last_word>\d{1,4})|[-~&+](?P<last>\d{1,4})|\s[-~&+]\s(?P<last_end>\d{1,4})(?=\s*$))?"
+    r"(?:\s?v(?P<version>\d))?"
+)
 _END = r"(?![a-z0-9])"
 _KINDS = {
     word: kind
@@ -36,27 +42,56 @@ _KINDS = {
         "ending": "nc_ed ed ending",
         "movie": "movie film gekijouban gekijoban 劇場版 映画",
         "trailer": "pv trailer preview",
+        "menu": "menu menus",
     }.items()
     for word in words.replace("nc_", "nc").split()
 }
 # In order of trust: the first that is found wins. What stands before it is the series.
-_PATTERNS: tuple[re.Pattern[str], ...] = tuple(
-    re.compile(p, re.IGNORECASE)
-    for p in (
-        r"(?:(?<![a-z0-9])|(?<=[a-z])(?=S))s(?P<season>\d{1,2})\s?[._-]?\s?(?:ep?|episode)\s?\.?" + _NUMBER + _END,
-        r"(?<![a-z0-9])season\s?(?P<season>\d{1,2})\s?[,._-]?\s?(?:ep?|episode)\s?[._#-]?\s?" + _NUMBER + _END,
-        r"(?<![a-z0-9])(?P<season>\d{1,2})x(?P<number>\d{2,3})(?:v(?P<version>\d))?" + _END,
-        r"第\s?(?P<number>\d{1,4})(?P<decimals>\.5)?\s?[話回集夜局幕]",
-        r"(?<![a-z0-9])(?P<kind>ova|oav|oad|ona|nc\s?op|nc\s?ed|specials?|sp|opening|ending|op|ed|pv|omake|movie|劇場版|特典|番外編)"
-        r"\s?[._#-]?\s?" + _NUMBER + _END,
-        r"(?:(?<![a-z0-9])|(?<=[a-z])(?=EP?\d))(?:ep|eps|episode|e|epi)\s?[._#-]?\s?" + _NUMBER + _END,
-        r"[#＃♯]\s?" + _NUMBER + _END,
-        r"\s-\s" + _NUMBER + r"(?=\s|$|-)",
-        r"(?<![a-z0-9])(?P<kind>ova|oad|ona|nc\s?op|nc\s?ed|specials?|omake|movie|gekijou?ban|trailer|劇場版|映画|特典|番外編)(?![a-z])",
-        r"(?:^|(?<=[\s_-]))" + _NUMBER + r"(?=\s*$|\s+-\s)",
-        r"^" + _NUMBER + r"(?=[\s-])",
-    )
-)  # fmt: skip
+_WITH_NUMBER = (
+    r"(?P<kind>ova|oav|oad|ona|nc\s?op|nc\s?ed|specials?|sp|opening|ending|op|ed|pv|omake|menu|movie"
+    r"|劇場版|特典|番外編)"
+)
+_ALONE = (
+    r"(?P<kind>ova|oad|ona|nc\s?op|nc\s?ed|specials?|omake|menus?|movie|gekijou?ban|trailer|劇場版|映画|特典|番外編)"
+)
+_SEASON_EPISODE = (
+    r"(?:(?<![a-z0-9])|(?<=[a-z])(?=S))s(?P<season>\d{1,2})\s?[._-]?\s?(?:ep?|episode)\s?\.?" + _NUMBER + _END,
+    r"(?:(?<![a-z0-9])|(?<=[a-z])(?=S))s(?P<season>\d{1,2})\s?[._-]?\s?" + _WITH_NUMBER + r"\s?" + _NUMBER + _END,
+    r"(?<![a-z0-9])season\s?(?P<season>\d{1,2})\s?[,._-]?\s?(?:ep?|episode)\s?[._#-]?\s?" + _NUMBER + _END,
+    r"(?<![a-z0-9])(?P<season>\d{1,2})x(?P<number>\d{2,3})(?:v(?P<version>\d))?" + _END,
+)
+_WORDS = (
+    r"第\s?(?P<number>\d{1,4})(?P<decimals>\.5)?\s?[話回集夜局幕]",
+    # The opening of an episode is no episode.
+    r"(?<![a-z0-9])(?P<kind>nc\s?op|nc\s?ed|opening|ending)\s?(?:v(?P<version>\d)\s?)?(?:ep|episode)\s?\d{1,4}" + _END,
+    r"(?<![a-z0-9])" + _WITH_NUMBER + r"\s?[._#-]?\s?" + _NUMBER + _END,
+    r"(?:(?<![a-z0-9])|(?<=[a-z])(?=EP?\d))(?:ep|eps|episode|e|epi)\s?[._#-]?\s?" + _NUMBER + _END,
+    r"[#＃♯]\s?" + _NUMBER + _END,
+)
+_BARE = (
+    r"\s-\s" + _NUMBER + r"(?=\s|$|-)",
+    r"(?<![a-z0-9])" + _ALONE + r"(?:\s?v(?P<version>\d))?(?![a-z0-9])",
+)
+_WEAK = (
+    r"(?:^|(?<=[\s_-]))" + _NUMBER + r"(?=\s*$|\s+-\s)",
+    r"^" + _NUMBER + r"(?=[\s-])",
+)
+
+
+def _compiled(*patterns: str) -> tuple[re.Pattern[str], ...]:
+    return tuple(re.compile(pattern, re.IGNORECASE) for pattern in patterns)
+
+
+# In order of trust: the first that matches wins. What stands before it is the series.
+_PATTERNS = _compiled(*_SEASON_EPISODE, *_WORDS, *_BARE)
+_WEAK_PATTERNS = _compiled(*_WEAK)  # a number alone, which may as well be part of the title
+_SEASON_IN_BRACKETS = _compiled(*_SEASON_EPISODE)
+_IN_BRACKETS = _compiled(*_WORDS)
+_KIND_BRACKET = _compiled(
+    rf"^(?:{_WITH_NUMBER}\s?{_NUMBER}|{_ALONE.replace('kind', 'only')}(?:\s?v\d)?)(?:[_\s-]\d+)?$"
+)
+    rf"^(?:{_WITH_NUMBER}\s?{_NUMBER}|{_ALONE.replace('kind', 'only')}(?:\s?v\d)?)(?:[_\s-]\d+)?$"
+)[0]
 _SEASONS: tuple[re.Pattern[str], ...] = tuple(
     re.compile(p, re.IGNORECASE)
     for p in (
@@ -66,6 +101,7 @@ _SEASONS: tuple[re.Pattern[str], ...] = tuple(
         r"\s*[-,:]?\s*(?<=[\s_.-])s(?P<season>\d{1,2})(?![a-z0-9])",
     )
 )
+_KANJI = re.compile(r"第\s?([一二三四五六七八九十]{1,3})\s?([話回集夜局幕期シ])")
 _BARE_BRACKET = re.compile(
     r"^(?:(?:s(?P<season>\d{1,2}))?(?:ep?)?\s?)" + _NUMBER + r"(?:\s?(?:end|fin))?$", re.IGNORECASE
 )
@@ -75,7 +111,7 @@ _BARE_BRACKET = re.compile(
 class EpisodeName:
     """What a name says, None where it says nothing.
 
-    `kind` is one of episode, movie, ova, ona, special, opening, ending, trailer.
+    `kind` is one of episode, movie, ova, ona, special, opening, ending, trailer, menu.
     """
 
     series: str = ""
@@ -85,6 +121,7 @@ class EpisodeName:
     half: bool = False  # number 11 and half: episode 11.5
     version: int | None = None
     kind: str = "episode"
+    letter: str = ""  # of "04a"
 
     @property
     def code(self) -> str:
@@ -94,7 +131,7 @@ class EpisodeName:
         if self.number is None:
             return season + ("" if self.kind == "episode" else word)
         tail = "" if self.last_number is None else f"-{self.last_number:02d}"
-        return f"{season}{word}{self.number:02d}{'.5' if self.half else ''}{tail}"
+        return f"{season}{word}{self.number:02d}{'.5' if self.half else ''}{self.letter}{tail}"
 
 
 def parse_name(name: str, *, folder: str = "") -> EpisodeName:
@@ -122,20 +159,67 @@ def _season_folder(folder: str) -> int | None:
 def _parse(name: str) -> EpisodeName:
     text = unicodedata.normalize("NFKC", name[:NAME_CHARS_MAX]).replace("\\", "/").rpartition("/")[2]
     text = "".join(" " if unicodedata.category(c)[0] == "C" else c for c in text)
+    text = _KANJI.sub(lambda match: f"第{_kanji_number(match[1])}{match[2]}", text)
     text = _ENDINGS.sub("", text.strip())
-    inner = [part[1:-1].strip() for part in _BRACKETS.findall(text)]
-    bare = _BRACKETS.sub("  ", text)
+    bare, inner = _without_brackets(text)
     dotted = not re.search(r"\s", bare.strip())
     bare = _NOISE.sub(" ", bare)
     if dotted:
         bare = re.sub(r"[._]+", " ", bare)
     bare = re.sub(r"_+", " ", bare)
     bare = re.sub(r"\s+", " ", bare).strip(" .")
-    for pattern in _PATTERNS:
-        match = pattern.search(bare)
-        if match is not None and not _is_year(match, bare):
+    return _read(bare, inner)
+
+
+def _kanji_number(text: str) -> int:
+    """Up to 99: 二 -> 2, 十二 -> 12, 二十 -> 20, 二十一 -> 21."""
+    digits = "一二三四五六七八九"
+    tens, ten, ones = text.rpartition("十")
+    if not ten:
+        return int("".join(str(digits.index(c) + 1) for c in text))
+    return 10 * (digits.find(tens) + 1 if tens else 1) + (digits.find(ones) + 1 if ones else 0)
+
+
+def _without_brackets(text: str) -> tuple[str, list[str]]:
+    """The text outside all brackets, and what each holds, nested ones too."""
+    inner: list[str] = []
+    while parts := _BRACKETS.findall(text):
+        inner += [part[1:-1].strip() for part in parts]
+        text = _BRACKETS.sub("  ", text)
+    return text, inner
+
+
+def _read(bare: str, inner: list[str]) -> EpisodeName:
+    """`bare` is the name without its brackets, `inner` what they hold."""
+    plain = _first(_PATTERNS, bare)
+    season_inside = _first_inside(_SEASON_IN_BRACKETS, inner)
+    if season_inside is not None and (plain is None or plain.groupdict().get("season") is None):
+        # "Show - 50 (S04E14)": the season's number is the exact one, and the title ends before either.
+        return _from_match(season_inside, bare if plain is None else bare[: plain.start()], inner)
+    if plain is not None:
+        return _from_match(plain, bare[: plain.start()], inner, behind=bare[plain.end() :])
+    for patterns in (_IN_BRACKETS, _KIND_BRACKET):
+        if (match := _first_inside(patterns, inner)) is not None:
             return _from_match(match, bare, inner)
     return _from_brackets(bare, inner)
+
+
+def _first(patterns: tuple[re.Pattern[str], ...], text: str) -> re.Match[str] | None:
+    for pattern in patterns:
+        match = pattern.search(text)
+        if match is not None and not _is_year(match, text):
+            return match
+    return None
+
+
+def _first_inside(patterns: tuple[re.Pattern[str], ...], inner: list[str]) -> re.Match[str] | None:
+    """The first bracket that holds nothing but what a pattern reads."""
+    for pattern in patterns:
+        for part in inner:
+            match = pattern.search(part)
+            if match is not None and match.group() == part.strip():
+                return match
+    return None
 
 
 def _is_year(match: re.Match[str], text: str) -> bool:
@@ -145,38 +229,46 @@ def _is_year(match: re.Match[str], text: str) -> bool:
     return bool(number) and alone and len(number or "") == 4 and 1950 <= int(number or 0) <= 2099
 
 
-def _from_match(match: re.Match[str], text: str, inner: list[str]) -> EpisodeName:
+def _from_match(match: re.Match[str], before: str, inner: list[str], *, behind: str = "") -> EpisodeName:
+    """`before` holds the series; a film's title may stand `behind` instead."""
     group = match.groupdict()
-    series, season = _split_season(text[: match.start()])
+    series, season = _split_season(before)
     if group.get("season") is not None:
         season = int(group["season"])
-    kind = _KINDS.get(re.sub(r"\s", "", group.get("kind") or "").lower(), "episode")
+    word = group.get("kind") or group.get("only") or ""
+    kind = _KINDS.get(re.sub(r"\s", "", word).lower(), "episode")
     if kind == "movie" and not series:  # Japanese titles say it first
-        series, season = _split_season(text[match.end() :])
+        series, season = _split_season(behind)
     if not series and inner:
         series = _series_from_brackets(inner)
     number = int(group["number"]) if group.get("number") else None
-    last = int(group["last"]) if group.get("last") else None
+    last = next((int(group[name]) for name in ("last", "last_word", "last_end") if group.get(name)), None)
     if last is not None and (number is None or not number < last <= number + 30):
         last = None
     version = int(group["version"]) if group.get("version") else None
-    return EpisodeName(series, season, number, last, bool(group.get("decimals")), version, kind)
+    letter = (group.get("letter") or "").lower()
+    return EpisodeName(series, season, number, last, bool(group.get("decimals")), version, kind, letter)
 
 
 def _from_brackets(text: str, inner: list[str]) -> EpisodeName:
-    """`[Group][Show][04][1080p]` and names without any number."""
+    """`[Group][Show][04][1080p]`, a number alone, and names without any number."""
     for part in inner:
         match = _BARE_BRACKET.match(part)
-        if match and not (len(match["number"]) == 4 and 1950 <= int(match["number"]) <= 2099):
-            rest = [p for p in inner if p is not part]
-            found = _from_match(match, part, [])
-            series, season = _split_season(text or _series_from_brackets(rest))
-            return EpisodeName(
-                series, found.season if found.season is not None else season,
-                found.number, found.last_number, found.half, found.version,
-            )  # fmt: skip
+        if match is None or _may_be_anything(match):
+            continue
+        name = _from_match(match, "", [])
+        series, season = _split_season(text or _series_from_brackets([p for p in inner if p is not part]))
+        return replace(name, series=series, season=season if name.season is None else name.season)
+    if (match := _first(_WEAK_PATTERNS, text)) is not None:
+        return _from_match(match, text[: match.start()], inner)
     series, season = _split_season(text)
     return EpisodeName(series or (_series_from_brackets(inner) if inner else ""), season)
+
+
+def _may_be_anything(match: re.Match[str]) -> bool:
+    """A year, or a picture's height: no episode where nothing says that it is one."""
+    number = int(match["number"])
+    return (len(match["number"]) == 4 and 1950 <= number <= 2099) or number in (480, 540, 576, 720, 1080, 2160)
 
 
 def _series_from_brackets(inner: list[str]) -> str:

@@ -70,6 +70,69 @@ def test_what_is_no_plain_episode_has_its_kind(name: str, kind: str, number: int
     assert (found.kind, found.number, found.series) == (kind, number, series)
 
 
+E = EpisodeName
+
+
+@pytest.mark.parametrize(
+    ("name", "read"),
+    [
+        # what kind it is stands in a bracket of its own
+        ("[VCB-Studio] Show [NCOP][Ma10p_1080p][x265_flac].mkv", E("Show", kind="opening")),
+        ("[VCB-Studio] Show [NCED02v2][1080p].mkv", E("Show", number=2, version=2, kind="ending")),
+        ("[VCB-Studio] Show [SP01][Ma10p_1080p][x265_flac].mkv", E("Show", number=1, kind="special")),
+        ("[VCB-Studio] Show [Menu01_2][1080p].mkv", E("Show", number=1, kind="menu")),
+        # brackets in brackets
+        ("[VCB-Studio] Show 2 [20-21(Movie)][Ma10p_720p][x265_ac3].mkv", E("Show 2", kind="movie")),
+        ("[Group] Show 2 [04][1080p].mkv", E("Show 2", number=4)),
+        ("[Group] Show 2 [720].mkv", E("Show", number=2)),
+        # full width, and numbers in words
+        ("ショー（第12話）「x」.ts", E("ショー", number=12)),
+        ("(アニメ) ショー 第二期 第05話.mp4", E("ショー", 2, 5)),
+        ("ショー 第十二話.mp4", E("ショー", number=12)),
+        ("ショー 第三期 第二十一話.mp4", E("ショー", 3, 21)),
+        # a version or a letter behind a kind or a number
+        ("[J] Show S1 - NCEDv2.mkv", E("Show", 1, version=2, kind="ending")),
+        ("[J] Show - NCED 04a - four.mkv", E("Show", number=4, kind="ending", letter="a")),
+        ("[J] Show - NCED 04b - four.mkv", E("Show", number=4, kind="ending", letter="b")),
+        ("Show - 04b.mkv", E("Show", number=4, letter="b")),
+        # a season before a kind
+        ("[J] Show - S01OVA01.mkv", E("Show", 1, 1, kind="ova")),
+        ("[J] Show S2 SP3.mkv", E("Show", 2, 3, kind="special")),
+        # of an episode, but none
+        ("[G] Show - NCOP EP01.mkv", E("Show", kind="opening")),
+        ("[G] Show - Menu 01.mkv", E("Show", number=1, kind="menu")),
+        # several episodes, and titles that begin with a number
+        ("Show Ep05 - 10 Years Later.mkv", E("Show", number=5)),
+        ("Show - 05 - 10 Years Later.mkv", E("Show", number=5)),
+        ("Show Ep05 - 06.mkv", E("Show", number=5, last_number=6)),
+        ("Show - 05-06 [1080p].mkv", E("Show", number=5, last_number=6)),
+        ("Show S01E01E02.mkv", E("Show", 1, 1, 2)),
+        ("Show S01E01-E02 Title.mkv", E("Show", 1, 1, 2)),
+        # both countings
+        ("[GJM] Show (Shou) - 50 (S04E14) (WEB 1080p) [1B49A624].mkv", E("Show", 4, 14)),
+    ],
+)
+def test_names_of_discs_and_fansubs_are_read_whole(name: str, read: EpisodeName) -> None:
+    assert parse_name(name) == read
+
+
+@given(st.integers(1, 99))
+def test_numbers_in_kanji_are_those_in_figures(number: int) -> None:
+    digits = "〇一二三四五六七八九"
+    tens, ones = divmod(number, 10)
+    text = ("" if tens == 0 else ("" if tens == 1 else digits[tens]) + "十") + ("" if ones == 0 else digits[ones])
+    assert parse_name(f"ショー 第{text}話.mkv") == parse_name(f"ショー 第{number}話.mkv")
+
+
+@given(st.sampled_from(["NCOP", "NCED", "OVA", "SP", "ONA", "PV"]), st.integers(1, 30), st.sampled_from(["", "a", "b"]))
+def test_a_kind_is_read_the_same_in_a_bracket_and_outside(word: str, number: int, letter: str) -> None:
+    outside = parse_name(f"[Group] Show - {word}{number:02d}{letter} [1080p].mkv")
+    inside = parse_name(f"[Group] Show [{word}{number:02d}{letter}][1080p].mkv")
+    assert inside == outside
+    assert (outside.series, outside.number, outside.letter) == ("Show", number, letter)
+    assert outside.kind != "episode"
+
+
 def test_versions_double_and_half_episodes_are_told() -> None:
     assert parse_name("Show - 03v2.mkv").version == 2
     assert parse_name("Show S01E01-E02.mkv").last_number == 2
