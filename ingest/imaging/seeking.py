@@ -9,8 +9,9 @@ from pathlib import Path
 
 import av.error
 
+from ingest.imaging.film_info import Limits, VideoInfo, clock
 from ingest.imaging.sniff import UnreadableVideo
-from ingest.imaging.video import Limits, OpenVideo, TimedFrame, VideoInfo, clock, open_video
+from ingest.imaging.video import OpenVideo, TimedFrame, open_video
 
 NEAR_S = 8.0  # to the next wanted frame: decoding on is quicker than to seek and decode from a key frame again
 
