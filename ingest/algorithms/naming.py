@@ -90,8 +90,6 @@ _IN_BRACKETS = _compiled(*_WORDS)
 _KIND_BRACKET = _compiled(
     rf"^(?:{_WITH_NUMBER}\s?{_NUMBER}|{_ALONE.replace('kind', 'only')}(?:\s?v\d)?)(?:[_\s-]\d+)?$"
 )
-    rf"^(?:{_WITH_NUMBER}\s?{_NUMBER}|{_ALONE.replace('kind', 'only')}(?:\s?v\d)?)(?:[_\s-]\d+)?$"
-)[0]
 _SEASONS: tuple[re.Pattern[str], ...] = tuple(
     re.compile(p, re.IGNORECASE)
     for p in (
