@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import cv2
 from django.apps import AppConfig
+from django.conf import settings
 from django.db.models.signals import post_migrate, pre_migrate
+
+from ingest.imaging import room
 
 
 class IngestConfig(AppConfig):
@@ -19,6 +22,7 @@ class IngestConfig(AppConfig):
         work costs more than the work. Told later, in a fork of a process whose threads it had begun, it waits for ever.
         """
         cv2.setNumThreads(1)
+        room.configure(room.Budget(str(settings.KOMA_DATA_DIR / "locks")))
         from ingest import counting, frame_counts
 
         counting.register(frame_counts.FRAMES)

@@ -15,6 +15,7 @@ import sys
 import threading
 import weakref
 from collections.abc import Sequence
+from dataclasses import astuple
 from multiprocessing import reduction
 from multiprocessing.connection import Connection
 from typing import Any
@@ -22,10 +23,16 @@ from typing import Any
 from annotate.backends.device_memory import HostBuffer
 from annotate.backends.reading import Ask, Chunk, Fitting, Told
 from ingest.errors import KomaError
+from ingest.imaging import room
 
 DEATHS_MAX = 5  # of a pass; then it is not the pictures
 PICTURE_MAX_S = 120  # the largest that are read take seconds
-_BEGIN = "import sys; sys.path[:] = {path!r}\nfrom annotate.backends.reading import serve\nserve({handle}, {parent})\n"
+_BEGIN = """import sys; sys.path[:] = {path!r}
+from annotate.backends.reading import serve
+from ingest.imaging import room
+room.configure(room.Budget(*{budget!r}))
+serve({handle}, {parent})
+"""
 
 
 class Interrupted(Exception):
@@ -38,7 +45,9 @@ class _Process:
     def __init__(self) -> None:
         ours, theirs = socket.socketpair()
         with theirs:
-            program = _BEGIN.format(path=sys.path, handle=theirs.fileno(), parent=os.getpid())
+            program = _BEGIN.format(
+                path=sys.path, budget=astuple(room.shared), handle=theirs.fileno(), parent=os.getpid()
+            )
             self.process = subprocess.Popen(
                 [sys.executable, "-c", program],
                 stdin=subprocess.DEVNULL,

@@ -11,22 +11,24 @@ BACKGROUNDS = (255, 0, 128)
 VANISH_MAX = 0.25  # share of the outline that may vanish before the next background is tried
 CONTRAST_MIN = 48  # luma steps below which a line is hard to see
 VISIBLE_ALPHA_MIN = 24
+SAMPLE_MAX = 1_000_000  # pixels of the outline that are looked at: a veil over a large picture has a hundred times more
+STRIP = 256  # rows: wide numbers of a whole large picture would not fit in memory
 OUTLINE_PX = 1  # how far from a transparent pixel a pixel counts as outline: lines may be one pixel wide
 
 
-def flatten(rgba: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], int | None]:
-    """RGBA uint8 [h,w,4] to RGB [h,w,3] and the grey level put behind it; None when nothing was transparent."""
-    alpha = rgba[..., 3]
-    rgb = np.ascontiguousarray(rgba[..., :3])
+def flatten(rgb: NDArray[np.uint8], alpha: NDArray[np.uint8]) -> int | None:
+    """Put a background behind RGB [h,w,3] in place, where alpha [h,w] lets it through.
+
+    Returns its grey level; None, with nothing changed, when nothing was transparent.
+    """
     if int(alpha.min()) == 255:
-        return rgb, None
+        return None
     background = choose_background(rgb, alpha)
-    out = np.empty_like(rgb)
-    for top in range(0, rgb.shape[0], 256):  # in strips: wide numbers of a large picture would not fit in memory
-        part = slice(top, top + 256)
+    for top in range(0, rgb.shape[0], STRIP):
+        part = slice(top, top + STRIP)
         weight = alpha[part, :, None].astype(np.uint16)
-        out[part] = (rgb[part] * weight + background * (255 - weight) + 127) // 255
-    return out, background
+        rgb[part] = (rgb[part] * weight + background * (255 - weight) + 127) // 255
+    return background
 
 
 def choose_background(rgb: NDArray[np.uint8], alpha: NDArray[np.uint8]) -> int:
@@ -39,8 +41,9 @@ def choose_background(rgb: NDArray[np.uint8], alpha: NDArray[np.uint8]) -> int:
         outline = alpha < 255
     if not outline.any():
         return BACKGROUNDS[0]
-    weights = alpha[outline].astype(np.float64)
-    lumas = rgb[outline].astype(np.float64) @ np.array([0.299, 0.587, 0.114])
+    rows, columns = _some(outline)
+    weights = alpha[rows, columns].astype(np.float64)
+    lumas = rgb[rows, columns].astype(np.float64) @ np.array([0.299, 0.587, 0.114])
     shares = []
     for level in BACKGROUNDS:
         hidden = float((weights * (np.abs(lumas - level) < CONTRAST_MIN)).sum() / weights.sum())
@@ -48,3 +51,17 @@ def choose_background(rgb: NDArray[np.uint8], alpha: NDArray[np.uint8]) -> int:
             return level
         shares.append(hidden)
     return BACKGROUNDS[int(np.argmin(shares))]
+
+
+def _some(outline: NDArray[np.bool_]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Rows and columns of the outline's pixels in order, of at most SAMPLE_MAX that lie evenly among them."""
+    by_row = np.count_nonzero(outline, axis=1)
+    number, before = int(by_row.sum()), np.concatenate([[0], np.cumsum(by_row)])
+    wanted = np.arange(number) if number <= SAMPLE_MAX else np.linspace(0, number - 1, SAMPLE_MAX).astype(np.int64)
+    rows = np.searchsorted(before, wanted, side="right") - 1
+    columns = np.empty_like(rows)
+    begins = np.flatnonzero(np.diff(rows, prepend=-1))  # in `wanted`, of each row that has some
+    for begin, end in zip(begins, [*begins[1:], len(rows)]):
+        row = rows[begin]
+        columns[begin:end] = np.flatnonzero(outline[row])[wanted[begin:end] - before[row]]
+    return rows, columns

@@ -22,9 +22,11 @@ from PIL import Image, ImageCms, UnidentifiedImageError
 from ingest.imaging.alpha import flatten
 from ingest.imaging.formats import KINDS, SPOKEN
 from ingest.imaging.names import plain_text
+from ingest.imaging.pixels import alpha_of, channels
+from ingest.imaging.room import room_for
 
 FORMATS = tuple(kind.name for kind in KINDS if kind.name != "MPO")  # Pillow sees by itself that a JPEG is one
-PIXELS_MAX = 100_000_000  # 3 bytes each, and several copies while converting: about 1.2 GB at the limit
+PIXELS_MAX = 100_000_000  # about 1.2 GB while converting (ingest.imaging.room)
 BYTES_MAX = 512 * 2**20
 SIDE_MAX = 30_000
 # Pillow raises above twice this and warns above it; ours is the stricter check, this one guards what we forget.
@@ -97,7 +99,8 @@ def read_picture(source: Path | bytes, *, name: str, limits: Limits | None = Non
     try:
         with Image.open(io.BytesIO(data), formats=FORMATS) as image:
             _check_size(image, shown, limits)
-            return _convert(image, shown)
+            with room_for(image.size[0] * image.size[1]):
+                return _convert(image, shown)
     except UnreadablePicture:
         raise
     except Image.DecompressionBombError:
@@ -208,19 +211,20 @@ def _convert(image: Image.Image, shown: str) -> Picture:
         notes.append("animated or of several pages: only the first picture is used")
     flat = eight_bit = _to_eight_bit(image, notes)
     if flat.has_transparency_data:
-        flat = flat.convert("RGBA")
+        flat = flat if flat.mode == "RGBA" else flat.convert("RGBA")
     elif flat.mode not in ("RGB", "CMYK", "L", "LAB"):
         flat = flat.convert("RGB")
     flat, converted = _to_srgb(flat, profile, notes)
     background = None
     if flat.mode == "RGBA":
-        rgba = np.asarray(flat, np.uint8)
-        if not rgba[..., 3].any():
+        alpha = alpha_of(flat)
+        if not alpha.any():
             raise UnreadablePicture(f"{shown}: the picture is wholly transparent. Take it out.")
-        rgb, background = flatten(rgba)
+        rgb = channels(flat, 3)
+        background = flatten(rgb, alpha)
     else:
         # To convert what is RGB already would copy it.
-        rgb = np.asarray(flat if flat.mode == "RGB" else flat.convert("RGB"), np.uint8)
+        rgb = channels(flat if flat.mode == "RGB" else flat.convert("RGB"), 3)
     turned = np.ascontiguousarray(_turn(rgb, orientation))
     plain = (
         mode in _PLAIN_MODES

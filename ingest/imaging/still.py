@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,15 +15,14 @@ from ingest.imaging.decode import Picture, pixel_count, read_file, read_picture
 from ingest.imaging.encode import PREVIEW_SIDE, PictureFormat, encode, encode_preview, placeholder
 from ingest.imaging.formats import BY_NAME
 from ingest.imaging.planes import small
+from ingest.imaging.room import room_for
 
 U8 = NDArray[np.uint8]
 
 GATE_WIDTH = 640  # as for films: measures depend on the size at which they are taken
 LUMA_WIDTH = 320
 FALLBACK = PictureFormat("png")  # for pictures that the chosen format cannot hold (webp ends at 16,383 a side)
-_one_at_a_time = threading.Lock()
-# Pictures above are decoded one at a time, since two of the largest would not fit in memory; models and pages get a
-# smaller copy of them.
+# Of pictures above, models and pages get a smaller copy.
 LARGE_PIXELS = 25_000_000
 PAGE_BYTES_MAX = 32 * 2**20  # files above are too heavy for a page
 
@@ -54,10 +52,8 @@ class Still:
 def read_still(source: Path | bytes, *, name: str, how: PictureFormat) -> Still:
     """Read one picture; `how` is the format of a working copy. Raises UnreadablePicture with the reason."""
     data = source if isinstance(source, bytes) else read_file(source, name=name)
-    if pixel_count(data) > LARGE_PIXELS:
-        with _one_at_a_time:
-            return _read(data, name, how)
-    return _read(data, name, how)
+    with room_for(pixel_count(data)):
+        return _read(data, name, how)
 
 
 def _read(data: bytes, name: str, how: PictureFormat) -> Still:
