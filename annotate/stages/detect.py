@@ -185,6 +185,7 @@ class Detect(Stage[list[Frame], Result]):
     def work(self, batch: list[Frame]) -> Result:
         frames, pictures, problems = [], [], []
         for frame in batch:
+            self.ctx.alive()
             try:
                 pictures.append(read_picture(self.store.read(frame.file), name=f"frame {frame.index}").rgb)
                 frames.append(frame)
@@ -192,6 +193,7 @@ class Detect(Stage[list[Frame], Result]):
                 problems.append(f"frame {frame.index} was left out: its picture cannot be read: {error}")
         looked = []
         for frame, picture, answer in zip(frames, pictures, self.detector.detect(pictures)):
+            self.ctx.alive()
             found = self._relative(answer, picture)
             heads = [(head_file(picture, tuple(box)), CROP_FORMAT.suffix) for box in found.boxes.tolist()]
             looked.append(Looked(frame, picture, found, self.store.put_many(heads)))

@@ -99,6 +99,7 @@ class Embed(Stage[list[Described], Result]):
         rows: list[Described] = []
         heads, problems = [], []
         for row in batch:
+            self.ctx.alive()
             what = "face" if isinstance(row, Face) else "reference picture"
             try:
                 heads.append(read_picture(self.store.read(row.crop), name=f"head of {what} {row.pk}").rgb)

@@ -289,12 +289,14 @@ class TagFrames(Stage[Batch, Result]):
             asked = [f for f in batch.frames if f.pk in pictures and speaker in absent[f.pk]]
             if asked and speaker is self.computed:
                 for frame in asked:
+                    self.ctx.alive()
                     fresh[speaker.version.pk][frame.pk] = computed_answers.answer(
                         speaker, frame, pictures[frame.pk], batch.boxes.get(frame.pk, []),
                         people_elsewhere=people_near(frame),
                     )  # fmt: skip
             elif asked and self.head_tagger is not None and speaker is self.heads:
                 for frame in asked:
+                    self.ctx.alive()
                     fresh[speaker.version.pk][frame.pk] = head_answers.answer(
                         speaker, self.head_tagger, pictures[frame.pk], batch.boxes.get(frame.pk, [])
                     )
@@ -325,6 +327,7 @@ class TagFrames(Stage[Batch, Result]):
     def _pictures(self, frames: list[Frame], problems: list[str]) -> dict[int, Picture]:
         found: dict[int, Picture] = {}
         for frame in frames:
+            self.ctx.alive()
             try:
                 found[frame.pk] = read_picture(self.store.read(frame.file), name=f"frame {frame.index}").rgb
             except (OSError, UnreadablePicture) as error:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -87,11 +87,16 @@ class ExtractSummary:
 
 
 def extract(
-    path: Path | str, params: ExtractParams | None = None, *, summary: ExtractSummary | None = None
+    path: Path | str,
+    params: ExtractParams | None = None,
+    *,
+    summary: ExtractSummary | None = None,
+    alive: Callable[[], None] = lambda: None,
 ) -> Iterator[Extracted]:
     """Yields the film's distinct pictures in order of time. Two passes over the same file give the same.
 
-    `summary` is filled on the way and whole at the end. Raises UnreadableVideo.
+    `summary` is filled on the way and whole at the end. `alive` is called with each decoded frame, since a still scene
+    yields nothing for minutes, and ends the decoding by what it raises. Raises UnreadableVideo.
     """
     params = params or ExtractParams()
     summary = summary if summary is not None else ExtractSummary()
@@ -107,6 +112,7 @@ def extract(
                 picker = _picker(params, look)
                 summary.shot_starts = picker.shot_starts
                 summary.hdr = transfer_of(timed.frame)
+            alive()
             number, summary.decoded = summary.decoded, summary.decoded + 1
             summary.duration_s = last_end = timed.time_s
             for drawing in picker.add(_view(number, timed, box, look)):

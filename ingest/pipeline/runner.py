@@ -17,7 +17,7 @@ from datetime import timedelta
 from typing import Any, TypeVar
 
 from django.db import DatabaseError, close_old_connections, connection, transaction
-from django.db.models import Exists, F, OuterRef, QuerySet, Subquery
+from django.db.models import Exists, F, OuterRef, Q, QuerySet, Subquery
 from django.utils import timezone
 
 from ingest import quota
@@ -35,6 +35,10 @@ Written = TypeVar("Written")
 
 HEARTBEAT_MAX_AGE_S = 90  # older: the worker is dead or hangs; its stage goes to another
 HEARTBEAT_EVERY_S = 5
+CANCEL_EVERY_S = 2  # how often a stage at work looks whether its run was cancelled
+CANCEL_GRACE_S = 4  # then a worker ends the process of a stage that does not stop by itself
+CANCELLED_MAX_AGE_S = 20  # of a heartbeat: a worker that died in a cancelled run is not waited for
+CANCELLED_EXIT_CODE = 71
 ATTEMPTS_MAX = 5  # then the stage has failed: it kills or hangs its worker
 BATCH_MAX_S = 900  # a batch that takes longer hangs: its claim is no longer renewed
 HUNG_EXIT_CODE = 70
@@ -229,8 +233,12 @@ def hold_claim(stage_run: StageRun) -> None:
 
 
 def _check_cancel(stage_run: StageRun) -> None:
-    if PipelineRun.objects.filter(pk=stage_run.run_id, cancel_requested=True).exists():
+    if _is_cancelled(stage_run):
         raise Cancelled("Cancelled.")
+
+
+def _is_cancelled(stage_run: StageRun) -> bool:
+    return PipelineRun.objects.filter(pk=stage_run.run_id, cancel_requested=True).exists()
 
 
 def _alive(stage_run: StageRun, beating: Callable[[], None]) -> Callable[[], None]:
@@ -239,7 +247,7 @@ def _alive(stage_run: StageRun, beating: Callable[[], None]) -> Callable[[], Non
 
     def alive() -> None:
         beating()
-        if time.monotonic() - asked[0] > HEARTBEAT_EVERY_S:
+        if time.monotonic() - asked[0] > CANCEL_EVERY_S:
             asked[0] = time.monotonic()
             _check_cancel(stage_run)
 
@@ -266,6 +274,8 @@ def _progress(ctx: Context, *, saved: int, timings: dict[str, float]) -> None:
 def _heartbeat(stage_run: StageRun, *, exit_when_hung: bool) -> Iterator[Callable[[], None]]:
     """Renew the claim from a thread while a batch works, for at most BATCH_MAX_S a batch; yields "a new batch begins".
 
+    With `exit_when_hung` the thread also ends the process where the run was cancelled and the stage does not hear it:
+    a call into a library that takes minutes cannot be interrupted otherwise, and nothing unsaved is worth waiting for.
     SQLite in tests shares one in-memory connection, where a second thread must not write: batches renew it there.
     """
     began = [time.monotonic()]
@@ -279,17 +289,25 @@ def _heartbeat(stage_run: StageRun, *, exit_when_hung: bool) -> Iterator[Callabl
     stop = threading.Event()
 
     def beat() -> None:
-        while not stop.wait(HEARTBEAT_EVERY_S):
-            if time.monotonic() - began[0] > BATCH_MAX_S:
+        beaten, cancelled = time.monotonic(), 0.0
+        while not stop.wait(CANCEL_EVERY_S):
+            now = time.monotonic()
+            if now - began[0] > BATCH_MAX_S:
                 logger.error("stage run %s hangs: one batch took over %s s", stage_run.pk, BATCH_MAX_S)
                 if exit_when_hung:
                     os._exit(HUNG_EXIT_CODE)  # the hung thread cannot be ended, only its process
                 break
             try:
                 close_old_connections()
-                row = StageRun.objects.filter(pk=stage_run.pk, token=stage_run.token, state=RunState.RUNNING)
-                if row.update(heartbeat_at=timezone.now()) != 1:
-                    break
+                if now - beaten >= HEARTBEAT_EVERY_S:
+                    beaten = now
+                    row = StageRun.objects.filter(pk=stage_run.pk, token=stage_run.token, state=RunState.RUNNING)
+                    if row.update(heartbeat_at=timezone.now()) != 1:
+                        break
+                if cancelled and now - cancelled >= CANCEL_GRACE_S:
+                    _exit_cancelled(stage_run)
+                if exit_when_hung and not cancelled and _is_cancelled(stage_run):
+                    cancelled = now
             except DatabaseError:  # locked or away for a moment: the next beat tells
                 logger.warning("heartbeat of stage run %s failed", stage_run.pk, exc_info=True)
         connection.close()
@@ -301,6 +319,12 @@ def _heartbeat(stage_run: StageRun, *, exit_when_hung: bool) -> Iterator[Callabl
     finally:
         stop.set()
         thread.join(timeout=HEARTBEAT_EVERY_S + 5)
+
+
+def _exit_cancelled(stage_run: StageRun) -> None:
+    logger.warning("stage run %s was cancelled and is still busy; its process ends", stage_run.pk)
+    _close(stage_run, RunState.CANCELLED)
+    os._exit(CANCELLED_EXIT_CODE)
 
 
 def _close(stage_run: StageRun, state: RunState, *, error: str = "") -> None:
@@ -321,9 +345,12 @@ def _close(stage_run: StageRun, state: RunState, *, error: str = "") -> None:
 def sweep(*, max_age_s: float = HEARTBEAT_MAX_AGE_S) -> QuerySet[StageRun]:
     """Take back stages whose worker died or hangs, settle open runs; returns all stages that wait in a queue now."""
     old = timezone.now() - timedelta(seconds=max_age_s)
-    dead = StageRun.objects.filter(state=RunState.RUNNING, heartbeat_at__lt=old)
-    for row in dead:
-        mine = StageRun.objects.filter(pk=row.pk, token=row.token, state=RunState.RUNNING, heartbeat_at__lt=old)
+    soon = max(old, timezone.now() - timedelta(seconds=CANCELLED_MAX_AGE_S))
+    silent = Q(heartbeat_at__lt=old) | Q(heartbeat_at__lt=soon, run__cancel_requested=True)
+    for row in StageRun.objects.filter(silent, state=RunState.RUNNING):
+        mine = StageRun.objects.filter(
+            pk=row.pk, token=row.token, state=RunState.RUNNING, heartbeat_at=row.heartbeat_at
+        )
         if row.attempt >= ATTEMPTS_MAX:
             mine.update(
                 state=RunState.FAILED,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,6 +17,7 @@ from ingest.imaging.extraction import AS_CODED, TONE_MAPPED, Extracted, ExtractP
 from ingest.imaging.store import StoreFull
 from ingest.models import Episode, Frame, RunState, Shot, SourceKind, StageRun
 from ingest.pipeline.contract import Context, Stage
+from ingest.pipeline.side_by_side import side_by_side
 from ingest.restoring import source_path, store
 from ingest.stages.choices import PICTURE_FORMAT, PICTURE_QUALITY
 
@@ -157,7 +157,7 @@ class Extract(Stage[Batch, Written]):
         summary = self._summary
         pictures: list[Extracted] = []
         decoded, cuts, last = 0, 0, time.monotonic()
-        for picture in extract(path, self.ctx.params.extraction(), summary=summary):
+        for picture in extract(path, self.ctx.params.extraction(), summary=summary, alive=self.ctx.alive):
             if summary.info is not None:
                 self.ctx.total = summary.info.frames
                 self.ctx.device = summary.device
@@ -177,8 +177,7 @@ class Extract(Stage[Batch, Written]):
             picture.image = None
             return full, encode_preview(picture.preview), placeholder(picture.preview)
 
-        with ThreadPoolExecutor(THREADS) as pool:
-            results = list(pool.map(encoded, batch.pictures))
+        results = side_by_side(encoded, batch.pictures, threads=THREADS, alive=self.ctx.alive)
         items: list[tuple[bytes, str]] = []
         for full, preview, _ in results:
             items += [(full, how.suffix)] if full is not None else []
@@ -272,7 +271,8 @@ class Extract(Stage[Batch, Written]):
                 changed.append(shot)
         Shot.objects.bulk_create(fresh)
         Shot.objects.bulk_update(changed, ["start_s", "end_s"], batch_size=500)
-        self._shots[first:] = [rows[index].pk for index in range(first, first + len(starts))]
+        # A new list: the transaction may be given up and written once more.
+        self._shots = [*self._shots[:first], *(rows[index].pk for index in range(first, first + len(starts)))]
 
     def finish(self) -> None:
         """What is known only at the end; rows of an earlier extraction with other choices go, but for decided ones."""

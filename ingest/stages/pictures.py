@@ -45,7 +45,10 @@ class Pictures(Stage[list[Frame], list[Decoded]]):
     def work(self, batch: list[Frame]) -> list[Decoded]:
         """Decode what is missing; files are written whole before any row names them."""
         bare = [frame for frame in batch if frame.state == FrameState.KEPT and not frame.file]
-        names = {frame.pk: name for frame, name in full_pictures(bare)}
+        names = {}
+        for frame, name in full_pictures(bare):
+            names[frame.pk] = name
+            self.ctx.alive()
         return [(frame, names.get(frame.pk, "")) for frame in batch]
 
     def save(self, result: list[Decoded]) -> int:

@@ -6,7 +6,6 @@ Every file is kept exactly as it came. Rows from before that was so get theirs f
 from __future__ import annotations
 
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -31,6 +30,7 @@ from ingest.imaging.still import Still, read_still
 from ingest.imaging.store import StoreFull
 from ingest.models import Episode, Frame, OriginalUse, SkippedInput, SourceKind
 from ingest.pipeline.contract import Context, Stage
+from ingest.pipeline.side_by_side import side_by_side
 from ingest.restoring import source_path, store
 from ingest.stages.choices import COPY_FORMAT, COPY_QUALITY
 
@@ -120,8 +120,7 @@ class ReadPictures(Stage[list[Item], list[Done]]):
     def work(self, batch: list[Item]) -> list[Done]:
         """Decode, describe, encode and store. Raises KomaError on a full disk: what was saved so far stays."""
         how = self.ctx.params.format()
-        with ThreadPoolExecutor(THREADS) as pool:
-            results = list(pool.map(lambda item: _read(item, how), batch))
+        results = side_by_side(lambda item: _read(item, how), batch, threads=THREADS, alive=self.ctx.alive)
         files: list[tuple[bytes, str]] = []
         for done in results:
             if (still := done.still) is None:

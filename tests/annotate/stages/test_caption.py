@@ -251,7 +251,7 @@ def test_a_server_that_needs_most_of_its_time_for_each_answer_is_not_cut_off(
 def test_a_cancel_is_heard_while_answers_are_waited_for_and_keeps_those_that_came(
     server: ChatServer, make_episode: Callable[..., Episode], settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(runner, "HEARTBEAT_EVERY_S", 0.2)
+    monkeypatch.setattr(runner, "CANCEL_EVERY_S", 0.2)
     settings.KOMA_CAPTION_TIMEOUT_S, settings.KOMA_CAPTION_IN_FLIGHT = 120, 1
     server.answer = lambda number, asked: Reply(says=f"{number}", wait_s=0 if number <= 2 else 60)
     episode = make_episode([[ANNA]] * 5, seed=4)

@@ -104,7 +104,7 @@ def test_a_cancel_is_heard_while_faces_are_compared(
 ) -> None:
     monkeypatch.setattr(difference_groups, "ALL_PAIRS_MAX", most)
     run(episode, "embed")
-    monkeypatch.setattr(runner, "HEARTBEAT_EVERY_S", -1)
+    monkeypatch.setattr(runner, "CANCEL_EVERY_S", -1)
     asked = runs.start(collection=collection, episodes=[episode], by=None, stage_names=["cluster"])
     compare, calls = CcipEmbedder.among, []
 

@@ -86,7 +86,7 @@ def test_a_long_batch_that_tells_it_is_alive_hears_a_cancel_at_once(
     collection: Collection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = start(collection, "a")
-    monkeypatch.setattr(runner, "HEARTBEAT_EVERY_S", -1)
+    monkeypatch.setattr(runner, "CANCEL_EVERY_S", -1)
 
     def long_work(ctx: Any, batch: list[int]) -> None:
         ctx.alive()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -89,3 +90,24 @@ class After(Fussy):
     """Comes to each episode after the count."""
 
     name, label = "after", "After"
+
+
+class DeafOnProcessor(Stage[None, None]):
+    """Hears nothing for minutes, as a long call into a library; the queue's worker forks."""
+
+    name, label, queue = "deaf_on_processor", "Deaf", "cpu"
+
+    def batches(self) -> Iterator[None]:
+        yield None
+
+    def work(self, batch: None) -> None:
+        time.sleep(300)
+
+    def save(self, result: None) -> int:
+        return 1
+
+
+class DeafOnCard(DeafOnProcessor):
+    """The same on the queue whose worker keeps its process."""
+
+    name, queue = "deaf_on_card", "gpu"

@@ -1,0 +1,29 @@
+"""A cancel is heard within ten seconds by a real worker, whatever its stage is busy with."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.mark.slow()
+@pytest.mark.timeout(300)
+def test_a_cancel_is_heard_within_ten_seconds_also_in_a_long_call_and_among_huge_pictures(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.flows.cancel_workers", str(tmp_path)],
+        cwd=ROOT, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-3000:]
+    results = json.loads(done.stdout.splitlines()[-1])
+    for name in ("deaf_on_processor", "deaf_on_card", "read_pictures"):
+        result = results[name]
+        assert (result["state"], result["error"], result["done"]) == ("cancelled", "", 0), (name, result)
+        assert result["seconds"] < 10, (name, result)
+    assert results["deaf_on_card"]["worker"] == 71 << 8  # its process ended; the launcher starts another
+    assert results["deaf_on_processor"]["worker"] == 9  # only the child that forked for the stage: the worker lived on
