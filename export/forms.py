@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import types
 import typing
 from typing import Any
 
 from django.http import QueryDict
 
+from export import recipe_text
 from export.algorithms.captions import PRESETS, CaptionOptions
 from export.recipe import Recipe, RecipeError, parse
-from ingest.algorithms.typed_lists import ListError, typed_list
 
 WEIGHT_ROWS_MAX = 500
 
@@ -25,7 +24,7 @@ def recipe_from(post: QueryDict) -> Recipe:
             if key == "weights":
                 values[key] = _weights(post)
             elif key == "types":
-                values[key] = _types(post.get(name, ""))
+                values[key] = recipe_text.words_of_types(post.get(name, ""))
             elif name == "arrange.format" and name not in post:
                 values[key] = "/".join(post.getlist("level"))
             elif hint is bool:
@@ -57,25 +56,12 @@ def types_text(recipe: Recipe) -> str:
 
 
 def _value(post: QueryDict, name: str, hint: Any) -> Any:
-    text = post.get(name, "")
-    if typing.get_origin(hint) is tuple:
-        texts = [str(value) for value in post.getlist(name)]
-        if len(texts) > 1:
-            return [part.strip() for part in texts if part.strip()]
-        try:
-            return typed_list("".join(texts))
-        except ListError as error:
-            raise RecipeError([f"{name}: {error.message}"]) from error
-    if typing.get_origin(hint) in (typing.Union, types.UnionType):
-        if not text.strip():
-            return None
-        hint = next(arg for arg in typing.get_args(hint) if arg is not type(None))
-    if hint is str or typing.get_origin(hint) is typing.Literal:
-        return text.replace("\r\n", "\n")
+    if typing.get_origin(hint) is tuple and len(post.getlist(name)) > 1:
+        return [text for value in post.getlist(name) if (text := str(value).strip())]
     try:
-        return int(text) if hint is int else float(text)
-    except ValueError:
-        return text  # the recipe's own check says what is wrong with it, and where
+        return recipe_text.typed(str(post.get(name, "")), hint, name.partition(".")[2])
+    except ValueError as error:
+        raise RecipeError([f"{name}: {error}"]) from error
 
 
 def _weights(post: QueryDict) -> Any:
@@ -94,8 +80,3 @@ def _weights(post: QueryDict) -> Any:
         except ValueError:
             rows.append([pattern.strip(), value])
     return rows
-
-
-def _types(text: str) -> dict[str, str]:
-    pairs = (line.partition("=") for line in text.splitlines() if "=" in line)
-    return {name.strip(): word.strip() for name, _, word in pairs if name.strip()}

@@ -5,30 +5,37 @@ Everything is kept in the database and the store, so a second call goes on where
 
 from __future__ import annotations
 
+import json
 import socket
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from django.conf import settings
 from django.contrib.auth.models import User
 from django.db.models import Count, Q
 
+from annotate.actions import model_choices, tag_lists
 from annotate.actions import references as reference_actions
+from annotate.backends import tag_filtering
 from annotate.models import Character, Face, FaceState
 from export import running
+from export.headless_config import Config
 from export.recipe import Recipe
 from export.sinks import building_place, check_place, move_whole
 from ingest.actions import collections as collection_actions
 from ingest.actions import full_pictures, runs, sources
+from ingest.actions.collections import keep_run_settings
 from ingest.actions.sources import AlreadyThere
 from ingest.errors import BadInput, KomaError
 from ingest.imaging.folders import list_folder
 from ingest.models import FINISHED, Collection, Episode, Frame, FrameState, Membership, PipelineRun, Role, RunState
 from ingest.pipeline import runner
+from ingest.pipeline.registry import stages
 from ingest.pipeline.settling import settle
 
 CLOCKS_APART = timedelta(minutes=2)  # of machines whose workers take part
@@ -37,23 +44,41 @@ WAIT_S = 0.5  # between looks at a stage that another worker of this installatio
 Say = Callable[[str], None]
 
 
+REFUSED_SHOWN = 100  # files of one input in the answer; the file beside the data set lists all
+
+
 @dataclass(slots=True)
 class Input:
-    """One thing that was asked for, what became of it, and why not."""
+    """One thing that was asked for, what became of it, and why not.
+
+    `refused`: files inside it that could not be used, with their reasons, the first REFUSED_SHOWN of `refused_count`.
+    """
 
     path: str
     episode: str = ""
     reason: str = ""
     episode_id: int = 0
+    refused: list[dict[str, str]] = field(default_factory=list)
+    refused_count: int = 0
 
     @property
     def ok(self) -> bool:
-        return not self.reason
+        return not self.reason and not self.refused_count
+
+    def as_dict(self) -> dict[str, Any]:
+        return {
+            "path": self.path,
+            "ok": self.ok,
+            "episode": self.episode,
+            "reason": self.reason,
+            "refused": self.refused,
+            "refused_count": self.refused_count,
+        }
 
 
 @dataclass(slots=True)
 class Outcome:
-    """What a call did."""
+    """What a call did. `refused_file`: where all refused files of all inputs are listed, when there are any."""
 
     collection: str
     out: str
@@ -61,6 +86,7 @@ class Outcome:
     counts: dict[str, Any] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
+    refused_file: str = ""
     error: str = ""
 
     @property
@@ -72,7 +98,8 @@ class Outcome:
             "ok": self.ok,
             "collection": self.collection,
             "out": self.out,
-            "inputs": [{"path": e.path, "ok": e.ok, "episode": e.episode, "reason": e.reason} for e in self.inputs],
+            "inputs": [entry.as_dict() for entry in self.inputs],
+            "refused_file": self.refused_file,
             "counts": self.counts,
             "seconds": {name: round(value, 3) for name, value in self.seconds.items()},
             "warnings": self.warnings,
@@ -80,37 +107,82 @@ class Outcome:
         }
 
 
-def build_dataset(
-    paths: Sequence[Path],
-    *,
-    collection_name: str,
-    out: Path,
-    recipe: Recipe,
-    references: Path | None = None,
-    say: Say = lambda text: None,
-) -> Outcome:
-    """Register the inputs, run all stages, name faces by the references, write the data set at `out`.
+def build_dataset(config: Config, *, say: Say = lambda text: None) -> Outcome:
+    """Register the inputs, run the stages, name faces by the references, write the data set.
 
-    An input that cannot be used is recorded with its reason and the others go on; `Outcome.ok` is then False.
-    Raises KomaError only for what stops everything before it begins.
+    An input that cannot be used, wholly or in part, is recorded with its reason and the others go on; `Outcome.ok` is
+    then False. Raises KomaError only for what stops everything before it begins.
     """
-    outcome = Outcome(collection_name, str(out))
-    collection = open_collection(collection_name)
-    episodes = _register(collection, paths, outcome, say)
-    if references is not None:
+    if config.out is None or not config.collection or not config.inputs:
+        raise BadInput("A build needs a collection, a place for the data set and at least one input.")
+    recipe = config.parsed_recipe()
+    outcome = Outcome(config.collection, str(config.out))
+    collection = open_collection(config.collection)
+    _choose(collection, config)
+    episodes = _register(collection, config, outcome, say)
+    if config.references is not None:
         before = time.perf_counter()
-        added = reference_actions.add_folder(collection=collection, folder=references, by=None)
+        added = reference_actions.add_folder(collection=collection, folder=config.references, by=None)
         say(f"references: {added.pictures} new pictures of {added.characters} characters, {added.known} known already")
         outcome.warnings += added.left_out
         outcome.seconds["references"] = time.perf_counter() - before
     if episodes:
-        _run(collection, episodes, outcome, say)
+        _run(collection, episodes, config, outcome, say)
     _count(collection, outcome)
     try:
-        _write(collection, recipe, out, outcome, say)
+        _write(collection, recipe, config.out, outcome, say)
     except (KomaError, OSError) as error:
         outcome.error = str(error)
+    _list_refused(collection, config.out.absolute(), outcome)
     return outcome
+
+
+def _choose(collection: Collection, config: Config) -> None:
+    """Models and lists of tags that the config names. Raises BadInput before any picture is read."""
+    running_stages = (
+        [name for name, stage in stages().items() if stage.by_default()] if config.stages is None else config.stages
+    )
+    for name in config.params:
+        if name not in running_stages:
+            raise BadInput(
+                f"stages.{name}: this stage does not run, so its settings would say nothing. Name it in run.stages."
+            )
+    for task, names in config.models.items():
+        model_choices.choose(collection=collection, task=task, names=names, by=None)
+    for kind_text, path in config.tag_lists.items():
+        kind = tag_lists.kind_of(kind_text)
+        if path is None:
+            tag_lists.use(collection=collection, kind=kind, key=None, by=None)
+        else:
+            data = tag_filtering.read_file(path)
+            tag_lists.add(collection=collection, kind=kind, name=path.name, data=data, by=None)
+
+
+def _list_refused(collection: Collection, out: Path, outcome: Outcome) -> None:
+    """Write all refused files of this call beside the data set, else, where that cannot be, with Koma's data."""
+    keys = {entry.episode_id: entry.path for entry in outcome.inputs if entry.refused_count}
+    if not keys:
+        return
+    rows = collection.skipped_inputs.filter(episode__in=keys).order_by("episode_id", "pk")
+    listed = [
+        {"input": keys[episode], "file": name, "reason": reason}
+        for episode, name, reason in rows.values_list("episode_id", "name", "reason")
+    ]
+    text = json.dumps(listed, ensure_ascii=False, indent=1) + "\n"
+    for place in (
+        out.with_name(f"{out.name}.refused.json"),
+        Path(settings.KOMA_DATA_DIR) / f"refused-{collection.pk}.json",
+    ):
+        try:
+            place.parent.mkdir(parents=True, exist_ok=True)
+            place.write_text(text, "utf-8")
+        except OSError:
+            continue
+        outcome.refused_file = str(place)
+        return
+    outcome.warnings.append(
+        "The list of refused files could not be written; the first of each input are in this answer."
+    )
 
 
 def open_collection(name: str) -> Collection:
@@ -130,30 +202,44 @@ def open_collection(name: str) -> Collection:
     return collection
 
 
-def _register(collection: Collection, paths: Iterable[Path], outcome: Outcome, say: Say) -> list[Episode]:
+def _register(collection: Collection, config: Config, outcome: Outcome, say: Say) -> list[Episode]:
     episodes: dict[int, Episode] = {}
-    for path in paths:
+    for asked in config.inputs:
         try:
-            found = list(_inputs(path))
+            found = list(_inputs(asked.path))
         except KomaError as error:
-            outcome.inputs.append(Input(str(path), reason=error.message))
+            outcome.inputs.append(Input(str(asked.path), reason=error.message))
             continue
-        for one in found:
-            entry = Input(str(one))
+        for path in found:
+            entry = Input(str(path))
             outcome.inputs.append(entry)
             try:
-                episode = sources.register(collection=collection, path=one.absolute(), by=None)
-                say(f"{one.name}: added as {episode.label}")
-            except AlreadyThere as known:
-                episode = known.episode
-                say(f"{one.name}: known as {episode.label}")
+                episode = _added(collection, path, config.about(asked), say)
             except KomaError as error:
                 entry.reason = error.message
-                say(f"{one.name}: not used. {error.message}")
+                say(f"{path.name}: not used. {error.message}")
                 continue
             entry.episode, entry.episode_id = episode.label, episode.pk
             episodes[episode.pk] = episode
     return list(episodes.values())
+
+
+def _added(collection: Collection, path: Path, about: dict[str, Any], say: Say) -> Episode:
+    """The episode of an input, new or known, with what the config says of it."""
+    try:
+        episode = sources.register(collection=collection, path=path.absolute(), by=None)
+        word = "added"
+    except AlreadyThere as known:
+        episode, word = known.episode, "known"
+    other = {
+        name: value
+        for name, value in about.items()
+        if value != getattr(episode if hasattr(episode, name) else episode.source, name)
+    }
+    if other:
+        sources.change(episode=episode, by=None, values=other)
+    say(f"{path.name}: {word} as {episode.label}")
+    return episode
 
 
 def _inputs(path: Path) -> Iterable[Path]:
@@ -169,13 +255,15 @@ def _inputs(path: Path) -> Iterable[Path]:
     return found
 
 
-def _run(collection: Collection, episodes: list[Episode], outcome: Outcome, say: Say) -> None:
+def _run(collection: Collection, episodes: list[Episode], config: Config, outcome: Outcome, say: Say) -> None:
     _take_back(collection)
     models: dict[str, Any] = {}
     for old in list(collection.runs.exclude(state__in=FINISHED).order_by("pk")):
         say(f"going on with run {old.pk}")
         _to_the_end(old, models, outcome, say)
-    run = runs.start(collection=collection, episodes=episodes, by=None)
+    run = runs.start(collection=collection, episodes=episodes, by=None, stage_names=config.stages, params=config.params)
+    if config.keep:
+        keep_run_settings(collection=collection, params=run.params, by=None)
     _to_the_end(run, models, outcome, say)
     for more in full_pictures.start_wanting(collection):
         say(f"full pictures of frames of other episodes that are kept again: run {more.pk}")
@@ -192,6 +280,12 @@ def _run(collection: Collection, episodes: list[Episode], outcome: Outcome, say:
             skipped = collection.skipped_inputs.filter(episode=entry.episode_id)
             why = skipped.values_list("reason", flat=True).first()
             entry.reason = f"No picture came out of it. {why or ''}".strip()
+    for entry in outcome.inputs:
+        if entry.episode_id:
+            rows = collection.skipped_inputs.filter(episode=entry.episode_id).order_by("pk")
+            entry.refused_count = rows.count()
+            shown = rows.values_list("name", "reason")[:REFUSED_SHOWN]
+            entry.refused = [{"file": name, "reason": reason} for name, reason in shown]
 
 
 def _to_the_end(run: PipelineRun, models: dict[str, Any], outcome: Outcome, say: Say) -> None:
@@ -248,8 +342,6 @@ def _count(collection: Collection, outcome: Outcome) -> None:
     }
     for episode in collection.episodes.select_related("source"):
         outcome.warnings += [f"{episode.source.name}: {text}" for text in episode.warnings]
-    for skipped in collection.skipped_inputs.all():
-        outcome.warnings.append(f"{skipped.name}: {skipped.reason}")
 
 
 def _write(collection: Collection, recipe: Recipe, out: Path, outcome: Outcome, say: Say) -> None:

@@ -26,9 +26,9 @@ from ingest.models import FINISHED, Collection, Episode, ImageType, RatingScheme
 from ingest.restoring import source_path, store
 
 HASH_CHUNK_BYTES = 1 << 20
-
 OF_EPISODE = ("series", "season", "number", "title")
 OF_SOURCE = ("image_type", "licence_note", "exportable", "rating_scheme")
+FIELDS = (*OF_EPISODE, *OF_SOURCE)
 
 Row = TypeVar("Row", Episode, Source)
 
@@ -148,7 +148,7 @@ def change(*, episode: Episode, by: Any, values: dict[str, Any]) -> Episode:
 
     Raises BadInput for a value that does not fit.
     """
-    cleaned = _cleaned(values)
+    cleaned = checked(values)
     with history.operation(
         collection=episode.collection, by=by, kind="sources.change", summary=f"{episode.label} changed"
     ) as record:
@@ -254,7 +254,8 @@ def _rating_scheme(text: str) -> str:
     return text
 
 
-def _cleaned(values: dict[str, Any]) -> dict[str, Any]:
+def checked(values: dict[str, Any]) -> dict[str, Any]:
+    """What `change` would write for these values of FIELDS. Raises BadInput for one that does not fit."""
     cleaned: dict[str, Any] = {}
     for name, value in values.items():
         if name == "season":

@@ -101,6 +101,90 @@ def test_of_two_inputs_of_one_name_the_one_without_a_picture_is_named_and_a_cut_
     assert [text for text in result["warnings"] if text.startswith("Show - 01.mkv: ")]
 
 
+def test_refused_pictures_within_a_folder_are_no_success_and_each_is_named(tmp_path: Path) -> None:
+    folder = tmp_path / "art"
+    folder.mkdir()
+    for number in range(3):
+        (folder / f"{number}.png").write_bytes(drawn(number))
+    for number in range(120):
+        (folder / f"bad{number:03}.png").write_bytes(b"no picture at all")
+    (tmp_path / "good").mkdir()
+    (tmp_path / "good" / "9.png").write_bytes(drawn(9))
+
+    result = run(
+        *(folder, tmp_path / "good", "--collection", "C", "--out", tmp_path / "out", "--min-faces", 0), ok=False
+    )
+
+    bad, good = result["inputs"]
+    assert (bad["ok"], bad["refused_count"], len(bad["refused"])) == (False, 120, 100)
+    assert bad["refused"][0]["file"] == "bad000.png"
+    assert bad["refused"][0]["reason"]
+    assert (good["ok"], good["refused"]) == (True, [])
+    assert result["counts"]["exported"] == result["counts"]["kept"] > 0
+    listed = json.loads(Path(result["refused_file"]).read_text("utf-8"))
+    assert Path(result["refused_file"]).parent == tmp_path
+    assert [row["file"] for row in listed] == [f"bad{number:03}.png" for number in range(120)]
+
+
+def test_what_the_browser_says_of_inputs_models_and_stages_is_said_by_a_config_and_by_options(tmp_path: Path) -> None:
+    film = films.film(tmp_path / "film.mp4")
+    for name in ("people", "secret"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "people" / "1.png").write_bytes(drawn(1))
+    (tmp_path / "secret" / "2.png").write_bytes(drawn(2))
+    (tmp_path / "config.toml").write_text(
+        """
+        collection = "C"
+        out = "out"
+        defaults = {series = "Yama", licence_note = "own work"}
+        models = {tags = "none"}
+        inputs = [
+            {path = "film.mp4", season = 2, number = "04"},
+            {path = "people", image_type = "regularization"},
+            {path = "secret", exportable = false, series = "Other", title = "Not for others"},
+        ]
+        run = {stages = ["extract", "read_pictures", "detect"], keep = true}
+        [stages.detect]
+        threshold = 0.7
+        [recipe]
+        selection = {min_faces = 0}
+        arrange = {format = "image_type"}
+        """
+    )
+    options = ("--set", "recipe.caption.max_tags=3", "--set", "stages.detect.lbp_step=7")
+
+    result = run("--config", tmp_path / "config.toml", *options)
+
+    collection = Collection.objects.get()
+    rows = {row.source.name: row for row in collection.episodes.select_related("source")}
+    yama, people, secret = rows["film.mp4"], rows["people"], rows["secret"]
+    assert (yama.series, yama.label, yama.source.licence_note) == ("Yama", "S2 EP04", "own work")
+    assert people.source.image_type == "regularization"
+    assert (secret.source.exportable, secret.series, secret.title) == (False, "Other", "Not for others")
+    made = collection.runs.get()
+    assert made.params["detect"] == {"threshold": 0.7, "lbp_step": 7}
+    assert set(made.stages.values_list("stage", flat=True)) == {"extract", "read_pictures", "detect"}
+    assert collection.run_defaults["detect"]["threshold"] == 0.7
+    assert list(collection.model_choices.values_list("task", "name")) == [("tags", "none")]
+    assert set(result["counts"]["by_level"]) == {"screenshots", "regularization"}
+    assert result["counts"]["left_out"] == {"from a source that may not be exported": 1}
+    assert json.loads((tmp_path / "out" / "dataset.json").read_text())["recipe"]["caption"]["max_tags"] == 3
+
+    changed = run(film, "--collection", "C", "--out", tmp_path / "out", "--min-faces", 0, "--image-type", "fanart")
+
+    assert changed["inputs"][0]["episode"] == "S2 EP04"
+    yama.source.refresh_from_db()
+    assert yama.source.image_type == "fanart"
+
+
+def test_settings_of_a_stage_that_does_not_run_are_refused(tmp_path: Path) -> None:
+    film = films.film(tmp_path / "Show - 01.mp4")
+    common = (str(film), "--collection", "C", "--out", str(tmp_path / "out"), "--stage", "extract")
+
+    with pytest.raises(CommandError, match=r"stages\.detect: this stage does not run"):
+        call_command("build_dataset", *common, "--set", "stages.detect.threshold=0.5")
+
+
 def test_nothing_to_write_and_foreign_files_in_the_way_end_with_words_and_exit_code_1(tmp_path: Path) -> None:
     film = films.film(tmp_path / "Show - 01.mp4")
 
@@ -124,6 +208,11 @@ def test_mistakes_in_the_call_are_told_before_any_work(tmp_path: Path) -> None:
         (("--recipe", "r.yaml"), "toml or .json"),
         (("--references", str(tmp_path / "none")), "no such folder"),
         (("--min-faces", "-1"), "min_faces"),
+        (("--config", "nothing.toml"), "cannot be read"),
+        (("--season", "two"), "Season 'two'"),
+        (("--image-type", "photo"), "no image type"),
+        (("--set", "stages.tag.colour=1"), "no setting"),
+        (("--model", "tags"), "TASK=NAME"),
     ):
         with pytest.raises(CommandError, match=words):
             call_command("build_dataset", *common, *extra)

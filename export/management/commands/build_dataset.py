@@ -4,31 +4,67 @@ from __future__ import annotations
 
 import json
 import sys
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from export import headless
-from export.recipe import Recipe, RecipeError, parse_text
-from ingest.errors import KomaError
+from export import headless, headless_config, recipe_text
+from export.headless_config import Config, InputConfig
+from ingest.actions import sources
+from ingest.errors import BadInput, KomaError
+from ingest.models import ImageType
+
+ABOUT = {
+    "series": "of all inputs that say nothing else",
+    "season": "its number",
+    "number": "of the episode, as 04, 12.5 or OVA1",
+    "title": "of the episode",
+    "image_type": ", ".join(ImageType.values),
+    "licence_note": "what may be done with the pictures",
+    "rating_scheme": "what single letters mean as ratings",
+}
 
 
 class Command(BaseCommand):
     """Films and folders in, a balanced and captioned data set out, without browser, Redis or workers."""
 
-    help = "Run all stages over films, zips or folders of pictures in this process and write the data set."
+    help = (
+        "Run all stages over films, zips or folders of pictures in this process and write the data set. The exit code "
+        "is 0 only if every input worked, with all of its files."
+    )
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("inputs", nargs="+", type=Path, metavar="VIDEO_OR_FOLDER")
-        parser.add_argument("--collection", required=True, metavar="NAME", help="made when there is none of this name")
+        parser.add_argument("inputs", nargs="*", type=Path, metavar="VIDEO_OR_FOLDER")
         parser.add_argument(
-            "--out", required=True, type=Path, metavar="DIR", help="an older data set there is replaced"
+            "--config", type=Path, metavar="FILE", help=".toml or .json: all that follows, and each input's own"
         )
+        parser.add_argument("--collection", metavar="NAME", help="made when there is none of this name")
+        parser.add_argument("--out", type=Path, metavar="DIR", help="an older data set there is replaced")
         parser.add_argument("--references", type=Path, metavar="DIR", help="a folder of face pictures a character")
         parser.add_argument("--recipe", type=Path, metavar="FILE", help=".toml or .json, as the export page saves it")
+        for name, words in ABOUT.items():
+            parser.add_argument(f"--{name.replace('_', '-')}", metavar="TEXT", help=words)
+        parser.add_argument("--not-exportable", action="store_true", help="the inputs' pictures stay out of data sets")
+        parser.add_argument(
+            "--model",
+            action="append",
+            default=[],
+            metavar="TASK=NAME",
+            help="use this model from now on (again for more)",
+        )
+        parser.add_argument("--stage", action="append", default=[], metavar="NAME", help="only these stages run")
+        parser.add_argument(
+            "--set",
+            action="append",
+            default=[],
+            metavar="WHERE.SETTING=VALUE",
+            help="of a stage, or of the recipe's sections",
+        )
+        parser.add_argument(
+            "--keep-settings", action="store_true", help="later runs of the collection begin with them too"
+        )
         parser.add_argument("--min-faces", type=int, metavar="N", help="fewest faces of a picture (default: 1)")
         parser.add_argument(
             "--name-clusters", action="store_true", help="unnamed clusters as cluster_01... instead of others"
@@ -36,20 +72,10 @@ class Command(BaseCommand):
         parser.add_argument("--json", action="store_true", help="one JSON line last on standard output")
 
     def handle(self, *_: Any, **options: Any) -> None:
-        recipe = _recipe(options)
-        references = options["references"]
-        if references is not None and not references.is_dir():
-            raise CommandError(f"{references}: there is no such folder of references.")
-        call_command("migrate", verbosity=0, interactive=False)
         try:
-            outcome = headless.build_dataset(
-                options["inputs"],
-                collection_name=options["collection"],
-                out=options["out"],
-                recipe=recipe,
-                references=references,
-                say=lambda text: self.stderr.write(text, self.style.NOTICE),
-            )
+            config = _config(options)
+            call_command("migrate", verbosity=0, interactive=False)
+            outcome = headless.build_dataset(config, say=lambda text: self.stderr.write(text, self.style.NOTICE))
         except KomaError as error:
             raise CommandError(error.message) from error
         if options["json"]:
@@ -76,30 +102,47 @@ class Command(BaseCommand):
             lines += [f"  left out: {count:,} {reason}" for reason, count in counts["left_out"].items()]
         lines.append("  seconds: " + ", ".join(f"{name} {value:.1f}" for name, value in outcome.seconds.items()))
         lines += [f"  note: {text}" for text in outcome.warnings]
-        lines += [f"  NOT USED {entry.path}: {entry.reason}" for entry in outcome.inputs if not entry.ok]
+        for entry in outcome.inputs:
+            if entry.reason:
+                lines.append(f"  NOT USED {entry.path}: {entry.reason}")
+            lines += [f"  REFUSED {entry.path}: {row['file']}: {row['reason']}" for row in entry.refused]
+            if entry.refused_count > len(entry.refused):
+                lines.append(f"  REFUSED {entry.path}: {entry.refused_count - len(entry.refused):,} more files")
+        if outcome.refused_file:
+            lines.append(f"  all refused files: {outcome.refused_file}")
         if outcome.error:
             lines.append(f"  NOT WRITTEN: {outcome.error}")
         for line in lines:
             self.stdout.write(line)
 
 
-def _recipe(options: dict[str, Any]) -> Recipe:
-    path: Path | None = options["recipe"]
-    recipe = Recipe()
-    if path is not None:
-        if path.suffix.lower() not in (".toml", ".json"):
-            raise CommandError(f"{path}: a recipe is a .toml or .json file.")
-        try:
-            recipe = parse_text(path.read_text("utf-8"), kind="toml" if path.suffix.lower() == ".toml" else "json")
-        except (OSError, UnicodeDecodeError) as error:
-            raise CommandError(f"{path}: the recipe cannot be read ({error}).") from error
-        except RecipeError as error:
-            raise CommandError(f"{path}: {error}") from error
-    try:
-        if options["min_faces"] is not None:
-            recipe = replace(recipe, selection=replace(recipe.selection, min_faces=options["min_faces"]))
-    except ValueError as error:
-        raise CommandError(f"--min-faces: {error}") from error
+def _config(options: dict[str, Any]) -> Config:
+    """The config file with the options laid over it. Raises BadInput for what cannot be."""
+    config = headless_config.read(options["config"]) if options["config"] else Config()
+    config.inputs += [InputConfig(path) for path in options["inputs"]]
+    config.collection = options["collection"] or config.collection
+    config.out = options["out"] or config.out
+    config.references = options["references"] or config.references
+    about = {name: options[name] for name in ABOUT if options[name] is not None}
+    config.defaults |= sources.checked(about) | ({"exportable": False} if options["not_exportable"] else {})
+    if options["recipe"]:
+        config.recipe = recipe_text.read_file(options["recipe"]).as_dict()
+    if options["min_faces"] is not None:
+        config.recipe.setdefault("selection", {})["min_faces"] = options["min_faces"]
     if options["name_clusters"]:
-        recipe = replace(recipe, arrange=replace(recipe.arrange, name_clusters=True))
-    return recipe
+        config.recipe.setdefault("arrange", {})["name_clusters"] = True
+    if options["stage"]:
+        config.stages = options["stage"]
+    config.keep = config.keep or options["keep_settings"]
+    for text in options["set"]:
+        headless_config.option(config, text)
+    for task in {text.partition("=")[0].strip() for text in options["model"]}:
+        config.models.pop(task, None)  # those of the file give way
+    for text in options["model"]:
+        headless_config.model(config, text)
+    if not config.collection or config.out is None or not config.inputs:
+        raise BadInput("Name the inputs, --collection and --out, or a --config that holds them.")
+    if config.references is not None and not config.references.is_dir():
+        raise BadInput(f"{config.references}: there is no such folder of references.")
+    config.parsed_recipe()
+    return config

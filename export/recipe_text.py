@@ -1,0 +1,78 @@
+"""Settings of a recipe as text: from a form's field, a command line, or a whole file."""
+
+from __future__ import annotations
+
+import types
+import typing
+from pathlib import Path
+from typing import Any
+
+from export.recipe import Recipe, RecipeError, parse_text
+from ingest.algorithms.typed_lists import ListError, typed_list
+from ingest.errors import BadInput
+from ingest.pipeline.settings import NO, YES
+
+
+def settings() -> dict[str, dict[str, Any]]:
+    """Type of every setting, by section and name."""
+    return {name: typing.get_type_hints(section) for name, section in typing.get_type_hints(Recipe).items()}
+
+
+def value(section: str, setting: str, text: str) -> Any:
+    """What a text means for a setting; wrong values are left to the recipe's own check.
+
+    Raises ValueError for an unknown setting and for a list that cannot be read.
+    """
+    known = settings()
+    if section not in known:
+        raise ValueError(f"{section!r} is no section of the recipe; there are: {', '.join(known)}")
+    if setting not in known[section]:
+        raise ValueError(f"{section} has no setting {setting!r}; it has: {', '.join(known[section])}")
+    return typed(text, known[section][setting], setting)
+
+
+def typed(text: str, hint: Any, setting: str) -> Any:
+    """The same for a known setting with its type `hint`."""
+    if setting == "weights":
+        return text
+    if setting == "types":
+        return words_of_types(text)
+    if typing.get_origin(hint) is tuple:
+        try:
+            return typed_list(text)
+        except ListError as error:
+            raise ValueError(error.message) from error
+    if typing.get_origin(hint) in (typing.Union, types.UnionType):
+        if not text.strip():
+            return None
+        hint = next(arg for arg in typing.get_args(hint) if arg is not type(None))
+    if hint is str:
+        return text.replace("\r\n", "\n")
+    plain = text.strip()
+    if hint is bool:
+        return plain.lower() in YES if plain.lower() in (*YES, *NO) else text
+    if typing.get_origin(hint) is typing.Literal:
+        return plain if all(isinstance(choice, str) for choice in typing.get_args(hint)) else text
+    try:
+        return int(plain) if hint is int else float(plain)
+    except ValueError:
+        return text
+
+
+def words_of_types(text: str) -> dict[str, str]:
+    """`type = word` a line."""
+    pairs = (line.partition("=") for line in text.splitlines() if "=" in line)
+    return {name.strip(): word.strip() for name, _, word in pairs if name.strip()}
+
+
+def read_file(path: Path) -> Recipe:
+    """A recipe from a .toml or .json file. Raises BadInput that names the file and every wrong entry."""
+    kind = path.suffix.lower()
+    if kind not in (".toml", ".json"):
+        raise BadInput(f"{path}: a recipe is a .toml or .json file.")
+    try:
+        return parse_text(path.read_text("utf-8-sig"), kind="toml" if kind == ".toml" else "json")
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadInput(f"{path}: the recipe cannot be read ({error}).") from error
+    except RecipeError as error:
+        raise BadInput(f"{path}: {error}") from error
