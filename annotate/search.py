@@ -6,13 +6,25 @@ from typing import Any
 
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
-from annotate.algorithms.query import QueryError, Term, number
-from annotate.models import Character, CharacterAlias, Face, FaceState, FrameTag, ModelCaption, Tag, TagAlias, TagState
+from annotate.algorithms.query import KEYS, QueryError, Term, number
+from annotate.models import (
+    Character,
+    CharacterAlias,
+    Face,
+    FaceState,
+    FileCaption,
+    FrameCharacter,
+    FrameTag,
+    ModelCaption,
+    Tag,
+    TagAlias,
+    TagState,
+)
 from ingest.models import Collection, DropReason, Frame, FrameState
 from ingest.views.params import whole
 
 LOOKUPS = {"=": "exact", ">=": "gte", "<=": "lte", ">": "gt", "<": "lt"}
-IS_VALUES = ("named", "unnamed", "excluded", "decided", "captioned", "described", "untagged")
+IS_VALUES = ("named", "unnamed", "excluded", "decided", "captioned", "described", "filecaptioned", "unread", "untagged")
 
 
 def frames(collection: Collection, terms: list[Term]) -> QuerySet[Frame]:
@@ -50,10 +62,11 @@ def _shot(collection: Collection, value: str) -> Q:
 def _character(collection: Collection, value: str) -> Q:
     # No condition on the collection: frame and character are of it, and the index answers without a look at the rows.
     real = Face.objects.filter(frame=OuterRef("pk"), state=FaceState.FACE)
+    there = FrameCharacter.objects.filter(frame=OuterRef("pk"), state=TagState.YES)
     if value == "unnamed":
         return Q(Exists(real.filter(character__isnull=True)))
     if value == "none":
-        return ~Q(Exists(real.filter(character__isnull=False)))
+        return ~Q(Exists(real.filter(character__isnull=False))) & ~Q(Exists(there))
     names = Character.objects.filter(collection=collection)
     found = set(names.filter(name__iexact=value).values_list("pk", flat=True))
     found |= set(
@@ -62,7 +75,7 @@ def _character(collection: Collection, value: str) -> Q:
     if not found:
         raise QueryError(f"There is no character {value!r} here.")
     found |= set(names.filter(parent_id__in=found).values_list("pk", flat=True))
-    return Q(Exists(real.filter(character_id__in=found)))
+    return Q(Exists(real.filter(character_id__in=found))) | Q(Exists(there.filter(character_id__in=found)))
 
 
 def _tag(collection: Collection, value: str) -> Q:
@@ -71,6 +84,10 @@ def _tag(collection: Collection, value: str) -> Q:
     if tag is None:
         tag = TagAlias.objects.filter(name=name).values_list("tag_id", flat=True).first()
     if tag is None:
+        head, colon, _ = value.partition(":")
+        if colon and head.isidentifier():
+            filters = ", ".join(f"{key}:" for key in KEYS)
+            raise QueryError(f"There is no filter {head}: and no tag {value!r}. Filters are {filters}")
         raise QueryError(f"There is no tag {value!r}.")
     return Q(Exists(FrameTag.objects.filter(frame=OuterRef("pk"), tag_id=tag, state=TagState.YES)))
 
@@ -94,6 +111,11 @@ def _faces(collection: Collection, value: str) -> Q:
     return Q(**{f"face_count__{LOOKUPS[sign]}": n})
 
 
+def _score(collection: Collection, value: str) -> Q:
+    sign, n = number(value)
+    return Q(**{f"file_facts__score__{LOOKUPS[sign]}": n})
+
+
 def _like(collection: Collection, value: str) -> Q:
     _, n = number(value)
     kept = Frame.objects.filter(collection=collection, pk=n).values_list("duplicate_of_id", flat=True).first() or n
@@ -108,6 +130,8 @@ def _is(collection: Collection, value: str) -> Q:
         "excluded": Q(excluded=True),
         "decided": Q(decided=True),
         "captioned": Q(caption__isnull=False),
+        "filecaptioned": Exists(FileCaption.objects.filter(frame=OuterRef("pk"))),
+        "unread": Q(file_facts__isnull=False) & ~Q(file_facts__left=[]),
         "described": Exists(ModelCaption.objects.filter(frame=OuterRef("pk"))),
         "untagged": Q(tagged=False),
     }
@@ -118,7 +142,7 @@ def _is(collection: Collection, value: str) -> Q:
 
 _CONDITIONS = {
     "episode": _episode, "shot": _shot, "character": _character, "tag": _tag, "state": _state, "reason": _reason,
-    "faces": _faces, "like": _like, "is": _is,
+    "faces": _faces, "score": _score, "like": _like, "is": _is,
 }  # fmt: skip
 
 

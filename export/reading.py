@@ -5,13 +5,18 @@ from __future__ import annotations
 import unicodedata
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
+from annotate.algorithms.name_evidence import RANKS
 from annotate.models import (
     Caption,
     Character,
     Face,
     FaceState,
+    FileCaption,
+    FileFacts,
+    FrameCharacter,
     FrameTag,
     ModelCaption,
     NamedBy,
@@ -58,15 +63,8 @@ def pictures(collection: Collection, *, name_clusters: bool = False, tags: bool 
             return
         last = frames[-1][0]
         keys = [frame[0] for frame in frames]
-        yield from _rows(
-            frames,
-            episodes,
-            _faces(keys, name_clusters=name_clusters),
-            _tags(keys, every=tags),
-            _captions(keys, wanted=tags),
-            _prose(keys, wanted=tags),
-            _passes([frame[0] for frame in frames if episodes[frame[1]].source.kind == SourceKind.PICTURES]),
-        )
+        of_files = [frame[0] for frame in frames if episodes[frame[1]].source.kind == SourceKind.PICTURES]
+        yield from _rows(frames, episodes, _said(keys, of_files, name_clusters=name_clusters, tags=tags))
 
 
 def pictures_of(frames: Sequence[Frame], *, name_clusters: bool = False) -> list[Picture]:
@@ -74,17 +72,7 @@ def pictures_of(frames: Sequence[Frame], *, name_clusters: bool = False) -> list
     keys = [frame.pk for frame in frames]
     values = [tuple(getattr(frame, name) for name in FIELDS) for frame in frames]
     episodes = {frame.episode_id: frame.episode for frame in frames}
-    return list(
-        _rows(
-            values,
-            episodes,
-            _faces(keys, name_clusters=name_clusters),
-            _tags(keys, every=True),
-            _captions(keys, wanted=True),
-            _prose(keys, wanted=True),
-            _passes(keys),
-        )
-    )
+    return list(_rows(values, episodes, _said(keys, keys, name_clusters=name_clusters, tags=True)))
 
 
 def left_out(collection: Collection) -> dict[str, int]:
@@ -119,18 +107,37 @@ def stem_of(episode: Episode, index: int, name: str, page: int | None = None) ->
     return f"{series or _one_word(episode.title)}_{episode_code(episode) or 'EP'}_{index:06d}"
 
 
-def _rows(
-    frames: Sequence[tuple[Any, ...]],
-    episodes: dict[int, Episode],
-    faces: dict[int, list[FaceRow]],
-    tags: dict[int, list[tuple[str, float, int]]],
-    captions: dict[int, str],
-    prose: dict[int, str],
-    passes: dict[int, int],
-) -> Iterator[Picture]:
+@dataclass(slots=True)
+class _Said:
+    """What is said of frames, by their keys."""
+
+    faces: dict[int, list[FaceRow]]
+    characters: dict[int, list[tuple[str, bool]]]
+    tags: dict[int, list[tuple[str, float, int]]]
+    passes: dict[int, int]
+    captions: dict[int, str] = field(default_factory=dict)
+    prose: dict[int, str] = field(default_factory=dict)
+    proses: dict[int, list[str]] = field(default_factory=dict)
+    scores: dict[int, int] = field(default_factory=dict)
+
+
+def _said(keys: list[int], of_files: list[int], *, name_clusters: bool, tags: bool) -> _Said:
+    """Without `tags` only what folders depend on. `of_files`: those of the frames that came as pictures."""
+    said = _Said(
+        _faces(keys, name_clusters=name_clusters), _characters(keys), _tags(keys, every=tags), _passes(of_files)
+    )
+    if tags:
+        said.captions, said.prose, said.proses = _captions(keys), _prose(keys), _file_captions(keys)
+        facts = FileFacts.objects.filter(frame_id__in=keys, score__isnull=False)
+        said.scores = {pk: score for pk, score in facts.values_list("frame_id", "score") if score is not None}
+    return said
+
+
+def _rows(frames: Sequence[tuple[Any, ...]], episodes: dict[int, Episode], every: _Said) -> Iterator[Picture]:
     for pk, episode_id, index, name, page, width, height, file, original, use in frames:
         episode = episodes[episode_id]
-        said = tags.get(pk, [])
+        said = every.tags.get(pk, [])
+        proses = every.proses.get(pk, [])
         general = [(tag, score) for tag, score, category in said if category == TagCategory.GENERAL]
         yield Picture(
             # Content and place, not a row's number: the same inputs give the same captions in any database.
@@ -142,7 +149,8 @@ def _rows(
             use=use if use in _EXPORTED else "",
             width=width,
             height=height,
-            faces=tuple(faces.get(pk, ())),
+            faces=tuple(every.faces.get(pk, ())),
+            characters=tuple(every.characters.get(pk, ())),
             tags=tuple(tag for tag, _ in general),
             scores=tuple(score for _, score in general),
             series=episode.series,
@@ -152,9 +160,12 @@ def _rows(
             copyright=tuple(tag for tag, _, category in said if category == TagCategory.COPYRIGHT),
             artist=tuple(tag for tag, _, category in said if category == TagCategory.ARTIST),
             rating=_rating([tag for tag, _, _ in said]),
-            caption=captions.get(pk),
-            prose=prose.get(pk, ""),
-            passes=passes.get(pk, 0),
+            score=every.scores.get(pk),
+            meta=tuple(tag for tag, _, kind in said if kind == TagCategory.META and not tag.startswith(RATING)),
+            caption=every.captions.get(pk),
+            prose=proses[0] if proses else every.prose.get(pk, ""),
+            proses=tuple(proses) if len(proses) > 1 else (),
+            passes=every.passes.get(pk, 0),
         )
 
 
@@ -219,16 +230,36 @@ def _tags(keys: list[int], *, every: bool) -> dict[int, list[tuple[str, float, i
     return found
 
 
-def _captions(keys: list[int], *, wanted: bool) -> dict[int, str]:
-    if not wanted:
-        return {}
-    return dict(Caption.objects.filter(frame_id__in=keys).exclude(text="").values_list("frame_id", "text"))
+def _characters(keys: list[int]) -> dict[int, list[tuple[str, bool]]]:
+    """Who is on frames by other evidence than faces, people's words first, then files', then taggers': name, outfit."""
+    rows = FrameCharacter.objects.filter(frame_id__in=keys, state=TagState.YES)
+    columns = ("frame_id", "origin", "score", "character__name", "character__parent_id")
+    found: dict[int, list[tuple[str, bool]]] = defaultdict(list)
+    ordered = sorted(rows.values_list(*columns), key=lambda row: (row[0], RANKS[row[1]], -row[2], row[3]))
+    for frame_id, _, _, name, parent in ordered:
+        found[frame_id].append((name, parent is not None))
+    return found
 
 
-def _prose(keys: list[int], *, wanted: bool) -> dict[int, str]:
+def _captions(keys: list[int]) -> dict[int, str]:
+    """What people wrote about frames; else about a dropped copy, the last one."""
+    of_copies = Caption.objects.filter(frame__duplicate_of__in=keys, frame__state=FrameState.DROPPED).exclude(text="")
+    rows = of_copies.order_by("updated_at", "pk").values_list("frame__duplicate_of_id", "text")
+    found = {kept: text for kept, text in rows if kept is not None}
+    return found | dict(Caption.objects.filter(frame_id__in=keys).exclude(text="").values_list("frame_id", "text"))
+
+
+def _file_captions(keys: list[int]) -> dict[int, list[str]]:
+    """Sentences of files beside the pictures, in their order."""
+    found: dict[int, list[str]] = defaultdict(list)
+    rows = FileCaption.objects.filter(frame_id__in=keys).order_by("frame_id", "position")
+    for frame_id, text in rows.values_list("frame_id", "text"):
+        found[frame_id].append(text)
+    return found
+
+
+def _prose(keys: list[int]) -> dict[int, str]:
     """The sentences that a model wrote last about each frame, as one line."""
-    if not wanted:
-        return {}
     rows = ModelCaption.objects.filter(frame_id__in=keys).order_by("written_at", "pk")
     return {frame: " ".join(text.split()) for frame, text in rows.values_list("frame_id", "text")}
 

@@ -48,6 +48,7 @@ UNDOABLE: dict[str, Undoable] = {
     "annotate.ReferencePicture": _rows("character_id"),
     "annotate.CheckedFrame": _rows(),
     "annotate.Caption": _rows("text", "by_id"),
+    "annotate.FrameCharacter": _rows("state", "origin", "score", "box", "by_id", "character_id"),
     "annotate.FrameTag": _rows("state", "score", "model_version_id", "by_id", "by_person"),
     "annotate.TagList": _fields("used"),
     "annotate.ModelChoice": _rows(),

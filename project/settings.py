@@ -140,6 +140,7 @@ PIPELINE_STAGES: list[str] = [
     "annotate.stages.look.Look",
     "annotate.stages.detect.Detect",
     "annotate.stages.tag.TagFrames",
+    "annotate.stages.names.ReadNames",
     "annotate.stages.embed.Embed",
     "annotate.stages.cluster.Cluster",
     "annotate.stages.identify.Identify",

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from annotate.actions.naming import answer, change_faces, clean_name, faces_text, find, locked_character, locked_faces
-from annotate.models import Character, CharacterAlias, Face, FaceCluster, FaceState, ReferencePicture
+from annotate.algorithms.name_evidence import RANKS
+from annotate.models import Character, CharacterAlias, Face, FaceCluster, FaceState, FrameCharacter, ReferencePicture
 from ingest.actions import history
 from ingest.actions.history import Recorder, snapshot
 from ingest.errors import BadInput, Conflict
@@ -204,7 +205,26 @@ def _hand_over_ruled_out(record: Recorder, collection: Collection, source: Chara
     change_faces(record, faces, change)
 
 
+def _move_frames(record: Recorder, source: Character, target: Character) -> None:
+    """Characters of frames; where both were on one, the word that stands higher stays."""
+    there = {row.frame_id: row for row in FrameCharacter.objects.select_for_update().filter(character=target)}
+    for row in FrameCharacter.objects.select_for_update().filter(character=source).order_by("pk"):
+        other = there.get(row.frame_id)
+        if other is not None and RANKS[other.origin] <= RANKS[row.origin]:
+            record.deleted(row, frame_id=row.frame_id)
+            row.delete()
+            continue
+        if other is not None:
+            record.deleted(other, frame_id=other.frame_id)
+            other.delete()
+        before = snapshot(row, names=("character_id",))
+        row.character = target
+        row.save(update_fields=["character"])
+        record.changed(row, before=before, frame_id=row.frame_id)
+
+
 def _move_belongings(record: Recorder, source: Character, target: Character) -> None:
+    _move_frames(record, source, target)
     for alias in source.aliases.all():
         before = snapshot(alias, names=("character_id",))
         alias.character = target

@@ -6,6 +6,7 @@ import unicodedata
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
+from annotate import frame_names
 from annotate.models import Character, CharacterAlias, Face, FaceState, NamedBy
 from ingest.actions.history import Recorder, snapshot
 from ingest.errors import BadInput, Conflict
@@ -123,6 +124,7 @@ def change_faces(record: Recorder, faces: Sequence[Face], change: Callable[[Face
     Face.objects.bulk_update(rows, [*(name.removesuffix("_id") for name in NAMING), "version"], batch_size=BATCH)
     for face, before in changed:
         record.changed(face, before=before, frame_id=face.frame_id)
+    frame_names.settle(record, (face.frame_id for face in rows))
     return rows
 
 

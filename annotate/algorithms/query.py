@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-KEYS = ("episode", "shot", "character", "tag", "state", "reason", "faces", "like", "is", "order")
+KEYS = ("episode", "shot", "character", "tag", "state", "reason", "faces", "score", "like", "is", "order")
 # What models say of whole pictures comes as tags "class:comic"; of these subjects the bare word means the tag.
 SUBJECTS = ("rating", "class", "aesthetic", "monochrome", "character_type", "quality")
 _TERM = re.compile(r'(-?)(?:(\w+):)?("([^"]*)"|\S+)')
-_NUMBER = re.compile(r"(>=|<=|>|<|=)?(\d{1,6})")
+_NUMBER = re.compile(r"(>=|<=|>|<|=)?(-?\d{1,9})")
 TERMS_MAX = 20
 
 
@@ -31,9 +31,10 @@ class Term:
 
 
 def parse(text: str) -> list[Term]:
-    """Split a query into terms. Raises QueryError for an unknown key or too many terms.
+    """Split a query into terms. Raises QueryError for a filter without a value or too many terms.
 
-    Values with spaces stand in double quotes. A bare word means `tag:word`.
+    Values with spaces stand in double quotes. A bare word means `tag:word`, also with a colon that no filter has
+    (`re:zero`); `annotate.search` says so where there is no such tag either.
     """
     terms = []
     for minus, key, raw, quoted in _TERM.findall(text):
@@ -41,9 +42,10 @@ def parse(text: str) -> list[Term]:
         if name in SUBJECTS and raw and not raw.startswith('"'):
             terms.append(Term("tag", f"{name}:{raw}", bool(minus)))
             continue
-        if name not in KEYS:
-            raise QueryError(f"There is no filter {key}: – there are {', '.join(k + ':' for k in KEYS)}")
         value = quoted if raw.startswith('"') else raw
+        if name not in KEYS:
+            terms.append(Term("tag", f"{key}:{value}", bool(minus)))
+            continue
         if not value:
             raise QueryError(f"The filter {name}: needs a value.")
         terms.append(Term(name, value, bool(minus)))

@@ -11,6 +11,7 @@ from annotate.models.evaluation import Evaluation
 from annotate.models.face import Face, FaceCluster, FaceState, NamedBy, ReferencePicture
 from annotate.models.face_vector import FaceVector
 from annotate.models.file_facts import FileCaption, FileFacts
+from annotate.models.frame_character import FrameCharacter, NameOrigin
 from annotate.models.library import ModelJob, ModelTiming
 from annotate.models.model_version import ModelVersion
 from annotate.models.tag import FrameTag, Tag, TagAlias, TagCategory, TagState
@@ -30,6 +31,7 @@ __all__ = [
     "FaceVector",
     "FileCaption",
     "FileFacts",
+    "FrameCharacter",
     "FrameTag",
     "ModelAnswer",
     "ModelCaption",
@@ -38,6 +40,7 @@ __all__ = [
     "ModelLabels",
     "ModelTiming",
     "ModelVersion",
+    "NameOrigin",
     "NamedBy",
     "NamedFrameCount",
     "ReferencePicture",

@@ -43,9 +43,17 @@ class FaceState(models.TextChoices):
 
 
 class NamedBy(models.TextChoices):
+    """Portraits prefer the last in order of these words (an index): a person's, then a model's and so on."""
+
     NONE = "", "not named"
+    TAGGER = "autotag", "a tagger"
+    COPY = "copy", "a person, on a copy"
+    FILE = "file", "a file"
     MODEL = "model", "a model"
     PERSON = "person", "a person"
+
+
+MACHINES = (NamedBy.MODEL, NamedBy.TAGGER)  # whose names somebody may want to look through
 
 
 class FaceQuerySet(models.QuerySet["Face"]):

@@ -1,8 +1,9 @@
-"""Names faces from the few that people named, over the collection; "unknown" is an answer. People's words stay."""
+"""Names faces from the few that people or files named, over the collection; "unknown" is an answer."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -11,9 +12,11 @@ import numpy.typing as npt
 
 from annotate.actions.model_versions import version_of
 from annotate.algorithms import identity, matching
+from annotate.algorithms.name_evidence import TAGGER, Named, named_faces
 from annotate.backends.embedders import DifferenceEmbedder, attentive, unpack_of
 from annotate.collection_embedder import embedder_of
-from annotate.models import Face, FaceCluster, FaceState, NamedBy, ReferencePicture
+from annotate.frame_names import faces_of, stored
+from annotate.models import Face, FaceCluster, FaceState, FrameCharacter, NamedBy, ReferencePicture, TagState
 from annotate.stages import vectors
 from annotate.stages.known_faces import KnownFaces
 from ingest.pipeline.contract import Context, Stage
@@ -21,6 +24,7 @@ from ingest.pipeline.contract import Context, Stage
 WRITE = 400  # faces an UPDATE
 BACKGROUND_MAX = 4000  # unnamed faces that say what the average face looks like
 Model = matching.FewShotModel | KnownFaces
+KNOWN = (NamedBy.PERSON, NamedBy.FILE, NamedBy.COPY)  # whose names stay, and teach who looks how
 DIGITS = 3  # of a stored confidence: less than this is noise, and must not make rows change
 
 
@@ -100,10 +104,13 @@ class Identify(Stage[None, Result]):
         known = np.full(len(asked), identity.UNKNOWN, np.int64)
         column = {int(label): at for at, label in enumerate(model.labels)}
         ruled_out: dict[int, list[int]] = {}
+        only = self._told_by_files(asked)
         for at, row in enumerate(asked):
-            if row["named_by"] == NamedBy.PERSON and row["character_id"] in column:
+            if row["named_by"] in KNOWN and row["character_id"] in column:
                 known[at] = column[row["character_id"]]
             denied = [column[key] for key in row["not_characters"] if key in column]
+            if row["frame_id"] in only and known[at] == identity.UNKNOWN:
+                denied += [place for key, place in column.items() if key not in only[row["frame_id"]]]
             if denied:
                 ruled_out[at] = denied
         keys = [row["pk"] for row in asked]
@@ -122,6 +129,15 @@ class Identify(Stage[None, Result]):
             answers += _changed(row, who, round(float(confidence), DIGITS) if who is not None else None)
         return Result(answers, _guesses(asked, found, model), len(rows))
 
+    def _told_by_files(self, asked: list[dict[str, Any]]) -> dict[int, set[int]]:
+        """Who can be on frames at all, by frame key: where files or people name at least as many as there are faces."""
+        faces = Counter(row["frame_id"] for row in asked)
+        names: dict[int, set[int]] = {}
+        rows = FrameCharacter.objects.filter(frame__collection=self.ctx.collection).exclude(origin=TAGGER)
+        for frame, character in rows.filter(state=TagState.YES).values_list("frame_id", "character_id").order_by():
+            names.setdefault(frame, set()).add(character)
+        return {frame: found for frame, found in names.items() if len(found) >= faces[frame]}
+
     def _tracks(self, keys: list[int]) -> npt.NDArray[np.int64]:
         if isinstance(self.embedder, DifferenceEmbedder):
             half = vectors.half_vectors_of(keys, self.embedder, self.unpack)
@@ -132,7 +148,7 @@ class Identify(Stage[None, Result]):
 
     def _learn(self, rows: list[dict[str, Any]]) -> Model | None:
         """What people named, with the reference pictures, ready to be compared; None when nothing is named."""
-        named = [row for row in rows if row["named_by"] == NamedBy.PERSON and row["character_id"] is not None]
+        named = [row for row in rows if row["named_by"] in KNOWN and row["character_id"] is not None]
         pictures = list(
             ReferencePicture.objects.filter(
                 collection=self.ctx.collection, embedding__isnull=False, embedding_version=self.version
@@ -151,7 +167,7 @@ class Identify(Stage[None, Result]):
             owners.append(np.array([of for of, _ in pictures], np.int64))
         if isinstance(self.embedder, DifferenceEmbedder):
             return KnownFaces.of(np.concatenate(features), np.concatenate(owners), self.embedder)
-        rest = [row["pk"] for row in rows if row["named_by"] != NamedBy.PERSON or row["character_id"] is None]
+        rest = [row["pk"] for row in rows if row["named_by"] not in KNOWN or row["character_id"] is None]
         places = np.unique(np.linspace(0, len(rest) - 1, min(len(rest), BACKGROUND_MAX)).round().astype(int))
         background = vectors.vectors_of([rest[place] for place in places], self.unpack) if rest else None
         return matching.fit(np.concatenate(features), np.concatenate(owners), background=background)
@@ -176,10 +192,13 @@ class Identify(Stage[None, Result]):
             faces = Face.objects.select_for_update().filter(pk__in=part, state=FaceState.FACE).order_by("pk")
             # Locked and looked at again: what a person said since the batch was read is newer than our answer.
             rows = [face for face in faces.exclude(named_by=NamedBy.PERSON) if face.version == part[face.pk].version]
+            told = _told_by_taggers(face.frame_id for face in rows if part[face.pk].character is None)
             for face in rows:
                 answer = part[face.pk]
                 face.character_id, face.confidence = answer.character, answer.confidence
                 face.named_by = NamedBy.NONE if answer.character is None else NamedBy.MODEL
+                if answer.character is None and (name := told.get(face.pk)):
+                    face.character_id, face.confidence, face.named_by = name.character, name.score, NamedBy.TAGGER
             Face.objects.bulk_update(rows, ["character", "confidence", "named_by"])
         for key, (who, score) in result.guesses.items():
             FaceCluster.objects.filter(pk=key).exclude(guess=who, guess_score=score).update(
@@ -191,10 +210,23 @@ class Identify(Stage[None, Result]):
 
 
 def _changed(row: dict[str, Any], who: int | None, confidence: float | None) -> list[Answer]:
-    """The answer where it differs from the row; never for a person's word."""
-    if row["named_by"] == NamedBy.PERSON or (row["character_id"], row["confidence"]) == (who, confidence):
+    """The answer where it differs from the row; never for a person's or a file's word. A tagger's stands where likeness
+    tells nothing."""
+    if row["named_by"] in KNOWN or (row["character_id"], row["confidence"]) == (who, confidence):
+        return []
+    if row["named_by"] == NamedBy.TAGGER and who is None:
         return []
     return [Answer(row["pk"], row["version"], who, confidence)]
+
+
+def _told_by_taggers(frames: Iterable[int]) -> dict[int, Named]:
+    """The faces of these frames that a tagger's word names plainly, by face key."""
+    keys = set(frames)
+    names, faces = stored(keys), faces_of(keys)
+    found: dict[int, Named] = {}
+    for frame, evidence in names.items():
+        found |= named_faces(evidence, faces.get(frame, []))
+    return {face: name for face, name in found.items() if name.origin == TAGGER}
 
 
 def _guesses(

@@ -16,6 +16,7 @@ from annotate.actions import characters as actions
 from annotate.actions import faces as face_actions
 from annotate.figures import appearances, face_figures, portraits
 from annotate.models import Character, CharacterAlias, Face, FaceState, NamedBy
+from annotate.models.face import MACHINES
 from annotate.views.drawing.parts import PLACE, bars, bases, cards, options, pick_crops
 from ingest.access import member_view
 from ingest.errors import BadInput
@@ -101,7 +102,7 @@ def character(request: HttpRequest, collection: Collection, character_id: int) -
         "portrait": portraits([person.pk]).get(person.pk, ""),
         "faces": faces,
         "crops": pick_crops(faces, places, named=True),
-        "total": counts.get(NamedBy.MODEL, 0) if doubtful else sum(counts.values()),
+        "total": sum(counts.get(by, 0) for by in MACHINES) if doubtful else sum(counts.values()),
         "by_person": 0 if doubtful else counts.get(NamedBy.PERSON, 0),
         "doubtful": doubtful,
         "next": _mark(faces[-1]) if more else "",
@@ -124,7 +125,7 @@ def character(request: HttpRequest, collection: Collection, character_id: int) -
 
 def _doubtful(named: QuerySet[Face]) -> QuerySet[Face]:
     """What a model named, the least sure first: the index of the other order, read from its end."""
-    return named.filter(named_by=NamedBy.MODEL).order_by(F("confidence").asc(nulls_last=True), "-pk")
+    return named.filter(named_by__in=MACHINES).order_by(F("confidence").asc(nulls_last=True), "-pk")
 
 
 def _mark(face: Any) -> str:
@@ -200,7 +201,7 @@ def _unname_under(request: HttpRequest, collection: Collection, person: Characte
         limit = -1.0
     if not 0 <= limit <= 1:  # PostgreSQL counts every number as less than NaN
         raise BadInput("The threshold is a number from 0 to 1.")
-    rows = Face.objects.filter(collection=collection, character=person, named_by=NamedBy.MODEL, confidence__lt=limit)
+    rows = Face.objects.filter(collection=collection, character=person, named_by__in=MACHINES, confidence__lt=limit)
     chosen = list(rows.order_by("confidence")[:UNNAME_MAX])
     if not chosen:
         raise BadInput(f"A model named no face of {person.name} with less than {limit:.2f}.")

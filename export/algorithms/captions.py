@@ -29,8 +29,9 @@ _VERTICAL_WORDS = ("fvtop", "fvmtop", "fvmid", "fvmbottom", "fvbottom")
 class CaptionOptions:
     """All choices of a caption; the defaults are v1.2's. `preset` gives those of another version.
 
-    `prose` are the sentences of a captioning model; with `prose_instead` the tags stay out wherever they are drawn, so
-    that a probability between mixes pictures of the one and of the other kind.
+    `prose` are the sentences of a file beside the picture (of several one is drawn), else of a captioning model. With
+    `prose_instead` the tags stay out wherever they are drawn, so that a probability between mixes pictures of the one
+    and of the other kind. `meta_tags`: also tags about the picture itself and labels of classifiers.
     """
 
     version: CaptionVersion = "v1.2"
@@ -57,6 +58,7 @@ class CaptionOptions:
     prose_instead: bool = False
     tags_separator: str = ", "
     max_tags: int = 15
+    meta_tags: bool = False
     shuffle_tags: bool = False
     people_first: bool = True
     spaces: bool = True
@@ -129,7 +131,8 @@ def draw(seed: int, key: str, part: str) -> float:
 
 def chosen_tags(facts: Facts, options: CaptionOptions, *, key: str) -> list[str]:
     """The tags of the caption in their order, still with underscores."""
-    tags = [tag for tag in dict.fromkeys(facts.tags) if not is_blocked(tag, options.blacklist)]
+    every = (*facts.tags, *(facts.meta if options.meta_tags else ()))
+    tags = [tag for tag in dict.fromkeys(every) if not is_blocked(tag, options.blacklist)]
     first = [tag for tag in tags if is_people(tag)] if options.people_first else []
     kept = set(first)
     rest = [tag for tag in tags if tag not in kept and not _dropped(tag, facts, options)]
@@ -189,6 +192,8 @@ def _tags(facts: Facts, options: CaptionOptions, key: str) -> str:
 
 
 def _prose(facts: Facts, options: CaptionOptions, key: str) -> str:
+    if len(facts.proses) > 1:  # one of several, by the seed
+        return facts.proses[int(draw(options.seed, key, "prose choice") * len(facts.proses))]
     return facts.prose
 
 

@@ -94,7 +94,9 @@ def inside(picture: Picture, square: tuple[int, int, int], *, mark: str, only: F
         tags=tuple(tag for tag, _ in tags),
         scores=tuple(score for _, score in tags),
         caption=None,  # a person wrote it for the whole picture
-        prose="",  # and so did a model
+        prose="",  # and so did a model or a file
+        proses=(),
+        characters=(),  # who is seen without a face is somewhere in the whole
         cropped=True,
     )
 

@@ -46,6 +46,7 @@ class Facts:
     faces: tuple[Box, ...] = ()
     characters: tuple[str, ...] = ()
     every_outfit_known: bool = False
+    in_order_of_faces: bool = True  # whether each of the characters is the face at its place
     n_people: int | None = None
     general: str = ""
     tags: tuple[str, ...] = ()
@@ -59,6 +60,8 @@ class Facts:
     image_type: str = ""
     size: tuple[int, int] = (0, 0)
     prose: str = ""
+    proses: tuple[str, ...] = ()  # where files have several
+    meta: tuple[str, ...] = ()
 
     def count(self, source: CountSource) -> int:
         """How many are in the picture: people by tags (else faces), faces, or known characters."""
@@ -73,7 +76,11 @@ class Facts:
         """Whether the faces and the characters stand one for one: a single face, or all faces known and counted."""
         if len(self.faces) == 1:
             return self.n_people in (None, 1)
-        return len(self.faces) == len(self.characters) and self.n_people in (None, len(self.faces))
+        return (
+            self.in_order_of_faces
+            and len(self.faces) == len(self.characters)
+            and self.n_people in (None, len(self.faces))
+        )
 
 
 def facts_of(picture: Picture, general: str = "") -> Facts:
@@ -82,7 +89,10 @@ def facts_of(picture: Picture, general: str = "") -> Facts:
     return Facts(
         faces=tuple(Box(face.left, face.top, face.right, face.bottom) for face in picture.faces),
         characters=picture.names,
-        every_outfit_known=bool(known) and all(face.outfit for face in known),
+        every_outfit_known=bool(picture.names)
+        and all(face.outfit for face in known)
+        and all(outfit for _, outfit in picture.characters),
+        in_order_of_faces=len(known) == len(picture.names),
         n_people=people_from_tags(picture.tags),
         general=general,
         tags=picture.tags,
@@ -90,6 +100,9 @@ def facts_of(picture: Picture, general: str = "") -> Facts:
         copyright=picture.copyright,
         artist=picture.artist,
         rating=picture.rating,
+        score=picture.score,
+        meta=picture.meta,
+        proses=picture.proses,
         fh_ratio=picture.face_height_ratio,
         cropped=picture.cropped,
         image_type=picture.image_type,
@@ -170,6 +183,7 @@ def read(data: Mapping[str, Any]) -> Facts:
         image_type=str(data.get("type") or ""),
         size=(int(size[0]), int(size[1])),
         prose=" ".join(str(data.get("prose") or "").split()),
+        proses=_strings(data, "captions"),
     )
 
 
@@ -202,6 +216,8 @@ def _optional(facts: Facts, *, rating: bool) -> dict[str, Any]:
     out: dict[str, Any] = {}
     if facts.prose:
         out["prose"] = facts.prose
+    if len(facts.proses) > 1:
+        out["captions"] = list(facts.proses)
     if facts.copyright:
         out["copyright"] = list(facts.copyright)
     if facts.artist:

@@ -58,7 +58,11 @@ class Picture:
     artist: tuple[str, ...] = ()
     rating: str = ""
     caption: str | None = None
-    prose: str = ""  # sentences of a captioning model about the whole picture
+    prose: str = ""  # sentences about the whole picture, of a file beside it or a captioning model
+    proses: tuple[str, ...] = ()  # all those of files, where there are several
+    score: int | None = None  # of the site it came from
+    characters: tuple[tuple[str, bool], ...] = ()  # who is on it by other evidence than faces: name, is it an outfit
+    meta: tuple[str, ...] = ()  # tags about the picture itself, labels of classifiers
     cropped: bool = False
     passes: int = 0  # of upscaling that the stored picture has behind it
 
@@ -69,8 +73,9 @@ class Picture:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Distinct known names in the order of the faces."""
-        return tuple(dict.fromkeys(face.character for face in self.faces if face.character))
+        """Distinct known names in the order of the faces, then who is there without a face."""
+        faces = [face.character for face in self.faces if face.character]
+        return tuple(dict.fromkeys((*faces, *(name for name, _ in self.characters))))
 
     @property
     def names_by_person(self) -> tuple[str, ...]:

@@ -25,6 +25,16 @@ def test_classes_are_in_no_caption_and_no_list_of_tags(show: Show) -> None:
         assert not any(word in text for word in ("class", "aesthetic", "monochrome", "illustration", "safe", "best"))
 
 
+def test_they_follow_the_other_tags_where_the_recipe_asks_for_them(show: Show) -> None:
+    say(show, "class:illustration", "rating:safe")
+    first = next(iter(reading.pictures(show.collection)))
+    options = CaptionOptions(meta_tags=True, max_tags=99)
+    words = caption(facts(first, Recipe()), options, key="a").split(", ")
+    assert "class:illustration" in words[-2:]
+    assert "highres" in words
+    assert "rating:safe" not in words
+
+
 def test_danboorus_rating_goes_before_a_classifiers(show: Show) -> None:
     say(show, "rating:r15")
     assert next(iter(reading.pictures(show.collection))).rating == "r15"

@@ -14,9 +14,11 @@ from django.urls import reverse
 from django.utils.safestring import SafeString, mark_safe
 
 from annotate.algorithms.query import Term
+from annotate.models import NamedBy
 from ingest.models import Collection, episode_label
 from ingest.templatetags.humane import percent_of, timecode
 
+NAMED_BY = dict(NamedBy.choices)
 HIGH = 24  # of the bars
 OPENS = ' title="Open the frame"'
 BLANK = '<span class="crop"></span>'  # where there is no portrait
@@ -151,10 +153,10 @@ def pick_crops(rows: Iterable[Any], places: Mapping[str, str], *, named: bool) -
             by_person = row.named_by == "person"
             strength = round(35 + 65 * min(1.0, max(0.0, 1.0 if row.confidence is None else row.confidence)))
             kind = f" {'said-person' if by_person else 'said-model'}"
-            who = escape(row.named_user__username or "a person") if by_person else f"a model {sure}"
+            who = escape(row.named_user__username or "a person") if by_person else f"{NAMED_BY[row.named_by]} {sure}"
             title = f"{where} · named by {who}"
             marks = '<span class="mark-ref" title="reference">★</span>' if row.is_reference else ""
-            marks += f'<span class="sure">{sure}</span>' if row.named_by == "model" else ""
+            marks += f'<span class="sure">{sure}</span>' if row.named_by in ("model", "autotag") else ""
             exact = "" if row.confidence is None else row.confidence
             opens = f' style="--s:{strength}%" data-sure="{exact}" data-by="{escape(row.named_by)}"'
         image = f'<img src="{files}{escape(row.crop)}" width="72" height="72" loading="lazy" alt="">'

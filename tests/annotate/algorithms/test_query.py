@@ -17,9 +17,8 @@ def test_terms_have_keys_quotes_and_a_minus() -> None:
 
 
 @pytest.mark.parametrize("text", ["password:x", "user__password__startswith:a", "frame__collection:1"])
-def test_unknown_fields_are_refused_by_name(text: str) -> None:
-    with pytest.raises(QueryError, match="There is no filter"):
-        parse(text)
+def test_unknown_fields_are_tags_whose_name_has_a_colon(text: str) -> None:
+    assert parse(text) == [Term("tag", text)]
 
 
 @pytest.mark.parametrize(("text", "found"), [("2", ("=", 2)), (">=3", (">=", 3)), ("<1", ("<", 1))])

@@ -18,6 +18,7 @@ from tests.annotate.people import Looks, add_head, scenery
 
 STAGES = {
     "tag": "annotate.stages.tag.TagFrames",
+    "names": "annotate.stages.names.ReadNames",
     "embed": "annotate.stages.embed.Embed",
     "cluster": "annotate.stages.cluster.Cluster",
     "identify": "annotate.stages.identify.Identify",

@@ -1,0 +1,36 @@
+"""Say who is on a frame, face or no face, and who is not. A person's word stays."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from annotate.actions.naming import named
+from annotate.models import Character, FrameCharacter, NameOrigin, TagState
+from ingest.actions import history
+from ingest.actions.history import snapshot
+from ingest.errors import Conflict
+from ingest.models import Collection, Frame, Operation
+
+WORD = ("state", "origin", "score", "box", "by_id")
+
+
+def say(*, collection: Collection, frame: Frame, character: Character, yes: bool, by: Any, key: str = "") -> Operation:
+    """A person's yes or no. Locks the frame first."""
+    with history.operation(collection=collection, by=by, kind="frames.characters", summary="", key=key) as record:
+        if not Frame.objects.select_for_update().filter(collection=collection, pk=frame.pk).exists():
+            raise Conflict("This frame does not exist any more. Load the page again.")
+        who = named(record, collection=collection, who=character)
+        state = TagState.YES if yes else TagState.NO
+        row = FrameCharacter.objects.select_for_update().filter(frame=frame, character=who).first()
+        if row is None:
+            row = FrameCharacter.objects.create(
+                frame=frame, character=who, state=state, origin=NameOrigin.PERSON, by=by
+            )
+            record.created(row, frame_id=frame.pk)
+        elif row.state != state or not row.by_person:
+            before = snapshot(row, names=WORD)
+            row.state, row.origin, row.score, row.box, row.by = state, NameOrigin.PERSON, 1.0, None, by
+            row.save(update_fields=["state", "origin", "score", "box", "by"])
+            record.changed(row, before=before, frame_id=frame.pk)
+        record.operation.summary = f"{who.name} is {'' if yes else 'not '}on this frame"
+    return record.operation

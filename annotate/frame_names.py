@@ -1,0 +1,60 @@
+"""The characters of frames as rows have them, beside the frames' faces: which of them count."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from annotate.algorithms.name_evidence import PERSON, Named, SeenFace, counting, ranked
+from annotate.models import Face, FaceState, FrameCharacter, NamedBy, TagState
+from ingest.actions.history import Recorder
+
+BATCH = 500  # frames a query
+
+
+def faces_of(frames: Iterable[int]) -> dict[int, list[SeenFace]]:
+    """The real faces of frames, by frame key; nobody of the cast is no face that a name could be for."""
+    found: dict[int, list[SeenFace]] = {}
+    rows = Face.objects.filter(frame__in=list(frames), state=FaceState.FACE).order_by("frame_id", "left", "pk")
+    columns = ("pk", "frame_id", "left", "top", "right", "bottom", "named_by", "character_id", "not_characters")
+    for key, frame, left, top, right, bottom, by, character, ruled_out in rows.values_list(*columns):
+        answered = by == NamedBy.PERSON
+        face = SeenFace(
+            key, (left, top, right, bottom), answered, character if answered else None, frozenset(ruled_out)
+        )
+        found.setdefault(frame, []).append(face)
+    return found
+
+
+def stored(frames: Iterable[int]) -> dict[int, list[Named]]:
+    """The evidence of frames as the stage left it in rows, whether or not it counts now; by frame key."""
+    found: dict[int, list[Named]] = {}
+    rows = FrameCharacter.objects.filter(frame__in=list(frames)).exclude(origin=PERSON, state=TagState.NO)
+    for frame, character, origin, score, box in rows.values_list("frame_id", "character_id", "origin", "score", "box"):
+        place = (box[0], box[1], box[2], box[3]) if isinstance(box, list) and len(box) == 4 else None
+        found.setdefault(frame, []).append(Named(character, origin, score, place))
+    return {frame: ranked(names) for frame, names in found.items()}
+
+
+def states(names: Sequence[Named], faces: Sequence[SeenFace]) -> dict[int, str]:
+    """Yes or no by character: whether it counts for the picture."""
+    count = counting(names, faces)
+    return {name.character: TagState.YES if name.character in count else TagState.NO for name in names}
+
+
+def settle(record: Recorder, frames: Iterable[int]) -> None:
+    """Let characters of frames count, or not any more, after people's words on faces; inside the same operation."""
+    keys = sorted(set(frames))
+    for start in range(0, len(keys), BATCH):
+        names = stored(keys[start : start + BATCH])
+        if not names:
+            continue
+        faces = faces_of(names)
+        wanted = {frame: states(found, faces.get(frame, [])) for frame, found in names.items()}
+        rows = FrameCharacter.objects.select_for_update().filter(frame__in=names).exclude(origin=PERSON)
+        for row in rows.order_by("pk"):
+            state = wanted[row.frame_id].get(row.character_id, row.state)
+            if state != row.state:
+                before = {"state": row.state}
+                row.state = state
+                row.save(update_fields=["state"])
+                record.changed(row, before=before, frame_id=row.frame_id)

@@ -1,0 +1,98 @@
+"""Names that came with a picture against its faces: who is plainly who, who may be who, and who counts."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from annotate.algorithms.name_evidence import (
+    FILE,
+    PERSON,
+    TAGGER,
+    Named,
+    SeenFace,
+    candidates,
+    counting,
+    named_faces,
+    ranked,
+)
+
+LEFT, RIGHT = (0.1, 0.1, 0.3, 0.4), (0.6, 0.1, 0.8, 0.4)
+A, B, C = 1, 2, 3
+
+
+def names(*keys: int, origin: str = FILE) -> list[Named]:
+    return [Named(key, origin) for key in keys]
+
+
+def face(
+    key: int = 10,
+    box: tuple[float, float, float, float] = LEFT,
+    *,
+    who: int | None = None,
+    answered: bool = False,
+    not_: tuple[int, ...] = (),
+) -> SeenFace:
+    return SeenFace(key, box, answered or who is not None, who, frozenset(not_))
+
+
+def test_one_name_and_one_face_are_one() -> None:
+    assert named_faces(names(A), [face()])[10].character == A
+    assert named_faces(names(A), [face(), face(11, RIGHT)]) == {}
+    assert named_faces(names(A, B), [face()]) == {}
+
+
+def test_a_persons_word_stands_and_leaves_the_rest() -> None:
+    assert named_faces(names(A), [face(who=B)]) == {}
+    assert named_faces(names(A), [face(not_=(A,))]) == {}
+    two = [face(10, who=A), face(11, RIGHT)]
+    assert {key: name.character for key, name in named_faces(names(A, B), two).items()} == {11: B}
+    assert candidates(names(A, B), [face(), face(11, RIGHT, not_=(A,))]) == {10: [A, B], 11: [B]}
+    assert candidates(names(A, B), two) == {11: [B]}
+
+
+def test_boxes_of_a_file_say_which_face_is_whose() -> None:
+    boxed = [Named(A, FILE, 1.0, RIGHT), Named(B, FILE, 1.0, LEFT)]
+    found = named_faces(boxed, [face(10), face(11, RIGHT), face(12, (0.4, 0.6, 0.5, 0.8))])
+    assert {key: name.character for key, name in found.items()} == {10: B, 11: A}
+
+
+def test_files_stand_above_taggers_and_outfits_before_their_character() -> None:
+    mixed = [Named(A, TAGGER, 0.9), Named(B, FILE), Named(A, FILE)]
+    assert [(n.character, n.origin) for n in ranked(mixed)] == [(A, FILE), (B, FILE)]
+    assert [n.character for n in ranked([Named(A, TAGGER, 0.9), Named(B, FILE)])] == [B]
+    assert [n.character for n in ranked([Named(A, TAGGER, 0.5), Named(B, TAGGER, 0.9)])] == [B, A]
+    assert [n.character for n in ranked(names(A, C), parents={C: A})] == [C]
+    assert [n.character for n in ranked([Named(A, TAGGER, 0.9), Named(B, PERSON)])] == [B, A]
+
+
+def test_a_name_counts_where_a_face_may_have_it_or_there_are_more_names_than_faces() -> None:
+    assert counting(names(A), []) == {A}
+    assert counting(names(A), [face()]) == {A}
+    assert counting(names(A), [face(who=B)]) == set()
+    assert counting(names(A), [face(not_=(A,))]) == set()
+    assert counting(names(A, B), [face(who=A)]) == {A, B}
+    assert counting([Named(A, PERSON)], [face(who=B)]) == {A}
+    assert counting(names(A), [face(who=B), face(11, RIGHT)]) == {A}
+
+
+KEYS = st.integers(1, 4)
+FACES = st.lists(
+    st.builds(
+        lambda box, who, not_: (box, who, frozenset(not_)),
+        st.sampled_from([LEFT, RIGHT, (0.4, 0.5, 0.6, 0.9)]), st.none() | KEYS, st.sets(KEYS, max_size=2),
+    ), max_size=4,
+)  # fmt: skip
+
+
+@given(st.sets(KEYS), FACES)
+def test_no_face_that_a_person_answered_is_named_and_no_name_is_given_twice_or_where_it_was_ruled_out(
+    keys: set[int], rows: list[tuple[tuple[float, float, float, float], int | None, frozenset[int]]]
+) -> None:
+    faces = [SeenFace(10 + at, box, who is not None, who, not_) for at, (box, who, not_) in enumerate(rows)]
+    found = named_faces(ranked(names(*keys)), faces)
+    by_key = {one.key: one for one in faces}
+    assert not any(by_key[key].answered or name.character in by_key[key].ruled_out for key, name in found.items())
+    assert len(found) == len({n.character for n in found.values()})
+    assert not {n.character for n in found.values()} & {one.character for one in faces if one.answered}
+    assert counting(names(*keys), faces) <= keys
