@@ -23,9 +23,8 @@ from export.recipe import Recipe, RecipeError, parse
 from export.sinks import files_below
 from export.stages.build import MANIFEST
 from ingest.errors import BadInput
-from ingest.imaging.formats import PICTURE_ENDINGS
+from ingest.imaging.formats import PICTURE_SUFFIXES
 
-_PICTURES = frozenset(f".{ending}" for ending in PICTURE_ENDINGS)
 _Path = tuple[str, ...]
 
 
@@ -94,7 +93,7 @@ def read_back(folder: Path, *, format_text: str = "", known: Collection[str] = (
     open_: list[Open] = []
     for path in files_below(folder):
         parts = path.relative_to(folder).parts
-        if path.suffix.lower() in _PICTURES and not is_mask(parts):
+        if path.suffix.lower() in PICTURE_SUFFIXES and not is_mask(parts):
             stem = stems.get(same_name_key(path.stem))
             if stem is None:
                 open_.append(Open("/".join(parts), "not a picture of this data set, or renamed; it was left alone"))

@@ -11,9 +11,8 @@ from django.conf import settings
 from annotate.backends import detectors, registry, upscale_waifu2x, upscalers
 from annotate.models import ModelChoice
 from ingest.actions import history
-from ingest.actions.seen import author, changed
 from ingest.errors import BadInput
-from ingest.models import Collection, Revision
+from ingest.models import Collection
 
 BUILTIN, NONE = registry.BUILTIN, "none"
 SERVER = "server"  # captions by the server of the settings
@@ -110,13 +109,10 @@ def offered(task: str) -> list[str]:
     return [*own, *(name for name in names if name not in own)]
 
 
-def choose(
-    *, collection: Collection, task: str, names: Sequence[str], by: Any, seen: str | None = None
-) -> tuple[str, ...]:
+def choose(*, collection: Collection, task: str, names: Sequence[str], by: Any) -> tuple[str, ...]:
     """Use these models for a task from now on; empty: the default again; ("none",): none. Returns what is used now.
 
-    What models said before stays. Raises Stale where somebody chose since the page with the mark `seen` was made,
-    BadInput for a name that is not installed, or several where one works.
+    What models said before stays. Raises BadInput for a name that is not installed, or several where one works.
     """
     rule = _task(task)
     wanted = sorted(set(names))
@@ -132,8 +128,6 @@ def choose(
         collection=collection, by=by, kind="models.choose", summary=f"{rule.label}: uses {words}"
     ) as record:
         rows = {row.name: row for row in ModelChoice.objects.filter(collection=collection, task=task)}
-        now = {"models": sorted(rows)}
-        changed(seen, now=now, wanted={"models": wanted}, who=_chooser(collection), what=f"the choice for {rule.label}")
         for name in rows.keys() - set(wanted):
             record.deleted(rows[name])
             rows[name].delete()
@@ -141,10 +135,6 @@ def choose(
             if name not in rows:
                 record.created(ModelChoice.objects.create(collection=collection, task=task, name=name))
     return chosen_all(collection, task)
-
-
-def _chooser(collection: Collection) -> str:
-    return author(Revision.objects.filter(model=ModelChoice._meta.label, operation__collection=collection))
 
 
 def _task(name: str) -> Task:

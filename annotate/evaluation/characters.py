@@ -17,13 +17,13 @@ from annotate.backends.contract import Embedder
 from annotate.backends.embedders import DifferenceEmbedder
 from annotate.evaluation.mistakes import WORST, Mistake
 from ingest.errors import BadInput
+from ingest.imaging.formats import PICTURE_SUFFIXES
 
 FloatArray = npt.NDArray[np.float32]
 ByteArray = npt.NDArray[np.uint8]
 Rows = npt.NDArray[np.int64]
 Guess = Callable[[Rows, Rows], Rows]  # rows that are named, rows that are asked -> people found
 
-PICTURE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".avif", ".tif", ".tiff"})
 NOTES_SHOWN = 20
 TWIN_DISTANCE_MAX = 4  # bits of 64: the same picture saved twice
 

@@ -16,12 +16,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from annotate.backends.contract import Picture, Scorer
-from annotate.evaluation.characters import PICTURE_SUFFIXES, dhash
+from annotate.evaluation.characters import dhash
 from annotate.evaluation.copies import COPIES
 from annotate.evaluation.mistakes import Mistake
 from ingest.algorithms.descriptors import as_vectors
 from ingest.algorithms.near_duplicates import DEFAULT_THRESHOLD
 from ingest.errors import BadInput
+from ingest.imaging.formats import PICTURE_SUFFIXES
 from ingest.imaging.still import descriptor_of
 
 F32 = NDArray[np.float32]

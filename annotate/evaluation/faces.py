@@ -16,11 +16,11 @@ from annotate.algorithms import boxes
 from annotate.backends.contract import FaceDetector, Picture
 from annotate.evaluation.mistakes import WORST, Mistake, relative_boxes
 from ingest.errors import BadInput
+from ingest.imaging.formats import PICTURE_SUFFIXES
 
 TRUTH = "boxes.json"
 NAMES_SHOWN = 20
 FORM = '{"name.png": {"boxes": [[left, top, right, bottom], ...]}}, in pixels'
-PICTURES = {".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".avif", ".tif", ".tiff"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +123,7 @@ def measure(folder: Path, detector: FaceDetector, *, open_picture: Callable[[Pat
         for name, faces in sorted(truth.items()):
             yield Asked(name, open_picture(folder / name), faces)
 
-    others = sorted(p.name for p in folder.iterdir() if p.suffix.lower() in PICTURES and p.name not in truth)
+    others = sorted(p.name for p in folder.iterdir() if p.suffix.lower() in PICTURE_SUFFIXES and p.name not in truth)
     told = [f"{len(others):,} pictures are not in {TRUTH} and were not measured, first {others[0]!r}"] if others else []
     return score(asked(), detector, told=told)
 

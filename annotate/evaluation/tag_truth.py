@@ -9,11 +9,11 @@ from pathlib import Path
 from annotate.algorithms.tag_rules import KAOMOJI
 from ingest.algorithms.ratings import rating_of
 from ingest.errors import BadInput
+from ingest.imaging.formats import PICTURE_SUFFIXES
 from ingest.imaging.sidecars import TEXT_BYTES_MAX, SideFiles, parse_side_files
 
 TABLE = "tags.csv"
 FORM = "a text file beside each picture (a.png, a.txt) with tags parted by commas, or a tags.csv with columns file,tags"
-PICTURES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".avif", ".tif", ".tiff"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,9 @@ def read_truth(folder: Path) -> Truth:
     """The folder's truth; BadInput says what is missing or wrong."""
     if not folder.is_dir():
         raise BadInput(f"{folder} is no folder. Name a folder with {FORM}.")
-    pictures = sorted(path.name for path in folder.iterdir() if path.is_file() and path.suffix.lower() in PICTURES)
+    pictures = sorted(
+        path.name for path in folder.iterdir() if path.is_file() and path.suffix.lower() in PICTURE_SUFFIXES
+    )
     tags = _table(folder / TABLE) if (folder / TABLE).is_file() else _beside(folder, pictures)
     if not tags:
         raise BadInput(f"{folder} tells no tags of its {len(pictures):,} pictures. It must hold {FORM}.")

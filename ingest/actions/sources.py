@@ -13,13 +13,12 @@ from django.db import IntegrityError, transaction
 
 from ingest import quota, stored_files
 from ingest.actions import history
-from ingest.actions.seen import changed, last_by
 from ingest.algorithms.naming import EpisodeName, parse_name
 from ingest.errors import BadInput, Conflict
 from ingest.imaging.archive import BadArchive, ZipReader
 from ingest.imaging.decode import UnreadablePicture, check_picture
 from ingest.imaging.folders import ZIP_ENDINGS, ending_of, list_folder
-from ingest.imaging.formats import PICTURE_ENDINGS
+from ingest.imaging.formats import PICTURE_ENDINGS, SPOKEN
 from ingest.imaging.names import plain_name, plain_text
 from ingest.imaging.video import VideoInfo, probe
 from ingest.locking import hold
@@ -70,7 +69,7 @@ def inspect(path: Path, *, shown: str = "") -> Inspected:
     if path.is_dir():
         listing = list_folder(path)
         if not listing.pictures:
-            raise BadInput(f"{name}: this folder holds no pictures (png, jpg, webp, gif, bmp, avif, tiff).")
+            raise BadInput(f"{name}: this folder holds no pictures ({SPOKEN}).")
         return Inspected(SourceKind.PICTURES, listing.sha256(path), listing.size_bytes, pictures=len(listing.pictures))
     if not path.exists():
         raise BadInput(f"{name}: there is no such file. Check the path.")
@@ -143,15 +142,11 @@ def register(
     return episode
 
 
-LABELS = {"licence_note": "licence", "number": "episode", "exportable": "may be exported"}
-
-
-def change(*, episode: Episode, by: Any, values: dict[str, Any], seen: str | None = None) -> Episode:
+def change(*, episode: Episode, by: Any, values: dict[str, Any]) -> Episode:
     """Edit series, season, number, title (of the episode) and image_type, licence_note, exportable, rating_scheme (of
     its source).
 
-    With `seen`, the mark of what the form showed, a field that its sender left alone keeps what others wrote since.
-    Raises BadInput for a value that does not fit, Stale where others changed the same field.
+    Raises BadInput for a value that does not fit.
     """
     cleaned = checked(values)
     with history.operation(
@@ -159,9 +154,6 @@ def change(*, episode: Episode, by: Any, values: dict[str, Any], seen: str | Non
     ) as record:
         source = _now(Source, episode.source_id)
         row = _now(Episode, episode.pk)
-        now = history.snapshot(row, names=OF_EPISODE) | history.snapshot(source, names=OF_SOURCE)
-        who = last_by(row, source) if seen is not None else ""
-        cleaned = changed(seen, now=now, wanted=cleaned, who=who, what=row.label, labels=LABELS)
         for target, names in ((row, OF_EPISODE), (source, OF_SOURCE)):
             _set(record, target, {name: cleaned[name] for name in names if name in cleaned})
         row.source = source

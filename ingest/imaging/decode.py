@@ -10,8 +10,11 @@ import os
 import re
 import stat
 import struct
+import warnings
 import zlib
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,15 +23,19 @@ from numpy.typing import NDArray
 from PIL import Image, ImageCms, UnidentifiedImageError
 
 from ingest.imaging.alpha import flatten
-from ingest.imaging.formats import KINDS, SPOKEN
+from ingest.imaging.depth import eight_bit
+from ingest.imaging.formats import SPOKEN
 from ingest.imaging.names import plain_text
+from ingest.imaging.opening import first_that_shows, pages, shows_something, size_of
 from ingest.imaging.pixels import alpha_of, channels
+from ingest.imaging.rare import Check
+from ingest.imaging.repair import READABLE_MIN, has_head, mended, readable_rows, repaired, significant_bits
 from ingest.imaging.room import room_for
 
-FORMATS = tuple(kind.name for kind in KINDS if kind.name != "MPO")  # Pillow sees by itself that a JPEG is one
 PIXELS_MAX = 100_000_000  # about 1.2 GB while converting (ingest.imaging.room)
 BYTES_MAX = 512 * 2**20
 SIDE_MAX = 30_000
+PIXEL_BYTES_MAX = 12  # of what a decoder unpacks, a pixel at the limit: colours of floating point
 # Pillow raises above twice this and warns above it; ours is the stricter check, this one guards what we forget.
 Image.MAX_IMAGE_PIXELS = PIXELS_MAX
 
@@ -45,7 +52,7 @@ _FOREIGN = tuple(
         (rb"^(?:Rar!|7z\xbc\xaf|\x1f\x8b)", "an archive"),
         (rb"^%PDF", "a PDF"),
         (rb"^8BPS", "a Photoshop file"),
-        (rb"^(?:\x1aE\xdf\xa3|.{4}ftyp(?!avi[fs]|mif1|heic))", "a video"),
+        (rb"^(?:\x1aE\xdf\xa3|.{4}ftyp(?!avi[fs]|mi[fa][1f]|msf1|hei[cxms]|hev[cxms]))", "a video"),
     )
 )
 # What Pillow's readers raise on broken files; MemoryError: a header that lies about its size.
@@ -80,6 +87,8 @@ class Picture:
     notes: tuple[str, ...] = field(default=())  # texts for the user: first of several pictures, profile ignored...
     # Any reader of the file gets these very pixels: one upright, opaque picture of 8 bits in sRGB.
     plain: bool = False
+    damaged: bool = False  # only a part of it could be read
+    page: int | None = None  # which of the file's pictures, from 1, where each is read
 
     @property
     def width(self) -> int:
@@ -90,17 +99,118 @@ class Picture:
         return int(self.rgb.shape[0])
 
 
-def read_picture(source: Path | bytes, *, name: str, limits: Limits | None = None) -> Picture:
-    """Decode a file or its bytes; `name` is what the user knows it by. Raises UnreadablePicture."""
-    limits = limits or Limits()
-    shown = plain_text(name)
+def read_picture(
+    source: Path | bytes, *, name: str, limits: Limits | None = None, use_damaged: bool = False
+) -> Picture:
+    """Decode a file or its bytes; `name` is what the user knows it by. Raises UnreadablePicture.
+
+    Of several pictures it is the first that shows something. `use_damaged`: of a damaged picture what can be read, if
+    that is enough.
+    """
+    limits, shown = limits or Limits(), plain_text(name)
     data = source if isinstance(source, bytes) else read_file(source, name=name, limits=limits)
     _refuse_foreign(data, shown, limits)
+    with room_for(pixel_count(data)):
+        return _by_all_means(data, shown, limits, use_damaged=use_damaged)
+
+
+def read_every_picture(
+    source: Path | bytes, *, name: str, most: int, limits: Limits | None = None
+) -> Iterator[Picture]:
+    """As `read_picture`, each picture of an animation or of a file with several pages that shows something, `most` of
+    them at the most. One alone if there is but one. Raises UnreadablePicture where one cannot be read, after those
+    before it.
+    """
+    limits, shown = limits or Limits(), plain_text(name)
+    data = source if isinstance(source, bytes) else read_file(source, name=name, limits=limits)
+    _refuse_foreign(data, shown, limits)
+    given = number = 0
+    with room_for(pixel_count(data)), _in_words(shown, limits):
+        notes: list[str] = []
+        for image in pages(data, _judge(shown, limits), notes):
+            number += 1
+            several = getattr(image, "is_animated", False)
+            if several and not shows_something(image):
+                continue
+            given += 1
+            if given > most:
+                raise UnreadablePicture(f"{shown}: it holds more than {most} pictures; those after them were left out.")
+            yield replace(_convert(image, shown, notes, data, several=several), page=number if several else None)
+            notes = []
+    if not given:
+        raise UnreadablePicture(f"{shown}: none of its {number} pictures shows anything. Take it out.")
+
+
+def check_picture(path: Path, *, name: str, limits: Limits | None = None) -> None:
+    """Judge a file by its head alone: a known format, within the limits. Raises UnreadablePicture as `read_picture`."""
+    limits, shown = limits or Limits(), plain_text(name)
+    data = read_file(path, name=name, limits=limits)
+    _refuse_foreign(data, shown, limits)
+    with _in_words(shown, limits):
+        try:
+            width, height = size_of(data)
+        except _BROKEN:
+            width, height = size_of(repaired(data)[0])
+        _judge(shown, limits)(width, height, 0)
+
+
+def pixel_count(source: Path | bytes) -> int:
+    """Width times height by the header; 0 for what is no picture."""
     try:
-        with Image.open(io.BytesIO(data), formats=FORMATS) as image:
-            _check_size(image, shown, limits)
-            with room_for(image.size[0] * image.size[1]):
-                return _convert(image, shown)
+        width, height = size_of(source if isinstance(source, bytes) else source.read_bytes())
+    except (Image.DecompressionBombError, *_BROKEN):
+        return 0
+    return width * height
+
+
+def _by_all_means(data: bytes, shown: str, limits: Limits, *, use_damaged: bool) -> Picture:
+    """As it is; else without what is no pixel; else, if asked for, as much of it as can be decoded."""
+    with _in_words(shown, limits):
+        try:
+            notes: list[str] = []
+            image, several = first_that_shows(data, _judge(shown, limits), notes)
+            return _convert(image, shown, notes, data, several=several)
+        except _BROKEN as error:
+            broken: Exception = error
+        clean, notes = repaired(data)
+        if clean is not data:
+            try:
+                image, several = first_that_shows(clean, _judge(shown, limits), notes)
+                return replace(_convert(image, shown, notes, clean, several=several), plain=False)
+            except _BROKEN as error:
+                broken = error
+        if not use_damaged:
+            raise (
+                OSError("its header is damaged")
+                if has_head(clean) and isinstance(broken, UnidentifiedImageError)
+                else broken
+            )
+        mending: list[str] = []
+        image, several = first_that_shows(mended(clean), _judge(shown, limits), mending, partly=True)
+        return _readable(_convert(image, shown, notes + mending, clean, several=several), shown)
+
+
+def _readable(picture: Picture, shown: str) -> Picture:
+    """The rows of a damaged picture that hold something. Raises UnreadablePicture for too few."""
+    rows = readable_rows(picture.rgb, blocks=16 if picture.format in ("JPEG", "MPO") else 1)
+    if rows < READABLE_MIN * picture.height:
+        raise UnreadablePicture(
+            f"{shown}: the picture is damaged, and only {rows} of its {picture.height} rows can be read. "
+            "Copy it again from where it came."
+        )
+    lost = f", and {picture.height - rows} of its {picture.height} rows were left out" if rows < picture.height else ""
+    notes = (*picture.notes, f"damaged: used as far as it can be read{lost}")
+    rgb = np.ascontiguousarray(picture.rgb[:rows])
+    return replace(picture, rgb=rgb, notes=notes, plain=False, damaged=True)
+
+
+@contextmanager
+def _in_words(shown: str, limits: Limits) -> Iterator[None]:
+    """Whatever a decoder raises becomes UnreadablePicture."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            yield
     except UnreadablePicture:
         raise
     except Image.DecompressionBombError:
@@ -110,38 +220,9 @@ def read_picture(source: Path | bytes, *, name: str, limits: Limits | None = Non
     except _BROKEN as error:
         why = plain_text(str(error) or type(error).__name__, bytes_max=120)
         raise UnreadablePicture(
-            f"{shown}: the picture is damaged or cut off ({why}). Copy it again from where it came."
+            f"{shown}: the picture is damaged or cut off ({why}). Copy it again from where it came, or let the run use "
+            "what can be read of damaged pictures."
         ) from error
-
-
-def check_picture(path: Path, *, name: str, limits: Limits | None = None) -> None:
-    """Judge a file by its head alone: a known format, within the limits. Raises UnreadablePicture as `read_picture`."""
-    limits = limits or Limits()
-    shown = plain_text(name)
-    if not path.is_file():  # a pipe of that name would be waited for
-        raise UnreadablePicture(f"{shown}: this is no regular file.")
-    try:
-        with path.open("rb") as file:
-            _refuse_foreign(file.read(1024), shown, limits)
-            if path.stat().st_size > limits.bytes_max:
-                raise UnreadablePicture(_too_heavy(shown, limits))
-            with Image.open(path, formats=FORMATS) as image:
-                _check_size(image, shown, limits)
-    except Image.DecompressionBombError:
-        raise UnreadablePicture(_too_large(shown, limits)) from None
-    except UnidentifiedImageError:
-        raise UnreadablePicture(_unknown(shown)) from None
-    except _BROKEN as error:
-        raise UnreadablePicture(f"{shown}: the picture is damaged. Copy it again from where it came.") from error
-
-
-def pixel_count(source: Path | bytes) -> int:
-    """Width times height by the header; 0 for what is no picture."""
-    try:
-        with Image.open(io.BytesIO(source) if isinstance(source, bytes) else source, formats=FORMATS) as image:
-            return image.size[0] * image.size[1]
-    except (Image.DecompressionBombError, *_BROKEN):
-        return 0
 
 
 def read_file(path: Path, *, name: str, limits: Limits | None = None) -> bytes:
@@ -184,13 +265,18 @@ def _refuse_foreign(data: bytes, shown: str, limits: Limits) -> None:
             )
 
 
-def _check_size(image: Image.Image, shown: str, limits: Limits) -> None:
-    """From the header alone; no pixel was decoded yet."""
-    width, height = image.size
-    if width < 1 or height < 1:
-        raise UnreadablePicture(f"{shown}: the picture has no pixels.")
-    if width > limits.side_max or height > limits.side_max or width * height > limits.pixels_max:
-        raise UnreadablePicture(f"{_too_large(shown, limits)} It has {width:,} x {height:,}.")
+def _judge(shown: str, limits: Limits) -> Check:
+    """Refuses sizes by the header alone; no pixel was decoded yet."""
+
+    def check(width: int, height: int, size: int) -> None:
+        if width < 1 or height < 1:
+            raise UnreadablePicture(f"{shown}: the picture has no pixels.")
+        if max(width, height) > limits.side_max or width * height > limits.pixels_max:
+            raise UnreadablePicture(f"{_too_large(shown, limits)} It has {width:,} x {height:,}.")
+        if size > limits.pixels_max * PIXEL_BYTES_MAX:
+            raise UnreadablePicture(f"{shown}: unpacked the picture would have {size:,} bytes. Scale it down first.")
+
+    return check
 
 
 def _too_large(shown: str, limits: Limits) -> str:
@@ -200,16 +286,12 @@ def _too_large(shown: str, limits: Limits) -> str:
     )
 
 
-def _convert(image: Image.Image, shown: str) -> Picture:
-    notes: list[str] = []
+def _convert(image: Image.Image, shown: str, notes: list[str], data: bytes, *, several: bool) -> Picture:
     format_name, mode = image.format or "?", image.mode
     profile = image.info.get("icc_profile")
-    image.load()
     orientation = _orientation(image, notes)  # only now: Pillow turns a TIFF itself, and a PNG may hold it at its end
-    several = getattr(image, "is_animated", False)
-    if several:
-        notes.append("animated or of several pages: only the first picture is used")
-    flat = eight_bit = _to_eight_bit(image, notes)
+    deep = image.mode.startswith(("I", "F")) or any("8 bits" in note for note in notes)
+    flat = eight_bit(image, notes, significant_bits(data) or _known_bits(image))
     if flat.has_transparency_data:
         flat = flat if flat.mode == "RGBA" else flat.convert("RGBA")
     elif flat.mode not in ("RGB", "CMYK", "L", "LAB"):
@@ -226,11 +308,7 @@ def _convert(image: Image.Image, shown: str) -> Picture:
         # To convert what is RGB already would copy it.
         rgb = channels(flat if flat.mode == "RGB" else flat.convert("RGB"), 3)
     turned = np.ascontiguousarray(_turn(rgb, orientation))
-    plain = (
-        mode in _PLAIN_MODES
-        and eight_bit is image
-        and not (converted or orientation != 1 or background is not None or (several and format_name != "MPO"))
-    )
+    plain = mode in _PLAIN_MODES and not (deep or several or converted or orientation != 1 or background is not None)
     return Picture(turned, format_name, mode, background, orientation != 1, tuple(notes), plain)
 
 
@@ -255,21 +333,11 @@ def _turn(rgb: NDArray[np.uint8], orientation: int) -> NDArray[np.uint8]:
     return rgb
 
 
-def _to_eight_bit(image: Image.Image, notes: list[str]) -> Image.Image:
-    """16 bit, 32 bit and floating point greys to L; anything else as it is."""
-    if not image.mode.startswith(("I", "F")):
-        return image
-    values = np.asarray(image).astype(np.float32)
-    values = np.nan_to_num(values, nan=0.0, posinf=0.0, neginf=0.0)
-    top = float(values.max(initial=0.0))
-    if image.mode == "F" and top <= 1.0:
-        scale = 255.0
-    elif image.mode.startswith("I;16") or top > 255:
-        scale = 255.0 / 65535.0 if top <= 65535 else 255.0 / top
-    else:
-        scale = 1.0
-    notes.append("more than 8 bits a channel: rounded to 8")
-    return Image.fromarray(np.clip(np.rint(values * scale), 0, 255).astype(np.uint8))
+def _known_bits(image: Image.Image) -> int:
+    """Of a TIFF of grey values: the bits that its largest value uses, as the file tells it (MaxSampleValue); else 0."""
+    top: Any = getattr(image, "tag_v2", {}).get(281)
+    top = top[0] if isinstance(top, tuple) and top else top
+    return int(top).bit_length() if isinstance(top, int) and top > 0 and top & (top + 1) == 0 else 0
 
 
 def _to_srgb(image: Image.Image, profile: Any, notes: list[str]) -> tuple[Image.Image, bool]:

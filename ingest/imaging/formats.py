@@ -27,8 +27,11 @@ KINDS = (
     PictureKind("GIF", ("gif",), "image/gif"),
     PictureKind("BMP", ("bmp", "dib"), "image/bmp"),
     PictureKind("TIFF", ("tif", "tiff"), "image/tiff"),
+    PictureKind("HEIF", ("heic", "heif", "hif"), "image/heic"),
+    PictureKind("JXL", ("jxl",), "image/jxl"),
 )
 PICTURE_ENDINGS = frozenset(ending for kind in KINDS for ending in kind.endings)
-SPOKEN = "png, jpg, webp, gif, bmp, avif, tiff"  # for messages
+PICTURE_SUFFIXES = frozenset(f".{ending}" for ending in PICTURE_ENDINGS)
+SPOKEN = "png, jpg, webp, gif, bmp, avif, tiff, heic, jxl"  # for messages
 MEDIA_TYPES = {kind.endings[0]: kind.media_type for kind in KINDS}  # by the ending of a stored file
 BY_NAME = {kind.name: kind for kind in KINDS}

@@ -9,7 +9,7 @@ from typing import Any
 
 from PIL import Image, PngImagePlugin
 
-from ingest.imaging.decode import FORMATS
+from ingest.imaging.opening import FORMATS
 
 EXIF_DESCRIPTION = 0x010E
 PNG_DESCRIPTION = "Description"

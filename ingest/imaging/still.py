@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import cv2
 import numpy as np
@@ -11,13 +13,14 @@ from numpy.typing import NDArray
 
 from ingest.algorithms.descriptors import describe
 from ingest.algorithms.quality import Measures, measure
-from ingest.imaging.decode import Picture, pixel_count, read_file, read_picture
+from ingest.imaging.decode import Picture, pixel_count, read_every_picture, read_file, read_picture
 from ingest.imaging.encode import PREVIEW_SIDE, PictureFormat, encode, encode_preview, placeholder
 from ingest.imaging.formats import BY_NAME
 from ingest.imaging.planes import small
 from ingest.imaging.room import room_for
 
 U8 = NDArray[np.uint8]
+Use = Literal["plain", "rendered", "damaged", "part"]
 
 GATE_WIDTH = 640  # as for films: measures depend on the size at which they are taken
 LUMA_WIDTH = 320
@@ -31,12 +34,15 @@ PAGE_BYTES_MAX = 32 * 2**20  # files above are too heavy for a page
 class Still:
     """`original`, `full` and `preview` are the bytes to store, the suffixes the endings of the first two.
 
-    `full` is the working copy for pages and models; empty where the original serves. `plain` as of `Picture`.
+    `full` is the working copy for pages and models; empty where the original serves. `use`: whether the original shows
+    this picture in any reader (plain), only to Koma (rendered), only in part (damaged), or others as well (part, whose
+    number is `page`).
     """
 
     original: bytes
     original_suffix: str
-    plain: bool
+    use: Use
+    page: int | None
     full: bytes
     suffix: str
     preview: bytes
@@ -49,25 +55,43 @@ class Still:
     notes: tuple[str, ...]
 
 
-def read_still(source: Path | bytes, *, name: str, how: PictureFormat) -> Still:
+def read_still(source: Path | bytes, *, name: str, how: PictureFormat, use_damaged: bool = False) -> Still:
     """Read one picture; `how` is the format of a working copy. Raises UnreadablePicture with the reason."""
+    return next(read_stills(source, name=name, how=how, use_damaged=use_damaged))
+
+
+def read_stills(
+    source: Path | bytes, *, name: str, how: PictureFormat, use_damaged: bool = False, most: int = 0
+) -> Iterator[Still]:
+    """As `read_still`; with `most` each picture of an animation or of several pages, as many at the most.
+
+    Raises UnreadablePicture, after those that could be read.
+    """
     data = source if isinstance(source, bytes) else read_file(source, name=name)
     with room_for(pixel_count(data)):
-        return _read(data, name, how)
+        if most:
+            for picture in read_every_picture(data, name=name, most=most):
+                yield _still(picture, data, how)
+        else:
+            yield _still(read_picture(data, name=name, use_damaged=use_damaged), data, how)
 
 
-def _read(data: bytes, name: str, how: PictureFormat) -> Still:
-    picture = read_picture(data, name=name)
+def _still(picture: Picture, data: bytes, how: PictureFormat) -> Still:
     rgb, kind = picture.rgb, BY_NAME[picture.format]
     full, suffix = b"", ""
-    if not (picture.plain and kind.everywhere and _is_handy(picture, data)):
+    use: Use = "plain" if picture.plain else "rendered"
+    if picture.damaged or picture.page is not None:
+        # Exports begin with this copy and not with the file, so nothing may be lost in it.
+        use, (full, suffix) = "damaged" if picture.damaged else "part", (encode(rgb, FALLBACK), FALLBACK.suffix)
+    elif not (picture.plain and kind.everywhere and _is_handy(picture, data)):
         full, suffix = _working_copy(rgb, how)
     luma, u, v = planes(rgb)
     preview = small(rgb, PREVIEW_SIDE)
     return Still(
         original=data,
         original_suffix=kind.endings[0],
-        plain=picture.plain,
+        use=use,
+        page=picture.page,
         full=full,
         suffix=suffix,
         preview=encode_preview(preview),

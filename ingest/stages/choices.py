@@ -18,3 +18,12 @@ COPY_FORMAT = PICTURE_FORMAT | {
     "help": "for pages and models, where they cannot use the file as it came; that is always kept",
 }
 COPY_QUALITY = PICTURE_QUALITY | {"label": "Quality of working copies"}
+USE_DAMAGED = {
+    "label": "Use what can be read of damaged pictures",
+    "help": "cut off or with a fault inside; each says so, and too little is refused all the same",
+}
+PICTURES_OF_FILE_MAX = 200
+EVERY_PICTURE = {
+    "label": "Each picture of an animation is a frame",
+    "help": f"also each page of a TIFF, up to {PICTURES_OF_FILE_MAX} a file; else the first that shows something",
+}

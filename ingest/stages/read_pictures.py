@@ -6,7 +6,7 @@ Every file is kept exactly as it came. Rows from before that was so get theirs f
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,13 +26,14 @@ from ingest.imaging.formats import PICTURE_ENDINGS
 from ingest.imaging.names import plain_text
 from ingest.imaging.passes import passes_in
 from ingest.imaging.sidecars import is_side_file
-from ingest.imaging.still import Still, read_still
+from ingest.imaging.still import Still, read_stills
 from ingest.imaging.store import StoreFull
 from ingest.models import Episode, Frame, OriginalUse, SkippedInput, SourceKind
 from ingest.pipeline.contract import Context, Stage
 from ingest.pipeline.side_by_side import side_by_side
 from ingest.restoring import source_path, store
-from ingest.stages.choices import COPY_FORMAT, COPY_QUALITY
+from ingest.stages.choices import COPY_FORMAT, COPY_QUALITY, EVERY_PICTURE, PICTURES_OF_FILE_MAX, USE_DAMAGED
+from ingest.stages.shelf import Shelf
 
 BATCH = 16
 BATCH_BYTES = 48 * 2**20  # of files: larger ones come alone
@@ -46,6 +47,8 @@ class PictureChoices:
 
     picture_format: str = field(default=PictureFormat.name, metadata=COPY_FORMAT)
     picture_quality: int = field(default=PictureFormat.quality, metadata=COPY_QUALITY)
+    use_damaged: bool = field(default=False, metadata=USE_DAMAGED)
+    every_picture: bool = field(default=False, metadata=EVERY_PICTURE)
 
     def __post_init__(self) -> None:
         self.format()
@@ -71,7 +74,7 @@ class Item:
 
 @dataclass(slots=True)
 class Done:
-    """Of one item: the picture with the names of its files, or why there is none."""
+    """Of one item: the picture with the names of its files, or why there is none; an item of several has several."""
 
     item: Item
     still: Still | None = None
@@ -81,6 +84,7 @@ class Done:
     copy_bytes: int = 0
     preview: str = ""
     problem: str = ""
+    partly: bool = False  # a problem of further pictures of a file that gave some
     passes: int = 0  # of upscaling that the file tells of
 
 
@@ -96,7 +100,7 @@ class ReadPictures(Stage[list[Item], list[Done]]):
 
     def __init__(self, ctx: Context) -> None:
         super().__init__(ctx)
-        self._ignored = 0
+        self._ignored = self._following = 0
         self._original_bytes = self._copy_bytes = 0
 
     @property
@@ -119,28 +123,15 @@ class ReadPictures(Stage[list[Item], list[Done]]):
 
     def work(self, batch: list[Item]) -> list[Done]:
         """Decode, describe, encode and store. Raises KomaError on a full disk: what was saved so far stays."""
-        how = self.ctx.params.format()
-        results = side_by_side(lambda item: _read(item, how), batch, threads=THREADS, alive=self.ctx.alive)
-        files: list[tuple[bytes, str]] = []
-        for done in results:
-            if (still := done.still) is None:
-                continue
-            files += [(still.original, still.original_suffix), (still.preview, "jpg")]
-            if still.full:
-                files.append((still.full, still.suffix))
-        self.ctx.spend(sum(len(data) for data, _ in files), sum(done.still is not None for done in results))
+        choices, shelf = self.ctx.params, Shelf(self.ctx.spend)
         try:
-            names = iter(store().put_many(files))
-        except StoreFull as error:
-            raise KomaError(str(error), permanent=False) from error
-        for done in results:
-            if (still := done.still) is not None:
-                done.original, done.preview = next(names), next(names)
-                done.file = next(names) if still.full else done.original
-                done.original_bytes = len(still.original)
-                done.copy_bytes = len(still.full)
-                still.original = still.full = b""
-        return results
+            read = side_by_side(lambda item: _read(item, choices, shelf), batch, threads=THREADS, alive=self.ctx.alive)
+        except BaseException as error:
+            stored_files.remove_unused(store(), shelf.names)  # no row will name them
+            if isinstance(error, StoreFull):
+                raise KomaError(str(error), permanent=False) from error
+            raise
+        return [done for several in read for done in several]
 
     def save(self, result: list[Done]) -> int:
         """Rows by (episode, index) and names; a name that had been set aside and can be read now is not any more."""
@@ -151,12 +142,19 @@ class ReadPictures(Stage[list[Item], list[Done]]):
             )
         )
         rows = [_row(episode, done) for done in result if done.still is not None and done.item.name not in there]
+        seen: set[int] = set()
+        for row in rows:  # the first picture of a file takes its place, the others come behind all
+            if row.index in seen:
+                row.index, self._following = self._following, self._following + 1
+            seen.add(row.index)
         Frame.objects.bulk_create(rows)
         self._give_originals([done for done in result if done.item.frame and done.still is not None])
         for done in result:
             if done.item.frame:
                 if done.still is None:
                     self.ctx.log(f"{done.problem} Its frame keeps the picture that was stored before.")
+            elif done.partly:
+                self.ctx.log(done.problem)
             elif done.still is None:
                 SkippedInput.objects.update_or_create(
                     collection_id=episode.collection_id, episode=episode, name=done.item.name[:NAME_CHARS_MAX],
@@ -169,7 +167,7 @@ class ReadPictures(Stage[list[Item], list[Done]]):
         for done in result:
             self._original_bytes += done.original_bytes
             self._copy_bytes += done.copy_bytes
-        return len(result)
+        return len({id(done.item) for done in result})
 
     def _give_originals(self, result: list[Done]) -> None:
         """Rows of an earlier version get the files they came from; what they had instead goes after the commit."""
@@ -178,7 +176,7 @@ class ReadPictures(Stage[list[Item], list[Done]]):
             assert done.still is not None
             given = originals.give(
                 frame=done.item.frame,
-                original=originals.Original(done.original, done.original_bytes, _use(done.still)),
+                original=originals.Original(done.original, done.original_bytes, OriginalUse(done.still.use)),
                 file=done.file,
                 preview=done.preview,
             )
@@ -269,6 +267,7 @@ class ReadPictures(Stage[list[Item], list[Done]]):
             long = f"{plain_text(name)}: its path is longer than {NAME_CHARS_MAX} characters; shorten it."
             items.append(Item(index, name, problem=long if len(name) > NAME_CHARS_MAX else ""))
         items += [Item(-1, name, problem=f"{plain_text(name)}: {reason}.") for name, reason in refused.items()]
+        self._following = following
         self.ctx.start_over()
         # read before, by an interrupted attempt or an earlier run
         self.ctx.done = sum(name in rows and name not in bare for name in names)
@@ -291,17 +290,44 @@ class _Batch:
         return items
 
 
-def _read(item: Item, how: PictureFormat) -> Done:
+def _read(item: Item, choices: PictureChoices, shelf: Shelf) -> list[Done]:
+    """Read a file and store what it gives, picture by picture: an animation would fill the memory."""
     if item.problem:
-        return Done(item, problem=item.problem)
+        return [Done(item, problem=item.problem)]
+    results: list[Done] = []
     try:
         passes = passes_in(item.data)
-        still = read_still(item.data, name=item.name, how=how)
+        most = PICTURES_OF_FILE_MAX if choices.every_picture and not item.frame else 0
+        for still in read_stills(
+            item.data, name=item.name, how=choices.format(), use_damaged=choices.use_damaged, most=most
+        ):
+            results.append(_stored(Done(item, still=still, passes=passes), results[0] if results else None, shelf))
     except UnreadablePicture as error:
-        return Done(item, problem=str(error))
+        if choices.use_damaged and not results and choices.every_picture:
+            return _read(item, replace(choices, every_picture=False), shelf)
+        results.append(Done(item, problem=str(error), partly=bool(results)))
     finally:
         item.data = b""
-    return Done(item, still=still, passes=passes)
+    return results
+
+
+def _stored(done: Done, first: Done | None, shelf: Shelf) -> Done:
+    """With its files in the store; the file as it came is that of the `first` picture of it. Raises as the shelf."""
+    still = done.still
+    assert still is not None
+    files = [(still.preview, "jpg")]
+    if first is None:
+        files.append((still.original, still.original_suffix))
+        done.original_bytes = len(still.original)
+    if still.full:
+        files.append((still.full, still.suffix))
+        done.copy_bytes = len(still.full)
+    names = iter(shelf.put(files))
+    done.preview = next(names)
+    done.original = next(names) if first is None else first.original
+    done.file = next(names) if still.full else done.original
+    still.original = still.full = still.preview = b""
+    return done
 
 
 def _row(episode: Episode, done: Done) -> Frame:
@@ -324,7 +350,8 @@ def _row(episode: Episode, done: Done) -> Frame:
         file=done.file,
         original=done.original,
         original_bytes=done.original_bytes,
-        original_use=_use(still),
+        original_use=still.use,
+        page=still.page,
         preview=done.preview,
         placeholder=still.placeholder,
         descriptor=still.descriptor.tobytes(),
@@ -336,10 +363,6 @@ def _row(episode: Episode, done: Done) -> Frame:
 
 def _megabytes(size: int) -> str:
     return f"{size / 1e6:,.1f} MB"
-
-
-def _use(still: Still) -> OriginalUse:
-    return OriginalUse.PLAIN if still.plain else OriginalUse.RENDERED
 
 
 def _sorted_members(reader: ZipReader) -> tuple[dict[str, Member], dict[str, str]]:

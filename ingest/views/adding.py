@@ -19,11 +19,12 @@ from ingest.actions import sources, uploads
 from ingest.actions.room import NoRoom
 from ingest.actions.sources import About, AlreadyThere
 from ingest.errors import BadInput, KomaError
+from ingest.imaging.formats import PICTURE_ENDINGS
 from ingest.imaging.store import free_bytes
 from ingest.models import FINISHED, Collection, Episode, ImageType, RatingScheme, Role, StageRun, Upload
 from ingest.once import own_key
 from ingest.quota import OverQuota
-from ingest.views.answers import came_from, errors_in_words, is_partial, said, seen, toast
+from ingest.views.answers import came_from, errors_in_words, is_partial, said, toast
 from ingest.views.params import whole
 
 CHOSEN_MAX = 200  # files of a library folder in one request
@@ -135,7 +136,7 @@ def change(request: HttpRequest, collection: Collection, episode_id: int) -> Htt
     values: dict[str, Any] = {name: request.POST[name] for name in names if name in request.POST}
     if "exportable.shown" in request.POST:
         values["exportable"] = "exportable" in request.POST
-    changed = sources.change(episode=row, by=request.user, values=values, seen=seen(request))
+    changed = sources.change(episode=row, by=request.user, values=values)
     return said(request, f"{changed.label} saved.", to=came_from(request), undo=True)
 
 
@@ -286,6 +287,7 @@ def _context(request: HttpRequest, collection: Collection) -> dict[str, Any]:
         "has_library": bool(library.roots_for(collection, request.user)),
         "image_types": ImageType.choices,
         "rating_schemes": RatingScheme.choices,
+        "picture_endings": sorted(PICTURE_ENDINGS),
         "max_bytes": settings.KOMA_UPLOAD_MAX_BYTES,
         "free_bytes": max(0, free_bytes(settings.KOMA_DATA_DIR) - settings.KOMA_DISK_RESERVE_BYTES),
         "skipped_count": collection.skipped_inputs.count(),

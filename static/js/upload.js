@@ -8,7 +8,7 @@ document.addEventListener("DOMContentLoaded", () => {
   const list = form.querySelector("[data-list]");
   const headers = { "X-CSRFToken": form.querySelector("[name=csrfmiddlewaretoken]").value, Accept: "application/json" };
   const WAIT_MAX_MS = 30000;
-  const PICTURE = /\.(png|jpe?g|jfif|webp|gif|bmp|avif|tiff?)$/i;
+  const PICTURE = new RegExp(`\\.(${form.dataset.pictures})$`, "i"); // endings parted by bars, from the server's table
   const FILM = /\.(mkv|mp4|m4v|webm|avi|ts|m2ts|mts|mov|wmv|flv|mpg|mpeg|ogv|ogm|3gp|zip|cbz)$/i;
   const BESIDE = /\.(tags?|txt|json|caption)$/i; // tags and captions that lie beside pictures
   const LEFTOVER = /(^|\/)(\.|__MACOSX\/|thumbs\.db$|desktop\.ini$)/i;

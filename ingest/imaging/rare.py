@@ -1,0 +1,183 @@
+"""Pictures that Pillow does not open, or whose pixels it gets wrong: TIFF beyond plain bytes, BMP by masks, JPEG XL.
+
+Each comes out as a Pillow picture of 8 bits with its profile and orientation, like any other. Sizes are judged by
+`check(width, height, bytes)`, which raises, before anything is decoded.
+"""
+
+from __future__ import annotations
+
+import io
+import struct
+from collections.abc import Callable
+from typing import Any
+
+import imagecodecs
+import numpy as np
+import tifffile
+from numpy.typing import NDArray
+from PIL import Image
+
+from ingest.imaging.depth import to_bytes
+
+Check = Callable[[int, int, int], None]
+
+_ORIENTATION = 0x0112
+_TIFF_HEADS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+_JXL_HEADS = (b"\xff\x0a", b"\0\0\0\x0cJXL \r\n\x87\n")
+_COLOURS = {0: 1, 1: 1, 2: 3, 5: 4}  # channels by TIFF's photometric: grey from white, from black, RGB, ink
+_RATIOS = ((1, 1), (12, 10), (4, 3), (3, 2), (16, 9), (5, 4), (2, 1))  # width to height, of JPEG XL's header
+_MASKED = 3  # BMP's compression "bitfields"
+
+
+def is_jxl(data: bytes) -> bool:
+    """Whether this is JPEG XL, bare or in its container."""
+    return data.startswith(_JXL_HEADS)
+
+
+def jxl_size(data: bytes) -> tuple[int, int]:
+    """(width, height) by the header, before EXIF-like turning. Raises ValueError."""
+    bits = int.from_bytes(_codestream(data)[2:18], "little")
+
+    def take(count: int) -> int:
+        nonlocal bits
+        value, bits = bits & ((1 << count) - 1), bits >> count
+        return value
+
+    def side(small: int) -> int:
+        return 8 * (take(5) + 1) if small else 1 + take((9, 13, 18, 30)[take(2)])
+
+    small = take(1)
+    height = side(small)
+    ratio = take(3)
+    if ratio == 0:
+        return side(small), height
+    across, down = _RATIOS[ratio - 1]
+    return height * across // down, height
+
+
+def jxl_image(data: bytes, check: Check, notes: list[str]) -> Image.Image:
+    """The first picture of a JPEG XL file. Raises ValueError and what the decoder raises (RuntimeError)."""
+    width, height = jxl_size(data)
+    check(width, height, width * height * 8)
+    values = imagecodecs.jpegxl_decode(data, index=0, numthreads=1)
+    if values.ndim == 2:
+        values = values[:, :, None]
+    if values.ndim != 3 or not 1 <= values.shape[2] <= 4:
+        raise ValueError(f"an array of shape {values.shape}")
+    return _image(values, "JXL", notes)
+
+
+def tiff_image(data: bytes, page: int, check: Check, notes: list[str]) -> Image.Image | None:
+    """A page of a TIFF that is not plain bytes; None for one that is: Pillow reads it. Raises ValueError and more."""
+    if not data.startswith(_TIFF_HEADS):
+        return None
+    with tifffile.TiffFile(io.BytesIO(data)) as file:
+        found = file.pages[page]
+        if not isinstance(found, tifffile.TiffPage):
+            raise ValueError("its pages cannot be told apart")
+        photometric, samples = int(found.photometric), found.samplesperpixel
+        separate = int(found.planarconfig) == 2 and samples > 1
+        plain = found.bitspersample <= 8 and found.sampleformat == 1 and not separate
+        if plain or photometric not in _COLOURS:
+            return None
+        check(found.imagewidth, found.imagelength, found.nbytes)
+        if found.imagedepth != 1 or samples > 8:
+            raise ValueError(f"{samples} channels, {found.imagedepth} layers")
+        values = np.asarray(found.asarray(maxworkers=1))
+        values = values.reshape(samples, *values.shape[-2:]).transpose(1, 2, 0) if separate else values.reshape(
+            found.imagelength, found.imagewidth, samples
+        )  # fmt: skip
+        colours = _COLOURS[photometric]
+        alpha = samples > colours and bool(found.extrasamples) and int(found.extrasamples[0]) in (1, 2)
+        known = _known_bits(found)
+        image = _image(
+            values[..., : colours + alpha], "TIFF", notes, known, inverted=photometric == 0, ink=colours == 4
+        )
+        tags = found.tags
+        if isinstance(profile := tags.valueof(34675), bytes):
+            image.info["icc_profile"] = profile
+        turned = tags.valueof(_ORIENTATION, default=1)
+        if turned in range(2, 9):
+            image.getexif()[_ORIENTATION] = int(turned)
+        return image
+
+
+def bmp_image(data: bytes, check: Check) -> Image.Image | None:
+    """A BMP of 16 or 32 bits whose colours lie behind masks of its own; None for any other. Raises ValueError."""
+    if not data.startswith(b"BM"):
+        return None
+    offset, header = struct.unpack_from("<II", data, 10)
+    if header < 40:
+        return None
+    width, tall, _, bits, compression = struct.unpack_from("<iiHHI", data, 18)
+    height = abs(tall)
+    if compression not in (_MASKED, 6) or bits not in (16, 32) or width < 1 or height < 1:
+        return None
+    check(width, height, width * height * 4)
+    masks = struct.unpack_from("<4I" if header >= 56 or compression == 6 else "<3I", data, 54)
+    stride = (width * bits // 8 + 3) // 4 * 4
+    if len(data) < offset + stride * height:
+        raise ValueError("the file is cut off")
+    rows = np.frombuffer(data, np.uint8, stride * height, offset).reshape(height, stride)[:, : width * bits // 8]
+    numbers = np.ascontiguousarray(rows).view("<u2" if bits == 16 else "<u4").astype(np.uint32)
+    channels = [_behind(numbers, mask) for mask in masks if mask]
+    if len(channels) not in (3, 4) or not all(masks[:3]):
+        raise ValueError("its masks leave out a colour")
+    pixels = np.stack(channels, axis=2)
+    image = Image.fromarray(np.ascontiguousarray(pixels if tall < 0 else pixels[::-1]))
+    image.format = "BMP"
+    return image
+
+
+def _behind(numbers: NDArray[np.uint32], mask: int) -> NDArray[np.uint8]:
+    """The bits behind a mask, stretched to 0..255."""
+    shift = (mask & -mask).bit_length() - 1
+    most = mask >> shift
+    if most & (most + 1):
+        raise ValueError("a mask with gaps")
+    values = ((numbers & np.uint32(mask)) >> np.uint32(shift)).astype(np.float64)
+    return np.rint(values * (255.0 / most)).astype(np.uint8)
+
+
+def _known_bits(page: tifffile.TiffPage) -> int:
+    """How many bits count, where the file's largest value says so (tag MaxSampleValue); else 0."""
+    value: Any = page.tags.valueof(281)
+    top = value[0] if isinstance(value, tuple) and value else value
+    return int(top).bit_length() if isinstance(top, int) and top > 0 and top & (top + 1) == 0 else 0
+
+
+def _image(
+    values: NDArray[Any], kind: str, notes: list[str], bits: int = 0, *, inverted: bool = False, ink: bool = False
+) -> Image.Image:
+    """Numbers [h, w, 1..5] as a picture of 8 bits: grey, grey and alpha, colours, colours and alpha, or ink."""
+    pixels = values if values.dtype == np.uint8 else to_bytes(values, notes, bits)
+    if inverted:
+        pixels = np.concatenate([255 - pixels[..., :1], pixels[..., 1:]], axis=2)
+    channels = pixels.shape[2]
+    if ink:
+        image = Image.fromarray(np.ascontiguousarray(pixels[..., :4]), "CMYK")
+    elif channels == 1:
+        image = Image.fromarray(np.ascontiguousarray(pixels[..., 0]))
+    else:
+        image = Image.fromarray(np.ascontiguousarray(pixels), {2: "LA", 3: "RGB", 4: "RGBA"}[channels])
+    image.format = kind
+    return image
+
+
+def _codestream(data: bytes) -> bytes:
+    """The start of the coded picture within a JPEG XL file."""
+    if data.startswith(_JXL_HEADS[0]):
+        return data[:64]
+    at = 0
+    while at + 8 <= len(data):
+        size, kind = struct.unpack_from(">I4s", data, at)
+        body = at + 8
+        if size == 1 and at + 16 <= len(data):
+            size, body = struct.unpack_from(">Q", data, body)[0], at + 16
+        if kind in (b"jxlc", b"jxlp"):
+            start = body + (4 if kind == b"jxlp" else 0)
+            return data[start : start + 64]
+        if size < 8:
+            break
+        at += size
+    raise ValueError("no picture is in this JPEG XL container")

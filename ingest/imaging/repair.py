@@ -1,0 +1,119 @@
+"""Files whose pixels are sound but that a decoder refuses, and the readable part of damaged ones."""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+PNG = b"\x89PNG\r\n\x1a\n"
+JUNK_MAX = 64  # bytes before a picture's first; more is another kind of file
+READABLE_MIN = 0.25  # of the rows; less is no picture to learn from
+PROFILE_BYTES_MAX = 16 * 2**20
+_HEADS = (PNG, b"\xff\xd8\xff", b"GIF87a", b"GIF89a")
+# Of a PNG, all that decides what its pixels look like; texts, times, places and what is unknown do not.
+_PIXELS = frozenset((b"IHDR", b"PLTE", b"IDAT", b"IEND", b"tRNS", b"acTL", b"fcTL", b"fdAT"))
+_LOOKS = frozenset((b"iCCP", b"sRGB", b"gAMA", b"cHRM", b"eXIf", b"sBIT"))
+
+
+def repaired(data: bytes) -> tuple[bytes, list[str]]:
+    """The same picture without what is no pixel: junk before its first byte, chunks of a PNG. And notes on it.
+
+    The bytes are the same object where there is nothing to leave out.
+    """
+    notes: list[str] = []
+    start = _start(data)
+    if start:
+        data = data[start:]
+        notes.append(f"{start} byte{'s' if start > 1 else ''} before the picture were passed over")
+    if data.startswith(PNG):
+        kept = PNG + b"".join(
+            _chunk(kind, body) for kind, body, sound in _chunks(data) if _is_kept(kind, body, sound=sound)
+        )
+        if len(kept) < len(data):
+            data = kept
+            notes.append("texts or other data beside the pixels are damaged or too large and were passed over")
+    return data, notes
+
+
+def mended(data: bytes) -> bytes:
+    """A damaged file as a decoder reads most of it: checksums of a PNG made right, a JPEG's end put on."""
+    if data.startswith(PNG):
+        return PNG + b"".join(_chunk(kind, body) for kind, body, _ in _chunks(data) if kind in _PIXELS)
+    return data + b"\xff\xd9" if data.startswith(b"\xff\xd8") else data
+
+
+def readable_rows(rgb: NDArray[np.uint8], *, blocks: int = 1) -> int:
+    """How many rows from the top hold a picture, of uint8 [h, w, 3] that a decoder gave up on somewhere.
+
+    Below are only rows of one colour, which decoders put for what is missing. The row of `blocks` pixels in which it
+    breaks off is not whole and does not count; a JPEG's missing blocks are middle grey.
+    """
+    flat = np.abs(rgb.astype(np.int16) - rgb[:, :1]).max(axis=(1, 2)) <= 2
+    rows = np.flatnonzero(~flat)
+    last = int(rows[-1]) if len(rows) else 0
+    if last + 1 < len(rgb):
+        return max(0, (last - 1) // blocks * blocks if blocks > 1 else last)
+    top = last // blocks * blocks
+    gone = np.abs(rgb[-2:, -2:].astype(np.int16) - 128).max() <= 2
+    return top if blocks > 1 and gone else last + 1
+
+
+def significant_bits(data: bytes) -> int:
+    """What a PNG's sBIT says of its first channel; 0 where it says nothing."""
+    if data.startswith(PNG):
+        for kind, body, sound in _chunks(data):
+            if kind == b"sBIT" and body and sound:
+                return body[0]
+            if kind == b"IDAT":
+                break
+    return 0
+
+
+def has_head(data: bytes) -> bool:
+    """Whether it begins as a png, jpg or gif does, whatever follows."""
+    return data.startswith(_HEADS)
+
+
+def _start(data: bytes) -> int:
+    if has_head(data):
+        return 0
+    places = [at for head in _HEADS if 0 < (at := data.find(head, 0, JUNK_MAX + len(head))) <= JUNK_MAX]
+    return min(places, default=0)
+
+
+def _chunks(data: bytes) -> Iterator[tuple[bytes, bytes, bool]]:
+    """Kind, body and whether the checksum is right, until the end or where the file is cut off."""
+    at = len(PNG)
+    while at + 8 <= len(data):
+        size, kind = struct.unpack_from(">I4s", data, at)
+        body = data[at + 8 : at + 8 + size]
+        sum_at = at + 8 + size
+        sound = len(data) >= sum_at + 4 and zlib.crc32(kind + body) == struct.unpack_from(">I", data, sum_at)[0]
+        yield kind, body, sound
+        if kind == b"IEND":
+            return
+        at = sum_at + 4
+
+
+def _is_kept(kind: bytes, body: bytes, *, sound: bool) -> bool:
+    if kind in _PIXELS:
+        return True
+    if not sound or kind not in _LOOKS:
+        return False
+    if kind != b"iCCP":
+        return True
+    try:
+        packed = body.split(b"\0", 1)[1][1:]
+        unpacker = zlib.decompressobj()
+        unpacker.decompress(packed, PROFILE_BYTES_MAX)
+    except (IndexError, zlib.error):
+        return False
+    return unpacker.eof
+
+
+def _chunk(kind: bytes, body: bytes) -> bytes:
+    return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))

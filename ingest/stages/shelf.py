@@ -1,0 +1,24 @@
+"""Where the threads of a stage put the files of its pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from threading import Lock
+
+from ingest.restoring import store
+
+
+class Shelf:
+    """Puts files into the store for several threads, as far as the limits of the collection and its person allow."""
+
+    def __init__(self, spend: Callable[[int, int], None]) -> None:
+        self._spend, self._turn = spend, Lock()
+        self.names: list[str] = []
+
+    def put(self, files: list[tuple[bytes, str]]) -> list[str]:
+        """The files of one picture. Raises StoreFull, OverQuota."""
+        with self._turn:
+            self._spend(sum(len(data) for data, _ in files), 1)
+        names = store().put_many(files)
+        self.names += names
+        return names
