@@ -1,14 +1,22 @@
-"""Pages for what went wrong outside of any view: a form without its token, a busy database, our own mistakes."""
+"""Pages for what went wrong outside of any view: a form without its token, a busy database, a full disk,
+our own mistakes."""
 
 from __future__ import annotations
 
 import json
+import logging
 import sys
 
+from django.conf import settings
 from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.template.loader import render_to_string
+
+from ingest import full_disk
+from ingest.full_disk import disk_is_full
+
+logger = logging.getLogger(__name__)
 
 BUSY = "The database is busy or cannot be reached; nothing was written. Try again in a moment."
 STALE = "This page is older than your login, so nothing was changed. Reload it and try again."
@@ -25,12 +33,18 @@ def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    """500, or 503 where the database did not answer. Drawn without the request: nothing may go wrong here."""
-    busy = isinstance(sys.exc_info()[1], OperationalError | InterfaceError)
-    text = BUSY if busy else ""
-    if request.headers.get("HX-Request") == "true" and busy:
-        response = HttpResponse(status=503)
+    """500, or 503 where the database did not answer, 507 where the disk is full. Drawn without the request: nothing may
+    go wrong here."""
+    error = sys.exc_info()[1]
+    status, title, text = 500, "", ""
+    if disk_is_full(error):
+        status, title, text = 507, "The disk is full", full_disk.WORDS
+        logger.error("The disk of %s is full: %s could not be answered", settings.KOMA_DATA_DIR, request.path)
+    elif isinstance(error, OperationalError | InterfaceError):
+        status, title, text = 503, "The database is busy", BUSY
+    if request.headers.get("HX-Request") == "true" and text:
+        response = HttpResponse(status=status)
         response.headers["HX-Trigger"] = json.dumps({"toast": {"text": text, "error": True, "undo": False}})
         response.headers["HX-Reswap"] = "none"
         return response
-    return HttpResponse(render_to_string("500.html", {"busy": text}), status=503 if busy else 500)
+    return HttpResponse(render_to_string("500.html", {"problem": title, "text": text}), status=status)

@@ -20,8 +20,9 @@ from django.db import DatabaseError, close_old_connections, connection, transact
 from django.db.models import Exists, F, OuterRef, Q, QuerySet, Subquery
 from django.utils import timezone
 
-from ingest import quota
+from ingest import full_disk, quota
 from ingest.errors import Cancelled, Conflict, KomaError, LostClaim
+from ingest.full_disk import disk_is_full
 from ingest.locking import hold, retried
 from ingest.models import FINISHED, PipelineRun, RunState, StageRun
 from ingest.pipeline import tallies
@@ -104,6 +105,8 @@ def _execute(stage_run: StageRun, *, models: dict[str, Any], exit_when_hung: boo
     except Exception as error:  # the one place: a failing stage must end as a row that says so
         logger.exception("stage run %s failed", stage_run.pk)
         text = f"{stage_run.stage} broke with {type(error).__name__}: {error}. The log of the worker has the details."
+        if disk_is_full(error):
+            text = f"{full_disk.WORDS} Then press Retry."
         _close(stage_run, RunState.FAILED, error=text)
     stage_run.refresh_from_db()
     return RunState(stage_run.state)

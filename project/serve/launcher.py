@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import fcntl
+import math
 import os
 import signal
 import socket
@@ -20,12 +21,15 @@ from typing import IO
 
 from django.conf import settings
 
+from ingest.full_disk import FREE_LEAST_BYTES
+from ingest.imaging.store import free_bytes
 from project.serve.children import end, spawn
 from project.serve.redis_server import RedisServer
 
 PORTS_TRIED = 50
 LOG_MAX_BYTES = 5 * 2**20  # a log beyond this begins anew at the next start
 RESTART_WAIT_S = (0.5, 2.0, 5.0, 15.0, 60.0)  # a worker that dies again and again is started less and less often
+DISK_EVERY_S = 5.0
 CALM_S = 120.0  # a process that lived this long starts with the shortest wait again
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -115,6 +119,8 @@ class Launcher:
     redis: RedisServer | None = None
     demo: subprocess.Popen[bytes] | None = None
     stopping: bool = False
+    disk_full: bool = False
+    disk_seen_at: float = -math.inf
 
     def run(self) -> int:
         """Start everything, watch it until a signal comes, end everything."""
@@ -190,6 +196,7 @@ class Launcher:
     def _watch(self) -> None:
         """Start again what died. Stages of a dead worker are taken up from what they saved."""
         now = time.monotonic()
+        self._tell_full_disk(now)
         if self.redis is not None and self.redis.process is not None and self.redis.process.poll() is not None:
             say("Redis ended; starting it again.")
             self.redis.start()
@@ -208,6 +215,18 @@ class Launcher:
                 say(f"{service.name} ended (code {code}); starting it again. Its log: {log_file(service.name)}")
             elif service.process is None and now >= service.start_again_at:
                 self._start(service)
+
+    def _tell_full_disk(self, now: float) -> None:
+        """Here, since the logs lie on that disk."""
+        if now < self.disk_seen_at + DISK_EVERY_S:
+            return
+        self.disk_seen_at = now
+        full = free_bytes(settings.KOMA_DATA_DIR) < FREE_LEAST_BYTES
+        if full and not self.disk_full:
+            say(f"The disk of {settings.KOMA_DATA_DIR} is full. Free some space; Koma goes on by itself then.")
+        elif self.disk_full and not full:
+            say(f"The disk of {settings.KOMA_DATA_DIR} has room again.")
+        self.disk_full = full
 
     def _end_all(self) -> None:
         processes = [service.process for service in self.services if service.process is not None]
