@@ -357,7 +357,7 @@ def _write(collection: Collection, recipe: Recipe, out: Path, outcome: Outcome, 
             shown[0] = percent
             say(f"writing: {done:,} of {total:,} pictures")
 
-    plan, built, left_out = running.write(collection, recipe, folder=building, heard=heard)
+    plan, built, left_out = running.write(collection, recipe, folder=building, target=out, heard=heard)
     move_whole(building, out)
     outcome.counts |= {
         "exported": len(plan.items),

@@ -7,14 +7,16 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections import Counter
+from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from typing import Any
 
 from django.core.cache import cache
+from django.utils import timezone
 
 from export import reading, upscaling
 from export.algorithms.balance import Balance, FolderShare, repeat_warnings, weight_of
+from export.algorithms.filenames import safe_name, short_stem
 from export.algorithms.levels import Signature, reduced, signature_of
 from export.algorithms.parts import Part, parts_of
 from export.algorithms.plan import balance_of, caption_of, folders_for
@@ -22,6 +24,8 @@ from export.algorithms.rows import Picture
 from export.algorithms.selection import reason_left_out
 from export.algorithms.upscaling import pass_warnings
 from export.face_examples import FaceProgress, Shown, progress_of, shown
+from export.formats import kohya
+from export.path_lengths import Length, PathLengths, length_below, length_of
 from export.recipe import Recipe
 from ingest.models import Collection, Frame
 from ingest.stamp import stamp
@@ -33,7 +37,17 @@ EXAMPLE_KEYS = 200  # frames that the examples are taken from in turn
 HUES = 12
 
 Path = tuple[str, ...]
-Counted = tuple[dict[Signature, int], dict[str, int], dict[int, int]]  # by signature, left out, by passes
+Stem = tuple[Length, Length]  # of a file name, and of its short form
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """Pictures by signature, left out by reason, by passes of upscaling; and by the lengths of their names."""
+
+    counts: dict[Signature, int]
+    left_out: dict[str, int]
+    upscaled: dict[int, int]
+    stems: dict[Signature, Counter[Stem]]
 
 
 @dataclass(slots=True)
@@ -80,6 +94,7 @@ class Preview:
     segments: list[Segment]
     left_out: dict[str, int]
     warnings: list[str]
+    long_paths: tuple[str, ...] = ()  # what short names could help against
     examples: list[dict[str, Any]] = field(default_factory=list)
     names: list[str] = field(default_factory=list)  # folders that a weight can be given to
     upscaler: str = ""
@@ -90,12 +105,16 @@ class Preview:
 def preview(collection: Collection, recipe: Recipe, *, page: int = 0) -> Preview:
     """The result of a recipe over the collection as it is now; `page` turns to the next five examples."""
     mark = stamp(collection)
-    counts, left_out, upscaled = counted(collection, recipe, mark=mark)
+    found = counted(collection, recipe, mark=mark)
+    counts, upscaled = found.counts, found.upscaled
     folders = folders_for(counts, recipe.arrange)
     result = balance_of(counts, folders, recipe)
+    lengths = _path_lengths(collection, recipe, found, folders, result)
     warnings = [*result.warnings, *pass_warnings(upscaled)]
     if recipe.output.layout == "kohya":
         warnings += repeat_warnings(result)
+    if recipe.arrange.short_names:
+        warnings += lengths.warnings  # a button for short names would not help
     rows = _tree(result, recipe)
     told = examples(collection, recipe, mark=mark, page=page)
     return Preview(
@@ -103,8 +122,9 @@ def preview(collection: Collection, recipe: Recipe, *, page: int = 0) -> Preview
         rows=rows[:ROWS_MAX],
         hidden=max(0, len(rows) - ROWS_MAX),
         segments=_segments(result),
-        left_out=left_out,
+        left_out=found.left_out,
         warnings=warnings,
+        long_paths=() if recipe.arrange.short_names else lengths.warnings,
         examples=told,
         faces=progress_of([e["face"] for e in told if e["face"] is not None]),
         upscaler=upscaling.name_of(collection, recipe) if upscaled else "",
@@ -124,11 +144,14 @@ def counted(collection: Collection, recipe: Recipe, *, mark: str) -> Counted:
     small = _key("folders", mark, recipe, more)
     known: Counted | None = cache.get(small)
     if known is None:
-        every, reasons, upscaled = _counted(collection, recipe, mark)
+        every = _counted(collection, recipe, mark)
         counts: Counter[Signature] = Counter()
-        for signature, count in every.items():
-            counts[reduced(signature, recipe.arrange)] += count
-        known = dict(counts), reasons, upscaled
+        stems: dict[Signature, Counter[Stem]] = defaultdict(Counter)
+        for signature, count in every.counts.items():
+            small_one = reduced(signature, recipe.arrange)
+            counts[small_one] += count
+            stems[small_one].update(every.stems[signature])
+        known = Counted(dict(counts), every.left_out, every.upscaled, dict(stems))
         cache.set(small, known, KEEP_S)
     return known
 
@@ -146,7 +169,7 @@ def _key(kind: str, mark: str, recipe: Recipe, more: str = "") -> str:
     sections = recipe.as_dict()
     cuts = [sections[name] for name in ("selection", "crops", "face_set", "upscale")]
     parts = [kind, *cuts, recipe.arrange.name_clusters, mark, more]
-    return "preview:" + hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+    return "preview-2:" + hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
 def _counted(collection: Collection, recipe: Recipe, mark: str) -> Counted:
@@ -158,6 +181,7 @@ def _counted(collection: Collection, recipe: Recipe, mark: str) -> Counted:
     counts: Counter[Signature] = Counter()
     reasons: Counter[str] = Counter(reading.left_out(collection))
     upscaled: Counter[int] = Counter()
+    stems: dict[Signature, Counter[Stem]] = defaultdict(Counter)
     picture_alone = not (recipe.crops.enabled or recipe.face_set.enabled or recipe.upscale.below)
     for picture in reading.pictures(collection, name_clusters=recipe.arrange.name_clusters, tags=False):
         reason = reason_left_out(picture, recipe.selection)
@@ -165,17 +189,40 @@ def _counted(collection: Collection, recipe: Recipe, mark: str) -> Counted:
             reasons[reason] += 1
             continue
         if picture_alone:  # most recipes, and a third quicker
-            counts[signature_of(picture)] += 1
+            signature = signature_of(picture)
+            counts[signature] += 1
+            stems[signature][_stem(picture)] += 1
             if picture.passes:
                 upscaled[picture.passes] += 1
             continue
         parts, faces_out = parts_of(picture, recipe, factor=factor)
-        counts.update(signature_of(part.picture) for part in parts)
+        for part in parts:
+            signature = signature_of(part.picture)
+            counts[signature] += 1
+            stems[signature][_stem(part.picture)] += 1
         upscaled.update(total for part in parts if (total := part.picture.passes + part.passes))
         reasons.update(faces_out)
-    found = (dict(counts), dict(sorted(reasons.items())), dict(upscaled))
+    found = Counted(dict(counts), dict(sorted(reasons.items())), dict(upscaled), dict(stems))
     cache.set(key, found, KEEP_S)
     return found
+
+
+def _stem(picture: Picture) -> Stem:
+    return length_of(picture.stem), length_of(short_stem(picture.stem))
+
+
+def _path_lengths(
+    collection: Collection, recipe: Recipe, found: Counted, folders: dict[Signature, Path], result: Balance
+) -> PathLengths:
+    """Of the data set under its usual name; numbers that keep two names apart are not counted yet."""
+    flat = kohya.folders_of(result) if recipe.output.layout == "kohya" else {}
+    lengths = PathLengths(top=length_of(safe_name(f"{collection.name} {timezone.now():%Y-%m-%d}", limit_bytes=80)))
+    for signature, stems in found.stems.items():
+        for (full, short), count in stems.items():
+            stem = short if recipe.arrange.short_names else full
+            folder = folders[signature]
+            lengths.add(length_below(flat.get(folder, folder), stem, recipe), count)
+    return lengths
 
 
 def examples(collection: Collection, recipe: Recipe, *, mark: str, page: int = 0) -> list[dict[str, Any]]:

@@ -22,6 +22,7 @@ from export.actions.jobs import building_folder, final_folder, inside_exports
 from export.algorithms.plan import Plan, make_plan
 from export.algorithms.rows import Picture
 from export.models import ExportJob
+from export.path_lengths import path_lengths_of, problem_at
 from export.recipe import Recipe, RecipeError, parse
 from export.sinks import files_below, move_whole, zip_folder
 from export.stages.build import Built, build
@@ -118,19 +119,26 @@ def plan_of(
 
 
 def write(
-    collection: Collection, recipe: Recipe, *, folder: Path, heard: Callable[[int, int], None]
+    collection: Collection, recipe: Recipe, *, folder: Path, target: Path, heard: Callable[[int, int], None]
 ) -> tuple[Plan, Built, dict[str, int]]:
-    """Plan and write a data set into `folder`; `heard` gets done and total. Raises BadInput when nothing goes out."""
+    """Plan and write a data set into `folder`; `heard` gets done and total. `target`: where it will be moved to.
+
+    Raises BadInput when nothing goes out, and for paths that are too long for this server.
+    """
     plan, left_out = plan_of(collection, recipe, heard=lambda done: heard(done, 0))
     if not plan.items:
         reasons = ", ".join(f"{count:,} {reason}" for reason, count in left_out.items()) or "there are no kept frames"
         raise BadInput(f"No picture would be in this data set: {reasons}.")
+    lengths = path_lengths_of(plan, recipe, name=target.name)
+    if problem := problem_at(max(folder, target, key=lambda path: len(str(path))), lengths.longest):
+        raise BadInput(problem)
     total = len(plan.items)
     upscaler = upscaling.open_for(collection, recipe) if any(item.passes for item in plan.items) else None
     built = build(
         plan, recipe, store=_store(), folder=folder, heard=lambda done: heard(done, total), upscaler=upscaler,
         masker=masking.open_for(collection, recipe),
     )  # fmt: skip
+    built.warnings += lengths.warnings
     return plan, built, left_out
 
 
@@ -149,7 +157,7 @@ def _run(job: ExportJob) -> None:
         counters["phase"] = "writing" if total else "reading"
         report(done, total=total, counters=counters)
 
-    plan, built, left_out = write(job.collection, recipe, folder=folder, heard=heard)
+    plan, built, left_out = write(job.collection, recipe, folder=folder, target=inside_exports(target), heard=heard)
     count = len(plan.items)
     final = inside_exports(target)
     move_whole(folder, final)

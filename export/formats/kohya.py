@@ -2,29 +2,34 @@
 
 from __future__ import annotations
 
-from export.algorithms.balance import repeat_warnings
+from export.algorithms.balance import Balance, repeat_warnings
 from export.algorithms.filenames import Names
 from export.algorithms.plan import Plan
 from export.algorithms.spelling import LEVEL_JOINER, LEVEL_JOINER_IN_NAME
-from export.formats.contract import Layout
+from export.formats.contract import Layout, Path
 from export.recipe import Recipe
 
 
 def layout(plan: Plan, recipe: Recipe) -> Layout:
     """One folder for every folder that holds pictures (not only leaves), `max(1, round(multiply))` repeats."""
-    names = Names()
-    folders = {}
-    for share in sorted(plan.balance.folders, key=lambda row: row.path):
-        levels = (part.replace(LEVEL_JOINER, LEVEL_JOINER_IN_NAME) for part in share.path)
-        wish = f"{share.repeats}_{LEVEL_JOINER.join(levels) or 'all'}"
-        folders[share.path] = (names.folder((), wish),)
     return Layout(
-        folders=folders,
+        folders=folders_of(plan.balance),
         files={},
         caption_ending=recipe.output.caption_ending,
         write_empty_captions=False,
         warnings=(*plan.warnings, *repeat_warnings(plan.balance)),
     )
+
+
+def folders_of(balance: Balance) -> dict[Path, Path]:
+    """Planned folder -> its flat folder."""
+    names = Names()
+    folders: dict[Path, Path] = {}
+    for share in sorted(balance.folders, key=lambda row: row.path):
+        levels = (part.replace(LEVEL_JOINER, LEVEL_JOINER_IN_NAME) for part in share.path)
+        wish = f"{share.repeats}_{LEVEL_JOINER.join(levels) or 'all'}"
+        folders[share.path] = (names.folder((), wish),)
+    return folders
 
 
 def levels_in(folder: str) -> tuple[str, ...]:

@@ -106,6 +106,9 @@ def export_change(request: HttpRequest, collection: Collection) -> HttpResponse:
     if act == "preset":
         changed = forms.use_caption_version(recipe)
         return render(request, PAGE_TEMPLATE, _context(collection, changed) | {"unsaved": True})
+    if act == "short":
+        shorter = replace(recipe, arrange=replace(recipe.arrange, short_names=True))
+        return render(request, PAGE_TEMPLATE, _context(collection, shorter) | {"unsaved": True})
     if act == "csv":
         return render(request, PAGE_TEMPLATE, _context(collection, recipe) | {"unsaved": True})
     name = request.POST.get("recipe_name", "").strip() or "Recipe"
