@@ -19,6 +19,26 @@ class Conflict(KomaError):
     """Somebody else changed the same thing in between; nothing was written."""
 
 
+class Stale(Conflict):
+    """Somebody changed what a form replaces after its page was made; both answers are there to choose from.
+
+    `theirs` and `mine` are pairs of a label and a text. `resend` holds the fields that make the form valid again for
+    whoever has seen both; `address` is where it goes then, empty for the same address.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        theirs: list[tuple[str, str]],
+        mine: list[tuple[str, str]],
+        resend: dict[str, list[str]],
+        address: str = "",
+    ) -> None:
+        super().__init__(message)
+        self.theirs, self.mine, self.resend, self.address = theirs, mine, resend, address
+
+
 class BadInput(KomaError):
     """A file or a value from outside cannot be used."""
 

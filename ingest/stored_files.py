@@ -57,17 +57,21 @@ def names_of(rows: dict[str, Any]) -> set[str]:
     return names
 
 
-def remove_unused(store: Store, names: Iterable[str]) -> int:
-    """Delete the files among `names` that no row of any collection names; returns how many. Call after the commit."""
+def named(names: Iterable[str]) -> set[str]:
+    """Those among `names` that a row of any collection names."""
     wanted = sorted(set(names))
-    removed = 0
+    found: set[str] = set()
     for at in range(0, len(wanted), BATCH):
         part = wanted[at : at + BATCH]
-        used: set[str] = set()
         for model, field in file_fields():
-            used.update(model._default_manager.filter(**{f"{field}__in": part}).values_list(field, flat=True))
-        removed += sum(store.remove(name) for name in part if name not in used)
-    return removed
+            found.update(model._default_manager.filter(**{f"{field}__in": part}).values_list(field, flat=True))
+    return found
+
+
+def remove_unused(store: Store, names: Iterable[str]) -> int:
+    """Delete the files among `names` that no row of any collection names; returns how many. Call after the commit."""
+    wanted = set(names)
+    return sum(store.remove(name) for name in wanted - named(wanted))
 
 
 def _adapted(model: type[models.Model], rows: dict[str, Any]) -> dict[str, Any] | None:

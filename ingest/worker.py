@@ -20,13 +20,14 @@ from rq.job import Job
 from rq.queue import Queue
 from rq.worker import SimpleWorker, Worker
 
+from ingest import forgotten_files
 from ingest.actions import uploads
 from ingest.restoring import store
 
 logger = logging.getLogger(__name__)
 
 SWEEP_EVERY_S = 15
-TIDY_EVERY_S = 3600  # temp files of dead processes, uploads that nobody went on with
+TIDY_EVERY_S = 3600  # temp files of dead processes, uploads that nobody went on with, files that no row names
 PR_SET_PDEATHSIG = 1
 
 
@@ -56,6 +57,7 @@ class Sweeper:
                     self._tidy_at = time.monotonic() + TIDY_EVERY_S
                     self._swept(lambda: store().sweep())
                     self._swept(uploads.sweep)
+                    self._swept(forgotten_files.sweep)
                 connection.close()
             self._stop.wait(SWEEP_EVERY_S)
 

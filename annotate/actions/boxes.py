@@ -9,7 +9,8 @@ from annotate.actions.naming import answer, change_faces, locked_faces, named
 from annotate.models import Character, Face, FaceState
 from ingest.actions import history
 from ingest.actions.history import snapshot
-from ingest.errors import BadInput, Conflict
+from ingest.actions.seen import last_by
+from ingest.errors import BadInput, Conflict, Stale
 from ingest.models import Collection, Frame, Operation
 
 RelativeBox = tuple[float, float, float, float]
@@ -57,7 +58,12 @@ def move(
     ) as record:
         row = locked_faces(collection=collection, faces=[face])[0]
         if seen_version is not None and seen_version != row.version:
-            raise Conflict("Somebody changed this face meanwhile. Load the page and move the box again.")
+            raise Stale(
+                f"{last_by(row)} changed this face meanwhile.",
+                theirs=[("box", _percent(row.left, row.top, row.right, row.bottom))],
+                mine=[("box", _percent(left, top, right, bottom))],
+                resend={"version": [str(row.version)]},
+            )
         before = snapshot(row, names=(*BOX, "version"))
         row.left, row.top, row.right, row.bottom = left, top, right, bottom
         row.box_by_person = True
@@ -80,6 +86,12 @@ def delete(*, collection: Collection, face: Face | int, by: Any, key: str = "") 
         else:
             change_faces(record, [row], lambda it: answer(it, state=FaceState.NOT_A_FACE, character=None, by=by))
     return record.operation
+
+
+def _percent(left: float, top: float, right: float, bottom: float) -> str:
+    """A box in words: where its corner is and how large it is, in percent of the picture."""
+    size = f"{100 * (right - left):.0f} × {100 * (bottom - top):.0f} %"
+    return f"{size} at {100 * left:.0f} %, {100 * top:.0f} % from the left and the top"
 
 
 def checked_box(box: RelativeBox) -> RelativeBox:

@@ -8,14 +8,21 @@ from typing import Any
 from annotate.models import Caption
 from ingest.actions import history
 from ingest.actions.history import snapshot
+from ingest.actions.seen import author, changed
 from ingest.errors import BadInput, Conflict
-from ingest.models import Collection, Frame, Operation
+from ingest.models import Collection, Frame, Operation, Revision
 
 LENGTH_MAX = 4000
+LABELS = {"text": "caption"}
 
 
-def write(*, collection: Collection, frame: Frame, text: str, by: Any, key: str = "") -> Operation:
-    """Set the caption; an empty text takes it away, so that the recipe's is used again. One line: trainers read one."""
+def write(
+    *, collection: Collection, frame: Frame, text: str, by: Any, seen: str | None = None, key: str = ""
+) -> Operation:
+    """Set the caption; an empty text takes it away, so that the recipe's is used again. One line: trainers read one.
+
+    `seen` is the mark of the text that the page showed; raises Stale where somebody wrote another one since.
+    """
     words = " ".join(unicodedata.normalize("NFC", text).split())
     words = "".join(sign for sign in words if unicodedata.category(sign) not in ("Cc", "Cs"))  # pasted, never meant
     if len(words) > LENGTH_MAX:
@@ -24,7 +31,12 @@ def write(*, collection: Collection, frame: Frame, text: str, by: Any, key: str 
         if not Frame.objects.select_for_update().filter(collection=collection, pk=frame.pk).exists():
             raise Conflict("This frame does not exist any more. Load the page again.")
         row = Caption.objects.filter(frame=frame).first()
-        if not words:
+        shown = row.text if row is not None else ""
+        who = author(Revision.objects.filter(model=Caption._meta.label, frame_id=frame.pk))
+        wanted = changed(seen, now={"text": shown}, wanted={"text": words}, who=who, what="the caption", labels=LABELS)
+        if "text" not in wanted and (words or row is not None):
+            record.operation.summary = "Caption left as it is"
+        elif not words:
             if row is None:
                 raise BadInput("There is no own caption here to take away.")
             record.deleted(row, frame_id=frame.pk)

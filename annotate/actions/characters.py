@@ -6,17 +6,29 @@ merges anything (two tabs, one of them stale, once merged two people elsewhere).
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from annotate.actions.naming import answer, change_faces, clean_name, faces_text, find, locked_character, locked_faces
+from annotate.actions.naming import (
+    answer,
+    change_faces,
+    check_seen,
+    clean_name,
+    faces_text,
+    find,
+    locked_character,
+    locked_faces,
+)
 from annotate.algorithms.name_evidence import RANKS
 from annotate.models import Character, CharacterAlias, Face, FaceCluster, FaceState, FrameCharacter, ReferencePicture
 from ingest.actions import history
 from ingest.actions.history import Recorder, snapshot
-from ingest.errors import BadInput, Conflict
+from ingest.actions.seen import last_by
+from ingest.errors import BadInput, Conflict, Stale
 from ingest.models import Collection, Operation
+
+ALONE = "a character of its own"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +77,7 @@ def rename(
     """Rename; the old name becomes an alias. A name that another character has is refused: merging is another act."""
     name = clean_name(name)
     with history.operation(collection=collection, by=by, kind="characters.rename", summary="", key=key) as record:
-        row = _seen(collection, character, seen_version)
+        row = _as_seen(collection, character, seen_version, label="name", now="name", wanted=name)
         _refuse_taken(collection, name, but=row)
         before = snapshot(row, names=("name", "version"))
         old, row.name = row.name, name
@@ -106,12 +118,14 @@ def remove_alias(*, collection: Collection, alias: CharacterAlias | int, by: Any
 
 
 def set_parent(
-    *, collection: Collection, character: Character | int, parent: Character | int | None, by: Any, key: str = ""
-) -> Operation:
+    *, collection: Collection, character: Character | int, parent: Character | int | None, by: Any,
+    seen_version: int | None = None, key: str = "",
+) -> Operation:  # fmt: skip
     """Make a character an outfit or form of another, or a character of its own again (parent None)."""
     with history.operation(collection=collection, by=by, kind="characters.outfit", summary="", key=key) as record:
-        row = locked_character(collection=collection, character=character)
         above = _parent(collection, parent)
+        words = above.name if above else ALONE
+        row = _as_seen(collection, character, seen_version, label="outfit of", now="parent", wanted=words)
         if above is not None and (above.pk == row.pk or row.outfits.exists()):
             raise BadInput(f"{row.name} has outfits of its own or is the same character; it cannot become an outfit.")
         before = snapshot(row, names=("parent_id", "version"))
@@ -119,7 +133,7 @@ def set_parent(
         row.version += 1
         row.save(update_fields=["parent", "version"])
         record.changed(row, before=before)
-        what = f"an outfit of {above.name}" if above else "a character of its own"
+        what = f"an outfit of {above.name}" if above else ALONE
         record.operation.summary = f"{row.name} is {what}"
     return record.operation
 
@@ -169,7 +183,7 @@ def merge(
 
 def split(
     *, collection: Collection, character: Character | int, faces: Iterable[Face | int], name: str, by: Any,
-    as_outfit: bool = False, key: str = "",
+    as_outfit: bool = False, seen: Mapping[int, int] | None = None, key: str = "",
 ) -> Character:  # fmt: skip
     """Give some faces of a character a new character (or, with `as_outfit`, a new outfit of it)."""
     name = clean_name(name)
@@ -178,6 +192,7 @@ def split(
         chosen = locked_faces(collection=collection, faces=faces)
         if any(face.character_id != row.pk for face in chosen):
             raise Conflict(f"Some of these faces are not {row.name} any more. Load the page again.")
+        check_seen(chosen, seen, state=FaceState.FACE, wanted=name)
         _refuse_taken(collection, name)
         parent = (row.parent or row) if as_outfit else None
         fresh = Character.objects.create(collection=collection, name=name, parent=parent)
@@ -251,6 +266,22 @@ def _seen(collection: Collection, character: Character | int, seen_version: int 
     row = locked_character(collection=collection, character=character)
     if seen_version is not None and int(seen_version) != row.version:
         raise Conflict(f"{row.name} was changed meanwhile. Load the page and look at it again.")
+    return row
+
+
+def _as_seen(
+    collection: Collection, character: Character | int, seen_version: int | None, *, label: str, now: str, wanted: str
+) -> Character:
+    """The character, locked; Stale with both answers where somebody changed this of it since it was shown."""
+    row = locked_character(collection=collection, character=character)
+    theirs = str(getattr(row, now) or ALONE)
+    if seen_version is not None and int(seen_version) != row.version and theirs != wanted:
+        raise Stale(
+            f"{row.name} was changed meanwhile by {last_by(row)}.",
+            theirs=[(label, theirs)],
+            mine=[(label, wanted)],
+            resend={"version": [str(row.version)]},
+        )
     return row
 
 

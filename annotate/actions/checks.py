@@ -2,20 +2,37 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
-from annotate.models import CheckedFrame, Face
+from annotate.models import CheckedFrame, Face, FaceState
 from ingest.actions import history
 from ingest.actions.history import snapshot
+from ingest.actions.seen import mark
 from ingest.errors import Conflict
 from ingest.models import Collection, Frame, Operation
 
 
-def check(*, collection: Collection, frame: Frame, by: Any, key: str = "") -> Operation:
-    """Every face of the frame has its box, and every box that is not denied is one: a person stands for each."""
+def shown(faces: Iterable[Face]) -> dict[str, Any]:
+    """The boxes of a frame as its page shows them, for the mark of the form that says that they are all."""
+    return {
+        "boxes": sorted(
+            [face.pk, face.state == FaceState.NOT_A_FACE, face.left, face.top, face.right, face.bottom]
+            for face in faces
+        )
+    }
+
+
+def check(*, collection: Collection, frame: Frame, by: Any, seen: str | None = None, key: str = "") -> Operation:
+    """Every face of the frame has its box, and every box that is not denied is one: a person stands for each.
+
+    Conflict where a box changed since the page with the mark `seen` was made.
+    """
     summary = f"All faces of {_called(frame)} marked"
     with history.operation(collection=collection, by=by, kind="faces.check", summary=summary, key=key) as record:
         row = _locked(collection, frame)
+        if seen is not None and seen != mark(shown(Face.objects.filter(frame=row))):
+            raise Conflict("Boxes of this frame changed meanwhile. Load the page, look at them and say it again.")
         for face in Face.objects.real().select_for_update().filter(frame=row, box_by_person=False).order_by("pk"):
             before = snapshot(face, names=("box_by_person", "version"))
             face.box_by_person = True
@@ -32,9 +49,9 @@ def uncheck(*, collection: Collection, frame: Frame, by: Any, key: str = "") -> 
     summary = f"Faces of {_called(frame)} are open again"
     with history.operation(collection=collection, by=by, kind="faces.uncheck", summary=summary, key=key) as record:
         row = _locked(collection, frame)
-        for mark in CheckedFrame.objects.filter(frame=row):
-            record.deleted(mark, frame_id=row.pk)
-            mark.delete()
+        for said in CheckedFrame.objects.filter(frame=row):
+            record.deleted(said, frame_id=row.pk)
+            said.delete()
     return record.operation
 
 

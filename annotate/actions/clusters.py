@@ -12,7 +12,7 @@ from annotate.actions.naming import answer, change_faces, faces_text, locked_fac
 from annotate.models import Character, Face, FaceCluster, FaceState, NamedBy
 from ingest.actions import history
 from ingest.actions.history import Recorder, snapshot
-from ingest.errors import BadInput, Conflict
+from ingest.errors import BadInput, Conflict, Stale
 from ingest.models import Collection, Operation
 
 
@@ -67,13 +67,18 @@ def name(
 
 
 def _check_waits(row: FaceCluster, faces: list[Face], who: Character) -> None:
-    """Conflict when people have given another answer for every face since this person looked."""
+    """Stale when people have given another answer for every face since this person looked."""
     if not faces:
         raise Conflict(f"Somebody answered for all faces of cluster {row.number} meanwhile. Load the page.")
     if all(face.named_by == NamedBy.PERSON and face.character_id not in (None, who.pk) for face in faces):
         first = faces[0]
         by = first.named_user.get_username() if first.named_user else "somebody"
-        raise Conflict(f"{by} named cluster {row.number} “{first.character}” meanwhile; nothing was changed.")
+        raise Stale(
+            f"{by} named cluster {row.number} “{first.character}” meanwhile.",
+            theirs=[(faces_text(len(faces)), first.character.name if first.character else "")],
+            mine=[(faces_text(len(faces)), who.name)],
+            resend={"face": [f"{face.pk}:{face.version}" for face in faces]},
+        )
 
 
 def nobody(*, collection: Collection, cluster: FaceCluster | int, by: Any, key: str = "") -> Operation:

@@ -11,8 +11,9 @@ from django.conf import settings
 from annotate.backends import detectors, registry, upscale_waifu2x, upscalers
 from annotate.models import ModelChoice
 from ingest.actions import history
+from ingest.actions.seen import author, changed
 from ingest.errors import BadInput
-from ingest.models import Collection
+from ingest.models import Collection, Revision
 
 BUILTIN, NONE = registry.BUILTIN, "none"
 SERVER = "server"  # captions by the server of the settings
@@ -109,10 +110,13 @@ def offered(task: str) -> list[str]:
     return [*own, *(name for name in names if name not in own)]
 
 
-def choose(*, collection: Collection, task: str, names: Sequence[str], by: Any) -> tuple[str, ...]:
+def choose(
+    *, collection: Collection, task: str, names: Sequence[str], by: Any, seen: str | None = None
+) -> tuple[str, ...]:
     """Use these models for a task from now on; empty: the default again; ("none",): none. Returns what is used now.
 
-    What models said before stays. Raises BadInput for a name that is not installed, or several where one works.
+    What models said before stays. Raises Stale where somebody chose since the page with the mark `seen` was made,
+    BadInput for a name that is not installed, or several where one works.
     """
     rule = _task(task)
     wanted = sorted(set(names))
@@ -128,6 +132,8 @@ def choose(*, collection: Collection, task: str, names: Sequence[str], by: Any) 
         collection=collection, by=by, kind="models.choose", summary=f"{rule.label}: uses {words}"
     ) as record:
         rows = {row.name: row for row in ModelChoice.objects.filter(collection=collection, task=task)}
+        now = {"models": sorted(rows)}
+        changed(seen, now=now, wanted={"models": wanted}, who=_chooser(collection), what=f"the choice for {rule.label}")
         for name in rows.keys() - set(wanted):
             record.deleted(rows[name])
             rows[name].delete()
@@ -135,6 +141,10 @@ def choose(*, collection: Collection, task: str, names: Sequence[str], by: Any) 
             if name not in rows:
                 record.created(ModelChoice.objects.create(collection=collection, task=task, name=name))
     return chosen_all(collection, task)
+
+
+def _chooser(collection: Collection) -> str:
+    return author(Revision.objects.filter(model=ModelChoice._meta.label, operation__collection=collection))
 
 
 def _task(name: str) -> Task:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import unicodedata
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from annotate import frame_names
 from annotate.models import Character, CharacterAlias, Face, FaceState, NamedBy
 from ingest.actions.history import Recorder, snapshot
-from ingest.errors import BadInput, Conflict
+from ingest.errors import BadInput, Conflict, Stale
 from ingest.models import Collection
 
 NAMING = (
@@ -18,6 +19,7 @@ NAMING = (
 # Marks that turn the direction of all text behind them: a name could pass for another one.
 TURNING = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 NAME_MAX = 200
+UNKNOWN = "unknown again"
 BATCH = 500  # rows an UPDATE: SQLite allows about 32,000 variables
 
 
@@ -93,18 +95,41 @@ def locked_character(*, collection: Collection, character: Character | int) -> C
 
 
 def check_seen(
-    faces: Sequence[Face], seen: Mapping[int, int] | None, *, state: FaceState, character: Character | None
+    faces: Sequence[Face],
+    seen: Mapping[int, int] | None,
+    *,
+    state: FaceState,
+    character: Character | None = None,
+    wanted: str = "",
 ) -> None:
-    """Conflict when another person gave a different answer after this one looked. `seen`: face key -> version shown."""
+    """Stale when another person gave a different answer after this one looked. `seen`: face key -> version shown.
+
+    `wanted` is the answer in words where it is no character that exists.
+    """
     if not seen:
         return
-    wanted = (state, character.pk if character else None)
-    for face in faces:
-        stale = face.pk in seen and int(seen[face.pk]) != face.version
-        if stale and face.named_by == NamedBy.PERSON and (face.state, face.character_id) != wanted:
-            who = face.named_user.get_username() if face.named_user else "somebody"
-            what = face.character.name if face.character else FaceState(face.state).label
-            raise Conflict(f"{who} answered “{what}” for one of these faces meanwhile. Look at it again.")
+    answered = (state, character.pk if character else None)
+    theirs = [
+        face
+        for face in faces
+        if face.pk in seen
+        and int(seen[face.pk]) != face.version
+        and face.named_by == NamedBy.PERSON
+        and (bool(wanted) or (face.state, face.character_id) != answered)
+    ]
+    if not theirs:
+        return
+    whose = {face.named_user.get_username() if face.named_user else "somebody" for face in theirs}
+    answers = Counter(face.character.name if face.character else FaceState(face.state).label for face in theirs)
+    one = next(iter(answers)) if len(answers) == 1 else "other names"
+    which = "this face" if len(seen) == 1 else f"{len(theirs)} of these {len(seen)} faces"
+    mine = wanted or (character.name if character else UNKNOWN if state == FaceState.FACE else state.label)
+    raise Stale(
+        f"{', '.join(sorted(whose))} answered “{one}” for {which} meanwhile.",
+        theirs=[(faces_text(count), name) for name, count in answers.most_common()],
+        mine=[(faces_text(len(faces)), mine)],
+        resend={"face": [f"{face.pk}:{face.version}" for face in faces], "version": [str(faces[0].version)]},
+    )
 
 
 def change_faces(record: Recorder, faces: Sequence[Face], change: Callable[[Face], None]) -> list[Face]:

@@ -11,10 +11,11 @@ from annotate.backends import tag_filtering
 from annotate.backends.tag_filtering import Parsed
 from annotate.models import TagList
 from ingest.actions import history
+from ingest.actions.seen import author, changed
 from ingest.algorithms.typed_lists import text_of
 from ingest.errors import BadInput
 from ingest.imaging.names import plain_name
-from ingest.models import Collection
+from ingest.models import Collection, Revision
 
 KEPT = 5  # lists of one kind that are not used
 Kind = TagList.Kind
@@ -38,6 +39,11 @@ class Shown:
     example: str
     lists: list[TagList]
     installed: str
+
+    @property
+    def shown(self) -> dict[str, str]:
+        """What a form that replaces the list shows."""
+        return {"list": self.used.name if self.used else ""}
 
     @property
     def used(self) -> TagList | None:
@@ -66,8 +72,11 @@ def parse(kind: Kind, data: bytes, *, name: str) -> Parsed:
     return (tag_filtering.parse_overlaps if kind == Kind.INCLUDED else tag_filtering.parse_unwanted)(data, name=name)
 
 
-def add(*, collection: Collection, kind: Kind, name: str, data: bytes, by: Any) -> tuple[TagList, list[str]]:
-    """Check a list, keep it, use it from now on; returns it and what is odd about it, in words. Raises BadInput.
+def add(
+    *, collection: Collection, kind: Kind, name: str, data: bytes, by: Any, seen: str | None = None
+) -> tuple[TagList, list[str]]:
+    """Check a list, keep it, use it from now on; returns it and what is odd about it, in words. Raises BadInput, and
+    Stale where somebody chose another list since the page with the mark `seen` was made.
 
     Of those that do not count the newest KEPT stay. The history does not hold the others (a list may have megabytes):
     undo of a change that used one of them leaves it out; who wants it back uploads it again.
@@ -78,6 +87,7 @@ def add(*, collection: Collection, kind: Kind, name: str, data: bytes, by: Any) 
     with history.operation(
         collection=collection, by=by, kind="tags.list", summary=f"{kind.label}: list {shown}, {parsed.count:,} tags"
     ) as record:
+        _check_seen(collection, kind, seen, shown)
         row, _ = TagList.objects.get_or_create(
             collection=collection, kind=kind, digest=mark,
             defaults={"name": shown[:200], "text": text_of(data), "tags": parsed.count, "added_by": by},
@@ -89,8 +99,8 @@ def add(*, collection: Collection, kind: Kind, name: str, data: bytes, by: Any) 
     return row, parsed.notes
 
 
-def use(*, collection: Collection, kind: Kind, key: int | None, by: Any) -> TagList | None:
-    """Use a list of the collection; None: the installed one again, if there is one. Raises BadInput."""
+def use(*, collection: Collection, kind: Kind, key: int | None, by: Any, seen: str | None = None) -> TagList | None:
+    """Use a list of the collection; None: the installed one again, if there is one. Raises as `add`."""
     row = None
     if key is not None:
         row = TagList.objects.filter(collection=collection, kind=kind, pk=key).first()
@@ -98,6 +108,7 @@ def use(*, collection: Collection, kind: Kind, key: int | None, by: Any) -> TagL
             raise BadInput("This list is not here any more. Load the page again.")
     words = f"list {row.name}" if row else "no list of this collection"
     with history.operation(collection=collection, by=by, kind="tags.list", summary=f"{kind.label}: {words}") as record:
+        _check_seen(collection, kind, seen, row.name if row else "")
         _use(collection, kind, row, record)
     return row
 
@@ -126,6 +137,13 @@ def shown(collection: Collection) -> list[Shown]:
         mine = [row for row in rows if row.kind == kind]
         found.append(Shown(kind, ABOUT[kind], EXAMPLE[kind], mine, path.name if path else ""))
     return found
+
+
+def _check_seen(collection: Collection, kind: Kind, seen: str | None, wanted: str) -> None:
+    one = TagList.objects.filter(collection=collection, kind=kind, used=True).first()
+    who = author(Revision.objects.filter(model=TagList._meta.label, operation__collection=collection))
+    now = {"list": one.name if one else ""}
+    changed(seen, now=now, wanted={"list": wanted}, who=who, what=f"the list of {kind.label.lower()}")
 
 
 def _use(collection: Collection, kind: Kind, row: TagList | None, record: history.Recorder) -> None:

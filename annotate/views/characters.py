@@ -29,7 +29,7 @@ from ingest.views.params import whole
 FACES_A_PAGE = 60
 UNNAME_MAX = 5000
 FACE_FIELDS = (
-    *("pk", "frame_id", "crop", "confidence", "named_by", "is_reference", "named_user__username"),
+    *("pk", "frame_id", "crop", "version", "confidence", "named_by", "is_reference", "named_user__username"),
     *PLACE,
 )
 
@@ -181,7 +181,8 @@ def change(request: HttpRequest, collection: Collection, character_id: int) -> H
     elif act == "alias_remove":
         text = actions.remove_alias(alias=_number(request, "alias"), **common).summary
     elif act == "outfit_of":
-        text = actions.set_parent(character=person, parent=whole(request.POST.get("parent")), **common).summary
+        parent = whole(request.POST.get("parent"))
+        text = actions.set_parent(character=person, parent=parent, seen_version=seen, **common).summary
     elif act == "merge":
         target = _number(request, "into")
         text = actions.merge(character=person, into=target, seen_version=seen, **common).summary

@@ -18,6 +18,7 @@ from annotate.models import Character, Evaluation, Face
 from annotate.own_truth.kinds import EMBEDDERS
 from annotate.own_truth.questions import faces_of, open_questions
 from annotate.views import plots
+from annotate.views.faces import faces_shown
 from ingest.access import member_view
 from ingest.errors import BadInput
 from ingest.models import Collection, Role, RunState
@@ -69,7 +70,7 @@ def compare_embedders_answer(request: HttpRequest, collection: Collection) -> Ht
     row = get_object_or_404(
         Evaluation, collection=collection, kind=EMBEDDERS, state=RunState.DONE, pk=whole(request.POST.get("comparison"))
     )
-    face = get_object_or_404(Face, collection=collection, pk=whole(request.POST.get("face")))
+    face = get_object_or_404(Face, collection=collection, pk=next(iter(faces_shown(request)[0]), None))
     who = get_object_or_404(Character, collection=collection, pk=whole(request.POST.get("character")))
     common: dict[str, Any] = {"collection": collection, "faces": [face], "character": who, "by": request.user}
     if request.POST.get("act") == "yes":

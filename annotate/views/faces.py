@@ -20,7 +20,7 @@ from annotate.views.drawing import parts
 from annotate.views.drawing.cluster_rows import add_rows
 from annotate.views.drawing.parts import bases
 from ingest.access import member_view
-from ingest.errors import BadInput
+from ingest.errors import BadInput, Stale
 from ingest.models import Collection, Role
 from ingest.once import key_of
 from ingest.stamp import kept, stamp
@@ -46,7 +46,7 @@ def faces(request: HttpRequest, collection: Collection) -> HttpResponse:
     add_rows(request, collection, page, labels=labels, can_edit=can_edit)
     alone = Q(cluster__isnull=True) | Q(cluster__size__lt=CLUSTER_MIN)
     loose = Face.objects.filter(alone, collection=collection).unnamed().order_by("-score", "pk")
-    fields = ("pk", "frame_id", "crop", *parts.PLACE)
+    fields = ("pk", "frame_id", "crop", "version", *parts.PLACE)
     left = [] if more else list(loose.values_list(*fields, named=True)[:LOOSE_MAX])
     places = bases(collection)
     context = {
@@ -115,7 +115,11 @@ def cluster_change(request: HttpRequest, collection: Collection, cluster_id: int
         name = request.POST.get("name", "").strip()
         if not name:
             raise BadInput("Type a name, or choose one of the cast.")
-        text = clusters.name(cluster=cluster, character=name, taken_out=out, **common).operation.summary
+        try:
+            text = clusters.name(cluster=cluster, character=name, taken_out=out, **common).operation.summary
+        except Stale as error:  # who has seen both names may give these very faces the other one
+            error.address = reverse("faces_change", args=[collection.pk])
+            raise
     elif act == "nobody":
         text = clusters.nobody(cluster=cluster, **common).summary
     elif act in ("split", "not_a_face"):
@@ -151,12 +155,24 @@ def _change_some(
     return face_actions.not_a_face(faces=out, **common).summary
 
 
+def faces_shown(request: HttpRequest) -> tuple[list[int], dict[int, int]]:
+    """Keys of the chosen faces and the version that the page showed of each; `face` is `key:version` or `key` alone."""
+    ids, shown = [], {}
+    for text in request.POST.getlist("face"):
+        key, version = (whole(part) for part in text.partition(":")[::2])
+        if key is not None:
+            ids.append(key)
+            if version is not None:
+                shown[key] = version
+    return ids, shown
+
+
 @member_view(at_least=Role.REVIEWER)
 @require_POST
 @errors_in_words
 def faces_change(request: HttpRequest, collection: Collection) -> HttpResponse:
     """What one does with chosen faces: name, confirm, is not, nobody, no face, reference, split off as a character."""
-    ids = wholes(request.POST.getlist("face"))
+    ids, shown = faces_shown(request)
     if not ids:
         raise BadInput("Click the faces first that are meant.")
     # Foreign faces are not found, whoever asks.
@@ -172,16 +188,16 @@ def faces_change(request: HttpRequest, collection: Collection) -> HttpResponse:
         "unname": face_actions.unname,
     }
     if act in simple:
-        text = simple[act](faces=chosen, **common).summary
+        text = simple[act](faces=chosen, seen=shown, **common).summary
     elif act == "name":
         if not name:
             raise BadInput("Type a name, or choose one of the cast.")
-        text = face_actions.assign(faces=chosen, character=name, **common).summary
+        text = face_actions.assign(faces=chosen, character=name, seen=shown, **common).summary
     elif act in ("reference", "no_reference"):
         text = face_actions.set_reference(faces=chosen, is_reference=act == "reference", **common).summary
     elif act in ("split", "outfit"):
         character = get_object_or_404(Character, collection=collection, pk=whole(request.POST.get("character")) or 0)
-        characters.split(character=character, faces=chosen, name=name, as_outfit=act == "outfit", **common)
+        characters.split(character=character, faces=chosen, name=name, as_outfit=act == "outfit", seen=shown, **common)
         text = f"{len(chosen)} faces are {name} now"
     else:
         raise BadInput("Choose what to do with the faces.")

@@ -20,7 +20,7 @@ from ingest.algorithms.typed_lists import typed_list
 from ingest.errors import BadInput
 from ingest.models import Collection, Frame, Operation, Role
 from ingest.once import key_of
-from ingest.views.answers import errors_in_words, is_partial, said, toast
+from ingest.views.answers import errors_in_words, is_partial, said, seen, toast
 from ingest.views.params import whole
 
 NEIGHBOURS = 6
@@ -61,8 +61,9 @@ def face_box(request: HttpRequest, collection: Collection, frame_id: int) -> Htt
     box = (sides[0], sides[1], sides[2], sides[3])
     if request.POST.get("face"):
         face = get_object_or_404(Face, collection=collection, frame=row, pk=whole(request.POST["face"]))
-        seen = whole(request.POST.get("version"))
-        write_crop(boxes.move(collection=collection, face=face, box=box, by=request.user, seen_version=seen, key=key))
+        version = whole(request.POST.get("version"))
+        moved = boxes.move(collection=collection, face=face, box=box, by=request.user, seen_version=version, key=key)
+        write_crop(moved)
         return _answer(request, collection, row, "Box moved")
     write_crop(boxes.draw(collection=collection, frame=row, box=box, by=request.user, key=key))
     return _answer(request, collection, row, "Face drawn")
@@ -76,19 +77,19 @@ def face_change(request: HttpRequest, collection: Collection, face_id: int) -> H
     face = get_object_or_404(Face.objects.select_related("frame"), collection=collection, pk=face_id)
     common: dict[str, Any] = {"collection": collection, "by": request.user}
     version = whole(request.POST.get("version"))
-    seen = None if version is None else {face.pk: version}
+    shown = None if version is None else {face.pk: version}
     act, name = request.POST.get("act", "name"), request.POST.get("name", "").strip()
     common["key"] = key_of(request)
     if act == "name" and name:
-        done = face_actions.assign(faces=[face], character=name, seen=seen, **common)
+        done = face_actions.assign(faces=[face], character=name, seen=shown, **common)
     elif act == "name":
-        done = face_actions.unname(faces=[face], seen=seen, **common)
+        done = face_actions.unname(faces=[face], seen=shown, **common)
     elif act == "nobody":
-        done = face_actions.nobody(faces=[face], seen=seen, **common)
+        done = face_actions.nobody(faces=[face], seen=shown, **common)
     elif act == "not_a_face":
-        done = face_actions.not_a_face(faces=[face], seen=seen, **common)
+        done = face_actions.not_a_face(faces=[face], seen=shown, **common)
     elif act == "is_face":
-        done = face_actions.unname(faces=[face], seen=seen, **common)
+        done = face_actions.unname(faces=[face], seen=shown, **common)
     elif act == "delete":
         done = boxes.delete(face=face, **common)
     else:
@@ -105,8 +106,8 @@ def face_check(request: HttpRequest, collection: Collection, frame_id: int) -> H
     act = request.POST.get("act")
     if act not in ("check", "uncheck"):
         raise BadInput("Say whether all faces are marked.")
-    change = checks.check if act == "check" else checks.uncheck
-    done = change(collection=collection, frame=row, by=request.user, key=key_of(request))
+    common: dict[str, Any] = {"collection": collection, "frame": row, "by": request.user, "key": key_of(request)}
+    done = checks.check(seen=seen(request), **common) if act == "check" else checks.uncheck(**common)
     return _answer(request, collection, row, done.summary)
 
 
@@ -138,7 +139,8 @@ def caption_change(request: HttpRequest, collection: Collection, frame_id: int) 
     text = "" if "clear" in request.POST else request.POST.get("text", "")
     if "take" in request.POST:
         text = get_object_or_404(ModelCaption, frame=row, pk=whole(request.POST["take"])).text
-    done = captions.write(collection=collection, frame=row, text=text, by=request.user, key=key_of(request))
+    common: dict[str, Any] = {"seen": seen(request), "key": key_of(request)}
+    done = captions.write(collection=collection, frame=row, text=text, by=request.user, **common)
     return _answer(request, collection, row, done.summary)
 
 
@@ -170,6 +172,7 @@ def _labels(request: HttpRequest, collection: Collection, row: Frame) -> dict[st
     groups = [
         (TagCategory(category).label, list(rows)) for category, rows in groupby(said_tags, key=lambda t: t.tag.category)
     ]
+    caption = Caption.objects.filter(frame=row).select_related("by").first()
     return {
         "frame": row,
         "picture": row.file or row.preview,
@@ -182,7 +185,9 @@ def _labels(request: HttpRequest, collection: Collection, row: Frame) -> dict[st
         "real_count": sum(face.state != FaceState.NOT_A_FACE for face in faces),
         "tags": groups,
         "tags_count": sum(tag.state == "yes" for tag in said_tags),
-        "caption": Caption.objects.filter(frame=row).select_related("by").first(),
+        "caption": caption,
+        "boxes_shown": checks.shown(faces),
+        "caption_shown": {"text": caption.text if caption else ""},
         "model_captions": list(row.model_captions.select_related("model_version").order_by("-written_at", "-pk")),
         "can_edit": request.role >= Role.REVIEWER,  # type: ignore[attr-defined]
     }

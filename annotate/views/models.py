@@ -25,7 +25,7 @@ from ingest import library
 from ingest.access import member_view
 from ingest.errors import BadInput, KomaError
 from ingest.models import Collection, Role, RunState
-from ingest.views.answers import came_from, errors_in_words, is_partial, said
+from ingest.views.answers import came_from, errors_in_words, is_partial, said, seen
 from ingest.views.params import whole
 
 UPLOAD_CHUNK = 1 << 20
@@ -159,7 +159,7 @@ def collection_models(request: HttpRequest, collection: Collection) -> HttpRespo
     if request.method == "POST":
         asked = request.POST.get("task", "")
         names = [name for name in request.POST.getlist("name") if name]
-        used = model_choices.choose(collection=collection, task=asked, names=names, by=request.user)
+        used = model_choices.choose(collection=collection, task=asked, names=names, by=request.user, seen=seen(request))
         label = model_choices.TASKS[asked].label
         return said(request, f"{label}: {', '.join(used) or 'no model'} from now on.", to=here, undo=True)
     chosen: dict[str, list[str]] = {}
@@ -170,7 +170,7 @@ def collection_models(request: HttpRequest, collection: Collection) -> HttpRespo
         offered = model_choices.offered(task.name)
         mine = chosen.get(task.name, [])
         tasks.append({
-            "task": task, "offered": offered, "chosen": mine,
+            "task": task, "offered": offered, "chosen": mine, "shown": {"models": sorted(mine)},
             "gone": [name for name in mine if name not in offered and name != model_choices.NONE],
             "told": task.default == model_choices.FIRST,
             "default": ", ".join(model_choices.default_of(task)) or "none",
@@ -196,7 +196,9 @@ def tag_list(request: HttpRequest, collection: Collection) -> HttpResponse:
         if int(upload.size or 0) > tag_filtering.FILE_MAX:
             raise BadInput(f"{upload.name}: a list of tags has {tag_filtering.FILE_MAX:,} bytes at most.")
         name = str(upload.name or "list")
-        row, notes = tag_lists.add(collection=collection, kind=kind, name=name, data=upload.read(), by=request.user)
+        row, notes = tag_lists.add(
+            collection=collection, kind=kind, name=name, data=upload.read(), by=request.user, seen=seen(request)
+        )
         count = f"{row.tags:,} tag{'s' * (row.tags != 1)}"
         words = f"{kind.label}: {row.name} ({count}) counts from the next run of the stage Tag on."
         return said(request, " ".join([words, *notes]), to=to, undo=True)
@@ -205,7 +207,7 @@ def tag_list(request: HttpRequest, collection: Collection) -> HttpResponse:
     key = whole(request.POST["use"])
     if key is None and request.POST["use"]:  # only an empty choice takes the list back
         raise BadInput("This is no list. Choose one on the page.")
-    used = tag_lists.use(collection=collection, kind=kind, key=key, by=request.user)
+    used = tag_lists.use(collection=collection, kind=kind, key=key, by=request.user, seen=seen(request))
     counts = f"{used.name} counts" if used else "no list of this collection counts"
     return said(request, f"{kind.label}: {counts} from the next run of the stage Tag on.", to=to, undo=True)
 

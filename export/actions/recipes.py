@@ -2,22 +2,54 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
+
+from django.db import transaction
 
 from export.models import Recipe as RecipeRow
 from export.recipe import Recipe
+from ingest.actions.seen import changed, mark
 from ingest.errors import BadInput
 from ingest.models import Collection
 
 NAME_MAX = 120
 
 
-def save(*, collection: Collection, name: str, recipe: Recipe, by: Any) -> RecipeRow:
-    """Create or replace the recipe of this name. Raises BadInput for an empty or too long name."""
+def shown(row: RecipeRow | None, params: Mapping[str, Any]) -> dict[str, Any]:
+    """What the page of a recipe shows, for its form's mark: the saved name ("" for none) and all settings."""
+    return {"recipe": row.name if row is not None else "", **_flat(params)}
+
+
+def save(*, collection: Collection, name: str, recipe: Recipe, by: Any, seen: str | None = None) -> RecipeRow:
+    """Create or replace the recipe of this name. Raises BadInput for an empty or too long name.
+
+    With `seen`, the mark of what the form showed, Stale where somebody saved other settings under this name since, or
+    where the form was not opened from it. Settings belong together: none of theirs is mixed with mine.
+    """
     title = " ".join(name.split())
     if not title or len(title) > NAME_MAX:
         raise BadInput(f"Give the recipe a name of 1 to {NAME_MAX} characters.")
-    row, _ = RecipeRow.objects.update_or_create(
-        collection=collection, name=title, defaults={"params": recipe.as_dict(), "updated_by": by}
-    )
+    with transaction.atomic():
+        Collection.objects.select_for_update().get(pk=collection.pk)  # two who save at once take turns
+        row = RecipeRow.objects.select_for_update().filter(collection=collection, name=title).first()
+        if row is None:
+            return RecipeRow.objects.create(collection=collection, name=title, params=recipe.as_dict(), updated_by=by)
+        now, wanted = shown(row, row.params), shown(row, recipe.as_dict())
+        if seen is not None and f"recipe:{mark({'recipe': title}).partition(':')[2]}" not in seen.split():
+            seen = ""  # another recipe was open: of this one nothing was seen
+        who = row.updated_by.get_username() if row.updated_by else "Somebody"
+        now = dict.fromkeys(wanted, "") | now  # settings that this version of Koma has and that one had not
+        changed(seen, now=now, wanted=wanted, who=who, what=f"the recipe “{title}”", whole=True)
+        row.params, row.updated_by = recipe.as_dict(), by
+        row.save()
     return row
+
+
+def _flat(params: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        f"{section}.{name}": value
+        for section, values in params.items()
+        if isinstance(values, dict)
+        for name, value in values.items()
+    }

@@ -25,11 +25,12 @@ from export.models import Recipe as RecipeRow
 from export.preview import is_counted, preview
 from export.recipe import Recipe, RecipeError, parse
 from ingest.access import member_view
+from ingest.actions.seen import mark
 from ingest.algorithms.typed_lists import written
 from ingest.errors import BadInput
 from ingest.models import Collection, Frame, ImageType, Role
 from ingest.once import own_key
-from ingest.views.answers import errors_in_words, is_partial, said
+from ingest.views.answers import errors_in_words, is_partial, said, seen
 from ingest.views.params import whole
 
 PAGE_TEMPLATE = "export/export.html"
@@ -72,7 +73,10 @@ LEVEL_LABELS = {
 def export(request: HttpRequest, collection: Collection) -> HttpResponse:
     """The recipe and its live result. `?recipe=` opens a saved one; else the one saved last."""
     row, recipe, broken = _opened(request, collection)
-    context = _context(collection, recipe) | {"saved": row} | ({"errors": broken} if broken else {})
+    shown = recipe_actions.shown(row, row.params if row else {})
+    context = (
+        _context(collection, recipe) | {"saved": row, "seen_mark": mark(shown)} | ({"errors": broken} if broken else {})
+    )
     return render(request, PAGE_TEMPLATE, context)
 
 
@@ -99,20 +103,21 @@ def export_change(request: HttpRequest, collection: Collection) -> HttpResponse:
     except RecipeError as error:
         if is_partial(request):
             raise BadInput(str(error)) from error
-        context = _context(collection, Recipe()) | {"errors": error.errors}
+        context = _context(collection, Recipe()) | {"errors": error.errors, "seen_mark": seen(request)}
         return render(request, PAGE_TEMPLATE, context, status=422)
     act = request.POST.get("act", "start")
     here = reverse("export", args=[collection.pk])
+    unsaved = {"unsaved": True, "seen_mark": seen(request)}
     if act == "preset":
         changed = forms.use_caption_version(recipe)
-        return render(request, PAGE_TEMPLATE, _context(collection, changed) | {"unsaved": True})
+        return render(request, PAGE_TEMPLATE, _context(collection, changed) | unsaved)
     if act == "short":
         shorter = replace(recipe, arrange=replace(recipe.arrange, short_names=True))
-        return render(request, PAGE_TEMPLATE, _context(collection, shorter) | {"unsaved": True})
+        return render(request, PAGE_TEMPLATE, _context(collection, shorter) | unsaved)
     if act == "csv":
-        return render(request, PAGE_TEMPLATE, _context(collection, recipe) | {"unsaved": True})
+        return render(request, PAGE_TEMPLATE, _context(collection, recipe) | unsaved)
     name = request.POST.get("recipe_name", "").strip() or "Recipe"
-    row = recipe_actions.save(collection=collection, name=name, recipe=recipe, by=request.user)
+    row = recipe_actions.save(collection=collection, name=name, recipe=recipe, by=request.user, seen=seen(request))
     if act == "save":
         return said(request, f"Recipe “{row.name}” saved.", to=f"{here}?recipe={row.pk}")
     title = request.POST.get("name", "").strip() or f"{collection.name} {timezone.now():%Y-%m-%d}"

@@ -11,9 +11,10 @@ from export.actions import reread as actions
 from export.actions.jobs import inside_exports
 from export.models import ExportJob
 from ingest.access import member_view
-from ingest.errors import KomaError
+from ingest.actions.seen import mark
+from ingest.errors import Conflict, KomaError
 from ingest.models import Collection, Role
-from ingest.views.answers import errors_in_words, said
+from ingest.views.answers import errors_in_words, said, seen
 
 SHOWN_MAX = 300
 
@@ -31,7 +32,10 @@ def reread(request: HttpRequest, collection: Collection, job_id: int) -> HttpRes
     except KomaError as error:
         context = {"section": "export", "job": job, "problem": error.message}
         return render(request, "export/reread.html", context)
+    shown = {"moved": sorted([row.path, *row.now] for row in found.moved)}
     if request.method == "POST":
+        if seen(request) not in (None, mark(shown)):
+            raise Conflict("The folders say something else than this page showed. Look at it again.")
         applied = actions.apply(collection=collection, moved=found.moved, by=request.user)
         text = f"{applied.named:,} faces named, {applied.unnamed:,} made unknown"
         if applied.open:
@@ -45,6 +49,7 @@ def reread(request: HttpRequest, collection: Collection, job_id: int) -> HttpRes
     context = {
         "section": "export",
         "job": job,
+        "shown": shown,
         "found": found,
         "faces": proposal.faces,
         "moved": moved[:SHOWN_MAX],

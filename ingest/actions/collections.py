@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +13,11 @@ from django.utils import timezone
 
 from ingest import counting, stored_files
 from ingest.actions import history
+from ingest.actions.seen import changed, last_by
 from ingest.errors import BadInput, Conflict
 from ingest.imaging.names import plain_text
 from ingest.models import FINISHED, Collection, CollectionLimits, Membership, PipelineRun, Role
+from ingest.pipeline.registry import stages
 from ingest.restoring import store
 
 NAME_CHARS_MAX = 200
@@ -38,30 +41,53 @@ def create(*, name: str, by: Any) -> Collection:
     return made
 
 
-def rename(*, collection: Collection, name: str, by: Any) -> Collection:
-    """Give a collection another name."""
+def rename(*, collection: Collection, name: str, by: Any, seen: str | None = None) -> Collection:
+    """Give a collection another name; Stale where somebody did so since the page with the mark `seen` was made."""
     clean = _clean(name)
     with history.operation(
         collection=collection, by=by, kind="collections.rename", summary=f"{collection.name} renamed to {clean}"
     ) as record:
         row = record.collection
         before = history.snapshot(row, names=["name"])
+        changed(seen, now=before, wanted={"name": clean}, who=last_by(row, names=["name"]), what="the name")
         row.name = collection.name = clean
         row.save(update_fields=["name"])
         record.changed(row, before=before)
     return row
 
 
-def keep_run_settings(*, collection: Collection, params: dict[str, Any], by: Any) -> None:
-    """Make the settings of a run those that later runs begin with; `params` by stage, checked before."""
+def run_settings(collection: Collection) -> dict[str, Any]:
+    """The settings that runs of a collection begin with, by `stage.setting`; the default where it has none."""
+    found: dict[str, Any] = {}
+    for name, stage in stages().items():
+        defaults = stage.params_type(**collection.run_defaults.get(name, {}))
+        found |= {f"{name}.{field.name}": getattr(defaults, field.name) for field in fields(stage.params_type)}
+    return found
+
+
+def keep_run_settings(*, collection: Collection, params: dict[str, Any], by: Any, seen: str | None = None) -> None:
+    """Make the settings of a run those that later runs begin with; `params` by stage, checked before.
+
+    Raises Stale where somebody changed the same settings since the page with the mark `seen` was made.
+    """
     if _with(collection.run_defaults, params) == collection.run_defaults:
         return
     with history.operation(
         collection=collection, by=by, kind="collections.run_settings", summary="settings of runs changed"
     ) as record:
         row = record.collection  # as it is now: two who keep settings of different stages keep both
-        before = history.snapshot(row, names=["run_defaults"])
-        row.run_defaults = collection.run_defaults = _with(row.run_defaults, params)
+        before, now = history.snapshot(row, names=["run_defaults"]), run_settings(row)
+        flat = {f"{stage}.{name}": value for stage, values in params.items() for name, value in values.items()}
+        wanted = changed(
+            seen, now=now, wanted={name: value for name, value in flat.items() if name in now},
+            who=last_by(row, names=["run_defaults"]), what="settings of runs",
+        )  # fmt: skip
+        mine = {
+            stage: values
+            | {name: now[full] for name in values if (full := f"{stage}.{name}") in now and full not in wanted}
+            for stage, values in params.items()
+        }
+        row.run_defaults = collection.run_defaults = _with(row.run_defaults, mine)
         row.save(update_fields=["run_defaults"])
         record.changed(row, before=before)
 

@@ -14,6 +14,7 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from ingest.actions import history
+from ingest.actions.seen import changed
 from ingest.errors import BadInput, Conflict, KomaError
 from ingest.locking import hold
 from ingest.models import Collection, Invitation, Membership, Role
@@ -124,8 +125,12 @@ def withdraw(*, invitation: Invitation, by: Any) -> None:
     Invitation.objects.filter(pk=invitation.pk, accepted_at__isnull=True).delete()
 
 
-def change_role(*, member: Membership, role: int, by: Any, by_role: Role) -> Membership:
-    """Give a member another role. Raises BadInput above one's own role, Conflict for the last admin."""
+def change_role(*, member: Membership, role: int, by: Any, by_role: Role, seen: str | None = None) -> Membership:
+    """Give a member another role.
+
+    Raises Stale where somebody did so since the page with the mark `seen` was made, BadInput above one's own role,
+    Conflict for the last admin.
+    """
     wanted = _role(role)
     if wanted > by_role or member.role > by_role:
         raise BadInput("Only an admin changes the role of an admin.")
@@ -135,6 +140,11 @@ def change_role(*, member: Membership, role: int, by: Any, by_role: Role) -> Mem
         name = member.user.get_username()
         summary = f"{name} is now {wanted.label}"
         with history.operation(collection=member.collection, by=by, kind="members.role", summary=summary):
+            now = {"role_label": Role(Membership.objects.select_for_update().get(pk=member.pk).role).label}
+            changed(
+                seen, now=now, wanted={"role_label": wanted.label}, who="Somebody", what=f"the role of {name}",
+                labels={"role_label": "role"},
+            )  # fmt: skip
             member.role = wanted
             member.save(update_fields=["role"])
     return member

@@ -13,6 +13,7 @@ from django.db import IntegrityError, transaction
 
 from ingest import quota, stored_files
 from ingest.actions import history
+from ingest.actions.seen import changed, last_by
 from ingest.algorithms.naming import EpisodeName, parse_name
 from ingest.errors import BadInput, Conflict
 from ingest.imaging.archive import BadArchive, ZipReader
@@ -142,11 +143,15 @@ def register(
     return episode
 
 
-def change(*, episode: Episode, by: Any, values: dict[str, Any]) -> Episode:
+LABELS = {"licence_note": "licence", "number": "episode", "exportable": "may be exported"}
+
+
+def change(*, episode: Episode, by: Any, values: dict[str, Any], seen: str | None = None) -> Episode:
     """Edit series, season, number, title (of the episode) and image_type, licence_note, exportable, rating_scheme (of
     its source).
 
-    Raises BadInput for a value that does not fit.
+    With `seen`, the mark of what the form showed, a field that its sender left alone keeps what others wrote since.
+    Raises BadInput for a value that does not fit, Stale where others changed the same field.
     """
     cleaned = checked(values)
     with history.operation(
@@ -154,6 +159,9 @@ def change(*, episode: Episode, by: Any, values: dict[str, Any]) -> Episode:
     ) as record:
         source = _now(Source, episode.source_id)
         row = _now(Episode, episode.pk)
+        now = history.snapshot(row, names=OF_EPISODE) | history.snapshot(source, names=OF_SOURCE)
+        who = last_by(row, source) if seen is not None else ""
+        cleaned = changed(seen, now=now, wanted=cleaned, who=who, what=row.label, labels=LABELS)
         for target, names in ((row, OF_EPISODE), (source, OF_SOURCE)):
             _set(record, target, {name: cleaned[name] for name in names if name in cleaned})
         row.source = source

@@ -11,7 +11,7 @@ import os
 import re
 import secrets
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
@@ -21,6 +21,7 @@ TEMP_AGE_MAX_S = 24 * 3600  # a temp file this old belongs to a process that die
 ENDINGS = frozenset({*MEDIA_TYPES, "bin", "json", "npy"})
 _NAME = re.compile(r"([0-9a-f]{2})/([0-9a-f]{2})/([0-9a-f]{64})\.([a-z0-9]{1,5})")
 _TEMP = "temp"
+_ASIDE = "aside"
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # full disk, quota, file size limit
 _CHUNK_BYTES = 1 << 20
 
@@ -53,7 +54,7 @@ class Store:
             name = name_for(hashlib.sha256(data).hexdigest(), suffix)
             names.append(name)
             target = self.path(name)
-            if _size(target) != len(data):
+            if not _renewed(target, len(data)):
                 self._write(target, data)
                 folders.add(target.parent)
         for folder in folders:
@@ -86,6 +87,49 @@ class Store:
         except FileNotFoundError:
             return False
         return True
+
+    def names(self, *, after: str = "") -> Iterator[tuple[str, str]]:
+        """Folders and names of all files in them, in order of the folders; with `after` only those of later folders.
+
+        Files that come or go meanwhile may be among them or not. What is no name of the store's is passed over.
+        """
+        for outer in _folders(self.root):
+            if after and outer < after[:2]:
+                continue
+            for inner in _folders(self.root / outer):
+                folder = f"{outer}/{inner}"
+                if after and folder <= after:
+                    continue
+                for name in sorted(path.name for path in (self.root / folder).iterdir()):
+                    if _NAME.fullmatch(f"{folder}/{name}"):
+                        yield folder, f"{folder}/{name}"
+
+    def age_s(self, name: str) -> float:
+        """Seconds since the file was written, or `put` again; below 0 when it is gone."""
+        try:
+            return max(0.0, time.time() - self.path(name).stat().st_mtime)
+        except FileNotFoundError:
+            return -1.0
+
+    def set_aside(self, name: str) -> Path | None:
+        """Take a file out of the store for a moment; None when it is gone. `bring_back` it then, or unlink it."""
+        path = self.path(name)
+        aside = self.root / _ASIDE / path.name
+        aside.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            return path.rename(aside)
+        except FileNotFoundError:
+            return None
+
+    def bring_back(self, aside: Path) -> None:
+        """Undo `set_aside`; a file that was put under its name meanwhile holds the same bytes."""
+        name = aside.name
+        aside.replace(self.path(f"{name[:2]}/{name[2:4]}/{name}"))
+
+    def left_aside(self) -> list[Path]:
+        """What a killed process had set aside."""
+        folder = self.root / _ASIDE
+        return list(folder.iterdir()) if folder.is_dir() else []
 
     def is_sound(self, name: str) -> bool:
         """Read a file again and compare with its name."""
@@ -178,6 +222,23 @@ def _size(path: Path) -> int:
         return path.stat().st_size
     except FileNotFoundError:
         return -1
+
+
+def _renewed(path: Path, size: int) -> bool:
+    """Whether the whole file is there; it is as young as a new one then, so that nobody takes it for forgotten."""
+    if _size(path) != size:
+        return False
+    try:
+        os.utime(path)
+    except FileNotFoundError:  # taken away at this moment: it is written again
+        return False
+    return True
+
+
+def _folders(root: Path) -> list[str]:
+    if not root.is_dir():
+        return []
+    return sorted(entry.name for entry in os.scandir(root) if len(entry.name) == 2 and entry.is_dir())
 
 
 def _sync_folder(folder: Path) -> None:

@@ -1,4 +1,4 @@
-"""Hidden fields that forms carry: the key by which one that is sent twice is known."""
+"""Hidden fields that forms carry: the key by which one that is sent twice is known, and what the form showed."""
 
 from __future__ import annotations
 
@@ -6,9 +6,12 @@ import secrets
 from typing import Any
 
 from django import template
+from django.db.models import Model
 from django.http import HttpRequest
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+
+from ingest.actions.seen import mark
 
 register = template.Library()
 
@@ -25,3 +28,23 @@ def key_field(request: HttpRequest) -> SafeString:
     if not key:
         key = request.form_key = secrets.token_urlsafe(12)  # type: ignore[attr-defined]
     return format_html('<input type="hidden" name="key" value="{}">', key)
+
+
+@register.simple_tag
+def seen(*shown: Any) -> SafeString:
+    """What a form that replaces values shows: pairs of a row and its field names, or one dictionary of values."""
+    if len(shown) == 1:
+        return seen_field(dict(shown[0]))
+    values: dict[str, Any] = {}
+    for row, names in zip(shown[::2], shown[1::2], strict=True):
+        values |= _values(row, names.split())
+    return seen_field(values)
+
+
+def seen_field(values: dict[str, Any]) -> SafeString:
+    """The same for forms that are drawn as text."""
+    return format_html('<input type="hidden" name="seen" value="{}">', mark(values))
+
+
+def _values(row: Model | None, names: list[str]) -> dict[str, Any]:
+    return {name: "" if row is None else getattr(row, name) for name in names}

@@ -24,7 +24,7 @@ from ingest.imaging.store import free_bytes
 from ingest.models import FINISHED, Collection, Episode, ImageType, RatingScheme, Role, StageRun, Upload
 from ingest.once import own_key
 from ingest.quota import OverQuota
-from ingest.views.answers import came_from, errors_in_words, is_partial, said, toast
+from ingest.views.answers import came_from, errors_in_words, is_partial, said, seen, toast
 from ingest.views.params import whole
 
 CHOSEN_MAX = 200  # files of a library folder in one request
@@ -136,7 +136,7 @@ def change(request: HttpRequest, collection: Collection, episode_id: int) -> Htt
     values: dict[str, Any] = {name: request.POST[name] for name in names if name in request.POST}
     if "exportable.shown" in request.POST:
         values["exportable"] = "exportable" in request.POST
-    changed = sources.change(episode=row, by=request.user, values=values)
+    changed = sources.change(episode=row, by=request.user, values=values, seen=seen(request))
     return said(request, f"{changed.label} saved.", to=came_from(request), undo=True)
 
 

@@ -11,9 +11,10 @@ from urllib.parse import urlsplit
 from django.contrib import messages
 from django.db import DatabaseError
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import render
 from django.utils.http import url_has_allowed_host_and_scheme
 
-from ingest.errors import Conflict, KomaError
+from ingest.errors import Conflict, KomaError, Stale
 from ingest.locking import is_turn_taking, retried
 
 
@@ -59,6 +60,34 @@ def refused(request: HttpRequest, text: str, *, status: int, to: str) -> HttpRes
     return response
 
 
+def seen(request: HttpRequest) -> str | None:
+    """What the form showed, for the action that holds it against the row; None where no form sent it."""
+    return request.POST.get("seen")
+
+
+def both_answers(request: HttpRequest, error: Stale) -> HttpResponse:
+    """409 with both answers and a form that sends mine again: in a dialog for htmx, as a page for a plain form."""
+    given = {name: values for name, values in request.POST.lists() if name not in ("csrfmiddlewaretoken", "key")}
+    fields = [(name, value) for name, values in (given | error.resend).items() for value in values]
+    context = {
+        "error": error,
+        "fields": fields,
+        "address": error.address or request.get_full_path(),
+        "back": open_page(request) if is_partial(request) else came_from(request),
+    }
+    template = "partials/both.html" if is_partial(request) else "ingest/both.html"
+    response = render(request, template, context, status=409)
+    if is_partial(request):
+        response.headers["HX-Retarget"], response.headers["HX-Reswap"] = "#both", "innerHTML"
+        response.headers["HX-Trigger"] = json.dumps({"toast": {"text": error.message, "error": True, "undo": False}})
+    return response
+
+
+def open_page(request: HttpRequest) -> str:
+    """The path of the page that htmx asks from."""
+    return _own_path(request, request.headers.get("HX-Current-URL", ""))
+
+
 def errors_in_words(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
     """Decorator: KomaError raised by an action becomes a toast or message (409 for a conflict, 422 for bad input).
 
@@ -73,6 +102,8 @@ def errors_in_words(view: Callable[..., HttpResponse]) -> Callable[..., HttpResp
             if not _can_run_again(request):
                 return view(request, *args, **kwargs)
             return retried(lambda: view(request, *args, **kwargs))
+        except Stale as error:
+            return both_answers(request, error)
         except KomaError as error:
             status = 409 if isinstance(error, Conflict) else 422 if error.permanent else 503
             return refused(request, error.message, status=status, to=came_from(request))
@@ -93,9 +124,12 @@ def _can_run_again(request: HttpRequest) -> bool:
 
 def came_from(request: HttpRequest) -> str:
     """The path of the page that sent the form, if it is ours; else the start page."""
-    referer = request.headers.get("Referer", "")
-    if referer and url_has_allowed_host_and_scheme(referer, allowed_hosts={request.get_host()}):
-        parts = urlsplit(referer)
+    return _own_path(request, request.headers.get("Referer", ""))
+
+
+def _own_path(request: HttpRequest, address: str) -> str:
+    if address and url_has_allowed_host_and_scheme(address, allowed_hosts={request.get_host()}):
+        parts = urlsplit(address)
         # One slash: a path that begins with two would be another host.
         return "/" + parts.path.lstrip("/\\") + (f"?{parts.query}" if parts.query else "")
     return "/"

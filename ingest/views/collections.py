@@ -17,7 +17,7 @@ from ingest.access import member_view
 from ingest.actions import collections as actions
 from ingest.errors import BadInput, KomaError
 from ingest.models import Collection, Episode, Frame, FrameState, Membership, Role
-from ingest.views.answers import came_from, errors_in_words, said
+from ingest.views.answers import came_from, errors_in_words, said, seen
 
 
 @login_required
@@ -54,7 +54,7 @@ def collections(request: HttpRequest) -> HttpResponse:
 def settings_page(request: HttpRequest, collection: Collection) -> HttpResponse:
     """Rename, archive, delete: the page (GET) and the new name (POST)."""
     if request.method == "POST":
-        actions.rename(collection=collection, name=request.POST.get("name", ""), by=request.user)
+        actions.rename(collection=collection, name=request.POST.get("name", ""), by=request.user, seen=seen(request))
         return said(request, "Renamed.", to=reverse("collection_settings", args=[collection.pk]))
     context = {"section": "members", "usage": quota.of_collection(collection), "mine": quota.of_person(request.user)}
     return render(request, "ingest/collection_settings.html", context)

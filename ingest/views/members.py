@@ -17,7 +17,7 @@ from ingest.access import member_view
 from ingest.actions import members as actions
 from ingest.errors import KomaError
 from ingest.models import Collection, Membership, Role
-from ingest.views.answers import errors_in_words, said
+from ingest.views.answers import errors_in_words, said, seen
 from ingest.views.params import whole
 
 
@@ -73,7 +73,7 @@ def change(request: HttpRequest, collection: Collection, member_id: int) -> Http
     if role < Role.ADMIN:
         raise PermissionDenied("Only an admin changes roles.")
     wanted = request.POST.get("role", "")
-    actions.change_role(member=member, role=whole(wanted) or 0, by=request.user, by_role=role)
+    actions.change_role(member=member, role=whole(wanted) or 0, by=request.user, by_role=role, seen=seen(request))
     return said(request, f"{member.user.get_username()} is now {Role(member.role).label}.", to=to)
 
 

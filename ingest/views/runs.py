@@ -16,12 +16,12 @@ from django.views.decorators.http import require_POST
 from ingest import jobs
 from ingest.access import member_view
 from ingest.actions import runs as actions
-from ingest.actions.collections import keep_run_settings
+from ingest.actions.collections import keep_run_settings, run_settings
 from ingest.errors import BadInput
 from ingest.models import FINISHED, Collection, Episode, PipelineRun, Role, RunState, SkippedInput, StageRun
 from ingest.pipeline import progress
 from ingest.pipeline.registry import stages
-from ingest.views.answers import errors_in_words, said
+from ingest.views.answers import errors_in_words, said, seen
 from ingest.views.drawing import dots
 from ingest.views.params import wholes
 from ingest.views.run_form import posted_params, stage_fields
@@ -127,16 +127,17 @@ def start(request: HttpRequest, collection: Collection) -> HttpResponse:
     chosen = Episode.objects.filter(collection=collection, pk__in=wholes(request.POST.getlist("episode")))
     if not chosen:
         raise BadInput("Choose at least one episode.")
-    row = actions.start(
-        collection=collection,
-        episodes=list(chosen),
-        by=request.user,
-        stage_names=request.POST.getlist("stage") or None,
-        params=posted_params(request.POST),
-    )
+    with transaction.atomic():  # where the settings cannot be kept nothing is started either
+        row = actions.start(
+            collection=collection,
+            episodes=list(chosen),
+            by=request.user,
+            stage_names=request.POST.getlist("stage") or None,
+            params=posted_params(request.POST),
+        )
+        if "keep" in request.POST:
+            keep_run_settings(collection=collection, params=row.params, by=request.user, seen=seen(request))
     call_workers()
-    if "keep" in request.POST:
-        keep_run_settings(collection=collection, params=row.params, by=request.user)
     text = f"Run {row.pk} started over {len(chosen)} episode{'s' if len(chosen) != 1 else ''}."
     return said(request, text, to=reverse("run", args=[collection.pk, row.pk]))
 
@@ -174,6 +175,7 @@ def _start_context(request: HttpRequest, collection: Collection) -> dict[str, An
     proposed = {e.pk for e in episodes if e.pk not in busy and (e.extracted_at is None or len(episodes) == 1)}
     return {
         "section": "runs",
+        "settings_shown": run_settings(collection),
         "episodes": episodes,
         "chosen": chosen or proposed,
         "busy": busy,

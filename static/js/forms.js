@@ -35,6 +35,10 @@
     sent.set(mark, { at: Date.now(), key: form.elements.key.value });
   });
 
+  // Somebody changed the same meanwhile: both answers come as a dialog, though the status is an error's.
+  document.addEventListener("htmx:beforeSwap", ({ detail }) => { if (detail.xhr.status === 409 && detail.target.id === "both") detail.shouldSwap = true; });
+  document.addEventListener("htmx:afterSwap", ({ detail }) => { if (detail.target.id === "both" && !detail.target.open) detail.target.showModal(); });
+
   window.komaForms = {
     // Whether the server has said what became of an act; not so without a line, in an outage, or after a session's end.
     isAnswered: (xhr) => xhr.status > 0 && xhr.status < 500 && !(xhr.getResponseHeader("HX-Redirect") || "").startsWith("/login/"),

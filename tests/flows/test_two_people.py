@@ -10,7 +10,7 @@ from django.conf import settings
 from django.contrib.auth.models import User
 from django.urls import reverse
 
-from annotate.models import Character, Face, FrameTag, NamedBy
+from annotate.models import Caption, Character, Face, FrameTag, NamedBy
 from tests.annotate.views.conftest import Show
 from tests.conftest import client_of
 from tests.flows.visitor import Visitor, visiting
@@ -92,7 +92,7 @@ def test_both_name_one_cluster_and_the_second_sees_who_was_first(show: Show, fir
 
     second.refusals_meant = True
     name_current(second, "Kokona")
-    second.toast("alice named cluster 0 “Aoi” meanwhile; nothing was changed.")
+    second.toast("alice named cluster 0 “Aoi” meanwhile.")
 
     members = Face.objects.filter(cluster=show.clusters[0])
     assert set(members.values_list("character__name", "named_user__username")) == {("Aoi", "alice")}
@@ -116,15 +116,37 @@ def test_both_name_one_face_and_the_second_is_told(show: Show, first: Visitor, s
 
 def test_a_stale_tab_renames_nothing(show: Show, first: Visitor, second: Visitor) -> None:
     Face.objects.filter(pk=show.faces[0].pk).update(character=show.hinata, named_by=NamedBy.PERSON)
+    second.refusals_meant = True
     pages = [opened(visitor, "character", show.collection.pk, show.hinata.pk) for visitor in (first, second)]
     for visitor, page, name in ((first, pages[0], "Hinata"), (second, pages[1], "Hinako")):
         page.get_by_label("Name", exact=True).fill(name)
         page.get_by_role("button", name="Rename", exact=True).click()
         if visitor is first:
             page.get_by_role("heading", name="Hinata").first.wait_for()
-    toast = second.page.locator("#toasts .toast.error")
-    toast.wait_for()
+    # The second sees both names and chooses; nothing was replaced before that.
+    answers = second.page.locator(".both-answers")
+    answers.wait_for()
+    assert answers.locator("dd").all_inner_texts() == ["Hinata", "Hinako"]
     show.hinata.refresh_from_db()
     assert show.hinata.name == "Hinata"
+    second.page.get_by_role("link", name="Keep theirs").click()
     pages[1].get_by_role("heading", name="Hinata").first.wait_for()
     assert pages[1].get_by_label("Name", exact=True).input_value() == "Hinata"
+
+
+def test_a_stale_caption_never_wins_and_who_wrote_it_chooses(show: Show, first: Visitor, second: Visitor) -> None:
+    pages = [opened(visitor, "frame", show.collection.pk, show.frames[0].pk) for visitor in (first, second)]
+    second.refusals_meant = True
+    for visitor, page, text in ((first, pages[0], "alice was first"), (second, pages[1], "bob was later")):
+        page.get_by_label("Own caption").fill(text)
+        page.get_by_role("button", name="Save caption").click()
+        if visitor is first:
+            visitor.toast("Caption written")
+    dialog = second.page.get_by_role("dialog", name="alice changed the caption meanwhile.")
+    dialog.wait_for()
+    assert dialog.locator("dd").all_inner_texts() == ["alice was first", "bob was later"]
+    assert Caption.objects.get(frame=show.frames[0]).text == "alice was first"
+    dialog.get_by_role("button", name="Use mine").click()
+    second.toast("Caption changed")
+    assert Caption.objects.get(frame=show.frames[0]).text == "bob was later"
+    assert pages[1].get_by_label("Own caption").input_value() == "bob was later"

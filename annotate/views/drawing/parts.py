@@ -139,7 +139,7 @@ def place(face: Any) -> str:
 
 
 def pick_crops(rows: Iterable[Any], places: Mapping[str, str], *, named: bool) -> SafeString:
-    """Face crops to choose from, of rows of `pk`, `frame_id`, `crop` and PLACE.
+    """Face crops to choose from, of rows of `pk`, `frame_id`, `crop`, `version` and PLACE.
 
     `named`: with who named each and how surely, of `named_by`, `named_user__username`, `confidence`, `is_reference`.
     """
@@ -162,7 +162,8 @@ def pick_crops(rows: Iterable[Any], places: Mapping[str, str], *, named: bool) -
         image = f'<img src="{files}{escape(row.crop)}" width="72" height="72" loading="lazy" alt="">'
         drawn.append(
             f'<label class="crop pick-in{kind}" id="crop{pk}"{opens} title="{title}">'
-            f'<input type="checkbox" name="face" value="{pk}" aria-label="{where}">{image if row.crop else ""}{marks}'
+            f'<input type="checkbox" name="face" value="{pk}:{row.version}" aria-label="{where}">'
+            f"{image if row.crop else ''}{marks}"
             f'<a href="{frames}{row.frame_id}/" tabindex="-1" class="open"{OPENS if named else ""}>↗</a></label>'
         )
     return mark_safe("".join(drawn))

@@ -1,0 +1,175 @@
+"""Files of the store that nothing names go; whatever a row, the history or a writer at work needs stays."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from io import StringIO
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.core.management import call_command
+
+from annotate.actions import boxes
+from annotate.models import Face
+from ingest import forgotten_files, stored_files
+from ingest.actions import collections, history
+from ingest.models import Collection, Episode, Frame, Source
+from ingest.restoring import store
+from tests.films import png
+
+pytestmark = pytest.mark.django_db
+DAYS = 3 * 24 * 3600
+
+
+@pytest.fixture()
+def frame(collection: Collection) -> Frame:
+    source = Source.objects.create(collection=collection, kind="pictures", name="a", path="a", sha256="a" * 64)
+    episode = Episode.objects.create(collection=collection, source=source, title="a")
+    file = store().put(png(shade=1, size=(160, 120)), "png")
+    return Frame.objects.create(
+        collection=collection, episode=episode, index=0, width=160, height=120, file=file, preview=put("preview"),
+        original=file,
+    )  # fmt: skip
+
+
+def put(words: str) -> str:
+    return store().put(words.encode(), "jpg")
+
+
+def age(*names: str, seconds: float = DAYS) -> None:
+    for name in names:
+        os.utime(store().path(name), (time.time() - seconds,) * 2)
+
+
+def there() -> set[str]:
+    return {name for _, name in store().names()}
+
+
+def test_old_files_that_nothing_names_go_and_all_others_stay(frame: Frame) -> None:
+    forgotten, young = put("of a box that was moved"), put("of a worker that has not saved yet")
+    age(forgotten, frame.file, frame.preview)
+    (store().root / "ab").mkdir(exist_ok=True)
+    swept = forgotten_files.look(store())
+    assert (swept.seen, swept.forgotten, swept.size) == (4, 1, len("of a box that was moved"))
+    assert there() == {frame.file, frame.preview, young}
+
+
+def test_the_crop_of_a_deleted_box_stays_while_an_undo_can_bring_it_back(frame: Frame, alice: User) -> None:
+    drawn = boxes.draw(collection=frame.collection, frame=frame, box=(0.1, 0.1, 0.5, 0.6), by=alice)
+    crop = put("the head")
+    Face.objects.filter(pk=drawn.pk).update(crop=crop)
+    age(crop, frame.file, frame.preview)
+    done = boxes.delete(collection=frame.collection, face=drawn.pk, by=alice)
+    assert not Face.objects.filter(crop=crop).exists()
+    assert forgotten_files.look(store()).forgotten == 0
+    history.undo(done, by=alice)
+    assert Face.objects.get(crop=crop)
+    assert crop in there()
+
+
+def test_crops_outlive_no_deleted_collection(frame: Frame, alice: User) -> None:
+    moved = put("crop of a box that was moved before")
+    named = {frame.file, frame.preview}
+    age(moved, *named)
+    collections.delete(collection=frame.collection, typed_name=frame.collection.name, by=alice)
+    assert there() == {moved}
+    forgotten_files.look(store())
+    assert there() == set()
+
+
+def test_a_sweep_looks_at_a_part_and_the_next_one_goes_on_behind_it(
+    collection: Collection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = [put(f"{n}") for n in range(40)]
+    age(*names)
+    monkeypatch.setattr(forgotten_files, "FILES_MAX", 15)
+    assert [forgotten_files.sweep().seen for _ in range(3)] == [15, 15, 10]
+    assert there() == set()
+    assert forgotten_files.sweep() == forgotten_files.Swept()  # and from the start again
+
+
+def test_what_is_put_again_while_a_sweep_looks_is_young_and_stays(
+    collection: Collection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = put("the same bytes")
+    age(name)
+    original = stored_files.named
+
+    def meanwhile(names: Any) -> set[str]:
+        found = original(names)
+        assert put("the same bytes") == name  # a writer at this moment: it finds the file, or writes it again
+        return found
+
+    monkeypatch.setattr(stored_files, "named", meanwhile)
+    assert forgotten_files.look(store()).forgotten == 0
+    assert there() == {name} and store().is_sound(name)
+
+
+def test_what_gets_a_row_while_a_sweep_looks_stays(frame: Frame, monkeypatch: pytest.MonkeyPatch) -> None:
+    name = put("named at the last moment")
+    age(name)
+    original, calls = stored_files.named, []
+
+    def meanwhile(names: Any) -> set[str]:
+        found = original(names) if calls else set()
+        calls.append(names)
+        Frame.objects.filter(pk=frame.pk).update(preview=name)
+        return found
+
+    monkeypatch.setattr(stored_files, "named", meanwhile)
+    assert forgotten_files.look(store()).forgotten == 0
+    assert name in there()
+
+
+def test_what_a_killed_sweep_had_set_aside_comes_back(collection: Collection) -> None:
+    name = put("set aside")
+    assert store().set_aside(name) is not None
+    assert there() == set()
+    forgotten_files.look(store())
+    assert there() == {name}
+
+
+def test_writers_at_work_lose_nothing_to_sweeps_beside_them(
+    collection: Collection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Real files and threads; rows are a set here, since what races is the files."""
+    files, rows, stop = store(), set[str](), threading.Event()
+    monkeypatch.setattr(stored_files, "named", lambda names: rows & set(names))
+
+    def write(seed: int) -> None:
+        number = 0
+        while not stop.is_set():
+            number += 1
+            name = files.put(f"{(seed * number) % 25}".encode(), "jpg")  # the same few contents, again and again
+            time.sleep(0.001)
+            rows.add(name)
+            if number % 3 == 0:
+                rows.discard(name)  # a box was moved
+
+    threads = [threading.Thread(target=write, args=(seed + 3,)) for seed in range(4)]
+    for one in threads:
+        one.start()
+    forgotten, until = 0, time.monotonic() + 2
+    while time.monotonic() < until:
+        forgotten += forgotten_files.look(files, age_s=0.03).forgotten
+    stop.set()
+    for one in threads:
+        one.join()
+    assert forgotten > 0
+    assert rows and all(files.is_sound(name) for name in rows)
+
+
+def test_the_command_counts_with_a_dry_run_and_then_deletes(frame: Frame) -> None:
+    name = put("x" * 2048)
+    age(name)
+    out = StringIO()
+    call_command("sweep_store", "--dry-run", stdout=out)
+    assert out.getvalue() == "3 stored files looked at; 1 that nothing names (2.0 KB) would be deleted.\n"
+    assert name in there()
+    out = StringIO()
+    call_command("sweep_store", stdout=out)
+    assert "1 that nothing names (2.0 KB) were deleted." in out.getvalue()
+    assert there() == {frame.file, frame.preview}
