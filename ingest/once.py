@@ -68,7 +68,7 @@ class Once:
         token = secrets.token_hex(16)
         row = _begin(int(user.pk or 0), mark, token)
         if row.token != token:
-            return _again(request, row)
+            return _tell_done(request, _again(request, row), key)
         mine = SentForm.objects.filter(pk=row.pk, token=token)
         try:
             response = view(request, *args, **kwargs)
@@ -77,7 +77,14 @@ class Once:
             raise
         is_done = response.status_code < 400 and not getattr(response, "is_refused", False)
         _end(mine, _answer(response) if is_done else None)
-        return response
+        return _tell_done(request, response, key) if is_done else response
+
+
+def _tell_done(request: HttpRequest, response: HttpResponse, key: str) -> HttpResponse:
+    """Let the page behind a plain form know that it was done: static/js/drafts.js forgets what was typed in it."""
+    if not is_partial(request):
+        response.set_cookie("koma_done", key, max_age=60, samesite="Lax", secure=request.is_secure())
+    return response
 
 
 def tidy() -> int:

@@ -146,6 +146,11 @@ def register(
 LABELS = {"licence_note": "licence", "number": "episode", "exportable": "may be exported"}
 
 
+def shown(episode: Episode) -> dict[str, Any]:
+    """What the form of an episode shows, for its mark."""
+    return history.snapshot(episode, names=OF_EPISODE) | history.snapshot(episode.source, names=OF_SOURCE)
+
+
 def change(*, episode: Episode, by: Any, values: dict[str, Any], seen: str | None = None) -> Episode:
     """Edit series, season, number, title (of the episode) and image_type, licence_note, exportable, rating_scheme (of
     its source).

@@ -17,6 +17,7 @@ from ingest import library
 from ingest.access import member_view
 from ingest.actions import sources, uploads
 from ingest.actions.room import NoRoom
+from ingest.actions.seen import mark
 from ingest.actions.sources import About, AlreadyThere
 from ingest.errors import BadInput, KomaError
 from ingest.imaging.formats import PICTURE_ENDINGS
@@ -137,7 +138,9 @@ def change(request: HttpRequest, collection: Collection, episode_id: int) -> Htt
     if "exportable.shown" in request.POST:
         values["exportable"] = "exportable" in request.POST
     changed = sources.change(episode=row, by=request.user, values=values, seen=seen(request))
-    return said(request, f"{changed.label} saved.", to=came_from(request), undo=True)
+    response = said(request, f"{changed.label} saved.", to=came_from(request), undo=True)
+    response.headers["X-Koma-Seen"] = mark(sources.shown(changed))  # the form stays on the page
+    return response
 
 
 @member_view(at_least=Role.LEAD)

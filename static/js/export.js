@@ -58,6 +58,8 @@
     }
   });
 
+  form.addEventListener("koma:restored", () => { form.querySelectorAll("[data-percent]").forEach(percent); form.querySelectorAll(".weight").forEach(toSlider); changed(); });
+
   let dragged = null;
   form.addEventListener("pointerdown", (event) => {
     // A slider inside a draggable chip would otherwise drag the chip.

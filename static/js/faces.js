@@ -35,12 +35,12 @@
   });
   document.addEventListener("click", (event) => {
     const row = event.target.closest("[data-cluster]");
-    if (event.target.closest("[data-take-guess]")) { field(row).value = field(row).dataset.guess; field(row).focus(); }
+    if (event.target.closest("[data-take-guess]")) { field(row).value = field(row).dataset.guess; field(row).dispatchEvent(new Event("input", { bubbles: true })); field(row).focus(); }
     if (event.target.closest("[data-skip]")) choose(neighbour(row, 1) || row);
     const go = event.target.closest("[data-go]");
     if (go) choose(neighbour(current(), Number(go.dataset.go)) || current() || rows()[0]);
     const person = event.target.closest("[data-cast-name]");
-    if (person && current()) { field(current()).value = person.dataset.castName; field(current()).focus(); }
+    if (person && current()) { field(current()).value = person.dataset.castName; field(current()).dispatchEvent(new Event("input", { bubbles: true })); field(current()).focus(); }
   });
   // Inside an empty name field the arrows change the row, the digits choose from the cast, S skips: nothing typed is lost.
   document.addEventListener("keydown", (event) => {

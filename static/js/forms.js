@@ -41,6 +41,7 @@
 
   window.komaForms = {
     // Whether the server has said what became of an act; not so without a line, in an outage, or after a session's end.
+    expect: (acts) => acts.forEach(([mark, key]) => unanswered.set(mark, key)), // known from before this page
     isAnswered: (xhr) => xhr.status > 0 && xhr.status < 500 && !(xhr.getResponseHeader("HX-Redirect") || "").startsWith("/login/"),
   };
 })();

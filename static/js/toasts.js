@@ -32,7 +32,7 @@
   document.addEventListener("click", (event) => {
     if (event.target.closest("[data-close]")) event.target.closest(".toast").remove();
     if (event.target.closest("[data-undo]") && document.body.dataset.undoUrl) {
-      htmx.ajax("POST", document.body.dataset.undoUrl, { swap: "none", values: { key: "" } });
+      htmx.ajax("POST", document.body.dataset.undoUrl, { swap: "none" });
     }
   });
   document.addEventListener("DOMContentLoaded", () => {
