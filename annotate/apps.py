@@ -11,10 +11,10 @@ class AnnotateConfig(AppConfig):
     name = "annotate"
 
     def ready(self) -> None:
-        """Say what is counted of faces."""
-        from annotate import face_counters, face_counts
+        """Say what is counted of faces and tags."""
+        from annotate import face_counters, face_counts, tag_counts
         from ingest import counting
         from ingest.actions import history
 
-        counting.register(face_counts.FACES, face_counts.NAMED_FRAMES)
+        counting.register(face_counts.FACES, face_counts.NAMED_FRAMES, tag_counts.TAGS)
         history.settled_by("annotate.Face", face_counters.settle)

@@ -89,6 +89,14 @@ def face_figures(collection: Collection, mark: str) -> FaceFigures:
     return kept("faces", mark, count)
 
 
+def by_origin(collection: Collection, character: int) -> dict[str, int]:
+    """Faces of a character by who named them (NamedBy)."""
+    rows = FaceCount.objects.filter(
+        collection_id=collection.pk, character_id=character, state=FaceState.FACE, n__gt=0
+    ).order_by()
+    return dict(rows.values_list("named_by").annotate(sum=Sum("n")))
+
+
 def by_episode(collection: Collection, mark: str) -> dict[int, EpisodeFigures]:
     """Figures of each episode that has frames."""
 

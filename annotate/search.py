@@ -18,11 +18,14 @@ from annotate.models import (
     ModelCaption,
     Tag,
     TagAlias,
+    TagCount,
     TagState,
 )
 from ingest.models import Collection, DropReason, Frame, FrameState
 from ingest.views.params import whole
 
+HITS_MAX = 5_000  # keys that are handed on; more hits are met soon in page order
+RARE_TAG_FRAMES = 150_000  # so many entries of an index are read in some tens of milliseconds
 LOOKUPS = {"=": "exact", ">=": "gte", "<=": "lte", ">": "gt", "<": "lt"}
 IS_VALUES = ("named", "unnamed", "excluded", "decided", "captioned", "described", "filecaptioned", "unread", "untagged")
 
@@ -35,6 +38,10 @@ def frames(collection: Collection, terms: list[Term]) -> QuerySet[Frame]:
     rows = Frame.objects.filter(collection=collection)
     if not any(term.key in ("state", "reason", "like") for term in terms):
         rows = rows.kept()
+    together = [term for term in terms if term.key == "tag" and not term.negative]
+    if len(together) > 1 and (narrowed := _all_tags(collection, together)) is not None:
+        rows = rows.filter(narrowed)
+        terms = [term for term in terms if term not in together]
     for term in terms:
         if term.key == "order":
             continue
@@ -79,6 +86,10 @@ def _character(collection: Collection, value: str) -> Q:
 
 
 def _tag(collection: Collection, value: str) -> Q:
+    return Q(Exists(FrameTag.objects.filter(frame=OuterRef("pk"), tag_id=_tag_key(value), state=TagState.YES)))
+
+
+def _tag_key(value: str) -> int:
     name = value.lower().replace(" ", "_")
     tag = Tag.objects.filter(name=name).values_list("pk", flat=True).first()
     if tag is None:
@@ -89,7 +100,27 @@ def _tag(collection: Collection, value: str) -> Q:
             filters = ", ".join(f"{key}:" for key in KEYS)
             raise QueryError(f"There is no filter {head}: and no tag {value!r}. Filters are {filters}")
         raise QueryError(f"There is no tag {value!r}.")
-    return Q(Exists(FrameTag.objects.filter(frame=OuterRef("pk"), tag_id=tag, state=TagState.YES)))
+    return tag
+
+
+def _all_tags(collection: Collection, terms: list[Term]) -> Q | None:
+    """Frames with all of the tags, found among those of the rarest; None where that leaves too many.
+
+    A database that looks at frames in page order walks over thousands for a page of a few hits. So where few frames
+    have all tags their keys are asked for first; where many have them the walk is short.
+    """
+    keys = [_tag_key(term.value) for term in terms]
+    counts = TagCount.objects.filter(collection_id=collection.pk, tag_id__in=keys, state=TagState.YES)
+    frames_by_tag = dict(counts.values_list("tag_id", "n"))
+    keys.sort(key=lambda key: frames_by_tag.get(key, 0))
+    if frames_by_tag.get(keys[0], 0) > RARE_TAG_FRAMES:
+        return None
+    matching = FrameTag.objects.filter(tag_id=keys[0], state=TagState.YES)
+    for key in keys[1:]:
+        other = FrameTag.objects.filter(frame=OuterRef("frame"), tag_id=key, state=TagState.YES)
+        matching = matching.filter(Exists(other))
+    hits = list(matching.values_list("frame", flat=True)[: HITS_MAX + 1])
+    return Q(pk__in=hits) if len(hits) <= HITS_MAX else None
 
 
 def _state(collection: Collection, value: str) -> Q:

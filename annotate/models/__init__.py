@@ -6,7 +6,7 @@ from annotate.models.answer import ModelAnswer, ModelChoice, ModelLabels
 from annotate.models.caption import Caption, CaptionAnswer, ModelCaption
 from annotate.models.character import Character, CharacterAlias
 from annotate.models.checked_frame import CheckedFrame
-from annotate.models.counts import FaceCount, NamedFrameCount
+from annotate.models.counts import FaceCount, NamedFrameCount, TagCount
 from annotate.models.evaluation import Evaluation
 from annotate.models.face import Face, FaceCluster, FaceState, NamedBy, ReferencePicture
 from annotate.models.face_vector import FaceVector
@@ -47,6 +47,7 @@ __all__ = [
     "Tag",
     "TagAlias",
     "TagCategory",
+    "TagCount",
     "TagList",
     "TagState",
 ]

@@ -1,10 +1,11 @@
-"""FaceCount and NamedFrameCount: faces by character and origin, and frames with a named face; see `FrameCount`."""
+"""Faces by character and origin, frames with a named face, frames by tag; see `FrameCount`."""
 
 from __future__ import annotations
 
 from django.db import models
 
 from annotate.models.face import FaceState, NamedBy
+from annotate.models.tag import TagState
 from ingest.models import FrameState
 
 
@@ -45,3 +46,15 @@ class NamedFrameCount(models.Model):
                 fields=("collection_id", "episode_id", "frame_state"), name="named_frame_count_once"
             ),
         )
+
+
+class TagCount(models.Model):
+    """Frames of a collection by tag and state (yes, no). Written by triggers only."""
+
+    collection_id = models.BigIntegerField()
+    tag_id = models.BigIntegerField()
+    state = models.CharField(max_length=4, choices=TagState.choices)
+    n = models.IntegerField(default=0)
+
+    class Meta:
+        constraints = (models.UniqueConstraint(fields=("collection_id", "tag_id", "state"), name="tag_count_once"),)

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass, field
 from typing import Any
 
-from django.db.models import Count, F, Q, QuerySet
+from django.db.models import F, Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
@@ -14,7 +14,7 @@ from django.views.decorators.http import require_POST
 
 from annotate.actions import characters as actions
 from annotate.actions import faces as face_actions
-from annotate.figures import appearances, face_figures, portraits
+from annotate.figures import appearances, by_origin, face_figures, portraits
 from annotate.models import Character, CharacterAlias, Face, FaceState, NamedBy
 from annotate.models.face import MACHINES
 from annotate.views.drawing.parts import PLACE, bars, bases, cards, options, pick_crops
@@ -84,7 +84,9 @@ def character(request: HttpRequest, collection: Collection, character_id: int) -
     """One character: faces, the least sure last; the threshold shows how many lie under it."""
     person = get_object_or_404(Character.objects.select_related("parent"), collection=collection, pk=character_id)
     named = Face.objects.filter(collection=collection, character=person, state=FaceState.FACE)
-    counts = dict(named.values_list("named_by").annotate(n=Count("pk")).order_by())
+    mark = stamp(collection)
+    counts = by_origin(collection, person.pk)
+    faces_of = face_figures(collection, mark).by_character
     doubtful = request.GET.get("order") == "doubtful"
     rows = _doubtful(named) if doubtful else named.order_by(F("confidence").desc(nulls_first=True), "pk")
     rows = _after(rows, request.GET.get("after", ""), doubtful=doubtful)
@@ -108,7 +110,7 @@ def character(request: HttpRequest, collection: Collection, character_id: int) -
         "next": _mark(faces[-1]) if more else "",
         "later": bool(request.GET.get("after")),
         "aliases": list(person.aliases.all()),
-        "outfits": list(person.outfits.annotate(n=Count("faces"))),
+        "outfits": [(outfit, faces_of.get(outfit.pk, 0)) for outfit in person.outfits.all()],
         "references": person.reference_pictures.all()[:24],
         "parents": options(
             ((pk, name) for pk, name, parent in people if parent is None),

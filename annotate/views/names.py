@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from django.db.models import Count, Q
+from django.db.models import Q
 from django.http import HttpRequest, HttpResponse, JsonResponse
 
+from annotate.figures import face_figures
 from annotate.models import Character, Tag
 from ingest.access import member_view
 from ingest.models import Collection
+from ingest.stamp import stamp
 
 SHOWN = 12
 TEXT_MAX = 100
@@ -23,8 +25,9 @@ def characters(request: HttpRequest, collection: Collection) -> HttpResponse:
             Q(name__icontains=text) | Q(aliases__name__icontains=text), collection=collection
         )
         rows = rows.filter(pk__in=named.values("pk"))
-    found = rows.annotate(n=Count("faces")).order_by("-n", "name")[:SHOWN]
-    return JsonResponse({"names": [{"name": row.name, "label": f"{row.n:,} faces"} for row in found]})
+    faces = face_figures(collection, stamp(collection)).by_character
+    people = sorted((-faces.get(pk, 0), name) for pk, name in rows.values_list("pk", "name"))[:SHOWN]
+    return JsonResponse({"names": [{"name": name, "label": f"{-n:,} faces"} for n, name in people]})
 
 
 @member_view()

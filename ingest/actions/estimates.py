@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from django.conf import settings
-from django.db.models import Count, Q
+from django.db.models import Sum
 
 from ingest.imaging.store import Store, free_bytes
-from ingest.models import Collection, Episode, Frame, FrameState, RunState, SourceKind, StageRun
+from ingest.models import Collection, Episode, Frame, FrameCount, FrameState, RunState, SourceKind, StageRun
 from ingest.restoring import store
 
 # Guesses for a machine that has not run anything yet: an episode of 24 minutes at 1080p on two cores.
@@ -77,13 +77,15 @@ def _expected(episode: Episode) -> tuple[int, int]:
 
 
 def _counts(episodes: Sequence[Episode]) -> dict[int, tuple[int, int]]:
-    rows = (
-        Frame.objects.filter(episode__in=[episode.pk for episode in episodes])
-        .values("episode")
-        .annotate(rows=Count("pk"), kept=Count("pk", filter=Q(state=FrameState.KEPT)))
-        .order_by()
-    )
-    return {row["episode"]: (row["kept"], row["rows"]) for row in rows}
+    """Kept frames and all rows by episode."""
+    counts: dict[int, tuple[int, int]] = {}
+    for collection in {episode.collection_id for episode in episodes}:
+        rows = FrameCount.objects.filter(collection_id=collection, n__gt=0).order_by()
+        rows = rows.filter(episode_id__in=[episode.pk for episode in episodes])
+        for pk, state, n in rows.values_list("episode_id", "state").annotate(sum=Sum("n")):
+            kept, total = counts.get(pk, (0, 0))
+            counts[pk] = kept + (n if state == FrameState.KEPT else 0), total + n
+    return counts
 
 
 def _without_originals(episodes: Sequence[Episode]) -> set[int]:

@@ -9,7 +9,7 @@ import pytest
 from django.db import IntegrityError, connection, transaction
 from django.db.models import F
 
-from annotate.models import Character, Face, FaceCount, NamedFrameCount
+from annotate.models import Character, Face, FaceCount, FrameTag, NamedFrameCount, Tag
 from ingest import counting
 from ingest.models import Collection, Episode, Frame, FrameCount, Source
 
@@ -68,6 +68,7 @@ def test_counts_follow_a_name_a_drop_and_a_deletion(collection: Collection) -> N
 def test_counts_are_right_after_any_series_of_writes(collection: Collection, seed: int) -> None:
     rng = random.Random(seed)
     episodes = make_episodes(collection)
+    tags = Tag.objects.bulk_create(Tag(name=f"tag_{n}") for n in range(3))
     people = [Character.objects.create(collection=collection, name=f"P{n}") for n in range(3)]
 
     def some(model: Any, most: int = 4) -> Any:
@@ -111,6 +112,20 @@ def test_counts_are_right_after_any_series_of_writes(collection: Collection, see
         some(Face).update(score=F("score") + 1)
         some(Frame).update(quality=rng.random())
 
+    def say_tags() -> None:
+        frames = list(some(Frame))
+        FrameTag.objects.bulk_create(
+            (FrameTag(frame=frame, tag=rng.choice(tags), state=rng.choice(["yes", "no"])) for frame in frames),
+            ignore_conflicts=True,
+        )
+
+    def change_tags() -> None:
+        rows = FrameTag.objects.filter(frame__in=some(Frame))
+        rows.update(state=rng.choice(["yes", "no"]), score=rng.random())
+
+    def remove_tags() -> None:
+        FrameTag.objects.filter(frame__in=some(Frame), tag=rng.choice(tags)).delete()
+
     def remove_faces() -> None:
         some(Face).delete()
 
@@ -131,9 +146,10 @@ def test_counts_are_right_after_any_series_of_writes(collection: Collection, see
             Frame.objects.create(collection=collection, episode=episodes[0], index=7, width=1, height=1)
 
     writes = [add_frames, add_frames_again, add_faces, add_faces, change_frames, count_faces, name_faces, name_by_row]
+    writes += [say_tags, say_tags, change_tags, remove_tags]
     writes += [move_faces, change_other_columns, remove_faces, remove_frames, lose_a_character, fail]
     add_frames()
-    for _ in range(60):
+    for _ in range(70):
         write = rng.choice(writes)
         write()
         assert counting.differences(collection.pk) == [], write.__name__

@@ -14,7 +14,9 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from annotate.models import Character, CharacterAlias, Face, FaceCluster
+from annotate import search
+from annotate.algorithms.query import parse
+from annotate.models import Character, CharacterAlias, Face, FaceCluster, FrameTag, Tag
 from annotate.views.characters import FACES_A_PAGE
 from ingest.models import Collection, Episode, Membership, Operation, PipelineRun, Role, Shot, Source, StageRun
 from tests.annotate.views.conftest import Show, add_frame
@@ -208,3 +210,44 @@ def test_a_still_is_found_by_its_frame_for_members_only(show: Show, as_bob: Clie
     other = Collection.objects.create(name="Other")
     Membership.objects.create(collection=other, user=User.objects.get(username="bob"), role=Role.VIEWER)
     assert as_bob.get(reverse("frame_still", args=[other.pk, frame.pk])).status_code == 404
+
+
+@pytest.mark.parametrize(("rare", "hits"), [(150_000, 5_000), (0, 5_000), (150_000, 1)])
+def test_frames_with_several_tags_are_the_same_ones_whichever_way_they_are_found(
+    show: Show, monkeypatch: pytest.MonkeyPatch, rare: int, hits: int
+) -> None:
+    monkeypatch.setattr(search, "RARE_TAG_FRAMES", rare)
+    monkeypatch.setattr(search, "HITS_MAX", hits)
+    names = ("blue_sky", "cloud", "tree")
+    tags = Tag.objects.bulk_create(Tag(name=name) for name in names)
+    frames = [frame for frame in show.frames if frame.state == "kept"]
+    truth: dict[str, set[int]] = {name: set() for name in names}
+    for number, frame in enumerate(frames):
+        for bit, tag in enumerate(tags):
+            if (number + 1) >> bit & 1:
+                FrameTag.objects.create(frame=frame, tag=tag, state="yes" if number != 2 else "no")
+                if number != 2:
+                    truth[tag.name].add(frame.pk)
+
+    def found(query: str) -> set[int]:
+        return set(search.frames(show.collection, parse(query)).values_list("pk", flat=True))
+
+    assert found("blue_sky cloud") == truth["blue_sky"] & truth["cloud"]
+    assert found("blue_sky tree") == truth["blue_sky"] & truth["tree"] != set()
+    assert found("cloud tree -blue_sky") == (truth["cloud"] & truth["tree"]) - truth["blue_sky"] != set()
+    assert found("blue_sky cloud tree") == set()
+
+
+def test_a_characters_page_and_its_name_list_count_without_looking_at_all_faces(
+    show: Show, as_bob: Client, alice: User
+) -> None:
+    Face.objects.filter(pk__in=[face.pk for face in show.faces[:3]]).update(character=show.hinata, named_by="model")
+    Face.objects.filter(pk=show.faces[3].pk).update(character=show.hinata, named_by="person", named_user=alice)
+    outfit = Character.objects.create(collection=show.collection, name="Winter", parent=show.hinata)
+    Face.objects.filter(pk=show.faces[4].pk).update(character=outfit, named_by="model")
+    cache.clear()
+    text = as_bob.get(address("character", show)).content.decode()
+    assert "4 faces" in text
+    assert re.search(r"Winter</a>", text)
+    names = as_bob.get(reverse("character_names", args=[show.collection.pk]), {"q": "hina"}).json()["names"]
+    assert names == [{"name": "KuraueHinata", "label": "4 faces"}]
