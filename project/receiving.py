@@ -2,15 +2,34 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 from django.conf import settings
 from django.contrib.auth import SESSION_KEY
+from django.contrib.sessions.backends.db import SessionStore
 from django.core.files.uploadhandler import FileUploadHandler
+from django.db import DatabaseError, close_old_connections
+from django.http import parse_cookie
 from django.http.multipartparser import MultiPartParserError
+
+logger = logging.getLogger(__name__)
 
 STRANGER_MAX = 1 << 20  # bytes of a form by somebody who is not logged in: a name and a password
 FIELDS_MAX = 1 << 20  # bytes of all that is no file
+
+
+def is_known(cookies: str) -> bool:
+    """Whether the header Cookie carries the session of somebody who is logged in. One query; False where that fails."""
+    key = parse_cookie(cookies).get(settings.SESSION_COOKIE_NAME, "")
+    if not key:
+        return False
+    try:
+        close_old_connections()
+        return SESSION_KEY in SessionStore(key).load()
+    except DatabaseError:
+        logger.warning("Whose request this is could not be looked up", exc_info=True)
+        return False
 
 
 class BoundedUpload(FileUploadHandler):

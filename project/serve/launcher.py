@@ -27,6 +27,7 @@ from project.serve.children import end, spawn
 from project.serve.redis_server import RedisServer
 
 PORTS_TRIED = 50
+WORKER_CLASS = "project.serve.web_worker.BufferedWorker"
 LOG_MAX_BYTES = 5 * 2**20  # a log beyond this begins anew at the next start
 RESTART_WAIT_S = (0.5, 2.0, 5.0, 15.0, 60.0)  # a worker that dies again and again is started less and less often
 DISK_EVERY_S = 5.0
@@ -91,16 +92,16 @@ def free_port(bind: str, wanted: int) -> int:
     raise LaunchProblem(f"No free port from {wanted} on. Set KOMA_PORT.")
 
 
-def gunicorn_command(bind: str, port: int, workers: int) -> list[str]:
+def gunicorn_command(bind: str, port: int, workers: int, *, worker_class: str = WORKER_CLASS) -> list[str]:
     """Return the web server's command line.
 
-    A thread is held by each download and upload for as long as it takes; how many of them make pages at once says
-    `project.timing`.
+    Requests and answers wait in the worker's loop, not in its threads (`project.serve.web_worker`); how many pages
+    are made at once says `project.timing`.
     """
     where = f"[{bind}]:{port}" if ":" in bind else f"{bind}:{port}"
     return [
         sys.executable, "-m", "gunicorn", "project.wsgi", "--bind", where, "--workers", str(workers),
-        "--worker-class", "gthread", "--threads", "8", "--preload", "--timeout", "120", "--graceful-timeout", "3",
+        "--worker-class", worker_class, "--threads", "8", "--preload", "--timeout", "120", "--graceful-timeout", "3",
         "--log-level", "warning",
     ]  # fmt: skip
 
