@@ -8,7 +8,6 @@ from ingest.views import adding, collections, estimate, files, history, members,
 
 urlpatterns = [
     path("", collections.collections, name="collections"),
-    path("join/", members.join, name="join"),
     path("site/people/", site.people, name="site_people"),
     path("site/people/<int:person_id>/", site.person_change, name="site_person"),
     path("site/collections/", site.collections, name="site_collections"),

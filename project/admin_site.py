@@ -9,6 +9,7 @@ from django.contrib.auth.decorators import login_not_required
 from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
 from django.utils.decorators import method_decorator
 
 
@@ -20,6 +21,12 @@ class KomaAdminSite(admin.AdminSite):
     def has_permission(self, request: HttpRequest) -> bool:
         """Only active superusers."""
         return bool(request.user.is_active and getattr(request.user, "is_superuser", False))
+
+    def password_change(  # type: ignore[override]
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """No second form that asks for the old password without counting wrong ones."""
+        return redirect("password_change")
 
     @method_decorator(login_not_required)
     def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:

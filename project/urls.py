@@ -7,7 +7,7 @@ from django.contrib.auth import views as auth
 from django.urls import include, path
 
 from project import health
-from project.login import LoginView
+from project.login import LoginView, PasswordChangeView, join
 
 urlpatterns = [
     path("admin/", admin.site.urls),
@@ -15,7 +15,8 @@ urlpatterns = [
     path("status/", health.status, name="status"),
     path("login/", LoginView.as_view(), name="login"),
     path("logout/", auth.LogoutView.as_view(), name="logout"),
-    path("password/", auth.PasswordChangeView.as_view(success_url="/"), name="password_change"),
+    path("password/", PasswordChangeView.as_view(), name="password_change"),
+    path("join/", join, name="join"),
     path("", include("ingest.urls")),
     path("", include("annotate.urls")),
     path("", include("export.urls")),

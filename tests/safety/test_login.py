@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import json
 import re
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
+from django.db import connection
 from django.test import Client
 from django.utils import timezone
 
@@ -33,6 +37,76 @@ def test_after_some_wrong_passwords_even_the_right_one_waits(bob: User) -> None:
     assert "Try again in 15 minutes" in refused.content.decode()
     LoginFailure.objects.update(at=timezone.now() - login.WINDOW - timedelta(seconds=1))
     assert attempt("bob", PASSWORD).status_code == 302
+
+
+TRIES_AT_ONCE = 50
+
+
+def at_once(act: Callable[[int], Any]) -> list[Any]:
+    """The answers of 50 threads that begin at the same moment, each with a connection of its own."""
+    ready = threading.Barrier(TRIES_AT_ONCE)
+
+    def run(n: int) -> Any:
+        ready.wait()
+        try:
+            return act(n)
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(TRIES_AT_ONCE) as pool:
+        return list(pool.map(run, range(TRIES_AT_ONCE)))
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_many_passwords_at_once_no_more_are_tried_than_may_fail(bob: User, monkeypatch: Any) -> None:
+    looked: list[str] = []
+    real = User.check_password
+    monkeypatch.setattr(User, "check_password", lambda user, raw: looked.append(raw) or real(user, raw))
+    answers = at_once(lambda n: attempt("bob", f"wrong {n}").status_code)
+    assert sorted(answers) == [200] * login.OF_NAME_AND_ADDRESS + [429] * (TRIES_AT_ONCE - login.OF_NAME_AND_ADDRESS)
+    assert len(looked) == login.OF_NAME_AND_ADDRESS
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_many_old_passwords_at_once_no_more_are_tried_than_may_fail(bob: User) -> None:
+    clients = [client_of(bob) for _ in range(TRIES_AT_ONCE)]
+
+    def change(n: int) -> int:
+        form = {"old_password": f"wrong {n}", "new_password1": "a new one 77!", "new_password2": "a new one 77!"}
+        return clients[n].post("/password/", form, REMOTE_ADDR="10.0.0.1").status_code
+
+    answers = at_once(change)
+    assert sorted(answers) == [200] * login.OF_NAME_AND_ADDRESS + [429] * (TRIES_AT_ONCE - login.OF_NAME_AND_ADDRESS)
+    assert attempt("bob", PASSWORD).status_code == 429  # one count for both
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_many_invented_links_at_once_only_some_are_looked_up(db: None, monkeypatch: Any) -> None:
+    monkeypatch.setattr(login, "OF_NAME_AND_ADDRESS", 5)
+    answers = at_once(lambda n: Client().post("/join/", {"token": f"invented {n}"}).status_code)
+    assert sorted(answers) == [404] * 5 + [429] * (TRIES_AT_ONCE - 5)
+
+
+def test_the_old_password_is_asked_for_and_a_right_one_forgets_the_failures(bob: User, as_bob: Client) -> None:
+    form = {"new_password1": "a new one 77!", "new_password2": "a new one 77!"}
+    for _ in range(login.OF_NAME_AND_ADDRESS - 1):
+        assert as_bob.post("/password/", form | {"old_password": "wrong"}).status_code == 200
+    assert as_bob.post("/password/", form | {"old_password": PASSWORD}).status_code == 302
+    assert not LoginFailure.objects.exists()
+    for _ in range(login.OF_NAME_AND_ADDRESS):
+        as_bob.post("/password/", form | {"old_password": "wrong"})
+    refused = as_bob.post("/password/", form | {"old_password": "a new one 77!"})
+    assert refused.status_code == 429 and "Try again in 15 minutes" in refused.content.decode()
+
+
+def test_the_admin_site_has_no_password_form_of_its_own(as_alice: Client) -> None:
+    assert as_alice.get("/admin/password_change/").headers["Location"] == "/password/"
+
+
+def test_a_refused_try_makes_the_wait_no_longer(bob: User) -> None:
+    for _ in range(login.OF_NAME_AND_ADDRESS + 5):
+        attempt("bob", "wrong")
+    assert LoginFailure.objects.count() == login.OF_NAME_AND_ADDRESS
 
 
 def test_other_spellings_of_a_name_count_as_the_same(bob: User) -> None:
