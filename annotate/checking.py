@@ -47,7 +47,10 @@ def _faces(collection: Collection, *, fix: bool) -> Iterator[Fault]:
     named = Q(state=FaceState.FACE, character__isnull=False)
     wrong = [
         ("a person named it, and it has no name", mine.unnamed().filter(named_by=NamedBy.PERSON)),
-        ("a model named it, and it has no name", mine.filter(named_by=NamedBy.MODEL).exclude(named)),
+        (
+            "a model or file named it, and it has no name",
+            mine.exclude(named_by__in=(NamedBy.NONE, NamedBy.PERSON)).exclude(named),
+        ),
         ("it has a name of nobody's", mine.filter(named, named_by=NamedBy.NONE)),
         ("it is no face of the cast, and has a name", mine.exclude(state=FaceState.FACE).exclude(character=None)),
         ("it is a reference without a name", mine.filter(is_reference=True).exclude(named)),

@@ -21,8 +21,10 @@ class HistoryRules:
     computed: rows of this model are computed as a whole: they go with what they belong to and keep nobody from undoing.
     needed: keys that may be empty, but whose row an undo needs: where it is gone, the change is not taken back.
     guards: by the field that says whether a person spoke, those that runs write where it does not say so.
-    by_models: by key, a filter of the rows whose reference a model made, and the values that stand there without it.
-    words: by key, a participle for "3 faces are named Zed"; `speaker`: the key of who said so.
+    by_models: by key, a filter of the rows whose reference a model made, and the values that stand there without it;
+        None where the row goes as a whole.
+    words: by key, a participle for "3 faces are named Zed"; `noun`: what rows are called there; `speaker`: the key of
+        who said so.
     json_keys: JSON lists of keys of rows of another model.
     """
 
@@ -31,8 +33,9 @@ class HistoryRules:
     computed: bool = False
     needed: frozenset[str] = NONE
     guards: Mapping[str, frozenset[str]] = field(default_factory=dict)
-    by_models: Mapping[str, tuple[models.Q, Mapping[str, Any]]] = field(default_factory=dict)
+    by_models: Mapping[str, tuple[models.Q, Mapping[str, Any] | None]] = field(default_factory=dict)
     words: Mapping[str, str] = field(default_factory=dict)
+    noun: str = ""
     speaker: str = ""
     json_keys: Mapping[str, str] = field(default_factory=dict)
 

@@ -110,7 +110,7 @@ class Face(models.Model):
         },
         by_models={
             "character": (
-                models.Q(named_by=NamedBy.MODEL),
+                ~models.Q(named_by=NamedBy.PERSON),
                 {"character_id": None, "confidence": None, "named_by": NamedBy.NONE.value, "is_reference": False},
             )
         },

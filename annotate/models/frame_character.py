@@ -7,6 +7,7 @@ from django.db import models
 
 from annotate.models.character import Character
 from annotate.models.tag import TagState
+from ingest.history_rules import HistoryRules
 from ingest.models import Frame
 
 
@@ -35,6 +36,14 @@ class FrameCharacter(models.Model):
     by = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="+")
     # Relative face box (left, top, right, bottom) where a file has one for the name.
     box = models.JSONField(null=True, blank=True)
+
+    history = HistoryRules(
+        guards={"origin": frozenset({"state", "origin", "score", "by_id", "box", "character_id"})},
+        by_models={"character": (~models.Q(origin=NameOrigin.PERSON), None)},
+        words={"character": "{is} said to show {it}"},
+        noun="frame",
+        speaker="by",
+    )
 
     class Meta:
         ordering = ("frame_id", "pk")

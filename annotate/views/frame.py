@@ -121,13 +121,8 @@ def frame_tags(request: HttpRequest, collection: Collection, frame_id: int) -> H
     removed = [name.strip() for name in request.POST.getlist("remove") if name.strip()]
     if not added and not removed:
         raise BadInput("Type a tag.")
-    common: dict[str, Any] = {"collection": collection, "frames": [row], "by": request.user}
-    text, key = "", key_of(request)
-    if added:
-        text = tags.add(names=added, key=key, **common).summary
-    if removed:
-        text = tags.remove(names=removed, key="" if added else key, **common).summary
-    return _answer(request, collection, row, text)
+    done = tags.edit(collection=collection, frame=row, seen=removed, wanted=added, by=request.user, key=key_of(request))
+    return _answer(request, collection, row, done.summary)
 
 
 @member_view(at_least=Role.REVIEWER)

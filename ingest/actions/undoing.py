@@ -104,6 +104,11 @@ class Restorer:
         """Models' references to a row that goes; each change is in the history."""
         _, without = rules_of(model).by_models[key]
         for row in rows:
+            if without is None:
+                self.record.deleted(row, frame_id=getattr(row, "frame_id", None))
+                row.delete()
+                self.rows.pop((model._meta.label, row.pk), None)
+                continue
             before = snapshot(row, names=without)
             for name, value in without.items():
                 setattr(row, name, value)
@@ -188,7 +193,7 @@ def _held_by(row: models.Model, model: Model, key: str, rows: Sequence[models.Mo
     held = [user for user in rows if user.pk not in own]
     if not held:
         return ""
-    noun = _noun(model)
+    noun = rules.noun or _noun(model)
     if len(held) > 1:
         noun += "es" if noun.endswith("s") else "s"
     verb = rules.words.get(key, "{is} of it").format(**{"is": "is" if len(held) == 1 else "are", "it": _name_of(row)})

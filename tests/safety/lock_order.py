@@ -24,7 +24,7 @@ PLACES = {"ingest_collection": COLLECTION, "ingest_pipelinerun": RUN, "ingest_st
         "ingest_source", "ingest_episode", "ingest_shot", "ingest_frame", "ingest_operation", "annotate_character",
         "annotate_characteralias", "annotate_referencepicture", "annotate_facecluster", "annotate_face",
         "annotate_frametag", "annotate_caption", "annotate_checkedframe", "annotate_modelcaption", "annotate_taglist",
-        "annotate_modelchoice",
+        "annotate_modelchoice", "annotate_framecharacter",
     ),
     ROWS,
 )  # fmt: skip

@@ -11,7 +11,17 @@ from annotate import face_counters
 from annotate.actions import boxes, characters
 from annotate.actions import clusters as cluster_actions
 from annotate.actions import faces as face_actions
-from annotate.models import Character, CharacterAlias, Face, FaceCluster, FaceVector, ModelVersion, NamedBy
+from annotate.models import (
+    Character,
+    CharacterAlias,
+    Face,
+    FaceCluster,
+    FaceVector,
+    FrameCharacter,
+    ModelVersion,
+    NamedBy,
+    NameOrigin,
+)
 from ingest.actions import history
 from ingest.errors import Conflict, KomaError
 from ingest.models import Collection, Frame, Operation, Revision
@@ -226,3 +236,19 @@ def test_undo_of_an_answer_by_somebody_whose_account_is_gone_works(
     history.undo(done, by=bob)
     face = Face.objects.get(pk=faces[0].pk)
     assert (face.character.name, face.named_by, face.named_user_id) == ("Zed", NamedBy.PERSON, None)
+
+
+@pytest.mark.parametrize("origin", [NameOrigin.FILE, NameOrigin.PERSON])
+def test_a_new_character_stays_for_frames_that_a_person_says_show_it_and_not_for_a_files_word(
+    collection: Collection, alice: User, bob: User, frames: list[Frame], origin: NameOrigin
+) -> None:
+    zed = characters.create(collection=collection, name="Zed", by=alice)
+    row = FrameCharacter.objects.create(frame=frames[0], character=zed, origin=origin, by=bob)
+    if origin == NameOrigin.PERSON:
+        with pytest.raises(Conflict, match="Character Zed stays: 1 frame is said to show Zed by bob"):
+            history.undo_last(collection=collection, by=alice)
+        assert FrameCharacter.objects.filter(pk=row.pk).exists()
+    else:
+        done = history.undo_last(collection=collection, by=alice)
+        gone = Revision.objects.get(operation=done.operation, model="annotate.FrameCharacter")
+        assert (gone.object_id, gone.after, Character.objects.count()) == (row.pk, None, 0)
