@@ -26,7 +26,7 @@ from annotate.models import Character, Face, FaceState
 from export import running
 from export.headless_config import Config
 from export.recipe import Recipe
-from export.sinks import building_place, check_place, move_whole
+from export.sinks import building_place, check_place, move_whole, share
 from ingest.actions import collections as collection_actions
 from ingest.actions import full_pictures, runs, sources
 from ingest.actions.collections import keep_run_settings
@@ -359,6 +359,7 @@ def _write(collection: Collection, recipe: Recipe, out: Path, outcome: Outcome, 
 
     plan, built, left_out = running.write(collection, recipe, folder=building, target=out, heard=heard)
     move_whole(building, out)
+    share(out, umask=settings.KOMA_UMASK)  # it is the person's, as anything else that their programs write
     outcome.counts |= {
         "exported": len(plan.items),
         "folders": len(plan.balance.folders),

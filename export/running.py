@@ -24,13 +24,15 @@ from export.algorithms.rows import Picture
 from export.models import ExportJob
 from export.path_lengths import path_lengths_of, problem_at
 from export.recipe import Recipe, RecipeError, parse
-from export.sinks import files_below, move_whole, zip_folder
+from export.sinks import files_below, move_whole, share, zip_folder
 from export.stages.build import Built, build
 from ingest.errors import BadInput, Cancelled, KomaError, LostClaim
 from ingest.imaging.store import Store, StoreFull
 from ingest.models import Collection, RunState
 
 logger = logging.getLogger(__name__)
+
+SHARED_UMASK = 0o022  # others read
 
 HEARTBEAT_MAX_AGE_S = 180  # a batch of pictures takes seconds; older means that the worker is dead
 ATTEMPTS_MAX = 5
@@ -184,6 +186,10 @@ def _run(job: ExportJob) -> None:
 
         zip_folder(final, packed, top=final.name, each=packing, reserve_bytes=settings.KOMA_DISK_RESERVE_BYTES)
         report(count, at_once=True, zip_file=f"{target}.zip")
+    if settings.KOMA_EXPORTS_SHARED:
+        Path(settings.KOMA_EXPORT_DIR).chmod(0o777 & ~SHARED_UMASK)
+        for place in (final, inside_exports(f"{target}.zip")):
+            share(place, umask=SHARED_UMASK)
     counters.pop("packed_percent", None)
     counters["phase"] = "done"
     report(count, at_once=True, counters=counters)

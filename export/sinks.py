@@ -125,6 +125,18 @@ def _move_contents(built: Path, target: Path) -> None:
     sync_folder(target)
 
 
+def share(place: Path, *, umask: int) -> None:
+    """Give a finished data set (or its zip) the rights that a file of this umask has; Koma's own files have 0600."""
+    for root, folders, files in os.walk(place):
+        for path in [Path(root), *(Path(root, name) for name in folders)]:
+            path.chmod(0o777 & ~umask)
+        for path in (Path(root, name) for name in files):
+            if not path.is_symlink():
+                path.chmod(0o666 & ~umask)
+    if place.is_file():
+        place.chmod(0o666 & ~umask)
+
+
 def zip_folder(
     folder: Path,
     target: Path,

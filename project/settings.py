@@ -5,15 +5,18 @@ from __future__ import annotations
 from pathlib import Path
 from urllib.parse import quote
 
-from project import env
+from project import env, private
 from project.queues import rq_queues
 
 BASE_DIR = Path(__file__).resolve().parent.parent
+
+KOMA_UMASK = private.begin()  # the person's own, for what a command writes outside of the data folder
 
 # --- Where things lie -------------------------------------------------------------------------------------------------
 KOMA_DATA_DIR = env.env_path("KOMA_DATA_DIR", BASE_DIR / "var")
 KOMA_MODELS_DIR = env.env_path("KOMA_MODELS_DIR", KOMA_DATA_DIR / "models")
 KOMA_EXPORT_DIR = env.env_path("KOMA_EXPORT_DIR", KOMA_DATA_DIR / "exports")
+KOMA_EXPORTS_SHARED = env.env_bool("KOMA_EXPORTS_SHARED", default=False)
 KOMA_LIBRARY_DIRS = env.env_folders("KOMA_LIBRARY_DIRS")
 KOMA_UPLOAD_MAX_BYTES = env.env_bytes("KOMA_UPLOAD_MAX_BYTES", 32 * 2**30)
 KOMA_UPLOAD_RESERVED_BYTES = env.env_bytes("KOMA_UPLOAD_RESERVED_BYTES", 64 * 2**30)
@@ -166,7 +169,7 @@ STATICFILES_DIRS = [BASE_DIR / "static"] if (BASE_DIR / "static").is_dir() else 
 WHITENOISE_USE_FINDERS = True  # serves from the source folders, so no copy has to be made before a start
 WHITENOISE_AUTOREFRESH = DEBUG
 MEDIA_ROOT = KOMA_DATA_DIR / "store"  # never under an address of its own: every file goes through an access check
-FILE_UPLOAD_PERMISSIONS = 0o640
+FILE_UPLOAD_PERMISSIONS = 0o600
 FILE_UPLOAD_HANDLERS = [
     "project.receiving.BoundedUpload",
     "django.core.files.uploadhandler.MemoryFileUploadHandler",

@@ -114,7 +114,7 @@ def take_chunk(*, upload: Upload, offset: int, data: bytes) -> int:
     try:
         check_room(path.parent, end - received, reserve_bytes=settings.KOMA_DISK_RESERVE_BYTES)
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o640)
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
         try:
             _write_at(handle, data[received - offset :], received)
             os.fsync(handle)

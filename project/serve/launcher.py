@@ -23,6 +23,7 @@ from django.conf import settings
 
 from ingest.full_disk import FREE_LEAST_BYTES
 from ingest.imaging.store import free_bytes
+from project import private
 from project.serve.children import end, spawn
 from project.serve.redis_server import RedisServer
 
@@ -127,6 +128,8 @@ class Launcher:
         """Start everything, watch it until a signal comes, end everything."""
         for number in STOP_SIGNALS:
             signal.signal(number, self._on_signal)
+        for problem in private.mend(settings.KOMA_DATA_DIR):
+            say(problem)
         lock = lock_folder(settings.KOMA_DATA_DIR)
         try:
             port = free_port(settings.KOMA_BIND, settings.KOMA_PORT)

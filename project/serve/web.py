@@ -10,6 +10,7 @@ from django.conf import settings
 from django.core.management import call_command
 from django.db import connections
 
+from project import private
 from project.env import SettingError
 from project.serve.launcher import gunicorn_command
 
@@ -19,6 +20,8 @@ def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "project.settings")
     try:
         django.setup()
+        for problem in private.mend(settings.KOMA_DATA_DIR):
+            print(problem, file=sys.stderr, flush=True)
         call_command("migrate", interactive=False, verbosity=1)
     except SettingError as wrong:
         sys.exit(f"Koma cannot start: {wrong}")

@@ -58,7 +58,7 @@ def incoming(models_dir: Path, name: str) -> Iterator[Path]:
     folder = models_dir / INCOMING / checked_name(name)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        lock = os.open(folder.with_name(f"{name}{LOCK}"), os.O_RDWR | os.O_CREAT, 0o640)
+        lock = os.open(folder.with_name(f"{name}{LOCK}"), os.O_RDWR | os.O_CREAT, 0o600)
     except OSError as error:
         raise KomaError(f"{folder}: cannot be written ({error.strerror}). Check KOMA_MODELS_DIR's rights.") from error
     try:

@@ -1,0 +1,46 @@
+"""Nobody else on the machine reads what Koma keeps: folders 0700, files 0600, checked and mended at each start."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+UMASK = 0o077
+# At the root of the data folder; what lies deeper cannot be reached once these are closed.
+DEEP = ("logs", "redis", "uploads", "locks", "temp")  # small ones, whose every file is looked at all the same
+
+
+def begin() -> int:
+    """Make all files that this process and its children write private; returns the umask that was in force."""
+    return os.umask(UMASK)
+
+
+def mend(folder: Path) -> list[str]:
+    """Close the data folder and what lies at its root to others; returns in words what could not be closed."""
+    folder.mkdir(parents=True, exist_ok=True)
+    problems = []
+    for path in _places(folder):
+        try:
+            about = path.stat()
+            wanted = stat.S_IMODE(about.st_mode) & ~UMASK
+            if stat.S_IMODE(about.st_mode) != wanted:
+                path.chmod(wanted)
+        except FileNotFoundError:  # a link to nothing, or gone meanwhile
+            continue
+        except OSError as error:
+            problems.append(
+                f"{path} can be read by others on this machine, and that cannot be changed ({error.strerror}). "
+                f"Run Koma as its owner, or: chmod {'700' if path.is_dir() else '600'} {path}"
+            )
+    return problems
+
+
+def _places(folder: Path) -> Iterator[Path]:
+    yield folder
+    for path in sorted(folder.iterdir()):
+        yield path
+        if path.name in DEEP and path.is_dir() and not path.is_symlink():
+            for root, folders, files in os.walk(path):
+                yield from (Path(root, name) for name in [*folders, *files])

@@ -1,0 +1,100 @@
+"""Other accounts of the machine read nothing of what Koma keeps."""
+
+from __future__ import annotations
+
+import os
+import stat
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from export.sinks import share
+from project import private
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def mode(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+def open_folder(folder: Path) -> Path:
+    """As an older release left it: anybody may read."""
+    for name in ("logs", "store", "uploads/7"):
+        (folder / name).mkdir(parents=True)
+    for name in ("koma.sqlite3", "koma.sqlite3-wal", "koma.sqlite3-shm", "logs/web.log", "uploads/7/film.mkv"):
+        (folder / name).write_text("x")
+        (folder / name).chmod(0o644)
+    for path in (folder, *folder.rglob("*")):
+        if path.is_dir():
+            path.chmod(0o755)
+    return folder
+
+
+def test_a_folder_that_others_could_read_is_closed(tmp_path: Path) -> None:
+    folder = open_folder(tmp_path / "data")
+    (folder / "nothing").symlink_to(tmp_path / "gone")
+    assert private.mend(folder) == []
+    assert {mode(path) for path in (folder, folder / "logs", folder / "store", folder / "uploads/7")} == {0o700}
+    assert {mode(path) for path in folder.rglob("*") if path.is_file()} == {0o600}
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+def test_another_account_reads_nothing_and_what_cannot_be_closed_is_said(tmp_path: Path) -> None:
+    folder = open_folder(tmp_path / "data")
+    tmp_path.parent.chmod(0o755)
+    tmp_path.parent.parent.chmod(0o755)
+    tmp_path.chmod(0o755)
+
+    def read() -> str:
+        return (folder / "koma.sqlite3").read_text()
+
+    assert as_nobody(read) == "x"
+    told = as_nobody(lambda: " ".join(private.mend(folder)))
+    assert f"{folder} can be read by others" in told and "chmod 700" in told
+    private.mend(folder)
+    assert as_nobody(read) == "PermissionError"
+
+
+def as_nobody(act: Callable[[], str]) -> str:
+    """What another account gets, in a child process: the text, or the error's name."""
+    ours, theirs = os.pipe()
+    child = os.fork()
+    if child == 0:
+        try:
+            os.setgroups([])
+            os.setgid(65534)
+            os.setuid(65534)
+            text = act()
+        except OSError as error:
+            text = type(error).__name__
+        os.write(theirs, text.encode())
+        os._exit(0)
+    os.close(theirs)
+    os.waitpid(child, 0)
+    with os.fdopen(ours) as file:
+        return file.read()
+
+
+def test_each_of_our_processes_writes_private_files(tmp_path: Path) -> None:
+    environment = os.environ | {"KOMA_DATA_DIR": str(tmp_path / "data"), "DJANGO_SETTINGS_MODULE": "project.settings"}
+    environment.pop("DATABASE_URL", None)
+    subprocess.run(
+        [sys.executable, "manage.py", "migrate", "-v", "0", "contenttypes"], cwd=ROOT, env=environment, check=True
+    )
+    files = [path for path in (tmp_path / "data").rglob("*") if path.is_file()]
+    assert any(path.name == "koma.sqlite3" for path in files)
+    assert {mode(path) for path in files} == {0o600}
+
+
+def test_a_data_set_is_shared_where_that_is_wanted(tmp_path: Path) -> None:
+    place = tmp_path / "set"
+    (place / "1_a").mkdir(parents=True, mode=0o700)
+    (place / "1_a" / "x.png").write_text("x")
+    (place / "1_a" / "x.png").chmod(0o600)
+    share(place, umask=0o022)
+    assert [mode(path) for path in (place, place / "1_a", place / "1_a" / "x.png")] == [0o755, 0o755, 0o644]
+    share(tmp_path / "no such", umask=0o022)
