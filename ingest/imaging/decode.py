@@ -24,6 +24,7 @@ from PIL import Image, ImageCms, UnidentifiedImageError
 
 from ingest.imaging.alpha import flatten
 from ingest.imaging.depth import eight_bit
+from ingest.imaging.early_end import ends_early, share_at_most
 from ingest.imaging.formats import SPOKEN
 from ingest.imaging.names import plain_text
 from ingest.imaging.opening import first_that_shows, pages, shows_something, size_of
@@ -110,7 +111,13 @@ def read_picture(
     limits, shown = limits or Limits(), plain_text(name)
     data = source if isinstance(source, bytes) else read_file(source, name=name, limits=limits)
     _refuse_foreign(data, shown, limits)
-    with room_for(pixel_count(data)):
+    pixels = pixel_count(data)
+    if (share := share_at_most(data, pixels)) < READABLE_MIN:
+        raise UnreadablePicture(
+            f"{shown}: the picture is mostly missing: {len(data):,} bytes cannot hold more than {share:.0%} of what "
+            "its header says. Copy it again from where it came."
+        )
+    with room_for(pixels):
         return _by_all_means(data, shown, limits, use_damaged=use_damaged)
 
 
@@ -169,14 +176,14 @@ def _by_all_means(data: bytes, shown: str, limits: Limits, *, use_damaged: bool)
         try:
             notes: list[str] = []
             image, several = first_that_shows(data, _judge(shown, limits), notes)
-            return _convert(image, shown, notes, data, several=several)
+            return _whole(_convert(image, shown, notes, data, several=several), data)
         except _BROKEN as error:
             broken: Exception = error
         clean, notes = repaired(data)
         if clean is not data:
             try:
                 image, several = first_that_shows(clean, _judge(shown, limits), notes)
-                return replace(_convert(image, shown, notes, clean, several=several), plain=False)
+                return replace(_whole(_convert(image, shown, notes, clean, several=several), clean), plain=False)
             except _BROKEN as error:
                 broken = error
         if not use_damaged:
@@ -188,6 +195,13 @@ def _by_all_means(data: bytes, shown: str, limits: Limits, *, use_damaged: bool)
         mending: list[str] = []
         image, several = first_that_shows(mended(clean), _judge(shown, limits), mending, partly=True)
         return _readable(_convert(image, shown, notes + mending, clean, several=several), shown)
+
+
+def _whole(picture: Picture, data: bytes) -> Picture:
+    """The picture. Raises OSError where its decoder made up a part of it."""
+    if ends_early(data, picture.rgb):
+        raise OSError("its data end too early, a part of the picture is missing")
+    return picture
 
 
 def _readable(picture: Picture, shown: str) -> Picture:
