@@ -103,7 +103,7 @@ def gunicorn_command(bind: str, port: int, workers: int, *, worker_class: str = 
     return [
         sys.executable, "-m", "gunicorn", "project.wsgi", "--bind", where, "--workers", str(workers),
         "--worker-class", worker_class, "--threads", "8", "--preload", "--timeout", "120", "--graceful-timeout", "3",
-        "--log-level", "warning",
+        "--log-level", "warning", "--config", "python:project.serve.web_children",
     ]  # fmt: skip
 
 
