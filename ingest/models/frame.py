@@ -7,6 +7,7 @@ from django.db import models
 
 from ingest.history_rules import HistoryRules
 from ingest.models.collection import Collection
+from ingest.models.fields import CountField
 from ingest.models.source import Episode
 
 
@@ -77,7 +78,7 @@ class Frame(models.Model):
     pts = models.BigIntegerField(default=0)  # in the stream's time base
     time_s = models.FloatField(default=0)
     end_s = models.FloatField(default=0)
-    run_length = models.PositiveIntegerField(default=1)  # how many decoded pictures show this drawing
+    run_length = CountField(default=1)  # how many decoded pictures show this drawing
     name = models.CharField(max_length=400, blank=True)  # pictures: path inside the folder or archive
     width = models.PositiveIntegerField()
     height = models.PositiveIntegerField()

@@ -6,6 +6,7 @@ from django.conf import settings
 from django.db import models
 
 from ingest.models.collection import Collection
+from ingest.models.fields import CountField
 from ingest.models.source import Episode
 
 
@@ -61,8 +62,8 @@ class StageRun(models.Model):
     attempt = models.PositiveSmallIntegerField(default=0)
     token = models.CharField(max_length=40, blank=True)  # the claim: only its holder may write
     worker = models.CharField(max_length=100, blank=True)
-    total = models.PositiveIntegerField(default=0)  # units of work; 0 = not known yet
-    done = models.PositiveIntegerField(default=0)
+    total = CountField(default=0)  # units of work; 0 = not known yet
+    done = CountField(default=0)
     counters = models.JSONField(default=dict, blank=True)  # what came out: kept, dropped by reason, faces...
     timings = models.JSONField(default=dict, blank=True)  # seconds: work, save, wait
     log = models.TextField(blank=True)

@@ -9,6 +9,7 @@ from django.db import models
 from django.utils import timezone
 
 from ingest.models.collection import Collection
+from ingest.models.fields import CountField
 
 
 class SourceKind(models.TextChoices):
@@ -84,10 +85,10 @@ class Episode(models.Model):
     title = models.CharField(max_length=300)
     duration_s = models.FloatField(default=0)
     frame_rate = models.FloatField(default=0)
-    width = models.PositiveIntegerField(default=0)
-    height = models.PositiveIntegerField(default=0)
+    width = CountField(default=0)
+    height = CountField(default=0)
     codec = models.CharField(max_length=40, blank=True)
-    decoded = models.PositiveIntegerField(default=0)  # pictures that the extraction decoded or read
+    decoded = CountField(default=0)  # pictures that the extraction decoded or read
     extracted_at = models.DateTimeField(null=True, blank=True)
     warnings = models.JSONField(default=list, blank=True)  # texts for the user: truncated at..., fell back to...
     created_at = models.DateTimeField(auto_now_add=True)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from django.db.models import Case, Count, F, IntegerField, Q, Sum, Value, When
-from django.db.models.functions import Least
+from django.db.models import BigIntegerField, Case, Count, F, IntegerField, Q, Sum, Value, When
+from django.db.models.functions import Cast, Least
 from django.utils import timezone
 
 from ingest.models import PipelineRun, RunState, StageRun
@@ -171,15 +171,16 @@ class _Group:
 
 def _grouped(runs: Sequence[PipelineRun]) -> dict[tuple[int, str], _Group]:
     """By run and stage, in pipeline order. One query."""
+    done = Cast("done", BigIntegerField())  # a hundred times a large one does not fit a count's own column
     part = Case(
         When(state=RunState.DONE, then=Value(100)),
-        When(total__gt=0, then=Least(Value(99), 100 * F("done") / F("total"))),
+        When(total__gt=0, then=Least(Value(99), 100 * done / F("total"))),
         default=Value(0),
         output_field=IntegerField(),
     )
     rows = StageRun.objects.filter(run_id__in=[run.pk for run in runs]).order_by("order")
     summed = rows.values_list("run_id", "order", "stage", "state").annotate(
-        n=Count("pk"), points=Sum(part), units=Sum(F("total") + F("done")), failed=Count("pk", filter=~Q(error=""))
+        n=Count("pk"), points=Sum(part), units=Sum(F("total") + done), failed=Count("pk", filter=~Q(error=""))
     )
     found: dict[tuple[int, str], _Group] = {}
     for run, _, stage, state, n, points, units, failed in summed:

@@ -13,8 +13,8 @@ from ingest.actions import runs, sources
 from ingest.actions.sources import About
 from ingest.errors import BadInput
 from ingest.imaging.store import Store
-from ingest.models import Collection, Episode, Frame, FrameState, PipelineRun, RunState, Shot
-from ingest.pipeline import registry
+from ingest.models import Collection, Episode, Frame, FrameState, PipelineRun, RunState, Shot, StageRun
+from ingest.pipeline import progress, registry
 from ingest.stages import extract
 from tests.ingest.imaging.films import scene, with_mouth, write_film
 
@@ -164,3 +164,23 @@ def test_wrong_choices_fail_before_anything_is_decoded(episode: Episode, alice: 
         extract.ExtractChoices(mode="all")
     with pytest.raises(BadInput, match="unknown mode 'all'"):
         run(episode, alice, mode="all")
+
+
+def test_a_film_that_says_it_has_four_billion_frames_is_taken_as_what_it_holds(
+    collection: Collection, alice: User, tmp_path: Path
+) -> None:
+    path = write_film(tmp_path / "Show - 07.mp4", [scene(n) for n in range(4) for _ in range(6)])
+    data = bytearray(path.read_bytes())
+    at = data.index(b"stts") + 8  # version and flags, then the number of entries
+    data[at + 4 : at + 8] = b"\xff\xff\xff\xff"  # of the first entry: how many frames last as long
+    path.write_bytes(data)
+    hostile = sources.register(collection=collection, path=path, by=alice)
+    started = runs.start(collection=collection, episodes=[hostile], by=alice)
+    StageRun.objects.filter(run=started).update(total=0xFFFFFFFF, done=0xFFFFFFFE)  # as a header says
+    assert StageRun.objects.get(run=started).total == 2**31 - 1
+    assert progress.lanes(started)[0].percent == 99  # sums of such numbers fit as well
+    done = runs.run_here(started)
+    stage = done.stages.get()
+    assert "broke with" not in stage.error and "DataError" not in stage.error
+    assert done.state == RunState.DONE, stage.error
+    assert Frame.objects.filter(episode=hostile).count() == 4
