@@ -20,6 +20,7 @@ from annotate.models import (
     FrameTag,
     ModelCaption,
     NamedBy,
+    NameOrigin,
     TagCategory,
     TagState,
 )
@@ -112,7 +113,7 @@ class _Said:
     """What is said of frames, by their keys."""
 
     faces: dict[int, list[FaceRow]]
-    characters: dict[int, list[tuple[str, bool]]]
+    characters: dict[int, list[tuple[str, bool, bool]]]
     tags: dict[int, list[tuple[str, float, int]]]
     passes: dict[int, int]
     captions: dict[int, str] = field(default_factory=dict)
@@ -150,7 +151,8 @@ def _rows(frames: Sequence[tuple[Any, ...]], episodes: dict[int, Episode], every
             width=width,
             height=height,
             faces=tuple(every.faces.get(pk, ())),
-            characters=tuple(every.characters.get(pk, ())),
+            characters=tuple((who, outfit) for who, outfit, _ in every.characters.get(pk, ())),
+            characters_by_person=tuple(who for who, _, person in every.characters.get(pk, ()) if person),
             tags=tuple(tag for tag, _ in general),
             scores=tuple(score for _, score in general),
             series=episode.series,
@@ -230,14 +232,17 @@ def _tags(keys: list[int], *, every: bool) -> dict[int, list[tuple[str, float, i
     return found
 
 
-def _characters(keys: list[int]) -> dict[int, list[tuple[str, bool]]]:
-    """Who is on frames by other evidence than faces, people's words first, then files', then taggers': name, outfit."""
+def _characters(keys: list[int]) -> dict[int, list[tuple[str, bool, bool]]]:
+    """Who is on frames by other evidence than faces, people's words first, then files', then taggers'.
+
+    Name, whether it is an outfit, whether a person said it.
+    """
     rows = FrameCharacter.objects.filter(frame_id__in=keys, state=TagState.YES)
     columns = ("frame_id", "origin", "score", "character__name", "character__parent_id")
-    found: dict[int, list[tuple[str, bool]]] = defaultdict(list)
+    found: dict[int, list[tuple[str, bool, bool]]] = defaultdict(list)
     ordered = sorted(rows.values_list(*columns), key=lambda row: (row[0], RANKS[row[1]], -row[2], row[3]))
-    for frame_id, _, _, name, parent in ordered:
-        found[frame_id].append((name, parent is not None))
+    for frame_id, origin, _, name, parent in ordered:
+        found[frame_id].append((name, parent is not None, origin == NameOrigin.PERSON))
     return found
 
 

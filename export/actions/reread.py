@@ -9,9 +9,10 @@ from typing import Any
 
 from annotate.actions import characters as character_actions
 from annotate.actions import faces as face_actions
-from annotate.models import Character, CharacterAlias, FaceState, NamedBy
+from annotate.actions import frame_characters
+from annotate.models import Character, CharacterAlias, FaceState, FrameCharacter, NamedBy, TagState
 from export.algorithms.reread import by_safe_name
-from export.algorithms.settling import Known, settle
+from export.algorithms.settling import Known, Settled, settle
 from export.algorithms.spelling import spelling_key
 from export.reading import CLUSTER
 from export.rereading import Moved, Open, by_key
@@ -21,15 +22,27 @@ from ingest.models import Collection, Frame
 _FRAMES_AT_ONCE = 500
 
 
+@dataclass(frozen=True, slots=True)
+class OnPicture:
+    """Somebody who is on a frame without a face that could be named, or who is not."""
+
+    frame: Frame
+    path: str
+    name: str
+    yes: bool
+
+
 @dataclass(slots=True)
 class Proposal:
     """What would be done: faces by the name they get, faces made unknown, and what stays open with its reason.
 
-    Faces come with the version that was looked at; `paths` are the pictures of each.
+    Faces come with the version that was looked at; `paths` are the pictures of each. `pictures`: who is on one, face or
+    no face.
     """
 
     naming: dict[str, dict[int, int]] = field(default_factory=lambda: defaultdict(dict))
     unnaming: dict[int, int] = field(default_factory=dict)
+    pictures: list[OnPicture] = field(default_factory=list)
     paths: dict[int, str] = field(default_factory=dict)
     open: list[Open] = field(default_factory=list)
     new: frozenset[str] = frozenset()  # names that no character of the collection has
@@ -38,13 +51,21 @@ class Proposal:
     def faces(self) -> int:
         return sum(map(len, self.naming.values())) + len(self.unnaming)
 
+    @property
+    def changed_paths(self) -> set[str]:
+        return {*self.paths.values(), *(row.path for row in self.pictures)}
+
 
 @dataclass(slots=True)
 class Applied:
-    """How many faces were named or unnamed, and each picture that could not be settled, with the reason."""
+    """How many faces were named or unnamed, and each picture that could not be settled, with the reason.
+
+    `placed`: names that pictures got or lost without a face.
+    """
 
     named: int = 0
     unnamed: int = 0
+    placed: int = 0
     open: list[Open] = field(default_factory=list)
 
 
@@ -63,29 +84,34 @@ def propose(*, collection: Collection, moved: Iterable[Moved]) -> Proposal:
     for start in range(0, len(rows), _FRAMES_AT_ONCE):
         batch = rows[start : start + _FRAMES_AT_ONCE]
         frames = _frames(collection, episodes, batch)
+        faceless = _faceless(frames.values())
         for source, index, row in batch:
             frame = frames.get((source, index))
             try:
                 if frame is None:
                     raise BadInput("its frame is not in this collection")
                 now = names.of(row.now, new=row.new)
-                settled = _settle(row, frame, now, names)
+                settled = _settle(row, frame, now, names, faceless.get(frame.pk, {}))
             except BadInput as error:
                 proposal.open.append(Open(row.path, error.message))
                 continue
             done[row.key] = now
-            for face, version, name in settled:
+            versions = {face.pk: face.version for face in frame.faces.all()}
+            for face, name in settled.named:
                 proposal.paths[face] = row.path
-                if name:
-                    proposal.naming[name][face] = version
-                else:
-                    proposal.unnaming[face] = version
+                proposal.naming[name][face] = versions[face]
+            for face in settled.unnamed:
+                proposal.paths[face] = row.path
+                proposal.unnaming[face] = versions[face]
+            for yes, people in ((True, settled.shown), (False, settled.not_shown)):
+                proposal.pictures += [OnPicture(frame, row.path, name, yes) for name in people]
     for row in moved:
         # A crop that says no more than its picture needs no answer of its own.
         whole = done.get(row.key.partition(":crop")[0])
         if row.is_crop and not (whole is not None and whole >= names.of(row.now)):
             proposal.open.append(Open(row.path, "a crop; move the picture it was cut from, or name its face"))
-    proposal.new = frozenset(name for name in proposal.naming if name not in names.existing)
+    wanted = {*proposal.naming, *(row.name for row in proposal.pictures)}
+    proposal.new = frozenset(wanted - names.existing)
     return proposal
 
 
@@ -113,6 +139,14 @@ def apply(*, collection: Collection, moved: Iterable[Moved], by: Any) -> Applied
             applied.open += [Open(proposal.paths[face], error.message) for face in seen]
         else:
             applied.unnamed = len(seen)
+    for row in proposal.pictures:
+        try:
+            who = character_actions.find_or_create(collection=collection, name=row.name, by=by)
+            frame_characters.say(collection=collection, frame=row.frame, character=who, yes=row.yes, by=by)
+        except (BadInput, Conflict) as error:
+            applied.open.append(Open(row.path, error.message))
+            continue
+        applied.placed += 1
     return applied
 
 
@@ -159,9 +193,18 @@ def _frames(
     return found
 
 
-def _settle(row: Moved, frame: Frame, now: frozenset[str], names: _Names) -> list[tuple[int, int, str]]:
-    """Face, its version, and its new name (empty: unknown) of all that changes; BadInput when it is not plain."""
-    faces = {face.pk: face for face in frame.faces.all() if face.state == FaceState.FACE}
+def _faceless(frames: Iterable[Frame]) -> dict[int, dict[str, bool]]:
+    """Who is on frames by other evidence than faces -> whether a person said so, by the frame's key."""
+    rows = FrameCharacter.objects.filter(frame__in=list(frames), state=TagState.YES).select_related("character")
+    found: dict[int, dict[str, bool]] = defaultdict(dict)
+    for row in rows:
+        found[row.frame_id][row.character.name] = row.by_person
+    return found
+
+
+def _settle(row: Moved, frame: Frame, now: frozenset[str], names: _Names, faceless: dict[str, bool]) -> Settled:
+    """What changes on a frame; BadInput when it is not plain."""
+    faces = [face for face in frame.faces.all() if face.state == FaceState.FACE]
     settled = settle(
         [
             Known(
@@ -170,13 +213,13 @@ def _settle(row: Moved, frame: Frame, now: frozenset[str], names: _Names) -> lis
                 by_person=face.named_by == NamedBy.PERSON,
                 ruled_out=frozenset(names.by_pk[key] for key in face.not_characters if key in names.by_pk),
             )
-            for face in faces.values()
+            for face in faces
         ],
         before=names.of(row.before),
         now=now,
         by_person=None if row.by_person is None else names.of(row.by_person),
+        faceless=faceless,
     )
     if settled.reason:
         raise BadInput(settled.reason)
-    changes = [*settled.named, *((face, "") for face in settled.unnamed)]
-    return [(face, faces[face].version, name) for face, name in changes]
+    return settled

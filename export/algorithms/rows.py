@@ -62,6 +62,7 @@ class Picture:
     proses: tuple[str, ...] = ()  # all those of files, where there are several
     score: int | None = None  # of the site it came from
     characters: tuple[tuple[str, bool], ...] = ()  # who is on it by other evidence than faces: name, is it an outfit
+    characters_by_person: tuple[str, ...] = ()  # those of them that a person named
     meta: tuple[str, ...] = ()  # tags about the picture itself, labels of classifiers
     cropped: bool = False
     passes: int = 0  # of upscaling that the stored picture has behind it
@@ -80,7 +81,8 @@ class Picture:
     @property
     def names_by_person(self) -> tuple[str, ...]:
         """Those names that people gave, sorted."""
-        return tuple(sorted({face.character for face in self.faces if face.character and face.by_person}))
+        others = {name for name, _ in self.characters} & set(self.characters_by_person)
+        return tuple(sorted({face.character for face in self.faces if face.character and face.by_person} | others))
 
     @property
     def face_height_ratio(self) -> float:

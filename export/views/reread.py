@@ -38,13 +38,15 @@ def reread(request: HttpRequest, collection: Collection, job_id: int) -> HttpRes
             raise Conflict("The folders say something else than this page showed. Look at it again.")
         applied = actions.apply(collection=collection, moved=found.moved, by=request.user)
         text = f"{applied.named:,} faces named, {applied.unnamed:,} made unknown"
+        if applied.placed:
+            text += f", {applied.placed:,} names of pictures without a face changed"
         if applied.open:
             text += f"; {len(applied.open):,} stay open"
-        return said(request, f"{text}.", to=here, undo=bool(applied.named or applied.unnamed))
+        return said(request, f"{text}.", to=here, undo=bool(applied.named or applied.unnamed or applied.placed))
     proposal = actions.propose(collection=collection, moved=found.moved)
     open_ = [*proposal.open, *found.open]
     waiting = {row.path for row in proposal.open}
-    plain = set(proposal.paths.values())
+    plain = proposal.changed_paths
     moved = [row for row in found.moved if row.path in plain and row.path not in waiting]
     context = {
         "section": "export",
@@ -52,6 +54,7 @@ def reread(request: HttpRequest, collection: Collection, job_id: int) -> HttpRes
         "shown": shown,
         "found": found,
         "faces": proposal.faces,
+        "pictures": len({row.path for row in proposal.pictures}),
         "moved": moved[:SHOWN_MAX],
         "moved_count": len(moved),
         "done": sum(not row.is_crop and row.path not in plain | waiting for row in found.moved),

@@ -15,7 +15,7 @@ from django.test import Client
 from django.urls import reverse
 
 from annotate.actions import faces
-from annotate.models import Character, Face, NamedBy
+from annotate.models import Character, Face, FrameCharacter, NamedBy, NameOrigin
 from export import rereading, running
 from export.actions import jobs, reread
 from export.correcting import correct_files
@@ -149,6 +149,32 @@ def test_a_new_name_means_the_character_whose_folder_is_spelled_so_and_two_are_n
     assert proposal.new == {"Ena"}
     assert [names_on(show, number) for number in (0, 1, 2)] == [["Mr. X"], ["Hinata"], ["Ena"]]
     assert [row.reason for row in applied.open] == ["'Mr Y' could be M.r. Y or Mr Y."]
+
+
+def test_a_picture_without_a_face_gets_and_loses_its_characters_by_its_folder(show: Show, alice: User) -> None:
+    back_view, other = show.frames[11], show.frames[9]
+    for frame, name in ((back_view, "Hinata"), (other, "Kokona")):
+        FrameCharacter.objects.create(frame=frame, character=show.characters[name], origin=NameOrigin.FILE)
+    Face.objects.filter(frame=other).delete()
+    recipe = parse({"arrange": {"min_per_combination": 1}, "selection": {"min_faces": 0}})
+    made = jobs.start(collection=show.collection, recipe=recipe, name="Backs", by=alice)
+    running.execute(made.pk)
+    made.refresh_from_db()
+    folder = jobs.inside_exports(made.folder)
+    move(folder, "yama_S2EP04_000110", "1_character/Kokona/face_height_ratio_0-25")
+    move(folder, "yama_S2EP04_000090", "others/face_height_ratio_0-25")
+
+    applied = reread.apply(collection=show.collection, moved=rereading.read_back(folder).moved, by=alice)
+    again = reread.apply(collection=show.collection, moved=rereading.read_back(folder).moved, by=alice)
+
+    said = FrameCharacter.objects.filter(frame__in=(back_view, other)).order_by("frame__index", "character__name")
+    assert [(row.frame_id, row.character.name, row.state, row.origin) for row in said] == [
+        (other.pk, "Kokona", "no", NameOrigin.PERSON),
+        (back_view.pk, "Hinata", "no", NameOrigin.PERSON),
+        (back_view.pk, "Kokona", "yes", NameOrigin.PERSON),
+    ]
+    assert (applied.placed, applied.open) == (3, [])
+    assert (again.placed, again.open) == (0, [])
 
 
 def test_names_of_clusters_are_no_characters_on_the_way_back(show: Show, alice: User) -> None:

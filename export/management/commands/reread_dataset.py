@@ -65,7 +65,10 @@ class Command(BaseCommand):
                 f"{result['corrected']:,} pictures corrected in the folder, {result['attached']:,} files moved to them"
             )
         if "named" in result:
-            self.stdout.write(f"{result['named']:,} faces named, {result['unnamed']:,} made unknown")
+            self.stdout.write(
+                f"{result['named']:,} faces named, {result['unnamed']:,} made unknown, {result['placed']:,} names of "
+                "pictures without a face changed"
+            )
         for row in result["open"]:
             self.stdout.write(f"open: {row['path']}: {row['reason']}")
 
@@ -90,7 +93,7 @@ def _reread(options: dict[str, Any]) -> dict[str, Any]:
     if collection is not None:
         applied = reread.apply(collection=collection, moved=found.moved, by=None)
         open_ += applied.open
-        result |= {"named": applied.named, "unnamed": applied.unnamed}
+        result |= {"named": applied.named, "unnamed": applied.unnamed, "placed": applied.placed}
     return {"ok": not open_} | result | {"open": [_open(row) for row in dict.fromkeys(open_)]}
 
 

@@ -13,7 +13,8 @@ from export.algorithms.settling import Known, settle
 NOT_PLAIN = "it is not plain"
 SINCE = "a person named A there since the export"
 # Faces as letters of their names (`-`: none; a star: by a person, who gave it before the export; two: since then),
-# the folder before and now, and what follows: new names face by face (`.`: stays), or the reason why it stays open.
+# behind a bar who is known without a face; the folder before and now; and what follows: new names face by face (`.`:
+# stays) and who is on the picture without a face (`+`) and who is not (`-`), or the reason why it stays open.
 CASES = [
     # one face
     ("-", "", "A", "A"),
@@ -59,8 +60,27 @@ CASES = [
     ("AB-", "AB", "A", ".-."),
     ("ABC", "ABC", "ABD", "..D"),
     ("A--", "A", "AB", NOT_PLAIN),
-    # no face at all
-    ("", "", "A", "no face was found in it"),
+    # no face at all: who is on it is said of the picture
+    ("", "", "A", "|+A"),
+    ("", "", "AB", "|+A+B"),
+    ("|A", "A", "", "|-A"),
+    ("|A", "A", "B", "|+B-A"),
+    ("|A*", "A", "B", "|+B-A"),
+    ("|A**", "A", "B", SINCE),
+    ("|AB", "AB", "BC", "|+C-A"),
+    # faces, and somebody known without one
+    ("A|B", "AB", "A", ".|-B"),
+    ("A|B", "AB", "B", "-|"),
+    ("A|B", "AB", "AC", ".|+C-B"),
+    ("A|B", "AB", "BC", "C|"),
+    ("A|B", "AB", "C", NOT_PLAIN),
+    ("A|B", "AB", "ABC", "every face in it has a name already"),
+    ("A-|B", "AB", "AC", NOT_PLAIN),
+    ("-|A", "A", "AB", "B|"),
+    ("-|A", "A", "B", NOT_PLAIN),
+    ("A|A", "A", "", "-|-A"),
+    ("A|A", "A", "B", "B|-A"),
+    ("A|A**", "A", "B", SINCE),
     # what is so already, and what others changed since the export
     ("B", "A", "B", "."),
     ("AB", "A", "AB", ".."),
@@ -72,37 +92,42 @@ CASES = [
 ]
 
 
-def faces_of(text: str) -> tuple[list[Known], frozenset[str]]:
-    """The faces of a case, and the names that people had given at the export."""
-    faces: list[Known] = []
+def people_of(text: str) -> tuple[list[tuple[str, bool]], set[str]]:
+    """Names with whether a person gave them, and those that people had given at the export."""
+    people: list[tuple[str, bool]] = []
     before: set[str] = set()
     for sign in text.replace("**", "!"):
         if sign in "*!":
-            last = faces.pop()
-            faces.append(Known(face=last.face, name=last.name, by_person=True))
-            if sign == "*":
-                before.add(last.name)
+            name, _ = people.pop()
+            people.append((name, True))
+            before |= {name} if sign == "*" else set()
         else:
-            faces.append(Known(face=len(faces), name="" if sign == "-" else sign))
-    return faces, frozenset(before)
+            people.append((sign.replace("-", ""), False))
+    return people, before
 
 
-@pytest.mark.parametrize(("given_faces", "before", "now", "follows"), CASES)
-def test_only_what_is_plain_follows_from_a_move(given_faces: str, before: str, now: str, follows: str) -> None:
-    faces, by_person = faces_of(given_faces)
+@pytest.mark.parametrize(("given", "before", "now", "follows"), CASES)
+def test_only_what_is_plain_follows_from_a_move(given: str, before: str, now: str, follows: str) -> None:
+    on_faces, bar, without = given.partition("|")
+    people, earlier = people_of(on_faces)
+    faceless, earlier_too = people_of(without)
+    faces = [Known(face=at, name=name, by_person=person) for at, (name, person) in enumerate(people)]
     for order in permutations(faces):
-        settled = settle(order, before=before, now=now, by_person=by_person)
+        settled = settle(
+            order, before=before, now=now, by_person=frozenset(earlier | earlier_too), faceless=dict(faceless)
+        )
 
         if settled.reason:
             assert follows in settled.reason
-            assert settled.named == settled.unnamed == ()
+            assert settled.named == settled.unnamed == settled.shown == settled.not_shown == ()
             continue
         result = ["."] * len(faces)
         for face, name in settled.named:
             result[face] = name
         for face in settled.unnamed:
             result[face] = "-"
-        assert "".join(result) == follows
+        of_picture = "".join([f"+{name}" for name in settled.shown] + [f"-{name}" for name in settled.not_shown])
+        assert "".join(result) + ("|" if bar or of_picture else "") + of_picture == follows
 
 
 def test_a_manifest_that_does_not_say_what_people_named_changes_no_persons_word() -> None:
@@ -129,6 +154,6 @@ def test_after_a_plain_move_the_faces_say_what_the_folder_says(names: list[str],
 
     if not settled.reason:
         after = dict(enumerate(names)) | dict(settled.named) | dict.fromkeys(settled.unnamed, "-")
-        assert set(after.values()) - {"-"} == now
+        assert set(after.values()) - {"-"} | set(settled.shown) == now
         kept = [face.face for face in faces if face.name in now]
         assert all(after[face] == names[face] for face in kept)
