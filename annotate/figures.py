@@ -7,13 +7,26 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import Exists, OuterRef, Subquery, Sum
+from django.db.models import Count, Exists, OuterRef, Subquery, Sum
 
-from annotate.models import Character, Face, FaceCluster, FaceCount, FaceState, NamedBy, NamedFrameCount
+from annotate.models import (
+    Character,
+    Face,
+    FaceCluster,
+    FaceCount,
+    FaceState,
+    FrameTag,
+    NamedBy,
+    NamedFrameCount,
+    Tag,
+    TagCategory,
+    TagState,
+)
 from ingest.models import Collection, Frame, FrameCount, FrameState
 from ingest.stamp import kept
 
 CLUSTER_MIN = 2  # a face that looks like no other is no group
+CHARACTER_TAGS = 500
 NO_CHARACTER = 0  # in counts
 
 
@@ -198,3 +211,13 @@ def stills(collection: Collection, count: int) -> dict[int, list[str]]:
     names = {f"still{n}": Subquery(best.values("preview")[n : n + 1]) for n in range(count)}
     rows = collection.episodes.annotate(**names).values_list("pk", *names).order_by()
     return {pk: [name for name in found if name] for pk, *found in rows}
+
+
+def character_tags(collection: Collection) -> list[tuple[str, int]]:
+    """Character tags of kept frames with how many have each, the most first; at most CHARACTER_TAGS."""
+    tags = Tag.objects.filter(category=TagCategory.CHARACTER)
+    rows = FrameTag.objects.filter(
+        tag__in=tags, state=TagState.YES, frame__collection=collection, frame__state=FrameState.KEPT
+    )
+    counts = rows.values_list("tag__name").annotate(n=Count("pk")).order_by("-n", "tag__name")
+    return list(counts[:CHARACTER_TAGS])

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from annotate.algorithms.name_evidence import PERSON, Named, SeenFace, counting, ranked
-from annotate.models import Face, FaceState, FrameCharacter, NamedBy, TagState
+from annotate.algorithms.name_evidence import PERSON, Named, SeenFace, candidates, counting, ranked
+from annotate.models import Character, Face, FaceState, FrameCharacter, NamedBy, TagState
 from ingest.actions.history import Recorder
 
 BATCH = 500  # frames a query
@@ -39,6 +39,19 @@ def states(names: Sequence[Named], faces: Sequence[SeenFace]) -> dict[int, str]:
     """Yes or no by character: whether it counts for the picture."""
     count = counting(names, faces)
     return {name.character: TagState.YES if name.character in count else TagState.NO for name in names}
+
+
+def candidate_names(frames: Iterable[int]) -> dict[int, list[str]]:
+    """Who the unanswered faces of frames may be by files and tags, by face key, the likeliest first."""
+    names = stored(frames)
+    if not names:
+        return {}
+    faces = faces_of(names)
+    keys: dict[int, list[int]] = {}
+    for frame, evidence in names.items():
+        keys |= candidates(evidence, faces.get(frame, []))
+    called = dict(Character.objects.filter(pk__in={k for own in keys.values() for k in own}).values_list("pk", "name"))
+    return {face: [called[key] for key in own if key in called] for face, own in keys.items()}
 
 
 def settle(record: Recorder, frames: Iterable[int]) -> None:

@@ -14,8 +14,10 @@ from ingest.models import Collection, Frame, Operation
 WORD = ("state", "origin", "score", "box", "by_id")
 
 
-def say(*, collection: Collection, frame: Frame, character: Character, yes: bool, by: Any, key: str = "") -> Operation:
-    """A person's yes or no. Locks the frame first."""
+def say(
+    *, collection: Collection, frame: Frame, character: Character | int | str, yes: bool, by: Any, key: str = ""
+) -> Operation:
+    """A person's yes or no; a name that nobody has yet makes a new character."""
     with history.operation(collection=collection, by=by, kind="frames.characters", summary="", key=key) as record:
         if not Frame.objects.select_for_update().filter(collection=collection, pk=frame.pk).exists():
             raise Conflict("This frame does not exist any more. Load the page again.")

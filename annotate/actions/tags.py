@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from annotate.actions.naming import TURNING
+from annotate.algorithms.contradictions import contradicting
 from annotate.models import FrameTag, Tag, TagAlias, TagState
 from ingest.actions import history
 from ingest.actions.history import Recorder, snapshot
@@ -96,11 +97,25 @@ def _apply(
             present = [frame.pk for frame in locked.only("pk")]
             found += len(present)
             _say(record, present, added, state=TagState.YES, by=by)
+            _take_contradicting(record, present, added)
             _say(record, present, removed, state=TagState.NO, by=by)
         if found != len(keys):
             raise Conflict(f"{len(keys) - found} of these frames do not exist any more. Load the page again.")
         record.operation.summary = _summary(added, removed, frames=len(keys))
     return record.operation
+
+
+def _take_contradicting(record: Recorder, frames: list[int], added: list[Tag]) -> None:
+    """Take away what machines and files say that cannot be true beside these; the next run does not say it either."""
+    if not added or not frames:
+        return
+    rows = FrameTag.objects.filter(frame__in=frames, by_person=False, state=TagState.YES)
+    there = rows.order_by().values_list("tag__name", flat=True).distinct()
+    wrong = contradicting(there, {tag.name for tag in added})
+    gone = list(rows.filter(tag__name__in=wrong).order_by("pk"))
+    for row in gone:
+        record.deleted(row, frame_id=row.frame_id)
+    FrameTag.objects.filter(pk__in=[row.pk for row in gone]).delete()
 
 
 def _say(record: Recorder, frames: list[int], tags: list[Tag], *, state: TagState, by: Any) -> None:

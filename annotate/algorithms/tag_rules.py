@@ -14,13 +14,6 @@ CHARACTER_THRESHOLD = 0.85
 CHARACTER_MCUT_MIN = 0.15
 # Danbooru's categories: tags of these keep their name. Labels of others become meta tags, "category:name".
 PLAIN = ("general", "artist", "copyright", "character", "meta")
-# Faces made of signs: their underscores are no word gaps.
-KAOMOJI = frozenset(
-    (
-        "0_0", "(o)_(o)", "+_+", "+_-", "._.", "<o>_<o>", "<|>_<|>", "=_=", ">_<", "3_3",
-        "6_9", ">_o", "@_@", "^_^", "o_o", "u_u", "x_x", "|_|", "||_||",
-    )
-)  # fmt: skip
 Scores = npt.NDArray[np.float32]
 
 
@@ -196,8 +189,3 @@ def mcut(scores: npt.ArrayLike) -> float:
     gaps = ordered[:-1] - ordered[1:]
     at = int(gaps.argmax())
     return float((ordered[at] + ordered[at + 1]) / 2)
-
-
-def spaced(name: str) -> str:
-    """The tag with spaces for underscores, as captions have it; kaomoji stay."""
-    return name if name in KAOMOJI else name.replace("_", " ")

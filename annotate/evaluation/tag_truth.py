@@ -6,7 +6,6 @@ import csv
 from dataclasses import dataclass
 from pathlib import Path
 
-from annotate.algorithms.tag_rules import KAOMOJI
 from ingest.algorithms.ratings import rating_of
 from ingest.errors import BadInput
 from ingest.imaging.formats import PICTURE_SUFFIXES
@@ -43,7 +42,7 @@ def read_truth(folder: Path) -> Truth:
 def spelled(tag: str) -> str:
     """A tag with underscores, in small letters."""
     text = " ".join(tag.split()).lower()
-    return text if text in KAOMOJI else text.replace(" ", "_")
+    return text.replace(" ", "_")
 
 
 def _beside(folder: Path, pictures: list[str]) -> dict[str, frozenset[str]]:

@@ -14,7 +14,9 @@ from django.views.decorators.http import require_POST
 
 from annotate.actions import characters as actions
 from annotate.actions import faces as face_actions
-from annotate.figures import appearances, by_origin, face_figures, portraits
+from annotate.actions.naming import find
+from annotate.cast_names import Cast
+from annotate.figures import appearances, by_origin, character_tags, face_figures, portraits
 from annotate.models import Character, CharacterAlias, Face, FaceState, NamedBy
 from annotate.models.face import MACHINES
 from annotate.views.drawing.parts import PLACE, bars, bases, cards, options, pick_crops
@@ -22,11 +24,12 @@ from ingest.access import member_view
 from ingest.errors import BadInput
 from ingest.models import Collection, Role
 from ingest.once import key_of
-from ingest.stamp import stamp
+from ingest.stamp import kept, stamp
 from ingest.views.answers import errors_in_words, said
 from ingest.views.params import whole
 
 FACES_A_PAGE = 60
+TAGS_SHOWN = 24
 UNNAME_MAX = 5000
 FACE_FIELDS = (
     *("pk", "frame_id", "crop", "version", "confidence", "named_by", "is_reference", "named_user__username"),
@@ -153,6 +156,35 @@ def _after(rows: QuerySet[Face], mark: str, *, doubtful: bool) -> QuerySet[Face]
     if sure is None:
         return rows.filter(Q(confidence__isnull=False) | Q(pk__gt=pk))
     return rows.filter(Q(confidence__lt=sure) | Q(confidence=sure, pk__gt=pk), confidence__lte=sure)
+
+
+@member_view()
+def tag_names(request: HttpRequest, collection: Collection) -> HttpResponse:
+    """Character tags that are nobody of the cast: to be added, or said to be somebody; the most first."""
+    mark = stamp(collection)
+    rows = kept("character_tags", mark, lambda: character_tags(collection))
+    known = Cast(collection)
+    found = [(name, n) for name, n in rows if known.find(name) is None]
+    context = {"found": found[:TAGS_SHOWN], "total": len(found), "can_edit": request.role >= Role.REVIEWER}  # type: ignore[attr-defined]
+    return render(request, "annotate/character_tags.html", context | {"collection": collection})
+
+
+@member_view(at_least=Role.REVIEWER)
+@require_POST
+@errors_in_words
+def tag_name(request: HttpRequest, collection: Collection) -> HttpResponse:
+    """Let a character tag mean somebody: with `name` a character that is there, without one a new one of that name."""
+    tag, name = request.POST.get("tag", "").strip(), request.POST.get("name", "").strip()
+    common: dict[str, Any] = {"collection": collection, "by": request.user, "key": key_of(request)}
+    if name:
+        who = find(collection=collection, text=name)
+        if who is None:
+            raise BadInput(f"Nobody of the cast is called {name}. Leave the field empty to add {tag} as it is.")
+        text = actions.add_alias(character=who, name=tag, **common).summary
+    else:
+        text = f"{actions.create(name=tag, **common).name} is in the cast now"
+    text += ". The next run names faces by it."
+    return said(request, text, to=reverse("characters", args=[collection.pk]), undo=True)
 
 
 @member_view(at_least=Role.REVIEWER)

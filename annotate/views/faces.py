@@ -15,6 +15,7 @@ from django.views.decorators.http import require_POST
 from annotate.actions import characters, clusters
 from annotate.actions import faces as face_actions
 from annotate.figures import CLUSTER_MIN, face_figures, portraits, waiting_clusters, waiting_clusters_count
+from annotate.frame_names import candidate_names
 from annotate.models import Character, Face, FaceCluster
 from annotate.views.drawing import parts
 from annotate.views.drawing.cluster_rows import add_rows
@@ -54,11 +55,22 @@ def faces(request: HttpRequest, collection: Collection) -> HttpResponse:
         "clusters": page,
         "next": f"{page[-1].purity!r}:{page[-1].number}" if more else "",
         "loose": parts.pick_crops(left, places, named=False),
+        "told": _told_names(left),
         "cast": cast(collection, mark),
         "episodes": list(labels),
         "can_edit": can_edit,
     }
     return render(request, "annotate/faces.html", context | places | _summary(collection, mark))
+
+
+def _told_names(rows: list[Any]) -> list[tuple[str, list[int]]]:
+    """Who the loose faces may be by files and tags, with the faces of each; the most first."""
+    found: dict[str, list[int]] = {}
+    shown = {row.pk for row in rows}
+    for face, names in candidate_names({row.frame_id for row in rows}).items():
+        for name in names if face in shown else ():
+            found.setdefault(name, []).append(face)
+    return sorted(found.items(), key=lambda one: (-len(one[1]), one[0]))[:CAST_MAX]
 
 
 def _summary(collection: Collection, mark: str) -> dict[str, Any]:

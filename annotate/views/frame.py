@@ -10,10 +10,23 @@ from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
 from django.views.decorators.http import require_POST
 
-from annotate.actions import boxes, captions, checks, tags
+from annotate.actions import boxes, captions, checks, frame_characters, tags
 from annotate.actions import faces as face_actions
+from annotate.algorithms.name_evidence import RANKS
+from annotate.frame_names import candidate_names
 from annotate.head_crops import write_crop
-from annotate.models import Caption, CheckedFrame, Face, FaceState, FrameTag, ModelCaption, TagCategory
+from annotate.models import (
+    Caption,
+    CheckedFrame,
+    Face,
+    FaceState,
+    FileCaption,
+    FileFacts,
+    FrameCharacter,
+    FrameTag,
+    ModelCaption,
+    TagCategory,
+)
 from annotate.views.seen_boxes import seen_in
 from ingest.access import member_view
 from ingest.algorithms.typed_lists import typed_list
@@ -79,6 +92,8 @@ def face_change(request: HttpRequest, collection: Collection, face_id: int) -> H
     version = whole(request.POST.get("version"))
     shown = None if version is None else {face.pk: version}
     act, name = request.POST.get("act", "name"), request.POST.get("name", "").strip()
+    if "candidate" in request.POST:
+        act, name = "name", request.POST["candidate"].strip()
     common["key"] = key_of(request)
     if act == "name" and name:
         done = face_actions.assign(faces=[face], character=name, seen=shown, **common)
@@ -128,12 +143,30 @@ def frame_tags(request: HttpRequest, collection: Collection, frame_id: int) -> H
 @member_view(at_least=Role.REVIEWER)
 @require_POST
 @errors_in_words
+def characters_change(request: HttpRequest, collection: Collection, frame_id: int) -> HttpResponse:
+    """Say that a character is on the frame, face or no face (`add`: a name), or that it is not (`remove`)."""
+    row = _frame(collection, frame_id)
+    name = request.POST.get("remove", request.POST.get("add", "")).strip()
+    if not name:
+        raise BadInput("Type a name.")
+    done = frame_characters.say(
+        collection=collection, frame=row, character=name, yes="remove" not in request.POST, by=request.user,
+        key=key_of(request),
+    )  # fmt: skip
+    return _answer(request, collection, row, done.summary)
+
+
+@member_view(at_least=Role.REVIEWER)
+@require_POST
+@errors_in_words
 def caption_change(request: HttpRequest, collection: Collection, frame_id: int) -> HttpResponse:
-    """Write a caption by hand, take a model's as one's own, or go back to the recipe's."""
+    """Write a caption by hand, take a model's or a file's as one's own, or go back to the recipe's."""
     row = _frame(collection, frame_id)
     text = "" if "clear" in request.POST else request.POST.get("text", "")
     if "take" in request.POST:
         text = get_object_or_404(ModelCaption, frame=row, pk=whole(request.POST["take"])).text
+    if "take_file" in request.POST:
+        text = get_object_or_404(FileCaption, frame=row, pk=whole(request.POST["take_file"])).text
     common: dict[str, Any] = {"seen": seen(request), "key": key_of(request)}
     done = captions.write(collection=collection, frame=row, text=text, by=request.user, **common)
     return _answer(request, collection, row, done.summary)
@@ -158,8 +191,11 @@ def _labels(request: HttpRequest, collection: Collection, row: Frame) -> dict[st
     faces = list(
         Face.objects.filter(frame=row).select_related("character", "model_version", "named_user").order_by("left", "pk")
     )
+    present = list(FrameCharacter.objects.filter(frame=row).select_related("character", "by"))
+    may = candidate_names([row.pk])
     for face in faces:
         place_box(face)
+        face.candidates = may.get(face.pk, []) if face.character is None else []  # type: ignore[attr-defined]
     said_tags = list(FrameTag.objects.filter(frame=row).select_related("tag", "model_version", "by"))
     said_tags.sort(key=lambda t: (t.tag.category, t.state == "no", -t.score, t.tag.name))
     for tag in said_tags:
@@ -173,6 +209,11 @@ def _labels(request: HttpRequest, collection: Collection, row: Frame) -> dict[st
         "picture": row.file or row.preview,
         "faces": faces,
         "seen": seen_in(row),
+        "characters": sorted(present, key=lambda one: (one.state == "no", RANKS[one.origin], one.character.name)),
+        "characters_count": sum(one.state == "yes" for one in present),
+        "file_facts": FileFacts.objects.filter(frame=row).first(),
+        "file_captions": list(row.file_captions.select_related("beside")),
+        "side_files": list(row.side_files.all()),
         "checked": CheckedFrame.objects.filter(frame=row).select_related("by").first(),
         "revisions": Operation.objects.filter(collection=collection, revisions__frame_id=row.pk)
         .select_related("by")

@@ -7,9 +7,8 @@ import unicodedata
 from collections.abc import Sequence
 from functools import lru_cache
 
-KAOMOJI = frozenset(
-    "0_0 (o)_(o) +_+ +_- ._. <o>_<o> <|>_<|> =_= >_< 3_3 6_9 >_o @_@ ^_^ o_o u_u x_x |_| ||_||".split()  # noqa: SIM905
-)
+from ingest.algorithms.tag_words import spaced
+
 # Words begin at the start of the tag, after an underscore or a space: "chair" holds no hair, "bunny" no bun.
 _HAIR = re.compile(r"(?:^|[_ -])(?:hair|ponytail|twintail|braid|bangs|ahoge|buns?(?:$|[_ -]))")
 _EYES = re.compile(r"(?:^|[_ -])eyes(?:$|[_ -])")
@@ -39,7 +38,7 @@ ATTIRE = frozenset(
 def shown(tag: str, *, spaces: bool) -> str:
     """A tag as it stands in a caption: one line; with `spaces` its underscores become spaces, kaomoji stay."""
     text = " ".join(tag.split())
-    return text.replace("_", " ") if spaces and text not in KAOMOJI else text
+    return spaced(text) if spaces else text
 
 
 def is_people(tag: str) -> bool:

@@ -59,7 +59,8 @@ _SENTENCE_END = re.compile(r"[.!?…。！？]['\"”』」)]*$")
 
 @dataclass(slots=True)
 class SideFacts:
-    """What files beside a picture say. Tags by category in the order of the files, with underscores.
+    """What files beside a picture say. Tags by category in the order of the files, with underscores; names of
+    characters as they stand there.
 
     `rating` as it stands there, `rating_scheme` of the site where it is known; `captions` are sentences; `boxes` are
     relative face boxes (left, top, right, bottom) in the order of `character` where the file has one for each;
@@ -115,7 +116,7 @@ class Gathered:
             self._add(category, words)
 
     def _add(self, category: str, words: str) -> None:
-        name = spelled(words)
+        name = spelled(words, gap=" " if category == "character" else "_")
         if category == "character" and name.lower() in NOBODY:
             return
         if len(name) > TAG_CHARS_MAX or sum(map(len, self.tags.values())) >= TAGS_MAX:
@@ -279,11 +280,11 @@ def _is_sentence(part: str) -> bool:
     return len(words) > TAG_WORDS_MAX or (len(words) > 3 and bool(small & _SENTENCES) and ":" not in part)
 
 
-def spelled(text: str) -> str:
+def spelled(text: str, *, gap: str = "_") -> str:
     """A tag with underscores and plain brackets; the weight of `(tag:1.2)` goes."""
     if match := _SCORED.fullmatch(text):
         text = match[1]
-    return text.replace("\\(", "(").replace("\\)", ")").replace(" ", "_")
+    return text.replace("\\(", "(").replace("\\)", ")").replace(" ", gap)
 
 
 def clean(text: str) -> str:

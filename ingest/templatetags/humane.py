@@ -7,6 +7,8 @@ from typing import Any
 
 from django import template
 
+from ingest.algorithms import tag_words
+
 register = template.Library()
 
 
@@ -66,8 +68,8 @@ def percent_of(part: Any, whole: Any) -> int:
 
 @register.filter
 def spaced(name: Any) -> str:
-    """A counter's or tag's name for reading: underscores become spaces."""
-    return str(name).replace("_", " ")
+    """A counter's or tag's name for reading: underscores become spaces, but not in kaomoji."""
+    return tag_words.spaced(str(name))
 
 
 @register.filter

@@ -35,7 +35,17 @@
   });
   document.addEventListener("click", (event) => {
     const row = event.target.closest("[data-cluster]");
-    if (event.target.closest("[data-take-guess]")) { field(row).value = field(row).dataset.guess; field(row).dispatchEvent(new Event("input", { bubbles: true })); field(row).focus(); }
+    const guess = event.target.closest("[data-take-guess]");
+    if (guess) { field(row).value = guess.dataset.takeGuess; field(row).dispatchEvent(new Event("input", { bubbles: true })); field(row).focus(); }
+    // Of loose faces a chip also chooses those that may be this person.
+    const may = event.target.closest("[data-take-faces]");
+    if (may) {
+      const form = may.closest("form"), keys = new Set(may.dataset.takeFaces.split(" ")), name = form.querySelector("input[name=name]");
+      for (const box of form.querySelectorAll("input[name=face]")) box.checked = keys.has(box.value.split(/\D/)[0]);
+      name.value = may.dataset.name;
+      name.dispatchEvent(new Event("input", { bubbles: true }));
+      name.focus();
+    }
     if (event.target.closest("[data-skip]")) choose(neighbour(row, 1) || row);
     const go = event.target.closest("[data-go]");
     if (go) choose(neighbour(current(), Number(go.dataset.go)) || current() || rows()[0]);

@@ -12,7 +12,7 @@ from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.safestring import SafeString, mark_safe
 
-from annotate.models import Face, FaceCluster
+from annotate.models import Face, FaceCluster, TagState
 from annotate.views.drawing.parts import bases
 from ingest.models import Collection
 from ingest.templatetags.humane import timecode
@@ -23,6 +23,7 @@ WHAT_PURITY_IS = (
     "The share of faces that look like the others of their cluster and stand beside none of them in a picture, drawn "
     "towards one half where faces are few: all of 2 are 83 %, all of 10 are 95 %. Whether it is one person you see."
 )
+TOLD_SHOWN = 3  # names a row by files and tags
 LIKELY, DOUBTFUL = 80, 40  # percent of purity
 FIELDS = ("pk", "cluster_id", "frame_id", "crop", "score", "frame__time_s", "frame__episode_id")
 
@@ -48,6 +49,7 @@ def add_rows(
     crops: dict[int, list[tuple[Any, ...]]] = {}
     for face in Face.objects.filter(pk__in=best).order_by("-score", "pk").values_list(*FIELDS):
         crops.setdefault(face[1], []).append(face)
+    told = _told_names(page)
     form = {
         "names": reverse("character_names", args=[collection.pk]),
         "base": reverse("cluster_change", args=[collection.pk, 0]),
@@ -60,8 +62,22 @@ def add_rows(
         shown = _crops(own, places=places, labels=labels, strength=strength, can_edit=can_edit)
         hidden = counts.get(cluster.pk, 0) - len(own)
         rest = f'<span class="crop rest">+{hidden:,}</span>' if hidden > 0 else ""
-        drawn = _row(cluster, counts.get(cluster.pk, 0), f"{shown}{rest}", form, can_edit=can_edit)
+        drawn = _row(
+            cluster, counts.get(cluster.pk, 0), f"{shown}{rest}", form, told=told.get(cluster.pk, []), can_edit=can_edit
+        )
         cluster.drawn = drawn  # type: ignore[attr-defined]
+
+
+def _told_names(page: Sequence[FaceCluster]) -> dict[int, list[tuple[str, int]]]:
+    """By cluster the names that files and tags have for the pictures of its waiting faces, and for how many: the most
+    first. One query."""
+    rows = Face.objects.filter(cluster_id__in=[cluster.pk for cluster in page]).unnamed().order_by()
+    name = "frame__frame_characters__character__name"
+    there = rows.filter(frame__frame_characters__state=TagState.YES).values_list("cluster", name)
+    found: dict[int, list[tuple[str, int]]] = {}
+    for cluster, called, n in there.annotate(n=Count("pk")):
+        found.setdefault(cluster, []).append((called, n))
+    return {pk: sorted(names, key=lambda one: (-one[1], one[0]))[:TOLD_SHOWN] for pk, names in found.items()}
 
 
 def _crops(
@@ -87,19 +103,33 @@ def _crops(
     return "".join(drawn)
 
 
-def _row(cluster: FaceCluster, waiting: int, crops: str, form: Mapping[str, str], *, can_edit: bool) -> SafeString:
+def _row(
+    cluster: FaceCluster,
+    waiting: int,
+    crops: str,
+    form: Mapping[str, str],
+    *,
+    told: Sequence[tuple[str, int]],
+    can_edit: bool,
+) -> SafeString:
     pk, number, purity = cluster.pk, cluster.number, round(100 * cluster.purity)
     address = form["base"].replace("/0/", f"/{pk}/")
-    guess = escape(cluster.guess.name) if cluster.guess else ""
+    looks = escape(cluster.guess.name) if cluster.guess else ""
+    # Enter takes what files and tags say of most of the pictures, else what the faces look like.
+    guess = escape(told[0][0]) if told and 2 * told[0][1] >= waiting else looks
     name = buttons = ""
     if can_edit:
         name = (
             f'<input name="name" placeholder="Name…" aria-label="Name of cluster {number}" autocomplete="off" '
             f'list="character-names" data-names="{form["names"]}" value="" data-guess="{guess}">\n'
         )
-        if guess:
+        for called, n in told:
+            word = f"by files and tags {escape(called)} {n:,}"
+            name += f'<button type="button" class="chip model" data-take-guess="{escape(called)}">{word}</button>\n'
+        if looks:
             sure = "" if cluster.guess_score is None else f"{cluster.guess_score:.2f}"
-            name += f'<button type="button" class="chip model" data-take-guess>looks like {guess} {sure}</button>\n'
+            word = f"looks like {looks} {sure}"
+            name += f'<button type="button" class="chip model" data-take-guess="{looks}">{word}</button>\n'
         buttons = (
             '<div class="row"><button class="btn primary" name="act" value="name" data-name-button>'
             f"Name <span data-left>{waiting}</span> <kbd>↵</kbd></button>"

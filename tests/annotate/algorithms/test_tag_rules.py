@@ -25,12 +25,6 @@ def test_mcut_leaves_some_and_takes_some_unless_all_are_equal(scores):
     assert min(scores) <= cut <= max(scores)
 
 
-def test_all_nineteen_kaomoji_keep_their_underscores():
-    assert len(rules.KAOMOJI) == 19
-    assert all(rules.spaced(face) == face for face in rules.KAOMOJI)
-    assert rules.spaced("looking_at_viewer") == "looking at viewer"
-
-
 LABELS = (
     Label("1girl", "general"), Label("smile", "general"), Label("miku", "character"), Label("", "general"),
     Label("safe", "rating"), Label("explicit", "rating"),

@@ -50,10 +50,10 @@ def test_one_name_of_a_file_and_one_face_are_one_and_who_has_no_face_counts_for_
     give(none, "character:akiyama_mio\n1girl\nfrom behind")
     give(two, "character: akiyama mio, tainaka ritsu")
     run(episode, "names")
-    assert of_faces() == [("Akiyama_Mio", "file"), ("", ""), ("", "")]
-    assert of_frame(none) == {"Akiyama_Mio": ("file", "yes")}
-    assert set(of_frame(two)) == {"Akiyama_Mio", "tainaka_ritsu"}
-    assert search(collection, parse("character:Akiyama_Mio")).count() == 3
+    assert of_faces() == [("Akiyama Mio", "file"), ("", ""), ("", "")]
+    assert of_frame(none) == {"Akiyama Mio": ("file", "yes")}
+    assert set(of_frame(two)) == {"Akiyama Mio", "tainaka ritsu"}
+    assert search(collection, parse('character:"Akiyama Mio"')).count() == 3
     assert search(collection, parse("character:none")).count() == 0
     before = list(FrameCharacter.objects.values()), list(Face.objects.values())
     run(episode, "names")
@@ -149,7 +149,7 @@ def test_a_merge_hands_frames_over(make_episode, run, collection, alice):
     give(one, "character: Miku")
     give(two, "character: Miku, Hatsune Miku")
     run(episode, "names")
-    miku, hatsune = (Character.objects.get(name=name) for name in ("Miku", "Hatsune_Miku"))
+    miku, hatsune = (Character.objects.get(name=name) for name in ("Miku", "Hatsune Miku"))
     characters.merge(collection=collection, character=hatsune, into=miku, by=alice)
     assert of_frame(one) == of_frame(two) == {"Miku": ("file", "yes")}
     run(episode, "names")

@@ -71,11 +71,11 @@ def test_lines_with_heads_go_to_their_categories() -> None:
         "general: angel wings, smile\nrating: safe\nscore: 12\n"
     )
     assert found == SideFacts(
-        character=("kuraue_hinata",), copyright=("yama_no_susume",), artist=("someone",),
+        character=("kuraue hinata",), copyright=("yama_no_susume",), artist=("someone",),
         general=("angel_wings", "smile"), rating="safe", score=12,
     )  # fmt: skip
     spaces = read("character: hatsune miku\ngeneral: 1girl solo long_hair")
-    assert (spaces.character, spaces.general) == (("hatsune_miku",), ("1girl", "solo", "long_hair"))
+    assert (spaces.character, spaces.general) == (("hatsune miku",), ("1girl", "solo", "long_hair"))
 
 
 @pytest.mark.parametrize("separator", ["\n", ", "])
@@ -167,7 +167,7 @@ def test_tags_and_prose_of_two_files_are_both_read() -> None:
 def test_other_encodings_are_read() -> None:
     text = "character: 倉上 ひなた"
     for encoding in ("utf-8", "utf-8-sig", "utf-16", "cp932"):
-        assert parse_side_file("a.txt", text.encode(encoding)).character == ("倉上_ひなた",)
+        assert parse_side_file("a.txt", text.encode(encoding)).character == ("倉上 ひなた",)
 
 
 def test_the_first_general_tag_keeps_its_first_letters() -> None:
