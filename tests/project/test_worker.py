@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from typing import Any
 
 import django_rq
@@ -105,3 +106,22 @@ def test_a_sweep_that_breaks_stops_no_other_sweep_nor_the_thread(
         sweeper._stop.wait(0.01)
     sweeper.stop()
     assert swept[:4] == ["broken", "good", "broken", "good"]
+
+
+def test_the_hourly_sweep_deletes_ended_sessions(transactional_db: None) -> None:
+    from datetime import timedelta
+
+    from django.contrib.sessions.models import Session
+    from django.utils import timezone
+
+    from ingest.worker import Sweeper
+
+    for key, hours in (("old", -1), ("new", 1)):
+        Session.objects.create(session_key=key, session_data="", expire_date=timezone.now() + timedelta(hours=hours))
+    sweeper = Sweeper()
+    sweeper.start()
+    until = time.monotonic() + 20
+    while Session.objects.count() > 1 and time.monotonic() < until:
+        time.sleep(0.05)
+    sweeper.stop()
+    assert [row.session_key for row in Session.objects.all()] == ["new"]

@@ -37,7 +37,12 @@ class Command(BaseCommand):
             else users.filter(is_superuser=True).order_by("pk").first()
         )
         if owner is None:
-            raise CommandError(f"There is no active user {options['owner'] or 'who is admin'!r}.")
+            raise CommandError(
+                f"There is no active account named {options['owner']!r}, so nothing was restored."
+                if options["owner"]
+                else "There is no admin of the site yet to own the collection, so nothing was restored. Make one "
+                "(manage.py create_admin NAME), or name an account with --owner."
+            )
         try:
             done = restore(
                 source=options["file"].absolute(), owner=owner, name=options["name"], trust_paths=options["trust_paths"]

@@ -382,3 +382,13 @@ def test_rows_name_no_file_that_did_not_come_along(full: Collection, alice: User
     back = restore(source=bad, owner=alice)
     assert not stored_files.belongs_to(back.collection, secret)
     assert Face.objects.get(collection=back.collection).crop == ""
+
+
+def test_restoring_without_an_admin_says_what_to_do(full: Collection, tmp_path: Path) -> None:
+    write(collection=full, target=tmp_path / "b.zip")
+    User.objects.update(is_superuser=False)
+    with pytest.raises(CommandError, match=r"no admin of the site yet.*create_admin NAME.*--owner"):
+        call_command("restore", str(tmp_path / "b.zip"))
+    with pytest.raises(CommandError, match="no active account named 'nobody'"):
+        call_command("restore", str(tmp_path / "b.zip"), "--owner", "nobody")
+    assert Collection.objects.count() == 1
