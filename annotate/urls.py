@@ -12,6 +12,7 @@ from annotate.views import (
     faces,
     frame,
     frames,
+    here,
     models,
     names,
     own_quality,
@@ -64,6 +65,7 @@ urlpatterns = [
         own_quality.collection_evaluation_change,
         name="collection_evaluation_change",
     ),
+    path(f"{C}/here/", here.here, name="here"),
     path(f"{C}/names/characters/", names.characters, name="character_names"),
     path(f"{C}/names/tags/", names.tags, name="tag_names"),
 ]

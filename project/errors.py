@@ -8,6 +8,7 @@ import logging
 import sys
 
 from django.conf import settings
+from django.core.exceptions import TooManyFieldsSent, TooManyFilesSent
 from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
@@ -30,6 +31,21 @@ def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
         response.headers["HX-Reswap"] = "none"
         return response
     return render(request, "403_csrf.html", {"text": STALE}, status=403)
+
+
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """400. Drawn without the request, which may be what cannot be read; says why where a person can do something."""
+    words = ""
+    if isinstance(exception, TooManyFilesSent):
+        most = settings.DATA_UPLOAD_MAX_NUMBER_FILES
+        words = (
+            f"These are more than {most:,} files, the most that one form can bring (KOMA_FORM_FILES). "
+            "Nothing was taken. Send fewer at once, or pack them into one zip. With scripts switched on there is no "
+            "such limit."
+        )
+    elif isinstance(exception, TooManyFieldsSent):
+        words = "This form has more fields than Koma reads at once. Nothing was changed. Choose fewer and try again."
+    return HttpResponse(render_to_string("400.html", {"words": words}), status=400)
 
 
 def server_error(request: HttpRequest) -> HttpResponse:

@@ -56,6 +56,8 @@ CSRF_FAILURE_VIEW = "project.errors.csrf_failure"
 CSRF_COOKIE_HTTPONLY = True  # htmx takes the token from the page, never from the cookie
 SESSION_COOKIE_AGE = 30 * 24 * 3600
 DATA_UPLOAD_MAX_MEMORY_SIZE = 32 * 2**20  # bytes of one request; uploads come in smaller chunks
+# Files of one form, for browsers without script; each that is large is an open file until the form is done.
+DATA_UPLOAD_MAX_NUMBER_FILES = env.env_int("KOMA_FORM_FILES", 500, least=1, most=900)
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 5000
 # Scripts and styles from our own files only; a style attribute is allowed, because boxes and bars are placed by it.
 CONTENT_SECURITY_POLICY = (

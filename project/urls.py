@@ -22,4 +22,5 @@ urlpatterns = [
     path("", include("export.urls")),
 ]
 
+handler400 = "project.errors.bad_request"
 handler500 = "project.errors.server_error"

@@ -6,6 +6,7 @@ from annotate.models.answer import ModelAnswer, ModelChoice, ModelLabels
 from annotate.models.caption import Caption, CaptionAnswer, ModelCaption
 from annotate.models.character import Character, CharacterAlias
 from annotate.models.checked_frame import CheckedFrame
+from annotate.models.claim import Claim, ItemKind, Presence
 from annotate.models.counts import FaceCount, NamedFrameCount, TagCount
 from annotate.models.evaluation import Evaluation
 from annotate.models.face import Face, FaceCluster, FaceState, NamedBy, ReferencePicture
@@ -23,6 +24,7 @@ __all__ = [
     "Character",
     "CharacterAlias",
     "CheckedFrame",
+    "Claim",
     "Evaluation",
     "Face",
     "FaceCluster",
@@ -33,6 +35,7 @@ __all__ = [
     "FileFacts",
     "FrameCharacter",
     "FrameTag",
+    "ItemKind",
     "ModelAnswer",
     "ModelCaption",
     "ModelChoice",
@@ -43,6 +46,7 @@ __all__ = [
     "NameOrigin",
     "NamedBy",
     "NamedFrameCount",
+    "Presence",
     "ReferencePicture",
     "Tag",
     "TagAlias",

@@ -12,11 +12,11 @@ from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
 from django.views.decorators.http import require_POST
 
-from annotate.actions import characters, clusters
+from annotate.actions import characters, claims, clusters
 from annotate.actions import faces as face_actions
 from annotate.figures import CLUSTER_MIN, face_figures, portraits, waiting_clusters, waiting_clusters_count
 from annotate.frame_names import candidate_names
-from annotate.models import Character, Face, FaceCluster
+from annotate.models import Character, Face, FaceCluster, ItemKind
 from annotate.views.drawing import parts
 from annotate.views.drawing.cluster_rows import add_rows
 from annotate.views.drawing.parts import bases
@@ -138,6 +138,7 @@ def cluster_change(request: HttpRequest, collection: Collection, cluster_id: int
         text = _change_some(request, cluster, out, act=act, common=common)
     else:
         raise BadInput("Choose what to do with the cluster.")
+    claims.release(collection=collection, kind=ItemKind.CLUSTER, item=cluster.pk, by=request.user)
     if not is_partial(request):
         return said(request, text, to=reverse("faces", args=[collection.pk]), undo=True)
     mark = stamp(collection)

@@ -20,8 +20,8 @@ from ingest.models import Collection, Revision
 
 Model = type[models.Model]
 
-# Not in a backup: what is on its way, secret links, who may see it (elsewhere a name is another person), how much may
-# be kept, exports, what is made again when it is asked for.
+# Not in a backup: what is on its way, secret links, who is there, who may see it (elsewhere a name is another person),
+# how much may be kept, exports, what is made again when it is asked for.
 LEFT_OUT = frozenset(
     {
         "ingest.Upload",
@@ -32,6 +32,8 @@ LEFT_OUT = frozenset(
         "export.ExportJob",
         "export.FaceExample",
         "annotate.FaceVector",
+        "annotate.Claim",
+        "annotate.Presence",
     }
 )
 

@@ -10,9 +10,13 @@
     if (!row) return;
     if (focus && field(row)) field(row).focus({ preventScroll: true });
     row.scrollIntoView({ block: "nearest" });
+    document.dispatchEvent(new Event("koma:row"));
   }
+  // The next row that nobody else is working on; where others have all of them, simply the next.
   function neighbour(row, step) {
     const list = rows();
+    const way = list.slice(list.indexOf(row) + 1);
+    if (step > 0) return way.find((one) => !one.hasAttribute("data-held")) || way[0];
     return list[list.indexOf(row) + step];
   }
   function count(row) {

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from drawing.film import draw_small
 from tests.flows.launched import Launched, alive
+from tests.flows.visitor import Visitor, visiting
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
@@ -50,3 +51,28 @@ def show(collection: Collection, alice: User, bob: User) -> Show:
     from tests.annotate.views.conftest import make_show
 
     return make_show(collection)
+
+
+def logged_in(visitor: Visitor, user: User) -> Visitor:
+    from django.conf import settings
+
+    from tests.conftest import client_of
+
+    cookie = client_of(user).cookies[settings.SESSION_COOKIE_NAME].value
+    visitor.context.add_cookies(
+        [{"name": settings.SESSION_COOKIE_NAME, "value": cookie, "url": visitor.address, "httpOnly": True}]
+    )
+    visitor.context.set_default_timeout(20_000)
+    return visitor
+
+
+@pytest.fixture()
+def first(chromium: Any, live_server: Any, alice: User) -> Iterator[Visitor]:
+    with visiting(chromium, live_server.url) as visitor:
+        yield logged_in(visitor, alice)
+
+
+@pytest.fixture()
+def second(chromium: Any, live_server: Any, bob: User) -> Iterator[Visitor]:
+    with visiting(chromium, live_server.url) as visitor:
+        yield logged_in(visitor, bob)

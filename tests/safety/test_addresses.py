@@ -29,6 +29,7 @@ IN_COLLECTION: dict[str, tuple[Role | None, Role | None]] = {
     "export_preview": (NO, V),
     "export_reread": (V, R), "exports": (V, NO), "face_box": (NO, R), "face_change": (NO, R), "faces": (V, V),
     "faces_change": (NO, R), "file": (V, NO), "frame": (V, V), "frame_caption": (V, NO), "frame_tags": (NO, R),
+    "here": (NO, V),
     "frames": (V, V), "frames_change": (NO, R), "history": (V, V), "invite": (NO, L), "library": (L, L),
     "member_change": (NO, A), "members": (V, V), "overview": (V, NO), "recipe_file": (V, NO), "run": (V, V),
     "run_change": (NO, L), "run_start": (L, L), "runs": (V, V), "skipped": (L, NO), "tag_list": (NO, L),

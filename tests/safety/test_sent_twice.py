@@ -51,6 +51,7 @@ FORMS: dict[str, dict[str, Any]] = {
 # These know by themselves what came before, or only read.
 OWN_KEY = {
     "upload_begin": "its key finds the same upload again, to go on with it",
+    "here": "says the same every few seconds",
     "estimate": "reads",
     "export_preview": "reads",
     "export_faces": "asks for pictures that are kept by their content",

@@ -130,7 +130,7 @@ NEEDS_NONE = {
     "collection_delete": "asks for the name", "episode_forget": "asks first, and says what goes",
     "upload_discard": "deletes one's own", "withdraw": "deletes a link that nobody used",
     "undo": "compares every field before it restores it", "undo_one": "compares every field before it restores it",
-    "estimate": "reads", "export_preview": "reads",
+    "here": "who is where runs out by itself", "estimate": "reads", "export_preview": "reads",
     "login": "no value", "logout": "no value", "join": "no value", "password_change": "asks for the old one",
 }  # fmt: skip
 

@@ -11,6 +11,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from django.contrib.auth.models import User
 from django.core.files.uploadedfile import SimpleUploadedFile
@@ -18,6 +19,7 @@ from django.test import Client
 from django.utils import timezone
 
 from ingest.actions import runs, uploads
+from ingest.imaging.encode import PictureFormat, encode
 from ingest.imaging.store import free_bytes
 from ingest.models import Collection, Episode, Frame, Membership, Operation, Role, Source, Upload
 from ingest.pipeline import registry
@@ -487,3 +489,20 @@ def test_adding_is_in_the_history_and_is_not_undone_by_a_key(
     assert Operation.objects.get().summary == "EP03 added from Show - 03.mkv"
     lead.post(f"/c/{collection.pk}/undo/")
     assert Episode.objects.count() == 1
+
+
+def test_a_plain_form_brings_hundreds_of_pictures_and_says_why_it_takes_no_more(
+    lead: Client, collection: Collection, settings: Any
+) -> None:
+    pixels = [np.full((12, 16, 3), (n, n // 2, 255 - n), np.uint8) for n in range(150)]
+    files = [SimpleUploadedFile(f"{n:03d}.png", encode(one, PictureFormat("png"))) for n, one in enumerate(pixels)]
+    answer = lead.post(f"/c/{collection.pk}/add/", {"files": files}, follow=True)
+    assert "1 added" in answer.content.decode()
+    settings.DATA_UPLOAD_MAX_NUMBER_FILES = 100
+    for file in files:
+        file.seek(0)
+    answer = lead.post(f"/c/{collection.pk}/add/", {"files": files})
+    assert answer.status_code == 400
+    assert "more than 100 files" in answer.content.decode()
+    assert "zip" in answer.content.decode()
+    assert collection.episodes.count() == 1

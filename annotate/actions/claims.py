@@ -1,0 +1,73 @@
+"""Hold an item for a while, let it go, and tell who is where. Nothing of it enters the history."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from django.db import IntegrityError, transaction
+from django.db.models import Q
+from django.utils import timezone
+
+from annotate.models import Claim, ItemKind, Presence
+from ingest.models import Collection
+
+HOLD = timedelta(minutes=2)
+HERE = timedelta(seconds=45)  # three missed polls
+PLACES_MAX = 20  # open pages of one person in one collection
+SHOWN_MAX = 20  # people on a page
+CLAIMS_MAX = 200  # shown of a collection
+
+
+def claim(*, collection: Collection, kind: ItemKind, item: int, by: Any) -> bool:
+    """Hold an item for two minutes from now on; False where somebody else holds it. One person holds one of a kind."""
+    now = timezone.now()
+    mine = Claim.objects.filter(collection=collection, kind=kind)
+    mine.filter(user=by).exclude(item=item).delete()
+    free = mine.filter(Q(user=by) | Q(until__lte=now), item=item)
+    if free.update(user=by, until=now + HOLD):  # one statement: of two who ask at once the second finds it held
+        return True
+    try:
+        with transaction.atomic():
+            Claim.objects.create(collection=collection, kind=kind, item=item, user=by, until=now + HOLD)
+    except IntegrityError:
+        return False
+    return True
+
+
+def release(*, collection: Collection, kind: ItemKind, by: Any, item: int | None = None) -> None:
+    """Let go of one item, or of whatever one holds of the kind."""
+    rows = Claim.objects.filter(collection=collection, kind=kind, user=by)
+    (rows if item is None else rows.filter(item=item)).delete()
+
+
+def held_by_others(*, collection: Collection, kind: ItemKind, by: Any) -> dict[int, str]:
+    """Who holds what: names by item, without one's own."""
+    rows = Claim.objects.filter(collection=collection, kind=kind, until__gt=timezone.now()).exclude(user=by)
+    return dict(rows.order_by("-until").values_list("item", "user__username")[:CLAIMS_MAX])
+
+
+def be_here(*, collection: Collection, place: str, by: Any) -> list[str]:
+    """Note that a person has a page open; names of the others there."""
+    now = timezone.now()
+    mine = Presence.objects.filter(collection=collection, user=by)
+    if not mine.filter(place=place).update(until=now + HERE):
+        Presence.objects.filter(collection=collection, until__lte=now).delete()
+        Claim.objects.filter(collection=collection, until__lte=now).delete()
+        oldest = mine.order_by("-until").values_list("pk", flat=True)[PLACES_MAX - 1 :]
+        mine.filter(pk__in=list(oldest)).delete()
+        try:
+            with transaction.atomic():
+                Presence.objects.create(collection=collection, user=by, place=place, until=now + HERE)
+        except IntegrityError:  # another tab of the same person
+            pass
+    others = Presence.objects.filter(collection=collection, place=place, until__gt=now).exclude(user=by)
+    members = others.filter(user__in=collection.memberships.values("user"))
+    return list(members.order_by("user__username").values_list("user__username", flat=True)[:SHOWN_MAX])
+
+
+def leave(*, collection: Collection, place: str, by: Any) -> None:
+    """The page was closed: neither here any more nor holding anything on it."""
+    Presence.objects.filter(collection=collection, user=by, place=place).delete()
+    if place == "faces":
+        release(collection=collection, kind=ItemKind.CLUSTER, by=by)
