@@ -234,8 +234,8 @@ def _in_words(shown: str, limits: Limits) -> Iterator[None]:
     except _BROKEN as error:
         why = plain_text(str(error) or type(error).__name__, bytes_max=120)
         raise UnreadablePicture(
-            f"{shown}: the picture is damaged or cut off ({why}). Copy it again from where it came, or let the run use "
-            "what can be read of damaged pictures."
+            f"{shown}: the picture is damaged or cut off ({why}). Copy it again from where it came, or choose “Use "
+            "damaged pictures” in the settings of a run."
         ) from error
 
 

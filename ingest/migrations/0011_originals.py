@@ -25,7 +25,7 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='frame',
             name='original_use',
-            field=models.CharField(blank=True, choices=[('plain', 'shows the frame in any reader'), ('rendered', 'transparent, animated, turned, of other colours or more than 8 bits'), ('damaged', 'read as far as it can be'), ('part', 'holds other frames as well')], max_length=10),
+            field=models.CharField(blank=True, choices=[('plain', 'shows the frame in any reader'), ('rendered', 'transparent, animated, turned, of other colours or more than 8 bits'), ('damaged', 'damaged'), ('part', 'one of several pictures')], max_length=10),
         ),
         migrations.AddField(
             model_name='frame',

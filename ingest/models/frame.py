@@ -33,8 +33,8 @@ class OriginalUse(models.TextChoices):
 
     PLAIN = "plain", "shows the frame in any reader"
     RENDERED = "rendered", "transparent, animated, turned, of other colours or more than 8 bits"
-    DAMAGED = "damaged", "read as far as it can be"
-    PART = "part", "holds other frames as well"
+    DAMAGED = "damaged", "damaged"
+    PART = "part", "one of several pictures"
 
 
 class Shot(models.Model):

@@ -19,11 +19,11 @@ COPY_FORMAT = PICTURE_FORMAT | {
 }
 COPY_QUALITY = PICTURE_QUALITY | {"label": "Quality of working copies"}
 USE_DAMAGED = {
-    "label": "Use what can be read of damaged pictures",
-    "help": "cut off or with a fault inside; each says so, and too little is refused all the same",
+    "label": "Use damaged pictures",
+    "help": "as far as they can be read; each says so, and too little is refused all the same",
 }
 PICTURES_OF_FILE_MAX = 200
 EVERY_PICTURE = {
-    "label": "Each picture of an animation is a frame",
-    "help": f"also each page of a TIFF, up to {PICTURES_OF_FILE_MAX} a file; else the first that shows something",
+    "label": "All pictures of a file",
+    "help": f"of an animation or a TIFF, up to {PICTURES_OF_FILE_MAX}; else the first that shows something",
 }

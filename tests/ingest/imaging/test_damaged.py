@@ -94,7 +94,7 @@ def cut(data: bytes, share: float) -> bytes:
 
 def test_a_damaged_picture_is_refused_unless_asked_for_and_the_refusal_says_so() -> None:
     for kind in ("JPEG", "PNG"):
-        with pytest.raises(UnreadablePicture, match="let the run use what can be read"):
+        with pytest.raises(UnreadablePicture, match="Use damaged pictures"):
             read_picture(cut(packed(kind), 0.7), name="a")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,8 @@ from django.db.migrations.executor import MigrationExecutor
 from PIL import Image, ImageCms
 
 from ingest.actions import estimates, runs, sources
+from ingest.backup.read import restore
+from ingest.backup.write import write
 from ingest.imaging import still
 from ingest.imaging.decode import read_picture
 from ingest.imaging.store import Store
@@ -255,3 +258,19 @@ def test_rows_of_the_last_release_are_there_after_the_migration() -> None:
     frame = Frame.objects.get(collection__name="Old")
     assert (frame.index, frame.name, frame.file, frame.width) == (3, "a.png", name, 9)
     assert (frame.original, frame.original_bytes, frame.original_use, frame.page) == ("", 0, "", None)
+
+
+def test_a_restored_backup_has_the_files_as_they_came(
+    collection: Collection, alice: User, tmp_path: Path, settings: Any
+) -> None:
+    given = {name: data for name, (data, _) in (ORDINARY | SPECIAL).items()}
+    episode = sources.register(collection=collection, path=zipped(tmp_path / "a.zip", given), by=alice)
+    run(collection, episode, alice)
+    backup_file = tmp_path / "art.koma"
+    assert write(collection=collection, target=backup_file).missing == ()
+    shutil.rmtree(settings.KOMA_DATA_DIR / "store")
+    restored = restore(source=backup_file, owner=alice).collection
+    files = Store(settings.KOMA_DATA_DIR / "store")
+    rows = Frame.objects.filter(collection=restored)
+    assert {row.name: files.read(row.original) for row in rows} == given
+    assert all(files.is_sound(row.file) and row.original_bytes == len(given[row.name]) for row in rows)

@@ -74,7 +74,7 @@ def test_damaged_pictures_are_set_aside_and_used_when_a_later_run_is_asked_to(
     episode = sources.register(collection=collection, path=folder, by=alice)
     run(collection, episode, alice)
     assert set(Frame.objects.values_list("name", flat=True)) == {"sound.png"}
-    assert "let the run use what can be read" in SkippedInput.objects.get(name="half.png").reason
+    assert "Use damaged pictures" in SkippedInput.objects.get(name="half.png").reason
 
     run(collection, episode, alice, use_damaged=True)
 
