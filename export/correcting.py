@@ -89,11 +89,11 @@ def _caption(sink: FolderSink, name: str, was: str, now: str, gone: tuple[str, .
     path = sink.path(name)
     if not path.is_file():
         return ""
-    text = path.read_text("utf-8", "replace")
-    if text.strip() in (was, now):
-        sink.write(name, now.encode())
-        return ""
-    still = [who for who in gone if shown(who, spaces=recipe.caption.spaces) in text]
+    first, _, others = path.read_text("utf-8", "replace").partition("\n")
+    if first.strip() in (was, now):
+        sink.write(name, f"{now}\n{others}".strip("\n").encode())
+        first = ""
+    still = [who for who in gone if shown(who, spaces=recipe.caption.spaces) in f"{first}\n{others}"]
     return f"its caption was changed and still names {' and '.join(still)}; it stays as it is" if still else ""
 
 

@@ -19,7 +19,7 @@ from export.algorithms.balance import Balance, FolderShare, repeat_warnings, wei
 from export.algorithms.filenames import safe_name, short_stem
 from export.algorithms.levels import Signature, reduced, signature_of
 from export.algorithms.parts import Part, parts_of
-from export.algorithms.plan import balance_of, caption_of, folders_for
+from export.algorithms.plan import balance_of, captions_of, folders_for
 from export.algorithms.rows import Picture
 from export.algorithms.selection import reason_left_out
 from export.algorithms.upscaling import pass_warnings
@@ -110,7 +110,7 @@ def preview(collection: Collection, recipe: Recipe, *, page: int = 0) -> Preview
     folders = folders_for(counts, recipe.arrange)
     result = balance_of(counts, folders, recipe)
     lengths = _path_lengths(collection, recipe, found, folders, result)
-    warnings = [*result.warnings, *pass_warnings(upscaled)]
+    warnings = [*result.warnings, *pass_warnings(upscaled), *recipe.output.warnings]
     if recipe.output.layout == "kohya":
         warnings += repeat_warnings(result)
     if recipe.arrange.short_names:
@@ -238,7 +238,7 @@ def examples(collection: Collection, recipe: Recipe, *, mark: str, page: int = 0
             "face": faces.get(at),
             "side": part.crop.side if part.crop is not None else 0,
             "passes": part.passes,
-            "caption": caption_of(part.picture, recipe),
+            "caption": "\n".join(captions_of(part.picture, recipe)),
             "by_person": part.picture.caption is not None,
         }
         for at, (frame, part) in enumerate(found)

@@ -6,6 +6,7 @@ import unicodedata
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from annotate.algorithms.name_evidence import RANKS
@@ -117,7 +118,8 @@ class _Said:
     tags: dict[int, list[tuple[str, float, int]]]
     passes: dict[int, int]
     captions: dict[int, str] = field(default_factory=dict)
-    prose: dict[int, str] = field(default_factory=dict)
+    written: dict[int, datetime] = field(default_factory=dict)  # when a person wrote the caption
+    models: dict[int, list[tuple[str, datetime]]] = field(default_factory=dict)
     proses: dict[int, list[str]] = field(default_factory=dict)
     scores: dict[int, int] = field(default_factory=dict)
 
@@ -128,7 +130,8 @@ def _said(keys: list[int], of_files: list[int], *, name_clusters: bool, tags: bo
         _faces(keys, name_clusters=name_clusters), _characters(keys), _tags(keys, every=tags), _passes(of_files)
     )
     if tags:
-        said.captions, said.prose, said.proses = _captions(keys), _prose(keys), _file_captions(keys)
+        said.captions, said.models, said.proses = _captions(keys), _model_captions(keys), _file_captions(keys)
+        said.written = dict(Caption.objects.filter(frame_id__in=keys).values_list("frame_id", "updated_at"))
         facts = FileFacts.objects.filter(frame_id__in=keys, score__isnull=False)
         said.scores = {pk: score for pk, score in facts.values_list("frame_id", "score") if score is not None}
     return said
@@ -138,7 +141,8 @@ def _rows(frames: Sequence[tuple[Any, ...]], episodes: dict[int, Episode], every
     for pk, episode_id, index, name, page, width, height, file, original, use in frames:
         episode = episodes[episode_id]
         said = every.tags.get(pk, [])
-        proses = every.proses.get(pk, [])
+        proses, models = every.proses.get(pk, []), every.models.get(pk, [])
+        written = every.written.get(pk)
         general = [(tag, score) for tag, score, category in said if category == TagCategory.GENERAL]
         yield Picture(
             # Content and place, not a row's number: the same inputs give the same captions in any database.
@@ -165,8 +169,10 @@ def _rows(frames: Sequence[tuple[Any, ...]], episodes: dict[int, Episode], every
             score=every.scores.get(pk),
             meta=tuple(tag for tag, _, kind in said if kind == TagCategory.META and not tag.startswith(RATING)),
             caption=every.captions.get(pk),
-            prose=proses[0] if proses else every.prose.get(pk, ""),
+            prose=proses[0] if proses else models[0][0] if models else "",
             proses=tuple(proses) if len(proses) > 1 else (),
+            # What a model wrote before a person did is out of date.
+            sentences=(*proses, *(text for text, at in models if written is None or at > written)),
             passes=every.passes.get(pk, 0),
         )
 
@@ -263,10 +269,13 @@ def _file_captions(keys: list[int]) -> dict[int, list[str]]:
     return found
 
 
-def _prose(keys: list[int]) -> dict[int, str]:
-    """The sentences that a model wrote last about each frame, as one line."""
-    rows = ModelCaption.objects.filter(frame_id__in=keys).order_by("written_at", "pk")
-    return {frame: " ".join(text.split()) for frame, text in rows.values_list("frame_id", "text")}
+def _model_captions(keys: list[int]) -> dict[int, list[tuple[str, datetime]]]:
+    """The sentences of models about each frame, each as one line, the newest first."""
+    found: dict[int, list[tuple[str, datetime]]] = defaultdict(list)
+    rows = ModelCaption.objects.filter(frame_id__in=keys).exclude(text="").order_by("-written_at", "-pk")
+    for frame_id, text, at in rows.values_list("frame_id", "text", "written_at"):
+        found[frame_id].append((" ".join(text.split()), at))
+    return found
 
 
 def _passes(keys: list[int]) -> dict[int, int]:

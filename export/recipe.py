@@ -73,13 +73,27 @@ class BalanceOptions:
 class OutputOptions:
     """`layout`: folders with multiply.txt, or kohya's flat `N_name`; `caption_ending` is kohya's caption extension.
 
-    `masks`: of the characters, in a folder `.masks` like that of the pictures, or beside them as OneTrainer wants it.
+    `captions`: one a file, or all that files and models say of the picture as well, a line each. `masks`: of the
+    characters, in a folder `.masks` like that of the pictures, or beside them as OneTrainer wants it.
     """
 
     layout: Literal["hierarchy", "kohya"] = "hierarchy"
     caption_ending: Literal[".txt", ".caption"] = ".txt"
     zip: bool = True
     masks: Literal["none", "folder", "onetrainer"] = "none"
+    captions: Literal["first", "lines"] = "first"
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What the trainer of the layout does with several captions."""
+        if self.captions == "first":
+            return ()
+        if self.layout == "kohya":
+            return ("kohya reads the first line of a caption file only, unless told --enable_wildcard.",)
+        return (
+            "EveryDream2 takes a line break for part of a tag. Several captions a picture are for trainers that choose "
+            "a line: OneTrainer, SimpleTuner, kohya with --enable_wildcard.",
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

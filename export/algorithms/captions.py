@@ -31,7 +31,8 @@ class CaptionOptions:
 
     `prose` are the sentences of a file beside the picture (of several one is drawn), else of a captioning model. With
     `prose_instead` the tags stay out wherever they are drawn, so that a probability between mixes pictures of the one
-    and of the other kind. `meta_tags`: also tags about the picture itself and labels of classifiers.
+    and of the other kind. `meta_tags`: also tags about the picture itself and labels of classifiers. `escape_brackets`
+    for trainers that read `(word:1.2)` as a weight.
     """
 
     version: CaptionVersion = "v1.2"
@@ -62,6 +63,7 @@ class CaptionOptions:
     shuffle_tags: bool = False
     people_first: bool = True
     spaces: bool = True
+    escape_brackets: bool = False
     drop_hair: bool = False
     drop_eyes: bool = False
     drop_outfit: bool = False
@@ -112,6 +114,7 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
 }
 
 
+_BRACKET = re.compile(r"(?<!\\)([()\[\]])")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")  # from names that no check of ours has seen
 
 
@@ -121,7 +124,12 @@ def caption(facts: Facts, options: CaptionOptions, *, key: str) -> str:
     if options.prose_instead and "prose" in drawn and facts.prose:
         drawn = [part for part in drawn if part != "tags"]
     parts = [text for part in drawn for text in [_CONTROL.sub("", _WRITERS[part](facts, options, key))] if text]
-    return options.separator.join(parts)
+    return options.separator.join(escaped(part) if options.escape_brackets else part for part in parts)
+
+
+def escaped(text: str) -> str:
+    """The text with `\\(`, `\\)`, `\\[`, `\\]` for brackets that are not escaped already."""
+    return _BRACKET.sub(r"\\\1", text)
 
 
 def draw(seed: int, key: str, part: str) -> float:

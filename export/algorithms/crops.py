@@ -96,6 +96,7 @@ def inside(picture: Picture, square: tuple[int, int, int], *, mark: str, only: F
         caption=None,  # a person wrote it for the whole picture
         prose="",  # and so did a model or a file
         proses=(),
+        sentences=(),
         characters=(),  # who is seen without a face is somewhere in the whole
         cropped=True,
     )

@@ -157,3 +157,13 @@ def caption_of(picture: Picture, recipe: Recipe) -> str:
     if picture.caption is not None:
         return " ".join(picture.caption.split())
     return captions.caption(facts(picture, recipe), recipe.caption, key=picture.key)
+
+
+def captions_of(picture: Picture, recipe: Recipe) -> tuple[str, ...]:
+    """What stands in the caption file, a line each: the caption, and where the recipe wants it all other sentences."""
+    first = caption_of(picture, recipe)
+    if recipe.output.captions == "first":
+        return (first,) if first else ()
+    others = (" ".join(text.split()) for text in picture.sentences)
+    lines = [captions.escaped(text) if recipe.caption.escape_brackets else text for text in others]
+    return tuple(dict.fromkeys(line for line in (first, *lines) if line))

@@ -60,6 +60,7 @@ class Picture:
     caption: str | None = None
     prose: str = ""  # sentences about the whole picture, of a file beside it or a captioning model
     proses: tuple[str, ...] = ()  # all those of files, where there are several
+    sentences: tuple[str, ...] = ()  # of all files and models, none that a person's caption is newer than
     score: int | None = None  # of the site it came from
     characters: tuple[tuple[str, bool], ...] = ()  # who is on it by other evidence than faces: name, is it an outfit
     characters_by_person: tuple[str, ...] = ()  # those of them that a person named

@@ -13,5 +13,5 @@ def layout(plan: Plan, recipe: Recipe) -> Layout:
         folders={share.path: share.path for share in plan.balance.folders},
         files={"/".join((*share.path, "multiply.txt")): share.multiply_text.encode() for share in plan.balance.folders},
         caption_ending=recipe.output.caption_ending,
-        warnings=plan.warnings,
+        warnings=(*plan.warnings, *recipe.output.warnings),
     )

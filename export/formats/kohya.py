@@ -17,7 +17,7 @@ def layout(plan: Plan, recipe: Recipe) -> Layout:
         files={},
         caption_ending=recipe.output.caption_ending,
         write_empty_captions=False,
-        warnings=(*plan.warnings, *repeat_warnings(plan.balance)),
+        warnings=(*plan.warnings, *repeat_warnings(plan.balance), *recipe.output.warnings),
     )
 
 

@@ -18,7 +18,7 @@ from typing import Any
 
 from annotate.backends.contract import Upscaler
 from export.algorithms import metadata
-from export.algorithms.plan import Item, Plan, caption_of, facts
+from export.algorithms.plan import Item, Plan, captions_of, facts
 from export.formats import masks
 from export.formats.contract import Layout
 from export.formats.masks import Masker
@@ -253,16 +253,16 @@ def _write_item(
 ) -> None:
     """The picture with the ending `after`, its caption and its JSON."""
     base = _base(item, layout)
-    words = caption_of(item.picture, recipe)
+    lines = captions_of(item.picture, recipe)
     sink.write(base + after, picture)
-    if words or layout.write_empty_captions:
-        sink.write(base + layout.caption_ending, words.encode())
+    if lines or layout.write_empty_captions:
+        sink.write(base + layout.caption_ending, "\n".join(lines).encode())
     body = metadata.written(
         facts(item.picture, recipe),
         recipe.metadata.version,
         count_source=recipe.caption.count_source,
         always_facepos=recipe.caption.always_facepos,
-        caption=words,
+        caption=lines[0] if lines else "",
         filename=item.stem + after,
         group="/".join(layout.folders[item.folder]),
     )
