@@ -101,13 +101,14 @@ def add(
 
 def use(*, collection: Collection, kind: Kind, key: int | None, by: Any, seen: str | None = None) -> TagList | None:
     """Use a list of the collection; None: the installed one again, if there is one. Raises as `add`."""
-    row = None
-    if key is not None:
-        row = TagList.objects.filter(collection=collection, kind=kind, pk=key).first()
-        if row is None:
-            raise BadInput("This list is not here any more. Load the page again.")
-    words = f"list {row.name}" if row else "no list of this collection"
-    with history.operation(collection=collection, by=by, kind="tags.list", summary=f"{kind.label}: {words}") as record:
+    with history.operation(collection=collection, by=by, kind="tags.list", summary="") as record:
+        row = None
+        if key is not None:
+            row = TagList.objects.filter(collection=collection, kind=kind, pk=key).first()
+            if row is None:
+                raise BadInput("This list is not here any more. Load the page again.")
+        words = f"list {row.name}" if row else "no list of this collection"
+        record.operation.summary = f"{kind.label}: {words}"
         _check_seen(collection, kind, seen, row.name if row else "")
         _use(collection, kind, row, record)
     return row

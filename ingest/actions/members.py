@@ -132,15 +132,16 @@ def change_role(*, member: Membership, role: int, by: Any, by_role: Role, seen: 
     Conflict for the last admin.
     """
     wanted = _role(role)
-    if wanted > by_role or member.role > by_role:
-        raise BadInput("Only an admin changes the role of an admin.")
     with transaction.atomic():
+        member = _as_now(member)
+        if wanted > by_role or member.role > by_role:
+            raise BadInput("Only an admin changes the role of an admin.")
         if wanted < Role.ADMIN:
             _not_the_last_admin(member)
         name = member.user.get_username()
         summary = f"{name} is now {wanted.label}"
         with history.operation(collection=member.collection, by=by, kind="members.role", summary=summary):
-            now = {"role_label": Role(Membership.objects.select_for_update().get(pk=member.pk).role).label}
+            now = {"role_label": Role(member.role).label}
             changed(
                 seen, now=now, wanted={"role_label": wanted.label}, who="Somebody", what=f"the role of {name}",
                 labels={"role_label": "role"},
@@ -152,17 +153,27 @@ def change_role(*, member: Membership, role: int, by: Any, by_role: Role, seen: 
 
 def remove(*, member: Membership, by: Any, by_role: Role) -> None:
     """Take a member out (or leave, for oneself). What they did stays theirs. Raises as `change_role`."""
-    if member.user_id != by.pk and (by_role < Role.ADMIN or member.role > by_role):
-        raise BadInput("Only an admin takes other members out.")
     with transaction.atomic():
+        member = _as_now(member)
+        if member.user_id != by.pk and (by_role < Role.ADMIN or member.role > by_role):
+            raise BadInput("Only an admin takes other members out.")
         _not_the_last_admin(member)
         summary = f"{member.user.get_username()} is no member any more"
         with history.operation(collection=member.collection, by=by, kind="members.remove", summary=summary):
             member.delete()
 
 
+def _as_now(member: Membership) -> Membership:
+    """The row as it is now, under the collection's lock: two admins who leave at once take turns."""
+    hold(member.collection_id)
+    rows = Membership.objects.select_for_update(of=("self",)).select_related("collection", "user")
+    row = rows.filter(pk=member.pk).first()
+    if row is None:
+        raise Conflict("This person is no member any more. Load the page again.")
+    return row
+
+
 def _not_the_last_admin(member: Membership) -> None:
-    hold(member.collection_id)  # two admins who leave at once take turns
     admins = Membership.objects.filter(collection=member.collection_id, role=Role.ADMIN)
     if member.role == Role.ADMIN and not admins.exclude(pk=member.pk).exists():
         raise Conflict("A collection keeps at least one admin. Make somebody else admin first.")

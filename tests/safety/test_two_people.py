@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -11,6 +11,7 @@ from django.contrib.auth.models import User
 from django.db import connection
 
 from annotate.actions import characters, clusters, faces, tags
+from annotate.checking import check
 from annotate.models import Character, CharacterAlias, Face, FrameTag, NamedBy
 from ingest.actions import history, members, runs
 from ingest.errors import Conflict, KomaError
@@ -52,8 +53,11 @@ def together(*acts: Act) -> list[Any]:
 
 
 @pytest.fixture()
-def race(world: World, bob: User) -> World:
-    return world
+def race(world: World, bob: User) -> Iterator[World]:
+    """The collection, of which everything must be true after the race that was true before."""
+    before = {str(fault) for fault in check(world.collection, fix=True) if not fault.mended}
+    yield world
+    assert {str(fault) for fault in check(world.collection)} <= before
 
 
 def test_two_who_add_different_tags_at_once_keep_both(race: World, alice: User, bob: User) -> None:
@@ -86,7 +90,7 @@ def test_of_two_names_for_a_face_at_once_one_holds_and_the_other_is_told(race: W
     people = [Character.objects.create(collection=race.collection, name=name) for name in ("Hinata", "Kokona")]
     for n in range(ROUNDS):
         face = Face.objects.get(pk=race.faces[n % 2].pk)
-        Face.objects.filter(pk=face.pk).update(character=None, named_by=NamedBy.NONE, named_user=None)
+        face = faces.unname(collection=race.collection, faces=[face], by=alice) and Face.objects.get(pk=face.pk)
         common = {"collection": race.collection, "faces": [face.pk], "seen": {face.pk: face.version}}
         results = together(
             lambda common=common: faces.assign(character=people[0], by=alice, **common),
@@ -254,6 +258,18 @@ def test_two_admins_who_leave_at_once_leave_one_admin(race: World, alice: User, 
     )
     assert sum(isinstance(result, Conflict) for result in results) == 1
     assert Membership.objects.filter(collection=race.collection, role=Role.ADMIN).count() == 1
+
+
+def test_who_changes_the_role_of_somebody_who_was_taken_out_meanwhile_is_told(
+    race: World, alice: User, bob: User
+) -> None:
+    row = race.collection.memberships.select_related("collection", "user").get(user=bob)
+    stale = race.collection.memberships.select_related("collection", "user").get(user=bob)
+    members.remove(member=row, by=alice, by_role=Role.ADMIN)
+    with pytest.raises(Conflict, match="no member any more"):
+        members.change_role(member=stale, role=Role.LEAD, by=alice, by_role=Role.ADMIN)
+    with pytest.raises(Conflict, match="no member any more"):
+        members.remove(member=stale, by=alice, by_role=Role.ADMIN)
 
 
 def test_two_who_create_one_character_at_once_make_one(race: World, alice: User, bob: User) -> None:

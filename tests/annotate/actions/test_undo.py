@@ -226,6 +226,30 @@ def test_an_undo_makes_no_outfit_of_an_outfit(collection: Collection, alice: Use
     assert Character.objects.get(pk=anna.pk).parent_id is None
 
 
+def test_an_undo_gives_no_alias_back_that_is_a_characters_name_by_now(
+    collection: Collection, alice: User, bob: User
+) -> None:
+    anna = characters.create(collection=collection, name="Anna", by=alice)
+    characters.add_alias(collection=collection, character=anna, name="Yui", by=alice)
+    characters.remove_alias(collection=collection, alias=CharacterAlias.objects.get(), by=alice)
+    characters.create(collection=collection, name="yui", by=bob)
+    with pytest.raises(Conflict, match="a character is called Yui by now"):
+        history.undo_last(collection=collection, by=alice)
+    assert not CharacterAlias.objects.exists()
+
+
+def test_an_undo_gives_no_name_back_that_another_character_has_by_now(
+    collection: Collection, alice: User, bob: User
+) -> None:
+    anna = characters.create(collection=collection, name="Anna", by=alice)
+    characters.rename(collection=collection, character=anna, name="Beth", by=alice)
+    characters.remove_alias(collection=collection, alias=CharacterAlias.objects.get(name="Anna"), by=bob)
+    characters.create(collection=collection, name="ANNA", by=bob)
+    with pytest.raises(Conflict, match="another character is called Anna by now"):
+        history.undo_last(collection=collection, by=alice)
+    assert Character.objects.get(pk=anna.pk).name == "Beth"
+
+
 def test_undo_of_an_answer_by_somebody_whose_account_is_gone_works(
     collection: Collection, alice: User, bob: User, faces: list[Face]
 ) -> None:
