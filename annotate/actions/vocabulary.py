@@ -26,6 +26,12 @@ class ImportReport:
     new: int = 0
     aliases: int = 0
     problems: list[str] = field(default_factory=list)
+    refused: int = 0  # rows whose tag is left out; the other problems concern single aliases or were settled by a rule
+
+    def refuse(self, problem: str) -> None:
+        """Note a row that is left out."""
+        self.problems.append(problem)
+        self.refused += 1
 
 
 @dataclass(slots=True)
@@ -89,7 +95,7 @@ def _read(lines: Iterable[str], report: ImportReport) -> dict[str, _Row]:
         except StopIteration:
             return rows
         except csv.Error as error:
-            report.problems.append(f"row {reader.line_num}: {error}")
+            report.refuse(f"row {reader.line_num}: {error}")
             continue
         number = reader.line_num
         if not any(cell.strip() for cell in cells) or (number == 1 and cells[1:2] == ["category"]):
@@ -97,7 +103,7 @@ def _read(lines: Iterable[str], report: ImportReport) -> dict[str, _Row]:
         try:
             name, row = _parse(cells, number)
         except (BadInput, ValueError) as error:
-            report.problems.append(f"row {number}: {error}")
+            report.refuse(f"row {number}: {error}")
             continue
         if name in rows:
             report.problems.append(f"row {number}: {name} is in row {rows[name].number} already; the later one counts")

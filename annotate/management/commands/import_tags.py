@@ -37,3 +37,8 @@ class Command(BaseCommand):
             f"{report.tags:,} tags ({report.new:,} new) and {report.aliases:,} aliases in "
             f"{time.monotonic() - started:.1f} s; {len(report.problems):,} problems"
         )
+        if report.refused:
+            raise CommandError(
+                f"{report.refused:,} rows could not be read and were left out; all others are imported. Mend them in "
+                "the file and call this again."
+            )

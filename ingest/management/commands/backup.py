@@ -34,6 +34,11 @@ class Command(BaseCommand):
         self.stdout.write(f"{done.rows:,} rows and {done.files:,} files, {done.size_bytes:,} bytes: {options['file']}")
         for name in done.missing:
             self.stderr.write(f"Not there, so not in the backup: {name}")
+        if done.missing:
+            raise CommandError(
+                f"The backup is written without {len(done.missing):,} files that were not there. Bring them back and "
+                "call this again, or keep it as it is."
+            )
 
 
 def find(text: str) -> Collection:

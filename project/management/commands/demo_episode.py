@@ -8,6 +8,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from ingest.errors import KomaError
+from ingest.models import RunState
 from project import demo
 
 NICENESS = 5
@@ -29,6 +30,8 @@ class Command(BaseCommand):
             raise CommandError(problem.message) from None
         if options["follow"]:
             demo.follow(run, say=self._say)
+            if run.state != RunState.DONE:
+                raise CommandError(f"The demo's run ended as {run.state}; its page says why.")
 
     def _say(self, text: str) -> None:
         self.stdout.write(text)

@@ -64,6 +64,9 @@ def test_the_command_says_what_it_did_and_refuses_what_is_no_vocabulary(tmp_path
     path.write_text("\ufeffname,category,count,aliases\n" + GOOD, encoding="utf-8")
     call_command("import_tags", str(path))
     assert "3 tags (3 new) and 4 aliases" in capsys.readouterr().out
+    path.write_text(GOOD + "bad,99,1,\n", encoding="utf-8")
+    with pytest.raises(CommandError, match="1 rows could not be read and were left out; all others are imported"):
+        call_command("import_tags", str(path))
     with pytest.raises(CommandError, match=r"none\.csv cannot be read"):
         call_command("import_tags", str(tmp_path / "none.csv"))
     path.write_bytes(b"\x89PNG\r\n\x1a\n\x00\x00\xff\xfe")

@@ -223,6 +223,9 @@ def test_a_file_that_is_missing_is_told(full: Collection, alice: User, tmp_path:
     store().remove(name)
     assert write(collection=full, target=tmp_path / "b.zip").missing == (f"store/{name}",)
     assert "missing" in restore(source=tmp_path / "b.zip", owner=alice).notes[0]
+    with pytest.raises(CommandError, match="written without 1 files that were not there"):
+        call_command("backup", str(full.pk), str(tmp_path / "c.zip"))
+    assert (tmp_path / "c.zip").is_file()
 
 
 def test_a_full_disk_leaves_no_half_backup(full: Collection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
