@@ -6,8 +6,6 @@ Only the one address of the settings is ever asked: no redirects, no proxies. An
 from __future__ import annotations
 
 import base64
-import contextlib
-import http.client
 import json
 import random
 import socket
@@ -20,10 +18,13 @@ from dataclasses import dataclass, field, replace
 from email.utils import parsedate_to_datetime
 from enum import Enum
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import urlsplit, urlunsplit
+
+import httpcore
 
 from annotate.algorithms.caption_prompts import SYSTEM, clean
 from annotate.backends.contract import CaptionAsk, CaptionTold, ModelInfo
+from annotate.backends.wires import LEAST_S, Wires
 from ingest.errors import BadInput, Cancelled
 
 ATTEMPTS = 5
@@ -32,8 +33,6 @@ BATCH_S = 300.0  # in which tries of one call may begin; one that has begun keep
 GRACE_S = 2.0  # for threads to end by themselves; only the lookup of the server's name can take longer
 SILENCE_S = 180.0  # without one byte of the server while it is asked: then it hangs
 LISTEN_S = 0.5  # how often a call looks whether it was cancelled and whether the server hangs
-PART = 1 << 16
-LEAST_S = 0.05  # a timeout of 0 would mean none
 WAIT_MAX_S = 60.0  # longer waits that the server asks for count as a failure
 BODY_MAX = 1 << 20
 WORDS_MAX = 300  # characters of a server's own message
@@ -76,23 +75,28 @@ class ChatEndpoint:
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise BadInput("KOMA_CAPTION_URL must be an address such as http://127.0.0.1:8000/v1.")
         self._endpoint, self._attempts, self._back_off_s = endpoint, attempts, back_off_s
-        self._host, self._port, self._tls = parts.hostname, parts.port, parts.scheme == "https"
+        self._host, self._port = parts.hostname, parts.port
         self._path = f"{parts.path.rstrip('/') or '/v1'}/chat/completions"
         self._batch_s = min(endpoint.batch_s, BATCH_S)
         # One answer may take its timeout, so a shorter silence says nothing.
         self._silence_s = max(endpoint.silence_s, endpoint.timeout_s)
         self._alive = alive
         self._stop = threading.Event()
-        self._wires: set[socket.socket] = set()  # of questions that are out
         self._guard = threading.Lock()
         self._quiet_since: float | None = None  # of the first question since the server was heard
         self._why = ""
         self._hold_until = 0.0  # all wait when the server asks one to
         self.in_flight = endpoint.in_flight
+        self._address = urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], self._path, "", ""))
+        self._wires = Wires(endpoint.url, keep=self.in_flight, heard=self._heard)
         self.device = f"{self._host}{f':{self._port}' if self._port else ''}"
         self.info = ModelInfo(
             task="caption", name=endpoint.model, revision="", settings={"max_tokens": endpoint.max_tokens}
         )
+
+    def close(self) -> None:
+        """Close the connections that are kept for the next question."""
+        self._wires.close()
 
     @property
     def broken(self) -> str:
@@ -131,8 +135,7 @@ class ChatEndpoint:
         with self._guard:
             self._why = self._why or why
             self._stop.set()
-            for wire in self._wires:
-                _hang_up(wire)
+        self._wires.end_all()
 
     def _silent(self) -> str:
         return self._problem(
@@ -199,7 +202,9 @@ class ChatEndpoint:
         except (ConnectionRefusedError, socket.gaierror) as error:
             why = error.strerror or str(error)
             return self._problem(f"cannot be reached ({why}). Start the server, or set KOMA_CAPTION_URL"), Next.GONE
-        except (OSError, http.client.HTTPException) as error:
+        except httpcore.TimeoutException:
+            return self._problem(f"did not answer within {within:.3g} s"), Next.AGAIN
+        except (OSError, httpcore.ProtocolError, httpcore.NetworkError) as error:
             return self._problem(f"broke off ({type(error).__name__})"), Next.AGAIN
         if status == 200:
             return _told(data), Next.DONE
@@ -240,81 +245,17 @@ class ChatEndpoint:
 
         The whole exchange has `within` seconds, however it drips and from connecting on.
         """
-        until = time.monotonic() + within
-        make = http.client.HTTPSConnection if self._tls else http.client.HTTPConnection
-        connection = make(self._host, self._port, timeout=within)
-        late = threading.Event()
-        timer: threading.Timer | None = None
-        wire: socket.socket | None = None
-        headers = {"Content-Type": "application/json", "Accept": "application/json"}
+        headers = {"Content-Type": "application/json", "Accept": "application/json", "Accept-Encoding": "identity"}
         if self._endpoint.key:
             headers["Authorization"] = f"Bearer {self._endpoint.key}"
-        try:
-            connection.sock = wire = self._connected(connection.port, until)
-            with self._guard:
-                self._wires.add(wire)
-                if self._stop.is_set():
-                    raise ConnectionAbortedError
-            # The socket itself: the connection forgets it once an answer has begun that ends by closing.
-            timer = threading.Timer(_left(until), _hang_up_late, (wire, late))
-            timer.daemon = True
-            timer.start()
-            connection.request("POST", self._path, body, headers)
-            answer = connection.getresponse()
-            self._heard()
-            data = b""
-            while len(data) <= BODY_MAX and (part := answer.read1(PART)):
-                self._heard()
+        data = b""
+        with self._wires.asked("POST", self._address, headers, body, until=time.monotonic() + within) as answer:
+            for part in answer.iter_stream():
                 data += part
-            if late.is_set():  # an end of the stream that we made ourselves
-                raise TimeoutError
-            return answer.status, answer.headers.get("Retry-After", ""), data
-        except (OSError, http.client.HTTPException, ValueError):  # ValueError: read from what was hung up
-            if late.is_set():
-                raise TimeoutError from None
-            raise
-        finally:
-            if timer is not None:
-                timer.cancel()
-            if wire is not None:
-                with self._guard:
-                    self._wires.discard(wire)
-            connection.close()
-
-    def _connected(self, port: int, until: float) -> socket.socket:
-        """A socket to the first address that takes us, with TLS where asked for; `until` holds for all of them."""
-        failed: OSError | None = None
-        for *_, address in socket.getaddrinfo(self._host, port, type=socket.SOCK_STREAM):
-            try:
-                wire = socket.create_connection((str(address[0]), port), _left(until))
-                break
-            except OSError as error:
-                failed = error
-                if time.monotonic() >= until:
-                    raise
-        else:
-            raise failed or OSError(f"no address of {self._host}")
-        try:
-            wire.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            wire.settimeout(_left(until))
-            return ssl.create_default_context().wrap_socket(wire, server_hostname=self._host) if self._tls else wire
-        except OSError:
-            wire.close()
-            raise
-
-
-def _left(until: float) -> float:
-    return max(LEAST_S, until - time.monotonic())
-
-
-def _hang_up_late(wire: socket.socket, late: threading.Event) -> None:
-    late.set()
-    _hang_up(wire)
-
-
-def _hang_up(wire: socket.socket) -> None:
-    with contextlib.suppress(OSError):
-        wire.shutdown(socket.SHUT_RDWR)  # wakes the thread that waits for bytes
+                if len(data) > BODY_MAX:
+                    break
+        told = {name.lower(): value for name, value in answer.headers}
+        return answer.status, told.get(b"retry-after", b"").decode("latin-1"), data
 
 
 def _told(data: bytes) -> CaptionTold:

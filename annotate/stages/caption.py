@@ -17,6 +17,7 @@ from PIL import Image
 from annotate.actions.model_choices import NONE
 from annotate.actions.model_versions import version_of
 from annotate.algorithms.caption_prompts import SYSTEM, TEMPLATE_MAX, TEMPLATES, prompt_of
+from annotate.backends.caption_endpoint import ChatEndpoint
 from annotate.backends.contract import CaptionAsk, CaptionTold
 from annotate.captioners import name_of, open_captioner, server_is_set
 from annotate.models import CaptionAnswer, Face, FaceState, FrameTag, ModelCaption, TagCategory, TagState
@@ -146,6 +147,11 @@ class WriteCaptions(Stage[list[Item], list[Item]]):
                     f"{self.last_reason} Put it right and press Resume.",
                     permanent=False,
                 )
+
+    def close(self) -> None:
+        """A server's connections are kept for one stage; installed models stay open for the next."""
+        if isinstance(captioner := getattr(self, "captioner", None), ChatEndpoint):
+            captioner.close()
 
     def _alive(self) -> None:
         """What the runner asks to be called; a cancel is kept until the answers that came before it are saved."""

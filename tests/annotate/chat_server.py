@@ -62,6 +62,7 @@ class ChatServer:
 
     answer: Callable[[int, Asked], Reply] = lambda number, asked: Reply(says=f"Caption {number}.")
     asked: list[Asked] = field(default_factory=list)
+    connections: int = 0
     at_once: int = 0
     at_once_most: int = 0
     port: int = 0
@@ -72,11 +73,20 @@ class ChatServer:
 
 
 @contextmanager
-def serving(server: ChatServer, *, tls: ssl.SSLContext | None = None) -> Iterator[ChatServer]:
-    """The server runs in a thread until the end of the block; with `tls` it speaks https."""
+def serving(server: ChatServer, *, tls: ssl.SSLContext | None = None, keep: bool = False) -> Iterator[ChatServer]:
+    """The server runs in a thread until the end of the block; with `tls` it speaks https, with `keep` a connection
+    stays open for further questions."""
     lock = threading.Lock()
 
     class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1" if keep else "HTTP/1.0"
+        disable_nagle_algorithm = True
+
+        def setup(self) -> None:
+            super().setup()
+            with lock:
+                server.connections += 1
+
         def do_POST(self) -> None:
             body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
             asked = Asked(self.path, dict(self.headers), body, time.monotonic())

@@ -366,3 +366,25 @@ def test_seconds_of_odd_headers_are_none() -> None:
     for text in ("", "soon", "-5", "1e9", "²", "Sun, 99 Foo 2020"):
         assert caption_endpoint._seconds(text) == 0
     assert caption_endpoint._seconds("999999999999999999999") > 1e8
+
+
+@pytest.mark.parametrize("in_flight", [1, 4])
+def test_connections_are_kept_from_caption_to_caption(in_flight: int) -> None:
+    with serving(ChatServer(), keep=True) as server:
+        endpoint = ChatEndpoint(Endpoint(server.url, "m", in_flight=in_flight))
+        for _ in range(5):
+            told = endpoint.caption([CaptionAsk("?", b"x")] * 8)
+            assert all(one.text for one in told)
+        assert len(server.asked) == 40
+        assert server.connections <= in_flight
+        endpoint.close()
+
+
+def test_a_connection_that_the_server_closed_meanwhile_is_made_anew_without_a_lost_try() -> None:
+    with serving(ChatServer(), keep=True) as server:
+        endpoint = ChatEndpoint(Endpoint(server.url, "m"), attempts=1)
+        assert endpoint.caption([CaptionAsk("?", b"x")])[0].text
+        for wire in list(endpoint._wires._open):
+            wire.shutdown(socket.SHUT_RD)  # as seen from here
+        assert endpoint.caption([CaptionAsk("?", b"x")])[0].text
+        assert server.connections == 2
