@@ -83,6 +83,8 @@ def merged(
     kept: dict[str, Said] = {}
     for layer in [*layers, tags]:
         wrong = contradicting(layer, above) | (denied - above)
+        if any(one.category == TagCategory.CHARACTER for one in kept.values()):
+            wrong.add("no_humans")  # somebody above named who is there
         stays = {name: one for name, one in layer.items() if name not in wrong}
         kept |= {name: one for name, one in stays.items() if name not in kept}
         above |= stays.keys()

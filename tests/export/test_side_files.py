@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import json
 from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
 from annotate.models import Character
 from tests.export.conftest import drawn
@@ -115,3 +117,23 @@ def test_several_captions_are_kept_and_one_is_drawn(tmp_path: Path) -> None:
     assert len(set(captions)) > 1
     for path in (tmp_path / "out").rglob("art_*.json"):
         assert json.loads(path.read_text())["captions"] == texts
+
+
+@pytest.mark.parametrize("tagged", ["hi", "lo"])
+def test_of_two_copies_the_one_that_is_kept_has_the_tags_of_both(tmp_path: Path, tagged: str) -> None:
+    art = tmp_path / "art"
+    art.mkdir()
+    picture = Image.open(io.BytesIO(drawn(5)))
+    picture.resize((1280, 720), Image.Resampling.NEAREST).save(art / "hi.png")
+    picture.save(art / "lo.jpg", quality=60)
+    (art / f"{tagged}.txt").write_text("1girl, solo, silver hair, school uniform, rating:questionable")
+    (art / f"{tagged}.caption").write_text("A girl stands at the window of a train.")
+    (tmp_path / "recipe.json").write_text("{}")
+    counts = run(art, "--collection", "Art", "--recipe", tmp_path / "recipe.json", "--out", tmp_path / "out",
+                 "--min-faces", 0)["counts"]  # fmt: skip
+    assert (counts["kept"], counts["exported"], counts["dropped"]) == (1, 1, {"duplicate": 1})
+    (path,) = (tmp_path / "out").rglob("art_*.json")
+    data = json.loads(path.read_text())
+    assert {"1girl", "solo", "silver_hair", "school_uniform"} <= set(data["tags"])
+    assert data["rating"] == "questionable"
+    assert data["prose"] == "A girl stands at the window of a train."

@@ -8,7 +8,7 @@ from django.conf import settings
 
 from annotate.actions import tags as tag_acts
 from annotate.models import FileCaption, FileFacts, FrameTag, Tag, TagCategory
-from ingest.actions import sources
+from ingest.actions import history, sources
 from ingest.imaging.encode import PictureFormat, encode
 from ingest.imaging.store import Store
 from ingest.models import Frame, FrameState, SideFile
@@ -154,3 +154,25 @@ def test_what_an_earlier_version_kept_still_counts(make_episode, run):
         "rating:explicit",
     }
     assert FileCaption.objects.get().text == "A girl stands."
+
+
+def test_nobody_is_measured_to_be_absent_where_a_file_says_who_is_there(make_episode, run):
+    episode = make_episode([[]])
+    frame = sky(Frame.objects.get())
+    give(frame, "character: Saber")
+    run(episode, "tag")
+    assert "no_humans" not in said(frame)
+
+
+def test_a_persons_tag_takes_away_at_once_what_cannot_be_true_beside_it_and_undo_brings_it_back(
+    make_episode, run, collection, alice
+):
+    episode = make_episode([[]])
+    frame = sky(Frame.objects.get())
+    run(episode, "tag")
+    before = said(frame)
+    assert "no_humans" in before
+    done = tag_acts.add(collection=collection, frames=[frame], names=["2girls"], by=alice)
+    assert said(frame) == {**{name: by for name, by in before.items() if name != "no_humans"}, "2girls": "person"}
+    history.undo(done, by=alice)
+    assert said(frame) == before
