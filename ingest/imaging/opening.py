@@ -6,20 +6,18 @@ import io
 import struct
 from collections.abc import Iterator
 from contextlib import suppress
+from functools import cache
 from itertools import islice
 
 import numpy as np
-import pi_heif
 from PIL import Image, UnidentifiedImageError
 
 from ingest.imaging import rare
 from ingest.imaging.formats import KINDS
 from ingest.imaging.rare import Check
 
-pi_heif.register_heif_opener(thumbnails=False)
-pi_heif.options.DECODE_THREADS = 1
-# Pillow sees by itself that a JPEG is an MPO; JPEG XL is no concern of it.
-FORMATS = tuple(kind.name for kind in KINDS if kind.name not in ("MPO", "JXL"))
+# Pillow sees by itself that a JPEG is an MPO; HEIF it knows once its reader is imported; JPEG XL is no concern of it.
+FORMATS = tuple(kind.name for kind in KINDS if kind.name not in ("MPO", "HEIF", "JXL"))
 BLANK_RANGE = 12  # grey levels of 255: a picture of fewer shows nothing
 _LOOKED_AT_MAX = 60  # pictures of a file among which the first that shows something is looked for
 
@@ -34,7 +32,7 @@ def pages(data: bytes, check: Check, notes: list[str], *, partly: bool = False) 
         yield rare.jxl_image(data, check, notes)
         return
     try:
-        image = Image.open(io.BytesIO(data), formats=FORMATS)
+        image = _opened(data)
     except UnidentifiedImageError:
         yield from _tiff_pages(data, check, notes)
         return
@@ -110,7 +108,7 @@ def size_of(data: bytes) -> tuple[int, int]:
         raise _Seen
 
     try:
-        with Image.open(io.BytesIO(data), formats=FORMATS) as image:
+        with _opened(data) as image:
             return image.size
     except OSError:
         try:
@@ -119,6 +117,22 @@ def size_of(data: bytes) -> tuple[int, int]:
         except _Seen:
             return seen[0]
         raise
+
+
+def _opened(data: bytes) -> Image.Image:
+    if data[4:8] != b"ftyp":
+        return Image.open(io.BytesIO(data), formats=FORMATS)
+    return Image.open(io.BytesIO(data), formats=(*FORMATS, _heif()))
+
+
+@cache
+def _heif() -> str:
+    """The name of HEIC for Pillow, with its reader. Imported late: processes that only read pictures begin at once."""
+    import pi_heif
+
+    pi_heif.options.DECODE_THREADS = 1
+    pi_heif.register_heif_opener(thumbnails=False)
+    return "HEIF"
 
 
 class _Seen(Exception):

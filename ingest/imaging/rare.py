@@ -9,15 +9,16 @@ from __future__ import annotations
 import io
 import struct
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import imagecodecs
 import numpy as np
-import tifffile
 from numpy.typing import NDArray
 from PIL import Image
 
 from ingest.imaging.depth import to_bytes
+
+if TYPE_CHECKING:
+    from tifffile import TiffPage
 
 Check = Callable[[int, int, int], None]
 
@@ -57,6 +58,8 @@ def jxl_size(data: bytes) -> tuple[int, int]:
 
 def jxl_image(data: bytes, check: Check, notes: list[str]) -> Image.Image:
     """The first picture of a JPEG XL file. Raises ValueError and what the decoder raises (RuntimeError)."""
+    import imagecodecs  # late, as tifffile below: few processes ever need them, and they take a while
+
     width, height = jxl_size(data)
     check(width, height, width * height * 8)
     values = imagecodecs.jpegxl_decode(data, index=0, numthreads=1)
@@ -71,6 +74,8 @@ def tiff_image(data: bytes, page: int, check: Check, notes: list[str]) -> Image.
     """A page of a TIFF that is not plain bytes; None for one that is: Pillow reads it. Raises ValueError and more."""
     if not data.startswith(_TIFF_HEADS):
         return None
+    import tifffile
+
     with tifffile.TiffFile(io.BytesIO(data)) as file:
         found = file.pages[page]
         if not isinstance(found, tifffile.TiffPage):
@@ -139,7 +144,7 @@ def _behind(numbers: NDArray[np.uint32], mask: int) -> NDArray[np.uint8]:
     return np.rint(values * (255.0 / most)).astype(np.uint8)
 
 
-def _known_bits(page: tifffile.TiffPage) -> int:
+def _known_bits(page: TiffPage) -> int:
     """How many bits count, where the file's largest value says so (tag MaxSampleValue); else 0."""
     value: Any = page.tags.valueof(281)
     top = value[0] if isinstance(value, tuple) and value else value

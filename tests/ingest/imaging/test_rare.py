@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import io
 import struct
+import subprocess
+import sys
+import tempfile
 import zlib
 from typing import Any
 
@@ -227,3 +230,16 @@ def test_flipped_bytes_of_the_new_kinds_either_read_or_are_refused(data: st.Data
 def test_every_ending_of_the_table_is_one_that_the_browser_sends_and_a_message_names() -> None:
     assert {"apng", "avifs", "mpo", "heic", "heif", "jxl", "jpe", "dib"} <= PICTURE_ENDINGS
     assert len({kind.name for kind in KINDS}) == len(KINDS)
+
+
+def test_a_process_that_reads_common_pictures_imports_no_reader_of_rare_ones() -> None:
+    code = (
+        "import sys; from pathlib import Path; from ingest.imaging.decode import read_picture; "
+        "read_picture(Path(sys.argv[1]), name='a'); print({'tifffile', 'imagecodecs', 'pi_heif'} & set(sys.modules))"
+    )
+    for kind in ("PNG", "JPEG", "WEBP", "GIF", "BMP"):
+        with tempfile.NamedTemporaryFile() as file:
+            file.write(packed(kind))
+            file.flush()
+            done = subprocess.run([sys.executable, "-c", code, file.name], capture_output=True, text=True, check=True)
+        assert done.stdout.strip() == "set()"
