@@ -1,4 +1,4 @@
-"""Which of several copies of a picture is the best: measured quality, size, and whether a person has worked on it."""
+"""Which of several copies of a picture is the best: what people worked on, measured quality, size, then the first."""
 
 from __future__ import annotations
 
@@ -8,24 +8,73 @@ import numpy as np
 from numpy.typing import NDArray
 
 F32 = NDArray[np.float32]
+F64 = NDArray[np.float64]
+I64 = NDArray[np.int64]
+Flags = NDArray[np.bool_]
 
-_DOUBLE_SIZE: Final = 4.0
-"""What twice the height is worth in units of `quality.overall`, whose measures see pictures of one small size."""
+_DOUBLE_SIZE: Final = 0.05
+"""What twice the lines are worth beyond the detail that they were measured to have: next to nothing, or a film that
+was enlarged would win over a smaller one that is really sharp."""
 
-_UNSEEN: Final = 0.5
+_TEXT: Final = 0.8
+"""What text that a model found costs, in octaves of detail: a clean picture wins over a subtitled one of twice the
+lines. (What strokes alone tell is a guess and costs less than a size: `quality.overall`.)"""
+
+_TEXT_FULL: Final = 0.01
+"""The share of the picture under text from which it costs all of that; a line of subtitles covers more."""
+
+_UNSEEN: Final = 0.05
 """Qualities nearer to each other than this look the same: the encoder's noise must not choose between two showings."""
 
+_DOUBLE_SIZE_UNMEASURED: Final = 0.35
+"""What twice the lines are worth where detail was measured by a rule that favours small pictures: honest copies gain as
+much."""
 
-def preference(quality: F32, shorter_side: F32, *, worked_on: NDArray[np.bool_]) -> F32:
+_USUAL: Final = 5.5
+"""What a common picture of 720 lines is worth; for rows that nothing better is known of."""
+
+_OLD_UNIT: Final = 0.01
+"""A unit of the quality of version 0 in octaves: 10 of them tell equal sizes apart and never a size from another."""
+
+
+def worth(quality: F32, shorter_side: F32, text_share: F32) -> F64:
+    """Octaves of detail that each row is worth: float64[N].
+
+    `quality` is that of `quality.overall`, `shorter_side` in pixels; `text_share` 0 to 1, nan where no model looked.
+    """
+    return quality.astype(np.float64) + _DOUBLE_SIZE * _lines(shorter_side) - _penalty(text_share)
+
+
+def worth_unmeasured(quality: F32, shorter_side: F32, text_share: F32, *, like: I64, known: F64) -> F64:
+    """The same of rows whose `quality` is of version 0, which sizes must not be compared by.
+
+    `like`: for each row the place in `known` (and in `shorter_side`) of the row that it is a copy of, or -1: a copy is
+    worth what that one is, and more or less by its size alone. Of equal size it comes second.
+    """
+    size = _DOUBLE_SIZE_UNMEASURED * _lines(shorter_side)
+    own = _USUAL + size + _OLD_UNIT * quality.astype(np.float64) - _penalty(text_share)
+    there = like >= 0
+    other = np.where(there, like, 0)
+    copied = known[other] + size - size[other] - _UNSEEN
+    return np.where(there, copied, own)
+
+
+def preference(value: F64, shorter_side: F32, *, worked_on: Flags) -> F32:
     """One distinct number a row, higher is the better copy: float32[N] for rows in their natural order.
 
-    `quality` is that of `quality.overall` (sharp, unfaded, little compressed), `shorter_side` in pixels. Rows that a
-    person has worked on win over all others, so that a new episode never takes names off the set; among what looks
-    equally good the earlier row wins.
+    `value` as `worth` gives it. What people worked on stays in the set whatever comes later, so that a new film never
+    takes names off it. Among what looks equally good the larger row wins, then the earlier one.
     """
-    score = quality.astype(np.float64) + _DOUBLE_SIZE * np.log2(np.maximum(shorter_side.astype(np.float64), 1.0))
-    score = np.round(score / _UNSEEN)
-    worst_first = np.lexsort((-np.arange(len(score)), score, worked_on))
-    rank = np.empty(len(score), dtype=np.float32)
-    rank[worst_first] = np.arange(len(score), dtype=np.float32)
+    worst_first = np.lexsort((-np.arange(len(value)), shorter_side, np.round(value / _UNSEEN), worked_on))
+    rank = np.empty(len(value), dtype=np.float32)
+    rank[worst_first] = np.arange(len(value), dtype=np.float32)
     return rank
+
+
+def _lines(shorter_side: F32) -> F64:
+    """Octaves above 720 lines."""
+    return np.log2(np.maximum(shorter_side.astype(np.float64), 1.0) / 720.0)
+
+
+def _penalty(text_share: F32) -> F64:
+    return _TEXT * np.clip(np.nan_to_num(text_share.astype(np.float64)) / _TEXT_FULL, 0.0, 1.0)

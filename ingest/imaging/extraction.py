@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,12 +18,14 @@ from ingest.imaging.encode import PREVIEW_SIDE
 from ingest.imaging.hdr import LABELS, transfer_of
 from ingest.imaging.letterbox import find_box
 from ingest.imaging.modes import Everything, MpdecimateMode, Picker
-from ingest.imaging.planes import Box, Look, look_of, planes_rgb, rgb, small, thumbs
+from ingest.imaging.planes import Box, Look, look_of, planes_rgb, rgb, small, thumbs, whole_luma
 from ingest.imaging.seeking import frame_at, frames_at
-from ingest.imaging.video import Limits, TimedFrame, VideoInfo, open_video
+from ingest.imaging.video import Limits, OpenVideo, TimedFrame, VideoInfo, open_video
 
 U8 = NDArray[np.uint8]
 TONE_MAPPED, AS_CODED = "tone_mapped", "as_coded"  # what is stored of a frame from an HDR film
+# How many bits of H.264 are worth one of these codecs: what comparisons of encoders commonly find.
+WORTH = {"hevc": 1.6, "vp9": 1.5, "av1": 2.0, "mpeg4": 0.6, "mpeg2video": 0.4, "vc1": 0.8}
 MODES = ("drawings", "mpdecimate", "keyframes", "interval")
 
 
@@ -84,6 +87,7 @@ class ExtractSummary:
     device: str = ""
     box: Box | None = None
     hdr: str = ""  # "pq" or "hlg" where the film is HDR
+    bits: float = 0.0  # log2 of those that the film spends on a picture, as of H.264; 0: no telling
 
 
 def extract(
@@ -104,6 +108,7 @@ def extract(
     box = find_box(path, params.limits) if params.trim_bars else None
     with open_video(path, limits=params.limits, use_gpu=params.use_gpu) as video:
         summary.info, summary.device, summary.box = video.info, video.device, box
+        summary.bits = _bits(video)
         picker: Picker | None = None
         last_end = 0.0
         for timed in video.frames(key_frames_only=params.mode == "keyframes"):
@@ -205,5 +210,20 @@ def _extracted(
         image=image,
         preview=preview,
         descriptor=describe(view.luma, view.u, view.v),
-        measures=measure(view.gate),
+        measures=_measured(view, box, summary.bits),
     )
+
+
+def _measured(view: View, box: Box | None, bits: float) -> Measures:
+    """Of the whole picture where it is still there; of the small one for a picture that is dropped anyway."""
+    if view.token is None:
+        return measure(view.gate, view.gate, bits=bits)
+    luma, level = whole_luma(view.token, view.look, box)
+    return measure(luma, view.gate, pixel_aspect=float(view.look.pixel_aspect), level=level, bits=bits)
+
+
+def _bits(video: OpenVideo) -> float:
+    rate = video.stream.bit_rate or video.container.bit_rate or 0
+    if rate <= 0 or video.info.fps <= 0:
+        return 0.0
+    return math.log2(max(1.0, rate / video.info.fps * WORTH.get(video.info.codec, 1.0)))

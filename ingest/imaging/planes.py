@@ -81,6 +81,14 @@ def luma_plane(frame: VideoFrame) -> U8:
     return eight_bit_planes(frame)[0]
 
 
+def whole_luma(frame: VideoFrame, look: Look, box: Box | None = None) -> tuple[Plane, float]:
+    """Brightness [h, w] at its own size and depth, not copied; and what a step of it is in levels of 16..235."""
+    frame, shift = _planar(frame, look)
+    plane = _plane(frame, 0, shift)
+    level = (219 / 255 if look.full_range else 1.0) / (1 << shift)
+    return (plane if box is None else plane[box.top : box.bottom, box.left : box.right]), level
+
+
 def thumbs(frame: VideoFrame, look: Look, box: Box | None = None) -> Thumbs:
     """The small pictures of a frame, in its own range of levels and before any turning; of HDR tone-mapped ones."""
     frame, shift = _planar(frame, look)

@@ -22,7 +22,7 @@ from ingest.imaging.room import room_for
 U8 = NDArray[np.uint8]
 Use = Literal["plain", "rendered", "damaged", "part"]
 
-GATE_WIDTH = 640  # as for films: measures depend on the size at which they are taken
+GATE_WIDTH = 640  # as for films
 LUMA_WIDTH = 320
 FALLBACK = PictureFormat("png")  # for pictures that the chosen format cannot hold (webp ends at 16,383 a side)
 # Of pictures above, models and pages get a smaller copy.
@@ -99,7 +99,7 @@ def _still(picture: Picture, data: bytes, how: PictureFormat) -> Still:
         width=picture.width,
         height=picture.height,
         descriptor=_described(luma, u, v),
-        measures=measure(luma),
+        measures=_measured(rgb, luma),
         background=picture.background,
         notes=picture.notes,
     )
@@ -125,6 +125,16 @@ def _working_copy(rgb: U8, how: PictureFormat) -> tuple[bytes, str]:
 def descriptor_of(rgb: U8) -> U8:
     """The descriptor uint8[D] of a picture uint8 [h, w, 3], as its row would have it."""
     return _described(*planes(rgb))
+
+
+def measures_of(rgb: U8) -> Measures:
+    """The measures of a picture uint8 [h, w, 3], as its row would have them."""
+    return _measured(rgb, planes(rgb)[0])
+
+
+def _measured(rgb: U8, luma: U8) -> Measures:
+    whole = np.asarray(cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY), np.uint8)
+    return measure(whole, luma, level=219 / 255)
 
 
 def _described(luma: U8, u: U8, v: U8) -> U8:

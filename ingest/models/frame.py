@@ -97,6 +97,9 @@ class Frame(models.Model):
     descriptor = models.BinaryField(null=True, editable=False)
     descriptor_version = models.PositiveSmallIntegerField(default=0)
     quality = models.FloatField(default=0)  # higher is the better copy; see ingest/algorithms/best_copy.py
+    quality_version = models.PositiveSmallIntegerField(default=0)  # 0: of a rule that numbers cannot be compared with
+    # The share of the picture under text, as a text finder saw it; null where none has looked.
+    text_share = models.FloatField(null=True, blank=True)
     measures = models.JSONField(default=dict, blank=True)  # sharpness, contrast, blockiness...
     state = models.CharField(max_length=10, choices=FrameState.choices, default=FrameState.KEPT)
     reason = models.CharField(max_length=20, choices=DropReason.choices, blank=True)

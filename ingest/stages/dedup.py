@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from array import array
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -9,14 +11,18 @@ import numpy as np
 from django.db.models import Q, QuerySet
 from numpy.typing import NDArray
 
-from ingest.algorithms.best_copy import preference
+from ingest.algorithms.best_copy import preference, worth, worth_unmeasured
 from ingest.algorithms.descriptors import DESCRIPTOR_SIZE, DESCRIPTOR_VERSION
 from ingest.algorithms.near_duplicates import DEFAULT_THRESHOLD, Groups, find_groups
+from ingest.algorithms.quality import QUALITY_VERSION
 from ingest.models import DropReason, Frame, FrameState, Revision, SourceKind
 from ingest.pipeline.contract import Stage
+from ingest.stages import measuring
+from ingest.stages.measuring import Measured, Outdated
 
 BATCH = 4_000
 READ = 5_000
+BETTER = 0.1  # octaves of detail by which a copy is better that is worth telling of
 
 
 @dataclass(slots=True)
@@ -54,9 +60,11 @@ class _Candidates:
     descriptors: NDArray[np.uint8]
     preference: NDArray[np.float32]
     pinned: NDArray[np.bool_]
+    worth: NDArray[np.float64]
+    worked_on: NDArray[np.bool_]
 
 
-class Dedup(Stage[list[Verdict], list[Verdict]]):
+class Dedup(Stage[list[Verdict] | Outdated, list[Verdict] | Measured]):
     """Compare all with all and keep the best copy of each group.
 
     Its answer is a function of the collection's frames alone, whatever an earlier or an interrupted pass has marked:
@@ -71,27 +79,38 @@ class Dedup(Stage[list[Verdict], list[Verdict]]):
     per_episode = False
     params_type = DedupChoices
 
-    def batches(self) -> Iterator[list[Verdict]]:
-        """The verdicts on all frames, in natural order."""
+    def batches(self) -> Iterator[list[Verdict] | Outdated]:
+        """What an older rule has valued, to be measured again; then the verdicts on all frames, in natural order."""
         self.ctx.start_over()
+        if outdated := measuring.count(self._frames()):
+            self.ctx.log(f"{outdated:,} frames were valued by an older rule and are measured again.")
+            self.ctx.total = outdated
+            yield from measuring.batches(self._frames())
         candidates = self._read()
-        self.ctx.total = len(candidates.ids)
+        self.ctx.total += len(candidates.ids)
         if not len(candidates.ids):
             return
         groups = self._groups(candidates)
         kept = int(groups.kept.sum())
         self.ctx.log(f"{kept:,} of {len(candidates.ids):,} frames differ by more than {self.ctx.params.threshold:g}.")
+        self._tell_worse_kept(candidates, groups)
         for start in range(0, len(candidates.ids), BATCH):
             yield [
                 _verdict(candidates.ids, groups, row) for row in range(start, min(start + BATCH, len(candidates.ids)))
             ]
 
-    def work(self, batch: list[Verdict]) -> list[Verdict]:
-        """Nothing is left to do: all frames are compared at once, before the first batch."""
-        return batch
+    def work(self, batch: list[Verdict] | Outdated) -> list[Verdict] | Measured:
+        """Measure again what is to be; verdicts are there already: all frames are compared at once, before them."""
+        return measuring.measure(batch) if isinstance(batch, Outdated) else batch
 
-    def save(self, result: list[Verdict]) -> int:
+    def save(self, result: list[Verdict] | Measured) -> int:
         """Write what differs from the rows; a frame on which a person has decided meanwhile stays as it is."""
+        if isinstance(result, Measured):
+            measured = measuring.save(result)
+            self.ctx.count("measured again", measured)
+            if unreadable := len(result.rows) - measured:
+                self.ctx.log(f"{unreadable:,} stored pictures could not be read and count by their size.")
+            return len(result.rows)
         wanted = {verdict.frame_id: verdict for verdict in result}
         kept = self._still_kept({verdict.copy_of for verdict in result if verdict.copy_of is not None})
         rows = self._frames().filter(pk__in=list(wanted), decided=False).select_for_update().order_by("pk")
@@ -144,28 +163,50 @@ class Dedup(Stage[list[Verdict], list[Verdict]]):
         )
 
     def _read(self) -> _Candidates:
-        ids, episodes, quality, side, pinned = [], [], [], [], []
-        descriptors = bytearray()
+        ids, episodes, descriptors = array("q"), array("q"), bytearray()
+        pinned, outdated = bytearray(), bytearray()
+        quality, side, text = array("f"), array("f"), array("f")
+        copy_of: dict[int, int] = {}
         rows = self._frames().order_by("episode_id", "index")
-        columns = ("pk", "episode_id", "quality", "width", "height", "decided", "descriptor")
-        for pk, episode, good, width, height, decided, descriptor in rows.values_list(*columns).iterator(READ):
+        columns = ("pk", "episode_id", "quality", "quality_version", "text_share", "width", "height", "decided")
+        for pk, episode, good, version, share, width, height, decided, other, descriptor in rows.values_list(
+            *columns, "duplicate_of_id", "descriptor"
+        ).iterator(READ):
             if len(descriptor) != DESCRIPTOR_SIZE:
                 continue
+            if version != QUALITY_VERSION and other is not None:
+                copy_of[len(ids)] = other
             ids.append(pk)
             episodes.append(episode)
             quality.append(good)
             side.append(min(width, height))
+            text.append(math.nan if share is None else share)
             pinned.append(decided)
+            outdated.append(version != QUALITY_VERSION)
             descriptors += descriptor
-        numbers = np.asarray(ids, dtype=np.int64)
+        numbers = np.array(ids, dtype=np.int64)
+        sides = np.array(side, np.float32)
+        value = _value(numbers, np.array(quality, np.float32), sides, np.array(text, np.float32), outdated, copy_of)
         worked_on = np.isin(numbers, np.fromiter(self._worked_on(), dtype=np.int64))
         return _Candidates(
             numbers,
-            np.asarray(episodes, dtype=np.int64),
+            np.array(episodes, dtype=np.int64),
             np.frombuffer(descriptors, dtype=np.uint8).reshape(-1, DESCRIPTOR_SIZE),
-            preference(np.asarray(quality, np.float32), np.asarray(side, np.float32), worked_on=worked_on),
-            np.asarray(pinned, dtype=bool),
+            preference(value, sides, worked_on=worked_on),
+            np.frombuffer(pinned, dtype=np.bool_),
+            value,
+            worked_on,
         )
+
+    def _tell_worse_kept(self, candidates: _Candidates, groups: Groups) -> None:
+        """People's work is never thrown away for a better picture; that there is one is told."""
+        better = candidates.worth > candidates.worth[groups.kept_of] + BETTER
+        held = better & (candidates.worked_on | candidates.pinned)[groups.kept_of]
+        if number := len(np.unique(groups.kept_of[held])):
+            self.ctx.log(
+                f"{number:,} kept frames have a better copy and stay, since people worked on them. To take the better "
+                "one, drop the kept frame and restore the copy."
+            )
 
     def _worked_on(self) -> Iterator[int]:
         """Frames that people's operations have touched, such as naming a face on them."""
@@ -196,6 +237,27 @@ class Dedup(Stage[list[Verdict], list[Verdict]]):
             )
             kept_of[rows], distance[rows] = rows[found.kept_of], found.distance
         return Groups(kept_of, distance)
+
+
+def _value(
+    ids: NDArray[np.int64],
+    quality: NDArray[np.float32],
+    side: NDArray[np.float32],
+    text: NDArray[np.float32],
+    outdated: bytearray,
+    copy_of: dict[int, int],
+) -> NDArray[np.float64]:
+    """What each row is worth; `copy_of`: of outdated rows the frame that they were found to be a copy of."""
+    value = worth(quality, side, text)
+    old = np.frombuffer(outdated, dtype=np.bool_)
+    if not old.any():
+        return value
+    place = {int(pk): row for row, pk in enumerate(ids)}
+    like = np.full(len(ids), -1, dtype=np.int64)
+    for row, other in copy_of.items():
+        if other in place and not old[place[other]]:
+            like[row] = place[other]
+    return np.where(old, worth_unmeasured(quality, side, text, like=like, known=value), value)
 
 
 def _parts(keys: list[int]) -> Iterator[list[int]]:

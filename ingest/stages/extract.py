@@ -10,7 +10,7 @@ from typing import Any
 from django.utils import timezone
 
 from ingest.algorithms.descriptors import DESCRIPTOR_VERSION
-from ingest.algorithms.quality import overall
+from ingest.algorithms.quality import QUALITY_VERSION, overall
 from ingest.errors import BadInput, KomaError
 from ingest.imaging.encode import PictureFormat, encode, encode_preview, placeholder
 from ingest.imaging.extraction import AS_CODED, TONE_MAPPED, Extracted, ExtractParams, ExtractSummary, extract
@@ -38,6 +38,7 @@ PICTURE_FIELDS = (
     "descriptor",
     "descriptor_version",
     "quality",
+    "quality_version",
     "measures",
 )
 
@@ -230,7 +231,7 @@ class Extract(Stage[Batch, Written]):
         frame.file, frame.preview, frame.placeholder = files
         frame.descriptor = picture.descriptor.tobytes()
         frame.descriptor_version = DESCRIPTOR_VERSION
-        frame.quality = overall(picture.measures)
+        frame.quality, frame.quality_version = overall(picture.measures), QUALITY_VERSION
         frame.measures = self._measures(picture)
         if not frame.decided:
             frame.state, frame.reason = picture.state, picture.reason

@@ -16,7 +16,7 @@ from django.utils import timezone
 from ingest import stored_files
 from ingest.actions import originals
 from ingest.algorithms.descriptors import DESCRIPTOR_VERSION
-from ingest.algorithms.quality import overall
+from ingest.algorithms.quality import QUALITY_VERSION, overall
 from ingest.errors import BadInput, KomaError
 from ingest.imaging.archive import BadArchive, BadMember, Member, ZipReader
 from ingest.imaging.decode import UnreadablePicture
@@ -357,6 +357,7 @@ def _row(episode: Episode, done: Done) -> Frame:
         descriptor=still.descriptor.tobytes(),
         descriptor_version=DESCRIPTOR_VERSION,
         quality=overall(still.measures),
+        quality_version=QUALITY_VERSION,
         measures=measures,
     )
 

@@ -1,40 +1,80 @@
-"""The best copy: worked on, then sharp and large, then early."""
+"""The best copy: what people worked on, then the worthiest, then the largest, then the earliest."""
 
 from __future__ import annotations
+
+import math
 
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingest.algorithms.best_copy import preference
+from ingest.algorithms.best_copy import preference, worth, worth_unmeasured
+from ingest.algorithms.quality import Measures, overall
 
 
-def _best(quality: list[float], side: list[int], worked_on: list[bool]) -> int:
-    numbers = preference(
-        np.asarray(quality, np.float32), np.asarray(side, np.float32), worked_on=np.asarray(worked_on, bool)
-    )
-    return int(numbers.argmax())
+def _worth(quality: list[float], side: list[int], text: list[float] | None = None) -> np.ndarray:
+    shares = text if text is not None else [math.nan] * len(quality)
+    return worth(np.asarray(quality, np.float32), np.asarray(side, np.float32), np.asarray(shares, np.float32))
 
 
-def test_the_sharper_copy_wins_and_of_equal_ones_the_first() -> None:
-    assert _best([20, 25, 22], [720] * 3, [False] * 3) == 1
-    assert _best([20, 20, 20], [720] * 3, [False] * 3) == 0
-    assert _best([20.05, 20.1, 20.05], [720] * 3, [False] * 3) == 0
+def _best(quality: list[float], side: list[int], worked_on: list[bool], text: list[float] | None = None) -> int:
+    value = _worth(quality, side, text)
+    return int(preference(value, np.asarray(side, np.float32), worked_on=np.asarray(worked_on, bool)).argmax())
 
 
-def test_the_larger_copy_wins_among_equally_sharp_ones() -> None:
-    assert _best([20, 20, 20], [480, 1080, 720], [False] * 3) == 1
-    assert _best([30, 20, 20], [480, 1080, 720], [False] * 3) == 0
+def test_the_better_copy_wins_and_of_equal_ones_the_first() -> None:
+    assert _best([0.3, 0.6, 0.4], [720] * 3, [False] * 3) == 1
+    assert _best([0.3, 0.3, 0.3], [720] * 3, [False] * 3) == 0
+    assert _best([0.301, 0.302, 0.301], [720] * 3, [False] * 3) == 0
+
+
+def test_the_larger_copy_wins_among_equally_good_ones() -> None:
+    assert _best([0.3, 0.3, 0.3], [480, 1080, 720], [False] * 3) == 1
+    assert _best([0.3, 0.3], [720, 722], [False] * 2) == 1
+
+
+def test_a_film_that_was_only_enlarged_does_not_win_by_its_size() -> None:
+    assert _best([0.2, 0.3], [1080, 720], [False] * 2) == 1
 
 
 def test_what_a_person_worked_on_wins_over_everything() -> None:
-    assert _best([99, 10, 20], [2160, 240, 240], [False, True, True]) == 2
+    assert _best([9.9, 0.1, 0.2], [2160, 240, 240], [False, True, True]) == 2
+
+
+def test_a_clean_copy_wins_over_one_in_which_a_model_found_text() -> None:
+    assert _best([0.5, 0.1], [1080, 720], [False] * 2, [0.04, 0.0]) == 1
+    assert _best([0.5, 0.1], [1080, 720], [False] * 2, [math.nan, math.nan]) == 0
+    assert _best([0.3, 0.3], [720, 720], [False] * 2, [0.02, math.nan]) == 1
+
+
+def test_a_row_of_the_older_rule_is_worth_what_its_copy_is_and_its_size() -> None:
+    side = np.asarray([480, 720, 480, 360], np.float32)
+    known = np.asarray([0.4, 0, 0, 0], np.float64)
+    like = np.asarray([-1, 0, 0, 0], np.int64)
+    old = np.asarray([0, 6.98, 10.52, 30], np.float32)  # small copies seemed sharper to it
+    value = worth_unmeasured(old, side, np.full(4, np.nan, np.float32), like=like, known=known)
+    assert value[1] > known[0] > value[2] > value[3]
+
+
+def test_rows_of_the_older_rule_alone_compare_by_size_and_then_by_what_it_said() -> None:
+    side = np.asarray([480, 720, 720], np.float32)
+    old = np.asarray([10.52, 6.98, 7.5], np.float32)
+    none = np.full(3, -1, np.int64)
+    value = worth_unmeasured(old, side, np.full(3, np.nan, np.float32), like=none, known=np.zeros(3))
+    assert list(np.argsort(value)) == [0, 1, 2]
+
+
+def test_noise_blocks_lettering_and_few_bits_make_no_copy_better() -> None:
+    clean = {"sharpness": 4.5, "contrast": 40.0, "brightness": 120.0, "blockiness": 0.0}
+    best = overall(Measures(**clean))
+    for name, value in (("noise", 2.0), ("lettering", 0.03), ("bits", 13.0), ("blockiness", 1.0)):
+        assert overall(Measures(**(clean | {name: value}))) < best - 0.05, name
+    assert overall(Measures(**(clean | {"noise": 0.3}))) == best, "grain is no fault"
 
 
 @given(st.lists(st.tuples(st.floats(-50, 100), st.integers(1, 9000), st.booleans()), min_size=1, max_size=40))
 def test_every_row_gets_a_number_of_its_own(rows: list[tuple[float, int, bool]]) -> None:
     quality, side, worked_on = zip(*rows, strict=True)
-    numbers = preference(
-        np.asarray(quality, np.float32), np.asarray(side, np.float32), worked_on=np.asarray(worked_on, bool)
-    )
+    value = _worth(list(quality), list(side))
+    numbers = preference(value, np.asarray(side, np.float32), worked_on=np.asarray(worked_on, bool))
     assert sorted(numbers.tolist()) == list(range(len(rows)))

@@ -12,6 +12,7 @@ from django.contrib.auth.models import User
 from ingest.actions import runs, sources
 from ingest.actions.sources import About, AlreadyThere
 from ingest.algorithms.descriptors import distance
+from ingest.algorithms.quality import QUALITY_VERSION
 from ingest.imaging.encode import PictureFormat
 from ingest.imaging.still import read_still
 from ingest.imaging.store import Store
@@ -65,7 +66,7 @@ def test_a_folder_becomes_frames_in_natural_order(
     files = Store(settings.KOMA_DATA_DIR / "store")
     assert all(files.is_sound(frame.file) and files.is_sound(frame.preview) for frame in frames)
 
-    assert all(frame.descriptor and frame.quality > 0 for frame in frames)
+    assert all(frame.descriptor and frame.quality_version == QUALITY_VERSION for frame in frames)
     skipped = dict(SkippedInput.objects.filter(episode=episode).values_list("name", "reason"))
     assert set(skipped) == {"broken.png", "page.png", "notes.doc"}
     assert "web page" in skipped["page.png"]
