@@ -136,7 +136,7 @@ class ZipReader:
         seen: set[str] = set()
         for index, info in enumerate(self._infos):
             name, problem = _name_of(info)
-            if info.is_dir() and not problem:
+            if not problem and info.is_dir():  # which zipfile cannot say of a member without a name
                 continue
             problem = problem or _problem(info, name, self._limits)
             parts = [part.lower() for part in name.split("/")]

@@ -202,6 +202,14 @@ def test_a_zip_cut_in_the_middle_says_so(tmp_path: Path) -> None:
         ZipReader(path, name="a.zip")
 
 
+def test_a_member_without_a_name_is_set_aside(tmp_path: Path) -> None:
+    path = packed(tmp_path / "a.zip", [("a.png", b"hello"), ("x.png", b"other")])
+    path.write_bytes(path.read_bytes().replace(b"x.png", b"\0.png"))
+    with ZipReader(path, name="a.zip") as reader:
+        assert [member.name for member in reader.members] == ["a.png"]
+        assert len(reader.refused) == 1
+
+
 @settings(max_examples=200, deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 400), st.integers(0, 255)), min_size=1, max_size=8))
 def test_flipped_bytes_never_break_the_reader(
