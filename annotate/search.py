@@ -17,7 +17,6 @@ from annotate.models import (
     FrameTag,
     ModelCaption,
     Tag,
-    TagAlias,
     TagCount,
     TagState,
 )
@@ -86,14 +85,17 @@ def _character(collection: Collection, value: str) -> Q:
 
 
 def _tag(collection: Collection, value: str) -> Q:
-    return Q(Exists(FrameTag.objects.filter(frame=OuterRef("pk"), tag_id=_tag_key(value), state=TagState.YES)))
+    return Q(
+        Exists(FrameTag.objects.filter(frame=OuterRef("pk"), tag_id=_tag_key(collection, value), state=TagState.YES))
+    )
 
 
-def _tag_key(value: str) -> int:
+def _tag_key(collection: Collection, value: str) -> int:
     name = value.lower().replace(" ", "_")
-    tag = Tag.objects.filter(name=name).values_list("pk", flat=True).first()
+    visible = Tag.objects.visible_in(collection.pk)  # that another collection uses a word is nobody's business here
+    tag = visible.filter(name=name).values_list("pk", flat=True).first()
     if tag is None:
-        tag = TagAlias.objects.filter(name=name).values_list("tag_id", flat=True).first()
+        tag = visible.filter(aliases__name=name).values_list("pk", flat=True).first()
     if tag is None:
         head, colon, _ = value.partition(":")
         if colon and head.isidentifier():
@@ -109,7 +111,7 @@ def _all_tags(collection: Collection, terms: list[Term]) -> Q | None:
     A database that looks at frames in page order walks over thousands for a page of a few hits. So where few frames
     have all tags their keys are asked for first; where many have them the walk is short.
     """
-    keys = [_tag_key(term.value) for term in terms]
+    keys = [_tag_key(collection, term.value) for term in terms]
     counts = TagCount.objects.filter(collection_id=collection.pk, tag_id__in=keys, state=TagState.YES)
     frames_by_tag = dict(counts.values_list("tag_id", "n"))
     keys.sort(key=lambda key: frames_by_tag.get(key, 0))

@@ -67,10 +67,14 @@ def answer(*, collection: Collection, frame: Frame | int, name: str, yes: bool, 
     return say(collection=collection, frames=[frame], names=[name], by=by, key=key)
 
 
-def resolve(names: Iterable[str], *, make: bool) -> list[Tag]:
-    """The tags of these names, aliases followed, in order and once each; unknown ones are made or left out."""
+def resolve(names: Iterable[str], *, make: bool, seen_by: Collection | None = None) -> list[Tag]:
+    """The tags of these names, aliases followed, in order and once each; unknown ones are made or left out.
+
+    With `seen_by` a tag that the collection does not see is unknown.
+    """
     wanted = list(dict.fromkeys(names))
-    tags = {tag.name: tag for tag in Tag.objects.filter(name__in=wanted)}
+    known = Tag.objects.all() if seen_by is None else Tag.objects.visible_in(seen_by.pk)
+    tags = {tag.name: tag for tag in known.filter(name__in=wanted)}
     aliases = TagAlias.objects.filter(name__in=[n for n in wanted if n not in tags]).select_related("tag")
     tags |= {alias.name: alias.tag for alias in aliases}
     missing = [name for name in wanted if name not in tags]
@@ -90,7 +94,7 @@ def _apply(
         raise BadInput("Select at least one frame.")
     with history.operation(collection=collection, by=by, kind="tags.edit", summary="", key=key) as record:
         found = 0
-        added, removed = resolve(add, make=True), resolve(remove, make=False)
+        added, removed = resolve(add, make=True), resolve(remove, make=False, seen_by=collection)
         for start in range(0, len(keys), BATCH):
             part = keys[start : start + BATCH]
             locked = Frame.objects.select_for_update().filter(collection=collection, pk__in=part).order_by("pk")

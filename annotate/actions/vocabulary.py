@@ -68,10 +68,11 @@ def import_rows(lines: Iterable[str]) -> ImportReport:
         before = Tag.objects.count()
         Tag.objects.bulk_create(
             [
-                Tag(name=name, category=row.category, post_count=row.count)
+                Tag(name=name, category=row.category, post_count=row.count, common=True)
                 for name, row in sorted(rows.items())  # in one order, as everywhere: tags are shared by all collections
             ],
-            update_conflicts=True, unique_fields=["name"], update_fields=["category", "post_count"], batch_size=BATCH,
+            update_conflicts=True, unique_fields=["name"], update_fields=["category", "post_count", "common"],
+            batch_size=BATCH,
         )  # fmt: skip
         keys = dict(Tag.objects.values_list("name", "pk"))
         # An alias that became a tag of its own means itself from now on.

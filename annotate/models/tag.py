@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from django.apps import apps
 from django.conf import settings
 from django.db import models
 
 from annotate.models.model_version import ModelVersion
 from ingest.history_rules import HistoryRules
 from ingest.models import Frame
+
+LAST_CHARACTER = "\U0010ffff"
 
 
 class TagCategory(models.IntegerChoices):
@@ -21,6 +24,21 @@ class TagCategory(models.IntegerChoices):
 
 
 class TagQuerySet(models.QuerySet["Tag"]):
+    def visible_in(self, collection: int) -> TagQuerySet:
+        """The common vocabulary, and what was said of frames of this collection; by its key."""
+        count = apps.get_model("annotate", "TagCount")
+        here = count.objects.filter(collection_id=collection, tag_id=models.OuterRef("pk"), n__gt=0)
+        return self.filter(models.Q(common=True) | models.Exists(here))
+
+    def starting(self, text: str) -> TagQuerySet:
+        """The first of `completing`, found by the index alone: the tag itself and those that begin with the text."""
+        typed = "_".join(text.lower().split())
+        if not typed:
+            return self.none()
+        kind = models.Case(models.When(name=typed, then=0), default=1, output_field=models.PositiveSmallIntegerField())
+        begins = self.filter(name__gte=typed, name__lt=typed + LAST_CHARACTER)
+        return begins.annotate(kind=kind).order_by("kind", "-post_count", "name")
+
     def completing(self, text: str) -> TagQuerySet:
         """Tags that the typed text may mean, best first: the tag itself, then by prefix, alias, start of a later word,
         middle of a word; each kind by falling count. One or two letters only complete prefixes. Slice the result."""
@@ -42,11 +60,15 @@ class TagQuerySet(models.QuerySet["Tag"]):
 
 
 class Tag(models.Model):
-    """One word of the vocabulary, with underscores; shared by all collections."""
+    """One word of the vocabulary, with underscores; one row for all collections, shown where it is `visible_in`."""
+
+    NOT_FROM_BACKUP = frozenset({"common", "post_count"})  # of a tag that a backup brings: else it spoke to everybody
 
     name = models.CharField(max_length=200, unique=True)
     category = models.PositiveSmallIntegerField(choices=TagCategory.choices, default=TagCategory.GENERAL)
     post_count = models.PositiveIntegerField(default=0)
+    # Of an imported vocabulary: seen everywhere. Words of people, files and models are seen where they are used.
+    common = models.BooleanField(default=False)
 
     objects = TagQuerySet.as_manager()
 

@@ -6,7 +6,7 @@ from django.db.models import Q
 from django.http import HttpRequest, HttpResponse, JsonResponse
 
 from annotate.figures import face_figures
-from annotate.models import Character, Tag
+from annotate.models import Character, Tag, TagAlias, TagCategory, TagCount, TagState
 from ingest.access import member_view
 from ingest.models import Collection
 from ingest.stamp import stamp
@@ -32,6 +32,31 @@ def characters(request: HttpRequest, collection: Collection) -> HttpResponse:
 
 @member_view()
 def tags(request: HttpRequest, collection: Collection) -> HttpResponse:
-    """Tags for the text (prefix, inside, alias), the most used first."""
-    found = Tag.objects.completing(request.GET.get("q", "")[:TEXT_MAX])[:SHOWN]
-    return JsonResponse({"names": [{"name": tag.name, "label": f"{tag.post_count:,}"} for tag in found]})
+    """Tags for the text (prefix, inside, alias) that this collection sees, the most used first.
+
+    Each with its category, how often it is used here, and the alias that was typed, if it was found by one.
+    """
+    text = request.GET.get("q", "")[:TEXT_MAX]
+    visible = Tag.objects.visible_in(collection.pk)
+    found = list(visible.starting(text)[:SHOWN])
+    if len(found) < SHOWN:  # what only holds the text is looked for in all names, which takes much longer
+        found = list(visible.completing(text)[:SHOWN])
+    keys = [tag.pk for tag in found]
+    here = dict(
+        TagCount.objects.filter(collection_id=collection.pk, tag_id__in=keys, state=TagState.YES).values_list(
+            "tag_id", "n"
+        )
+    )
+    typed = "_".join(text.lower().split())
+    aliases = dict(TagAlias.objects.filter(tag__in=keys, name__startswith=typed).values_list("tag_id", "name"))
+    names = []
+    for tag in found:
+        alias = aliases.get(tag.pk, "") if typed not in tag.name else ""
+        category = TagCategory(tag.category).label
+        words = [f"also {alias}" if alias else "", category if category != "general" else ""]
+        words += [f"{here[tag.pk]:,} here" if here.get(tag.pk) else "", f"{tag.post_count:,}" if tag.post_count else ""]
+        label = " · ".join(word for word in words if word)
+        names.append(
+            {"name": tag.name, "label": label, "category": category, "alias": alias, "here": here.get(tag.pk, 0)}
+        )
+    return JsonResponse({"names": names})

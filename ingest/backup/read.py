@@ -258,6 +258,8 @@ def _shared_rows(state: _State, model: graph.Model, natural: tuple[str, ...]) ->
     fields = {field.name: field for field in graph.plain_fields(model)}
     for old, row in _lines(state, label):
         values = {name: graph.from_json(field, row[name]) for name, field in fields.items() if name in row}
+        for name in getattr(model, "NOT_FROM_BACKUP", ()):
+            values.pop(name, None)
         if model is get_user_model():
             values = {natural[0]: str(row[natural[0]])[:150], "is_active": False, "password": "!"}
         lookup = {name: values[name] for name in natural}
