@@ -31,7 +31,7 @@ class Person:
             self.answer_face: 18, self.answer_faces: 12, self.answer_cluster: 10, self.split_cluster: 3,
             self.make_character: 4, self.change_character: 10, self.merge: 4, self.split_character: 4,
             self.draw: 6, self.move: 5, self.delete_box: 3, self.tag: 8, self.tag_frames: 5, self.decide: 8,
-            self.caption: 5, self.check_frame: 2, self.undo: 20, self.undo_older: 5,
+            self.caption: 5, self.check_frame: 2, self.say_who_is_there: 5, self.undo: 20, self.undo_older: 5,
         }  # fmt: skip
 
     def act(self) -> None:
@@ -169,6 +169,11 @@ class Person:
 
     def check_frame(self) -> None:
         self.post(f"frames/{self.frame().pk}/check/", act=self.random.choice(("check", "uncheck")))
+
+    def say_who_is_there(self) -> None:
+        self.post(
+            f"frames/{self.frame().pk}/characters/", **{self.random.choice(("add", "add", "remove")): self.name()}
+        )
 
     def undo(self) -> None:
         self.post("undo/")

@@ -164,7 +164,7 @@ def _ask(plan: dict[str, Any]) -> dict[str, Any]:
 
 
 def _wait(port: int) -> None:
-    for _ in range(200):
+    for _ in range(1200):
         with socket.socket() as probe:
             if probe.connect_ex(("127.0.0.1", port)) == 0:
                 return

@@ -15,7 +15,7 @@ from tests.safety.lock_order import watching
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.postgres, pytest.mark.timeout(300)]
 
-PEOPLE, STEPS = 20, 10
+PEOPLE, STEPS = 20, 8
 
 
 @pytest.mark.parametrize("seed", [1])

@@ -11,7 +11,7 @@ import pytest
 from django.contrib.auth.models import User
 from django.db import connection, transaction
 
-from annotate.actions import boxes, captions, characters, checks, clusters, tags
+from annotate.actions import boxes, captions, characters, checks, clusters, frame_characters, tags
 from annotate.actions import faces as face_actions
 from annotate.models import Character, Face, FaceState, NamedBy
 from ingest import locking
@@ -256,6 +256,7 @@ def test_every_action_and_stage_takes_its_locks_in_one_order(
         tags.add(frames=[frame, second], names=["smile", "hat"], **common)
         tags.remove(frames=[frame], names=["hat"], **common)
         captions.write(frame=second, text="A girl.", **common)
+        frame_characters.say(frame=second, character="Mai", yes=True, **common)
         frames.drop(frames=[frame], **common)
         frames.restore(frames=[frame], **common)
         frames.leave_out(frames=[frame], excluded=True, **common)
