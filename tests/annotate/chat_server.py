@@ -46,7 +46,7 @@ class Asked:
 
     @property
     def prompt(self) -> str:
-        return self.body["messages"][1]["content"][0]["text"]
+        return str(self.body["messages"][1]["content"][0]["text"])
 
     @property
     def picture(self) -> Image.Image:
