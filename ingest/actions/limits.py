@@ -6,8 +6,12 @@ import logging
 import re
 from typing import Any
 
+from django.contrib.auth import get_user_model
+from django.db import transaction
+
 from ingest import library
 from ingest.actions import history
+from ingest.actions.seen import changed
 from ingest.errors import BadInput
 from ingest.imaging.names import plain_text
 from ingest.models import Collection, CollectionLimits, PersonLimits
@@ -17,10 +21,25 @@ logger = logging.getLogger(__name__)
 FACTORS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}  # as pages show sizes
 _SIZE = re.compile(r"([0-9]{1,15})\s*([KMGT]?)B?")
 PICTURES_MAX = 10**12
+OF_PERSON = ("may_create", "bytes_max", "pictures_max")
+OF_COLLECTION = ("all_folders", "folders", "bytes_max", "pictures_max")
+LABELS = {"may_create": "may make collections", "bytes_max": "size", "pictures_max": "pictures"}
 
 
-def set_person(*, person: Any, may_create: str, bytes_max: str, pictures_max: str, by: Any) -> PersonLimits:
-    """Set what a person may. `may_create` is yes, no or empty (by their roles). Raises BadInput."""
+def shown(row: PersonLimits | CollectionLimits | None, of: type[PersonLimits | CollectionLimits]) -> dict[str, Any]:
+    """What the form of limits shows, for its mark; without a row the defaults of `of`."""
+    row = row or of()
+    names = OF_PERSON if of is PersonLimits else OF_COLLECTION
+    return {name: getattr(row, name) for name in names}
+
+
+def set_person(
+    *, person: Any, may_create: str, bytes_max: str, pictures_max: str, by: Any, seen: str | None = None
+) -> PersonLimits:
+    """Set what a person may. `may_create` is yes, no or empty (by their roles).
+
+    Raises BadInput, and Stale where somebody set the same since the page with the mark `seen` was made.
+    """
     if may_create not in ("", "yes", "no"):
         raise BadInput("May make collections: choose yes, no, or by their roles.")
     values = {
@@ -28,15 +47,21 @@ def set_person(*, person: Any, may_create: str, bytes_max: str, pictures_max: st
         "bytes_max": size_from(bytes_max),
         "pictures_max": count_from(pictures_max),
     }
-    row, _ = PersonLimits.objects.update_or_create(user=person, defaults=values)
+    with transaction.atomic():
+        get_user_model().objects.select_for_update().get(pk=person.pk)  # two admins who save at once take turns
+        now = shown(PersonLimits.objects.filter(user=person).first(), PersonLimits)
+        what = f"the limits of {person.get_username()}"
+        fresh = changed(seen, now=now, wanted=values, who="Somebody", what=what, labels=LABELS)
+        row, _ = PersonLimits.objects.update_or_create(user=person, defaults=now | fresh)
     logger.info("limits of person %s set to %s by %s", person.pk, values, getattr(by, "pk", None))
     return row
 
 
 def set_collection(
-    *, collection: Collection, all_folders: bool, folders: list[str], bytes_max: str, pictures_max: str, by: Any
-) -> CollectionLimits:
-    """Set what a collection may; `folders` are paths of KOMA_LIBRARY_DIRS. Raises BadInput."""
+    *, collection: Collection, all_folders: bool, folders: list[str], bytes_max: str, pictures_max: str, by: Any,
+    seen: str | None = None,
+) -> CollectionLimits:  # fmt: skip
+    """Set what a collection may; `folders` are paths of KOMA_LIBRARY_DIRS. Raises as `set_person`."""
     known = {str(path) for path in library.roots()}
     if strange := set(folders) - known:
         raise BadInput(f"{plain_text(min(strange))} is no library folder. Set KOMA_LIBRARY_DIRS and start Koma again.")
@@ -47,7 +72,10 @@ def set_collection(
         "pictures_max": count_from(pictures_max),
     }
     with history.operation(collection=collection, by=by, kind="collections.limits", summary="limits set"):
-        row, _ = CollectionLimits.objects.update_or_create(collection=collection, defaults=values)
+        now = shown(CollectionLimits.objects.filter(collection=collection).first(), CollectionLimits)
+        what = f"the limits of {collection.name}"
+        fresh = changed(seen, now=now, wanted=values, who="Somebody", what=what, labels=LABELS)
+        row, _ = CollectionLimits.objects.update_or_create(collection=collection, defaults=now | fresh)
     return row
 
 

@@ -16,8 +16,8 @@ from django.views.decorators.http import require_POST, require_safe
 from ingest import library, quota
 from ingest.access import site_admin_view
 from ingest.actions import limits, uploads
-from ingest.models import RESERVED_FOR, Collection, Membership, Role, Upload
-from ingest.views.answers import errors_in_words, said
+from ingest.models import RESERVED_FOR, Collection, CollectionLimits, Membership, PersonLimits, Role, Upload
+from ingest.views.answers import errors_in_words, said, seen
 
 ROWS = 50  # of a page: usage is summed for each
 
@@ -32,6 +32,7 @@ def people(request: HttpRequest) -> HttpResponse:
         {
             "person": person,
             "own": getattr(person, "limits", None),
+            "shown": limits.shown(getattr(person, "limits", None), PersonLimits),
             "usage": quota.of_person(person),
             "bytes_text": limits.size_text(person.limits.bytes_max) if hasattr(person, "limits") else "",
         }
@@ -53,6 +54,7 @@ def person_change(request: HttpRequest, person_id: int) -> HttpResponse:
         bytes_max=request.POST.get("bytes_max", ""),
         pictures_max=request.POST.get("pictures_max", ""),
         by=request.user,
+        seen=seen(request),
     )
     return said(request, f"Saved for {person.get_username()}.", to=reverse("site_people"))
 
@@ -94,6 +96,7 @@ def collection_limits(request: HttpRequest, limits_of: int) -> HttpResponse:
             bytes_max=request.POST.get("bytes_max", ""),
             pictures_max=request.POST.get("pictures_max", ""),
             by=request.user,
+            seen=seen(request),
         )
         return said(request, f"Saved for {row.name}.", to=reverse("site_collections"))
     own = getattr(row, "limits", None)
@@ -101,6 +104,7 @@ def collection_limits(request: HttpRequest, limits_of: int) -> HttpResponse:
         "tab": "collections",
         "row": row,
         "own": own,
+        "shown": limits.shown(own, CollectionLimits),
         "usage": quota.of_collection(row),
         "bytes_text": limits.size_text(own.bytes_max) if own else "",
         "folders": [(path, own is not None and str(path) in own.folders) for path in library.roots()],

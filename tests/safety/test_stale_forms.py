@@ -17,7 +17,7 @@ from export.models import ExportJob
 from export.models import Recipe as RecipeRow
 from ingest.actions.seen import changed, mark
 from ingest.errors import Stale
-from ingest.models import Collection, Membership, Operation, PipelineRun, Role
+from ingest.models import Collection, CollectionLimits, Membership, Operation, PersonLimits, PipelineRun, Role
 from tests.conftest import client_of
 from tests.forms import Form, forms_of
 from tests.safety.conftest import PATTERNS, World
@@ -101,6 +101,14 @@ CASES: dict[str, Case] = {
         lambda w: ", ".join(ModelChoice.objects.filter(task="faces").values_list("name", flat=True)),
         which=lambda form, w: form.fields.get("task") == ["faces"],
     ),
+    "site_person": Case(
+        "site_people", {"bytes_max": "1G"}, {"bytes_max": "2G"},
+        lambda w: str(PersonLimits.objects.get(user=w.rows["member_id"].user).bytes_max),
+    ),
+    "site_collection": Case(
+        "site_collection", {"bytes_max": "1G"}, {"bytes_max": "2G"},
+        lambda w: str(CollectionLimits.objects.get(collection=w.collection).bytes_max),
+    ),
     "tag_list": Case(
         "collection_models", {}, {}, tag_list,
         which=lambda form, w: "use" in form.fields and form.fields["kind"] == ["unwanted"],
@@ -120,6 +128,8 @@ NEEDS_NONE = {
     "models_act": "adds a job", "export_faces": "adds a job that is kept by its content",
     "frame_tags": "only what one adds or removes is applied, to the tags as they are now",
     "frames_change": "says what is to be of chosen frames, whatever they were; each has its line and its undo",
+    "frame_characters": "yes or no to one character of the frame, with its line and its undo",
+    "character_tag": "adds", "site_upload_discard": "deletes an upload that nobody sends any more",
     "compare_answer": "yes or no to one tag, which is added or removed as it is now",
     "face_check": "refused where a box changed since, see test_a_frame_is_checked_as_it_was_seen",
     "export_reread": "refused where folders changed since it was shown",
@@ -152,6 +162,8 @@ def _may_write(callback: Any) -> bool:
 @pytest.fixture(autouse=True)
 def _prepared(world: World, bob: User) -> None:
     Membership.objects.filter(collection=world.collection, user=bob).update(role=Role.ADMIN)
+    User.objects.filter(pk=bob.pk).update(is_superuser=True, is_staff=True)
+    world.rows |= {"person_id": world.rows["member_id"].user, "limits_of": world.collection}
     episode = world.rows["episode_id"]
     episode.extracted_at = None
     episode.save()
