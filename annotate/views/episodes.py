@@ -105,8 +105,8 @@ def episode(request: HttpRequest, collection: Collection, episode_id: int) -> Ht
 @member_view()
 def still(request: HttpRequest, collection: Collection, frame_id: int) -> HttpResponse:
     """Leads to a frame's preview: a timeline of thousands names frames, not files."""
-    frames = Frame.objects.filter(collection=collection).exclude(preview="")
-    return redirect("file", collection.pk, get_object_or_404(frames, pk=frame_id).preview)
+    frame = get_object_or_404(Frame.objects.exclude(preview=""), collection=collection, pk=frame_id)
+    return redirect("file", collection.pk, frame.preview)
 
 
 @dataclass(frozen=True, slots=True)

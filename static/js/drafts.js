@@ -142,7 +142,7 @@
       if (answer.ok) { sent += 1; forget(keys(DRAFT).filter((key) => key.split("|")[1] === one.path).map((key) => ({ key, value: (one.fields.find(([name]) => name === key.split("|")[2]) || [])[1] }))); continue; }
       if (answer.headers.get("HX-Retarget") === "#both") {
         const dialog = document.getElementById("both");
-        dialog.innerHTML = await answer.text(); // our own template, in which everything from outside is escaped
+        window.htmx.swap(dialog, await answer.text(), { swapStyle: "innerHTML" });
         dialog.showModal();
       } else window.komaToast({ error: true, text: told ? told.text : `The server answered ${answer.status}; this answer was refused.` });
       draw();
