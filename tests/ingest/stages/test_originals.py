@@ -175,6 +175,7 @@ def as_the_last_release_left_them(settings: Any) -> dict[str, str]:
     return jpegs
 
 
+@pytest.mark.postgres
 @pytest.mark.django_db(transaction=True)
 def test_pictures_of_the_last_release_get_their_files_again_from_the_source(
     collection: Collection, alice: User, tmp_path: Path, settings: Any
@@ -238,6 +239,7 @@ def test_a_deleted_episode_takes_its_originals_along(
     assert left == {".bmp", ".jpg"}
 
 
+@pytest.mark.postgres
 @pytest.mark.django_db(transaction=True)
 def test_rows_of_the_last_release_are_there_after_the_migration() -> None:
     """Migrated back to it and forth again, with rows that it wrote."""
