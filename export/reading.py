@@ -117,8 +117,7 @@ class _Said:
     characters: dict[int, list[tuple[str, bool, bool]]]
     tags: dict[int, list[tuple[str, float, int]]]
     passes: dict[int, int]
-    captions: dict[int, str] = field(default_factory=dict)
-    written: dict[int, datetime] = field(default_factory=dict)  # when a person wrote the caption
+    captions: dict[int, tuple[str, datetime]] = field(default_factory=dict)  # a person's, and when it was written
     models: dict[int, list[tuple[str, datetime]]] = field(default_factory=dict)
     proses: dict[int, list[str]] = field(default_factory=dict)
     scores: dict[int, int] = field(default_factory=dict)
@@ -131,7 +130,6 @@ def _said(keys: list[int], of_files: list[int], *, name_clusters: bool, tags: bo
     )
     if tags:
         said.captions, said.models, said.proses = _captions(keys), _model_captions(keys), _file_captions(keys)
-        said.written = dict(Caption.objects.filter(frame_id__in=keys).values_list("frame_id", "updated_at"))
         facts = FileFacts.objects.filter(frame_id__in=keys, score__isnull=False)
         said.scores = {pk: score for pk, score in facts.values_list("frame_id", "score") if score is not None}
     return said
@@ -142,7 +140,7 @@ def _rows(frames: Sequence[tuple[Any, ...]], episodes: dict[int, Episode], every
         episode = episodes[episode_id]
         said = every.tags.get(pk, [])
         proses, models = every.proses.get(pk, []), every.models.get(pk, [])
-        written = every.written.get(pk)
+        own, written = every.captions.get(pk, (None, None))
         general = [(tag, score) for tag, score, category in said if category == TagCategory.GENERAL]
         yield Picture(
             # Content and place, not a row's number: the same inputs give the same captions in any database.
@@ -168,7 +166,7 @@ def _rows(frames: Sequence[tuple[Any, ...]], episodes: dict[int, Episode], every
             rating=_rating([tag for tag, _, _ in said]),
             score=every.scores.get(pk),
             meta=tuple(tag for tag, _, kind in said if kind == TagCategory.META and not tag.startswith(RATING)),
-            caption=every.captions.get(pk),
+            caption=own,
             prose=proses[0] if proses else models[0][0] if models else "",
             proses=tuple(proses) if len(proses) > 1 else (),
             # What a model wrote before a person did is out of date.
@@ -252,12 +250,13 @@ def _characters(keys: list[int]) -> dict[int, list[tuple[str, bool, bool]]]:
     return found
 
 
-def _captions(keys: list[int]) -> dict[int, str]:
-    """What people wrote about frames; else about a dropped copy, the last one."""
+def _captions(keys: list[int]) -> dict[int, tuple[str, datetime]]:
+    """What people wrote about frames, and when; else about a dropped copy, the last one."""
     of_copies = Caption.objects.filter(frame__duplicate_of__in=keys, frame__state=FrameState.DROPPED).exclude(text="")
-    rows = of_copies.order_by("updated_at", "pk").values_list("frame__duplicate_of_id", "text")
-    found = {kept: text for kept, text in rows if kept is not None}
-    return found | dict(Caption.objects.filter(frame_id__in=keys).exclude(text="").values_list("frame_id", "text"))
+    rows = of_copies.order_by("updated_at", "pk").values_list("frame__duplicate_of_id", "text", "updated_at")
+    found = {kept: (text, at) for kept, text, at in rows if kept is not None}
+    own = Caption.objects.filter(frame_id__in=keys).exclude(text="").values_list("frame_id", "text", "updated_at")
+    return found | {frame: (text, at) for frame, text, at in own}
 
 
 def _file_captions(keys: list[int]) -> dict[int, list[str]]:
