@@ -12,7 +12,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 
 from annotate.figures import by_episode, stills
-from annotate.models import Face, FaceState
+from annotate.models import Face, FaceState, FileFacts
 from annotate.views.drawing import episode_rows, parts
 from annotate.views.drawing.parts import bases
 from annotate.views.drawing.timeline import Timeline
@@ -27,6 +27,7 @@ from ingest.models import (
     ImageType,
     RatingScheme,
     Role,
+    SourceKind,
     StageRun,
 )
 from ingest.pipeline.registry import stages
@@ -95,6 +96,7 @@ def episode(request: HttpRequest, collection: Collection, episode_id: int) -> Ht
         "kept_count": kept_count,
         "frame_count": frame_count,
         "skipped": row.skipped_inputs.all()[:100],
+        "unread": _unread(row),
         "image_types": ImageType.choices,
         "rating_schemes": RatingScheme.choices,
         "can_lead": request.role >= Role.LEAD,  # type: ignore[attr-defined]
@@ -167,6 +169,13 @@ def _shots(row: Episode, frames: list[Span], *, all_of_it: bool) -> Any:
         (pk, index, max(start, first), min(end, last))
         for pk, index, start, end in shots.filter(end_s__gt=first, start_s__lt=last)[:SECTION_FRAMES]
     ]
+
+
+def _unread(row: Episode) -> int:
+    """Pictures whose files beside them say something that was not understood or not used."""
+    if row.kind != SourceKind.PICTURES:
+        return 0
+    return FileFacts.objects.filter(frame__episode=row, frame__state=FrameState.KEPT).exclude(left=[]).count()
 
 
 def _stills(frames: Iterable[Span]) -> dict[int, str]:

@@ -27,6 +27,7 @@ from ingest.imaging.folders import VIDEO_ENDINGS, ZIP_ENDINGS, ending_of
 from ingest.imaging.formats import PICTURE_ENDINGS, SPOKEN
 from ingest.imaging.names import plain_name, plain_text
 from ingest.imaging.packing import pack
+from ingest.imaging.sidecars import is_side_file
 from ingest.imaging.store import StoreFull, check_room, full, no_room
 from ingest.models import Collection, Episode, Upload
 
@@ -168,26 +169,31 @@ def finish(*, upload: Upload, by: Any) -> Episode:
 
 
 def grouped(files: list[Any]) -> tuple[list[Any], list[str]]:
-    """Whole files (Django's) as they are added: several pictures as one zip, anything else as it is.
+    """Whole files (Django's) as they are added: pictures with the tag files sent along as one zip; a single
+    picture without any, and all else, as it is.
 
     Pictures for which there is no room are left out; the second list says so in words.
     """
     pictures = [file for file in files if ending_of(file.name or "") in PICTURE_ENDINGS]
-    if len(pictures) < 2:
+    beside = [file for file in files if is_side_file(file.name or "")]
+    if len(pictures) + len(beside) < 2 or not pictures:
         return files, []
-    others = [file for file in files if file not in pictures]
+    others = [file for file in files if file not in pictures and file not in beside]
     root = Path(settings.KOMA_DATA_DIR)
     first = plain_name(pictures[0].name)
+    more = f" and {len(pictures) - 1} more" if len(pictures) > 1 else ""
     try:
-        size = 2 * sum(file.size for file in pictures)  # the zip, and its copy while it is taken as an upload
+        size = 2 * sum(
+            file.size for file in (*pictures, *beside)
+        )  # the zip, and its copy while it is taken as an upload
         check_room(root, size, reserve_bytes=settings.KOMA_DISK_RESERVE_BYTES)
-        packed = pack([(file.name, file) for file in pictures], folder=root)
+        packed = pack([(file.name, file) for file in (*pictures, *beside)], folder=root)
     except OSError as error:  # StoreFull is one
         if isinstance(error, StoreFull) or no_room(error):
             why = error if isinstance(error, StoreFull) else full(root, error)
-            return others, [f"{first} and {len(pictures) - 1} more: {why}"]
+            return others, [f"{first}{more}: {why}"]
         raise
-    return [*others, File(packed, name=f"{first.rpartition('.')[0]} and {len(pictures) - 1} more.zip")], []
+    return [*others, File(packed, name=f"{first.rpartition('.')[0]}{more}.zip")], []
 
 
 def discard(*, upload: Upload) -> None:

@@ -40,7 +40,7 @@ class SideFiles:
         folder, slash, name = picture.rpartition("/")
         stem = name.rpartition(".")[0] or name
         wanted = [f"{base}.{ending}" for ending in ("json",) for base in (name, stem)]
-        wanted += [f".{stem}_meta.json"]
+        wanted += [f".{stem}_meta.json", f"{stem}_meta.json"]  # an upload gives no name that begins with a dot
         rest = (*_STRUCTURED[1:], *_TAGS, *_NAMES, *_LOOSE)
         wanted += [f"{base}.{ending}" for ending in rest for base in (name, stem)]
         found: list[str] = []

@@ -130,3 +130,12 @@ def test_a_tag_that_is_nobody_of_the_cast_is_said_to_be_somebody(
     assert page.locator(".name-tags").count() == 0
     run(frame.episode, "names")
     assert Face.objects.filter(character__name="Miku", named_by="autotag").count() == 3
+
+
+def test_the_page_of_the_episode_tells_of_text_that_was_not_used(frame: Frame, as_alice: Client) -> None:
+    frame.episode.source.kind = "pictures"
+    frame.episode.source.save()
+    page = as_alice.get(f"/c/{frame.collection_id}/episodes/{frame.episode_id}/").content.decode()
+    assert "Beside 1 picture lies text that was not understood" in page
+    found = as_alice.get(f"/c/{frame.collection_id}/frames/?q=episode:{frame.episode_id}+is:unread").content.decode()
+    assert found.count('class="tile"') == 1

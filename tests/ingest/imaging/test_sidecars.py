@@ -190,6 +190,7 @@ def test_the_files_of_a_picture_are_found_in_order_and_whatever_their_case() -> 
     )
     assert files.of("a.png") == ["a.png.tags", "a.txt"]
     assert files.of("b.jpg") == ["b.json", ".b_meta.json", "B.TXT"]
+    assert SideFiles(["x_meta.json"]).of("x.png") == ["x_meta.json"]
     assert files.of("d/a.webp") == ["d/a.txt"]
     assert files.of("c.jpg") == []
     assert files.unclaimed() == ["a.png", "e.caption"]

@@ -443,6 +443,19 @@ def test_pictures_are_packed_only_where_the_zip_and_its_upload_fit(settings: Any
     assert len(problems) == 1 and "no room left" in problems[0]
 
 
+def test_tag_files_go_with_their_pictures_also_of_a_single_one(settings: Any) -> None:
+    names = ["1.png", "1.txt", ".1_meta.json", "2.png", "film.mkv"]
+    files = [SimpleUploadedFile(name, b"x") for name in names]
+    film, packed = uploads.grouped(files)[0]
+    assert (film.name, packed.name) == ("film.mkv", "1 and 1 more.zip")
+    assert sorted(zipfile.ZipFile(packed).namelist()) == ["1.png", "1.txt", "1_meta.json", "2.png"]
+    (packed,) = uploads.grouped([SimpleUploadedFile(name, b"x") for name in names[:2]])[0]
+    assert packed.name == "1.zip"
+    assert sorted(zipfile.ZipFile(packed).namelist()) == ["1.png", "1.txt"]
+    lone = [SimpleUploadedFile("1.txt", b"x")]
+    assert uploads.grouped(lone) == (lone, [])
+
+
 def test_nobody_touches_the_upload_of_another(
     lead: Client, as_alice: Client, as_charlie: Client, begin: Begin, tmp_path: Path
 ) -> None:
