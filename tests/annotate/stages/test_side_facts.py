@@ -41,7 +41,7 @@ def test_they_are_labels_of_their_category_and_a_person_keeps_the_last_word(make
     episode = make_episode([[ANNA]])
     frame = Frame.objects.get()
     give(frame, "character:kuraue hinata\nsmile\nhat\n<script>\nrating:safe")
-    Tag.objects.create(name="hat")
+    Tag.objects.create(name="hat", common=True)
     tag_acts.remove(collection=collection, frames=[frame], names=["hat"], by=alice)
     run(episode, "tag")
     found = said(frame)
