@@ -89,11 +89,12 @@ def test_similar_image_removal_leaves_a_frame_to_the_person_who_decides_while_it
     """The copy that a person restores between the reading and the writing stays, and so does the one that lost its
     better copy to a person's drop."""
     from ingest.algorithms.descriptors import DESCRIPTOR_SIZE, DESCRIPTOR_VERSION
+    from ingest.algorithms.quality import QUALITY_VERSION
     from ingest.stages.dedup import Dedup
 
     same = {"descriptor": bytes(range(256)) * (DESCRIPTOR_SIZE // 256) + bytes(DESCRIPTOR_SIZE % 256)}
     Frame.objects.filter(pk__in=[frame.pk for frame in world.frames]).update(
-        descriptor_version=DESCRIPTOR_VERSION, quality=0.1, **same
+        descriptor_version=DESCRIPTOR_VERSION, quality=0.1, quality_version=QUALITY_VERSION, **same
     )
     best, copy, other = world.frames
     Frame.objects.filter(pk=best.pk).update(quality=0.9)
