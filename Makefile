@@ -49,6 +49,7 @@ test-optional:
 	.venv-optional/bin/pip install -q --require-hashes -r requirements-dev.txt
 	.venv-optional/bin/pip install -q -r requirements-blip2.txt
 	.venv-optional/bin/pip install -q --no-deps -r requirements-waifu2x.txt
+	.venv-optional/bin/pip install -q --no-deps -r requirements-text.txt
 	KOMA_TEST_OPTIONAL=1 .venv-optional/bin/python -m pytest -q -m optional
 
 format: install-dev

