@@ -140,6 +140,7 @@ PIPELINE_STAGES: list[str] = [
     "ingest.stages.extract.Extract",
     "ingest.stages.read_pictures.ReadPictures",
     "ingest.stages.side_files.ReadSideFiles",
+    "annotate.stages.text.FindText",
     "ingest.stages.dedup.Dedup",
     "ingest.stages.pictures.Pictures",
     "annotate.stages.look.Look",

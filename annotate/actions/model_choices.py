@@ -57,7 +57,7 @@ TASKS = {
         Task("boxes", "Boxes", "Persons, heads, half bodies, hands, eyes.", NONE, several=True),
         Task("class", "Classes", "Kind of picture, rating, monochrome, beauty, as tags.", NONE, several=True),
         Task("mask", "Masks", "Cuts characters out of their background.", NONE),
-        Task("text", "Text", "Finds subtitles and credits in frames.", NONE),
+        Task("text", "Text", "Finds subtitles and credits in frames; of copies the clean one is kept.", FIRST),
         Task("upscale", "Upscaling", "Enlarges face crops for face sets.", FIRST),
         Task("caption", "Captions", "Writes sentences about frames.", FIRST),
     )

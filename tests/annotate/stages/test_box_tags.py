@@ -80,6 +80,7 @@ def test_persons_are_counted_and_text_is_told(episode: Episode) -> None:
 
 
 def test_answers_that_come_later_change_the_tags_and_a_choice_taken_back_takes_them_away(episode: Episode) -> None:
+    choose(episode, "text", "none")
     choose(episode, "boxes", "person_detect_v1.1_m")
     run(episode, "tag")
     assert tags(0) == set()

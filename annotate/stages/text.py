@@ -1,0 +1,67 @@
+"""Asks the text finder about frames before copies are compared: of a subtitled shot the clean ones stay."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from django.conf import settings
+
+from annotate.actions.model_choices import chosen_all
+from annotate.algorithms import packing
+from annotate.algorithms.text_boxes import use_of
+from annotate.backends import registry
+from annotate.backends.registry import Installed
+from annotate.models import ModelAnswer
+from annotate.stages.look import Look, LookParams, Result
+from ingest.models import Frame
+
+TASK = "text"
+PAGE = 500  # rows a query
+
+
+class FindText(Look):
+    """Frames that the text finder has not seen; what it says is kept as of any model, so nobody asks it twice."""
+
+    name: ClassVar[str] = "text"
+    label: ClassVar[str] = "Text"
+    about: ClassVar[str] = "Finds subtitles and credits, so that of similar frames the clean one is kept."
+    queue: ClassVar[str] = "gpu"
+    params_type: ClassVar[type] = LookParams
+
+    @classmethod
+    def by_default(cls) -> bool:
+        """Only where a finder is installed."""
+        return bool(registry.installed(settings.KOMA_MODELS_DIR, task=TASK))
+
+    def _chosen(self) -> list[tuple[str, Installed | None]]:
+        there = {one.name: one for one in registry.installed(settings.KOMA_MODELS_DIR, task=TASK)}
+        return [(name, there[name]) for name in chosen_all(self.ctx.collection, TASK) if name in there]
+
+    def save(self, result: Result) -> int:
+        done = super().save(result)
+        for packed in result.rows:
+            _write_shares(packed)
+        return done
+
+    def finish(self) -> None:
+        """Frames that the finder had seen before this stage was there."""
+        super().finish()
+        versions = [watcher.version for watcher in self.watchers]
+        unread = ModelAnswer.objects.filter(
+            model_version__in=versions, frame__collection=self.ctx.collection, frame__text_share=None
+        )
+        if self.ctx.episode is not None:
+            unread = unread.filter(frame__episode=self.ctx.episode)
+        last = 0
+        while rows := list(unread.filter(frame__gt=last).order_by("frame_id").values_list("frame_id", "data")[:PAGE]):
+            last = rows[-1][0]
+            _write_shares({pk: bytes(data) for pk, data in rows})
+
+
+def _write_shares(packed: dict[int, bytes]) -> None:
+    """Of frames by key the share of the picture that is under the stored boxes."""
+    shares = {pk: use_of(packing.unpack_boxes(data)[0]).share for pk, data in packed.items()}
+    rows = list(Frame.objects.select_for_update().filter(pk__in=shares).order_by("pk").only("pk"))
+    for row in rows:
+        row.text_share = round(shares[row.pk], 4)
+    Frame.objects.bulk_update(rows, ["text_share"])
