@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 RUN_FIELDS = {  # how a run went, not what it made
+    "PipelineRun": {"served_at", "tallies"},  # tallies hold seconds; their counters are those of the stages
     "StageRun": {"attempt", "token", "worker", "timings", "log", "device", "created_at"},
     "Frame": set(),
 }
