@@ -5,7 +5,7 @@ document.addEventListener("DOMContentLoaded", () => {
   if (!line) return;
   const image = document.querySelector("[data-scrub-img]");
   const words = document.querySelector("[data-scrub-text]");
-  const frames = JSON.parse(document.getElementById("timeline-frames").textContent); // [key, left, width, seconds]
+  const frames = JSON.parse(line.dataset.frames); // [key, left, width, seconds]
   const lanes = new Map();
   const REACH = 25; // of the line's 1000 units
   const LOAD_AFTER_MS = 60; // no still is asked for while the pointer only passes

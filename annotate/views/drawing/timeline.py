@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from html import escape
-from typing import Any
 
 from django.utils.safestring import SafeString, mark_safe
 
@@ -27,9 +27,10 @@ class Timeline:
             self._place[pk] = len(self._rows)
             self._rows.append((pk, unit * (begin - start), max(LEAST, unit * (stop - begin)), begin))
 
-    def frames(self) -> list[list[Any]]:
-        """Key, left and width (of 1000), and start in seconds of each frame; for JSON."""
-        return [[pk, round(left, 1), round(width, 1), round(start, 1)] for pk, left, width, start in self._rows]
+    def frames(self) -> str:
+        """Key, left and width (of 1000), and start in seconds of each frame, as JSON: numbers only."""
+        rows = [[pk, round(left, 1), round(width, 1), round(start, 1)] for pk, left, width, start in self._rows]
+        return json.dumps(rows, separators=(",", ":"))
 
     def lane(self, label: str, marks: Iterable[tuple[int, str]]) -> SafeString:
         """Marks as wide as their frames are long, of pairs of a frame's key and a class of our own."""
