@@ -24,7 +24,7 @@ TOP, BOTTOM, SIDE = 0.12, 0.76, 0.08
 """Shares of the picture: above TOP and below BOTTOM stand subtitles and logos, which are no part of the drawing."""
 FINE, COARSE = 1.0, 5.0
 """Standard deviations (pixels at SCALE) of the two blurs between which the bands lie."""
-STRONG: Final = 0.98
+STRONG: Final = 0.9
 """The share of places that are no strong edge."""
 LEAST_EDGE: Final = 6.0
 """Levels in the coarse band below which nothing counts as an edge."""

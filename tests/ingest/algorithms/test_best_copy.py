@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import math
 
+import cv2
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from ingest.algorithms.best_copy import preference, worth, worth_unmeasured
-from ingest.algorithms.quality import Measures, overall
+from ingest.algorithms.detail import detail
+from ingest.algorithms.quality import Measures, measure, overall
 
 
 def _worth(quality: list[float], side: list[int], text: list[float] | None = None) -> np.ndarray:
@@ -78,3 +81,28 @@ def test_every_row_gets_a_number_of_its_own(rows: list[tuple[float, int, bool]])
     value = _worth(list(quality), list(side))
     numbers = preference(value, np.asarray(side, np.float32), worked_on=np.asarray(worked_on, bool))
     assert sorted(numbers.tolist()) == list(range(len(rows)))
+
+
+def test_an_enlarged_a_noisy_and_a_blurred_picture_have_no_more_detail_than_the_sharp_one() -> None:
+    picture = np.full((720, 1280), 180, np.uint8)
+    for x in range(60, 1240, 40):
+        cv2.line(picture, (x, 40), (x + 25, 680), 40, 2, cv2.LINE_AA)
+        cv2.circle(picture, (x, 300), 18, 90, 2, cv2.LINE_AA)
+    small = np.asarray(cv2.resize(picture, (854, 480), interpolation=cv2.INTER_AREA), np.uint8)
+    enlarged = np.asarray(cv2.resize(small, (1920, 1080), interpolation=cv2.INTER_LANCZOS4), np.uint8)
+    noise = np.random.default_rng(0).normal(0, 5, picture.shape)
+    noisy = np.asarray(np.clip(picture + noise, 0, 255), np.uint8)
+    sharp = detail(picture).sharpness
+    for other in (small, enlarged, np.asarray(cv2.GaussianBlur(picture, (0, 0), 2), np.uint8)):
+        assert detail(other).sharpness < sharp - 0.1
+    assert abs(detail(noisy).sharpness - sharp) < 0.1
+    assert detail(noisy).noise > 1.0 > detail(picture).noise
+    ten_bits = picture.astype(np.uint16) * 4
+    assert detail(ten_bits, level=0.25).sharpness == pytest.approx(sharp, abs=0.02)
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (2, 3), (8, 5000), (5000, 8), (40, 40)])
+def test_pictures_of_any_shape_are_measured(shape: tuple[int, int]) -> None:
+    flat = np.full(shape, 90, np.uint8)
+    assert np.isfinite(overall(measure(flat, flat)))
+    assert measure(flat, flat).sharpness == 0

@@ -137,7 +137,7 @@ def test_of_a_shot_with_and_without_subtitles_the_clean_frames_are_kept(
 ) -> None:
     """Each picture is on show twice, first with a line of dialogue."""
     film = Copy(after=lambda number, picture: subtitled(number, picture) if number % (2 * HELD) < HELD else picture)
-    twice = [picture for picture in pictures[:: 2 * HELD] for _ in range(2 * HELD)]
+    twice = [picture for picture in pictures[::HELD] for _ in range(2 * HELD)]
     path = film.write(tmp_path / "a.mkv", twice)
     episode = sources.register(collection=collection, path=path, by=alice, about=About(series="Show"))
     done = runs.run_here(runs.start(collection=collection, episodes=[episode], by=alice, params={}))
