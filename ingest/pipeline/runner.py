@@ -87,13 +87,15 @@ def execute(stage_run_id: int, *, models: dict[str, Any] | None = None) -> RunSt
 def _execute(stage_run: StageRun, *, models: dict[str, Any], exit_when_hung: bool = False) -> RunState | None:
     try:
         stage = _open(stage_run, models)
-        try:
-            if stage.applies():
-                _run(stage, exit_when_hung=exit_when_hung)
-        finally:
-            stage.close()
-            if stage.writes_files and stage_run.episode is not None:
-                quota.mark_changed(stage_run.episode)
+        with _heartbeat(stage_run, exit_when_hung=exit_when_hung) as beating:
+            try:
+                if stage.applies():
+                    _run(stage, beating)
+            finally:
+                beating()
+                stage.close()  # under the heartbeat: it can hang as a batch can
+                if stage.writes_files and stage_run.episode is not None:
+                    quota.mark_changed(stage_run.episode)
         _close(stage_run, RunState.DONE)
     except Cancelled:
         _close(stage_run, RunState.CANCELLED)
@@ -150,39 +152,38 @@ def _open(stage_run: StageRun, models: dict[str, Any]) -> Stage[Any, Any]:
     return stage_type(ctx)
 
 
-def _run(stage: Stage[Any, Any], *, exit_when_hung: bool) -> None:
+def _run(stage: Stage[Any, Any], beating: Callable[[], None]) -> None:
     """Batches: check for cancel, work outside the database, save under the claim."""
     ctx = stage.ctx
     timings = {"read": 0.0, "work": 0.0, "save": 0.0}
     saved = 0
     started = time.perf_counter()
-    with _heartbeat(ctx.stage_run, exit_when_hung=exit_when_hung) as beating:
-        ctx.alive = _alive(ctx.stage_run, beating)
-        if stage.writes_files:
-            ctx.spend = quota.Allowance(ctx.collection, ctx.episode, again=stage.begins_again).spend
-        for batch in _timed(stage.batches(), timings):
-            beating()
-            _check_cancel(ctx.stage_run)
-            before = time.perf_counter()
-            result = stage.work(batch)
-            timings["work"] += time.perf_counter() - before
-            before = time.perf_counter()
+    ctx.alive = _alive(ctx.stage_run, beating)
+    if stage.writes_files:
+        ctx.spend = quota.Allowance(ctx.collection, ctx.episode, again=stage.begins_again).spend
+    for batch in _timed(stage.batches(), timings):
+        beating()
+        _check_cancel(ctx.stage_run)
+        before = time.perf_counter()
+        result = stage.work(batch)
+        timings["work"] += time.perf_counter() - before
+        before = time.perf_counter()
 
-            def save(result: Any = result, saved: int = saved, before: float = before) -> int:
-                done = saved + stage.save(result)
-                taken = timings | {"save": timings["save"] + time.perf_counter() - before}
-                _progress(ctx, saved=done, timings=taken | {"total": time.perf_counter() - started})
-                return done
+        def save(result: Any = result, saved: int = saved, before: float = before) -> int:
+            done = saved + stage.save(result)
+            taken = timings | {"save": timings["save"] + time.perf_counter() - before}
+            _progress(ctx, saved=done, timings=taken | {"total": time.perf_counter() - started})
+            return done
 
-            saved = _written(stage, save)
-            timings["save"] += time.perf_counter() - before
+        saved = _written(stage, save)
+        timings["save"] += time.perf_counter() - before
 
-        def finish() -> None:
-            stage.finish()
-            ctx.total = max(ctx.total, saved)
-            _progress(ctx, saved=ctx.total, timings=timings | {"total": time.perf_counter() - started})
+    def finish() -> None:
+        stage.finish()
+        ctx.total = max(ctx.total, saved)
+        _progress(ctx, saved=ctx.total, timings=timings | {"total": time.perf_counter() - started})
 
-        _written(stage, finish)
+    _written(stage, finish)
 
 
 def _written(stage: Stage[Any, Any], write: Callable[[], Written]) -> Written:

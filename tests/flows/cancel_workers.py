@@ -54,7 +54,7 @@ def _measure(folder: Path) -> int:
     from ingest.pipeline.registry import stages
     from tests.films import huge_png
 
-    toys = [f"tests.ingest.pipeline.toy_stages.{name}" for name in ("DeafOnProcessor", "DeafOnCard")]
+    toys = [f"tests.ingest.pipeline.toy_stages.{name}" for name in ("DeafOnProcessor", "DeafOnCard", "DeafAtTheEnd")]
     settings.PIPELINE_STAGES = [*toys, "ingest.stages.read_pictures.ReadPictures"]
     stages()
     call_command("migrate", verbosity=0)
@@ -67,7 +67,7 @@ def _measure(folder: Path) -> int:
     collection = collections.create(name="Cancelled", by=person)
     episode = sources.register(collection=collection, path=packed, by=person)
     results: dict[str, Any] = {"limit_s": runner.CANCEL_EVERY_S + runner.CANCEL_GRACE_S}
-    for name in ("deaf_on_processor", "deaf_on_card", "read_pictures"):
+    for name in ("deaf_on_processor", "deaf_on_card", "deaf_at_the_end", "read_pictures"):
         results[name] = _cancelled(name, collection, episode, person)
     print(json.dumps(results))
     return 0

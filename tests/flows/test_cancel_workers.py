@@ -25,5 +25,9 @@ def test_a_cancel_is_heard_within_ten_seconds_also_in_a_long_call_and_among_huge
         result = results[name]
         assert (result["state"], result["error"], result["done"]) == ("cancelled", "", 0), (name, result)
         assert result["seconds"] < 10, (name, result)
+    at_the_end = results["deaf_at_the_end"]  # all was saved, and it does not give back what it held
+    assert (at_the_end["state"], at_the_end["error"], at_the_end["done"]) == ("cancelled", "", 1)
+    assert at_the_end["seconds"] < 10
+    assert at_the_end["worker"] == 71 << 8
     assert results["deaf_on_card"]["worker"] == 71 << 8  # its process ended; the launcher starts another
     assert results["deaf_on_processor"]["worker"] == 9  # only the child that forked for the stage: the worker lived on

@@ -111,3 +111,15 @@ class DeafOnCard(DeafOnProcessor):
     """The same on the queue whose worker keeps its process."""
 
     name, queue = "deaf_on_card", "gpu"
+
+
+class DeafAtTheEnd(DeafOnProcessor):
+    """Hears nothing while it gives back what it held."""
+
+    name, queue = "deaf_at_the_end", "gpu"
+
+    def work(self, batch: None) -> None:
+        pass
+
+    def close(self) -> None:
+        time.sleep(300)
