@@ -22,6 +22,7 @@ from annotate.backends.onnx_session import AUTO, DEVICES
 from annotate.face_counters import SEEN_BY, recount
 from annotate.head_crops import CROP_FORMAT, head_file
 from annotate.models import Face, FaceState, ModelVersion, NamedBy
+from annotate.stages.by_pixels import by_pixels
 from ingest.imaging.decode import UnreadablePicture, read_picture
 from ingest.imaging.store import Store
 from ingest.models import Frame
@@ -179,7 +180,7 @@ class Detect(Stage[list[Frame], Result]):
         self.ctx.total = self.pending().count()
         last = 0
         while batch := list(self.pending().filter(pk__gt=last).order_by("pk")[:BATCH]):
-            yield batch
+            yield from by_pixels(batch, most=BATCH)
             last = batch[-1].pk
 
     def work(self, batch: list[Frame]) -> Result:

@@ -26,6 +26,7 @@ from annotate.backends.contract import Picture, Scorer
 from annotate.backends.tags_builtin import BuiltinHeadTagger
 from annotate.effective_tags import Origins, Said
 from annotate.models import Face, ModelVersion
+from annotate.stages.by_pixels import by_pixels
 from annotate.stages.frame_rows import faces_of, people_near, said_by_people
 from annotate.stages.opened import opened
 from ingest.errors import BadInput
@@ -34,7 +35,7 @@ from ingest.imaging.store import Store
 from ingest.models import Frame
 from ingest.pipeline.contract import Context, Stage
 
-BATCH = 16  # frames whose pictures are read together
+BATCH = 16  # frames whose pictures are read together, at most
 READY = 16  # times as many where stored answers say all
 COPIES = "tags_with"  # in Frame.measures: the copies whose files and people's words count for the frame
 SEEN_BY = "tags_by"  # in Frame.measures: the model versions and thresholds from which the frame's tags follow
@@ -267,7 +268,7 @@ class TagFrames(Stage[Batch, Result]):
         )
         ready = [frame for frame in frames if not self._missing(batch, frame)]
         others = [frame for frame in frames if self._missing(batch, frame)]
-        for part in (ready, *(others[at : at + BATCH] for at in range(0, len(others), BATCH))):
+        for part in (ready, *by_pixels(others, most=BATCH)):
             if part:
                 yield replace(batch, frames=part)
 

@@ -1,0 +1,27 @@
+"""Batches of frames whose decoded pictures fit into memory together: the one bound for stages that hold pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from ingest.models import Frame
+
+BATCH_PIXELS = 2**26 // 3  # 64 MiB of RGB
+
+
+def by_pixels(frames: Iterable[Frame], *, most: int) -> Iterator[list[Frame]]:
+    """The frames in order, in parts of at most `most` and BATCH_PIXELS; a frame with more pixels comes alone.
+
+    Counted are the pixels of the original; the working copy that is read has no more.
+    """
+    part: list[Frame] = []
+    held = 0
+    for frame in frames:
+        pixels = frame.width * frame.height
+        if part and (len(part) >= most or held + pixels > BATCH_PIXELS):
+            yield part
+            part, held = [], 0
+        part.append(frame)
+        held += pixels
+    if part:
+        yield part
