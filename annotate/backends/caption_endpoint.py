@@ -88,7 +88,7 @@ class ChatEndpoint:
         self._hold_until = 0.0  # all wait when the server asks one to
         self.in_flight = endpoint.in_flight
         self._address = urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], self._path, "", ""))
-        self._wires = Wires(endpoint.url, keep=self.in_flight, heard=self._heard)
+        self._wires = Wires(tls=parts.scheme == "https", keep=self.in_flight, heard=self._heard)
         self.device = f"{self._host}{f':{self._port}' if self._port else ''}"
         self.info = ModelInfo(
             task="caption", name=endpoint.model, revision="", settings={"max_tokens": endpoint.max_tokens}

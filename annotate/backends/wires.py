@@ -1,12 +1,16 @@
-"""Connections to one server, kept from question to question; each question has a deadline of its own.
+"""Connections to servers, kept from question to question; each question has limits of time of its own.
 
 The pool is httpcore's (what httpx stands on). The sockets under it are ours, since it must be possible to end them all
-at once, and since a deadline holds for a whole exchange, however slowly its bytes drip. No proxies, no redirects.
+at once, since a deadline holds for a whole exchange, however slowly its bytes drip, and since whoever waits for bytes
+wants to hear a cancel. No proxies, no redirects.
 """
 
 from __future__ import annotations
 
 import contextlib
+import errno
+import math
+import os
 import select
 import socket
 import ssl
@@ -18,22 +22,33 @@ from typing import Any
 
 import httpcore
 
+LISTEN_S = 0.5  # how often somebody who waits is asked whether to go on
 LEAST_S = 0.05  # a timeout of 0 would mean none
 KEEP_S = 30.0  # idle; servers close earlier or later, which is seen before the next question
 
 
-class Wires:
-    """A pool of connections. `heard` is called whenever the server has said something."""
+def nothing() -> None:
+    """Nobody listens."""
 
-    def __init__(self, url: str, *, keep: int, heard: Callable[[], None] = lambda: None) -> None:
-        """`url` with scheme and host; `keep`: how many idle connections stay open."""
+
+class _Asking(threading.local):
+    """The limits of this thread's question: see `Wires.asked`."""
+
+    until, quiet_s, listen = math.inf, math.inf, staticmethod(nothing)
+
+
+class Wires:
+    """A pool of connections. `heard` is called whenever a server has said something."""
+
+    def __init__(self, *, tls: bool, keep: int, heard: Callable[[], None] = nothing) -> None:
+        """`tls`: whether an address may begin with https; `keep`: how many idle connections stay open."""
         self._heard = heard
-        self._asking = threading.local()  # until: the deadline of this thread's question
+        self._asking = _Asking()
         self._guard = threading.Lock()
         self._open: set[socket.socket] = set()
         self._ended = False
         # Read once for all: the certificates of the system take 35 ms.
-        context = ssl.create_default_context() if url.startswith("https:") else None
+        context = ssl.create_default_context() if tls else None
         self._pool = httpcore.ConnectionPool(
             ssl_context=context, max_connections=None, max_keepalive_connections=keep, keepalive_expiry=KEEP_S,
             network_backend=_Backend(self),
@@ -41,15 +56,21 @@ class Wires:
 
     @contextmanager
     def asked(
-        self, method: str, url: str, headers: dict[str, str], body: bytes | None = None, *, until: float
-    ) -> Iterator[httpcore.Response]:
-        """The answer, whose bytes are read inside; `until` by time.monotonic() holds for all of it.
+        self, method: str, url: str, headers: dict[str, str], body: bytes | None = None, *, until: float = math.inf,
+        quiet_s: float = math.inf, listen: Callable[[], None] = nothing,
+    ) -> Iterator[httpcore.Response]:  # fmt: skip
+        """The answer, whose bytes are read inside; `until` by time.monotonic() holds for all of it, `quiet_s` for each
+        wait alone. `listen` is called every LISTEN_S of a wait, and what it raises ends it.
 
         Raises TimeoutError, other OSErrors as sockets do, httpcore's errors for what is no HTTP.
         """
-        self._asking.until = until
-        with self._pool.stream(method, url, headers=list(headers.items()), content=body) as answer:
-            yield answer
+        asking = self._asking
+        asking.until, asking.quiet_s, asking.listen = until, quiet_s, listen
+        try:
+            with self._pool.stream(method, url, headers=list(headers.items()), content=body) as answer:
+                yield answer
+        finally:
+            asking.listen = nothing
 
     def end_all(self) -> None:
         """End all questions that are out, from another thread; no further one can be asked."""
@@ -64,24 +85,43 @@ class Wires:
         self._pool.close()
 
     def left(self) -> float:
-        """Seconds that this thread's question has left. Raises TimeoutError where there are none."""
-        left: float = self._asking.until - time.monotonic()
+        """Seconds that this thread's next wait may take. Raises TimeoutError where there are none."""
+        left: float = min(self._asking.until - time.monotonic(), self._asking.quiet_s)
         if left <= 0:
             raise TimeoutError
         return max(LEAST_S, left)
 
+    def wait(self, wire: socket.socket, event: int) -> None:
+        """Until something can be read or written (`select.POLLIN`, `POLLOUT`). Raises TimeoutError, and what `listen`
+        of the question raises."""
+        poll = select.poll()
+        poll.register(wire, event)
+        end = time.monotonic() + self.left()
+        while (left := end - time.monotonic()) > 0:
+            if poll.poll(1000 * min(LISTEN_S, left)):
+                return
+            self._asking.listen()
+        raise TimeoutError
+
     def connected(self, host: str, port: int) -> socket.socket:
         """A socket to the first address that takes us; the deadline holds for all of them."""
         failed: OSError | None = None
-        for *_, address in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM):
+        for family, kind, protocol, _, address in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM):
+            wire = socket.socket(family, kind, protocol)
             try:
-                wire = socket.create_connection((str(address[0]), port), self.left())
-            except OSError as error:
-                failed = error
-                if time.monotonic() >= self._asking.until:
-                    raise
-            else:
+                wire.settimeout(0)
+                if (error := wire.connect_ex(address)) == errno.EINPROGRESS:
+                    self.wait(wire, select.POLLOUT)
+                    error = wire.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+                if error:
+                    raise OSError(error, os.strerror(error))  # the kind of OSError that belongs to it
                 wire.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            except BaseException as problem:
+                wire.close()
+                if not isinstance(problem, OSError) or time.monotonic() >= self._asking.until:
+                    raise
+                failed = problem
+            else:
                 self.noted(wire)
                 return wire
         raise failed or OSError(f"no address of {host}")
@@ -124,6 +164,8 @@ class _Stream(httpcore.NetworkStream):
         self._wires, self._wire = wires, wire
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        if not (isinstance(self._wire, ssl.SSLSocket) and self._wire.pending()):
+            self._wires.wait(self._wire, select.POLLIN)
         self._wire.settimeout(self._wires.left())
         data = self._wire.recv(max_bytes)
         if data:

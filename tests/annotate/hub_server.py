@@ -34,6 +34,7 @@ class FakeHub:
     base: str = ""
     sent: Counter[str] = field(default_factory=Counter)
     redirect: str = ""  # large files lead there, whatever it is
+    connections: int = 0
 
     def add(self, repository: str, path: str, data: bytes) -> bytes:
         self.files.setdefault(repository, {})[path] = data
@@ -128,6 +129,10 @@ def serving(hub: FakeHub) -> Iterator[FakeHub]:
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+
+        def setup(self) -> None:
+            hub.connections += 1
+            super().setup()
 
         def do_GET(self) -> None:
             hub.answer(self, head=False)

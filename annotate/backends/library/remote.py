@@ -3,32 +3,38 @@
 from __future__ import annotations
 
 import errno
-import http.client
 import re
+import string
 import time
-import urllib.error
-import urllib.request
-from collections.abc import Callable
+import weakref
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
-from http.client import HTTPMessage
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urljoin, urlsplit
 
+import httpcore
+
 from annotate.backends import outside_json
+from annotate.backends.wires import Wires
 from ingest.errors import BadInput, Cancelled, KomaError
 from ingest.imaging.names import plain_text
 
 AGENT = "koma"
-CHUNK = 1 << 20
 ANSWER_BYTES_MAX = 8 * 2**20  # of a list of files
 ANSWER_S_MAX = 120.0  # for all of it, however it drips
 SIZE_DIGITS_MAX = 15  # of a file's size in bytes
 REDIRECTS_MAX = 5
+REDIRECTS = frozenset({301, 302, 303, 307, 308})
+LEFT_BYTES_MAX = 64 * 1024  # of an answer that nobody wants: read, so that its connection can be kept
+KEEP = 4  # idle connections: the hub's and those of the servers that it leads to
 TRIES = 5  # in a row without a single new byte
 REPOSITORY = re.compile(r"(?:datasets/)?[A-Za-z0-9][A-Za-z0-9._-]*/[A-Za-z0-9][A-Za-z0-9._-]*")
 SHA256, SHA1 = re.compile(r"[0-9a-f]{64}"), re.compile(r"[0-9a-f]{40}")
-NETWORK = (urllib.error.URLError, http.client.HTTPException, OSError)
+NETWORK = (
+    OSError, httpcore.NetworkError, httpcore.ProtocolError, httpcore.TimeoutException, httpcore.UnsupportedProtocol,
+)  # fmt: skip
 DISK = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG, errno.EIO})  # no network fails by these
 WAITS = frozenset({408, 425, 429, 500, 502, 503, 504})  # worth another try later
 
@@ -53,24 +59,28 @@ class Remote:
     git_sha1: str = ""
 
 
-class _Redirects(urllib.request.HTTPRedirectHandler):
-    """Follows to web addresses only, never from https down to http, and leaves the token at the hub."""
+class _Refused(Exception):
+    """An answer that is no success."""
 
-    def redirect_request(
-        self, req: urllib.request.Request, fp: Any, code: int, msg: str, headers: HTTPMessage, newurl: str
-    ) -> urllib.request.Request | None:
-        old, new = urlsplit(req.full_url), urlsplit(newurl)
-        if new.scheme not in ("http", "https") or (old.scheme == "https" and new.scheme == "http"):
-            raise urllib.error.HTTPError(req.full_url, code, f"leads to {new.scheme}, which is refused", headers, fp)
-        following = super().redirect_request(req, fp, code, msg, headers, newurl)
-        if following is not None and (old.scheme, old.netloc) != (new.scheme, new.netloc):
-            following.remove_header("Authorization")
-        return following
+    def __init__(self, status: int, words: str) -> None:
+        super().__init__(f"{status} {words}".strip())
+        self.status = status
 
 
-class _NoRedirects(urllib.request.HTTPRedirectHandler):
-    def redirect_request(self, *_: Any, **__: Any) -> None:
-        return None
+def following(url: str, location: str) -> str:
+    """Where a redirect leads: to web addresses only, never from https down to http. BadInput for others."""
+    host = urlsplit(url).netloc
+    try:
+        leads = urljoin(url, quote(location, safe=string.punctuation, encoding="latin-1"))
+        parts = urlsplit(leads)
+        web = parts.scheme in ("http", "https")
+        if web and (not parts.hostname or parts.port == 0):
+            raise ValueError("no host")
+    except ValueError as error:
+        raise BadInput(f"{host} leads to what is no address: {plain_text(location[:200])}") from error
+    if not web or (parts.scheme == "http" and urlsplit(url).scheme == "https"):
+        raise BadInput(f"{host} leads to an address with {plain_text(parts.scheme)}, which is refused.")
+    return leads
 
 
 class Hub:
@@ -81,8 +91,8 @@ class Hub:
         self.host = urlsplit(self.base).netloc
         self.timeout_s, self.wait_s = timeout_s, wait_s
         self._token = token
-        self._follow = urllib.request.build_opener(_Redirects)
-        self._stay = urllib.request.build_opener(_NoRedirects)
+        self._wires = Wires(tls=True, keep=KEEP)  # also of a base with http: it may lead to https
+        weakref.finalize(self, self._wires.close)
 
     def about(self, repository: str, revision: str, path: str, *, stop: Stop = never) -> Remote | None:
         """What a file is, at the commit that `revision` names now; None where there is no such file.
@@ -90,12 +100,13 @@ class Hub:
         Large files have their sha256 in X-Linked-Etag, small ones git's hash in ETag.
         """
         url = self._url(repository, "resolve", revision, path)
-        headers = self._retried(lambda: self._head(url), f"{repository}: {path}", stop)
+        what = f"{repository}: {path}"
+        headers = self._retried(lambda: self._head(url, what, stop), what, stop)
         if headers is None:
             return None
-        etag = _bare(headers.get("X-Linked-Etag") or headers.get("ETag") or "")
-        size = headers.get("X-Linked-Size") or headers.get("Content-Length") or ""
-        commit = headers.get("X-Repo-Commit") or ""
+        etag = _bare(headers.get("x-linked-etag") or headers.get("etag") or "")
+        size = headers.get("x-linked-size") or headers.get("content-length") or ""
+        commit = headers.get("x-repo-commit") or ""
         if not size.isdecimal() or len(size) > SIZE_DIGITS_MAX:
             raise BadInput(f"{self.host} does not tell the size of {path} in {repository}: it is no model hub?")
         return Remote(
@@ -106,7 +117,7 @@ class Hub:
     def listing(self, repository: str, revision: str, *, stop: Stop = never) -> list[str]:
         """Names of the files at the top of a repository."""
         url = f"{self._repository(repository)}/tree/{quote(revision, safe='')}"
-        rows = self._retried(lambda: self._json(url), repository, stop)
+        rows = self._retried(lambda: self._json(url, stop), repository, stop)
         if not isinstance(rows, list):
             raise BadInput(f"{repository}: {self.host} does not list its files.")
         return [str(row.get("path", "")) for row in rows if isinstance(row, dict) and row.get("type") == "file"]
@@ -115,7 +126,7 @@ class Hub:
         """The licence on the model's card, as the hub tells it; empty where it does not. Never an error."""
         try:
             about = self._json(self._repository(repository))
-        except (*NETWORK, BadInput, ValueError):
+        except (*NETWORK, _Refused, BadInput, ValueError):
             return ""
         card = about.get("cardData") if isinstance(about, dict) else None
         told = card.get("license_name") or card.get("license") if isinstance(card, dict) else ""
@@ -132,9 +143,9 @@ class Hub:
             try:
                 self._append(url, remote, to, progress=progress, stop=stop)
                 if _size(to) <= have and remote.size:
-                    raise http.client.IncompleteRead(b"")
-            except urllib.error.HTTPError as error:
-                if error.code not in WAITS:
+                    raise httpcore.RemoteProtocolError("nothing came")
+            except _Refused as error:
+                if error.status not in WAITS:
                     raise self._refused(error, f"{remote.repository}: {remote.path}") from error
                 problem: Exception = error
             except NETWORK as error:
@@ -150,16 +161,13 @@ class Hub:
 
     def _append(self, url: str, remote: Remote, to: Path, *, progress: Progress, stop: Stop) -> None:
         have = _size(to)
-        request = self._request(url)
-        if have:
-            request.add_header("Range", f"bytes={have}-")
-        with self._follow.open(request, timeout=self.timeout_s) as answer:
+        with self._got(url, stop=stop, headers={"Range": f"bytes={have}-"} if have else {}) as answer:
             if have and not _continues(answer, have, remote.size):  # it sends everything again
                 progress(-have)
                 have = 0
             with to.open("r+b" if have else "wb") as file:
                 file.seek(have)
-                while block := answer.read1(CHUNK):
+                for block in answer.iter_stream():
                     if stop():
                         raise Cancelled(f"Stopped; what is there of {remote.path} stays for the next time.")
                     have += len(block)
@@ -168,36 +176,70 @@ class Hub:
                     file.write(block)
                     progress(len(block))
 
-    def _head(self, url: str) -> HTTPMessage | None:
-        """Headers of the file itself: relative redirects (a renamed repository) are followed, others answer already."""
+    def _head(self, url: str, what: str, stop: Stop) -> dict[str, str] | None:
+        """Headers of the file itself, by their names in small letters; None where there is none.
+
+        Redirects are followed (a renamed repository), but for one that tells of a large file already.
+        """
         for _ in range(REDIRECTS_MAX):
             try:
-                with self._stay.open(self._request(url, method="HEAD"), timeout=self.timeout_s) as answer:
-                    found: HTTPMessage = answer.headers
-                    return found
-            except urllib.error.HTTPError as error:
-                with error:
-                    if error.code == 404:
-                        return None
-                    if error.code not in (301, 302, 303, 307, 308):
-                        raise
-                    found = error.headers  # type: ignore[assignment] # typed as its base class
-                    if found.get("X-Linked-Etag"):
-                        return found
-                    following = urljoin(url, found.get("Location", ""))
-                    if urlsplit(following).scheme not in {"https", urlsplit(url).scheme}:
-                        raise
-                    url = following
+                with self._asked("HEAD", url, stop) as answer:
+                    status, headers = answer.status, _headers(answer)
+                    if status not in REDIRECTS | {404}:
+                        _check(answer)
+            except httpcore.RemoteProtocolError as error:
+                if not isinstance(error.args[0], Exception):  # it only hung up: there was nothing to parse
+                    raise
+                raise BadInput(f"{what}: {self.host} does not answer as a model hub does ({_words(error)}).") from error
+            if status == 404:
+                return None
+            if status not in REDIRECTS or headers.get("x-linked-etag"):
+                return headers
+            url = following(url, headers.get("location", ""))
         raise BadInput(f"{self.host} redirects without an end.")
 
-    def _json(self, url: str) -> Any:
-        with self._follow.open(self._request(url), timeout=self.timeout_s) as answer:
-            text, until = b"", time.monotonic() + ANSWER_S_MAX
-            while part := answer.read1(CHUNK):
+    def _json(self, url: str, stop: Stop = never) -> Any:
+        text, until = b"", time.monotonic() + ANSWER_S_MAX
+        with self._got(url, stop=stop) as answer:
+            for part in answer.iter_stream():
                 text += part
                 if len(text) > ANSWER_BYTES_MAX or time.monotonic() > until:
                     raise BadInput(f"{self.host} answers with more than {ANSWER_BYTES_MAX:,} bytes, or without an end.")
         return outside_json.parsed(text)
+
+    @contextmanager
+    def _got(self, url: str, *, stop: Stop, headers: dict[str, str] | None = None) -> Iterator[httpcore.Response]:
+        """The answer at the end of all redirects, a success. Raises _Refused."""
+        for _ in range(REDIRECTS_MAX):
+            with self._asked("GET", url, stop, headers or {}) as answer:
+                if answer.status not in REDIRECTS:
+                    _check(answer)
+                    yield answer
+                    return
+                url = following(url, _headers(answer).get("location", ""))
+                _read_out(answer)
+        raise BadInput(f"{self.host} redirects without an end.")
+
+    @contextmanager
+    def _asked(
+        self, method: str, url: str, stop: Stop, headers: dict[str, str] | None = None
+    ) -> Iterator[httpcore.Response]:
+        def listen() -> None:
+            if stop():
+                raise Cancelled("Stopped; what is there stays for the next time.")
+
+        given = self.headers_for(url) | (headers or {})
+        with self._wires.asked(method, url, given, quiet_s=self.timeout_s, listen=listen) as answer:
+            yield answer
+            if method == "HEAD":
+                _read_out(answer)
+
+    def headers_for(self, url: str) -> dict[str, str]:
+        """What is told to a server; the token to the hub itself alone."""
+        headers = {"User-Agent": AGENT, "Accept-Encoding": "identity"}
+        if self._token and urlsplit(url)[:2] == urlsplit(self.base)[:2]:
+            headers["Authorization"] = f"Bearer {self._token}"
+        return headers
 
     def _retried(self, ask: Callable[[], Any], what: str, stop: Stop) -> Any:
         for attempt in range(1, TRIES + 1):
@@ -205,8 +247,8 @@ class Hub:
                 raise Cancelled("Stopped; what is there stays for the next time.")
             try:
                 return ask()
-            except urllib.error.HTTPError as error:
-                if error.code not in WAITS:
+            except _Refused as error:
+                if error.status not in WAITS:
                     raise self._refused(error, what) from error
                 problem: Exception = error
             except ValueError as error:
@@ -216,12 +258,6 @@ class Hub:
             if attempt < TRIES:
                 self._wait(attempt, stop)
         raise self._away(problem, what) from problem
-
-    def _request(self, url: str, *, method: str = "GET") -> urllib.request.Request:
-        headers = {"User-Agent": AGENT, "Accept-Encoding": "identity"}
-        if self._token and urlsplit(url)[:2] == urlsplit(self.base)[:2]:
-            headers["Authorization"] = f"Bearer {self._token}"
-        return urllib.request.Request(url, headers=headers, method=method)  # noqa: S310 - http(s) by the settings
 
     def _url(self, repository: str, what: str, revision: str, path: str) -> str:
         if not REPOSITORY.fullmatch(repository) or not path or any(p in ("", ".", "..") for p in path.split("/")):
@@ -241,13 +277,13 @@ class Hub:
                 raise Cancelled("Stopped; what is there stays for the next time.")
             time.sleep(min(0.2, self.wait_s))
 
-    def _refused(self, error: urllib.error.HTTPError, what: str) -> KomaError:
-        if error.code in (401, 403):
+    def _refused(self, error: _Refused, what: str) -> KomaError:
+        if error.status in (401, 403):
             return BadInput(
-                f"{what}: {self.host} wants to know who asks ({error.code}). Accept the model's terms on its page, "
+                f"{what}: {self.host} wants to know who asks ({error.status}). Accept the model's terms on its page, "
                 "and set KOMA_HUB_TOKEN to your token; or import the files from a folder."
             )
-        if error.code == 404:
+        if error.status == 404:
             return BadInput(f"{what}: this is not (or no longer) on {self.host}.")
         return BadInput(f"{what}: {self.host} refuses it: {_words(error)}.")
 
@@ -259,10 +295,28 @@ class Hub:
         )
 
 
+def _check(answer: httpcore.Response) -> None:
+    if not 200 <= answer.status < 300:
+        raise _Refused(answer.status, answer.extensions.get("reason_phrase", b"").decode("latin-1"))
+
+
+def _headers(answer: httpcore.Response) -> dict[str, str]:
+    """By their names in small letters; of several with one name the first."""
+    return {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in reversed(answer.headers)}
+
+
+def _read_out(answer: httpcore.Response) -> None:
+    left = LEFT_BYTES_MAX
+    for part in answer.iter_stream():
+        left -= len(part)
+        if left < 0:
+            return  # closing is cheaper
+
+
 def _words(problem: Exception) -> str:
-    if isinstance(problem, urllib.error.HTTPError):
-        return plain_text(f"{problem.code} {problem.reason}")
-    return plain_text(str(getattr(problem, "reason", problem))) or type(problem).__name__
+    if isinstance(problem, TimeoutError | httpcore.TimeoutException):
+        return "timed out"
+    return plain_text(str(problem)) or type(problem).__name__
 
 
 def _disk(error: OSError, to: Path) -> KomaError:
@@ -281,11 +335,12 @@ def _size(path: Path) -> int:
     return path.stat().st_size if path.exists() else 0
 
 
-def _continues(answer: Any, have: int, size: int) -> bool:
+def _continues(answer: httpcore.Response, have: int, size: int) -> bool:
     """True when the answer is the rest from `have` of a file of that size."""
-    if answer.status != http.client.PARTIAL_CONTENT:
+    if answer.status != 206:
         return False
-    found = re.fullmatch(r"bytes (\d+)-\d+/(\d+|\*)", answer.headers.get("Content-Range", ""))
+    told = _headers(answer).get("content-range", "")
+    found = re.fullmatch(r"bytes (\d+)-\d+/(\d+|\*)", told)
     if found is None or int(found[1]) != have or found[2] not in ("*", str(size)):
-        raise http.client.BadStatusLine(f"another part than asked for: {answer.headers.get('Content-Range')!r}")
+        raise httpcore.RemoteProtocolError(f"another part than asked for: {told!r}")
     return True

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import socket
 import threading
+import time
 from dataclasses import replace
 
 import numpy as np
@@ -164,6 +166,53 @@ def test_a_server_that_stalls_is_given_up_in_time(hub, tmp_path):
     finally:
         hub.pause.set()
     assert nothing_installed(tmp_path)
+
+
+def test_one_connection_serves_a_whole_download_with_its_redirects(hub, client, tmp_path):
+    download(MODEL, client, tmp_path)
+    assert len(hub.asked) == 7  # what three files are, the bytes of two with a redirect between, the licence
+    assert hub.connections == 1
+
+
+def test_a_proxy_of_the_environment_is_not_asked(hub, client, tmp_path, monkeypatch):
+    for name in ("http_proxy", "HTTP_PROXY", "https_proxy", "all_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    assert download(MODEL, client, tmp_path).path.is_dir()
+
+
+def stop_after(seconds):
+    until = time.monotonic() + seconds
+    return lambda: time.monotonic() > until
+
+
+def test_stop_is_heard_while_a_server_sends_nothing(hub, tmp_path):
+    hub.pause = threading.Event()
+    patient = Hub(hub.base, timeout_s=15, wait_s=0.01)
+    began = time.monotonic()
+    try:
+        with pytest.raises(Cancelled):
+            download(MODEL, patient, tmp_path, stop=stop_after(1.0))
+    finally:
+        hub.pause.set()
+    assert time.monotonic() - began < 8
+    assert nothing_installed(tmp_path)
+
+
+def test_stop_is_heard_while_a_server_takes_no_connection(tmp_path):
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as full:
+        waiting = []
+        for _ in range(4):  # more than its queue holds: further ones get no answer
+            wire = socket.socket()
+            wire.setblocking(False)
+            wire.connect_ex(full.getsockname())
+            waiting.append(wire)
+        patient = Hub(f"http://127.0.0.1:{full.getsockname()[1]}", timeout_s=15, wait_s=0.01)
+        began = time.monotonic()
+        with pytest.raises(Cancelled):
+            download(MODEL, patient, tmp_path, stop=stop_after(1.0))
+        assert time.monotonic() - began < 8
+        for wire in waiting:
+            wire.close()
 
 
 def test_two_at_once_do_not_write_into_each_other(hub, client, tmp_path):
