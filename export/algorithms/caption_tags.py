@@ -12,7 +12,8 @@ from ingest.algorithms.tag_words import spaced
 # Words begin at the start of the tag, after an underscore or a space: "chair" holds no hair, "bunny" no bun.
 _HAIR = re.compile(r"(?:^|[_ -])(?:hair|ponytail|twintail|braid|bangs|ahoge|buns?(?:$|[_ -]))")
 _EYES = re.compile(r"(?:^|[_ -])eyes(?:$|[_ -])")
-_PEOPLE = re.compile(r"girl|boy|solo")
+# Whole count tags: "cowboy_shot" and "magical_girl" say nothing of how many there are.
+_PEOPLE = re.compile(r"\d\+?(?:girl|boy|other)s?|multiple_(?:girls|boys|others)|solo(?:_focus)?")
 # Nouns of Danbooru's "Attire" group: a tag is about clothes when its last word before a bracket is one of these.
 ATTIRE = frozenset(
     """
@@ -43,7 +44,7 @@ def shown(tag: str, *, spaces: bool) -> str:
 
 def is_people(tag: str) -> bool:
     """Whether a tag counts people (`2girls`, `multiple_boys`, `solo`): these stand first and are never dropped."""
-    return _PEOPLE.search(tag) is not None
+    return _PEOPLE.fullmatch(tag.replace(" ", "_")) is not None
 
 
 def is_hair(tag: str) -> bool:

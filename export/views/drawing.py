@@ -85,8 +85,8 @@ def _result(entry: Mapping[str, Any], own: str) -> str:
         words += f" · {entry['left_out']:,} left out"
     for passes, pictures_so in counts.get("upscaled", {}).items():
         words += f" · {pictures_so:,} upscaled in {passes} pass{'' if passes == '1' else 'es'}"
-    if counts.get("captions_by_person"):
-        words += f" · {counts['captions_by_person']:,} captions by a person"
+    if written := counts.get("captions_by_person"):
+        words += f" · {written:,} caption{'s' * (written != 1)} by a person"
     where = f'<code class="dim">{escape(job.folder)}</code> · <a class="link" href="{own}reread/">read it back</a>'
     if entry["gone"]:
         where = '<span class="warn">The folder is gone from the export folder.</span>'

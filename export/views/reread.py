@@ -37,11 +37,11 @@ def reread(request: HttpRequest, collection: Collection, job_id: int) -> HttpRes
         if seen(request) not in (None, mark(shown)):
             raise Conflict("The folders say something else than this page showed. Look at it again.")
         applied = actions.apply(collection=collection, moved=found.moved, by=request.user)
-        text = f"{applied.named:,} faces named, {applied.unnamed:,} made unknown"
+        text = f"{applied.named:,} face{'s' * (applied.named != 1)} named, {applied.unnamed:,} made unknown"
         if applied.placed:
-            text += f", {applied.placed:,} names of pictures without a face changed"
+            text += f", {applied.placed:,} name{'s' * (applied.placed != 1)} of pictures without a face changed"
         if applied.open:
-            text += f"; {len(applied.open):,} stay open"
+            text += f"; {len(applied.open):,} unclear and left as {'they are' if len(applied.open) != 1 else 'it is'}"
         return said(request, f"{text}.", to=here, undo=bool(applied.named or applied.unnamed or applied.placed))
     proposal = actions.propose(collection=collection, moved=found.moved)
     open_ = [*proposal.open, *found.open]

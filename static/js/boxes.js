@@ -78,7 +78,10 @@
     const { box, made, moved } = act;
     act = null;
     const [, , w, h] = place(box);
-    if (w < MIN || h < MIN) { if (made) box.remove(); return; }
+    if (w < MIN || h < MIN) {
+      if (made) { box.remove(); window.komaToast({ error: true, text: "That box is too small. Draw it again." }); }
+      return;
+    }
     if (moved) send(box);
     if (made) drawing(false);
   };

@@ -11,7 +11,11 @@
     const words = document.createElement("span");
     words.textContent = text;
     toast.append(words);
-    if (undo) toast.append(button("Undo ", "undo", "Z"));
+    if (undo) {
+      // Undo takes the newest change: an older toast would name one thing and take back another.
+      box().querySelectorAll("[data-undo]").forEach((older) => older.remove());
+      toast.append(button("Undo ", "undo", "Z"));
+    }
     const close = button("✕", "close");
     close.setAttribute("aria-label", "Close");
     toast.append(close);
