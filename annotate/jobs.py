@@ -1,79 +1,63 @@
-"""Thin RQ entry points: ids only. When Redis is gone the rows wait and the sweep sends them."""
+"""Thin RQ entry points: whose turn it is stands in the database. When Redis is gone the sweep calls for what waits."""
 
 from __future__ import annotations
 
-import logging
-
-import django_rq
-from redis.exceptions import RedisError
-from rq.exceptions import DuplicateJobError
+from django.db.models import QuerySet
 
 from annotate import measuring, models_running
 from annotate.models import Evaluation, ModelJob
-from ingest.jobs import OVER
+from ingest import turns
 from ingest.models import RunState
-
-logger = logging.getLogger(__name__)
 
 NETWORKS, FILES = "gpu", "io"  # queues
 TIMEOUT_S = 12 * 3600  # a slow line and a model of many gigabytes
 
 
-def run_model_job(job_id: int) -> str:
-    """Execute one download, check, import or timing of a model."""
-    return str(models_running.execute(job_id))
+def run_model_job(queue: str) -> str:
+    """Execute the download, check, import or timing of a model whose turn it is: of whom was served least recently."""
+    chosen = turns.next_of(_model_jobs(queue), ModelJob.objects.all(), party="created_by", served="started_at")
+    state = None if chosen is None else models_running.execute(chosen)
+    wake()
+    return str(state)
 
 
-def run_evaluation(evaluation_id: int) -> str:
-    """Execute one measurement."""
-    return str(measuring.execute(evaluation_id))
+def run_evaluation() -> str:
+    """Execute the measurement whose turn it is: of the collection that was served least recently."""
+    waiting = Evaluation.objects.filter(state=RunState.QUEUED)
+    chosen = turns.next_of(waiting, Evaluation.objects.all(), party="collection", served="heartbeat_at")
+    state = None if chosen is None else measuring.execute(chosen)
+    wake()
+    return str(state)
 
 
-def send(job_ids: list[int]) -> bool:
-    """Put jobs on models on their queues; one that waits there already is left alone. False without Redis.
-
-    Call it after the commit: a worker may begin at once.
-    """
-    rows = ModelJob.objects.filter(pk__in=job_ids).values_list("pk", "attempt", "act")
+def wake() -> bool:
+    """Call for workers where something waits: see `turns.call`. False when Redis cannot be reached."""
+    asked = Evaluation.objects.filter(state=RunState.QUEUED).count()
     return all(
-        _send(
-            NETWORKS if act == ModelJob.Act.MEASURE else FILES,
-            "annotate.jobs.run_model_job",
-            f"model-job-{pk}-{attempt}",
-            pk,
-        )
-        for pk, attempt, act in rows
-    )
-
-
-def send_evaluations(ids: list[int]) -> bool:
-    """The same for measurements."""
-    return all(_send(NETWORKS, "annotate.jobs.run_evaluation", f"evaluation-{pk}", pk) for pk in ids)
+        [
+            *(
+                turns.call(
+                    queue, "annotate.jobs.run_model_job", queue, kind="model-job-",
+                    waiting=_model_jobs(queue).count(), timeout_s=TIMEOUT_S,
+                )
+                for queue in (NETWORKS, FILES)
+            ),
+            turns.call(
+                NETWORKS, "annotate.jobs.run_evaluation", kind="evaluation-", waiting=asked, timeout_s=TIMEOUT_S
+            ),
+        ]
+    )  # fmt: skip
 
 
 def sweep() -> int:
-    """Take back or fail what died, send everything that waits; returns how many wait."""
+    """Take back or fail what died, call for everything that waits; returns how many wait."""
     waiting = models_running.take_back_dead()
-    send(waiting)
     measuring.fail_dead()
-    asked = list(Evaluation.objects.filter(state=RunState.QUEUED).order_by("pk").values_list("pk", flat=True))
-    send_evaluations(asked)
-    return len(waiting) + len(asked)
+    wake()
+    return len(waiting) + Evaluation.objects.filter(state=RunState.QUEUED).count()
 
 
-def _send(queue: str, function: str, job_id: str, pk: int) -> bool:
-    """Enqueue under a name that tells the row, so that it waits once."""
-    try:
-        waiting = django_rq.get_queue(queue, commit_mode="auto")
-        job = waiting.fetch_job(job_id)
-        if job is not None and job.get_status() in OVER:
-            job.delete()  # its worker died before it claimed the row
-        waiting.enqueue_call(
-            function, args=(pk,), job_id=job_id, timeout=TIMEOUT_S, result_ttl=0, failure_ttl=86_400, unique=True
-        )
-    except DuplicateJobError:
-        return True
-    except RedisError:
-        logger.warning("Redis cannot be reached; %s waits in the database", job_id)
-        return False
-    return True
+def _model_jobs(queue: str) -> QuerySet[ModelJob]:
+    """Those that wait for a queue."""
+    waiting, measure = ModelJob.objects.filter(state=RunState.QUEUED), ModelJob.Act.MEASURE
+    return waiting.filter(act=measure) if queue == NETWORKS else waiting.exclude(act=measure)

@@ -1,4 +1,4 @@
-"""Thin RQ entry points of the queue `export`: ids only. When Redis is gone the rows wait and the sweep sends them."""
+"""Thin RQ entry points of the queue `export`. When Redis is gone the rows wait and the sweep calls for them."""
 
 from __future__ import annotations
 
@@ -10,36 +10,28 @@ from rq.exceptions import DuplicateJobError
 
 from export import face_examples, running
 from export.models import ExportJob
+from ingest import turns
 from ingest.jobs import OVER
+from ingest.models import RunState
 
 logger = logging.getLogger(__name__)
 
 QUEUE = "export"
 
 
-def run_export(job_id: int) -> str:
-    """Execute one export."""
-    return str(running.execute(job_id))
+def run_export() -> str:
+    """Execute the export whose turn it is: of the collection that was served least recently."""
+    waiting = ExportJob.objects.filter(state=RunState.QUEUED)
+    chosen = turns.next_of(waiting, ExportJob.objects.all(), party="collection", served="started_at")
+    state = None if chosen is None else running.execute(chosen)
+    wake()
+    return str(state)
 
 
-def send(job_ids: list[int]) -> bool:
-    """Put exports on their queue; one that waits there already is left alone. False when Redis cannot be reached."""
-    for pk, attempt in ExportJob.objects.filter(pk__in=job_ids).values_list("pk", "attempt"):
-        try:
-            django_rq.get_queue(QUEUE).enqueue_call(
-                "export.jobs.run_export",
-                args=(pk,),
-                job_id=f"export-{pk}-{attempt}",
-                result_ttl=0,
-                failure_ttl=86_400,
-                unique=True,
-            )
-        except DuplicateJobError:
-            continue
-        except RedisError:
-            logger.warning("Redis cannot be reached; export %s waits in the database", pk)
-            return False
-    return True
+def wake() -> bool:
+    """Call for workers where exports wait: see `turns.call`. False when Redis cannot be reached."""
+    waiting = ExportJob.objects.filter(state=RunState.QUEUED).count()
+    return turns.call(QUEUE, "export.jobs.run_export", kind="export-", waiting=waiting)
 
 
 def draw_faces(collection_id: int) -> str:
@@ -71,9 +63,9 @@ def send_faces(collection_ids: list[int]) -> bool:
 
 
 def sweep() -> int:
-    """Queue again what died and send everything that waits; returns how many wait."""
+    """Queue again what died and call for everything that waits; returns how many wait."""
     waiting = running.take_back_dead()
-    send(waiting)
+    wake()
     faces = face_examples.take_back_dead()
     if faces:
         send_faces(faces)

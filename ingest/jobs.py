@@ -2,25 +2,18 @@
 
 from __future__ import annotations
 
-import logging
-import uuid
-
-import django_rq
 from django.conf import settings
-from redis.exceptions import RedisError
-from rq import Worker
 from rq.job import JobStatus
 
-from ingest import once, quota
+from ingest import once, quota, turns
 from ingest.actions import full_pictures
 from ingest.models import FINISHED, RunState, StageRun
 from ingest.pipeline import runner
 from ingest.pipeline.opened_models import OpenedModels
 
-logger = logging.getLogger(__name__)
-
 OVER = (JobStatus.FINISHED, JobStatus.FAILED, JobStatus.STOPPED, JobStatus.CANCELED)
-CALL = "stage-"  # how the ids of our calls begin: other apps' jobs are on these queues too
+CALL = "stage-"
+CALLS_MAX = 1_000  # nobody has more workers: what waits is not counted further
 MODELS = OpenedModels()  # lives as long as the process, which for the gpu queue is one
 
 
@@ -33,27 +26,10 @@ def run_next(queue: str) -> str:
 
 
 def wake() -> bool:
-    """Put calls on each queue on which stages wait, as many as can be answered. False when Redis cannot be reached.
-
-    A call names no stage: the worker takes the one whose turn it is by the database. So a queue holds no more calls
-    than there are workers, whatever waits, and other work on it comes soon. One call too many finds nothing; one too
-    few is made good by the next stage that ends, or by the sweep. Call it after the commit: a worker may begin at once.
-    """
+    """Call for workers on each queue on which stages wait: see `turns.call`. False when Redis cannot be reached."""
     for name in settings.RQ_QUEUES:
         waiting = StageRun.objects.filter(state=RunState.QUEUED, queue=name).exclude(run__state__in=FINISHED)
-        if not waiting.exists():
-            continue
-        try:
-            queue = django_rq.get_queue(name, commit_mode="auto")
-            workers = max(1, Worker.count(queue=queue))
-            called = sum(job.startswith(CALL) for job in queue.get_job_ids())
-            for _ in range(waiting[:workers].count() - called):
-                queue.enqueue_call(
-                    "ingest.jobs.run_next", args=(name,), job_id=f"{CALL}{uuid.uuid4().hex}", result_ttl=0,
-                    failure_ttl=86_400,
-                )  # fmt: skip
-        except RedisError:
-            logger.warning("Redis cannot be reached; stages wait in the database")
+        if not turns.call(name, "ingest.jobs.run_next", name, kind=CALL, waiting=waiting[:CALLS_MAX].count()):
             return False
     return True
 

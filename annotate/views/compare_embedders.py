@@ -127,7 +127,7 @@ def _change(request: HttpRequest, collection: Collection) -> HttpResponse:
     if first not in known or second not in known:
         raise BadInput(f"Choose two of the embedders that are here: {', '.join(known)}.")
     row = measuring.ask_own(collection=collection, kind=EMBEDDERS, model=first, second=second, by=request.user)
-    sent = jobs.send_evaluations([row.pk])
+    sent = jobs.wake()
     text = "Comparing" if sent else "Redis cannot be reached: the comparison waits"
     return said(request, text, to=_address(collection, first, second))
 

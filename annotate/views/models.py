@@ -236,7 +236,7 @@ def _take_upload(request: HttpRequest, upload: UploadedFile[Any], *, name: str, 
 
 
 def _sent(request: HttpRequest, job: ModelJob, *, to: str) -> HttpResponse:
-    sent = jobs.send([job.pk])
+    sent = jobs.wake()
     words = f"{job.get_act_display()}: {job.name}." if sent else f"{job.name} waits: Redis does not answer."
     return said(request, words, to=to if not is_partial(request) else came_from(request))
 

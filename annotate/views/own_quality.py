@@ -85,8 +85,8 @@ def collection_evaluation_change(request: HttpRequest, collection: Collection, e
         measuring.cancel(row)
         text = "Measurement cancelled"
     elif act == "again":
-        fresh = measuring.ask_own(collection=collection, kind=row.kind, model=row.model, by=request.user)
-        jobs.send_evaluations([fresh.pk])
+        measuring.ask_own(collection=collection, kind=row.kind, model=row.model, by=request.user)
+        jobs.wake()
         text = "Measuring again"
     elif act == "delete" and row.state not in measuring.WAITING:
         row.delete()
@@ -110,8 +110,8 @@ def _ask(request: HttpRequest, collection: Collection) -> HttpResponse:
     lacking = _lacking(kind, *_truth(collection))
     if lacking:
         raise BadInput(lacking)
-    row = measuring.ask_own(collection=collection, kind=kind, model=model, by=request.user)
-    sent = jobs.send_evaluations([row.pk])
+    measuring.ask_own(collection=collection, kind=kind, model=model, by=request.user)
+    sent = jobs.wake()
     text = f"Measuring {kind} of {model}" + ("" if sent else ". Redis cannot be reached: it waits")
     return said(request, text, to=reverse("collection_quality", args=[collection.pk]))
 

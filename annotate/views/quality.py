@@ -105,8 +105,8 @@ def evaluation_change(request: HttpRequest, evaluation_id: int) -> HttpResponse:
         text = "Measurement cancelled"
     elif act == "again":
         root, _, path = row.folder.partition(":")
-        fresh = measuring.ask(kind=row.kind, root=int(root), path=path, model=row.model, by=request.user)
-        jobs.send_evaluations([fresh.pk])
+        measuring.ask(kind=row.kind, root=int(root), path=path, model=row.model, by=request.user)
+        jobs.wake()
         text = "Measuring again"
     elif act == "delete" and row.state not in measuring.WAITING:
         row.delete()
@@ -122,7 +122,7 @@ def _ask(request: HttpRequest) -> HttpResponse:
     row = measuring.ask(
         kind=request.POST.get("kind", ""), root=root, path=path, model=request.POST.get("model", ""), by=request.user
     )
-    sent = jobs.send_evaluations([row.pk])
+    sent = jobs.wake()
     where = plain_text(path) or "the library folder"
     text = f"Measuring {row.kind} on {where}" + ("" if sent else ". Redis cannot be reached: it waits")
     response = said(request, text, to=reverse("quality"))

@@ -58,7 +58,7 @@ def job_change(request: HttpRequest, collection: Collection, job_id: int) -> Htt
         return said(request, "Stopping; what was written so far stays for a resume.", to=to)
     if "resume" in request.POST:
         actions.resume(job)
-        transaction.on_commit(lambda: jobs.send([job.pk]) and None)
+        transaction.on_commit(lambda: jobs.wake() and None)
         return said(request, "Going on where it stopped.", to=to)
     if "delete" in request.POST:
         if "sure" not in request.POST:

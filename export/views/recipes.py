@@ -121,8 +121,8 @@ def export_change(request: HttpRequest, collection: Collection) -> HttpResponse:
     if act == "save":
         return said(request, f"Recipe “{row.name}” saved.", to=f"{here}?recipe={row.pk}")
     title = request.POST.get("name", "").strip() or f"{collection.name} {timezone.now():%Y-%m-%d}"
-    job = job_actions.start(collection=collection, recipe=recipe, name=title, by=request.user)
-    transaction.on_commit(lambda: jobs.send([job.pk]) and None)
+    job_actions.start(collection=collection, recipe=recipe, name=title, by=request.user)
+    transaction.on_commit(lambda: jobs.wake() and None)
     to = reverse("exports", args=[collection.pk])
     if is_partial(request):
         response = HttpResponse(status=204)

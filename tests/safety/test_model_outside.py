@@ -401,7 +401,7 @@ def test_a_model_that_vanishes_while_it_is_measured_is_told_in_words(settings: A
     write_tagger(models / "one")
     job = models_library.measure(name="one", task="tags", by=alice)
     shutil.rmtree(models / "one")
-    jobs.run_model_job(job.pk)
+    jobs.run_model_job(jobs.NETWORKS if job.act == ModelJob.Act.MEASURE else jobs.FILES)
     job.refresh_from_db()
     assert job.state == RunState.FAILED
     assert "There is no model 'one'" in job.message

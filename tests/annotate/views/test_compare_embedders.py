@@ -64,7 +64,7 @@ def test_a_lead_starts_it_a_worker_does_it_and_the_page_tells_how_far_it_is(
     moving = as_bob.get(address, PAIR | {"progress": 1}, headers=HTMX)
     assert "7 of 72" in moving.content.decode() and "hx-trigger" in moving.content.decode()
     Evaluation.objects.filter(pk=row.pk).update(state="queued")
-    assert jobs.run_evaluation(row.pk) == "done"
+    assert jobs.run_evaluation() == "done"
     row.refresh_from_db()
     assert row.total == 72
     ended = as_bob.get(address, PAIR | {"progress": 1}, headers=HTMX)

@@ -43,7 +43,7 @@ def act(client: Client, **values: Any) -> Any:
 def work() -> ModelJob:
     """The newest job, run as a worker runs it."""
     job = ModelJob.objects.latest("pk")
-    jobs.run_model_job(job.pk)
+    jobs.run_model_job(jobs.NETWORKS if job.act == ModelJob.Act.MEASURE else jobs.FILES)
     job.refresh_from_db()
     return job
 

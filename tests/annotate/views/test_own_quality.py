@@ -47,7 +47,7 @@ def test_faces_are_measured_on_complete_frames_and_mistakes_lead_there(
     assert ask(as_alice, collection).status_code == 302
     row = Evaluation.objects.get()
     assert "waits for a worker" in page(as_alice, collection)
-    assert jobs.run_evaluation(row.pk) == "done"
+    assert jobs.run_evaluation() == "done"
     row.refresh_from_db()
     assert (row.done, row.total, row.scores["hits_iou50"], row.scores["false_positives_iou30"]) == (3, 3, 1, 1)
     assert "1 of 2 faces" in page(as_alice, collection)

@@ -50,7 +50,7 @@ def test_a_measurement_waits_for_a_worker_and_then_shows_figures_plot_and_mistak
     assert ask(as_alice).status_code == 302
     row = Evaluation.objects.get()
     assert "waits for a worker" in as_alice.get(reverse("quality")).content.decode()
-    assert jobs.run_evaluation(row.pk) == "done"
+    assert jobs.run_evaluation() == "done"
     page = as_alice.get(reverse("evaluation", args=[row.pk])).content.decode()
     assert "1 missed" in page and 'class="missed"' in page and "1 of 2" in page
     listed = as_alice.get(reverse("quality")).content.decode()
@@ -62,7 +62,7 @@ def test_a_measurement_waits_for_a_worker_and_then_shows_figures_plot_and_mistak
 def test_two_models_on_one_folder_stand_side_by_side(library: Path, as_alice: Client) -> None:
     for model in ("tiny", "builtin"):
         ask(as_alice, model=model)
-        jobs.run_evaluation(Evaluation.objects.latest("pk").pk)
+        jobs.run_evaluation()
     page = as_alice.get(reverse("quality")).content.decode()
     assert "Faces on faces" in page and page.count("<dt title=") == 2
 
@@ -158,9 +158,9 @@ def test_a_measurement_that_thinks_for_long_is_not_taken_for_dead(
 
 def test_a_job_whose_worker_died_before_it_began_is_sent_again(library: Path, as_alice: Client) -> None:
     ask(as_alice)
-    row = Evaluation.objects.get()
     queue = django_rq.get_queue(jobs.NETWORKS)
-    queue.fetch_job(f"evaluation-{row.pk}").set_status(JobStatus.FAILED)
+    (called,) = queue.get_job_ids()
+    queue.fetch_job(called).set_status(JobStatus.FAILED)
     queue.connection.delete(queue.key)  # taken off the queue, never claimed
     jobs.sweep()
-    assert queue.get_job_ids() == [f"evaluation-{row.pk}"]
+    assert [name.startswith("evaluation-") for name in queue.get_job_ids()] == [True]
