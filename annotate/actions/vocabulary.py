@@ -71,7 +71,8 @@ def import_rows(lines: Iterable[str]) -> ImportReport:
                 Tag(name=name, category=row.category, post_count=row.count, common=True)
                 for name, row in sorted(rows.items())  # in one order, as everywhere: tags are shared by all collections
             ],
-            update_conflicts=True, unique_fields=["name"], update_fields=["category", "post_count", "common"],
+            update_conflicts=True, unique_fields=["name"],
+            update_fields=["category", "post_count", "common", "changed_at"],
             batch_size=BATCH,
         )  # fmt: skip
         keys = dict(Tag.objects.values_list("name", "pk"))

@@ -10,8 +10,6 @@ from annotate.models.model_version import ModelVersion
 from ingest.history_rules import HistoryRules
 from ingest.models import Frame
 
-LAST_CHARACTER = "\U0010ffff"
-
 
 class TagCategory(models.IntegerChoices):
     """Danbooru's numbers."""
@@ -29,15 +27,6 @@ class TagQuerySet(models.QuerySet["Tag"]):
         count = apps.get_model("annotate", "TagCount")
         here = count.objects.filter(collection_id=collection, tag_id=models.OuterRef("pk"), n__gt=0)
         return self.filter(models.Q(common=True) | models.Exists(here))
-
-    def starting(self, text: str) -> TagQuerySet:
-        """The first of `completing`, found by the index alone: the tag itself and those that begin with the text."""
-        typed = "_".join(text.lower().split())
-        if not typed:
-            return self.none()
-        kind = models.Case(models.When(name=typed, then=0), default=1, output_field=models.PositiveSmallIntegerField())
-        begins = self.filter(name__gte=typed, name__lt=typed + LAST_CHARACTER)
-        return begins.annotate(kind=kind).order_by("kind", "-post_count", "name")
 
     def completing(self, text: str) -> TagQuerySet:
         """Tags that the typed text may mean, best first: the tag itself, then by prefix, alias, start of a later word,
@@ -62,18 +51,25 @@ class TagQuerySet(models.QuerySet["Tag"]):
 class Tag(models.Model):
     """One word of the vocabulary, with underscores; one row for all collections, shown where it is `visible_in`."""
 
-    NOT_FROM_BACKUP = frozenset({"common", "post_count"})  # of a tag that a backup brings: else it spoke to everybody
+    NOT_FROM_BACKUP = frozenset(
+        {"common", "post_count", "changed_at"}
+    )  # of a tag that a backup brings: else it spoke to everybody
 
     name = models.CharField(max_length=200, unique=True)
     category = models.PositiveSmallIntegerField(choices=TagCategory.choices, default=TagCategory.GENERAL)
     post_count = models.PositiveIntegerField(default=0)
     # Of an imported vocabulary: seen everywhere. Words of people, files and models are seen where they are used.
     common = models.BooleanField(default=False)
+    changed_at = models.DateTimeField(auto_now=True, null=True)  # tells processes that the vocabulary is another
 
     objects = TagQuerySet.as_manager()
 
     class Meta:
-        indexes = (models.Index(fields=("-post_count",), name="tag_by_count"),)
+        indexes = (
+            models.Index(fields=("-post_count",), name="tag_by_count"),
+            models.Index(fields=("changed_at",), condition=models.Q(common=True), name="tag_common_changed"),
+            models.Index(fields=("name",), condition=models.Q(common=False), name="tag_own_words"),
+        )
 
     def __str__(self) -> str:
         return self.name

@@ -5,8 +5,9 @@ from __future__ import annotations
 from django.db.models import Q
 from django.http import HttpRequest, HttpResponse, JsonResponse
 
+from annotate.completing import complete
 from annotate.figures import face_figures
-from annotate.models import Character, Tag, TagAlias, TagCategory, TagCount, TagState
+from annotate.models import Character, TagAlias, TagCategory, TagCount, TagState
 from ingest.access import member_view
 from ingest.models import Collection
 from ingest.stamp import stamp
@@ -37,10 +38,7 @@ def tags(request: HttpRequest, collection: Collection) -> HttpResponse:
     Each with its category, how often it is used here, and the alias that was typed, if it was found by one.
     """
     text = request.GET.get("q", "")[:TEXT_MAX]
-    visible = Tag.objects.visible_in(collection.pk)
-    found = list(visible.starting(text)[:SHOWN])
-    if len(found) < SHOWN:  # what only holds the text is looked for in all names, which takes much longer
-        found = list(visible.completing(text)[:SHOWN])
+    found = complete(collection, text, most=SHOWN)
     keys = [tag.pk for tag in found]
     here = dict(
         TagCount.objects.filter(collection_id=collection.pk, tag_id__in=keys, state=TagState.YES).values_list(
