@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -23,13 +22,13 @@ from django.utils import timezone
 
 from ingest import library, stored_files
 from ingest.backup import graph, past
-from ingest.backup.write import CHUNK_BYTES, FORMAT, FORMAT_VERSION
+from ingest.backup.opening import CHUNK_BYTES, LINE_BYTES_MAX, SOURCE, Opened, hash_in_name, opened
 from ingest.errors import BadInput, KomaError
 from ingest.history_rules import json_keys
-from ingest.imaging.archive import BadArchive, BadMember, Limits, Member, ZipReader
+from ingest.imaging.archive import Member, ZipReader
 from ingest.imaging.folders import is_inside
 from ingest.imaging.names import plain_text
-from ingest.imaging.store import StoreFull, UnknownName, check_room
+from ingest.imaging.store import StoreFull, check_room
 from ingest.models import (
     FINISHED,
     Collection,
@@ -44,15 +43,7 @@ from ingest.models import (
 )
 from ingest.restoring import store
 
-LIMITS = Limits(
-    members_max=5_000_000, directory_bytes_max=2**30, member_bytes_max=2**40, total_bytes_max=2**43, ratio_max=1000
-)
-MANIFEST_BYTES_MAX = 200 * 2**20
-STORED_BYTES_MAX = 2**30  # one picture
-LINE_BYTES_MAX = 32 * 2**20  # one row
 BATCH = 500
-_ROWS = re.compile(r"rows/([A-Za-z_]+\.[A-Za-z]+)\.jsonl")
-_SOURCE = re.compile(r"sources/([0-9a-f]{64})\.([a-z0-9]{1,8})")
 _NEVER_THERE = "gone"  # ending of the path of a source that did not come along
 
 
@@ -98,23 +89,16 @@ def restore(*, source: Path, owner: Any, name: str = "", trust_paths: bool = Fal
 
     Paths of files that are read in place are kept where they lie in the library; elsewhere only with `trust_paths`.
     """
-    shown = plain_text(source.name)
     try:
-        with ZipReader(source, name=shown, limits=LIMITS) as reader:
-            members = {member.name: member for member in reader.members}
-            if reader.refused:
-                first = reader.refused[0]
-                raise BadInput(f"{shown}: this is no backup of Koma: {first.name}: {first.reason}.")
-            state = _State(reader, members, _manifest(reader, members, shown), {}, secrets.token_hex(8), trust_paths)
-            return _restore(state, owner=owner, name=name, shown=shown)
-    except (BadArchive, BadMember) as error:
-        raise BadInput(str(error)) from error
+        with opened(source) as backup:
+            return _restore(backup, owner=owner, name=name, trust_paths=trust_paths)
     except OSError as error:
-        raise KomaError(f"{shown}: {error.strerror or error}") from error
+        raise KomaError(f"{plain_text(source.name)}: {error.strerror or error}") from error
 
 
-def _restore(state: _State, *, owner: Any, name: str, shown: str) -> Restored:
-    _check_names(state, shown)
+def _restore(backup: Opened, *, owner: Any, name: str, trust_paths: bool) -> Restored:
+    shown = backup.shown
+    state = _State(backup.reader, backup.members, backup.manifest, {}, secrets.token_hex(8), trust_paths)
     total = sum(member.size for member in state.members.values())
     try:
         check_room(store().root, total, reserve_bytes=settings.KOMA_DISK_RESERVE_BYTES)
@@ -157,50 +141,6 @@ def _clean_up(kept: list[str], moved: list[Path]) -> None:
     stored_files.remove_unused(store(), kept)
 
 
-def _manifest(reader: ZipReader, members: dict[str, Member], shown: str) -> dict[str, Any]:
-    member = members.get("manifest.json")
-    if member is None or member.size > MANIFEST_BYTES_MAX:
-        raise BadInput(f"{shown}: this is no backup of Koma (it has no manifest).")
-    try:
-        manifest = json.loads(reader.read(member))
-        if manifest["format"] != FORMAT or not isinstance(manifest["files"], dict):
-            raise ValueError("another format")
-        known = int(manifest["version"]) <= FORMAT_VERSION
-        int(manifest["collection"]["id"])
-    except (ValueError, KeyError, TypeError, RecursionError):
-        raise BadInput(f"{shown}: this is no backup of Koma (its manifest cannot be read).") from None
-    if not known:
-        raise BadInput(
-            f"{shown}: this backup was made by a newer Koma ({plain_text(str(manifest.get('koma')))}). Update."
-        )
-    return dict(manifest)
-
-
-def _check_names(state: _State, shown: str) -> None:
-    """Only what `write` writes: manifest, rows of known models, files under their hashes; all that is listed."""
-    tables = graph.owned()
-    shared = graph.shared(tables)
-    labels = {model._meta.label for model in (*tables, *shared, *graph.beside(shared))}
-    listed = set(state.manifest["files"])
-    for name in state.members:
-        rows = _ROWS.fullmatch(name)
-        if name == "manifest.json" or (rows and rows[1] in labels) or name in listed:
-            continue
-        raise BadInput(f"{shown}: the backup holds {plain_text(name)}, which is not in its manifest. It was refused.")
-    for name in listed:
-        if name.startswith("store/") and name in state.members and state.members[name].size > STORED_BYTES_MAX:
-            raise BadInput(f"{shown}: {plain_text(name)} is larger than any picture. The backup was refused.")
-        if name not in state.members:
-            raise BadInput(f"{shown}: {plain_text(name)} is missing from the backup. Copy the file again.")
-        try:
-            if not _SOURCE.fullmatch(name):
-                store().path(name.removeprefix("store/") if name.startswith("store/") else "")
-        except UnknownName:
-            raise BadInput(
-                f"{shown}: {plain_text(name)} is no name of a stored file. The backup was refused."
-            ) from None
-
-
 def _files_to_store(state: _State) -> list[str]:
     """Write pictures to the store and compare each with its name; what was written is cleaned up on a refusal."""
     kept: list[str] = []
@@ -209,7 +149,7 @@ def _files_to_store(state: _State) -> list[str]:
             if name.startswith("store/"):
                 stored = name.removeprefix("store/")
                 data = state.reader.read(state.members[name])
-                if hashlib.sha256(data).hexdigest() != stored[6:70]:
+                if hashlib.sha256(data).hexdigest() != hash_in_name(name):
                     raise BadInput(
                         f"{plain_text(name)}: its content is not what its name says. The backup was refused."
                     )
@@ -342,7 +282,7 @@ def _place_sources(state: _State, collection: Collection, moved: list[Path]) -> 
     """Uploaded files go below our data folder; files that were read in place are looked for in the library."""
     notes = []
     roots = library.roots()
-    by_hash = {m[1]: name for name in state.manifest["files"] if (m := _SOURCE.fullmatch(name))}
+    by_hash = {m[1]: name for name in state.manifest["files"] if (m := SOURCE.fullmatch(name))}
     for source in Source.objects.filter(collection=collection):
         path = Path(source.path)
         name = by_hash.get(source.sha256) if source.uploaded else None

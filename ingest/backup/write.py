@@ -19,15 +19,12 @@ from django.utils import timezone
 
 from ingest import stored_files
 from ingest.backup import graph
-from ingest.errors import KomaError
+from ingest.backup.opening import CHUNK_BYTES, FORMAT, FORMAT_VERSION, check_content
+from ingest.errors import BadInput, KomaError
 from ingest.imaging.store import full, no_room
 from ingest.models import Collection, Source
 from ingest.restoring import source_path, store
 from ingest.version import VERSION
-
-FORMAT = "koma-backup"
-FORMAT_VERSION = 1
-CHUNK_BYTES = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,13 +38,15 @@ class Written:
 
 
 def write(*, collection: Collection, target: Path, with_sources: bool = True) -> Written:
-    """Write the collection to `target`. Raises KomaError for a full disk or a path that cannot be written."""
+    """Write the collection to `target`. Raises KomaError for a full disk, a path that cannot be written, or
+    a backup that could not be restored."""
     temp = target.with_name(f".{target.name}.{secrets.token_hex(6)}")
     try:
         with zipfile.ZipFile(temp, "x", zipfile.ZIP_STORED, allowZip64=True) as archive:
             written = _fill(archive, collection, with_sources=with_sources)
         with temp.open("rb") as file:
             os.fsync(file.fileno())
+        _check(temp, target)
         temp.replace(target)
     except OSError as error:
         if no_room(error):
@@ -56,6 +55,18 @@ def write(*, collection: Collection, target: Path, with_sources: bool = True) ->
     finally:
         temp.unlink(missing_ok=True)
     return Written(written.rows, written.files, target.stat().st_size, written.missing)
+
+
+def _check(temp: Path, target: Path) -> None:
+    """Open what was just written as a restore would, so that no backup turns out to be none when it is needed."""
+    try:
+        check_content(temp)
+    except BadInput as error:
+        why = error.message.replace(temp.name, target.name)
+        raise KomaError(
+            f"The backup could not be read back, so it was not kept. {why} Bring back the file that this names (or "
+            "delete what it belongs to) and call this again."
+        ) from error
 
 
 def _fill(archive: zipfile.ZipFile, collection: Collection, *, with_sources: bool) -> Written:

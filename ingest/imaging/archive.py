@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import re
 import stat
 import struct
 import unicodedata
@@ -55,6 +56,7 @@ class Limits:
     total_bytes_max: int = TOTAL_BYTES_MAX
     ratio_max: int = RATIO_MAX
     ratio_free_bytes: int = RATIO_FREE_BYTES
+    archives: re.Pattern[str] | None = None  # members that may be archives by their names: the caller only copies them
 
 
 @dataclass(frozen=True, slots=True)
@@ -262,7 +264,8 @@ def _problem(info: zipfile.ZipInfo, name: str, limits: Limits) -> str | None:
         return "it is a device, pipe or socket"
     if info.flag_bits & 0x41:
         return "it is encrypted; pack the zip without a password"
-    if name.lower().endswith(_ENDINGS_OF_ARCHIVES):
+    copied = limits.archives is not None and limits.archives.fullmatch(name)
+    if not copied and name.lower().endswith(_ENDINGS_OF_ARCHIVES):
         return "archives inside an archive are not opened; add it by itself"
     if info.file_size > limits.member_bytes_max:
         return f"it is larger than the limit of {limits.member_bytes_max:,} bytes"
