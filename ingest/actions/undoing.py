@@ -145,22 +145,37 @@ class Restorer:
         return Given.BACK
 
     def _without_missing(self, model: Model, values: dict[str, Any], *, again: bool) -> str:
-        """Empty the keys in `values` whose rows are gone; words where the row means nothing without one of them."""
+        """Empty the keys in `values` whose rows are gone; words where the row means nothing without one of them.
+
+        Lists of keys lose those that are gone where the row comes back; a row that is there keeps its list, since what
+        is there now may stand for what is gone: a character that another one was merged into.
+        """
         rules = rules_of(model)
         for field in model._meta.concrete_fields:
             if not isinstance(field, models.ForeignKey) or values.get(field.attname) is None:
                 continue
             target, key = field.related_model, values[field.attname]
-            if (target, key) not in self.there:
-                self.there[(target, key)] = target._default_manager.filter(pk=key).exists()
-            if self.there[(target, key)]:
+            if self._is_there(target, key):
                 continue
             if not field.null or (field.attname in rules.needed and target is not get_user_model()):
                 what = f"{_called(model, values)} does not come back" if again else f"A {_noun(model)} stays as it is"
                 gone = Revision(model=target._meta.label, object_id=key, before={})
                 return f"{what}: its {field.verbose_name} is gone{_why_gone(gone)}"
             values[field.attname] = None
+        for name, label in rules.json_keys.items():
+            target = apps.get_model(label)
+            gone_keys = [key for key in values.get(name) or () if not self._is_there(target, key)]
+            if gone_keys and not again:
+                gone = Revision(model=label, object_id=gone_keys[0], before={})
+                return f"A {_noun(model)} stays as it is: its {_noun(target)} is gone{_why_gone(gone)}"
+            if gone_keys:
+                values[name] = [key for key in values[name] if key not in gone_keys]
         return ""
+
+    def _is_there(self, target: Model, key: Any) -> bool:
+        if (target, key) not in self.there:
+            self.there[(target, key)] = target._default_manager.filter(pk=key).exists()
+        return self.there[(target, key)]
 
 
 def _uses(row: models.Model) -> Iterable[tuple[Model, str, list[models.Model]]]:

@@ -11,6 +11,7 @@ from annotate import face_counters
 from annotate.actions import boxes, characters
 from annotate.actions import clusters as cluster_actions
 from annotate.actions import faces as face_actions
+from annotate.checking import check
 from annotate.models import (
     Character,
     CharacterAlias,
@@ -276,3 +277,36 @@ def test_a_new_character_stays_for_frames_that_a_person_says_show_it_and_not_for
         done = history.undo_last(collection=collection, by=alice)
         gone = Revision.objects.get(operation=done.operation, model="annotate.FrameCharacter")
         assert (gone.object_id, gone.after, Character.objects.count()) == (row.pk, None, 0)
+
+
+def test_an_undone_merge_rules_nobody_out_by_a_character_that_is_gone(
+    collection: Collection, alice: User, bob: User, faces: list[Face]
+) -> None:
+    """Its name is another's by now, so it stays gone, and its face keeps what the merge made of the answer."""
+    common: dict[str, Any] = {"collection": collection, "by": alice}
+    source, target = (characters.create(name=name, **common) for name in ("Sol", "Tia"))
+    face_actions.is_not(faces=faces[:1], character=source, **common)
+    merged = characters.merge(character=source, into=target, **common)
+    characters.remove_alias(alias=target.aliases.get(name="Sol"), **common)
+    characters.create(collection=collection, name="Sol", by=bob)
+    with pytest.raises(Conflict, match="A face stays as it is: its character is gone"):
+        history.undo(merged, by=alice)
+    assert Face.objects.get(pk=faces[0].pk).not_characters == [target.pk]
+    assert not check(collection)
+
+
+def test_a_box_that_comes_back_rules_nobody_out_by_a_character_that_is_gone(
+    collection: Collection, alice: User, frames: list[Frame]
+) -> None:
+    common: dict[str, Any] = {"collection": collection, "by": alice}
+    source = characters.create(name="Sol", **common)
+    created = Operation.objects.get()
+    other = characters.create(name="Tia", **common)
+    drawn = boxes.draw(frame=frames[0], box=(0.5, 0.5, 0.7, 0.8), **common)
+    for who in (source, other):
+        face_actions.is_not(faces=[drawn], character=who, **common)
+    deleted = boxes.delete(face=drawn, **common)
+    history.undo(created, by=alice)
+    assert not Character.objects.filter(name="Sol").exists()
+    history.undo(deleted, by=alice)
+    assert Face.objects.get(pk=drawn.pk).not_characters == [other.pk]
