@@ -68,15 +68,22 @@ def is_blocked(tag: str, blacklist: Sequence[str]) -> bool:
 
     Tag and entry are compared in one spelling, whatever the case, with spaces or underscores; `*` is the only wildcard.
     """
-    return any(
-        _pattern(entry).fullmatch(_one_spelling(tag)) if "*" in entry else _words(entry) in _words(tag)
-        for entry in blacklist
-    )
+    return any(_fits(entry, tag) if "*" in entry else _words(entry) in _words(tag) for entry in blacklist)
 
 
-@lru_cache(maxsize=4096)
-def _pattern(entry: str) -> re.Pattern[str]:
-    return re.compile(".*".join(map(re.escape, _one_spelling(entry).split("*"))), re.DOTALL)
+def _fits(entry: str, tag: str) -> bool:
+    """Whether all of a tag is an entry whose `*` stand for anything. No pattern of `re`: many `*` take it for ever."""
+    first, *between, last = _one_spelling(entry).split("*")
+    text = _one_spelling(tag)
+    if len(text) < len(first) + len(last) or not text.startswith(first) or not text.endswith(last):
+        return False
+    at, end = len(first), len(text) - len(last)
+    for part in between:  # the first place of each is the best: it leaves most for those behind
+        at = text.find(part, at, end)
+        if at < 0:
+            return False
+        at += len(part)
+    return True
 
 
 def _one_spelling(text: str) -> str:

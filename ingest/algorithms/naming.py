@@ -90,13 +90,14 @@ _IN_BRACKETS = _compiled(*_WORDS)
 _KIND_BRACKET = _compiled(
     rf"^(?:{_WITH_NUMBER}\s?{_NUMBER}|{_ALONE.replace('kind', 'only')}(?:\s?v\d)?)(?:[_\s-]\d+)?$"
 )
+# Of a title whose white space is single: patterns that begin with any number of spaces take the cube of them.
 _SEASONS: tuple[re.Pattern[str], ...] = tuple(
     re.compile(p, re.IGNORECASE)
     for p in (
-        r"\s*[-,:]?\s*(?<![a-z0-9])(?P<season>\d{1,2})(?:st|nd|rd|th)\s+season(?![a-z])",
-        r"\s*[-,:]?\s*(?<![a-z0-9])season\s?(?P<season>\d{1,2})(?!\d)",
-        r"\s*[-,:]?\s*第\s?(?P<season>\d{1,2})\s?(?:期|シーズン|シリーズ)",
-        r"\s*[-,:]?\s*(?<=[\s_.-])s(?P<season>\d{1,2})(?![a-z0-9])",
+        r"\s?[-,:]?\s?(?<![a-z0-9])(?P<season>\d{1,2})(?:st|nd|rd|th)\s+season(?![a-z])",
+        r"\s?[-,:]?\s?(?<![a-z0-9])season\s?(?P<season>\d{1,2})(?!\d)",
+        r"\s?[-,:]?\s?第\s?(?P<season>\d{1,2})\s?(?:期|シーズン|シリーズ)",
+        r"\s?[-,:]?\s?(?<=[\s_.-])s(?P<season>\d{1,2})(?![a-z0-9])",
     )
 )
 _KANJI = re.compile(r"第\s?([一二三四五六七八九十]{1,3})\s?([話回集夜局幕期シ])")

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import io
 import os
-import re
 import stat
 import struct
 import warnings
@@ -25,6 +24,7 @@ from PIL import Image, ImageCms, UnidentifiedImageError
 from ingest.imaging.alpha import flatten
 from ingest.imaging.depth import eight_bit
 from ingest.imaging.early_end import ends_early, share_at_most
+from ingest.imaging.foreign import foreign_kind
 from ingest.imaging.formats import SPOKEN
 from ingest.imaging.names import plain_text
 from ingest.imaging.opening import first_that_shows, pages, shows_something, size_of
@@ -43,19 +43,6 @@ Image.MAX_IMAGE_PIXELS = PIXELS_MAX
 _ORIENTATION = 0x0112
 _PLAIN_MODES = frozenset({"1", "L", "LA", "P", "PA", "RGB", "RGBA"})  # that every reader turns to the same RGB
 _SRGB = ImageCms.createProfile("sRGB")
-_XML = rb"^\s*(?:<\?xml[^>]*>\s*)?(?:<!--.*?-->\s*)*"
-_FOREIGN = tuple(
-    (re.compile(pattern, re.IGNORECASE | re.DOTALL), what)
-    for pattern, what in (
-        (_XML + rb"(?:<!doctype svg[^>]*>\s*)?<svg[\s>]", "an SVG drawing"),
-        (_XML + rb"<(?:!doctype\s+html|html|head|body|script)[\s>]", "a web page"),
-        (rb"^PK\x03\x04", "a zip archive"),
-        (rb"^(?:Rar!|7z\xbc\xaf|\x1f\x8b)", "an archive"),
-        (rb"^%PDF", "a PDF"),
-        (rb"^8BPS", "a Photoshop file"),
-        (rb"^(?:\x1aE\xdf\xa3|.{4}ftyp(?!avi[fs]|mi[fa][1f]|msf1|hei[cxms]|hev[cxms]))", "a video"),
-    )
-)
 # What Pillow's readers raise on broken files; MemoryError: a header that lies about its size.
 _BROKEN = (
     *(OSError, SyntaxError, ValueError, TypeError, KeyError, IndexError, AttributeError, OverflowError, EOFError),
@@ -271,12 +258,10 @@ def _refuse_foreign(data: bytes, shown: str, limits: Limits) -> None:
         raise UnreadablePicture(f"{shown}: the file is empty. Copy it again from where it came.")
     if len(data) > limits.bytes_max:
         raise UnreadablePicture(_too_heavy(shown, limits))
-    head = data[:1024].removeprefix(b"\xef\xbb\xbf")
-    for pattern, what in _FOREIGN:
-        if pattern.search(head):
-            raise UnreadablePicture(
-                f"{shown}: this is {what}, whatever its name says. Export it as png or jpg, or take it out."
-            )
+    if (what := foreign_kind(data)) is not None:
+        raise UnreadablePicture(
+            f"{shown}: this is {what}, whatever its name says. Export it as png or jpg, or take it out."
+        )
 
 
 def _judge(shown: str, limits: Limits) -> Check:
