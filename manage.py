@@ -8,15 +8,19 @@ import sys
 
 
 def main() -> None:
-    """Run one management command, or say in one line which setting is wrong."""
+    """Run one management command, or say in one line which setting is wrong; the data folder is closed first."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "project.settings")
     try:
+        from django.conf import settings
         from django.core.management import execute_from_command_line
     except ImportError as missing:
         sys.exit(f"{missing}. Run this with the Python of the folder .venv (`make install` makes it).")
+    from project import private
     from project.env import SettingError
 
     try:
+        for problem in private.mend(settings.KOMA_DATA_DIR):
+            print(problem, file=sys.stderr, flush=True)
         execute_from_command_line(sys.argv)
     except SettingError as wrong:
         sys.exit(f"Koma cannot start: {wrong}")

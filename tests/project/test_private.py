@@ -13,6 +13,7 @@ import pytest
 
 from export.sinks import share
 from project import private
+from tests.export.conftest import drawn
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -88,6 +89,44 @@ def test_each_of_our_processes_writes_private_files(tmp_path: Path) -> None:
     files = [path for path in (tmp_path / "data").rglob("*") if path.is_file()]
     assert any(path.name == "koma.sqlite3" for path in files)
     assert {mode(path) for path in files} == {0o600}
+
+
+def start(folder: Path, *command: object, **more: str) -> subprocess.CompletedProcess[str]:
+    """`manage.py COMMAND` as a person with the usual umask starts it, over the data folder `folder`."""
+    environment = os.environ | {"KOMA_DATA_DIR": str(folder), "DJANGO_SETTINGS_MODULE": "project.settings"} | more
+    environment.pop("DATABASE_URL", None)
+    return subprocess.run(
+        [sys.executable, "manage.py", *map(str, command)],
+        cwd=ROOT, env=environment, check=True, umask=0o022, capture_output=True, text=True, timeout=300,
+    )  # fmt: skip
+
+
+def left_open(folder: Path) -> Path:
+    """A data folder that an older release left, without a database that only looks like one."""
+    open_folder(folder)
+    for path in folder.glob("koma.sqlite3*"):
+        path.unlink()
+    return folder
+
+
+def test_a_build_without_a_browser_closes_the_data_folder_and_leaves_its_data_set_open(tmp_path: Path) -> None:
+    folder, art, out = left_open(tmp_path / "data"), tmp_path / "art", tmp_path / "out"
+    art.mkdir()
+    (art / "a.png").write_bytes(drawn(1))
+    start(folder, "build_dataset", art, "--collection", "Art", "--out", out, "--min-faces", 0)
+    assert {mode(path) for path in (folder, folder / "logs", folder / "uploads/7")} == {0o700}
+    assert mode(folder / "uploads/7/film.mkv") == 0o600
+    assert mode(out) == 0o755
+    assert {mode(path) for path in out.rglob("*.png")} == {0o644}
+
+
+def test_a_worker_that_is_started_by_itself_closes_the_data_folder(tmp_path: Path, redis_url: str) -> None:
+    folder = left_open(tmp_path / "data")
+    start(folder, "migrate", "-v", "0")
+    folder.chmod(0o755)
+    start(folder, "runworker", "cpu", "--burst", REDIS_URL=redis_url)
+    assert mode(folder) == 0o700
+    assert mode(folder / "logs/web.log") == 0o600
 
 
 def test_a_data_set_is_shared_where_that_is_wanted(tmp_path: Path) -> None:
