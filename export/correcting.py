@@ -12,6 +12,7 @@ from export.algorithms.caption_tags import shown
 from export.recipe import Recipe
 from export.rereading import Moved, Open, ReadBack, manifest_of
 from export.sinks import FolderSink
+from ingest import outside_json
 from ingest.errors import BadInput, KomaError
 
 
@@ -102,7 +103,7 @@ def _json(sink: FolderSink, name: str) -> dict[str, Any] | None:
     if not path.is_file():
         return None
     try:
-        body = json.loads(path.read_text("utf-8"))
+        body = outside_json.read(path)
     except ValueError as error:
         raise BadInput(f"{name} cannot be read ({error}). Mend or delete it") from error
     if not isinstance(body, dict):

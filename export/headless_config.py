@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,6 +10,7 @@ from typing import Any
 from annotate.actions import model_choices, tag_lists
 from export import recipe_text
 from export.recipe import Recipe, RecipeError, parse
+from ingest import outside_json
 from ingest.actions import sources
 from ingest.errors import BadInput
 from ingest.pipeline.contract import parse_params
@@ -75,9 +74,9 @@ def read(path: Path) -> Config:
     if path.suffix.lower() not in (".toml", ".json"):
         raise BadInput(f"{path}: a config is a .toml or .json file.")
     try:
-        text = path.read_text("utf-8-sig")
-        data = tomllib.loads(text) if path.suffix.lower() == ".toml" else json.loads(text)
-    except (OSError, ValueError, RecursionError) as error:
+        text = outside_json.read_bytes(path, most=outside_json.SMALL).decode("utf-8-sig")
+        data = outside_json.parsed_toml(text) if path.suffix.lower() == ".toml" else outside_json.parsed(text)
+    except (OSError, ValueError) as error:
         raise BadInput(f"{path}: the config cannot be read ({error}).") from error
     return from_dict(data, folder=path.parent)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-import tomllib
 import types
 import typing
 from collections.abc import Mapping
@@ -20,6 +19,7 @@ from export.algorithms.levels import Arrangement
 from export.algorithms.metadata import Version
 from export.algorithms.selection import Selection
 from export.algorithms.upscaling import UpscaleOptions
+from ingest import outside_json
 
 GENERAL_FIELDS = ("type", "series", "episode")
 
@@ -153,8 +153,8 @@ def parse(data: object) -> Recipe:
 def parse_text(text: str, *, kind: Literal["toml", "json"]) -> Recipe:
     """A recipe from the text of a TOML or JSON file; RecipeError also for broken syntax."""
     try:
-        data = tomllib.loads(text) if kind == "toml" else json.loads(text)
-    except (tomllib.TOMLDecodeError, json.JSONDecodeError, RecursionError) as error:
+        data = outside_json.parsed_toml(text) if kind == "toml" else outside_json.parsed(text)
+    except ValueError as error:
         raise RecipeError([f"not readable as {kind.upper()}: {error}"]) from error
     return parse(data)
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from export.recipe import Recipe, RecipeError, parse_text
+from ingest import outside_json
 from ingest.algorithms.typed_lists import ListError, typed_list
 from ingest.errors import BadInput
 from ingest.pipeline.settings import NO, YES
@@ -71,8 +72,10 @@ def read_file(path: Path) -> Recipe:
     if kind not in (".toml", ".json"):
         raise BadInput(f"{path}: a recipe is a .toml or .json file.")
     try:
-        return parse_text(path.read_text("utf-8-sig"), kind="toml" if kind == ".toml" else "json")
-    except (OSError, UnicodeDecodeError) as error:
+        text = outside_json.read_bytes(path, most=outside_json.SMALL).decode("utf-8-sig")
+    except (OSError, ValueError) as error:
         raise BadInput(f"{path}: the recipe cannot be read ({error}).") from error
+    try:
+        return parse_text(text, kind="toml" if kind == ".toml" else "json")
     except RecipeError as error:
         raise BadInput(f"{path}: {error}") from error

@@ -5,7 +5,6 @@ Nothing is guessed: what is not plain is listed as open, with its reason.
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -22,10 +21,13 @@ from export.formats.masks import is_mask
 from export.recipe import Recipe, RecipeError, parse
 from export.sinks import files_below
 from export.stages.build import MANIFEST
+from ingest import outside_json
 from ingest.errors import BadInput
 from ingest.imaging.formats import PICTURE_SUFFIXES
 
 _Path = tuple[str, ...]
+MANIFEST_BYTES_MAX = 2**30  # a line for each picture
+INDEX_DIGITS_MAX = 9  # what a frame's index holds
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -216,18 +218,18 @@ def manifest_of(folder: Path) -> tuple[dict[str, Any], Recipe]:
     """The manifest of a data set and its recipe. Raises BadInput when it is missing or broken."""
     path = folder / MANIFEST
     try:
-        data = json.loads(path.read_text("utf-8"))
+        data = outside_json.read(path, most=MANIFEST_BYTES_MAX)
         recipe = parse(data["recipe"])
         for entry in data["pictures"].values():
             names = [*entry["characters"], *entry.get("by_person", ())]
-            if not isinstance(entry["folder"], str) or not all(isinstance(name, str) for name in names):
+            if not all(isinstance(text, str) for text in (entry["key"], entry["folder"], *names)):
                 raise TypeError("entries of other types")
         spelled = data.get("characters")
         if spelled is not None and not all(isinstance(name, str) for name in spelled.values()):
             raise TypeError("characters of other types")
         if not all(isinstance(row["folder"], str) and isinstance(row.get("levels", []), list) for row in _rows(data)):
             raise TypeError("folders of other types")
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecipeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError, RecipeError) as error:
         raise BadInput(
             f"{folder.name}: this is no data set of Koma, its {MANIFEST} cannot be read ({type(error).__name__}). "
             "Choose the folder that an export wrote."
@@ -239,7 +241,7 @@ def by_key(moved: Iterable[Moved]) -> Iterator[tuple[str, int, Moved]]:
     """Source hash prefix and frame index of each moved picture that is no crop."""
     for row in moved:
         source, _, index = row.key.partition(":")
-        if not row.is_crop and index.isdigit():
+        if not row.is_crop and len(index) <= INDEX_DIGITS_MAX and index.isascii() and index.isdigit():
             yield source, int(index), row
 
 

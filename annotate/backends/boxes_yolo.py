@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +20,7 @@ from annotate.backends.device import Batch, Network
 from annotate.backends.inputs import Fit, InputSpec, Resample
 from annotate.backends.onnx_session import AUTO
 from annotate.backends.registry import Installed
+from ingest import outside_json
 from ingest.errors import BadInput
 
 MODEL_FILE, TYPE_FILE = "model.onnx", "model_type.json"
@@ -203,14 +203,12 @@ def _model_type(path: Path) -> str:
     if not path.is_file():
         return TYPES[0]
     try:
-        if path.stat().st_size > SMALL_FILE:
-            raise ValueError("it is too long")
-        told = json.loads(path.read_text(encoding="utf-8"))
+        told = outside_json.read(path, most=SMALL_FILE)
         told = told.get("model_type", told.get("problem_type")) if isinstance(told, dict) else told
         word = str(told).lower()
         if word not in TYPES:
             raise ValueError(f"{word[:40]!r} is none of {', '.join(TYPES)}")
-    except (OSError, ValueError, RecursionError) as error:
+    except (OSError, ValueError) as error:
         raise BadInput(f"{path}: the kind of this detector cannot be read: {error}. Get the model again.") from error
     return word
 

@@ -15,10 +15,11 @@ from typing import Any
 from PIL import Image
 
 from annotate.algorithms.caption_prompts import clean
-from annotate.backends import outside_json, weights
+from annotate.backends import weights
 from annotate.backends.contract import CaptionAsk, CaptionTold, ModelInfo
 from annotate.backends.onnx_session import AUTO, CPU, CUDA
 from annotate.backends.registry import Installed
+from ingest import outside_json
 from ingest.errors import BadInput
 
 # By these keys transformers loads classes, kernels or packages that a description names.

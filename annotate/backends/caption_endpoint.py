@@ -25,6 +25,7 @@ import httpcore
 from annotate.algorithms.caption_prompts import SYSTEM, clean
 from annotate.backends.contract import CaptionAsk, CaptionTold, ModelInfo
 from annotate.backends.wires import LEAST_S, Wires
+from ingest import outside_json
 from ingest.errors import BadInput, Cancelled
 
 ATTEMPTS = 5
@@ -263,14 +264,14 @@ def _told(data: bytes) -> CaptionTold:
     if len(data) > BODY_MAX:
         return CaptionTold(problem="the answer has more than 1 MB")
     try:
-        choice = json.loads(data)["choices"][0]
+        choice = outside_json.parsed(data)["choices"][0]
         content = choice["message"]["content"]
         if isinstance(content, list):
             content = "".join(part["text"] for part in content if part.get("type") == "text")
         if not isinstance(content, str):
             raise TypeError
         unfinished = choice.get("finish_reason") == "length"
-    except (ValueError, TypeError, LookupError, AttributeError, RecursionError):
+    except (ValueError, TypeError, LookupError, AttributeError):
         return CaptionTold(problem="the answer is no chat answer in OpenAI's form")
     text, cut = clean(content)
     if not text:
@@ -281,10 +282,10 @@ def _told(data: bytes) -> CaptionTold:
 def _words(data: bytes) -> str:
     """What a server says of its refusal, short; it may hold anything."""
     try:
-        told: Any = json.loads(data[:BODY_MAX])
+        told: Any = outside_json.parsed(data[:BODY_MAX])
         while isinstance(told, dict):
             told = told.get("error", told.get("message", told.get("detail", "")))
-    except (ValueError, RecursionError):
+    except ValueError:
         told = data[:WORDS_MAX].decode("utf-8", "replace")
     return clean(str(told)[:WORDS_MAX])[0] if told else ""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from annotate.backends.device import Batch, Network
 from annotate.backends.inputs import Fit, InputSpec, Resample
 from annotate.backends.onnx_session import AUTO
 from annotate.backends.registry import Installed
+from ingest import outside_json
 from ingest.errors import BadInput
 
 FEATURES_FILE, METRIC_FILE, METRICS, CLUSTERINGS = (
@@ -180,10 +180,8 @@ def _json(path: Path) -> Any:
     if not path.is_file():
         return None
     try:
-        if path.stat().st_size > SMALL_FILE:
-            raise ValueError("it is too long")
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
+        return outside_json.read(path, most=SMALL_FILE)
+    except (OSError, ValueError) as error:
         raise BadInput(f"{path} cannot be read: {error}. Get the model again.") from error
 
 

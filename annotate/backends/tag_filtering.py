@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 from annotate.backends.tag_lists import spelt
+from ingest import outside_json
 from ingest.algorithms.typed_lists import ListError, every_entry, text_of
 from ingest.errors import BadInput
 
@@ -42,13 +42,11 @@ def parse_overlaps(data: bytes, *, name: str) -> Parsed:
     A tag that another one of a picture includes is dropped. BadInput names the entry that is wrong.
     """
     try:
-        told = json.loads(_text(data, name))
+        told = outside_json.parsed(_text(data, name))
     except ValueError as error:
         raise BadInput(
             f'{name} is not JSON: {error}. A list of included tags looks like {{"hair": ["long hair"]}}.'
         ) from error
-    except RecursionError:
-        raise BadInput(f"{name} is nested too deeply for a list of tags.") from None
     found: dict[str, set[str]] = {}
     for place, (tag, others) in enumerate(_entries(told, name), 1):
         if not isinstance(tag, str) or not isinstance(others, list) or not all(isinstance(o, str) for o in others):

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from annotate.algorithms.tag_rules import Label
-from annotate.backends import outside_json
+from ingest import outside_json
 from ingest.errors import BadInput
 
 # Danbooru's numbers, and 9 that taggers use for ratings.

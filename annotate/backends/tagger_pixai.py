@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from annotate.algorithms.tag_rules import Label, Rules
-from annotate.backends import outside_json, tag_lists
+from annotate.backends import tag_lists
 from annotate.backends.onnx_session import AUTO
 from annotate.backends.preprocess_json import read_stages
 from annotate.backends.registry import Installed
@@ -18,6 +18,7 @@ from annotate.backends.scorer import (
     open_graph,
     output_of,
 )
+from ingest import outside_json
 from ingest.errors import BadInput
 
 TAGS_FILE, STAGES_FILE, THRESHOLDS_FILE = "selected_tags.csv", "preprocess.json", "thresholds.csv"

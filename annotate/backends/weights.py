@@ -10,7 +10,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from annotate.backends import outside_json
+from ingest import outside_json
 from ingest.errors import BadInput
 
 BUILTIN = Path(__file__).parent / "builtin"

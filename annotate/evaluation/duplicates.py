@@ -5,7 +5,6 @@ Truth: a groups.json, or a folder for each set of copies; a folder of single pic
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -19,6 +18,7 @@ from annotate.backends.contract import Picture, Scorer
 from annotate.evaluation.characters import dhash
 from annotate.evaluation.copies import COPIES
 from annotate.evaluation.mistakes import Mistake
+from ingest import outside_json
 from ingest.algorithms.descriptors import as_vectors
 from ingest.algorithms.near_duplicates import DEFAULT_THRESHOLD
 from ingest.errors import BadInput
@@ -289,7 +289,7 @@ def _groups(folder: Path) -> dict[str, list[Path]]:
 def _told(folder: Path) -> dict[str, list[Path]]:
     path = folder / TRUTH
     try:
-        told = json.loads(path.read_text(encoding="utf-8"))
+        told = outside_json.read(path)
     except (OSError, ValueError) as error:
         raise BadInput(f"{path} cannot be read as JSON: {error}. It must hold {FORM}.") from error
     if not isinstance(told, dict) or not told or not all(isinstance(files, list) for files in told.values()):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -15,6 +14,7 @@ from numpy.typing import NDArray
 from annotate.algorithms import boxes
 from annotate.backends.contract import FaceDetector, Picture
 from annotate.evaluation.mistakes import WORST, Mistake, relative_boxes
+from ingest import outside_json
 from ingest.errors import BadInput
 from ingest.imaging.formats import PICTURE_SUFFIXES
 
@@ -88,7 +88,7 @@ def read_truth(folder: Path) -> dict[str, NDArray[np.float32]]:
     if not path.is_file():
         raise BadInput(f"{path} is missing. It must hold {FORM}.")
     try:
-        listed = json.loads(path.read_text(encoding="utf-8"))
+        listed = outside_json.read(path)
     except (OSError, ValueError) as error:
         raise BadInput(f"{path} cannot be read as JSON: {error}. It must hold {FORM}.") from error
     if not isinstance(listed, dict) or not listed:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -163,7 +164,7 @@ def read(data: Mapping[str, Any]) -> Facts:
         dict.fromkeys(name for name in _strings(data, "characters", "character") if name.strip() not in UNKNOWN_NAMES)
     )
     tags = data.get("processed_tags") or data.get("tags") or []
-    scores = tuple(float(score) for score in tags.values()) if isinstance(tags, Mapping) else ()
+    scores = tuple(_number("tags", score) for score in tags.values()) if isinstance(tags, Mapping) else ()
     names = tuple(str(tag) for tag in tags)
     size = data.get("image_size") or (0, 0)
     return Facts(
@@ -178,10 +179,10 @@ def read(data: Mapping[str, Any]) -> Facts:
         artist=_strings(data, "artist"),
         rating=str(data.get("rating") or ""),
         score=data.get("score") if isinstance(data.get("score"), int) else None,
-        fh_ratio=float(data.get("fh_ratio") or max((box.bottom - box.top for box in faces), default=0.0)),
+        fh_ratio=_number("fh_ratio", data.get("fh_ratio") or max((box.bottom - box.top for box in faces), default=0.0)),
         cropped=bool(data.get("cropped") or data.get("crop")),
         image_type=str(data.get("type") or ""),
-        size=(int(size[0]), int(size[1])),
+        size=(int(_number("image_size", size[0])), int(_number("image_size", size[1]))),
         prose=" ".join(str(data.get("prose") or "").split()),
         proses=_strings(data, "captions"),
     )
@@ -242,7 +243,7 @@ def _count(data: Mapping[str, Any], tags: tuple[str, ...]) -> int | None:
         return PEOPLE_MANY
     try:
         return int(value)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise ValueError(f"count: a number or 'many' is expected, found {value!r}") from error
 
 
@@ -250,10 +251,21 @@ def _box(entry: Any) -> Box:
     if isinstance(entry, str):
         return Box.from_text(entry)
     try:
-        left, top, right, bottom = (float(side) for side in entry)
+        left, top, right, bottom = (_number("facepos", side) for side in entry)
     except (TypeError, ValueError) as error:
         raise ValueError(f"facepos: four numbers are expected, found {entry!r}") from error
     return Box(left, top, right, bottom)
+
+
+def _number(name: str, value: Any) -> float:
+    """A finite number; ValueError for anything else."""
+    try:
+        number = float(value)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise ValueError(f"{name}: a number is expected, found {value!r:.60}") from error
+    if not math.isfinite(number):
+        raise ValueError(f"{name}: a finite number is expected, found {number}")
+    return number
 
 
 def _list(data: Mapping[str, Any], key: str) -> list[Any]:

@@ -26,6 +26,7 @@ from export.formats.pictures import Growth, encoding_for, ending, is_unchanged, 
 from export.formats.registry import layout_for
 from export.recipe import Recipe
 from export.sinks import FolderSink
+from ingest import outside_json
 from ingest.errors import BadInput, KomaError
 from ingest.imaging.decode import UnreadablePicture, read_picture
 from ingest.imaging.store import Store, UnknownName
@@ -164,7 +165,7 @@ def _open(folder: Path, digest: str) -> None:
     mark = folder / _MARK
     if folder.exists():
         try:
-            same = json.loads(mark.read_text())["plan"] == digest
+            same = outside_json.read(mark)["plan"] == digest
         except (OSError, ValueError, KeyError, TypeError):
             same = False
         if same:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ingest import outside_json
 from ingest.backup import graph
 from ingest.errors import BadInput
 from ingest.imaging.archive import BadArchive, BadMember, Limits, Member, ZipReader
@@ -101,12 +101,12 @@ def _manifest(reader: ZipReader, members: dict[str, Member], shown: str) -> dict
     if member is None or member.size > MANIFEST_BYTES_MAX:
         raise BadInput(f"{shown}: this is no backup of Koma (it has no manifest).")
     try:
-        manifest = json.loads(reader.read(member))
+        manifest = outside_json.parsed(reader.read(member))
         if manifest["format"] != FORMAT or not isinstance(manifest["files"], dict):
             raise ValueError("another format")
         known = int(manifest["version"]) <= FORMAT_VERSION
         int(manifest["collection"]["id"])
-    except (ValueError, KeyError, TypeError, RecursionError):
+    except (ValueError, KeyError, TypeError, OverflowError):
         raise BadInput(f"{shown}: this is no backup of Koma (its manifest cannot be read).") from None
     if not known:
         raise BadInput(

@@ -6,7 +6,6 @@ The file is taken for hostile: names, hashes, types and references are checked, 
 from __future__ import annotations
 
 import hashlib
-import json
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,7 +19,7 @@ from django.core.exceptions import ValidationError
 from django.db import DatabaseError, models, transaction
 from django.utils import timezone
 
-from ingest import library, stored_files
+from ingest import library, outside_json, stored_files
 from ingest.backup import graph, past
 from ingest.backup.opening import CHUNK_BYTES, LINE_BYTES_MAX, SOURCE, Opened, hash_in_name, opened
 from ingest.errors import BadInput, KomaError
@@ -182,9 +181,9 @@ def _lines(state: _State, label: str) -> Iterator[tuple[int, dict[str, Any]]]:
         while line := file.readline(LINE_BYTES_MAX):
             number += 1
             try:
-                row = json.loads(line)
+                row = outside_json.parsed(line)
                 old = row["id"]
-            except (ValueError, KeyError, TypeError, RecursionError):
+            except (ValueError, KeyError, TypeError):
                 raise BadInput(f"The backup is damaged: {label}, line {number} cannot be read.") from None
             if not isinstance(old, int) or old in state.keys.setdefault(label, {}):
                 raise BadInput(f"The backup is damaged: {label}, line {number} has no key of its own.")

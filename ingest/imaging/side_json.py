@@ -6,10 +6,10 @@ Told apart by their keys. Names of keys that hold text and are not used are told
 from __future__ import annotations
 
 import json
-import tomllib
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from ingest import outside_json
 from ingest.algorithms.ratings import scheme_of_site
 from ingest.imaging.side_text import (
     CATEGORIES,
@@ -46,9 +46,7 @@ _OWN = frozenset(
 def parse_json(text: str, known: Known | None = None) -> SideFacts:
     """Read a JSON text; ValueError says what is wrong with it."""
     try:
-        data = json.loads(text)
-    except RecursionError:
-        raise ValueError("it is nested too deeply") from None
+        data = outside_json.parsed(text)
     except json.JSONDecodeError as error:
         raise ValueError(f"it is no JSON: {error.msg} in line {error.lineno}") from error
     return _parse(data, known)
@@ -57,9 +55,10 @@ def parse_json(text: str, known: Known | None = None) -> SideFacts:
 def parse_toml(text: str, known: Known | None = None) -> SideFacts:
     """Read a TOML text; ValueError says what is wrong with it."""
     try:
-        return _parse(tomllib.loads(text), known)
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        data = outside_json.parsed_toml(text)
+    except ValueError as error:
         raise ValueError(f"it is no TOML: {error}") from error
+    return _parse(data, known)
 
 
 def _parse(data: Any, known: Known | None) -> SideFacts:
@@ -181,7 +180,7 @@ def _boxes(data: Mapping[str, Any], names: tuple[str, ...]) -> tuple[tuple[float
     for box in boxes:
         try:
             sides = _sides(box)
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             return ()
         if not (0 <= sides[0] < sides[2] <= 1.001 and 0 <= sides[1] < sides[3] <= 1.001):
             return ()

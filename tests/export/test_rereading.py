@@ -376,6 +376,32 @@ def test_the_command_shows_writes_and_applies(show: Show, folder: Path, tmp_path
         call_command("reread_dataset", str(tmp_path))
 
 
+@pytest.mark.parametrize("text", ["[" * 200_000, '{"recipe": {}, "pictures": ' + "1" * 5000 + "}", "[1e400]"])
+def test_a_hostile_manifest_is_no_data_set(tmp_path: Path, text: str) -> None:
+    (tmp_path / "dataset.json").write_text(text)
+    with pytest.raises(CommandError, match=r"no data set of Koma.*dataset\.json"):
+        call_command("reread_dataset", str(tmp_path))
+
+
+@pytest.mark.parametrize("text", ["[" * 200_000, '{"image_size": [1' + "0" * 400 + ", 1]}", '{"fh_ratio": Infinity}'])
+def test_a_hostile_json_beside_a_picture_is_left_open(folder: Path, text: str) -> None:
+    move(folder, "yama_S2EP04_000000", "1_character/Kokona/face_height_ratio_25-50")
+    path = next(folder.rglob("yama_S2EP04_000000.json"))
+    path.write_text(text)
+
+    result = correct_files(folder, rereading.read_back(folder))
+
+    assert result.corrected == 0
+    assert ["cannot be read" in row.reason for row in result.open] == [True]
+    assert path.read_text() == text
+
+
+@pytest.mark.parametrize("index", ["²", "1" * 30, "1" * 5000, "٣", ""])
+def test_a_key_that_is_no_number_means_no_frame(index: str) -> None:
+    moved = [rereading.Moved(stem="a", key=f"ab:{text}", path="a.png", before=(), now=("A",)) for text in (index, "12")]
+    assert [(source, number) for source, number, _ in rereading.by_key(moved)] == [("ab", 12)]
+
+
 def test_the_command_lists_everything_as_json_and_ends_with_1_when_something_is_open(show: Show, folder: Path) -> None:
     move(folder, "yama_S2EP04_000000", "1_character/Kokona/face_height_ratio_25-50")
     move(folder, "yama_S2EP04_000010", "2_characters/Hinata+Kokona/face_height_ratio_25-50")

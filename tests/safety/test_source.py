@@ -102,6 +102,14 @@ def test_scripts_put_names_in_as_text() -> None:
     assert not wrong
 
 
+def test_json_and_toml_from_outside_are_read_in_one_place() -> None:
+    """See ingest/outside_json.py: of a bounded size, and nested brackets are no traceback."""
+    own = {"outside_json.py", "answers.py", "seen.py"}  # what the same process wrote a line before
+    reader = re.compile(r"\b(json|tomllib)\.loads?\((?!json\.dumps\()")
+    files = [path for path in FILES if path.relative_to(ROOT).parts[0] != "drawing" and path.name not in own]
+    assert [path.name for path in files if reader.search(path.read_text(encoding="utf-8"))] == []
+
+
 def test_jobs_travel_as_json_on_every_queue() -> None:
     assert {queue["SERIALIZER"] for queue in settings.RQ_QUEUES.values()} == {"rq.serializers.JSONSerializer"}
     assert settings.SESSION_SERIALIZER.endswith("JSONSerializer")

@@ -14,6 +14,7 @@ from annotate.backends.catalogue import File, Model
 from annotate.backends.library import folder, formats
 from annotate.backends.library.remote import Hub, Remote, Stop, never
 from annotate.backends.registry import CARD
+from ingest import outside_json
 from ingest.errors import BadInput
 
 PLAN = ".plan"  # beside the parts: which bytes they are parts of
@@ -124,7 +125,7 @@ def _drop_other_parts(aside: Path, wanted: list[tuple[File, Remote]]) -> None:
     """Keep parts of exactly these bytes only, and write down of which bytes they are."""
     plan = {f"{file.local}{PART}": [r.repository, r.path, r.commit, r.size, r.sha256] for file, r in wanted}
     try:
-        before = json.loads((aside / PLAN).read_text(encoding="utf-8"))
+        before = outside_json.read(aside / PLAN)
     except (OSError, ValueError):
         before = {}
     same = before if isinstance(before, dict) else {}

@@ -12,7 +12,8 @@ from pathlib import Path
 
 import numpy as np
 
-from annotate.backends import outside_json, weights
+from annotate.backends import weights
+from ingest import outside_json
 from ingest.errors import BadInput, Cancelled
 from ingest.imaging.names import plain_text
 

@@ -14,11 +14,12 @@ from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 from typing import IO, Any
 
-from annotate.backends import outside_json, registry
+from annotate.backends import registry
 from annotate.backends.catalogue import CATALOGUE, File, Model
 from annotate.backends.library import folder, formats
 from annotate.backends.library.remote import Stop, never
 from annotate.backends.registry import CARD
+from ingest import outside_json
 from ingest.errors import BadInput, Cancelled
 from ingest.imaging.archive import BadArchive, BadMember, Limits, ZipReader
 from ingest.imaging.names import plain_text

@@ -16,8 +16,8 @@ from urllib.parse import quote, urljoin, urlsplit
 
 import httpcore
 
-from annotate.backends import outside_json
 from annotate.backends.wires import Wires
+from ingest import outside_json
 from ingest.errors import BadInput, Cancelled, KomaError
 from ingest.imaging.names import plain_text
 

@@ -1,0 +1,48 @@
+"""JSON and TOML from outside (beside a model or a picture, from a hub, in a backup, edited by hand): of a bounded size,
+and whatever is wrong with it a ValueError in words.
+
+Numbers may be of any size: whoever makes a float or an int of one also expects an OverflowError.
+"""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from pathlib import Path
+from typing import Any
+
+SMALL, LARGE = 1 << 20, 64 << 20  # bytes: a description; lists of labels, words of a language model
+
+
+def parsed(text: str | bytes) -> Any:
+    """The value; ValueError also for what is nested too deeply, and for a number of thousands of digits."""
+    try:
+        return json.loads(text)
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
+    except (json.JSONDecodeError, UnicodeDecodeError):
+        raise
+    except ValueError:
+        raise ValueError("it holds a number of too many digits") from None
+
+
+def parsed_toml(text: str) -> dict[str, Any]:
+    """The table; ValueError also for what is nested too deeply."""
+    try:
+        return tomllib.loads(text)
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
+
+
+def read_bytes(path: Path, *, most: int = LARGE) -> bytes:
+    """The bytes of a file. Raises OSError, or ValueError when it has more than `most`."""
+    with path.open("rb") as file:
+        data = file.read(most + 1)
+    if len(data) > most:
+        raise ValueError(f"it has more than {most:,} bytes")
+    return data
+
+
+def read(path: Path, *, most: int = LARGE) -> Any:
+    """What a JSON file holds. Raises OSError, or ValueError when it is no JSON or has more than `most` bytes."""
+    return parsed(read_bytes(path, most=most))
