@@ -62,9 +62,9 @@ def remove(
 
 def answer(*, collection: Collection, frame: Frame | int, name: str, yes: bool, by: Any, key: str = "") -> Operation:
     """A person's word on a tag that a model knows, whether or not the vocabulary has it yet."""
-    resolve([clean_name(name)], make=True)
-    say = add if yes else remove
-    return say(collection=collection, frames=[frame], names=[name], by=by, key=key)
+    names = [clean_name(name)]
+    common: dict[str, Any] = {"collection": collection, "frames": [frame], "by": by, "key": key}
+    return _apply(add=names if yes else [], remove=[] if yes else names, known_to_models=True, **common)
 
 
 def resolve(names: Iterable[str], *, make: bool, seen_by: Collection | None = None) -> list[Tag]:
@@ -87,14 +87,16 @@ def resolve(names: Iterable[str], *, make: bool, seen_by: Collection | None = No
 
 def _apply(
     *, collection: Collection, frames: Iterable[Frame | int], add: Sequence[str], remove: Sequence[str], by: Any,
-    key: str,
+    key: str, known_to_models: bool = False,
 ) -> Operation:  # fmt: skip
+    """`known_to_models`: the words come from a model's list, so a "no" counts though nobody here said them yet."""
     keys = sorted({frame if isinstance(frame, int) else frame.pk for frame in frames})
     if not keys:
         raise BadInput("Select at least one frame.")
     with history.operation(collection=collection, by=by, kind="tags.edit", summary="", key=key) as record:
         found = 0
-        added, removed = resolve(add, make=True), resolve(remove, make=False, seen_by=collection)
+        added = resolve(add, make=True)
+        removed = resolve(remove, make=known_to_models, seen_by=None if known_to_models else collection)
         for start in range(0, len(keys), BATCH):
             part = keys[start : start + BATCH]
             locked = Frame.objects.select_for_update().filter(collection=collection, pk__in=part).order_by("pk")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from django.db.models import BigIntegerField, Case, Count, F, IntegerField, Q, Sum, Value, When
@@ -145,17 +145,36 @@ def lanes(run: PipelineRun, *, opened: str = "", few: int = 0) -> list[Lane]:
             name, label, group.number, percent, group.states, group.units, summed.get(name, Tally()),
             failed_number=group.failed,
         )  # fmt: skip
-    rows = run.stages.select_related("episode").only(*SHOWN, *EPISODE).order_by("order", "pk")
-    for row in rows.filter(state=RunState.RUNNING):
-        found[row.stage].running.append(row)
+    first = Case(When(state=RunState.RUNNING, then=0), When(state=RunState.FAILED, then=1), default=2)
+    rows = run.stages.select_related("episode").only(*SHOWN, *EPISODE).order_by("order", first, "pk")
+    whole = {lane.name for lane in found.values() if lane.number <= few}
+    if whole:
+        _put(found, rows.filter(stage__in=whole))
+    if whole != set(found):
+        for row in rows.filter(state=RunState.RUNNING).exclude(stage__in=whole):
+            found[row.stage].running.append(row)
     for lane in found.values():
+        if lane.name in whole:
+            continue
         mine = rows.filter(stage=lane.name)
         if lane.failed_number:
-            lane.failed = list(mine.exclude(error="")[:FAILED_MAX])
-        if lane.name == opened or lane.number <= few:
-            first = Case(When(state=RunState.RUNNING, then=0), When(state=RunState.FAILED, then=1), default=2)
-            lane.rows = list(mine.order_by(first, "pk")[:ROWS_MAX])
+            lane.failed = list(mine.exclude(error="").order_by("order", "pk")[:FAILED_MAX])
+        if lane.name == opened:
+            lane.rows = list(mine[:ROWS_MAX])
     return list(found.values())
+
+
+def _put(found: dict[str, Lane], rows: Iterable[StageRun]) -> None:
+    """All rows of lanes that have few."""
+    for row in rows:
+        lane = found[row.stage]
+        if lane.rows is None:
+            lane.rows = []
+        lane.rows.append(row)
+        if row.state == RunState.RUNNING:
+            lane.running.append(row)
+        if row.error and len(lane.failed) < FAILED_MAX:
+            lane.failed.append(row)
 
 
 @dataclass(slots=True)

@@ -362,7 +362,7 @@ def test_the_command_shows_writes_and_applies(show: Show, folder: Path, tmp_path
     call_command("reread_dataset", str(folder), "--write", "--apply", "Tiny show", stdout=out)
 
     assert "Hinata -> Kokona" in out.getvalue()
-    assert "1 faces named" in out.getvalue()
+    assert "1 face named" in out.getvalue()
     assert names_on(show, 0) == ["Kokona"]
     names = tmp_path / "names.txt"
     names.write_text("Hinata, Ena")
@@ -435,7 +435,7 @@ def test_the_page_shows_what_moved_and_reviewers_apply_it(
     assert as_charlie.get(path).status_code == 404
     answer: Any = as_bob.post(path, follow=True)
 
-    assert "1 faces named" in answer.content.decode()
+    assert "1 face named" in answer.content.decode()
     assert names_on(show, 0) == ["Kokona"]
     assert "1 named so already" in as_bob.get(path).content.decode()
     move(folder, "yama_S2EP04_000010", "2_characters/Hinata+Kokona/face_height_ratio_25-50")

@@ -62,7 +62,7 @@ def test_a_second_run_changes_nothing(make_episode, run):
 def test_a_person_keeps_the_last_word(make_episode, run, collection, alice):
     episode = make_episode([[ANNA]])
     frame = Frame.objects.get()
-    Tag.objects.create(name="solo")
+    Tag.objects.create(name="solo", common=True)
     tag_acts.remove(collection=collection, frames=[frame], names=["solo"], by=alice)
     tag_acts.add(collection=collection, frames=[frame], names=["blonde_hair", "smile"], by=alice)
     run(episode, "tag")

@@ -39,7 +39,9 @@ def address(name: str, show: Show) -> str:
 
 
 def add_run(show: Show, episodes: list[Episode], user: User) -> PipelineRun:
-    run = PipelineRun.objects.create(collection=show.collection, created_by=user, state="done", code_version="1")
+    run = PipelineRun.objects.create(
+        collection=show.collection, created_by=user, state="done", code_version="1", tallies={}
+    )
     for order, stage in enumerate(("extract", "dedup", "detect")):
         for episode in episodes:
             StageRun.objects.create(
