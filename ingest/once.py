@@ -2,7 +2,8 @@
 
 Each form carries a key (`{% once %}`; static/js/forms.js gives a fresh one to each new act). The same key with the same
 fields at the same address is the same act of the same person: the first request does it, any other waits for that one
-and is told what it did. Where the first one is refused or breaks, the next may do it.
+and is told what it did. Where the first one is refused or breaks, or its process dies, the next may do it; while it is
+at work the answer is 503, so that nobody takes the act for done.
 """
 
 from __future__ import annotations
@@ -18,17 +19,22 @@ from typing import Any, TypeVar
 from django.contrib import messages
 from django.db import DatabaseError, IntegrityError, transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
+from django.shortcuts import render
 from django.utils import timezone
 
+from ingest import alive
 from ingest.models import SentForm
-from ingest.views.answers import came_from, is_partial, toast
+from ingest.views.answers import came_from, is_partial, refused, toast
 
 logger = logging.getLogger(__name__)
 
 KEY_MAX = 100
 WAIT_S = 3.0  # for a first request that is still at work
 LOOK_S = 0.05
-DEAD = timedelta(minutes=15)  # a request at work for longer has died with its process
+# A dead process is known at once by `ingest.alive`; this long a live one may work, or may fail to say how it ended.
+DEAD = timedelta(minutes=15)
+RETRY_S = 3
+NOT_DONE = "This was sent a moment ago and is not done yet. Try again in a few seconds."
 KEEP = timedelta(days=2)
 REDIRECTS = ("HX-Redirect", "HX-Location", "HX-Refresh")
 View = TypeVar("View", bound=Callable[..., Any])
@@ -64,11 +70,14 @@ class Once:
         key = request.POST.get("key", "")
         if not key:
             return None
-        mark = request.once_mark = _mark(request, key[:KEY_MAX])  # type: ignore[attr-defined]
-        token = secrets.token_hex(16)
+        if len(key) > KEY_MAX:
+            text = f"The form's key is longer than {KEY_MAX} characters. Load the page and send the form again."
+            return refused(request, text, status=422, to=came_from(request))
+        mark = request.once_mark = _mark(request, key)  # type: ignore[attr-defined]
+        token = alive.own_name() + secrets.token_hex(10)
         row = _begin(int(user.pk or 0), mark, token)
         if row.token != token:
-            return _tell_done(request, _again(request, row), key)
+            return _tell_done(request, _again(request, row), key) if row.done else _not_done(request)
         mine = SentForm.objects.filter(pk=row.pk, token=token)
         try:
             response = view(request, *args, **kwargs)
@@ -89,6 +98,7 @@ def _tell_done(request: HttpRequest, response: HttpResponse, key: str) -> HttpRe
 
 def tidy() -> int:
     """Forget what was sent days ago; returns how many."""
+    alive.tidy()
     return SentForm.objects.filter(at__lt=timezone.now() - KEEP).delete()[0]
 
 
@@ -115,7 +125,7 @@ def _begin(user: int, mark: str, token: str) -> SentForm:
         if other is None:  # the first one was refused
             continue
         now = timezone.now()
-        if not other.done and other.at < now - DEAD:
+        if not other.done and (other.at < now - DEAD or not alive.is_alive(other.token[: alive.NAME_CHARS])):
             if SentForm.objects.filter(pk=other.pk, token=other.token).update(token=token, at=now):
                 other.token = token
                 return other
@@ -147,8 +157,6 @@ def _again(request: HttpRequest, row: SentForm) -> HttpResponse:
     """The kind answer to a form that came again."""
     words = row.answer.get("words", "")
     text = f"Already done: {words}" if words else "Already done."
-    if not row.done:
-        text = "This was sent a moment ago and is still being worked on."
     if is_partial(request):
         response = HttpResponse(status=204)
         for name in REDIRECTS:
@@ -157,3 +165,20 @@ def _again(request: HttpRequest, row: SentForm) -> HttpResponse:
         return toast(response, text)
     messages.info(request, text)
     return HttpResponseRedirect(row.answer.get("to") or came_from(request))
+
+
+def _not_done(request: HttpRequest) -> HttpResponse:
+    """503 to a form whose first request is still at work: for a plain form a page that sends it again, key and all."""
+    if is_partial(request):
+        response = refused(request, NOT_DONE, status=503, to="")
+    else:
+        fields = [(name, text) for name, texts in request.POST.lists() for text in texts]
+        context = {
+            "words": NOT_DONE,
+            "fields": [field for field in fields if field[0] != "csrfmiddlewaretoken"],
+            "with_files": bool(request.FILES),
+            "back": came_from(request),
+        }
+        response = render(request, "ingest/not_done.html", context, status=503)
+    response.headers["Retry-After"] = str(RETRY_S)
+    return response

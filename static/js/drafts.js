@@ -65,7 +65,8 @@
 
   // Plain forms: the cookie says on the next page which of them was done.
   document.addEventListener("submit", ({ target: form, defaultPrevented }) => {
-    if (defaultPrevented || form.hasAttribute("hx-post") || !form.elements.key) return;
+    // One that repeats another form, key and all, has nothing of its own: what that one held is noted already.
+    if (defaultPrevented || form.hasAttribute("hx-post") || !form.elements.key || form.matches("[data-same-key]")) return;
     const all = form.matches("[data-both]") ? keys(DRAFT).filter((key) => key.split("|")[1] === new URL(form.action).pathname).map((key) => ({ key, value: read(localStorage, key).value })) : taken(form);
     write(sessionStorage, SENT, { form: form.elements.key.value, drafts: all.map(({ key, value }) => ({ key, value })) });
   });
@@ -136,9 +137,9 @@
       try { answer = await fetch(one.path, { method: "POST", body, headers: { "X-CSRFToken": csrf(), "HX-Request": "true", "HX-Current-URL": location.href } }); } catch { window.komaToast({ error: true, text: "The server cannot be reached; what was not sent is kept." }); break; }
       const login = (answer.headers.get("HX-Redirect") || "").startsWith("/login/");
       if (login) { location.assign(answer.headers.get("HX-Redirect")); return; }
-      if (answer.status >= 500) { window.komaToast({ error: true, text: `The server answered ${answer.status}; what was not sent is kept.` }); break; }
-      localStorage.removeItem(one.key);
       const told = JSON.parse(answer.headers.get("HX-Trigger") || "{}").toast;
+      if (answer.status >= 500) { window.komaToast({ error: true, text: told ? told.text : `The server answered ${answer.status}; what was not sent is kept.` }); break; }
+      localStorage.removeItem(one.key);
       if (answer.ok) { sent += 1; forget(keys(DRAFT).filter((key) => key.split("|")[1] === one.path).map((key) => ({ key, value: (one.fields.find(([name]) => name === key.split("|")[2]) || [])[1] }))); continue; }
       if (answer.headers.get("HX-Retarget") === "#both") {
         const dialog = document.getElementById("both");

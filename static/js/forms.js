@@ -31,7 +31,7 @@
     if (event.defaultPrevented || form.method !== "post" || form.hasAttribute("hx-post") || !form.elements.key) return;
     const mark = act(form.action, new FormData(form, event.submitter));
     if (sent.has(mark) && Date.now() - sent.get(mark).at < 3000) { event.preventDefault(); return; }
-    form.elements.key.value = sent.has(mark) ? sent.get(mark).key : fresh();
+    if (!form.matches("[data-same-key]")) form.elements.key.value = sent.has(mark) ? sent.get(mark).key : fresh();
     sent.set(mark, { at: Date.now(), key: form.elements.key.value });
   });
 

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 from django.apps import apps
+from django.conf import settings
 from django.contrib.auth.models import User
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import DatabaseError
 from django.utils import timezone
 
-from annotate.models import Face
+from annotate.models import Character, Face
 from ingest import once
 from ingest.models import Collection, Operation, SentForm
 from tests.conftest import client_of
@@ -25,6 +28,13 @@ pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.postgres]
 
 ROOT = Path(__file__).resolve().parents[2]
 HTMX = {"HX-Request": "true"}
+NAMED = """
+import sys
+from django.conf import settings
+settings.configure(KOMA_DATA_DIR=sys.argv[1])
+from ingest import alive
+print(alive.own_name())
+"""
 # What each address creates, by the form that creates it.
 FORMS: dict[str, dict[str, Any]] = {
     "collections": {"name": "New show"},
@@ -57,6 +67,7 @@ OWN_KEY = {
     "export_faces": "asks for pictures that are kept by their content",
 }
 NO_KEY = {
+    "ingest/not_done.html": "carries the key of the form that it repeats",
     "registration/login.html": "nobody is logged in yet",
     "registration/password_change_form.html": "the old password is gone after the first",
     "base.html": "the way out",
@@ -182,15 +193,56 @@ def test_a_form_whose_process_died_after_its_work_is_not_done_again(world: World
     assert Operation.objects.count() == count
 
 
-def test_one_that_is_still_at_work_is_waited_for_and_then_told(
+def test_one_that_is_still_at_work_is_waited_for_and_is_no_success(
     world: World, alice: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(once, "WAIT_S", 0.2)
     client, form = client_of(alice), {"name": "Zed", "key": "one"}
     client.post(world.address("character_create"), form)
+    client.cookies.pop("koma_done")
     SentForm.objects.update(done=False)
-    answer = client.post(world.address("character_create"), form, headers=HTMX)
-    assert "still being worked on" in answer.headers["HX-Trigger"]
+    partial = client.post(world.address("character_create"), form, headers=HTMX)
+    plain = client.post(world.address("character_create"), form)
+    for answer in (partial, plain):
+        assert (answer.status_code, answer.headers["Retry-After"]) == (503, "3")
+        assert "koma_done" not in answer.cookies
+    assert json.loads(partial.headers["HX-Trigger"])["toast"] == {"text": once.NOT_DONE, "error": True, "undo": False}
+    page = plain.content.decode()
+    assert once.NOT_DONE in page
+    assert dict(re.findall(r'<textarea hidden name="(\w+)">\n(.*?)</textarea>', page)) == form
+    SentForm.objects.update(done=True)
+    assert client.post(world.address("character_create"), form).cookies["koma_done"].value == "one"
+
+
+def test_a_form_of_a_process_that_ended_is_done_by_the_next_at_once(world: World, alice: User) -> None:
+    ended = subprocess.run(
+        [sys.executable, "-c", NAMED, str(settings.KOMA_DATA_DIR)], capture_output=True, text=True, check=True, cwd=ROOT
+    ).stdout.strip()
+    assert (Path(settings.KOMA_DATA_DIR) / "alive" / ended).exists()
+    client, form = client_of(alice), {"name": "Zed", "key": "one"}
+    client.post(world.address("character_create"), form)
+    Character.objects.filter(name="Zed").delete()  # it died before it wrote
+    Operation.objects.all().delete()
+    SentForm.objects.update(done=False, token=ended + "0" * 20)
+    answer = client.post(world.address("character_create"), form)
+    assert answer.status_code == 302
+    assert Character.objects.filter(name="Zed").count() == 1
+    assert once.alive.tidy() == 1
+    assert not (Path(settings.KOMA_DATA_DIR) / "alive" / ended).exists()
+
+
+@pytest.mark.parametrize("headers", [HTMX, {}], ids=["htmx", "plain"])
+def test_a_key_beyond_its_length_is_refused_and_never_sent_back(
+    world: World, alice: User, headers: dict[str, str]
+) -> None:
+    client, form = client_of(alice), {"name": "Zed", "key": "k" * 200_000}
+    answer = client.post(world.address("character_create"), form, headers=headers)
+    assert answer.status_code == (422 if headers else 302)
+    assert "koma_done" not in answer.cookies
+    assert len(str(answer.headers)) < 2_000
+    assert not Character.objects.filter(name="Zed").exists()
+    longest = form | {"key": "k" * once.KEY_MAX}
+    assert client.post(world.address("character_create"), longest).cookies["koma_done"].value == "k" * once.KEY_MAX
 
 
 def test_old_ones_are_forgotten(world: World, alice: User) -> None:
