@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import pytest
-from django.core.management import call_command
-from django.db import connection
-from django.db.migrations.executor import MigrationExecutor
+
+from tests.migrating import tables_of
 
 LAST_RELEASE = [("ingest", "0006_bare_frames"), ("annotate", "0013_tag_lists")]
 
 
 @pytest.mark.django_db(transaction=True)
 def test_rows_of_the_last_release_keep_their_names_and_what_files_said() -> None:
-    try:
-        for app, name in reversed(LAST_RELEASE):
-            call_command("migrate", app, name, verbosity=0)
-        old = MigrationExecutor(connection).loader.project_state(LAST_RELEASE).apps
+    with tables_of(*LAST_RELEASE) as old:
         collection = old.get_model("ingest", "Collection").objects.create(name="Old")
         source = old.get_model("ingest", "Source").objects.create(
             collection=collection, kind="pictures", name="art", path="art", sha256="0" * 64
@@ -29,8 +25,6 @@ def test_rows_of_the_last_release_keep_their_names_and_what_files_said() -> None
         face = old.get_model("annotate", "Face").objects.create(
             collection=collection, frame=frame, left=0, top=0, right=1, bottom=1, character=who, named_by="person"
         )
-    finally:
-        call_command("migrate", verbosity=0)
     from annotate.models import Face
     from annotate.side_facts import beside, tags_of
     from ingest.models import Frame

@@ -7,8 +7,6 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
-from django.db import connection
-from django.db.migrations.executor import MigrationExecutor
 from django.test import Client
 
 from annotate.actions import tags as tag_actions
@@ -17,6 +15,7 @@ from annotate.completing import complete
 from annotate.models import FrameTag, Tag
 from ingest.models import Collection, Episode, Frame, Membership, Role, Source
 from tests.conftest import client_of
+from tests.migrating import tables_of
 
 pytestmark = pytest.mark.django_db
 SECRET = "secretproject_codename_zeta"
@@ -100,19 +99,14 @@ def test_a_common_prefix_is_completed_as_before_without_looking_at_all_names(col
 
 @pytest.mark.django_db(transaction=True)
 def test_after_the_update_only_imported_words_are_common() -> None:
-    executor = MigrationExecutor(connection)
     try:
-        executor.migrate([("annotate", "0018_claims")])
-        tags = executor.loader.project_state([("annotate", "0018_claims")]).apps.get_model("annotate", "Tag").objects
-        tags.create(name="imported", post_count=5)
-        tags.create(name="aliased").aliases.create(name="spelled")
-        tags.create(name=SECRET, category=4)
-        executor = MigrationExecutor(connection)
-        executor.migrate(executor.loader.graph.leaf_nodes())
+        with tables_of(("annotate", "0018_claims")) as old:
+            tags = old.get_model("annotate", "Tag").objects
+            tags.create(name="imported", post_count=5)
+            tags.create(name="aliased").aliases.create(name="spelled")
+            tags.create(name=SECRET, category=4)
         assert dict(Tag.objects.values_list("name", "common")) == {"imported": True, "aliased": True, SECRET: False}
     finally:
-        executor = MigrationExecutor(connection)
-        executor.migrate(executor.loader.graph.leaf_nodes())
         Tag.objects.all().delete()
 
 

@@ -11,9 +11,6 @@ from typing import Any
 import numpy as np
 import pytest
 from django.contrib.auth.models import User
-from django.core.management import call_command
-from django.db import connection
-from django.db.migrations.executor import MigrationExecutor
 from PIL import Image, ImageCms
 
 from ingest.actions import estimates, runs, sources
@@ -25,6 +22,7 @@ from ingest.imaging.store import Store
 from ingest.models import Collection, Episode, Frame, PipelineRun, RunState
 from ingest.pipeline import registry
 from tests.films import zipped
+from tests.migrating import tables_of
 
 
 @pytest.fixture(autouse=True)
@@ -243,9 +241,7 @@ def test_a_deleted_episode_takes_its_originals_along(
 @pytest.mark.django_db(transaction=True)
 def test_rows_of_the_last_release_are_there_after_the_migration() -> None:
     """Migrated back to it and forth again, with rows that it wrote."""
-    try:
-        call_command("migrate", "ingest", "0006_bare_frames", verbosity=0)
-        old = MigrationExecutor(connection).loader.project_state([("ingest", "0006_bare_frames")]).apps
+    with tables_of(("ingest", "0006_bare_frames")) as old:
         art = old.get_model("ingest", "Collection").objects.create(name="Old")
         source = old.get_model("ingest", "Source").objects.create(
             collection=art, kind="pictures", name="art", path="/art", sha256="a" * 64
@@ -255,8 +251,6 @@ def test_rows_of_the_last_release_are_there_after_the_migration() -> None:
         old.get_model("ingest", "Frame").objects.create(
             collection=art, episode=episode, index=3, name="a.png", width=9, height=8, file=name, preview=name
         )
-    finally:
-        call_command("migrate", verbosity=0)
     frame = Frame.objects.get(collection__name="Old")
     assert (frame.index, frame.name, frame.file, frame.width) == (3, "a.png", name, 9)
     assert (frame.original, frame.original_bytes, frame.original_use, frame.page) == ("", 0, "", None)

@@ -7,8 +7,6 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
-from django.db import connection
-from django.db.migrations.executor import MigrationExecutor
 from django.test import Client
 
 from ingest import quota
@@ -20,6 +18,7 @@ from ingest.pipeline.runner import execute
 from ingest.quota import OverQuota
 from tests.conftest import client_of, make_user
 from tests.films import film, png, zipped
+from tests.migrating import tables_of
 
 pytestmark = pytest.mark.django_db
 
@@ -150,17 +149,9 @@ def test_a_folder_that_is_none_is_not_given(collection: Collection, as_alice: Cl
 
 @pytest.mark.django_db(transaction=True)
 def test_collections_of_the_release_before_keep_the_library() -> None:
-    executor = MigrationExecutor(connection)
-    try:
-        executor.migrate([("ingest", "0012_passed_operations")])
-        old = executor.loader.project_state([("ingest", "0012_passed_operations")]).apps
+    with tables_of(("ingest", "0012_passed_operations")) as old:
         kept = old.get_model("ingest", "Collection").objects.create(name="Old show")
-        executor = MigrationExecutor(connection)
-        executor.migrate(executor.loader.graph.leaf_nodes())
-        assert Collection.objects.get(pk=kept.pk).limits.all_folders
-    finally:
-        executor = MigrationExecutor(connection)
-        executor.migrate(executor.loader.graph.leaf_nodes())
+    assert Collection.objects.get(pk=kept.pk).limits.all_folders
 
 
 # --- Quotas -----------------------------------------------------------------------------------------------------------
