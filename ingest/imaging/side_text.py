@@ -1,7 +1,8 @@
 """Texts beside pictures: lists of tags in every usual form, told apart from prose by the whole text.
 
-Forms: `1girl, long hair`; Danbooru's `1girl long_hair`; a tag a line; lines such as `character: a, b` (imgbrd-grabber);
-namespaces such as `character:saber` (hydrus); sentences. What cannot be a tag is kept as left over, never dropped.
+Forms: `1girl, long hair`; the same with semicolons; Danbooru's `1girl long_hair`; a tag a line; lines such as
+`character: a, b` (imgbrd-grabber); namespaces such as `character:saber` (hydrus); sentences. What cannot be a tag is kept
+as left over, never dropped.
 """
 
 from __future__ import annotations
@@ -38,6 +39,9 @@ _NAMESPACE = re.compile(r"(?:^|[\s,])-?([A-Za-z]+):(?=[^\s,])")
 _RATING = re.compile(r"rating[_:]\s*(\w[\w+-]*)", re.IGNORECASE)
 _SCORED = re.compile(r"\((.+):\d+(?:\.\d+)?\)")
 _COMMAS = re.compile(r"[,，、]")
+# Beside a gap; those inside a word may be a name's (`steins;gate`) or a face's (`;_;`).
+_SEMICOLONS = re.compile(r"(?<=[^\s;_；])[;；](?=\s)|(?<=[^\W_])[;；]$|；")
+_TIGHT_SEMICOLONS = re.compile(r"(?<=[^\W_]);(?=[^\W_])")
 _PEOPLE = re.compile(r"\d\+?(?:girl|boy|other)s?|solo|no_humans|multiple_(?:girls|boys)", re.IGNORECASE)
 _PROSE = frozenset(
     """
@@ -225,13 +229,30 @@ def _namespaced(text: str) -> list[str]:
 
 
 def split_tags(text: str, known: Known | None = None, *, names: bool = False) -> list[str]:
-    """The entries of a list: by commas; else by spaces where its words are tags. `names`: of people or titles."""
-    if _COMMAS.search(text):
-        return [part for part in _COMMAS.split(text) if part.strip()]
+    """The entries of a list: by commas; else by semicolons where the vocabulary does not know the whole; else by spaces
+    where its words are tags. `names`: of people or titles."""
+    parts = _by_signs(text, known)
+    if len(parts) > 1 or parts != [text.strip()]:
+        return parts
     words = text.split()
     if len(words) > 1 and _by_spaces(words, known, names=names):
         return words
     return [text] if words else []
+
+
+def _by_signs(text: str, known: Known | None = None) -> list[str]:
+    """The entries of a list that commas part, or semicolons where there are no commas; the text itself without any."""
+    text = text.strip()
+    if _COMMAS.search(text):
+        return [part for part in _COMMAS.split(text) if part.strip()]
+    if not re.search("[;；]", text) or _is_known(text, known):
+        return [text] if text else []
+    parts = [part for part in _SEMICOLONS.split(text) if part.strip()]
+    tight = _TIGHT_SEMICOLONS.split(text) if len(parts) == 1 else []
+    are_tags = len(tight) > 2 or (
+        len(tight) == 2 and any(_PEOPLE.fullmatch(part) or _is_known(part, known) for part in tight)
+    )
+    return tight if are_tags else parts
 
 
 def _by_spaces(words: list[str], known: Known | None, *, names: bool) -> bool:
@@ -257,7 +278,7 @@ def is_prose(text: str) -> bool:
     """Whether a text is sentences rather than a list of tags."""
     if "。" in text:
         return True
-    parts = [part for part in _COMMAS.split(text) if part.strip()]
+    parts = _by_signs(text)
     words = text.split()
     if not words or any("_" in word for word in words if any(char.isalpha() for char in word)):
         return False

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingest.imaging.side_text import CATEGORIES, SideFacts
+from ingest.imaging.side_text import CATEGORIES, SideFacts, parse_text
 from ingest.imaging.sidecars import SideFiles, parse_side_file, parse_side_files
 
 
@@ -38,6 +38,35 @@ def test_one_comma_line_is_a_list_of_tags() -> None:
 )  # fmt: skip
 def test_the_whole_text_tells_how_tags_are_parted(text: str, tags: str) -> None:
     assert read(text) == SideFacts(general=tuple(tags.split()))
+
+
+@pytest.mark.parametrize(
+    ("text", "tags"),
+    [
+        ("long hair; hat", "long_hair hat"),
+        ("1girl; long hair; looking at viewer; red hat; sky;", "1girl long_hair looking_at_viewer red_hat sky"),
+        ("1girl;solo", "1girl solo"),
+        ("hat;long hair;looking at viewer;white gloves", "hat long_hair looking_at_viewer white_gloves"),
+        ("hat； long hair", "hat long_hair"),
+        ("^_^; ;d; hat", "^_^ ;d hat"),
+        ("1girl; steins;gate; hat", "1girl steins;gate hat"),
+        ("steins;gate", "steins;gate"),
+        (";_;", ";_;"),
+        ("hat; x, long hair", "hat;_x long_hair"),
+    ],
+)  # fmt: skip
+def test_semicolons_part_tags_where_no_commas_are_there(text: str, tags: str) -> None:
+    assert read(text) == SideFacts(general=tuple(tags.split()))
+
+
+def test_semicolons_part_names_and_leave_sentences_and_known_tags_whole() -> None:
+    assert read("character: Miku; Rin\ngeneral: hat; sky") == SideFacts(
+        character=("Miku", "Rin"), general=("hat", "sky")
+    )
+    sentence = "A girl stands at the window; snow falls outside of the train."
+    assert read(sentence) == SideFacts(captions=(sentence,))
+    vocabulary = {"left;_right"}
+    assert parse_text("left; right", lambda names: vocabulary & set(names)).general == ("left;_right",)
 
 
 @pytest.mark.parametrize(
