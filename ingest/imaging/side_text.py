@@ -1,8 +1,8 @@
 """Texts beside pictures: lists of tags in every usual form, told apart from prose by the whole text.
 
 Forms: `1girl, long hair`; the same with semicolons; Danbooru's `1girl long_hair`; a tag a line; lines such as
-`character: a, b` (imgbrd-grabber); namespaces such as `character:saber` (hydrus); sentences. What cannot be a tag is kept
-as left over, never dropped.
+`character: a, b` (imgbrd-grabber); namespaces such as `character:saber` (hydrus); sentences. What cannot be a tag is
+kept as left over, never dropped.
 """
 
 from __future__ import annotations
