@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Sequence
 
 from ingest.imaging.side_json import parse_json, parse_toml
 from ingest.imaging.side_text import Known, SideFacts, clean, merged, parse_text
+
+logger = logging.getLogger(__name__)
 
 TEXT_BYTES_MAX = 1 << 20
 FILES_MAX = 8  # beside one picture
@@ -81,9 +84,10 @@ def parse_side_files(files: Sequence[tuple[str, bytes]], known: Known | None = N
 
 def parse_side_file(name: str, data: bytes, known: Known | None = None) -> SideFacts:
     """What one file says. It never raises; what cannot be read is told in `left`."""
-    text, short, ending = decoded(data), name.rpartition("/")[2], _ending(name)
+    short, ending = name.rpartition("/")[2], _ending(name)
     cut = len(data) > TEXT_BYTES_MAX
     try:
+        text = decoded(data)
         if ending in _STRUCTURED:
             facts = (parse_toml if ending == "toml" else parse_json)(text, known)
         elif ending in _NAMES:
@@ -93,6 +97,9 @@ def parse_side_file(name: str, data: bytes, known: Known | None = None) -> SideF
             facts = _json_or_text(text, known)
     except ValueError as error:
         facts = SideFacts(left=(f"{short}: {error}",))
+    except Exception as error:  # one file that nobody foresaw must not stop the stage for all pictures
+        logger.warning("a file beside a picture was not understood: %s", clean(short), exc_info=True)
+        facts = SideFacts(left=(f"{short}: it was not understood ({type(error).__name__})",))
     if cut:
         facts.left = (*facts.left, f"{short}: only its first {TEXT_BYTES_MAX:,} bytes were read")
     return facts

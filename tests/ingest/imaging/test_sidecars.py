@@ -225,6 +225,22 @@ def test_the_files_of_a_picture_are_found_in_order_and_whatever_their_case() -> 
     assert files.unclaimed() == ["a.png", "e.caption"]
 
 
+@pytest.mark.parametrize("place", ["[0, 0, 1{0}, 1]", '"fvp 1 1{0} fhp 1 2"', "[0, 0, 1e999, 1]", "[0, 0, 1{0}{0}, 1]"])
+def test_a_place_of_a_face_with_numbers_of_any_length_is_no_place(place: str) -> None:
+    found = read('{"character": "saber", "facepos": [' + place.format("0" * 400) + "]}", "a.json")
+    assert (found.character, found.boxes) == (("saber",), ())
+
+
+def test_a_file_that_nobody_foresaw_is_told_and_the_others_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(text: str, known: object) -> SideFacts:
+        raise OverflowError("of a kind not met yet")
+
+    monkeypatch.setattr("ingest.imaging.sidecars.parse_toml", broken)
+    found = parse_side_files([("d/a.toml", b"tags = 'x'"), ("d/a.txt", b"1girl, smile")])
+    assert found.general == ("1girl", "smile")
+    assert found.left == ("a.toml: it was not understood (OverflowError)",)
+
+
 @given(st.binary(max_size=500), st.sampled_from(["a.txt", "a.json", "a.tags", "a.toml", "a.characters"]))
 def test_no_bytes_make_it_fail_and_no_words_are_lost(data: bytes, name: str) -> None:
     found = parse_side_file(name, data)
