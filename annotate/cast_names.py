@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import unicodedata
 from typing import Any
 
 from annotate.actions import characters
 from annotate.models import Character, CharacterAlias
+from ingest.algorithms.normal_form import normal
 from ingest.errors import BadInput
 from ingest.models import Collection
 
 
 def plain(name: str) -> str:
     """What two spellings of one name share: `Hatsune Miku`, `hatsune_miku` and `HatsuneMiku` are one."""
-    return "".join(char for char in unicodedata.normalize("NFKC", name).casefold() if char.isalnum())
+    return "".join(char for char in normal(name, "NFKC").casefold() if char.isalnum())
 
 
 class Cast:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -27,6 +26,7 @@ from annotate.models import (
 )
 from export.algorithms.rows import Face as FaceRow
 from export.algorithms.rows import Picture
+from ingest.algorithms.normal_form import normal
 from ingest.models import Collection, Episode, Frame, FrameState, OriginalUse, SourceKind
 
 RATING = "rating:"
@@ -292,4 +292,4 @@ def _source_dirs(episode: Episode, name: str) -> tuple[str, ...]:
 
 def _one_word(text: str) -> str:
     """Without spaces, underscores and dots: later tools cut file names at underscores."""
-    return "".join(char for char in unicodedata.normalize("NFC", text) if not char.isspace() and char not in "_.")
+    return "".join(char for char in normal(text) if not char.isspace() and char not in "_.")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ipaddress
-import unicodedata
 from datetime import timedelta
 from typing import Any
 
@@ -18,6 +17,7 @@ from django.shortcuts import render
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_post_parameters
 
+from ingest.algorithms.normal_form import normal
 from ingest.views import members
 from project.models import LoginFailure
 
@@ -45,7 +45,7 @@ class Attempt:
 
     def __init__(self, request: HttpRequest, name: str) -> None:
         """Note the try. Raises TooMany, and then notes nothing: waiting is not made longer by trying."""
-        self.name = unicodedata.normalize("NFKC", name).casefold()[:150]
+        self.name = normal(name, "NFKC").casefold()[:150]
         self.address = address_of(request)
         since = timezone.now() - WINDOW
         with transaction.atomic():

@@ -9,11 +9,21 @@ from annotate.models import Caption
 from ingest.actions import history
 from ingest.actions.history import snapshot
 from ingest.actions.seen import author, changed
+from ingest.algorithms.normal_form import normal
 from ingest.errors import BadInput, Conflict
 from ingest.models import Collection, Frame, Operation, Revision
 
 LENGTH_MAX = 4000
 LABELS = {"text": "caption"}
+
+
+def words_of(text: str) -> str:
+    """A caption as it is stored: NFC, one line, no control characters; BadInput when it is too long."""
+    words = " ".join(normal(text).split())
+    words = "".join(sign for sign in words if unicodedata.category(sign) not in ("Cc", "Cs"))  # pasted, never meant
+    if len(words) > LENGTH_MAX:
+        raise BadInput(f"A caption has at most {LENGTH_MAX:,} characters; this one has {len(words):,}.")
+    return words
 
 
 def write(
@@ -23,10 +33,7 @@ def write(
 
     `seen` is the mark of the text that the page showed; raises Stale where somebody wrote another one since.
     """
-    words = " ".join(unicodedata.normalize("NFC", text).split())
-    words = "".join(sign for sign in words if unicodedata.category(sign) not in ("Cc", "Cs"))  # pasted, never meant
-    if len(words) > LENGTH_MAX:
-        raise BadInput(f"A caption has at most {LENGTH_MAX:,} characters; this one has {len(words):,}.")
+    words = words_of(text)
     with history.operation(collection=collection, by=by, kind="captions.write", summary="", key=key) as record:
         if not Frame.objects.select_for_update().filter(collection=collection, pk=frame.pk).exists():
             raise Conflict("This frame does not exist any more. Load the page again.")

@@ -10,6 +10,7 @@ from typing import Any
 from annotate import frame_names
 from annotate.models import Character, CharacterAlias, Face, FaceState, NamedBy
 from ingest.actions.history import Recorder, snapshot
+from ingest.algorithms.normal_form import normal
 from ingest.errors import BadInput, Conflict, Stale
 from ingest.models import Collection
 
@@ -25,7 +26,7 @@ BATCH = 500  # rows an UPDATE: SQLite allows about 32,000 variables
 
 def clean_name(text: str) -> str:
     """The name as it is stored: NFC, single spaces; BadInput with the reason when it cannot be one."""
-    name = " ".join(unicodedata.normalize("NFC", text).split())
+    name = " ".join(normal(text).split())
     if not name:
         raise BadInput("Type a name.")
     if len(name) > NAME_MAX:

@@ -12,6 +12,7 @@ from annotate.algorithms.contradictions import contradicting
 from annotate.models import FrameTag, Tag, TagAlias, TagState
 from ingest.actions import history
 from ingest.actions.history import Recorder, snapshot
+from ingest.algorithms.normal_form import normal
 from ingest.errors import BadInput, Conflict
 from ingest.models import Collection, Frame, Operation
 
@@ -23,7 +24,7 @@ BATCH = 500
 def clean_name(text: str) -> str:
     """The tag as it is stored: NFC, lower case, underscores; BadInput with the reason when it cannot be one."""
     # Underscores stay as they are: kaomoji are made of them.
-    name = unicodedata.normalize("NFC", "_".join(unicodedata.normalize("NFC", text).split()).lower())
+    name = normal("_".join(normal(text).split()).lower())
     if not name:
         raise BadInput("Type a tag.")
     if len(name) > NAME_MAX:

@@ -11,6 +11,7 @@ import re
 import unicodedata
 from collections.abc import Sequence
 
+from ingest.algorithms.normal_form import normal
 from ingest.algorithms.tag_words import spaced
 
 SYSTEM = (
@@ -49,7 +50,7 @@ def clean(text: str) -> tuple[str, bool]:
 
     A model's thoughts, characters that control or reorder text, and quotation marks round the whole are taken away.
     """
-    told = unicodedata.normalize("NFC", _THOUGHTS.sub(" ", text[: 50 * ANSWER_MAX]))
+    told = normal(_THOUGHTS.sub(" ", text[: 50 * ANSWER_MAX]))
     told = " ".join(_plain(told).split())
     if len(told) > 1 and told[0] in _OPENING and told[-1] == _CLOSING[_OPENING.index(told[0])]:
         told = told[1:-1].strip()

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import csv
-import unicodedata
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from annotate.algorithms.tag_rules import Label
 from ingest import outside_json
+from ingest.algorithms.normal_form import normal
 from ingest.errors import BadInput
 
 # Danbooru's numbers, and 9 that taggers use for ratings.
@@ -66,7 +66,7 @@ def label_of(name: str, category: str, *, where: str) -> Label:
 
 def spelt(name: str) -> str:
     """A tag as all lists of Koma spell it: small letters, underscores, for a comma too, accents in one character."""
-    return unicodedata.normalize("NFC", "_".join(name.replace(",", " ").split()).lower())
+    return normal("_".join(name.replace(",", " ").split()).lower())
 
 
 def checked(labels: list[Label], path: Path) -> list[Label]:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Sequence
 from functools import lru_cache
 
+from ingest.algorithms.normal_form import normal
 from ingest.algorithms.tag_words import spaced
 
 # Words begin at the start of the tag, after an underscore or a space: "chair" holds no hair, "bunny" no bun.
@@ -87,7 +87,7 @@ def _fits(entry: str, tag: str) -> bool:
 
 
 def _one_spelling(text: str) -> str:
-    return re.sub(r"[\s_]+", "_", unicodedata.normalize("NFC", text).strip().casefold())
+    return re.sub(r"[\s_]+", "_", normal(text).strip().casefold())
 
 
 @lru_cache(maxsize=100_000)

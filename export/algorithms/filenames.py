@@ -6,6 +6,8 @@ import hashlib
 import unicodedata
 from dataclasses import dataclass, field
 
+from ingest.algorithms.normal_form import normal
+
 NAME_BYTES_MAX = 100  # UTF-8 bytes of one folder or file name without its ending; the reference's limit
 SHORT_STEM_BYTES = 24
 JOINER = "+"  # joins the names of a combination
@@ -28,7 +30,7 @@ def safe_name(name: str, *, limit_bytes: int = NAME_BYTES_MAX) -> str:
     Too long names are cut between characters and end in `~` and eight digits of their hash, so that two long names
     with the same beginning stay different.
     """
-    text = unicodedata.normalize("NFC", name)
+    text = normal(name)
     text = "".join(_safe_character(char) for char in text)
     text = " ".join(text.split()).rstrip(". ")
     if text.startswith("."):
@@ -44,13 +46,13 @@ def safe_name(name: str, *, limit_bytes: int = NAME_BYTES_MAX) -> str:
 
 def short_stem(name: str) -> str:
     """The end of a picture's name, where its episode and number stand, in at most SHORT_STEM_BYTES."""
-    data = unicodedata.normalize("NFC", name).encode("utf-8", "replace")
+    data = normal(name).encode("utf-8", "replace")
     return data[-SHORT_STEM_BYTES:].decode("utf-8", "ignore").lstrip("_ .") or "_"
 
 
 def same_name_key(name: str) -> str:
     """Key under which a file system that ignores case or normal form sees two names as one."""
-    return unicodedata.normalize("NFC", unicodedata.normalize("NFD", name).casefold())
+    return normal(normal(name, "NFD").casefold())
 
 
 @dataclass(slots=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from export.algorithms.spelling import (
     safe_character_name,
     spelling_key,
 )
+from ingest.algorithms.normal_form import normal
 
 TOKENS = ("*", "character", "n_characters", "n_faces", "n_people", "fh_ratio", "series", "image_type", "episode")
 _COUNTS = ("n_characters", "n_faces", "n_people")
@@ -86,7 +86,7 @@ def read_folder(folders: tuple[str, ...], tokens: tuple[str, ...], spellings: Sp
     """
     if "character" not in tokens:
         return FolderFacts()
-    levels = _levels(tuple(unicodedata.normalize("NFC", name) for name in folders), tokens)
+    levels = _levels(tuple(normal(name) for name in folders), tokens)
     for token, name in levels.items():
         fits = count_in(name) is not None if token in _COUNTS else token != "fh_ratio" or _RATIO.fullmatch(name)
         if not fits:

@@ -6,6 +6,8 @@ import re
 import unicodedata
 from dataclasses import dataclass, replace
 
+from ingest.algorithms.normal_form import normal
+
 NAME_CHARS_MAX = 300  # longer names are cut; every pattern below is linear, this bounds it for good
 
 _ENDINGS = re.compile(
@@ -156,7 +158,7 @@ def _season_folder(folder: str) -> int | None:
 
 
 def _parse(name: str) -> EpisodeName:
-    text = unicodedata.normalize("NFKC", name[:NAME_CHARS_MAX]).replace("\\", "/").rpartition("/")[2]
+    text = normal(name[:NAME_CHARS_MAX], "NFKC").replace("\\", "/").rpartition("/")[2]
     text = "".join(" " if unicodedata.category(c)[0] == "C" else c for c in text)
     text = _KANJI.sub(lambda match: f"第{_kanji_number(match[1])}{match[2]}", text)
     text = _ENDINGS.sub("", text.strip())

@@ -7,10 +7,10 @@ that begins with `# ` is a comment; `#compass` is a tag.
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from ingest.algorithms.normal_form import normal
 from ingest.errors import BadInput
 
 SEPARATORS = frozenset(",，、\n")
@@ -128,4 +128,4 @@ def _after(line: str, end: int) -> int:
 
 def _clean(text: str) -> str:
     """Without white space and invisible marks at both ends, in composed form."""
-    return unicodedata.normalize("NFC", text).strip().strip(_INVISIBLE).strip()
+    return normal(text).strip().strip(_INVISIBLE).strip()

@@ -20,6 +20,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
 
+from ingest.algorithms.normal_form import normal
 from ingest.imaging.names import plain_text
 
 MEMBERS_MAX = 200_000
@@ -206,7 +207,7 @@ def _name_of(info: zipfile.ZipInfo) -> tuple[str, str | None]:
     """The member's name, decoded and with `/` only, and what is wrong with it."""
     if "\0" in info.orig_filename:
         return info.orig_filename, "its name holds a zero byte"
-    name = unicodedata.normalize("NFC", _decoded(info).replace("\\", "/"))
+    name = normal(_decoded(info).replace("\\", "/"))
     if name.startswith("/") or (len(name) > 1 and name[1] == ":" and name[0].isalpha()):
         return name, "its name is an absolute path"
     parts = name.split("/")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import unicodedata
 
+from ingest.algorithms.normal_form import normal
+
 NAME_BYTES_MAX = 200  # room for a prefix and a suffix below the 255 bytes that file systems allow
 _UNSEEN = {
     "Cc",
@@ -19,7 +21,7 @@ _KEPT = {"\u200c", "\u200d"}  # joiners that some scripts need to be readable
 
 def plain_text(raw: str, *, bytes_max: int = NAME_BYTES_MAX) -> str:
     """NFC text on one line without unseen characters (each becomes `_`), cut at `bytes_max` UTF-8 bytes."""
-    text = unicodedata.normalize("NFC", raw[: bytes_max * 4])
+    text = normal(raw[: bytes_max * 4])
     text = "".join(
         "_" if unicodedata.category(c) in _UNSEEN and c not in _KEPT and not c.isspace() else c for c in text
     )

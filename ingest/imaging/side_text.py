@@ -12,6 +12,8 @@ import unicodedata
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
 
+from ingest.algorithms.normal_form import normal
+
 TAGS_MAX = 2000
 TAG_CHARS_MAX = 200
 CAPTION_CHARS_MAX = 4000
@@ -311,7 +313,7 @@ def spelled(text: str, *, gap: str = "_") -> str:
 def clean(text: str) -> str:
     """One line without control and direction characters."""
     kept = "".join(" " if unicodedata.category(c) in ("Cc", "Cf", "Cs", "Zl", "Zp") else c for c in text)
-    return " ".join(unicodedata.normalize("NFC", kept).split())
+    return " ".join(normal(kept).split())
 
 
 def whole_number(text: str) -> int | None:
