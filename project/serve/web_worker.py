@@ -22,8 +22,13 @@ from waitress.server import TcpWSGIServer
 HEADER_MAX_S = 15.0  # from the first byte of a request to the end of its header
 BODY_GRACE_S = 30.0  # then a body has to come at this pace, on average
 BODY_LEAST_BYTES_S = 8 * 1024
+FIRST_BYTE_MAX_S = 10.0  # of a new connection: browsers open one or two ahead, and open them again without a word
 SILENCE_MAX_S = 60.0  # without a byte in either direction, between requests or while an answer is sent
 CONNECTIONS_MAX = 1000  # of one process: a socket and some kilobytes each
+# With this many, the oldest idle one is closed for each that comes: who only holds them gives way to who asks.
+CONNECTIONS_KEPT = 900  # below CONNECTIONS_MAX, where nobody is let in any more
+# From one address, of one process: a browser opens 6 to 30, and an office behind one address has dozens of them.
+CONNECTIONS_OF_ONE_MAX = 400
 HEADER_MAX_BYTES = 64 * 1024
 # What somebody who is not logged in may send: a chunk of an upload, so that whose session has ended is told so.
 STRANGER_MAX_BYTES = 9 * 2**20
@@ -38,8 +43,14 @@ class Request(HTTPRequestParser):  # type: ignore[misc]
     adj: Limits
 
     def parse_header(self, header_plus: bytes) -> None:
-        """Choose the limit by who sends it. Raises ParsingError (400) where the disk has no room for it."""
-        super().parse_header(header_plus)
+        """Choose the limit by who sends it. Raises ParsingError (400) where the disk has no room for it, and where the
+        length of the body is no number or is told in two ways, of which a proxy may have believed the other one."""
+        try:
+            super().parse_header(header_plus)
+        except ValueError:  # thousands of digits
+            raise ParsingError("The request's header is invalid") from None
+        if "CONTENT_LENGTH" in self.headers and (self.chunked or "TRANSFER_ENCODING" in self.headers):
+            raise ParsingError("Content-Length and Transfer-Encoding do not go together")
         if self.content_length <= STRANGER_MAX_BYTES or not self.adj.may_send(self.headers.get("COOKIE", "")):
             self.adj = self.adj.for_strangers
             return
@@ -52,12 +63,24 @@ class Channel(HTTPChannel):  # type: ignore[misc]
 
     parser_class = Request
     begun_at = 0.0
+    is_new = True  # no byte of it has come
 
     def received(self, data: bytes) -> bool:
         """Note when a request begins."""
+        self.is_new = False
         if self.request is None:
             self.begun_at = time.monotonic()
         return bool(super().received(data))
+
+    @property
+    def address(self) -> str:
+        """Of the other end; empty behind a socket of the file system."""
+        return str(self.addr[0]) if isinstance(self.addr, tuple) and self.addr[1] else ""
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing was asked, or nothing more since the last answer went out."""
+        return self.request is None and not self.requests and not self.total_outbufs_len
 
     def is_too_slow(self, now: float) -> bool:
         """Whether the request that is coming takes longer than a header or its body may."""
@@ -75,6 +98,26 @@ class Server(TcpWSGIServer):  # type: ignore[misc]
 
     channel_class = Channel
     worker: BufferedWorker | None = None
+    of_one_max = 0  # connections from one address; 0 for any number
+
+    def handle_accept(self) -> None:
+        """Take a connection, and close an older one for it where there are too many."""
+        count = len(self.active_channels)
+        super().handle_accept()
+        if len(self.active_channels) > count:
+            self.make_room()
+
+    def make_room(self) -> None:
+        """Close the oldest idle connection; of an address that has none idle beside too many busy ones, the newest."""
+        *older, newest = self.active_channels.values()  # in the order in which they came
+        address = newest.address
+        alike = [channel for channel in older if channel.address == address] if address and self.of_one_max else []
+        if len(alike) >= self.of_one_max > 0:
+            next((channel for channel in alike if channel.is_idle), newest).handle_close()
+        elif len(older) >= CONNECTIONS_KEPT:
+            oldest = next((channel for channel in older if channel.is_idle), None)
+            if oldest is not None:
+                oldest.handle_close()
 
     def readable(self) -> bool:
         """Asked in every turn of the loop, about once a second: a sign of life for gunicorn."""
@@ -88,7 +131,8 @@ class Server(TcpWSGIServer):  # type: ignore[misc]
         for channel in list(self.active_channels.values()):
             silent = channel.last_activity < now - SILENCE_MAX_S
             waiting_for_us = channel.requests and not channel.total_outbufs_len
-            if channel.is_too_slow(monotonic) or (silent and not waiting_for_us):
+            mute = channel.is_new and channel.creation_time < now - FIRST_BYTE_MAX_S
+            if mute or channel.is_too_slow(monotonic) or (silent and not waiting_for_us):
                 channel.handle_close()
 
 
@@ -151,6 +195,7 @@ class BufferedWorker(Worker):  # type: ignore[misc]
         about = (listener.family, listener.type, listener.proto, listener.getsockname())
         server = Server(self.wsgi, {}, _sock=listener, adj=limits, sockinfo=about, bind_socket=False)
         server.worker = self
+        server.of_one_max = 0 if settings.KOMA_HTTPS_PROXY else CONNECTIONS_OF_ONE_MAX  # all come from the proxy
         server.run()
 
     def turn(self, server: Server) -> None:

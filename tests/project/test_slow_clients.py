@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import resource
 import socket
 import statistics
 import threading
@@ -59,6 +60,80 @@ def test_a_header_has_its_time_however_it_drips(site: Site) -> None:
     took = closed_after(client, web_worker.HEADER_MAX_S + 10)
     stop.set()
     assert web_worker.HEADER_MAX_S - 2 < took < web_worker.HEADER_MAX_S + 6
+
+
+IDLE = 2600
+
+
+def test_pages_answer_beside_thousands_of_connections_that_say_nothing(site: Site) -> None:
+    port, _, _ = site
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, max(soft, IDLE + 500)), hard))
+    mute = []
+    try:
+        opening = time.monotonic()
+        for _ in range(IDLE):
+            client = socket.socket()
+            client.settimeout(20)
+            client.connect(("127.0.0.1", port))
+            mute.append(client)
+        for _ in range(5):
+            took = slow.seconds_for(port, "/healthz")
+            assert took is not None and took < 5
+        assert time.monotonic() - opening < 40
+    finally:
+        for client in mute:
+            client.close()
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def test_a_connection_that_says_nothing_is_closed_soon(site: Site) -> None:
+    with socket.create_connection(("127.0.0.1", site[0])) as client:
+        took = closed_after(client, 30)
+    assert web_worker.FIRST_BYTE_MAX_S - 2 < took < web_worker.FIRST_BYTE_MAX_S + 6
+
+
+class Held:
+    def __init__(self, address: str, *, idle: bool) -> None:
+        self.address, self.is_idle, self.closed = address, idle, False
+
+    def handle_close(self) -> None:
+        self.closed = True
+
+
+@pytest.mark.parametrize(
+    ("held", "newest", "of_one_max", "closed"),
+    [("aA", "a", 2, 0), ("AA", "a", 2, 2), ("bA", "a", 2, None), ("aaa", "a", 0, 0), ("Aba", "c", 9, 1),
+     ("ABA", "c", 9, None)],
+)  # fmt: skip
+def test_who_gives_way(
+    held: str, newest: str, of_one_max: int, closed: int | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Capitals are busy. The oldest idle one, of the same address where that has too many; without one the newest."""
+    monkeypatch.setattr(web_worker, "CONNECTIONS_KEPT", 3)
+    server = web_worker.Server.__new__(web_worker.Server)
+    server.of_one_max = of_one_max
+    channels = [Held(name.lower(), idle=name.islower()) for name in held + newest]
+    server.active_channels = dict(enumerate(channels))
+    server.make_room()
+    assert [n for n, channel in enumerate(channels) if channel.closed] == ([] if closed is None else [closed])
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [f"Content-Length: {'9' * 5000}", "Content-Length: 5\r\nTransfer-Encoding: chunked",
+     "Transfer-Encoding: chunked\r\nContent-Length: 5"],
+    ids=["5,000 digits", "length and coding", "coding and length"],
+)  # fmt: skip
+@pytest.mark.parametrize("version", ["1.0", "1.1"])
+def test_a_body_of_no_clear_length_is_refused(
+    site: Site, lines: str, version: str, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    with socket.create_connection(("127.0.0.1", site[0]), timeout=10) as client:
+        client.sendall(f"POST /login/ HTTP/{version}\r\nHost: 127.0.0.1\r\n{lines}\r\n\r\n0\r\n\r\n".encode())
+        assert client.recv(100).split()[1] == b"400"
+    for log in Path(tmp_path_factory.getbasetemp()).glob("site*/web.log"):
+        assert "uncaptured python exception" not in log.read_text()
 
 
 def channel(*, headers_finished: bool, received: int, age_s: float) -> web_worker.Channel:
