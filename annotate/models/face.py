@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from django.conf import settings
+from django.core.exceptions import ValidationError
 from django.db import models
 
 from annotate.models.character import Character
 from annotate.models.model_version import ModelVersion
 from ingest.history_rules import HistoryRules
 from ingest.models import Collection, Frame
+from ingest.models.fields import SideField
 
 
 class FaceCluster(models.Model):
@@ -78,10 +80,10 @@ class Face(models.Model):
 
     collection = models.ForeignKey(Collection, models.CASCADE, related_name="faces")
     frame = models.ForeignKey(Frame, models.CASCADE, related_name="faces")
-    left = models.FloatField()
-    top = models.FloatField()
-    right = models.FloatField()
-    bottom = models.FloatField()
+    left = SideField()
+    top = SideField()
+    right = SideField()
+    bottom = SideField()
     score = models.FloatField(default=1.0)
     model_version = models.ForeignKey(ModelVersion, models.PROTECT, null=True, blank=True, related_name="+")
     drawn_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="+")
@@ -143,6 +145,11 @@ class Face(models.Model):
             # which row a stored crop belongs to: asked for every crop on every page
             models.Index(fields=("crop",), name="face_crop"),
         )
+
+    def clean(self) -> None:
+        """ValidationError for a box that is turned inside out."""
+        if self.left > self.right or self.top > self.bottom:
+            raise ValidationError("its box is turned inside out")
 
     @property
     def width(self) -> float:

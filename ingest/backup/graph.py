@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import datetime
+import math
 import uuid
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -105,7 +106,8 @@ def from_json(field: models.Field[Any, Any], value: Any) -> Any:
 def check(row: models.Model, *, names: Iterable[str] | None = None) -> None:
     """Lengths, ranges and choices of the plain fields, whatever the database itself checks. Raises ValueError by name.
 
-    Unlike `clean_fields` an empty value is fine wherever the column takes one. With `names` only these fields.
+    Unlike `clean_fields` an empty value is fine wherever the column takes one. With `names` only these fields, without
+    what the model's `clean` says of several together.
     """
     wanted = None if names is None else set(names)
     for field in plain_fields(type(row)):
@@ -115,6 +117,8 @@ def check(row: models.Model, *, names: Iterable[str] | None = None) -> None:
         problem = "it is empty" if value is None and not field.null else ""
         if value is not None and value != "" and field.choices and value not in dict(field.flatchoices):
             problem = "there is no such choice"
+        if isinstance(value, float) and not math.isfinite(value):
+            problem = "it is no finite number"
         try:
             if value is not None:
                 field.run_validators(value)
@@ -122,6 +126,11 @@ def check(row: models.Model, *, names: Iterable[str] | None = None) -> None:
             problem = " ".join(error.messages)
         if problem:
             raise ValueError(f"{type(row)._meta.label}.{field.name}: {problem}")
+    if wanted is None:
+        try:
+            row.clean()
+        except ValidationError as error:
+            raise ValueError(f"{type(row)._meta.label}: {' '.join(error.messages)}") from error
 
 
 def rows_of(model: Model, path: str, collection: Collection) -> Iterator[models.Model]:

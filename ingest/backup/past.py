@@ -39,7 +39,7 @@ def adapt(row: Revision, *, key: Key, files: Container[str]) -> bool:
     try:
         row.before = _adapted(model, row.before, key, files)
         row.after = _adapted(model, row.after, key, files)
-    except (ValueError, TypeError, LookupError):
+    except (ValueError, TypeError, LookupError, OverflowError):
         return False
     return True
 

@@ -119,7 +119,7 @@ def _restore(backup: Opened, *, owner: Any, name: str, trust_paths: bool) -> Res
             CollectionLimits.objects.create(collection=collection, all_folders=owner.is_superuser)
             _stop_runs(collection)
             notes = _place_sources(state, collection, moved)
-    except (ValidationError, DatabaseError, ValueError, TypeError, KeyError, AttributeError) as error:
+    except (ValidationError, DatabaseError, ValueError, TypeError, KeyError, AttributeError, OverflowError) as error:
         _clean_up(kept, moved)
         text = "; ".join(error.messages) if isinstance(error, ValidationError) else str(error)
         raise BadInput(f"{shown}: the backup is damaged or of another version of Koma ({plain_text(text)}).") from error

@@ -1,17 +1,21 @@
-"""Fields for numbers that files tell of themselves, which may be anything."""
+"""Fields for numbers that files tell of themselves, which may be anything, and for sides of boxes."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 
 if TYPE_CHECKING:
     Whole = models.PositiveIntegerField[float | int | str, int]
+    Number = models.FloatField[float | int | str, float]
 else:
     Whole = models.PositiveIntegerField
+    Number = models.FloatField
 
 COUNT_MAX = 2**31 - 1  # what a column of this kind holds in every database
+ROUNDING = 0.001
 
 
 class CountField(Whole):
@@ -28,3 +32,14 @@ class CountField(Whole):
         """As the field that it is in the database: migrations know nothing of ours."""
         name, _, args, kwargs = super().deconstruct()
         return name, "django.db.models.PositiveIntegerField", args, kwargs
+
+
+class SideField(Number):
+    """Where a side of a box is, as a part of the picture's width or height: 0 to 1, but for what rounding adds."""
+
+    default_validators: list[Any] = [MinValueValidator(-ROUNDING), MaxValueValidator(1 + ROUNDING)]
+
+    def deconstruct(self) -> Any:
+        """As the field that it is in the database."""
+        name, _, args, kwargs = super().deconstruct()
+        return name, "django.db.models.FloatField", args, kwargs

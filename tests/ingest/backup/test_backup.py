@@ -277,6 +277,17 @@ HOSTILE: dict[str, Any] = {
     "too long": edited("ingest.Episode", title="x" * 5000),
     "wrong type": edited("ingest.Frame", width="<script>"),
     "wrong bytes": edited("ingest.Frame", descriptor="no base64!"),
+    "number of 400 digits": edited("annotate.Face", score=int("1" * 400)),
+    "whole number of 400 digits": edited("ingest.Frame", width=int("1" * 400)),
+    "number of 5,000 digits": lambda n, d: [
+        (n, d.replace(b'"width":48', b'"width":' + b"4" * 5000) if n == "rows/ingest.Frame.jsonl" else d)
+    ],
+    "deep brackets": lambda n, d: [(n, b"[" * 200_000 if n in {"manifest.json", "rows/ingest.Frame.jsonl"} else d)],
+    "infinite": edited("annotate.Face", score=float("inf")),
+    "no number": edited("ingest.Episode", duration_s=float("nan")),
+    "box far outside": edited("annotate.Face", left=1e300),
+    "box before the picture": edited("annotate.Face", top=-0.5),
+    "box turned inside out": edited("annotate.Face", left=0.6, right=0.5),
     "wrong choice": edited("ingest.Frame", state="root"),
     "history of others": edited("ingest.Revision", model="auth.User"),
     "second collection": lambda n, d: [
@@ -341,6 +352,8 @@ HOSTILE_HISTORY: dict[str, dict[str, Any]] = {
     "a source made again": {"model": "ingest.Source", "before": {"id": 1, "name": "x", **PRIVATE}, "after": None},
     "files of a frame": {"model": "ingest.Frame", "before": {"file": ELSEWHERE}, "after": {"file": ""}},
     "no choice": {"model": "ingest.Frame", "before": {"state": "root"}, "after": {"state": "kept"}},
+    "box far outside": {"model": "annotate.Face", "before": {"left": 1e300}, "after": {"left": 0.1}},
+    "number of 400 digits": {"model": "annotate.Face", "before": {"left": int("1" * 400)}, "after": {"left": 0.1}},
     "no number": {"model": "ingest.Frame", "before": {"face_count": "x"}, "after": {"face_count": 0}},
     "no object": {"model": "ingest.Frame", "before": ["state"], "after": {"state": "kept"}},
     "no such field": {"model": "annotate.Caption", "before": {"root": 1}, "after": None},
