@@ -149,7 +149,7 @@ def steps(
         costs = {name: _cost(watch, one, count) for name, (one, count) in work.items()}
     stage.close()
     runs.cancel(run, by=None)
-    runner._close(row, RunState.CANCELLED)
+    runner.close(row, RunState.CANCELLED)
     return costs
 
 

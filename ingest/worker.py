@@ -23,6 +23,7 @@ from rq.worker import SimpleWorker, Worker
 
 from ingest import forgotten_files
 from ingest.actions import uploads
+from ingest.pipeline import deaf
 from ingest.restoring import store
 
 logger = logging.getLogger(__name__)
@@ -61,7 +62,13 @@ class Sweeper:
                     self._swept(forgotten_files.sweep)
                     self._swept(SessionStore.clear_expired)
                 connection.close()
-            self._stop.wait(SWEEP_EVERY_S)
+            swept = time.monotonic()
+            while not self._stop.wait(min(deaf.LOOK_EVERY_S, SWEEP_EVERY_S)):
+                if time.monotonic() - swept >= SWEEP_EVERY_S:
+                    break
+                with self.pause:
+                    self._swept(deaf.kill_deaf)
+                    connection.close()
 
     def _swept(self, sweep: Callable[[], object]) -> None:
         """One sweep; its failure must stop neither the others nor this thread, or nothing dead is ever taken back."""

@@ -96,20 +96,20 @@ def _execute(stage_run: StageRun, *, models: dict[str, Any], exit_when_hung: boo
                 stage.close()  # under the heartbeat: it can hang as a batch can
                 if stage.writes_files and stage_run.episode is not None:
                     quota.mark_changed(stage_run.episode)
-        _close(stage_run, RunState.DONE)
+        close(stage_run, RunState.DONE)
     except Cancelled:
-        _close(stage_run, RunState.CANCELLED)
+        close(stage_run, RunState.CANCELLED)
     except LostClaim:
         logger.warning("stage run %s was taken over by another worker", stage_run.pk)
         return None
     except KomaError as error:
-        _close(stage_run, RunState.FAILED, error=error.message)
+        close(stage_run, RunState.FAILED, error=error.message)
     except Exception as error:  # the one place: a failing stage must end as a row that says so
         logger.exception("stage run %s failed", stage_run.pk)
         text = f"{stage_run.stage} broke with {type(error).__name__}: {error}. The log of the worker has the details."
         if disk_is_full(error):
             text = f"{full_disk.WORDS} Then press Retry."
-        _close(stage_run, RunState.FAILED, error=text)
+        close(stage_run, RunState.FAILED, error=text)
     stage_run.refresh_from_db()
     return RunState(stage_run.state)
 
@@ -327,12 +327,12 @@ def _heartbeat(stage_run: StageRun, *, exit_when_hung: bool) -> Iterator[Callabl
 
 def _exit_cancelled(stage_run: StageRun) -> None:
     logger.warning("stage run %s was cancelled and is still busy; its process ends", stage_run.pk)
-    _close(stage_run, RunState.CANCELLED)
+    close(stage_run, RunState.CANCELLED)
     os._exit(CANCELLED_EXIT_CODE)
 
 
-def _close(stage_run: StageRun, state: RunState, *, error: str = "") -> None:
-    """End the stage if it is still ours, and let what waited for it begin: together, so that no kill comes between."""
+def close(stage_run: StageRun, state: RunState, *, error: str = "") -> None:
+    """End the stage under its claim, and let what waited for it begin: together, so that no kill comes between."""
     error = error.encode("utf-8", "replace").decode().replace("\0", "")  # a file's name may hold what no database takes
     log = stage_run.log + (f"{error}\n" if error else "")
     with transaction.atomic():

@@ -31,3 +31,16 @@ def test_a_cancel_is_heard_within_ten_seconds_also_in_a_long_call_and_among_huge
     assert at_the_end["worker"] == 71 << 8
     assert results["deaf_on_card"]["worker"] == 71 << 8  # its process ended; the launcher starts another
     assert results["deaf_on_processor"]["worker"] == 9  # only the child that forked for the stage: the worker lived on
+
+
+@pytest.mark.timeout(120)
+def test_a_worker_whose_own_threads_cannot_run_is_killed_from_outside_when_its_run_is_cancelled(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.flows.cancel_workers", str(tmp_path), "deaf_to_all"],
+        cwd=ROOT, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-3000:]
+    result = json.loads(done.stdout.splitlines()[-1])["deaf_to_all"]
+    assert (result["state"], result["error"], result["done"]) == ("cancelled", "", 0), result
+    assert result["seconds"] < 20, result  # 15 and a little
+    assert result["worker"] == 9  # only the child that forked for the stage was killed: the worker lived on

@@ -69,10 +69,10 @@ def end_of_a_stage(run: PipelineRun, client: Client) -> Callable[[], object]:
     rows = list(run.stages.filter(state=RunState.QUEUED)[:2])
     first = runner.claim(rows[1].pk)
     assert first is not None
-    runner._close(first, RunState.DONE)  # what is kept of the run is there from then on
+    runner.close(first, RunState.DONE)  # what is kept of the run is there from then on
     row = runner.claim(rows[0].pk)
     assert row is not None
-    return lambda: runner._close(row, RunState.DONE)
+    return lambda: runner.close(row, RunState.DONE)
 
 
 def claim_of_the_next(run: PipelineRun, client: Client) -> Callable[[], object]:

@@ -74,7 +74,7 @@ def test_after_every_ending_the_states_are_those_of_the_rules(collection: Collec
         StageRun.objects.filter(pk=row.pk).update(state=outcome)
         wanted = expected(run)
         StageRun.objects.filter(pk=row.pk).update(state=RunState.RUNNING)
-        runner._close(row, outcome)
+        runner.close(row, outcome)
         assert states(run) == wanted
         settle(run)
         assert states(run) == wanted  # looking at everything finds nothing more
@@ -127,7 +127,7 @@ def test_two_collections_take_turns_and_the_one_that_waited_longest_is_served_fi
         assert row is not None
         order.append(row.run.collection_id)
         if order[-1] == other.pk:
-            runner._close(row, RunState.DONE)  # its next stage becomes ready at once
+            runner.close(row, RunState.DONE)  # its next stage becomes ready at once
     assert order == [other.pk, collection.pk, other.pk]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -105,6 +106,15 @@ class DeafOnProcessor(Stage[None, None]):
 
     def save(self, result: None) -> int:
         return 1
+
+
+class DeafToAll(DeafOnProcessor):
+    """A pattern that takes for ever and lets no other thread of its process run meanwhile."""
+
+    name = "deaf_to_all"
+
+    def work(self, batch: None) -> None:
+        re.match(r"(?:a+)+$", "a" * 60 + "b")
 
 
 class DeafOnCard(DeafOnProcessor):
