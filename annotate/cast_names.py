@@ -1,4 +1,4 @@
-"""Finds characters by the names that files and taggers use: by name and alias, whatever the spelling between words."""
+"""Finds characters by the names that files and taggers use: by name and alias, whatever the case and the gaps."""
 
 from __future__ import annotations
 
@@ -12,8 +12,17 @@ from ingest.models import Collection
 
 
 def plain(name: str) -> str:
-    """What two spellings of one name share: `Hatsune Miku`, `hatsune_miku` and `HatsuneMiku` are one."""
-    return "".join(char for char in normal(name, "NFKC").casefold() if char.isalnum())
+    """What two spellings of one name share: `Hatsune Miku`, `hatsune_miku` and `HatsuneMiku` are one.
+
+    Case, width, spaces and underscores go; other signs tell people apart: `Mr.X` and `MrX` may be two.
+    """
+    folded = normal(name, "NFKC").casefold()
+    return "".join(char for char in folded if not char.isspace() and char != "_")
+
+
+def letters(name: str) -> str:
+    """What two spellings share that differ by signs: a hint that they may be one, and no more."""
+    return "".join(char for char in plain(name) if char.isalnum())
 
 
 class Cast:
@@ -23,6 +32,7 @@ class Cast:
         self.collection = collection
         self._exact: dict[str, int] = {}
         self._plain: dict[str, int | None] = {}  # None: two characters share it
+        self._letters: dict[str, dict[int, str]] = {}  # names by character, of those that share their letters
         self.parents: dict[int, int] = {}
         for key, name, parent in Character.objects.filter(collection=collection).values_list("pk", "name", "parent_id"):
             self._add(key, name)
@@ -37,16 +47,22 @@ class Cast:
         short = plain(name)
         if short and self._plain.setdefault(short, key) != key:
             self._plain[short] = None
+        if like := letters(name):
+            self._letters.setdefault(like, {}).setdefault(key, name)
 
     def find(self, name: str) -> int | None:
         """The key of the character that is called so; exactly, else by what spellings share where that is one alone."""
         return self._exact.get(name) or self._plain.get(plain(name))
 
+    def like(self, name: str) -> list[str]:
+        """Names of characters that may be meant by one that `find` does not find: they differ by signs alone."""
+        return [] if self.find(name) is not None else sorted(self._letters.get(letters(name), {}).values())
+
     def find_or_create(self, name: str, *, by: Any) -> int | None:
-        """As `find`; a new character is made where nobody is called so. None for what cannot be a name, and where two
-        characters might be meant."""
+        """As `find`; a new character is made where nobody is called so. None for what cannot be a name, and where
+        another character may be meant: a person decides."""
         key = self.find(name)
-        if key is not None or self._plain.get(plain(name), 0) is None:
+        if key is not None or self._plain.get(plain(name), 0) is None or self.like(name):
             return key
         try:
             row = characters.find_or_create(collection=self.collection, name=name, by=by)

@@ -66,6 +66,7 @@ class ReadNames(Stage[Batch, Batch]):
         super().__init__(ctx)
         self.params: NamesParams = ctx.params
         self.cast: Cast | None = None
+        self.doubtful: set[str] = set()  # names that may be somebody's of the cast, each told once
 
     def _frames(self) -> QuerySet[Frame]:
         return Frame.objects.kept().filter(episode=self.ctx.episode).order_by("pk")
@@ -111,6 +112,12 @@ class ReadNames(Stage[Batch, Batch]):
         if not may_make:
             return cast.find(word.name)
         known = cast.find(word.name)
+        if known is None and word.name not in self.doubtful and (like := cast.like(word.name)):
+            self.doubtful.add(word.name)
+            self.ctx.log(
+                f"“{word.name}” may be {' or '.join(like)}, and nobody was named by it. "
+                "Say on the page Characters who it is, then run this again."
+            )
         key = known or cast.find_or_create(word.name, by=None)
         self.ctx.count("new characters", int(known is None and key is not None))
         return key

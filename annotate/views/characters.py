@@ -164,7 +164,7 @@ def tag_names(request: HttpRequest, collection: Collection) -> HttpResponse:
     mark = stamp(collection)
     rows = kept("character_tags", mark, lambda: character_tags(collection))
     known = Cast(collection)
-    found = [(name, n) for name, n in rows if known.find(name) is None]
+    found = [(name, n, known.like(name)) for name, n in rows if known.find(name) is None]
     context = {"found": found[:TAGS_SHOWN], "total": len(found), "can_edit": request.role >= Role.REVIEWER}  # type: ignore[attr-defined]
     return render(request, "annotate/character_tags.html", context | {"collection": collection})
 

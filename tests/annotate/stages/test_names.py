@@ -10,6 +10,7 @@ from annotate.actions import characters, frame_characters
 from annotate.actions import faces as face_acts
 from annotate.actions import tags as tag_acts
 from annotate.algorithms.query import parse
+from annotate.cast_names import plain
 from annotate.models import Character, Face, FrameCharacter, FrameTag, ModelVersion, NamedBy, Tag, TagCategory
 from annotate.search import frames as search
 from ingest.actions import history
@@ -181,3 +182,30 @@ def test_faces_named_by_files_teach_who_looks_how_and_files_bound_who_it_can_be(
     before = of_faces()
     run(episode, "names", "embed", "cluster", "identify")
     assert of_faces() == before
+
+
+def test_a_name_that_differs_by_signs_alone_is_told_and_offered_and_not_taken(make_episode, run, collection, as_alice):
+    episode = make_episode([[ANNA], [BETH]])
+    one, two = Frame.objects.order_by("index")
+    mister = Character.objects.create(collection=collection, name="mr.x")
+    give(one, "character: MrX")
+    give(two, "character: Mr.X")
+    done = run(episode, "tag", "names")
+    assert of_frame(one) == {}
+    assert set(of_frame(two)) == {"mr.x"}
+    assert list(Character.objects.filter(collection=collection)) == [mister]
+    assert done.stages.get(stage="names").log.count("“MrX” may be mr.x") == 1
+    page = as_alice.get(f"/c/{collection.pk}/characters/tags/").content.decode()
+    assert '<button class="btn" name="name" value="mr.x">It is mr.x</button>' in page
+    tag = Tag.objects.get(name__iexact="mrx").name
+    answer = as_alice.post(f"/c/{collection.pk}/characters/tags/name/", {"tag": tag, "name": ["", "mr.x"]})
+    assert answer.status_code == 302
+    run(episode, "names")
+    assert set(of_frame(one)) == {"mr.x"}
+
+
+def test_case_gaps_and_width_are_no_difference_between_names():
+    assert (
+        len({plain(name) for name in ("Hatsune Miku", "hatsune_miku", "HatsuneMiku", "Ｈａｔｓｕｎｅ　Ｍｉｋｕ")}) == 1
+    )
+    assert len({plain(name) for name in ("MrX", "Mr.X", "Mr-X", "Mr'X")}) == 4
