@@ -29,6 +29,7 @@ def draw(
         row = Frame.objects.select_for_update().filter(collection=collection, pk=frame.pk).first()
         if row is None:
             raise Conflict("This frame does not exist any more. Load the page again.")
+        _check_place(row.pk, (left, top, right, bottom))
         face = Face(
             collection=collection, frame=row, left=left, top=top, right=right, bottom=bottom, drawn_by=by,
             box_by_person=True,
@@ -64,6 +65,8 @@ def move(
                 mine=[("box", _percent(left, top, right, bottom))],
                 resend={"version": [str(row.version)]},
             )
+        if row.state != FaceState.NOT_A_FACE:
+            _check_place(row.frame_id, (left, top, right, bottom), but=row.pk)
         before = snapshot(row, names=(*BOX, "version"))
         row.left, row.top, row.right, row.bottom = left, top, right, bottom
         row.box_by_person = True
@@ -86,6 +89,12 @@ def delete(*, collection: Collection, face: Face | int, by: Any, key: str = "") 
         else:
             change_faces(record, [row], lambda it: answer(it, state=FaceState.NOT_A_FACE, character=None, by=by))
     return record.operation
+
+
+def _check_place(frame: int, box: RelativeBox, *, but: int = 0) -> None:
+    """BadInput where the frame has a face with the very same box: one face, drawn twice."""
+    if Face.objects.in_place(frame, box).exclude(pk=but).exists():
+        raise BadInput("There is a box in that place already.")
 
 
 def _percent(left: float, top: float, right: float, bottom: float) -> str:

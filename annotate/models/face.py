@@ -70,6 +70,11 @@ class FaceQuerySet(models.QuerySet["Face"]):
         """Faces that still wait for a name: neither named, nor nobody, nor no face."""
         return self.filter(state=FaceState.FACE, character__isnull=True)
 
+    def in_place(self, frame: int, box: tuple[float, float, float, float]) -> FaceQuerySet:
+        """Faces of a frame with the very same box (left, top, right, bottom)."""
+        left, top, right, bottom = box
+        return self.real().filter(frame=frame, left=left, top=top, right=right, bottom=bottom)
+
     def by_person(self) -> FaceQuerySet:
         """What a run must not change."""
         return self.filter(named_by=NamedBy.PERSON)
@@ -145,6 +150,15 @@ class Face(models.Model):
             # which row a stored crop belongs to: asked for every crop on every page
             models.Index(fields=("crop",), name="face_crop"),
         )
+
+    def history_clash(self) -> str:
+        """Why an undo cannot leave the row as it is now: another face has the very same box by now."""
+        if self.state == FaceState.NOT_A_FACE:
+            return ""
+        same = Face.objects.in_place(self.frame_id, (self.left, self.top, self.right, self.bottom))
+        if same.exclude(pk=self.pk).exists() and not same.filter(pk=self.pk).exists():
+            return "A face does not come back to its place: there is a box in that place already"
+        return ""
 
     def clean(self) -> None:
         """ValidationError for a box that is turned inside out."""
