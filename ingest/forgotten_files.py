@@ -18,11 +18,9 @@ from pathlib import Path
 from typing import IO
 
 from django.conf import settings
-from django.db.models import Q
 
 from ingest import stored_files
 from ingest.imaging.store import Store
-from ingest.models import Revision
 from ingest.restoring import store
 
 logger = logging.getLogger(__name__)
@@ -91,7 +89,7 @@ def look(
             old = {name for name in part if files.age_s(name) >= age_s}
             for name in old - stored_files.named(old):
                 suspects[name] = _size(files.path(name))
-    for name in _in_history(suspects):
+    for name in stored_files.in_history(suspects):
         suspects.pop(name, None)
     if not dry_run:
         suspects = {name: suspects[name] for part in _parts(suspects) for name in _deleted(files, part, age_s)}
@@ -122,18 +120,6 @@ def _deleted(files: Store, names: list[str], age_s: float) -> Iterator[str]:
         else:
             path.unlink()
             yield name
-
-
-def _in_history(names: Iterable[str]) -> Iterator[str]:
-    """Those among `names` that a revision holds. One pass over what history there is of rows with files."""
-    wanted = set(names)
-    if not wanted:
-        return
-    for model, field in stored_files.file_fields():
-        rows = Revision.objects.filter(model=model._meta.label).order_by()
-        rows = rows.filter(Q(before__has_key=field) | Q(after__has_key=field))
-        for pair in rows.values_list(f"before__{field}", f"after__{field}").iterator(2000):
-            yield from wanted.intersection(value for value in pair if isinstance(value, str))
 
 
 def _parts(names: Iterable[str]) -> Iterator[list[str]]:

@@ -6,16 +6,17 @@ FIELD_NAMES; so this knows the files of apps that ingest must not know.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import cache
 from typing import Any
 
 from django.apps import apps
 from django.core.exceptions import FieldDoesNotExist
 from django.db import models
+from django.db.models import Q
 
 from ingest.imaging.store import Store
-from ingest.models import Collection
+from ingest.models import Collection, Revision
 
 FIELD_NAMES = ("preview", "crop", "file", "original")  # in the order of how often they are asked for
 BATCH = 500  # names in one query; SQLite allows 32,766 parameters, older ones 999
@@ -68,10 +69,26 @@ def named(names: Iterable[str]) -> set[str]:
     return found
 
 
-def remove_unused(store: Store, names: Iterable[str]) -> int:
-    """Delete the files among `names` that no row of any collection names; returns how many. Call after the commit."""
+def in_history(names: Iterable[str]) -> Iterator[str]:
+    """Those among `names` that a revision holds. One pass over what history there is of rows with files."""
     wanted = set(names)
-    return sum(store.remove(name) for name in wanted - named(wanted))
+    if not wanted:
+        return
+    for model, field in file_fields():
+        rows = Revision.objects.filter(model=model._meta.label).order_by()
+        rows = rows.filter(Q(before__has_key=field) | Q(after__has_key=field))
+        for pair in rows.values_list(f"before__{field}", f"after__{field}").iterator(2000):
+            yield from wanted.intersection(value for value in pair if isinstance(value, str))
+
+
+def remove_unused(store: Store, names: Iterable[str]) -> int:
+    """Delete the files among `names` that no row of any collection names; returns how many. Call after the commit.
+
+    The history counts as naming, as it does for the sweep of forgotten files: an undo gives back what a row had.
+    """
+    wanted = set(names)
+    unused = wanted - named(wanted)
+    return sum(store.remove(name) for name in unused.difference(in_history(unused)))
 
 
 def _adapted(model: type[models.Model], rows: dict[str, Any]) -> dict[str, Any] | None:

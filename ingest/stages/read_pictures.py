@@ -102,6 +102,7 @@ class ReadPictures(Stage[list[Item], list[Done]]):
         super().__init__(ctx)
         self._ignored = self._following = 0
         self._original_bytes = self._copy_bytes = 0
+        self._free: list[str] = []  # names that rows gave up
 
     @property
     def _episode(self) -> Episode:
@@ -170,8 +171,7 @@ class ReadPictures(Stage[list[Item], list[Done]]):
         return len({id(done.item) for done in result})
 
     def _give_originals(self, result: list[Done]) -> None:
-        """Rows of an earlier version get the files they came from; what they had instead goes after the commit."""
-        free: list[str] = []
+        """Rows of an earlier version get the files they came from; what they had instead goes at the end."""
         for done in result:
             assert done.still is not None
             given = originals.give(
@@ -184,16 +184,16 @@ class ReadPictures(Stage[list[Item], list[Done]]):
                 self.ctx.log(
                     f"{plain_text(done.item.name)} is another picture now; its frame keeps what was stored before."
                 )
-                free += [done.original, done.file, done.preview]
+                self._free += [done.original, done.file, done.preview]
             else:
                 self.ctx.count("originals")
-                free += given
-        if free:
-            transaction.on_commit(lambda: stored_files.remove_unused(store(), free))
+                self._free += given
 
     def finish(self) -> None:
-        """What the episode's row says of the whole."""
+        """What the episode's row says of the whole. Files that rows gave up go at once: a look at the whole history."""
         episode = self._episode
+        if self._free:
+            transaction.on_commit(lambda: stored_files.remove_unused(store(), self._free))
         frames = Frame.objects.filter(episode=episode).count()
         skipped = SkippedInput.objects.filter(episode=episode).count()
         if skipped:  # counted here and not a batch: after an interruption they are tried again

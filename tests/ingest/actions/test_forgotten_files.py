@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import threading
 import time
+import zipfile
 from io import StringIO
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,6 +18,9 @@ from annotate.actions import boxes
 from annotate.models import Face
 from ingest import forgotten_files, stored_files
 from ingest.actions import collections, history
+from ingest.backup.read import restore
+from ingest.backup.write import write
+from ingest.errors import BadInput
 from ingest.models import Collection, Episode, Frame, Source
 from ingest.restoring import store
 from tests.films import png
@@ -173,3 +178,45 @@ def test_the_command_counts_with_a_dry_run_and_then_deletes(frame: Frame) -> Non
     call_command("sweep_store", stdout=out)
     assert "1 that nothing names (2.0 KB) were deleted." in out.getvalue()
     assert there() == {frame.file, frame.preview}
+
+
+def copy_of(frame: Frame, by: User) -> Collection:
+    """A second collection with the same picture, as the same film gives."""
+    copy = collections.create(name="Second", by=by)
+    source = Source.objects.create(collection=copy, kind="pictures", name="a", path="a", sha256="a" * 64)
+    episode = Episode.objects.create(collection=copy, source=source, title="a")
+    for index, crop in enumerate(Face.objects.values_list("crop", flat=True)):
+        other = Frame.objects.create(
+            collection=copy, episode=episode, index=index, width=160, height=120, file=frame.file, preview=frame.preview
+        )
+        Face.objects.create(collection=copy, frame=other, left=0, top=0, right=0.5, bottom=0.5, crop=crop)
+    return copy
+
+
+def test_deleting_a_second_collection_leaves_what_the_history_of_the_first_holds(frame: Frame, alice: User) -> None:
+    drawn = boxes.draw(collection=frame.collection, frame=frame, box=(0.1, 0.1, 0.5, 0.6), by=alice)
+    crop, own = put("the head"), put("of the second alone")
+    Face.objects.filter(pk=drawn.pk).update(crop=crop)
+    copy = copy_of(frame, alice)
+    Frame.objects.filter(collection=copy).update(preview=own)
+    done = boxes.delete(collection=frame.collection, face=drawn.pk, by=alice)
+    assert collections.delete(collection=copy, typed_name="Second", by=alice) == 1
+    assert there() == {frame.file, frame.preview, crop}
+    history.undo(done, by=alice)
+    assert Face.objects.get(crop=crop)
+
+
+def test_a_refused_restore_leaves_what_the_history_holds(frame: Frame, alice: User, tmp_path: Path) -> None:
+    drawn = boxes.draw(collection=frame.collection, frame=frame, box=(0.1, 0.1, 0.5, 0.6), by=alice)
+    crop = store().put(png(shade=5), "png")
+    Face.objects.filter(pk=drawn.pk).update(crop=crop)
+    write(collection=frame.collection, target=tmp_path / "b.zip")
+    boxes.delete(collection=frame.collection, face=drawn.pk, by=alice)
+    before = there()
+    with zipfile.ZipFile(tmp_path / "b.zip") as old, zipfile.ZipFile(tmp_path / "bad.zip", "w") as bad:
+        for info in old.infolist():
+            bad.writestr(info.filename, b"{}" if info.filename == "rows/ingest.Frame.jsonl" else old.read(info))
+    with pytest.raises(BadInput, match="damaged"):
+        restore(source=tmp_path / "bad.zip", owner=alice)
+    assert crop in before
+    assert there() == before
