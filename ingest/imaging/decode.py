@@ -27,7 +27,7 @@ from ingest.imaging.early_end import ends_early, share_at_most
 from ingest.imaging.foreign import foreign_kind
 from ingest.imaging.formats import SPOKEN
 from ingest.imaging.names import plain_text
-from ingest.imaging.opening import first_that_shows, pages, shows_something, size_of
+from ingest.imaging.opening import PIXELS_LOOKED_AT_MAX, first_that_shows, pages, shows_something, size_of, wide_bytes
 from ingest.imaging.pixels import alpha_of, channels
 from ingest.imaging.rare import Check
 from ingest.imaging.repair import READABLE_MIN, has_head, mended, readable_rows, repaired, significant_bits
@@ -104,7 +104,7 @@ def read_picture(
             f"{shown}: the picture is mostly missing: {len(data):,} bytes cannot hold more than {share:.0%} of what "
             "its header says. Copy it again from where it came."
         )
-    with room_for(pixels):
+    with room_for(pixels, more_bytes=wide_bytes(data)):
         return _by_all_means(data, shown, limits, use_damaged=use_damaged)
 
 
@@ -118,14 +118,21 @@ def read_every_picture(
     limits, shown = limits or Limits(), plain_text(name)
     data = source if isinstance(source, bytes) else read_file(source, name=name, limits=limits)
     _refuse_foreign(data, shown, limits)
-    given = number = 0
-    with room_for(pixel_count(data)), _in_words(shown, limits):
+    given = number = blank = 0
+    with room_for(pixel_count(data), more_bytes=wide_bytes(data)), _in_words(shown, limits):
         notes: list[str] = []
         for image in pages(data, _judge(shown, limits), notes):
             number += 1
             several = getattr(image, "is_animated", False)
             if several and not shows_something(image):
+                blank += image.width * image.height
+                if blank > PIXELS_LOOKED_AT_MAX:
+                    raise UnreadablePicture(
+                        f"{shown}: of its pictures those up to number {number} show nothing and are very large; those "
+                        "after them were left out. Save the pictures that you need as files of their own."
+                    )
                 continue
+            blank = 0
             given += 1
             if given > most:
                 raise UnreadablePicture(f"{shown}: it holds more than {most} pictures; those after them were left out.")

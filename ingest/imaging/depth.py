@@ -30,12 +30,19 @@ def to_bytes(values: NDArray[Any], notes: list[str], bits: int = 0) -> NDArray[n
     """
     notes.append("more than 8 bits a channel: rounded to 8")
     out = np.empty(values.shape, np.uint8)
-    top = float(np.nan_to_num(values, nan=0.0, posinf=0.0, neginf=0.0).max(initial=0)) if values.size else 0.0
+    # In strips: wide numbers of a large picture would not fit in memory several times.
+    strips = range(0, values.shape[0], 256)
+    top = max((_top(values[row : row + 256]) for row in strips), default=0.0)
     white = _white(values, top, notes, bits)
-    for row in range(0, values.shape[0], 256):  # in strips: wide numbers of a large picture would not fit in memory
+    for row in strips:
         part = np.nan_to_num(values[row : row + 256].astype(np.float32), nan=0.0, posinf=0.0, neginf=0.0)
         out[row : row + 256] = np.clip(np.rint(part * np.float32(255.0 / white)), 0, 255).astype(np.uint8)
     return out
+
+
+def _top(part: NDArray[Any]) -> float:
+    """The largest finite value, 0 at least."""
+    return float(np.nan_to_num(part, nan=0.0, posinf=0.0, neginf=0.0).max(initial=0))
 
 
 def _white(values: NDArray[Any], top: float, notes: list[str], bits: int) -> float:

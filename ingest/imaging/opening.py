@@ -20,6 +20,7 @@ from ingest.imaging.rare import Check
 FORMATS = tuple(kind.name for kind in KINDS if kind.name not in ("MPO", "HEIF", "JXL"))
 BLANK_RANGE = 12  # grey levels of 255: a picture of fewer shows nothing
 _LOOKED_AT_MAX = 60  # pictures of a file among which the first that shows something is looked for
+PIXELS_LOOKED_AT_MAX = 300_000_000  # the same in pixels decoded: a few seconds
 
 
 def pages(data: bytes, check: Check, notes: list[str], *, partly: bool = False) -> Iterator[Image.Image]:
@@ -70,8 +71,10 @@ def first_that_shows(data: bytes, check: Check, notes: list[str], *, partly: boo
     if shows_something(first):
         notes.append("animated or of several pages: only the first picture is used")
         return kept, True
+    each = max(1, first.width * first.height)
+    more = min(_LOOKED_AT_MAX, PIXELS_LOOKED_AT_MAX // each - 1)
     with suppress(OSError, SyntaxError, ValueError, EOFError, struct.error):
-        for number, image in enumerate(islice(found, _LOOKED_AT_MAX), start=2):
+        for number, image in enumerate(islice(found, max(0, more)), start=2):
             if shows_something(image):
                 notes.append(f"animated or of several pages: picture {number} is used, those before show nothing")
                 return image, True
@@ -117,6 +120,23 @@ def size_of(data: bytes) -> tuple[int, int]:
         except _Seen:
             return seen[0]
         raise
+
+
+def wide_bytes(data: bytes) -> int:
+    """Bytes of the numbers that the first page of a TIFF unpacks to where they are no plain bytes; else 0."""
+    sizes: list[int] = []
+
+    def look(_width: int, _height: int, size: int) -> None:
+        sizes.append(size)
+        raise _Seen
+
+    try:
+        rare.tiff_image(data, 0, look, [])
+    except _Seen:
+        return sizes[0]
+    except Exception:  # noqa: BLE001 - whoever decodes it says what is wrong
+        return 0
+    return 0
 
 
 def _opened(data: bytes) -> Image.Image:

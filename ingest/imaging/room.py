@@ -44,12 +44,14 @@ def configure(budget: Budget) -> None:
 
 
 @contextmanager
-def room_for(pixels: int) -> Iterator[None]:
-    """Hold room for so many pixels; nothing for small pictures and where this thread holds room already."""
-    if pixels <= SMALL_PIXELS or getattr(_held, "now", False):
+def room_for(pixels: int, *, more_bytes: int = 0) -> Iterator[None]:
+    """Hold room for so many pixels, and for `more_bytes` of numbers that a decoder unpacks before they are pixels;
+    nothing for small pictures and where this thread holds room already."""
+    size = pixels * BYTES_A_PIXEL + more_bytes
+    if size <= SMALL_PIXELS * BYTES_A_PIXEL or getattr(_held, "now", False):
         yield
         return
-    with _shares(pixels * BYTES_A_PIXEL):
+    with _shares(size):
         _held.now = True
         try:
             yield

@@ -16,6 +16,7 @@ from ingest.algorithms.quality import Measures, measure
 from ingest.imaging.decode import Picture, pixel_count, read_every_picture, read_file, read_picture
 from ingest.imaging.encode import PREVIEW_SIDE, PictureFormat, encode, encode_preview, placeholder
 from ingest.imaging.formats import BY_NAME
+from ingest.imaging.opening import wide_bytes
 from ingest.imaging.planes import small
 from ingest.imaging.room import room_for
 
@@ -68,7 +69,7 @@ def read_stills(
     Raises UnreadablePicture, after those that could be read.
     """
     data = source if isinstance(source, bytes) else read_file(source, name=name)
-    with room_for(pixel_count(data)):
+    with room_for(pixel_count(data), more_bytes=wide_bytes(data)):
         if most:
             for picture in read_every_picture(data, name=name, most=most):
                 yield _still(picture, data, how)

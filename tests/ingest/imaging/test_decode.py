@@ -14,7 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageCms, ImageDraw, ImageOps, PngImagePlugin
 
-from ingest.imaging.decode import Limits, UnreadablePicture, read_picture
+from ingest.imaging.decode import Limits, UnreadablePicture, read_every_picture, read_picture
+from ingest.imaging.opening import shows_something
 
 
 def drawing(*, mode: str = "RGB", size: tuple[int, int] = (60, 40)) -> Image.Image:
@@ -164,6 +165,39 @@ def test_of_an_animation_the_first_picture_is_used(kind: str) -> None:
     found = read_picture(data, name="moving")
     assert np.abs(found.rgb[5, 5].astype(int) - (220, 30, 30)).max() <= 12
     assert any("first" in note for note in found.notes)
+
+
+def blank_gif(side: int, frames: int) -> bytes:
+    """Frames of one pixel each on a large screen of one colour."""
+    head = b"GIF89a" + struct.pack("<HHBBB", side, side, 0x80, 0, 0) + bytes(6)
+    return head + b"\x2c" + (struct.pack("<HHHHB", 0, 0, 1, 1, 0) + b"\x02\x02\x44\x01\x00\x2c") * frames + b"\x3b"
+
+
+def decoded_frames(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The pictures that are looked at from now on."""
+    seen: list[int] = []
+
+    def look(image: Image.Image) -> bool:
+        seen.append(image.width)
+        return shows_something(image)
+
+    monkeypatch.setattr("ingest.imaging.opening.shows_something", look)
+    monkeypatch.setattr("ingest.imaging.decode.shows_something", look)
+    return seen
+
+
+def test_few_of_many_huge_blank_frames_are_decoded(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = decoded_frames(monkeypatch)
+    assert len(blank_gif(9_000, 70)) < 1_300
+    assert read_picture(blank_gif(9_000, 70), name="bomb.gif").width == 9_000
+    assert len(seen) <= 4
+    seen.clear()
+    with pytest.raises(UnreadablePicture, match="show nothing and are very large"):
+        list(read_every_picture(blank_gif(9_000, 70), name="bomb.gif", most=1_000))
+    assert len(seen) <= 4
+    seen.clear()
+    read_picture(blank_gif(90, 70), name="small.gif")  # of small ones as many as ever
+    assert len(seen) > 50
 
 
 def test_a_picture_of_50000_by_50000_is_refused_by_its_header() -> None:

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import io
 import multiprocessing
 import queue
 import subprocess
 import sys
 import threading
 import time
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import tifffile
 from PIL import Image
 
 from ingest.imaging import alpha, room
 from ingest.imaging.decode import read_picture
+from ingest.imaging.depth import to_bytes
+from ingest.imaging.opening import wide_bytes
 from tests.films import huge_png
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -110,6 +115,24 @@ def test_the_largest_picture_is_decoded_in_the_memory_that_is_counted_for_it(tmp
         )
         told = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
         assert int(told.stdout) * 1024 < 100_000_000 * room.BYTES_A_PIXEL, name
+
+
+def test_numbers_wider_than_bytes_count_as_what_they_unpack_to() -> None:
+    file = io.BytesIO()
+    tifffile.imwrite(file, np.zeros((40, 30, 3), np.float32), photometric="rgb", compression="zlib")
+    assert wide_bytes(file.getvalue()) == 40 * 30 * 12
+    assert wide_bytes(huge_png(100)) == 0
+
+
+def test_wide_numbers_become_bytes_in_little_more_memory_than_the_bytes_take() -> None:
+    values = np.zeros((4_000, 1_000, 3), np.float32)
+    tracemalloc.start()
+    try:
+        to_bytes(values, [])
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < values.nbytes  # a quarter of it is the result
 
 
 @pytest.mark.parametrize("mode", ["RGBA", "LA", "RGB", "L", "P", "CMYK"])
