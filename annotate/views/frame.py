@@ -29,6 +29,7 @@ from annotate.models import (
 )
 from annotate.views.seen_boxes import seen_in
 from ingest.access import member_view
+from ingest.actions.frames import shown
 from ingest.algorithms.typed_lists import typed_list
 from ingest.errors import BadInput
 from ingest.models import Collection, Frame, Operation, Role
@@ -209,6 +210,7 @@ def _labels(request: HttpRequest, collection: Collection, row: Frame) -> dict[st
         "picture": row.file or row.preview,
         "faces": faces,
         "seen": seen_in(row),
+        "frame_shown": shown(state=row.state, excluded=row.excluded, decided_by_id=row.decided_by_id),
         "characters": sorted(present, key=lambda one: (one.state == "no", RANKS[one.origin], one.character.name)),
         "characters_count": sum(one.state == "yes" for one in present),
         "file_facts": FileFacts.objects.filter(frame=row).first(),

@@ -30,7 +30,7 @@ from ingest.once import key_of
 from ingest.restoring import is_much, write_full_pictures
 from ingest.stamp import kept, stamp
 from ingest.views.answers import errors_in_words, is_partial, toast
-from ingest.views.params import wholes
+from ingest.views.params import whole, wholes
 from ingest.views.runs import call_workers
 
 PAGE = 60
@@ -118,22 +118,25 @@ def _filters(collection: Collection, terms: list[Term]) -> list[dict[str, Any]]:
 def change(request: HttpRequest, collection: Collection) -> HttpResponse:
     """Drop, restore, leave out, let in, tag: on the selected frames or on all in the filter."""
     chosen = _chosen(request, collection)
+    seen = _seen(request)
     key = key_of(request)
     by = request.user
     act = request.POST.get("act", "")
     if act == "drop":
-        done = frame_actions.drop(collection=collection, frames=chosen, by=by, key=key)
+        done = frame_actions.drop(collection=collection, frames=chosen, by=by, seen=seen, key=key)
     elif act == "restore" and is_much(chosen):
-        words, run = full_pictures.restore_later(collection=collection, frames=chosen, by=by, key=key)
+        words, run = full_pictures.restore_later(collection=collection, frames=chosen, by=by, seen=seen, key=key)
         if run is not None:
             call_workers()
         return _much_done(request, words, to=_back(request, collection))
     elif act == "restore":
         write_full_pictures(chosen)
-        done = frame_actions.restore(collection=collection, frames=chosen, by=by, key=key)
+        done = frame_actions.restore(collection=collection, frames=chosen, by=by, seen=seen, key=key)
     elif act in ("leave_out", "let_in"):
         excluded = act == "leave_out"
-        done = frame_actions.leave_out(collection=collection, frames=chosen, excluded=excluded, by=by, key=key)
+        done = frame_actions.leave_out(
+            collection=collection, frames=chosen, excluded=excluded, by=by, seen=seen, key=key
+        )
     elif act in ("tag_add", "tag_remove"):
         names = typed_list(request.POST.get("tag", ""))
         if not names:
@@ -177,5 +180,13 @@ def _chosen(request: HttpRequest, collection: Collection) -> list[Frame]:
         if len(found) > ALL_IN_FILTER_MAX:
             raise BadInput(f"The filter holds more than {ALL_IN_FILTER_MAX:,} frames; narrow it first.")
         return found
-    ids = wholes(request.POST.getlist("frame"))
+    ids = wholes(text.partition(":")[0] for text in request.POST.getlist("frame"))
     return list(rows.filter(pk__in=ids[:ALL_IN_FILTER_MAX]))
+
+
+def _seen(request: HttpRequest) -> dict[int, str] | None:
+    """What the page showed of the selected frames (`frame_actions.shown`); None for all in the filter, seen or not."""
+    if request.POST.get("all"):
+        return None
+    pairs = (text.partition(":") for text in request.POST.getlist("frame"))
+    return {key: mark for text, _, mark in pairs if (key := whole(text)) is not None and mark.count("-") == 2}

@@ -1,55 +1,72 @@
-"""Keep, drop, restore and leave out frames: a person's word on a frame."""
+"""Keep, drop, restore and leave out frames: a person's word on a frame.
+
+`seen` in these functions maps a frame's key to what the page showed of it, as `shown` gives it: frames on which another
+person decided otherwise since stay as they are, and the summary names who. Conflict where that is so of all of them.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from ingest.actions import history
 from ingest.actions.history import snapshot
-from ingest.errors import BadInput
-from ingest.models import Collection, DropReason, Frame, FrameState, Operation
+from ingest.errors import BadInput, Conflict
+from ingest.models import Collection, DropReason, Frame, FrameState, Operation, Revision
 
 DECISION = ("state", "reason", "duplicate_of_id", "distance", "decided", "decided_by_id")
+Seen = Mapping[int, str] | None
 
 
-def drop(*, collection: Collection, frames: Iterable[Frame], by: Any, key: str = "") -> Operation:
+def shown(*, state: str, excluded: bool, decided_by_id: int | None) -> str:
+    """What a page shows of a person's word on a frame: `kept-0-3` is kept by person 3, and not left out."""
+    return f"{state}-{int(excluded)}-{decided_by_id or 0}"
+
+
+def drop(*, collection: Collection, frames: Iterable[Frame], by: Any, seen: Seen = None, key: str = "") -> Operation:
     """Take frames out of the set; their rows and files stay, restore brings them back."""
     return _decide(
-        collection=collection, frames=frames, by=by, key=key, kind="frames.drop", word="dropped",
+        collection=collection, frames=frames, by=by, seen=seen, key=key, kind="frames.drop", word="dropped",
         values={"state": FrameState.DROPPED, "reason": DropReason.PERSON, "duplicate_of_id": None, "distance": None},
     )  # fmt: skip
 
 
-def restore(*, collection: Collection, frames: Iterable[Frame], by: Any, key: str = "") -> Operation:
+def restore(*, collection: Collection, frames: Iterable[Frame], by: Any, seen: Seen = None, key: str = "") -> Operation:
     """Bring dropped frames back. The full picture is written first, by `ingest.restoring`."""
     return _decide(
-        collection=collection, frames=frames, by=by, key=key, kind="frames.restore", word="restored",
+        collection=collection, frames=frames, by=by, seen=seen, key=key, kind="frames.restore", word="restored",
         values={"state": FrameState.KEPT, "reason": "", "duplicate_of_id": None, "distance": None},
     )  # fmt: skip
 
 
-def leave_out(*, collection: Collection, frames: Iterable[Frame], excluded: bool, by: Any, key: str = "") -> Operation:
+def leave_out(
+    *, collection: Collection, frames: Iterable[Frame], excluded: bool, by: Any, seen: Seen = None, key: str = ""
+) -> Operation:
     """Leave frames out of every export (or let them in again); they stay visible and keep their labels."""
     word = "left out of exports" if excluded else "let into exports"
     with history.operation(collection=collection, by=by, kind="frames.leave_out", summary="", key=key) as record:
         changed = 0
-        for frame in _locked(collection, frames):
+        rows = _locked(collection, frames)
+        rows, left = _without_decided(rows, _otherwise_left_out(rows, seen, wanted=excluded, by=by))
+        for frame in rows:
             if frame.excluded != excluded:
                 frame.excluded = excluded
                 frame.save(update_fields=["excluded"])
                 record.changed(frame, before={"excluded": not excluded}, frame_id=frame.pk)
                 changed += 1
-        record.operation.summary = f"{_frames(changed)} {word}"
+        record.operation.summary = f"{_frames(changed)} {word}{left}"
     return record.operation
 
 
 def _decide(
-    *, collection: Collection, frames: Iterable[Frame], by: Any, kind: str, word: str, values: dict[str, Any], key: str
-) -> Operation:
+    *, collection: Collection, frames: Iterable[Frame], by: Any, seen: Seen, kind: str, word: str,
+    values: dict[str, Any], key: str,
+) -> Operation:  # fmt: skip
     with history.operation(collection=collection, by=by, kind=kind, summary="", key=key) as record:
         changed = 0
-        for frame in _locked(collection, frames):
+        rows = _locked(collection, frames)
+        rows, left = _without_decided(rows, _otherwise_decided(rows, seen, values["state"], by))
+        for frame in rows:
             before = snapshot(frame, names=DECISION)
             for name, value in values.items():
                 setattr(frame, name, value)
@@ -57,8 +74,46 @@ def _decide(
             frame.save(update_fields=["state", "reason", "duplicate_of", "distance", "decided", "decided_by"])
             record.changed(frame, before=before, frame_id=frame.pk)
             changed += 1
-        record.operation.summary = f"{_frames(changed)} {word}"
+        record.operation.summary = f"{_frames(changed)} {word}{left}"
     return record.operation
+
+
+def _otherwise_decided(rows: Sequence[Frame], seen: Seen, wanted: str, by: Any) -> dict[int, str]:
+    """Frame -> the other person who kept or dropped it since it was seen, against what is wanted now."""
+    theirs = {}
+    for row in rows:
+        state, _, decided_by = (seen or {}).get(row.pk, "--").split("-")
+        is_new = bool(state) and (state, decided_by) != (row.state, str(row.decided_by_id or 0))
+        if is_new and row.decided and row.decided_by_id not in (None, by.pk) and row.state != wanted:
+            theirs[row.pk] = row.decided_by.get_username() if row.decided_by else "Somebody"
+    return theirs
+
+
+def _otherwise_left_out(rows: Sequence[Frame], seen: Seen, *, wanted: bool, by: Any) -> dict[int, str]:
+    """Frame -> the other person who left it out, or let it in, since it was seen."""
+    changed = [
+        row.pk for row in rows
+        if row.excluded != wanted and (seen or {}).get(row.pk, "--").split("-")[1] == str(int(wanted))
+    ]  # fmt: skip
+    newest = {
+        revision.object_id: revision.operation.by
+        for revision in Revision.objects.filter(
+            model=Frame._meta.label, object_id__in=changed, after__has_key="excluded"
+        )
+        .select_related("operation__by")
+        .order_by("pk")
+    }
+    return {pk: user.get_username() for pk, user in newest.items() if user is not None and user.pk != by.pk}
+
+
+def _without_decided(rows: list[Frame], theirs: Mapping[int, str]) -> tuple[list[Frame], str]:
+    """The rows on which nobody else decided, and words on the others. Conflict where none is left."""
+    if not theirs:
+        return rows, ""
+    who = ", ".join(sorted(set(theirs.values())))
+    if len(theirs) == len(rows):
+        raise Conflict(f"{who} decided otherwise on {_frames(len(rows))} meanwhile. Load the page to see how.")
+    return [row for row in rows if row.pk not in theirs], (f"; {_frames(len(theirs))} left as {who} decided meanwhile")
 
 
 def _locked(collection: Collection, frames: Iterable[Frame]) -> list[Frame]:

@@ -60,7 +60,7 @@ def start_wanting(collection: Collection | None = None) -> list[PipelineRun]:
 
 
 def restore_later(
-    *, collection: Collection, frames: Sequence[Frame], by: Any, key: str = ""
+    *, collection: Collection, frames: Sequence[Frame], by: Any, seen: frame_actions.Seen = None, key: str = ""
 ) -> tuple[str, PipelineRun | None]:
     """Bring frames back at once and let a run write their full pictures; returns words and the run, to be sent.
 
@@ -71,8 +71,8 @@ def restore_later(
     for episode in _episodes(frames):
         check_source(episode)
     with transaction.atomic():
-        done = frame_actions.restore(collection=collection, frames=frames, by=by, key=key)
-        bare = Frame.objects.filter(pk__in=[frame.pk for frame in frames], file="").values_list("pk", flat=True)
+        done = frame_actions.restore(collection=collection, frames=frames, by=by, seen=seen, key=key)
+        bare = Frame.objects.kept().filter(pk__in=[frame.pk for frame in frames], file="").values_list("pk", flat=True)
         lacking = set(bare)  # read again: a run may have ended since
         left = [frame for frame in frames if frame.pk in lacking]
         busy = set(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import json
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -17,7 +18,7 @@ from export.models import ExportJob
 from export.models import Recipe as RecipeRow
 from ingest.actions.seen import changed, mark
 from ingest.errors import Stale
-from ingest.models import Collection, CollectionLimits, Membership, Operation, PersonLimits, PipelineRun, Role
+from ingest.models import Collection, CollectionLimits, Frame, Membership, Operation, PersonLimits, PipelineRun, Role
 from tests.conftest import client_of
 from tests.forms import Form, forms_of
 from tests.safety.conftest import PATTERNS, World
@@ -127,7 +128,7 @@ NEEDS_NONE = {
     "quality": "adds a measurement",
     "models_act": "adds a job", "export_faces": "adds a job that is kept by its content",
     "frame_tags": "only what one adds or removes is applied, to the tags as they are now",
-    "frames_change": "says what is to be of chosen frames, whatever they were; each has its line and its undo",
+    "frames_change": "those on which others decided stay, see test_frames_that_another_person_decided_since_stay",
     "frame_characters": "yes or no to one character of the frame, with its line and its undo",
     "character_tag": "adds", "site_upload_discard": "deletes an upload that nobody sends any more",
     "compare_answer": "yes or no to one tag, which is added or removed as it is now",
@@ -357,3 +358,37 @@ def test_a_frame_is_checked_as_it_was_seen(world: World, alice: User, bob: User)
     assert "Boxes of this frame changed meanwhile" in answer.headers["HX-Trigger"]
     fresh = [form for form in forms_of(hers.get(page).content.decode()) if form.action == address]
     assert hers.post(address, fresh[0].fields | {"act": "check"}, headers=HTMX).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("theirs", "mine", "state", "excluded"),
+    [("drop", "restore", "dropped", False), ("restore", "drop", "kept", False), ("leave_out", "let_in", "kept", True)],
+)
+def test_frames_that_another_person_decided_since_stay(
+    world: World, alice: User, bob: User, theirs: str, mine: str, state: str, excluded: bool
+) -> None:
+    """Of two selected frames the other person decided on one: that one stays, and is named; the other is done."""
+    first, second = world.frames[:2]
+    if theirs == "drop":  # both are dropped by a run, and shown so
+        Frame.objects.filter(pk__in=[first.pk, second.pk]).update(state="dropped", reason="duplicate")
+    page = client_of(alice).get(world.address("frames") + "?q=state:all").content.decode()
+    values = [re.search(rf'name="frame" value="({frame.pk}:[^"]+)"', page)[1] for frame in (first, second)]  # type: ignore[index]
+    address = world.address("frames_change")
+    assert client_of(bob).post(address, {"act": theirs, "frame": [first.pk]}, headers=HTMX).status_code == 200
+    answer = client_of(alice).post(address, {"act": mine, "frame": values}, headers=HTMX)
+    text = json.loads(answer.headers["HX-Trigger"])["toast"]["text"]
+    assert answer.status_code == 200
+    assert "1 frame left as bob decided meanwhile" in text
+    first.refresh_from_db()
+    assert (first.state, first.excluded) == (state, excluded)
+    second.refresh_from_db()
+    assert (second.state, second.decided_by) == (("kept", None) if mine == "let_in" else (second.state, alice))
+    alone = client_of(alice).post(address, {"act": mine, "frame": values[:1]}, headers=HTMX)
+    assert alone.status_code == 409
+    assert "bob decided otherwise on 1 frame" in json.loads(alone.headers["HX-Trigger"])["toast"]["text"]
+    # Who has seen it decides again.
+    fresh = client_of(alice).get(world.address("frames") + "?q=state:all").content.decode()
+    value = re.search(rf'name="frame" value="({first.pk}:[^"]+)"', fresh)[1]  # type: ignore[index]
+    assert client_of(alice).post(address, {"act": mine, "frame": [value]}, headers=HTMX).status_code == 200
+    first.refresh_from_db()
+    assert (first.state, first.excluded) != (state, excluded)

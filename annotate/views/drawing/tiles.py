@@ -10,12 +10,13 @@ from django.db.models import Count
 from django.utils.safestring import SafeString, mark_safe
 
 from annotate.models import Face, FaceState
+from ingest.actions.frames import shown
 from ingest.models import DropReason, Frame, FrameState, episode_label
 from ingest.templatetags.humane import timecode
 
 FIELDS = (
     *("pk", "episode_id", "index", "time_s", "name", "width", "height", "preview", "placeholder", "state", "reason"),
-    *("distance", "excluded", "episode__number", "episode__season", "episode__title"),
+    *("distance", "excluded", "decided_by_id", "episode__number", "episode__season", "episode__title"),
 )
 REASONS = dict(DropReason.choices)
 
@@ -58,8 +59,9 @@ def _tile(row: Any, places: Mapping[str, str], names: Sequence[str], unnamed: in
     dropped = row.state == FrameState.DROPPED
     kind = f"tile{' dropped' if dropped else ''}{' excluded' if row.excluded else ''}"
     blurred = f' style="background-image:url({escape(row.placeholder)})"' if row.placeholder else ""
-    shown = [escape(name) for name in names]
-    title = ", ".join(shown) if shown else f'<span class="dim">{escape(row.name) or place}</span>'
+    people = [escape(name) for name in names]
+    title = ", ".join(people) if people else f'<span class="dim">{escape(row.name) or place}</span>'
+    seen = shown(state=row.state, excluded=row.excluded, decided_by_id=row.decided_by_id)
     badges = ""
     if unnamed:
         without = f"{unnamed} face{'s' * (unnamed != 1)} without a name"
@@ -76,7 +78,8 @@ def _tile(row: Any, places: Mapping[str, str], names: Sequence[str], unnamed: in
     return (
         f'<div class="{kind}" id="f{pk}" data-id="{pk}" style="--w:{row.width};--hh:{row.height}"{where}>\n'
         f'<a href="{frames}{pk}/" tabindex="-1"><img src="{places["files"]}{escape(row.preview)}" {size} '
-        f'loading="lazy" decoding="async" alt="{" ".join([place, *shown])}"{blurred}></a>\n'
-        f'<label class="pick"><input type="checkbox" name="frame" value="{pk}" aria-label="Select {place}"></label>\n'
+        f'loading="lazy" decoding="async" alt="{" ".join([place, *people])}"{blurred}></a>\n'
+        f'<label class="pick"><input type="checkbox" name="frame" value="{pk}:{seen}" '
+        f'aria-label="Select {place}"></label>\n'
         f'<span class="tile-foot"><span class="clip">{title}</span><span class="grow"></span>\n{badges}</span></div>\n'
     )
