@@ -81,7 +81,11 @@ def test_the_sweep_sends_what_waits(queues: str, collection: Any) -> None:
             break
         sweeper._stop.wait(0.05)
     sweeper.stop()
-    assert django_rq.get_queue("cpu").job_ids == [f"stage-{row.pk}-0"]
+    (job,) = django_rq.get_queue("cpu").jobs  # it names the queue; whose turn it is the worker asks the database
+    assert job.func_name == "ingest.jobs.run_next"
+    job.perform()
+    row.refresh_from_db()
+    assert row.attempt == 1, "the stage that waited was taken"
 
 
 @pytest.mark.django_db(transaction=True)
