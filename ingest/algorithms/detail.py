@@ -6,10 +6,12 @@ units of the picture's own size, and not how many steps between neighbouring pix
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
 import cv2
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 U8 = NDArray[np.uint8]
@@ -31,8 +33,18 @@ LEAST_EDGE: Final = 6.0
 NOISE_TIMES: Final = 5.0
 """So many times the noise of flat places an edge has to be."""
 _CELLS: Final = (24, 14)
-_FLAT: Final = 16
-"""One in so many cells, the calmest, is taken for flat: what they hold is noise."""
+_SQUARE: Final = 16
+"""Pixels a side of the squares, one a cell, in whose spectrum noise is looked for."""
+_WEAK: Final = 0.25
+"""The share of a square's spectrum, its weaker bins, that texture leaves to noise."""
+_CALM: Final = 10
+"""One in so many squares, the calmest, is looked at."""
+_TEXTURE, _NOISE = 0.2, 0.5
+"""How even a spectrum is (its weaker bins by its mean, 1 for white noise) of what is surely texture and surely noise.
+
+Lines, screentone, stripes and hatching come to 0.25 at most, noise of 6 levels over flat places to 0.65 and more."""
+_SEEN: Final = 0.33
+"""What noise of one level comes to in `Detail.noise`: the part of it in the fine band of a common picture."""
 _LEAST_RATIO: Final = 0.03
 _PERIOD: Final = 8
 """Pixels between the edges of blocks, of nearly all codecs."""
@@ -56,18 +68,40 @@ def detail(luma: Luma, *, pixel_aspect: float = 1.0, level: float = 1.0) -> Deta
     ten bits, 219/255 for the full range).
     """
     ratios: list[float] = []
-    noise = blocks = 0.0
+    blocks: list[float] = []
     height, width = luma.shape
     unit = SCALE / float(np.sqrt(height * width * pixel_aspect))
+    white = _white(luma, level)
     rows = luma[_spread(TOP * height, BOTTOM * height, LINES)]
     across = _spread(SIDE * width, (1 - SIDE) * width, round(LINES * width / height))
     columns = np.ascontiguousarray(luma[_part(TOP, BOTTOM, height)][:, across].T)
     for lines, length in ((rows, width * pixel_aspect * unit), (columns, columns.shape[1] * unit)):
-        blocks = max(blocks, _blockiness(lines))
-        ratio, rough = _steepness(_at_scale(lines, max(8, round(length)), level))
-        ratios.append(ratio)
-        noise = max(noise, rough)
-    return Detail(float(np.log2(max(1.0, float(np.mean(ratios)) / _LEAST_RATIO))), noise, blocks)
+        blocks.append(_blockiness(lines))
+        ratios.append(_steepness(lines, max(8, round(length)), level, white))
+    sharpness = float(np.log2(max(1.0, float(np.mean(ratios)) / _LEAST_RATIO)))
+    return Detail(sharpness, white * _SEEN, min(blocks))
+
+
+def _white(luma: Luma, level: float) -> float:
+    """Standard deviation (levels) of what is the same at all frequencies and in all directions: of noise.
+
+    Texture has its energy in some places of the spectrum: lines across themselves, screentone at its pitch, foliage
+    far more in its low half. So the weaker bins of small squares tell noise; and where they are far below the others,
+    the picture is texture, under which noise is neither seen nor told apart: none is named.
+    """
+    height, width = luma.shape
+    if min(height, width) < 2 * _SQUARE:
+        return 0.0
+    tops = _spread(TOP * height, BOTTOM * height - _SQUARE, _CELLS[1])
+    lefts = _spread(SIDE * width, (1 - SIDE) * width - _SQUARE, _CELLS[0])
+    squares = sliding_window_view(luma, (_SQUARE, _SQUARE))[tops[:, None], lefts].reshape(-1, _SQUARE, _SQUARE)
+    power = np.abs(np.fft.rfft2(squares * _WINDOW))[:, _FAST] ** 2
+    mean = power.mean(axis=1)
+    calm = np.argsort(mean, kind="stable")[: max(4, len(mean) // _CALM)]
+    weaker = np.quantile(power[calm], _WEAK, axis=1) / _WEAK_OF_WHITE
+    even = float(np.median(weaker / np.maximum(mean[calm], 1e-9)))
+    trust = min(1.0, max(0.0, (even - _TEXTURE) / (_NOISE - _TEXTURE)))
+    return trust * level * float(np.sqrt(np.median(weaker) / float((_WINDOW**2).sum())))
 
 
 def _spread(start: float, end: float, count: int) -> NDArray[np.intp]:
@@ -92,37 +126,53 @@ def _kernel(sigma: float) -> NDArray[np.float32]:
     return np.asarray(cv2.getGaussianKernel(int(6 * sigma) | 1, sigma, cv2.CV_32F), np.float32)
 
 
+_WINDOW: Final = np.outer(np.hanning(_SQUARE), np.hanning(_SQUARE)).astype(np.float32)
+_WEAK_OF_WHITE: Final = -float(np.log(1 - _WEAK))  # the power of a bin of noise has an exponential law
+_FAST: Final = (
+    np.maximum(np.abs(np.fft.fftfreq(_SQUARE) * _SQUARE)[:, None], np.arange(_SQUARE // 2 + 1)) > 2
+)  # slow shades are no noise; they and the window's leaks lie in the first two bins
 _BAND: Final = {sigma: _kernel(sigma) for sigma in (FINE, COARSE)}
+_AROUND: Final = np.ones((1, 2 * int(2 * COARSE) + 1), np.uint8)
 _ALONG: Final = np.ones((1, 1), np.float32)
 
 
-def _steepness(lines: F32) -> tuple[float, float]:
-    """Of strong edges along float32 [n, l]: how much of the fine band follows the coarse one; and the noise (levels).
+def _bands(lines: F32) -> tuple[F32, F32]:
+    near, far = (cv2.sepFilter2D(lines, cv2.CV_32F, _BAND[sigma], _ALONG) for sigma in (FINE, COARSE))
+    return np.asarray(cv2.subtract(lines, near), np.float32), np.asarray(cv2.subtract(near, far), np.float32)
+
+
+@lru_cache(64)
+def _of_noise(length: int, scaled: int) -> tuple[float, float]:
+    """What white noise of one level comes to at SCALE: both bands' product, and the coarse band's energy."""
+    noise = np.random.default_rng(0).normal(0, 1, (16, length)).astype(np.float32)
+    fine, coarse = _bands(_at_scale(noise, scaled, 1.0))
+    return float((fine * coarse).mean()), float((coarse * coarse).mean())
+
+
+def _steepness(lines: Luma, length: int, level: float, white: float) -> float:
+    """Of strong edges along [n, l], looked at in `length` pixels: how much of the fine band follows the coarse one.
 
     At each place the product of both bands is what they have in common. Noise has next to nothing in common with a
-    strong edge, and what it has is known from the calmest cells and taken off.
+    strong edge; what noise of `white` levels has is taken off.
     """
-    near, far = (cv2.sepFilter2D(lines, cv2.CV_32F, _BAND[sigma], _ALONG) for sigma in (FINE, COARSE))
-    fine, coarse = cv2.subtract(lines, near), cv2.subtract(near, far)
-    both, energy, rough = cv2.multiply(fine, coarse), cv2.multiply(coarse, coarse), cv2.multiply(fine, fine)
-    calm = _cells(rough)
-    flat = np.argsort(calm, kind="stable")[: max(4, calm.size // _FLAT)]
-    noise = float(np.median(calm[flat]))
-    shared, waves = float(np.median(_cells(both)[flat])), float(np.median(_cells(energy)[flat]))
+    fine, coarse = _bands(_at_scale(lines, length, level))
+    both, energy = cv2.multiply(fine, coarse), cv2.multiply(coarse, coarse)
+    shared, waves = (white**2 * part for part in _of_noise(lines.shape[1], length))
     sample = np.asarray(energy)[::3, ::3].ravel()
     place = int(STRONG * (sample.size - 1))
     limit = max(LEAST_EDGE**2, float(np.partition(sample, place)[place]), NOISE_TIMES**2 * waves)
     _, strong = cv2.threshold(energy, limit, 1.0, cv2.THRESH_BINARY)
+    strong = cv2.dilate(strong, _AROUND)
     places = _cells(strong)
     weight = _cells(cv2.multiply(energy, strong)) - waves * places
     follows = _cells(cv2.multiply(both, strong)) - shared * places
     there = weight > 0
     if not there.any():
-        return 0.0, float(np.sqrt(noise))
+        return 0.0
     weight, follows = weight[there], follows[there]
     # No cell counts more than a common one: a line of credits is not the picture.
-    share = np.minimum(weight, weight.sum() / len(calm))
-    return float((share * follows / weight).sum() / share.sum()), float(np.sqrt(noise))
+    share = np.minimum(weight, weight.sum() / places.size)
+    return float((share * follows / weight).sum() / share.sum())
 
 
 def _cells(values: cv2.typing.MatLike) -> F32:
@@ -132,10 +182,11 @@ def _cells(values: cv2.typing.MatLike) -> F32:
 
 
 def _blockiness(lines: Luma) -> float:
-    """How much stronger steps at every eighth pixel of lines [n, l] are than elsewhere (0 none; 1 twice as strong)."""
+    """How much stronger steps at every eighth pixel of lines [n, l] are than any others (0 none; 1 twice so)."""
     if lines.shape[1] < 3 * _PERIOD + 1:
         return 0.0
     steps = cv2.absdiff(np.ascontiguousarray(lines[:, 1:]), np.ascontiguousarray(lines[:, :-1]))
     mean = np.asarray(cv2.reduce(steps, 0, cv2.REDUCE_AVG, dtype=cv2.CV_32F), np.float32).ravel()
     phase = mean[: mean.size // _PERIOD * _PERIOD].reshape(-1, _PERIOD).mean(axis=0)
-    return max(0.0, float(phase.max() / (np.median(phase) + 0.25) - 1.0))
+    second, last = np.sort(phase)[-2:]  # lines and pixel art step at several
+    return max(0.0, float(last / (second + 0.25) - 1.0))

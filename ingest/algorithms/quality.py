@@ -15,7 +15,7 @@ from ingest.algorithms.lettering import lettering
 U8 = NDArray[np.uint8]
 F32 = NDArray[np.float32]
 
-QUALITY_VERSION: Final = 2
+QUALITY_VERSION: Final = 3
 """Of the rule by which `overall` values a picture: numbers of different versions cannot be compared."""
 
 # What one unit of each measure is worth in octaves of detail (1: the same lines drawn twice as fine). Chosen on 17

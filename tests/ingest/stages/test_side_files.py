@@ -10,7 +10,7 @@ import pytest
 from django.contrib.auth.models import User
 
 from ingest.actions import runs, sources
-from ingest.models import Collection, Episode, Frame, PipelineRun, RunState, SideFile
+from ingest.models import Collection, Episode, Frame, FrameState, PipelineRun, RunState, SideFile
 from ingest.pipeline import registry
 from tests.films import png
 
@@ -97,3 +97,15 @@ def test_of_a_zip_and_beside_a_single_picture_of_the_library(
     Frame.objects.all().delete()
     run(sources.register(collection=collection, path=root / "a.png", by=alice), alice)
     assert kept() == {"a.png": EXPECTED["a.png"]}
+
+
+def test_of_a_picture_and_its_small_copy_with_tags_the_large_one_is_kept(
+    collection: Collection, alice: User, settings: Any
+) -> None:
+    """A drawing all under fine lines: hi.png (1280 x 960), lo.jpg (640 x 480) with lo.txt beside it."""
+    settings.PIPELINE_STAGES = [*settings.PIPELINE_STAGES, "ingest.stages.dedup.Dedup"]
+    registry.stages.cache_clear()
+    run(sources.register(collection=collection, path=Path(__file__).parent / "duplicate", by=alice), alice)
+    states = dict(Frame.objects.values_list("name", "state"))
+    assert states == {"hi.png": FrameState.KEPT, "lo.jpg": FrameState.DROPPED}
+    assert set(kept()) == {"lo.jpg"}

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from annotate.evaluation.copies import COPIES
 from drawing.crops import random_scene
+from drawing.textures import textured
 from ingest.actions import runs, sources
 from ingest.actions.sources import About
 from ingest.models import Collection, Episode, Frame, FrameState, RunState
@@ -162,3 +163,33 @@ def test_of_a_real_film_in_720_and_480_lines_the_larger_copy_is_kept(
     better, worse = kept_of(collection, alice, tmp_path, pictures, Copy(crf=12), Copy((854, 480), 30))
     assert len(better) >= 8
     assert not worse
+
+
+@pytest.mark.parametrize("texture", ["foliage", "screentone, 10 px", "rain"])
+def test_of_a_textured_film_in_720_and_480_lines_the_larger_copy_is_kept(
+    collection: Collection, alice: User, tmp_path: Path, texture: str
+) -> None:
+    pictures = held(textured(texture, seed, (1280, 720)) for seed in range(4))
+    better, worse = kept_of(collection, alice, tmp_path, pictures, Copy(), Copy((854, 480), 30))
+    assert better
+    assert not worse
+
+
+@pytest.mark.parametrize("texture", ["foliage", "screentone, 6 px", "lines, 16 px", "hatching"])
+def test_of_textured_pictures_no_half_size_jpeg_is_kept(
+    collection: Collection, alice: User, tmp_path: Path, settings: Any, texture: str
+) -> None:
+    settings.PIPELINE_STAGES = ["ingest.stages.read_pictures.ReadPictures", "ingest.stages.dedup.Dedup"]
+    registry.stages.cache_clear()
+    for seed in range(3):
+        picture = textured(texture, seed)
+        half = cv2.resize(picture, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
+        cv2.imwrite(str(tmp_path / f"{seed} b.png"), picture[..., ::-1])
+        cv2.imwrite(str(tmp_path / f"{seed} a.jpg"), half[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 90])
+    episode = sources.register(collection=collection, path=tmp_path, by=alice, about=About(series="Show"))
+    done = runs.run_here(runs.start(collection=collection, episodes=[episode], by=alice, params={}))
+    assert done.state == RunState.DONE
+    states = dict(Frame.objects.filter(collection=collection).values_list("name", "state"))
+    # Descriptors may hold two drawings of foliage for one: that a large picture goes for another large one is theirs.
+    assert {name for name, state in states.items() if state == FrameState.KEPT and name.endswith(".jpg")} == set()
+    assert FrameState.DROPPED in states.values()
