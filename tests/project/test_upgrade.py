@@ -142,7 +142,7 @@ class Past:
         add("annotate.ModelTiming", task="tags", name="tiny WD", device="cpu", ms_per_picture=3, pictures=9)
         add("annotate.ModelJob", act="download", name="tiny WD", state="done", created_by_id=self.people["alice"])
         add("annotate.Evaluation", kind="tags", model="tiny WD", state="done", by_id=self.people["alice"], **here)
-        add("annotate.TagList", kind="unwanted", name="ours", text="sky", digest="e" * 64, tags=1, **here)
+        add("annotate.TagList", kind="unwanted", name="ours", text="sky", digest="e" * 16, tags=1, **here)
 
     def make_history(self) -> None:
         """Bob named a face, and took it back; Alice dropped a frame, and wrote a caption."""
