@@ -6,6 +6,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
 
+from annotate.actions.naming import faces_text
 from export import rereading
 from export.actions import reread as actions
 from export.actions.jobs import inside_exports
@@ -37,7 +38,7 @@ def reread(request: HttpRequest, collection: Collection, job_id: int) -> HttpRes
         if seen(request) not in (None, mark(shown)):
             raise Conflict("The folders say something else than this page showed. Look at it again.")
         applied = actions.apply(collection=collection, moved=found.moved, by=request.user)
-        text = f"{applied.named:,} face{'s' * (applied.named != 1)} named, {applied.unnamed:,} made unknown"
+        text = f"{faces_text(applied.named)} named, {applied.unnamed:,} made unknown"
         if applied.placed:
             text += f", {applied.placed:,} name{'s' * (applied.placed != 1)} of pictures without a face changed"
         if applied.open:

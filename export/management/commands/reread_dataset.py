@@ -9,6 +9,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from annotate.actions.naming import faces_text
 from export import rereading
 from export.actions import reread
 from export.correcting import correct_files
@@ -66,8 +67,8 @@ class Command(BaseCommand):
             )
         if "named" in result:
             self.stdout.write(
-                f"{result['named']:,} faces named, {result['unnamed']:,} made unknown, {result['placed']:,} names of "
-                "pictures without a face changed"
+                f"{faces_text(result['named'])} named, {result['unnamed']:,} made unknown, "
+                f"{result['placed']:,} names of pictures without a face changed"
             )
         for row in result["open"]:
             self.stdout.write(f"open: {row['path']}: {row['reason']}")
