@@ -6,6 +6,7 @@ import os
 import stat
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -44,11 +45,13 @@ def test_a_folder_that_others_could_read_is_closed(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
-def test_another_account_reads_nothing_and_what_cannot_be_closed_is_said(tmp_path: Path) -> None:
-    folder = open_folder(tmp_path / "data")
-    tmp_path.parent.chmod(0o755)
-    tmp_path.parent.parent.chmod(0o755)
-    tmp_path.chmod(0o755)
+def test_another_account_reads_nothing_and_what_cannot_be_closed_is_said() -> None:
+    with tempfile.TemporaryDirectory() as outer:  # pytest's own folders are closed to others, some levels up
+        Path(outer).chmod(0o755)
+        _closed_to_nobody(open_folder(Path(outer) / "data"))
+
+
+def _closed_to_nobody(folder: Path) -> None:
 
     def read() -> str:
         return (folder / "koma.sqlite3").read_text()
