@@ -36,7 +36,7 @@ from ingest.views.params import whole
 
 STILLS = 4
 LANES_SHOWN = 24
-SECTION_FRAMES = 3000  # frames of one timeline; longer episodes are shown in sections
+SECTION_FRAMES = 2400  # frames of one timeline; longer episodes are shown in sections
 SPAN = ("pk", "time_s", "end_s", "preview", "shot_id", "state", "reason", "index")
 Span = tuple[Any, ...]  # the values of SPAN
 
