@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
 from export.algorithms.filenames import (
     JOINER,
@@ -57,11 +57,6 @@ def safe_character_name(name: str) -> str:
 def spelling_key(text: str) -> str:
     """Key under which two spellings are one: for file systems, and where kohya's folders join levels by `~`."""
     return same_name_key(text.replace(LEVEL_JOINER, LEVEL_JOINER_IN_NAME))
-
-
-def by_spelling(spelled: Mapping[str, str]) -> dict[str, str]:
-    """Key of a spelling -> name, of spellings -> names as a manifest holds them."""
-    return {spelling_key(text): name for text, name in spelled.items()}
 
 
 def has_meaning(text: str) -> bool:
