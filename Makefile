@@ -32,6 +32,7 @@ lint: install-dev
 	$(VENV) -m ruff check .
 	$(VENV) -m ruff format --check .
 	.venv/bin/lint-imports
+	$(VENV) -m lint.names
 	$(VENV) manage.py makemigrations --check --dry-run
 	KOMA_HTTPS_PROXY=on $(VENV) manage.py check --deploy --fail-level WARNING
 
