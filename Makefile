@@ -3,6 +3,8 @@
 # make lock: write requirements*.txt anew from requirements*.in (UPGRADE=--upgrade: with the newest of what these bring)
 PYTHON ?= $(firstword $(shell command -v python3 python))
 VENV = .venv/bin/python
+# Style sheets and scripts of our own.
+ASSETS = static tests/flows/page_audit.js
 
 .PHONY: demo install install-dev lock test lint types tests test-optional format help
 
@@ -31,6 +33,7 @@ test: install-dev lint types tests
 lint: install-dev
 	$(VENV) -m ruff check .
 	$(VENV) -m ruff format --check .
+	.venv/bin/oxfmt --check $(ASSETS)
 	.venv/bin/lint-imports
 	$(VENV) -m lint.names
 	$(VENV) manage.py makemigrations --check --dry-run
@@ -56,6 +59,7 @@ test-optional:
 format: install-dev
 	$(VENV) -m ruff check --fix .
 	$(VENV) -m ruff format .
+	.venv/bin/oxfmt $(ASSETS)
 
 help:
 	@grep -E '^# ' Makefile | cut -c3-

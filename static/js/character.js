@@ -17,7 +17,9 @@ document.addEventListener("DOMContentLoaded", () => {
     const list = boxes();
     if (event.shiftKey && anchor) {
       const [a, b] = [list.indexOf(anchor), list.indexOf(event.target)].sort((x, y) => x - y);
-      list.slice(a, b + 1).forEach((box) => { box.checked = event.target.checked; });
+      list.slice(a, b + 1).forEach((box) => {
+        box.checked = event.target.checked;
+      });
     }
     anchor = event.target;
     count();
@@ -28,7 +30,11 @@ document.addEventListener("DOMContentLoaded", () => {
   const line = () => {
     document.querySelector("[data-limit-shown]").textContent = Number(limit.value).toFixed(2);
     let under = 0;
-    grid.querySelectorAll("[data-by=model]").forEach((crop) => { const low = crop.dataset.sure !== "" && Number(crop.dataset.sure) < Number(limit.value); crop.classList.toggle("under", low); under += low; });
+    grid.querySelectorAll("[data-by=model]").forEach((crop) => {
+      const low = crop.dataset.sure !== "" && Number(crop.dataset.sure) < Number(limit.value);
+      crop.classList.toggle("under", low);
+      under += low;
+    });
     document.querySelector("[data-under]").textContent = `(${under} on this page)`;
   };
   limit.addEventListener("input", line);

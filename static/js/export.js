@@ -10,7 +10,9 @@
     timer = setTimeout(() => htmx.trigger("#result", "recipe"), wait);
   };
 
-  const percent = (range) => { range.nextElementSibling.textContent = `${Math.round(range.value * 100)} %`; };
+  const percent = (range) => {
+    range.nextElementSibling.textContent = `${Math.round(range.value * 100)} %`;
+  };
   const toSlider = (row) => {
     const value = Number(row.querySelector("[type=number]").value);
     if (value > 0) row.querySelector("[data-log]").value = Math.log10(value);
@@ -25,7 +27,8 @@
     const row = node.closest(".weight");
     if (row && node.matches("[data-log]")) {
       const value = 10 ** Number(node.value);
-      row.querySelector("[type=number]").value = Math.abs(value - 1) < 0.03 ? "1" : String(Number(value.toPrecision(value >= 1 ? 3 : 2)));
+      row.querySelector("[type=number]").value =
+        Math.abs(value - 1) < 0.03 ? "1" : String(Number(value.toPrecision(value >= 1 ? 3 : 2)));
     } else if (row && node.type === "number") toSlider(row);
     if (node.name === "level") node.closest("li").classList.toggle("off", !node.checked);
     changed();
@@ -33,7 +36,9 @@
 
   function addWeight(name) {
     const box = form.querySelector("[data-weights]");
-    let row = [...box.children].find((one) => name && one.querySelector("[name='weight.pattern']").value === name);
+    let row = [...box.children].find(
+      (one) => name && one.querySelector("[name='weight.pattern']").value === name,
+    );
     if (!row) {
       box.append(document.getElementById("weight-row").content.cloneNode(true));
       row = box.lastElementChild;
@@ -49,16 +54,30 @@
     if (!node) return;
     if (node.matches("[data-add-weight]")) addWeight("");
     if (node.dataset.weigh) addWeight(node.dataset.weigh);
-    if (node.matches("[data-drop]")) { node.closest(".weight").remove(); changed(0); }
-    if (node.dataset.examples) { form.elements.examples.value = node.dataset.examples; changed(0); }
+    if (node.matches("[data-drop]")) {
+      node.closest(".weight").remove();
+      changed(0);
+    }
+    if (node.dataset.examples) {
+      form.elements.examples.value = node.dataset.examples;
+      changed(0);
+    }
     if (node.dataset.move) {
       const item = node.closest("[data-item]");
       const other = node.dataset.move < 0 ? item.previousElementSibling : item.nextElementSibling;
-      if (other) { node.dataset.move < 0 ? other.before(item) : other.after(item); node.focus(); changed(0); }
+      if (other) {
+        node.dataset.move < 0 ? other.before(item) : other.after(item);
+        node.focus();
+        changed(0);
+      }
     }
   });
 
-  form.addEventListener("koma:restored", () => { form.querySelectorAll("[data-percent]").forEach(percent); form.querySelectorAll(".weight").forEach(toSlider); changed(); });
+  form.addEventListener("koma:restored", () => {
+    form.querySelectorAll("[data-percent]").forEach(percent);
+    form.querySelectorAll(".weight").forEach(toSlider);
+    changed();
+  });
 
   let dragged = null;
   form.addEventListener("pointerdown", (event) => {
@@ -79,12 +98,19 @@
     if (over === dragged) return;
     const box = over.getBoundingClientRect();
     const column = over.parentElement.matches(".parts");
-    const after = column ? event.clientY > box.top + box.height / 2 : event.clientX > box.left + box.width / 2;
+    const after = column
+      ? event.clientY > box.top + box.height / 2
+      : event.clientX > box.left + box.width / 2;
     after ? over.after(dragged) : over.before(dragged);
   });
-  form.addEventListener("drop", (event) => { if (dragged) event.preventDefault(); });
+  form.addEventListener("drop", (event) => {
+    if (dragged) event.preventDefault();
+  });
   form.addEventListener("dragend", () => {
-    if (dragged) { dragged.classList.remove("dragged"); changed(0); }
+    if (dragged) {
+      dragged.classList.remove("dragged");
+      changed(0);
+    }
     dragged = null;
   });
 })();

@@ -11,13 +11,23 @@ document.addEventListener("DOMContentLoaded", () => {
     const apply = () => {
       const words = field.value.toLowerCase().split(/\s+/).filter(Boolean);
       let shown = 0;
-      items.forEach((item, n) => { const fits = words.every((word) => texts[n].includes(word)); item.hidden = !fits; shown += fits; });
-      if (left) left.textContent = words.length ? `${shown.toLocaleString("en")} of ${items.length.toLocaleString("en")}` : "";
+      items.forEach((item, n) => {
+        const fits = words.every((word) => texts[n].includes(word));
+        item.hidden = !fits;
+        shown += fits;
+      });
+      if (left)
+        left.textContent = words.length
+          ? `${shown.toLocaleString("en")} of ${items.length.toLocaleString("en")}`
+          : "";
     };
     field.addEventListener("input", apply);
     field.addEventListener("keydown", (event) => {
       if (event.key === "Enter") event.preventDefault(); // inside a form it would send it
-      if (event.key === "Escape" && field.value) { field.value = ""; apply(); }
+      if (event.key === "Escape" && field.value) {
+        field.value = "";
+        apply();
+      }
     });
     apply(); // the browser may have kept the words
   }

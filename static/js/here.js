@@ -14,19 +14,31 @@
   const claim = () => (row() && Date.now() - active < ACTIVE_MS ? idOf(row()) : "");
   function body(more) {
     const data = new FormData();
-    data.append("csrfmiddlewaretoken", JSON.parse(document.body.getAttribute("hx-headers"))["X-CSRFToken"]);
+    data.append(
+      "csrfmiddlewaretoken",
+      JSON.parse(document.body.getAttribute("hx-headers"))["X-CSRFToken"],
+    );
     data.append("place", place);
     for (const [name, value] of Object.entries(more)) data.append(name, value);
     return data;
   }
   function draw({ people, held }) {
-    line.textContent = people.length ? `${people.join(", ")} ${people.length === 1 ? "is" : "are"} here too` : "";
+    line.textContent = people.length
+      ? `${people.join(", ")} ${people.length === 1 ? "is" : "are"} here too`
+      : "";
     for (const node of document.querySelectorAll("[data-cluster]")) {
       const who = held[idOf(node)];
       node.toggleAttribute("data-held", Boolean(who));
       let mark = node.querySelector(".held");
-      if (!who) { if (mark) mark.remove(); continue; }
-      if (!mark) { mark = document.createElement("p"); mark.className = "held small"; (node.querySelector(".who") || node).prepend(mark); }
+      if (!who) {
+        if (mark) mark.remove();
+        continue;
+      }
+      if (!mark) {
+        mark = document.createElement("p");
+        mark.className = "held small";
+        (node.querySelector(".who") || node).prepend(mark);
+      }
       mark.textContent = `${who} is naming this`;
     }
     const next = document.querySelector("[data-go='1']");
@@ -37,23 +49,45 @@
     if (asking) asking.abort();
     asking = new AbortController();
     try {
-      const answer = await fetch(address, { method: "POST", body: body({ claim: claim() }), redirect: "error", signal: asking.signal });
+      const answer = await fetch(address, {
+        method: "POST",
+        body: body({ claim: claim() }),
+        redirect: "error",
+        signal: asking.signal,
+      });
       if (answer.ok) draw(await answer.json());
-    } catch { /* the next one will do */ }
+    } catch {
+      /* the next one will do */
+    }
   }
   let soon = 0;
-  const tell = () => { clearTimeout(soon); soon = setTimeout(ask, 250); };
+  const tell = () => {
+    clearTimeout(soon);
+    soon = setTimeout(ask, 250);
+  };
   let last = "";
   function touched() {
     active = Date.now();
-    if (claim() !== last) { last = claim(); tell(); }
+    if (claim() !== last) {
+      last = claim();
+      tell();
+    }
   }
-  for (const happening of ["input", "keydown", "pointerdown"]) document.addEventListener(happening, (event) => { if (event.target.closest && event.target.closest("[data-cluster]")) setTimeout(touched); });
-  document.addEventListener("koma:row", () => { if (active) touched(); }); // the next row took the focus
+  for (const happening of ["input", "keydown", "pointerdown"])
+    document.addEventListener(happening, (event) => {
+      if (event.target.closest && event.target.closest("[data-cluster]")) setTimeout(touched);
+    });
+  document.addEventListener("koma:row", () => {
+    if (active) touched();
+  }); // the next row took the focus
   document.body.addEventListener("htmx:afterSwap", tell);
-  document.addEventListener("visibilitychange", () => { if (!document.hidden) ask(); });
+  document.addEventListener("visibilitychange", () => {
+    if (!document.hidden) ask();
+  });
   addEventListener("pagehide", () => navigator.sendBeacon(address, body({ leave: "1" })));
-  addEventListener("pageshow", (event) => { if (event.persisted) ask(); });
+  addEventListener("pageshow", (event) => {
+    if (event.persisted) ask();
+  });
   setInterval(ask, EVERY_MS);
   ask();
 })();

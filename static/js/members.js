@@ -7,9 +7,16 @@ document.addEventListener("DOMContentLoaded", () => {
     link.select();
     if (navigator.clipboard) {
       copy.hidden = false;
-      copy.addEventListener("click", async () => { await navigator.clipboard.writeText(link.value); window.komaToast({ text: "Copied." }); });
+      copy.addEventListener("click", async () => {
+        await navigator.clipboard.writeText(link.value);
+        window.komaToast({ text: "Copied." });
+      });
     }
   }
-  document.querySelectorAll("[data-hide-with-script]").forEach((button) => { button.hidden = true; });
-  document.querySelectorAll("[data-submit]").forEach((select) => select.addEventListener("change", () => select.form.requestSubmit()));
+  document.querySelectorAll("[data-hide-with-script]").forEach((button) => {
+    button.hidden = true;
+  });
+  document
+    .querySelectorAll("[data-submit]")
+    .forEach((select) => select.addEventListener("change", () => select.form.requestSubmit()));
 });

@@ -6,13 +6,17 @@ document.addEventListener("input", async (event) => {
   const text = input.value.trim();
   if (input.dataset.asked === text) return;
   input.dataset.asked = text;
-  const answer = await fetch(`${input.dataset.names}?q=${encodeURIComponent(text)}`, { headers: { Accept: "application/json" } });
+  const answer = await fetch(`${input.dataset.names}?q=${encodeURIComponent(text)}`, {
+    headers: { Accept: "application/json" },
+  });
   if (!answer.ok || answer.redirected || input.dataset.asked !== text) return; // a newer question is on its way
   const { names } = await answer.json();
-  document.getElementById(input.getAttribute("list")).replaceChildren(...names.map((entry) => {
-    const option = document.createElement("option");
-    option.value = entry.name;
-    option.label = entry.label || "";
-    return option;
-  }));
+  document.getElementById(input.getAttribute("list")).replaceChildren(
+    ...names.map((entry) => {
+      const option = document.createElement("option");
+      option.value = entry.name;
+      option.label = entry.label || "";
+      return option;
+    }),
+  );
 });

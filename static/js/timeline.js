@@ -16,7 +16,10 @@ document.addEventListener("DOMContentLoaded", () => {
     if (!lanes.has(svg)) {
       let place = 0;
       const deltas = svg.dataset.frames ? svg.dataset.frames.split(" ") : [];
-      lanes.set(svg, deltas.map((delta) => (place += Number(delta))));
+      lanes.set(
+        svg,
+        deltas.map((delta) => (place += Number(delta))),
+      );
     }
     return lanes.get(svg);
   };
@@ -24,18 +27,22 @@ document.addEventListener("DOMContentLoaded", () => {
     const svg = event.target.closest("svg[data-frames]");
     if (!svg) return null;
     const box = svg.getBoundingClientRect();
-    const at = 1000 * (event.clientX - box.left) / box.width;
+    const at = (1000 * (event.clientX - box.left)) / box.width;
     let best = null;
     let least = REACH;
     placesOf(svg).forEach((place) => {
       const [, left, width] = frames[place];
       const far = Math.max(0, left - at, at - left - width);
-      if (far < least) { least = far; best = frames[place]; }
+      if (far < least) {
+        least = far;
+        best = frames[place];
+      }
     });
     return best;
   };
   const addressOf = (base, key) => base.replace("/0/", `/${key}/`);
-  const clock = (seconds) => { // as the filter `timecode` writes it
+  const clock = (seconds) => {
+    // as the filter `timecode` writes it
     const tenths = Math.floor(seconds * 10);
     const two = (n) => String(n).padStart(2, "0");
     const rest = `${two(Math.floor(tenths / 600) % 60)}:${two(Math.floor(tenths / 10) % 60)}.${tenths % 10}`;
@@ -49,13 +56,16 @@ document.addEventListener("DOMContentLoaded", () => {
     shown = frame[0];
     words.textContent = clock(frame[3]);
     clearTimeout(timer);
-    timer = setTimeout(() => { image.src = addressOf(line.dataset.still, shown); }, LOAD_AFTER_MS);
+    timer = setTimeout(() => {
+      image.src = addressOf(line.dataset.still, shown);
+    }, LOAD_AFTER_MS);
   });
   const open = (event) => {
     const frame = nearest(event);
     if (!frame || event.button > 1) return;
     const address = addressOf(line.dataset.frame, frame[0]);
-    if (event.button === 1 || event.ctrlKey || event.metaKey) window.open(address, "_blank", "noopener");
+    if (event.button === 1 || event.ctrlKey || event.metaKey)
+      window.open(address, "_blank", "noopener");
     else location.assign(address);
   };
   line.addEventListener("click", open);

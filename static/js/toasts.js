@@ -13,7 +13,9 @@
     toast.append(words);
     if (undo) {
       // Undo takes the newest change: an older toast would name one thing and take back another.
-      box().querySelectorAll("[data-undo]").forEach((older) => older.remove());
+      box()
+        .querySelectorAll("[data-undo]")
+        .forEach((older) => older.remove());
       toast.append(button("Undo ", "undo", "Z"));
     }
     const close = button("✕", "close");
@@ -29,7 +31,11 @@
     node.type = "button";
     node.dataset[name] = "";
     node.textContent = text;
-    if (key) { const cap = document.createElement("kbd"); cap.textContent = key; node.append(cap); }
+    if (key) {
+      const cap = document.createElement("kbd");
+      cap.textContent = key;
+      node.append(cap);
+    }
     return node;
   }
 
@@ -40,14 +46,27 @@
     }
   });
   document.addEventListener("DOMContentLoaded", () => {
-    document.querySelectorAll("#toasts [data-fades]").forEach((toast) => setTimeout(() => toast.remove(), FADE_MS));
+    document
+      .querySelectorAll("#toasts [data-fades]")
+      .forEach((toast) => setTimeout(() => toast.remove(), FADE_MS));
     document.body.addEventListener("toast", (event) => show(event.detail));
     document.body.addEventListener("htmx:responseError", (event) => {
       if ((event.detail.xhr.getResponseHeader("HX-Trigger") || "").includes("toast")) return; // it says it itself
       const status = event.detail.xhr.status;
-      show({ error: true, text: status === 403 ? "Your role here does not allow this." : `The server answered ${status}; nothing was changed. Reload the page and try again.` });
+      show({
+        error: true,
+        text:
+          status === 403
+            ? "Your role here does not allow this."
+            : `The server answered ${status}; nothing was changed. Reload the page and try again.`,
+      });
     });
-    document.body.addEventListener("htmx:sendError", () => show({ error: true, text: "The server cannot be reached; nothing was sent. Check the connection and try again." }));
+    document.body.addEventListener("htmx:sendError", () =>
+      show({
+        error: true,
+        text: "The server cannot be reached; nothing was sent. Check the connection and try again.",
+      }),
+    );
   });
   window.komaToast = show;
 })();
