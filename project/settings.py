@@ -7,6 +7,7 @@ from urllib.parse import quote
 
 from project import env, private
 from project.queues import rq_queues
+from project.static_version import static_version
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -167,10 +168,13 @@ LANGUAGE_CODE = "en"
 TIME_ZONE = "UTC"
 USE_I18N = False
 USE_TZ = True
-STATIC_URL = "/static/"
+# The packages are those with static files of their own: the admin's and htmx.
+STATIC_URL = f"/static/{static_version(BASE_DIR / 'static', ('Django', 'django-htmx'))}/"
 STATICFILES_DIRS = [BASE_DIR / "static"] if (BASE_DIR / "static").is_dir() else []
 WHITENOISE_USE_FINDERS = True  # serves from the source folders, so no copy has to be made before a start
 WHITENOISE_AUTOREFRESH = DEBUG
+# A file at an address with a version never changes; while one works on the files, the version is that of the start.
+WHITENOISE_IMMUTABLE_FILE_TEST = r"(?!)" if DEBUG else rf"^{STATIC_URL}"
 MEDIA_ROOT = KOMA_DATA_DIR / "store"  # never under an address of its own: every file goes through an access check
 FILE_UPLOAD_PERMISSIONS = 0o600
 FILE_UPLOAD_HANDLERS = [
