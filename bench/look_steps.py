@@ -103,7 +103,7 @@ def steps(
     from ingest.pipeline import runner
 
     run = runs.start(collection=episode.collection, episodes=[episode], by=None, stage_names=["look"])
-    row = runner.claim(run.stages.get().pk)
+    row = runner.STAGES.claim(run.stages.get().pk)
     assert row is not None
     stage = runner._open(row, models)
     assert isinstance(stage, Look)
@@ -149,7 +149,7 @@ def steps(
         costs = {name: _cost(watch, one, count) for name, (one, count) in work.items()}
     stage.close()
     runs.cancel(run, by=None)
-    runner.close(row, RunState.CANCELLED)
+    runner.STAGES.close(row, RunState.CANCELLED)
     return costs
 
 

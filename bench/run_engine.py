@@ -66,9 +66,11 @@ def measure(episodes: int, *, samples: int) -> dict[str, tuple[float, float]]:
 
     results["start"] = _median(start, 1)
     run = started[0]
-    claimed = [runner.claim(pk) for pk in run.stages.filter(state="queued").values_list("pk", flat=True)[:samples]]
+    claimed = [
+        runner.STAGES.claim(pk) for pk in run.stages.filter(state="queued").values_list("pk", flat=True)[:samples]
+    ]
     rows = iter([row for row in claimed if row is not None])
-    results["end of an episode's stage"] = _median(lambda: runner.close(next(rows), RunState.DONE), samples)
+    results["end of an episode's stage"] = _median(lambda: runner.STAGES.close(next(rows), RunState.DONE), samples)
     results["sweep"] = _median(runner.sweep, 5)
     client = Client()
     client.force_login(user)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from ingest.models.claimed import FINISHED, Claimed, Job, RunState
 from ingest.models.collection import Collection, Invitation, Membership, Role
 from ingest.models.counts import FrameCount
 from ingest.models.frame import DropReason, Frame, FrameState, OriginalUse, Shot, SideFile
 from ingest.models.history import Operation, Revision
 from ingest.models.limits import CollectionLimits, EpisodeSize, PersonLimits
-from ingest.models.run import FINISHED, PipelineRun, RunState, StageRun
+from ingest.models.run import PipelineRun, StageRun
 from ingest.models.sent_form import SentForm
 from ingest.models.source import (
     RESERVED_FOR,
@@ -24,6 +25,7 @@ from ingest.models.source import (
 __all__ = [
     "FINISHED",
     "RESERVED_FOR",
+    "Claimed",
     "Collection",
     "CollectionLimits",
     "DropReason",
@@ -34,6 +36,7 @@ __all__ = [
     "FrameState",
     "ImageType",
     "Invitation",
+    "Job",
     "Membership",
     "Operation",
     "OriginalUse",

@@ -5,21 +5,10 @@ from __future__ import annotations
 from django.conf import settings
 from django.db import models
 
+from ingest.models.claimed import FINISHED, Claimed, RunState
 from ingest.models.collection import Collection
 from ingest.models.fields import CountField
 from ingest.models.source import Episode
-
-
-class RunState(models.TextChoices):
-    WAITING = "waiting", "waiting"  # an earlier stage is not done
-    QUEUED = "queued", "queued"
-    RUNNING = "running", "running"
-    DONE = "done", "done"
-    FAILED = "failed", "failed"
-    CANCELLED = "cancelled", "cancelled"
-
-
-FINISHED = (RunState.DONE, RunState.FAILED, RunState.CANCELLED)
 
 
 class PipelineRun(models.Model):
@@ -50,7 +39,7 @@ class PipelineRun(models.Model):
         return self.state in FINISHED
 
 
-class StageRun(models.Model):
+class StageRun(Claimed):
     """One stage of a run over one episode (or over the whole collection when `episode` is null)."""
 
     run = models.ForeignKey(PipelineRun, models.CASCADE, related_name="stages")
@@ -59,19 +48,12 @@ class StageRun(models.Model):
     order = models.PositiveSmallIntegerField()
     queue = models.CharField(max_length=20)
     state = models.CharField(max_length=10, choices=RunState.choices, default=RunState.WAITING)
-    attempt = models.PositiveSmallIntegerField(default=0)
-    token = models.CharField(max_length=40, blank=True)  # the claim: only its holder may write
-    worker = models.CharField(max_length=100, blank=True)
     total = CountField(default=0)  # units of work; 0 = not known yet
     done = CountField(default=0)
     counters = models.JSONField(default=dict, blank=True)  # what came out: kept, dropped by reason, faces...
     timings = models.JSONField(default=dict, blank=True)  # seconds: work, save, wait
     log = models.TextField(blank=True)
-    error = models.TextField(blank=True)  # text for the user
     device = models.CharField(max_length=100, blank=True)
-    heartbeat_at = models.DateTimeField(null=True, blank=True)
-    started_at = models.DateTimeField(null=True, blank=True)
-    finished_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
         ordering = ("run_id", "order", "pk")
@@ -83,10 +65,6 @@ class StageRun(models.Model):
             # what an episode's stage waits for
             models.Index(fields=("run", "episode", "order", "state"), name="stage_before"),
         )
-
-    @property
-    def finished(self) -> bool:
-        return self.state in FINISHED
 
     @property
     def percent(self) -> int:

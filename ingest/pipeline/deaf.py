@@ -10,11 +10,8 @@ import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from django.db.models import Q
-from django.utils import timezone
-
-from ingest.models import RunState, StageRun
-from ingest.pipeline import runner
+from ingest.models import RunState
+from ingest.pipeline.claims import HEARTBEAT_MAX_AGE_S, KINDS
 
 logger = logging.getLogger(__name__)
 
@@ -24,28 +21,27 @@ COMMAND = b"runworker"
 
 
 def kill_deaf() -> int:
-    """Kill the worker of each stage that gave no heartbeat, soon where its run was cancelled; returns how many.
+    """Kill each worker that gave no heartbeat, soon where its work was cancelled; returns how many.
 
-    A worker's own watch is a thread, which a call that keeps the interpreter's lock never lets run. The stage of a
-    cancelled run ends at once; the sweep takes up any other.
+    A worker's own watch is a thread, which a call that keeps the interpreter's lock never lets run. Cancelled work ends
+    at once; the sweeps take up any other.
     """
-    now = timezone.now()
-    silent = Q(heartbeat_at__lt=now - timedelta(seconds=SILENT_CANCELLED_S), run__cancel_requested=True)
-    silent |= Q(heartbeat_at__lt=now - timedelta(seconds=runner.HEARTBEAT_MAX_AGE_S))
     here = f"{socket.gethostname()}:"
     killed = 0
-    for row in StageRun.objects.filter(silent, state=RunState.RUNNING, worker__startswith=here).select_related("run"):
-        number = row.worker.removeprefix(here)
-        if not number.isascii() or not number.isdecimal() or not _is_its_worker(int(number), row.started_at):
-            continue
-        logger.warning("stage run %s gave no sign of life; its process %s is killed", row.pk, number)
-        try:
-            os.kill(int(number), signal.SIGKILL)
-        except (ProcessLookupError, PermissionError):
-            continue
-        killed += 1
-        if row.run.cancel_requested:
-            runner.close(row, RunState.CANCELLED)
+    for kind in KINDS:
+        silent = kind.silent(HEARTBEAT_MAX_AGE_S, cancelled_max_age_s=SILENT_CANCELLED_S)
+        for row in silent.filter(worker__startswith=here):
+            number = row.worker.removeprefix(here)
+            if not number.isascii() or not number.isdecimal() or not _is_its_worker(int(number), row.started_at):
+                continue
+            logger.warning("%s %s gave no sign of life; its process %s is killed", kind.noun, row.pk, number)
+            try:
+                os.kill(int(number), signal.SIGKILL)
+            except (ProcessLookupError, PermissionError):
+                continue
+            killed += 1
+            if kind.is_cancelled(row):
+                kind.close(row, RunState.CANCELLED)
     return killed
 
 

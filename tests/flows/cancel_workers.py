@@ -54,7 +54,7 @@ def _measure(folder: Path, cases: Sequence[str]) -> int:
     from django.core.management import call_command
 
     from ingest.actions import collections, sources
-    from ingest.pipeline import runner
+    from ingest.pipeline import claims
     from ingest.pipeline.registry import stages
     from tests.films import huge_png
 
@@ -70,7 +70,7 @@ def _measure(folder: Path, cases: Sequence[str]) -> int:
     person = User.objects.create_superuser("ann", password="a long pass phrase")
     collection = collections.create(name="Cancelled", by=person)
     episode = sources.register(collection=collection, path=packed, by=person)
-    results: dict[str, Any] = {"limit_s": runner.CANCEL_EVERY_S + runner.CANCEL_GRACE_S}
+    results: dict[str, Any] = {"limit_s": claims.CANCEL_EVERY_S + claims.CANCEL_GRACE_S}
     for name in cases:
         results[name] = _cancelled(name, collection, episode, person)
     print(json.dumps(results))

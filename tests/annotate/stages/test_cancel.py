@@ -10,8 +10,8 @@ import pytest
 from django.contrib.auth.models import User
 
 from ingest.actions import runs, sources
-from ingest.models import Collection, Episode, Frame, RunState, StageRun
-from ingest.pipeline import registry, runner
+from ingest.models import Collection, Episode, Frame, RunState
+from ingest.pipeline import claims, registry
 from tests.annotate.people import ANNA
 from tests.films import png, zipped
 from tests.ingest.imaging.films import scene, write_film
@@ -51,16 +51,16 @@ def test_a_cancel_is_heard_within_a_batch(
 ) -> None:
     episode = episode_for(stage, collection, alice, tmp_path, make_episode)
     run = runs.start(collection=collection, episodes=[episode], by=alice, stage_names=[stage])
-    monkeypatch.setattr(runner, "CANCEL_EVERY_S", -1)  # ask each time
-    original, asked = runner._check_cancel, []
+    monkeypatch.setattr(claims, "CANCEL_EVERY_S", -1)  # ask each time
+    original, asked = claims.Reporter.check, []
 
-    def cancelling(stage_run: StageRun) -> None:
-        asked.append(stage_run.pk)
+    def cancelling(report: Any) -> None:
+        asked.append(report)
         if len(asked) == 2:  # the first is before the only batch; a film is also asked about while it is decoded
             runs.cancel(run, by=alice)
-        original(stage_run)
+        original(report)
 
-    monkeypatch.setattr(runner, "_check_cancel", cancelling)
+    monkeypatch.setattr(claims.Reporter, "check", cancelling)
     assert runs.run_here(run).state == RunState.CANCELLED
     row = run.stages.get()
     assert (row.state, row.done) == (RunState.CANCELLED, 0)

@@ -19,7 +19,7 @@ from annotate.stages import caption as stage_module
 from ingest.actions import runs
 from ingest.errors import BadInput
 from ingest.models import Episode, Frame, PipelineRun, RunState, StageRun
-from ingest.pipeline import registry, runner
+from ingest.pipeline import claims, registry, runner
 from tests.annotate.chat_server import ChatServer, Reply, serving
 from tests.annotate.people import ANNA, BETH
 
@@ -251,19 +251,19 @@ def test_a_server_that_needs_most_of_its_time_for_each_answer_is_not_cut_off(
 def test_a_cancel_is_heard_while_answers_are_waited_for_and_keeps_those_that_came(
     server: ChatServer, make_episode: Callable[..., Episode], settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(runner, "CANCEL_EVERY_S", 0.2)
+    monkeypatch.setattr(claims, "CANCEL_EVERY_S", 0.2)
     settings.KOMA_CAPTION_TIMEOUT_S, settings.KOMA_CAPTION_IN_FLIGHT = 120, 1
     server.answer = lambda number, asked: Reply(says=f"{number}", wait_s=0 if number <= 2 else 60)
     episode = make_episode([[ANNA]] * 5, seed=4)
     run = runs.start(collection=episode.collection, episodes=[episode], by=None)
-    original = runner._check_cancel
+    original = claims.Reporter.check
 
-    def cancelling(stage_run: StageRun) -> None:
+    def cancelling(report: Any) -> None:
         if len(server.asked) == 3:
             runs.cancel(run, by=None)
-        original(stage_run)
+        original(report)
 
-    monkeypatch.setattr(runner, "_check_cancel", cancelling)
+    monkeypatch.setattr(claims.Reporter, "check", cancelling)
     before = time.monotonic()
     runs.run_here(run)
     assert time.monotonic() - before < 20
@@ -338,16 +338,16 @@ def test_a_cancelled_run_stops_after_its_batch(
 ) -> None:
     episode = make_episode([[]] * 12, seed=11)
     run = runs.start(collection=episode.collection, episodes=[episode], by=None)
-    original = runner._check_cancel
+    original = claims.Reporter.check
     looks = [0]
 
-    def cancelling(stage_run: StageRun) -> None:
+    def cancelling(report: Any) -> None:
         looks[0] += 1
         if looks[0] == 2:
             runs.cancel(run, by=None)
-        original(stage_run)
+        original(report)
 
-    monkeypatch.setattr(runner, "_check_cancel", cancelling)
+    monkeypatch.setattr(claims.Reporter, "check", cancelling)
     runs.run_here(run)
     run.refresh_from_db()
     assert run.state == RunState.CANCELLED

@@ -16,7 +16,7 @@ from annotate.models import Face, FaceCluster, ModelVersion, NamedBy, ReferenceP
 from annotate.stages import difference_groups
 from ingest.actions import runs
 from ingest.models import Collection, Episode, PipelineRun, RunState, StageRun
-from ingest.pipeline import runner
+from ingest.pipeline import claims, runner
 from ingest.restoring import store
 from tests.annotate.ccip_graphs import write_ccip
 from tests.annotate.people import Looks
@@ -104,7 +104,7 @@ def test_a_cancel_is_heard_while_faces_are_compared(
 ) -> None:
     monkeypatch.setattr(difference_groups, "ALL_PAIRS_MAX", most)
     run(episode, "embed")
-    monkeypatch.setattr(runner, "CANCEL_EVERY_S", -1)
+    monkeypatch.setattr(claims, "CANCEL_EVERY_S", -1)
     asked = runs.start(collection=collection, episodes=[episode], by=None, stage_names=["cluster"])
     compare, calls = CcipEmbedder.among, []
 

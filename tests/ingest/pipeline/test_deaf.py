@@ -13,6 +13,7 @@ import pytest
 from django.utils import timezone
 
 from ingest.models import PipelineRun, StageRun
+from ingest.pipeline import runner  # noqa: F401 - its kind of work is among those that are looked at
 from ingest.pipeline.deaf import kill_deaf
 
 SLEEP = "import time\nprint(flush=True)\ntime.sleep(120)\n"

@@ -67,18 +67,18 @@ def cost(act: Callable[[], object]) -> tuple[int, int]:
 
 def end_of_a_stage(run: PipelineRun, client: Client) -> Callable[[], object]:
     rows = list(run.stages.filter(state=RunState.QUEUED)[:2])
-    first = runner.claim(rows[1].pk)
+    first = runner.STAGES.claim(rows[1].pk)
     assert first is not None
-    runner.close(first, RunState.DONE)  # what is kept of the run is there from then on
-    row = runner.claim(rows[0].pk)
+    runner.STAGES.close(first, RunState.DONE)  # what is kept of the run is there from then on
+    row = runner.STAGES.claim(rows[0].pk)
     assert row is not None
-    return lambda: runner.close(row, RunState.DONE)
+    return lambda: runner.STAGES.close(row, RunState.DONE)
 
 
 def claim_of_the_next(run: PipelineRun, client: Client) -> Callable[[], object]:
     def claim() -> None:
         chosen = runner.next_in("cpu")
-        assert chosen is not None and runner.claim(chosen) is not None
+        assert chosen is not None and runner.STAGES.claim(chosen) is not None
 
     return claim
 

@@ -15,7 +15,7 @@ from ingest import jobs
 from ingest.actions import runs
 from ingest.errors import BadInput, Conflict
 from ingest.models import Collection, Episode, Frame, PipelineRun, RunState, SkippedInput, Source, StageRun
-from ingest.pipeline import progress, registry, runner
+from ingest.pipeline import claims, progress, registry, runner
 from tests.ingest.pipeline import toy_stages
 
 pytestmark = pytest.mark.django_db
@@ -63,7 +63,7 @@ def test_a_stage_that_breaks_ends_as_a_row_and_not_as_a_crash(collection: Collec
     toy_stages.HOOKS["make"] = burst
     run = runs.run_here(start(collection, "a"))
     assert run.state == RunState.FAILED
-    assert "ZeroDivisionError: by nought" in run.stages.get(stage="make").error
+    assert "Unexpected error (ZeroDivisionError): by nought" in run.stages.get(stage="make").error
 
 
 def test_cancel_stops_after_the_batch_keeps_what_was_saved_and_resume_goes_on(collection: Collection) -> None:
@@ -86,7 +86,7 @@ def test_a_long_batch_that_tells_it_is_alive_hears_a_cancel_at_once(
     collection: Collection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = start(collection, "a")
-    monkeypatch.setattr(runner, "CANCEL_EVERY_S", -1)
+    monkeypatch.setattr(claims, "CANCEL_EVERY_S", -1)
 
     def long_work(ctx: Any, batch: list[int]) -> None:
         ctx.alive()
@@ -136,8 +136,8 @@ def test_the_places_where_a_stage_with_models_spent_its_time_are_kept_and_shown_
 
 def test_only_one_worker_gets_a_stage(collection: Collection) -> None:
     row = start(collection, "a").stages.get(stage="make")
-    assert runner.claim(row.pk) is not None
-    assert runner.claim(row.pk) is None
+    assert runner.STAGES.claim(row.pk) is not None
+    assert runner.STAGES.claim(row.pk) is None
 
 
 def test_a_worker_that_lost_its_claim_writes_nothing_more(collection: Collection) -> None:
@@ -158,12 +158,12 @@ def test_the_sweep_takes_back_the_stage_of_a_dead_worker_and_gives_up_after_some
 ) -> None:
     run = start(collection, "a")
     row = run.stages.get(stage="make")
-    for attempt in range(1, runner.ATTEMPTS_MAX + 1):
-        assert runner.claim(row.pk) is not None
+    for attempt in range(1, claims.ATTEMPTS_MAX + 1):
+        assert runner.STAGES.claim(row.pk) is not None
         assert [w.pk for w in runner.sweep()] == []  # alive: left alone
         StageRun.objects.filter(pk=row.pk).update(heartbeat_at=timezone.now() - timedelta(hours=1))
         waiting = [w.pk for w in runner.sweep()]
-        assert waiting == ([row.pk] if attempt < runner.ATTEMPTS_MAX else [])
+        assert waiting == ([row.pk] if attempt < claims.ATTEMPTS_MAX else [])
     row.refresh_from_db()
     assert row.state == RunState.FAILED
     assert "press Retry" in row.error

@@ -68,13 +68,13 @@ def test_after_every_ending_the_states_are_those_of_the_rules(collection: Collec
     run = start(collection, dice.randint(1, 5), stage_names=dice.choice([None, ["make", "count"], ["count", "after"]]))
     assert states(run) == expected(run)
     while queued := list(run.stages.filter(state=RunState.QUEUED)):
-        row = runner.claim(dice.choice(queued).pk)
+        row = runner.STAGES.claim(dice.choice(queued).pk)
         assert row is not None
         outcome = dice.choices([RunState.DONE, RunState.FAILED, RunState.CANCELLED], [6, 2 if seed % 3 else 9, 1])[0]
         StageRun.objects.filter(pk=row.pk).update(state=outcome)
         wanted = expected(run)
         StageRun.objects.filter(pk=row.pk).update(state=RunState.RUNNING)
-        runner.close(row, outcome)
+        runner.STAGES.close(row, outcome)
         assert states(run) == wanted
         settle(run)
         assert states(run) == wanted  # looking at everything finds nothing more
@@ -117,24 +117,24 @@ def test_what_a_run_came_to_is_what_its_rows_say_also_after_a_cancel_and_going_o
 def test_two_collections_take_turns_and_the_one_that_waited_longest_is_served_first(collection: Collection) -> None:
     start(collection, 4, stage_names=["make"])
     other = Collection.objects.create(name="Small show")
-    first = runner.claim(runner.next_in("cpu") or 0)
+    first = runner.STAGES.claim(runner.next_in("cpu") or 0)
     assert first is not None and first.run.collection_id == collection.pk
     source = Source.objects.create(collection=other, kind="video", name="x", path="x", sha256="x" * 8)
     episodes = [Episode.objects.create(collection=other, source=source, title="x")]
     runs.start(collection=other, episodes=episodes, by=None)
     order = []
     for _ in range(3):
-        row = runner.claim(runner.next_in("cpu") or 0)
+        row = runner.STAGES.claim(runner.next_in("cpu") or 0)
         assert row is not None
         order.append(row.run.collection_id)
         if order[-1] == other.pk:
-            runner.close(row, RunState.DONE)  # its next stage becomes ready at once
+            runner.STAGES.close(row, RunState.DONE)  # its next stage becomes ready at once
     assert order == [other.pk, collection.pk, other.pk]
 
 
 def test_a_small_run_beside_a_large_one_of_the_same_collection_takes_turns_with_it(collection: Collection) -> None:
     large = start(collection, 4, stage_names=["make"])
-    assert runner.claim(runner.next_in("cpu") or 0) is not None
+    assert runner.STAGES.claim(runner.next_in("cpu") or 0) is not None
     source = Source.objects.create(collection=collection, kind="video", name="x", path="x", sha256="x" * 8)
     late = [Episode.objects.create(collection=collection, source=source, title="x")]
     small = runs.start(collection=collection, episodes=late, by=None)

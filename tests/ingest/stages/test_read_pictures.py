@@ -109,7 +109,7 @@ def test_a_run_killed_after_any_batch_ends_with_the_same_rows(
     SkippedInput.objects.all().delete()
     for stop in range(4):
         started = runs.start(collection=collection, episodes=[episode], by=alice)
-        stage_run = runner.claim(started.stages.get().pk)
+        stage_run = runner.STAGES.claim(started.stages.get().pk)
         assert stage_run is not None
         stage = runner._open(stage_run, {})
         for number, batch in enumerate(stage.batches()):
