@@ -16,13 +16,13 @@ COPY project project
 COPY export export
 COPY annotate annotate
 COPY ingest ingest
-COPY drawing drawing
+COPY demo_film demo_film
 COPY templates templates
 COPY static static
 
 # The licences of everything that the image carries, in one readable file; the originals stay beside each package.
 RUN python -m project.licences > THIRD_PARTY_LICENCES.txt \
-    && python -m compileall -q project export annotate ingest drawing \
+    && python -m compileall -q project export annotate ingest demo_film \
     && useradd --system --uid 10001 --home-dir /data --shell /usr/sbin/nologin koma \
     && mkdir /data && chown koma:koma /data
 

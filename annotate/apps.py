@@ -12,9 +12,9 @@ class AnnotateConfig(AppConfig):
 
     def ready(self) -> None:
         """Say what is counted of faces and tags."""
-        from annotate import face_counters, face_counts, tag_counts
+        from annotate.counters import face_columns, face_counts, tag_counts
         from ingest import counting
         from ingest.actions import history
 
         counting.register(face_counts.FACES, face_counts.NAMED_FRAMES, tag_counts.TAGS)
-        history.settled_by("annotate.Face", face_counters.settle)
+        history.settled_by("annotate.Face", face_columns.settle)

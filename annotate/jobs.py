@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from django.db.models import QuerySet
 
-from annotate import measuring, models_running
+from annotate.evaluation import evaluation_jobs
+from annotate.model_library import model_jobs
 from annotate.models import Evaluation, ModelJob
 from ingest import turns
 from ingest.models import RunState
@@ -16,7 +17,7 @@ TIMEOUT_S = 12 * 3600  # a slow line and a model of many gigabytes
 def run_model_job(queue: str) -> str:
     """Execute the download, check, import or timing of a model whose turn it is: of whom was served least recently."""
     chosen = turns.next_of(_model_jobs(queue), ModelJob.objects.all(), party="created_by", served="started_at")
-    state = None if chosen is None else models_running.execute(chosen)
+    state = None if chosen is None else model_jobs.execute(chosen)
     wake()
     return str(state)
 
@@ -25,7 +26,7 @@ def run_evaluation() -> str:
     """Execute the measurement whose turn it is: of the collection that was served least recently."""
     waiting = Evaluation.objects.filter(state=RunState.QUEUED)
     chosen = turns.next_of(waiting, Evaluation.objects.all(), party="collection", served="heartbeat_at")
-    state = None if chosen is None else measuring.execute(chosen)
+    state = None if chosen is None else evaluation_jobs.execute(chosen)
     wake()
     return str(state)
 
@@ -51,8 +52,8 @@ def wake() -> bool:
 
 def sweep() -> int:
     """Take back or fail what died, call for everything that waits; returns how many wait."""
-    waiting = models_running.take_back_dead()
-    measuring.fail_dead()
+    waiting = model_jobs.take_back_dead()
+    evaluation_jobs.fail_dead()
     wake()
     return len(waiting) + Evaluation.objects.filter(state=RunState.QUEUED).count()
 

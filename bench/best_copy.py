@@ -13,8 +13,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from drawing.crops import random_scene
-from drawing.textures import TEXTURES, textured
+from demo_film.crops import random_scene
+from demo_film.textures import TEXTURES, textured
 from ingest.algorithms.best_copy import worth
 from ingest.algorithms.quality import overall
 from ingest.imaging.still import measures_of

@@ -15,7 +15,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from annotate.backends.caption_endpoint import ChatEndpoint, Endpoint
+from annotate.backends.captioners.endpoint import ChatEndpoint, Endpoint
 from annotate.backends.contract import CaptionAsk
 from tests.annotate.chat_server import ChatServer, Reply, serving
 

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 
 from annotate.algorithms.face_features import describe_head
-from annotate.backends.embed_builtin import BuiltinEmbedder
+from annotate.backends.embedders.builtin import BuiltinEmbedder
 from annotate.evaluation import characters
 from bench.report import ROOT, table, write
 from ingest.imaging.decode import UnreadablePicture, read_picture

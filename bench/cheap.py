@@ -67,10 +67,10 @@ def as_if_on_gpu(*, batch: int) -> dict[str, Any]:
     """What a worker keeps: the tagger, taken for one on a GPU that is there at once, with a batch that is settled."""
     from django.conf import settings
 
-    from annotate.backends import registry
-    from annotate.backends.reader_batch import BatchSize, BatchSizes
+    from annotate.backends.feeding.reader_batch import BatchSize, BatchSizes
+    from annotate.backends.model_files import registry
+    from annotate.chosen_models.opened import opened
     from annotate.stages.look import SIZES
-    from annotate.stages.opened import opened
 
     models: dict[str, Any] = {}
     tagger = opened(models, registry.find(NAME, settings.KOMA_MODELS_DIR, task="tags"), device="auto")

@@ -49,8 +49,8 @@ def measure(vocabulary: Path, *, texts: int) -> dict[str, list[tuple[float, floa
 
     from annotate.actions import tags as tag_actions
     from annotate.actions.vocabulary import import_file
-    from annotate.completing import complete
     from annotate.models import Tag, TagAlias
+    from annotate.queries.completion import complete
     from annotate.views.names import SHOWN
     from ingest.models import Collection, Episode, Frame, Membership, Role, Source
 

@@ -90,7 +90,7 @@ class Crowd:
 
     def faults(self) -> list[str]:
         """Whatever is not as it must be after the work: answers, the operations of accepted forms, the collection."""
-        from annotate.checking import check
+        from annotate.consistency import check
         from ingest.models import Operation
 
         broken = [f"{a.act} was answered {a.status}: {a.words}" for a in self.answers if a.status >= 500]

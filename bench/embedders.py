@@ -46,10 +46,10 @@ def main() -> None:
 
 
 def _measured(count: int, folder: Path) -> tuple[object, ...]:
-    from annotate.backends.embed_builtin import BuiltinEmbedder
-    from annotate.backends.embed_ccip import CcipEmbedder
-    from annotate.own_truth import embedders
-    from annotate.own_truth.progress import Silent
+    from annotate.backends.embedders.builtin import BuiltinEmbedder
+    from annotate.backends.embedders.ccip import CcipEmbedder
+    from annotate.evaluation.on_collection import embedders
+    from annotate.evaluation.on_collection.progress import Silent
 
     ccip = CcipEmbedder(write_ccip(folder / f"ccip-{count}"), device="cpu", threads=1)
     builtin = BuiltinEmbedder()
@@ -66,7 +66,7 @@ def _measured(count: int, folder: Path) -> tuple[object, ...]:
 def _faces(count: int, builtin: Any, ccip: Any) -> Collection:
     """A collection of `count` faces described by both: the built-in vector on the face, the other beside it."""
     from annotate.actions.model_versions import version_of
-    from annotate.backends.embedders import packed
+    from annotate.backends.embedders.known_embedders import packed
     from annotate.models import Character, Face, FaceVector
     from ingest.models import Collection, Episode, Frame, Shot, Source
 

@@ -23,7 +23,7 @@ import cv2
 import imageio_ffmpeg
 
 from bench.report import ROOT, table, write
-from drawing.film import draw_episode
+from demo_film.film import draw_episode
 from ingest.imaging.encode import FORMATS, PictureFormat, encode, encode_preview
 from ingest.imaging.extraction import Extracted, ExtractParams, ExtractSummary, extract
 

@@ -18,10 +18,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from annotate.backends.face_builtin import BuiltinFaces
-from annotate.backends.onnx_session import CPU
+from annotate.backends.boxes.builtin import BuiltinFaces
+from annotate.backends.runtime.onnx_session import CPU
 from bench import report
-from drawing.crops import random_scene
+from demo_film.crops import random_scene
 
 SIZE = (1280, 720)
 SETTINGS = (("faces from 32 pixels (the default)", False, 40), ("faces from 16 pixels (builtin-small)", True, 80))

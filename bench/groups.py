@@ -27,7 +27,7 @@ from onnx import TensorProto, helper, numpy_helper
 from annotate.algorithms import difference_clustering, difference_graph
 from annotate.algorithms.difference_clustering import DEFAULTS, NOBODY
 from annotate.algorithms.near_vectors import Vectors
-from annotate.backends.embed_ccip import LENGTH, SIDE, CcipEmbedder
+from annotate.backends.embedders.ccip import LENGTH, SIDE, CcipEmbedder
 from bench import report
 
 F32 = NDArray[np.float32]

@@ -47,7 +47,7 @@ class Looked:
 
 def look(models_dir: Path, one: StandIn) -> Looked:
     """Opens the model and looks at pictures, in this process: meant for one that has done nothing else."""
-    from annotate.backends.registry import FAMILIES
+    from annotate.backends.model_files.registry import FAMILIES
     from annotate.evaluation import speed
 
     import_module(FAMILIES[one.family].opener.partition(":")[0])

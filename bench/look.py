@@ -27,7 +27,7 @@ from bench.look_steps import Cost, Way, steps
 from bench.pages import database
 
 if TYPE_CHECKING:
-    from annotate.backends.reading_processes import ReadingProcesses
+    from annotate.backends.feeding.decoding_processes import ReadingProcesses
     from ingest.models import Episode
 
 BATCH = 64
@@ -159,8 +159,8 @@ def main() -> None:
 
         django.setup()
         call_command("migrate", verbosity=0, interactive=False)
-        from annotate.backends.reader import cores_for_reading
-        from annotate.backends.reading_processes import ReadingProcesses
+        from annotate.backends.feeding.decoding_processes import ReadingProcesses
+        from annotate.backends.feeding.reader import cores_for_reading
         from annotate.stages.look import PROCESSES
 
         cheap.write_tagger(Path(made) / "models" / cheap.NAME)

@@ -11,7 +11,7 @@ from unittest.mock import patch
 
 import numpy as np
 
-from annotate.backends.reading_processes import ReadingProcesses
+from annotate.backends.feeding.decoding_processes import ReadingProcesses
 from bench.cheap import DISTINCT
 from bench.lock import LockWatch
 
@@ -34,13 +34,13 @@ class Way:
     @contextmanager
     def taken(self) -> Iterator[None]:
         """Until it ends, the application goes this way."""
-        from annotate import answers
-        from annotate.backends import reader
+        from annotate.backends.feeding import reader
         from annotate.stages import look
+        from annotate.tagging import stored_scores
 
         with (
             patch.object(reader, "CHUNK_MAX", self.chunk),
-            patch.object(answers, "TOGETHER", self.packed),
+            patch.object(stored_scores, "TOGETHER", self.packed),
             patch.object(look, "BATCH", self.written),
             patch.object(look, "fits_apart", reader.fits_apart if self.apart else lambda _: False),
         ):
@@ -95,7 +95,7 @@ def steps(
     """What each step costs this process on a way, by name."""
     from django.db import transaction
 
-    from annotate.backends.reader import Item, Looked, Reader
+    from annotate.backends.feeding.reader import Item, Looked, Reader
     from annotate.stages.look import SIZES, Key, Look
     from ingest.actions import runs
     from ingest.imaging.decode import read_picture

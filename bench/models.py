@@ -26,13 +26,13 @@ import numpy as np
 from onnxruntime import OrtValue
 from PIL import Image
 
-from annotate.backends import registry
 from annotate.backends.contract import Picture
-from annotate.backends.reader import Item, Reader, cores_for_reading
-from annotate.backends.reader_batch import BatchSizes
-from annotate.backends.reading import StoredPicture
-from annotate.backends.reading_processes import ReadingProcesses
-from annotate.backends.scorer import OnnxScorer
+from annotate.backends.feeding.decoding import StoredPicture
+from annotate.backends.feeding.decoding_processes import ReadingProcesses
+from annotate.backends.feeding.reader import Item, Reader, cores_for_reading
+from annotate.backends.feeding.reader_batch import BatchSizes
+from annotate.backends.model_files import registry
+from annotate.backends.taggers.scorer import OnnxScorer
 from bench import report, vit
 from ingest.imaging.decode import read_picture
 from ingest.imaging.store import Store

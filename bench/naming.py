@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from bench.report import table, write
-from drawing.film import draw_episode
-from drawing.truth import Seen, Truth, read_truth, truth_path
+from demo_film.film import draw_episode
+from demo_film.truth import Seen, Truth, read_truth, truth_path
 
 if TYPE_CHECKING:
     from annotate.models import Face

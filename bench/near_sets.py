@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from drawing.film import draw_episode
+from demo_film.film import draw_episode
 from ingest.algorithms.descriptors import as_vectors, describe
 
 U8 = NDArray[np.uint8]

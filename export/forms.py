@@ -9,7 +9,7 @@ from django.http import QueryDict
 
 from export import recipe_text
 from export.algorithms.captions import PRESETS, CaptionOptions
-from export.recipe import Recipe, RecipeError, parse
+from export.algorithms.recipe import Recipe, RecipeError, parse
 
 WEIGHT_ROWS_MAX = 500
 

@@ -8,8 +8,9 @@ import django_rq
 from redis.exceptions import RedisError
 from rq.exceptions import DuplicateJobError
 
-from export import face_examples, running
+from export.build import export_job
 from export.models import ExportJob
+from export.preview import example_faces
 from ingest import turns
 from ingest.jobs import OVER
 from ingest.models import RunState
@@ -23,7 +24,7 @@ def run_export() -> str:
     """Execute the export whose turn it is: of the collection that was served least recently."""
     waiting = ExportJob.objects.filter(state=RunState.QUEUED)
     chosen = turns.next_of(waiting, ExportJob.objects.all(), party="collection", served="started_at")
-    state = None if chosen is None else running.execute(chosen)
+    state = None if chosen is None else export_job.execute(chosen)
     wake()
     return str(state)
 
@@ -36,7 +37,7 @@ def wake() -> bool:
 
 def draw_faces(collection_id: int) -> str:
     """Draw the example faces that wait for a collection."""
-    return f"{face_examples.draw(collection_id)} faces"
+    return f"{example_faces.draw(collection_id)} faces"
 
 
 def send_faces(collection_ids: list[int]) -> bool:
@@ -64,9 +65,9 @@ def send_faces(collection_ids: list[int]) -> bool:
 
 def sweep() -> int:
     """Queue again what died and call for everything that waits; returns how many wait."""
-    waiting = running.take_back_dead()
+    waiting = export_job.take_back_dead()
     wake()
-    faces = face_examples.take_back_dead()
+    faces = example_faces.take_back_dead()
     if faces:
         send_faces(faces)
     return len(waiting) + len(faces)

@@ -7,7 +7,7 @@ import typing
 from pathlib import Path
 from typing import Any
 
-from export.recipe import Recipe, RecipeError, parse_text
+from export.algorithms.recipe import Recipe, RecipeError, parse_text
 from ingest import outside_json
 from ingest.algorithms.typed_lists import ListError, typed_list
 from ingest.errors import BadInput

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from export.views import downloads, faces, jobs, overview, recipes, reread
+from export.views import downloads, faces, jobs, overview, readback, recipes
 
 C = "c/<int:collection_id>"
 
@@ -18,6 +18,6 @@ urlpatterns = [
     path(f"{C}/frames/<int:frame_id>/caption/", recipes.frame_caption, name="frame_caption"),
     path(f"{C}/exports/", jobs.exports, name="exports"),
     path(f"{C}/exports/<int:job_id>/change/", jobs.job_change, name="export_job_change"),
-    path(f"{C}/exports/<int:job_id>/reread/", reread.reread, name="export_reread"),
+    path(f"{C}/exports/<int:job_id>/reread/", readback.reread, name="export_reread"),
     path(f"{C}/exports/<int:job_id>/download/", downloads.download, name="export_download"),
 ]

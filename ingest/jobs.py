@@ -5,11 +5,12 @@ from __future__ import annotations
 from django.conf import settings
 from rq.job import JobStatus
 
-from ingest import once, quota, turns
+from ingest import once, turns
 from ingest.actions import full_pictures
 from ingest.models import FINISHED, RunState, StageRun
 from ingest.pipeline import runner
 from ingest.pipeline.opened_models import OpenedModels
+from ingest.storage import quota
 
 OVER = (JobStatus.FINISHED, JobStatus.FAILED, JobStatus.STOPPED, JobStatus.CANCELED)
 CALL = "stage-"

@@ -24,7 +24,7 @@ from django.utils import timezone
 
 from ingest import alive
 from ingest.models import SentForm
-from ingest.views.answers import came_from, is_partial, refused, toast
+from ingest.views.responses import came_from, is_partial, refused, toast
 
 logger = logging.getLogger(__name__)
 

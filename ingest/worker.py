@@ -21,10 +21,10 @@ from rq.job import Job
 from rq.queue import Queue
 from rq.worker import SimpleWorker, Worker
 
-from ingest import forgotten_files
 from ingest.actions import uploads
 from ingest.pipeline import deaf
 from ingest.restoring import store
+from ingest.storage import forgotten_files
 
 logger = logging.getLogger(__name__)
 

@@ -11,7 +11,7 @@ from django.conf import settings
 from django.contrib.auth.models import User
 from django.db import connection, transaction
 
-from drawing.film import draw_episode
+from demo_film.film import draw_episode
 from ingest import jobs
 from ingest.actions import runs, sources
 from ingest.errors import BadInput

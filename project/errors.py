@@ -14,8 +14,8 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.template.loader import render_to_string
 
-from ingest import full_disk
-from ingest.full_disk import disk_is_full
+from ingest.storage import full_disk
+from ingest.storage.full_disk import disk_is_full
 
 logger = logging.getLogger(__name__)
 

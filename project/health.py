@@ -16,7 +16,8 @@ from django.shortcuts import render
 from django.utils.timezone import localtime
 from django.views.decorators.http import require_safe
 
-from annotate.backends import cuda_check, registry
+from annotate.backends.model_files import registry
+from annotate.backends.runtime import cuda_check
 from ingest.models import StageRun
 from ingest.pipeline.registry import stages
 from ingest.templatetags.humane import filesize, minute

@@ -123,7 +123,7 @@ def test_each_supported_python_gets_all_that_is_asked_for() -> None:
 
 
 def test_every_requirement_is_used() -> None:
-    apps = ("project", "export", "annotate", "ingest", "drawing")
+    apps = ("project", "export", "annotate", "ingest", "demo_film")
     code = "\n".join(path.read_text(encoding="utf-8") for app in apps for path in (ROOT / app).rglob("*.py"))
     modules = packages_distributions()
     for one in asked("requirements.in"):
@@ -223,7 +223,7 @@ def test_the_image_is_not_root_and_holds_all_that_the_site_needs() -> None:
     assert "requirements-dev" not in dockerfile
     assert all("--require-hashes" in line for line in dockerfile.splitlines() if "pip install" in line)
     copied = set(re.findall(r"^COPY (\w+) \1$", dockerfile, re.M))
-    assert copied >= {"project", "export", "annotate", "ingest", "drawing", "templates", "static"}
+    assert copied >= {"project", "export", "annotate", "ingest", "demo_film", "templates", "static"}
     ignored = (ROOT / ".dockerignore").read_text()
     for name in copied | {"manage.py", "LICENSE", "requirements.txt", "requirements-gpu.txt"}:
         assert f"!{name}" in ignored

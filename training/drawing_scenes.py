@@ -9,11 +9,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from drawing.backgrounds import random_background
-from drawing.canvas import Canvas
-from drawing.cast import random_look, random_pose
-from drawing.characters import draw_person
-from drawing.crops import random_scene
+from demo_film.backgrounds import random_background
+from demo_film.canvas import Canvas
+from demo_film.cast import random_look, random_pose
+from demo_film.characters import draw_person
+from demo_film.crops import random_scene
 
 Picture = NDArray[Any]  # uint8 [h, w, 3] RGB; OpenCV's types promise less
 

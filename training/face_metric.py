@@ -23,8 +23,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from annotate.algorithms import face_features, metric
-from annotate.backends.heads_builtin import HeadPlacer
-from drawing.crops import random_head
+from annotate.backends.taggers.heads import HeadPlacer
+from demo_film.crops import random_head
 from training.head_material import faces_of, hands_of
 from training.redrawn import redraw, somebody
 

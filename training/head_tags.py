@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from drawing.palette import EYES, HAIR, Colour
+from demo_film.palette import EYES, HAIR, Colour
 from training.redrawn import Plan
 
 HAIR_TAGS = tuple(f"{name}_hair" for name in HAIR)

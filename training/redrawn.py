@@ -14,11 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from annotate.algorithms.face_features import cut_head
-from drawing.backgrounds import random_background
-from drawing.canvas import Canvas
-from drawing.cast import ACCESSORIES, FRINGES, Look, Pose, pick, random_look, random_outfit, random_pose
-from drawing.characters import Light, draw_person
-from drawing.palette import EYES, HAIR, SKIN, Colour
+from demo_film.backgrounds import random_background
+from demo_film.canvas import Canvas
+from demo_film.cast import ACCESSORIES, FRINGES, Look, Pose, pick, random_look, random_outfit, random_pose
+from demo_film.characters import Light, draw_person
+from demo_film.palette import EYES, HAIR, SKIN, Colour
 
 Pixels = NDArray[np.uint8]
 FloatArray = NDArray[np.float32]

@@ -12,13 +12,13 @@ import numpy as np
 from django.conf import settings
 
 from annotate.actions import characters
+from annotate.actions.head_crops import CROP_FORMAT, CROP_SIDES, head_file
 from annotate.actions.model_versions import version_of
 from annotate.algorithms.face_features import cut_head
+from annotate.backends.boxes.known_detectors import DEFAULT, open_detector
 from annotate.backends.contract import Embedder, FaceDetector, Picture
-from annotate.backends.detectors import DEFAULT, open_detector
-from annotate.backends.embedders import packed
-from annotate.collection_embedder import embedder_of
-from annotate.head_crops import CROP_FORMAT, CROP_SIDES, head_file
+from annotate.backends.embedders.known_embedders import packed
+from annotate.chosen_models.embedder import embedder_of
 from annotate.models import ReferencePicture
 from ingest.actions import history
 from ingest.errors import BadInput

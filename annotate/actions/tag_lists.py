@@ -7,8 +7,8 @@ from typing import Any
 
 from django.conf import settings
 
-from annotate.backends import tag_filtering
-from annotate.backends.tag_filtering import Parsed
+from annotate.backends.taggers import filter_lists
+from annotate.backends.taggers.filter_lists import Parsed
 from annotate.models import TagList
 from ingest.actions import history
 from ingest.actions.seen import author, changed
@@ -69,7 +69,7 @@ def kind_of(text: str) -> Kind:
 
 def parse(kind: Kind, data: bytes, *, name: str) -> Parsed:
     """BadInput names the line or entry that is wrong."""
-    return (tag_filtering.parse_overlaps if kind == Kind.INCLUDED else tag_filtering.parse_unwanted)(data, name=name)
+    return (filter_lists.parse_overlaps if kind == Kind.INCLUDED else filter_lists.parse_unwanted)(data, name=name)
 
 
 def add(
@@ -83,7 +83,7 @@ def add(
     """
     shown = plain_name(name)
     parsed = parse(kind, data, name=shown)
-    mark = tag_filtering.digest(data)
+    mark = filter_lists.digest(data)
     with history.operation(
         collection=collection, by=by, kind="tags.list", summary=f"{kind.label}: list {shown}, {parsed.count:,} tags"
     ) as record:
@@ -119,14 +119,14 @@ def used(collection: Collection, kind: Kind) -> Used:
     row = TagList.objects.filter(collection=collection, kind=kind, used=True).first()
     if row is not None:
         return Used(parse(kind, row.text.encode(), name=row.name), row.digest)
-    path = tag_filtering.installed_file(settings.KOMA_MODELS_DIR, included=kind == Kind.INCLUDED)
+    path = filter_lists.installed_file(settings.KOMA_MODELS_DIR, included=kind == Kind.INCLUDED)
     if path is None:
         raise BadInput(
             f"There is no list of {kind.label.lower()}. Add one under Settings, Models, or with manage.py tag_lists; "
             f"or do not drop {kind.label.lower()}. {HOW}"
         )
-    data = tag_filtering.read_file(path)
-    return Used(parse(kind, data, name=str(path)), tag_filtering.digest(data))
+    data = filter_lists.read_file(path)
+    return Used(parse(kind, data, name=str(path)), filter_lists.digest(data))
 
 
 def shown(collection: Collection) -> list[Shown]:
@@ -134,7 +134,7 @@ def shown(collection: Collection) -> list[Shown]:
     rows = list(TagList.objects.filter(collection=collection).defer("text").select_related("added_by"))
     found = []
     for kind in Kind:
-        path = tag_filtering.installed_file(settings.KOMA_MODELS_DIR, included=kind == Kind.INCLUDED)
+        path = filter_lists.installed_file(settings.KOMA_MODELS_DIR, included=kind == Kind.INCLUDED)
         mine = [row for row in rows if row.kind == kind]
         found.append(Shown(kind, ABOUT[kind], EXAMPLE[kind], mine, path.name if path else ""))
     return found

@@ -34,7 +34,7 @@ def parse(text: str) -> list[Term]:
     """Split a query into terms. Raises QueryError for a filter without a value or too many terms.
 
     Values with spaces stand in double quotes. A bare word means `tag:word`, also with a colon that no filter has
-    (`re:zero`); `annotate.search` says so where there is no such tag either.
+    (`re:zero`); `annotate.queries.search` says so where there is no such tag either.
     """
     terms = []
     for minus, key, raw, quoted in _TERM.findall(text):

@@ -17,7 +17,7 @@ from annotate.algorithms.face_pyramid import Found
 from annotate.algorithms.tag_rules import Label, Rules
 
 if TYPE_CHECKING:
-    from annotate.backends.device import Batch
+    from annotate.backends.runtime.device import Batch
 
 Answer = TypeVar("Answer")
 Picture = NDArray[np.uint8]

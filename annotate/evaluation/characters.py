@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from annotate.algorithms import difference_clustering, matching
 from annotate.backends.contract import Embedder
-from annotate.backends.embedders import DifferenceEmbedder
+from annotate.backends.embedders.known_embedders import DifferenceEmbedder
 from annotate.evaluation.mistakes import WORST, Mistake
 from ingest.errors import BadInput
 from ingest.imaging.formats import PICTURE_SUFFIXES

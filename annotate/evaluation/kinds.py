@@ -16,16 +16,18 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from annotate import computed_answers
 from annotate.algorithms.box_scale import Border
 from annotate.algorithms.tag_rules import Reading
-from annotate.backends import detectors, registry, upscale_waifu2x, upscalers
+from annotate.backends.boxes import known_detectors
 from annotate.backends.contract import FaceDetector
-from annotate.backends.embedders import open_embedder
-from annotate.backends.upscale_resize import FILTERS
+from annotate.backends.embedders.known_embedders import open_embedder
+from annotate.backends.model_files import registry
+from annotate.backends.upscalers import known_upscalers, waifu2x
+from annotate.backends.upscalers.resize import FILTERS
 from annotate.evaluation import characters, duplicates, faces, tags, upscale
 from annotate.evaluation.mistakes import Mistake
 from annotate.evaluation.tag_truth import FORM
+from annotate.tagging import from_pixels
 from ingest.errors import BadInput
 from ingest.imaging.decode import UnreadablePicture, read_picture
 
@@ -137,11 +139,11 @@ def open_or_error(path: Path) -> NDArray[np.uint8]:
 
 def open_face_detector(models_dir: Path, options: Mapping[str, Any]) -> FaceDetector:
     """The detector that the options of `faces` name."""
-    cascade = detectors.CascadeOptions(
+    cascade = known_detectors.CascadeOptions(
         step=options["step"], side_min=options["side_min"], neighbours=options["neighbours"],
         box_scale=options["box_scale"], border=options["border"],
     )  # fmt: skip
-    return detectors.open_detector(
+    return known_detectors.open_detector(
         options["model"], models_dir, threshold=options["threshold"], cascade=cascade, dynamic=options["dynamic"],
         threads=options["threads"],
     )  # fmt: skip
@@ -166,7 +168,7 @@ def _duplicates(folder: Path, models_dir: Path, options: Mapping[str, Any]) -> S
 
 
 def _upscale(folder: Path, models_dir: Path, options: Mapping[str, Any]) -> Scores:
-    opened = upscalers.open_upscaler(options["model"], models_dir, threads=options["threads"])
+    opened = known_upscalers.open_upscaler(options["model"], models_dir, threads=options["threads"])
     return upscale.measure(folder, opened, open_picture=open_or_error)
 
 
@@ -177,22 +179,22 @@ def _tags(folder: Path, models_dir: Path, options: Mapping[str, Any]) -> Scores:
 def _judge(name: str, models_dir: Path, threads: int) -> tags.Judge:
     """A tagger or classifier by its name; COMPUTED: what pixels and the built-in detector's faces give away."""
     if name == COMPUTED:
-        detector = detectors.open_detector(registry.BUILTIN, models_dir, threads=threads)
+        detector = known_detectors.open_detector(registry.BUILTIN, models_dir, threads=threads)
 
         def scores(picture: NDArray[np.uint8]) -> NDArray[np.float32]:
-            return computed_answers.scores(picture, detector.detect([picture])[0].boxes.tolist())
+            return from_pixels.scores(picture, detector.detect([picture])[0].boxes.tolist())
 
-        reading = Reading(computed_answers.LABELS, computed_answers.RULES)
-        return tags.Judge(computed_answers.COMPUTED.revision, detector.device, reading, scores)
+        reading = Reading(from_pixels.LABELS, from_pixels.RULES)
+        return tags.Judge(from_pixels.COMPUTED.revision, detector.device, reading, scores)
     installed = {one.name: one for task in ("tags", "class") for one in registry.installed(models_dir, task=task)}
     found = installed.get(name) or registry.find(name, models_dir, task="tags")
     return tags.judge_of(registry.open_model(found, threads=threads))
 
 
 COMPUTED = "computed"
-WHEEL = (upscale_waifu2x.NAME,) if upscale_waifu2x.is_there() else ()
+WHEEL = (waifu2x.NAME,) if waifu2x.is_there() else ()
 THREADS = Option("threads", positive, 1, "threads of one call (default 1)")
-CASCADE = detectors.CascadeOptions()
+CASCADE = known_detectors.CascadeOptions()
 DETECTOR_OPTIONS = (
     Option("threshold", number, None, "0 to 1: higher finds fewer; default the model's own"),
     Option("dynamic", yes_or_no, default=False, help="YOLO: yes keeps the pictures' ratio, as imgutils 0.2 did"),
@@ -208,7 +210,7 @@ KINDS = {
     for kind in (
         Kind(
             "faces", "how many faces a detector finds", "pictures and a boxes.json", "faces", _faces,
-            (THREADS, *DETECTOR_OPTIONS), own_models=detectors.OWN,
+            (THREADS, *DETECTOR_OPTIONS), own_models=known_detectors.OWN,
         ),
         Kind(
             "characters", "how many faces are named rightly", "a folder of face pictures a character", "embedding",
@@ -230,7 +232,7 @@ KINDS = {
         ),
         Kind(
             "upscale", "how well an upscaler brings back pictures that were made smaller", "pictures of any kind",
-            "upscale", _upscale, (THREADS,), default_model=upscalers.DEFAULT, own_models=(*FILTERS, *WHEEL),
+            "upscale", _upscale, (THREADS,), default_model=known_upscalers.DEFAULT, own_models=(*FILTERS, *WHEEL),
         ),
     )
 }  # fmt: skip

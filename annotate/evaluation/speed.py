@@ -10,11 +10,12 @@ from typing import Any
 
 import numpy as np
 
-from annotate.backends import registry, upscalers
+from annotate.backends.boxes.known_detectors import open_detector
 from annotate.backends.contract import Embedder, FaceDetector, Picture, PictureModel, Upscaler
-from annotate.backends.detectors import open_detector
-from annotate.backends.embedders import open_embedder
-from annotate.backends.onnx_session import AUTO
+from annotate.backends.embedders.known_embedders import open_embedder
+from annotate.backends.model_files import registry
+from annotate.backends.runtime.onnx_session import AUTO
+from annotate.backends.upscalers import known_upscalers
 from ingest.errors import BadInput, Cancelled
 
 WIDTH, HEIGHT, CROP = 1280, 720, 256
@@ -69,7 +70,7 @@ def measure(
 
 def _open(task: str, name: str, models_dir: Path, device: str) -> Any:
     if task == "upscale":
-        return upscalers.open_upscaler(name, models_dir, device=device)
+        return known_upscalers.open_upscaler(name, models_dir, device=device)
     if task == "faces":
         return open_detector(name, models_dir, device=device)
     if task == "embedding":

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from annotate.algorithms.likeness import WINDOW, psnr, ssim
 from annotate.backends.contract import Picture, Upscaler
-from annotate.backends.upscale_resize import ResizeUpscaler
+from annotate.backends.upscalers.resize import ResizeUpscaler
 from annotate.evaluation.mistakes import WORST, Mistake
 from ingest.errors import BadInput
 from ingest.imaging.formats import PICTURE_SUFFIXES

@@ -14,12 +14,12 @@ from django.db.models import Exists, OuterRef, QuerySet
 from django.utils import timezone
 from PIL import Image
 
-from annotate.actions.model_choices import NONE
 from annotate.actions.model_versions import version_of
 from annotate.algorithms.caption_prompts import SYSTEM, TEMPLATE_MAX, TEMPLATES, prompt_of
-from annotate.backends.caption_endpoint import ChatEndpoint
+from annotate.backends.captioners.endpoint import ChatEndpoint
 from annotate.backends.contract import CaptionAsk, CaptionTold
-from annotate.captioners import name_of, open_captioner, server_is_set
+from annotate.chosen_models.captioner import name_of, open_captioner, server_is_set
+from annotate.chosen_models.choices import NONE
 from annotate.models import CaptionAnswer, Face, FaceState, FrameTag, ModelCaption, TagCategory, TagState
 from ingest.errors import Cancelled, KomaError
 from ingest.imaging.decode import UnreadablePicture, read_picture

@@ -16,9 +16,9 @@ from annotate.actions.clusters import next_number
 from annotate.actions.model_versions import version_of
 from annotate.algorithms import clustering
 from annotate.algorithms.difference_clustering import DEFAULTS, MERGE_SHARE
-from annotate.backends.embedders import DifferenceEmbedder, attentive, unpack_of
-from annotate.collection_embedder import embedder_of
-from annotate.face_counters import recount
+from annotate.backends.embedders.known_embedders import DifferenceEmbedder, attentive, unpack_of
+from annotate.chosen_models.embedder import embedder_of
+from annotate.counters.face_columns import recount
 from annotate.models import Face, FaceCluster, FaceState, NamedBy
 from annotate.stages import vectors
 from annotate.stages.difference_groups import FaceGrouping

@@ -10,17 +10,17 @@ import numpy as np
 from django.conf import settings
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
-from annotate.actions.model_choices import NONE, chosen
+from annotate.actions.head_crops import CROP_FORMAT, head_file
 from annotate.actions.model_versions import version_of
 from annotate.algorithms import boxes
 from annotate.algorithms.box_scale import Border
+from annotate.backends.boxes.known_detectors import CascadeOptions, open_detector
+from annotate.backends.boxes.lbp import NEIGHBOURS, SIDE_MIN, STEP, CascadeFaces
 from annotate.backends.contract import FaceDetector, Found, Picture
-from annotate.backends.detectors import CascadeOptions, open_detector
-from annotate.backends.face_lbp import NEIGHBOURS, SIDE_MIN, STEP, CascadeFaces
-from annotate.backends.kept import kept, stamp_of_name
-from annotate.backends.onnx_session import AUTO, DEVICES
-from annotate.face_counters import SEEN_BY, recount
-from annotate.head_crops import CROP_FORMAT, head_file
+from annotate.backends.runtime.onnx_session import AUTO, DEVICES
+from annotate.backends.runtime.open_models import kept, stamp_of_name
+from annotate.chosen_models.choices import NONE, chosen
+from annotate.counters.face_columns import SEEN_BY, recount
 from annotate.models import Face, FaceState, ModelVersion, NamedBy
 from annotate.stages.by_pixels import by_pixels
 from ingest.imaging.decode import UnreadablePicture, read_picture

@@ -17,7 +17,7 @@ from annotate.algorithms import difference_graph, near_groups
 from annotate.algorithms.clustering import purity_of
 from annotate.algorithms.difference_clustering import NOBODY, SAME_COUNT, SAME_SHARE, Clustering
 from annotate.algorithms.near_vectors import By, Vectors, nearest
-from annotate.backends.embedders import DifferenceEmbedder, unpack_of
+from annotate.backends.embedders.known_embedders import DifferenceEmbedder, unpack_of
 from annotate.models import Face
 from annotate.stages import vectors
 from annotate.stages.compared_blocks import ComparedBlocks, question_of

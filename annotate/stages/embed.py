@@ -10,9 +10,9 @@ from django.conf import settings
 from django.db.models import Q, QuerySet
 
 from annotate.actions.model_versions import version_of
-from annotate.backends.embedders import packed
-from annotate.backends.onnx_session import AUTO, DEVICES
-from annotate.collection_embedder import embedder_of
+from annotate.backends.embedders.known_embedders import packed
+from annotate.backends.runtime.onnx_session import AUTO, DEVICES
+from annotate.chosen_models.embedder import embedder_of
 from annotate.models import Face, ReferencePicture
 from ingest.imaging.decode import UnreadablePicture, read_picture
 from ingest.imaging.store import Store

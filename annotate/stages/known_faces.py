@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from annotate.algorithms import difference_clustering as by_difference
-from annotate.backends.embedders import DifferenceEmbedder
+from annotate.backends.embedders.known_embedders import DifferenceEmbedder
 
 FloatArray = npt.NDArray[np.float32]
 IntArray = npt.NDArray[np.int64]

@@ -11,19 +11,21 @@ from typing import Any, ClassVar
 from django.conf import settings
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
-from annotate import answers
-from annotate.actions import model_choices
 from annotate.actions.model_versions import known_version, version_of
 from annotate.algorithms import packing
 from annotate.algorithms.boxes import relative
-from annotate.backends import detectors, onnx_session, registry
-from annotate.backends.reader import Item, Looked, Reader, cores_for_reading, fits_apart
-from annotate.backends.reader_batch import BatchSizes
-from annotate.backends.reading import StoredPicture
-from annotate.backends.reading_processes import ReadingProcesses
-from annotate.backends.registry import Installed
+from annotate.backends.boxes import known_detectors
+from annotate.backends.feeding.decoding import StoredPicture
+from annotate.backends.feeding.decoding_processes import ReadingProcesses
+from annotate.backends.feeding.reader import Item, Looked, Reader, cores_for_reading, fits_apart
+from annotate.backends.feeding.reader_batch import BatchSizes
+from annotate.backends.model_files import registry
+from annotate.backends.model_files.registry import Installed
+from annotate.backends.runtime import onnx_session
+from annotate.chosen_models import choices
+from annotate.chosen_models.opened import looking_faces, opened
 from annotate.models import ModelAnswer, ModelVersion
-from annotate.stages.opened import looking_faces, opened
+from annotate.tagging import stored_scores
 from ingest.algorithms.typed_lists import typed_list
 from ingest.errors import BadInput
 from ingest.imaging.store import Store
@@ -66,7 +68,7 @@ class Watcher:
 
     model: Callable[[], Any]  # opens it, once
     version: ModelVersion
-    speaker: answers.Speaker | None  # of scorers
+    speaker: stored_scores.Speaker | None  # of scorers
 
     def pack(self, told: list[Any], sizes: list[tuple[int, int]]) -> list[bytes]:
         """Answers as bytes; boxes become shares of their pictures of `sizes` (width, height)."""
@@ -122,7 +124,7 @@ class Look(Stage[Seen, Result]):
         there = {one.name: one for task in TASKS for one in registry.installed(settings.KOMA_MODELS_DIR, task=task)}
         names = typed_list(self.params.models) or [name for task in TASKS for name in self._used(task, there)]
         detecting = registry.installed(settings.KOMA_MODELS_DIR, task=FACES)
-        beside: dict[str, Installed | None] = dict.fromkeys(detectors.OWN)
+        beside: dict[str, Installed | None] = dict.fromkeys(known_detectors.OWN)
         beside |= {one.name: one for one in detecting} | there
         also = typed_list(self.params.also)
         for name, known in [*((name, there.keys()) for name in names), *((name, beside.keys()) for name in also)]:
@@ -136,9 +138,9 @@ class Look(Stage[Seen, Result]):
     def _used(self, task: str, there: dict[str, Installed]) -> list[str]:
         """The collection's models for a task, without those that were removed after they had answered here."""
         found = []
-        for name in model_choices.chosen_all(self.ctx.collection, task):
+        for name in choices.chosen_all(self.ctx.collection, task):
             versions = ModelVersion.objects.filter(task=task, name=name)
-            if name not in there and any(answers.any_of(self.ctx.collection, version) for version in versions):
+            if name not in there and any(stored_scores.any_of(self.ctx.collection, version) for version in versions):
                 self.ctx.log(f"{name} is not installed any more: new frames get no answer from it.")
             else:
                 found.append(name)
@@ -151,7 +153,7 @@ class Look(Stage[Seen, Result]):
             model = partial(opened, models, found, device=device)
             if found.family.describer:
                 about = registry.describe(found)
-                speaker = answers.speaker_of(about.info, about.labels, about.rules)
+                speaker = stored_scores.speaker_of(about.info, about.labels, about.rules)
                 return Watcher(model, speaker.version, speaker)
         else:
             model = partial(looking_faces, models, name, found, device=device)
@@ -243,7 +245,7 @@ class Look(Stage[Seen, Result]):
         there = set(Frame.objects.filter(pk__in=result.frames).values_list("pk", flat=True))
         for watcher, packed in zip(self.watchers, result.rows):
             kept = {pk: data for pk, data in packed.items() if pk in there}
-            answers.save(watcher.version, kept)
+            stored_scores.save(watcher.version, kept)
             self.ctx.count("answers", len(kept))
         self.ctx.count("frames", len({pk for packed in result.rows for pk in packed}))
         if self.reader is not None:

@@ -13,10 +13,10 @@ from typing import ClassVar
 from django.db.models import QuerySet
 
 from annotate.algorithms.name_evidence import RANKS, TAGGER, Named, named_faces
-from annotate.cast_names import Cast
-from annotate.frame_names import faces_of, states
 from annotate.models import Face, FaceState, FrameCharacter, NamedBy, NameOrigin
-from annotate.naming_evidence import Word, Words, denied_of, resolved, words_of
+from annotate.naming.cast import Cast
+from annotate.naming.evidence import Word, Words, denied_of, resolved, words_of
+from annotate.naming.frame_characters import faces_of, states
 from ingest.models import Frame
 from ingest.pipeline.contract import Context, Stage
 

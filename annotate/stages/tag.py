@@ -14,21 +14,22 @@ import numpy as np
 from django.conf import settings
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
-from annotate import answers, box_answers, computed_answers, effective_tags, head_answers, side_facts
 from annotate.actions import tag_lists
-from annotate.actions.model_choices import NONE, chosen, chosen_all
 from annotate.actions.model_versions import labels_of
 from annotate.algorithms.face_features import Box
 from annotate.algorithms.tag_filters import drop_listed, drop_overlapping
-from annotate.answers import Speaker
-from annotate.backends import onnx_session, registry
 from annotate.backends.contract import Picture, Scorer
-from annotate.backends.tags_builtin import BuiltinHeadTagger
-from annotate.effective_tags import Origins, Said
+from annotate.backends.model_files import registry
+from annotate.backends.runtime import onnx_session
+from annotate.backends.taggers.builtin import BuiltinHeadTagger
+from annotate.chosen_models.choices import NONE, chosen, chosen_all
+from annotate.chosen_models.opened import opened
 from annotate.models import Face, ModelVersion
 from annotate.stages.by_pixels import by_pixels
 from annotate.stages.frame_rows import faces_of, people_near, said_by_people
-from annotate.stages.opened import opened
+from annotate.tagging import effective, from_boxes, from_files, from_heads, from_pixels, stored_scores
+from annotate.tagging.effective import Origins, Said
+from annotate.tagging.stored_scores import Speaker
 from ingest.errors import BadInput
 from ingest.imaging.decode import UnreadablePicture, read_picture
 from ingest.imaging.store import Store
@@ -106,7 +107,7 @@ class Batch:
     packed: Packed
     boxes: dict[int, list[Box]]
     basis: dict[int, str]
-    beside: dict[int, side_facts.Beside] = field(default_factory=dict)
+    beside: dict[int, from_files.Beside] = field(default_factory=dict)
     people: dict[int, set[str]] = field(default_factory=dict)  # tags that people gave
 
 
@@ -119,7 +120,7 @@ class Result:
     basis: dict[int, str]
     problems: list[str]
     read: dict[int, dict[str, bool]]  # by frame: the measures that say whose boxes were read
-    beside: dict[int, side_facts.Beside]
+    beside: dict[int, from_files.Beside]
 
 
 class TagFrames(Stage[Batch, Result]):
@@ -137,18 +138,18 @@ class TagFrames(Stage[Batch, Result]):
     def __init__(self, ctx: Context) -> None:
         super().__init__(ctx)
         self.params: TagParams = ctx.params
-        self.computed = computed_answers.speaker()
+        self.computed = from_pixels.speaker()
         self.origins = Origins.rows()
         self.scheme = ctx.episode.source.rating_scheme if ctx.episode is not None else ""
-        self.vocabulary = side_facts.Vocabulary()
+        self.vocabulary = from_files.Vocabulary()
         self.copies: dict[int, str] = {}
         self.installed: dict[int, registry.Installed] = {}
         self.head_tagger = self._head_tagger() if self.params.heads else None
-        self.heads = head_answers.speaker(self.head_tagger) if self.head_tagger else None
+        self.heads = from_heads.speaker(self.head_tagger) if self.head_tagger else None
         own = [self.computed] if self.heads is None else [self.computed, self.heads]
         self.speakers = [*own, *self._chosen()]
         self.on_faces = own  # what these say rests on the faces of a frame
-        self.boxes = box_answers.speakers(ctx.collection)
+        self.boxes = from_boxes.speakers(ctx.collection)
         self.keys: dict[str, int] = {}
         kinds = [
             (self.params.drop_included, tag_lists.Kind.INCLUDED),
@@ -192,11 +193,11 @@ class TagFrames(Stage[Batch, Result]):
         except BadInput:
             answered = ModelVersion.objects.filter(task=task, name=name).order_by("-pk")
             for version in answered:
-                if answers.any_of(self.ctx.collection, version) and labels_of(version):
-                    return answers.stored_speaker(version)
+                if stored_scores.any_of(self.ctx.collection, version) and labels_of(version):
+                    return stored_scores.stored_speaker(version)
             raise
         told = registry.describe(installed)
-        speaker = answers.speaker_of(told.info, told.labels, told.rules)
+        speaker = stored_scores.speaker_of(told.info, told.labels, told.rules)
         self.installed[speaker.version.pk] = installed
         return speaker
 
@@ -215,7 +216,7 @@ class TagFrames(Stage[Batch, Result]):
         done = frames.filter(tagged=True, **{f"measures__{SEEN_BY}": self.seen_by})
         wanted = ~Q(pk__in=done.values("pk"))
         for speaker in self.boxes:
-            wanted |= box_answers.unread(frames, speaker)
+            wanted |= from_boxes.unread(frames, speaker)
         return frames.filter(wanted)
 
     def _frames(self) -> QuerySet[Frame]:
@@ -231,7 +232,7 @@ class TagFrames(Stage[Batch, Result]):
 
     def batches(self) -> Iterator[Batch]:
         """Many frames at once where stored answers say all, few where pictures must be read."""
-        self.copies = side_facts.bases_of_copies(self._frames())
+        self.copies = from_files.bases_of_copies(self._frames())
         others = self._with_other_copies()
         pending = self.pending()
         self.ctx.total = pending.count()
@@ -260,10 +261,10 @@ class TagFrames(Stage[Batch, Result]):
         boxes = faces_of(frames)
         batch = Batch(
             frames,
-            answers.load(versions, (frame.pk for frame in frames)),
+            stored_scores.load(versions, (frame.pk for frame in frames)),
             boxes,
-            {f.pk: computed_answers.basis(boxes.get(f.pk, []), people_elsewhere=people_near(f)) for f in frames},
-            side_facts.beside(frames, self.vocabulary),
+            {f.pk: from_pixels.basis(boxes.get(f.pk, []), people_elsewhere=people_near(f)) for f in frames},
+            from_files.beside(frames, self.vocabulary),
             said_by_people(frames),
         )
         ready = [frame for frame in frames if not self._missing(batch, frame)]
@@ -274,7 +275,7 @@ class TagFrames(Stage[Batch, Result]):
 
     def _missing(self, batch: Batch, frame: Frame) -> list[Speaker]:
         """Those that have not answered to a frame; what rests on faces also where the faces are others now."""
-        other_faces = frame.measures.get(computed_answers.BASIS) != batch.basis[frame.pk]
+        other_faces = frame.measures.get(from_pixels.BASIS) != batch.basis[frame.pk]
         return [
             speaker
             for speaker in self.speakers
@@ -291,14 +292,14 @@ class TagFrames(Stage[Batch, Result]):
             if asked and speaker is self.computed:
                 for frame in asked:
                     self.ctx.alive()
-                    fresh[speaker.version.pk][frame.pk] = computed_answers.answer(
+                    fresh[speaker.version.pk][frame.pk] = from_pixels.answer(
                         speaker, frame, pictures[frame.pk], batch.boxes.get(frame.pk, []),
                         people_elsewhere=people_near(frame),
                     )  # fmt: skip
             elif asked and self.head_tagger is not None and speaker is self.heads:
                 for frame in asked:
                     self.ctx.alive()
-                    fresh[speaker.version.pk][frame.pk] = head_answers.answer(
+                    fresh[speaker.version.pk][frame.pk] = from_heads.answer(
                         speaker, self.head_tagger, pictures[frame.pk], batch.boxes.get(frame.pk, [])
                     )
             elif asked:
@@ -315,7 +316,7 @@ class TagFrames(Stage[Batch, Result]):
             except ValueError as error:  # bytes that a restored backup brought
                 problems.append(f"frame {frame.index} was not tagged: a stored answer cannot be read: {error}")
                 continue
-            said[frame.pk] = effective_tags.merged(
+            said[frame.pk] = effective.merged(
                 followed, batch.beside.get(frame.pk), origins=self.origins, people=batch.people.get(frame.pk, ()),
                 scheme=self.scheme, dropping=self._dropping,
             )  # fmt: skip
@@ -384,15 +385,15 @@ class TagFrames(Stage[Batch, Result]):
         there = {row.pk for row in rows}
         for speaker in self.speakers:
             fresh = result.fresh[speaker.version.pk]
-            answers.save(speaker.version, {frame: data for frame, data in fresh.items() if frame in there})
+            stored_scores.save(speaker.version, {frame: data for frame, data in fresh.items() if frame in there})
         said = {frame: tags for frame, tags in result.said.items() if frame in there}
-        self.ctx.count("tags", effective_tags.write(said, self.keys))
-        side_facts.write(result.beside, said, scheme=self.scheme)
+        self.ctx.count("tags", effective.write(said, self.keys))
+        from_files.write(result.beside, said, scheme=self.scheme)
         for row in rows:
             row.tagged = True
             row.measures = {
                 **row.measures, **result.read.get(row.pk, {}), SEEN_BY: self.seen_by,
-                computed_answers.BASIS: result.basis[row.pk],
+                from_pixels.BASIS: result.basis[row.pk],
             }  # fmt: skip
             if row.pk in self.copies:
                 row.measures[COPIES] = self.copies[row.pk]

@@ -6,11 +6,11 @@ from typing import ClassVar
 
 from django.conf import settings
 
-from annotate.actions.model_choices import chosen_all
 from annotate.algorithms import packing
 from annotate.algorithms.text_boxes import use_of
-from annotate.backends import registry
-from annotate.backends.registry import Installed
+from annotate.backends.model_files import registry
+from annotate.backends.model_files.registry import Installed
+from annotate.chosen_models.choices import chosen_all
 from annotate.models import ModelAnswer
 from annotate.stages.look import Look, LookParams, Result
 from ingest.models import Frame

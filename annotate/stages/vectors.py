@@ -11,7 +11,7 @@ from django.db.models import QuerySet
 
 from annotate.algorithms import clustering, tracks
 from annotate.algorithms.face_features import unpack as unpack_builtin
-from annotate.backends.embedders import DifferenceEmbedder, Unpack
+from annotate.backends.embedders.known_embedders import DifferenceEmbedder, Unpack
 from annotate.models import Face, ModelVersion
 from ingest.models import Collection, FrameState
 

@@ -15,18 +15,18 @@ from django.views.decorators.http import require_POST
 from annotate.actions import characters as actions
 from annotate.actions import faces as face_actions
 from annotate.actions.naming import find
-from annotate.cast_names import Cast
-from annotate.figures import appearances, by_origin, character_tags, face_figures, portraits
 from annotate.models import Character, CharacterAlias, Face, FaceState, NamedBy
 from annotate.models.face import MACHINES
-from annotate.views.drawing.parts import PLACE, bars, bases, cards, options, pick_crops
+from annotate.naming.cast import Cast
+from annotate.queries.figures import appearances, by_origin, character_tags, face_figures, portraits
+from annotate.views.html_rows.parts import PLACE, bars, bases, cards, options, pick_crops
 from ingest.access import member_view
 from ingest.errors import BadInput
 from ingest.models import Collection, Role
 from ingest.once import key_of
+from ingest.params import whole
 from ingest.stamp import kept, stamp
-from ingest.views.answers import errors_in_words, said
-from ingest.views.params import whole
+from ingest.views.responses import errors_in_words, said
 
 FACES_A_PAGE = 60
 TAGS_SHOWN = 24

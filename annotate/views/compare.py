@@ -13,16 +13,16 @@ from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
 from django.views.decorators.http import require_POST
 
-from annotate import comparison
 from annotate.actions import tags
-from annotate.actions.model_choices import TASKS, offered
+from annotate.chosen_models.choices import TASKS, offered
+from annotate.evaluation import agreement
 from annotate.models import ModelAnswer, ModelVersion
 from ingest.access import member_view
 from ingest.errors import BadInput
 from ingest.models import Collection, Frame, Role
+from ingest.params import whole
 from ingest.stamp import kept, stamp
-from ingest.views.answers import errors_in_words, is_partial, said, toast
-from ingest.views.params import whole
+from ingest.views.responses import errors_in_words, is_partial, said, toast
 
 KEEP_S = 600
 PEOPLE = "people"  # in place of a second version: the tags on which people had the last word
@@ -73,32 +73,32 @@ def compare_answer(request: HttpRequest, collection: Collection) -> HttpResponse
     return toast(render(request, "annotate/compare.html#question", context), done.summary, undo=True)
 
 
-def _others(pair: tuple[comparison.Candidate, comparison.Candidate] | None) -> list[str]:
+def _others(pair: tuple[agreement.Candidate, agreement.Candidate] | None) -> list[str]:
     """Installed models that could answer next: for the task of the one that has answered, else for any task."""
     if pair is None:
         return [name for task in TASKS if task not in ELSEWHERE for name in offered(task)]
     return [name for name in offered(pair[0].task) if name not in pair[0].name.split()] if pair[0].task in TASKS else []
 
 
-def _candidates(collection: Collection) -> list[comparison.Candidate]:
+def _candidates(collection: Collection) -> list[agreement.Candidate]:
     """Counted anew when an answer was added anywhere: counting a large collection's takes long."""
     key = f"answers:{collection.pk}:{ModelAnswer.objects.aggregate(newest=Max('pk'))['newest']}"
-    found: list[comparison.Candidate] | None = cache.get(key)
+    found: list[agreement.Candidate] | None = cache.get(key)
     if found is None:
-        found = comparison.candidates(collection)
+        found = agreement.candidates(collection)
         cache.set(key, found, KEEP_S)
     return found
 
 
-def _against_people(collection: Collection, version: ModelVersion) -> list[comparison.Row]:
+def _against_people(collection: Collection, version: ModelVersion) -> list[agreement.Row]:
     """Kept until a person or a run writes."""
     name = f"against-people:{version.pk}"
-    return kept(name, stamp(collection), lambda: comparison.against_people(collection, version))[:ROWS]
+    return kept(name, stamp(collection), lambda: agreement.against_people(collection, version))[:ROWS]
 
 
 def _pair(
-    found: list[comparison.Candidate], first: int | None, second: int | None
-) -> tuple[comparison.Candidate, comparison.Candidate] | None:
+    found: list[agreement.Candidate], first: int | None, second: int | None
+) -> tuple[agreement.Candidate, agreement.Candidate] | None:
     """The two asked for; else the first two of one task, else one alone with itself. None when nothing answered yet.
 
     Raises Http404 for versions without answers here, or of two tasks.
@@ -115,7 +115,7 @@ def _pair(
 
 
 def _compared(
-    request: HttpRequest, collection: Collection, pair: tuple[comparison.Candidate, comparison.Candidate]
+    request: HttpRequest, collection: Collection, pair: tuple[agreement.Candidate, agreement.Candidate]
 ) -> dict[str, Any]:
     asked = request.POST if request.method == "POST" else request.GET
     versions = ModelVersion.objects.in_bulk([pair[0].version, pair[1].version])
@@ -123,12 +123,12 @@ def _compared(
     # Answers are written once: the newest of them tells whether what was compared is still all.
     newest = ModelAnswer.objects.filter(model_version__in=versions, frame__collection=collection).aggregate(m=Max("pk"))
     key = f"compare:{collection.pk}:{first.pk}:{second.pk}:{newest['m']}:{pair[0].frames}:{pair[1].frames}"
-    told: comparison.Comparison | None = cache.get(key)
+    told: agreement.Comparison | None = cache.get(key)
     if told is None:
-        told = comparison.compare(collection, first, second)
+        told = agreement.compare(collection, first, second)
         cache.set(key, told, KEEP_S)
     label = asked.get("label", "")
-    left = comparison.open_questions(collection, told, label=label)
+    left = agreement.open_questions(collection, told, label=label)
     skip = min(whole(asked.get("skip")) or 0, max(0, len(left) - 1))
     question = left[skip] if left else None
     frames = Frame.objects.filter(collection=collection).select_related("episode")

@@ -11,19 +11,20 @@ from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
 from django.views.decorators.http import require_POST
 
-from annotate import jobs, measuring
+from annotate import jobs
 from annotate.actions import faces as face_actions
-from annotate.actions.model_choices import offered
+from annotate.chosen_models.choices import offered
+from annotate.evaluation import evaluation_jobs
+from annotate.evaluation.on_collection.kinds import EMBEDDERS
+from annotate.evaluation.on_collection.questions import faces_of, open_questions
 from annotate.models import Character, Evaluation, Face
-from annotate.own_truth.kinds import EMBEDDERS
-from annotate.own_truth.questions import faces_of, open_questions
 from annotate.views import plots
 from annotate.views.faces import faces_shown
 from ingest.access import member_view
 from ingest.errors import BadInput
 from ingest.models import Collection, Role, RunState
-from ingest.views.answers import errors_in_words, is_partial, said, toast
-from ingest.views.params import whole
+from ingest.params import whole
+from ingest.views.responses import errors_in_words, is_partial, said, toast
 
 TASK = "embedding"
 
@@ -37,7 +38,7 @@ def compare_embedders(request: HttpRequest, collection: Collection) -> HttpRespo
     names = offered(TASK)
     first, second = _pair(request, collection, names)
     last, done = _rows(collection, first, second)
-    waiting = last is not None and last.state in measuring.WAITING
+    waiting = last is not None and last.state in evaluation_jobs.WAITING
     if is_partial(request) and "progress" in request.GET:
         # At its end a link, not the page anew: somebody may be answering a question meanwhile.
         told = {"last": last, "waiting": waiting, "collection": collection}
@@ -120,13 +121,13 @@ def _of(rows: QuerySet[Evaluation], first: str, second: str) -> QuerySet[Evaluat
 def _change(request: HttpRequest, collection: Collection) -> HttpResponse:
     if request.POST.get("act") == "cancel":
         row = get_object_or_404(Evaluation, collection=collection, kind=EMBEDDERS, pk=whole(request.POST.get("row")))
-        measuring.cancel(row)
+        evaluation_jobs.cancel(row)
         return said(request, "Comparison cancelled", to=_address(collection, row.model, row.second))
     first, second = request.POST.get("first", ""), request.POST.get("second", "")
     known = offered(TASK)
     if first not in known or second not in known:
         raise BadInput(f"Choose two of the embedders that are here: {', '.join(known)}.")
-    row = measuring.ask_own(collection=collection, kind=EMBEDDERS, model=first, second=second, by=request.user)
+    row = evaluation_jobs.ask_own(collection=collection, kind=EMBEDDERS, model=first, second=second, by=request.user)
     sent = jobs.wake()
     text = "Comparing" if sent else "Redis cannot be reached: the comparison waits"
     return said(request, text, to=_address(collection, first, second))

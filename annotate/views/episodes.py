@@ -11,11 +11,11 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 
-from annotate.figures import by_episode, stills
 from annotate.models import Face, FaceState, FileFacts
-from annotate.views.drawing import episode_rows, parts
-from annotate.views.drawing.parts import bases
-from annotate.views.drawing.timeline import Timeline
+from annotate.queries.figures import by_episode, stills
+from annotate.views.html_rows import episode_rows, parts
+from annotate.views.html_rows.parts import bases
+from annotate.views.html_rows.timeline import Timeline
 from ingest.access import member_view
 from ingest.models import (
     Collection,
@@ -30,9 +30,9 @@ from ingest.models import (
     SourceKind,
     StageRun,
 )
+from ingest.params import whole
 from ingest.pipeline.registry import stages
 from ingest.stamp import kept, stamp
-from ingest.views.params import whole
 
 STILLS = 4
 LANES_SHOWN = 24

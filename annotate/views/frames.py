@@ -14,12 +14,12 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.http import require_POST
 
-from annotate import search
 from annotate.actions import tags as tag_actions
 from annotate.algorithms.query import QueryError, Term, parse, with_term, without
 from annotate.models import Character
-from annotate.views.drawing import parts, tiles
-from annotate.views.drawing.parts import bases
+from annotate.queries import search
+from annotate.views.html_rows import parts, tiles
+from annotate.views.html_rows.parts import bases
 from ingest.access import member_view
 from ingest.actions import frames as frame_actions
 from ingest.actions import full_pictures
@@ -27,10 +27,10 @@ from ingest.algorithms.typed_lists import typed_list
 from ingest.errors import BadInput
 from ingest.models import Collection, DropReason, Frame, Role
 from ingest.once import key_of
+from ingest.params import whole, wholes
 from ingest.restoring import is_much, write_full_pictures
 from ingest.stamp import kept, stamp
-from ingest.views.answers import errors_in_words, is_partial, toast
-from ingest.views.params import whole, wholes
+from ingest.views.responses import errors_in_words, is_partial, toast
 from ingest.views.runs import call_workers
 
 PAGE = 60

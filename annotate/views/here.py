@@ -14,8 +14,8 @@ from ingest.access import member_view
 from ingest.errors import BadInput
 from ingest.models import Collection, Role
 from ingest.once import own_key
-from ingest.views.answers import errors_in_words
-from ingest.views.params import whole
+from ingest.params import whole
+from ingest.views.responses import errors_in_words
 
 PLACE = re.compile(r"faces|(?:frame|character):[0-9]{1,18}")
 

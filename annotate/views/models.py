@@ -15,18 +15,20 @@ from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
 
 from annotate import jobs
-from annotate.actions import model_choices, models_library, tag_lists
-from annotate.backends import catalogue, registry, tag_filtering, weights
-from annotate.backends.cuda_check import devices
-from annotate.backends.library import folder
-from annotate.library_rows import FAMILIES, Row, rows
+from annotate.actions import tag_lists
+from annotate.backends.model_files import catalogue, folder, registry, weights
+from annotate.backends.runtime.cuda_check import devices
+from annotate.backends.taggers import filter_lists
+from annotate.chosen_models import choices
+from annotate.model_library import model_actions
+from annotate.model_library.listing import FAMILIES, Row, rows
 from annotate.models import ModelChoice, ModelJob
-from ingest import library
+from ingest import video_library
 from ingest.access import member_view
 from ingest.errors import BadInput, KomaError
 from ingest.models import Collection, Role, RunState
-from ingest.views.answers import came_from, errors_in_words, is_partial, said, seen
-from ingest.views.params import whole
+from ingest.params import whole
+from ingest.views.responses import came_from, errors_in_words, is_partial, said, seen
 
 UPLOAD_CHUNK = 1 << 20
 
@@ -43,9 +45,9 @@ def models(request: HttpRequest) -> HttpResponse:
     _admins(request)
     only = "installed" in request.GET
     everything = rows()
-    busy = {job.name: job for job in ModelJob.objects.filter(state__in=models_library.OPEN)}
+    busy = {job.name: job for job in ModelJob.objects.filter(state__in=model_actions.OPEN)}
     tasks = []
-    for task in model_choices.TASKS.values():
+    for task in choices.TASKS.values():
         found = [row for row in everything if row.task == task.name]
         shown = [row for row in found if row.installed or not only]
         counts = {"installed": sum(row.installed for row in found), "known": len(found)}
@@ -85,15 +87,15 @@ def models_act(request: HttpRequest) -> HttpResponse:
     if act == "remove":
         if "sure" not in request.POST:
             raise BadInput("Tick the box to say that you are sure; nothing was removed.")
-        freed, chosen = models_library.remove(name=name)
+        freed, chosen = model_actions.remove(name=name)
         note = f" It is still chosen in {', '.join(chosen)}." if chosen else ""
         return said(request, f"{name} removed, {freed / 2**20:,.0f} MiB freed.{note}", to=reverse("models"))
     if act == "download":
-        job = models_library.download(name=name, by=request.user)
+        job = model_actions.download(name=name, by=request.user)
     elif act == "verify":
-        job = models_library.verify(name=name, by=request.user)
+        job = model_actions.verify(name=name, by=request.user)
     elif act == "measure":
-        job = models_library.measure(name=name, task=request.POST.get("task", ""), by=request.user)
+        job = model_actions.measure(name=name, task=request.POST.get("task", ""), by=request.user)
     else:
         raise BadInput("This page cannot do that.")
     return _sent(request, job, to=back)
@@ -108,12 +110,12 @@ def models_job(request: HttpRequest, job_id: int) -> HttpResponse:
     job = get_object_or_404(ModelJob, pk=job_id)
     act = request.POST.get("act", "")
     if act == "cancel":
-        models_library.cancel(job)
+        model_actions.cancel(job)
         return said(request, f"{job.name} stops.", to=reverse("models"))
     if act == "retry":
-        return _sent(request, models_library.retry(job=job, by=request.user), to=reverse("models"))
+        return _sent(request, model_actions.retry(job=job, by=request.user), to=reverse("models"))
     if act == "forget":
-        ModelJob.objects.filter(pk=job.pk).exclude(state__in=models_library.OPEN).delete()
+        ModelJob.objects.filter(pk=job.pk).exclude(state__in=model_actions.OPEN).delete()
         return said(request, "Taken off the list.", to=reverse("models"))
     raise BadInput("A job can be stopped, tried again or taken off the list.")
 
@@ -131,21 +133,19 @@ def models_import(request: HttpRequest) -> HttpResponse:
         elif request.POST.get("path"):
             root = whole(request.POST.get("root", "")) or 0
             path = request.POST.get("path", "")
-            job = models_library.import_from_library(
-                root=root, relative=path, name=name, family=family, by=request.user
-            )
+            job = model_actions.import_from_library(root=root, relative=path, name=name, family=family, by=request.user)
         else:
             raise BadInput("Choose a folder or a zip of the library, or a zip to upload.")
         return _sent(request, job, to=reverse("models"))
     context: dict[str, Any] = {
-        "roots": library.roots(),
+        "roots": video_library.roots(),
         "families": [one for one in registry.FAMILIES.values() if one.name != "builtin_faces"],
         "names": sorted(catalogue.CATALOGUE),
         "largest": settings.KOMA_UPLOAD_MAX_BYTES,
     }
     if context["roots"]:
         try:
-            context["here"] = library.browse(whole(request.GET.get("root", "")) or 0, request.GET.get("path", ""))
+            context["here"] = video_library.browse(whole(request.GET.get("root", "")) or 0, request.GET.get("path", ""))
         except KomaError as error:
             context["problem"] = error.message
     return render(request, "annotate/models_import.html", context)
@@ -159,27 +159,27 @@ def collection_models(request: HttpRequest, collection: Collection) -> HttpRespo
     if request.method == "POST":
         asked = request.POST.get("task", "")
         names = [name for name in request.POST.getlist("name") if name]
-        used = model_choices.choose(collection=collection, task=asked, names=names, by=request.user, seen=seen(request))
-        label = model_choices.TASKS[asked].label
+        used = choices.choose(collection=collection, task=asked, names=names, by=request.user, seen=seen(request))
+        label = choices.TASKS[asked].label
         return said(request, f"{label}: {', '.join(used) or 'no model'} from now on.", to=here, undo=True)
     chosen: dict[str, list[str]] = {}
     for row in ModelChoice.objects.filter(collection=collection).order_by("name"):
         chosen.setdefault(row.task, []).append(row.name)
     tasks = []
-    for task in model_choices.TASKS.values():
-        offered = model_choices.offered(task.name)
+    for task in choices.TASKS.values():
+        offered = choices.offered(task.name)
         mine = chosen.get(task.name, [])
         tasks.append({
             "task": task, "offered": offered, "chosen": mine, "shown": {"models": sorted(mine)},
-            "gone": [name for name in mine if name not in offered and name != model_choices.NONE],
-            "told": task.default == model_choices.FIRST,
-            "default": ", ".join(model_choices.default_of(task)) or "none",
+            "gone": [name for name in mine if name not in offered and name != choices.NONE],
+            "told": task.default == choices.FIRST,
+            "default": ", ".join(choices.default_of(task)) or "none",
         })  # fmt: skip
     context = {
         "tasks": tasks,
         "section": "runs",
         "lists": tag_lists.shown(collection),
-        "largest_list": tag_filtering.FILE_MAX,
+        "largest_list": filter_lists.FILE_MAX,
     }
     return render(request, "annotate/collection_models.html", context)
 
@@ -193,8 +193,8 @@ def tag_list(request: HttpRequest, collection: Collection) -> HttpResponse:
     kind = tag_lists.kind_of(request.POST.get("kind", ""))
     upload = request.FILES.get("file")
     if isinstance(upload, UploadedFile):
-        if int(upload.size or 0) > tag_filtering.FILE_MAX:
-            raise BadInput(f"{upload.name}: a list of tags has {tag_filtering.FILE_MAX:,} bytes at most.")
+        if int(upload.size or 0) > filter_lists.FILE_MAX:
+            raise BadInput(f"{upload.name}: a list of tags has {filter_lists.FILE_MAX:,} bytes at most.")
         name = str(upload.name or "list")
         row, notes = tag_lists.add(
             collection=collection, kind=kind, name=name, data=upload.read(), by=request.user, seen=seen(request)
@@ -219,15 +219,15 @@ def _take_upload(request: HttpRequest, upload: UploadedFile[Any], *, name: str, 
     if size > settings.KOMA_UPLOAD_MAX_BYTES:
         raise BadInput(f"{shown} is larger than {settings.KOMA_UPLOAD_MAX_BYTES:,} bytes (KOMA_UPLOAD_MAX_BYTES).")
     folder.check_space(settings.KOMA_MODELS_DIR, 2 * size, reserve=settings.KOMA_DISK_RESERVE_BYTES)
-    models_library.tidy_uploads()
-    where = models_library.upload_folder()
+    model_actions.tidy_uploads()
+    where = model_actions.upload_folder()
     where.mkdir(parents=True, exist_ok=True)
     path = where / f"upload-{secrets.token_hex(16)}.zip"
     try:
         with path.open("wb") as file:
             for chunk in upload.chunks(UPLOAD_CHUNK):
                 file.write(chunk)
-        return models_library.import_upload(upload=path, shown=shown, name=name, family=family, by=request.user)
+        return model_actions.import_upload(upload=path, shown=shown, name=name, family=family, by=request.user)
     except (OSError, KomaError) as error:
         path.unlink(missing_ok=True)
         if isinstance(error, KomaError):
@@ -252,7 +252,7 @@ def _shown(row: Row, busy: dict[str, ModelJob]) -> dict[str, Any]:
         "measurable": row.usable and row.family != catalogue.LISTS,
         "removable": (row.installed or row.part_bytes > 0) and row.kind in ("catalogue", "own"),
         "frees": row.part_bytes + (row.size_bytes if row.installed else 0),
-        "chosen": models_library.chosen_in(row.name) if row.installed and row.kind in ("catalogue", "own") else [],
+        "chosen": model_actions.chosen_in(row.name) if row.installed and row.kind in ("catalogue", "own") else [],
     }
 
 
@@ -267,6 +267,6 @@ def _device(row: Row) -> str:
 
 
 def _jobs() -> dict[str, Any]:
-    open_jobs = list(ModelJob.objects.filter(state__in=models_library.OPEN).order_by("pk"))
-    over = ModelJob.objects.exclude(state__in=models_library.OPEN)[: models_library.SHOWN]
+    open_jobs = list(ModelJob.objects.filter(state__in=model_actions.OPEN).order_by("pk"))
+    over = ModelJob.objects.exclude(state__in=model_actions.OPEN)[: model_actions.SHOWN]
     return {"open": open_jobs, "over": list(over), "failed": RunState.FAILED, "cancelled": RunState.CANCELLED}

@@ -5,9 +5,9 @@ from __future__ import annotations
 from django.db.models import Q
 from django.http import HttpRequest, HttpResponse, JsonResponse
 
-from annotate.completing import complete
-from annotate.figures import face_figures
 from annotate.models import Character, TagAlias, TagCategory, TagCount, TagState
+from annotate.queries.completion import complete
+from annotate.queries.figures import face_figures
 from ingest.access import member_view
 from ingest.models import Collection
 from ingest.stamp import stamp

@@ -11,21 +11,22 @@ from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
 from django.views.decorators.http import require_POST
 
-from annotate import jobs, measuring
-from annotate.actions.model_choices import offered
+from annotate import jobs
+from annotate.chosen_models.choices import offered
+from annotate.evaluation import evaluation_jobs
+from annotate.evaluation.on_collection import characters, faces
+from annotate.evaluation.on_collection.kinds import EMBEDDERS, OWN_KINDS
+from annotate.evaluation.on_collection.questions import faces_of
 from annotate.models import Evaluation, ModelAnswer
-from annotate.own_truth import characters, faces
-from annotate.own_truth.kinds import EMBEDDERS, OWN_KINDS
-from annotate.own_truth.questions import faces_of
 from annotate.views import plots
 from annotate.views.figure_words import in_words
 from annotate.views.quality import SHOWN, mistake_boxes
 from ingest.access import member_view
 from ingest.errors import BadInput
 from ingest.models import Collection, Frame, Role, RunState
+from ingest.params import whole
 from ingest.stamp import kept, stamp
-from ingest.views.answers import errors_in_words, is_partial, said
-from ingest.views.params import whole
+from ingest.views.responses import errors_in_words, is_partial, said
 
 
 @member_view(write=Role.LEAD)
@@ -38,7 +39,7 @@ def collection_quality(request: HttpRequest, collection: Collection) -> HttpResp
     context: dict[str, Any] = {
         "section": "runs",
         "rows": rows,
-        "waiting": any(row.state in measuring.WAITING for row in rows),
+        "waiting": any(row.state in evaluation_jobs.WAITING for row in rows),
         "plots": plots.side_by_side([row for row in rows if row.state == RunState.DONE]),
         "collection": collection,
         "can_start": request.role >= Role.LEAD and collection.archived_at is None,  # type: ignore[attr-defined]
@@ -82,13 +83,13 @@ def collection_evaluation_change(request: HttpRequest, collection: Collection, e
     row = get_object_or_404(_rows(collection), pk=evaluation_id)
     act = request.POST.get("act")
     if act == "cancel":
-        measuring.cancel(row)
+        evaluation_jobs.cancel(row)
         text = "Measurement cancelled"
     elif act == "again":
-        measuring.ask_own(collection=collection, kind=row.kind, model=row.model, by=request.user)
+        evaluation_jobs.ask_own(collection=collection, kind=row.kind, model=row.model, by=request.user)
         jobs.wake()
         text = "Measuring again"
-    elif act == "delete" and row.state not in measuring.WAITING:
+    elif act == "delete" and row.state not in evaluation_jobs.WAITING:
         row.delete()
         text = "Measurement removed"
     else:
@@ -110,7 +111,7 @@ def _ask(request: HttpRequest, collection: Collection) -> HttpResponse:
     lacking = _lacking(kind, *_truth(collection))
     if lacking:
         raise BadInput(lacking)
-    measuring.ask_own(collection=collection, kind=kind, model=model, by=request.user)
+    evaluation_jobs.ask_own(collection=collection, kind=kind, model=model, by=request.user)
     sent = jobs.wake()
     text = f"Measuring {kind} of {model}" + ("" if sent else ". Redis cannot be reached: it waits")
     return said(request, text, to=reverse("collection_quality", args=[collection.pk]))

@@ -17,17 +17,18 @@ from django.urls import reverse
 from django.views.decorators.http import require_POST
 from PIL import Image
 
-from annotate import jobs, measuring
-from annotate.backends import registry
+from annotate import jobs
+from annotate.backends.model_files import registry
+from annotate.evaluation import evaluation_jobs
 from annotate.evaluation.kinds import KINDS, open_picture
 from annotate.models import Evaluation
 from annotate.views import plots
-from ingest import library
+from ingest import video_library
 from ingest.errors import BadInput
 from ingest.imaging.names import plain_text
 from ingest.models import RunState
-from ingest.views.answers import errors_in_words, is_partial, said
-from ingest.views.params import whole
+from ingest.params import whole
+from ingest.views.responses import errors_in_words, is_partial, said
 
 SHOWN = 40
 SIDE = 320  # pixels of a shown mistake's longer side
@@ -47,9 +48,9 @@ def quality(request: HttpRequest) -> HttpResponse:
     rows = list(Evaluation.objects.filter(collection=None).select_related("by")[:SHOWN])
     context: dict[str, Any] = {
         "rows": rows,
-        "waiting": any(row.state in measuring.WAITING for row in rows),
+        "waiting": any(row.state in evaluation_jobs.WAITING for row in rows),
         "kinds": [(kind, _models(kind.task, kind.own_models)) for kind in KINDS.values()],
-        "roots": list(enumerate(library.roots())),
+        "roots": list(enumerate(video_library.roots())),
         "plots": plots.side_by_side([row for row in rows if row.state == RunState.DONE]),
     }
     if is_partial(request):
@@ -82,7 +83,7 @@ def mistake_picture(request: HttpRequest, evaluation_id: int, place: int, number
     try:
         name = row.mistakes[place]["pictures"][number]
         root, _, folder = row.folder.partition(":")
-        rgb = open_picture(library.resolve(int(root), f"{folder}/{name}"))
+        rgb = open_picture(video_library.resolve(int(root), f"{folder}/{name}"))
     except (IndexError, KeyError, BadInput) as problem:
         raise Http404("The picture is gone.") from problem
     small = Image.fromarray(rgb)
@@ -101,14 +102,14 @@ def evaluation_change(request: HttpRequest, evaluation_id: int) -> HttpResponse:
     row = get_object_or_404(Evaluation, collection=None, pk=evaluation_id)
     act = request.POST.get("act")
     if act == "cancel":
-        measuring.cancel(row)
+        evaluation_jobs.cancel(row)
         text = "Measurement cancelled"
     elif act == "again":
         root, _, path = row.folder.partition(":")
-        measuring.ask(kind=row.kind, root=int(root), path=path, model=row.model, by=request.user)
+        evaluation_jobs.ask(kind=row.kind, root=int(root), path=path, model=row.model, by=request.user)
         jobs.wake()
         text = "Measuring again"
-    elif act == "delete" and row.state not in measuring.WAITING:
+    elif act == "delete" and row.state not in evaluation_jobs.WAITING:
         row.delete()
         text = "Measurement removed"
     else:
@@ -119,7 +120,7 @@ def evaluation_change(request: HttpRequest, evaluation_id: int) -> HttpResponse:
 @errors_in_words
 def _ask(request: HttpRequest) -> HttpResponse:
     root, path = whole(request.POST.get("root")) or 0, request.POST.get("path", "").strip().strip("/")
-    row = measuring.ask(
+    row = evaluation_jobs.ask(
         kind=request.POST.get("kind", ""), root=root, path=path, model=request.POST.get("model", ""), by=request.user
     )
     sent = jobs.wake()

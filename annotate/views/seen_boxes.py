@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from annotate.algorithms import packing
 from annotate.algorithms.box_tags import plural
-from annotate.box_answers import TASKS
 from annotate.models import ModelAnswer, ModelLabels
+from annotate.tagging.from_boxes import TASKS
 from ingest.models import Frame
 
 GROUPS_MAX = 8  # colours of the overlay

@@ -11,8 +11,8 @@ from django.db import transaction
 from django.utils import timezone
 
 from export.algorithms.filenames import safe_name
+from export.algorithms.recipe import Recipe
 from export.models import ExportJob
-from export.recipe import Recipe
 from ingest.errors import BadInput, Conflict, KomaError
 from ingest.models import FINISHED, Collection, RunState
 

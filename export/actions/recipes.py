@@ -7,8 +7,8 @@ from typing import Any
 
 from django.db import transaction
 
+from export.algorithms.recipe import Recipe
 from export.models import Recipe as RecipeRow
-from export.recipe import Recipe
 from ingest.actions.seen import changed, mark
 from ingest.errors import BadInput
 from ingest.models import Collection

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 from export.algorithms.crops import Crop, crops_of
 from export.algorithms.face_set import face_crops
+from export.algorithms.recipe import Recipe
 from export.algorithms.rows import Picture
 from export.algorithms.upscaling import passes_needed
-from export.recipe import Recipe
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,11 +19,11 @@ from export.algorithms.levels import (
     signature_of,
 )
 from export.algorithms.parts import Part, parts_of
+from export.algorithms.recipe import Recipe
 from export.algorithms.rows import Picture
 from export.algorithms.selection import reason_left_out
 from export.algorithms.spelling import spell
 from export.algorithms.upscaling import pass_warnings
-from export.recipe import Recipe
 
 Path = tuple[str, ...]
 SHORT_BYTES = 20  # of an input's own folders in the short form

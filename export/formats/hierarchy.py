@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from export.algorithms.plan import Plan
+from export.algorithms.recipe import Recipe
 from export.formats.contract import Layout
-from export.recipe import Recipe
 
 
 def layout(plan: Plan, recipe: Recipe) -> Layout:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from export.algorithms.balance import Balance, repeat_warnings
 from export.algorithms.filenames import Names
 from export.algorithms.plan import Plan
+from export.algorithms.recipe import Recipe
 from export.algorithms.spelling import LEVEL_JOINER, LEVEL_JOINER_IN_NAME
 from export.formats.contract import Layout, Path
-from export.recipe import Recipe
 
 
 def layout(plan: Plan, recipe: Recipe) -> Layout:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from export.algorithms.plan import Plan
+from export.algorithms.recipe import Recipe
 from export.formats import hierarchy, kohya
 from export.formats.contract import Layout
-from export.recipe import Recipe
 
 LAYOUTS: Mapping[str, Callable[[Plan, Recipe], Layout]] = {"hierarchy": hierarchy.layout, "kohya": kohya.layout}
 

@@ -16,7 +16,7 @@ class FaceExample(models.Model):
 
     collection = models.ForeignKey(Collection, models.CASCADE, related_name="face_examples")
     digest = models.CharField(max_length=64)
-    params = models.JSONField(default=dict)  # how it is made: see export.face_examples
+    params = models.JSONField(default=dict)  # how it is made: see export.preview.example_faces
     state = models.CharField(max_length=10, choices=RunState.choices, default=RunState.QUEUED)
     asked_at = models.DateTimeField()  # first, or again after it failed
     wanted_at = models.DateTimeField(default=timezone.now)  # by an open page, last

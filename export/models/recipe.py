@@ -9,7 +9,7 @@ from ingest.models import Collection
 
 
 class Recipe(models.Model):
-    """A named set of export choices of a collection; `params` is parsed by export/recipe.py."""
+    """A named set of export choices of a collection; `params` is parsed by export/algorithms/recipe.py."""
 
     collection = models.ForeignKey(Collection, models.CASCADE, related_name="recipes")
     name = models.CharField(max_length=200)

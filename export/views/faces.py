@@ -7,15 +7,16 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_POST
 
-from export import face_examples, forms, jobs
-from export.preview import example_faces
-from export.recipe import RecipeError
+from export import forms, jobs
+from export.algorithms.recipe import RecipeError
+from export.preview import example_faces as face_examples
+from export.preview.result import example_faces
 from export.views.recipes import RESULT_TEMPLATE, examples_page, result_of
 from ingest.access import member_view
 from ingest.errors import BadInput
 from ingest.models import Collection, Role
 from ingest.once import own_key
-from ingest.views.answers import errors_in_words
+from ingest.views.responses import errors_in_words
 
 
 @own_key

@@ -15,12 +15,12 @@ from django.views.decorators.http import require_POST, require_safe
 from export import jobs
 from export.actions import jobs as actions
 from export.models import ExportJob
-from export.views import drawing
+from export.views import html_rows
 from ingest.access import member_view
 from ingest.errors import BadInput
 from ingest.models import FINISHED, Collection, Role, RunState
-from ingest.views.answers import errors_in_words, said
-from ingest.views.drawing import form_fields
+from ingest.views.html_rows import form_fields
+from ingest.views.responses import errors_in_words, said
 
 PAGE = 40
 
@@ -38,7 +38,7 @@ def exports(request: HttpRequest, collection: Collection) -> HttpResponse:
     lead = request.role >= Role.LEAD  # type: ignore[attr-defined]
     context = {
         "section": "export",
-        "sets": drawing.sets(entries, base=here, token=form_fields(request), lead=lead),
+        "sets": html_rows.sets(entries, base=here, token=form_fields(request), lead=lead),
         "busy": any(not entry["finished"] for entry in entries),
         "more": len(rows) > PAGE,
     }

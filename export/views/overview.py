@@ -13,8 +13,8 @@ from django.shortcuts import render
 from django.urls import NoReverseMatch, reverse
 from django.views.decorators.http import require_safe
 
-from annotate.figures import face_figures, overview_figures
 from annotate.models import Character
+from annotate.queries.figures import face_figures, overview_figures
 from annotate.views.faces import cast
 from export.models import ExportJob
 from ingest.access import member_view
@@ -22,7 +22,7 @@ from ingest.models import FINISHED, Collection, Episode, Operation, Role, RunSta
 from ingest.pipeline import progress
 from ingest.stamp import kept, stamp
 from ingest.templatetags.humane import percent_of
-from ingest.views.drawing import dots
+from ingest.views.html_rows import dots
 
 RUNS_MAX = 5
 CHANGES_MAX = 8

@@ -13,25 +13,26 @@ from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
 
-from export import forms, jobs, reading, upscaling
+from export import forms, jobs
 from export.actions import jobs as job_actions
 from export.actions import recipes as recipe_actions
 from export.algorithms.captions import PARTS
 from export.algorithms.levels import TOKENS, levels_of
 from export.algorithms.plan import caption_of
+from export.algorithms.recipe import Recipe, RecipeError, parse
 from export.algorithms.selection import SIZES
 from export.algorithms.upscaling import UpscaleOptions
+from export.build import rows_from_database, upscaling
 from export.models import Recipe as RecipeRow
-from export.preview import is_counted, preview
-from export.recipe import Recipe, RecipeError, parse
+from export.preview.result import is_counted, preview
 from ingest.access import member_view
 from ingest.actions.seen import mark
 from ingest.algorithms.typed_lists import written
 from ingest.errors import BadInput
 from ingest.models import Collection, Frame, ImageType, Role
 from ingest.once import own_key
-from ingest.views.answers import errors_in_words, is_partial, said, seen
-from ingest.views.params import whole
+from ingest.params import whole
+from ingest.views.responses import errors_in_words, is_partial, said, seen
 
 PAGE_TEMPLATE = "export/export.html"
 RESULT_TEMPLATE = "export/result.html"
@@ -138,7 +139,7 @@ def frame_caption(request: HttpRequest, collection: Collection, frame_id: int) -
     frames = Frame.objects.select_related("episode__source")
     frame = get_object_or_404(frames, collection=collection, pk=frame_id)
     row, recipe, _ = _opened(request, collection)
-    (picture,) = reading.pictures_of([frame], name_clusters=recipe.arrange.name_clusters)
+    (picture,) = rows_from_database.pictures_of([frame], name_clusters=recipe.arrange.name_clusters)
     context = {"caption": caption_of(picture, recipe), "recipe": row.name if row else "the defaults"}
     return render(request, "export/frame_caption.html", context)
 
@@ -201,7 +202,9 @@ def _context(collection: Collection, recipe: Recipe) -> dict[str, Any]:
         "upscalers": upscaling.offered(),
         "own_upscaler": upscaling.name_of(collection, replace(recipe, upscale=UpscaleOptions())),
         "image_types": ImageType.choices,
-        "episodes": sorted({reading.episode_code(row) for row in collection.episodes.only(*CODE_FIELDS)} - {""}),
+        "episodes": sorted(
+            {rows_from_database.episode_code(row) for row in collection.episodes.only(*CODE_FIELDS)} - {""}
+        ),
         "job_count": collection.export_jobs.count(),
         "default_name": f"{collection.name} {timezone.now():%Y-%m-%d}",
     } | ({"later": True} if _takes_long(collection, recipe) else result_of(collection, recipe))

@@ -11,7 +11,7 @@ from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
-from ingest import counting, stored_files
+from ingest import counting
 from ingest.actions import history
 from ingest.actions.seen import changed, last_by
 from ingest.errors import BadInput, Conflict
@@ -19,6 +19,7 @@ from ingest.imaging.names import plain_text
 from ingest.models import FINISHED, Collection, CollectionLimits, Membership, PipelineRun, Role
 from ingest.pipeline.registry import stages
 from ingest.restoring import store
+from ingest.storage import stored_files
 
 NAME_CHARS_MAX = 200
 

@@ -9,7 +9,7 @@ from typing import Any
 from django.contrib.auth import get_user_model
 from django.db import transaction
 
-from ingest import library
+from ingest import video_library
 from ingest.actions import history
 from ingest.actions.seen import changed
 from ingest.errors import BadInput
@@ -62,7 +62,7 @@ def set_collection(
     seen: str | None = None,
 ) -> CollectionLimits:  # fmt: skip
     """Set what a collection may; `folders` are paths of KOMA_LIBRARY_DIRS. Raises as `set_person`."""
-    known = {str(path) for path in library.roots()}
+    known = {str(path) for path in video_library.roots()}
     if strange := set(folders) - known:
         raise BadInput(f"{plain_text(min(strange))} is no library folder. Set KOMA_LIBRARY_DIRS and start Koma again.")
     values = {

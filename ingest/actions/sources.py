@@ -11,7 +11,6 @@ from typing import Any, TypeVar
 
 from django.db import IntegrityError, transaction
 
-from ingest import quota, stored_files
 from ingest.actions import history
 from ingest.actions.seen import changed, last_by
 from ingest.algorithms.naming import EpisodeName, parse_name
@@ -25,6 +24,7 @@ from ingest.imaging.video import VideoInfo, probe
 from ingest.locking import hold
 from ingest.models import FINISHED, Collection, Episode, ImageType, RatingScheme, Source, SourceKind, StageRun
 from ingest.restoring import source_path, store
+from ingest.storage import quota, stored_files
 
 HASH_CHUNK_BYTES = 1 << 20
 OF_EPISODE = ("series", "season", "number", "title")

@@ -8,13 +8,14 @@ from __future__ import annotations
 from collections.abc import Callable, Container
 from typing import Any
 
-from ingest import stored_files, undoable
+from ingest import undoable
 from ingest.actions.row_values import row_from
 from ingest.backup import graph
 from ingest.errors import BadInput
 from ingest.history_rules import json_keys
 from ingest.imaging.names import plain_text
 from ingest.models import Revision
+from ingest.storage import stored_files
 
 Key = Callable[[str, Any], Any]  # label of a model, old key -> new key, or one that no row has
 

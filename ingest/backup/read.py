@@ -19,7 +19,7 @@ from django.core.exceptions import ValidationError
 from django.db import DatabaseError, models, transaction
 from django.utils import timezone
 
-from ingest import library, outside_json, stored_files
+from ingest import outside_json, video_library
 from ingest.backup import graph, past
 from ingest.backup.opening import CHUNK_BYTES, LINE_BYTES_MAX, SOURCE, Opened, hash_in_name, opened
 from ingest.errors import BadInput, KomaError
@@ -41,6 +41,7 @@ from ingest.models import (
     StageRun,
 )
 from ingest.restoring import store
+from ingest.storage import stored_files
 
 BATCH = 500
 _NEVER_THERE = "gone"  # ending of the path of a source that did not come along
@@ -280,7 +281,7 @@ def _other_keys(state: _State, label: str, row: models.Model) -> None:
 def _place_sources(state: _State, collection: Collection, moved: list[Path]) -> list[str]:
     """Uploaded files go below our data folder; files that were read in place are looked for in the library."""
     notes = []
-    roots = library.roots()
+    roots = video_library.roots()
     by_hash = {m[1]: name for name in state.manifest["files"] if (m := SOURCE.fullmatch(name))}
     for source in Source.objects.filter(collection=collection):
         path = Path(source.path)

@@ -17,13 +17,13 @@ from django.contrib.auth import get_user_model
 from django.db import connection, models, transaction
 from django.utils import timezone
 
-from ingest import stored_files
 from ingest.backup import graph
 from ingest.backup.opening import CHUNK_BYTES, FORMAT, FORMAT_VERSION, check_content
 from ingest.errors import BadInput, KomaError
 from ingest.imaging.store import full, no_room
 from ingest.models import Collection, Source
 from ingest.restoring import source_path, store
+from ingest.storage import stored_files
 from ingest.version import VERSION
 
 

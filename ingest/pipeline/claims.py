@@ -20,10 +20,11 @@ from django.db import DatabaseError, close_old_connections, connection, transact
 from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
-from ingest import full_disk, turns
+from ingest import turns
 from ingest.errors import Cancelled, KomaError, LostClaim
 from ingest.imaging.names import plain_text
 from ingest.models import FINISHED, Claimed, Job, RunState
+from ingest.storage import full_disk
 
 logger = logging.getLogger(__name__)
 

@@ -13,7 +13,6 @@ from django.db import transaction
 from django.db.models import Exists, F, OuterRef, Q, QuerySet, Subquery
 from django.utils import timezone
 
-from ingest import quota
 from ingest.errors import Conflict, LostClaim
 from ingest.locking import hold, retried
 from ingest.models import FINISHED, PipelineRun, RunState, StageRun
@@ -22,6 +21,7 @@ from ingest.pipeline.claims import HEARTBEAT_MAX_AGE_S, Kind, Reporter, error_te
 from ingest.pipeline.contract import Context, Stage, parse_params
 from ingest.pipeline.registry import stage_named
 from ingest.pipeline.settling import settle
+from ingest.storage import quota
 
 Written = TypeVar("Written")
 

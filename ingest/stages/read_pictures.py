@@ -13,7 +13,6 @@ from typing import Any
 from django.db import transaction
 from django.utils import timezone
 
-from ingest import stored_files
 from ingest.actions import originals
 from ingest.algorithms.descriptors import DESCRIPTOR_VERSION
 from ingest.algorithms.quality import QUALITY_VERSION, overall
@@ -34,6 +33,7 @@ from ingest.pipeline.side_by_side import side_by_side
 from ingest.restoring import source_path, store
 from ingest.stages.choices import COPY_FORMAT, COPY_QUALITY, EVERY_PICTURE, PICTURES_OF_FILE_MAX, USE_DAMAGED
 from ingest.stages.shelf import Shelf
+from ingest.storage import stored_files
 
 BATCH = 16
 BATCH_BYTES = 48 * 2**20  # of files: larger ones come alone

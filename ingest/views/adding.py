@@ -13,7 +13,7 @@ from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from ingest import library
+from ingest import video_library
 from ingest.access import member_view
 from ingest.actions import sources, uploads
 from ingest.actions.room import NoRoom
@@ -24,9 +24,9 @@ from ingest.imaging.formats import PICTURE_ENDINGS
 from ingest.imaging.store import free_bytes
 from ingest.models import FINISHED, Collection, Episode, ImageType, RatingScheme, Role, StageRun, Upload
 from ingest.once import own_key
-from ingest.quota import OverQuota
-from ingest.views.answers import came_from, errors_in_words, is_partial, said, seen, toast
-from ingest.views.params import whole
+from ingest.params import whole
+from ingest.storage.quota import OverQuota
+from ingest.views.responses import came_from, errors_in_words, is_partial, said, seen, toast
 
 CHOSEN_MAX = 200  # files of a library folder in one request
 
@@ -108,7 +108,7 @@ def browse(request: HttpRequest, collection: Collection) -> HttpResponse:
     root = whole(values.get("root")) or 0
     if request.method == "POST":
         return _add_chosen(request, collection, root)
-    roots = library.roots_for(collection, request.user)
+    roots = video_library.roots_for(collection, request.user)
     context: dict[str, Any] = {
         "section": "episodes",
         "roots": roots,
@@ -120,7 +120,7 @@ def browse(request: HttpRequest, collection: Collection) -> HttpResponse:
     if roots:
         try:
             _check_granted(collection, request, root)
-            context["folder"] = library.browse(root, request.GET.get("path", ""))
+            context["folder"] = video_library.browse(root, request.GET.get("path", ""))
             context["here"] = _known_in(collection, context["folder"])
         except BadInput as error:
             context["problem"] = error.message
@@ -169,11 +169,11 @@ def skipped(request: HttpRequest, collection: Collection) -> HttpResponse:
 
 def _check_granted(collection: Collection, request: HttpRequest, root: int) -> None:
     """Raise BadInput for a library folder that this collection does not see."""
-    if root not in dict(library.roots_for(collection, request.user)):
+    if root not in dict(video_library.roots_for(collection, request.user)):
         raise BadInput("There is no such library folder here. An admin of the site says which ones a collection sees.")
 
 
-def _known_in(collection: Collection, folder: library.Folder) -> dict[str, str]:
+def _known_in(collection: Collection, folder: video_library.Folder) -> dict[str, str]:
     """Labels of the episodes that lie directly in the folder, by the entry's relative path."""
     rows = collection.episodes.filter(source__uploaded=False, source__path__startswith=f"{folder.path}/")
     prefix = f"{folder.relative}/" if folder.relative else ""
@@ -229,7 +229,7 @@ def _add_chosen(request: HttpRequest, collection: Collection, root: int) -> Http
     added, problems = [], []
     for relative in chosen:
         try:
-            path = library.resolve(root, relative)
+            path = video_library.resolve(root, relative)
             added.append(sources.register(collection=collection, path=path, by=request.user, about=_about(request)))
         except KomaError as error:
             problems.append(error.message)
@@ -287,7 +287,7 @@ def _context(request: HttpRequest, collection: Collection) -> dict[str, Any]:
         "unfinished": Upload.objects.filter(
             collection=collection, user_id=int(request.user.pk or 0), source__isnull=True
         ),
-        "has_library": bool(library.roots_for(collection, request.user)),
+        "has_library": bool(video_library.roots_for(collection, request.user)),
         "image_types": ImageType.choices,
         "rating_schemes": RatingScheme.choices,
         "picture_endings": sorted(PICTURE_ENDINGS),

@@ -12,12 +12,12 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.http import require_POST
 
-from ingest import quota
 from ingest.access import member_view
 from ingest.actions import collections as actions
 from ingest.errors import BadInput, KomaError
 from ingest.models import Collection, Episode, Frame, FrameState, Membership, Role
-from ingest.views.answers import came_from, errors_in_words, said, seen
+from ingest.storage import quota
+from ingest.views.responses import came_from, errors_in_words, said, seen
 
 
 @login_required

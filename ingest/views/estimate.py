@@ -9,8 +9,8 @@ from ingest.access import member_view
 from ingest.actions.estimates import estimate as estimated
 from ingest.models import Collection, Episode, Role, SourceKind
 from ingest.once import own_key
+from ingest.params import wholes
 from ingest.pipeline.registry import stages
-from ingest.views.params import wholes
 
 
 @own_key

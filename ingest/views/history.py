@@ -12,9 +12,9 @@ from django.views.decorators.http import require_POST
 from ingest.access import member_view
 from ingest.actions import history
 from ingest.models import Collection, Operation, Revision, Role
-from ingest.views import drawing
-from ingest.views.answers import came_from, errors_in_words, is_partial
-from ingest.views.params import whole
+from ingest.params import whole
+from ingest.views import html_rows
+from ingest.views.responses import came_from, errors_in_words, is_partial
 
 PAGE = 60
 FIELDS = ("pk", "at", "by_id", "by__username", "model", "summary", "undone_at", "undoes_id", "has_rows")
@@ -52,10 +52,10 @@ def history_page(request: HttpRequest, collection: Collection) -> HttpResponse:
     lead = request.role >= Role.LEAD  # type: ignore[attr-defined]
     context = {
         "section": "overview",
-        "changes": drawing.changes(
+        "changes": html_rows.changes(
             operations[:PAGE],
             undo=reverse("undo", args=[collection.pk]),
-            token=drawing.form_fields(request),
+            token=html_rows.form_fields(request),
             may_undo=lambda row: row.has_rows and (lead or row.by_id == request.user.pk),
         ),
         "next": operations[PAGE - 1].pk if len(operations) > PAGE else None,

@@ -17,8 +17,8 @@ from ingest.access import member_view
 from ingest.actions import members as actions
 from ingest.errors import KomaError
 from ingest.models import Collection, Membership, Role
-from ingest.views.answers import errors_in_words, said, seen
-from ingest.views.params import whole
+from ingest.params import whole
+from ingest.views.responses import errors_in_words, said, seen
 
 
 @member_view()

@@ -19,11 +19,11 @@ from ingest.actions import runs as actions
 from ingest.actions.collections import keep_run_settings, run_settings
 from ingest.errors import BadInput
 from ingest.models import FINISHED, Collection, Episode, PipelineRun, Role, RunState, SkippedInput, StageRun
+from ingest.params import wholes
 from ingest.pipeline import progress
 from ingest.pipeline.registry import stages
-from ingest.views.answers import errors_in_words, said, seen
-from ingest.views.drawing import dots
-from ingest.views.params import wholes
+from ingest.views.html_rows import dots
+from ingest.views.responses import errors_in_words, said, seen
 from ingest.views.run_form import posted_params, stage_fields
 
 PAGE = 30

@@ -13,11 +13,12 @@ from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
 
-from ingest import library, quota
+from ingest import video_library
 from ingest.access import site_admin_view
 from ingest.actions import limits, uploads
 from ingest.models import RESERVED_FOR, Collection, CollectionLimits, Membership, PersonLimits, Role, Upload
-from ingest.views.answers import errors_in_words, said, seen
+from ingest.storage import quota
+from ingest.views.responses import errors_in_words, said, seen
 
 ROWS = 50  # of a page: usage is summed for each
 
@@ -107,7 +108,7 @@ def collection_limits(request: HttpRequest, limits_of: int) -> HttpResponse:
         "shown": limits.shown(own, CollectionLimits),
         "usage": quota.of_collection(row),
         "bytes_text": limits.size_text(own.bytes_max) if own else "",
-        "folders": [(path, own is not None and str(path) in own.folders) for path in library.roots()],
+        "folders": [(path, own is not None and str(path) in own.folders) for path in video_library.roots()],
         "default": _default("COLLECTION"),
     }
     return render(request, "ingest/site_collection.html", context)

@@ -21,8 +21,8 @@ from typing import IO
 
 from django.conf import settings
 
-from ingest.full_disk import FREE_LEAST_BYTES
 from ingest.imaging.store import free_bytes
+from ingest.storage.full_disk import FREE_LEAST_BYTES
 from project import private
 from project.serve.children import end, spawn
 from project.serve.redis_server import RedisServer

@@ -10,10 +10,10 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper
 
-from annotate.backends import onnx_session
 from annotate.backends.contract import ModelInfo, Picture
-from annotate.backends.device import Batch, Network
-from annotate.backends.inputs import InputSpec
+from annotate.backends.feeding.inputs import InputSpec
+from annotate.backends.runtime import onnx_session
+from annotate.backends.runtime.device import Batch, Network
 
 
 def write_means(path: Path, *, nchw: bool = True, batch: int | str = "n") -> Path:

@@ -12,8 +12,8 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from annotate.backends import registry
-from annotate.backends.registry import Installed
+from annotate.backends.model_files import registry
+from annotate.backends.model_files.registry import Installed
 
 Row = tuple[str, int]
 

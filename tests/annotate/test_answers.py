@@ -10,17 +10,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from annotate import answers, computed_answers
 from annotate.actions.model_versions import labels_of, rules_of, version_of
 from annotate.algorithms.tag_rules import Label, Reading, Rules
-from annotate.answers import Speaker
 from annotate.backends.contract import ModelInfo
 from annotate.models import ModelAnswer, ModelLabels, ModelVersion
+from annotate.tagging import from_pixels, stored_scores
+from annotate.tagging.stored_scores import Speaker
 from ingest.models import Collection, Episode, Frame, Source
 
 INFO = ModelInfo(task="tags", name="tiny", revision="1", sha256="ab")
 RULES = Rules({"general": 0.35, "character": 0.85}, one_of=frozenset({"rating"}), implies={"t9": ("series",)})
-MANY = tuple(Label(f"t{n}", ("general", "character", "rating")[n % 3]) for n in range(answers.CLASSES_MAX + 20))
+MANY = tuple(Label(f"t{n}", ("general", "character", "rating")[n % 3]) for n in range(stored_scores.CLASSES_MAX + 20))
 
 
 @given(st.lists(st.floats(0, 1, width=32), min_size=len(MANY), max_size=len(MANY)))
@@ -95,22 +95,22 @@ def test_answers_are_saved_over_older_ones_and_loaded_by_frame(collection: Colle
         Frame.objects.create(collection=collection, episode=episode, index=n, width=8, height=8) for n in range(3)
     ]
     version = version_of(INFO, labels=MANY, rules=RULES)
-    assert list(answers.missing(Frame.objects.all(), version)) == frames
-    assert not answers.any_of(collection, version)
-    answers.save(version, {frames[0].pk: b"\x01", frames[1].pk: b"\x02"})
-    answers.save(version, {frames[0].pk: b"\x03"})
-    assert answers.load([version], [one.pk for one in frames]) == {
+    assert list(stored_scores.missing(Frame.objects.all(), version)) == frames
+    assert not stored_scores.any_of(collection, version)
+    stored_scores.save(version, {frames[0].pk: b"\x01", frames[1].pk: b"\x02"})
+    stored_scores.save(version, {frames[0].pk: b"\x03"})
+    assert stored_scores.load([version], [one.pk for one in frames]) == {
         version.pk: {frames[0].pk: b"\x03", frames[1].pk: b"\x02"}
     }
-    assert list(answers.missing(Frame.objects.all(), version)) == [frames[2]]
-    assert answers.any_of(collection, version)
+    assert list(stored_scores.missing(Frame.objects.all(), version)) == [frames[2]]
+    assert stored_scores.any_of(collection, version)
     assert ModelAnswer.objects.count() == 2
 
 
 def test_every_computed_tag_has_a_place() -> None:
     from annotate.algorithms.colour_names import EYES, HAIR
 
-    names = [label.name for label in computed_answers.LABELS]
+    names = [label.name for label in from_pixels.LABELS]
     assert len(names) == len(set(names))
     assert {f"{name}_hair" for name in HAIR.names} | {f"{name}_eyes" for name in EYES.names} <= set(names)
     assert {"solo", "no_humans", "lowres", "simple_background", "upper_body"} <= set(names)
@@ -119,11 +119,9 @@ def test_every_computed_tag_has_a_place() -> None:
 def test_the_basis_of_computed_tags_differs_with_the_faces() -> None:
     box = (0.1, 0.2, 0.3, 0.4)
     told = {
-        computed_answers.basis(boxes, people_elsewhere=near)
+        from_pixels.basis(boxes, people_elsewhere=near)
         for boxes, near in (([], False), ([], True), ([box], False), ([box, box], False))
     }
     assert len(told) == 4
     near = (0.1 + 1e-9, 0.2, 0.3, 0.4)  # what a database may do to a number
-    assert computed_answers.basis([near], people_elsewhere=False) == computed_answers.basis(
-        [box], people_elsewhere=False
-    )
+    assert from_pixels.basis([near], people_elsewhere=False) == from_pixels.basis([box], people_elsewhere=False)

@@ -10,12 +10,12 @@ from django.contrib.auth.models import User
 from hypothesis import given
 from hypothesis import strategies as st
 
-from annotate import completing
 from annotate.actions import tags as tag_actions
 from annotate.actions.vocabulary import import_rows
 from annotate.algorithms.completion import Completion
-from annotate.completing import complete
 from annotate.models import Tag
+from annotate.queries import completion
+from annotate.queries.completion import complete
 from ingest.models import Collection, Episode, Frame, Source
 
 TYPED = ("h", "ha", "hair", "air", "_ha", "Long H", "blue", "do", "hairdo", "ö", "100%", "a_b", "nothing", "r", "", " ")
@@ -98,8 +98,8 @@ def test_names_are_read_once_for_an_import_and_not_for_peoples_words(
     collection: Collection, bob: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     reads: list[Any] = []
-    read = completing._read
-    monkeypatch.setattr(completing, "_read", lambda: reads.append(1) or read())
+    read = completion._read
+    monkeypatch.setattr(completion, "_read", lambda: reads.append(1) or read())
     import_rows(io.StringIO(ROWS))
     shown(collection, "hair")
     say(collection, ["something_new"], bob)
@@ -111,7 +111,7 @@ def test_names_are_read_once_for_an_import_and_not_for_peoples_words(
 def test_a_vocabulary_that_is_too_large_for_memory_is_searched_in_the_database(
     collection: Collection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(completing, "NAMES_MAX", 5)
+    monkeypatch.setattr(completion, "NAMES_MAX", 5)
     import_rows(io.StringIO(ROWS))
     assert shown(collection, "hair") == expected(collection, "hair") != []
-    assert completing._common() is None
+    assert completion._common() is None

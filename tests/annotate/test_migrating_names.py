@@ -26,7 +26,7 @@ def test_rows_of_the_last_release_keep_their_names_and_what_files_said() -> None
             collection=collection, frame=frame, left=0, top=0, right=1, bottom=1, character=who, named_by="person"
         )
     from annotate.models import Face
-    from annotate.side_facts import beside, tags_of
+    from annotate.tagging.from_files import beside, tags_of
     from ingest.models import Frame
 
     row = Face.objects.select_related("character").get(pk=face.pk)

@@ -6,7 +6,7 @@ import pytest
 
 from annotate.algorithms.query import QueryError, parse
 from annotate.models import FileFacts, FrameTag, Tag
-from annotate.search import frames
+from annotate.queries.search import frames
 from ingest.models import Collection, Frame
 
 pytestmark = pytest.mark.django_db

@@ -6,8 +6,9 @@ import sys
 
 import pytest
 
-from annotate.backends import registry, tag_lists
-from annotate.backends.preprocess_json import read_stages
+from annotate.backends.feeding.preprocess_json import read_stages
+from annotate.backends.model_files import registry
+from annotate.backends.taggers import label_lists
 from bench import hub_models, stand_ins
 from bench.stand_ins import STAND_INS
 
@@ -25,7 +26,7 @@ def test_files_beside_the_network(tmp_path, name, labels):
     table = tmp_path / name / "selected_tags.csv"
     assert table.is_file() == (one.family in ("wd", "pixai"))
     if table.is_file():
-        assert len(tag_lists.read_table(table)) == labels
+        assert len(label_lists.read_table(table)) == labels
     if one.family == "pixai":
         assert read_stages(tmp_path / name / "preprocess.json").spec.width == one.side
 

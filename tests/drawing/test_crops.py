@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from drawing.crops import identity_look, random_head, random_scene
+from demo_film.crops import identity_look, random_head, random_scene
 
 
 def test_a_scene_has_its_size_and_its_boxes_lie_inside() -> None:

@@ -10,10 +10,10 @@ import av
 import numpy as np
 import pytest
 
-from drawing.__main__ import main
-from drawing.film import draw_episode, draw_small
-from drawing.script import make_script
-from drawing.truth import Truth, read_truth, truth_path
+from demo_film.__main__ import main
+from demo_film.film import draw_episode, draw_small
+from demo_film.script import make_script
+from demo_film.truth import Truth, read_truth, truth_path
 
 FULL = 1798  # frames of 75 s
 
@@ -158,7 +158,7 @@ def test_no_two_seeds_share_a_name() -> None:
 
 @pytest.mark.parametrize("seed", [1, 2])
 def test_a_lip_flap_changes_at_most_twelve_pixels(seed: int) -> None:
-    from drawing.stage import Stage
+    from demo_film.stage import Stage
 
     plans, _, _ = make_script(seed, FULL)
     plan = next(p for p in plans if p.kind in ("talk", "two") and any(q.talk == 1 for b, _ in p.beats for q in b))

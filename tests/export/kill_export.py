@@ -58,7 +58,7 @@ def make_job() -> int:
 
     from annotate.models import Character, Face
     from export.actions import jobs
-    from export.recipe import parse
+    from export.algorithms.recipe import parse
     from ingest.imaging.store import Store
     from ingest.models import Collection, Episode, Frame, Source
 
@@ -94,9 +94,9 @@ def fork(pk: int) -> int:
     child = os.fork()
     if child == 0:
         try:
-            from export import running
+            from export.build import export_job
 
-            running.execute(pk)
+            export_job.execute(pk)
         finally:
             os._exit(0)
     return child
@@ -123,9 +123,9 @@ def kill_after(child: int, seconds: float) -> bool:
 
 def requeue(pk: int) -> bool:
     """What the workers' sweep does, without its patience; whether the export waits."""
-    from export import running
+    from export.build import export_job
 
-    return pk in running.take_back_dead(max_age_s=-1)
+    return pk in export_job.take_back_dead(max_age_s=-1)
 
 
 def reset(pk: int) -> None:

@@ -12,12 +12,13 @@ from django.http import QueryDict
 from django.test import Client
 from django.urls import reverse
 
-from annotate.actions import model_choices
+from annotate.chosen_models import choices
 from annotate.models import TagList
-from export import forms, headless_config, recipe_text
-from export.headless_config import Config, ConfigError
+from export import forms, recipe_text
+from export.algorithms.recipe import Recipe
+from export.build import without_browser_config
+from export.build.without_browser_config import Config, ConfigError
 from export.management.commands.build_dataset import ABOUT
-from export.recipe import Recipe
 from ingest.actions import sources
 from ingest.algorithms.typed_lists import written
 from ingest.errors import BadInput
@@ -89,11 +90,11 @@ def test_every_task_and_kind_of_list_of_the_models_page_is_an_entry_of_the_confi
     fields = fields_of(as_alice, "collection_models", collection.pk)
     tasks, kinds = fields.hidden["task"], fields.hidden["kind"]
 
-    config = headless_config.from_dict(
+    config = without_browser_config.from_dict(
         {"models": dict.fromkeys(tasks, "none"), "tag_lists": dict.fromkeys(kinds, "")}, folder=Path()
     )
 
-    assert tasks == set(model_choices.TASKS) == set(config.models)
+    assert tasks == set(choices.TASKS) == set(config.models)
     assert kinds == set(TagList.Kind.values) == set(config.tag_lists)
     assert fields.shown - {"name", "file", "use"} == set()
 
@@ -126,7 +127,7 @@ def test_every_setting_of_the_recipe_can_be_said_as_a_text() -> None:
             }.get(name)
             if text is None:
                 text = written(value) if isinstance(value, list) else "" if value is None else str(value)
-            headless_config.option(config, f"recipe.{section}.{name}={text}")
+            without_browser_config.option(config, f"recipe.{section}.{name}={text}")
 
     told = config.parsed_recipe().as_dict()
     assert told["balance"].pop("weights") == [["1_character", 2.0]]
@@ -142,7 +143,7 @@ def test_the_form_and_the_command_line_read_a_text_alike() -> None:
     )
     config = Config()
     for name, text in post.items():
-        headless_config.option(config, f"recipe.{name}={text}")
+        without_browser_config.option(config, f"recipe.{name}={text}")
 
     recipe = forms.recipe_from(post)
 
@@ -184,7 +185,7 @@ def test_a_config_is_read_from_toml_and_json_with_paths_from_its_own_folder(tmp_
         """
     )
 
-    config = headless_config.read(tmp_path / "c.toml")
+    config = without_browser_config.read(tmp_path / "c.toml")
     (tmp_path / "c.json").write_text(json.dumps({"inputs": ["b.mkv"], "recipe": {"caption": {"max_tags": 3}}}))
 
     assert (config.collection, config.out, config.references) == ("Show", tmp_path / "sets/show", tmp_path / "faces")
@@ -197,7 +198,7 @@ def test_a_config_is_read_from_toml_and_json_with_paths_from_its_own_folder(tmp_
     assert (config.stages, config.keep) == (["extract", "tag"], True)
     assert config.params == {"tag": {"general_threshold": 0.4}}
     assert config.parsed_recipe().selection.min_faces == 0
-    assert headless_config.read(tmp_path / "c.json").parsed_recipe().caption.max_tags == 3
+    assert without_browser_config.read(tmp_path / "c.json").parsed_recipe().caption.max_tags == 3
 
 
 def test_every_mistake_of_a_config_is_told_at_once_with_its_place() -> None:
@@ -214,7 +215,7 @@ def test_every_mistake_of_a_config_is_told_at_once_with_its_place() -> None:
     }
 
     with pytest.raises(ConfigError) as error:
-        headless_config.from_dict(wrong, folder=Path())
+        without_browser_config.from_dict(wrong, folder=Path())
 
     text = "\n".join(error.value.errors)
     for words in (
@@ -232,4 +233,4 @@ def test_every_mistake_of_a_config_is_told_at_once_with_its_place() -> None:
 )
 def test_an_option_that_says_nothing_is_refused(text: str) -> None:
     with pytest.raises(BadInput):
-        headless_config.option(Config(), text)
+        without_browser_config.option(Config(), text)

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from annotate.actions import model_choices
-from export.masking import open_for
-from export.recipe import parse
+from annotate.chosen_models import choices
+from export.algorithms.recipe import parse
+from export.build.masks import open_for
 from ingest.errors import BadInput
 from ingest.models import Collection
 from tests.annotate.backends.test_mask_isnet import write_isnet
@@ -29,7 +29,7 @@ def test_masks_without_a_model_are_refused_in_words(collection: Collection) -> N
 
 def test_a_collection_that_was_told_to_use_none_is_refused_in_words(collection: Collection, settings: Any) -> None:
     write_isnet(settings.KOMA_MODELS_DIR / "isnetis")
-    model_choices.choose(collection=collection, task="mask", names=[model_choices.NONE], by=None)
+    choices.choose(collection=collection, task="mask", names=[choices.NONE], by=None)
     with pytest.raises(BadInput, match="was told to use no model for them"):
         open_for(collection, WITH)
 
@@ -39,7 +39,7 @@ def test_the_collections_model_is_used_else_the_first(collection: Collection, se
     write_isnet(settings.KOMA_MODELS_DIR / "isnetis-b")
     first = open_for(collection, WITH)
     assert first is not None and "'isnetis'" in first.identity
-    model_choices.choose(collection=collection, task="mask", names=["isnetis-b"], by=None)
+    choices.choose(collection=collection, task="mask", names=["isnetis-b"], by=None)
     chosen = open_for(collection, WITH)
     assert chosen is not None and "'isnetis-b'" in chosen.identity
     picture = np.zeros((6, 8, 3), np.uint8)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from annotate.models import FrameTag, Tag, TagCategory
-from export import reading
 from export.algorithms.captions import CaptionOptions, caption
 from export.algorithms.plan import facts
-from export.recipe import Recipe
+from export.algorithms.recipe import Recipe
+from export.build import rows_from_database
 from tests.export.conftest import Show
 
 
@@ -18,7 +18,7 @@ def say(show: Show, *names: str) -> None:
 
 def test_classes_are_in_no_caption_and_no_list_of_tags(show: Show) -> None:
     say(show, "class:illustration", "aesthetic:best", "monochrome:normal", "rating:safe", "quality:best_quality")
-    first = next(iter(reading.pictures(show.collection)))
+    first = next(iter(rows_from_database.pictures(show.collection)))
     assert not any(":" in tag for tag in first.tags)
     for preset in (CaptionOptions(), CaptionOptions(rating_prob=1.0)):
         text = caption(facts(first, Recipe()), preset, key="a")
@@ -27,7 +27,7 @@ def test_classes_are_in_no_caption_and_no_list_of_tags(show: Show) -> None:
 
 def test_they_follow_the_other_tags_where_the_recipe_asks_for_them(show: Show) -> None:
     say(show, "class:illustration", "rating:safe")
-    first = next(iter(reading.pictures(show.collection)))
+    first = next(iter(rows_from_database.pictures(show.collection)))
     options = CaptionOptions(meta_tags=True, max_tags=99)
     words = caption(facts(first, Recipe()), options, key="a").split(", ")
     assert "class:illustration" in words[-2:]
@@ -37,6 +37,6 @@ def test_they_follow_the_other_tags_where_the_recipe_asks_for_them(show: Show) -
 
 def test_danboorus_rating_goes_before_a_classifiers(show: Show) -> None:
     say(show, "rating:r15")
-    assert next(iter(reading.pictures(show.collection))).rating == "r15"
+    assert next(iter(rows_from_database.pictures(show.collection))).rating == "r15"
     say(show, "rating:safe", "rating:explicit")
-    assert next(iter(reading.pictures(show.collection))).rating == "explicit"
+    assert next(iter(rows_from_database.pictures(show.collection))).rating == "explicit"

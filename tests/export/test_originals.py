@@ -14,10 +14,10 @@ import pytest
 from django.contrib.auth.models import User
 from PIL import Image
 
-from export import running
 from export.actions import jobs
-from export.recipe import parse
-from export.rereading import read_back
+from export.algorithms.recipe import parse
+from export.build import export_job
+from export.readback.comparing import read_back
 from ingest.actions import runs, sources
 from ingest.models import Collection, RunState
 from ingest.pipeline import registry
@@ -76,7 +76,7 @@ def exported(collection: Collection, by: User, **selection: Any) -> dict[str, Pa
         {"selection": {"min_faces": 0, **selection}, "output": {"zip": False}, "metadata": {"version": "v2"}}
     )
     job = jobs.start(collection=collection, recipe=recipe, name="set", by=by)
-    assert running.execute(job.pk) == RunState.DONE, job.error
+    assert export_job.execute(job.pk) == RunState.DONE, job.error
     job.refresh_from_db()
     folder = jobs.inside_exports(job.folder)
     found = {}
@@ -175,7 +175,7 @@ def test_crops_do_not_keep_the_whole_picture_from_leaving_as_it_came(
     Face.objects.create(collection=pictures, frame=frame, left=0.2, top=0.2, right=0.5, bottom=0.6)
     recipe = parse({"selection": {"min_faces": 1}, "crops": {"enabled": True}, "output": {"zip": False}})
     job = jobs.start(collection=pictures, recipe=recipe, name="crops", by=alice)
-    assert running.execute(job.pk) == RunState.DONE
+    assert export_job.execute(job.pk) == RunState.DONE
     job.refresh_from_db()
     written = {path.stem: path.read_bytes() for path in jobs.inside_exports(job.folder).rglob("*.png")}
     whole = next(data for stem, data in written.items() if stem.endswith("_plain"))

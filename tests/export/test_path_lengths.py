@@ -14,11 +14,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from annotate.models import Character
-from export import rereading, running
 from export.actions import jobs
+from export.algorithms.recipe import parse
+from export.build import export_job
+from export.build.path_lengths import Length, PathLengths, length_below, length_of, problem_at
 from export.models import ExportJob
-from export.path_lengths import Length, PathLengths, length_below, length_of, problem_at
-from export.recipe import parse
+from export.readback import comparing
 from ingest.models import Episode
 from tests.export.conftest import Show
 
@@ -45,7 +46,7 @@ def long_show(show: Show) -> Show:
 def built(show: Show, by: User, **arrange: Any) -> tuple[ExportJob, Path]:
     recipe = parse(LONG | {"arrange": LONG["arrange"] | arrange})
     job = jobs.start(collection=show.collection, recipe=recipe, name="Long", by=by)
-    running.execute(job.pk)
+    export_job.execute(job.pk)
     job.refresh_from_db()
     return job, jobs.inside_exports(job.folder)
 
@@ -72,7 +73,7 @@ def test_short_names_fit_and_are_read_back(long_show: Show, alice: User) -> None
     assert not any("Windows" in text for text in job.warnings)
     names = set(json.loads((folder / "dataset.json").read_text())["characters"].values())
     assert names == {row.name for row in Character.objects.filter(collection=long_show.collection)}
-    found = rereading.read_back(folder)
+    found = comparing.read_back(folder)
     assert (found.unchanged, found.open) == (12, ())
 
 
@@ -106,8 +107,8 @@ def test_the_page_tells_it_before_and_one_button_chooses_short_names(
 def test_paths_that_this_server_cannot_write_are_refused_before_any_work(show: Show, tmp_path: Path) -> None:
     deep = tmp_path.joinpath(*["x" * 200] * 20)
 
-    with pytest.raises(running.BadInput, match="Choose short names"):
-        running.write(show.collection, parse({}), folder=tmp_path / "b", target=deep, heard=lambda done, total: None)
+    with pytest.raises(export_job.BadInput, match="Choose short names"):
+        export_job.write(show.collection, parse({}), folder=tmp_path / "b", target=deep, heard=lambda done, total: None)
 
     assert not (tmp_path / "b").exists()
 

@@ -11,12 +11,12 @@ from django.utils import timezone
 
 from annotate.actions import captions
 from annotate.models import ModelCaption, ModelVersion
-from export import reading, running
 from export.algorithms import metadata
 from export.algorithms.captions import CaptionOptions, caption
 from export.algorithms.metadata import Facts
 from export.algorithms.plan import caption_of, make_plan
-from export.recipe import parse
+from export.algorithms.recipe import parse
+from export.build import export_job, rows_from_database
 from tests.export.conftest import Show
 
 FACTS = Facts(tags=("1girl", "smile"), general="anishot yama", prose="A girl smiles.")
@@ -74,7 +74,7 @@ def described(show: Show) -> Show:
 def test_the_caption_written_last_goes_out_and_a_persons_wins(described: Show, alice: User) -> None:
     recipe = parse({"caption": {"prose_prob": 1.0, "order": ["prose"]}})
     captions.write(collection=described.collection, frame=described.frames[0], text="By hand.", by=alice)
-    first, second = list(reading.pictures(described.collection))[:2]
+    first, second = list(rows_from_database.pictures(described.collection))[:2]
     assert caption_of(first, recipe) == "By hand."
     assert caption_of(second, recipe) == "By the newer one."
 
@@ -82,9 +82,9 @@ def test_the_caption_written_last_goes_out_and_a_persons_wins(described: Show, a
 @pytest.mark.django_db
 def test_crops_say_nothing_of_the_whole_picture(described: Show) -> None:
     for asked in ({"crops": {"enabled": True}}, {"face_set": {"enabled": True, "least": 8}}):
-        plan = make_plan(reading.pictures(described.collection), parse(asked))
+        plan = make_plan(rows_from_database.pictures(described.collection), parse(asked))
         cropped = [item.picture.prose for item in plan.items if item.crop is not None]
         assert cropped
         assert set(cropped) == {""}
-    plan, _ = running.plan_of(described.collection, parse({}))
+    plan, _ = export_job.plan_of(described.collection, parse({}))
     assert {item.picture.prose for item in plan.items} == {"By the newer one."}

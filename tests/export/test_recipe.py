@@ -7,7 +7,7 @@ import json
 import pytest
 
 from export.algorithms.balance import Weight
-from export.recipe import Recipe, RecipeError, parse, parse_text
+from export.algorithms.recipe import Recipe, RecipeError, parse, parse_text
 
 TOML = """
 [selection]

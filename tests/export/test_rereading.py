@@ -16,11 +16,12 @@ from django.urls import reverse
 
 from annotate.actions import faces
 from annotate.models import Character, Face, FrameCharacter, NamedBy, NameOrigin
-from export import rereading, running
-from export.actions import jobs, reread
-from export.correcting import correct_files
+from export.actions import jobs
+from export.algorithms.recipe import parse
+from export.build import export_job
 from export.models import ExportJob
-from export.recipe import parse
+from export.readback import applying, comparing
+from export.readback.correct_files import correct_files
 from ingest.actions import history
 from ingest.errors import BadInput
 from tests.export.conftest import Show
@@ -32,7 +33,7 @@ pytestmark = pytest.mark.django_db
 def job(show: Show, alice: User) -> ExportJob:
     recipe = parse({"arrange": {"min_per_combination": 1}})
     made = jobs.start(collection=show.collection, recipe=recipe, name="First", by=alice)
-    running.execute(made.pk)
+    export_job.execute(made.pk)
     made.refresh_from_db()
     return made
 
@@ -56,7 +57,7 @@ def names_on(show: Show, number: int) -> list[str | None]:
 
 
 def test_an_untouched_data_set_says_nothing_new(folder: Path) -> None:
-    found = rereading.read_back(folder)
+    found = comparing.read_back(folder)
 
     assert found.moved == found.open == found.apart == found.gone == ()
     assert found.unchanged == 11
@@ -69,8 +70,8 @@ def test_moved_pictures_rename_their_faces_and_one_undo_takes_it_back(show: Show
     move(folder, "yama_S2EP04_000070", "others/face_height_ratio_25-50")
     move(folder, "yama_S2EP04_000090", "1_character/Kokona/face_height_ratio_50-75")
 
-    found = rereading.read_back(folder)
-    applied = reread.apply(collection=show.collection, moved=found.moved, by=alice)
+    found = comparing.read_back(folder)
+    applied = applying.apply(collection=show.collection, moved=found.moved, by=alice)
 
     assert names_on(show, 0) == ["Kokona"]
     assert names_on(show, 1) == ["Aoba Mai"]
@@ -88,7 +89,7 @@ def test_what_is_not_plain_stays_open_with_its_reason(show: Show, alice: User, f
     move(folder, "yama_S2EP04_000000", "1_character/Kokona/face_height_ratio_25-50")
     Face.objects.filter(frame=show.frames[0]).update(character=show.characters["Hinata Hairdown"])
 
-    applied = reread.apply(collection=show.collection, moved=rereading.read_back(folder).moved, by=alice)
+    applied = applying.apply(collection=show.collection, moved=comparing.read_back(folder).moved, by=alice)
 
     assert applied.named == 0
     reasons = {row.path.rpartition("/")[2]: row.reason for row in applied.open}
@@ -102,7 +103,7 @@ def test_a_single_face_with_a_name_is_never_renamed_because_another_name_was_add
 ) -> None:
     move(folder, "yama_S2EP04_000000", "2_characters/Hinata+Kokona/face_height_ratio_25-50")
 
-    applied = reread.apply(collection=show.collection, moved=rereading.read_back(folder).moved, by=alice)
+    applied = applying.apply(collection=show.collection, moved=comparing.read_back(folder).moved, by=alice)
 
     assert names_on(show, 0) == ["Hinata"]
     assert [row.reason for row in applied.open] == [
@@ -112,10 +113,10 @@ def test_a_single_face_with_a_name_is_never_renamed_because_another_name_was_add
 
 def test_what_was_applied_is_not_open_the_second_time(show: Show, alice: User, folder: Path) -> None:
     move(folder, "yama_S2EP04_000000", "1_character/Kokona/face_height_ratio_25-50")
-    moved = rereading.read_back(folder).moved
+    moved = comparing.read_back(folder).moved
 
-    first = reread.apply(collection=show.collection, moved=moved, by=alice)
-    second = reread.apply(collection=show.collection, moved=moved, by=alice)
+    first = applying.apply(collection=show.collection, moved=moved, by=alice)
+    second = applying.apply(collection=show.collection, moved=moved, by=alice)
 
     assert (first.named, first.open) == (1, [])
     assert (second.named, second.open) == (0, [])
@@ -126,7 +127,7 @@ def test_what_a_person_said_since_the_export_stands(show: Show, alice: User, bob
         move(folder, f"yama_S2EP04_0000{number}0", "1_character/Kokona/face_height_ratio_25-50")
     faces.confirm(collection=show.collection, faces=show.frames[1].faces.all(), by=bob)
 
-    applied = reread.apply(collection=show.collection, moved=rereading.read_back(folder).moved, by=alice)
+    applied = applying.apply(collection=show.collection, moved=comparing.read_back(folder).moved, by=alice)
 
     assert names_on(show, 0) == ["Kokona"]
     assert names_on(show, 1) == ["Hinata"]
@@ -142,9 +143,9 @@ def test_a_new_name_means_the_character_whose_folder_is_spelled_so_and_two_are_n
     move(folder, "yama_S2EP04_000010", "1_character/Mr Y/face_height_ratio_25-50")
     move(folder, "yama_S2EP04_000020", "1_character/Ena/face_height_ratio_25-50")
 
-    found = rereading.read_back(folder)
-    proposal = reread.propose(collection=show.collection, moved=found.moved)
-    applied = reread.apply(collection=show.collection, moved=found.moved, by=alice)
+    found = comparing.read_back(folder)
+    proposal = applying.propose(collection=show.collection, moved=found.moved)
+    applied = applying.apply(collection=show.collection, moved=found.moved, by=alice)
 
     assert proposal.new == {"Ena"}
     assert [names_on(show, number) for number in (0, 1, 2)] == [["Mr. X"], ["Hinata"], ["Ena"]]
@@ -158,14 +159,14 @@ def test_a_picture_without_a_face_gets_and_loses_its_characters_by_its_folder(sh
     Face.objects.filter(frame=other).delete()
     recipe = parse({"arrange": {"min_per_combination": 1}, "selection": {"min_faces": 0}})
     made = jobs.start(collection=show.collection, recipe=recipe, name="Backs", by=alice)
-    running.execute(made.pk)
+    export_job.execute(made.pk)
     made.refresh_from_db()
     folder = jobs.inside_exports(made.folder)
     move(folder, "yama_S2EP04_000110", "1_character/Kokona/face_height_ratio_0-25")
     move(folder, "yama_S2EP04_000090", "others/face_height_ratio_0-25")
 
-    applied = reread.apply(collection=show.collection, moved=rereading.read_back(folder).moved, by=alice)
-    again = reread.apply(collection=show.collection, moved=rereading.read_back(folder).moved, by=alice)
+    applied = applying.apply(collection=show.collection, moved=comparing.read_back(folder).moved, by=alice)
+    again = applying.apply(collection=show.collection, moved=comparing.read_back(folder).moved, by=alice)
 
     said = FrameCharacter.objects.filter(frame__in=(back_view, other)).order_by("frame__index", "character__name")
     assert [(row.frame_id, row.character.name, row.state, row.origin) for row in said] == [
@@ -182,13 +183,13 @@ def test_names_of_clusters_are_no_characters_on_the_way_back(show: Show, alice: 
     Character.objects.create(collection=show.collection, name="cluster_03")
     Face.objects.filter(frame=show.frames[0]).update(character=Character.objects.get(name="cluster_03"))
     made = jobs.start(collection=show.collection, recipe=recipe, name="Clusters", by=alice)
-    running.execute(made.pk)
+    export_job.execute(made.pk)
     made.refresh_from_db()
     folder = jobs.inside_exports(made.folder)
 
     move(folder, "yama_S2EP04_000090", "1_character/Kokona/face_height_ratio_50-75")
     move(folder, "yama_S2EP04_000100", "1_character/cluster_03/face_height_ratio_25-50")
-    applied = reread.apply(collection=show.collection, moved=rereading.read_back(folder).moved, by=alice)
+    applied = applying.apply(collection=show.collection, moved=comparing.read_back(folder).moved, by=alice)
 
     assert len(list(folder.glob("1_character/cluster_03_/*/*.png"))) == 0
     assert names_on(show, 9) == ["Kokona"]
@@ -202,20 +203,20 @@ def test_the_files_of_moved_pictures_are_corrected_but_not_a_persons_caption(fol
     kept = next(folder.rglob("yama_S2EP04_000010.txt"))
     kept.write_text("My own words")
 
-    outcome = correct_files(folder, rereading.read_back(folder))
+    outcome = correct_files(folder, comparing.read_back(folder))
 
     assert (outcome.corrected, outcome.attached, outcome.open) == (2, 0, [])
     assert json.loads(next(folder.rglob("yama_S2EP04_000000.json")).read_text())["character"] == ["Kokona"]
     assert next(folder.rglob("yama_S2EP04_000000.txt")).read_text() == "Kokona, anishot yamaS2EP04, 1girl, smile"
     assert kept.read_text() == "My own words"
-    assert correct_files(folder, rereading.read_back(folder)).open == []
+    assert correct_files(folder, comparing.read_back(folder)).open == []
 
 
 def test_a_changed_caption_that_still_names_who_is_gone_is_told(folder: Path) -> None:
     move(folder, "yama_S2EP04_000000", "1_character/Kokona/face_height_ratio_25-50")
     next(folder.rglob("yama_S2EP04_000000.txt")).write_text("Hinata on a mountain")
 
-    (row,) = correct_files(folder, rereading.read_back(folder)).open
+    (row,) = correct_files(folder, comparing.read_back(folder)).open
 
     assert "still names Hinata" in row.reason
 
@@ -229,7 +230,7 @@ def test_a_picture_moved_alone_finds_its_files_by_name_and_one_without_is_told(f
     next(folder.rglob("yama_S2EP04_000010.json")).unlink()
     shutil.copy(next(folder.rglob("yama_S2EP04_000020.json")), folder)
 
-    found = rereading.read_back(folder)
+    found = comparing.read_back(folder)
     outcome = correct_files(folder, found)
 
     assert len(found.moved) == 3
@@ -250,7 +251,7 @@ def test_masks_follow_their_picture_in_their_own_folder(folder: Path) -> None:
     move_only.mkdir(parents=True, exist_ok=True)
     here.rename(move_only / here.name)
 
-    correct_files(folder, rereading.read_back(folder))
+    correct_files(folder, comparing.read_back(folder))
 
     assert (folder / ".masks/1_character/Kokona/face_height_ratio_25-50" / here.name).is_file()
     assert not mask.exists()
@@ -259,12 +260,12 @@ def test_masks_follow_their_picture_in_their_own_folder(folder: Path) -> None:
 def test_every_json_of_a_v2_data_set_is_corrected_with_its_caption_and_group(show: Show, alice: User) -> None:
     recipe = parse({"arrange": {"min_per_combination": 1}, "metadata": {"version": "v2"}})
     made = jobs.start(collection=show.collection, recipe=recipe, name="v2", by=alice)
-    running.execute(made.pk)
+    export_job.execute(made.pk)
     made.refresh_from_db()
     folder = jobs.inside_exports(made.folder)
     move(folder, "yama_S2EP04_000000", "1_character/Kokona/face_height_ratio_25-50")
 
-    assert correct_files(folder, rereading.read_back(folder)).corrected == 1
+    assert correct_files(folder, comparing.read_back(folder)).corrected == 1
 
     for name in ("yama_S2EP04_000000.json", ".yama_S2EP04_000000_meta.json"):
         body = json.loads((folder / "1_character/Kokona/face_height_ratio_25-50" / name).read_text())
@@ -277,14 +278,14 @@ def test_the_flat_folders_of_kohya_are_read_back_also_with_one_level(show: Show,
     recipe = parse({"arrange": {"min_per_combination": 1, "format": "character"}, "output": {"layout": "kohya"}})
     Character.objects.filter(name="Kokona").update(name="Kokona~Aoba")
     made = jobs.start(collection=show.collection, recipe=recipe, name="flat", by=alice)
-    running.execute(made.pk)
+    export_job.execute(made.pk)
     made.refresh_from_db()
     folder = jobs.inside_exports(made.folder)
-    assert rereading.read_back(folder).open == ()
+    assert comparing.read_back(folder).open == ()
 
     move(folder, "yama_S2EP04_000000", next(folder.glob("*_Kokona*")).name)
     move(folder, "yama_S2EP04_000010", "7_Kokona～Aoba")
-    found = rereading.read_back(folder)
+    found = comparing.read_back(folder)
 
     assert [row.now for row in found.moved] == [("Kokona~Aoba",)] * 2
     assert found.open == ()
@@ -294,7 +295,7 @@ def test_both_spellings_of_six_and_rare_combinations_are_understood(folder: Path
     move(folder, "yama_S2EP04_000040", "6+_charcters/character_others/face_height_ratio_50-75")
     move(folder, "yama_S2EP04_000050", "6+_charcters/A+B+C+D+E+F/face_height_ratio_50-75")
 
-    found = rereading.read_back(folder)
+    found = comparing.read_back(folder)
 
     assert [row.now for row in found.moved] == [("A", "B", "C", "D", "E", "F")]
     assert [row.reason for row in found.open] == ["its folder does not say who is in it; Hinata and Kokona stays"]
@@ -305,7 +306,7 @@ def test_copies_strangers_and_losses_are_told(folder: Path) -> None:
     shutil.copy(picture, folder / "holiday.png")
     picture.unlink()
 
-    found = rereading.read_back(folder)
+    found = comparing.read_back(folder)
 
     assert found.gone == ("yama_S2EP04_000000",)
     assert [str(row) for row in found.open] == [
@@ -319,7 +320,7 @@ def test_a_picture_in_two_folders_is_in_neither(folder: Path) -> None:
     target.mkdir(parents=True, exist_ok=True)
     shutil.copy(picture, target)
 
-    found = rereading.read_back(folder)
+    found = comparing.read_back(folder)
 
     assert found.moved == ()
     assert [("lies in 2 places" in row.reason) for row in found.open] == [True]
@@ -338,12 +339,12 @@ def test_a_data_set_of_an_older_version_is_still_read_and_a_shared_folder_is_not
     shared = [stem for stem in stems if "/Kokona/" in folder_of[stem]]
     path.write_text(json.dumps(data))
     move(folder, "yama_S2EP04_000000", "1_character/Kokona/face_height_ratio_25-50")
-    assert [row.now for row in rereading.read_back(folder).moved] == [("Kokona",)]
+    assert [row.now for row in comparing.read_back(folder).moved] == [("Kokona",)]
 
     data["pictures"][shared[0]]["characters"] = ["Kokon.a"]
     path.write_text(json.dumps(data))
 
-    assert [row.reason for row in rereading.read_back(folder).open] == [
+    assert [row.reason for row in comparing.read_back(folder).open] == [
         "'Kokona' could be Kokon.a or Kokona (folder 'Kokona')"
     ]
 
@@ -352,7 +353,7 @@ def test_a_folder_without_a_sound_manifest_is_refused(folder: Path, tmp_path: Pa
     for text in ("", "[]", '{"recipe": {}, "pictures": 3}', '{"recipe": {"x": 1}, "pictures": {}}'):
         (folder / "dataset.json").write_text(text)
         with pytest.raises(BadInput, match="no data set of Koma"):
-            rereading.read_back(folder)
+            comparing.read_back(folder)
 
 
 def test_the_command_shows_writes_and_applies(show: Show, folder: Path, tmp_path: Path) -> None:
@@ -389,7 +390,7 @@ def test_a_hostile_json_beside_a_picture_is_left_open(folder: Path, text: str) -
     path = next(folder.rglob("yama_S2EP04_000000.json"))
     path.write_text(text)
 
-    result = correct_files(folder, rereading.read_back(folder))
+    result = correct_files(folder, comparing.read_back(folder))
 
     assert result.corrected == 0
     assert ["cannot be read" in row.reason for row in result.open] == [True]
@@ -398,8 +399,8 @@ def test_a_hostile_json_beside_a_picture_is_left_open(folder: Path, text: str) -
 
 @pytest.mark.parametrize("index", ["²", "1" * 30, "1" * 5000, "٣", ""])
 def test_a_key_that_is_no_number_means_no_frame(index: str) -> None:
-    moved = [rereading.Moved(stem="a", key=f"ab:{text}", path="a.png", before=(), now=("A",)) for text in (index, "12")]
-    assert [(source, number) for source, number, _ in rereading.by_key(moved)] == [("ab", 12)]
+    moved = [comparing.Moved(stem="a", key=f"ab:{text}", path="a.png", before=(), now=("A",)) for text in (index, "12")]
+    assert [(source, number) for source, number, _ in comparing.by_key(moved)] == [("ab", 12)]
 
 
 def test_the_command_lists_everything_as_json_and_ends_with_1_when_something_is_open(show: Show, folder: Path) -> None:

@@ -15,11 +15,11 @@ from django.contrib.auth.models import User
 from django.utils import timezone
 
 from annotate.models import Caption, Face, FaceState
-from export import reading, running
 from export.actions import jobs
+from export.algorithms.recipe import Recipe, parse
+from export.build import export_job, rows_from_database
 from export.jobs import sweep, wake
 from export.models import ExportJob
-from export.recipe import Recipe, parse
 from ingest.errors import BadInput, Conflict, KomaError
 from ingest.models import Frame, RunState
 from tests.export.conftest import Show
@@ -35,7 +35,7 @@ def started(show: Show, alice: User, recipe: Recipe = RECIPE) -> ExportJob:
 
 def finished(show: Show, alice: User, recipe: Recipe = RECIPE) -> ExportJob:
     job = started(show, alice, recipe)
-    assert running.execute(job.pk) == RunState.DONE, ExportJob.objects.get(pk=job.pk).error
+    assert export_job.execute(job.pk) == RunState.DONE, ExportJob.objects.get(pk=job.pk).error
     job.refresh_from_db()
     return job
 
@@ -61,8 +61,8 @@ def test_what_stays_out_is_counted_with_its_reason(show: Show, alice: User) -> N
     job = finished(show, alice)
 
     assert job.counters["left_out"] == {
-        reading.NOT_EXPORTABLE: 3,
-        reading.EXCLUDED: 1,
+        rows_from_database.NOT_EXPORTABLE: 3,
+        rows_from_database.EXCLUDED: 1,
         "with fewer faces than asked": 1,
     }
     assert job.counters["pictures"] == 10
@@ -112,22 +112,22 @@ def test_a_cancelled_export_leaves_nothing_in_its_place_and_goes_on_when_resumed
     show: Show, alice: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     job = started(show, alice)
-    monkeypatch.setattr(running, "_TELL_EVERY_S", 0)
-    real = running._Reporter.__call__
+    monkeypatch.setattr(export_job, "_TELL_EVERY_S", 0)
+    real = export_job._Reporter.__call__
 
     def cancels(self: Any, done: int, **values: Any) -> None:
         if done >= 11:  # all pictures are written, the folder is not moved yet
             jobs.cancel(self.job)
         real(self, done, **values)
 
-    monkeypatch.setattr(running._Reporter, "__call__", cancels)
-    assert running.execute(job.pk) == RunState.CANCELLED
+    monkeypatch.setattr(export_job._Reporter, "__call__", cancels)
+    assert export_job.execute(job.pk) == RunState.CANCELLED
     assert not jobs.inside_exports(jobs.final_folder(job)).exists()
     assert len(list(jobs.building_folder(job.pk).rglob("*.png"))) == 11
 
-    monkeypatch.setattr(running._Reporter, "__call__", real)
+    monkeypatch.setattr(export_job._Reporter, "__call__", real)
     jobs.resume(job)
-    assert running.execute(job.pk) == RunState.DONE
+    assert export_job.execute(job.pk) == RunState.DONE
     job.refresh_from_db()
     assert job.counters["resumed"] == 11
     with pytest.raises(Conflict):
@@ -138,10 +138,10 @@ def test_an_export_waits_in_the_database_when_redis_is_gone_and_a_dead_one_is_ta
     show: Show, alice: User, queues: str
 ) -> None:
     job = started(show, alice)
-    running.claim(job.pk)
+    export_job.claim(job.pk)
     ExportJob.objects.filter(pk=job.pk).update(heartbeat_at=timezone.now() - timedelta(hours=1))
 
-    assert running.execute(job.pk) is None
+    assert export_job.execute(job.pk) is None
     assert sweep() == 1
     job.refresh_from_db()
     assert job.state == RunState.QUEUED
@@ -168,7 +168,7 @@ def test_a_real_worker_takes_the_export_from_its_queue(
 def test_nothing_to_export_says_why(show: Show, alice: User) -> None:
     job = started(show, alice, parse({"selection": {"min_faces": 9}}))
 
-    assert running.execute(job.pk) == RunState.FAILED
+    assert export_job.execute(job.pk) == RunState.FAILED
     job.refresh_from_db()
     assert (
         "No picture would be in this data set: 3 from a source that may not be exported, 12 with fewer faces"
@@ -198,7 +198,7 @@ def test_names_of_exports_are_checked(show: Show, alice: User) -> None:
         with pytest.raises(BadInput, match="name"):
             jobs.start(collection=show.collection, recipe=RECIPE, name=name, by=alice)
     job = jobs.start(collection=show.collection, recipe=RECIPE, name="../../etc", by=alice)
-    assert running.execute(job.pk) == RunState.DONE
+    assert export_job.execute(job.pk) == RunState.DONE
     job.refresh_from_db()
     assert Path(job.folder).name == f"__.._etc-{job.pk}"
 
@@ -207,7 +207,7 @@ def test_reading_needs_the_same_number_of_queries_for_any_number_of_frames(
     show: Show, django_assert_num_queries: Any
 ) -> None:
     with django_assert_num_queries(11):
-        assert len(list(reading.pictures(show.collection))) == 12
+        assert len(list(rows_from_database.pictures(show.collection))) == 12
 
 
 def test_a_full_disk_is_said_in_words_and_the_export_goes_on_when_there_is_room(show: Show, alice: User) -> None:
@@ -217,7 +217,7 @@ def test_a_full_disk_is_said_in_words_and_the_export_goes_on_when_there_is_room(
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (900, hard))  # the kernel refuses larger files, as a full disk would
     try:
-        assert running.execute(job.pk) == RunState.FAILED
+        assert export_job.execute(job.pk) == RunState.FAILED
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     job.refresh_from_db()
@@ -226,13 +226,13 @@ def test_a_full_disk_is_said_in_words_and_the_export_goes_on_when_there_is_room(
     assert not jobs.inside_exports(jobs.final_folder(job)).exists()
 
     jobs.resume(job)
-    assert running.execute(job.pk) == RunState.DONE
+    assert export_job.execute(job.pk) == RunState.DONE
 
 
 def test_an_export_leaves_the_space_free_that_the_settings_ask_for(show: Show, alice: User, settings: Any) -> None:
     settings.KOMA_DISK_RESERVE_BYTES = 2**60
     job = started(show, alice)
 
-    assert running.execute(job.pk) == RunState.FAILED
+    assert export_job.execute(job.pk) == RunState.FAILED
     job.refresh_from_db()
     assert "There is no room left on the server" in job.error

@@ -14,13 +14,14 @@ from hypothesis import strategies as st
 
 from annotate.actions import captions as caption_actions
 from annotate.models import Caption, FileCaption, ModelCaption, ModelVersion
-from export import reading, rereading, running
 from export.actions import jobs
 from export.algorithms.captions import CaptionOptions, caption, escaped
 from export.algorithms.metadata import Facts
 from export.algorithms.plan import captions_of
-from export.correcting import correct_files
-from export.recipe import parse
+from export.algorithms.recipe import parse
+from export.build import export_job, rows_from_database
+from export.readback import comparing
+from export.readback.correct_files import correct_files
 from tests.export.conftest import Show
 
 LINES = {"output": {"captions": "lines"}, "arrange": {"min_per_combination": 1}}
@@ -58,7 +59,7 @@ def told(show: Show, alice: User) -> Show:
 
 
 def lines(show: Show, **recipe: Any) -> tuple[str, ...]:
-    (picture,) = reading.pictures_of([show.frames[0]])
+    (picture,) = rows_from_database.pictures_of([show.frames[0]])
     return captions_of(picture, parse(recipe))
 
 
@@ -104,7 +105,7 @@ def test_the_file_has_a_line_each_the_trainers_reading_is_told_and_a_correction_
 ) -> None:
     recipe = parse(LINES | {"output": {"captions": "lines", "layout": layout}})
     made = jobs.start(collection=told.collection, recipe=recipe, name="Lines", by=alice)
-    running.execute(made.pk)
+    export_job.execute(made.pk)
     made.refresh_from_db()
     folder = jobs.inside_exports(made.folder)
     (path,) = folder.rglob("yama_S2EP04_000000.txt")
@@ -116,7 +117,7 @@ def test_the_file_has_a_line_each_the_trainers_reading_is_told_and_a_correction_
     target = Path(next(folder.rglob("yama_S2EP04_000070.png")).parent)
     for companion in (*path.parent.glob("yama_S2EP04_000000.*"),):
         companion.rename(target / companion.name)
-    assert correct_files(folder, rereading.read_back(folder)).open == []
+    assert correct_files(folder, comparing.read_back(folder)).open == []
     after = (target / path.name).read_text().split("\n")
     assert after[0].startswith("Kokona, ")
     assert after[1:] == written[1:]

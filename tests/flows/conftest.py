@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from drawing.film import draw_small
+from demo_film.film import draw_small
 from tests.flows.launched import Launched, alive
 from tests.flows.visitor import Visitor, visiting
 

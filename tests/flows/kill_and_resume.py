@@ -258,7 +258,7 @@ def main() -> int:
     from django.contrib.auth.models import User
     from django.core.management import call_command
 
-    from drawing.film import draw_small
+    from demo_film.film import draw_small
     from ingest.actions import collections, runs, sources
     from ingest.models import RunState
     from ingest.pipeline.registry import stages

@@ -14,7 +14,7 @@ import av
 import pytest
 from PIL import Image
 
-from drawing.truth import Box, Truth, read_truth, truth_path
+from demo_film.truth import Box, Truth, read_truth, truth_path
 from tests.flows.dataset import DataSet
 from tests.flows.launched import ROOT
 

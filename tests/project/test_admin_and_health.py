@@ -16,7 +16,7 @@ from django.test import Client, RequestFactory
 from django.utils import timezone
 from redis import Redis
 
-from annotate.backends import cuda_check
+from annotate.backends.runtime import cuda_check
 from ingest.models import Collection, PipelineRun, StageRun
 from project.admin_user import first_admin
 from project.receiving import STRANGER_MAX, BoundedUpload

@@ -16,8 +16,8 @@ import psycopg.errors
 import pytest
 from django.db import OperationalError
 
-from ingest import full_disk
 from ingest.imaging.store import StoreFull
+from ingest.storage import full_disk
 
 ROOT = Path(__file__).resolve().parents[2]
 

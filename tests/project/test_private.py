@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from export.sinks import share
+from export.build.sinks import share
 from project import private
 from tests.export.conftest import drawn
 

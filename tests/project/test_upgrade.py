@@ -10,9 +10,9 @@ from django.apps import apps
 from django.contrib.auth.models import User
 from django.utils import timezone
 
-from annotate.checking import check
+from annotate.consistency import check
 from annotate.models import Caption, Character, Face, FrameTag, NamedBy
-from export.recipe import Recipe
+from export.algorithms.recipe import Recipe
 from ingest import counting
 from ingest.actions import history
 from ingest.imaging.encode import PictureFormat, encode

@@ -29,9 +29,9 @@ from annotate.models import (
     ReferencePicture,
     Tag,
 )
+from export.algorithms.recipe import Recipe
 from export.models import ExportJob
 from export.models import Recipe as RecipeRow
-from export.recipe import Recipe
 from ingest.actions import history
 from ingest.imaging.encode import PictureFormat, encode
 from ingest.models import (

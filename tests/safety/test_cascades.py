@@ -8,9 +8,9 @@ import cv2
 import numpy as np
 import pytest
 
-from annotate.backends import cascade_check
-from annotate.backends.face_lbp import CascadeFaces
-from annotate.backends.library.importing import import_model
+from annotate.backends.boxes import cascade_check
+from annotate.backends.boxes.lbp import CascadeFaces
+from annotate.backends.model_files.importing import import_model
 from ingest.errors import BadInput
 
 CASCADE = """<?xml version="1.0"?>

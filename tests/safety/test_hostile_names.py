@@ -14,10 +14,10 @@ from django.test import Client
 
 from annotate.actions import characters, tags
 from annotate.models import Character, Face, NamedBy, Tag
-from export import running
 from export.actions import jobs
+from export.algorithms.recipe import parse
+from export.build import export_job
 from export.models import ExportJob
-from export.recipe import parse
 from ingest.errors import BadInput
 from ingest.models import Collection, Frame, RunState, Source
 from tests.conftest import client_of
@@ -162,7 +162,7 @@ def test_a_data_set_of_hostile_names_stays_in_its_folder(world: World, alice: Us
     for layout in ("hierarchy", "kohya"):
         recipe = parse({"arrange": {"min_per_combination": 1}, "output": {"layout": layout}})
         job = jobs.start(collection=world.collection, recipe=recipe, name="../../../evil", by=alice)
-        assert running.execute(job.pk) == RunState.DONE, ExportJob.objects.get(pk=job.pk).error
+        assert export_job.execute(job.pk) == RunState.DONE, ExportJob.objects.get(pk=job.pk).error
         job.refresh_from_db()
         folder = jobs.inside_exports(job.folder)
         names = files_below(folder)
@@ -192,7 +192,7 @@ def test_a_data_set_of_hostile_names_stays_in_its_folder(world: World, alice: Us
 
 
 def test_a_model_whose_tags_are_hostile_is_refused_by_its_row(tmp_path: Path) -> None:
-    from annotate.backends.tag_lists import read_table
+    from annotate.backends.taggers.label_lists import read_table
 
     table = tmp_path / "selected_tags.csv"
     for name in ("a\nb", "a\x01b", "a\u202eb", "x" * 2**16, "a\u2028b"):

@@ -231,7 +231,7 @@ def test_a_page_older_than_the_login_is_told_so(world: World, alice: User) -> No
 def test_error_pages_are_ours_and_tell_no_inner_things(
     world: World, alice: User, bob: User, settings: Any, debug: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from annotate import search
+    from annotate.queries import search
 
     def broken(*_: Any, **__: Any) -> Any:
         raise RuntimeError("/srv/secret/path and the key hunter2")

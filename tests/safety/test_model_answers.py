@@ -14,12 +14,14 @@ from onnx import TensorProto, helper, numpy_helper
 
 from annotate.actions.model_versions import version_of
 from annotate.algorithms import yolo_answers
-from annotate.backends import detectors, registry, upscalers
-from annotate.backends.boxes_yolo import YoloBoxes
+from annotate.backends.boxes import known_detectors
+from annotate.backends.boxes.text import PaddleText
+from annotate.backends.boxes.yolo import YoloBoxes
 from annotate.backends.contract import ModelInfo
-from annotate.backends.embed_ccip import CcipEmbedder
-from annotate.backends.mask_isnet import IsnetMask
-from annotate.backends.text_ocr import PaddleText
+from annotate.backends.embedders.ccip import CcipEmbedder
+from annotate.backends.masks.isnet import IsnetMask
+from annotate.backends.model_files import registry
+from annotate.backends.upscalers import known_upscalers
 from annotate.models import ModelVersion
 from ingest.errors import BadInput
 from tests.annotate.ccip_graphs import write_ccip
@@ -140,7 +142,7 @@ def test_an_enlarged_picture_of_no_numbers_is_never_written(tmp_path: Path, valu
         tensors={"scales": np.array([1, 1, 4, 4], np.float32), "w": np.array(value, np.float32)},
     )  # fmt: skip
     with pytest.raises(BadInput, match="no numbers"):
-        upscalers.open_upscaler("esrgan", tmp_path, device="cpu")
+        known_upscalers.open_upscaler("esrgan", tmp_path, device="cpu")
 
 
 def face_graph(path: Path, heat: NDArray[np.float32], shape: NDArray[np.float32]) -> None:
@@ -169,7 +171,7 @@ def face_graph(path: Path, heat: NDArray[np.float32], shape: NDArray[np.float32]
 )  # fmt: skip
 def test_a_face_detector_that_answers_nonsense_is_refused(tmp_path: Path, heat: Any, shape: Any) -> None:
     face_graph(tmp_path / "mine.onnx", heat.astype(np.float32), shape.astype(np.float32))
-    detector = detectors.open_detector("mine", tmp_path, device="cpu")
+    detector = known_detectors.open_detector("mine", tmp_path, device="cpu")
     with pytest.raises(BadInput, match=r"mine\.onnx"):
         detector.detect([red(64, 48)])
 

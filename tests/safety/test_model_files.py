@@ -17,13 +17,14 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from annotate.backends import onnx_session, registry, tag_lists, tagger_pixai, weights
-from annotate.backends.classifier import read_samples
-from annotate.backends.device import Network
-from annotate.backends.inputs import InputSpec
-from annotate.backends.library import formats
-from annotate.backends.preprocess_json import read_stages
-from annotate.backends.scorer import open_graph
+from annotate.backends.feeding.inputs import InputSpec
+from annotate.backends.feeding.preprocess_json import read_stages
+from annotate.backends.model_files import formats, registry, weights
+from annotate.backends.runtime import onnx_session
+from annotate.backends.runtime.device import Network
+from annotate.backends.taggers import label_lists, pixai
+from annotate.backends.taggers.classifier import read_samples
+from annotate.backends.taggers.scorer import open_graph
 from ingest.errors import BadInput
 from tests.annotate.face_graph import write_graph
 from tests.annotate.scorer_graphs import opened, write_model, write_tags
@@ -221,7 +222,7 @@ def test_a_network_that_breaks_off_or_answers_to_other_pictures_is_told_in_words
      {"stride": []}],
 )  # fmt: skip
 def test_numbers_that_no_detector_can_work_with_are_refused(tmp_path: Path, card: dict[str, Any]) -> None:
-    from annotate.backends.face_builtin import BuiltinFaces
+    from annotate.backends.boxes.builtin import BuiltinFaces
 
     path = write_graph(tmp_path)
     path.with_suffix(".json").write_text(json.dumps(json.loads(path.with_suffix(".json").read_text()) | card))
@@ -235,17 +236,17 @@ def test_a_category_that_is_no_number_is_refused_by_its_row(tmp_path: Path, digi
     table = tmp_path / "selected_tags.csv"
     table.write_text(f"name,category\nsolo,0\nx,{digits}\n", encoding="utf-8")
     with pytest.raises(BadInput, match="row 3"):
-        tag_lists.read_table(table)
+        label_lists.read_table(table)
 
 
 def test_a_list_of_millions_of_labels_is_refused_while_it_is_read(tmp_path: Path) -> None:
     table = tmp_path / "selected_tags.csv"
     table.write_text("name,category\n" + "a,0\n" * 2_000_000, encoding="utf-8")
     with pytest.raises(BadInput, match="more than 65,536 rows"):
-        tag_lists.read_table(table)
-    os.truncate(table, tag_lists.FILE_MAX + 1)
+        label_lists.read_table(table)
+    os.truncate(table, label_lists.FILE_MAX + 1)
     with pytest.raises(BadInput, match="too many for a list of tags"):
-        tag_lists.read_table(table)
+        label_lists.read_table(table)
 
 
 @pytest.mark.parametrize(
@@ -261,20 +262,20 @@ def test_a_list_of_millions_of_labels_is_refused_while_it_is_read(tmp_path: Path
 def test_a_map_of_labels_that_is_nonsense_is_refused_in_words(tmp_path: Path, text: str) -> None:
     (tmp_path / "tag_mapping.json").write_text(text, encoding="utf-8")
     with pytest.raises(BadInput):
-        tag_lists.read_places(tmp_path / "tag_mapping.json")
+        label_lists.read_places(tmp_path / "tag_mapping.json")
 
 
 def test_series_that_are_nested_without_an_end_are_refused_by_their_row(tmp_path: Path) -> None:
     table = tmp_path / "selected_tags.csv"
     table.write_text('name,category,ips\nsolo,0,"' + "[" * 50_000 + '"\n', encoding="utf-8")
     with pytest.raises(BadInput, match=r"row 2: .* is no list of series"):
-        tagger_pixai._series(table, tag_lists.read_table(table))
+        pixai._series(table, label_lists.read_table(table))
 
 
 def test_a_label_with_a_comma_stays_one_tag_in_a_caption(tmp_path: Path) -> None:
     """And letters made of two signs are those that a person types, so that both mean the same tag."""
     write_tags(tmp_path, [('"a, b,c"', 0), ("cafe\u0301", 0)])
-    labels = tag_lists.read_table(tmp_path / "selected_tags.csv")
+    labels = label_lists.read_table(tmp_path / "selected_tags.csv")
     assert [label.name for label in labels] == ["a_b_c", "caf\u00e9"]
 
 
@@ -392,7 +393,7 @@ def test_descriptions_that_are_too_long_or_too_deep_are_refused_in_words(tmp_pat
             weights.read_card(path)
     huge = tmp_path / "huge.json"
     with huge.open("wb") as file:
-        file.truncate(tag_lists.FILE_MAX + 1)
+        file.truncate(label_lists.FILE_MAX + 1)
     with pytest.raises(BadInput, match=r"huge\.json"):
         formats.check(huge, "huge.json")
 

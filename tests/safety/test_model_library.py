@@ -18,14 +18,13 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.test import Client
 
-from annotate import models_running as running
-from annotate.actions import models_library as acts
-from annotate.backends import catalogue, registry
-from annotate.backends.catalogue import File, Model
-from annotate.backends.library import folder
-from annotate.backends.library.download import download
-from annotate.backends.library.importing import import_model
-from annotate.backends.library.remote import Hub, following
+from annotate.backends.model_files import catalogue, folder, registry
+from annotate.backends.model_files.catalogue import File, Model
+from annotate.backends.model_files.download import download
+from annotate.backends.model_files.importing import import_model
+from annotate.backends.model_files.remote import Hub, following
+from annotate.model_library import model_actions as acts
+from annotate.model_library import model_jobs as running
 from annotate.models import ModelJob
 from ingest.errors import BadInput, Conflict, KomaError
 from ingest.models import RunState

@@ -19,14 +19,14 @@ from django.contrib.auth.models import User
 from django.core.files.uploadhandler import TemporaryFileUploadHandler
 from django.test import Client
 
-from annotate import jobs, measuring
-from annotate.actions import models_library
-from annotate.backends import registry
-from annotate.backends.caption_blip2 import Blip2
-from annotate.backends.caption_endpoint import BODY_MAX, ChatEndpoint, Endpoint
+from annotate import jobs
+from annotate.backends.captioners.blip2 import Blip2
+from annotate.backends.captioners.endpoint import BODY_MAX, ChatEndpoint, Endpoint
 from annotate.backends.contract import CaptionAsk
-from annotate.backends.library import folder
-from annotate.backends.registry import FAMILIES, Installed
+from annotate.backends.model_files import folder, registry
+from annotate.backends.model_files.registry import FAMILIES, Installed
+from annotate.evaluation import evaluation_jobs
+from annotate.model_library import model_actions
 from annotate.models import Evaluation, ModelAnswer, ModelChoice, ModelJob, Tag
 from ingest.actions import runs
 from ingest.errors import BadInput
@@ -269,12 +269,12 @@ def test_figures_and_names_that_no_database_takes_end_as_words(
 
     settings.KOMA_LIBRARY_DIRS = [tmp_path]
     (tmp_path / "set").mkdir()
-    row = measuring.ask(kind="faces", root=0, path="set", model="builtin", by=alice)
-    kind = measuring.KINDS["faces"]
+    row = evaluation_jobs.ask(kind="faces", root=0, path="set", model="builtin", by=alice)
+    kind = evaluation_jobs.KINDS["faces"]
     monkeypatch.setitem(
-        measuring.KINDS, "faces", type("Kind", (), {"options": kind.options, "run": lambda *_: Scores()})()
+        evaluation_jobs.KINDS, "faces", type("Kind", (), {"options": kind.options, "run": lambda *_: Scores()})()
     )
-    assert measuring.execute(row.pk) == RunState.FAILED
+    assert evaluation_jobs.execute(row.pk) == RunState.FAILED
     row.refresh_from_db()
     assert row.state == RunState.FAILED
     assert "cannot be kept" in row.error
@@ -388,7 +388,7 @@ def test_a_chosen_model_that_vanished_before_the_run_is_told_in_words(
 ) -> None:
     write_tagger(Path(settings.KOMA_MODELS_DIR) / "one")
     ModelChoice.objects.create(collection=collection, task="tags", name="one")
-    models_library.remove(name="one")
+    model_actions.remove(name="one")
     run = look(episode_of(collection, 2))
     (row,) = run.stages.all()
     assert row.state == RunState.FAILED
@@ -399,7 +399,7 @@ def test_a_chosen_model_that_vanished_before_the_run_is_told_in_words(
 def test_a_model_that_vanishes_while_it_is_measured_is_told_in_words(settings: Any, alice: User) -> None:
     models = Path(settings.KOMA_MODELS_DIR)
     write_tagger(models / "one")
-    job = models_library.measure(name="one", task="tags", by=alice)
+    job = model_actions.measure(name="one", task="tags", by=alice)
     shutil.rmtree(models / "one")
     jobs.run_model_job(jobs.NETWORKS if job.act == ModelJob.Act.MEASURE else jobs.FILES)
     job.refresh_from_db()

@@ -15,12 +15,13 @@ import pytest
 from django.conf import settings as django_settings
 from PIL import Image
 
-from annotate.backends import detectors, upscalers
-from annotate.backends.embed_ccip import CcipEmbedder
-from annotate.backends.inputs import PILLOW, Fit, InputSpec, Resample, padded
-from annotate.backends.mask_isnet import IsnetMask
-from annotate.backends.text_ocr import PaddleText
-from annotate.head_crops import head_file
+from annotate.actions.head_crops import head_file
+from annotate.backends.boxes import known_detectors
+from annotate.backends.boxes.text import PaddleText
+from annotate.backends.embedders.ccip import CcipEmbedder
+from annotate.backends.feeding.inputs import PILLOW, Fit, InputSpec, Resample, padded
+from annotate.backends.masks.isnet import IsnetMask
+from annotate.backends.upscalers import known_upscalers
 from annotate.models import FrameTag
 from ingest.actions import runs
 from ingest.imaging.decode import read_picture
@@ -68,7 +69,7 @@ def test_a_strip_of_a_comic_does_not_fill_the_memory() -> None:
 def test_face_detectors_take_any_shape(tmp_path: Path, name: str, shape: tuple[int, int]) -> None:
     write_yolo(tmp_path / "face_detect_x", np.array([[32], [32], [20], [20], [0.9]], np.float32))
     stem, _, dynamic = name.partition(" ")
-    detector = detectors.open_detector(stem, tmp_path, device="cpu", dynamic=bool(dynamic))
+    detector = known_detectors.open_detector(stem, tmp_path, device="cpu", dynamic=bool(dynamic))
     (found,) = detector.detect([red(shape[1], shape[0])])
     assert np.isfinite(found.boxes).all()
     assert (found.boxes >= 0).all() and (found.boxes <= [shape[1], shape[0]] * 2).all()
@@ -110,7 +111,7 @@ def test_upscalers_take_any_shape(tmp_path: Path, shape: tuple[int, int]) -> Non
     write_esrgan(tmp_path / "esrgan" / "RealESRGAN_x4plus_anime_6B.onnx")
     write_cdc(tmp_path / "cdc" / "HGSR-MHR-anime-aug_X4_320.onnx")
     for name in ("esrgan", "cdc", "lanczos"):
-        upscaler = upscalers.open_upscaler(name, tmp_path, device="cpu")
+        upscaler = known_upscalers.open_upscaler(name, tmp_path, device="cpu")
         made = upscaler.upscale(red(shape[1], shape[0]), times=1)
         assert made.shape == (upscaler.factor * shape[0], upscaler.factor * shape[1], 3), name
         assert (made == (255, 0, 0)).all(), name
@@ -134,7 +135,7 @@ def test_every_kind_of_pixel_reaches_a_model_as_three_bytes(kind: str) -> None:
     kinds()[kind].save(packed, "PNG" if kind in ("16 bit", "palette", "one bit", "alpha", "grey") else "TIFF")
     rgb = read_picture(packed.getvalue(), name=kind).rgb
     assert (rgb.shape, rgb.dtype, rgb.flags.c_contiguous) == ((16, 24, 3), np.uint8, True)
-    assert len(detectors.open_detector("builtin", Path("/"), device="cpu").detect([rgb])) == 1
+    assert len(known_detectors.open_detector("builtin", Path("/"), device="cpu").detect([rgb])) == 1
 
 
 def test_heads_are_cut_of_any_picture() -> None:

@@ -16,10 +16,10 @@ from django.db import OperationalError, connection
 from django.test import Client
 
 from annotate.models import Character, FrameTag
-from export import running
 from export.actions import jobs
+from export.algorithms.recipe import parse
+from export.build import export_job
 from export.models import ExportJob
-from export.recipe import parse
 from ingest.actions import history
 from ingest.models import Operation, PipelineRun, RunState
 from project.queues import rq_queues
@@ -153,7 +153,7 @@ def test_an_export_that_fills_the_disk_says_so_leaves_nothing_and_goes_on_when_t
             pass
     recipe = parse({"arrange": {"min_per_combination": 1}})
     job = jobs.start(collection=world.collection, recipe=recipe, name="Set", by=alice)
-    assert running.execute(job.pk) == RunState.FAILED
+    assert export_job.execute(job.pk) == RunState.FAILED
     job.refresh_from_db()
     assert "full" in job.error.lower() or "space" in job.error.lower(), job.error
     assert "Traceback" not in job.error
@@ -161,6 +161,6 @@ def test_an_export_that_fills_the_disk_says_so_leaves_nothing_and_goes_on_when_t
     assert not [name for name in files_below(small_disk / "exports") if name.endswith(".zip")]
     filler.unlink()
     jobs.resume(ExportJob.objects.get(pk=job.pk))
-    assert running.execute(job.pk) == RunState.DONE, ExportJob.objects.get(pk=job.pk).error
+    assert export_job.execute(job.pk) == RunState.DONE, ExportJob.objects.get(pk=job.pk).error
     job.refresh_from_db()
     assert jobs.inside_exports(job.folder).is_dir()

@@ -10,11 +10,11 @@ import pytest
 from django.conf import settings
 
 ROOT = Path(__file__).resolve().parents[2]
-PACKAGES = ("project", "export", "annotate", "ingest", "drawing")
+PACKAGES = ("project", "export", "annotate", "ingest", "demo_film")
 FILES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
 BANNED_MODULES = {"pickle", "cPickle", "dill", "cloudpickle", "shelve", "marshal", "joblib", "jsonpickle"}
 # Read by hand, escapes all that comes from outside; the pages it draws are tested with hostile names.
-DRAWING = "drawing"  # a module or package of views that draws many small parts and escapes what came from outside
+DRAWING = "html_rows"  # a module or package of views that draws many small parts and escapes what came from outside
 OF_ADMINS = "site.py"  # pages of the site's admins, who see every collection; all of them behind one decorator
 OF_THE_SITE = {"ModelJob", "Evaluation", "ModelVersion"}  # rows of no collection
 BANNED_CALLS = {"eval", "exec", "compile", "__import__", "mark_safe", "format_html_join", "RawSQL", "raw", "extra"}
@@ -104,9 +104,9 @@ def test_scripts_put_names_in_as_text() -> None:
 
 def test_json_and_toml_from_outside_are_read_in_one_place() -> None:
     """See ingest/outside_json.py: of a bounded size, and nested brackets are no traceback."""
-    own = {"outside_json.py", "answers.py", "seen.py"}  # what the same process wrote a line before
+    own = {"outside_json.py", "responses.py", "seen.py"}  # what the same process wrote a line before
     reader = re.compile(r"\b(json|tomllib)\.loads?\((?!json\.dumps\()")
-    files = [path for path in FILES if path.relative_to(ROOT).parts[0] != "drawing" and path.name not in own]
+    files = [path for path in FILES if path.relative_to(ROOT).parts[0] != "demo_film" and path.name not in own]
     assert [path.name for path in files if reader.search(path.read_text(encoding="utf-8"))] == []
 
 
@@ -126,7 +126,7 @@ def test_the_policy_of_pages_allows_no_script_but_our_files() -> None:
 
 
 def test_views_read_numbers_in_the_one_safe_way() -> None:
-    """`"²".isdigit()` is true and `int("²")` fails: see ingest/views/params.py."""
+    """`"²".isdigit()` is true and `int("²")` fails: see ingest/params.py."""
     files = [path for path in FILES if path.parent.name == "views" and path.name != "params.py"]
     wrong = [(path.name, word) for path in files for word in (".isdigit(", ".isdecimal(") if word in path.read_text()]
     assert not wrong

@@ -11,7 +11,7 @@ from django.contrib.auth.models import User
 from django.db import connection
 
 from annotate.actions import characters, clusters, faces, tags
-from annotate.checking import check
+from annotate.consistency import check
 from annotate.models import Character, CharacterAlias, Face, FrameTag, NamedBy
 from ingest.actions import history, members, runs
 from ingest.errors import Conflict, KomaError

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import pytest
 
-from drawing.palette import EYES, HAIR, SKIN
+from demo_film.palette import EYES, HAIR, SKIN
 from training import redrawn
 from training.head_material import drawn, faces_of, hands_of
 from training.head_tags import TAGS, names_of, truth

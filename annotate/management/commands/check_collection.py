@@ -8,7 +8,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from annotate.checking import check
+from annotate.consistency import check
 from ingest.errors import KomaError
 from ingest.management.commands.backup import find
 

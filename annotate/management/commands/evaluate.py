@@ -11,8 +11,8 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
 from annotate.evaluation.kinds import KINDS, Kind, Scores
-from annotate.own_truth.kinds import OWN_KINDS, OwnKind
-from annotate.own_truth.progress import Silent
+from annotate.evaluation.on_collection.kinds import OWN_KINDS, OwnKind
+from annotate.evaluation.on_collection.progress import Silent
 from ingest.errors import BadInput, KomaError
 from ingest.management.commands.backup import find
 

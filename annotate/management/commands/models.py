@@ -11,13 +11,12 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
-from annotate.actions import models_library
-from annotate.backends import catalogue, registry
-from annotate.backends.library import folder
-from annotate.backends.library.download import download
-from annotate.backends.library.importing import import_model
-from annotate.backends.library.wheels import WHEELS, import_from_wheel
-from annotate.library_rows import Row, rows
+from annotate.backends.model_files import catalogue, folder, registry
+from annotate.backends.model_files.download import download
+from annotate.backends.model_files.importing import import_model
+from annotate.backends.model_files.wheels import WHEELS, import_from_wheel
+from annotate.model_library import model_actions
+from annotate.model_library.listing import Row, rows
 from ingest.errors import BadInput, KomaError
 from ingest.imaging.names import plain_text
 
@@ -101,7 +100,7 @@ class Command(BaseCommand):
             self.stdout.write("Nothing to show.")
 
     def _download(self, options: dict[str, Any], answers: list[dict[str, Any]]) -> None:
-        hub = models_library.hub()
+        hub = model_actions.hub()
         for model in [catalogue.get(name) for name in options["names"]]:
             done = download(
                 model, hub, settings.KOMA_MODELS_DIR, reserve=settings.KOMA_DISK_RESERVE_BYTES,
@@ -130,7 +129,7 @@ class Command(BaseCommand):
 
     def _remove(self, options: dict[str, Any], answers: list[dict[str, Any]]) -> None:
         for name in options["names"]:
-            freed, chosen = models_library.remove(name=name)
+            freed, chosen = model_actions.remove(name=name)
             answers.append({"name": name, "freed_bytes": freed, "chosen_in": chosen})
             note = f" It is still chosen in {', '.join(chosen)}; runs there say so until another is." if chosen else ""
             self._say(options, f"{name}: removed, {freed / 2**20:,.1f} MiB freed.{note}")

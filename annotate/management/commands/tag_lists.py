@@ -10,7 +10,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from annotate.actions import tag_lists
 from annotate.actions.tag_lists import Kind
-from annotate.backends import tag_filtering
+from annotate.backends.taggers import filter_lists
 from ingest.errors import KomaError
 from ingest.management.commands.backup import find
 
@@ -39,7 +39,7 @@ class Command(BaseCommand):
             for kind in Kind:
                 path: Path | None = options[kind.value]
                 if path is not None:
-                    data = tag_filtering.read_file(path)
+                    data = filter_lists.read_file(path)
                     _, notes = tag_lists.add(collection=collection, kind=kind, name=path.name, data=data, by=None)
                     for note in notes:
                         self.stderr.write(f"{path.name}: {note}")

@@ -10,8 +10,9 @@ from typing import Any
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from export import headless, headless_config, recipe_text
-from export.headless_config import Config, InputConfig
+from export import recipe_text
+from export.build import without_browser, without_browser_config
+from export.build.without_browser_config import Config, InputConfig
 from ingest.actions import sources
 from ingest.errors import BadInput, KomaError
 from ingest.models import ImageType
@@ -75,7 +76,7 @@ class Command(BaseCommand):
         try:
             config = _config(options)
             call_command("migrate", verbosity=0, interactive=False)
-            outcome = headless.build_dataset(config, say=lambda text: self.stderr.write(text, self.style.NOTICE))
+            outcome = without_browser.build_dataset(config, say=lambda text: self.stderr.write(text, self.style.NOTICE))
         except KomaError as error:
             raise CommandError(error.message) from error
         if options["json"]:
@@ -85,7 +86,7 @@ class Command(BaseCommand):
         if not outcome.ok:
             sys.exit(1)
 
-    def _summary(self, outcome: headless.Outcome) -> None:
+    def _summary(self, outcome: without_browser.Outcome) -> None:
         counts = outcome.counts
         lines = [f"{outcome.collection}:"]
         lines.append(
@@ -118,7 +119,7 @@ class Command(BaseCommand):
 
 def _config(options: dict[str, Any]) -> Config:
     """The config file with the options laid over it. Raises BadInput for what cannot be."""
-    config = headless_config.read(options["config"]) if options["config"] else Config()
+    config = without_browser_config.read(options["config"]) if options["config"] else Config()
     config.inputs += [InputConfig(path) for path in options["inputs"]]
     config.collection = options["collection"] or config.collection
     config.out = options["out"] or config.out
@@ -135,11 +136,11 @@ def _config(options: dict[str, Any]) -> Config:
         config.stages = options["stage"]
     config.keep = config.keep or options["keep_settings"]
     for text in options["set"]:
-        headless_config.option(config, text)
+        without_browser_config.option(config, text)
     for task in {text.partition("=")[0].strip() for text in options["model"]}:
         config.models.pop(task, None)  # those of the file give way
     for text in options["model"]:
-        headless_config.model(config, text)
+        without_browser_config.model(config, text)
     if not config.collection or config.out is None or not config.inputs:
         raise BadInput("Name the inputs, --collection and --out, or a --config that holds them.")
     if config.references is not None and not config.references.is_dir():

@@ -10,10 +10,9 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from annotate.actions.naming import faces_text
-from export import rereading
-from export.actions import reread
-from export.correcting import correct_files
-from export.rereading import Moved, Open
+from export.readback import applying, comparing
+from export.readback.comparing import Moved, Open
+from export.readback.correct_files import correct_files
 from ingest.algorithms.typed_lists import ListError, text_of, typed_list
 from ingest.errors import BadInput, KomaError
 from ingest.models import Collection
@@ -78,7 +77,7 @@ def _reread(options: dict[str, Any]) -> dict[str, Any]:
     """Read, and write or apply as asked; everything that came of it."""
     folder: Path = options["folder"]
     collection = Collection.objects.get(name=options["apply"]) if options["apply"] else None
-    found = rereading.read_back(folder, format_text=options["format"], known=_names(options["characters"]))
+    found = comparing.read_back(folder, format_text=options["format"], known=_names(options["characters"]))
     open_ = list(found.open)
     result: dict[str, Any] = {
         "moved": [_row(row) for row in found.moved],
@@ -92,7 +91,7 @@ def _reread(options: dict[str, Any]) -> dict[str, Any]:
         open_ += corrected.open
         result |= {"corrected": corrected.corrected, "attached": corrected.attached}
     if collection is not None:
-        applied = reread.apply(collection=collection, moved=found.moved, by=None)
+        applied = applying.apply(collection=collection, moved=found.moved, by=None)
         open_ += applied.open
         result |= {"named": applied.named, "unnamed": applied.unnamed, "placed": applied.placed}
     return {"ok": not open_} | result | {"open": [_open(row) for row in dict.fromkeys(open_)]}

@@ -7,8 +7,8 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.template.defaultfilters import filesizeformat
 
-from ingest import forgotten_files
 from ingest.restoring import store
+from ingest.storage import forgotten_files
 
 
 class Command(BaseCommand):

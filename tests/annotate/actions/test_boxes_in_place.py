@@ -7,7 +7,7 @@ from django.contrib.auth.models import User
 
 from annotate.actions import boxes
 from annotate.actions import faces as face_actions
-from annotate.checking import check
+from annotate.consistency import check
 from annotate.models import Character, Face, FaceState
 from ingest.actions import history
 from ingest.errors import BadInput, Conflict

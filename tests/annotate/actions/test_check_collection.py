@@ -12,7 +12,7 @@ from django.core.management import call_command
 
 from annotate.actions import boxes, characters, clusters, tags
 from annotate.actions import faces as face_actions
-from annotate.checking import check
+from annotate.consistency import check
 from annotate.models import Character, CharacterAlias, Face, FaceCluster, NamedBy
 from ingest.actions import frames as frame_actions
 from ingest.actions import history

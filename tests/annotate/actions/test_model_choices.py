@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from annotate.actions import model_choices as choices
+from annotate.chosen_models import choices
 from annotate.models import ModelChoice
 from ingest.actions import history
 from ingest.errors import BadInput
@@ -64,7 +64,7 @@ def test_a_chosen_model_that_was_removed_is_still_named(collection, alice):
 
 
 def test_detectors_of_boxes_work_side_by_side(collection, settings, alice, monkeypatch):
-    from annotate.backends import registry
+    from annotate.backends.model_files import registry
 
     monkeypatch.setitem(registry.FAMILIES, "yolo_test", registry.Family("yolo_test", "boxes", "nowhere:nothing"))
     install(settings.KOMA_MODELS_DIR, "heads", "yolo_test")
@@ -75,9 +75,9 @@ def test_detectors_of_boxes_work_side_by_side(collection, settings, alice, monke
 
 
 def test_enlarging_and_captions_have_a_default_without_any_model(collection, settings, monkeypatch):
-    from annotate.backends import upscale_waifu2x
+    from annotate.backends.upscalers import waifu2x
 
-    monkeypatch.setattr(upscale_waifu2x, "is_there", lambda: False)
+    monkeypatch.setattr(waifu2x, "is_there", lambda: False)
     assert choices.chosen(collection, "upscale") == "lanczos"
     assert "bicubic" in choices.offered("upscale")
     assert choices.chosen(collection, "caption") == "none"

@@ -14,7 +14,7 @@ from django.test import Client
 
 from annotate.actions import tag_lists
 from annotate.actions.tag_lists import Kind
-from annotate.backends import tag_filtering
+from annotate.backends.taggers import filter_lists
 from annotate.models import TagList
 from ingest.actions import history
 from ingest.errors import BadInput, Conflict
@@ -26,15 +26,15 @@ HAIR = b'{"Hair": ["long hair", "short_hair"]}'
 
 def test_both_forms_of_a_list_of_included_tags_are_read() -> None:
     expected = {"hair": frozenset({"long_hair", "short_hair"})}
-    assert tag_filtering.parse_overlaps(HAIR, name="a.json").overlaps == expected
+    assert filter_lists.parse_overlaps(HAIR, name="a.json").overlaps == expected
     rows = [{"query": "hair", "has_overlap": ["long hair", "short hair"]}, {"query": "sky", "has_overlap": None}]
-    parsed = tag_filtering.parse_overlaps(b"\xef\xbb\xbf" + json.dumps(rows).encode(), name="a.json")
+    parsed = filter_lists.parse_overlaps(b"\xef\xbb\xbf" + json.dumps(rows).encode(), name="a.json")
     assert parsed.overlaps == expected
     assert (parsed.count, parsed.notes) == (1, [])
 
 
 def test_a_tag_never_includes_itself_and_two_that_include_each_other_are_told() -> None:
-    parsed = tag_filtering.parse_overlaps(b'{"a": ["a", "b"], "b": ["a"], "c": ["c"]}', name="a.json")
+    parsed = filter_lists.parse_overlaps(b'{"a": ["a", "b"], "b": ["a"], "c": ["c"]}', name="a.json")
     assert parsed.overlaps == {"a": frozenset({"b"}), "b": frozenset({"a"})}
     assert "no tag includes itself: a, c" in parsed.notes[0]
     assert "a and b include each other" in parsed.notes[1]
@@ -56,23 +56,23 @@ def test_a_tag_never_includes_itself_and_two_that_include_each_other_are_told() 
 )
 def test_a_list_of_included_tags_that_cannot_be_used_is_told_with_its_place(data: bytes, told: str) -> None:
     with pytest.raises(BadInput, match=told):
-        tag_filtering.parse_overlaps(data, name="a.json")
+        filter_lists.parse_overlaps(data, name="a.json")
 
 
 def test_unwanted_tags_stand_one_a_line() -> None:
-    parsed = tag_filtering.parse_unwanted(b"Virtual YouTuber\n\n cosplay \nCosplay\n", name="a.txt")
+    parsed = filter_lists.parse_unwanted(b"Virtual YouTuber\n\n cosplay \nCosplay\n", name="a.txt")
     assert parsed.unwanted == ("virtual_youtuber", "cosplay")
     assert parsed.notes == ["cosplay stood there more than once."]
     for data, told in ((b'a\n"b, c\n', "line 2, .* not closed"), (b"\n \n", "holds no tag"), (b'["a"]', "like JSON"),
                        (b"a\n" + b"x" * 201, "line 2: .* cannot be a tag")):  # fmt: skip
         with pytest.raises(BadInput, match=told):
-            tag_filtering.parse_unwanted(data, name="a.txt")
+            filter_lists.parse_unwanted(data, name="a.txt")
 
 
 def test_a_far_too_large_list_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tag_filtering, "FILE_MAX", 10)
+    monkeypatch.setattr(filter_lists, "FILE_MAX", 10)
     with pytest.raises(BadInput, match="10 at most"):
-        tag_filtering.parse_unwanted(b"long_hair\nsky\n", name="a.txt")
+        filter_lists.parse_unwanted(b"long_hair\nsky\n", name="a.txt")
 
 
 def test_a_newer_list_counts_and_undo_brings_the_older_one_back(collection: Collection, alice: Any) -> None:

@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import User
 
-from annotate import face_counters
 from annotate.actions import boxes, characters
 from annotate.actions import clusters as cluster_actions
 from annotate.actions import faces as face_actions
-from annotate.checking import check
+from annotate.consistency import check
+from annotate.counters import face_columns
 from annotate.models import (
     Character,
     CharacterAlias,
@@ -41,7 +41,7 @@ def undo_of(summary: str, *, by: User) -> history.Undone:
 
 def counters_are_true() -> bool:
     frames, sizes = Frame.objects.values_list("pk", flat=True), FaceCluster.objects.values_list("pk", flat=True)
-    return not face_counters.wrong_face_counts(list(frames)) and not face_counters.wrong_sizes(list(sizes))
+    return not face_columns.wrong_face_counts(list(frames)) and not face_columns.wrong_sizes(list(sizes))
 
 
 def test_a_new_character_stays_where_another_person_has_named_faces_by_it(

@@ -49,7 +49,7 @@ def test_hair_and_eyes_have_their_colour_by_day_and_by_night(looks, hair, eyes):
 
 def test_every_painted_hair_colour_of_the_film_has_its_name():
     from annotate.algorithms.colour_names import lab_of
-    from drawing.palette import HAIR as PALETTE
+    from demo_film.palette import HAIR as PALETTE
 
     for name, paint in PALETTE.items():
         shares = HAIR.shares(lab_of(np.array([paint], np.uint8)))[0]

@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from annotate.backends import registry
-from annotate.backends.boxes_yolo import YoloBoxes, kind_of
-from annotate.backends.detectors import open_detector
+from annotate.backends.boxes.known_detectors import open_detector
+from annotate.backends.boxes.yolo import YoloBoxes, kind_of
+from annotate.backends.model_files import registry
 from ingest.errors import BadInput
 from tests.annotate.onnx_graphs import red, write_yolo
 

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from annotate.backends import registry
 from annotate.backends.contract import CaptionAsk, Captioner
+from annotate.backends.model_files import registry
 from ingest.errors import BadInput
 
 THERE = find_spec("torch") is not None and find_spec("transformers") is not None

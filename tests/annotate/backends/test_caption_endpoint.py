@@ -19,8 +19,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from annotate.backends import caption_endpoint
-from annotate.backends.caption_endpoint import ChatEndpoint, Endpoint
+from annotate.backends.captioners import endpoint as caption_endpoint
+from annotate.backends.captioners.endpoint import ChatEndpoint, Endpoint
 from annotate.backends.contract import CaptionAsk, Captioner
 from ingest.errors import BadInput, Cancelled
 from tests.annotate.chat_server import ChatServer, Reply, serving

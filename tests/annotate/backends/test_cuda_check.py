@@ -8,13 +8,13 @@ from pathlib import Path
 
 import onnxruntime
 
-from annotate.backends import cuda_check
-from annotate.backends.onnx_session import AUTO, open_session
+from annotate.backends.runtime import cuda_check
+from annotate.backends.runtime.onnx_session import AUTO, open_session
 
 
 def test_the_answer_agrees_with_what_a_session_gets(tmp_path: Path) -> None:
-    from annotate.backends import device_graph
-    from annotate.backends.inputs import InputSpec
+    from annotate.backends.feeding.inputs import InputSpec
+    from annotate.backends.runtime import device_graph
 
     (tmp_path / "tiny.onnx").write_bytes(device_graph.arithmetic(InputSpec(8, 8)))
     opened = open_session(tmp_path / "tiny.onnx", device=AUTO)
@@ -25,9 +25,13 @@ def test_the_answer_agrees_with_what_a_session_gets(tmp_path: Path) -> None:
 
 
 def test_the_process_that_tries_tells_one_of_two_things() -> None:
-    root = Path(cuda_check.__file__).parents[2]
+    root = Path(cuda_check.__file__).parents[3]
     done = subprocess.run(
-        [sys.executable, "-m", "annotate.backends.cuda_check"], cwd=root, capture_output=True, text=True, check=True
+        [sys.executable, "-m", "annotate.backends.runtime.cuda_check"],
+        cwd=root,
+        capture_output=True,
+        text=True,
+        check=True,
     )
     assert done.stdout == ("CUDA starts" if cuda_check.starts() else "CUDA does not start")
 

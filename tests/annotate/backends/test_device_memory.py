@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from annotate.backends.device_memory import SHARES, HostBuffer
+from annotate.backends.runtime.device_memory import SHARES, HostBuffer
 from ingest.errors import KomaError
 
 

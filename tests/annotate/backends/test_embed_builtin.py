@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from annotate.algorithms.face_features import cut_head
-from annotate.backends import weights
-from annotate.backends.embed_builtin import BuiltinEmbedder
-from drawing.crops import random_head
+from annotate.backends.embedders.builtin import BuiltinEmbedder
+from annotate.backends.model_files import weights
+from demo_film.crops import random_head
 from ingest.errors import BadInput
 
 

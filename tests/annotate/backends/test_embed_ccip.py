@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from annotate.backends import registry
-from annotate.backends.embed_ccip import CcipEmbedder
-from annotate.backends.embedders import DifferenceEmbedder, open_embedder, packed, unpack_of
+from annotate.backends.embedders.ccip import CcipEmbedder
+from annotate.backends.embedders.known_embedders import DifferenceEmbedder, open_embedder, packed, unpack_of
+from annotate.backends.model_files import registry
 from ingest.errors import BadInput
 from tests.annotate.ccip_graphs import write_ccip
 

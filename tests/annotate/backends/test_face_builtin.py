@@ -10,11 +10,11 @@ import pytest
 
 from annotate.algorithms import boxes
 from annotate.algorithms.face_pyramid import Found, Level, confirm, decode, levels, looks, merge, refine
-from annotate.backends import weights
+from annotate.backends.boxes.builtin import BuiltinFaces
+from annotate.backends.boxes.known_detectors import open_detector
 from annotate.backends.contract import FaceDetector
-from annotate.backends.detectors import open_detector
-from annotate.backends.face_builtin import BuiltinFaces
-from drawing.crops import random_scene
+from annotate.backends.model_files import weights
+from demo_film.crops import random_scene
 from ingest.errors import BadInput
 from tests.annotate.face_graph import picture_with, write_graph
 

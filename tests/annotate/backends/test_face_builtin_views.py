@@ -10,11 +10,11 @@ import pytest
 from numpy.typing import NDArray
 
 from annotate.algorithms import boxes
-from annotate.backends.face_builtin import BuiltinFaces
-from drawing.backgrounds import random_background
-from drawing.canvas import Canvas
-from drawing.cast import Pose, random_look, random_pose
-from drawing.characters import draw_person
+from annotate.backends.boxes.builtin import BuiltinFaces
+from demo_film.backgrounds import random_background
+from demo_film.canvas import Canvas
+from demo_film.cast import Pose, random_look, random_pose
+from demo_film.characters import draw_person
 
 SIZE = (1280, 720)
 

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from annotate.algorithms.box_scale import Border
-from annotate.backends.detectors import CascadeOptions, open_detector
-from annotate.backends.face_lbp import CascadeFaces
+from annotate.backends.boxes.known_detectors import CascadeOptions, open_detector
+from annotate.backends.boxes.lbp import CascadeFaces
 from ingest.errors import BadInput
 from ingest.imaging.decode import read_picture
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from annotate.algorithms import boxes
-from annotate.backends.face_builtin import BuiltinFaces
+from annotate.backends.boxes.builtin import BuiltinFaces
 
 SHOWN_AGAIN_AFTER = 1040  # frames: the first shot comes twice
 

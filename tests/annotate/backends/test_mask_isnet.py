@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from onnx import helper
 
-from annotate.backends import registry
-from annotate.backends.mask_isnet import IsnetMask, placed
+from annotate.backends.masks.isnet import IsnetMask, placed
+from annotate.backends.model_files import registry
 from ingest.errors import BadInput
 from tests.annotate.onnx_graphs import save
 

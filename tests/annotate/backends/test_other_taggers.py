@@ -12,8 +12,8 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from annotate.backends import registry
-from annotate.backends.scorer import sigmoid
+from annotate.backends.model_files import registry
+from annotate.backends.taggers.scorer import sigmoid
 from ingest.errors import BadInput
 from tests.annotate.scorer_graphs import opened, said, write_linear
 

@@ -19,14 +19,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from annotate.backends import reading, reading_processes
 from annotate.backends.contract import ModelInfo, Picture
-from annotate.backends.device_memory import HostBuffer
-from annotate.backends.inputs import Fit, InputSpec, Resample
-from annotate.backends.reader import Item, Looked, Reader, fits_apart
-from annotate.backends.reader_batch import BatchSize, BatchSizes
-from annotate.backends.reading import Ask, StoredPicture
-from annotate.backends.reading_processes import ReadingProcesses
+from annotate.backends.feeding import decoding, decoding_processes
+from annotate.backends.feeding.decoding import Ask, StoredPicture
+from annotate.backends.feeding.decoding_processes import ReadingProcesses
+from annotate.backends.feeding.inputs import Fit, InputSpec, Resample
+from annotate.backends.feeding.reader import Item, Looked, Reader, fits_apart
+from annotate.backends.feeding.reader_batch import BatchSize, BatchSizes
+from annotate.backends.runtime.device_memory import HostBuffer
 from ingest.errors import BadInput, KomaError
 from ingest.imaging.decode import UnreadablePicture
 from ingest.imaging.encode import PictureFormat, encode
@@ -214,7 +214,7 @@ def test_a_picture_that_kills_its_process_is_told_by_name_and_the_others_are_rea
 def test_when_many_processes_die_the_reader_gives_up_in_words(
     tmp_path: Path, processes: ReadingProcesses, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(reading_processes, "DEATHS_MAX", 2)
+    monkeypatch.setattr(decoding_processes, "DEATHS_MAX", 2)
     means = Apart(write_means(tmp_path / "m.onnx"))
     reader = Reader[int]([means], processes=processes)
     with pytest.raises(KomaError, match=r"\d processes that read pictures were ended \(signal SIGKILL\), .*frame 3\."):
@@ -224,7 +224,7 @@ def test_when_many_processes_die_the_reader_gives_up_in_words(
 def test_a_picture_in_which_reading_hangs_is_told_by_name_and_the_others_are_read(
     tmp_path: Path, processes: ReadingProcesses, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(reading_processes, "PICTURE_MAX_S", 2)
+    monkeypatch.setattr(decoding_processes, "PICTURE_MAX_S", 2)
     means = Apart(write_means(tmp_path / "m.onnx"))
     reader = Reader[int]([means], sizes=sized(8, means), processes=processes)
     found = list(reader.answers(Item(at, Drawn(at, "slow" if at == 5 else "", f"frame {at}")) for at in range(12)))
@@ -305,10 +305,10 @@ def test_reading_processes_end_with_their_parent() -> None:
     program = """
 import os, sys, time
 import numpy as np
-from annotate.backends.device_memory import HostBuffer
-from annotate.backends.inputs import InputSpec
-from annotate.backends.reading import Ask
-from annotate.backends.reading_processes import ReadingProcesses
+from annotate.backends.runtime.device_memory import HostBuffer
+from annotate.backends.feeding.inputs import InputSpec
+from annotate.backends.feeding.decoding import Ask
+from annotate.backends.feeding.decoding_processes import ReadingProcesses
 from tests.annotate.backends.test_reading_processes import Drawn
 made, buffer = ReadingProcesses(1), HostBuffer((1, 6, 8, 3), pin=False, share=True)
 print(made.read([Ask(0, Drawn(7), None)], [InputSpec(8, 6)], [buffer])[0].size, buffer.array.max(), flush=True)
@@ -330,7 +330,7 @@ os.kill(os.getpid(), 9)
 
 
 def test_a_reading_process_loads_neither_django_nor_onnxruntime() -> None:
-    program = f"import sys; sys.path[:] = {sys.path!r}; import {reading.__name__}; print(*sys.modules)"
+    program = f"import sys; sys.path[:] = {sys.path!r}; import {decoding.__name__}; print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout.split()
     assert not {"django", "onnxruntime", "sklearn"} & set(loaded)
 

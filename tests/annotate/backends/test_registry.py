@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from annotate.backends import registry
-from annotate.backends.onnx_session import CUDA, open_session
-from annotate.backends.scorer import OnnxScorer
+from annotate.backends.model_files import registry
+from annotate.backends.runtime.onnx_session import CUDA, open_session
+from annotate.backends.taggers.scorer import OnnxScorer
 from ingest.errors import BadInput
 from tests.annotate.onnx_graphs import write_yolo
 from tests.annotate.scorer_graphs import write_model, write_tags

@@ -14,9 +14,9 @@ from onnx import TensorProto, helper
 from PIL import Image
 
 from annotate.algorithms.tag_rules import Reading
-from annotate.backends import registry
-from annotate.backends.scorer import OnnxScorer
-from annotate.backends.tagger_wd import input_of
+from annotate.backends.model_files import registry
+from annotate.backends.taggers.scorer import OnnxScorer
+from annotate.backends.taggers.wd import input_of
 from ingest.errors import BadInput
 from tests.annotate.scorer_graphs import opened, said, write_linear, write_model, write_tags
 
@@ -194,7 +194,7 @@ def test_labels_and_identity_are_known_without_loading_the_network(folder: Path)
 
 
 def test_the_real_table_is_read(test_data: Path) -> None:
-    from annotate.backends.tag_lists import read_table
+    from annotate.backends.taggers.label_lists import read_table
 
     labels = read_table(test_data / "tags" / "wd_selected_tags.csv")
     assert [one.name for one in labels if one.category == "rating"] == [

@@ -8,9 +8,9 @@ import shutil
 import numpy as np
 import pytest
 
-from annotate.backends import weights
-from annotate.backends.tags_builtin import BuiltinHeadTagger
-from drawing.crops import random_head
+from annotate.backends.model_files import weights
+from annotate.backends.taggers.builtin import BuiltinHeadTagger
+from demo_film.crops import random_head
 from ingest.errors import BadInput
 
 

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from onnx import helper
 
-from annotate.backends import registry
-from annotate.backends.text_ocr import CLIP_MEAN, CLIP_STD, SIDE_MAX, PaddleText
+from annotate.backends.boxes.text import CLIP_MEAN, CLIP_STD, SIDE_MAX, PaddleText
+from annotate.backends.model_files import registry
 from ingest.errors import BadInput
 from tests.annotate.onnx_graphs import save
 

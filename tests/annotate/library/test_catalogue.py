@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from annotate.actions.model_choices import TASKS
-from annotate.backends import catalogue, weights
-from annotate.backends.library import formats
-from annotate.backends.library.folder import checked_name
-from annotate.backends.library.remote import REPOSITORY
+from annotate.backends.model_files import catalogue, formats, weights
+from annotate.backends.model_files.folder import checked_name
+from annotate.backends.model_files.remote import REPOSITORY
+from annotate.chosen_models.choices import TASKS
 from ingest.errors import BadInput
 
 MODELS = list(catalogue.CATALOGUE.values())

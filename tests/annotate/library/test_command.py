@@ -9,7 +9,7 @@ import zipfile
 import pytest
 from django.core.management import CommandError, call_command
 
-from annotate.backends import catalogue
+from annotate.backends.model_files import catalogue
 from annotate.models import ModelChoice, ModelTiming
 from tests.annotate.library.conftest import MODEL, TAGS, WEIGHTS
 

@@ -12,11 +12,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from annotate.backends import registry
-from annotate.backends.catalogue import File, Model
-from annotate.backends.library import folder
-from annotate.backends.library.download import download, is_installed
-from annotate.backends.library.remote import Hub
+from annotate.backends.model_files import folder, registry
+from annotate.backends.model_files.catalogue import File, Model
+from annotate.backends.model_files.download import download, is_installed
+from annotate.backends.model_files.remote import Hub
 from ingest.errors import BadInput, Cancelled, Conflict, KomaError
 from tests.annotate.hub_server import COMMIT, FakeHub, serving
 from tests.annotate.library.conftest import MODEL, REPOSITORY, TAGS, WEIGHTS

@@ -10,9 +10,8 @@ import zipfile
 
 import pytest
 
-from annotate.backends import registry
-from annotate.backends.library import folder
-from annotate.backends.library.importing import import_model
+from annotate.backends.model_files import folder, registry
+from annotate.backends.model_files.importing import import_model
 from ingest.errors import BadInput, Cancelled, KomaError
 
 ONNX = b"\x08\x08" + bytes(range(256)) * 20

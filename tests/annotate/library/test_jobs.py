@@ -12,9 +12,9 @@ from django.utils import timezone
 from rq.worker import SimpleWorker
 
 from annotate import jobs
-from annotate import models_running as running
-from annotate.actions import models_library as acts
-from annotate.backends import catalogue, registry
+from annotate.backends.model_files import catalogue, registry
+from annotate.model_library import model_actions as acts
+from annotate.model_library import model_jobs as running
 from annotate.models import ModelJob, ModelTiming
 from ingest.errors import BadInput, Conflict
 from ingest.models import RunState

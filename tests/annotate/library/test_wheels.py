@@ -14,10 +14,9 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from annotate.algorithms.text_boxes import use_of
-from annotate.backends import registry
-from annotate.backends.library import wheels
+from annotate.backends.model_files import registry, wheels
 from annotate.evaluation.copies import COPIES
-from drawing.crops import random_scene
+from demo_film.crops import random_scene
 from tests.annotate.backends.test_text_ocr import write_text
 
 NAME = "ch_PP-OCRv4_det"

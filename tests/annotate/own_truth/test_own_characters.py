@@ -14,11 +14,11 @@ from hypothesis import given
 from hypothesis import strategies as some
 
 from annotate.actions import characters, faces
-from annotate.backends.embedders import open_embedder
+from annotate.backends.embedders.known_embedders import open_embedder
 from annotate.evaluation.characters import accuracy
+from annotate.evaluation.on_collection import characters as own
+from annotate.evaluation.on_collection.progress import Silent
 from annotate.models import Character, Face, FaceVector
-from annotate.own_truth import characters as own
-from annotate.own_truth.progress import Silent
 from ingest.errors import BadInput, Cancelled
 from ingest.models import Collection, Frame, Shot
 

@@ -14,10 +14,10 @@ from django.core.management import call_command
 from annotate.actions import characters, faces
 from annotate.actions.model_versions import version_of
 from annotate.algorithms import difference_clustering
-from annotate.backends.embedders import open_embedder, packed
+from annotate.backends.embedders.known_embedders import open_embedder, packed
+from annotate.evaluation.on_collection import embedders as own
+from annotate.evaluation.on_collection.progress import Silent
 from annotate.models import Character, Face, FaceVector
-from annotate.own_truth import embedders as own
-from annotate.own_truth.progress import Silent
 from ingest.errors import BadInput, Cancelled
 from ingest.models import Collection, Frame, Shot
 

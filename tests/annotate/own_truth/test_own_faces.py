@@ -11,10 +11,10 @@ from django.conf import settings
 from django.core.management import CommandError, call_command
 
 from annotate.actions import boxes, characters, checks, faces
-from annotate.backends.detectors import open_detector
+from annotate.backends.boxes.known_detectors import open_detector
+from annotate.evaluation.on_collection import faces as own
+from annotate.evaluation.on_collection.progress import Silent
 from annotate.models import CheckedFrame, Face
-from annotate.own_truth import faces as own
-from annotate.own_truth.progress import Silent
 from ingest.actions import history
 from ingest.errors import BadInput
 from ingest.models import Collection, Frame

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from annotate.head_crops import head_file
+from annotate.actions.head_crops import head_file
 from annotate.models import Face, ModelVersion
 from ingest.actions import runs
 from ingest.imaging.encode import PictureFormat, encode

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from django.db.models import QuerySet
 
-from annotate.actions import model_choices
+from annotate.chosen_models import choices
 from annotate.models import FrameTag, ModelAnswer
 from ingest.actions import runs
 from ingest.imaging.encode import PictureFormat, encode
@@ -67,7 +67,7 @@ def box_answers() -> QuerySet[ModelAnswer]:
 
 
 def choose(episode: Episode, task: str, *names: str) -> None:
-    model_choices.choose(collection=episode.collection, task=task, names=names, by=None)
+    choices.choose(collection=episode.collection, task=task, names=names, by=None)
 
 
 def test_persons_are_counted_and_text_is_told(episode: Episode) -> None:

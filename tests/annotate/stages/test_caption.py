@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import User
 
-from annotate import captioners
-from annotate.actions import captions, model_choices
-from annotate.backends import caption_endpoint
+from annotate.actions import captions
+from annotate.backends.captioners import endpoint
+from annotate.chosen_models import captioner, choices
 from annotate.models import CaptionAnswer, Character, Face, FrameTag, ModelCaption, Tag, TagCategory
 from annotate.stages import caption as stage_module
 from ingest.actions import runs
@@ -43,7 +43,7 @@ def server(settings: Any) -> Iterator[ChatServer]:
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Retries without the pauses that would make the tests slow."""
-    monkeypatch.setattr(caption_endpoint.ChatEndpoint.__init__, "__kwdefaults__", {"attempts": 2, "back_off_s": 0.0})
+    monkeypatch.setattr(endpoint.ChatEndpoint.__init__, "__kwdefaults__", {"attempts": 2, "back_off_s": 0.0})
 
 
 def go(episode: Episode, params: Params | None = None) -> PipelineRun:
@@ -204,10 +204,10 @@ def test_many_failures_in_a_row_stop_the_run_before_all_are_tried(
 def test_a_server_that_takes_asks_and_answers_none_stops_the_run_in_words_and_keeps_what_it_said(
     server: ChatServer, make_episode: Callable[..., Episode], settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(caption_endpoint, "BATCH_S", 1.0)
-    monkeypatch.setattr(caption_endpoint, "GRACE_S", 0.5)
+    monkeypatch.setattr(endpoint, "BATCH_S", 1.0)
+    monkeypatch.setattr(endpoint, "GRACE_S", 0.5)
     monkeypatch.setattr(stage_module, "FAILED_IN_ROW_MAX", 4)
-    monkeypatch.setattr(caption_endpoint.ChatEndpoint.__init__, "__kwdefaults__", {"attempts": 5, "back_off_s": 0.2})
+    monkeypatch.setattr(endpoint.ChatEndpoint.__init__, "__kwdefaults__", {"attempts": 5, "back_off_s": 0.2})
     settings.KOMA_CAPTION_TIMEOUT_S = 0.6
     server.answer = lambda number, asked: Reply(says="good", wait_s=0 if number == 1 else 3)
     run = go(make_episode([[ANNA]] * 12, seed=4))
@@ -274,7 +274,7 @@ def test_a_cancel_is_heard_while_answers_are_waited_for_and_keeps_those_that_cam
 def test_pictures_whose_turn_did_not_come_are_asked_in_the_next_batch(
     server: ChatServer, make_episode: Callable[..., Episode], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(caption_endpoint, "BATCH_S", 0.5)
+    monkeypatch.setattr(endpoint, "BATCH_S", 0.5)
     server.answer = lambda number, asked: Reply(says=f"{number}", wait_s=0.35)
     run = go(make_episode([[ANNA]] * 6, seed=4))
     assert run.state == RunState.DONE, step(run).error
@@ -365,7 +365,7 @@ def test_it_runs_by_default_only_where_a_server_is_set(server: ChatServer, episo
 
 
 def test_a_collection_that_wants_none_gets_none_and_its_run_goes_on(server: ChatServer, episode: Episode) -> None:
-    model_choices.choose(collection=episode.collection, task="caption", names=[model_choices.NONE], by=None)
+    choices.choose(collection=episode.collection, task="caption", names=[choices.NONE], by=None)
     assert go(episode).state == RunState.DONE
     assert server.asked == []
 
@@ -376,12 +376,12 @@ def test_the_server_comes_before_a_model_that_nobody_chose(
     settings.KOMA_MODELS_DIR = tmp_path
     (tmp_path / "blip").mkdir()
     (tmp_path / "blip" / "koma.json").write_text('{"family": "blip2"}')
-    assert captioners.name_of(episode.collection) == "server"
-    model_choices.choose(collection=episode.collection, task="caption", names=["blip"], by=None)
-    assert captioners.name_of(episode.collection) == "blip"
-    model_choices.choose(collection=episode.collection, task="caption", names=[], by=None)
+    assert captioner.name_of(episode.collection) == "server"
+    choices.choose(collection=episode.collection, task="caption", names=["blip"], by=None)
+    assert captioner.name_of(episode.collection) == "blip"
+    choices.choose(collection=episode.collection, task="caption", names=[], by=None)
     settings.KOMA_CAPTION_URL = ""
-    assert captioners.name_of(episode.collection) == "blip"
+    assert captioner.name_of(episode.collection) == "blip"
 
 
 def test_a_captioner_that_is_not_installed_is_named(server: ChatServer, episode: Episode) -> None:

@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
-from annotate.actions import characters, faces, model_choices, references
+from annotate.actions import characters, faces, references
 from annotate.algorithms import difference_graph
-from annotate.backends.embed_ccip import CcipEmbedder
+from annotate.backends.embedders.ccip import CcipEmbedder
+from annotate.chosen_models import choices
 from annotate.models import Face, FaceCluster, ModelVersion, NamedBy, ReferencePicture
 from annotate.stages import difference_groups
 from ingest.actions import runs
@@ -30,7 +31,7 @@ Run = Callable[..., PipelineRun]
 @pytest.fixture()
 def ccip(collection: Collection, settings: Any) -> str:
     write_ccip(settings.KOMA_MODELS_DIR / "ccip-tiny", threshold=0.4)
-    model_choices.choose(collection=collection, task="embedding", names=["ccip-tiny"], by=None)
+    choices.choose(collection=collection, task="embedding", names=["ccip-tiny"], by=None)
     return "ccip-tiny"
 
 
@@ -52,7 +53,7 @@ def test_faces_are_described_by_the_chosen_model_and_again_after_another_choice(
     assert {len(bytes(face.embedding or b"")) for face in Face.objects.all()} == {1536}
     assert set(Face.objects.values_list("embedding_version", flat=True)) == {version.pk}
     assert run(episode, "embed").stages.get().counters == {}
-    model_choices.choose(collection=collection, task="embedding", names=[], by=None)
+    choices.choose(collection=collection, task="embedding", names=[], by=None)
     run(episode, "embed")
     assert not Face.objects.filter(embedding_version=version).exists()
 
@@ -243,13 +244,13 @@ def test_a_folder_of_references_teaches_by_it(
     run(episode, "identify")
     assert {hair(face) for face in Face.objects.filter(character__name="Anna")} == {0}
     # Another embedder: the same pictures teach it without being brought again.
-    model_choices.choose(collection=collection, task="embedding", names=[], by=None)
+    choices.choose(collection=collection, task="embedding", names=[], by=None)
     assert run(episode, "embed").stages.get().counters == {"references": 1, "faces": 12}
     row.refresh_from_db()
     assert row.embedding_version is not None and row.embedding_version.name != ccip
 
 
 def test_a_collection_that_wants_no_embedder_is_left_alone(collection: Collection, episode: Episode, run: Run) -> None:
-    model_choices.choose(collection=collection, task="embedding", names=["none"], by=None)
+    choices.choose(collection=collection, task="embedding", names=["none"], by=None)
     run(episode, "embed", "cluster", "identify")
     assert not Face.objects.filter(embedding__isnull=False).exists() and not FaceCluster.objects.exists()

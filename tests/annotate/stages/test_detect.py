@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from annotate.actions import boxes as box_actions
-from annotate.actions import model_choices
+from annotate.chosen_models import choices
 from annotate.models import Face, FaceState, ModelVersion, NamedBy
 from annotate.stages.detect import DetectParams
 from ingest.actions import runs
@@ -175,7 +175,7 @@ def test_a_collection_that_wants_no_detector_is_left_alone_and_its_choice_is_fol
     write_yolo(folder, np.array([[320, 320, 64, 64, 0.9]] * 8, np.float32).T)  # times the red of the picture
     (folder / "koma.json").write_text('{"family": "yolo_faces", "options": {"confidence": 0.001}}')
     for name, found in (("none", set()), ("face_detect_tiny", {"face_detect_tiny"})):
-        model_choices.choose(collection=episode.collection, task="faces", names=[name], by=None)
+        choices.choose(collection=episode.collection, task="faces", names=[name], by=None)
         Face.objects.all().delete()
         Frame.objects.update(face_count=None)
         stages = runs.run_here(runs.start(collection=episode.collection, episodes=[episode], by=None)).stages

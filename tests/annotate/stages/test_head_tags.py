@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from annotate import head_answers
-from annotate.backends.tags_builtin import BuiltinHeadTagger
+from annotate.backends.taggers.builtin import BuiltinHeadTagger
 from annotate.models import Face, FrameTag, ModelVersion
-from drawing.crops import random_head
+from annotate.tagging import from_heads
+from demo_film.crops import random_head
 from ingest.imaging.encode import PictureFormat, encode
 from ingest.imaging.store import Store
 from ingest.models import Frame
@@ -22,14 +22,14 @@ pytestmark = pytest.mark.django_db
 def head_with(tag: str) -> Any:
     """A drawn head that shows the tag, on which the network is sure of it."""
     tagger = BuiltinHeadTagger()
-    speaks = head_answers.labels_and_rules(tagger)[0]
+    speaks = from_heads.labels_and_rules(tagger)[0]
     assert tag in {label.name for label in speaks}
     for number in range(60):
         head = random_head(
             np.random.default_rng([number, 78]), 200, identity=710_000 + number, back_views=False, room=2.4
         )
         if head.box is not None and tag in head.tags:
-            crops = [head_answers.cut_head(head.picture, head.box, side_px=head_answers.SIDE)]
+            crops = [from_heads.cut_head(head.picture, head.box, side_px=from_heads.SIDE)]
             if tag in tagger.following(tagger.tag(crops)[0]):
                 return head
     raise AssertionError(f"none of sixty drawn heads shows {tag}")

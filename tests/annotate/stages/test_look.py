@@ -11,11 +11,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from annotate import answers
 from annotate.algorithms import packing
-from annotate.backends import device, onnx_session, reading
+from annotate.backends.feeding import decoding
+from annotate.backends.runtime import device, onnx_session
 from annotate.models import Face, ModelAnswer, ModelChoice, ModelVersion
 from annotate.stages import look
+from annotate.tagging import stored_scores
 from ingest.actions import runs
 from ingest.imaging import decode
 from ingest.imaging.encode import PictureFormat, encode
@@ -74,7 +75,7 @@ def rows() -> list[tuple[str, int, bytes]]:
 
 
 def scores(name: str) -> dict[int, list[float]]:
-    speaker = answers.stored_speaker(ModelVersion.objects.get(name=name))
+    speaker = stored_scores.stored_speaker(ModelVersion.objects.get(name=name))
     return {
         row.frame.index: [round(float(score), 3) for score in speaker.unpack(bytes(row.data))]
         for row in ModelAnswer.objects.filter(model_version=speaker.version).select_related("frame")
@@ -149,7 +150,7 @@ def test_further_models_are_asked_beside_the_chosen_one_with_one_decode_a_frame(
         decoded.append(name)
         return real(data, name=name)
 
-    monkeypatch.setattr(reading, "read_picture", counted)
+    monkeypatch.setattr(decoding, "read_picture", counted)
     Frame.objects.filter(index__lt=4).update(state=FrameState.DROPPED)
     assert run(episode).stages.get().counters == {"frames": 5, "answers": 5}
     assert len(decoded) == 5
@@ -243,7 +244,7 @@ def test_a_model_that_was_installed_anew_is_opened_anew_by_a_process_that_knows_
     runner.execute(second.stages.get().pk, models=kept)
     old, new = ModelVersion.objects.filter(name="one").order_by("pk")
     for frame in Frame.objects.all():
-        said = answers.load([old, new], [frame.pk])
+        said = stored_scores.load([old, new], [frame.pk])
         one, two = (packing.unpack_classes(said[version.pk][frame.pk]) for version in (old, new))
         assert one + two == pytest.approx(1, abs=3e-3)
 

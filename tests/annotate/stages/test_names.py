@@ -10,9 +10,9 @@ from annotate.actions import characters, frame_characters
 from annotate.actions import faces as face_acts
 from annotate.actions import tags as tag_acts
 from annotate.algorithms.query import parse
-from annotate.cast_names import plain
 from annotate.models import Character, Face, FrameCharacter, FrameTag, ModelVersion, NamedBy, Tag, TagCategory
-from annotate.search import frames as search
+from annotate.naming.cast import plain
+from annotate.queries.search import frames as search
 from ingest.actions import history
 from ingest.models import Frame, FrameState, Operation, SideFile
 from tests.annotate.people import ANNA, BETH

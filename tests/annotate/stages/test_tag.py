@@ -7,13 +7,14 @@ import shutil
 import numpy as np
 import pytest
 
-from annotate import answers, effective_tags, search
 from annotate.actions import tag_lists
 from annotate.actions import tags as tag_acts
-from annotate.actions.model_choices import choose
 from annotate.algorithms.query import parse
-from annotate.backends import registry
+from annotate.backends.model_files import registry
+from annotate.chosen_models.choices import choose
 from annotate.models import Face, FrameTag, ModelAnswer, ModelVersion, Tag, TagAlias, TagCategory
+from annotate.queries import search
+from annotate.tagging import effective, stored_scores
 from ingest.actions import runs
 from ingest.models import Frame, RunState, SideFile
 from tests.annotate.people import ANNA, BETH
@@ -182,7 +183,7 @@ def test_raw_answers_carry_no_threshold(make_episode, run, tiny_tagger):
     tag_with(run, episode, general_threshold=0.8)
     version = ModelVersion.objects.get(name="wd-tiny")  # one, whatever the thresholds
     assert version.settings == {}
-    scores = answers.stored_speaker(version).unpack(bytes(ModelAnswer.objects.get(model_version=version).data))
+    scores = stored_scores.stored_speaker(version).unpack(bytes(ModelAnswer.objects.get(model_version=version).data))
     assert scores == pytest.approx([0.9, 0.1, 0.6, 0.97], abs=1e-5)
 
 
@@ -296,7 +297,7 @@ def test_a_kill_between_answers_and_tags_changes_nothing_in_the_end(make_episode
     """Each batch is one transaction: an error in the middle of it leaves neither answers nor marks."""
     episode = make_episode([[ANNA], [BETH]])
     with monkeypatch.context() as patched:
-        patched.setattr(effective_tags, "write", lambda *_: 1 / 0)
+        patched.setattr(effective, "write", lambda *_: 1 / 0)
         with pytest.raises(AssertionError):
             run(episode, "tag")
     assert not ModelAnswer.objects.exists() and not Frame.objects.filter(tagged=True).exists()

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from annotate.actions import model_choices
+from annotate.chosen_models import choices
 from annotate.models import ModelAnswer
 from annotate.stages.text import FindText
 from ingest.actions import runs
@@ -93,7 +93,7 @@ def test_a_finder_is_asked_once_and_what_it_said_before_counts(episode: Episode,
 
 def test_a_collection_that_wants_no_finder_has_none(episode: Episode, settings: Any) -> None:
     write_text(settings.KOMA_MODELS_DIR / NAME)
-    model_choices.choose(collection=episode.collection, task="text", names=["none"], by=None)
+    choices.choose(collection=episode.collection, task="text", names=["none"], by=None)
     run(episode)
     assert not ModelAnswer.objects.exists()
     assert kept() == [0]

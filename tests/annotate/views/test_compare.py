@@ -10,9 +10,9 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
-from annotate import comparison
 from annotate.algorithms.packing import pack_boxes, pack_classes, pack_scores
 from annotate.algorithms.tag_rules import Rules
+from annotate.evaluation import agreement
 from annotate.models import FrameTag, ModelAnswer, ModelLabels, ModelVersion, Tag, TagAlias
 from ingest.models import Collection, Frame, Membership, Role
 from tests.annotate.actions.test_model_choices import install
@@ -43,7 +43,7 @@ def pair(show: Show) -> tuple[ModelVersion, ModelVersion]:
 def test_agreement_is_counted_by_label_and_the_widest_gap_is_asked_first(
     show: Show, pair: tuple[ModelVersion, ModelVersion]
 ) -> None:
-    told = comparison.compare(show.collection, *pair)
+    told = agreement.compare(show.collection, *pair)
     counts = {row.name: (row.told.both, row.told.only_first, row.told.only_second) for row in told.rows}
     assert counts == {"smile": (2, 1, 1), "hat": (0, 0, 1)}
     assert (told.common, told.compared) == (4, 4)
@@ -59,7 +59,7 @@ def test_a_label_that_one_model_does_not_know_is_no_disagreement(show: Show) -> 
     ModelAnswer.objects.create(
         frame=show.frames[0], model_version=second, data=pack_scores(np.array([0.8], np.float32))
     )
-    told = comparison.compare(show.collection, first, second)
+    told = agreement.compare(show.collection, first, second)
     assert [row.name for row in told.rows] == ["smile"] and told.total.disagreed == 0
 
 
@@ -78,14 +78,14 @@ def test_the_page_asks_and_an_answer_is_a_persons_word(
 def test_what_people_decided_is_not_asked_again_and_can_be_undone(
     show: Show, pair: tuple[ModelVersion, ModelVersion], as_bob: Client
 ) -> None:
-    told = comparison.compare(show.collection, *pair)
+    told = agreement.compare(show.collection, *pair)
     for one in told.questions:
         values = {"first": pair[0].pk, "second": pair[1].pk, "frame": one.frame, "name": one.name, "act": "yes"}
         as_bob.post(reverse("compare_answer", args=[show.collection.pk]), values)
-    assert comparison.open_questions(show.collection, told) == []
+    assert agreement.open_questions(show.collection, told) == []
     assert "No question is open" in as_bob.get(reverse("compare", args=[show.collection.pk])).content.decode()
     as_bob.post(reverse("undo", args=[show.collection.pk]))
-    assert len(comparison.open_questions(show.collection, told)) == 1
+    assert len(agreement.open_questions(show.collection, told)) == 1
 
 
 def test_against_people_a_model_is_scored_where_people_spoke(
@@ -96,7 +96,7 @@ def test_against_people_a_model_is_scored_where_people_spoke(
     common = {"collection": show.collection, "by": None}
     tags.add(frames=[show.frames[0], show.frames[3]], names=["smile"], **common)
     tags.remove(frames=[show.frames[2]], names=["smile"], **common)
-    rows = {row.name: row.told for row in comparison.against_people(show.collection, pair[0])}
+    rows = {row.name: row.told for row in agreement.against_people(show.collection, pair[0])}
     smile = rows["smile"]
     assert (smile.both, smile.only_first, smile.only_second, smile.asked) == (1, 1, 1, 3)
 
@@ -118,13 +118,13 @@ def test_a_word_on_an_alias_answers_the_question_about_it(
     show: Show, pair: tuple[ModelVersion, ModelVersion], as_bob: Client
 ) -> None:
     TagAlias.objects.create(name="hat", tag=Tag.objects.create(name="headwear"))
-    told = comparison.compare(show.collection, *pair)
+    told = agreement.compare(show.collection, *pair)
     asked = [one for one in told.questions if one.name == "headwear"]
     assert len(asked) == 1 and "hat" not in {one.name for one in told.questions}
     values = {"first": pair[0].pk, "second": pair[1].pk, "frame": asked[0].frame, "name": "headwear", "act": "yes"}
     as_bob.post(reverse("compare_answer", args=[show.collection.pk]), values)
-    assert "headwear" not in {one.name for one in comparison.open_questions(show.collection, told)}
-    assert [row.name for row in comparison.against_people(show.collection, pair[1])] == ["headwear"]
+    assert "headwear" not in {one.name for one in agreement.open_questions(show.collection, told)}
+    assert [row.name for row in agreement.against_people(show.collection, pair[1])] == ["headwear"]
 
 
 def test_a_label_that_can_be_no_tag_is_not_asked_about(show: Show) -> None:
@@ -133,15 +133,15 @@ def test_a_label_that_can_be_no_tag_is_not_asked_about(show: Show) -> None:
         ModelLabels.objects.create(model_version=version, rows=[["a, b", "general"], ["Hat", "general"]], rules=RULES)
         data = pack_classes(np.array([score, score], np.float32))
         ModelAnswer.objects.create(frame=show.frames[0], model_version=version, data=data)
-    told = comparison.compare(show.collection, *ModelVersion.objects.filter(task="tags", name__in=("one", "two")))
+    told = agreement.compare(show.collection, *ModelVersion.objects.filter(task="tags", name__in=("one", "two")))
     assert told.questions == ()
 
 
 def test_answers_that_cannot_be_read_are_left_out(show: Show, pair: tuple[ModelVersion, ModelVersion]) -> None:
     ModelAnswer.objects.filter(model_version=pair[0], frame=show.frames[3]).update(data=b"?")
-    told = comparison.compare(show.collection, *pair)
+    told = agreement.compare(show.collection, *pair)
     assert show.frames[3].pk not in {one.frame for one in told.questions} and len(told.questions) == 2
-    assert comparison.against_people(show.collection, pair[0]) == []
+    assert agreement.against_people(show.collection, pair[0]) == []
 
 
 def test_boxes_that_only_one_found_are_shown(show: Show, as_bob: Client) -> None:

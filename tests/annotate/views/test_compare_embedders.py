@@ -11,7 +11,8 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from annotate import jobs, measuring
+from annotate import jobs
+from annotate.evaluation import evaluation_jobs
 from annotate.models import Character, Evaluation, Face, NamedBy
 from ingest.models import Collection, Membership, Role, RunState
 from tests.annotate.own_truth.conftest import cast, make_episode
@@ -33,10 +34,10 @@ def start(client: Client, collection: Collection) -> Evaluation:
 def asked(collection: Collection, cast: list[Face], as_alice: Client, queues: str) -> Evaluation:
     """A comparison with one face, Anna's, that one embedder takes for Beth."""
     name_some(collection, cast)
-    measuring.execute(start(as_alice, collection).pk)
+    evaluation_jobs.execute(start(as_alice, collection).pk)
     mistaken(cast[30], "ccip-tiny", like=cast[1])
     row = start(as_alice, collection)
-    assert measuring.execute(row.pk) == RunState.DONE
+    assert evaluation_jobs.execute(row.pk) == RunState.DONE
     row.refresh_from_db()
     return row
 
@@ -127,16 +128,16 @@ def test_it_is_cancelled_and_failures_are_said(
 ) -> None:
     row, address = start(as_alice, collection), reverse("compare_embedders", args=[collection.pk])
     as_alice.post(address, {"act": "cancel", "row": row.pk})
-    assert "was cancelled" in page(as_alice, collection) and measuring.execute(row.pk) is None
+    assert "was cancelled" in page(as_alice, collection) and evaluation_jobs.execute(row.pk) is None
     row = start(as_alice, collection)
     Evaluation.objects.filter(pk=row.pk).update(state="running", heartbeat_at=timezone.now(), token="x")
     as_alice.post(address, {"act": "cancel", "row": row.pk})
     assert Evaluation.objects.get(pk=row.pk).cancel_requested
     Evaluation.objects.filter(pk=row.pk).update(state="queued")
-    assert measuring.execute(row.pk) == RunState.CANCELLED
+    assert evaluation_jobs.execute(row.pk) == RunState.CANCELLED
     row = start(as_alice, collection)
     (settings.KOMA_MODELS_DIR / "ccip-tiny" / "model_metrics.onnx").write_bytes(b"broken")
-    assert measuring.execute(row.pk) == RunState.FAILED
+    assert evaluation_jobs.execute(row.pk) == RunState.FAILED
     assert 'role="alert"' in page(as_alice, collection)
 
 

@@ -14,9 +14,9 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from annotate import search
 from annotate.algorithms.query import parse
 from annotate.models import Character, CharacterAlias, Face, FaceCluster, FrameTag, Tag
+from annotate.queries import search
 from annotate.views.characters import FACES_A_PAGE
 from ingest.models import Collection, Episode, Membership, Operation, PipelineRun, Role, Shot, Source, StageRun
 from tests.annotate.views.conftest import Show, add_frame

@@ -14,8 +14,8 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 
 from annotate import jobs
-from annotate.actions import models_library
-from annotate.backends import catalogue, registry
+from annotate.backends.model_files import catalogue, registry
+from annotate.model_library import model_actions
 from annotate.models import ModelChoice, ModelJob, ModelTiming
 from ingest.models import Membership, Role, RunState
 from tests.annotate.hub_server import FakeHub, serving
@@ -161,7 +161,7 @@ def test_an_uploaded_zip_is_imported_and_not_kept(hub: FakeHub, as_alice: Client
     assert job.state == RunState.DONE
     assert "x.pt: .pt files can run code" in job.message
     assert [one.name for one in registry.installed(settings.KOMA_MODELS_DIR)] == ["wd-own"]
-    assert list(models_library.upload_folder().glob("upload-*")) == []
+    assert list(model_actions.upload_folder().glob("upload-*")) == []
 
 
 def test_a_refused_upload_leaves_nothing(hub: FakeHub, as_alice: Client, settings: Any) -> None:
@@ -171,11 +171,11 @@ def test_a_refused_upload_leaves_nothing(hub: FakeHub, as_alice: Client, setting
     as_alice.post("/models/import/", {"zip": SimpleUploadedFile("a.zip", b"x" * 20), "name": "../evil"})
     as_alice.post("/models/import/", {"zip": SimpleUploadedFile("a.zip", b"x" * 20), "family": "evil"})
     assert not ModelJob.objects.exists()
-    assert list(models_library.upload_folder().glob("upload-*")) == []
+    assert list(model_actions.upload_folder().glob("upload-*")) == []
     as_alice.post("/models/import/", {"zip": SimpleUploadedFile("no.zip", b"x" * 20)})
     failed = work()
     assert "no zip" in failed.message
-    (kept,) = models_library.upload_folder().glob("upload-*")  # it can be tried again
+    (kept,) = model_actions.upload_folder().glob("upload-*")  # it can be tried again
     kept.write_bytes(zipped({"model.onnx": b"\x08" * 2000, "selected_tags.csv": TAGS}))
     as_alice.post(f"/models/jobs/{failed.pk}/", {"act": "retry"})
     assert work().state == RunState.DONE
@@ -183,13 +183,13 @@ def test_a_refused_upload_leaves_nothing(hub: FakeHub, as_alice: Client, setting
 
 
 def test_a_zip_that_nobody_goes_on_with_is_deleted_after_a_day(settings: Any, db: None) -> None:
-    folder = models_library.upload_folder()
+    folder = model_actions.upload_folder()
     folder.mkdir(parents=True)
     for name, age_s in (("old", 25 * 3600), ("young", 3600)):
         path = folder / f"upload-{name}.zip"
         path.write_bytes(b"x")
         os.utime(path, (time.time() - age_s,) * 2)
-    models_library.tidy_uploads()
+    model_actions.tidy_uploads()
     assert [path.name for path in folder.glob("upload-*")] == ["upload-young.zip"]
 
 

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from django.db import connection
 
-from annotate import models_running as running
-from annotate.backends import catalogue
+from annotate.backends.model_files import catalogue
+from annotate.model_library import model_jobs as running
 from annotate.models import ModelJob
 from tests.annotate.hub_server import FakeHub, serving
 from tests.annotate.library.conftest import MODEL, REPOSITORY, TAGS, WEIGHTS

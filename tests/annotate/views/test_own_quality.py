@@ -8,8 +8,9 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
-from annotate import jobs, measuring
+from annotate import jobs
 from annotate.actions import checks
+from annotate.evaluation import evaluation_jobs
 from annotate.models import CheckedFrame, Evaluation, Face
 from ingest.models import Collection, Frame, Membership, Role, RunState
 from tests.annotate.own_truth.conftest import MakeFrame, cast, make_episode, make_frame
@@ -63,7 +64,7 @@ def test_faces_are_measured_on_complete_frames_and_mistakes_lead_there(
 def test_two_detectors_stand_side_by_side(collection: Collection, truth: list[Frame], as_alice: Client) -> None:
     for model in ("tiny", "builtin"):
         ask(as_alice, collection, model=model)
-        assert measuring.execute(Evaluation.objects.latest("pk").pk) == RunState.DONE
+        assert evaluation_jobs.execute(Evaluation.objects.latest("pk").pk) == RunState.DONE
     assert "Faces on what people said here" in page(as_alice, collection)
 
 
@@ -80,7 +81,7 @@ def test_characters_are_measured_on_peoples_names(
     assert "<b>36</b> faces named by people, 3 characters" in page(as_bob, collection)
     ask(as_alice, collection, kind="characters", model="builtin")
     row = Evaluation.objects.get()
-    assert measuring.execute(row.pk) == RunState.DONE
+    assert evaluation_jobs.execute(row.pk) == RunState.DONE
     one = as_bob.get(reverse("collection_evaluation", args=[collection.pk, row.pk])).content.decode()
     assert "Near-twins left out" in one and "twins_removed" not in one
     assert "right with 1, " in row_headline(row) and row_headline(row).endswith(" named faces per character")
@@ -101,10 +102,10 @@ def test_without_truth_the_row_says_what_to_do(
         )  # fmt: skip
         assert refused.status_code == 422 and words in refused.headers["HX-Trigger"] and words in told
         assert not Evaluation.objects.filter(kind=kind).exists()
-        row = measuring.ask_own(
+        row = evaluation_jobs.ask_own(
             collection=collection, kind=kind, model=model, by=None
         )  # asked before it was taken back
-        assert measuring.execute(row.pk) == RunState.FAILED
+        assert evaluation_jobs.execute(row.pk) == RunState.FAILED
         row.refresh_from_db()
         assert words in row.error
 
@@ -116,11 +117,11 @@ def test_a_measurement_is_cancelled_done_again_and_removed(
     row = Evaluation.objects.get()
     change = reverse("collection_evaluation_change", args=[collection.pk, row.pk])
     as_alice.post(change, {"act": "cancel"})
-    assert measuring.execute(row.pk) is None
+    assert evaluation_jobs.execute(row.pk) is None
     as_alice.post(change, {"act": "again"})
     again = Evaluation.objects.latest("pk")
     Evaluation.objects.filter(pk=again.pk).update(cancel_requested=True)
-    assert again.pk != row.pk and measuring.execute(again.pk) == RunState.CANCELLED
+    assert again.pk != row.pk and evaluation_jobs.execute(again.pk) == RunState.CANCELLED
     as_alice.post(change, {"act": "delete"})
     assert not Evaluation.objects.filter(pk=row.pk).exists()
 
@@ -140,7 +141,7 @@ def test_only_members_see_it_only_leads_start_it_and_the_sites_admins_have_their
 ) -> None:
     ask(as_alice, collection)
     row = Evaluation.objects.get()
-    measuring.execute(row.pk)
+    evaluation_jobs.execute(row.pk)
     addresses = [
         reverse("collection_quality", args=[collection.pk]),
         reverse("collection_evaluation", args=[collection.pk, row.pk]),

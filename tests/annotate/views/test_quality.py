@@ -16,7 +16,8 @@ from django.test import Client
 from django.urls import reverse
 from rq.job import JobStatus
 
-from annotate import jobs, measuring
+from annotate import jobs
+from annotate.evaluation import evaluation_jobs
 from annotate.models import Evaluation
 from ingest.models import RunState
 from tests.annotate.face_graph import picture_with, write_graph
@@ -71,7 +72,7 @@ def test_what_goes_wrong_is_said_on_the_row(library: Path, as_alice: Client) -> 
     (library / "faces" / "boxes.json").unlink()
     ask(as_alice)
     row = Evaluation.objects.get()
-    assert measuring.execute(row.pk) == RunState.FAILED
+    assert evaluation_jobs.execute(row.pk) == RunState.FAILED
     row.refresh_from_db()
     assert "boxes.json is missing" in row.error
     assert "boxes.json is missing" in as_alice.get(reverse("evaluation", args=[row.pk])).content.decode()
@@ -112,11 +113,11 @@ def test_cancelled_before_and_while_it_runs(library: Path, as_alice: Client, mon
     ask(as_alice)
     waiting = Evaluation.objects.get()
     as_alice.post(reverse("evaluation_change", args=[waiting.pk]), {"act": "cancel"})
-    assert measuring.execute(waiting.pk) is None
+    assert evaluation_jobs.execute(waiting.pk) is None
     ask(as_alice)
     running = Evaluation.objects.latest("pk")
     Evaluation.objects.filter(pk=running.pk).update(cancel_requested=True)
-    assert measuring.execute(running.pk) == RunState.CANCELLED
+    assert evaluation_jobs.execute(running.pk) == RunState.CANCELLED
 
 
 def test_a_dead_workers_measurement_fails_in_words_and_can_be_asked_again(library: Path, as_alice: Client) -> None:
@@ -132,7 +133,7 @@ def test_a_dead_workers_measurement_fails_in_words_and_can_be_asked_again(librar
     row.refresh_from_db()
     assert (row.state, "Measure again" in row.error) == ("failed", True)
     as_alice.post(reverse("evaluation_change", args=[row.pk]), {"act": "again"})
-    assert measuring.execute(Evaluation.objects.latest("pk").pk) == RunState.DONE
+    assert evaluation_jobs.execute(Evaluation.objects.latest("pk").pk) == RunState.DONE
 
 
 def test_a_measurement_that_thinks_for_long_is_not_taken_for_dead(
@@ -149,10 +150,10 @@ def test_a_measurement_that_thinks_for_long_is_not_taken_for_dead(
             time.sleep(0.02)
         return faces(folder, models_dir, options)
 
-    faces = measuring.KINDS["faces"].run
-    monkeypatch.setattr(measuring, "BEAT_S", 0.05)
-    monkeypatch.setitem(measuring.KINDS, "faces", replace(measuring.KINDS["faces"], run=slow))
-    assert measuring.execute(row.pk) == RunState.DONE
+    faces = evaluation_jobs.KINDS["faces"].run
+    monkeypatch.setattr(evaluation_jobs, "BEAT_S", 0.05)
+    monkeypatch.setitem(evaluation_jobs.KINDS, "faces", replace(evaluation_jobs.KINDS["faces"], run=slow))
+    assert evaluation_jobs.execute(row.pk) == RunState.DONE
     assert Evaluation.objects.get().heartbeat_at > first[0]
 
 

@@ -11,8 +11,8 @@ from django.test import Client
 
 from annotate.actions import tags as tag_actions
 from annotate.actions.vocabulary import import_rows
-from annotate.completing import complete
 from annotate.models import FrameTag, Tag
+from annotate.queries.completion import complete
 from ingest.models import Collection, Episode, Frame, Membership, Role, Source
 from tests.conftest import client_of
 from tests.migrating import tables_of

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from export.algorithms.face_set import OVER_THE_RIM, TOO_SMALL, FaceSetOptions, face_crops
 from export.algorithms.parts import parts_of
 from export.algorithms.plan import make_plan
+from export.algorithms.recipe import Recipe, RecipeError, parse
 from export.algorithms.rows import Face, Picture
 from export.algorithms.upscaling import pass_warnings, passes_needed
-from export.recipe import Recipe, RecipeError, parse
 
 
 def picture(*faces: Face, width: int = 1280, height: int = 720, **more: object) -> Picture:

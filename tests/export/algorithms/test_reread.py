@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from export.algorithms.reread import Spellings, format_tokens, read_folder
+from export.algorithms.readback import Spellings, format_tokens, read_folder
 from export.algorithms.spelling import count_in
 
 LEVELS = "n_characters/character/fh_ratio"

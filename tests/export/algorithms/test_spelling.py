@@ -10,13 +10,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from export import rereading
 from export.algorithms.plan import make_plan
+from export.algorithms.recipe import parse
 from export.algorithms.rows import Face, Picture
 from export.algorithms.spelling import has_meaning, safe_character_name, spell, spelling_key
+from export.build.write import MANIFEST, manifest
 from export.formats.registry import layout_for
-from export.recipe import parse
-from export.stages.build import MANIFEST, manifest
+from export.readback import comparing
 
 ALIKE = [
     *(
@@ -122,7 +122,7 @@ def test_any_characters_go_into_folders_and_come_back_exactly(
             target = folder / data["pictures"][following]["folder"]
             target.mkdir(parents=True, exist_ok=True)
             (target / f"{stem}.png").touch()
-        found = rereading.read_back(folder)
+        found = comparing.read_back(folder)
 
     moved = {row.stem: set(row.now) for row in found.moved}
     silent = {row.path.rpartition("/")[2].removesuffix(".png") for row in found.open}

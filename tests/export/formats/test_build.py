@@ -15,10 +15,10 @@ import pytest
 from PIL import Image
 
 from export.algorithms.plan import make_plan
+from export.algorithms.recipe import Recipe, parse
 from export.algorithms.rows import Face, Picture
-from export.recipe import Recipe, parse
-from export.sinks import FolderSink, move_whole, zip_folder
-from export.stages.build import MANIFEST, build
+from export.build.sinks import FolderSink, move_whole, zip_folder
+from export.build.write import MANIFEST, build
 from ingest.errors import BadInput, KomaError
 from ingest.imaging.store import Store
 
@@ -304,7 +304,7 @@ def test_a_zip_that_is_stopped_leaves_nothing_behind(tmp_path: Path) -> None:
 
 
 def test_a_folder_that_cannot_be_renamed_is_filled_from_inside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from export.sinks import building_place
+    from export.build.sinks import building_place
 
     target = tmp_path / "mounted"
     target.mkdir()

@@ -14,15 +14,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from annotate.backends.upscale_resize import ResizeUpscaler
-from annotate.backends.upscalers import open_upscaler
+from annotate.backends.upscalers.known_upscalers import open_upscaler
+from annotate.backends.upscalers.resize import ResizeUpscaler
 from export.algorithms.crops import Crop
 from export.algorithms.plan import make_plan
+from export.algorithms.recipe import parse
 from export.algorithms.rows import Face, Picture
+from export.build import write as build_module
+from export.build.write import build
 from export.formats.pictures import cut
-from export.recipe import parse
-from export.stages import build as build_module
-from export.stages.build import build
 from ingest.errors import KomaError
 from ingest.imaging.passes import passes_in
 from ingest.imaging.store import Store

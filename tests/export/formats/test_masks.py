@@ -11,11 +11,11 @@ from PIL import Image
 
 from export.algorithms.crops import Crop
 from export.algorithms.plan import make_plan
+from export.algorithms.recipe import RecipeError, parse
 from export.algorithms.rows import Face, Picture
+from export.build.write import build
 from export.formats.masks import is_mask, mask_bytes, place, size_of
-from export.recipe import RecipeError, parse
-from export.rereading import read_back
-from export.stages.build import build
+from export.readback.comparing import read_back
 from ingest.imaging.encode import PictureFormat, encode
 from ingest.imaging.store import Store
 

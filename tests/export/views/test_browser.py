@@ -8,10 +8,10 @@ import pytest
 from django.contrib.auth.models import User
 from django.urls import reverse
 
-from export import running
+from export.algorithms.recipe import parse
+from export.build import export_job
 from export.models import ExportJob
 from export.models import Recipe as RecipeRow
-from export.recipe import parse
 from tests.export.conftest import Show
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -49,7 +49,7 @@ def test_a_data_set_is_made_watched_and_downloaded(show: Show, alice: User, page
     page.wait_for_url("**/exports/")
     page.get_by_text("Waiting for a worker").wait_for()
 
-    running.execute(ExportJob.objects.get().pk)
+    export_job.execute(ExportJob.objects.get().pk)
 
     with page.expect_download() as download:
         page.get_by_role("link", name="Download").click()

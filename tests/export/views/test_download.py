@@ -9,10 +9,10 @@ from django.contrib.auth.models import User
 from django.test import Client
 from django.urls import reverse
 
-from export import running
 from export.actions import jobs
+from export.algorithms.recipe import parse
+from export.build import export_job
 from export.models import ExportJob
-from export.recipe import parse
 from tests.export.conftest import Show
 
 pytestmark = pytest.mark.django_db
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.django_db
 @pytest.fixture
 def job(show: Show, alice: User) -> ExportJob:
     made = jobs.start(collection=show.collection, recipe=parse({}), name="Größe 花", by=alice)
-    running.execute(made.pk)
+    export_job.execute(made.pk)
     made.refresh_from_db()
     return made
 

@@ -9,9 +9,9 @@ import pytest
 from django.contrib.auth.models import User
 from django.test import Client
 
-from export import running
 from export.actions import jobs, recipes
-from export.recipe import Recipe, parse
+from export.algorithms.recipe import Recipe, parse
+from export.build import export_job
 from ingest.models import Frame, RunState
 from tests.export.conftest import Show
 from tests.export.views.test_pages import form_of, url
@@ -54,7 +54,7 @@ def test_an_upscaler_that_is_gone_is_named_on_the_page_and_by_the_export(
     assert "There is no model &#x27;gone&#x27; for upscale" in page
     assert "<option selected>gone</option>" in page
     job = jobs.start(collection=show.collection, recipe=recipe, name="x", by=alice)
-    assert running.execute(job.pk) == RunState.FAILED
+    assert export_job.execute(job.pk) == RunState.FAILED
     job.refresh_from_db()
     assert "There is no model 'gone' for upscale" in job.error
 
@@ -62,7 +62,7 @@ def test_an_upscaler_that_is_gone_is_named_on_the_page_and_by_the_export(
 def test_an_export_of_faces_counts_and_tells_its_passes(show: Show, alice: User, as_bob: Client) -> None:
     recipe = parse({"face_set": {"enabled": True, "grow": 256, "size": 192}, "arrange": {"min_per_combination": 1}})
     job = jobs.start(collection=show.collection, recipe=recipe, name="Faces", by=alice)
-    assert running.execute(job.pk) == RunState.DONE
+    assert export_job.execute(job.pk) == RunState.DONE
     job.refresh_from_db()
     assert job.counters["upscaled"] == {"1": 14}
     assert "14 upscaled in 1 pass<br>" in as_bob.get(url("exports", show)).content.decode()
@@ -81,7 +81,7 @@ def test_passes_that_pictures_had_before_go_on_being_counted(show: Show, alice: 
     art.measures = {"upscaled": 3}
     art.save()
     recipe = parse({"selection": {"min_faces": 0, "max_faces": 0, "image_types": ["fanart"]}})
-    plan, _ = running.plan_of(show.collection, recipe)
+    plan, _ = export_job.plan_of(show.collection, recipe)
     assert plan.upscaled == {3: 1}
     assert "1 picture has more than 2 passes" in plan.warnings[-1]
-    assert running.plan_of(show.collection, Recipe())[0].upscaled == {}
+    assert export_job.plan_of(show.collection, Recipe())[0].upscaled == {}

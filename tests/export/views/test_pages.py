@@ -12,11 +12,12 @@ from django.test import Client
 from django.urls import reverse
 
 from annotate.models import Caption
-from export import forms, running
+from export import forms
 from export.actions import jobs, recipes
+from export.algorithms.recipe import Recipe, parse
+from export.build import export_job
 from export.models import ExportJob
 from export.models import Recipe as RecipeRow
-from export.recipe import Recipe, parse
 from export.views import recipes as views
 from ingest.models import Membership, Role, RunState
 from tests.conftest import client_of, make_user
@@ -145,12 +146,12 @@ def test_the_preview_follows_a_weight_without_writing_anything(show: Show, as_bo
 
 
 def test_the_preview_agrees_with_what_is_then_written(show: Show, alice: User, as_alice: Client) -> None:
-    from export.preview import preview
+    from export.preview.result import preview
 
     recipe = parse({"arrange": {"min_per_combination": 2}, "crops": {"enabled": True}, "selection": {"min_faces": 0}})
     seen = preview(show.collection, recipe)
 
-    plan, left_out = running.plan_of(show.collection, recipe)
+    plan, left_out = export_job.plan_of(show.collection, recipe)
 
     assert seen.balance == plan.balance
     assert seen.left_out == left_out
@@ -213,7 +214,7 @@ def test_a_person_starts_an_export_sees_it_and_deletes_it_without_any_script(
     job = ExportJob.objects.get()
     assert answer.headers["Location"] == url("exports", show)
     assert "Waiting for a worker" in as_alice.get(url("exports", show)).content.decode()
-    running.execute(job.pk)
+    export_job.execute(job.pk)
     page = as_alice.get(url("exports", show)).content.decode()
     assert "Evening set" in page
     assert "4 left out" in page
@@ -268,7 +269,7 @@ def test_a_recipe_of_an_older_version_opens_with_the_defaults_and_says_so(
 
 def test_the_funnel_counts_and_links_to_the_frames_behind_each_figure(show: Show, alice: User, as_bob: Client) -> None:
     job = jobs.start(collection=show.collection, recipe=Recipe(), name="x", by=alice)
-    running.execute(job.pk)
+    export_job.execute(job.pk)
 
     context = as_bob.get(url("overview", show)).context
 

@@ -21,11 +21,12 @@ from numpy.typing import NDArray
 from PIL import Image
 from rq.job import JobStatus
 
-from export import face_examples, running
 from export import jobs as rq_jobs
 from export.actions import jobs
+from export.algorithms.recipe import parse
+from export.build import export_job
 from export.models import FaceExample
-from export.recipe import parse
+from export.preview import example_faces
 from ingest.models import RunState
 from tests.annotate.upscale_graph import write_esrgan
 from tests.export.conftest import Show
@@ -89,7 +90,7 @@ def test_faces_drawn_by_a_worker_are_those_of_the_data_set(show: Show, as_alice:
         "selection": {"format": "webp"}, "arrange": {"min_per_combination": 1},
     })  # fmt: skip
     job = jobs.start(collection=show.collection, recipe=recipe, name="Faces", by=alice)
-    assert running.execute(job.pk) == RunState.DONE
+    assert export_job.execute(job.pk) == RunState.DONE
     job.refresh_from_db()
     written = [np.asarray(Image.open(path).convert("RGB")) for path in jobs.inside_exports(job.folder).rglob("*.webp")]
     for one in real:
@@ -100,7 +101,7 @@ def test_what_is_drawn_is_kept_and_other_settings_are_drawn_anew(
     show: Show, as_alice: Client, model: Path, queues: str
 ) -> None:
     page_of(as_alice, show)
-    face_examples.draw(show.collection.pk)
+    example_faces.draw(show.collection.pk)
     assert "Left by Lanczos" in page_of(as_alice, show, "export_preview")
     assert "0 of 5" in page_of(as_alice, show, "export_preview", face_set__size=["192"])
     page_of(as_alice, show, face_set__size=["192"])
@@ -118,7 +119,7 @@ def test_a_model_that_cannot_be_opened_is_told_once_and_tried_again_only_when_as
 ) -> None:
     (model / "model.onnx").write_bytes(b"no graph")
     page_of(as_alice, show)
-    assert face_examples.draw(show.collection.pk) == 0
+    assert example_faces.draw(show.collection.pk) == 0
     page = page_of(as_alice, show)
     assert "model.onnx" in page and "Try again" in page
     assert "load delay" not in page
@@ -143,10 +144,10 @@ def test_a_filter_needs_no_worker(show: Show, as_alice: Client) -> None:
 
 def test_few_faces_are_kept(show: Show, as_alice: Client, model: Path, monkeypatch: pytest.MonkeyPatch, queues: str
                             ) -> None:  # fmt: skip
-    monkeypatch.setattr(face_examples, "KEPT", 7)
+    monkeypatch.setattr(example_faces, "KEPT", 7)
     for size in ("192", "160", "128"):
         page_of(as_alice, show, face_set__size=[size])
-        face_examples.draw(show.collection.pk)
+        example_faces.draw(show.collection.pk)
         if size != "128":
             grow_old(90)
     page_of(as_alice, show)

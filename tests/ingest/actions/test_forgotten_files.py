@@ -16,13 +16,13 @@ from django.core.management import call_command
 
 from annotate.actions import boxes
 from annotate.models import Face
-from ingest import forgotten_files, stored_files
 from ingest.actions import collections, history
 from ingest.backup.read import restore
 from ingest.backup.write import write
 from ingest.errors import BadInput
 from ingest.models import Collection, Episode, Frame, Source
 from ingest.restoring import store
+from ingest.storage import forgotten_files, stored_files
 from tests.films import png
 
 pytestmark = pytest.mark.django_db

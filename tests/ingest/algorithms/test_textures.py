@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from bench.best_copy import measured_pairs, noisy, resized, right, value
-from drawing.crops import random_scene
-from drawing.textures import TEXTURES, textured
+from demo_film.crops import random_scene
+from demo_film.textures import TEXTURES, textured
 from ingest.algorithms.detail import detail
 
 SEEN_NOISE = ("foliage", "lines, 16 px", "lines, 37 px", "stripes, 20 px", "rain", "dithering", "pixel art")

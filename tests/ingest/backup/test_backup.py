@@ -14,7 +14,6 @@ from django.core.management import CommandError, call_command
 
 from annotate.actions.model_versions import labels_of, rules_of
 from annotate.algorithms.tag_rules import Rules
-from annotate.answers import stored_speaker
 from annotate.models import (
     Caption,
     Character,
@@ -27,7 +26,7 @@ from annotate.models import (
     ModelVersion,
     Tag,
 )  # fmt: skip
-from ingest import stored_files
+from annotate.tagging.stored_scores import stored_speaker
 from ingest.actions import collections as collection_actions
 from ingest.actions import frames as frame_actions
 from ingest.actions import history, sources
@@ -38,6 +37,7 @@ from ingest.backup.write import write
 from ingest.errors import BadInput, KomaError
 from ingest.models import Collection, Frame, Operation, PipelineRun, Source, StageRun
 from ingest.restoring import store
+from ingest.storage import stored_files
 from tests.films import film, png
 
 pytestmark = pytest.mark.postgres

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from annotate.backends import onnx_session
-from annotate.backends.kept import kept
+from annotate.backends.runtime import onnx_session
+from annotate.backends.runtime.open_models import kept
 from ingest.pipeline.opened_models import OpenedModels
 from tests.annotate.picture_nets import write_means
 

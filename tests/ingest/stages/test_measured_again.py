@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import pytest
 
-from drawing.crops import random_scene
+from demo_film.crops import random_scene
 from ingest.actions import runs
 from ingest.algorithms.descriptors import DESCRIPTOR_VERSION
 from ingest.algorithms.quality import QUALITY_VERSION

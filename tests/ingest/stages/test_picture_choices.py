@@ -11,9 +11,9 @@ import pytest
 from django.contrib.auth.models import User
 from PIL import Image
 
-from export import running
 from export.actions import jobs
-from export.recipe import parse
+from export.algorithms.recipe import parse
+from export.build import export_job
 from ingest.actions import runs, sources
 from ingest.imaging.decode import read_picture
 from ingest.imaging.store import Store
@@ -50,7 +50,7 @@ def exported(collection: Collection, by: User, **selection: Any) -> dict[str, by
     chosen = {"min_faces": 0, **selection}
     recipe = parse({"selection": chosen, "output": {"zip": False}})
     job = jobs.start(collection=collection, recipe=recipe, name="set", by=by)
-    assert running.execute(job.pk) == RunState.DONE, job.error
+    assert export_job.execute(job.pk) == RunState.DONE, job.error
     job.refresh_from_db()
     paths = jobs.inside_exports(job.folder).rglob("*")
     return {

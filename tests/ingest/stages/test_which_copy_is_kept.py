@@ -15,8 +15,8 @@ from django.contrib.auth.models import User
 from numpy.typing import NDArray
 
 from annotate.evaluation.copies import COPIES
-from drawing.crops import random_scene
-from drawing.textures import textured
+from demo_film.crops import random_scene
+from demo_film.textures import textured
 from ingest.actions import runs, sources
 from ingest.actions.sources import About
 from ingest.models import Collection, Episode, Frame, FrameState, RunState

@@ -9,13 +9,13 @@ import pytest
 from django.contrib.auth.models import User
 from django.test import Client
 
-from ingest import quota
 from ingest.actions import collections, limits, members, runs, sources, uploads
 from ingest.actions.members import NoInvitation
 from ingest.errors import BadInput
 from ingest.models import Collection, CollectionLimits, Episode, Frame, Membership, PersonLimits, Role, StageRun, Upload
 from ingest.pipeline.runner import execute
-from ingest.quota import OverQuota
+from ingest.storage import quota
+from ingest.storage.quota import OverQuota
 from tests.conftest import client_of, make_user
 from tests.films import film, png, zipped
 from tests.migrating import tables_of

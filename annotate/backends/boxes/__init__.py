@@ -1,0 +1,1 @@
+"""Detectors: pictures in, boxes of faces, heads, persons and text out."""

@@ -1,0 +1,144 @@
+"""The built-in face detector: a small network over a pyramid of the picture."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from annotate.algorithms.face_pyramid import (
+    FIRST_SHARE,
+    LOOK_SIDE,
+    Level,
+    confirm,
+    decode,
+    levels,
+    looks,
+    merge,
+    refine,
+)
+from annotate.backends.contract import Found, ModelInfo, Picture
+from annotate.backends.model_files import weights
+from annotate.backends.runtime import onnx_session
+from annotate.backends.runtime.onnx_session import AUTO
+from ingest.errors import BadInput
+
+Planes = NDArray[np.float32]
+
+INPUTS, OUTPUTS = ["pictures"], ["heat", "shape"]
+# For small faces: of the first copy, and from one copy to the next (the network sees faces from 14 to 84 pixels).
+SMALL_LONGEST, SMALL_RATIO = 1280, 0.4
+STRAY = 1e-3  # by which a score may miss 0 to 1
+STRIDE_MAX, LONGEST_MAX = 64, 8192
+GPU_PIXELS = 8 * 1280 * 720  # of one call
+CARD = {
+    "threshold": 0.5,
+    "stride": 8,
+    "unit_side": 32.0,
+    "side_min": 0.0,
+    "longest": 1120,
+    "second_look": False,
+    "refined": False,
+}
+
+
+class BuiltinFaces:
+    """Any ONNX file with this interface and a JSON beside it that may tell what CARD names.
+
+    `longest` is the longest side of the first copy of a picture that the network sees, `side_min` the smallest face in
+    that copy, `second_look` whether each find is looked at again, `refined` whether that also corrects its box.
+    """
+
+    def __init__(
+        self,
+        folders: Sequence[Path] = (weights.BUILTIN,),
+        *,
+        name: str = "faces",
+        threshold: float | None = None,
+        small_faces: bool = False,
+        threads: int = 0,
+        device: str = AUTO,
+    ) -> None:
+        """`small_faces`: see pictures up to 1280 pixels long as they are; finds smaller faces and takes longer.
+
+        Raises BadInput when the weights are missing, damaged or of another kind.
+        """
+        found = weights.read(name, folders)
+        self._opened = onnx_session.open_session(found.path, threads=threads, device=device)
+        onnx_session.check_names(self._opened, found.path, inputs=INPUTS, outputs=OUTPUTS, what="face detector of Koma")
+        card = CARD | found.card
+        try:
+            self.threshold = float(card["threshold"] if threshold is None else threshold)
+            self._stride, self._unit = int(card["stride"]), float(card["unit_side"])
+            self._side_min = float(card["side_min"])
+            self._longest = max(SMALL_LONGEST, int(card["longest"])) if small_faces else int(card["longest"])
+            self._ratio = SMALL_RATIO if small_faces else 0.5
+            self._second_look, self._refined = bool(card["second_look"]), bool(card["refined"])
+            told = (self.threshold, self._unit, self._side_min)
+            if not (all(map(math.isfinite, told)) and self._unit > 0 and 1 <= self._stride <= STRIDE_MAX):
+                raise ValueError
+            if not LOOK_SIDE <= self._longest <= LONGEST_MAX:
+                raise ValueError
+        except (TypeError, ValueError, OverflowError) as error:
+            raise BadInput(
+                f"{found.path.with_suffix('.json')}: threshold, stride, unit_side, side_min, longest must be numbers "
+                "that a detector can work with."
+            ) from error
+        self.device = self._opened.device
+        self.info = ModelInfo(
+            task="faces",
+            name=str(card.get("name", name)) + ("-small" if small_faces else ""),
+            revision=str(card.get("version", "")),
+            sha256=found.sha256,
+            licence=str(card.get("licence", "")),
+            settings={"threshold": self.threshold, "longest": self._longest},
+        )
+
+    def detect(self, pictures: Sequence[Picture]) -> list[Found]:
+        """Faces of each picture; a CPU sees one level at a time, so that the answer never depends on the batch."""
+        work: dict[tuple[int, ...], list[tuple[int, Level]]] = {}
+        for place, picture in enumerate(pictures):
+            for level in levels(picture, longest=self._longest, ratio=self._ratio, step=2 * self._stride):
+                work.setdefault(level.pixels.shape, []).append((place, level))
+        parts: list[list[tuple[Level, Any, Any]]] = [[] for _ in pictures]
+        for shape, members in work.items():
+            together = max(1, GPU_PIXELS // (shape[0] * shape[1])) if self._opened.on_gpu else 1
+            for start in range(0, len(members), together):
+                chunk = members[start : start + together]
+                heat, shapes = self._run(np.stack([level.pixels for _, level in chunk]))
+                for (place, level), one_heat, one_shape in zip(chunk, heat, shapes):
+                    parts[place].append((level, *self._decode(one_heat, one_shape)))
+        return [self._confirm(picture, part) for picture, part in zip(pictures, parts)]
+
+    def _decode(self, heat: Planes, shape: Planes) -> tuple[Planes, Planes]:
+        share = FIRST_SHARE if self._second_look else 1.0
+        return decode(heat, shape, threshold=share * self.threshold, stride=self._stride, unit_side=self._unit)
+
+    def _confirm(self, picture: Picture, parts: list[tuple[Level, Any, Any]]) -> Found:
+        found = merge(parts, picture.shape[1], picture.shape[0], least=self._side_min)
+        if not self._second_look or not len(found.boxes):
+            return found
+        heat, shape = self._run(looks(picture, found))
+        if self._refined:
+            height, width = picture.shape[:2]
+            found = refine(found, heat, shape, width=width, height=height, stride=self._stride, unit_side=self._unit)
+        return confirm(found, heat, threshold=self.threshold)
+
+    def _run(self, pictures: Picture) -> tuple[Planes, Planes]:
+        try:
+            heat, shape = self._opened.session.run(OUTPUTS, {"pictures": pictures})
+        except onnx_session.RUN_ERRORS as error:
+            why = onnx_session.first_line(error)
+            raise BadInput(
+                f"{self._opened.name}: this network breaks off in the middle ({why}). Get it again."
+            ) from error
+        fits = heat.ndim == 3 and shape.ndim == 4 and shape.shape[1] in (3, 4) and len(heat) == len(pictures)
+        if not fits or heat.shape != (len(shape), *shape.shape[2:]):
+            raise BadInput(f"{self._opened.name}: this network gives {heat.shape} and {shape.shape}: no face detector.")
+        if not (np.abs(heat) <= 1 + STRAY).all() or not np.isfinite(shape).all():
+            raise BadInput(f"{self._opened.name}: this network gives values that are no scores or boxes. Get it again.")
+        return heat, shape

@@ -1,0 +1,230 @@
+"""The deepghs detectors (faces, heads, persons, half bodies, hands, eyes) and any other YOLO or RT-DETR export."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from annotate.algorithms import yolo_answers
+from annotate.algorithms.boxes import areas
+from annotate.algorithms.tag_rules import Label
+from annotate.algorithms.yolo_answers import Objects
+from annotate.backends.contract import Found, ModelInfo, Picture
+from annotate.backends.feeding.inputs import Fit, InputSpec, Resample
+from annotate.backends.model_files import weights
+from annotate.backends.model_files.registry import Installed
+from annotate.backends.runtime import onnx_metadata, onnx_session
+from annotate.backends.runtime.device import Batch, Network
+from annotate.backends.runtime.onnx_session import AUTO
+from ingest import outside_json
+from ingest.errors import BadInput
+
+MODEL_FILE, TYPE_FILE = "model.onnx", "model_type.json"
+TYPES = ("yolo", "rtdetr")
+MULTIPLE = 32  # the strides of these networks go up to 32 pixels
+SMALL_FILE = 65_536
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """Thresholds with which a detector was published; `start` begins its models' names."""
+
+    start: str
+    threshold: float
+    overlap: float
+
+
+KINDS = (  # the first that fits; imgutils' defaults by function
+    Kind("face_detect_", 0.25, 0.7),
+    Kind("head_detect_v0_", 0.3, 0.7),
+    Kind("head_detect_", 0.4, 0.7),
+    Kind("person_detect_", 0.3, 0.5),
+    Kind("halfbody_detect_", 0.5, 0.7),
+    Kind("hand_detect_", 0.35, 0.7),
+    Kind("eye_detect_", 0.3, 0.3),
+    Kind("censor_detect_", 0.3, 0.7),
+)
+ANY_KIND = Kind("", 0.25, 0.7)
+
+
+def kind_of(name: str) -> Kind:
+    """The published thresholds for a model of that name."""
+    return next((kind for kind in KINDS if name.startswith(kind.start)), ANY_KIND)
+
+
+class YoloBoxes:
+    """A detector from a folder with MODEL_FILE and, for RT-DETR, TYPE_FILE. Also a FaceDetector where it finds faces.
+
+    `dynamic` feeds pictures as imgutils did up to 0.2: shrunk to the network's size, ratio kept, sides up to a multiple
+    of 32; else stretched to that size.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        task: str = "boxes",
+        threshold: float | None = None,
+        overlap: float | None = None,
+        dynamic: bool = False,
+        revision: str = "",
+        licence: str = "",
+        threads: int = 0,
+        device: str = AUTO,
+    ) -> None:
+        """Raises BadInput when a file is missing or damaged, or the graph is no such detector."""
+        path = folder / MODEL_FILE
+        if not path.is_file():
+            raise BadInput(f"{path} is missing. A detector needs {MODEL_FILE} in a folder of its own.")
+        self._path, self._rtdetr = path, _model_type(folder / TYPE_FILE) == "rtdetr"
+        opened = onnx_session.open_session(path, threads=threads, device=device)
+        about = opened.session.get_modelmeta().custom_metadata_map
+        if "names" not in about:
+            raise BadInput(f"{path}: this ONNX file is no YOLO detector: its metadata tells no `names` of labels.")
+        self.names = onnx_metadata.names(path, about["names"])
+        self.labels = tuple(Label(name, "object") for name in self.names)
+        width, height = onnx_metadata.picture_size(path, about.get("imgsz"))
+        _check_input(opened.session, path, dynamic=dynamic, size=(width, height))
+        fit = Fit.MULTIPLE if dynamic else Fit.STRETCH
+        self.network = Network(opened, InputSpec(width, height, fit, Resample.BICUBIC, multiple=MULTIPLE))
+        kind = kind_of(folder.name)
+        self.threshold = kind.threshold if threshold is None else threshold
+        self.overlap = kind.overlap if overlap is None else overlap
+        self.device = opened.device
+        self.info = ModelInfo(
+            task=task,
+            name=folder.name,
+            revision=f"{revision} dynamic".strip() if dynamic else revision,
+            sha256=weights.sha256_of(path),
+            licence=licence,
+            settings={"threshold": self.threshold, "overlap": self.overlap, "dynamic": dynamic},
+        )
+
+    @property
+    def fitting(self) -> InputSpec:
+        """What fits pictures, and can be sent to a process that reads them."""
+        return self.network.spec
+
+    def fit(self, picture: Picture) -> Picture:
+        """Bytes [h, w, 3]; with `dynamic` their size follows the picture's, so a batch holds pictures of one size."""
+        return self.network.spec.fit(picture)
+
+    def answer(self, batch: Batch, sizes: Sequence[tuple[int, int]]) -> list[Objects]:
+        """Objects of each picture; `sizes` are the (width, height) of the pictures. Raises BadInput when the network's
+        answer is of another form."""
+        return self.said(self.computed(batch), sizes)
+
+    def computed(self, batch: Batch) -> tuple[NDArray[Any], tuple[int, int]]:
+        """What the network gives, and for pictures of what (width, height): the device's part of an answer."""
+        return self.network.run(batch, self.network.outputs[:1])[0], (batch.shape[2], batch.shape[1])
+
+    def said(self, raw: tuple[NDArray[Any], tuple[int, int]], sizes: Sequence[tuple[int, int]]) -> list[Objects]:
+        """The processor's part of an answer."""
+        outputs, fed = raw
+        if outputs.ndim != 3:
+            raise BadInput(f"{self._path}: this ONNX file is no YOLO detector: it gives {outputs.shape}.")
+        found = []
+        for output, size in zip(np.asarray(outputs, np.float32), sizes, strict=True):
+            try:
+                found.append(self._read(output, fed, size))
+            except ValueError as error:
+                raise BadInput(
+                    f"{self._path}: this network is no detector of {len(self.names)} kinds: {error}. Get it again."
+                ) from error
+        return found
+
+    def _read(self, output: NDArray[np.float32], fed: tuple[int, int], size: tuple[int, int]) -> Objects:
+        return yolo_answers.read(
+            output,
+            yolo_answers.form_of(output.shape, rtdetr=self._rtdetr),
+            classes=len(self.names),
+            threshold=self.threshold,
+            overlap=self.overlap,
+            fed=fed,
+            size=size,
+        )
+
+    def detect(self, pictures: Sequence[Picture]) -> list[Found]:
+        """Boxes of each picture, whatever their labels, best first."""
+        fitted = [self.fit(picture) for picture in pictures]
+        by_shape: dict[tuple[int, ...], list[int]] = {}
+        for at, one in enumerate(fitted):
+            by_shape.setdefault(one.shape, []).append(at)
+        found: dict[int, Found] = {}
+        for places in by_shape.values():
+            sizes = [(pictures[at].shape[1], pictures[at].shape[0]) for at in places]
+            answers = self.answer(np.stack([fitted[at] for at in places]), sizes)
+            for at, objects in zip(places, answers):
+                seen = areas(objects.boxes) > 0  # rounding may leave nothing of a tiny one
+                found[at] = Found(objects.boxes[seen], objects.scores[seen])
+        return [found[at] for at in range(len(pictures))]
+
+
+def open_installed(
+    found: Installed,
+    *,
+    device: str = AUTO,
+    threads: int = 0,
+    threshold: float | None = None,
+    overlap: float | None = None,
+    dynamic: bool = False,
+) -> YoloBoxes:
+    """The detector in a folder of the models folder; the card's own confidence and overlap where none are given."""
+    own = found.card.get("options")
+    own = own if isinstance(own, dict) else {}
+    return YoloBoxes(
+        found.path,
+        task=found.task,
+        threshold=_share(found, own, "confidence") if threshold is None else threshold,
+        overlap=_share(found, own, "overlap") if overlap is None else overlap,
+        dynamic=dynamic or own.get("dynamic") is True,
+        revision=str(found.card.get("revision", "")),
+        licence=str(found.card.get("licence", "")),
+        device=device,
+        threads=threads,
+    )
+
+
+def _share(found: Installed, options: dict[str, Any], name: str) -> float | None:
+    value = options.get(name)
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= 1:
+        raise BadInput(f"{found.path}: the option {name} of this model must lie between 0 and 1, not {value!r}.")
+    return float(value)
+
+
+def _model_type(path: Path) -> str:
+    """What `model_type.json` says, an object with `model_type` or the bare word; `yolo` without the file."""
+    if not path.is_file():
+        return TYPES[0]
+    try:
+        told = outside_json.read(path, most=SMALL_FILE)
+        told = told.get("model_type", told.get("problem_type")) if isinstance(told, dict) else told
+        word = str(told).lower()
+        if word not in TYPES:
+            raise ValueError(f"{word[:40]!r} is none of {', '.join(TYPES)}")
+    except (OSError, ValueError) as error:
+        raise BadInput(f"{path}: the kind of this detector cannot be read: {error}. Get the model again.") from error
+    return word
+
+
+def _check_input(session: Any, path: Path, *, dynamic: bool, size: tuple[int, int]) -> None:
+    """BadInput when the graph does not take pictures of `size` (width, height), or of any size with `dynamic`."""
+    inputs = session.get_inputs()
+    shape = inputs[0].shape if inputs else []
+    if len(inputs) != 1 or len(shape) != 4 or (isinstance(shape[1], int) and shape[1] != 3):
+        raise BadInput(
+            f"{path}: this ONNX file is no YOLO detector: it takes {[one.shape for one in inputs]}, "
+            "not one [n, 3, height, width]."
+        )
+    fixed = [side for side in shape[2:] if isinstance(side, int)]
+    if dynamic and fixed:
+        raise BadInput(f"{path}: this export takes {shape[3]} x {shape[2]} pixels only: leave `dynamic` off.")
+    if fixed and (shape[3], shape[2]) != size:
+        raise BadInput(f"{path}: the graph takes {shape[3]} x {shape[2]} pixels, but its `imgsz` tells {size}.")

@@ -1,0 +1,1 @@
+"""Captioners: a picture in, a sentence out."""

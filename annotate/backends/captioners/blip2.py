@@ -1,0 +1,115 @@
+"""BLIP-2 in this process, to reproduce older data sets: torch and transformers are optional and imported late.
+
+It describes the picture alone; a prompt is not given to it, as those data sets were made without one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import threading
+from collections.abc import Sequence
+from importlib import import_module
+from typing import Any
+
+from PIL import Image
+
+from annotate.algorithms.caption_prompts import clean
+from annotate.backends.contract import CaptionAsk, CaptionTold, ModelInfo
+from annotate.backends.model_files import weights
+from annotate.backends.model_files.registry import Installed
+from annotate.backends.runtime.onnx_session import AUTO, CPU, CUDA
+from ingest import outside_json
+from ingest.errors import BadInput
+
+# By these keys transformers loads classes, kernels or packages that a description names.
+ASK_FOR_CODE = frozenset({"auto_map", "attn_implementation", "custom_pipelines", "quantization_config"})
+BATCH = 4
+TOKENS = 50
+HOW = "Install them with `pip install -r requirements-blip2.txt`, or choose a captioning server instead."
+
+
+class Blip2:
+    """A Captioner over a folder as `save_pretrained` writes it. Weights are safetensors; no code of the folder runs."""
+
+    def __init__(self, found: Installed, *, device: str = AUTO, max_tokens: int = TOKENS) -> None:
+        """BadInput when a package is missing, a file is missing or damaged, or CUDA was asked for and is not there."""
+        files = sorted(found.path.glob("*.safetensors"))
+        if not files or not (found.path / "config.json").is_file():
+            raise BadInput(f"{found.path}: a BLIP-2 model needs config.json and .safetensors files. Install it again.")
+        _check_descriptions(found)
+        self._torch, transformers = _imported("torch"), _imported("transformers")
+        on_gpu = device != CPU and bool(self._torch.cuda.is_available())
+        if device == CUDA and not on_gpu:
+            raise BadInput(
+                f"{found.name} was to run with device=cuda, but torch finds no GPU. Choose device=auto or cpu."
+            )
+        self._where = "cuda" if on_gpu else "cpu"
+        self._kind = self._torch.float16 if on_gpu else self._torch.float32
+        try:
+            self._processor: Any = transformers.Blip2Processor.from_pretrained(found.path, local_files_only=True)
+            model: Any = transformers.Blip2ForConditionalGeneration.from_pretrained(
+                found.path, local_files_only=True, use_safetensors=True, dtype=self._kind
+            )
+        except Exception as error:  # transformers raises a dozen kinds, from KeyError to its own
+            reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
+            raise BadInput(
+                f"{found.path}: this is no BLIP-2 model, or is damaged ({reason}). Install it again."
+            ) from error
+        self._model = model.to(self._where).train(mode=False)
+        self._one_at_a_time = threading.Lock()
+        self._max_tokens = max_tokens
+        self.in_flight = BATCH
+        self.broken = ""
+        self.device = "GPU (CUDA)" if on_gpu else "CPU"
+        told = found.card.get("files")
+        hashes = [
+            str(told[file.name]["sha256"]) if isinstance(told, dict) and file.name in told else weights.sha256_of(file)
+            for file in files
+        ]
+        self.info = ModelInfo(
+            task="caption",
+            name=found.name,
+            revision=str(found.card.get("revision", "")),
+            sha256=hashes[0] if len(hashes) == 1 else hashlib.sha256("\n".join(hashes).encode()).hexdigest(),
+            licence=str(found.card.get("licence", "")),
+            settings={"max_tokens": max_tokens},
+        )
+
+    def caption(self, asks: Sequence[CaptionAsk]) -> list[CaptionTold]:
+        """See the contract. Greedy decoding, so the same picture gives the same words."""
+        told: list[CaptionTold] = []
+        for start in range(0, len(asks), BATCH):
+            pictures = [Image.open(io.BytesIO(ask.jpeg)).convert("RGB") for ask in asks[start : start + BATCH]]
+            with self._one_at_a_time, self._torch.inference_mode():
+                values = self._processor(images=pictures, return_tensors="pt").to(self._where, self._kind)
+                tokens = self._model.generate(**values, max_new_tokens=self._max_tokens, do_sample=False, num_beams=1)
+                texts = self._processor.batch_decode(tokens, skip_special_tokens=True)
+            for text in texts:
+                words, cut = clean(text)
+                told.append(CaptionTold(words, "" if words else "the model wrote no words", cut))
+        return told
+
+
+def open_installed(found: Installed, *, device: str = AUTO, threads: int = 0, max_tokens: int = TOKENS) -> Blip2:
+    """The opener of the family; torch chooses its threads itself."""
+    return Blip2(found, device=device, max_tokens=max_tokens)
+
+
+def _check_descriptions(found: Installed) -> None:
+    """BadInput where a JSON file of the folder asks transformers to fetch or run anything but its own classes."""
+    for path in sorted(found.path.glob("*.json")):
+        try:
+            told = outside_json.read(path)
+        except (OSError, ValueError) as error:
+            raise BadInput(f"{path} cannot be read as JSON: {error}. Install the model again.") from error
+        asked = sorted(ASK_FOR_CODE & told.keys()) if isinstance(told, dict) else []
+        if asked:
+            raise BadInput(f"{path} asks for code of its own ({', '.join(asked)}), which Koma never runs.")
+
+
+def _imported(package: str) -> Any:
+    try:
+        return import_module(package)
+    except ImportError as error:
+        raise BadInput(f"BLIP-2 needs torch and transformers, and {package} is not installed. {HOW}") from error

@@ -1,0 +1,1 @@
+"""Embedders: faces in, vectors and their comparison out."""

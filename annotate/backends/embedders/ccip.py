@@ -1,0 +1,190 @@
+"""CCIP: vectors of pictures of one character, and a second network that tells how different two vectors are."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from annotate.algorithms.difference_clustering import BLOCK, DEFAULTS, Clustering
+from annotate.backends.contract import ModelInfo, Picture
+from annotate.backends.feeding.inputs import Fit, InputSpec, Resample
+from annotate.backends.model_files import weights
+from annotate.backends.model_files.registry import Installed
+from annotate.backends.runtime import onnx_session
+from annotate.backends.runtime.device import Batch, Network
+from annotate.backends.runtime.onnx_session import AUTO
+from ingest import outside_json
+from ingest.errors import BadInput
+
+FEATURES_FILE, METRIC_FILE, METRICS, CLUSTERINGS = (
+    "model_feat.onnx", "model_metrics.onnx", "metrics.json", "cluster.json",
+)  # fmt: skip
+LENGTH, SIDE = 768, 384
+LARGEST = float(np.finfo(np.float16).max)  # vectors are kept in 2 bytes a value
+THRESHOLDS = {  # as published; that of the default model for any other
+    "ccip-caformer-24-randaug-pruned": 0.178475,
+    "ccip-caformer-6-randaug-pruned_fp32": 0.195122,
+    "ccip-caformer-5_fp32": 0.183973,
+}
+DEFAULT_NAME = "ccip-caformer-24-randaug-pruned"
+CLIP_MEAN, CLIP_STD = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)
+BATCH, BATCH_GPU = 4, 32
+IN_FILE = {"dbscan_2": "dbscan_2", "dbscan_free": "dbscan_free", "optics_best": "optics"}  # by their keys there
+SMALL_FILE, NUMBER_MAX = 65_536, 1e6
+
+
+class CcipEmbedder:
+    """A folder with both graphs; `threshold` is the difference up to which two pictures show the same character."""
+
+    length = LENGTH
+
+    def __init__(
+        self, folder: Path, *, revision: str = "", licence: str = "", threads: int = 0, device: str = AUTO
+    ) -> None:
+        """Raises BadInput when a file is missing, damaged, or no CCIP."""
+        features, metric = folder / FEATURES_FILE, folder / METRIC_FILE
+        for path in (features, metric):
+            if not path.is_file():
+                raise BadInput(f"{path} is missing. CCIP needs {FEATURES_FILE} and {METRIC_FILE} in one folder.")
+        self.spec = InputSpec(SIDE, SIDE, Fit.STRETCH, Resample.BILINEAR, mean=CLIP_MEAN, std=CLIP_STD)
+        opened = onnx_session.open_session(features, threads=threads, device=device)
+        _check(opened, features, rank=4)
+        self.network = Network(opened, self.spec)
+        self._batch = BATCH_GPU if opened.on_gpu else BATCH
+        self._features = features
+        self._metric = onnx_session.open_session(metric, threads=threads, device=device)
+        _check(self._metric, metric, rank=2)
+        self._metric_path = metric
+        self.threshold = _threshold(folder)
+        self.clusterings = _clusterings(folder / CLUSTERINGS, self.threshold)
+        self.device = opened.device
+        self.info = ModelInfo(
+            task="embedding",
+            name=folder.name,
+            revision=revision,
+            sha256=weights.sha256_of(features),
+            licence=licence,
+            settings={"threshold": self.threshold, "metric_sha256": weights.sha256_of(metric)},
+        )
+
+    def fit(self, picture: Picture) -> Picture:
+        """Bytes [SIDE, SIDE, 3]: stretched, whatever the ratio."""
+        return self.spec.fit(picture)
+
+    def answer(self, batch: Batch, sizes: Sequence[tuple[int, int]]) -> list[NDArray[np.float32]]:
+        """A vector [LENGTH] a picture of fitted bytes [n, SIDE, SIDE, 3]."""
+        return list(self._vectors(batch))
+
+    def embed(self, crops: Sequence[Picture]) -> NDArray[np.float32]:
+        """Vectors float32 [n, LENGTH] of crops of one character each, in order."""
+        rows = [np.zeros((0, LENGTH), np.float32)]
+        for start in range(0, len(crops), self._batch):
+            rows.append(self._vectors(np.stack([self.fit(crop) for crop in crops[start : start + self._batch]])))
+        return np.concatenate(rows)
+
+    def differences(self, first: NDArray[np.float32], second: NDArray[np.float32]) -> NDArray[np.float32]:
+        """How different vectors [n, LENGTH] and [m, LENGTH] are, float32 [n, m]: 0 the same character.
+
+        The metric network compares a list with itself, so blocks of both lists go through it together; what they say of
+        themselves is thrown away, and memory stays that of a block.
+        """
+        found = np.zeros((len(first), len(second)), np.float32)
+        for row in range(0, len(first), BLOCK):
+            above = first[row : row + BLOCK]
+            for column in range(0, len(second), BLOCK):
+                beside = second[column : column + BLOCK]
+                answer = self.among(np.concatenate([above, beside]))
+                found[row : row + BLOCK, column : column + BLOCK] = answer[: len(above), len(above) :]
+        return found
+
+    def among(self, vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+        """All differences float32 [n, n] of vectors [n, LENGTH], in one go: keep the list short."""
+        both = vectors.astype(np.float32)
+        try:
+            answer = self._metric.session.run(None, {self._metric.session.get_inputs()[0].name: both})[0]
+        except onnx_session.RUN_ERRORS as error:
+            why = onnx_session.first_line(error)
+            raise BadInput(
+                f"{self._metric_path}: this network breaks off in the middle ({why}). Get it again."
+            ) from error
+        if answer.shape != (len(both), len(both)):
+            raise BadInput(f"{self._metric_path}: this network compares no vectors: it gives {answer.shape}.")
+        if not np.isfinite(answer).all():
+            raise BadInput(f"{self._metric_path}: this network gives values that are no numbers. Get it again.")
+        return np.asarray(answer, np.float32)
+
+    def _vectors(self, batch: Batch) -> NDArray[np.float32]:
+        found = np.asarray(self.network.run(batch)[0], np.float32)
+        if found.shape != (len(batch), LENGTH):
+            raise BadInput(f"{self._features}: this network is no CCIP: it gives {found.shape}, not [n, {LENGTH}].")
+        if not (np.abs(found) <= LARGEST).all():  # also where one is no number
+            raise BadInput(f"{self._features}: this network gives vectors that are no numbers. Get the model again.")
+        return found
+
+    @staticmethod
+    def pack(vector: NDArray[np.float32]) -> bytes:
+        """One vector in 2 bytes a value."""
+        return vector.astype("<f2").tobytes()
+
+    @staticmethod
+    def unpack(stored: Sequence[bytes | memoryview]) -> NDArray[np.float32]:
+        """Vectors float32 [n, LENGTH] of packed ones; ValueError when one has another length."""
+        wrong = next((len(data) for data in stored if len(data) != 2 * LENGTH), None)
+        if wrong is not None:
+            raise ValueError(f"a stored vector has {wrong} bytes instead of {2 * LENGTH}")
+        return np.frombuffer(b"".join(stored), "<f2").astype(np.float32).reshape(-1, LENGTH)
+
+
+def open_installed(found: Installed, *, device: str = AUTO, threads: int = 0) -> CcipEmbedder:
+    """The model in a folder of the models folder."""
+    return CcipEmbedder(
+        found.path,
+        revision=str(found.card.get("revision", "")),
+        licence=str(found.card.get("licence", "")),
+        device=device,
+        threads=threads,
+    )
+
+
+def _check(opened: onnx_session.Opened, path: Path, *, rank: int) -> None:
+    shapes = [one.shape for one in opened.session.get_inputs()]
+    if len(shapes) != 1 or len(shapes[0]) != rank:
+        raise BadInput(f"{path}: this ONNX file is no part of CCIP: it takes {shapes}, not one of {rank} dimensions.")
+
+
+def _threshold(folder: Path) -> float:
+    path, usual = folder / METRICS, THRESHOLDS.get(folder.name, THRESHOLDS[DEFAULT_NAME])
+    told = _json(path)
+    value = told.get("threshold", usual) if isinstance(told, dict) else usual
+    if not _positive(value):
+        raise BadInput(f"{path}: the threshold must be a number above 0, not {value!r}. Get the model again.")
+    return float(value)
+
+
+def _clusterings(path: Path, threshold: float) -> dict[str, Clustering]:
+    """The ways of clustering by name: two are fixed, the others take what the model's own file says of them."""
+    found = DEFAULTS | {"dbscan": Clustering("dbscan", threshold, DEFAULTS["dbscan"].min_samples)}
+    told = _json(path)
+    for name, key in IN_FILE.items() if isinstance(told, dict) else ():
+        row = told.get(key)
+        if isinstance(row, dict) and _positive(row.get("eps")) and _positive(row.get("min_samples")):
+            found[name] = Clustering(found[name].method, float(row["eps"]), max(2, int(row["min_samples"])))
+    return found
+
+
+def _json(path: Path) -> Any:
+    """What a small JSON file holds; None without it."""
+    if not path.is_file():
+        return None
+    try:
+        return outside_json.read(path, most=SMALL_FILE)
+    except (OSError, ValueError) as error:
+        raise BadInput(f"{path} cannot be read: {error}. Get the model again.") from error
+
+
+def _positive(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and 0 < value <= NUMBER_MAX

@@ -1,0 +1,232 @@
+"""Processes that read pictures, for networks so quick that threads of one process would wait for Python's lock.
+
+Bytes come back in memory that both sides see; only what is asked and told goes over a socket. A process ends with its
+parent, after some idle minutes, and when `close` or `interrupt` says so. One that dies costs the picture it died of.
+"""
+
+from __future__ import annotations
+
+import os
+import queue
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import weakref
+from collections.abc import Sequence
+from dataclasses import astuple
+from multiprocessing import reduction
+from multiprocessing.connection import Connection
+from typing import Any
+
+from annotate.backends.feeding.decoding import Ask, Chunk, Fitting, Told
+from annotate.backends.runtime.device_memory import HostBuffer
+from ingest.errors import KomaError
+from ingest.imaging import room
+
+DEATHS_MAX = 5  # of a pass; then it is not the pictures
+PICTURE_MAX_S = 120  # the largest that are read take seconds
+_BEGIN = """import sys; sys.path[:] = {path!r}
+from annotate.backends.feeding.decoding import serve
+from ingest.imaging import room
+room.configure(room.Budget(*{budget!r}))
+serve({handle}, {parent})
+"""
+
+
+class Interrupted(Exception):
+    """The process was ended because nobody wants its pictures any more."""
+
+
+class _Process:
+    """One reading process and the line to it; used by one thread at a time."""
+
+    def __init__(self) -> None:
+        ours, theirs = socket.socketpair()
+        with theirs:
+            program = _BEGIN.format(
+                path=sys.path, budget=astuple(room.shared), handle=theirs.fileno(), parent=os.getpid()
+            )
+            self.process = subprocess.Popen(
+                [sys.executable, "-c", program],
+                stdin=subprocess.DEVNULL,
+                pass_fds=(theirs.fileno(),),
+                start_new_session=True,  # signals of a terminal or a supervisor are for the parent
+            )
+        self.line = Connection(ours.detach())
+        self.rooms: set[int] = set()
+        self.interrupted = False
+
+    def ask(self, chunk: Chunk, buffers: Sequence[HostBuffer]) -> list[Told] | BaseException:
+        """What became of the pictures, or what the process raised. Raises EOFError or OSError when it is gone."""
+        for buffer in buffers:
+            if buffer.number not in self.rooms:
+                self.line.send((buffer.number, buffer.array.nbytes))
+                reduction.send_handle(self.line, buffer.shared, self.process.pid)
+                self.rooms.add(buffer.number)
+        self.line.send(chunk)
+        told: list[Told] | BaseException = self.line.recv()
+        return told
+
+    def forget(self) -> None:
+        """Let the shared memory go."""
+        if self.rooms:
+            self.line.send(None)
+            self.rooms.clear()
+
+    def end(self) -> int:
+        """Kill it, if it still lives; its exit code, negative for a signal."""
+        self.process.kill()  # nothing where it is gone already
+        self.line.close()
+        return self.process.wait()
+
+
+class ReadingProcesses:
+    """As many as threads call `read` at once, at most `count` of them; begun when needed, kept from pass to pass."""
+
+    def __init__(self, count: int) -> None:
+        self.count = count
+        self._idle: queue.SimpleQueue[_Process] = queue.SimpleQueue()
+        self._all: set[_Process] = set()
+        self._busy: set[_Process] = set()
+        self._lock = threading.Lock()
+        self._deaths, self._stopped = 0, False
+        self._end = weakref.finalize(self, _end_all, self._all)
+
+    def read(self, asks: list[Ask], fittings: Sequence[Fitting], buffers: Sequence[HostBuffer]) -> list[Told]:
+        """What became of each picture; its bytes lie in its row of each model's shared buffer.
+
+        A picture that kills its process is told as a problem. Raises KomaError when too many do, Interrupted after
+        `interrupt`, and what reading or fitting raised that is not a picture's fault.
+        """
+        rooms = [(buffer.number, len(buffer.array), buffer.array.shape[1:]) for buffer in buffers]
+        chunk = Chunk(PICTURE_MAX_S, asks, list(fittings), rooms)
+        process = self._taken()
+        try:
+            told = process.ask(chunk, buffers)
+        except (EOFError, OSError) as error:
+            code = self._buried(process)
+            if process.interrupted:
+                raise Interrupted from None
+            if code == 0:  # it had been idle for too long just now
+                return self.read(asks, fittings, buffers)
+            if len(asks) > 1:  # which picture was it?
+                return [one for ask in asks for one in self.read([ask], fittings, buffers)]
+            return [self._died(code, asks[0], error)]
+        except BaseException:
+            self._give_back(process)
+            raise
+        self._give_back(process)
+        if isinstance(told, BaseException):
+            raise told
+        return told
+
+    def begin(self) -> None:
+        """A new pass: deaths are counted anew."""
+        self._deaths, self._stopped = 0, False
+
+    def interrupt(self) -> None:
+        """End those that are reading; whoever waits for them, or asks until the next `begin`, gets Interrupted."""
+        with self._lock:
+            self._stopped = True
+            for process in self._busy:
+                process.interrupted = True
+                process.process.kill()
+
+    def forget(self) -> None:
+        """After a pass: all let go of the buffers, which are then freed for good."""
+        idle = []
+        while True:
+            try:
+                idle.append(self._idle.get_nowait())
+            except queue.Empty:
+                break
+        for process in idle:
+            try:
+                process.forget()
+                self._idle.put(process)
+            except OSError:
+                self._buried(process)
+
+    def close(self) -> None:
+        """End all processes; nobody may be reading."""
+        self._end()
+        self._idle = queue.SimpleQueue()
+
+    def _taken(self) -> _Process:
+        while True:
+            try:
+                process = self._idle.get_nowait()
+            except queue.Empty:
+                process = self._started()
+                with self._lock:
+                    self._all.add(process)
+            if process.process.poll() is None:
+                with self._lock:
+                    if not self._stopped:
+                        self._busy.add(process)
+                        return process
+                self._idle.put(process)
+                raise Interrupted
+            self._buried(process)  # idle for too long
+
+    def _started(self) -> _Process:
+        try:
+            return _Process()
+        except OSError as error:
+            raise KomaError(
+                f"A process that reads pictures could not be started: {error.strerror or error}. Free memory or end "
+                "other programs, and press Resume.",
+                permanent=False,
+            ) from error
+
+    def _give_back(self, process: _Process) -> None:
+        with self._lock:
+            self._busy.discard(process)
+        if process.interrupted:  # it has answered, but was killed just after
+            self._buried(process)
+        else:
+            self._idle.put(process)
+
+    def _buried(self, process: _Process) -> int:
+        with self._lock:
+            self._busy.discard(process)
+            self._all.discard(process)
+        try:
+            return process.process.wait(timeout=5)
+        except subprocess.TimeoutExpired:
+            return process.end()
+        finally:
+            process.line.close()
+
+    def _died(self, code: int, ask: Ask, error: BaseException) -> Told:
+        name = getattr(ask.read, "name", "") or "a picture"
+        how = f"signal {_signal(-code)}" if code < 0 else f"exit code {code}"
+        if code == -signal.SIGALRM:
+            how = f"after {PICTURE_MAX_S} s"
+        with self._lock:
+            self._deaths += 1
+            deaths = self._deaths
+        if deaths >= DEATHS_MAX:
+            raise KomaError(
+                f"{deaths} processes that read pictures were ended ({how}), the last one at {name}. The machine may be "
+                "short of memory: free some, and press Resume.",
+                permanent=False,
+            ) from error
+        return Told(
+            problem=f"{name}: the process that read it was ended ({how}); the file may be made to break readers."
+        )
+
+
+def _signal(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return str(number)
+
+
+def _end_all(processes: set[Any]) -> None:
+    for process in list(processes):
+        process.end()
+    processes.clear()

@@ -1,0 +1,300 @@
+"""One reader for all picture models: each picture is decoded once, in threads, while the device works on earlier ones.
+
+Threads: several that decode and fit, one that copies to the device, one that computes, and one that reads the answers
+of a GPU while it computes the next ones. Where networks are so quick that Python's lock would be what is waited for,
+processes decode, and those threads only wait for them. What all may hold is bounded: `SLOTS` handfuls of fitted
+pictures (small ones where a model takes pictures whole) and one decoded picture a reading thread. Answers come back in
+order, in the caller's thread, which alone writes them.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections import deque
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from itertools import islice
+from typing import Any, Generic
+
+from annotate.backends.contract import Picture, PictureModel
+from annotate.backends.feeding.decoding import Ask, read_one
+from annotate.backends.feeding.decoding_processes import Interrupted, ReadingProcesses
+from annotate.backends.feeding.reader_batch import BatchSizes
+from annotate.backends.feeding.reader_channel import Channel, Closed
+from annotate.backends.feeding.reader_slot import Item, Key, Looked, Rows, Slot
+from annotate.backends.runtime.device import is_out_of_memory
+from annotate.backends.runtime.device_memory import SHARES
+
+__all__ = ["Item", "Looked", "Reader"]
+
+SLOTS = 3  # one is filled, one copied, one computed
+THREADS_MAX = 16
+CHUNK_MAX = 8  # pictures that a thread takes at once: each way from thread to thread and back holds Python's lock
+DECODE, WAIT, COPY, COMPUTE = "decode", "wait", "copy", "compute"
+
+
+@dataclass(slots=True)
+class _Task(Generic[Key]):
+    """Rows of a slot for one model; `staged` None when the device had no room for them yet."""
+
+    slot: Slot[Key]
+    model: int
+    rows: list[int]
+    host: Picture
+    staged: Any
+    raw: Any = None  # the network's output, where the answers are still to be read from it
+
+    @property
+    def sizes(self) -> list[tuple[int, int]]:
+        return [self.slot.sizes[row] for row in self.rows]
+
+
+class Reader(Generic[Key]):
+    """Feeds models. For one pass: `answers` ends its threads, whether it came to its end, was left or failed."""
+
+    def __init__(
+        self,
+        models: Sequence[PictureModel[Any]],
+        *,
+        threads: int = 0,
+        sizes: BatchSizes | None = None,
+        processes: ReadingProcesses | None = None,
+    ) -> None:
+        """`threads` that decode (0: by the cores); `sizes` remembers what batch each model takes on its device.
+
+        With `processes` these decode, a thread each; all models must be `fits_apart`, items' `read` picklable.
+        """
+        if not models:
+            raise ValueError("a reader without models would read for nobody")
+        self.models = list(models)
+        self.threads = processes.count if processes else threads or cores_for_reading()
+        self._processes = processes
+        self._apart = [hasattr(model, "said") and _on_gpu(model) for model in models]
+        self._fittings = [model.fitting for model in models] if processes else []  # type: ignore[attr-defined]
+        found = sizes or BatchSizes()
+        self.sizes = [found.of(model) for model in self.models]
+        self._seconds = dict.fromkeys((DECODE, WAIT, COPY, COMPUTE), 0.0)
+        self._lock = threading.Lock()
+        self._free: deque[Slot[Key]] = deque(Slot[Key](self.models, share=processes is not None) for _ in range(SLOTS))
+        self._slots = list(self._free)
+        self._filled: Channel[Slot[Key]] = Channel(SLOTS)
+        self._ready: Channel[_Task[Key] | Slot[Key]] = Channel(1)
+        self._raw: Channel[_Task[Key] | Slot[Key]] = Channel(1)
+        self._done: Channel[Slot[Key]] = Channel(SLOTS)
+        self._lines = (self._filled, self._ready, self._raw, self._done)
+        self._error: BaseException | None = None
+        self._pool = ThreadPoolExecutor(self.threads, thread_name_prefix="reader-decode")
+        self._workers = [
+            threading.Thread(target=self._guarded, args=(work,), name=f"reader-{name}", daemon=True)
+            for name, work in (("copy", self._copy), ("compute", self._compute), ("say", self._say))
+        ]
+
+    @property
+    def timings(self) -> dict[str, float]:
+        """Seconds so far: decode (mean of the reading threads), wait (the device idle), copy, compute."""
+        with self._lock:
+            return self._seconds | {DECODE: self._seconds[DECODE] / self.threads}
+
+    def answers(self, items: Iterable[Item[Key]]) -> Generator[Looked[Key], None, None]:
+        """What the models say of each picture, in order. `items` is taken in the caller's thread, as room comes free.
+
+        Raises what a model raised; a picture that cannot be read is a `problem` of its own.
+        """
+        source, underway, more = iter(items), 0, True
+        looked: list[Looked[Key]] = []
+        if self._processes:
+            self._processes.begin()
+        for worker in self._workers:
+            worker.start()
+        try:
+            while more or underway or looked:
+                while more and self._free:
+                    slot = self._free.popleft()
+                    more = self._fill(slot, source)
+                    if slot.items:
+                        underway += 1
+                    else:
+                        self._free.append(slot)
+                yield from looked  # only now: while the caller writes them, the next ones are being read
+                looked = []
+                if underway:
+                    slot = self._done.get()
+                    underway -= 1
+                    looked = slot.looked()
+                    self._free.append(slot)
+        except Closed:
+            raise self._error or RuntimeError("the reader was closed while it was read from") from None
+        finally:
+            self.close()
+
+    def close(self) -> None:
+        """End all threads; at return none is alive and no memory is pinned. May be called again."""
+        for line in self._lines:
+            line.close()
+        self._pool.shutdown(wait=False, cancel_futures=True)
+        if self._processes is not None and any(not read.done() for slot in self._slots for read in slot.reads):
+            self._processes.interrupt()
+        self._pool.shutdown(wait=True)
+        for worker in self._workers:
+            if worker.is_alive():
+                worker.join()
+        if self._processes is not None:
+            self._processes.forget()
+        for slot in self._slots:
+            slot.free()
+        for model in self.models:
+            if (network := getattr(model, "network", None)) is not None:
+                network.forget()
+
+    def _fill(self, slot: Slot[Key], source: Iterator[Item[Key]]) -> bool:
+        """Begin to read the next pictures; False when there are no more."""
+        largest = max(size.size for size in self.sizes)
+        capacity = slot.capacity(largest, threads=self.threads)
+        slot.begin(list(islice(source, capacity)), capacity=capacity)
+        count = len(slot.items)
+        if count:
+            step = max(1, min(CHUNK_MAX, count // self.threads))
+            read = self._read_apart if self._processes else self._read
+            slot.reads = [self._pool.submit(read, slot, range(count)[at : at + step]) for at in range(0, count, step)]
+            self._filled.put(slot)
+        return count == capacity
+
+    def _read(self, slot: Slot[Key], rows: range) -> None:
+        """In a thread of the pool: read, fit, put the bytes into the slot."""
+        fits = [model.fit for model in self.models]
+        with self._timed(DECODE):
+            for row in rows:
+                item = slot.items[row]
+                slot.tell(row, read_one(item.read, fits, item.wanted, partial(slot.put, row)))
+
+    def _read_apart(self, slot: Slot[Key], rows: range) -> None:
+        """The same in a process; the thread waits."""
+        assert self._processes is not None
+        with self._timed(DECODE):
+            asks = [Ask(row, slot.items[row].read, slot.items[row].wanted) for row in rows]
+            found = self._processes.read(asks, self._fittings, [one.buffer for one in slot.rows])
+            for row, told in zip(rows, found, strict=True):
+                slot.tell(row, told)
+
+    def _copy(self) -> None:
+        """Thread: when a slot is read, bring its bytes to the device, batch by batch."""
+        while True:
+            slot = self._filled.get()
+            for read in slot.reads:
+                read.result()
+            for place in range(len(self.models)):
+                for rows, host in slot.rows[place].batches(slot.wanted(place), self.sizes[place].size):
+                    self._ready.put(_Task(slot, place, rows, host, self._staged(place, host, forgiving=True)))
+            self._ready.put(slot)
+
+    def _staged(self, place: int, host: Picture, *, forgiving: bool = False) -> Any:
+        """The batch on the model's device; models without a network copy for themselves."""
+        network = getattr(self.models[place], "network", None)
+        if network is None:
+            return host
+        try:
+            with self._timed(COPY):
+                return network.stage(host)
+        except Exception as error:
+            if forgiving and is_out_of_memory(error):
+                return None  # the computing thread tries again, when its own batch has left the device
+            raise
+
+    def _compute(self) -> None:
+        """Thread: run the models, one batch at a time."""
+        while True:
+            with self._timed(WAIT):
+                task = self._ready.get()
+            if isinstance(task, Slot):
+                self._raw.put(task)
+            else:
+                self._answer(task)
+
+    def _say(self) -> None:
+        """Thread: read the answers from the outputs of networks."""
+        while True:
+            task = self._raw.get()
+            if isinstance(task, Slot):
+                self._done.put(task)
+            else:
+                self._keep(task, self.models[task.model].said(task.raw, task.sizes))  # type: ignore[attr-defined]
+                task.raw = None
+
+    def _keep(self, task: _Task[Key], answers: Sequence[Any]) -> None:
+        if len(answers) != len(task.rows):
+            name = self.models[task.model].info.name
+            raise RuntimeError(f"{name} gave {len(answers)} answers for {len(task.rows)} pictures")
+        for row, answer in zip(task.rows, answers):
+            task.slot.answers[task.model][row] = answer
+
+    def _answer(self, task: _Task[Key]) -> None:
+        model, size, count = self.models[task.model], self.sizes[task.model], len(task.rows)
+        began = time.perf_counter()
+        try:
+            staged = self._staged(task.model, task.host) if task.staged is None else task.staged
+            with self._timed(COMPUTE):
+                if self._apart[task.model]:
+                    task.raw = model.computed(staged)  # type: ignore[attr-defined]
+                else:
+                    answers = model.answer(staged, task.sizes)
+        except Exception as error:
+            if not is_out_of_memory(error):
+                raise
+            size.ran_out_of_memory(count, model=model.info.name, device=model.device)
+        else:
+            size.ran(count, time.perf_counter() - began)
+            task.staged = None
+            if self._apart[task.model]:
+                self._raw.put(task)
+            else:
+                self._keep(task, answers)
+            return
+        task.staged = staged = None
+        if (network := getattr(model, "network", None)) is not None:
+            network.forget()
+        left = task.rows
+        while left:
+            rows, left = left[: size.size], left[size.size :]
+            self._answer(_Task(task.slot, task.model, rows, task.slot.rows[task.model].bytes_of(rows), None))
+
+    def _guarded(self, work: Any) -> None:
+        """What a thread raises is raised again to the caller."""
+        try:
+            work()
+        except Closed:
+            pass
+        except Interrupted:  # the pass is over; nobody may wait for its pictures
+            for line in self._lines:
+                line.close()
+        except BaseException as error:  # noqa: BLE001 - it goes on in the caller's thread
+            self._error = self._error or error
+            for line in self._lines:
+                line.close()
+
+    @contextmanager
+    def _timed(self, what: str) -> Iterator[None]:
+        began = time.perf_counter()
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._seconds[what] += time.perf_counter() - began
+
+
+def cores_for_reading() -> int:
+    """How many threads or processes read pictures on this machine."""
+    return min(THREADS_MAX, max(2, (os.cpu_count() or 2) - 1))
+
+
+def _on_gpu(model: Any) -> bool:
+    return bool(getattr(getattr(model, "network", None), "on_gpu", False))
+
+
+def fits_apart(model: Any) -> bool:
+    """Whether pictures can be fitted for a model in another process: bytes of one shape, by what can travel there."""
+    return SHARES and hasattr(model, "fitting") and Rows(model).shape is not None

@@ -1,0 +1,1 @@
+"""Models that separate figures from the background."""

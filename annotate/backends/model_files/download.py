@@ -1,0 +1,168 @@
+"""Brings a model of the catalogue from a hub: asks what its files are, fetches what is missing, compares, installs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from annotate.backends.model_files import folder, formats, weights
+from annotate.backends.model_files.catalogue import File, Model
+from annotate.backends.model_files.registry import CARD
+from annotate.backends.model_files.remote import Hub, Remote, Stop, never
+from ingest import outside_json
+from ingest.errors import BadInput
+
+PLAN = ".plan"  # beside the parts: which bytes they are parts of
+PART = ".part"
+FILES_MAX = 60  # of a repository that is taken whole
+
+Report = Callable[[int, int, str], None]  # bytes done, bytes in all, the file
+
+
+def silent(done: int, total: int, file: str) -> None:
+    """Nobody watches."""
+
+
+@dataclass(slots=True)
+class Downloaded:
+    """What a download did."""
+
+    name: str
+    path: Path
+    fetched_bytes: int = 0
+    kept_bytes: int = 0  # from an earlier try, or installed already with the same hash
+    files: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+
+def download(
+    model: Model, hub: Hub, models_dir: Path, *, reserve: int = 0, report: Report = silent, stop: Stop = never
+) -> Downloaded:
+    """Install a model, or bring it up to date. Nothing looks installed before every byte is there and was compared.
+
+    Raises BadInput (gone, of another content than told or pinned), Cancelled, or KomaError that is not permanent (no
+    network, no space); what was fetched stays for the next time.
+    """
+    wanted = _wanted(model, hub, stop)
+    total = sum(remote.size for _, remote in wanted)
+    with folder.incoming(models_dir, model.name) as aside:
+        _drop_other_parts(aside, wanted)
+        folder.check_space(models_dir, total - folder.size_of(aside), reserve=reserve)
+        found = Downloaded(model.name, models_dir / model.name)
+        done = 0
+        for file, remote in wanted:
+            part = aside / f"{file.local}{PART}"
+            have = part.stat().st_size if part.exists() else 0
+            state = {"done": done + have}
+
+            def progress(new: int, state: dict[str, int] = state, name: str = file.local) -> None:
+                state["done"] += new
+                report(state["done"], total, name)
+
+            report(state["done"], total, file.local)
+            hub.fetch(remote, part, progress=progress, stop=stop)
+            found.kept_bytes += have
+            found.fetched_bytes += remote.size - have
+            done += remote.size
+            found.files[file.local] = _compared(file, remote, part, stop)
+        for file, _ in wanted:
+            (aside / f"{file.local}{PART}").rename(aside / file.local)
+        found.path = folder.finish(models_dir, model.name, aside, card_of(model, found.files, wanted, hub))
+    return found
+
+
+def card_of(
+    model: Model, files: Mapping[str, Mapping[str, Any]], wanted: list[tuple[File, Remote]], hub: Hub
+) -> dict[str, Any]:
+    """koma.json of a downloaded model."""
+    return {
+        "family": model.family,
+        "repository": model.repository,
+        "revision": next((remote.commit for _, remote in wanted if remote.repository == model.repository), ""),
+        "licence": model.licence or hub.licence(model.repository),
+        "options": model.options,
+        "from": hub.base,
+        "installed_at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "files": files,
+    }
+
+
+def _wanted(model: Model, hub: Hub, stop: Stop) -> list[tuple[File, Remote]]:
+    files = model.files
+    if not files:
+        listed = hub.listing(model.repository, model.revision, stop=stop)
+        names = [name for name in listed if not formats.refusal(name)]
+        files = tuple(File(name, name) for name in sorted(names) if name != CARD)
+        if not files or len(files) > FILES_MAX:
+            raise BadInput(f"{model.repository} holds {len(files)} usable files at its top; it cannot be taken whole.")
+    found = []
+    for file in files:
+        why = formats.refusal(file.local)
+        if why or file.local == CARD:
+            raise BadInput(f"{model.name}: {file.local}: {why or 'this name is taken'}.")
+        repository = file.repository or model.repository
+        remote = hub.about(repository, model.revision if not file.repository else "main", file.remote, stop=stop)
+        if remote is not None:
+            if file.sha256 and remote.sha256 and file.sha256 != remote.sha256:
+                raise BadInput(
+                    f"{model.name}: {file.remote} on {hub.host} has another content (sha256 {remote.sha256[:12]}...) "
+                    f"than the catalogue pins ({file.sha256[:12]}...). It was not downloaded."
+                )
+            found.append((file, remote))
+        elif not file.optional:
+            raise BadInput(
+                f"{model.name}: {hub.host} has no {file.remote} in {repository} at {model.revision}. It may have "
+                "moved, need a login (KOMA_HUB_TOKEN), or the mirror lacks it."
+            )
+    return found
+
+
+def _drop_other_parts(aside: Path, wanted: list[tuple[File, Remote]]) -> None:
+    """Keep parts of exactly these bytes only, and write down of which bytes they are."""
+    plan = {f"{file.local}{PART}": [r.repository, r.path, r.commit, r.size, r.sha256] for file, r in wanted}
+    try:
+        before = outside_json.read(aside / PLAN)
+    except (OSError, ValueError):
+        before = {}
+    same = before if isinstance(before, dict) else {}
+    for path in list(aside.iterdir()):
+        known = plan.get(path.name)
+        if known is None or same.get(path.name) != known or path.stat().st_size > int(str(known[3])):
+            folder.erase(path)
+    (aside / PLAN).write_text(json.dumps(plan), encoding="utf-8")
+
+
+def _compared(file: File, remote: Remote, part: Path, stop: Stop) -> dict[str, Any]:
+    """The file's line in koma.json; BadInput, and the part is thrown away, where a hash is not as told or pinned."""
+    digest, blob = formats.hashes(part, stop=stop)
+    for told, seen, who in (
+        (file.sha256, digest, "the catalogue"),
+        (remote.sha256, digest, "the hub"),
+        (remote.git_sha1, blob, "the hub"),
+    ):
+        if told and told != seen:
+            part.unlink()
+            raise BadInput(
+                f"{remote.path}: its bytes have the hash {seen[:12]}..., but {who} tells {told[:12]}...: it was "
+                "damaged on its way or changed. It was thrown away; download it again."
+            )
+    try:
+        formats.check(part, file.local)
+    except Exception:  # whatever is wrong with it, another try must not find it complete
+        part.unlink()
+        raise
+    by = "catalogue" if file.sha256 else "hub" if remote.sha256 or remote.git_sha1 else "here"
+    return {"sha256": digest, "size": remote.size, "remote": remote.path, "commit": remote.commit, "told_by": by}
+
+
+def is_installed(models_dir: Path, model: Model) -> bool:
+    """Whether the folder is there with its card and every file that is needed; bytes are not compared."""
+    path = models_dir / model.name
+    files = weights.read_card(path / CARD).get("files") if path.is_dir() else None
+    if not isinstance(files, dict):
+        return False
+    needed = [file.local for file in model.files if not file.optional] or list(files)
+    return all((path / name).is_file() for name in needed)

@@ -1,0 +1,206 @@
+"""Model folders: built aside, moved in whole, their hashes kept in koma.json, compared, taken out.
+
+Aside is `.incoming` in the models folder: the same disk, so that a move is one step, and no name a model can have.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import secrets
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from annotate.backends.model_files import formats, weights
+from annotate.backends.model_files.registry import BUILTIN, CARD
+from ingest.errors import BadInput, Cancelled, Conflict, KomaError
+
+INCOMING = ".incoming"
+NAME_MAX = 100  # characters that the database keeps of a model's name
+TEMP, LOCK, OLD, UPLOAD = ".new", ".lock", ".old-", "upload-"
+
+
+@dataclass(frozen=True, slots=True)
+class FileState:
+    """One file of a model against koma.json. `state`: fine, damaged, missing, unlisted."""
+
+    name: str
+    state: str
+    size: int
+    sha256: str = ""
+
+
+def checked_name(name: str) -> str:
+    """The name, if it may be a folder below the models folder; BadInput otherwise."""
+    if not weights.NAME.fullmatch(name) or len(name) > NAME_MAX or name.endswith("."):
+        raise BadInput(f"{name[:80]!r} is no model name: letters, digits, '.', '_' and '-', at most {NAME_MAX}.")
+    if name in (BUILTIN, "none"):
+        raise BadInput(f"{name!r} is taken: it means {'our own model' if name == BUILTIN else 'no model'}.")
+    return name
+
+
+def new_name(name: str) -> str:
+    """The name, if a model may be installed under it; BadInput otherwise."""
+    if name.endswith(LOCK) or OLD in name or name.startswith(UPLOAD):
+        raise BadInput(f"{name!r} is taken: what is being installed has such names. Choose another.")
+    return checked_name(name)
+
+
+@contextlib.contextmanager
+def incoming(models_dir: Path, name: str) -> Iterator[Path]:
+    """The folder in which a model is put together, kept between tries; Conflict while another process is at it."""
+    folder = models_dir / INCOMING / checked_name(name)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = os.open(folder.with_name(f"{name}{LOCK}"), os.O_RDWR | os.O_CREAT, 0o600)
+    except OSError as error:
+        raise KomaError(f"{folder}: cannot be written ({error.strerror}). Check KOMA_MODELS_DIR's rights.") from error
+    try:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise Conflict(f"{name} is being installed or removed by another process already.") from error
+        folder.mkdir(exist_ok=True)  # the one before may just have moved it
+        for left in folder.parent.glob(f"{name}{OLD}*"):  # of a process that died while it deleted
+            erase(left)
+        yield folder
+    finally:
+        os.close(lock)
+
+
+def finish(models_dir: Path, name: str, folder: Path, card: Mapping[str, Any]) -> Path:
+    """Write koma.json as the last file and move the folder to its place; a model of that name gives way whole."""
+    for stray in [path for path in folder.iterdir() if path.name not in card["files"]]:
+        erase(stray)
+    for path in folder.iterdir():
+        with path.open("rb") as file:
+            os.fsync(file.fileno())
+    write_card(folder, card)
+    target = models_dir / new_name(name)
+    old = None
+    if os.path.lexists(target):
+        old = models_dir / INCOMING / f"{name}{OLD}{secrets.token_hex(4)}"
+        target.rename(old)
+    folder.rename(target)
+    if old is not None:
+        erase(old)
+    return target
+
+
+def write_card(folder: Path, card: Mapping[str, Any]) -> None:
+    """koma.json, whole or not at all."""
+    made = folder / f"{CARD}{TEMP}"
+    with made.open("w", encoding="utf-8") as file:
+        json.dump(card, file, indent=1, sort_keys=True)
+        file.flush()
+        os.fsync(file.fileno())
+    made.replace(folder / CARD)
+
+
+def check_space(models_dir: Path, wanted: int, *, reserve: int) -> None:
+    """KomaError when `wanted` bytes would eat into the space that is kept free."""
+    models_dir.mkdir(parents=True, exist_ok=True)
+    free = shutil.disk_usage(models_dir).free
+    if free - wanted < reserve:
+        raise KomaError(
+            f"{models_dir} has {free / 2**30:.1f} GiB free; the model needs {wanted / 2**30:.2f} GiB and "
+            f"{reserve / 2**30:.1f} GiB are kept back (KOMA_DISK_RESERVE_BYTES). Make room.",
+            permanent=False,
+        )
+
+
+def verify(
+    models_dir: Path,
+    name: str,
+    *,
+    progress: Callable[[int], None] | None = None,
+    stop: Callable[[], bool] = lambda: False,
+) -> list[FileState]:
+    """Every file against koma.json, by name. Empty `sha256` in it or no koma.json: "unlisted", nothing to compare."""
+    folder = models_dir / checked_name(name)
+    if not folder.is_dir():
+        return _verify_single(models_dir, name, progress=progress)
+    told = weights.read_card(folder / CARD).get("files", {})
+    told = told if isinstance(told, dict) else {}
+    states = []
+    present = {path.name for path in folder.iterdir() if path.is_file() and path.name != CARD}
+    for file in sorted(present | told.keys()):
+        if stop():
+            raise Cancelled("Stopped.")
+        line = told.get(file)
+        expected: dict[str, Any] = line if isinstance(line, dict) else {}
+        if file not in present or not weights.NAME.fullmatch(file):
+            states.append(FileState(file, "missing", 0))
+            continue
+        size = (folder / file).stat().st_size
+        digest, _ = formats.hashes(folder / file, progress=progress, stop=stop)
+        wanted = expected.get("sha256", "")
+        state = "unlisted" if not wanted else "fine" if wanted == digest else "damaged"
+        states.append(FileState(file, state, size, digest))
+    return states
+
+
+def _verify_single(models_dir: Path, name: str, *, progress: Callable[[int], None] | None) -> list[FileState]:
+    """NAME.onnx or NAME.xml against the sha256 in NAME.json beside it."""
+    for ending in (".onnx", ".xml"):
+        path = models_dir / f"{name}{ending}"
+        if path.is_file():
+            wanted = str(weights.read_card(path.with_suffix(".json")).get("sha256", ""))
+            digest, _ = formats.hashes(path, progress=progress)
+            state = "unlisted" if not wanted else "fine" if wanted == digest else "damaged"
+            return [FileState(path.name, state, path.stat().st_size, digest)]
+    raise BadInput(f"{name} is not installed in {models_dir}.")
+
+
+def size_of(path: Path) -> int:
+    """Bytes of a model: a file, or the files directly in a folder."""
+    if path.is_file():
+        return path.stat().st_size
+    return sum(one.stat().st_size for one in path.iterdir() if one.is_file())
+
+
+def remove(models_dir: Path, name: str) -> int:
+    """Delete a model's folder (or NAME.onnx / NAME.xml with its JSON) and what was fetched of it; returns the bytes
+    freed. BadInput if nothing is there, Conflict while it is installed or removed by somebody else.
+
+    A link is taken away, what it leads to stays.
+    """
+    checked_name(name)
+    _in_place(models_dir, name, INCOMING)
+    with incoming(models_dir, name) as parts:
+        found = _in_place(models_dir, name, *([INCOMING] if any(parts.iterdir()) else []))
+        freed = size_of(parts)
+        try:
+            for path in found:
+                freed += 0 if path.is_symlink() else size_of(path)
+                aside = models_dir / INCOMING / f"{name}{OLD}{secrets.token_hex(4)}"  # as `incoming` looks for them
+                path.rename(aside)  # gone at once, even if deleting takes long or breaks off
+                erase(aside)
+            erase(parts)
+        except OSError as error:
+            raise KomaError(f"{name} cannot be removed: {error}. Check the rights of {models_dir}.") from error
+    return freed
+
+
+def _in_place(models_dir: Path, name: str, *asides: str) -> list[Path]:
+    """What there is of a model where models lie; BadInput when that is nothing, and nothing of it lies aside."""
+    card = models_dir / f"{name}.json"
+    found = [one for one in (models_dir / name, *(models_dir / f"{name}{e}" for e in (".onnx", ".xml")), card)
+             if os.path.lexists(one)]  # fmt: skip
+    fetched = [models_dir / aside / name for aside in asides]
+    if found in ([], [card]) and not any(path.is_dir() and any(path.iterdir()) for path in fetched):
+        raise BadInput(f"{name} is not installed in {models_dir}.")
+    return [] if found == [card] else found
+
+
+def erase(path: Path) -> None:
+    """Delete a file, a link (not what it leads to) or a folder with all that is in it."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)

@@ -1,0 +1,217 @@
+"""Which models are installed, of which family, and how each is opened. A new adapter is one row of FAMILIES.
+
+A model is a folder below the models folder, named as people name the model, with its files and a `koma.json`: family,
+source, revision, licence, sha256 by file. A folder without one is recognised by its files. Single files (`NAME.onnx`,
+`NAME.xml`) are face detectors.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from annotate.backends.model_files import weights
+from annotate.backends.runtime.onnx_session import AUTO
+from ingest.errors import BadInput
+
+CARD = "koma.json"
+BUILTIN = "builtin"
+NET = "model.onnx"
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """Models with the same interface. `opener` is "module:function", called as f(installed, device=, threads=).
+
+    `files` make a folder without a card one of this family, when all of them are there; empty: only a card does.
+    `starts`: and when its name begins so, where the files alone say too little. `describer`, of scorers:
+    "module:function" that tells labels, rules and identity without loading the network.
+    """
+
+    name: str
+    task: str  # faces, boxes, tags, embedding, class, mask, text, upscale, caption
+    opener: str
+    files: tuple[str, ...] = ()
+    starts: tuple[str, ...] = ()
+    describer: str = ""
+    weights: str = ""  # the file whose hash identifies the model, where that and its card are all there is to know
+
+
+def _scorer(name: str, task: str, module: str, describe: str, opener: str, *files: str) -> Family:
+    """A family of taggers or classifiers in one of the modules here."""
+    where = f"annotate.backends.{module}"
+    return Family(name, task, f"{where}:{opener}", files, describer=f"{where}:{describe}")
+
+
+FAMILIES = {
+    family.name: family
+    for family in (
+        Family("builtin_faces", "faces", "annotate.backends.boxes.known_detectors:open_installed"),
+        _scorer(
+            "pixai", "tags", "taggers.pixai", "describe", "open_installed", NET, "selected_tags.csv", "preprocess.json"
+        ),
+        _scorer("wd", "tags", "taggers.wd", "describe", "open_installed", NET, "selected_tags.csv"),
+        _scorer("cl_tagger", "tags", "taggers.cl", "describe", "open_installed", NET, "tag_mapping.json"),
+        _scorer("cl_tagger_2", "tags", "taggers.cl", "describe", "open_installed", NET, "model_vocabulary.json"),
+        _scorer(
+            "deepdanbooru",
+            "tags",
+            "taggers.danbooru",
+            "describe_deep",
+            "open_deep",
+            "deepdanbooru.onnx",
+            "deepdanbooru_tags.csv",
+        ),
+        _scorer("mldanbooru", "tags", "taggers.danbooru", "describe_ml", "open_ml", "mldanbooru_tags.csv"),
+        _scorer(
+            "aesthetic",
+            "class",
+            "taggers.classifier",
+            "describe_aesthetic",
+            "open_aesthetic",
+            NET,
+            "meta.json",
+            "samples.npz",
+        ),
+        _scorer("classifier", "class", "taggers.classifier", "describe", "open_installed", NET, "meta.json"),
+        Family(
+            "yolo_faces", "faces", "annotate.backends.boxes.yolo:open_installed", (NET,), ("face_detect_",), weights=NET
+        ),
+        Family(
+            "yolo_boxes",
+            "boxes",
+            "annotate.backends.boxes.yolo:open_installed",
+            ("model.onnx",),
+            ("head_detect_", "person_detect_", "halfbody_detect_", "hand_detect_", "eye_detect_", "censor_detect_"),
+            weights=NET,
+        ),
+        Family(
+            "ccip",
+            "embedding",
+            "annotate.backends.embedders.ccip:open_installed",
+            ("model_feat.onnx", "model_metrics.onnx"),
+        ),
+        Family("isnet", "mask", "annotate.backends.masks.isnet:open_installed", ("model.onnx",), ("isnetis",)),
+        Family(
+            "paddle_text", "text", "annotate.backends.boxes.text:open_installed", (NET,), ("ch_PP-OCR",), weights=NET
+        ),
+        Family(
+            "real_esrgan",
+            "upscale",
+            "annotate.backends.upscalers.onnx_upscaler:open_installed",
+            ("RealESRGAN_x4plus_anime_6B.onnx",),
+        ),
+        Family(
+            "cdc",
+            "upscale",
+            "annotate.backends.upscalers.onnx_upscaler:open_installed",
+            ("HGSR-MHR-anime-aug_X4_320.onnx",),
+        ),
+        Family("blip2", "caption", "annotate.backends.captioners.blip2:open_installed"),
+    )
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Installed:
+    """A model that can be opened: its name, family, folder (or file), and the card that lies in it."""
+
+    name: str
+    family: Family
+    path: Path
+    card: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def task(self) -> str:
+        return self.family.task
+
+
+def installed(models_dir: Path, *, task: str = "") -> list[Installed]:
+    """All models below the folder, by name; with `task` only those for it. Folders that are no models are left out, and
+    those of which `broken` tells."""
+    return [one for one in _looked_at(models_dir) if isinstance(one, Installed) and task in ("", one.task)]
+
+
+def broken(models_dir: Path) -> dict[str, str]:
+    """By name, in words, what is wrong with models whose card cannot be read. They hide no other model."""
+    return dict(one for one in _looked_at(models_dir) if not isinstance(one, Installed))
+
+
+def _looked_at(models_dir: Path) -> Iterator[Installed | tuple[str, str]]:
+    for path in sorted(models_dir.iterdir()) if models_dir.is_dir() else []:
+        try:
+            one = _single(path) if path.is_file() else _folder(path)
+        except BadInput as error:
+            yield path.name, error.message
+            continue
+        if one is not None:
+            yield one
+
+
+def find(name: str, models_dir: Path, *, task: str) -> Installed:
+    """The installed model of that name; BadInput names those that are there."""
+    names = []
+    for one in installed(models_dir, task=task):
+        if one.name == name:
+            return one
+        names.append(one.name)
+    if why := broken(models_dir).get(name):
+        raise BadInput(why)
+    there = f"Installed for it: {', '.join(names)}." if names else "None is installed for it."
+    raise BadInput(f"There is no model {name!r} for {task} in {models_dir}. {there} Install it or choose another.")
+
+
+def open_model(found: Installed, *, device: str = AUTO, threads: int = 0, **options: Any) -> Any:
+    """The adapter, ready to work, with what `options` of its own it has (a threshold).
+
+    BadInput when its files are damaged, of another kind, or the device is not there.
+    """
+    module, _, function = found.family.opener.partition(":")
+    return getattr(import_module(module), function)(found, device=device, threads=threads, **options)
+
+
+def describe(found: Installed) -> Any:
+    """Identity, labels and rules of an installed tagger or classifier (`taggers.scorer.Described`), unloaded.
+
+    BadInput when a file is missing or damaged, or the model is of another kind.
+    """
+    module, _, function = found.family.describer.partition(":")
+    if not module:
+        raise BadInput(f"{found.name} is no tagger or classifier. Choose another model.")
+    return getattr(import_module(module), function)(found)
+
+
+def identity(found: Installed) -> tuple[str, str] | None:
+    """(revision, sha256) that the opened model would tell of itself, or None where only opening tells; see `describe`.
+
+    BadInput when the file is missing.
+    """
+    options = found.card.get("options")
+    fed_otherwise = isinstance(options, dict) and options.get("dynamic") is True  # which is part of the revision
+    if not found.family.weights or not found.path.is_dir() or fed_otherwise:
+        return None
+    return str(found.card.get("revision", "")), weights.sha256_of(found.path / found.family.weights)
+
+
+def _single(path: Path) -> Installed | None:
+    if path.suffix not in (".onnx", ".xml") or not weights.NAME.fullmatch(path.stem):
+        return None
+    return Installed(path.stem, FAMILIES["builtin_faces"], path)
+
+
+def _folder(path: Path) -> Installed | None:
+    if not path.is_dir() or not weights.NAME.fullmatch(path.name):
+        return None
+    card = weights.read_card(path / CARD)
+    family = FAMILIES.get(str(card.get("family", "")))
+    if family is None and not card:
+        family = next((one for one in FAMILIES.values() if _looks_like(path, one)), None)
+    return Installed(path.name, family, path, card) if family else None
+
+
+def _looks_like(folder: Path, family: Family) -> bool:
+    named = not family.starts or folder.name.startswith(family.starts)
+    return bool(family.files) and named and all((folder / name).is_file() for name in family.files)

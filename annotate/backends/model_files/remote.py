@@ -1,0 +1,346 @@
+"""Talks to a model hub: what a file is (commit, size, hash), and its bytes, resumed after every break."""
+
+from __future__ import annotations
+
+import errno
+import re
+import string
+import time
+import weakref
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, urljoin, urlsplit
+
+import httpcore
+
+from annotate.backends.captioners.connections import Wires
+from ingest import outside_json
+from ingest.errors import BadInput, Cancelled, KomaError
+from ingest.imaging.names import plain_text
+
+AGENT = "koma"
+ANSWER_BYTES_MAX = 8 * 2**20  # of a list of files
+ANSWER_S_MAX = 120.0  # for all of it, however it drips
+SIZE_DIGITS_MAX = 15  # of a file's size in bytes
+REDIRECTS_MAX = 5
+REDIRECTS = frozenset({301, 302, 303, 307, 308})
+LEFT_BYTES_MAX = 64 * 1024  # of an answer that nobody wants: read, so that its connection can be kept
+KEEP = 4  # idle connections: the hub's and those of the servers that it leads to
+TRIES = 5  # in a row without a single new byte
+REPOSITORY = re.compile(r"(?:datasets/)?[A-Za-z0-9][A-Za-z0-9._-]*/[A-Za-z0-9][A-Za-z0-9._-]*")
+SHA256, SHA1 = re.compile(r"[0-9a-f]{64}"), re.compile(r"[0-9a-f]{40}")
+NETWORK = (
+    OSError, httpcore.NetworkError, httpcore.ProtocolError, httpcore.TimeoutException, httpcore.UnsupportedProtocol,
+)  # fmt: skip
+DISK = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG, errno.EIO})  # no network fails by these
+WAITS = frozenset({408, 425, 429, 500, 502, 503, 504})  # worth another try later
+
+Progress = Callable[[int], None]  # new bytes
+Stop = Callable[[], bool]
+
+
+def never() -> bool:
+    """Nobody asks to stop."""
+    return False
+
+
+@dataclass(frozen=True, slots=True)
+class Remote:
+    """A file as the hub describes it. `sha256` where it tells one; `git_sha1` (of git's blob) for small files."""
+
+    repository: str
+    path: str
+    commit: str
+    size: int
+    sha256: str = ""
+    git_sha1: str = ""
+
+
+class _Refused(Exception):
+    """An answer that is no success."""
+
+    def __init__(self, status: int, words: str) -> None:
+        super().__init__(f"{status} {words}".strip())
+        self.status = status
+
+
+def following(url: str, location: str) -> str:
+    """Where a redirect leads: to web addresses only, never from https down to http. BadInput for others."""
+    host = urlsplit(url).netloc
+    try:
+        leads = urljoin(url, quote(location, safe=string.punctuation, encoding="latin-1"))
+        parts = urlsplit(leads)
+        web = parts.scheme in ("http", "https")
+        if web and (not parts.hostname or parts.port == 0):
+            raise ValueError("no host")
+    except ValueError as error:
+        raise BadInput(f"{host} leads to what is no address: {plain_text(location[:200])}") from error
+    if not web or (parts.scheme == "http" and urlsplit(url).scheme == "https"):
+        raise BadInput(f"{host} leads to an address with {plain_text(parts.scheme)}, which is refused.")
+    return leads
+
+
+class Hub:
+    """A hub with the addresses of huggingface.co. `base` comes from the settings, never from a visitor."""
+
+    def __init__(self, base: str, *, token: str = "", timeout_s: float = 30.0, wait_s: float = 1.0) -> None:
+        self.base = base.rstrip("/")
+        self.host = urlsplit(self.base).netloc
+        self.timeout_s, self.wait_s = timeout_s, wait_s
+        self._token = token
+        self._wires = Wires(tls=True, keep=KEEP)  # also of a base with http: it may lead to https
+        weakref.finalize(self, self._wires.close)
+
+    def about(self, repository: str, revision: str, path: str, *, stop: Stop = never) -> Remote | None:
+        """What a file is, at the commit that `revision` names now; None where there is no such file.
+
+        Large files have their sha256 in X-Linked-Etag, small ones git's hash in ETag.
+        """
+        url = self._url(repository, "resolve", revision, path)
+        what = f"{repository}: {path}"
+        headers = self._retried(lambda: self._head(url, what, stop), what, stop)
+        if headers is None:
+            return None
+        etag = _bare(headers.get("x-linked-etag") or headers.get("etag") or "")
+        size = headers.get("x-linked-size") or headers.get("content-length") or ""
+        commit = headers.get("x-repo-commit") or ""
+        if not size.isdecimal() or len(size) > SIZE_DIGITS_MAX:
+            raise BadInput(f"{self.host} does not tell the size of {path} in {repository}: it is no model hub?")
+        return Remote(
+            repository, path, commit if SHA1.fullmatch(commit) else revision, int(size),
+            sha256=etag if SHA256.fullmatch(etag) else "", git_sha1=etag if commit and SHA1.fullmatch(etag) else "",
+        )  # fmt: skip
+
+    def listing(self, repository: str, revision: str, *, stop: Stop = never) -> list[str]:
+        """Names of the files at the top of a repository."""
+        url = f"{self._repository(repository)}/tree/{quote(revision, safe='')}"
+        rows = self._retried(lambda: self._json(url, stop), repository, stop)
+        if not isinstance(rows, list):
+            raise BadInput(f"{repository}: {self.host} does not list its files.")
+        return [str(row.get("path", "")) for row in rows if isinstance(row, dict) and row.get("type") == "file"]
+
+    def licence(self, repository: str) -> str:
+        """The licence on the model's card, as the hub tells it; empty where it does not. Never an error."""
+        try:
+            about = self._json(self._repository(repository))
+        except (*NETWORK, _Refused, BadInput, ValueError):
+            return ""
+        card = about.get("cardData") if isinstance(about, dict) else None
+        told = card.get("license_name") or card.get("license") if isinstance(card, dict) else ""
+        return told[:100] if isinstance(told, str) and told.isprintable() else ""
+
+    def fetch(self, remote: Remote, to: Path, *, progress: Progress, stop: Stop = never) -> None:
+        """Append to `to` until it has the file's size; begins where an earlier try ended.
+
+        Raises Cancelled, BadInput (gone, refused), or KomaError that is not permanent when the network stays away.
+        """
+        url = self._url(remote.repository, "resolve", remote.commit, remote.path)
+        tries = 0
+        while (have := _size(to)) < remote.size or not to.exists():
+            try:
+                self._append(url, remote, to, progress=progress, stop=stop)
+                if _size(to) <= have and remote.size:
+                    raise httpcore.RemoteProtocolError("nothing came")
+            except _Refused as error:
+                if error.status not in WAITS:
+                    raise self._refused(error, f"{remote.repository}: {remote.path}") from error
+                problem: Exception = error
+            except NETWORK as error:
+                if isinstance(error, OSError) and error.errno in DISK:
+                    raise _disk(error, to) from error
+                problem = error
+            else:
+                continue
+            tries = 0 if _size(to) > have else tries + 1
+            if tries >= TRIES:
+                raise self._away(problem, remote.path) from problem
+            self._wait(tries, stop)
+
+    def _append(self, url: str, remote: Remote, to: Path, *, progress: Progress, stop: Stop) -> None:
+        have = _size(to)
+        with self._got(url, stop=stop, headers={"Range": f"bytes={have}-"} if have else {}) as answer:
+            if have and not _continues(answer, have, remote.size):  # it sends everything again
+                progress(-have)
+                have = 0
+            with to.open("r+b" if have else "wb") as file:
+                file.seek(have)
+                for block in answer.iter_stream():
+                    if stop():
+                        raise Cancelled(f"Stopped; what is there of {remote.path} stays for the next time.")
+                    have += len(block)
+                    if have > remote.size:
+                        raise BadInput(f"{self.host} sends more of {remote.path} than it told. It was not kept.")
+                    file.write(block)
+                    progress(len(block))
+
+    def _head(self, url: str, what: str, stop: Stop) -> dict[str, str] | None:
+        """Headers of the file itself, by their names in small letters; None where there is none.
+
+        Redirects are followed (a renamed repository), but for one that tells of a large file already.
+        """
+        for _ in range(REDIRECTS_MAX):
+            try:
+                with self._asked("HEAD", url, stop) as answer:
+                    status, headers = answer.status, _headers(answer)
+                    if status not in REDIRECTS | {404}:
+                        _check(answer)
+            except httpcore.RemoteProtocolError as error:
+                if not isinstance(error.args[0], Exception):  # it only hung up: there was nothing to parse
+                    raise
+                raise BadInput(f"{what}: {self.host} does not answer as a model hub does ({_words(error)}).") from error
+            if status == 404:
+                return None
+            if status not in REDIRECTS or headers.get("x-linked-etag"):
+                return headers
+            url = following(url, headers.get("location", ""))
+        raise BadInput(f"{self.host} redirects without an end.")
+
+    def _json(self, url: str, stop: Stop = never) -> Any:
+        text, until = b"", time.monotonic() + ANSWER_S_MAX
+        with self._got(url, stop=stop) as answer:
+            for part in answer.iter_stream():
+                text += part
+                if len(text) > ANSWER_BYTES_MAX or time.monotonic() > until:
+                    raise BadInput(f"{self.host} answers with more than {ANSWER_BYTES_MAX:,} bytes, or without an end.")
+        return outside_json.parsed(text)
+
+    @contextmanager
+    def _got(self, url: str, *, stop: Stop, headers: dict[str, str] | None = None) -> Iterator[httpcore.Response]:
+        """The answer at the end of all redirects, a success. Raises _Refused."""
+        for _ in range(REDIRECTS_MAX):
+            with self._asked("GET", url, stop, headers or {}) as answer:
+                if answer.status not in REDIRECTS:
+                    _check(answer)
+                    yield answer
+                    return
+                url = following(url, _headers(answer).get("location", ""))
+                _read_out(answer)
+        raise BadInput(f"{self.host} redirects without an end.")
+
+    @contextmanager
+    def _asked(
+        self, method: str, url: str, stop: Stop, headers: dict[str, str] | None = None
+    ) -> Iterator[httpcore.Response]:
+        def listen() -> None:
+            if stop():
+                raise Cancelled("Stopped; what is there stays for the next time.")
+
+        given = self.headers_for(url) | (headers or {})
+        with self._wires.asked(method, url, given, quiet_s=self.timeout_s, listen=listen) as answer:
+            yield answer
+            if method == "HEAD":
+                _read_out(answer)
+
+    def headers_for(self, url: str) -> dict[str, str]:
+        """What is told to a server; the token to the hub itself alone."""
+        headers = {"User-Agent": AGENT, "Accept-Encoding": "identity"}
+        if self._token and urlsplit(url)[:2] == urlsplit(self.base)[:2]:
+            headers["Authorization"] = f"Bearer {self._token}"
+        return headers
+
+    def _retried(self, ask: Callable[[], Any], what: str, stop: Stop) -> Any:
+        for attempt in range(1, TRIES + 1):
+            if stop():
+                raise Cancelled("Stopped; what is there stays for the next time.")
+            try:
+                return ask()
+            except _Refused as error:
+                if error.status not in WAITS:
+                    raise self._refused(error, what) from error
+                problem: Exception = error
+            except ValueError as error:
+                raise BadInput(f"{what}: {self.host} does not answer as a model hub does.") from error
+            except NETWORK as error:
+                problem = error
+            if attempt < TRIES:
+                self._wait(attempt, stop)
+        raise self._away(problem, what) from problem
+
+    def _url(self, repository: str, what: str, revision: str, path: str) -> str:
+        if not REPOSITORY.fullmatch(repository) or not path or any(p in ("", ".", "..") for p in path.split("/")):
+            raise BadInput(f"{repository!r}, {path!r}: this is no file of a model hub.")
+        return f"{self.base}/{repository}/{what}/{quote(revision, safe='')}/{quote(path)}"
+
+    def _repository(self, repository: str) -> str:
+        if not REPOSITORY.fullmatch(repository):
+            raise BadInput(f"{repository!r} is no repository of a model hub.")
+        kind = "" if repository.startswith("datasets/") else "models/"
+        return f"{self.base}/api/{kind}{repository}"
+
+    def _wait(self, tries: int, stop: Stop) -> None:
+        until = time.monotonic() + self.wait_s * 2 ** max(0, tries - 1)
+        while time.monotonic() < until:
+            if stop():
+                raise Cancelled("Stopped; what is there stays for the next time.")
+            time.sleep(min(0.2, self.wait_s))
+
+    def _refused(self, error: _Refused, what: str) -> KomaError:
+        if error.status in (401, 403):
+            return BadInput(
+                f"{what}: {self.host} wants to know who asks ({error.status}). Accept the model's terms on its page, "
+                "and set KOMA_HUB_TOKEN to your token; or import the files from a folder."
+            )
+        if error.status == 404:
+            return BadInput(f"{what}: this is not (or no longer) on {self.host}.")
+        return BadInput(f"{what}: {self.host} refuses it: {_words(error)}.")
+
+    def _away(self, problem: Exception, what: str) -> KomaError:
+        return KomaError(
+            f"{what}: {self.host} cannot be reached or breaks off ({_words(problem)}). What is there stays; try again "
+            "later, set KOMA_HUB_URL to a mirror, or import the files from a folder.",
+            permanent=False,
+        )
+
+
+def _check(answer: httpcore.Response) -> None:
+    if not 200 <= answer.status < 300:
+        raise _Refused(answer.status, answer.extensions.get("reason_phrase", b"").decode("latin-1"))
+
+
+def _headers(answer: httpcore.Response) -> dict[str, str]:
+    """By their names in small letters; of several with one name the first."""
+    return {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in reversed(answer.headers)}
+
+
+def _read_out(answer: httpcore.Response) -> None:
+    left = LEFT_BYTES_MAX
+    for part in answer.iter_stream():
+        left -= len(part)
+        if left < 0:
+            return  # closing is cheaper
+
+
+def _words(problem: Exception) -> str:
+    if isinstance(problem, TimeoutError | httpcore.TimeoutException):
+        return "timed out"
+    return plain_text(str(problem)) or type(problem).__name__
+
+
+def _disk(error: OSError, to: Path) -> KomaError:
+    return KomaError(
+        f"{to.name} cannot be written in {to.parent}: {error.strerror}. What was fetched stays; make room and go on, "
+        "or remove it.",
+        permanent=False,
+    )
+
+
+def _bare(etag: str) -> str:
+    return etag.strip().removeprefix("W/").strip('"').lower()
+
+
+def _size(path: Path) -> int:
+    return path.stat().st_size if path.exists() else 0
+
+
+def _continues(answer: httpcore.Response, have: int, size: int) -> bool:
+    """True when the answer is the rest from `have` of a file of that size."""
+    if answer.status != 206:
+        return False
+    told = _headers(answer).get("content-range", "")
+    found = re.fullmatch(r"bytes (\d+)-\d+/(\d+|\*)", told)
+    if found is None or int(found[1]) != have or found[2] not in ("*", str(size)):
+        raise httpcore.RemoteProtocolError(f"another part than asked for: {told!r}")
+    return True

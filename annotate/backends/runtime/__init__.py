@@ -1,0 +1,1 @@
+"""What runs networks: sessions, devices, their memory, and models that stay open."""

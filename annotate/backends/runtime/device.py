@@ -1,0 +1,150 @@
+"""A network behind the arithmetic of its input: bytes go to the device, values are made there and never come back.
+
+The same code runs on the processor, where nothing is copied.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from onnxruntime import OrtValue
+
+from annotate.backends.feeding.inputs import InputSpec, Picture
+from annotate.backends.runtime import device_graph, onnx_session
+from ingest.errors import BadInput
+
+GPU, HOST = "cuda", "cpu"
+FIXED_MAX = 256  # pictures of a graph with a fixed batch
+KEPT = 3  # device buffers of one shape: one is worked on, one waits, one is being filled
+# Words of onnxruntime, CUDA, cuDNN and cuBLAS for "no memory"; they come in exceptions of several types.
+_FULL = ("failed to allocate memory", "out of memory", "bad allocation", "alloc_failed", "available memory of")
+
+
+@dataclass(slots=True)
+class Staged:
+    """Bytes [n, h, w, 3] on the device, of which the first `count` are pictures and the rest fills the batch up."""
+
+    value: Any  # OrtValue
+    count: int
+    shape: tuple[int, ...]
+
+    def __len__(self) -> int:
+        return self.count
+
+
+Batch = Picture | Staged
+
+
+class Network:
+    """An opened session with one picture input. `stage` copies (any thread), `run` computes (one thread at a time).
+
+    `fixed`: the batch size that the graph was built for, None when any will do.
+    """
+
+    def __init__(self, opened: onnx_session.Opened, spec: InputSpec, *, copies: bool | None = None) -> None:
+        """`copies`: whether bytes get a buffer of their own on the device; by default on a GPU only.
+
+        BadInput for a graph whose first input takes no pictures of numbers, or more of them than anybody trains with.
+        """
+        self.spec = spec
+        self.device, self.on_gpu = opened.device, opened.on_gpu
+        self.session = opened.session
+        entry = self.session.get_inputs()[0]
+        self._input, self._name = entry.name, opened.name
+        self.outputs = tuple(one.name for one in self.session.get_outputs())
+        self.fixed = entry.shape[0] if entry.shape and isinstance(entry.shape[0], int) and entry.shape[0] > 0 else None
+        if entry.type != "tensor(float)" or (self.fixed or 0) > FIXED_MAX:
+            raise BadInput(f"{opened.name}: its input is {entry.type} {entry.shape}: no pictures as Koma gives them.")
+        self._arithmetic = onnx_session.open_beside(device_graph.arithmetic(spec), opened)
+        self._place = GPU if self.on_gpu else HOST
+        self._copies = self.on_gpu if copies is None else copies
+        self._free: dict[tuple[int, ...], list[Any]] = {}
+
+    def stage(self, batch: Picture) -> Staged:
+        """Bytes uint8 [n, h, w, 3] on the device; the caller keeps them unchanged until `run` has ended.
+
+        A graph with a fixed batch gets black pictures up to it; ValueError for more pictures than it takes.
+        """
+        count = len(batch)
+        if self.fixed is not None and count != self.fixed:
+            if count > self.fixed:
+                raise ValueError(f"this network takes {self.fixed} pictures at a time, not {count}")
+            batch = np.concatenate([batch, np.zeros((self.fixed - count, *batch.shape[1:]), np.uint8)])
+        if not self._copies:
+            return Staged(OrtValue.ortvalue_from_numpy(np.ascontiguousarray(batch)), count, batch.shape)
+        value = self._buffer(batch.shape)
+        value.update_inplace(batch)
+        return Staged(value, count, batch.shape)
+
+    def run(
+        self, batch: Batch, outputs: Sequence[str] = (), *, others: dict[str, NDArray[Any]] | None = None
+    ) -> list[NDArray[Any]]:
+        """The outputs (all, or the named) for staged bytes, or for bytes [n, h, w, 3] of any number.
+
+        A processor gets plain bytes one picture at a time, so that no answer depends on its neighbours.
+        `others` are further inputs of the graph. The first axis of each output is that of the pictures. BadInput when
+        the network breaks off or answers to another number of pictures.
+        """
+        if isinstance(batch, Staged):
+            return self._run(batch, outputs or self.outputs, others or {})
+        step = self.fixed or (max(1, len(batch)) if self.on_gpu else 1)
+        parts = [
+            self._run(self.stage(batch[at : at + step]), outputs or self.outputs, others or {})
+            for at in range(0, max(1, len(batch)), step)
+        ]
+        return parts[0] if len(parts) == 1 else [np.concatenate(column) for column in zip(*parts)]
+
+    def release(self, staged: Staged) -> None:
+        """Let the buffer of staged bytes be used again. `run` does so itself when it ends well."""
+        if not self._copies or staged.value is None:
+            return
+        kept = self._free.setdefault(staged.shape, [])
+        if len(kept) < KEPT:
+            kept.append(staged.value)
+        staged.value = None
+
+    def forget(self) -> None:
+        """Give up the buffers that are kept for later batches."""
+        self._free.clear()
+
+    def _run(self, staged: Staged, outputs: Sequence[str], others: dict[str, NDArray[Any]]) -> list[NDArray[Any]]:
+        before = self._arithmetic.io_binding()
+        before.bind_ortvalue_input(device_graph.INPUT, staged.value)
+        before.bind_output(device_graph.OUTPUT, self._place)
+        self._arithmetic.run_with_iobinding(before)
+        binding = self.session.io_binding()
+        binding.bind_ortvalue_input(self._input, before.get_outputs()[0])
+        for name, value in others.items():
+            binding.bind_cpu_input(name, value)
+        for name in outputs:
+            binding.bind_output(name, HOST)
+        try:
+            self.session.run_with_iobinding(binding)
+        except onnx_session.RUN_ERRORS as error:
+            if is_out_of_memory(error):
+                raise
+            why = onnx_session.first_line(error)
+            raise BadInput(f"{self._name}: this network breaks off in the middle ({why}). Get it again.") from error
+        whole = [np.asarray(one) for one in binding.copy_outputs_to_cpu()]
+        for one in whole:
+            if one.shape[:1] != staged.shape[:1]:
+                raise BadInput(f"{self._name}: this network gives {one.shape} for {staged.shape[0]} pictures.")
+        found = [one[: staged.count] for one in whole]
+        self.release(staged)
+        return found
+
+    def _buffer(self, shape: tuple[int, ...]) -> Any:
+        kept = self._free.get(shape)
+        try:
+            return kept.pop() if kept else OrtValue.ortvalue_from_shape_and_type(list(shape), np.uint8, self._place, 0)
+        except IndexError:  # another thread took it
+            return OrtValue.ortvalue_from_shape_and_type(list(shape), np.uint8, self._place, 0)
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an error says that memory ran out, of the device or of the machine, in whatever type it came."""
+    return isinstance(error, MemoryError) or any(words in str(error).lower() for words in _FULL)

@@ -1,0 +1,1 @@
+"""Taggers and classifiers of whole pictures."""

@@ -1,0 +1,61 @@
+"""The built-in head tagger: hair, eyes, hair style, glasses and expression of one head, from the head network."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from annotate.backends.contract import ModelInfo, Picture
+from annotate.backends.taggers.heads import HeadPlacer, HeadReader
+from ingest.errors import BadInput
+
+LENGTHS = frozenset({"short_hair", "medium_hair", "long_hair"})
+MOUTHS = frozenset({"open_mouth", "closed_mouth"})
+
+
+class BuiltinHeadTagger:
+    """Says what is seen of head crops as `cut_head` gives them; learned from drawings, see the model's card.
+
+    `thresholds` by tag name: a tag follows from a score of at least that much; tags that the network never says
+    surely enough are left out.
+    """
+
+    device = "CPU"
+
+    def __init__(self) -> None:
+        """Raises BadInput when a network or its card is missing or damaged."""
+        self._placer, self._reader = HeadPlacer(), HeadReader()
+        card = self._reader.card
+        try:
+            self._names = [str(row["name"]) for row in card["tags"]]
+            self.thresholds = {
+                str(row["name"]): float(row["threshold"]) for row in card["tags"] if float(row["threshold"]) <= 1
+            }
+        except (KeyError, TypeError, ValueError) as error:
+            raise BadInput("heads.json does not tell the tags of heads.onnx. Install Koma again.") from error
+        self.info = ModelInfo(
+            task="tags",
+            name=str(card.get("name", "koma-heads")),
+            revision=str(card.get("version", "")),
+            sha256=self._reader.sha256,
+            licence=str(card.get("licence", "")),
+        )
+
+    def tag(self, crops: Sequence[Picture]) -> list[dict[str, float]]:
+        """Scores 0 to 1 by tag name, for each crop in order; only tags that have a threshold."""
+        answers = [self._reader.read(self._placer.settle(crop)).tags for crop in crops]
+        return [
+            {name: float(score) for name, score in zip(self._names, scores, strict=True) if name in self.thresholds}
+            for scores in answers
+        ]
+
+    def following(self, scores: dict[str, float]) -> dict[str, float]:
+        """The tags that follow from the scores of one head; of those that exclude each other the surest alone."""
+        said = {name: score for name, score in scores.items() if score >= self.thresholds.get(name, 2.0)}
+        for group in (self._colours("_hair"), self._colours("_eyes"), LENGTHS, MOUTHS):
+            own = sorted((name for name in said if name in group), key=lambda name: -said[name])
+            for name in own[1:]:
+                del said[name]
+        return said
+
+    def _colours(self, ending: str) -> frozenset[str]:
+        return frozenset(name for name in self._names if name.endswith(ending)) - LENGTHS - {"closed_eyes"}

@@ -1,0 +1,52 @@
+"""The CL taggers by cella110n, generations 1 (fine-tuned WD EVA02) and 2 (SigLIP2): logits of 40,000 tags and more.
+
+Their interface is taken from several independent public programs that agree with each other, not from the authors'
+papers; the file of labels tells the generations apart.
+"""
+
+from __future__ import annotations
+
+from annotate.algorithms.tag_rules import Rules
+from annotate.backends.feeding.inputs import Fit, InputSpec, Resample
+from annotate.backends.model_files.registry import Installed
+from annotate.backends.runtime.onnx_session import AUTO
+from annotate.backends.taggers import label_lists
+from annotate.backends.taggers.scorer import (
+    MODEL_FILE,
+    Described,
+    OnnxScorer,
+    described,
+    file_of,
+    open_graph,
+    output_of,
+)
+
+FIRST_LABELS, SECOND_LABELS = "tag_mapping.json", "model_vocabulary.json"
+HALF = (0.5, 0.5, 0.5)
+BEST = frozenset({"rating", "quality"})
+FIRST_RULES = Rules(
+    {"general": 0.55, "meta": 0.55, "model": 0.55, "character": 0.6, "copyright": 0.6, "artist": 0.6},
+    one_of=BEST,
+    inclusive=True,
+)
+SECOND_RULES = Rules({"general": 0.55, "meta": 0.55, "character": 0.55, "copyright": 0.55}, one_of=BEST, inclusive=True)
+
+
+def describe(found: Installed) -> Described:
+    """Labels, rules and identity of the tagger in a folder. BadInput when a file is missing or damaged."""
+    path, table = file_of(found, MODEL_FILE), file_of(found, FIRST_LABELS, SECOND_LABELS)
+    rules = FIRST_RULES if table.name == FIRST_LABELS else SECOND_RULES
+    return described(found, task="tags", revision="", labels=label_lists.read_places(table), rules=rules, path=path)
+
+
+def open_installed(found: Installed, *, device: str = AUTO, threads: int = 0) -> OnnxScorer:
+    """1: white to a square, bicubic to 448, blue first; 2: stretched to 384, bicubic, red first. -1 to 1."""
+    told = describe(found)
+    first = file_of(found, FIRST_LABELS, SECOND_LABELS).name == FIRST_LABELS
+    opened, (height, width) = open_graph(told.weights, device=device, threads=threads, nchw=True)
+    side = 448 if first else 384
+    spec = InputSpec(
+        width or side, height or side, fit_by=Fit.PAD_SQUARE if first else Fit.STRETCH, resample=Resample.BICUBIC,
+        bgr=first, mean=HALF, std=HALF,
+    )  # fmt: skip
+    return OnnxScorer(told, opened, spec, output=output_of(opened, told.weights), logits=True)

@@ -1,0 +1,154 @@
+"""Classifiers of whole pictures in deepghs' form: `model.onnx`, `meta.json` with labels, perhaps `preprocess.json`."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from annotate.algorithms.tag_rules import Label, Rules
+from annotate.backends.feeding.inputs import InputSpec, Resample
+from annotate.backends.feeding.preprocess_json import Stages, read_stages
+from annotate.backends.model_files import formats
+from annotate.backends.model_files.registry import Installed
+from annotate.backends.runtime.onnx_session import AUTO
+from annotate.backends.taggers import label_lists
+from annotate.backends.taggers.scorer import (
+    MODEL_FILE,
+    Described,
+    OnnxScorer,
+    Scores,
+    described,
+    file_of,
+    open_graph,
+    option,
+    output_of,
+)
+from ingest.errors import BadInput
+
+META_FILE, STAGES_FILE, SAMPLES_FILE = "meta.json", "preprocess.json", "samples.npz"
+SIDE = 384  # of a network that takes any size
+HALF = (0.5, 0.5, 0.5)
+WORD = re.compile(r"[a-z0-9][a-z0-9_]{0,30}")
+# What the labels of known classifiers are about, for a folder without a card.
+SUBJECTS = {
+    frozenset({"3d", "bangumi", "comic", "illustration", "not_painting"}): "class",
+    frozenset({"safe", "r15", "r18"}): "rating",
+    frozenset({"monochrome", "normal"}): "monochrome",
+    frozenset({"vision", "imagery", "halfbody", "face"}): "character_type",
+}
+AESTHETIC = ("worst", "low", "normal", "good", "great", "best", "masterpiece")
+LADDER = (
+    (0.95, "masterpiece"), (0.85, "best"), (0.75, "great"), (0.5, "good"), (0.25, "normal"), (0.1, "low"),
+    (0.0, "worst"),
+)  # fmt: skip
+CLASSES = "aesthetic_class"  # of its seven outputs, which nothing follows from
+
+
+def describe(found: Installed) -> Described:
+    """Labels, rules and identity of the classifier in a folder: the best label follows, as "subject:label"."""
+    labels = _labels(found)
+    subject = _subject(found, labels)
+    where = str(found.path / META_FILE)
+    made = [label_lists.label_of(name, subject, where=where) for name in labels]
+    rules = Rules(one_of=frozenset({subject}))
+    return described(found, task="class", revision="", labels=made, rules=rules, path=file_of(found, MODEL_FILE))
+
+
+def open_installed(found: Installed, *, device: str = AUTO, threads: int = 0) -> OnnxScorer:
+    """By its `preprocess.json`, else white background, stretched, bilinear, (x / 255 - 0.5) / 0.5, [n, 3, h, w]."""
+    told = describe(found)
+    opened, size = open_graph(told.weights, device=device, threads=threads, nchw=True)
+    return OnnxScorer(told, opened, _input(found, size), output=output_of(opened, told.weights, "output"))
+
+
+def describe_aesthetic(found: Installed) -> Described:
+    """Seven classes and, as the last label, the share of drawings that are worse: its step of the ladder follows."""
+    names = _labels(found)
+    if tuple(names) != AESTHETIC:
+        raise BadInput(f"{found.path / META_FILE} lists {', '.join(names)}, not {', '.join(AESTHETIC)}: another model.")
+    labels = [*(Label(name, CLASSES) for name in names), Label("percentile", "aesthetic")]
+    rules = Rules(ladders={"aesthetic": LADDER})
+    return described(found, task="class", revision="", labels=labels, rules=rules, path=file_of(found, MODEL_FILE))
+
+
+def open_aesthetic(found: Installed, *, device: str = AUTO, threads: int = 0) -> AestheticScorer:
+    """The classifier of beauty in a folder with SAMPLES_FILE. BadInput when a file is missing or damaged."""
+    told = describe_aesthetic(found)
+    curve = read_samples(file_of(found, SAMPLES_FILE))
+    opened, size = open_graph(told.weights, device=device, threads=threads, nchw=True)
+    output = output_of(opened, told.weights, "output")
+    return AestheticScorer(told, opened, _input(found, size), output=output, curve=curve)
+
+
+class AestheticScorer(OnnxScorer):
+    """Adds the percentile of the picture's mean class to the probabilities of the seven classes."""
+
+    def __init__(self, *args: Any, curve: NDArray[np.float64], **values: Any) -> None:
+        super().__init__(*args, extra=1, **values)
+        self._curve = curve
+
+    def completed(self, scores: Scores) -> Scores:
+        heights = [percentile(mean_class(row), self._curve) for row in scores]
+        return np.concatenate([scores, np.array(heights, np.float32).reshape(-1, 1)], axis=1)
+
+
+def mean_class(scores: Scores) -> float:
+    """Sum of i * p_i over the seven classes: 0 (worst) to 6 (masterpiece)."""
+    return float((scores[: len(AESTHETIC)].astype(np.float64) * np.arange(len(AESTHETIC))).sum())
+
+
+def percentile(score: float, curve: NDArray[np.float64]) -> float:
+    """The share of drawings below a score, by a curve [2, n] of scores and shares, as imgutils reads it.
+
+    From the first sample that is not below the score, along the line to the next one; never beyond the samples.
+    """
+    x, y = curve
+    at = int(np.searchsorted(x, np.clip(score, x.min(), x.max())))
+    if at >= len(x) - 1 or np.isclose(x[at + 1], x[at]):
+        return float(y[min(at, len(y) - 1)])
+    slope = (y[at + 1] - y[at]) / (x[at + 1] - x[at])
+    return float(np.clip((score - x[at]) * slope + y[at], y.min(), y.max()))
+
+
+def read_samples(path: Path) -> NDArray[np.float64]:
+    """The curve [2, n] of a samples.npz; BadInput when it is something else. Nothing in it is ever unpickled."""
+    formats.check_arrays(path, str(path))
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            curve = np.asarray(stored["arr_0"], np.float64)
+    except formats.NO_ARRAYS as error:
+        raise BadInput(f"{path}: the samples cannot be read ({error}). Get the file again.") from error
+    good = curve.ndim == 2 and curve.shape[0] == 2 and curve.shape[1] > 1 and bool(np.isfinite(curve).all())
+    if not good or (np.diff(curve[0]) < 0).any() or curve[1].min() < 0 or curve[1].max() > 1:
+        raise BadInput(f"{path}: the samples are no curve of rising scores and shares. Get the file again.")
+    return curve
+
+
+def _labels(found: Installed) -> list[str]:
+    path = file_of(found, META_FILE)
+    labels = label_lists.read_object(path).get("labels")
+    if not isinstance(labels, list) or not labels or not all(isinstance(name, str) for name in labels):
+        raise BadInput(f"{path} must hold a list `labels`. Get the file again.")
+    return labels
+
+
+def _subject(found: Installed, labels: list[str]) -> str:
+    """What comes before the colon: the card's `prefix`, what known labels are about, or the folder's name."""
+    told = str(option(found, "prefix", "")) or SUBJECTS.get(frozenset(labels), "")
+    told = told or re.sub(r"[^a-z0-9]+", "_", found.name.lower()).strip("_")[:31]
+    if not WORD.fullmatch(told):
+        raise BadInput(f"{found.path}: {told!r} cannot begin a tag: small letters, digits and _ only.")
+    return told
+
+
+def _input(found: Installed, size: tuple[int | None, int | None]) -> Stages | InputSpec:
+    if (found.path / STAGES_FILE).is_file():
+        return read_stages(found.path / STAGES_FILE)
+    height, width = size
+    if height is None or width is None:
+        height = width = SIDE
+    return InputSpec(width, height, resample=Resample.BILINEAR, mean=HALF, std=HALF)

@@ -1,0 +1,149 @@
+"""Lists that say which tags include others and which are unwanted: as people upload them, as the hub has them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from annotate.backends.taggers.label_lists import spelt
+from ingest import outside_json
+from ingest.algorithms.typed_lists import ListError, every_entry, text_of
+from ingest.errors import BadInput
+
+FOLDER = "tag_filtering"
+OVERLAPS = ("overlap_tags_simplified.json", "overlap_tags.json")
+UNWANTED = "blacklist_tags.txt"
+FILE_MAX = 16 << 20  # bytes
+NAME_MAX = 200  # characters of a tag
+SHOWN = 3  # examples in a warning
+
+Overlaps = dict[str, frozenset[str]]
+
+
+@dataclass(slots=True)
+class Parsed:
+    """A list that could be read. `overlaps` of one kind, `unwanted` of the other; `notes`: what is odd, in words."""
+
+    overlaps: Overlaps = field(default_factory=dict)
+    unwanted: tuple[str, ...] = ()
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def count(self) -> int:
+        """How many tags it speaks of."""
+        return len(self.overlaps) + len(self.unwanted)
+
+
+def parse_overlaps(data: bytes, *, name: str) -> Parsed:
+    """More specific tags by tag: {tag: [...]} or [{"query": tag, "has_overlap": [...]}, ...].
+
+    A tag that another one of a picture includes is dropped. BadInput names the entry that is wrong.
+    """
+    try:
+        told = outside_json.parsed(_text(data, name))
+    except ValueError as error:
+        raise BadInput(
+            f'{name} is not JSON: {error}. A list of included tags looks like {{"hair": ["long hair"]}}.'
+        ) from error
+    found: dict[str, set[str]] = {}
+    for place, (tag, others) in enumerate(_entries(told, name), 1):
+        if not isinstance(tag, str) or not isinstance(others, list) or not all(isinstance(o, str) for o in others):
+            raise BadInput(
+                f"{name}, entry {place} ({_short(tag)}): it must be a tag with a list of more specific tags."
+            )
+        own = _tag(tag, f"{name}, entry {place}")
+        found.setdefault(own, set()).update(_tag(other, f"{name}, entry {place} ({own})") for other in others)
+    alone = sorted(tag for tag, others in found.items() if tag in others)
+    clean = {tag: frozenset(others - {tag}) for tag, others in found.items() if others - {tag}}
+    if not clean:
+        raise BadInput(f"{name} names no tag with more specific ones.")
+    parsed = Parsed(overlaps=clean)
+    if alone:
+        parsed.notes.append(f"Left out, since no tag includes itself: {_some(alone)}.")
+    both = sorted(
+        f"{tag} and {other}" for tag in clean for other in clean[tag] if tag < other and tag in clean.get(other, ())
+    )
+    if both:
+        parsed.notes.append(f"{_some(both)} include each other: where both are seen, both are dropped.")
+    return parsed
+
+
+def parse_unwanted(data: bytes, *, name: str) -> Parsed:
+    """Tags, one a line or parted by commas. BadInput names the line that is wrong."""
+    tags: dict[str, None] = {}
+    twice: dict[str, None] = {}  # in their order
+    text = _text(data, name)
+    if text.lstrip()[:1] in ("[", "{"):
+        raise BadInput(f"{name} looks like JSON; a list of unwanted tags is a text, one tag a line.")
+    try:
+        found = every_entry(text)
+    except ListError as error:
+        raise BadInput(f"{name}, {error.message}.") from error
+    for entry in found:
+        tag = _tag(entry.text, f"{name}, line {entry.line}")
+        if tag in tags:
+            twice[tag] = None
+        tags[tag] = None
+    if not tags:
+        raise BadInput(f"{name} holds no tag; it must have one a line.")
+    return Parsed(unwanted=tuple(tags), notes=[f"{_some(list(twice))} stood there more than once."] if twice else [])
+
+
+def installed_file(models_dir: Path, *, included: bool) -> Path | None:
+    """The list that lies in the folder of the models, if there is one."""
+    names = OVERLAPS if included else (UNWANTED,)
+    return next((path for name in names if (path := models_dir / FOLDER / name).is_file()), None)
+
+
+def read_file(path: Path) -> bytes:
+    """The bytes of a list. BadInput in words when it cannot be read or is far too large."""
+    try:
+        if path.stat().st_size > FILE_MAX:
+            raise BadInput(f"{path} has {path.stat().st_size:,} bytes; a list of tags has {FILE_MAX:,} at most.")
+        return path.read_bytes()
+    except OSError as error:
+        raise BadInput(f"{path} cannot be read: {error.strerror or error}.") from error
+
+
+def digest(data: bytes) -> str:
+    """What tells two lists apart."""
+    return sha256(data).hexdigest()[:16]
+
+
+def _entries(told: Any, name: str) -> list[tuple[Any, Any]]:
+    if isinstance(told, dict):
+        return list(told.items())
+    if isinstance(told, list) and all(isinstance(entry, dict) for entry in told):
+        return [(entry.get("query"), entry.get("has_overlap") or []) for entry in told]
+    raise BadInput(
+        f'{name} holds no lists of tags by tag. It must look like {{"hair": ["long hair"]}} or '
+        '[{"query": "hair", "has_overlap": ["long hair"]}].'
+    )
+
+
+def _tag(text: str, where: str) -> str:
+    tag = spelt(text)
+    if not tag or len(tag) > NAME_MAX or not tag.isprintable():
+        raise BadInput(f"{where}: {_short(text)} cannot be a tag.")
+    return tag
+
+
+def _text(data: bytes, name: str) -> str:
+    if len(data) > FILE_MAX:
+        raise BadInput(f"{name} has {len(data):,} bytes; a list of tags has {FILE_MAX:,} at most.")
+    try:
+        return text_of(data)
+    except ListError as error:
+        raise BadInput(f"{name}: {error.message}. Save it as UTF-8.") from error
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+def _some(names: list[str]) -> str:
+    more = f" and {len(names) - SHOWN:,} more" if len(names) > SHOWN else ""
+    return f"{', '.join(names[:SHOWN])}{more}"

@@ -1,0 +1,76 @@
+"""Reads head crops: finds the face in the crop, cuts the head again, and asks the head network about it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from annotate.algorithms import head_place
+from annotate.algorithms.face_features import HEAD_SIDE_PX
+from annotate.backends.contract import Picture
+from annotate.backends.model_files import weights
+from annotate.backends.runtime import onnx_session
+
+PLACE = "head_place"  # a face network of its own, so that another detector does not change who is like whom
+PLACE_INPUTS, PLACE_OUTPUTS = ["pictures"], ["heat", "shape"]
+HEADS = "heads"
+HEADS_INPUTS, HEADS_OUTPUTS = ["heads"], ["vectors", "tags"]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the head network says of a head and its mirror image: a vector of length 1, and a score for each tag."""
+
+    vector: NDArray[np.float32]
+    tags: NDArray[np.float32]
+
+
+class HeadPlacer:
+    """Finds where exactly the face lies in a head crop and cuts the head again."""
+
+    def __init__(self) -> None:
+        """Raises BadInput when the network is missing or damaged."""
+        found = weights.read(PLACE, (weights.BUILTIN,))
+        # Milliseconds on a processor: not worth a GPU's memory.
+        opened = onnx_session.open_session(found.path, threads=1, device=onnx_session.CPU)
+        onnx_session.check_names(
+            opened, found.path, inputs=PLACE_INPUTS, outputs=PLACE_OUTPUTS, what="face network of Koma"
+        )
+        self._session = opened.session
+        self.sha256 = found.sha256
+
+    def settle(self, crop: Picture) -> Picture:
+        """The head uint8 RGB [n, n, 3] of a crop as `cut_head` gives it, or of any picture of one head."""
+        planes = []
+        for view in head_place.views(crop):
+            heat, shape = self._session.run(PLACE_OUTPUTS, {"pictures": view})
+            planes.append((heat[0], shape[0]))
+        return head_place.settled(crop, head_place.place_of(planes))
+
+
+class HeadReader:
+    """The head network; its card tells the tags with their thresholds."""
+
+    def __init__(self) -> None:
+        """Raises BadInput when the network is missing or damaged."""
+        found = weights.read(HEADS, (weights.BUILTIN,))
+        opened = onnx_session.open_session(found.path, threads=1, device=onnx_session.CPU)
+        onnx_session.check_names(
+            opened, found.path, inputs=HEADS_INPUTS, outputs=HEADS_OUTPUTS, what="head network of Koma"
+        )
+        self._session = opened.session
+        self.card: dict[str, Any] = found.card
+        self.sha256 = found.sha256
+        self.vector_length = int(opened.session.get_outputs()[0].shape[1])
+
+    def read(self, head: Picture) -> Answer:
+        """What is said of a settled head uint8 RGB [64, 64, 3]; one at a time, so that no batch changes an answer."""
+        if head.shape != (HEAD_SIDE_PX, HEAD_SIDE_PX, 3):
+            raise ValueError(f"a settled head is {HEAD_SIDE_PX} pixels square, not {head.shape}")
+        vectors, tags = self._session.run(HEADS_OUTPUTS, {"heads": np.stack([head, head[:, ::-1]])})
+        together = vectors.sum(axis=0)
+        length = max(float(np.linalg.norm(together)), 1e-6)
+        return Answer((together / length).astype(np.float32), tags.mean(axis=0).astype(np.float32))

@@ -1,0 +1,88 @@
+"""PixAI's tagger 0.9 in deepghs' form: stages, thresholds and the series of each character lie beside the network."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from annotate.algorithms.tag_rules import Label, Rules
+from annotate.backends.feeding.preprocess_json import read_stages
+from annotate.backends.model_files.registry import Installed
+from annotate.backends.runtime.onnx_session import AUTO
+from annotate.backends.taggers import label_lists
+from annotate.backends.taggers.scorer import (
+    MODEL_FILE,
+    Described,
+    OnnxScorer,
+    described,
+    file_of,
+    open_graph,
+    output_of,
+)
+from ingest import outside_json
+from ingest.errors import BadInput
+
+TAGS_FILE, STAGES_FILE, THRESHOLDS_FILE = "selected_tags.csv", "preprocess.json", "thresholds.csv"
+THRESHOLD = 0.4  # of a category that the file does not name
+SCORES, LOGITS = "prediction", "logits"
+
+
+def describe(found: Installed) -> Described:
+    """Labels, rules and identity of the tagger in a folder. BadInput when a file is missing or damaged."""
+    path, table = file_of(found, MODEL_FILE), file_of(found, TAGS_FILE)
+    labels = label_lists.read_table(table)
+    thresholds = {label.category: THRESHOLD for label in labels if label.name} | _thresholds(
+        found.path / THRESHOLDS_FILE
+    )
+    rules = Rules(thresholds, inclusive=True, implies=_series(table, labels))
+    return described(found, task="tags", revision="", labels=labels, rules=rules, path=path)
+
+
+def open_installed(found: Installed, *, device: str = AUTO, threads: int = 0) -> OnnxScorer:
+    """The tagger in a folder; its output `prediction` holds probabilities, `logits` (where it is alone) does not."""
+    told = describe(found)
+    stages = read_stages(file_of(found, STAGES_FILE))
+    opened, (height, width) = open_graph(told.weights, device=device, threads=threads, nchw=True)
+    if height not in (None, stages.spec.height) or width not in (None, stages.spec.width):
+        raise BadInput(
+            f"{found.path}: {STAGES_FILE} makes {stages.spec.width} x {stages.spec.height}, the network takes "
+            f"{width} x {height}: the two files are of different models. Download both from the same place."
+        )
+    output = output_of(opened, told.weights, SCORES, LOGITS)
+    return OnnxScorer(told, opened, stages, output=output, logits=output == LOGITS)
+
+
+def _thresholds(path: Path) -> dict[str, float]:
+    """Thresholds by category of a table category,name,threshold: the first row of each counts. Empty without a file."""
+    found: dict[str, float] = {}
+    if not path.is_file():
+        return found
+    for line, row in label_lists.read_rows(path, "category", "threshold"):
+        if row is None:
+            continue
+        try:
+            category, threshold = label_lists.NUMBERS.get(int(row["category"]), "meta"), float(row["threshold"])
+        except ValueError:
+            raise BadInput(f"{path}: row {line} holds no numbers. Get the file again.") from None
+        if not 0 <= threshold <= 1:
+            raise BadInput(f"{path}: row {line}: the threshold {threshold} is not between 0 and 1. Get the file again.")
+        found.setdefault(category, threshold)
+    return found
+
+
+def _series(table: Path, labels: list[Label]) -> dict[str, tuple[str, ...]]:
+    """Names of series by character, from the column `ips` (a JSON list); empty when there is no such column."""
+    found: dict[str, tuple[str, ...]] = {}
+    for label, (line, row) in zip(labels, label_lists.read_rows(table, "name")):
+        told = (row or {}).get("ips", "").strip()
+        if not told:
+            continue
+        try:
+            names = outside_json.parsed(told)
+        except ValueError:
+            names = None
+        if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+            raise BadInput(f"{table}: row {line}: {told[:40]!r} is no list of series. Get the file again.")
+        where = f"{table}: row {line}"
+        if names and label.name:
+            found[label.name] = tuple(label_lists.label_of(name, "copyright", where=where).name for name in names)
+    return found

@@ -1,0 +1,50 @@
+"""The WD taggers, versions 1.4 and 3: `model.onnx` with its `selected_tags.csv`, fed exactly as they were trained."""
+
+from __future__ import annotations
+
+from annotate.algorithms.tag_rules import CHARACTER_MCUT_MIN, CHARACTER_THRESHOLD, GENERAL_THRESHOLD, Rules
+from annotate.backends.feeding.inputs import Fit, InputSpec, Resample
+from annotate.backends.model_files.registry import Installed
+from annotate.backends.runtime.onnx_session import AUTO
+from annotate.backends.taggers import label_lists
+from annotate.backends.taggers.scorer import (
+    MODEL_FILE,
+    Described,
+    OnnxScorer,
+    described,
+    file_of,
+    open_graph,
+    output_of,
+)
+from ingest.errors import BadInput
+
+TAGS_FILE = "selected_tags.csv"
+RULES = Rules(
+    {"general": GENERAL_THRESHOLD, "character": CHARACTER_THRESHOLD},
+    one_of=frozenset({"rating"}),
+    mcut_floor={"character": CHARACTER_MCUT_MIN},
+)
+
+
+def input_of(side: int) -> InputSpec:
+    """Alpha on white, white to a square with the picture in its middle, bicubic, blue first, 0 to 255, [n, h, w, 3]."""
+    return InputSpec(
+        side, side, fit_by=Fit.PAD_SQUARE, resample=Resample.BICUBIC, fill=255, bgr=True, nchw=False, scale=1.0
+    )
+
+
+def describe(found: Installed) -> Described:
+    """Labels, rules and identity of the tagger in a folder. BadInput when a file is missing or damaged."""
+    path = file_of(found, MODEL_FILE)
+    labels = label_lists.read_table(file_of(found, TAGS_FILE))
+    return described(found, task="tags", revision="", labels=labels, rules=RULES, path=path)
+
+
+def open_installed(found: Installed, *, device: str = AUTO, threads: int = 0) -> OnnxScorer:
+    """The tagger in a folder. BadInput also when the two files do not belong together."""
+    told = describe(found)
+    opened, (height, width) = open_graph(told.weights, device=device, threads=threads, nchw=False)
+    if height is None or height != width:
+        raise BadInput(f"{told.weights}: this ONNX file is no WD tagger: its input {height} x {width} is not square.")
+    # Variants with an embedding give it second.
+    return OnnxScorer(told, opened, input_of(height), output=output_of(opened, told.weights))

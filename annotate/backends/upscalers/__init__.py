@@ -1,0 +1,1 @@
+"""Upscalers: a picture in, a larger one out."""

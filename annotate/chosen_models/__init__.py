@@ -1,0 +1,1 @@
+"""The models that a collection uses for each task, opened."""

@@ -1,0 +1,66 @@
+"""The captioner that a collection uses: the server of the settings, or an installed model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from django.conf import settings
+
+from annotate.backends.captioners.endpoint import ChatEndpoint, Endpoint
+from annotate.backends.contract import Captioner
+from annotate.backends.model_files import registry
+from annotate.chosen_models import choices
+from annotate.models import ModelChoice
+from ingest.errors import BadInput
+from ingest.models import Collection
+
+SERVER = "server"
+
+
+def server_is_set() -> bool:
+    """Whether the settings name a server and its model."""
+    return bool(settings.KOMA_CAPTION_URL and settings.KOMA_CAPTION_MODEL)
+
+
+def name_of(collection: Collection, *, asked: str = "") -> str:
+    """Which captioner to use: the one asked for, else what leads chose (or NONE), else the server, else a model."""
+    if asked:
+        return asked
+    if ModelChoice.objects.filter(collection=collection, task="caption").exists():
+        return choices.chosen(collection, "caption")
+    installed = choices.NONE if server_is_set() else choices.chosen(collection, "caption")
+    return SERVER if installed == choices.NONE else installed
+
+
+def open_captioner(
+    name: str, *, max_tokens: int, models: dict[str, Any], alive: Callable[[], None] = lambda: None
+) -> Captioner:
+    """The captioner of that name, ready to work; `models`, `alive`: see Context.
+
+    A server is opened anew each time, so that one that was gone is asked again. BadInput says what is not set up.
+    """
+    if name == SERVER:
+        if not server_is_set():
+            raise BadInput(
+                "No captions can be written: set KOMA_CAPTION_URL and KOMA_CAPTION_MODEL to a server with OpenAI's "
+                "chat interface (vLLM, llama.cpp, Ollama), or install a captioning model and choose it."
+            )
+        return ChatEndpoint(
+            Endpoint(
+                url=settings.KOMA_CAPTION_URL,
+                model=settings.KOMA_CAPTION_MODEL,
+                key=settings.KOMA_CAPTION_KEY,
+                in_flight=settings.KOMA_CAPTION_IN_FLIGHT,
+                timeout_s=settings.KOMA_CAPTION_TIMEOUT_S,
+                max_tokens=max_tokens,
+                silence_s=settings.KOMA_CAPTION_SILENCE_S,
+            ),
+            alive=alive,
+        )
+    key = f"caption:{name}:{max_tokens}"
+    if key not in models:
+        found = registry.find(name, settings.KOMA_MODELS_DIR, task="caption")
+        models[key] = registry.open_model(found, max_tokens=max_tokens)
+    captioner: Captioner = models[key]
+    return captioner

@@ -1,0 +1,30 @@
+"""The embedder that a collection uses, opened once a process, and again when its files change."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.conf import settings
+
+from annotate.backends.contract import Embedder
+from annotate.backends.embedders.known_embedders import open_embedder
+from annotate.backends.runtime.onnx_session import AUTO
+from annotate.backends.runtime.open_models import kept, stamp_of_name
+from annotate.chosen_models.choices import NONE, chosen
+from ingest.models import Collection
+
+
+def embedder_of(collection: Collection, *, models: dict[str, Any] | None = None, device: str = AUTO) -> Embedder | None:
+    """The chosen embedder; None where the collection wants none. `models` keeps what was opened, see Context.models.
+
+    Raises BadInput when it is not installed any more or cannot be used.
+    """
+    name = chosen(collection, "embedding")
+    if name == NONE:
+        return None
+    models_dir = settings.KOMA_MODELS_DIR
+    embedder: Embedder = kept(
+        {} if models is None else models, f"embedding:{name}:{device}", stamp_of_name(name, models_dir),
+        lambda: open_embedder(name, models_dir, device=device),
+    )  # fmt: skip
+    return embedder

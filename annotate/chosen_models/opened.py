@@ -1,0 +1,37 @@
+"""Installed models as stages open them: one session a model and device in a process, renewed when files change."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.conf import settings
+
+from annotate.backends.boxes import known_detectors
+from annotate.backends.boxes.in_reader import LookingFaces
+from annotate.backends.model_files import registry
+from annotate.backends.model_files.registry import Installed
+from annotate.backends.runtime.open_models import kept, stamp_of
+
+
+def opened(models: dict[str, Any], found: Installed, *, device: str) -> Any:
+    """The adapter of an installed model; `models` is a stage's `ctx.models`.
+
+    A model that was installed anew since is opened anew: what it says is saved under the new version. Raises BadInput
+    where it cannot be opened.
+    """
+    return kept(
+        models, f"model:{found.path}:{device}", stamp_of([found.path]),
+        lambda: registry.open_model(found, device=device),
+    )  # fmt: skip
+
+
+def looking_faces(models: dict[str, Any], name: str, found: Installed | None, *, device: str) -> Any:
+    """A face detector that looks at whole pictures: an installed one, or (`found` None) a built-in one by its name."""
+    if found is None:
+        key = f"model:{name}:{device}"
+        if key not in models:
+            models[key] = known_detectors.open_detector(name, settings.KOMA_MODELS_DIR, device=device)
+        detector = models[key]
+    else:
+        detector = opened(models, found, device=device)
+    return detector if hasattr(detector, "answer") else LookingFaces(detector)

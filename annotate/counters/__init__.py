@@ -1,0 +1,1 @@
+"""Counts that the database keeps up to date by triggers, and columns derived from faces."""

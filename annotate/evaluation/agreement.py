@@ -1,0 +1,301 @@
+"""Two models beside each other over a collection: where they agree, and the questions on which they do not.
+
+Reads stored answers only; no model runs. Over a large collection an even sample of frames is compared.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from django.db.models import Count
+
+from annotate.actions import tags
+from annotate.actions.model_versions import labels_of
+from annotate.algorithms import boxes, packing
+from annotate.algorithms.agreement import Agreement
+from annotate.algorithms.tag_rules import tag_name
+from annotate.models import FrameTag, ModelAnswer, ModelVersion, Tag, TagAlias, TagState
+from annotate.tagging.from_pixels import COMPUTED
+from annotate.tagging.stored_scores import SCORED, stored_speaker
+from ingest.errors import BadInput
+from ingest.models import Collection, FrameState
+
+SAMPLE = 2000  # frames: about a second; the share of agreement is then known to two points in a hundred
+QUESTIONS = 400  # kept of all disagreements, the widest first
+CHUNK = 200
+ALIASES = 500  # names a query
+SAME_BOX_IOU = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A model version with answers in a collection."""
+
+    version: int
+    task: str
+    name: str
+    frames: int
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One label."""
+
+    name: str
+    told: Agreement
+
+    @property
+    def precision(self) -> float | None:
+        """Where the first are people: the share of the second's yes that is right; None when it never said yes."""
+        said = self.told.both + self.told.only_second
+        return self.told.both / said if said else None
+
+    @property
+    def recall(self) -> float | None:
+        """The share of people's yes that the second said too; None when people never said yes."""
+        true = self.told.both + self.told.only_first
+        return self.told.both / true if true else None
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A frame and a label of which the two think differently; scores below the stored floor are 0."""
+
+    frame: int
+    name: str
+    first: float
+    second: float
+
+    @property
+    def gap(self) -> float:
+        return abs(self.first - self.second)
+
+
+@dataclass(frozen=True, slots=True)
+class Apart:
+    """A frame with a box that only one of the two found: relative (left, top, right, bottom), label, score."""
+
+    frame: int
+    by_first: bool
+    box: tuple[float, float, float, float]
+    label: str
+    score: float
+
+    @property
+    def width(self) -> float:
+        return self.box[2] - self.box[0]
+
+    @property
+    def height(self) -> float:
+        return self.box[3] - self.box[1]
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """`common` frames have answers of both; of these `compared` were read. Rows by falling number of disagreements."""
+
+    common: int
+    compared: int
+    total: Agreement
+    rows: tuple[Row, ...]
+    questions: tuple[Question, ...] = ()
+    apart: tuple[Apart, ...] = ()
+
+
+def candidates(collection: Collection) -> list[Candidate]:
+    """Versions that have answered for frames of the collection: taggers first, then by task and name.
+
+    Of a task the computed answers come last: two models are compared before one with what no model said.
+    """
+    rows = (
+        ModelAnswer.objects.filter(frame__collection=collection)
+        .values_list("model_version", "model_version__task", "model_version__name", "model_version__revision")
+        .order_by()
+        .annotate(n=Count("pk"))
+    )
+    found = []
+    for pk, task, name, revision, n in rows:
+        called = revision if revision.startswith(name) else f"{name} {revision}".strip()
+        order = (task not in SCORED, task == "class", task, name == COMPUTED.name, called, pk)
+        found.append((order, Candidate(pk, task, called, n)))
+    return [one for _, one in sorted(found, key=lambda row: row[0])]
+
+
+def compare(collection: Collection, first: ModelVersion, second: ModelVersion) -> Comparison:
+    """How far two versions of one task agree on kept frames, with each one's own thresholds."""
+    frames = _common(collection, first, second)
+    picked = _sample(frames)
+    if first.task in SCORED:
+        return _labels(frames, picked, first, second)
+    return _boxes(frames, picked, first, second)
+
+
+def open_questions(collection: Collection, comparison: Comparison, *, label: str = "") -> list[Question]:
+    """The questions that no person has answered yet, widest gap first; of one label when named."""
+    asked = [one for one in comparison.questions if label in ("", one.name)]
+    words = FrameTag.objects.filter(
+        by_person=True, frame__in={one.frame for one in asked}, frame__collection=collection
+    )
+    said = set(words.values_list("frame_id", "tag__name"))
+    return [one for one in asked if (one.frame, one.name) not in said]
+
+
+def against_people(collection: Collection, version: ModelVersion) -> list[Row]:
+    """Of the frames and tags on which people had the last word: how far the version agrees (first: the people).
+
+    Over more than SAMPLE such frames an even sample of them.
+    """
+    if version.task not in SCORED:
+        return []
+    spoken = FrameTag.objects.filter(frame__collection=collection, frame__state=FrameState.KEPT, by_person=True)
+    frames = _sample(list(spoken.order_by("frame_id").values_list("frame_id", flat=True).distinct()))
+    words: dict[int, dict[str, bool]] = {}
+    for start in range(0, len(frames), CHUNK):
+        rows = spoken.filter(frame__in=frames[start : start + CHUNK])
+        for frame, name, state in rows.values_list("frame_id", "tag__name", "state"):
+            words.setdefault(frame, {})[name] = state == TagState.YES
+    reader = _Reader(version)
+    found: dict[str, Agreement] = {}
+    for frame, data in _answers(version, frames):
+        if (answer := reader.read(data)) is None:
+            continue
+        for name, yes in words[frame].items():
+            if name in reader.names:
+                model = name in answer[0]
+                one = Agreement(int(yes and model), int(yes and not model), int(model and not yes), 1)
+                found[name] = found.get(name, Agreement(0, 0, 0, 0)) + one
+    return _sorted(found)
+
+
+class _Reader:
+    """Labels that follow from packed scores by the version's own rules, by the vocabulary's name of their tag."""
+
+    def __init__(self, version: ModelVersion) -> None:
+        self._speaker = stored_speaker(version)
+        own = [tag_name(label) if label.name else "" for label in self._speaker.reading.labels]
+        self._spelled = _spelled({name for name in own if name})
+        self._names = [self._spelled.get(name, "") for name in own]
+        self.names = set(self._names) - {""}
+
+    def read(self, data: bytes) -> tuple[dict[str, float], dict[str, float]] | None:
+        """What follows, and every stored score; None for bytes that are not this version's (a restored backup)."""
+        try:
+            scores = self._speaker.unpack(data)
+        except ValueError:
+            return None
+        followed = (
+            (self._spelled.get(tag_name(label)), score) for label, score in self._speaker.reading.following(scores)
+        )
+        said = {name: score for name, score in followed if name}
+        return said, {self._names[at]: float(scores[at]) for at in np.flatnonzero(scores) if self._names[at]}
+
+
+def _spelled(names: set[str]) -> dict[str, str]:
+    """Models' names to those of the vocabulary, aliases followed; without names that a person could not say."""
+    found: dict[str, str] = {}
+    for start in range(0, len(ordered := sorted(names)), ALIASES):
+        part = ordered[start : start + ALIASES]
+        known = set(Tag.objects.filter(name__in=part).values_list("name", flat=True))
+        aliases = dict(TagAlias.objects.filter(name__in=part).values_list("name", "tag__name"))
+        for name in part:
+            found[name] = name if name in known else aliases.get(name, name)
+    return {name: told for name, told in found.items() if _sayable(told)}
+
+
+def _sayable(name: str) -> bool:
+    try:
+        return tags.clean_name(name) == name
+    except BadInput:
+        return False
+
+
+def _sample(frames: list[int]) -> list[int]:
+    """At most SAMPLE of them, evenly."""
+    places = np.linspace(0, len(frames) - 1, min(SAMPLE, len(frames))).round().astype(int)
+    return [frames[at] for at in places]
+
+
+def _common(collection: Collection, first: ModelVersion, second: ModelVersion) -> list[int]:
+    answers = ModelAnswer.objects.filter(frame__collection=collection, frame__state=FrameState.KEPT)
+    one = set(answers.filter(model_version=first).values_list("frame_id", flat=True))
+    return sorted(one.intersection(answers.filter(model_version=second).values_list("frame_id", flat=True)))
+
+
+def _answers(version: ModelVersion, frames: list[int]) -> Iterator[tuple[int, bytes]]:
+    for start in range(0, len(frames), CHUNK):
+        rows = ModelAnswer.objects.filter(model_version=version, frame__in=frames[start : start + CHUNK])
+        for frame, data in rows.order_by("frame_id").values_list("frame_id", "data"):
+            yield frame, bytes(data)
+
+
+def _pairs(first: ModelVersion, second: ModelVersion, frames: list[int]) -> Iterator[tuple[int, bytes, bytes]]:
+    """Frames with the answers of both; one that was deleted meanwhile is left out."""
+    for start in range(0, len(frames), CHUNK):
+        part = frames[start : start + CHUNK]
+        one, two = dict(_answers(first, part)), dict(_answers(second, part))
+        yield from ((frame, one[frame], two[frame]) for frame in part if frame in one and frame in two)
+
+
+def _labels(frames: list[int], picked: list[int], first: ModelVersion, second: ModelVersion) -> Comparison:
+    readers = (_Reader(first), _Reader(second))
+    shared = readers[0].names & readers[1].names  # of a label that one of them does not know there is no disagreement
+    found: dict[str, Agreement] = {}
+    questions: list[Question] = []
+    for frame, one, two in _pairs(first, second, picked):
+        left, right = readers[0].read(one), readers[1].read(two)
+        if left is None or right is None:
+            continue
+        (said_one, all_one), (said_two, all_two) = left, right
+        for name in (said_one.keys() | said_two.keys()) & shared:
+            here = (name in said_one, name in said_two)
+            told = Agreement(int(all(here)), int(here == (True, False)), int(here == (False, True)), 0)
+            found[name] = found.get(name, Agreement(0, 0, 0, len(picked))) + told
+            if told.disagreed:
+                questions.append(Question(frame, name, all_one.get(name, 0.0), all_two.get(name, 0.0)))
+    questions.sort(key=lambda one: (-one.gap, one.frame, one.name))
+    return Comparison(len(frames), len(picked), _total(found), tuple(_sorted(found)), tuple(questions[:QUESTIONS]))
+
+
+def _boxes(frames: list[int], picked: list[int], first: ModelVersion, second: ModelVersion) -> Comparison:
+    names = tuple([label.name for label in labels_of(version)] for version in (first, second))
+    found: dict[str, Agreement] = {}
+    apart: list[Apart] = []
+    for frame, one, two in _pairs(first, second, picked):
+        try:
+            left, right = packing.unpack_boxes(one), packing.unpack_boxes(two)
+        except ValueError:  # bytes that a restored backup brought
+            continue
+        for name in _kinds(left[2], names[0]) | _kinds(right[2], names[1]):
+            mine = np.array([_kind(number, names[0]) == name for number in left[2]], bool)
+            other = np.array([_kind(number, names[1]) == name for number in right[2]], bool)
+            matched = boxes.match(left[0][mine], right[0][other], least=SAME_BOX_IOU)
+            told = Agreement(len(matched.pairs), len(matched.missed), len(matched.extra), 0)
+            told += Agreement(0, 0, 0, told.both + told.disagreed)
+            found[name] = found.get(name, Agreement(0, 0, 0, 0)) + told
+            for by_first, places, (where, scores, _), own in (
+                (True, matched.missed, left, mine), (False, matched.extra, right, other),
+            ):  # fmt: skip
+                for at in places:
+                    left_, top, right_, bottom = (float(value) for value in where[own][at])
+                    apart.append(Apart(frame, by_first, (left_, top, right_, bottom), name, float(scores[own][at])))
+    apart.sort(key=lambda one: (-one.score, one.frame))
+    return Comparison(len(frames), len(picked), _total(found), tuple(_sorted(found)), apart=tuple(apart[:QUESTIONS]))
+
+
+def _kind(number: int, names: list[str]) -> str:
+    return names[number] if number < len(names) else "box"
+
+
+def _kinds(numbers: np.ndarray[tuple[int, ...], np.dtype[np.uint8]], names: list[str]) -> set[str]:
+    return {_kind(int(number), names) for number in np.unique(numbers)}
+
+
+def _total(found: dict[str, Agreement]) -> Agreement:
+    return sum(found.values(), start=Agreement(0, 0, 0, 0))
+
+
+def _sorted(found: dict[str, Agreement]) -> list[Row]:
+    rows = [Row(name, told) for name, told in found.items()]
+    return sorted(rows, key=lambda row: (-row.told.disagreed, row.name))

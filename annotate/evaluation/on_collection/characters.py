@@ -1,0 +1,192 @@
+"""Measures few-shot naming on the faces of a collection that people named: some stand for each, the rest is guessed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from django.db.models import QuerySet
+
+from annotate.backends.contract import Embedder
+from annotate.backends.embedders.known_embedders import DifferenceEmbedder, attentive
+from annotate.evaluation.characters import (
+    CharacterScores,
+    Guess,
+    Shown,
+    accuracy,
+    by_differences,
+    dhash,
+    without_twins,
+    worst,
+)
+from annotate.evaluation.on_collection import vectors
+from annotate.evaluation.on_collection.progress import Progress
+from annotate.models import Face, FaceState, NamedBy
+from ingest.errors import BadInput
+from ingest.imaging.decode import UnreadablePicture
+from ingest.models import Collection, FrameState
+
+IntArray = npt.NDArray[np.int64]
+FloatArray = npt.NDArray[np.float32]
+FACES_MAX = 3_000  # compared: bounds the matrix of embedders that compare by a network
+PEOPLE_MAX = 100
+NOTHING = "People have named fewer than two characters here. Name some faces of two or more, then measure."
+A_PERSON = (30, 200)  # faces of one character: at least as many if there are, never more
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """A face that a person named: rows as the database has them; `person` is the identity, whatever the outfit."""
+
+    face: int
+    person: int
+    name: str
+    frame: int
+    apart: int  # the shot, or one by itself: its faces are nearly the same drawing
+    crop: str
+
+
+def named_faces(collection: Collection) -> QuerySet[Face]:
+    """Faces with a character by a person's word, in kept frames, with a crop."""
+    return (
+        Face.objects.named()
+        .filter(collection=collection, named_by=NamedBy.PERSON, frame__state=FrameState.KEPT, state=FaceState.FACE)
+        .exclude(crop="")
+    )
+
+
+def people(collection: Collection) -> list[Named]:
+    """All of them, by person and face."""
+    rows = named_faces(collection).values_list(
+        "pk", "character_id", "character__name", "character__parent_id", "character__parent__name", "frame_id",
+        "frame__shot_id", "crop",
+    )  # fmt: skip
+    found = [
+        Named(pk, parent or own, parent_name or name, frame, shot if shot is not None else -frame, crop)
+        for pk, own, name, parent, parent_name, frame, shot, crop in rows
+    ]
+    return sorted(found, key=lambda one: (one.person, one.face))
+
+
+def evenly(rows: Sequence[Named], count: int) -> list[Named]:
+    """At most `count` of them, spread over their order."""
+    places = np.linspace(0, len(rows) - 1, min(len(rows), count)).round().astype(int)
+    return [rows[place] for place in places]
+
+
+def sampled(found: Sequence[Named]) -> tuple[list[Named], list[str]]:
+    """At most FACES_MAX of the PEOPLE_MAX with most faces, evenly; in words what that leaves out."""
+    of: dict[int, list[Named]] = {}
+    for one in found:
+        of.setdefault(one.person, []).append(one)
+    most = sorted(of, key=lambda person: (-len(of[person]), person))[:PEOPLE_MAX]
+    a_person = int(np.clip(FACES_MAX // max(1, len(most)), *A_PERSON))
+    kept = [one for person in sorted(most) for one in evenly(of[person], a_person)]
+    told = [f"People named {len(found):,} faces of {len(of):,} characters."]
+    if len(kept) < len(found):
+        told.append(
+            f"Measured on {len(kept):,} of them: {len(most):,} characters, at most {a_person:,} faces of each, evenly."
+        )
+    return kept, told
+
+
+def measure(
+    collection: Collection, embedder: Embedder, progress: Progress, *, shots: Sequence[int], draws: int
+) -> CharacterScores:
+    """As `evaluate characters`, on what people named here, near-twins removed, faces of one shot never both shown and
+    asked. A number of named faces is left out where fewer than two characters have more. Raises BadInput where that
+    leaves nothing.
+    """
+    chosen, told = sampled(people(collection))
+    if len({one.person for one in chosen}) < 2:
+        raise BadInput(NOTHING)
+    rows, twins = _without_twins(chosen, progress, told)
+    seen = vectors.describe(collection, [one.face for one in rows], embedder, progress)
+    told += seen.unreadable[:5]
+    if not seen.made:
+        told.append("All of them were described before, so no time was measured.")
+    there = set(seen.keys)
+    rows = [one for one in rows if one.face in there]
+    names, apart = (np.array([getattr(one, name) for one in rows], np.int64) for name in ("person", "apart"))
+    watched = attentive(embedder, progress.alive)
+    guess = by_differences(seen.vectors, names, watched) if isinstance(watched, DifferenceEmbedder) else None
+    shares: dict[int, float] = {}
+    enough, few = list[str](), list[str]()
+    last: IntArray | None = None
+    for count in sorted(set(shots)):
+        progress.alive()
+        inside = _with_more(names, count)
+        people_left = len(np.unique(names[inside]))
+        if people_left < 2:
+            few.append(str(count))
+            continue
+        try:
+            shares[count] = accuracy(
+                seen.vectors[inside], names[inside], shots=count, draws=draws, guess=_within(guess, inside),
+                apart=apart[inside],
+            )  # fmt: skip
+        except BadInput as problem:
+            told.append(f"{count} named: {problem.message}.")
+            continue
+        enough.append(f"{people_left:,} with more than {count}")
+        last = inside
+    if enough:
+        told.append(f"Characters asked, by their faces: {', '.join(enough)}.")
+    if few:
+        told.append(
+            f"Fewer than two characters have more than {' or '.join(few)} faces: not measured with so many named."
+        )
+    if last is None:
+        raise BadInput(f"Too few faces are named to measure. {' '.join(told)}")
+    shown = [Shown(f"face {one.face}", one.name, one.frame, one.face) for one in rows]
+    return CharacterScores(
+        characters=len(np.unique(names)),
+        faces=len(rows),
+        twins_removed=twins,
+        accuracy=shares,
+        ms_per_face=seen.ms_per_face,
+        model=f"{embedder.info.name} {embedder.info.revision}".strip(),
+        wrong=worst(
+            seen.vectors[last], names[last], [shown[row] for row in last], shots=max(shares), draws=draws,
+            guess=_within(guess, last), apart=apart[last],
+        ),
+        told=tuple(told),
+    )  # fmt: skip
+
+
+def _without_twins(chosen: list[Named], progress: Progress, told: list[str]) -> tuple[list[Named], int]:
+    """Rows with a readable crop that are no near-twins of earlier ones of their person, and how many twins went."""
+    progress.expect(len(chosen))
+    hashes: dict[int, list[npt.NDArray[np.uint8]]] = {}
+    readable: dict[int, list[Named]] = {}
+    broken = 0
+    for one in chosen:
+        progress.step()
+        try:
+            hashed = dhash(vectors.read_head(one.crop, one.face))
+        except (OSError, UnreadablePicture):
+            broken += 1
+            continue
+        hashes.setdefault(one.person, []).append(hashed)
+        readable.setdefault(one.person, []).append(one)
+    if broken:
+        told.append(f"{broken:,} crops could not be read; those faces were left out. Run “Find faces” again.")
+    if not readable:
+        raise BadInput("None of the named faces' crops can be read. Run “Find faces” again.")
+    kept = [rows[place] for person, rows in readable.items() for place in without_twins(hashes[person])]
+    return kept, sum(map(len, readable.values())) - len(kept)
+
+
+def _with_more(names: IntArray, count: int) -> IntArray:
+    """Rows of the people with more than `count` rows."""
+    found, sizes = np.unique(names, return_counts=True)
+    return np.flatnonzero(np.isin(names, found[sizes > count]))
+
+
+def _within(guess: Guess | None, rows: IntArray) -> Guess | None:
+    """The guess for a part of the rows, numbered anew."""
+    if guess is None:
+        return None
+    return lambda named, asked: guess(rows[named], rows[asked])

@@ -1,0 +1,201 @@
+"""Two embedders beside each other on the faces of a collection: agreement, and what people should decide.
+
+A sample of the faces is compared, so that 100,000 take as long as a few thousand: what people named (evenly by
+character), and an even sample of the rest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from annotate.algorithms import clustering
+from annotate.algorithms import difference_clustering as by_difference
+from annotate.algorithms import embedder_agreement as agreement
+from annotate.algorithms.embedder_agreement import NOBODY, Across, Seen
+from annotate.backends.contract import Embedder
+from annotate.backends.embedders.known_embedders import DifferenceEmbedder, attentive
+from annotate.evaluation.mistakes import Mistake
+from annotate.evaluation.on_collection import vectors
+from annotate.evaluation.on_collection.characters import evenly, named_faces
+from annotate.evaluation.on_collection.characters import people as named_people
+from annotate.evaluation.on_collection.progress import Progress
+from annotate.models import Face, FaceState, NamedBy
+from ingest.errors import BadInput
+from ingest.models import Collection, FrameState
+
+FloatArray = npt.NDArray[np.float32]
+IntArray = npt.NDArray[np.int64]
+SAMPLE = 3_000  # faces: shares are known to two points in a hundred
+A_PERSON = 40  # named faces of one character
+QUESTIONS = 400
+PAIRS = 24
+GROUPING = "optics"  # of embedders that compare by a network, as the stage does
+
+
+@dataclass(frozen=True, slots=True)
+class EmbedderScores:
+    """What a comparison tells; pairs of figures are (first, second). `of` faces are there, `faces` were compared.
+
+    `questions`: (face, character, reference face, said by the first) by their keys; `pairs`: (face, face, put together
+    by the first). Of shares None: nothing to tell them from.
+    """
+
+    first: str
+    second: str
+    faces: int
+    of: int
+    named: int
+    people: int
+    waiting: int
+    groups: tuple[int, int]
+    rand: float
+    nearest_same: float
+    person_same: float
+    right: tuple[float | None, float | None]
+    rand_people: tuple[float | None, float | None]
+    questions: tuple[tuple[int, int, int, bool], ...] = ()
+    pairs: tuple[tuple[int, int, bool], ...] = ()
+    told: list[str] = field(default_factory=list)
+
+    def as_json(self) -> dict[str, Any]:
+        plain = {name: getattr(self, name) for name in ("first", "second", "faces", "of", "named", "people", "waiting")}
+        rounded = {name: round(getattr(self, name), 4) for name in ("rand", "nearest_same", "person_same")}
+        lists: dict[str, Any] = {
+            name: [None if share is None else round(share, 4) for share in getattr(self, name)]
+            for name in ("right", "rand_people")
+        }
+        rows = {"questions": [list(row) for row in self.questions], "pairs": [list(row) for row in self.pairs]}
+        return plain | rounded | lists | {"groups": list(self.groups)} | rows
+
+    def lines(self) -> list[str]:
+        def both(shares: Sequence[float | None]) -> str:
+            return " and ".join("–" if share is None else f"{100 * share:.1f} %" for share in shares)
+
+        return [
+            f"{self.first} and {self.second} on {self.faces:,} of {self.of:,} faces, {self.named:,} named by people",
+            f"  groups alike: {self.rand:.3f} (adjusted Rand index of their {self.groups[0]:,} and {self.groups[1]:,})",
+            f"  the same face is most alike: {100 * self.nearest_same:.1f} %",
+            f"  the same character by the nearest named face: {100 * self.person_same:.1f} %",
+            f"  named faces whose nearest named face is the same character: {both(self.right)}",
+            f"  questions for people: {len(self.questions):,}",
+        ]
+
+    def notes(self) -> list[str]:
+        return self.told
+
+    def mistakes(self) -> Sequence[Mistake]:
+        return ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Faces:
+    """The faces that are compared, by key; `person` is a character's key or NOBODY."""
+
+    keys: list[int]
+    person: IntArray
+    apart: IntArray
+    waiting: npt.NDArray[np.bool_]
+    of: int
+
+
+def compare(collection: Collection, embedders: tuple[Embedder, Embedder], progress: Progress) -> EmbedderScores:
+    """Describes what lacks a vector, then compares. Raises BadInput for fewer than two faces, or one embedder twice."""
+    names = [f"{one.info.name} {one.info.revision}".strip() for one in embedders]
+    if embedders[0].info == embedders[1].info:
+        raise BadInput("Choose two different embedders.")
+    chosen = _sample(collection)
+    described = [vectors.describe(collection, chosen.keys, one, progress) for one in embedders]
+    there = set(described[0].keys) & set(described[1].keys)
+    at = np.array([place for place, key in enumerate(chosen.keys) if key in there], np.int64)
+    if len(at) < 2:
+        raise BadInput("There are fewer than two faces with a crop to compare. Run “Find faces” first.")
+    person, apart, waiting = chosen.person[at], chosen.apart[at], chosen.waiting[at]
+    keys = [chosen.keys[place] for place in at]
+    looks: list[Seen] = []
+    groups: list[IntArray] = []
+    for embedder, own in zip(embedders, described):
+        watched = attentive(embedder, progress.alive)
+        rows = own.vectors[np.array([key in there for key in own.keys], bool)]
+        progress.alive()
+        looks.append(agreement.look(across_of(watched, rows), len(rows), apart=apart, person=person))
+        groups.append(groups_of(watched, rows))
+    first, second = looks
+    known = person != NOBODY
+    doubts = agreement.doubts(first, second, waiting=waiting)[:QUESTIONS]
+    parted = agreement.parted(first, second, (groups[0], groups[1]))[:PAIRS]
+    return EmbedderScores(
+        first=names[0], second=names[1], faces=len(keys), of=chosen.of, named=int(known.sum()),
+        people=len(np.unique(person[known])), waiting=int(waiting.sum()),
+        groups=(len(np.unique(groups[0])), len(np.unique(groups[1]))),
+        rand=agreement.rand_index(groups[0], groups[1]),
+        nearest_same=agreement.same_share(first.nearest, second.nearest),
+        person_same=agreement.same_share(first.person[waiting], second.person[waiting]),
+        right=(agreement.right_share(first, person), agreement.right_share(second, person)),
+        rand_people=(_rand_people(groups[0], person), _rand_people(groups[1], person)),
+        questions=tuple((keys[one.face], one.person, keys[one.reference], one.by_first) for one in doubts),
+        pairs=tuple((keys[one.face], keys[one.other], one.by_first) for one in parted),
+        told=[note for own in described for note in own.unreadable[:5]],
+    )  # fmt: skip
+
+
+def across_of(embedder: Embedder, rows: FloatArray) -> Across:
+    """Distances between rows of vectors [N, d] in the embedder's own measure."""
+    if isinstance(embedder, DifferenceEmbedder):
+        differences = embedder.differences
+        return lambda some, others: by_difference.across_of(rows[some], rows[others], differences)
+    squares = (rows.astype(np.float64) ** 2).sum(axis=1)
+
+    def euclidean(some: IntArray, others: IntArray) -> FloatArray:
+        found = squares[some][:, None] + squares[others][None] - 2.0 * (rows[some] @ rows[others].T)
+        return np.asarray(np.sqrt(np.maximum(found, 0.0)), np.float32)
+
+    return euclidean
+
+
+def groups_of(embedder: Embedder, rows: FloatArray) -> IntArray:
+    """Groups [N] as the stage makes them from vectors alone, without shots; who is in none is alone in one."""
+    if not isinstance(embedder, DifferenceEmbedder):
+        return clustering.cluster(clustering.learn_projection(rows).apply(rows)).label
+    found = by_difference.group(
+        rows, embedder.differences, embedder.clusterings[GROUPING], threshold=embedder.threshold
+    )
+    alone = np.flatnonzero(found == by_difference.NOBODY)
+    found[alone] = found.max(initial=-1) + 1 + np.arange(len(alone))
+    return found
+
+
+def _rand_people(groups: IntArray, person: IntArray) -> float | None:
+    """How far groups are people, on the faces that people named; None with fewer than two people."""
+    known = person != NOBODY
+    return agreement.rand_index(groups[known], person[known]) if len(np.unique(person[known])) > 1 else None
+
+
+def _sample(collection: Collection) -> _Faces:
+    """At most SAMPLE faces: up to half of them named by people, the rest evenly of those without a person's word."""
+    of: dict[int, list[Any]] = {}
+    for one in named_people(collection):
+        of.setdefault(one.person, []).append(one)
+    a_person = max(1, min(A_PERSON, SAMPLE // 2 // max(1, len(of))))
+    named = [one for person in sorted(of) for one in evenly(of[person], a_person)][: SAMPLE // 2]
+    asked = Face.objects.filter(collection=collection, state=FaceState.FACE, frame__state=FrameState.KEPT)
+    asked = asked.exclude(crop="").exclude(named_by=NamedBy.PERSON)
+    open_keys = list(asked.order_by("pk").values_list("pk", flat=True))
+    places = np.linspace(0, len(open_keys) - 1, min(len(open_keys), SAMPLE - len(named))).round().astype(int)
+    picked = [open_keys[place] for place in np.unique(places)]
+    shots: dict[int, int] = {}
+    for start in range(0, len(picked), vectors.CHUNK):
+        part = asked.filter(pk__in=picked[start : start + vectors.CHUNK])
+        for pk, shot, frame in part.values_list("pk", "frame__shot_id", "frame_id"):
+            shots[pk] = -frame if shot is None else shot
+    rows = [(one.face, one.person, one.apart, False) for one in named]
+    rows += [(key, NOBODY, shots[key], True) for key in picked if key in shots]
+    rows.sort()
+    person, apart = (np.array([row[column] for row in rows], np.int64) for column in (1, 2))
+    waiting = np.array([row[3] for row in rows], bool)
+    there = len(open_keys) + named_faces(collection).count()
+    return _Faces([row[0] for row in rows], person, apart, waiting, there)

@@ -1,0 +1,149 @@
+"""Measures a face detector on the frames of a collection whose faces people have settled.
+
+Not every frame with a person's word is such: names are given to groups of crops, without a look at the frame, and a
+face that no model found has no crop. A frame is complete truth where a person said so, or where a person drew or moved
+a box (which is done in the frame itself) and every other box there carries a person's word too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from django.conf import settings
+from django.db.models import Count, Exists, OuterRef, Q, QuerySet
+
+from annotate.backends.contract import FaceDetector
+from annotate.evaluation.faces import Asked, FaceScores, score
+from annotate.evaluation.on_collection.progress import Progress
+from annotate.models import CheckedFrame, Face, NamedBy
+from ingest.errors import BadInput
+from ingest.imaging.decode import UnreadablePicture, read_picture
+from ingest.imaging.store import Store
+from ingest.models import Collection, Frame
+
+FRAMES_MAX = 1000  # measured of all complete ones, evenly
+CHUNK = 200
+NOTHING = (
+    "No frame counts as complete truth yet. Open some frames, correct their boxes, and press “All faces are marked” on "
+    "each."
+)
+# A person vouches for the box itself, not only for who it shows.
+VOUCHED = Q(box_by_person=True) | Q(drawn_by__isnull=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Complete:
+    """How much truth there is: frames whose faces are complete, said so by people or settled box by box.
+
+    Of their faces `drawn` were drawn by people; `found_by` counts the others by the model that found them first.
+    """
+
+    checked: int
+    settled: int
+    faces: int
+    drawn: int
+    found_by: tuple[tuple[str, int], ...]
+
+    @property
+    def frames(self) -> int:
+        """How many count."""
+        return self.checked + self.settled
+
+    def how(self) -> str:
+        """Why the frames count, without what there is none of; empty where no frame does."""
+        parts = [f"in {self.checked:,} a person said that all faces are marked"] if self.checked else []
+        if self.settled:
+            parts.append(f"in {self.settled:,} people drew or moved a box and had a word on every other")
+        return ", ".join(parts)
+
+    def whence(self) -> str:
+        """Where their faces come from, likewise."""
+        parts = [f"{self.drawn:,} drawn by people"] if self.drawn else []
+        return ", ".join(parts + [f"{count:,} first found by {name}" for name, count in self.found_by])
+
+    def words(self) -> list[str]:
+        """What the truth is, for the notes."""
+        count = "1 frame counts" if self.frames == 1 else f"{self.frames:,} frames count"
+        held = "1 face" if self.faces == 1 else f"{self.faces:,} faces"
+        origin = f" ({self.whence()})" if self.faces else ""
+        they = "It holds" if self.frames == 1 else "They hold"
+        return [
+            f"{count} as complete truth: {self.how()}.",
+            f"{they} {held}{origin}. A detector is favoured by boxes that it found itself; frames that "
+            "people corrected are those where one was wrong.",
+        ]
+
+
+def complete(collection: Collection) -> Complete:
+    """What counts, by two queries that fetch a few rows."""
+    frames = _complete(collection)
+    told = frames.aggregate(checked=Count("pk", filter=Q(said_so=True)), settled=Count("pk", filter=Q(said_so=False)))
+    faces = _true_faces(collection).filter(frame__in=frames.values("pk")).order_by()
+    by = dict(faces.values_list("model_version__name").annotate(n=Count("pk")))
+    total, drawn = sum(by.values()), by.pop(None, 0)
+    found = tuple(sorted(by.items(), key=lambda item: (-item[1], item[0])))
+    return Complete(told["checked"], told["settled"], total, drawn, found)
+
+
+def complete_frames(collection: Collection) -> tuple[int, ...]:
+    """Keys of the frames that count, in order."""
+    return tuple(_complete(collection).order_by("pk").values_list("pk", flat=True))
+
+
+def _complete(collection: Collection) -> QuerySet[Frame]:
+    """The frames that count; `said_so`: a person said so."""
+    faces = Face.objects.real().filter(frame=OuterRef("pk")).order_by()
+    waiting = faces.exclude(VOUCHED).exclude(named_by=NamedBy.PERSON).filter(is_reference=False)
+    rows = Frame.objects.kept().filter(collection=collection).exclude(file="")
+    rows = rows.annotate(said_so=Exists(CheckedFrame.objects.filter(frame=OuterRef("pk"))))
+    return rows.filter(Q(said_so=True) | (Exists(faces.filter(VOUCHED)) & ~Exists(waiting)))
+
+
+def _true_faces(collection: Collection) -> QuerySet[Face]:
+    """Boxes that people stand for; what a run found since is no part of it."""
+    return Face.objects.real().filter(VOUCHED | Q(named_by=NamedBy.PERSON), collection=collection)
+
+
+def measure(collection: Collection, detector: FaceDetector, progress: Progress) -> FaceScores:
+    """Runs the detector on the complete frames, of more than FRAMES_MAX on an even sample; see `evaluation.faces`.
+
+    Raises BadInput where no frame is complete truth.
+    """
+    keys = complete_frames(collection)
+    if not keys:
+        raise BadInput(NOTHING)
+    places = np.linspace(0, len(keys) - 1, min(FRAMES_MAX, len(keys))).round().astype(int)
+    picked = [keys[place] for place in places]
+    told = complete(collection).words()
+    if len(picked) < len(keys):
+        told.append(f"Measured on an even sample of {len(picked):,} of them.")
+    progress.expect(len(picked))
+    scores = score(_asked(collection, picked, progress, told), detector, told=told)
+    if not scores.pictures:
+        raise BadInput(f"None of the {len(picked):,} frames could be read. {told[-1]}")
+    return scores
+
+
+def _asked(collection: Collection, picked: list[int], progress: Progress, told: list[str]) -> Iterator[Asked]:
+    store = Store(settings.KOMA_DATA_DIR / "store", reserve_bytes=settings.KOMA_DISK_RESERVE_BYTES)
+    for start in range(0, len(picked), CHUNK):
+        part = picked[start : start + CHUNK]
+        frames = Frame.objects.filter(collection=collection, pk__in=part).select_related("episode").order_by("pk")
+        boxes: dict[int, list[tuple[float, ...]]] = {}
+        for frame, *box in _true_faces(collection).filter(frame__in=part).values_list(
+            "frame_id", "left", "top", "right", "bottom"
+        ):  # fmt: skip
+            boxes.setdefault(frame, []).append(tuple(box))
+        for row in frames:
+            progress.step()
+            name = f"{row.episode.label}, frame {row.index}"
+            try:
+                picture = read_picture(store.read(row.file), name=name).rgb
+            except (OSError, UnreadablePicture) as error:
+                told.append(f"{name} was left out: its picture cannot be read: {error}")
+                continue
+            height, width = picture.shape[:2]
+            sides = np.array([width, height, width, height], np.float32)
+            yield Asked(name, picture, np.array(boxes.get(row.pk, []), np.float32).reshape(-1, 4) * sides, row.pk)

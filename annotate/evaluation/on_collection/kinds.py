@@ -1,0 +1,68 @@
+"""What can be measured on a collection's own truth. A new kind is one function and one row of OWN_KINDS."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from annotate.backends.boxes import known_detectors
+from annotate.backends.embedders.known_embedders import open_embedder
+from annotate.backends.model_files import registry
+from annotate.evaluation.kinds import KINDS, Option, Scores, open_face_detector
+from annotate.evaluation.on_collection import characters, embedders, faces
+from annotate.evaluation.on_collection.progress import Progress
+from ingest.models import Collection
+
+EMBEDDERS = "embedders"
+
+
+@dataclass(frozen=True, slots=True)
+class OwnKind:
+    """`run(collection, models_dir, options, progress)` measures; it raises KomaError with a text for the user."""
+
+    name: str
+    about: str
+    task: str  # of the models that it measures
+    run: Callable[[Collection, Path, Mapping[str, Any], Progress], Scores]
+    options: tuple[Option, ...] = ()
+    own_models: tuple[str, ...] = (registry.BUILTIN,)
+    default_model: str = registry.BUILTIN
+    compares: bool = False  # two models beside each other: `second` names the other one
+
+    def defaults(self) -> dict[str, Any]:
+        """The values of the options when nobody says otherwise."""
+        return {option.name: option.default for option in self.options}
+
+
+def _faces(collection: Collection, models_dir: Path, options: Mapping[str, Any], progress: Progress) -> Scores:
+    return faces.measure(collection, open_face_detector(models_dir, options), progress)
+
+
+def _characters(collection: Collection, models_dir: Path, options: Mapping[str, Any], progress: Progress) -> Scores:
+    embedder = open_embedder(options["model"], models_dir, threads=options["threads"])
+    return characters.measure(collection, embedder, progress, shots=options["shots"], draws=options["draws"])
+
+
+def _embedders(collection: Collection, models_dir: Path, options: Mapping[str, Any], progress: Progress) -> Scores:
+    pair = (open_embedder(options["model"], models_dir), open_embedder(options["second"], models_dir))
+    return embedders.compare(collection, pair, progress)
+
+
+OWN_KINDS = {
+    kind.name: kind
+    for kind in (
+        OwnKind(
+            "faces", "how many of the faces that people settled a detector finds", "faces", _faces,
+            KINDS["faces"].options, own_models=known_detectors.OWN,
+        ),
+        OwnKind(
+            "characters", "how many faces that people named are named rightly from a few", "embedding", _characters,
+            KINDS["characters"].options,
+        ),
+        OwnKind(
+            EMBEDDERS, "how far two embedders see the same faces alike", "embedding", _embedders, compares=True
+        ),
+    )
+}  # fmt: skip

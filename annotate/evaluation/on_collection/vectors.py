@@ -1,0 +1,123 @@
+"""Vectors of faces by any embedder: the face's own where it is of that version, else kept beside it, made on demand."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+from django.conf import settings
+from django.db import transaction
+from django.db.models import F
+
+from annotate.actions.model_versions import version_of
+from annotate.backends.contract import Embedder, Picture
+from annotate.backends.embedders.known_embedders import packed, unpack_of
+from annotate.evaluation.on_collection.progress import Progress
+from annotate.models import Face, FaceVector, ModelVersion
+from ingest.imaging.decode import UnreadablePicture, read_picture
+from ingest.imaging.store import Store
+from ingest.models import Collection
+
+FloatArray = npt.NDArray[np.float32]
+BATCH = 16  # faces that are read, described and written at once: a cancel is heard between
+CHUNK = 500  # faces a query
+
+
+@dataclass(slots=True)
+class Described:
+    """`keys` of faces in order with their vectors [n, length]; in words those that could not be described.
+
+    `made` of them were described now, which took the embedder `seconds`.
+    """
+
+    keys: list[int]
+    vectors: FloatArray
+    unreadable: list[str] = field(default_factory=list)
+    made: int = 0
+    seconds: float = 0.0
+
+    @property
+    def ms_per_face(self) -> float:
+        """0 where all were described before."""
+        return 1000 * self.seconds / self.made if self.made else 0.0
+
+
+def read_head(name: str, face: int) -> Picture:
+    """The stored crop of a face, uint8 RGB. Raises OSError or UnreadablePicture."""
+    store = Store(settings.KOMA_DATA_DIR / "store", reserve_bytes=settings.KOMA_DISK_RESERVE_BYTES)
+    return read_picture(store.read(name), name=f"the head of face {face}").rgb
+
+
+def describe(collection: Collection, keys: list[int], embedder: Embedder, progress: Progress) -> Described:
+    """Vectors of faces of the collection; those that lack one are described now, and kept for the next time."""
+    version = version_of(embedder.info)
+    lacking = _lacking(collection, keys, version)
+    progress.expect(len(lacking))
+    unreadable: list[str] = []
+    made, seconds = 0, 0.0
+    for start in range(0, len(lacking), BATCH):
+        part, heads = [], []
+        for key, crop in lacking[start : start + BATCH]:
+            progress.step()
+            try:
+                heads.append(read_head(crop, key))
+                part.append((key, crop))
+            except (OSError, UnreadablePicture) as error:
+                unreadable.append(f"Face {key} has no description: its crop cannot be read: {error}")
+        if heads:
+            started = time.perf_counter()
+            found = embedder.embed(heads)
+            seconds += time.perf_counter() - started
+            made += len(heads)
+            _keep(version, part, [packed(embedder, vector) for vector in found])
+    kept, vectors = _read(collection, keys, version, embedder)
+    return Described(kept, vectors, unreadable, made, seconds)
+
+
+def _lacking(collection: Collection, keys: list[int], version: ModelVersion) -> list[tuple[int, str]]:
+    """Keys and crops of the faces without a vector of this version, in order."""
+    found: dict[int, str] = {}
+    for start in range(0, len(keys), CHUNK):
+        part = Face.objects.filter(collection=collection, pk__in=keys[start : start + CHUNK]).exclude(crop="")
+        own = part.filter(embedding__isnull=False, embedding_version=version).values_list("pk", flat=True)
+        beside = FaceVector.objects.filter(model_version=version, face__in=part.values("pk"), head=F("face__crop"))
+        have = set(own) | set(beside.values_list("face_id", flat=True))
+        found |= {pk: crop for pk, crop in part.values_list("pk", "crop") if pk not in have}
+    return [(key, found[key]) for key in keys if key in found]
+
+
+def _keep(version: ModelVersion, part: list[tuple[int, str]], data: list[bytes]) -> None:
+    with transaction.atomic():
+        # One may have been deleted while it was looked at.
+        there = set(Face.objects.filter(pk__in=[key for key, _ in part]).values_list("pk", flat=True))
+        FaceVector.objects.bulk_create(
+            [
+                FaceVector(face_id=key, model_version=version, head=crop, data=vector)
+                for (key, crop), vector in zip(part, data)
+                if key in there
+            ],
+            update_conflicts=True, unique_fields=["model_version", "face"], update_fields=["head", "data"],
+        )  # fmt: skip
+
+
+def _read(
+    collection: Collection, keys: list[int], version: ModelVersion, embedder: Embedder
+) -> tuple[list[int], FloatArray]:
+    unpack = unpack_of(embedder)
+    kept: list[int] = []
+    parts: list[FloatArray] = []
+    for start in range(0, len(keys), CHUNK):
+        part = keys[start : start + CHUNK]
+        rows = Face.objects.filter(collection=collection, pk__in=part)
+        own = rows.filter(embedding__isnull=False, embedding_version=version).values_list("pk", "embedding")
+        data = {pk: bytes(vector or b"") for pk, vector in own}
+        beside = FaceVector.objects.filter(model_version=version, face__in=rows.values("pk"), head=F("face__crop"))
+        data |= {pk: bytes(vector) for pk, vector in beside.values_list("face_id", "data") if pk not in data}
+        here = [key for key in part if key in data]
+        if here:
+            kept += here
+            parts.append(unpack([data[key] for key in here]))
+    vectors = np.concatenate(parts) if parts else np.zeros((0, embedder.length), np.float32)
+    return kept, vectors

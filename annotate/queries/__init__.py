@@ -1,0 +1,1 @@
+"""What the pages read: figures, search and completion. Nothing here writes."""

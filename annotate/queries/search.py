@@ -1,0 +1,193 @@
+"""Turns the frames page's query into a QuerySet, field by field: no name from outside ever reaches the ORM."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db.models import Exists, OuterRef, Q, QuerySet
+
+from annotate.algorithms.query import KEYS, QueryError, Term, number
+from annotate.models import (
+    Character,
+    CharacterAlias,
+    Face,
+    FaceState,
+    FileCaption,
+    FrameCharacter,
+    FrameTag,
+    ModelCaption,
+    Tag,
+    TagCount,
+    TagState,
+)
+from ingest.models import Collection, DropReason, Frame, FrameState
+from ingest.params import whole
+
+HITS_MAX = 5_000  # keys that are handed on; more hits are met soon in page order
+RARE_TAG_FRAMES = 150_000  # so many entries of an index are read in some tens of milliseconds
+LOOKUPS = {"=": "exact", ">=": "gte", "<=": "lte", ">": "gt", "<": "lt"}
+IS_VALUES = ("named", "unnamed", "excluded", "decided", "captioned", "described", "filecaptioned", "unread", "untagged")
+
+
+def frames(collection: Collection, terms: list[Term]) -> QuerySet[Frame]:
+    """The collection's frames that meet all terms, by episode and time; kept ones unless `state:` says else.
+
+    Raises QueryError, in words. A few small queries for names; the QuerySet itself is lazy.
+    """
+    rows = Frame.objects.filter(collection=collection)
+    if not any(term.key in ("state", "reason", "like") for term in terms):
+        rows = rows.kept()
+    together = [term for term in terms if term.key == "tag" and not term.negative]
+    if len(together) > 1 and (narrowed := _all_tags(collection, together)) is not None:
+        rows = rows.filter(narrowed)
+        terms = [term for term in terms if term not in together]
+    for term in terms:
+        if term.key == "order":
+            continue
+        condition = _CONDITIONS[term.key](collection, term.value)
+        rows = rows.exclude(condition) if term.negative else rows.filter(condition)
+    return rows
+
+
+def _episode(collection: Collection, value: str) -> Q:
+    found = [
+        e.pk
+        for e in collection.episodes.all()
+        if value.casefold() in (e.label.casefold(), e.title.casefold(), str(e.pk))
+    ]
+    if not found:
+        raise QueryError(f"There is no episode {value!r} here.")
+    return Q(episode_id__in=found)
+
+
+def _shot(collection: Collection, value: str) -> Q:
+    sign, n = number(value)
+    return Q(**{f"shot__index__{LOOKUPS[sign]}": n})
+
+
+def _character(collection: Collection, value: str) -> Q:
+    # No condition on the collection: frame and character are of it, and the index answers without a look at the rows.
+    real = Face.objects.filter(frame=OuterRef("pk"), state=FaceState.FACE)
+    there = FrameCharacter.objects.filter(frame=OuterRef("pk"), state=TagState.YES)
+    if value == "unnamed":
+        return Q(Exists(real.filter(character__isnull=True)))
+    if value == "none":
+        return ~Q(Exists(real.filter(character__isnull=False))) & ~Q(Exists(there))
+    names = Character.objects.filter(collection=collection)
+    found = set(names.filter(name__iexact=value).values_list("pk", flat=True))
+    found |= set(
+        CharacterAlias.objects.filter(collection=collection, name__iexact=value).values_list("character", flat=True)
+    )
+    if not found:
+        raise QueryError(f"There is no character {value!r} here.")
+    found |= set(names.filter(parent_id__in=found).values_list("pk", flat=True))
+    by_face = Q(Exists(real.filter(character_id__in=found)))
+    # Asked first: an OR of two questions keeps the database from using an index for either.
+    if not FrameCharacter.objects.filter(character_id__in=found, state=TagState.YES).exists():
+        return by_face
+    return by_face | Q(Exists(there.filter(character_id__in=found)))
+
+
+def _tag(collection: Collection, value: str) -> Q:
+    return Q(
+        Exists(FrameTag.objects.filter(frame=OuterRef("pk"), tag_id=_tag_key(collection, value), state=TagState.YES))
+    )
+
+
+def _tag_key(collection: Collection, value: str) -> int:
+    name = value.lower().replace(" ", "_")
+    visible = Tag.objects.visible_in(collection.pk)  # that another collection uses a word is nobody's business here
+    tag = visible.filter(name=name).values_list("pk", flat=True).first()
+    if tag is None:
+        tag = visible.filter(aliases__name=name).values_list("pk", flat=True).first()
+    if tag is None:
+        head, colon, _ = value.partition(":")
+        if colon and head.isidentifier():
+            filters = ", ".join(f"{key}:" for key in KEYS)
+            raise QueryError(f"There is no filter {head}: and no tag {value!r}. Filters are {filters}")
+        raise QueryError(f"There is no tag {value!r}.")
+    return tag
+
+
+def _all_tags(collection: Collection, terms: list[Term]) -> Q | None:
+    """Frames with all of the tags, found among those of the rarest; None where that leaves too many.
+
+    A database that looks at frames in page order walks over thousands for a page of a few hits. So where few frames
+    have all tags their keys are asked for first; where many have them the walk is short.
+    """
+    keys = [_tag_key(collection, term.value) for term in terms]
+    counts = TagCount.objects.filter(collection_id=collection.pk, tag_id__in=keys, state=TagState.YES)
+    frames_by_tag = dict(counts.values_list("tag_id", "n"))
+    keys.sort(key=lambda key: frames_by_tag.get(key, 0))
+    if frames_by_tag.get(keys[0], 0) > RARE_TAG_FRAMES:
+        return None
+    matching = FrameTag.objects.filter(tag_id=keys[0], state=TagState.YES)
+    for key in keys[1:]:
+        other = FrameTag.objects.filter(frame=OuterRef("frame"), tag_id=key, state=TagState.YES)
+        matching = matching.filter(Exists(other))
+    hits = list(matching.values_list("frame", flat=True)[: HITS_MAX + 1])
+    return Q(pk__in=hits) if len(hits) <= HITS_MAX else None
+
+
+def _state(collection: Collection, value: str) -> Q:
+    if value == "all":
+        return Q()
+    if value not in FrameState.values:
+        raise QueryError(f"state: is kept, dropped or all, not {value!r}.")
+    return Q(state=value)
+
+
+def _reason(collection: Collection, value: str) -> Q:
+    if value not in DropReason.values:
+        raise QueryError(f"reason: is one of {', '.join(DropReason.values)}, not {value!r}.")
+    return Q(state=FrameState.DROPPED, reason=value)
+
+
+def _faces(collection: Collection, value: str) -> Q:
+    sign, n = number(value)
+    return Q(**{f"face_count__{LOOKUPS[sign]}": n})
+
+
+def _score(collection: Collection, value: str) -> Q:
+    sign, n = number(value)
+    return Q(**{f"file_facts__score__{LOOKUPS[sign]}": n})
+
+
+def _like(collection: Collection, value: str) -> Q:
+    _, n = number(value)
+    kept = Frame.objects.filter(collection=collection, pk=n).values_list("duplicate_of_id", flat=True).first() or n
+    return Q(pk=kept) | Q(duplicate_of_id=kept)
+
+
+def _is(collection: Collection, value: str) -> Q:
+    real = Face.objects.filter(frame=OuterRef("pk"), state=FaceState.FACE)
+    found: dict[str, Any] = {
+        "named": Exists(real.filter(character__isnull=False)),
+        "unnamed": Exists(real.filter(character__isnull=True)),
+        "excluded": Q(excluded=True),
+        "decided": Q(decided=True),
+        "captioned": Q(caption__isnull=False),
+        "filecaptioned": Exists(FileCaption.objects.filter(frame=OuterRef("pk"))),
+        "unread": Q(file_facts__isnull=False) & ~Q(file_facts__left=[]),
+        "described": Exists(ModelCaption.objects.filter(frame=OuterRef("pk"))),
+        "untagged": Q(tagged=False),
+    }
+    if value not in found:
+        raise QueryError(f"is: is one of {', '.join(IS_VALUES)}, not {value!r}.")
+    return Q(found[value])
+
+
+_CONDITIONS = {
+    "episode": _episode, "shot": _shot, "character": _character, "tag": _tag, "state": _state, "reason": _reason,
+    "faces": _faces, "score": _score, "like": _like, "is": _is,
+}  # fmt: skip
+
+
+def after(rows: QuerySet[Frame], mark: str) -> QuerySet[Frame]:
+    """Rows behind a page mark `episode.index` in page order; all for an empty or broken mark."""
+    episode, _, index = mark.partition(".")
+    e, i = whole(episode), whole(index)
+    if e is None or i is None:
+        return rows
+    # The last condition follows from the first, and lets an index begin at the episode.
+    return rows.filter(Q(episode_id__gt=e) | Q(episode_id=e, index__gt=i), episode_id__gte=e)

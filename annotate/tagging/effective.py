@@ -1,0 +1,156 @@
+"""From stored answers to the tags of frames: what follows is merged, filtered, and written where it differs.
+
+A person's yes or no stays and is not said again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from annotate.actions.model_versions import version_of
+from annotate.algorithms.contradictions import contradicting
+from annotate.algorithms.tag_rules import Label, tag_name
+from annotate.backends.contract import ModelInfo
+from annotate.models import FrameTag, Tag, TagAlias, TagCategory, TagState
+from annotate.tagging.from_files import Beside, tags_of
+
+CATEGORIES = {
+    "general": TagCategory.GENERAL, "artist": TagCategory.ARTIST, "copyright": TagCategory.COPYRIGHT,
+    "character": TagCategory.CHARACTER,
+}  # fmt: skip
+# Who else may be the origin of a tag.
+SIDE_FILE = ModelInfo(task="tags", name="tag file", revision="2", licence="of the file")
+COPY_FILE = ModelInfo(task="tags", name="tag file of a copy", revision="1", licence="of the file")
+COPY_PERSON = ModelInfo(task="tags", name="a person, on a copy", revision="1", licence="of the collection")
+BATCH = 500
+Dropping = Callable[[list[str]], Sequence[str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """One tag of a frame: name, category, score, and the key of the model version that gave it."""
+
+    name: str
+    category: int
+    score: float
+    version: int
+
+
+@dataclass(frozen=True, slots=True)
+class Origins:
+    """Keys of the version rows of what is no model."""
+
+    side_file: int
+    copy_file: int
+    copy_person: int
+
+    @classmethod
+    def rows(cls) -> Origins:
+        """Makes the rows where they are not there yet."""
+        return cls(*(version_of(info).pk for info in (SIDE_FILE, COPY_FILE, COPY_PERSON)))
+
+
+def merged(
+    followed: Iterable[tuple[int, Sequence[tuple[Label, float]]]],
+    beside: Beside | None = None,
+    *,
+    origins: Origins,
+    people: Collection[str] = (),
+    scheme: str = "",
+    dropping: Dropping | None = None,
+) -> list[Said]:
+    """Tags of one frame from what follows by version key, and from what files say of it and of its dropped copies.
+
+    Of two models that say the same the surer one is the origin. Over them stand the files (those of the frame itself
+    over a copy's), over these what people said of copies, and over all the tags that `people` gave the frame itself:
+    nothing is said that contradicts somebody above (`algorithms.contradictions`). `scheme`: of the source's ratings.
+    `dropping` gives those of the models' general tags that stay.
+    """
+    tags: dict[str, Said] = {}
+    for version, labels in followed:
+        for label, score in labels:
+            name = tag_name(label)
+            if name not in tags or tags[name].score < score:
+                tags[name] = Said(name, CATEGORIES.get(label.category, TagCategory.META), score, version)
+    if dropping is not None:
+        general = [name for name, one in tags.items() if one.category == TagCategory.GENERAL]
+        stay = set(dropping(general))
+        tags = {name: one for name, one in tags.items() if one.category != TagCategory.GENERAL or name in stay}
+    above = set(people)
+    layers = [] if beside is None else _layers(beside, origins, scheme)
+    denied = set() if beside is None else {name for (name, _), yes in beside.people.items() if not yes}
+    kept: dict[str, Said] = {}
+    for layer in [*layers, tags]:
+        wrong = contradicting(layer, above) | (denied - above)
+        if any(one.category == TagCategory.CHARACTER for one in kept.values()):
+            wrong.add("no_humans")  # somebody above named who is there
+        stays = {name: one for name, one in layer.items() if name not in wrong}
+        kept |= {name: one for name, one in stays.items() if name not in kept}
+        above |= stays.keys()
+    return list(kept.values())
+
+
+def _layers(beside: Beside, origins: Origins, scheme: str) -> list[dict[str, Said]]:
+    """What stands above the models, the highest first."""
+    people = {
+        name: Said(name, category, 1.0, origins.copy_person) for (name, category), yes in beside.people.items() if yes
+    }
+    own = {
+        name: Said(name, category, 1.0, origins.side_file)
+        for name, category in tags_of(beside.own, scheme=scheme).items()
+    }
+    copies = [
+        {name: Said(name, category, 1.0, origins.copy_file) for name, category in tags_of(facts, scheme=scheme).items()}
+        for facts in beside.copies.values()
+    ]
+    return [people, own, *copies]
+
+
+def write(said: Mapping[int, Sequence[Said]], keys: dict[str, int]) -> int:
+    """Make the machine's tags of these frames (by key) what is said; returns how many there are.
+
+    `keys` remembers tag keys by name from call to call. Rows that are right already are not touched.
+    """
+    categories = {one.name: one.category for tags in said.values() for one in tags}
+    keys |= tag_keys({name: category for name, category in categories.items() if name not in keys})
+    wanted: dict[tuple[int, int], Said] = {}
+    for frame, tags in said.items():
+        for one in sorted(tags, key=lambda tag: (-tag.score, tag.name)):
+            wanted.setdefault((frame, keys[one.name]), one)
+    gone: list[int] = []
+    changed: list[FrameTag] = []
+    rows = FrameTag.objects.filter(frame__in=list(said))
+    columns = rows.values_list("pk", "frame_id", "tag_id", "by_person", "state", "score", "model_version_id")
+    for key, frame, tag, by_person, *before in columns:
+        told = wanted.pop((frame, tag), None)
+        if by_person:
+            continue
+        if told is None:
+            gone.append(key)
+        elif before != [TagState.YES, told.score, told.version]:
+            changed.append(FrameTag(pk=key, state=TagState.YES, score=told.score, model_version_id=told.version))
+    for start in range(0, len(gone), BATCH):
+        FrameTag.objects.filter(pk__in=gone[start : start + BATCH]).delete()
+    FrameTag.objects.bulk_update(changed, ["state", "score", "model_version"], batch_size=BATCH)
+    fresh = [
+        FrameTag(frame_id=frame, tag_id=tag, state=TagState.YES, score=one.score, model_version_id=one.version)
+        for (frame, tag), one in wanted.items()
+    ]
+    FrameTag.objects.bulk_create(fresh, batch_size=BATCH)
+    return sum(map(len, said.values()))
+
+
+def tag_keys(categories: Mapping[str, int]) -> dict[str, int]:
+    """Keys of the tags by the names that models use; unknown tags are made with their category, aliases followed."""
+    keys: dict[str, int] = {}
+    for start in range(0, len(names := sorted(categories)), BATCH):
+        part = names[start : start + BATCH]
+        keys |= dict(Tag.objects.filter(name__in=part).values_list("name", "pk"))
+        others = [name for name in part if name not in keys]
+        keys |= dict(TagAlias.objects.filter(name__in=others).values_list("name", "tag_id"))
+        missing = [name for name in others if name not in keys]
+        if missing:
+            Tag.objects.bulk_create([Tag(name=n, category=categories[n]) for n in missing], ignore_conflicts=True)
+            keys |= dict(Tag.objects.filter(name__in=missing).values_list("name", "pk"))
+    return keys

@@ -1,0 +1,52 @@
+"""What the built-in head tagger says of a frame's heads, packed like the answer of a model.
+
+Colours are left to the computed tags, which measure them, and lengths are left out: on art unlike Koma's own drawings
+the network guesses both (its card has the figures).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from annotate.algorithms.face_features import Box, cut_head, in_pixels
+from annotate.algorithms.tag_rules import Label, Rules
+from annotate.backends.contract import Picture
+from annotate.backends.taggers.builtin import LENGTHS, BuiltinHeadTagger
+from annotate.tagging.stored_scores import Scores, Speaker, speaker_of
+
+SIDE = 128  # pixels at which heads are cut; the network settles and scales them
+
+
+def labels_and_rules(tagger: BuiltinHeadTagger) -> tuple[tuple[Label, ...], Rules]:
+    """The tags that the network may say, each with its own threshold."""
+    told = {name: least for name, least in tagger.thresholds.items() if not _measured(name)}
+    return tuple(Label(name, "general") for name in told), Rules(own=told, inclusive=True)
+
+
+def speaker(tagger: BuiltinHeadTagger) -> Speaker:
+    """The version of the head tagger; makes its row."""
+    labels, rules = labels_and_rules(tagger)
+    return speaker_of(tagger.info, labels, rules)
+
+
+def answer(speaks: Speaker, tagger: BuiltinHeadTagger, picture: Picture, boxes: Sequence[Box]) -> bytes:
+    """Packed scores of a picture (uint8 RGB) with relative boxes of its faces: of each tag the surest head's."""
+    height, width = picture.shape[:2]
+    pixels = in_pixels(boxes, width, height)
+    return speaks.pack(scores(speaks, tagger, [cut_head(picture, box, side_px=SIDE) for box in pixels]))
+
+
+def scores(speaks: Speaker, tagger: BuiltinHeadTagger, heads: Sequence[Picture]) -> Scores:
+    """Scores [labels] of what follows for a head. Of tags that exclude each other the surest counts."""
+    names = [label.name for label in speaks.reading.labels]
+    made = np.zeros(len(names), np.float32)
+    for found in tagger.tag(heads):
+        said = tagger.following(found)
+        made = np.maximum(made, np.array([said.get(name, 0.0) for name in names], np.float32))
+    return made
+
+
+def _measured(name: str) -> bool:
+    return name in LENGTHS or (name.endswith(("_hair", "_eyes")) and name != "closed_eyes")

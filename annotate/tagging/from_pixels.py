@@ -1,0 +1,67 @@
+"""What pixels and faces give away of a frame, packed like the answer of a model, and on what it rests."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+
+import numpy as np
+
+from annotate.algorithms.colour_names import BACKGROUNDS, EYES, HAIR
+from annotate.algorithms.computed_tags import COMPUTED_VERSION, computed_tags
+from annotate.algorithms.face_features import Box, in_pixels
+from annotate.algorithms.tag_rules import Label, Rules
+from annotate.backends.contract import ModelInfo, Picture
+from annotate.tagging.stored_scores import Scores, Speaker, speaker_of
+from ingest.models import Frame
+
+COMPUTED = ModelInfo(task="tags", name="computed", revision=COMPUTED_VERSION, licence="MIT")
+BASIS = "computed_for"  # in Frame.measures: the faces on which the computed tags rest
+SIZES = ("lowres", "highres", "absurdres")
+LABELS = tuple(
+    Label(name, "meta" if name in SIZES else "general")
+    for name in (
+        *SIZES, "wide_image", "tall_image", "monochrome", "greyscale", "simple_background", "close-up", "portrait",
+        "upper_body", "solo", "no_humans", *(f"{name}_background" for name in BACKGROUNDS.names),
+        *(f"{name}_hair" for name in HAIR.names), *(f"{name}_eyes" for name in EYES.names),
+    )
+)  # fmt: skip
+# Those too weak were never told, so all that is stored follows.
+RULES = Rules({"general": 0.0, "meta": 0.0})
+_PLACES = {label.name: place for place, label in enumerate(LABELS)}
+
+
+def speaker() -> Speaker:
+    """The version of the computed tags; makes its row."""
+    return speaker_of(COMPUTED, LABELS, RULES)
+
+
+def answer(
+    speaks: Speaker, frame: Frame, picture: Picture, boxes: Sequence[Box], *, people_elsewhere: bool = False
+) -> bytes:
+    """Packed computed tags of a frame's picture (uint8 RGB) with relative boxes of its faces.
+
+    `people_elsewhere`: other frames of its shot show faces.
+    """
+    height, width = picture.shape[:2]
+    pixels = in_pixels(boxes, width, height)
+    size = (frame.width, frame.height)
+    return speaks.pack(scores(picture, pixels, size=size, people_elsewhere=people_elsewhere))
+
+
+def scores(
+    picture: Picture, pixels: Sequence[Box], *, size: tuple[int, int] | None = None, people_elsewhere: bool = False
+) -> Scores:
+    """Scores [LABELS] of a picture with the boxes of its faces in pixels; `size` is that of the original."""
+    found = computed_tags(picture, pixels, size=size, people_elsewhere=people_elsewhere)
+    made = np.zeros(len(LABELS), np.float32)
+    for name, score in found.tags.items():
+        made[_PLACES[name]] = score
+    return made
+
+
+def basis(boxes: Sequence[Box], *, people_elsewhere: bool) -> str:
+    """A short digest that differs when faces, and so the computed tags, may differ."""
+    told = json.dumps([[f"{value:.5f}" for value in box] for box in boxes] + [people_elsewhere])
+    return hashlib.sha256(told.encode()).hexdigest()[:12]

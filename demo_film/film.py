@@ -1,0 +1,234 @@
+"""Draws an episode frame by frame and encodes it, with its ground truth beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from demo_film.canvas import Pixels
+from demo_film.cast import Person
+from demo_film.script import Plan, make_script
+from demo_film.stage import Camera, Stage
+from demo_film.truth import Drawing, Seen, Shot, Transition, Truth, truth_path
+
+FPS = Fraction(24000, 1001)
+_GRAIN = 0.95  # standard deviation of the film grain in steps of luma
+# RGB to YCbCr of BT.709 in the range 16..235, rows Y, Cb, Cr with their offsets.
+_BT709 = np.array(
+    [
+        [0.18259, 0.61423, 0.06201, 16.0],
+        [-0.10064, -0.33857, 0.43922, 128.0],
+        [0.43922, -0.39894, -0.04027, 128.0],
+    ]
+)
+
+
+def draw_episode(
+    path: Path,
+    *,
+    seed: int,
+    seconds: float = 75,
+    size: tuple[int, int] = (1280, 720),
+    progress: Callable[[float], None] | None = None,
+) -> Truth:
+    """Draws an episode of its own cast to an MP4 (H.264, 23.976 fps) and its truth to NAME.truth.json beside it.
+
+    The same seed, length and size give the same bytes on the same machine. `size` is (width, height), both even.
+    Raises ValueError for a size or length that cannot be encoded.
+    """
+    width, height = size
+    if width % 2 or height % 2 or width < 64 or height < 64:
+        raise ValueError(f"A film cannot be {width}x{height}: both sides must be even and at least 64.")
+    if not 2 <= seconds <= 3600:
+        raise ValueError(f"A film cannot last {seconds} seconds: from 2 to 3600 it can.")
+    frames = round(seconds * FPS)
+    plans, cast, extras = make_script(seed, frames)
+    truth = Truth(seed, size, frames, _people(cast), _people(extras), [], [], [])
+    part = path.with_name(path.name + ".part")
+    try:
+        with _Encoder(part, size, seed) as encoder:
+            for picture in _frames(plans, truth, size):
+                encoder.add(picture)
+                if progress is not None and encoder.count % 24 == 0:
+                    progress(encoder.count / frames)
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
+    truth.write(truth_path(path))
+    if progress is not None:
+        progress(1.0)
+    return truth
+
+
+def draw_small(path: Path, *, seed: int, seconds: float = 6, size: tuple[int, int] = (320, 180)) -> Truth:
+    """A short, small episode for tests."""
+    return draw_episode(path, seed=seed, seconds=seconds, size=size)
+
+
+def _people(people: list[Person]) -> list[dict[str, Any]]:
+    return [
+        {
+            "key": p.key,
+            "name": p.name,
+            "tag": p.tag,
+            "costumes": [
+                {
+                    "name": name,
+                    "hair": f"{look.hair}_hair",
+                    "eyes": f"{look.eyes}_eyes",
+                    "boy": look.boy,
+                    "tags": look.tags,
+                }
+                for name, look in p.looks.items()
+            ],
+        }
+        for p in people
+    ]
+
+
+def _frames(plans: list[Plan], truth: Truth, size: tuple[int, int]) -> Iterator[Pixels]:
+    """Each frame uint8 RGB (the same array again while a drawing is held); fills the truth on the way."""
+    black = np.zeros((size[1], size[0], 3), dtype=np.uint8)
+    before: Pixels = black
+    at = 0
+    first_of: dict[Plan, int] = {}
+    for index, plan in enumerate(plans):
+        stage = Stage(plan, size)
+        camera = Camera(plan, size)
+        key = replace(plan, part="")
+        shot = Shot(
+            index, at, at + plan.frames, plan.kind, plan.place, list(stage.tags), plan.part,
+            transition_in="fade" if plan.fade_in else "cross" if plan.cross else "cut",
+            transition_out="fade" if plan.fade_out else "cut", repeats=first_of.get(key),
+        )  # fmt: skip
+        first_of.setdefault(key, index)
+        truth.shots.append(shot)
+        lead = plan.fade_in or plan.cross
+        if lead:
+            truth.transitions.append(Transition("fade_in" if plan.fade_in else "cross", at, at + lead))
+        if plan.fade_out:
+            truth.transitions.append(Transition("fade_out", at + plan.frames - plan.fade_out, at + plan.frames))
+        drawings: dict[int, Drawing] = {}
+        frame = 0
+        picture = black
+        for cel, length in stage.beats():
+            drawn = stage.draw(cel)
+            for k in range(length):
+                if camera.moves or k == 0:
+                    picture = camera.look(drawn.picture, frame)
+                clean = lead <= frame < plan.frames - plan.fade_out
+                if clean:
+                    _note(truth, drawings, shot, cel, at + frame, stage, camera, frame)
+                    yield picture
+                else:
+                    yield _transition(plan, before if plan.cross else black, picture, frame)
+                frame += 1
+        _finish(truth, drawings)
+        before = picture
+        at += plan.frames
+
+
+def _transition(plan: Plan, other: Pixels, picture: Pixels, frame: int) -> Pixels:
+    lead = plan.fade_in or plan.cross
+    if frame < lead:
+        t = (frame + 0.5) / lead
+    else:
+        t = (plan.frames - frame - 0.5) / plan.fade_out
+        other = np.zeros_like(picture)
+    return np.asarray(cv2.addWeighted(picture, t, other, 1 - t, 0), dtype=np.uint8)
+
+
+def _note(
+    truth: Truth, drawings: dict[int, Drawing], shot: Shot, cel: int, at: int, stage: Stage, camera: Camera, frame: int
+) -> None:
+    """Enters one clean frame of a drawing."""
+    drawing = drawings.get(cel)
+    if drawing is None:
+        people = [
+            Seen(a.person.key, a.person.name, view, a.costume, list(a.person.looks[a.costume].tags), None)
+            for a, view in zip(stage.plan.actors, stage.views(cel), strict=True)
+        ]
+        repeats = None
+        if shot.repeats is not None:
+            mine = [d for d in truth.drawings if d.shot == shot.repeats]
+            repeats = mine[len(drawings)].id if len(drawings) < len(mine) else None
+        drawing = Drawing(len(truth.drawings), shot.index, [], camera.kind, people, repeats)
+        drawings[cel] = drawing
+        truth.drawings.append(drawing)
+    if drawing.runs and drawing.runs[-1][1] == at:
+        drawing.runs[-1] = (drawing.runs[-1][0], at + 1)
+    else:
+        drawing.runs.append((at, at + 1))
+    if camera.moves or not drawing.people or not drawing.people[0].boxes:
+        for seen, face in zip(drawing.people, stage.draw(cel).faces, strict=True):
+            seen.boxes.append(None if face is None else camera.box(face, frame))
+
+
+def _finish(truth: Truth, drawings: dict[int, Drawing]) -> None:
+    for drawing in drawings.values():
+        for seen in drawing.people:
+            seen.box = seen.boxes[len(seen.boxes) // 2]
+            if drawing.motion == "held":
+                seen.boxes = []
+
+
+class _Encoder:
+    """Writes frames with fresh grain on each; everything that could vary (threads, noise) is fixed."""
+
+    def __init__(self, path: Path, size: tuple[int, int], seed: int) -> None:
+        self.count = 0
+        self._size = size
+        self._rng = np.random.default_rng([seed, 41])
+        width, height = size
+        noise = self._rng.standard_normal((height + 128, width + 128)).astype(np.float32)
+        noise = np.asarray(cv2.GaussianBlur(noise, (0, 0), 0.7), dtype=np.float32)
+        self._noise: NDArray[np.int16] = np.rint(noise / noise.std() * _GRAIN).astype(np.int16)
+        self._last: Pixels | None = None
+        self._planes: tuple[Pixels, Pixels] | None = None
+        self._box = av.open(str(path), "w", format="mp4", options={"movflags": "+faststart"})
+        stream = self._box.add_stream("libx264", rate=FPS)
+        stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
+        # Slower presets cost much time for nothing to be seen. No mbtree: with it two runs differ in their bytes.
+        tools = "mbtree=0:cabac=1:deblock=0,0:bframes=2:b-adapt=0:aq-mode=1"
+        stream.options = {"crf": "21", "preset": "ultrafast", "threads": "2", "g": "120", "x264-params": tools}
+        context = stream.codec_context
+        context.colorspace, context.color_primaries, context.color_trc, context.color_range = 1, 1, 1, 1
+        context.time_base = 1 / FPS
+        self._stream = stream
+
+    def __enter__(self) -> _Encoder:
+        return self
+
+    def add(self, picture: Pixels) -> None:
+        """Encodes one frame uint8 RGB."""
+        if self._planes is None or picture is not self._last:
+            ycc = cv2.transform(picture, _BT709)
+            half = cv2.resize(ycc, (self._size[0] // 2, self._size[1] // 2), interpolation=cv2.INTER_AREA)
+            chroma = np.concatenate([half[:, :, 1].ravel(), half[:, :, 2].ravel()]).reshape(-1, self._size[0])
+            self._planes = (np.ascontiguousarray(ycc[:, :, 0]), np.ascontiguousarray(chroma))
+            self._last = picture
+        x, y = (int(v) for v in self._rng.integers(0, 128, 2))
+        width, height = self._size
+        luma = cv2.add(self._planes[0], self._noise[y : y + height, x : x + width], dtype=cv2.CV_8U)
+        frame = av.VideoFrame.from_ndarray(np.vstack([luma, self._planes[1]]), format="yuv420p")
+        frame.pts = self.count
+        frame.time_base = 1 / FPS
+        self.count += 1
+        for packet in self._stream.encode(frame):
+            self._box.mux(packet)
+
+    def __exit__(self, kind: object, error: object, trace: object) -> None:
+        try:
+            if kind is None:
+                for packet in self._stream.encode(None):
+                    self._box.mux(packet)
+        finally:
+            self._box.close()

@@ -1,0 +1,59 @@
+"""Which model cuts characters out for the masks of a data set, and one mask at a time."""
+
+from __future__ import annotations
+
+import threading
+
+import numpy as np
+from django.conf import settings
+from numpy.typing import NDArray
+
+from annotate.backends.masks.isnet import IsnetMask
+from annotate.backends.model_files import registry
+from annotate.chosen_models import choices
+from annotate.models import ModelChoice
+from export.algorithms.recipe import Recipe
+from export.formats.masks import Masker
+from ingest.errors import BadInput
+from ingest.models import Collection
+
+TASK = "mask"
+
+
+class ModelMasker:
+    """A mask model for several threads: they take turns."""
+
+    def __init__(self, model: IsnetMask) -> None:
+        self._model = model
+        self._turn = threading.Lock()
+        self.identity = repr(model.info)
+
+    def mask(self, rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """uint8 [h, w] of uint8 RGB [h, w, 3]: 0 background to 255 character."""
+        with self._turn:
+            found = self._model.mask(rgb)
+        return np.rint(found * 255).astype(np.uint8)
+
+
+def open_for(collection: Collection, recipe: Recipe) -> Masker | None:
+    """The collection's mask model, or where nobody chose the first installed; None where the recipe wants no masks.
+
+    Raises BadInput when there is none or it cannot be used.
+    """
+    if recipe.output.masks == "none":
+        return None
+    name = choices.chosen(collection, TASK)
+    if name == choices.NONE:
+        if ModelChoice.objects.filter(collection=collection, task=TASK).exists():
+            raise BadInput(
+                "This recipe wants masks, but this collection was told to use no model for them. Choose one on the "
+                "models page, or choose a recipe without masks."
+            )
+        there = registry.installed(settings.KOMA_MODELS_DIR, task=TASK)
+        if not there:
+            raise BadInput(
+                "This recipe wants masks, but no model for them is installed. Install one (isnetis) on the models "
+                "page, or choose a recipe without masks."
+            )
+        name = there[0].name
+    return ModelMasker(registry.open_model(registry.find(name, settings.KOMA_MODELS_DIR, task=TASK)))

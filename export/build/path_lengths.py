@@ -1,0 +1,107 @@
+"""How long the paths of a data set are, and which systems could not open them; told before anything is written."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from export.algorithms.plan import Plan
+from export.algorithms.recipe import Recipe
+from export.formats.masks import FOLDER, LABEL
+from export.formats.registry import layout_for
+
+# Single names stay below 255 bytes by themselves: they have 100 at most, and an ending.
+LINUX_BYTES_MAX = 4095  # PATH_MAX without the closing zero
+WINDOWS_UNITS_MAX = (
+    259  # UTF-16 units with drive and folders, without the closing zero, unless long paths are turned on
+)
+WINDOWS_ROOM = 40  # for where it is unpacked, as C:\Users\somebody\Downloads\
+
+
+@dataclass(frozen=True, slots=True)
+class Length:
+    """Of a text: in bytes of UTF-8 and in units of UTF-16, as Windows counts."""
+
+    bytes: int
+    units: int
+
+    def __add__(self, other: Length) -> Length:
+        return Length(self.bytes + other.bytes, self.units + other.units)
+
+
+@dataclass(slots=True)
+class PathLengths:
+    """Over a data set: the longest path below its folder, and how many pictures have one that is too long for Windows.
+
+    `top`: the length of the data set's own folder name.
+    """
+
+    top: Length
+    longest: Length = Length(0, 0)
+    windows: int = 0
+
+    def add(self, length: Length, count: int = 1) -> None:
+        """Take `count` pictures whose longest file has this path below the data set."""
+        if length.units > self.longest.units:
+            self.longest = length
+        if self.on_windows(length) > WINDOWS_UNITS_MAX:
+            self.windows += count
+
+    def on_windows(self, length: Length) -> int:
+        """Units of the whole path where the data set is unpacked into a folder of WINDOWS_ROOM."""
+        return WINDOWS_ROOM + self.top.units + 1 + length.units
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """In words, with what helps."""
+        if not self.windows:
+            return ()
+        pictures = f"{self.windows:,} picture{'s have' if self.windows != 1 else ' has'}"
+        return (
+            f"{pictures} a path that Windows cannot open: with {WINDOWS_ROOM} characters for the folder that it is "
+            f"unpacked in the longest has {self.on_windows(self.longest)}, and {WINDOWS_UNITS_MAX} are possible.",
+        )
+
+
+def path_lengths_of(plan: Plan, recipe: Recipe, *, name: str) -> PathLengths:
+    """Of a planned data set whose folder is called `name`."""
+    lengths = PathLengths(top=length_of(name))
+    folders = layout_for(plan, recipe).folders
+    for item in plan.items:
+        lengths.add(length_below(folders[item.folder], length_of(item.stem), recipe))
+    return lengths
+
+
+def length_of(text: str) -> Length:
+    """Of a text, also with signs outside the first plane."""
+    return Length(len(text.encode("utf-8", "surrogatepass")), len(text.encode("utf-16-le", "surrogatepass")) // 2)
+
+
+def length_below(folder: Iterable[str], stem: Length, recipe: Recipe) -> Length:
+    """Of the longest file of a picture below the data set: its folders, its stem, the longest ending of the recipe."""
+    folders = sum((length_of(part) + Length(1, 1) for part in folder), Length(0, 0))
+    more = max(_endings(recipe))
+    return folders + stem + Length(more, more)
+
+
+def problem_at(target: Path, longest: Length) -> str:
+    """Why the paths of a data set cannot be written below `target`; empty when they can."""
+    whole = len(str(target).encode("utf-8", "surrogateescape")) + 1 + longest.bytes
+    if whole <= LINUX_BYTES_MAX:
+        return ""
+    return (
+        f"The longest path would have {whole:,} bytes and {LINUX_BYTES_MAX:,} are possible. Choose short names, fewer "
+        "levels, or do not keep the folders of the inputs."
+    )
+
+
+def _endings(recipe: Recipe) -> list[int]:
+    endings = [len(".webp"), len(".json"), len(recipe.output.caption_ending)]
+    if recipe.metadata.version == "v2":
+        endings.append(len("._meta.json"))
+    if recipe.output.masks == "folder":
+        endings.append(len(f"{FOLDER}/.png"))
+    if recipe.output.masks == "onetrainer":
+        endings.append(len(f"{LABEL}.png"))
+    return endings

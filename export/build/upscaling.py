@@ -1,0 +1,41 @@
+"""Which upscaler a recipe uses in a collection, and how much it enlarges."""
+
+from __future__ import annotations
+
+from django.conf import settings
+
+from annotate.backends.contract import Upscaler
+from annotate.backends.upscalers import known_upscalers
+from annotate.chosen_models import choices
+from export.algorithms.recipe import Recipe
+from ingest.models import Collection
+
+
+def is_asked(recipe: Recipe) -> bool:
+    """Whether anything of the recipe could be upscaled."""
+    return recipe.face_set.enabled or recipe.upscale.below > 0
+
+
+def name_of(collection: Collection, recipe: Recipe) -> str:
+    """The recipe's upscaler, else the collection's choice, else Lanczos."""
+    if recipe.upscale.model:
+        return recipe.upscale.model
+    chosen = choices.chosen(collection, "upscale")
+    return known_upscalers.DEFAULT if chosen == choices.NONE else chosen
+
+
+def factor_of(collection: Collection, recipe: Recipe) -> int:
+    """By how much one pass enlarges; BadInput when the upscaler is not installed."""
+    if not is_asked(recipe):
+        return 2
+    return known_upscalers.factor_of(name_of(collection, recipe), settings.KOMA_MODELS_DIR)
+
+
+def open_for(collection: Collection, recipe: Recipe) -> Upscaler:
+    """The upscaler, ready to work; BadInput says why it is not."""
+    return known_upscalers.open_upscaler(name_of(collection, recipe), settings.KOMA_MODELS_DIR)
+
+
+def offered() -> list[str]:
+    """Upscalers that can be chosen here."""
+    return known_upscalers.names(settings.KOMA_MODELS_DIR)

@@ -1,0 +1,246 @@
+"""Faces of a face set as the export page shows them: at once by Lanczos, and by the real model from a worker, kept."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import logging
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.utils import timezone
+
+from annotate.backends.contract import Upscaler
+from annotate.backends.runtime.open_models import stamp_of_name
+from annotate.backends.upscalers import known_upscalers
+from annotate.backends.upscalers.resize import FILTERS, ResizeUpscaler
+from export.algorithms.crops import Crop
+from export.algorithms.parts import Part
+from export.algorithms.recipe import Recipe
+from export.algorithms.rows import Picture
+from export.algorithms.selection import Selection
+from export.build import upscaling
+from export.formats.pictures import Growth, picture_bytes
+from export.models import FaceExample
+from ingest.errors import KomaError
+from ingest.imaging.decode import UnreadablePicture, read_picture
+from ingest.imaging.store import Store, UnknownName
+from ingest.models import Collection, RunState
+
+logger = logging.getLogger(__name__)
+
+SHOWN = Selection(format="webp")
+KEPT = 200  # rows of a collection
+TAKES_MAX_S = 600  # a face; after it the worker counts as dead
+WAITS_MAX_S = 60  # then it is sent again
+PATIENCE_S = 5  # then the page says that it waits
+WANTED_S = 30  # a face that no page asked for so long is wanted no more; a page asks about every second
+OPEN = (RunState.QUEUED, RunState.RUNNING)
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A face for the page: its two pictures as data URIs, `model` "" until (or unless) the model's is there."""
+
+    part: Part
+    plain: str
+    model: str
+    state: str  # "" where no model is asked, "none" where it was not asked yet
+    error: str
+    waits: bool = False  # in a queue for some seconds
+    by: str = ""  # the model
+
+
+@dataclass(frozen=True, slots=True)
+class FaceProgress:
+    """How far `model` is with the faces of a page. `waits`: no worker has begun for some seconds."""
+
+    model: str
+    done: int
+    failed: int
+    total: int
+    waits: bool
+
+    @property
+    def left(self) -> int:
+        """Faces still to be drawn."""
+        return self.total - self.done - self.failed
+
+
+def progress_of(faces: Sequence[Shown]) -> FaceProgress | None:
+    """None where no face of these needs a model."""
+    asked = [face for face in faces if face.state]
+    if not asked:
+        return None
+    states = [face.state for face in asked]
+    return FaceProgress(
+        model=asked[0].by,
+        done=sum(bool(face.model) for face in asked),
+        failed=states.count(RunState.FAILED),
+        total=len(asked),
+        waits=RunState.RUNNING not in states and any(face.waits for face in asked),
+    )
+
+
+def by_model(collection: Collection, recipe: Recipe) -> str:
+    """The upscaler of a recipe where it is more than a resampling filter; else ""."""
+    name = upscaling.name_of(collection, recipe)
+    return "" if name in FILTERS else name
+
+
+def shown(collection: Collection, recipe: Recipe, parts: Sequence[Part]) -> list[Shown]:
+    """The parts (each with a crop) with what was made of them already. Asks for nothing."""
+    if not parts:
+        return []
+    upscaler = upscaling.name_of(collection, recipe)
+    name = "" if upscaler in FILTERS else upscaler
+    digests = [digest_of(params_of(part, name)) if name and part.passes else "" for part in parts]
+    rows = {
+        row.digest: row for row in FaceExample.objects.filter(collection=collection, digest__in=set(digests) - {""})
+    }
+    found, now = [], timezone.now()
+    for part, digest in zip(parts, digests, strict=True):
+        row = rows.get(digest)
+        done = row is not None and row.state == RunState.DONE and row.data is not None
+        found.append(
+            Shown(
+                part=part,
+                plain=plain_picture(part, filtered=upscaler),
+                model=_uri(bytes(row.data)) if row is not None and done else "",  # type: ignore[arg-type]
+                state=(row.state if row is not None else "none") if digest else "",
+                error=row.error if row is not None else "",
+                by=name,
+                waits=row is not None
+                and row.state == RunState.QUEUED
+                and row.asked_at < now - timedelta(seconds=PATIENCE_S),
+            )
+        )
+    return found
+
+
+def ask(collection: Collection, recipe: Recipe, parts: Iterable[Part], *, again: bool = False) -> bool:
+    """Rows for what the model has not drawn yet, `again` also for what failed; True when something new is to be sent.
+
+    What waits for this collection and no page has asked for since WANTED_S is forgotten: a moved slider leaves no queue
+    behind, and two people at the page do not take each other's faces away.
+    """
+    name = by_model(collection, recipe)
+    wanted = {digest_of(params): params for part in parts if name and part.passes and (params := params_of(part, name))}
+    mine = FaceExample.objects.filter(collection=collection)
+    now = timezone.now()
+    recent = now - timedelta(seconds=WANTED_S)
+    mine.filter(digest__in=wanted).update(wanted_at=now)
+    mine.filter(state=RunState.QUEUED, wanted_at__lt=recent).delete()
+    there = set(mine.filter(digest__in=wanted).values_list("digest", flat=True))
+    fresh = [
+        FaceExample(collection=collection, digest=digest, params=params, asked_at=now, wanted_at=now)
+        for digest, params in wanted.items()
+        if digest not in there
+    ]
+    FaceExample.objects.bulk_create(fresh, ignore_conflicts=True)  # the same page open twice
+    failed = mine.filter(digest__in=wanted, state=RunState.FAILED)
+    count = failed.update(state=RunState.QUEUED, error="", asked_at=now) if again else 0
+    old = mine.exclude(state__in=OPEN).order_by("-wanted_at", "-pk").values_list("pk", "wanted_at")[KEPT:]
+    FaceExample.objects.filter(pk__in=[pk for pk, at in old if at < recent]).delete()
+    return bool(fresh or count)
+
+
+def draw(collection_id: int) -> int:
+    """Make all that waits for a collection, what a page asked for last first; returns how many. For a worker.
+
+    A failure is told in the row. The upscaler is opened once for all faces.
+    """
+    opened: dict[str, Upscaler | KomaError] = {}
+    made = 0
+    waiting = FaceExample.objects.filter(collection=collection_id, state=RunState.QUEUED)
+    while row := waiting.order_by("-wanted_at", "pk").first():
+        now = timezone.now()
+        mine = FaceExample.objects.filter(pk=row.pk)
+        if not mine.filter(state=RunState.QUEUED).update(state=RunState.RUNNING, started_at=now):
+            continue
+        try:
+            data = _drawn(row.params, opened)
+        except KomaError as error:
+            mine.update(state=RunState.FAILED, error=error.message)
+        except Exception as error:  # the one place: a failing face must end as a row that says so
+            logger.exception("example face %s failed", row.pk)
+            mine.update(state=RunState.FAILED, error=f"It broke with {type(error).__name__}: {error}.")
+        else:
+            made += mine.update(state=RunState.DONE, data=data, error="")
+    return made
+
+
+def take_back_dead() -> list[int]:
+    """Fail what takes too long; collections whose faces still wait, to be sent again."""
+    now = timezone.now()
+    FaceExample.objects.filter(state=RunState.RUNNING, started_at__lt=now - timedelta(seconds=TAKES_MAX_S)).update(
+        state=RunState.FAILED,
+        error=f"It took over {TAKES_MAX_S // 60} minutes, or the worker died. Load the page again.",
+    )
+    waiting = FaceExample.objects.filter(state=RunState.QUEUED, asked_at__lt=now - timedelta(seconds=WAITS_MAX_S))
+    return list(waiting.order_by().values_list("collection", flat=True).distinct())
+
+
+def plain_picture(part: Part, *, filtered: str = known_upscalers.DEFAULT) -> str:
+    """A data URI of the face enlarged by a filter (Lanczos where it is a model's turn); empty when it is gone."""
+    enlarge = ResizeUpscaler(filtered if filtered in FILTERS else known_upscalers.DEFAULT)
+    try:
+        return _uri(_bytes(part, enlarge))
+    except KomaError:
+        return ""
+
+
+def params_of(part: Part, upscaler: str) -> dict[str, Any]:
+    """All that decides how a face comes out, as JSON values."""
+    assert part.crop is not None
+    crop = part.crop
+    return {
+        "upscaler": upscaler,
+        "stamp": [list(one) for one in stamp_of_name(upscaler, settings.KOMA_MODELS_DIR)],
+        "file": part.picture.source,
+        "crop": [crop.left, crop.top, crop.side],
+        "border": crop.border,
+        "passes": part.passes,
+        "size": list(part.size or ()),
+    }
+
+
+def digest_of(params: dict[str, Any]) -> str:
+    """The key of a row."""
+    return hashlib.sha256(json.dumps(params, sort_keys=True).encode()).hexdigest()
+
+
+def _drawn(params: dict[str, Any], opened: dict[str, Upscaler | KomaError]) -> bytes:
+    name = params["upscaler"]
+    if name not in opened:
+        try:
+            opened[name] = known_upscalers.open_upscaler(name, settings.KOMA_MODELS_DIR)
+        except KomaError as error:
+            opened[name] = error
+    upscaler = opened[name]
+    if isinstance(upscaler, KomaError):
+        raise upscaler
+    picture = Picture(key="", stem="", file=params["file"], width=0, height=0)  # its size is that of the file
+    left, top, side = params["crop"]
+    crop = Crop(left, top, side, picture, border=params["border"])
+    return _bytes(Part(picture, crop, params["passes"], tuple(params["size"])), upscaler)
+
+
+def _bytes(part: Part, enlarge: Upscaler) -> bytes:
+    """The very bytes of an export, but as WebP. KomaError where the stored picture is gone."""
+    store = Store(Path(settings.KOMA_DATA_DIR) / "store")
+    try:
+        rgb = read_picture(store.read(part.picture.source), name=part.picture.source).rgb
+    except (FileNotFoundError, UnknownName, UnreadablePicture) as error:
+        raise KomaError(f"The stored picture cannot be read: {error}") from error
+    grow = (lambda picture: enlarge.upscale(picture, times=part.passes)) if part.passes else None
+    return picture_bytes(rgb, SHOWN, part.crop, Growth(grow, part.size), encoding="webp")
+
+
+def _uri(data: bytes) -> str:
+    return f"data:image/webp;base64,{base64.b64encode(data).decode('ascii')}"

@@ -1,0 +1,321 @@
+"""What a recipe would give, before anything is written: folders, balance, five captions; quick enough for a slider.
+
+Pictures are counted by signature once and kept for a short while; a moved weight is arithmetic on a few hundred rows.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import Counter, defaultdict
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.core.cache import cache
+from django.utils import timezone
+
+from export.algorithms.balance import Balance, FolderShare, repeat_warnings, weight_of
+from export.algorithms.filenames import safe_name, short_stem
+from export.algorithms.levels import Signature, reduced, signature_of
+from export.algorithms.parts import Part, parts_of
+from export.algorithms.plan import balance_of, captions_of, folders_for
+from export.algorithms.recipe import Recipe
+from export.algorithms.rows import Picture
+from export.algorithms.selection import reason_left_out
+from export.algorithms.upscaling import pass_warnings
+from export.build import rows_from_database, upscaling
+from export.build.path_lengths import Length, PathLengths, length_below, length_of
+from export.formats import kohya
+from export.preview.example_faces import FaceProgress, Shown, progress_of, shown
+from ingest.models import Collection, Frame
+from ingest.stamp import stamp
+
+KEEP_S = 300
+ROWS_MAX = 400
+EXAMPLES = 5
+EXAMPLE_KEYS = 200  # frames that the examples are taken from in turn
+HUES = 12
+
+Path = tuple[str, ...]
+Stem = tuple[Length, Length]  # of a file name, and of its short form
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """Pictures by signature, left out by reason, by passes of upscaling; and by the lengths of their names."""
+
+    counts: dict[Signature, int]
+    left_out: dict[str, int]
+    upscaled: dict[int, int]
+    stems: dict[Signature, Counter[Stem]]
+
+
+@dataclass(slots=True)
+class TreeRow:
+    """A folder of the tree with the sums of what lies below it; `leaf` when it holds pictures itself."""
+
+    path: Path
+    pictures: int = 0
+    probability: float = 0.0
+    epoch: float = 0.0
+    share: FolderShare | None = None
+    weight: float = 1.0
+
+    @property
+    def name(self) -> str:
+        return self.path[-1] if self.path else "all in one folder"
+
+    @property
+    def weight_text(self) -> str:
+        return f"{self.weight:g}"
+
+    @property
+    def depth(self) -> int:
+        return max(0, len(self.path) - 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """A part of the two bars of the chart: width of the pictures and of the epoch, in percent."""
+
+    name: str
+    hue: int
+    pictures: float
+    epoch: float
+
+
+@dataclass(slots=True)
+class Preview:
+    """All that the right side of the export page shows."""
+
+    balance: Balance
+    rows: list[TreeRow]
+    hidden: int
+    segments: list[Segment]
+    left_out: dict[str, int]
+    warnings: list[str]
+    long_paths: tuple[str, ...] = ()  # what short names could help against
+    examples: list[dict[str, Any]] = field(default_factory=list)
+    names: list[str] = field(default_factory=list)  # folders that a weight can be given to
+    upscaler: str = ""
+    faces: FaceProgress | None = None  # where a model is to enlarge the faces of examples
+    upscaled: list[tuple[int, int]] = field(default_factory=list)  # passes and how many pictures need them
+
+
+def preview(collection: Collection, recipe: Recipe, *, page: int = 0) -> Preview:
+    """The result of a recipe over the collection as it is now; `page` turns to the next five examples."""
+    mark = stamp(collection)
+    found = counted(collection, recipe, mark=mark)
+    counts, upscaled = found.counts, found.upscaled
+    folders = folders_for(counts, recipe.arrange)
+    result = balance_of(counts, folders, recipe)
+    lengths = _path_lengths(collection, recipe, found, folders, result)
+    warnings = [*result.warnings, *pass_warnings(upscaled), *recipe.output.warnings]
+    if recipe.output.layout == "kohya":
+        warnings += repeat_warnings(result)
+    if recipe.arrange.short_names:
+        warnings += lengths.warnings  # a button for short names would not help
+    rows = _tree(result, recipe)
+    told = examples(collection, recipe, mark=mark, page=page)
+    return Preview(
+        balance=result,
+        rows=rows[:ROWS_MAX],
+        hidden=max(0, len(rows) - ROWS_MAX),
+        segments=_segments(result),
+        left_out=found.left_out,
+        warnings=warnings,
+        long_paths=() if recipe.arrange.short_names else lengths.warnings,
+        examples=told,
+        faces=progress_of([e["face"] for e in told if e["face"] is not None]),
+        upscaler=upscaling.name_of(collection, recipe) if upscaled else "",
+        upscaled=sorted(upscaled.items()),
+        names=sorted({part for path in folders.values() for part in path})[:ROWS_MAX],
+    )
+
+
+def counted(collection: Collection, recipe: Recipe, *, mark: str) -> Counted:
+    """Pictures by signature after selection and crops, those left out by reason, and by passes of upscaling.
+
+    Kept until something changes.
+
+    Kept twice: all that any arrangement could ask for, and the much smaller part that this one asks for.
+    """
+    more = json.dumps(recipe.as_dict()["arrange"]) + _factor_text(collection, recipe)
+    small = _key("folders", mark, recipe, more)
+    known: Counted | None = cache.get(small)
+    if known is None:
+        every = _counted(collection, recipe, mark)
+        counts: Counter[Signature] = Counter()
+        stems: dict[Signature, Counter[Stem]] = defaultdict(Counter)
+        for signature, count in every.counts.items():
+            small_one = reduced(signature, recipe.arrange)
+            counts[small_one] += count
+            stems[small_one].update(every.stems[signature])
+        known = Counted(dict(counts), every.left_out, every.upscaled, dict(stems))
+        cache.set(small, known, KEEP_S)
+    return known
+
+
+def is_counted(collection: Collection, recipe: Recipe) -> bool:
+    """Whether a preview needs no look at every frame."""
+    return _key("pictures", stamp(collection), recipe, _factor_text(collection, recipe)) in cache
+
+
+def _factor_text(collection: Collection, recipe: Recipe) -> str:
+    return str(upscaling.factor_of(collection, recipe))
+
+
+def _key(kind: str, mark: str, recipe: Recipe, more: str = "") -> str:
+    sections = recipe.as_dict()
+    cuts = [sections[name] for name in ("selection", "crops", "face_set", "upscale")]
+    parts = [kind, *cuts, recipe.arrange.name_clusters, mark, more]
+    return "preview-2:" + hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+
+def _counted(collection: Collection, recipe: Recipe, mark: str) -> Counted:
+    factor = upscaling.factor_of(collection, recipe)
+    key = _key("pictures", mark, recipe, str(factor))
+    known: Counted | None = cache.get(key)
+    if known is not None:
+        return known
+    counts: Counter[Signature] = Counter()
+    reasons: Counter[str] = Counter(rows_from_database.left_out(collection))
+    upscaled: Counter[int] = Counter()
+    stems: dict[Signature, Counter[Stem]] = defaultdict(Counter)
+    picture_alone = not (recipe.crops.enabled or recipe.face_set.enabled or recipe.upscale.below)
+    for picture in rows_from_database.pictures(collection, name_clusters=recipe.arrange.name_clusters, tags=False):
+        reason = reason_left_out(picture, recipe.selection)
+        if reason is not None:
+            reasons[reason] += 1
+            continue
+        if picture_alone:  # most recipes, and a third quicker
+            signature = signature_of(picture)
+            counts[signature] += 1
+            stems[signature][_stem(picture)] += 1
+            if picture.passes:
+                upscaled[picture.passes] += 1
+            continue
+        parts, faces_out = parts_of(picture, recipe, factor=factor)
+        for part in parts:
+            signature = signature_of(part.picture)
+            counts[signature] += 1
+            stems[signature][_stem(part.picture)] += 1
+        upscaled.update(total for part in parts if (total := part.picture.passes + part.passes))
+        reasons.update(faces_out)
+    found = Counted(dict(counts), dict(sorted(reasons.items())), dict(upscaled), dict(stems))
+    cache.set(key, found, KEEP_S)
+    return found
+
+
+def _stem(picture: Picture) -> Stem:
+    return length_of(picture.stem), length_of(short_stem(picture.stem))
+
+
+def _path_lengths(
+    collection: Collection, recipe: Recipe, found: Counted, folders: dict[Signature, Path], result: Balance
+) -> PathLengths:
+    """Of the data set under its usual name; numbers that keep two names apart are not counted yet."""
+    flat = kohya.folders_of(result) if recipe.output.layout == "kohya" else {}
+    lengths = PathLengths(top=length_of(safe_name(f"{collection.name} {timezone.now():%Y-%m-%d}", limit_bytes=80)))
+    for signature, stems in found.stems.items():
+        for (full, short), count in stems.items():
+            stem = short if recipe.arrange.short_names else full
+            folder = folders[signature]
+            lengths.add(length_below(flat.get(folder, folder), stem, recipe), count)
+    return lengths
+
+
+def examples(collection: Collection, recipe: Recipe, *, mark: str, page: int = 0) -> list[dict[str, Any]]:
+    """Five real pictures with their captions, spread over the collection; another page shifts to others."""
+    found = _examples(collection, recipe, mark=mark, page=page)
+    faces: dict[int, Shown] = {}
+    with_crop = [(at, part) for at, (_, part) in enumerate(found) if part.crop is not None]
+    for (at, _), face in zip(with_crop, shown(collection, recipe, [part for _, part in with_crop]), strict=True):
+        faces[at] = face
+    return [
+        {
+            "frame": frame,
+            "face": faces.get(at),
+            "side": part.crop.side if part.crop is not None else 0,
+            "passes": part.passes,
+            "caption": "\n".join(captions_of(part.picture, recipe)),
+            "by_person": part.picture.caption is not None,
+        }
+        for at, (frame, part) in enumerate(found)
+    ]
+
+
+def example_faces(collection: Collection, recipe: Recipe, *, page: int = 0) -> list[Part]:
+    """The faces among the examples of a page."""
+    found = _examples(collection, recipe, mark=stamp(collection), page=page)
+    return [part for _, part in found if part.crop is not None]
+
+
+def _examples(collection: Collection, recipe: Recipe, *, mark: str, page: int) -> list[tuple[Frame, Part]]:
+    keys = _example_keys(collection, recipe, mark)
+    step = max(1, len(keys) // EXAMPLES)
+    chosen = {keys[(number * step + page * 7) % len(keys)] for number in range(min(EXAMPLES, len(keys)))}
+    rows = list(Frame.objects.filter(pk__in=chosen).select_related("episode__source").order_by("pk"))
+    pictures = rows_from_database.pictures_of(rows, name_clusters=recipe.arrange.name_clusters)
+    factor = upscaling.factor_of(collection, recipe)
+    return [
+        (frame, part)
+        for frame, picture in zip(rows, pictures, strict=True)
+        for part in _shown(picture, recipe, factor=factor)
+    ]
+
+
+def _shown(picture: Picture, recipe: Recipe, *, factor: int) -> list[Part]:
+    """The part of a picture that stands for it: the picture itself, or its first face where only faces go out."""
+    if not recipe.face_set.enabled or recipe.face_set.whole:
+        return [Part(picture)]
+    return parts_of(picture, recipe, factor=factor)[0][:1]
+
+
+def _example_keys(collection: Collection, recipe: Recipe, mark: str) -> list[int]:
+    """Keys of up to 200 frames that go out, evenly over the collection."""
+    name = _key("examples", mark, recipe)
+    known: list[int] | None = cache.get(name)
+    if known is not None:
+        return known
+    frames = Frame.objects.for_export().filter(collection=collection).exclude(file="")
+    if recipe.selection.min_faces:
+        frames = frames.filter(face_count__gte=recipe.selection.min_faces)
+    if recipe.selection.max_faces is not None:
+        frames = frames.filter(face_count__lte=recipe.selection.max_faces)
+    if recipe.selection.image_types:
+        frames = frames.filter(episode__source__image_type__in=recipe.selection.image_types)
+    keys = list(frames.order_by("pk").values_list("pk", flat=True))
+    found = keys[:: max(1, len(keys) // EXAMPLE_KEYS)][:EXAMPLE_KEYS]
+    cache.set(name, found, KEEP_S)
+    return found
+
+
+def _tree(result: Balance, recipe: Recipe) -> list[TreeRow]:
+    rows: dict[Path, TreeRow] = {}
+    for share in result.folders:
+        for depth in range(1 if share.path else 0, len(share.path) + 1):
+            path = share.path[:depth]
+            row = rows.setdefault(path, TreeRow(path, weight=weight_of(path, recipe.balance.weights)))
+            row.pictures += share.pictures
+            row.probability += share.probability
+            row.epoch += share.epoch_share
+        rows[share.path].share = share
+    return [rows[path] for path in sorted(rows)]
+
+
+def _segments(result: Balance) -> list[Segment]:
+    """Sums over the first two levels, largest first, the many small ones as one."""
+    sums: dict[str, list[float]] = {}
+    for share in result.folders:
+        name = " / ".join(share.path[:2]) or "all in one folder"
+        pair = sums.setdefault(name, [0.0, 0.0])
+        pair[0] += 100 * share.pictures / max(1, result.pictures)
+        pair[1] += 100 * share.epoch_share
+    ordered = sorted(sums.items(), key=lambda entry: (-max(entry[1]), entry[0]))
+    shown, rest = ordered[: HUES - 1], ordered[HUES - 1 :]
+    found = [Segment(name, hue, pair[0], pair[1]) for hue, (name, pair) in enumerate(shown)]
+    if rest:
+        pictures, epoch = (sum(pair[at] for _, pair in rest) for at in (0, 1))
+        found.append(Segment(f"{len(rest)} more", HUES - 1, pictures, epoch))
+    return found

@@ -1,1 +1,0 @@
-"""Steps of an export: reading the rows, building the files."""

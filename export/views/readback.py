@@ -1,0 +1,68 @@
+"""A data set that a person re-sorted in its folder: what was moved, and one button that brings it back."""
+
+from __future__ import annotations
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, render
+from django.urls import reverse
+
+from annotate.actions.naming import faces_text
+from export.actions.jobs import inside_exports
+from export.models import ExportJob
+from export.readback import applying as actions
+from export.readback import comparing
+from ingest.access import member_view
+from ingest.actions.seen import mark
+from ingest.errors import Conflict, KomaError
+from ingest.models import Collection, Role
+from ingest.views.responses import errors_in_words, said, seen
+
+SHOWN_MAX = 300
+
+
+@member_view(write=Role.REVIEWER)
+@errors_in_words
+def reread(request: HttpRequest, collection: Collection, job_id: int) -> HttpResponse:
+    """Show what the folder says now; a POST names the faces accordingly (as this person's word, with undo)."""
+    job = get_object_or_404(ExportJob, collection=collection, pk=job_id)
+    here = reverse("export_reread", args=[collection.pk, job.pk])
+    try:
+        if not job.folder:
+            raise KomaError("This export has no folder yet.")
+        found = comparing.read_back(inside_exports(job.folder))
+    except KomaError as error:
+        context = {"section": "export", "job": job, "problem": error.message}
+        return render(request, "export/reread.html", context)
+    shown = {"moved": sorted([row.path, *row.now] for row in found.moved)}
+    if request.method == "POST":
+        if seen(request) not in (None, mark(shown)):
+            raise Conflict("The folders say something else than this page showed. Look at it again.")
+        applied = actions.apply(collection=collection, moved=found.moved, by=request.user)
+        text = f"{faces_text(applied.named)} named, {applied.unnamed:,} made unknown"
+        if applied.placed:
+            text += f", {applied.placed:,} name{'s' * (applied.placed != 1)} of pictures without a face changed"
+        if applied.open:
+            text += f"; {len(applied.open):,} unclear and left as {'they are' if len(applied.open) != 1 else 'it is'}"
+        return said(request, f"{text}.", to=here, undo=bool(applied.named or applied.unnamed or applied.placed))
+    proposal = actions.propose(collection=collection, moved=found.moved)
+    open_ = [*proposal.open, *found.open]
+    waiting = {row.path for row in proposal.open}
+    plain = proposal.changed_paths
+    moved = [row for row in found.moved if row.path in plain and row.path not in waiting]
+    context = {
+        "section": "export",
+        "job": job,
+        "shown": shown,
+        "found": found,
+        "faces": proposal.faces,
+        "pictures": len({row.path for row in proposal.pictures}),
+        "moved": moved[:SHOWN_MAX],
+        "moved_count": len(moved),
+        "done": sum(not row.is_crop and row.path not in plain | waiting for row in found.moved),
+        "new": sorted(proposal.new),
+        "open": open_[:SHOWN_MAX],
+        "open_count": len(open_),
+        "shown_max": SHOWN_MAX,
+        "can_edit": request.role >= Role.REVIEWER,  # type: ignore[attr-defined]
+    }
+    return render(request, "export/reread.html", context)

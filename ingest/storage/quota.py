@@ -1,0 +1,196 @@
+"""How much a collection and a person keep here, and whether more may come.
+
+Counted are uploaded files (those on their way too), and the pictures that were made of episodes: of a collection's, and
+of those that a person added. Files of the library lie elsewhere and cost nothing; their pictures count.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth import get_user_model
+from django.db.models import Exists, OuterRef, Q, QuerySet, Sum
+
+from ingest.errors import KomaError
+from ingest.imaging.store import UnknownName
+from ingest.models import (
+    Collection,
+    CollectionLimits,
+    Episode,
+    EpisodeSize,
+    FrameCount,
+    Membership,
+    PersonLimits,
+    Role,
+    Source,
+    Upload,
+)
+from ingest.restoring import store
+from ingest.storage import stored_files
+from ingest.templatetags.humane import filesize
+
+MEASURE_MAX_S = 2.0  # of one sweep
+
+
+class OverQuota(KomaError):
+    """A limit that an admin of the site has set would be passed; nothing was taken."""
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What is kept, and the limits; 0 means no limit."""
+
+    bytes: int
+    pictures: int
+    bytes_max: int
+    pictures_max: int
+
+
+def may_create(user: Any) -> bool:
+    """Whether the person may make collections: as an admin of the site says, else admins of it, leads and admins."""
+    if getattr(user, "is_superuser", False):
+        return True
+    own = PersonLimits.objects.filter(user=user).values_list("may_create", flat=True).first()
+    return is_lead_somewhere(user) if own is None else own
+
+
+def is_lead_somewhere(user: Any) -> bool:
+    """The default of `may_create`."""
+    return Membership.objects.filter(user=user, role__gte=Role.LEAD).exists()
+
+
+def of_collection(collection: Collection) -> Usage:
+    """Usage and limits of a collection."""
+    own = CollectionLimits.objects.filter(collection=collection).first()
+    return Usage(
+        *_used(
+            Source.objects.filter(collection=collection),
+            Upload.objects.filter(collection=collection),
+            Episode.objects.filter(collection=collection),
+        ),
+        _limit(own.bytes_max if own else None, settings.KOMA_QUOTA_COLLECTION_BYTES),
+        _limit(own.pictures_max if own else None, settings.KOMA_QUOTA_COLLECTION_PICTURES),
+    )
+
+
+def of_person(user: Any) -> Usage:
+    """Usage and limits of a person, over all collections; admins of the site have no limit."""
+    own = PersonLimits.objects.filter(user=user).first()
+    free = bool(user.is_superuser)
+    return Usage(
+        *_used(
+            Source.objects.filter(added_by=user),
+            Upload.objects.filter(user=user),
+            Episode.objects.filter(source__added_by=user),
+        ),
+        0 if free else _limit(own.bytes_max if own else None, settings.KOMA_QUOTA_PERSON_BYTES),
+        0 if free else _limit(own.pictures_max if own else None, settings.KOMA_QUOTA_PERSON_PICTURES),
+    )
+
+
+def check(*, collection: Collection, by: Any, more_bytes: int = 0, more_pictures: int = 0) -> None:
+    """Raise OverQuota when so much more would pass a limit of the collection or of the person (None: nobody's)."""
+    _check(of_collection(collection), f"The collection {collection.name}", more_bytes, more_pictures)
+    if by is not None:
+        _check(of_person(by), by.get_username(), more_bytes, more_pictures)
+
+
+class Allowance:
+    """What one stage may still write for an episode; counts along, so that a long film asks the database once."""
+
+    def __init__(self, collection: Collection, episode: Episode | None, *, again: bool) -> None:
+        """`again`: what the episode has is written over."""
+        by = episode.source.added_by if episode is not None else None
+        kept = _used_by(episode) if episode is not None and again else (0, 0)
+        self._of = [(of_collection(collection), f"The collection {collection.name}")]
+        if by is not None:
+            self._of.append((of_person(by), by.get_username()))
+        self._bytes, self._pictures = -kept[0], -kept[1]
+
+    def spend(self, size: int, pictures: int) -> None:
+        """Raise OverQuota when this batch would pass a limit; call before its files are written."""
+        self._bytes += size
+        self._pictures += pictures
+        for usage, whose in self._of:
+            _check(usage, whose, max(0, self._bytes), max(0, self._pictures))
+
+
+def mark_changed(episode: Episode) -> None:
+    """Its files are to be measured again."""
+    EpisodeSize.objects.update_or_create(episode=episode, defaults={"stale": True})
+
+
+def measure_changed() -> int:
+    """Measure episodes whose files changed, for at most MEASURE_MAX_S, and tell how many. Workers call it."""
+    sizes = EpisodeSize.objects.filter(episode=OuterRef("pk"))
+    wanted = Episode.objects.filter(~Exists(sizes) | Exists(sizes.filter(stale=True))).order_by("pk")
+    until, count = time.monotonic() + MEASURE_MAX_S, 0
+    for episode in wanted.iterator(chunk_size=50):
+        # Marked as measured before it is: what changes meanwhile marks it again.
+        row, _ = EpisodeSize.objects.update_or_create(episode=episode, defaults={"stale": False})
+        size = size_of(episode)
+        EpisodeSize.objects.filter(pk=row.pk).update(bytes=size)
+        count += 1
+        if time.monotonic() > until:
+            break
+    return count
+
+
+def size_of(episode: Episode) -> int:
+    """Bytes of the stored files that the episode's rows name."""
+    files, total = store(), 0
+    for name in stored_files.names_of({"collection": episode.collection_id, "episode": episode}):
+        try:
+            total += files.path(name).stat().st_size
+        except (FileNotFoundError, UnknownName):
+            continue
+    return total
+
+
+def _used(sources: QuerySet[Source], uploads: QuerySet[Upload], episodes: QuerySet[Episode]) -> tuple[int, int]:
+    """Bytes and pictures."""
+    kept = sources.filter(uploaded=True).aggregate(n=Sum("size_bytes"))["n"] or 0
+    coming = 0
+    for upload in uploads.filter(source__isnull=True):
+        coming += upload.size_bytes if upload.is_reserved() else upload.received
+    made = EpisodeSize.objects.filter(episode__in=episodes.order_by()).aggregate(n=Sum("bytes"))["n"] or 0
+    keys = episodes.order_by().values("pk")
+    pictures = FrameCount.objects.filter(episode_id__in=keys).aggregate(n=Sum("n"))["n"] or 0
+    return kept + coming + made, pictures
+
+
+def _used_by(episode: Episode) -> tuple[int, int]:
+    made = EpisodeSize.objects.filter(pk=episode.pk).values_list("bytes", flat=True).first() or 0
+    return made, FrameCount.objects.filter(episode_id=episode.pk).aggregate(n=Sum("n"))["n"] or 0
+
+
+def _limit(own: int | None, default: int) -> int:
+    return default if own is None else own
+
+
+def _check(usage: Usage, whose: str, more_bytes: int, more_pictures: int) -> None:
+    if usage.bytes_max and more_bytes and usage.bytes + more_bytes > usage.bytes_max:
+        raise OverQuota(
+            f"{whose} has {filesize(usage.bytes)} of {filesize(usage.bytes_max)} in use; {filesize(more_bytes)} "
+            "more do not fit. Delete episodes, or ask an admin of the site for more."
+        )
+    if usage.pictures_max and more_pictures and usage.pictures + more_pictures > usage.pictures_max:
+        raise OverQuota(
+            f"{whose} has {usage.pictures:,} of {usage.pictures_max:,} pictures; {more_pictures:,} more do not fit. "
+            "Delete episodes, or ask an admin of the site for more."
+        )
+
+
+def people() -> QuerySet[Any]:
+    """All accounts with their limits, for the page of the site's admins."""
+    lead = Membership.objects.filter(user=OuterRef("pk"), role__gte=Role.LEAD)
+    return (
+        get_user_model()
+        .objects.filter(Q(is_active=True) | Q(last_login__isnull=False))
+        .select_related("limits")
+        .annotate(is_lead=Exists(lead))
+        .order_by("username")
+    )
