@@ -18,9 +18,9 @@ from django.views.decorators.http import require_safe
 
 from annotate.backends.model_files import registry
 from annotate.backends.runtime import cuda_check
+from ingest import humane
 from ingest.models import StageRun
 from ingest.pipeline.registry import stages
-from ingest.templatetags.humane import filesize, minute
 
 REDIS_TIMEOUT_S = 2.0
 LAST_STAGES = 40
@@ -75,7 +75,7 @@ def check_disk() -> Finding:
     except OSError as problem:
         return Finding("disk", fine=False, text=f"{folder} cannot be read: {problem.strerror}")
     reserve = settings.KOMA_DISK_RESERVE_BYTES
-    text = f"{filesize(free)} free; {filesize(reserve)} are kept back (KOMA_DISK_RESERVE_BYTES)"
+    text = f"{humane.filesize(free)} free; {humane.filesize(reserve)} are kept back (KOMA_DISK_RESERVE_BYTES)"
     return Finding("disk", fine=free > reserve, text=text)
 
 
@@ -91,7 +91,7 @@ def check_workers() -> list[Finding]:
             workers, waiting = Worker.count(queue=queue), queue.count
         except redis.RedisError:
             continue  # said once, by check_redis
-        text = f"{workers} workers, {waiting} jobs wait" if workers != 1 else f"1 worker, {waiting} jobs wait"
+        text = f"{humane.count(workers, 'worker')}, {humane.count(waiting, 'job')} waiting"
         findings.append(Finding(f"Queue {name}", fine=workers > 0, text=text, vital=False))
     return findings
 
@@ -115,7 +115,7 @@ def check_last_devices() -> list[Finding]:
     return [
         Finding(
             f"Last device of {known[name].label if name in known else name}",
-            fine=True, text=f"{row.device}, {minute(localtime(row.started_at))}", vital=False,
+            fine=True, text=f"{row.device}, {humane.minute(localtime(row.started_at))}", vital=False,
         )
         for name, row in last.items()
     ]  # fmt: skip

@@ -15,13 +15,13 @@ from annotate.actions.naming import (
     change_faces,
     check_seen,
     clean_name,
-    faces_text,
     find,
     locked_character,
     locked_faces,
 )
 from annotate.algorithms.name_evidence import RANKS
 from annotate.models import Character, CharacterAlias, Face, FaceCluster, FaceState, FrameCharacter, ReferencePicture
+from ingest import humane
 from ingest.actions import history
 from ingest.actions.history import Recorder, snapshot
 from ingest.actions.seen import last_by
@@ -177,7 +177,7 @@ def merge(
         record.deleted(source)
         source.delete()
         _add_alias(record, target, source.name)
-        record.operation.summary = f"{source.name} merged into {target.name}: {faces_text(len(moved))}"
+        record.operation.summary = f"{source.name} merged into {target.name}: {humane.count(len(moved), 'face')}"
     return record.operation
 
 
@@ -198,7 +198,7 @@ def split(
         fresh = Character.objects.create(collection=collection, name=name, parent=parent)
         record.created(fresh)
         changed = change_faces(record, chosen, lambda face: answer(face, state=FaceState.FACE, character=fresh, by=by))
-        record.operation.summary = f"{faces_text(len(changed))} of {row.name} are {name}"
+        record.operation.summary = f"{humane.count(len(changed), 'face')} of {row.name} are {name}"
     return fresh
 
 

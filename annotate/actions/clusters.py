@@ -8,8 +8,9 @@ from typing import Any
 
 from django.db.models import Max
 
-from annotate.actions.naming import answer, change_faces, faces_text, locked_faces, named, rule_out
+from annotate.actions.naming import answer, change_faces, locked_faces, named, rule_out
 from annotate.models import Character, Face, FaceCluster, FaceState, NamedBy
+from ingest import humane
 from ingest.actions import history
 from ingest.actions.history import Recorder, snapshot
 from ingest.errors import BadInput, Conflict, Stale
@@ -60,7 +61,7 @@ def name(
         removed = sum(face.pk in out for face in faces)
         _guess(record, row, who)
         count = sum(face.character_id == who.pk for face in changed)
-        record.operation.summary = f"{faces_text(count)} named {who.name}"
+        record.operation.summary = f"{humane.count(count, 'face')} named {who.name}"
         if removed:
             record.operation.summary += f", {removed:,} taken out"
     return ClusterNamed(record.operation, count, removed, left_alone)
@@ -75,8 +76,8 @@ def _check_waits(row: FaceCluster, faces: list[Face], who: Character) -> None:
         by = first.named_user.get_username() if first.named_user else "somebody"
         raise Stale(
             f"{by} named cluster {row.number} “{first.character}” meanwhile.",
-            theirs=[(faces_text(len(faces)), first.character.name if first.character else "")],
-            mine=[(faces_text(len(faces)), who.name)],
+            theirs=[(humane.count(len(faces), "face"), first.character.name if first.character else "")],
+            mine=[(humane.count(len(faces), "face"), who.name)],
             resend={"face": [f"{face.pk}:{face.version}" for face in faces]},
         )
 
@@ -87,7 +88,7 @@ def nobody(*, collection: Collection, cluster: FaceCluster | int, by: Any, key: 
         _, faces = _locked(collection, cluster)
         free = [face for face in faces if face.named_by != NamedBy.PERSON]
         changed = change_faces(record, free, lambda face: answer(face, state=FaceState.NOBODY, character=None, by=by))
-        record.operation.summary = f"{faces_text(len(changed))} called nobody of the cast"
+        record.operation.summary = f"{humane.count(len(changed), 'face')} called nobody of the cast"
     return record.operation
 
 
@@ -100,7 +101,7 @@ def take_out(*, collection: Collection, faces: Iterable[Face | int], by: Any, ke
     with history.operation(collection=collection, by=by, kind="clusters.take_out", summary="", key=key) as record:
         rows = locked_faces(collection=collection, faces=faces)
         changed = change_faces(record, rows, change)
-        record.operation.summary = f"{faces_text(len(changed))} taken out of their cluster"
+        record.operation.summary = f"{humane.count(len(changed), 'face')} taken out of their cluster"
     return record.operation
 
 
@@ -121,7 +122,7 @@ def split(
         )
         record.created(fresh)
         _move(record, moved, fresh)
-        record.operation.summary = f"{faces_text(len(moved))} split off into a new cluster"
+        record.operation.summary = f"{humane.count(len(moved), 'face')} split off into a new cluster"
     return fresh
 
 
@@ -143,7 +144,7 @@ def merge(
             row.delete()
         if not count:
             raise BadInput("Choose at least one other cluster to merge.")
-        record.operation.summary = f"{faces_text(count)} merged into cluster {target.number}"
+        record.operation.summary = f"{humane.count(count, 'face')} merged into cluster {target.number}"
     return target
 
 

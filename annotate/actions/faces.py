@@ -14,13 +14,13 @@ from annotate.actions.naming import (
     change_faces,
     check_seen,
     clear_name,
-    faces_text,
     locked_character,
     locked_faces,
     named,
     rule_out,
 )
 from annotate.models import Character, Face, FaceState
+from ingest import humane
 from ingest.actions import history
 from ingest.errors import BadInput
 from ingest.models import Collection, Operation
@@ -38,7 +38,7 @@ def assign(
         rows = locked_faces(collection=collection, faces=faces)
         check_seen(rows, seen, state=FaceState.FACE, character=who)
         changed = change_faces(record, rows, lambda face: answer(face, state=FaceState.FACE, character=who, by=by))
-        record.operation.summary = f"{faces_text(len(changed))} named {who.name}"
+        record.operation.summary = f"{humane.count(len(changed), 'face')} named {who.name}"
     return record.operation
 
 
@@ -72,7 +72,7 @@ def unname(
         rows = locked_faces(collection=collection, faces=faces)
         check_seen(rows, seen, state=FaceState.FACE, character=None)
         changed = change_faces(record, rows, change)
-        record.operation.summary = f"{faces_text(len(changed))} made unknown again"
+        record.operation.summary = f"{humane.count(len(changed), 'face')} made unknown again"
     return record.operation
 
 
@@ -84,7 +84,7 @@ def is_not(
         who = locked_character(collection=collection, character=character)
         rows = locked_faces(collection=collection, faces=faces)
         changed = change_faces(record, rows, lambda face: rule_out(face, who.pk))
-        record.operation.summary = f"{faces_text(len(changed))} not {who.name}"
+        record.operation.summary = f"{humane.count(len(changed), 'face')} not {who.name}"
     return record.operation
 
 
@@ -101,7 +101,7 @@ def confirm(
         changed = change_faces(
             record, rows, lambda face: answer(face, state=FaceState.FACE, character=face.character, by=by)
         )
-        record.operation.summary = f"{faces_text(len(changed))} confirmed"
+        record.operation.summary = f"{humane.count(len(changed), 'face')} confirmed"
     return record.operation
 
 
@@ -119,7 +119,7 @@ def set_reference(
             raise BadInput("Name a face before making it a reference.")
         changed = change_faces(record, rows, change)
         word = "made references" if is_reference else "no references any more"
-        record.operation.summary = f"{faces_text(len(changed))} {word}"
+        record.operation.summary = f"{humane.count(len(changed), 'face')} {word}"
     return record.operation
 
 
@@ -130,5 +130,5 @@ def _set_state(
         rows = locked_faces(collection=collection, faces=faces)
         check_seen(rows, seen, state=state, character=None)
         changed = change_faces(record, rows, lambda face: answer(face, state=state, character=None, by=by))
-        record.operation.summary = f"{faces_text(len(changed))} called {word}"
+        record.operation.summary = f"{humane.count(len(changed), 'face')} called {word}"
     return record.operation

@@ -9,6 +9,7 @@ from typing import Any
 
 from annotate.models import Character, CharacterAlias, Face, FaceState, NamedBy
 from annotate.naming import frame_characters
+from ingest import humane
 from ingest.actions.history import Recorder, snapshot
 from ingest.algorithms.normal_form import normal
 from ingest.errors import BadInput, Conflict, Stale
@@ -127,8 +128,8 @@ def check_seen(
     mine = wanted or (character.name if character else UNKNOWN if state == FaceState.FACE else state.label)
     raise Stale(
         f"{', '.join(sorted(whose))} answered “{one}” for {which} meanwhile.",
-        theirs=[(faces_text(count), name) for name, count in answers.most_common()],
-        mine=[(faces_text(len(faces)), mine)],
+        theirs=[(humane.count(count, "face"), name) for name, count in answers.most_common()],
+        mine=[(humane.count(len(faces), "face"), mine)],
         resend={"face": [f"{face.pk}:{face.version}" for face in faces], "version": [str(faces[0].version)]},
     )
 
@@ -188,8 +189,3 @@ def clear_name(face: Face) -> None:
     face.named_by = NamedBy.NONE
     face.named_user = None
     face.is_reference = False
-
-
-def faces_text(count: int) -> str:
-    """`1 face`, `38 faces`."""
-    return f"{count:,} face{'s' if count != 1 else ''}"

@@ -20,6 +20,7 @@ from annotate.backends.contract import Embedder, FaceDetector, Picture
 from annotate.backends.embedders.known_embedders import packed
 from annotate.chosen_models.embedder import embedder_of
 from annotate.models import ReferencePicture
+from ingest import humane
 from ingest.actions import history
 from ingest.errors import BadInput
 from ingest.imaging.decode import UnreadablePicture, read_picture
@@ -107,7 +108,7 @@ def _add_person(
             collection=collection,
             by=by,
             kind="references.add",
-            summary=f"{len(rows)} reference picture{'s' * (len(rows) != 1)} of {who.name}",
+            summary=f"{humane.count(len(rows), 'reference picture')} of {who.name}",
         ) as record:
             # Described by an older version: described anew.
             for old in ReferencePicture.objects.filter(character=who, sha256__in=rows):

@@ -18,6 +18,7 @@ from annotate.backends.model_files.importing import import_model
 from annotate.evaluation import speed
 from annotate.model_library import model_actions as acts
 from annotate.models import ModelJob, ModelTiming
+from ingest import humane
 from ingest.errors import BadInput, Cancelled, KomaError, LostClaim
 from ingest.imaging.names import plain_text
 from ingest.models import RunState
@@ -120,14 +121,15 @@ def _work(job: ModelJob, report: _Reporter) -> str:
     if job.act == Act.DOWNLOAD:
         model = catalogue.get(job.name)
         done = download(model, acts.hub(), models_dir, reserve=reserve, report=report, stop=report.stop)
-        return f"Installed: {len(done.files)} files, {_mib(done.fetched_bytes + done.kept_bytes)}, hashes compared."
+        size = humane.filesize(done.fetched_bytes + done.kept_bytes)
+        return f"Installed: {humane.count(len(done.files), 'file')}, {size}, hashes compared."
     if job.act == Act.IMPORT:
         found = import_model(
             acts.source_of(job), models_dir, name=job.name, family=str(job.params.get("family", "")),
             shown=str(job.params.get("shown", "")), reserve=reserve, report=report, stop=report.stop,
         )  # fmt: skip
         left = f" Left out: {' '.join(found.left_out[:10])}" if found.left_out else ""
-        return f"Installed: {len(found.files)} files.{left}"
+        return f"Installed: {humane.count(len(found.files), 'file')}.{left}"
     if job.act == Act.VERIFY:
         return _verified(job, report)
     return _measured(job, report)
@@ -164,7 +166,3 @@ def _measured(job: ModelJob, report: _Reporter) -> str:
         },
     )  # fmt: skip
     return f"{found.ms_per_picture:.1f} ms a picture on {found.device} ({found.pictures} pictures)."
-
-
-def _mib(size: int) -> str:
-    return f"{size / 2**20:,.1f} MiB"

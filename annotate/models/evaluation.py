@@ -54,7 +54,9 @@ class Evaluation(models.Model):
                 f"{share:.0%} right with {shots}" if not at else f"{share:.0%} with {shots}"
                 for at, (shots, share) in enumerate(shares)
             ]
-            return f"{', '.join(told)} named face{'s' * (shares[-1][0] != 1)} per character".replace("%", " %")
+            return f"{', '.join(told)} {'named face' if shares[-1][0] == 1 else 'named faces'} per character".replace(
+                "%", " %"
+            )
         for name in ("micro_f1", "best_f1", "f1"):
             if isinstance(scores.get(name), (int, float)):
                 return f"{name.replace('_', ' ')} {scores[name]:.3f}"

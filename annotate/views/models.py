@@ -23,7 +23,7 @@ from annotate.chosen_models import choices
 from annotate.model_library import model_actions
 from annotate.model_library.listing import FAMILIES, Row, rows
 from annotate.models import ModelChoice, ModelJob
-from ingest import video_library
+from ingest import humane, video_library
 from ingest.access import member_view
 from ingest.errors import BadInput, KomaError
 from ingest.models import Collection, Role, RunState
@@ -89,7 +89,7 @@ def models_act(request: HttpRequest) -> HttpResponse:
             raise BadInput("Tick the box to say that you are sure; nothing was removed.")
         freed, chosen = model_actions.remove(name=name)
         note = f" It is still chosen in {', '.join(chosen)}." if chosen else ""
-        return said(request, f"{name} removed, {freed / 2**20:,.0f} MiB freed.{note}", to=reverse("models"))
+        return said(request, f"{name} removed, {humane.filesize(freed)} freed.{note}", to=reverse("models"))
     if act == "download":
         job = model_actions.download(name=name, by=request.user)
     elif act == "verify":
@@ -199,7 +199,7 @@ def tag_list(request: HttpRequest, collection: Collection) -> HttpResponse:
         row, notes = tag_lists.add(
             collection=collection, kind=kind, name=name, data=upload.read(), by=request.user, seen=seen(request)
         )
-        count = f"{row.tags:,} tag{'s' * (row.tags != 1)}"
+        count = humane.count(row.tags, "tag")
         words = f"{kind.label}: {row.name} ({count}) counts from the next run of the stage Tag on."
         return said(request, " ".join([words, *notes]), to=to, undo=True)
     if "use" not in request.POST:

@@ -8,6 +8,7 @@ from itertools import groupby
 from math import log
 
 from annotate.models import Evaluation
+from ingest import humane
 
 WIDE, HIGH = 480, 220  # of a line plot, in its own units
 
@@ -146,7 +147,7 @@ def _bar_by_shots(row: Evaluation) -> Bar:
     """One count only: nothing to draw a line through."""
     ((count, share),) = row.scores["accuracy"].items()
     return Bar(
-        row.model, share, f"{100 * share:.0f} % right with {count} named face{'s' * (int(count) != 1)} per character"
+        row.model, share, f"{100 * share:.0f} % right with {humane.count(int(count), 'named face')} per character"
     )
 
 

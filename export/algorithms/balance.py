@@ -9,6 +9,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 
+from ingest import humane
+
 WEIGHT_MIN = 1e-6
 WEIGHT_MAX = 1e6
 ROUNDING_NOTICED = 0.1  # a repeat that is off by more than a tenth is worth a warning
@@ -181,7 +183,7 @@ def _clipping_warnings(folders: Sequence[FolderShare], limit: float) -> list[str
     if not cut:
         return []
     worst = max(cut, key=lambda row: row.unclipped)
-    pictures = f"{worst.pictures:,} picture" + "s" * (worst.pictures != 1)
+    pictures = humane.count(worst.pictures, "picture")
     word = "folder is" if len(cut) == 1 else "folders are"
     return [
         f"{len(cut)} {word} cut at multiply {limit:g} and will be seen less often than the weights ask. "

@@ -10,8 +10,9 @@ from django.utils.safestring import SafeString, mark_safe
 from django.utils.timezone import localtime
 
 from export.models import ExportJob
+from ingest import humane
+from ingest.humane import filesize, minute, thousands
 from ingest.models import RunState
-from ingest.templatetags.humane import filesize, minute, thousands
 
 
 def sets(entries: Iterable[Mapping[str, Any]], *, base: str, token: str, lead: bool) -> SafeString:
@@ -84,9 +85,9 @@ def _result(entry: Mapping[str, Any], own: str) -> str:
     if entry["left_out"]:
         words += f" · {entry['left_out']:,} left out"
     for passes, pictures_so in counts.get("upscaled", {}).items():
-        words += f" · {pictures_so:,} upscaled in {passes} pass{'' if passes == '1' else 'es'}"
+        words += f" · {pictures_so:,} upscaled in {humane.count(int(passes), 'pass', 'passes')}"
     if written := counts.get("captions_by_person"):
-        words += f" · {written:,} caption{'s' * (written != 1)} by a person"
+        words += f" · {humane.count(written, 'caption')} by a person"
     where = f'<code class="dim">{escape(job.folder)}</code> · <a class="link" href="{own}reread/">read it back</a>'
     if entry["gone"]:
         where = '<span class="warn">The folder is gone from the export folder.</span>'
@@ -96,7 +97,7 @@ def _result(entry: Mapping[str, Any], own: str) -> str:
 def _remarks(job: ExportJob) -> str:
     """Warnings and what stayed out, folded up."""
     left_out: dict[str, int] = job.counters.get("left_out", {})
-    heads = [f"{len(job.warnings)} warning{'s' * (len(job.warnings) != 1)}"] if job.warnings else []
+    heads = [humane.count(len(job.warnings), "warning")] if job.warnings else []
     heads += ["what stayed out"] if left_out else []
     if not heads:
         return ""

@@ -17,11 +17,12 @@ from annotate.models import Character
 from annotate.queries.figures import face_figures, overview_figures
 from annotate.views.faces import cast
 from export.models import ExportJob
+from ingest import humane
 from ingest.access import member_view
+from ingest.humane import percent_of
 from ingest.models import FINISHED, Collection, Episode, Operation, Role, RunState
 from ingest.pipeline import progress
 from ingest.stamp import kept, stamp
-from ingest.templatetags.humane import percent_of
 from ingest.views.html_rows import dots
 
 RUNS_MAX = 5
@@ -136,8 +137,8 @@ def _next(collection: Collection, counts: dict[str, int], job: ExportJob | None,
     if counts["unnamed"] and counts["clusters"]:
         minutes = max(1, round(counts["clusters"] * SECONDS_A_CLUSTER / 60))
         text = (
-            f"{counts['unnamed']:,} face{'s' * (counts['unnamed'] != 1)} without a name, {counts['clusters']:,} "
-            f"cluster{'s' * (counts['clusters'] != 1)}: about {minutes} minute{'s' * (minutes != 1)}."
+            f"{humane.count(counts['unnamed'], 'face')} without a name, "
+            f"{humane.count(counts['clusters'], 'cluster')}: about {humane.count(minutes, 'minute')}."
         )
         _add(found, "Name faces", text, "faces", collection.pk)
     if counts["named_frames"] and job is None:

@@ -6,11 +6,11 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
 
-from annotate.actions.naming import faces_text
 from export.actions.jobs import inside_exports
 from export.models import ExportJob
 from export.readback import applying as actions
 from export.readback import comparing
+from ingest import humane
 from ingest.access import member_view
 from ingest.actions.seen import mark
 from ingest.errors import Conflict, KomaError
@@ -38,9 +38,9 @@ def reread(request: HttpRequest, collection: Collection, job_id: int) -> HttpRes
         if seen(request) not in (None, mark(shown)):
             raise Conflict("The folders say something else than this page showed. Look at it again.")
         applied = actions.apply(collection=collection, moved=found.moved, by=request.user)
-        text = f"{faces_text(applied.named)} named, {applied.unnamed:,} made unknown"
+        text = f"{humane.count(applied.named, 'face')} named, {applied.unnamed:,} made unknown"
         if applied.placed:
-            text += f", {applied.placed:,} name{'s' * (applied.placed != 1)} of pictures without a face changed"
+            text += f", {humane.count(applied.placed, 'name')} of pictures without a face changed"
         if applied.open:
             text += f"; {len(applied.open):,} unclear and left as {'they are' if len(applied.open) != 1 else 'it is'}"
         return said(request, f"{text}.", to=here, undo=bool(applied.named or applied.unnamed or applied.placed))

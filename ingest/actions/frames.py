@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from ingest import humane
 from ingest.actions import history
 from ingest.actions.history import snapshot
 from ingest.errors import BadInput, Conflict
@@ -54,7 +55,7 @@ def leave_out(
                 frame.save(update_fields=["excluded"])
                 record.changed(frame, before={"excluded": not excluded}, frame_id=frame.pk)
                 changed += 1
-        record.operation.summary = f"{_frames(changed)} {word}{left}"
+        record.operation.summary = f"{humane.count(changed, 'frame')} {word}{left}"
     return record.operation
 
 
@@ -74,7 +75,7 @@ def _decide(
             frame.save(update_fields=["state", "reason", "duplicate_of", "distance", "decided", "decided_by"])
             record.changed(frame, before=before, frame_id=frame.pk)
             changed += 1
-        record.operation.summary = f"{_frames(changed)} {word}{left}"
+        record.operation.summary = f"{humane.count(changed, 'frame')} {word}{left}"
     return record.operation
 
 
@@ -112,8 +113,12 @@ def _without_decided(rows: list[Frame], theirs: Mapping[int, str]) -> tuple[list
         return rows, ""
     who = ", ".join(sorted(set(theirs.values())))
     if len(theirs) == len(rows):
-        raise Conflict(f"{who} decided otherwise on {_frames(len(rows))} meanwhile. Load the page to see how.")
-    return [row for row in rows if row.pk not in theirs], (f"; {_frames(len(theirs))} left as {who} decided meanwhile")
+        raise Conflict(
+            f"{who} decided otherwise on {humane.count(len(rows), 'frame')} meanwhile. Load the page to see how."
+        )
+    return [row for row in rows if row.pk not in theirs], (
+        f"; {humane.count(len(theirs), 'frame')} left as {who} decided meanwhile"
+    )
 
 
 def _locked(collection: Collection, frames: Iterable[Frame]) -> list[Frame]:
@@ -122,7 +127,3 @@ def _locked(collection: Collection, frames: Iterable[Frame]) -> list[Frame]:
     if not keys:
         raise BadInput("Select at least one frame.")
     return list(Frame.objects.select_for_update().filter(collection=collection, pk__in=keys).order_by("pk"))
-
-
-def _frames(n: int) -> str:
-    return f"{n:,} frame{'s' if n != 1 else ''}"

@@ -11,10 +11,10 @@ from typing import Any
 from django.conf import settings
 
 from ingest.errors import KomaError
+from ingest.humane import filesize
 from ingest.imaging.store import free_bytes
 from ingest.models import RESERVED_FOR, Membership, Upload
 from ingest.storage import quota
-from ingest.templatetags.humane import filesize
 
 NAMED_MAX = 3  # people in the way that are named; the others are counted
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from PIL import Image, PngImagePlugin
 
+from ingest import humane
 from ingest.imaging.opening import FORMATS
 
 EXIF_DESCRIPTION = 0x010E
@@ -19,7 +20,7 @@ _TEXT_MAX = 1000
 
 def words(passes: int, model: str) -> str:
     """What a file says of itself."""
-    return f"Koma: upscaled in {passes} pass{'' if passes == 1 else 'es'}, last by {model}"
+    return f"Koma: upscaled in {humane.count(passes, 'pass', 'passes')}, last by {model}"
 
 
 def saving(passes: int, model: str, *, png: bool) -> dict[str, Any]:

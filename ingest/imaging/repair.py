@@ -9,6 +9,8 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
+from ingest import humane
+
 PNG = b"\x89PNG\r\n\x1a\n"
 JUNK_MAX = 64  # bytes before a picture's first; more is another kind of file
 READABLE_MIN = 0.25  # of the rows; less is no picture to learn from
@@ -28,7 +30,7 @@ def repaired(data: bytes) -> tuple[bytes, list[str]]:
     start = _start(data)
     if start:
         data = data[start:]
-        notes.append(f"{start} byte{'s' if start > 1 else ''} before the picture were passed over")
+        notes.append(f"{humane.count(start, 'byte')} before the picture ignored")
     if data.startswith(PNG):
         kept = PNG + b"".join(
             _chunk(kind, body) for kind, body, sound in _chunks(data) if _is_kept(kind, body, sound=sound)

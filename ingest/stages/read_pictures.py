@@ -13,6 +13,7 @@ from typing import Any
 from django.db import transaction
 from django.utils import timezone
 
+from ingest import humane
 from ingest.actions import originals
 from ingest.algorithms.descriptors import DESCRIPTOR_VERSION
 from ingest.algorithms.quality import QUALITY_VERSION, overall
@@ -206,8 +207,8 @@ class ReadPictures(Stage[list[Item], list[Done]]):
         episode.save(update_fields=["decoded", "warnings", "extracted_at"])
         if self._original_bytes:
             self.ctx.log(
-                f"Stored {_megabytes(self._original_bytes)} of files as they came and "
-                f"{_megabytes(self._copy_bytes)} of working copies."
+                f"Stored {humane.filesize(self._original_bytes)} of files as they came and "
+                f"{humane.filesize(self._copy_bytes)} of working copies."
             )
         if self._ignored:
             self.ctx.log(f"{self._ignored:,} files that operating systems leave behind were passed over.")
@@ -360,10 +361,6 @@ def _row(episode: Episode, done: Done) -> Frame:
         quality_version=QUALITY_VERSION,
         measures=measures,
     )
-
-
-def _megabytes(size: int) -> str:
-    return f"{size / 1e6:,.1f} MB"
 
 
 def _sorted_members(reader: ZipReader) -> tuple[dict[str, Member], dict[str, str]]:

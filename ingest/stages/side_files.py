@@ -13,6 +13,7 @@ from pathlib import Path
 
 from django.db.models import QuerySet
 
+from ingest import humane
 from ingest.errors import BadInput
 from ingest.imaging.archive import BadArchive, BadMember, ZipReader
 from ingest.imaging.folders import ending_of, list_folder
@@ -154,7 +155,7 @@ class ReadSideFiles(Stage[Batch, Batch]):
         alone = self._index.unclaimed()
         if alone:
             more = f" and {len(alone) - SHOWN:,} more" if len(alone) > SHOWN else ""
-            files = f"{len(alone):,} tag file{'s' * (len(alone) != 1)} {BESIDE_NO_PICTURE}"
+            files = f"{humane.count(len(alone), 'tag file')} {BESIDE_NO_PICTURE}"
             warnings.append(f"{files}: {', '.join(alone[:SHOWN])}{more}. Name them as the pictures (a.png, a.txt).")
         if warnings != episode.warnings:
             episode.warnings = warnings

@@ -15,6 +15,7 @@ from django.contrib.auth import get_user_model
 from django.db.models import Exists, OuterRef, Q, QuerySet, Sum
 
 from ingest.errors import KomaError
+from ingest.humane import filesize
 from ingest.imaging.store import UnknownName
 from ingest.models import (
     Collection,
@@ -30,7 +31,6 @@ from ingest.models import (
 )
 from ingest.restoring import store
 from ingest.storage import stored_files
-from ingest.templatetags.humane import filesize
 
 MEASURE_MAX_S = 2.0  # of one sweep
 

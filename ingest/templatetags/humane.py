@@ -1,4 +1,4 @@
-"""How figures are written everywhere: 12,480; 12:07.4; 3 min; 0.93."""
+"""How figures are written on pages: `ingest.humane` as filters, and 0.93 for a score."""
 
 from __future__ import annotations
 
@@ -7,51 +7,29 @@ from typing import Any
 
 from django import template
 
+from ingest import humane
 from ingest.algorithms import tag_words
 
 register = template.Library()
+register.filter("thousands", humane.thousands)
+register.filter("filesize", humane.filesize)
+register.filter("timecode", humane.timecode)
+register.filter("minute", humane.minute, expects_localtime=True)
+register.filter("duration", humane.duration)
+register.filter("percent_of", humane.percent_of)
 
 
 @register.filter
-def thousands(value: Any) -> str:
-    """12480 -> 12,480; None -> an en dash."""
-    return "–" if value is None else f"{int(value):,}"
-
-
-@register.filter
-def timecode(seconds: Any) -> str:
-    """727.42 -> 12:07.4; an hour and more -> 1:02:07.4."""
-    tenths = int(float(seconds or 0) * 10)
-    minutes, rest = divmod(tenths, 600)
-    hours, minutes = divmod(minutes, 60)
-    text = f"{minutes:02d}:{rest // 10:02d}.{rest % 10}"
-    return f"{hours}:{text}" if hours else text
+def count(number: Any, noun: str) -> str:
+    """`{{ n|count:"face" }}` -> 3 faces; `{{ n|count:"entry,entries" }}` where an s at the end is not enough."""
+    singular, _, plural = noun.partition(",")
+    return humane.count(int(number or 0), singular, plural)
 
 
 @register.filter(expects_localtime=True)
-def minute(at: datetime | None) -> str:
-    """2026-01-05 17:04; an empty text for None. The filter `date` reads its format anew for each."""
-    return "" if at is None else f"{at:%Y-%m-%d %H:%M}"
-
-
-@register.filter(expects_localtime=True)
-def moment(at: datetime) -> str:
+def moment(when: datetime) -> str:
     """2026-01-05T17:04:09+00:00, for machines."""
-    return at.isoformat()
-
-
-@register.filter
-def duration(seconds: Any) -> str:
-    """0.4 -> under 1 s; 42 -> 42 s; 200 -> 3 min; 5000 -> 1 h 23 min."""
-    value = float(seconds or 0)
-    if value < 1:
-        return "under 1 s"
-    if value < 90:
-        return f"{value:.0f} s"
-    if value < 5400:
-        return f"{value / 60:.0f} min"
-    hours, minutes = divmod(round(value / 60), 60)
-    return f"{hours} h {minutes} min"
+    return when.isoformat()
 
 
 @register.filter
@@ -61,23 +39,6 @@ def score(value: Any) -> str:
 
 
 @register.filter
-def percent_of(part: Any, whole: Any) -> int:
-    """Whole percent, 0 when the whole is 0."""
-    return round(100 * float(part or 0) / float(whole)) if whole else 0
-
-
-@register.filter
 def spaced(name: Any) -> str:
     """A counter's or tag's name for reading: underscores become spaces, but not in kaomoji."""
     return tag_words.spaced(str(name))
-
-
-@register.filter
-def filesize(size: Any) -> str:
-    """Bytes in powers of 1000: 1.2 GB."""
-    value = float(size or 0)
-    for unit in ("B", "kB", "MB", "GB"):
-        if value < 1000:
-            return f"{value:.0f} {unit}" if unit in ("B", "kB") else f"{value:.1f} {unit}"
-        value /= 1000
-    return f"{value:.1f} TB"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
+from ingest import humane
 from ingest.access import member_view
 from ingest.actions.estimates import estimate as estimated
 from ingest.models import Collection, Episode, Role, SourceKind
@@ -32,6 +33,6 @@ def _called(episodes: list[Episode]) -> str:
     films = len(episodes) - len(groups)
     if len(groups) == 1 and not films:
         return groups[0].label
-    words = [f"{films:,} episode{'s' * (films != 1)}"] if films else []
-    words += [f"{len(groups):,} group{'s' * (len(groups) != 1)} of pictures"] if groups else []
+    words = [humane.count(films, "episode")] if films else []
+    words += [f"{humane.count(len(groups), 'group')} of pictures"] if groups else []
     return " and ".join(words)

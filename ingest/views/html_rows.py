@@ -11,8 +11,8 @@ from django.middleware.csrf import get_token
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.timezone import localtime
 
+from ingest.humane import minute
 from ingest.templatetags.forms import key_field
-from ingest.templatetags.humane import minute
 
 
 def dots(states: Iterable[tuple[str, str]], *, between: str = " ") -> SafeString:

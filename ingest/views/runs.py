@@ -13,7 +13,7 @@ from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
 from django.views.decorators.http import require_POST
 
-from ingest import jobs
+from ingest import humane, jobs
 from ingest.access import member_view
 from ingest.actions import runs as actions
 from ingest.actions.collections import keep_run_settings, run_settings
@@ -138,7 +138,7 @@ def start(request: HttpRequest, collection: Collection) -> HttpResponse:
         if "keep" in request.POST:
             keep_run_settings(collection=collection, params=row.params, by=request.user, seen=seen(request))
     call_workers()
-    text = f"Run {row.pk} started over {len(chosen)} episode{'s' if len(chosen) != 1 else ''}."
+    text = f"Run {row.pk} started over {humane.count(len(chosen), 'episode')}."
     return said(request, text, to=reverse("run", args=[collection.pk, row.pk]))
 
 

@@ -20,12 +20,14 @@ document.addEventListener("DOMContentLoaded", () => {
   let busy = false;
 
   const sleep = (ms) => new Promise((done) => setTimeout(done, ms));
-  const size = (bytes) =>
-    bytes >= 1e9
-      ? `${(bytes / 1e9).toFixed(1)} GB`
-      : bytes >= 1e6
-        ? `${(bytes / 1e6).toFixed(0)} MB`
-        : `${Math.ceil(bytes / 1e3)} kB`;
+  // As ingest/humane.py writes sizes: powers of 1000.
+  const UNITS = ["B", "kB", "MB", "GB", "TB"];
+  const size = (bytes) => {
+    let [value, unit] = [bytes, 0];
+    while (Number(value.toFixed(unit < 2 ? 0 : 1)) >= 1000 && unit < 4)
+      [value, unit] = [value / 1000, unit + 1];
+    return `${value.toFixed(unit < 2 ? 0 : 1)} ${UNITS[unit]}`;
+  };
   const time = (s) => (s < 90 ? `${Math.ceil(s)} s` : `${Math.round(s / 60)} min`);
 
   // Name, size and date tell a file; FNV-1a is enough, the server compares the size too.

@@ -30,11 +30,11 @@ from annotate.model_library import model_actions
 from annotate.models import Evaluation, ModelAnswer, ModelChoice, ModelJob, Tag
 from ingest.actions import runs
 from ingest.errors import BadInput
+from ingest.humane import filesize
 from ingest.imaging.encode import PictureFormat, encode
 from ingest.imaging.store import Store
 from ingest.models import Collection, Episode, Frame, Membership, PipelineRun, Role, RunState, Source, StageRun
 from ingest.pipeline import registry as stages
-from ingest.templatetags.humane import filesize
 from tests.annotate.picture_nets import write_tagger
 from tests.annotate.scorer_graphs import write_model, write_tags
 from tests.conftest import client_of

@@ -18,6 +18,7 @@ from typing import Any
 
 from annotate.backends.model_files import formats, weights
 from annotate.backends.model_files.registry import BUILTIN, CARD
+from ingest import humane
 from ingest.errors import BadInput, Cancelled, Conflict, KomaError
 
 INCOMING = ".incoming"
@@ -108,8 +109,8 @@ def check_space(models_dir: Path, wanted: int, *, reserve: int) -> None:
     free = shutil.disk_usage(models_dir).free
     if free - wanted < reserve:
         raise KomaError(
-            f"{models_dir} has {free / 2**30:.1f} GiB free; the model needs {wanted / 2**30:.2f} GiB and "
-            f"{reserve / 2**30:.1f} GiB are kept back (KOMA_DISK_RESERVE_BYTES). Make room.",
+            f"{models_dir} has {humane.filesize(free)} free; the model needs {humane.filesize(wanted)} and "
+            f"{humane.filesize(reserve)} are kept back (KOMA_DISK_RESERVE_BYTES). Make room.",
             permanent=False,
         )
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from annotate.backends.model_files import weights
-from ingest import outside_json
+from ingest import humane, outside_json
 from ingest.errors import BadInput, Cancelled
 from ingest.imaging.names import plain_text
 
@@ -109,7 +109,9 @@ def check_arrays(path: Path, name: str) -> None:
                     raise ValueError("an array has fewer than no rows")
                 total += max(member.file_size, math.prod(shape) * kind.itemsize)
                 if total > ARRAYS_MAX:
-                    raise BadInput(f"{name}: its arrays would fill more than {ARRAYS_MAX // 2**20} MiB. Get it again.")
+                    raise BadInput(
+                        f"{name}: its arrays would fill more than {humane.filesize(ARRAYS_MAX)}. Get it again."
+                    )
     except NO_ARRAYS as error:
         why = plain_text(str(error), bytes_max=100)
         raise BadInput(f"{name}: this is no file of NumPy arrays ({why}). Get the file again.") from error

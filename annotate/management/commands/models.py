@@ -17,6 +17,7 @@ from annotate.backends.model_files.importing import import_model
 from annotate.backends.model_files.wheels import WHEELS, import_from_wheel
 from annotate.model_library import model_actions
 from annotate.model_library.listing import Row, rows
+from ingest import humane
 from ingest.errors import BadInput, KomaError
 from ingest.imaging.names import plain_text
 
@@ -34,7 +35,7 @@ class Progress:
         if tenth == self.last:
             return
         self.last = tenth
-        text = f"{self.name}: {done / 2**20:,.1f} of {total / 2**20:,.1f} MiB, {file}"
+        text = f"{self.name}: {humane.filesize(done)} of {humane.filesize(total)}, {file}"
         self.out.write(text, style_func=str, ending="\r" if self.again and done < total else "\n")
         self.out.flush()
 
@@ -132,7 +133,7 @@ class Command(BaseCommand):
             freed, chosen = model_actions.remove(name=name)
             answers.append({"name": name, "freed_bytes": freed, "chosen_in": chosen})
             note = f" It is still chosen in {', '.join(chosen)}; runs there say so until another is." if chosen else ""
-            self._say(options, f"{name}: removed, {freed / 2**20:,.1f} MiB freed.{note}")
+            self._say(options, f"{name}: removed, {humane.filesize(freed)} freed.{note}")
 
     def _import(self, options: dict[str, Any], answers: list[dict[str, Any]]) -> None:
         if (options["source"] is None) == (not options["wheel"]):
@@ -160,5 +161,5 @@ class Command(BaseCommand):
 
 def _line(row: Row) -> str:
     mark = "x" if row.installed else " "
-    size = f"{row.size_bytes / 2**20:,.0f} MiB" if row.size_bytes else "size unknown"
+    size = humane.filesize(row.size_bytes) if row.size_bytes else "size unknown"
     return f"  [{mark}] {row.name:<38} {size:>14}  {row.licence or 'licence unknown':<16} {row.repository}"

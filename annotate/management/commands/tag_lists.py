@@ -11,6 +11,7 @@ from django.core.management.base import BaseCommand, CommandError
 from annotate.actions import tag_lists
 from annotate.actions.tag_lists import Kind
 from annotate.backends.taggers import filter_lists
+from ingest import humane
 from ingest.errors import KomaError
 from ingest.management.commands.backup import find
 
@@ -47,9 +48,7 @@ class Command(BaseCommand):
             raise CommandError(error.message) from None
         for one in tag_lists.shown(collection):
             if one.used is not None:
-                self.stdout.write(
-                    f"{one.kind.label}: {one.used.name}, {one.used.tags:,} tag{'s' * (one.used.tags != 1)}"
-                )
+                self.stdout.write(f"{one.kind.label}: {one.used.name}, {humane.count(one.used.tags, 'tag')}")
             else:
                 self.stdout.write(
                     f"{one.kind.label}: {one.installed or 'no list'}{' (installed)' * bool(one.installed)}"

@@ -14,8 +14,9 @@ from django.utils.safestring import SafeString, mark_safe
 
 from annotate.models import Face, FaceCluster, TagState
 from annotate.views.html_rows.parts import bases
+from ingest import humane
+from ingest.humane import timecode
 from ingest.models import Collection
-from ingest.templatetags.humane import timecode
 from ingest.views.html_rows import form_fields
 
 CROPS_A_ROW = 32
@@ -145,7 +146,7 @@ def _row(
         f'<form method="post" action="{address}" hx-post="{address}" hx-target="#cluster{pk}" hx-swap="outerHTML" '
         f'hx-disabled-elt="find button">{form["token"]}\n'
         f'<div class="who">\n{name}'
-        f'<div class="meta"><span>{waiting:,} face{"s" * (waiting != 1)}</span>'
+        f'<div class="meta"><span>{humane.count(waiting, "face")}</span>'
         f'<span class="dim">cluster {number}</span></div>\n'
         f'<div class="meta" title="{WHAT_PURITY_IS}"><span>purity</span><span class="bar grow">'
         f'<b class="{"good" if purity >= LIKELY else ""}" '

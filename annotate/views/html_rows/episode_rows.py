@@ -11,8 +11,8 @@ from django.utils.safestring import SafeString, mark_safe
 from django.utils.text import Truncator
 
 from annotate.queries.figures import EpisodeFigures
+from ingest.humane import percent_of, timecode
 from ingest.models import Collection, ImageType, episode_label
-from ingest.templatetags.humane import percent_of, timecode
 from ingest.views.html_rows import dots
 
 FIELDS = ("series", "duration_s", "decoded", "warnings", "source__name", "source__image_type", "source__exportable")

@@ -15,8 +15,9 @@ from django.utils.safestring import SafeString, mark_safe
 
 from annotate.algorithms.query import Term
 from annotate.models import NamedBy
+from ingest import humane
+from ingest.humane import percent_of, timecode
 from ingest.models import Collection, episode_label
-from ingest.templatetags.humane import percent_of, timecode
 
 NAMED_BY = dict(NamedBy.choices)
 HIGH = 24  # of the bars
@@ -114,7 +115,7 @@ def cards(people: Iterable[Any], *, files: str, characters: str) -> SafeString:
         drawn.append(
             f'<a class="card" href="{characters}{p.pk}/">{image if p.portrait else BLANK}\n'
             f"<div><b>{escape(p.name)}</b>{outfit}{also}\n"
-            f'<span class="small">{p.n:,} face{"s" * (p.n != 1)}{share}</span>\n{spark if p.spark else ""}</div></a>'
+            f'<span class="small">{humane.count(p.n, "face")}{share}</span>\n{spark if p.spark else ""}</div></a>'
         )
     return mark_safe("".join(drawn))
 

@@ -10,9 +10,10 @@ from django.db.models import Count
 from django.utils.safestring import SafeString, mark_safe
 
 from annotate.models import Face, FaceState
+from ingest import humane
 from ingest.actions.frames import shown
+from ingest.humane import timecode
 from ingest.models import DropReason, Frame, FrameState, episode_label
-from ingest.templatetags.humane import timecode
 
 FIELDS = (
     *("pk", "episode_id", "index", "time_s", "name", "width", "height", "preview", "placeholder", "state", "reason"),
@@ -64,7 +65,7 @@ def _tile(row: Any, places: Mapping[str, str], names: Sequence[str], unnamed: in
     seen = shown(state=row.state, excluded=row.excluded, decided_by_id=row.decided_by_id)
     badges = ""
     if unnamed:
-        without = f"{unnamed} face{'s' * (unnamed != 1)} without a name"
+        without = f"{humane.count(unnamed, 'face')} without a name"
         badges += f'<span class="badge warn" title="{without}">? {unnamed}</span>'
     if copies:
         like = f"{frames}?q=like:{pk}"

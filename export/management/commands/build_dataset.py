@@ -13,6 +13,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from export import recipe_text
 from export.build import without_browser, without_browser_config
 from export.build.without_browser_config import Config, InputConfig
+from ingest import humane
 from ingest.actions import sources
 from ingest.errors import BadInput, KomaError
 from ingest.models import ImageType
@@ -99,7 +100,7 @@ class Command(BaseCommand):
                 f"an epoch of {counts['epoch']:,}"
             )
             for passes, count in counts["upscaled"].items():
-                lines.append(f"  {count:,} upscaled in {passes} pass{'' if passes == '1' else 'es'}")
+                lines.append(f"  {count:,} upscaled in {humane.count(int(passes), 'pass', 'passes')}")
             lines += [f"  left out: {count:,} {reason}" for reason, count in counts["left_out"].items()]
         lines.append("  seconds: " + ", ".join(f"{name} {value:.1f}" for name, value in outcome.seconds.items()))
         lines += [f"  note: {text}" for text in outcome.warnings]

@@ -9,10 +9,10 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from annotate.actions.naming import faces_text
 from export.readback import applying, comparing
 from export.readback.comparing import Moved, Open
 from export.readback.correct_files import correct_files
+from ingest import humane
 from ingest.algorithms.typed_lists import ListError, text_of, typed_list
 from ingest.errors import BadInput, KomaError
 from ingest.models import Collection
@@ -66,7 +66,7 @@ class Command(BaseCommand):
             )
         if "named" in result:
             self.stdout.write(
-                f"{faces_text(result['named'])} named, {result['unnamed']:,} made unknown, "
+                f"{humane.count(result['named'], 'face')} named, {result['unnamed']:,} made unknown, "
                 f"{result['placed']:,} names of pictures without a face changed"
             )
         for row in result["open"]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
-from django.template.defaultfilters import filesizeformat
 
+from ingest import humane
 from ingest.restoring import store
 from ingest.storage import forgotten_files
 
@@ -29,7 +29,7 @@ class Command(BaseCommand):
             if place is None:
                 raise CommandError("A worker is sweeping the store just now. Try again in a minute.")
             swept = forgotten_files.look(store(), age_s=age_s, dry_run=dry_run)
-        size = filesizeformat(swept.size).replace("\N{NO-BREAK SPACE}", " ")
+        size = humane.filesize(swept.size)
         act = "would be deleted" if dry_run else "were deleted"
         self.stdout.write(
             f"{swept.seen:,} stored files looked at; {swept.forgotten:,} that nothing names ({size}) {act}."
