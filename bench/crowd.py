@@ -166,7 +166,7 @@ def fill(people: int) -> tuple[Collection, list[User]]:
     from annotate.models import Face, FaceCluster, ModelVersion
     from ingest.imaging.encode import PictureFormat, encode
     from ingest.models import Collection, Episode, Frame, Membership, Role, Source
-    from ingest.restoring import store
+    from ingest.storage.stored_files import store
 
     collection = Collection.objects.create(name="Crowded show")
     users = [User.objects.create_user(f"rev{n}") for n in range(people)]

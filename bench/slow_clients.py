@@ -33,7 +33,7 @@ from django.test import Client
 from django.contrib.auth.models import User
 from django.conf import settings
 from ingest.models import Collection, Membership, Source, Episode, Frame
-from ingest.restoring import store
+from ingest.storage.stored_files import store
 user = User.objects.create_superuser("bench")
 collection = Collection.objects.create(name="bench")
 Membership.objects.create(collection=collection, user=user, role=40)

@@ -16,8 +16,8 @@ from ingest.backup import graph
 from ingest.history_rules import rules_of
 from ingest.imaging.store import UnknownName
 from ingest.models import Collection, Frame, Revision, SourceKind
-from ingest.restoring import store
 from ingest.storage import stored_files
+from ingest.storage.stored_files import store
 
 BATCH = 500
 FILLED_AGAIN = frozenset({"crop", "file"})  # of these the next run makes what is missing

@@ -11,16 +11,11 @@ from django.conf import settings
 from ingest.errors import BadInput
 from ingest.imaging.encode import PictureFormat, encode
 from ingest.imaging.extraction import AS_CODED, Wanted, pictures_at
-from ingest.imaging.store import Store
 from ingest.imaging.video import UnreadableVideo
 from ingest.models import Episode, Frame, Source
+from ingest.storage.stored_files import store
 
 RESTORED_MAX = 100  # films are searched for each picture; more would keep a page waiting: a run writes them
-
-
-def store() -> Store:
-    """The store of this installation."""
-    return Store(settings.KOMA_DATA_DIR / "store", reserve_bytes=settings.KOMA_DISK_RESERVE_BYTES)
 
 
 def source_path(source: Source) -> Path:

@@ -23,8 +23,8 @@ from rq.worker import SimpleWorker, Worker
 
 from ingest.actions import uploads
 from ingest.pipeline import deaf
-from ingest.restoring import store
 from ingest.storage import forgotten_files
+from ingest.storage.stored_files import store
 
 logger = logging.getLogger(__name__)
 

@@ -7,7 +7,7 @@ from annotate.backends.contract import Picture
 from annotate.models import Face
 from ingest.imaging.decode import UnreadablePicture, read_picture
 from ingest.imaging.encode import PictureFormat, encode
-from ingest.restoring import store
+from ingest.storage.stored_files import store
 
 CROP_SIDES = (64, 192)  # pixels of a stored head crop, between the embedding's size and what the pages show
 CROP_FORMAT = PictureFormat("jpeg", quality=92)

@@ -27,7 +27,7 @@ from ingest.imaging.decode import UnreadablePicture, read_picture
 from ingest.imaging.encode import encode
 from ingest.imaging.formats import PICTURE_ENDINGS
 from ingest.models import Collection
-from ingest.restoring import store
+from ingest.storage.stored_files import store
 
 HEAD_ALREADY = 0.45  # of the picture's height: a face this large is all of the picture, which is a head crop then
 PICTURES_MAX = 500  # a character; more teach nothing new

@@ -13,7 +13,7 @@ from django.db.models import Count
 from annotate.models import Face, FaceCluster
 from ingest.imaging.store import UnknownName
 from ingest.models import Frame, Operation, Revision
-from ingest.restoring import store
+from ingest.storage.stored_files import store
 
 SEEN_BY = "faces_by"  # in Frame.measures: the model version that looked last; a frame without faces has no other mark
 BATCH = 500

@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import ClassVar
 
-from django.conf import settings
 from django.db.models import Exists, OuterRef, QuerySet
 from django.utils import timezone
 from PIL import Image
@@ -23,9 +22,10 @@ from annotate.chosen_models.choices import NONE
 from annotate.models import CaptionAnswer, Face, FaceState, FrameTag, ModelCaption, TagCategory, TagState
 from ingest.errors import Cancelled, KomaError
 from ingest.imaging.decode import UnreadablePicture, read_picture
-from ingest.imaging.store import Store, UnknownName
+from ingest.imaging.store import UnknownName
 from ingest.models import Frame
 from ingest.pipeline.contract import Context, Stage
+from ingest.storage.stored_files import store
 
 ROUNDS = 2  # asks a batch for each that is in flight: few enough to stop soon, enough to keep the server busy
 BATCH_LEAST = 4
@@ -119,7 +119,7 @@ class WriteCaptions(Stage[list[Item], list[Item]]):
         word = "own" if self.params.prompt.strip() else self.params.template
         self.version = version_of(info, revision=f"{info.revision} {word} {_digest(how)[:8]}".strip())
         self.identity = [info.name, info.sha256, *how[:2], self.params.side, self.params.max_tokens]
-        self.store = Store(settings.KOMA_DATA_DIR / "store", reserve_bytes=settings.KOMA_DISK_RESERVE_BYTES)
+        self.store = store()
         self.ctx.device = self.captioner.device
 
     def batches(self) -> Iterator[list[Item]]:

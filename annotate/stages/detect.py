@@ -24,9 +24,9 @@ from annotate.counters.face_columns import SEEN_BY, recount
 from annotate.models import Face, FaceState, ModelVersion, NamedBy
 from annotate.stages.by_pixels import by_pixels
 from ingest.imaging.decode import UnreadablePicture, read_picture
-from ingest.imaging.store import Store
 from ingest.models import Frame
 from ingest.pipeline.contract import Context, Stage
+from ingest.storage.stored_files import store
 
 BATCH = 8
 SAME_IOU = 0.4  # a found box this close to a row's box is the same face
@@ -134,7 +134,7 @@ class Detect(Stage[list[Frame], Result]):
             return
         self.detector = detector
         self.version = self._version()
-        self.store = Store(settings.KOMA_DATA_DIR / "store", reserve_bytes=settings.KOMA_DISK_RESERVE_BYTES)
+        self.store = store()
         ctx.device = self.detector.device
 
     def applies(self) -> bool:

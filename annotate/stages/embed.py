@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
-from django.conf import settings
 from django.db.models import Q, QuerySet
 
 from annotate.actions.model_versions import version_of
@@ -15,8 +14,8 @@ from annotate.backends.runtime.onnx_session import AUTO, DEVICES
 from annotate.chosen_models.embedder import embedder_of
 from annotate.models import Face, ReferencePicture
 from ingest.imaging.decode import UnreadablePicture, read_picture
-from ingest.imaging.store import Store
 from ingest.pipeline.contract import Context, Stage
+from ingest.storage.stored_files import store
 
 BATCH = 64
 DEVICE = {
@@ -65,7 +64,7 @@ class Embed(Stage[list[Described], Result]):
             return
         self.embedder = embedder
         self.version = version_of(self.embedder.info)
-        self.store = Store(settings.KOMA_DATA_DIR / "store", reserve_bytes=settings.KOMA_DISK_RESERVE_BYTES)
+        self.store = store()
         ctx.device = self.embedder.device
 
     def applies(self) -> bool:

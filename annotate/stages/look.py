@@ -28,9 +28,9 @@ from annotate.models import ModelAnswer, ModelVersion
 from annotate.tagging import stored_scores
 from ingest.algorithms.typed_lists import typed_list
 from ingest.errors import BadInput
-from ingest.imaging.store import Store
 from ingest.models import Frame
 from ingest.pipeline.contract import Context, Stage
+from ingest.storage.stored_files import store
 
 BATCH = 256  # frames that are written at once
 PATIENCE_S = 2.0  # or what was answered in this time: a cancel is heard after it
@@ -113,7 +113,7 @@ class Look(Stage[Seen, Result]):
         super().__init__(ctx)
         self.params: LookParams = ctx.params
         self.reader: Reader[Key] | None = None
-        self.store = Store(settings.KOMA_DATA_DIR / "store", reserve_bytes=settings.KOMA_DISK_RESERVE_BYTES)
+        self.store = store()
         self.watchers = [self._watcher(name, found) for name, found in self._chosen()]
 
     def _chosen(self) -> list[tuple[str, Installed | None]]:

@@ -32,9 +32,9 @@ from annotate.tagging.effective import Origins, Said
 from annotate.tagging.stored_scores import Speaker
 from ingest.errors import BadInput
 from ingest.imaging.decode import UnreadablePicture, read_picture
-from ingest.imaging.store import Store
 from ingest.models import Frame
 from ingest.pipeline.contract import Context, Stage
+from ingest.storage.stored_files import store
 
 BATCH = 16  # frames whose pictures are read together, at most
 READY = 16  # times as many where stored answers say all
@@ -157,7 +157,7 @@ class TagFrames(Stage[Batch, Result]):
         ]
         self.lists = {kind: tag_lists.used(ctx.collection, kind) for asked, kind in kinds if asked}
         self.seen_by = self._mark()
-        self.store = Store(settings.KOMA_DATA_DIR / "store", reserve_bytes=settings.KOMA_DISK_RESERVE_BYTES)
+        self.store = store()
         ctx.device = "CPU"
 
     def _head_tagger(self) -> BuiltinHeadTagger:

@@ -27,8 +27,9 @@ from export.build.sinks import files_below, move_whole, share, zip_folder
 from export.build.write import Built, build
 from export.models import ExportJob
 from ingest.errors import BadInput, Cancelled, KomaError, LostClaim
-from ingest.imaging.store import Store, StoreFull
+from ingest.imaging.store import StoreFull
 from ingest.models import Collection, RunState
+from ingest.storage.stored_files import store
 
 logger = logging.getLogger(__name__)
 
@@ -137,15 +138,11 @@ def write(
     total = len(plan.items)
     upscaler = upscaling.open_for(collection, recipe) if any(item.passes for item in plan.items) else None
     built = build(
-        plan, recipe, store=_store(), folder=folder, heard=lambda done: heard(done, total), upscaler=upscaler,
+        plan, recipe, store=store(), folder=folder, heard=lambda done: heard(done, total), upscaler=upscaler,
         masker=masks.open_for(collection, recipe),
     )  # fmt: skip
     built.warnings += lengths.warnings
     return plan, built, left_out
-
-
-def _store() -> Store:
-    return Store(Path(settings.KOMA_DATA_DIR) / "store", reserve_bytes=settings.KOMA_DISK_RESERVE_BYTES)
 
 
 def _run(job: ExportJob) -> None:

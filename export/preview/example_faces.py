@@ -9,7 +9,6 @@ import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 from django.conf import settings
@@ -29,8 +28,9 @@ from export.formats.pictures import Growth, picture_bytes
 from export.models import FaceExample
 from ingest.errors import KomaError
 from ingest.imaging.decode import UnreadablePicture, read_picture
-from ingest.imaging.store import Store, UnknownName
+from ingest.imaging.store import UnknownName
 from ingest.models import Collection, RunState
+from ingest.storage.stored_files import store
 
 logger = logging.getLogger(__name__)
 
@@ -233,9 +233,8 @@ def _drawn(params: dict[str, Any], opened: dict[str, Upscaler | KomaError]) -> b
 
 def _bytes(part: Part, enlarge: Upscaler) -> bytes:
     """The very bytes of an export, but as WebP. KomaError where the stored picture is gone."""
-    store = Store(Path(settings.KOMA_DATA_DIR) / "store")
     try:
-        rgb = read_picture(store.read(part.picture.source), name=part.picture.source).rgb
+        rgb = read_picture(store().read(part.picture.source), name=part.picture.source).rgb
     except (FileNotFoundError, UnknownName, UnreadablePicture) as error:
         raise KomaError(f"The stored picture cannot be read: {error}") from error
     grow = (lambda picture: enlarge.upscale(picture, times=part.passes)) if part.passes else None

@@ -18,8 +18,8 @@ from ingest.errors import BadInput, Conflict
 from ingest.imaging.names import plain_text
 from ingest.models import FINISHED, Collection, CollectionLimits, Membership, PipelineRun, Role
 from ingest.pipeline.registry import stages
-from ingest.restoring import store
 from ingest.storage import stored_files
+from ingest.storage.stored_files import store
 
 NAME_CHARS_MAX = 200
 

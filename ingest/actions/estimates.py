@@ -10,7 +10,7 @@ from django.db.models import Sum
 
 from ingest.imaging.store import Store, free_bytes
 from ingest.models import Collection, Episode, Frame, FrameCount, FrameState, RunState, SourceKind, StageRun
-from ingest.restoring import store
+from ingest.storage.stored_files import store
 
 # Guesses for a machine that has not run anything yet: an episode of 24 minutes at 1080p on two cores.
 KEPT_PER_S = 0.8  # frames a second of film that are kept in the end

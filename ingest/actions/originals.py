@@ -10,7 +10,7 @@ from PIL import Image
 
 from ingest.imaging.store import Store, UnknownName
 from ingest.models import Frame, OriginalUse
-from ingest.restoring import store
+from ingest.storage.stored_files import store
 
 SAME_LEVELS_MAX = 6.0  # mean difference of two previews of one picture, of 255: what a JPEG and another encoder cost
 

@@ -23,8 +23,9 @@ from ingest.imaging.names import plain_name, plain_text
 from ingest.imaging.video import VideoInfo, probe
 from ingest.locking import hold
 from ingest.models import FINISHED, Collection, Episode, ImageType, RatingScheme, Source, SourceKind, StageRun
-from ingest.restoring import source_path, store
+from ingest.restoring import source_path
 from ingest.storage import quota, stored_files
+from ingest.storage.stored_files import store
 
 HASH_CHUNK_BYTES = 1 << 20
 OF_EPISODE = ("series", "season", "number", "title")

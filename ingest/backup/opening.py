@@ -16,7 +16,7 @@ from ingest.errors import BadInput
 from ingest.imaging.archive import BadArchive, BadMember, Limits, Member, ZipReader
 from ingest.imaging.names import plain_text
 from ingest.imaging.store import UnknownName
-from ingest.restoring import store
+from ingest.storage.stored_files import store
 
 FORMAT = "koma-backup"
 FORMAT_VERSION = 1

@@ -40,8 +40,8 @@ from ingest.models import (
     Source,
     StageRun,
 )
-from ingest.restoring import store
 from ingest.storage import stored_files
+from ingest.storage.stored_files import store
 
 BATCH = 500
 _NEVER_THERE = "gone"  # ending of the path of a source that did not come along

@@ -22,8 +22,9 @@ from ingest.backup.opening import CHUNK_BYTES, FORMAT, FORMAT_VERSION, check_con
 from ingest.errors import BadInput, KomaError
 from ingest.imaging.store import full, no_room
 from ingest.models import Collection, Source
-from ingest.restoring import source_path, store
+from ingest.restoring import source_path
 from ingest.storage import stored_files
+from ingest.storage.stored_files import store
 from ingest.version import VERSION
 
 

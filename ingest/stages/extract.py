@@ -18,8 +18,9 @@ from ingest.imaging.store import StoreFull
 from ingest.models import Episode, Frame, RunState, Shot, SourceKind, StageRun
 from ingest.pipeline.contract import Context, Stage
 from ingest.pipeline.side_by_side import side_by_side
-from ingest.restoring import source_path, store
+from ingest.restoring import source_path
 from ingest.stages.choices import PICTURE_FORMAT, PICTURE_QUALITY
+from ingest.storage.stored_files import store
 
 BATCH = 16
 BATCH_S = 2.0

@@ -13,7 +13,7 @@ from ingest.imaging.decode import UnreadablePicture, read_picture
 from ingest.imaging.still import measures_of
 from ingest.imaging.store import UnknownName
 from ingest.models import Frame
-from ingest.restoring import store
+from ingest.storage.stored_files import store
 
 BATCH = 32  # pictures: a stop is heard after as many
 THREADS = 2

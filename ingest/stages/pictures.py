@@ -10,7 +10,8 @@ from django.db.models import Q
 from ingest.locking import hold
 from ingest.models import DropReason, Frame, FrameState, SourceKind
 from ingest.pipeline.contract import Stage
-from ingest.restoring import full_pictures, store
+from ingest.restoring import full_pictures
+from ingest.storage.stored_files import store
 
 BATCH = 16  # a stop is heard and progress seen after as many pictures
 DEAD = "dead_file"  # in Frame.measures: a file that the row gave up and that is still to be deleted

@@ -31,10 +31,11 @@ from ingest.imaging.store import StoreFull
 from ingest.models import Episode, Frame, OriginalUse, SkippedInput, SourceKind
 from ingest.pipeline.contract import Context, Stage
 from ingest.pipeline.side_by_side import side_by_side
-from ingest.restoring import source_path, store
+from ingest.restoring import source_path
 from ingest.stages.choices import COPY_FORMAT, COPY_QUALITY, EVERY_PICTURE, PICTURES_OF_FILE_MAX, USE_DAMAGED
 from ingest.stages.shelf import Shelf
 from ingest.storage import stored_files
+from ingest.storage.stored_files import store
 
 BATCH = 16
 BATCH_BYTES = 48 * 2**20  # of files: larger ones come alone

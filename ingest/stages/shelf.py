@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from threading import Lock
 
-from ingest.restoring import store
+from ingest.storage.stored_files import store
 
 
 class Shelf:

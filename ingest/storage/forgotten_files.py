@@ -20,8 +20,8 @@ from typing import IO
 from django.conf import settings
 
 from ingest.imaging.store import Store
-from ingest.restoring import store
 from ingest.storage import stored_files
+from ingest.storage.stored_files import store
 
 logger = logging.getLogger(__name__)
 

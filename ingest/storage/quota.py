@@ -29,8 +29,8 @@ from ingest.models import (
     Source,
     Upload,
 )
-from ingest.restoring import store
 from ingest.storage import stored_files
+from ingest.storage.stored_files import store
 
 MEASURE_MAX_S = 2.0  # of one sweep
 

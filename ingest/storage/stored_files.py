@@ -11,6 +11,7 @@ from functools import cache
 from typing import Any
 
 from django.apps import apps
+from django.conf import settings
 from django.core.exceptions import FieldDoesNotExist
 from django.db import models
 from django.db.models import Q
@@ -20,6 +21,11 @@ from ingest.models import Collection, Revision
 
 FIELD_NAMES = ("preview", "crop", "file", "original")  # in the order of how often they are asked for
 BATCH = 500  # names in one query; SQLite allows 32,766 parameters, older ones 999
+
+
+def store() -> Store:
+    """The store of this site; it keeps the disk's reserve free."""
+    return Store(settings.KOMA_DATA_DIR / "store", reserve_bytes=settings.KOMA_DISK_RESERVE_BYTES)
 
 
 @cache
@@ -81,14 +87,14 @@ def in_history(names: Iterable[str]) -> Iterator[str]:
             yield from wanted.intersection(value for value in pair if isinstance(value, str))
 
 
-def remove_unused(store: Store, names: Iterable[str]) -> int:
+def remove_unused(files: Store, names: Iterable[str]) -> int:
     """Delete the files among `names` that no row of any collection names; returns how many. Call after the commit.
 
     The history counts as naming, as it does for the sweep of forgotten files: an undo gives back what a row had.
     """
     wanted = set(names)
     unused = wanted - named(wanted)
-    return sum(store.remove(name) for name in unused.difference(in_history(unused)))
+    return sum(files.remove(name) for name in unused.difference(in_history(unused)))
 
 
 def _adapted(model: type[models.Model], rows: dict[str, Any]) -> dict[str, Any] | None:

@@ -10,8 +10,7 @@ from ingest.access import member_view
 from ingest.imaging.formats import MEDIA_TYPES
 from ingest.imaging.store import UnknownName
 from ingest.models import Collection
-from ingest.restoring import store
-from ingest.storage.stored_files import belongs_to
+from ingest.storage.stored_files import belongs_to, store
 
 # What browsers show in a page; pictures of other formats are only saved. Each had its pixels read under the limits
 # before it was stored, its type is ours and not the sender's, and the headers keep a browser from guessing another.

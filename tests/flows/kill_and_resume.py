@@ -147,7 +147,7 @@ def run_killed(pk: int, after_s: float) -> bool:
 def sweep() -> None:
     """What the workers' sweep does, without its patience."""
     from ingest.pipeline import runner
-    from ingest.restoring import store
+    from ingest.storage.stored_files import store
 
     runner.sweep(max_age_s=-1)
     store().sweep(age_s=-1)

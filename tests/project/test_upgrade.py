@@ -17,7 +17,7 @@ from ingest import counting
 from ingest.actions import history
 from ingest.imaging.encode import PictureFormat, encode
 from ingest.models import Collection, Operation
-from ingest.restoring import store
+from ingest.storage.stored_files import store
 from tests.conftest import client_of, make_user
 from tests.migrating import tables_of
 

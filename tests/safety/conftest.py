@@ -48,7 +48,7 @@ from ingest.models import (
     StageRun,
     Upload,
 )
-from ingest.restoring import store
+from ingest.storage.stored_files import store
 from tests.conftest import make_user
 
 NAME = "Tiny show"

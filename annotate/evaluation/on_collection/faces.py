@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from django.conf import settings
 from django.db.models import Count, Exists, OuterRef, Q, QuerySet
 
 from annotate.backends.contract import FaceDetector
@@ -20,8 +19,8 @@ from annotate.evaluation.on_collection.progress import Progress
 from annotate.models import CheckedFrame, Face, NamedBy
 from ingest.errors import BadInput
 from ingest.imaging.decode import UnreadablePicture, read_picture
-from ingest.imaging.store import Store
 from ingest.models import Collection, Frame
+from ingest.storage.stored_files import store
 
 FRAMES_MAX = 1000  # measured of all complete ones, evenly
 CHUNK = 200
@@ -127,7 +126,6 @@ def measure(collection: Collection, detector: FaceDetector, progress: Progress) 
 
 
 def _asked(collection: Collection, picked: list[int], progress: Progress, told: list[str]) -> Iterator[Asked]:
-    store = Store(settings.KOMA_DATA_DIR / "store", reserve_bytes=settings.KOMA_DISK_RESERVE_BYTES)
     for start in range(0, len(picked), CHUNK):
         part = picked[start : start + CHUNK]
         frames = Frame.objects.filter(collection=collection, pk__in=part).select_related("episode").order_by("pk")
@@ -140,7 +138,7 @@ def _asked(collection: Collection, picked: list[int], progress: Progress, told: 
             progress.step()
             name = f"{row.episode.label}, frame {row.index}"
             try:
-                picture = read_picture(store.read(row.file), name=name).rgb
+                picture = read_picture(store().read(row.file), name=name).rgb
             except (OSError, UnreadablePicture) as error:
                 told.append(f"{name} was left out: its picture cannot be read: {error}")
                 continue

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
-from django.conf import settings
 from django.db import transaction
 from django.db.models import F
 
@@ -17,8 +16,8 @@ from annotate.backends.embedders.known_embedders import packed, unpack_of
 from annotate.evaluation.on_collection.progress import Progress
 from annotate.models import Face, FaceVector, ModelVersion
 from ingest.imaging.decode import UnreadablePicture, read_picture
-from ingest.imaging.store import Store
 from ingest.models import Collection
+from ingest.storage.stored_files import store
 
 FloatArray = npt.NDArray[np.float32]
 BATCH = 16  # faces that are read, described and written at once: a cancel is heard between
@@ -46,8 +45,7 @@ class Described:
 
 def read_head(name: str, face: int) -> Picture:
     """The stored crop of a face, uint8 RGB. Raises OSError or UnreadablePicture."""
-    store = Store(settings.KOMA_DATA_DIR / "store", reserve_bytes=settings.KOMA_DISK_RESERVE_BYTES)
-    return read_picture(store.read(name), name=f"the head of face {face}").rgb
+    return read_picture(store().read(name), name=f"the head of face {face}").rgb
 
 
 def describe(collection: Collection, keys: list[int], embedder: Embedder, progress: Progress) -> Described:

@@ -7,8 +7,8 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from ingest import humane
-from ingest.restoring import store
 from ingest.storage import forgotten_files
+from ingest.storage.stored_files import store
 
 
 class Command(BaseCommand):

@@ -13,7 +13,7 @@ from annotate.actions import references
 from annotate.models import Character, ReferencePicture
 from ingest.errors import BadInput
 from ingest.models import Collection, Operation
-from ingest.restoring import store
+from ingest.storage.stored_files import store
 
 pytestmark = pytest.mark.django_db
 

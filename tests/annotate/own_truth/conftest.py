@@ -11,7 +11,7 @@ from django.conf import settings
 from annotate.models import Face, ModelVersion
 from ingest.imaging.encode import PictureFormat, encode
 from ingest.models import Collection, Episode, Frame, Source
-from ingest.restoring import store
+from ingest.storage.stored_files import store
 from tests.annotate.ccip_graphs import write_ccip
 from tests.annotate.face_graph import picture_with, write_graph
 from tests.annotate.people import ANNA, BETH, CARA

@@ -18,7 +18,7 @@ from annotate.stages import difference_groups
 from ingest.actions import runs
 from ingest.models import Collection, Episode, PipelineRun, RunState, StageRun
 from ingest.pipeline import claims, runner
-from ingest.restoring import store
+from ingest.storage.stored_files import store
 from tests.annotate.ccip_graphs import write_ccip
 from tests.annotate.people import Looks
 

@@ -12,7 +12,7 @@ from django.contrib.auth.models import User
 from annotate.models import Character, Face, FaceCluster, FrameTag, ModelVersion, Tag
 from ingest.imaging.encode import PictureFormat, encode
 from ingest.models import Collection, Episode, Frame, Shot, Source
-from ingest.restoring import store
+from ingest.storage.stored_files import store
 
 
 @dataclass

@@ -21,8 +21,8 @@ from ingest.backup.read import restore
 from ingest.backup.write import write
 from ingest.errors import BadInput
 from ingest.models import Collection, Episode, Frame, Source
-from ingest.restoring import store
 from ingest.storage import forgotten_files, stored_files
+from ingest.storage.stored_files import store
 from tests.films import png
 
 pytestmark = pytest.mark.django_db

@@ -36,8 +36,8 @@ from ingest.backup.read import restore
 from ingest.backup.write import write
 from ingest.errors import BadInput, KomaError
 from ingest.models import Collection, Frame, Operation, PipelineRun, Source, StageRun
-from ingest.restoring import store
 from ingest.storage import stored_files
+from ingest.storage.stored_files import store
 from tests.films import film, png
 
 pytestmark = pytest.mark.postgres

@@ -19,7 +19,8 @@ from ingest.backup.read import restore
 from ingest.backup.write import write
 from ingest.errors import BadInput, KomaError
 from ingest.models import Collection, Frame, Source
-from ingest.restoring import source_path, store
+from ingest.restoring import source_path
+from ingest.storage.stored_files import store
 from tests.films import film, png, zipped
 
 pytestmark = pytest.mark.postgres

@@ -17,7 +17,7 @@ from ingest.imaging.encode import PictureFormat, encode
 from ingest.imaging.still import descriptor_of
 from ingest.models import Collection, DropReason, Episode, Frame, FrameState, RunState, Source, StageRun
 from ingest.pipeline import registry
-from ingest.restoring import store
+from ingest.storage.stored_files import store
 
 pytestmark = pytest.mark.django_db
 LARGE, SMALL = (1280, 720), (854, 480)

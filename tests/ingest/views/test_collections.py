@@ -12,7 +12,7 @@ from ingest.actions import collections as actions
 from ingest.actions.estimates import estimate
 from ingest.errors import BadInput, Conflict
 from ingest.models import Collection, Episode, Frame, Membership, PersonLimits, PipelineRun, Role, Source, StageRun
-from ingest.restoring import store
+from ingest.storage.stored_files import store
 from tests.films import png
 
 

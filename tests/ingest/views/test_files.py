@@ -11,7 +11,7 @@ from django.test import Client
 
 from annotate.models import Face
 from ingest.models import Collection, Episode, Frame, Membership, Role, Source
-from ingest.restoring import store
+from ingest.storage.stored_files import store
 from tests.films import png
 
 

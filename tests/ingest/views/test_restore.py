@@ -16,6 +16,7 @@ from ingest.actions import full_pictures, runs, sources
 from ingest.models import Collection, Frame, FrameState, PipelineRun, RunState
 from ingest.pipeline.contract import Context
 from ingest.stages.pictures import Pictures
+from ingest.storage.stored_files import store
 from tests import films
 
 
@@ -41,7 +42,7 @@ def test_a_restored_frame_has_the_same_full_picture_as_before(as_alice: Client, 
     restore(as_alice, dropped)
     dropped.refresh_from_db()
     assert (dropped.state, dropped.decided, dropped.file) == (FrameState.KEPT, True, as_it_was)
-    assert restoring.store().exists(dropped.file)
+    assert store().exists(dropped.file)
 
 
 def test_a_film_that_is_gone_is_named_and_the_frame_stays_dropped(as_alice: Client, dropped: Frame) -> None:
@@ -80,7 +81,7 @@ def test_more_frames_than_a_page_can_wait_for_are_kept_at_once_and_a_run_writes_
     stage = run.stages.get()
     assert (stage.done, stage.total, stage.counters) == (1, 1, {"written": 1})
     many.refresh_from_db()
-    assert restoring.store().exists(many.file)
+    assert store().exists(many.file)
 
 
 def test_the_same_form_sent_again_after_its_run_ended_starts_no_second_run(many: Frame) -> None:
