@@ -70,7 +70,7 @@ def as_if_on_gpu(*, batch: int) -> dict[str, Any]:
     from annotate.backends.feeding.reader_batch import BatchSize, BatchSizes
     from annotate.backends.model_files import registry
     from annotate.chosen_models.opened import opened
-    from annotate.stages.look import SIZES
+    from annotate.stages.run_models import SIZES
 
     models: dict[str, Any] = {}
     tagger = opened(models, registry.find(NAME, settings.KOMA_MODELS_DIR, task="tags"), device="auto")

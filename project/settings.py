@@ -144,7 +144,7 @@ PIPELINE_STAGES: list[str] = [
     "annotate.stages.text.FindText",
     "ingest.stages.dedup.Dedup",
     "ingest.stages.pictures.Pictures",
-    "annotate.stages.look.Look",
+    "annotate.stages.run_models.RunModels",
     "annotate.stages.detect.Detect",
     "annotate.stages.tag.TagFrames",
     "annotate.stages.names.ReadNames",

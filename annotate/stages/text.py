@@ -12,21 +12,21 @@ from annotate.backends.model_files import registry
 from annotate.backends.model_files.registry import Installed
 from annotate.chosen_models.choices import chosen_all
 from annotate.models import ModelAnswer
-from annotate.stages.look import Look, LookParams, Result
+from annotate.stages.run_models import Result, RunModels, RunModelsParams
 from ingest.models import Frame
 
 TASK = "text"
 PAGE = 500  # rows a query
 
 
-class FindText(Look):
+class FindText(RunModels):
     """Frames that the text finder has not seen; what it says is kept as of any model, so nobody asks it twice."""
 
     name: ClassVar[str] = "text"
     label: ClassVar[str] = "Text"
     about: ClassVar[str] = "Finds subtitles and credits, so that of similar frames the clean one is kept."
     queue: ClassVar[str] = "gpu"
-    params_type: ClassVar[type] = LookParams
+    params_type: ClassVar[type] = RunModelsParams
 
     @classmethod
     def by_default(cls) -> bool:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from django.apps import apps
 from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.core.exceptions import ValidationError
@@ -40,6 +41,7 @@ from ingest.models import (
     Source,
     StageRun,
 )
+from ingest.pipeline.renamed import RENAMED, rename_stages
 from ingest.storage import stored_files
 from ingest.storage.stored_files import store
 
@@ -118,6 +120,7 @@ def _restore(backup: Opened, *, owner: Any, name: str, trust_paths: bool) -> Res
             collection.save(update_fields=["name"])
             Membership.objects.create(collection=collection, user=owner, role=Role.ADMIN)
             CollectionLimits.objects.create(collection=collection, all_folders=owner.is_superuser)
+            rename_stages(apps, RENAMED, collection=collection.pk)
             _stop_runs(collection)
             notes = _place_sources(state, collection, moved)
     except (ValidationError, DatabaseError, ValueError, TypeError, KeyError, AttributeError, OverflowError) as error:

@@ -10,6 +10,7 @@ from django.utils.module_loading import import_string
 
 from ingest.errors import BadInput
 from ingest.pipeline.contract import Stage
+from ingest.pipeline.renamed import RENAMED
 
 
 @cache
@@ -24,4 +25,6 @@ def stage_named(name: str) -> type[Stage[Any, Any]]:
     try:
         return stages()[name]
     except KeyError:
+        if name in RENAMED:
+            raise BadInput(f"The stage {name!r} is now called {RENAMED[name]!r}.") from None
         raise BadInput(f"There is no stage {name!r}; there are: {', '.join(stages())}.") from None

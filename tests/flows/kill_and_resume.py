@@ -26,9 +26,9 @@ RUN_FIELDS = {  # how a run went, not what it made
     "Frame": set(),
 }
 BATCHES = {"ingest.stages.extract": 6, "ingest.stages.read_pictures": 3, "ingest.stages.dedup": 8,
-           "ingest.stages.pictures": 3, "annotate.stages.look": 2, "annotate.stages.detect": 2,
+           "ingest.stages.pictures": 3, "annotate.stages.run_models": 2, "annotate.stages.detect": 2,
            "annotate.stages.tag": 2, "annotate.stages.embed": 2}  # a tiny film gives many  # fmt: skip
-IN_WORKERS = ("look", "tag")  # killed by `kill_workers`
+IN_WORKERS = ("run_models", "tag")  # killed by `kill_workers`
 SKIPPED_MODELS = {"Session", "LogEntry", "Permission", "ContentType", "Migration", "Dashboard"}
 
 
@@ -278,7 +278,7 @@ def main() -> int:
     person = User.objects.create_superuser("ann", password="a long pass phrase")
     collection = collections.create(name="Killed", by=person)
     episodes = [sources.register(collection=collection, path=path, by=person) for path in (film, packed)]
-    params = {"look": {"models": "one, two"}, "tag": {"tagger": "wd-tiny"}}
+    params = {"run_models": {"models": "one, two"}, "tag": {"tagger": "wd-tiny"}}
     run = runs.start(collection=collection, episodes=episodes, by=person, params=params)
     stages()  # imported once, here, and not in each child
     for module, size in BATCHES.items():

@@ -32,7 +32,7 @@ from tests.flows.kill_and_resume import (
     write_other_tagger,
 )
 
-KILLED = ("look", "tag", "caption")
+KILLED = ("run_models", "tag", "caption")
 PR_SET_CHILD_SUBREAPER = 36
 PATIENCE_S = 60.0
 PICTURES = 16
@@ -242,7 +242,7 @@ def _measure(options: argparse.Namespace, redis_url: str, captions_url: str) -> 
         importlib.import_module(module).BATCH = size  # type: ignore[attr-defined]
     importlib.import_module("ingest.worker")
     dice, others = random.Random(options.seed), children()
-    params = {"look": {"models": "one, two"}, "tag": {"tagger": "wd-tiny"}}
+    params = {"run_models": {"models": "one, two"}, "tag": {"tagger": "wd-tiny"}}
     results = []
     for name in ("read_pictures", *KILLED):  # a run each: a worker goes on with the next stage of its queue
         run = runs.start(collection=collection, episodes=[episode], by=person, stage_names=[name], params=params)

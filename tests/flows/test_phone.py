@@ -45,7 +45,7 @@ def show(show: Show, alice: User) -> Show:
             "counters": {"kept": 9},
             "timings": {"total": 3.0},
         },
-        {"stage": "look", "state": "failed", "error": f"{'/a/long/path' * 12}.onnx: this is no network."},
+        {"stage": "run_models", "state": "failed", "error": f"{'/a/long/path' * 12}.onnx: this is no network."},
     )
     for order, row in enumerate(rows):
         StageRun.objects.create(run=run, order=order, queue="gpu", episode=show.episode, **row)

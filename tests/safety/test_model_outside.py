@@ -344,7 +344,7 @@ def _data_dir() -> Any:
 
 @pytest.fixture()
 def looking(settings: Any) -> Iterator[None]:
-    settings.PIPELINE_STAGES = ["annotate.stages.look.Look"]
+    settings.PIPELINE_STAGES = ["annotate.stages.run_models.RunModels"]
     stages.stages.cache_clear()
     yield
     stages.stages.cache_clear()

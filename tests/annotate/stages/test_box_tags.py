@@ -25,7 +25,7 @@ BOXES = np.array([[100, 100, 40, 40, 0.9], [400, 400, 40, 40, 0.8], [100, 100, 4
 
 @pytest.fixture(autouse=True)
 def stages(settings: Any) -> Iterator[None]:
-    settings.PIPELINE_STAGES = ["annotate.stages.look.Look", "annotate.stages.tag.TagFrames"]
+    settings.PIPELINE_STAGES = ["annotate.stages.run_models.RunModels", "annotate.stages.tag.TagFrames"]
     registry.stages.cache_clear()
     yield
     registry.stages.cache_clear()
@@ -84,7 +84,7 @@ def test_answers_that_come_later_change_the_tags_and_a_choice_taken_back_takes_t
     choose(episode, "boxes", "person_detect_v1.1_m")
     run(episode, "tag")
     assert tags(0) == set()
-    run(episode, "look", "tag")
+    run(episode, "run_models", "tag")
     assert tags(0) == {"persons:2"}
     choose(episode, "boxes", "none")
     run(episode, "tag")

@@ -28,7 +28,7 @@ NAME = "ch_PP-OCRv4_det"
 @pytest.fixture(autouse=True)
 def stages(settings: Any) -> Iterator[None]:
     settings.PIPELINE_STAGES = [
-        "annotate.stages.text.FindText", "ingest.stages.dedup.Dedup", "annotate.stages.look.Look",
+        "annotate.stages.text.FindText", "ingest.stages.dedup.Dedup", "annotate.stages.run_models.RunModels",
     ]  # fmt: skip
     registry.stages.cache_clear()
     yield

@@ -167,6 +167,17 @@ def test_labels_that_cannot_be_tags_are_nameless() -> None:
     assert rules_of(version) == Rules()
 
 
+def test_stages_of_an_older_release_come_back_by_their_names_of_now(
+    full: Collection, alice: User, tmp_path: Path
+) -> None:
+    Collection.objects.filter(pk=full.pk).update(run_defaults={"look": {"models": "one"}})
+    StageRun.objects.filter(run__collection=full).update(stage="look")
+    write(collection=full, target=tmp_path / "b.zip")
+    back = restore(source=tmp_path / "b.zip", owner=alice, name="Second").collection
+    assert {row.stage for row in StageRun.objects.filter(run__collection=back)} == {"run_models"}
+    assert Collection.objects.get(pk=back.pk).run_defaults == {"run_models": {"models": "one"}}
+
+
 def test_the_history_that_comes_back_can_be_undone(full: Collection, alice: User, bob: User, tmp_path: Path) -> None:
     write(collection=full, target=tmp_path / "b.zip")
     back = restore(source=tmp_path / "b.zip", owner=alice, name="Second").collection

@@ -21,9 +21,9 @@ def add(run: PipelineRun, stage: str, order: int, **timings: float) -> None:
 
 
 def test_a_stage_with_models_shows_where_its_time_went(as_bob: Client, finished: PipelineRun) -> None:
-    add(finished, "look", 0, decode=20.0, wait=2.0, copy=0.5, compute=58.0, save=1.0, total=80.0)
+    add(finished, "run_models", 0, decode=20.0, wait=2.0, copy=0.5, compute=58.0, save=1.0, total=80.0)
     page = as_bob.get(f"/c/{finished.collection_id}/runs/{finished.pk}/").content.decode()
-    table = page[page.index("where the time of Ask the models went") :].split("</table>")[0]
+    table = page[page.index("where the time of Run models went") :].split("</table>")[0]
     for label, seconds, percent in (
         ("Decode and fit", "20.0 s", "25 %"), ("Copy to the device", "0.5 s", "1 %"), ("Compute", "58.0 s", "72 %"),
         ("Device waits", "2.0 s", "2 %"), ("Write", "1.0 s", "1 %"),

@@ -1,9 +1,9 @@
 """How many pictures a second one process can look at, whatever the network: Python's lock and the processor's cores.
 
-    python -m bench.look [--pictures 768] [--sqlite] [--dry]
+    python -m bench.run_models [--pictures 768] [--sqlite] [--dry]
 
-The stage `look` runs whole, from JPEG files to stored answers, the way that a GPU's batches take, with a tagger that
-costs almost nothing. Then each of its steps runs alone. Both the way that was (threads of one process that read, a
+The stage `run_models` runs whole, from JPEG files to stored answers, the way that a GPU's batches take, with a tagger
+that costs almost nothing. Then each of its steps runs alone. Both the way that was (threads of one process that read, a
 picture at a time) and the way that is (processes that read, many at a time).
 """
 
@@ -23,8 +23,8 @@ from typing import TYPE_CHECKING, Any
 
 from bench import cheap, report
 from bench.lock import LockWatch
-from bench.look_steps import Cost, Way, steps
 from bench.pages import database
+from bench.run_models_steps import Cost, Way, steps
 
 if TYPE_CHECKING:
     from annotate.backends.feeding.decoding_processes import ReadingProcesses
@@ -78,7 +78,7 @@ def whole(episode: Episode, watch: LockWatch, models: dict[str, Any], processes:
     from ingest.pipeline import runner
 
     ModelAnswer.objects.all().delete()
-    run = runs.start(collection=episode.collection, episodes=[episode], by=None, stage_names=["look"])
+    run = runs.start(collection=episode.collection, episodes=[episode], by=None, stage_names=["run_models"])
     row = run.stages.get()
     apart = _of_children(processes)
     with by_thread() as threads:
@@ -151,7 +151,10 @@ def main() -> None:
     parser.add_argument("--sqlite", action="store_true", help="instead of a fresh PostgreSQL")
     parser.add_argument("--dry", action="store_true", help="print the tables, leave docs/benchmarks.md alone")
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="koma-look-") as made, database(Path(made), sqlite=options.sqlite) as db:
+    with (
+        tempfile.TemporaryDirectory(prefix="koma-models-") as made,
+        database(Path(made), sqlite=options.sqlite) as db,
+    ):
         os.environ |= {"KOMA_DATA_DIR": f"{made}/data", "KOMA_MODELS_DIR": f"{made}/models", "DATABASE_URL": db}
         os.environ |= {"DJANGO_SETTINGS_MODULE": "project.settings", "KOMA_DISK_RESERVE_BYTES": "0", "DEBUG": "off"}
         import django
@@ -161,7 +164,7 @@ def main() -> None:
         call_command("migrate", verbosity=0, interactive=False)
         from annotate.backends.feeding.decoding_processes import ReadingProcesses
         from annotate.backends.feeding.reader import cores_for_reading
-        from annotate.stages.look import PROCESSES
+        from annotate.stages.run_models import PROCESSES
 
         cheap.write_tagger(Path(made) / "models" / cheap.NAME)
         episode, watch = cheap.episode_of(options.pictures), LockWatch()
@@ -176,7 +179,7 @@ def main() -> None:
         processes.close()
     apart = 1000 * runs[1].spent["reading processes"] / runs[1].pictures
     text = (
-        f"The stage `look` from {options.pictures} frames' JPEG files of 1280x720 to rows of "
+        f"The stage `run_models` from {options.pictures} frames' JPEG files of 1280x720 to rows of "
         f"{'SQLite' if options.sqlite else 'PostgreSQL'}, batches of {BATCH}, with a tagger of the input and output of "
         "a WD tagger (448 x 448, 10,861 labels) that costs almost nothing. **Not measured on a GPU**: its batches are "
         f"copied and computed by the processor here. {cores_for_reading()} threads or processes read.\n\n"

@@ -15,7 +15,7 @@ from annotate.algorithms import packing
 from annotate.backends.feeding import decoding
 from annotate.backends.runtime import device, onnx_session
 from annotate.models import Face, ModelAnswer, ModelChoice, ModelVersion
-from annotate.stages import look
+from annotate.stages import run_models
 from annotate.tagging import stored_scores
 from ingest.actions import runs
 from ingest.imaging import decode
@@ -33,7 +33,7 @@ FRAMES = 9
 
 @pytest.fixture(autouse=True)
 def only_look(settings: Any) -> Iterator[None]:
-    settings.PIPELINE_STAGES = ["annotate.stages.look.Look"]
+    settings.PIPELINE_STAGES = ["annotate.stages.run_models.RunModels"]
     registry.stages.cache_clear()
     yield
     registry.stages.cache_clear()
@@ -65,7 +65,7 @@ def episode(collection: Collection, store: Store) -> Episode:
 
 def run(episode: Episode, **params: Any) -> PipelineRun:
     return runs.run_here(
-        runs.start(collection=episode.collection, episodes=[episode], by=None, params={"look": params})
+        runs.start(collection=episode.collection, episodes=[episode], by=None, params={"run_models": params})
     )
 
 
@@ -265,19 +265,19 @@ def test_a_cancelled_run_keeps_what_was_written_and_resumes_to_the_same_rows(
     run(episode)
     whole = rows()
     ModelAnswer.objects.all().delete()
-    monkeypatch.setattr(look, "BATCH", 2)
+    monkeypatch.setattr(run_models, "BATCH", 2)
     started = runs.start(collection=episode.collection, episodes=[episode], by=None)
-    real = look.Look.work
+    real = run_models.RunModels.work
 
-    def cancelling(stage: look.Look, batch: Any) -> Any:
+    def cancelling(stage: run_models.RunModels, batch: Any) -> Any:
         runs.cancel(started, by=None)
         return real(stage, batch)
 
-    monkeypatch.setattr(look.Look, "work", cancelling)
+    monkeypatch.setattr(run_models.RunModels, "work", cancelling)
     assert runs.run_here(started).state == RunState.CANCELLED
     assert len(rows()) == 2
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("reader")]
-    monkeypatch.setattr(look.Look, "work", real)
+    monkeypatch.setattr(run_models.RunModels, "work", real)
     assert runs.run_here(runs.resume(started, by=None)).state == RunState.DONE
     assert rows() == whole
 
@@ -310,9 +310,9 @@ def test_frames_for_a_gpu_are_read_by_processes_and_the_rows_are_the_same_as_by_
     again = runs.start(collection=episode.collection, episodes=[episode], by=None)
     try:
         assert runner.execute(again.stages.get().pk, models=kept) == RunState.DONE
-        assert kept[look.PROCESSES]._all
+        assert kept[run_models.PROCESSES]._all
     finally:
-        kept[look.PROCESSES].close()
+        kept[run_models.PROCESSES].close()
     assert rows() == by_threads
     assert len(by_threads) == FRAMES - 2
     for stage in (first, again.stages.get()):
@@ -326,7 +326,7 @@ def test_a_model_that_cannot_have_its_pictures_from_another_process_is_named_in_
 ) -> None:
     write_tagger(models / "one")
     pretend_a_gpu(monkeypatch)
-    monkeypatch.setattr(look, "fits_apart", lambda model: False)
+    monkeypatch.setattr(run_models, "fits_apart", lambda model: False)
     stage = run(episode).stages.get()
     assert stage.counters["answers"] == FRAMES
     assert "since one cannot have them from another one" in stage.log
@@ -336,13 +336,13 @@ def test_a_frame_that_was_deleted_meanwhile_stops_nothing(
     episode: Episode, models: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write_tagger(models / "one")
-    real = look.Look.work
+    real = run_models.RunModels.work
 
-    def deleting(stage: look.Look, batch: Any) -> Any:
+    def deleting(stage: run_models.RunModels, batch: Any) -> Any:
         Frame.objects.filter(index=1).delete()
         return real(stage, batch)
 
-    monkeypatch.setattr(look.Look, "work", deleting)
+    monkeypatch.setattr(run_models.RunModels, "work", deleting)
     assert run(episode).state == RunState.DONE
     assert len(rows()) == FRAMES - 1
 

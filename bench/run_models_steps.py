@@ -1,4 +1,4 @@
-"""The steps of the stage `look`, each alone: processor time and how long it holds Python's lock."""
+"""The steps of the stage `run_models`, each alone: processor time and how long it holds Python's lock."""
 
 from __future__ import annotations
 
@@ -35,14 +35,14 @@ class Way:
     def taken(self) -> Iterator[None]:
         """Until it ends, the application goes this way."""
         from annotate.backends.feeding import reader
-        from annotate.stages import look
+        from annotate.stages import run_models
         from annotate.tagging import stored_scores
 
         with (
             patch.object(reader, "CHUNK_MAX", self.chunk),
             patch.object(stored_scores, "TOGETHER", self.packed),
-            patch.object(look, "BATCH", self.written),
-            patch.object(look, "fits_apart", reader.fits_apart if self.apart else lambda _: False),
+            patch.object(run_models, "BATCH", self.written),
+            patch.object(run_models, "fits_apart", reader.fits_apart if self.apart else lambda _: False),
         ):
             yield
 
@@ -96,17 +96,17 @@ def steps(
     from django.db import transaction
 
     from annotate.backends.feeding.reader import Item, Looked, Reader
-    from annotate.stages.look import SIZES, Key, Look
+    from annotate.stages.run_models import SIZES, Key, RunModels
     from ingest.actions import runs
     from ingest.imaging.decode import read_picture
     from ingest.models import RunState
     from ingest.pipeline import runner
 
-    run = runs.start(collection=episode.collection, episodes=[episode], by=None, stage_names=["look"])
+    run = runs.start(collection=episode.collection, episodes=[episode], by=None, stage_names=["run_models"])
     row = runner.STAGES.claim(run.stages.get().pk)
     assert row is not None
     stage = runner._open(row, models)
-    assert isinstance(stage, Look)
+    assert isinstance(stage, RunModels)
     tagger = stage.watchers[0].model()
     names = list(episode.frames.values_list("file", flat=True)[:DISTINCT])
     files = [stage.store.read(name) for name in names]

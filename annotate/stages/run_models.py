@@ -1,4 +1,4 @@
-"""Shows each kept frame once to every chosen model that has not seen it, and keeps what they say, raw."""
+"""Runs every chosen model once on each kept frame and stores the raw answers."""
 
 from __future__ import annotations
 
@@ -41,12 +41,12 @@ SIZES, PROCESSES = "batch sizes", "reading processes"  # in ctx.models: found, b
 
 
 @dataclass(slots=True)
-class LookParams:
+class RunModelsParams:
     """`models`: names, with commas; empty for the collection's choice. `also`: further ones, to compare them."""
 
     models: str = field(default="", metadata={"label": "Models", "help": "names with commas; empty: as chosen"})
     also: str = field(
-        default="", metadata={"label": "Also", "help": "more models beside them, to compare; their words change no tag"}
+        default="", metadata={"label": "Compare with", "help": "further models to run; their answers change no tags"}
     )
     device: str = field(
         default=onnx_session.AUTO,
@@ -100,18 +100,18 @@ class Result:
     frames: list[int]
 
 
-class Look(Stage[Seen, Result]):
+class RunModels(Stage[Seen, Result]):
     """Frames that one of the models has not answered yet."""
 
-    name: ClassVar[str] = "look"
-    label: ClassVar[str] = "Ask the models"
-    about: ClassVar[str] = "Shows each kept frame once to all chosen models and keeps their raw answers."
+    name: ClassVar[str] = "run_models"
+    label: ClassVar[str] = "Run models"
+    about: ClassVar[str] = "Runs all chosen models once on each kept frame and stores their raw answers."
     queue: ClassVar[str] = "gpu"
-    params_type: ClassVar[type] = LookParams
+    params_type: ClassVar[type] = RunModelsParams
 
     def __init__(self, ctx: Context) -> None:
         super().__init__(ctx)
-        self.params: LookParams = ctx.params
+        self.params: RunModelsParams = ctx.params
         self.reader: Reader[Key] | None = None
         self.store = store()
         self.watchers = [self._watcher(name, found) for name, found in self._chosen()]
