@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from django.conf import settings
-from rq.job import JobStatus
 
 from ingest import once, turns
 from ingest.actions import full_pictures
@@ -12,7 +11,6 @@ from ingest.pipeline import runner
 from ingest.pipeline.opened_models import OpenedModels
 from ingest.storage import quota
 
-OVER = (JobStatus.FINISHED, JobStatus.FAILED, JobStatus.STOPPED, JobStatus.CANCELED)
 CALL = "stage-"
 CALLS_MAX = 1_000  # nobody has more workers: what waits is not counted further
 MODELS = OpenedModels()  # lives as long as the process, which for the gpu queue is one

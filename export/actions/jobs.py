@@ -8,13 +8,13 @@ from typing import Any
 
 from django.conf import settings
 from django.db import transaction
-from django.utils import timezone
 
 from export.algorithms.filenames import safe_name
 from export.algorithms.recipe import Recipe
 from export.models import ExportJob
 from ingest.errors import BadInput, Conflict, KomaError
-from ingest.models import FINISHED, Collection, RunState
+from ingest.models import Collection, RunState
+from ingest.pipeline import claims
 
 NAME_MAX = 120
 BUILDING = ".building"  # below KOMA_EXPORT_DIR; hidden, same disk as the finished folders
@@ -32,12 +32,8 @@ def start(*, collection: Collection, recipe: Recipe, name: str, by: Any) -> Expo
 
 def cancel(job: ExportJob) -> None:
     """Ask a build to stop; it stops within a few pictures, and what it wrote stays for a resume."""
-    asked = ExportJob.objects.filter(pk=job.pk).exclude(state__in=FINISHED)
-    if not asked.update(cancel_requested=True):
+    if not claims.cancel(job):
         raise Conflict(f"This export is {job.get_state_display()} already.")
-    ExportJob.objects.filter(pk=job.pk, state=RunState.QUEUED).update(
-        state=RunState.CANCELLED, finished_at=timezone.now()
-    )
 
 
 def resume(job: ExportJob) -> None:

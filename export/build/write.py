@@ -89,7 +89,12 @@ def build(
         for batch in _batches(_works(plan.items), _BATCH):
             heard(done)
             tasks = [pool.submit(_write, work, recipe, layout, store, sink, upscaler, masker) for work in batch]
-            for outcome in _outcomes(tasks, lambda: heard(done)):  # noqa: B023 - called within this round only
+
+            def alive(before: int = done, batch: Any = batch, tasks: list[Future[Built]] = tasks) -> None:
+                written = (len(work.items) for work, task in zip(batch, tasks, strict=True) if task.done())
+                heard(before + sum(written))
+
+            for outcome in _outcomes(tasks, alive):
                 built.written += outcome.written
                 built.resumed += outcome.resumed
                 built.failed += outcome.failed

@@ -5,10 +5,10 @@ from __future__ import annotations
 from django.db import models
 from django.utils import timezone
 
-from ingest.models import Collection, RunState
+from ingest.models import Collection, Job
 
 
-class FaceExample(models.Model):
+class FaceExample(Job):
     """Made once for what is asked; `digest` tells picture, crop, passes, size and the model's files apart.
 
     A cache: rows are few, the oldest go, and a backup leaves them out.
@@ -17,12 +17,9 @@ class FaceExample(models.Model):
     collection = models.ForeignKey(Collection, models.CASCADE, related_name="face_examples")
     digest = models.CharField(max_length=64)
     params = models.JSONField(default=dict)  # how it is made: see export.preview.example_faces
-    state = models.CharField(max_length=10, choices=RunState.choices, default=RunState.QUEUED)
     asked_at = models.DateTimeField()  # first, or again after it failed
     wanted_at = models.DateTimeField(default=timezone.now)  # by an open page, last
-    started_at = models.DateTimeField(null=True, blank=True)
     data = models.BinaryField(null=True)  # WebP
-    error = models.TextField(blank=True)
 
     class Meta:
         ordering = ("pk",)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from django.conf import settings
 from django.db import models
 
-from ingest.models import Collection, RunState
+from ingest.models import Collection, Job
 
 
-class ExportJob(models.Model):
+class ExportJob(Job):
     """A data set being written, or written. `folder` is below KOMA_EXPORT_DIR and appears whole or not at all."""
 
     collection = models.ForeignKey(Collection, models.CASCADE, related_name="export_jobs")
@@ -16,18 +16,10 @@ class ExportJob(models.Model):
     params = models.JSONField(default=dict)  # the recipe as it was
     created_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="+")
     created_at = models.DateTimeField(auto_now_add=True)
-    started_at = models.DateTimeField(null=True, blank=True)
-    finished_at = models.DateTimeField(null=True, blank=True)
-    heartbeat_at = models.DateTimeField(null=True, blank=True)
-    state = models.CharField(max_length=10, choices=RunState.choices, default=RunState.QUEUED)
-    attempt = models.PositiveSmallIntegerField(default=0)
-    token = models.CharField(max_length=40, blank=True)
-    cancel_requested = models.BooleanField(default=False)
     total = models.PositiveIntegerField(default=0)
     done = models.PositiveIntegerField(default=0)
     counters = models.JSONField(default=dict, blank=True)
     warnings = models.JSONField(default=list, blank=True)
-    error = models.TextField(blank=True)
     folder = models.CharField(max_length=400, blank=True)
     zip_file = models.CharField(max_length=400, blank=True)
     size_bytes = models.BigIntegerField(default=0)

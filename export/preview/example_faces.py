@@ -5,13 +5,14 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 from django.conf import settings
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from annotate.backends.contract import Upscaler
@@ -30,17 +31,32 @@ from ingest.errors import KomaError
 from ingest.imaging.decode import UnreadablePicture, read_picture
 from ingest.imaging.store import UnknownName
 from ingest.models import Collection, RunState
+from ingest.pipeline.claims import Kind, Reporter
 from ingest.storage.stored_files import store
-
-logger = logging.getLogger(__name__)
 
 SHOWN = Selection(format="webp")
 KEPT = 200  # rows of a collection
-TAKES_MAX_S = 600  # a face; after it the worker counts as dead
-WAITS_MAX_S = 60  # then it is sent again
+TAKES_MAX_S = 600  # a face; a worker that takes longer hangs
+ATTEMPTS_MAX = 2
+PER_TURN = 12  # of a collection, then it is another's turn
 PATIENCE_S = 5  # then the page says that it waits
 WANTED_S = 30  # a face that no page asked for so long is wanted no more; a page asks about every second
 OPEN = (RunState.QUEUED, RunState.RUNNING)
+
+
+class FaceKind(Kind[FaceExample]):
+    """Faces to be drawn. One that nobody waits for any more leaves no row."""
+
+    def close(self, row: FaceExample, state: RunState, *, error: str = "", **values: Any) -> bool:
+        """A face that is cancelled can be asked for again as if it never had been."""
+        if state == RunState.CANCELLED:
+            return bool(self.held(row).delete()[0])
+        return super().close(row, state, error=error, **values)
+
+
+FACES = FaceKind(
+    FaceExample, noun="face", retry="press Retry", attempts_max=ATTEMPTS_MAX, step_max_s=TAKES_MAX_S
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,8 +150,9 @@ def ask(collection: Collection, recipe: Recipe, parts: Iterable[Part], *, again:
     mine = FaceExample.objects.filter(collection=collection)
     now = timezone.now()
     recent = now - timedelta(seconds=WANTED_S)
-    mine.filter(digest__in=wanted).update(wanted_at=now)
+    mine.filter(digest__in=wanted).update(wanted_at=now, cancel_requested=False)
     mine.filter(state=RunState.QUEUED, wanted_at__lt=recent).delete()
+    mine.filter(state=RunState.RUNNING, wanted_at__lt=recent).update(cancel_requested=True)
     there = set(mine.filter(digest__in=wanted).values_list("digest", flat=True))
     fresh = [
         FaceExample(collection=collection, digest=digest, params=params, asked_at=now, wanted_at=now)
@@ -144,46 +161,39 @@ def ask(collection: Collection, recipe: Recipe, parts: Iterable[Part], *, again:
     ]
     FaceExample.objects.bulk_create(fresh, ignore_conflicts=True)  # the same page open twice
     failed = mine.filter(digest__in=wanted, state=RunState.FAILED)
-    count = failed.update(state=RunState.QUEUED, error="", asked_at=now) if again else 0
+    count = failed.update(state=RunState.QUEUED, error="", attempt=0, asked_at=now) if again else 0
     old = mine.exclude(state__in=OPEN).order_by("-wanted_at", "-pk").values_list("pk", "wanted_at")[KEPT:]
     FaceExample.objects.filter(pk__in=[pk for pk, at in old if at < recent]).delete()
     return bool(fresh or count)
 
 
-def draw(collection_id: int) -> int:
-    """Make all that waits for a collection, what a page asked for last first; returns how many. For a worker.
+def draw(collection_id: int, *, in_worker: bool = False) -> int:
+    """Make what waits for a collection, what a page asked for last first, a page of faces at most; returns how many.
 
-    A failure is told in the row. The upscaler is opened once for all faces.
+    The upscaler is opened once for all of them.
     """
     opened: dict[str, Upscaler | KomaError] = {}
-    made = 0
-    waiting = FaceExample.objects.filter(collection=collection_id, state=RunState.QUEUED)
-    while row := waiting.order_by("-wanted_at", "pk").first():
-        now = timezone.now()
-        mine = FaceExample.objects.filter(pk=row.pk)
-        if not mine.filter(state=RunState.QUEUED).update(state=RunState.RUNNING, started_at=now):
-            continue
-        try:
-            data = _drawn(row.params, opened)
-        except KomaError as error:
-            mine.update(state=RunState.FAILED, error=error.message)
-        except Exception as error:  # the one place: a failing face must end as a row that says so
-            logger.exception("example face %s failed", row.pk)
-            mine.update(state=RunState.FAILED, error=f"It broke with {type(error).__name__}: {error}.")
-        else:
-            made += mine.update(state=RunState.DONE, data=data, error="")
-    return made
+    drawn = 0
+    for pk in _waiting(collection_id).values_list("pk", flat=True)[:PER_TURN]:
+        row = FACES.claim(pk)
+        if row is not None:
+            drawn += FACES.run(row, partial(_work, row, opened), in_worker=in_worker) == RunState.DONE
+    return drawn
 
 
-def take_back_dead() -> list[int]:
-    """Fail what takes too long; collections whose faces still wait, to be sent again."""
-    now = timezone.now()
-    FaceExample.objects.filter(state=RunState.RUNNING, started_at__lt=now - timedelta(seconds=TAKES_MAX_S)).update(
-        state=RunState.FAILED,
-        error=f"It took over {TAKES_MAX_S // 60} minutes, or the worker died. Load the page again.",
-    )
-    waiting = FaceExample.objects.filter(state=RunState.QUEUED, asked_at__lt=now - timedelta(seconds=WAITS_MAX_S))
-    return list(waiting.order_by().values_list("collection", flat=True).distinct())
+def next_collection() -> int | None:
+    """The collection whose turn it is to have its faces drawn."""
+    chosen = FACES.next_of(FACES.waiting(), party="collection")
+    row = None if chosen is None else FACES.rows().filter(pk=chosen).first()  # it may be gone
+    return None if row is None else row.collection_id
+
+
+def _waiting(collection_id: int) -> QuerySet[FaceExample]:
+    return FACES.waiting().filter(collection=collection_id).order_by("-wanted_at", "pk")
+
+
+def _work(row: FaceExample, opened: dict[str, Upscaler | KomaError], report: Reporter[FaceExample]) -> dict[str, bytes]:
+    return {"data": _drawn(row.params, opened)}
 
 
 def plain_picture(part: Part, *, filtered: str = known_upscalers.DEFAULT) -> str:

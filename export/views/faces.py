@@ -33,5 +33,5 @@ def export_faces(request: HttpRequest, collection: Collection) -> HttpResponse:
     page = examples_page(request.POST)
     parts = example_faces(collection, recipe, page=page)
     if face_examples.ask(collection, recipe, parts, again="again" in request.POST):
-        transaction.on_commit(lambda: jobs.send_faces([collection.pk]) and None)
+        transaction.on_commit(lambda: jobs.wake() and None)
     return render(request, f"{RESULT_TEMPLATE}#examples", result_of(collection, recipe, page=page))

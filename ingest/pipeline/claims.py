@@ -12,6 +12,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from copy import copy
 from datetime import timedelta
 from typing import Any, Generic, Self, TypeVar
@@ -124,21 +125,19 @@ class Kind(Generic[Row]):
             state, error = RunState.FAILED, self._unexpected(problem)
         values = report.unwritten | values
         try:
-            return state if self.close(row, state, error=error, **values) else None
+            with transaction.atomic() if state == RunState.DONE else nullcontext():  # whatever is refused, we go on
+                return state if self.close(row, state, error=error, **values) else None
         except (DatabaseError, ValueError) as problem:  # a figure that is no number, a name that is no text
             if not values:
                 raise
             logger.exception("%s %s gave what cannot be stored", self.noun, row.pk)
-            error = f"The result cannot be stored: {problem}. See how the files are named, then {self.retry}."
+            error = error or f"The result cannot be stored: {problem}. See how the files are named, then {self.retry}."
             return RunState.FAILED if self.close(row, RunState.FAILED, error=error) else None
 
     def close(self, row: Row, state: RunState, *, error: str = "", **values: Any) -> bool:
         """End the work under its claim; False where that is lost."""
-        with transaction.atomic():  # whoever is inside a transaction goes on where the values are refused
-            ended = self.held(row).update(
-                state=state, error=error_text(error), finished_at=timezone.now(), **values
-            )  # fmt: skip
-        return bool(ended)
+        now = timezone.now()
+        return bool(self.held(row).update(state=state, error=error_text(error), finished_at=now, **values))
 
     def silent(self, max_age_s: float, *, cancelled_max_age_s: float = CANCELLED_MAX_AGE_S) -> QuerySet[Row]:
         """Rows at work whose last heartbeat is older, or that are cancelled and whose last is older than that age."""

@@ -125,7 +125,8 @@ def requeue(pk: int) -> bool:
     """What the workers' sweep does, without its patience; whether the export waits."""
     from export.build import export_job
 
-    return pk in export_job.take_back_dead(max_age_s=-1)
+    export_job.EXPORTS.take_back_dead(max_age_s=-1)
+    return export_job.EXPORTS.waiting().filter(pk=pk).exists()
 
 
 def reset(pk: int) -> None:

@@ -22,6 +22,7 @@ from export.jobs import sweep, wake
 from export.models import ExportJob
 from ingest.errors import BadInput, Conflict, KomaError
 from ingest.models import Frame, RunState
+from ingest.pipeline import claims
 from tests.export.conftest import Show
 
 pytestmark = pytest.mark.django_db
@@ -112,20 +113,20 @@ def test_a_cancelled_export_leaves_nothing_in_its_place_and_goes_on_when_resumed
     show: Show, alice: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     job = started(show, alice)
-    monkeypatch.setattr(export_job, "_TELL_EVERY_S", 0)
-    real = export_job._Reporter.__call__
+    monkeypatch.setattr(claims, "REPORT_EVERY_S", 0)
+    real = claims.Reporter.__call__
 
-    def cancels(self: Any, done: int, **values: Any) -> None:
-        if done >= 11:  # all pictures are written, the folder is not moved yet
-            jobs.cancel(self.job)
-        real(self, done, **values)
+    def cancels(self: Any, **values: Any) -> None:
+        if values["done"] >= 11:  # all pictures are written, the folder is not moved yet
+            jobs.cancel(job)
+        real(self, **values)
 
-    monkeypatch.setattr(export_job._Reporter, "__call__", cancels)
+    monkeypatch.setattr(claims.Reporter, "__call__", cancels)
     assert export_job.execute(job.pk) == RunState.CANCELLED
     assert not jobs.inside_exports(jobs.final_folder(job)).exists()
     assert len(list(jobs.building_folder(job.pk).rglob("*.png"))) == 11
 
-    monkeypatch.setattr(export_job._Reporter, "__call__", real)
+    monkeypatch.setattr(claims.Reporter, "__call__", real)
     jobs.resume(job)
     assert export_job.execute(job.pk) == RunState.DONE
     job.refresh_from_db()
@@ -138,7 +139,7 @@ def test_an_export_waits_in_the_database_when_redis_is_gone_and_a_dead_one_is_ta
     show: Show, alice: User, queues: str
 ) -> None:
     job = started(show, alice)
-    export_job.claim(job.pk)
+    export_job.EXPORTS.claim(job.pk)
     ExportJob.objects.filter(pk=job.pk).update(heartbeat_at=timezone.now() - timedelta(hours=1))
 
     assert export_job.execute(job.pk) is None

@@ -27,7 +27,7 @@ from export.algorithms.recipe import parse
 from export.build import export_job
 from export.models import FaceExample
 from export.preview import example_faces
-from ingest.models import RunState
+from ingest.models import Collection, RunState
 from tests.annotate.upscale_graph import write_esrgan
 from tests.export.conftest import Show
 from tests.export.views.test_pages import form_of, url
@@ -176,7 +176,9 @@ def test_two_at_the_page_do_not_take_each_others_faces_away(show: Show, as_alice
     assert "wait for a worker" not in page
     FaceExample.objects.update(asked_at=timezone.now() - timedelta(hours=1))
     assert "wait for a worker" in page_of(as_alice, show, face_set__size=["192"])
-    assert rq_jobs.sweep() == 1
+    waiting = django_rq.get_queue(rq_jobs.QUEUE)
+    waiting.empty()
+    assert rq_jobs.sweep() == 5 and waiting.count == 1
 
 
 def test_a_dead_worker_and_a_lost_message_are_made_good(show: Show, as_alice: Client, model: Path, queues: str) -> None:
@@ -184,10 +186,14 @@ def test_a_dead_worker_and_a_lost_message_are_made_good(show: Show, as_alice: Cl
     old = timezone.now() - timedelta(hours=1)
     first = FaceExample.objects.earliest("pk")
     FaceExample.objects.update(asked_at=old)
-    FaceExample.objects.filter(pk=first.pk).update(state=RunState.RUNNING, started_at=old)
-    assert rq_jobs.sweep() == 1
+    FaceExample.objects.filter(pk=first.pk).update(state=RunState.RUNNING, attempt=1, started_at=old, heartbeat_at=old)
+    assert rq_jobs.sweep() == 5
     first.refresh_from_db()
-    assert first.state == RunState.FAILED and "worker died" in first.error
+    assert first.state == RunState.QUEUED
+    FaceExample.objects.filter(pk=first.pk).update(state=RunState.RUNNING, attempt=2, heartbeat_at=old)
+    assert rq_jobs.sweep() == 4
+    first.refresh_from_db()
+    assert first.state == RunState.FAILED and "worker died or hung 2 times" in first.error
     assert "wait for a worker of the queue “export”" in page_of(as_alice, show)
 
 
@@ -197,13 +203,40 @@ def test_faces_that_wait_for_a_busy_worker_are_queued_once(
     page_of(as_alice, show)
     FaceExample.objects.update(asked_at=timezone.now() - timedelta(hours=1))
     waiting = django_rq.get_queue(rq_jobs.QUEUE)
-    before = waiting.count
+    waiting.empty()
     for _ in range(3):
-        assert rq_jobs.sweep() == 1
-    assert waiting.count == before + 1
-    job = waiting.fetch_job(f"faces-{show.collection.pk}")
+        assert rq_jobs.sweep() == 5
+    assert waiting.count == 1
+    (name,) = waiting.get_job_ids()
+    job = waiting.fetch_job(name)
     assert job is not None
     waiting.remove(job)
-    job.set_status(JobStatus.FAILED)  # its worker died: the name of the dead job does not stand in the way
-    assert rq_jobs.sweep() == 1
-    assert waiting.count == before + 1
+    job.set_status(JobStatus.FAILED)  # its worker died
+    assert rq_jobs.sweep() == 5
+    assert waiting.count == 1
+
+
+def test_a_face_that_nobody_waits_for_any_more_is_given_up_while_it_is_drawn(
+    show: Show, as_alice: Client, model: Path, queues: str
+) -> None:
+    page_of(as_alice, show)
+    row = example_faces.FACES.claim(FaceExample.objects.earliest("pk").pk)
+    assert row is not None
+    grow_old(90)
+    page_of(as_alice, show, face_set__size=["192"])  # a slider that moved on
+    assert example_faces.FACES.run(row, lambda report: report(at_once=True)) == RunState.CANCELLED
+    page_of(as_alice, show)  # and back: as if it never had been asked for
+    assert FaceExample.objects.filter(digest=row.digest).get().state == RunState.QUEUED
+
+
+def test_collections_take_turns_with_a_page_of_faces(
+    show: Show, as_alice: Client, model: Path, queues: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(example_faces, "PER_TURN", 2)
+    page_of(as_alice, show)
+    other = Collection.objects.create(name="Other")
+    params = FaceExample.objects.earliest("pk").params
+    FaceExample.objects.create(collection=other, digest="0" * 64, params=params, asked_at=timezone.now())
+    assert [rq_jobs.draw_faces() for _ in range(5)] == ["2 faces", "1 faces", "2 faces", "1 faces", "0 faces"]
+    done = FaceExample.objects.order_by("finished_at").values_list("collection", flat=True)
+    assert list(done) == [show.collection.pk] * 2 + [other.pk] + [show.collection.pk] * 3
