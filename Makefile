@@ -3,8 +3,9 @@
 # make lock: write requirements*.txt anew from requirements*.in (UPGRADE=--upgrade: with the newest of what these bring)
 PYTHON ?= $(firstword $(shell command -v python3 python))
 VENV = .venv/bin/python
-# Style sheets and scripts of our own.
-ASSETS = static tests/flows/page_audit.js
+# Scripts and style sheets of our own, with the settings of their tools.
+SCRIPTS = static/js tests/js
+ASSETS = static tests/js tests/flows/page_audit.js package.json .oxfmtrc.json .oxlintrc.json
 
 .PHONY: demo install install-dev lock test lint types tests test-optional format help
 
@@ -34,6 +35,7 @@ lint: install-dev
 	$(VENV) -m ruff check .
 	$(VENV) -m ruff format --check .
 	.venv/bin/oxfmt --check $(ASSETS)
+	.venv/bin/oxlint $(SCRIPTS)
 	.venv/bin/lint-imports
 	$(VENV) -m lint.names
 	$(VENV) manage.py makemigrations --check --dry-run
@@ -59,6 +61,7 @@ test-optional:
 format: install-dev
 	$(VENV) -m ruff check --fix .
 	$(VENV) -m ruff format .
+	.venv/bin/oxlint --fix $(SCRIPTS)
 	.venv/bin/oxfmt $(ASSETS)
 
 help:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-UNITS = ("B", "kB", "MB", "GB", "TB")  # powers of 1000, as disks and browsers count; upload.js shows the same
+UNITS = ("B", "kB", "MB", "GB", "TB")  # powers of 1000, as disks and browsers count; numbers.js writes the same
 
 
 def thousands(value: Any) -> str:

@@ -1,157 +1,148 @@
-// Face boxes on a frame: choose, draw, move and resize with mouse, finger or arrows. The server keeps the truth; a stale
-// box is refused there and the page shows the new one.
-"use strict";
-(() => {
-  const MIN = 0.005; // of the picture; smaller is a slip
-  let draw = false;
-  let act = null; // {box, edge, x, y, start, moved}
-  const canvas = () => document.getElementById("canvas");
-  const clamp = (v, a, b) => Math.min(b, Math.max(a, v));
-  const place = (box) =>
-    ["left", "top", "width", "height"].map((k) => parseFloat(box.style[k]) / 100);
-  const set = (box, [l, t, w, h]) => {
-    box.style.left = `${l * 100}%`;
-    box.style.top = `${t * 100}%`;
-    box.style.width = `${w * 100}%`;
-    box.style.height = `${h * 100}%`;
-  };
-  const point = (event) => {
-    const r = canvas().getBoundingClientRect();
-    return [(event.clientX - r.left) / r.width, (event.clientY - r.top) / r.height];
-  };
+// Face boxes on a frame: choose, draw, move and resize with mouse, finger or arrows. The server
+// keeps the truth; a stale box is refused there and the page shows the new one.
+import { corners, dragged, isTooSmall, MIN_SIDE, nudged } from "./lib/box_geometry.js";
+import { hasModifier } from "./lib/keyboard.js";
+import { showToast } from "./toasts.js";
 
-  function choose(id) {
-    document
-      .querySelectorAll(".box")
-      .forEach((box) => box.classList.toggle("current", box.dataset.face === id));
-    document
-      .querySelectorAll("[data-face-row]")
-      .forEach((row) => row.classList.toggle("current", row.dataset.faceRow === id));
-    const row = document.querySelector(`[data-face-row="${id}"]`);
-    if (row) row.scrollIntoView({ block: "nearest" });
-  }
-  function drawing(on) {
-    draw = on;
-    canvas().classList.toggle("drawing", on);
-    const button = document.querySelector("[data-draw]");
-    if (button) button.setAttribute("aria-pressed", String(on));
-  }
-  function send(box) {
-    const [l, t, w, h] = place(box);
-    const values = {
-      left: l,
-      top: t,
-      right: l + w,
-      bottom: t + h,
-      face: box.dataset.face || "",
-      version: box.dataset.version || "",
-      key: "",
-    };
-    htmx.ajax("POST", canvas().dataset.boxes, { values, target: "#labels", swap: "outerHTML" });
-  }
-  document.addEventListener("click", (event) => {
-    const box = event.target.closest(".box");
-    if (box) choose(box.dataset.face);
-    if (event.target.closest("[data-draw]")) drawing(!draw);
-    const row = event.target.closest("[data-face-row]");
-    if (row) choose(row.dataset.faceRow);
-  });
-  document.addEventListener("pointerdown", (event) => {
-    if (!canvas() || !canvas().contains(event.target) || !canvas().dataset.canEdit || event.button)
-      return;
-    const [x, y] = point(event);
-    const box = event.target.closest(".box");
-    if (draw) {
-      const made = document.createElement("button");
-      made.type = "button";
-      made.className = "box person current";
-      canvas().append(made);
-      set(made, [x, y, 0, 0]);
-      act = { box: made, edge: "se", x, y, start: [x, y, 0, 0], made: true };
-    } else if (box && box.classList.contains("current")) {
-      act = { box, edge: event.target.dataset.edge || "", x, y, start: place(box) };
-    } else return;
-    event.preventDefault();
-    canvas().setPointerCapture(event.pointerId);
-  });
-  document.addEventListener("pointermove", (event) => {
-    if (!act) return;
-    const [x, y] = point(event);
-    const [dx, dy] = [x - act.x, y - act.y];
-    let [l, t, w, h] = act.start;
-    if (!act.edge) {
-      l = clamp(l + dx, 0, 1 - w);
-      t = clamp(t + dy, 0, 1 - h);
-    } else {
-      let [r, b] = [l + w, t + h];
-      if (act.edge.includes("w")) l += dx;
-      if (act.edge.includes("e")) r += dx;
-      if (act.edge.includes("n")) t += dy;
-      if (act.edge.includes("s")) b += dy;
-      [l, r] = [clamp(Math.min(l, r), 0, 1), clamp(Math.max(l, r), 0, 1)];
-      [t, b] = [clamp(Math.min(t, b), 0, 1), clamp(Math.max(t, b), 0, 1)];
-      [w, h] = [r - l, b - t];
-    }
-    act.moved = act.moved || Math.abs(dx) + Math.abs(dy) > MIN;
-    set(act.box, [l, t, w, h]);
-  });
-  document.addEventListener("DOMContentLoaded", () => {
-    // On a phone the neighbours before it would hide the frame one looks at.
-    const here = document.querySelector(".filmstrip [aria-current]");
-    if (here)
-      here.parentElement.scrollLeft =
-        here.offsetLeft -
-        here.parentElement.offsetLeft -
-        (here.parentElement.clientWidth - here.clientWidth) / 2;
-  });
-  const done = () => {
-    if (!act) return;
-    const { box, made, moved } = act;
-    act = null;
-    const [, , w, h] = place(box);
-    if (w < MIN || h < MIN) {
-      if (made) {
-        box.remove();
-        window.komaToast({ error: true, text: "That box is too small. Draw it again." });
-      }
-      return;
-    }
-    if (moved) send(box);
-    if (made) drawing(false);
+const SIDES = ["left", "top", "width", "height"];
+const SEND_AFTER_MS = 500; // after the last arrow key
+let isDrawing = false;
+let drag = null; // {box, edge, startX, startY, start, isNew, hasMoved}
+let sendTimer = null;
+
+const canvas = () => document.getElementById("canvas");
+const canEdit = () => Boolean(canvas()?.dataset.canEdit);
+
+function geometryOf(box) {
+  return Object.fromEntries(SIDES.map((side) => [side, parseFloat(box.style[side]) / 100]));
+}
+
+function place(box, geometry) {
+  for (const side of SIDES) box.style[side] = `${geometry[side] * 100}%`;
+}
+
+// Where the pointer is, as shares of the picture.
+function pointOf(event) {
+  const area = canvas().getBoundingClientRect();
+  return {
+    x: (event.clientX - area.left) / area.width,
+    y: (event.clientY - area.top) / area.height,
   };
-  document.addEventListener("pointerup", done);
-  document.addEventListener("pointercancel", () => {
-    if (act) {
-      set(act.box, act.start);
-      if (act.made) act.box.remove();
-      act = null;
+}
+
+function choose(face) {
+  for (const box of document.querySelectorAll(".box")) {
+    box.classList.toggle("current", box.dataset.face === face);
+  }
+  for (const row of document.querySelectorAll("[data-face-row]")) {
+    row.classList.toggle("current", row.dataset.faceRow === face);
+  }
+  const row = document.querySelector(`[data-face-row="${face}"]`);
+  if (row) row.scrollIntoView({ block: "nearest" });
+}
+
+function setDrawing(on) {
+  isDrawing = on;
+  canvas().classList.toggle("drawing", on);
+  const button = document.querySelector("[data-draw]");
+  if (button) button.setAttribute("aria-pressed", String(on));
+}
+
+function send(box) {
+  const values = {
+    ...corners(geometryOf(box)),
+    face: box.dataset.face || "",
+    version: box.dataset.version || "",
+    key: "",
+  };
+  htmx.ajax("POST", canvas().dataset.boxes, { values, target: "#labels", swap: "outerHTML" });
+}
+
+function createBox({ x, y }) {
+  const box = document.createElement("button");
+  box.type = "button";
+  box.className = "box person current";
+  canvas().append(box);
+  place(box, { left: x, top: y, width: 0, height: 0 });
+  return box;
+}
+
+document.addEventListener("click", (event) => {
+  const box = event.target.closest(".box");
+  if (box) choose(box.dataset.face);
+  if (event.target.closest("[data-draw]")) setDrawing(!isDrawing);
+  const row = event.target.closest("[data-face-row]");
+  if (row) choose(row.dataset.faceRow);
+});
+
+document.addEventListener("pointerdown", (event) => {
+  if (!canEdit() || !canvas().contains(event.target) || event.button) return;
+  const point = pointOf(event);
+  const box = event.target.closest(".box");
+  if (isDrawing) {
+    drag = { box: createBox(point), edge: "se", isNew: true };
+  } else if (box && box.classList.contains("current")) {
+    drag = { box, edge: event.target.dataset.edge || "", isNew: false };
+  } else {
+    return;
+  }
+  Object.assign(drag, { startX: point.x, startY: point.y, start: geometryOf(drag.box) });
+  event.preventDefault();
+  canvas().setPointerCapture(event.pointerId);
+});
+
+document.addEventListener("pointermove", (event) => {
+  if (!drag) return;
+  const point = pointOf(event);
+  const dx = point.x - drag.startX;
+  const dy = point.y - drag.startY;
+  drag.hasMoved ||= Math.abs(dx) + Math.abs(dy) > MIN_SIDE;
+  place(drag.box, dragged(drag.start, drag.edge, dx, dy));
+});
+
+document.addEventListener("pointerup", () => {
+  if (!drag) return;
+  const { box, isNew, hasMoved } = drag;
+  drag = null;
+  if (isTooSmall(geometryOf(box))) {
+    if (isNew) {
+      box.remove();
+      showToast({ error: true, text: "That box is too small. Draw it again." });
     }
-  });
-  let timer = null;
-  document.addEventListener(
-    "keydown",
-    (event) => {
-      const box = event.target.closest(".box.current");
-      if (!box || !canvas().dataset.canEdit || event.ctrlKey || event.metaKey || event.altKey)
-        return;
-      const d = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] }[
-        event.key
-      ];
-      if (!d) return;
-      event.preventDefault(); // arrows move the chosen box; with Shift they resize it; elsewhere they change the frame
-      const step = 0.004;
-      let [l, t, w, h] = place(box);
-      if (event.shiftKey) {
-        w = clamp(w + d[0] * step, MIN, 1 - l);
-        h = clamp(h + d[1] * step, MIN, 1 - t);
-      } else {
-        l = clamp(l + d[0] * step, 0, 1 - w);
-        t = clamp(t + d[1] * step, 0, 1 - h);
-      }
-      set(box, [l, t, w, h]);
-      clearTimeout(timer);
-      timer = setTimeout(() => send(box), 500);
-    },
-    true,
-  );
-})();
+    return;
+  }
+  if (hasMoved) send(box);
+  if (isNew) setDrawing(false);
+});
+
+document.addEventListener("pointercancel", () => {
+  if (!drag) return;
+  place(drag.box, drag.start);
+  if (drag.isNew) drag.box.remove();
+  drag = null;
+});
+
+// Arrows move the chosen box; with Shift they resize it. Elsewhere they change the frame, so this
+// comes first.
+document.addEventListener(
+  "keydown",
+  (event) => {
+    const box = event.target.closest(".box.current");
+    if (!box || !canEdit() || hasModifier(event)) return;
+    const geometry = nudged(geometryOf(box), event.key, { resize: event.shiftKey });
+    if (!geometry) return;
+    event.preventDefault();
+    place(box, geometry);
+    clearTimeout(sendTimer);
+    sendTimer = setTimeout(() => send(box), SEND_AFTER_MS);
+  },
+  true,
+);
+
+// On a phone the neighbours before it would hide the current frame.
+const currentStill = document.querySelector(".filmstrip [aria-current]");
+if (currentStill) {
+  const strip = currentStill.parentElement;
+  const fromLeft = currentStill.offsetLeft - strip.offsetLeft;
+  strip.scrollLeft = fromLeft - (strip.clientWidth - currentStill.clientWidth) / 2;
+}

@@ -1,43 +1,52 @@
-// A character's faces: shift chooses a range, the threshold line shows what lies under it.
-"use strict";
-document.addEventListener("DOMContentLoaded", () => {
-  const grid = document.querySelector("[data-faces]");
-  if (!grid) return;
-  const boxes = () => [...grid.querySelectorAll("input[type=checkbox]")];
+// A character's faces: shift chooses a range, the threshold shows what lies under it.
+import { itemsBetween } from "./lib/lists.js";
+
+const grid = document.querySelector("[data-faces]");
+const limit = document.querySelector("[data-limit]");
+
+function chooseFaces() {
+  const checkboxes = () => [...grid.querySelectorAll("input[type=checkbox]")];
   let anchor = null;
-  const count = () => {
+
+  function showCount() {
     const bar = document.querySelector("[data-actions]");
-    const chosen = boxes().filter((box) => box.checked).length;
     if (!bar) return;
+    const chosen = checkboxes().filter((checkbox) => checkbox.checked).length;
     bar.querySelector("[data-count]").textContent = chosen;
     bar.hidden = !chosen; // without script it stays
-  };
-  grid.addEventListener("click", (event) => {
-    if (!event.target.matches("input")) return;
-    const list = boxes();
-    if (event.shiftKey && anchor) {
-      const [a, b] = [list.indexOf(anchor), list.indexOf(event.target)].sort((x, y) => x - y);
-      list.slice(a, b + 1).forEach((box) => {
-        box.checked = event.target.checked;
-      });
+  }
+
+  grid.addEventListener("click", ({ target, shiftKey }) => {
+    if (!target.matches("input")) return;
+    if (shiftKey && anchor) {
+      for (const checkbox of itemsBetween(checkboxes(), anchor, target)) {
+        checkbox.checked = target.checked;
+      }
     }
-    anchor = event.target;
-    count();
+    anchor = target;
+    showCount();
   });
-  grid.addEventListener("change", count);
-  const limit = document.querySelector("[data-limit]");
+  grid.addEventListener("change", showCount);
+  if (limit) showCount();
+}
+
+function showThreshold() {
+  const threshold = Number(limit.value);
+  document.querySelector("[data-limit-shown]").textContent = threshold.toFixed(2);
+  let under = 0;
+  for (const crop of grid.querySelectorAll("[data-by=model]")) {
+    const isUnder = crop.dataset.sure !== "" && Number(crop.dataset.sure) < threshold;
+    crop.classList.toggle("under", isUnder);
+    if (isUnder) under += 1;
+  }
+  document.querySelector("[data-under]").textContent = `(${under} on this page)`;
+}
+
+// Once the browser has put back what was chosen.
+document.addEventListener("DOMContentLoaded", () => {
+  if (!grid) return;
+  chooseFaces();
   if (!limit) return;
-  const line = () => {
-    document.querySelector("[data-limit-shown]").textContent = Number(limit.value).toFixed(2);
-    let under = 0;
-    grid.querySelectorAll("[data-by=model]").forEach((crop) => {
-      const low = crop.dataset.sure !== "" && Number(crop.dataset.sure) < Number(limit.value);
-      crop.classList.toggle("under", low);
-      under += low;
-    });
-    document.querySelector("[data-under]").textContent = `(${under} on this page)`;
-  };
-  limit.addEventListener("input", line);
-  line();
-  count();
+  limit.addEventListener("input", showThreshold);
+  showThreshold();
 });

@@ -1,308 +1,213 @@
-// What was typed or chosen and not sent is kept in this browser, for this person, until it is sent: it is back after a
-// login, on coming back, and when an answer draws the form anew. Answers that could not be sent wait to be sent again.
-"use strict";
-(() => {
-  const user = document.body.dataset.user;
-  if (!user) return;
-  const DRAFT = `koma.draft:${user}:`;
-  const WAITING = `koma.unsent:${user}:`;
-  const SENT = `koma.sent:${user}`;
-  const KEEP_MS = 14 * 24 * 3600 * 1000;
-  const MOST = 300; // of either kind
-  const read = (store, key) => {
-    try {
-      return JSON.parse(store.getItem(key));
-    } catch {
-      return null;
-    }
-  };
-  const write = (store, key, value) => {
-    try {
-      store.setItem(key, JSON.stringify(value));
-    } catch {
-      /* a full or private store keeps nothing */
-    }
-  };
-  const keys = (prefix) => Object.keys(localStorage).filter((key) => key.startsWith(prefix));
-  const csrf = () => JSON.parse(document.body.getAttribute("hx-headers"))["X-CSRFToken"];
+// What was typed or chosen and not sent is kept in this browser, for this person, until it is sent:
+// it is back after a login, on coming back, and when a response draws the form anew.
+import { DRAFT, keysWith, removeOutdated, SENT, user } from "./browser_store.js";
+import { hasAnswer } from "./forms.js";
+import { draftKey, partsOf } from "./lib/draft_keys.js";
+import { readJson, writeJson } from "./lib/json_storage.js";
 
-  for (const prefix of [DRAFT, WAITING]) {
-    const all = keys(prefix)
-      .map((key) => [key, (read(localStorage, key) || {}).at || 0])
-      .sort((a, b) => b[1] - a[1]);
-    all.forEach(([key, at], n) => {
-      if (n >= MOST || Date.now() - at > KEEP_MS) localStorage.removeItem(key);
-    });
-  }
+const TEXT_FIELDS = [
+  "textarea",
+  "select",
+  "input:not([type])",
+  "input[type=text]",
+  "input[type=number]",
+  "input[type=search]",
+  "input[type=url]",
+].join();
+const STAMPS = ["seen", "version"];
 
-  // --- Drafts ---------------------------------------------------------------------------------------------------------
-  const TEXTS =
-    "textarea, select, input:not([type]), input[type=text], input[type=number], input[type=search], input[type=url]";
-  const isKept = (node) =>
-    Boolean(node.name) &&
-    !node.hidden &&
-    !node.readOnly &&
-    node.form !== null &&
-    node.form.method === "post" &&
-    !node.form.querySelector("[type=password]") &&
-    !node.closest("[data-no-drafts]") &&
-    node.matches(TEXTS);
-  const fieldsOf = (root) => [...root.querySelectorAll("textarea, select, input")].filter(isKept);
-  const shown = (node) =>
-    node.matches("select")
-      ? ([...node.options].find((one) => one.defaultSelected) || node.options[0] || {}).value
-      : node.defaultValue;
-  function keyOf(node) {
-    const alike = [...node.form.elements].filter((one) => one.name === node.name);
-    const place = node.getAttribute("aria-label") || node.placeholder || "";
-    return `${DRAFT}${location.pathname}|${new URL(node.form.action).pathname}|${node.name}|${alike.indexOf(node)}|${place}`;
-  }
-  // What the form had shown when the typing began: so that the server can tell whether somebody wrote meanwhile.
-  const stamps = (form) =>
-    Object.fromEntries(
-      ["seen", "version"]
-        .filter((name) => form.elements[name])
-        .map((name) => [name, form.elements[name].value]),
-    );
+function isKept(field) {
+  return (
+    field.matches(TEXT_FIELDS) &&
+    Boolean(field.name) &&
+    !field.hidden &&
+    !field.readOnly &&
+    field.form !== null &&
+    field.form.method === "post" &&
+    !field.form.querySelector("[type=password]") &&
+    !field.closest("[data-no-drafts]")
+  );
+}
 
-  function keep(node) {
-    const key = keyOf(node);
-    const before = read(localStorage, key);
-    if (node.value === shown(node)) localStorage.removeItem(key);
-    else
-      write(localStorage, key, {
-        value: node.value,
-        stamps: before ? before.stamps : stamps(node.form),
-        at: Date.now(),
-      });
-    node.toggleAttribute("data-unsent", node.value !== shown(node));
-  }
-  function restore(root) {
-    const touched = new Set();
-    for (const node of fieldsOf(root)) {
-      const draft = read(localStorage, keyOf(node));
-      if (!draft) continue;
-      if (draft.value === shown(node)) {
-        localStorage.removeItem(keyOf(node));
-        continue;
-      }
-      if (node.matches("select") && ![...node.options].some((one) => one.value === draft.value))
-        continue;
-      node.value = draft.value;
-      node.toggleAttribute("data-unsent", true);
-      for (const [name, value] of Object.entries(draft.stamps))
-        if (node.form.elements[name]) node.form.elements[name].value = value;
-      touched.add(node.form);
-    }
-    touched.forEach((form) =>
-      form.dispatchEvent(new CustomEvent("koma:restored", { bubbles: true })),
-    );
-  }
-  const taken = (form) =>
-    fieldsOf(form).map((node) => ({ key: keyOf(node), value: node.value, node }));
-  const forget = (list) =>
-    list.forEach(({ key, value, node }) => {
-      const draft = read(localStorage, key);
-      if (draft && draft.value === value) localStorage.removeItem(key); // else more was typed since
-      if (node && node.isConnected && node.value === value) {
-        if (!node.matches("select")) node.defaultValue = value;
-        node.removeAttribute("data-unsent");
-      }
-    });
+function fieldsOf(root) {
+  return [...root.querySelectorAll("textarea, select, input")].filter(isKept);
+}
 
-  for (const happening of ["input", "change"])
-    document.addEventListener(happening, (event) => {
-      if (event.target.form !== undefined && isKept(event.target)) keep(event.target);
-    });
+// The value that the server sent.
+function originalValue(field) {
+  if (!field.matches("select")) return field.defaultValue;
+  const options = [...field.options];
+  return (options.find((option) => option.defaultSelected) || options[0])?.value;
+}
 
-  // Plain forms: the cookie says on the next page which of them was done.
-  document.addEventListener("submit", ({ target: form, defaultPrevented }) => {
-    // One that repeats another form, key and all, has nothing of its own: what that one held is noted already.
-    if (
-      defaultPrevented ||
-      form.hasAttribute("hx-post") ||
-      !form.elements.key ||
-      form.matches("[data-same-key]")
-    )
-      return;
-    const all = form.matches("[data-both]")
-      ? keys(DRAFT)
-          .filter((key) => key.split("|")[1] === new URL(form.action).pathname)
-          .map((key) => ({ key, value: read(localStorage, key).value }))
-      : taken(form);
-    write(sessionStorage, SENT, {
-      form: form.elements.key.value,
-      drafts: all.map(({ key, value }) => ({ key, value })),
-    });
+function keyOf(field) {
+  const alike = [...field.form.elements].filter((other) => other.name === field.name);
+  return draftKey(DRAFT, {
+    page: location.pathname,
+    action: new URL(field.form.action).pathname,
+    name: field.name,
+    index: alike.indexOf(field),
+    place: field.getAttribute("aria-label") || field.placeholder || "",
   });
-  function settle() {
-    const sent = read(sessionStorage, SENT);
-    const done = (document.cookie.match(/(?:^|; )koma_done=([^;]+)/) || [])[1];
-    if (!sent || !done || decodeURIComponent(done) !== sent.form) return;
-    forget(sent.drafts);
-    sessionStorage.removeItem(SENT);
-    document.cookie = "koma_done=; Max-Age=0; Path=/";
+}
+
+// What the form had shown when the typing began: so that the server can tell whether somebody wrote
+// meanwhile.
+function stampsOf(form) {
+  const names = STAMPS.filter((name) => form.elements[name]);
+  return Object.fromEntries(names.map((name) => [name, form.elements[name].value]));
+}
+
+function keep(field) {
+  const key = keyOf(field);
+  const isChanged = field.value !== originalValue(field);
+  if (isChanged) {
+    const before = readJson(localStorage, key);
+    const stamps = before ? before.stamps : stampsOf(field.form);
+    writeJson(localStorage, key, { value: field.value, stamps, at: Date.now() });
+  } else {
+    localStorage.removeItem(key);
   }
+  field.toggleAttribute("data-unsent", isChanged);
+}
+
+// Put a draft back into its field; whether it was.
+function restoreField(field) {
+  const key = keyOf(field);
+  const draft = readJson(localStorage, key);
+  if (!draft) return false;
+  if (draft.value === originalValue(field)) {
+    localStorage.removeItem(key);
+    return false;
+  }
+  const isSelect = field.matches("select");
+  if (isSelect && ![...field.options].some((option) => option.value === draft.value)) return false;
+  field.value = draft.value;
+  field.toggleAttribute("data-unsent", true);
+  for (const [name, value] of Object.entries(draft.stamps)) {
+    if (field.form.elements[name]) field.form.elements[name].value = value;
+  }
+  return true;
+}
+
+function restore() {
+  const forms = new Set();
+  for (const field of fieldsOf(document)) {
+    if (restoreField(field)) forms.add(field.form);
+  }
+  for (const form of forms) {
+    form.dispatchEvent(new CustomEvent("koma:restored", { bubbles: true }));
+  }
+}
+
+function valuesOf(form) {
+  return fieldsOf(form).map((field) => ({ key: keyOf(field), value: field.value, field }));
+}
+
+function forget(drafts) {
+  for (const { key, value, field } of drafts) {
+    const draft = readJson(localStorage, key);
+    if (draft && draft.value === value) localStorage.removeItem(key); // else more was typed since
+    if (field && field.isConnected && field.value === value) {
+      if (!field.matches("select")) field.defaultValue = value;
+      field.removeAttribute("data-unsent");
+    }
+  }
+}
+
+function draftsFor(path) {
+  return keysWith(DRAFT).filter((key) => partsOf(key).action === path);
+}
+
+// A form that was sent to `path` with these fields (pairs of name and value) was done.
+export function forgetSent(path, fields) {
+  const values = new Map(fields.toReversed()); // of several with one name the first
+  forget(draftsFor(path).map((key) => ({ key, value: values.get(partsOf(key).name) })));
+}
+
+// Plain forms: a cookie says on the next page which of them was done.
+function noteSent({ target: form, defaultPrevented }) {
+  const isOurs = !form.hasAttribute("hx-post") && Boolean(form.elements.key);
+  // A form that repeats another one, key and all, has nothing of its own: what that one held is
+  // noted already.
+  if (defaultPrevented || !isOurs || form.matches("[data-same-key]")) return;
+  const drafts = form.matches("[data-both]")
+    ? draftsFor(new URL(form.action).pathname).map((key) => ({
+        key,
+        value: readJson(localStorage, key).value,
+      }))
+    : valuesOf(form).map(({ key, value }) => ({ key, value }));
+  writeJson(sessionStorage, SENT, { form: form.elements.key.value, drafts });
+}
+
+function forgetDone() {
+  const sent = readJson(sessionStorage, SENT);
+  const done = document.cookie.match(/(?:^|; )koma_done=([^;]+)/)?.[1];
+  if (!sent || !done || decodeURIComponent(done) !== sent.form) return;
+  forget(sent.drafts);
+  sessionStorage.removeItem(SENT);
+  document.cookie = "koma_done=; Max-Age=0; Path=/";
+}
+
+// htmx: what was sent is forgotten once it was answered, and everything else survives the form that
+// is drawn anew.
+function noteRequest({ detail }) {
+  const form = detail.elt.closest("form");
+  if (detail.verb !== "post" || !form || !form.elements.key) return;
+  detail.komaDrafts = valuesOf(form);
+  detail.komaForm = form;
+}
+
+function forgetAnswered({ detail }) {
+  const { komaDrafts, komaForm } = detail.requestConfig;
+  if (!komaDrafts || detail.xhr.status >= 300 || !hasAnswer(detail.xhr)) return;
+  forget(komaDrafts);
+  const seen = detail.xhr.getResponseHeader("X-Koma-Seen");
+  if (seen && komaForm.elements.seen) komaForm.elements.seen.value = seen;
+}
+
+let focus = null; // {key, start, end} of the field that is typed in while its form is drawn anew
+
+function noteFocus() {
+  const field = document.activeElement;
+  const isTypedIn = field?.form && isKept(field) && field.hasAttribute("data-unsent");
+  focus = isTypedIn
+    ? { key: keyOf(field), start: field.selectionStart, end: field.selectionEnd }
+    : null;
+}
+
+function restoreFocus() {
+  if (!focus || document.activeElement !== document.body) return;
+  const field = fieldsOf(document).find((other) => keyOf(other) === focus.key);
+  if (!field) return;
+  field.focus({ preventScroll: true });
+  const hasSelection = focus.start !== null && field.setSelectionRange && field.type !== "number";
+  if (hasSelection) field.setSelectionRange(focus.start, focus.end);
+}
+
+if (user) {
+  removeOutdated();
+  for (const type of ["input", "change"]) {
+    document.addEventListener(type, ({ target }) => {
+      if (target.form !== undefined && isKept(target)) keep(target);
+    });
+  }
+  document.addEventListener("submit", noteSent);
   document.addEventListener("click", (event) => {
     const link = event.target.closest("[data-keep-theirs]");
     if (!link) return;
     const path = new URL(link.closest("form").action).pathname;
-    keys(DRAFT)
-      .filter((key) => key.split("|")[1] === path)
-      .forEach((key) => localStorage.removeItem(key));
+    for (const key of draftsFor(path)) localStorage.removeItem(key);
   });
-
-  // htmx: what was sent is forgotten once it was answered, and everything else survives the form that is drawn anew.
-  document.addEventListener("htmx:configRequest", ({ detail }) => {
-    const form = detail.elt.closest("form");
-    if (detail.verb === "post" && form && form.elements.key) {
-      detail.komaDrafts = taken(form);
-      detail.komaForm = form;
-    }
-  });
-  document.addEventListener("htmx:beforeOnLoad", ({ detail }) => {
-    const { komaDrafts, komaForm } = detail.requestConfig;
-    if (!komaDrafts || detail.xhr.status >= 300 || !window.komaForms.isAnswered(detail.xhr)) return;
-    forget(komaDrafts);
-    const fresh = detail.xhr.getResponseHeader("X-Koma-Seen");
-    if (fresh && komaForm.elements.seen) komaForm.elements.seen.value = fresh;
-  });
-  let focus = null;
-  document.addEventListener("htmx:beforeSwap", () => {
-    const node = document.activeElement;
-    focus =
-      node && node.form && isKept(node) && node.hasAttribute("data-unsent")
-        ? { key: keyOf(node), from: node.selectionStart, to: node.selectionEnd }
-        : null;
-  });
+  document.addEventListener("htmx:configRequest", noteRequest);
+  document.addEventListener("htmx:beforeOnLoad", forgetAnswered);
+  document.addEventListener("htmx:beforeSwap", noteFocus);
   document.addEventListener("htmx:afterSwap", () => {
-    restore(document);
-    if (!focus || document.activeElement !== document.body) return;
-    const node = fieldsOf(document).find((one) => keyOf(one) === focus.key);
-    if (!node) return;
-    node.focus({ preventScroll: true });
-    if (focus.from !== null && node.setSelectionRange && node.type !== "number")
-      node.setSelectionRange(focus.from, focus.to);
+    restore();
+    restoreFocus();
   });
-
-  // --- Answers that could not be sent ---------------------------------------------------------------------------------
-  document.addEventListener("htmx:afterRequest", ({ detail }) => {
-    const { komaAct, formData, path } = detail.requestConfig;
-    if (!komaAct) return;
-    const key = WAITING + formData.get("key");
-    if (window.komaForms.isAnswered(detail.xhr)) localStorage.removeItem(key);
-    else
-      write(localStorage, key, {
-        path,
-        act: komaAct,
-        fields: [...formData].filter(
-          ([name, value]) => name !== "csrfmiddlewaretoken" && typeof value === "string",
-        ),
-        at: Date.now(),
-      });
-    draw();
-  });
-  const waiting = () =>
-    keys(WAITING)
-      .map((key) => ({ key, ...read(localStorage, key) }))
-      .sort((a, b) => a.at - b.at);
-  function draw() {
-    const list = waiting();
-    const bar = document.getElementById("unsent");
-    bar.hidden = !list.length;
-    bar.querySelector("span").textContent =
-      list.length === 1
-        ? "1 answer could not be sent. It is kept in this browser."
-        : `${list.length} answers could not be sent. They are kept in this browser.`;
-    bar.title = list
-      .map((one) =>
-        one.fields
-          .filter(([name]) => !["key", "seen", "version", "page"].includes(name))
-          .map(([name, value]) => `${name}: ${value.slice(0, 60)}`)
-          .join(", "),
-      )
-      .join("\n");
-  }
-  async function sendAgain() {
-    let sent = 0;
-    for (const one of waiting()) {
-      const body = new FormData();
-      one.fields.forEach(([name, value]) => body.append(name, value));
-      let answer;
-      try {
-        answer = await fetch(one.path, {
-          method: "POST",
-          body,
-          headers: { "X-CSRFToken": csrf(), "HX-Request": "true", "HX-Current-URL": location.href },
-        });
-      } catch {
-        window.komaToast({
-          error: true,
-          text: "The server cannot be reached; what was not sent is kept.",
-        });
-        break;
-      }
-      const login = (answer.headers.get("HX-Redirect") || "").startsWith("/login/");
-      if (login) {
-        location.assign(answer.headers.get("HX-Redirect"));
-        return;
-      }
-      const told = JSON.parse(answer.headers.get("HX-Trigger") || "{}").toast;
-      if (answer.status >= 500) {
-        window.komaToast({
-          error: true,
-          text: told
-            ? told.text
-            : `The server answered ${answer.status}; what was not sent is kept.`,
-        });
-        break;
-      }
-      localStorage.removeItem(one.key);
-      if (answer.ok) {
-        sent += 1;
-        forget(
-          keys(DRAFT)
-            .filter((key) => key.split("|")[1] === one.path)
-            .map((key) => ({
-              key,
-              value: (one.fields.find(([name]) => name === key.split("|")[2]) || [])[1],
-            })),
-        );
-        continue;
-      }
-      if (answer.headers.get("HX-Retarget") === "#both") {
-        const dialog = document.getElementById("both");
-        window.htmx.swap(dialog, await answer.text(), { swapStyle: "innerHTML" });
-        dialog.showModal();
-      } else
-        window.komaToast({
-          error: true,
-          text: told ? told.text : `The server answered ${answer.status}; this answer was refused.`,
-        });
-      draw();
-      return;
-    }
-    draw();
-    if (sent) {
-      write(sessionStorage, `${SENT}.told`, sent);
-      location.reload();
-    }
-  }
-  document.addEventListener("click", (event) => {
-    if (event.target.closest("[data-send-again]")) sendAgain();
-    if (event.target.closest("[data-discard-unsent]")) {
-      waiting().forEach(({ key }) => localStorage.removeItem(key));
-      draw();
-    }
-  });
-
   document.addEventListener("DOMContentLoaded", () => {
-    settle();
-    restore(document);
-    window.komaForms.expect(waiting().map((one) => [one.act, one.key.slice(WAITING.length)]));
-    draw();
-    const told = read(sessionStorage, `${SENT}.told`);
-    sessionStorage.removeItem(`${SENT}.told`);
-    if (told) window.komaToast({ text: told === 1 ? "1 answer sent." : `${told} answers sent.` });
+    forgetDone();
+    restore();
   });
-})();
+}

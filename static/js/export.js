@@ -1,116 +1,132 @@
-// The export page: the result follows every control; chips are sorted by dragging or by their arrows; weights are log sliders.
-"use strict";
-(() => {
-  const WAIT_MS = 90;
-  const form = document.getElementById("recipe");
-  if (!form) return;
-  let timer = 0;
-  const changed = (wait = WAIT_MS) => {
-    clearTimeout(timer);
-    timer = setTimeout(() => htmx.trigger("#result", "recipe"), wait);
-  };
+// The export page: the result follows every control; chips are sorted by dragging or by their
+// arrows; weights are log sliders.
+import { fromSlider, toSlider } from "./lib/weights.js";
 
-  const percent = (range) => {
-    range.nextElementSibling.textContent = `${Math.round(range.value * 100)} %`;
-  };
-  const toSlider = (row) => {
-    const value = Number(row.querySelector("[type=number]").value);
-    if (value > 0) row.querySelector("[data-log]").value = Math.log10(value);
-  };
-  form.querySelectorAll("[data-percent]").forEach(percent);
-  form.querySelectorAll(".weight").forEach(toSlider);
+const WAIT_MS = 90;
+const WITHOUT_RESULT = ["name", "recipe_name", "weights.csv"]; // fields that change nothing in it
+const form = document.getElementById("recipe");
+let timer = 0;
+let draggedItem = null;
 
-  form.addEventListener("input", (event) => {
-    const node = event.target;
-    if (node.name === "name" || node.name === "recipe_name" || node.name === "weights.csv") return;
-    if (node.matches("[data-percent]")) percent(node);
-    const row = node.closest(".weight");
-    if (row && node.matches("[data-log]")) {
-      const value = 10 ** Number(node.value);
-      row.querySelector("[type=number]").value =
-        Math.abs(value - 1) < 0.03 ? "1" : String(Number(value.toPrecision(value >= 1 ? 3 : 2)));
-    } else if (row && node.type === "number") toSlider(row);
-    if (node.name === "level") node.closest("li").classList.toggle("off", !node.checked);
-    changed();
-  });
+function refresh(wait = WAIT_MS) {
+  clearTimeout(timer);
+  timer = setTimeout(() => htmx.trigger("#result", "recipe"), wait);
+}
 
-  function addWeight(name) {
-    const box = form.querySelector("[data-weights]");
-    let row = [...box.children].find(
-      (one) => name && one.querySelector("[name='weight.pattern']").value === name,
-    );
-    if (!row) {
-      box.append(document.getElementById("weight-row").content.cloneNode(true));
-      row = box.lastElementChild;
-      row.querySelector("[name='weight.pattern']").value = name || "";
-      toSlider(row);
-    }
-    row.querySelector(name ? "[data-log]" : "[name='weight.pattern']").focus();
-    row.scrollIntoView({ block: "nearest" });
+function showPercent(range) {
+  range.nextElementSibling.textContent = `${Math.round(range.value * 100)} %`;
+}
+
+const weightOf = (row) => row.querySelector("[type=number]");
+const sliderOf = (row) => row.querySelector("[data-log]");
+const patternOf = (row) => row.querySelector("[name='weight.pattern']");
+
+function setSlider(row) {
+  const value = toSlider(Number(weightOf(row).value));
+  if (value !== null) sliderOf(row).value = value;
+}
+
+function showAll() {
+  for (const range of form.querySelectorAll("[data-percent]")) showPercent(range);
+  for (const row of form.querySelectorAll(".weight")) setSlider(row);
+}
+
+function addWeight(pattern) {
+  const list = form.querySelector("[data-weights]");
+  let row = [...list.children].find((other) => pattern && patternOf(other).value === pattern);
+  if (!row) {
+    list.append(document.getElementById("weight-row").content.cloneNode(true));
+    row = list.lastElementChild;
+    patternOf(row).value = pattern;
+    setSlider(row);
   }
+  (pattern ? sliderOf(row) : patternOf(row)).focus();
+  row.scrollIntoView({ block: "nearest" });
+}
+
+function moveItem(button) {
+  const item = button.closest("[data-item]");
+  const isBack = Number(button.dataset.move) < 0;
+  const other = isBack ? item.previousElementSibling : item.nextElementSibling;
+  if (!other) return;
+  if (isBack) other.before(item);
+  else other.after(item);
+  button.focus();
+  refresh(0);
+}
+
+function dragOver(event) {
+  const over = event.target.closest("[data-item]");
+  if (!draggedItem || !over || over.parentElement !== draggedItem.parentElement) return;
+  event.preventDefault();
+  if (over === draggedItem) return;
+  const area = over.getBoundingClientRect();
+  const isColumn = over.parentElement.matches(".parts");
+  const isAfter = isColumn
+    ? event.clientY > area.top + area.height / 2
+    : event.clientX > area.left + area.width / 2;
+  if (isAfter) over.after(draggedItem);
+  else over.before(draggedItem);
+}
+
+function listen() {
+  form.addEventListener("input", ({ target }) => {
+    if (WITHOUT_RESULT.includes(target.name)) return;
+    if (target.matches("[data-percent]")) showPercent(target);
+    const row = target.closest(".weight");
+    if (row && target.matches("[data-log]")) {
+      weightOf(row).value = fromSlider(Number(target.value));
+    } else if (row && target.type === "number") {
+      setSlider(row);
+    }
+    if (target.name === "level") target.closest("li").classList.toggle("off", !target.checked);
+    refresh();
+  });
+  form.addEventListener("koma:restored", () => {
+    showAll();
+    refresh();
+  });
 
   document.addEventListener("click", (event) => {
-    const node = event.target.closest("button");
-    if (!node) return;
-    if (node.matches("[data-add-weight]")) addWeight("");
-    if (node.dataset.weigh) addWeight(node.dataset.weigh);
-    if (node.matches("[data-drop]")) {
-      node.closest(".weight").remove();
-      changed(0);
+    const button = event.target.closest("button");
+    if (!button) return;
+    if (button.matches("[data-add-weight]")) addWeight("");
+    if (button.dataset.weigh) addWeight(button.dataset.weigh);
+    if (button.matches("[data-drop]")) {
+      button.closest(".weight").remove();
+      refresh(0);
     }
-    if (node.dataset.examples) {
-      form.elements.examples.value = node.dataset.examples;
-      changed(0);
+    if (button.dataset.examples) {
+      form.elements.examples.value = button.dataset.examples;
+      refresh(0);
     }
-    if (node.dataset.move) {
-      const item = node.closest("[data-item]");
-      const other = node.dataset.move < 0 ? item.previousElementSibling : item.nextElementSibling;
-      if (other) {
-        node.dataset.move < 0 ? other.before(item) : other.after(item);
-        node.focus();
-        changed(0);
-      }
-    }
+    if (button.dataset.move) moveItem(button);
   });
 
-  form.addEventListener("koma:restored", () => {
-    form.querySelectorAll("[data-percent]").forEach(percent);
-    form.querySelectorAll(".weight").forEach(toSlider);
-    changed();
-  });
-
-  let dragged = null;
   form.addEventListener("pointerdown", (event) => {
     // A slider inside a draggable chip would otherwise drag the chip.
     const item = event.target.closest("[data-item]");
     if (item) item.draggable = !event.target.closest("input, button, label");
   });
   form.addEventListener("dragstart", (event) => {
-    dragged = event.target.closest("[data-item]");
-    if (!dragged) return;
-    dragged.classList.add("dragged");
+    draggedItem = event.target.closest("[data-item]");
+    if (!draggedItem) return;
+    draggedItem.classList.add("dragged");
     event.dataTransfer.effectAllowed = "move";
   });
-  form.addEventListener("dragover", (event) => {
-    const over = event.target.closest("[data-item]");
-    if (!dragged || !over || over.parentElement !== dragged.parentElement) return;
-    event.preventDefault();
-    if (over === dragged) return;
-    const box = over.getBoundingClientRect();
-    const column = over.parentElement.matches(".parts");
-    const after = column
-      ? event.clientY > box.top + box.height / 2
-      : event.clientX > box.left + box.width / 2;
-    after ? over.after(dragged) : over.before(dragged);
-  });
+  form.addEventListener("dragover", dragOver);
   form.addEventListener("drop", (event) => {
-    if (dragged) event.preventDefault();
+    if (draggedItem) event.preventDefault();
   });
   form.addEventListener("dragend", () => {
-    if (dragged) {
-      dragged.classList.remove("dragged");
-      changed(0);
-    }
-    dragged = null;
+    if (!draggedItem) return;
+    draggedItem.classList.remove("dragged");
+    draggedItem = null;
+    refresh(0);
   });
-})();
+}
+
+if (form) {
+  showAll();
+  listen();
+}

@@ -1,138 +1,132 @@
-// Naming clusters by keyboard: one row is current; its name field takes the typing, Enter names and goes to the next.
-"use strict";
-(() => {
-  const rows = () => [...document.querySelectorAll("[data-cluster]")];
-  const current = () => document.querySelector("[data-cluster][data-current]");
-  const field = (row) => row && row.querySelector("input[name=name]");
+// Naming clusters by keyboard: one row is current; its name field takes the typing, Enter names and
+// goes to the next.
+import { hasModifier } from "./lib/keyboard.js";
+import { neighbour } from "./lib/lists.js";
 
-  function choose(row, { focus = true } = {}) {
-    rows().forEach((other) => {
-      other.toggleAttribute("data-current", other === row);
-    });
-    if (!row) return;
-    if (focus && field(row)) field(row).focus({ preventScroll: true });
-    row.scrollIntoView({ block: "nearest" });
-    document.dispatchEvent(new Event("koma:row"));
+const AFTER_SWAP_MS = 60;
+const rows = () => [...document.querySelectorAll("[data-cluster]")];
+const currentRow = () => document.querySelector("[data-cluster][data-current]");
+const rowOf = (node) => node?.closest?.("[data-cluster]");
+const nameField = (row) => row.querySelector("input[name=name]");
+const isFree = (row) => !row.hasAttribute("data-held"); // nobody else is working on it
+const rowBeside = (row, step) => neighbour(rows(), row, step, isFree);
+
+function choose(row, { focus = true } = {}) {
+  for (const other of rows()) other.toggleAttribute("data-current", other === row);
+  if (!row) return;
+  if (focus && nameField(row)) nameField(row).focus({ preventScroll: true });
+  row.scrollIntoView({ block: "nearest" });
+  document.dispatchEvent(new Event("koma:row"));
+}
+
+function chooseBeside(row, step) {
+  choose(rowBeside(row, step) || row);
+}
+
+function fillName(field, name) {
+  field.value = name;
+  field.dispatchEvent(new Event("input", { bubbles: true }));
+  field.focus();
+}
+
+// How many faces of a row are left, and how many are taken out.
+function showCounts(row) {
+  const out = row.querySelectorAll("input[name=out]:checked").length;
+  const left = row.querySelector("[data-left]");
+  if (!left) return;
+  left.dataset.all ||= left.textContent;
+  left.textContent = Number(left.dataset.all.replace(/\D/g, "")) - out;
+  row.querySelector("[data-taken]").hidden = !out;
+  row.querySelector("[data-taken-count]").textContent = out;
+}
+
+// Of loose faces a chip also chooses those that may be this person.
+function takeFaces(chip) {
+  const form = chip.closest("form");
+  const faces = new Set(chip.dataset.takeFaces.split(" "));
+  for (const checkbox of form.querySelectorAll("input[name=face]")) {
+    checkbox.checked = faces.has(checkbox.value.split(/\D/)[0]);
   }
-  // The next row that nobody else is working on; where others have all of them, simply the next.
-  function neighbour(row, step) {
-    const list = rows();
-    const way = list.slice(list.indexOf(row) + 1);
-    if (step > 0) return way.find((one) => !one.hasAttribute("data-held")) || way[0];
-    return list[list.indexOf(row) + step];
+  fillName(nameField(form), chip.dataset.name);
+}
+
+if (matchMedia("(hover: hover)").matches) choose(rows()[0]);
+
+document.addEventListener("focusin", (event) => {
+  const row = rowOf(event.target);
+  if (row && row !== currentRow()) choose(row, { focus: false });
+});
+
+document.addEventListener("change", (event) => {
+  const row = rowOf(event.target);
+  if (row && event.target.name === "out") showCounts(row);
+});
+
+document.addEventListener("click", ({ target }) => {
+  const row = rowOf(target);
+  const guess = target.closest("[data-take-guess]");
+  if (guess) fillName(nameField(row), guess.dataset.takeGuess);
+  const chip = target.closest("[data-take-faces]");
+  if (chip) takeFaces(chip);
+  if (target.closest("[data-skip]")) chooseBeside(row, 1);
+  const step = target.closest("[data-go]");
+  if (step) choose(rowBeside(currentRow(), Number(step.dataset.go)) || currentRow() || rows()[0]);
+  const member = target.closest("[data-cast-name]");
+  if (member && currentRow()) fillName(nameField(currentRow()), member.dataset.castName);
+});
+
+// Inside an empty name field the arrows change the row and the digits choose from the cast: nothing
+// typed is lost.
+document.addEventListener("keydown", (event) => {
+  const field = event.target.closest("[data-cluster] input[name=name]");
+  if (!field || event.isComposing || hasModifier(event)) return;
+  if (!field.value && (event.key === "ArrowDown" || event.key === "ArrowUp")) {
+    event.preventDefault();
+    chooseBeside(rowOf(field), event.key === "ArrowDown" ? 1 : -1);
   }
-  function count(row) {
-    const out = row.querySelectorAll("input[name=out]:checked").length;
-    const left = row.querySelector("[data-left]");
-    if (!left) return;
-    left.dataset.all = left.dataset.all || left.textContent;
-    left.textContent = Number(left.dataset.all.replace(/\D/g, "")) - out;
-    row.querySelector("[data-taken]").hidden = !out;
-    row.querySelector("[data-taken-count]").textContent = out;
+  if (event.key === "Enter" && !field.value.trim() && field.dataset.guess) {
+    event.preventDefault();
+    field.value = field.dataset.guess;
   }
-  document.addEventListener("DOMContentLoaded", () => {
-    if (matchMedia("(hover: hover)").matches) choose(rows()[0]);
-  });
-  document.addEventListener("focusin", (event) => {
-    const row = event.target.closest("[data-cluster]");
-    if (row && row !== current()) choose(row, { focus: false });
-  });
-  document.addEventListener("change", (event) => {
-    const row = event.target.closest("[data-cluster]");
-    if (row && event.target.name === "out") count(row);
-  });
-  document.addEventListener("click", (event) => {
-    const row = event.target.closest("[data-cluster]");
-    const guess = event.target.closest("[data-take-guess]");
-    if (guess) {
-      field(row).value = guess.dataset.takeGuess;
-      field(row).dispatchEvent(new Event("input", { bubbles: true }));
-      field(row).focus();
-    }
-    // Of loose faces a chip also chooses those that may be this person.
-    const may = event.target.closest("[data-take-faces]");
-    if (may) {
-      const form = may.closest("form"),
-        keys = new Set(may.dataset.takeFaces.split(" ")),
-        name = form.querySelector("input[name=name]");
-      for (const box of form.querySelectorAll("input[name=face]"))
-        box.checked = keys.has(box.value.split(/\D/)[0]);
-      name.value = may.dataset.name;
-      name.dispatchEvent(new Event("input", { bubbles: true }));
-      name.focus();
-    }
-    if (event.target.closest("[data-skip]")) choose(neighbour(row, 1) || row);
-    const go = event.target.closest("[data-go]");
-    if (go) choose(neighbour(current(), Number(go.dataset.go)) || current() || rows()[0]);
-    const person = event.target.closest("[data-cast-name]");
-    if (person && current()) {
-      field(current()).value = person.dataset.castName;
-      field(current()).dispatchEvent(new Event("input", { bubbles: true }));
-      field(current()).focus();
-    }
-  });
-  // Inside an empty name field the arrows change the row, the digits choose from the cast, S skips: nothing typed is lost.
-  document.addEventListener("keydown", (event) => {
-    const input = event.target.closest("[data-cluster] input[name=name]");
-    if (!input || event.isComposing || event.ctrlKey || event.metaKey || event.altKey) return;
-    const row = input.closest("[data-cluster]");
-    if ((event.key === "ArrowDown" && !input.value) || (event.key === "ArrowUp" && !input.value)) {
+  if (!field.value && /^[1-9]$/.test(event.key)) {
+    const member = document.querySelector(`[data-cast-name][data-key="${event.key}"]`);
+    if (member) {
       event.preventDefault();
-      choose(neighbour(row, event.key === "ArrowDown" ? 1 : -1) || row);
+      field.value = member.dataset.castName;
     }
-    if (event.key === "Enter" && !input.value.trim() && input.dataset.guess) {
-      event.preventDefault();
-      input.value = input.dataset.guess;
-    }
-    if (!input.value && /^[1-9]$/.test(event.key)) {
-      const person = document.querySelector(`[data-cast-name][data-key="${event.key}"]`);
-      if (person) {
-        event.preventDefault();
-        input.value = person.dataset.castName;
-      }
-    }
-  });
-  document.addEventListener("keydown", (event) => {
-    if (
-      event.target.matches("input:not([type=checkbox]), textarea, select") ||
-      event.ctrlKey ||
-      event.metaKey ||
-      event.altKey ||
-      event.defaultPrevented
-    )
-      return;
-    const row = current();
-    if (!row) return;
-    if (event.key === "s") {
-      event.preventDefault();
-      choose(neighbour(row, 1) || row);
-    }
-    if (event.key === "n" && !row.querySelector("[data-taken]").hidden) {
-      event.preventDefault();
-      row.querySelector("[value=not_a_face]").click();
-    }
-    if (event.key === "Enter" && !event.target.closest("button, a")) {
-      event.preventDefault();
-      field(row).focus();
-    }
-  });
-  // A row that was named shrinks to a line; the next one takes the focus. Never the wrong one: the answer names its row.
-  document.body.addEventListener("htmx:afterRequest", (event) => {
-    const row = event.target.closest && event.target.closest("[data-cluster]");
-    if (row && event.detail.successful) row.dataset.answered = "1";
-  });
-  document.body.addEventListener("htmx:beforeSwap", (event) => {
-    const row =
-      event.detail.target &&
-      event.detail.target.closest &&
-      event.detail.target.closest("[data-cluster]");
-    if (!row) return;
-    const next = neighbour(row, 1) || neighbour(row, -1);
-    const wasCurrent = row.hasAttribute("data-current");
-    setTimeout(() => {
-      const same = document.getElementById(row.id);
-      const person = document.querySelector("[data-cluster][data-current]");
-      if (wasCurrent && !person) choose(same && same.matches("[data-cluster]") ? same : next);
-    }, 60);
-  });
-})();
+  }
+});
+
+// Outside of fields: S skips, N says that what was taken out is no face, Enter goes to the name.
+document.addEventListener("keydown", (event) => {
+  const inField = event.target.matches("input:not([type=checkbox]), textarea, select");
+  if (event.defaultPrevented || inField || hasModifier(event)) return;
+  const row = currentRow();
+  if (!row) return;
+  if (event.key === "s") {
+    event.preventDefault();
+    chooseBeside(row, 1);
+  }
+  if (event.key === "n" && !row.querySelector("[data-taken]").hidden) {
+    event.preventDefault();
+    row.querySelector("[value=not_a_face]").click();
+  }
+  if (event.key === "Enter" && !event.target.closest("button, a")) {
+    event.preventDefault();
+    nameField(row).focus();
+  }
+});
+
+// A row that was named shrinks to a line; the next one takes the focus. Never the wrong one: the
+// response names its row.
+document.body.addEventListener("htmx:beforeSwap", (event) => {
+  const row = rowOf(event.detail.target);
+  if (!row) return;
+  const next = rowBeside(row, 1) || rowBeside(row, -1);
+  const wasCurrent = row.hasAttribute("data-current");
+  setTimeout(() => {
+    if (!wasCurrent || currentRow()) return;
+    const same = document.getElementById(row.id);
+    choose(same && same.matches("[data-cluster]") ? same : next);
+  }, AFTER_SWAP_MS);
+});

@@ -1,43 +1,50 @@
-// Selection on the frames grid: click the corner, shift for a range, drag over tiles, keys; the action bar follows.
-"use strict";
-document.addEventListener("DOMContentLoaded", () => {
-  const grid = document.querySelector("[data-tiles]");
-  const size = document.querySelector("[data-size]");
-  if (size) {
-    size.value = localStorage.getItem("koma-tile") || size.value;
-    const apply = () => {
-      document.documentElement.style.setProperty("--tile", `${size.value}px`);
-      localStorage.setItem("koma-tile", size.value);
-    };
-    size.addEventListener("input", apply);
-    apply();
-  }
-  if (!grid) return;
+// Selection on the frames grid: click the corner, shift for a range, drag over tiles, keys; the
+// action bar follows.
+import { gridTarget, hasModifier, usesKeysItself } from "./lib/keyboard.js";
+import { itemsBetween } from "./lib/lists.js";
+
+const TILE_SIZE = "koma-tile";
+
+const checkboxOf = (tile) => tile.querySelector("input[type=checkbox]");
+
+function toggle(tile) {
+  const checkbox = checkboxOf(tile);
+  checkbox.checked = !checkbox.checked;
+}
+
+function followTileSize(slider) {
+  const apply = () => {
+    document.documentElement.style.setProperty("--tile", `${slider.value}px`);
+    localStorage.setItem(TILE_SIZE, slider.value);
+  };
+  slider.value = localStorage.getItem(TILE_SIZE) || slider.value;
+  slider.addEventListener("input", apply);
+  apply();
+}
+
+function listen(grid) {
   const form = grid.closest("form");
   const bar = form.querySelector("[data-actions]");
   const tiles = () => [...grid.querySelectorAll(".tile")];
-  const box = (tile) => tile.querySelector("input[type=checkbox]");
-  let anchor = null;
-  let current = null;
+  let anchor = null; // where a range begins
+  let current = null; // the tile that keys act on
+  let dragStart = null;
+  let hasDragged = false;
 
   function refresh() {
-    const n = grid.querySelectorAll("input:checked").length;
-    tiles().forEach((tile) => tile.classList.toggle("selected", box(tile).checked));
-    if (bar) {
-      const all = bar.querySelector("[data-all]");
-      if (!n) all.checked = false;
-      bar.hidden = !n;
-      bar.querySelector("[data-count]").textContent = n;
-    }
+    const selected = grid.querySelectorAll("input:checked").length;
+    for (const tile of tiles()) tile.classList.toggle("selected", checkboxOf(tile).checked);
+    if (!bar) return;
+    if (!selected) bar.querySelector("[data-all]").checked = false;
+    bar.hidden = !selected;
+    bar.querySelector("[data-count]").textContent = selected;
   }
-  function range(from, to, on) {
-    const list = tiles();
-    const [a, b] = [list.indexOf(from), list.indexOf(to)].sort((x, y) => x - y);
-    list.slice(Math.max(a, 0), b + 1).forEach((tile) => {
-      box(tile).checked = on;
-    });
+
+  function selectRange(first, last, on) {
+    for (const tile of itemsBetween(tiles(), first, last)) checkboxOf(tile).checked = on;
   }
-  function go(tile) {
+
+  function makeCurrent(tile) {
     if (!tile) return;
     if (current) current.classList.remove("current");
     current = tile;
@@ -45,96 +52,98 @@ document.addEventListener("DOMContentLoaded", () => {
     tile.scrollIntoView({ block: "nearest" });
     tile.querySelector("a").focus({ preventScroll: true });
   }
+
+  // Also where a response has drawn the tile anew.
+  function currentIndex(list) {
+    if (!current) return -1;
+    return list.indexOf(current.isConnected ? current : document.getElementById(current.id));
+  }
+
+  function pick(event, tile) {
+    if (!event.target.matches("input")) return;
+    if (event.shiftKey && anchor) selectRange(anchor, tile, checkboxOf(tile).checked);
+    anchor = tile;
+    refresh();
+  }
+
+  // A link opens its frame, except with Shift, Ctrl or after a drag: then the tile is selected.
+  function selectInstead(event, tile) {
+    const isLink = event.target.closest("a") && !event.target.closest(".badge");
+    const isMeant = event.shiftKey || event.ctrlKey || event.metaKey || hasDragged;
+    if (!isLink || !isMeant) return;
+    event.preventDefault();
+    hasDragged = false;
+    if (event.shiftKey && anchor) selectRange(anchor, tile, true);
+    else toggle(tile);
+    anchor = tile;
+    refresh();
+  }
+
   grid.addEventListener("click", (event) => {
     const tile = event.target.closest(".tile");
     if (!tile) return;
-    if (event.target.closest(".pick")) {
-      if (event.target.matches("input")) {
-        if (event.shiftKey && anchor) range(anchor, tile, box(tile).checked);
-        anchor = tile;
-        refresh();
-      }
-    } else if (
-      event.target.closest("a") &&
-      !event.target.closest(".badge") &&
-      (event.shiftKey || event.ctrlKey || event.metaKey || grid.dataset.dragged)
-    ) {
-      event.preventDefault();
-      delete grid.dataset.dragged;
-      if (event.shiftKey && anchor) range(anchor, tile, true);
-      else box(tile).checked = !box(tile).checked;
-      anchor = tile;
-      refresh();
-    }
+    if (event.target.closest(".pick")) pick(event, tile);
+    else selectInstead(event, tile);
   });
+
   // Drag from one tile over others selects them; the mouse only, a finger scrolls.
-  let drag = null;
   grid.addEventListener("dragstart", (event) => event.preventDefault());
   grid.addEventListener("pointerdown", (event) => {
-    if (event.pointerType === "mouse" && event.button === 0 && !event.target.closest(".pick"))
-      drag = event.target.closest(".tile");
+    const isMouse = event.pointerType === "mouse" && event.button === 0;
+    if (isMouse && !event.target.closest(".pick")) dragStart = event.target.closest(".tile");
   });
   grid.addEventListener("pointerover", (event) => {
     const tile = event.target.closest(".tile");
-    if (!drag || !tile || (tile === drag && !grid.dataset.dragged)) return;
-    grid.dataset.dragged = "1";
-    range(drag, tile, true);
+    if (!dragStart || !tile || (tile === dragStart && !hasDragged)) return;
+    hasDragged = true;
+    selectRange(dragStart, tile, true);
     refresh();
   });
   window.addEventListener("pointerup", () => {
-    drag = null;
-    setTimeout(() => delete grid.dataset.dragged);
+    dragStart = null;
+    // After the click that follows.
+    setTimeout(() => {
+      hasDragged = false;
+    });
   });
+
   form.addEventListener("change", refresh);
   form.addEventListener("click", (event) => {
-    if (event.target.closest("[data-none]")) {
-      grid.querySelectorAll("input:checked").forEach((input) => {
-        input.checked = false;
-      });
-      refresh();
-    }
+    if (!event.target.closest("[data-none]")) return;
+    for (const checkbox of grid.querySelectorAll("input:checked")) checkbox.checked = false;
+    refresh();
   });
   document.body.addEventListener("htmx:oobAfterSwap", refresh);
   document.body.addEventListener("htmx:afterSwap", refresh);
+
   document.addEventListener("keydown", (event) => {
-    if (
-      event.defaultPrevented ||
-      event.ctrlKey ||
-      event.metaKey ||
-      event.altKey ||
-      (/^(INPUT|TEXTAREA|SELECT)$/.test(event.target.tagName) && event.target.type !== "checkbox")
-    )
-      return;
+    if (event.defaultPrevented || hasModifier(event) || usesKeysItself(event.target)) return;
     const list = tiles();
-    const at = list.indexOf(
-      current && current.isConnected ? current : document.getElementById(current ? current.id : ""),
-    );
-    const perRow =
-      list.filter((tile) => tile.offsetTop === (list[Math.max(at, 0)] || {}).offsetTop).length || 1;
-    const step = {
-      ArrowRight: 1,
-      l: 1,
-      ArrowLeft: -1,
-      h: -1,
-      ArrowDown: perRow,
-      j: perRow,
-      ArrowUp: -perRow,
-      k: -perRow,
-    }[event.key];
-    if (step !== undefined) {
+    const index = currentIndex(list);
+    const top = list[Math.max(index, 0)]?.offsetTop;
+    const perRow = list.filter((tile) => tile.offsetTop === top).length || 1;
+    const target = gridTarget(event.key, { index, perRow, length: list.length });
+    if (target !== null) {
       event.preventDefault();
-      go(list[Math.min(list.length - 1, Math.max(0, at < 0 ? 0 : at + step))]);
+      makeCurrent(list[target]);
     }
-    if (event.key === "x" && at >= 0) {
+    if (index < 0) return;
+    if (event.key === "x") {
       event.preventDefault();
-      box(list[at]).checked = !box(list[at]).checked;
-      anchor = list[at];
+      toggle(list[index]);
+      anchor = list[index];
       refresh();
     }
-    if (event.key === "Enter" && at >= 0 && event.target.closest(".tile")) {
+    if (event.key === "Enter" && event.target.closest(".tile")) {
       event.preventDefault();
-      list[at].querySelector("a").click();
+      list[index].querySelector("a").click();
     }
   });
   refresh();
-});
+}
+
+const sizeSlider = document.querySelector("[data-size]");
+const grid = document.querySelector("[data-tiles]");
+if (sizeSlider) followTileSize(sizeSlider);
+// Once the browser has put back what was chosen.
+if (grid) document.addEventListener("DOMContentLoaded", () => listen(grid));

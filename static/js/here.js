@@ -1,93 +1,111 @@
-// Who else looks at this page, and on the faces page which rows others are working on. Names are set as text.
-"use strict";
-(() => {
-  const line = document.querySelector("[data-here]");
-  if (!line) return;
-  const EVERY_MS = 15000;
-  const ACTIVE_MS = 120000; // a row that nobody touched for two minutes is let go
-  const { here: address, place } = line.dataset;
-  let active = 0; // when this person last did something in the current row
-  let asking = null;
+// Who else is on this page, and on the faces page which rows others are working on. Names are set
+// as text.
 
-  const row = () => document.querySelector("[data-cluster][data-current]");
-  const idOf = (node) => node.id.replace("cluster", "");
-  const claim = () => (row() && Date.now() - active < ACTIVE_MS ? idOf(row()) : "");
-  function body(more) {
-    const data = new FormData();
-    data.append(
-      "csrfmiddlewaretoken",
-      JSON.parse(document.body.getAttribute("hx-headers"))["X-CSRFToken"],
-    );
-    data.append("place", place);
-    for (const [name, value] of Object.entries(more)) data.append(name, value);
-    return data;
+const EVERY_MS = 15000;
+const SOON_MS = 250;
+const ACTIVE_MS = 120000; // a row that nobody touched for two minutes is released
+const line = document.querySelector("[data-here]");
+let activeAt = 0; // when this person last did something in the current row
+let lastClaim = "";
+let request = null;
+let timer = 0;
+
+const currentRow = () => document.querySelector("[data-cluster][data-current]");
+const clusterOf = (row) => row.id.replace("cluster", "");
+
+// The cluster that this person is working on, or "".
+function claim() {
+  const row = currentRow();
+  return row && Date.now() - activeAt < ACTIVE_MS ? clusterOf(row) : "";
+}
+
+function bodyWith(fields) {
+  const data = new FormData();
+  const headers = JSON.parse(document.body.getAttribute("hx-headers"));
+  data.append("csrfmiddlewaretoken", headers["X-CSRFToken"]);
+  data.append("place", line.dataset.place);
+  for (const [name, value] of Object.entries(fields)) data.append(name, value);
+  return data;
+}
+
+function drawHolder(row, person) {
+  row.toggleAttribute("data-held", Boolean(person));
+  let note = row.querySelector(".held");
+  if (!person) {
+    if (note) note.remove();
+    return;
   }
-  function draw({ people, held }) {
-    line.textContent = people.length
-      ? `${people.join(", ")} ${people.length === 1 ? "is" : "are"} here too`
-      : "";
-    for (const node of document.querySelectorAll("[data-cluster]")) {
-      const who = held[idOf(node)];
-      node.toggleAttribute("data-held", Boolean(who));
-      let mark = node.querySelector(".held");
-      if (!who) {
-        if (mark) mark.remove();
-        continue;
-      }
-      if (!mark) {
-        mark = document.createElement("p");
-        mark.className = "held small";
-        (node.querySelector(".who") || node).prepend(mark);
-      }
-      mark.textContent = `${who} is naming this`;
-    }
-    const next = document.querySelector("[data-go='1']");
-    if (!active && next && row() && row().hasAttribute("data-held")) next.click(); // begin where nobody is
+  if (!note) {
+    note = document.createElement("p");
+    note.className = "held small";
+    (row.querySelector(".who") || row).prepend(note);
   }
-  async function ask() {
-    if (document.hidden) return;
-    if (asking) asking.abort();
-    asking = new AbortController();
-    try {
-      const answer = await fetch(address, {
-        method: "POST",
-        body: body({ claim: claim() }),
-        redirect: "error",
-        signal: asking.signal,
-      });
-      if (answer.ok) draw(await answer.json());
-    } catch {
-      /* the next one will do */
-    }
+  note.textContent = `${person} is naming this`;
+}
+
+// `people`: names; `held`: cluster -> name of the person who works on it.
+function draw({ people, held }) {
+  const names = people.join(", ");
+  line.textContent = people.length ? `${names} ${people.length === 1 ? "is" : "are"} here too` : "";
+  for (const row of document.querySelectorAll("[data-cluster]")) {
+    drawHolder(row, held[clusterOf(row)]);
   }
-  let soon = 0;
-  const tell = () => {
-    clearTimeout(soon);
-    soon = setTimeout(ask, 250);
-  };
-  let last = "";
-  function touched() {
-    active = Date.now();
-    if (claim() !== last) {
-      last = claim();
-      tell();
-    }
-  }
-  for (const happening of ["input", "keydown", "pointerdown"])
-    document.addEventListener(happening, (event) => {
-      if (event.target.closest && event.target.closest("[data-cluster]")) setTimeout(touched);
+  const next = document.querySelector("[data-go='1']");
+  const isHeld = currentRow()?.hasAttribute("data-held");
+  if (!activeAt && next && isHeld) next.click(); // begin where nobody is
+}
+
+async function ask() {
+  if (document.hidden) return;
+  if (request) request.abort();
+  request = new AbortController();
+  try {
+    const response = await fetch(line.dataset.here, {
+      method: "POST",
+      body: bodyWith({ claim: claim() }),
+      redirect: "error",
+      signal: request.signal,
     });
+    if (response.ok) draw(await response.json());
+  } catch {
+    /* the next one will do */
+  }
+}
+
+function askSoon() {
+  clearTimeout(timer);
+  timer = setTimeout(ask, SOON_MS);
+}
+
+function touch() {
+  activeAt = Date.now();
+  if (claim() === lastClaim) return;
+  lastClaim = claim();
+  askSoon();
+}
+
+function listen() {
+  for (const type of ["input", "keydown", "pointerdown"]) {
+    document.addEventListener(type, ({ target }) => {
+      if (target.closest?.("[data-cluster]")) setTimeout(touch);
+    });
+  }
+  // The next row took the focus.
   document.addEventListener("koma:row", () => {
-    if (active) touched();
-  }); // the next row took the focus
-  document.body.addEventListener("htmx:afterSwap", tell);
+    if (activeAt) touch();
+  });
+  document.body.addEventListener("htmx:afterSwap", askSoon);
   document.addEventListener("visibilitychange", () => {
     if (!document.hidden) ask();
   });
-  addEventListener("pagehide", () => navigator.sendBeacon(address, body({ leave: "1" })));
+  addEventListener("pagehide", () => {
+    navigator.sendBeacon(line.dataset.here, bodyWith({ leave: "1" }));
+  });
   addEventListener("pageshow", (event) => {
     if (event.persisted) ask();
   });
   setInterval(ask, EVERY_MS);
   ask();
-})();
+}
+
+if (line) listen();

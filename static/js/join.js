@@ -1,8 +1,7 @@
-// The secret of an invitation link stands behind the #, which is never sent by itself: this sends it as a form.
-"use strict";
-document.addEventListener("DOMContentLoaded", () => {
-  const form = document.querySelector("[data-join]");
-  if (!form) return;
+// The secret of an invitation link stands behind the #, which is never sent by itself: this sends
+// it as a form.
+
+function send(form) {
   const token = location.hash.slice(1);
   if (!token) {
     document.querySelector("[data-join-words]").textContent =
@@ -10,6 +9,10 @@ document.addEventListener("DOMContentLoaded", () => {
     return;
   }
   form.elements.token.value = token;
-  history.replaceState(null, "", location.pathname); // else it would stay in the address through every redirect
+  // Else it would stay in the address through every redirect.
+  history.replaceState(null, "", location.pathname);
   form.submit();
-});
+}
+
+const form = document.querySelector("[data-join]");
+if (form) document.addEventListener("DOMContentLoaded", () => send(form));

@@ -1,86 +1,66 @@
-// One listener for all keys. A control with data-key="n" is clicked (or focused: data-key-do="focus") when n is pressed.
-// Letter keys rest while a text field has the focus, while an input method composes, and with Ctrl, Meta or Alt.
-"use strict";
-(() => {
-  const typing = (node) =>
-    node &&
-    (node.isContentEditable || /^(INPUT|TEXTAREA|SELECT)$/.test(node.tagName)) &&
-    !/^(checkbox|radio|range|button|submit)$/.test(node.type);
-  const shown = (node) =>
-    node.classList.contains("visually-hidden") ||
-    node.getClientRects().length > 0 ||
-    node.closest("details.menu");
-  const names = {
-    ArrowUp: "↑",
-    ArrowDown: "↓",
-    ArrowLeft: "←",
-    ArrowRight: "→",
-    Enter: "↵",
-    " ": "Space",
-    Escape: "Esc",
-  };
+// One listener for all keys. A control with data-key="n" is clicked (or focused:
+// data-key-do="focus") when n is pressed. Letter keys rest while a text field has the focus, while
+// an input method composes, and with Ctrl, Meta or Alt.
+import { keyLabel, pageAction } from "./lib/keyboard.js";
 
-  document.addEventListener("keydown", (event) => {
-    if (
-      event.defaultPrevented ||
-      event.isComposing ||
-      event.ctrlKey ||
-      event.metaKey ||
-      event.altKey
-    )
-      return;
-    const open = document.querySelector("dialog[open]");
-    if (typing(event.target)) {
-      if (event.key === "Escape") event.target.blur();
-      return;
-    }
-    if (open) return;
-    const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
-    // Enter and Space on a focused control press that control, as everywhere.
-    if (
-      (key === "Enter" || key === " ") &&
-      event.target.closest("a, button, summary, input, label")
-    )
-      return;
-    const found = [...document.querySelectorAll("[data-key]")].filter(
-      (node) => node.dataset.key.split(",").includes(key) && !node.disabled && shown(node),
-    );
-    const target = found.find((node) => node.closest("[data-current]")) || found[0];
-    if (!target) return;
-    event.preventDefault();
-    if (target.dataset.keyDo === "focus") {
-      target.focus();
-      if (target.select) target.select();
-    } else target.click();
-  });
+const isShown = (node) =>
+  node.classList.contains("visually-hidden") ||
+  node.getClientRects().length > 0 ||
+  node.closest("details.menu");
 
-  document.addEventListener("click", (event) => {
-    const opener = event.target.closest("[data-open]");
-    if (opener) {
-      const dialog = document.querySelector(opener.dataset.open);
-      if (dialog.id === "help") fill(dialog.querySelector("[data-keys]"));
-      dialog.showModal();
-    }
-    document.querySelectorAll("details.menu[open]").forEach((menu) => {
-      if (!menu.contains(event.target)) menu.open = false;
-    });
-  });
+// Of several controls with this key that of the current row, else the first.
+function controlFor(key) {
+  const controls = [...document.querySelectorAll("[data-key]")].filter(
+    (node) => node.dataset.key.split(",").includes(key) && !node.disabled && isShown(node),
+  );
+  return controls.find((node) => node.closest("[data-current]")) || controls[0];
+}
 
-  function fill(list) {
-    const seen = new Set();
-    list.replaceChildren();
-    document.querySelectorAll("[data-key][data-help]").forEach((node) => {
-      if (seen.has(node.dataset.key)) return;
-      seen.add(node.dataset.key);
-      const keys = document.createElement("span");
-      node.dataset.key.split(",").forEach((key) => {
-        const cap = document.createElement("kbd");
-        cap.textContent = names[key] || key.toUpperCase();
-        keys.append(cap, " ");
-      });
-      const words = document.createElement("span");
-      words.textContent = node.dataset.help;
-      list.append(keys, words);
-    });
+document.addEventListener("keydown", (event) => {
+  const dialogIsOpen = document.querySelector("dialog[open]") !== null;
+  const decision = pageAction(event, { dialogIsOpen });
+  if (!decision) return;
+  if (decision.action === "leave-field") {
+    event.target.blur();
+    return;
   }
-})();
+  const control = controlFor(decision.key);
+  if (!control) return;
+  event.preventDefault();
+  if (control.dataset.keyDo === "focus") {
+    control.focus();
+    if (control.select) control.select();
+  } else {
+    control.click();
+  }
+});
+
+document.addEventListener("click", (event) => {
+  const opener = event.target.closest("[data-open]");
+  if (opener) {
+    const dialog = document.querySelector(opener.dataset.open);
+    if (dialog.id === "help") listKeys(dialog.querySelector("[data-keys]"));
+    dialog.showModal();
+  }
+  for (const menu of document.querySelectorAll("details.menu[open]")) {
+    if (!menu.contains(event.target)) menu.open = false;
+  }
+});
+
+function listKeys(list) {
+  const listed = new Set();
+  list.replaceChildren();
+  for (const node of document.querySelectorAll("[data-key][data-help]")) {
+    if (listed.has(node.dataset.key)) continue;
+    listed.add(node.dataset.key);
+    const keys = document.createElement("span");
+    for (const key of node.dataset.key.split(",")) {
+      const cap = document.createElement("kbd");
+      cap.textContent = keyLabel(key);
+      keys.append(cap, " ");
+    }
+    const help = document.createElement("span");
+    help.textContent = node.dataset.help;
+    list.append(keys, help);
+  }
+}

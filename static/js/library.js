@@ -1,31 +1,40 @@
-// "Choose all", for the films of a library folder and the episodes of a run; says how many are chosen, hidden ones too.
-"use strict";
-document.addEventListener("DOMContentLoaded", () => {
-  const form = document.querySelector("[data-choose]");
-  const boxes = form
-    ? [...form.querySelectorAll(form.dataset.choose)].filter((box) => !box.disabled)
-    : [];
-  if (boxes.length < 2) return;
+// "Choose all", for the films of a library folder and the episodes of a run; says how many are
+// chosen, hidden ones too.
+import { count } from "./lib/numbers.js";
+
+const isHidden = (checkbox) => checkbox.closest("[hidden]") !== null;
+
+function listen(form, checkboxes) {
   const button = form.querySelector("[data-all]");
-  const words = button.querySelector("[data-words]");
-  const chosen = form.querySelector("[data-chosen]");
-  const isHidden = (box) => box.closest("[hidden]") !== null;
-  const tell = () => {
-    const on = boxes.filter((box) => box.checked);
-    const away = on.filter(isHidden).length;
-    if (chosen)
-      chosen.textContent = `${on.length.toLocaleString("en")} chosen${away ? `, ${away.toLocaleString("en")} of them not shown` : ""}`;
-    if (words) words.textContent = boxes.some(isHidden) ? "All shown or none" : "All or none";
-  };
+  const label = button.querySelector("[data-words]");
+  const output = form.querySelector("[data-chosen]");
+
+  function showCount() {
+    const chosen = checkboxes.filter((checkbox) => checkbox.checked);
+    const hidden = chosen.filter(isHidden).length;
+    if (output) {
+      const rest = hidden ? `, ${count(hidden)} of them not shown` : "";
+      output.textContent = `${count(chosen.length)} chosen${rest}`;
+    }
+    if (label) label.textContent = checkboxes.some(isHidden) ? "All shown or none" : "All or none";
+  }
+
   button.hidden = false;
   button.addEventListener("click", () => {
-    const shown = boxes.filter((box) => !isHidden(box));
-    const on = shown.some((box) => !box.checked);
-    shown.forEach((box) => {
-      box.checked = on;
-    });
-    boxes[0].dispatchEvent(new Event("change", { bubbles: true })); // the estimate follows
+    const shown = checkboxes.filter((checkbox) => !isHidden(checkbox));
+    const on = shown.some((checkbox) => !checkbox.checked);
+    for (const checkbox of shown) checkbox.checked = on;
+    checkboxes[0].dispatchEvent(new Event("change", { bubbles: true })); // the estimate follows
   });
-  for (const happening of ["change", "input", "keyup"]) form.addEventListener(happening, tell); // keyup: Escape empties the filter
-  tell();
+  // Keys: Escape empties the filter.
+  for (const type of ["change", "input", "keyup"]) form.addEventListener(type, showCount);
+  showCount();
+}
+
+document.addEventListener("DOMContentLoaded", () => {
+  const form = document.querySelector("[data-choose]");
+  if (!form) return;
+  const all = [...form.querySelectorAll(form.dataset.choose)];
+  const checkboxes = all.filter((checkbox) => !checkbox.disabled);
+  if (checkboxes.length > 1) listen(form, checkboxes);
 });

@@ -1,22 +1,20 @@
 // Copies an invitation link; changes a role when another one is chosen.
-"use strict";
-document.addEventListener("DOMContentLoaded", () => {
-  const link = document.querySelector("[data-link]");
-  const copy = document.querySelector("[data-copy]");
-  if (link) {
-    link.select();
-    if (navigator.clipboard) {
-      copy.hidden = false;
-      copy.addEventListener("click", async () => {
-        await navigator.clipboard.writeText(link.value);
-        window.komaToast({ text: "Copied." });
-      });
-    }
-  }
-  document.querySelectorAll("[data-hide-with-script]").forEach((button) => {
-    button.hidden = true;
+import { showToast } from "./toasts.js";
+
+function offerCopy(link) {
+  link.select();
+  if (!navigator.clipboard) return;
+  const button = document.querySelector("[data-copy]");
+  button.hidden = false;
+  button.addEventListener("click", async () => {
+    await navigator.clipboard.writeText(link.value);
+    showToast({ text: "Copied." });
   });
-  document
-    .querySelectorAll("[data-submit]")
-    .forEach((select) => select.addEventListener("change", () => select.form.requestSubmit()));
-});
+}
+
+const link = document.querySelector("[data-link]");
+if (link) offerCopy(link);
+for (const button of document.querySelectorAll("[data-hide-with-script]")) button.hidden = true;
+for (const select of document.querySelectorAll("[data-submit]")) {
+  select.addEventListener("change", () => select.form.requestSubmit());
+}

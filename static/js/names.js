@@ -1,22 +1,23 @@
-// Fills a field's <datalist> with names from the server while one types. The field says where to ask: data-names.
-"use strict";
+// Fills a field's <datalist> with names from the server while one types. The field says where to
+// ask: data-names.
+
+function optionOf({ name, label }) {
+  const option = document.createElement("option");
+  option.value = name;
+  option.label = label || "";
+  return option;
+}
+
 document.addEventListener("input", async (event) => {
-  const input = event.target.closest("[data-names]");
-  if (!input) return;
-  const text = input.value.trim();
-  if (input.dataset.asked === text) return;
-  input.dataset.asked = text;
-  const answer = await fetch(`${input.dataset.names}?q=${encodeURIComponent(text)}`, {
-    headers: { Accept: "application/json" },
-  });
-  if (!answer.ok || answer.redirected || input.dataset.asked !== text) return; // a newer question is on its way
-  const { names } = await answer.json();
-  document.getElementById(input.getAttribute("list")).replaceChildren(
-    ...names.map((entry) => {
-      const option = document.createElement("option");
-      option.value = entry.name;
-      option.label = entry.label || "";
-      return option;
-    }),
-  );
+  const field = event.target.closest("[data-names]");
+  if (!field) return;
+  const text = field.value.trim();
+  if (field.dataset.asked === text) return;
+  field.dataset.asked = text;
+  const address = `${field.dataset.names}?q=${encodeURIComponent(text)}`;
+  const response = await fetch(address, { headers: { Accept: "application/json" } });
+  const isNewest = field.dataset.asked === text;
+  if (!response.ok || response.redirected || !isNewest) return;
+  const { names } = await response.json();
+  document.getElementById(field.getAttribute("list")).replaceChildren(...names.map(optionOf));
 });

@@ -1,72 +1,70 @@
-// Toasts: what happened, with Undo. Text is set as text, never as HTML: it may hold names from outside.
-"use strict";
-(() => {
-  const FADE_MS = 8000;
-  const box = () => document.getElementById("toasts");
+// Toasts: what happened, with Undo. Text is set as text, never as HTML: it may hold names from
+// outside.
 
-  function show({ text, error = false, undo = false }) {
-    const toast = document.createElement("div");
-    toast.className = error ? "toast error" : "toast";
-    if (error) toast.setAttribute("role", "alert");
-    const words = document.createElement("span");
-    words.textContent = text;
-    toast.append(words);
-    if (undo) {
-      // Undo takes the newest change: an older toast would name one thing and take back another.
-      box()
-        .querySelectorAll("[data-undo]")
-        .forEach((older) => older.remove());
-      toast.append(button("Undo ", "undo", "Z"));
-    }
-    const close = button("✕", "close");
-    close.setAttribute("aria-label", "Close");
-    toast.append(close);
-    while (box().children.length >= 3) box().firstElementChild.remove();
-    box().append(toast);
-    if (!error) setTimeout(() => toast.remove(), FADE_MS); // errors stay until read
+const FADE_MS = 8000;
+const MAX_SHOWN = 3;
+const container = () => document.getElementById("toasts");
+
+export function showToast({ text, error = false, undo = false }) {
+  const toast = document.createElement("div");
+  toast.className = error ? "toast error" : "toast";
+  if (error) toast.setAttribute("role", "alert");
+  const label = document.createElement("span");
+  label.textContent = text;
+  toast.append(label);
+  if (undo) {
+    // Undo takes the newest change: an older toast would name one thing and take back another.
+    for (const older of container().querySelectorAll("[data-undo]")) older.remove();
+    toast.append(createButton("Undo ", "undo", "Z"));
   }
+  const close = createButton("✕", "close");
+  close.setAttribute("aria-label", "Close");
+  toast.append(close);
+  while (container().children.length >= MAX_SHOWN) container().firstElementChild.remove();
+  container().append(toast);
+  if (!error) fade(toast); // errors stay until read
+}
 
-  function button(text, name, key) {
-    const node = document.createElement("button");
-    node.type = "button";
-    node.dataset[name] = "";
-    node.textContent = text;
-    if (key) {
-      const cap = document.createElement("kbd");
-      cap.textContent = key;
-      node.append(cap);
-    }
-    return node;
+function fade(toast) {
+  setTimeout(() => toast.remove(), FADE_MS);
+}
+
+function createButton(text, name, key) {
+  const button = document.createElement("button");
+  button.type = "button";
+  button.dataset[name] = "";
+  button.textContent = text;
+  if (key) {
+    const cap = document.createElement("kbd");
+    cap.textContent = key;
+    button.append(cap);
   }
+  return button;
+}
 
-  document.addEventListener("click", (event) => {
-    if (event.target.closest("[data-close]")) event.target.closest(".toast").remove();
-    if (event.target.closest("[data-undo]") && document.body.dataset.undoUrl) {
-      htmx.ajax("POST", document.body.dataset.undoUrl, { swap: "none" });
-    }
-  });
-  document.addEventListener("DOMContentLoaded", () => {
-    document
-      .querySelectorAll("#toasts [data-fades]")
-      .forEach((toast) => setTimeout(() => toast.remove(), FADE_MS));
-    document.body.addEventListener("toast", (event) => show(event.detail));
-    document.body.addEventListener("htmx:responseError", (event) => {
-      if ((event.detail.xhr.getResponseHeader("HX-Trigger") || "").includes("toast")) return; // it says it itself
-      const status = event.detail.xhr.status;
-      show({
-        error: true,
-        text:
-          status === 403
-            ? "Your role here does not allow this."
-            : `The server answered ${status}; nothing was changed. Reload the page and try again.`,
-      });
-    });
-    document.body.addEventListener("htmx:sendError", () =>
-      show({
-        error: true,
-        text: "The server cannot be reached; nothing was sent. Check the connection and try again.",
-      }),
-    );
-  });
-  window.komaToast = show;
-})();
+function showResponseError({ detail: { xhr } }) {
+  const hasOwnToast = (xhr.getResponseHeader("HX-Trigger") || "").includes("toast");
+  if (hasOwnToast) return;
+  const text =
+    xhr.status === 403
+      ? "Your role here does not allow this."
+      : `The server answered ${xhr.status}; nothing was changed. Reload the page and try again.`;
+  showToast({ error: true, text });
+}
+
+function showSendError() {
+  const text =
+    "The server cannot be reached; nothing was sent. Check the connection and try again.";
+  showToast({ error: true, text });
+}
+
+document.addEventListener("click", (event) => {
+  if (event.target.closest("[data-close]")) event.target.closest(".toast").remove();
+  if (event.target.closest("[data-undo]") && document.body.dataset.undoUrl) {
+    htmx.ajax("POST", document.body.dataset.undoUrl, { swap: "none" });
+  }
+});
+document.body.addEventListener("toast", (event) => showToast(event.detail));
+document.body.addEventListener("htmx:responseError", showResponseError);
+document.body.addEventListener("htmx:sendError", showSendError);
+for (const toast of document.querySelectorAll("#toasts [data-fades]")) fade(toast);

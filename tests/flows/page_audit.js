@@ -1,4 +1,5 @@
-// What a page shows that a person could not press or read; gives lists of the elements. Evaluated by tests.
+// What a page shows that a person could not press or read; gives lists of the elements. Evaluated
+// by tests.
 ({
   // Controls under `least` pixels; a link inside a sentence may be as high as its line.
   small(least) {

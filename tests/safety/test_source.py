@@ -98,7 +98,7 @@ def test_scripts_put_names_in_as_text() -> None:
     put_in = re.compile(
         r"\.innerHTML|\.outerHTML|insertAdjacentHTML|document\.write|\beval\(|new Function|setTimeout\(\s*[\"']"
     )
-    wrong = [(p.name, m[0]) for p in (ROOT / "static" / "js").glob("*.js") for m in put_in.finditer(p.read_text())]
+    wrong = [(p.name, m[0]) for p in (ROOT / "static" / "js").rglob("*.js") for m in put_in.finditer(p.read_text())]
     assert not wrong
 
 
