@@ -130,6 +130,21 @@ def test_a_persons_boxes_and_denials_survive_another_model(episode: Episode, ali
     assert left.crop
 
 
+@pytest.mark.parametrize(
+    ("box", "faces"),
+    [((0.1, 0.2, 0.7, 0.95), 1), ((0.27, 0.52, 0.35, 0.64), 1), ((0.35, 0.6, 0.7, 0.95), 2)],
+    ids=["round it", "inside it", "beside it"],
+)
+def test_a_find_inside_a_persons_box_or_round_it_is_that_face(
+    episode: Episode, alice: Any, box: tuple[float, float, float, float], faces: int
+) -> None:
+    """The face lies from 0.25 to 0.375 and from 0.5 to 0.667; the boxes overlap too little to be one by that."""
+    frame = Frame.objects.get(index=0)
+    box_actions.draw(collection=episode.collection, frame=frame, box=box, by=alice)
+    run(episode)
+    assert Face.objects.filter(frame=frame).count() == faces
+
+
 def test_a_name_given_by_a_person_keeps_a_face_that_is_not_found_again(
     episode: Episode, store: Store, alice: Any
 ) -> None:
