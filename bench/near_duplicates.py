@@ -66,15 +66,15 @@ def measure(count: int, threshold: float) -> list[object]:
         left, right = _exact(descriptors, sample, threshold)
     place = np.empty(count, dtype=np.int64)
     place[ranked(quality)] = np.arange(count)
-    better_kept = groups.kept[right] & (place[right] < place[sample[left]])
+    better_kept = groups.is_representative[right] & (place[right] < place[sample[left]])
     must_go = np.zeros(len(sample), dtype=bool)
     must_go[left[better_kept]] = True
-    right_verdicts = float((must_go == ~groups.kept[sample]).mean())
+    right_verdicts = float((must_go == ~groups.is_representative[sample]).mean())
     found_left, found_right, _ = similar_pairs(descriptors[sample], descriptors, threshold)
     keys, exact = found_left * count + found_right, left * count + right
     recall = float(np.isin(exact, keys).mean())
     return [
-        f"{count:,}", f"{took:.1f}", f"{processor:.1f}", f"{peak:.2f}", f"{groups.kept.mean():.1%}",
+        f"{count:,}", f"{took:.1f}", f"{processor:.1f}", f"{peak:.2f}", f"{groups.is_representative.mean():.1%}",
         f"{recall:.5f} of {len(exact):,}", f"{right_verdicts:.5f}",
     ]  # fmt: skip
 

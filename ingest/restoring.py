@@ -10,7 +10,7 @@ from django.conf import settings
 
 from ingest.errors import BadInput
 from ingest.imaging.encode import PictureFormat, encode
-from ingest.imaging.extraction import AS_CODED, Wanted, pictures_at
+from ingest.imaging.extraction import AS_CODED, FrameRequest, decode_pictures
 from ingest.imaging.video import UnreadableVideo
 from ingest.models import Episode, Frame, Source
 from ingest.storage.stored_files import store
@@ -60,7 +60,7 @@ def full_pictures(frames: Iterable[Frame]) -> Iterator[tuple[Frame, str]]:
     for _, group in groupby(ordered, key=lambda frame: frame.episode_id):
         own = list(group)
         path = check_source(own[0].episode)
-        pictures = pictures_at(path, [_wanted(frame) for frame in own])
+        pictures = decode_pictures(path, [_wanted(frame) for frame in own])
         for frame in own:
             try:
                 picture = next(pictures)
@@ -73,10 +73,10 @@ def full_pictures(frames: Iterable[Frame]) -> Iterator[tuple[Frame, str]]:
             yield frame, store().put(encode(picture, how), how.suffix)
 
 
-def _wanted(frame: Frame) -> Wanted:
+def _wanted(frame: Frame) -> FrameRequest:
     """As the extraction took it: cut to the same letterbox box, HDR tone-mapped or left."""
     box = frame.measures.get("trim")
-    return Wanted(
+    return FrameRequest(
         frame.time_s,
         (box[0], box[1], box[2], box[3]) if box else None,
         tone_map=frame.measures.get("hdr") != AS_CODED,

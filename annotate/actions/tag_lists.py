@@ -12,7 +12,7 @@ from annotate.backends.taggers.filter_lists import Parsed
 from annotate.models import TagList
 from ingest.actions import history
 from ingest.actions.seen import author, changed
-from ingest.algorithms.typed_lists import text_of
+from ingest.algorithms.typed_lists import decode_text
 from ingest.errors import BadInput
 from ingest.imaging.names import plain_name
 from ingest.models import Collection, Revision
@@ -90,7 +90,7 @@ def add(
         _check_seen(collection, kind, seen, shown)
         row, _ = TagList.objects.get_or_create(
             collection=collection, kind=kind, digest=mark,
-            defaults={"name": shown[:200], "text": text_of(data), "tags": parsed.count, "added_by": by},
+            defaults={"name": shown[:200], "text": decode_text(data), "tags": parsed.count, "added_by": by},
         )  # fmt: skip
         _use(collection, kind, row, record)
         old = TagList.objects.filter(collection=collection, kind=kind, used=False).order_by("-pk")[KEPT:]

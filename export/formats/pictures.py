@@ -80,7 +80,7 @@ def picture_bytes(
     rgb = resized(rgb, growth.size or written_size(width, height, selection))
     out = io.BytesIO()
     image = Image.fromarray(rgb)
-    told = passes.saving(growth.told, growth.model, png=encoding == "png")
+    told = passes.save_options(growth.told, growth.model, png=encoding == "png")
     if encoding == "png":
         image.save(out, "PNG", compress_level=PNG_LEVEL, **told)
     elif encoding == "webp":

@@ -27,7 +27,7 @@ from export.models import Recipe as RecipeRow
 from export.preview.result import is_counted, preview
 from ingest.access import member_view
 from ingest.actions.seen import mark
-from ingest.algorithms.typed_lists import written
+from ingest.algorithms.typed_lists import format_list
 from ingest.errors import BadInput
 from ingest.models import Collection, Frame, ImageType, Role
 from ingest.once import own_key
@@ -180,7 +180,7 @@ def _context(collection: Collection, recipe: Recipe) -> dict[str, Any]:
         "weights": [(pattern, f"{weight:g}") for pattern, weight in data["balance"]["weights"]],
         "min_multiply": f"{recipe.balance.min_multiply:g}",
         "max_multiply": f"{recipe.balance.max_multiply:g}",
-        "blacklist": written(recipe.caption.blacklist),
+        "blacklist": format_list(recipe.caption.blacklist),
         "types_text": forms.types_text(recipe),
         "levels": [(token, LEVEL_LABELS[token]) for token in levels],
         "unused_levels": [(token, LEVEL_LABELS[token]) for token in TOKENS if token not in levels],

@@ -18,7 +18,7 @@ from ingest.errors import BadInput, Conflict
 from ingest.imaging.archive import BadArchive, ZipReader
 from ingest.imaging.decode import UnreadablePicture, check_picture
 from ingest.imaging.folders import ZIP_ENDINGS, ending_of, list_folder
-from ingest.imaging.formats import PICTURE_ENDINGS, SPOKEN
+from ingest.imaging.formats import FORMATS_TEXT, PICTURE_ENDINGS
 from ingest.imaging.names import plain_name, plain_text
 from ingest.imaging.video import VideoInfo, probe
 from ingest.locking import hold
@@ -71,7 +71,7 @@ def inspect(path: Path, *, shown: str = "") -> Inspected:
     if path.is_dir():
         listing = list_folder(path)
         if not listing.pictures:
-            raise BadInput(f"{name}: this folder holds no pictures ({SPOKEN}).")
+            raise BadInput(f"{name}: this folder holds no pictures ({FORMATS_TEXT}).")
         return Inspected(SourceKind.PICTURES, listing.sha256(path), listing.size_bytes, pictures=len(listing.pictures))
     if not path.exists():
         raise BadInput(f"{name}: there is no such file. Check the path.")

@@ -24,7 +24,7 @@ from ingest.actions.room import NoRoom, reserve
 from ingest.actions.sources import About, AlreadyThere, Inspected
 from ingest.errors import BadInput, Conflict
 from ingest.imaging.folders import VIDEO_ENDINGS, ZIP_ENDINGS, ending_of
-from ingest.imaging.formats import PICTURE_ENDINGS, SPOKEN
+from ingest.imaging.formats import FORMATS_TEXT, PICTURE_ENDINGS
 from ingest.imaging.names import plain_name, plain_text
 from ingest.imaging.packing import pack
 from ingest.imaging.sidecars import is_side_file
@@ -62,7 +62,7 @@ def begin(*, collection: Collection, by: Any, key: str, name: str, size: int, ab
     if ending_of(shown) not in VIDEO_ENDINGS | ZIP_ENDINGS | PICTURE_ENDINGS:
         raise BadInput(
             f"{shown}: only films, pictures and zips of pictures are taken. Films are mkv, mp4, webm, avi, ts, mov and "
-            f"the like, pictures {SPOKEN}."
+            f"the like, pictures {FORMATS_TEXT}."
         )
     if size > settings.KOMA_UPLOAD_MAX_BYTES:
         raise TooLarge(

@@ -28,10 +28,10 @@ class Move:
 
     def overlap(self, shape: tuple[int, int]) -> float:
         """The share of the later picture that the earlier one covers. `shape` is (height, width)."""
-        tall = shape[0] / shape[1]
-        wide = _shared(self.scale, self.across, 0.5)
-        high = _shared(self.scale, self.down, 0.5 * tall)
-        return wide * high / tall
+        aspect = shape[0] / shape[1]
+        overlap_x = _overlap_length(self.scale, self.across, 0.5)
+        overlap_y = _overlap_length(self.scale, self.down, 0.5 * aspect)
+        return overlap_x * overlap_y / aspect
 
     def minus(self, other: Move) -> Move:
         """The step from `other` to this, without its change of brightness."""
@@ -43,18 +43,18 @@ class Move:
         return Move(self.scale + step.scale, across, down, self.gain + step.gain, self.lift + step.lift)
 
     @property
-    def at_rest(self) -> bool:
+    def is_identity(self) -> bool:
         """Neither moved, by half a pixel of 1280, nor faded: no excuse for any difference."""
         moved = max(abs(self.across), abs(self.down), abs(self.scale - 1) / 2) > 0.0004
         return not moved and abs(self.gain - 1) < 0.02 and abs(self.lift) < 3.0
 
     @property
-    def still(self) -> bool:
+    def is_still(self) -> bool:
         """No camera movement worth the name: at most a third of a pixel in 160."""
         return abs(self.across) < 0.002 and abs(self.down) < 0.002 and abs(self.scale - 1) < 0.004
 
 
-def _shared(scale: float, shift: float, half: float) -> float:
+def _overlap_length(scale: float, shift: float, half: float) -> float:
     low, high = max(-half, shift - scale * half), min(half, shift + scale * half)
     return max(0.0, high - low)
 
@@ -114,23 +114,23 @@ def _matrix(move: Move, shape: tuple[int, ...]) -> F32:
 _INVERSE = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
 
 
-def align(earlier: Pyramid, later: Pyramid, guess: Move, *, close: bool = False) -> Move | None:
+def align(earlier: Pyramid, later: Pyramid, guess: Move, *, is_close: bool = False) -> Move | None:
     """The move from `earlier` to `later` by Gauss-Newton (Lucas-Kanade, Baker & Matthews 2004), or None if lost.
 
     With `close` the guess is taken for nearly right (a camera that goes on as before) and the coarse steps are spared.
     """
-    if close:
-        near, step = _steps(earlier, later, guess, width=FINE_WIDTH, rounds=2, least=0.4)
-        if near is not None and step < 0.15:
-            return near
-    coarse, _ = _steps(earlier, later, guess, width=COARSE_WIDTH, rounds=5, least=0.2)
+    if is_close:
+        move, step = _refine(earlier, later, guess, width=FINE_WIDTH, rounds=2, share_min=0.4)
+        if move is not None and step < 0.15:
+            return move
+    coarse, _ = _refine(earlier, later, guess, width=COARSE_WIDTH, rounds=5, share_min=0.2)
     if coarse is None:
         return None
-    return _steps(earlier, later, coarse, width=FINE_WIDTH, rounds=2, least=0.4)[0]
+    return _refine(earlier, later, coarse, width=FINE_WIDTH, rounds=2, share_min=0.4)[0]
 
 
-def _steps(
-    earlier: Pyramid, later: Pyramid, move: Move, *, width: int, rounds: int, least: float
+def _refine(
+    earlier: Pyramid, later: Pyramid, move: Move, *, width: int, rounds: int, share_min: float
 ) -> tuple[Move | None, float]:
     """Steps on one level; the move, and the length of the last step in pixels of that level."""
     fixed, moving, system = earlier.level(width), later.level(width), earlier.system(width)
@@ -138,7 +138,7 @@ def _steps(
     length = 0.0
     for _ in range(rounds):
         matrix = _matrix(move, fixed.shape)
-        seen = cv2.warpAffine(moving, matrix, size, flags=_INVERSE)
+        warped = cv2.warpAffine(moving, matrix, size, flags=_INVERSE)
         rows, columns = _inside(matrix, fixed.shape, forward=False)
         covered = max(0, rows.stop - rows.start) * max(0, columns.stop - columns.start)
         if covered < 0.2 * fixed.size:
@@ -146,11 +146,11 @@ def _steps(
         # Every other pixel of the fine level is plenty for five numbers.
         stride = 2 if width == FINE_WIDTH else 1
         part = slice(rows.start, rows.stop, stride), slice(columns.start, columns.stop, stride)
-        residual = seen[part] - move.gain * fixed[part] - move.lift
+        residual = warped[part] - move.gain * fixed[part] - move.lift
         absolute = np.abs(residual)
         # What moves by itself (a walking figure) must not steer the estimate.
         steady = absolute < max(12.0, 2.5 * float(absolute.mean()))
-        if np.count_nonzero(steady) < least * residual.size:
+        if np.count_nonzero(steady) < share_min * residual.size:
             return None, length
         table = np.column_stack([system[part][steady], residual[steady]])
         # Not numpy's product: it would start threads for this, and its sums would depend on their number.
@@ -184,16 +184,20 @@ def _inside(matrix: F32, shape: tuple[int, ...], *, forward: bool, margin: int =
     return parts[0], parts[1]
 
 
-def first_guess(earlier: Pyramid, later: Pyramid) -> Move:
+def guess_shift(earlier: Pyramid, later: Pyramid) -> Move:
     """A whole-pixel shift by phase correlation, on an even size that suits the transform."""
-    a, b = earlier.level(COARSE_WIDTH), later.level(COARSE_WIDTH)
-    rows = min(a.shape[0] & ~3, 64)
+    earlier_level, later_level = earlier.level(COARSE_WIDTH), later.level(COARSE_WIDTH)
+    rows = min(earlier_level.shape[0] & ~3, 64)
     window = cv2.createHanningWindow((COARSE_WIDTH, rows), cv2.CV_32F)
-    (dx, dy), _ = cv2.phaseCorrelate(np.ascontiguousarray(a[:rows]), np.ascontiguousarray(b[:rows]), window)
+    (dx, dy), _ = cv2.phaseCorrelate(
+        np.ascontiguousarray(earlier_level[:rows]), np.ascontiguousarray(later_level[:rows]), window
+    )
     return Move(across=dx / COARSE_WIDTH, down=dy / COARSE_WIDTH)
 
 
-def explained(earlier: U8, later: U8, move: Move, *, give: float, floor: float, per_mean: float) -> bool:
+def is_explained_by_move(
+    earlier: U8, later: U8, move: Move, *, range_share: float, floor: float, per_mean: float
+) -> bool:
     """Whether `later` (uint8[h, w]) is nothing but `earlier` moved: no local difference beyond interpolation.
 
     The difference of each pixel is lessened by `give` times what the earlier picture varies around it, then averaged
@@ -202,15 +206,17 @@ def explained(earlier: U8, later: U8, move: Move, *, give: float, floor: float, 
     size = later.shape[1], later.shape[0]
     matrix = _matrix(move, later.shape)
     # Into the later picture's place: the forward map, which warpAffine takes when not told to invert.
-    seen = cv2.warpAffine(earlier, matrix, size, flags=cv2.INTER_LINEAR)
+    warped = cv2.warpAffine(earlier, matrix, size, flags=cv2.INTER_LINEAR)
     part = _inside(matrix, later.shape, forward=True, margin=2)
-    seen, later = seen[part], later[part]
+    warped, later = warped[part], later[part]
     if min(later.shape) < 16:
         return False
     if move.gain != 1.0 or move.lift != 0.0:
-        seen = cv2.addWeighted(seen, move.gain, seen, 0.0, move.lift)
-    vary = cv2.subtract(cv2.dilate(seen, _SQUARE), cv2.erode(seen, _SQUARE))
-    difference = cv2.subtract(cv2.absdiff(seen, later), cv2.addWeighted(vary, give, vary, 0.0, 0.0))
+        warped = cv2.addWeighted(warped, move.gain, warped, 0.0, move.lift)
+    local_range = cv2.subtract(cv2.dilate(warped, _SQUARE), cv2.erode(warped, _SQUARE))
+    difference = cv2.subtract(
+        cv2.absdiff(warped, later), cv2.addWeighted(local_range, range_share, local_range, 0.0, 0.0)
+    )
     mean = min(1.5, float(cv2.sumElems(difference)[0]) / difference.size)
     worst = float(cv2.minMaxLoc(cv2.blur(difference, (3, 3)))[1])
     return worst <= floor + per_mean * mean

@@ -75,9 +75,9 @@ def describe(luma: U8, chroma_u: U8, chroma_v: U8) -> U8:
     length = float(np.sqrt(vector @ vector + _FLAT * _FLAT))
     angle = mean / 255.0 * np.pi / 2.0
     flat = np.asarray([_FLAT * np.cos(angle), _FLAT * np.sin(angle)], dtype=np.float32)
-    whole = np.concatenate([vector, flat]) / np.float32(length)
-    whole *= np.float32(min(_SCALE, 127.0 / float(np.abs(whole).max())))
-    return np.asarray(np.rint(whole) + ZERO, dtype=np.uint8)
+    components = np.concatenate([vector, flat]) / np.float32(length)
+    components *= np.float32(min(_SCALE, 127.0 / float(np.abs(components).max())))
+    return np.asarray(np.rint(components) + ZERO, dtype=np.uint8)
 
 
 def as_vectors(descriptors: U8) -> F32:
@@ -91,9 +91,9 @@ def as_vectors(descriptors: U8) -> F32:
 
 def distances(descriptor: U8, descriptors: U8) -> F32:
     """One minus the cosine of one descriptor uint8[D] with each of uint8[N, D]: float32[N], 0 equal, 1 unrelated."""
-    one, many = as_vectors(descriptor), as_vectors(descriptors)
-    lengths = np.sqrt(float(one @ one)) * np.sqrt(np.einsum("nd,nd->n", many, many).astype(np.float64))
-    cosine = (many @ one).astype(np.float64) / np.maximum(lengths, 1e-9)
+    vector, vectors = as_vectors(descriptor), as_vectors(descriptors)
+    lengths = np.sqrt(float(vector @ vector)) * np.sqrt(np.einsum("nd,nd->n", vectors, vectors).astype(np.float64))
+    cosine = (vectors @ vector).astype(np.float64) / np.maximum(lengths, 1e-9)
     return np.asarray(np.clip(1.0 - cosine, 0.0, 2.0), dtype=np.float32)
 
 

@@ -28,7 +28,7 @@ FINE, COARSE = 1.0, 5.0
 """Standard deviations (pixels at SCALE) of the two blurs between which the bands lie."""
 STRONG: Final = 0.9
 """The share of places that are no strong edge."""
-LEAST_EDGE: Final = 6.0
+EDGE_MIN: Final = 6.0
 """Levels in the coarse band below which nothing counts as an edge."""
 NOISE_TIMES: Final = 5.0
 """So many times the noise of flat places an edge has to be."""
@@ -37,15 +37,15 @@ _SQUARE: Final = 16
 """Pixels a side of the squares, one a cell, in whose spectrum noise is looked for."""
 _WEAK: Final = 0.25
 """The share of a square's spectrum, its weaker bins, that texture leaves to noise."""
-_CALM: Final = 10
+_CALM_FRACTION: Final = 10
 """One in so many squares, the calmest, is looked at."""
 _TEXTURE, _NOISE = 0.2, 0.5
 """How even a spectrum is (its weaker bins by its mean, 1 for white noise) of what is surely texture and surely noise.
 
 Lines, screentone, stripes and hatching come to 0.25 at most, noise of 6 levels over flat places to 0.65 and more."""
-_SEEN: Final = 0.33
+_NOISE_IN_FINE_BAND: Final = 0.33
 """What noise of one level comes to in `Detail.noise`: the part of it in the fine band of a common picture."""
-_LEAST_RATIO: Final = 0.03
+_RATIO_MIN: Final = 0.03
 _PERIOD: Final = 8
 """Pixels between the edges of blocks, of nearly all codecs."""
 
@@ -71,18 +71,18 @@ def detail(luma: Luma, *, pixel_aspect: float = 1.0, level: float = 1.0) -> Deta
     blocks: list[float] = []
     height, width = luma.shape
     unit = SCALE / float(np.sqrt(height * width * pixel_aspect))
-    white = _white(luma, level)
-    rows = luma[_spread(TOP * height, BOTTOM * height, LINES)]
-    across = _spread(SIDE * width, (1 - SIDE) * width, round(LINES * width / height))
-    columns = np.ascontiguousarray(luma[_part(TOP, BOTTOM, height)][:, across].T)
+    white_noise = _white_noise(luma, level)
+    rows = luma[_spread_indexes(TOP * height, BOTTOM * height, LINES)]
+    across = _spread_indexes(SIDE * width, (1 - SIDE) * width, round(LINES * width / height))
+    columns = np.ascontiguousarray(luma[_share_slice(TOP, BOTTOM, height)][:, across].T)
     for lines, length in ((rows, width * pixel_aspect * unit), (columns, columns.shape[1] * unit)):
         blocks.append(_blockiness(lines))
-        ratios.append(_steepness(lines, max(8, round(length)), level, white))
-    sharpness = float(np.log2(max(1.0, float(np.mean(ratios)) / _LEAST_RATIO)))
-    return Detail(sharpness, white * _SEEN, min(blocks))
+        ratios.append(_steepness(lines, max(8, round(length)), level, white_noise))
+    sharpness = float(np.log2(max(1.0, float(np.mean(ratios)) / _RATIO_MIN)))
+    return Detail(sharpness, white_noise * _NOISE_IN_FINE_BAND, min(blocks))
 
 
-def _white(luma: Luma, level: float) -> float:
+def _white_noise(luma: Luma, level: float) -> float:
     """Standard deviation (levels) of what is the same at all frequencies and in all directions: of noise.
 
     Texture has its energy in some places of the spectrum: lines across themselves, screentone at its pitch, foliage
@@ -92,29 +92,29 @@ def _white(luma: Luma, level: float) -> float:
     height, width = luma.shape
     if min(height, width) < 2 * _SQUARE:
         return 0.0
-    tops = _spread(TOP * height, BOTTOM * height - _SQUARE, _CELLS[1])
-    lefts = _spread(SIDE * width, (1 - SIDE) * width - _SQUARE, _CELLS[0])
+    tops = _spread_indexes(TOP * height, BOTTOM * height - _SQUARE, _CELLS[1])
+    lefts = _spread_indexes(SIDE * width, (1 - SIDE) * width - _SQUARE, _CELLS[0])
     squares = sliding_window_view(luma, (_SQUARE, _SQUARE))[tops[:, None], lefts].reshape(-1, _SQUARE, _SQUARE)
-    power = np.abs(np.fft.rfft2(squares * _WINDOW))[:, _FAST] ** 2
+    power = np.abs(np.fft.rfft2(squares * _WINDOW))[:, _HIGH_FREQUENCIES] ** 2
     mean = power.mean(axis=1)
-    calm = np.argsort(mean, kind="stable")[: max(4, len(mean) // _CALM)]
+    calm = np.argsort(mean, kind="stable")[: max(4, len(mean) // _CALM_FRACTION)]
     weaker = np.quantile(power[calm], _WEAK, axis=1) / _WEAK_OF_WHITE
-    even = float(np.median(weaker / np.maximum(mean[calm], 1e-9)))
-    trust = min(1.0, max(0.0, (even - _TEXTURE) / (_NOISE - _TEXTURE)))
+    evenness = float(np.median(weaker / np.maximum(mean[calm], 1e-9)))
+    trust = min(1.0, max(0.0, (evenness - _TEXTURE) / (_NOISE - _TEXTURE)))
     return trust * level * float(np.sqrt(np.median(weaker) / float((_WINDOW**2).sum())))
 
 
-def _spread(start: float, end: float, count: int) -> NDArray[np.intp]:
+def _spread_indexes(start: float, end: float, count: int) -> NDArray[np.intp]:
     first, last = int(start), max(int(start), int(end) - 1)
     return np.unique(np.linspace(first, last, max(1, min(count, last - first + 1))).astype(np.intp))
 
 
-def _part(start: float, end: float, length: int) -> slice:
+def _share_slice(start: float, end: float, length: int) -> slice:
     first = int(start * length)
     return slice(first, max(first + 1, int(end * length)))
 
 
-def _at_scale(lines: Luma, length: int, level: float) -> F32:
+def _resampled(lines: Luma, length: int, level: float) -> F32:
     """Lines [n, l] as float32 [n, length] in levels. Enlarged smoothly, shrunk by means: nothing aliases."""
     if length != lines.shape[1]:
         how = cv2.INTER_CUBIC if length > lines.shape[1] else cv2.INTER_AREA
@@ -128,7 +128,7 @@ def _kernel(sigma: float) -> NDArray[np.float32]:
 
 _WINDOW: Final = np.outer(np.hanning(_SQUARE), np.hanning(_SQUARE)).astype(np.float32)
 _WEAK_OF_WHITE: Final = -float(np.log(1 - _WEAK))  # the power of a bin of noise has an exponential law
-_FAST: Final = (
+_HIGH_FREQUENCIES: Final = (
     np.maximum(np.abs(np.fft.fftfreq(_SQUARE) * _SQUARE)[:, None], np.arange(_SQUARE // 2 + 1)) > 2
 )  # slow shades are no noise; they and the window's leaks lie in the first two bins
 _BAND: Final = {sigma: _kernel(sigma) for sigma in (FINE, COARSE)}
@@ -137,39 +137,40 @@ _ALONG: Final = np.ones((1, 1), np.float32)
 
 
 def _bands(lines: F32) -> tuple[F32, F32]:
-    near, far = (cv2.sepFilter2D(lines, cv2.CV_32F, _BAND[sigma], _ALONG) for sigma in (FINE, COARSE))
-    return np.asarray(cv2.subtract(lines, near), np.float32), np.asarray(cv2.subtract(near, far), np.float32)
+    fine_blur, coarse_blur = (cv2.sepFilter2D(lines, cv2.CV_32F, _BAND[sigma], _ALONG) for sigma in (FINE, COARSE))
+    fine, coarse = cv2.subtract(lines, fine_blur), cv2.subtract(fine_blur, coarse_blur)
+    return np.asarray(fine, np.float32), np.asarray(coarse, np.float32)
 
 
 @lru_cache(64)
-def _of_noise(length: int, scaled: int) -> tuple[float, float]:
+def _noise_response(length: int, scaled: int) -> tuple[float, float]:
     """What white noise of one level comes to at SCALE: both bands' product, and the coarse band's energy."""
     noise = np.random.default_rng(0).normal(0, 1, (16, length)).astype(np.float32)
-    fine, coarse = _bands(_at_scale(noise, scaled, 1.0))
+    fine, coarse = _bands(_resampled(noise, scaled, 1.0))
     return float((fine * coarse).mean()), float((coarse * coarse).mean())
 
 
-def _steepness(lines: Luma, length: int, level: float, white: float) -> float:
+def _steepness(lines: Luma, length: int, level: float, white_noise: float) -> float:
     """Of strong edges along [n, l], looked at in `length` pixels: how much of the fine band follows the coarse one.
 
     At each place the product of both bands is what they have in common. Noise has next to nothing in common with a
     strong edge; what noise of `white` levels has is taken off.
     """
-    fine, coarse = _bands(_at_scale(lines, length, level))
+    fine, coarse = _bands(_resampled(lines, length, level))
     both, energy = cv2.multiply(fine, coarse), cv2.multiply(coarse, coarse)
-    shared, waves = (white**2 * part for part in _of_noise(lines.shape[1], length))
+    shared, waves = (white_noise**2 * part for part in _noise_response(lines.shape[1], length))
     sample = np.asarray(energy)[::3, ::3].ravel()
     place = int(STRONG * (sample.size - 1))
-    limit = max(LEAST_EDGE**2, float(np.partition(sample, place)[place]), NOISE_TIMES**2 * waves)
+    limit = max(EDGE_MIN**2, float(np.partition(sample, place)[place]), NOISE_TIMES**2 * waves)
     _, strong = cv2.threshold(energy, limit, 1.0, cv2.THRESH_BINARY)
     strong = cv2.dilate(strong, _AROUND)
     places = _cells(strong)
     weight = _cells(cv2.multiply(energy, strong)) - waves * places
     follows = _cells(cv2.multiply(both, strong)) - shared * places
-    there = weight > 0
-    if not there.any():
+    has_edges = weight > 0
+    if not has_edges.any():
         return 0.0
-    weight, follows = weight[there], follows[there]
+    weight, follows = weight[has_edges], follows[has_edges]
     # No cell counts more than a common one: a line of credits is not the picture.
     share = np.minimum(weight, weight.sum() / places.size)
     return float((share * follows / weight).sum() / share.sum())

@@ -13,7 +13,7 @@ U8 = NDArray[np.uint8]
 WIDTH: Final = 480
 """Pixels across at which pictures are looked at: letters of subtitles have strokes of one to three pixels there."""
 _STROKE: Final = np.ones((7, 7), np.uint8)  # wider shapes are no strokes of letters
-_NEAR: Final = np.ones((5, 5), np.uint8)
+_OUTLINE_REACH: Final = np.ones((5, 5), np.uint8)
 _BRIGHT, _DARK = 60, 40  # levels by which a stroke is brighter, and the outline beside it darker, than what is round it
 _CELL: Final = 8
 _FULL: Final = 0.2  # share of a cell that strokes cover where letters stand
@@ -33,7 +33,7 @@ def lettering(luma: U8) -> float:
     if rows < _CELL:
         return 0.0
     bright = cv2.morphologyEx(small, cv2.MORPH_TOPHAT, _STROKE)
-    dark = cv2.dilate(cv2.morphologyEx(small, cv2.MORPH_BLACKHAT, _STROKE), _NEAR)
+    dark = cv2.dilate(cv2.morphologyEx(small, cv2.MORPH_BLACKHAT, _STROKE), _OUTLINE_REACH)
     strokes = np.asarray((bright > _BRIGHT) & (dark > _DARK), np.float32)
     cells = cv2.resize(strokes, (WIDTH // _CELL, rows // _CELL), interpolation=cv2.INTER_AREA)
     full = cv2.morphologyEx(np.asarray(cells > _FULL, np.uint8), cv2.MORPH_CLOSE, _GAP)

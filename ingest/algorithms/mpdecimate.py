@@ -38,13 +38,13 @@ class Mpdecimate:
 
     def __init__(self, *, hi: int = HI, lo: int = LO, frac: float = FRAC) -> None:
         self._rule = hi, lo, frac
-        self._kept: list[NDArray[np.uint8]] | None = None
+        self._previous: list[NDArray[np.uint8]] | None = None
 
     def add(self, planes: list[NDArray[np.uint8]]) -> bool:
         """`planes` are brightness and colours, uint8[h, w] each; compared with those of the last kept frame."""
-        if self._kept is not None and not any(
-            plane_differs(new, old, *self._rule) for new, old in zip(planes, self._kept, strict=True)
+        if self._previous is not None and not any(
+            plane_differs(new, old, *self._rule) for new, old in zip(planes, self._previous, strict=True)
         ):
             return False
-        self._kept = [plane.copy() for plane in planes]
+        self._previous = [plane.copy() for plane in planes]
         return True

@@ -62,7 +62,7 @@ _SEASON_EPISODE = (
     r"(?<![a-z0-9])season\s?(?P<season>\d{1,2})\s?[,._-]?\s?(?:ep?|episode)\s?[._#-]?\s?" + _NUMBER + _END,
     r"(?<![a-z0-9])(?P<season>\d{1,2})x(?P<number>\d{2,3})(?:v(?P<version>\d))?" + _END,
 )
-_WORDS = (
+_WITH_WORD = (
     r"第\s?(?P<number>\d{1,4})(?P<decimals>\.5)?\s?[話回集夜局幕]",
     # The opening of an episode is no episode.
     r"(?<![a-z0-9])(?P<kind>nc\s?op|nc\s?ed|opening|ending)\s?(?:v(?P<version>\d)\s?)?(?:ep|episode)\s?\d{1,4}" + _END,
@@ -85,10 +85,10 @@ def _compiled(*patterns: str) -> tuple[re.Pattern[str], ...]:
 
 
 # In order of trust: the first that matches wins. What stands before it is the series.
-_PATTERNS = _compiled(*_SEASON_EPISODE, *_WORDS, *_BARE)
+_PATTERNS = _compiled(*_SEASON_EPISODE, *_WITH_WORD, *_BARE)
 _WEAK_PATTERNS = _compiled(*_WEAK)  # a number alone, which may as well be part of the title
 _SEASON_IN_BRACKETS = _compiled(*_SEASON_EPISODE)
-_IN_BRACKETS = _compiled(*_WORDS)
+_IN_BRACKETS = _compiled(*_WITH_WORD)
 _KIND_BRACKET = _compiled(
     rf"^(?:{_WITH_NUMBER}\s?{_NUMBER}|{_ALONE.replace('kind', 'only')}(?:\s?v\d)?)(?:[_\s-]\d+)?$"
 )
@@ -127,29 +127,29 @@ class EpisodeName:
     @property
     def code(self) -> str:
         """Short name as shown and as used in file names: `S2EP04`, `EP11.5`, `OVA01`, `MOVIE`; empty if unknown."""
-        word = "EP" if self.kind == "episode" else self.kind.upper()
+        prefix = "EP" if self.kind == "episode" else self.kind.upper()
         season = "" if self.season is None else f"S{self.season}"
         if self.number is None:
-            return season + ("" if self.kind == "episode" else word)
+            return season + ("" if self.kind == "episode" else prefix)
         tail = "" if self.last_number is None else f"-{self.last_number:02d}"
-        return f"{season}{word}{self.number:02d}{'.5' if self.half else ''}{self.letter}{tail}"
+        return f"{season}{prefix}{self.number:02d}{'.5' if self.half else ''}{self.letter}{tail}"
 
 
 def parse_name(name: str, *, folder: str = "") -> EpisodeName:
     """Read a file name; `folder` (the name of the folder it lies in) fills in series and season that the name lacks."""
-    found = _parse(name)
-    if folder and (not found.series or found.season is None):
+    parsed = _parse(name)
+    if folder and (not parsed.series or parsed.season is None):
         season = _season_folder(folder)
-        above = (
+        folder_name = (
             EpisodeName(season=season) if season is not None else _parse(folder + ".mkv")
         )  # a folder's dots are text, not an ending
-        if not found.series or not above.series or above.series.casefold() == found.series.casefold():
-            found = replace(
-                found,
-                series=found.series or above.series,
-                season=above.season if found.season is None else found.season,
+        if not parsed.series or not folder_name.series or folder_name.series.casefold() == parsed.series.casefold():
+            parsed = replace(
+                parsed,
+                series=parsed.series or folder_name.series,
+                season=folder_name.season if parsed.season is None else parsed.season,
             )
-    return found
+    return parsed
 
 
 def _season_folder(folder: str) -> int | None:
@@ -169,7 +169,7 @@ def _parse(name: str) -> EpisodeName:
         bare = re.sub(r"[._]+", " ", bare)
     bare = re.sub(r"_+", " ", bare)
     bare = re.sub(r"\s+", " ", bare).strip(" .")
-    return _read(bare, inner)
+    return _match_patterns(bare, inner)
 
 
 def _kanji_number(text: str) -> int:
@@ -190,22 +190,22 @@ def _without_brackets(text: str) -> tuple[str, list[str]]:
     return text, inner
 
 
-def _read(bare: str, inner: list[str]) -> EpisodeName:
+def _match_patterns(bare: str, inner: list[str]) -> EpisodeName:
     """`bare` is the name without its brackets, `inner` what they hold."""
-    plain = _first(_PATTERNS, bare)
-    season_inside = _first_inside(_SEASON_IN_BRACKETS, inner)
-    if season_inside is not None and (plain is None or plain.groupdict().get("season") is None):
+    outside = _first_match(_PATTERNS, bare)
+    season_inside = _first_bracket_match(_SEASON_IN_BRACKETS, inner)
+    if season_inside is not None and (outside is None or outside.groupdict().get("season") is None):
         # "Show - 50 (S04E14)": the season's number is the exact one, and the title ends before either.
-        return _from_match(season_inside, bare if plain is None else bare[: plain.start()], inner)
-    if plain is not None:
-        return _from_match(plain, bare[: plain.start()], inner, behind=bare[plain.end() :])
+        return _from_match(season_inside, bare if outside is None else bare[: outside.start()], inner)
+    if outside is not None:
+        return _from_match(outside, bare[: outside.start()], inner, behind=bare[outside.end() :])
     for patterns in (_IN_BRACKETS, _KIND_BRACKET):
-        if (match := _first_inside(patterns, inner)) is not None:
+        if (match := _first_bracket_match(patterns, inner)) is not None:
             return _from_match(match, bare, inner)
     return _from_brackets(bare, inner)
 
 
-def _first(patterns: tuple[re.Pattern[str], ...], text: str) -> re.Match[str] | None:
+def _first_match(patterns: tuple[re.Pattern[str], ...], text: str) -> re.Match[str] | None:
     for pattern in patterns:
         match = pattern.search(text)
         if match is not None and not _is_year(match, text):
@@ -213,7 +213,7 @@ def _first(patterns: tuple[re.Pattern[str], ...], text: str) -> re.Match[str] | 
     return None
 
 
-def _first_inside(patterns: tuple[re.Pattern[str], ...], inner: list[str]) -> re.Match[str] | None:
+def _first_bracket_match(patterns: tuple[re.Pattern[str], ...], inner: list[str]) -> re.Match[str] | None:
     """The first bracket that holds nothing but what a pattern reads."""
     for pattern in patterns:
         for part in inner:
@@ -236,8 +236,8 @@ def _from_match(match: re.Match[str], before: str, inner: list[str], *, behind: 
     series, season = _split_season(before)
     if group.get("season") is not None:
         season = int(group["season"])
-    word = group.get("kind") or group.get("only") or ""
-    kind = _KINDS.get(re.sub(r"\s", "", word).lower(), "episode")
+    kind_text = group.get("kind") or group.get("only") or ""
+    kind = _KINDS.get(re.sub(r"\s", "", kind_text).lower(), "episode")
     if kind == "movie" and not series:  # Japanese titles say it first
         series, season = _split_season(behind)
     if not series and inner:
@@ -255,18 +255,18 @@ def _from_brackets(text: str, inner: list[str]) -> EpisodeName:
     """`[Group][Show][04][1080p]`, a number alone, and names without any number."""
     for part in inner:
         match = _BARE_BRACKET.match(part)
-        if match is None or _may_be_anything(match):
+        if match is None or _is_ambiguous_number(match):
             continue
         name = _from_match(match, "", [])
         series, season = _split_season(text or _series_from_brackets([p for p in inner if p is not part]))
         return replace(name, series=series, season=season if name.season is None else name.season)
-    if (match := _first(_WEAK_PATTERNS, text)) is not None:
+    if (match := _first_match(_WEAK_PATTERNS, text)) is not None:
         return _from_match(match, text[: match.start()], inner)
     series, season = _split_season(text)
     return EpisodeName(series or (_series_from_brackets(inner) if inner else ""), season)
 
 
-def _may_be_anything(match: re.Match[str]) -> bool:
+def _is_ambiguous_number(match: re.Match[str]) -> bool:
     """A year, or a picture's height: no episode where nothing says that it is one."""
     number = int(match["number"])
     return (len(match["number"]) == 4 and 1950 <= number <= 2099) or number in (480, 540, 576, 720, 1080, 2160)
@@ -274,8 +274,8 @@ def _may_be_anything(match: re.Match[str]) -> bool:
 
 def _series_from_brackets(inner: list[str]) -> str:
     """The second bracket names the show where the first names the group; noise and check sums are no names."""
-    words = [p for p in inner if p and not _NOISE.search(p) and not re.fullmatch(r"[0-9A-Fa-f]{8}|\d+", p)]
-    chosen = words[1] if len(words) > 1 else ""
+    names = [p for p in inner if p and not _NOISE.search(p) and not re.fullmatch(r"[0-9A-Fa-f]{8}|\d+", p)]
+    chosen = names[1] if len(names) > 1 else ""
     return _tidy(chosen)
 
 

@@ -25,12 +25,12 @@ _INNER: Final = 2_048
 class Groups:
     """For each row the kept copy that stands for it, itself when kept, and the distance (1 - cosine) to that."""
 
-    kept_of: I64
+    representative: I64
     distance: F32
 
     @property
-    def kept(self) -> NDArray[np.bool_]:
-        return np.asarray(self.kept_of == np.arange(len(self.kept_of)))
+    def is_representative(self) -> NDArray[np.bool_]:
+        return np.asarray(self.representative == np.arange(len(self.representative)))
 
 
 def ranked(quality: F32, pinned: NDArray[np.bool_] | None = None) -> I64:
@@ -56,10 +56,10 @@ def find_groups(
     """
     count = len(descriptors)
     _check(descriptors, quality, threshold, pinned)
-    kept_of = np.arange(count, dtype=np.int64)
+    representative = np.arange(count, dtype=np.int64)
     distance = np.zeros(count, dtype=np.float32)
     if count == 0:
-        return Groups(kept_of, distance)
+        return Groups(representative, distance)
     order = ranked(quality, pinned)
     search = _Search(Vectors.of(descriptors), order, np.float32(threshold), pinned)
     with threadpool_limits(1):  # many small products: threads that wait for each other cost more than they gain
@@ -67,22 +67,22 @@ def find_groups(
         for start in range(0, count, _BLOCK):
             search.block(start, min(start + _BLOCK, count))
     dropped = search.best_rank >= 0
-    kept_of[order[dropped]] = order[search.best_rank[dropped]]
+    representative[order[dropped]] = order[search.best_rank[dropped]]
     distance[order[dropped]] = np.clip(1.0 - search.best[dropped], 0.0, None)
-    return Groups(kept_of, distance)
+    return Groups(representative, distance)
 
 
-def nearest_kept(descriptors: U8, kept: U8, threshold: float = DEFAULT_THRESHOLD) -> tuple[I64, F32]:
+def nearest_of(descriptors: U8, others: U8, threshold: float = DEFAULT_THRESHOLD) -> tuple[I64, F32]:
     """For each row uint8[N, D] the most similar of `kept` uint8[K, D] within the threshold.
 
     Returns int64[N] (-1: none, that is a new picture) and the distances float32[N] (infinite where none): for a new
     episode against what a collection has already kept.
     """
-    found = np.full(len(descriptors), -1, dtype=np.int64)
+    nearest = np.full(len(descriptors), -1, dtype=np.int64)
     best = np.full(len(descriptors), -np.inf, dtype=np.float32)
-    for rows, ids, similarity in _pairs(descriptors, kept, threshold):
-        _improve(found, best, rows, ids, similarity)
-    return found, np.where(found >= 0, np.clip(1.0 - best, 0.0, None), np.inf).astype(np.float32)
+    for rows, ids, similarity in _pairs(descriptors, others, threshold):
+        _keep_most_similar(nearest, best, rows, ids, similarity)
+    return nearest, np.where(nearest >= 0, np.clip(1.0 - best, 0.0, None), np.inf).astype(np.float32)
 
 
 def similar_pairs(descriptors: U8, others: U8, threshold: float = DEFAULT_THRESHOLD) -> tuple[I64, I64, F32]:
@@ -109,8 +109,8 @@ def _pairs(descriptors: U8, others: U8, threshold: float) -> Iterator[tuple[I64,
             points = index.projection.apply(vectors.unit(rows + len(others)))
             for places, ids in index.candidates(points, squared_radius_of(threshold)):
                 similarity = vectors.similarity(ids, rows[places] + len(others))
-                near = similarity >= np.float32(threshold)
-                yield rows[places][near], ids[near], similarity[near]
+                is_similar = similarity >= np.float32(threshold)
+                yield rows[places][is_similar], ids[is_similar], similarity[is_similar]
 
 
 @dataclass(slots=True, init=False)
@@ -139,45 +139,45 @@ class _Search:
         ranks = np.arange(start, end)
         points = self.index.projection.apply(self.vectors.unit(self.order[ranks]))
         free = ranks >= self.pinned
-        for places, kept in self.index.candidates(points[free], squared_radius_of(float(self.threshold))):
-            self._verify(ranks[free][places], kept)
+        for places, candidates in self.index.candidates(points[free], squared_radius_of(float(self.threshold))):
+            self._verify(ranks[free][places], candidates)
         added: list[I64] = []
         for inner in range(start, end, _INNER):
-            mine = np.arange(inner, min(inner + _INNER, end))
+            inner_ranks = np.arange(inner, min(inner + _INNER, end))
             kept_before = np.concatenate(added) if added else np.empty(0, dtype=np.int64)
-            added.append(self._decide(mine, kept_before))
+            added.append(self._decide(inner_ranks, kept_before))
         new = np.concatenate(added)
         self.index.add(new, points[new - start])
 
-    def _verify(self, ranks: I64, kept: I64) -> None:
-        similarity = self.vectors.similarity(self.order[kept], self.order[ranks])
-        near = similarity >= self.threshold
-        _improve(self.best_rank, self.best, ranks[near], kept[near], similarity[near])
+    def _verify(self, ranks: I64, candidates: I64) -> None:
+        similarity = self.vectors.similarity(self.order[candidates], self.order[ranks])
+        is_similar = similarity >= self.threshold
+        _keep_most_similar(self.best_rank, self.best, ranks[is_similar], candidates[is_similar], similarity[is_similar])
 
     def _decide(self, ranks: I64, kept_before: I64) -> I64:
         """Compare the ranks with those kept earlier in this block and with each other; return the newly kept."""
         self._compare(ranks, kept_before)
-        left = ranks[self.best_rank[ranks] < 0]
-        near = self._similarity(left, left) >= self.threshold
-        kept = np.ones(len(left), dtype=bool)
-        for place in np.flatnonzero(near.sum(axis=1) > 1):
-            if kept[place]:
-                later = max(place + 1, int(np.searchsorted(left, self.pinned)))
-                kept[later:] &= ~near[place, later:]
-        self._compare(ranks, left[kept])
-        return left[kept]
+        undecided = ranks[self.best_rank[ranks] < 0]
+        is_similar = self._similarity(undecided, undecided) >= self.threshold
+        is_kept = np.ones(len(undecided), dtype=bool)
+        for place in np.flatnonzero(is_similar.sum(axis=1) > 1):
+            if is_kept[place]:
+                later = max(place + 1, int(np.searchsorted(undecided, self.pinned)))
+                is_kept[later:] &= ~is_similar[place, later:]
+        self._compare(ranks, undecided[is_kept])
+        return undecided[is_kept]
 
-    def _compare(self, ranks: I64, kept: I64) -> None:
+    def _compare(self, ranks: I64, kept_ranks: I64) -> None:
         """Give each rank that is free to go its most similar of the better ones in `kept` (rising ranks)."""
         ranks = ranks[ranks >= self.pinned]
-        if not len(kept) or not len(ranks):
+        if not len(kept_ranks) or not len(ranks):
             return
-        similarity = self._similarity(ranks, kept)
-        similarity[kept[None, :] >= ranks[:, None]] = -np.inf
+        similarity = self._similarity(ranks, kept_ranks)
+        similarity[kept_ranks[None, :] >= ranks[:, None]] = -np.inf
         place = similarity.argmax(axis=1)
         value = similarity[np.arange(len(ranks)), place]
         better = (value >= self.threshold) & (value > self.best[ranks])
-        self.best[ranks[better]], self.best_rank[ranks[better]] = value[better], kept[place[better]]
+        self.best[ranks[better]], self.best_rank[ranks[better]] = value[better], kept_ranks[place[better]]
 
     def _similarity(self, ranks: I64, others: I64) -> F32:
         """All cosines float32[len(ranks), len(others)], equal to those of `Vectors.similarity`."""
@@ -187,7 +187,7 @@ class _Search:
         return np.asarray(dot, dtype=np.float32)
 
 
-def _improve(found: I64, best: F32, rows: I64, ids: I64, similarity: F32) -> None:
+def _keep_most_similar(nearest: I64, best: F32, rows: I64, ids: I64, similarity: F32) -> None:
     """Note for each of `rows` its most similar id, the lowest of equally similar ones; in place."""
     if not len(rows):
         return
@@ -195,8 +195,8 @@ def _improve(found: I64, best: F32, rows: I64, ids: I64, similarity: F32) -> Non
     first = np.ones(len(order), dtype=bool)
     first[1:] = np.diff(rows[order]) != 0
     row, new, value = rows[order][first], ids[order][first], similarity[order][first]
-    better = (value > best[row]) | ((value == best[row]) & (new < found[row]))
-    found[row[better]], best[row[better]] = new[better], value[better]
+    better = (value > best[row]) | ((value == best[row]) & (new < nearest[row]))
+    nearest[row[better]], best[row[better]] = new[better], value[better]
 
 
 def _check(descriptors: U8, quality: F32, threshold: float, pinned: NDArray[np.bool_] | None) -> None:

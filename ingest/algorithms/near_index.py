@@ -28,8 +28,8 @@ _SLACK: Final = 1e-4
 """Added to squared radii, for the rounding of float32; what it lets through is compared in full anyway."""
 _CELLS_FROM: Final = 8_000
 """With fewer rows than this one cell, that is plain comparison, is faster."""
-_QUERIES_AT_ONCE: Final = 512
-_PAIRS_AT_ONCE: Final = 1_000_000
+_QUERIES_PER_CHUNK: Final = 512
+_PAIRS_PER_CHUNK: Final = 1_000_000
 """Products are written into one buffer of this size: fresh memory costs more than the arithmetic."""
 
 
@@ -51,12 +51,12 @@ class Vectors:
 
     def similarity(self, left: I64, right: I64) -> F32:
         """The cosine of each pair of rows: float32[P] for int64[P] and int64[P]. Dot products are exact."""
-        found = np.empty(len(left), dtype=np.float32)
+        cosines = np.empty(len(left), dtype=np.float32)
         for start in range(0, len(left), 50_000):
             a, b = left[start : start + 50_000], right[start : start + 50_000]
             dot = np.einsum("nd,nd->n", as_vectors(self.rows[a]), as_vectors(self.rows[b]))
-            found[start : start + 50_000] = dot * (self.inverse[a] * self.inverse[b])
-        return found
+            cosines[start : start + 50_000] = dot * (self.inverse[a] * self.inverse[b])
+        return cosines
 
     def unit(self, rows: I64 | slice) -> F32:
         """Rows scaled to length one: float32[n, D]."""
@@ -102,8 +102,8 @@ class _Cell:
     radius: float
 
     def parts(self) -> Iterator[tuple[I64, F32]]:
-        for start in range(0, len(self.ids), _PAIRS_AT_ONCE):
-            yield self.ids[start : start + _PAIRS_AT_ONCE], self.members[start : start + _PAIRS_AT_ONCE]
+        for start in range(0, len(self.ids), _PAIRS_PER_CHUNK):
+            yield self.ids[start : start + _PAIRS_PER_CHUNK], self.members[start : start + _PAIRS_PER_CHUNK]
 
 
 @dataclass(slots=True)
@@ -130,8 +130,8 @@ class NearIndex:
         points = projection.apply(sample)
         if count < _CELLS_FROM:
             return NearIndex.of(projection, points.mean(axis=0, keepdims=True))
-        wanted = int(np.clip(2 * np.sqrt(count), 64, min(2048, len(sample) // 8)))
-        clusters = faiss.Kmeans(points.shape[1], wanted, niter=6, seed=1, min_points_per_centroid=1)
+        cell_count = int(np.clip(2 * np.sqrt(count), 64, min(2048, len(sample) // 8)))
+        clusters = faiss.Kmeans(points.shape[1], cell_count, niter=6, seed=1, min_points_per_centroid=1)
         clusters.train(points)
         return NearIndex.of(projection, np.ascontiguousarray(clusters.centroids, dtype=np.float32))
 
@@ -162,13 +162,13 @@ class NearIndex:
             return
         queries = _as_queries(points)
         limit = np.float32(-0.5 * (squared_radius + _SLACK))
-        near = self._cells_in_reach(queries, float(np.sqrt(squared_radius)))
-        product, hit = np.empty(_PAIRS_AT_ONCE, dtype=np.float32), np.empty(_PAIRS_AT_ONCE, dtype=bool)
-        for place in np.flatnonzero(near.any(axis=1)):
+        in_reach = self._cells_in_reach(queries, float(np.sqrt(squared_radius)))
+        product, hit = np.empty(_PAIRS_PER_CHUNK, dtype=np.float32), np.empty(_PAIRS_PER_CHUNK, dtype=bool)
+        for place in np.flatnonzero(in_reach.any(axis=1)):
             cell = self.cells[int(place)]
-            rows = np.flatnonzero(near[place])
+            rows = np.flatnonzero(in_reach[place])
             for ids, members in cell.parts():
-                step = max(1, _PAIRS_AT_ONCE // len(ids))
+                step = max(1, _PAIRS_PER_CHUNK // len(ids))
                 for start in range(0, len(rows), step):
                     part = rows[start : start + step]
                     size = len(part) * len(ids)
@@ -183,22 +183,26 @@ class NearIndex:
         for key, cell in self.cells.items():
             reach[key] = cell.radius + radius + _SLACK
         # All below works on -distance**2 / 2, as the products come.
-        least = np.where(np.isfinite(reach), -0.5 * reach * reach - _SLACK, np.inf).astype(np.float32)
+        product_min = np.where(np.isfinite(reach), -0.5 * reach * reach - _SLACK, np.inf).astype(np.float32)
         centres = _as_members(self.centres).T
-        near = np.empty((len(queries), len(self.centres)), dtype=bool)
-        half, planes = (np.empty((_QUERIES_AT_ONCE, len(self.centres)), dtype=np.float32) for _ in range(2))
-        for start in range(0, len(queries), _QUERIES_AT_ONCE):
-            some = queries[start : start + _QUERIES_AT_ONCE]
-            mine, plane, found = half[: len(some)], planes[: len(some)], near[start : start + len(some)]
-            np.matmul(some, centres, out=mine)
-            np.greater_equal(mine, least, out=found)
-            nearest = mine.argmax(axis=1)
-            mine -= mine[np.arange(len(some)), nearest][:, None]
-            np.take(self.between, nearest, axis=0, out=plane)
-            plane *= np.float32(radius + _SLACK)
-            mine += plane
-            found &= mine >= -_SLACK
-        return np.ascontiguousarray(near.T)
+        in_reach = np.empty((len(queries), len(self.centres)), dtype=bool)
+        half, planes = (np.empty((_QUERIES_PER_CHUNK, len(self.centres)), dtype=np.float32) for _ in range(2))
+        for start in range(0, len(queries), _QUERIES_PER_CHUNK):
+            chunk = queries[start : start + _QUERIES_PER_CHUNK]
+            chunk_half, chunk_plane, chunk_in_reach = (
+                half[: len(chunk)],
+                planes[: len(chunk)],
+                in_reach[start : start + len(chunk)],
+            )
+            np.matmul(chunk, centres, out=chunk_half)
+            np.greater_equal(chunk_half, product_min, out=chunk_in_reach)
+            nearest = chunk_half.argmax(axis=1)
+            chunk_half -= chunk_half[np.arange(len(chunk)), nearest][:, None]
+            np.take(self.between, nearest, axis=0, out=chunk_plane)
+            chunk_plane *= np.float32(radius + _SLACK)
+            chunk_half += chunk_plane
+            chunk_in_reach &= chunk_half >= -_SLACK
+        return np.ascontiguousarray(in_reach.T)
 
 
 def squared_radius_of(threshold: float) -> float:

@@ -23,9 +23,9 @@ def is_mark(char: str) -> bool:
 
 
 def _fewer_marks(text: str) -> str:
-    kept, run = [], 0
+    chars, run = [], 0
     for char in text:
         run = run + 1 if is_mark(char) else 0
         if run <= MARKS_MAX:
-            kept.append(char)
-    return "".join(kept)
+            chars.append(char)
+    return "".join(chars)

@@ -24,10 +24,10 @@ _NOISE: Final = 0.6  # a level of noise
 _GRAIN: Final = 0.5  # levels that are grain of the film and no fault
 _BLOCKS: Final = 0.4
 _BLOCKS_FREE: Final = 0.15  # what pictures without any blocks come to
-_BLOCKS_MOST: Final = 2.0
+_BLOCKS_MAX: Final = 2.0
 _CONTRAST: Final = 0.25  # twice the contrast: what is faded loses
 _LETTERING: Final = 3.0  # the whole picture; a line of subtitles is 0.03 of it
-_LETTERING_MOST: Final = 0.1
+_LETTERING_MAX: Final = 0.1
 _BITS: Final = 0.06  # twice the bits a picture
 _BITS_ENOUGH: Final = 17.0  # log2: more than 131,072 bits a picture are not seen
 
@@ -72,15 +72,15 @@ def overall(measures: Measures) -> float:
         measures.sharpness
         + _CONTRAST * float(np.log2(max(1.0, measures.contrast)))
         - _NOISE * max(0.0, measures.noise - _GRAIN)
-        - _BLOCKS * min(_BLOCKS_MOST, max(0.0, measures.blockiness - _BLOCKS_FREE))
-        - _LETTERING * min(_LETTERING_MOST, measures.lettering)
+        - _BLOCKS * min(_BLOCKS_MAX, max(0.0, measures.blockiness - _BLOCKS_FREE))
+        - _LETTERING * min(_LETTERING_MAX, measures.lettering)
     )
     if measures.bits:
         value -= _BITS * max(0.0, _BITS_ENOUGH - measures.bits)
     return round(value, 3)
 
 
-def coarse(luma: U8) -> F32:
+def coarse_cells(luma: U8) -> F32:
     """Means of a grid of 18 x 32 cells: float32[576], for quick distances and for telling black, white and blends."""
     # Halving by exact means is many times quicker than one uneven step.
     while luma.shape[1] >= 128 and luma.shape[0] >= 72:
@@ -102,7 +102,7 @@ def emptiness(cells: F32, *, full_range: bool = False) -> str:
     return ""
 
 
-def blend_share(picture: F32, before: F32, after: F32, *, rest: float = 0.05) -> float | None:
+def blend_share(picture: F32, before: F32, after: F32, *, residual_share: float = 0.05) -> float | None:
     """The share of `after` when `picture` is a mix of both (arrays of equal shape, any), or None when it is not.
 
     Least squares of picture = before + a (after - before); what is left must be small: `rest` times the mean change.
@@ -116,7 +116,7 @@ def blend_share(picture: F32, before: F32, after: F32, *, rest: float = 0.05) ->
     if not 0.04 < share < 0.96:
         return None
     left = float(np.abs(moved - share * change).mean())
-    return share if left < 1.2 + rest * float(np.abs(change).mean()) else None
+    return share if left < 1.2 + residual_share * float(np.abs(change).mean()) else None
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 OLD, NEW = "old", "new"
 
 # "sfw" and "safe" say less than "general": older sites had one word for what newer ones part in general and sensitive.
-_WORDS = {
+_NAMES = {
     "general": "general",
     "safe": "safe",
     "sfw": "safe",
@@ -43,10 +43,10 @@ _SITES = {
 
 def rating_of(text: str, scheme: str = "") -> str:
     """The rating in one word of `RATING_WORDS`, or "" for an unknown word, or an "s" whose scheme is not known."""
-    word = "".join(char for char in text.casefold() if char.isalnum())
-    if word == "s":
+    letters = "".join(char for char in text.casefold() if char.isalnum())
+    if letters == "s":
         return _S.get(scheme, "")
-    return _LETTERS.get(word) or _WORDS.get(word, "")
+    return _LETTERS.get(letters) or _NAMES.get(letters, "")
 
 
 def scheme_of_site(site: str) -> str:
@@ -54,4 +54,4 @@ def scheme_of_site(site: str) -> str:
     return _SITES.get(site.casefold(), "")
 
 
-RATING_WORDS = frozenset(_WORDS.values())
+RATING_WORDS = frozenset(_NAMES.values())

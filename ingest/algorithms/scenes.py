@@ -25,22 +25,22 @@ class Cuts:
 
     def add(self, cells: F32) -> bool:
         """Whether the picture jumps: the cells' change, blind to mere brightness, against the last few changes."""
-        before, self._previous = self._previous, cells
-        if before is None:
+        previous, self._previous = self._previous, cells
+        if previous is None:
             return True
-        plain = float(np.abs(cells - before).mean())
-        if plain < self._floor * 0.5:
-            self._recent.append(plain)
+        mean_change = float(np.abs(cells - previous).mean())
+        if mean_change < self._floor * 0.5:
+            self._recent.append(mean_change)
             return False
         # A flash or a fade changes the level and the contrast, not the picture.
-        change = _unlike(cells, before) * plain
+        change = _dissimilarity(cells, previous) * mean_change
         usual = max(sorted(self._recent)[-2:], default=0.0)
         self._recent.append(change)
-        everywhere = float(np.mean(np.abs(cells - before) > 5.0)) > SHARE
-        return everywhere and change > self._floor and change > self._times * usual
+        is_widespread = float(np.mean(np.abs(cells - previous) > 5.0)) > SHARE
+        return is_widespread and change > self._floor and change > self._times * usual
 
 
-def _unlike(a: F32, b: F32) -> float:
+def _dissimilarity(a: F32, b: F32) -> float:
     """0 for the same picture at another brightness or contrast, 1 for unrelated ones (one minus the correlation)."""
     a, b = a - a.mean(), b - b.mean()
     size = float(np.sqrt((a @ a) * (b @ b)))

@@ -32,15 +32,15 @@ class Entry:
 
 def entries(text: str) -> list[Entry]:
     """The entries of a list, without empty ones, each once, in their order. Raises ListError for an open quote."""
-    found: dict[str, Entry] = {}
+    unique: dict[str, Entry] = {}
     for entry in every_entry(text):
-        found.setdefault(entry.text, entry)
-    return list(found.values())
+        unique.setdefault(entry.text, entry)
+    return list(unique.values())
 
 
 def every_entry(text: str) -> list[Entry]:
     """The same with those that stand there more than once."""
-    return list(_parted(text))
+    return list(_parse_lines(text))
 
 
 def typed_list(text: str) -> list[str]:
@@ -48,12 +48,12 @@ def typed_list(text: str) -> list[str]:
     return [entry.text for entry in entries(text)]
 
 
-def written(texts: Iterable[str]) -> str:
+def format_list(texts: Iterable[str]) -> str:
     """A list as a form shows it: `typed_list` gives the same entries back."""
     return ", ".join('"' + text.replace('"', '""') + '"' if _needs_quotes(text) else text for text in texts)
 
 
-def text_of(data: bytes) -> str:
+def decode_text(data: bytes) -> str:
     """The text of a file: UTF-8, or UTF-16 where a mark at its beginning says so. ListError names the bad byte."""
     coding = "utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
     try:
@@ -66,64 +66,64 @@ def _needs_quotes(text: str) -> bool:
     return text[:1] in _QUOTES or text == "#" or text.startswith("# ") or any(sign in SEPARATORS for sign in text)
 
 
-def _parted(text: str) -> Iterator[Entry]:
+def _parse_lines(text: str) -> Iterator[Entry]:
     lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
     for number, line in enumerate(lines, start=1):
-        plain = _clean(line)
-        if plain == "#" or plain.startswith("# "):
+        cleaned = _clean(line)
+        if cleaned == "#" or cleaned.startswith("# "):
             continue
         yield from (Entry(part, number) for part in _entries_of(line, number) if part)
 
 
 def _entries_of(line: str, number: int) -> Iterator[str]:
-    start = at = 0
+    start = position = 0
     begun = False  # whether the entry holds more than white space so far
-    while at < len(line):
-        sign = line[at]
+    while position < len(line):
+        sign = line[position]
         if sign in _QUOTES and not begun:
-            end = _closing(line, at)
-            if end is not None and _ends(line, end):
-                yield _clean(line[at + 1 : end].replace('""', '"') if sign == '"' else line[at + 1 : end])
-                at = start = _after(line, end)
+            end = _find_closing_quote(line, position)
+            if end is not None and _ends_entry(line, end):
+                yield _clean(line[position + 1 : end].replace('""', '"') if sign == '"' else line[position + 1 : end])
+                position = start = _after_separator(line, end)
                 continue
-            rest = line[at:]
+            rest = line[position:]
             if end is None and any(other in SEPARATORS for other in rest):
                 raise ListError(f"line {number}, {rest[:40]!r}: the quote at its beginning is not closed")
         if sign in SEPARATORS:
-            yield _clean(line[start:at])
-            start = at + 1
+            yield _clean(line[start:position])
+            start = position + 1
         begun = sign not in SEPARATORS and (begun or not _is_blank(sign))
-        at += 1
+        position += 1
     yield _clean(line[start:])
 
 
-def _closing(line: str, at: int) -> int | None:
+def _find_closing_quote(line: str, position: int) -> int | None:
     """Place of the quote that closes the one at `at`; `""` inside straight ones is a quote."""
-    sign = line[at]
-    end = line.find(_QUOTES[sign], at + 1)
+    sign = line[position]
+    end = line.find(_QUOTES[sign], position + 1)
     while sign == '"' and end >= 0 and line[end + 1 : end + 2] == '"':
         end = line.find('"', end + 2)
     return end if end >= 0 else None
 
 
-def _ends(line: str, end: int) -> bool:
+def _ends_entry(line: str, end: int) -> bool:
     """Whether a separator or the end of the line follows; else the quotes are part of a longer entry."""
-    after = end + 1
-    while after < len(line) and _is_blank(line[after]):
-        after += 1
-    return after == len(line) or line[after] in SEPARATORS
+    position = end + 1
+    while position < len(line) and _is_blank(line[position]):
+        position += 1
+    return position == len(line) or line[position] in SEPARATORS
 
 
 def _is_blank(sign: str) -> bool:
     return sign.isspace() or sign in _INVISIBLE
 
 
-def _after(line: str, end: int) -> int:
+def _after_separator(line: str, end: int) -> int:
     """Place after the separator that follows a closed quote."""
-    at = end + 1
-    while at < len(line) and line[at] not in SEPARATORS:
-        at += 1
-    return at + 1
+    position = end + 1
+    while position < len(line) and line[position] not in SEPARATORS:
+        position += 1
+    return position + 1
 
 
 def _clean(text: str) -> str:

@@ -35,13 +35,13 @@ def choose_background(rgb: NDArray[np.uint8], alpha: NDArray[np.uint8]) -> int:
     """Grey level (0..255) on which the outline of what is visible stands out; white unless that would hide it."""
     clear = (alpha < VISIBLE_ALPHA_MIN).astype(np.uint8)
     if clear.any():
-        near = cv2.dilate(clear, np.ones((2 * OUTLINE_PX + 1, 2 * OUTLINE_PX + 1), np.uint8))
-        outline = (near == 1) & (clear == 0)
+        widened = cv2.dilate(clear, np.ones((2 * OUTLINE_PX + 1, 2 * OUTLINE_PX + 1), np.uint8))
+        outline = (widened == 1) & (clear == 0)
     else:  # a veil over everything: all of it counts
         outline = alpha < 255
     if not outline.any():
         return BACKGROUNDS[0]
-    rows, columns = _some(outline)
+    rows, columns = _sample(outline)
     weights = alpha[rows, columns].astype(np.float64)
     lumas = rgb[rows, columns].astype(np.float64) @ np.array([0.299, 0.587, 0.114])
     shares = []
@@ -53,15 +53,15 @@ def choose_background(rgb: NDArray[np.uint8], alpha: NDArray[np.uint8]) -> int:
     return BACKGROUNDS[int(np.argmin(shares))]
 
 
-def _some(outline: NDArray[np.bool_]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def _sample(outline: NDArray[np.bool_]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Rows and columns of the outline's pixels in order, of at most SAMPLE_MAX that lie evenly among them."""
     by_row = np.count_nonzero(outline, axis=1)
     number, before = int(by_row.sum()), np.concatenate([[0], np.cumsum(by_row)])
-    wanted = np.arange(number) if number <= SAMPLE_MAX else np.linspace(0, number - 1, SAMPLE_MAX).astype(np.int64)
-    rows = np.searchsorted(before, wanted, side="right") - 1
+    sampled = np.arange(number) if number <= SAMPLE_MAX else np.linspace(0, number - 1, SAMPLE_MAX).astype(np.int64)
+    rows = np.searchsorted(before, sampled, side="right") - 1
     columns = np.empty_like(rows)
-    begins = np.flatnonzero(np.diff(rows, prepend=-1))  # in `wanted`, of each row that has some
+    begins = np.flatnonzero(np.diff(rows, prepend=-1))  # in `sampled`, of each row that has any
     for begin, end in zip(begins, [*begins[1:], len(rows)]):
         row = rows[begin]
-        columns[begin:end] = np.flatnonzero(outline[row])[wanted[begin:end] - before[row]]
+        columns[begin:end] = np.flatnonzero(outline[row])[sampled[begin:end] - before[row]]
     return rows, columns

@@ -84,19 +84,19 @@ class ZipReader:
     def __init__(self, path: Path, *, name: str, limits: Limits | None = None) -> None:
         """`name` is what the user knows it by. Raises BadArchive."""
         self._limits = limits or Limits()
-        self._shown = plain_text(name)
+        self._display_name = plain_text(name)
         self.members: list[Member] = []
         self.refused: list[Refused] = []
         try:
-            _check_directory(path, self._shown, self._limits)
+            _check_directory(path, self._display_name, self._limits)
             self._zip = zipfile.ZipFile(path)
         except _BROKEN as error:
             raise BadArchive(
-                f"{self._shown}: this is no zip, or it is damaged or cut off. Pack it again as a plain zip."
+                f"{self._display_name}: this is no zip, or it is damaged or cut off. Pack it again as a plain zip."
             ) from error
         try:
             self._infos = self._zip.infolist()
-            self._judge()
+            self._sort_members()
         except BadArchive:
             self._zip.close()
             raise
@@ -133,15 +133,15 @@ class ZipReader:
         except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError) as error:
             raise BadMember(f"{member.name}: it cannot be unpacked ({error}). Copy the file again.") from error
 
-    def _judge(self) -> None:
+    def _sort_members(self) -> None:
         total = 0
         spans: list[tuple[int, int]] = []
         seen: set[str] = set()
         for index, info in enumerate(self._infos):
-            name, problem = _name_of(info)
+            name, problem = _checked_name(info)
             if not problem and info.is_dir():  # which zipfile cannot say of a member without a name
                 continue
-            problem = problem or _problem(info, name, self._limits)
+            problem = problem or _refusal_reason(info, name, self._limits)
             parts = [part.lower() for part in name.split("/")]
             leftover = any(p in _LEFTOVERS or p.startswith("._") for p in parts)
             if problem is None and name in seen:
@@ -156,13 +156,13 @@ class ZipReader:
             self.members.append(Member(name, info.file_size, index))
         if total > self._limits.total_bytes_max:
             raise BadArchive(
-                f"{self._shown}: it would unpack to {total:,} bytes, more than the limit of "
+                f"{self._display_name}: it would unpack to {total:,} bytes, more than the limit of "
                 f"{self._limits.total_bytes_max:,}. Split it into several."
             )
         spans.sort()
         for (start, size), (following, _) in itertools.pairwise(spans):
             if start + LOCAL_HEADER_BYTES + size > following:
-                raise BadArchive(f"{self._shown}: its members overlap, as in a zip bomb. It was not opened.")
+                raise BadArchive(f"{self._display_name}: its members overlap, as in a zip bomb. It was not opened.")
 
 
 def read_all(
@@ -181,17 +181,19 @@ def read_all(
         yield from reader.refused
 
 
-def _check_directory(path: Path, shown: str, limits: Limits) -> None:
+def _check_directory(path: Path, display_name: str, limits: Limits) -> None:
     """Read the end record by hand: a directory of millions of members must not reach Python's reader."""
     with path.open("rb") as file:
         size = file.seek(0, os.SEEK_END)
         file.seek(max(0, size - 65_557 - 20))
         tail = file.read()
-        at = tail.rfind(b"PK\x05\x06")
-        if at < 0 or len(tail) - at < 22:
-            raise BadArchive(f"{shown}: this is no zip, or it is cut off. Copy it again, or pack it as a plain zip.")
-        count, directory = struct.unpack("<HL", tail[at + 10 : at + 16])
-        locator = tail[at - 20 : at] if at >= 20 else b""
+        end_record = tail.rfind(b"PK\x05\x06")
+        if end_record < 0 or len(tail) - end_record < 22:
+            raise BadArchive(
+                f"{display_name}: this is no zip, or it is cut off. Copy it again, or pack it as a plain zip."
+            )
+        count, directory = struct.unpack("<HL", tail[end_record + 10 : end_record + 16])
+        locator = tail[end_record - 20 : end_record] if end_record >= 20 else b""
         if locator[:4] == b"PK\x06\x07":
             file.seek(struct.unpack("<Q", locator[8:16])[0])
             record = file.read(56)
@@ -199,11 +201,11 @@ def _check_directory(path: Path, shown: str, limits: Limits) -> None:
                 count, directory = struct.unpack("<QQ", record[32:48])
     if count > limits.members_max or directory > limits.directory_bytes_max:
         raise BadArchive(
-            f"{shown}: it says that it holds {count:,} files; the limit is {limits.members_max:,}. Split it."
+            f"{display_name}: it says that it holds {count:,} files; the limit is {limits.members_max:,}. Split it."
         )
 
 
-def _name_of(info: zipfile.ZipInfo) -> tuple[str, str | None]:
+def _checked_name(info: zipfile.ZipInfo) -> tuple[str, str | None]:
     """The member's name, decoded and with `/` only, and what is wrong with it."""
     if "\0" in info.orig_filename:
         return info.orig_filename, "its name holds a zero byte"
@@ -244,20 +246,20 @@ def _decoded(info: zipfile.ZipInfo) -> str:
 
 def _unicode_path(extra: bytes, raw: bytes) -> str | None:
     """The UTF-8 name of Info-ZIP's extra field 0x7075, if it belongs to this raw name."""
-    at = 0
-    while at + 4 <= len(extra):
-        kind, size = struct.unpack("<HH", extra[at : at + 4])
-        body = extra[at + 4 : at + 4 + size]
+    offset = 0
+    while offset + 4 <= len(extra):
+        kind, size = struct.unpack("<HH", extra[offset : offset + 4])
+        body = extra[offset + 4 : offset + 4 + size]
         if kind == 0x7075 and len(body) > 5 and body[0] == 1 and struct.unpack("<L", body[1:5])[0] == zlib.crc32(raw):
             try:
                 return body[5:].decode("utf-8")
             except UnicodeDecodeError:
                 return None
-        at += 4 + size
+        offset += 4 + size
     return None
 
 
-def _problem(info: zipfile.ZipInfo, name: str, limits: Limits) -> str | None:
+def _refusal_reason(info: zipfile.ZipInfo, name: str, limits: Limits) -> str | None:
     kind = stat.S_IFMT(info.external_attr >> 16)
     if kind == stat.S_IFLNK:
         return "it is a link"

@@ -20,7 +20,7 @@ _MORE = _NOISE + b"".join(bytes((0xFF, 0xD0 + n % 8)) + _NOISE for n in range(16
 _NEXT = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")  # the marker behind the data of a scan
 
 
-def share_at_most(data: bytes, pixels: int) -> float:
+def max_pixel_share(data: bytes, pixels: int) -> float:
     """The share of so many pixels that a JPEG of these bytes can hold at the most, 1 or more for all; 1 for others."""
     if not data.startswith(b"\xff\xd8") or not pixels:
         return 1.0
@@ -46,13 +46,13 @@ def ends_early(data: bytes, rgb: U8) -> bool:
 
 def _end_of_scan(data: bytes) -> int:
     """Where the data of the first scan end, which hold the mean of every block; -1 where there is none."""
-    at = 2
-    while at + 4 <= len(data) and data[at] == 0xFF:
-        size = int.from_bytes(data[at + 2 : at + 4], "big")
-        if data[at + 1] == 0xDA:
-            found = _NEXT.search(data, at + 2 + size)
-            return found.start() if found else -1
-        at += 1 if data[at + 1] == 0xFF else 2 + size
+    offset = 2
+    while offset + 4 <= len(data) and data[offset] == 0xFF:
+        size = int.from_bytes(data[offset + 2 : offset + 4], "big")
+        if data[offset + 1] == 0xDA:
+            next_marker = _NEXT.search(data, offset + 2 + size)
+            return next_marker.start() if next_marker else -1
+        offset += 1 if data[offset + 1] == 0xFF else 2 + size
     return -1
 
 

@@ -15,13 +15,13 @@ _TAIL = 4 << 20  # bytes of other containers that are looked at
 def is_encrypted(path: Path, demuxer: str) -> bool:
     """Whether the video in `path` says that it is encrypted. Reads a few megabytes; raises OSError."""
     if demuxer.startswith("mov"):
-        return _mov(path)
+        return _is_mov_encrypted(path)
     with path.open("rb") as file:
         head = file.read(_TS_READ if demuxer == "mpegts" else _TAIL)
     if demuxer == "mpegts":
-        return _mpegts(head)
+        return _is_mpegts_encrypted(head)
     if demuxer == "mpeg":
-        return _mpeg(head)
+        return _is_mpeg_encrypted(head)
     if demuxer.startswith("matroska"):
         # ContentEncryption inside ContentEncoding (ids 0x5035, 0x6240), before the first cluster.
         tracks = head[: head.find(b"\x1f\x43\xb6\x75")] if b"\x1f\x43\xb6\x75" in head else head
@@ -29,13 +29,13 @@ def is_encrypted(path: Path, demuxer: str) -> bool:
     return False
 
 
-def _mov(path: Path) -> bool:
+def _is_mov_encrypted(path: Path) -> bool:
     """Common encryption names its video sample entries `encv` (ISO/IEC 23001-7)."""
     with path.open("rb") as file:
         end = file.seek(0, 2)
-        at = 0
+        offset = 0
         for _ in range(_BOXES_MAX):
-            file.seek(at)
+            file.seek(offset)
             header = file.read(16)
             if len(header) < 8:
                 return False
@@ -43,39 +43,39 @@ def _mov(path: Path) -> bool:
             if size == 1 and len(header) == 16:
                 size = int.from_bytes(header[8:16], "big")
             if size == 0:
-                size = end - at
+                size = end - offset
             if size < 8:
                 return False
             if header[4:8] == b"moov":
-                file.seek(at)
+                file.seek(offset)
                 index = file.read(min(size, _MOOV_MAX))
                 return b"encv" in index and b"sinf" in index
-            at += size
+            offset += size
     return False
 
 
-def _mpegts(head: bytes) -> bool:
+def _is_mpegts_encrypted(head: bytes) -> bool:
     """Most packets that carry something have their scrambling bits set (ISO/IEC 13818-1, 2.4.3.2)."""
     place = transport_packets(head)
     if place is None:
         return False
     size, first = place
-    offset = 4 if size == 192 else 0
+    sync_offset = 4 if size == 192 else 0
     loaded = scrambled = 0
-    for at in range(first + offset, len(head) - 4, size):
-        if head[at] == 0x47 and head[at + 3] & 0x10:
+    for position in range(first + sync_offset, len(head) - 4, size):
+        if head[position] == 0x47 and head[position + 3] & 0x10:
             loaded += 1
-            scrambled += bool(head[at + 3] & 0xC0)
+            scrambled += bool(head[position + 3] & 0xC0)
     return loaded >= 8 and scrambled > loaded / 2
 
 
-def _mpeg(head: bytes) -> bool:
+def _is_mpeg_encrypted(head: bytes) -> bool:
     """Video packets whose scrambling bits are set, as on a DVD (ISO/IEC 13818-1, 2.4.3.7)."""
     packets = scrambled = 0
-    at = head.find(b"\x00\x00\x01\xe0")
-    while at >= 0 and at + 7 <= len(head):
-        if head[at + 6] & 0xC0 == 0x80:
+    position = head.find(b"\x00\x00\x01\xe0")
+    while position >= 0 and position + 7 <= len(head):
+        if head[position + 6] & 0xC0 == 0x80:
             packets += 1
-            scrambled += bool(head[at + 6] & 0x30)
-        at = head.find(b"\x00\x00\x01\xe0", at + 4)
+            scrambled += bool(head[position + 6] & 0x30)
+        position = head.find(b"\x00\x00\x01\xe0", position + 4)
     return packets >= 4 and scrambled > packets / 2

@@ -1,4 +1,4 @@
-"""From a film to its distinct pictures in one decoding pass: full picture, preview, descriptor, measures, shot, run."""
+"""Extracts the distinct pictures of a film in one decoding pass, with previews, descriptors, measures and shots."""
 
 from __future__ import annotations
 
@@ -11,34 +11,35 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ingest.algorithms.descriptors import describe
-from ingest.algorithms.gate import Drawing, Gate, GateParams, View
+from ingest.algorithms.gate import Gate, GateParams, View
 from ingest.algorithms.quality import Measures, measure
 from ingest.algorithms.sampling import Interval
 from ingest.imaging.encode import PREVIEW_SIDE
 from ingest.imaging.hdr import LABELS, transfer_of
 from ingest.imaging.letterbox import find_box
-from ingest.imaging.modes import Everything, MpdecimateMode, Picker
-from ingest.imaging.planes import Box, Look, look_of, planes_rgb, rgb, small, thumbs, whole_luma
-from ingest.imaging.seeking import frame_at, frames_at
+from ingest.imaging.modes import Everything, FilmDrawing, FilmView, MpdecimateMode, Picker
+from ingest.imaging.planes import Box, ColourSpace, colour_space_of, full_luma, planes_rgb, rgb, shrink, thumbs
+from ingest.imaging.seeking import seek_frame, seek_frames
 from ingest.imaging.video import Limits, OpenVideo, TimedFrame, VideoInfo, open_video
 
 U8 = NDArray[np.uint8]
 TONE_MAPPED, AS_CODED = "tone_mapped", "as_coded"  # what is stored of a frame from an HDR film
-# How many bits of H.264 are worth one of these codecs: what comparisons of encoders commonly find.
-WORTH = {"hevc": 1.6, "vp9": 1.5, "av1": 2.0, "mpeg4": 0.6, "mpeg2video": 0.4, "vc1": 0.8}
+# Bits of H.264 that give the quality of one bit of these codecs, as comparisons of encoders commonly find.
+H264_BITS_FACTOR = {"hevc": 1.6, "vp9": 1.5, "av1": 2.0, "mpeg4": 0.6, "mpeg2video": 0.4, "vc1": 0.8}
 MODES = ("drawings", "mpdecimate", "keyframes", "interval")
 
 
 @dataclass(frozen=True)
 class ExtractParams:
-    """What to take. `every_s` seconds is for mode interval; `trim_bars` cuts letterbox bars off."""
+    """Which pictures to take and how. `every_s` (seconds, above 0) is for mode "interval"; `trim_bars` cuts off
+    letterbox bars. Raises ValueError for an unknown mode or interval."""
 
     mode: str = "drawings"
     every_s: float = 0.5
     trim_bars: bool = False
     use_gpu: bool = False
     full_pictures: bool = True
-    tone_map: bool = True  # HDR to standard range
+    tone_map: bool = True  # HDR to standard dynamic range
     gate: GateParams = field(default_factory=GateParams)
     limits: Limits = field(default_factory=Limits)
 
@@ -49,11 +50,13 @@ class ExtractParams:
             raise ValueError("the interval must be more than 0 seconds")
 
 
-@dataclass
+@dataclass(kw_only=True)
 class Extracted:
-    """One distinct picture. `index` counts decoded frames from 0; `pts` in ticks of the stream; times in seconds.
+    """One distinct picture. `index` counts decoded frames from 0, `count` the frames of its run; `pts` is in ticks of
+    the stream, times are in seconds.
 
-    `image` uint8[h, w, 3] RGB is there for kept ones only, `preview` for all.
+    `image` and `preview` are uint8[h, w, 3] RGB; `image` is None for dropped pictures and when no full pictures were
+    requested.
     """
 
     index: int
@@ -75,19 +78,20 @@ class Extracted:
 
 @dataclass
 class ExtractSummary:
-    """What a finished extraction says. Filled while it runs; whole after the last item."""
+    """Results of an extraction as a whole. Filled while it runs, complete after the last picture."""
 
     info: VideoInfo | None = None
     decoded: int = 0
-    kept: int = 0
-    dropped: int = 0
-    duration_s: float = 0.0
+    kept_count: int = 0
+    dropped_count: int = 0
+    last_time_s: float = 0.0  # of the latest decoded frame
+    duration_s: float = 0.0  # known at the end
     shot_starts: list[float] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     device: str = ""
     box: Box | None = None
-    hdr: str = ""  # "pq" or "hlg" where the film is HDR
-    bits: float = 0.0  # log2 of those that the film spends on a picture, as of H.264; 0: no telling
+    hdr: str = ""  # "pq" or "hlg" for an HDR film
+    bits: float = 0.0  # log2 of the bits per picture, converted to H.264; 0 if unknown
 
 
 def extract(
@@ -97,10 +101,10 @@ def extract(
     summary: ExtractSummary | None = None,
     alive: Callable[[], None] = lambda: None,
 ) -> Iterator[Extracted]:
-    """Yields the film's distinct pictures in order of time. Two passes over the same file give the same.
+    """Yield the distinct pictures of a film in order of time; two passes over the same file give the same result.
 
-    `summary` is filled on the way and whole at the end. `alive` is called with each decoded frame, since a still scene
-    yields nothing for minutes, and ends the decoding by what it raises. Raises UnreadableVideo.
+    `summary` is filled while pictures are yielded. `alive` is called for each decoded frame, since a still scene yields
+    nothing for minutes; an exception that it raises ends the decoding. Raises UnreadableVideo.
     """
     params = params or ExtractParams()
     summary = summary if summary is not None else ExtractSummary()
@@ -108,64 +112,68 @@ def extract(
     box = find_box(path, params.limits) if params.trim_bars else None
     with open_video(path, limits=params.limits, use_gpu=params.use_gpu) as video:
         summary.info, summary.device, summary.box = video.info, video.device, box
-        summary.bits = _bits(video)
+        summary.bits = _log2_bits_per_picture(video)
         picker: Picker | None = None
-        last_end = 0.0
         for timed in video.frames(key_frames_only=params.mode == "keyframes"):
             if picker is None:
-                look = look_of(timed.frame, video.info.pixel_aspect, tone_map=params.tone_map)
-                picker = _picker(params, look)
+                colour_space = colour_space_of(timed.frame, video.info.pixel_aspect, tone_map=params.tone_map)
+                picker = _build_picker(params, colour_space)
+                film = _Film(params, summary, box, video.info, colour_space)
                 summary.shot_starts = picker.shot_starts
                 summary.hdr = transfer_of(timed.frame)
             alive()
             number, summary.decoded = summary.decoded, summary.decoded + 1
-            summary.duration_s = last_end = timed.time_s
-            for drawing in picker.add(_view(number, timed, box, look)):
-                yield _extracted(drawing, params, summary, box, video.info)
+            summary.last_time_s = timed.time_s
+            for drawing in picker.add(_build_view(number, timed, film)):
+                yield _extract_picture(drawing, film)
         if picker is not None:
             for drawing in picker.finish():
-                yield _extracted(drawing, params, summary, box, video.info)
-        summary.duration_s = last_end + (1.0 / video.info.fps if video.info.fps > 0 else 0.0)
-        summary.warnings = [*video.warnings, *_hdr_words(summary.hdr, tone_map=params.tone_map)]
+                yield _extract_picture(drawing, film)
+        summary.duration_s = summary.last_time_s + (1.0 / video.info.fps if video.info.fps > 0 else 0.0)
+        summary.warnings = [*video.warnings, *_hdr_warnings(summary.hdr, tone_map=params.tone_map)]
         summary.device = video.device
 
 
 @dataclass(frozen=True)
-class Wanted:
-    """A full picture to decode again: the one on show at `time_s` (`Extracted.time_s`), as the extraction took it."""
+class FrameRequest:
+    """A full picture to decode again as the extraction did: the one shown at `time_s` (seconds, `Extracted.time_s`),
+    cut to `box` (left, top, right, bottom in coded pixels)."""
 
     time_s: float
     box: tuple[int, int, int, int] | None = None
     tone_map: bool = True
 
 
-def picture_at(path: Path | str, wanted: Wanted, *, limits: Limits | None = None) -> U8:
-    """uint8[h, w, 3] RGB. Raises UnreadableVideo."""
-    timed, info = frame_at(path, wanted.time_s, limits=limits)
-    return _picture(timed, info, wanted)
+def decode_picture(path: Path | str, request: FrameRequest, *, limits: Limits | None = None) -> U8:
+    """The requested picture, uint8[h, w, 3] RGB. Raises UnreadableVideo."""
+    timed, info = seek_frame(path, request.time_s, limits=limits)
+    return _picture(timed, info, request)
 
 
-def pictures_at(path: Path | str, wanted: Sequence[Wanted]) -> Iterator[U8]:
-    """The pictures that `picture_at` gives, in order; quick where rising times lie near each other."""
-    for (timed, info), item in zip(frames_at(path, [item.time_s for item in wanted]), wanted, strict=True):
-        yield _picture(timed, info, item)
+def decode_pictures(path: Path | str, requests: Sequence[FrameRequest]) -> Iterator[U8]:
+    """Yield the pictures that `decode_picture` returns, in order; fast for increasing times that are close together.
+
+    Raises UnreadableVideo at the picture that cannot be read.
+    """
+    for (timed, info), request in zip(seek_frames(path, [item.time_s for item in requests]), requests, strict=True):
+        yield _picture(timed, info, request)
 
 
-def _picture(timed: TimedFrame, info: VideoInfo, wanted: Wanted) -> U8:
-    look = look_of(timed.frame, info.pixel_aspect, tone_map=wanted.tone_map)
-    return rgb(timed.frame, look, box=Box(*wanted.box) if wanted.box else None)
+def _picture(timed: TimedFrame, info: VideoInfo, request: FrameRequest) -> U8:
+    colour_space = colour_space_of(timed.frame, info.pixel_aspect, tone_map=request.tone_map)
+    return rgb(timed.frame, colour_space, box=Box(*request.box) if request.box else None)
 
 
-def _hdr_words(transfer: str, *, tone_map: bool) -> list[str]:
+def _hdr_warnings(transfer: str, *, tone_map: bool) -> list[str]:
     if not transfer:
         return []
     if tone_map:
-        return [f"{LABELS[transfer]}: its pictures were tone-mapped to standard range."]
-    return [f"{LABELS[transfer]}: its pictures are as coded, so they look grey; run again with tone mapping."]
+        return [f"{LABELS[transfer]}: pictures were tone-mapped to standard range."]
+    return [f"{LABELS[transfer]}: pictures were not tone-mapped and look grey. Run again with tone mapping."]
 
 
-def _picker(params: ExtractParams, look: Look) -> Picker:
-    full_range = look.full_range
+def _build_picker(params: ExtractParams, colour_space: ColourSpace) -> Picker:
+    full_range = colour_space.full_range
     if params.mode == "drawings":
         return Gate(params.gate, full_range=full_range)
     if params.mode == "mpdecimate":
@@ -174,27 +182,36 @@ def _picker(params: ExtractParams, look: Look) -> Picker:
     return Everything(interval, full_range=full_range)
 
 
-def _view(number: int, timed: TimedFrame, box: Box | None, look: Look) -> View:
-    planes = thumbs(timed.frame, look, box)
-    return View(number, timed.pts, timed.time_s, planes.gate, planes.luma, planes.u, planes.v, timed.frame, look)
+@dataclass(frozen=True, slots=True)
+class _Film:
+    """What all pictures of one extraction share."""
+
+    params: ExtractParams
+    summary: ExtractSummary
+    box: Box | None
+    info: VideoInfo
+    colour_space: ColourSpace
 
 
-def _extracted(
-    drawing: Drawing, params: ExtractParams, summary: ExtractSummary, box: Box | None, info: VideoInfo
-) -> Extracted:
-    view = drawing.best
-    kept = not drawing.reason
+def _build_view(number: int, timed: TimedFrame, film: _Film) -> FilmView:
+    planes = thumbs(timed.frame, film.colour_space, film.box)
+    return View(number, timed.pts, timed.time_s, planes.gate, planes.luma, planes.u, planes.v, timed.frame)
+
+
+def _extract_picture(drawing: FilmDrawing, film: _Film) -> Extracted:
+    view, summary = drawing.best, film.summary
+    is_kept = not drawing.reason
     image: U8 | None = None
-    if kept and params.full_pictures and view.token is not None:
-        image = rgb(view.token, view.look, box=box)
-        preview = small(image, PREVIEW_SIDE)
+    if is_kept and film.params.full_pictures and view.frame is not None:
+        image = rgb(view.frame, film.colour_space, box=film.box)
+        preview = shrink(image, PREVIEW_SIDE)
     else:
-        preview = small(planes_rgb(view.luma, view.u, view.v, view.look.of_thumbs()), PREVIEW_SIDE)
-    height, width = image.shape[:2] if image is not None else (info.height, info.width)
-    if kept:
-        summary.kept += 1
+        preview = shrink(planes_rgb(view.luma, view.u, view.v, film.colour_space.for_thumbs()), PREVIEW_SIDE)
+    height, width = image.shape[:2] if image is not None else (film.info.height, film.info.width)
+    if is_kept:
+        summary.kept_count += 1
     else:
-        summary.dropped += 1
+        summary.dropped_count += 1
     return Extracted(
         index=view.number,
         pts=view.pts,
@@ -203,27 +220,28 @@ def _extracted(
         end_s=drawing.last_s,
         count=drawing.count,
         shot=drawing.shot,
-        state="kept" if kept else "dropped",
+        state="kept" if is_kept else "dropped",
         reason=drawing.reason,
         width=width,
         height=height,
         image=image,
         preview=preview,
         descriptor=describe(view.luma, view.u, view.v),
-        measures=_measured(view, box, summary.bits),
+        measures=_measure_view(view, film),
     )
 
 
-def _measured(view: View, box: Box | None, bits: float) -> Measures:
-    """Of the whole picture where it is still there; of the small one for a picture that is dropped anyway."""
-    if view.token is None:
+def _measure_view(view: FilmView, film: _Film) -> Measures:
+    """Measures of the full picture, or of the small one for a dropped picture whose frame was released."""
+    bits = film.summary.bits
+    if view.frame is None:
         return measure(view.gate, view.gate, bits=bits)
-    luma, level = whole_luma(view.token, view.look, box)
-    return measure(luma, view.gate, pixel_aspect=float(view.look.pixel_aspect), level=level, bits=bits)
+    luma, level = full_luma(view.frame, film.colour_space, film.box)
+    return measure(luma, view.gate, pixel_aspect=float(film.colour_space.pixel_aspect), level=level, bits=bits)
 
 
-def _bits(video: OpenVideo) -> float:
+def _log2_bits_per_picture(video: OpenVideo) -> float:
     rate = video.stream.bit_rate or video.container.bit_rate or 0
     if rate <= 0 or video.info.fps <= 0:
         return 0.0
-    return math.log2(max(1.0, rate / video.info.fps * WORTH.get(video.info.codec, 1.0)))
+    return math.log2(max(1.0, rate / video.info.fps * H264_BITS_FACTOR.get(video.info.codec, 1.0)))

@@ -108,7 +108,7 @@ def describe(container: Any, stream: Any, path: Path, demuxer: str, limits: Limi
     )
 
 
-def _pixel_aspect(said: Fraction, width: int, height: int) -> Fraction:
+def _pixel_aspect(stated: Fraction, width: int, height: int) -> Fraction:
     """Broad pixels are real on DVDs and on 1440x1080; on a frame that is 16:9 already they are a left-over mark."""
     already_wide = height > 576 and abs(width / height - 16 / 9) < 0.02
-    return said if Fraction(1, 4) <= said <= 4 and not already_wide else Fraction(1)
+    return stated if Fraction(1, 4) <= stated <= 4 and not already_wide else Fraction(1)

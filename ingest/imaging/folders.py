@@ -53,7 +53,7 @@ def natural_key(name: str) -> list[tuple[int, int, str]]:
 
 def list_folder(root: Path) -> Listing:
     """Walk a folder. Hidden files are left alone; a link is followed only to a file inside the folder."""
-    found = Listing()
+    listing = Listing()
     inside = root.resolve()
     count = 0
     for folder, folders, files in os.walk(root, followlinks=False):
@@ -61,38 +61,38 @@ def list_folder(root: Path) -> Listing:
         for name in files:
             count += 1
             if count > ENTRIES_MAX:
-                found.refused["…"] = f"more than {ENTRIES_MAX:,} files: the rest was not looked at; split the folder"
+                listing.refused["…"] = f"more than {ENTRIES_MAX:,} files: the rest was not looked at; split the folder"
                 break
             if not name.startswith(".") or is_side_file(name):
-                _sort_in(found, Path(folder) / name, root, inside)
-    for names in (found.pictures, found.videos, found.zips, found.side_files):
+                _classify(listing, Path(folder) / name, root, inside)
+    for names in (listing.pictures, listing.videos, listing.zips, listing.side_files):
         names.sort(key=lambda name: (natural_key(name), name))
-    return found
+    return listing
 
 
-def _sort_in(found: Listing, path: Path, root: Path, inside: Path) -> None:
+def _classify(listing: Listing, path: Path, root: Path, inside: Path) -> None:
     name = path.relative_to(root).as_posix()
     ending = ending_of(path.name)
     try:
         name.encode("utf-8")
     except UnicodeEncodeError:
-        found.refused[name.encode("utf-8", "replace").decode()] = "its name is not valid UTF-8; rename it"
+        listing.refused[name.encode("utf-8", "replace").decode()] = "its name is not valid UTF-8; rename it"
         return
     if path.is_symlink() and not is_inside(path, inside):
-        found.refused[name] = "it is a link that leads out of the folder; copy the file instead"
+        listing.refused[name] = "it is a link that leads out of the folder; copy the file instead"
     elif not path.is_file():
-        found.refused[name] = "it is no regular file, or its link is broken"
+        listing.refused[name] = "it is no regular file, or its link is broken"
     elif ending in PICTURE_ENDINGS:
-        found.pictures.append(name)
-        found.size_bytes += path.stat().st_size
+        listing.pictures.append(name)
+        listing.size_bytes += path.stat().st_size
     elif ending in VIDEO_ENDINGS:
-        found.videos.append(name)
+        listing.videos.append(name)
     elif ending in ZIP_ENDINGS:
-        found.zips.append(name)
+        listing.zips.append(name)
     elif is_side_file(path.name):
-        found.side_files.append(name)
+        listing.side_files.append(name)
     else:
-        found.refused[name] = "it is neither a picture nor a film by its name"
+        listing.refused[name] = "it is neither a picture nor a film by its name"
 
 
 def is_inside(path: Path, root: Path) -> bool:

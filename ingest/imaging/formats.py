@@ -15,15 +15,15 @@ class PictureKind:
     name: str
     endings: tuple[str, ...]
     media_type: str
-    everywhere: bool = False
+    is_universal: bool = False
 
 
 KINDS = (
-    PictureKind("PNG", ("png", "apng"), "image/png", everywhere=True),
-    PictureKind("JPEG", ("jpg", "jpeg", "jpe", "jfif"), "image/jpeg", everywhere=True),
-    PictureKind("MPO", ("jpg", "mpo"), "image/jpeg", everywhere=True),  # a JPEG with more of them behind it
-    PictureKind("WEBP", ("webp",), "image/webp", everywhere=True),
-    PictureKind("AVIF", ("avif", "avifs"), "image/avif", everywhere=True),
+    PictureKind("PNG", ("png", "apng"), "image/png", is_universal=True),
+    PictureKind("JPEG", ("jpg", "jpeg", "jpe", "jfif"), "image/jpeg", is_universal=True),
+    PictureKind("MPO", ("jpg", "mpo"), "image/jpeg", is_universal=True),  # a JPEG with more of them behind it
+    PictureKind("WEBP", ("webp",), "image/webp", is_universal=True),
+    PictureKind("AVIF", ("avif", "avifs"), "image/avif", is_universal=True),
     PictureKind("GIF", ("gif",), "image/gif"),
     PictureKind("BMP", ("bmp", "dib"), "image/bmp"),
     PictureKind("TIFF", ("tif", "tiff"), "image/tiff"),
@@ -32,6 +32,6 @@ KINDS = (
 )
 PICTURE_ENDINGS = frozenset(ending for kind in KINDS for ending in kind.endings)
 PICTURE_SUFFIXES = frozenset(f".{ending}" for ending in PICTURE_ENDINGS)
-SPOKEN = "png, jpg, webp, gif, bmp, avif, tiff, heic, jxl"  # for messages
+FORMATS_TEXT = "png, jpg, webp, gif, bmp, avif, tiff, heic, jxl"  # for messages
 MEDIA_TYPES = {kind.endings[0]: kind.media_type for kind in KINDS}  # by the ending of a stored file
 BY_NAME = {kind.name: kind for kind in KINDS}

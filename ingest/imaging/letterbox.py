@@ -44,8 +44,8 @@ def find_box(path: Path, limits: Limits | None = None) -> Box | None:
 
 
 def _even(value: float, *, up: bool) -> int:
-    whole = round(value)
-    return whole + whole % 2 if up else whole - whole % 2
+    rounded = round(value)
+    return rounded + rounded % 2 if up else rounded - rounded % 2
 
 
 def _sample(video: OpenVideo, time_s: float) -> tuple[np.ndarray, bool] | None:

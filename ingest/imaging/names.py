@@ -16,14 +16,14 @@ _UNSEEN = {
     "Zl",
     "Zp",
 }  # control, format (bidi, zero width), surrogates, private, unassigned
-_KEPT = {"\u200c", "\u200d"}  # joiners that some scripts need to be readable
+_JOINERS = {"\u200c", "\u200d"}  # joiners that some scripts need to be readable
 
 
 def plain_text(raw: str, *, bytes_max: int = NAME_BYTES_MAX) -> str:
     """NFC text on one line without unseen characters (each becomes `_`), cut at `bytes_max` UTF-8 bytes."""
     text = normal(raw[: bytes_max * 4])
     text = "".join(
-        "_" if unicodedata.category(c) in _UNSEEN and c not in _KEPT and not c.isspace() else c for c in text
+        "_" if unicodedata.category(c) in _UNSEEN and c not in _JOINERS and not c.isspace() else c for c in text
     )
     return _cut(" ".join(text.split()), bytes_max)
 

@@ -19,11 +19,11 @@ from ingest.imaging.rare import Check
 # Pillow sees by itself that a JPEG is an MPO; HEIF it knows once its reader is imported; JPEG XL is no concern of it.
 FORMATS = tuple(kind.name for kind in KINDS if kind.name not in ("MPO", "HEIF", "JXL"))
 BLANK_RANGE = 12  # grey levels of 255: a picture of fewer shows nothing
-_LOOKED_AT_MAX = 60  # pictures of a file among which the first that shows something is looked for
-PIXELS_LOOKED_AT_MAX = 300_000_000  # the same in pixels decoded: a few seconds
+_SCANNED_IMAGES_MAX = 60  # pictures of a file among which the first that shows something is looked for
+SCANNED_PIXELS_MAX = 300_000_000  # the same in pixels decoded: a few seconds
 
 
-def pages(data: bytes, check: Check, notes: list[str], *, partly: bool = False) -> Iterator[Image.Image]:
+def pages(data: bytes, check: Check, notes: list[str], *, allow_partial: bool = False) -> Iterator[Image.Image]:
     """The pictures of a file in order, decoded; each is only good until the next is asked for.
 
     `check(width, height, bytes)` judges each before it is decoded. `partly`: of damaged ones what was decoded before
@@ -33,7 +33,7 @@ def pages(data: bytes, check: Check, notes: list[str], *, partly: bool = False) 
         yield rare.jxl_image(data, check, notes)
         return
     try:
-        image = _opened(data)
+        image = _open_image(data)
     except UnidentifiedImageError:
         yield from _tiff_pages(data, check, notes)
         return
@@ -48,7 +48,7 @@ def pages(data: bytes, check: Check, notes: list[str], *, partly: bool = False) 
             check(*image.size, image.size[0] * image.size[1] * 4)
             deep = rare.tiff_image(data, number, check, notes) if image.format == "TIFF" else None
             if deep is None:
-                _load(image, partly=partly)
+                _load(image, allow_partial=allow_partial)
             yield image if deep is None else deep
             number += 1
             if not getattr(image, "is_animated", False):
@@ -59,30 +59,32 @@ def pages(data: bytes, check: Check, notes: list[str], *, partly: bool = False) 
                 return
 
 
-def first_that_shows(data: bytes, check: Check, notes: list[str], *, partly: bool = False) -> tuple[Image.Image, bool]:
+def first_non_blank(
+    data: bytes, check: Check, notes: list[str], *, allow_partial: bool = False
+) -> tuple[Image.Image, bool]:
     """The first picture of a file that is not of one colour, else its first; and whether the file holds several."""
-    found = pages(data, check, notes, partly=partly)
-    first = next(found)
-    several = getattr(first, "is_animated", False) and first.format != "MPO"  # what an MPO shows is its first
-    if not several:
+    images = pages(data, check, notes, allow_partial=allow_partial)
+    first = next(images)
+    is_multi_picture = getattr(first, "is_animated", False) and first.format != "MPO"  # what an MPO shows is its first
+    if not is_multi_picture:
         return first, False
-    kept = first.copy()
-    _carry(first, kept)
-    if shows_something(first):
+    first_copy = first.copy()
+    _copy_metadata(first, first_copy)
+    if is_non_blank(first):
         notes.append("animated or of several pages: only the first picture is used")
-        return kept, True
-    each = max(1, first.width * first.height)
-    more = min(_LOOKED_AT_MAX, PIXELS_LOOKED_AT_MAX // each - 1)
+        return first_copy, True
+    pixels_per_image = max(1, first.width * first.height)
+    further_max = min(_SCANNED_IMAGES_MAX, SCANNED_PIXELS_MAX // pixels_per_image - 1)
     with suppress(OSError, SyntaxError, ValueError, EOFError, struct.error):
-        for number, image in enumerate(islice(found, max(0, more)), start=2):
-            if shows_something(image):
+        for number, image in enumerate(islice(images, max(0, further_max)), start=2):
+            if is_non_blank(image):
                 notes.append(f"animated or of several pages: picture {number} is used, those before show nothing")
                 return image, True
     notes.append("animated or of several pages, none of which shows anything: the first is used")
-    return kept, True
+    return first_copy, True
 
 
-def shows_something(image: Image.Image) -> bool:
+def is_non_blank(image: Image.Image) -> bool:
     """Whether a picture is more than one colour, or nothing at all."""
     small = image.copy()
     small.thumbnail((256, 256))
@@ -104,42 +106,42 @@ def size_of(data: bytes) -> tuple[int, int]:
     """(width, height) of the first picture by its header. Raises as `pages`."""
     if rare.is_jxl(data):
         return rare.jxl_size(data)
-    seen: list[tuple[int, int]] = []
+    sizes: list[tuple[int, int]] = []
 
-    def look(width: int, height: int, _: int) -> None:
-        seen.append((width, height))
-        raise _Seen
+    def record_size(width: int, height: int, _: int) -> None:
+        sizes.append((width, height))
+        raise _SizeKnown
 
     try:
-        with _opened(data) as image:
+        with _open_image(data) as image:
             return image.size
     except OSError:
         try:
-            if rare.bmp_image(data, look) is None:
-                next(_tiff_pages(data, look, []), None)
-        except _Seen:
-            return seen[0]
+            if rare.bmp_image(data, record_size) is None:
+                next(_tiff_pages(data, record_size, []), None)
+        except _SizeKnown:
+            return sizes[0]
         raise
 
 
-def wide_bytes(data: bytes) -> int:
+def high_bit_depth_bytes(data: bytes) -> int:
     """Bytes of the numbers that the first page of a TIFF unpacks to where they are no plain bytes; else 0."""
     sizes: list[int] = []
 
-    def look(_width: int, _height: int, size: int) -> None:
+    def record_size(_width: int, _height: int, size: int) -> None:
         sizes.append(size)
-        raise _Seen
+        raise _SizeKnown
 
     try:
-        rare.tiff_image(data, 0, look, [])
-    except _Seen:
+        rare.tiff_image(data, 0, record_size, [])
+    except _SizeKnown:
         return sizes[0]
     except Exception:  # noqa: BLE001 - whoever decodes it says what is wrong
         return 0
     return 0
 
 
-def _opened(data: bytes) -> Image.Image:
+def _open_image(data: bytes) -> Image.Image:
     if data[4:8] != b"ftyp":
         return Image.open(io.BytesIO(data), formats=FORMATS)
     return Image.open(io.BytesIO(data), formats=(*FORMATS, _heif()))
@@ -155,7 +157,7 @@ def _heif() -> str:
     return "HEIF"
 
 
-class _Seen(Exception):
+class _SizeKnown(Exception):
     """The size is known; nothing is to be decoded."""
 
 
@@ -167,16 +169,16 @@ def _tiff_pages(data: bytes, check: Check, notes: list[str]) -> Iterator[Image.I
     yield image
 
 
-def _load(image: Image.Image, *, partly: bool) -> None:
+def _load(image: Image.Image, *, allow_partial: bool) -> None:
     try:
         image.load()
     except (OSError, SyntaxError, ValueError, EOFError, struct.error):
-        if not partly or getattr(image, "_im", None) is None:
+        if not allow_partial or getattr(image, "_im", None) is None:
             raise
         image.tile = []  # type: ignore[attr-defined]  # what was decoded till then stays
 
 
-def _carry(source: Image.Image, copy: Image.Image) -> None:
+def _copy_metadata(source: Image.Image, copy: Image.Image) -> None:
     """What the copy of a page must keep of the file."""
     copy.format = source.format
     copy.info = dict(source.info)

@@ -54,9 +54,9 @@ def _plane(frame: VideoFrame, index: int, shift: int) -> Plane:
     return rows[: plane.height, : plane.width]
 
 
-def _halve(picture: Plane, most: int) -> Plane:
+def _halve(picture: Plane, width_max: int) -> Plane:
     """Halves by exact means of 2x2 until at most `most` wide: the fast path, and it lets no thin line alias away."""
-    while picture.shape[1] > most and picture.shape[0] >= 4:
+    while picture.shape[1] > width_max and picture.shape[0] >= 4:
         height, width = picture.shape[0] & ~1, picture.shape[1] & ~1
         picture = cv2.resize(picture[:height, :width], (width // 2, height // 2), interpolation=cv2.INTER_AREA)
     return picture
@@ -81,17 +81,17 @@ def luma_plane(frame: VideoFrame) -> U8:
     return eight_bit_planes(frame)[0]
 
 
-def whole_luma(frame: VideoFrame, look: Look, box: Box | None = None) -> tuple[Plane, float]:
+def full_luma(frame: VideoFrame, colour_space: ColourSpace, box: Box | None = None) -> tuple[Plane, float]:
     """Brightness [h, w] at its own size and depth, not copied; and what a step of it is in levels of 16..235."""
-    frame, shift = _planar(frame, look)
+    frame, shift = _planar(frame, colour_space)
     plane = _plane(frame, 0, shift)
-    level = (219 / 255 if look.full_range else 1.0) / (1 << shift)
+    level = (219 / 255 if colour_space.full_range else 1.0) / (1 << shift)
     return (plane if box is None else plane[box.top : box.bottom, box.left : box.right]), level
 
 
-def thumbs(frame: VideoFrame, look: Look, box: Box | None = None) -> Thumbs:
+def thumbs(frame: VideoFrame, colour_space: ColourSpace, box: Box | None = None) -> Thumbs:
     """The small pictures of a frame, in its own range of levels and before any turning; of HDR tone-mapped ones."""
-    frame, shift = _planar(frame, look)
+    frame, shift = _planar(frame, colour_space)
     y, u, v = (_plane(frame, index, shift) for index in range(3))
     if box is not None:
         y_rows, y_columns = y.shape
@@ -100,8 +100,8 @@ def thumbs(frame: VideoFrame, look: Look, box: Box | None = None) -> Thumbs:
         part = slice(box.top // down, box.bottom // down), slice(box.left // across, box.right // across)
         u, v = u[part], v[part]
     gate = _halve(y, GATE_WIDTH)
-    if look.transfer:
-        return _mapped_thumbs(gate, u, v, shift, look)
+    if colour_space.transfer:
+        return _mapped_thumbs(gate, u, v, shift, colour_space)
     return Thumbs(
         gate=_eight_bit(gate, shift),
         luma=_eight_bit(_halve(gate, THUMB_WIDTH), shift),
@@ -110,15 +110,15 @@ def thumbs(frame: VideoFrame, look: Look, box: Box | None = None) -> Thumbs:
     )
 
 
-def _mapped_thumbs(gate: Plane, u: Plane, v: Plane, shift: int, look: Look) -> Thumbs:
+def _mapped_thumbs(gate: Plane, u: Plane, v: Plane, shift: int, colour_space: ColourSpace) -> Thumbs:
     """Of HDR: brightness through a table of greys; the small planes, which tell colours, through the whole way."""
     luma = _halve(gate, THUMB_WIDTH)
     size = luma.shape[1], luma.shape[0]
     u, v = (cv2.resize(_halve(plane, THUMB_WIDTH), size, interpolation=cv2.INTER_LINEAR) for plane in (u, v))
-    picture = _tone_mapped(luma, u, v, shift, look).astype(np.float32)
-    planes = cv2.transform(picture, np.array(_from_rgb_matrix(full_range=look.full_range)))
+    picture = _tone_mapped(luma, u, v, shift, colour_space).astype(np.float32)
+    planes = cv2.transform(picture, np.array(_from_rgb_matrix(full_range=colour_space.full_range)))
     y8, u8, v8 = (np.clip(planes[:, :, n] + 0.5, 0, 255).astype(np.uint8) for n in range(3))
-    table = hdr.luma_table(look.transfer, full_range=look.full_range)
+    table = hdr.luma_table(colour_space.transfer, full_range=colour_space.full_range)
     codes = gate.astype(np.uint16) << 2 if shift == 0 else gate >> (shift - 2)
     half = (size[0] // 2, size[1] // 2)
     u8, v8 = (np.asarray(cv2.resize(plane, half, interpolation=cv2.INTER_AREA), dtype=np.uint8) for plane in (u8, v8))
@@ -126,7 +126,7 @@ def _mapped_thumbs(gate: Plane, u: Plane, v: Plane, shift: int, look: Look) -> T
 
 
 @dataclass(frozen=True)
-class Look:
+class ColourSpace:
     """How levels become colours and which way is up: the same for a frame and for its small planes.
 
     `transfer` names the curve of HDR that is tone-mapped away (`ingest/imaging/hdr.py`), with colours of BT.2020 where
@@ -140,20 +140,20 @@ class Look:
     transfer: str = ""
     wide: bool = False
 
-    def of_thumbs(self) -> Look:
+    def for_thumbs(self) -> ColourSpace:
         """That of the small planes, which are of standard range already."""
         if not self.transfer:
             return self
         matrix = tuple(tuple(float(x) for x in row) for row in _matrix(0.2126, 0.0722, full_range=self.full_range))
-        return Look(matrix, self.turns, self.pixel_aspect, self.full_range)
+        return ColourSpace(matrix, self.turns, self.pixel_aspect, self.full_range)
 
 
-def look_of(frame: VideoFrame, pixel_aspect: Fraction = Fraction(1), *, tone_map: bool = True) -> Look:
+def colour_space_of(frame: VideoFrame, pixel_aspect: Fraction = Fraction(1), *, tone_map: bool = True) -> ColourSpace:
     """The look that a frame's marks ask for. Quarter turns only. Without `tone_map` HDR is shown as it is coded."""
     matrix = tuple(tuple(float(x) for x in row) for row in _to_rgb_matrix(frame))
     transfer = hdr.transfer_of(frame) if tone_map else ""
     turns, full_range = round(frame.rotation / 90) % 4, is_full_range(frame)
-    return Look(matrix, turns, pixel_aspect, full_range, transfer, bool(transfer) and hdr.is_wide(frame))
+    return ColourSpace(matrix, turns, pixel_aspect, full_range, transfer, bool(transfer) and hdr.is_wide(frame))
 
 
 def is_full_range(frame: VideoFrame) -> bool:
@@ -163,12 +163,12 @@ def is_full_range(frame: VideoFrame) -> bool:
 
 def _luma_weights(frame: VideoFrame) -> tuple[float, float]:
     """Shares of red and blue in the brightness, by H.273 number; unsaid: as players do, 601 below 577 rows."""
-    said = int(frame.colorspace)
-    if said in (9, 10):
+    colour_matrix = int(frame.colorspace)
+    if colour_matrix in (9, 10):
         return 0.2627, 0.0593
-    if said == 7:
+    if colour_matrix == 7:
         return 0.212, 0.087
-    if said == 1 or (said not in (4, 5, 6) and (frame.height > 576 or frame.width > 1024)):
+    if colour_matrix == 1 or (colour_matrix not in (4, 5, 6) and (frame.height > 576 or frame.width > 1024)):
         return 0.2126, 0.0722
     return 0.299, 0.114
 
@@ -197,81 +197,81 @@ def _matrix(red: float, blue: float, *, full_range: bool) -> NDArray[np.float64]
 
 def _from_rgb_matrix(*, full_range: bool) -> NDArray[np.float64]:
     """3x4: R, G, B of 0..255 and 1 to 8-bit Y, U, V of BT.709."""
-    there = _matrix(0.2126, 0.0722, full_range=full_range)
-    back = np.linalg.inv(there[:, :3])
-    return np.hstack([back, -(back @ there[:, 3:])])
+    to_rgb = _matrix(0.2126, 0.0722, full_range=full_range)
+    inverse = np.linalg.inv(to_rgb[:, :3])
+    return np.hstack([inverse, -(inverse @ to_rgb[:, 3:])])
 
 
-def _tone_mapped(y: Plane, u: Plane, v: Plane, shift: int, look: Look) -> U8:
+def _tone_mapped(y: Plane, u: Plane, v: Plane, shift: int, colour_space: ColourSpace) -> U8:
     """Planes of one size, of 8 + `shift` bits, to sRGB uint8[h, w, 3]."""
     levels = cv2.merge([y, u, v]).astype(np.float32)
-    matrix = np.array(look.matrix) / 255.0
+    matrix = np.array(colour_space.matrix) / 255.0
     matrix[:, :3] /= 1 << shift
     signal = np.asarray(cv2.transform(levels, matrix), dtype=np.float32)
-    return hdr.to_srgb(signal, look.transfer, wide=look.wide)
+    return hdr.to_srgb(signal, colour_space.transfer, wide=colour_space.wide)
 
 
-def _planar(frame: VideoFrame, look: Look) -> tuple[VideoFrame, int]:
+def _planar(frame: VideoFrame, colour_space: ColourSpace) -> tuple[VideoFrame, int]:
     """The frame in a format that is read in place, and its bits above eight."""
     shift = _PLANAR.get(frame.format.name)
     if shift is not None:
         return frame, shift
-    if look.transfer:  # eight bits would show as bands
+    if colour_space.transfer:  # eight bits would show as bands
         return frame.reformat(format="yuv420p10le"), 2
     range_ = int(frame.color_range) or None
     return frame.reformat(format="yuv420p", src_color_range=range_, dst_color_range=range_), 0
 
 
-def rgb(frame: VideoFrame, look: Look, *, box: Box | None = None) -> U8:
+def rgb(frame: VideoFrame, colour_space: ColourSpace, *, box: Box | None = None) -> U8:
     """The frame as uint8[h, w, 3] RGB (full range), cut to `box`, with square pixels and turned upright."""
     name = frame.format.name
     if name.startswith(("rgb", "bgr", "gbr", "argb", "abgr", "pal")):
-        return _shown(_cut(np.asarray(frame.to_ndarray(format="rgb24"), dtype=np.uint8), box), look)
-    frame, shift = _planar(frame, look)
-    if look.transfer:
-        return _hdr_rgb(frame, shift, look, box)
+        return _upright(_cut(np.asarray(frame.to_ndarray(format="rgb24"), dtype=np.uint8), box), colour_space)
+    frame, shift = _planar(frame, colour_space)
+    if colour_space.transfer:
+        return _hdr_rgb(frame, shift, colour_space, box)
     y, u, v = (_eight_bit(_plane(frame, index, shift), shift) for index in range(3))
-    return planes_rgb(y, u, v, look, box=box)
+    return planes_rgb(y, u, v, colour_space, box=box)
 
 
-def _hdr_rgb(frame: VideoFrame, shift: int, look: Look, box: Box | None) -> U8:
+def _hdr_rgb(frame: VideoFrame, shift: int, colour_space: ColourSpace, box: Box | None) -> U8:
     y, u, v = (_plane(frame, index, shift) for index in range(3))
     size = y.shape[1], y.shape[0]
     if u.shape != y.shape:
         u, v = (cv2.resize(plane, size, interpolation=cv2.INTER_LINEAR) for plane in (u, v))
     rows = 256  # floats of a whole 4K frame would take 300 MB
     parts = [
-        _tone_mapped(y[top : top + rows], u[top : top + rows], v[top : top + rows], shift, look)
+        _tone_mapped(y[top : top + rows], u[top : top + rows], v[top : top + rows], shift, colour_space)
         for top in range(0, y.shape[0], rows)
     ]
-    return _shown(_cut(np.concatenate(parts), box), look)
+    return _upright(_cut(np.concatenate(parts), box), colour_space)
 
 
-def planes_rgb(y: U8, u: U8, v: U8, look: Look, *, box: Box | None = None) -> U8:
+def planes_rgb(y: U8, u: U8, v: U8, colour_space: ColourSpace, *, box: Box | None = None) -> U8:
     """The same from planes uint8[h, w]; colours may be smaller than brightness."""
     # Colour planes are enlarged smoothly: the library's quick conversion repeats colour pixels and frays red edges.
     size = y.shape[1], y.shape[0]
     if u.shape != y.shape:
         u, v = (np.asarray(cv2.resize(c, size, interpolation=cv2.INTER_LINEAR), dtype=np.uint8) for c in (u, v))
-    picture = np.asarray(cv2.transform(cv2.merge([y, u, v]), np.array(look.matrix)), dtype=np.uint8)
-    return _shown(_cut(picture, box), look)
+    picture = np.asarray(cv2.transform(cv2.merge([y, u, v]), np.array(colour_space.matrix)), dtype=np.uint8)
+    return _upright(_cut(picture, box), colour_space)
 
 
 def _cut(picture: U8, box: Box | None) -> U8:
     return picture if box is None else picture[box.top : box.bottom, box.left : box.right]
 
 
-def _shown(picture: U8, look: Look) -> U8:
-    if look.pixel_aspect != 1:
-        width = max(1, round(picture.shape[1] * look.pixel_aspect))
+def _upright(picture: U8, colour_space: ColourSpace) -> U8:
+    if colour_space.pixel_aspect != 1:
+        width = max(1, round(picture.shape[1] * colour_space.pixel_aspect))
         picture = np.asarray(cv2.resize(picture, (width, picture.shape[0]), interpolation=cv2.INTER_CUBIC))
-    return np.ascontiguousarray(np.rot90(picture, look.turns) if look.turns else picture)
+    return np.ascontiguousarray(np.rot90(picture, colour_space.turns) if colour_space.turns else picture)
 
 
-def small(picture: U8, most: int) -> U8:
+def shrink(picture: U8, side_max: int) -> U8:
     """A preview of uint8[h, w, 3], its longer side at most `most` pixels."""
     height, width = picture.shape[:2]
-    scale = most / max(height, width)
+    scale = side_max / max(height, width)
     if scale >= 1:
         return picture
     size = max(1, round(width * scale)), max(1, round(height * scale))

@@ -77,33 +77,33 @@ def tiff_image(data: bytes, page: int, check: Check, notes: list[str]) -> Image.
     import tifffile
 
     with tifffile.TiffFile(io.BytesIO(data)) as file:
-        found = file.pages[page]
-        if not isinstance(found, tifffile.TiffPage):
+        tiff_page = file.pages[page]
+        if not isinstance(tiff_page, tifffile.TiffPage):
             raise ValueError("its pages cannot be told apart")
-        photometric, samples = int(found.photometric), found.samplesperpixel
-        separate = int(found.planarconfig) == 2 and samples > 1
-        plain = found.bitspersample <= 8 and found.sampleformat == 1 and not separate
-        if plain or photometric not in _COLOURS:
+        photometric, samples = int(tiff_page.photometric), tiff_page.samplesperpixel
+        separate = int(tiff_page.planarconfig) == 2 and samples > 1
+        is_plain_bytes = tiff_page.bitspersample <= 8 and tiff_page.sampleformat == 1 and not separate
+        if is_plain_bytes or photometric not in _COLOURS:
             return None
-        check(found.imagewidth, found.imagelength, found.nbytes)
-        if found.imagedepth != 1 or samples > 8:
-            raise ValueError(f"{samples} channels, {found.imagedepth} layers")
-        values = np.asarray(found.asarray(maxworkers=1))
+        check(tiff_page.imagewidth, tiff_page.imagelength, tiff_page.nbytes)
+        if tiff_page.imagedepth != 1 or samples > 8:
+            raise ValueError(f"{samples} channels, {tiff_page.imagedepth} layers")
+        values = np.asarray(tiff_page.asarray(maxworkers=1))
         values = values.reshape(samples, *values.shape[-2:]).transpose(1, 2, 0) if separate else values.reshape(
-            found.imagelength, found.imagewidth, samples
+            tiff_page.imagelength, tiff_page.imagewidth, samples
         )  # fmt: skip
         colours = _COLOURS[photometric]
-        alpha = samples > colours and bool(found.extrasamples) and int(found.extrasamples[0]) in (1, 2)
-        known = _known_bits(found)
+        alpha = samples > colours and bool(tiff_page.extrasamples) and int(tiff_page.extrasamples[0]) in (1, 2)
+        known = _known_bits(tiff_page)
         image = _image(
             values[..., : colours + alpha], "TIFF", notes, known, inverted=photometric == 0, ink=colours == 4
         )
-        tags = found.tags
+        tags = tiff_page.tags
         if isinstance(profile := tags.valueof(34675), bytes):
             image.info["icc_profile"] = profile
-        turned = tags.valueof(_ORIENTATION, default=1)
-        if turned in range(2, 9):
-            image.getexif()[_ORIENTATION] = int(turned)
+        orientation = tags.valueof(_ORIENTATION, default=1)
+        if orientation in range(2, 9):
+            image.getexif()[_ORIENTATION] = int(orientation)
         return image
 
 
@@ -114,8 +114,8 @@ def bmp_image(data: bytes, check: Check) -> Image.Image | None:
     offset, header = struct.unpack_from("<II", data, 10)
     if header < 40:
         return None
-    width, tall, _, bits, compression = struct.unpack_from("<iiHHI", data, 18)
-    height = abs(tall)
+    width, signed_height, _, bits, compression = struct.unpack_from("<iiHHI", data, 18)
+    height = abs(signed_height)
     if compression not in (_MASKED, 6) or bits not in (16, 32) or width < 1 or height < 1:
         return None
     check(width, height, width * height * 4)
@@ -125,23 +125,23 @@ def bmp_image(data: bytes, check: Check) -> Image.Image | None:
         raise ValueError("the file is cut off")
     rows = np.frombuffer(data, np.uint8, stride * height, offset).reshape(height, stride)[:, : width * bits // 8]
     numbers = np.ascontiguousarray(rows).view("<u2" if bits == 16 else "<u4").astype(np.uint32)
-    channels = [_behind(numbers, mask) for mask in masks if mask]
+    channels = [_masked_channel(numbers, mask) for mask in masks if mask]
     if len(channels) not in (3, 4) or not all(masks[:3]):
         raise ValueError("its masks leave out a colour")
     pixels = np.stack(channels, axis=2)
-    image = Image.fromarray(np.ascontiguousarray(pixels if tall < 0 else pixels[::-1]))
+    image = Image.fromarray(np.ascontiguousarray(pixels if signed_height < 0 else pixels[::-1]))
     image.format = "BMP"
     return image
 
 
-def _behind(numbers: NDArray[np.uint32], mask: int) -> NDArray[np.uint8]:
+def _masked_channel(numbers: NDArray[np.uint32], mask: int) -> NDArray[np.uint8]:
     """The bits behind a mask, stretched to 0..255."""
     shift = (mask & -mask).bit_length() - 1
-    most = mask >> shift
-    if most & (most + 1):
+    value_max = mask >> shift
+    if value_max & (value_max + 1):
         raise ValueError("a mask with gaps")
     values = ((numbers & np.uint32(mask)) >> np.uint32(shift)).astype(np.float64)
-    return np.rint(values * (255.0 / most)).astype(np.uint8)
+    return np.rint(values * (255.0 / value_max)).astype(np.uint8)
 
 
 def _known_bits(page: TiffPage) -> int:
@@ -173,16 +173,16 @@ def _codestream(data: bytes) -> bytes:
     """The start of the coded picture within a JPEG XL file."""
     if data.startswith(_JXL_HEADS[0]):
         return data[:64]
-    at = 0
-    while at + 8 <= len(data):
-        size, kind = struct.unpack_from(">I4s", data, at)
-        body = at + 8
-        if size == 1 and at + 16 <= len(data):
-            size, body = struct.unpack_from(">Q", data, body)[0], at + 16
+    offset = 0
+    while offset + 8 <= len(data):
+        size, kind = struct.unpack_from(">I4s", data, offset)
+        body = offset + 8
+        if size == 1 and offset + 16 <= len(data):
+            size, body = struct.unpack_from(">Q", data, body)[0], offset + 16
         if kind in (b"jxlc", b"jxlp"):
             start = body + (4 if kind == b"jxlp" else 0)
             return data[start : start + 64]
         if size < 8:
             break
-        at += size
+        offset += size
     raise ValueError("no picture is in this JPEG XL container")

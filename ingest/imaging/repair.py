@@ -17,8 +17,8 @@ READABLE_MIN = 0.25  # of the rows; less is no picture to learn from
 PROFILE_BYTES_MAX = 16 * 2**20
 _HEADS = (PNG, b"\xff\xd8\xff", b"GIF87a", b"GIF89a")
 # Of a PNG, all that decides what its pixels look like; texts, times, places and what is unknown do not.
-_PIXELS = frozenset((b"IHDR", b"PLTE", b"IDAT", b"IEND", b"tRNS", b"acTL", b"fcTL", b"fdAT"))
-_LOOKS = frozenset((b"iCCP", b"sRGB", b"gAMA", b"cHRM", b"eXIf", b"sBIT"))
+_PIXEL_CHUNKS = frozenset((b"IHDR", b"PLTE", b"IDAT", b"IEND", b"tRNS", b"acTL", b"fcTL", b"fdAT"))
+_COLOUR_CHUNKS = frozenset((b"iCCP", b"sRGB", b"gAMA", b"cHRM", b"eXIf", b"sBIT"))
 
 
 def repaired(data: bytes) -> tuple[bytes, list[str]]:
@@ -32,19 +32,19 @@ def repaired(data: bytes) -> tuple[bytes, list[str]]:
         data = data[start:]
         notes.append(f"{humane.count(start, 'byte')} before the picture ignored")
     if data.startswith(PNG):
-        kept = PNG + b"".join(
-            _chunk(kind, body) for kind, body, sound in _chunks(data) if _is_kept(kind, body, sound=sound)
+        cleaned = PNG + b"".join(
+            _chunk(kind, body) for kind, body, sound in _chunks(data) if _is_needed_chunk(kind, body, sound=sound)
         )
-        if len(kept) < len(data):
-            data = kept
+        if len(cleaned) < len(data):
+            data = cleaned
             notes.append("texts or other data beside the pixels are damaged or too large and were passed over")
     return data, notes
 
 
-def mended(data: bytes) -> bytes:
+def patched(data: bytes) -> bytes:
     """A damaged file as a decoder reads most of it: checksums of a PNG made right, a JPEG's end put on."""
     if data.startswith(PNG):
-        return PNG + b"".join(_chunk(kind, body) for kind, body, _ in _chunks(data) if kind in _PIXELS)
+        return PNG + b"".join(_chunk(kind, body) for kind, body, _ in _chunks(data) if kind in _PIXEL_CHUNKS)
     return data + b"\xff\xd9" if data.startswith(b"\xff\xd8") else data
 
 
@@ -60,8 +60,8 @@ def readable_rows(rgb: NDArray[np.uint8], *, blocks: int = 1) -> int:
     if last + 1 < len(rgb):
         return max(0, (last - 1) // blocks * blocks if blocks > 1 else last)
     top = last // blocks * blocks
-    gone = np.abs(rgb[-2:, -2:].astype(np.int16) - 128).max() <= 2
-    return top if blocks > 1 and gone else last + 1
+    is_missing_block = np.abs(rgb[-2:, -2:].astype(np.int16) - 128).max() <= 2
+    return top if blocks > 1 and is_missing_block else last + 1
 
 
 def significant_bits(data: bytes) -> int:
@@ -75,36 +75,39 @@ def significant_bits(data: bytes) -> int:
     return 0
 
 
-def has_head(data: bytes) -> bool:
+def has_known_signature(data: bytes) -> bool:
     """Whether it begins as a png, jpg or gif does, whatever follows."""
     return data.startswith(_HEADS)
 
 
 def _start(data: bytes) -> int:
-    if has_head(data):
+    if has_known_signature(data):
         return 0
-    places = [at for head in _HEADS if 0 < (at := data.find(head, 0, JUNK_MAX + len(head))) <= JUNK_MAX]
+    places = [position for head in _HEADS if 0 < (position := data.find(head, 0, JUNK_MAX + len(head))) <= JUNK_MAX]
     return min(places, default=0)
 
 
 def _chunks(data: bytes) -> Iterator[tuple[bytes, bytes, bool]]:
     """Kind, body and whether the checksum is right, until the end or where the file is cut off."""
-    at = len(PNG)
-    while at + 8 <= len(data):
-        size, kind = struct.unpack_from(">I4s", data, at)
-        body = data[at + 8 : at + 8 + size]
-        sum_at = at + 8 + size
-        sound = len(data) >= sum_at + 4 and zlib.crc32(kind + body) == struct.unpack_from(">I", data, sum_at)[0]
+    offset = len(PNG)
+    while offset + 8 <= len(data):
+        size, kind = struct.unpack_from(">I4s", data, offset)
+        body = data[offset + 8 : offset + 8 + size]
+        checksum_offset = offset + 8 + size
+        sound = (
+            len(data) >= checksum_offset + 4
+            and zlib.crc32(kind + body) == struct.unpack_from(">I", data, checksum_offset)[0]
+        )
         yield kind, body, sound
         if kind == b"IEND":
             return
-        at = sum_at + 4
+        offset = checksum_offset + 4
 
 
-def _is_kept(kind: bytes, body: bytes, *, sound: bool) -> bool:
-    if kind in _PIXELS:
+def _is_needed_chunk(kind: bytes, body: bytes, *, sound: bool) -> bool:
+    if kind in _PIXEL_CHUNKS:
         return True
-    if not sound or kind not in _LOOKS:
+    if not sound or kind not in _COLOUR_CHUNKS:
         return False
     if kind != b"iCCP":
         return True

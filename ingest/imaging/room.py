@@ -18,10 +18,10 @@ from pathlib import Path
 from typing import IO
 
 SMALL_PIXELS = 12_000_000  # 4K and a little more
-BYTES_A_PIXEL = 12  # at most, measured: 8.1 for 8 bit RGB, 11.6 for RGBA of 16 bits with a veil
+BYTES_PER_PIXEL = 12  # at most, measured: 8.1 for 8 bit RGB, 11.6 for RGBA of 16 bits with a veil
 BUDGET_BYTES = 2 * 2**30
 SLOTS = 16  # parts of the budget
-_LOOK_EVERY_S = 0.02
+_RETRY_S = 0.02
 _held = threading.local()
 _alone = threading.Lock()  # where no folder was named
 
@@ -47,11 +47,11 @@ def configure(budget: Budget) -> None:
 def room_for(pixels: int, *, more_bytes: int = 0) -> Iterator[None]:
     """Hold room for so many pixels, and for `more_bytes` of numbers that a decoder unpacks before they are pixels;
     nothing for small pictures and where this thread holds room already."""
-    size = pixels * BYTES_A_PIXEL + more_bytes
-    if size <= SMALL_PIXELS * BYTES_A_PIXEL or getattr(_held, "now", False):
+    size = pixels * BYTES_PER_PIXEL + more_bytes
+    if size <= SMALL_PIXELS * BYTES_PER_PIXEL or getattr(_held, "now", False):
         yield
         return
-    with _shares(size):
+    with _hold_slots(size):
         _held.now = True
         try:
             yield
@@ -60,31 +60,31 @@ def room_for(pixels: int, *, more_bytes: int = 0) -> Iterator[None]:
 
 
 @contextmanager
-def _shares(size: int) -> Iterator[None]:
+def _hold_slots(size: int) -> Iterator[None]:
     if shared.folder is None:
         with _alone:
             yield
         return
     folder = Path(shared.folder)
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    wanted = min(SLOTS, -(-size * SLOTS // shared.size))  # what is larger than all waits for all
+    slots_needed = min(SLOTS, -(-size * SLOTS // shared.size))  # what is larger than all waits for all
     with contextlib.ExitStack() as held:
         # One collects at a time, in some order: two that hold a half each would wait for ever.
         with _open(folder / "gate") as gate:
             while not _locked(gate):
-                time.sleep(_LOOK_EVERY_S)
+                time.sleep(_RETRY_S)
             free = list(range(SLOTS))
-            while wanted:
+            while slots_needed:
                 for number in tuple(free):
                     slot = _open(folder / f"slot-{number:02}")
-                    if wanted and _locked(slot):
+                    if slots_needed and _locked(slot):
                         held.enter_context(slot)
                         free.remove(number)
-                        wanted -= 1
+                        slots_needed -= 1
                     else:
                         slot.close()
-                if wanted:
-                    time.sleep(_LOOK_EVERY_S)
+                if slots_needed:
+                    time.sleep(_RETRY_S)
         yield
 
 

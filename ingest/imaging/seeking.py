@@ -13,10 +13,10 @@ from ingest.imaging.film_info import Limits, VideoInfo, clock
 from ingest.imaging.sniff import UnreadableVideo
 from ingest.imaging.video import OpenVideo, TimedFrame, open_video
 
-NEAR_S = 8.0  # to the next wanted frame: decoding on is quicker than to seek and decode from a key frame again
+SAME_PASS_MAX_S = 8.0  # to the next wanted frame: decoding on is quicker than to seek and decode from a key frame again
 
 
-def frames_at(
+def seek_frames(
     path: Path | str, times_s: Sequence[float], *, limits: Limits | None = None
 ) -> Iterator[tuple[TimedFrame, VideoInfo]]:
     """The frames that `frame_at` finds, one a time, in the order of the times. Rising times that lie near each other
@@ -24,19 +24,19 @@ def frames_at(
     begin = 0
     while begin < len(times_s):
         end = begin + 1
-        while end < len(times_s) and 0 <= times_s[end] - times_s[end - 1] <= NEAR_S:
+        while end < len(times_s) and 0 <= times_s[end] - times_s[end - 1] <= SAME_PASS_MAX_S:
             end += 1
         group, done = times_s[begin:end], 0
         if len(group) > 1:
-            for found in _in_one_pass(path, group, limits):
-                yield found
+            for frame_and_info in _decode_in_one_pass(path, group, limits):
+                yield frame_and_info
                 done += 1
         for time_s in group[done:]:
-            yield frame_at(path, time_s, limits=limits)
+            yield seek_frame(path, time_s, limits=limits)
         begin = end
 
 
-def frame_at(path: Path | str, time_s: float, *, limits: Limits | None = None) -> tuple[TimedFrame, VideoInfo]:
+def seek_frame(path: Path | str, time_s: float, *, limits: Limits | None = None) -> tuple[TimedFrame, VideoInfo]:
     """The frame on show at `time_s` (seconds, as `TimedFrame.time_s`), found by seeking. Raises UnreadableVideo."""
     for back_s in (0.0, 12.0, None):
         with open_video(path, limits=limits) as video:
@@ -44,10 +44,10 @@ def frame_at(path: Path | str, time_s: float, *, limits: Limits | None = None) -
             target = video.start_pts + round(Fraction(time_s) / base)
             if back_s is not None:
                 _seek(video, max(video.start_pts, target - round(Fraction(back_s) / base)))
-            found = _last_until(video, target)
+            timed = _last_frame_until(video, target)
             # Some containers have no index and land too late: go further back, at last to the beginning.
-            if found is not None and (found.pts <= target or back_s is None):
-                return found, video.info
+            if timed is not None and (timed.pts <= target or back_s is None):
+                return timed, video.info
     raise UnreadableVideo(f"{Path(path).name}: there is no frame at {clock(time_s)}.")
 
 
@@ -57,7 +57,7 @@ def _seek(video: OpenVideo, pts: int) -> None:
             video.container.seek(pts, stream=video.stream, backward=True)
 
 
-def _in_one_pass(
+def _decode_in_one_pass(
     path: Path | str, times_s: Sequence[float], limits: Limits | None
 ) -> Iterator[tuple[TimedFrame, VideoInfo]]:
     """Frames at rising times by one seek; fewer than times where it lands too late or the film breaks off."""
@@ -65,32 +65,32 @@ def _in_one_pass(
         base = Fraction(video.stream.time_base)
         targets = [video.start_pts + round(Fraction(time_s) / base) for time_s in times_s]
         _seek(video, targets[0])
-        found: TimedFrame | None = None
-        wanted = 0
+        previous: TimedFrame | None = None
+        target_index = 0
         try:
             for timed in video.frames():
-                if found is None and timed.pts > targets[0]:
+                if previous is None and timed.pts > targets[0]:
                     return
-                while found is not None and wanted < len(targets) and timed.pts > targets[wanted]:
-                    yield found, video.info
-                    wanted += 1
-                if wanted == len(targets):
+                while previous is not None and target_index < len(targets) and timed.pts > targets[target_index]:
+                    yield previous, video.info
+                    target_index += 1
+                if target_index == len(targets):
                     return
-                found = timed
+                previous = timed
         except UnreadableVideo:
             return
-        if found is not None:
-            for _ in targets[wanted:]:
-                yield found, video.info
+        if previous is not None:
+            for _ in targets[target_index:]:
+                yield previous, video.info
 
 
-def _last_until(video: OpenVideo, target: int) -> TimedFrame | None:
-    found: TimedFrame | None = None
+def _last_frame_until(video: OpenVideo, target: int) -> TimedFrame | None:
+    previous: TimedFrame | None = None
     with contextlib.suppress(UnreadableVideo):
         for timed in video.frames():
-            if found is not None and timed.pts > target:
-                return found
-            found = timed
+            if previous is not None and timed.pts > target:
+                return previous
+            previous = timed
             if timed.pts >= target:
-                return found
-    return found
+                return previous
+    return previous

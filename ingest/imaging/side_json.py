@@ -18,9 +18,9 @@ from ingest.imaging.side_text import (
     SideFacts,
     clean,
     is_prose,
+    parse_score,
     parse_text,
     split_tags,
-    whole_number,
 )
 
 _BOXES_MAX = 200
@@ -34,7 +34,7 @@ _NAMES = {
 }
 _CAPTIONS = ("prose", "description", "captions")
 # Made again from the picture, or about the file itself; nobody misses them.
-_OWN = frozenset(
+_DERIVED_KEYS = frozenset(
     """
     n_faces n_people count facepos fh_ratio cropped general type filename path current_path group_id image_size crop
     tags processed_tags tag_string caption category subcategory site md5 upscale face_set abs_pos rel_pos
@@ -66,109 +66,109 @@ def _parse(data: Any, known: Known | None) -> SideFacts:
         data = {"tags": data}
     if not isinstance(data, Mapping):
         raise ValueError("it holds no table of entries")
-    found = Gathered()
-    by_category = _tags_by_category(found, data, known)
+    gathered = Gathered()
+    by_category = _tags_by_category(gathered, data, known)
     if not by_category:
-        _tags(found, "general", data.get("processed_tags") or data.get("tags") or data.get("tag_string"), known)
+        _add_tags(gathered, "general", data.get("processed_tags") or data.get("tags") or data.get("tag_string"), known)
     elif isinstance(data.get("tags"), Mapping):
         pass  # e621: read above
     for key in _CAPTIONS:
         for text in _texts(data.get(key)):
-            found.sentence(text)
+            gathered.sentence(text)
     caption = data.get("caption")
     if isinstance(caption, str):
         # Training tools keep the trainer's text there, which is made of the tags; alone it is all there is.
         if is_prose(caption):
-            found.sentence(caption)
-        elif not any(found.tags.values()):
-            _add(found, parse_text(caption, known))
+            gathered.sentence(caption)
+        elif not any(gathered.tags.values()):
+            _merge_facts(gathered, parse_text(caption, known))
     rating = data.get("rating")
     if isinstance(rating, str):
-        found.tag("rating", rating)
-    _score(found, data.get("score"))
-    _left(found, data)
-    facts = found.facts()
+        gathered.tag("rating", rating)
+    _add_score(gathered, data.get("score"))
+    _note_unused(gathered, data)
+    facts = gathered.facts()
     site = data.get("category") if isinstance(data.get("category"), str) else data.get("site")
     facts.rating_scheme = scheme_of_site(site) if isinstance(site, str) and len(facts.rating) == 1 else ""
     facts.boxes = _boxes(data, facts.character)
     return facts
 
 
-def _tags_by_category(found: Gathered, data: Mapping[str, Any], known: Known | None) -> bool:
+def _tags_by_category(gathered: Gathered, data: Mapping[str, Any], known: Known | None) -> bool:
     """Tags whose category the file names. Returns whether the general ones are among them."""
     general = False
-    for word, category in _NAMES.items():
-        for key in (f"tags_{word}", f"tag_string_{word}"):
+    for namespace, category in _NAMES.items():
+        for key in (f"tags_{namespace}", f"tag_string_{namespace}"):
             if data.get(key):
-                _tags(found, category, data[key], known)
+                _add_tags(gathered, category, data[key], known)
                 general = general or category == "general"
         if category != "general":  # there it is a description in words, such as "anishot"
-            _tags(found, category, data.get(word), known)
+            _add_tags(gathered, category, data.get(namespace), known)
     tags = data.get("tags")
     if isinstance(tags, Mapping) and tags and all(isinstance(value, list) for value in tags.values()):
-        for word, names in tags.items():
-            if word in _NAMES:
-                _tags(found, _NAMES[word], names, known)
+        for namespace, names in tags.items():
+            if namespace in _NAMES:
+                _add_tags(gathered, _NAMES[namespace], names, known)
             else:
-                found.left.extend(f"tags of {clean(str(word))}: {clean(str(name))}" for name in names[:20])
+                gathered.left.extend(f"tags of {clean(str(namespace))}: {clean(str(name))}" for name in names[:20])
         general = True
     elif isinstance(tags, list) and tags and all(isinstance(tag, Mapping) for tag in tags):
         for tag in tags:  # Danbooru2021: {"name": ..., "category": "0"}
-            number = whole_number(str(tag.get("category", "")))
+            number = parse_score(str(tag.get("category", "")))
             category = _NUMBERS.get(-1 if number is None else number, "general")
             if isinstance(tag.get("name"), str):
-                found.tag(category, tag["name"])
+                gathered.tag(category, tag["name"])
         general = True
     return general
 
 
-def _tags(found: Gathered, category: str, value: Any, known: Known | None) -> None:
+def _add_tags(gathered: Gathered, category: str, value: Any, known: Known | None) -> None:
     if isinstance(value, Mapping):  # waifuc: tags with their scores
         value = list(value)
     if isinstance(value, str):
         if category == "general":
-            _add(found, parse_text(value, known))
+            _merge_facts(gathered, parse_text(value, known))
             return
         value = split_tags(value, known, names=True)
     if not isinstance(value, list):
         return
     for tag in value:
         if isinstance(tag, str):
-            _one(found, category, tag)
+            _add_tag(gathered, category, tag)
         elif tag is not None:
-            found.leave(clean(str(tag)))
+            gathered.leave(clean(str(tag)))
 
 
-def _one(found: Gathered, category: str, tag: str) -> None:
+def _add_tag(gathered: Gathered, category: str, tag: str) -> None:
     """A tag of a list: never parted, but a rating is a rating."""
     if category == "general" and tag.lower().startswith("rating:"):
-        found.tag("rating", tag[7:])
+        gathered.tag("rating", tag[7:])
     else:
-        found.tag(category, tag)
+        gathered.tag(category, tag)
 
 
-def _add(found: Gathered, facts: SideFacts) -> None:
+def _merge_facts(gathered: Gathered, facts: SideFacts) -> None:
     for name in CATEGORIES:
         for tag in getattr(facts, name):
-            found.tags[name].setdefault(tag)
+            gathered.tags[name].setdefault(tag)
     for text in facts.captions:
-        found.sentence(text)
-    found.rating = found.rating or facts.rating
-    found.score = facts.score if found.score is None else found.score
-    found.left.extend(facts.left)
+        gathered.sentence(text)
+    gathered.rating = gathered.rating or facts.rating
+    gathered.score = facts.score if gathered.score is None else gathered.score
+    gathered.left.extend(facts.left)
 
 
-def _score(found: Gathered, value: Any) -> None:
+def _add_score(gathered: Gathered, value: Any) -> None:
     if isinstance(value, Mapping):  # e621
         value = value.get("total")
     if isinstance(value, bool) or value is None:
         return
     if isinstance(value, float) and value.is_integer():
         value = int(value)
-    if (score := whole_number(str(value))) is not None:
-        found.score = score
+    if (score := parse_score(str(value))) is not None:
+        gathered.score = score
     else:
-        found.leave(f"score: {clean(str(value))}")
+        gathered.leave(f"score: {clean(str(value))}")
 
 
 def _boxes(data: Mapping[str, Any], names: tuple[str, ...]) -> tuple[tuple[float, float, float, float], ...]:
@@ -176,7 +176,7 @@ def _boxes(data: Mapping[str, Any], names: tuple[str, ...]) -> tuple[tuple[float
     boxes = data.get("facepos") or data.get("rel_pos")
     if not isinstance(boxes, list) or not names or len(boxes) != len(names) or len(boxes) > _BOXES_MAX:
         return ()
-    found = []
+    face_boxes = []
     for box in boxes:
         try:
             sides = _sides(box)
@@ -184,16 +184,16 @@ def _boxes(data: Mapping[str, Any], names: tuple[str, ...]) -> tuple[tuple[float
             return ()
         if not (0 <= sides[0] < sides[2] <= 1.001 and 0 <= sides[1] < sides[3] <= 1.001):
             return ()
-        found.append(sides)
-    return tuple(found)
+        face_boxes.append(sides)
+    return tuple(face_boxes)
 
 
 def _sides(box: Any) -> tuple[float, float, float, float]:
     if isinstance(box, str):  # fvp TOP BOTTOM fhp LEFT RIGHT in percent
-        words = box.split()
-        if len(words) != 6 or (words[0], words[3]) != ("fvp", "fhp"):
+        fields = box.split()
+        if len(fields) != 6 or (fields[0], fields[3]) != ("fvp", "fhp"):
             raise ValueError(box)
-        top, bottom, left, right = (int(words[at]) / 100 for at in (1, 2, 4, 5))
+        top, bottom, left, right = (int(fields[index]) / 100 for index in (1, 2, 4, 5))
         return left, top, right, bottom
     left, top, right, bottom = (float(side) for side in box)
     return left, top, right, bottom
@@ -205,11 +205,11 @@ def _texts(value: Any) -> Iterable[str]:
     return [text for text in value if isinstance(text, str)] if isinstance(value, list) else []
 
 
-def _left(found: Gathered, data: Mapping[str, Any]) -> None:
-    read = {*_OWN, *_CAPTIONS, *_NAMES, "rating", "score"}
+def _note_unused(gathered: Gathered, data: Mapping[str, Any]) -> None:
+    read = {*_DERIVED_KEYS, *_CAPTIONS, *_NAMES, "rating", "score"}
     read |= {f"{start}{word}" for start in ("tags_", "tag_string_") for word in _NAMES}
     unused = [clean(str(key)) for key, value in data.items() if key not in read and isinstance(value, str) and value]
     if unused:
-        shown = ", ".join(unused[:20])
+        listed = ", ".join(unused[:20])
         more = f" and {len(unused) - 20:,} more" if len(unused) > 20 else ""
-        found.leave(f"entries that are not used: {shown}{more}")
+        gathered.leave(f"entries that are not used: {listed}{more}")

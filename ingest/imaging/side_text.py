@@ -108,37 +108,37 @@ class Gathered:
 
     def tag(self, category: str, text: str) -> None:
         """Add one tag, a rating or a score; what cannot be one is left over."""
-        words = clean(text)
-        if not words:
+        cleaned = clean(text)
+        if not cleaned:
             return
         if category == "rating":
-            self.rating = self.rating or words[:40]
+            self.rating = self.rating or cleaned[:40]
         elif category == "score":
-            if (score := whole_number(words)) is not None:
+            if (score := parse_score(cleaned)) is not None:
                 self.score = score if self.score is None else self.score
             else:
-                self.leave(f"score: {words}")
+                self.leave(f"score: {cleaned}")
         else:
-            self._add(category, words)
+            self._add(category, cleaned)
 
-    def _add(self, category: str, words: str) -> None:
-        name = spelled(words, gap=" " if category == "character" else "_")
+    def _add(self, category: str, cleaned: str) -> None:
+        name = tag_spelling(cleaned, gap=" " if category == "character" else "_")
         if category == "character" and name.lower() in NOBODY:
             return
         if len(name) > TAG_CHARS_MAX or sum(map(len, self.tags.values())) >= TAGS_MAX:
-            self.leave(words)
+            self.leave(cleaned)
         elif name:
             self.tags[category].setdefault(name)
 
     def sentence(self, text: str) -> None:
         """Add a caption; beyond the bounds it is left over."""
-        words = clean(text)
-        if not words:
+        cleaned = clean(text)
+        if not cleaned:
             return
-        if len(words) > CAPTION_CHARS_MAX or len(self.captions) >= CAPTIONS_MAX:
-            self.leave(words)
+        if len(cleaned) > CAPTION_CHARS_MAX or len(self.captions) >= CAPTIONS_MAX:
+            self.leave(cleaned)
         else:
-            self.captions.setdefault(words)
+            self.captions.setdefault(cleaned)
 
     def leave(self, text: str) -> None:
         """Keep what was not understood."""
@@ -157,14 +157,14 @@ class Gathered:
 
 def parse_text(text: str, known: Known | None = None) -> SideFacts:
     """Read a text in whichever form it is; it never raises. `known` asks a vocabulary."""
-    found = Gathered()
+    gathered = Gathered()
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     if _is_paragraph(lines):
-        found.sentence(" ".join(lines))
-        return found.facts()
+        gathered.sentence(" ".join(lines))
+        return gathered.facts()
     for line in lines:
-        _read_line(found, line, alone=len(lines) == 1, known=known)
-    return found.facts()
+        _read_line(gathered, line, alone=len(lines) == 1, known=known)
+    return gathered.facts()
 
 
 def _is_paragraph(lines: list[str]) -> bool:
@@ -177,41 +177,41 @@ def _is_paragraph(lines: list[str]) -> bool:
     return 2 * long_lines > len(lines) and is_prose(" ".join(lines))
 
 
-def _read_line(found: Gathered, line: str, *, alone: bool, known: Known | None) -> None:
+def _read_line(gathered: Gathered, line: str, *, alone: bool, known: Known | None) -> None:
     head = _heads(line)
     if head is not None:
         category, rest = head
         for part in split_tags(rest, known, names=category not in ("general", "meta")):
-            found.tag(category, part)
+            gathered.tag(category, part)
         return
     if is_prose(line) and not _namespaced(line):
-        found.sentence(line)
+        gathered.sentence(line)
         return
     parts = split_tags(line, known)
     if alone and len(parts) == 1 and len(line.split()) > TAG_WORDS_MAX // 2 and not _is_known(line, known):
-        found.sentence(line)  # some words without any sign of a tag: as a caption none of them is lost or joined
+        gathered.sentence(line)  # some words without any sign of a tag: as a caption none of them is lost or joined
         return
     sentences: list[str] = []
     for part in parts:
         if _is_sentence(part):
             sentences.append(part.strip())
         else:
-            _read_part(found, part)
-    found.sentence(", ".join(sentences))
+            _read_part(gathered, part)
+    gathered.sentence(", ".join(sentences))
 
 
-def _read_part(found: Gathered, part: str) -> None:
+def _read_part(gathered: Gathered, part: str) -> None:
     """One entry of a list, perhaps with a namespace."""
     name, colon, rest = part.strip().partition(":")
     space = name.strip().lower()
     if colon and rest.strip() and space in _HEADS:
-        found.tag(_HEADS[space], rest)
+        gathered.tag(_HEADS[space], rest)
     elif colon and space in _ABOUT_FILES and rest.strip():
-        found.leave(clean(part))
+        gathered.leave(clean(part))
     elif match := _RATING.fullmatch(part.strip()):
-        found.tag("rating", match[1])
+        gathered.tag("rating", match[1])
     else:
-        found.tag("general", part)
+        gathered.tag("general", part)
 
 
 def _heads(line: str) -> tuple[str, str] | None:
@@ -233,16 +233,16 @@ def _namespaced(text: str) -> list[str]:
 def split_tags(text: str, known: Known | None = None, *, names: bool = False) -> list[str]:
     """The entries of a list: by commas; else by semicolons where the vocabulary does not know the whole; else by spaces
     where its words are tags. `names`: of people or titles."""
-    parts = _by_signs(text, known)
+    parts = _split_by_punctuation(text, known)
     if len(parts) > 1 or parts != [text.strip()]:
         return parts
     words = text.split()
-    if len(words) > 1 and _by_spaces(words, known, names=names):
+    if len(words) > 1 and _is_split_by_spaces(words, known, names=names):
         return words
     return [text] if words else []
 
 
-def _by_signs(text: str, known: Known | None = None) -> list[str]:
+def _split_by_punctuation(text: str, known: Known | None = None) -> list[str]:
     """The entries of a list that commas part, or semicolons where there are no commas; the text itself without any."""
     text = text.strip()
     if _COMMAS.search(text):
@@ -257,7 +257,7 @@ def _by_signs(text: str, known: Known | None = None) -> list[str]:
     return tight if are_tags else parts
 
 
-def _by_spaces(words: list[str], known: Known | None, *, names: bool) -> bool:
+def _is_split_by_spaces(words: list[str], known: Known | None, *, names: bool) -> bool:
     joined = "_".join(words)
     if any("_" in word.strip("_") and any(char.isalnum() for char in word) for word in words):
         return True
@@ -265,14 +265,14 @@ def _by_spaces(words: list[str], known: Known | None, *, names: bool) -> bool:
         return False
     if any(_PEOPLE.fullmatch(word) for word in words) or len(_namespaced(" ".join(words))) > 1:
         return True
-    lowered = {spelled(word).lower() for word in words}
-    if known is not None and (there := known({*lowered, joined.lower()})):
-        return joined.lower() not in there and 2 * len(set(there) & lowered) > len(lowered)
+    lowered = {tag_spelling(word).lower() for word in words}
+    if known is not None and (in_vocabulary := known({*lowered, joined.lower()})):
+        return joined.lower() not in in_vocabulary and 2 * len(set(in_vocabulary) & lowered) > len(lowered)
     return 2 * len(lowered & _COMMON) >= len(lowered) and len(words) > 2
 
 
 def _is_known(text: str, known: Known | None) -> bool:
-    name = spelled(text).lower()
+    name = tag_spelling(text).lower()
     return known is not None and name in known({name})
 
 
@@ -280,14 +280,14 @@ def is_prose(text: str) -> bool:
     """Whether a text is sentences rather than a list of tags."""
     if "。" in text:
         return True
-    parts = _by_signs(text)
+    parts = _split_by_punctuation(text)
     words = text.split()
     if not words or any("_" in word for word in words if any(char.isalpha() for char in word)):
         return False
-    small = [word.strip(".!?,;:'\"").lower() for word in words]
-    signs = sum(word in _PROSE for word in small)
-    if words[0][:1].isupper() and _SENTENCE_END.search(text.strip()) and (signs or len(words) > TAG_WORDS_MAX):
-        return len(parts) <= max(2, len(words) // 3) or signs >= 2
+    bare_words = [word.strip(".!?,;:'\"").lower() for word in words]
+    prose_words = sum(word in _PROSE for word in bare_words)
+    if words[0][:1].isupper() and _SENTENCE_END.search(text.strip()) and (prose_words or len(words) > TAG_WORDS_MAX):
+        return len(parts) <= max(2, len(words) // 3) or prose_words >= 2
     sentences = [part for part in parts if _is_sentence(part)]
     if 2 * len(sentences) < len(parts) and not words[0][:1].isupper():
         return False  # tags with a sentence behind them
@@ -303,7 +303,7 @@ def _is_sentence(part: str) -> bool:
     return len(words) > TAG_WORDS_MAX or (len(words) > 3 and bool(small & _SENTENCES) and ":" not in part)
 
 
-def spelled(text: str, *, gap: str = "_") -> str:
+def tag_spelling(text: str, *, gap: str = "_") -> str:
     """A tag with underscores and plain brackets; the weight of `(tag:1.2)` goes."""
     if match := _SCORED.fullmatch(text):
         text = match[1]
@@ -312,11 +312,11 @@ def spelled(text: str, *, gap: str = "_") -> str:
 
 def clean(text: str) -> str:
     """One line without control and direction characters."""
-    kept = "".join(" " if unicodedata.category(c) in ("Cc", "Cf", "Cs", "Zl", "Zp") else c for c in text)
-    return " ".join(normal(kept).split())
+    visible = "".join(" " if unicodedata.category(c) in ("Cc", "Cf", "Cs", "Zl", "Zp") else c for c in text)
+    return " ".join(normal(visible).split())
 
 
-def whole_number(text: str) -> int | None:
+def parse_score(text: str) -> int | None:
     """A score: a whole number of up to nine figures, with a sign perhaps."""
     match = re.fullmatch(r"[+-]?\d{1,9}", text.strip())
     return int(match[0]) if match else None

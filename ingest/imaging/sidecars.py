@@ -42,15 +42,15 @@ class SideFiles:
         """The files beside a picture, those that say most clearly what they mean first; FILES_MAX at most."""
         folder, slash, name = picture.rpartition("/")
         stem = name.rpartition(".")[0] or name
-        wanted = [f"{base}.{ending}" for ending in ("json",) for base in (name, stem)]
-        wanted += [f".{stem}_meta.json", f"{stem}_meta.json"]  # an upload gives no name that begins with a dot
+        candidates = [f"{base}.{ending}" for ending in ("json",) for base in (name, stem)]
+        candidates += [f".{stem}_meta.json", f"{stem}_meta.json"]  # an upload gives no name that begins with a dot
         rest = (*_STRUCTURED[1:], *_TAGS, *_NAMES, *_LOOSE)
-        wanted += [f"{base}.{ending}" for ending in rest for base in (name, stem)]
-        found: list[str] = []
-        for one in wanted:
-            found += self._by_name.get(f"{folder}{slash}{one}".casefold(), [])
-        self._claimed.update(found)
-        return found[:FILES_MAX]
+        candidates += [f"{base}.{ending}" for ending in rest for base in (name, stem)]
+        names: list[str] = []
+        for candidate in candidates:
+            names += self._by_name.get(f"{folder}{slash}{candidate}".casefold(), [])
+        self._claimed.update(names)
+        return names[:FILES_MAX]
 
     def unclaimed(self) -> list[str]:
         """Files that lay beside no picture that was asked for, but those that speak of folders."""

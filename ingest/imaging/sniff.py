@@ -54,7 +54,7 @@ def container_of(path: Path) -> Container:
     container = _by_content(head)
     if container is None:
         raise UnreadableVideo(
-            f"{path.name}: {_what_it_is(head)}; add mkv, mp4, mov, webm, avi, ts, mpg, wmv, flv or ogv."
+            f"{path.name}: {_kind_text(head)}; add mkv, mp4, mov, webm, avi, ts, mpg, wmv, flv or ogv."
         )
     return container
 
@@ -74,35 +74,39 @@ def _by_content(head: bytes) -> Container | None:
         return Container("asf")
     if head.startswith(b"OggS"):
         return Container("ogg")
-    if _what_else(head):
+    if _foreign_kind_text(head):
         return None  # plainly something else: no header of a film is looked for inside it
     if transport_packets(head) is not None:
         return Container("mpegts")  # the demuxer finds the first packet by itself
     # Others hold places counted from the file's first byte, so junk before them breaks them for everybody.
-    for mark, demuxer in ((_EBML, "matroska,webm"), (_MPEG_PACK, "mpeg")):
-        at = head.find(mark)
-        if at > 0 and (mark != _EBML or b"webm" in head[at : at + 64] or b"matroska" in head[at : at + 64]):
-            return Container(demuxer, skip=at)
+    for signature, demuxer in ((_EBML, "matroska,webm"), (_MPEG_PACK, "mpeg")):
+        position = head.find(signature)
+        if position > 0 and (
+            signature != _EBML
+            or b"webm" in head[position : position + 64]
+            or b"matroska" in head[position : position + 64]
+        ):
+            return Container(demuxer, skip=position)
     return None
 
 
 def _is_mov(head: bytes) -> bool:
     """Walks the boxes from the first byte: a size and a known name each, one of them a film's."""
-    at = 0
+    offset = 0
     for _ in range(_BOXES_READ):
-        if len(head) < at + 8:
+        if len(head) < offset + 8:
             break
-        size, name = int.from_bytes(head[at : at + 4], "big"), head[at + 4 : at + 8]
+        size, name = int.from_bytes(head[offset : offset + 4], "big"), head[offset + 4 : offset + 8]
         if name not in _MOV_BOXES:
             return False
         if name in _MOV_FILMS:
             return True
-        if size == 1 and len(head) >= at + 16:
-            size = int.from_bytes(head[at + 8 : at + 16], "big")
+        if size == 1 and len(head) >= offset + 16:
+            size = int.from_bytes(head[offset + 8 : offset + 16], "big")
         if size < 8:
             return size == 0  # to the end of the file
-        at += size
-    return at > 0  # `wide`, `free`... as large as what was read
+        offset += size
+    return offset > 0  # `wide`, `free`... as large as what was read
 
 
 def transport_packets(head: bytes) -> tuple[int, int] | None:
@@ -111,14 +115,16 @@ def transport_packets(head: bytes) -> tuple[int, int] | None:
         marks_needed = min(_TS_MARKS, len(head) // size)
         if marks_needed < 3:
             continue
-        for at in range(min(len(head), HEAD) - size * (marks_needed - 1)):
-            if head[at] == _TS_SYNC and all(head[at + n * size] == _TS_SYNC for n in range(1, marks_needed)):
-                return size, max(0, at - first)
+        for position in range(min(len(head), HEAD) - size * (marks_needed - 1)):
+            if head[position] == _TS_SYNC and all(
+                head[position + n * size] == _TS_SYNC for n in range(1, marks_needed)
+            ):
+                return size, max(0, position - first)
     return None
 
 
-def _what_it_is(head: bytes) -> str:
-    if what := _what_else(head):
+def _kind_text(head: bytes) -> str:
+    if what := _foreign_kind_text(head):
         return what
     if _is_encrypted_disc(head):
         return "is encrypted (copied from a Blu-ray disc as it is) and cannot be decoded; decrypt it first"
@@ -127,7 +133,7 @@ def _what_it_is(head: bytes) -> str:
     return "is not a film of a known kind"
 
 
-def _what_else(head: bytes) -> str:
+def _foreign_kind_text(head: bytes) -> str:
     text = head.lstrip(b"\xef\xbb\xbf \t\r\n")[:64].lower()
     if text.startswith(b"#extm3u"):
         return "is a playlist (m3u8), not a film, and playlists are never followed"
@@ -145,6 +151,6 @@ def _what_else(head: bytes) -> str:
 def _is_encrypted_disc(head: bytes) -> bool:
     """Time-stamped packets of which only each thirty-second begins in clear."""
     units = range(4, len(head) - 192, _AACS_UNIT)
-    clear = [head[at] == _TS_SYNC for at in units]
+    clear = [head[position] == _TS_SYNC for position in units]
     inside = [head[at + 192] == _TS_SYNC for at in units]
     return len(clear) >= 4 and all(clear) and not any(inside)

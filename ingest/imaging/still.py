@@ -16,8 +16,8 @@ from ingest.algorithms.quality import Measures, measure
 from ingest.imaging.decode import Picture, pixel_count, read_every_picture, read_file, read_picture
 from ingest.imaging.encode import PREVIEW_SIDE, PictureFormat, encode, encode_preview, placeholder
 from ingest.imaging.formats import BY_NAME
-from ingest.imaging.opening import wide_bytes
-from ingest.imaging.planes import small
+from ingest.imaging.opening import high_bit_depth_bytes
+from ingest.imaging.planes import shrink
 from ingest.imaging.room import room_for
 
 U8 = NDArray[np.uint8]
@@ -62,16 +62,16 @@ def read_still(source: Path | bytes, *, name: str, how: PictureFormat, use_damag
 
 
 def read_stills(
-    source: Path | bytes, *, name: str, how: PictureFormat, use_damaged: bool = False, most: int = 0
+    source: Path | bytes, *, name: str, how: PictureFormat, use_damaged: bool = False, pictures_max: int = 0
 ) -> Iterator[Still]:
     """As `read_still`; with `most` each picture of an animation or of several pages, as many at the most.
 
     Raises UnreadablePicture, after those that could be read.
     """
     data = source if isinstance(source, bytes) else read_file(source, name=name)
-    with room_for(pixel_count(data), more_bytes=wide_bytes(data)):
-        if most:
-            for picture in read_every_picture(data, name=name, most=most):
+    with room_for(pixel_count(data), more_bytes=high_bit_depth_bytes(data)):
+        if pictures_max:
+            for picture in read_every_picture(data, name=name, pictures_max=pictures_max):
                 yield _still(picture, data, how)
         else:
             yield _still(read_picture(data, name=name, use_damaged=use_damaged), data, how)
@@ -80,14 +80,14 @@ def read_stills(
 def _still(picture: Picture, data: bytes, how: PictureFormat) -> Still:
     rgb, kind = picture.rgb, BY_NAME[picture.format]
     full, suffix = b"", ""
-    use: Use = "plain" if picture.plain else "rendered"
+    use: Use = "plain" if picture.reads_as_is else "rendered"
     if picture.damaged or picture.page is not None:
         # Exports begin with this copy and not with the file, so nothing may be lost in it.
         use, (full, suffix) = "damaged" if picture.damaged else "part", (encode(rgb, FALLBACK), FALLBACK.suffix)
-    elif not (picture.plain and kind.everywhere and _is_handy(picture, data)):
+    elif not (picture.reads_as_is and kind.is_universal and _is_handy(picture, data)):
         full, suffix = _working_copy(rgb, how)
     luma, u, v = planes(rgb)
-    preview = small(rgb, PREVIEW_SIDE)
+    preview = shrink(rgb, PREVIEW_SIDE)
     return Still(
         original=data,
         original_suffix=kind.endings[0],
@@ -99,8 +99,8 @@ def _still(picture: Picture, data: bytes, how: PictureFormat) -> Still:
         placeholder=placeholder(preview),
         width=picture.width,
         height=picture.height,
-        descriptor=_described(luma, u, v),
-        measures=_measured(rgb, luma),
+        descriptor=_describe_planes(luma, u, v),
+        measures=_measure_planes(rgb, luma),
         background=picture.background,
         notes=picture.notes,
     )
@@ -125,20 +125,20 @@ def _working_copy(rgb: U8, how: PictureFormat) -> tuple[bytes, str]:
 
 def descriptor_of(rgb: U8) -> U8:
     """The descriptor uint8[D] of a picture uint8 [h, w, 3], as its row would have it."""
-    return _described(*planes(rgb))
+    return _describe_planes(*planes(rgb))
 
 
 def measures_of(rgb: U8) -> Measures:
     """The measures of a picture uint8 [h, w, 3], as its row would have them."""
-    return _measured(rgb, planes(rgb)[0])
+    return _measure_planes(rgb, planes(rgb)[0])
 
 
-def _measured(rgb: U8, luma: U8) -> Measures:
-    whole = np.asarray(cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY), np.uint8)
-    return measure(whole, luma, level=219 / 255)
+def _measure_planes(rgb: U8, luma: U8) -> Measures:
+    grey = np.asarray(cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY), np.uint8)
+    return measure(grey, luma, level=219 / 255)
 
 
-def _described(luma: U8, u: U8, v: U8) -> U8:
+def _describe_planes(luma: U8, u: U8, v: U8) -> U8:
     narrow = min(LUMA_WIDTH, luma.shape[1])
     thumb = (narrow, max(1, round(luma.shape[0] * narrow / luma.shape[1])))
     return describe(np.asarray(cv2.resize(luma, thumb, interpolation=cv2.INTER_AREA), np.uint8), u, v)

@@ -63,7 +63,9 @@ class OpenVideo:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.container.close()
 
     @property
@@ -85,7 +87,7 @@ class OpenVideo:
                 )
             self.last_time_s = timed.time_s
             yield timed
-        self._tell_what_is_missing(count=count, key_frames_only=key_frames_only)
+        self._warn_of_missing(count=count, key_frames_only=key_frames_only)
 
     def _with_software_fallback(self) -> Iterator[TimedFrame]:
         yielded = False
@@ -181,11 +183,11 @@ class OpenVideo:
         if self._first_error_s is None:
             self._first_error_s = self.last_time_s
 
-    def _tell_what_is_missing(self, *, count: int, key_frames_only: bool) -> None:
+    def _warn_of_missing(self, *, count: int, key_frames_only: bool) -> None:
         if not count:
             _refuse_encrypted(self.path, self.demuxer)
             raise UnreadableVideo(f"{self.path.name}: no frame of it can be decoded; the film is damaged or empty.")
-        if self.info.start_s >= START_TOLD_S:
+        if self.info.start_s >= START_WARNING_S:
             self.warnings.append(
                 f"The film's own clock begins at {clock(self.info.start_s)}; times here count from its first frame."
             )
@@ -204,7 +206,7 @@ class OpenVideo:
             )
 
 
-START_TOLD_S = 2.0  # transport streams of any kind begin a second or so late
+START_WARNING_S = 2.0  # transport streams of any kind begin a second or so late
 CPU = "processor"
 GPU = "graphics card (NVDEC)"
 
@@ -257,12 +259,12 @@ def open_video(path: Path | str, *, limits: Limits | None = None, use_gpu: bool 
             container = _open_container(path, kind, limits, HWAccel("cuda", allow_software_fallback=False))
             device = GPU
         except (av.error.FFmpegError, NotImplementedError, RuntimeError, ValueError) as error:
-            warnings.append(f"No graphics card decoder could be used ({_words(error)}); the processor decodes.")
+            warnings.append(f"No graphics card decoder could be used ({_error_text(error)}); the processor decodes.")
     if container is None:
         try:
             container = _open_container(path, kind, limits, None)
         except (av.error.FFmpegError, ValueError) as error:
-            raise UnreadableVideo(_why_not(path, demuxer, error)) from error
+            raise UnreadableVideo(_open_error_text(path, demuxer, error)) from error
     try:
         stream = film_stream(container, path)
         info = describe(container, stream, path, demuxer, limits)
@@ -300,11 +302,11 @@ def _open_container(path: Path, kind: Container, limits: Limits, hwaccel: HWAcce
     )
 
 
-def _words(error: BaseException) -> str:
+def _error_text(error: BaseException) -> str:
     return getattr(error, "strerror", None) or str(error) or type(error).__name__
 
 
-def _why_not(path: Path, demuxer: str, error: BaseException) -> str:
+def _open_error_text(path: Path, demuxer: str, error: BaseException) -> str:
     if isinstance(error, av.error.InvalidDataError):
         if demuxer.startswith("mov"):
             return (
@@ -312,4 +314,4 @@ def _why_not(path: Path, demuxer: str, error: BaseException) -> str:
                 "copy it again from where it came."
             )
         return f"{path.name}: the file is damaged at its beginning; copy it again from where it came."
-    return f"{path.name}: cannot be opened: {_words(error)}."
+    return f"{path.name}: cannot be opened: {_error_text(error)}."

@@ -91,7 +91,7 @@ class Dedup(Stage[list[Verdict] | Outdated, list[Verdict] | Measured]):
         if not len(candidates.ids):
             return
         groups = self._groups(candidates)
-        kept = int(groups.kept.sum())
+        kept = int(groups.is_representative.sum())
         self.ctx.log(f"{kept:,} of {len(candidates.ids):,} frames differ by more than {self.ctx.params.threshold:g}.")
         self._tell_worse_kept(candidates, groups)
         for start in range(0, len(candidates.ids), BATCH):
@@ -200,9 +200,9 @@ class Dedup(Stage[list[Verdict] | Outdated, list[Verdict] | Measured]):
 
     def _tell_worse_kept(self, candidates: _Candidates, groups: Groups) -> None:
         """People's work is never thrown away for a better picture; that there is one is told."""
-        better = candidates.worth > candidates.worth[groups.kept_of] + BETTER
-        held = better & (candidates.worked_on | candidates.pinned)[groups.kept_of]
-        if number := len(np.unique(groups.kept_of[held])):
+        better = candidates.worth > candidates.worth[groups.representative] + BETTER
+        held = better & (candidates.worked_on | candidates.pinned)[groups.representative]
+        if number := len(np.unique(groups.representative[held])):
             self.ctx.log(
                 f"{number:,} kept frames have a better copy and stay, since people worked on them. To take the better "
                 "one, drop the kept frame and restore the copy."
@@ -235,7 +235,7 @@ class Dedup(Stage[list[Verdict] | Outdated, list[Verdict] | Measured]):
                 threshold,
                 pinned=candidates.pinned[rows],
             )
-            kept_of[rows], distance[rows] = rows[found.kept_of], found.distance
+            kept_of[rows], distance[rows] = rows[found.representative], found.distance
         return Groups(kept_of, distance)
 
 
@@ -257,7 +257,7 @@ def _value(
     for row, other in copy_of.items():
         if other in place and not old[place[other]]:
             like[row] = place[other]
-    return np.where(old, worth_unmeasured(quality, side, text, like=like, known=value), value)
+    return np.where(old, worth_unmeasured(quality, side, text, copy_of=like, known_worth=value), value)
 
 
 def _parts(keys: list[int]) -> Iterator[list[int]]:
@@ -266,7 +266,7 @@ def _parts(keys: list[int]) -> Iterator[list[int]]:
 
 
 def _verdict(ids: NDArray[np.int64], groups: Groups, row: int) -> Verdict:
-    kept = int(groups.kept_of[row])
+    kept = int(groups.representative[row])
     if kept == row:
         return Verdict(int(ids[row]), None, None)
     return Verdict(int(ids[row]), int(ids[kept]), round(float(groups.distance[row]), 6))

@@ -165,7 +165,7 @@ class Extract(Stage[Batch, Written]):
                 self.ctx.device = summary.device
             pictures.append(picture)
             if len(pictures) >= BATCH or time.monotonic() - last > BATCH_S:
-                yield Batch(pictures, summary.decoded - decoded, summary.shot_starts[cuts:], summary.duration_s)
+                yield Batch(pictures, summary.decoded - decoded, summary.shot_starts[cuts:], summary.last_time_s)
                 pictures, last = [], time.monotonic()
                 decoded, cuts = summary.decoded, len(summary.shot_starts)
         yield Batch(pictures, summary.decoded - decoded, summary.shot_starts[cuts:], summary.duration_s)

@@ -24,7 +24,7 @@ from ingest.imaging.encode import PictureFormat
 from ingest.imaging.folders import ending_of, list_folder, natural_key
 from ingest.imaging.formats import PICTURE_ENDINGS
 from ingest.imaging.names import plain_text
-from ingest.imaging.passes import passes_in
+from ingest.imaging.passes import read_passes
 from ingest.imaging.sidecars import is_side_file
 from ingest.imaging.still import Still, read_stills
 from ingest.imaging.store import StoreFull
@@ -298,10 +298,10 @@ def _read(item: Item, choices: PictureChoices, shelf: Shelf) -> list[Done]:
         return [Done(item, problem=item.problem)]
     results: list[Done] = []
     try:
-        passes = passes_in(item.data)
+        passes = read_passes(item.data)
         most = PICTURES_OF_FILE_MAX if choices.every_picture and not item.frame else 0
         for still in read_stills(
-            item.data, name=item.name, how=choices.format(), use_damaged=choices.use_damaged, most=most
+            item.data, name=item.name, how=choices.format(), use_damaged=choices.use_damaged, pictures_max=most
         ):
             results.append(_stored(Done(item, still=still, passes=passes), results[0] if results else None, shelf))
     except UnreadablePicture as error:

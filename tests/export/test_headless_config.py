@@ -20,7 +20,7 @@ from export.build import without_browser_config
 from export.build.without_browser_config import Config, ConfigError
 from export.management.commands.build_dataset import ABOUT
 from ingest.actions import sources
-from ingest.algorithms.typed_lists import written
+from ingest.algorithms.typed_lists import format_list
 from ingest.errors import BadInput
 from ingest.models import Collection, Episode
 from ingest.pipeline.registry import stages
@@ -126,7 +126,7 @@ def test_every_setting_of_the_recipe_can_be_said_as_a_text() -> None:
                 "weights": "1_character,2",
             }.get(name)
             if text is None:
-                text = written(value) if isinstance(value, list) else "" if value is None else str(value)
+                text = format_list(value) if isinstance(value, list) else "" if value is None else str(value)
             without_browser_config.option(config, f"recipe.{section}.{name}={text}")
 
     told = config.parsed_recipe().as_dict()

@@ -9,7 +9,7 @@ from typing import Any
 
 from annotate.backends.taggers.label_lists import spelt
 from ingest import outside_json
-from ingest.algorithms.typed_lists import ListError, every_entry, text_of
+from ingest.algorithms.typed_lists import ListError, decode_text, every_entry
 from ingest.errors import BadInput
 
 FOLDER = "tag_filtering"
@@ -134,7 +134,7 @@ def _text(data: bytes, name: str) -> str:
     if len(data) > FILE_MAX:
         raise BadInput(f"{name} has {len(data):,} bytes; a list of tags has {FILE_MAX:,} at most.")
     try:
-        return text_of(data)
+        return decode_text(data)
     except ListError as error:
         raise BadInput(f"{name}: {error.message}. Save it as UTF-8.") from error
 

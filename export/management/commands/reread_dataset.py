@@ -13,7 +13,7 @@ from export.readback import applying, comparing
 from export.readback.comparing import Moved, Open
 from export.readback.correct_files import correct_files
 from ingest import humane
-from ingest.algorithms.typed_lists import ListError, text_of, typed_list
+from ingest.algorithms.typed_lists import ListError, decode_text, typed_list
 from ingest.errors import BadInput, KomaError
 from ingest.models import Collection
 
@@ -109,7 +109,7 @@ def _names(path: Path | None) -> list[str]:
     if path is None:
         return []
     try:
-        return typed_list(text_of(path.read_bytes()))
+        return typed_list(decode_text(path.read_bytes()))
     except ListError as error:
         raise BadInput(f"{path}: {error.message}.") from error
 

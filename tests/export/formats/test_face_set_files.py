@@ -24,7 +24,7 @@ from export.build import write as build_module
 from export.build.write import build
 from export.formats.pictures import cut
 from ingest.errors import KomaError
-from ingest.imaging.passes import passes_in
+from ingest.imaging.passes import read_passes
 from ingest.imaging.store import Store
 from tests.annotate.upscale_graph import write_esrgan
 
@@ -49,7 +49,7 @@ def picture(store: Store, *, side: int, at: tuple[int, int] = (160, 90), passes:
 def written(folder: Path, name: str) -> tuple[np.ndarray, dict, int]:
     path = next(folder.rglob(name))
     data = path.read_bytes()
-    return np.array(Image.open(io.BytesIO(data))), json.loads(path.with_suffix(".json").read_text()), passes_in(data)
+    return np.array(Image.open(io.BytesIO(data))), json.loads(path.with_suffix(".json").read_text()), read_passes(data)
 
 
 def test_a_face_is_cut_upscaled_by_the_model_and_brought_to_its_size(store: Store, tmp_path: Path) -> None:

@@ -55,7 +55,7 @@ def test_a_row_of_the_older_rule_is_worth_what_its_copy_is_and_its_size() -> Non
     known = np.asarray([0.4, 0, 0, 0], np.float64)
     like = np.asarray([-1, 0, 0, 0], np.int64)
     old = np.asarray([0, 6.98, 10.52, 30], np.float32)  # small copies seemed sharper to it
-    value = worth_unmeasured(old, side, np.full(4, np.nan, np.float32), like=like, known=known)
+    value = worth_unmeasured(old, side, np.full(4, np.nan, np.float32), copy_of=like, known_worth=known)
     assert value[1] > known[0] > value[2] > value[3]
 
 
@@ -63,7 +63,7 @@ def test_rows_of_the_older_rule_alone_compare_by_size_and_then_by_what_it_said()
     side = np.asarray([480, 720, 720], np.float32)
     old = np.asarray([10.52, 6.98, 7.5], np.float32)
     none = np.full(3, -1, np.int64)
-    value = worth_unmeasured(old, side, np.full(3, np.nan, np.float32), like=none, known=np.zeros(3))
+    value = worth_unmeasured(old, side, np.full(3, np.nan, np.float32), copy_of=none, known_worth=np.zeros(3))
     assert list(np.argsort(value)) == [0, 1, 2]
 
 

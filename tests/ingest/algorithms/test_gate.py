@@ -13,7 +13,7 @@ from tests.ingest.imaging.films import scene, with_mouth
 U8 = NDArray[np.uint8]
 
 
-def view(number: int, picture: U8) -> View:
+def view(number: int, picture: U8) -> View[U8]:
     yuv = cv2.cvtColor(picture, cv2.COLOR_RGB2YCrCb)
     luma = np.ascontiguousarray(yuv[:, :, 0])
     v, u = (
@@ -23,13 +23,13 @@ def view(number: int, picture: U8) -> View:
     return View(number, number, number / 24, luma, luma, u, v, picture)
 
 
-def drawings(pictures: list[U8], **params: float) -> list[Drawing]:
-    gate = Gate(GateParams(**params), full_range=True)  # type: ignore[arg-type]
+def drawings(pictures: list[U8], **params: float) -> list[Drawing[U8]]:
+    gate: Gate[U8] = Gate(GateParams(**params), full_range=True)  # type: ignore[arg-type]
     found = [d for number, picture in enumerate(pictures) for d in gate.add(view(number, picture))]
     return found + list(gate.finish())
 
 
-def kept(pictures: list[U8]) -> list[Drawing]:
+def kept(pictures: list[U8]) -> list[Drawing[U8]]:
     return [d for d in drawings(pictures) if not d.reason]
 
 
@@ -108,7 +108,7 @@ def test_a_fade_is_dropped_for_its_reason_and_the_whole_picture_kept(*, rising: 
     assert {d.reason for d in found} == {"", "fade", "black"}
     best = [d for d in found if not d.reason]
     assert len(best) == 1
-    assert np.abs(best[0].best.token.astype(int) - scene(5)).mean() < 3 if best[0].best.token is not None else True
+    assert np.abs(best[0].best.frame.astype(int) - scene(5)).mean() < 3 if best[0].best.frame is not None else True
     assert (best[0].best.number >= 23) if rising else (best[0].best.number <= 12)
 
 
@@ -140,19 +140,19 @@ def test_a_cut_begins_a_shot_and_a_mouth_does_not() -> None:
 
 def test_what_is_given_out_is_in_order_and_complete_in_a_long_restless_shot() -> None:
     pictures = [with_mouth(scene(1), opening, at=(60 + 8 * x, 90)) for x in range(24) for opening in (0, 6)]
-    found = drawings(pictures * 2, most_open=16)
+    found = drawings(pictures * 2, open_max=16)
     assert sum(d.count for d in found) <= 96
     assert len(found) == 48
     assert len({d.first_number for d in found}) == 48
 
 
 def test_full_pictures_are_let_go_once_given_out() -> None:
-    gate = Gate(GateParams(most_open=8), full_range=True)
+    gate = Gate(GateParams(open_max=8), full_range=True)
     for number, picture in enumerate(
         scene(1) if i < 0 else with_mouth(scene(1), 4, at=(50 + 4 * i, 90)) for i in range(60)
     ):
         list(gate.add(view(number, picture)))
-        assert sum(d.best.token is not None for d in gate._known) <= 9
+        assert sum(d.best.frame is not None for d in gate._known) <= 9
 
 
 def test_a_small_mouth_in_a_still_picture_is_never_taken_for_a_camera_movement() -> None:

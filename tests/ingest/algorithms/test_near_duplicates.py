@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ingest.algorithms import near_duplicates
 from ingest.algorithms.descriptors import as_vectors
-from ingest.algorithms.near_duplicates import find_groups, nearest_kept, ranked, similar_pairs
+from ingest.algorithms.near_duplicates import find_groups, nearest_of, ranked, similar_pairs
 
 U8 = NDArray[np.uint8]
 F32 = NDArray[np.float32]
@@ -58,16 +58,16 @@ def test_the_invariants_hold_for_any_set(case: tuple[int, int, float, bool]) -> 
     quality = rng.integers(0, 40, count).astype(np.float32)
     pinned = (rng.random(count) < 0.1) & with_pins
     groups = find_groups(descriptors, quality, threshold, pinned=pinned)
-    cosine, kept = _cosines(descriptors), groups.kept
+    cosine, kept = _cosines(descriptors), groups.is_representative
     rows = np.arange(count)
 
     assert kept[pinned].all()
-    assert kept[groups.kept_of].all(), "a dropped frame belongs to a kept one, never to another dropped one"
-    assert (cosine[rows, groups.kept_of] >= threshold - 1e-6).all()
-    assert np.allclose(groups.distance, np.where(kept, 0.0, 1 - cosine[rows, groups.kept_of]), atol=1e-5)
+    assert kept[groups.representative].all(), "a dropped frame belongs to a kept one, never to another dropped one"
+    assert (cosine[rows, groups.representative] >= threshold - 1e-6).all()
+    assert np.allclose(groups.distance, np.where(kept, 0.0, 1 - cosine[rows, groups.representative]), atol=1e-5)
     order = np.empty(count, dtype=np.int64)
     order[ranked(quality, pinned)] = rows
-    assert (order[groups.kept_of] <= order).all(), "the kept copy is the better one"
+    assert (order[groups.representative] <= order).all(), "the kept copy is the better one"
     free = np.flatnonzero(kept & ~pinned)
     apart = cosine[np.ix_(free, free)].copy()
     np.fill_diagonal(apart, -1.0)
@@ -88,8 +88,8 @@ def test_the_result_equals_the_rule_worked_row_by_row(case: tuple[int, int, floa
     groups = find_groups(descriptors, quality, threshold, pinned=pinned)
     expected = _by_the_book(descriptors, quality, threshold, pinned)
     rows = np.arange(count)
-    assert np.array_equal(groups.kept, expected == rows)
-    assert np.allclose(cosine[rows, groups.kept_of], cosine[rows, expected], atol=1e-6)
+    assert np.array_equal(groups.is_representative, expected == rows)
+    assert np.allclose(cosine[rows, groups.representative], cosine[rows, expected], atol=1e-6)
 
 
 @given(st.integers(0, 10_000), st.integers(2, 120))
@@ -100,7 +100,7 @@ def test_the_order_of_the_rows_does_not_matter(seed: int, count: int) -> None:
     shuffled = rng.permutation(count)
     groups = find_groups(descriptors, quality, 0.95)
     again = find_groups(descriptors[shuffled], quality[shuffled], 0.95)
-    assert np.array_equal(again.kept, groups.kept[shuffled])
+    assert np.array_equal(again.is_representative, groups.is_representative[shuffled])
     assert np.array_equal(again.distance, groups.distance[shuffled])
 
 
@@ -108,12 +108,12 @@ def test_blocks_and_cells_change_nothing(monkeypatch: pytest.MonkeyPatch) -> Non
     descriptors = _descriptors(3, 12_000, per_shot=8, size=64)
     quality = np.random.default_rng(3).random(12_000).astype(np.float32)
     whole = find_groups(descriptors, quality, 0.94)
-    assert 0.1 < whole.kept.mean() < 0.9
+    assert 0.1 < whole.is_representative.mean() < 0.9
     monkeypatch.setattr(near_duplicates, "_BLOCK", 700)
     monkeypatch.setattr(near_duplicates, "_INNER", 130)
     monkeypatch.setattr("ingest.algorithms.near_index._CELLS_FROM", 10**9)
     parts = find_groups(descriptors, quality, 0.94)
-    assert np.array_equal(whole.kept_of, parts.kept_of)
+    assert np.array_equal(whole.representative, parts.representative)
     assert np.array_equal(whole.distance, parts.distance)
 
 
@@ -135,7 +135,7 @@ def test_cells_lose_no_pair() -> None:
 def test_a_new_episode_finds_its_copies_among_the_kept_frames_of_earlier_ones() -> None:
     kept = _descriptors(5, 300, per_shot=1)
     fresh = _descriptors(6, 50, per_shot=1)
-    found, distance = nearest_kept(np.concatenate([kept[40:60], fresh]), kept, 0.95)
+    found, distance = nearest_of(np.concatenate([kept[40:60], fresh]), kept, 0.95)
     assert np.array_equal(found[:20], np.arange(40, 60))
     assert (distance[:20] < 1e-5).all()
     assert (found[20:] == -1).all()
@@ -147,21 +147,21 @@ def test_there_are_no_chains_along_a_slow_pan() -> None:
     rows = np.stack([np.cos(angles), np.sin(angles), *np.zeros((14, 60))], axis=1)
     descriptors = np.clip(np.rint(rows * 120) + 128, 1, 255).astype(np.uint8)
     groups = find_groups(descriptors, np.linspace(1, 0, 60).astype(np.float32), 0.95)
-    assert groups.kept.sum() >= 4
+    assert groups.is_representative.sum() >= 4
     assert (groups.distance <= 0.05 + 1e-6).all()
 
 
 def test_equal_frames_of_equal_quality_keep_the_first() -> None:
     descriptors = np.repeat(_descriptors(7, 1), 5, axis=0)
     groups = find_groups(descriptors, np.ones(5, dtype=np.float32), 1.0 - 1e-6)
-    assert groups.kept_of.tolist() == [0, 0, 0, 0, 0]
+    assert groups.representative.tolist() == [0, 0, 0, 0, 0]
 
 
 @pytest.mark.parametrize("count", [0, 1])
 def test_none_and_one_frame_are_kept(count: int) -> None:
     groups = find_groups(np.full((count, 32), 140, dtype=np.uint8), np.zeros(count, dtype=np.float32))
-    assert groups.kept.all()
-    assert len(groups.kept_of) == count
+    assert groups.is_representative.all()
+    assert len(groups.representative) == count
 
 
 def test_wrong_input_is_refused_with_its_reason() -> None:

@@ -22,7 +22,7 @@ def test_a_cut_that_is_shown_twice_is_kept_once_and_each_other_shot_keeps_a_fram
     groups = find_groups(np.stack([one.descriptor for one in taken]), best_first)
     again = np.asarray([one.time_s >= SECOND_SHOWING_S for one in taken])
     assert again.sum() >= 5
-    assert (again & groups.kept).sum() <= 0.1 * again.sum()
-    assert groups.kept.mean() <= 0.4
+    assert (again & groups.is_representative).sum() <= 0.1 * again.sum()
+    assert groups.is_representative.mean() <= 0.4
     shots = np.asarray([one.shot for one in taken])
-    assert set(shots[~again].tolist()) <= set(shots[groups.kept].tolist())
+    assert set(shots[~again].tolist()) <= set(shots[groups.is_representative].tolist())

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingest.algorithms.typed_lists import ListError, entries, text_of, typed_list, written
+from ingest.algorithms.typed_lists import ListError, decode_text, entries, format_list, typed_list
 
 
 @pytest.mark.parametrize(
@@ -50,9 +50,9 @@ def test_each_entry_knows_its_line() -> None:
 
 def test_files_of_other_editors_are_read_and_a_broken_one_names_the_byte() -> None:
     for coding in ("utf-8", "utf-8-sig", "utf-16"):
-        assert typed_list(text_of("舞, 愛".encode(coding))) == ["舞", "愛"]
+        assert typed_list(decode_text("舞, 愛".encode(coding))) == ["舞", "愛"]
     with pytest.raises(ListError, match="byte 3"):
-        text_of(b"abc\xff")
+        decode_text(b"abc\xff")
 
 
 @given(st.lists(st.text(st.sampled_from(",，、\"“”# ab'木_"), min_size=1, max_size=8), max_size=8))
@@ -61,4 +61,4 @@ def test_a_list_that_was_read_is_written_so_that_it_reads_the_same(texts: list[s
         read = typed_list(", ".join(texts))
     except ListError:
         return
-    assert typed_list(written(read)) == read
+    assert typed_list(format_list(read)) == read

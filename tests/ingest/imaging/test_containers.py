@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ingest.imaging.extraction import ExtractSummary, extract
-from ingest.imaging.seeking import frame_at
+from ingest.imaging.seeking import seek_frame
 from ingest.imaging.sniff import Container, UnreadableVideo, container_of
 from ingest.imaging.video import probe
 from tests.films import film
@@ -75,7 +75,7 @@ def test_junk_before_the_header_is_passed_over(tmp_path: Path, form: str, name: 
     junk.write_bytes(before + whole.read_bytes())
     assert container_of(junk).skip == len(before)
     assert decoded(junk)[0] == decoded(whole)[0] == FRAMES
-    timed, _ = frame_at(junk, 0.5)
+    timed, _ = seek_frame(junk, 0.5)
     assert abs(timed.time_s - 0.5) < 0.05, "times of the film, not of the junk"
 
 

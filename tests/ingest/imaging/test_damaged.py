@@ -56,10 +56,10 @@ def test_no_chunk_beside_the_pixels_refuses_a_png(what: str, tmp_path: Any, *, a
 
 
 def test_a_picture_that_other_readers_refuse_is_not_called_plain() -> None:
-    assert read_picture(packed("PNG"), name="a.png").plain
+    assert read_picture(packed("PNG"), name="a.png").reads_as_is
     data = with_chunk(BESIDE["a text of 3 MB packed to 3 kB"])
     found = read_picture(data, name="a.png")
-    assert not found.plain
+    assert not found.reads_as_is
     assert any("passed over" in note for note in found.notes)
 
 
@@ -67,7 +67,7 @@ def test_a_small_text_costs_nothing() -> None:
     info = PngImagePlugin.PngInfo()
     info.add_text("parameters", "1girl", zip=True)
     found = read_picture(packed("PNG", pnginfo=info), name="a.png")
-    assert found.plain
+    assert found.reads_as_is
     assert not found.notes
 
 
@@ -78,13 +78,13 @@ def test_bytes_before_a_picture_are_passed_over_and_told(junk: bytes, kind: str,
     found = read_picture(junk + data, name="a")
     assert np.array_equal(found.rgb, read_picture(data, name="a").rgb)
     assert any(f"{len(junk)} byte" in note for note in found.notes)
-    assert not found.plain
+    assert not found.reads_as_is
     (tmp_path / "a.png").write_bytes(junk + data)
     check_picture(tmp_path / "a.png", name="a.png")
 
 
 def test_a_picture_deep_inside_another_file_is_not_dug_out() -> None:
-    with pytest.raises(UnreadablePicture, match="no picture"):
+    with pytest.raises(UnreadablePicture, match="not a picture"):
         read_picture(b"ID3" + b"x" * 200 + packed("JPEG"), name="song.mp3")
 
 
@@ -105,12 +105,12 @@ def test_of_a_cut_off_picture_the_rows_that_are_there_are_used(kind: str, share:
     whole = packed(kind, noise, **({"quality": 90} if kind == "JPEG" else {}))
     found = read_picture(cut(whole, share), name="a", use_damaged=True)
     assert found.damaged
-    assert not found.plain
+    assert not found.reads_as_is
     assert share - 0.12 < found.height / 240 < share + 0.06
     assert found.width == 320
     sound = read_picture(whole, name="a").rgb[: found.height]
     assert np.array_equal(found.rgb[:-1], sound[:-1])  # colours of a JPEG's last row reach into the missing ones
-    assert any("rows were left out" in note for note in found.notes)
+    assert any("rows are missing" in note for note in found.notes)
 
 
 def test_a_progressive_jpeg_keeps_all_its_rows() -> None:
@@ -134,7 +134,7 @@ def test_a_wrong_checksum_of_a_header_is_damage() -> None:
 @pytest.mark.parametrize("kind", ["JPEG", "PNG"])
 def test_too_little_of_a_picture_is_refused_even_when_asked_for(kind: str) -> None:
     noise = np.random.default_rng(3).integers(0, 255, (240, 320, 3)).astype(np.uint8)
-    with pytest.raises(UnreadablePicture, match="of its 240 rows can be read"):
+    with pytest.raises(UnreadablePicture, match="of 240 rows are readable"):
         read_picture(cut(packed(kind, noise), 0.15), name="a", use_damaged=True)
 
 
@@ -172,16 +172,16 @@ def test_the_first_picture_that_shows_something_is_used(kind: str, options: dict
 @pytest.mark.parametrize(("kind", "options"), [("GIF", {}), ("WEBP", {"lossless": True}), ("PNG", {}), ("TIFF", {})])
 def test_each_picture_that_shows_something_can_be_had(kind: str, options: dict[str, Any]) -> None:
     given = (BLACK, RGB, RGB[::-1].copy(), RGB[:, ::-1].copy())
-    found = list(read_every_picture(moving(*given, kind=kind, **options), name="a", most=10))
+    found = list(read_every_picture(moving(*given, kind=kind, **options), name="a", pictures_max=10))
     assert [picture.page for picture in found] == [2, 3, 4]
     for picture, rgb in zip(found, given[1:], strict=True):
         assert np.abs(picture.rgb.astype(int) - rgb).mean() < 12
     got = []
     with pytest.raises(UnreadablePicture, match="more than 2 pictures"):
-        for picture in read_every_picture(moving(*given, kind=kind, **options), name="a", most=2):
+        for picture in read_every_picture(moving(*given, kind=kind, **options), name="a", pictures_max=2):
             got.append(picture)
     assert len(got) == 2
-    single = list(read_every_picture(packed("PNG"), name="a", most=10))
+    single = list(read_every_picture(packed("PNG"), name="a", pictures_max=10))
     assert [picture.page for picture in single] == [None]
 
 
@@ -190,7 +190,7 @@ def test_a_bomb_behind_a_small_first_page_is_refused() -> None:
     Image.new("1", (30, 20)).save(out, "TIFF", save_all=True, append_images=[Image.new("1", (25_000, 9_000))],
                                   compression="group4")  # fmt: skip
     with pytest.raises(UnreadablePicture, match="too large"):
-        list(read_every_picture(out.getvalue(), name="a.tif", most=10))
+        list(read_every_picture(out.getvalue(), name="a.tif", pictures_max=10))
     with pytest.raises(UnreadablePicture, match="too large"):
         read_picture(out.getvalue(), name="a.tif")
 
@@ -198,7 +198,7 @@ def test_a_bomb_behind_a_small_first_page_is_refused() -> None:
 def test_an_mpo_shows_its_first_picture_and_stays_a_jpeg() -> None:
     data = moving(RGB, RGB[::-1].copy(), kind="MPO", quality=95)
     found = read_picture(data, name="a.mpo")
-    assert (found.format, found.plain) == ("MPO", True)
+    assert (found.format, found.reads_as_is) == ("MPO", True)
     assert np.abs(found.rgb.astype(int) - RGB).mean() < 6
-    both = list(read_every_picture(data, name="a.mpo", most=10))
+    both = list(read_every_picture(data, name="a.mpo", pictures_max=10))
     assert [picture.page for picture in both] == [1, 2]

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from PIL import Image, ImageCms, ImageDraw, ImageOps, PngImagePlugin
 
 from ingest.imaging.decode import Limits, UnreadablePicture, read_every_picture, read_picture
-from ingest.imaging.opening import shows_something
+from ingest.imaging.opening import is_non_blank
 
 
 def drawing(*, mode: str = "RGB", size: tuple[int, int] = (60, 40)) -> Image.Image:
@@ -179,10 +179,10 @@ def decoded_frames(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
     def look(image: Image.Image) -> bool:
         seen.append(image.width)
-        return shows_something(image)
+        return is_non_blank(image)
 
-    monkeypatch.setattr("ingest.imaging.opening.shows_something", look)
-    monkeypatch.setattr("ingest.imaging.decode.shows_something", look)
+    monkeypatch.setattr("ingest.imaging.opening.is_non_blank", look)
+    monkeypatch.setattr("ingest.imaging.decode.is_non_blank", look)
     return seen
 
 
@@ -192,8 +192,8 @@ def test_few_of_many_huge_blank_frames_are_decoded(monkeypatch: pytest.MonkeyPat
     assert read_picture(blank_gif(9_000, 70), name="bomb.gif").width == 9_000
     assert len(seen) <= 4
     seen.clear()
-    with pytest.raises(UnreadablePicture, match="show nothing and are very large"):
-        list(read_every_picture(blank_gif(9_000, 70), name="bomb.gif", most=1_000))
+    with pytest.raises(UnreadablePicture, match="are blank and very large"):
+        list(read_every_picture(blank_gif(9_000, 70), name="bomb.gif", pictures_max=1_000))
     assert len(seen) <= 4
     seen.clear()
     read_picture(blank_gif(90, 70), name="small.gif")  # of small ones as many as ever
@@ -218,10 +218,10 @@ def test_a_long_thin_picture_is_refused_too() -> None:
         (b"\n <!DOCTYPE html><html><script>alert(1)</script>", "web page"),
         (b"PK\x03\x04rest", "zip"),
         (b"%PDF-1.7", "PDF"),
-        (b"%!PS-Adobe-3.0 EPSF-3.0\n", "no picture"),
+        (b"%!PS-Adobe-3.0 EPSF-3.0\n", "not a picture"),
         (b"\0\0\0\x20ftypisom\0\0\2\0", "video"),
         (b"\x1aE\xdf\xa3....", "video"),
-        (b"hello", "no picture"),
+        (b"hello", "not a picture"),
         (b"", "empty"),
     ],
 )
@@ -246,7 +246,7 @@ def test_a_cut_off_file_is_named_with_its_reason(kind: str) -> None:
     data = encoded(noise, kind)
     with pytest.raises(UnreadablePicture, match=r"half\.png") as caught:
         read_picture(data[: len(data) // 2], name="half.png")
-    assert "Copy it again" in str(caught.value) or "Convert it" in str(caught.value)
+    assert "Copy the file again" in str(caught.value) or "Convert or remove it" in str(caught.value)
 
 
 def test_damaged_exif_does_no_harm() -> None:
@@ -261,7 +261,7 @@ def test_a_wholly_transparent_picture_is_refused() -> None:
 
 def test_a_pipe_is_not_waited_for_and_a_heavy_file_not_read(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.png")
-    with pytest.raises(UnreadablePicture, match="no regular file"):
+    with pytest.raises(UnreadablePicture, match="not a regular file"):
         read_picture(tmp_path / "pipe.png", name="pipe.png")
     (tmp_path / "heavy.png").write_bytes(encoded(drawing(), "PNG"))
     with pytest.raises(UnreadablePicture, match="limit of 100 bytes"):

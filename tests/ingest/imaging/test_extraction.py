@@ -10,7 +10,15 @@ import pytest
 
 from ingest.imaging import seeking
 from ingest.imaging.encode import PictureFormat, encode, encode_preview, placeholder
-from ingest.imaging.extraction import Extracted, ExtractParams, ExtractSummary, Wanted, extract, picture_at, pictures_at
+from ingest.imaging.extraction import (
+    Extracted,
+    ExtractParams,
+    ExtractSummary,
+    FrameRequest,
+    decode_picture,
+    decode_pictures,
+    extract,
+)
 from ingest.imaging.video import UnreadableVideo
 from tests.ingest.imaging.films import scene, with_mouth, write_film
 
@@ -41,7 +49,7 @@ def test_drawings_come_with_runs_shots_and_reasons(film: Path) -> None:
         (2, 6, "kept", ""),
     ]
     assert summary.decoded == 36
-    assert (summary.kept, summary.dropped, summary.device, summary.warnings) == (4, 1, "processor", [])
+    assert (summary.kept_count, summary.dropped_count, summary.device, summary.warnings) == (4, 1, "processor", [])
     assert summary.shot_starts == pytest.approx([0.0, 12 * 1001 / 24000, 30 * 1001 / 24000], abs=0.002)
     assert [p.index for p in pictures] == sorted({p.index for p in pictures})
     for picture in pictures:
@@ -61,7 +69,7 @@ def test_a_second_pass_gives_the_same_bytes(film: Path) -> None:
 
 def test_a_picture_is_found_again_by_its_time(film: Path) -> None:
     for picture in taken(film)[0]:
-        again = picture_at(film, Wanted(picture.time_s))
+        again = decode_picture(film, FrameRequest(picture.time_s))
         if picture.image is not None:
             assert np.array_equal(again, picture.image)
 
@@ -74,20 +82,20 @@ def test_pictures_at_many_times_are_those_of_each_time_alone(
     step = 1001 / 24000
     # Near each other, twice the same, between two pictures, far on, back again, and the last one.
     times = [3 * step, 4 * step, 4 * step, 5.5 * step, 40 * step, 290 * step, 12 * step, 13 * step, 299 * step]
-    alone = [picture_at(path, Wanted(time_s)) for time_s in times]
+    alone = [decode_picture(path, FrameRequest(time_s)) for time_s in times]
     opened: list[Path] = []
     real = seeking.open_video
     monkeypatch.setattr(seeking, "open_video", lambda path, **more: (opened.append(path), real(path, **more))[1])
-    together = list(pictures_at(path, [Wanted(time_s) for time_s in times]))
+    together = list(decode_pictures(path, [FrameRequest(time_s) for time_s in times]))
     assert all(np.array_equal(one, other) for one, other in zip(alone, together, strict=True))
     assert len(opened) == 4  # the first five, the far one, the next two, the last one
 
 
 def test_pictures_of_a_film_that_breaks_off_are_those_before_the_break(tmp_path: Path) -> None:
     path = write_film(tmp_path / "film.mkv", [scene(i // 3) for i in range(120)], options={"g": "30"})
-    whole = picture_at(path, Wanted(0.5))
+    whole = decode_picture(path, FrameRequest(0.5))
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
-    pictures = pictures_at(path, [Wanted(0.5), Wanted(1.0)])
+    pictures = decode_pictures(path, [FrameRequest(0.5), FrameRequest(1.0)])
     assert np.array_equal(next(pictures), whole)
 
 
@@ -107,7 +115,7 @@ def test_bars_are_trimmed_and_the_picture_is_found_again_without_them(tmp_path: 
     found, summary = taken(path, trim_bars=True)
     assert summary.box == (0, 20, 320, 160)
     assert {p.image.shape for p in found if p.image is not None} == {(140, 320, 3)}
-    assert np.array_equal(picture_at(path, Wanted(found[0].time_s, box=(0, 20, 320, 160))), found[0].image)
+    assert np.array_equal(decode_picture(path, FrameRequest(found[0].time_s, box=(0, 20, 320, 160))), found[0].image)
     assert taken(path)[1].box is None
 
 

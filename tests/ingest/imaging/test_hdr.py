@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ingest.imaging import hdr
-from ingest.imaging.extraction import Extracted, ExtractParams, ExtractSummary, Wanted, extract, picture_at
+from ingest.imaging.extraction import Extracted, ExtractParams, ExtractSummary, FrameRequest, decode_picture, extract
 
 NITS = (0.0, 1.0, 20.0, 100.0, 203.0, 1000.0)  # greys of the test film, from left to right
 H273 = {"pq": 16, "hlg": 18, "": 1}
@@ -95,14 +95,14 @@ def test_hdr_is_left_as_coded_by_choice_and_the_film_says_so(tmp_path: Path) -> 
     (coded,), summary = taken(film(tmp_path / "hdr.mkv", "pq"), tone_map=False)
     (plain,), _ = taken(film(tmp_path / "sdr.mkv", ""))
     assert np.abs(coded.image.astype(int) - plain.image.astype(int)).mean() < 1
-    assert any("as coded" in words for words in summary.warnings)
+    assert any("not tone-mapped" in words for words in summary.warnings)
 
 
 @pytest.mark.parametrize("tone_map", [True, False])
 def test_a_restored_picture_is_the_one_that_was_taken(tmp_path: Path, tone_map: bool) -> None:
     path = film(tmp_path / "hdr.mkv", "hlg")
     (picture,), _ = taken(path, tone_map=tone_map)
-    assert np.array_equal(picture_at(path, Wanted(picture.time_s, tone_map=tone_map)), picture.image)
+    assert np.array_equal(decode_picture(path, FrameRequest(picture.time_s, tone_map=tone_map)), picture.image)
 
 
 @pytest.mark.parametrize("transfer", ["pq", "hlg"])

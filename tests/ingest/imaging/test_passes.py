@@ -7,7 +7,7 @@ import io
 import pytest
 from PIL import Image
 
-from ingest.imaging.passes import passes_in, saving
+from ingest.imaging.passes import read_passes, save_options
 
 FORMATS = {"PNG": True, "JPEG": False, "WEBP": False}
 
@@ -21,13 +21,13 @@ def encoded(kind: str, **more: object) -> bytes:
 @pytest.mark.parametrize("kind", FORMATS)
 @pytest.mark.parametrize("passes", [0, 1, 2, 12])
 def test_what_was_written_is_read(kind: str, passes: int) -> None:
-    assert passes_in(encoded(kind, **saving(passes, "lanczos", png=FORMATS[kind]))) == passes
+    assert read_passes(encoded(kind, **save_options(passes, "lanczos", png=FORMATS[kind]))) == passes
 
 
 def test_other_words_and_no_pictures_count_as_none() -> None:
     exif = Image.Exif()
     for text in ("upscaled in 3 passes", "Koma: upscaled in 0 passes", "Koma: upscaled in 999 passes", "", "\x00"):
         exif[0x010E] = text
-        assert passes_in(encoded("JPEG", exif=exif)) == 0
+        assert read_passes(encoded("JPEG", exif=exif)) == 0
     for data in (b"", b"no picture", encoded("PNG")[:40]):
-        assert passes_in(data) == 0
+        assert read_passes(data) == 0

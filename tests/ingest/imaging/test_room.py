@@ -21,11 +21,11 @@ from PIL import Image
 from ingest.imaging import alpha, room
 from ingest.imaging.decode import read_picture
 from ingest.imaging.depth import to_bytes
-from ingest.imaging.opening import wide_bytes
+from ingest.imaging.opening import high_bit_depth_bytes
 from tests.films import huge_png
 
 ROOT = Path(__file__).resolve().parents[3]
-HALF = room.BUDGET_BYTES // 2 // room.BYTES_A_PIXEL  # pixels
+HALF = room.BUDGET_BYTES // 2 // room.BYTES_PER_PIXEL  # pixels
 
 
 @pytest.fixture()
@@ -93,11 +93,11 @@ def test_a_killed_process_gives_its_room_back(budget: None) -> None:
 def test_a_veil_over_a_large_picture_takes_a_bounded_sample_and_the_same_background() -> None:
     rng = np.random.default_rng(3)
     outline = rng.random((700, 300)) < 0.3
-    rows, columns = alpha._some(outline)
+    rows, columns = alpha._sample(outline)
     assert (rows.tolist(), columns.tolist()) == tuple(axis.tolist() for axis in np.nonzero(outline))
     few, alpha.SAMPLE_MAX = alpha.SAMPLE_MAX, 1_000
     try:
-        rows, columns = alpha._some(outline)
+        rows, columns = alpha._sample(outline)
     finally:
         alpha.SAMPLE_MAX = few
     assert len(rows) == 1_000 and outline[rows, columns].all()
@@ -114,14 +114,14 @@ def test_the_largest_picture_is_decoded_in_the_memory_that_is_counted_for_it(tmp
             f"before = peak()\nread_picture(Path({str(tmp_path / name)!r}), name='huge.png')\nprint(peak() - before)\n"
         )
         told = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
-        assert int(told.stdout) * 1024 < 100_000_000 * room.BYTES_A_PIXEL, name
+        assert int(told.stdout) * 1024 < 100_000_000 * room.BYTES_PER_PIXEL, name
 
 
 def test_numbers_wider_than_bytes_count_as_what_they_unpack_to() -> None:
     file = io.BytesIO()
     tifffile.imwrite(file, np.zeros((40, 30, 3), np.float32), photometric="rgb", compression="zlib")
-    assert wide_bytes(file.getvalue()) == 40 * 30 * 12
-    assert wide_bytes(huge_png(100)) == 0
+    assert high_bit_depth_bytes(file.getvalue()) == 40 * 30 * 12
+    assert high_bit_depth_bytes(huge_png(100)) == 0
 
 
 def test_wide_numbers_become_bytes_in_little_more_memory_than_the_bytes_take() -> None:

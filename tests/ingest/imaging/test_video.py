@@ -12,8 +12,8 @@ import cv2
 import numpy as np
 import pytest
 
-from ingest.imaging.planes import look_of, rgb
-from ingest.imaging.seeking import frame_at
+from ingest.imaging.planes import colour_space_of, rgb
+from ingest.imaging.seeking import seek_frame
 from ingest.imaging.video import Limits, UnreadableVideo, open_video, probe
 from tests.ingest.imaging.films import ffmpeg, scene, with_mouth, write_film, write_sound
 
@@ -52,7 +52,7 @@ def test_every_frame_of_a_codec_in_a_container_is_read(
         assert video.warnings == []
     assert len(frames) == 16
     assert [f.time_s for f in frames] == pytest.approx([i * 1001 / 24000 for i in range(16)], abs=0.002)
-    seen = rgb(frames[12].frame, look_of(frames[12].frame))
+    seen = rgb(frames[12].frame, colour_space_of(frames[12].frame))
     assert np.abs(seen.astype(int) - scene(2, height=192)).mean() < 8
 
 
@@ -62,9 +62,12 @@ def test_ten_bits_are_read_as_the_same_colours(
 ) -> None:
     path = write_film(tmp_path / "film.mkv", pictures, codec=codec, pixel_format=pixel_format)
     assert probe(path).bit_depth == 10
-    timed, info = frame_at(path, 0.0)
+    timed, info = seek_frame(path, 0.0)
     assert (
-        np.abs(rgb(timed.frame, look_of(timed.frame, info.pixel_aspect)).astype(int) - scene(1, height=192)).mean() < 8
+        np.abs(
+            rgb(timed.frame, colour_space_of(timed.frame, info.pixel_aspect)).astype(int) - scene(1, height=192)
+        ).mean()
+        < 8
     )
 
 
@@ -80,8 +83,8 @@ def test_colours_follow_the_marks_of_the_film(tmp_path: Path, matrix: str, level
     turn = f"scale=out_color_matrix={named}:out_range={levels},format=yuv444p"
     marks = ["-colorspace", matrix, "-color_range", levels, "-color_primaries", matrix, "-color_trc", matrix]
     ffmpeg("-i", str(plain), "-vf", turn, "-c:v", "libx264", "-qp", "1", *marks, str(marked))
-    timed, _ = frame_at(marked, 0.0)
-    seen = rgb(timed.frame, look_of(timed.frame)).astype(int)
+    timed, _ = seek_frame(marked, 0.0)
+    seen = rgb(timed.frame, colour_space_of(timed.frame)).astype(int)
     for column in (32, 96, 160):
         assert np.abs(seen[32, column] - colours[32, column].astype(int)).max() <= 4
 
@@ -98,17 +101,17 @@ def test_the_frame_at_a_time_is_the_one_that_the_pass_saw(tmp_path: Path, ending
     film = [with_mouth(scene(i // 9), i % 9) for i in range(60)]
     path = write_film(tmp_path / f"film.{ending}", film, options={"g": "12", "bf": "2"})
     with open_video(path) as video:
-        frames = [(f.time_s, rgb(f.frame, look_of(f.frame))) for f in video.frames()]
+        frames = [(f.time_s, rgb(f.frame, colour_space_of(f.frame))) for f in video.frames()]
     assert len(frames) == 60
     for number in (0, 1, 11, 12, 13, 31, 59):
-        timed, _ = frame_at(path, frames[number][0])
+        timed, _ = seek_frame(path, frames[number][0])
         assert timed.time_s == frames[number][0]
-        assert np.array_equal(rgb(timed.frame, look_of(timed.frame)), frames[number][1])
+        assert np.array_equal(rgb(timed.frame, colour_space_of(timed.frame)), frames[number][1])
 
 
 def test_between_two_frames_the_earlier_one_is_on_show(tmp_path: Path) -> None:
     path = write_film(tmp_path / "film.mkv", [scene(1), scene(2), scene(3)], times=[0, 500, 1000])
-    assert frame_at(path, 0.9)[0].time_s == pytest.approx(0.5, abs=0.001)
+    assert seek_frame(path, 0.9)[0].time_s == pytest.approx(0.5, abs=0.001)
 
 
 def test_interlaced_frames_are_combed_out(tmp_path: Path) -> None:
@@ -128,7 +131,7 @@ def test_interlaced_frames_are_combed_out(tmp_path: Path) -> None:
         frames = list(video.frames())
         assert video.interlaced
     assert len(frames) == 12
-    seen = rgb(frames[6].frame, look_of(frames[6].frame)).astype(int)
+    seen = rgb(frames[6].frame, colour_space_of(frames[6].frame)).astype(int)
     comb = np.abs(2 * seen[1:-1] - seen[:-2] - seen[2:])[:, 100:150].mean()
     before = np.abs(2 * combed[6].astype(int)[1:-1] - combed[6].astype(int)[:-2] - combed[6].astype(int)[2:])
     assert comb < 0.4 * before[:, 100:150].mean()
@@ -139,8 +142,8 @@ def test_a_turned_film_comes_out_upright(tmp_path: Path, degrees: str, turns: in
     straight = write_film(tmp_path / "straight.mp4", [scene(5)] * 4, options={"qp": "4"})
     path = tmp_path / "turned.mp4"
     ffmpeg("-display_rotation", degrees, "-i", str(straight), "-c", "copy", str(path))
-    timed, info = frame_at(path, 0.0)
-    seen = rgb(timed.frame, look_of(timed.frame, info.pixel_aspect))
+    timed, info = seek_frame(path, 0.0)
+    seen = rgb(timed.frame, colour_space_of(timed.frame, info.pixel_aspect))
     assert np.abs(seen.astype(int) - np.rot90(scene(5), turns)).mean() < 6
     assert (info.width, info.height) == (seen.shape[1], seen.shape[0])
 
@@ -149,8 +152,8 @@ def test_broad_pixels_of_a_dvd_become_square(tmp_path: Path) -> None:
     flat = write_film(tmp_path / "flat.mkv", [scene(6, width=360, height=240)] * 3)
     path = tmp_path / "broad.mkv"
     ffmpeg("-i", str(flat), "-vf", "setsar=32/27", "-c:v", "mpeg4", str(path))
-    timed, info = frame_at(path, 0.0)
-    seen = rgb(timed.frame, look_of(timed.frame, info.pixel_aspect))
+    timed, info = seek_frame(path, 0.0)
+    seen = rgb(timed.frame, colour_space_of(timed.frame, info.pixel_aspect))
     assert seen.shape[:2] == (240, 427) == (info.height, info.width)
 
 
@@ -258,7 +261,7 @@ def test_a_playlist_named_mp4_opens_nothing_else(tmp_path: Path, website: tuple[
     with pytest.raises(UnreadableVideo, match="never followed"):
         open_video(path)
     with pytest.raises(UnreadableVideo):
-        frame_at(path, 0.0)
+        seek_frame(path, 0.0)
     assert asked == []
 
 

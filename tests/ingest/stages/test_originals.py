@@ -135,7 +135,7 @@ def test_only_what_pages_and_models_cannot_use_has_a_working_copy(frames: dict[s
         assert frame.file.endswith(".jpg")
         shown = read_picture(files.read(frame.file), name=name)
         seen = read_picture(data, name=name)
-        assert shown.plain
+        assert shown.reads_as_is
         assert (shown.width, shown.height) == (frame.width, frame.height) == (seen.width, seen.height)
         assert np.abs(shown.rgb.astype(int) - seen.rgb).mean() < 3, name
     plain_but_rare = {name for name in SPECIAL if frames[name].original_use == "plain"}
