@@ -153,7 +153,7 @@ def _mark(path: str, form: dict[str, Any]) -> str:
     """The key that the site gives the operation of this form."""
     from django.http import QueryDict
 
-    from ingest import once
+    from ingest.views import once
 
     request: Any = SimpleNamespace(path=path, POST=QueryDict(urlencode(form, doseq=True)), FILES=QueryDict())
     return once._mark(request, form["key"])

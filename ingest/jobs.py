@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from django.conf import settings
 
-from ingest import once, turns
-from ingest.actions import full_pictures
+from ingest import turns
+from ingest.actions import full_pictures, sent_forms
 from ingest.models import FINISHED, RunState, StageRun
 from ingest.pipeline import runner
 from ingest.pipeline.opened_models import OpenedModels
@@ -41,7 +41,7 @@ def sweep() -> int:
     full_pictures.start_wanting()
     quota.measure_changed()
     MODELS.tidy()
-    once.tidy()
+    sent_forms.tidy()
     waiting = runner.sweep()
     wake()
     return waiting.count()

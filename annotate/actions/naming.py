@@ -7,8 +7,8 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
+from annotate.actions import frame_names
 from annotate.models import Character, CharacterAlias, Face, FaceState, NamedBy
-from annotate.naming import frame_characters
 from ingest import humane
 from ingest.actions.history import Recorder, snapshot
 from ingest.algorithms.normal_form import normal
@@ -151,7 +151,7 @@ def change_faces(record: Recorder, faces: Sequence[Face], change: Callable[[Face
     Face.objects.bulk_update(rows, [*(name.removesuffix("_id") for name in NAMING), "version"], batch_size=BATCH)
     for face, before in changed:
         record.changed(face, before=before, frame_id=face.frame_id)
-    frame_characters.settle(record, (face.frame_id for face in rows))
+    frame_names.settle(record, (face.frame_id for face in rows))
     return rows
 
 

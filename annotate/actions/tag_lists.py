@@ -17,6 +17,7 @@ from ingest.errors import BadInput
 from ingest.imaging.names import plain_name
 from ingest.models import Collection, Revision
 
+FILE_MAX = filter_lists.FILE_MAX  # bytes
 KEPT = 5  # lists of one kind that are not used
 Kind = TagList.Kind
 HOW = "An admin of the site can also install the public ones: manage.py models download tag_filtering."

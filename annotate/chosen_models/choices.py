@@ -66,6 +66,11 @@ TASKS = {
 }  # fmt: skip
 
 
+def installed_names(task: str) -> list[str]:
+    """Names of the models of a task that lie in the models folder."""
+    return [model.name for model in registry.installed(settings.KOMA_MODELS_DIR, task=task)]
+
+
 def chosen(collection: Collection, task: str) -> str:
     """The name of the model to use: an installed model's, "builtin", or "none".
 

@@ -11,8 +11,9 @@ from django.db import OperationalError, ProgrammingError
 
 from annotate.backends.boxes import known_detectors
 from annotate.backends.model_files import folder, registry, weights
-from annotate.backends.model_files.catalogue import CATALOGUE, LISTS, Model
+from annotate.backends.model_files.catalogue import CATALOGUE, ENDPOINTS, LISTS, Model
 from annotate.backends.model_files.download import PART, is_installed
+from annotate.backends.runtime import cuda_check
 from annotate.backends.upscalers import waifu2x
 from annotate.backends.upscalers.resize import FILTERS
 from annotate.chosen_models.choices import TASKS
@@ -22,6 +23,7 @@ from ingest.errors import KomaError
 WEIGHTS = (".onnx", ".npz")
 HEAD_TAGS = "koma-heads"
 FAMILIES = {*registry.FAMILIES, LISTS}  # what this version can use
+IMPORTABLE = tuple(family for family in registry.FAMILIES.values() if family.name != "builtin_faces")
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +58,11 @@ class Row:
     files: list[FileRow] = field(default_factory=list)
     timings: list[ModelTiming] = field(default_factory=list)
 
+    @property
+    def measurable(self) -> bool:
+        """Whether its speed can be measured: lists of tags compute nothing."""
+        return self.usable and self.family != LISTS
+
     def as_json(self) -> dict[str, Any]:
         """What a script wants; sizes in bytes."""
         keys = (
@@ -74,6 +81,26 @@ class Row:
             "files": {file.name: file.sha256 for file in self.files},
             "ms_per_picture": {one.device: round(one.ms_per_picture, 2) for one in self.timings},
         }
+
+
+def catalogue_names() -> list[str]:
+    """Names of the models that the catalogue knows, sorted."""
+    return sorted(CATALOGUE)
+
+
+def caption_servers() -> Any:
+    """The captioning servers that are known to work, for the page of models."""
+    return ENDPOINTS
+
+
+def devices() -> cuda_check.Devices:
+    """What computes on this machine."""
+    return cuda_check.devices()
+
+
+def is_model_name(name: str) -> bool:
+    """Whether a model may be called so."""
+    return bool(weights.NAME.fullmatch(name))
 
 
 def rows() -> list[Row]:

@@ -29,6 +29,11 @@ def hub() -> Hub:
     return Hub(settings.KOMA_HUB_URL, token=settings.KOMA_HUB_TOKEN)
 
 
+def check_space(size: int) -> None:
+    """Raise BadInput where so many bytes have no room beside the models."""
+    folder.check_space(settings.KOMA_MODELS_DIR, size, reserve=settings.KOMA_DISK_RESERVE_BYTES)
+
+
 def download(*, name: str, by: Any) -> ModelJob:
     """Ask for a model of the catalogue; the caller sends the job after the commit."""
     return _ask(Act.DOWNLOAD, catalogue.get(name).name, by)

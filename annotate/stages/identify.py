@@ -10,13 +10,13 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
+from annotate.actions.frame_names import faces_of, stored
 from annotate.actions.model_versions import version_of
 from annotate.algorithms import identity, matching
 from annotate.algorithms.name_evidence import TAGGER, Named, named_faces
 from annotate.backends.embedders.known_embedders import DifferenceEmbedder, attentive, unpack_of
 from annotate.chosen_models.embedder import embedder_of
 from annotate.models import Face, FaceCluster, FaceState, FrameCharacter, NamedBy, ReferencePicture, TagState
-from annotate.naming.frame_characters import faces_of, stored
 from annotate.stages import vectors
 from annotate.stages.known_faces import KnownFaces
 from ingest.pipeline.contract import Context, Stage

@@ -12,11 +12,11 @@ from typing import ClassVar
 
 from django.db.models import QuerySet
 
+from annotate.actions.frame_names import faces_of, states
 from annotate.algorithms.name_evidence import RANKS, TAGGER, Named, named_faces
 from annotate.models import Face, FaceState, FrameCharacter, NamedBy, NameOrigin
 from annotate.naming.cast import Cast
 from annotate.naming.evidence import Word, Words, denied_of, resolved, words_of
-from annotate.naming.frame_characters import faces_of, states
 from ingest.models import Frame
 from ingest.pipeline.contract import Context, Stage
 

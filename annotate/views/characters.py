@@ -23,9 +23,9 @@ from annotate.views.html_rows.parts import PLACE, bars, bases, cards, options, p
 from ingest.access import member_view
 from ingest.errors import BadInput
 from ingest.models import Collection, Role
-from ingest.once import key_of
 from ingest.params import whole
 from ingest.stamp import kept, stamp
+from ingest.views.once import key_of
 from ingest.views.responses import errors_in_words, said
 
 FACES_A_PAGE = 60

@@ -14,8 +14,8 @@ from django.views.decorators.http import require_POST
 
 from annotate.actions import characters, claims, clusters
 from annotate.actions import faces as face_actions
+from annotate.actions.frame_names import candidate_names
 from annotate.models import Character, Face, FaceCluster, ItemKind
-from annotate.naming.frame_characters import candidate_names
 from annotate.queries.figures import CLUSTER_MIN, face_figures, portraits, waiting_clusters, waiting_clusters_count
 from annotate.views.html_rows import parts
 from annotate.views.html_rows.cluster_rows import add_rows
@@ -23,9 +23,9 @@ from annotate.views.html_rows.parts import bases
 from ingest.access import member_view
 from ingest.errors import BadInput, Stale
 from ingest.models import Collection, Role
-from ingest.once import key_of
 from ingest.params import whole, wholes
 from ingest.stamp import kept, stamp
+from ingest.views.once import key_of
 from ingest.views.responses import errors_in_words, is_partial, said, toast
 
 CLUSTERS_A_PAGE = 12

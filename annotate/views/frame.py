@@ -12,6 +12,7 @@ from django.views.decorators.http import require_POST
 
 from annotate.actions import boxes, captions, checks, frame_characters, tags
 from annotate.actions import faces as face_actions
+from annotate.actions.frame_names import candidate_names
 from annotate.actions.head_crops import write_crop
 from annotate.algorithms.name_evidence import RANKS
 from annotate.models import (
@@ -26,15 +27,14 @@ from annotate.models import (
     ModelCaption,
     TagCategory,
 )
-from annotate.naming.frame_characters import candidate_names
 from annotate.views.seen_boxes import seen_in
 from ingest.access import member_view
 from ingest.actions.frames import shown
 from ingest.algorithms.typed_lists import typed_list
 from ingest.errors import BadInput
 from ingest.models import Collection, Frame, Operation, Role
-from ingest.once import key_of
 from ingest.params import whole
+from ingest.views.once import key_of
 from ingest.views.responses import errors_in_words, is_partial, said, seen, toast
 
 NEIGHBOURS = 6

@@ -26,10 +26,10 @@ from ingest.actions import full_pictures
 from ingest.algorithms.typed_lists import typed_list
 from ingest.errors import BadInput
 from ingest.models import Collection, DropReason, Frame, Role
-from ingest.once import key_of
 from ingest.params import whole, wholes
 from ingest.restoring import is_much, write_full_pictures
 from ingest.stamp import kept, stamp
+from ingest.views.once import key_of
 from ingest.views.responses import errors_in_words, is_partial, toast
 from ingest.views.runs import call_workers
 

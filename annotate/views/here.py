@@ -13,8 +13,8 @@ from annotate.models import FaceCluster, ItemKind
 from ingest.access import member_view
 from ingest.errors import BadInput
 from ingest.models import Collection, Role
-from ingest.once import own_key
 from ingest.params import whole
+from ingest.views.once import own_key
 from ingest.views.responses import errors_in_words
 
 PLACE = re.compile(r"faces|(?:frame|character):[0-9]{1,18}")

@@ -16,11 +16,8 @@ from django.views.decorators.http import require_POST, require_safe
 
 from annotate import jobs
 from annotate.actions import tag_lists
-from annotate.backends.model_files import catalogue, folder, registry, weights
-from annotate.backends.runtime.cuda_check import devices
-from annotate.backends.taggers import filter_lists
 from annotate.chosen_models import choices
-from annotate.model_library import model_actions
+from annotate.model_library import listing, model_actions
 from annotate.model_library.listing import FAMILIES, Row, rows
 from annotate.models import ModelChoice, ModelJob
 from ingest import humane, video_library
@@ -57,8 +54,8 @@ def models(request: HttpRequest) -> HttpResponse:
         "only": only,
         "folder": settings.KOMA_MODELS_DIR,
         "hub": settings.KOMA_HUB_URL,
-        "devices": devices(),
-        "endpoints": catalogue.ENDPOINTS,
+        "devices": listing.devices(),
+        "endpoints": listing.caption_servers(),
         **_jobs(),
     }
     return render(request, "annotate/models.html", context)
@@ -83,7 +80,7 @@ def models_act(request: HttpRequest) -> HttpResponse:
     """Download, check, measure or remove one model (`act`, `name`, `task`)."""
     _admins(request)
     act, name = request.POST.get("act", ""), request.POST.get("name", "")
-    back = reverse("models") + (f"#{name}" if weights.NAME.fullmatch(name) else "")
+    back = reverse("models") + (f"#{name}" if listing.is_model_name(name) else "")
     if act == "remove":
         if "sure" not in request.POST:
             raise BadInput("Tick the box to say that you are sure; nothing was removed.")
@@ -139,8 +136,8 @@ def models_import(request: HttpRequest) -> HttpResponse:
         return _sent(request, job, to=reverse("models"))
     context: dict[str, Any] = {
         "roots": video_library.roots(),
-        "families": [one for one in registry.FAMILIES.values() if one.name != "builtin_faces"],
-        "names": sorted(catalogue.CATALOGUE),
+        "families": listing.IMPORTABLE,
+        "names": listing.catalogue_names(),
         "largest": settings.KOMA_UPLOAD_MAX_BYTES,
     }
     if context["roots"]:
@@ -179,7 +176,7 @@ def collection_models(request: HttpRequest, collection: Collection) -> HttpRespo
         "tasks": tasks,
         "section": "runs",
         "lists": tag_lists.shown(collection),
-        "largest_list": filter_lists.FILE_MAX,
+        "largest_list": tag_lists.FILE_MAX,
     }
     return render(request, "annotate/collection_models.html", context)
 
@@ -193,8 +190,8 @@ def tag_list(request: HttpRequest, collection: Collection) -> HttpResponse:
     kind = tag_lists.kind_of(request.POST.get("kind", ""))
     upload = request.FILES.get("file")
     if isinstance(upload, UploadedFile):
-        if int(upload.size or 0) > filter_lists.FILE_MAX:
-            raise BadInput(f"{upload.name}: a list of tags has {filter_lists.FILE_MAX:,} bytes at most.")
+        if int(upload.size or 0) > tag_lists.FILE_MAX:
+            raise BadInput(f"{upload.name}: a list of tags has {tag_lists.FILE_MAX:,} bytes at most.")
         name = str(upload.name or "list")
         row, notes = tag_lists.add(
             collection=collection, kind=kind, name=name, data=upload.read(), by=request.user, seen=seen(request)
@@ -218,7 +215,7 @@ def _take_upload(request: HttpRequest, upload: UploadedFile[Any], *, name: str, 
     size = int(upload.size or 0)
     if size > settings.KOMA_UPLOAD_MAX_BYTES:
         raise BadInput(f"{shown} is larger than {settings.KOMA_UPLOAD_MAX_BYTES:,} bytes (KOMA_UPLOAD_MAX_BYTES).")
-    folder.check_space(settings.KOMA_MODELS_DIR, 2 * size, reserve=settings.KOMA_DISK_RESERVE_BYTES)
+    model_actions.check_space(2 * size)
     model_actions.tidy_uploads()
     where = model_actions.upload_folder()
     where.mkdir(parents=True, exist_ok=True)
@@ -249,7 +246,7 @@ def _shown(row: Row, busy: dict[str, ModelJob]) -> dict[str, Any]:
         "files": row.files,
         "device": _device(row),
         "downloadable": row.kind == "catalogue" and not row.usable and row.family in FAMILIES,
-        "measurable": row.usable and row.family != catalogue.LISTS,
+        "measurable": row.measurable,
         "removable": (row.installed or row.part_bytes > 0) and row.kind in ("catalogue", "own"),
         "frees": row.part_bytes + (row.size_bytes if row.installed else 0),
         "chosen": model_actions.chosen_in(row.name) if row.installed and row.kind in ("catalogue", "own") else [],
@@ -263,7 +260,7 @@ def _device(row: Row) -> str:
     always_processor = (row.kind == "builtin" and row.task != "faces") or any(
         f.name.endswith(".xml") for f in row.files
     )
-    return "graphics card" if devices().cuda and not always_processor else "processor"
+    return "graphics card" if listing.devices().cuda and not always_processor else "processor"
 
 
 def _jobs() -> dict[str, Any]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import io
 from typing import Any
 
-from django.conf import settings
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
@@ -18,7 +17,7 @@ from django.views.decorators.http import require_POST
 from PIL import Image
 
 from annotate import jobs
-from annotate.backends.model_files import registry
+from annotate.chosen_models import choices
 from annotate.evaluation import evaluation_jobs
 from annotate.evaluation.kinds import KINDS, open_picture
 from annotate.models import Evaluation
@@ -147,4 +146,4 @@ def mistake_boxes(mistake: dict[str, Any]) -> dict[str, list[dict[str, str]]]:
 
 
 def _models(task: str, own: tuple[str, ...]) -> list[str]:
-    return [*own, *(one.name for one in registry.installed(settings.KOMA_MODELS_DIR, task=task))]
+    return [*own, *choices.installed_names(task)]

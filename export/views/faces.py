@@ -15,7 +15,7 @@ from export.views.recipes import RESULT_TEMPLATE, examples_page, result_of
 from ingest.access import member_view
 from ingest.errors import BadInput
 from ingest.models import Collection, Role
-from ingest.once import own_key
+from ingest.views.once import own_key
 from ingest.views.responses import errors_in_words
 
 

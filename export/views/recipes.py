@@ -30,8 +30,8 @@ from ingest.actions.seen import mark
 from ingest.algorithms.typed_lists import format_list
 from ingest.errors import BadInput
 from ingest.models import Collection, Frame, ImageType, Role
-from ingest.once import own_key
 from ingest.params import whole
+from ingest.views.once import own_key
 from ingest.views.responses import errors_in_words, is_partial, said, seen
 
 PAGE_TEMPLATE = "export/export.html"

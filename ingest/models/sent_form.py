@@ -7,7 +7,7 @@ from django.db import models
 
 
 class SentForm(models.Model):
-    """Written before the work begins, deleted again when it was refused; see `ingest.once`."""
+    """Written before the work begins, deleted again when it was refused; see `ingest.views.once`."""
 
     user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="+")
     mark = models.CharField(max_length=64)  # hash of the address, the form's key and all that it holds

@@ -18,7 +18,7 @@ register = template.Library()
 
 @register.simple_tag(takes_context=True)
 def once(context: dict[str, Any]) -> SafeString:
-    """The form's key; a form with one is done once however often it is sent (`ingest.once`)."""
+    """The form's key; a form with one is done once however often it is sent (`ingest.views.once`)."""
     return key_field(context["request"])
 
 

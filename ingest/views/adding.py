@@ -23,9 +23,9 @@ from ingest.errors import BadInput, KomaError
 from ingest.imaging.formats import PICTURE_ENDINGS
 from ingest.imaging.store import free_bytes
 from ingest.models import FINISHED, Collection, Episode, ImageType, RatingScheme, Role, StageRun, Upload
-from ingest.once import own_key
 from ingest.params import whole
 from ingest.storage.quota import OverQuota
+from ingest.views.once import own_key
 from ingest.views.responses import came_from, errors_in_words, is_partial, said, seen, toast
 
 CHOSEN_MAX = 200  # files of a library folder in one request

@@ -9,9 +9,9 @@ from ingest import humane
 from ingest.access import member_view
 from ingest.actions.estimates import estimate as estimated
 from ingest.models import Collection, Episode, Role, SourceKind
-from ingest.once import own_key
 from ingest.params import wholes
 from ingest.pipeline.registry import stages
+from ingest.views.once import own_key
 
 
 @own_key

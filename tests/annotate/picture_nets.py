@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper
 
 from annotate.backends.contract import ModelInfo, Picture
-from annotate.backends.feeding.inputs import InputSpec
 from annotate.backends.runtime import onnx_session
 from annotate.backends.runtime.device import Batch, Network
+from annotate.backends.runtime.inputs import InputSpec
 
 
 def write_means(path: Path, *, nchw: bool = True, batch: int | str = "n") -> Path:

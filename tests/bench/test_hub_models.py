@@ -6,9 +6,9 @@ import sys
 
 import pytest
 
-from annotate.backends.feeding.preprocess_json import read_stages
 from annotate.backends.model_files import registry
 from annotate.backends.taggers import label_lists
+from annotate.backends.taggers.preprocess_json import read_stages
 from bench import hub_models, stand_ins
 from bench.stand_ins import STAND_INS
 

@@ -22,8 +22,8 @@ from django.db import connection
 from django.urls import reverse
 
 from annotate.models import Caption, Character
-from ingest import once
 from ingest.models import Operation, SentForm
+from ingest.views import once
 from project.serve.launcher import free_port, gunicorn_command
 from tests.annotate.views.conftest import Show, make_show
 from tests.conftest import client_of

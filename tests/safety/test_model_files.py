@@ -17,13 +17,13 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from annotate.backends.feeding.inputs import InputSpec
-from annotate.backends.feeding.preprocess_json import read_stages
 from annotate.backends.model_files import formats, registry, weights
 from annotate.backends.runtime import onnx_session
 from annotate.backends.runtime.device import Network
+from annotate.backends.runtime.inputs import InputSpec
 from annotate.backends.taggers import label_lists, pixai
 from annotate.backends.taggers.classifier import read_samples
+from annotate.backends.taggers.preprocess_json import read_stages
 from annotate.backends.taggers.scorer import open_graph
 from ingest.errors import BadInput
 from tests.annotate.face_graph import write_graph

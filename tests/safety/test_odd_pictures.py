@@ -19,8 +19,8 @@ from annotate.actions.head_crops import head_file
 from annotate.backends.boxes import known_detectors
 from annotate.backends.boxes.text import PaddleText
 from annotate.backends.embedders.ccip import CcipEmbedder
-from annotate.backends.feeding.inputs import PILLOW, Fit, InputSpec, Resample, padded
 from annotate.backends.masks.isnet import IsnetMask
+from annotate.backends.runtime.inputs import PILLOW, Fit, InputSpec, Resample, padded
 from annotate.backends.upscalers import known_upscalers
 from annotate.models import FrameTag
 from ingest.actions import runs

@@ -18,8 +18,9 @@ from django.db import DatabaseError
 from django.utils import timezone
 
 from annotate.models import Character, Face
-from ingest import once
+from ingest.actions import sent_forms
 from ingest.models import Collection, Operation, SentForm
+from ingest.views import once
 from tests.conftest import client_of
 from tests.safety.conftest import PATTERNS, World
 from tests.safety.test_two_people import together
@@ -247,9 +248,9 @@ def test_a_key_beyond_its_length_is_refused_and_never_sent_back(
 
 def test_old_ones_are_forgotten(world: World, alice: User) -> None:
     client_of(alice).post(world.address("character_create"), {"name": "Zed", "key": "one"})
-    assert once.tidy() == 0
-    SentForm.objects.update(at=timezone.now() - once.KEEP * 2)
-    assert once.tidy() == 1
+    assert sent_forms.tidy() == 0
+    SentForm.objects.update(at=timezone.now() - sent_forms.KEEP * 2)
+    assert sent_forms.tidy() == 1
 
 
 def test_only_these_addresses_go_without() -> None:

@@ -10,11 +10,11 @@ import numpy as np
 from annotate.algorithms.tag_rules import Label
 from annotate.algorithms.text_boxes import TextBoxes, read_heat
 from annotate.backends.contract import ModelInfo, Picture
-from annotate.backends.feeding.inputs import Fit, InputSpec, on_white
 from annotate.backends.model_files import weights
 from annotate.backends.model_files.registry import Installed
 from annotate.backends.runtime import onnx_session
 from annotate.backends.runtime.device import Batch, Network
+from annotate.backends.runtime.inputs import Fit, InputSpec, on_white
 from annotate.backends.runtime.onnx_session import AUTO
 from ingest.errors import BadInput
 

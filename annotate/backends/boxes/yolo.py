@@ -15,11 +15,11 @@ from annotate.algorithms.boxes import areas
 from annotate.algorithms.tag_rules import Label
 from annotate.algorithms.yolo_answers import Objects
 from annotate.backends.contract import Found, ModelInfo, Picture
-from annotate.backends.feeding.inputs import Fit, InputSpec, Resample
 from annotate.backends.model_files import weights
 from annotate.backends.model_files.registry import Installed
 from annotate.backends.runtime import onnx_metadata, onnx_session
 from annotate.backends.runtime.device import Batch, Network
+from annotate.backends.runtime.inputs import Fit, InputSpec, Resample
 from annotate.backends.runtime.onnx_session import AUTO
 from ingest import outside_json
 from ingest.errors import BadInput

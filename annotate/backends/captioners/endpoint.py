@@ -23,7 +23,7 @@ from urllib.parse import urlsplit, urlunsplit
 import httpcore
 
 from annotate.algorithms.caption_prompts import SYSTEM, clean
-from annotate.backends.captioners.connections import LEAST_S, Wires
+from annotate.backends.connections import LEAST_S, Wires
 from annotate.backends.contract import CaptionAsk, CaptionTold, ModelInfo
 from ingest import outside_json
 from ingest.errors import BadInput, Cancelled

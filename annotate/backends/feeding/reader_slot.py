@@ -11,8 +11,8 @@ import numpy as np
 
 from annotate.backends.contract import Picture
 from annotate.backends.feeding.decoding import Told
-from annotate.backends.feeding.inputs import Fit
 from annotate.backends.runtime.device_memory import HostBuffer
+from annotate.backends.runtime.inputs import Fit
 
 Key = TypeVar("Key")
 WHOLE_BYTES = 4096 * 4096 * 3  # reckoned for a picture that a model takes as it is

@@ -16,7 +16,7 @@ from urllib.parse import quote, urljoin, urlsplit
 
 import httpcore
 
-from annotate.backends.captioners.connections import Wires
+from annotate.backends.connections import Wires
 from ingest import outside_json
 from ingest.errors import BadInput, Cancelled, KomaError
 from ingest.imaging.names import plain_text

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import onnxruntime
 
-from annotate.backends.feeding.inputs import InputSpec
 from annotate.backends.runtime import device_graph
+from annotate.backends.runtime.inputs import InputSpec
 from annotate.backends.runtime.onnx_session import LOAD_ERRORS
 
 CUDA = "CUDAExecutionProvider"

@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 from onnxruntime import OrtValue
 
-from annotate.backends.feeding.inputs import InputSpec, Picture
 from annotate.backends.runtime import device_graph, onnx_session
+from annotate.backends.runtime.inputs import InputSpec, Picture
 from ingest.errors import BadInput
 
 GPU, HOST = "cuda", "cpu"

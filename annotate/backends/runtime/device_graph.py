@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from annotate.backends.feeding.inputs import InputSpec
+from annotate.backends.runtime.inputs import InputSpec
 
 INPUT, OUTPUT = "bytes", "values"
 _FLOAT, _UINT8, _INT64 = 1, 2, 7  # TensorProto.DataType

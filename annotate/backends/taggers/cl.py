@@ -7,8 +7,8 @@ papers; the file of labels tells the generations apart.
 from __future__ import annotations
 
 from annotate.algorithms.tag_rules import Rules
-from annotate.backends.feeding.inputs import Fit, InputSpec, Resample
 from annotate.backends.model_files.registry import Installed
+from annotate.backends.runtime.inputs import Fit, InputSpec, Resample
 from annotate.backends.runtime.onnx_session import AUTO
 from annotate.backends.taggers import label_lists
 from annotate.backends.taggers.scorer import (

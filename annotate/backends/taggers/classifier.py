@@ -10,12 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from annotate.algorithms.tag_rules import Label, Rules
-from annotate.backends.feeding.inputs import InputSpec, Resample
-from annotate.backends.feeding.preprocess_json import Stages, read_stages
 from annotate.backends.model_files import formats
 from annotate.backends.model_files.registry import Installed
+from annotate.backends.runtime.inputs import InputSpec, Resample
 from annotate.backends.runtime.onnx_session import AUTO
 from annotate.backends.taggers import label_lists
+from annotate.backends.taggers.preprocess_json import Stages, read_stages
 from annotate.backends.taggers.scorer import (
     MODEL_FILE,
     Described,

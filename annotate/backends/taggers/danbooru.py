@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from annotate.algorithms.tag_rules import Label, Rules
-from annotate.backends.feeding.inputs import Fit, InputSpec, Resample
 from annotate.backends.model_files.registry import Installed
+from annotate.backends.runtime.inputs import Fit, InputSpec, Resample
 from annotate.backends.runtime.onnx_session import AUTO
 from annotate.backends.taggers import label_lists
 from annotate.backends.taggers.scorer import (

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from annotate.algorithms.tag_rules import Label, Rules
-from annotate.backends.feeding.preprocess_json import read_stages
 from annotate.backends.model_files.registry import Installed
 from annotate.backends.runtime.onnx_session import AUTO
 from annotate.backends.taggers import label_lists
+from annotate.backends.taggers.preprocess_json import read_stages
 from annotate.backends.taggers.scorer import (
     MODEL_FILE,
     Described,

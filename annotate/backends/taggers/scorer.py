@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 
 from annotate.algorithms.tag_rules import Label, Reading, Rules
 from annotate.backends.contract import ModelInfo, Picture
-from annotate.backends.feeding.inputs import InputSpec
 from annotate.backends.model_files import weights
 from annotate.backends.model_files.registry import Installed
 from annotate.backends.runtime import onnx_session
 from annotate.backends.runtime.device import Network, Staged
+from annotate.backends.runtime.inputs import InputSpec
 from annotate.backends.runtime.onnx_session import AUTO, Opened
 from ingest.errors import BadInput
 

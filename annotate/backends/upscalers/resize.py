@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from annotate.backends.contract import ModelInfo, Picture
-from annotate.backends.feeding.inputs import Resample, resized
+from annotate.backends.runtime.inputs import Resample, resized
 from annotate.backends.upscalers.tiles import check_size
 
 FACTOR = 2

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from annotate.backends.contract import ModelInfo, Picture
-from annotate.backends.feeding.inputs import Resample, resized
+from annotate.backends.runtime.inputs import Resample, resized
 from annotate.backends.runtime.onnx_session import AUTO, CPU, CUDA
 from annotate.backends.upscalers.tiles import check_size
 from ingest.errors import BadInput

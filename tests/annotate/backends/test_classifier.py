@@ -11,8 +11,8 @@ import pytest
 from PIL import Image
 
 from annotate.algorithms.tag_rules import tag_name
-from annotate.backends.feeding.preprocess_json import read_stages
 from annotate.backends.taggers import classifier
+from annotate.backends.taggers.preprocess_json import read_stages
 from ingest.errors import BadInput
 from tests.annotate.scorer_graphs import opened, said, write_classifier, write_linear
 

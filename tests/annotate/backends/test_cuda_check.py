@@ -13,8 +13,8 @@ from annotate.backends.runtime.onnx_session import AUTO, open_session
 
 
 def test_the_answer_agrees_with_what_a_session_gets(tmp_path: Path) -> None:
-    from annotate.backends.feeding.inputs import InputSpec
     from annotate.backends.runtime import device_graph
+    from annotate.backends.runtime.inputs import InputSpec
 
     (tmp_path / "tiny.onnx").write_bytes(device_graph.arithmetic(InputSpec(8, 8)))
     opened = open_session(tmp_path / "tiny.onnx", device=AUTO)

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as some
 
-from annotate.backends.feeding.inputs import InputSpec
 from annotate.backends.runtime import device_graph, onnx_session
 from annotate.backends.runtime.device import Network, is_out_of_memory
+from annotate.backends.runtime.inputs import InputSpec
 from ingest.errors import BadInput
 from tests.annotate.picture_nets import write_means
 

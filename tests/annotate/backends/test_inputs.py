@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as some
 
-from annotate.backends.feeding.inputs import Fit, InputSpec, Resample, padded, resized
+from annotate.backends.runtime.inputs import Fit, InputSpec, Resample, padded, resized
 
 RED = np.array([200, 100, 50], np.uint8)
 

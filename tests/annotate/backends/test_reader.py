@@ -13,10 +13,10 @@ import numpy as np
 import pytest
 
 from annotate.backends.contract import ModelInfo, Picture
-from annotate.backends.feeding.inputs import Fit, InputSpec
 from annotate.backends.feeding.reader import SLOTS, Item, Looked, Reader
 from annotate.backends.feeding.reader_batch import BatchSize, BatchSizes
 from annotate.backends.feeding.reader_slot import Slot
+from annotate.backends.runtime.inputs import Fit, InputSpec
 from ingest.errors import BadInput
 from ingest.imaging.decode import UnreadablePicture
 from tests.annotate.picture_nets import Means, grey, write_means

@@ -23,10 +23,10 @@ from annotate.backends.contract import ModelInfo, Picture
 from annotate.backends.feeding import decoding, decoding_processes
 from annotate.backends.feeding.decoding import Ask, StoredPicture
 from annotate.backends.feeding.decoding_processes import ReadingProcesses
-from annotate.backends.feeding.inputs import Fit, InputSpec, Resample
 from annotate.backends.feeding.reader import Item, Looked, Reader, fits_apart
 from annotate.backends.feeding.reader_batch import BatchSize, BatchSizes
 from annotate.backends.runtime.device_memory import HostBuffer
+from annotate.backends.runtime.inputs import Fit, InputSpec, Resample
 from ingest.errors import BadInput, KomaError
 from ingest.imaging.decode import UnreadablePicture
 from ingest.imaging.encode import PictureFormat, encode
@@ -306,7 +306,7 @@ def test_reading_processes_end_with_their_parent() -> None:
 import os, sys, time
 import numpy as np
 from annotate.backends.runtime.device_memory import HostBuffer
-from annotate.backends.feeding.inputs import InputSpec
+from annotate.backends.runtime.inputs import InputSpec
 from annotate.backends.feeding.decoding import Ask
 from annotate.backends.feeding.decoding_processes import ReadingProcesses
 from tests.annotate.backends.test_reading_processes import Drawn

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageColor
 
-from annotate.backends.feeding.inputs import InputSpec, Picture, on_white
+from annotate.backends.runtime.inputs import InputSpec, Picture, on_white
 from annotate.backends.taggers.label_lists import read_object
 from ingest.errors import BadInput
 

@@ -35,7 +35,6 @@ LOOK_S = 0.05
 DEAD = timedelta(minutes=15)
 RETRY_S = 3
 NOT_DONE = "This was sent a moment ago and is not done yet. Try again in a few seconds."
-KEEP = timedelta(days=2)
 REDIRECTS = ("HX-Redirect", "HX-Location", "HX-Refresh")
 View = TypeVar("View", bound=Callable[..., Any])
 
@@ -94,12 +93,6 @@ def _tell_done(request: HttpRequest, response: HttpResponse, key: str) -> HttpRe
     if not is_partial(request):
         response.set_cookie("koma_done", key, max_age=60, samesite="Lax", secure=request.is_secure())
     return response
-
-
-def tidy() -> int:
-    """Forget what was sent days ago; returns how many."""
-    alive.tidy()
-    return SentForm.objects.filter(at__lt=timezone.now() - KEEP).delete()[0]
 
 
 def _mark(request: HttpRequest, key: str) -> str:
