@@ -29,7 +29,7 @@ from annotate.models import ModelJob
 from ingest.errors import BadInput, Conflict, KomaError
 from ingest.models import RunState
 from tests.annotate.hub_server import FakeHub, serving
-from tests.annotate.library.conftest import MODEL, REPOSITORY, TAGS, WEIGHTS
+from tests.annotate.model_library.conftest import MODEL, REPOSITORY, TAGS, WEIGHTS
 from tests.safety.test_outages import small_disk
 
 __all__ = ["small_disk"]

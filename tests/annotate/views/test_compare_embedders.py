@@ -15,8 +15,8 @@ from annotate import jobs
 from annotate.evaluation import evaluation_jobs
 from annotate.models import Character, Evaluation, Face, NamedBy
 from ingest.models import Collection, Membership, Role, RunState
-from tests.annotate.own_truth.conftest import cast, make_episode
-from tests.annotate.own_truth.test_own_embedders import mistaken, name_some
+from tests.annotate.evaluation.on_collection.conftest import cast, make_episode
+from tests.annotate.evaluation.on_collection.test_own_embedders import mistaken, name_some
 from tests.conftest import client_of, make_user
 
 __all__ = ["cast", "make_episode"]

@@ -19,7 +19,7 @@ from annotate.model_library import model_actions
 from annotate.models import ModelChoice, ModelJob, ModelTiming
 from ingest.models import Membership, Role, RunState
 from tests.annotate.hub_server import FakeHub, serving
-from tests.annotate.library.conftest import MODEL, REPOSITORY, TAGS, WEIGHTS
+from tests.annotate.model_library.conftest import MODEL, REPOSITORY, TAGS, WEIGHTS
 
 pytestmark = pytest.mark.django_db
 ADDRESSES = ("/models/", "/models/work/", "/models/act/", "/models/import/", "/models/jobs/1/")

@@ -12,7 +12,7 @@ from annotate.backends.model_files import catalogue
 from annotate.model_library import model_jobs as running
 from annotate.models import ModelJob
 from tests.annotate.hub_server import FakeHub, serving
-from tests.annotate.library.conftest import MODEL, REPOSITORY, TAGS, WEIGHTS
+from tests.annotate.model_library.conftest import MODEL, REPOSITORY, TAGS, WEIGHTS
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

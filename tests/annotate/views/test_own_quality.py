@@ -13,8 +13,8 @@ from annotate.actions import checks
 from annotate.evaluation import evaluation_jobs
 from annotate.models import CheckedFrame, Evaluation, Face
 from ingest.models import Collection, Frame, Membership, Role, RunState
-from tests.annotate.own_truth.conftest import MakeFrame, cast, make_episode, make_frame
-from tests.annotate.own_truth.test_own_characters import name_all
+from tests.annotate.evaluation.on_collection.conftest import MakeFrame, cast, make_episode, make_frame
+from tests.annotate.evaluation.on_collection.test_own_characters import name_all
 from tests.conftest import client_of, make_user
 
 __all__ = ["cast", "make_episode", "make_frame"]

@@ -18,7 +18,7 @@ from annotate.backends.model_files.download import download, is_installed
 from annotate.backends.model_files.remote import Hub
 from ingest.errors import BadInput, Cancelled, Conflict, KomaError
 from tests.annotate.hub_server import COMMIT, FakeHub, serving
-from tests.annotate.library.conftest import MODEL, REPOSITORY, TAGS, WEIGHTS
+from tests.annotate.model_library.conftest import MODEL, REPOSITORY, TAGS, WEIGHTS
 
 BYTES = b"\x08\x08" + WEIGHTS
 

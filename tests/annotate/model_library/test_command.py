@@ -11,7 +11,7 @@ from django.core.management import CommandError, call_command
 
 from annotate.backends.model_files import catalogue
 from annotate.models import ModelChoice, ModelTiming
-from tests.annotate.library.conftest import MODEL, TAGS, WEIGHTS
+from tests.annotate.model_library.conftest import MODEL, TAGS, WEIGHTS
 
 pytestmark = pytest.mark.django_db
 

@@ -104,7 +104,7 @@ def test_broken_files_are_refused_with_the_reason() -> None:
 def test_every_setting_of_the_recipe_is_documented() -> None:
     from pathlib import Path
 
-    text = (Path(__file__).resolve().parents[2] / "docs" / "export.md").read_text("utf-8")
+    text = (Path(__file__).resolve().parents[3] / "docs" / "export.md").read_text("utf-8")
     for section, values in Recipe().as_dict().items():
         assert f"| {section} |" in text
         for name in values:

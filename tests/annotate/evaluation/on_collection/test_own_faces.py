@@ -18,7 +18,7 @@ from annotate.models import CheckedFrame, Face
 from ingest.actions import history
 from ingest.errors import BadInput
 from ingest.models import Collection, Frame
-from tests.annotate.own_truth.conftest import MakeFrame, cell_box
+from tests.annotate.evaluation.on_collection.conftest import MakeFrame, cell_box
 
 pytestmark = pytest.mark.django_db
 

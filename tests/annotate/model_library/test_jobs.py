@@ -18,7 +18,7 @@ from annotate.model_library import model_jobs as running
 from annotate.models import ModelJob, ModelTiming
 from ingest.errors import BadInput, Conflict
 from ingest.models import RunState
-from tests.annotate.library.conftest import MODEL
+from tests.annotate.model_library.conftest import MODEL
 
 pytestmark = pytest.mark.django_db
 
