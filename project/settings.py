@@ -116,7 +116,12 @@ TEMPLATES = [
                 "ingest.context.page_frame",
             ],
         },
-    }
+    },
+    {
+        "BACKEND": "django.template.backends.jinja2.Jinja2",  # rows of long lists: `ingest.views.macros`
+        "DIRS": [BASE_DIR / "templates" / "jinja2"],
+        "OPTIONS": {"environment": "project.row_templates.environment"},
+    },
 ]
 
 # --- Captions by a server with OpenAI's chat interface ----------------------------------------------------------------

@@ -48,9 +48,7 @@ def overview(request: HttpRequest, collection: Collection) -> HttpResponse:
     counts = _counts(collection, mark)
     latest = list(collection.runs.select_related("created_by")[:RUNS_MAX])
     lanes = progress.summaries(latest)
-    runs = [
-        {"run": run, "dots": dots(((lane.label, lane.state) for lane in lanes[run.pk]), between="")} for run in latest
-    ]
+    runs = [{"run": run, "dots": dots((lane.label, lane.state) for lane in lanes[run.pk])} for run in latest]
     job = ExportJob.objects.filter(collection=collection, state=RunState.DONE).defer("params").first()
     context = {
         "section": "overview",

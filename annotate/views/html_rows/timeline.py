@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from html import escape
 
-from django.utils.safestring import SafeString, mark_safe
+from ingest.views.macros import render_macro
 
 UNITS = 1000  # the timeline's width
 LEAST = 1.2  # of a mark
@@ -32,15 +31,15 @@ class Timeline:
         rows = [[pk, round(left, 1), round(width, 1), round(start, 1)] for pk, left, width, start in self._rows]
         return json.dumps(rows, separators=(",", ":"))
 
-    def lane(self, label: str, marks: Iterable[tuple[int, str]]) -> SafeString:
+    def lane(self, label: str, marks: Iterable[tuple[int, str]]) -> str:
         """Marks as wide as their frames are long, of pairs of a frame's key and a class of our own."""
         return self._lane(label, marks, y=3, height=14, thin=False)
 
-    def thin_lane(self, label: str, frames: Iterable[int]) -> SafeString:
+    def thin_lane(self, label: str, frames: Iterable[int]) -> str:
         """Thin marks for dropped frames."""
         return self._lane(label, ((pk, "dropped") for pk in frames), y=5, height=10, thin=True)
 
-    def _lane(self, label: str, marks: Iterable[tuple[int, str]], *, y: int, height: int, thin: bool) -> SafeString:
+    def _lane(self, label: str, marks: Iterable[tuple[int, str]], *, y: int, height: int, thin: bool) -> str:
         paths: dict[str, list[str]] = {}
         places: dict[int, None] = {}  # in order, each once: two faces of one frame are one mark
         for pk, kind in marks:
@@ -49,11 +48,11 @@ class Timeline:
             wide = 1.5 if thin else round(width, 1)
             paths.setdefault(kind, []).append(f"M{left:.1f} {y}h{wide}v{height}h-{wide}z")
             places[place] = None
-        drawn = "".join(f'<path class="{kind}" d="{"".join(parts)}"/>' for kind, parts in paths.items())
-        return mark_safe(
-            f'<svg viewBox="0 0 {UNITS} 20" preserveAspectRatio="none" role="img" '
-            f'aria-label="{escape(label)}: {len(places)} frames" data-frames="{_deltas(places)}">{drawn}</svg>'
-        )
+        drawn = [(kind, "".join(parts)) for kind, parts in paths.items()]
+        return render_macro(
+            "annotate/timeline.html", "lane", label, frame_count=len(places), places=_deltas(places), paths=drawn,
+            width=UNITS,
+        )  # fmt: skip
 
 
 def _deltas(places: Iterable[int]) -> str:
