@@ -38,6 +38,7 @@ lint: install-dev
 	.venv/bin/oxlint $(SCRIPTS)
 	.venv/bin/lint-imports
 	$(VENV) -m lint.names
+	@$(VENV) -m piplicenses > /dev/null  # which licences pass: pyproject.toml
 	$(VENV) manage.py makemigrations --check --dry-run
 	KOMA_HTTPS_PROXY=on $(VENV) manage.py check --deploy --fail-level WARNING
 
