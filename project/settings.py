@@ -1,4 +1,4 @@
-"""Django's settings; everything that differs between machines comes from the environment (README, "Settings")."""
+"""Django's settings; everything that differs between machines comes from the environment (docs/settings.md)."""
 
 from __future__ import annotations
 

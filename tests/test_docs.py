@@ -18,6 +18,7 @@ from ingest.version import VERSION
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+DOCS = ROOT / "docs"
 
 
 def settings_read() -> set[str]:
@@ -33,9 +34,44 @@ def settings_read() -> set[str]:
     return names
 
 
-def test_each_setting_has_a_line_in_the_readme_and_no_line_is_left_over() -> None:
-    table = README.split("## Settings")[1].split("\n## ")[0]
+def test_each_setting_has_a_line_in_its_page_and_no_line_is_left_over() -> None:
+    table = (DOCS / "settings.md").read_text(encoding="utf-8")
     assert set(re.findall(r"^\| `([A-Z_]+)`", table, re.M)) == settings_read()
+
+
+def test_the_readme_is_short_and_names_both_commands() -> None:
+    assert len(README.splitlines()) <= 150
+    assert {"make demo", "make test"} <= set(re.findall(r"^```\n(.+)\n```$", README, re.M))
+
+
+def test_every_page_of_the_docs_is_reached_and_every_link_leads_to_a_file() -> None:
+    pages = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted(DOCS.glob("*.md"))]
+    linked = set()
+    for page in pages:
+        for link in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8")):
+            path = (page.parent / link).resolve()
+            assert path.exists(), f"{page.name}: {link}"
+            linked.add(path)
+    assert {page for page in pages if page.parent == DOCS} <= linked
+
+
+def test_every_command_of_ours_is_in_the_page_of_commands() -> None:
+    commands = {
+        path.stem
+        for app in ("ingest", "annotate", "export", "project")
+        for path in (ROOT / app).glob("management/commands/[a-z]*.py")
+    }
+    page = (DOCS / "commands.md").read_text(encoding="utf-8")
+    assert {name for name in commands if not re.search(rf"`{name}\b", page)} == set()
+
+
+def test_every_folder_and_file_that_the_docs_name_exists() -> None:
+    named = re.compile(
+        r"`((?:project|ingest|annotate|export|demo_film|training|bench|lint|tests|templates|static)/[\w./-]*)`"
+    )
+    for page in [ROOT / "CONTRIBUTING.md", DOCS / "architecture.md", DOCS / "decisions.md", *sorted(DOCS.glob("*.md"))]:
+        for name in named.findall(page.read_text(encoding="utf-8")):
+            assert (ROOT / name).exists() or (ROOT / f"{name}.py").exists(), f"{page.name}: {name}"
 
 
 def test_no_other_module_reads_the_environment() -> None:
