@@ -36,6 +36,8 @@ lint: install-dev
 	$(VENV) -m ruff format --check .
 	.venv/bin/oxfmt --check $(ASSETS)
 	.venv/bin/oxlint $(SCRIPTS)
+	.venv/bin/djangofmt --check templates
+	.venv/bin/djangofmt check templates
 	.venv/bin/lint-imports
 	$(VENV) -m lint.names
 	@$(VENV) -m piplicenses > /dev/null  # which licences pass: pyproject.toml
@@ -64,6 +66,8 @@ format: install-dev
 	$(VENV) -m ruff format .
 	.venv/bin/oxlint --fix $(SCRIPTS)
 	.venv/bin/oxfmt $(ASSETS)
+	.venv/bin/djangofmt check --fix templates
+	.venv/bin/djangofmt templates
 
 help:
 	@grep -E '^# ' Makefile | cut -c3-

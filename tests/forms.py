@@ -57,7 +57,7 @@ class _Reader(HTMLParser):
         elif tag == "select" and self.select:
             chosen = [one for one in self.options if one[1]] or self.options[:1]
             for value, _, words in chosen:
-                self.forms[-1].add(self.select, value if value is not None else words)
+                self.forms[-1].add(self.select, value if value is not None else " ".join(words.split()))
             self.select = None
 
 

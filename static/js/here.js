@@ -45,6 +45,7 @@ function drawHolder(row, person) {
 
 // `people`: names; `held`: cluster -> name of the person who works on it.
 function draw({ people, held }) {
+  line.hidden = !people.length;
   const names = people.join(", ");
   line.textContent = people.length ? `${names} ${people.length === 1 ? "is" : "are"} here too` : "";
   for (const row of document.querySelectorAll("[data-cluster]")) {

@@ -21,6 +21,7 @@ from ingest.models import Collection, PipelineRun, StageRun
 from project.admin_user import first_admin
 from project.receiving import STRANGER_MAX, BoundedUpload
 from tests.conftest import PASSWORD
+from tests.pages import html_of
 
 
 def test_the_first_admin_is_made_once_with_a_random_kept_password(db: None, tmp_path: Path) -> None:
@@ -100,7 +101,7 @@ def test_healthz_says_when_redis_is_gone(db: None, client: Client, settings: Any
 
 
 def test_the_status_page_is_for_admins(as_alice: Client, as_bob: Client, queues: str) -> None:
-    page = as_alice.get("/status/").content.decode()
+    page = html_of(as_alice.get("/status/"))
     assert "Queue gpu" in page
     assert "etworks run on the" in page
     assert as_bob.get("/status/").status_code == 403
@@ -113,7 +114,7 @@ def test_the_status_page_says_whether_cuda_starts_and_where_stages_ran(
     StageRun.objects.create(
         run=run, stage="detect", order=1, queue="gpu", device="GPU (CUDA)", started_at=timezone.now()
     )
-    page = as_alice.get("/status/").content.decode()
+    page = html_of(as_alice.get("/status/"))
     assert "Networks run on" in page or "networks run on the graphics card" in page
     assert "Last device of Find faces</th>" in page
     assert "GPU (CUDA), 20" in page
@@ -128,7 +129,7 @@ def test_a_card_that_cannot_be_used_is_no_fine_part(
     for started, words in ((False, "slower"), (True, "fine")):
         found = cuda_check.Devices("1", offered, started, cuda_check.words_of(offered, started=started))
         monkeypatch.setattr(cuda_check, "devices", lambda found=found: found)
-        row = as_alice.get("/status/").content.decode().split(">Networks</th>")[1].split("</td>")[0]
+        row = html_of(as_alice.get("/status/")).split(">Networks</th>")[1].split("</td>")[0]
         assert row.endswith(words)
 
 
@@ -144,12 +145,12 @@ def test_a_form_that_is_too_large_is_refused_with_its_size_and_the_limit(client:
 def test_a_broken_model_folder_is_named_on_the_status_page(as_alice: Client, queues: str, settings: Any) -> None:
     (settings.KOMA_MODELS_DIR / "wd-broken").mkdir(parents=True)
     (settings.KOMA_MODELS_DIR / "wd-broken" / "koma.json").write_text("{")
-    assert "wd-broken/koma.json" in as_alice.get("/status/").content.decode()
+    assert "wd-broken/koma.json" in html_of(as_alice.get("/status/"))
 
 
 def test_the_status_page_works_without_redis(as_alice: Client, settings: Any, tmp_path: Path) -> None:
     settings.REDIS_URL = f"unix://{tmp_path}/nobody.sock"
-    assert "Redis does not answer" in as_alice.get("/status/").content.decode()
+    assert "Redis does not answer" in html_of(as_alice.get("/status/"))
 
 
 def test_the_offline_guard_stops_connections_to_other_machines(redis_url: str) -> None:

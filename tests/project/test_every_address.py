@@ -13,6 +13,7 @@ from annotate.models import Character
 from ingest.backup import graph
 from ingest.models import Collection, Episode, Frame, PipelineRun, Source
 from tests.conftest import client_of
+from tests.pages import html_of
 
 FILL = {"name": "ab/cd/" + "ab" * 32 + ".png"}  # what stands in for parameters that are no numbers
 # Open to people who are not logged in: the way in, and the machine's question whether we are up.
@@ -50,7 +51,7 @@ def test_a_stranger_gets_404_everywhere(name: str, collection: Collection, charl
     for method in ("get", "post", "put", "delete"):
         answer = getattr(client, method)(url)
         assert answer.status_code == 404, f"{method} {url}"
-        assert collection.name not in answer.content.decode()
+        assert collection.name not in html_of(answer)
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -9,6 +9,7 @@ from django.conf import settings
 from django.test import Client
 
 from project.static_version import static_version
+from tests.pages import html_of
 
 STATIC = Path(settings.BASE_DIR) / "static"
 IMPORT = re.compile(r"""\b(?:from|import)\s*\(?\s*["']([^"']+)["']""")
@@ -30,7 +31,7 @@ def test_any_change_of_a_file_gives_another_version(tmp_path: Path) -> None:
 
 
 def test_pages_name_the_version_and_browsers_keep_its_files(client: Client) -> None:
-    page = client.get("/login/").content.decode()
+    page = html_of(client.get("/login/"))
     addresses = re.findall(r'(?:src|href)="(/static/[^"]+\.(?:js|css))"', page)
     assert len(addresses) > 4
     for address in addresses:

@@ -10,6 +10,7 @@ from django.test import Client
 
 from ingest.models import Membership, Role
 from tests.conftest import client_of
+from tests.pages import html_of
 from tests.safety.conftest import PATTERNS, World, fingerprint, parameters, taken_back, writes
 
 pytestmark = pytest.mark.django_db
@@ -88,7 +89,7 @@ def test_each_role_may_what_the_table_says(world: World, charlie: User, role: An
                 wrong.append((name, verb, answer.status_code, "changed something" if changed else ""))
             if role == "anonymous" and not answer.headers["Location"].startswith("/login/?next=/"):
                 wrong.append((name, verb, answer.headers["Location"], ""))
-            hidden = role == "stranger" and world.collection.name in answer.content.decode()
+            hidden = role == "stranger" and world.collection.name in html_of(answer)
             if hidden:
                 wrong.append((name, verb, "names the collection", ""))
     assert not wrong

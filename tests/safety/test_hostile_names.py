@@ -21,6 +21,7 @@ from export.models import ExportJob
 from ingest.errors import BadInput
 from ingest.models import Collection, Frame, RunState, Source
 from tests.conftest import client_of
+from tests.pages import html_of
 from tests.safety.conftest import PATTERNS, World, build, files_below, parameters
 from tests.safety.test_addresses import IN_COLLECTION
 
@@ -89,7 +90,7 @@ def test_a_hostile_name_is_text_on_every_page(db: None, alice: User, collection:
         assert not any(set(value) & {"\r", "\n", "\0"} for value in answer.headers.values()), name
         if answer.headers["Content-Type"].startswith("text/html"):
             seen = Tags()
-            seen.feed(answer.content.decode())
+            seen.feed(html_of(answer))
             assert seen.found == [], name
             assert "script-src 'self'" in answer.headers["Content-Security-Policy"], name
             assert "unsafe-eval" not in answer.headers["Content-Security-Policy"], name
@@ -126,7 +127,7 @@ def test_a_hostile_name_in_a_form_is_refused_or_comes_back_as_text(world: World,
             assert isinstance(json.loads(answer.headers["HX-Trigger"])["toast"]["text"], str)
         if answer.headers.get("Content-Type", "").startswith("text/html"):
             seen = Tags()
-            seen.feed(answer.content.decode())
+            seen.feed(html_of(answer))
             assert seen.found == [], name
     for row in (*Character.objects.all(), *Tag.objects.all(), *Collection.objects.all(), *Source.objects.all()):
         assert not any(ord(sign) < 32 or ord(sign) == 127 for sign in row.name), row.name

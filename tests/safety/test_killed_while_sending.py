@@ -27,6 +27,7 @@ from ingest.views import once
 from project.serve.launcher import free_port, gunicorn_command
 from tests.annotate.views.conftest import Show, make_show
 from tests.conftest import client_of
+from tests.pages import html_of
 from tests.project.test_web_children import children
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.postgres]
@@ -97,7 +98,7 @@ class Sender:
     def __init__(self, port: int, user: User, path: str) -> None:
         self.port, self.path = port, path
         client = client_of(user)
-        page = client.get(reverse("password_change")).content.decode()
+        page = html_of(client.get(reverse("password_change")))
         token = re.search(r'name="csrfmiddlewaretoken" value="(\w+)"', page)
         assert token is not None
         self.cookies = "; ".join(f"{name}={morsel.value}" for name, morsel in client.cookies.items())

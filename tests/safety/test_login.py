@@ -19,6 +19,7 @@ from django.utils import timezone
 from project import login
 from project.models import LoginFailure
 from tests.conftest import PASSWORD, client_of, make_user
+from tests.pages import html_of
 from tests.safety.conftest import World
 
 pytestmark = [pytest.mark.django_db, pytest.mark.postgres]
@@ -34,7 +35,7 @@ def test_after_some_wrong_passwords_even_the_right_one_waits(bob: User) -> None:
         assert attempt("bob", "wrong").status_code == 200
     refused = attempt("bob", PASSWORD)
     assert refused.status_code == 429
-    assert "Try again in 15 minutes" in refused.content.decode()
+    assert "Try again in 15 minutes" in html_of(refused)
     LoginFailure.objects.update(at=timezone.now() - login.WINDOW - timedelta(seconds=1))
     assert attempt("bob", PASSWORD).status_code == 302
 
@@ -96,7 +97,7 @@ def test_the_old_password_is_asked_for_and_a_right_one_forgets_the_failures(bob:
     for _ in range(login.OF_NAME_AND_ADDRESS):
         as_bob.post("/password/", form | {"old_password": "wrong"})
     refused = as_bob.post("/password/", form | {"old_password": "a new one 77!"})
-    assert refused.status_code == 429 and "Try again in 15 minutes" in refused.content.decode()
+    assert refused.status_code == 429 and "Try again in 15 minutes" in html_of(refused)
 
 
 def test_the_admin_site_has_no_password_form_of_its_own(as_alice: Client) -> None:
@@ -137,7 +138,7 @@ def test_whether_a_name_exists_is_not_told(bob: User) -> None:
     for name in ("bob", "nobody"):
         for _ in range(login.OF_NAME_AND_ADDRESS):
             first = attempt(name, "wrong")
-        answers.append([page.content.decode().replace(name, "") for page in (first, attempt(name, "wrong"))])
+        answers.append([html_of(page).replace(name, "") for page in (first, attempt(name, "wrong"))])
     without_tokens = [[re.sub(r"\w{64}", "", page) for page in pages] for pages in answers]
     assert without_tokens[0] == without_tokens[1]
 
@@ -223,8 +224,8 @@ def test_a_page_older_than_the_login_is_told_so(world: World, alice: User) -> No
     assert answer.headers["HX-Reswap"] == "none"
     page = client.post(world.address("undo"))
     assert page.status_code == 403
-    assert "Reload" in page.content.decode()
-    assert "verification" not in page.content.decode()
+    assert "Reload" in html_of(page)
+    assert "verification" not in html_of(page)
 
 
 @pytest.mark.parametrize("debug", [False])
@@ -246,7 +247,7 @@ def test_error_pages_are_ours_and_tell_no_inner_things(
     monkeypatch.setattr(search, "frames", broken)
     pages[500] = client.get(world.address("frames"))
     for status, page in pages.items():
-        text = page.content.decode()
+        text = html_of(page)
         assert page.status_code == status
         assert '<header class="top">' in text
         assert 'href="/"' in text
@@ -265,14 +266,14 @@ def test_error_pages_are_ours_and_tell_no_inner_things(
 
 
 def test_the_reason_for_a_403_is_said(world: World, as_bob: Client) -> None:
-    assert "you are reviewer here" in as_bob.get(world.address("collection_settings")).content.decode()
+    assert "you are reviewer here" in html_of(as_bob.get(world.address("collection_settings")))
 
 
 def test_private_pages_are_kept_by_no_cache(world: World, as_alice: Client) -> None:
     page = as_alice.get(world.address("frames"))
     assert page.headers["Cache-Control"] == "private, no-cache"
     assert "Cookie" in page.headers["Vary"]
-    text = page.content.decode()
+    text = html_of(page)
     assert 'hx-history="false"' in text
     assert '"historyCacheSize": 0' in text
     assert '"allowEval": false' in text

@@ -30,6 +30,7 @@ from ingest.errors import BadInput, Conflict, KomaError
 from ingest.models import RunState
 from tests.annotate.hub_server import FakeHub, serving
 from tests.annotate.model_library.conftest import MODEL, REPOSITORY, TAGS, WEIGHTS
+from tests.pages import html_of
 from tests.safety.test_outages import small_disk
 
 __all__ = ["small_disk"]
@@ -306,7 +307,7 @@ def test_one_broken_description_hides_no_other_model_breaks_no_page_and_can_be_r
         f"/c/{collection.pk}/{page}" for page in ("models/", "runs/", "compare/", "export/", "")
     )):  # fmt: skip
         assert as_alice.get(address).status_code == 200, address
-    page = as_alice.get("/models/").content.decode()
+    page = html_of(as_alice.get("/models/"))
     assert page.count("the model&#x27;s description") >= 2
     for name in ("broken", "alone"):
         as_alice.post("/models/act/", {"act": "remove", "name": name, "sure": "on"})

@@ -38,6 +38,7 @@ from ingest.pipeline import registry as stages
 from tests.annotate.picture_nets import write_tagger
 from tests.annotate.scorer_graphs import write_model, write_tags
 from tests.conftest import client_of
+from tests.pages import html_of
 from tests.safety.conftest import World
 
 FRAMES = 40
@@ -246,10 +247,10 @@ def test_what_was_fetched_of_a_model_can_be_given_up_on_the_page(as_alice: Clien
     part = Path(settings.KOMA_MODELS_DIR) / folder.INCOMING / "isnetis" / "model.onnx.part"
     part.parent.mkdir(parents=True)
     part.write_bytes(b"x" * (3 << 20))
-    assert f"Frees {filesize(3 << 20)}." in as_alice.get("/models/").content.decode()
+    assert f"Frees {filesize(3 << 20)}." in html_of(as_alice.get("/models/"))
     as_alice.post("/models/act/", {"act": "remove", "name": "isnetis", "sure": "on"})
     assert not part.exists()
-    assert "Frees" not in as_alice.get("/models/").content.decode()
+    assert "Frees" not in html_of(as_alice.get("/models/"))
 
 
 # --- Measurements -----------------------------------------------------------------------------------------------------
@@ -316,9 +317,9 @@ def test_labels_of_a_model_are_text_on_every_page_and_one_tag_in_captions(
         "export/",
         f"frames/{frame.pk}/caption/",
     ):
-        page = as_alice.get(f"/c/{collection.pk}/{address}").content.decode().lower()
+        page = html_of(as_alice.get(f"/c/{collection.pk}/{address}")).lower()
         assert "<img src=x" not in page and "<img_src=x" not in page and "<script>alert" not in page, address
-    text = as_alice.get(f"/c/{collection.pk}/frames/{frame.pk}/caption/").content.decode()
+    text = html_of(as_alice.get(f"/c/{collection.pk}/frames/{frame.pk}/caption/"))
     assert "a, b, c" not in text
 
 

@@ -24,6 +24,7 @@ from ingest.actions import history
 from ingest.models import Operation, PipelineRun, RunState
 from project.queues import rq_queues
 from tests.conftest import PASSWORD, _django_rq_queues, client_of
+from tests.pages import html_of
 from tests.safety.conftest import World, files_below
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -55,7 +56,7 @@ def test_without_redis_work_is_taken_on_and_waits(world: World, alice: User, no_
     for name in ("overview", "runs", "exports", "work", "frames", "faces"):
         assert client.get(world.address(name)).status_code == 200, name
     assert client.get("/healthz").json()["redis"] == "bad"
-    assert "Redis does not answer" in client.get("/status/").content.decode()
+    assert "Redis does not answer" in html_of(client.get("/status/"))
     assert client.post(f"/c/{world.collection.pk}/runs/{run.pk}/change/", {"cancel": "1"}).status_code == 302
 
 
@@ -99,8 +100,8 @@ def test_a_locked_database_is_told_and_nothing_is_half_written(world: World, ali
             assert "busy" in json.loads(partial.headers["HX-Trigger"])["toast"]["text"], name
         page = client.post(world.address("invite"), {"role": "20"})
         assert page.status_code == 503
-        assert "database is busy" in page.content.decode()
-        assert "sqlite" not in page.content.decode().lower()
+        assert "database is busy" in html_of(page)
+        assert "sqlite" not in html_of(page).lower()
         login = Client(raise_request_exception=False).post("/login/", {"username": "alice", "password": PASSWORD})
         assert login.status_code == 503
     assert (Operation.objects.count(), FrameTag.objects.count(), Character.objects.count()) == before

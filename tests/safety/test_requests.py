@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from annotate.models import Tag
 from tests.conftest import client_of
+from tests.pages import html_of
 from tests.safety.conftest import World, taken_back
 from tests.safety.test_addresses import IN_COLLECTION
 
@@ -140,7 +141,7 @@ def test_a_filter_that_is_not_on_the_list_is_refused_by_name(world: World, as_al
     for query in FORBIDDEN:
         answer = as_alice.get(world.address("frames"), {"q": query})
         assert answer.status_code == 200
-        assert "There is no filter" in answer.content.decode(), query
+        assert "There is no filter" in html_of(answer), query
         assert answer.context["total"] == 0
 
 

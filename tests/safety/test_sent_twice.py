@@ -22,6 +22,7 @@ from ingest.actions import sent_forms
 from ingest.models import Collection, Operation, SentForm
 from ingest.views import once
 from tests.conftest import client_of
+from tests.pages import html_of
 from tests.safety.conftest import PATTERNS, World
 from tests.safety.test_two_people import together
 
@@ -119,7 +120,7 @@ def test_what_is_sent_twice_is_made_once(
         assert not json.loads(second.headers["HX-Trigger"])["toast"]["error"]
     else:
         assert second.status_code == 302
-        page = client.get(second.headers["Location"]).content.decode()
+        page = html_of(client.get(second.headers["Location"]))
         assert "Already done" in page
     # Another key is another act: the server does not hold back what a person means.
     third = client.post(world.address(name), form_of(world, name) | {"key": "two"}, headers=headers)
@@ -208,7 +209,7 @@ def test_one_that_is_still_at_work_is_waited_for_and_is_no_success(
         assert (answer.status_code, answer.headers["Retry-After"]) == (503, "3")
         assert "koma_done" not in answer.cookies
     assert json.loads(partial.headers["HX-Trigger"])["toast"] == {"text": once.NOT_DONE, "error": True, "undo": False}
-    page = plain.content.decode()
+    page = html_of(plain)
     assert once.NOT_DONE in page
     assert dict(re.findall(r'<textarea hidden name="(\w+)">\n(.*?)</textarea>', page)) == form
     SentForm.objects.update(done=True)
@@ -271,7 +272,7 @@ def test_every_form_of_every_template_carries_a_key() -> None:
 def test_forms_that_are_drawn_as_text_carry_a_key(world: World, alice: User) -> None:
     client = client_of(alice)
     for name in ("faces", "history", "exports"):
-        page = client.get(world.address(name)).content.decode()
+        page = html_of(client.get(world.address(name)))
         forms = re.findall(r'<form[^>]*method="post".*?</form>', page.partition("<main")[2], re.S)
         assert forms, name
         assert all(re.search(r'name="key" value="[\w-]{10,}"', form) for form in forms), name
@@ -279,10 +280,10 @@ def test_forms_that_are_drawn_as_text_carry_a_key(world: World, alice: User) -> 
 
 def test_a_collection_is_created_once_without_any_script(alice: User) -> None:
     client = client_of(alice)
-    key = re.search(r'name="key" value="([\w-]+)"', client.get("/").content.decode())
+    key = re.search(r'name="key" value="([\w-]+)"', html_of(client.get("/")))
     assert key is not None
     for _ in range(2):
         answer = client.post("/", {"name": "Yama", "key": key[1]})
         assert answer.status_code == 302
     assert Collection.objects.filter(name="Yama").count() == 1
-    assert "Already done: Yama created." in client.get(answer.headers["Location"]).content.decode()
+    assert "Already done: Yama created." in html_of(client.get(answer.headers["Location"]))

@@ -21,6 +21,7 @@ from ingest.errors import Stale
 from ingest.models import Collection, CollectionLimits, Frame, Membership, Operation, PersonLimits, PipelineRun, Role
 from tests.conftest import client_of
 from tests.forms import Form, forms_of
+from tests.pages import html_of
 from tests.safety.conftest import PATTERNS, World
 from tests.safety.test_two_people import together
 
@@ -205,7 +206,7 @@ def test_a_stale_form_replaces_nothing_and_shows_both_answers(
     assert refused.status_code == 409, refused.content[:300]
     assert case.read(world) == theirs
     assert PipelineRun.objects.count() == runs  # nothing began beside it
-    page = refused.content.decode()
+    page = html_of(refused)
     assert "Theirs" in page
     assert "Yours" in page
     assert "Keep theirs" in page
@@ -371,7 +372,7 @@ def test_frames_that_another_person_decided_since_stay(
     first, second = world.frames[:2]
     if theirs == "drop":  # both are dropped by a run, and shown so
         Frame.objects.filter(pk__in=[first.pk, second.pk]).update(state="dropped", reason="duplicate")
-    page = client_of(alice).get(world.address("frames") + "?q=state:all").content.decode()
+    page = html_of(client_of(alice).get(world.address("frames") + "?q=state:all"))
     values = [re.search(rf'name="frame" value="({frame.pk}:[^"]+)"', page)[1] for frame in (first, second)]  # type: ignore[index]
     address = world.address("frames_change")
     assert client_of(bob).post(address, {"act": theirs, "frame": [first.pk]}, headers=HTMX).status_code == 200
@@ -387,7 +388,7 @@ def test_frames_that_another_person_decided_since_stay(
     assert alone.status_code == 409
     assert "bob decided otherwise on 1 frame" in json.loads(alone.headers["HX-Trigger"])["toast"]["text"]
     # Who has seen it decides again.
-    fresh = client_of(alice).get(world.address("frames") + "?q=state:all").content.decode()
+    fresh = html_of(client_of(alice).get(world.address("frames") + "?q=state:all"))
     value = re.search(rf'name="frame" value="({first.pk}:[^"]+)"', fresh)[1]  # type: ignore[index]
     assert client_of(alice).post(address, {"act": mine, "frame": [value]}, headers=HTMX).status_code == 200
     first.refresh_from_db()

@@ -19,6 +19,7 @@ from annotate.models import TagList
 from ingest.actions import history
 from ingest.errors import BadInput, Conflict
 from ingest.models import Collection, Operation
+from tests.pages import html_of
 
 pytestmark = pytest.mark.django_db
 HAIR = b'{"Hair": ["long hair", "short_hair"]}'
@@ -125,11 +126,11 @@ def test_the_installed_list_counts_where_the_collection_has_none(collection: Col
 def test_a_lead_adds_and_chooses_lists_on_the_page(collection: Collection, as_alice: Client, as_bob: Client) -> None:
     here = f"/c/{collection.pk}/models/lists/"
     file = SimpleUploadedFile("mine.json", HAIR)
-    page = as_alice.post(here, {"kind": "included", "file": file}, follow=True).content.decode()
+    page = html_of(as_alice.post(here, {"kind": "included", "file": file}, follow=True))
     assert "mine.json (1 tag) counts" in page
     assert "mine.json, 1 tag," in page and "by alice" in page
     row = TagList.objects.get()
-    page = as_alice.post(here, {"kind": "included", "use": ""}, follow=True).content.decode()
+    page = html_of(as_alice.post(here, {"kind": "included", "use": ""}, follow=True))
     assert "no list of this collection counts" in page
     as_alice.post(here, {"kind": "included", "use": row.pk})
     row.refresh_from_db()
@@ -144,7 +145,7 @@ def test_a_lead_adds_and_chooses_lists_on_the_page(collection: Collection, as_al
         ({"kind": "unwanted", "file": SimpleUploadedFile("a.txt", b'"a, b')}, "not closed"),
     ):
         referer = f"http://testserver/c/{collection.pk}/models/"
-        page = as_alice.post(here, values, follow=True, headers={"Referer": referer}).content.decode()
+        page = html_of(as_alice.post(here, values, follow=True, headers={"Referer": referer}))
         assert told in page, values
     row.refresh_from_db()
     assert row.used

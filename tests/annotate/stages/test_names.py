@@ -16,6 +16,7 @@ from annotate.queries.search import frames as search
 from ingest.actions import history
 from ingest.models import Frame, FrameState, Operation, SideFile
 from tests.annotate.people import ANNA, BETH
+from tests.pages import html_of
 
 pytestmark = pytest.mark.django_db
 
@@ -195,7 +196,7 @@ def test_a_name_that_differs_by_signs_alone_is_told_and_offered_and_not_taken(ma
     assert set(of_frame(two)) == {"mr.x"}
     assert list(Character.objects.filter(collection=collection)) == [mister]
     assert done.stages.get(stage="names").log.count("“MrX” may be mr.x") == 1
-    page = as_alice.get(f"/c/{collection.pk}/characters/tags/").content.decode()
+    page = html_of(as_alice.get(f"/c/{collection.pk}/characters/tags/"))
     assert '<button class="btn" name="name" value="mr.x">It is mr.x</button>' in page
     tag = Tag.objects.get(name__iexact="mrx").name
     answer = as_alice.post(f"/c/{collection.pk}/characters/tags/name/", {"tag": tag, "name": ["", "mr.x"]})

@@ -14,6 +14,7 @@ from django.test import Client
 from annotate.models import Character, Face, FaceCluster, FrameCharacter, FrameTag, ModelVersion, Tag, TagCategory
 from ingest.models import Collection, Frame, SideFile
 from tests.annotate.people import ANNA, BETH
+from tests.pages import html_of
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -135,7 +136,7 @@ def test_a_tag_that_is_nobody_of_the_cast_is_said_to_be_somebody(
 def test_the_page_of_the_episode_tells_of_text_that_was_not_used(frame: Frame, as_alice: Client) -> None:
     frame.episode.source.kind = "pictures"
     frame.episode.source.save()
-    page = as_alice.get(f"/c/{frame.collection_id}/episodes/{frame.episode_id}/").content.decode()
+    page = html_of(as_alice.get(f"/c/{frame.collection_id}/episodes/{frame.episode_id}/"))
     assert "Beside 1 picture lies text that was not understood" in page
-    found = as_alice.get(f"/c/{frame.collection_id}/frames/?q=episode:{frame.episode_id}+is:unread").content.decode()
+    found = html_of(as_alice.get(f"/c/{frame.collection_id}/frames/?q=episode:{frame.episode_id}+is:unread"))
     assert found.count('class="tile"') == 1

@@ -18,6 +18,7 @@ from ingest.models import Collection, Frame, Membership, Role
 from tests.annotate.actions.test_model_choices import install
 from tests.annotate.views.conftest import Show
 from tests.conftest import client_of, make_user
+from tests.pages import html_of
 
 pytestmark = pytest.mark.django_db
 RULES = Rules({"general": 0.35}).as_json()
@@ -66,11 +67,11 @@ def test_a_label_that_one_model_does_not_know_is_no_disagreement(show: Show) -> 
 def test_the_page_asks_and_an_answer_is_a_persons_word(
     show: Show, pair: tuple[ModelVersion, ModelVersion], as_bob: Client
 ) -> None:
-    page = as_bob.get(reverse("compare", args=[show.collection.pk])).content.decode()
+    page = html_of(as_bob.get(reverse("compare", args=[show.collection.pk])))
     assert "Is <q>smile</q> right here?" in page and "3 questions open" in page
     asked = {"first": pair[0].pk, "second": pair[1].pk, "frame": show.frames[3].pk, "name": "smile", "act": "no"}
     answer = as_bob.post(reverse("compare_answer", args=[show.collection.pk]), asked, headers={"HX-Request": "true"})
-    assert "Is <q>hat</q> right here?" in answer.content.decode() and "2 questions open" in answer.content.decode()
+    assert "Is <q>hat</q> right here?" in html_of(answer) and "2 questions open" in html_of(answer)
     word = FrameTag.objects.get(frame=show.frames[3], tag__name="smile")
     assert (word.state, word.by_person, word.by.username) == ("no", True, "bob")
 
@@ -83,7 +84,7 @@ def test_what_people_decided_is_not_asked_again_and_can_be_undone(
         values = {"first": pair[0].pk, "second": pair[1].pk, "frame": one.frame, "name": one.name, "act": "yes"}
         as_bob.post(reverse("compare_answer", args=[show.collection.pk]), values)
     assert agreement.open_questions(show.collection, told) == []
-    assert "No question is open" in as_bob.get(reverse("compare", args=[show.collection.pk])).content.decode()
+    assert "No question is open" in html_of(as_bob.get(reverse("compare", args=[show.collection.pk])))
     as_bob.post(reverse("undo", args=[show.collection.pk]))
     assert len(agreement.open_questions(show.collection, told)) == 1
 
@@ -106,11 +107,11 @@ def test_the_page_scores_a_model_against_people(
 ) -> None:
     address = reverse("compare", args=[show.collection.pk])
     asked = {"first": pair[0].pk, "second": "people"}
-    assert "People have not spoken yet" in as_bob.get(address, asked).content.decode()
+    assert "People have not spoken yet" in html_of(as_bob.get(address, asked))
     for frame, act in ((show.frames[0], "yes"), (show.frames[1], "no"), (show.frames[3], "yes")):
         values = asked | {"frame": frame.pk, "name": "smile", "act": act}
         as_bob.post(reverse("compare_answer", args=[show.collection.pk]), values | {"second": pair[1].pk})
-    page = as_bob.get(address, asked).content.decode()
+    page = html_of(as_bob.get(address, asked))
     assert page.count(">0.50<") == 2  # precision 1 of 2, recall 1 of 2
 
 
@@ -151,17 +152,17 @@ def test_boxes_that_only_one_found_are_shown(show: Show, as_bob: Client) -> None
         ModelLabels.objects.create(model_version=version, rows=[["hand", "boxes"]])
         packed = pack_boxes(rows, np.full(len(rows), 0.8, np.float32))
         ModelAnswer.objects.create(frame=show.frames[0], model_version=version, data=packed)
-    page = as_bob.get(reverse("compare", args=[show.collection.pk])).content.decode()
+    page = html_of(as_bob.get(reverse("compare", args=[show.collection.pk])))
     assert "hand: only one" in page and 'x="0.6000"' in page and "50 %" in page
 
 
 def test_without_answers_with_one_model_and_without_common_frames_the_page_says_so(show: Show, as_bob: Client) -> None:
     address = reverse("compare", args=[show.collection.pk])
-    assert "No model has answered yet" in as_bob.get(address).content.decode()
+    assert "No model has answered yet" in html_of(as_bob.get(address))
     tagger("one", show.frames[:1], [[0.9, 0, 0]])
-    assert "Only one model has answered" in as_bob.get(address).content.decode()
+    assert "Only one model has answered" in html_of(as_bob.get(address))
     tagger("two", show.frames[1:2], [[0.9, 0, 0]])
-    assert "no frame in common" in as_bob.get(address).content.decode()
+    assert "no frame in common" in html_of(as_bob.get(address))
 
 
 def test_the_empty_page_tells_the_next_step_that_one_may_take(
@@ -173,14 +174,14 @@ def test_the_empty_page_tells_the_next_step_that_one_may_take(
     for user in (lead, root):
         Membership.objects.create(collection=show.collection, user=user, role=Role.LEAD)
     as_lead = client_of(lead)
-    told = {name: client.get(address).content.decode() for name, client in (
+    told = {name: html_of(client.get(address)) for name, client in (
         ("lead", as_lead), ("reviewer", as_bob), ("root", client_of(root)),
     )}  # fmt: skip
     assert "A lead starts it." in told["reviewer"] and run not in told["reviewer"]
     assert "None that could answer is installed" in told["lead"] and run not in told["lead"]
     assert ">Install models</a>" in told["root"] and run not in told["root"]
     install(tmp_path, "wd-tiny")
-    assert run in as_lead.get(address).content.decode() and run not in as_bob.get(address).content.decode()
+    assert run in html_of(as_lead.get(address)) and run not in html_of(as_bob.get(address))
 
 
 def test_two_taggers_are_compared_before_the_computed_tags_and_these_are_called_once(
@@ -189,7 +190,7 @@ def test_two_taggers_are_compared_before_the_computed_tags_and_these_are_called_
     computed = tagger("computed", show.frames, [[0.9, 0, 0]] * 4)
     ModelVersion.objects.filter(pk=computed.pk).update(revision="computed-tags-1")
     two, one = (tagger(name, show.frames, [[0.9, 0, 0]] * 4) for name in ("wd", "pixai"))
-    page = as_bob.get(reverse("compare", args=[show.collection.pk])).content.decode()
+    page = html_of(as_bob.get(reverse("compare", args=[show.collection.pk])))
     assert page.count(f'<option value="{one.pk}" selected>') == page.count(f'<option value="{two.pk}" selected>') == 1
     assert "tags · computed-tags-1" in page and "computed computed" not in page
     assert 'aria-current="page"><svg viewBox="0 0 20 20"><path d="M3 5h9' in page  # the rail: Runs
@@ -204,7 +205,7 @@ def test_strangers_viewers_and_other_collections_are_kept_out(
     viewer = make_user("dora")
     Membership.objects.create(collection=show.collection, user=viewer, role=Role.VIEWER)
     page = client_of(viewer).get(address)
-    assert page.status_code == 200 and 'data-key="y"' not in page.content.decode()
+    assert page.status_code == 200 and 'data-key="y"' not in html_of(page)
     assert client_of(viewer).post(post, values).status_code == 403
     other = Collection.objects.create(name="Other")
     Membership.objects.create(collection=other, user=viewer, role=Role.REVIEWER)

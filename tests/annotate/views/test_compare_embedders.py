@@ -18,6 +18,7 @@ from ingest.models import Collection, Membership, Role, RunState
 from tests.annotate.evaluation.on_collection.conftest import cast, make_episode
 from tests.annotate.evaluation.on_collection.test_own_embedders import mistaken, name_some
 from tests.conftest import client_of, make_user
+from tests.pages import html_of
 
 __all__ = ["cast", "make_episode"]
 pytestmark = pytest.mark.django_db
@@ -43,7 +44,7 @@ def asked(collection: Collection, cast: list[Face], as_alice: Client, queues: st
 
 
 def page(client: Client, collection: Collection, **more: Any) -> str:
-    return client.get(reverse("compare_embedders", args=[collection.pk]), PAIR | more).content.decode()
+    return html_of(client.get(reverse("compare_embedders", args=[collection.pk]), PAIR | more))
 
 
 def answer(client: Client, collection: Collection, row: Evaluation, who: str, act: str, face: Face) -> Any:
@@ -63,13 +64,13 @@ def test_a_lead_starts_it_a_worker_does_it_and_the_page_tells_how_far_it_is(
     Evaluation.objects.filter(pk=row.pk).update(state="running", done=7, total=72)
     address = reverse("compare_embedders", args=[collection.pk])
     moving = as_bob.get(address, PAIR | {"progress": 1}, headers=HTMX)
-    assert "7 of 72" in moving.content.decode() and "hx-trigger" in moving.content.decode()
+    assert "7 of 72" in html_of(moving) and "hx-trigger" in html_of(moving)
     Evaluation.objects.filter(pk=row.pk).update(state="queued")
     assert jobs.run_evaluation() == "done"
     row.refresh_from_db()
     assert row.total == 72
     ended = as_bob.get(address, PAIR | {"progress": 1}, headers=HTMX)
-    assert "Finished: look" in ended.content.decode() and "hx-trigger" not in ended.content.decode()
+    assert "Finished: look" in html_of(ended) and "hx-trigger" not in html_of(ended)
     assert "HX-Refresh" not in ended.headers  # somebody may be answering
     told = page(as_bob, collection)
     assert "All 36 faces" in told and "name some faces of two characters" in told and "Put together by one" in told
@@ -91,7 +92,7 @@ def test_yes_names_the_face_and_closes_its_questions(
     assert face.character is not None and (face.character.name, face.named_by, face.named_user) == (
         "Anna", NamedBy.PERSON, bob,
     )  # fmt: skip
-    assert "People have decided every face" in told.content.decode()
+    assert "People have decided every face" in html_of(told)
     as_bob.post(reverse("undo", args=[collection.pk]))
     assert Face.objects.get(pk=cast[30].pk).character is None and "2 questions open" in page(as_bob, collection)
 
@@ -100,7 +101,7 @@ def test_no_rules_the_character_out_and_asks_about_the_other(
     collection: Collection, cast: list[Face], asked: Evaluation, as_bob: Client
 ) -> None:
     beth = Character.objects.get(name="Beth")
-    told = answer(as_bob, collection, asked, "Beth", "no", cast[30]).content.decode()
+    told = html_of(answer(as_bob, collection, asked, "Beth", "no", cast[30]))
     assert Face.objects.get(pk=cast[30].pk).not_characters == [beth.pk]
     assert "1 question open" in told and "Is this <q>Anna</q>?" in told
 
@@ -147,7 +148,7 @@ def test_a_comparison_with_a_model_that_was_removed_is_still_shown(
     shutil.rmtree(settings.KOMA_MODELS_DIR / "ccip-tiny")
     gone = '<option value="ccip-tiny" selected disabled>ccip-tiny (not installed)</option>'
     for values in ({}, PAIR, {"first": "builtin"}):
-        told = as_alice.get(reverse("compare_embedders", args=[collection.pk]), values).content.decode()
+        told = html_of(as_alice.get(reverse("compare_embedders", args=[collection.pk]), values))
         assert gone in told and told.count("<option selected>builtin") == 1, values
         assert "2 questions open" in told and "Compare again" not in told
 
@@ -163,10 +164,7 @@ def test_the_same_model_on_both_sides_is_refused_in_words(
 def test_with_one_embedder_it_says_what_is_missing_and_unknown_ones_are_refused(
     collection: Collection, as_alice: Client, queues: str
 ) -> None:
-    assert (
-        "There is only one embedder"
-        in as_alice.get(reverse("compare_embedders", args=[collection.pk])).content.decode()
-    )
+    assert "There is only one embedder" in html_of(as_alice.get(reverse("compare_embedders", args=[collection.pk])))
     told = as_alice.post(reverse("compare_embedders", args=[collection.pk]), PAIR, headers=HTMX)
     assert told.status_code == 422 and not Evaluation.objects.exists()
 
@@ -180,7 +178,7 @@ def test_reviewers_answer_viewers_look_strangers_see_nothing(
     viewer = make_user("dora")
     Membership.objects.create(collection=collection, user=viewer, role=Role.VIEWER)
     seen = client_of(viewer).get(address)
-    assert seen.status_code == 200 and 'data-key="y"' not in seen.content.decode()
+    assert seen.status_code == 200 and 'data-key="y"' not in html_of(seen)
     assert answer(client_of(viewer), collection, asked, "Anna", "yes", cast[30]).status_code == 403
     other = Collection.objects.create(name="Other")
     Membership.objects.create(collection=other, user=viewer, role=Role.ADMIN)

@@ -20,6 +20,7 @@ from annotate.queries import search
 from annotate.views.characters import FACES_A_PAGE
 from ingest.models import Collection, Episode, Membership, Operation, PipelineRun, Role, Shot, Source, StageRun
 from tests.annotate.views.conftest import Show, add_frame
+from tests.pages import html_of
 
 pytestmark = pytest.mark.django_db
 # Queries of a page with nothing kept from before; of these up to five are for session, person, role and switcher.
@@ -159,7 +160,7 @@ def test_what_is_drawn_as_text_is_escaped(show: Show, as_bob: Client) -> None:
     Face.objects.filter(pk=show.faces[0].pk).update(crop=hostile, character=show.hinata)
     Face.objects.filter(pk=show.faces[1].pk).update(crop=hostile)
     for name in ("faces", "characters", "character", "episode", "episodes", "frames"):
-        text = as_bob.get(address(name, show)).content.decode()
+        text = html_of(as_bob.get(address(name, show)))
         assert "<img src=x" not in text, name
         assert 'x onerror="' not in text, name
 
@@ -175,7 +176,7 @@ def timeline_of(text: str) -> tuple[list[list[float]], dict[str, list[int]]]:
 
 
 def test_the_timeline_has_a_mark_for_every_frame(show: Show, as_bob: Client) -> None:
-    frames, lanes = timeline_of(as_bob.get(address("episode", show)).content.decode())
+    frames, lanes = timeline_of(html_of(as_bob.get(address("episode", show))))
     assert [frame[0] for frame in frames] == [frame.pk for frame in show.frames]
     states = {state: [f.pk for f in show.frames if f.state == state] for state in ("kept", "dropped")}
     assert lanes["kept"] == states["kept"]
@@ -191,7 +192,7 @@ def test_a_long_episode_is_shown_in_sections_that_miss_no_frame(
     seen: list[int] = []
     faces = 0
     for number in (1, 2, 3):
-        text = as_bob.get(address("episode", show), {"section": number}).content.decode()
+        text = html_of(as_bob.get(address("episode", show), {"section": number}))
         frames, lanes = timeline_of(text)
         assert 1 <= len(frames) <= 3
         seen += [int(frame[0]) for frame in frames]
@@ -201,7 +202,7 @@ def test_a_long_episode_is_shown_in_sections_that_miss_no_frame(
         assert "6 kept of 7 distinct" in text, "the totals are of the whole episode"
     assert seen == [frame.pk for frame in show.frames]
     assert faces == len(show.faces)
-    assert "Section 3 of 3" in as_bob.get(address("episode", show), {"section": "99"}).content.decode()
+    assert "Section 3 of 3" in html_of(as_bob.get(address("episode", show), {"section": "99"}))
 
 
 def test_a_still_is_found_by_its_frame_for_members_only(show: Show, as_bob: Client, as_charlie: Client) -> None:
@@ -248,7 +249,7 @@ def test_a_characters_page_and_its_name_list_count_without_looking_at_all_faces(
     outfit = Character.objects.create(collection=show.collection, name="Winter", parent=show.hinata)
     Face.objects.filter(pk=show.faces[4].pk).update(character=outfit, named_by="model")
     cache.clear()
-    text = as_bob.get(address("character", show)).content.decode()
+    text = html_of(as_bob.get(address("character", show)))
     assert "4 faces" in text
     assert re.search(r"Winter</a>", text)
     names = as_bob.get(reverse("character_names", args=[show.collection.pk]), {"q": "hina"}).json()["names"]

@@ -11,6 +11,7 @@ from django.utils import timezone
 from annotate.models import Caption, ModelCaption, ModelVersion
 from ingest.models import Membership, Role
 from tests.annotate.views.conftest import Show
+from tests.pages import html_of
 
 pytestmark = pytest.mark.django_db
 EVIL = '<script>alert(1)</script> {{ settings.SECRET_KEY }} "quoted" </textarea>'
@@ -33,7 +34,7 @@ def as_viewer(client: Client, show: Show, django_user_model: type[User]) -> Clie
 
 
 def page(client: Client, show: Show) -> str:
-    return client.get(reverse("frame", args=[show.collection.pk, show.frames[0].pk])).content.decode()
+    return html_of(client.get(reverse("frame", args=[show.collection.pk, show.frames[0].pk])))
 
 
 def take(client: Client, show: Show, key: object, frame: int = 0) -> int:
@@ -75,6 +76,6 @@ def test_captions_of_other_frames_and_nonsense_are_not_taken(
 
 def test_described_frames_can_be_filtered(show: Show, told: ModelCaption, as_bob: Client) -> None:
     address = reverse("frames", args=[show.collection.pk])
-    assert f"/frames/{show.frames[0].pk}/" in as_bob.get(address, {"q": "is:described"}).content.decode()
-    assert f"/frames/{show.frames[1].pk}/" not in as_bob.get(address, {"q": "is:described"}).content.decode()
-    assert f"/frames/{show.frames[1].pk}/" in as_bob.get(address, {"q": "-is:described"}).content.decode()
+    assert f"/frames/{show.frames[0].pk}/" in html_of(as_bob.get(address, {"q": "is:described"}))
+    assert f"/frames/{show.frames[1].pk}/" not in html_of(as_bob.get(address, {"q": "is:described"}))
+    assert f"/frames/{show.frames[1].pk}/" in html_of(as_bob.get(address, {"q": "-is:described"}))

@@ -20,6 +20,7 @@ from annotate.models import ModelChoice, ModelJob, ModelTiming
 from ingest.models import Membership, Role, RunState
 from tests.annotate.hub_server import FakeHub, serving
 from tests.annotate.model_library.conftest import MODEL, REPOSITORY, TAGS, WEIGHTS
+from tests.pages import html_of
 
 pytestmark = pytest.mark.django_db
 ADDRESSES = ("/models/", "/models/work/", "/models/act/", "/models/import/", "/models/jobs/1/")
@@ -58,7 +59,7 @@ def test_only_admins_of_the_site_come_in(address: str, as_bob: Client, as_charli
 
 
 def test_the_page_tells_what_is_known_and_talks_to_nobody(hub: FakeHub, as_alice: Client) -> None:
-    page = as_alice.get("/models/").content.decode()
+    page = html_of(as_alice.get("/models/"))
     assert "WD v3 SwinV2" in page
     assert "licence unknown" in page
     assert "Apache-2.0" in page
@@ -79,20 +80,20 @@ def test_a_model_is_downloaded_checked_measured_and_removed_from_the_page(
     hub: FakeHub, as_alice: Client, settings: Any, collection: Any
 ) -> None:
     assert act(as_alice, act="download", name="tiny").status_code == 302
-    page = as_alice.get("/models/").content.decode()
+    page = html_of(as_alice.get("/models/"))
     assert "waits for a worker" in page
     assert "every 1500ms" in page
     assert work().state == RunState.DONE
     over = as_alice.get("/models/work/")
     assert over.headers["HX-Refresh"] == "true"
-    page = as_alice.get("/models/?installed").content.decode()
+    page = html_of(as_alice.get("/models/?installed"))
     assert "✓ installed" in page
     assert "sha256 " in page
     act(as_alice, act="verify", name="tiny")
     assert "All 2 files" in work().message
     ModelChoice.objects.create(collection=collection, task="tags", name="tiny")
     ModelTiming.objects.create(task="tags", name="tiny", device="CPU", ms_per_picture=12.34, pictures=9)
-    page = as_alice.get("/models/").content.decode()
+    page = html_of(as_alice.get("/models/"))
     assert "12.3 ms a picture" in page
     assert "Chosen in Tiny show" in page
     act(as_alice, act="remove", name="tiny")
@@ -140,7 +141,7 @@ def test_a_failed_download_is_told_in_words_on_the_page(hub: FakeHub, as_alice: 
     hub.files.clear()
     act(as_alice, act="download", name="tiny")
     work()
-    page = as_alice.get("/models/").content.decode()
+    page = html_of(as_alice.get("/models/"))
     assert "has no model.onnx in somebody/tiny-tagger" in page
     assert "Try again" in page
 
@@ -196,15 +197,15 @@ def test_a_zip_that_nobody_goes_on_with_is_deleted_after_a_day(settings: Any, db
 def test_the_import_page_walks_the_library_and_nothing_else(
     hub: FakeHub, as_alice: Client, settings: Any, tmp_path: Any
 ) -> None:
-    assert "No library folder is set" in as_alice.get("/models/import/").content.decode()
+    assert "No library folder is set" in html_of(as_alice.get("/models/import/"))
     (tmp_path / "shelf" / "wd-own").mkdir(parents=True)
     (tmp_path / "shelf" / "wd-own" / "model.onnx").write_bytes(b"\x08" * 2000)
     (tmp_path / "shelf" / "wd-own" / "selected_tags.csv").write_bytes(TAGS)
     (tmp_path / "outside").mkdir()
     settings.KOMA_LIBRARY_DIRS = [tmp_path / "shelf"]
-    assert "wd-own" in as_alice.get("/models/import/").content.decode()
-    assert "This folder" in as_alice.get("/models/import/?path=wd-own").content.decode()
-    assert "not in the library" in as_alice.get("/models/import/?path=../outside").content.decode()
+    assert "wd-own" in html_of(as_alice.get("/models/import/"))
+    assert "This folder" in html_of(as_alice.get("/models/import/?path=wd-own"))
+    assert "not in the library" in html_of(as_alice.get("/models/import/?path=../outside"))
     as_alice.post("/models/import/", {"root": 0, "path": "../outside"})
     as_alice.post("/models/import/", {"root": 0})
     assert not ModelJob.objects.exists()
@@ -222,7 +223,7 @@ def test_leads_choose_models_and_reviewers_do_not(
     assert as_bob.get(address).status_code == 403
     assert as_bob.post(address, {"task": "tags", "name": "wd-b"}).status_code == 403
     Membership.objects.filter(user=bob).update(role=Role.LEAD)
-    assert "default: wd-a" in as_bob.get(address).content.decode()
+    assert "default: wd-a" in html_of(as_bob.get(address))
     assert as_bob.post(address, {"task": "tags", "name": "wd-b"}).status_code == 302
     assert ModelChoice.objects.get().name == "wd-b"
     for task, name in (("tags", "wd-c"), ("poems", "wd-a"), ("tags", "../x")):
@@ -231,4 +232,4 @@ def test_leads_choose_models_and_reviewers_do_not(
     as_bob.post(address, {"task": "tags", "name": ""})
     assert not ModelChoice.objects.exists()
     ModelChoice.objects.create(collection=collection, task="tags", name="wd-gone")
-    assert "wd-gone is chosen but not installed" in as_alice.get(address).content.decode()
+    assert "wd-gone is chosen but not installed" in html_of(as_alice.get(address))

@@ -16,6 +16,7 @@ from ingest.models import Collection, Frame, Membership, Role, RunState
 from tests.annotate.evaluation.on_collection.conftest import MakeFrame, cast, make_episode, make_frame
 from tests.annotate.evaluation.on_collection.test_own_characters import name_all
 from tests.conftest import client_of, make_user
+from tests.pages import html_of
 
 __all__ = ["cast", "make_episode", "make_frame"]
 pytestmark = pytest.mark.django_db
@@ -38,7 +39,7 @@ def ask(client: Client, collection: Collection, **more: str) -> Any:
 
 
 def page(client: Client, collection: Collection) -> str:
-    return client.get(reverse("collection_quality", args=[collection.pk])).content.decode()
+    return html_of(client.get(reverse("collection_quality", args=[collection.pk])))
 
 
 def test_faces_are_measured_on_complete_frames_and_mistakes_lead_there(
@@ -52,12 +53,12 @@ def test_faces_are_measured_on_complete_frames_and_mistakes_lead_there(
     row.refresh_from_db()
     assert (row.done, row.total, row.scores["hits_iou50"], row.scores["false_positives_iou30"]) == (3, 3, 1, 1)
     assert "1 of 2 faces" in page(as_alice, collection)
-    one = as_alice.get(reverse("collection_evaluation", args=[collection.pk, row.pk])).content.decode()
+    one = html_of(as_alice.get(reverse("collection_evaluation", args=[collection.pk, row.pk])))
     assert 'class="missed"' in one and 'class="false"' in one and "3 frames count as complete truth" in one
     for frame in truth[1:]:
         assert reverse("frame", args=[collection.pk, frame.pk]) in one
     truth[1].delete()
-    left = as_alice.get(reverse("collection_evaluation", args=[collection.pk, row.pk])).content.decode()
+    left = html_of(as_alice.get(reverse("collection_evaluation", args=[collection.pk, row.pk])))
     assert reverse("frame", args=[collection.pk, truth[2].pk]) in left and 'class="missed"' not in left
 
 
@@ -82,7 +83,7 @@ def test_characters_are_measured_on_peoples_names(
     ask(as_alice, collection, kind="characters", model="builtin")
     row = Evaluation.objects.get()
     assert evaluation_jobs.execute(row.pk) == RunState.DONE
-    one = as_bob.get(reverse("collection_evaluation", args=[collection.pk, row.pk])).content.decode()
+    one = html_of(as_bob.get(reverse("collection_evaluation", args=[collection.pk, row.pk])))
     assert "Near-twins left out" in one and "twins_removed" not in one
     assert "right with 1, " in row_headline(row) and row_headline(row).endswith(" named faces per character")
     assert "Right names by named faces" in one and "named Anna, is Beth" in one
@@ -155,7 +156,7 @@ def test_only_members_see_it_only_leads_start_it_and_the_sites_admins_have_their
     assert all(root.get(address).status_code == 404 for address in addresses)
     assert root.get(reverse("evaluation", args=[row.pk])).status_code == 404
     assert root.post(reverse("evaluation_change", args=[row.pk]), {"act": "delete"}).status_code == 404
-    assert "of 2 faces" not in root.get(reverse("quality")).content.decode()
+    assert "of 2 faces" not in html_of(root.get(reverse("quality")))
     other = Collection.objects.create(name="Other")
     Membership.objects.create(collection=other, user=make_user("dora"), role=Role.ADMIN)
     dora = client_of(Membership.objects.get(collection=other).user)

@@ -12,6 +12,7 @@ from annotate.models import Caption, Character, Face, FaceCluster, FrameTag, Nam
 from ingest.models import Collection, Frame, Membership, Role
 from tests.annotate.views.conftest import Show, add_frame
 from tests.conftest import make_user
+from tests.pages import html_of
 
 pytestmark = pytest.mark.django_db
 HTMX = {"HX-Request": "true"}
@@ -136,13 +137,13 @@ def test_the_grid_filters_and_the_filter_stays_visible(show: Show, as_bob: Clien
     assert shown("character:unnamed") == list(range(6))
     assert shown(f"like:{show.frames[6].pk}") == [0, 6]
     assert shown("reason:duplicate episode:EP04 shot:0") == [6]
-    assert 'value="tag:red_hair"' in as_bob.get(url("frames", show), {"q": "tag:red_hair"}).content.decode()
+    assert 'value="tag:red_hair"' in html_of(as_bob.get(url("frames", show), {"q": "tag:red_hair"}))
 
 
 def test_a_wrong_filter_is_explained_on_the_page(show: Show, as_bob: Client) -> None:
     answer = as_bob.get(url("frames", show), {"q": "episode__source__path:x"})
     assert answer.status_code == 200
-    assert "There is no filter" in answer.content.decode()
+    assert "There is no filter" in html_of(answer)
 
 
 def test_the_grid_goes_on_where_the_page_ended(show: Show, as_bob: Client) -> None:
@@ -151,7 +152,7 @@ def test_the_grid_goes_on_where_the_page_ended(show: Show, as_bob: Client) -> No
     first = as_bob.get(url("frames", show))
     assert len(first.context["frames"]) == 60
     rest = as_bob.get(url("frames", show), {"after": first.context["next"]}, headers=HTMX)
-    drawn = re.findall(r'data-id="(\d+)"', first.content.decode() + rest.content.decode())
+    drawn = re.findall(r'data-id="(\d+)"', html_of(first) + html_of(rest))
     index = dict(Frame.objects.values_list("pk", "index"))
     assert [index[int(pk)] for pk in drawn] == [*range(6), *range(10, 100)]
     assert b"<html" not in rest.content
@@ -191,16 +192,16 @@ def test_naming_a_cluster_names_its_faces_but_not_those_taken_out(show: Show, as
 def test_the_same_works_as_a_plain_form(show: Show, as_bob: Client) -> None:
     address = url("cluster_change", show, show.clusters[0].pk)
     answer = as_bob.post(address, {"act": "name", "name": "New Person"}, follow=True)
-    assert "New Person" in answer.content.decode()
+    assert "New Person" in html_of(answer)
     assert Face.objects.filter(character__name="New Person").count() == 3
 
 
 def test_a_hostile_name_is_shown_as_text(show: Show, as_bob: Client) -> None:
     name = '<img src=x onerror="alert(1)">'
     answer = as_bob.post(url("cluster_change", show, show.clusters[0].pk), {"act": "name", "name": name}, headers=HTMX)
-    assert "<img src=x" not in answer.content.decode()
+    assert "<img src=x" not in html_of(answer)
     for address in [*addresses(show), url("character", show, Character.objects.get(name=name).pk)]:
-        assert "<img src=x" not in as_bob.get(address).content.decode(), address
+        assert "<img src=x" not in html_of(as_bob.get(address)), address
 
 
 def test_boxes_are_drawn_moved_and_refused_when_stale(show: Show, as_bob: Client, as_alice: Client) -> None:

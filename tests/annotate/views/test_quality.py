@@ -21,6 +21,7 @@ from annotate.evaluation import evaluation_jobs
 from annotate.models import Evaluation
 from ingest.models import RunState
 from tests.annotate.face_graph import picture_with, write_graph
+from tests.pages import html_of
 
 pytestmark = pytest.mark.django_db
 
@@ -50,11 +51,11 @@ def test_a_measurement_waits_for_a_worker_and_then_shows_figures_plot_and_mistak
 ) -> None:
     assert ask(as_alice).status_code == 302
     row = Evaluation.objects.get()
-    assert "waits for a worker" in as_alice.get(reverse("quality")).content.decode()
+    assert "waits for a worker" in html_of(as_alice.get(reverse("quality")))
     assert jobs.run_evaluation() == "done"
-    page = as_alice.get(reverse("evaluation", args=[row.pk])).content.decode()
+    page = html_of(as_alice.get(reverse("evaluation", args=[row.pk])))
     assert "1 missed" in page and 'class="missed"' in page and "1 of 2" in page
-    listed = as_alice.get(reverse("quality")).content.decode()
+    listed = html_of(as_alice.get(reverse("quality")))
     assert "1 of 2 faces" in listed and "every 2s" not in listed
     picture = as_alice.get(reverse("mistake", args=[row.pk, 0, 0]))
     assert picture["Content-Type"] == "image/jpeg" and len(picture.content) > 100
@@ -64,7 +65,7 @@ def test_two_models_on_one_folder_stand_side_by_side(library: Path, as_alice: Cl
     for model in ("tiny", "builtin"):
         ask(as_alice, model=model)
         jobs.run_evaluation()
-    page = as_alice.get(reverse("quality")).content.decode()
+    page = html_of(as_alice.get(reverse("quality")))
     assert "Faces on faces" in page and page.count("<dt title=") == 2
 
 
@@ -75,7 +76,7 @@ def test_what_goes_wrong_is_said_on_the_row(library: Path, as_alice: Client) -> 
     assert evaluation_jobs.execute(row.pk) == RunState.FAILED
     row.refresh_from_db()
     assert "boxes.json is missing" in row.error
-    assert "boxes.json is missing" in as_alice.get(reverse("evaluation", args=[row.pk])).content.decode()
+    assert "boxes.json is missing" in html_of(as_alice.get(reverse("evaluation", args=[row.pk])))
 
 
 def test_folders_outside_the_library_and_unknown_kinds_are_refused(library: Path, as_alice: Client) -> None:

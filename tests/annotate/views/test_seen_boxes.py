@@ -11,6 +11,7 @@ from annotate.algorithms.packing import pack_boxes, pack_classes
 from annotate.models import ModelAnswer, ModelLabels, ModelVersion
 from annotate.views.seen_boxes import seen_in
 from tests.annotate.views.conftest import Show
+from tests.pages import html_of
 
 pytestmark = pytest.mark.django_db
 
@@ -28,7 +29,7 @@ def two_persons() -> bytes:
 
 
 def page(client: Client, show: Show) -> str:
-    return client.get(reverse("frame", args=[show.collection.pk, show.frames[0].pk])).content.decode()
+    return html_of(client.get(reverse("frame", args=[show.collection.pk, show.frames[0].pk])))
 
 
 def test_boxes_are_placed_in_percent_best_first(show: Show) -> None:

@@ -16,6 +16,7 @@ from annotate.queries.completion import complete
 from ingest.models import Collection, Episode, Frame, Membership, Role, Source
 from tests.conftest import client_of
 from tests.migrating import tables_of
+from tests.pages import html_of
 
 pytestmark = pytest.mark.django_db
 SECRET = "secretproject_codename_zeta"
@@ -46,9 +47,9 @@ def test_a_word_of_people_is_seen_where_it_is_used_and_nowhere_else(
     for text in ("secretproj", "codename", SECRET):
         assert [row["name"] for row in completed(as_bob, collection, text)] == [SECRET]
         assert completed(as_charlie, other, text) == []
-    mine = as_bob.get(f"/c/{collection.pk}/frames/", {"q": f"tag:{SECRET}"}).content.decode()
-    theirs = as_charlie.get(f"/c/{other.pk}/frames/", {"q": f"tag:{SECRET}"}).content.decode()
-    unknown = as_charlie.get(f"/c/{other.pk}/frames/", {"q": f"tag:{SECRET}x"}).content.decode()
+    mine = html_of(as_bob.get(f"/c/{collection.pk}/frames/", {"q": f"tag:{SECRET}"}))
+    theirs = html_of(as_charlie.get(f"/c/{other.pk}/frames/", {"q": f"tag:{SECRET}"}))
+    unknown = html_of(as_charlie.get(f"/c/{other.pk}/frames/", {"q": f"tag:{SECRET}x"}))
     assert "There is no tag" not in mine
     assert f"There is no tag &#x27;{SECRET}&#x27;" in theirs and f"There is no tag &#x27;{SECRET}x&#x27;" in unknown
 

@@ -22,6 +22,7 @@ from export.models import ExportJob
 from export.readback import comparing
 from ingest.models import Episode
 from tests.export.conftest import Show
+from tests.pages import html_of
 
 LONG = {
     "selection": {"min_faces": 0},
@@ -89,18 +90,18 @@ def test_the_page_tells_it_before_and_one_button_chooses_short_names(
     }
     preview = reverse("export_preview", args=[long_show.collection.pk])
 
-    page = as_alice.post(preview, form).content.decode()
+    page = html_of(as_alice.post(preview, form))
     assert "a path that Windows cannot open" in page
     assert 'value="short"' in page
-    assert 'value="short"' not in as_bob.post(preview, form).content.decode()
-    assert "Windows" not in as_alice.post(preview, form | {"arrange.short_names": "on"}).content.decode()
-    flat = as_alice.post(preview, form | {"output.layout": "kohya"}).content.decode()
+    assert 'value="short"' not in html_of(as_bob.post(preview, form))
+    assert "Windows" not in html_of(as_alice.post(preview, form | {"arrange.short_names": "on"}))
+    flat = html_of(as_alice.post(preview, form | {"output.layout": "kohya"}))
     assert "Windows" not in flat  # one folder of at most 100 bytes
 
     changed = as_alice.post(reverse("export_change", args=[long_show.collection.pk]), form | {"act": "short"})
 
-    assert 'name="arrange.short_names" checked' in changed.content.decode()
-    assert "Windows" not in changed.content.decode()
+    assert 'name="arrange.short_names" checked' in html_of(changed)
+    assert "Windows" not in html_of(changed)
 
 
 @pytest.mark.django_db

@@ -25,6 +25,7 @@ from export.readback.correct_files import correct_files
 from ingest.actions import history
 from ingest.errors import BadInput
 from tests.export.conftest import Show
+from tests.pages import html_of
 
 pytestmark = pytest.mark.django_db
 
@@ -429,20 +430,20 @@ def test_the_page_shows_what_moved_and_reviewers_apply_it(
     show: Show, job: ExportJob, folder: Path, as_bob: Client, as_charlie: Client
 ) -> None:
     path = reverse("export_reread", args=[show.collection.pk, job.pk])
-    assert "Nothing was moved" in as_bob.get(path).content.decode()
+    assert "Nothing was moved" in html_of(as_bob.get(path))
     move(folder, "yama_S2EP04_000000", "1_character/Kokona/face_height_ratio_25-50")
 
-    assert "1 picture moved" in as_bob.get(path).content.decode()
+    assert "1 picture moved" in html_of(as_bob.get(path))
     assert as_charlie.get(path).status_code == 404
     answer: Any = as_bob.post(path, follow=True)
 
-    assert "1 face named" in answer.content.decode()
+    assert "1 face named" in html_of(answer)
     assert names_on(show, 0) == ["Kokona"]
-    assert "1 named so already" in as_bob.get(path).content.decode()
+    assert "1 named so already" in html_of(as_bob.get(path))
     move(folder, "yama_S2EP04_000010", "2_characters/Hinata+Kokona/face_height_ratio_25-50")
-    page = as_bob.get(path).content.decode()
+    page = html_of(as_bob.get(path))
     assert "1 open" in page
     assert "every face in it has a name already" in page
     assert '<button class="btn primary"' not in page
     shutil.rmtree(folder)
-    assert "no data set of Koma" in as_bob.get(path).content.decode()
+    assert "no data set of Koma" in html_of(as_bob.get(path))

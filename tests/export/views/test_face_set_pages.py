@@ -15,6 +15,7 @@ from export.build import export_job
 from ingest.models import Frame, RunState
 from tests.export.conftest import Show
 from tests.export.views.test_pages import form_of, url
+from tests.pages import html_of
 
 pytestmark = [pytest.mark.django_db, pytest.mark.postgres]
 # Faces of 96 x 36 to 108 pixels in 320 x 180: crops of 144 to 162.
@@ -23,7 +24,7 @@ FACES = {"face_set.enabled": ["on"], "face_set.grow": ["256"], "face_set.size": 
 
 def preview(client: Client, show: Show, **more: list[str]) -> str:
     names = {name.replace("__", "."): values for name, values in more.items()}
-    return client.post(url("export_preview", show), form_of(client, show) | FACES | names).content.decode()
+    return html_of(client.post(url("export_preview", show), form_of(client, show) | FACES | names))
 
 
 def test_the_preview_shows_faces_with_their_passes_and_the_upscaler(show: Show, as_bob: Client) -> None:
@@ -50,7 +51,7 @@ def test_an_upscaler_that_is_gone_is_named_on_the_page_and_by_the_export(
 ) -> None:
     recipe = parse({"face_set": {"enabled": True}, "upscale": {"model": "gone"}})
     recipes.save(collection=show.collection, name="Faces", recipe=recipe, by=alice)
-    page = as_alice.get(url("export", show)).content.decode()
+    page = html_of(as_alice.get(url("export", show)))
     assert "There is no model &#x27;gone&#x27; for upscale" in page
     assert "<option selected>gone</option>" in page
     job = jobs.start(collection=show.collection, recipe=recipe, name="x", by=alice)
@@ -65,7 +66,7 @@ def test_an_export_of_faces_counts_and_tells_its_passes(show: Show, alice: User,
     assert export_job.execute(job.pk) == RunState.DONE
     job.refresh_from_db()
     assert job.counters["upscaled"] == {"1": 14}
-    assert "14 upscaled in 1 pass<br>" in as_bob.get(url("exports", show)).content.decode()
+    assert "14 upscaled in 1 pass<br>" in html_of(as_bob.get(url("exports", show)))
     folder = jobs.inside_exports(job.folder)
     facts = [json.loads(path.read_text()) for path in folder.rglob("*_face1.json")]
     assert len(facts) == 11

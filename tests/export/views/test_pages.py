@@ -22,6 +22,7 @@ from export.views import recipes as views
 from ingest.models import Membership, Role, RunState
 from tests.conftest import client_of, make_user
 from tests.export.conftest import Show
+from tests.pages import html_of
 
 pytestmark = pytest.mark.django_db
 
@@ -49,7 +50,7 @@ def form_of(client: Client, show: Show) -> dict[str, Any]:
     import re
     from html import unescape
 
-    page = client.get(url("export", show)).content.decode()
+    page = html_of(client.get(url("export", show)))
     form = page[page.index('<form id="recipe"') : page.index("</form>", page.index('<form id="recipe"'))]
     form = re.sub(r"<template.*?</template>", "", form, flags=re.S)
     found: dict[str, Any] = {}
@@ -138,9 +139,9 @@ def test_the_preview_follows_a_weight_without_writing_anything(show: Show, as_bo
     before = as_bob.post(url("export_preview", show), data)
     after = as_bob.post(url("export_preview", show), data | {"weight.pattern": ["others"], "weight.value": ["50"]})
 
-    assert "1_character" in before.content.decode()
+    assert "1_character" in html_of(before)
     assert before.content != after.content
-    assert "×50" in after.content.decode()
+    assert "×50" in html_of(after)
     assert not RecipeRow.objects.exists()
     assert not ExportJob.objects.exists()
 
@@ -160,8 +161,8 @@ def test_the_preview_agrees_with_what_is_then_written(show: Show, alice: User, a
 def test_clipping_and_whole_repeats_are_warned_of_before_anything_is_written(show: Show, as_bob: Client) -> None:
     data = form_of(as_bob, show) | {"arrange.min_per_combination": ["1"], "balance.max_multiply": ["1.2"]}
 
-    clipped = as_bob.post(url("export_preview", show), data).content.decode()
-    kohya = as_bob.post(url("export_preview", show), data | {"output.layout": ["kohya"]}).content.decode()
+    clipped = html_of(as_bob.post(url("export_preview", show), data))
+    kohya = html_of(as_bob.post(url("export_preview", show), data | {"output.layout": ["kohya"]}))
 
     assert "cut at multiply 1.2" in clipped
     assert "whole repeats" not in clipped
@@ -172,17 +173,17 @@ def test_a_large_collection_s_export_page_comes_before_its_result(
     show: Show, as_alice: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(views, "FRAMES_AT_ONCE_MAX", show.collection.frames.count() - 1)
-    page = as_alice.get(url("export", show)).content.decode()
+    page = html_of(as_alice.get(url("export", show)))
     assert "Looking at every picture" in page
     assert 'hx-trigger="load, recipe"' in page
     as_alice.post(url("export_preview", show), form_of(as_alice, show))
-    assert "Looking at every picture" not in as_alice.get(url("export", show)).content.decode()  # it is counted now
+    assert "Looking at every picture" not in html_of(as_alice.get(url("export", show)))  # it is counted now
 
 
 def test_a_mistake_in_the_form_is_shown_in_place_of_the_result(show: Show, as_alice: Client) -> None:
     data = form_of(as_alice, show) | {"selection.min_faces": ["many"], "weights.csv": ["a;1\nb,2\nc,0"]}
 
-    text = as_alice.post(url("export_preview", show), data).content.decode()
+    text = html_of(as_alice.post(url("export_preview", show), data))
     answer = as_alice.post(url("export_change", show), data | {"act": "start"})
 
     assert "selection.min_faces" in text
@@ -202,7 +203,7 @@ def test_hostile_names_and_captions_are_only_text_on_the_pages(show: Show, alice
     jobs.start(collection=show.collection, recipe=Recipe(), name=evil, by=alice)
 
     for name in PAGES:
-        assert evil not in as_alice.get(url(name, show)).content.decode()
+        assert evil not in html_of(as_alice.get(url(name, show)))
 
 
 def test_a_person_starts_an_export_sees_it_and_deletes_it_without_any_script(
@@ -213,9 +214,9 @@ def test_a_person_starts_an_export_sees_it_and_deletes_it_without_any_script(
     answer = as_alice.post(url("export_change", show), data)
     job = ExportJob.objects.get()
     assert answer.headers["Location"] == url("exports", show)
-    assert "Waiting for a worker" in as_alice.get(url("exports", show)).content.decode()
+    assert "Waiting for a worker" in html_of(as_alice.get(url("exports", show)))
     export_job.execute(job.pk)
-    page = as_alice.get(url("exports", show)).content.decode()
+    page = html_of(as_alice.get(url("exports", show)))
     assert "Evening set" in page
     assert "4 left out" in page
 
@@ -234,7 +235,7 @@ def test_stop_and_resume_by_their_buttons(show: Show, alice: User, as_alice: Cli
     as_alice.post(path, {"cancel": "1"})
     job.refresh_from_db()
     assert job.state == RunState.CANCELLED
-    assert "Resume" in as_alice.get(url("exports", show)).content.decode()
+    assert "Resume" in html_of(as_alice.get(url("exports", show)))
     as_alice.post(path, {"resume": "1"})
     job.refresh_from_db()
     assert job.state == RunState.QUEUED
@@ -243,7 +244,7 @@ def test_stop_and_resume_by_their_buttons(show: Show, alice: User, as_alice: Cli
 def test_the_caption_settings_of_a_version_can_be_taken_over(show: Show, as_alice: Client) -> None:
     data = form_of(as_alice, show) | {"caption.version": ["v1.0"], "act": "preset", "caption.seed": ["77"]}
 
-    page = as_alice.post(url("export_change", show), data).content.decode()
+    page = html_of(as_alice.post(url("export_change", show), data))
 
     assert 'name="caption.artist_prefix" value="style of "' in page
     assert 'name="caption.seed" min="0" value="77"' in page
@@ -264,7 +265,7 @@ def test_a_recipe_of_an_older_version_opens_with_the_defaults_and_says_so(
 ) -> None:
     RecipeRow.objects.create(collection=show.collection, name="old", params={"caption": {"colour": 1}})
 
-    assert "caption.colour: no such setting" in as_bob.get(url("export", show)).content.decode()
+    assert "caption.colour: no such setting" in html_of(as_bob.get(url("export", show)))
 
 
 def test_the_funnel_counts_and_links_to_the_frames_behind_each_figure(show: Show, alice: User, as_bob: Client) -> None:
@@ -291,9 +292,9 @@ def test_the_funnel_counts_and_links_to_the_frames_behind_each_figure(show: Show
 
 def test_an_empty_collection_says_what_comes_here(collection: Any, as_alice: Client, as_bob: Client) -> None:
     for name in PAGES:
-        text = as_alice.get(reverse(name, args=[collection.pk])).content.decode()
+        text = html_of(as_alice.get(reverse(name, args=[collection.pk])))
         assert any(words in text for words in ("Add a video", "no kept frames yet", "No data set yet"))
-    assert "Add a video" not in as_bob.get(reverse("overview", args=[collection.pk])).content.decode()
+    assert "Add a video" not in html_of(as_bob.get(reverse("overview", args=[collection.pk])))
 
 
 @pytest.mark.parametrize(("name", "cold", "warm"), [("overview", 19, 13), ("export", 32, 22), ("exports", 5, 5)])
@@ -323,11 +324,11 @@ def test_without_redis_the_export_waits_safely_in_the_database(show: Show, as_al
 def test_a_frames_page_shows_the_caption_that_the_latest_recipe_gives_it(show: Show, as_viewer: Client) -> None:
     frame = show.collection.frames.kept().exclude(file="").order_by("pk")[0]
     address = url("frame_caption", show, frame.pk)
-    assert address in as_viewer.get(url("frame", show, frame.pk)).content.decode()
-    assert "the defaults" in as_viewer.get(address).content.decode()
+    assert address in html_of(as_viewer.get(url("frame", show, frame.pk)))
+    assert "the defaults" in html_of(as_viewer.get(address))
     words = parse({"metadata": {"general": "a still <of> it"}, "caption": {"general_prob": 1.0}})
     recipes.save(collection=show.collection, name="Words", recipe=words, by=None)
-    page = as_viewer.get(address).content.decode()
+    page = html_of(as_viewer.get(address))
     assert "by the recipe: Words" in page
     assert "a still &lt;of&gt; it" in page
 
@@ -342,4 +343,4 @@ def test_lists_on_the_form_take_full_width_commas_and_an_open_quote_is_told(show
     assert row.params["caption"]["blacklist"] == ["parody", "smile", "a, b"]
     page = as_alice.post(path, good | {"caption.blacklist": 'x, "open, y'})
     assert page.status_code == 422
-    assert "caption.blacklist: line 1" in page.content.decode()
+    assert "caption.blacklist: line 1" in html_of(page)

@@ -31,6 +31,7 @@ from ingest.models import Collection, RunState
 from tests.annotate.upscale_graph import write_esrgan
 from tests.export.conftest import Show
 from tests.export.views.test_pages import form_of, url
+from tests.pages import html_of
 
 pytestmark = [pytest.mark.django_db, pytest.mark.postgres]
 MODEL = "tiny-x4"
@@ -52,7 +53,7 @@ def page_of(client: Client, show: Show, name: str = "export_faces", **more: list
     given = {key.replace("__", "."): values for key, values in more.items()}
     answer = client.post(url(name, show), form_of(client, show) | FACES | given)
     assert answer.status_code == 200, answer.headers
-    return str(answer.content.decode())
+    return str(html_of(answer))
 
 
 def grow_old(seconds: int, **which: Any) -> None:

@@ -17,6 +17,7 @@ from ingest.pipeline import registry, runner
 from ingest.pipeline.settling import settle
 from tests.conftest import client_of
 from tests.ingest.pipeline import toy_stages
+from tests.pages import html_of
 
 pytestmark = pytest.mark.django_db
 
@@ -129,7 +130,7 @@ def test_the_page_of_a_run_of_many_episodes_draws_a_bounded_number_of_them(
 ) -> None:
     run = run_over(collection, MANY)
     run.stages.filter(stage="make").update(state=RunState.FAILED, error="no film")
-    page = as_alice.get(f"/c/{collection.pk}/runs/{run.pk}/?lane=make").content.decode()
+    page = html_of(as_alice.get(f"/c/{collection.pk}/runs/{run.pk}/?lane=make"))
     assert page.count(": no film") == 20
     assert "The first 20 of 300 episodes" in page
     assert page.count("<tr><td>") == 200 + 1  # and the row of the stage over the whole collection

@@ -14,6 +14,7 @@ from ingest.errors import BadInput, Conflict
 from ingest.models import Collection, Episode, Frame, Membership, PersonLimits, PipelineRun, Role, Source, StageRun
 from ingest.storage.stored_files import store
 from tests.films import png
+from tests.pages import html_of
 
 
 def episode_of(collection: Collection, **more: Any) -> Episode:
@@ -31,7 +32,7 @@ def episode_of(collection: Collection, **more: Any) -> Episode:
 def test_the_start_page_shows_ones_own_collections_only(as_bob: Client, alice: User, collection: Collection) -> None:
     other = Collection.objects.create(name="Secret show")
     Membership.objects.create(collection=other, user=alice, role=Role.ADMIN)
-    page = as_bob.get("/").content.decode()
+    page = html_of(as_bob.get("/"))
     assert "Tiny show" in page
     assert "Secret show" not in page
 
@@ -51,14 +52,14 @@ def test_who_makes_a_collection_is_its_admin(as_charlie: Client, charlie: User) 
 def test_an_archived_collection_comes_back_whole(as_alice: Client, collection: Collection) -> None:
     as_alice.post(f"/c/{collection.pk}/archive/")
     assert not Collection.objects.active().exists()
-    assert "1 archived" in as_alice.get("/").content.decode()
+    assert "1 archived" in html_of(as_alice.get("/"))
     as_alice.post(f"/c/{collection.pk}/archive/", {"back": "1"})
     assert Collection.objects.active().exists()
 
 
 def test_deleting_asks_twice(as_alice: Client, collection: Collection) -> None:
     url = f"/c/{collection.pk}/delete/"
-    assert "Type the collection" in as_alice.get(url).content.decode()
+    assert "Type the collection" in html_of(as_alice.get(url))
     for values in ({"name": "Tiny show"}, {"name": "wrong", "sure": "on"}, {"sure": "on"}, {}):
         assert as_alice.post(url, values).status_code == 422
     assert Collection.objects.exists()
@@ -130,9 +131,9 @@ def test_the_estimate_grows_with_the_film_and_learns_from_runs(collection: Colle
 def test_the_estimate_is_shown_on_the_page_that_starts_a_run(as_alice: Client, collection: Collection) -> None:
     episode = episode_of(collection, duration_s=600.0)
     url = f"/c/{collection.pk}/runs/estimate/"
-    assert "about" in as_alice.get(url, {"episode": episode.pk, "stage": "extract"}).content.decode()
-    assert "Choose" in as_alice.get(url, {"episode": "x", "stage": "nothing"}).content.decode()
-    page = as_alice.get(f"/c/{collection.pk}/runs/start/").content.decode()
+    assert "about" in html_of(as_alice.get(url, {"episode": episode.pk, "stage": "extract"}))
+    assert "Choose" in html_of(as_alice.get(url, {"episode": "x", "stage": "nothing"}))
+    page = html_of(as_alice.get(f"/c/{collection.pk}/runs/start/"))
     assert f'hx-post="{url}"' in page  # an address of hundreds of episodes would be refused for its length
     many = [episode.pk, *range(10_000, 10_500)]
-    assert "1 episode:" in as_alice.post(url, {"episode": many, "stage": "extract"}).content.decode()
+    assert "1 episode:" in html_of(as_alice.post(url, {"episode": many, "stage": "extract"}))

@@ -12,6 +12,7 @@ from django.test import Client
 from ingest.actions import runs, sources
 from ingest.models import Collection, Episode
 from tests.films import film, png
+from tests.pages import html_of
 
 
 @pytest.fixture()
@@ -40,12 +41,12 @@ def files_of(root: Path) -> dict[str, tuple[int, int]]:
 
 
 def test_a_folder_shows_what_can_be_added_and_why_not(as_alice: Client, collection: Collection, library: Path) -> None:
-    text = as_alice.get(f"/c/{collection.pk}/add/library/").content.decode()
+    text = html_of(as_alice.get(f"/c/{collection.pk}/add/library/"))
     assert "Show S2" in text
     assert "notes &lt;b&gt;.doc" in text
     assert ".secret" not in text
     assert "leads out of the library" in text
-    inner = as_alice.get(f"/c/{collection.pk}/add/library/", {"root": 0, "path": "Show S2"}).content.decode()
+    inner = html_of(as_alice.get(f"/c/{collection.pk}/add/library/", {"root": 0, "path": "Show S2"}))
     assert "04.mkv" in inner
     assert "05.mkv" in inner
 
@@ -57,7 +58,7 @@ def test_films_are_added_where_they_lie_and_nothing_is_written(
     as_alice.post(f"/c/{collection.pk}/add/library/", {"root": 0, "entry": ["Show S2/04.mkv", "Show S2/05.mkv"]})
     episodes = list(Episode.objects.select_related("source").order_by("number"))
     assert [(e.series, e.season, e.number) for e in episodes] == [("Show", 2, "04"), ("Show", 2, "05")]
-    page = as_alice.get(f"/c/{collection.pk}/add/library/", {"path": "Show S2"}).content.decode()
+    page = html_of(as_alice.get(f"/c/{collection.pk}/add/library/", {"path": "Show S2"}))
     assert page.count("✓ added") == 2
     assert episodes[0].source.path == str(library / "Show S2" / "04.mkv")
     assert not episodes[0].source.uploaded
@@ -75,14 +76,14 @@ def test_a_single_picture_of_a_folder_is_added_and_read_where_it_lies(
     as_alice: Client, collection: Collection, library: Path
 ) -> None:
     address = f"/c/{collection.pk}/add/library/"
-    page = as_alice.get(address, {"path": "art"}).content.decode()
+    page = html_of(as_alice.get(address, {"path": "art"}))
     assert 'value="art/1.png"' in page
     as_alice.post(address, {"root": 0, "entry": "art/1.png"})
     episode = Episode.objects.select_related("source").get()
     assert (episode.kind, episode.title, episode.source.uploaded) == ("pictures", "1", False)
     runs.run_here(runs.start(collection=collection, episodes=[episode], by=None, stage_names=["read_pictures"]))
     assert [(row.name, row.state) for row in episode.frames.all()] == [("1.png", "kept")]
-    assert "✓ added" in as_alice.get(address, {"path": "art"}).content.decode()
+    assert "✓ added" in html_of(as_alice.get(address, {"path": "art"}))
 
 
 @pytest.mark.parametrize(
@@ -95,11 +96,11 @@ def test_nothing_outside_the_library_can_be_added_or_looked_at(
 ) -> None:
     url = f"/c/{collection.pk}/add/library/"
     answer = as_alice.post(url, {"root": 0, "entry": entry}, follow=True)
-    assert "not in the library" in answer.content.decode()
+    assert "not in the library" in html_of(answer)
     assert not Episode.objects.exists()
     look = as_alice.get(url, {"root": 0, "path": entry})
     assert look.status_code == 404
-    assert "private.mkv</span>" not in look.content.decode()
+    assert "private.mkv</span>" not in html_of(look)
 
 
 def test_other_roots_and_a_missing_setting_are_told(
@@ -109,14 +110,14 @@ def test_other_roots_and_a_missing_setting_are_told(
     for root in ("7", "-1", "x", "٣"):
         assert as_alice.get(url, {"root": root}).status_code in (200, 404)
     settings.KOMA_LIBRARY_DIRS = []
-    assert "KOMA_LIBRARY_DIRS" in as_alice.get(url).content.decode()
+    assert "KOMA_LIBRARY_DIRS" in html_of(as_alice.get(url))
 
 
 def test_the_same_film_twice_names_its_episode(as_alice: Client, collection: Collection, library: Path) -> None:
     url = f"/c/{collection.pk}/add/library/"
     as_alice.post(url, {"root": 0, "entry": "Show S2/04.mkv"})
     answer = as_alice.post(url, {"root": 0, "entry": "inside.mkv"}, follow=True)
-    assert "S2 EP04" in answer.content.decode()
+    assert "S2 EP04" in html_of(answer)
     assert Episode.objects.count() == 1
 
 
@@ -132,7 +133,7 @@ def test_an_episode_is_changed_and_that_is_undone(
     episode = Episode.objects.select_related("source").get()
     assert (episode.season, episode.number, episode.series) == (None, "OVA", "<i>New</i>")
     assert (episode.source.exportable, episode.source.licence_note) == (False, "mine")
-    page = as_alice.get(f"/c/{collection.pk}/add/").content.decode()
+    page = html_of(as_alice.get(f"/c/{collection.pk}/add/"))
     assert "&lt;i&gt;New&lt;/i&gt;" in page
     as_alice.post(f"/c/{collection.pk}/undo/")
     episode = Episode.objects.select_related("source").get()

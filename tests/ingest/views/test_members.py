@@ -12,18 +12,19 @@ from django.utils import timezone
 
 from ingest.models import Collection, Invitation, Membership, Role
 from tests.conftest import PASSWORD, client_of
+from tests.pages import html_of
 
 
 def link_of(client: Client, collection: Collection, role: Role = Role.REVIEWER) -> str:
-    page = client.post(f"/c/{collection.pk}/members/invite/", {"role": int(role)}).content.decode()
+    page = html_of(client.post(f"/c/{collection.pk}/members/invite/", {"role": int(role)}))
     return page.split("/join/#")[1].split('"')[0]
 
 
 def test_a_link_makes_an_account_and_a_member(as_alice: Client, collection: Collection) -> None:
     token = link_of(as_alice, collection)
     new = Client()
-    assert "Tiny show" not in new.get("/join/").content.decode()
-    shown = new.post("/join/", {"token": token}).content.decode()
+    assert "Tiny show" not in html_of(new.get("/join/"))
+    shown = html_of(new.post("/join/", {"token": token}))
     assert "Tiny show" in shown
     assert "alice invites you as reviewer" in shown
     done = new.post("/join/", {"token": token, "name": "dora", "password": "a long pass phrase 7"})
@@ -42,7 +43,7 @@ def test_only_the_hash_of_a_link_is_kept_and_its_secret_is_in_no_address(
     token = link_of(as_alice, collection)
     assert len(token) >= 40
     assert token not in str(list(Invitation.objects.values()))
-    page = as_alice.get(f"/c/{collection.pk}/members/").content.decode()
+    page = html_of(as_alice.get(f"/c/{collection.pk}/members/"))
     assert token not in page
 
 
@@ -65,7 +66,7 @@ def test_old_withdrawn_and_invented_links_say_the_same(as_alice: Client, collect
     for token in (old, withdrawn, "invented", "\ud7ff", "x" * 10_000):
         answer = Client().post("/join/", {"token": token})
         assert answer.status_code == 404
-        assert "not valid any more" in answer.content.decode()
+        assert "not valid any more" in html_of(answer)
 
 
 @pytest.mark.parametrize(
@@ -79,7 +80,7 @@ def test_bad_names_and_passwords_are_told_and_the_link_still_works(
     token = link_of(as_alice, collection)
     answer = Client().post("/join/", {"token": token, "name": name, "password": password})
     assert answer.status_code == 422
-    assert word in answer.content.decode()
+    assert word in html_of(answer)
     assert Client().post("/join/", {"token": token}).status_code == 200
     bob.refresh_from_db()
     assert bob.check_password(PASSWORD)

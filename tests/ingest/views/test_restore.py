@@ -18,6 +18,7 @@ from ingest.pipeline.contract import Context
 from ingest.stages.pictures import Pictures
 from ingest.storage.stored_files import store
 from tests import films
+from tests.pages import html_of
 
 
 @pytest.fixture()
@@ -49,7 +50,7 @@ def test_a_film_that_is_gone_is_named_and_the_frame_stays_dropped(as_alice: Clie
     Path(dropped.episode.source.path).unlink()
     answer = restore(as_alice, dropped)
     dropped.refresh_from_db()
-    said = answer.content.decode() + answer.headers.get("HX-Trigger", "")
+    said = html_of(answer) + answer.headers.get("HX-Trigger", "")
     assert "Show - 01.mkv is gone. Put it back where it was." in said
     assert (dropped.state, dropped.file) == (FrameState.DROPPED, "")
 

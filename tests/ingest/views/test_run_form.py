@@ -20,6 +20,7 @@ from ingest.pipeline.registry import stages
 from ingest.stages.extract import ExtractChoices
 from ingest.views.run_form import posted_params
 from tests.ingest.views.test_collections import episode_of
+from tests.pages import html_of
 
 
 def form(**values: str) -> QueryDict:
@@ -44,7 +45,7 @@ def test_the_choices_are_all_that_the_code_knows() -> None:
 def test_the_page_shows_them_and_starts_a_run_with_what_was_chosen(as_alice: Client, collection: Collection) -> None:
     episode = episode_of(collection)
     address = f"/c/{collection.pk}/runs/start/"
-    page = as_alice.get(address).content.decode()
+    page = html_of(as_alice.get(address))
     for words in (
         "every distinct drawing",
         "lossless webp",
@@ -67,7 +68,7 @@ def test_settings_that_are_kept_are_those_of_the_next_run_and_can_be_undone(
     episode = episode_of(collection)
     address = f"/c/{collection.pk}/runs/start/"
     as_alice.post(address, {"episode": episode.pk, "stage": "extract", "extract.mode": "keyframes", "keep": "on"})
-    assert 'value="keyframes" selected' in as_alice.get(address).content.decode()
+    assert 'value="keyframes" selected' in html_of(as_alice.get(address))
     collection.refresh_from_db()
     assert collection.run_defaults == {"extract": {"mode": "keyframes"}}
     history.undo_last(collection=collection, by=alice)
@@ -95,12 +96,12 @@ def test_the_only_episode_is_chosen_though_it_was_read_and_the_estimate_names_a_
     episode = episode_of(collection)
     type(episode).objects.update(extracted_at=timezone.now(), title="Fan art", number="")
     Source.objects.update(kind="pictures", size_bytes=1000)
-    page = as_alice.get(f"/c/{collection.pk}/runs/start/").content.decode()
+    page = html_of(as_alice.get(f"/c/{collection.pk}/runs/start/"))
     assert f'value="{episode.pk}" checked' in page
     asked = {"episode": episode.pk, "stage": "read_pictures"}
-    words = as_alice.post(f"/c/{collection.pk}/runs/estimate/", asked).content.decode()
+    words = html_of(as_alice.post(f"/c/{collection.pk}/runs/estimate/", asked))
     assert "Fan art: <b>under 1 s</b>" in words
     Source.objects.update(kind="video")
     type(episode).objects.update(duration_s=1400)
-    words = as_alice.post(f"/c/{collection.pk}/runs/estimate/", asked | {"stage": "extract"}).content.decode()
+    words = html_of(as_alice.post(f"/c/{collection.pk}/runs/estimate/", asked | {"stage": "extract"}))
     assert "1 episode: about <b>" in words

@@ -8,6 +8,7 @@ import pytest
 from django.test import Client
 
 from ingest.models import Collection, PipelineRun, StageRun
+from tests.pages import html_of
 
 
 @pytest.fixture()
@@ -22,7 +23,7 @@ def add(run: PipelineRun, stage: str, order: int, **timings: float) -> None:
 
 def test_a_stage_with_models_shows_where_its_time_went(as_bob: Client, finished: PipelineRun) -> None:
     add(finished, "run_models", 0, decode=20.0, wait=2.0, copy=0.5, compute=58.0, save=1.0, total=80.0)
-    page = as_bob.get(f"/c/{finished.collection_id}/runs/{finished.pk}/").content.decode()
+    page = html_of(as_bob.get(f"/c/{finished.collection_id}/runs/{finished.pk}/"))
     table = page[page.index("where the time of Run models went") :].split("</table>")[0]
     for label, seconds, percent in (
         ("Decode and fit", "20.0 s", "25 %"), ("Copy to the device", "0.5 s", "1 %"), ("Compute", "58.0 s", "72 %"),
@@ -35,7 +36,7 @@ def test_a_stage_with_models_shows_where_its_time_went(as_bob: Client, finished:
 
 def test_other_stages_show_no_such_table(as_bob: Client, finished: PipelineRun) -> None:
     add(finished, "dedup", 0, read=1.0, work=4.0, save=0.3, total=6.0)
-    page = as_bob.get(f"/c/{finished.collection_id}/runs/{finished.pk}/").content.decode()
+    page = html_of(as_bob.get(f"/c/{finished.collection_id}/runs/{finished.pk}/"))
     assert "where the time of" not in page
 
 
@@ -43,20 +44,20 @@ def test_a_run_that_is_done_leads_on_and_says_where_nothing_was_to_do(as_bob: Cl
     add(finished, "dedup", 0, total=6.0)
     StageRun.objects.create(run=finished, stage="read_pictures", order=1, queue="cpu", state="done")
     address = f"/c/{finished.collection_id}/runs/{finished.pk}/"
-    page = as_bob.get(address).content.decode()
+    page = html_of(as_bob.get(address))
     assert page.count("nothing to do") == 1
     idle = page[page.index("nothing to do") :].split("</section>")[0]
     assert 'role="progressbar"' not in idle  # a full bar would say that something was done
     for target in ("", "frames/", "faces/"):
         assert f'class="btn{"" if target else " primary"}" href="/c/{finished.collection_id}/{target}"' in page
     PipelineRun.objects.filter(pk=finished.pk).update(state="running")
-    assert "Overview and what is next" not in as_bob.get(address).content.decode()
+    assert "Overview and what is next" not in html_of(as_bob.get(address))
 
 
 def test_the_head_of_a_stage_names_the_device_and_its_details_say_why(as_bob: Client, finished: PipelineRun) -> None:
     add(finished, "detect", 0, total=6.0)
     StageRun.objects.update(device="CPU (CUDA is installed but could not be started)")
-    page = as_bob.get(f"/c/{finished.collection_id}/runs/{finished.pk}/").content.decode()
+    page = html_of(as_bob.get(f"/c/{finished.collection_id}/runs/{finished.pk}/"))
     head, details = page.split('class="lane-head"')[1].split("<details", 1)
     assert "· CPU</span>" in head
     assert "could not be started" not in head
@@ -74,9 +75,9 @@ def test_where_files_lie_on_the_server_is_for_admins_of_the_site(
         log=f"opened {settings.KOMA_DATA_DIR}/store/ab",
     )
     address = f"/c/{finished.collection_id}/runs/{finished.pk}/"
-    page = as_bob.get(address).content.decode()
+    page = html_of(as_bob.get(address))
     assert "</b>: Show/01.mkv: no film" in page
     assert "opened store/ab" in page
     assert "/srv/films" not in page and str(settings.KOMA_DATA_DIR) not in page
-    page = as_alice.get(address).content.decode()
+    page = html_of(as_alice.get(address))
     assert "/srv/films/Show/01.mkv" in page and str(settings.KOMA_DATA_DIR) in page

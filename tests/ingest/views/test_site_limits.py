@@ -19,6 +19,7 @@ from ingest.storage.quota import OverQuota
 from tests.conftest import client_of, make_user
 from tests.films import film, png, zipped
 from tests.migrating import tables_of
+from tests.pages import html_of
 
 pytestmark = pytest.mark.django_db
 
@@ -42,20 +43,20 @@ def test_collections_are_made_by_leads_or_as_an_admin_of_the_site_says(
         role(charlie, collection, has)
     if says is not None:
         PersonLimits.objects.create(user=charlie, may_create=says)
-    assert ("New collection" in as_charlie.get("/").content.decode()) is may
+    assert ("New collection" in html_of(as_charlie.get("/"))) is may
     answer = as_charlie.post("/", {"name": "Mine"})
     assert answer.status_code == (302 if may else 403)
     assert Collection.objects.filter(name="Mine").exists() is may
 
 
 def test_an_admin_of_the_site_says_who_may(as_alice: Client, charlie: User, as_charlie: Client) -> None:
-    page = as_alice.get("/site/people/").content.decode()
+    page = html_of(as_alice.get("/site/people/"))
     assert "charlie" in page
     url = f"/site/people/{charlie.pk}/"
     assert as_alice.post(url, {"may_create": "yes", "bytes_max": "20 GB", "pictures_max": "10,000"}).status_code == 302
     own = PersonLimits.objects.get(user=charlie)
     assert (own.may_create, own.bytes_max, own.pictures_max) == (True, 20 * 10**9, 10_000)
-    assert 'value="20G"' in as_alice.get("/site/people/").content.decode()
+    assert 'value="20G"' in html_of(as_alice.get("/site/people/"))
     assert as_charlie.post("/", {"name": "Mine"}).status_code == 302
     for bad in (
         {"may_create": "perhaps"},
@@ -120,21 +121,21 @@ def test_a_collection_sees_the_library_folders_that_it_was_given(
 ) -> None:
     role(bob, collection, Role.LEAD)
     url = f"/c/{collection.pk}/add/library/"
-    before = as_bob.get(url).content.decode()
+    before = html_of(as_bob.get(url))
     assert "shows - 01" not in before and "No library folder" in before
-    assert "Choose from the library" not in as_bob.get(f"/c/{collection.pk}/add/").content.decode()
+    assert "Choose from the library" not in html_of(as_bob.get(f"/c/{collection.pk}/add/"))
     as_bob.post(url, {"root": 0, "entry": "shows - 01.mkv"})
     assert not Episode.objects.exists()
     as_alice.post(f"/site/collections/{collection.pk}/", {"folders": "chosen", "folder": str(library[0])})
-    assert "shows - 01" in as_bob.get(url).content.decode()
+    assert "shows - 01" in html_of(as_bob.get(url))
     assert as_bob.get(url, {"root": 1}).status_code == 404
-    assert "private" not in as_bob.get(url).content.decode()
+    assert "private" not in html_of(as_bob.get(url))
     as_bob.post(url, {"root": 1, "entry": "private - 01.mkv"})
     assert not Episode.objects.exists()
     as_bob.post(url, {"root": 0, "entry": "shows - 01.mkv"})
     assert Episode.objects.count() == 1
     as_alice.post(f"/site/collections/{collection.pk}/", {"folders": "all"})
-    assert "private - 01" in as_bob.get(url, {"root": 1}).content.decode()
+    assert "private - 01" in html_of(as_bob.get(url, {"root": 1}))
 
 
 def test_only_collections_of_the_sites_admins_begin_with_the_library(alice: User, bob: User) -> None:
@@ -223,9 +224,9 @@ def test_a_run_stops_at_the_quota_and_says_so(collection: Collection, alice: Use
 
 def test_usage_is_shown(collection: Collection, as_alice: Client) -> None:
     limit(collection, bytes_max=5_000_000_000, pictures_max=1234)
-    settings_page = as_alice.get(f"/c/{collection.pk}/settings/").content.decode()
+    settings_page = html_of(as_alice.get(f"/c/{collection.pk}/settings/"))
     assert "of 5.0 GB" in settings_page and "of 1,234 pictures" in settings_page
-    assert "of 1,234 pictures" in as_alice.get("/site/collections/").content.decode()
+    assert "of 1,234 pictures" in html_of(as_alice.get("/site/collections/"))
 
 
 # --- Uploads of everybody ---------------------------------------------------------------------------------------------
@@ -236,7 +237,7 @@ def test_admins_of_the_site_see_and_discard_every_upload(
 ) -> None:
     role(bob, collection, Role.LEAD)
     as_bob.post(f"/c/{collection.pk}/add/uploads/", {"name": "<b>.mkv", "size": 600_000, "key": "one"})
-    page = as_alice.get("/site/uploads/").content.decode()
+    page = html_of(as_alice.get("/site/uploads/"))
     assert "&lt;b&gt;.mkv" in page and "bob to Tiny show" in page and "600 kB reserved" in page
     as_alice.post(f"/site/uploads/{Upload.objects.get().pk}/discard/")
     assert not Upload.objects.exists()

@@ -26,6 +26,7 @@ from ingest.pipeline import registry
 from ingest.restoring import source_path
 from tests.conftest import client_of
 from tests.films import film, png, zipped
+from tests.pages import html_of
 
 
 @pytest.fixture()
@@ -407,7 +408,7 @@ def test_several_pictures_without_script_are_one_group_and_a_name_that_comes_twi
     for _ in range(2):
         with (tmp_path / "a/1.png").open("rb") as one, (tmp_path / "b/1.png").open("rb") as two:
             answer = lead.post(f"/c/{collection.pk}/add/", {"files": [one, two]}, follow=True)
-    assert "is in this collection already" in answer.content.decode()
+    assert "is in this collection already" in html_of(answer)
     source = Source.objects.get()
     assert source.name == "1 and 1 more.zip"
     with zipfile.ZipFile(source_path(source)) as archive:
@@ -429,7 +430,7 @@ def test_pictures_for_which_the_disk_is_too_full_are_told_and_the_film_beside_th
             answer = lead.post(f"/c/{collection.pk}/add/", {"files": [*pictures, one]}, follow=True)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
-    text = answer.content.decode()
+    text = html_of(answer)
     assert "1.png and 1 more: There is no room left on the server" in text
     assert "1 added: EP03" in text
 
@@ -486,7 +487,7 @@ def test_browsers_without_script_send_whole_files(lead: Client, collection: Coll
     bad.write_bytes(b"text")
     with good.open("rb") as one, bad.open("rb") as two:
         answer = lead.post(f"/c/{collection.pk}/add/", {"files": [one, two]}, follow=True)
-    text = answer.content.decode()
+    text = html_of(answer)
     assert "1 added: EP03" in text
     assert "bad.mp4" in text
     assert Episode.objects.get().number == "03"
@@ -510,12 +511,12 @@ def test_a_plain_form_brings_hundreds_of_pictures_and_says_why_it_takes_no_more(
     pixels = [np.full((12, 16, 3), (n, n // 2, 255 - n), np.uint8) for n in range(150)]
     files = [SimpleUploadedFile(f"{n:03d}.png", encode(one, PictureFormat("png"))) for n, one in enumerate(pixels)]
     answer = lead.post(f"/c/{collection.pk}/add/", {"files": files}, follow=True)
-    assert "1 added" in answer.content.decode()
+    assert "1 added" in html_of(answer)
     settings.DATA_UPLOAD_MAX_NUMBER_FILES = 100
     for file in files:
         file.seek(0)
     answer = lead.post(f"/c/{collection.pk}/add/", {"files": files})
     assert answer.status_code == 400
-    assert "more than 100 files" in answer.content.decode()
-    assert "zip" in answer.content.decode()
+    assert "more than 100 files" in html_of(answer)
+    assert "zip" in html_of(answer)
     assert collection.episodes.count() == 1
