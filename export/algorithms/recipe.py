@@ -15,6 +15,8 @@ from export.algorithms.balance import Weight, WeightsError, parse_weights
 from export.algorithms.captions import CaptionOptions
 from export.algorithms.crops import CropOptions
 from export.algorithms.face_set import FaceSetOptions
+from export.algorithms.layouts.contract import Layout
+from export.algorithms.layouts.registry import LAYOUTS
 from export.algorithms.levels import Arrangement
 from export.algorithms.metadata import Version
 from export.algorithms.selection import Selection
@@ -71,29 +73,32 @@ class BalanceOptions:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OutputOptions:
-    """`layout`: folders with multiply.txt, or kohya's flat `N_name`; `caption_ending` is kohya's caption extension.
+    """`layout`: a name in `layouts.registry`; `caption_ending` is kohya's caption extension.
 
-    `captions`: one a file, or all that files and models say of the picture as well, a line each. `masks`: of the
+    `captions`: one per file, or all that files and models say of the picture as well, one per line. `masks`: of the
     characters, in a folder `.masks` like that of the pictures, or beside them as OneTrainer wants it.
     """
 
-    layout: Literal["hierarchy", "kohya"] = "hierarchy"
+    layout: str = "hierarchy"
     caption_ending: Literal[".txt", ".caption"] = ".txt"
     zip: bool = True
     masks: Literal["none", "folder", "onetrainer"] = "none"
     captions: Literal["first", "lines"] = "first"
 
+    def __post_init__(self) -> None:
+        if self.layout not in LAYOUTS:
+            raise ValueError(f"layout: choose from {', '.join(LAYOUTS)}; found {self.layout!r}")
+
+    @property
+    def layout_rules(self) -> Layout:
+        """The layout itself."""
+        return LAYOUTS[self.layout]
+
     @property
     def warnings(self) -> tuple[str, ...]:
         """What the trainer of the layout does with several captions."""
-        if self.captions == "first":
-            return ()
-        if self.layout == "kohya":
-            return ("kohya reads the first line of a caption file only, unless told --enable_wildcard.",)
-        return (
-            "EveryDream2 takes a line break for part of a tag. Several captions a picture are for trainers that choose "
-            "a line: OneTrainer, SimpleTuner, kohya with --enable_wildcard.",
-        )
+        text = self.layout_rules.several_captions
+        return (text,) if text and self.captions != "first" else ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

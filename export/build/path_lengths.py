@@ -6,10 +6,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from export.algorithms.placing import placed
 from export.algorithms.plan import Plan
 from export.algorithms.recipe import Recipe
 from export.formats.masks import FOLDER, LABEL
-from export.formats.registry import layout_for
 
 # Single names stay below 255 bytes by themselves: they have 100 at most, and an ending.
 LINUX_BYTES_MAX = 4095  # PATH_MAX without the closing zero
@@ -67,7 +67,7 @@ class PathLengths:
 def path_lengths_of(plan: Plan, recipe: Recipe, *, name: str) -> PathLengths:
     """Of a planned data set whose folder is called `name`."""
     lengths = PathLengths(top=length_of(name))
-    folders = layout_for(plan, recipe).folders
+    folders = placed(plan, recipe).folders
     for item in plan.items:
         lengths.add(length_below(folders[item.folder], length_of(item.stem), recipe))
     return lengths

@@ -18,14 +18,13 @@ from typing import Any
 
 from annotate.backends.contract import Upscaler
 from export.algorithms import metadata
+from export.algorithms.placing import Placed, placed
 from export.algorithms.plan import Item, Plan, captions_of, facts
 from export.algorithms.recipe import Recipe
 from export.build.sinks import FolderSink
 from export.formats import masks
-from export.formats.contract import Layout
 from export.formats.masks import Masker
 from export.formats.pictures import Growth, encoding_for, ending, is_unchanged, picture_bytes
-from export.formats.registry import layout_for
 from ingest import outside_json
 from ingest.errors import BadInput, KomaError
 from ingest.imaging.decode import UnreadablePicture, read_picture
@@ -75,7 +74,7 @@ def build(
     A folder with part of the same plan is completed, one with part of another plan is emptied first. Raises KomaError
     when a picture of the plan cannot be read (what is whole stays, so that a later try goes on), StoreFull.
     """
-    layout = layout_for(plan, recipe)
+    layout = placed(plan, recipe)
     if upscaler is None and any(item.passes for item in plan.items):
         raise ValueError("the plan upscales pictures, so an upscaler must be given")
     if (masker is None) != (recipe.output.masks == "none"):
@@ -124,7 +123,7 @@ def _outcomes(tasks: list[Future[Built]], alive: Callable[[], None]) -> list[Bui
     return [task.result() for task in tasks]
 
 
-def manifest(plan: Plan, recipe: Recipe, layout: Layout) -> dict[str, Any]:
+def manifest(plan: Plan, recipe: Recipe, layout: Placed) -> dict[str, Any]:
     """What the data set is made of, without dates or machine names: recipe, folders, and which picture is which."""
     return {
         "made_by": "Koma",
@@ -153,7 +152,7 @@ def manifest(plan: Plan, recipe: Recipe, layout: Layout) -> dict[str, Any]:
     }
 
 
-def _entry(item: Item, layout: Layout) -> dict[str, Any]:
+def _entry(item: Item, layout: Placed) -> dict[str, Any]:
     """What the manifest says of a picture; `by_person`: the names that people gave, where there are any."""
     picture = item.picture
     entry: dict[str, Any] = {
@@ -180,7 +179,7 @@ def _open(folder: Path, digest: str) -> None:
     mark.write_text(json.dumps({"plan": digest}))
 
 
-def _digest(plan: Plan, recipe: Recipe, layout: Layout, upscaler: Upscaler | None, masker: Masker | None) -> str:
+def _digest(plan: Plan, recipe: Recipe, layout: Placed, upscaler: Upscaler | None, masker: Masker | None) -> str:
     digest = hashlib.sha256(recipe.digest.encode())
     if masker is not None:
         digest.update(masker.identity.encode())
@@ -205,7 +204,7 @@ def _batches(works: Iterable[_Work], size: int) -> Iterator[list[_Work]]:
 
 
 def _write(
-    work: _Work, recipe: Recipe, layout: Layout, store: Store, sink: FolderSink, upscaler: Upscaler | None,
+    work: _Work, recipe: Recipe, layout: Placed, store: Store, sink: FolderSink, upscaler: Upscaler | None,
     masker: Masker | None,
 ) -> Built:  # fmt: skip
     outcome = Built()
@@ -255,7 +254,7 @@ def _growth(item: Item, upscaler: Upscaler | None) -> Growth:
 
 
 def _write_item(
-    item: Item, picture: bytes, after: str, recipe: Recipe, layout: Layout, sink: FolderSink, *, model: str
+    item: Item, picture: bytes, after: str, recipe: Recipe, layout: Placed, sink: FolderSink, *, model: str
 ) -> None:
     """The picture with the ending `after`, its caption and its JSON."""
     base = _base(item, layout)
@@ -296,7 +295,7 @@ def _made(item: Item, *, model: str) -> dict[str, Any]:
     return made
 
 
-def _base(item: Item, layout: Layout) -> str:
+def _base(item: Item, layout: Placed) -> str:
     return "/".join((*layout.folders[item.folder], item.stem))
 
 

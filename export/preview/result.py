@@ -25,7 +25,6 @@ from export.algorithms.selection import reason_left_out
 from export.algorithms.upscaling import pass_warnings
 from export.build import rows_from_database, upscaling
 from export.build.path_lengths import Length, PathLengths, length_below, length_of
-from export.formats import kohya
 from export.preview.example_faces import FaceProgress, Shown, progress_of, shown
 from ingest.models import Collection, Frame
 from ingest.stamp import stamp
@@ -111,7 +110,7 @@ def preview(collection: Collection, recipe: Recipe, *, page: int = 0) -> Preview
     result = balance_of(counts, folders, recipe)
     lengths = _path_lengths(collection, recipe, found, folders, result)
     warnings = [*result.warnings, *pass_warnings(upscaled), *recipe.output.warnings]
-    if recipe.output.layout == "kohya":
+    if recipe.output.layout_rules.whole_repeats:
         warnings += repeat_warnings(result)
     if recipe.arrange.short_names:
         warnings += lengths.warnings  # a button for short names would not help
@@ -215,13 +214,13 @@ def _path_lengths(
     collection: Collection, recipe: Recipe, found: Counted, folders: dict[Signature, Path], result: Balance
 ) -> PathLengths:
     """Of the data set under its usual name; numbers that keep two names apart are not counted yet."""
-    flat = kohya.folders_of(result) if recipe.output.layout == "kohya" else {}
+    written = recipe.output.layout_rules.folders(result)
     lengths = PathLengths(top=length_of(safe_name(f"{collection.name} {timezone.now():%Y-%m-%d}", limit_bytes=80)))
     for signature, stems in found.stems.items():
         for (full, short), count in stems.items():
             stem = short if recipe.arrange.short_names else full
             folder = folders[signature]
-            lengths.add(length_below(flat.get(folder, folder), stem, recipe), count)
+            lengths.add(length_below(written.get(folder, folder), stem, recipe), count)
     return lengths
 
 

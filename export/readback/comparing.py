@@ -18,7 +18,6 @@ from export.algorithms.recipe import Recipe, RecipeError, parse
 from export.algorithms.spelling import CHARACTER_OTHERS, spelling_key
 from export.build.sinks import files_below
 from export.build.write import MANIFEST
-from export.formats.kohya import levels_in
 from export.formats.masks import is_mask
 from export.readback.companions import Companion, apart_in, companion_of
 from ingest import outside_json
@@ -128,7 +127,7 @@ class _Reader:
     def __init__(self, data: Mapping[str, Any], recipe: Recipe, tokens: _Path, known: Collection[str]) -> None:
         self.pictures: Mapping[str, Mapping[str, Any]] = data["pictures"]
         self.tokens = tokens
-        self.flat = recipe.output.layout == "kohya"
+        self.layout = recipe.output.layout_rules
         self.levels = {
             _folder_key(tuple(_parts(row["folder"]))): tuple(row["levels"])
             for row in data.get("folders", ())
@@ -192,7 +191,7 @@ class _Reader:
         known = self.levels.get(_folder_key(folders))
         if known is not None:
             return known
-        return levels_in(folders[0]) if self.flat and len(folders) == 1 else folders
+        return self.layout.levels(folders)
 
     def _from_entries(self, known: Collection[str]) -> Spellings:
         """For manifests of older versions: from the folders of pictures with one character, and the usual spelling."""

@@ -17,6 +17,7 @@ from export import forms, jobs
 from export.actions import jobs as job_actions
 from export.actions import recipes as recipe_actions
 from export.algorithms.captions import PARTS
+from export.algorithms.layouts.registry import LAYOUTS
 from export.algorithms.levels import TOKENS, levels_of
 from export.algorithms.plan import caption_of
 from export.algorithms.recipe import Recipe, RecipeError, parse
@@ -194,6 +195,7 @@ def _context(collection: Collection, recipe: Recipe) -> dict[str, Any]:
             ("words", "fhleft fvtop"),
             ("raw", "fvp 42 70 fhp 22 39"),
         ),
+        "layouts": LAYOUTS.values(),
         "json_versions": ("v1.0", "v1.1", "v1.2", "v2"),
         "versions": forms.presets(),
         "sizes": SIZES,
@@ -233,6 +235,6 @@ def result_of(collection: Collection, recipe: Recipe, *, page: int = 0) -> dict[
         return {"errors": (error.message,)}
     return {
         "result": preview(collection, recipe, page=page),
-        "layout": recipe.output.layout,
+        "whole_repeats": recipe.output.layout_rules.whole_repeats,
         "next_examples": page + 1,
     }

@@ -10,12 +10,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from export.algorithms.placing import placed
 from export.algorithms.plan import make_plan
 from export.algorithms.recipe import parse
 from export.algorithms.rows import Face, Picture
 from export.algorithms.spelling import has_meaning, safe_character_name, spell, spelling_key
 from export.build.write import MANIFEST, manifest
-from export.formats.registry import layout_for
 from export.readback import comparing
 
 ALIKE = [
@@ -110,7 +110,7 @@ def test_any_characters_go_into_folders_and_come_back_exactly(
         for number, cast in enumerate(casts)
     ]
     plan = make_plan(pictures, recipe)
-    written = layout_for(plan, recipe)
+    written = placed(plan, recipe)
     data = json.loads(json.dumps(manifest(plan, recipe, written)))
     names = {stem: set(entry["characters"]) for stem, entry in data["pictures"].items()}
     levels_of = {row["folder"]: row["levels"] for row in data["folders"]}
