@@ -75,7 +75,7 @@ def test_the_page_offers_a_registered_layout_and_shows_whole_repeats(
     show: Show, as_alice: Client, dotted: Layout
 ) -> None:
     page = as_alice.get(reverse("export", args=[show.collection.pk])).content.decode()
-    assert '<option value="dotted"' in page
+    assert 'value="dotted"' in page
     assert dotted.label in page
     preview = reverse("export_preview", args=[show.collection.pk])
     assert "Repeats" in as_alice.post(preview, {"output.layout": "dotted"}).content.decode()
