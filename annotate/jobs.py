@@ -5,10 +5,11 @@ from __future__ import annotations
 from django.db.models import QuerySet
 
 from annotate.evaluation import evaluation_jobs
+from annotate.evaluation.evaluation_jobs import EVALUATIONS
 from annotate.model_library import model_jobs
-from annotate.models import Evaluation, ModelJob
+from annotate.model_library.model_jobs import MODEL_JOBS
+from annotate.models import ModelJob
 from ingest import turns
-from ingest.models import RunState
 
 NETWORKS, FILES = "gpu", "io"  # queues
 TIMEOUT_S = 12 * 3600  # a slow line and a model of many gigabytes
@@ -16,24 +17,22 @@ TIMEOUT_S = 12 * 3600  # a slow line and a model of many gigabytes
 
 def run_model_job(queue: str) -> str:
     """Execute the download, check, import or timing of a model whose turn it is: of whom was served least recently."""
-    chosen = turns.next_of(_model_jobs(queue), ModelJob.objects.all(), party="created_by", served="started_at")
-    state = None if chosen is None else model_jobs.execute(chosen)
+    chosen = MODEL_JOBS.next_of(_model_jobs(queue), party="created_by")
+    state = None if chosen is None else model_jobs.execute(chosen, in_worker=True)
     wake()
     return str(state)
 
 
 def run_evaluation() -> str:
     """Execute the measurement whose turn it is: of the collection that was served least recently."""
-    waiting = Evaluation.objects.filter(state=RunState.QUEUED)
-    chosen = turns.next_of(waiting, Evaluation.objects.all(), party="collection", served="heartbeat_at")
-    state = None if chosen is None else evaluation_jobs.execute(chosen)
+    chosen = EVALUATIONS.next_of(EVALUATIONS.waiting(), party="collection")
+    state = None if chosen is None else evaluation_jobs.execute(chosen, in_worker=True)
     wake()
     return str(state)
 
 
 def wake() -> bool:
     """Call for workers where something waits: see `turns.call`. False when Redis cannot be reached."""
-    asked = Evaluation.objects.filter(state=RunState.QUEUED).count()
     return all(
         [
             *(
@@ -44,21 +43,22 @@ def wake() -> bool:
                 for queue in (NETWORKS, FILES)
             ),
             turns.call(
-                NETWORKS, "annotate.jobs.run_evaluation", kind="evaluation-", waiting=asked, timeout_s=TIMEOUT_S
+                NETWORKS, "annotate.jobs.run_evaluation", kind="evaluation-", waiting=EVALUATIONS.waiting().count(),
+                timeout_s=TIMEOUT_S,
             ),
         ]
     )  # fmt: skip
 
 
 def sweep() -> int:
-    """Take back or fail what died, call for everything that waits; returns how many wait."""
-    waiting = model_jobs.take_back_dead()
-    evaluation_jobs.fail_dead()
+    """Take back what died, call for everything that waits; returns how many wait."""
+    for kind in (MODEL_JOBS, EVALUATIONS):
+        kind.take_back_dead()
     wake()
-    return len(waiting) + Evaluation.objects.filter(state=RunState.QUEUED).count()
+    return MODEL_JOBS.waiting().count() + EVALUATIONS.waiting().count()
 
 
 def _model_jobs(queue: str) -> QuerySet[ModelJob]:
     """Those that wait for a queue."""
-    waiting, measure = ModelJob.objects.filter(state=RunState.QUEUED), ModelJob.Act.MEASURE
+    waiting, measure = MODEL_JOBS.waiting(), ModelJob.Act.MEASURE
     return waiting.filter(act=measure) if queue == NETWORKS else waiting.exclude(act=measure)

@@ -16,7 +16,8 @@ from annotate.chosen_models import choices
 from annotate.models import ModelChoice, ModelJob, ModelTiming
 from ingest import video_library
 from ingest.errors import BadInput, Conflict
-from ingest.models import FINISHED, RunState
+from ingest.models import RunState
+from ingest.pipeline import claims
 
 Act = ModelJob.Act
 OPEN = (RunState.QUEUED, RunState.RUNNING)
@@ -84,13 +85,9 @@ def upload_folder() -> Path:
 
 def cancel(job: ModelJob) -> None:
     """Ask a job to stop; what was downloaded stays for the next time."""
-    asked = ModelJob.objects.filter(pk=job.pk).exclude(state__in=FINISHED)
-    if not asked.update(cancel_requested=True):
+    if not claims.cancel(job, message="Stopped before it began."):
         job.refresh_from_db()
         raise Conflict(f"This is {job.get_state_display()} already.")
-    ModelJob.objects.filter(pk=job.pk, state=RunState.QUEUED).update(
-        state=RunState.CANCELLED, finished_at=timezone.now(), message="Stopped before it began."
-    )
 
 
 def retry(*, job: ModelJob, by: Any) -> ModelJob:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from django.conf import settings
 from django.db import models
 
-from ingest.models import Collection, RunState
+from ingest.models import Collection, Job
 
 
-class Evaluation(models.Model):
-    """A worker claims a queued row by `token`. `scores` and `mistakes` have the form that the kind gives them."""
+class Evaluation(Job):
+    """`scores` and `mistakes` have the form that the kind gives them."""
 
     kind = models.CharField(max_length=20)
     # What people said in this collection is the truth; for its members alone. Without one the folder holds the truth.
@@ -17,19 +17,13 @@ class Evaluation(models.Model):
     folder = models.CharField(max_length=1000, blank=True)  # "<number of the library folder>:<path below it>"
     model = models.CharField(max_length=100)
     second = models.CharField(max_length=100, blank=True)  # the model that it is compared with
-    state = models.CharField(max_length=12, choices=RunState.choices, default=RunState.QUEUED)
-    token = models.CharField(max_length=32, blank=True)
-    heartbeat_at = models.DateTimeField(null=True, blank=True)
-    cancel_requested = models.BooleanField(default=False)
     done = models.PositiveIntegerField(default=0)  # pictures read
     total = models.PositiveIntegerField(default=0)  # 0: not known
     scores = models.JSONField(default=dict, blank=True)
     mistakes = models.JSONField(default=list, blank=True)
     notes = models.JSONField(default=list, blank=True)
-    error = models.TextField(blank=True)
     by = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+")
     created_at = models.DateTimeField(auto_now_add=True)
-    finished_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
         ordering = ("-pk",)

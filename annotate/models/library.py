@@ -5,10 +5,10 @@ from __future__ import annotations
 from django.conf import settings
 from django.db import models
 
-from ingest.models import RunState
+from ingest.models import Job
 
 
-class ModelJob(models.Model):
+class ModelJob(Job):
     """One download, check, import or measurement of a model, asked for on the models page."""
 
     class Act(models.TextChoices):
@@ -22,16 +22,9 @@ class ModelJob(models.Model):
     params = models.JSONField(default=dict, blank=True)
     created_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="+")
     created_at = models.DateTimeField(auto_now_add=True)
-    started_at = models.DateTimeField(null=True, blank=True)
-    finished_at = models.DateTimeField(null=True, blank=True)
-    heartbeat_at = models.DateTimeField(null=True, blank=True)
-    state = models.CharField(max_length=10, choices=RunState.choices, default=RunState.QUEUED)
-    attempt = models.PositiveSmallIntegerField(default=0)
-    token = models.CharField(max_length=40, blank=True)  # the claim: only its holder may write
-    cancel_requested = models.BooleanField(default=False)
     done_bytes = models.BigIntegerField(default=0)
     total_bytes = models.BigIntegerField(default=0)
-    message = models.TextField(blank=True)  # what came out, or what went wrong
+    message = models.TextField(blank=True)  # the file it is at, then what came out
 
     class Meta:
         ordering = ("-pk",)

@@ -219,7 +219,7 @@ def test_what_a_hub_says_of_its_refusal_comes_out_as_one_line_of_text(hub: FakeH
         job = acts.download(name="tiny", by=alice)
         assert running.execute(job.pk) == RunState.FAILED
         job.refresh_from_db()
-        assert "418" in job.message and job.message.isprintable()
+        assert "418" in job.error and job.error.isprintable()
         with pytest.raises(CommandError) as refused:
             call_command("models", "download", "tiny", stdout=StringIO(), stderr=StringIO())
         assert str(refused.value).isprintable()
@@ -356,7 +356,7 @@ def test_a_disk_that_fills_up_while_a_model_is_imported_is_named_and_nothing_is_
     monkeypatch.setattr(folder, "check_space", lambda *_, **__: fill(small_disk / "filler"))
     assert running.execute(job.pk) == RunState.FAILED
     job.refresh_from_db()
-    assert "No space left" in job.message and "Traceback" not in job.message
+    assert "No space left" in job.error and "Traceback" not in job.error
     assert not [path for path in (small_disk / "models").rglob("*") if path.is_file() and path.stat().st_size]
 
 

@@ -278,7 +278,7 @@ def test_figures_and_names_that_no_database_takes_end_as_words(
     assert evaluation_jobs.execute(row.pk) == RunState.FAILED
     row.refresh_from_db()
     assert row.state == RunState.FAILED
-    assert "cannot be kept" in row.error
+    assert "cannot be stored" in row.error
 
 
 # --- Words of models on pages and in files ----------------------------------------------------------------------------
@@ -405,4 +405,4 @@ def test_a_model_that_vanishes_while_it_is_measured_is_told_in_words(settings: A
     jobs.run_model_job(jobs.NETWORKS if job.act == ModelJob.Act.MEASURE else jobs.FILES)
     job.refresh_from_db()
     assert job.state == RunState.FAILED
-    assert "There is no model 'one'" in job.message
+    assert "There is no model 'one'" in job.error

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import threading
 import time
-from datetime import timedelta
 
 import django_rq
 import pytest
-from django.utils import timezone
 from rq.worker import SimpleWorker
 
 from annotate import jobs
@@ -18,6 +16,7 @@ from annotate.model_library import model_jobs as running
 from annotate.models import ModelJob, ModelTiming
 from ingest.errors import BadInput, Conflict
 from ingest.models import RunState
+from ingest.pipeline import claims
 from tests.annotate.model_library.conftest import MODEL
 
 pytestmark = pytest.mark.django_db
@@ -56,7 +55,7 @@ def test_only_one_job_at_a_time_works_on_a_model(alice):
 
 @pytest.mark.django_db(transaction=True)
 def test_a_running_download_tells_how_far_it_is_and_stops_when_asked(hub, settings, alice, monkeypatch):
-    monkeypatch.setattr(running, "TELL_EVERY_S", 0.0)
+    monkeypatch.setattr(claims, "REPORT_EVERY_S", 0.0)
     hub.pause = threading.Event()
     job = acts.download(name="tiny", by=alice)
     worker = threading.Thread(target=_execute, args=(job.pk,))
@@ -84,23 +83,9 @@ def test_a_failure_is_told_in_words_and_can_be_tried_again(hub, alice):
     job = acts.download(name="tiny", by=alice)
     assert running.execute(job.pk) == RunState.FAILED
     job.refresh_from_db()
-    assert "has no model.onnx" in job.message
+    assert "has no model.onnx" in job.error
     hub.add(MODEL.repository, "model.onnx", b"\x08" * 2000)
     assert running.execute(acts.retry(job=job, by=alice).pk) == RunState.DONE
-
-
-def test_a_job_whose_worker_died_is_taken_back_and_after_five_deaths_given_up(alice):
-    job = acts.download(name="tiny", by=alice)
-    old = timezone.now() - timedelta(hours=1)
-    for attempt in range(1, running.ATTEMPTS_MAX + 1):
-        assert running.claim(job.pk) is not None
-        assert running.claim(job.pk) is None
-        ModelJob.objects.filter(pk=job.pk).update(heartbeat_at=old)
-        waiting = running.take_back_dead()
-        assert waiting == ([job.pk] if attempt < running.ATTEMPTS_MAX else [])
-    job.refresh_from_db()
-    assert job.state == RunState.FAILED
-    assert "died 5 times" in job.message
 
 
 def test_damage_is_found_by_a_check(settings, alice):
@@ -113,7 +98,7 @@ def test_damage_is_found_by_a_check(settings, alice):
     bad = acts.verify(name="tiny", by=alice)
     assert running.execute(bad.pk) == RunState.FAILED
     bad.refresh_from_db()
-    assert "model.onnx is damaged" in bad.message
+    assert "model.onnx is damaged" in bad.error
     with pytest.raises(BadInput, match="not installed"):
         acts.verify(name="nothing", by=alice)
 

@@ -11,6 +11,7 @@ from django.db import connection
 from annotate.backends.model_files import catalogue
 from annotate.model_library import model_jobs as running
 from annotate.models import ModelJob
+from ingest.pipeline import claims
 from tests.annotate.hub_server import FakeHub, serving
 from tests.annotate.model_library.conftest import MODEL, REPOSITORY, TAGS, WEIGHTS
 
@@ -21,7 +22,7 @@ def test_a_download_is_watched_stopped_and_gone_on_with(
     alice: Any, page_as: Any, settings: Any, queues: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(catalogue.CATALOGUE, MODEL.name, MODEL)
-    monkeypatch.setattr(running, "TELL_EVERY_S", 0.0)
+    monkeypatch.setattr(claims, "REPORT_EVERY_S", 0.0)
     hub = FakeHub(pause=threading.Event())
     hub.add(REPOSITORY, "model.onnx", b"\x08\x08" + WEIGHTS)
     hub.add(REPOSITORY, "lists/tags.csv", TAGS)
