@@ -11,6 +11,7 @@ from annotate.backends.captioners.endpoint import ChatEndpoint, Endpoint
 from annotate.backends.contract import Captioner
 from annotate.backends.model_files import registry
 from annotate.chosen_models import choices
+from annotate.chosen_models.tasks import NONE
 from annotate.models import ModelChoice
 from ingest.errors import BadInput
 from ingest.models import Collection
@@ -29,8 +30,8 @@ def name_of(collection: Collection, *, asked: str = "") -> str:
         return asked
     if ModelChoice.objects.filter(collection=collection, task="caption").exists():
         return choices.chosen(collection, "caption")
-    installed = choices.NONE if server_is_set() else choices.chosen(collection, "caption")
-    return SERVER if installed == choices.NONE else installed
+    installed = NONE if server_is_set() else choices.chosen(collection, "caption")
+    return SERVER if installed == NONE else installed
 
 
 def open_captioner(

@@ -10,7 +10,8 @@ from annotate.backends.contract import Embedder
 from annotate.backends.embedders.known_embedders import open_embedder
 from annotate.backends.runtime.onnx_session import AUTO
 from annotate.backends.runtime.open_models import kept, stamp_of_name
-from annotate.chosen_models.choices import NONE, chosen
+from annotate.chosen_models.choices import chosen
+from annotate.chosen_models.tasks import NONE
 from ingest.models import Collection
 
 

@@ -10,12 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from annotate.backends.boxes.known_detectors import open_detector
 from annotate.backends.contract import Embedder, FaceDetector, Picture, PictureModel, Upscaler
-from annotate.backends.embedders.known_embedders import open_embedder
-from annotate.backends.model_files import registry
 from annotate.backends.runtime.onnx_session import AUTO
-from annotate.backends.upscalers import known_upscalers
+from annotate.chosen_models.tasks import task_named
 from ingest.errors import BadInput, Cancelled
 
 WIDTH, HEIGHT, CROP = 1280, 720, 256
@@ -52,7 +49,7 @@ def measure(
     Raises BadInput where the model cannot be opened, or is of a kind that is not timed here; Cancelled.
     """
     began = time.perf_counter()
-    model = _open(task, name, models_dir, device)
+    model = task_named(task).open(name, models_dir, device=device)
     call, batch = _call(model)
     call(_pictures(model, batch))
     opening_s = time.perf_counter() - began
@@ -66,16 +63,6 @@ def measure(
     took = time.perf_counter() - began
     count = rounds * batch
     return Speed(str(model.device), model.info.sha256, batch, count, 1000 * took / count, opening_s)
-
-
-def _open(task: str, name: str, models_dir: Path, device: str) -> Any:
-    if task == "upscale":
-        return known_upscalers.open_upscaler(name, models_dir, device=device)
-    if task == "faces":
-        return open_detector(name, models_dir, device=device)
-    if task == "embedding":
-        return open_embedder(name, models_dir, device=device)
-    return registry.open_model(registry.find(name, models_dir, task=task), device=device)
 
 
 def _call(model: Any) -> tuple[Callable[[Sequence[Picture]], Any], int]:

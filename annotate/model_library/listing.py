@@ -16,7 +16,7 @@ from annotate.backends.model_files.download import PART, is_installed
 from annotate.backends.runtime import cuda_check
 from annotate.backends.upscalers import waifu2x
 from annotate.backends.upscalers.resize import FILTERS
-from annotate.chosen_models.choices import TASKS
+from annotate.chosen_models.tasks import TASKS
 from annotate.models import ModelTiming
 from ingest.errors import KomaError
 

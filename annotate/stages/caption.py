@@ -18,7 +18,7 @@ from annotate.algorithms.caption_prompts import SYSTEM, TEMPLATE_MAX, TEMPLATES,
 from annotate.backends.captioners.endpoint import ChatEndpoint
 from annotate.backends.contract import CaptionAsk, CaptionTold
 from annotate.chosen_models.captioner import name_of, open_captioner, server_is_set
-from annotate.chosen_models.choices import NONE
+from annotate.chosen_models.tasks import NONE
 from annotate.models import CaptionAnswer, Face, FaceState, FrameTag, ModelCaption, TagCategory, TagState
 from ingest.errors import Cancelled, KomaError
 from ingest.imaging.decode import UnreadablePicture, read_picture

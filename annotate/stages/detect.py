@@ -19,7 +19,8 @@ from annotate.backends.boxes.lbp import NEIGHBOURS, SIDE_MIN, STEP, CascadeFaces
 from annotate.backends.contract import FaceDetector, Found, Picture
 from annotate.backends.runtime.onnx_session import AUTO, DEVICES
 from annotate.backends.runtime.open_models import kept, stamp_of_name
-from annotate.chosen_models.choices import NONE, chosen
+from annotate.chosen_models.choices import chosen
+from annotate.chosen_models.tasks import NONE
 from annotate.counters.face_columns import SEEN_BY, recount
 from annotate.models import Face, FaceState, ModelVersion, NamedBy
 from annotate.stages.by_pixels import by_pixels

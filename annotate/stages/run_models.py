@@ -24,6 +24,7 @@ from annotate.backends.model_files.registry import Installed
 from annotate.backends.runtime import onnx_session
 from annotate.chosen_models import choices
 from annotate.chosen_models.opened import looking_faces, opened
+from annotate.chosen_models.tasks import tasks_with
 from annotate.models import ModelAnswer, ModelVersion
 from annotate.tagging import stored_scores
 from ingest.algorithms.typed_lists import typed_list
@@ -35,7 +36,7 @@ from ingest.storage.stored_files import store
 BATCH = 256  # frames that are written at once
 PATIENCE_S = 2.0  # or what was answered in this time: a cancel is heard after it
 PAGE = 200  # frames a query
-TASKS = ("tags", "class", "boxes", "text")  # of models that look at whole pictures
+TASKS = tasks_with(whole_pictures=True)
 FACES = "faces"
 SIZES, PROCESSES = "batch sizes", "reading processes"  # in ctx.models: found, begun once a process
 

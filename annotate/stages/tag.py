@@ -22,8 +22,9 @@ from annotate.backends.contract import Picture, Scorer
 from annotate.backends.model_files import registry
 from annotate.backends.runtime import onnx_session
 from annotate.backends.taggers.builtin import BuiltinHeadTagger
-from annotate.chosen_models.choices import NONE, chosen, chosen_all
+from annotate.chosen_models.choices import chosen, chosen_all
 from annotate.chosen_models.opened import opened
+from annotate.chosen_models.tasks import NONE
 from annotate.models import Face, ModelVersion
 from annotate.stages.by_pixels import by_pixels
 from annotate.stages.frame_rows import faces_of, people_near, said_by_people

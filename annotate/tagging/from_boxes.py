@@ -10,11 +10,12 @@ from annotate.actions.model_versions import labels_of
 from annotate.algorithms import box_tags, packing
 from annotate.algorithms.box_tags import Following
 from annotate.chosen_models.choices import chosen_all
+from annotate.chosen_models.tasks import tasks_with
 from annotate.models import ModelAnswer, ModelVersion
 from annotate.tagging import stored_scores
 from ingest.models import Collection, Frame
 
-TASKS = ("boxes", "text")
+TASKS = tasks_with(answers="boxes")
 
 
 @dataclass(frozen=True, slots=True)

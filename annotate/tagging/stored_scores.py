@@ -13,13 +13,14 @@ from annotate.actions.model_versions import labels_of, rules_of, version_of
 from annotate.algorithms import packing
 from annotate.algorithms.tag_rules import Label, Reading, Rules
 from annotate.backends.contract import ModelInfo
+from annotate.chosen_models.tasks import tasks_with
 from annotate.models import ModelAnswer, ModelVersion
 from ingest.models import Collection, Frame
 
 BATCH = 500
 TOGETHER = 32  # pictures whose scores are packed at once: some hundred kB
 CLASSES_MAX = 64  # a shorter list of labels is kept whole: 2 bytes each
-SCORED = ("tags", "class")  # tasks whose answers are scores of labels
+SCORED = tasks_with(answers="scores")
 
 Scores = NDArray[np.float32]
 

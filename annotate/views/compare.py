@@ -14,7 +14,8 @@ from django.urls import reverse
 from django.views.decorators.http import require_POST
 
 from annotate.actions import tags
-from annotate.chosen_models.choices import TASKS, offered
+from annotate.chosen_models.choices import offered
+from annotate.chosen_models.tasks import TASKS
 from annotate.evaluation import agreement
 from annotate.models import ModelAnswer, ModelVersion
 from ingest.access import member_view
@@ -28,7 +29,6 @@ KEEP_S = 600
 PEOPLE = "people"  # in place of a second version: the tags on which people had the last word
 ROWS = 60
 SHOWN_APART = 60
-ELSEWHERE = ("faces", "embedding", "upscale", "caption")  # tasks whose answers are kept otherwise
 
 
 @member_view()
@@ -76,7 +76,7 @@ def compare_answer(request: HttpRequest, collection: Collection) -> HttpResponse
 def _others(pair: tuple[agreement.Candidate, agreement.Candidate] | None) -> list[str]:
     """Installed models that could answer next: for the task of the one that has answered, else for any task."""
     if pair is None:
-        return [name for task in TASKS if task not in ELSEWHERE for name in offered(task)]
+        return [name for task in TASKS.values() if task.answers for name in task.offered()]
     return [name for name in offered(pair[0].task) if name not in pair[0].name.split()] if pair[0].task in TASKS else []
 
 

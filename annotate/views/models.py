@@ -17,6 +17,7 @@ from django.views.decorators.http import require_POST, require_safe
 from annotate import jobs
 from annotate.actions import tag_lists
 from annotate.chosen_models import choices
+from annotate.chosen_models.tasks import FIRST, NONE, TASKS
 from annotate.model_library import listing, model_actions
 from annotate.model_library.listing import FAMILIES, Row, rows
 from annotate.models import ModelChoice, ModelJob
@@ -44,7 +45,7 @@ def models(request: HttpRequest) -> HttpResponse:
     everything = rows()
     busy = {job.name: job for job in ModelJob.objects.filter(state__in=model_actions.OPEN)}
     tasks = []
-    for task in choices.TASKS.values():
+    for task in TASKS.values():
         found = [row for row in everything if row.task == task.name]
         shown = [row for row in found if row.installed or not only]
         counts = {"installed": sum(row.installed for row in found), "known": len(found)}
@@ -157,20 +158,20 @@ def collection_models(request: HttpRequest, collection: Collection) -> HttpRespo
         asked = request.POST.get("task", "")
         names = [name for name in request.POST.getlist("name") if name]
         used = choices.choose(collection=collection, task=asked, names=names, by=request.user, seen=seen(request))
-        label = choices.TASKS[asked].label
+        label = TASKS[asked].label
         return said(request, f"{label}: {', '.join(used) or 'no model'} from now on.", to=here, undo=True)
     chosen: dict[str, list[str]] = {}
     for row in ModelChoice.objects.filter(collection=collection).order_by("name"):
         chosen.setdefault(row.task, []).append(row.name)
     tasks = []
-    for task in choices.TASKS.values():
+    for task in TASKS.values():
         offered = choices.offered(task.name)
         mine = chosen.get(task.name, [])
         tasks.append({
             "task": task, "offered": offered, "chosen": mine, "shown": {"models": sorted(mine)},
-            "gone": [name for name in mine if name not in offered and name != choices.NONE],
-            "told": task.default == choices.FIRST,
-            "default": ", ".join(choices.default_of(task)) or "none",
+            "gone": [name for name in mine if name not in offered and name != NONE],
+            "told": task.default == FIRST,
+            "default": ", ".join(task.default_names()) or "none",
         })  # fmt: skip
     context = {
         "tasks": tasks,

@@ -17,7 +17,7 @@ from django.views.decorators.http import require_POST
 from PIL import Image
 
 from annotate import jobs
-from annotate.chosen_models import choices
+from annotate.chosen_models import tasks
 from annotate.evaluation import evaluation_jobs
 from annotate.evaluation.kinds import KINDS, open_picture
 from annotate.models import Evaluation
@@ -146,4 +146,4 @@ def mistake_boxes(mistake: dict[str, Any]) -> dict[str, list[dict[str, str]]]:
 
 
 def _models(task: str, own: tuple[str, ...]) -> list[str]:
-    return [*own, *choices.installed_names(task)]
+    return [*own, *tasks.installed_names(task)]

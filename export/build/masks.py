@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from annotate.backends.masks.isnet import IsnetMask
 from annotate.backends.model_files import registry
-from annotate.chosen_models import choices
+from annotate.chosen_models import choices, tasks
 from annotate.models import ModelChoice
 from export.algorithms.recipe import Recipe
 from export.formats.masks import Masker
@@ -43,7 +43,7 @@ def open_for(collection: Collection, recipe: Recipe) -> Masker | None:
     if recipe.output.masks == "none":
         return None
     name = choices.chosen(collection, TASK)
-    if name == choices.NONE:
+    if name == tasks.NONE:
         if ModelChoice.objects.filter(collection=collection, task=TASK).exists():
             raise BadInput(
                 "This recipe wants masks, but this collection was told to use no model for them. Choose one on the "

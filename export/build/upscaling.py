@@ -6,7 +6,7 @@ from django.conf import settings
 
 from annotate.backends.contract import Upscaler
 from annotate.backends.upscalers import known_upscalers
-from annotate.chosen_models import choices
+from annotate.chosen_models import choices, tasks
 from export.algorithms.recipe import Recipe
 from ingest.models import Collection
 
@@ -21,7 +21,7 @@ def name_of(collection: Collection, recipe: Recipe) -> str:
     if recipe.upscale.model:
         return recipe.upscale.model
     chosen = choices.chosen(collection, "upscale")
-    return known_upscalers.DEFAULT if chosen == choices.NONE else chosen
+    return known_upscalers.DEFAULT if chosen == tasks.NONE else chosen
 
 
 def factor_of(collection: Collection, recipe: Recipe) -> int:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from annotate.actions import tag_lists
-from annotate.chosen_models import choices
+from annotate.chosen_models.tasks import TASKS
 from export import recipe_text
 from export.algorithms.recipe import Recipe, RecipeError, parse
 from ingest import outside_json
@@ -129,8 +129,8 @@ def stage_value(stage: str, setting: str, text: str) -> Any:
 
 
 def _task(name: str) -> None:
-    if name not in choices.TASKS:
-        raise BadInput(f"models: {name!r} is no task; there are: {', '.join(choices.TASKS)}.")
+    if name not in TASKS:
+        raise BadInput(f"models: {name!r} is no task; there are: {', '.join(TASKS)}.")
 
 
 @dataclass(slots=True)

@@ -21,6 +21,11 @@ def names(models_dir: Path) -> list[str]:
     return [*FILTERS, *wheel, *(found.name for found in registry.installed(models_dir, task="upscale"))]
 
 
+def fallback() -> str:
+    """The upscaler that is always there: waifu2x when its wheel is installed, else resampling."""
+    return waifu2x.NAME if waifu2x.is_there() else DEFAULT
+
+
 def factor_of(name: str, models_dir: Path) -> int:
     """How much a pass enlarges, without loading a model; BadInput for an unknown name."""
     if name in FILTERS:

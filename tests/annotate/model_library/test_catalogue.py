@@ -7,7 +7,7 @@ import pytest
 from annotate.backends.model_files import catalogue, formats, weights
 from annotate.backends.model_files.folder import checked_name
 from annotate.backends.model_files.remote import REPOSITORY
-from annotate.chosen_models.choices import TASKS
+from annotate.chosen_models.tasks import TASKS
 from ingest.errors import BadInput
 
 MODELS = list(catalogue.CATALOGUE.values())

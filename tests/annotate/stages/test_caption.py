@@ -13,7 +13,7 @@ from django.contrib.auth.models import User
 
 from annotate.actions import captions
 from annotate.backends.captioners import endpoint
-from annotate.chosen_models import captioner, choices
+from annotate.chosen_models import captioner, choices, tasks
 from annotate.models import CaptionAnswer, Character, Face, FrameTag, ModelCaption, Tag, TagCategory
 from annotate.stages import caption as stage_module
 from ingest.actions import runs
@@ -365,7 +365,7 @@ def test_it_runs_by_default_only_where_a_server_is_set(server: ChatServer, episo
 
 
 def test_a_collection_that_wants_none_gets_none_and_its_run_goes_on(server: ChatServer, episode: Episode) -> None:
-    choices.choose(collection=episode.collection, task="caption", names=[choices.NONE], by=None)
+    choices.choose(collection=episode.collection, task="caption", names=[tasks.NONE], by=None)
     assert go(episode).state == RunState.DONE
     assert server.asked == []
 

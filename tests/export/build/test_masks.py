@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from annotate.chosen_models import choices
+from annotate.chosen_models import choices, tasks
 from export.algorithms.recipe import parse
 from export.build.masks import open_for
 from ingest.errors import BadInput
@@ -29,7 +29,7 @@ def test_masks_without_a_model_are_refused_in_words(collection: Collection) -> N
 
 def test_a_collection_that_was_told_to_use_none_is_refused_in_words(collection: Collection, settings: Any) -> None:
     write_isnet(settings.KOMA_MODELS_DIR / "isnetis")
-    choices.choose(collection=collection, task="mask", names=[choices.NONE], by=None)
+    choices.choose(collection=collection, task="mask", names=[tasks.NONE], by=None)
     with pytest.raises(BadInput, match="was told to use no model for them"):
         open_for(collection, WITH)
 

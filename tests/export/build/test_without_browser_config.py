@@ -12,7 +12,7 @@ from django.http import QueryDict
 from django.test import Client
 from django.urls import reverse
 
-from annotate.chosen_models import choices
+from annotate.chosen_models.tasks import TASKS
 from annotate.models import TagList
 from export import forms, recipe_text
 from export.algorithms.recipe import Recipe
@@ -94,7 +94,7 @@ def test_every_task_and_kind_of_list_of_the_models_page_is_an_entry_of_the_confi
         {"models": dict.fromkeys(tasks, "none"), "tag_lists": dict.fromkeys(kinds, "")}, folder=Path()
     )
 
-    assert tasks == set(choices.TASKS) == set(config.models)
+    assert tasks == set(TASKS) == set(config.models)
     assert kinds == set(TagList.Kind.values) == set(config.tag_lists)
     assert fields.shown - {"name", "file", "use"} == set()
 

@@ -1,0 +1,194 @@
+"""The tasks of models. Rules that differ between tasks are fields here; no other module asks for a task by name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Literal
+
+from django.conf import settings
+
+from annotate.backends.boxes import known_detectors
+from annotate.backends.embedders.known_embedders import open_embedder
+from annotate.backends.model_files import registry
+from annotate.backends.runtime.onnx_session import AUTO
+from annotate.backends.upscalers import known_upscalers
+from ingest.errors import BadInput
+
+BUILTIN, NONE, FIRST = registry.BUILTIN, "none", "first"
+SERVER = "server"  # captions by the server of the settings
+
+Answers = Literal["scores", "boxes", ""]
+
+
+def installed_names(task: str) -> list[str]:
+    """Names of the models of a task that lie in the models folder."""
+    return [model.name for model in registry.installed(settings.KOMA_MODELS_DIR, task=task)]
+
+
+def caption_servers() -> list[str]:
+    """The captioning server of the settings, if one is set."""
+    return [SERVER] if settings.KOMA_CAPTION_URL and settings.KOMA_CAPTION_MODEL else []
+
+
+def _upscalers() -> list[str]:
+    return known_upscalers.names(settings.KOMA_MODELS_DIR)
+
+
+def _no_names() -> list[str]:
+    return []
+
+
+def _open_installed(name: str, models_dir: Any, *, device: str = AUTO, task: str) -> Any:
+    return registry.open_model(registry.find(name, models_dir, task=task), device=device)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Task:
+    """One task of models.
+
+    `label` and `about` are for pages. `default`: what a collection uses that has chosen nothing: BUILTIN, FIRST (the
+    first installed by name) or NONE; `default_text` says it. `fallback`: names for FIRST where none is installed.
+    `several`: models work side by side. `always_there`: names offered before those of installed models.
+    `other_names`: all names offered, where that is not `always_there` and the installed ones. `whole_pictures`: the
+    stage `run_models` runs them on whole frames. `answers`: how ModelAnswer holds what they return; "" where another
+    table does. `opener` opens a model by name, folder of models and device, where the registry alone cannot.
+    """
+
+    name: str
+    label: str
+    about: str
+    default: str
+    default_text: str = ""
+    fallback: Callable[[], list[str]] = _no_names
+    several: bool = False
+    always_there: Callable[[], list[str]] = _no_names
+    other_names: Callable[[], list[str]] | None = None
+    whole_pictures: bool = False
+    answers: Answers = ""
+    opener: Callable[..., Any] | None = None
+
+    @property
+    def default_words(self) -> str:
+        """What a collection uses without a choice, for the page."""
+        texts = {
+            BUILTIN: "the built-in one",
+            FIRST: "the first one installed, by name; none while none is installed",
+            NONE: "none: it runs only where it is chosen",
+        }
+        return self.default_text or texts[self.default]
+
+    def default_names(self) -> tuple[str, ...]:
+        """What a collection uses that has chosen nothing; empty for none."""
+        if self.default == BUILTIN:
+            return (BUILTIN,)
+        if self.default == FIRST:
+            return tuple((installed_names(self.name) or self.fallback())[:1])
+        return ()
+
+    def offered(self) -> list[str]:
+        """Names that can be chosen: those that are always there, then what is installed."""
+        if self.other_names is not None:
+            return self.other_names()
+        first = self.always_there()
+        return [*first, *(name for name in installed_names(self.name) if name not in first)]
+
+    def open(self, name: str, models_dir: Any, *, device: str = AUTO) -> Any:
+        """The model, opened; BadInput where it cannot be."""
+        opener = self.opener or partial(_open_installed, task=self.name)
+        return opener(name, models_dir, device=device)
+
+
+TASKS = {
+    task.name: task
+    for task in (
+        Task(
+            name="faces",
+            label="Faces",
+            about="Finds faces in frames.",
+            default=BUILTIN,
+            always_there=lambda: list(known_detectors.OWN),
+            opener=known_detectors.open_detector,
+        ),
+        Task(
+            name="embedding",
+            label="Character recognition",
+            about="Turns faces into vectors that tell characters apart.",
+            default=BUILTIN,
+            always_there=lambda: [BUILTIN],
+            opener=open_embedder,
+        ),
+        Task(
+            name="tags",
+            label="Tags",
+            about="Describes what a picture shows. Computed tags are always there.",
+            default=FIRST,
+            whole_pictures=True,
+            answers="scores",
+        ),
+        Task(
+            name="boxes",
+            label="Boxes",
+            about="Finds persons, heads, half bodies, hands, eyes.",
+            default=NONE,
+            several=True,
+            whole_pictures=True,
+            answers="boxes",
+        ),
+        Task(
+            name="class",
+            label="Classes",
+            about="Kind of picture, rating, monochrome, aesthetics, as tags.",
+            default=NONE,
+            several=True,
+            whole_pictures=True,
+            answers="scores",
+        ),
+        Task(name="mask", label="Masks", about="Separates characters from the background.", default=NONE),
+        Task(
+            name="text",
+            label="Text",
+            about="Finds subtitles and credits; of several copies the one without text is kept.",
+            default=FIRST,
+            whole_pictures=True,
+            answers="boxes",
+        ),
+        Task(
+            name="upscale",
+            label="Upscaling",
+            about="Enlarges face crops for face sets.",
+            default=FIRST,
+            default_text="the first one installed, by name; else waifu2x if its package is installed, else resampling",
+            fallback=lambda: [known_upscalers.fallback()],  # never fails for want of a network
+            other_names=_upscalers,
+            opener=known_upscalers.open_upscaler,
+        ),
+        Task(
+            name="caption",
+            label="Captions",
+            about="Writes sentences about frames.",
+            default=FIRST,
+            default_text="the first one installed, by name; else the server of KOMA_CAPTION_URL",
+            fallback=caption_servers,
+            always_there=caption_servers,
+        ),
+    )
+}
+
+
+def task_named(name: str) -> Task:
+    """The task; BadInput for an unknown name."""
+    if name not in TASKS:
+        raise BadInput(f"There is no task {name!r}. Tasks: {', '.join(TASKS)}.")
+    return TASKS[name]
+
+
+def tasks_with(*, answers: Answers = "", whole_pictures: bool | None = None) -> tuple[str, ...]:
+    """Names of the tasks whose answers are stored so, or that run on whole pictures, in the order of pages."""
+    return tuple(
+        task.name
+        for task in TASKS.values()
+        if (not answers or task.answers == answers)
+        and (whole_pictures is None or task.whole_pictures == whole_pictures)
+    )
