@@ -166,7 +166,7 @@ def test_an_answer_with_a_length_that_is_none_is_asked_for_once_and_refused_in_w
 
 def test_a_size_that_no_disk_holds_is_told_before_a_byte_is_asked_for(tmp_path: Path) -> None:
     told = {"X-Repo-Commit": COMMIT, "X-Linked-Size": "9" * 15}
-    with answering({PATH: (200, told, b"")}) as (base, asked), pytest.raises(KomaError, match="GiB free"):
+    with answering({PATH: (200, told, b"")}) as (base, asked), pytest.raises(KomaError, match="GB free"):
         download(ONE, client(base), tmp_path)
     assert [verb for verb, *_ in asked] == ["HEAD"]
 
