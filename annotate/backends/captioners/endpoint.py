@@ -20,11 +20,11 @@ from enum import Enum
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
-import httpcore
+import httpx
 
 from annotate.algorithms.caption_prompts import SYSTEM, clean
-from annotate.backends.connections import LEAST_S, Wires
 from annotate.backends.contract import CaptionAsk, CaptionTold, ModelInfo
+from annotate.backends.http_client import LEAST_S, SERVER_ERRORS, HttpClient
 from ingest import outside_json
 from ingest.errors import BadInput, Cancelled
 
@@ -89,7 +89,7 @@ class ChatEndpoint:
         self._hold_until = 0.0  # all wait when the server asks one to
         self.in_flight = endpoint.in_flight
         self._address = urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], self._path, "", ""))
-        self._wires = Wires(tls=parts.scheme == "https", keep=self.in_flight, heard=self._heard)
+        self._client = HttpClient(tls=parts.scheme == "https", keep=self.in_flight, on_bytes=self._heard)
         self.device = f"{self._host}{f':{self._port}' if self._port else ''}"
         self.info = ModelInfo(
             task="caption", name=endpoint.model, revision="", settings={"max_tokens": endpoint.max_tokens}
@@ -97,7 +97,7 @@ class ChatEndpoint:
 
     def close(self) -> None:
         """Close the connections that are kept for the next question."""
-        self._wires.close()
+        self._client.close()
 
     @property
     def broken(self) -> str:
@@ -136,7 +136,7 @@ class ChatEndpoint:
         with self._guard:
             self._why = self._why or why
             self._stop.set()
-        self._wires.end_all()
+        self._client.end_all()
 
     def _silent(self) -> str:
         return self._problem(
@@ -203,9 +203,9 @@ class ChatEndpoint:
         except (ConnectionRefusedError, socket.gaierror) as error:
             why = error.strerror or str(error)
             return self._problem(f"cannot be reached ({why}). Start the server, or set KOMA_CAPTION_URL"), Next.GONE
-        except httpcore.TimeoutException:
+        except httpx.TimeoutException:
             return self._problem(f"did not answer within {within:.3g} s"), Next.AGAIN
-        except (OSError, httpcore.ProtocolError, httpcore.NetworkError) as error:
+        except SERVER_ERRORS as error:
             return self._problem(f"broke off ({type(error).__name__})"), Next.AGAIN
         if status == 200:
             return _told(data), Next.DONE
@@ -246,17 +246,17 @@ class ChatEndpoint:
 
         The whole exchange has `within` seconds, however it drips and from connecting on.
         """
-        headers = {"Content-Type": "application/json", "Accept": "application/json", "Accept-Encoding": "identity"}
+        headers = {"Content-Type": "application/json", "Accept": "application/json"}
         if self._endpoint.key:
             headers["Authorization"] = f"Bearer {self._endpoint.key}"
         data = b""
-        with self._wires.asked("POST", self._address, headers, body, until=time.monotonic() + within) as answer:
-            for part in answer.iter_stream():
+        with self._client.stream("POST", self._address, headers, body, until=time.monotonic() + within) as answer:
+            for part in answer.iter_raw():
                 data += part
                 if len(data) > BODY_MAX:
                     break
-        told = {name.lower(): value for name, value in answer.headers}
-        return answer.status, told.get(b"retry-after", b"").decode("latin-1"), data
+        told = {name.lower(): value for name, value in answer.headers.raw}
+        return answer.status_code, told.get(b"retry-after", b"").decode("latin-1"), data
 
 
 def _told(data: bytes) -> CaptionTold:

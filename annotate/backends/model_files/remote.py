@@ -14,14 +14,13 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urljoin, urlsplit
 
-import httpcore
+import httpx
 
-from annotate.backends.connections import Wires
+from annotate.backends.http_client import HEADERS, SERVER_ERRORS, HttpClient, is_unreadable
 from ingest import outside_json
 from ingest.errors import BadInput, Cancelled, KomaError
 from ingest.imaging.names import plain_text
 
-AGENT = "koma"
 ANSWER_BYTES_MAX = 8 * 2**20  # of a list of files
 ANSWER_S_MAX = 120.0  # for all of it, however it drips
 SIZE_DIGITS_MAX = 15  # of a file's size in bytes
@@ -32,9 +31,6 @@ KEEP = 4  # idle connections: the hub's and those of the servers that it leads t
 TRIES = 5  # in a row without a single new byte
 REPOSITORY = re.compile(r"(?:datasets/)?[A-Za-z0-9][A-Za-z0-9._-]*/[A-Za-z0-9][A-Za-z0-9._-]*")
 SHA256, SHA1 = re.compile(r"[0-9a-f]{64}"), re.compile(r"[0-9a-f]{40}")
-NETWORK = (
-    OSError, httpcore.NetworkError, httpcore.ProtocolError, httpcore.TimeoutException, httpcore.UnsupportedProtocol,
-)  # fmt: skip
 DISK = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG, errno.EIO})  # no network fails by these
 WAITS = frozenset({408, 425, 429, 500, 502, 503, 504})  # worth another try later
 
@@ -91,8 +87,8 @@ class Hub:
         self.host = urlsplit(self.base).netloc
         self.timeout_s, self.wait_s = timeout_s, wait_s
         self._token = token
-        self._wires = Wires(tls=True, keep=KEEP)  # also of a base with http: it may lead to https
-        weakref.finalize(self, self._wires.close)
+        self._client = HttpClient(tls=True, keep=KEEP)  # also of a base with http: it may lead to https
+        weakref.finalize(self, self._client.close)
 
     def about(self, repository: str, revision: str, path: str, *, stop: Stop = never) -> Remote | None:
         """What a file is, at the commit that `revision` names now; None where there is no such file.
@@ -126,7 +122,7 @@ class Hub:
         """The licence on the model's card, as the hub tells it; empty where it does not. Never an error."""
         try:
             about = self._json(self._repository(repository))
-        except (*NETWORK, _Refused, BadInput, ValueError):
+        except (*SERVER_ERRORS, _Refused, BadInput, ValueError):
             return ""
         card = about.get("cardData") if isinstance(about, dict) else None
         told = card.get("license_name") or card.get("license") if isinstance(card, dict) else ""
@@ -143,12 +139,12 @@ class Hub:
             try:
                 self._append(url, remote, to, progress=progress, stop=stop)
                 if _size(to) <= have and remote.size:
-                    raise httpcore.RemoteProtocolError("nothing came")
+                    raise httpx.RemoteProtocolError("nothing came")
             except _Refused as error:
                 if error.status not in WAITS:
                     raise self._refused(error, f"{remote.repository}: {remote.path}") from error
                 problem: Exception = error
-            except NETWORK as error:
+            except SERVER_ERRORS as error:
                 if isinstance(error, OSError) and error.errno in DISK:
                     raise _disk(error, to) from error
                 problem = error
@@ -167,7 +163,7 @@ class Hub:
                 have = 0
             with to.open("r+b" if have else "wb") as file:
                 file.seek(have)
-                for block in answer.iter_stream():
+                for block in answer.iter_raw():
                     if stop():
                         raise Cancelled(f"Stopped; what is there of {remote.path} stays for the next time.")
                     have += len(block)
@@ -184,11 +180,11 @@ class Hub:
         for _ in range(REDIRECTS_MAX):
             try:
                 with self._asked("HEAD", url, stop) as answer:
-                    status, headers = answer.status, _headers(answer)
+                    status, headers = answer.status_code, _headers(answer)
                     if status not in REDIRECTS | {404}:
                         _check(answer)
-            except httpcore.RemoteProtocolError as error:
-                if not isinstance(error.args[0], Exception):  # it only hung up: there was nothing to parse
+            except httpx.RemoteProtocolError as error:
+                if not is_unreadable(error):
                     raise
                 raise BadInput(f"{what}: {self.host} does not answer as a model hub does ({_words(error)}).") from error
             if status == 404:
@@ -201,18 +197,18 @@ class Hub:
     def _json(self, url: str, stop: Stop = never) -> Any:
         text, until = b"", time.monotonic() + ANSWER_S_MAX
         with self._got(url, stop=stop) as answer:
-            for part in answer.iter_stream():
+            for part in answer.iter_raw():
                 text += part
                 if len(text) > ANSWER_BYTES_MAX or time.monotonic() > until:
                     raise BadInput(f"{self.host} answers with more than {ANSWER_BYTES_MAX:,} bytes, or without an end.")
         return outside_json.parsed(text)
 
     @contextmanager
-    def _got(self, url: str, *, stop: Stop, headers: dict[str, str] | None = None) -> Iterator[httpcore.Response]:
+    def _got(self, url: str, *, stop: Stop, headers: dict[str, str] | None = None) -> Iterator[httpx.Response]:
         """The answer at the end of all redirects, a success. Raises _Refused."""
         for _ in range(REDIRECTS_MAX):
             with self._asked("GET", url, stop, headers or {}) as answer:
-                if answer.status not in REDIRECTS:
+                if answer.status_code not in REDIRECTS:
                     _check(answer)
                     yield answer
                     return
@@ -223,23 +219,22 @@ class Hub:
     @contextmanager
     def _asked(
         self, method: str, url: str, stop: Stop, headers: dict[str, str] | None = None
-    ) -> Iterator[httpcore.Response]:
+    ) -> Iterator[httpx.Response]:
         def listen() -> None:
             if stop():
                 raise Cancelled("Stopped; what is there stays for the next time.")
 
         given = self.headers_for(url) | (headers or {})
-        with self._wires.asked(method, url, given, quiet_s=self.timeout_s, listen=listen) as answer:
+        with self._client.stream(method, url, given, quiet_s=self.timeout_s, listen=listen) as answer:
             yield answer
             if method == "HEAD":
                 _read_out(answer)
 
     def headers_for(self, url: str) -> dict[str, str]:
         """What is told to a server; the token to the hub itself alone."""
-        headers = {"User-Agent": AGENT, "Accept-Encoding": "identity"}
         if self._token and urlsplit(url)[:2] == urlsplit(self.base)[:2]:
-            headers["Authorization"] = f"Bearer {self._token}"
-        return headers
+            return HEADERS | {"Authorization": f"Bearer {self._token}"}
+        return HEADERS
 
     def _retried(self, ask: Callable[[], Any], what: str, stop: Stop) -> Any:
         for attempt in range(1, TRIES + 1):
@@ -253,7 +248,7 @@ class Hub:
                 problem: Exception = error
             except ValueError as error:
                 raise BadInput(f"{what}: {self.host} does not answer as a model hub does.") from error
-            except NETWORK as error:
+            except SERVER_ERRORS as error:
                 problem = error
             if attempt < TRIES:
                 self._wait(attempt, stop)
@@ -295,26 +290,26 @@ class Hub:
         )
 
 
-def _check(answer: httpcore.Response) -> None:
-    if not 200 <= answer.status < 300:
-        raise _Refused(answer.status, answer.extensions.get("reason_phrase", b"").decode("latin-1"))
+def _check(answer: httpx.Response) -> None:
+    if not 200 <= answer.status_code < 300:
+        raise _Refused(answer.status_code, answer.extensions.get("reason_phrase", b"").decode("latin-1"))
 
 
-def _headers(answer: httpcore.Response) -> dict[str, str]:
+def _headers(answer: httpx.Response) -> dict[str, str]:
     """By their names in small letters; of several with one name the first."""
-    return {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in reversed(answer.headers)}
+    return {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in reversed(answer.headers.raw)}
 
 
-def _read_out(answer: httpcore.Response) -> None:
+def _read_out(answer: httpx.Response) -> None:
     left = LEFT_BYTES_MAX
-    for part in answer.iter_stream():
+    for part in answer.iter_raw():
         left -= len(part)
         if left < 0:
             return  # closing is cheaper
 
 
 def _words(problem: Exception) -> str:
-    if isinstance(problem, TimeoutError | httpcore.TimeoutException):
+    if isinstance(problem, TimeoutError | httpx.TimeoutException):
         return "timed out"
     return plain_text(str(problem)) or type(problem).__name__
 
@@ -335,12 +330,12 @@ def _size(path: Path) -> int:
     return path.stat().st_size if path.exists() else 0
 
 
-def _continues(answer: httpcore.Response, have: int, size: int) -> bool:
+def _continues(answer: httpx.Response, have: int, size: int) -> bool:
     """True when the answer is the rest from `have` of a file of that size."""
-    if answer.status != 206:
+    if answer.status_code != 206:
         return False
     told = _headers(answer).get("content-range", "")
     found = re.fullmatch(r"bytes (\d+)-\d+/(\d+|\*)", told)
     if found is None or int(found[1]) != have or found[2] not in ("*", str(size)):
-        raise httpcore.RemoteProtocolError(f"another part than asked for: {told!r}")
+        raise httpx.RemoteProtocolError(f"another part than asked for: {told!r}")
     return True

@@ -384,7 +384,7 @@ def test_a_connection_that_the_server_closed_meanwhile_is_made_anew_without_a_lo
     with serving(ChatServer(), keep=True) as server:
         endpoint = ChatEndpoint(Endpoint(server.url, "m"), attempts=1)
         assert endpoint.caption([CaptionAsk("?", b"x")])[0].text
-        for wire in list(endpoint._wires._open):
-            wire.shutdown(socket.SHUT_RD)  # as seen from here
+        for connection in endpoint._client.open_sockets():
+            connection.shutdown(socket.SHUT_RD)  # as seen from here
         assert endpoint.caption([CaptionAsk("?", b"x")])[0].text
         assert server.connections == 2
