@@ -62,9 +62,11 @@ def captions() -> Iterator[str]:
             signal.pause()
         os._exit(0)
     os.close(theirs)
-    yield os.read(ours, 200).decode()
-    os.kill(child, signal.SIGKILL)
-    os.waitpid(child, 0)
+    try:
+        yield os.read(ours, 200).decode()
+    finally:  # it holds our output open: whoever reads that to the end would wait for ever
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
 
 
 class Stand:
