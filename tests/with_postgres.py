@@ -9,12 +9,18 @@ import tempfile
 
 import pgserver
 
+# Nothing here has to survive a power cut, and no statement waits for a disk.
+VOLATILE = ("fsync", "synchronous_commit", "full_page_writes")
+
 
 def main() -> int:
     """Start the server in a temporary folder, run the command, stop the server; return the command's exit code."""
     with tempfile.TemporaryDirectory(prefix="koma-pg-") as folder:
         server = pgserver.get_server(folder, cleanup_mode="stop")
         try:
+            for setting in VOLATILE:
+                server.psql(f"ALTER SYSTEM SET {setting} = off;")
+            server.psql("SELECT pg_reload_conf();")
             environment = os.environ | {"KOMA_TEST_DATABASE_URL": server.get_uri()}
             return subprocess.run(sys.argv[1:], env=environment, check=False).returncode
         finally:
