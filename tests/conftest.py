@@ -30,9 +30,16 @@ SKIPS_ALLOWED_IN_CI = ("shared data", "needs root")  # what a skip's reason must
 ON_POSTGRES = {"actions", "models", "own_truth", "pipeline", "views", "stages"}
 
 
+def pytest_xdist_auto_num_workers() -> int:
+    """Two more than there are cores, because many tests wait: for a browser, another process, or a moment to pass."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return (cores or 1) + 2
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Mark what needs the browser, and what depends on the database and so runs on PostgreSQL too; leave out what needs
-    packages that nobody has to have, unless `make test-optional` has installed them."""
+    packages that nobody has to have, unless `make test-optional` has installed them. The slow ones come first, so that
+    none of them is what everything else has to wait for at the end."""
     if os.environ.get("KOMA_TEST_OPTIONAL") != "1":
         left_out = [item for item in items if item.get_closest_marker("optional")]
         items[:] = [item for item in items if item not in left_out]
@@ -42,6 +49,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             item.add_marker(pytest.mark.postgres)
         if "browser" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.browser)
+    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
 
 
 @pytest.hookimpl(hookwrapper=True)

@@ -33,6 +33,7 @@ def test_a_cancel_is_heard_within_ten_seconds_also_in_a_long_call_and_among_huge
     assert results["deaf_on_processor"]["worker"] == 9  # only the child that forked for the stage: the worker lived on
 
 
+@pytest.mark.slow()
 @pytest.mark.timeout(120)
 def test_a_worker_whose_own_threads_cannot_run_is_killed_from_outside_when_its_run_is_cancelled(tmp_path: Path) -> None:
     done = subprocess.run(

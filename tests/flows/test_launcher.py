@@ -17,7 +17,7 @@ import pytest
 
 from tests.flows.launched import PATIENCE_S, Launched, alive
 
-pytestmark = pytest.mark.xdist_group("launcher")
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("launcher")]
 
 Launch = Callable[..., Launched]
 
