@@ -7,7 +7,10 @@ VENV = .venv/bin/python
 SCRIPTS = static/js tests/js
 ASSETS = static tests/js tests/flows/page_audit.js package.json .oxfmtrc.json .oxlintrc.json
 
-.PHONY: demo install install-dev lock test lint types tests test-optional format help
+# Compiled modules are kept: each of the many processes of a run would compile Koma and its tests again.
+unexport PYTHONDONTWRITEBYTECODE
+
+.PHONY: demo install install-dev lock test lint types collect tests test-optional format help
 
 demo: install
 	@exec $(VENV) -m project.serve
@@ -29,7 +32,10 @@ lock: install-dev
 	$(LOCK) requirements-dev.in -o requirements-dev.txt
 	$(LOCK) requirements-gpu.in -o requirements-gpu.txt
 
-test: install-dev lint types tests
+# Two things at a time. Collecting first compiles the tests once, and not in each worker.
+test: install-dev
+	@$(MAKE) --no-print-directory -j 2 lint collect
+	@$(MAKE) --no-print-directory -j 2 types tests
 
 lint: install-dev
 	$(VENV) -m ruff check .
@@ -46,6 +52,9 @@ lint: install-dev
 
 types: install-dev
 	$(VENV) -m mypy
+
+collect: install-dev
+	@$(VENV) -m pytest -qq --collect-only >/dev/null || $(VENV) -m pytest -q --collect-only
 
 # Everything on SQLite; then what depends on the database once more on a real PostgreSQL.
 tests: install-dev
