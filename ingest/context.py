@@ -1,4 +1,4 @@
-"""What every page's frame needs: the collections to switch to."""
+"""What every page needs: the collections to switch to, and what this person may do in the current one."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 from django.http import HttpRequest
 from django.utils.functional import SimpleLazyObject
 
-from ingest.models import Collection
+from ingest.models import Collection, Role
 
 SWITCHER_MAX = 30
 
@@ -23,3 +23,9 @@ def page_frame(request: HttpRequest) -> dict[str, Any]:
         return [dict(row) for row in rows]
 
     return {"my_collections": SimpleLazyObject(mine), "collection": getattr(request, "collection", None)}
+
+
+def rights(request: HttpRequest) -> dict[str, bool]:
+    """What the role allows: reviewers `can_edit`, leads `can_lead`, admins `can_manage`. A view may narrow them."""
+    role = getattr(request, "role", 0)  # pages of no collection have none
+    return {"can_edit": role >= Role.REVIEWER, "can_lead": role >= Role.LEAD, "can_manage": role >= Role.ADMIN}

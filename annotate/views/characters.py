@@ -77,7 +77,6 @@ def characters(request: HttpRequest, collection: Collection) -> HttpResponse:
         "section": "characters",
         "people": people,
         "cards": cards(people, files=places["files"], characters=places["character_base"]),
-        "can_edit": request.role >= Role.REVIEWER,  # type: ignore[attr-defined]
     }
     return render(request, "annotate/characters.html", context)
 
@@ -123,7 +122,6 @@ def character(request: HttpRequest, collection: Collection, character_id: int) -
         "others": options((pk, name) for pk, name, _ in people),
         "into": into,
         "preview": actions.merge_preview(character=person) if into else None,
-        "can_edit": request.role >= Role.REVIEWER,  # type: ignore[attr-defined]
     }
     return render(request, "annotate/character.html", context | places)
 
@@ -165,7 +163,7 @@ def tag_names(request: HttpRequest, collection: Collection) -> HttpResponse:
     rows = kept("character_tags", mark, lambda: character_tags(collection))
     known = Cast(collection)
     found = [(name, n, known.like(name)) for name, n in rows if known.find(name) is None]
-    context = {"found": found[:TAGS_SHOWN], "total": len(found), "can_edit": request.role >= Role.REVIEWER}  # type: ignore[attr-defined]
+    context = {"found": found[:TAGS_SHOWN], "total": len(found)}
     return render(request, "annotate/character_tags.html", context | {"collection": collection})
 
 

@@ -99,7 +99,6 @@ def episode(request: HttpRequest, collection: Collection, episode_id: int) -> Ht
         "unread": _unread(row),
         "image_types": ImageType.choices,
         "rating_schemes": RatingScheme.choices,
-        "can_lead": request.role >= Role.LEAD,  # type: ignore[attr-defined]
     }
     return render(request, "annotate/episode.html", context)
 

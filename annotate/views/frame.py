@@ -227,7 +227,6 @@ def _labels(request: HttpRequest, collection: Collection, row: Frame) -> dict[st
         "boxes_shown": checks.shown(faces),
         "caption_shown": {"text": caption.text if caption else ""},
         "model_captions": list(row.model_captions.select_related("model_version").order_by("-written_at", "-pk")),
-        "can_edit": request.role >= Role.REVIEWER,  # type: ignore[attr-defined]
     }
 
 

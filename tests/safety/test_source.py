@@ -127,3 +127,8 @@ def test_views_read_numbers_in_the_one_safe_way() -> None:
     files = [path for path in FILES if path.parent.name == "views" and path.name != "params.py"]
     wrong = [(path.name, word) for path in files for word in (".isdigit(", ".isdecimal(") if word in path.read_text()]
     assert not wrong
+
+
+def test_templates_ask_for_a_right_not_for_the_number_of_a_role() -> None:
+    for path in (ROOT / "templates").rglob("*.html"):
+        assert not re.search(r"\brole\b\s*(?:[<>]=?|[!=]=)\s*\d", path.read_text(encoding="utf-8")), path
