@@ -12,7 +12,6 @@ import faiss
 import numpy as np
 import numpy.typing as npt
 from scipy.cluster.hierarchy import fcluster, linkage
-from sklearn.utils.extmath import randomized_svd
 
 FloatArray = npt.NDArray[np.float32]
 IntArray = npt.NDArray[np.int64]
@@ -105,6 +104,8 @@ def _directions(centred: FloatArray) -> FloatArray:
     if min(centred.shape) <= 4 * DIMENSIONS:
         kept = np.linalg.svd(centred.astype(np.float64), full_matrices=False)[2][:DIMENSIONS].T
     else:  # the seed is fixed: the same faces give the same directions
+        from sklearn.utils.extmath import randomized_svd  # late, as in `difference_clustering`
+
         kept = randomized_svd(centred, DIMENSIONS, n_iter=5, random_state=0)[2].T
     largest = kept[np.abs(kept).argmax(axis=0), np.arange(kept.shape[1])]
     return np.asarray(kept * np.where(largest < 0, -1.0, 1.0), np.float32)

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 from scipy.sparse import csr_array
-from sklearn.cluster import DBSCAN
 
 from annotate.algorithms.optics import optics
 
@@ -73,6 +72,8 @@ def clusters_of(
         return optics(differences, eps=eps, min_samples=clustering.min_samples, tell=tell)
     if clustering.method != "dbscan":
         raise ValueError(f"{clustering.method!r} is no way of clustering: optics or dbscan")
+    from sklearn.cluster import DBSCAN  # late: it takes longer than Koma, and most processes never group faces
+
     made = DBSCAN(eps=eps, min_samples=clustering.min_samples, metric="precomputed")
     return np.asarray(made.fit_predict(differences), np.int64)
 

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.metrics import adjusted_rand_score
 
 FloatArray = npt.NDArray[np.float32]
 IntArray = npt.NDArray[np.int64]
@@ -108,7 +107,11 @@ def right_share(seen: Seen, person: IntArray) -> float | None:
 
 def rand_index(first: IntArray, second: IntArray) -> float:
     """Adjusted Rand index (Hubert and Arabie, 1985) of two groupings [N]: 1 the same groups, 0 as by chance."""
-    return float(adjusted_rand_score(first, second)) if len(first) > 1 else 1.0
+    if len(first) < 2:
+        return 1.0
+    from sklearn.metrics import adjusted_rand_score  # late, as in `difference_clustering`
+
+    return float(adjusted_rand_score(first, second))
 
 
 def doubts(first: Seen, second: Seen, *, waiting: BoolArray) -> list[Doubt]:

@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from scipy.sparse import csr_array
-from sklearn.cluster import cluster_optics_xi
 
 IntArray = npt.NDArray[np.int64]
 DoubleArray = npt.NDArray[np.float64]
@@ -63,6 +62,8 @@ def ordered_groups(near: Near, core: DoubleArray, min_samples: int, tell: Callab
         others, apart = others[nearer], apart[nearer]
         reach[others] = next_one[others] = apart
         before[others] = point
+    from sklearn.cluster import cluster_optics_xi  # late, as in `difference_clustering`
+
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # it divides by reachabilities of 0
         labels: Any = cluster_optics_xi(
