@@ -44,6 +44,8 @@ lint: install-dev
 	.venv/bin/oxlint $(SCRIPTS)
 	.venv/bin/djangofmt --check templates
 	.venv/bin/djangofmt check templates
+	.venv/bin/djangofmt --profile jinja --check templates/jinja2
+	.venv/bin/djangofmt check --profile jinja templates/jinja2
 	.venv/bin/lint-imports
 	$(VENV) -m lint.names
 	@$(VENV) -m piplicenses > /dev/null  # which licences pass: pyproject.toml
@@ -77,6 +79,8 @@ format: install-dev
 	.venv/bin/oxfmt $(ASSETS)
 	.venv/bin/djangofmt check --fix templates
 	.venv/bin/djangofmt templates
+	.venv/bin/djangofmt check --profile jinja --fix templates/jinja2
+	.venv/bin/djangofmt --profile jinja templates/jinja2
 
 help:
 	@grep -E '^# ' Makefile | cut -c3-
