@@ -48,6 +48,7 @@ lint: install-dev
 	.venv/bin/djangofmt check --profile jinja templates/jinja2
 	.venv/bin/lint-imports
 	$(VENV) -m lint.names
+	$(VENV) -m lint.css
 	@$(VENV) -m piplicenses > /dev/null  # which licences pass: pyproject.toml
 	$(VENV) manage.py makemigrations --check --dry-run
 	KOMA_HTTPS_PROXY=on $(VENV) manage.py check --deploy --fail-level WARNING
