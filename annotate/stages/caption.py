@@ -100,14 +100,11 @@ class WriteCaptions(Stage[list[Item], list[Item]]):
         super().__init__(ctx)
         self.params: CaptionParams = ctx.params
         self.name_of_captioner = name_of(ctx.collection, asked=self.params.captioner)
+        self.wanted = self.name_of_captioner != NONE
         self.written = self.failed = self.failed_in_row = 0
         self.postponed: list[int] = []  # frames of the last batch whose turn did not come; asked first in the next one
         self.last_reason = ""
         self.cancelled: Cancelled | None = None
-
-    def applies(self) -> bool:
-        """False where the collection wants no captions."""
-        return self.name_of_captioner != NONE
 
     def _open(self) -> None:
         self.captioner = open_captioner(
@@ -162,7 +159,7 @@ class WriteCaptions(Stage[list[Item], list[Item]]):
             raise
 
     def _pending(self) -> QuerySet[Frame]:
-        frames = Frame.objects.kept().filter(episode=self.ctx.episode, caption__isnull=True).exclude(file="")
+        frames = self.ctx.frames().filter(caption__isnull=True)
         if self.params.again:
             return frames  # those whose question is the same as before are sorted out in `_items`
         mine = ModelCaption.objects.filter(frame=OuterRef("pk"), model_version=self.version)

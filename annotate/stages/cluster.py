@@ -95,10 +95,6 @@ class Cluster(Stage[list[int] | Part, Result | Part]):
         self.version = version_of(embedder.info)
         ctx.device = embedder.device
 
-    def applies(self) -> bool:
-        """Not where the collection wants no embedder."""
-        return self.wanted
-
     def pending(self) -> QuerySet[Face]:
         """Without a cluster, and never touched by a person (`version` 1) unless the box was moved or drawn."""
         free = vectors.described(self.ctx.collection, self.version).filter(cluster=None, state=FaceState.FACE)

@@ -138,10 +138,6 @@ class Detect(Stage[list[Frame], Result]):
         self.store = store()
         ctx.device = self.detector.device
 
-    def applies(self) -> bool:
-        """Not where the collection wants no face detector."""
-        return self.wanted
-
     def _detector(self) -> FaceDetector | None:
         """Kept in `ctx.models`, so that a persistent process loads each model once, and again when its files or
         settings are others."""
@@ -170,9 +166,7 @@ class Detect(Stage[list[Frame], Result]):
 
     def pending(self) -> QuerySet[Frame]:
         """Kept frames with a full picture that still need a look."""
-        frames = Frame.objects.kept().filter(collection=self.ctx.collection).exclude(file="")
-        if self.ctx.episode is not None:
-            frames = frames.filter(episode=self.ctx.episode)
+        frames = self.ctx.frames()
         bare = Face.objects.real().filter(frame=OuterRef("pk"), crop="")
         seen = Q(face_count__isnull=False, **{f"measures__{SEEN_BY}": self.version.pk})
         return frames.filter(~Q(pk__in=frames.filter(seen).values("pk")) | Exists(bare))

@@ -67,10 +67,6 @@ class Embed(Stage[list[Described], Result]):
         self.store = store()
         ctx.device = self.embedder.device
 
-    def applies(self) -> bool:
-        """Not where the collection wants no embedder."""
-        return self.wanted
-
     def pending(self) -> QuerySet[Face]:
         """Faces of kept frames with a crop and without a vector of this version."""
         faces = Face.objects.real().filter(collection=self.ctx.collection, frame__state="kept").exclude(crop="")

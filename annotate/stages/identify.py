@@ -82,10 +82,6 @@ class Identify(Stage[None, Result]):
         self.version = version_of(embedder.info)
         ctx.device = embedder.device
 
-    def applies(self) -> bool:
-        """Not where the collection wants no embedder."""
-        return self.wanted
-
     def batches(self) -> Iterator[None]:
         self.ctx.start_over()
         self.ctx.total = vectors.described(self.ctx.collection, self.version).count()

@@ -116,6 +116,7 @@ class RunModels(Stage[Seen, Result]):
         self.reader: Reader[Key] | None = None
         self.store = store()
         self.watchers = [self._watcher(name, found) for name, found in self._chosen()]
+        self.wanted = bool(self.watchers)
 
     def _chosen(self) -> list[tuple[str, Installed | None]]:
         """What the parameters name, else what the collection uses for each task; each model once, in order of name.
@@ -166,19 +167,13 @@ class RunModels(Stage[Seen, Result]):
         own = model()
         return Watcher(model, version_of(own.info, labels=getattr(own, "labels", ())), None)
 
-    def applies(self) -> bool:
-        return bool(self.watchers)
-
     def pending(self) -> QuerySet[Frame]:
         """Kept frames with a full picture that lack an answer."""
-        frames = Frame.objects.kept().filter(collection=self.ctx.collection).exclude(file="")
-        if self.ctx.episode is not None:
-            frames = frames.filter(episode=self.ctx.episode)
         lacking = Q(pk__in=())
         for watcher in self.watchers:
             said = ModelAnswer.objects.filter(model_version=watcher.version, frame=OuterRef("pk"))
             lacking |= Q(~Exists(said))
-        return frames.filter(lacking)
+        return self.ctx.frames().filter(lacking)
 
     def batches(self) -> Iterator[Seen]:
         self.ctx.total = self.pending().count()

@@ -55,6 +55,10 @@ class FrameQuerySet(models.QuerySet["Frame"]):
         """What the next stages and the exports see."""
         return self.filter(state=FrameState.KEPT)
 
+    def with_picture(self) -> FrameQuerySet:
+        """Kept, with a full picture that models can look at."""
+        return self.kept().exclude(file="")
+
     def dropped(self) -> FrameQuerySet:
         """What a filter or a person took out; each with a reason."""
         return self.filter(state=FrameState.DROPPED)

@@ -14,7 +14,8 @@ from dataclasses import dataclass, field, fields
 from typing import Any, ClassVar, Generic, TypeVar
 
 from ingest.errors import BadInput
-from ingest.models import Collection, Episode, PipelineRun, StageRun
+from ingest.models import Collection, Episode, Frame, PipelineRun, StageRun
+from ingest.models.frame import FrameQuerySet
 
 Batch = TypeVar("Batch")
 Result = TypeVar("Result")
@@ -46,6 +47,11 @@ class Context:
     # Before files are written: their bytes, and how many pictures they are. Raises OverQuota.
     spend: Callable[[int, int], None] = lambda size, pictures: None
 
+    def frames(self) -> FrameQuerySet:
+        """The kept frames that have a full picture, of the run's episode or of the whole collection."""
+        frames = Frame.objects.with_picture().filter(collection=self.collection)
+        return frames if self.episode is None else frames.filter(episode=self.episode)
+
     def count(self, what: str, n: int = 1) -> None:
         """Add to a counter that the run page shows. Counters are kept with the batch that is being saved."""
         self.counters[what] = self.counters.get(what, 0) + n
@@ -73,6 +79,7 @@ class Stage(ABC, Generic[Batch, Result]):
 
     def __init__(self, ctx: Context) -> None:
         self.ctx = ctx
+        self.wanted = True  # False: the collection chose no model for this
 
     @classmethod
     def by_default(cls) -> bool:
@@ -81,7 +88,7 @@ class Stage(ABC, Generic[Batch, Result]):
 
     def applies(self) -> bool:
         """False when there is nothing for this stage in the episode (pictures have no video to decode)."""
-        return True
+        return self.wanted
 
     @abstractmethod
     def batches(self) -> Iterator[Batch]:
