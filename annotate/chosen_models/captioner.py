@@ -10,6 +10,7 @@ from django.conf import settings
 from annotate.backends.captioners.endpoint import ChatEndpoint, Endpoint
 from annotate.backends.contract import Captioner
 from annotate.backends.model_files import registry
+from annotate.backends.runtime.open_models import kept, stamp_of
 from annotate.chosen_models import choices
 from annotate.chosen_models.tasks import NONE
 from annotate.models import ModelChoice
@@ -59,9 +60,9 @@ def open_captioner(
             ),
             alive=alive,
         )
-    key = f"caption:{name}:{max_tokens}"
-    if key not in models:
-        found = registry.find(name, settings.KOMA_MODELS_DIR, task="caption")
-        models[key] = registry.open_model(found, max_tokens=max_tokens)
-    captioner: Captioner = models[key]
+    installed = registry.find(name, settings.KOMA_MODELS_DIR, task="caption")
+    captioner: Captioner = kept(
+        models, f"caption:{name}:{max_tokens}", stamp_of([installed.path]),
+        lambda: registry.open_model(installed, max_tokens=max_tokens),
+    )  # fmt: skip
     return captioner

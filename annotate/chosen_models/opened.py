@@ -10,7 +10,7 @@ from annotate.backends.boxes import known_detectors
 from annotate.backends.boxes.in_reader import LookingFaces
 from annotate.backends.model_files import registry
 from annotate.backends.model_files.registry import Installed
-from annotate.backends.runtime.open_models import kept, stamp_of
+from annotate.backends.runtime.open_models import kept, stamp_of, stamp_of_name
 
 
 def opened(models: dict[str, Any], found: Installed, *, device: str) -> Any:
@@ -28,10 +28,11 @@ def opened(models: dict[str, Any], found: Installed, *, device: str) -> Any:
 def looking_faces(models: dict[str, Any], name: str, found: Installed | None, *, device: str) -> Any:
     """A face detector that looks at whole pictures: an installed one, or (`found` None) a built-in one by its name."""
     if found is None:
-        key = f"model:{name}:{device}"
-        if key not in models:
-            models[key] = known_detectors.open_detector(name, settings.KOMA_MODELS_DIR, device=device)
-        detector = models[key]
+        folder = settings.KOMA_MODELS_DIR
+        detector = kept(
+            models, f"model:{name}:{device}", stamp_of_name(name, folder),
+            lambda: known_detectors.open_detector(name, folder, device=device),
+        )  # fmt: skip
     else:
         detector = opened(models, found, device=device)
     return detector if hasattr(detector, "answer") else LookingFaces(detector)

@@ -21,6 +21,7 @@ from annotate.algorithms.tag_filters import drop_listed, drop_overlapping
 from annotate.backends.contract import Picture, Scorer
 from annotate.backends.model_files import registry
 from annotate.backends.runtime import onnx_session
+from annotate.backends.runtime.open_models import kept
 from annotate.backends.taggers.builtin import BuiltinHeadTagger
 from annotate.chosen_models.choices import chosen, chosen_all
 from annotate.chosen_models.opened import opened
@@ -163,9 +164,7 @@ class TagFrames(Stage[Batch, Result]):
 
     def _head_tagger(self) -> BuiltinHeadTagger:
         """Kept in `ctx.models`; some megabytes."""
-        if HEADS not in self.ctx.models:
-            self.ctx.models[HEADS] = BuiltinHeadTagger()
-        tagger: BuiltinHeadTagger = self.ctx.models[HEADS]
+        tagger: BuiltinHeadTagger = kept(self.ctx.models, HEADS, (), BuiltinHeadTagger)
         return tagger
 
     def _chosen(self) -> list[Speaker]:
@@ -213,27 +212,22 @@ class TagFrames(Stage[Batch, Result]):
 
     def pending(self) -> QuerySet[Frame]:
         """Kept frames with a full picture whose tags follow from something else."""
-        frames = self._frames()
+        frames = self.ctx.frames()
         done = frames.filter(tagged=True, **{f"measures__{SEEN_BY}": self.seen_by})
         wanted = ~Q(pk__in=done.values("pk"))
         for speaker in self.boxes:
             wanted |= from_boxes.unread(frames, speaker)
         return frames.filter(wanted)
 
-    def _frames(self) -> QuerySet[Frame]:
-        """Kept frames with a full picture."""
-        frames = Frame.objects.kept().filter(collection=self.ctx.collection).exclude(file="")
-        return frames if self.ctx.episode is None else frames.filter(episode=self.ctx.episode)
-
     def _with_other_copies(self) -> list[int]:
         """Frames that were tagged when other copies than now counted for them, or these said something else."""
-        rows = self._frames().filter(measures__has_key=COPIES)
+        rows = self.ctx.frames().filter(measures__has_key=COPIES)
         was, now = dict(rows.values_list("pk", f"measures__{COPIES}")), self.copies
         return sorted(pk for pk in was.keys() | now.keys() if (was.get(pk) or "") != now.get(pk, ""))
 
     def batches(self) -> Iterator[Batch]:
         """Many frames at once where stored answers say all, few where pictures must be read."""
-        self.copies = from_files.bases_of_copies(self._frames())
+        self.copies = from_files.bases_of_copies(self.ctx.frames())
         others = self._with_other_copies()
         pending = self.pending()
         self.ctx.total = pending.count()
@@ -242,7 +236,7 @@ class TagFrames(Stage[Batch, Result]):
             last = frames[-1].pk
             yield from self._parts(frames)
         for start in range(0, len(others), READY * BATCH):
-            again = self._frames().filter(pk__in=others[start : start + READY * BATCH])
+            again = self.ctx.frames().filter(pk__in=others[start : start + READY * BATCH])
             frames = [
                 frame
                 for frame in self._rows(again)
