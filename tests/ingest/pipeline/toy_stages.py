@@ -29,9 +29,9 @@ class Make(Stage[list[int], list[int]]):
     name, label, queue, params_type = "make", "Make", "cpu", MakeParams
 
     def batches(self) -> Iterator[list[int]]:
-        self.ctx.total = self.ctx.params.frames
         have = set(Frame.objects.filter(episode=self.ctx.episode).values_list("index", flat=True))
         todo = [i for i in range(self.ctx.params.frames) if i not in have]
+        self.ctx.total = len(todo)
         for start in range(0, len(todo), 2):
             yield todo[start : start + 2]
 
