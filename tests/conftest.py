@@ -72,6 +72,28 @@ def test_data() -> Path:
     return TEST_DATA
 
 
+@pytest.fixture(scope="session")
+def django_db_setup(
+    django_test_environment: None,
+    django_db_modify_db_settings: None,
+    django_db_blocker: Any,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[None]:
+    """The test database, migrated once for all processes of the run."""
+    from django.test.utils import teardown_databases
+
+    from tests.migrated_database import create
+
+    shared = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        shared = shared.parent
+    with django_db_blocker.unblock():
+        databases = create(shared)
+    yield
+    with django_db_blocker.unblock():
+        teardown_databases(databases, verbosity=0)
+
+
 @pytest.fixture(autouse=True)
 def _own_folders(settings: Any, tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> None:
     """A data folder of its own for each test that uses the database; the others write nothing."""
