@@ -3,11 +3,23 @@
 from __future__ import annotations
 
 import pytest
+from django.utils import timezone
 
 from annotate.algorithms.query import QueryError, parse
-from annotate.models import FileFacts, FrameTag, Tag
-from annotate.queries.search import frames
-from ingest.models import Collection, Frame
+from annotate.models import (
+    Caption,
+    Character,
+    Face,
+    FaceState,
+    FileCaption,
+    FileFacts,
+    FrameTag,
+    ModelCaption,
+    ModelVersion,
+    Tag,
+)
+from annotate.queries.search import IS_VALUES, frames
+from ingest.models import Collection, Frame, FrameState
 
 pytestmark = pytest.mark.django_db
 
@@ -38,6 +50,55 @@ def test_scores_and_texts_that_were_not_understood_are_found(make_frames, collec
     assert found(collection, "score:>=50") == [1]
     assert found(collection, "score:<0") == [0]
     assert found(collection, "is:unread") == [1]
+
+
+def test_each_state_finds_its_frames_and_its_opposite_the_others(make_frames, collection: Collection, alice) -> None:
+    """Of ten frames each of the first nine meets one condition."""
+    rows = make_frames(10)
+    Frame.objects.update(tagged=True)
+    mio = Character.objects.create(collection=collection, name="Mio")
+    version = ModelVersion.objects.create(task="caption", name="a")
+    box = {"collection": collection, "left": 0, "top": 0, "right": 1, "bottom": 1}
+    Face.objects.create(frame=rows[0], character=mio, **box)
+    Face.objects.create(frame=rows[1], **box)
+    Face.objects.create(frame=rows[9], state=FaceState.NOT_A_FACE, **box)
+    Frame.objects.filter(pk=rows[2].pk).update(excluded=True)
+    Frame.objects.filter(pk=rows[3].pk).update(decided=True)
+    Caption.objects.create(frame=rows[4], text="By hand.", by=alice)
+    FileCaption.objects.create(frame=rows[5], beside=rows[5], text="Of a file.", position=0)
+    FileFacts.objects.create(frame=rows[6], left=["title:x"])
+    FileFacts.objects.create(frame=rows[9], left=[])
+    ModelCaption.objects.create(frame=rows[7], model_version=version, text="By a model.", written_at=timezone.now())
+    Frame.objects.filter(pk=rows[8].pk).update(tagged=False)
+    states = (
+        "named", "unnamed", "excluded", "decided", "captioned", "filecaptioned", "unread", "described", "untagged",
+    )  # fmt: skip
+    assert set(states) == set(IS_VALUES)
+    for number, state in enumerate(states):
+        assert found(collection, f"is:{state}") == [number], state
+        assert found(collection, f"-is:{state}") == [other for other in range(10) if other != number], state
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [("faces:2", [2]), ("faces:>2", [3]), ("faces:>=2", [2, 3]), ("faces:<2", [0, 1]), ("faces:<=2", [0, 1, 2])],
+)
+def test_numbers_are_compared_as_written(make_frames, collection: Collection, text: str, expected: list[int]) -> None:
+    for number, frame in enumerate(make_frames(4)):
+        Frame.objects.filter(pk=frame.pk).update(face_count=number)
+    assert found(collection, text) == expected
+
+
+def test_dropped_frames_are_found_by_state_reason_and_likeness_alone(make_frames, collection: Collection) -> None:
+    best, copy, black, other = make_frames(4)
+    Frame.objects.filter(pk=copy.pk).update(state=FrameState.DROPPED, reason="duplicate", duplicate_of=best)
+    Frame.objects.filter(pk=black.pk).update(state=FrameState.DROPPED, reason="black")
+    for text, expected in {
+        "": [0, 3], "state:kept": [0, 3], "state:dropped": [1, 2], "state:all": [0, 1, 2, 3],
+        "reason:duplicate": [1], "reason:black": [2], f"like:{best.pk}": [0, 1], f"like:{copy.pk}": [0, 1],
+        f"like:{other.pk}": [3],
+    }.items():  # fmt: skip
+        assert found(collection, text) == expected, text
 
 
 @pytest.fixture

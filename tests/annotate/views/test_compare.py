@@ -7,9 +7,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from django.contrib.auth.models import User
 from django.test import Client
 from django.urls import reverse
 
+from annotate.actions import tags
 from annotate.algorithms.packing import pack_boxes, pack_classes, pack_scores
 from annotate.algorithms.tag_rules import Rules
 from annotate.evaluation import agreement
@@ -62,6 +64,21 @@ def test_a_label_that_one_model_does_not_know_is_no_disagreement(show: Show) -> 
     )
     told = agreement.compare(show.collection, first, second)
     assert [row.name for row in told.rows] == ["smile"] and told.total.disagreed == 0
+
+
+def test_of_many_frames_an_even_sample_is_compared(show: Show, monkeypatch: pytest.MonkeyPatch, alice: User) -> None:
+    """Of six frames that differ from the third on, three are compared: the first, one of the middle, the last."""
+    monkeypatch.setattr(agreement, "SAMPLE", 3)
+    frames = show.frames[:6]
+    first = tagger("one", frames, [[0.9, 0, 0]] * 6)
+    second = tagger("two", frames, [[0.9 if number in (0, 1) else 0.1, 0, 0] for number in range(6)])
+    result = agreement.compare(show.collection, first, second)
+    assert (result.common, result.compared) == (6, 3)
+    assert [question.frame for question in result.questions] == [frames[2].pk, frames[5].pk]
+    for frame in frames:
+        tags.add(collection=show.collection, frames=[frame], names=["smile"], by=alice)
+    (row,) = agreement.against_people(show.collection, second)
+    assert (row.name, row.recall) == ("smile", pytest.approx(1 / 3))
 
 
 def test_the_page_asks_and_an_answer_is_a_persons_word(

@@ -86,6 +86,28 @@ def test_captions_and_json_say_what_the_database_says(show: Show, alice: User) -
     assert "highres" not in data["tags"]
 
 
+def test_what_the_page_shows_of_a_finished_export_is_counted_right(show: Show, alice: User) -> None:
+    for frame in show.frames[:2]:
+        Caption.objects.create(frame=frame, text="By hand.", by=alice)
+    recipe = parse({"arrange": {"min_per_combination": 2}, "crops": {"enabled": True}, "upscale": {"below": 400}})
+
+    job = finished(show, alice, recipe)
+
+    folder = jobs.inside_exports(job.folder)
+    pictures = list(folder.rglob("*.png"))
+    captions = [path.read_text() for path in folder.rglob("*.txt") if path.name != "multiply.txt"]
+    counters = job.counters
+    assert counters["pictures"] == len(pictures) == job.total
+    assert counters["frames"] == 11
+    assert counters["captions_by_person"] == captions.count("By hand.") == 2
+    assert counters["folders"] == len({path.parent for path in pictures})
+    assert sum(counters["upscaled"].values()) == len(pictures)
+    assert counters["left_out"] == {"from a source that may not be exported": 3, "with fewer faces than asked": 1}
+    assert (counters["phase"], counters["resumed"]) == ("done", 0)
+    assert "packed_percent" not in counters
+    assert job.size_bytes == sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+
+
 def test_clusters_without_a_name_go_to_others_or_get_a_number_when_asked(show: Show, alice: User) -> None:
     named = parse({"arrange": {"name_clusters": True, "min_per_combination": 1}})
 

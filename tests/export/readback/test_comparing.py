@@ -327,6 +327,28 @@ def test_a_picture_in_two_folders_is_in_neither(folder: Path) -> None:
     assert [("lies in 2 places" in row.reason) for row in found.open] == [True]
 
 
+def test_every_picture_is_counted_once(folder: Path) -> None:
+    """One moved to other people, one elsewhere for the same, one copied twice more, one deleted; the rest lie still."""
+    pictures = [path for path in folder.rglob("*.png") if ".masks" not in path.parts]
+    move(folder, "yama_S2EP04_000000", "1_character/Kokona/face_height_ratio_25-50")
+    move(folder, "yama_S2EP04_000010", "1_character/Hinata/face_height_ratio_75-100")
+    copied = next(folder.rglob("yama_S2EP04_000020.png"))
+    for name in ("0-25", "75-100"):
+        target = folder / f"1_character/Kokona/face_height_ratio_{name}"
+        target.mkdir(parents=True, exist_ok=True)
+        shutil.copy(copied, target)
+    next(folder.rglob("yama_S2EP04_000040.png")).unlink()
+
+    found = comparing.read_back(folder)
+
+    assert [row.stem for row in found.moved] == ["yama_S2EP04_000000"]
+    assert found.elsewhere == 1
+    assert [row.path for row in found.open] == [copied.stem]
+    assert "lies in 3 places" in found.open[0].reason
+    assert found.gone == ("yama_S2EP04_000040",)
+    assert found.unchanged == len(pictures) - 4
+
+
 def test_a_data_set_of_an_older_version_is_still_read_and_a_shared_folder_is_not_guessed(folder: Path) -> None:
     path = folder / "dataset.json"
     data = json.loads(path.read_text())

@@ -1,0 +1,73 @@
+"""Which pictures stand for an episode and for a character, and in which order tags are offered."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from annotate.models import Character, Face, FaceState, FrameTag, NamedBy, Tag, TagCategory
+from annotate.queries.figures import character_tags, portraits, stills
+from ingest.models import Collection, Episode, Frame, FrameState, Source
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture()
+def episode(collection: Collection) -> Episode:
+    source = Source.objects.create(collection=collection, kind="video", name="a", path="a", sha256="a" * 64)
+    return Episode.objects.create(collection=collection, source=source, title="a")
+
+
+def frame(episode: Episode, preview: str, **values: Any) -> Frame:
+    return Frame.objects.create(
+        collection=episode.collection, episode=episode, index=Frame.objects.count(), width=9, height=9,
+        preview=preview, **values,
+    )  # fmt: skip
+
+
+def test_stills_are_the_kept_frames_with_most_faces_and_of_these_the_best(episode: Episode) -> None:
+    frame(episode, "no face, very sharp", face_count=0, quality=99)
+    frame(episode, "two, blurred", face_count=2, quality=1)
+    frame(episode, "one", face_count=1, quality=50)
+    frame(episode, "two, sharp", face_count=2, quality=9)
+    frame(episode, "two, as sharp, later", face_count=2, quality=9)
+    frame(episode, "dropped", face_count=7, quality=99, state=FrameState.DROPPED)
+    wanted = ["two, sharp", "two, as sharp, later", "two, blurred", "one", "no face, very sharp"]
+    assert stills(episode.collection, 9) == {episode.pk: wanted}
+    assert stills(episode.collection, 2) == {episode.pk: wanted[:2]}
+
+
+def test_a_portrait_is_a_reference_face_then_a_persons_then_the_surest(episode: Episode) -> None:
+    anna, beth = (Character.objects.create(collection=episode.collection, name=name) for name in ("Anna", "Beth"))
+    rows: list[Face] = []
+
+    def face(crop: str, **values: Any) -> Face:
+        of = frame(episode, "")
+        row = Face.objects.create(
+            collection=episode.collection, frame=of, left=0, top=0, right=1, bottom=1, crop=crop,
+            **{"character": anna, "named_by": NamedBy.MODEL, "score": 0.5} | values,
+        )  # fmt: skip
+        rows.append(row)
+        return row
+
+    face("unsure", score=0.1)
+    face("sure", score=0.9)
+    face("as sure, later", score=0.9)
+    face("a person's", named_by=NamedBy.PERSON, score=0.2)
+    face("reference", named_by=NamedBy.PERSON, is_reference=True, score=0.1)
+    face("", is_reference=True, named_by=NamedBy.PERSON, score=1.0)
+    face("not a face", state=FaceState.NOT_A_FACE, is_reference=True)
+    for expected in ("reference", "a person's", "sure", "as sure, later", "unsure", ""):
+        assert portraits([anna.pk, beth.pk]) == {anna.pk: expected, beth.pk: ""}
+        Face.objects.filter(character=anna, crop=expected).delete()
+
+
+def test_character_tags_come_by_how_many_frames_have_them_then_by_name(episode: Episode) -> None:
+    names = {"rin": 1, "miku": 3, "luka": 1, "hat": 2}
+    frames = [frame(episode, "") for _ in range(3)]
+    for name, count in names.items():
+        category = TagCategory.GENERAL if name == "hat" else TagCategory.CHARACTER
+        tag = Tag.objects.create(name=name, category=category)
+        FrameTag.objects.bulk_create(FrameTag(frame=row, tag=tag) for row in frames[:count])
+    assert character_tags(episode.collection) == [("miku", 3), ("luka", 1), ("rin", 1)]
