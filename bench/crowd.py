@@ -156,7 +156,7 @@ def _mark(path: str, form: dict[str, Any]) -> str:
     from ingest.views import once
 
     request: Any = SimpleNamespace(path=path, POST=QueryDict(urlencode(form, doseq=True)), FILES=QueryDict())
-    return once._mark(request, form["key"])
+    return once._form_hash(request, form["key"])
 
 
 def fill(people: int) -> tuple[Collection, list[User]]:

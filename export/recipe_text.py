@@ -72,7 +72,7 @@ def read_file(path: Path) -> Recipe:
     if kind not in (".toml", ".json"):
         raise BadInput(f"{path}: a recipe is a .toml or .json file.")
     try:
-        text = outside_json.read_bytes(path, most=outside_json.SMALL).decode("utf-8-sig")
+        text = outside_json.read_bytes(path, bytes_max=outside_json.SMALL).decode("utf-8-sig")
     except (OSError, ValueError) as error:
         raise BadInput(f"{path}: the recipe cannot be read ({error}).") from error
     try:

@@ -18,19 +18,19 @@ logger = logging.getLogger(__name__)
 
 NAME_CHARS = 12
 UNKNOWN = "-" * NAME_CHARS  # of a process that could not make its file
-_own: dict[tuple[int, str], tuple[str, int]] = {}  # process number and folder -> name and the locked file
+_names: dict[tuple[int, str], tuple[str, int]] = {}  # process number and folder -> name and the locked file
 
 
 def own_name() -> str:
     """The name of this process, NAME_CHARS characters, alive as long as it is; UNKNOWN where no file can be made."""
     key = (os.getpid(), str(_folder()))  # a fork is another process: it does not inherit the lock
-    if key not in _own:
+    if key not in _names:
         try:
-            _own.setdefault(key, _hold(_folder()))
+            _names.setdefault(key, _hold(_folder()))
         except OSError as problem:  # a full disk: whoever asks goes by the clock
             logger.warning("No sign of life can be kept in the data folder: %s", problem)
             return UNKNOWN
-    return _own[key][0]
+    return _names[key][0]
 
 
 def is_alive(name: str) -> bool:

@@ -50,20 +50,20 @@ def foreign(collection: Collection) -> Iterator[Fault]:
             target = key.related_model
             if target is Collection or target not in owned:
                 continue
-            theirs = f"{key.name}__{owned[target]}"
+            owner = f"{key.name}__{owned[target]}"
             rows = model._default_manager.filter(**{path: collection, f"{key.name}__isnull": False})
-            for pk in rows.exclude(**{theirs: collection}).values_list("pk", flat=True):
+            for pk in rows.exclude(**{owner: collection}).values_list("pk", flat=True):
                 yield Fault("keys", f"{model._meta.label} {pk}", f"its {key.verbose_name} is of another collection")
 
 
 def files(collection: Collection, *, fix: bool) -> Iterator[Fault]:
     """Rows that name a stored file which is not there. Crops and full pictures of films are made again by a run."""
-    there = store()
+    stored = store()
     for model, name in stored_files.file_fields():
         rows = model._default_manager.filter(collection=collection).exclude(**{name: ""}).order_by("pk")
         for pk, value in rows.values_list("pk", name).iterator(chunk_size=BATCH):
             try:
-                if there.exists(value):
+                if stored.exists(value):
                     continue
             except UnknownName:
                 pass

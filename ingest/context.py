@@ -16,13 +16,13 @@ def page_frame(request: HttpRequest) -> dict[str, Any]:
     """`my_collections` is lazy (one query when drawn); `collection` is the one of the access check, or None."""
     user = getattr(request, "user", None)
 
-    def mine() -> list[dict[str, Any]]:
+    def own_collections() -> list[dict[str, Any]]:
         if user is None or not user.is_authenticated:
             return []
         rows = Collection.objects.visible_to(user).active().values("pk", "name")[:SWITCHER_MAX]
         return [dict(row) for row in rows]
 
-    return {"my_collections": SimpleLazyObject(mine), "collection": getattr(request, "collection", None)}
+    return {"my_collections": SimpleLazyObject(own_collections), "collection": getattr(request, "collection", None)}
 
 
 def rights(request: HttpRequest) -> dict[str, bool]:

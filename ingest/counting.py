@@ -75,13 +75,13 @@ def after_migrate(*, using: str, **_: Any) -> None:
 def install(using: str = "default", *, only_missing: bool = True) -> None:
     """Make the triggers and count everything anew, unless the right ones are there already."""
     connection = connections[using]
-    wanted = {name: statements for counted in REGISTRY for name, statements in _triggers(counted, connection.vendor)}
-    if only_missing and _installed(connection) == set(wanted):
+    triggers = {name: statements for counted in REGISTRY for name, statements in _triggers(counted, connection.vendor)}
+    if only_missing and _installed(connection) == set(triggers):
         _forget_deleted(connection)
         return
     with transaction.atomic(using=using), connection.cursor() as cursor:
         _drop(connection, cursor)
-        for statements in wanted.values():
+        for statements in triggers.values():
             for statement in statements:
                 cursor.execute(statement)
         for counted in REGISTRY:
@@ -171,7 +171,7 @@ def _drop(connection: Any, cursor: Any) -> None:
 
 def _triggers(counted: Counted, vendor: str) -> list[tuple[str, list[str]]]:
     """Name and statements of each trigger; the name ends with a hash of them, so that changed ones are made anew."""
-    made = []
+    triggers = []
     for index, watch in enumerate(counted.watches):
         for event in watch.events:
             make = _postgresql if vendor == "postgresql" else _sqlite
@@ -179,8 +179,8 @@ def _triggers(counted: Counted, vendor: str) -> list[tuple[str, list[str]]]:
             digest = hashlib.sha256("".join(template).encode()).hexdigest()[:8]
             # PostgreSQL fires triggers by name: the order of the registry is the order of locks.
             name = f"{PREFIX}{REGISTRY.index(counted)}{index}_{event}_{digest}"
-            made.append((name, [statement.replace("{name}", name) for statement in template]))
-    return made
+            triggers.append((name, [statement.replace("{name}", name) for statement in template]))
+    return triggers
 
 
 def _postgresql(counted: Counted, watch: Watch, event: str) -> list[str]:

@@ -22,7 +22,7 @@ class Conflict(KomaError):
 class Stale(Conflict):
     """Somebody changed what a form replaces after its page was made; both answers are there to choose from.
 
-    `theirs` and `mine` are pairs of a label and a text. `resend` holds the fields that make the form valid again for
+    `stored` and `sent` are pairs of a label and a text. `resend` holds the fields that make the form valid again for
     whoever has seen both; `address` is where it goes then, empty for the same address.
     """
 
@@ -30,13 +30,13 @@ class Stale(Conflict):
         self,
         message: str,
         *,
-        theirs: list[tuple[str, str]],
-        mine: list[tuple[str, str]],
+        stored: list[tuple[str, str]],
+        sent: list[tuple[str, str]],
         resend: dict[str, list[str]],
         address: str = "",
     ) -> None:
         super().__init__(message)
-        self.theirs, self.mine, self.resend, self.address = theirs, mine, resend, address
+        self.stored, self.sent, self.resend, self.address = stored, sent, resend, address
 
 
 class BadInput(KomaError):

@@ -23,7 +23,7 @@ class HistoryRules:
     guards: by the field that says whether a person spoke, those that runs write where it does not say so.
     by_models: by key, a filter of the rows whose reference a model made, and the values that stand there without it;
         None where the row goes as a whole.
-    words: by key, a participle for "3 faces are named Zed"; `noun`: what rows are called there; `speaker`: the key of
+    words: by key, a participle for "3 faces are named Zed"; `noun`: what rows are called there; `author`: the key of
         who said so.
     json_keys: JSON lists of keys of rows of another model.
     """
@@ -36,7 +36,7 @@ class HistoryRules:
     by_models: Mapping[str, tuple[models.Q, Mapping[str, Any] | None]] = field(default_factory=dict)
     words: Mapping[str, str] = field(default_factory=dict)
     noun: str = ""
-    speaker: str = ""
+    author: str = ""
     json_keys: Mapping[str, str] = field(default_factory=dict)
 
 

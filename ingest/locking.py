@@ -48,15 +48,15 @@ def is_turn_taking(error: BaseException) -> bool:
     return isinstance(error, OperationalError) and getattr(cause, "sqlite_errorcode", 0) & 0xFF in SQLITE_BUSY
 
 
-def retried(act: Callable[[], Value], *, before_retry: Callable[[], None] | None = None) -> Value:
-    """The value of `act`, which is run again from its start where it lost its turn; the last error is raised.
+def retried(action: Callable[[], Value], *, before_retry: Callable[[], None] | None = None) -> Value:
+    """The value of `action`, which is run again from its start where it lost its turn; the last error is raised.
 
     Only where no transaction is open: inside one, nothing can be run again but the whole of it.
     """
     began = time.monotonic()
     for attempt in range(1, ATTEMPTS + 1):
         try:
-            return act()
+            return action()
         except DatabaseError as error:
             late = time.monotonic() - began > RETRIES_S_MAX
             if not is_turn_taking(error) or attempt == ATTEMPTS or late or transaction.get_connection().in_atomic_block:

@@ -34,15 +34,15 @@ def parsed_toml(text: str) -> dict[str, Any]:
         raise ValueError("it is nested too deeply") from None
 
 
-def read_bytes(path: Path, *, most: int = LARGE) -> bytes:
-    """The bytes of a file. Raises OSError, or ValueError when it has more than `most`."""
+def read_bytes(path: Path, *, bytes_max: int = LARGE) -> bytes:
+    """The bytes of a file. Raises OSError, or ValueError when it has more than `bytes_max`."""
     with path.open("rb") as file:
-        data = file.read(most + 1)
-    if len(data) > most:
-        raise ValueError(f"it has more than {most:,} bytes")
+        data = file.read(bytes_max + 1)
+    if len(data) > bytes_max:
+        raise ValueError(f"it has more than {bytes_max:,} bytes")
     return data
 
 
-def read(path: Path, *, most: int = LARGE) -> Any:
-    """What a JSON file holds. Raises OSError, or ValueError when it is no JSON or has more than `most` bytes."""
-    return parsed(read_bytes(path, most=most))
+def read(path: Path, *, bytes_max: int = LARGE) -> Any:
+    """What a JSON file holds. Raises OSError, or ValueError when it is no JSON or has more than `bytes_max` bytes."""
+    return parsed(read_bytes(path, bytes_max=bytes_max))

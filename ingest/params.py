@@ -7,13 +7,13 @@ from collections.abc import Iterable
 DIGITS_MAX = 18  # fits the 64 bits of a key in any database
 
 
-def whole(text: str | None) -> int | None:
+def as_int(text: str | None) -> int | None:
     """The number that ASCII digits spell, at most 18 of them; None for anything else."""
     if text is None or len(text) > DIGITS_MAX or not (text.isascii() and text.isdigit()):
         return None
     return int(text)
 
 
-def wholes(texts: Iterable[str]) -> list[int]:
+def as_ints(texts: Iterable[str]) -> list[int]:
     """Those of the texts that are numbers."""
-    return [number for number in map(whole, texts) if number is not None]
+    return [number for number in map(as_int, texts) if number is not None]

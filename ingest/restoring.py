@@ -58,10 +58,10 @@ def full_pictures(frames: Iterable[Frame]) -> Iterator[tuple[Frame, str]]:
     """
     ordered = sorted(frames, key=lambda frame: (frame.episode_id, frame.time_s))
     for _, group in groupby(ordered, key=lambda frame: frame.episode_id):
-        own = list(group)
-        path = check_source(own[0].episode)
-        pictures = decode_pictures(path, [_wanted(frame) for frame in own])
-        for frame in own:
+        group_frames = list(group)
+        path = check_source(group_frames[0].episode)
+        pictures = decode_pictures(path, [_picture_request(frame) for frame in group_frames])
+        for frame in group_frames:
             try:
                 picture = next(pictures)
             except UnreadableVideo as error:
@@ -73,7 +73,7 @@ def full_pictures(frames: Iterable[Frame]) -> Iterator[tuple[Frame, str]]:
             yield frame, store().put(encode(picture, how), how.suffix)
 
 
-def _wanted(frame: Frame) -> FrameRequest:
+def _picture_request(frame: Frame) -> FrameRequest:
     """As the extraction took it: cut to the same letterbox box, HDR tone-mapped or left."""
     box = frame.measures.get("trim")
     return FrameRequest(

@@ -32,11 +32,11 @@ def stamp(collection: Collection) -> str:
     return f"{collection.pk}:{parts}".replace(" ", "_")  # no spaces in keys of a cache
 
 
-def kept(name: str, mark: str, make: Callable[[], Value]) -> Value:
+def cached(name: str, stamp: str, make: Callable[[], Value]) -> Value:
     """The value that `make` gave at this stamp, from the cache or made now. Pickled: plain rows, no QuerySets."""
-    key = f"{name}:{mark}"
-    found: Value | None = cache.get(key)
-    if found is None:
-        found = make()
-        cache.set(key, found, KEEP_S)
-    return found
+    key = f"{name}:{stamp}"
+    value: Value | None = cache.get(key)
+    if value is None:
+        value = make()
+        cache.set(key, value, KEEP_S)
+    return value

@@ -32,7 +32,7 @@ def next_of(waiting: QuerySet[Any], everything: QuerySet[Any], *, party: str, se
     if not first:
         return None
     last = dict(everything.order_by().values_list(party).annotate(last=Max(served)))
-    return min(first.items(), key=lambda one: (last.get(one[0]) or NEVER, one[1]))[1]
+    return min(first.items(), key=lambda entry: (last.get(entry[0]) or NEVER, entry[1]))[1]
 
 
 def call(queue_name: str, function: str, *args: Any, kind: str, waiting: int, timeout_s: int | None = None) -> bool:

@@ -23,23 +23,23 @@ FILE_NAME = "[Koma] Demo Show - 01 [720p].mp4"
 SEED = 1
 FOLLOW_EVERY_S = 1.0
 
-Say = Callable[[str], None]
+Report = Callable[[str], None]
 
 
-def wanted() -> bool:
+def is_due() -> bool:
     """True on an empty site, and where an earlier start was stopped before it had begun the demo's run."""
-    mine = Episode.objects.filter(collection__name=COLLECTION_NAME, source__name=FILE_NAME)
-    return not PipelineRun.objects.exists() and not Episode.objects.exclude(pk__in=mine).exists()
+    demo_episodes = Episode.objects.filter(collection__name=COLLECTION_NAME, source__name=FILE_NAME)
+    return not PipelineRun.objects.exists() and not Episode.objects.exclude(pk__in=demo_episodes).exists()
 
 
-def start(*, say: Say) -> PipelineRun:
+def start(*, report: Report) -> PipelineRun:
     """Draw the episode if its file is not there, register it, start its run. Safe to repeat after a stop."""
     video: Path = settings.KOMA_DATA_DIR / "demo" / FILE_NAME
     if not video.is_file():
-        say("Drawing the demo episode ...")
+        report("Drawing the demo episode ...")
         video.parent.mkdir(parents=True, exist_ok=True)
-        draw_episode(video, seed=SEED, progress=_tell_quarters(say))
-    say(f"Ingesting {video.name} ...")
+        draw_episode(video, seed=SEED, progress=_report_quarters(report))
+    report(f"Ingesting {video.name} ...")
     with transaction.atomic():
         admin = User.objects.filter(is_superuser=True).order_by("pk").first()
         if admin is None:
@@ -49,37 +49,37 @@ def start(*, say: Say) -> PipelineRun:
     try:
         about = sources.About(licence_note="Drawn by Koma itself; free to use.")
         episode = sources.register(collection=collection, path=video, by=admin, about=about)
-    except sources.AlreadyThere as there:
-        episode = there.episode
+    except sources.AlreadyThere as error:
+        episode = error.episode
     open_run = PipelineRun.objects.filter(stages__episode=episode).order_by("-pk").first()
     run = open_run or runs.start(collection=collection, episodes=[episode], by=admin)
     jobs.wake()
     return run
 
 
-def _tell_quarters(say: Say) -> Callable[[float], None]:
-    told = {0}
+def _report_quarters(report: Report) -> Callable[[float], None]:
+    reported = {0}
 
     def progress(share: float) -> None:
         quarter = int(share * 4)
-        if quarter not in told:
-            told.add(quarter)
-            say(f"  drawn: {25 * quarter} %")
+        if quarter not in reported:
+            reported.add(quarter)
+            report(f"  drawn: {25 * quarter} %")
 
     return progress
 
 
-def follow(run: PipelineRun, *, say: Say) -> None:
+def follow(run: PipelineRun, *, report: Report) -> None:
     """Say when each stage begins and what came out, until the run ends."""
-    told: set[tuple[str, str]] = set()
+    reported: set[tuple[str, str]] = set()
     while True:
         run.refresh_from_db()
         for lane in lanes(run):
-            if lane.state in ("running", "done", "failed") and (lane.name, lane.state) not in told:
-                told.add((lane.name, lane.state))
-                say(f"  {lane.label}: {lane.state}{_came_out(lane.counters)}")
+            if lane.state in ("running", "done", "failed") and (lane.name, lane.state) not in reported:
+                reported.add((lane.name, lane.state))
+                report(f"  {lane.label}: {lane.state}{_came_out(lane.counters)}")
         if run.finished:
-            say(f"The demo episode is {'ready' if run.state == 'done' else run.state}.")
+            report(f"The demo episode is {'ready' if run.state == 'done' else run.state}.")
             return
         connection.close()
         time.sleep(FOLLOW_EVERY_S)

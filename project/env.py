@@ -45,13 +45,13 @@ def env_bool(name: str, *, default: bool) -> bool:
     raise SettingError(f"{name} is {text!r}, but it must be on or off.")
 
 
-def env_int(name: str, default: int, *, least: int, most: int) -> int:
-    """Return a whole number between `least` and `most`, both allowed."""
+def env_int(name: str, default: int, *, minimum: int, maximum: int) -> int:
+    """Return a whole number between `minimum` and `maximum`, both allowed."""
     text = env_str(name)
     if not text:
         return default
-    if not re.fullmatch(r"[+-]?[0-9]{1,18}", text) or not least <= int(text) <= most:
-        raise SettingError(f"{name} is {text!r}, but it must be a whole number from {least} to {most}.")
+    if not re.fullmatch(r"[+-]?[0-9]{1,18}", text) or not minimum <= int(text) <= maximum:
+        raise SettingError(f"{name} is {text!r}, but it must be a whole number from {minimum} to {maximum}.")
     return int(text)
 
 
@@ -142,10 +142,10 @@ def env_endpoint(name: str) -> str:
         return ""
     try:
         parts = urlsplit(text)
-        fits = parts.scheme in {"http", "https"} and bool(parts.hostname) and (parts.port is None or parts.port > 0)
+        is_valid = parts.scheme in {"http", "https"} and bool(parts.hostname) and (parts.port is None or parts.port > 0)
     except ValueError:
-        parts, fits = None, False
-    if not fits or parts is None or parts.query or parts.fragment or "@" in parts.netloc or not text.isprintable():
+        parts, is_valid = None, False
+    if not is_valid or parts is None or parts.query or parts.fragment or "@" in parts.netloc or not text.isprintable():
         raise SettingError(f"{name} must look like http://127.0.0.1:8000/v1, without a user, password or query.")
     return text
 
@@ -183,18 +183,18 @@ def database_settings(url: str, *, data_dir: Path) -> dict[str, Any]:
     if urlsplit(url).scheme not in DATABASE_SCHEMES:
         raise SettingError("DATABASE_URL must begin with sqlite:// or postgresql://.")
     try:
-        found: dict[str, Any] = dict(dj_database_url.parse(url, conn_max_age=60, conn_health_checks=True))
+        parsed: dict[str, Any] = dict(dj_database_url.parse(url, conn_max_age=60, conn_health_checks=True))
     except (ValueError, dj_database_url.ParseError) as wrong:
         raise SettingError(f"DATABASE_URL is not understood: {type(wrong).__name__}.") from None
-    if found["ENGINE"] == "django.db.backends.sqlite3":
-        found["OPTIONS"] = {
+    if parsed["ENGINE"] == "django.db.backends.sqlite3":
+        parsed["OPTIONS"] = {
             "timeout": 30,  # seconds a writer waits for another one
             "transaction_mode": "IMMEDIATE",
             "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA cache_size=-65536;",
         }
     else:
-        found.setdefault("OPTIONS", {}).setdefault("options", POSTGRES_OPTIONS)
-    return found
+        parsed.setdefault("OPTIONS", {}).setdefault("options", POSTGRES_OPTIONS)
+    return parsed
 
 
 def secret_key(*, data_dir: Path, debug: bool) -> str:
@@ -202,17 +202,17 @@ def secret_key(*, data_dir: Path, debug: bool) -> str:
 
     Outside debug a known or short key is refused, because whoever guesses it can log in as anybody.
     """
-    given = env_str("SECRET_KEY")
-    if not given:
+    key = env_str("SECRET_KEY")
+    if not key:
         return kept_secret(data_dir / "secret_key")
-    weak = len(given) < SECRET_KEY_LENGTH_MIN or len(set(given)) < SECRET_KEY_DISTINCT_MIN
-    known = any(part in given.lower() for part in KNOWN_KEY_PARTS)
+    weak = len(key) < SECRET_KEY_LENGTH_MIN or len(set(key)) < SECRET_KEY_DISTINCT_MIN
+    known = any(part in key.lower() for part in KNOWN_KEY_PARTS)
     if (weak or known) and not debug:
         raise SettingError(
             f"SECRET_KEY is too short or a well-known one. Give {SECRET_KEY_LENGTH_MIN} random characters or more, "
             "or leave it out: then one is made and kept in the data folder."
         )
-    return given
+    return key
 
 
 def kept_secret(path: Path) -> str:
@@ -220,16 +220,16 @@ def kept_secret(path: Path) -> str:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         if not path.exists():
-            made = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
-            handle = os.open(made, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+            handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
             with os.fdopen(handle, "w", encoding="ascii") as file:
                 file.write(secrets.token_urlsafe(64))
             try:
-                os.link(made, path)  # unlike a rename this never replaces a secret that another process just made
+                os.link(temporary, path)  # unlike a rename this never replaces a secret that another process just made
             except FileExistsError:
                 pass
             finally:
-                made.unlink()
+                temporary.unlink()
         text = path.read_text(encoding="ascii").strip()
     except (OSError, UnicodeDecodeError) as problem:
         raise SettingError(f"The secret in {path} cannot be made or read ({problem}). Check KOMA_DATA_DIR.") from None

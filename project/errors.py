@@ -37,9 +37,9 @@ def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
     """400. Drawn without the request, which may be what cannot be read; says why where a person can do something."""
     words = ""
     if isinstance(exception, TooManyFilesSent):
-        most = settings.DATA_UPLOAD_MAX_NUMBER_FILES
+        files_max = settings.DATA_UPLOAD_MAX_NUMBER_FILES
         words = (
-            f"These are more than {most:,} files, the most that one form can bring (KOMA_FORM_FILES). "
+            f"These are more than {files_max:,} files, the most that one form can bring (KOMA_FORM_FILES). "
             "Nothing was taken. Send fewer at once, or pack them into one zip. With scripts switched on there is no "
             "such limit."
         )

@@ -98,10 +98,10 @@ def check_workers() -> list[Finding]:
 
 def check_providers() -> Finding:
     """Say what networks run on: a card, or the processor; tried, never guessed, and never silently the slower one."""
-    found = cuda_check.devices()
-    names = ", ".join(name.removesuffix("ExecutionProvider") for name in found.providers)
-    text = f"{found.words} onnxruntime {found.version} offers {names}. The workers may run on other machines."
-    degraded = cuda_check.CUDA in found.providers and not found.cuda
+    devices = cuda_check.devices()
+    names = ", ".join(name.removesuffix("ExecutionProvider") for name in devices.providers)
+    text = f"{devices.words} onnxruntime {devices.version} offers {names}. The workers may run on other machines."
+    degraded = cuda_check.CUDA in devices.providers and not devices.cuda
     return Finding("networks", fine=True, text=text, vital=False, note="slower" if degraded else "")
 
 
@@ -125,7 +125,7 @@ def check_models() -> Finding:
     """List the models that can be opened, and what is wrong with those that cannot; the built-in ones need nothing."""
     folder: Path = settings.KOMA_MODELS_DIR
     try:
-        names = [one.name for one in registry.installed(folder)]
+        names = [model.name for model in registry.installed(folder)]
         broken = registry.broken(folder)
     except OSError as problem:
         return Finding("models", fine=False, text=f"{folder} cannot be read: {problem.strerror}", vital=False)

@@ -15,7 +15,7 @@ def main() -> int:
     host = next((name for name in env_list("ALLOWED_HOSTS") if "*" not in name), "127.0.0.1").lstrip(".")
     bind = env_str("KOMA_BIND", "127.0.0.1")
     address = "127.0.0.1" if bind == "0.0.0.0" else bind  # noqa: S104 - compared, not bound
-    port = env_int("KOMA_PORT", 8000, least=1, most=65535)
+    port = env_int("KOMA_PORT", 8000, minimum=1, maximum=65535)
     connection = http.client.HTTPConnection(address, port, timeout=TIMEOUT_S)
     try:
         connection.request("GET", "/healthz", headers={"Host": host})

@@ -27,16 +27,16 @@ def main() -> None:
     parser.add_argument("--dev", action="store_true", help="also what the tests and checks need")
     dev = parser.parse_args().dev
     requirements = [ROOT / "requirements.txt"] + ([ROOT / "requirements-dev.txt"] if dev else [])
-    wanted = hashlib.sha256(b"".join(path.read_bytes() for path in requirements)).hexdigest()
+    digest = hashlib.sha256(b"".join(path.read_bytes() for path in requirements)).hexdigest()
     stamp = VENV / ("koma-dev.sha256" if dev else "koma.sha256")
-    if not (stamp.is_file() and stamp.read_text() == wanted and python_of_venv().exists()):
+    if not (stamp.is_file() and stamp.read_text() == digest and python_of_venv().exists()):
         make_venv()
         print("Installing Koma's packages into .venv (the first time takes some minutes) ...", flush=True)
         command = [str(python_of_venv()), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
         command.append("--require-hashes")
         if subprocess.run([*command, "-r", str(requirements[-1])], check=False).returncode:
             sys.exit("Installing failed; the lines above say why. Without a network it cannot work the first time.")
-        stamp.write_text(wanted)
+        stamp.write_text(digest)
         if dev:
             (VENV / "koma.sha256").write_text(hashlib.sha256(requirements[0].read_bytes()).hexdigest())
     if dev:

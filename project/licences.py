@@ -29,7 +29,7 @@ def texts_of(package: Distribution) -> Iterator[tuple[str, str]]:
 
 def main() -> None:
     """Print everything to standard output."""
-    for package in sorted(distributions(), key=lambda one: one.metadata["Name"].lower()):
+    for package in sorted(distributions(), key=lambda package: package.metadata["Name"].lower()):
         print(f"{'=' * 100}\n{package.metadata['Name']} {package.version}: {licence_of(package) or 'see below'}\n")
         for name, text in texts_of(package):
             print(f"--- {name}\n{text}\n")

@@ -23,10 +23,10 @@ def mend(folder: Path) -> list[str]:
     problems = []
     for path in _places(folder):
         try:
-            about = path.stat()
-            wanted = stat.S_IMODE(about.st_mode) & ~UMASK
-            if stat.S_IMODE(about.st_mode) != wanted:
-                path.chmod(wanted)
+            status = path.stat()
+            private_mode = stat.S_IMODE(status.st_mode) & ~UMASK
+            if stat.S_IMODE(status.st_mode) != private_mode:
+                path.chmod(private_mode)
         except FileNotFoundError:  # a link to nothing, or gone meanwhile
             continue
         except OSError as error:

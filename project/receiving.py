@@ -41,11 +41,11 @@ class BoundedUpload(FileUploadHandler):
     ) -> None:
         """MultiPartParserError, which is answered by 400, for more than the sender may bring."""
         known = SESSION_KEY in getattr(self.request, "session", {})
-        most = settings.KOMA_UPLOAD_MAX_BYTES + FIELDS_MAX if known else STRANGER_MAX
-        if content_length > most:
+        limit = settings.KOMA_UPLOAD_MAX_BYTES + FIELDS_MAX if known else STRANGER_MAX
+        if content_length > limit:
             who = "" if known else " from those who are not logged in"
             raise MultiPartParserError(
-                f"This form has {content_length:,} bytes; at most {most:,} are taken{who}. Nothing was taken."
+                f"This form has {content_length:,} bytes; at most {limit:,} are taken{who}. Nothing was taken."
             )
 
     def receive_data_chunk(self, raw_data: bytes, start: int) -> bytes:

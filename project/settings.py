@@ -24,9 +24,9 @@ KOMA_UPLOAD_RESERVED_BYTES = env.env_bytes("KOMA_UPLOAD_RESERVED_BYTES", 64 * 2*
 KOMA_DISK_RESERVE_BYTES = env.env_bytes("KOMA_DISK_RESERVE_BYTES", 2 * 2**30)
 # How much may be kept, where an admin of the site says nothing else on the pages for it; 0: no limit.
 KOMA_QUOTA_COLLECTION_BYTES = env.env_bytes("KOMA_QUOTA_COLLECTION_BYTES", 0)
-KOMA_QUOTA_COLLECTION_PICTURES = env.env_int("KOMA_QUOTA_COLLECTION_PICTURES", 0, least=0, most=10**12)
+KOMA_QUOTA_COLLECTION_PICTURES = env.env_int("KOMA_QUOTA_COLLECTION_PICTURES", 0, minimum=0, maximum=10**12)
 KOMA_QUOTA_PERSON_BYTES = env.env_bytes("KOMA_QUOTA_PERSON_BYTES", 0)
-KOMA_QUOTA_PERSON_PICTURES = env.env_int("KOMA_QUOTA_PERSON_PICTURES", 0, least=0, most=10**12)
+KOMA_QUOTA_PERSON_PICTURES = env.env_int("KOMA_QUOTA_PERSON_PICTURES", 0, minimum=0, maximum=10**12)
 # Where models come from when somebody asks for one; nothing else talks to it.
 KOMA_HUB_URL = env.env_base_url("KOMA_HUB_URL", "https://huggingface.co")
 KOMA_HUB_TOKEN = env.env_token("KOMA_HUB_TOKEN", base=KOMA_HUB_URL)
@@ -35,8 +35,8 @@ KOMA_HUB_TOKEN = env.env_token("KOMA_HUB_TOKEN", base=KOMA_HUB_URL)
 DEBUG = env.env_bool("DEBUG", default=False)
 SECRET_KEY = env.secret_key(data_dir=KOMA_DATA_DIR, debug=DEBUG)
 KOMA_BIND = env.env_str("KOMA_BIND", "127.0.0.1")
-KOMA_PORT = env.env_int("KOMA_PORT", 8000, least=1, most=65535)
-KOMA_WEB_WORKERS = env.env_int("KOMA_WEB_WORKERS", 2, least=1, most=64)
+KOMA_PORT = env.env_int("KOMA_PORT", 8000, minimum=1, maximum=65535)
+KOMA_WEB_WORKERS = env.env_int("KOMA_WEB_WORKERS", 2, minimum=1, maximum=64)
 ALLOWED_HOSTS = env.env_list("ALLOWED_HOSTS", ("127.0.0.1", "localhost", "[::1]"))
 CSRF_TRUSTED_ORIGINS = env.env_origins("CSRF_TRUSTED_ORIGINS")
 # On behind a proxy that speaks https and sets X-Forwarded-Proto itself; without such a proxy anybody could forge it.
@@ -58,7 +58,7 @@ CSRF_COOKIE_HTTPONLY = True  # htmx takes the token from the page, never from th
 SESSION_COOKIE_AGE = 30 * 24 * 3600
 DATA_UPLOAD_MAX_MEMORY_SIZE = 32 * 2**20  # bytes of one request; uploads come in smaller chunks
 # Files of one form, for browsers without script; each that is large is an open file until the form is done.
-DATA_UPLOAD_MAX_NUMBER_FILES = env.env_int("KOMA_FORM_FILES", 500, least=1, most=900)
+DATA_UPLOAD_MAX_NUMBER_FILES = env.env_int("KOMA_FORM_FILES", 500, minimum=1, maximum=900)
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 5000
 # Scripts and styles from our own files only; a style attribute is allowed, because boxes and bars are placed by it.
 CONTENT_SECURITY_POLICY = (
@@ -129,9 +129,9 @@ TEMPLATES = [
 KOMA_CAPTION_URL = env.env_endpoint("KOMA_CAPTION_URL")
 KOMA_CAPTION_MODEL = env.env_str("KOMA_CAPTION_MODEL")
 KOMA_CAPTION_KEY = env.env_key("KOMA_CAPTION_KEY")
-KOMA_CAPTION_IN_FLIGHT = env.env_int("KOMA_CAPTION_IN_FLIGHT", 8, least=1, most=128)
-KOMA_CAPTION_TIMEOUT_S = env.env_int("KOMA_CAPTION_TIMEOUT_S", 120, least=1, most=600)
-KOMA_CAPTION_SILENCE_S = env.env_int("KOMA_CAPTION_SILENCE_S", 180, least=1, most=3600)
+KOMA_CAPTION_IN_FLIGHT = env.env_int("KOMA_CAPTION_IN_FLIGHT", 8, minimum=1, maximum=128)
+KOMA_CAPTION_TIMEOUT_S = env.env_int("KOMA_CAPTION_TIMEOUT_S", 120, minimum=1, maximum=600)
+KOMA_CAPTION_SILENCE_S = env.env_int("KOMA_CAPTION_SILENCE_S", 180, minimum=1, maximum=3600)
 
 # --- Database, queues -------------------------------------------------------------------------------------------------
 DATABASES = {"default": env.database_settings(env.env_str("DATABASE_URL"), data_dir=KOMA_DATA_DIR)}

@@ -26,15 +26,15 @@ def server_timing(get_response: GetResponse) -> GetResponse:
     turns = threading.BoundedSemaphore(PAGES_AT_ONCE)
 
     def middleware(request: HttpRequest) -> HttpResponseBase:
-        asked = time.perf_counter()
-        mine = request.method in ("GET", "HEAD") and turns.acquire(timeout=WAIT_MAX_S)
+        arrived = time.perf_counter()
+        has_turn = request.method in ("GET", "HEAD") and turns.acquire(timeout=WAIT_MAX_S)
         began = time.perf_counter()
         try:
             response = get_response(request)
         finally:
-            if mine:
+            if has_turn:
                 turns.release()
-        wait, view = 1000 * (began - asked), 1000 * (time.perf_counter() - began)
+        wait, view = 1000 * (began - arrived), 1000 * (time.perf_counter() - began)
         response.headers["Server-Timing"] = f"wait;dur={wait:.1f}, view;dur={view:.1f}"
         return response
 

@@ -61,8 +61,8 @@ def move(
         if seen_version is not None and seen_version != row.version:
             raise Stale(
                 f"{last_by(row)} changed this face meanwhile.",
-                theirs=[("box", _percent(row.left, row.top, row.right, row.bottom))],
-                mine=[("box", _percent(left, top, right, bottom))],
+                stored=[("box", _percent(row.left, row.top, row.right, row.bottom))],
+                sent=[("box", _percent(left, top, right, bottom))],
                 resend={"version": [str(row.version)]},
             )
         if row.state != FaceState.NOT_A_FACE:

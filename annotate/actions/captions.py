@@ -31,7 +31,7 @@ def write(
 ) -> Operation:
     """Set the caption; an empty text takes it away, so that the recipe's is used again. One line: trainers read one.
 
-    `seen` is the mark of the text that the page showed; raises Stale where somebody wrote another one since.
+    `seen` is the fingerprint of the text that the page showed; raises Stale where somebody wrote another one since.
     """
     words = words_of(text)
     with history.operation(collection=collection, by=by, kind="captions.write", summary="", key=key) as record:
@@ -40,7 +40,7 @@ def write(
         row = Caption.objects.filter(frame=frame).first()
         shown = row.text if row is not None else ""
         who = author(Revision.objects.filter(model=Caption._meta.label, frame_id=frame.pk))
-        wanted = changed(seen, now={"text": shown}, wanted={"text": words}, who=who, what="the caption", labels=LABELS)
+        wanted = changed(seen, now={"text": shown}, new={"text": words}, who=who, what="the caption", labels=LABELS)
         if "text" not in wanted and (words or row is not None):
             record.operation.summary = "Caption left as it is"
         elif not words:

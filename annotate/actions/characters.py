@@ -278,8 +278,8 @@ def _as_seen(
     if seen_version is not None and int(seen_version) != row.version and theirs != wanted:
         raise Stale(
             f"{row.name} was changed meanwhile by {last_by(row)}.",
-            theirs=[(label, theirs)],
-            mine=[(label, wanted)],
+            stored=[(label, theirs)],
+            sent=[(label, wanted)],
             resend={"version": [str(row.version)]},
         )
     return row

@@ -8,13 +8,13 @@ from typing import Any
 from annotate.models import CheckedFrame, Face, FaceState
 from ingest.actions import history
 from ingest.actions.history import snapshot
-from ingest.actions.seen import mark
+from ingest.actions.seen import fingerprint
 from ingest.errors import Conflict
 from ingest.models import Collection, Frame, Operation
 
 
 def shown(faces: Iterable[Face]) -> dict[str, Any]:
-    """The boxes of a frame as its page shows them, for the mark of the form that says that they are all."""
+    """The boxes of a frame as its page shows them, for the fingerprint of the form that says that they are all."""
     return {
         "boxes": sorted(
             [face.pk, face.state == FaceState.NOT_A_FACE, face.left, face.top, face.right, face.bottom]
@@ -26,12 +26,12 @@ def shown(faces: Iterable[Face]) -> dict[str, Any]:
 def check(*, collection: Collection, frame: Frame, by: Any, seen: str | None = None, key: str = "") -> Operation:
     """Every face of the frame has its box, and every box that is not denied is one: a person stands for each.
 
-    Conflict where a box changed since the page with the mark `seen` was made.
+    Conflict where a box changed since the page with the fingerprint `seen`.
     """
     summary = f"All faces of {_called(frame)} marked"
     with history.operation(collection=collection, by=by, kind="faces.check", summary=summary, key=key) as record:
         row = _locked(collection, frame)
-        if seen is not None and seen != mark(shown(Face.objects.filter(frame=row))):
+        if seen is not None and seen != fingerprint(shown(Face.objects.filter(frame=row))):
             raise Conflict("Boxes of this frame changed meanwhile. Load the page, look at them and say it again.")
         for face in Face.objects.real().select_for_update().filter(frame=row, box_by_person=False).order_by("pk"):
             before = snapshot(face, names=("box_by_person", "version"))

@@ -76,8 +76,8 @@ def _check_waits(row: FaceCluster, faces: list[Face], who: Character) -> None:
         by = first.named_user.get_username() if first.named_user else "somebody"
         raise Stale(
             f"{by} named cluster {row.number} “{first.character}” meanwhile.",
-            theirs=[(humane.count(len(faces), "face"), first.character.name if first.character else "")],
-            mine=[(humane.count(len(faces), "face"), who.name)],
+            stored=[(humane.count(len(faces), "face"), first.character.name if first.character else "")],
+            sent=[(humane.count(len(faces), "face"), who.name)],
             resend={"face": [f"{face.pk}:{face.version}" for face in faces]},
         )
 

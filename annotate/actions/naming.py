@@ -128,8 +128,8 @@ def check_seen(
     mine = wanted or (character.name if character else UNKNOWN if state == FaceState.FACE else state.label)
     raise Stale(
         f"{', '.join(sorted(whose))} answered “{one}” for {which} meanwhile.",
-        theirs=[(humane.count(count, "face"), name) for name, count in answers.most_common()],
-        mine=[(humane.count(len(faces), "face"), mine)],
+        stored=[(humane.count(count, "face"), name) for name, count in answers.most_common()],
+        sent=[(humane.count(len(faces), "face"), mine)],
         resend={"face": [f"{face.pk}:{face.version}" for face in faces], "version": [str(faces[0].version)]},
     )
 

@@ -77,7 +77,7 @@ def add(
     *, collection: Collection, kind: Kind, name: str, data: bytes, by: Any, seen: str | None = None
 ) -> tuple[TagList, list[str]]:
     """Check a list, keep it, use it from now on; returns it and what is odd about it, in words. Raises BadInput, and
-    Stale where somebody chose another list since the page with the mark `seen` was made.
+    Stale where somebody chose another list since the page with the fingerprint `seen`.
 
     Of those that do not count the newest KEPT stay. The history does not hold the others (a list may have megabytes):
     undo of a change that used one of them leaves it out; who wants it back uploads it again.
@@ -145,7 +145,7 @@ def _check_seen(collection: Collection, kind: Kind, seen: str | None, wanted: st
     one = TagList.objects.filter(collection=collection, kind=kind, used=True).first()
     who = author(Revision.objects.filter(model=TagList._meta.label, operation__collection=collection))
     now = {"list": one.name if one else ""}
-    changed(seen, now=now, wanted={"list": wanted}, who=who, what=f"the list of {kind.label.lower()}")
+    changed(seen, now=now, new={"list": wanted}, who=who, what=f"the list of {kind.label.lower()}")
 
 
 def _use(collection: Collection, kind: Kind, row: TagList | None, record: history.Recorder) -> None:

@@ -61,7 +61,7 @@ def choose(
     ) as record:
         rows = {row.name: row for row in ModelChoice.objects.filter(collection=collection, task=task)}
         now = {"models": sorted(rows)}
-        changed(seen, now=now, wanted={"models": wanted}, who=_chooser(collection), what=f"the choice for {rule.label}")
+        changed(seen, now=now, new={"models": wanted}, who=_chooser(collection), what=f"the choice for {rule.label}")
         for name in rows.keys() - set(wanted):
             record.deleted(rows[name])
             rows[name].delete()

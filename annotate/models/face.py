@@ -126,7 +126,7 @@ class Face(models.Model):
             "not_characters": "{is} said not to be {it}",
             "cluster": "{is} in it",
         },
-        speaker="named_user",
+        author="named_user",
         json_keys={"not_characters": "annotate.Character"},
     )
 

@@ -42,7 +42,7 @@ class FrameCharacter(models.Model):
         by_models={"character": (~models.Q(origin=NameOrigin.PERSON), None)},
         words={"character": "{is} said to show {it}"},
         noun="frame",
-        speaker="by",
+        author="by",
     )
 
     class Meta:

@@ -23,7 +23,7 @@ from annotate.models import (
     TagState,
 )
 from ingest.models import Collection, Frame, FrameCount, FrameState
-from ingest.stamp import kept
+from ingest.stamp import cached
 
 CLUSTER_MIN = 2  # a face that looks like no other is no group
 CHARACTER_TAGS = 500
@@ -99,7 +99,7 @@ def face_figures(collection: Collection, mark: str) -> FaceFigures:
         real = sum(states.values()) - states[FaceState.NOT_A_FACE]
         return FaceFigures(real, states[FaceState.NOBODY], waiting, dict(names), dict(people))
 
-    return kept("faces", mark, count)
+    return cached("faces", mark, count)
 
 
 def by_origin(collection: Collection, character: int) -> dict[str, int]:
@@ -129,7 +129,7 @@ def by_episode(collection: Collection, mark: str) -> dict[int, EpisodeFigures]:
                 row.named += n if character != NO_CHARACTER else 0
         return figures
 
-    return kept("episodes", mark, count)
+    return cached("episodes", mark, count)
 
 
 def appearances(collection: Collection, mark: str) -> dict[int, dict[int, int]]:
@@ -143,7 +143,7 @@ def appearances(collection: Collection, mark: str) -> dict[int, dict[int, int]]:
                 own[episode] = own.get(episode, 0) + n
         return figures
 
-    return kept("appearances", mark, count)
+    return cached("appearances", mark, count)
 
 
 def _faces_by_episode(collection: Collection, mark: str) -> dict[tuple[int, int, str], int]:
@@ -154,7 +154,7 @@ def _faces_by_episode(collection: Collection, mark: str) -> dict[tuple[int, int,
         grouped = rows.values_list("character_id", "episode_id", "frame_state").annotate(sum=Sum("n"))
         return {(character, episode, state): n for character, episode, state, n in grouped}
 
-    return kept("faces-by-episode", mark, count)
+    return cached("faces-by-episode", mark, count)
 
 
 def overview_figures(collection: Collection) -> OverviewFigures:
@@ -191,7 +191,7 @@ def waiting_clusters(collection: Collection) -> Any:
 
 def waiting_clusters_count(collection: Collection, mark: str) -> int:
     """How many rows the faces page has in all."""
-    return kept("clusters", mark, lambda: int(waiting_clusters(collection).count()))
+    return cached("clusters", mark, lambda: int(waiting_clusters(collection).count()))
 
 
 def portraits(characters: Iterable[int]) -> dict[int, str]:

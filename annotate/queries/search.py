@@ -21,7 +21,7 @@ from annotate.models import (
     TagState,
 )
 from ingest.models import Collection, DropReason, Frame, FrameState
-from ingest.params import whole
+from ingest.params import as_int
 
 HITS_MAX = 5_000  # keys that are handed on; more hits are met soon in page order
 RARE_TAG_FRAMES = 150_000  # so many entries of an index are read in some tens of milliseconds
@@ -186,7 +186,7 @@ _CONDITIONS = {
 def after(rows: QuerySet[Frame], mark: str) -> QuerySet[Frame]:
     """Rows behind a page mark `episode.index` in page order; all for an empty or broken mark."""
     episode, _, index = mark.partition(".")
-    e, i = whole(episode), whole(index)
+    e, i = as_int(episode), as_int(index)
     if e is None or i is None:
         return rows
     # The last condition follows from the first, and lets an index begin at the episode.

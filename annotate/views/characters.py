@@ -23,10 +23,10 @@ from annotate.views.html_rows.parts import PLACE, bars, bases, cards, options, p
 from ingest.access import member_view
 from ingest.errors import BadInput
 from ingest.models import Collection, Role
-from ingest.params import whole
-from ingest.stamp import kept, stamp
+from ingest.params import as_int
+from ingest.stamp import cached, stamp
 from ingest.views.once import key_of
-from ingest.views.responses import errors_in_words, said
+from ingest.views.responses import errors_in_words, success
 
 FACES_A_PAGE = 60
 TAGS_SHOWN = 24
@@ -96,7 +96,7 @@ def character(request: HttpRequest, collection: Collection, character_id: int) -
     more = len(faces) > FACES_A_PAGE
     del faces[FACES_A_PAGE:]
     others = Character.objects.filter(collection=collection).exclude(pk=person.pk).order_by("name")
-    wanted = whole(request.GET.get("into"))
+    wanted = as_int(request.GET.get("into"))
     into = others.filter(pk=wanted).first() if wanted is not None else None
     people = list(others.values_list("pk", "name", "parent_id"))
     places = bases(collection)
@@ -139,7 +139,7 @@ def _mark(face: Any) -> str:
 def _after(rows: QuerySet[Face], mark: str, *, doubtful: bool) -> QuerySet[Face]:
     """Rows behind a mark in their order; all for an empty or broken mark."""
     text, _, key = mark.partition(":")
-    pk = whole(key)
+    pk = as_int(key)
     try:
         sure = float(text) if text else None
     except ValueError:
@@ -160,7 +160,7 @@ def _after(rows: QuerySet[Face], mark: str, *, doubtful: bool) -> QuerySet[Face]
 def tag_names(request: HttpRequest, collection: Collection) -> HttpResponse:
     """Character tags that are nobody of the cast: to be added, or said to be somebody; the most first."""
     mark = stamp(collection)
-    rows = kept("character_tags", mark, lambda: character_tags(collection))
+    rows = cached("character_tags", mark, lambda: character_tags(collection))
     known = Cast(collection)
     found = [(name, n, known.like(name)) for name, n in rows if known.find(name) is None]
     context = {"found": found[:TAGS_SHOWN], "total": len(found)}
@@ -182,7 +182,7 @@ def tag_name(request: HttpRequest, collection: Collection) -> HttpResponse:
     else:
         text = f"{actions.create(name=tag, **common).name} is in the cast now"
     text += ". The next run names faces by it."
-    return said(request, text, to=reverse("characters", args=[collection.pk]), undo=True)
+    return success(request, text, to=reverse("characters", args=[collection.pk]), undo=True)
 
 
 @member_view(at_least=Role.REVIEWER)
@@ -192,7 +192,9 @@ def create(request: HttpRequest, collection: Collection) -> HttpResponse:
     """A new character, before any face has the name."""
     name, key = request.POST.get("name", ""), key_of(request)
     made = actions.create(collection=collection, name=name, by=request.user, key=key)
-    return said(request, f"{made.name} is in the cast now.", to=reverse("characters", args=[collection.pk]), undo=True)
+    return success(
+        request, f"{made.name} is in the cast now.", to=reverse("characters", args=[collection.pk]), undo=True
+    )
 
 
 @member_view(at_least=Role.REVIEWER)
@@ -202,7 +204,7 @@ def change(request: HttpRequest, collection: Collection, character_id: int) -> H
     """Rename, alias, outfit, merge, or clear doubtful names; the form carries the version that its page showed."""
     person = get_object_or_404(Character, collection=collection, pk=character_id)
     common: dict[str, Any] = {"collection": collection, "by": request.user, "key": key_of(request)}
-    seen = whole(request.POST.get("version"))
+    seen = as_int(request.POST.get("version"))
     act = request.POST.get("act", "")
     to = reverse("character", args=[collection.pk, person.pk])
     if act == "rename":
@@ -213,7 +215,7 @@ def change(request: HttpRequest, collection: Collection, character_id: int) -> H
     elif act == "alias_remove":
         text = actions.remove_alias(alias=_number(request, "alias"), **common).summary
     elif act == "outfit_of":
-        parent = whole(request.POST.get("parent"))
+        parent = as_int(request.POST.get("parent"))
         text = actions.set_parent(character=person, parent=parent, seen_version=seen, **common).summary
     elif act == "merge":
         target = _number(request, "into")
@@ -223,7 +225,7 @@ def change(request: HttpRequest, collection: Collection, character_id: int) -> H
         text = _unname_under(request, collection, person)
     else:
         raise BadInput("Choose what to do with the character.")
-    return said(request, text, to=to, undo=True)
+    return success(request, text, to=to, undo=True)
 
 
 def _unname_under(request: HttpRequest, collection: Collection, person: Character) -> str:
@@ -242,7 +244,7 @@ def _unname_under(request: HttpRequest, collection: Collection, person: Characte
 
 
 def _number(request: HttpRequest, name: str) -> int:
-    value = whole(request.POST.get(name))
+    value = as_int(request.POST.get(name))
     if value is None:
         raise BadInput("Choose one from the list.")
     return value

@@ -21,9 +21,9 @@ from annotate.models import ModelAnswer, ModelVersion
 from ingest.access import member_view
 from ingest.errors import BadInput
 from ingest.models import Collection, Frame, Role
-from ingest.params import whole
-from ingest.stamp import kept, stamp
-from ingest.views.responses import errors_in_words, is_partial, said, toast
+from ingest.params import as_int
+from ingest.stamp import cached, stamp
+from ingest.views.responses import errors_in_words, is_partial, success, toast
 
 KEEP_S = 600
 PEOPLE = "people"  # in place of a second version: the tags on which people had the last word
@@ -36,8 +36,8 @@ def compare(request: HttpRequest, collection: Collection) -> HttpResponse:
     """The page: `first` and `second` are versions of one task; without them the first two that can be compared."""
     found = _candidates(collection)
     people = request.GET.get("second") == PEOPLE
-    first = whole(request.GET.get("first"))
-    pair = _pair(found, first, first if people else whole(request.GET.get("second")))
+    first = as_int(request.GET.get("first"))
+    pair = _pair(found, first, first if people else as_int(request.GET.get("second")))
     context: dict[str, Any] = {"section": "runs", "candidates": found, "pair": pair, "people": people}
     if pair is not None and people:
         context["rows"] = _against_people(collection, get_object_or_404(ModelVersion, pk=pair[0].version))
@@ -56,17 +56,17 @@ def compare(request: HttpRequest, collection: Collection) -> HttpResponse:
 @errors_in_words
 def compare_answer(request: HttpRequest, collection: Collection) -> HttpResponse:
     """A person's word on one question; the next question follows."""
-    frame = get_object_or_404(Frame, collection=collection, pk=whole(request.POST.get("frame")))
+    frame = get_object_or_404(Frame, collection=collection, pk=as_int(request.POST.get("frame")))
     name, act = request.POST.get("name", ""), request.POST.get("act", "")
     if act not in ("yes", "no") or not name:
         raise BadInput("Answer yes or no.")
     done = tags.answer(collection=collection, frame=frame, name=name, yes=act == "yes", by=request.user)
-    pair = _pair(_candidates(collection), whole(request.POST.get("first")), whole(request.POST.get("second")))
+    pair = _pair(_candidates(collection), as_int(request.POST.get("first")), as_int(request.POST.get("second")))
     if pair is None:
         raise Http404("These models have no answers here.")
     values = {"first": pair[0].version, "second": pair[1].version, "label": request.POST.get("label", "")}
     if not is_partial(request):
-        return said(
+        return success(
             request, done.summary, to=f"{reverse('compare', args=[collection.pk])}?{urlencode(values)}", undo=True
         )
     context = _compared(request, collection, pair) | {"collection": collection, "pair": pair}
@@ -93,7 +93,7 @@ def _candidates(collection: Collection) -> list[agreement.Candidate]:
 def _against_people(collection: Collection, version: ModelVersion) -> list[agreement.Row]:
     """Kept until a person or a run writes."""
     name = f"against-people:{version.pk}"
-    return kept(name, stamp(collection), lambda: agreement.against_people(collection, version))[:ROWS]
+    return cached(name, stamp(collection), lambda: agreement.against_people(collection, version))[:ROWS]
 
 
 def _pair(
@@ -129,7 +129,7 @@ def _compared(
         cache.set(key, told, KEEP_S)
     label = asked.get("label", "")
     left = agreement.open_questions(collection, told, label=label)
-    skip = min(whole(asked.get("skip")) or 0, max(0, len(left) - 1))
+    skip = min(as_int(asked.get("skip")) or 0, max(0, len(left) - 1))
     question = left[skip] if left else None
     frames = Frame.objects.filter(collection=collection).select_related("episode")
     apart = [one for one in told.apart if label in ("", one.label)][:SHOWN_APART]

@@ -23,8 +23,8 @@ from annotate.views.faces import faces_shown
 from ingest.access import member_view
 from ingest.errors import BadInput
 from ingest.models import Collection, Role, RunState
-from ingest.params import whole
-from ingest.views.responses import errors_in_words, is_partial, said, toast
+from ingest.params import as_int
+from ingest.views.responses import errors_in_words, is_partial, success, toast
 
 TASK = "embedding"
 
@@ -56,7 +56,7 @@ def compare_embedders(request: HttpRequest, collection: Collection) -> HttpRespo
         "can_start": request.role >= Role.LEAD and collection.archived_at is None,  # type: ignore[attr-defined]
     }
     if done is not None:
-        context |= _question(request, collection, done, skip=whole(request.GET.get("skip")) or 0)
+        context |= _question(request, collection, done, skip=as_int(request.GET.get("skip")) or 0)
         if is_partial(request):
             return render(request, "annotate/compare_embedders.html#question", context)
         context |= {"plot": plots.of_embedders(done), "pairs": _pairs(collection, done)}
@@ -69,21 +69,25 @@ def compare_embedders(request: HttpRequest, collection: Collection) -> HttpRespo
 def compare_embedders_answer(request: HttpRequest, collection: Collection) -> HttpResponse:
     """A person's word on one face: it is the character, or it is not; the next question follows."""
     row = get_object_or_404(
-        Evaluation, collection=collection, kind=EMBEDDERS, state=RunState.DONE, pk=whole(request.POST.get("comparison"))
+        Evaluation,
+        collection=collection,
+        kind=EMBEDDERS,
+        state=RunState.DONE,
+        pk=as_int(request.POST.get("comparison")),
     )
     face = get_object_or_404(Face, collection=collection, pk=next(iter(faces_shown(request)[0]), None))
-    who = get_object_or_404(Character, collection=collection, pk=whole(request.POST.get("character")))
+    who = get_object_or_404(Character, collection=collection, pk=as_int(request.POST.get("character")))
     common: dict[str, Any] = {"collection": collection, "faces": [face], "character": who, "by": request.user}
     if request.POST.get("act") == "yes":
-        version = whole(request.POST.get("version"))
+        version = as_int(request.POST.get("version"))
         done = face_actions.assign(seen=None if version is None else {face.pk: version}, **common)
     elif request.POST.get("act") == "no":
         done = face_actions.is_not(**common)
     else:
         raise BadInput("Answer yes or no.")
     if not is_partial(request):
-        return said(request, done.summary, to=_address(collection, row.model, row.second), undo=True)
-    context = _question(request, collection, row, skip=whole(request.POST.get("skip")) or 0)
+        return success(request, done.summary, to=_address(collection, row.model, row.second), undo=True)
+    context = _question(request, collection, row, skip=as_int(request.POST.get("skip")) or 0)
     context |= {"collection": collection, "done": row}
     return toast(render(request, "annotate/compare_embedders.html#question", context), done.summary, undo=True)
 
@@ -120,9 +124,9 @@ def _of(rows: QuerySet[Evaluation], first: str, second: str) -> QuerySet[Evaluat
 
 def _change(request: HttpRequest, collection: Collection) -> HttpResponse:
     if request.POST.get("act") == "cancel":
-        row = get_object_or_404(Evaluation, collection=collection, kind=EMBEDDERS, pk=whole(request.POST.get("row")))
+        row = get_object_or_404(Evaluation, collection=collection, kind=EMBEDDERS, pk=as_int(request.POST.get("row")))
         evaluation_jobs.cancel(row)
-        return said(request, "Comparison cancelled", to=_address(collection, row.model, row.second))
+        return success(request, "Comparison cancelled", to=_address(collection, row.model, row.second))
     first, second = request.POST.get("first", ""), request.POST.get("second", "")
     known = offered(TASK)
     if first not in known or second not in known:
@@ -130,7 +134,7 @@ def _change(request: HttpRequest, collection: Collection) -> HttpResponse:
     row = evaluation_jobs.ask_own(collection=collection, kind=EMBEDDERS, model=first, second=second, by=request.user)
     sent = jobs.wake()
     text = "Comparing" if sent else "Redis cannot be reached: the comparison waits"
-    return said(request, text, to=_address(collection, first, second))
+    return success(request, text, to=_address(collection, first, second))
 
 
 def _address(collection: Collection, first: str, second: str) -> str:

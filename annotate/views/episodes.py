@@ -30,9 +30,9 @@ from ingest.models import (
     SourceKind,
     StageRun,
 )
-from ingest.params import whole
+from ingest.params import as_int
 from ingest.pipeline.registry import stages
-from ingest.stamp import kept, stamp
+from ingest.stamp import cached, stamp
 
 STILLS = 4
 LANES_SHOWN = 24
@@ -51,7 +51,7 @@ def episodes(request: HttpRequest, collection: Collection) -> HttpResponse:
     newest = steps.values("episode", "stage").annotate(last=Max("pk")).values("last")
     for episode_id, stage, state in StageRun.objects.filter(pk__in=newest).values_list("episode_id", "stage", "state"):
         latest[(episode_id, stage)] = state
-    pictures = kept("stills", mark, lambda: stills(collection, STILLS))
+    pictures = cached("stills", mark, lambda: stills(collection, STILLS))
     names = [(name, stage.label) for name, stage in stages().items() if stage.per_episode]
     for row in rows:
         row.stills = pictures.get(row.pk, ())
@@ -131,7 +131,7 @@ class Section:
 def _section(request: HttpRequest, frames: int) -> Section:
     count = max(1, -(-frames // SECTION_FRAMES))
     size = -(-frames // count)
-    number = min(count, max(1, whole(request.GET.get("section")) or 1))
+    number = min(count, max(1, as_int(request.GET.get("section")) or 1))
     return Section(number, count, (number - 1) * size, size)
 
 

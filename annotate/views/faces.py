@@ -23,10 +23,10 @@ from annotate.views.html_rows.parts import bases
 from ingest.access import member_view
 from ingest.errors import BadInput, Stale
 from ingest.models import Collection, Role
-from ingest.params import whole, wholes
-from ingest.stamp import kept, stamp
+from ingest.params import as_int, as_ints
+from ingest.stamp import cached, stamp
 from ingest.views.once import key_of
-from ingest.views.responses import errors_in_words, is_partial, said, toast
+from ingest.views.responses import errors_in_words, is_partial, success, toast
 
 CLUSTERS_A_PAGE = 12
 LOOSE_MAX = 60
@@ -80,7 +80,7 @@ def _summary(collection: Collection, mark: str) -> dict[str, Any]:
 
 def _after(rows: Any, mark: str) -> Any:
     purity, _, number = mark.partition(":")
-    n = whole(number)
+    n = as_int(number)
     try:
         at = float(purity)
     except ValueError:
@@ -111,7 +111,7 @@ def cast(collection: Collection, mark: str) -> list[Person]:
         faces = portraits(pk for pk, _ in people)
         return [Person(pk, name, counts.get(pk, 0), faces.get(pk, "")) for pk, name in people]
 
-    return kept("cast", mark, make)
+    return cached("cast", mark, make)
 
 
 @member_view(at_least=Role.REVIEWER)
@@ -120,7 +120,7 @@ def cast(collection: Collection, mark: str) -> list[Person]:
 def cluster_change(request: HttpRequest, collection: Collection, cluster_id: int) -> HttpResponse:
     """Name a cluster but the faces taken out, or say what it is; split off or set aside the taken ones."""
     cluster = get_object_or_404(FaceCluster, collection=collection, pk=cluster_id)
-    out = wholes(request.POST.getlist("out"))
+    out = as_ints(request.POST.getlist("out"))
     common: dict[str, Any] = {"collection": collection, "by": request.user, "key": key_of(request)}
     act = request.POST.get("act", "name")
     if act == "name":
@@ -140,7 +140,7 @@ def cluster_change(request: HttpRequest, collection: Collection, cluster_id: int
         raise BadInput("Choose what to do with the cluster.")
     claims.release(collection=collection, kind=ItemKind.CLUSTER, item=cluster.pk, by=request.user)
     if not is_partial(request):
-        return said(request, text, to=reverse("faces", args=[collection.pk]), undo=True)
+        return success(request, text, to=reverse("faces", args=[collection.pk]), undo=True)
     mark = stamp(collection)
     left = list(FaceCluster.objects.filter(pk=cluster.pk).select_related("guess"))
     add_rows(request, collection, left, labels=collection.episodes.labels(), can_edit=True)
@@ -172,7 +172,7 @@ def faces_shown(request: HttpRequest) -> tuple[list[int], dict[int, int]]:
     """Keys of the chosen faces and the version that the page showed of each; `face` is `key:version` or `key` alone."""
     ids, shown = [], {}
     for text in request.POST.getlist("face"):
-        key, version = (whole(part) for part in text.partition(":")[::2])
+        key, version = (as_int(part) for part in text.partition(":")[::2])
         if key is not None:
             ids.append(key)
             if version is not None:
@@ -209,13 +209,13 @@ def faces_change(request: HttpRequest, collection: Collection) -> HttpResponse:
     elif act in ("reference", "no_reference"):
         text = face_actions.set_reference(faces=chosen, is_reference=act == "reference", **common).summary
     elif act in ("split", "outfit"):
-        character = get_object_or_404(Character, collection=collection, pk=whole(request.POST.get("character")) or 0)
+        character = get_object_or_404(Character, collection=collection, pk=as_int(request.POST.get("character")) or 0)
         characters.split(character=character, faces=chosen, name=name, as_outfit=act == "outfit", seen=shown, **common)
         text = f"{len(chosen)} faces are {name} now"
     else:
         raise BadInput("Choose what to do with the faces.")
-    back = whole(request.POST.get("back"))
+    back = as_int(request.POST.get("back"))
     to = reverse("faces", args=[collection.pk]) if back is None else reverse("character", args=[collection.pk, back])
     if is_partial(request):
         return toast(render(request, "annotate/faces_gone.html", {"faces": chosen}), text, undo=True)
-    return said(request, text, to=to, undo=True)
+    return success(request, text, to=to, undo=True)

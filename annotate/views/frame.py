@@ -29,13 +29,13 @@ from annotate.models import (
 )
 from annotate.views.seen_boxes import seen_in
 from ingest.access import member_view
-from ingest.actions.frames import shown
+from ingest.actions.frames import form_state
 from ingest.algorithms.typed_lists import typed_list
 from ingest.errors import BadInput
 from ingest.models import Collection, Frame, Operation, Role
-from ingest.params import whole
+from ingest.params import as_int
 from ingest.views.once import key_of
-from ingest.views.responses import errors_in_words, is_partial, said, seen, toast
+from ingest.views.responses import errors_in_words, is_partial, seen, success, toast
 
 NEIGHBOURS = 6
 SIMILAR_MAX = 40
@@ -74,8 +74,8 @@ def face_box(request: HttpRequest, collection: Collection, frame_id: int) -> Htt
         raise BadInput("A box needs four numbers: left, top, right, bottom.") from None
     box = (sides[0], sides[1], sides[2], sides[3])
     if request.POST.get("face"):
-        face = get_object_or_404(Face, collection=collection, frame=row, pk=whole(request.POST["face"]))
-        version = whole(request.POST.get("version"))
+        face = get_object_or_404(Face, collection=collection, frame=row, pk=as_int(request.POST["face"]))
+        version = as_int(request.POST.get("version"))
         moved = boxes.move(collection=collection, face=face, box=box, by=request.user, seen_version=version, key=key)
         write_crop(moved)
         return _answer(request, collection, row, "Box moved")
@@ -90,7 +90,7 @@ def face_change(request: HttpRequest, collection: Collection, face_id: int) -> H
     """Name one face, or say it is nobody, no face, a face after all, or delete its box."""
     face = get_object_or_404(Face.objects.select_related("frame"), collection=collection, pk=face_id)
     common: dict[str, Any] = {"collection": collection, "by": request.user}
-    version = whole(request.POST.get("version"))
+    version = as_int(request.POST.get("version"))
     shown = None if version is None else {face.pk: version}
     act, name = request.POST.get("act", "name"), request.POST.get("name", "").strip()
     if "candidate" in request.POST:
@@ -165,9 +165,9 @@ def caption_change(request: HttpRequest, collection: Collection, frame_id: int) 
     row = _frame(collection, frame_id)
     text = "" if "clear" in request.POST else request.POST.get("text", "")
     if "take" in request.POST:
-        text = get_object_or_404(ModelCaption, frame=row, pk=whole(request.POST["take"])).text
+        text = get_object_or_404(ModelCaption, frame=row, pk=as_int(request.POST["take"])).text
     if "take_file" in request.POST:
-        text = get_object_or_404(FileCaption, frame=row, pk=whole(request.POST["take_file"])).text
+        text = get_object_or_404(FileCaption, frame=row, pk=as_int(request.POST["take_file"])).text
     common: dict[str, Any] = {"seen": seen(request), "key": key_of(request)}
     done = captions.write(collection=collection, frame=row, text=text, by=request.user, **common)
     return _answer(request, collection, row, done.summary)
@@ -181,7 +181,7 @@ def _frame(collection: Collection, frame_id: int) -> Frame:
 def _answer(request: HttpRequest, collection: Collection, row: Frame, text: str) -> HttpResponse:
     """The labels anew and, beside them, the boxes; for a plain form back to the page."""
     if not is_partial(request):
-        return said(request, text, to=reverse("frame", args=[collection.pk, row.pk]), undo=True)
+        return success(request, text, to=reverse("frame", args=[collection.pk, row.pk]), undo=True)
     row = _frame(collection, row.pk)
     context = _labels(request, collection, row) | {"collection": collection, "oob": True}
     return toast(render(request, "annotate/frame_answer.html", context), text, undo=True)
@@ -210,7 +210,7 @@ def _labels(request: HttpRequest, collection: Collection, row: Frame) -> dict[st
         "picture": row.file or row.preview,
         "faces": faces,
         "seen": seen_in(row),
-        "frame_shown": shown(state=row.state, excluded=row.excluded, decided_by_id=row.decided_by_id),
+        "frame_shown": form_state(state=row.state, excluded=row.excluded, decided_by_id=row.decided_by_id),
         "characters": sorted(present, key=lambda one: (one.state == "no", RANKS[one.origin], one.character.name)),
         "characters_count": sum(one.state == "yes" for one in present),
         "file_facts": FileFacts.objects.filter(frame=row).first(),

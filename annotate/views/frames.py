@@ -26,9 +26,9 @@ from ingest.actions import full_pictures
 from ingest.algorithms.typed_lists import typed_list
 from ingest.errors import BadInput
 from ingest.models import Collection, DropReason, Frame, Role
-from ingest.params import whole, wholes
+from ingest.params import as_int, as_ints
 from ingest.restoring import is_much, write_full_pictures
-from ingest.stamp import kept, stamp
+from ingest.stamp import cached, stamp
 from ingest.views.once import key_of
 from ingest.views.responses import errors_in_words, is_partial, toast
 from ingest.views.runs import call_workers
@@ -78,7 +78,7 @@ def frames(request: HttpRequest, collection: Collection) -> HttpResponse:
 def _count(collection: Collection, rows: QuerySet[Frame], terms: list[Term]) -> int:
     """How many frames there are, one more than COUNT_MAX at most; kept until somebody changes something."""
     name = hashlib.sha256(" ".join(map(str, terms)).encode()).hexdigest()
-    return kept(f"frames:{name}", stamp(collection), lambda: rows.order_by().values("pk")[: COUNT_MAX + 1].count())
+    return cached(f"frames:{name}", stamp(collection), lambda: rows.order_by().values("pk")[: COUNT_MAX + 1].count())
 
 
 def _filters(collection: Collection, terms: list[Term]) -> list[dict[str, Any]]:
@@ -180,13 +180,13 @@ def _chosen(request: HttpRequest, collection: Collection) -> list[Frame]:
         if len(found) > ALL_IN_FILTER_MAX:
             raise BadInput(f"The filter holds more than {ALL_IN_FILTER_MAX:,} frames; narrow it first.")
         return found
-    ids = wholes(text.partition(":")[0] for text in request.POST.getlist("frame"))
+    ids = as_ints(text.partition(":")[0] for text in request.POST.getlist("frame"))
     return list(rows.filter(pk__in=ids[:ALL_IN_FILTER_MAX]))
 
 
 def _seen(request: HttpRequest) -> dict[int, str] | None:
-    """What the page showed of the selected frames (`frame_actions.shown`); None for all in the filter, seen or not."""
+    """What the page showed of the selected frames (`form_state`); None for all in the filter, seen or not."""
     if request.POST.get("all"):
         return None
     pairs = (text.partition(":") for text in request.POST.getlist("frame"))
-    return {key: mark for text, _, mark in pairs if (key := whole(text)) is not None and mark.count("-") == 2}
+    return {key: mark for text, _, mark in pairs if (key := as_int(text)) is not None and mark.count("-") == 2}

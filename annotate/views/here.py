@@ -13,7 +13,7 @@ from annotate.models import FaceCluster, ItemKind
 from ingest.access import member_view
 from ingest.errors import BadInput
 from ingest.models import Collection, Role
-from ingest.params import whole
+from ingest.params import as_int
 from ingest.views.once import own_key
 from ingest.views.responses import errors_in_words
 
@@ -36,7 +36,7 @@ def here(request: HttpRequest, collection: Collection) -> HttpResponse:
     held: dict[int, str] = {}
     if place == "faces":
         common: dict[str, Any] = {"collection": collection, "kind": ItemKind.CLUSTER, "by": request.user}
-        item = whole(request.POST.get("claim"))
+        item = as_int(request.POST.get("claim"))
         may_work = request.role >= Role.REVIEWER and collection.archived_at is None  # type: ignore[attr-defined]
         if may_work and item is not None and FaceCluster.objects.filter(collection=collection, pk=item).exists():
             claims.claim(item=item, **common)

@@ -25,8 +25,8 @@ from ingest import humane, video_library
 from ingest.access import member_view
 from ingest.errors import BadInput, KomaError
 from ingest.models import Collection, Role, RunState
-from ingest.params import whole
-from ingest.views.responses import came_from, errors_in_words, is_partial, said, seen
+from ingest.params import as_int
+from ingest.views.responses import came_from, errors_in_words, is_partial, seen, success
 
 UPLOAD_CHUNK = 1 << 20
 
@@ -87,7 +87,7 @@ def models_act(request: HttpRequest) -> HttpResponse:
             raise BadInput("Tick the box to say that you are sure; nothing was removed.")
         freed, chosen = model_actions.remove(name=name)
         note = f" It is still chosen in {', '.join(chosen)}." if chosen else ""
-        return said(request, f"{name} removed, {humane.filesize(freed)} freed.{note}", to=reverse("models"))
+        return success(request, f"{name} removed, {humane.filesize(freed)} freed.{note}", to=reverse("models"))
     if act == "download":
         job = model_actions.download(name=name, by=request.user)
     elif act == "verify":
@@ -109,12 +109,12 @@ def models_job(request: HttpRequest, job_id: int) -> HttpResponse:
     act = request.POST.get("act", "")
     if act == "cancel":
         model_actions.cancel(job)
-        return said(request, f"{job.name} stops.", to=reverse("models"))
+        return success(request, f"{job.name} stops.", to=reverse("models"))
     if act == "retry":
         return _sent(request, model_actions.retry(job=job, by=request.user), to=reverse("models"))
     if act == "forget":
         ModelJob.objects.filter(pk=job.pk).exclude(state__in=model_actions.OPEN).delete()
-        return said(request, "Taken off the list.", to=reverse("models"))
+        return success(request, "Taken off the list.", to=reverse("models"))
     raise BadInput("A job can be stopped, tried again or taken off the list.")
 
 
@@ -129,7 +129,7 @@ def models_import(request: HttpRequest) -> HttpResponse:
         if isinstance(upload, UploadedFile):
             job = _take_upload(request, upload, name=name, family=family)
         elif request.POST.get("path"):
-            root = whole(request.POST.get("root", "")) or 0
+            root = as_int(request.POST.get("root", "")) or 0
             path = request.POST.get("path", "")
             job = model_actions.import_from_library(root=root, relative=path, name=name, family=family, by=request.user)
         else:
@@ -143,7 +143,9 @@ def models_import(request: HttpRequest) -> HttpResponse:
     }
     if context["roots"]:
         try:
-            context["here"] = video_library.browse(whole(request.GET.get("root", "")) or 0, request.GET.get("path", ""))
+            context["here"] = video_library.browse(
+                as_int(request.GET.get("root", "")) or 0, request.GET.get("path", "")
+            )
         except KomaError as error:
             context["problem"] = error.message
     return render(request, "annotate/models_import.html", context)
@@ -159,7 +161,7 @@ def collection_models(request: HttpRequest, collection: Collection) -> HttpRespo
         names = [name for name in request.POST.getlist("name") if name]
         used = choices.choose(collection=collection, task=asked, names=names, by=request.user, seen=seen(request))
         label = TASKS[asked].label
-        return said(request, f"{label}: {', '.join(used) or 'no model'} from now on.", to=here, undo=True)
+        return success(request, f"{label}: {', '.join(used) or 'no model'} from now on.", to=here, undo=True)
     chosen: dict[str, list[str]] = {}
     for row in ModelChoice.objects.filter(collection=collection).order_by("name"):
         chosen.setdefault(row.task, []).append(row.name)
@@ -199,15 +201,15 @@ def tag_list(request: HttpRequest, collection: Collection) -> HttpResponse:
         )
         count = humane.count(row.tags, "tag")
         words = f"{kind.label}: {row.name} ({count}) counts from the next run of the stage Tag on."
-        return said(request, " ".join([words, *notes]), to=to, undo=True)
+        return success(request, " ".join([words, *notes]), to=to, undo=True)
     if "use" not in request.POST:
         raise BadInput("Choose a file.")
-    key = whole(request.POST["use"])
+    key = as_int(request.POST["use"])
     if key is None and request.POST["use"]:  # only an empty choice takes the list back
         raise BadInput("This is no list. Choose one on the page.")
     used = tag_lists.use(collection=collection, kind=kind, key=key, by=request.user, seen=seen(request))
     counts = f"{used.name} counts" if used else "no list of this collection counts"
-    return said(request, f"{kind.label}: {counts} from the next run of the stage Tag on.", to=to, undo=True)
+    return success(request, f"{kind.label}: {counts} from the next run of the stage Tag on.", to=to, undo=True)
 
 
 def _take_upload(request: HttpRequest, upload: UploadedFile[Any], *, name: str, family: str) -> ModelJob:
@@ -236,7 +238,7 @@ def _take_upload(request: HttpRequest, upload: UploadedFile[Any], *, name: str, 
 def _sent(request: HttpRequest, job: ModelJob, *, to: str) -> HttpResponse:
     sent = jobs.wake()
     words = f"{job.get_act_display()}: {job.name}." if sent else f"{job.name} waits: Redis does not answer."
-    return said(request, words, to=to if not is_partial(request) else came_from(request))
+    return success(request, words, to=to if not is_partial(request) else came_from(request))
 
 
 def _shown(row: Row, busy: dict[str, ModelJob]) -> dict[str, Any]:

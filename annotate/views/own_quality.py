@@ -24,9 +24,9 @@ from annotate.views.quality import SHOWN, mistake_boxes
 from ingest.access import member_view
 from ingest.errors import BadInput
 from ingest.models import Collection, Frame, Role, RunState
-from ingest.params import whole
-from ingest.stamp import kept, stamp
-from ingest.views.responses import errors_in_words, is_partial, said
+from ingest.params import as_int
+from ingest.stamp import cached, stamp
+from ingest.views.responses import errors_in_words, is_partial, success
 
 
 @member_view(write=Role.LEAD)
@@ -94,7 +94,7 @@ def collection_evaluation_change(request: HttpRequest, collection: Collection, e
         text = "Measurement removed"
     else:
         raise BadInput("Choose what to do with the measurement.")
-    return said(request, text, to=reverse("collection_quality", args=[collection.pk]))
+    return success(request, text, to=reverse("collection_quality", args=[collection.pk]))
 
 
 def _rows(collection: Collection) -> Any:
@@ -114,14 +114,14 @@ def _ask(request: HttpRequest, collection: Collection) -> HttpResponse:
     evaluation_jobs.ask_own(collection=collection, kind=kind, model=model, by=request.user)
     sent = jobs.wake()
     text = f"Measuring {kind} of {model}" + ("" if sent else ". Redis cannot be reached: it waits")
-    return said(request, text, to=reverse("collection_quality", args=[collection.pk]))
+    return success(request, text, to=reverse("collection_quality", args=[collection.pk]))
 
 
 def _truth(collection: Collection) -> tuple[faces.Complete, tuple[int, int]]:
     """What people have said so far: complete frames; named faces and their characters. Kept until somebody writes."""
     mark = stamp(collection)
-    complete = kept("complete-frames", mark, lambda: faces.complete(collection))
-    return complete, kept("named-faces", mark, lambda: _named(collection))
+    complete = cached("complete-frames", mark, lambda: faces.complete(collection))
+    return complete, cached("named-faces", mark, lambda: _named(collection))
 
 
 def _lacking(kind: str, complete: faces.Complete, named: tuple[int, int]) -> str:
@@ -142,8 +142,8 @@ def _named(collection: Collection) -> tuple[int, int]:
 def _mistakes(collection: Collection, row: Evaluation) -> list[dict[str, Any]]:
     """The stored mistakes whose frame (and face) is still there, with those rows."""
     frames = Frame.objects.filter(collection=collection).select_related("episode")
-    there = frames.in_bulk({whole(str(one.get("frame"))) or 0 for one in row.mistakes})
-    known = faces_of(collection, {whole(str(one.get("face"))) or 0 for one in row.mistakes} - {0})
+    there = frames.in_bulk({as_int(str(one.get("frame"))) or 0 for one in row.mistakes})
+    known = faces_of(collection, {as_int(str(one.get("face"))) or 0 for one in row.mistakes} - {0})
     found = []
     for one in row.mistakes:
         frame, face = there.get(one.get("frame")), known.get(one.get("face"))

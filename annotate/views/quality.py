@@ -26,8 +26,8 @@ from ingest import video_library
 from ingest.errors import BadInput
 from ingest.imaging.names import plain_text
 from ingest.models import RunState
-from ingest.params import whole
-from ingest.views.responses import errors_in_words, is_partial, said
+from ingest.params import as_int
+from ingest.views.responses import errors_in_words, is_partial, success
 
 SHOWN = 40
 SIDE = 320  # pixels of a shown mistake's longer side
@@ -113,19 +113,19 @@ def evaluation_change(request: HttpRequest, evaluation_id: int) -> HttpResponse:
         text = "Measurement removed"
     else:
         raise BadInput("Choose what to do with the measurement.")
-    return said(request, text, to=reverse("quality"))
+    return success(request, text, to=reverse("quality"))
 
 
 @errors_in_words
 def _ask(request: HttpRequest) -> HttpResponse:
-    root, path = whole(request.POST.get("root")) or 0, request.POST.get("path", "").strip().strip("/")
+    root, path = as_int(request.POST.get("root")) or 0, request.POST.get("path", "").strip().strip("/")
     row = evaluation_jobs.ask(
         kind=request.POST.get("kind", ""), root=root, path=path, model=request.POST.get("model", ""), by=request.user
     )
     sent = jobs.wake()
     where = plain_text(path) or "the library folder"
     text = f"Measuring {row.kind} on {where}" + ("" if sent else ". Redis cannot be reached: it waits")
-    response = said(request, text, to=reverse("quality"))
+    response = success(request, text, to=reverse("quality"))
     return response if isinstance(response, HttpResponseRedirect) else _moved(response)
 
 

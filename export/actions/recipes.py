@@ -9,7 +9,7 @@ from django.db import transaction
 
 from export.algorithms.recipe import Recipe
 from export.models import Recipe as RecipeRow
-from ingest.actions.seen import changed, mark
+from ingest.actions.seen import changed, fingerprint
 from ingest.errors import BadInput
 from ingest.models import Collection
 
@@ -17,14 +17,14 @@ NAME_MAX = 120
 
 
 def shown(row: RecipeRow | None, params: Mapping[str, Any]) -> dict[str, Any]:
-    """What the page of a recipe shows, for its form's mark: the saved name ("" for none) and all settings."""
+    """What the page of a recipe shows, for its form's fingerprint: the saved name ("" for none) and all settings."""
     return {"recipe": row.name if row is not None else "", **_flat(params)}
 
 
 def save(*, collection: Collection, name: str, recipe: Recipe, by: Any, seen: str | None = None) -> RecipeRow:
     """Create or replace the recipe of this name. Raises BadInput for an empty or too long name.
 
-    With `seen`, the mark of what the form showed, Stale where somebody saved other settings under this name since, or
+    With `seen`, the fingerprint of what the form showed, Stale where somebody saved other settings under this name, or
     where the form was not opened from it. Settings belong together: none of theirs is mixed with mine.
     """
     title = " ".join(name.split())
@@ -36,11 +36,11 @@ def save(*, collection: Collection, name: str, recipe: Recipe, by: Any, seen: st
         if row is None:
             return RecipeRow.objects.create(collection=collection, name=title, params=recipe.as_dict(), updated_by=by)
         now, wanted = shown(row, row.params), shown(row, recipe.as_dict())
-        if seen is not None and f"recipe:{mark({'recipe': title}).partition(':')[2]}" not in seen.split():
+        if seen is not None and f"recipe:{fingerprint({'recipe': title}).partition(':')[2]}" not in seen.split():
             seen = ""  # another recipe was open: of this one nothing was seen
         who = row.updated_by.get_username() if row.updated_by else "Somebody"
         now = dict.fromkeys(wanted, "") | now  # settings that this version of Koma has and that one had not
-        changed(seen, now=now, wanted=wanted, who=who, what=f"the recipe “{title}”", whole=True)
+        changed(seen, now=now, new=wanted, who=who, what=f"the recipe “{title}”", together=True)
         row.params, row.updated_by = recipe.as_dict(), by
         row.save()
     return row

@@ -75,7 +75,7 @@ def read(path: Path) -> Config:
     if path.suffix.lower() not in (".toml", ".json"):
         raise BadInput(f"{path}: a config is a .toml or .json file.")
     try:
-        text = outside_json.read_bytes(path, most=outside_json.SMALL).decode("utf-8-sig")
+        text = outside_json.read_bytes(path, bytes_max=outside_json.SMALL).decode("utf-8-sig")
         data = outside_json.parsed_toml(text) if path.suffix.lower() == ".toml" else outside_json.parsed(text)
     except (OSError, ValueError) as error:
         raise BadInput(f"{path}: the config cannot be read ({error}).") from error

@@ -217,7 +217,7 @@ def manifest_of(folder: Path) -> tuple[dict[str, Any], Recipe]:
     """The manifest of a data set and its recipe. Raises BadInput when it is missing or broken."""
     path = folder / MANIFEST
     try:
-        data = outside_json.read(path, most=MANIFEST_BYTES_MAX)
+        data = outside_json.read(path, bytes_max=MANIFEST_BYTES_MAX)
         recipe = parse(data["recipe"])
         for entry in data["pictures"].values():
             names = [*entry["characters"], *entry.get("by_person", ())]

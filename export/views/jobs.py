@@ -20,7 +20,7 @@ from ingest.access import member_view
 from ingest.errors import BadInput
 from ingest.models import FINISHED, Collection, Role, RunState
 from ingest.views.html_rows import form_fields
-from ingest.views.responses import errors_in_words, said
+from ingest.views.responses import errors_in_words, success
 
 PAGE = 40
 
@@ -55,16 +55,16 @@ def job_change(request: HttpRequest, collection: Collection, job_id: int) -> Htt
     to = reverse("exports", args=[collection.pk])
     if "cancel" in request.POST:
         actions.cancel(job)
-        return said(request, "Stopping; what was written so far stays for a resume.", to=to)
+        return success(request, "Stopping; what was written so far stays for a resume.", to=to)
     if "resume" in request.POST:
         actions.resume(job)
         transaction.on_commit(lambda: jobs.wake() and None)
-        return said(request, "Going on where it stopped.", to=to)
+        return success(request, "Going on where it stopped.", to=to)
     if "delete" in request.POST:
         if "sure" not in request.POST:
             raise BadInput("Tick “for good” first; folder and zip cannot be brought back.")
         actions.delete(job)
-        return said(request, f"“{job.name}” deleted with its folder and zip.", to=to)
+        return success(request, f"“{job.name}” deleted with its folder and zip.", to=to)
     raise BadInput("Nothing was chosen.")
 
 

@@ -22,7 +22,7 @@ from ingest.access import member_view
 from ingest.humane import percent_of
 from ingest.models import FINISHED, Collection, Episode, Operation, Role, RunState
 from ingest.pipeline import progress
-from ingest.stamp import kept, stamp
+from ingest.stamp import cached, stamp
 from ingest.views.html_rows import dots
 
 RUNS_MAX = 5
@@ -70,7 +70,7 @@ def overview(request: HttpRequest, collection: Collection) -> HttpResponse:
 
 def _counts(collection: Collection, mark: str) -> dict[str, int]:
     """All figures of the page; kept until a person or a run writes something."""
-    return kept("overview", mark, lambda: _counted(collection))
+    return cached("overview", mark, lambda: _counted(collection))
 
 
 def _counted(collection: Collection) -> dict[str, int]:

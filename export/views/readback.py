@@ -12,10 +12,10 @@ from export.readback import applying as actions
 from export.readback import comparing
 from ingest import humane
 from ingest.access import member_view
-from ingest.actions.seen import mark
+from ingest.actions.seen import fingerprint
 from ingest.errors import Conflict, KomaError
 from ingest.models import Collection, Role
-from ingest.views.responses import errors_in_words, said, seen
+from ingest.views.responses import errors_in_words, seen, success
 
 SHOWN_MAX = 300
 
@@ -35,7 +35,7 @@ def reread(request: HttpRequest, collection: Collection, job_id: int) -> HttpRes
         return render(request, "export/reread.html", context)
     shown = {"moved": sorted([row.path, *row.now] for row in found.moved)}
     if request.method == "POST":
-        if seen(request) not in (None, mark(shown)):
+        if seen(request) not in (None, fingerprint(shown)):
             raise Conflict("The folders say something else than this page showed. Look at it again.")
         applied = actions.apply(collection=collection, moved=found.moved, by=request.user)
         text = f"{humane.count(applied.named, 'face')} named, {applied.unnamed:,} made unknown"
@@ -43,7 +43,7 @@ def reread(request: HttpRequest, collection: Collection, job_id: int) -> HttpRes
             text += f", {humane.count(applied.placed, 'name')} of pictures without a face changed"
         if applied.open:
             text += f"; {len(applied.open):,} unclear and left as {'they are' if len(applied.open) != 1 else 'it is'}"
-        return said(request, f"{text}.", to=here, undo=bool(applied.named or applied.unnamed or applied.placed))
+        return success(request, f"{text}.", to=here, undo=bool(applied.named or applied.unnamed or applied.placed))
     proposal = actions.propose(collection=collection, moved=found.moved)
     open_ = [*proposal.open, *found.open]
     waiting = {row.path for row in proposal.open}

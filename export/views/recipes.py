@@ -27,13 +27,13 @@ from export.build import rows_from_database, upscaling
 from export.models import Recipe as RecipeRow
 from export.preview.result import is_counted, preview
 from ingest.access import member_view
-from ingest.actions.seen import mark
+from ingest.actions.seen import fingerprint
 from ingest.algorithms.typed_lists import format_list
 from ingest.errors import BadInput
 from ingest.models import Collection, Frame, ImageType, Role
-from ingest.params import whole
+from ingest.params import as_int
 from ingest.views.once import own_key
-from ingest.views.responses import errors_in_words, is_partial, said, seen
+from ingest.views.responses import errors_in_words, is_partial, seen, success
 
 PAGE_TEMPLATE = "export/export.html"
 RESULT_TEMPLATE = "export/result.html"
@@ -77,7 +77,9 @@ def export(request: HttpRequest, collection: Collection) -> HttpResponse:
     row, recipe, broken = _opened(request, collection)
     shown = recipe_actions.shown(row, row.params if row else {})
     context = (
-        _context(collection, recipe) | {"saved": row, "seen_mark": mark(shown)} | ({"errors": broken} if broken else {})
+        _context(collection, recipe)
+        | {"saved": row, "seen_mark": fingerprint(shown)}
+        | ({"errors": broken} if broken else {})
     )
     return render(request, PAGE_TEMPLATE, context)
 
@@ -121,7 +123,7 @@ def export_change(request: HttpRequest, collection: Collection) -> HttpResponse:
     name = request.POST.get("recipe_name", "").strip() or "Recipe"
     row = recipe_actions.save(collection=collection, name=name, recipe=recipe, by=request.user, seen=seen(request))
     if act == "save":
-        return said(request, f"Recipe “{row.name}” saved.", to=f"{here}?recipe={row.pk}")
+        return success(request, f"Recipe “{row.name}” saved.", to=f"{here}?recipe={row.pk}")
     title = request.POST.get("name", "").strip() or f"{collection.name} {timezone.now():%Y-%m-%d}"
     job_actions.start(collection=collection, recipe=recipe, name=title, by=request.user)
     transaction.on_commit(lambda: jobs.wake() and None)
@@ -159,7 +161,7 @@ def recipe_file(request: HttpRequest, collection: Collection, recipe_id: int) ->
 
 def _opened(request: HttpRequest, collection: Collection) -> tuple[RecipeRow | None, Recipe, tuple[str, ...]]:
     asked = request.GET.get("recipe", "")
-    number = whole(asked)
+    number = as_int(asked)
     rows = RecipeRow.objects.filter(collection=collection)
     row = get_object_or_404(rows, pk=number) if number is not None else rows.order_by("-updated_at").first()
     if row is None or asked == "new":
@@ -224,7 +226,7 @@ def _takes_long(collection: Collection, recipe: Recipe) -> bool:
 
 def examples_page(form: QueryDict) -> int:
     """Which examples the form asks for."""
-    return min(whole(form.get("examples")) or 0, EXAMPLE_PAGES_MAX)
+    return min(as_int(form.get("examples")) or 0, EXAMPLE_PAGES_MAX)
 
 
 def result_of(collection: Collection, recipe: Recipe, *, page: int = 0) -> dict[str, Any]:

@@ -33,24 +33,24 @@ def create(*, name: str, by: Any) -> Collection:
     with transaction.atomic():
         if by is not None and Collection.objects.visible_to(by).filter(name=clean).exists():
             raise BadInput(f"You have a collection called {clean} already. Choose another name.")
-        made = Collection.objects.create(name=clean)
+        collection = Collection.objects.create(name=clean)
         if by is not None:
-            Membership.objects.create(collection=made, user=by, role=Role.ADMIN)
-        CollectionLimits.objects.create(collection=made, all_folders=by is None or by.is_superuser)
-        with history.operation(collection=made, by=by, kind="collections.create", summary=f"{clean} created"):
+            Membership.objects.create(collection=collection, user=by, role=Role.ADMIN)
+        CollectionLimits.objects.create(collection=collection, all_folders=by is None or by.is_superuser)
+        with history.operation(collection=collection, by=by, kind="collections.create", summary=f"{clean} created"):
             pass
-    return made
+    return collection
 
 
 def rename(*, collection: Collection, name: str, by: Any, seen: str | None = None) -> Collection:
-    """Give a collection another name; Stale where somebody did so since the page with the mark `seen` was made."""
+    """Give a collection another name; Stale where somebody did so since the page with the fingerprint `seen`."""
     clean = _clean(name)
     with history.operation(
         collection=collection, by=by, kind="collections.rename", summary=f"{collection.name} renamed to {clean}"
     ) as record:
         row = record.collection
         before = history.snapshot(row, names=["name"])
-        changed(seen, now=before, wanted={"name": clean}, who=last_by(row, names=["name"]), what="the name")
+        changed(seen, now=before, new={"name": clean}, who=last_by(row, names=["name"]), what="the name")
         row.name = collection.name = clean
         row.save(update_fields=["name"])
         record.changed(row, before=before)
@@ -59,17 +59,17 @@ def rename(*, collection: Collection, name: str, by: Any, seen: str | None = Non
 
 def run_settings(collection: Collection) -> dict[str, Any]:
     """The settings that runs of a collection begin with, by `stage.setting`; the default where it has none."""
-    found: dict[str, Any] = {}
+    values: dict[str, Any] = {}
     for name, stage in stages().items():
         defaults = stage.params_type(**collection.run_defaults.get(name, {}))
-        found |= {f"{name}.{field.name}": getattr(defaults, field.name) for field in fields(stage.params_type)}
-    return found
+        values |= {f"{name}.{field.name}": getattr(defaults, field.name) for field in fields(stage.params_type)}
+    return values
 
 
 def keep_run_settings(*, collection: Collection, params: dict[str, Any], by: Any, seen: str | None = None) -> None:
     """Make the settings of a run those that later runs begin with; `params` by stage, checked before.
 
-    Raises Stale where somebody changed the same settings since the page with the mark `seen` was made.
+    Raises Stale where somebody changed the same settings since the page with the fingerprint `seen`.
     """
     if _with(collection.run_defaults, params) == collection.run_defaults:
         return
@@ -79,22 +79,22 @@ def keep_run_settings(*, collection: Collection, params: dict[str, Any], by: Any
         row = record.collection  # as it is now: two who keep settings of different stages keep both
         before, now = history.snapshot(row, names=["run_defaults"]), run_settings(row)
         flat = {f"{stage}.{name}": value for stage, values in params.items() for name, value in values.items()}
-        wanted = changed(
-            seen, now=now, wanted={name: value for name, value in flat.items() if name in now},
+        to_write = changed(
+            seen, now=now, new={name: value for name, value in flat.items() if name in now},
             who=last_by(row, names=["run_defaults"]), what="settings of runs",
         )  # fmt: skip
-        mine = {
+        merged = {
             stage: values
-            | {name: now[full] for name in values if (full := f"{stage}.{name}") in now and full not in wanted}
+            | {name: now[key] for name in values if (key := f"{stage}.{name}") in now and key not in to_write}
             for stage, values in params.items()
         }
-        row.run_defaults = collection.run_defaults = _with(row.run_defaults, mine)
+        row.run_defaults = collection.run_defaults = _with(row.run_defaults, merged)
         row.save(update_fields=["run_defaults"])
         record.changed(row, before=before)
 
 
-def _with(kept: dict[str, Any], params: dict[str, Any]) -> dict[str, Any]:
-    return {stage: values for stage, values in (kept | params).items() if values}
+def _with(defaults: dict[str, Any], params: dict[str, Any]) -> dict[str, Any]:
+    return {stage: values for stage, values in (defaults | params).items() if values}
 
 
 def archive(*, collection: Collection, archived: bool, by: Any) -> Collection:

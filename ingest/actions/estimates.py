@@ -36,7 +36,7 @@ class Estimate:
     measured: bool
 
     @property
-    def fits(self) -> bool:
+    def has_room(self) -> bool:
         """False when the run would fill the disk."""
         return self.disk_bytes <= self.free_bytes
 
@@ -47,23 +47,23 @@ def estimate(*, collection: Collection, episodes: Sequence[Episode], stage_names
     rates = _rates(stage_names)
     seconds, disk, frames, measured = 0.0, 0.0, 0, bool(rates)
     per_file = _file_bytes(collection)
-    reading = {"extract", "read_pictures"} & set(stage_names)
+    reads_pictures = {"extract", "read_pictures"} & set(stage_names)
     for episode in episodes:
         of_pictures = episode.source.kind == SourceKind.PICTURES
         known = counts.get(episode.pk, (0, 0))
-        kept, rows = known if known[1] else _expected(episode)
-        frames += kept
-        if reading and of_pictures:  # each file as it came, unless that was stored before
+        kept_frames, rows = known if known[1] else _expected(episode)
+        frames += kept_frames
+        if reads_pictures and of_pictures:  # each file as it came, unless that was stored before
             if not known[1]:
                 disk += episode.source.size_bytes + rows * PREVIEW_BYTES
             elif episode.pk in bare:
                 disk += episode.source.size_bytes
-        elif reading and not known[1]:
+        elif reads_pictures and not known[1]:
             pixels = (episode.width * episode.height) or 1920 * 1080
             size = per_file or FILE_BYTES_PER_PIXEL * pixels
-            disk += kept * size + rows * PREVIEW_BYTES
+            disk += kept_frames * size + rows * PREVIEW_BYTES
         for name in stage_names:
-            seconds += _stage_seconds(name, episode, kept, rates)
+            seconds += _stage_seconds(name, episode, kept_frames, rates)
     room = max(0, free_bytes(settings.KOMA_DATA_DIR) - settings.KOMA_DISK_RESERVE_BYTES)
     return Estimate(seconds, int(disk), room, frames, measured)
 
@@ -83,8 +83,8 @@ def _counts(episodes: Sequence[Episode]) -> dict[int, tuple[int, int]]:
         rows = FrameCount.objects.filter(collection_id=collection, n__gt=0).order_by()
         rows = rows.filter(episode_id__in=[episode.pk for episode in episodes])
         for pk, state, n in rows.values_list("episode_id", "state").annotate(sum=Sum("n")):
-            kept, total = counts.get(pk, (0, 0))
-            counts[pk] = kept + (n if state == FrameState.KEPT else 0), total + n
+            kept_frames, total = counts.get(pk, (0, 0))
+            counts[pk] = kept_frames + (n if state == FrameState.KEPT else 0), total + n
     return counts
 
 
@@ -109,7 +109,7 @@ def _rates(stage_names: Sequence[str]) -> dict[str, float]:
     return {name: total / units for name, (total, units) in spent.items() if units}
 
 
-def _stage_seconds(name: str, episode: Episode, kept: int, rates: dict[str, float]) -> float:
+def _stage_seconds(name: str, episode: Episode, kept_frames: int, rates: dict[str, float]) -> float:
     is_film = episode.source.kind == SourceKind.VIDEO
     if name == "extract":
         if not is_film:
@@ -118,8 +118,8 @@ def _stage_seconds(name: str, episode: Episode, kept: int, rates: dict[str, floa
         guess = SECONDS_PER_FILM_SECOND * max(0.25, pixels / (1920 * 1080))
         return episode.duration_s * rates.get(name, guess)
     if name == "read_pictures":
-        return 0.0 if is_film else kept * rates.get(name, SECONDS_PER_PICTURE)
-    return kept * rates.get(name, SECONDS_PER_FRAME.get(name, SECONDS_PER_FRAME_OTHER))
+        return 0.0 if is_film else kept_frames * rates.get(name, SECONDS_PER_PICTURE)
+    return kept_frames * rates.get(name, SECONDS_PER_FRAME.get(name, SECONDS_PER_FRAME_OTHER))
 
 
 def _file_bytes(collection: Collection) -> float:

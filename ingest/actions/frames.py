@@ -1,7 +1,8 @@
 """Keep, drop, restore and leave out frames: a person's word on a frame.
 
-`seen` in these functions maps a frame's key to what the page showed of it, as `shown` gives it: frames on which another
-person decided otherwise since stay as they are, and the summary names who. Conflict where that is so of all of them.
+`seen` in these functions maps a frame's key to what the page showed of it, as `form_state` gives it: frames on which
+another person decided otherwise since stay as they are, and the summary names who. Conflict where that is so of all of
+them.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ DECISION = ("state", "reason", "duplicate_of_id", "distance", "decided", "decide
 Seen = Mapping[int, str] | None
 
 
-def shown(*, state: str, excluded: bool, decided_by_id: int | None) -> str:
+def form_state(*, state: str, excluded: bool, decided_by_id: int | None) -> str:
     """What a page shows of a person's word on a frame: `kept-0-3` is kept by person 3, and not left out."""
     return f"{state}-{int(excluded)}-{decided_by_id or 0}"
 
@@ -48,7 +49,7 @@ def leave_out(
     with history.operation(collection=collection, by=by, kind="frames.leave_out", summary="", key=key) as record:
         changed = 0
         rows = _locked(collection, frames)
-        rows, left = _without_decided(rows, _otherwise_left_out(rows, seen, wanted=excluded, by=by))
+        rows, left = _without_decided(rows, _otherwise_left_out(rows, seen, excluded=excluded, by=by))
         for frame in rows:
             if frame.excluded != excluded:
                 frame.excluded = excluded
@@ -79,22 +80,22 @@ def _decide(
     return record.operation
 
 
-def _otherwise_decided(rows: Sequence[Frame], seen: Seen, wanted: str, by: Any) -> dict[int, str]:
+def _otherwise_decided(rows: Sequence[Frame], seen: Seen, new_state: str, by: Any) -> dict[int, str]:
     """Frame -> the other person who kept or dropped it since it was seen, against what is wanted now."""
-    theirs = {}
+    deciders = {}
     for row in rows:
         state, _, decided_by = (seen or {}).get(row.pk, "--").split("-")
         is_new = bool(state) and (state, decided_by) != (row.state, str(row.decided_by_id or 0))
-        if is_new and row.decided and row.decided_by_id not in (None, by.pk) and row.state != wanted:
-            theirs[row.pk] = row.decided_by.get_username() if row.decided_by else "Somebody"
-    return theirs
+        if is_new and row.decided and row.decided_by_id not in (None, by.pk) and row.state != new_state:
+            deciders[row.pk] = row.decided_by.get_username() if row.decided_by else "Somebody"
+    return deciders
 
 
-def _otherwise_left_out(rows: Sequence[Frame], seen: Seen, *, wanted: bool, by: Any) -> dict[int, str]:
+def _otherwise_left_out(rows: Sequence[Frame], seen: Seen, *, excluded: bool, by: Any) -> dict[int, str]:
     """Frame -> the other person who left it out, or let it in, since it was seen."""
     changed = [
         row.pk for row in rows
-        if row.excluded != wanted and (seen or {}).get(row.pk, "--").split("-")[1] == str(int(wanted))
+        if row.excluded != excluded and (seen or {}).get(row.pk, "--").split("-")[1] == str(int(excluded))
     ]  # fmt: skip
     newest = {
         revision.object_id: revision.operation.by
@@ -107,17 +108,17 @@ def _otherwise_left_out(rows: Sequence[Frame], seen: Seen, *, wanted: bool, by: 
     return {pk: user.get_username() for pk, user in newest.items() if user is not None and user.pk != by.pk}
 
 
-def _without_decided(rows: list[Frame], theirs: Mapping[int, str]) -> tuple[list[Frame], str]:
+def _without_decided(rows: list[Frame], deciders: Mapping[int, str]) -> tuple[list[Frame], str]:
     """The rows on which nobody else decided, and words on the others. Conflict where none is left."""
-    if not theirs:
+    if not deciders:
         return rows, ""
-    who = ", ".join(sorted(set(theirs.values())))
-    if len(theirs) == len(rows):
+    who = ", ".join(sorted(set(deciders.values())))
+    if len(deciders) == len(rows):
         raise Conflict(
             f"{who} decided otherwise on {humane.count(len(rows), 'frame')} meanwhile. Load the page to see how."
         )
-    return [row for row in rows if row.pk not in theirs], (
-        f"; {humane.count(len(theirs), 'frame')} left as {who} decided meanwhile"
+    return [row for row in rows if row.pk not in deciders], (
+        f"; {humane.count(len(deciders), 'frame')} left as {who} decided meanwhile"
     )
 
 

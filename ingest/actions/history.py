@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from ingest import undoable
 from ingest.actions.row_values import snapshot
-from ingest.actions.undoing import Given, Restorer
+from ingest.actions.undoing import Outcome, Restorer
 from ingest.errors import Conflict, KomaError
 from ingest.history_rules import rules_of
 from ingest.locking import hold
@@ -135,10 +135,10 @@ def undo(target: Operation, *, by: Any) -> Undone:
         revisions = list(locked.revisions.order_by("-pk"))
         if not revisions:
             raise Conflict(f"This cannot be undone: {locked.summary}.")
-        given = [restore(revision) for restore in [Restorer(record, revisions)] for revision in revisions]
-        skipped = given.count(Given.CHANGED) + sum(isinstance(outcome, str) for outcome in given)
-        reasons = _reasons(given)
-        if Given.BACK not in given and skipped:
+        outcomes = [restore(revision) for restore in [Restorer(record, revisions)] for revision in revisions]
+        skipped = outcomes.count(Outcome.CHANGED) + sum(isinstance(outcome, str) for outcome in outcomes)
+        reasons = _reasons(outcomes)
+        if Outcome.BACK not in outcomes and skipped:
             raise Conflict(" ".join(["Nothing was undone.", *reasons]))
         record.operation.undoes = locked
         record.operation.save(update_fields=["undoes"])
@@ -171,10 +171,10 @@ def undo_last(*, collection: Collection, by: Any) -> Undone:
         raise Conflict(text) from error
 
 
-def _reasons(given: Sequence[Given | str]) -> list[str]:
+def _reasons(outcomes: Sequence[Outcome | str]) -> list[str]:
     """Each once, and how many rows somebody changed."""
-    reasons = list(dict.fromkeys(f"{outcome}." for outcome in given if isinstance(outcome, str)))
-    if changed := given.count(Given.CHANGED):
+    reasons = list(dict.fromkeys(f"{outcome}." for outcome in outcomes if isinstance(outcome, str)))
+    if changed := outcomes.count(Outcome.CHANGED):
         were = "1 was" if changed == 1 else f"{changed:,} were"
         reasons.append(f"{were} changed since and left alone.")
     if len(reasons) > REASONS_SHOWN:

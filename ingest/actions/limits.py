@@ -26,8 +26,10 @@ OF_COLLECTION = ("all_folders", "folders", "bytes_max", "pictures_max")
 LABELS = {"may_create": "may make collections", "bytes_max": "size", "pictures_max": "pictures"}
 
 
-def shown(row: PersonLimits | CollectionLimits | None, of: type[PersonLimits | CollectionLimits]) -> dict[str, Any]:
-    """What the form of limits shows, for its mark; without a row the defaults of `of`."""
+def form_values(
+    row: PersonLimits | CollectionLimits | None, of: type[PersonLimits | CollectionLimits]
+) -> dict[str, Any]:
+    """What the form of limits shows, for its fingerprint; without a row the defaults of `of`."""
     row = row or of()
     names = OF_PERSON if of is PersonLimits else OF_COLLECTION
     return {name: getattr(row, name) for name in names}
@@ -38,7 +40,7 @@ def set_person(
 ) -> PersonLimits:
     """Set what a person may. `may_create` is yes, no or empty (by their roles).
 
-    Raises BadInput, and Stale where somebody set the same since the page with the mark `seen` was made.
+    Raises BadInput, and Stale where somebody set the same since the page with the fingerprint `seen`.
     """
     if may_create not in ("", "yes", "no"):
         raise BadInput("May make collections: choose yes, no, or by their roles.")
@@ -49,9 +51,9 @@ def set_person(
     }
     with transaction.atomic():
         get_user_model().objects.select_for_update().get(pk=person.pk)  # two admins who save at once take turns
-        now = shown(PersonLimits.objects.filter(user=person).first(), PersonLimits)
+        now = form_values(PersonLimits.objects.filter(user=person).first(), PersonLimits)
         what = f"the limits of {person.get_username()}"
-        fresh = changed(seen, now=now, wanted=values, who="Somebody", what=what, labels=LABELS)
+        fresh = changed(seen, now=now, new=values, who="Somebody", what=what, labels=LABELS)
         row, _ = PersonLimits.objects.update_or_create(user=person, defaults=now | fresh)
     logger.info("limits of person %s set to %s by %s", person.pk, values, getattr(by, "pk", None))
     return row
@@ -72,9 +74,9 @@ def set_collection(
         "pictures_max": count_from(pictures_max),
     }
     with history.operation(collection=collection, by=by, kind="collections.limits", summary="limits set"):
-        now = shown(CollectionLimits.objects.filter(collection=collection).first(), CollectionLimits)
+        now = form_values(CollectionLimits.objects.filter(collection=collection).first(), CollectionLimits)
         what = f"the limits of {collection.name}"
-        fresh = changed(seen, now=now, wanted=values, who="Somebody", what=what, labels=LABELS)
+        fresh = changed(seen, now=now, new=values, who="Somebody", what=what, labels=LABELS)
         row, _ = CollectionLimits.objects.update_or_create(collection=collection, defaults=now | fresh)
     return row
 

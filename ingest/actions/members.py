@@ -35,20 +35,20 @@ def invite(*, collection: Collection, role: int, by: Any, by_role: Role) -> tupl
 
     Raises BadInput for a role above one's own.
     """
-    wanted = _role(role)
-    if wanted > by_role:
-        raise BadInput(f"You are {by_role.label} here and cannot invite a {wanted.label}.")
+    new_role = _role(role)
+    if new_role > by_role:
+        raise BadInput(f"You are {by_role.label} here and cannot invite a {new_role.label}.")
     if open_invitations(collection).count() >= INVITATIONS_OPEN_MAX:
         raise BadInput("There are too many open invitations. Withdraw some.")
     token = secrets.token_urlsafe(32)
-    made = Invitation.objects.create(
+    invitation = Invitation.objects.create(
         collection=collection,
-        role=wanted,
+        role=new_role,
         token_sha256=_digest(token),
         created_by=by,
         expires_at=timezone.now() + timedelta(days=INVITATION_DAYS),
     )
-    return made, token
+    return invitation, token
 
 
 def open_invitations(collection: Collection) -> Any:
@@ -86,10 +86,10 @@ def accept(*, token: str, user: Any) -> Membership:
         )
         if taken != 1:
             raise NoInvitation
-        member, made = Membership.objects.get_or_create(
+        member, is_new = Membership.objects.get_or_create(
             collection=row.collection, user=user, defaults={"role": row.role}
         )
-        if not made and member.role < row.role:
+        if not is_new and member.role < row.role:
             member.role = row.role
             member.save(update_fields=["role"])
         summary = f"{user.get_username()} joined as {Role(member.role).label}"
@@ -128,25 +128,25 @@ def withdraw(*, invitation: Invitation, by: Any) -> None:
 def change_role(*, member: Membership, role: int, by: Any, by_role: Role, seen: str | None = None) -> Membership:
     """Give a member another role.
 
-    Raises Stale where somebody did so since the page with the mark `seen` was made, BadInput above one's own role,
+    Raises Stale where somebody did so since the page with the fingerprint `seen`, BadInput above one's own role,
     Conflict for the last admin.
     """
-    wanted = _role(role)
+    new_role = _role(role)
     with transaction.atomic():
         member = _as_now(member)
-        if wanted > by_role or member.role > by_role:
+        if new_role > by_role or member.role > by_role:
             raise BadInput("Only an admin changes the role of an admin.")
-        if wanted < Role.ADMIN:
+        if new_role < Role.ADMIN:
             _not_the_last_admin(member)
         name = member.user.get_username()
-        summary = f"{name} is now {wanted.label}"
+        summary = f"{name} is now {new_role.label}"
         with history.operation(collection=member.collection, by=by, kind="members.role", summary=summary):
             now = {"role_label": Role(member.role).label}
             changed(
-                seen, now=now, wanted={"role_label": wanted.label}, who="Somebody", what=f"the role of {name}",
+                seen, now=now, new={"role_label": new_role.label}, who="Somebody", what=f"the role of {name}",
                 labels={"role_label": "role"},
             )  # fmt: skip
-            member.role = wanted
+            member.role = new_role
             member.save(update_fields=["role"])
     return member
 

@@ -42,13 +42,13 @@ def give(*, frame: int, original: Original, file: str, preview: str) -> list[str
     return given_up
 
 
-def _same(files: Store, one: str, other: str) -> bool:
+def _same(files: Store, first: str, second: str) -> bool:
     """Whether two stored previews show the same picture: of one shape, and alike but for their encoding."""
-    if one == other:
+    if first == second:
         return True
     try:
         left, right = (
-            np.asarray(Image.open(io.BytesIO(files.read(name))).convert("RGB"), np.int16) for name in (one, other)
+            np.asarray(Image.open(io.BytesIO(files.read(name))).convert("RGB"), np.int16) for name in (first, second)
         )
     except (OSError, UnknownName):
         return False

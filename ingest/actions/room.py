@@ -34,12 +34,12 @@ def reserve(upload: Upload, *, by: Any) -> None:
     need = upload.coming
     quota.check(collection=upload.collection, by=by, more_bytes=need if upload.received else upload.size_bytes)
     others = Upload.objects.reserved().exclude(pk=upload.pk)
-    own = sum(row.coming for row in others.filter(user=by))
-    most = settings.KOMA_UPLOAD_RESERVED_BYTES
-    if own and own + need > most:
+    own_bytes = sum(row.coming for row in others.filter(user=by))
+    limit = settings.KOMA_UPLOAD_RESERVED_BYTES
+    if own_bytes and own_bytes + need > limit:
         raise NoRoom(
-            f"{upload.name}: your other uploads still need {filesize(own)}, and one person reserves at most "
-            f"{filesize(most)}. Wait until they are through, or discard some."
+            f"{upload.name}: your other uploads still need {filesize(own_bytes)}, and one person reserves at most "
+            f"{filesize(limit)}. Wait until they are through, or discard some."
         )
     root = Path(settings.KOMA_DATA_DIR)
     free = max(0, free_bytes(root) - settings.KOMA_DISK_RESERVE_BYTES)
@@ -57,8 +57,8 @@ def reserve(upload: Upload, *, by: Any) -> None:
 
 def _in_the_way(rows: list[Upload], *, by: Any) -> str:
     """`alice is uploading 12.0 GB to Show, other uploads need 3.0 GB`: people by name to who may know them."""
-    mine = set(Membership.objects.filter(user=by).values_list("collection_id", flat=True))
-    known = [row for row in rows if by.is_superuser or row.collection_id in mine or row.user_id == by.pk]
+    own_collections = set(Membership.objects.filter(user=by).values_list("collection_id", flat=True))
+    known = [row for row in rows if by.is_superuser or row.collection_id in own_collections or row.user_id == by.pk]
     known.sort(key=lambda row: -row.coming)
     parts = []
     for row in known[:NAMED_MAX]:

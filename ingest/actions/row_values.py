@@ -13,10 +13,10 @@ from django.db import models
 
 def snapshot(row: models.Model, *, names: Iterable[str] | None = None) -> dict[str, Any]:
     """Field values by attribute name as JSON values; bytes as hex. Without `names` all concrete fields."""
-    wanted = None if names is None else set(names)
+    attnames = None if names is None else set(names)
     values: dict[str, Any] = {}
     for field in row._meta.concrete_fields:
-        if wanted is None or field.attname in wanted:
+        if attnames is None or field.attname in attnames:
             values[field.attname] = to_json(getattr(row, field.attname))
     return values
 

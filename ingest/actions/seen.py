@@ -1,8 +1,9 @@
 """What a form showed when somebody began to fill it in: so nobody replaces what they did not see.
 
-A form that replaces values sends `mark(values)` as `seen` (`{% seen %}` in templates). The action holds that against
-the row as it is now, locked: a field that its sender left alone keeps what others wrote; one that both changed raises
-Stale, with both answers to choose from. Faces and characters have a version number instead; the answer is the same.
+A form that replaces values sends `fingerprint(values)` as `seen` (`{% seen %}` in templates). The action compares that
+with the row as it is now, locked: a field that its sender left alone keeps what others wrote; one that both changed
+raises Stale, with both answers to choose from. Faces and characters have a version number instead; the answer is the
+same.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from ingest.models import Revision
 HASH_CHARS = 12
 
 
-def mark(values: Mapping[str, Any]) -> str:
+def fingerprint(values: Mapping[str, Any]) -> str:
     """The values by name as short hashes: `name:3fa9...`, parted by spaces."""
     return " ".join(f"{name}:{_hash(value)}" for name, value in values.items())
 
@@ -29,33 +30,33 @@ def changed(
     sent: str | None,
     *,
     now: Mapping[str, Any],
-    wanted: Mapping[str, Any],
+    new: Mapping[str, Any],
     who: str,
     what: str,
     labels: Mapping[str, str] | None = None,
-    whole: bool = False,
+    together: bool = False,
 ) -> dict[str, Any]:
-    """The wanted values that are to be written, given those of `now` and the mark that the form sent.
+    """Those of the `new` values that are to be written, by those of `now` and the fingerprint that the form sent.
 
-    `who` wrote `now`; `what` is what they changed, in words. `whole`: values that belong together, so that no field of
-    theirs is mixed with ours. Without a mark (a command, no form) all wanted values. Raises Stale.
+    `who` wrote `now`; `what` is what they changed, in words. `together`: the values belong together, so none of theirs
+    is mixed with one that was sent. Without a fingerprint (a command, no form) all new values. Raises Stale.
     """
-    fresh = {name: value for name, value in wanted.items() if _plain(value) != _plain(now[name])}
+    fresh = {name: value for name, value in new.items() if _as_json(value) != _as_json(now[name])}
     if sent is None:
         return fresh
-    shown = dict(part.split(":", 1) for part in sent.split() if ":" in part)
-    theirs = {name for name in fresh if shown.get(name) != _hash(now[name])}
-    mine = {name for name in fresh if shown.get(name) != _hash(wanted[name])}
-    both = set(fresh) if whole and theirs else theirs & mine
+    seen_hashes = dict(part.split(":", 1) for part in sent.split() if ":" in part)
+    changed_by_others = {name for name in fresh if seen_hashes.get(name) != _hash(now[name])}
+    changed_here = {name for name in fresh if seen_hashes.get(name) != _hash(new[name])}
+    both = set(fresh) if together and changed_by_others else changed_by_others & changed_here
     if both:
         names = {name: (labels or {}).get(name) or name.replace("_", " ") for name in fresh if name in both}
         raise Stale(
             f"{who} changed {what} meanwhile.",
-            theirs=[(label, in_words(now[name])) for name, label in names.items()],
-            mine=[(label, in_words(wanted[name])) for name, label in names.items()],
-            resend={"seen": [mark(now)]},
+            stored=[(label, in_words(now[name])) for name, label in names.items()],
+            sent=[(label, in_words(new[name])) for name, label in names.items()],
+            resend={"seen": [fingerprint(now)]},
         )
-    return {name: value for name, value in fresh.items() if name in mine}
+    return {name: value for name, value in fresh.items() if name in changed_here}
 
 
 def last_by(*rows: models.Model, names: Sequence[str] = ()) -> str:
@@ -63,8 +64,8 @@ def last_by(*rows: models.Model, names: Sequence[str] = ()) -> str:
     which = models.Q(pk__in=())
     for row in rows:
         which |= models.Q(model=row._meta.label, object_id=row.pk)
-    found = Revision.objects.filter(which)
-    return author(found.filter(after__has_any_keys=list(names)) if names else found)
+    revisions = Revision.objects.filter(which)
+    return author(revisions.filter(after__has_any_keys=list(names)) if names else revisions)
 
 
 def author(revisions: models.QuerySet[Revision]) -> str:
@@ -81,14 +82,14 @@ def in_words(value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, list | tuple):
-        return ", ".join(in_words(one) for one in value)
+        return ", ".join(in_words(item) for item in value)
     return str(value)
 
 
-def _plain(value: Any) -> Any:
+def _as_json(value: Any) -> Any:
     return json.loads(json.dumps(value, default=str))
 
 
 def _hash(value: Any) -> str:
-    text = json.dumps(_plain(value), sort_keys=True, ensure_ascii=False)
+    text = json.dumps(_as_json(value), sort_keys=True, ensure_ascii=False)
     return hashlib.sha256(text.encode()).hexdigest()[:HASH_CHARS]

@@ -65,9 +65,9 @@ class Inspected:
     pictures: int = 0
 
 
-def inspect(path: Path, *, shown: str = "") -> Inspected:
+def inspect(path: Path, *, display_name: str = "") -> Inspected:
     """Look into a film, a picture, a zip or a folder of pictures. Raises BadInput (UnreadableVideo) with the reason."""
-    name = shown or path.name
+    name = display_name or path.name
     if path.is_dir():
         listing = list_folder(path)
         if not listing.pictures:
@@ -109,46 +109,46 @@ def register(
     transaction. Without it the file is read where it is and never written. Raises AlreadyThere, BadInput, OverQuota.
     """
     about = about or About()
-    shown = plain_name(name or path.name)
-    found = inspect(path, shown=shown)
+    display_name = plain_name(name or path.name)
+    inspected = inspect(path, display_name=display_name)
     known = Source.objects.filter(collection=collection).select_related("episode")
-    same = known.filter(sha256=found.sha256).first()
-    if same is None and place is None and found.kind == SourceKind.PICTURES:
+    same = known.filter(sha256=inspected.sha256).first()
+    if same is None and place is None and inspected.kind == SourceKind.PICTURES:
         same = known.filter(path=str(path.absolute()), uploaded=False).first()
     if same is not None:
-        raise AlreadyThere(shown, same.episode)
-    quota.check(collection=collection, by=by, more_pictures=found.pictures)
+        raise AlreadyThere(display_name, same.episode)
+    quota.check(collection=collection, by=by, more_pictures=inspected.pictures)
     try:
         with history.operation(collection=collection, by=by, kind="sources.add", summary="") as record:
             source = Source.objects.create(
                 collection=collection,
-                kind=found.kind,
-                name=shown,
-                path=place(found) if place else str(path.absolute()),
+                kind=inspected.kind,
+                name=display_name,
+                path=place(inspected) if place else str(path.absolute()),
                 uploaded=place is not None,
-                sha256=found.sha256,
-                size_bytes=found.size_bytes,
-                image_type=_image_type(about, found.kind),
+                sha256=inspected.sha256,
+                size_bytes=inspected.size_bytes,
+                image_type=_image_type(about, inspected.kind),
                 rating_scheme=_rating_scheme(about.rating_scheme),
                 licence_note=about.licence_note.strip(),
                 exportable=about.exportable,
                 added_by=by,
             )
-            episode = _episode(source, found, about, folder="" if place else path.absolute().parent.name)
-            record.operation.summary = f"{episode.label} added from {shown}"
+            episode = _episode(source, inspected, about, folder="" if place else path.absolute().parent.name)
+            record.operation.summary = f"{episode.label} added from {display_name}"
     except IntegrityError:
-        same = known.filter(sha256=found.sha256).first()
+        same = known.filter(sha256=inspected.sha256).first()
         if same is None:
             raise
-        raise AlreadyThere(shown, same.episode) from None  # another request was quicker
+        raise AlreadyThere(display_name, same.episode) from None  # another request was quicker
     return episode
 
 
 LABELS = {"licence_note": "licence", "number": "episode", "exportable": "may be exported"}
 
 
-def shown(episode: Episode) -> dict[str, Any]:
-    """What the form of an episode shows, for its mark."""
+def form_values(episode: Episode) -> dict[str, Any]:
+    """What the form of an episode shows, for its fingerprint."""
     return history.snapshot(episode, names=OF_EPISODE) | history.snapshot(episode.source, names=OF_SOURCE)
 
 
@@ -156,7 +156,7 @@ def change(*, episode: Episode, by: Any, values: dict[str, Any], seen: str | Non
     """Edit series, season, number, title (of the episode) and image_type, licence_note, exportable, rating_scheme (of
     its source).
 
-    With `seen`, the mark of what the form showed, a field that its sender left alone keeps what others wrote since.
+    With `seen`, the fingerprint of what the form showed, a field that its sender left alone keeps what others wrote.
     Raises BadInput for a value that does not fit, Stale where others changed the same field.
     """
     cleaned = checked(values)
@@ -167,7 +167,7 @@ def change(*, episode: Episode, by: Any, values: dict[str, Any], seen: str | Non
         row = _now(Episode, episode.pk)
         now = history.snapshot(row, names=OF_EPISODE) | history.snapshot(source, names=OF_SOURCE)
         who = last_by(row, source) if seen is not None else ""
-        cleaned = changed(seen, now=now, wanted=cleaned, who=who, what=row.label, labels=LABELS)
+        cleaned = changed(seen, now=now, new=cleaned, who=who, what=row.label, labels=LABELS)
         for target, names in ((row, OF_EPISODE), (source, OF_SOURCE)):
             _set(record, target, {name: cleaned[name] for name in names if name in cleaned})
         row.source = source
@@ -225,20 +225,20 @@ def file_sha256(path: Path) -> str:
     return digest.hexdigest()
 
 
-def number_text(found: EpisodeName) -> str:
+def number_text(name: EpisodeName) -> str:
     """As the episode's number is kept: `04`, `04a`, `11.5`, `01-02`, `OVA01`; empty when the name says nothing."""
-    return replace(found, season=None).code.removeprefix("EP")[:20]
+    return replace(name, season=None).code.removeprefix("EP")[:20]
 
 
-def _episode(source: Source, found: Inspected, about: About, *, folder: str) -> Episode:
-    video = found.video
-    said = parse_name(source.name, folder=folder) if video is not None else EpisodeName()
+def _episode(source: Source, inspected: Inspected, about: About, *, folder: str) -> Episode:
+    video = inspected.video
+    parsed = parse_name(source.name, folder=folder) if video is not None else EpisodeName()
     return Episode.objects.create(
         collection=source.collection,
         source=source,
-        series=plain_text(about.series or said.series)[:200],
-        season=said.season,
-        number=number_text(said),
+        series=plain_text(about.series or parsed.series)[:200],
+        season=parsed.season,
+        number=number_text(parsed),
         title=(source.name.rpartition(".")[0] if _is_file(source, video) else source.name)[:300],
         duration_s=video.duration_s if video else 0,
         frame_rate=video.fps if video else 0,
@@ -300,9 +300,9 @@ def checked(values: dict[str, Any]) -> dict[str, Any]:
     return cleaned
 
 
-def _starts_with(path: Path, mark: bytes) -> bool:
+def _starts_with(path: Path, prefix: bytes) -> bool:
     try:
         with path.open("rb") as file:
-            return file.read(len(mark)) == mark
+            return file.read(len(prefix)) == prefix
     except OSError:
         return False

@@ -25,7 +25,7 @@ PEOPLE_NAMED = 3
 Model = type[models.Model]
 
 
-class Given(enum.Enum):
+class Outcome(enum.Enum):
     """What became of a row, where no words are needed."""
 
     BACK = enum.auto()
@@ -38,33 +38,33 @@ class Restorer:
 
     def __init__(self, record: Recorder, revisions: Iterable[Revision]) -> None:
         self.record = record
-        wanted: dict[str, set[int]] = {}
+        keys_by_model: dict[str, set[int]] = {}
         for revision in revisions:
-            wanted.setdefault(revision.model, set()).add(revision.object_id)
+            keys_by_model.setdefault(revision.model, set()).add(revision.object_id)
         self.rows: dict[tuple[str, int], models.Model] = {}
-        self.there: dict[tuple[Model, Any], bool] = {}
+        self.known_rows: dict[tuple[Model, Any], bool] = {}
         for model in apps.get_models():
-            keys = sorted(wanted.get(model._meta.label, ()))
+            keys = sorted(keys_by_model.get(model._meta.label, ()))
             for start in range(0, len(keys), BATCH):
                 rows = model._default_manager.select_for_update(of=("self",)).filter(pk__in=keys[start : start + BATCH])
                 self.rows |= {(model._meta.label, row.pk): row for row in rows.order_by("pk")}
 
-    def __call__(self, revision: Revision) -> Given | str:
+    def __call__(self, revision: Revision) -> Outcome | str:
         """Put one row back as it was; words where it stays as it is for a reason worth telling."""
         if undoable.refusal(revision.model, revision.before, revision.after):
-            return Given.CHANGED
+            return Outcome.CHANGED
         model: Model = apps.get_model(revision.model)
         key = (model._meta.label, revision.object_id)
         row = self.rows.get(key)
         if revision.after is None:
-            return self._make_again(model, revision) if row is None else Given.CHANGED
+            return self._make_again(model, revision) if row is None else Outcome.CHANGED
         if row is None:
             return f"{_called(model, revision.after)} is gone{_why_gone(revision)}"
         if revision.before is None:
             return self._give_up(row, revision)
         return self._set_back(row, revision)
 
-    def _make_again(self, model: Model, revision: Revision) -> Given | str:
+    def _make_again(self, model: Model, revision: Revision) -> Outcome | str:
         """A row that was deleted comes back under its old key."""
         values = dict(revision.before or {})
         if reason := self._without_missing(model, values, again=True):
@@ -78,16 +78,16 @@ class Restorer:
         except IntegrityError:
             return f"{_called(model, values)} does not come back: another one has its place"
         self.rows[(model._meta.label, row.pk)] = row
-        self.there[(model, row.pk)] = True
+        self.known_rows[(model, row.pk)] = True
         self.record.created(row, frame_id=revision.frame_id)
-        return Given.BACK
+        return Outcome.BACK
 
-    def _give_up(self, row: models.Model, revision: Revision) -> Given | str:
+    def _give_up(self, row: models.Model, revision: Revision) -> Outcome | str:
         """A row that was created goes where it is as it was made and nothing of a person's depends on it."""
         assert revision.after is not None
         current = snapshot(row, names=revision.after)
         if any(current[name] != value for name, value in revision.after.items() if not _moves_alone(row, name)):
-            return Given.CHANGED
+            return Outcome.CHANGED
         uses = list(_uses(row))
         if held := [words for model, key, rows in uses if (words := _held_by(row, model, key, rows))]:
             return f"{_called(type(row), current)} stays: {', '.join(held)}"
@@ -95,10 +95,10 @@ class Restorer:
             if not rules_of(model).computed:
                 self._let_go(model, key, rows)
         self.record.deleted(row, frame_id=revision.frame_id)
-        self.there[(type(row), row.pk)] = False
+        self.known_rows[(type(row), row.pk)] = False
         del self.rows[(row._meta.label, row.pk)]
         row.delete()
-        return Given.BACK
+        return Outcome.BACK
 
     def _let_go(self, model: Model, key: str, rows: Sequence[models.Model]) -> None:
         """Models' references to a row that goes; each change is in the history."""
@@ -118,17 +118,17 @@ class Restorer:
                 for name, value in without.items():
                     setattr(known, name, value)
 
-    def _set_back(self, row: models.Model, revision: Revision) -> Given | str:
+    def _set_back(self, row: models.Model, revision: Revision) -> Outcome | str:
         """Fields that were changed are as before, where they still are as the operation left them."""
         model, rules = type(row), rules_of(type(row))
         assert revision.before is not None
         assert revision.after is not None
         values = {name: value for name, value in revision.before.items() if name not in {"version", *rules.counted}}
         if not values:
-            return Given.NOTHING
+            return Outcome.NOTHING
         current = snapshot(row, names=values)
         if any(current[name] != revision.after[name] for name in values if name not in rules.derived):
-            return Given.CHANGED
+            return Outcome.CHANGED
         if reason := self._without_missing(model, values, again=False):
             return reason
         for name, value in values.items():
@@ -142,7 +142,7 @@ class Restorer:
                 setattr(row, name, from_json(model, name, value))
             return reason or f"{_called(model, current)} stays as it is: another one has its place"
         self.record.changed(row, before=before, frame_id=revision.frame_id)
-        return Given.BACK
+        return Outcome.BACK
 
     def _without_missing(self, model: Model, values: dict[str, Any], *, again: bool) -> str:
         """Empty the keys in `values` whose rows are gone; words where the row means nothing without one of them.
@@ -155,7 +155,7 @@ class Restorer:
             if not isinstance(field, models.ForeignKey) or values.get(field.attname) is None:
                 continue
             target, key = field.related_model, values[field.attname]
-            if self._is_there(target, key):
+            if self._exists(target, key):
                 continue
             if not field.null or (field.attname in rules.needed and target is not get_user_model()):
                 what = f"{_called(model, values)} does not come back" if again else f"A {_noun(model)} stays as it is"
@@ -164,7 +164,7 @@ class Restorer:
             values[field.attname] = None
         for name, label in rules.json_keys.items():
             target = apps.get_model(label)
-            gone_keys = [key for key in values.get(name) or () if not self._is_there(target, key)]
+            gone_keys = [key for key in values.get(name) or () if not self._exists(target, key)]
             if gone_keys and not again:
                 gone = Revision(model=label, object_id=gone_keys[0], before={})
                 return f"A {_noun(model)} stays as it is: its {_noun(target)} is gone{_why_gone(gone)}"
@@ -172,10 +172,10 @@ class Restorer:
                 values[name] = [key for key in values[name] if key not in gone_keys]
         return ""
 
-    def _is_there(self, target: Model, key: Any) -> bool:
-        if (target, key) not in self.there:
-            self.there[(target, key)] = target._default_manager.filter(pk=key).exists()
-        return self.there[(target, key)]
+    def _exists(self, target: Model, key: Any) -> bool:
+        if (target, key) not in self.known_rows:
+            self.known_rows[(target, key)] = target._default_manager.filter(pk=key).exists()
+        return self.known_rows[(target, key)]
 
 
 def _uses(row: models.Model) -> Iterable[tuple[Model, str, list[models.Model]]]:
@@ -185,8 +185,8 @@ def _uses(row: models.Model) -> Iterable[tuple[Model, str, list[models.Model]]]:
             continue
         model: Model = relation.related_model  # type: ignore[assignment]
         key: str = relation.field.name  # type: ignore[union-attr]
-        found = model._default_manager.select_for_update(of=("self",)).filter(**{key: row}).order_by("pk")
-        if rows := list(found):
+        users = model._default_manager.select_for_update(of=("self",)).filter(**{key: row}).order_by("pk")
+        if rows := list(users):
             yield model, key, rows
     for (label, name), target in json_keys().items():
         if target == row._meta.label:
@@ -201,24 +201,24 @@ def _held_by(row: models.Model, model: Model, key: str, rows: Sequence[models.Mo
     rules = rules_of(model)
     if rules.computed:
         return ""
-    own: set[int] = set()
+    by_models: set[int] = set()
     if key in rules.by_models:
         of_models = model._default_manager.filter(rules.by_models[key][0], pk__in=[user.pk for user in rows])
-        own = set(of_models.values_list("pk", flat=True))
-    held = [user for user in rows if user.pk not in own]
+        by_models = set(of_models.values_list("pk", flat=True))
+    held = [user for user in rows if user.pk not in by_models]
     if not held:
         return ""
     noun = rules.noun or _noun(model)
     if len(held) > 1:
         noun += "es" if noun.endswith("s") else "s"
     verb = rules.words.get(key, "{is} of it").format(**{"is": "is" if len(held) == 1 else "are", "it": _name_of(row)})
-    return f"{len(held):,} {noun} {verb}{_speakers(held, rules)}"
+    return f"{len(held):,} {noun} {verb}{_authors(held, rules)}"
 
 
-def _speakers(rows: Sequence[models.Model], rules: HistoryRules) -> str:
-    if not rules.speaker:
+def _authors(rows: Sequence[models.Model], rules: HistoryRules) -> str:
+    if not rules.author:
         return ""
-    counts = Counter(getattr(row, f"{rules.speaker}_id") for row in rows)
+    counts = Counter(getattr(row, f"{rules.author}_id") for row in rows)
     people = get_user_model()._default_manager.in_bulk([key for key in counts if key is not None])
     names = [people[key].get_username() for key, _ in counts.most_common(PEOPLE_NAMED) if key in people]
     return f" by {' and '.join(names)}" if names else ""

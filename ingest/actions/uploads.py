@@ -54,39 +54,39 @@ def begin(*, collection: Collection, by: Any, key: str, name: str, size: int, ab
 
     `key` is made by the browser from name, size and date. Raises TooLarge, NoRoom, BadInput.
     """
-    shown, key = plain_name(name), plain_text(key, bytes_max=64)
+    display_name, key = plain_name(name), plain_text(key, bytes_max=64)
     if not key or size < 0:
-        raise BadInput(f"{shown}: the browser did not say what it sends. Reload the page and try again.")
+        raise BadInput(f"{display_name}: the browser did not say what it sends. Reload the page and try again.")
     if size == 0:
-        raise BadInput(f"{shown}: the file is empty (0 bytes). Copy it again from where it came.")
-    if ending_of(shown) not in VIDEO_ENDINGS | ZIP_ENDINGS | PICTURE_ENDINGS:
+        raise BadInput(f"{display_name}: the file is empty (0 bytes). Copy it again from where it came.")
+    if ending_of(display_name) not in VIDEO_ENDINGS | ZIP_ENDINGS | PICTURE_ENDINGS:
         raise BadInput(
-            f"{shown}: only films, pictures and zips of pictures are taken. Films are mkv, mp4, webm, avi, ts, mov and "
-            f"the like, pictures {FORMATS_TEXT}."
+            f"{display_name}: only films, pictures and zips of pictures can be added. Films: mkv, mp4, webm, avi, ts, "
+            f"mov and the like; pictures: {FORMATS_TEXT}."
         )
     if size > settings.KOMA_UPLOAD_MAX_BYTES:
         raise TooLarge(
-            f"{shown} has {size:,} bytes; the limit here is {settings.KOMA_UPLOAD_MAX_BYTES:,}. "
+            f"{display_name} has {size:,} bytes; the limit here is {settings.KOMA_UPLOAD_MAX_BYTES:,}. "
             "Put it into a library folder instead, or raise KOMA_UPLOAD_MAX_BYTES."
         )
     sweep()
-    mine = Upload.objects.filter(collection=collection, user=by)
-    upload = mine.filter(key=key).first()
+    own_uploads = Upload.objects.filter(collection=collection, user=by)
+    upload = own_uploads.filter(key=key).first()
     if upload is not None and (upload.source_id or upload.size_bytes != size):
         _delete(upload)  # finished before (the source may be deleted since): ask again whether it is there
         upload = None
     if upload is None:
-        if mine.filter(source__isnull=True).count() >= UNFINISHED_MAX:
+        if own_uploads.filter(source__isnull=True).count() >= UNFINISHED_MAX:
             raise BadInput(f"You have {UNFINISHED_MAX} unfinished uploads here. Finish or discard some.")
         options = {name: getattr(about, name) for name in About.__slots__}
-        fresh = Upload(collection=collection, user=by, key=key, name=shown, size_bytes=size, options=options)
+        fresh = Upload(collection=collection, user=by, key=key, name=display_name, size_bytes=size, options=options)
         try:
             with _taking_turns():
                 reserve(fresh, by=by)
                 fresh.save()
             upload = fresh
         except IntegrityError:  # the same page open twice
-            upload = mine.get(key=key)
+            upload = own_uploads.get(key=key)
     else:
         _trust_only_what_is_there(upload)
         _go_on(upload)
@@ -152,7 +152,7 @@ def finish(*, upload: Upload, by: Any) -> Episode:
             by=by,
             name=upload.name,
             about=About(**upload.options),
-            place=lambda found: _move_in(path, upload.collection, found),
+            place=lambda inspected: _move_in(path, upload.collection, inspected),
         )
     except AlreadyThere as error:
         upload.refresh_from_db()
@@ -175,19 +175,19 @@ def grouped(files: list[Any]) -> tuple[list[Any], list[str]]:
     Pictures for which there is no room are left out; the second list says so in words.
     """
     pictures = [file for file in files if ending_of(file.name or "") in PICTURE_ENDINGS]
-    beside = [file for file in files if is_side_file(file.name or "")]
-    if len(pictures) + len(beside) < 2 or not pictures:
+    side_files = [file for file in files if is_side_file(file.name or "")]
+    if len(pictures) + len(side_files) < 2 or not pictures:
         return files, []
-    others = [file for file in files if file not in pictures and file not in beside]
+    others = [file for file in files if file not in pictures and file not in side_files]
     root = Path(settings.KOMA_DATA_DIR)
     first = plain_name(pictures[0].name)
     more = f" and {len(pictures) - 1} more" if len(pictures) > 1 else ""
     try:
         size = 2 * sum(
-            file.size for file in (*pictures, *beside)
+            file.size for file in (*pictures, *side_files)
         )  # the zip, and its copy while it is taken as an upload
         check_room(root, size, reserve_bytes=settings.KOMA_DISK_RESERVE_BYTES)
-        packed = pack([(file.name, file) for file in (*pictures, *beside)], folder=root)
+        packed = pack([(file.name, file) for file in (*pictures, *side_files)], folder=root)
     except OSError as error:  # StoreFull is one
         if isinstance(error, StoreFull) or no_room(error):
             why = error if isinstance(error, StoreFull) else full(root, error)
@@ -246,11 +246,11 @@ def _taking_turns() -> Iterator[None]:
 def _trust_only_what_is_there(upload: Upload) -> None:
     """After a lost disk or a hand in the folder the row may say more than the file holds."""
     try:
-        there = part_path(upload).stat().st_size
+        size = part_path(upload).stat().st_size
     except FileNotFoundError:
-        there = 0
-    if there < upload.received and upload.source_id is None:
-        upload.received = there
+        size = 0
+    if size < upload.received and upload.source_id is None:
+        upload.received = size
         upload.save(update_fields=["received", "updated_at"])
 
 
@@ -261,9 +261,9 @@ def _write_at(handle: int, data: bytes, offset: int) -> None:
         view, offset = view[written:], offset + written
 
 
-def _move_in(path: Path, collection: Collection, found: Inspected) -> str:
+def _move_in(path: Path, collection: Collection, inspected: Inspected) -> str:
     """Rename to the place of sources, under a name of our own; returns the path below the data folder."""
-    relative = f"sources/{collection.pk}/{found.sha256}.{ending_of(path.name)}"
+    relative = f"sources/{collection.pk}/{inspected.sha256}.{ending_of(path.name)}"
     target = Path(settings.KOMA_DATA_DIR) / relative
     target.parent.mkdir(parents=True, exist_ok=True)
     path.replace(target)

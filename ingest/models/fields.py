@@ -8,17 +8,17 @@ from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 
 if TYPE_CHECKING:
-    Whole = models.PositiveIntegerField[float | int | str, int]
+    Integer = models.PositiveIntegerField[float | int | str, int]
     Number = models.FloatField[float | int | str, float]
 else:
-    Whole = models.PositiveIntegerField
+    Integer = models.PositiveIntegerField
     Number = models.FloatField
 
 COUNT_MAX = 2**31 - 1  # what a column of this kind holds in every database
 ROUNDING = 0.001
 
 
-class CountField(Whole):
+class CountField(Integer):
     """A count of something; one that is too large is written as the largest that the column holds.
 
     A film may say that it has four billion frames. No count is a reason for a stage to break.

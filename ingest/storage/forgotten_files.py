@@ -45,7 +45,7 @@ def sweep() -> Swept:
     with alone() as place:
         if place is None:
             return Swept()
-        swept = look(store(), after=place.read(5), files_max=FILES_MAX)
+        swept = sweep_from(store(), after=place.read(5), files_max=FILES_MAX)
         place.truncate(0)
         place.write(swept.last)
     if swept.forgotten:
@@ -68,7 +68,7 @@ def alone() -> Iterator[IO[str] | None]:
         yield place
 
 
-def look(
+def sweep_from(
     files: Store, *, after: str = "", files_max: int | None = None, age_s: float = AGE_MIN_S, dry_run: bool = False
 ) -> Swept:
     """Look at the files behind the folder `after`, at least `files_max` of them and then to the end of a folder.

@@ -22,7 +22,7 @@ FREE_LEAST_BYTES = 2**20  # SQLite's shared memory and journal begin with less
 
 def disk_is_full(error: BaseException | None) -> bool:
     """Whether a full disk is behind the error, at whatever depth."""
-    return any(_says_full(one) for one in _chain(error))
+    return any(_says_full(cause) for cause in _chain(error))
 
 
 def _says_full(error: BaseException) -> bool:

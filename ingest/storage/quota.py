@@ -53,8 +53,8 @@ def may_create(user: Any) -> bool:
     """Whether the person may make collections: as an admin of the site says, else admins of it, leads and admins."""
     if getattr(user, "is_superuser", False):
         return True
-    own = PersonLimits.objects.filter(user=user).values_list("may_create", flat=True).first()
-    return is_lead_somewhere(user) if own is None else own
+    allowed = PersonLimits.objects.filter(user=user).values_list("may_create", flat=True).first()
+    return is_lead_somewhere(user) if allowed is None else allowed
 
 
 def is_lead_somewhere(user: Any) -> bool:
@@ -64,21 +64,21 @@ def is_lead_somewhere(user: Any) -> bool:
 
 def of_collection(collection: Collection) -> Usage:
     """Usage and limits of a collection."""
-    own = CollectionLimits.objects.filter(collection=collection).first()
+    limits = CollectionLimits.objects.filter(collection=collection).first()
     return Usage(
         *_used(
             Source.objects.filter(collection=collection),
             Upload.objects.filter(collection=collection),
             Episode.objects.filter(collection=collection),
         ),
-        _limit(own.bytes_max if own else None, settings.KOMA_QUOTA_COLLECTION_BYTES),
-        _limit(own.pictures_max if own else None, settings.KOMA_QUOTA_COLLECTION_PICTURES),
+        _limit(limits.bytes_max if limits else None, settings.KOMA_QUOTA_COLLECTION_BYTES),
+        _limit(limits.pictures_max if limits else None, settings.KOMA_QUOTA_COLLECTION_PICTURES),
     )
 
 
 def of_person(user: Any) -> Usage:
     """Usage and limits of a person, over all collections; admins of the site have no limit."""
-    own = PersonLimits.objects.filter(user=user).first()
+    limits = PersonLimits.objects.filter(user=user).first()
     free = bool(user.is_superuser)
     return Usage(
         *_used(
@@ -86,8 +86,8 @@ def of_person(user: Any) -> Usage:
             Upload.objects.filter(user=user),
             Episode.objects.filter(source__added_by=user),
         ),
-        0 if free else _limit(own.bytes_max if own else None, settings.KOMA_QUOTA_PERSON_BYTES),
-        0 if free else _limit(own.pictures_max if own else None, settings.KOMA_QUOTA_PERSON_PICTURES),
+        0 if free else _limit(limits.bytes_max if limits else None, settings.KOMA_QUOTA_PERSON_BYTES),
+        0 if free else _limit(limits.pictures_max if limits else None, settings.KOMA_QUOTA_PERSON_PICTURES),
     )
 
 
@@ -104,11 +104,11 @@ class Allowance:
     def __init__(self, collection: Collection, episode: Episode | None, *, again: bool) -> None:
         """`again`: what the episode has is written over."""
         by = episode.source.added_by if episode is not None else None
-        kept = _used_by(episode) if episode is not None and again else (0, 0)
+        used = _used_by(episode) if episode is not None and again else (0, 0)
         self._of = [(of_collection(collection), f"The collection {collection.name}")]
         if by is not None:
             self._of.append((of_person(by), by.get_username()))
-        self._bytes, self._pictures = -kept[0], -kept[1]
+        self._bytes, self._pictures = -used[0], -used[1]
 
     def spend(self, size: int, pictures: int) -> None:
         """Raise OverQuota when this batch would pass a limit; call before its files are written."""
@@ -126,9 +126,9 @@ def mark_changed(episode: Episode) -> None:
 def measure_changed() -> int:
     """Measure episodes whose files changed, for at most MEASURE_MAX_S, and tell how many. Workers call it."""
     sizes = EpisodeSize.objects.filter(episode=OuterRef("pk"))
-    wanted = Episode.objects.filter(~Exists(sizes) | Exists(sizes.filter(stale=True))).order_by("pk")
+    episodes = Episode.objects.filter(~Exists(sizes) | Exists(sizes.filter(stale=True))).order_by("pk")
     until, count = time.monotonic() + MEASURE_MAX_S, 0
-    for episode in wanted.iterator(chunk_size=50):
+    for episode in episodes.iterator(chunk_size=50):
         # Marked as measured before it is: what changes meanwhile marks it again.
         row, _ = EpisodeSize.objects.update_or_create(episode=episode, defaults={"stale": False})
         size = size_of(episode)
@@ -152,23 +152,23 @@ def size_of(episode: Episode) -> int:
 
 def _used(sources: QuerySet[Source], uploads: QuerySet[Upload], episodes: QuerySet[Episode]) -> tuple[int, int]:
     """Bytes and pictures."""
-    kept = sources.filter(uploaded=True).aggregate(n=Sum("size_bytes"))["n"] or 0
+    uploaded = sources.filter(uploaded=True).aggregate(n=Sum("size_bytes"))["n"] or 0
     coming = 0
     for upload in uploads.filter(source__isnull=True):
         coming += upload.size_bytes if upload.is_reserved() else upload.received
-    made = EpisodeSize.objects.filter(episode__in=episodes.order_by()).aggregate(n=Sum("bytes"))["n"] or 0
+    derived = EpisodeSize.objects.filter(episode__in=episodes.order_by()).aggregate(n=Sum("bytes"))["n"] or 0
     keys = episodes.order_by().values("pk")
     pictures = FrameCount.objects.filter(episode_id__in=keys).aggregate(n=Sum("n"))["n"] or 0
-    return kept + coming + made, pictures
+    return uploaded + coming + derived, pictures
 
 
 def _used_by(episode: Episode) -> tuple[int, int]:
-    made = EpisodeSize.objects.filter(pk=episode.pk).values_list("bytes", flat=True).first() or 0
-    return made, FrameCount.objects.filter(episode_id=episode.pk).aggregate(n=Sum("n"))["n"] or 0
+    derived = EpisodeSize.objects.filter(pk=episode.pk).values_list("bytes", flat=True).first() or 0
+    return derived, FrameCount.objects.filter(episode_id=episode.pk).aggregate(n=Sum("n"))["n"] or 0
 
 
-def _limit(own: int | None, default: int) -> int:
-    return default if own is None else own
+def _limit(limit: int | None, default: int) -> int:
+    return default if limit is None else limit
 
 
 def _check(usage: Usage, whose: str, more_bytes: int, more_pictures: int) -> None:

@@ -31,7 +31,7 @@ def store() -> Store:
 @cache
 def file_fields() -> tuple[tuple[type[models.Model], str], ...]:
     """Pairs of model and field name that hold names of stored files."""
-    found = []
+    fields = []
     for name in FIELD_NAMES:
         for model in apps.get_models():
             try:
@@ -39,8 +39,8 @@ def file_fields() -> tuple[tuple[type[models.Model], str], ...]:
             except FieldDoesNotExist:
                 continue
             if isinstance(field, models.CharField) and owner.related_model is Collection:
-                found.append((model, name))
-    return tuple(found)
+                fields.append((model, name))
+    return tuple(fields)
 
 
 def belongs_to(collection: Collection, name: str) -> bool:
@@ -66,25 +66,25 @@ def names_of(rows: dict[str, Any]) -> set[str]:
 
 def named(names: Iterable[str]) -> set[str]:
     """Those among `names` that a row of any collection names."""
-    wanted = sorted(set(names))
-    found: set[str] = set()
-    for at in range(0, len(wanted), BATCH):
-        part = wanted[at : at + BATCH]
+    ordered = sorted(set(names))
+    in_use: set[str] = set()
+    for start in range(0, len(ordered), BATCH):
+        part = ordered[start : start + BATCH]
         for model, field in file_fields():
-            found.update(model._default_manager.filter(**{f"{field}__in": part}).values_list(field, flat=True))
-    return found
+            in_use.update(model._default_manager.filter(**{f"{field}__in": part}).values_list(field, flat=True))
+    return in_use
 
 
 def in_history(names: Iterable[str]) -> Iterator[str]:
     """Those among `names` that a revision holds. One pass over what history there is of rows with files."""
-    wanted = set(names)
-    if not wanted:
+    unseen = set(names)
+    if not unseen:
         return
     for model, field in file_fields():
         rows = Revision.objects.filter(model=model._meta.label).order_by()
         rows = rows.filter(Q(before__has_key=field) | Q(after__has_key=field))
         for pair in rows.values_list(f"before__{field}", f"after__{field}").iterator(2000):
-            yield from wanted.intersection(value for value in pair if isinstance(value, str))
+            yield from unseen.intersection(value for value in pair if isinstance(value, str))
 
 
 def remove_unused(files: Store, names: Iterable[str]) -> int:
@@ -92,8 +92,8 @@ def remove_unused(files: Store, names: Iterable[str]) -> int:
 
     The history counts as naming, as it does for the sweep of forgotten files: an undo gives back what a row had.
     """
-    wanted = set(names)
-    unused = wanted - named(wanted)
+    candidates = set(names)
+    unused = candidates - named(candidates)
     return sum(files.remove(name) for name in unused.difference(in_history(unused)))
 
 

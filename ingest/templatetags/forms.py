@@ -11,7 +11,7 @@ from django.http import HttpRequest
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from ingest.actions.seen import mark
+from ingest.actions.seen import fingerprint
 
 register = template.Library()
 
@@ -31,19 +31,19 @@ def key_field(request: HttpRequest) -> SafeString:
 
 
 @register.simple_tag
-def seen(*shown: Any) -> SafeString:
+def seen(*values_shown: Any) -> SafeString:
     """What a form that replaces values shows: pairs of a row and its field names, or one dictionary of values."""
-    if len(shown) == 1:
-        return seen_field(dict(shown[0]))
+    if len(values_shown) == 1:
+        return seen_field(dict(values_shown[0]))
     values: dict[str, Any] = {}
-    for row, names in zip(shown[::2], shown[1::2], strict=True):
+    for row, names in zip(values_shown[::2], values_shown[1::2], strict=True):
         values |= _values(row, names.split())
     return seen_field(values)
 
 
 def seen_field(values: dict[str, Any]) -> SafeString:
     """The same for forms that are drawn as text."""
-    return format_html('<input type="hidden" name="seen" value="{}">', mark(values))
+    return format_html('<input type="hidden" name="seen" value="{}">', fingerprint(values))
 
 
 def _values(row: Model | None, names: list[str]) -> dict[str, Any]:

@@ -17,16 +17,16 @@ from ingest import video_library
 from ingest.access import member_view
 from ingest.actions import sources, uploads
 from ingest.actions.room import NoRoom
-from ingest.actions.seen import mark
+from ingest.actions.seen import fingerprint
 from ingest.actions.sources import About, AlreadyThere
 from ingest.errors import BadInput, KomaError
 from ingest.imaging.formats import PICTURE_ENDINGS
 from ingest.imaging.store import free_bytes
 from ingest.models import FINISHED, Collection, Episode, ImageType, RatingScheme, Role, StageRun, Upload
-from ingest.params import whole
+from ingest.params import as_int
 from ingest.storage.quota import OverQuota
 from ingest.views.once import own_key
-from ingest.views.responses import came_from, errors_in_words, is_partial, said, seen, toast
+from ingest.views.responses import came_from, errors_in_words, is_partial, seen, success, toast
 
 CHOSEN_MAX = 200  # files of a library folder in one request
 
@@ -70,10 +70,10 @@ def upload_begin(request: HttpRequest, collection: Collection) -> JsonResponse:
 @require_http_methods(["GET", "POST", "PUT", "DELETE"])
 def upload(request: HttpRequest, collection: Collection, upload_id: int) -> HttpResponse:
     """One upload of the person's own. GET: how far; PUT ?offset=: a chunk; POST: finish; DELETE: discard."""
-    mine = Upload.objects.filter(collection=collection, user_id=int(request.user.pk or 0)).select_related(
+    own_uploads = Upload.objects.filter(collection=collection, user_id=int(request.user.pk or 0)).select_related(
         "source__episode"
     )
-    row = get_object_or_404(mine, pk=upload_id)
+    row = get_object_or_404(own_uploads, pk=upload_id)
     try:
         if request.method == "PUT":
             return _chunk(request, row)
@@ -97,7 +97,7 @@ def upload_discard(request: HttpRequest, collection: Collection, upload_id: int)
     """The button of an unfinished upload."""
     row = get_object_or_404(Upload, collection=collection, user=request.user, pk=upload_id)
     uploads.discard(upload=row)
-    return said(request, f"{row.name} discarded.", to=reverse("add_episodes", args=[collection.pk]))
+    return success(request, f"{row.name} discarded.", to=reverse("add_episodes", args=[collection.pk]))
 
 
 @member_view(at_least=Role.LEAD)
@@ -105,7 +105,7 @@ def upload_discard(request: HttpRequest, collection: Collection, upload_id: int)
 def browse(request: HttpRequest, collection: Collection) -> HttpResponse:
     """The library: look (GET) and add what is chosen (POST). Files stay where they are."""
     values = request.POST if request.method == "POST" else request.GET
-    root = whole(values.get("root")) or 0
+    root = as_int(values.get("root")) or 0
     if request.method == "POST":
         return _add_chosen(request, collection, root)
     roots = video_library.roots_for(collection, request.user)
@@ -138,8 +138,8 @@ def change(request: HttpRequest, collection: Collection, episode_id: int) -> Htt
     if "exportable.shown" in request.POST:
         values["exportable"] = "exportable" in request.POST
     changed = sources.change(episode=row, by=request.user, values=values, seen=seen(request))
-    response = said(request, f"{changed.label} saved.", to=came_from(request), undo=True)
-    response.headers["X-Koma-Seen"] = mark(sources.shown(changed))  # the form stays on the page
+    response = success(request, f"{changed.label} saved.", to=came_from(request), undo=True)
+    response.headers["X-Koma-Seen"] = fingerprint(sources.form_values(changed))  # the form stays on the page
     return response
 
 
@@ -156,7 +156,7 @@ def forget(request: HttpRequest, collection: Collection, episode_id: int) -> Htt
     to = reverse("add_episodes", args=[collection.pk])
     if is_partial(request):
         return toast(HttpResponse(""), f"{label} deleted.")
-    return said(request, f"{label} deleted.", to=to)
+    return success(request, f"{label} deleted.", to=to)
 
 
 @member_view(at_least=Role.LEAD)
@@ -182,7 +182,7 @@ def _known_in(collection: Collection, folder: video_library.Folder) -> dict[str,
 
 def _chunk(request: HttpRequest, row: Upload) -> JsonResponse:
     """The body is the chunk's bytes; a body that is shorter than announced was cut off and is not used."""
-    offset, length = whole(request.GET.get("offset")), whole(request.headers.get("Content-Length"))
+    offset, length = as_int(request.GET.get("offset")), as_int(request.headers.get("Content-Length"))
     if offset is None or length is None:
         raise BadInput("The chunk came without its offset or length. Reload the page and try again.")
     if length > uploads.CHUNK_BYTES:
@@ -209,14 +209,14 @@ def _whole_files(request: HttpRequest, collection: Collection) -> HttpResponse:
                 collection=collection, by=request.user, key=f"whole-{secrets.token_hex(16)}",
                 name=file.name or "", size=file.size or 0, about=_about(request),
             )  # fmt: skip
-            at = 0
+            offset = 0
             for piece in file.chunks(uploads.CHUNK_BYTES):
-                uploads.take_chunk(upload=row, offset=at, data=piece)
-                at += len(piece)
+                uploads.take_chunk(upload=row, offset=offset, data=piece)
+                offset += len(piece)
             added.append(uploads.finish(upload=row, by=request.user))
         except KomaError as error:
             problems.append(error.message)
-    return _told(request, collection, added, problems)
+    return _report(request, collection, added, problems)
 
 
 def _add_chosen(request: HttpRequest, collection: Collection, root: int) -> HttpResponse:
@@ -233,10 +233,10 @@ def _add_chosen(request: HttpRequest, collection: Collection, root: int) -> Http
             added.append(sources.register(collection=collection, path=path, by=request.user, about=_about(request)))
         except KomaError as error:
             problems.append(error.message)
-    return _told(request, collection, added, problems)
+    return _report(request, collection, added, problems)
 
 
-def _told(request: HttpRequest, collection: Collection, added: list[Episode], problems: list[str]) -> HttpResponse:
+def _report(request: HttpRequest, collection: Collection, added: list[Episode], problems: list[str]) -> HttpResponse:
     to = reverse("add_episodes", args=[collection.pk])
     if request.headers.get("Accept") == "application/json":
         labels = [episode.label for episode in added]

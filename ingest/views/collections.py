@@ -17,7 +17,7 @@ from ingest.actions import collections as actions
 from ingest.errors import BadInput, KomaError
 from ingest.models import Collection, Episode, Frame, FrameState, Membership, Role
 from ingest.storage import quota
-from ingest.views.responses import came_from, errors_in_words, said, seen
+from ingest.views.responses import came_from, errors_in_words, seen, success
 
 
 @login_required
@@ -28,15 +28,15 @@ def collections(request: HttpRequest) -> HttpResponse:
     if request.method == "POST":
         if not allowed:
             raise PermissionDenied("You may not make collections here. An admin of the site can allow it.")
-        made = actions.create(name=request.POST.get("name", ""), by=request.user)
-        return said(request, f"{made.name} created.", to=reverse("add_episodes", args=[made.pk]))
-    mine = Membership.objects.filter(collection=OuterRef("pk"), user_id=int(request.user.pk or 0))
+        collection = actions.create(name=request.POST.get("name", ""), by=request.user)
+        return success(request, f"{collection.name} created.", to=reverse("add_episodes", args=[collection.pk]))
+    memberships = Membership.objects.filter(collection=OuterRef("pk"), user_id=int(request.user.pk or 0))
     # The best frame of one episode comes out of an index; the best of all would be searched for among all.
     begun = Episode.objects.filter(collection=OuterRef("pk"), extracted_at__isnull=False)
-    kept = Frame.objects.filter(episode=OuterRef("shown"), state=FrameState.KEPT)
-    still = kept.exclude(preview="").order_by("-face_count", "-quality", "pk").values("preview")[:1]
+    kept_frames = Frame.objects.filter(episode=OuterRef("shown"), state=FrameState.KEPT)
+    still = kept_frames.exclude(preview="").order_by("-face_count", "-quality", "pk").values("preview")[:1]
     rows = Collection.objects.visible_to(request.user).annotate(
-        role=Subquery(mine.values("role")[:1]),
+        role=Subquery(memberships.values("role")[:1]),
         episode_count=Count("episodes", distinct=True),
         open_runs=Count("runs", filter=Q(runs__finished_at__isnull=True), distinct=True),
         shown=Subquery(begun.values("pk")[:1]),
@@ -55,7 +55,7 @@ def settings_page(request: HttpRequest, collection: Collection) -> HttpResponse:
     """Rename, archive, delete: the page (GET) and the new name (POST)."""
     if request.method == "POST":
         actions.rename(collection=collection, name=request.POST.get("name", ""), by=request.user, seen=seen(request))
-        return said(request, "Renamed.", to=reverse("collection_settings", args=[collection.pk]))
+        return success(request, "Renamed.", to=reverse("collection_settings", args=[collection.pk]))
     context = {"section": "members", "usage": quota.of_collection(collection), "mine": quota.of_person(request.user)}
     return render(request, "ingest/collection_settings.html", context)
 
@@ -68,8 +68,8 @@ def archive(request: HttpRequest, collection: Collection) -> HttpResponse:
     archived = "back" not in request.POST
     actions.archive(collection=collection, archived=archived, by=request.user)
     if archived:
-        return said(request, f"{collection.name} archived. It is listed at the bottom.", to=reverse("collections"))
-    return said(request, f"{collection.name} is back.", to=came_from(request))
+        return success(request, f"{collection.name} archived. It is listed at the bottom.", to=reverse("collections"))
+    return success(request, f"{collection.name} is back.", to=came_from(request))
 
 
 @member_view(at_least=Role.ADMIN, when_archived=True)
@@ -92,5 +92,5 @@ def delete(request: HttpRequest, collection: Collection) -> HttpResponse:
             return render(
                 request, "ingest/collection_delete.html", context, status=409 if "run" in error.message else 422
             )
-        return said(request, f"{name} deleted, with {files:,} files.", to=reverse("collections"))
+        return success(request, f"{name} deleted, with {files:,} files.", to=reverse("collections"))
     return render(request, "ingest/collection_delete.html", context)

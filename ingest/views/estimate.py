@@ -9,7 +9,7 @@ from ingest import humane
 from ingest.access import member_view
 from ingest.actions.estimates import estimate as estimated
 from ingest.models import Collection, Episode, Role, SourceKind
-from ingest.params import wholes
+from ingest.params import as_ints
 from ingest.pipeline.registry import stages
 from ingest.views.once import own_key
 
@@ -19,12 +19,12 @@ from ingest.views.once import own_key
 def estimate(request: HttpRequest, collection: Collection) -> HttpResponse:
     """A line for the chosen episodes and stages (`episode`, `stage`), sent as a form: hundreds are too many for an
     address. Nothing is written."""
-    asked = request.POST if request.method == "POST" else request.GET
-    keys = wholes(asked.getlist("episode"))
+    form = request.POST if request.method == "POST" else request.GET
+    keys = as_ints(form.getlist("episode"))
     episodes = list(collection.episodes.filter(pk__in=keys[:5000]).select_related("source"))
-    chosen = [name for name in asked.getlist("stage") if name in stages()]
-    found = estimated(collection=collection, episodes=episodes, stage_names=chosen) if episodes and chosen else None
-    return render(request, "ingest/estimate.html", {"estimate": found, "what": _called(episodes)})
+    chosen = [name for name in form.getlist("stage") if name in stages()]
+    result = estimated(collection=collection, episodes=episodes, stage_names=chosen) if episodes and chosen else None
+    return render(request, "ingest/estimate.html", {"estimate": result, "what": _called(episodes)})
 
 
 def _called(episodes: list[Episode]) -> str:

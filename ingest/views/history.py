@@ -12,7 +12,7 @@ from django.views.decorators.http import require_POST
 from ingest.access import member_view
 from ingest.actions import history
 from ingest.models import Collection, Operation, Revision, Role
-from ingest.params import whole
+from ingest.params import as_int
 from ingest.views import html_rows
 from ingest.views.responses import came_from, errors_in_words, is_partial
 
@@ -45,7 +45,7 @@ def history_page(request: HttpRequest, collection: Collection) -> HttpResponse:
     """Newest first, page after page by key."""
     changed = Exists(Revision.objects.filter(operation=OuterRef("pk")))  # a film that was added has none
     rows = Operation.objects.filter(collection=collection).annotate(has_rows=changed)
-    before = whole(request.GET.get("before"))
+    before = as_int(request.GET.get("before"))
     if before is not None:
         rows = rows.filter(pk__lt=before)
     operations = list(rows.values_list(*FIELDS, named=True)[: PAGE + 1])

@@ -17,8 +17,8 @@ from ingest.access import member_view
 from ingest.actions import members as actions
 from ingest.errors import KomaError
 from ingest.models import Collection, Membership, Role
-from ingest.params import whole
-from ingest.views.responses import errors_in_words, said, seen
+from ingest.params import as_int
+from ingest.views.responses import errors_in_words, seen, success
 
 
 @member_view()
@@ -35,15 +35,15 @@ def invite(request: HttpRequest, collection: Collection) -> HttpResponse:
     role = request.POST.get("role", "")
     context = _context(request, collection)
     try:
-        made, token = actions.invite(
-            collection=collection, role=whole(role) or 0, by=request.user, by_role=request.role  # type: ignore[attr-defined]
+        invitation, token = actions.invite(
+            collection=collection, role=as_int(role) or 0, by=request.user, by_role=request.role  # type: ignore[attr-defined]
         )  # fmt: skip
     except KomaError as error:
         context["problem"] = error.message
         return render(request, "ingest/members.html", context, status=422)
     # The secret stands behind the #, which browsers send to nobody: no log and no referrer ever holds it.
     context["link"] = request.build_absolute_uri(reverse("join")) + "#" + token
-    context["link_role"] = Role(made.role).label
+    context["link_role"] = Role(invitation.role).label
     return render(request, "ingest/members.html", context)
 
 
@@ -53,7 +53,7 @@ def invite(request: HttpRequest, collection: Collection) -> HttpResponse:
 def withdraw(request: HttpRequest, collection: Collection, invitation_id: int) -> HttpResponse:
     """Make an open link useless."""
     actions.withdraw(invitation=get_object_or_404(collection.invitations, pk=invitation_id), by=request.user)
-    return said(request, "The link works no more.", to=reverse("members", args=[collection.pk]))
+    return success(request, "The link works no more.", to=reverse("members", args=[collection.pk]))
 
 
 @member_view()
@@ -68,13 +68,13 @@ def change(request: HttpRequest, collection: Collection, member_id: int) -> Http
     to = reverse("members", args=[collection.pk])
     if "remove" in request.POST:
         actions.remove(member=member, by=request.user, by_role=role)
-        own = member.user_id == request.user.pk
-        return said(request, f"{member.user.get_username()} taken out.", to="/" if own else to)
+        is_self = member.user_id == request.user.pk
+        return success(request, f"{member.user.get_username()} taken out.", to="/" if is_self else to)
     if role < Role.ADMIN:
         raise PermissionDenied("Only an admin changes roles.")
-    wanted = request.POST.get("role", "")
-    actions.change_role(member=member, role=whole(wanted) or 0, by=request.user, by_role=role, seen=seen(request))
-    return said(request, f"{member.user.get_username()} is now {Role(member.role).label}.", to=to)
+    new_role = request.POST.get("role", "")
+    actions.change_role(member=member, role=as_int(new_role) or 0, by=request.user, by_role=role, seen=seen(request))
+    return success(request, f"{member.user.get_username()} is now {Role(member.role).label}.", to=to)
 
 
 @login_not_required

@@ -72,19 +72,19 @@ class Once:
         if len(key) > KEY_MAX:
             text = f"The form's key is longer than {KEY_MAX} characters. Load the page and send the form again."
             return refused(request, text, status=422, to=came_from(request))
-        mark = request.once_mark = _mark(request, key)  # type: ignore[attr-defined]
+        form_hash = request.once_mark = _form_hash(request, key)  # type: ignore[attr-defined]
         token = alive.own_name() + secrets.token_hex(10)
-        row = _begin(int(user.pk or 0), mark, token)
+        row = _begin(int(user.pk or 0), form_hash, token)
         if row.token != token:
             return _tell_done(request, _again(request, row), key) if row.done else _not_done(request)
-        mine = SentForm.objects.filter(pk=row.pk, token=token)
+        own_row = SentForm.objects.filter(pk=row.pk, token=token)
         try:
             response = view(request, *args, **kwargs)
         except BaseException:
-            _end(mine, None)
+            _end(own_row, None)
             raise
         is_done = response.status_code < 400 and not getattr(response, "is_refused", False)
-        _end(mine, _answer(response) if is_done else None)
+        _end(own_row, _answer(response) if is_done else None)
         return _tell_done(request, response, key) if is_done else response
 
 
@@ -95,7 +95,7 @@ def _tell_done(request: HttpRequest, response: HttpResponse, key: str) -> HttpRe
     return response
 
 
-def _mark(request: HttpRequest, key: str) -> str:
+def _form_hash(request: HttpRequest, key: str) -> str:
     """Hash of who is meant to do what: the same key under other fields is another act."""
     digest = hashlib.sha256(f"{request.path}\n{key}\n".encode())
     for name, values in sorted(request.POST.lists()):
@@ -106,15 +106,15 @@ def _mark(request: HttpRequest, key: str) -> str:
     return digest.hexdigest()
 
 
-def _begin(user: int, mark: str, token: str) -> SentForm:
+def _begin(user: int, form_hash: str, token: str) -> SentForm:
     """The row of this act, with our token where we are to do it."""
     until = time.monotonic() + WAIT_S
     while True:
         try:
             with transaction.atomic():
-                return SentForm.objects.create(user_id=user, mark=mark, at=timezone.now(), token=token)
+                return SentForm.objects.create(user_id=user, mark=form_hash, at=timezone.now(), token=token)
         except IntegrityError:
-            other = SentForm.objects.filter(user=user, mark=mark).first()
+            other = SentForm.objects.filter(user=user, mark=form_hash).first()
         if other is None:  # the first one was refused
             continue
         now = timezone.now()
@@ -128,22 +128,22 @@ def _begin(user: int, mark: str, token: str) -> SentForm:
         time.sleep(LOOK_S)
 
 
-def _end(mine: Any, answer: dict[str, str] | None) -> None:
+def _end(own_row: Any, answer: dict[str, str] | None) -> None:
     """Keep what was answered; without an answer nothing was done and the form may be sent again."""
     try:
         if answer is None:
-            mine.delete()
+            own_row.delete()
         else:
-            mine.update(done=True, answer=answer)
+            own_row.update(done=True, answer=answer)
     except DatabaseError:  # the work is done or refused all the same; the row counts as at work until it is dead
         logger.exception("a sent form could not be closed")
 
 
 def _answer(response: HttpResponse) -> dict[str, str]:
-    found = {name: response.headers[name] for name in REDIRECTS if name in response.headers}
+    answer = {name: response.headers[name] for name in REDIRECTS if name in response.headers}
     if response.status_code in (301, 302, 303):
-        found["to"] = response.headers["Location"]
-    return found | {"words": str(getattr(response, "words", ""))[:500]}
+        answer["to"] = response.headers["Location"]
+    return answer | {"words": str(getattr(response, "words", ""))[:500]}
 
 
 def _again(request: HttpRequest, row: SentForm) -> HttpResponse:

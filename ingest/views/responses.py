@@ -38,7 +38,7 @@ def worded(response: HttpResponse, text: str) -> HttpResponse:
     return response
 
 
-def said(
+def success(
     request: HttpRequest, text: str, *, to: str, partial: HttpResponse | None = None, undo: bool = False
 ) -> HttpResponse:
     """After a change: for htmx the partial (or 204) with a toast, for a plain form a message and a redirect to `to`."""
@@ -67,8 +67,8 @@ def seen(request: HttpRequest) -> str | None:
 
 def both_answers(request: HttpRequest, error: Stale) -> HttpResponse:
     """409 with both answers and a form that sends mine again: in a dialog for htmx, as a page for a plain form."""
-    given = {name: values for name, values in request.POST.lists() if name not in ("csrfmiddlewaretoken", "key")}
-    fields = [(name, value) for name, values in (given | error.resend).items() for value in values]
+    sent = {name: values for name, values in request.POST.lists() if name not in ("csrfmiddlewaretoken", "key")}
+    fields = [(name, value) for name, values in (sent | error.resend).items() for value in values]
     context = {
         "error": error,
         "fields": fields,

@@ -19,10 +19,10 @@ from ingest.pipeline.settings import KINDS, kind_of, label_of, settings_of, type
 def stage_fields(stage: type[Stage[Any, Any]], collection: Collection) -> list[dict[str, Any]]:
     """For the template: one entry a setting, with the collection's own default."""
     defaults = stage.params_type(**collection.run_defaults.get(stage.name, {}))
-    found = []
+    fields = []
     for name, field in settings_of(stage).items():
         value = getattr(defaults, name)
-        found.append(
+        fields.append(
             {
                 "name": f"{stage.name}.{name}",
                 "label": label_of(field),
@@ -33,18 +33,18 @@ def stage_fields(stage: type[Stage[Any, Any]], collection: Collection) -> list[d
                 "value": "" if value is None else value,
             }
         )
-    return found
+    return fields
 
 
 def posted_params(form: QueryDict) -> dict[str, dict[str, Any]]:
     """Typed parameters by stage; those that the form does not hold are left out. BadInput names the setting."""
-    found: dict[str, dict[str, Any]] = {}
+    params: dict[str, dict[str, Any]] = {}
     for name, stage in stages().items():
         for setting, field in settings_of(stage).items():
             key = f"{name}.{setting}"
             if kind_of(field) is bool:
                 if f"{key}.shown" in form:
-                    found.setdefault(name, {})[setting] = key in form
+                    params.setdefault(name, {})[setting] = key in form
             elif key in form:
-                found.setdefault(name, {})[setting] = typed(str(form[key]).strip(), field, stage.label)
-    return found
+                params.setdefault(name, {})[setting] = typed(str(form[key]).strip(), field, stage.label)
+    return params

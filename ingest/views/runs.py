@@ -19,11 +19,11 @@ from ingest.actions import runs as actions
 from ingest.actions.collections import keep_run_settings, run_settings
 from ingest.errors import BadInput
 from ingest.models import FINISHED, Collection, Episode, PipelineRun, Role, RunState, SkippedInput, StageRun
-from ingest.params import wholes
+from ingest.params import as_ints
 from ingest.pipeline import progress
 from ingest.pipeline.registry import stages
 from ingest.views.html_rows import dots
-from ingest.views.responses import errors_in_words, said, seen
+from ingest.views.responses import errors_in_words, seen, success
 from ingest.views.run_form import posted_params, stage_fields
 
 PAGE = 30
@@ -35,12 +35,12 @@ OPEN_ROWS_MAX = 4  # a stage over more episodes shows its rows one stage at a ti
 def runs(request: HttpRequest, collection: Collection) -> HttpResponse:
     """The list of runs, newest first, with a bar each."""
     rows = list(collection.runs.select_related("created_by")[:PAGE])
-    found = progress.summaries(rows)
+    summaries = progress.summaries(rows)
     entries = [
         {
             "run": row,
-            "dots": dots((lane.label, lane.state) for lane in found[row.pk]),
-            "percent": progress.percent(found[row.pk]),
+            "dots": dots((lane.label, lane.state) for lane in summaries[row.pk]),
+            "percent": progress.percent(summaries[row.pk]),
         }
         for row in rows
     ]
@@ -55,10 +55,10 @@ def run(request: HttpRequest, collection: Collection, run_id: int) -> HttpRespon
     """
     row = get_object_or_404(collection.runs.select_related("created_by"), pk=run_id)
     run_lanes = progress.lanes(row, opened=request.GET.get("lane", ""), few=OPEN_ROWS_MAX)
-    shown = [stage for lane in run_lanes for stage in lane.rows or ()]
-    logs = dict(row.stages.filter(pk__in=[stage.pk for stage in shown]).order_by().values_list("pk", "log"))
+    shown_stages = [stage for lane in run_lanes for stage in lane.rows or ()]
+    logs = dict(row.stages.filter(pk__in=[stage.pk for stage in shown_stages]).order_by().values_list("pk", "log"))
     if not getattr(request.user, "is_superuser", False):
-        for stage in [*shown, *(stage for lane in run_lanes for stage in lane.failed)]:
+        for stage in [*shown_stages, *(stage for lane in run_lanes for stage in lane.failed)]:
             stage.error = _without_folders(stage.error)
         logs = {key: _without_folders(log) for key, log in logs.items()}
     context = {
@@ -85,8 +85,8 @@ def run(request: HttpRequest, collection: Collection, run_id: int) -> HttpRespon
 
 def _without_folders(text: str) -> str:
     """The text without the server's own folders: where files lie there is for admins of the site."""
-    own = [*settings.KOMA_LIBRARY_DIRS, settings.KOMA_DATA_DIR, settings.KOMA_MODELS_DIR, settings.KOMA_EXPORT_DIR]
-    folders = {str(one) for folder in own for one in (folder, Path(folder).resolve())}
+    places = [*settings.KOMA_LIBRARY_DIRS, settings.KOMA_DATA_DIR, settings.KOMA_MODELS_DIR, settings.KOMA_EXPORT_DIR]
+    folders = {str(path) for folder in places for path in (folder, Path(folder).resolve())}
     for folder in sorted(folders, key=len, reverse=True):  # the inner one first
         text = text.replace(f"{folder.rstrip('/')}/", "")
     return text
@@ -94,8 +94,8 @@ def _without_folders(text: str) -> str:
 
 def _skipped(collection: Collection, run: PipelineRun) -> QuerySet[SkippedInput]:
     """Of the run's episodes; lazy, since a poll does not draw them."""
-    mine = StageRun.objects.filter(run=run, episode=OuterRef("episode"))
-    return collection.skipped_inputs.filter(Exists(mine)).select_related("episode")[:SKIPPED_MAX]
+    stage_runs = StageRun.objects.filter(run=run, episode=OuterRef("episode"))
+    return collection.skipped_inputs.filter(Exists(stage_runs)).select_related("episode")[:SKIPPED_MAX]
 
 
 def _waits(run_lanes: list[progress.Lane]) -> bool:
@@ -124,7 +124,7 @@ def start(request: HttpRequest, collection: Collection) -> HttpResponse:
     """Choose episodes, stages and parameters; the estimate is shown before anything starts."""
     if request.method != "POST":
         return render(request, "ingest/run_start.html", _start_context(request, collection))
-    chosen = Episode.objects.filter(collection=collection, pk__in=wholes(request.POST.getlist("episode")))
+    chosen = Episode.objects.filter(collection=collection, pk__in=as_ints(request.POST.getlist("episode")))
     if not chosen:
         raise BadInput("Choose at least one episode.")
     with transaction.atomic():  # where the settings cannot be kept nothing is started either
@@ -139,7 +139,7 @@ def start(request: HttpRequest, collection: Collection) -> HttpResponse:
             keep_run_settings(collection=collection, params=row.params, by=request.user, seen=seen(request))
     call_workers()
     text = f"Run {row.pk} started over {humane.count(len(chosen), 'episode')}."
-    return said(request, text, to=reverse("run", args=[collection.pk, row.pk]))
+    return success(request, text, to=reverse("run", args=[collection.pk, row.pk]))
 
 
 @member_view(at_least=Role.LEAD)
@@ -151,11 +151,11 @@ def change(request: HttpRequest, collection: Collection, run_id: int) -> HttpRes
     to = reverse("run", args=[collection.pk, row.pk])
     if "cancel" in request.POST:
         actions.cancel(row, by=request.user)
-        return said(request, "Stopping; what was saved so far stays.", to=to)
+        return success(request, "Stopping; what was saved so far stays.", to=to)
     if "resume" in request.POST:
         actions.resume(row, by=request.user)
         call_workers()
-        return said(request, "Going on where it stopped.", to=to)
+        return success(request, "Going on where it stopped.", to=to)
     raise BadInput("Nothing was chosen.")
 
 
@@ -165,7 +165,7 @@ def call_workers() -> None:
 
 
 def _start_context(request: HttpRequest, collection: Collection) -> dict[str, Any]:
-    chosen = set(wholes(request.GET.getlist("episode")))
+    chosen = set(as_ints(request.GET.getlist("episode")))
     busy = set(
         StageRun.objects.filter(run__collection=collection)
         .exclude(run__state__in=FINISHED)

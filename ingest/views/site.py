@@ -18,7 +18,7 @@ from ingest.access import site_admin_view
 from ingest.actions import limits, uploads
 from ingest.models import RESERVED_FOR, Collection, CollectionLimits, Membership, PersonLimits, Role, Upload
 from ingest.storage import quota
-from ingest.views.responses import errors_in_words, said, seen
+from ingest.views.responses import errors_in_words, seen, success
 
 ROWS = 50  # of a page: usage is summed for each
 
@@ -33,7 +33,7 @@ def people(request: HttpRequest) -> HttpResponse:
         {
             "person": person,
             "own": getattr(person, "limits", None),
-            "shown": limits.shown(getattr(person, "limits", None), PersonLimits),
+            "shown": limits.form_values(getattr(person, "limits", None), PersonLimits),
             "usage": quota.of_person(person),
             "bytes_text": limits.size_text(person.limits.bytes_max) if hasattr(person, "limits") else "",
         }
@@ -57,7 +57,7 @@ def person_change(request: HttpRequest, person_id: int) -> HttpResponse:
         by=request.user,
         seen=seen(request),
     )
-    return said(request, f"Saved for {person.get_username()}.", to=reverse("site_people"))
+    return success(request, f"Saved for {person.get_username()}.", to=reverse("site_people"))
 
 
 @site_admin_view
@@ -65,8 +65,8 @@ def person_change(request: HttpRequest, person_id: int) -> HttpResponse:
 def collections(request: HttpRequest) -> HttpResponse:
     """All collections: who cares for them, what they keep, which library folders they see."""
     query = request.GET.get("q", "").strip()[:200]
-    found = Collection.objects.filter(name__icontains=query).select_related("limits").order_by("name", "pk")
-    page = Paginator(found, ROWS).get_page(request.GET.get("page"))
+    matches = Collection.objects.filter(name__icontains=query).select_related("limits").order_by("name", "pk")
+    page = Paginator(matches, ROWS).get_page(request.GET.get("page"))
     admins: dict[int, list[str]] = {}
     members = Membership.objects.filter(collection__in=list(page), role=Role.ADMIN).order_by("user__username")
     for pk, name in members.values_list("collection_id", "user__username"):
@@ -99,16 +99,18 @@ def collection_limits(request: HttpRequest, limits_of: int) -> HttpResponse:
             by=request.user,
             seen=seen(request),
         )
-        return said(request, f"Saved for {row.name}.", to=reverse("site_collections"))
-    own = getattr(row, "limits", None)
+        return success(request, f"Saved for {row.name}.", to=reverse("site_collections"))
+    row_limits = getattr(row, "limits", None)
     context = {
         "tab": "collections",
         "row": row,
-        "own": own,
-        "shown": limits.shown(own, CollectionLimits),
+        "own": row_limits,
+        "shown": limits.form_values(row_limits, CollectionLimits),
         "usage": quota.of_collection(row),
-        "bytes_text": limits.size_text(own.bytes_max) if own else "",
-        "folders": [(path, own is not None and str(path) in own.folders) for path in video_library.roots()],
+        "bytes_text": limits.size_text(row_limits.bytes_max) if row_limits else "",
+        "folders": [
+            (path, row_limits is not None and str(path) in row_limits.folders) for path in video_library.roots()
+        ],
         "default": _default("COLLECTION"),
     }
     return render(request, "ingest/site_collection.html", context)
@@ -137,7 +139,7 @@ def upload_discard(request: HttpRequest, upload_id: int) -> HttpResponse:
     """Discard anybody's unfinished upload."""
     row = get_object_or_404(Upload, Q(source__isnull=True), pk=upload_id)
     uploads.discard(upload=row)
-    return said(request, f"{row.name} discarded.", to=reverse("site_uploads"))
+    return success(request, f"{row.name} discarded.", to=reverse("site_uploads"))
 
 
 def _default(of: str) -> dict[str, Any]:

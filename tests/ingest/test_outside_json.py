@@ -33,9 +33,9 @@ def test_other_encodings_and_large_files_are_value_errors(tmp_path: Path) -> Non
     with pytest.raises(ValueError, match="utf-16"):
         outside_json.read(path)
     path.write_text("[1, 2, 3]")
-    assert outside_json.read(path, most=9) == [1, 2, 3]
+    assert outside_json.read(path, bytes_max=9) == [1, 2, 3]
     with pytest.raises(ValueError, match="more than 8 bytes"):
-        outside_json.read(path, most=8)
+        outside_json.read(path, bytes_max=8)
 
 
 def test_toml_is_read_as_carefully() -> None:

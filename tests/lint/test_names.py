@@ -44,6 +44,14 @@ def test_underscores_and_capitals_hide_no_name() -> None:
     assert vague("closest = lookup = created_at = nearest = 1") == set()
 
 
+def test_columns_of_the_database_are_a_format() -> None:
+    model = (
+        "class Row(models.Model):\n    at = models.DateTimeField()\n    mark: str = models.{}\n    made = cached()\n"
+    )
+    assert vague(model.format("F()").replace("mark: str", "mark")) == {"made"}
+    assert vague("at = models.F()") == {"at"}
+
+
 def test_a_name_that_is_meant_is_let_pass_in_its_file_alone() -> None:
     assert vague("def kept(self): ...", "ingest/models/frame.py") == set()
     assert vague("def kept(self): ...", "ingest/models/run.py") == {"kept"}

@@ -30,7 +30,7 @@ def test_an_empty_variable_counts_as_absent(monkeypatch: pytest.MonkeyPatch) -> 
     for name in ("A_SWITCH", "A_NUMBER", "A_SIZE", "A_LIST"):
         monkeypatch.setenv(name, "  ")
     assert env.env_bool("A_SWITCH", default=True) is True
-    assert env.env_int("A_NUMBER", 7, least=0, most=9) == 7
+    assert env.env_int("A_NUMBER", 7, minimum=0, maximum=9) == 7
     assert env.env_bytes("A_SIZE", 5) == 5
     assert env.env_list("A_LIST", ("x",)) == ["x"]
 
@@ -46,7 +46,7 @@ def test_a_switch_that_is_neither_on_nor_off_is_refused_by_name(monkeypatch: pyt
 def test_a_port_outside_its_bounds_is_refused(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
     monkeypatch.setenv("KOMA_PORT", text)
     with pytest.raises(SettingError, match="KOMA_PORT"):
-        env.env_int("KOMA_PORT", 8000, least=1, most=65535)
+        env.env_int("KOMA_PORT", 8000, minimum=1, maximum=65535)
 
 
 @pytest.mark.parametrize(("text", "value"), [("0", 0), ("12", 12), ("2K", 2048), ("3m", 3 * 2**20), ("1T", 2**40)])

@@ -16,7 +16,7 @@ from annotate.models import Caption, Face, ModelChoice
 from annotate.models import TagList as TagListRow
 from export.models import ExportJob
 from export.models import Recipe as RecipeRow
-from ingest.actions.seen import changed, mark
+from ingest.actions.seen import changed, fingerprint
 from ingest.errors import Stale
 from ingest.models import Collection, CollectionLimits, Frame, Membership, Operation, PersonLimits, PipelineRun, Role
 from tests.conftest import client_of
@@ -334,18 +334,18 @@ def test_nothing_of_a_refused_form_stands_in_the_history(world: World, alice: Us
 
 
 def test_a_mark_tells_fields_apart() -> None:
-    shown = mark({"a": 1, "b": [1, 2], "c": None})
+    shown = fingerprint({"a": 1, "b": [1, 2], "c": None})
     now = {"a": 1, "b": [1, 2], "c": "x"}
     common: dict[str, Any] = {"who": "bob", "what": "it"}
-    assert changed(shown, now=now, wanted={"a": 2, "b": [1, 2], "c": None}, **common) == {"a": 2}
-    assert changed(None, now=now, wanted={"a": 2, "c": "y"}, **common) == {"a": 2, "c": "y"}
-    assert changed(shown, now=now, wanted={"c": "x"}, **common) == {}  # the same answer
+    assert changed(shown, now=now, new={"a": 2, "b": [1, 2], "c": None}, **common) == {"a": 2}
+    assert changed(None, now=now, new={"a": 2, "c": "y"}, **common) == {"a": 2, "c": "y"}
+    assert changed(shown, now=now, new={"c": "x"}, **common) == {}  # the same answer
     with pytest.raises(Stale) as caught:
-        changed(shown, now=now, wanted={"a": 2, "c": "y"}, **common)
-    assert (caught.value.theirs, caught.value.mine) == ([("c", "x")], [("c", "y")])
-    assert changed(caught.value.resend["seen"][0], now=now, wanted={"c": "y"}, **common) == {"c": "y"}
+        changed(shown, now=now, new={"a": 2, "c": "y"}, **common)
+    assert (caught.value.stored, caught.value.sent) == ([("c", "x")], [("c", "y")])
+    assert changed(caught.value.resend["seen"][0], now=now, new={"c": "y"}, **common) == {"c": "y"}
     with pytest.raises(Stale):
-        changed("", now=now, wanted={"a": 2}, **common)  # nothing was seen
+        changed("", now=now, new={"a": 2}, **common)  # nothing was seen
 
 
 def test_a_frame_is_checked_as_it_was_seen(world: World, alice: User, bob: User) -> None:

@@ -204,7 +204,7 @@ def _model_type(path: Path) -> str:
     if not path.is_file():
         return TYPES[0]
     try:
-        told = outside_json.read(path, most=SMALL_FILE)
+        told = outside_json.read(path, bytes_max=SMALL_FILE)
         told = told.get("model_type", told.get("problem_type")) if isinstance(told, dict) else told
         word = str(told).lower()
         if word not in TYPES:

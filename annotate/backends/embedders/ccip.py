@@ -181,7 +181,7 @@ def _json(path: Path) -> Any:
     if not path.is_file():
         return None
     try:
-        return outside_json.read(path, most=SMALL_FILE)
+        return outside_json.read(path, bytes_max=SMALL_FILE)
     except (OSError, ValueError) as error:
         raise BadInput(f"{path} cannot be read: {error}. Get the model again.") from error
 

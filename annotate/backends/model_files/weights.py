@@ -84,7 +84,7 @@ def read_card(path: Path) -> dict[str, Any]:
     if not path.is_file():
         return {}
     try:
-        card = outside_json.read(path, most=outside_json.SMALL)
+        card = outside_json.read(path, bytes_max=outside_json.SMALL)
     except (OSError, ValueError) as error:
         raise BadInput(f"{path}: the model's description cannot be read: {error}. Get the model again.") from error
     if not isinstance(card, dict):

@@ -79,7 +79,7 @@ def checked(labels: list[Label], path: Path) -> list[Label]:
 def read_object(path: Path) -> dict[str, Any]:
     """A JSON object; BadInput when the file is missing, damaged, too large or something else."""
     try:
-        found = outside_json.read(path, most=FILE_MAX)
+        found = outside_json.read(path, bytes_max=FILE_MAX)
     except (OSError, ValueError) as error:
         raise BadInput(f"{path} cannot be read as JSON: {error}. Get the file again.") from error
     if not isinstance(found, dict) or not found:

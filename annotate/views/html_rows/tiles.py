@@ -9,7 +9,7 @@ from typing import Any
 from django.db.models import Count
 
 from annotate.models import Face, FaceState
-from ingest.actions.frames import shown
+from ingest.actions.frames import form_state
 from ingest.humane import timecode
 from ingest.models import DropReason, Frame, FrameState, episode_label
 from ingest.views.macros import render_macro
@@ -81,7 +81,7 @@ def _tile(row: Any, names: list[str], unnamed: int, copies: int) -> _Tile:
         names=names,
         unnamed=unnamed,
         copies=copies,
-        shown=shown(state=row.state, excluded=row.excluded, decided_by_id=row.decided_by_id),
+        shown=form_state(state=row.state, excluded=row.excluded, decided_by_id=row.decided_by_id),
         dropped=row.state == FrameState.DROPPED,
         excluded=row.excluded,
         reason=REASONS.get(row.reason, row.reason),

@@ -43,12 +43,12 @@ class Command(BaseCommand):
 
 def find(text: str) -> Collection:
     """By name, else by number. Raises CommandError."""
-    found = list(Collection.objects.filter(name=text)[:2])
-    if not found and text.isascii() and text.isdigit():
-        found = list(Collection.objects.filter(pk=int(text)))
-    if not found:
+    rows = list(Collection.objects.filter(name=text)[:2])
+    if not rows and text.isascii() and text.isdigit():
+        rows = list(Collection.objects.filter(pk=int(text)))
+    if not rows:
         names = ", ".join(f"{row.name} ({row.pk})" for row in Collection.objects.all()[:20])
         raise CommandError(f"There is no collection {text!r}. There are: {names or 'none'}.")
-    if len(found) > 1:
+    if len(rows) > 1:
         raise CommandError(f"Several collections are called {text!r}; give the number instead.")
-    return found[0]
+    return rows[0]

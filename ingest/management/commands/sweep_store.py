@@ -28,9 +28,9 @@ class Command(BaseCommand):
         with forgotten_files.alone() as place:
             if place is None:
                 raise CommandError("A worker is sweeping the store just now. Try again in a minute.")
-            swept = forgotten_files.look(store(), age_s=age_s, dry_run=dry_run)
+            swept = forgotten_files.sweep_from(store(), age_s=age_s, dry_run=dry_run)
         size = humane.filesize(swept.size)
-        act = "would be deleted" if dry_run else "were deleted"
+        outcome = "would be deleted" if dry_run else "were deleted"
         self.stdout.write(
-            f"{swept.seen:,} stored files looked at; {swept.forgotten:,} that nothing names ({size}) {act}."
+            f"{swept.seen:,} stored files looked at; {swept.forgotten:,} that nothing names ({size}) {outcome}."
         )

@@ -22,8 +22,8 @@ class Command(BaseCommand):
         parser.add_argument("--password-stdin", action="store_true", help="read the password from standard input")
 
     def handle(self, *_: Any, **options: Any) -> None:
-        given = options["password_stdin"]
-        password = sys.stdin.readline().rstrip("\r\n") if given else random_password()
+        from_stdin = options["password_stdin"]
+        password = sys.stdin.readline().rstrip("\r\n") if from_stdin else random_password()
         try:
             validate_password(password)
             make_admin(options["name"], password)
@@ -31,4 +31,4 @@ class Command(BaseCommand):
             raise CommandError(" ".join(weak.messages)) from None
         except ValueError as taken:
             raise CommandError(str(taken)) from None
-        self.stdout.write(f"Admin {options['name']} made." + ("" if given else f" Password: {password}"))
+        self.stdout.write(f"Admin {options['name']} made." + ("" if from_stdin else f" Password: {password}"))

@@ -25,14 +25,14 @@ class Command(BaseCommand):
     def handle(self, *_: Any, **options: Any) -> None:
         os.nice(NICENESS)  # the page comes first
         try:
-            run = demo.start(say=self._say)
+            run = demo.start(report=self._report)
         except KomaError as problem:
             raise CommandError(problem.message) from None
         if options["follow"]:
-            demo.follow(run, say=self._say)
+            demo.follow(run, report=self._report)
             if run.state != RunState.DONE:
                 raise CommandError(f"The demo's run ended as {run.state}; its page says why.")
 
-    def _say(self, text: str) -> None:
+    def _report(self, text: str) -> None:
         self.stdout.write(text)
         self.stdout.flush()

@@ -57,7 +57,7 @@ def test_old_files_that_nothing_names_go_and_all_others_stay(frame: Frame) -> No
     forgotten, young = put("of a box that was moved"), put("of a worker that has not saved yet")
     age(forgotten, frame.file, frame.preview)
     (store().root / "ab").mkdir(exist_ok=True)
-    swept = forgotten_files.look(store())
+    swept = forgotten_files.sweep_from(store())
     assert (swept.seen, swept.forgotten, swept.size) == (4, 1, len("of a box that was moved"))
     assert there() == {frame.file, frame.preview, young}
 
@@ -69,7 +69,7 @@ def test_the_crop_of_a_deleted_box_stays_while_an_undo_can_bring_it_back(frame: 
     age(crop, frame.file, frame.preview)
     done = boxes.delete(collection=frame.collection, face=drawn.pk, by=alice)
     assert not Face.objects.filter(crop=crop).exists()
-    assert forgotten_files.look(store()).forgotten == 0
+    assert forgotten_files.sweep_from(store()).forgotten == 0
     history.undo(done, by=alice)
     assert Face.objects.get(crop=crop)
     assert crop in there()
@@ -81,7 +81,7 @@ def test_crops_outlive_no_deleted_collection(frame: Frame, alice: User) -> None:
     age(moved, *named)
     collections.delete(collection=frame.collection, typed_name=frame.collection.name, by=alice)
     assert there() == {moved}
-    forgotten_files.look(store())
+    forgotten_files.sweep_from(store())
     assert there() == set()
 
 
@@ -109,7 +109,7 @@ def test_what_is_put_again_while_a_sweep_looks_is_young_and_stays(
         return found
 
     monkeypatch.setattr(stored_files, "named", meanwhile)
-    assert forgotten_files.look(store()).forgotten == 0
+    assert forgotten_files.sweep_from(store()).forgotten == 0
     assert there() == {name} and store().is_sound(name)
 
 
@@ -125,7 +125,7 @@ def test_what_gets_a_row_while_a_sweep_looks_stays(frame: Frame, monkeypatch: py
         return found
 
     monkeypatch.setattr(stored_files, "named", meanwhile)
-    assert forgotten_files.look(store()).forgotten == 0
+    assert forgotten_files.sweep_from(store()).forgotten == 0
     assert name in there()
 
 
@@ -133,7 +133,7 @@ def test_what_a_killed_sweep_had_set_aside_comes_back(collection: Collection) ->
     name = put("set aside")
     assert store().set_aside(name) is not None
     assert there() == set()
-    forgotten_files.look(store())
+    forgotten_files.sweep_from(store())
     assert there() == {name}
 
 
@@ -159,7 +159,7 @@ def test_writers_at_work_lose_nothing_to_sweeps_beside_them(
         one.start()
     forgotten, until = 0, time.monotonic() + 2
     while time.monotonic() < until:
-        forgotten += forgotten_files.look(files, age_s=0.03).forgotten
+        forgotten += forgotten_files.sweep_from(files, age_s=0.03).forgotten
     stop.set()
     for one in threads:
         one.join()

@@ -125,7 +125,7 @@ def test_the_estimate_grows_with_the_film_and_learns_from_runs(collection: Colle
     assert learnt.measured
     assert learnt.seconds == pytest.approx(60.0)
     settings.KOMA_DISK_RESERVE_BYTES = 2**60
-    assert not estimate(collection=collection, episodes=[longer], stage_names=["extract"]).fits
+    assert not estimate(collection=collection, episodes=[longer], stage_names=["extract"]).has_room
 
 
 def test_the_estimate_is_shown_on_the_page_that_starts_a_run(as_alice: Client, collection: Collection) -> None:
