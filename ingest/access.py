@@ -25,7 +25,7 @@ def collection_for(user: Any, pk: int, *, at_least: Role = Role.VIEWER) -> tuple
         raise Http404("No such collection.")
     role = Role(membership.role)
     if role < at_least:
-        raise PermissionDenied(f"This needs the role {at_least.label}; you are {role.label} here. Ask a lead.")
+        raise PermissionDenied(f"You need the role {at_least.label} for this; you are {role.label} here. Ask a lead.")
     return membership.collection, role
 
 
@@ -36,7 +36,7 @@ def site_admin_view(view: Callable[..., HttpResponse]) -> Callable[..., HttpResp
     @wraps(view)
     def wrapped(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         if not getattr(request.user, "is_superuser", False):
-            raise PermissionDenied("This page is for admins of the site.")
+            raise PermissionDenied("This page is for site admins.")
         return view(request, *args, **kwargs)
 
     return wrapped
@@ -60,7 +60,7 @@ def member_view(
             needed = at_least if write is None or request.method in ("GET", "HEAD") else write
             collection, role = collection_for(request.user, collection_id, at_least=needed)
             if collection.archived_at is not None and request.method not in ("GET", "HEAD") and not when_archived:
-                raise PermissionDenied("This collection is archived. An admin can bring it back in its settings.")
+                raise PermissionDenied("This collection is archived. An admin can restore it in its settings.")
             request.collection = collection  # type: ignore[attr-defined]
             request.role = role  # type: ignore[attr-defined]
             return view(request, collection, *args, **kwargs)

@@ -63,12 +63,12 @@ def resolve(root: int, relative: str) -> Path:
     """The real path of something in a library. Raises BadInput for anything outside, hidden or gone."""
     known = roots()
     if not 0 <= root < len(known):
-        raise BadInput("There is no such library folder. Set KOMA_LIBRARY_DIRS and start Koma again.")
+        raise BadInput("No such library folder. Set KOMA_LIBRARY_DIRS and restart Koma.")
     parts = [part for part in relative.split("/") if part not in ("", ".")]
     hostile = "\0" in relative or "\\" in relative or any(part.startswith(".") for part in parts)
     path = known[root].joinpath(*parts) if not hostile else known[root]
     if hostile or not is_inside(path, known[root]):
-        raise BadInput(f"{plain_text(relative)}: this is not in the library, or it is gone.")
+        raise BadInput(f"{plain_text(relative)}: not in the library, or no longer there.")
     return path.resolve()
 
 
@@ -77,7 +77,7 @@ def browse(root: int, relative: str) -> Folder:
     path = resolve(root, relative)
     inside = roots()[root]
     if not path.is_dir():
-        raise BadInput(f"{plain_text(relative)}: this is no folder.")
+        raise BadInput(f"{plain_text(relative)}: this is not a folder.")
     here = path.relative_to(inside).as_posix()
     here = "" if here == "." else here
     entries: list[Entry] = []
@@ -109,11 +109,11 @@ def browse(root: int, relative: str) -> Folder:
 
 def _entry(path: Path, relative: str, inside: Path) -> Entry:
     if not is_inside(path, inside):
-        return Entry(path.name, relative, "other", note="a link that leads out of the library, or to nothing")
+        return Entry(path.name, relative, "other", note="a link that leads out of the library or to nothing")
     if path.is_dir():
         return Entry(path.name, relative, "folder")
     if not path.is_file():
-        return Entry(path.name, relative, "other", note="no regular file")
+        return Entry(path.name, relative, "other", note="not a regular file")
     ending = ending_of(path.name)
     kind = "film" if ending in VIDEO_ENDINGS else "zip" if ending in ZIP_ENDINGS else "other"
     if ending in PICTURE_ENDINGS:

@@ -32,5 +32,5 @@ class KomaAdminSite(admin.AdminSite):
     def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         """No second login form, which would count no failures."""
         if request.user.is_authenticated:
-            raise PermissionDenied("The admin site is for admins of the site.")
+            raise PermissionDenied("The admin site is for site admins.")
         return redirect_to_login(request.GET.get("next") or "/admin/")

@@ -24,7 +24,7 @@ def random_password() -> str:
 def make_admin(name: str, password: str) -> User:
     """Make an admin of the site; ValueError when the name is taken."""
     if User.objects.filter(username=name).exists():
-        raise ValueError(f"There is a person named {name!r} already.")
+        raise ValueError(f"There is already a person named {name!r}.")
     return User.objects.create_superuser(name, password=password)
 
 

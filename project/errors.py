@@ -19,8 +19,8 @@ from ingest.storage.full_disk import disk_is_full
 
 logger = logging.getLogger(__name__)
 
-BUSY = "The database is busy or cannot be reached; nothing was written. Try again in a moment."
-STALE = "This page is older than your login, so nothing was changed. Reload it and try again."
+BUSY = "The database is busy or cannot be reached; nothing was saved. Try again in a moment."
+STALE = "This page was opened before your last login, so nothing was saved. Reload it and try again."
 
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
@@ -39,12 +39,12 @@ def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
     if isinstance(exception, TooManyFilesSent):
         files_max = settings.DATA_UPLOAD_MAX_NUMBER_FILES
         words = (
-            f"These are more than {files_max:,} files, the most that one form can bring (KOMA_FORM_FILES). "
-            "Nothing was taken. Send fewer at once, or pack them into one zip. With scripts switched on there is no "
+            f"A form can send at most {files_max:,} files (KOMA_FORM_FILES). "
+            "Nothing was uploaded. Send fewer at once, or pack them into one zip. With JavaScript on there is no "
             "such limit."
         )
     elif isinstance(exception, TooManyFieldsSent):
-        words = "This form has more fields than Koma reads at once. Nothing was changed. Choose fewer and try again."
+        words = "This form has more fields than Koma reads at once. Nothing was saved. Choose fewer and try again."
     return HttpResponse(render_to_string("400.html", {"words": words}), status=400)
 
 

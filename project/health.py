@@ -63,7 +63,7 @@ def check_redis() -> Finding:
         ) as client:
             version = client.info("server")["redis_version"]
     except redis.RedisError:
-        return Finding("redis", fine=False, text="Redis does not answer: runs wait until it is back. Nothing is lost.")
+        return Finding("redis", fine=False, text="Redis does not answer: runs wait until it does. Nothing is lost.")
     return Finding("redis", fine=True, text=f"Redis {version}")
 
 
@@ -75,7 +75,7 @@ def check_disk() -> Finding:
     except OSError as problem:
         return Finding("disk", fine=False, text=f"{folder} cannot be read: {problem.strerror}")
     reserve = settings.KOMA_DISK_RESERVE_BYTES
-    text = f"{humane.filesize(free)} free; {humane.filesize(reserve)} are kept back (KOMA_DISK_RESERVE_BYTES)"
+    text = f"{humane.filesize(free)} free; {humane.filesize(reserve)} reserved (KOMA_DISK_RESERVE_BYTES)"
     return Finding("disk", fine=free > reserve, text=text)
 
 
@@ -141,7 +141,7 @@ def healthz(request: HttpRequest) -> HttpResponse:
     fine = all(finding.fine for finding in findings)
     words: dict[str, object] = {finding.name: "ok" if finding.fine else "bad" for finding in findings}
     devices = cuda_check.known()  # trying takes a second: left to the pages for admins
-    words["networks"] = "not tried yet" if devices is None else "graphics card" if devices.cuda else "processor"
+    words["networks"] = "not tried yet" if devices is None else "GPU" if devices.cuda else "processor"
     return JsonResponse({"ok": fine, **words}, status=200 if fine else 503, headers={"Cache-Control": "no-store"})
 
 
@@ -149,7 +149,7 @@ def healthz(request: HttpRequest) -> HttpResponse:
 def status(request: HttpRequest) -> HttpResponse:
     """Everything an admin wants to know when something is slow or stuck; 403 for others."""
     if not getattr(request.user, "is_superuser", False):
-        raise PermissionDenied("The status page is for admins of the site.")
+        raise PermissionDenied("The status page is for site admins.")
     from ingest.version import VERSION
 
     findings = [check_database(), check_redis(), *check_workers(), check_disk(), check_providers()]

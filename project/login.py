@@ -76,7 +76,7 @@ class LoginForm(AuthenticationForm):
 
     error_messages = {
         **AuthenticationForm.error_messages,
-        "invalid_login": "Name or password is wrong. Both tell capital letters from small ones.",
+        "invalid_login": "Wrong name or password. Both are case-sensitive.",
     }
 
     def clean(self) -> dict[str, Any]:
@@ -130,7 +130,7 @@ def join(request: HttpRequest) -> HttpResponse:
     try:
         attempt = Attempt(request, INVITATION)
     except TooMany:
-        problem = f"Too many links were tried from here. Try again in {WINDOW.seconds // 60} minutes."
+        problem = f"Too many links tried from this address. Try again in {WINDOW.seconds // 60} minutes."
         return render(request, "ingest/join.html", {"problem": problem}, status=429)
     response = members.join(request)
     if response.status_code != 404:

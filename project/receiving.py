@@ -45,7 +45,7 @@ class BoundedUpload(FileUploadHandler):
         if content_length > limit:
             who = "" if known else " from those who are not logged in"
             raise MultiPartParserError(
-                f"This form has {content_length:,} bytes; at most {limit:,} are taken{who}. Nothing was taken."
+                f"This form has {content_length:,} bytes; at most {limit:,} are accepted{who}. Nothing was saved."
             )
 
     def receive_data_chunk(self, raw_data: bytes, start: int) -> bytes:

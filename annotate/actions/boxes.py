@@ -28,7 +28,7 @@ def draw(
     with history.operation(collection=collection, by=by, kind="faces.draw", summary="", key=key) as record:
         row = Frame.objects.select_for_update().filter(collection=collection, pk=frame.pk).first()
         if row is None:
-            raise Conflict("This frame does not exist any more. Load the page again.")
+            raise Conflict("This frame no longer exists. Reload the page.")
         _check_place(row.pk, (left, top, right, bottom))
         face = Face(
             collection=collection, frame=row, left=left, top=top, right=right, bottom=bottom, drawn_by=by,
@@ -60,7 +60,7 @@ def move(
         row = locked_faces(collection=collection, faces=[face])[0]
         if seen_version is not None and seen_version != row.version:
             raise Stale(
-                f"{last_by(row)} changed this face meanwhile.",
+                f"{last_by(row)} changed this face in the meantime.",
                 stored=[("box", _percent(row.left, row.top, row.right, row.bottom))],
                 sent=[("box", _percent(left, top, right, bottom))],
                 resend={"version": [str(row.version)]},

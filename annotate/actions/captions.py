@@ -36,7 +36,7 @@ def write(
     words = words_of(text)
     with history.operation(collection=collection, by=by, kind="captions.write", summary="", key=key) as record:
         if not Frame.objects.select_for_update().filter(collection=collection, pk=frame.pk).exists():
-            raise Conflict("This frame does not exist any more. Load the page again.")
+            raise Conflict("This frame no longer exists. Reload the page.")
         row = Caption.objects.filter(frame=frame).first()
         shown = row.text if row is not None else ""
         who = author(Revision.objects.filter(model=Caption._meta.label, frame_id=frame.pk))

@@ -191,7 +191,7 @@ def split(
         row = locked_character(collection=collection, character=character)
         chosen = locked_faces(collection=collection, faces=faces)
         if any(face.character_id != row.pk for face in chosen):
-            raise Conflict(f"Some of these faces are not {row.name} any more. Load the page again.")
+            raise Conflict(f"Some of these faces are no longer {row.name}. Reload the page.")
         check_seen(chosen, seen, state=FaceState.FACE, wanted=name)
         _refuse_taken(collection, name)
         parent = (row.parent or row) if as_outfit else None
@@ -265,7 +265,7 @@ def _move_belongings(record: Recorder, source: Character, target: Character) -> 
 def _seen(collection: Collection, character: Character | int, seen_version: int | None) -> Character:
     row = locked_character(collection=collection, character=character)
     if seen_version is not None and int(seen_version) != row.version:
-        raise Conflict(f"{row.name} was changed meanwhile. Load the page and look at it again.")
+        raise Conflict(f"{row.name} was changed in the meantime. Reload the page and check it.")
     return row
 
 
@@ -277,7 +277,7 @@ def _as_seen(
     theirs = str(getattr(row, now) or ALONE)
     if seen_version is not None and int(seen_version) != row.version and theirs != wanted:
         raise Stale(
-            f"{row.name} was changed meanwhile by {last_by(row)}.",
+            f"{last_by(row)} changed {row.name} in the meantime.",
             stored=[(label, theirs)],
             sent=[(label, wanted)],
             resend={"version": [str(row.version)]},

@@ -32,7 +32,9 @@ def check(*, collection: Collection, frame: Frame, by: Any, seen: str | None = N
     with history.operation(collection=collection, by=by, kind="faces.check", summary=summary, key=key) as record:
         row = _locked(collection, frame)
         if seen is not None and seen != fingerprint(shown(Face.objects.filter(frame=row))):
-            raise Conflict("Boxes of this frame changed meanwhile. Load the page, look at them and say it again.")
+            raise Conflict(
+                "Boxes of this frame changed in the meantime. Reload the page, check them and confirm again."
+            )
         for face in Face.objects.real().select_for_update().filter(frame=row, box_by_person=False).order_by("pk"):
             before = snapshot(face, names=("box_by_person", "version"))
             face.box_by_person = True
@@ -63,5 +65,5 @@ def _called(frame: Frame) -> str:
 def _locked(collection: Collection, frame: Frame) -> Frame:
     row = Frame.objects.select_for_update().filter(collection=collection, pk=frame.pk).first()
     if row is None:
-        raise Conflict("This frame does not exist any more. Load the page again.")
+        raise Conflict("This frame no longer exists. Reload the page.")
     return row

@@ -70,12 +70,12 @@ def name(
 def _check_waits(row: FaceCluster, faces: list[Face], who: Character) -> None:
     """Stale when people have given another answer for every face since this person looked."""
     if not faces:
-        raise Conflict(f"Somebody answered for all faces of cluster {row.number} meanwhile. Load the page.")
+        raise Conflict(f"Somebody reviewed all faces of cluster {row.number} in the meantime. Reload the page.")
     if all(face.named_by == NamedBy.PERSON and face.character_id not in (None, who.pk) for face in faces):
         first = faces[0]
         by = first.named_user.get_username() if first.named_user else "somebody"
         raise Stale(
-            f"{by} named cluster {row.number} “{first.character}” meanwhile.",
+            f"{by} named cluster {row.number} “{first.character}” in the meantime.",
             stored=[(humane.count(len(faces), "face"), first.character.name if first.character else "")],
             sent=[(humane.count(len(faces), "face"), who.name)],
             resend={"face": [f"{face.pk}:{face.version}" for face in faces]},
@@ -114,7 +114,7 @@ def split(
         wanted = {face if isinstance(face, int) else face.pk for face in faces}
         moved = [face for face in members if face.pk in wanted]
         if len(moved) != len(wanted):
-            raise Conflict("Some of these faces are not in the cluster any more. Load the page again.")
+            raise Conflict("Some of these faces are no longer in the cluster. Reload the page.")
         if not moved or len(moved) == len(members):
             raise BadInput("Choose some of the cluster's faces, not none and not all, to split it.")
         fresh = FaceCluster.objects.create(
@@ -158,7 +158,7 @@ def _locked(collection: Collection, cluster: FaceCluster | int) -> tuple[FaceClu
     key = cluster if isinstance(cluster, int) else cluster.pk
     row = FaceCluster.objects.select_for_update().filter(collection=collection, pk=key).first()
     if row is None:
-        raise Conflict("This cluster does not exist any more: the clustering ran again. Load the page.")
+        raise Conflict("This cluster no longer exists: faces were grouped again. Reload the page.")
     members = Face.objects.select_for_update(of=("self",)).filter(cluster=row, state=FaceState.FACE).order_by("pk")
     return row, list(members)
 

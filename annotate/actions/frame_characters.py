@@ -20,7 +20,7 @@ def say(
     """A person's yes or no; a name that nobody has yet makes a new character."""
     with history.operation(collection=collection, by=by, kind="frames.characters", summary="", key=key) as record:
         if not Frame.objects.select_for_update().filter(collection=collection, pk=frame.pk).exists():
-            raise Conflict("This frame does not exist any more. Load the page again.")
+            raise Conflict("This frame no longer exists. Reload the page.")
         who = named(record, collection=collection, who=character)
         state = TagState.YES if yes else TagState.NO
         row = FrameCharacter.objects.select_for_update().filter(frame=frame, character=who).first()

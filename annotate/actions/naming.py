@@ -77,7 +77,7 @@ def locked_faces(*, collection: Collection, faces: Iterable[Face | int]) -> list
         part = ordered[start : start + BATCH]
         rows += Face.objects.select_for_update().filter(collection=collection, pk__in=part).order_by("pk")
     if len(rows) != len(keys):
-        raise Conflict(f"{len(keys) - len(rows)} of these faces do not exist any more. Load the page again.")
+        raise Conflict(f"{len(keys) - len(rows)} of these faces no longer exist. Reload the page.")
     return rows
 
 
@@ -91,9 +91,9 @@ def locked_character(*, collection: Collection, character: Character | int) -> C
     alias = CharacterAlias.objects.filter(collection=collection, name=name).select_related("character").first()
     if alias is not None:
         raise Conflict(
-            f"{name} was merged into {alias.character.name} meanwhile. Load the page and name the face again."
+            f"{name} was merged into {alias.character.name} in the meantime. Reload the page and name the face again."
         )
-    raise Conflict(f"The character {name or key} does not exist any more. Load the page again.")
+    raise Conflict(f"The character {name or key} no longer exists. Reload the page.")
 
 
 def check_seen(
@@ -127,7 +127,7 @@ def check_seen(
     which = "this face" if len(seen) == 1 else f"{len(theirs)} of these {len(seen)} faces"
     mine = wanted or (character.name if character else UNKNOWN if state == FaceState.FACE else state.label)
     raise Stale(
-        f"{', '.join(sorted(whose))} answered “{one}” for {which} meanwhile.",
+        f"{', '.join(sorted(whose))} answered “{one}” for {which} in the meantime.",
         stored=[(humane.count(count, "face"), name) for name, count in answers.most_common()],
         sent=[(humane.count(len(faces), "face"), mine)],
         resend={"face": [f"{face.pk}:{face.version}" for face in faces], "version": [str(faces[0].version)]},

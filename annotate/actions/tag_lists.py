@@ -107,7 +107,7 @@ def use(*, collection: Collection, kind: Kind, key: int | None, by: Any, seen: s
         if key is not None:
             row = TagList.objects.filter(collection=collection, kind=kind, pk=key).first()
             if row is None:
-                raise BadInput("This list is not here any more. Load the page again.")
+                raise BadInput("This list no longer exists. Reload the page.")
         words = f"list {row.name}" if row else "no list of this collection"
         record.operation.summary = f"{kind.label}: {words}"
         _check_seen(collection, kind, seen, row.name if row else "")

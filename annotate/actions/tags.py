@@ -107,7 +107,7 @@ def _apply(
             _take_contradicting(record, present, added)
             _say(record, present, removed, state=TagState.NO, by=by)
         if found != len(keys):
-            raise Conflict(f"{len(keys) - found} of these frames do not exist any more. Load the page again.")
+            raise Conflict(f"{len(keys) - found} of these frames no longer exist. Reload the page.")
         record.operation.summary = _summary(added, removed, frames=len(keys))
     return record.operation
 

@@ -191,7 +191,7 @@ def faces_change(request: HttpRequest, collection: Collection) -> HttpResponse:
     # Foreign faces are not found, whoever asks.
     chosen = list(Face.objects.filter(collection=collection, pk__in=ids).select_related("character"))
     if len(chosen) != len(set(ids)):
-        raise BadInput("Some of these faces are not in this collection. Load the page again.")
+        raise BadInput("Some of these faces are not in this collection. Reload the page.")
     common: dict[str, Any] = {"collection": collection, "by": request.user, "key": key_of(request)}
     act, name = request.POST.get("act", ""), request.POST.get("name", "").strip()
     simple = {

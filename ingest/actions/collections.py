@@ -32,7 +32,7 @@ def create(*, name: str, by: Any) -> Collection:
     clean = _clean(name)
     with transaction.atomic():
         if by is not None and Collection.objects.visible_to(by).filter(name=clean).exists():
-            raise BadInput(f"You have a collection called {clean} already. Choose another name.")
+            raise BadInput(f"You already have a collection called {clean}. Choose another name.")
         collection = Collection.objects.create(name=clean)
         if by is not None:
             Membership.objects.create(collection=collection, user=by, role=Role.ADMIN)
@@ -74,14 +74,14 @@ def keep_run_settings(*, collection: Collection, params: dict[str, Any], by: Any
     if _with(collection.run_defaults, params) == collection.run_defaults:
         return
     with history.operation(
-        collection=collection, by=by, kind="collections.run_settings", summary="settings of runs changed"
+        collection=collection, by=by, kind="collections.run_settings", summary="run settings changed"
     ) as record:
         row = record.collection  # as it is now: two who keep settings of different stages keep both
         before, now = history.snapshot(row, names=["run_defaults"]), run_settings(row)
         flat = {f"{stage}.{name}": value for stage, values in params.items() for name, value in values.items()}
         to_write = changed(
             seen, now=now, new={name: value for name, value in flat.items() if name in now},
-            who=last_by(row, names=["run_defaults"]), what="settings of runs",
+            who=last_by(row, names=["run_defaults"]), what="the run settings",
         )  # fmt: skip
         merged = {
             stage: values
@@ -99,7 +99,7 @@ def _with(defaults: dict[str, Any], params: dict[str, Any]) -> dict[str, Any]:
 
 def archive(*, collection: Collection, archived: bool, by: Any) -> Collection:
     """Put a collection out of the way, or bring it back; nothing is deleted. Raises Conflict while a run works."""
-    word = "archived" if archived else "brought back"
+    word = "archived" if archived else "restored from the archive"
     with history.operation(
         collection=collection, by=by, kind="collections.archive", summary=f"{collection.name} {word}"
     ):
@@ -117,7 +117,7 @@ def delete(*, collection: Collection, typed_name: str, by: Any) -> int:
     for a wrong name, Conflict while a run is unfinished.
     """
     if " ".join(typed_name.split()) != " ".join(collection.name.split()):
-        raise BadInput(f"The name that you typed is not {collection.name}; nothing was deleted.")
+        raise BadInput(f"The name you typed doesn't match {collection.name}. Nothing was deleted.")
     pk = collection.pk
     with transaction.atomic():
         # Takes turns with the start of a run; stronger than `hold`, so that nothing new points to the row meanwhile.
@@ -135,7 +135,7 @@ def delete(*, collection: Collection, typed_name: str, by: Any) -> int:
 
 def _no_runs(collection: Collection) -> None:
     if PipelineRun.objects.filter(collection=collection).exclude(state__in=FINISHED).exists():
-        raise Conflict(f"A run works on {collection.name}; cancel it and wait until it has stopped.")
+        raise Conflict(f"A run is working on {collection.name}. Cancel it and wait until it stops.")
 
 
 def _clean(name: str) -> str:

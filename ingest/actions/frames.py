@@ -114,12 +114,10 @@ def _without_decided(rows: list[Frame], deciders: Mapping[int, str]) -> tuple[li
         return rows, ""
     who = ", ".join(sorted(set(deciders.values())))
     if len(deciders) == len(rows):
-        raise Conflict(
-            f"{who} decided otherwise on {humane.count(len(rows), 'frame')} meanwhile. Load the page to see how."
-        )
-    return [row for row in rows if row.pk not in deciders], (
-        f"; {humane.count(len(deciders), 'frame')} left as {who} decided meanwhile"
-    )
+        frames = humane.count(len(rows), "frame")
+        raise Conflict(f"{who} decided otherwise on {frames} in the meantime. Reload the page to see how.")
+    left = humane.count(len(deciders), "frame")
+    return [row for row in rows if row.pk not in deciders], f"; {left} left as {who} decided"
 
 
 def _locked(collection: Collection, frames: Iterable[Frame]) -> list[Frame]:

@@ -81,7 +81,7 @@ def operation(
             yield recorder
     except IntegrityError as error:
         logger.warning("%s was not done: %s", kind, error)
-        text = "Somebody changed the same thing at the same moment; nothing was written. Load the page and try again."
+        text = "Somebody else changed this at the same moment; nothing was saved. Reload the page and try again."
         raise Conflict(text) from error
 
 
@@ -94,7 +94,7 @@ def _operation(*, collection: Collection, by: Any, kind: str, summary: str, mode
             with transaction.atomic():
                 row.save()
         except IntegrityError:
-            raise Conflict("This was sent twice; it was done once.") from None
+            raise Conflict("Already done (duplicate request).") from None
         recorder = Recorder(row, held)
         yield recorder
         row.summary = row.summary[:SUMMARY_MAX]
@@ -129,9 +129,9 @@ def undo(target: Operation, *, by: Any) -> Undone:
     with operation(collection=target.collection, by=by, kind="undo", summary=summary) as record:
         locked = Operation.objects.select_for_update().get(pk=target.pk)
         if locked.undone_at is not None:
-            raise Conflict("This was undone already.")
+            raise Conflict("Already undone.")
         if locked.undoes_id is not None:
-            raise Conflict("An undo is not undone; do the change again instead.")
+            raise Conflict("Undo can't be undone; repeat the change.")
         revisions = list(locked.revisions.order_by("-pk"))
         if not revisions:
             raise Conflict(f"This cannot be undone: {locked.summary}.")
@@ -162,12 +162,13 @@ def undo_last(*, collection: Collection, by: Any) -> Undone:
         .first()
     )
     if last is None:
-        raise KomaError("There is nothing of yours left to undo here.")
+        raise KomaError("Nothing left to undo.")
     try:
         return undo(last, by=by)
     except Conflict as error:
         Operation.objects.filter(pk=last.pk).update(passed_at=timezone.now())
-        text = f"“{last.summary}” cannot be undone any more. {error.message} The next undo takes what you did before."
+        reason = f"“{last.summary}” can no longer be undone. {error.message}"
+        text = f"{reason} The next undo takes back your change before that."
         raise Conflict(text) from error
 
 
@@ -176,7 +177,8 @@ def _reasons(outcomes: Sequence[Outcome | str]) -> list[str]:
     reasons = list(dict.fromkeys(f"{outcome}." for outcome in outcomes if isinstance(outcome, str)))
     if changed := outcomes.count(Outcome.CHANGED):
         were = "1 was" if changed == 1 else f"{changed:,} were"
-        reasons.append(f"{were} changed since and left alone.")
+        reasons.append(f"{were} changed since then and left as is.")
     if len(reasons) > REASONS_SHOWN:
-        reasons = [*reasons[:REASONS_SHOWN], f"{len(reasons) - REASONS_SHOWN:,} more stay for other reasons."]
+        rest = len(reasons) - REASONS_SHOWN
+        reasons = [*reasons[:REASONS_SHOWN], f"{rest:,} more were left as is for other reasons."]
     return reasons

@@ -23,7 +23,7 @@ _SIZE = re.compile(r"([0-9]{1,15})\s*([KMGT]?)B?")
 PICTURES_MAX = 10**12
 OF_PERSON = ("may_create", "bytes_max", "pictures_max")
 OF_COLLECTION = ("all_folders", "folders", "bytes_max", "pictures_max")
-LABELS = {"may_create": "may make collections", "bytes_max": "size", "pictures_max": "pictures"}
+LABELS = {"may_create": "may create collections", "bytes_max": "size", "pictures_max": "pictures"}
 
 
 def form_values(
@@ -43,7 +43,7 @@ def set_person(
     Raises BadInput, and Stale where somebody set the same since the page with the fingerprint `seen`.
     """
     if may_create not in ("", "yes", "no"):
-        raise BadInput("May make collections: choose yes, no, or by their roles.")
+        raise BadInput("May create collections: choose yes, no or by role.")
     values = {
         "may_create": None if not may_create else may_create == "yes",
         "bytes_max": size_from(bytes_max),
@@ -66,7 +66,7 @@ def set_collection(
     """Set what a collection may; `folders` are paths of KOMA_LIBRARY_DIRS. Raises as `set_person`."""
     known = {str(path) for path in video_library.roots()}
     if strange := set(folders) - known:
-        raise BadInput(f"{plain_text(min(strange))} is no library folder. Set KOMA_LIBRARY_DIRS and start Koma again.")
+        raise BadInput(f"{plain_text(min(strange))} is not a library folder. Set KOMA_LIBRARY_DIRS and restart Koma.")
     values = {
         "all_folders": all_folders,
         "folders": sorted(folders),
@@ -89,7 +89,7 @@ def size_from(text: str) -> int | None:
     match = _SIZE.fullmatch(clean)
     if match is None or int(match[1]) * FACTORS[match[2]] >= 2**62:
         raise BadInput(
-            f"{plain_text(text)!r} is no size. Write 500M, 20G or 2T; 0 for no limit; nothing for the default."
+            f"{plain_text(text)!r} is not a size. Enter 500M, 20G or 2T, 0 for no limit, or nothing for the default."
         )
     return int(match[1]) * FACTORS[match[2]]
 
@@ -110,5 +110,5 @@ def count_from(text: str) -> int | None:
     if not clean:
         return None
     if not (clean.isascii() and clean.isdigit()) or int(clean) > PICTURES_MAX:
-        raise BadInput(f"{plain_text(text)!r} is no count of pictures. Write a number; 0 for no limit.")
+        raise BadInput(f"{plain_text(text)!r} is not a number of pictures. Enter a number, or 0 for no limit.")
     return int(clean)

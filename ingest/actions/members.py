@@ -27,7 +27,7 @@ class NoInvitation(KomaError):
     """The link is unknown, used, withdrawn or too old; which of these is nobody's business."""
 
     def __init__(self) -> None:
-        super().__init__("This invitation is not valid any more. Ask for a new link.")
+        super().__init__("This invitation is no longer valid. Ask for a new link.")
 
 
 def invite(*, collection: Collection, role: int, by: Any, by_role: Role) -> tuple[Invitation, str]:
@@ -37,9 +37,9 @@ def invite(*, collection: Collection, role: int, by: Any, by_role: Role) -> tupl
     """
     new_role = _role(role)
     if new_role > by_role:
-        raise BadInput(f"You are {by_role.label} here and cannot invite a {new_role.label}.")
+        raise BadInput(f"You are {by_role.label} here and can't invite anybody as {new_role.label}.")
     if open_invitations(collection).count() >= INVITATIONS_OPEN_MAX:
-        raise BadInput("There are too many open invitations. Withdraw some.")
+        raise BadInput("There are too many open invitations. Revoke some.")
     token = secrets.token_urlsafe(32)
     invitation = Invitation.objects.create(
         collection=collection,
@@ -135,7 +135,7 @@ def change_role(*, member: Membership, role: int, by: Any, by_role: Role, seen: 
     with transaction.atomic():
         member = _as_now(member)
         if new_role > by_role or member.role > by_role:
-            raise BadInput("Only an admin changes the role of an admin.")
+            raise BadInput("Only an admin can change the role of an admin.")
         if new_role < Role.ADMIN:
             _not_the_last_admin(member)
         name = member.user.get_username()
@@ -156,9 +156,9 @@ def remove(*, member: Membership, by: Any, by_role: Role) -> None:
     with transaction.atomic():
         member = _as_now(member)
         if member.user_id != by.pk and (by_role < Role.ADMIN or member.role > by_role):
-            raise BadInput("Only an admin takes other members out.")
+            raise BadInput("Only an admin can remove other members.")
         _not_the_last_admin(member)
-        summary = f"{member.user.get_username()} is no member any more"
+        summary = f"{member.user.get_username()} is no longer a member"
         with history.operation(collection=member.collection, by=by, kind="members.remove", summary=summary):
             member.delete()
 
@@ -169,21 +169,21 @@ def _as_now(member: Membership) -> Membership:
     rows = Membership.objects.select_for_update(of=("self",)).select_related("collection", "user")
     row = rows.filter(pk=member.pk).first()
     if row is None:
-        raise Conflict("This person is no member any more. Load the page again.")
+        raise Conflict("This person is no longer a member. Reload the page.")
     return row
 
 
 def _not_the_last_admin(member: Membership) -> None:
     admins = Membership.objects.filter(collection=member.collection_id, role=Role.ADMIN)
     if member.role == Role.ADMIN and not admins.exclude(pk=member.pk).exists():
-        raise Conflict("A collection keeps at least one admin. Make somebody else admin first.")
+        raise Conflict("A collection needs at least one admin. Make somebody else an admin first.")
 
 
 def _role(value: int) -> Role:
     try:
         return Role(int(value))
     except (TypeError, ValueError):
-        raise BadInput("There is no such role.") from None
+        raise BadInput("No such role.") from None
 
 
 def _digest(token: str) -> str:

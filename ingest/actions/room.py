@@ -38,19 +38,19 @@ def reserve(upload: Upload, *, by: Any) -> None:
     limit = settings.KOMA_UPLOAD_RESERVED_BYTES
     if own_bytes and own_bytes + need > limit:
         raise NoRoom(
-            f"{upload.name}: your other uploads still need {filesize(own_bytes)}, and one person reserves at most "
-            f"{filesize(limit)}. Wait until they are through, or discard some."
+            f"{upload.name}: your other uploads still need {filesize(own_bytes)}, and one person can reserve at most "
+            f"{filesize(limit)}. Wait until they finish, or discard some."
         )
     root = Path(settings.KOMA_DATA_DIR)
     free = max(0, free_bytes(root) - settings.KOMA_DISK_RESERVE_BYTES)
     rows = list(others.select_related("user", "collection"))
     if need + sum(row.coming for row in rows) <= free:
         return
-    text = f"{upload.name}: {filesize(need)} do not fit, {filesize(free)} are free"
+    text = f"{upload.name}: {filesize(need)} needed, {filesize(free)} free"
     if not rows:
-        raise NoRoom(f"{text}. There is no room left on the server's disk; ask an admin of the site to make some.")
+        raise NoRoom(f"{text}. Not enough space on the server's disk; ask a site admin to free some.")
     raise NoRoom(
-        f"{text}, and {_in_the_way(rows, by=by)}. Try again when that is through; room is kept for "
+        f"{text}, and {_in_the_way(rows, by=by)}. Try again when that has finished; space stays reserved for "
         f"{RESERVED_FOR.seconds // 60} minutes after the last byte."
     )
 

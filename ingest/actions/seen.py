@@ -51,7 +51,7 @@ def changed(
     if both:
         names = {name: (labels or {}).get(name) or name.replace("_", " ") for name in fresh if name in both}
         raise Stale(
-            f"{who} changed {what} meanwhile.",
+            f"{who} changed {what} in the meantime.",
             stored=[(label, in_words(now[name])) for name, label in names.items()],
             sent=[(label, in_words(new[name])) for name, label in names.items()],
             resend={"seen": [fingerprint(now)]},

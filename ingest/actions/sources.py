@@ -39,7 +39,7 @@ class AlreadyThere(Conflict):
     """The same file is in the collection; `episode` is the one it was found as."""
 
     def __init__(self, name: str, episode: Episode) -> None:
-        super().__init__(f"{name} is in this collection already, as {episode.label} ({episode.source.name}).")
+        super().__init__(f"{name} is already in this collection, as {episode.label} ({episode.source.name}).")
         self.episode = episode
 
 
@@ -71,10 +71,10 @@ def inspect(path: Path, *, display_name: str = "") -> Inspected:
     if path.is_dir():
         listing = list_folder(path)
         if not listing.pictures:
-            raise BadInput(f"{name}: this folder holds no pictures ({FORMATS_TEXT}).")
+            raise BadInput(f"{name}: this folder has no pictures ({FORMATS_TEXT}).")
         return Inspected(SourceKind.PICTURES, listing.sha256(path), listing.size_bytes, pictures=len(listing.pictures))
     if not path.exists():
-        raise BadInput(f"{name}: there is no such file. Check the path.")
+        raise BadInput(f"{name}: no such file. Check the path.")
     if ending_of(path.name) in PICTURE_ENDINGS:
         try:
             check_picture(path, name=name)
@@ -88,7 +88,7 @@ def inspect(path: Path, *, display_name: str = "") -> Inspected:
         except BadArchive as error:
             raise BadInput(str(error)) from error
         if not pictures:
-            raise BadInput(f"{name}: this zip holds no pictures that can be read. Look into it and pack it again.")
+            raise BadInput(f"{name}: this zip has no readable pictures. Check its contents and pack it again.")
         return Inspected(SourceKind.PICTURES, file_sha256(path), path.stat().st_size, pictures=pictures)
     info = probe(path)
     return Inspected(SourceKind.VIDEO, file_sha256(path), path.stat().st_size, video=info)
@@ -178,7 +178,7 @@ def _now(model: type[Row], key: int) -> Row:
     """The row as it is now, locked: what it was goes into the history."""
     row = model._default_manager.select_for_update().filter(pk=key).first()
     if row is None:
-        raise Conflict("This episode was deleted meanwhile.")
+        raise Conflict("This episode was deleted in the meantime.")
     return row
 
 
@@ -202,7 +202,7 @@ def forget(*, episode: Episode, by: Any) -> int:
     with transaction.atomic():
         hold(collection)  # takes turns with the start of a run
         if StageRun.objects.filter(episode=episode).exclude(run__state__in=FINISHED).exists():
-            raise Conflict(f"A run works on {label}; cancel it first.")
+            raise Conflict(f"A run is working on {label}. Cancel it first.")
         names = stored_files.names_of({"collection": collection, "episode": episode})
         with history.operation(
             collection=collection, by=by, kind="sources.forget", summary=f"{label} ({source.name}) deleted"
@@ -264,7 +264,7 @@ def _image_type(about: About, kind: SourceKind) -> str:
 
 def _rating_scheme(text: str) -> str:
     if text not in RatingScheme.values:
-        raise BadInput(f"There is no scheme of ratings {plain_text(text)!r}; choose old, new, or nothing.")
+        raise BadInput(f"There is no rating scheme {plain_text(text)!r}; choose old, new or none.")
     return text
 
 

@@ -59,7 +59,7 @@ class Restorer:
         if revision.after is None:
             return self._make_again(model, revision) if row is None else Outcome.CHANGED
         if row is None:
-            return f"{_called(model, revision.after)} is gone{_why_gone(revision)}"
+            return f"{_called(model, revision.after)} no longer exists{_why_gone(revision)}"
         if revision.before is None:
             return self._give_up(row, revision)
         return self._set_back(row, revision)
@@ -76,7 +76,7 @@ class Restorer:
             with transaction.atomic():
                 row.save(force_insert=True)
         except IntegrityError:
-            return f"{_called(model, values)} does not come back: another one has its place"
+            return f"{_called(model, values)} can't be restored: another one has taken its place"
         self.rows[(model._meta.label, row.pk)] = row
         self.known_rows[(model, row.pk)] = True
         self.record.created(row, frame_id=revision.frame_id)
@@ -140,7 +140,7 @@ class Restorer:
         if (reason := _clash(row)) or not _saved(row, before):
             for name, value in before.items():
                 setattr(row, name, from_json(model, name, value))
-            return reason or f"{_called(model, current)} stays as it is: another one has its place"
+            return reason or f"{_called(model, current)} is left as it is: another one has taken its place"
         self.record.changed(row, before=before, frame_id=revision.frame_id)
         return Outcome.BACK
 
@@ -158,16 +158,16 @@ class Restorer:
             if self._exists(target, key):
                 continue
             if not field.null or (field.attname in rules.needed and target is not get_user_model()):
-                what = f"{_called(model, values)} does not come back" if again else f"A {_noun(model)} stays as it is"
+                what = f"{_called(model, values)} can't be restored" if again else f"A {_noun(model)} is left as it is"
                 gone = Revision(model=target._meta.label, object_id=key, before={})
-                return f"{what}: its {field.verbose_name} is gone{_why_gone(gone)}"
+                return f"{what}: its {field.verbose_name} no longer exists{_why_gone(gone)}"
             values[field.attname] = None
         for name, label in rules.json_keys.items():
             target = apps.get_model(label)
             gone_keys = [key for key in values.get(name) or () if not self._exists(target, key)]
             if gone_keys and not again:
                 gone = Revision(model=label, object_id=gone_keys[0], before={})
-                return f"A {_noun(model)} stays as it is: its {_noun(target)} is gone{_why_gone(gone)}"
+                return f"A {_noun(model)} is left as it is: its {_noun(target)} no longer exists{_why_gone(gone)}"
             if gone_keys:
                 values[name] = [key for key in values[name] if key not in gone_keys]
         return ""

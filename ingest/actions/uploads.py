@@ -45,7 +45,7 @@ class WrongOffset(Conflict):
     """The chunk does not follow on what is there; `received` says where to go on."""
 
     def __init__(self, received: int) -> None:
-        super().__init__(f"{received:,} bytes are here; the next chunk must begin there.")
+        super().__init__(f"{received:,} bytes have arrived; the next chunk must begin there.")
         self.received = received
 
 
@@ -56,9 +56,9 @@ def begin(*, collection: Collection, by: Any, key: str, name: str, size: int, ab
     """
     display_name, key = plain_name(name), plain_text(key, bytes_max=64)
     if not key or size < 0:
-        raise BadInput(f"{display_name}: the browser did not say what it sends. Reload the page and try again.")
+        raise BadInput(f"{display_name}: the browser did not say what it is sending. Reload the page and try again.")
     if size == 0:
-        raise BadInput(f"{display_name}: the file is empty (0 bytes). Copy it again from where it came.")
+        raise BadInput(f"{display_name}: the file is empty (0 bytes). Copy it again from its source.")
     if ending_of(display_name) not in VIDEO_ENDINGS | ZIP_ENDINGS | PICTURE_ENDINGS:
         raise BadInput(
             f"{display_name}: only films, pictures and zips of pictures can be added. Films: mkv, mp4, webm, avi, ts, "
@@ -105,9 +105,7 @@ def take_chunk(*, upload: Upload, offset: int, data: bytes) -> int:
     if offset < 0 or offset > received:
         raise WrongOffset(received)
     if end > upload.size_bytes:
-        raise TooLarge(
-            f"{upload.name}: more bytes came than the {upload.size_bytes:,} that were announced. Start again."
-        )
+        raise TooLarge(f"{upload.name}: more than the announced {upload.size_bytes:,} bytes arrived. Start again.")
     if end <= received:
         return received
     _go_on(upload)

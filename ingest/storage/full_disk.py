@@ -10,7 +10,7 @@ from django.conf import settings
 from ingest.imaging.store import StoreFull, free_bytes, no_room
 
 WORDS = (
-    "The disk that Koma writes to is full, so nothing was written. What was saved before is safe. Free some space on "
+    "The disk that Koma writes to is full, so nothing was saved. Earlier work is safe. Free some space on "
     "the server, or ask its admin to, and try again."
 )
 POSTGRES_FULL = "53100"

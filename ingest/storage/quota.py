@@ -175,12 +175,12 @@ def _check(usage: Usage, whose: str, more_bytes: int, more_pictures: int) -> Non
     if usage.bytes_max and more_bytes and usage.bytes + more_bytes > usage.bytes_max:
         raise OverQuota(
             f"{whose} has {filesize(usage.bytes)} of {filesize(usage.bytes_max)} in use; {filesize(more_bytes)} "
-            "more do not fit. Delete episodes, or ask an admin of the site for more."
+            "more don't fit. Delete episodes, or ask a site admin for a higher limit."
         )
     if usage.pictures_max and more_pictures and usage.pictures + more_pictures > usage.pictures_max:
         raise OverQuota(
-            f"{whose} has {usage.pictures:,} of {usage.pictures_max:,} pictures; {more_pictures:,} more do not fit. "
-            "Delete episodes, or ask an admin of the site for more."
+            f"{whose} has {usage.pictures:,} of {usage.pictures_max:,} pictures; {more_pictures:,} more don't fit. "
+            "Delete episodes, or ask a site admin for a higher limit."
         )
 
 

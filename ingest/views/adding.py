@@ -170,7 +170,7 @@ def skipped(request: HttpRequest, collection: Collection) -> HttpResponse:
 def _check_granted(collection: Collection, request: HttpRequest, root: int) -> None:
     """Raise BadInput for a library folder that this collection does not see."""
     if root not in dict(video_library.roots_for(collection, request.user)):
-        raise BadInput("There is no such library folder here. An admin of the site says which ones a collection sees.")
+        raise BadInput("No such library folder here. Site admins choose which ones a collection sees.")
 
 
 def _known_in(collection: Collection, folder: video_library.Folder) -> dict[str, str]:

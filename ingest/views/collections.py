@@ -27,7 +27,7 @@ def collections(request: HttpRequest) -> HttpResponse:
     allowed = quota.may_create(request.user)
     if request.method == "POST":
         if not allowed:
-            raise PermissionDenied("You may not make collections here. An admin of the site can allow it.")
+            raise PermissionDenied("You can't create collections here. A site admin can allow it.")
         collection = actions.create(name=request.POST.get("name", ""), by=request.user)
         return success(request, f"{collection.name} created.", to=reverse("add_episodes", args=[collection.pk]))
     memberships = Membership.objects.filter(collection=OuterRef("pk"), user_id=int(request.user.pk or 0))
@@ -68,8 +68,8 @@ def archive(request: HttpRequest, collection: Collection) -> HttpResponse:
     archived = "back" not in request.POST
     actions.archive(collection=collection, archived=archived, by=request.user)
     if archived:
-        return success(request, f"{collection.name} archived. It is listed at the bottom.", to=reverse("collections"))
-    return success(request, f"{collection.name} is back.", to=came_from(request))
+        return success(request, f"{collection.name} archived: see the end of the list.", to=reverse("collections"))
+    return success(request, f"{collection.name} restored from the archive.", to=came_from(request))
 
 
 @member_view(at_least=Role.ADMIN, when_archived=True)
@@ -85,7 +85,7 @@ def delete(request: HttpRequest, collection: Collection) -> HttpResponse:
         name = collection.name
         try:
             if "sure" not in request.POST:
-                raise BadInput("Tick the box to say that you are sure; nothing was deleted.")
+                raise BadInput("Tick the box to confirm. Nothing was deleted.")
             files = actions.delete(collection=collection, typed_name=request.POST.get("name", ""), by=request.user)
         except KomaError as error:
             context["problem"] = error.message

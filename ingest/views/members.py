@@ -53,7 +53,7 @@ def invite(request: HttpRequest, collection: Collection) -> HttpResponse:
 def withdraw(request: HttpRequest, collection: Collection, invitation_id: int) -> HttpResponse:
     """Make an open link useless."""
     actions.withdraw(invitation=get_object_or_404(collection.invitations, pk=invitation_id), by=request.user)
-    return success(request, "The link works no more.", to=reverse("members", args=[collection.pk]))
+    return success(request, "Invitation revoked.", to=reverse("members", args=[collection.pk]))
 
 
 @member_view()
@@ -69,9 +69,9 @@ def change(request: HttpRequest, collection: Collection, member_id: int) -> Http
     if "remove" in request.POST:
         actions.remove(member=member, by=request.user, by_role=role)
         is_self = member.user_id == request.user.pk
-        return success(request, f"{member.user.get_username()} taken out.", to="/" if is_self else to)
+        return success(request, f"{member.user.get_username()} removed.", to="/" if is_self else to)
     if role < Role.ADMIN:
-        raise PermissionDenied("Only an admin changes roles.")
+        raise PermissionDenied("Only an admin can change roles.")
     new_role = request.POST.get("role", "")
     actions.change_role(member=member, role=as_int(new_role) or 0, by=request.user, by_role=role, seen=seen(request))
     return success(request, f"{member.user.get_username()} is now {Role(member.role).label}.", to=to)

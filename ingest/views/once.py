@@ -34,7 +34,7 @@ LOOK_S = 0.05
 # A dead process is known at once by `ingest.alive`; this long a live one may work, or may fail to say how it ended.
 DEAD = timedelta(minutes=15)
 RETRY_S = 3
-NOT_DONE = "This was sent a moment ago and is not done yet. Try again in a few seconds."
+NOT_DONE = "This is still being processed. Try again in a few seconds."
 REDIRECTS = ("HX-Redirect", "HX-Location", "HX-Refresh")
 View = TypeVar("View", bound=Callable[..., Any])
 
@@ -70,7 +70,7 @@ class Once:
         if not key:
             return None
         if len(key) > KEY_MAX:
-            text = f"The form's key is longer than {KEY_MAX} characters. Load the page and send the form again."
+            text = f"The form's key is longer than {KEY_MAX} characters. Reload the page and send the form again."
             return refused(request, text, status=422, to=came_from(request))
         form_hash = request.once_mark = _form_hash(request, key)  # type: ignore[attr-defined]
         token = alive.own_name() + secrets.token_hex(10)

@@ -110,7 +110,7 @@ def errors_in_words(view: Callable[..., HttpResponse]) -> Callable[..., HttpResp
         except DatabaseError as error:
             if not is_turn_taking(error):
                 raise
-            text = "The database is busy with another change; nothing was written. Try again."
+            text = "The database is busy with another change; nothing was saved. Try again."
             return refused(request, text, status=503, to=came_from(request))
 
     return wrapped

@@ -138,7 +138,7 @@ def start(request: HttpRequest, collection: Collection) -> HttpResponse:
         if "keep" in request.POST:
             keep_run_settings(collection=collection, params=row.params, by=request.user, seen=seen(request))
     call_workers()
-    text = f"Run {row.pk} started over {humane.count(len(chosen), 'episode')}."
+    text = f"Run {row.pk} started on {humane.count(len(chosen), 'episode')}."
     return success(request, text, to=reverse("run", args=[collection.pk, row.pk]))
 
 
@@ -151,11 +151,11 @@ def change(request: HttpRequest, collection: Collection, run_id: int) -> HttpRes
     to = reverse("run", args=[collection.pk, row.pk])
     if "cancel" in request.POST:
         actions.cancel(row, by=request.user)
-        return success(request, "Stopping; what was saved so far stays.", to=to)
+        return success(request, "Stopping. Saved work is kept.", to=to)
     if "resume" in request.POST:
         actions.resume(row, by=request.user)
         call_workers()
-        return success(request, "Going on where it stopped.", to=to)
+        return success(request, "Resuming.", to=to)
     raise BadInput("Nothing was chosen.")
 
 

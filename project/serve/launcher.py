@@ -82,12 +82,10 @@ def free_port(bind: str, first: int) -> int:
             try:
                 probe.bind((bind, port))
             except PermissionError:
-                raise LaunchProblem(
-                    f"Port {port} needs more rights than we have. Set KOMA_PORT to 1024 or more."
-                ) from None
+                raise LaunchProblem(f"Port {port} needs root rights. Set KOMA_PORT to 1024 or more.") from None
             except OSError as taken:
                 if isinstance(taken, socket.gaierror) or taken.errno == errno.EADDRNOTAVAIL:
-                    raise LaunchProblem(f"KOMA_BIND is {bind!r}, which is no address of this machine.") from None
+                    raise LaunchProblem(f"KOMA_BIND is {bind!r}, which is not an address of this machine.") from None
                 continue
             return port
     raise LaunchProblem(f"No free port from {first} on. Set KOMA_PORT.")
@@ -185,7 +183,7 @@ class Launcher:
         while not self.stopping:
             if web.process is not None and web.process.poll() is not None:
                 tail = log_file("web").read_text(errors="replace")[-1500:]
-                raise LaunchProblem(f"The web server ended at once. The end of {log_file('web')}:\n{tail}")
+                raise LaunchProblem(f"The web server ended right away. The end of {log_file('web')}:\n{tail}")
             if answers(address):
                 return
             time.sleep(0.05)
@@ -194,7 +192,7 @@ class Launcher:
         from project import demo
 
         if demo.is_due():
-            report("Nothing is here yet: drawing and ingesting the demo episode. The page already works.")
+            report("Empty site: drawing and ingesting the demo episode. The page works already.")
             self.demo = spawn([sys.executable, "manage.py", "demo_episode", "--follow"])
 
     def _watch(self) -> None:
@@ -202,7 +200,7 @@ class Launcher:
         now = time.monotonic()
         self._tell_full_disk(now)
         if self.redis is not None and self.redis.process is not None and self.redis.process.poll() is not None:
-            report("Redis ended; starting it again.")
+            report("Redis ended; restarting it.")
             self.redis.start()
         if self.demo is not None and (code := self.demo.poll()) is not None:
             if code:
@@ -216,7 +214,7 @@ class Launcher:
                 wait = RESTART_WAIT_S[min(service.deaths, len(RESTART_WAIT_S) - 1)]
                 service.deaths += 1
                 service.start_again_at = now + wait
-                report(f"{service.name} ended (code {code}); starting it again. Its log: {log_file(service.name)}")
+                report(f"{service.name} ended (code {code}); restarting it. Log: {log_file(service.name)}")
             elif service.process is None and now >= service.start_again_at:
                 self._start(service)
 
@@ -227,9 +225,9 @@ class Launcher:
         self.disk_seen_at = now
         full = free_bytes(settings.KOMA_DATA_DIR) < FREE_LEAST_BYTES
         if full and not self.disk_full:
-            report(f"The disk of {settings.KOMA_DATA_DIR} is full. Free some space; Koma goes on by itself then.")
+            report(f"The disk of {settings.KOMA_DATA_DIR} is full. Free some space; Koma then continues by itself.")
         elif self.disk_full and not full:
-            report(f"The disk of {settings.KOMA_DATA_DIR} has room again.")
+            report(f"The disk of {settings.KOMA_DATA_DIR} has space again.")
         self.disk_full = full
 
     def _end_all(self) -> None:
@@ -295,5 +293,5 @@ def announce(address: str, login: tuple[str, str] | None) -> None:
         lines.append(f"  Log in as {login[0]} with the password {login[1]}")
         lines.append(f"  (kept in {settings.KOMA_DATA_DIR / 'admin_password'})")
     lines.append(f"  Data: {settings.KOMA_DATA_DIR}   Logs: {settings.KOMA_DATA_DIR / 'logs'}")
-    lines.append("  Ctrl-C stops it.")
+    lines.append("  Stop it with Ctrl-C.")
     report("\n" + "\n".join(lines) + "\n")

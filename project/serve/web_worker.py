@@ -55,7 +55,7 @@ class Request(HTTPRequestParser):  # type: ignore[misc]
             self.adj = self.adj.for_strangers
             return
         if self.content_length > self.adj.room():
-            raise ParsingError("There is no room left on the server's disk for this request.")
+            raise ParsingError("There is no space left on the server's disk for this request.")
 
 
 class Channel(HTTPChannel):  # type: ignore[misc]

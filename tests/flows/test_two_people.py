@@ -49,7 +49,7 @@ def test_both_tag_one_frame_and_both_tags_stay_and_undo_takes_back_ones_own(
     assert pages[0].locator("#labels .tag-list li", has_text="smile").count() == 0
     first.refusals_meant = True
     first.press("z")
-    first.toast("nothing of yours left to undo")
+    first.toast("Nothing left to undo")
     assert tags_of(show) == {"red_hair", "hat"}
 
 

@@ -139,7 +139,7 @@ def test_a_single_picture_is_taken_as_it_is_and_has_a_title(
     page.wait_for_selector("text=Shrine maiden saved.")
     page.reload()
     page.set_input_files("[name=files]", path)
-    page.wait_for_selector("text=is in this collection already, as Shrine maiden")
+    page.wait_for_selector("text=is already in this collection, as Shrine maiden")
 
 
 def test_pictures_chosen_together_are_one_group_known_when_it_comes_again(
@@ -158,7 +158,7 @@ def test_pictures_chosen_together_are_one_group_known_when_it_comes_again(
         assert archive.namelist() == ["a 絵.png", "b.png", "b.txt"]
         assert archive.read("b.png") == (tmp_path / "b.png").read_bytes()
     page.set_input_files("[name=files]", [tmp_path / name for name in reversed(names)])
-    page.wait_for_selector("text=is in this collection already")
+    page.wait_for_selector("text=is already in this collection")
 
 
 def test_a_chosen_folder_keeps_its_name_and_its_films_come_one_by_one(

@@ -191,7 +191,7 @@ def test_a_form_whose_process_died_after_its_work_is_not_done_again(world: World
     SentForm.objects.update(done=False, at=timezone.now() - once.DEAD * 2)
     count = Operation.objects.count()
     answer = client.post(world.address("frame_tags"), form, headers=HTMX)
-    assert "it was done once" in answer.headers["HX-Trigger"]
+    assert "duplicate request" in answer.headers["HX-Trigger"]
     assert Operation.objects.count() == count
 
 

@@ -210,7 +210,7 @@ def test_a_stale_form_replaces_nothing_and_shows_both_answers(
     assert "Theirs" in page
     assert "Yours" in page
     assert "Keep theirs" in page
-    assert "meanwhile" in page
+    assert "in the meantime" in page
     if headers:
         assert refused.headers["HX-Retarget"] == "#both"
 
@@ -279,7 +279,7 @@ def test_a_caption_deleted_meanwhile_is_not_written_again_unseen(world: World, a
     his.post(address, form | {"clear": "1"})
     answer = hers.post(address, form | {"text": "mine"}, headers=HTMX)
     assert answer.status_code == 409
-    assert "bob changed the caption meanwhile" in json.loads(answer.headers["HX-Trigger"])["toast"]["text"]
+    assert "bob changed the caption in the meantime" in json.loads(answer.headers["HX-Trigger"])["toast"]["text"]
     assert not Caption.objects.filter(frame=world.frames[0]).exists()
 
 
@@ -356,7 +356,7 @@ def test_a_frame_is_checked_as_it_was_seen(world: World, alice: User, bob: User)
     assert client_of(bob).post(world.address("face_box"), box, headers=HTMX).status_code == 200
     answer = hers.post(address, forms[0].fields | {"act": "check"}, headers=HTMX)
     assert answer.status_code == 409
-    assert "Boxes of this frame changed meanwhile" in answer.headers["HX-Trigger"]
+    assert "Boxes of this frame changed in the meantime" in answer.headers["HX-Trigger"]
     fresh = [form for form in forms_of(hers.get(page).content.decode()) if form.action == address]
     assert hers.post(address, fresh[0].fields | {"act": "check"}, headers=HTMX).status_code == 200
 
@@ -379,7 +379,7 @@ def test_frames_that_another_person_decided_since_stay(
     answer = client_of(alice).post(address, {"act": mine, "frame": values}, headers=HTMX)
     text = json.loads(answer.headers["HX-Trigger"])["toast"]["text"]
     assert answer.status_code == 200
-    assert "1 frame left as bob decided meanwhile" in text
+    assert "1 frame left as bob decided" in text
     first.refresh_from_db()
     assert (first.state, first.excluded) == (state, excluded)
     second.refresh_from_db()

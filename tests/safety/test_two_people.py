@@ -266,9 +266,9 @@ def test_who_changes_the_role_of_somebody_who_was_taken_out_meanwhile_is_told(
     row = race.collection.memberships.select_related("collection", "user").get(user=bob)
     stale = race.collection.memberships.select_related("collection", "user").get(user=bob)
     members.remove(member=row, by=alice, by_role=Role.ADMIN)
-    with pytest.raises(Conflict, match="no member any more"):
+    with pytest.raises(Conflict, match="no longer a member"):
         members.change_role(member=stale, role=Role.LEAD, by=alice, by_role=Role.ADMIN)
-    with pytest.raises(Conflict, match="no member any more"):
+    with pytest.raises(Conflict, match="no longer a member"):
         members.remove(member=stale, by=alice, by_role=Role.ADMIN)
 
 

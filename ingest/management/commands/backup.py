@@ -7,6 +7,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from ingest import humane
 from ingest.backup.write import write
 from ingest.errors import KomaError
 from ingest.models import Collection
@@ -15,12 +16,12 @@ from ingest.models import Collection
 class Command(BaseCommand):
     """Write a collection with its history and files to one file."""
 
-    help = "Write a collection (rows, history, pictures, uploaded films) to one zip file."
+    help = "Write a collection (rows, history, pictures, uploaded films) to a zip file."
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("collection", metavar="COLLECTION", help="its name or its number")
         parser.add_argument("file", metavar="FILE", type=Path)
-        parser.add_argument("--without-sources", action="store_true", help="leave uploaded films and zips out")
+        parser.add_argument("--without-sources", action="store_true", help="leave out uploaded films and zips")
 
     def handle(self, *_: Any, **options: Any) -> None:
         try:
@@ -33,11 +34,11 @@ class Command(BaseCommand):
             raise CommandError(error.message) from None
         self.stdout.write(f"{done.rows:,} rows and {done.files:,} files, {done.size_bytes:,} bytes: {options['file']}")
         for name in done.missing:
-            self.stderr.write(f"Not there, so not in the backup: {name}")
+            self.stderr.write(f"Missing, so not in the backup: {name}")
         if done.missing:
             raise CommandError(
-                f"The backup is written without {len(done.missing):,} files that were not there. Bring them back and "
-                "call this again, or keep it as it is."
+                f"The backup lacks {humane.count(len(done.missing), 'file')} missing from the data folder. Put them "
+                "back and run this again, or keep it as it is."
             )
 
 

@@ -15,18 +15,18 @@ from ingest.errors import KomaError
 class Command(BaseCommand):
     """Make a new collection from a backup."""
 
-    help = "Make a new collection from a backup; what is there stays untouched."
+    help = "Create a new collection from a backup; nothing else is changed."
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("file", metavar="FILE", type=Path)
-        parser.add_argument("--name", default="", help="another name for the collection")
+        parser.add_argument("--name", default="", help="a different name for the collection")
         parser.add_argument(
             "--owner", default="", help="who becomes its admin (default: the first admin of this server)"
         )
         parser.add_argument(
             "--trust-paths",
             action="store_true",
-            help="keep paths of files outside of KOMA_LIBRARY_DIRS (own backups only)",
+            help="keep paths outside KOMA_LIBRARY_DIRS (only for your own backups)",
         )
 
     def handle(self, *_: Any, **options: Any) -> None:
@@ -40,7 +40,7 @@ class Command(BaseCommand):
             raise CommandError(
                 f"There is no active account named {options['owner']!r}, so nothing was restored."
                 if options["owner"]
-                else "There is no admin of the site yet to own the collection, so nothing was restored. Make one "
+                else "There is no site admin yet to own the collection, so nothing was restored. Create one "
                 "(manage.py create_admin NAME), or name an account with --owner."
             )
         try:

@@ -13,7 +13,7 @@ from ingest import worker
 class Command(BaseCommand):
     """Take jobs from RQ queues. The queue gpu runs in one process that keeps its models."""
 
-    help = "Take jobs from queues: cpu, gpu, io, export. A queue that comes first is emptied first."
+    help = "Take jobs from queues: cpu, gpu, io, export. The first queue is emptied first."
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("queues", nargs="+", metavar="QUEUE")

@@ -15,7 +15,7 @@ from project.admin_user import make_admin, random_password
 class Command(BaseCommand):
     """Make an admin of the site; sign-up is closed, so everybody else comes by invitation."""
 
-    help = "Make an admin. The password is random and printed, or the first line of standard input."
+    help = "Create an admin. The password is random and printed, or the first line of standard input."
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("name")
@@ -31,4 +31,4 @@ class Command(BaseCommand):
             raise CommandError(" ".join(weak.messages)) from None
         except ValueError as taken:
             raise CommandError(str(taken)) from None
-        self.stdout.write(f"Admin {options['name']} made." + ("" if from_stdin else f" Password: {password}"))
+        self.stdout.write(f"Admin {options['name']} created." + ("" if from_stdin else f" Password: {password}"))

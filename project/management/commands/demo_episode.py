@@ -20,7 +20,7 @@ class Command(BaseCommand):
     help = "Draw the demo episode (about a minute of film) and start its run in the collection 'Demo'."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--follow", action="store_true", help="tell about the run's stages until it ends")
+        parser.add_argument("--follow", action="store_true", help="print the run's stages until it ends")
 
     def handle(self, *_: Any, **options: Any) -> None:
         os.nice(NICENESS)  # the page comes first

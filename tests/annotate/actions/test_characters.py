@@ -45,7 +45,7 @@ def test_a_rename_keeps_the_old_name_as_alias_and_undo_restores_it(collection, a
 @pytest.mark.django_db
 def test_a_stale_tab_neither_renames_nor_merges(collection, alice, bob, mio, yui):
     acts.rename(collection=collection, character=mio, name="Mio A", by=alice, seen_version=1)
-    with pytest.raises(Conflict, match="changed meanwhile"):
+    with pytest.raises(Conflict, match="in the meantime"):
         acts.rename(collection=collection, character=mio, name="Mio B", by=bob, seen_version=1)
     with pytest.raises(Conflict):
         acts.merge(collection=collection, character=mio, into=yui, by=bob, seen_version=1)

@@ -46,7 +46,7 @@ def test_naming_a_cluster_leaves_other_answers_of_people_alone(collection, alice
 
 def test_a_cluster_that_is_gone_is_a_conflict(collection, bob, faces, clusters, mio):
     clusters[0].delete()
-    with pytest.raises(Conflict, match="clustering ran again"):
+    with pytest.raises(Conflict, match="faces were grouped again"):
         acts.name(collection=collection, cluster=clusters[0].pk or 1, character=mio, by=bob)
 
 

@@ -59,7 +59,7 @@ def test_the_same_answer_twice_is_no_conflict(collection, alice, bob, faces, mio
 
 def test_a_double_submit_writes_once(collection, bob, faces, mio):
     acts.assign(collection=collection, faces=[faces[0]], character=mio, by=bob, key="k1")
-    with pytest.raises(Conflict, match="sent twice"):
+    with pytest.raises(Conflict, match="duplicate request"):
         acts.assign(collection=collection, faces=[faces[0]], character=mio, by=bob, key="k1")
 
 

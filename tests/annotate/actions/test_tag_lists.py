@@ -138,7 +138,7 @@ def test_a_lead_adds_and_chooses_lists_on_the_page(collection: Collection, as_al
     other = Collection.objects.create(name="Other")
     foreign, _ = tag_lists.add(collection=other, kind=Kind.INCLUDED, name="x", data=HAIR, by=None)
     for values, told in (
-        ({"kind": "included", "use": foreign.pk}, "not here any more"),
+        ({"kind": "included", "use": foreign.pk}, "no longer exists"),
         ({"kind": "included", "use": "abc"}, "This is no list"),
         ({"kind": "odd", "use": ""}, "no kind of list"),
         ({"kind": "unwanted"}, "Choose a file"),

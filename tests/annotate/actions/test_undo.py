@@ -63,7 +63,7 @@ def test_a_new_name_is_one_step_back(collection: Collection, bob: User, faces: l
     history.undo_last(collection=collection, by=bob)
     assert not Character.objects.exists()
     assert not Face.objects.exclude(named_by=NamedBy.NONE).exists()
-    with pytest.raises(KomaError, match="nothing of yours left"):
+    with pytest.raises(KomaError, match="Nothing left to undo"):
         history.undo_last(collection=collection, by=bob)
 
 
@@ -124,8 +124,8 @@ def test_a_name_whose_character_was_merged_away_is_told_and_the_next_undo_goes_o
     client, htmx = client_of(bob), {"HX-Request": "true"}
     answers = [client.post(f"/c/{collection.pk}/undo/", headers=htmx) for _ in range(4)]
     assert [answer.status_code for answer in answers] == [409, 409, 204, 422]
-    assert "its character is gone (Source merged into Target" in answers[0].headers["HX-Trigger"]
-    assert "The next undo takes what you did before" in answers[0].headers["HX-Trigger"]
+    assert "its character no longer exists (Source merged into Target" in answers[0].headers["HX-Trigger"]
+    assert "The next undo takes back your change before that" in answers[0].headers["HX-Trigger"]
     assert Face.objects.get(pk=faces[0].pk).character_id == target.pk
     assert Face.objects.get(pk=faces[2].pk).character_id is None
     last = Operation.objects.filter(by=bob, kind="faces.name").order_by("-pk")[0]
@@ -289,7 +289,7 @@ def test_an_undone_merge_rules_nobody_out_by_a_character_that_is_gone(
     merged = characters.merge(character=source, into=target, **common)
     characters.remove_alias(alias=target.aliases.get(name="Sol"), **common)
     characters.create(collection=collection, name="Sol", by=bob)
-    with pytest.raises(Conflict, match="A face stays as it is: its character is gone"):
+    with pytest.raises(Conflict, match="A face is left as it is: its character no longer exists"):
         history.undo(merged, by=alice)
     assert Face.objects.get(pk=faces[0].pk).not_characters == [target.pk]
     assert not check(collection)

@@ -213,7 +213,7 @@ def test_boxes_are_drawn_moved_and_refused_when_stale(show: Show, as_bob: Client
     assert as_bob.post(address, moved, headers=HTMX).status_code == 200
     stale = as_alice.post(address, moved, headers=HTMX)
     assert stale.status_code == 409
-    assert "changed this face meanwhile" in stale.headers["HX-Trigger"]
+    assert "changed this face in the meantime" in stale.headers["HX-Trigger"]
     bad = as_bob.post(address, {"left": "a"}, headers=HTMX)
     assert bad.status_code == 422
 

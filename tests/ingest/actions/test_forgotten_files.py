@@ -172,11 +172,11 @@ def test_the_command_counts_with_a_dry_run_and_then_deletes(frame: Frame) -> Non
     age(name)
     out = StringIO()
     call_command("sweep_store", "--dry-run", stdout=out)
-    assert out.getvalue() == "3 stored files looked at; 1 that nothing names (2 kB) would be deleted.\n"
+    assert out.getvalue() == "3 stored files checked; 1 unreferenced file (2 kB) would be deleted.\n"
     assert name in there()
     out = StringIO()
     call_command("sweep_store", stdout=out)
-    assert "1 that nothing names (2 kB) were deleted." in out.getvalue()
+    assert "1 unreferenced file (2 kB) deleted." in out.getvalue()
     assert there() == {frame.file, frame.preview}
 
 

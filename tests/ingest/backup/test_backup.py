@@ -414,7 +414,7 @@ def test_rows_name_no_file_that_did_not_come_along(full: Collection, alice: User
 def test_restoring_without_an_admin_says_what_to_do(full: Collection, tmp_path: Path) -> None:
     write(collection=full, target=tmp_path / "b.zip")
     User.objects.update(is_superuser=False)
-    with pytest.raises(CommandError, match=r"no admin of the site yet.*create_admin NAME.*--owner"):
+    with pytest.raises(CommandError, match=r"no site admin yet.*create_admin NAME.*--owner"):
         call_command("restore", str(tmp_path / "b.zip"))
     with pytest.raises(CommandError, match="no active account named 'nobody'"):
         call_command("restore", str(tmp_path / "b.zip"), "--owner", "nobody")

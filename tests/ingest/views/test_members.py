@@ -66,7 +66,7 @@ def test_old_withdrawn_and_invented_links_say_the_same(as_alice: Client, collect
     for token in (old, withdrawn, "invented", "\ud7ff", "x" * 10_000):
         answer = Client().post("/join/", {"token": token})
         assert answer.status_code == 404
-        assert "not valid any more" in html_of(answer)
+        assert "no longer valid" in html_of(answer)
 
 
 @pytest.mark.parametrize(

@@ -171,7 +171,7 @@ def test_an_upload_over_a_quota_is_refused_before_a_byte_is_sent(
     assert as_bob.post(url, ask).status_code == 200
     second = as_bob.post(url, ask | {"key": "two"})
     assert second.status_code == 507
-    assert "Tiny show has 600 kB of 1.0 MB in use; 600 kB more do not fit" in second.json()["error"]
+    assert "Tiny show has 600 kB of 1.0 MB in use; 600 kB more don't fit" in second.json()["error"]
     limit(collection, bytes_max=0)  # none
     assert as_bob.post(url, ask | {"key": "two"}).status_code == 200
     settings.KOMA_QUOTA_PERSON_BYTES = 1_500_000
@@ -186,7 +186,7 @@ def test_pictures_over_a_quota_are_refused_when_they_are_added(
 ) -> None:
     limit(collection, pictures_max=2)
     pack = zipped(tmp_path / "art.zip", {f"{n}.png": png(shade=n) for n in range(3)})
-    with pytest.raises(OverQuota, match="0 of 2 pictures; 3 more do not fit"):
+    with pytest.raises(OverQuota, match="0 of 2 pictures; 3 more don't fit"):
         sources.register(collection=collection, path=pack, by=alice)
     assert not Episode.objects.exists()
     limit(collection, pictures_max=3)
@@ -207,7 +207,7 @@ def test_a_run_stops_at_the_quota_and_says_so(collection: Collection, alice: Use
     limit(collection, bytes_max=1000)
     row = extract(episode, alice)
     assert row.state == "failed"
-    assert "The collection Tiny show has" in row.error and "more do not fit" in row.error
+    assert "The collection Tiny show has" in row.error and "more don't fit" in row.error
     assert not Frame.objects.exists()
     limit(collection, bytes_max=10**9)
     assert extract(episode, alice).state == "done"

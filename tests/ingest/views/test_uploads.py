@@ -151,7 +151,7 @@ def test_the_limit_of_size_and_the_disk_are_checked_before_a_byte_is_sent(
     settings.KOMA_DISK_RESERVE_BYTES = 2**60
     full = begin(path)
     assert full.status_code == 507
-    assert "no room left" in full.json()["error"]
+    assert "Not enough space" in full.json()["error"]
     assert not Upload.objects.exists()
 
 
@@ -408,7 +408,7 @@ def test_several_pictures_without_script_are_one_group_and_a_name_that_comes_twi
     for _ in range(2):
         with (tmp_path / "a/1.png").open("rb") as one, (tmp_path / "b/1.png").open("rb") as two:
             answer = lead.post(f"/c/{collection.pk}/add/", {"files": [one, two]}, follow=True)
-    assert "is in this collection already" in html_of(answer)
+    assert "is already in this collection" in html_of(answer)
     source = Source.objects.get()
     assert source.name == "1 and 1 more.zip"
     with zipfile.ZipFile(source_path(source)) as archive:
@@ -517,6 +517,6 @@ def test_a_plain_form_brings_hundreds_of_pictures_and_says_why_it_takes_no_more(
         file.seek(0)
     answer = lead.post(f"/c/{collection.pk}/add/", {"files": files})
     assert answer.status_code == 400
-    assert "more than 100 files" in html_of(answer)
+    assert "at most 100 files" in html_of(answer)
     assert "zip" in html_of(answer)
     assert collection.episodes.count() == 1
