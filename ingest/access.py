@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import wraps
-from typing import Any, TypeVar
+from typing import Any, cast
 
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import PermissionDenied
@@ -12,7 +12,12 @@ from django.http import Http404, HttpRequest, HttpResponse
 
 from ingest.models import Collection, Membership, Role
 
-ViewResponse = TypeVar("ViewResponse", bound=HttpResponse)
+
+class MemberRequest(HttpRequest):
+    """What a view under `member_view` gets: a request of somebody who has a role in the collection."""
+
+    collection: Collection
+    role: Role
 
 
 def collection_for(user: Any, pk: int, *, at_least: Role = Role.VIEWER) -> tuple[Collection, Role]:
@@ -49,7 +54,7 @@ def member_view(
 
     An archived collection is only looked at: any method but GET and HEAD is 403, unless `when_archived`.
 
-    The view gets `(request, collection, ...)`; `request.role` is the role. The URL gives `collection_id`. `write` is
+    The view gets `(request, collection, ...)` with a MemberRequest. The URL gives `collection_id`. `write` is
     the role that any method but GET and HEAD needs (default: `at_least`).
     """
 
@@ -61,9 +66,9 @@ def member_view(
             collection, role = collection_for(request.user, collection_id, at_least=needed)
             if collection.archived_at is not None and request.method not in ("GET", "HEAD") and not when_archived:
                 raise PermissionDenied("This collection is archived. An admin can restore it in its settings.")
-            request.collection = collection  # type: ignore[attr-defined]
-            request.role = role  # type: ignore[attr-defined]
-            return view(request, collection, *args, **kwargs)
+            member_request = cast(MemberRequest, request)
+            member_request.collection, member_request.role = collection, role
+            return view(member_request, collection, *args, **kwargs)
 
         return wrapped
 

@@ -20,7 +20,7 @@ from annotate.models.face import MACHINES
 from annotate.naming.cast import Cast
 from annotate.queries.figures import appearances, by_origin, character_tags, face_figures, portraits
 from annotate.views.html_rows.parts import PLACE, bars, bases, cards, options, pick_crops
-from ingest.access import member_view
+from ingest.access import MemberRequest, member_view
 from ingest.errors import BadInput
 from ingest.models import Collection, Role
 from ingest.params import as_int
@@ -52,7 +52,7 @@ class Card:
 
 
 @member_view()
-def characters(request: HttpRequest, collection: Collection) -> HttpResponse:
+def characters(request: MemberRequest, collection: Collection) -> HttpResponse:
     """The cast."""
     mark = stamp(collection)
     figures = face_figures(collection, mark)
@@ -82,7 +82,7 @@ def characters(request: HttpRequest, collection: Collection) -> HttpResponse:
 
 
 @member_view()
-def character(request: HttpRequest, collection: Collection, character_id: int) -> HttpResponse:
+def character(request: MemberRequest, collection: Collection, character_id: int) -> HttpResponse:
     """One character: faces, the least sure last; the threshold shows how many lie under it."""
     person = get_object_or_404(Character.objects.select_related("parent"), collection=collection, pk=character_id)
     named = Face.objects.filter(collection=collection, character=person, state=FaceState.FACE)
@@ -157,7 +157,7 @@ def _after(rows: QuerySet[Face], mark: str, *, doubtful: bool) -> QuerySet[Face]
 
 
 @member_view()
-def tag_names(request: HttpRequest, collection: Collection) -> HttpResponse:
+def tag_names(request: MemberRequest, collection: Collection) -> HttpResponse:
     """Character tags that are nobody of the cast: to be added, or said to be somebody; the most first."""
     mark = stamp(collection)
     rows = cached("character_tags", mark, lambda: character_tags(collection))

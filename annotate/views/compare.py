@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 
 from django.core.cache import cache
 from django.db.models import Max
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
 from django.views.decorators.http import require_POST
@@ -18,7 +18,7 @@ from annotate.chosen_models.choices import offered
 from annotate.chosen_models.tasks import TASKS
 from annotate.evaluation import agreement
 from annotate.models import ModelAnswer, ModelVersion
-from ingest.access import member_view
+from ingest.access import MemberRequest, member_view
 from ingest.errors import BadInput
 from ingest.models import Collection, Frame, Role
 from ingest.params import as_int
@@ -32,7 +32,7 @@ SHOWN_APART = 60
 
 
 @member_view()
-def compare(request: HttpRequest, collection: Collection) -> HttpResponse:
+def compare(request: MemberRequest, collection: Collection) -> HttpResponse:
     """The page: `first` and `second` are versions of one task; without them the first two that can be compared."""
     found = _candidates(collection)
     people = request.GET.get("second") == PEOPLE
@@ -47,14 +47,14 @@ def compare(request: HttpRequest, collection: Collection) -> HttpResponse:
         return render(request, "annotate/compare.html#question", context | {"collection": collection})
     if "told" not in context:
         context["installed"] = _others(pair)
-        context["can_run"] = request.role >= Role.LEAD and collection.archived_at is None  # type: ignore[attr-defined]
+        context["can_run"] = request.role >= Role.LEAD and collection.archived_at is None
     return render(request, "annotate/compare.html", context)
 
 
 @member_view(at_least=Role.REVIEWER)
 @require_POST
 @errors_in_words
-def compare_answer(request: HttpRequest, collection: Collection) -> HttpResponse:
+def compare_answer(request: MemberRequest, collection: Collection) -> HttpResponse:
     """A person's word on one question; the next question follows."""
     frame = get_object_or_404(Frame, collection=collection, pk=as_int(request.POST.get("frame")))
     name, act = request.POST.get("name", ""), request.POST.get("act", "")
@@ -115,7 +115,7 @@ def _pair(
 
 
 def _compared(
-    request: HttpRequest, collection: Collection, pair: tuple[agreement.Candidate, agreement.Candidate]
+    request: MemberRequest, collection: Collection, pair: tuple[agreement.Candidate, agreement.Candidate]
 ) -> dict[str, Any]:
     asked = request.POST if request.method == "POST" else request.GET
     versions = ModelVersion.objects.in_bulk([pair[0].version, pair[1].version])
@@ -144,5 +144,5 @@ def _compared(
         "skip": skip,
         "left": len(left),
         "apart": [(one, shown[one.frame]) for one in apart if one.frame in shown],
-        "can_edit": request.role >= Role.REVIEWER and collection.archived_at is None,  # type: ignore[attr-defined]
+        "can_edit": request.role >= Role.REVIEWER and collection.archived_at is None,
     }

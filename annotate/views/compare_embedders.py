@@ -20,7 +20,7 @@ from annotate.evaluation.on_collection.questions import faces_of, open_questions
 from annotate.models import Character, Evaluation, Face
 from annotate.views import plots
 from annotate.views.faces import faces_shown
-from ingest.access import member_view
+from ingest.access import MemberRequest, member_view
 from ingest.errors import BadInput
 from ingest.models import Collection, Role, RunState
 from ingest.params import as_int
@@ -31,7 +31,7 @@ TASK = "embedding"
 
 @member_view(write=Role.LEAD)
 @errors_in_words
-def compare_embedders(request: HttpRequest, collection: Collection) -> HttpResponse:
+def compare_embedders(request: MemberRequest, collection: Collection) -> HttpResponse:
     """GET: the newest comparison of `first` and `second`, or of any two. POST: compare them now, or cancel that."""
     if request.method == "POST":
         return _change(request, collection)
@@ -53,7 +53,7 @@ def compare_embedders(request: HttpRequest, collection: Collection) -> HttpRespo
         "waiting": waiting,
         "done": done,
         "collection": collection,
-        "can_start": request.role >= Role.LEAD and collection.archived_at is None,  # type: ignore[attr-defined]
+        "can_start": request.role >= Role.LEAD and collection.archived_at is None,
     }
     if done is not None:
         context |= _question(request, collection, done, skip=as_int(request.GET.get("skip")) or 0)
@@ -66,7 +66,7 @@ def compare_embedders(request: HttpRequest, collection: Collection) -> HttpRespo
 @member_view(at_least=Role.REVIEWER)
 @require_POST
 @errors_in_words
-def compare_embedders_answer(request: HttpRequest, collection: Collection) -> HttpResponse:
+def compare_embedders_answer(request: MemberRequest, collection: Collection) -> HttpResponse:
     """A person's word on one face: it is the character, or it is not; the next question follows."""
     row = get_object_or_404(
         Evaluation,
@@ -142,7 +142,7 @@ def _address(collection: Collection, first: str, second: str) -> str:
     return f"{reverse('compare_embedders', args=[collection.pk])}?{values}"
 
 
-def _question(request: HttpRequest, collection: Collection, row: Evaluation, *, skip: int) -> dict[str, Any]:
+def _question(request: MemberRequest, collection: Collection, row: Evaluation, *, skip: int) -> dict[str, Any]:
     left = open_questions(collection, row.scores.get("questions", []))
     at = min(skip, max(0, len(left) - 1))
     return {
@@ -150,7 +150,7 @@ def _question(request: HttpRequest, collection: Collection, row: Evaluation, *, 
         "left": len(left),
         "asked": len(row.scores.get("questions", [])),
         "skip": at,
-        "can_edit": request.role >= Role.REVIEWER and collection.archived_at is None,  # type: ignore[attr-defined]
+        "can_edit": request.role >= Role.REVIEWER and collection.archived_at is None,
     }
 
 

@@ -16,7 +16,7 @@ from annotate.queries.figures import by_episode, stills
 from annotate.views.html_rows import episode_rows, parts
 from annotate.views.html_rows.parts import bases
 from annotate.views.html_rows.timeline import Timeline
-from ingest.access import member_view
+from ingest.access import MemberRequest, member_view
 from ingest.models import (
     Collection,
     DropReason,
@@ -42,7 +42,7 @@ Span = tuple[Any, ...]  # the values of SPAN
 
 
 @member_view()
-def episodes(request: HttpRequest, collection: Collection) -> HttpResponse:
+def episodes(request: MemberRequest, collection: Collection) -> HttpResponse:
     """A row an episode. A fixed number of queries."""
     mark = stamp(collection)
     rows = episode_rows.read(collection, by_episode(collection, mark))
@@ -59,13 +59,13 @@ def episodes(request: HttpRequest, collection: Collection) -> HttpResponse:
     urls = {"episode": reverse("episode", args=[collection.pk, 0]).removesuffix("0/")} | bases(collection)
     urls |= {name: reverse(name, args=[collection.pk]) for name in ("frames", "runs")}
     urls["start"] = reverse("run_start", args=[collection.pk])
-    lead = request.role >= Role.LEAD  # type: ignore[attr-defined]
+    lead = request.role >= Role.LEAD
     context = {"section": "episodes", "episodes": rows, "rows": episode_rows.draw(rows, urls, lead=lead)}
     return render(request, "annotate/episodes.html", context)
 
 
 @member_view()
-def episode(request: HttpRequest, collection: Collection, episode_id: int) -> HttpResponse:
+def episode(request: MemberRequest, collection: Collection, episode_id: int) -> HttpResponse:
     """The timeline, of a long episode one section at a time (`section`, from 1)."""
     row = get_object_or_404(collection.episodes.select_related("source"), pk=episode_id)
     reasons, kept_count = _totals(row)

@@ -20,7 +20,7 @@ from annotate.queries.figures import CLUSTER_MIN, face_figures, portraits, waiti
 from annotate.views.html_rows import parts
 from annotate.views.html_rows.cluster_rows import add_rows
 from annotate.views.html_rows.parts import bases
-from ingest.access import member_view
+from ingest.access import MemberRequest, member_view
 from ingest.errors import BadInput, Stale
 from ingest.models import Collection, Role
 from ingest.params import as_int, as_ints
@@ -34,7 +34,7 @@ CAST_MAX = 12
 
 
 @member_view()
-def faces(request: HttpRequest, collection: Collection) -> HttpResponse:
+def faces(request: MemberRequest, collection: Collection) -> HttpResponse:
     """Clusters with faces that wait for a name, then loose faces."""
     mark = stamp(collection)
     rows = waiting_clusters(collection).select_related("guess")
@@ -42,7 +42,7 @@ def faces(request: HttpRequest, collection: Collection) -> HttpResponse:
     page = list(rows[: CLUSTERS_A_PAGE + 1])
     more = len(page) > CLUSTERS_A_PAGE
     page = page[:CLUSTERS_A_PAGE]
-    can_edit = request.role >= Role.REVIEWER  # type: ignore[attr-defined]
+    can_edit = request.role >= Role.REVIEWER
     labels = collection.episodes.labels()
     add_rows(request, collection, page, labels=labels, can_edit=can_edit)
     alone = Q(cluster__isnull=True) | Q(cluster__size__lt=CLUSTER_MIN)

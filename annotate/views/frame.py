@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import groupby
 from typing import Any
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
 from django.views.decorators.http import require_POST
@@ -28,7 +28,7 @@ from annotate.models import (
     TagCategory,
 )
 from annotate.views.seen_boxes import seen_in
-from ingest.access import member_view
+from ingest.access import MemberRequest, member_view
 from ingest.actions.frames import form_state
 from ingest.algorithms.typed_lists import typed_list
 from ingest.errors import BadInput
@@ -43,7 +43,7 @@ HISTORY_MAX = 20
 
 
 @member_view()
-def frame(request: HttpRequest, collection: Collection, frame_id: int) -> HttpResponse:
+def frame(request: MemberRequest, collection: Collection, frame_id: int) -> HttpResponse:
     """The page."""
     row = _frame(collection, frame_id)
     siblings = Frame.objects.filter(collection=collection, episode_id=row.episode_id).select_related("episode")
@@ -65,7 +65,7 @@ def frame(request: HttpRequest, collection: Collection, frame_id: int) -> HttpRe
 @member_view(at_least=Role.REVIEWER)
 @require_POST
 @errors_in_words
-def face_box(request: HttpRequest, collection: Collection, frame_id: int) -> HttpResponse:
+def face_box(request: MemberRequest, collection: Collection, frame_id: int) -> HttpResponse:
     """Draw a box (no `face`), or move and resize one."""
     row, key = _frame(collection, frame_id), key_of(request)
     try:
@@ -86,7 +86,7 @@ def face_box(request: HttpRequest, collection: Collection, frame_id: int) -> Htt
 @member_view(at_least=Role.REVIEWER)
 @require_POST
 @errors_in_words
-def face_change(request: HttpRequest, collection: Collection, face_id: int) -> HttpResponse:
+def face_change(request: MemberRequest, collection: Collection, face_id: int) -> HttpResponse:
     """Name one face, or say it is nobody, no face, a face after all, or delete its box."""
     face = get_object_or_404(Face.objects.select_related("frame"), collection=collection, pk=face_id)
     common: dict[str, Any] = {"collection": collection, "by": request.user}
@@ -116,7 +116,7 @@ def face_change(request: HttpRequest, collection: Collection, face_id: int) -> H
 @member_view(at_least=Role.REVIEWER)
 @require_POST
 @errors_in_words
-def face_check(request: HttpRequest, collection: Collection, frame_id: int) -> HttpResponse:
+def face_check(request: MemberRequest, collection: Collection, frame_id: int) -> HttpResponse:
     """Say that all faces of the frame are marked, or take that back."""
     row = _frame(collection, frame_id)
     act = request.POST.get("act")
@@ -130,7 +130,7 @@ def face_check(request: HttpRequest, collection: Collection, frame_id: int) -> H
 @member_view(at_least=Role.REVIEWER)
 @require_POST
 @errors_in_words
-def frame_tags(request: HttpRequest, collection: Collection, frame_id: int) -> HttpResponse:
+def frame_tags(request: MemberRequest, collection: Collection, frame_id: int) -> HttpResponse:
     """Add or remove tags: only what this person changed is applied, to the tags as they are now."""
     row = _frame(collection, frame_id)
     added = typed_list(request.POST.get("add", ""))
@@ -144,7 +144,7 @@ def frame_tags(request: HttpRequest, collection: Collection, frame_id: int) -> H
 @member_view(at_least=Role.REVIEWER)
 @require_POST
 @errors_in_words
-def characters_change(request: HttpRequest, collection: Collection, frame_id: int) -> HttpResponse:
+def characters_change(request: MemberRequest, collection: Collection, frame_id: int) -> HttpResponse:
     """Say that a character is on the frame, face or no face (`add`: a name), or that it is not (`remove`)."""
     row = _frame(collection, frame_id)
     name = request.POST.get("remove", request.POST.get("add", "")).strip()
@@ -160,7 +160,7 @@ def characters_change(request: HttpRequest, collection: Collection, frame_id: in
 @member_view(at_least=Role.REVIEWER)
 @require_POST
 @errors_in_words
-def caption_change(request: HttpRequest, collection: Collection, frame_id: int) -> HttpResponse:
+def caption_change(request: MemberRequest, collection: Collection, frame_id: int) -> HttpResponse:
     """Write a caption by hand, take a model's or a file's as one's own, or go back to the recipe's."""
     row = _frame(collection, frame_id)
     text = "" if "clear" in request.POST else request.POST.get("text", "")
@@ -178,7 +178,7 @@ def _frame(collection: Collection, frame_id: int) -> Frame:
     return get_object_or_404(rows, collection=collection, pk=frame_id)
 
 
-def _answer(request: HttpRequest, collection: Collection, row: Frame, text: str) -> HttpResponse:
+def _answer(request: MemberRequest, collection: Collection, row: Frame, text: str) -> HttpResponse:
     """The labels anew and, beside them, the boxes; for a plain form back to the page."""
     if not is_partial(request):
         return success(request, text, to=reverse("frame", args=[collection.pk, row.pk]), undo=True)
@@ -187,7 +187,7 @@ def _answer(request: HttpRequest, collection: Collection, row: Frame, text: str)
     return toast(render(request, "annotate/frame_answer.html", context), text, undo=True)
 
 
-def _labels(request: HttpRequest, collection: Collection, row: Frame) -> dict[str, Any]:
+def _labels(request: MemberRequest, collection: Collection, row: Frame) -> dict[str, Any]:
     """Faces with what the template needs to place them, what models saw, tags by category, caption. Few queries."""
     faces = list(
         Face.objects.filter(frame=row).select_related("character", "model_version", "named_user").order_by("left", "pk")

@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http import HttpResponse, JsonResponse
 from django.views.decorators.http import require_POST
 
 from annotate.actions import claims
 from annotate.models import FaceCluster, ItemKind
-from ingest.access import member_view
+from ingest.access import MemberRequest, member_view
 from ingest.errors import BadInput
 from ingest.models import Collection, Role
 from ingest.params import as_int
@@ -24,7 +24,7 @@ PLACE = re.compile(r"faces|(?:frame|character):[0-9]{1,18}")
 @member_view(when_archived=True)
 @require_POST
 @errors_in_words
-def here(request: HttpRequest, collection: Collection) -> HttpResponse:
+def here(request: MemberRequest, collection: Collection) -> HttpResponse:
     """I am at `place` (or `leave` it) and work on the cluster `claim`: names of the others there, and their rows."""
     place = request.POST.get("place", "")
     if not PLACE.fullmatch(place):
@@ -37,7 +37,7 @@ def here(request: HttpRequest, collection: Collection) -> HttpResponse:
     if place == "faces":
         common: dict[str, Any] = {"collection": collection, "kind": ItemKind.CLUSTER, "by": request.user}
         item = as_int(request.POST.get("claim"))
-        may_work = request.role >= Role.REVIEWER and collection.archived_at is None  # type: ignore[attr-defined]
+        may_work = request.role >= Role.REVIEWER and collection.archived_at is None
         if may_work and item is not None and FaceCluster.objects.filter(collection=collection, pk=item).exists():
             claims.claim(item=item, **common)
         held = claims.held_by_others(**common)

@@ -21,7 +21,7 @@ from annotate.models import Evaluation, ModelAnswer
 from annotate.views import plots
 from annotate.views.figure_words import in_words
 from annotate.views.quality import SHOWN, mistake_boxes
-from ingest.access import member_view
+from ingest.access import MemberRequest, member_view
 from ingest.errors import BadInput
 from ingest.models import Collection, Frame, Role, RunState
 from ingest.params import as_int
@@ -31,7 +31,7 @@ from ingest.views.responses import errors_in_words, is_partial, success
 
 @member_view(write=Role.LEAD)
 @errors_in_words
-def collection_quality(request: HttpRequest, collection: Collection) -> HttpResponse:
+def collection_quality(request: MemberRequest, collection: Collection) -> HttpResponse:
     """GET: what people have said so far, what was measured on it, and a form. POST: measure."""
     if request.method == "POST":
         return _ask(request, collection)
@@ -42,7 +42,7 @@ def collection_quality(request: HttpRequest, collection: Collection) -> HttpResp
         "waiting": any(row.state in evaluation_jobs.WAITING for row in rows),
         "plots": plots.side_by_side([row for row in rows if row.state == RunState.DONE]),
         "collection": collection,
-        "can_start": request.role >= Role.LEAD and collection.archived_at is None,  # type: ignore[attr-defined]
+        "can_start": request.role >= Role.LEAD and collection.archived_at is None,
     }
     if is_partial(request):
         return render(request, "annotate/own_quality.html#measured", context)
@@ -61,7 +61,7 @@ def collection_quality(request: HttpRequest, collection: Collection) -> HttpResp
 
 
 @member_view()
-def collection_evaluation(request: HttpRequest, collection: Collection, evaluation_id: int) -> HttpResponse:
+def collection_evaluation(request: MemberRequest, collection: Collection, evaluation_id: int) -> HttpResponse:
     """One measurement: figures, plot, the worst mistakes with the frames where they were made."""
     row = get_object_or_404(_rows(collection).select_related("by"), pk=evaluation_id)
     context = {
@@ -70,7 +70,7 @@ def collection_evaluation(request: HttpRequest, collection: Collection, evaluati
         "figures": in_words(row.scores),
         "plot": plots.of_one(row),
         "mistakes": _mistakes(collection, row),
-        "can_start": request.role >= Role.LEAD and collection.archived_at is None,  # type: ignore[attr-defined]
+        "can_start": request.role >= Role.LEAD and collection.archived_at is None,
     }
     return render(request, "annotate/own_evaluation.html", context)
 

@@ -16,7 +16,7 @@ from export import jobs
 from export.actions import jobs as actions
 from export.models import ExportJob
 from export.views import html_rows
-from ingest.access import member_view
+from ingest.access import MemberRequest, member_view
 from ingest.errors import BadInput
 from ingest.models import FINISHED, Collection, Role, RunState
 from ingest.views.html_rows import form_fields
@@ -27,7 +27,7 @@ PAGE = 40
 
 @member_view()
 @require_safe
-def exports(request: HttpRequest, collection: Collection) -> HttpResponse:
+def exports(request: MemberRequest, collection: Collection) -> HttpResponse:
     """All data sets of the collection, newest first; the list polls itself while one is being written."""
     rows = list(
         ExportJob.objects.filter(collection=collection).select_related("created_by").defer("params")[: PAGE + 1]
@@ -35,7 +35,7 @@ def exports(request: HttpRequest, collection: Collection) -> HttpResponse:
     root = Path(settings.KOMA_EXPORT_DIR)
     entries = [_entry(job, root) for job in rows[:PAGE]]
     here = reverse("exports", args=[collection.pk])
-    lead = request.role >= Role.LEAD  # type: ignore[attr-defined]
+    lead = request.role >= Role.LEAD
     context = {
         "section": "export",
         "sets": html_rows.sets(entries, base=here, token=form_fields(request), lead=lead),

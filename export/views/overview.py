@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from django.db.models import Count, Q, Sum
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import render
 from django.urls import NoReverseMatch, reverse
 from django.views.decorators.http import require_safe
@@ -18,7 +18,7 @@ from annotate.queries.figures import face_figures, overview_figures
 from annotate.views.faces import cast
 from export.models import ExportJob
 from ingest import humane
-from ingest.access import member_view
+from ingest.access import MemberRequest, member_view
 from ingest.humane import percent_of
 from ingest.models import FINISHED, Collection, Episode, Operation, Role, RunState
 from ingest.pipeline import progress
@@ -42,7 +42,7 @@ class Step:
 
 @member_view()
 @require_safe
-def overview(request: HttpRequest, collection: Collection) -> HttpResponse:
+def overview(request: MemberRequest, collection: Collection) -> HttpResponse:
     """How far the collection is, who is in it, and what helps most now."""
     mark = stamp(collection)
     counts = _counts(collection, mark)
@@ -56,7 +56,7 @@ def overview(request: HttpRequest, collection: Collection) -> HttpResponse:
         "funnel": _funnel(collection, counts, job),
         "cast": _cast(collection, mark),
         "cast_size": counts["characters"],
-        "next": _next(collection, counts, job, lead=request.role >= Role.LEAD),  # type: ignore[attr-defined]
+        "next": _next(collection, counts, job, lead=request.role >= Role.LEAD),
         "runs": runs,
         "changes": list(
             Operation.objects.filter(collection=collection)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
 
@@ -11,7 +11,7 @@ from export.models import ExportJob
 from export.readback import applying as actions
 from export.readback import comparing
 from ingest import humane
-from ingest.access import member_view
+from ingest.access import MemberRequest, member_view
 from ingest.actions.seen import fingerprint
 from ingest.errors import Conflict, KomaError
 from ingest.models import Collection, Role
@@ -22,7 +22,7 @@ SHOWN_MAX = 300
 
 @member_view(write=Role.REVIEWER)
 @errors_in_words
-def reread(request: HttpRequest, collection: Collection, job_id: int) -> HttpResponse:
+def reread(request: MemberRequest, collection: Collection, job_id: int) -> HttpResponse:
     """Show what the folder says now; a POST names the faces accordingly (as this person's word, with undo)."""
     job = get_object_or_404(ExportJob, collection=collection, pk=job_id)
     here = reverse("export_reread", args=[collection.pk, job.pk])

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from django.contrib import messages
 from django.db.models import Exists, OuterRef
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
 from django.views.decorators.http import require_POST
 
-from ingest.access import member_view
+from ingest.access import MemberRequest, member_view
 from ingest.actions import history
 from ingest.models import Collection, Operation, Revision, Role
 from ingest.params import as_int
@@ -23,13 +23,13 @@ FIELDS = ("pk", "at", "by_id", "by__username", "model", "summary", "undone_at", 
 @member_view(at_least=Role.REVIEWER)
 @require_POST
 @errors_in_words
-def undo(request: HttpRequest, collection: Collection, operation_id: int | None = None) -> HttpResponse:
+def undo(request: MemberRequest, collection: Collection, operation_id: int | None = None) -> HttpResponse:
     """Undo one's own last operation, or the named one (one's own; leads undo anybody's)."""
     if operation_id is None:
         done = history.undo_last(collection=collection, by=request.user)
     else:
         rows = Operation.objects.filter(collection=collection)
-        if request.role < Role.LEAD:  # type: ignore[attr-defined]
+        if request.role < Role.LEAD:
             rows = rows.filter(by_id=request.user.pk)
         done = history.undo(get_object_or_404(rows, pk=operation_id), by=request.user)
     messages.success(request, done.words)
@@ -41,7 +41,7 @@ def undo(request: HttpRequest, collection: Collection, operation_id: int | None 
 
 
 @member_view()
-def history_page(request: HttpRequest, collection: Collection) -> HttpResponse:
+def history_page(request: MemberRequest, collection: Collection) -> HttpResponse:
     """Newest first, page after page by key."""
     changed = Exists(Revision.objects.filter(operation=OuterRef("pk")))  # a film that was added has none
     rows = Operation.objects.filter(collection=collection).annotate(has_rows=changed)
@@ -49,7 +49,7 @@ def history_page(request: HttpRequest, collection: Collection) -> HttpResponse:
     if before is not None:
         rows = rows.filter(pk__lt=before)
     operations = list(rows.values_list(*FIELDS, named=True)[: PAGE + 1])
-    lead = request.role >= Role.LEAD  # type: ignore[attr-defined]
+    lead = request.role >= Role.LEAD
     context = {
         "section": "overview",
         "changes": html_rows.changes(

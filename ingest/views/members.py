@@ -13,7 +13,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_POST
 
-from ingest.access import member_view
+from ingest.access import MemberRequest, member_view
 from ingest.actions import members as actions
 from ingest.errors import KomaError
 from ingest.models import Collection, Membership, Role
@@ -22,7 +22,7 @@ from ingest.views.responses import errors_in_words, seen, success
 
 
 @member_view()
-def members(request: HttpRequest, collection: Collection) -> HttpResponse:
+def members(request: MemberRequest, collection: Collection) -> HttpResponse:
     """Who is in and with which role; leads and admins see open invitations too."""
     return render(request, "ingest/members.html", _context(request, collection))
 
@@ -30,13 +30,13 @@ def members(request: HttpRequest, collection: Collection) -> HttpResponse:
 @member_view(at_least=Role.LEAD)
 @require_POST
 @never_cache
-def invite(request: HttpRequest, collection: Collection) -> HttpResponse:
+def invite(request: MemberRequest, collection: Collection) -> HttpResponse:
     """Make a link and show it once; only its hash is kept."""
     role = request.POST.get("role", "")
     context = _context(request, collection)
     try:
         invitation, token = actions.invite(
-            collection=collection, role=as_int(role) or 0, by=request.user, by_role=request.role  # type: ignore[attr-defined]
+            collection=collection, role=as_int(role) or 0, by=request.user, by_role=request.role
         )  # fmt: skip
     except KomaError as error:
         context["problem"] = error.message
@@ -59,12 +59,12 @@ def withdraw(request: HttpRequest, collection: Collection, invitation_id: int) -
 @member_view()
 @require_POST
 @errors_in_words
-def change(request: HttpRequest, collection: Collection, member_id: int) -> HttpResponse:
+def change(request: MemberRequest, collection: Collection, member_id: int) -> HttpResponse:
     """Change a role (admins), take a member out (admins), or leave (oneself)."""
     member = get_object_or_404(
         Membership.objects.select_related("user", "collection"), collection=collection, pk=member_id
     )
-    role: Role = request.role  # type: ignore[attr-defined]
+    role: Role = request.role
     to = reverse("members", args=[collection.pk])
     if "remove" in request.POST:
         actions.remove(member=member, by=request.user, by_role=role)
@@ -113,8 +113,8 @@ def join(request: HttpRequest) -> HttpResponse:
     return HttpResponseRedirect(f"/c/{member.collection_id}/")
 
 
-def _context(request: HttpRequest, collection: Collection) -> dict[str, object]:
-    role: Role = request.role  # type: ignore[attr-defined]
+def _context(request: MemberRequest, collection: Collection) -> dict[str, object]:
+    role: Role = request.role
     rows = list(collection.memberships.select_related("user").order_by("-role", "user__username"))
     for row in rows:
         row.role_label = Role(row.role).label  # type: ignore[attr-defined]
