@@ -102,59 +102,38 @@ def env_url(name: str, default: str, *, schemes: frozenset[str]) -> str:
     return text
 
 
-def env_base_url(name: str, default: str) -> str:
-    """Return the address of a web service without its last slash: scheme, host and at most a path, no password."""
-    text = env_url(name, default, schemes=frozenset({"http", "https"}))
-    parts = urlsplit(text)
-    try:
-        fine = bool(parts.hostname) and (parts.port is None or parts.port > 0)
-    except ValueError:
-        fine = False
-    if not fine or parts.query or parts.fragment or parts.username is not None or not text.isprintable():
-        raise SettingError(f"{name} must look like https://hub.example.org, without a password, '?' or '#'.")
-    return text.rstrip("/")
-
-
-def env_token(name: str, *, base: str) -> str:
-    """Return a secret word for the service at `base`; refused where it would travel over another machine's wires bare.
-
-    The message never repeats it.
-    """
-    text = env_str(name)
-    if not text:
-        return ""
-    if not re.fullmatch(r"[!-~]{1,500}", text):
-        raise SettingError(f"{name} must be letters, digits and signs without blanks.")
-    parts = urlsplit(base)
-    if parts.scheme != "https" and parts.hostname not in ("localhost", "127.0.0.1", "::1"):
-        raise SettingError(f"{name} would be sent unencrypted, as its service's address begins with http://.")
-    return text
-
-
-def env_endpoint(name: str) -> str:
-    """Return the base address of a web service, without a slash at its end; empty where it is absent.
+def env_service_url(name: str, default: str = "") -> str:
+    """Return the address of a web service without a slash at its end; empty where it and `default` are.
 
     http or https, a host, perhaps a port and a path; no user, password, query or fragment, which would be sent or
     shown where nobody expects them.
     """
-    text = env_str(name).rstrip("/")
+    text = env_str(name, default).rstrip("/")
     if not text:
         return ""
     try:
         parts = urlsplit(text)
         is_valid = parts.scheme in {"http", "https"} and bool(parts.hostname) and (parts.port is None or parts.port > 0)
     except ValueError:
-        parts, is_valid = None, False
-    if not is_valid or parts is None or parts.query or parts.fragment or "@" in parts.netloc or not text.isprintable():
-        raise SettingError(f"{name} must look like http://127.0.0.1:8000/v1, without a user, password or query.")
+        is_valid = False
+    if not is_valid or parts.query or parts.fragment or "@" in parts.netloc or not text.isprintable():
+        raise SettingError(
+            f"{name} must look like https://host.example.org/path, without a user, password, '?' or '#'."
+        )
     return text
 
 
-def env_key(name: str) -> str:
-    """Return a secret for an HTTP header: printable ASCII without blanks; the message never repeats it."""
+def env_secret(name: str, *, sent_to: str = "") -> str:
+    """Return a secret for an HTTP header: printable ASCII without blanks; the message never repeats it.
+
+    With `sent_to`, the service's address, it is refused where it would travel unencrypted to another machine.
+    """
     text = env_str(name)
     if not re.fullmatch(r"[!-~]{0,1000}", text):
-        raise SettingError(f"{name} must be printable ASCII without blanks.")
+        raise SettingError(f"{name} must be printable ASCII without blanks, at most 1,000 characters.")
+    parts = urlsplit(sent_to)
+    if text and parts.scheme == "http" and parts.hostname not in ("localhost", "127.0.0.1", "::1"):
+        raise SettingError(f"{name} would be sent unencrypted, as its service's address begins with http://.")
     return text
 
 

@@ -28,8 +28,8 @@ KOMA_QUOTA_COLLECTION_PICTURES = env.env_int("KOMA_QUOTA_COLLECTION_PICTURES", 0
 KOMA_QUOTA_PERSON_BYTES = env.env_bytes("KOMA_QUOTA_PERSON_BYTES", 0)
 KOMA_QUOTA_PERSON_PICTURES = env.env_int("KOMA_QUOTA_PERSON_PICTURES", 0, minimum=0, maximum=10**12)
 # Where models come from when somebody asks for one; nothing else talks to it.
-KOMA_HUB_URL = env.env_base_url("KOMA_HUB_URL", "https://huggingface.co")
-KOMA_HUB_TOKEN = env.env_token("KOMA_HUB_TOKEN", base=KOMA_HUB_URL)
+KOMA_HUB_URL = env.env_service_url("KOMA_HUB_URL", "https://huggingface.co")
+KOMA_HUB_TOKEN = env.env_secret("KOMA_HUB_TOKEN", sent_to=KOMA_HUB_URL)
 
 # --- Who may talk to us -----------------------------------------------------------------------------------------------
 DEBUG = env.env_bool("DEBUG", default=False)
@@ -126,9 +126,9 @@ TEMPLATES = [
 ]
 
 # --- Captions by a server with OpenAI's chat interface ----------------------------------------------------------------
-KOMA_CAPTION_URL = env.env_endpoint("KOMA_CAPTION_URL")
+KOMA_CAPTION_URL = env.env_service_url("KOMA_CAPTION_URL")
 KOMA_CAPTION_MODEL = env.env_str("KOMA_CAPTION_MODEL")
-KOMA_CAPTION_KEY = env.env_key("KOMA_CAPTION_KEY")
+KOMA_CAPTION_KEY = env.env_secret("KOMA_CAPTION_KEY")
 KOMA_CAPTION_IN_FLIGHT = env.env_int("KOMA_CAPTION_IN_FLIGHT", 8, minimum=1, maximum=128)
 KOMA_CAPTION_TIMEOUT_S = env.env_int("KOMA_CAPTION_TIMEOUT_S", 120, minimum=1, maximum=600)
 KOMA_CAPTION_SILENCE_S = env.env_int("KOMA_CAPTION_SILENCE_S", 180, minimum=1, maximum=3600)

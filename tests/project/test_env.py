@@ -80,19 +80,19 @@ def test_a_library_folder_that_is_not_there_is_refused(monkeypatch: pytest.Monke
 def test_a_hub_address_that_is_none_is_refused_by_name(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
     monkeypatch.setenv("KOMA_HUB_URL", url)
     with pytest.raises(SettingError, match="KOMA_HUB_URL") as refused:
-        env.env_base_url("KOMA_HUB_URL", "https://huggingface.co")
+        env.env_service_url("KOMA_HUB_URL", "https://huggingface.co")
     assert "word" not in str(refused.value).replace("password", "")
 
 
 def test_a_hub_address_loses_its_last_slash_and_a_mirror_may_have_a_path(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KOMA_HUB_URL", "https://mirror.example.org:8443/hub/")
-    assert env.env_base_url("KOMA_HUB_URL", "https://huggingface.co") == "https://mirror.example.org:8443/hub"
+    assert env.env_service_url("KOMA_HUB_URL", "https://huggingface.co") == "https://mirror.example.org:8443/hub"
 
 
 def test_a_token_never_travels_unencrypted_nor_shows_in_a_message(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KOMA_HUB_TOKEN", "hf_word")
-    assert env.env_token("KOMA_HUB_TOKEN", base="https://hub.example.org") == "hf_word"
-    assert env.env_token("KOMA_HUB_TOKEN", base="http://127.0.0.1:8080") == "hf_word"
+    assert env.env_secret("KOMA_HUB_TOKEN", sent_to="https://hub.example.org") == "hf_word"
+    assert env.env_secret("KOMA_HUB_TOKEN", sent_to="http://127.0.0.1:8080") == "hf_word"
     for text, base in (
         ("hf_word", "http://hub.example.org"),
         ("hf word", "https://h.example"),
@@ -100,7 +100,7 @@ def test_a_token_never_travels_unencrypted_nor_shows_in_a_message(monkeypatch: p
     ):
         monkeypatch.setenv("KOMA_HUB_TOKEN", text)
         with pytest.raises(SettingError, match="KOMA_HUB_TOKEN") as refused:
-            env.env_token("KOMA_HUB_TOKEN", base=base)
+            env.env_secret("KOMA_HUB_TOKEN", sent_to=base)
         assert text not in str(refused.value)
 
 
@@ -182,15 +182,15 @@ def test_an_address_of_a_service_is_refused_without_being_repeated(
 ) -> None:
     monkeypatch.setenv("KOMA_CAPTION_URL", address)
     with pytest.raises(env.SettingError, match="must look like") as caught:
-        env.env_endpoint("KOMA_CAPTION_URL")
+        env.env_service_url("KOMA_CAPTION_URL")
     assert "secret" not in str(caught.value)
 
 
 def test_an_address_of_a_service_loses_its_last_slash(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KOMA_CAPTION_URL", "https://vlm.example.org:8443/api/v1/")
-    assert env.env_endpoint("KOMA_CAPTION_URL") == "https://vlm.example.org:8443/api/v1"
+    assert env.env_service_url("KOMA_CAPTION_URL") == "https://vlm.example.org:8443/api/v1"
     monkeypatch.setenv("KOMA_CAPTION_URL", "")
-    assert env.env_endpoint("KOMA_CAPTION_URL") == ""
+    assert env.env_service_url("KOMA_CAPTION_URL") == ""
 
 
 @pytest.mark.parametrize("key", ["sk secret", "sk-sécret", "secret\r\nX-Other: 1", "x" * 1001])
@@ -199,5 +199,5 @@ def test_a_key_that_would_break_a_header_is_refused_without_being_shown(
 ) -> None:
     monkeypatch.setenv("KOMA_CAPTION_KEY", key)
     with pytest.raises(env.SettingError, match="printable ASCII") as caught:
-        env.env_key("KOMA_CAPTION_KEY")
+        env.env_secret("KOMA_CAPTION_KEY")
     assert "cret" not in str(caught.value)
