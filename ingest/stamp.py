@@ -33,10 +33,14 @@ def stamp(collection: Collection) -> str:
 
 
 def cached(name: str, stamp: str, make: Callable[[], Value]) -> Value:
-    """The value that `make` gave at this stamp, from the cache or made now. Pickled: plain rows, no QuerySets."""
+    """The value that `make` gave at this stamp, from the cache or made now. Pickled: plain rows, no QuerySets.
+
+    None is a value as any other and is kept, too.
+    """
     key = f"{name}:{stamp}"
-    value: Value | None = cache.get(key)
-    if value is None:
-        value = make()
-        cache.set(key, value, KEEP_S)
+    entry: tuple[Value] | None = cache.get(key)
+    if entry is not None:
+        return entry[0]
+    value = make()
+    cache.set(key, (value,), KEEP_S)
     return value

@@ -46,7 +46,13 @@ def leave_out(
 ) -> Operation:
     """Leave frames out of every export (or let them in again); they stay visible and keep their labels."""
     word = "left out of exports" if excluded else "let into exports"
-    with history.operation(collection=collection, by=by, kind="frames.leave_out", summary="", key=key) as record:
+    with history.operation(
+        collection=collection,
+        by=by,
+        kind="frames.leave_out",
+        summary=lambda: f"{humane.count(changed, 'frame')} {word}{left}",
+        key=key,
+    ) as record:
         changed = 0
         rows = _locked(collection, frames)
         rows, left = _without_decided(rows, _otherwise_left_out(rows, seen, excluded=excluded, by=by))
@@ -56,7 +62,6 @@ def leave_out(
                 frame.save(update_fields=["excluded"])
                 record.changed(frame, before={"excluded": not excluded}, frame_id=frame.pk)
                 changed += 1
-        record.operation.summary = f"{humane.count(changed, 'frame')} {word}{left}"
     return record.operation
 
 
@@ -64,8 +69,13 @@ def _decide(
     *, collection: Collection, frames: Iterable[Frame], by: Any, seen: Seen, kind: str, word: str,
     values: dict[str, Any], key: str,
 ) -> Operation:  # fmt: skip
-    with history.operation(collection=collection, by=by, kind=kind, summary="", key=key) as record:
-        changed = 0
+    with history.operation(
+        collection=collection,
+        by=by,
+        kind=kind,
+        summary=lambda: f"{humane.count(len(rows), 'frame')} {word}{left}",
+        key=key,
+    ) as record:
         rows = _locked(collection, frames)
         rows, left = _without_decided(rows, _otherwise_decided(rows, seen, values["state"], by))
         for frame in rows:
@@ -75,8 +85,6 @@ def _decide(
             frame.decided, frame.decided_by = True, by
             frame.save(update_fields=["state", "reason", "duplicate_of", "distance", "decided", "decided_by"])
             record.changed(frame, before=before, frame_id=frame.pk)
-            changed += 1
-        record.operation.summary = f"{humane.count(changed, 'frame')} {word}{left}"
     return record.operation
 
 

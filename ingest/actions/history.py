@@ -25,6 +25,7 @@ logger = logging.getLogger(__name__)
 SUMMARY_MAX = 300
 REASONS_SHOWN = 3
 
+Summary = str | Callable[[], str]  # of what was done, in words
 Settle = Callable[[Operation, Sequence[Revision]], None]
 _settlers: dict[str, Settle] = {}
 
@@ -68,9 +69,10 @@ class Recorder:
 
 @contextmanager
 def operation(
-    *, collection: Collection, by: Any, kind: str, summary: str, model: str = "", key: str = ""
+    *, collection: Collection, by: Any, kind: str, summary: Summary, model: str = "", key: str = ""
 ) -> Iterator[Recorder]:
-    """Open one operation in one transaction; `recorder.operation.summary` may be changed inside the block.
+    """Open one operation in one transaction; a callable `summary` is asked at its end (or `recorder.operation.summary`
+    is set inside the block).
 
     It holds the collection's write lock from its first statement to the commit: what is read inside stays true.
     `key` is the request's idempotency key: a second use by the same person raises Conflict and writes nothing. So does
@@ -86,10 +88,13 @@ def operation(
 
 
 @contextmanager
-def _operation(*, collection: Collection, by: Any, kind: str, summary: str, model: str, key: str) -> Iterator[Recorder]:
+def _operation(
+    *, collection: Collection, by: Any, kind: str, summary: Summary, model: str, key: str
+) -> Iterator[Recorder]:
     with transaction.atomic():
         held = hold(collection)
-        row = Operation(collection=collection, by=by, kind=kind, summary=summary[:SUMMARY_MAX], model=model, key=key)
+        text = "" if callable(summary) else summary[:SUMMARY_MAX]
+        row = Operation(collection=collection, by=by, kind=kind, summary=text, model=model, key=key)
         try:
             with transaction.atomic():
                 row.save()
@@ -97,7 +102,7 @@ def _operation(*, collection: Collection, by: Any, kind: str, summary: str, mode
             raise Conflict("Already done (duplicate request).") from None
         recorder = Recorder(row, held)
         yield recorder
-        row.summary = row.summary[:SUMMARY_MAX]
+        row.summary = (summary() if callable(summary) else row.summary)[:SUMMARY_MAX]
         row.save(update_fields=["summary"])
         Revision.objects.bulk_create(recorder.revisions, batch_size=1000)
         for label, settle in _settlers.items():

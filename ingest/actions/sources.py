@@ -119,7 +119,12 @@ def register(
         raise AlreadyThere(display_name, same.episode)
     quota.check(collection=collection, by=by, more_pictures=inspected.pictures)
     try:
-        with history.operation(collection=collection, by=by, kind="sources.add", summary="") as record:
+        with history.operation(
+            collection=collection,
+            by=by,
+            kind="sources.add",
+            summary=lambda: f"{episode.label} added from {display_name}",
+        ):
             source = Source.objects.create(
                 collection=collection,
                 kind=inspected.kind,
@@ -135,7 +140,6 @@ def register(
                 added_by=by,
             )
             episode = _episode(source, inspected, about, folder="" if place else path.absolute().parent.name)
-            record.operation.summary = f"{episode.label} added from {display_name}"
     except IntegrityError:
         same = known.filter(sha256=inspected.sha256).first()
         if same is None:
