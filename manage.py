@@ -19,7 +19,7 @@ def main() -> None:
     from project.env import SettingError
 
     try:
-        for problem in private.mend(settings.KOMA_DATA_DIR):
+        for problem in private.close_folder(settings.KOMA_DATA_DIR):
             print(problem, file=sys.stderr, flush=True)
         execute_from_command_line(sys.argv)
     except SettingError as wrong:

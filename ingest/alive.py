@@ -21,7 +21,7 @@ UNKNOWN = "-" * NAME_CHARS  # of a process that could not make its file
 _names: dict[tuple[int, str], tuple[str, int]] = {}  # process number and folder -> name and the locked file
 
 
-def own_name() -> str:
+def process_name() -> str:
     """The name of this process, NAME_CHARS characters, alive as long as it is; UNKNOWN where no file can be made."""
     key = (os.getpid(), str(_folder()))  # a fork is another process: it does not inherit the lock
     if key not in _names:
@@ -35,7 +35,7 @@ def own_name() -> str:
 
 def is_alive(name: str) -> bool:
     """Whether the process of this name runs; True where nobody can tell."""
-    if name == UNKNOWN or name == own_name():
+    if name == UNKNOWN or name == process_name():
         return True
     return not _is_free(_folder() / name)
 

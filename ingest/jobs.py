@@ -38,7 +38,7 @@ def sweep() -> int:
 
     Called by every worker now and then.
     """
-    full_pictures.start_wanting()
+    full_pictures.start_lacking()
     quota.measure_changed()
     MODELS.tidy()
     sent_forms.tidy()

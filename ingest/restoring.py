@@ -36,7 +36,7 @@ def write_full_pictures(frames: Iterable[Frame]) -> int:
     return written
 
 
-def is_much(frames: Iterable[Frame]) -> bool:
+def needs_run(frames: Iterable[Frame]) -> bool:
     """Whether so many full pictures are to be written that no page can wait for them."""
     return sum(not frame.file for frame in frames) > RESTORED_MAX
 

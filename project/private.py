@@ -12,12 +12,12 @@ UMASK = 0o077
 DEEP = ("logs", "redis", "uploads", "locks", "temp")  # small ones, whose every file is looked at all the same
 
 
-def begin() -> int:
+def set_umask() -> int:
     """Make all files that this process and its children write private; returns the umask that was in force."""
     return os.umask(UMASK)
 
 
-def mend(folder: Path) -> list[str]:
+def close_folder(folder: Path) -> list[str]:
     """Close the data folder and what lies at its root to others; returns in words what could not be closed."""
     folder.mkdir(parents=True, exist_ok=True)
     problems = []

@@ -11,7 +11,7 @@ from project.static_version import static_version
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
-KOMA_UMASK = private.begin()  # the person's own, for what a command writes outside of the data folder
+KOMA_UMASK = private.set_umask()  # the person's own, for what a command writes outside of the data folder
 
 # --- Where things lie -------------------------------------------------------------------------------------------------
 KOMA_DATA_DIR = env.env_path("KOMA_DATA_DIR", BASE_DIR / "var")

@@ -27,7 +27,7 @@ from ingest.algorithms.typed_lists import typed_list
 from ingest.errors import BadInput
 from ingest.models import Collection, DropReason, Frame, Role
 from ingest.params import as_int, as_ints
-from ingest.restoring import is_much, write_full_pictures
+from ingest.restoring import needs_run, write_full_pictures
 from ingest.stamp import cached, stamp
 from ingest.views.once import key_of
 from ingest.views.responses import errors_in_words, is_partial, toast
@@ -124,7 +124,7 @@ def change(request: HttpRequest, collection: Collection) -> HttpResponse:
     act = request.POST.get("act", "")
     if act == "drop":
         done = frame_actions.drop(collection=collection, frames=chosen, by=by, seen=seen, key=key)
-    elif act == "restore" and is_much(chosen):
+    elif act == "restore" and needs_run(chosen):
         words, run = full_pictures.restore_later(collection=collection, frames=chosen, by=by, seen=seen, key=key)
         if run is not None:
             call_workers()

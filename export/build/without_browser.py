@@ -266,7 +266,7 @@ def _run(collection: Collection, episodes: list[Episode], config: Config, outcom
     if config.keep:
         keep_run_settings(collection=collection, params=run.params, by=None)
     _to_the_end(run, models, outcome, say)
-    for more in full_pictures.start_wanting(collection):
+    for more in full_pictures.start_lacking(collection):
         say(f"full pictures of frames of other episodes that are kept again: run {more.pk}")
         _to_the_end(more, models, outcome, say)
     failed = run.stages.filter(state__in=(RunState.FAILED, RunState.CANCELLED)).exclude(error="").order_by("order")

@@ -25,9 +25,9 @@ NAME_CHARS_MAX = 200
 
 
 def create(*, name: str, by: Any) -> Collection:
-    """A new collection with its maker as admin. Raises BadInput for an empty name or one among one's own.
+    """Create a collection with its creator as admin. Raises BadInput for an empty name or one that `by` uses already.
 
-    Collections of the site's admins (and of commands, `by` None) see the whole library, those of others none of it.
+    Collections of site admins (and of commands, `by` None) see the whole video library, those of others none of it.
     """
     clean = _clean(name)
     with transaction.atomic():
@@ -43,7 +43,7 @@ def create(*, name: str, by: Any) -> Collection:
 
 
 def rename(*, collection: Collection, name: str, by: Any, seen: str | None = None) -> Collection:
-    """Give a collection another name; Stale where somebody did so since the page with the fingerprint `seen`."""
+    """Rename a collection. Raises Stale where somebody did so since the page with the fingerprint `seen` was opened."""
     clean = _clean(name)
     with history.operation(
         collection=collection, by=by, kind="collections.rename", summary=f"{collection.name} renamed to {clean}"
@@ -58,7 +58,7 @@ def rename(*, collection: Collection, name: str, by: Any, seen: str | None = Non
 
 
 def run_settings(collection: Collection) -> dict[str, Any]:
-    """The settings that runs of a collection begin with, by `stage.setting`; the default where it has none."""
+    """The default settings of a collection's runs, by `stage.setting`; the stage's own where it has none."""
     values: dict[str, Any] = {}
     for name, stage in stages().items():
         defaults = stage.params_type(**collection.run_defaults.get(name, {}))
@@ -67,9 +67,9 @@ def run_settings(collection: Collection) -> dict[str, Any]:
 
 
 def keep_run_settings(*, collection: Collection, params: dict[str, Any], by: Any, seen: str | None = None) -> None:
-    """Make the settings of a run those that later runs begin with; `params` by stage, checked before.
+    """Save the settings of a run as the collection's defaults; `params` by stage, validated before.
 
-    Raises Stale where somebody changed the same settings since the page with the fingerprint `seen`.
+    Raises Stale where somebody changed the same settings since the page with the fingerprint `seen` was opened.
     """
     if _with(collection.run_defaults, params) == collection.run_defaults:
         return
@@ -98,13 +98,13 @@ def _with(defaults: dict[str, Any], params: dict[str, Any]) -> dict[str, Any]:
 
 
 def archive(*, collection: Collection, archived: bool, by: Any) -> Collection:
-    """Put a collection out of the way, or bring it back; nothing is deleted. Raises Conflict while a run works."""
+    """Archive a collection, or restore it; nothing is deleted. Raises Conflict while a run is unfinished."""
     word = "archived" if archived else "restored from the archive"
     with history.operation(
         collection=collection, by=by, kind="collections.archive", summary=f"{collection.name} {word}"
     ):
         if archived:
-            _no_runs(collection)
+            _check_no_runs(collection)
         collection.archived_at = timezone.now() if archived else None
         collection.save(update_fields=["archived_at"])
     return collection
@@ -113,8 +113,8 @@ def archive(*, collection: Collection, archived: bool, by: Any) -> Collection:
 def delete(*, collection: Collection, typed_name: str, by: Any) -> int:
     """Delete a collection with all rows, uploads and stored files; `typed_name` must be its name.
 
-    Library files stay untouched, as do exported data sets. Returns how many stored files were deleted. Raises BadInput
-    for a wrong name, Conflict while a run is unfinished.
+    Files of the video library and exported datasets are kept. Returns how many stored files were deleted. Raises
+    BadInput for a wrong name, Conflict while a run is unfinished.
     """
     if " ".join(typed_name.split()) != " ".join(collection.name.split()):
         raise BadInput(f"The name you typed doesn't match {collection.name}. Nothing was deleted.")
@@ -122,7 +122,7 @@ def delete(*, collection: Collection, typed_name: str, by: Any) -> int:
     with transaction.atomic():
         # Takes turns with the start of a run; stronger than `hold`, so that nothing new points to the row meanwhile.
         Collection.objects.select_for_update().get(pk=pk)
-        _no_runs(collection)
+        _check_no_runs(collection)
         names = stored_files.names_of({"collection": collection})
         uploads = list(collection.uploads.values_list("pk", flat=True))
         collection.delete()
@@ -133,7 +133,7 @@ def delete(*, collection: Collection, typed_name: str, by: Any) -> int:
     return stored_files.remove_unused(store(), names)
 
 
-def _no_runs(collection: Collection) -> None:
+def _check_no_runs(collection: Collection) -> None:
     if PipelineRun.objects.filter(collection=collection).exclude(state__in=FINISHED).exists():
         raise Conflict(f"A run is working on {collection.name}. Cancel it and wait until it stops.")
 

@@ -1,4 +1,4 @@
-"""How long a run will take and how much disk it needs: from what earlier runs here took, else from plain guesses."""
+"""How long a run will take and how much disk space it needs: from earlier runs on this site, else from guesses."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ RUNS_SAMPLED = 20
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """For the page before a run. `measured`: from runs on this machine, not from guesses."""
+    """What the page before a run shows. `measured`: from runs on this machine, not from guesses."""
 
     seconds: float
     disk_bytes: int
@@ -69,7 +69,7 @@ def estimate(*, collection: Collection, episodes: Sequence[Episode], stage_names
 
 
 def _expected(episode: Episode) -> tuple[int, int]:
-    """Kept frames and rows of an episode that nobody has read yet."""
+    """Kept frames and rows to expect of an episode that was not read yet."""
     if episode.source.kind == SourceKind.PICTURES:
         pictures = max(1, episode.source.size_bytes // 500_000)
         return pictures, pictures
@@ -89,13 +89,13 @@ def _counts(episodes: Sequence[Episode]) -> dict[int, tuple[int, int]]:
 
 
 def _without_originals(episodes: Sequence[Episode]) -> set[int]:
-    """Episodes with rows of pictures whose files were not kept: a run that reads pictures stores them."""
+    """Episodes with pictures whose original files are not stored yet: a run that reads pictures stores them."""
     keys = [episode.pk for episode in episodes if episode.source.kind == SourceKind.PICTURES]
     return set(Frame.objects.filter(episode__in=keys, original="").order_by().values_list("episode", flat=True))
 
 
 def _rates(stage_names: Sequence[str]) -> dict[str, float]:
-    """Seconds a unit by stage, from the last finished stages here: films by their length, all else by units done."""
+    """Seconds per unit by stage, from the last finished stages: films by their length, all else by units done."""
     spent: dict[str, list[float]] = {}
     rows = StageRun.objects.filter(stage__in=stage_names, state=RunState.DONE, done__gt=0).select_related("episode")
     for row in rows.order_by("-pk")[: RUNS_SAMPLED * max(1, len(stage_names))]:

@@ -1,8 +1,8 @@
-"""Keep, drop, restore and leave out frames: a person's word on a frame.
+"""Drop, restore and leave out frames: what a person decides on a frame.
 
-`seen` in these functions maps a frame's key to what the page showed of it, as `form_state` gives it: frames on which
-another person decided otherwise since stay as they are, and the summary names who. Conflict where that is so of all of
-them.
+`seen` in these functions maps a frame's key to the state that the page showed, as `form_state` gives it: frames on
+which another person has decided otherwise since are left as they are, and the summary says who. Raises Conflict where
+that applies to all of them.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ Seen = Mapping[int, str] | None
 
 
 def form_state(*, state: str, excluded: bool, decided_by_id: int | None) -> str:
-    """What a page shows of a person's word on a frame: `kept-0-3` is kept by person 3, and not left out."""
+    """What a form sends of a frame's state: `kept-0-3` is kept by user 3, and not left out."""
     return f"{state}-{int(excluded)}-{decided_by_id or 0}"
 
 
 def drop(*, collection: Collection, frames: Iterable[Frame], by: Any, seen: Seen = None, key: str = "") -> Operation:
-    """Take frames out of the set; their rows and files stay, restore brings them back."""
+    """Remove frames from the collection; their rows and files stay and `restore` brings them back."""
     return _decide(
         collection=collection, frames=frames, by=by, seen=seen, key=key, kind="frames.drop", word="dropped",
         values={"state": FrameState.DROPPED, "reason": DropReason.PERSON, "duplicate_of_id": None, "distance": None},
@@ -34,7 +34,7 @@ def drop(*, collection: Collection, frames: Iterable[Frame], by: Any, seen: Seen
 
 
 def restore(*, collection: Collection, frames: Iterable[Frame], by: Any, seen: Seen = None, key: str = "") -> Operation:
-    """Bring dropped frames back. The full picture is written first, by `ingest.restoring`."""
+    """Restore dropped frames. Their full pictures are written before, by `ingest.restoring`."""
     return _decide(
         collection=collection, frames=frames, by=by, seen=seen, key=key, kind="frames.restore", word="restored",
         values={"state": FrameState.KEPT, "reason": "", "duplicate_of_id": None, "distance": None},
@@ -44,7 +44,7 @@ def restore(*, collection: Collection, frames: Iterable[Frame], by: Any, seen: S
 def leave_out(
     *, collection: Collection, frames: Iterable[Frame], excluded: bool, by: Any, seen: Seen = None, key: str = ""
 ) -> Operation:
-    """Leave frames out of every export (or let them in again); they stay visible and keep their labels."""
+    """Leave frames out of every export, or include them again; they stay visible and keep their labels."""
     word = "left out of exports" if excluded else "let into exports"
     with history.operation(
         collection=collection,
@@ -89,7 +89,7 @@ def _decide(
 
 
 def _otherwise_decided(rows: Sequence[Frame], seen: Seen, new_state: str, by: Any) -> dict[int, str]:
-    """Frame -> the other person who kept or dropped it since it was seen, against what is wanted now."""
+    """Frame key -> the other person who has decided against `new_state` since the page was opened."""
     deciders = {}
     for row in rows:
         state, _, decided_by = (seen or {}).get(row.pk, "--").split("-")
@@ -100,7 +100,7 @@ def _otherwise_decided(rows: Sequence[Frame], seen: Seen, new_state: str, by: An
 
 
 def _otherwise_left_out(rows: Sequence[Frame], seen: Seen, *, excluded: bool, by: Any) -> dict[int, str]:
-    """Frame -> the other person who left it out, or let it in, since it was seen."""
+    """Frame key -> the other person who has left it out, or included it, since the page was opened."""
     changed = [
         row.pk for row in rows
         if row.excluded != excluded and (seen or {}).get(row.pk, "--").split("-")[1] == str(int(excluded))
@@ -117,7 +117,7 @@ def _otherwise_left_out(rows: Sequence[Frame], seen: Seen, *, excluded: bool, by
 
 
 def _without_decided(rows: list[Frame], deciders: Mapping[int, str]) -> tuple[list[Frame], str]:
-    """The rows on which nobody else decided, and words on the others. Conflict where none is left."""
+    """The rows on which nobody else decided, and a note on the others. Raises Conflict where none is left."""
     if not deciders:
         return rows, ""
     who = ", ".join(sorted(set(deciders.values())))
@@ -129,7 +129,7 @@ def _without_decided(rows: list[Frame], deciders: Mapping[int, str]) -> tuple[li
 
 
 def _locked(collection: Collection, frames: Iterable[Frame]) -> list[Frame]:
-    """The rows as they are now, of this collection, locked in order of key so that two people never deadlock."""
+    """The current rows of this collection, locked in the order of their keys so that two people never deadlock."""
     keys = {frame.pk for frame in frames}
     if not keys:
         raise BadInput("Select at least one frame.")

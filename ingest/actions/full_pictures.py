@@ -1,5 +1,5 @@
-"""Full pictures of kept frames that have none, written by runs of their own: after a large restoring, and for frames
-that similar-image removal keeps again in episodes that are in no run."""
+"""Runs that write the full pictures of kept frames that have none: after many frames were restored, and for frames that
+similar-image removal keeps again in episodes that are in no run."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ logger = logging.getLogger(__name__)
 STAGE = "pictures"
 
 
-def wanting() -> QuerySet[Episode]:
-    """Episodes of films with kept frames that have no full picture, in no run.
+def episodes_lacking_pictures() -> QuerySet[Episode]:
+    """Episodes of films in no unfinished run that have kept frames without a full picture.
 
-    Not those whose last attempt failed or was stopped by a person: they go on with Retry or Resume, not by themselves.
+    Without those whose last attempt failed or was stopped by a person: they wait for Retry or Resume.
     """
     attempts = StageRun.objects.filter(episode=OuterRef("pk"), stage=STAGE).order_by("-pk")
     lacking = Frame.objects.filter(state=FrameState.KEPT, file="").order_by().values("episode")
@@ -40,11 +40,13 @@ def wanting() -> QuerySet[Episode]:
     )
 
 
-def start_wanting(collection: Collection | None = None) -> list[PipelineRun]:
-    """One run a collection for what `wanting` finds, asked for by nobody; its stages are queued in the database."""
+def start_lacking(collection: Collection | None = None) -> list[PipelineRun]:
+    """Start one run per collection for `episodes_lacking_pictures`, created by nobody; its stages are queued."""
     if STAGE not in stages():
         return []
-    rows = wanting() if collection is None else wanting().filter(collection=collection)
+    rows = episodes_lacking_pictures()
+    if collection is not None:
+        rows = rows.filter(collection=collection)
     by_collection: dict[Collection, list[Episode]] = {}
     for episode in rows.select_related("collection"):
         by_collection.setdefault(episode.collection, []).append(episode)
@@ -62,11 +64,11 @@ def start_wanting(collection: Collection | None = None) -> list[PipelineRun]:
 def restore_later(
     *, collection: Collection, frames: Sequence[Frame], by: Any, seen: frame_actions.Seen = None, key: str = ""
 ) -> tuple[str, PipelineRun | None]:
-    """Bring frames back at once and let a run write their full pictures; returns words and the run, to be sent.
+    """Restore frames at once and start a run that writes their full pictures; returns a message and the run.
 
-    Without a run where all their episodes are in one: theirs follows by itself after it; and where another run has
-    written all of them since `frames` were read (the same form sent twice). Raises BadInput, with nothing changed, when
-    a film is gone. Select `episode__source` before.
+    The run is None where all episodes are in a run already (another follows by itself), and where another run has
+    written all pictures since `frames` were read (the same form sent twice). Raises BadInput, with nothing changed,
+    when a film is missing. Select `episode__source` before.
     """
     for episode in _episodes(frames):
         check_source(episode)

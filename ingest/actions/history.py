@@ -1,4 +1,4 @@
-"""Write the history and undo an operation. Every write that matters goes through `operation`."""
+"""Records operations in the history and undoes them. Every change by a person goes through `operation`."""
 
 from __future__ import annotations
 
@@ -31,15 +31,15 @@ _settlers: dict[str, Settle] = {}
 
 
 def settled_by(label: str, settle: Settle) -> None:
-    """Have `settle` bring up to date what is counted over rows of a model, after every operation that changes some.
+    """Register `settle`, which updates counters over rows of a model after every operation that changes some.
 
-    It is called inside the operation's transaction, for undo as for anything else: so counters cannot drift.
+    It is called inside the operation's transaction, also for an undo, so counters cannot drift.
     """
     _settlers[label] = settle
 
 
 class Recorder:
-    """Collects the row changes of one operation; written when the `operation` block ends."""
+    """Collects the row changes of one operation; they are written when the `operation` block ends."""
 
     def __init__(self, operation: Operation, collection: Collection) -> None:
         self.operation = operation
@@ -47,18 +47,18 @@ class Recorder:
         self.revisions: list[Revision] = []
 
     def created(self, row: models.Model, *, frame_id: int | None = None) -> None:
-        """Note a row just created (all its fields are kept, so that redo is possible)."""
+        """Record a new row with all its fields, so that undoing an undo could restore it."""
         self._add(row, before=None, after=snapshot(row), frame_id=frame_id)
 
     def changed(self, row: models.Model, *, before: dict[str, Any], frame_id: int | None = None) -> None:
-        """Note changed fields: `before` holds the old values (as from `snapshot`) of just these fields."""
+        """Record changed fields: `before` holds the old values, as from `snapshot`, of just these fields."""
         before = {name: value for name, value in before.items() if name not in rules_of(type(row)).counted}
         after = snapshot(row, names=before)
         if after != before:
             self._add(row, before=before, after=after, frame_id=frame_id)
 
     def deleted(self, row: models.Model, *, frame_id: int | None = None) -> None:
-        """Note a row; call before deleting it."""
+        """Record a row that is about to be deleted; call it before."""
         self._add(row, before=snapshot(row), after=None, frame_id=frame_id)
 
     def _add(self, row: models.Model, **values: Any) -> None:
@@ -71,8 +71,8 @@ class Recorder:
 def operation(
     *, collection: Collection, by: Any, kind: str, summary: Summary, model: str = "", key: str = ""
 ) -> Iterator[Recorder]:
-    """Open one operation in one transaction; a callable `summary` is asked at its end (or `recorder.operation.summary`
-    is set inside the block).
+    """Open one operation in one transaction; a callable `summary` is called at its end (or set
+    `recorder.operation.summary` inside the block).
 
     It holds the collection's write lock from its first statement to the commit: what is read inside stays true.
     `key` is the request's idempotency key: a second use by the same person raises Conflict and writes nothing. So does
@@ -111,7 +111,7 @@ def _operation(
 
 
 class Undone(NamedTuple):
-    """What an undo did: its own operation, how many rows stayed as they are, and in words which and why."""
+    """What an undo did: its own operation, how many rows were left as they are, and why."""
 
     operation: Operation
     skipped: int
@@ -124,11 +124,11 @@ class Undone(NamedTuple):
 
 
 def undo(target: Operation, *, by: Any) -> Undone:
-    """Take an operation back, as far as nobody built on it.
+    """Undo an operation, except for rows that were changed since.
 
-    Rows are taken in reverse order; each goes back only where its fields still are what the operation wrote. A created
-    row goes only where nothing depends on it; what else changes with it is in the new operation too. When nothing can
-    be given back, or it was undone before, Conflict says why and nothing is written.
+    Rows are processed in reverse order; each is restored only where its fields still hold what the operation wrote. A
+    created row is removed only where nothing depends on it; whatever changes with it belongs to the new operation.
+    Where nothing can be restored, or the operation was undone before, Conflict says why and nothing is written.
     """
     summary = f"Undone: {target.summary}"
     with operation(collection=target.collection, by=by, kind="undo", summary=summary) as record:
@@ -157,8 +157,8 @@ def undo(target: Operation, *, by: Any) -> Undone:
 def undo_last(*, collection: Collection, by: Any) -> Undone:
     """Undo the person's own newest operation that is not undone yet; KomaError when there is none.
 
-    One of which nothing can be given back any more is told as a Conflict and passed over from then on, so that the next
-    call takes the one before it.
+    An operation that can no longer be undone raises Conflict and is skipped from then on, so that the next call takes
+    the one before it.
     """
     last = (
         Operation.objects.filter(collection=collection, by=by, undone_at=None, undoes=None, passed_at=None)
@@ -178,7 +178,7 @@ def undo_last(*, collection: Collection, by: Any) -> Undone:
 
 
 def _reasons(outcomes: Sequence[Outcome | str]) -> list[str]:
-    """Each once, and how many rows somebody changed."""
+    """Each reason once, and how many rows were changed since."""
     reasons = list(dict.fromkeys(f"{outcome}." for outcome in outcomes if isinstance(outcome, str)))
     if changed := outcomes.count(Outcome.CHANGED):
         were = "1 was" if changed == 1 else f"{changed:,} were"

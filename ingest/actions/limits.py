@@ -1,4 +1,4 @@
-"""Admins of the site say who may make collections, how much is kept, and which library folders a collection sees."""
+"""Site admins set who may create collections, how much may be stored and which library folders a collection sees."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ LABELS = {"may_create": "may create collections", "bytes_max": "size", "pictures
 def form_values(
     row: PersonLimits | CollectionLimits | None, of: type[PersonLimits | CollectionLimits]
 ) -> dict[str, Any]:
-    """What the form of limits shows, for its fingerprint; without a row the defaults of `of`."""
+    """What the limits form shows, for its fingerprint; without a row the defaults of `of`."""
     row = row or of()
     names = OF_PERSON if of is PersonLimits else OF_COLLECTION
     return {name: getattr(row, name) for name in names}
@@ -38,9 +38,9 @@ def form_values(
 def set_person(
     *, person: Any, may_create: str, bytes_max: str, pictures_max: str, by: Any, seen: str | None = None
 ) -> PersonLimits:
-    """Set what a person may. `may_create` is yes, no or empty (by their roles).
+    """Set a person's limits. `may_create` is yes, no or empty (by role).
 
-    Raises BadInput, and Stale where somebody set the same since the page with the fingerprint `seen`.
+    Raises BadInput, and Stale where somebody changed the same since the page with the fingerprint `seen` was opened.
     """
     if may_create not in ("", "yes", "no"):
         raise BadInput("May create collections: choose yes, no or by role.")
@@ -63,7 +63,7 @@ def set_collection(
     *, collection: Collection, all_folders: bool, folders: list[str], bytes_max: str, pictures_max: str, by: Any,
     seen: str | None = None,
 ) -> CollectionLimits:  # fmt: skip
-    """Set what a collection may; `folders` are paths of KOMA_LIBRARY_DIRS. Raises as `set_person`."""
+    """Set a collection's limits; `folders` are paths of KOMA_LIBRARY_DIRS. Raises as `set_person`."""
     known = {str(path) for path in video_library.roots()}
     if strange := set(folders) - known:
         raise BadInput(f"{plain_text(min(strange))} is not a library folder. Set KOMA_LIBRARY_DIRS and restart Koma.")
@@ -95,7 +95,7 @@ def size_from(text: str) -> int | None:
 
 
 def size_text(size: int | None) -> str:
-    """The other way round: `20G`; empty for None."""
+    """The inverse of `size_from`: `20G`; empty for None."""
     if size is None:
         return ""
     for unit in "TGMK":

@@ -1,4 +1,4 @@
-"""Members of a collection and the links that invite them. Sign-up is closed: only a link makes an account."""
+"""Members of a collection and their invitations. There is no open sign-up: accounts are created by invitation."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ INVITATIONS_OPEN_MAX = 100
 
 
 class NoInvitation(KomaError):
-    """The link is unknown, used, withdrawn or too old; which of these is nobody's business."""
+    """The link is unknown, used, revoked or expired; the message does not say which."""
 
     def __init__(self) -> None:
         super().__init__("This invitation is no longer valid. Ask for a new link.")
 
 
 def invite(*, collection: Collection, role: int, by: Any, by_role: Role) -> tuple[Invitation, str]:
-    """Make a link for one person; returns the invitation and the secret, which is not kept.
+    """Create an invitation for one person; returns it and the secret of its link, which is not stored.
 
-    Raises BadInput for a role above one's own.
+    Raises BadInput for a role above the inviter's own.
     """
     new_role = _role(role)
     if new_role > by_role:
@@ -52,21 +52,21 @@ def invite(*, collection: Collection, role: int, by: Any, by_role: Role) -> tupl
 
 
 def open_invitations(collection: Collection) -> Any:
-    """Invitations that can still be accepted, the newest first."""
+    """Invitations that can still be accepted, newest first."""
     rows = collection.invitations.filter(accepted_at__isnull=True, expires_at__gt=timezone.now())
     return rows.select_related("created_by").order_by("-pk")
 
 
 def invitation_for(token: str) -> Invitation:
-    """The open invitation behind a link. Raises NoInvitation. The hash is looked up, so timing tells nothing."""
+    """The open invitation behind a link. Raises NoInvitation. Looked up by its hash, so timing reveals nothing."""
     row = Invitation.objects.select_related("collection", "created_by").filter(token_sha256=_digest(token)).first()
-    if row is None or row.accepted_at is not None or row.expires_at <= timezone.now() or not _still_meant(row):
+    if row is None or row.accepted_at is not None or row.expires_at <= timezone.now() or not _inviter_still_may(row):
         raise NoInvitation
     return row
 
 
-def _still_meant(row: Invitation) -> bool:
-    """Whether who made the link could make it today: a member still, and with no lower a role than it gives."""
+def _inviter_still_may(row: Invitation) -> bool:
+    """Whether the inviter could still give this role today."""
     if not row.created_by.is_active:
         return False
     role = Membership.objects.filter(collection=row.collection_id, user=row.created_by_id).values_list(
@@ -76,7 +76,7 @@ def _still_meant(row: Invitation) -> bool:
 
 
 def accept(*, token: str, user: Any) -> Membership:
-    """Make a logged-in person a member; an existing role is raised, never lowered. A link works once."""
+    """Add a logged-in person as a member; an existing role is raised, never lowered. A link works once."""
     with transaction.atomic():
         row = invitation_for(token)
         hold(row.collection_id)
@@ -99,7 +99,7 @@ def accept(*, token: str, user: Any) -> Membership:
 
 
 def sign_up(*, token: str, name: str, password: str) -> Membership:
-    """Make an account by an invitation and accept it. Raises NoInvitation, BadInput for a bad name or password."""
+    """Create an account by an invitation and accept it. Raises NoInvitation, BadInput for a bad name or password."""
     users = get_user_model()
     name = users.normalize_username(name.strip())
     invitation_for(token)
@@ -120,20 +120,20 @@ def sign_up(*, token: str, name: str, password: str) -> Membership:
         raise BadInput("This name is taken. If it is yours, log in first and open the link again.") from None
 
 
-def withdraw(*, invitation: Invitation, by: Any) -> None:
-    """Make an open link useless."""
+def revoke(*, invitation: Invitation, by: Any) -> None:
+    """Revoke an open invitation."""
     Invitation.objects.filter(pk=invitation.pk, accepted_at__isnull=True).delete()
 
 
 def change_role(*, member: Membership, role: int, by: Any, by_role: Role, seen: str | None = None) -> Membership:
     """Give a member another role.
 
-    Raises Stale where somebody did so since the page with the fingerprint `seen`, BadInput above one's own role,
-    Conflict for the last admin.
+    Raises Stale where somebody did so since the page with the fingerprint `seen` was opened, BadInput for a role above
+    one's own, Conflict for the last admin.
     """
     new_role = _role(role)
     with transaction.atomic():
-        member = _as_now(member)
+        member = _locked(member)
         if new_role > by_role or member.role > by_role:
             raise BadInput("Only an admin can change the role of an admin.")
         if new_role < Role.ADMIN:
@@ -152,9 +152,9 @@ def change_role(*, member: Membership, role: int, by: Any, by_role: Role, seen: 
 
 
 def remove(*, member: Membership, by: Any, by_role: Role) -> None:
-    """Take a member out (or leave, for oneself). What they did stays theirs. Raises as `change_role`."""
+    """Remove a member (or leave). Their work stays under their name. Raises as `change_role`."""
     with transaction.atomic():
-        member = _as_now(member)
+        member = _locked(member)
         if member.user_id != by.pk and (by_role < Role.ADMIN or member.role > by_role):
             raise BadInput("Only an admin can remove other members.")
         _not_the_last_admin(member)
@@ -163,8 +163,8 @@ def remove(*, member: Membership, by: Any, by_role: Role) -> None:
             member.delete()
 
 
-def _as_now(member: Membership) -> Membership:
-    """The row as it is now, under the collection's lock: two admins who leave at once take turns."""
+def _locked(member: Membership) -> Membership:
+    """The current row, under the collection's lock: two admins who leave at once take turns."""
     hold(member.collection_id)
     rows = Membership.objects.select_for_update(of=("self",)).select_related("collection", "user")
     row = rows.filter(pk=member.pk).first()

@@ -1,4 +1,4 @@
-"""The files that pictures came in: given to rows that were stored before Koma kept them."""
+"""Original files of pictures, added to rows that were stored before Koma kept originals."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ SAME_LEVELS_MAX = 6.0  # mean difference of two previews of one picture, of 255:
 
 @dataclass(frozen=True, slots=True)
 class Original:
-    """A file exactly as it came: its name in the store, its bytes, and what it is good for."""
+    """An original file: its name in the store, its size in bytes, and what it can be used for."""
 
     name: str
     size: int
     use: OriginalUse
 
 
-def give(*, frame: int, original: Original, file: str, preview: str) -> list[str] | None:
-    """Tell a row that has none its original and the file that pages use from now on, inside a transaction.
+def assign(*, frame: int, original: Original, file: str, preview: str) -> list[str] | None:
+    """Add the original, and the file that pages use from now on, to a row that has none, inside a transaction.
 
-    Returns the names that the row gave up, for `stored_files.remove_unused` after the commit; None, with nothing
-    changed, when the file does not show the row's picture (any more), by their previews.
+    Returns the names that are no longer used, for `stored_files.remove_unused` after the commit; None, with nothing
+    changed, when the previews show that the file holds another picture.
     """
     row = Frame.objects.select_for_update().filter(pk=frame, original="").first()
     if row is None:  # another run was quicker
@@ -43,7 +43,7 @@ def give(*, frame: int, original: Original, file: str, preview: str) -> list[str
 
 
 def _same(files: Store, first: str, second: str) -> bool:
-    """Whether two stored previews show the same picture: of one shape, and alike but for their encoding."""
+    """Whether two stored previews show the same picture: same shape, and equal up to their encoding."""
     if first == second:
         return True
     try:

@@ -1,6 +1,6 @@
-"""Room on the disk for uploads: reserved for what is being sent, for some minutes after its last byte.
+"""Disk space for uploads: reserved while a file is being sent and for some minutes after its last byte.
 
-Words about a lack of room name the disk to nobody, and the person in the way only to who may know of the upload.
+Messages about missing space name no folder of the server, and other people's uploads only to those who may see them.
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ NAMED_MAX = 3  # people in the way that are named; the others are counted
 
 
 class NoRoom(KomaError):
-    """The disk would be too full, or the person has reserved too much of it."""
+    """Not enough disk space, or the person has reserved too much of it."""
 
     def __init__(self, message: str) -> None:
         super().__init__(message, permanent=False)
 
 
 def reserve(upload: Upload, *, by: Any) -> None:
-    """Make sure that the rest of an upload fits beside what others are sending. Raises NoRoom, OverQuota.
+    """Check that the rest of an upload fits next to what others are sending. Raises NoRoom, OverQuota.
 
-    The row itself is the reservation, from its next save on: `updated_at` says how long it holds.
+    The row is the reservation, from its next save on; it expires some minutes after `updated_at`.
     """
     need = upload.coming
     quota.check(collection=upload.collection, by=by, more_bytes=need if upload.received else upload.size_bytes)
@@ -50,13 +50,13 @@ def reserve(upload: Upload, *, by: Any) -> None:
     if not rows:
         raise NoRoom(f"{text}. Not enough space on the server's disk; ask a site admin to free some.")
     raise NoRoom(
-        f"{text}, and {_in_the_way(rows, by=by)}. Try again when that has finished; space stays reserved for "
+        f"{text}, and {_competing_uploads(rows, by=by)}. Try again when that has finished; space stays reserved for "
         f"{RESERVED_FOR.seconds // 60} minutes after the last byte."
     )
 
 
-def _in_the_way(rows: list[Upload], *, by: Any) -> str:
-    """`alice is uploading 12.0 GB to Show, other uploads need 3.0 GB`: people by name to who may know them."""
+def _competing_uploads(rows: list[Upload], *, by: Any) -> str:
+    """`alice is uploading 12.0 GB to Show, other uploads need 3.0 GB`: by name where `by` may see the upload."""
     own_collections = set(Membership.objects.filter(user=by).values_list("collection_id", flat=True))
     known = [row for row in rows if by.is_superuser or row.collection_id in own_collections or row.user_id == by.pk]
     known.sort(key=lambda row: -row.coming)

@@ -1,4 +1,4 @@
-"""Values of rows as the history keeps them: JSON, by attribute name."""
+"""Field values of rows as the history stores them: JSON, by attribute name."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def snapshot(row: models.Model, *, names: Iterable[str] | None = None) -> dict[s
 
 
 def row_from(model: type[models.Model], values: dict[str, Any]) -> models.Model:
-    """The row that a snapshot is of, not saved. Raises ValueError, TypeError or LookupError for no such values."""
+    """An unsaved row with the values of a snapshot. Raises ValueError, TypeError or LookupError for invalid values."""
     names = {field.attname for field in model._meta.concrete_fields}
     if unknown := values.keys() - names:
         raise LookupError(f"{model._meta.label} has no field {min(unknown)}")
@@ -33,7 +33,7 @@ def row_from(model: type[models.Model], values: dict[str, Any]) -> models.Model:
 
 
 def to_json(value: Any) -> Any:
-    """A field's value as it stands in a revision."""
+    """A field's value as a revision stores it."""
     if isinstance(value, bytes | memoryview | bytearray):
         return bytes(value).hex()
     if isinstance(value, datetime.datetime | datetime.date | uuid.UUID):
@@ -42,7 +42,7 @@ def to_json(value: Any) -> Any:
 
 
 def from_json(model: type[models.Model], name: str, value: Any) -> Any:
-    """The field's value again."""
+    """The inverse of `to_json`."""
     field = model._meta.get_field(name)
     if value is None:
         return None

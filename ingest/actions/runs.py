@@ -25,9 +25,9 @@ def start(
     stage_names: Sequence[str] | None = None,
     params: dict[str, dict[str, Any]] | None = None,
 ) -> PipelineRun:
-    """Make a run of the named stages (default: all that run by default), its first ones queued in the database.
+    """Create a run of the named stages (None: all that run by default) and queue its first stages.
 
-    Parameters not given come from the collection's defaults. The caller wakes the workers on commit (`ingest.jobs`).
+    Missing parameters come from the collection's defaults. The caller wakes the workers on commit (`ingest.jobs`).
     Raises BadInput for an unknown stage or parameter, Conflict when an episode is in an unfinished run already.
     """
     names = [
@@ -63,13 +63,13 @@ def start(
 
 
 def cancel(run: PipelineRun, *, by: Any) -> None:
-    """Ask a run to stop; running stages stop after their batch, what they saved stays."""
+    """Ask a run to stop; running stages stop after their batch, saved work is kept."""
     PipelineRun.objects.filter(pk=run.pk).exclude(state__in=FINISHED).update(cancel_requested=True)
     settle(run)
 
 
 def resume(run: PipelineRun, *, by: Any) -> PipelineRun:
-    """Go on with a cancelled or failed run: unfinished stages wait again, done ones stay done."""
+    """Resume a cancelled or failed run: unfinished stages wait again, finished ones stay done."""
     with transaction.atomic():
         locked = PipelineRun.objects.select_for_update().get(pk=run.pk)
         if locked.state not in (RunState.CANCELLED, RunState.FAILED):
@@ -86,7 +86,7 @@ def resume(run: PipelineRun, *, by: Any) -> PipelineRun:
 
 
 def run_here(run: PipelineRun, *, models: dict[str, Any] | None = None) -> PipelineRun:
-    """Execute all stages of a run in this process, without Redis, one after the other."""
+    """Run all stages of a run in this process, one after the other, without Redis."""
     models = {} if models is None else models
     while waiting := list(run.stages.filter(state=RunState.QUEUED).order_by("order", "pk")[:1]):
         runner.execute(waiting[0].pk, models=models)

@@ -1,4 +1,4 @@
-"""What a form showed when somebody began to fill it in: so nobody replaces what they did not see.
+"""Keeps people from replacing values that they have not seen.
 
 A form that replaces values sends `fingerprint(values)` as `seen` (`{% seen %}` in templates). The action compares that
 with the row as it is now, locked: a field that its sender left alone keeps what others wrote; one that both changed
@@ -22,7 +22,7 @@ HASH_CHARS = 12
 
 
 def fingerprint(values: Mapping[str, Any]) -> str:
-    """The values by name as short hashes: `name:3fa9...`, parted by spaces."""
+    """The values by name as short hashes, separated by spaces: `name:3fa9...`."""
     return " ".join(f"{name}:{_hash(value)}" for name, value in values.items())
 
 
@@ -36,7 +36,7 @@ def changed(
     labels: Mapping[str, str] | None = None,
     together: bool = False,
 ) -> dict[str, Any]:
-    """Those of the `new` values that are to be written, by those of `now` and the fingerprint that the form sent.
+    """The `new` values to write, given the current ones (`now`) and the fingerprint that the form `sent`.
 
     `who` wrote `now`; `what` is what they changed, in words. `together`: the values belong together, so none of theirs
     is mixed with one that was sent. Without a fingerprint (a command, no form) all new values. Raises Stale.
@@ -60,7 +60,7 @@ def changed(
 
 
 def last_by(*rows: models.Model, names: Sequence[str] = ()) -> str:
-    """Who changed one of these rows (or these of its fields) last, by the history; "Somebody" where it does not say."""
+    """Who last changed one of these rows (or these fields of them); "Somebody" where the history does not say."""
     which = models.Q(pk__in=())
     for row in rows:
         which |= models.Q(model=row._meta.label, object_id=row.pk)
@@ -69,14 +69,14 @@ def last_by(*rows: models.Model, names: Sequence[str] = ()) -> str:
 
 
 def author(revisions: models.QuerySet[Revision]) -> str:
-    """Who wrote the newest of some revisions."""
+    """Who wrote the newest of these revisions."""
     newest = revisions.select_related("operation__by").order_by("-pk").first()
     by = newest.operation.by if newest is not None else None
     return by.get_username() if by is not None else "Somebody"
 
 
 def in_words(value: Any) -> str:
-    """A value as a person reads it."""
+    """A value for messages."""
     if value is None or value == "" or value == []:
         return "(empty)"
     if isinstance(value, bool):

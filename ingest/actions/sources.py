@@ -1,4 +1,4 @@
-"""Register films, folders and zips as episodes, change what is said of them, forget them."""
+"""Add films, folders and zips as episodes, edit and delete them."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ Row = TypeVar("Row", Episode, Source)
 
 
 class AlreadyThere(Conflict):
-    """The same file is in the collection; `episode` is the one it was found as."""
+    """The same file is in the collection already, as `episode`."""
 
     def __init__(self, name: str, episode: Episode) -> None:
         super().__init__(f"{name} is already in this collection, as {episode.label} ({episode.source.name}).")
@@ -45,7 +45,7 @@ class AlreadyThere(Conflict):
 
 @dataclass(frozen=True, slots=True)
 class About:
-    """What a person says of a source when adding it; empty fields are filled in from its name."""
+    """What a person enters when adding a source; empty fields are filled in from its name."""
 
     image_type: str = ""
     series: str = ""
@@ -56,7 +56,7 @@ class About:
 
 @dataclass(frozen=True, slots=True)
 class Inspected:
-    """What a path holds, found before anything is written."""
+    """What a path holds, before anything is written."""
 
     kind: SourceKind
     sha256: str
@@ -66,7 +66,7 @@ class Inspected:
 
 
 def inspect(path: Path, *, display_name: str = "") -> Inspected:
-    """Look into a film, a picture, a zip or a folder of pictures. Raises BadInput (UnreadableVideo) with the reason."""
+    """Inspect a film, a picture, a zip or a folder of pictures. Raises BadInput (UnreadableVideo) with the reason."""
     name = display_name or path.name
     if path.is_dir():
         listing = list_folder(path)
@@ -103,10 +103,10 @@ def register(
     about: About | None = None,
     place: Callable[[Inspected], str] | None = None,
 ) -> Episode:
-    """Make the Source and Episode of a film, picture, zip or folder that lies at `path`; nothing is decoded yet.
+    """Create the Source and Episode of a film, picture, zip or folder at `path`; nothing is decoded yet.
 
-    `place`: for uploads, moves the file to where it stays and returns the path below KOMA_DATA_DIR; called inside the
-    transaction. Without it the file is read where it is and never written. Raises AlreadyThere, BadInput, OverQuota.
+    `place`: for uploads, moves the file into KOMA_DATA_DIR and returns its path below it; called in the transaction.
+    Without it the file is read where it is and never written. Raises AlreadyThere, BadInput, OverQuota.
     """
     about = about or About()
     display_name = plain_name(name or path.name)
@@ -152,7 +152,7 @@ LABELS = {"licence_note": "licence", "number": "episode", "exportable": "may be 
 
 
 def form_values(episode: Episode) -> dict[str, Any]:
-    """What the form of an episode shows, for its fingerprint."""
+    """What the episode form shows, for its fingerprint."""
     return history.snapshot(episode, names=OF_EPISODE) | history.snapshot(episode.source, names=OF_SOURCE)
 
 
@@ -160,15 +160,15 @@ def change(*, episode: Episode, by: Any, values: dict[str, Any], seen: str | Non
     """Edit series, season, number, title (of the episode) and image_type, licence_note, exportable, rating_scheme (of
     its source).
 
-    With `seen`, the fingerprint of what the form showed, a field that its sender left alone keeps what others wrote.
-    Raises BadInput for a value that does not fit, Stale where others changed the same field.
+    With `seen`, the fingerprint of what the form showed, a field that its sender did not change keeps others' changes.
+    Raises BadInput for an invalid value, Stale where others changed the same field.
     """
     cleaned = checked(values)
     with history.operation(
         collection=episode.collection, by=by, kind="sources.change", summary=f"{episode.label} changed"
     ) as record:
-        source = _now(Source, episode.source_id)
-        row = _now(Episode, episode.pk)
+        source = _locked(Source, episode.source_id)
+        row = _locked(Episode, episode.pk)
         now = history.snapshot(row, names=OF_EPISODE) | history.snapshot(source, names=OF_SOURCE)
         who = last_by(row, source) if seen is not None else ""
         cleaned = changed(seen, now=now, new=cleaned, who=who, what=row.label, labels=LABELS)
@@ -178,8 +178,8 @@ def change(*, episode: Episode, by: Any, values: dict[str, Any], seen: str | Non
     return row
 
 
-def _now(model: type[Row], key: int) -> Row:
-    """The row as it is now, locked: what it was goes into the history."""
+def _locked(model: type[Row], key: int) -> Row:
+    """The current row, locked. Raises Conflict where it was deleted."""
     row = model._default_manager.select_for_update().filter(pk=key).first()
     if row is None:
         raise Conflict("This episode was deleted in the meantime.")
@@ -196,10 +196,10 @@ def _set(record: history.Recorder, row: Episode | Source, values: dict[str, Any]
     record.changed(row, before=before)
 
 
-def forget(*, episode: Episode, by: Any) -> int:
-    """Delete an episode with all that was made of it; an uploaded file goes too, a library's file stays untouched.
+def delete(*, episode: Episode, by: Any) -> int:
+    """Delete an episode with everything derived from it; an uploaded file is deleted too, a library file is kept.
 
-    Returns how many stored files were deleted. Raises Conflict while a run works on the episode.
+    Returns how many stored files were deleted. Raises Conflict while a run uses the episode.
     """
     collection, source, label = episode.collection, episode.source, episode.label
     own_file = source_path(source) if source.uploaded else None
@@ -218,7 +218,7 @@ def forget(*, episode: Episode, by: Any) -> int:
 
 
 def file_sha256(path: Path) -> str:
-    """Of all bytes of a file. Raises BadInput when it cannot be read."""
+    """The SHA-256 of a file. Raises BadInput when it cannot be read."""
     digest = hashlib.sha256()
     try:
         with path.open("rb") as file:
@@ -230,7 +230,7 @@ def file_sha256(path: Path) -> str:
 
 
 def number_text(name: EpisodeName) -> str:
-    """As the episode's number is kept: `04`, `04a`, `11.5`, `01-02`, `OVA01`; empty when the name says nothing."""
+    """The episode's number as it is stored: `04`, `04a`, `11.5`, `01-02`, `OVA01`; empty when the name has none."""
     return replace(name, season=None).code.removeprefix("EP")[:20]
 
 
@@ -273,7 +273,7 @@ def _rating_scheme(text: str) -> str:
 
 
 def checked(values: dict[str, Any]) -> dict[str, Any]:
-    """What `change` would write for these values of FIELDS. Raises BadInput for one that does not fit."""
+    """The values of FIELDS as `change` writes them. Raises BadInput for an invalid one."""
     cleaned: dict[str, Any] = {}
     for name, value in values.items():
         if name == "season":

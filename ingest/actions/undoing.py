@@ -1,4 +1,4 @@
-"""Puts single rows back for an undo: what may go back, what depends on it, and in words what stays."""
+"""Restores single rows for an undo: which may be restored, what depends on them, and why others are left."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ Model = type[models.Model]
 
 
 class Outcome(enum.Enum):
-    """What became of a row, where no words are needed."""
+    """What happened to a row, where no explanation is needed."""
 
     BACK = enum.auto()
     CHANGED = enum.auto()  # by somebody since
@@ -50,24 +50,24 @@ class Restorer:
                 self.rows |= {(model._meta.label, row.pk): row for row in rows.order_by("pk")}
 
     def __call__(self, revision: Revision) -> Outcome | str:
-        """Put one row back as it was; words where it stays as it is for a reason worth telling."""
+        """Restore one row; a text where it is left as it is for a reason that people should know."""
         if undoable.refusal(revision.model, revision.before, revision.after):
             return Outcome.CHANGED
         model: Model = apps.get_model(revision.model)
         key = (model._meta.label, revision.object_id)
         row = self.rows.get(key)
         if revision.after is None:
-            return self._make_again(model, revision) if row is None else Outcome.CHANGED
+            return self._recreate(model, revision) if row is None else Outcome.CHANGED
         if row is None:
-            return f"{_called(model, revision.after)} no longer exists{_why_gone(revision)}"
+            return f"{_label(model, revision.after)} no longer exists{_why_gone(revision)}"
         if revision.before is None:
-            return self._give_up(row, revision)
-        return self._set_back(row, revision)
+            return self._remove(row, revision)
+        return self._restore_fields(row, revision)
 
-    def _make_again(self, model: Model, revision: Revision) -> Outcome | str:
-        """A row that was deleted comes back under its old key."""
+    def _recreate(self, model: Model, revision: Revision) -> Outcome | str:
+        """Recreate a deleted row under its old key."""
         values = dict(revision.before or {})
-        if reason := self._without_missing(model, values, again=True):
+        if reason := self._clear_missing(model, values, again=True):
             return reason
         row = row_from(model, values)
         if reason := _clash(row):
@@ -76,32 +76,32 @@ class Restorer:
             with transaction.atomic():
                 row.save(force_insert=True)
         except IntegrityError:
-            return f"{_called(model, values)} can't be restored: another one has taken its place"
+            return f"{_label(model, values)} can't be restored: another one has taken its place"
         self.rows[(model._meta.label, row.pk)] = row
         self.known_rows[(model, row.pk)] = True
         self.record.created(row, frame_id=revision.frame_id)
         return Outcome.BACK
 
-    def _give_up(self, row: models.Model, revision: Revision) -> Outcome | str:
-        """A row that was created goes where it is as it was made and nothing of a person's depends on it."""
+    def _remove(self, row: models.Model, revision: Revision) -> Outcome | str:
+        """Delete a created row where it was not changed since and no person's work depends on it."""
         assert revision.after is not None
         current = snapshot(row, names=revision.after)
-        if any(current[name] != value for name, value in revision.after.items() if not _moves_alone(row, name)):
+        if any(current[name] != value for name, value in revision.after.items() if not _changes_by_itself(row, name)):
             return Outcome.CHANGED
         uses = list(_uses(row))
-        if held := [words for model, key, rows in uses if (words := _held_by(row, model, key, rows))]:
-            return f"{_called(type(row), current)} stays: {', '.join(held)}"
+        if held := [words for model, key, rows in uses if (words := _in_use(row, model, key, rows))]:
+            return f"{_label(type(row), current)} stays: {', '.join(held)}"
         for model, key, rows in uses:
             if not rules_of(model).computed:
-                self._let_go(model, key, rows)
+                self._release_references(model, key, rows)
         self.record.deleted(row, frame_id=revision.frame_id)
         self.known_rows[(type(row), row.pk)] = False
         del self.rows[(row._meta.label, row.pk)]
         row.delete()
         return Outcome.BACK
 
-    def _let_go(self, model: Model, key: str, rows: Sequence[models.Model]) -> None:
-        """Models' references to a row that goes; each change is in the history."""
+    def _release_references(self, model: Model, key: str, rows: Sequence[models.Model]) -> None:
+        """Remove references that models made to a row that is deleted; each change is in the history."""
         _, without = rules_of(model).by_models[key]
         for row in rows:
             if without is None:
@@ -118,8 +118,8 @@ class Restorer:
                 for name, value in without.items():
                     setattr(known, name, value)
 
-    def _set_back(self, row: models.Model, revision: Revision) -> Outcome | str:
-        """Fields that were changed are as before, where they still are as the operation left them."""
+    def _restore_fields(self, row: models.Model, revision: Revision) -> Outcome | str:
+        """Restore changed fields where they still hold what the operation wrote."""
         model, rules = type(row), rules_of(type(row))
         assert revision.before is not None
         assert revision.after is not None
@@ -129,7 +129,7 @@ class Restorer:
         current = snapshot(row, names=values)
         if any(current[name] != revision.after[name] for name in values if name not in rules.derived):
             return Outcome.CHANGED
-        if reason := self._without_missing(model, values, again=False):
+        if reason := self._clear_missing(model, values, again=False):
             return reason
         for name, value in values.items():
             setattr(row, name, from_json(model, name, value))
@@ -140,15 +140,15 @@ class Restorer:
         if (reason := _clash(row)) or not _saved(row, before):
             for name, value in before.items():
                 setattr(row, name, from_json(model, name, value))
-            return reason or f"{_called(model, current)} is left as it is: another one has taken its place"
+            return reason or f"{_label(model, current)} is left as it is: another one has taken its place"
         self.record.changed(row, before=before, frame_id=revision.frame_id)
         return Outcome.BACK
 
-    def _without_missing(self, model: Model, values: dict[str, Any], *, again: bool) -> str:
-        """Empty the keys in `values` whose rows are gone; words where the row means nothing without one of them.
+    def _clear_missing(self, model: Model, values: dict[str, Any], *, again: bool) -> str:
+        """Clear foreign keys in `values` whose rows no longer exist; a text where the row is useless without one of them.
 
-        Lists of keys lose those that are gone where the row comes back; a row that is there keeps its list, since what
-        is there now may stand for what is gone: a character that another one was merged into.
+        Lists of keys lose missing ones where the row is recreated (`again`); a row that exists keeps its list, since it
+        may hold a replacement already: a character that another one was merged into.
         """
         rules = rules_of(model)
         for field in model._meta.concrete_fields:
@@ -158,7 +158,7 @@ class Restorer:
             if self._exists(target, key):
                 continue
             if not field.null or (field.attname in rules.needed and target is not get_user_model()):
-                what = f"{_called(model, values)} can't be restored" if again else f"A {_noun(model)} is left as it is"
+                what = f"{_label(model, values)} can't be restored" if again else f"A {_noun(model)} is left as it is"
                 gone = Revision(model=target._meta.label, object_id=key, before={})
                 return f"{what}: its {field.verbose_name} no longer exists{_why_gone(gone)}"
             values[field.attname] = None
@@ -196,8 +196,8 @@ def _uses(row: models.Model) -> Iterable[tuple[Model, str, list[models.Model]]]:
                 yield model, name, rows
 
 
-def _held_by(row: models.Model, model: Model, key: str, rows: Sequence[models.Model]) -> str:
-    """In words, who of `rows` keeps the row from going: "7 faces are named Zed by rev2"; empty for models' own."""
+def _in_use(row: models.Model, model: Model, key: str, rows: Sequence[models.Model]) -> str:
+    """Which of `rows` keep the row from being deleted: "7 faces are named Zed by rev2"; empty for models' own."""
     rules = rules_of(model)
     if rules.computed:
         return ""
@@ -225,27 +225,27 @@ def _authors(rows: Sequence[models.Model], rules: HistoryRules) -> str:
 
 
 def _why_gone(revision: Revision) -> str:
-    """By which operation, if the history knows."""
+    """By which operation a row was deleted, if the history knows."""
     rows = Revision.objects.filter(model=revision.model, object_id=revision.object_id, after__isnull=True)
     last = rows.select_related("operation").order_by("-pk").first()
     return f" ({last.operation.summary})" if last is not None else ""
 
 
-def _moves_alone(row: models.Model, name: str) -> bool:
-    """Fields that change without a person's act: time stamps, counters, what is computed."""
+def _changes_by_itself(row: models.Model, name: str) -> bool:
+    """Whether a field changes without an act of a person: time stamps, counters, computed fields."""
     rules = rules_of(type(row))
     field = row._meta.get_field(name)
     return isinstance(field, models.DateTimeField) or name in {"version", *rules.derived, *rules.counted}
 
 
 def _clash(row: models.Model) -> str:
-    """Why the row cannot be so beside what others are by now; models say it in `history_clash`."""
+    """Why the row cannot be restored next to others that exist now; models say so in `history_clash`."""
     clash = getattr(row, "history_clash", None)
     return str(clash()) if clash is not None else ""
 
 
 def _saved(row: models.Model, before: dict[str, Any]) -> bool:
-    """Write the fields in `before`; False where only one of its kind may be so, and by now another one is."""
+    """Save the fields in `before`; False where another row has taken the unique place."""
     names = [row._meta.get_field(name).name for name in before]
     if not _may_collide(row, names):
         row.save(update_fields=names)
@@ -276,7 +276,7 @@ def _name_of(row: models.Model) -> str:
     return str(getattr(row, "name", "") or getattr(row, "number", "") or "it")
 
 
-def _called(model: Model, values: dict[str, Any]) -> str:
+def _label(model: Model, values: dict[str, Any]) -> str:
     """`Character Zed`, `Face cluster 3`, `Face`."""
     name = values.get("name") or values.get("number") or ""
     noun = _noun(model)

@@ -1,7 +1,7 @@
-"""Uploads in chunks: begin or find again, take a chunk at its offset, finish into a source, discard, sweep.
+"""Uploads in chunks: begin or resume one, write a chunk at its offset, finish as a source, discard, clean up.
 
-The file grows below KOMA_DATA_DIR/uploads; `received` is raised only after the bytes are on the disk, so that it holds
-after any crash or broken connection.
+The file grows below KOMA_DATA_DIR/uploads; `received` grows only after the bytes are on the disk, so that it is right
+after any crash or lost connection.
 """
 
 from __future__ import annotations
@@ -38,11 +38,11 @@ UNFINISHED_MAX = 50  # of one person in one collection: names on the disk must n
 
 
 class TooLarge(BadInput):
-    """The file is over the limit of this installation."""
+    """The file exceeds the limit of this site."""
 
 
 class WrongOffset(Conflict):
-    """The chunk does not follow on what is there; `received` says where to go on."""
+    """The chunk does not begin where the last one ended; `received` is where to resume."""
 
     def __init__(self, received: int) -> None:
         super().__init__(f"{received:,} bytes have arrived; the next chunk must begin there.")
@@ -50,9 +50,9 @@ class WrongOffset(Conflict):
 
 
 def begin(*, collection: Collection, by: Any, key: str, name: str, size: int, about: About) -> Upload:
-    """Start an upload, or find the unfinished one of the same file again (`received` says where to go on).
+    """Start an upload, or resume the unfinished one of the same file at `received`.
 
-    `key` is made by the browser from name, size and date. Raises TooLarge, NoRoom, BadInput.
+    The browser makes `key` of name, size and date. Raises TooLarge, NoRoom, BadInput.
     """
     display_name, key = plain_name(name), plain_text(key, bytes_max=64)
     if not key or size < 0:
@@ -81,23 +81,23 @@ def begin(*, collection: Collection, by: Any, key: str, name: str, size: int, ab
         options = {name: getattr(about, name) for name in About.__slots__}
         fresh = Upload(collection=collection, user=by, key=key, name=display_name, size_bytes=size, options=options)
         try:
-            with _taking_turns():
+            with _reservation_lock():
                 reserve(fresh, by=by)
                 fresh.save()
             upload = fresh
         except IntegrityError:  # the same page open twice
             upload = own_uploads.get(key=key)
     else:
-        _trust_only_what_is_there(upload)
-        _go_on(upload)
+        _correct_received(upload)
+        _renew_reservation(upload)
     return upload
 
 
 def take_chunk(*, upload: Upload, offset: int, data: bytes) -> int:
-    """Write bytes that begin at `offset`; returns how many bytes of the file are here now.
+    """Write bytes that begin at `offset`; returns how many bytes of the file have arrived.
 
-    A chunk that is here already, wholly or in part, does no harm. Raises WrongOffset for a gap, TooLarge for more bytes
-    than were announced, NoRoom for a full disk (what is here stays).
+    A chunk may overlap what has arrived. Raises WrongOffset for a gap, TooLarge for more bytes than announced, NoRoom
+    for a full disk (what has arrived is kept).
     """
     received, end = upload.received, offset + len(data)
     if upload.source_id is not None:
@@ -108,7 +108,7 @@ def take_chunk(*, upload: Upload, offset: int, data: bytes) -> int:
         raise TooLarge(f"{upload.name}: more than the announced {upload.size_bytes:,} bytes arrived. Start again.")
     if end <= received:
         return received
-    _go_on(upload)
+    _renew_reservation(upload)
     path = part_path(upload)
     try:
         check_room(path.parent, end - received, reserve_bytes=settings.KOMA_DISK_RESERVE_BYTES)
@@ -132,7 +132,7 @@ def take_chunk(*, upload: Upload, offset: int, data: bytes) -> int:
 
 
 def finish(*, upload: Upload, by: Any) -> Episode:
-    """Make a source of a complete upload. A second call returns the same episode.
+    """Add a complete upload as a source. A second call returns the same episode.
 
     Raises WrongOffset while bytes are missing, AlreadyThere for a file that the collection has, BadInput for one that
     cannot be read; in the last two cases the uploaded bytes are deleted.
@@ -140,7 +140,7 @@ def finish(*, upload: Upload, by: Any) -> Episode:
     if upload.source is not None:
         return upload.source.episode
     path = part_path(upload)
-    _trust_only_what_is_there(upload)
+    _correct_received(upload)
     if upload.received != upload.size_bytes:
         raise WrongOffset(upload.received)
     try:
@@ -150,7 +150,7 @@ def finish(*, upload: Upload, by: Any) -> Episode:
             by=by,
             name=upload.name,
             about=About(**upload.options),
-            place=lambda inspected: _move_in(path, upload.collection, inspected),
+            place=lambda inspected: _move_to_sources(path, upload.collection, inspected),
         )
     except AlreadyThere as error:
         upload.refresh_from_db()
@@ -167,10 +167,9 @@ def finish(*, upload: Upload, by: Any) -> Episode:
 
 
 def grouped(files: list[Any]) -> tuple[list[Any], list[str]]:
-    """Whole files (Django's) as they are added: pictures with the tag files sent along as one zip; a single
-    picture without any, and all else, as it is.
+    """Group files of a form for adding: several pictures, or pictures with tag files, become one zip; others stay.
 
-    Pictures for which there is no room are left out; the second list says so in words.
+    Pictures for which there is no space are left out; the second list holds messages about them.
     """
     pictures = [file for file in files if ending_of(file.name or "") in PICTURE_ENDINGS]
     side_files = [file for file in files if is_side_file(file.name or "")]
@@ -195,12 +194,12 @@ def grouped(files: list[Any]) -> tuple[list[Any], list[str]]:
 
 
 def discard(*, upload: Upload) -> None:
-    """Delete an unfinished upload with its bytes; a finished one's source stays."""
+    """Delete an unfinished upload with its bytes; the source of a finished one is kept."""
     _delete(upload)
 
 
 def sweep(*, age_days: float = UNFINISHED_MAX_AGE_DAYS) -> int:
-    """Delete uploads that nobody went on with for a week, and folders without a row; returns how many."""
+    """Delete uploads that were not resumed for a week, and folders without a row; returns how many."""
     old = timezone.now() - timedelta(days=age_days)
     stale = list(Upload.objects.filter(updated_at__lt=old))
     for upload in stale:
@@ -215,7 +214,7 @@ def sweep(*, age_days: float = UNFINISHED_MAX_AGE_DAYS) -> int:
 
 
 def part_path(upload: Upload) -> Path:
-    """Where the bytes grow: a folder of the upload's own, under the file's harmless name."""
+    """The partial file: in a folder of this upload, under a safe name."""
     return _root() / str(upload.pk) / plain_name(upload.name)
 
 
@@ -223,17 +222,17 @@ def _root() -> Path:
     return Path(settings.KOMA_DATA_DIR) / "uploads"
 
 
-def _go_on(upload: Upload) -> None:
-    """After minutes of silence its room went to others: reserve again. Raises NoRoom, OverQuota; what is here stays."""
+def _renew_reservation(upload: Upload) -> None:
+    """Reserve space again where the reservation has expired. Raises NoRoom, OverQuota; what has arrived is kept."""
     if not upload.is_reserved():
-        with _taking_turns():
+        with _reservation_lock():
             reserve(upload, by=upload.user)
             upload.save(update_fields=["updated_at"])
 
 
 @contextmanager
-def _taking_turns() -> Iterator[None]:
-    """One reservation after the other, or two who look at the same moment would both take the last room."""
+def _reservation_lock() -> Iterator[None]:
+    """Serialise reservations, or two at the same moment would both take the last space."""
     with transaction.atomic():
         if connection.vendor == "postgresql":
             with connection.cursor() as cursor:
@@ -241,8 +240,8 @@ def _taking_turns() -> Iterator[None]:
         yield
 
 
-def _trust_only_what_is_there(upload: Upload) -> None:
-    """After a lost disk or a hand in the folder the row may say more than the file holds."""
+def _correct_received(upload: Upload) -> None:
+    """Lower `received` to the size of the file, which may have lost bytes with a disk or by hand."""
     try:
         size = part_path(upload).stat().st_size
     except FileNotFoundError:
@@ -259,8 +258,8 @@ def _write_at(handle: int, data: bytes, offset: int) -> None:
         view, offset = view[written:], offset + written
 
 
-def _move_in(path: Path, collection: Collection, inspected: Inspected) -> str:
-    """Rename to the place of sources, under a name of our own; returns the path below the data folder."""
+def _move_to_sources(path: Path, collection: Collection, inspected: Inspected) -> str:
+    """Move the file to the sources, under its hash; returns the path below the data folder."""
     relative = f"sources/{collection.pk}/{inspected.sha256}.{ending_of(path.name)}"
     target = Path(settings.KOMA_DATA_DIR) / relative
     target.parent.mkdir(parents=True, exist_ok=True)

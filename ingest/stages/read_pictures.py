@@ -176,7 +176,7 @@ class ReadPictures(Stage[list[Item], list[Done]]):
         """Rows of an earlier version get the files they came from; what they had instead goes at the end."""
         for done in result:
             assert done.still is not None
-            given = originals.give(
+            given = originals.assign(
                 frame=done.item.frame,
                 original=originals.Original(done.original, done.original_bytes, OriginalUse(done.still.use)),
                 file=done.file,

@@ -42,7 +42,7 @@ class Swept:
 
 def sweep() -> Swept:
     """Delete forgotten files in a part of the store; the next call goes on behind it. Nothing while another runs."""
-    with alone() as place:
+    with sweep_lock() as place:
         if place is None:
             return Swept()
         swept = sweep_from(store(), after=place.read(5), files_max=FILES_MAX)
@@ -54,7 +54,7 @@ def sweep() -> Swept:
 
 
 @contextmanager
-def alone() -> Iterator[IO[str] | None]:
+def sweep_lock() -> Iterator[IO[str] | None]:
     """The file that says where the next sweep goes on, from its start; None while another process sweeps."""
     folder = Path(settings.KOMA_DATA_DIR) / "locks"
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)

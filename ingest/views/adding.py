@@ -152,7 +152,7 @@ def forget(request: HttpRequest, collection: Collection, episode_id: int) -> Htt
         context = {"section": "episodes", "episode": row, "frames": row.frames.count()}
         return render(request, "ingest/forget.html", context)
     label = row.label
-    sources.forget(episode=row, by=request.user)
+    sources.delete(episode=row, by=request.user)
     to = reverse("add_episodes", args=[collection.pk])
     if is_partial(request):
         return toast(HttpResponse(""), f"{label} deleted.")

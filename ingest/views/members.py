@@ -50,9 +50,9 @@ def invite(request: MemberRequest, collection: Collection) -> HttpResponse:
 @member_view(at_least=Role.LEAD)
 @require_POST
 @errors_in_words
-def withdraw(request: HttpRequest, collection: Collection, invitation_id: int) -> HttpResponse:
+def revoke(request: HttpRequest, collection: Collection, invitation_id: int) -> HttpResponse:
     """Make an open link useless."""
-    actions.withdraw(invitation=get_object_or_404(collection.invitations, pk=invitation_id), by=request.user)
+    actions.revoke(invitation=get_object_or_404(collection.invitations, pk=invitation_id), by=request.user)
     return success(request, "Invitation revoked.", to=reverse("members", args=[collection.pk]))
 
 

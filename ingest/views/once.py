@@ -73,10 +73,10 @@ class Once:
             text = f"The form's key is longer than {KEY_MAX} characters. Reload the page and send the form again."
             return refused(request, text, status=422, to=came_from(request))
         form_hash = request.once_mark = _form_hash(request, key)  # type: ignore[attr-defined]
-        token = alive.own_name() + secrets.token_hex(10)
+        token = alive.process_name() + secrets.token_hex(10)
         row = _begin(int(user.pk or 0), form_hash, token)
         if row.token != token:
-            return _tell_done(request, _again(request, row), key) if row.done else _not_done(request)
+            return _with_done_cookie(request, _repeated(request, row), key) if row.done else _not_done(request)
         own_row = SentForm.objects.filter(pk=row.pk, token=token)
         try:
             response = view(request, *args, **kwargs)
@@ -85,10 +85,10 @@ class Once:
             raise
         is_done = response.status_code < 400 and not getattr(response, "is_refused", False)
         _end(own_row, _answer(response) if is_done else None)
-        return _tell_done(request, response, key) if is_done else response
+        return _with_done_cookie(request, response, key) if is_done else response
 
 
-def _tell_done(request: HttpRequest, response: HttpResponse, key: str) -> HttpResponse:
+def _with_done_cookie(request: HttpRequest, response: HttpResponse, key: str) -> HttpResponse:
     """Let the page behind a plain form know that it was done: static/js/drafts.js forgets what was typed in it."""
     if not is_partial(request):
         response.set_cookie("koma_done", key, max_age=60, samesite="Lax", secure=request.is_secure())
@@ -146,7 +146,7 @@ def _answer(response: HttpResponse) -> dict[str, str]:
     return answer | {"words": str(getattr(response, "words", ""))[:500]}
 
 
-def _again(request: HttpRequest, row: SentForm) -> HttpResponse:
+def _repeated(request: HttpRequest, row: SentForm) -> HttpResponse:
     """The kind answer to a form that came again."""
     words = row.answer.get("words", "")
     text = f"Already done: {words}" if words else "Already done."

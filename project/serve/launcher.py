@@ -126,7 +126,7 @@ class Launcher:
         """Start everything, watch it until a signal comes, end everything."""
         for number in STOP_SIGNALS:
             signal.signal(number, self._on_signal)
-        for problem in private.mend(settings.KOMA_DATA_DIR):
+        for problem in private.close_folder(settings.KOMA_DATA_DIR):
             report(problem)
         lock = lock_folder(settings.KOMA_DATA_DIR)
         try:

@@ -20,7 +20,7 @@ def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "project.settings")
     try:
         django.setup()
-        for problem in private.mend(settings.KOMA_DATA_DIR):
+        for problem in private.close_folder(settings.KOMA_DATA_DIR):
             print(problem, file=sys.stderr, flush=True)
         call_command("migrate", interactive=False, verbosity=1)
     except SettingError as wrong:

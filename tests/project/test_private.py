@@ -39,7 +39,7 @@ def open_folder(folder: Path) -> Path:
 def test_a_folder_that_others_could_read_is_closed(tmp_path: Path) -> None:
     folder = open_folder(tmp_path / "data")
     (folder / "nothing").symlink_to(tmp_path / "gone")
-    assert private.mend(folder) == []
+    assert private.close_folder(folder) == []
     assert {mode(path) for path in (folder, folder / "logs", folder / "store", folder / "uploads/7")} == {0o700}
     assert {mode(path) for path in folder.rglob("*") if path.is_file()} == {0o600}
 
@@ -57,9 +57,9 @@ def _closed_to_nobody(folder: Path) -> None:
         return (folder / "koma.sqlite3").read_text()
 
     assert as_nobody(read) == "x"
-    told = as_nobody(lambda: " ".join(private.mend(folder)))
+    told = as_nobody(lambda: " ".join(private.close_folder(folder)))
     assert f"{folder} can be read by others" in told and "chmod 700" in told
-    private.mend(folder)
+    private.close_folder(folder)
     assert as_nobody(read) == "PermissionError"
 
 

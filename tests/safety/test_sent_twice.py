@@ -35,7 +35,7 @@ import sys
 from django.conf import settings
 settings.configure(KOMA_DATA_DIR=sys.argv[1])
 from ingest import alive
-print(alive.own_name())
+print(alive.process_name())
 """
 # What each address creates, by the form that creates it.
 FORMS: dict[str, dict[str, Any]] = {

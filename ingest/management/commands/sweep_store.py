@@ -25,7 +25,7 @@ class Command(BaseCommand):
 
     def handle(self, *_: Any, **options: Any) -> None:
         dry_run, age_s = options["dry_run"], 3600 * max(0.0, options["hours"])
-        with forgotten_files.alone() as place:
+        with forgotten_files.sweep_lock() as place:
             if place is None:
                 raise CommandError("A worker is sweeping the store right now. Try again in a minute.")
             swept = forgotten_files.sweep_from(store(), age_s=age_s, dry_run=dry_run)

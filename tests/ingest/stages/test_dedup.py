@@ -232,6 +232,6 @@ def test_frames_of_another_episode_that_are_kept_again_get_a_run_for_their_pictu
     assert "3 frames of other episodes are kept again; a run of its own" in done.stages.get().log
     settings.PIPELINE_STAGES = ["ingest.stages.dedup.Dedup", "ingest.stages.pictures.Pictures"]
     registry.stages.cache_clear()
-    (follows,) = full_pictures.start_wanting()
+    (follows,) = full_pictures.start_lacking()
     assert [(row.stage, row.episode) for row in follows.stages.all()] == [("pictures", one)]
-    assert full_pictures.start_wanting() == []
+    assert full_pictures.start_lacking() == []

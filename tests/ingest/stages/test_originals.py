@@ -232,7 +232,7 @@ def test_a_deleted_episode_takes_its_originals_along(
     one, two = (sources.register(collection=collection, path=path, by=alice) for path in (first, shared))
     run(collection, one, alice)
     run(collection, two, alice)
-    sources.forget(episode=one, by=alice)
+    sources.delete(episode=one, by=alice)
     left = {path.suffix for path in (settings.KOMA_DATA_DIR / "store").rglob("*") if path.is_file()}
     assert left == {".bmp", ".jpg"}
 

@@ -84,7 +84,7 @@ def test_deleted_files_are_those_that_nobody_else_uses(collection: Collection, a
 
 def test_a_collection_at_work_is_neither_archived_nor_deleted(collection: Collection, alice: User) -> None:
     PipelineRun.objects.create(collection=collection, code_version="1")
-    with pytest.raises(Conflict, match="cancel it"):
+    with pytest.raises(Conflict, match="Cancel it"):
         actions.delete(collection=collection, typed_name="Tiny show", by=alice)
     with pytest.raises(Conflict, match="cancel it"):
         actions.archive(collection=collection, archived=True, by=alice)

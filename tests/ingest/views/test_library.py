@@ -62,7 +62,7 @@ def test_films_are_added_where_they_lie_and_nothing_is_written(
     assert page.count("✓ added") == 2
     assert episodes[0].source.path == str(library / "Show S2" / "04.mkv")
     assert not episodes[0].source.uploaded
-    sources.forget(episode=episodes[0], by=None)
+    sources.delete(episode=episodes[0], by=None)
     assert files_of(library) == before
 
 

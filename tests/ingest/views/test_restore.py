@@ -101,7 +101,7 @@ def test_a_stopped_restoring_goes_on_when_resumed_and_never_by_itself(as_alice: 
     runs.cancel(run, by=None)
     run.refresh_from_db()
     assert run.state == RunState.CANCELLED
-    assert full_pictures.start_wanting() == []
+    assert full_pictures.start_lacking() == []
     runs.run_here(runs.resume(run, by=None))
     many.refresh_from_db()
     assert many.file
@@ -118,14 +118,14 @@ def test_of_a_large_restoring_nothing_is_done_when_a_film_is_gone(as_alice: Clie
 def test_an_episode_that_is_in_a_run_gets_its_restored_pictures_after_it(as_alice: Client, many: Frame) -> None:
     busy = runs.start(collection=many.collection, episodes=[many.episode], by=None, stage_names=["dedup", "detect"])
     assert "after the run that is going on" in told(restore(as_alice, many))
-    assert full_pictures.start_wanting() == []
+    assert full_pictures.start_lacking() == []
     PipelineRun.objects.filter(pk=busy.pk).update(state=RunState.DONE)
-    (run,) = full_pictures.start_wanting()
-    assert full_pictures.start_wanting() == []
+    (run,) = full_pictures.start_lacking()
+    assert full_pictures.start_lacking() == []
     runs.run_here(run)
     many.refresh_from_db()
     assert many.file
-    assert full_pictures.start_wanting() == []
+    assert full_pictures.start_lacking() == []
 
 
 def test_kept_frames_of_any_episode_get_their_pictures_by_the_sweep(many: Frame, queues: str) -> None:
@@ -142,16 +142,16 @@ def test_kept_frames_of_any_episode_get_their_pictures_by_the_sweep(many: Frame,
 def test_a_film_that_is_gone_is_tried_once_and_then_waits_for_a_person(many: Frame) -> None:
     Frame.objects.filter(pk=many.pk).update(state=FrameState.KEPT, reason="")
     Path(many.episode.source.path).unlink()
-    (run,) = full_pictures.start_wanting()
+    (run,) = full_pictures.start_lacking()
     assert runs.run_here(run).state == RunState.FAILED
     assert "is gone" in run.stages.get().error
-    assert full_pictures.start_wanting() == []
+    assert full_pictures.start_lacking() == []
 
 
 def test_archived_collections_are_left_alone(many: Frame) -> None:
     Frame.objects.filter(pk=many.pk).update(state=FrameState.KEPT, reason="")
     Collection.objects.filter(pk=many.collection_id).update(archived_at=timezone.now())
-    assert full_pictures.start_wanting() == []
+    assert full_pictures.start_lacking() == []
 
 
 def test_a_frame_that_was_kept_meanwhile_does_not_give_its_picture_up(many: Frame) -> None:
@@ -174,6 +174,6 @@ def test_a_collection_whose_settings_start_no_run_hinders_no_other(as_alice: Cli
     PipelineRun.objects.filter(pk=busy.pk).update(state=RunState.DONE)
     settings = many.collection.run_defaults
     Collection.objects.filter(pk=many.collection_id).update(run_defaults={"pictures": {"of another Koma": 1}})
-    assert full_pictures.start_wanting() == []
+    assert full_pictures.start_lacking() == []
     Collection.objects.filter(pk=many.collection_id).update(run_defaults=settings)
-    assert len(full_pictures.start_wanting()) == 1
+    assert len(full_pictures.start_lacking()) == 1
