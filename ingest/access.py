@@ -1,4 +1,4 @@
-"""Who may see and do what: the first line of every view."""
+"""Access rules: the first decorator of every view."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ingest.models import Collection, Membership, Role
 
 
 class MemberRequest(HttpRequest):
-    """What a view under `member_view` gets: a request of somebody who has a role in the collection."""
+    """The request that a view under `member_view` gets: from a member of the collection."""
 
     collection: Collection
     role: Role
@@ -23,7 +23,7 @@ class MemberRequest(HttpRequest):
 def collection_for(user: Any, pk: int, *, at_least: Role = Role.VIEWER) -> tuple[Collection, Role]:
     """The collection and the user's role in it. One query.
 
-    Raises Http404 for a stranger (that it exists is nobody's business), PermissionDenied for too low a role.
+    Raises Http404 for others (who may not know that it exists), PermissionDenied for too low a role.
     """
     membership = Membership.objects.select_related("collection").filter(collection_id=pk, user_id=user.pk).first()
     if membership is None:
@@ -35,7 +35,7 @@ def collection_for(user: Any, pk: int, *, at_least: Role = Role.VIEWER) -> tuple
 
 
 def site_admin_view(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
-    """Decorator: login page for the anonymous, 403 for all but admins of the site."""
+    """Decorator: login page for anonymous users, 403 for all but site admins."""
 
     @login_required
     @wraps(view)
@@ -50,9 +50,9 @@ def site_admin_view(view: Callable[..., HttpResponse]) -> Callable[..., HttpResp
 def member_view(
     *, at_least: Role = Role.VIEWER, write: Role | None = None, when_archived: bool = False
 ) -> Callable[..., Callable[..., Any]]:
-    """Decorator: login page for the anonymous, 404 for strangers, 403 for too low a role.
+    """Decorator: login page for anonymous users, 404 for others than members, 403 for too low a role.
 
-    An archived collection is only looked at: any method but GET and HEAD is 403, unless `when_archived`.
+    An archived collection is read-only: any method but GET and HEAD gives 403, unless `when_archived`.
 
     The view gets `(request, collection, ...)` with a MemberRequest. The URL gives `collection_id`. `write` is
     the role that any method but GET and HEAD needs (default: `at_least`).

@@ -1,7 +1,7 @@
-"""Which processes of Koma are alive, on whatever machine: each holds a lock on a file of the data folder.
+"""Which processes of Koma are alive, on any machine: each holds a lock on a file of the data folder.
 
-The system lets go of a lock the moment its process ends, however it ends. A process number tells less: it is given
-again, and in another container it is another process.
+The system releases the lock as soon as its process ends, however it ends. A process number would not do: it is reused,
+and another container has its own.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _names: dict[tuple[int, str], tuple[str, int]] = {}  # process number and folder
 
 
 def process_name() -> str:
-    """The name of this process, NAME_CHARS characters, alive as long as it is; UNKNOWN where no file can be made."""
+    """The name of this process, of NAME_CHARS characters; UNKNOWN where no file can be created."""
     key = (os.getpid(), str(_folder()))  # a fork is another process: it does not inherit the lock
     if key not in _names:
         try:
@@ -34,14 +34,14 @@ def process_name() -> str:
 
 
 def is_alive(name: str) -> bool:
-    """Whether the process of this name runs; True where nobody can tell."""
+    """Whether the process of this name is running; True where that cannot be known."""
     if name == UNKNOWN or name == process_name():
         return True
     return not _is_free(_folder() / name)
 
 
 def tidy() -> int:
-    """Delete the files of processes that ended; returns how many."""
+    """Delete the files of ended processes; returns how many."""
     if not _folder().is_dir():
         return 0
     ended = [path for path in _folder().iterdir() if not is_alive(path.name)]

@@ -18,8 +18,8 @@ class IngestConfig(AppConfig):
     def ready(self) -> None:
         """One thread for OpenCV, before anything uses it and before a worker forks.
 
-        Koma is parallel by processes, and decoders have threads of their own: sharing out a tenth of a millisecond of
-        work costs more than the work. Told later, in a fork of a process whose threads it had begun, it waits for ever.
+        Koma runs processes in parallel, and decoders have their own threads: distributing a tenth of a millisecond of
+        work costs more than the work. Set later, in a fork of a process with running threads, it would hang.
         """
         cv2.setNumThreads(1)
         room.configure(room.Budget(str(settings.KOMA_DATA_DIR / "locks")))

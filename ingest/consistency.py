@@ -1,4 +1,4 @@
-"""Checks of a collection that need to know no other app: keys, stored files, counts, and a history without a gap."""
+"""Consistency checks of a collection that need no other app: keys, stored files, counts and a complete history."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ FILLED_AGAIN = frozenset({"crop", "file"})  # of these the next run makes what i
 
 @dataclass(slots=True)
 class Fault:
-    """What is wrong with which row. `mended`: by this call."""
+    """What is wrong with which row. `mended`: this call has fixed it."""
 
     check: str
     row: str
@@ -34,7 +34,7 @@ class Fault:
 
 
 def counted(collection: Collection, *, fix: bool) -> Iterator[Fault]:
-    """Counts that triggers keep."""
+    """Counts that triggers maintain."""
     wrong = counting.differences(collection.pk)
     if wrong and fix:
         counting.recount()
@@ -43,7 +43,7 @@ def counted(collection: Collection, *, fix: bool) -> Iterator[Fault]:
 
 
 def foreign(collection: Collection) -> Iterator[Fault]:
-    """Rows that point to a row of another collection."""
+    """Rows that refer to a row of another collection."""
     owned = graph.owned()
     for model, path in owned.items():
         for key in graph.foreign_keys(model):
@@ -57,7 +57,7 @@ def foreign(collection: Collection) -> Iterator[Fault]:
 
 
 def files(collection: Collection, *, fix: bool) -> Iterator[Fault]:
-    """Rows that name a stored file which is not there. Crops and full pictures of films are made again by a run."""
+    """Rows that refer to a missing file. A run creates crops and full pictures of films again."""
     stored = store()
     for model, name in stored_files.file_fields():
         rows = model._default_manager.filter(collection=collection).exclude(**{name: ""}).order_by("pk")
@@ -151,7 +151,7 @@ def _is_a_persons(past: _Past) -> bool:
 
 
 def _may_change(past: _Past, name: str, value: Any) -> bool:
-    """Whether a field may become `value` without a revision."""
+    """Whether a field may change to `value` without a revision."""
     rules = rules_of(past.model)
     stored = past.model._meta.get_field(name)
     if name in rules.derived | rules.counted or isinstance(stored, models.DateTimeField):

@@ -1,8 +1,8 @@
 """Counts of rows by group, kept up to date by triggers of the database in the transaction that changes the rows.
 
-Pages of a large collection read a few thousand counts instead of counting a million rows, and no way of writing
-(bulk changes, cascades, undo, a restored backup) can pass them by. The triggers are made after every migration, and
-dropped before one: SQLite rebuilds a table that a migration changes, and refuses that while a trigger names it.
+Pages of a large collection read a few thousand counts instead of counting a million rows, and no write (bulk changes,
+cascades, undo, a restored backup) can bypass them. The triggers are created after every migration and dropped before
+one: SQLite rebuilds a table that a migration changes, and refuses that while a trigger refers to it.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ def register(*counted: Counted) -> None:
 
 
 def before_migrate(*, using: str, **_: Any) -> None:
-    """Drop the triggers; `after_migrate` makes them again."""
+    """Drop the triggers; `after_migrate` creates them again."""
     uninstall(using)
 
 
@@ -73,7 +73,7 @@ def after_migrate(*, using: str, **_: Any) -> None:
 
 
 def install(using: str = "default", *, only_missing: bool = True) -> None:
-    """Make the triggers and count everything anew, unless the right ones are there already."""
+    """Create the triggers and recount everything, unless the right ones exist already."""
     connection = connections[using]
     triggers = {name: statements for counted in REGISTRY for name, statements in _triggers(counted, connection.vendor)}
     if only_missing and _installed(connection) == set(triggers):
@@ -96,7 +96,7 @@ def uninstall(using: str = "default") -> None:
 
 
 def recount(using: str = "default") -> None:
-    """Count everything anew; for a check that found a difference."""
+    """Recount everything; for a check that found a difference."""
     with transaction.atomic(using=using), connections[using].cursor() as cursor:
         for counted in REGISTRY:
             _recount(cursor, counted)

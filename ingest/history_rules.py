@@ -1,4 +1,4 @@
-"""What the history has to know of a model, declared beside its fields as `history = HistoryRules(...)`."""
+"""What the history needs to know of a model, declared in its class as `history = HistoryRules(...)`."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ _PLAIN = HistoryRules()
 
 
 def rules_of(model: type[models.Model]) -> HistoryRules:
-    """The rules that stand beside the model; where there are none, every field is a person's own."""
+    """The rules of a model; without any, all its fields belong to people."""
     rules = getattr(model, "history", None)
     return rules if isinstance(rules, HistoryRules) else _PLAIN
 

@@ -1,4 +1,4 @@
-"""Thin RQ entry points: Redis is transport; when it is gone the rows wait and the sweep calls for them again."""
+"""Thin RQ entry points: Redis is only transport; while it is down the rows wait, and the sweep wakes workers later."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ MODELS = OpenedModels()  # lives as long as the process, which for the gpu queue
 
 
 def run_next(queue: str) -> str:
-    """Execute the stage whose turn it is on a queue, then call for what became ready."""
+    """Run the next stage of a queue, then wake workers for what has become ready."""
     with MODELS.working():
         state = runner.execute_next(queue, models=MODELS)
     wake()
@@ -25,7 +25,7 @@ def run_next(queue: str) -> str:
 
 
 def wake() -> bool:
-    """Call for workers on each queue on which stages wait: see `turns.call`. False when Redis cannot be reached."""
+    """Wake workers of each queue with waiting stages, see `turns.call`. False when Redis cannot be reached."""
     for name in settings.RQ_QUEUES:
         waiting = StageRun.objects.filter(state=RunState.QUEUED, queue=name).exclude(run__state__in=FINISHED)
         if not turns.call(name, "ingest.jobs.run_next", name, kind=CALL, waiting=waiting[:CALLS_MAX].count()):

@@ -1,7 +1,7 @@
-"""One order of locks, and what to do where the database gave up on two who waited for each other.
+"""One order of locks, and retries where the database resolved a deadlock by rolling back.
 
-Whoever writes rows of a collection first takes the collection's row (`hold`), then the rows. The lock leaves foreign
-keys alone, so that uploads and signs of life are not held up; rows of other collections are never waited for.
+Whoever writes rows of a collection locks the collection's row first (`hold`), then the rows. The lock does not block
+foreign keys, so uploads and heartbeats go on; rows of other collections are never waited for.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def hold(collection: Collection | int) -> Collection:
 
 
 def is_turn_taking(error: BaseException) -> bool:
-    """Whether the database gave this transaction up for another one, so that it may be run again from its start."""
+    """Whether the database rolled this transaction back in favour of another one, so that it can be retried."""
     cause = error.__cause__ if isinstance(error, DatabaseError) else error
     if getattr(cause, "sqlstate", None) in TURN_TAKING:
         return True
@@ -49,9 +49,9 @@ def is_turn_taking(error: BaseException) -> bool:
 
 
 def retried(action: Callable[[], Value], *, before_retry: Callable[[], None] | None = None) -> Value:
-    """The value of `action`, which is run again from its start where it lost its turn; the last error is raised.
+    """The value of `action`, which is retried where the database rolled it back in favour of another transaction.
 
-    Only where no transaction is open: inside one, nothing can be run again but the whole of it.
+    Raises the last error after ATTEMPTS. Only where no transaction is open: in one, only all of it could be retried.
     """
     began = time.monotonic()
     for attempt in range(1, ATTEMPTS + 1):

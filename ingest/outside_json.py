@@ -1,7 +1,7 @@
-"""JSON and TOML from outside (beside a model or a picture, from a hub, in a backup, edited by hand): of a bounded size,
-and whatever is wrong with it a ValueError in words.
+"""Parses JSON and TOML from outside (next to a model or a picture, from a hub, in a backup, edited by hand): of bounded
+size, and with a ValueError in words for whatever is wrong.
 
-Numbers may be of any size: whoever makes a float or an int of one also expects an OverflowError.
+Numbers may be of any size: whoever converts one also expects an OverflowError.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ SMALL, LARGE = 1 << 20, 64 << 20  # bytes: a description; lists of labels, words
 
 
 def parsed(text: str | bytes) -> Any:
-    """The value; ValueError also for what is nested too deeply, and for a number of thousands of digits."""
+    """The value; ValueError also for too deep nesting, and for a number of thousands of digits."""
     try:
         return json.loads(text)
     except RecursionError:
@@ -27,7 +27,7 @@ def parsed(text: str | bytes) -> Any:
 
 
 def parsed_toml(text: str) -> dict[str, Any]:
-    """The table; ValueError also for what is nested too deeply."""
+    """The table; ValueError also for too deep nesting."""
     try:
         return tomllib.loads(text)
     except RecursionError:
@@ -44,5 +44,5 @@ def read_bytes(path: Path, *, bytes_max: int = LARGE) -> bytes:
 
 
 def read(path: Path, *, bytes_max: int = LARGE) -> Any:
-    """What a JSON file holds. Raises OSError, or ValueError when it is no JSON or has more than `bytes_max` bytes."""
+    """The content of a JSON file. Raises OSError, or ValueError when it is not JSON or larger than `bytes_max`."""
     return parsed(read_bytes(path, bytes_max=bytes_max))

@@ -1,4 +1,4 @@
-"""Numbers in what a browser sends; str.isdigit is no check for int(): it takes "²", and int() refuses 5,000 digits."""
+"""Parses numbers that a browser sends. str.isdigit does not suffice: it accepts "²", and int() refuses 5,000 digits."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ DIGITS_MAX = 18  # fits the 64 bits of a key in any database
 
 
 def as_int(text: str | None) -> int | None:
-    """The number that ASCII digits spell, at most 18 of them; None for anything else."""
+    """The number of a text of at most 18 ASCII digits; None for anything else."""
     if text is None or len(text) > DIGITS_MAX or not (text.isascii() and text.isdigit()):
         return None
     return int(text)
 
 
 def as_ints(texts: Iterable[str]) -> list[int]:
-    """Those of the texts that are numbers."""
+    """The numbers among the texts."""
     return [number for number in map(as_int, texts) if number is not None]

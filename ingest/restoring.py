@@ -1,4 +1,4 @@
-"""Writes the full picture of frames that have only a preview: decoded again at their time code from the source."""
+"""Writes the full pictures of frames that have only a preview: decoded from the source at their time codes."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ RESTORED_MAX = 100  # films are searched for each picture; more would keep a pag
 
 
 def source_path(source: Source) -> Path:
-    """Where a source lies now; uploads below the data folder, the library's where they were found."""
+    """The path of a source; uploads are below the data folder, library files where they were found."""
     return settings.KOMA_DATA_DIR / source.path if source.uploaded else Path(source.path)
 
 
 def write_full_pictures(frames: Iterable[Frame]) -> int:
     """Fill `file` of each frame that has none; returns how many were written. Select `episode__source` before.
 
-    Raises BadInput naming the source when it is gone or cannot be decoded any more; what was written till then stays.
+    Raises BadInput, which names the source, when it is missing or can no longer be decoded; what was written is kept.
     """
     written = 0
     for frame, name in full_pictures(frame for frame in frames if not frame.file):
@@ -37,12 +37,12 @@ def write_full_pictures(frames: Iterable[Frame]) -> int:
 
 
 def needs_run(frames: Iterable[Frame]) -> bool:
-    """Whether so many full pictures are to be written that no page can wait for them."""
+    """Whether there are too many full pictures to write for a page to wait."""
     return sum(not frame.file for frame in frames) > RESTORED_MAX
 
 
 def check_source(episode: Episode) -> Path:
-    """Where the film of an episode lies. Raises BadInput when it is gone."""
+    """The path of an episode's film. Raises BadInput when it is missing."""
     source = episode.source
     path = source_path(source)
     if not path.exists():
@@ -52,9 +52,9 @@ def check_source(episode: Episode) -> Path:
 
 
 def full_pictures(frames: Iterable[Frame]) -> Iterator[tuple[Frame, str]]:
-    """Decode full pictures into the store; gives each frame with its name there and writes no row. Raises BadInput.
+    """Decode full pictures into the store; yields each frame with its stored name and writes no row. Raises BadInput.
 
-    By episode and time, since frames that lie near each other are decoded together.
+    In the order of episodes and times, since neighbouring frames are decoded together.
     """
     ordered = sorted(frames, key=lambda frame: (frame.episode_id, frame.time_s))
     for _, group in groupby(ordered, key=lambda frame: frame.episode_id):

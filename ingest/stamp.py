@@ -1,4 +1,4 @@
-"""A value that changes whenever a person or a run writes: figures of a whole collection are kept under it."""
+"""Cache keys that change whenever a person or a run writes, for figures of a collection."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ Value = TypeVar("Value")
 
 
 def stamp(collection: Collection) -> str:
-    """Short text for cache keys: the last operation, the last end of a run, the last sign of life.
+    """A cache key: the last operation, the last end of a run, the last heartbeat.
 
-    One query, written out: every list page asks it, and the ORM takes ten times as long to put it together.
+    One query in plain SQL: every list page needs it, and the ORM takes ten times as long to build it.
     """
     with connection.cursor() as cursor:
         cursor.execute(_ASKED, [collection.pk, collection.pk, collection.pk, *FINISHED])
@@ -33,9 +33,9 @@ def stamp(collection: Collection) -> str:
 
 
 def cached(name: str, stamp: str, make: Callable[[], Value]) -> Value:
-    """The value that `make` gave at this stamp, from the cache or made now. Pickled: plain rows, no QuerySets.
+    """The value of `make` at this stamp, from the cache or computed now. It is pickled: plain rows, no QuerySets.
 
-    None is a value as any other and is kept, too.
+    None is cached like any other value.
     """
     key = f"{name}:{stamp}"
     entry: tuple[Value] | None = cache.get(key)

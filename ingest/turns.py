@@ -1,7 +1,7 @@
-"""Whose turn it is, for all queues: the database says what waits, Redis only that something does.
+"""Fair order of work, for all queues: the database knows what waits, Redis only that something does.
 
-A call names no row: the worker takes the one whose turn it is. So a queue holds no more calls of a kind than it has
-workers, whatever waits, and other work on it comes soon. One call too many finds nothing; one too few is made good by
+A call refers to no row: the worker takes the next one. So a queue holds no more calls of a kind than it has workers,
+whatever waits, and other work gets its turn soon. One call too many finds nothing to do; one too few is made up for by
 the next job that ends, or by the sweep.
 """
 

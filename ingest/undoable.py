@@ -1,4 +1,4 @@
-"""What the history may hold and undo may write: models and fields by name, and nothing beside them.
+"""What the history may hold and undo may write: an allowlist of models and fields.
 
 One list for all three: the recorder refuses anything else (so that nobody forgets a line here), undo leaves it alone,
 and a backup's history comes back without it. Where a source lies, and which files a frame has, is never undone: a
@@ -16,7 +16,7 @@ VERSION = "version"  # rises with each change of a row that has one; never put b
 
 @dataclass(frozen=True, slots=True)
 class Undoable:
-    """What undo may do to the rows of a model: put back these fields (by attribute name); remove or make rows again."""
+    """What undo may do to the rows of a model: restore these fields (by attribute name), delete or recreate rows."""
 
     fields: frozenset[str]
     rows: bool = False
@@ -56,7 +56,7 @@ UNDOABLE: dict[str, Undoable] = {
 
 
 def refusal(label: str, before: Mapping[str, Any] | None, after: Mapping[str, Any] | None) -> str:
-    """Why a revision of the model `label` is not to be undone, in words; empty when it may be."""
+    """Why a revision of the model `label` must not be undone; empty when it may be."""
     may = UNDOABLE.get(label)
     if may is None:
         return f"{label} is no model whose rows undo changes"

@@ -1,4 +1,4 @@
-"""The version of Koma; runs and data sets note it."""
+"""The version of Koma; runs and datasets record it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Browses the folders of KOMA_LIBRARY_DIRS: read only, and never outside of them, links included."""
+"""Browses the folders of KOMA_LIBRARY_DIRS: read-only, and never outside them, also by links."""
 
 from __future__ import annotations
 
@@ -44,12 +44,12 @@ class Folder:
 
 
 def roots() -> list[Path]:
-    """The library folders, links in their own names followed once."""
+    """The library folders, with symbolic links resolved."""
     return [Path(folder).resolve() for folder in settings.KOMA_LIBRARY_DIRS]
 
 
 def roots_for(collection: Collection, user: Any) -> list[tuple[int, Path]]:
-    """The library folders that a collection sees, with their numbers; admins of the site see all in each."""
+    """The library folders that a collection sees, with their numbers; site admins see all."""
     numbered = list(enumerate(roots()))
     if getattr(user, "is_superuser", False):
         return numbered
@@ -60,7 +60,7 @@ def roots_for(collection: Collection, user: Any) -> list[tuple[int, Path]]:
 
 
 def resolve(root: int, relative: str) -> Path:
-    """The real path of something in a library. Raises BadInput for anything outside, hidden or gone."""
+    """The real path of an entry of a library. Raises BadInput for anything outside, hidden or missing."""
     known = roots()
     if not 0 <= root < len(known):
         raise BadInput("No such library folder. Set KOMA_LIBRARY_DIRS and restart Koma.")
@@ -73,7 +73,7 @@ def resolve(root: int, relative: str) -> Path:
 
 
 def browse(root: int, relative: str) -> Folder:
-    """What lies in one folder. Raises BadInput."""
+    """The content of a folder. Raises BadInput."""
     path = resolve(root, relative)
     inside = roots()[root]
     if not path.is_dir():

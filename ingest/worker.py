@@ -1,4 +1,4 @@
-"""RQ workers of ours: one that keeps its process (and models), one that forks; both sweep for work that died."""
+"""RQ workers: one that keeps its process (and models), one that forks; both recover work of dead workers."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ PR_SET_PDEATHSIG = 1
 
 
 class Sweeper:
-    """A thread that calls the sweeps of all apps; `pause` keeps a fork from copying it in the middle of a query."""
+    """A thread that runs the sweeps of all apps; `pause` keeps a fork from copying it during a query."""
 
     def __init__(self) -> None:
         self.pause = threading.Lock()
@@ -71,7 +71,7 @@ class Sweeper:
                     connection.close()
 
     def _swept(self, sweep: Callable[[], object]) -> None:
-        """One sweep; its failure must stop neither the others nor this thread, or nothing dead is ever taken back."""
+        """Run one sweep; its failure must stop neither the others nor this thread, or dead work is never recovered."""
         try:
             sweep()
         except (DatabaseError, RedisError):  # gone for a moment: the next sweep tells
@@ -81,16 +81,16 @@ class Sweeper:
 
 
 class PersistentWorker(SimpleWorker):
-    """Runs jobs in its own process, one after the other, so that loaded models stay. A hung batch ends the process."""
+    """Runs jobs in its own process, one after the other, so that models stay loaded. A hung batch ends the process."""
 
 
 class ForkingWorker(Worker):
-    """Runs each job in a child process, whose memory goes back to the system at its end."""
+    """Runs each job in a child process, whose memory is freed at its end."""
 
     sweeper: Sweeper | None = None
 
     def fork_work_horse(self, job: Job, queue: Queue) -> None:
-        """Fork with no query under way and no database connection that parent and child would share."""
+        """Fork while no query runs and no database connection is open that parent and child would share."""
         if self.sweeper is None:
             connections.close_all()
             super().fork_work_horse(job, queue)
@@ -111,7 +111,7 @@ class ForkingWorker(Worker):
 def run(queue_names: Sequence[str], *, burst: bool) -> None:
     """Work on the queues until told to stop; the queue gpu gets a process that keeps its models.
 
-    SIGTERM once: after the job; twice: now (the stage goes on later from what it saved).
+    SIGTERM once: stop after the job; twice: stop now (the stage resumes later from what it saved).
     """
     unknown = [name for name in queue_names if name not in settings.RQ_QUEUES]
     if unknown:

@@ -1,4 +1,4 @@
-"""Django's admin site, for admins of the site only and behind the one login page."""
+"""Django's admin site, for site admins only and behind the same login page."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from django.utils.decorators import method_decorator
 
 
 class KomaAdminSite(admin.AdminSite):
-    """Staff without the superuser's mark may not enter: whoever edits people could raise their own rights."""
+    """Staff who are not superusers may not enter: whoever edits people could raise their own rights."""
 
     site_header = site_title = "Koma"
 

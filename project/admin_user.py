@@ -1,4 +1,4 @@
-"""The first admin: made once, with a random password."""
+"""The first admin: created once, with a random password."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def random_password() -> str:
 
 @transaction.atomic
 def make_admin(name: str, password: str) -> User:
-    """Make an admin of the site; ValueError when the name is taken."""
+    """Create a site admin; ValueError when the name is taken."""
     if User.objects.filter(username=name).exists():
         raise ValueError(f"There is already a person named {name!r}.")
     return User.objects.create_superuser(name, password=password)

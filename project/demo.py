@@ -1,4 +1,4 @@
-"""The demo collection: draws its episode with our own code, registers it, starts a run and tells how it goes."""
+"""The demo collection: draws its episode, adds it, starts a run and reports its progress."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ Report = Callable[[str], None]
 
 
 def is_due() -> bool:
-    """True on an empty site, and where an earlier start was stopped before it had begun the demo's run."""
+    """True on an empty site, and where an earlier start was stopped before the demo's run was created."""
     demo_episodes = Episode.objects.filter(collection__name=COLLECTION_NAME, source__name=FILE_NAME)
     return not PipelineRun.objects.exists() and not Episode.objects.exclude(pk__in=demo_episodes).exists()
 
 
 def start(*, report: Report) -> PipelineRun:
-    """Draw the episode if its file is not there, register it, start its run. Safe to repeat after a stop."""
+    """Draw the episode if its file is missing, add it, start its run. Safe to repeat after a stop."""
     video: Path = settings.KOMA_DATA_DIR / "demo" / FILE_NAME
     if not video.is_file():
         report("Drawing the demo episode ...")
@@ -70,7 +70,7 @@ def _report_quarters(report: Report) -> Callable[[float], None]:
 
 
 def follow(run: PipelineRun, *, report: Report) -> None:
-    """Say when each stage begins and what came out, until the run ends."""
+    """Report when each stage starts and its results, until the run ends."""
     reported: set[tuple[str, str]] = set()
     while True:
         run.refresh_from_db()

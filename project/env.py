@@ -1,4 +1,4 @@
-"""Strict readers of environment variables: a value that is not understood stops the start, by name.
+"""Strict readers of environment variables: an invalid value stops the start with an error that names it.
 
 An empty value counts as absent, so that `KOMA_PORT=` in a compose file means the default.
 """
@@ -25,7 +25,7 @@ REDIS_SCHEMES = frozenset({"redis", "rediss", "unix"})
 
 
 class SettingError(ValueError):
-    """An environment variable holds something Koma does not understand; the text is meant for the person."""
+    """An environment variable has an invalid value; the text is meant for the person."""
 
 
 def env_str(name: str, default: str = "") -> str:

@@ -24,7 +24,7 @@ STALE = "This page was opened before your last login, so nothing was saved. Relo
 
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
-    """403 for a form whose token is missing or of another login; the usual cause is a page that was open too long."""
+    """403 for a form whose token is missing or of another login, usually since the page was open for long."""
     if request.headers.get("HX-Request") == "true":
         response = HttpResponse(status=403)
         response.headers["HX-Trigger"] = json.dumps({"toast": {"text": STALE, "error": True, "undo": False}})
@@ -34,7 +34,7 @@ def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
-    """400. Drawn without the request, which may be what cannot be read; says why where a person can do something."""
+    """400. Rendered without the request, which may be unreadable; says why where a person can do something about it."""
     words = ""
     if isinstance(exception, TooManyFilesSent):
         files_max = settings.DATA_UPLOAD_MAX_NUMBER_FILES

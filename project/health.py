@@ -44,7 +44,7 @@ class Finding:
 
 
 def check_database() -> Finding:
-    """Ask the database one question."""
+    """Run one query."""
     try:
         with connection.cursor() as cursor:
             cursor.execute("SELECT 1")
@@ -56,7 +56,7 @@ def check_database() -> Finding:
 
 
 def check_redis() -> Finding:
-    """Ask Redis; without it pages work, but runs wait."""
+    """Ping Redis; without it pages work, but runs wait."""
     try:
         with redis.Redis.from_url(
             settings.REDIS_URL, socket_timeout=REDIS_TIMEOUT_S, socket_connect_timeout=REDIS_TIMEOUT_S
@@ -68,7 +68,7 @@ def check_redis() -> Finding:
 
 
 def check_disk() -> Finding:
-    """Compare the free space where we write with the reserve that is kept."""
+    """Compare the free disk space with the reserve."""
     folder = settings.KOMA_DATA_DIR
     try:
         free = shutil.disk_usage(folder).free
@@ -80,7 +80,7 @@ def check_disk() -> Finding:
 
 
 def check_workers() -> list[Finding]:
-    """Say for each queue how many workers listen and how many jobs wait."""
+    """Count the workers and waiting jobs of each queue."""
     import django_rq
     from rq import Worker
 
@@ -97,7 +97,7 @@ def check_workers() -> list[Finding]:
 
 
 def check_providers() -> Finding:
-    """Say what networks run on: a card, or the processor; tried, never guessed, and never silently the slower one."""
+    """Say whether networks run on a GPU or the CPU, by trying it."""
     devices = cuda_check.devices()
     names = ", ".join(name.removesuffix("ExecutionProvider") for name in devices.providers)
     text = f"{devices.words} onnxruntime {devices.version} offers {names}. The workers may run on other machines."
@@ -106,7 +106,7 @@ def check_providers() -> Finding:
 
 
 def check_last_devices() -> list[Finding]:
-    """Say where each stage with networks ran last, as its worker told it."""
+    """Say on which device each GPU stage ran last."""
     rows = StageRun.objects.filter(queue="gpu", started_at__isnull=False).exclude(device="").order_by("-started_at")
     last: dict[str, StageRun] = {}
     for row in rows[:LAST_STAGES]:
@@ -122,7 +122,7 @@ def check_last_devices() -> list[Finding]:
 
 
 def check_models() -> Finding:
-    """List the models that can be opened, and what is wrong with those that cannot; the built-in ones need nothing."""
+    """List the installed models, and what is wrong with broken ones."""
     folder: Path = settings.KOMA_MODELS_DIR
     try:
         names = [model.name for model in registry.installed(folder)]
@@ -136,7 +136,7 @@ def check_models() -> Finding:
 @login_not_required
 @require_safe
 def healthz(request: HttpRequest) -> HttpResponse:
-    """200 when database, Redis and disk are fine, else 503; words without details, as anybody may ask."""
+    """200 when database, Redis and disk are fine, else 503; without details, as anybody may ask."""
     findings = [check_database(), check_redis(), check_disk()]
     fine = all(finding.fine for finding in findings)
     words: dict[str, object] = {finding.name: "ok" if finding.fine else "bad" for finding in findings}
@@ -147,7 +147,7 @@ def healthz(request: HttpRequest) -> HttpResponse:
 
 @require_safe
 def status(request: HttpRequest) -> HttpResponse:
-    """Everything an admin wants to know when something is slow or stuck; 403 for others."""
+    """The status page for site admins; 403 for others."""
     if not getattr(request.user, "is_superuser", False):
         raise PermissionDenied("The status page is for site admins.")
     from ingest.version import VERSION

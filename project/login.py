@@ -1,4 +1,4 @@
-"""Logging in, and no longer after too many wrong passwords. The admin site uses the same page."""
+"""Login with a limit on wrong passwords. The admin site uses the same page."""
 
 from __future__ import annotations
 
@@ -30,21 +30,21 @@ ATTEMPTS_LOCK = 0x6B6F6D62
 
 
 class TooMany(ValidationError):
-    """Too many tries failed of late; the secret was not looked at."""
+    """Too many recent attempts failed; the secret was not checked."""
 
     def __init__(self) -> None:
         super().__init__(f"Too many wrong passwords. Try again in {WINDOW.seconds // 60} minutes.", code=TOO_MANY)
 
 
 class Attempt:
-    """One try at a secret. It counts as a failure from before the secret is looked at until it `succeeded`.
+    """One attempt at a secret. It counts as a failure before the secret is checked, until it has `succeeded`.
 
     So of many tries at the same moment no more are looked at than may fail: counting them one after the other is
     what a lock of PostgreSQL, or SQLite's one writer, makes of it.
     """
 
     def __init__(self, request: HttpRequest, name: str) -> None:
-        """Note the try. Raises TooMany, and then notes nothing: waiting is not made longer by trying."""
+        """Record the attempt. Raises TooMany and then records nothing, so that trying does not extend the wait."""
         self.name = normal(name, "NFKC").casefold()[:150]
         self.address = address_of(request)
         since = timezone.now() - WINDOW
@@ -67,7 +67,7 @@ class Attempt:
         LoginFailure.objects.filter(name=self.name, address=self.address).delete()
 
     def was_none(self) -> None:
-        """Forget this try alone."""
+        """Forget this attempt only."""
         self.row.delete()
 
 
@@ -124,7 +124,7 @@ class PasswordChangeView(views.PasswordChangeView):
 @login_not_required
 @sensitive_post_parameters("password", "token")
 def join(request: HttpRequest) -> HttpResponse:
-    """The page behind an invitation, with a limit on links that are tried."""
+    """The page behind an invitation, with a limit on tried links."""
     if request.method != "POST":
         return members.join(request)
     try:
@@ -153,7 +153,7 @@ class LoginView(views.LoginView):
 
 
 def address_of(request: HttpRequest) -> str:
-    """Where the request came from; of IPv6 the network, because one person has all of it.
+    """The address of the client; for IPv6 its /64 network, which belongs to one person.
 
     X-Forwarded-For counts only behind our own proxy, and of it only the last entry, which the proxy wrote.
     """

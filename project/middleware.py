@@ -1,4 +1,4 @@
-"""What every answer carries, what no request may hold, and where htmx goes when a session has ended."""
+"""Headers of every response, requests that are refused, and htmx requests whose session has ended."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ KEY_MAX = 2**63 - 1
 
 
 def content_security_policy(get_response: GetResponse) -> GetResponse:
-    """Add the policy to each answer that has none of its own (files of users carry a stricter one).
+    """Add the policy to each response that has none (files of users have a stricter one).
 
-    Answers that say nothing of caching are for this person only, and are asked for anew each time.
+    Responses without a caching rule are private and revalidated each time.
     """
 
     def middleware(request: HttpRequest) -> HttpResponseBase:
@@ -32,7 +32,7 @@ def content_security_policy(get_response: GetResponse) -> GetResponse:
 
 
 def login_for_htmx(get_response: GetResponse) -> GetResponse:
-    """Turn a redirect to the login page into HX-Redirect: htmx would put the login page into a corner of the page.
+    """Turn a redirect to the login page into HX-Redirect: htmx would insert the login page into the page.
 
     After the login the person is back on the page that was open, not on the fragment that was asked for.
     """

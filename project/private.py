@@ -1,4 +1,4 @@
-"""Nobody else on the machine reads what Koma keeps: folders 0700, files 0600, checked and mended at each start."""
+"""Keeps other accounts of the machine out of the data folder: folders 0700, files 0600, checked at each start."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ DEEP = ("logs", "redis", "uploads", "locks", "temp")  # small ones, whose every 
 
 
 def set_umask() -> int:
-    """Make all files that this process and its children write private; returns the umask that was in force."""
+    """Make all new files of this process and its children private; returns the previous umask."""
     return os.umask(UMASK)
 
 
 def close_folder(folder: Path) -> list[str]:
-    """Close the data folder and what lies at its root to others; returns in words what could not be closed."""
+    """Close the data folder and its top level to other accounts; returns messages about what could not be closed."""
     folder.mkdir(parents=True, exist_ok=True)
     problems = []
     for path in _places(folder):

@@ -1,4 +1,4 @@
-"""Bounds what a form may bring as files before a byte of it is kept."""
+"""Limits the size of uploaded files before a byte is stored."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ FIELDS_MAX = 1 << 20  # bytes of all that is no file
 
 
 def is_known(cookies: str) -> bool:
-    """Whether the header Cookie carries the session of somebody who is logged in. One query; False where that fails."""
+    """Whether the header Cookie has the session of a logged-in person. One query; False where that fails."""
     key = parse_cookie(cookies).get(settings.SESSION_COOKIE_NAME, "")
     if not key:
         return False
@@ -33,13 +33,13 @@ def is_known(cookies: str) -> bool:
 
 
 class BoundedUpload(FileUploadHandler):
-    """Stands before those that keep files. The CSRF check reads the form before any view asks who sends it, so without
-    this anybody could fill the disk."""
+    """Comes before the handlers that store files. The CSRF check reads the form before any view checks the user, so
+    without this anybody could fill the disk."""
 
     def handle_raw_input(
         self, input_data: Any, META: Any, content_length: int, boundary: Any, encoding: Any = None
     ) -> None:
-        """MultiPartParserError, which is answered by 400, for more than the sender may bring."""
+        """Raises MultiPartParserError, a 400, for more than the sender may upload."""
         known = SESSION_KEY in getattr(self.request, "session", {})
         limit = settings.KOMA_UPLOAD_MAX_BYTES + FIELDS_MAX if known else STRANGER_MAX
         if content_length > limit:
@@ -49,8 +49,8 @@ class BoundedUpload(FileUploadHandler):
             )
 
     def receive_data_chunk(self, raw_data: bytes, start: int) -> bytes:
-        """On to the next handler."""
+        """Pass the data on to the next handler."""
         return raw_data
 
     def file_complete(self, file_size: int) -> None:
-        """The next handler has the file."""
+        """Leave the file to the next handler."""

@@ -1,7 +1,6 @@
-"""Each answer tells how long Koma worked on it: in the browser's network view, and for `bench/pages.py`.
+"""Measures each response, for the browser's network view and for `bench/pages.py`, and limits pages in parallel.
 
-And few pages are made at once: threads of one process take turns at the interpreter, so that four pages made at once
-are all ready as late as the last of four made one after the other.
+Threads of one process share the interpreter: four pages in parallel are all ready as late as the last of four in a row.
 """
 
 from __future__ import annotations
@@ -20,8 +19,8 @@ WAIT_MAX_S = 5.0  # then a page is made all the same: those before it hang on so
 def server_timing(get_response: GetResponse) -> GetResponse:
     """Add `Server-Timing: wait;dur=<ms>, view;dur=<ms>`: the wait for a turn, and the view with all middleware below.
 
-    Only what is looked at waits. A form may be read from a slow line for long, and an answer that is a file is sent
-    after its turn: neither keeps a page waiting.
+    Only GET and HEAD wait. A form may arrive over a slow line, and a file is sent after its turn: neither keeps a page
+    waiting.
     """
     turns = threading.BoundedSemaphore(PAGES_AT_ONCE)
 

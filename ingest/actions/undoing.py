@@ -11,7 +11,7 @@ from django.apps import apps
 from django.contrib.auth import get_user_model
 from django.db import IntegrityError, models, transaction
 
-from ingest import undoable
+from ingest import humane, undoable
 from ingest.actions.row_values import from_json, row_from, snapshot, to_json
 from ingest.history_rules import HistoryRules, json_keys, rules_of
 from ingest.models import Revision
@@ -145,7 +145,7 @@ class Restorer:
         return Outcome.BACK
 
     def _clear_missing(self, model: Model, values: dict[str, Any], *, again: bool) -> str:
-        """Clear foreign keys in `values` whose rows no longer exist; a text where the row is useless without one of them.
+        """Clear foreign keys in `values` whose rows no longer exist; a text where the row needs one of them.
 
         Lists of keys lose missing ones where the row is recreated (`again`); a row that exists keeps its list, since it
         may hold a replacement already: a character that another one was merged into.
@@ -209,10 +209,9 @@ def _in_use(row: models.Model, model: Model, key: str, rows: Sequence[models.Mod
     if not held:
         return ""
     noun = rules.noun or _noun(model)
-    if len(held) > 1:
-        noun += "es" if noun.endswith("s") else "s"
+    users = humane.count(len(held), noun, f"{noun}es" if noun.endswith("s") else "")
     verb = rules.words.get(key, "{is} of it").format(**{"is": "is" if len(held) == 1 else "are", "it": _name_of(row)})
-    return f"{len(held):,} {noun} {verb}{_authors(held, rules)}"
+    return f"{users} {verb}{_authors(held, rules)}"
 
 
 def _authors(rows: Sequence[models.Model], rules: HistoryRules) -> str:

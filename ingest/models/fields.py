@@ -1,4 +1,4 @@
-"""Fields for numbers that files tell of themselves, which may be anything, and for sides of boxes."""
+"""Fields for numbers from files, which may be anything, and for sides of boxes."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ ROUNDING = 0.001
 
 
 class CountField(Integer):
-    """A count of something; one that is too large is written as the largest that the column holds.
+    """A count; one that is too large is stored as the largest that the column holds.
 
-    A film may say that it has four billion frames. No count is a reason for a stage to break.
+    A film may claim to have four billion frames. No count may make a stage fail.
     """
 
     def get_prep_value(self, value: Any) -> Any:
@@ -29,7 +29,7 @@ class CountField(Integer):
         return min(max(prepared, 0), COUNT_MAX) if isinstance(prepared, int) else prepared
 
     def deconstruct(self) -> Any:
-        """As the field that it is in the database: migrations know nothing of ours."""
+        """As the field of the database, so that migrations do not depend on this class."""
         name, _, args, kwargs = super().deconstruct()
         return name, "django.db.models.PositiveIntegerField", args, kwargs
 

@@ -17,7 +17,7 @@ class FrameState(models.TextChoices):
 
 
 class DropReason(models.TextChoices):
-    """Why a picture is not part of the set. Every value is counted and shown."""
+    """Why a picture was dropped. Every value is counted and shown."""
 
     DUPLICATE = "duplicate", "similar to a kept frame"
     BLACK = "black", "nearly black"
@@ -29,7 +29,7 @@ class DropReason(models.TextChoices):
 
 
 class OriginalUse(models.TextChoices):
-    """What the file that a picture came in is good for."""
+    """What a picture's original file can be used for."""
 
     PLAIN = "plain", "shows the frame in any reader"
     RENDERED = "rendered", "transparent, animated, turned, of other colours or more than 8 bits"
@@ -52,7 +52,7 @@ class Shot(models.Model):
 
 class FrameQuerySet(models.QuerySet["Frame"]):
     def kept(self) -> FrameQuerySet:
-        """What the next stages and the exports see."""
+        """The frames that later stages and exports use."""
         return self.filter(state=FrameState.KEPT)
 
     def with_picture(self) -> FrameQuerySet:
@@ -60,7 +60,7 @@ class FrameQuerySet(models.QuerySet["Frame"]):
         return self.kept().exclude(file="")
 
     def dropped(self) -> FrameQuerySet:
-        """What a filter or a person took out; each with a reason."""
+        """Frames that a filter or a person dropped; each with a reason."""
         return self.filter(state=FrameState.DROPPED)
 
     def duplicates(self) -> FrameQuerySet:

@@ -1,4 +1,4 @@
-"""What admins of the site allow: who may make collections, how much may be kept, which library folders are seen."""
+"""Limits set by site admins: who may create collections, how much may be stored, which library folders are visible."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ingest.models.source import Episode
 
 
 class PersonLimits(models.Model):
-    """What one person may; without a row the site's defaults hold."""
+    """The limits of a person; without a row the site's defaults apply."""
 
     user = models.OneToOneField(settings.AUTH_USER_MODEL, models.CASCADE, related_name="limits")
     may_create = models.BooleanField(null=True, blank=True)  # collections; empty: by their roles
@@ -21,7 +21,7 @@ class PersonLimits(models.Model):
 
 
 class CollectionLimits(models.Model):
-    """What one collection may; without a row no library folder is seen and the site's defaults hold."""
+    """The limits of a collection; without a row it sees no library folder and the site's defaults apply."""
 
     collection = models.OneToOneField(Collection, models.CASCADE, related_name="limits")
     all_folders = models.BooleanField(default=False)  # every folder of KOMA_LIBRARY_DIRS, also those set later
@@ -31,7 +31,7 @@ class CollectionLimits(models.Model):
 
 
 class EpisodeSize(models.Model):
-    """Bytes of the pictures made of an episode, as they were measured on the disk; a stale row is measured again."""
+    """Bytes of the pictures of an episode, measured on the disk; a stale row is measured again."""
 
     episode = models.OneToOneField(Episode, models.CASCADE, related_name="stored", primary_key=True)
     bytes = models.BigIntegerField(default=0)

@@ -1,4 +1,4 @@
-"""PipelineRun and StageRun: the truth about what was asked to run, how far it is, and who works on it."""
+"""PipelineRun and StageRun: what runs, how far it is, and which worker has it."""
 
 from __future__ import annotations
 

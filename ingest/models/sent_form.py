@@ -1,4 +1,4 @@
-"""SentForm: a form that a person sent, so that the same one sent twice is done once."""
+"""SentForm: a submitted form, so that one that is sent twice is handled once."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from django.db import models
 
 
 class SentForm(models.Model):
-    """Written before the work begins, deleted again when it was refused; see `ingest.views.once`."""
+    """Created before the work begins, deleted when it was refused; see `ingest.views.once`."""
 
     user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="+")
     mark = models.CharField(max_length=64)  # hash of the address, the form's key and all that it holds

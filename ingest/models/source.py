@@ -113,7 +113,7 @@ class Episode(models.Model):
 
 
 class SkippedInput(models.Model):
-    """A file or a part of one that could not be used, with the reason; counted and shown, never silent."""
+    """A file, or a part of one, that could not be used, with the reason."""
 
     collection = models.ForeignKey(Collection, models.CASCADE, related_name="skipped_inputs")
     episode = models.ForeignKey(Episode, models.CASCADE, null=True, blank=True, related_name="skipped_inputs")
@@ -130,11 +130,11 @@ RESERVED_FOR = timedelta(minutes=5)  # after the last byte; a browser that tries
 
 class UploadQuerySet(models.QuerySet["Upload"]):
     def unfinished(self) -> UploadQuerySet:
-        """Those that are no source yet."""
+        """Uploads that are not finished."""
         return self.filter(source__isnull=True)
 
     def reserved(self) -> UploadQuerySet:
-        """Those that are being sent: the room that they will still need is theirs."""
+        """Uploads that are being sent: space is reserved for the rest of them."""
         return self.unfinished().filter(updated_at__gt=timezone.now() - RESERVED_FOR)
 
 
@@ -158,7 +158,7 @@ class Upload(models.Model):
         constraints = (models.UniqueConstraint(fields=("collection", "user", "key"), name="upload_once"),)
 
     def is_reserved(self) -> bool:
-        """Whether bytes came within the last minutes; later the room is anybody's until it goes on."""
+        """Whether bytes arrived within the last minutes; later the space is not reserved until the upload resumes."""
         return self.updated_at is not None and self.updated_at > timezone.now() - RESERVED_FOR
 
     @property

@@ -1,8 +1,8 @@
-"""Files of the store that no row names: crops of boxes that were moved or deleted, what a killed worker had written.
+"""Deletes files of the store that no row refers to: crops of moved or deleted boxes, files of killed workers.
 
-A writer puts a file first and names it in a row later, so a young file is nobody's yet and is left alone; putting the
-same content again makes its file young. What looks forgotten is set aside, looked at once more, and only then deleted.
-The history counts as naming: an undo gives back the crop that a box had.
+A file is written before the row that refers to it, so recent files are left alone; writing the same content again makes
+its file recent. What looks unreferenced is set aside, checked once more, and only then deleted. The history counts as a
+reference: an undo restores the crop that a box had.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ BATCH = stored_files.BATCH
 
 @dataclass(frozen=True, slots=True)
 class Swept:
-    """Files that were looked at, those that nothing names and their bytes, the folder behind which to go on."""
+    """Files that were checked, the unreferenced ones and their bytes, the folder after which to resume."""
 
     seen: int = 0
     forgotten: int = 0
@@ -41,7 +41,7 @@ class Swept:
 
 
 def sweep() -> Swept:
-    """Delete forgotten files in a part of the store; the next call goes on behind it. Nothing while another runs."""
+    """Delete unreferenced files in a part of the store; the next call resumes after it. Does nothing beside another."""
     with sweep_lock() as place:
         if place is None:
             return Swept()
@@ -55,7 +55,7 @@ def sweep() -> Swept:
 
 @contextmanager
 def sweep_lock() -> Iterator[IO[str] | None]:
-    """The file that says where the next sweep goes on, from its start; None while another process sweeps."""
+    """The locked file that says where the next sweep resumes; None while another process sweeps."""
     folder = Path(settings.KOMA_DATA_DIR) / "locks"
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     with (folder / "forgotten-files").open("a+", encoding="ascii") as place:
@@ -71,9 +71,9 @@ def sweep_lock() -> Iterator[IO[str] | None]:
 def sweep_from(
     files: Store, *, after: str = "", files_max: int | None = None, age_s: float = AGE_MIN_S, dry_run: bool = False
 ) -> Swept:
-    """Look at the files behind the folder `after`, at least `files_max` of them and then to the end of a folder.
+    """Check the files after the folder `after`, at least `files_max` of them and then to the end of a folder.
 
-    One at a time. With `dry_run` nothing is deleted. Memory is bounded by what is forgotten, not by the store.
+    Hold `sweep_lock`. With `dry_run` nothing is deleted. Memory grows with the unreferenced files, not with the store.
     """
     for path in files.left_aside() if not dry_run else ():  # by a sweep that was killed
         files.bring_back(path)
@@ -111,7 +111,7 @@ def _by_folder(files: Store, after: str) -> Iterator[tuple[str, list[str]]]:
 
 
 def _deleted(files: Store, names: list[str], age_s: float) -> Iterator[str]:
-    """Set aside, look again whether anybody put or named them meanwhile, and delete the others."""
+    """Set files aside, check again whether they were written or referenced in the meantime, and delete the others."""
     aside = {name: path for name in names if (path := files.set_aside(name)) is not None}
     named = stored_files.named(aside)
     for name, path in aside.items():

@@ -1,4 +1,4 @@
-"""Tells a full disk from every other fault, by type and number: of files, of SQLite and of PostgreSQL."""
+"""Recognises a full disk by types and codes of errors: of files, of SQLite and of PostgreSQL."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ FREE_LEAST_BYTES = 2**20  # SQLite's shared memory and journal begin with less
 
 
 def disk_is_full(error: BaseException | None) -> bool:
-    """Whether a full disk is behind the error, at whatever depth."""
+    """Whether a full disk caused the error, at any depth of its causes."""
     return any(_says_full(cause) for cause in _chain(error))
 
 

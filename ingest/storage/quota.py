@@ -1,7 +1,7 @@
-"""How much a collection and a person keep here, and whether more may come.
+"""Storage used by a collection and a person, and their limits.
 
-Counted are uploaded files (those on their way too), and the pictures that were made of episodes: of a collection's, and
-of those that a person added. Files of the library lie elsewhere and cost nothing; their pictures count.
+What counts: uploaded files (unfinished ones too), and the pictures extracted from episodes: from those of a collection,
+and from those that a person added. Files of the video library are stored elsewhere and do not count; their pictures do.
 """
 
 from __future__ import annotations
@@ -36,12 +36,12 @@ MEASURE_MAX_S = 2.0  # of one sweep
 
 
 class OverQuota(KomaError):
-    """A limit that an admin of the site has set would be passed; nothing was taken."""
+    """A limit set by a site admin would be exceeded; nothing was stored."""
 
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """What is kept, and the limits; 0 means no limit."""
+    """What is stored, and the limits; 0 means no limit."""
 
     bytes: int
     pictures: int
@@ -50,7 +50,7 @@ class Usage:
 
 
 def may_create(user: Any) -> bool:
-    """Whether the person may make collections: as an admin of the site says, else admins of it, leads and admins."""
+    """Whether the person may create collections: as a site admin has set, else site admins, leads and admins."""
     if getattr(user, "is_superuser", False):
         return True
     allowed = PersonLimits.objects.filter(user=user).values_list("may_create", flat=True).first()
@@ -77,7 +77,7 @@ def of_collection(collection: Collection) -> Usage:
 
 
 def of_person(user: Any) -> Usage:
-    """Usage and limits of a person, over all collections; admins of the site have no limit."""
+    """Usage and limits of a person, over all collections; site admins have no limit."""
     limits = PersonLimits.objects.filter(user=user).first()
     free = bool(user.is_superuser)
     return Usage(
@@ -92,17 +92,17 @@ def of_person(user: Any) -> Usage:
 
 
 def check(*, collection: Collection, by: Any, more_bytes: int = 0, more_pictures: int = 0) -> None:
-    """Raise OverQuota when so much more would pass a limit of the collection or of the person (None: nobody's)."""
+    """Raise OverQuota when so much more would exceed a limit of the collection or of the person (None: no person)."""
     _check(of_collection(collection), f"The collection {collection.name}", more_bytes, more_pictures)
     if by is not None:
         _check(of_person(by), by.get_username(), more_bytes, more_pictures)
 
 
 class Allowance:
-    """What one stage may still write for an episode; counts along, so that a long film asks the database once."""
+    """What a stage may still write for an episode; counts in memory, so that a long film queries the database once."""
 
     def __init__(self, collection: Collection, episode: Episode | None, *, again: bool) -> None:
-        """`again`: what the episode has is written over."""
+        """`again`: the episode's pictures are overwritten."""
         by = episode.source.added_by if episode is not None else None
         used = _used_by(episode) if episode is not None and again else (0, 0)
         self._of = [(of_collection(collection), f"The collection {collection.name}")]
@@ -111,7 +111,7 @@ class Allowance:
         self._bytes, self._pictures = -used[0], -used[1]
 
     def spend(self, size: int, pictures: int) -> None:
-        """Raise OverQuota when this batch would pass a limit; call before its files are written."""
+        """Raise OverQuota when this batch would exceed a limit; call it before its files are written."""
         self._bytes += size
         self._pictures += pictures
         for usage, whose in self._of:
@@ -119,12 +119,12 @@ class Allowance:
 
 
 def mark_changed(episode: Episode) -> None:
-    """Its files are to be measured again."""
+    """Note that the episode's files must be measured again."""
     EpisodeSize.objects.update_or_create(episode=episode, defaults={"stale": True})
 
 
 def measure_changed() -> int:
-    """Measure episodes whose files changed, for at most MEASURE_MAX_S, and tell how many. Workers call it."""
+    """Measure episodes with changed files, for at most MEASURE_MAX_S; returns how many. Workers call it."""
     sizes = EpisodeSize.objects.filter(episode=OuterRef("pk"))
     episodes = Episode.objects.filter(~Exists(sizes) | Exists(sizes.filter(stale=True))).order_by("pk")
     until, count = time.monotonic() + MEASURE_MAX_S, 0
@@ -140,7 +140,7 @@ def measure_changed() -> int:
 
 
 def size_of(episode: Episode) -> int:
-    """Bytes of the stored files that the episode's rows name."""
+    """Bytes of the stored files that the episode's rows refer to."""
     files, total = store(), 0
     for name in stored_files.names_of({"collection": episode.collection_id, "episode": episode}):
         try:
@@ -151,7 +151,7 @@ def size_of(episode: Episode) -> int:
 
 
 def _used(sources: QuerySet[Source], uploads: QuerySet[Upload], episodes: QuerySet[Episode]) -> tuple[int, int]:
-    """Bytes and pictures."""
+    """Bytes and number of pictures."""
     uploaded = sources.filter(uploaded=True).aggregate(n=Sum("size_bytes"))["n"] or 0
     coming = 0
     for upload in uploads.filter(source__isnull=True):
@@ -185,7 +185,7 @@ def _check(usage: Usage, whose: str, more_bytes: int, more_pictures: int) -> Non
 
 
 def people() -> QuerySet[Any]:
-    """All accounts with their limits, for the page of the site's admins."""
+    """All accounts with their limits, for the page of site admins."""
     lead = Membership.objects.filter(user=OuterRef("pk"), role__gte=Role.LEAD)
     return (
         get_user_model()

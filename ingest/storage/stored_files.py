@@ -1,7 +1,7 @@
-"""Which rows name files of the store: for the access check of a file, and for deleting what no row names any more.
+"""Which rows refer to files of the store: for the access check of a file, and for deleting unreferenced ones.
 
-By convention every model that keeps store names has a foreign key `collection` and char fields called as in
-FIELD_NAMES; so this knows the files of apps that ingest must not know.
+By convention every model with stored files has a foreign key `collection` and char fields named as in FIELD_NAMES; so
+this finds the files of apps that ingest must not import.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ BATCH = 500  # names in one query; SQLite allows 32,766 parameters, older ones 9
 
 
 def store() -> Store:
-    """The store of this site; it keeps the disk's reserve free."""
+    """The store of this site; it keeps the disk reserve free."""
     return Store(settings.KOMA_DATA_DIR / "store", reserve_bytes=settings.KOMA_DISK_RESERVE_BYTES)
 
 
 @cache
 def file_fields() -> tuple[tuple[type[models.Model], str], ...]:
-    """Pairs of model and field name that hold names of stored files."""
+    """Pairs of model and field name that refer to stored files."""
     fields = []
     for name in FIELD_NAMES:
         for model in apps.get_models():
@@ -44,7 +44,7 @@ def file_fields() -> tuple[tuple[type[models.Model], str], ...]:
 
 
 def belongs_to(collection: Collection, name: str) -> bool:
-    """True when a row of the collection names the file. At most one query a field, each by its index."""
+    """Whether a row of the collection refers to the file. At most one query per field, each by its index."""
     return any(
         model._default_manager.filter(**{field: name, "collection": collection}).exists()
         for model, field in file_fields()
@@ -65,7 +65,7 @@ def names_of(rows: dict[str, Any]) -> set[str]:
 
 
 def named(names: Iterable[str]) -> set[str]:
-    """Those among `names` that a row of any collection names."""
+    """The `names` that a row of any collection refers to."""
     ordered = sorted(set(names))
     in_use: set[str] = set()
     for start in range(0, len(ordered), BATCH):
@@ -76,7 +76,7 @@ def named(names: Iterable[str]) -> set[str]:
 
 
 def in_history(names: Iterable[str]) -> Iterator[str]:
-    """Those among `names` that a revision holds. One pass over what history there is of rows with files."""
+    """The `names` that a revision holds. One pass over the history of rows with files."""
     unseen = set(names)
     if not unseen:
         return
@@ -88,9 +88,9 @@ def in_history(names: Iterable[str]) -> Iterator[str]:
 
 
 def remove_unused(files: Store, names: Iterable[str]) -> int:
-    """Delete the files among `names` that no row of any collection names; returns how many. Call after the commit.
+    """Delete those of the files that no row of any collection refers to; returns how many. Call it after the commit.
 
-    The history counts as naming, as it does for the sweep of forgotten files: an undo gives back what a row had.
+    The history counts as a reference, as for the sweep of forgotten files: an undo restores what a row had.
     """
     candidates = set(names)
     unused = candidates - named(candidates)

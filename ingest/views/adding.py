@@ -1,4 +1,4 @@
-"""Adding episodes: the page, uploads in chunks, and the folders of the library."""
+"""Adding episodes: the page, uploads in chunks, and the folders of the video library."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ CHOSEN_MAX = 200  # files of a library folder in one request
 @member_view(at_least=Role.LEAD)
 @errors_in_words
 def add(request: HttpRequest, collection: Collection) -> HttpResponse:
-    """The page. A plain POST takes whole files, for browsers without script."""
+    """The page. A plain POST takes complete files, for browsers without JavaScript."""
     if request.method == "POST":
         return _whole_files(request, collection)
     context = _context(request, collection)
@@ -46,7 +46,7 @@ def add(request: HttpRequest, collection: Collection) -> HttpResponse:
 @member_view(at_least=Role.LEAD)
 @require_POST
 def upload_begin(request: HttpRequest, collection: Collection) -> JsonResponse:
-    """Start or find again; answers with the address for the chunks and how many bytes are here."""
+    """Start or resume an upload; returns the address for its chunks and how many bytes have arrived."""
     try:
         size = int(request.POST.get("size", ""))
     except ValueError:
@@ -69,7 +69,7 @@ def upload_begin(request: HttpRequest, collection: Collection) -> JsonResponse:
 @member_view(at_least=Role.LEAD)
 @require_http_methods(["GET", "POST", "PUT", "DELETE"])
 def upload(request: HttpRequest, collection: Collection, upload_id: int) -> HttpResponse:
-    """One upload of the person's own. GET: how far; PUT ?offset=: a chunk; POST: finish; DELETE: discard."""
+    """One of the user's uploads. GET: progress; PUT ?offset=: a chunk; POST: finish; DELETE: discard."""
     own_uploads = Upload.objects.filter(collection=collection, user_id=int(request.user.pk or 0)).select_related(
         "source__episode"
     )
@@ -94,7 +94,7 @@ def upload(request: HttpRequest, collection: Collection, upload_id: int) -> Http
 @require_POST
 @errors_in_words
 def upload_discard(request: HttpRequest, collection: Collection, upload_id: int) -> HttpResponse:
-    """The button of an unfinished upload."""
+    """Discard an unfinished upload (its button)."""
     row = get_object_or_404(Upload, collection=collection, user=request.user, pk=upload_id)
     uploads.discard(upload=row)
     return success(request, f"{row.name} discarded.", to=reverse("add_episodes", args=[collection.pk]))
@@ -103,7 +103,7 @@ def upload_discard(request: HttpRequest, collection: Collection, upload_id: int)
 @member_view(at_least=Role.LEAD)
 @errors_in_words
 def browse(request: HttpRequest, collection: Collection) -> HttpResponse:
-    """The library: look (GET) and add what is chosen (POST). Files stay where they are."""
+    """The video library: browse (GET) and add what was chosen (POST). Files stay where they are."""
     values = request.POST if request.method == "POST" else request.GET
     root = as_int(values.get("root")) or 0
     if request.method == "POST":
@@ -131,7 +131,7 @@ def browse(request: HttpRequest, collection: Collection) -> HttpResponse:
 @require_POST
 @errors_in_words
 def change(request: HttpRequest, collection: Collection, episode_id: int) -> HttpResponse:
-    """Save what the form says of an episode."""
+    """Save the form of an episode."""
     row = get_object_or_404(collection.episodes.select_related("source"), pk=episode_id)
     names = ("series", "season", "number", "title", "image_type", "licence_note", "rating_scheme")
     values: dict[str, Any] = {name: request.POST[name] for name in names if name in request.POST}
@@ -146,7 +146,7 @@ def change(request: HttpRequest, collection: Collection, episode_id: int) -> Htt
 @member_view(at_least=Role.LEAD)
 @errors_in_words
 def forget(request: HttpRequest, collection: Collection, episode_id: int) -> HttpResponse:
-    """Ask (GET), then delete the episode with everything made of it (POST)."""
+    """Ask for confirmation (GET), then delete the episode with everything derived from it (POST)."""
     row = get_object_or_404(collection.episodes.select_related("source"), pk=episode_id)
     if request.method != "POST":
         context = {"section": "episodes", "episode": row, "frames": row.frames.count()}
@@ -168,7 +168,7 @@ def skipped(request: HttpRequest, collection: Collection) -> HttpResponse:
 
 
 def _check_granted(collection: Collection, request: HttpRequest, root: int) -> None:
-    """Raise BadInput for a library folder that this collection does not see."""
+    """Raise BadInput for a library folder that this collection may not see."""
     if root not in dict(video_library.roots_for(collection, request.user)):
         raise BadInput("No such library folder here. Site admins choose which ones a collection sees.")
 
@@ -181,7 +181,7 @@ def _known_in(collection: Collection, folder: video_library.Folder) -> dict[str,
 
 
 def _chunk(request: HttpRequest, row: Upload) -> JsonResponse:
-    """The body is the chunk's bytes; a body that is shorter than announced was cut off and is not used."""
+    """Write a chunk, the request's body; one that is shorter than announced was cut off and is not used."""
     offset, length = as_int(request.GET.get("offset")), as_int(request.headers.get("Content-Length"))
     if offset is None or length is None:
         raise BadInput("The chunk came without its offset or length. Reload the page and try again.")
@@ -194,9 +194,9 @@ def _chunk(request: HttpRequest, row: Upload) -> JsonResponse:
 
 
 def _whole_files(request: HttpRequest, collection: Collection) -> HttpResponse:
-    """Each file goes through the same steps as a chunked one; each that fails says why, the others stay.
+    """Add complete files in the same steps as chunked ones; each that fails gives a message, the others are added.
 
-    Several pictures become one zip, as the page's script does it.
+    Several pictures become one zip, as in the page's script.
     """
     files: list[Any] = request.FILES.getlist("files")
     if not files:

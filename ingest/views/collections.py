@@ -1,4 +1,4 @@
-"""The list of one's collections; create, rename, archive, delete."""
+"""The list of the user's collections; create, rename, archive, delete."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from ingest.views.responses import came_from, errors_in_words, seen, success
 @login_required
 @errors_in_words
 def collections(request: HttpRequest) -> HttpResponse:
-    """One's own collections (GET), or a new one (POST), of which its maker is admin."""
+    """The user's collections (GET), or a new one (POST), whose creator becomes its admin."""
     allowed = quota.may_create(request.user)
     if request.method == "POST":
         if not allowed:
@@ -64,7 +64,7 @@ def settings_page(request: HttpRequest, collection: Collection) -> HttpResponse:
 @require_POST
 @errors_in_words
 def archive(request: HttpRequest, collection: Collection) -> HttpResponse:
-    """Archive, or bring back (`back` in the form)."""
+    """Archive, or restore (`back` in the form)."""
     archived = "back" not in request.POST
     actions.archive(collection=collection, archived=archived, by=request.user)
     if archived:
@@ -74,7 +74,7 @@ def archive(request: HttpRequest, collection: Collection) -> HttpResponse:
 
 @member_view(at_least=Role.ADMIN, when_archived=True)
 def delete(request: HttpRequest, collection: Collection) -> HttpResponse:
-    """Ask twice: this page, and the name typed in."""
+    """Confirm twice: on this page, and by typing the name."""
     context = {
         "section": "members",
         "frames": collection.frames.count(),

@@ -1,4 +1,4 @@
-"""The estimate of time and disk on the page that starts a run; follows the form."""
+"""The estimate of time and disk space on the page that starts a run; updated with its form."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from ingest.views.once import own_key
 @own_key
 @member_view(at_least=Role.LEAD, when_archived=True)
 def estimate(request: HttpRequest, collection: Collection) -> HttpResponse:
-    """A line for the chosen episodes and stages (`episode`, `stage`), sent as a form: hundreds are too many for an
-    address. Nothing is written."""
+    """The estimate for the chosen episodes and stages (`episode`, `stage`), sent as a form: hundreds are too long for a
+    URL. Nothing is written."""
     form = request.POST if request.method == "POST" else request.GET
     keys = as_ints(form.getlist("episode"))
     episodes = list(collection.episodes.filter(pk__in=keys[:5000]).select_related("source"))
@@ -28,7 +28,7 @@ def estimate(request: HttpRequest, collection: Collection) -> HttpResponse:
 
 
 def _called(episodes: list[Episode]) -> str:
-    """One group of pictures by its name; else how many episodes and groups."""
+    """The name of a single group of pictures, else the number of episodes and groups."""
     groups = [episode for episode in episodes if episode.source.kind == SourceKind.PICTURES]
     films = len(episodes) - len(groups)
     if len(groups) == 1 and not films:

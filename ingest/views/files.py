@@ -1,4 +1,4 @@
-"""Stored pictures, by the same rule as the pages: members of a collection get the files that its rows name."""
+"""Stored pictures, with the access rules of pages: members of a collection get the files that its rows refer to."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ MAX_AGE_S = 365 * 24 * 3600  # the name is the hash of the content: it never cha
 @member_view()
 @require_safe
 def file(request: HttpRequest, collection: Collection, name: str) -> HttpResponseBase:
-    """One stored picture; 404 for any name that no row of this collection holds."""
+    """One stored picture; 404 for a name that no row of this collection refers to."""
     ending = name.rpartition(".")[2]
     if ending not in MEDIA_TYPES or not belongs_to(collection, name):
         raise Http404("No such file.")

@@ -1,4 +1,4 @@
-"""Undo, and the list of what was done by whom."""
+"""Undo, and the list of changes."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ FIELDS = ("pk", "at", "by_id", "by__username", "model", "summary", "undone_at", 
 @require_POST
 @errors_in_words
 def undo(request: MemberRequest, collection: Collection, operation_id: int | None = None) -> HttpResponse:
-    """Undo one's own last operation, or the named one (one's own; leads undo anybody's)."""
+    """Undo the user's last operation, or the given one (their own; leads may undo anybody's)."""
     if operation_id is None:
         done = history.undo_last(collection=collection, by=request.user)
     else:
@@ -42,7 +42,7 @@ def undo(request: MemberRequest, collection: Collection, operation_id: int | Non
 
 @member_view()
 def history_page(request: MemberRequest, collection: Collection) -> HttpResponse:
-    """Newest first, page after page by key."""
+    """The changes, newest first, paged by key."""
     changed = Exists(Revision.objects.filter(operation=OuterRef("pk")))  # a film that was added has none
     rows = Operation.objects.filter(collection=collection).annotate(has_rows=changed)
     before = as_int(request.GET.get("before"))

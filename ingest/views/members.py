@@ -1,4 +1,4 @@
-"""Members of a collection, invitation links, and the page behind a link."""
+"""Members of a collection, invitations, and the page that accepts one."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from ingest.views.responses import errors_in_words, seen, success
 
 @member_view()
 def members(request: MemberRequest, collection: Collection) -> HttpResponse:
-    """Who is in and with which role; leads and admins see open invitations too."""
+    """The members and their roles; leads and admins also see open invitations."""
     return render(request, "ingest/members.html", _context(request, collection))
 
 
@@ -31,7 +31,7 @@ def members(request: MemberRequest, collection: Collection) -> HttpResponse:
 @require_POST
 @never_cache
 def invite(request: MemberRequest, collection: Collection) -> HttpResponse:
-    """Make a link and show it once; only its hash is kept."""
+    """Create an invitation and show its link once; only the hash is stored."""
     role = request.POST.get("role", "")
     context = _context(request, collection)
     try:
@@ -51,7 +51,7 @@ def invite(request: MemberRequest, collection: Collection) -> HttpResponse:
 @require_POST
 @errors_in_words
 def revoke(request: HttpRequest, collection: Collection, invitation_id: int) -> HttpResponse:
-    """Make an open link useless."""
+    """Revoke an open invitation."""
     actions.revoke(invitation=get_object_or_404(collection.invitations, pk=invitation_id), by=request.user)
     return success(request, "Invitation revoked.", to=reverse("members", args=[collection.pk]))
 
@@ -60,7 +60,7 @@ def revoke(request: HttpRequest, collection: Collection, invitation_id: int) -> 
 @require_POST
 @errors_in_words
 def change(request: MemberRequest, collection: Collection, member_id: int) -> HttpResponse:
-    """Change a role (admins), take a member out (admins), or leave (oneself)."""
+    """Change a role (admins), remove a member (admins), or leave."""
     member = get_object_or_404(
         Membership.objects.select_related("user", "collection"), collection=collection, pk=member_id
     )
@@ -81,7 +81,7 @@ def change(request: MemberRequest, collection: Collection, member_id: int) -> Ht
 @never_cache
 @sensitive_post_parameters("password", "token")
 def join(request: HttpRequest) -> HttpResponse:
-    """The page behind an invitation link. The link's secret comes by POST, put there by the page's script."""
+    """The page behind an invitation link. The page's script sends the link's secret by POST."""
     token = request.POST.get("token", "")
     if request.method != "POST" or not token:
         return render(request, "ingest/join.html", {"waiting": True})

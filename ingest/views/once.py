@@ -1,9 +1,9 @@
-"""A form that is sent twice is done once: a double click, a line that broke before the answer came, a second try.
+"""Handles a form that is sent twice only once: a double click, a connection lost before the response, a second try.
 
-Each form carries a key (`{% once %}`; static/js/forms.js gives a fresh one to each new act). The same key with the same
-fields at the same address is the same act of the same person: the first request does it, any other waits for that one
-and is told what it did. Where the first one is refused or breaks, or its process dies, the next may do it; while it is
-at work the answer is 503, so that nobody takes the act for done.
+Each form has a key (`{% once %}`; static/js/forms.js renews it for each new submission). The same key with the same
+fields at the same address is the same submission of the same person: the first request is handled, others wait for it
+and get its result. Where the first one is refused or fails, or its process dies, the next one is handled; as long as it
+is unfinished others get 503, so that nobody takes it for done.
 """
 
 from __future__ import annotations
@@ -40,18 +40,18 @@ View = TypeVar("View", bound=Callable[..., Any])
 
 
 def own_key(view: View) -> View:
-    """Decorator of views that only read what is posted, or that know twice sent forms by a key of their own."""
+    """Decorator for views whose POST only reads, or which detect repeated requests by a key of their own."""
     view.own_key = True  # type: ignore[attr-defined]
     return view
 
 
 def key_of(request: HttpRequest) -> str:
-    """The idempotency key for the operation that this request writes; empty where the form carried none."""
+    """The idempotency key of the operation that this request writes; empty where the form has none."""
     return getattr(request, "once_mark", "")
 
 
 class Once:
-    """Middleware; stands last, so that all checks of the request are behind it."""
+    """Middleware; the last one, so that all checks of the request come before it."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self.get_response = get_response
@@ -62,7 +62,7 @@ class Once:
     def process_view(
         self, request: HttpRequest, view: Callable[..., HttpResponse], args: Any, kwargs: Any
     ) -> HttpResponse | None:
-        """Do what a form with a key asks for, unless that was done before."""
+        """Handle a form with a key, unless the same one was handled before."""
         user = getattr(request, "user", None)
         if request.method != "POST" or user is None or not user.is_authenticated or hasattr(view, "own_key"):
             return None
@@ -89,14 +89,14 @@ class Once:
 
 
 def _with_done_cookie(request: HttpRequest, response: HttpResponse, key: str) -> HttpResponse:
-    """Let the page behind a plain form know that it was done: static/js/drafts.js forgets what was typed in it."""
+    """Let the page behind a plain form know that it was saved: static/js/drafts.js then forgets what was typed."""
     if not is_partial(request):
         response.set_cookie("koma_done", key, max_age=60, samesite="Lax", secure=request.is_secure())
     return response
 
 
 def _form_hash(request: HttpRequest, key: str) -> str:
-    """Hash of who is meant to do what: the same key under other fields is another act."""
+    """Hash of the form: the same key with other fields is another submission."""
     digest = hashlib.sha256(f"{request.path}\n{key}\n".encode())
     for name, values in sorted(request.POST.lists()):
         if name not in ("key", "csrfmiddlewaretoken"):
@@ -107,7 +107,7 @@ def _form_hash(request: HttpRequest, key: str) -> str:
 
 
 def _begin(user: int, form_hash: str, token: str) -> SentForm:
-    """The row of this act, with our token where we are to do it."""
+    """The row of this submission, with our token where this request is to handle it."""
     until = time.monotonic() + WAIT_S
     while True:
         try:
@@ -129,7 +129,7 @@ def _begin(user: int, form_hash: str, token: str) -> SentForm:
 
 
 def _end(own_row: Any, answer: dict[str, str] | None) -> None:
-    """Keep what was answered; without an answer nothing was done and the form may be sent again."""
+    """Store the answer; without one nothing was done and the form may be sent again."""
     try:
         if answer is None:
             own_row.delete()
@@ -147,7 +147,7 @@ def _answer(response: HttpResponse) -> dict[str, str]:
 
 
 def _repeated(request: HttpRequest, row: SentForm) -> HttpResponse:
-    """The kind answer to a form that came again."""
+    """The response to a form that was handled before."""
     words = row.answer.get("words", "")
     text = f"Already done: {words}" if words else "Already done."
     if is_partial(request):
@@ -161,7 +161,7 @@ def _repeated(request: HttpRequest, row: SentForm) -> HttpResponse:
 
 
 def _not_done(request: HttpRequest) -> HttpResponse:
-    """503 to a form whose first request is still at work: for a plain form a page that sends it again, key and all."""
+    """503 for a form whose first request is unfinished; for a plain form a page that sends it again, with its key."""
     if is_partial(request):
         response = refused(request, NOT_DONE, status=503, to="")
     else:

@@ -1,4 +1,4 @@
-"""How views answer: toasts, errors in words, and the same action for htmx and for a plain form."""
+"""Responses of views: toasts and error messages, for htmx and for plain forms."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def is_partial(request: HttpRequest) -> bool:
 
 
 def toast(response: HttpResponse, text: str, *, error: bool = False, undo: bool = False) -> HttpResponse:
-    """Add a toast to an htmx answer; keeps triggers that the view has set."""
+    """Add a toast to an htmx response; keeps triggers that the view has set."""
     triggers = json.loads(response.headers.get("HX-Trigger", "{}"))
     triggers["toast"] = {"text": text, "error": error, "undo": undo}
     response.headers["HX-Trigger"] = json.dumps(triggers)  # ASCII only: header values cannot carry names in Japanese
@@ -33,7 +33,7 @@ def toast(response: HttpResponse, text: str, *, error: bool = False, undo: bool 
 
 
 def worded(response: HttpResponse, text: str) -> HttpResponse:
-    """Note on an answer what was done, for whoever sends the same form again."""
+    """Attach the message to a response, for repeated submissions of the same form."""
     response.words = text  # type: ignore[attr-defined]
     return response
 
@@ -49,7 +49,7 @@ def success(
 
 
 def refused(request: HttpRequest, text: str, *, status: int, to: str) -> HttpResponse:
-    """A change that was not made: an error toast with the status for htmx, a message and redirect for a plain form."""
+    """A change that was refused: an error toast with the status for htmx, a message and redirect for a plain form."""
     if is_partial(request):
         response = HttpResponse(status=status)
         response.headers["HX-Reswap"] = "none"
@@ -61,12 +61,12 @@ def refused(request: HttpRequest, text: str, *, status: int, to: str) -> HttpRes
 
 
 def seen(request: HttpRequest) -> str | None:
-    """What the form showed, for the action that holds it against the row; None where no form sent it."""
+    """The fingerprint of what the form showed, for the action; None where no form sent it."""
     return request.POST.get("seen")
 
 
 def both_answers(request: HttpRequest, error: Stale) -> HttpResponse:
-    """409 with both answers and a form that sends mine again: in a dialog for htmx, as a page for a plain form."""
+    """409 with both answers and a form that sends the user's again: a dialog for htmx, a page for a plain form."""
     sent = {name: values for name, values in request.POST.lists() if name not in ("csrfmiddlewaretoken", "key")}
     fields = [(name, value) for name, values in (sent | error.resend).items() for value in values]
     context = {
@@ -84,16 +84,16 @@ def both_answers(request: HttpRequest, error: Stale) -> HttpResponse:
 
 
 def open_page(request: HttpRequest) -> str:
-    """The path of the page that htmx asks from."""
+    """The path of the page that the htmx request comes from."""
     return _own_path(request, request.headers.get("HX-Current-URL", ""))
 
 
 def errors_in_words(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
     """Decorator: KomaError raised by an action becomes a toast or message (409 for a conflict, 422 for bad input).
 
-    Goes under the access decorator. A plain form returns to the page it came from (same host only). Where the database
-    gave the change up for another one, the view runs again from its start: nothing of it was written. Not so where
-    bytes came with the request, which can be read only once.
+    Goes below the access decorator. A plain form returns to the page it came from (same host only). Where the database
+    rolled the change back in favour of another one, the view is retried; not where the request has files, which can be
+    read only once.
     """
 
     @wraps(view)
@@ -117,13 +117,13 @@ def errors_in_words(view: Callable[..., HttpResponse]) -> Callable[..., HttpResp
 
 
 def _can_run_again(request: HttpRequest) -> bool:
-    """Whether the request is a form that was read already, without files."""
+    """Whether the request can be retried: a form without files, or a GET."""
     form = request.content_type in ("application/x-www-form-urlencoded", "multipart/form-data", "")
     return request.method in ("GET", "HEAD") or (form and not request.FILES)
 
 
 def came_from(request: HttpRequest) -> str:
-    """The path of the page that sent the form, if it is ours; else the start page."""
+    """The path of the page that sent the form, if it is of this site; else the start page."""
     return _own_path(request, request.headers.get("Referer", ""))
 
 

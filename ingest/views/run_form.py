@@ -1,4 +1,4 @@
-"""The settings of stages as form fields, and back: made from each stage's Params dataclass.
+"""Converts the settings of stages to form fields and back, from each stage's Params dataclass.
 
 A field's metadata holds `label`, `help`, `choices` (value, words) and, where the default is None, `type`: an empty
 input then means None.
@@ -17,7 +17,7 @@ from ingest.pipeline.settings import KINDS, kind_of, label_of, settings_of, type
 
 
 def stage_fields(stage: type[Stage[Any, Any]], collection: Collection) -> list[dict[str, Any]]:
-    """For the template: one entry a setting, with the collection's own default."""
+    """For the template: one entry per setting, with the collection's default."""
     defaults = stage.params_type(**collection.run_defaults.get(stage.name, {}))
     fields = []
     for name, field in settings_of(stage).items():
@@ -37,7 +37,7 @@ def stage_fields(stage: type[Stage[Any, Any]], collection: Collection) -> list[d
 
 
 def posted_params(form: QueryDict) -> dict[str, dict[str, Any]]:
-    """Typed parameters by stage; those that the form does not hold are left out. BadInput names the setting."""
+    """Typed parameters by stage; those missing in the form are left out. Raises BadInput, which names the setting."""
     params: dict[str, dict[str, Any]] = {}
     for name, stage in stages().items():
         for setting, field in settings_of(stage).items():

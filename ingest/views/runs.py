@@ -1,4 +1,4 @@
-"""Runs: start, watch, cancel, resume; the ring in the top bar."""
+"""Runs: start, watch, cancel, resume; the progress ring in the top bar."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ OPEN_ROWS_MAX = 4  # a stage over more episodes shows its rows one stage at a ti
 
 @member_view()
 def runs(request: HttpRequest, collection: Collection) -> HttpResponse:
-    """The list of runs, newest first, with a bar each."""
+    """The list of runs, newest first, with a progress bar each."""
     rows = list(collection.runs.select_related("created_by")[:PAGE])
     summaries = progress.summaries(rows)
     entries = [
@@ -49,7 +49,7 @@ def runs(request: HttpRequest, collection: Collection) -> HttpResponse:
 
 @member_view()
 def run(request: HttpRequest, collection: Collection, run_id: int) -> HttpResponse:
-    """One run: a lane a stage, log, skipped inputs. htmx polls the lanes until the run has ended.
+    """One run: a lane per stage, its log, skipped inputs. htmx polls the lanes until the run has ended.
 
     `?lane=` shows the rows of a stage over many episodes.
     """
@@ -84,7 +84,7 @@ def run(request: HttpRequest, collection: Collection, run_id: int) -> HttpRespon
 
 
 def _without_folders(text: str) -> str:
-    """The text without the server's own folders: where files lie there is for admins of the site."""
+    """The text without paths of the server's folders: only site admins see where files are."""
     places = [*settings.KOMA_LIBRARY_DIRS, settings.KOMA_DATA_DIR, settings.KOMA_MODELS_DIR, settings.KOMA_EXPORT_DIR]
     folders = {str(path) for folder in places for path in (folder, Path(folder).resolve())}
     for folder in sorted(folders, key=len, reverse=True):  # the inner one first
@@ -93,13 +93,13 @@ def _without_folders(text: str) -> str:
 
 
 def _skipped(collection: Collection, run: PipelineRun) -> QuerySet[SkippedInput]:
-    """Of the run's episodes; lazy, since a poll does not draw them."""
+    """Skipped inputs of the run's episodes; lazy, since a poll does not show them."""
     stage_runs = StageRun.objects.filter(run=run, episode=OuterRef("episode"))
     return collection.skipped_inputs.filter(Exists(stage_runs)).select_related("episode")[:SKIPPED_MAX]
 
 
 def _waits(run_lanes: list[progress.Lane]) -> bool:
-    """True when nothing of the run is being worked on though something is queued."""
+    """True when something of the run is queued and nothing is running."""
     states = {state for lane in run_lanes for state in lane.states}
     return RunState.QUEUED in states and RunState.RUNNING not in states
 
@@ -121,7 +121,7 @@ def work(request: HttpRequest, collection: Collection) -> HttpResponse:
 @member_view(at_least=Role.LEAD)
 @errors_in_words
 def start(request: HttpRequest, collection: Collection) -> HttpResponse:
-    """Choose episodes, stages and parameters; the estimate is shown before anything starts."""
+    """Choose episodes, stages and settings; the estimate is shown before anything starts."""
     if request.method != "POST":
         return render(request, "ingest/run_start.html", _start_context(request, collection))
     chosen = Episode.objects.filter(collection=collection, pk__in=as_ints(request.POST.getlist("episode")))
@@ -146,7 +146,7 @@ def start(request: HttpRequest, collection: Collection) -> HttpResponse:
 @require_POST
 @errors_in_words
 def change(request: HttpRequest, collection: Collection, run_id: int) -> HttpResponse:
-    """Cancel, resume or retry, chosen by the button's name."""
+    """Cancel or resume, by the button's name."""
     row = get_object_or_404(collection.runs, pk=run_id)
     to = reverse("run", args=[collection.pk, row.pk])
     if "cancel" in request.POST:
@@ -160,7 +160,7 @@ def change(request: HttpRequest, collection: Collection, run_id: int) -> HttpRes
 
 
 def call_workers() -> None:
-    """After the commit; when Redis is away the sweep calls them later."""
+    """Wake the workers after the commit; while Redis is down, the sweep does so later."""
     transaction.on_commit(lambda: jobs.wake() and None)
 
 

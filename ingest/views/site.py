@@ -1,4 +1,4 @@
-"""Pages of the site's admins: what people and collections may, and all uploads that are on their way."""
+"""Pages for site admins: limits of people and collections, and all unfinished uploads."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ ROWS = 50  # of a page: usage is summed for each
 @site_admin_view
 @require_safe
 def people(request: HttpRequest) -> HttpResponse:
-    """Everybody with an account: what they may, what they keep here."""
+    """All accounts: their limits and what they have stored."""
     query = request.GET.get("q", "").strip()[:150]
     page = Paginator(quota.people().filter(username__icontains=query), ROWS).get_page(request.GET.get("page"))
     rows = [
@@ -47,7 +47,7 @@ def people(request: HttpRequest) -> HttpResponse:
 @require_POST
 @errors_in_words
 def person_change(request: HttpRequest, person_id: int) -> HttpResponse:
-    """Save what one person may."""
+    """Save the limits of one person."""
     person = get_object_or_404(get_user_model(), pk=person_id)
     limits.set_person(
         person=person,
@@ -63,7 +63,7 @@ def person_change(request: HttpRequest, person_id: int) -> HttpResponse:
 @site_admin_view
 @require_safe
 def collections(request: HttpRequest) -> HttpResponse:
-    """All collections: who cares for them, what they keep, which library folders they see."""
+    """All collections: their admins, what they have stored, which library folders they see."""
     query = request.GET.get("q", "").strip()[:200]
     matches = Collection.objects.filter(name__icontains=query).select_related("limits").order_by("name", "pk")
     page = Paginator(matches, ROWS).get_page(request.GET.get("page"))
@@ -87,7 +87,7 @@ def collections(request: HttpRequest) -> HttpResponse:
 @site_admin_view
 @errors_in_words
 def collection_limits(request: HttpRequest, limits_of: int) -> HttpResponse:
-    """The limits and library folders of one collection: look (GET) and save (POST)."""
+    """The limits and library folders of one collection: show (GET) and save (POST)."""
     row = get_object_or_404(Collection.objects.select_related("limits"), pk=limits_of)
     if request.method == "POST":
         limits.set_collection(
@@ -119,7 +119,7 @@ def collection_limits(request: HttpRequest, limits_of: int) -> HttpResponse:
 @site_admin_view
 @require_safe
 def all_uploads(request: HttpRequest) -> HttpResponse:
-    """Every upload that is not finished, the largest claim first; who sends it and whether room is kept for it."""
+    """All unfinished uploads, the largest reservation first: who sends them and whether space is reserved."""
     rows = list(Upload.objects.unfinished().select_related("user", "collection"))
     rows.sort(key=lambda row: (not row.is_reserved(), -row.coming))
     context = {
@@ -136,7 +136,7 @@ def all_uploads(request: HttpRequest) -> HttpResponse:
 @require_POST
 @errors_in_words
 def upload_discard(request: HttpRequest, upload_id: int) -> HttpResponse:
-    """Discard anybody's unfinished upload."""
+    """Discard an unfinished upload of any person."""
     row = get_object_or_404(Upload, Q(source__isnull=True), pk=upload_id)
     uploads.discard(upload=row)
     return success(request, f"{row.name} discarded.", to=reverse("site_uploads"))

@@ -13,7 +13,7 @@ from ingest.errors import KomaError
 
 
 class Command(BaseCommand):
-    """Make a new collection from a backup."""
+    """Create a collection from a backup."""
 
     help = "Create a new collection from a backup; nothing else is changed."
 

@@ -1,4 +1,4 @@
-"""`manage.py sweep_store`: delete files of the store that no row names, or only say how many there are."""
+"""`manage.py sweep_store`: delete files of the store that no row refers to, or only count them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ingest.storage.stored_files import store
 
 
 class Command(BaseCommand):
-    """Look at the whole store at once; workers do the same bit by bit, every hour."""
+    """Check the whole store at once; workers check a part of it every hour."""
 
     help = "Delete stored pictures and crops that nothing refers to any more (workers also do so bit by bit)."
 

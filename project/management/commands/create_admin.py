@@ -13,7 +13,7 @@ from project.admin_user import make_admin, random_password
 
 
 class Command(BaseCommand):
-    """Make an admin of the site; sign-up is closed, so everybody else comes by invitation."""
+    """Create a site admin; there is no sign-up, everybody else is invited."""
 
     help = "Create an admin. The password is random and printed, or the first line of standard input."
 

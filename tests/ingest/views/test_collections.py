@@ -86,7 +86,7 @@ def test_a_collection_at_work_is_neither_archived_nor_deleted(collection: Collec
     PipelineRun.objects.create(collection=collection, code_version="1")
     with pytest.raises(Conflict, match="Cancel it"):
         actions.delete(collection=collection, typed_name="Tiny show", by=alice)
-    with pytest.raises(Conflict, match="cancel it"):
+    with pytest.raises(Conflict, match="Cancel it"):
         actions.archive(collection=collection, archived=True, by=alice)
     with pytest.raises(BadInput):
         actions.delete(collection=collection, typed_name="Tiny", by=alice)
