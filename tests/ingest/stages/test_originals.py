@@ -13,6 +13,7 @@ import pytest
 from django.contrib.auth.models import User
 from PIL import Image, ImageCms
 
+from ingest import humane
 from ingest.actions import estimates, runs, sources
 from ingest.backup.read import restore
 from ingest.backup.write import write
@@ -221,7 +222,7 @@ def test_what_a_run_stores_is_told(collection: Collection, alice: User, tmp_path
     episode = sources.register(collection=collection, path=zipped(tmp_path / "a.zip", data), by=alice)
     done = run(collection, episode, alice)
     log = done.stages.get().log
-    assert f"{sum(map(len, data.values())) / 1e6:.1f} MB of files as they came" in log
+    assert f"{humane.filesize(sum(map(len, data.values())))} of files as they came" in log
 
 
 def test_a_deleted_episode_takes_its_originals_along(
