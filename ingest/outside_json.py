@@ -11,6 +11,8 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
+from ingest import humane
+
 SMALL, LARGE = 1 << 20, 64 << 20  # bytes: a description; lists of labels, words of a language model
 
 
@@ -39,7 +41,7 @@ def read_bytes(path: Path, *, bytes_max: int = LARGE) -> bytes:
     with path.open("rb") as file:
         data = file.read(bytes_max + 1)
     if len(data) > bytes_max:
-        raise ValueError(f"it has more than {bytes_max:,} bytes")
+        raise ValueError(f"it is larger than {humane.filesize(bytes_max)}")
     return data
 
 

@@ -13,6 +13,8 @@ from django.db import DatabaseError, close_old_connections
 from django.http import parse_cookie
 from django.http.multipartparser import MultiPartParserError
 
+from ingest import humane
+
 logger = logging.getLogger(__name__)
 
 STRANGER_MAX = 1 << 20  # bytes of a form by somebody who is not logged in: a name and a password
@@ -45,7 +47,8 @@ class BoundedUpload(FileUploadHandler):
         if content_length > limit:
             who = "" if known else " from those who are not logged in"
             raise MultiPartParserError(
-                f"This form has {content_length:,} bytes; at most {limit:,} are accepted{who}. Nothing was saved."
+                f"This form is {humane.filesize(content_length)}; at most {humane.filesize(limit)} is accepted{who}. "
+                "Nothing was saved."
             )
 
     def receive_data_chunk(self, raw_data: bytes, start: int) -> bytes:

@@ -194,7 +194,7 @@ def tag_list(request: HttpRequest, collection: Collection) -> HttpResponse:
     upload = request.FILES.get("file")
     if isinstance(upload, UploadedFile):
         if int(upload.size or 0) > tag_lists.FILE_MAX:
-            raise BadInput(f"{upload.name}: a list of tags has {tag_lists.FILE_MAX:,} bytes at most.")
+            raise BadInput(f"{upload.name}: a list of tags may have at most {humane.filesize(tag_lists.FILE_MAX)}.")
         name = str(upload.name or "list")
         row, notes = tag_lists.add(
             collection=collection, kind=kind, name=name, data=upload.read(), by=request.user, seen=seen(request)
@@ -217,7 +217,9 @@ def _take_upload(request: HttpRequest, upload: UploadedFile[Any], *, name: str, 
     shown = str(upload.name or "upload.zip")
     size = int(upload.size or 0)
     if size > settings.KOMA_UPLOAD_MAX_BYTES:
-        raise BadInput(f"{shown} is larger than {settings.KOMA_UPLOAD_MAX_BYTES:,} bytes (KOMA_UPLOAD_MAX_BYTES).")
+        raise BadInput(
+            f"{shown} is larger than {humane.filesize(settings.KOMA_UPLOAD_MAX_BYTES)} (KOMA_UPLOAD_MAX_BYTES)."
+        )
     model_actions.check_space(2 * size)
     model_actions.tidy_uploads()
     where = model_actions.upload_folder()

@@ -19,6 +19,7 @@ from django.core.files import File
 from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 
+from ingest import humane
 from ingest.actions import sources
 from ingest.actions.room import NoRoom, reserve
 from ingest.actions.sources import About, AlreadyThere, Inspected
@@ -65,8 +66,9 @@ def begin(*, collection: Collection, by: Any, key: str, name: str, size: int, ab
             f"mov and the like; pictures: {FORMATS_TEXT}."
         )
     if size > settings.KOMA_UPLOAD_MAX_BYTES:
+        limit = humane.filesize(settings.KOMA_UPLOAD_MAX_BYTES)
         raise TooLarge(
-            f"{display_name} has {size:,} bytes; the limit here is {settings.KOMA_UPLOAD_MAX_BYTES:,}. "
+            f"{display_name} is {humane.filesize(size)}; the limit is {limit}. "
             "Put it into a library folder instead, or raise KOMA_UPLOAD_MAX_BYTES."
         )
     sweep()

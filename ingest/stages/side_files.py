@@ -103,7 +103,7 @@ class ReadSideFiles(Stage[Batch, Batch]):
                 continue
             if text := decoded(data).replace("\0", " "):  # PostgreSQL keeps no zero bytes
                 if len(data) > TEXT_BYTES_MAX:
-                    problems.append(f"{name}: only its first {TEXT_BYTES_MAX:,} bytes are kept")
+                    problems.append(f"{name}: only its first {humane.filesize(TEXT_BYTES_MAX)} are kept")
                 texts.setdefault(name.rpartition("/")[2][:400], text)
         return texts
 

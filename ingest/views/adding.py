@@ -13,7 +13,7 @@ from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from ingest import video_library
+from ingest import humane, video_library
 from ingest.access import member_view
 from ingest.actions import sources, uploads
 from ingest.actions.room import NoRoom
@@ -186,7 +186,7 @@ def _chunk(request: HttpRequest, row: Upload) -> JsonResponse:
     if offset is None or length is None:
         raise BadInput("The chunk came without its offset or length. Reload the page and try again.")
     if length > uploads.CHUNK_BYTES:
-        raise uploads.TooLarge(f"A chunk has at most {uploads.CHUNK_BYTES:,} bytes.")
+        raise uploads.TooLarge(f"A chunk may have at most {humane.filesize(uploads.CHUNK_BYTES)}.")
     data = request.read(length)
     if len(data) != length:
         raise uploads.WrongOffset(row.received)

@@ -34,7 +34,7 @@ def test_other_encodings_and_large_files_are_value_errors(tmp_path: Path) -> Non
         outside_json.read(path)
     path.write_text("[1, 2, 3]")
     assert outside_json.read(path, bytes_max=9) == [1, 2, 3]
-    with pytest.raises(ValueError, match="more than 8 bytes"):
+    with pytest.raises(ValueError, match="larger than 8 B"):
         outside_json.read(path, bytes_max=8)
 
 

@@ -138,7 +138,7 @@ def test_a_form_that_is_too_large_is_refused_with_its_size_and_the_limit(client:
     assert answer.status_code == 400
     handler = BoundedUpload()
     handler.request = RequestFactory().get("/")
-    with pytest.raises(MultiPartParserError, match=r"This form has 2,000,000 bytes; at most 1,048,576 are taken"):
+    with pytest.raises(MultiPartParserError, match=r"This form is 2.0 MB; at most 1.0 MB is accepted"):
         handler.handle_raw_input(None, {}, 2_000_000, "x")
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from xml.etree.ElementTree import Element, ParseError, XMLParser
 from xml.parsers import expat
 
+from ingest import humane
 from ingest.errors import BadInput
 
 FILE_MAX = 32 << 20  # bytes
@@ -20,7 +21,7 @@ def check(path: Path) -> None:
     """BadInput unless the file is a cascade of LBP or HAAR features in which every number has its place."""
     try:
         if path.stat().st_size > FILE_MAX:
-            raise ValueError(f"it has more than {FILE_MAX:,} bytes")
+            raise ValueError(f"it is larger than {humane.filesize(FILE_MAX)}")
         data = path.read_bytes()
         _check_nesting(data)
         parser = XMLParser()  # noqa: S314 - no document type, so no entities; nesting is bounded above

@@ -17,7 +17,7 @@ from urllib.parse import quote, urljoin, urlsplit
 import httpx
 
 from annotate.backends.http_client import HEADERS, SERVER_ERRORS, HttpClient, is_unreadable
-from ingest import outside_json
+from ingest import humane, outside_json
 from ingest.errors import BadInput, Cancelled, KomaError
 from ingest.imaging.names import plain_text
 
@@ -200,7 +200,7 @@ class Hub:
             for part in answer.iter_raw():
                 text += part
                 if len(text) > ANSWER_BYTES_MAX or time.monotonic() > until:
-                    raise BadInput(f"{self.host} answers with more than {ANSWER_BYTES_MAX:,} bytes, or without an end.")
+                    raise BadInput(f"{self.host} sends more than {humane.filesize(ANSWER_BYTES_MAX)}, or does not end.")
         return outside_json.parsed(text)
 
     @contextmanager

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from annotate.backends.taggers.label_lists import spelt
-from ingest import outside_json
+from ingest import humane, outside_json
 from ingest.algorithms.typed_lists import ListError, decode_text, every_entry
 from ingest.errors import BadInput
 
@@ -101,7 +101,8 @@ def read_file(path: Path) -> bytes:
     """The bytes of a list. BadInput in words when it cannot be read or is far too large."""
     try:
         if path.stat().st_size > FILE_MAX:
-            raise BadInput(f"{path} has {path.stat().st_size:,} bytes; a list of tags has {FILE_MAX:,} at most.")
+            size, limit = humane.filesize(path.stat().st_size), humane.filesize(FILE_MAX)
+            raise BadInput(f"{path} is {size}; a list of tags may have {limit}.")
         return path.read_bytes()
     except OSError as error:
         raise BadInput(f"{path} cannot be read: {error.strerror or error}.") from error
@@ -132,7 +133,7 @@ def _tag(text: str, where: str) -> str:
 
 def _text(data: bytes, name: str) -> str:
     if len(data) > FILE_MAX:
-        raise BadInput(f"{name} has {len(data):,} bytes; a list of tags has {FILE_MAX:,} at most.")
+        raise BadInput(f"{name} is {humane.filesize(len(data))}; a list of tags may have {humane.filesize(FILE_MAX)}.")
     try:
         return decode_text(data)
     except ListError as error:

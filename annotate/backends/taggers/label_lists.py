@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from annotate.algorithms.tag_rules import Label
-from ingest import outside_json
+from ingest import humane, outside_json
 from ingest.algorithms.normal_form import normal
 from ingest.errors import BadInput
 
@@ -119,4 +119,6 @@ def _is_place(text: str) -> bool:
 
 def _check_size(path: Path) -> None:
     if path.is_file() and path.stat().st_size > FILE_MAX:
-        raise BadInput(f"{path}: {path.stat().st_size:,} bytes are too many for a list of tags. Get the file again.")
+        raise BadInput(
+            f"{path}: {humane.filesize(path.stat().st_size)} is too large for a list of tags. Get the file again."
+        )

@@ -32,7 +32,8 @@ class Command(BaseCommand):
             )
         except KomaError as error:
             raise CommandError(error.message) from None
-        self.stdout.write(f"{done.rows:,} rows and {done.files:,} files, {done.size_bytes:,} bytes: {options['file']}")
+        rows, files = humane.count(done.rows, "row"), humane.count(done.files, "file")
+        self.stdout.write(f"{rows} and {files}, {humane.filesize(done.size_bytes)}: {options['file']}")
         for name in done.missing:
             self.stderr.write(f"Missing, so not in the backup: {name}")
         if done.missing:
