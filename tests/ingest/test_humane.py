@@ -40,5 +40,5 @@ def test_pages_write_them_by_the_same_functions() -> None:
 
 
 def test_the_browser_shows_the_same_units_while_it_uploads() -> None:
-    script = Path(__file__).resolve().parents[2] / "static" / "js" / "upload.js"
+    script = Path(__file__).resolve().parents[2] / "static" / "js" / "lib" / "numbers.js"
     assert json.dumps(humane.UNITS) in script.read_text("utf-8")
