@@ -42,17 +42,17 @@ def write(
         who = author(Revision.objects.filter(model=Caption._meta.label, frame_id=frame.pk))
         wanted = changed(seen, now={"text": shown}, new={"text": words}, who=who, what="the caption", labels=LABELS)
         if "text" not in wanted and (words or row is not None):
-            record.operation.summary = "Caption left as it is"
+            record.operation.summary = "Caption unchanged"
         elif not words:
             if row is None:
-                raise BadInput("There is no own caption here to take away.")
+                raise BadInput("There is no custom caption to remove.")
             record.deleted(row, frame_id=frame.pk)
             row.delete()
-            record.operation.summary = "Own caption taken away"
+            record.operation.summary = "Custom caption removed"
         elif row is None:
             row = Caption.objects.create(frame=frame, text=words, by=by)
             record.created(row, frame_id=frame.pk)
-            record.operation.summary = "Caption written"
+            record.operation.summary = "Caption added"
         else:
             before = snapshot(row, names=("text", "by_id"))
             row.text, row.by = words, by

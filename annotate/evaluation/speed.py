@@ -57,7 +57,7 @@ def measure(
     rounds, began = 0, time.perf_counter()
     while rounds == 0 or (time.perf_counter() - began < enough_s and rounds < ROUNDS_MAX):
         if stop():
-            raise Cancelled("Stopped; nothing was measured.")
+            raise Cancelled("Stopped. Nothing was measured.")
         call(pictures)
         rounds += 1
     took = time.perf_counter() - began

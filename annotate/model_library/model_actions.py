@@ -105,7 +105,7 @@ def remove(*, name: str) -> tuple[int, list[str]]:
     What it said stays. Raises Conflict while a job works on it.
     """
     if ModelJob.objects.filter(name=name, state__in=OPEN).exists():
-        raise Conflict(f"Something is being done with {name}; stop it first.")
+        raise Conflict(f"{name} is busy. Stop the running job first.")
     freed = folder.remove(settings.KOMA_MODELS_DIR, name)
     ModelTiming.objects.filter(name=name).delete()
     return freed, chosen_in(name)
@@ -132,7 +132,7 @@ def _ask(act: Act, name: str, by: Any, **params: Any) -> ModelJob:
         with transaction.atomic():
             return ModelJob.objects.create(act=act, name=name, params=params, created_by=by)
     except IntegrityError:
-        raise Conflict(f"Something is being done with {name} already; wait for it, or stop it.") from None
+        raise Conflict(f"{name} is busy. Wait or stop the running job.") from None
 
 
 def _there(name: str) -> None:

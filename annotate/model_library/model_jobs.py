@@ -27,7 +27,7 @@ class ModelKind(Kind[ModelJob]):
         """With what stays of one that was stopped."""
         if state != RunState.DONE:
             stays = state == RunState.CANCELLED and row.act == Act.DOWNLOAD
-            stopped = "Stopped; what was fetched stays for the next time." if stays else "Stopped."
+            stopped = "Stopped. The partial download is kept." if stays else "Stopped."
             values["message"] = stopped if state == RunState.CANCELLED else ""
         return super().close(row, state, error=error, **values)
 

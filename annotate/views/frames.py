@@ -104,7 +104,7 @@ def _filters(collection: Collection, terms: list[Term]) -> list[dict[str, Any]]:
             [
                 ("excluded", "left out of exports"),
                 ("decided", "decided by a person"),
-                ("captioned", "own caption"),
+                ("captioned", "custom caption"),
                 ("described", "a model's caption"),
                 ("untagged", "not tagged yet"),
             ],
@@ -178,7 +178,7 @@ def _chosen(request: HttpRequest, collection: Collection) -> list[Frame]:
             raise BadInput(str(error)) from error
         found = list(rows[: ALL_IN_FILTER_MAX + 1])
         if len(found) > ALL_IN_FILTER_MAX:
-            raise BadInput(f"The filter holds more than {ALL_IN_FILTER_MAX:,} frames; narrow it first.")
+            raise BadInput(f"More than {ALL_IN_FILTER_MAX:,} frames match. Narrow the filter.")
         return found
     ids = as_ints(text.partition(":")[0] for text in request.POST.getlist("frame"))
     return list(rows.filter(pk__in=ids[:ALL_IN_FILTER_MAX]))

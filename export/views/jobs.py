@@ -59,7 +59,7 @@ def job_change(request: HttpRequest, collection: Collection, job_id: int) -> Htt
     if "resume" in request.POST:
         actions.resume(job)
         transaction.on_commit(lambda: jobs.wake() and None)
-        return success(request, "Going on where it stopped.", to=to)
+        return success(request, "Resuming.", to=to)
     if "delete" in request.POST:
         if "sure" not in request.POST:
             raise BadInput("Tick “for good” first; folder and zip cannot be brought back.")

@@ -119,7 +119,7 @@ def test_a_stale_caption_never_wins_and_who_wrote_it_chooses(show: Show, first: 
         page.get_by_label("Own caption").fill(text)
         page.get_by_role("button", name="Save caption").click()
         if visitor is first:
-            visitor.toast("Caption written")
+            visitor.toast("Caption added")
     dialog = second.page.get_by_role("dialog", name="alice changed the caption meanwhile.")
     dialog.wait_for()
     assert dialog.locator("dd").all_inner_texts() == ["alice was first", "bob was later"]

@@ -41,7 +41,7 @@ def test_an_answer_never_overwrites_what_was_typed_and_not_sent(show: Show, alic
     assert page.get_by_label("Add a tag", exact=True).input_value() == ""  # that one was sent
     caption.focus()
     page.get_by_role("button", name="Save caption").click()
-    page.locator("#toasts .toast", has_text="Caption written").wait_for()
+    page.locator("#toasts .toast", has_text="Caption added").wait_for()
     assert Caption.objects.get(frame=show.frames[0]).text == "half a sentence"
     page.reload()
     assert caption.input_value() == "half a sentence"

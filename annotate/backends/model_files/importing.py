@@ -224,7 +224,7 @@ def _copy(offer: Offered, to: Path, local: str, *, done: int, total: int, report
             written = 0
             while block := source.read(CHUNK):
                 if stop():
-                    raise Cancelled("Stopped; nothing was installed.")
+                    raise Cancelled("Stopped. Nothing was installed.")
                 written += len(block)
                 if written > offer.size:
                     raise BadInput(f"{offer.path}: it is longer than it says. Pack it again.")

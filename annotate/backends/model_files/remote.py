@@ -165,7 +165,7 @@ class Hub:
                 file.seek(have)
                 for block in answer.iter_raw():
                     if stop():
-                        raise Cancelled(f"Stopped; what is there of {remote.path} stays for the next time.")
+                        raise Cancelled(f"Stopped. The partial download of {remote.path} is kept.")
                     have += len(block)
                     if have > remote.size:
                         raise BadInput(f"{self.host} sends more of {remote.path} than it told. It was not kept.")
@@ -222,7 +222,7 @@ class Hub:
     ) -> Iterator[httpx.Response]:
         def listen() -> None:
             if stop():
-                raise Cancelled("Stopped; what is there stays for the next time.")
+                raise Cancelled("Stopped. The partial download is kept.")
 
         given = self.headers_for(url) | (headers or {})
         with self._client.stream(method, url, given, quiet_s=self.timeout_s, listen=listen) as answer:
@@ -239,7 +239,7 @@ class Hub:
     def _retried(self, ask: Callable[[], Any], what: str, stop: Stop) -> Any:
         for attempt in range(1, TRIES + 1):
             if stop():
-                raise Cancelled("Stopped; what is there stays for the next time.")
+                raise Cancelled("Stopped. The partial download is kept.")
             try:
                 return ask()
             except _Refused as error:
@@ -269,7 +269,7 @@ class Hub:
         until = time.monotonic() + self.wait_s * 2 ** max(0, tries - 1)
         while time.monotonic() < until:
             if stop():
-                raise Cancelled("Stopped; what is there stays for the next time.")
+                raise Cancelled("Stopped. The partial download is kept.")
             time.sleep(min(0.2, self.wait_s))
 
     def _refused(self, error: _Refused, what: str) -> KomaError:

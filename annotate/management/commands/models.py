@@ -79,7 +79,7 @@ class Command(BaseCommand):
         except OSError as error:
             failed = KomaError(f"{settings.KOMA_MODELS_DIR}: {error}")
         except KeyboardInterrupt:
-            failed = KomaError("Stopped; what was fetched stays for the next time.")
+            failed = KomaError("Stopped. The partial download is kept.")
         if options["json"]:
             told: dict[str, Any] = {"models": answers}
             self.stdout.write(json.dumps(told | ({"error": failed.message} if failed else {})))
