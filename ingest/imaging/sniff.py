@@ -152,5 +152,5 @@ def _is_encrypted_disc(head: bytes) -> bool:
     """Time-stamped packets of which only each thirty-second begins in clear."""
     units = range(4, len(head) - 192, _AACS_UNIT)
     clear = [head[position] == _TS_SYNC for position in units]
-    inside = [head[at + 192] == _TS_SYNC for at in units]
+    inside = [head[position + 192] == _TS_SYNC for position in units]
     return len(clear) >= 4 and all(clear) and not any(inside)

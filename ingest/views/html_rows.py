@@ -19,7 +19,7 @@ from ingest.views.macros import render_macro
 @dataclass(slots=True)
 class _Change:
     pk: int
-    at: datetime
+    when: datetime
     who: str
     summary: str
     undone: bool
@@ -37,7 +37,7 @@ def changes(rows: Iterable[Any], *, undo: str, token: str, may_undo: Callable[[A
     lines = [
         _Change(
             pk=row.pk,
-            at=row.at,
+            when=row.at,
             who=row.by__username if row.by_id else row.model or "Koma",
             summary=row.summary,
             undone=bool(row.undone_at),

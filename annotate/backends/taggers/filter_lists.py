@@ -102,7 +102,7 @@ def read_file(path: Path) -> bytes:
     try:
         if path.stat().st_size > FILE_MAX:
             size, limit = humane.filesize(path.stat().st_size), humane.filesize(FILE_MAX)
-            raise BadInput(f"{path} is {size}; a list of tags may have {limit}.")
+            raise BadInput(f"{path} is {size}; a list of tags may have at most {limit}.")
         return path.read_bytes()
     except OSError as error:
         raise BadInput(f"{path} cannot be read: {error.strerror or error}.") from error
@@ -133,7 +133,9 @@ def _tag(text: str, where: str) -> str:
 
 def _text(data: bytes, name: str) -> str:
     if len(data) > FILE_MAX:
-        raise BadInput(f"{name} is {humane.filesize(len(data))}; a list of tags may have {humane.filesize(FILE_MAX)}.")
+        raise BadInput(
+            f"{name} is {humane.filesize(len(data))}; a list of tags may have at most {humane.filesize(FILE_MAX)}."
+        )
     try:
         return decode_text(data)
     except ListError as error:

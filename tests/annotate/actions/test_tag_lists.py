@@ -72,7 +72,7 @@ def test_unwanted_tags_stand_one_a_line() -> None:
 
 def test_a_far_too_large_list_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(filter_lists, "FILE_MAX", 10)
-    with pytest.raises(BadInput, match="10 at most"):
+    with pytest.raises(BadInput, match="at most 10 B"):
         filter_lists.parse_unwanted(b"long_hair\nsky\n", name="a.txt")
 
 
