@@ -55,7 +55,7 @@ def test_of_many_episodes_those_that_are_shown_are_chosen_at_once(
     page.locator("[data-filter]").fill("EP291")
     assert page.locator("[data-chosen]").inner_text() == "10 chosen, 9 of them not shown"
     page.keyboard.press("Escape")
-    assert page.locator("[data-all]").inner_text().startswith("All or none")
+    assert page.locator("[data-all]").inner_text().startswith("Select all or none")
 
 
 def test_the_bar_with_the_button_covers_no_control_that_has_the_focus(

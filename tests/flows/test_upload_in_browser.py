@@ -243,13 +243,13 @@ def test_an_invitation_link_leads_into_the_collection(
     page_as: Any, alice: User, collection: Collection, live_server: Any
 ) -> None:
     page = page_as(alice, f"/c/{collection.pk}/members/")
-    page.click("text=Make a link")
+    page.click("text=Create a link")
     link = page.locator("[data-link]").input_value()
     page.context.clear_cookies()
     page.goto(link)
     page.wait_for_selector("text=invites you as reviewer")
     page.fill("[name=name]", "dora")
     page.fill("[name=password]", "a long pass phrase 7")
-    page.click("text=Make an account and join")
+    page.click("text=Create an account and join")
     page.wait_for_url(f"{live_server.url}/c/{collection.pk}/")
     assert User.objects.get(username="dora").memberships.get().collection == collection

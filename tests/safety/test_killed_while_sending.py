@@ -197,12 +197,12 @@ def test_a_plain_form_that_is_at_work_leads_to_a_page_that_sends_it_again(
     page.get_by_role("heading", name="Not done yet").wait_for()
     if shots := os.environ.get("KOMA_TEST_SHOTS"):
         page.screenshot(path=f"{shots}/not_done.png")
-    page.get_by_role("button", name="Try again").click()  # still at work
+    page.get_by_role("button", name="Retry").click()  # still at work
     page.get_by_role("heading", name="Not done yet").wait_for()
     assert page.evaluate("Object.keys(localStorage).filter((key) => key.startsWith('koma.draft')).length") == 1
     at_work[0] = False
     SentForm.objects.all().delete()
-    page.get_by_role("button", name="Try again").click()
+    page.get_by_role("button", name="Retry").click()
     page.locator("#toasts .toast", has_text="Zed is in the cast now").wait_for()
     assert Character.objects.filter(name="Zed").count() == 1
     page.goto(page.url.split("/c/")[0] + address)

@@ -24,7 +24,7 @@ def add(run: PipelineRun, stage: str, order: int, **timings: float) -> None:
 def test_a_stage_with_models_shows_where_its_time_went(as_bob: Client, finished: PipelineRun) -> None:
     add(finished, "run_models", 0, decode=20.0, wait=2.0, copy=0.5, compute=58.0, save=1.0, total=80.0)
     page = html_of(as_bob.get(f"/c/{finished.collection_id}/runs/{finished.pk}/"))
-    table = page[page.index("where the time of Run models went") :].split("</table>")[0]
+    table = page[page.index("time spent in Run models") :].split("</table>")[0]
     for label, seconds, percent in (
         ("Decode and fit", "20.0 s", "25 %"), ("Copy to the device", "0.5 s", "1 %"), ("Compute", "58.0 s", "72 %"),
         ("Device waits", "2.0 s", "2 %"), ("Write", "1.0 s", "1 %"),
@@ -37,7 +37,7 @@ def test_a_stage_with_models_shows_where_its_time_went(as_bob: Client, finished:
 def test_other_stages_show_no_such_table(as_bob: Client, finished: PipelineRun) -> None:
     add(finished, "dedup", 0, read=1.0, work=4.0, save=0.3, total=6.0)
     page = html_of(as_bob.get(f"/c/{finished.collection_id}/runs/{finished.pk}/"))
-    assert "where the time of" not in page
+    assert "time spent in" not in page
 
 
 def test_a_run_that_is_done_leads_on_and_says_where_nothing_was_to_do(as_bob: Client, finished: PipelineRun) -> None:
@@ -51,7 +51,7 @@ def test_a_run_that_is_done_leads_on_and_says_where_nothing_was_to_do(as_bob: Cl
     for target in ("", "frames/", "faces/"):
         assert f'class="btn{"" if target else " primary"}" href="/c/{finished.collection_id}/{target}"' in page
     PipelineRun.objects.filter(pk=finished.pk).update(state="running")
-    assert "Overview and what is next" not in html_of(as_bob.get(address))
+    assert "Overview and next steps" not in html_of(as_bob.get(address))
 
 
 def test_the_head_of_a_stage_names_the_device_and_its_details_say_why(as_bob: Client, finished: PipelineRun) -> None:
