@@ -38,10 +38,10 @@ def write(
         if not Frame.objects.select_for_update().filter(collection=collection, pk=frame.pk).exists():
             raise Conflict("This frame no longer exists. Reload the page.")
         row = Caption.objects.filter(frame=frame).first()
-        shown = row.text if row is not None else ""
+        current = row.text if row is not None else ""
         who = author(Revision.objects.filter(model=Caption._meta.label, frame_id=frame.pk))
-        wanted = changed(seen, now={"text": shown}, new={"text": words}, who=who, what="the caption", labels=LABELS)
-        if "text" not in wanted and (words or row is not None):
+        fresh = changed(seen, now={"text": current}, new={"text": words}, who=who, what="the caption", labels=LABELS)
+        if "text" not in fresh and (words or row is not None):
             record.operation.summary = "Caption unchanged"
         elif not words:
             if row is None:

@@ -58,16 +58,16 @@ def create(
 
 def find_or_create(*, collection: Collection, name: str, by: Any) -> Character:
     """The character of this name or alias; made, as an operation of its own, when there is none."""
-    found = find(collection=collection, text=name)
-    if found is not None:
-        return found
+    row = find(collection=collection, text=name)
+    if row is not None:
+        return row
     try:
         return create(collection=collection, name=name, by=by)
     except (BadInput, Conflict):
-        found = find(collection=collection, text=name)  # somebody made it a moment ago
-        if found is None:
+        row = find(collection=collection, text=name)  # somebody made it a moment ago
+        if row is None:
             raise
-        return found
+        return row
 
 
 def rename(
@@ -77,7 +77,7 @@ def rename(
     """Rename; the old name becomes an alias. A name that another character has is refused: merging is another act."""
     name = clean_name(name)
     with history.operation(collection=collection, by=by, kind="characters.rename", summary="", key=key) as record:
-        row = _as_seen(collection, character, seen_version, label="name", now="name", wanted=name)
+        row = _as_seen(collection, character, seen_version, label="name", now="name", new=name)
         _refuse_taken(collection, name, but=row)
         before = snapshot(row, names=("name", "version"))
         old, row.name = row.name, name
@@ -125,7 +125,7 @@ def set_parent(
     with history.operation(collection=collection, by=by, kind="characters.outfit", summary="", key=key) as record:
         above = _parent(collection, parent)
         words = above.name if above else ALONE
-        row = _as_seen(collection, character, seen_version, label="outfit of", now="parent", wanted=words)
+        row = _as_seen(collection, character, seen_version, label="outfit of", now="parent", new=words)
         if above is not None and (above.pk == row.pk or row.outfits.exists()):
             raise BadInput(f"{row.name} has outfits of its own or is the same character; it cannot become an outfit.")
         before = snapshot(row, names=("parent_id", "version"))
@@ -192,7 +192,7 @@ def split(
         chosen = locked_faces(collection=collection, faces=faces)
         if any(face.character_id != row.pk for face in chosen):
             raise Conflict(f"Some of these faces are no longer {row.name}. Reload the page.")
-        check_seen(chosen, seen, state=FaceState.FACE, wanted=name)
+        check_seen(chosen, seen, state=FaceState.FACE, decision=name)
         _refuse_taken(collection, name)
         parent = (row.parent or row) if as_outfit else None
         fresh = Character.objects.create(collection=collection, name=name, parent=parent)
@@ -222,9 +222,9 @@ def _hand_over_ruled_out(record: Recorder, collection: Collection, source: Chara
 
 def _move_frames(record: Recorder, source: Character, target: Character) -> None:
     """Characters of frames; where both were on one, the word that stands higher stays."""
-    there = {row.frame_id: row for row in FrameCharacter.objects.select_for_update().filter(character=target)}
+    existing = {row.frame_id: row for row in FrameCharacter.objects.select_for_update().filter(character=target)}
     for row in FrameCharacter.objects.select_for_update().filter(character=source).order_by("pk"):
-        other = there.get(row.frame_id)
+        other = existing.get(row.frame_id)
         if other is not None and RANKS[other.origin] <= RANKS[row.origin]:
             record.deleted(row, frame_id=row.frame_id)
             row.delete()
@@ -270,16 +270,16 @@ def _seen(collection: Collection, character: Character | int, seen_version: int 
 
 
 def _as_seen(
-    collection: Collection, character: Character | int, seen_version: int | None, *, label: str, now: str, wanted: str
+    collection: Collection, character: Character | int, seen_version: int | None, *, label: str, now: str, new: str
 ) -> Character:
     """The character, locked; Stale with both answers where somebody changed this of it since it was shown."""
     row = locked_character(collection=collection, character=character)
-    theirs = str(getattr(row, now) or ALONE)
-    if seen_version is not None and int(seen_version) != row.version and theirs != wanted:
+    stored = str(getattr(row, now) or ALONE)
+    if seen_version is not None and int(seen_version) != row.version and stored != new:
         raise Stale(
             f"{last_by(row)} changed {row.name} in the meantime.",
-            stored=[(label, theirs)],
-            sent=[(label, wanted)],
+            stored=[(label, stored)],
+            sent=[(label, new)],
             resend={"version": [str(row.version)]},
         )
     return row
@@ -301,8 +301,8 @@ def _refuse_taken(collection: Collection, name: str, *, but: Character | None = 
 
 
 def _add_alias(record: Recorder, row: Character, name: str) -> None:
-    alias, made = CharacterAlias.objects.get_or_create(
+    alias, is_new = CharacterAlias.objects.get_or_create(
         collection_id=row.collection_id, name=name, defaults={"character": row}
     )
-    if made:
+    if is_new:
         record.created(alias)

@@ -13,7 +13,7 @@ from ingest.errors import Conflict
 from ingest.models import Collection, Frame, Operation
 
 
-def shown(faces: Iterable[Face]) -> dict[str, Any]:
+def form_values(faces: Iterable[Face]) -> dict[str, Any]:
     """The boxes of a frame as its page shows them, for the fingerprint of the form that says that they are all."""
     return {
         "boxes": sorted(
@@ -31,7 +31,7 @@ def check(*, collection: Collection, frame: Frame, by: Any, seen: str | None = N
     summary = f"All faces of {_called(frame)} marked"
     with history.operation(collection=collection, by=by, kind="faces.check", summary=summary, key=key) as record:
         row = _locked(collection, frame)
-        if seen is not None and seen != fingerprint(shown(Face.objects.filter(frame=row))):
+        if seen is not None and seen != fingerprint(form_values(Face.objects.filter(frame=row))):
             raise Conflict(
                 "Boxes of this frame changed in the meantime. Reload the page, check them and confirm again."
             )
@@ -51,9 +51,9 @@ def uncheck(*, collection: Collection, frame: Frame, by: Any, key: str = "") -> 
     summary = f"Faces of {_called(frame)} are open again"
     with history.operation(collection=collection, by=by, kind="faces.uncheck", summary=summary, key=key) as record:
         row = _locked(collection, frame)
-        for said in CheckedFrame.objects.filter(frame=row):
-            record.deleted(said, frame_id=row.pk)
-            said.delete()
+        for checked in CheckedFrame.objects.filter(frame=row):
+            record.deleted(checked, frame_id=row.pk)
+            checked.delete()
     return record.operation
 
 

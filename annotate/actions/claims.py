@@ -22,9 +22,9 @@ CLAIMS_MAX = 200  # shown of a collection
 def claim(*, collection: Collection, kind: ItemKind, item: int, by: Any) -> bool:
     """Hold an item for two minutes from now on; False where somebody else holds it. One person holds one of a kind."""
     now = timezone.now()
-    mine = Claim.objects.filter(collection=collection, kind=kind)
-    mine.filter(user=by).exclude(item=item).delete()
-    free = mine.filter(Q(user=by) | Q(until__lte=now), item=item)
+    claims = Claim.objects.filter(collection=collection, kind=kind)
+    claims.filter(user=by).exclude(item=item).delete()
+    free = claims.filter(Q(user=by) | Q(until__lte=now), item=item)
     if free.update(user=by, until=now + HOLD):  # one statement: of two who ask at once the second finds it held
         return True
     try:
@@ -50,12 +50,12 @@ def held_by_others(*, collection: Collection, kind: ItemKind, by: Any) -> dict[i
 def be_here(*, collection: Collection, place: str, by: Any) -> list[str]:
     """Note that a person has a page open; names of the others there."""
     now = timezone.now()
-    mine = Presence.objects.filter(collection=collection, user=by)
-    if not mine.filter(place=place).update(until=now + HERE):
+    own_pages = Presence.objects.filter(collection=collection, user=by)
+    if not own_pages.filter(place=place).update(until=now + HERE):
         Presence.objects.filter(collection=collection, until__lte=now).delete()
         Claim.objects.filter(collection=collection, until__lte=now).delete()
-        oldest = mine.order_by("-until").values_list("pk", flat=True)[PLACES_MAX - 1 :]
-        mine.filter(pk__in=list(oldest)).delete()
+        oldest = own_pages.order_by("-until").values_list("pk", flat=True)[PLACES_MAX - 1 :]
+        own_pages.filter(pk__in=list(oldest)).delete()
         try:
             with transaction.atomic():
                 Presence.objects.create(collection=collection, user=by, place=place, until=now + HERE)

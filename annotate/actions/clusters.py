@@ -111,9 +111,9 @@ def split(
     """Move some faces of a cluster into a new one; returns the new one."""
     with history.operation(collection=collection, by=by, kind="clusters.split", summary="", key=key) as record:
         row, members = _locked(collection, cluster)
-        wanted = {face if isinstance(face, int) else face.pk for face in faces}
-        moved = [face for face in members if face.pk in wanted]
-        if len(moved) != len(wanted):
+        keys = {face if isinstance(face, int) else face.pk for face in faces}
+        moved = [face for face in members if face.pk in keys]
+        if len(moved) != len(keys):
             raise Conflict("Some of these faces are no longer in the cluster. Reload the page.")
         if not moved or len(moved) == len(members):
             raise BadInput("Choose some of the cluster's faces, not none and not all, to split it.")

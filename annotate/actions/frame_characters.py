@@ -14,7 +14,7 @@ from ingest.models import Collection, Frame, Operation
 WORD = ("state", "origin", "score", "box", "by_id")
 
 
-def say(
+def decide(
     *, collection: Collection, frame: Frame, character: Character | int | str, yes: bool, by: Any, key: str = ""
 ) -> Operation:
     """A person's yes or no; a name that nobody has yet makes a new character."""

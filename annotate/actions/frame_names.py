@@ -13,7 +13,7 @@ BATCH = 500  # frames a query
 
 def faces_of(frames: Iterable[int]) -> dict[int, list[SeenFace]]:
     """The real faces of frames, by frame key; nobody of the cast is no face that a name could be for."""
-    found: dict[int, list[SeenFace]] = {}
+    faces: dict[int, list[SeenFace]] = {}
     rows = Face.objects.filter(frame__in=list(frames), state=FaceState.FACE).order_by("frame_id", "left", "pk")
     columns = ("pk", "frame_id", "left", "top", "right", "bottom", "named_by", "character_id", "not_characters")
     for key, frame, left, top, right, bottom, by, character, ruled_out in rows.values_list(*columns):
@@ -21,18 +21,18 @@ def faces_of(frames: Iterable[int]) -> dict[int, list[SeenFace]]:
         face = SeenFace(
             key, (left, top, right, bottom), answered, character if answered else None, frozenset(ruled_out)
         )
-        found.setdefault(frame, []).append(face)
-    return found
+        faces.setdefault(frame, []).append(face)
+    return faces
 
 
 def stored(frames: Iterable[int]) -> dict[int, list[Named]]:
     """The evidence of frames as the stage left it in rows, whether or not it counts now; by frame key."""
-    found: dict[int, list[Named]] = {}
+    names: dict[int, list[Named]] = {}
     rows = FrameCharacter.objects.filter(frame__in=list(frames)).exclude(origin=PERSON, state=TagState.NO)
     for frame, character, origin, score, box in rows.values_list("frame_id", "character_id", "origin", "score", "box"):
         place = (box[0], box[1], box[2], box[3]) if isinstance(box, list) and len(box) == 4 else None
-        found.setdefault(frame, []).append(Named(character, origin, score, place))
-    return {frame: ranked(names) for frame, names in found.items()}
+        names.setdefault(frame, []).append(Named(character, origin, score, place))
+    return {frame: ranked(names) for frame, names in names.items()}
 
 
 def states(names: Sequence[Named], faces: Sequence[SeenFace]) -> dict[int, str]:
@@ -50,8 +50,12 @@ def candidate_names(frames: Iterable[int]) -> dict[int, list[str]]:
     keys: dict[int, list[int]] = {}
     for frame, evidence in names.items():
         keys |= candidates(evidence, faces.get(frame, []))
-    called = dict(Character.objects.filter(pk__in={k for own in keys.values() for k in own}).values_list("pk", "name"))
-    return {face: [called[key] for key in own if key in called] for face, own in keys.items()}
+    called = dict(
+        Character.objects.filter(pk__in={k for character_keys in keys.values() for k in character_keys}).values_list(
+            "pk", "name"
+        )
+    )
+    return {face: [called[key] for key in character_keys if key in called] for face, character_keys in keys.items()}
 
 
 def settle(record: Recorder, frames: Iterable[int]) -> None:
@@ -62,10 +66,10 @@ def settle(record: Recorder, frames: Iterable[int]) -> None:
         if not names:
             continue
         faces = faces_of(names)
-        wanted = {frame: states(found, faces.get(frame, [])) for frame, found in names.items()}
+        new_states = {frame: states(evidence, faces.get(frame, [])) for frame, evidence in names.items()}
         rows = FrameCharacter.objects.select_for_update().filter(frame__in=names).exclude(origin=PERSON)
         for row in rows.order_by("pk"):
-            state = wanted[row.frame_id].get(row.character_id, row.state)
+            state = new_states[row.frame_id].get(row.character_id, row.state)
             if state != row.state:
                 before = {"state": row.state}
                 row.state = state

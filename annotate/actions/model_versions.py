@@ -25,19 +25,21 @@ def version_of(
     With `labels` they are kept beside the row, in the order of the model's outputs, with its own `rules`, for reading
     its packed answers. Weights beside another list of labels are another version.
     """
-    told = replace(info, revision=revision or info.revision)
-    row = _row(told)
+    versioned = replace(info, revision=revision or info.revision)
+    row = _row(versioned)
     if not labels:
         return row
     rows = [[label.name, label.category] for label in labels]
-    own = (rules or Rules()).as_json()
-    stored, _ = ModelLabels.objects.get_or_create(model_version=row, defaults={"rows": rows, "rules": own})
+    rules_json = (rules or Rules()).as_json()
+    stored, _ = ModelLabels.objects.get_or_create(model_version=row, defaults={"rows": rows, "rules": rules_json})
     if stored.rows != rows:
         digest = hashlib.sha256(json.dumps(rows).encode()).hexdigest()[:8]
-        row = _row(replace(told, revision=f"{told.revision[: REVISION_MAX - 16]} labels {digest}".strip()))
-        stored, _ = ModelLabels.objects.get_or_create(model_version=row, defaults={"rows": rows, "rules": own})
-    if rules is not None and stored.rules != own:
-        ModelLabels.objects.filter(pk=stored.pk).update(rules=own)  # a newer Koma, or other thresholds beside the model
+        row = _row(replace(versioned, revision=f"{versioned.revision[: REVISION_MAX - 16]} labels {digest}".strip()))
+        stored, _ = ModelLabels.objects.get_or_create(model_version=row, defaults={"rows": rows, "rules": rules_json})
+    if rules is not None and stored.rules != rules_json:
+        ModelLabels.objects.filter(pk=stored.pk).update(
+            rules=rules_json
+        )  # a newer Koma, or other thresholds beside the model
     return row
 
 
@@ -50,7 +52,7 @@ def known_version(*, task: str, name: str, revision: str, sha256: str) -> ModelV
 def labels_of(version: ModelVersion) -> tuple[Label, ...]:
     """The labels of a version in the order of its outputs; empty when it has none."""
     row = ModelLabels.objects.filter(model_version=version).first()
-    return tuple(_label(one) for one in row.rows) if row and isinstance(row.rows, list) else ()
+    return tuple(_label(label) for label in row.rows) if row and isinstance(row.rows, list) else ()
 
 
 def rules_of(version: ModelVersion) -> Rules:
@@ -62,11 +64,11 @@ def rules_of(version: ModelVersion) -> Rules:
         return Rules()
 
 
-def _label(told: Any) -> Label:
+def _label(stored: Any) -> Label:
     """A stored label; a nameless one where a backup brought something that cannot be a tag."""
-    if not isinstance(told, list) or len(told) != 2 or not all(isinstance(one, str) for one in told):
+    if not isinstance(stored, list) or len(stored) != 2 or not all(isinstance(part, str) for part in stored):
         return Label("", "")
-    name, category = told
+    name, category = stored
     good = name.isprintable() and category.isprintable() and len(name) + len(category) < NAME_MAX
     return Label(name, category) if good else Label("", "")
 
@@ -83,9 +85,9 @@ def _row(info: ModelInfo) -> ModelVersion:
     return row
 
 
-def _name(told: str) -> str:
-    return plain_text(told, bytes_max=INFO_MAX)
+def _name(text: str) -> str:
+    return plain_text(text, bytes_max=INFO_MAX)
 
 
-def _revision(told: str) -> str:
-    return plain_text(told, bytes_max=REVISION_MAX)
+def _revision(text: str) -> str:
+    return plain_text(text, bytes_max=REVISION_MAX)

@@ -41,13 +41,13 @@ def find(*, collection: Collection, text: str) -> Character | None:
     """The character of this name or alias: exactly, else whatever the case of its letters; None when there is none."""
     name = clean_name(text)
     for lookup in ("name", "name__iexact"):
-        found = Character.objects.filter(collection=collection, **{lookup: name}).order_by("pk").first()
-        if found is None:
+        row = Character.objects.filter(collection=collection, **{lookup: name}).order_by("pk").first()
+        if row is None:
             alias = CharacterAlias.objects.filter(collection=collection, **{lookup: name}).order_by("pk")
             first = alias.select_related("character").first()
-            found = first.character if first else None
-        if found is not None:
-            return found
+            row = first.character if first else None
+        if row is not None:
+            return row
     return None
 
 
@@ -102,34 +102,34 @@ def check_seen(
     *,
     state: FaceState,
     character: Character | None = None,
-    wanted: str = "",
+    decision: str = "",
 ) -> None:
     """Stale when another person gave a different answer after this one looked. `seen`: face key -> version shown.
 
-    `wanted` is the answer in words where it is no character that exists.
+    `decision` is the answer in words where it is no character that exists.
     """
     if not seen:
         return
     answered = (state, character.pk if character else None)
-    theirs = [
+    changed_faces = [
         face
         for face in faces
         if face.pk in seen
         and int(seen[face.pk]) != face.version
         and face.named_by == NamedBy.PERSON
-        and (bool(wanted) or (face.state, face.character_id) != answered)
+        and (bool(decision) or (face.state, face.character_id) != answered)
     ]
-    if not theirs:
+    if not changed_faces:
         return
-    whose = {face.named_user.get_username() if face.named_user else "somebody" for face in theirs}
-    answers = Counter(face.character.name if face.character else FaceState(face.state).label for face in theirs)
-    one = next(iter(answers)) if len(answers) == 1 else "other names"
-    which = "this face" if len(seen) == 1 else f"{len(theirs)} of these {len(seen)} faces"
-    mine = wanted or (character.name if character else UNKNOWN if state == FaceState.FACE else state.label)
+    whose = {face.named_user.get_username() if face.named_user else "somebody" for face in changed_faces}
+    answers = Counter(face.character.name if face.character else FaceState(face.state).label for face in changed_faces)
+    answer_text = next(iter(answers)) if len(answers) == 1 else "other names"
+    which = "this face" if len(seen) == 1 else f"{len(changed_faces)} of these {len(seen)} faces"
+    own_answer = decision or (character.name if character else UNKNOWN if state == FaceState.FACE else state.label)
     raise Stale(
-        f"{', '.join(sorted(whose))} answered “{one}” for {which} in the meantime.",
+        f"{', '.join(sorted(whose))} answered “{answer_text}” for {which} in the meantime.",
         stored=[(humane.count(count, "face"), name) for name, count in answers.most_common()],
-        sent=[(humane.count(len(faces), "face"), mine)],
+        sent=[(humane.count(len(faces), "face"), own_answer)],
         resend={"face": [f"{face.pk}:{face.version}" for face in faces], "version": [str(faces[0].version)]},
     )
 

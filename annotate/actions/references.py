@@ -122,9 +122,9 @@ def _add_person(
 def _head(picture: Picture, detector: FaceDetector) -> tuple[Picture, bytes]:
     """The head for the embedder and its picture file: the surest face's, or all of a picture that is a head already."""
     height, width = picture.shape[:2]
-    found = detector.detect([picture])[0]
-    if len(found.scores):
-        box = found.boxes[int(np.argmax(found.scores))]
+    boxes = detector.detect([picture])[0]
+    if len(boxes.scores):
+        box = boxes.boxes[int(np.argmax(boxes.scores))]
         if box[3] - box[1] < HEAD_ALREADY * height:
             relative = (box[0] / width, box[1] / height, box[2] / width, box[3] / height)
             return cut_head(picture, (box[0], box[1], box[2], box[3])), head_file(picture, relative)
@@ -134,7 +134,7 @@ def _head(picture: Picture, detector: FaceDetector) -> tuple[Picture, bytes]:
 
 
 def _people(folder: Path) -> list[tuple[str, list[Path]]]:
-    found = []
+    people = []
     for entry in sorted(folder.iterdir()):
         if entry.is_dir() and not entry.is_symlink() and not entry.name.startswith("."):
             paths = sorted(
@@ -143,5 +143,5 @@ def _people(folder: Path) -> list[tuple[str, list[Path]]]:
                 if path.is_file() and not path.is_symlink() and path.suffix.lower().lstrip(".") in PICTURE_ENDINGS
             )
             if paths:
-                found.append((entry.name, paths))
-    return found
+                people.append((entry.name, paths))
+    return people

@@ -28,11 +28,11 @@ class Used:
     """The list that counts: what it holds, and a mark that is another one when it changes."""
 
     parsed: Parsed
-    mark: str
+    digest: str
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
+class KindLists:
     """One kind for a page: its words, the lists of the collection, the name of the installed one."""
 
     kind: Kind
@@ -42,14 +42,14 @@ class Shown:
     installed: str
 
     @property
-    def shown(self) -> dict[str, str]:
+    def form_values(self) -> dict[str, str]:
         """What a form that replaces the list shows."""
         return {"list": self.used.name if self.used else ""}
 
     @property
     def used(self) -> TagList | None:
         """The collection's own list that counts, if it has one."""
-        return next((one for one in self.lists if one.used), None)
+        return next((row for row in self.lists if row.used), None)
 
 
 ABOUT = {
@@ -82,20 +82,23 @@ def add(
     Of those that do not count the newest KEPT stay. The history does not hold the others (a list may have megabytes):
     undo of a change that used one of them leaves it out; who wants it back uploads it again.
     """
-    shown = plain_name(name)
-    parsed = parse(kind, data, name=shown)
-    mark = filter_lists.digest(data)
+    display_name = plain_name(name)
+    parsed = parse(kind, data, name=display_name)
+    digest = filter_lists.digest(data)
     with history.operation(
-        collection=collection, by=by, kind="tags.list", summary=f"{kind.label}: list {shown}, {parsed.count:,} tags"
+        collection=collection,
+        by=by,
+        kind="tags.list",
+        summary=f"{kind.label}: list {display_name}, {parsed.count:,} tags",
     ) as record:
-        _check_seen(collection, kind, seen, shown)
+        _check_seen(collection, kind, seen, display_name)
         row, _ = TagList.objects.get_or_create(
-            collection=collection, kind=kind, digest=mark,
-            defaults={"name": shown[:200], "text": decode_text(data), "tags": parsed.count, "added_by": by},
+            collection=collection, kind=kind, digest=digest,
+            defaults={"name": display_name[:200], "text": decode_text(data), "tags": parsed.count, "added_by": by},
         )  # fmt: skip
         _use(collection, kind, row, record)
         old = TagList.objects.filter(collection=collection, kind=kind, used=False).order_by("-pk")[KEPT:]
-        TagList.objects.filter(pk__in=[one.pk for one in old]).delete()
+        TagList.objects.filter(pk__in=[row.pk for row in old]).delete()
     row.refresh_from_db()
     return row, parsed.notes
 
@@ -130,32 +133,32 @@ def used(collection: Collection, kind: Kind) -> Used:
     return Used(parse(kind, data, name=str(path)), filter_lists.digest(data))
 
 
-def shown(collection: Collection) -> list[Shown]:
+def lists_by_kind(collection: Collection) -> list[KindLists]:
     """Both kinds, for a page or a command."""
     rows = list(TagList.objects.filter(collection=collection).defer("text").select_related("added_by"))
-    found = []
+    kinds = []
     for kind in Kind:
         path = filter_lists.installed_file(settings.KOMA_MODELS_DIR, included=kind == Kind.INCLUDED)
-        mine = [row for row in rows if row.kind == kind]
-        found.append(Shown(kind, ABOUT[kind], EXAMPLE[kind], mine, path.name if path else ""))
-    return found
+        own_lists = [row for row in rows if row.kind == kind]
+        kinds.append(KindLists(kind, ABOUT[kind], EXAMPLE[kind], own_lists, path.name if path else ""))
+    return kinds
 
 
-def _check_seen(collection: Collection, kind: Kind, seen: str | None, wanted: str) -> None:
-    one = TagList.objects.filter(collection=collection, kind=kind, used=True).first()
+def _check_seen(collection: Collection, kind: Kind, seen: str | None, name: str) -> None:
+    used_list = TagList.objects.filter(collection=collection, kind=kind, used=True).first()
     who = author(Revision.objects.filter(model=TagList._meta.label, operation__collection=collection))
-    now = {"list": one.name if one else ""}
-    changed(seen, now=now, new={"list": wanted}, who=who, what=f"the list of {kind.label.lower()}")
+    now = {"list": used_list.name if used_list else ""}
+    changed(seen, now=now, new={"list": name}, who=who, what=f"the list of {kind.label.lower()}")
 
 
 def _use(collection: Collection, kind: Kind, row: TagList | None, record: history.Recorder) -> None:
     """Let one list count instead of another; the one before goes first, since only one may count."""
-    for one in TagList.objects.filter(collection=collection, kind=kind, used=True):
-        if row is not None and one.pk == row.pk:
+    for used_list in TagList.objects.filter(collection=collection, kind=kind, used=True):
+        if row is not None and used_list.pk == row.pk:
             continue
-        one.used = False
-        one.save(update_fields=["used"])
-        record.changed(one, before={"used": True})
+        used_list.used = False
+        used_list.save(update_fields=["used"])
+        record.changed(used_list, before={"used": True})
     if row is not None and not row.used:
         row.used = True
         row.save(update_fields=["used"])

@@ -37,11 +37,11 @@ def clean_name(text: str) -> str:
 
 
 def edit(
-    *, collection: Collection, frame: Frame | int, seen: Iterable[str], wanted: Iterable[str], by: Any, key: str = ""
+    *, collection: Collection, frame: Frame | int, seen: Iterable[str], new: Iterable[str], by: Any, key: str = ""
 ) -> Operation:
-    """Bring a frame's tags from `seen` to `wanted` by three-way merge with what is there now."""
+    """Bring a frame's tags from `seen` to `new` by three-way merge with what is there now."""
     before = {clean_name(name) for name in seen}
-    after = {clean_name(name) for name in wanted}
+    after = {clean_name(name) for name in new}
     return _apply(
         collection=collection, frames=[frame], add=sorted(after - before), remove=sorted(before - after), by=by, key=key
     )
@@ -73,17 +73,17 @@ def resolve(names: Iterable[str], *, make: bool, seen_by: Collection | None = No
 
     With `seen_by` a tag that the collection does not see is unknown.
     """
-    wanted = list(dict.fromkeys(names))
+    ordered = list(dict.fromkeys(names))
     known = Tag.objects.all() if seen_by is None else Tag.objects.visible_in(seen_by.pk)
-    tags = {tag.name: tag for tag in known.filter(name__in=wanted)}
-    aliases = TagAlias.objects.filter(name__in=[n for n in wanted if n not in tags]).select_related("tag")
+    tags = {tag.name: tag for tag in known.filter(name__in=ordered)}
+    aliases = TagAlias.objects.filter(name__in=[n for n in ordered if n not in tags]).select_related("tag")
     tags |= {alias.name: alias.tag for alias in aliases}
-    missing = [name for name in wanted if name not in tags]
+    missing = [name for name in ordered if name not in tags]
     if missing and make:
         Tag.objects.bulk_create([Tag(name=name) for name in sorted(missing)], ignore_conflicts=True)
         tags |= {tag.name: tag for tag in Tag.objects.filter(name__in=missing)}
-    found = {tags[name].pk: tags[name] for name in wanted if name in tags}
-    return list(found.values())
+    resolved = {tags[name].pk: tags[name] for name in ordered if name in tags}
+    return list(resolved.values())
 
 
 def _apply(
@@ -95,19 +95,19 @@ def _apply(
     if not keys:
         raise BadInput("Select at least one frame.")
     with history.operation(collection=collection, by=by, kind="tags.edit", summary="", key=key) as record:
-        found = 0
+        frame_count = 0
         added = resolve(add, make=True)
         removed = resolve(remove, make=known_to_models, seen_by=None if known_to_models else collection)
         for start in range(0, len(keys), BATCH):
             part = keys[start : start + BATCH]
             locked = Frame.objects.select_for_update().filter(collection=collection, pk__in=part).order_by("pk")
             present = [frame.pk for frame in locked.only("pk")]
-            found += len(present)
-            _say(record, present, added, state=TagState.YES, by=by)
+            frame_count += len(present)
+            _decide(record, present, added, state=TagState.YES, by=by)
             _take_contradicting(record, present, added)
-            _say(record, present, removed, state=TagState.NO, by=by)
-        if found != len(keys):
-            raise Conflict(f"{len(keys) - found} of these frames no longer exist. Reload the page.")
+            _decide(record, present, removed, state=TagState.NO, by=by)
+        if frame_count != len(keys):
+            raise Conflict(f"{len(keys) - frame_count} of these frames no longer exist. Reload the page.")
         record.operation.summary = _summary(added, removed, frames=len(keys))
     return record.operation
 
@@ -117,15 +117,15 @@ def _take_contradicting(record: Recorder, frames: list[int], added: list[Tag]) -
     if not added or not frames:
         return
     rows = FrameTag.objects.filter(frame__in=frames, by_person=False, state=TagState.YES)
-    there = rows.order_by().values_list("tag__name", flat=True).distinct()
-    wrong = contradicting(there, {tag.name for tag in added})
+    present = rows.order_by().values_list("tag__name", flat=True).distinct()
+    wrong = contradicting(present, {tag.name for tag in added})
     gone = list(rows.filter(tag__name__in=wrong).order_by("pk"))
     for row in gone:
         record.deleted(row, frame_id=row.frame_id)
     FrameTag.objects.filter(pk__in=[row.pk for row in gone]).delete()
 
 
-def _say(record: Recorder, frames: list[int], tags: list[Tag], *, state: TagState, by: Any) -> None:
+def _decide(record: Recorder, frames: list[int], tags: list[Tag], *, state: TagState, by: Any) -> None:
     """Write a person's yes or no for each frame and tag that does not say so already."""
     if not tags or not frames:
         return

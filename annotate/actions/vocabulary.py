@@ -126,7 +126,7 @@ def _parse(cells: list[str], number: int) -> tuple[str, _Row]:
 
 def _aliases(rows: dict[str, _Row], report: ImportReport) -> dict[str, str]:
     """Alias -> tag name. A tag is no alias; of two tags with one alias the more frequent has it."""
-    found: dict[str, str] = {}
+    aliases: dict[str, str] = {}
     for name, row in sorted(rows.items(), key=lambda item: (-item[1].count, item[0])):
         for text in row.aliases:
             if not text.strip():
@@ -138,10 +138,10 @@ def _aliases(rows: dict[str, _Row], report: ImportReport) -> dict[str, str]:
                 continue
             if alias == name or alias in rows:
                 continue
-            other = found.setdefault(alias, name)
+            other = aliases.setdefault(alias, name)
             if other != name:
                 report.problems.append(f"row {row.number}: alias {alias} belongs to {other}, which is more frequent")
-    return found
+    return aliases
 
 
 def _parts(names: list[str]) -> Iterator[list[str]]:

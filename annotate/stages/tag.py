@@ -207,7 +207,7 @@ class TagFrames(Stage[Batch, Result]):
         marks.append(str(self.origins.side_file))
         marks += [f"ratings {self.scheme}"] if self.scheme else []
         marks += [f"boxes {speaker.version.pk}" for speaker in self.boxes]
-        marks += [f"drop {kind.value} {used.mark}" for kind, used in self.lists.items()]
+        marks += [f"drop {kind.value} {used.digest}" for kind, used in self.lists.items()]
         return marks
 
     def pending(self) -> QuerySet[Frame]:

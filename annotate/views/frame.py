@@ -137,7 +137,7 @@ def frame_tags(request: MemberRequest, collection: Collection, frame_id: int) ->
     removed = [name.strip() for name in request.POST.getlist("remove") if name.strip()]
     if not added and not removed:
         raise BadInput("Type a tag.")
-    done = tags.edit(collection=collection, frame=row, seen=removed, wanted=added, by=request.user, key=key_of(request))
+    done = tags.edit(collection=collection, frame=row, seen=removed, new=added, by=request.user, key=key_of(request))
     return _answer(request, collection, row, done.summary)
 
 
@@ -150,7 +150,7 @@ def characters_change(request: MemberRequest, collection: Collection, frame_id: 
     name = request.POST.get("remove", request.POST.get("add", "")).strip()
     if not name:
         raise BadInput("Type a name.")
-    done = frame_characters.say(
+    done = frame_characters.decide(
         collection=collection, frame=row, character=name, yes="remove" not in request.POST, by=request.user,
         key=key_of(request),
     )  # fmt: skip
@@ -224,7 +224,7 @@ def _labels(request: MemberRequest, collection: Collection, row: Frame) -> dict[
         "tags": groups,
         "tags_count": sum(tag.state == "yes" for tag in said_tags),
         "caption": caption,
-        "boxes_shown": checks.shown(faces),
+        "boxes_shown": checks.form_values(faces),
         "caption_shown": {"text": caption.text if caption else ""},
         "model_captions": list(row.model_captions.select_related("model_version").order_by("-written_at", "-pk")),
     }

@@ -178,7 +178,7 @@ def collection_models(request: HttpRequest, collection: Collection) -> HttpRespo
     context = {
         "tasks": tasks,
         "section": "runs",
-        "lists": tag_lists.shown(collection),
+        "lists": tag_lists.lists_by_kind(collection),
         "largest_list": tag_lists.FILE_MAX,
     }
     return render(request, "annotate/collection_models.html", context)

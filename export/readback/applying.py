@@ -142,7 +142,7 @@ def apply(*, collection: Collection, moved: Iterable[Moved], by: Any) -> Applied
     for row in proposal.pictures:
         try:
             who = character_actions.find_or_create(collection=collection, name=row.name, by=by)
-            frame_characters.say(collection=collection, frame=row.frame, character=who, yes=row.yes, by=by)
+            frame_characters.decide(collection=collection, frame=row.frame, character=who, yes=row.yes, by=by)
         except (BadInput, Conflict) as error:
             applied.open.append(Open(row.path, error.message))
             continue

@@ -257,7 +257,7 @@ def test_every_action_and_stage_takes_its_locks_in_one_order(
         tags.add(frames=[frame, second], names=["smile", "hat"], **common)
         tags.remove(frames=[frame], names=["hat"], **common)
         captions.write(frame=second, text="A girl.", **common)
-        frame_characters.say(frame=second, character="Mai", yes=True, **common)
+        frame_characters.decide(frame=second, character="Mai", yes=True, **common)
         frames.drop(frames=[frame], **common)
         frames.restore(frames=[frame], **common)
         frames.leave_out(frames=[frame], excluded=True, **common)

@@ -78,8 +78,8 @@ def test_one_who_adds_and_one_who_removes_another_tag_do_not_undo_each_other(
     page = ["coat", "hat"]  # what both saw
     common = {"collection": race.collection, "frame": race.frames[0], "seen": page}
     together(
-        lambda: tags.edit(wanted=["coat", "hat", "smile"], by=alice, **common),
-        lambda: tags.edit(wanted=["coat"], by=bob, **common),
+        lambda: tags.edit(new=["coat", "hat", "smile"], by=alice, **common),
+        lambda: tags.edit(new=["coat"], by=bob, **common),
     )
     yes = set(FrameTag.objects.filter(frame=race.frames[0], state="yes").values_list("tag__name", flat=True))
     assert {"coat", "smile"} <= yes

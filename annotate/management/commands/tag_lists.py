@@ -46,7 +46,7 @@ class Command(BaseCommand):
                         self.stderr.write(f"{path.name}: {note}")
         except KomaError as error:
             raise CommandError(error.message) from None
-        for one in tag_lists.shown(collection):
+        for one in tag_lists.lists_by_kind(collection):
             if one.used is not None:
                 self.stdout.write(f"{one.kind.label}: {one.used.name}, {humane.count(one.used.tags, 'tag')}")
             else:

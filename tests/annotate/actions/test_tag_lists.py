@@ -118,7 +118,7 @@ def test_the_installed_list_counts_where_the_collection_has_none(collection: Col
     assert "hair" in installed.parsed.overlaps
     tag_lists.add(collection=collection, kind=Kind.INCLUDED, name="a.json", data=b'{"sky": ["blue sky"]}', by=None)
     own = tag_lists.used(collection, Kind.INCLUDED)
-    assert set(own.parsed.overlaps) == {"sky"} and own.mark != installed.mark
+    assert set(own.parsed.overlaps) == {"sky"} and own.digest != installed.digest
     tag_lists.use(collection=collection, kind=Kind.INCLUDED, key=None, by=None)
     assert tag_lists.used(collection, Kind.INCLUDED) == installed
 

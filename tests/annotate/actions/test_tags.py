@@ -21,16 +21,16 @@ def said(frame):
 def test_two_people_who_add_different_tags_keep_both(collection, alice, bob, frames):
     seen = ["solo"]
     acts.add(collection=collection, frames=[frames[0]], names=seen, by=alice)
-    acts.edit(collection=collection, frame=frames[0], seen=seen, wanted=["solo", "smile"], by=alice)
-    acts.edit(collection=collection, frame=frames[0], seen=seen, wanted=["solo", "hat"], by=bob)
+    acts.edit(collection=collection, frame=frames[0], seen=seen, new=["solo", "smile"], by=alice)
+    acts.edit(collection=collection, frame=frames[0], seen=seen, new=["solo", "hat"], by=bob)
     assert said(frames[0]) == {"solo": "yes", "smile": "yes", "hat": "yes"}
 
 
 @pytest.mark.django_db
 def test_only_what_the_person_changed_is_applied(collection, alice, bob, frames):
     acts.add(collection=collection, frames=[frames[0]], names=["a", "b"], by=alice)
-    acts.edit(collection=collection, frame=frames[0], seen=["a", "b"], wanted=["a"], by=alice)
-    acts.edit(collection=collection, frame=frames[0], seen=["a", "b"], wanted=["a", "b", "c"], by=bob)
+    acts.edit(collection=collection, frame=frames[0], seen=["a", "b"], new=["a"], by=alice)
+    acts.edit(collection=collection, frame=frames[0], seen=["a", "b"], new=["a", "b", "c"], by=bob)
     assert said(frames[0]) == {"a": "yes", "b": "no", "c": "yes"}
 
 

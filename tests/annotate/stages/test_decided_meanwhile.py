@@ -111,8 +111,8 @@ def side_files(people: People) -> None:
 
 def decide_names(people: People) -> None:
     faces.assign(faces=people.faces[:1], character="Beth", **people.common)
-    frame_characters.say(frame=people.faces[1].frame, character="Anna", yes=False, **people.common)
-    frame_characters.say(frame=people.faces[2].frame, character="Cara", yes=True, **people.common)
+    frame_characters.decide(frame=people.faces[1].frame, character="Anna", yes=False, **people.common)
+    frame_characters.decide(frame=people.faces[2].frame, character="Cara", yes=True, **people.common)
 
 
 def two_named(people: People) -> None:

@@ -128,8 +128,8 @@ def test_a_persons_word_on_the_frame_stays_and_can_be_undone(make_episode, run, 
     give(frame, "character: Miku")
     run(episode, "names")
     miku = Character.objects.get()
-    done = frame_characters.say(collection=collection, frame=frame, character=miku, yes=False, by=alice)
-    frame_characters.say(collection=collection, frame=frame, character="Rin", yes=True, by=alice)
+    done = frame_characters.decide(collection=collection, frame=frame, character=miku, yes=False, by=alice)
+    frame_characters.decide(collection=collection, frame=frame, character="Rin", yes=True, by=alice)
     run(episode, "names")
     assert of_frame(frame) == {"Miku": ("person", "no"), "Rin": ("person", "yes")}
     history.undo(Operation.objects.get(pk=done.pk), by=alice)
