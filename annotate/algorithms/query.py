@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-KEYS = ("episode", "shot", "character", "tag", "state", "reason", "faces", "score", "like", "is", "order")
+KEYS = ("episode", "shot", "character", "tag", "state", "reason", "faces", "score", "like", "is")
 # What models say of whole pictures comes as tags "class:comic"; of these subjects the bare word means the tag.
 SUBJECTS = ("rating", "class", "aesthetic", "monochrome", "character_type", "quality")
 _TERM = re.compile(r'(-?)(?:(\w+):)?("([^"]*)"|\S+)')

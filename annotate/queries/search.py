@@ -42,8 +42,6 @@ def frames(collection: Collection, terms: list[Term]) -> QuerySet[Frame]:
         rows = rows.filter(narrowed)
         terms = [term for term in terms if term not in together]
     for term in terms:
-        if term.key == "order":
-            continue
         condition = _CONDITIONS[term.key](collection, term.value)
         rows = rows.exclude(condition) if term.negative else rows.filter(condition)
     return rows

@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from annotate.algorithms.query import KEYS, QueryError, Term, number, parse, with_term, without
+from annotate.queries.search import _CONDITIONS
 
 
 def test_terms_have_keys_quotes_and_a_minus() -> None:
@@ -14,6 +15,11 @@ def test_terms_have_keys_quotes_and_a_minus() -> None:
         Term("tag", "two words"),
         Term("character", "Kuraue Hinata"),
     ]
+
+
+def test_every_filter_that_is_offered_filters() -> None:
+    assert set(_CONDITIONS) == set(KEYS)
+    assert "order" not in KEYS
 
 
 @pytest.mark.parametrize("text", ["password:x", "user__password__startswith:a", "frame__collection:1"])
