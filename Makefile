@@ -4,7 +4,7 @@
 PYTHON ?= $(firstword $(shell command -v python3 python))
 VENV = .venv/bin/python
 # Scripts and style sheets of our own, with the settings of their tools.
-SCRIPTS = static/js tests/js
+SCRIPTS = static/js tests/js tests/flows/page_audit.js
 ASSETS = static tests/js tests/flows/page_audit.js package.json .oxfmtrc.json .oxlintrc.json
 
 # Compiled modules are kept: each of the many processes of a run would compile Koma and its tests again.

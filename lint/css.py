@@ -1,8 +1,9 @@
 """Style sheets: what no formatter sees. `python -m lint.css`
 
 Every class and id that a sheet styles is set by a template, a script or a view, and every class that a template sets is
-styled or read by a script. A rule and a media query stand once in a sheet, a property once in a rule. Colours are named
-in custom properties. No sheet is long, and `!important` stands only where it is listed here."""
+styled or read by a script. Pages link the sheets of what they show. A rule and a media query stand once in a sheet, a
+property once in a rule. Colours are named in custom properties. No sheet is long, and `!important` stands only where it
+is listed here."""
 
 from __future__ import annotations
 
@@ -33,6 +34,9 @@ CLASS_ATTRIBUTE = re.compile(r"""\bclass=(["'])((?:\{%.*?%\}|\{\{.*?\}\}|(?!\1).
 CLASS_BLOCK = re.compile(r"\{% block shell_class %\}(.*?)\{% endblock %\}")  # stands inside an attribute of base.html
 ID_ATTRIBUTE = re.compile(r"""\bid=(["'])((?:\{%.*?%\}|\{\{.*?\}\}|(?!\1).)*)\1""", re.DOTALL)
 TEMPLATE_CODE = re.compile(r"\{[%{].*?[%}]\}", re.DOTALL)
+SHEET_LINK = re.compile(r"static 'css/([\w-]+\.css)'")
+EXTENDS = re.compile(r"""\{%\s*extends\s+"([^"]+)"\s*%\}""")
+INCLUDE = re.compile(r"""\{%\s*include\s+"([^"#]+)""")
 TEMPLATE_COMMENT = re.compile(r"\{#.*?#\}|\{%\s*comment.*?endcomment\s*%\}", re.DOTALL)
 QUOTED = re.compile(r"""(["'`])((?:\\.|(?!\1).)*)\1""", re.DOTALL)
 WORD = re.compile(r"[A-Za-z_][\w-]*")
@@ -187,18 +191,54 @@ def unused_names(sheets: list[Sheet], uses: Uses) -> list[str]:
     return problems
 
 
+def missing_links(sheets: list[Sheet], templates: dict[str, str]) -> list[str]:
+    """Pages that show a class without linking any of the sheets that style it. `templates`: name -> text.
+
+    What a page includes counts as its own; rows that views put in from elsewhere are not seen.
+    """
+    problems = []
+    for name, text in templates.items():
+        if not (parent := EXTENDS.search(text)):
+            continue
+        linked = set(SHEET_LINK.findall(templates.get(parent[1], "") + text))
+        uses = Uses()
+        for included in _included(name, templates):
+            uses.add_template(included, templates[included])
+        for class_name, source in sorted(uses.set_by_templates.items()):
+            styled_in = {sheet.name for sheet in sheets if class_name in sheet.classes}
+            if styled_in and not styled_in & linked:
+                problems.append(f"{name}: .{class_name} of {source} is styled in {min(styled_in)}, which is not linked")
+    return problems
+
+
+def _included(name: str, templates: dict[str, str]) -> set[str]:
+    reached: set[str] = set()
+    waiting = [name]
+    while waiting:
+        current = waiting.pop()
+        if current in templates and current not in reached:
+            reached.add(current)
+            waiting += INCLUDE.findall(templates[current])
+    return reached
+
+
 def check(root: Path = ROOT) -> list[str]:
     """Return what is wrong in the sheets, templates and scripts below `root`, a line each."""
     sheets = [read_sheet(path.name, path.read_text("utf-8")) for path in sorted((root / "static/css").glob("*.css"))]
     uses = Uses()
-    for path in sorted((root / "templates").rglob("*.html")):
-        uses.add_template(path.relative_to(root / "templates").as_posix(), path.read_text("utf-8"))
+    folder = root / "templates"
+    templates = {
+        path.relative_to(folder).as_posix(): path.read_text("utf-8") for path in sorted(folder.rglob("*.html"))
+    }
+    for name, text in templates.items():
+        uses.add_template(name, text)
     for path in (root / "static/js").rglob("*.js"):
         uses.add_script(path.read_text("utf-8"))
     for app in APPS:
         for path in (root / app).rglob("*.py"):
             uses.add_python(path.read_text("utf-8"))
-    return [problem for sheet in sheets for problem in sheet.problems] + unused_names(sheets, uses)
+    in_sheets = [problem for sheet in sheets for problem in sheet.problems]
+    return in_sheets + unused_names(sheets, uses) + missing_links(sheets, templates)
 
 
 def main() -> int:

@@ -86,6 +86,20 @@ def test_a_class_that_is_set_means_something() -> None:
     ]
 
 
+def test_a_page_links_the_sheets_of_what_it_shows_and_includes() -> None:
+    sheets = [css.read_sheet("all.css", ".a { margin: 0; }"), css.read_sheet("more.css", ".b { margin: 0; }")]
+    templates = {
+        "base.html": """<link href="{% static 'css/all.css' %}">""",
+        "part.html": '<p class="b">',
+        "page.html": '{% extends "base.html" %}<p class="a">{% include "part.html#piece" %}',
+    }
+    assert css.missing_links(sheets, templates) == [
+        "page.html: .b of part.html is styled in more.css, which is not linked"
+    ]
+    templates["page.html"] += """<link href="{% static 'css/more.css' %}">"""
+    assert css.missing_links(sheets, templates) == []
+
+
 def test_a_browser_knows_every_property_and_value(chromium: Any) -> None:
     declarations = sorted(
         {
