@@ -26,7 +26,7 @@ import httpcore
 import httpx
 
 LISTEN_S = 0.5  # how often somebody who waits is asked whether to go on
-LEAST_S, MOST_S = 0.05, 86_400.0  # of a wait: a timeout of 0 would mean none, and an infinite one is refused
+WAIT_MIN_S, WAIT_MAX_S = 0.05, 86_400.0  # of a wait: a timeout of 0 would mean none, and an infinite one is refused
 KEEP_S = 30.0  # idle; servers close earlier or later, which is seen before the next request
 HEADERS = {"User-Agent": "koma", "Accept-Encoding": "identity"}  # of every request
 # What a server, an address or the network does wrong.
@@ -192,10 +192,10 @@ class _Sockets:
 
     def seconds_left(self) -> float:
         """What this thread's next wait may take. Raises TimeoutError where there are none."""
-        left: float = min(self.limits.until - time.monotonic(), self.limits.quiet_s, MOST_S)
+        left: float = min(self.limits.until - time.monotonic(), self.limits.quiet_s, WAIT_MAX_S)
         if left <= 0:
             raise TimeoutError
-        return max(LEAST_S, left)
+        return max(WAIT_MIN_S, left)
 
     def wait(self, connection: socket.socket, event: int) -> None:
         """Until something can be read or written (`select.POLLIN`, `POLLOUT`). Raises TimeoutError, and what `listen`

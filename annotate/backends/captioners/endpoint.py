@@ -24,7 +24,7 @@ import httpx
 
 from annotate.algorithms.caption_prompts import SYSTEM, clean
 from annotate.backends.contract import CaptionAsk, CaptionTold, ModelInfo
-from annotate.backends.http_client import LEAST_S, SERVER_ERRORS, HttpClient
+from annotate.backends.http_client import SERVER_ERRORS, WAIT_MIN_S, HttpClient
 from ingest import outside_json
 from ingest.errors import BadInput, Cancelled
 
@@ -191,7 +191,7 @@ class ChatEndpoint:
 
     def _try(self, body: bytes) -> tuple[CaptionTold, Next]:
         """The answer or the problem, and what to do next."""
-        within = max(LEAST_S, self._endpoint.timeout_s)
+        within = max(WAIT_MIN_S, self._endpoint.timeout_s)
         if self._quiet_since is None:
             self._quiet_since = time.monotonic()
         try:
@@ -250,13 +250,12 @@ class ChatEndpoint:
         if self._endpoint.key:
             headers["Authorization"] = f"Bearer {self._endpoint.key}"
         data = b""
-        with self._client.stream("POST", self._address, headers, body, until=time.monotonic() + within) as answer:
-            for part in answer.iter_raw():
+        with self._client.stream("POST", self._address, headers, body, until=time.monotonic() + within) as response:
+            for part in response.iter_raw():
                 data += part
                 if len(data) > BODY_MAX:
                     break
-        told = {name.lower(): value for name, value in answer.headers.raw}
-        return answer.status_code, told.get(b"retry-after", b"").decode("latin-1"), data
+        return response.status_code, response.headers.get("retry-after", ""), data
 
 
 def _told(data: bytes) -> CaptionTold:
@@ -282,12 +281,12 @@ def _told(data: bytes) -> CaptionTold:
 def _words(data: bytes) -> str:
     """What a server says of its refusal, short; it may hold anything."""
     try:
-        told: Any = outside_json.parsed(data[:BODY_MAX])
-        while isinstance(told, dict):
-            told = told.get("error", told.get("message", told.get("detail", "")))
+        message: Any = outside_json.parsed(data[:BODY_MAX])
+        while isinstance(message, dict):
+            message = message.get("error", message.get("message", message.get("detail", "")))
     except ValueError:
-        told = data[:WORDS_MAX].decode("utf-8", "replace")
-    return clean(str(told)[:WORDS_MAX])[0] if told else ""
+        message = data[:WORDS_MAX].decode("utf-8", "replace")
+    return clean(str(message)[:WORDS_MAX])[0] if message else ""
 
 
 def _seconds(retry_after: str) -> float:

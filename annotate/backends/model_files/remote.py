@@ -26,7 +26,7 @@ ANSWER_S_MAX = 120.0  # for all of it, however it drips
 SIZE_DIGITS_MAX = 15  # of a file's size in bytes
 REDIRECTS_MAX = 5
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
-LEFT_BYTES_MAX = 64 * 1024  # of an answer that nobody wants: read, so that its connection can be kept
+LEFT_BYTES_MAX = 64 * 1024  # of a response that nobody wants: read, so that its connection can be kept
 KEEP = 4  # idle connections: the hub's and those of the servers that it leads to
 TRIES = 5  # in a row without a single new byte
 REPOSITORY = re.compile(r"(?:datasets/)?[A-Za-z0-9][A-Za-z0-9._-]*/[A-Za-z0-9][A-Za-z0-9._-]*")
@@ -56,7 +56,7 @@ class Remote:
 
 
 class _Refused(Exception):
-    """An answer that is no success."""
+    """A response that is no success."""
 
     def __init__(self, status: int, words: str) -> None:
         super().__init__(f"{status} {words}".strip())
@@ -125,8 +125,8 @@ class Hub:
         except (*SERVER_ERRORS, _Refused, BadInput, ValueError):
             return ""
         card = about.get("cardData") if isinstance(about, dict) else None
-        told = card.get("license_name") or card.get("license") if isinstance(card, dict) else ""
-        return told[:100] if isinstance(told, str) and told.isprintable() else ""
+        licence = card.get("license_name") or card.get("license") if isinstance(card, dict) else ""
+        return licence[:100] if isinstance(licence, str) and licence.isprintable() else ""
 
     def fetch(self, remote: Remote, to: Path, *, progress: Progress, stop: Stop = never) -> None:
         """Append to `to` until it has the file's size; begins where an earlier try ended.
@@ -157,13 +157,13 @@ class Hub:
 
     def _append(self, url: str, remote: Remote, to: Path, *, progress: Progress, stop: Stop) -> None:
         have = _size(to)
-        with self._got(url, stop=stop, headers={"Range": f"bytes={have}-"} if have else {}) as answer:
-            if have and not _continues(answer, have, remote.size):  # it sends everything again
+        with self._get(url, stop=stop, headers={"Range": f"bytes={have}-"} if have else {}) as response:
+            if have and not _continues(response, have, remote.size):  # it sends everything again
                 progress(-have)
                 have = 0
             with to.open("r+b" if have else "wb") as file:
                 file.seek(have)
-                for block in answer.iter_raw():
+                for block in response.iter_raw():
                     if stop():
                         raise Cancelled(f"Stopped. The partial download of {remote.path} is kept.")
                     have += len(block)
@@ -179,10 +179,10 @@ class Hub:
         """
         for _ in range(REDIRECTS_MAX):
             try:
-                with self._asked("HEAD", url, stop) as answer:
-                    status, headers = answer.status_code, _headers(answer)
+                with self._request("HEAD", url, stop) as response:
+                    status, headers = response.status_code, _headers(response)
                     if status not in REDIRECTS | {404}:
-                        _check(answer)
+                        _check(response)
             except httpx.RemoteProtocolError as error:
                 if not is_unreadable(error):
                     raise
@@ -196,28 +196,28 @@ class Hub:
 
     def _json(self, url: str, stop: Stop = never) -> Any:
         text, until = b"", time.monotonic() + ANSWER_S_MAX
-        with self._got(url, stop=stop) as answer:
-            for part in answer.iter_raw():
+        with self._get(url, stop=stop) as response:
+            for part in response.iter_raw():
                 text += part
                 if len(text) > ANSWER_BYTES_MAX or time.monotonic() > until:
                     raise BadInput(f"{self.host} sends more than {humane.filesize(ANSWER_BYTES_MAX)}, or does not end.")
         return outside_json.parsed(text)
 
     @contextmanager
-    def _got(self, url: str, *, stop: Stop, headers: dict[str, str] | None = None) -> Iterator[httpx.Response]:
-        """The answer at the end of all redirects, a success. Raises _Refused."""
+    def _get(self, url: str, *, stop: Stop, headers: dict[str, str] | None = None) -> Iterator[httpx.Response]:
+        """The response at the end of all redirects, a success. Raises _Refused."""
         for _ in range(REDIRECTS_MAX):
-            with self._asked("GET", url, stop, headers or {}) as answer:
-                if answer.status_code not in REDIRECTS:
-                    _check(answer)
-                    yield answer
+            with self._request("GET", url, stop, headers or {}) as response:
+                if response.status_code not in REDIRECTS:
+                    _check(response)
+                    yield response
                     return
-                url = following(url, _headers(answer).get("location", ""))
-                _read_out(answer)
+                url = following(url, _headers(response).get("location", ""))
+                _read_out(response)
         raise BadInput(f"{self.host} redirects without an end.")
 
     @contextmanager
-    def _asked(
+    def _request(
         self, method: str, url: str, stop: Stop, headers: dict[str, str] | None = None
     ) -> Iterator[httpx.Response]:
         def listen() -> None:
@@ -225,10 +225,10 @@ class Hub:
                 raise Cancelled("Stopped. The partial download is kept.")
 
         given = self.headers_for(url) | (headers or {})
-        with self._client.stream(method, url, given, quiet_s=self.timeout_s, listen=listen) as answer:
-            yield answer
+        with self._client.stream(method, url, given, quiet_s=self.timeout_s, listen=listen) as response:
+            yield response
             if method == "HEAD":
-                _read_out(answer)
+                _read_out(response)
 
     def headers_for(self, url: str) -> dict[str, str]:
         """What is told to a server; the token to the hub itself alone."""
@@ -290,19 +290,19 @@ class Hub:
         )
 
 
-def _check(answer: httpx.Response) -> None:
-    if not 200 <= answer.status_code < 300:
-        raise _Refused(answer.status_code, answer.extensions.get("reason_phrase", b"").decode("latin-1"))
+def _check(response: httpx.Response) -> None:
+    if not 200 <= response.status_code < 300:
+        raise _Refused(response.status_code, response.extensions.get("reason_phrase", b"").decode("latin-1"))
 
 
-def _headers(answer: httpx.Response) -> dict[str, str]:
+def _headers(response: httpx.Response) -> dict[str, str]:
     """By their names in small letters; of several with one name the first."""
-    return {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in reversed(answer.headers.raw)}
+    return {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in reversed(response.headers.raw)}
 
 
-def _read_out(answer: httpx.Response) -> None:
+def _read_out(response: httpx.Response) -> None:
     left = LEFT_BYTES_MAX
-    for part in answer.iter_raw():
+    for part in response.iter_raw():
         left -= len(part)
         if left < 0:
             return  # closing is cheaper
@@ -330,12 +330,12 @@ def _size(path: Path) -> int:
     return path.stat().st_size if path.exists() else 0
 
 
-def _continues(answer: httpx.Response, have: int, size: int) -> bool:
-    """True when the answer is the rest from `have` of a file of that size."""
-    if answer.status_code != 206:
+def _continues(response: httpx.Response, have: int, size: int) -> bool:
+    """True when the response is the rest from `have` of a file of that size."""
+    if response.status_code != 206:
         return False
-    told = _headers(answer).get("content-range", "")
-    found = re.fullmatch(r"bytes (\d+)-\d+/(\d+|\*)", told)
-    if found is None or int(found[1]) != have or found[2] not in ("*", str(size)):
-        raise httpx.RemoteProtocolError(f"another part than asked for: {told!r}")
+    content_range = _headers(response).get("content-range", "")
+    match = re.fullmatch(r"bytes (\d+)-\d+/(\d+|\*)", content_range)
+    if match is None or int(match[1]) != have or match[2] not in ("*", str(size)):
+        raise httpx.RemoteProtocolError(f"another part than asked for: {content_range!r}")
     return True
