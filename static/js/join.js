@@ -5,7 +5,7 @@ function send(form) {
   const token = location.hash.slice(1);
   if (!token) {
     document.querySelector("[data-join-words]").textContent =
-      "This link is not whole. Copy it again from the message.";
+      "This link is incomplete. Copy it again from the message.";
     return;
   }
   form.elements.token.value = token;

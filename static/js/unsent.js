@@ -8,7 +8,7 @@ import { showToast } from "./toasts.js";
 
 const TECHNICAL_FIELDS = ["key", "seen", "version", "page"];
 const MAX_SHOWN_LETTERS = 60;
-const JUST_SENT = `${SENT}.told`;
+const JUST_SENT = `${SENT}.count`;
 
 // Oldest first: {key, path, act, fields, at}. `act` is the submission's fingerprint, `fields` pairs
 // of name and value.

@@ -73,10 +73,10 @@ function listen() {
     const { films, groups, others, hidden, leftovers } = sortChosen(entries, isPicture);
     for (const { file } of films) add(file);
     for (const group of groups) addGroup(group);
-    leaveOut(others, entries.length, "no film, picture or zip by its name");
-    leaveOut(hidden, entries.length, "hidden, its name begins with a dot: give it another name");
+    leaveOut(others, entries.length, "not a film, picture or zip by its name");
+    leaveOut(hidden, entries.length, "hidden, since its name begins with a dot; rename it");
     if (leftovers === entries.length) {
-      const text = "Nothing is in there. Choose films, pictures, zips or a folder with some.";
+      const text = "No films, pictures or zips found. Choose some, or a folder with some.";
       showToast({ error: true, text });
     }
     queue.run();

@@ -219,7 +219,7 @@ def test_what_is_skipped_for_its_name_is_told(
     for name in (".DS_Store", ".x.mkv", "._x.mkv"):
         (tmp_path / name).write_bytes(b"x")
     page.set_input_files("[name=files]", [tmp_path / ".DS_Store", tmp_path / "._x.mkv"])
-    page.wait_for_selector("text=Nothing is in there")
+    page.wait_for_selector("text=No films, pictures or zips found")
     assert page.locator(".upload").count() == 0
     page.set_input_files("[name=files]", [tmp_path / ".DS_Store", tmp_path / ".x.mkv"])
     assert "left out: hidden" in page.locator(".upload", has_text=".x.mkv").inner_text()

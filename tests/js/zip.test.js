@@ -51,10 +51,10 @@ test("a zip names its files, their places and sums", async () => {
     { path: "a 絵.png", file: new File(["123456789"], "a") },
     { path: "b.txt", file: new File([], "b") },
   ];
-  const told = [];
+  const calls = [];
   const zip = await packZip(entries, "two.zip", {
     ...quietly,
-    onFile: (...args) => told.push(args),
+    onFile: (...args) => calls.push(args),
   });
   const bytes = await zip.arrayBuffer();
   const view = new DataView(bytes);
@@ -63,7 +63,7 @@ test("a zip names its files, their places and sums", async () => {
   const end = bytes.byteLength - 22;
   const directoryAt = view.getUint32(end + 16, true);
   assert.equal(zip.name, "two.zip");
-  assert.deepEqual(told, [
+  assert.deepEqual(calls, [
     [0, 2],
     [1, 2],
   ]);
