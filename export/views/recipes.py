@@ -17,20 +17,18 @@ from export import forms, jobs
 from export.actions import jobs as job_actions
 from export.actions import recipes as recipe_actions
 from export.algorithms.captions import PARTS
-from export.algorithms.layouts.registry import LAYOUTS
 from export.algorithms.levels import TOKENS, levels_of
 from export.algorithms.plan import caption_of
 from export.algorithms.recipe import Recipe, RecipeError, parse
-from export.algorithms.selection import SIZES
-from export.algorithms.upscaling import UpscaleOptions
 from export.build import rows_from_database, upscaling
 from export.models import Recipe as RecipeRow
 from export.preview.result import is_counted, preview
+from export.views.recipe_options import options_of
 from ingest.access import member_view
 from ingest.actions.seen import fingerprint
 from ingest.algorithms.typed_lists import format_list
 from ingest.errors import BadInput
-from ingest.models import Collection, Frame, ImageType, Role
+from ingest.models import Collection, Frame, Role
 from ingest.params import as_int
 from ingest.views.once import own_key
 from ingest.views.responses import errors_in_words, is_partial, seen, success
@@ -39,13 +37,6 @@ PAGE_TEMPLATE = "export/export.html"
 RESULT_TEMPLATE = "export/result.html"
 EXAMPLE_PAGES_MAX = 99_999
 FRAMES_AT_ONCE_MAX = 2_000  # more take over a tenth of a second to look at: the page does not wait for them
-BORDERS = (
-    ("shift", "move inside"),
-    ("edge", "repeat the rim"),
-    ("reflect", "mirror"),
-    ("black", "black"),
-    ("drop", "leave the face out"),
-)
 PART_LABELS = {
     "count": "How many",
     "characters": "Who",
@@ -190,27 +181,13 @@ def _context(collection: Collection, recipe: Recipe) -> dict[str, Any]:
         # A part that the order leaves out is the same as one with probability 0.
         "parts": [(part, PART_LABELS[part], data["caption"][f"{part}_prob"]) for part in order]
         + [(part, PART_LABELS[part], 0.0) for part in PARTS if part not in order],
-        "count_sources": (("people", "people"), ("faces", "faces"), ("characters", "known characters")),
-        "facepos_forms": (
-            ("phrases", "at left / in the middle / at right"),
-            ("tokens", "fhll fvtp"),
-            ("words", "fhleft fvtop"),
-            ("raw", "fvp 42 70 fhp 22 39"),
-        ),
-        "layouts": LAYOUTS.values(),
-        "json_versions": ("v1.0", "v1.1", "v1.2", "v2"),
-        "versions": forms.presets(),
-        "sizes": SIZES,
         "face_scale": f"{recipe.face_set.scale:g}",
-        "borders": BORDERS,
-        "upscalers": upscaling.offered(),
-        "own_upscaler": upscaling.name_of(collection, replace(recipe, upscale=UpscaleOptions())),
-        "image_types": ImageType.choices,
         "episodes": sorted(
             {rows_from_database.episode_code(row) for row in collection.episodes.only(*CODE_FIELDS)} - {""}
         ),
         "job_count": collection.export_jobs.count(),
         "default_name": f"{collection.name} {timezone.now():%Y-%m-%d}",
+        **options_of(collection, recipe),
     } | ({"later": True} if _takes_long(collection, recipe) else result_of(collection, recipe))
 
 

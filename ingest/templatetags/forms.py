@@ -1,8 +1,9 @@
-"""Hidden fields that forms carry: the key by which one that is sent twice is known, and what the form showed."""
+"""Fields of forms: with a label, and the hidden ones (the key of a form that is sent once, what the form showed)."""
 
 from __future__ import annotations
 
 import secrets
+from collections.abc import Collection, Iterable
 from typing import Any
 
 from django import template
@@ -44,6 +45,46 @@ def seen(*values_shown: Any) -> SafeString:
 def seen_field(values: dict[str, Any]) -> SafeString:
     """The same for forms that are drawn as text."""
     return format_html('<input type="hidden" name="seen" value="{}">', fingerprint(values))
+
+
+@register.inclusion_tag("fields/options.html")
+def option_list(options: Iterable[Any], chosen: Any) -> dict[str, Any]:
+    """Options of a select: pairs of value and label, or plain values that are their own labels."""
+    return {"options": _pairs(options), "chosen": chosen}
+
+
+@register.inclusion_tag("fields/select.html")
+def select_field(name: str, label: str, options: Iterable[Any], chosen: Any, *, grow: bool = False) -> dict[str, Any]:
+    """A labelled select; options as in `option_list`."""
+    return {"name": name, "label": label, "options": _pairs(options), "chosen": chosen, "grow": grow}
+
+
+@register.inclusion_tag("fields/input.html")
+def text_field(name: str, label: str, value: Any, *, grow: bool = False, **attributes: Any) -> dict[str, Any]:
+    """A labelled line of text; None is empty. More keywords are attributes of the input."""
+    return {"name": name, "label": label, "value": value, "grow": grow, "attributes": attributes.items()}
+
+
+@register.inclusion_tag("fields/input.html")
+def number_field(name: str, label: str, value: Any, **attributes: Any) -> dict[str, Any]:
+    """A labelled number; None is empty. More keywords (`min`, `max`, `step`) are attributes of the input."""
+    return {"name": name, "label": label, "value": value, "attributes": ({"type": "number"} | attributes).items()}
+
+
+@register.inclusion_tag("fields/check.html")
+def check_field(name: str, label: str, checked: Any) -> dict[str, Any]:
+    """A checkbox before its label; browsers send "on"."""
+    return {"name": name, "label": label, "checked": checked}
+
+
+@register.inclusion_tag("fields/check.html")
+def check_of(name: str, label: str, value: Any, chosen: Collection[Any]) -> dict[str, Any]:
+    """One of several checkboxes of a name; checked if its value is among the chosen ones."""
+    return {"name": name, "label": label, "value": value, "checked": value in chosen}
+
+
+def _pairs(options: Iterable[Any]) -> list[tuple[Any, Any]]:
+    return [tuple(option) if isinstance(option, tuple | list) else (option, option) for option in options]
 
 
 def _values(row: Model | None, names: list[str]) -> dict[str, Any]:

@@ -53,7 +53,7 @@ def test_an_upscaler_that_is_gone_is_named_on_the_page_and_by_the_export(
     recipes.save(collection=show.collection, name="Faces", recipe=recipe, by=alice)
     page = html_of(as_alice.get(url("export", show)))
     assert "There is no model &#x27;gone&#x27; for upscale" in page
-    assert "<option selected>gone</option>" in page
+    assert '<option value="gone" selected>gone</option>' in page
     job = jobs.start(collection=show.collection, recipe=recipe, name="x", by=alice)
     assert export_job.execute(job.pk) == RunState.FAILED
     job.refresh_from_db()
