@@ -63,7 +63,7 @@ class Launched:
             time.sleep(0.05)
 
     def wait_until_up(self) -> None:
-        self.wait_for("Ctrl-C stops it.")
+        self.wait_for("Stop it with Ctrl-C.")
 
     @property
     def address(self) -> str:
