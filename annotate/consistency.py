@@ -121,8 +121,8 @@ def _sizes(collection: Collection, *, fix: bool) -> Iterator[Fault]:
 
 
 def _frames(collection: Collection) -> Iterator[Fault]:
-    kept = Frame.objects.filter(collection=collection, state=FrameState.KEPT)
-    for pk in kept.filter(Q(duplicate_of__isnull=False) | ~Q(reason="")).values_list("pk", flat=True):
+    kept_frames = Frame.objects.filter(collection=collection, state=FrameState.KEPT)
+    for pk in kept_frames.filter(Q(duplicate_of__isnull=False) | ~Q(reason="")).values_list("pk", flat=True):
         yield Fault("frames", f"Frame {pk}", "it is kept and has a reason to be dropped")
     dropped = Frame.objects.filter(collection=collection, state=FrameState.DROPPED, reason="")
     for pk in dropped.values_list("pk", flat=True):

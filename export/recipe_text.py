@@ -49,13 +49,13 @@ def typed(text: str, hint: Any, setting: str) -> Any:
         hint = next(arg for arg in typing.get_args(hint) if arg is not type(None))
     if hint is str:
         return text.replace("\r\n", "\n")
-    plain = text.strip()
+    stripped = text.strip()
     if hint is bool:
-        return plain.lower() in YES if plain.lower() in (*YES, *NO) else text
+        return stripped.lower() in YES if stripped.lower() in (*YES, *NO) else text
     if typing.get_origin(hint) is typing.Literal:
-        return plain if all(isinstance(choice, str) for choice in typing.get_args(hint)) else text
+        return stripped if all(isinstance(choice, str) for choice in typing.get_args(hint)) else text
     try:
-        return int(plain) if hint is int else float(plain)
+        return int(stripped) if hint is int else float(stripped)
     except ValueError:
         return text
 

@@ -20,8 +20,8 @@ ROOT = Path(__file__).resolve().parent.parent
 CEILINGS: dict[str, float] = {
     "project": 2,
     "ingest": 8,
-    "annotate": 86,
-    "export": 47,
+    "annotate": 31,
+    "export": 16,
     "demo_film": 28,
     "training": 49,
     "bench": 80,

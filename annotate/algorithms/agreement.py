@@ -21,8 +21,8 @@ class Agreement:
     @property
     def share(self) -> float:
         """Positive agreement (Jaccard): of what at least one said, the share that both said; 1.0 when nobody did."""
-        said = self.both + self.disagreed
-        return self.both / said if said else 1.0
+        positive = self.both + self.disagreed
+        return self.both / positive if positive else 1.0
 
     @property
     def kappa(self) -> float:

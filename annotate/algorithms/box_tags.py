@@ -24,13 +24,13 @@ def counted(names: Sequence[str], scores: NDArray[np.float32], labels: NDArray[n
     `scores` [n] and `labels` [n] are those of the boxes of one picture.
     """
     counts = Counter(labels.tolist())
-    found: Following = []
-    for at, name in enumerate(names):
-        count = counts[at]
-        score = float(scores[labels == at].min()) if count else 1.0
+    tags: Following = []
+    for kind, name in enumerate(names):
+        count = counts[kind]
+        score = float(scores[labels == kind].min()) if count else 1.0
         words = str(count) if count <= COUNT_MAX else f"{COUNT_MAX}+"
-        found.append((Label(f"{plural(name)}:{words}", META), score))
-    return found
+        tags.append((Label(f"{plural(name)}:{words}", META), score))
+    return tags
 
 
 def plural(name: str) -> str:

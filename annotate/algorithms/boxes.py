@@ -42,12 +42,12 @@ def suppress(
     shared = intersections(boxes, boxes)
     area = areas(boxes)
     smaller = np.maximum(np.minimum(area[:, None], area[None, :]), 1e-9)
-    near = (iou(boxes, boxes) > overlap) | (shared / smaller > inside)
-    kept: list[int] = []
+    too_close = (iou(boxes, boxes) > overlap) | (shared / smaller > inside)
+    chosen: list[int] = []
     for row in np.argsort(-scores, kind="stable").tolist():
-        if not any(near[row, better] for better in kept):
-            kept.append(row)
-    return np.array(kept, dtype=np.int64)
+        if not any(too_close[row, better] for better in chosen):
+            chosen.append(row)
+    return np.array(chosen, dtype=np.int64)
 
 
 @dataclass(frozen=True, slots=True)

@@ -50,13 +50,13 @@ def clean(text: str) -> tuple[str, bool]:
 
     A model's thoughts, characters that control or reorder text, and quotation marks round the whole are taken away.
     """
-    told = normal(_THOUGHTS.sub(" ", text[: 50 * ANSWER_MAX]))
-    told = " ".join(_plain(told).split())
-    if len(told) > 1 and told[0] in _OPENING and told[-1] == _CLOSING[_OPENING.index(told[0])]:
-        told = told[1:-1].strip()
-    if len(told) <= ANSWER_MAX:
-        return told, False
-    return told[: ANSWER_MAX + 1].rpartition(" ")[0][:ANSWER_MAX] or told[:ANSWER_MAX], True
+    text_left = normal(_THOUGHTS.sub(" ", text[: 50 * ANSWER_MAX]))
+    text_left = " ".join(_plain(text_left).split())
+    if len(text_left) > 1 and text_left[0] in _OPENING and text_left[-1] == _CLOSING[_OPENING.index(text_left[0])]:
+        text_left = text_left[1:-1].strip()
+    if len(text_left) <= ANSWER_MAX:
+        return text_left, False
+    return text_left[: ANSWER_MAX + 1].rpartition(" ")[0][:ANSWER_MAX] or text_left[:ANSWER_MAX], True
 
 
 def _listed(labels: Sequence[str]) -> str:

@@ -102,13 +102,13 @@ def join(
 def _directions(centred: FloatArray) -> FloatArray:
     """Principal directions [D, <= DIMENSIONS] of centred rows; signs fixed, so that no library decides them."""
     if min(centred.shape) <= 4 * DIMENSIONS:
-        kept = np.linalg.svd(centred.astype(np.float64), full_matrices=False)[2][:DIMENSIONS].T
+        directions = np.linalg.svd(centred.astype(np.float64), full_matrices=False)[2][:DIMENSIONS].T
     else:  # the seed is fixed: the same faces give the same directions
         from sklearn.utils.extmath import randomized_svd  # late, as in `difference_clustering`
 
-        kept = randomized_svd(centred, DIMENSIONS, n_iter=5, random_state=0)[2].T
-    largest = kept[np.abs(kept).argmax(axis=0), np.arange(kept.shape[1])]
-    return np.asarray(kept * np.where(largest < 0, -1.0, 1.0), np.float32)
+        directions = randomized_svd(centred, DIMENSIONS, n_iter=5, random_state=0)[2].T
+    largest = directions[np.abs(directions).argmax(axis=0), np.arange(directions.shape[1])]
+    return np.asarray(directions * np.where(largest < 0, -1.0, 1.0), np.float32)
 
 
 def _leaders(points: FloatArray, radius: float) -> IntArray:
@@ -117,23 +117,23 @@ def _leaders(points: FloatArray, radius: float) -> IntArray:
     leader = np.empty(len(points), np.int64)
     for start in range(0, len(points), 1024):
         block = np.ascontiguousarray(points[start : start + 1024])
-        own = np.full(len(block), NOBODY, np.int64)
+        leaders = np.full(len(block), NOBODY, np.int64)
         if index.ntotal:
             squares, nearest = index.search(block, 1)
-            own = np.where(squares[:, 0] <= radius * radius, nearest[:, 0], NOBODY)
+            leaders = np.where(squares[:, 0] <= radius * radius, nearest[:, 0], NOBODY)
         fresh: list[int] = []
-        for row in np.flatnonzero(own == NOBODY):
+        for row in np.flatnonzero(leaders == NOBODY):
             if fresh:
                 squares = ((block[fresh] - block[row]) ** 2).sum(axis=1)
                 best = int(squares.argmin())
                 if squares[best] <= radius * radius:
-                    own[row] = index.ntotal + best
+                    leaders[row] = index.ntotal + best
                     continue
-            own[row] = index.ntotal + len(fresh)
+            leaders[row] = index.ntotal + len(fresh)
             fresh.append(int(row))
         if fresh:
             index.add(np.ascontiguousarray(block[fresh]))
-        leader[start : start + 1024] = own
+        leader[start : start + 1024] = leaders
     return leader
 
 

@@ -22,13 +22,13 @@ class Lines:
 
     def holding(self, part: bytes) -> Iterator[int]:
         """Ranks of the lines that hold it, ascending; a line's end stands before and after each."""
-        at = self._text.find(part)
-        while at >= 0:
-            line = bisect_right(self._starts, at) - 1
+        position = self._text.find(part)
+        while position >= 0:
+            line = bisect_right(self._starts, position) - 1
             if line >= len(self._ranks):
                 return
             yield self._ranks[line]
-            at = self._text.find(part, self._starts[line + 1])
+            position = self._text.find(part, self._starts[line + 1])
 
 
 class Completion:
@@ -38,9 +38,9 @@ class Completion:
         """`keys` of the names; `aliases` with the key that each means."""
         self._keys = array("Q", keys)
         self._names = Lines(names, range(len(names)))
-        rank = {key: at for at, key in enumerate(keys)}
+        rank = {key: order for order, key in enumerate(keys)}
         spelled = sorted((rank[key], alias) for alias, key in aliases if key in rank)
-        self._aliases = Lines((alias for _, alias in spelled), (at for at, _ in spelled))
+        self._aliases = Lines((alias for _, alias in spelled), (order for order, _ in spelled))
 
     def find(self, typed: str, *, most: int) -> list[tuple[int, int]]:
         """Kind and key, best first: 0 the name itself, 1 by prefix, 2 by a prefix of an alias, 3 by the start of a
@@ -51,12 +51,12 @@ class Completion:
         ways = [(self._names, b"\n%b\n" % text), (self._names, b"\n" + text), (self._aliases, b"\n" + text)]
         if len(typed) >= INSIDE_MIN:
             ways += [(self._names, b"_" + text), (self._names, text)]
-        found: dict[int, int] = {}
+        matches: dict[int, int] = {}
         for kind, (lines, part) in enumerate(ways):
             for rank in lines.holding(part):
-                found.setdefault(rank, kind)
-                if len(found) >= most:
+                matches.setdefault(rank, kind)
+                if len(matches) >= most:
                     break
-            if len(found) >= most:
+            if len(matches) >= most:
                 break
-        return [(kind, self._keys[rank]) for rank, kind in found.items()]
+        return [(kind, self._keys[rank]) for rank, kind in matches.items()]

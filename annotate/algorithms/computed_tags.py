@@ -80,18 +80,18 @@ def computed_tags(
 
 def size_tags(width: int, height: int) -> dict[str, float]:
     """Tags that follow from the size of the original in pixels."""
-    found = []
+    tags = []
     if width <= LOWRES_SIDE_MAX and height <= LOWRES_SIDE_MAX:
-        found.append("lowres")
+        tags.append("lowres")
     if width >= HIGHRES[0] or height >= HIGHRES[1]:
-        found.append("highres")
+        tags.append("highres")
     if width >= ABSURDRES[0] or height >= ABSURDRES[1]:
-        found.append("absurdres")
+        tags.append("absurdres")
     if width >= WIDE_SIDE_MIN and width >= WIDE_RATIO_MIN * height:
-        found.append("wide_image")
+        tags.append("wide_image")
     if height >= WIDE_SIDE_MIN and height >= WIDE_RATIO_MIN * width:
-        found.append("tall_image")
-    return dict.fromkeys(found, 1.0)
+        tags.append("tall_image")
+    return dict.fromkeys(tags, 1.0)
 
 
 def colour_range_tags(lab: FloatArray) -> dict[str, float]:
@@ -128,12 +128,12 @@ def background_tags(lab: FloatArray, faces: Sequence[Box]) -> dict[str, float]:
     if len(pixels) < 50:
         return {}
     middle = np.median(pixels, axis=0).astype(np.float32)
-    plain = float((np.linalg.norm(pixels - middle, axis=1) <= PLAIN_DISTANCE_MAX).mean())
-    whole = float((np.linalg.norm(lab.reshape(-1, 3) - middle, axis=1) <= PLAIN_DISTANCE_MAX).mean())
+    flat_share = float((np.linalg.norm(pixels - middle, axis=1) <= PLAIN_DISTANCE_MAX).mean())
+    flat_share_everywhere = float((np.linalg.norm(lab.reshape(-1, 3) - middle, axis=1) <= PLAIN_DISTANCE_MAX).mean())
     # Without a subject before it there is no background: the picture is a blank, or a sky.
-    if plain < 0.9 or whole < 0.15 or (not faces and whole > 0.98):
+    if flat_share < 0.9 or flat_share_everywhere < 0.15 or (not faces and flat_share_everywhere > 0.98):
         return {}
-    score = min(1.0, (plain - 0.8) / 0.2)
+    score = min(1.0, (flat_share - 0.8) / 0.2)
     shares = BACKGROUNDS.shares(middle[None])[0]
     best = int(shares.argmax())
     return {"simple_background": score, f"{BACKGROUNDS.names[best]}_background": score * float(shares[best])}
@@ -167,8 +167,8 @@ def face_colour_tags(head: ByteArray) -> dict[str, float]:
 
 def _unlike_skin(pixels: FloatArray, skin: FloatArray) -> FloatArray:
     distance = np.linalg.norm((pixels - skin) * np.array([0.5, 1, 1], np.float32), axis=1)
-    kept = pixels[distance > 10.0]
-    return kept if len(kept) >= 0.25 * len(pixels) else pixels  # else hair in the colour of skin
+    pixels_left = pixels[distance > 10.0]
+    return pixels_left if len(pixels_left) >= 0.25 * len(pixels) else pixels  # else hair in the colour of skin
 
 
 def _eye_tags(lab: FloatArray, skin: FloatArray, hair: npt.NDArray[Any]) -> dict[str, float]:

@@ -48,11 +48,11 @@ def contradicting(names: Iterable[str], said: Collection[str]) -> set[str]:
     What was said itself contradicts nothing of what was said. Colours, hair and mouths are compared only where what
     was said does not tell of several people.
     """
-    there = set(said)
-    if not there:
+    established_set = set(said)
+    if not established_set:
         return set()
-    rules = _rules(there)
-    return {name for name in names if name not in there and any(rule(name) for rule in rules)}
+    rules = _rules(established_set)
+    return {name for name in names if name not in established_set and any(rule(name) for rule in rules)}
 
 
 def _rules(said: set[str]) -> list[Callable[[str], bool]]:
@@ -65,12 +65,12 @@ def _rules(said: set[str]) -> list[Callable[[str], bool]]:
     counts = _counts(said)
     if counts:
         rules.append(lambda name: _miscounts(name, counts))
-    several = _tells_several(said, counts)
-    if several:
+    is_several = _tells_several(said, counts)
+    if is_several:
         rules.append(lambda name: name == "solo")
     if "solo" in said:
         rules.append(lambda name: bool(_SEVERAL.fullmatch(name)))
-    groups = _OF_PICTURE if several else (*_OF_PICTURE, *_OF_ONE)
+    groups = _OF_PICTURE if is_several else (*_OF_PICTURE, *_OF_ONE)
     rules += [_one_of(group, said) for group in groups if group & said and not _is_mixed(group, said)]
     if said & _PLACES:
         rules.append(lambda name: name in _PLAIN)
@@ -95,11 +95,11 @@ def _is_mixed(group: frozenset[str], said: set[str]) -> bool:
 
 def _counts(said: set[str]) -> dict[str, set[int]]:
     """The counts that were said, by kind: {"girl": {2}}."""
-    found: dict[str, set[int]] = {}
+    counts: dict[str, set[int]] = {}
     for name in said:
         if match := _COUNT.fullmatch(name):
-            found.setdefault(match[2], set()).add(int(match[1]))
-    return found
+            counts.setdefault(match[2], set()).add(int(match[1]))
+    return counts
 
 
 def _miscounts(name: str, counts: dict[str, set[int]]) -> bool:

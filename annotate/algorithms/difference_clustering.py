@@ -51,14 +51,14 @@ DEFAULTS = {  # as published with CCIP
 def square_of(points: FloatArray, differences: Differences) -> FloatArray:
     """All differences [N, N] of points [N, d], in blocks; symmetric, 0 on the diagonal."""
     count = len(points)
-    found = np.zeros((count, count), np.float32)
+    square = np.zeros((count, count), np.float32)
     for row in range(0, count, BLOCK):
         for column in range(row, count, BLOCK):
             part = differences(points[row : row + BLOCK], points[column : column + BLOCK])
-            found[row : row + BLOCK, column : column + BLOCK] = part
-            found[column : column + BLOCK, row : row + BLOCK] = part.T
-    np.fill_diagonal(found, 0)
-    return np.maximum(found, 0)
+            square[row : row + BLOCK, column : column + BLOCK] = part
+            square[column : column + BLOCK, row : row + BLOCK] = part.T
+    np.fill_diagonal(square, 0)
+    return np.maximum(square, 0)
 
 
 def clusters_of(
@@ -74,8 +74,8 @@ def clusters_of(
         raise ValueError(f"{clustering.method!r} is no way of clustering: optics or dbscan")
     from sklearn.cluster import DBSCAN  # late: it takes longer than Koma, and most processes never group faces
 
-    made = DBSCAN(eps=eps, min_samples=clustering.min_samples, metric="precomputed")
-    return np.asarray(made.fit_predict(differences), np.int64)
+    dbscan = DBSCAN(eps=eps, min_samples=clustering.min_samples, metric="precomputed")
+    return np.asarray(dbscan.fit_predict(differences), np.int64)
 
 
 def matched(
@@ -94,8 +94,8 @@ def matched(
     mean = np.where(sizes > 0, across @ member / np.maximum(sizes, 1), np.inf)
     best = mean.argmin(axis=1)
     same = ((across <= threshold).astype(np.float32) @ member)[np.arange(len(across)), best]
-    fits = (same >= share * sizes[best] - 1e-6) | (same >= count)
-    return np.where(fits, best, NOBODY).astype(np.int64)
+    is_match = (same >= share * sizes[best] - 1e-6) | (same >= count)
+    return np.where(is_match, best, NOBODY).astype(np.int64)
 
 
 def merged(square: FloatArray, label: IntArray, *, threshold: float, share: float = MERGE_SHARE) -> IntArray:
@@ -107,10 +107,10 @@ def merged(square: FloatArray, label: IntArray, *, threshold: float, share: floa
         rows = slice(start, start + BLOCK)
         same += member[rows].T @ ((square[rows] <= threshold).astype(np.float32) @ member)
     pairs = joined_groups(same, sizes, share=share)
-    found = label.copy()
+    merged_labels = label.copy()
     inside = label != NOBODY
-    found[inside] = groups[pairs[np.searchsorted(groups, label[inside])]]
-    return found
+    merged_labels[inside] = groups[pairs[np.searchsorted(groups, label[inside])]]
+    return merged_labels
 
 
 def joined_groups(same: npt.NDArray[np.float64], sizes: npt.NDArray[np.float64], *, share: float) -> IntArray:
@@ -143,12 +143,12 @@ def filtered(square: FloatArray, label: IntArray, *, threshold: float) -> IntArr
     inside = np.flatnonzero(label != NOBODY)
     if not len(inside):
         return label.copy()
-    kept = label.copy()
+    labels_left = label.copy()
     same = square[np.ix_(inside, inside)] <= threshold
     together = label[inside][:, None] == label[inside][None]
     count, members = (same & together).sum(axis=1), together.sum(axis=1)
-    kept[inside[(count < SAME_SHARE * members - 1e-6) & (count < SAME_COUNT)]] = NOBODY
-    return kept
+    labels_left[inside[(count < SAME_SHARE * members - 1e-6) & (count < SAME_COUNT)]] = NOBODY
+    return labels_left
 
 
 def group(
@@ -167,12 +167,12 @@ def group(
     if not len(points):
         return np.zeros(0, np.int64)
     square = square_of(points, differences)
-    own = clusters_of(square, clustering, tell=tell)
-    own = numbered(merged(square, own, threshold=threshold, share=merge_share))
-    noise, inside = np.flatnonzero(own == NOBODY), np.flatnonzero(own != NOBODY)
+    clusters = clusters_of(square, clustering, tell=tell)
+    clusters = numbered(merged(square, clusters, threshold=threshold, share=merge_share))
+    noise, inside = np.flatnonzero(clusters == NOBODY), np.flatnonzero(clusters != NOBODY)
     if len(inside):
-        own[noise] = matched(square[np.ix_(noise, inside)], own[inside], threshold=threshold)
-    return filtered(square, own, threshold=threshold)
+        clusters[noise] = matched(square[np.ix_(noise, inside)], clusters[inside], threshold=threshold)
+    return filtered(square, clusters, threshold=threshold)
 
 
 def numbered(label: IntArray) -> IntArray:
@@ -182,21 +182,21 @@ def numbered(label: IntArray) -> IntArray:
 
 def across_of(points: FloatArray, others: FloatArray, differences: Differences) -> FloatArray:
     """Differences [n, m] of points [n, d] to others [m, d], in blocks."""
-    found = np.zeros((len(points), len(others)), np.float32)
+    across = np.zeros((len(points), len(others)), np.float32)
     for row in range(0, len(points), BLOCK):
         for column in range(0, len(others), BLOCK):
-            found[row : row + BLOCK, column : column + BLOCK] = differences(
+            across[row : row + BLOCK, column : column + BLOCK] = differences(
                 points[row : row + BLOCK], others[column : column + BLOCK]
             )
-    return found
+    return across
 
 
 def nearest(across: FloatArray, owner: IntArray, people: int) -> FloatArray:
     """The smallest single difference [n, people] to anything that each person owns (`owner` [m]); infinite without."""
-    found = np.full((len(across), people), np.inf, np.float32)
+    smallest = np.full((len(across), people), np.inf, np.float32)
     for person in np.unique(owner):
-        found[:, person] = across[:, owner == person].min(axis=1)
-    return found
+        smallest[:, person] = across[:, owner == person].min(axis=1)
+    return smallest
 
 
 def likeness(smallest: FloatArray, *, threshold: float) -> FloatArray:

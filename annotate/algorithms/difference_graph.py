@@ -49,13 +49,13 @@ def measure_of(points: Vectors, among: Among) -> By:
     places = np.unique(np.linspace(0, len(points) - 1, min(len(points), LOOKED_AT)).round().astype(int))
     sample = points[places]
     rank = min(NEAREST, len(sample) - 1)
-    apart = near_groups.square_among(sample, among)
-    np.fill_diagonal(apart, np.inf)
-    limit = np.partition(apart, rank - 1, axis=1)[:, rank - 1] + 1e-6
+    differences = near_groups.square_among(sample, among)
+    np.fill_diagonal(differences, np.inf)
+    limit = np.partition(differences, rank - 1, axis=1)[:, rank - 1] + 1e-6
     hits = {}
     for by in By:
-        found = nearest(sample, sample, rank + 1, by=by)
-        hits[by] = int((np.take_along_axis(apart, found, 1) <= limit[:, None]).sum())
+        neighbours = nearest(sample, sample, rank + 1, by=by)
+        hits[by] = int((np.take_along_axis(differences, neighbours, 1) <= limit[:, None]).sum())
     return max(By, key=lambda by: (hits[by], by is By.ANGLE))
 
 
@@ -63,21 +63,21 @@ def neighbours_of(
     points: Vectors, rows: slice, among: Among, *, by: By, tell: Callable[[], None] = lambda: None
 ) -> Near:
     """Neighbours of points [N, d] in `rows`, N > 1, and their differences."""
-    own = np.arange(rows.start, min(rows.stop, len(points)))
-    found = nearest(points[rows], points, min(NEIGHBOURS, len(points) - 1) + 1, by=by, tell=tell)
+    block_rows = np.arange(rows.start, min(rows.stop, len(points)))
+    candidates = nearest(points[rows], points, min(NEIGHBOURS, len(points) - 1) + 1, by=by, tell=tell)
     # Itself is left out; where as many copies lie nearer, the last one is.
-    itself = found == own[:, None]
+    itself = candidates == block_rows[:, None]
     itself[~itself.any(axis=1), -1] = True
-    near = found[~itself].reshape(len(own), -1)
-    return Near(near.astype(np.int32), _compared(points, own, near, among))
+    neighbours = candidates[~itself].reshape(len(block_rows), -1)
+    return Near(neighbours.astype(np.int32), _compared(points, block_rows, neighbours, among))
 
 
 def _compared(points: Vectors, own: IntArray, near: IntArray, among: Among) -> FloatArray:
     """Differences [n, k] of `own` [n] to `near` [n, k]. The network compares lists with themselves: points that share
     neighbours go through it together, at most LISTED in a list."""
-    found = np.zeros(near.shape, np.float32)
+    differences = np.zeros(near.shape, np.float32)
     lists = near.tolist()
-    place = {int(row): at for at, row in enumerate(own)}
+    place = {int(row): index for index, row in enumerate(own)}
     waiting = [True] * len(own)
     for first in range(len(own)):
         if not waiting[first]:
@@ -85,26 +85,28 @@ def _compared(points: Vectors, own: IntArray, near: IntArray, among: Among) -> F
         listed, together = {int(own[first]), *lists[first]}, [first]
         waiting[first] = False
         for other in lists[first]:
-            at = place.get(other)
-            if at is None or not waiting[at]:
+            index = place.get(other)
+            if index is None or not waiting[index]:
                 continue
-            more = listed.union(lists[at])
+            more = listed.union(lists[index])
             if len(more) <= LISTED:
-                listed, waiting[at] = more, False
-                together.append(at)
+                listed, waiting[index] = more, False
+                together.append(index)
         rows = np.array(sorted(listed))
         answer = among(points[rows].astype(np.float32))
-        found[together] = answer[np.searchsorted(rows, own[together])[:, None], np.searchsorted(rows, near[together])]
-    return np.maximum(found, 0)
+        differences[together] = answer[
+            np.searchsorted(rows, own[together])[:, None], np.searchsorted(rows, near[together])
+        ]
+    return np.maximum(differences, 0)
 
 
 def graph_of(blocks: Sequence[Near]) -> csr_array:
     """The symmetric sparse matrix [N, N] of all blocks in order; where both asked, the lower point's answer counts."""
-    near = np.concatenate([block.rows for block in blocks])
-    apart = np.concatenate([block.differences for block in blocks]).ravel()
-    count, neighbours = near.shape
-    own, other = np.repeat(np.arange(count, dtype=np.int64), neighbours), near.ravel().astype(np.int64)
-    return _mirrored(own, other, apart, count)
+    neighbour_rows = np.concatenate([block.rows for block in blocks])
+    differences = np.concatenate([block.differences for block in blocks]).ravel()
+    count, neighbours = neighbour_rows.shape
+    rows, other = np.repeat(np.arange(count, dtype=np.int64), neighbours), neighbour_rows.ravel().astype(np.int64)
+    return _mirrored(rows, other, differences, count)
 
 
 def bridged(
@@ -120,12 +122,12 @@ def bridged(
     count = min(near_groups.SAMPLE + BRIDGES, len(rows))
     owns, others, differences = [], [], []
     for start in range(0, len(rows), BLOCK):
-        own = np.arange(start, min(start + BLOCK, len(rows)))
-        found = nearest(chosen[own], chosen, count, by=by, tell=tell)
-        apart = _compared(chosen, own, found, among)
-        across = groups[found] != groups[own][:, None]
-        owns.append(np.broadcast_to(own[:, None], found.shape)[across])
-        others.append(found[across])
+        block_rows = np.arange(start, min(start + BLOCK, len(rows)))
+        neighbour_rows = nearest(chosen[block_rows], chosen, count, by=by, tell=tell)
+        apart = _compared(chosen, block_rows, neighbour_rows, among)
+        across = groups[neighbour_rows] != groups[block_rows][:, None]
+        owns.append(np.broadcast_to(block_rows[:, None], neighbour_rows.shape)[across])
+        others.append(neighbour_rows[across])
         differences.append(apart[across])
     return _with(graph, rows[np.concatenate(owns)], rows[np.concatenate(others)], np.concatenate(differences))
 
@@ -154,22 +156,22 @@ def proof_of(points: Vectors, blocks: Sequence[Near], among: Among, *, threshold
 
     Counted are at most SAME a point, of those that are the same person (differences up to `threshold`).
     """
-    near = np.concatenate([block.rows for block in blocks])
+    neighbour_rows = np.concatenate([block.rows for block in blocks])
     places = np.unique(np.linspace(0, len(points) - 1, min(len(points), PROVED)).round().astype(int))
-    apart = np.zeros((len(places), len(points)), np.float32)
+    differences = np.zeros((len(places), len(points)), np.float32)
     sample = points[places].astype(np.float32)
     for start in range(0, len(points), LISTED - PROVED):
         part = points[start : start + LISTED - PROVED].astype(np.float32)
-        apart[:, start : start + len(part)] = among(np.concatenate([sample, part]))[: len(places), len(places) :]
-    found = wanted = 0
-    for row, place in zip(apart, places):
+        differences[:, start : start + len(part)] = among(np.concatenate([sample, part]))[: len(places), len(places) :]
+    hits = true_count = 0
+    for row, place in zip(differences, places):
         row[place] = np.inf
         same = min(SAME, int((row <= threshold).sum()))
         if same:
             limit = np.partition(row, same - 1)[same - 1] + 1e-6
-            found += min(same, int((row[near[place]] <= limit).sum()))
-            wanted += same
-    return Proof(found, wanted)
+            hits += min(same, int((row[neighbour_rows[place]] <= limit).sum()))
+            true_count += same
+    return Proof(hits, true_count)
 
 
 def group(

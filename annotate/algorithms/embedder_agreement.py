@@ -101,8 +101,8 @@ def same_share(first: IntArray, second: IntArray) -> float:
 
 def right_share(seen: Seen, person: IntArray) -> float | None:
     """Of the named faces, the share whose nearest other named face is the same person; None where none can be asked."""
-    asked = (person != NOBODY) & (seen.person != NOBODY)
-    return float((seen.person == person)[asked].mean()) if asked.any() else None
+    is_named = (person != NOBODY) & (seen.person != NOBODY)
+    return float((seen.person == person)[is_named].mean()) if is_named.any() else None
 
 
 def rand_index(first: IntArray, second: IntArray) -> float:
@@ -120,24 +120,24 @@ def doubts(first: Seen, second: Seen, *, waiting: BoolArray) -> list[Doubt]:
     differ = waiting & (first.person != second.person) & (first.person != NOBODY) & (second.person != NOBODY)
     rows = np.flatnonzero(differ)
     both = np.minimum(first.sure, second.sure)[rows]
-    found = []
+    questions = []
     for row in rows[np.lexsort((rows, -both))].tolist():
-        told = [(first, True), (second, False)]
-        for seen, by_first in told if first.sure[row] >= second.sure[row] else told[::-1]:
-            found.append(Doubt(row, int(seen.person[row]), int(seen.reference[row]), by_first))
-    return found
+        sides = [(first, True), (second, False)]
+        for seen, by_first in sides if first.sure[row] >= second.sure[row] else sides[::-1]:
+            questions.append(Doubt(row, int(seen.person[row]), int(seen.reference[row]), by_first))
+    return questions
 
 
 def parted(first: Seen, second: Seen, groups: tuple[IntArray, IntArray]) -> list[Parted]:
     """Pairs that one puts together and the other apart, each pair once, the closest for its size first."""
     found: list[tuple[float, Parted]] = []
-    for seen, own, other, by_first in ((first, *groups, True), (second, *groups[::-1], False)):
+    for seen, own_groups, other, by_first in ((first, *groups, True), (second, *groups[::-1], False)):
         usual = float(np.median(seen.near[np.isfinite(seen.near)])) if np.isfinite(seen.near).any() else 1.0
-        there = np.flatnonzero(seen.nearest != NOBODY)
-        mate = seen.nearest[there]
-        split = (own[there] == own[mate]) & (other[there] != other[mate])
-        pairs = {tuple(sorted(pair)) for pair in zip(there[split].tolist(), mate[split].tolist())}
+        with_neighbour = np.flatnonzero(seen.nearest != NOBODY)
+        mate = seen.nearest[with_neighbour]
+        split = (own_groups[with_neighbour] == own_groups[mate]) & (other[with_neighbour] != other[mate])
+        pairs = {tuple(sorted(pair)) for pair in zip(with_neighbour[split].tolist(), mate[split].tolist())}
         for low, high in pairs:
-            gap = min(float(seen.near[one]) for one, mate in ((low, high), (high, low)) if seen.nearest[one] == mate)
+            gap = min(float(seen.near[face]) for face, mate in ((low, high), (high, low)) if seen.nearest[face] == mate)
             found.append((gap / max(usual, 1e-9), Parted(low, high, by_first)))
-    return [one for _, one in sorted(found, key=lambda pair: (pair[0], pair[1].face, pair[1].other))]
+    return [face for _, face in sorted(found, key=lambda pair: (pair[0], pair[1].face, pair[1].other))]

@@ -50,20 +50,20 @@ def levels(
         raise ValueError(f"a picture must be uint8 [height, width, 3], not {picture.dtype} {picture.shape}")
     height, width = picture.shape[:2]
     scale = min(1.0, longest / max(height, width))
-    made: list[Level] = []
+    result: list[Level] = []
     sources = halves(picture)
     for place in range(most):
         wide, high = max(1, round(width * scale)), max(1, round(height * scale))
         if place and max(wide, high) < shortest:
             break
-        current = next(one for one in reversed(sources) if (one.shape[1] >= wide and one.shape[0] >= high))
+        current = next(source for source in reversed(sources) if (source.shape[1] >= wide and source.shape[0] >= high))
         if (wide, high) != (current.shape[1], current.shape[0]):
             current = np.asarray(cv2.resize(current, (wide, high), interpolation=cv2.INTER_LINEAR), np.uint8)
         down, across = -high % step, -wide % step
         padded = cv2.copyMakeBorder(current, 0, down, 0, across, cv2.BORDER_REPLICATE) if down or across else current
-        made.append(Level(np.ascontiguousarray(padded, dtype=np.uint8), wide / width, high / height))
+        result.append(Level(np.ascontiguousarray(padded, dtype=np.uint8), wide / width, high / height))
         scale *= ratio
-    return made
+    return result
 
 
 def halves(picture: Picture, *, least: int = 32) -> list[Picture]:
@@ -71,11 +71,11 @@ def halves(picture: Picture, *, least: int = 32) -> list[Picture]:
 
     From the next larger of them, bilinear scaling is as good as averaging, and several times faster.
     """
-    made = [picture]
-    while min(made[-1].shape[:2]) >= 2 * least:
-        half = made[-1].shape[1] // 2, made[-1].shape[0] // 2
-        made.append(np.asarray(cv2.resize(made[-1], half, interpolation=cv2.INTER_AREA), np.uint8))
-    return made
+    result = [picture]
+    while min(result[-1].shape[:2]) >= 2 * least:
+        half = result[-1].shape[1] // 2, result[-1].shape[0] // 2
+        result.append(np.asarray(cv2.resize(result[-1], half, interpolation=cv2.INTER_AREA), np.uint8))
+    return result
 
 
 def decode(
@@ -93,8 +93,8 @@ def decode(
     """
     peak = (heat >= threshold) & (heat >= cv2.dilate(heat, np.ones((3, 3), np.uint8)))
     rows, columns = np.nonzero(peak)
-    found = _boxes_at(rows, columns, shape[:, rows, columns], stride, unit_side)
-    return found, heat[rows, columns].astype(np.float32)
+    decoded = _boxes_at(rows, columns, shape[:, rows, columns], stride, unit_side)
+    return decoded, heat[rows, columns].astype(np.float32)
 
 
 def _boxes_at(
@@ -116,8 +116,8 @@ def merge(
     Boxes whose side is below `least` pixels of the first level are left out: too small to be told from foliage.
     """
     rows, values = [np.zeros((0, 4), np.float32)], [np.zeros(0, np.float32)]
-    for level, found, scores in parts:
-        rows.append((found / np.array([level.scale_x, level.scale_y] * 2, np.float32)).astype(np.float32))
+    for level, level_boxes, scores in parts:
+        rows.append((level_boxes / np.array([level.scale_x, level.scale_y] * 2, np.float32)).astype(np.float32))
         values.append(scores)
     together, score = np.concatenate(rows), np.concatenate(values)
     if parts:
@@ -125,10 +125,10 @@ def merge(
         together, score = together[large], score[large]
     strongest = np.argsort(-score, kind="stable")[:most]
     together, score = together[strongest], score[strongest]
-    kept = boxes.suppress(together, score)
-    cut = boxes.clip(together[kept], width, height)
+    chosen = boxes.suppress(together, score)
+    cut = boxes.clip(together[chosen], width, height)
     seen = boxes.areas(cut) > 0
-    return Found(cut[seen], score[kept][seen])
+    return Found(cut[seen], score[chosen][seen])
 
 
 def looks(picture: Picture, found: Found) -> Picture:
@@ -136,13 +136,13 @@ def looks(picture: Picture, found: Found) -> Picture:
 
     What looks like a face by accident of one size and grid seldom does so at three others.
     """
-    made = []
+    crops = []
     sources = halves(picture) if len(found.boxes) else []
     for box in found.boxes.tolist():
         for seen, mirrored in LOOKS:
             square = _cut(sources, *_square(box, seen))
-            made.append(square[:, ::-1] if mirrored else square)
-    return np.ascontiguousarray(np.stack(made)) if made else np.zeros((0, LOOK_SIDE, LOOK_SIDE, 3), np.uint8)
+            crops.append(square[:, ::-1] if mirrored else square)
+    return np.ascontiguousarray(np.stack(crops)) if crops else np.zeros((0, LOOK_SIDE, LOOK_SIDE, 3), np.uint8)
 
 
 def _square(box: list[float], seen: float) -> tuple[float, float, float]:
@@ -205,11 +205,11 @@ def refine(
     """
     if not len(found.boxes):
         return found
-    near, values = _middle(heat), _middle(shape)
-    flat = near.reshape(len(near), -1)
+    heat_middle, values = _middle(heat), _middle(shape)
+    flat = heat_middle.reshape(len(heat_middle), -1)
     best = flat.argmax(axis=1)
-    each = np.arange(len(near))
-    rows, columns = np.divmod(best, near.shape[2])
+    each = np.arange(len(heat_middle))
+    rows, columns = np.divmod(best, heat_middle.shape[2])
     seen = _boxes_at(
         rows + heat.shape[1] // 2 - 2,
         columns + heat.shape[2] // 2 - 2,
@@ -218,14 +218,14 @@ def refine(
         unit_side,
     )
     weights = np.where(flat[each, best] >= LOOK_LEAST, flat[each, best], 0)
-    made = []
+    refined = []
     for place, (box, score) in enumerate(zip(found.boxes, found.scores)):
         cut = (box[:2] <= 0.5).any() or box[2] >= width - 0.5 or box[3] >= height - 0.5
         rows_of = slice(place * len(LOOKS), (place + 1) * len(LOOKS))
-        back = [_back(one, box, look) for one, look in zip(seen[rows_of], LOOKS)]
+        back = [_back(crop_box, box, variant) for crop_box, variant in zip(seen[rows_of], LOOKS)]
         share = np.array([0.0 if cut else score, *weights[rows_of]])
-        made.append(box if share.sum() <= 0 else share @ np.stack([box, *back]) / share.sum())
-    return Found(boxes.clip(np.stack(made).astype(np.float32), width, height), found.scores)
+        refined.append(box if share.sum() <= 0 else share @ np.stack([box, *back]) / share.sum())
+    return Found(boxes.clip(np.stack(refined).astype(np.float32), width, height), found.scores)
 
 
 def _back(seen: NDArray[np.float32], box: NDArray[np.float32], look: tuple[float, bool]) -> NDArray[np.float32]:

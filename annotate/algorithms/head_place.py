@@ -37,31 +37,31 @@ class Place:
 
 def views(crop: Picture) -> list[Picture]:
     """The crop uint8 RGB [h, w, 3] as the network sees it: [1, side, side, 3] for each of VIEWS."""
-    made = []
+    crops = []
     for side, mirrored in VIEWS:
         smaller = side < max(crop.shape[:2])
         seen = cv2.resize(crop, (side, side), interpolation=cv2.INTER_AREA if smaller else cv2.INTER_LINEAR)
-        made.append(np.ascontiguousarray((seen[:, ::-1] if mirrored else seen)[None], np.uint8))
-    return made
+        crops.append(np.ascontiguousarray((seen[:, ::-1] if mirrored else seen)[None], np.uint8))
+    return crops
 
 
 def place_of(planes: list[tuple[Planes, Planes]]) -> Place | None:
     """The face nearest to where it is expected, from heat [h, w] and shape [3, h, w] of each of VIEWS; None without."""
-    found, scores = [], []
+    places, scores = [], []
     for (heat, shape), (side, mirrored) in zip(planes, VIEWS, strict=True):
         cells = (np.arange(len(heat), dtype=np.float32) + 0.5) / len(heat)
-        near = np.exp(-0.5 * (((cells[None] - EXPECTED[0]) ** 2 + (cells[:, None] - EXPECTED[1]) ** 2) / REACH**2))
-        row, column = divmod(int((heat * near).argmax()), heat.shape[1])
+        closeness = np.exp(-0.5 * (((cells[None] - EXPECTED[0]) ** 2 + (cells[:, None] - EXPECTED[1]) ** 2) / REACH**2))
+        row, column = divmod(int((heat * closeness).argmax()), heat.shape[1])
         if heat[row, column] < SCORE_MIN:
             continue
         x = float(column + 0.5 + shape[0, row, column]) * STRIDE / side
         y = float(row + 0.5 + shape[1, row, column]) * STRIDE / side
         size = UNIT_SIDE * float(np.exp(np.clip(shape[2, row, column], -4, 4))) / side
-        found.append((1 - x if mirrored else x, y, size))
+        places.append((1 - x if mirrored else x, y, size))
         scores.append(float(heat[row, column]))
-    if not found:
+    if not places:
         return None
-    x, y, size = (float(value) for value in np.average(found, axis=0, weights=scores))
+    x, y, size = (float(value) for value in np.average(places, axis=0, weights=scores))
     return Place(x, y, size)
 
 

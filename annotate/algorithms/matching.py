@@ -79,8 +79,8 @@ def likeness(model: FewShotModel, features: FloatArray) -> FloatArray:
     marks = scores(model, features)
     shares = np.exp((marks - marks.max(axis=1, keepdims=True)) / TEMPERATURE)
     shares /= shares.sum(axis=1, keepdims=True)
-    near = (marks - model.bias) / model.spans
-    familiar = 1.0 / (1.0 + np.exp(-np.clip((near - NEARNESS_MIDDLE) / NEARNESS_WIDTH, -60, 60)))
+    scaled = (marks - model.bias) / model.spans
+    familiar = 1.0 / (1.0 + np.exp(-np.clip((scaled - NEARNESS_MIDDLE) / NEARNESS_WIDTH, -60, 60)))
     return np.asarray(shares * familiar, np.float32)
 
 

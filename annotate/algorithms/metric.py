@@ -57,8 +57,8 @@ def _largest(inside: FloatArray) -> tuple[npt.NDArray[np.float64], npt.NDArray[n
     """The largest variances [k] and their unit directions [k, D] of offsets [N, D], by the smaller Gram matrix."""
     wide = inside.shape[1] > len(inside)
     gram = (inside @ inside.T if wide else inside.T @ inside).astype(np.float64)
-    kept = min(DIRECTIONS, len(gram))
-    strength, vectors = eigh(gram, subset_by_index=(len(gram) - kept, len(gram) - 1))
+    rank = min(DIRECTIONS, len(gram))
+    strength, vectors = eigh(gram, subset_by_index=(len(gram) - rank, len(gram) - 1))
     strength, vectors = np.maximum(strength[::-1], 1e-12), vectors[:, ::-1]
     directions = (inside.T @ vectors / np.sqrt(strength)).T if wide else vectors.T
     return strength, np.asarray(directions)

@@ -44,11 +44,11 @@ def ranked(names: Iterable[Named], *, parents: dict[int, int] | None = None) -> 
         known = best.get(name.character)
         if known is None or _order(name) < _order(known):
             best[name.character] = name
-    found = sorted(best.values(), key=_order)
-    if any(name.origin in (COPY, FILE) for name in found):
-        found = [name for name in found if name.origin != TAGGER]
-    dressed = {(parents or {}).get(name.character) for name in found}
-    return [name for name in found if name.character not in dressed]
+    ranking = sorted(best.values(), key=_order)
+    if any(name.origin in (COPY, FILE) for name in ranking):
+        ranking = [name for name in ranking if name.origin != TAGGER]
+    dressed = {(parents or {}).get(name.character) for name in ranking}
+    return [name for name in ranking if name.character not in dressed]
 
 
 def _order(name: Named) -> tuple[int, float, int]:
@@ -59,51 +59,51 @@ def named_faces(names: Sequence[Named], faces: Sequence[SeenFace]) -> dict[int, 
     """The faces that are named by the evidence plainly, by key: where boxes fit, and where one name is left for the one
     face that is left. `names` as `ranked` gives them."""
     open_faces = [face for face in faces if not face.answered]
-    given = {face.character for face in faces if face.answered}
-    left = [name for name in names if name.character not in given]
-    found: dict[int, Named] = {}
+    taken = {face.character for face in faces if face.answered}
+    left = [name for name in names if name.character not in taken]
+    named: dict[int, Named] = {}
     for name in left:
         if name.box is None:
             continue
-        free = [face for face in open_faces if face.key not in found and name.character not in face.ruled_out]
+        free = [face for face in open_faces if face.key not in named and name.character not in face.ruled_out]
         best = max(free, key=lambda face: overlap(face.box, name.box), default=None)
         if best is not None and overlap(best.box, name.box) >= SAME_FACE_IOU:
-            found[best.key] = name
-    rest = [name for name in left if name not in found.values()]
-    free = [face for face in open_faces if face.key not in found]
+            named[best.key] = name
+    rest = [name for name in left if name not in named.values()]
+    free = [face for face in open_faces if face.key not in named]
     if len(rest) == len(free) == 1 and len(names) == len(faces) and rest[0].character not in free[0].ruled_out:
-        found[free[0].key] = rest[0]
-    return found
+        named[free[0].key] = rest[0]
+    return named
 
 
 def candidates(names: Sequence[Named], faces: Sequence[SeenFace]) -> dict[int, list[int]]:
     """For each face that nobody answered: who it may be by the names that people have given to no other face, the
     likeliest first. Faces without any are left out."""
-    given = {face.character for face in faces if face.answered}
-    found = {}
+    taken = {face.character for face in faces if face.answered}
+    choices = {}
     for face in faces:
-        may = [n.character for n in names if n.character not in given and n.character not in face.ruled_out]
+        may = [n.character for n in names if n.character not in taken and n.character not in face.ruled_out]
         if may and not face.answered:
-            found[face.key] = may
-    return found
+            choices[face.key] = may
+    return choices
 
 
 def counting(names: Sequence[Named], faces: Sequence[SeenFace]) -> set[int]:
     """The characters that count for the picture. A person's word always does; of the others those that a face may still
     be, and as many more as there are names beyond the faces (somebody seen from behind)."""
-    found = {name.character for name in names if name.origin == PERSON}
-    given = {face.character for face in faces if face.answered}
+    characters = {name.character for name in names if name.origin == PERSON}
+    taken = {face.character for face in faces if face.answered}
     spare = max(0, len(names) - len(faces))
     open_faces = [face for face in faces if not face.answered]
     for name in names:
-        if name.character in found:
+        if name.character in characters:
             continue
-        if name.character in given or any(name.character not in face.ruled_out for face in open_faces):
-            found.add(name.character)
+        if name.character in taken or any(name.character not in face.ruled_out for face in open_faces):
+            characters.add(name.character)
         elif spare:
-            found.add(name.character)
+            characters.add(name.character)
             spare -= 1
-    return found
+    return characters
 
 
 def overlap(one: Box, other: Box | None) -> float:

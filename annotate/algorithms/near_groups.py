@@ -34,15 +34,15 @@ class Scores:
 def square_among(points: Vectors, among: Among) -> FloatArray:
     """All differences [N, N] of points [N, d], in blocks."""
     count, half = len(points), LISTED // 2
-    found = np.zeros((count, count), np.float32)
+    square = np.zeros((count, count), np.float32)
     for row in range(0, count, half):
         above = points[row : row + half].astype(np.float32)
         for column in range(row, count, half):
-            beside = points[column : column + half].astype(np.float32)
-            both = among(np.concatenate([above, beside]))
-            found[row : row + half, column : column + half] = both[: len(above), len(above) :]
-            found[column : column + half, row : row + half] = both[len(above) :, : len(above)]
-    return found
+            other_points = points[column : column + half].astype(np.float32)
+            both = among(np.concatenate([above, other_points]))
+            square[row : row + half, column : column + half] = both[: len(above), len(above) :]
+            square[column : column + half, row : row + half] = both[len(above) :, : len(above)]
+    return square
 
 
 def samples_of(label: IntArray) -> list[IntArray]:
@@ -63,9 +63,14 @@ def scores(
     for part in np.split(order, np.flatnonzero(np.diff(groups[order])) + 1) if len(order) else ():
         sample = members[int(groups[part[0]])].astype(np.float32)
         for start in range(0, len(part), LISTED - len(sample)):
-            own = part[start : start + LISTED - len(sample)]
-            apart = among(np.concatenate([asked[rows[own]].astype(np.float32), sample]))[: len(own), len(own) :]
-            mean[own], same[own] = np.maximum(apart, 0).mean(axis=1), (apart <= threshold).sum(axis=1)
+            part_rows = part[start : start + LISTED - len(sample)]
+            differences = among(np.concatenate([asked[rows[part_rows]].astype(np.float32), sample]))[
+                : len(part_rows), len(part_rows) :
+            ]
+            mean[part_rows], same[part_rows] = (
+                np.maximum(differences, 0).mean(axis=1),
+                (differences <= threshold).sum(axis=1),
+            )
     return Scores(mean, same, of)
 
 
@@ -114,19 +119,19 @@ def _joined_once(
     if len(samples) < 2:
         return None
     sizes = np.bincount(label[label != NOBODY]).astype(np.float64)
-    near: list[set[int]] = [set() for _ in samples]
+    neighbours: list[set[int]] = [set() for _ in samples]
     for first, second in _beside(points, graph, label, samples, by=by, threshold=threshold, tell=tell):
-        near[first].add(second)
+        neighbours[first].add(second)
     same: list[dict[int, float]] = [{} for _ in samples]
-    for first, others in enumerate(near):
+    for first, others in enumerate(neighbours):
         for second, part in _shares(points, first, sorted(others), samples, among, threshold=threshold):
             same[first][second] = same[second][first] = part * sizes[first] * sizes[second]
     into = _joined(same, sizes, share=share)
     if (into == np.arange(len(into))).all():
         return None
-    found = label.copy()
-    found[label != NOBODY] = into[label[label != NOBODY]]
-    return numbered(found)
+    joined = label.copy()
+    joined[label != NOBODY] = into[label[label != NOBODY]]
+    return numbered(joined)
 
 
 def _beside(
@@ -158,18 +163,18 @@ def _shares(
     points: Vectors, first: int, others: list[int], samples: list[IntArray], among: Among, *, threshold: float
 ) -> Iterator[tuple[int, float]]:
     """For each of the `others` the part of pairs with group `first` that are the same person, where there is any."""
-    own = samples[first]
+    first_sample = samples[first]
     while others:
-        taken, listed = 0, len(own)
+        taken, listed = 0, len(first_sample)
         while taken < len(others) and listed + len(samples[others[taken]]) <= LISTED:
             listed += len(samples[others[taken]])
             taken += 1
-        rows = np.concatenate([own, *(samples[other] for other in others[:taken])])
-        alike = among(points[rows].astype(np.float32))[: len(own)] <= threshold
-        at = len(own)
+        rows = np.concatenate([first_sample, *(samples[other] for other in others[:taken])])
+        alike = among(points[rows].astype(np.float32))[: len(first_sample)] <= threshold
+        first_count = len(first_sample)
         for other in others[:taken]:
-            part = float(alike[:, at : at + len(samples[other])].mean(dtype=np.float64))
-            at += len(samples[other])
+            part = float(alike[:, first_count : first_count + len(samples[other])].mean(dtype=np.float64))
+            first_count += len(samples[other])
             if part > 0:
                 yield other, part
         others = others[taken:]
@@ -218,29 +223,29 @@ def matched(
 
     Compared with are the groups of a point's neighbours and those whose middles lie nearest.
     """
-    found = np.full(len(rows), NOBODY, np.int64)
+    matches = np.full(len(rows), NOBODY, np.int64)
     members = [points[sample] for sample in samples_of(label)]
     if not len(rows) or not members:
-        return found
+        return matches
     sizes = np.bincount(label[label != NOBODY])
     close = nearest(points[rows], middles_of(members), GROUPS_NEAR, by=by, tell=tell)
     pairs = np.stack([np.repeat(np.arange(len(rows)), close.shape[1]), close.ravel()], axis=1)
     part = graph[rows]
-    own, group = np.repeat(np.arange(len(rows)), np.diff(part.indptr)), label[part.indices]
+    part_rows, group = np.repeat(np.arange(len(rows)), np.diff(part.indptr)), label[part.indices]
     known = group != NOBODY
-    pairs = np.unique(np.concatenate([pairs, np.stack([own[known], group[known]], axis=1)]), axis=0)
+    pairs = np.unique(np.concatenate([pairs, np.stack([part_rows[known], group[known]], axis=1)]), axis=0)
     compared = scores(points, rows[pairs[:, 0]], pairs[:, 1], members, among, threshold=threshold)
     first, of = best_of(pairs[:, 0], pairs[:, 1], compared)
     best = pairs[first, 1]
     same = known & (part.data <= threshold)
     best_group = np.full(len(rows), NOBODY, np.int64)
     best_group[of] = best
-    beside = np.bincount(own[same & (group == best_group[own])], minlength=len(rows))
-    fits = compared.same[first] >= SAME_SHARE * compared.of[first] - 1e-6
-    fits |= (compared.same[first] >= SAME_COUNT) & (sizes[best] <= SAMPLE)  # the sample is all of it
-    fits |= beside[of] >= SAME_COUNT
-    found[of] = np.where(fits, best, NOBODY)
-    return found
+    same_neighbours = np.bincount(part_rows[same & (group == best_group[part_rows])], minlength=len(rows))
+    is_match = compared.same[first] >= SAME_SHARE * compared.of[first] - 1e-6
+    is_match |= (compared.same[first] >= SAME_COUNT) & (sizes[best] <= SAMPLE)  # the sample is all of it
+    is_match |= same_neighbours[of] >= SAME_COUNT
+    matches[of] = np.where(is_match, best, NOBODY)
+    return matches
 
 
 def filtered(points: Vectors, graph: csr_array, label: IntArray, among: Among, *, threshold: float) -> IntArray:
@@ -249,16 +254,16 @@ def filtered(points: Vectors, graph: csr_array, label: IntArray, among: Among, *
     if not len(inside):
         return label.copy()
     sizes = np.bincount(label[inside])
-    own = np.repeat(np.arange(len(label)), np.diff(graph.indptr))
-    together = (label[own] == label[graph.indices]) & (label[own] != NOBODY) & (graph.data <= threshold)
-    count = np.bincount(own[together], minlength=len(label)) + 1  # itself
+    rows = np.repeat(np.arange(len(label)), np.diff(graph.indptr))
+    together = (label[rows] == label[graph.indices]) & (label[rows] != NOBODY) & (graph.data <= threshold)
+    count = np.bincount(rows[together], minlength=len(label)) + 1  # itself
     open_rows = inside[(count[inside] < SAME_COUNT) & (count[inside] < SAME_SHARE * sizes[label[inside]] - 1e-6)]
     if not len(open_rows):
         return label.copy()
     members = [points[sample] for sample in samples_of(label)]
-    found = scores(points, open_rows, label[open_rows], members, among, threshold=threshold)
-    fits = found.same >= SAME_SHARE * found.of - 1e-6
-    fits |= (found.same >= SAME_COUNT) & (sizes[label[open_rows]] <= SAMPLE)
-    kept = label.copy()
-    kept[open_rows[~fits]] = NOBODY
-    return kept
+    group_scores = scores(points, open_rows, label[open_rows], members, among, threshold=threshold)
+    is_member = group_scores.same >= SAME_SHARE * group_scores.of - 1e-6
+    is_member |= (group_scores.same >= SAME_COUNT) & (sizes[label[open_rows]] <= SAMPLE)
+    labels_left = label.copy()
+    labels_left[open_rows[~is_member]] = NOBODY
+    return labels_left

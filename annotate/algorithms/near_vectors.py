@@ -30,7 +30,7 @@ def nearest(
     Of equally near ones those of an earlier block come first. `tell` is called with each block and may raise.
     """
     count = min(count, len(stored))
-    found = np.zeros((len(queries), count), np.int64)
+    result = np.zeros((len(queries), count), np.int64)
     for start in range(0, len(queries), QUERIES):
         asked = _ready(queries[start : start + QUERIES], by)
         best = np.zeros((len(asked), 0), np.float32)
@@ -42,8 +42,8 @@ def nearest(
             best, rows = np.hstack([best, squares]), np.hstack([rows, places + first])
             order = np.argsort(best, axis=1, kind="stable")[:, :count]
             best, rows = np.take_along_axis(best, order, 1), np.take_along_axis(rows, order, 1)
-        found[start : start + QUERIES] = rows
-    return found
+        result[start : start + QUERIES] = rows
+    return result
 
 
 def _ready(vectors: Vectors, by: By) -> FloatArray:

@@ -35,9 +35,9 @@ def optics(
     A sparse matrix holds the pairs that were compared; it is sorted, and its diagonal is taken as 0. All others count
     as further apart than `eps`. A step takes N comparisons, so 100,000 points take seconds.
     """
-    near, core = _sparse(differences, eps) if isinstance(differences, csr_array) else _dense(differences, eps)
+    neighbours_of, core = _sparse(differences, eps) if isinstance(differences, csr_array) else _dense(differences, eps)
     return ordered_groups(
-        near, np.array([core(point, min_samples) for point in range(differences.shape[0])]), min_samples, tell
+        neighbours_of, np.array([core(point, min_samples) for point in range(differences.shape[0])]), min_samples, tell
     )
 
 
@@ -55,12 +55,12 @@ def ordered_groups(near: Near, core: DoubleArray, min_samples: int, tell: Callab
         order[step], done[point], next_one[point] = point, True, np.inf
         if not np.isfinite(core[point]):
             continue
-        others, apart = near(point)
+        others, differences = near(point)
         waiting = ~done[others]
-        others, apart = others[waiting], np.around(np.maximum(apart[waiting], core[point]), DECIMALS)
-        nearer = apart < reach[others]
-        others, apart = others[nearer], apart[nearer]
-        reach[others] = next_one[others] = apart
+        others, differences = others[waiting], np.around(np.maximum(differences[waiting], core[point]), DECIMALS)
+        nearer = differences < reach[others]
+        others, differences = others[nearer], differences[nearer]
+        reach[others] = next_one[others] = differences
         before[others] = point
     from sklearn.cluster import cluster_optics_xi  # late, as in `difference_clustering`
 
@@ -97,7 +97,7 @@ def _sparse(graph: csr_array, eps: float) -> tuple[Near, Callable[[int, int], fl
         row = value[start[point] : start[point + 1]]
         if len(row) < rank - 1:  # it is its own first neighbour
             return np.inf
-        found = float(np.partition(row, rank - 2)[rank - 2])
-        return found if found <= eps else np.inf
+        distance = float(np.partition(row, rank - 2)[rank - 2])
+        return distance if distance <= eps else np.inf
 
     return near, core

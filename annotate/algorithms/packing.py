@@ -76,7 +76,7 @@ def _steps(values: NDArray[np.float32]) -> NDArray[np.uint16]:
 
 def _cut(data: bytes, lengths: NDArray[np.integer]) -> list[bytes]:
     ends = [0, *np.cumsum(lengths).tolist()]
-    return [data[at:end] for at, end in pairwise(ends)]
+    return [data[start:end] for start, end in pairwise(ends)]
 
 
 def _body(data: bytes, kind: int) -> bytes:

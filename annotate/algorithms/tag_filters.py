@@ -17,24 +17,24 @@ def drop_overlapping(
     which takes "hat" for a part of "that".
     """
     present = list(dict.fromkeys(names))
-    there = set(present)
+    present_set = set(present)
     parts = {name: words_of(name) for name in present}
     runs: dict[Words, set[str]] = {}
     for name, words in parts.items():
         for start in range(len(words)):
             for end in range(start + 1, len(words) + 1):
                 runs.setdefault(words[start:end], set()).add(name)
-    kept = []
+    result = []
     for name in present:
-        if not there.isdisjoint(overlaps.get(name, ())):
+        if not present_set.isdisjoint(overlaps.get(name, ())):
             continue
         if whole_words:
             within = len(runs.get(parts[name], set()) - {name}) > 0
         else:
             within = any(name in other and name != other for other in present)
         if not within:
-            kept.append(name)
-    return kept
+            result.append(name)
+    return result
 
 
 def drop_listed(names: Iterable[str], listed: Iterable[str]) -> list[str]:
@@ -52,11 +52,11 @@ def _forms(words: Words) -> set[Words]:
     """The words as they are, and with a last word without its plural ending."""
     if not words:
         return set()
-    last, found = words[-1], {words}
+    last, forms = words[-1], {words}
     if len(last) > 3 and last.endswith("s") and not last.endswith("ss"):
-        found.add((*words[:-1], last[:-1]))
+        forms.add((*words[:-1], last[:-1]))
         if last.endswith("es"):
-            found.add((*words[:-1], last[:-2]))
+            forms.add((*words[:-1], last[:-2]))
         if last.endswith("ies"):
-            found.add((*words[:-1], f"{last[:-3]}y"))
-    return found
+            forms.add((*words[:-1], f"{last[:-3]}y"))
+    return forms

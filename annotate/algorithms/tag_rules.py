@@ -47,11 +47,13 @@ class Rules:
 
     def changed(self, *, thresholds: Mapping[str, float | None], mcut: bool = False) -> Rules:
         """These rules with other thresholds (None: the model's own) of its categories; with `mcut` gaps instead."""
-        told = {name: value for name, value in thresholds.items() if value is not None and name in self.thresholds}
+        changed_values = {
+            name: value for name, value in thresholds.items() if value is not None and name in self.thresholds
+        }
         gaps = frozenset(name for name in ("general", "character") if name in self.thresholds) if mcut else self.mcut
         # A threshold that a person asked for is for all labels of the category.
-        own = {} if told else self.own
-        return replace(self, thresholds={**self.thresholds, **told}, own=own, mcut=gaps)
+        label_thresholds = {} if changed_values else self.own
+        return replace(self, thresholds={**self.thresholds, **changed_values}, own=label_thresholds, mcut=gaps)
 
     def mark(self) -> str:
         """Short words that differ where thresholds do."""
@@ -187,5 +189,5 @@ def mcut(scores: npt.ArrayLike) -> float:
     if len(ordered) < 2:
         return 0.0
     gaps = ordered[:-1] - ordered[1:]
-    at = int(gaps.argmax())
-    return float((ordered[at] + ordered[at + 1]) / 2)
+    widest_gap = int(gaps.argmax())
+    return float((ordered[widest_gap] + ordered[widest_gap + 1]) / 2)

@@ -31,7 +31,9 @@ def link(
     is about where different people begin. Two faces of one frame are never linked.
     """
     count = len(shot)
-    apart = distances or (lambda now, before: np.linalg.norm(points[now][:, None] - points[before][None], axis=2))
+    difference_of = distances or (
+        lambda now, before: np.linalg.norm(points[now][:, None] - points[before][None], axis=2)
+    )
     track = np.arange(count)
     order = np.lexsort((np.arange(count), frame, shot))
     edges = np.flatnonzero(np.diff(shot[order])) + 1
@@ -39,11 +41,11 @@ def link(
         if len(rows) < 2 or shot[rows[0]] < 0:
             continue
         frames = np.split(rows, np.flatnonzero(np.diff(frame[rows])) + 1)
-        for at, now in enumerate(frames[1:], start=1):
+        for index, now in enumerate(frames[1:], start=1):
             taken: set[int] = set()
             free = list(now)
-            for before in reversed(frames[max(0, at - FRAMES_BACK) : at]):
-                for new, old in _pairs(free, [row for row in before if track[row] not in taken], boxes, apart):
+            for before in reversed(frames[max(0, index - FRAMES_BACK) : index]):
+                for new, old in _pairs(free, [row for row in before if track[row] not in taken], boxes, difference_of):
                     track[new] = track[old]
                     taken.add(int(track[old]))
                     free.remove(new)
@@ -58,8 +60,8 @@ def _pairs(now: list[int], before: list[int], boxes: FloatArray, apart: Distance
         return []
     overlap = iou(boxes[now], boxes[before])
     distance = apart(now, before)
-    fits = ((overlap >= OVERLAP_MIN) & (distance <= DISTANCE_MAX)) | (distance <= MOVED_DISTANCE_MAX)
-    cost = np.where(fits, distance - overlap, np.inf)
+    can_join = ((overlap >= OVERLAP_MIN) & (distance <= DISTANCE_MAX)) | (distance <= MOVED_DISTANCE_MAX)
+    cost = np.where(can_join, distance - overlap, np.inf)
     pairs: list[tuple[int, int]] = []
     while np.isfinite(cost).any():
         row, column = np.unravel_index(int(cost.argmin()), cost.shape)

@@ -40,8 +40,8 @@ class Objects:
 
     def above(self, threshold: float) -> Objects:
         """Those whose score is greater. Suppression walks from the best, so this is what it had given anyway."""
-        kept = self.scores > threshold
-        return Objects(self.boxes[kept], self.scores[kept], self.labels[kept])
+        is_above = self.scores > threshold
+        return Objects(self.boxes[is_above], self.scores[is_above], self.labels[is_above])
 
 
 def form_of(shape: tuple[int, ...], *, rtdetr: bool) -> Form:
@@ -116,14 +116,14 @@ def suppress(boxes: FloatArray, scores: FloatArray, *, overlap: float) -> NDArra
     span = boxes[:, 2:] - boxes[:, :2] + 1
     area = span[:, 0] * span[:, 1]
     waiting = np.argsort(scores, kind="stable")[::-1][:CANDIDATES_MAX]
-    kept: list[int] = []
-    while len(waiting) and len(kept) < KEPT_MAX:
+    chosen: list[int] = []
+    while len(waiting) and len(chosen) < KEPT_MAX:
         best, rest = int(waiting[0]), waiting[1:]
-        kept.append(best)
+        chosen.append(best)
         low, high = np.maximum(boxes[best, :2], boxes[rest, :2]), np.minimum(boxes[best, 2:], boxes[rest, 2:])
         shared = np.maximum(0, high - low + 1).prod(axis=1)
         waiting = rest[shared / (area[best] + area[rest] - shared) <= overlap]
-    return np.array(kept, np.int64)
+    return np.array(chosen, np.int64)
 
 
 def into_picture(boxes: FloatArray, fed: tuple[int, int], size: tuple[int, int]) -> FloatArray:

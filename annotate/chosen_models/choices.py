@@ -47,25 +47,25 @@ def choose(
     BadInput for a name that is not installed, or several where one works.
     """
     rule = task_named(task)
-    wanted = sorted(set(names))
-    if len(wanted) > 1 and (not rule.several or NONE in wanted):
+    requested = sorted(set(names))
+    if len(requested) > 1 and (not rule.several or NONE in requested):
         raise BadInput(f"{rule.label}: one model works at a time. Choose one, or none.")
     can = offered(task)
-    for name in wanted:
+    for name in requested:
         if name != NONE and name not in can:
-            there = f"Installed: {', '.join(can)}." if can else "None is installed for it."
-            raise BadInput(f"{rule.label}: there is no model {name!r}. {there}")
-    words = ", ".join(wanted) or "the default"
+            installed_text = f"Installed: {', '.join(can)}." if can else "None is installed for it."
+            raise BadInput(f"{rule.label}: there is no model {name!r}. {installed_text}")
+    words = ", ".join(requested) or "the default"
     with history.operation(
         collection=collection, by=by, kind="models.choose", summary=f"{rule.label}: uses {words}"
     ) as record:
         rows = {row.name: row for row in ModelChoice.objects.filter(collection=collection, task=task)}
         now = {"models": sorted(rows)}
-        changed(seen, now=now, new={"models": wanted}, who=_chooser(collection), what=f"the choice for {rule.label}")
-        for name in rows.keys() - set(wanted):
+        changed(seen, now=now, new={"models": requested}, who=_chooser(collection), what=f"the choice for {rule.label}")
+        for name in rows.keys() - set(requested):
             record.deleted(rows[name])
             rows[name].delete()
-        for name in wanted:
+        for name in requested:
             if name not in rows:
                 record.created(ModelChoice.objects.create(collection=collection, task=task, name=name))
     return chosen_all(collection, task)

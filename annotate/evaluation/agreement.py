@@ -49,8 +49,8 @@ class Row:
     @property
     def precision(self) -> float | None:
         """Where the first are people: the share of the second's yes that is right; None when it never said yes."""
-        said = self.told.both + self.told.only_second
-        return self.told.both / said if said else None
+        positive = self.told.both + self.told.only_second
+        return self.told.both / positive if positive else None
 
     @property
     def recall(self) -> float | None:
@@ -115,12 +115,12 @@ def candidates(collection: Collection) -> list[Candidate]:
         .order_by()
         .annotate(n=Count("pk"))
     )
-    found = []
+    ordered = []
     for pk, task, name, revision, n in rows:
         called = revision if revision.startswith(name) else f"{name} {revision}".strip()
         order = (task not in SCORED, task == "class", task, name == COMPUTED.name, called, pk)
-        found.append((order, Candidate(pk, task, called, n)))
-    return [one for _, one in sorted(found, key=lambda row: row[0])]
+        ordered.append((order, Candidate(pk, task, called, n)))
+    return [candidate for _, candidate in sorted(ordered, key=lambda row: row[0])]
 
 
 def compare(collection: Collection, first: ModelVersion, second: ModelVersion) -> Comparison:
@@ -134,12 +134,12 @@ def compare(collection: Collection, first: ModelVersion, second: ModelVersion) -
 
 def open_questions(collection: Collection, comparison: Comparison, *, label: str = "") -> list[Question]:
     """The questions that no person has answered yet, widest gap first; of one label when named."""
-    asked = [one for one in comparison.questions if label in ("", one.name)]
+    questions = [question for question in comparison.questions if label in ("", question.name)]
     words = FrameTag.objects.filter(
-        by_person=True, frame__in={one.frame for one in asked}, frame__collection=collection
+        by_person=True, frame__in={question.frame for question in questions}, frame__collection=collection
     )
-    said = set(words.values_list("frame_id", "tag__name"))
-    return [one for one in asked if (one.frame, one.name) not in said]
+    labelled = set(words.values_list("frame_id", "tag__name"))
+    return [question for question in questions if (question.frame, question.name) not in labelled]
 
 
 def against_people(collection: Collection, version: ModelVersion) -> list[Row]:
@@ -157,16 +157,16 @@ def against_people(collection: Collection, version: ModelVersion) -> list[Row]:
         for frame, name, state in rows.values_list("frame_id", "tag__name", "state"):
             words.setdefault(frame, {})[name] = state == TagState.YES
     reader = _Reader(version)
-    found: dict[str, Agreement] = {}
+    by_label: dict[str, Agreement] = {}
     for frame, data in _answers(version, frames):
         if (answer := reader.read(data)) is None:
             continue
         for name, yes in words[frame].items():
             if name in reader.names:
                 model = name in answer[0]
-                one = Agreement(int(yes and model), int(yes and not model), int(model and not yes), 1)
-                found[name] = found.get(name, Agreement(0, 0, 0, 0)) + one
-    return _sorted(found)
+                single = Agreement(int(yes and model), int(yes and not model), int(model and not yes), 1)
+                by_label[name] = by_label.get(name, Agreement(0, 0, 0, 0)) + single
+    return _sorted(by_label)
 
 
 class _Reader:
@@ -174,9 +174,9 @@ class _Reader:
 
     def __init__(self, version: ModelVersion) -> None:
         self._speaker = stored_speaker(version)
-        own = [tag_name(label) if label.name else "" for label in self._speaker.reading.labels]
-        self._spelled = _spelled({name for name in own if name})
-        self._names = [self._spelled.get(name, "") for name in own]
+        tag_names = [tag_name(label) if label.name else "" for label in self._speaker.reading.labels]
+        self._spelled = _spelled({name for name in tag_names if name})
+        self._names = [self._spelled.get(name, "") for name in tag_names]
         self.names = set(self._names) - {""}
 
     def read(self, data: bytes) -> tuple[dict[str, float], dict[str, float]] | None:
@@ -188,20 +188,22 @@ class _Reader:
         followed = (
             (self._spelled.get(tag_name(label)), score) for label, score in self._speaker.reading.following(scores)
         )
-        said = {name: score for name, score in followed if name}
-        return said, {self._names[at]: float(scores[at]) for at in np.flatnonzero(scores) if self._names[at]}
+        score_by_tag = {name: score for name, score in followed if name}
+        return score_by_tag, {
+            self._names[column]: float(scores[column]) for column in np.flatnonzero(scores) if self._names[column]
+        }
 
 
 def _spelled(names: set[str]) -> dict[str, str]:
     """Models' names to those of the vocabulary, aliases followed; without names that a person could not say."""
-    found: dict[str, str] = {}
+    spellings: dict[str, str] = {}
     for start in range(0, len(ordered := sorted(names)), ALIASES):
         part = ordered[start : start + ALIASES]
         known = set(Tag.objects.filter(name__in=part).values_list("name", flat=True))
         aliases = dict(TagAlias.objects.filter(name__in=part).values_list("name", "tag__name"))
         for name in part:
-            found[name] = name if name in known else aliases.get(name, name)
-    return {name: told for name, told in found.items() if _sayable(told)}
+            spellings[name] = name if name in known else aliases.get(name, name)
+    return {name: spelling for name, spelling in spellings.items() if _sayable(spelling)}
 
 
 def _sayable(name: str) -> bool:
@@ -214,13 +216,13 @@ def _sayable(name: str) -> bool:
 def _sample(frames: list[int]) -> list[int]:
     """At most SAMPLE of them, evenly."""
     places = np.linspace(0, len(frames) - 1, min(SAMPLE, len(frames))).round().astype(int)
-    return [frames[at] for at in places]
+    return [frames[place] for place in places]
 
 
 def _common(collection: Collection, first: ModelVersion, second: ModelVersion) -> list[int]:
     answers = ModelAnswer.objects.filter(frame__collection=collection, frame__state=FrameState.KEPT)
-    one = set(answers.filter(model_version=first).values_list("frame_id", flat=True))
-    return sorted(one.intersection(answers.filter(model_version=second).values_list("frame_id", flat=True)))
+    first_frames = set(answers.filter(model_version=first).values_list("frame_id", flat=True))
+    return sorted(first_frames.intersection(answers.filter(model_version=second).values_list("frame_id", flat=True)))
 
 
 def _answers(version: ModelVersion, frames: list[int]) -> Iterator[tuple[int, bytes]]:
@@ -234,54 +236,62 @@ def _pairs(first: ModelVersion, second: ModelVersion, frames: list[int]) -> Iter
     """Frames with the answers of both; one that was deleted meanwhile is left out."""
     for start in range(0, len(frames), CHUNK):
         part = frames[start : start + CHUNK]
-        one, two = dict(_answers(first, part)), dict(_answers(second, part))
-        yield from ((frame, one[frame], two[frame]) for frame in part if frame in one and frame in two)
+        first_answers, two = dict(_answers(first, part)), dict(_answers(second, part))
+        yield from (
+            (frame, first_answers[frame], two[frame]) for frame in part if frame in first_answers and frame in two
+        )
 
 
 def _labels(frames: list[int], picked: list[int], first: ModelVersion, second: ModelVersion) -> Comparison:
     readers = (_Reader(first), _Reader(second))
     shared = readers[0].names & readers[1].names  # of a label that one of them does not know there is no disagreement
-    found: dict[str, Agreement] = {}
+    by_label: dict[str, Agreement] = {}
     questions: list[Question] = []
-    for frame, one, two in _pairs(first, second, picked):
-        left, right = readers[0].read(one), readers[1].read(two)
+    for frame, first_answer, two in _pairs(first, second, picked):
+        left, right = readers[0].read(first_answer), readers[1].read(two)
         if left is None or right is None:
             continue
         (said_one, all_one), (said_two, all_two) = left, right
         for name in (said_one.keys() | said_two.keys()) & shared:
             here = (name in said_one, name in said_two)
-            told = Agreement(int(all(here)), int(here == (True, False)), int(here == (False, True)), 0)
-            found[name] = found.get(name, Agreement(0, 0, 0, len(picked))) + told
-            if told.disagreed:
+            counts = Agreement(int(all(here)), int(here == (True, False)), int(here == (False, True)), 0)
+            by_label[name] = by_label.get(name, Agreement(0, 0, 0, len(picked))) + counts
+            if counts.disagreed:
                 questions.append(Question(frame, name, all_one.get(name, 0.0), all_two.get(name, 0.0)))
-    questions.sort(key=lambda one: (-one.gap, one.frame, one.name))
-    return Comparison(len(frames), len(picked), _total(found), tuple(_sorted(found)), tuple(questions[:QUESTIONS]))
+    questions.sort(key=lambda first_answer: (-first_answer.gap, first_answer.frame, first_answer.name))
+    return Comparison(
+        len(frames), len(picked), _total(by_label), tuple(_sorted(by_label)), tuple(questions[:QUESTIONS])
+    )
 
 
 def _boxes(frames: list[int], picked: list[int], first: ModelVersion, second: ModelVersion) -> Comparison:
     names = tuple([label.name for label in labels_of(version)] for version in (first, second))
-    found: dict[str, Agreement] = {}
-    apart: list[Apart] = []
-    for frame, one, two in _pairs(first, second, picked):
+    by_kind: dict[str, Agreement] = {}
+    differences: list[Apart] = []
+    for frame, first_answer, two in _pairs(first, second, picked):
         try:
-            left, right = packing.unpack_boxes(one), packing.unpack_boxes(two)
+            left, right = packing.unpack_boxes(first_answer), packing.unpack_boxes(two)
         except ValueError:  # bytes that a restored backup brought
             continue
         for name in _kinds(left[2], names[0]) | _kinds(right[2], names[1]):
-            mine = np.array([_kind(number, names[0]) == name for number in left[2]], bool)
+            is_left_kind = np.array([_kind(number, names[0]) == name for number in left[2]], bool)
             other = np.array([_kind(number, names[1]) == name for number in right[2]], bool)
-            matched = boxes.match(left[0][mine], right[0][other], least=SAME_BOX_IOU)
-            told = Agreement(len(matched.pairs), len(matched.missed), len(matched.extra), 0)
-            told += Agreement(0, 0, 0, told.both + told.disagreed)
-            found[name] = found.get(name, Agreement(0, 0, 0, 0)) + told
-            for by_first, places, (where, scores, _), own in (
-                (True, matched.missed, left, mine), (False, matched.extra, right, other),
+            matched = boxes.match(left[0][is_left_kind], right[0][other], least=SAME_BOX_IOU)
+            counts = Agreement(len(matched.pairs), len(matched.missed), len(matched.extra), 0)
+            counts += Agreement(0, 0, 0, counts.both + counts.disagreed)
+            by_kind[name] = by_kind.get(name, Agreement(0, 0, 0, 0)) + counts
+            for by_first, places, (where, scores, _), own_names in (
+                (True, matched.missed, left, is_left_kind), (False, matched.extra, right, other),
             ):  # fmt: skip
-                for at in places:
-                    left_, top, right_, bottom = (float(value) for value in where[own][at])
-                    apart.append(Apart(frame, by_first, (left_, top, right_, bottom), name, float(scores[own][at])))
-    apart.sort(key=lambda one: (-one.score, one.frame))
-    return Comparison(len(frames), len(picked), _total(found), tuple(_sorted(found)), apart=tuple(apart[:QUESTIONS]))
+                for place in places:
+                    left_, top, right_, bottom = (float(value) for value in where[own_names][place])
+                    differences.append(
+                        Apart(frame, by_first, (left_, top, right_, bottom), name, float(scores[own_names][place]))
+                    )
+    differences.sort(key=lambda first_answer: (-first_answer.score, first_answer.frame))
+    return Comparison(
+        len(frames), len(picked), _total(by_kind), tuple(_sorted(by_kind)), apart=tuple(differences[:QUESTIONS])
+    )
 
 
 def _kind(number: int, names: list[str]) -> str:
@@ -297,5 +307,5 @@ def _total(found: dict[str, Agreement]) -> Agreement:
 
 
 def _sorted(found: dict[str, Agreement]) -> list[Row]:
-    rows = [Row(name, told) for name, told in found.items()]
+    rows = [Row(name, agreement) for name, agreement in found.items()]
     return sorted(rows, key=lambda row: (-row.told.disagreed, row.name))

@@ -105,20 +105,20 @@ def measure(
             paths.append(path.relative_to(folder).as_posix())
     if not heads:
         raise BadInput(f"none of the pictures below {folder} could be read; first: {unreadable[:1]}")
-    kept = without_twins([dhash(head) for head in heads])
-    names = np.asarray(labels, np.int64)[kept]
+    distinct = without_twins([dhash(head) for head in heads])
+    names = np.asarray(labels, np.int64)[distinct]
     started = time.perf_counter()
-    features = embedder.embed([heads[row] for row in kept])
+    features = embedder.embed([heads[row] for row in distinct])
     took = time.perf_counter() - started
     guess = by_differences(features, names, embedder) if isinstance(embedder, DifferenceEmbedder) else None
-    shown = [Shown(paths[row], paths[row].split("/")[0]) for row in kept]
-    wrong = worst(features, names, shown, shots=max(shots), draws=draws, guess=guess)
+    face_labels = [Shown(paths[row], paths[row].split("/")[0]) for row in distinct]
+    wrong = worst(features, names, face_labels, shots=max(shots), draws=draws, guess=guess)
     return CharacterScores(
         characters=len(np.unique(names)),
-        faces=len(kept),
-        twins_removed=len(heads) - len(kept),
+        faces=len(distinct),
+        twins_removed=len(heads) - len(distinct),
         accuracy={count: accuracy(features, names, shots=count, draws=draws, guess=guess) for count in shots},
-        ms_per_face=1000.0 * took / len(kept),
+        ms_per_face=1000.0 * took / len(distinct),
         model=f"{embedder.info.name} {embedder.info.revision}".strip(),
         unreadable=unreadable,
         wrong=wrong,
@@ -157,7 +157,7 @@ def accuracy(
             f"{shots} named faces need more than {shots} pictures of each character; the smallest has {counts.min()}"
         )
     drawn = _drawn(features, names, shots, draws, guess, apart)
-    shares = [(found == true).mean() for _, true, found in drawn if len(true)]
+    shares = [(guessed == true).mean() for _, true, guessed in drawn if len(true)]
     if not shares:
         raise BadInput(f"with {shots} named faces a character no face of another shot is left to be asked")
     return float(np.mean(shares))
@@ -174,15 +174,15 @@ def _drawn(
     for draw in range(draws):
         random = np.random.default_rng(draw)
         named = np.concatenate([random.permutation(np.flatnonzero(names == person))[:shots] for person in people])
-        asked = np.setdiff1d(np.arange(len(names)), named)
+        queries = np.setdiff1d(np.arange(len(names)), named)
         if apart is not None:
-            asked = asked[~np.isin(apart[asked], apart[named])]
+            queries = queries[~np.isin(apart[queries], apart[named])]
         if guess is not None:
-            yield asked, names[asked], guess(named, asked)
+            yield queries, names[queries], guess(named, queries)
             continue
         model = matching.fit(features[named], names[named])
-        found = model.labels[matching.scores(model, features[asked]).argmax(axis=1)]
-        yield asked, names[asked], found
+        guessed = model.labels[matching.scores(model, features[queries]).argmax(axis=1)]
+        yield queries, names[queries], guessed
 
 
 def worst(
@@ -192,10 +192,10 @@ def worst(
     """The faces that most draws named wrongly, with the name that they got most often."""
     wrong: dict[int, Counter[int]] = {}
     asked_times: Counter[int] = Counter()
-    for asked, true, found in _drawn(features, names, shots, draws, guess, apart):
-        asked_times.update(asked.tolist())
-        for place in np.flatnonzero(true != found):
-            wrong.setdefault(int(asked[place]), Counter())[int(found[place])] += 1
+    for queries, true, guessed in _drawn(features, names, shots, draws, guess, apart):
+        asked_times.update(queries.tolist())
+        for place in np.flatnonzero(true != guessed):
+            wrong.setdefault(int(queries[place]), Counter())[int(guessed[place])] += 1
     people = {int(names[row]): shown[row].person for row in range(len(shown))}
     order = sorted(wrong, key=lambda row: (-wrong[row].total() / asked_times[row], shown[row].picture))[:WORST]
     return tuple(
@@ -218,12 +218,12 @@ def dhash(picture: ByteArray) -> ByteArray:
 
 def without_twins(hashes: Sequence[ByteArray]) -> npt.NDArray[np.int64]:
     """Rows that are left when each near-twin of an earlier kept row is taken out."""
-    kept: list[int] = []
+    distinct: list[int] = []
     rows = np.unpackbits(np.stack(hashes), axis=1)
     for row in range(len(rows)):
-        if not kept or (rows[kept] != rows[row]).sum(axis=1).min() > TWIN_DISTANCE_MAX:
-            kept.append(row)
-    return np.asarray(kept, np.int64)
+        if not distinct or (rows[distinct] != rows[row]).sum(axis=1).min() > TWIN_DISTANCE_MAX:
+            distinct.append(row)
+    return np.asarray(distinct, np.int64)
 
 
 def _people(folder: Path) -> list[tuple[str, list[Path]]]:

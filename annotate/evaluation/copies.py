@@ -36,17 +36,17 @@ def _crop(picture: U8, *, share: float) -> U8:
 
 
 def _subtitled(picture: U8) -> U8:
-    made = np.ascontiguousarray(picture)
-    made = made.copy() if made is picture else made
-    height, width = made.shape[:2]
+    result = np.ascontiguousarray(picture)
+    result = result.copy() if result is picture else result
+    height, width = result.shape[:2]
     scale = height / TALL
     for line, text in enumerate(LINES):
         wide = cv2.getTextSize(text, cv2.FONT_HERSHEY_DUPLEX, 1.5 * scale, 3)[0][0]
-        at = ((width - wide) // 2, int(height * (0.94 - 0.075 * line)))
+        origin = ((width - wide) // 2, int(height * (0.94 - 0.075 * line)))
         for colour, thickness in (((0, 0, 0), 9), ((255, 255, 255), 3)):
             pen = max(1, round(thickness * scale))
-            cv2.putText(made, text, at, cv2.FONT_HERSHEY_DUPLEX, 1.5 * scale, colour, pen, cv2.LINE_AA)
-    return made
+            cv2.putText(result, text, origin, cv2.FONT_HERSHEY_DUPLEX, 1.5 * scale, colour, pen, cv2.LINE_AA)
+    return result
 
 
 def _levels(picture: U8, *, factor: float, lift: float = 0.0) -> U8:

@@ -100,24 +100,26 @@ class DuplicateScores:
         }
 
     def lines(self) -> list[str]:
-        told = [
+        text_lines = [
             f"{self.model}: {self.copies:,} pairs of copies among {self.pictures:,} pictures; at {self.threshold:g} "
             f"recall {self.recall:.1%}, precision {self.precision:.1%}; best F1 {self.best_f1:.3f} at "
             f"{self.best_threshold:.3f}; {self.ms_per_picture:.1f} ms a picture"
         ]
         width = max((len(kind.name) for kind in self.kinds), default=0)
-        told += [
+        text_lines += [
             f"  {kind.name:<{width}}  {kind.found:>6.1%}  5th percentile {kind.percentile5:.3f}" for kind in self.kinds
         ]
         for word, pairs in (("missed", self.missed), ("false", self.false)):
-            told += [f"  {word}: {first} and {second}, {similarity:.3f}" for first, second, similarity in pairs]
-        return told
+            text_lines += [f"  {word}: {first} and {second}, {similarity:.3f}" for first, second, similarity in pairs]
+        return text_lines
 
     def mistakes(self) -> tuple[Mistake, ...]:
-        told = [("not found", pair) for pair in self.missed] + [("taken for a copy", pair) for pair in self.false]
+        labelled_pairs = [("not found", pair) for pair in self.missed] + [
+            ("taken for a copy", pair) for pair in self.false
+        ]
         return tuple(
             Mistake(_files(first, second), f"{words}: {first} and {second}, {similarity:.3f}")
-            for words, (first, second, similarity) in told
+            for words, (first, second, similarity) in labelled_pairs
         )
 
     def notes(self) -> list[str]:
@@ -132,16 +134,16 @@ def describer(name: str, scorer: Scorer | None = None) -> Describer:
         return Describer("dHash, 64 bits", 1 - 2 * 4 / 64, _dhash)  # 4 bits apart
     if scorer is None:
         raise BadInput(f"There is no model {name!r} that describes pictures: choose builtin, dhash or a tagger.")
-    own = scorer
+    builtin = scorer
 
     def scores(pictures: Sequence[Picture]) -> F32:
         answers = []
         for picture in pictures:
             size = (picture.shape[1], picture.shape[0])
-            answers.append(own.answer(own.fit(picture)[None], [size])[0])
+            answers.append(builtin.answer(builtin.fit(picture)[None], [size])[0])
         return _unit(np.stack(answers))
 
-    return Describer(f"{own.info.name} {own.info.revision}".strip(), DEFAULT_THRESHOLD, scores)
+    return Describer(f"{builtin.info.name} {builtin.info.revision}".strip(), DEFAULT_THRESHOLD, scores)
 
 
 def measure(folder: Path, model: Describer, *, open_picture: Callable[[Path], Picture]) -> DuplicateScores:
@@ -165,17 +167,17 @@ def measure(folder: Path, model: Describer, *, open_picture: Callable[[Path], Pi
             except (OSError, ValueError) as error:
                 unreadable.append(f"{path.relative_to(folder)}: {error}")
                 continue
-            shown = [picture]
+            pictures_of_mistakes = [picture]
             if single:
                 small = _bounded(picture)
-                shown += [make(small) for make in COPIES.values()]
+                pictures_of_mistakes += [make(small) for make in COPIES.values()]
             started = time.perf_counter()
-            vectors.append(model.describe(shown))
+            vectors.append(model.describe(pictures_of_mistakes))
             spent += time.perf_counter() - started
             name = str(path.relative_to(folder))
             names += [name, *(f"{name} ({what})" for what in (COPIES if single else ()))]
-            group += [number] * len(shown)
-            kind += range(len(shown))
+            group += [number] * len(pictures_of_mistakes)
+            kind += range(len(pictures_of_mistakes))
     if len(set(group)) < 2:
         raise BadInput(f"{folder}: fewer than two sets of pictures could be read, nothing can be told apart.")
     together = np.concatenate(vectors)
@@ -218,7 +220,7 @@ def _scores(
         raise BadInput("There are no two pictures of one group: nothing should be found.")
     curve = _curve(same, other)
     best = max(curve, key=lambda point: _f1(point[1], point[2]))
-    at = min(curve, key=lambda point: abs(point[0] - model.threshold))
+    nearest_point = min(curve, key=lambda point: abs(point[0] - model.threshold))
     kinds = tuple(
         Kind(name, len(values), float(np.mean(np.array(values) >= model.threshold)), float(np.percentile(values, 5)))
         for name, values in zip(COPIES, of_kind)
@@ -229,8 +231,8 @@ def _scores(
         pictures=int((kind == 0).sum()) if single else len(vectors),
         copies=int(same.sum()),
         threshold=model.threshold,
-        precision=at[1],
-        recall=at[2],
+        precision=nearest_point[1],
+        recall=nearest_point[2],
         best_threshold=best[0],
         best_f1=_f1(best[1], best[2]),
         ms_per_picture=ms_per_picture,
@@ -259,11 +261,11 @@ def _pairs(
 
 def _curve(same: NDArray[np.int64], other: NDArray[np.int64]) -> tuple[tuple[float, float, float], ...]:
     """Precision and recall when everything from a threshold on counts as found; thresholds where something changes."""
-    found, wrong = np.cumsum(same[::-1])[::-1], np.cumsum(other[::-1])[::-1]
+    hits, wrong = np.cumsum(same[::-1])[::-1], np.cumsum(other[::-1])[::-1]
     points: list[tuple[float, float, float]] = []
     for place in np.flatnonzero(same + other):
-        taken = int(found[place] + wrong[place])
-        points.append((float(2 * place / BINS - 1), float(found[place] / taken), float(found[place] / same.sum())))
+        taken = int(hits[place] + wrong[place])
+        points.append((float(2 * place / BINS - 1), float(hits[place] / taken), float(hits[place] / same.sum())))
     points.append((1.001, 1.0, 0.0))
     return tuple(points)
 

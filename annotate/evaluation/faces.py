@@ -53,15 +53,15 @@ class FaceScores:
         }
 
     def lines(self) -> list[str]:
-        told = [
+        text_lines = [
             f"{self.model} on {self.device}: {self.hits_iou30} of {self.faces} faces at IoU 0.3, "
             f"{self.hits_iou50} at IoU 0.5, {self.false_positives_iou30} false positives in {self.pictures:,} "
             f"pictures, {self.ms_per_picture:.1f} ms a picture"
         ]
         for word, which in (("missed", self.missed), ("false positives", self.alarms)):
             worst = sorted(which.items(), key=lambda item: (-item[1], item[0]))[:NAMES_SHOWN]
-            told += [f"  {word}: {number} in {name}" for name, number in worst]
-        return told
+            text_lines += [f"  {word}: {number} in {name}" for name, number in worst]
+        return text_lines
 
     def mistakes(self) -> tuple[Mistake, ...]:
         return self.wrong
@@ -101,12 +101,12 @@ def _boxes(path: Path, name: str, entry: Any) -> NDArray[np.float32]:
         raise BadInput(f"{path}: {name!r} must be a file name without a folder.")
     rows = entry.get("boxes") if isinstance(entry, dict) else entry
     try:
-        found = np.array(rows, dtype=np.float32).reshape(-1, 4) if rows is not None else None
+        boxes = np.array(rows, dtype=np.float32).reshape(-1, 4) if rows is not None else None
     except (TypeError, ValueError):
-        found = None
-    if found is None or not np.isfinite(found).all() or (found[:, 2:] <= found[:, :2]).any():
+        boxes = None
+    if boxes is None or not np.isfinite(boxes).all() or (boxes[:, 2:] <= boxes[:, :2]).any():
         raise BadInput(f"{path}: the boxes of {name!r} are no rows of left, top, right, bottom with right > left.")
-    return found
+    return boxes
 
 
 def measure(folder: Path, detector: FaceDetector, *, open_picture: Callable[[Path], Picture]) -> FaceScores:
@@ -124,8 +124,10 @@ def measure(folder: Path, detector: FaceDetector, *, open_picture: Callable[[Pat
             yield Asked(name, open_picture(folder / name), faces)
 
     others = sorted(p.name for p in folder.iterdir() if p.suffix.lower() in PICTURE_SUFFIXES and p.name not in truth)
-    told = [f"{len(others):,} pictures are not in {TRUTH} and were not measured, first {others[0]!r}"] if others else []
-    return score(asked(), detector, told=told)
+    remarks = (
+        [f"{len(others):,} pictures are not in {TRUTH} and were not measured, first {others[0]!r}"] if others else []
+    )
+    return score(asked(), detector, told=remarks)
 
 
 def score(asked: Iterable[Asked], detector: FaceDetector, *, told: Sequence[str] = ()) -> FaceScores:
@@ -138,34 +140,34 @@ def score(asked: Iterable[Asked], detector: FaceDetector, *, told: Sequence[str]
     alarms: dict[str, int] = {}
     wrong: list[Mistake] = []
     spent = 0.0
-    for one in asked:
+    for labelled in asked:
         if not pictures:
-            detector.detect([one.picture])  # the first call also sets the model up
+            detector.detect([labelled.picture])  # the first call also sets the model up
         started = time.perf_counter()
-        found = detector.detect([one.picture])[0]
+        detections = detector.detect([labelled.picture])[0]
         spent += time.perf_counter() - started
-        loose = boxes.match(one.faces, found.boxes, least=0.3)
+        loose = boxes.match(labelled.faces, detections.boxes, least=0.3)
         pictures += 1
-        true += len(one.faces)
+        true += len(labelled.faces)
         hits30 += len(loose.pairs)
-        hits50 += len(boxes.match(one.faces, found.boxes, least=0.5).pairs)
+        hits50 += len(boxes.match(labelled.faces, detections.boxes, least=0.5).pairs)
         alarms30 += len(loose.extra)
         if loose.missed:
-            missed[one.name] = len(loose.missed)
+            missed[labelled.name] = len(loose.missed)
         if loose.extra:
-            alarms[one.name] = len(loose.extra)
+            alarms[labelled.name] = len(loose.extra)
         if loose.missed or loose.extra:
-            height, width = one.picture.shape[:2]
+            height, width = labelled.picture.shape[:2]
             wrong.append(
                 Mistake(
-                    (one.name,),
+                    (labelled.name,),
                     f"{len(loose.missed)} missed, {len(loose.extra)} that are none",
-                    missed=relative_boxes(one.faces[list(loose.missed)], width, height),
-                    false=relative_boxes(found.boxes[list(loose.extra)], width, height),
-                    frame=one.frame,
+                    missed=relative_boxes(labelled.faces[list(loose.missed)], width, height),
+                    false=relative_boxes(detections.boxes[list(loose.extra)], width, height),
+                    frame=labelled.frame,
                 )
             )
-            wrong = sorted(wrong, key=lambda one: -len(one.missed) - len(one.false))[:WORST]
+            wrong = sorted(wrong, key=lambda labelled: -len(labelled.missed) - len(labelled.false))[:WORST]
     return FaceScores(
         pictures=pictures,
         faces=true,

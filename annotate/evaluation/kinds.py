@@ -184,9 +184,9 @@ def _judge(name: str, models_dir: Path, threads: int) -> tags.Judge:
         def scores(picture: NDArray[np.uint8]) -> NDArray[np.float32]:
             return from_pixels.scores(picture, detector.detect([picture])[0].boxes.tolist())
 
-        reading = Reading(from_pixels.LABELS, from_pixels.RULES)
-        return tags.Judge(from_pixels.COMPUTED.revision, detector.device, reading, scores)
-    installed = {one.name: one for task in ("tags", "class") for one in registry.installed(models_dir, task=task)}
+        accepted_tags = Reading(from_pixels.LABELS, from_pixels.RULES)
+        return tags.Judge(from_pixels.COMPUTED.revision, detector.device, accepted_tags, scores)
+    installed = {model.name: model for task in ("tags", "class") for model in registry.installed(models_dir, task=task)}
     found = installed.get(name) or registry.find(name, models_dir, task="tags")
     return tags.judge_of(registry.open_model(found, threads=threads))
 

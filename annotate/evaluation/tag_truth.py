@@ -64,18 +64,18 @@ def _head(path: Path) -> bytes:
 
 
 def _table(path: Path) -> dict[str, frozenset[str]]:
-    found: dict[str, frozenset[str]] = {}
+    tags_by_file: dict[str, frozenset[str]] = {}
     try:
         with path.open(encoding="utf-8-sig", newline="") as lines:
             reader = csv.DictReader(lines)
             if not {"file", "tags"} <= set(reader.fieldnames or ()):
                 raise BadInput(f"{path}: the first line must name the columns file,tags.")
             for row in reader:
-                name, told = str(row["file"] or "").strip(), str(row["tags"] or "")
+                name, tag_text = str(row["file"] or "").strip(), str(row["tags"] or "")
                 if not name or Path(name).name != name or name in {".", ".."}:
                     raise BadInput(f"{path}: row {reader.line_num}: {name!r} must be a file name without a folder.")
-                parts = told.split(",") if "," in told else told.split()
-                found[name] = frozenset(spelled(part) for part in parts if part.strip())
+                parts = tag_text.split(",") if "," in tag_text else tag_text.split()
+                tags_by_file[name] = frozenset(spelled(part) for part in parts if part.strip())
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise BadInput(f"{path} cannot be read ({error}). It must hold columns file,tags.") from error
-    return found
+    return tags_by_file

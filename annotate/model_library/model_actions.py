@@ -58,14 +58,14 @@ def import_from_library(*, root: int, relative: str, name: str, family: str, by:
     path = video_library.resolve(root, relative)
     if path in video_library.roots():
         raise BadInput("Open the folder that holds the model's files; the library itself is no model.")
-    wanted = folder.new_name(name or path.name.removesuffix(".zip"))
-    return _ask(Act.IMPORT, wanted, by, root=root, relative=relative, family=_family(family), shown=path.name)
+    new_name = folder.new_name(name or path.name.removesuffix(".zip"))
+    return _ask(Act.IMPORT, new_name, by, root=root, relative=relative, family=_family(family), shown=path.name)
 
 
 def import_upload(*, upload: Path, shown: str, name: str, family: str, by: Any) -> ModelJob:
     """Ask for an import of an uploaded zip that lies in the models folder's `.incoming`; deleted when it is done."""
-    wanted = folder.new_name(name or Path(shown).name.removesuffix(".zip"))
-    return _ask(Act.IMPORT, wanted, by, upload=upload.name, family=_family(family), shown=shown[:200])
+    new_name = folder.new_name(name or Path(shown).name.removesuffix(".zip"))
+    return _ask(Act.IMPORT, new_name, by, upload=upload.name, family=_family(family), shown=shown[:200])
 
 
 def source_of(job: ModelJob) -> Path:

@@ -80,12 +80,12 @@ def _work(job: ModelJob, report: Transfer) -> str:
         size = humane.filesize(done.fetched_bytes + done.kept_bytes)
         return f"Installed: {humane.count(len(done.files), 'file')}, {size}, hashes compared."
     if job.act == Act.IMPORT:
-        found = import_model(
+        imported = import_model(
             acts.source_of(job), models_dir, name=job.name, family=str(job.params.get("family", "")),
             shown=str(job.params.get("shown", "")), reserve=reserve, report=report, stop=report.stop,
         )  # fmt: skip
-        left = f" Left out: {' '.join(found.left_out[:10])}" if found.left_out else ""
-        return f"Installed: {humane.count(len(found.files), 'file')}.{left}"
+        left = f" Left out: {' '.join(imported.left_out[:10])}" if imported.left_out else ""
+        return f"Installed: {humane.count(len(imported.files), 'file')}.{left}"
     if job.act == Act.VERIFY:
         return _verified(job, report)
     return _measured(job, report)
@@ -102,10 +102,10 @@ def _verified(job: ModelJob, report: Transfer) -> str:
         report(done, total)
 
     states = folder.verify(settings.KOMA_MODELS_DIR, job.name, progress=progress)
-    wrong = [f"{one.name} is {one.state}" for one in states if one.state in ("damaged", "missing")]
+    wrong = [f"{state.name} is {state.state}" for state in states if state.state in ("damaged", "missing")]
     if wrong:
         raise BadInput(f"{'; '.join(wrong)}. Download or import the model again.")
-    untold = [one.name for one in states if one.state == "unlisted"]
+    untold = [state.name for state in states if state.state == "unlisted"]
     if untold:
         return f"{len(states) - len(untold)} files as installed; no hash was ever kept of {', '.join(untold[:5])}."
     return f"All {len(states)} files are as they were installed."
@@ -113,12 +113,12 @@ def _verified(job: ModelJob, report: Transfer) -> str:
 
 def _measured(job: ModelJob, report: Transfer) -> str:
     task = str(job.params.get("task", ""))
-    found = speed.measure(task, job.name, settings.KOMA_MODELS_DIR, stop=report.stop)
+    timing = speed.measure(task, job.name, settings.KOMA_MODELS_DIR, stop=report.stop)
     ModelTiming.objects.update_or_create(
-        task=task, name=job.name, device=found.device[:100],
+        task=task, name=job.name, device=timing.device[:100],
         defaults={
-            "sha256": found.sha256, "batch": found.batch, "ms_per_picture": found.ms_per_picture,
-            "pictures": found.pictures, "opening_s": found.opening_s,
+            "sha256": timing.sha256, "batch": timing.batch, "ms_per_picture": timing.ms_per_picture,
+            "pictures": timing.pictures, "opening_s": timing.opening_s,
         },
     )  # fmt: skip
-    return f"{found.ms_per_picture:.1f} ms a picture on {found.device} ({found.pictures} pictures)."
+    return f"{timing.ms_per_picture:.1f} ms a picture on {timing.device} ({timing.pictures} pictures)."

@@ -44,12 +44,14 @@ class Evaluation(Job):
             )
         if scores.get("accuracy"):
             shares = sorted((int(shots), share) for shots, share in scores["accuracy"].items())
-            told = [
-                f"{share:.0%} right with {shots}" if not at else f"{share:.0%} with {shots}"
-                for at, (shots, share) in enumerate(shares)
+            figures = [
+                f"{share:.0%} right with {shots}" if not index else f"{share:.0%} with {shots}"
+                for index, (shots, share) in enumerate(shares)
             ]
-            return f"{', '.join(told)} {'named face' if shares[-1][0] == 1 else 'named faces'} per character".replace(
-                "%", " %"
+            return (
+                f"{', '.join(figures)} {'named face' if shares[-1][0] == 1 else 'named faces'} per character".replace(
+                    "%", " %"
+                )
             )
         for name in ("micro_f1", "best_f1", "f1"):
             if isinstance(scores.get(name), (int, float)):

@@ -37,15 +37,15 @@ class TagQuerySet(models.QuerySet["Tag"]):
         aliases = TagAlias.objects.filter(tag=models.OuterRef("pk"), name__startswith=typed)
         by_alias = models.Exists(aliases)
         kinds = [models.When(name=typed, then=0), models.When(name__startswith=typed, then=1)]
-        wanted = models.Q(name__startswith=typed) | models.Q(
+        matches = models.Q(name__startswith=typed) | models.Q(
             pk__in=TagAlias.objects.filter(name__startswith=typed).values("tag")
         )
         kinds.append(models.When(by_alias, then=2))
         if len(typed) > 2:
             kinds.append(models.When(name__contains=f"_{typed}", then=3))
-            wanted |= models.Q(name__contains=typed)
+            matches |= models.Q(name__contains=typed)
         kind = models.Case(*kinds, default=4, output_field=models.PositiveSmallIntegerField())
-        return self.filter(wanted).annotate(kind=kind).order_by("kind", "-post_count", "name")
+        return self.filter(matches).annotate(kind=kind).order_by("kind", "-post_count", "name")
 
 
 class Tag(models.Model):

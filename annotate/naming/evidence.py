@@ -69,11 +69,11 @@ def words_of(frames: Sequence[Frame]) -> dict[int, Words]:
 
 def denied_of(frames: Iterable[int]) -> dict[int, set[int]]:
     """The characters that people said are not on frames, by frame key."""
-    found: dict[int, set[int]] = {}
+    denied: dict[int, set[int]] = {}
     rows = FrameCharacter.objects.filter(frame__in=list(frames), origin=PERSON, state=TagState.NO)
     for frame, character in rows.values_list("frame_id", "character_id"):
-        found.setdefault(frame, set()).add(character)
-    return found
+        denied.setdefault(frame, set()).add(character)
+    return denied
 
 
 def resolved(

@@ -31,12 +31,12 @@ def complete(collection: Collection, text: str, *, most: int) -> list[Tag]:
     if not typed or common is None:
         return list(visible.completing(text)[:most])
     kinds = {key: kind for kind, key in common.find(typed, most=most)}
-    own = _own(collection, typed)
-    if len(own) >= OWN_MAX:
+    own_words = _own(collection, typed)
+    if len(own_words) >= OWN_MAX:
         return list(visible.completing(text)[:most])
-    found = own + [(kinds[key], tag) for key, tag in Tag.objects.in_bulk(list(kinds)).items()]
-    found.sort(key=lambda one: (one[0], -one[1].post_count, one[1].name))
-    return [tag for _, tag in found[:most]]
+    ranked = own_words + [(kinds[key], tag) for key, tag in Tag.objects.in_bulk(list(kinds)).items()]
+    ranked.sort(key=lambda entry: (entry[0], -entry[1].post_count, entry[1].name))
+    return [tag for _, tag in ranked[:most]]
 
 
 def _own(collection: Collection, typed: str) -> list[tuple[int, Tag]]:
@@ -61,9 +61,9 @@ def _common() -> Completion | None:
     with connection.cursor() as cursor:
         cursor.execute(_STAMP)
         stamp = cursor.fetchone()
-    kept = _kept
-    if kept is not None and kept[0] == stamp:
-        return kept[1]
+    cached = _kept
+    if cached is not None and cached[0] == stamp:
+        return cached[1]
     with _guard:
         if _kept is None or _kept[0] != stamp:
             _kept = stamp, _read()

@@ -139,8 +139,8 @@ def appearances(collection: Collection, mark: str) -> dict[int, dict[int, int]]:
         figures: dict[int, dict[int, int]] = {}
         for (character, episode, _), n in _faces_by_episode(collection, mark).items():
             if character != NO_CHARACTER:
-                own = figures.setdefault(character, {})
-                own[episode] = own.get(episode, 0) + n
+                by_episode_of_character = figures.setdefault(character, {})
+                by_episode_of_character[episode] = by_episode_of_character.get(episode, 0) + n
         return figures
 
     return cached("appearances", mark, count)

@@ -48,14 +48,14 @@ def frames(collection: Collection, terms: list[Term]) -> QuerySet[Frame]:
 
 
 def _episode(collection: Collection, value: str) -> Q:
-    found = [
+    matches = [
         e.pk
         for e in collection.episodes.all()
         if value.casefold() in (e.label.casefold(), e.title.casefold(), str(e.pk))
     ]
-    if not found:
+    if not matches:
         raise QueryError(f"There is no episode {value!r} here.")
-    return Q(episode_id__in=found)
+    return Q(episode_id__in=matches)
 
 
 def _shot(collection: Collection, value: str) -> Q:
@@ -66,24 +66,24 @@ def _shot(collection: Collection, value: str) -> Q:
 def _character(collection: Collection, value: str) -> Q:
     # No condition on the collection: frame and character are of it, and the index answers without a look at the rows.
     real = Face.objects.filter(frame=OuterRef("pk"), state=FaceState.FACE)
-    there = FrameCharacter.objects.filter(frame=OuterRef("pk"), state=TagState.YES)
+    in_picture = FrameCharacter.objects.filter(frame=OuterRef("pk"), state=TagState.YES)
     if value == "unnamed":
         return Q(Exists(real.filter(character__isnull=True)))
     if value == "none":
-        return ~Q(Exists(real.filter(character__isnull=False))) & ~Q(Exists(there))
+        return ~Q(Exists(real.filter(character__isnull=False))) & ~Q(Exists(in_picture))
     names = Character.objects.filter(collection=collection)
-    found = set(names.filter(name__iexact=value).values_list("pk", flat=True))
-    found |= set(
+    characters = set(names.filter(name__iexact=value).values_list("pk", flat=True))
+    characters |= set(
         CharacterAlias.objects.filter(collection=collection, name__iexact=value).values_list("character", flat=True)
     )
-    if not found:
+    if not characters:
         raise QueryError(f"There is no character {value!r} here.")
-    found |= set(names.filter(parent_id__in=found).values_list("pk", flat=True))
-    by_face = Q(Exists(real.filter(character_id__in=found)))
+    characters |= set(names.filter(parent_id__in=characters).values_list("pk", flat=True))
+    by_face = Q(Exists(real.filter(character_id__in=characters)))
     # Asked first: an OR of two questions keeps the database from using an index for either.
-    if not FrameCharacter.objects.filter(character_id__in=found, state=TagState.YES).exists():
+    if not FrameCharacter.objects.filter(character_id__in=characters, state=TagState.YES).exists():
         return by_face
-    return by_face | Q(Exists(there.filter(character_id__in=found)))
+    return by_face | Q(Exists(in_picture.filter(character_id__in=characters)))
 
 
 def _tag(collection: Collection, value: str) -> Q:
@@ -153,13 +153,13 @@ def _score(collection: Collection, value: str) -> Q:
 
 def _like(collection: Collection, value: str) -> Q:
     _, n = number(value)
-    kept = Frame.objects.filter(collection=collection, pk=n).values_list("duplicate_of_id", flat=True).first() or n
-    return Q(pk=kept) | Q(duplicate_of_id=kept)
+    kept_pk = Frame.objects.filter(collection=collection, pk=n).values_list("duplicate_of_id", flat=True).first() or n
+    return Q(pk=kept_pk) | Q(duplicate_of_id=kept_pk)
 
 
 def _is(collection: Collection, value: str) -> Q:
     real = Face.objects.filter(frame=OuterRef("pk"), state=FaceState.FACE)
-    found: dict[str, Any] = {
+    conditions: dict[str, Any] = {
         "named": Exists(real.filter(character__isnull=False)),
         "unnamed": Exists(real.filter(character__isnull=True)),
         "excluded": Q(excluded=True),
@@ -170,9 +170,9 @@ def _is(collection: Collection, value: str) -> Q:
         "described": Exists(ModelCaption.objects.filter(frame=OuterRef("pk"))),
         "untagged": Q(tagged=False),
     }
-    if value not in found:
+    if value not in conditions:
         raise QueryError(f"is: is one of {', '.join(IS_VALUES)}, not {value!r}.")
-    return Q(found[value])
+    return Q(conditions[value])
 
 
 _CONDITIONS = {

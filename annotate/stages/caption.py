@@ -65,11 +65,11 @@ class CaptionParams:
             raise ValueError(f"template must be one of {', '.join(TEMPLATES)}, not {self.template!r}")
         if len(self.prompt) > TEMPLATE_MAX:
             raise ValueError(f"prompt has {len(self.prompt):,} characters; at most {TEMPLATE_MAX:,}")
-        for name, least, most in (
+        for name, minimum, maximum in (
             ("tags_max", 0, 200), ("side", SIDE_LEAST, SIDE_MOST), ("max_tokens", 1, 4000),
         ):  # fmt: skip
-            if not least <= getattr(self, name) <= most:
-                raise ValueError(f"{name} must lie between {least} and {most}, not {getattr(self, name)}")
+            if not minimum <= getattr(self, name) <= maximum:
+                raise ValueError(f"{name} must lie between {minimum} and {maximum}, not {getattr(self, name)}")
 
 
 @dataclass(slots=True)
@@ -162,8 +162,8 @@ class WriteCaptions(Stage[list[Item], list[Item]]):
         frames = self.ctx.frames().filter(caption__isnull=True)
         if self.params.again:
             return frames  # those whose question is the same as before are sorted out in `_items`
-        mine = ModelCaption.objects.filter(frame=OuterRef("pk"), model_version=self.version)
-        return frames.filter(~Exists(mine))
+        captions = ModelCaption.objects.filter(frame=OuterRef("pk"), model_version=self.version)
+        return frames.filter(~Exists(captions))
 
     def _items(self, frames: list[Frame]) -> list[Item]:
         tags, names = self._tags(frames), names_of(frames)
@@ -173,8 +173,8 @@ class WriteCaptions(Stage[list[Item], list[Item]]):
             picture = frame.file.rpartition("/")[2].partition(".")[0]  # the store names files by their sha256
             items.append(Item(frame, prompt, _digest([*self.identity, prompt, picture])))
         if self.params.again:
-            mine = ModelCaption.objects.filter(frame__in=frames, model_version=self.version)
-            same = set(mine.values_list("frame_id", "asked"))
+            captions = ModelCaption.objects.filter(frame__in=frames, model_version=self.version)
+            same = set(captions.values_list("frame_id", "asked"))
             items = [item for item in items if (item.frame.pk, item.asked) not in same]
             self.ctx.total -= len(frames) - len(items)
         answers = dict(
@@ -186,13 +186,13 @@ class WriteCaptions(Stage[list[Item], list[Item]]):
         return items
 
     def _tags(self, frames: list[Frame]) -> dict[int, list[str]]:
-        found: dict[int, list[str]] = {}
+        tags: dict[int, list[str]] = {}
         rows = FrameTag.objects.filter(frame__in=frames, state=TagState.YES, tag__category=TagCategory.GENERAL)
         for frame, name in rows.order_by("frame_id", "-score", "tag__name").values_list("frame_id", "tag__name"):
-            listed = found.setdefault(frame, [])
+            listed = tags.setdefault(frame, [])
             if len(listed) < self.params.tags_max:
                 listed.append(name)
-        return found
+        return tags
 
     def work(self, batch: list[Item]) -> list[Item]:
         waiting: list[tuple[Item, CaptionAsk]] = []
@@ -221,22 +221,22 @@ class WriteCaptions(Stage[list[Item], list[Item]]):
             ignore_conflicts=True,
         )
         # An answer takes its time, so a frame may have been deleted since.
-        there = set(Frame.objects.filter(pk__in=[item.frame.pk for item in done]).values_list("pk", flat=True))
-        kept = [item for item in done if item.frame.pk in there]
+        existing = set(Frame.objects.filter(pk__in=[item.frame.pk for item in done]).values_list("pk", flat=True))
+        to_save = [item for item in done if item.frame.pk in existing]
         ModelCaption.objects.bulk_create(
             [
                 ModelCaption(
                     frame=item.frame, model_version=self.version, text=item.told.text, asked=item.asked,
                     written_at=timezone.now(),
                 )
-                for item in kept
+                for item in to_save
                 if item.told
             ],
             update_conflicts=True,
             unique_fields=["frame", "model_version"],
             update_fields=["text", "asked", "written_at"],
         )  # fmt: skip
-        self.ctx.count("captions", len(kept))
+        self.ctx.count("captions", len(to_save))
         self.written += len(done)
         for what, count in (
             ("from_memory", sum(item.known for item in done)),
@@ -254,15 +254,15 @@ class WriteCaptions(Stage[list[Item], list[Item]]):
         """Counts and tells pictures without a caption; those that a broken server was not asked about stay pending."""
         count = 0
         for item in result:
-            told = item.told or CaptionTold()
-            if told.text:
+            outcome = item.told or CaptionTold()
+            if outcome.text:
                 self.failed_in_row = 0
-            elif not self.captioner.broken or told.problem != self.captioner.broken:
+            elif not self.captioner.broken or outcome.problem != self.captioner.broken:
                 count += 1
                 self.failed_in_row += 1
-                self.last_reason = told.problem
+                self.last_reason = outcome.problem
                 if self.failed + count <= REASONS_MAX:
-                    self.ctx.log(f"{item.frame.name or f'frame {item.frame.index}'}: {told.problem}")
+                    self.ctx.log(f"{item.frame.name or f'frame {item.frame.index}'}: {outcome.problem}")
         self.failed += count
         if count:
             self.ctx.count("failed", count)
@@ -278,12 +278,12 @@ class WriteCaptions(Stage[list[Item], list[Item]]):
 def names_of(frames: list[Frame]) -> dict[int, list[str]]:
     """Known characters of frames from left to right, each once, by frame key."""
     rows = Face.objects.filter(frame__in=frames, state=FaceState.FACE, character__isnull=False)
-    found: dict[int, list[str]] = {}
+    names: dict[int, list[str]] = {}
     for frame, name in rows.order_by("frame_id", "left", "pk").values_list("frame_id", "character__name"):
-        listed = found.setdefault(frame, [])
+        listed = names.setdefault(frame, [])
         if name not in listed:
             listed.append(name)
-    return found
+    return names
 
 
 def _digest(parts: list[object]) -> str:

@@ -138,23 +138,23 @@ class Cluster(Stage[list[int] | Part, Result | Part]):
         seen = clustering.means(points, track)
         places = clustering.join(seen, inside, owner, merge_distance=self.params.merge_distance)[track]
         joined: dict[int, list[int]] = {}
-        for at in np.flatnonzero(places != clustering.NOBODY):
-            joined.setdefault(int(owners[places[at]]), []).append(batch[at])
+        for row in np.flatnonzero(places != clustering.NOBODY):
+            joined.setdefault(int(owners[places[row]]), []).append(batch[row])
         rest = np.flatnonzero(places == clustering.NOBODY)
         frames = dict(Face.objects.filter(collection=self.ctx.collection).values_list("pk", "frame_id"))
-        apart = np.array([frames[batch[at]] for at in rest], np.int64)
+        frame_keys = np.array([frames[batch[row]] for row in rest], np.int64)
         own_track = np.unique(track[rest], return_inverse=True)[1]
-        found = clustering.cluster(
-            points[rest], track=own_track, apart=apart, merge_distance=self.params.merge_distance
+        clusters = clustering.cluster(
+            points[rest], track=own_track, apart=frame_keys, merge_distance=self.params.merge_distance
         )
-        fresh: list[list[int]] = [[] for _ in found.size]
-        for at, label in zip(rest, found.label):
-            fresh[label].append(batch[at])
-        new = [(keys, round(float(purity), 4)) for keys, purity in zip(fresh, found.purity)]
+        fresh: list[list[int]] = [[] for _ in clusters.size]
+        for row, label in zip(rest, clusters.label):
+            fresh[label].append(batch[row])
+        new = [(keys, round(float(purity), 4)) for keys, purity in zip(fresh, clusters.purity)]
         again: dict[int, float] = {}
         if rows:
             at_home = np.flatnonzero(places != clustering.NOBODY)
-            everybody = [*(key for key, _ in rows), *(batch[at] for at in at_home)]
+            everybody = [*(key for key, _ in rows), *(batch[row] for row in at_home)]
             purity = clustering.measured(
                 np.concatenate([inside, points[at_home]]), np.concatenate([owner, places[at_home]]),
                 apart=np.array([frames[key] for key in everybody], np.int64), merge_distance=self.params.merge_distance,
@@ -174,16 +174,16 @@ class Cluster(Stage[list[int] | Part, Result | Part]):
         number = next_number(self.ctx.collection)
         rows = FaceCluster.objects.bulk_create(
             [
-                FaceCluster(collection=self.ctx.collection, number=number + at, size=len(faces), purity=purity)
-                for at, (faces, purity) in enumerate(result.fresh)
+                FaceCluster(collection=self.ctx.collection, number=number + index, size=len(faces), purity=purity)
+                for index, (faces, purity) in enumerate(result.fresh)
             ],
             batch_size=WRITE,
         )
         for row, (faces, _) in zip(rows, result.fresh):
             done += self._put(faces, row)
         self._recount([*result.joined, *(row.pk for row in rows)])
-        there = FaceCluster.objects.filter(collection=self.ctx.collection).in_bulk(list(result.purity))
-        changed = [row for key, row in there.items() if row.purity != result.purity[key]]
+        existing = FaceCluster.objects.filter(collection=self.ctx.collection).in_bulk(list(result.purity))
+        changed = [row for key, row in existing.items() if row.purity != result.purity[key]]
         for row in changed:
             row.purity = result.purity[row.pk]
         FaceCluster.objects.bulk_update(changed, ["purity"], batch_size=WRITE)

@@ -27,20 +27,24 @@ class ComparedBlocks:
     def __init__(self, data_dir: Path, collection: Collection, *, question: str, log: Callable[[str], None]) -> None:
         self._of_collection = data_dir / FOLDER / str(collection.pk)
         self._folder, self._log, self._told = self._of_collection / question, log, False
-        there = {str(key) for key in Collection.objects.values_list("pk", flat=True)}
+        existing = {str(key) for key in Collection.objects.values_list("pk", flat=True)}
         for other in [*_inside(data_dir / FOLDER), *_inside(self._of_collection)]:
-            if other.name not in there and other != self._folder:
+            if other.name not in existing and other != self._folder:
                 shutil.rmtree(other, ignore_errors=True)
 
     def read(self, number: int) -> Near | None:
         """A block that was kept whole; None where it was not."""
         try:
             with np.load(self._path(number), allow_pickle=False) as file:
-                near = Near(file["rows"], file["differences"])
+                neighbours = Near(file["rows"], file["differences"])
         except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
             return None
-        fits = near.rows.dtype == np.int32 and near.differences.dtype == np.float32
-        return near if fits and near.rows.ndim == 2 and near.rows.shape == near.differences.shape else None
+        has_right_types = neighbours.rows.dtype == np.int32 and neighbours.differences.dtype == np.float32
+        return (
+            neighbours
+            if has_right_types and neighbours.rows.ndim == 2 and neighbours.rows.shape == neighbours.differences.shape
+            else None
+        )
 
     def keep(self, number: int, near: Near) -> None:
         """Write a block whole or not at all. A full disk is told once; the run goes on without."""

@@ -187,13 +187,13 @@ class Detect(Stage[list[Frame], Result]):
                 frames.append(frame)
             except (OSError, UnreadablePicture) as error:
                 problems.append(f"frame {frame.index} was left out: its picture cannot be read: {error}")
-        looked = []
+        detected = []
         for frame, picture, answer in zip(frames, pictures, self.detector.detect(pictures)):
             self.ctx.alive()
-            found = self._relative(answer, picture)
-            heads = [(head_file(picture, tuple(box)), CROP_FORMAT.suffix) for box in found.boxes.tolist()]
-            looked.append(Looked(frame, picture, found, self.store.put_many(heads)))
-        return Result(looked, problems)
+            detections = self._relative(answer, picture)
+            heads = [(head_file(picture, tuple(box)), CROP_FORMAT.suffix) for box in detections.boxes.tolist()]
+            detected.append(Looked(frame, picture, detections, self.store.put_many(heads)))
+        return Result(detected, problems)
 
     def _relative(self, found: Found, picture: Picture) -> Found:
         height, width = picture.shape[:2]
@@ -205,32 +205,32 @@ class Detect(Stage[list[Frame], Result]):
         for problem in result.problems:
             self.ctx.count("unreadable")
             self.ctx.log(problem)
-        for one in result.looked:
+        for detected in result.looked:
             self.ctx.count("frames")
-            self.ctx.count("faces", self._save(one))
+            self.ctx.count("faces", self._save(detected))
         return len(result.looked) + len(result.problems)
 
     def _save(self, one: Looked) -> int:
-        found = one.found
+        detections = one.found
         frame = Frame.objects.select_for_update().filter(pk=one.frame.pk).first()
         if frame is None:  # deleted meanwhile
             return 0
         rows = list(Face.objects.select_for_update().filter(frame=frame).order_by("pk"))
         have = np.array([_box(row) for row in rows], np.float32).reshape(-1, 4)
-        matched = boxes.match(have, found.boxes, least=SAME_IOU)
-        kept = [row for row in rows if by_person(row)]
-        closed = np.array([_box(row) for row in kept], np.float32).reshape(-1, 4)
-        for at, new in matched.pairs:
-            if not (rows[at].box_by_person or rows[at].state == FaceState.NOT_A_FACE):
-                self._renew(rows[at], one, new)
-        for at in matched.missed:
-            if not by_person(rows[at]):
-                rows[at].delete()
+        matched = boxes.match(have, detections.boxes, least=SAME_IOU)
+        by_people = [row for row in rows if by_person(row)]
+        closed = np.array([_box(row) for row in by_people], np.float32).reshape(-1, 4)
+        for old, new in matched.pairs:
+            if not (rows[old].box_by_person or rows[old].state == FaceState.NOT_A_FACE):
+                self._renew(rows[old], one, new)
+        for old in matched.missed:
+            if not by_person(rows[old]):
+                rows[old].delete()
         for new in matched.extra:
-            if not _covered(found.boxes[new], closed):
+            if not _covered(detections.boxes[new], closed):
                 Face.objects.create(
                     collection_id=frame.collection_id, frame=frame, model_version=self.version, crop=one.crops[new],
-                    **_values(found, new),
+                    **_values(detections, new),
                 )  # fmt: skip
         for row in Face.objects.real().filter(frame=frame, crop=""):
             row.crop = self.store.put(head_file(one.picture, _box(row)), CROP_FORMAT.suffix)  # drawn or moved by hand

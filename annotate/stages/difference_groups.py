@@ -92,15 +92,15 @@ class FaceGrouping:
         """Compare a block, or read it where that was done before; returns the number of faces in it."""
         rows = slice(number * difference_graph.BLOCK, (number + 1) * difference_graph.BLOCK)
         people = self._rest[rows]
-        near = self._kept.read(number)
-        if near is None or len(near.rows) != len(people):
-            near = difference_graph.neighbours_of(
+        neighbours = self._kept.read(number)
+        if neighbours is None or len(neighbours.rows) != len(people):
+            neighbours = difference_graph.neighbours_of(
                 self._points, rows, self._embedder.among, by=self._measure(self._points), tell=self._ctx.alive
             )
-            self._kept.keep(number, near)
+            self._kept.keep(number, neighbours)
         else:
             self._ctx.count("blocks_from_before")
-        self._near.append(near)
+        self._near.append(neighbours)
         return int(np.isin(self._track, people).sum())
 
     def grouped(self) -> Grouped:
@@ -118,9 +118,9 @@ class FaceGrouping:
             of_person.setdefault(person, []).append(key)
         fresh: list[tuple[list[int], float]] = []
         order = np.argsort(label, kind="stable")
-        for own in np.split(order, np.flatnonzero(np.diff(label[order])) + 1) if len(order) else ():
-            faces = sorted(key for person in self._rest[own].tolist() for key in of_person[person])
-            fresh.append((faces, _purity(self._points[own], [frames[key] for key in faces], self._embedder)))
+        for rows in np.split(order, np.flatnonzero(np.diff(label[order])) + 1) if len(order) else ():
+            faces = sorted(key for person in self._rest[rows].tolist() for key in of_person[person])
+            fresh.append((faces, _purity(self._points[rows], [frames[key] for key in faces], self._embedder)))
         fresh.sort(key=lambda row: (-len(row[0]), row[0][0]))
         return Grouped(joined, fresh)
 
@@ -130,11 +130,11 @@ class FaceGrouping:
             self._kept.forget()
 
     def _labels(self) -> IntArray:
-        threshold, tell = self._embedder.threshold, self._ctx.alive
+        threshold, on_progress = self._embedder.threshold, self._ctx.alive
         if not self.blocks:
             return by_difference.group(
                 self._points.astype(np.float32), self._embedder.differences, self._clustering,
-                threshold=threshold, merge_share=self._merge_share, tell=tell,
+                threshold=threshold, merge_share=self._merge_share, tell=on_progress,
             )  # fmt: skip
         among = self._embedder.among
         proof = difference_graph.proof_of(self._points, self._near, among, threshold=threshold)
@@ -146,7 +146,7 @@ class FaceGrouping:
         graph = difference_graph.graph_of(self._near)
         return difference_graph.group(
             self._points, graph, among, self._clustering, by=self._measure(self._points),
-            threshold=threshold, merge_share=self._merge_share, tell=tell,
+            threshold=threshold, merge_share=self._merge_share, tell=on_progress,
         )  # fmt: skip
 
     def _measure(self, points: Vectors) -> By:
@@ -163,31 +163,31 @@ class FaceGrouping:
         if not of_cluster or not len(people):
             return place
         clusters, seen, owner = sorted(of_cluster), [], []
-        for at, cluster in enumerate(clusters):
+        for index, cluster in enumerate(clusters):
             faces = of_cluster[cluster]
             chosen = np.unique(np.linspace(0, len(faces) - 1, min(len(faces), MEMBERS_MAX)).round().astype(int))
             seen += [faces[row] for row in chosen]
-            owner += [at] * len(chosen)
+            owner += [index] * len(chosen)
         embedder, of = self._embedder, np.array(owner, np.int64)
         inside = vectors.half_vectors_of(seen, embedder, unpack_of(embedder), tell=self._ctx.alive)
         if len(people) * len(inside) > ALL_PAIRS_MAX**2:
-            found = self._join_near(people, inside, of)
-            return np.where(found == NOBODY, NOBODY, np.array(clusters)[found])
+            joined = self._join_near(people, inside, of)
+            return np.where(joined == NOBODY, NOBODY, np.array(clusters)[joined])
         for start in range(0, len(people), by_difference.BLOCK):
             rows = slice(start, start + by_difference.BLOCK)
             across = by_difference.across_of(
                 people[rows].astype(np.float32), inside.astype(np.float32), embedder.differences
             )
-            found = by_difference.matched(across, of, threshold=embedder.threshold)
-            place[rows] = np.where(found == NOBODY, NOBODY, np.array(clusters)[found])
+            joined = by_difference.matched(across, of, threshold=embedder.threshold)
+            place[rows] = np.where(joined == NOBODY, NOBODY, np.array(clusters)[joined])
         return place
 
     def _join_near(self, people: Vectors, inside: Vectors, owner: IntArray) -> IntArray:
         """The cluster (place) that each of many people joins: only those of the nearest members are compared."""
-        found = np.full(len(people), NOBODY, np.int64)
+        joined = np.full(len(people), NOBODY, np.int64)
         by = self._measure(people if len(people) > 1 else inside)
-        near = nearest(people, inside, MEMBERS_NEAR, by=by, tell=self._ctx.alive)
-        pairs = np.stack([np.repeat(np.arange(len(people)), near.shape[1]), owner[near].ravel()], axis=1)
+        neighbours = nearest(people, inside, MEMBERS_NEAR, by=by, tell=self._ctx.alive)
+        pairs = np.stack([np.repeat(np.arange(len(people)), neighbours.shape[1]), owner[neighbours].ravel()], axis=1)
         pairs = np.unique(pairs, axis=0)
         edges = np.searchsorted(owner, np.arange(owner.max() + 2))
         members: list[Vectors] = [inside[first:last] for first, last in pairwise(edges)]
@@ -196,9 +196,9 @@ class FaceGrouping:
         )
         first, rows = near_groups.best_of(pairs[:, 0], pairs[:, 1], compared)
         same, of = compared.same[first], compared.of[first]
-        fits = (same >= SAME_SHARE * of - 1e-6) | (same >= SAME_COUNT)
-        found[rows] = np.where(fits, pairs[first, 1], NOBODY)
-        return found
+        is_match = (same >= SAME_SHARE * of - 1e-6) | (same >= SAME_COUNT)
+        joined[rows] = np.where(is_match, pairs[first, 1], NOBODY)
+        return joined
 
 
 def _people(half: npt.NDArray[np.float16], track: IntArray) -> Vectors:
@@ -206,11 +206,13 @@ def _people(half: npt.NDArray[np.float16], track: IntArray) -> Vectors:
     order = np.argsort(track, kind="stable")
     parts = np.split(order, np.flatnonzero(np.diff(track[order])) + 1) if len(order) else []
     shape = (len(parts), half.shape[1])
-    found: Vectors = np.zeros(shape, np.float32) if len(parts) <= ALL_PAIRS_MAX else np.zeros(shape, np.float16)
-    for at, rows in enumerate(parts):
-        own = half[rows].astype(np.float32)
-        found[at] = own[0] if len(own) == 1 else by_difference.merge_vectors(own)
-    return found
+    people_vectors: Vectors = (
+        np.zeros(shape, np.float32) if len(parts) <= ALL_PAIRS_MAX else np.zeros(shape, np.float16)
+    )
+    for index, rows in enumerate(parts):
+        vectors = half[rows].astype(np.float32)
+        people_vectors[index] = vectors[0] if len(vectors) == 1 else by_difference.merge_vectors(vectors)
+    return people_vectors
 
 
 def _purity(people: Vectors, frames: list[int], embedder: DifferenceEmbedder) -> float:
@@ -223,5 +225,5 @@ def _purity(people: Vectors, frames: list[int], embedder: DifferenceEmbedder) ->
         square = by_difference.square_of(people[places].astype(np.float32), embedder.differences)
         same = float((square[np.triu_indices(len(places), 1)] <= embedder.threshold).mean())
     _, counts = np.unique(frames, return_counts=True)
-    beside = float(counts[counts > 1].sum()) / len(frames)
-    return round(float(purity_of(same * (1.0 - beside) * len(frames), len(frames))), 4)
+    repeated_share = float(counts[counts > 1].sum()) / len(frames)
+    return round(float(purity_of(same * (1.0 - repeated_share) * len(frames), len(frames))), 4)

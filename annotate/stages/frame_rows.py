@@ -9,11 +9,11 @@ from ingest.models import Frame
 
 def faces_of(frames: list[Frame]) -> dict[int, list[Box]]:
     """Relative boxes of the real faces of frames, by frame key, from left to right."""
-    found: dict[int, list[Box]] = {}
+    boxes: dict[int, list[Box]] = {}
     rows = Face.objects.real().filter(frame__in=frames).order_by("frame_id", "left", "pk")
     for frame, left, top, right, bottom in rows.values_list("frame_id", "left", "top", "right", "bottom"):
-        found.setdefault(frame, []).append((left, top, right, bottom))
-    return found
+        boxes.setdefault(frame, []).append((left, top, right, bottom))
+    return boxes
 
 
 def said_by_people(frames: list[Frame]) -> dict[int, set[str]]:

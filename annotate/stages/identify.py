@@ -93,37 +93,37 @@ class Identify(Stage[None, Result]):
                   "not_characters")  # fmt: skip
         rows = list(vectors.described(self.ctx.collection, self.version).values(*fields))
         # "Nobody of the cast" is a person's word too: such faces are examples of the unknown, never named.
-        asked = [row for row in rows if row["state"] == FaceState.FACE]
+        open_faces = [row for row in rows if row["state"] == FaceState.FACE]
         model = self._learn(rows)
         if model is None:
-            return self._nothing_named(asked)
-        known = np.full(len(asked), identity.UNKNOWN, np.int64)
-        column = {int(label): at for at, label in enumerate(model.labels)}
+            return self._nothing_named(open_faces)
+        known = np.full(len(open_faces), identity.UNKNOWN, np.int64)
+        column = {int(label): column_index for column_index, label in enumerate(model.labels)}
         ruled_out: dict[int, list[int]] = {}
-        only = self._told_by_files(asked)
-        for at, row in enumerate(asked):
+        only = self._told_by_files(open_faces)
+        for column_index, row in enumerate(open_faces):
             if row["named_by"] in KNOWN and row["character_id"] in column:
-                known[at] = column[row["character_id"]]
+                known[column_index] = column[row["character_id"]]
             denied = [column[key] for key in row["not_characters"] if key in column]
-            if row["frame_id"] in only and known[at] == identity.UNKNOWN:
+            if row["frame_id"] in only and known[column_index] == identity.UNKNOWN:
                 denied += [place for key, place in column.items() if key not in only[row["frame_id"]]]
             if denied:
-                ruled_out[at] = denied
-        keys = [row["pk"] for row in asked]
-        found = identity.decide(
+                ruled_out[column_index] = denied
+        keys = [row["pk"] for row in open_faces]
+        identities = identity.decide(
             self._likeness(model, keys),
             track=self._tracks(keys) if keys else None,
-            cluster=np.array([row["cluster_id"] or -1 for row in asked], np.int64),
-            picture=np.array([row["frame_id"] for row in asked], np.int64),
+            cluster=np.array([row["cluster_id"] or -1 for row in open_faces], np.int64),
+            picture=np.array([row["frame_id"] for row in open_faces], np.int64),
             known=known,
             ruled_out=ruled_out,
             confidence_min=self.params.confidence_min,
         )
         answers = []
-        for row, person, confidence in zip(asked, found.person, found.confidence):
+        for row, person, confidence in zip(open_faces, identities.person, identities.confidence):
             who = None if person == identity.UNKNOWN else int(model.labels[person])
             answers += _changed(row, who, round(float(confidence), DIGITS) if who is not None else None)
-        return Result(answers, _guesses(asked, found, model), len(rows))
+        return Result(answers, _guesses(open_faces, identities, model), len(rows))
 
     def _told_by_files(self, asked: list[dict[str, Any]]) -> dict[int, set[int]]:
         """Who can be on frames at all, by frame key: where files or people name at least as many as there are faces."""
@@ -188,12 +188,12 @@ class Identify(Stage[None, Result]):
             faces = Face.objects.select_for_update().filter(pk__in=part, state=FaceState.FACE).order_by("pk")
             # Locked and looked at again: what a person said since the batch was read is newer than our answer.
             rows = [face for face in faces.exclude(named_by=NamedBy.PERSON) if face.version == part[face.pk].version]
-            told = _told_by_taggers(face.frame_id for face in rows if part[face.pk].character is None)
+            names_by_taggers = _told_by_taggers(face.frame_id for face in rows if part[face.pk].character is None)
             for face in rows:
                 answer = part[face.pk]
                 face.character_id, face.confidence = answer.character, answer.confidence
                 face.named_by = NamedBy.NONE if answer.character is None else NamedBy.MODEL
-                if answer.character is None and (name := told.get(face.pk)):
+                if answer.character is None and (name := names_by_taggers.get(face.pk)):
                     face.character_id, face.confidence, face.named_by = name.character, name.score, NamedBy.TAGGER
             Face.objects.bulk_update(rows, ["character", "confidence", "named_by"])
         for key, (who, score) in result.guesses.items():

@@ -85,25 +85,30 @@ class ReadNames(Stage[Batch, Batch]):
     def save(self, result: Batch) -> int:
         """Characters that are missing are made, rows that differ are written; faces are locked and looked at again."""
         cast = self.cast = self.cast or Cast(self.ctx.collection)
-        there = set(
+        existing = set(
             Frame.objects.select_for_update().filter(pk__in=result.frames).order_by("pk").values_list("pk", flat=True)
         )
-        denied = denied_of(there)
+        denied = denied_of(existing)
         evidence = {
             frame: resolved(
                 words, lambda word: self._find(cast, word), parents=cast.parents, denied=denied.get(frame, set())
             )
             for frame, words in result.words.items()
-            if frame in there
+            if frame in existing
         }
-        list(Face.objects.select_for_update().filter(frame__in=there, state=FaceState.FACE).order_by("pk").values("pk"))
-        faces = faces_of(there)
-        wanted = {frame: states(names, faces.get(frame, [])) for frame, names in evidence.items()}
-        self._write_frames(there, evidence, wanted)
-        plain: dict[int, Named] = {}
+        list(
+            Face.objects.select_for_update()
+            .filter(frame__in=existing, state=FaceState.FACE)
+            .order_by("pk")
+            .values("pk")
+        )
+        faces = faces_of(existing)
+        new_states = {frame: states(names, faces.get(frame, [])) for frame, names in evidence.items()}
+        self._write_frames(existing, evidence, new_states)
+        unambiguous: dict[int, Named] = {}
         for frame, names in evidence.items():
-            plain |= named_faces(names, faces.get(frame, []))
-        self._write_faces(plain, there)
+            unambiguous |= named_faces(names, faces.get(frame, []))
+        self._write_faces(unambiguous, existing)
         self.ctx.count("with names", sum(bool(names) for names in evidence.values()))
         return len(result.frames)
 
@@ -126,7 +131,7 @@ class ReadNames(Stage[Batch, Batch]):
         self, frames: set[int], evidence: dict[int, list[Named]], wanted: dict[int, dict[int, str]]
     ) -> None:
         names = {
-            (frame, name.character): name for frame, found in evidence.items() for name in found
+            (frame, name.character): name for frame, frame_names in evidence.items() for name in frame_names
             if name.origin != NameOrigin.PERSON
         }  # fmt: skip
         gone, changed = [], []

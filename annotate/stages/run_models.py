@@ -115,7 +115,7 @@ class RunModels(Stage[Seen, Result]):
         self.params: RunModelsParams = ctx.params
         self.reader: Reader[Key] | None = None
         self.store = store()
-        self.watchers = [self._watcher(name, found) for name, found in self._chosen()]
+        self.watchers = [self._watcher(name, installed_model) for name, installed_model in self._chosen()]
         self.wanted = bool(self.watchers)
 
     def _chosen(self) -> list[tuple[str, Installed | None]]:
@@ -123,30 +123,37 @@ class RunModels(Stage[Seen, Result]):
 
         None stands for a built-in one. Face detectors look here only beside others: their faces are another stage's.
         """
-        there = {one.name: one for task in TASKS for one in registry.installed(settings.KOMA_MODELS_DIR, task=task)}
-        names = typed_list(self.params.models) or [name for task in TASKS for name in self._used(task, there)]
+        installed_models = {
+            model.name: model for task in TASKS for model in registry.installed(settings.KOMA_MODELS_DIR, task=task)
+        }
+        names = typed_list(self.params.models) or [
+            name for task in TASKS for name in self._used(task, installed_models)
+        ]
         detecting = registry.installed(settings.KOMA_MODELS_DIR, task=FACES)
-        beside: dict[str, Installed | None] = dict.fromkeys(known_detectors.OWN)
-        beside |= {one.name: one for one in detecting} | there
+        detectors: dict[str, Installed | None] = dict.fromkeys(known_detectors.OWN)
+        detectors |= {model.name: model for model in detecting} | installed_models
         also = typed_list(self.params.also)
-        for name, known in [*((name, there.keys()) for name in names), *((name, beside.keys()) for name in also)]:
+        for name, known in [
+            *((name, installed_models.keys()) for name in names),
+            *((name, detectors.keys()) for name in also),
+        ]:
             if name not in known:
                 raise BadInput(
                     f"There is no model {name!r} that looks at whole pictures in {settings.KOMA_MODELS_DIR}. "
                     f"Installed: {', '.join(sorted(known)) or 'none'}. Install it, or choose another."
                 )
-        return [(name, beside[name]) for name in sorted({*names, *also})]
+        return [(name, detectors[name]) for name in sorted({*names, *also})]
 
     def _used(self, task: str, there: dict[str, Installed]) -> list[str]:
         """The collection's models for a task, without those that were removed after they had answered here."""
-        found = []
+        names = []
         for name in choices.chosen_all(self.ctx.collection, task):
             versions = ModelVersion.objects.filter(task=task, name=name)
             if name not in there and any(stored_scores.any_of(self.ctx.collection, version) for version in versions):
                 self.ctx.log(f"{name} is not installed any more: new frames get no answer from it.")
             else:
-                found.append(name)
-        return found
+                names.append(name)
+        return names
 
     def _watcher(self, name: str, found: Installed | None) -> Watcher:
         """Identity without loading the network where that can be told; of detectors once they have spoken here."""
@@ -171,8 +178,8 @@ class RunModels(Stage[Seen, Result]):
         """Kept frames with a full picture that lack an answer."""
         lacking = Q(pk__in=())
         for watcher in self.watchers:
-            said = ModelAnswer.objects.filter(model_version=watcher.version, frame=OuterRef("pk"))
-            lacking |= Q(~Exists(said))
+            answers = ModelAnswer.objects.filter(model_version=watcher.version, frame=OuterRef("pk"))
+            lacking |= Q(~Exists(answers))
         return self.ctx.frames().filter(lacking)
 
     def batches(self) -> Iterator[Seen]:
@@ -197,10 +204,10 @@ class RunModels(Stage[Seen, Result]):
         """Those that read for a GPU; threads do for a processor's networks, which take longer than reading."""
         if not any(getattr(getattr(model, "network", None), "on_gpu", False) for model in models):
             return None
-        if whole := [model.info.name for model in models if not fits_apart(model)]:
+        if not_fitted_apart := [model.info.name for model in models if not fits_apart(model)]:
             self.ctx.log(
-                f"Pictures are read by the process that has the GPU, since {', '.join(whole)} cannot have them from "
-                "another one; the GPU may wait for them."
+                f"Pictures are decoded by the process that has the GPU, since {', '.join(not_fitted_apart)} cannot "
+                "take them from another one; the GPU may wait for them."
             )
             return None
         if PROCESSES not in self.ctx.models:
@@ -214,11 +221,11 @@ class RunModels(Stage[Seen, Result]):
         everyone = frozenset(range(len(versions)))
         root, last = str(self.store.root), 0
         while page := list(self.pending().filter(pk__gt=last).order_by("pk").values_list("pk", "index", "file")[:PAGE]):
-            said = ModelAnswer.objects.filter(model_version__in=versions, frame__in=[pk for pk, _, _ in page])
-            have = set(said.values_list("frame_id", "model_version_id"))
+            answers = ModelAnswer.objects.filter(model_version__in=versions, frame__in=[pk for pk, _, _ in page])
+            have = set(answers.values_list("frame_id", "model_version_id"))
             for pk, index, file in page:
-                wanted = everyone - {at for at, version in enumerate(versions) if (pk, version.pk) in have}
-                yield Item(Key(pk, index), StoredPicture(root, file, f"frame {index}"), wanted)
+                models_wanted = everyone - {at for at, version in enumerate(versions) if (pk, version.pk) in have}
+                yield Item(Key(pk, index), StoredPicture(root, file, f"frame {index}"), models_wanted)
             last = page[-1][0]
 
     def work(self, batch: Seen) -> Result:
@@ -228,9 +235,9 @@ class RunModels(Stage[Seen, Result]):
         ]
         rows: list[dict[int, bytes]] = []
         for place, watcher in enumerate(self.watchers):
-            told = [seen for seen in batch if seen.answers[place] is not None]
-            packed = watcher.pack([seen.answers[place] for seen in told], [seen.size for seen in told])
-            rows.append({seen.key.pk: data for seen, data in zip(told, packed, strict=True)})
+            answered = [seen for seen in batch if seen.answers[place] is not None]
+            packed = watcher.pack([seen.answers[place] for seen in answered], [seen.size for seen in answered])
+            rows.append({seen.key.pk: data for seen, data in zip(answered, packed, strict=True)})
         return Result(rows, problems, [seen.key.pk for seen in batch])
 
     def save(self, result: Result) -> int:
@@ -238,11 +245,11 @@ class RunModels(Stage[Seen, Result]):
             self.ctx.count("unreadable")
             self.ctx.log(problem)
         # Frames are read ahead, so one may have been deleted since.
-        there = set(Frame.objects.filter(pk__in=result.frames).values_list("pk", flat=True))
+        existing = set(Frame.objects.filter(pk__in=result.frames).values_list("pk", flat=True))
         for watcher, packed in zip(self.watchers, result.rows):
-            kept = {pk: data for pk, data in packed.items() if pk in there}
-            stored_scores.save(watcher.version, kept)
-            self.ctx.count("answers", len(kept))
+            to_save = {pk: data for pk, data in packed.items() if pk in existing}
+            stored_scores.save(watcher.version, to_save)
+            self.ctx.count("answers", len(to_save))
         self.ctx.count("frames", len({pk for packed in result.rows for pk in packed}))
         if self.reader is not None:
             self.ctx.timings |= self.reader.timings

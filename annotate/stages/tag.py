@@ -148,16 +148,16 @@ class TagFrames(Stage[Batch, Result]):
         self.installed: dict[int, registry.Installed] = {}
         self.head_tagger = self._head_tagger() if self.params.heads else None
         self.heads = from_heads.speaker(self.head_tagger) if self.head_tagger else None
-        own = [self.computed] if self.heads is None else [self.computed, self.heads]
-        self.speakers = [*own, *self._chosen()]
-        self.on_faces = own  # what these say rests on the faces of a frame
+        computed_versions = [self.computed] if self.heads is None else [self.computed, self.heads]
+        self.speakers = [*computed_versions, *self._chosen()]
+        self.on_faces = computed_versions  # what these say rests on the faces of a frame
         self.boxes = from_boxes.speakers(ctx.collection)
         self.keys: dict[str, int] = {}
         kinds = [
             (self.params.drop_included, tag_lists.Kind.INCLUDED),
             (self.params.drop_unwanted, tag_lists.Kind.UNWANTED),
         ]
-        self.lists = {kind: tag_lists.used(ctx.collection, kind) for asked, kind in kinds if asked}
+        self.lists = {kind: tag_lists.used(ctx.collection, kind) for is_on, kind in kinds if is_on}
         self.seen_by = self._mark()
         self.store = store()
         ctx.device = "CPU"
@@ -172,19 +172,21 @@ class TagFrames(Stage[Batch, Result]):
         names = [(TAGS, self.params.tagger or chosen(self.ctx.collection, TAGS))]
         if self.params.classes:
             names += [(CLASSES, name) for name in chosen_all(self.ctx.collection, CLASSES)]
-        told = {
+        changed_rules = {
             **dict.fromkeys(WITH_GENERAL, self.params.general_threshold),
             **dict.fromkeys(WITH_CHARACTER, self.params.character_threshold),
         }
-        found = []
+        versions = []
         for task, name in names:
             if name == NONE:
                 continue
             speaker = self._speaker(task, name)
             if task == TAGS:
-                speaker = speaker.with_rules(speaker.reading.rules.changed(thresholds=told, mcut=self.params.mcut))
-            found.append(speaker)
-        return found
+                speaker = speaker.with_rules(
+                    speaker.reading.rules.changed(thresholds=changed_rules, mcut=self.params.mcut)
+                )
+            versions.append(speaker)
+        return versions
 
     def _speaker(self, task: str, name: str) -> Speaker:
         """An installed model, or one that is gone but whose answers are here."""
@@ -214,10 +216,10 @@ class TagFrames(Stage[Batch, Result]):
         """Kept frames with a full picture whose tags follow from something else."""
         frames = self.ctx.frames()
         done = frames.filter(tagged=True, **{f"measures__{SEEN_BY}": self.seen_by})
-        wanted = ~Q(pk__in=done.values("pk"))
+        is_pending = ~Q(pk__in=done.values("pk"))
         for speaker in self.boxes:
-            wanted |= from_boxes.unread(frames, speaker)
-        return frames.filter(wanted)
+            is_pending |= from_boxes.unread(frames, speaker)
+        return frames.filter(is_pending)
 
     def _with_other_copies(self) -> list[int]:
         """Frames that were tagged when other copies than now counted for them, or these said something else."""
@@ -283,23 +285,23 @@ class TagFrames(Stage[Batch, Result]):
         absent = {frame.pk: self._missing(batch, frame) for frame in batch.frames}
         pictures = self._pictures([frame for frame in batch.frames if absent[frame.pk]], problems)
         for speaker in self.speakers:
-            asked = [f for f in batch.frames if f.pk in pictures and speaker in absent[f.pk]]
-            if asked and speaker is self.computed:
-                for frame in asked:
+            frames_to_compute = [f for f in batch.frames if f.pk in pictures and speaker in absent[f.pk]]
+            if frames_to_compute and speaker is self.computed:
+                for frame in frames_to_compute:
                     self.ctx.alive()
                     fresh[speaker.version.pk][frame.pk] = from_pixels.answer(
                         speaker, frame, pictures[frame.pk], batch.boxes.get(frame.pk, []),
                         people_elsewhere=people_near(frame),
                     )  # fmt: skip
-            elif asked and self.head_tagger is not None and speaker is self.heads:
-                for frame in asked:
+            elif frames_to_compute and self.head_tagger is not None and speaker is self.heads:
+                for frame in frames_to_compute:
                     self.ctx.alive()
                     fresh[speaker.version.pk][frame.pk] = from_heads.answer(
                         speaker, self.head_tagger, pictures[frame.pk], batch.boxes.get(frame.pk, [])
                     )
-            elif asked:
-                fresh[speaker.version.pk] = self._ask(speaker, asked, pictures, problems)
-        said: dict[int, list[Said]] = {}
+            elif frames_to_compute:
+                fresh[speaker.version.pk] = self._ask(speaker, frames_to_compute, pictures, problems)
+        tags: dict[int, list[Said]] = {}
         read: dict[int, dict[str, bool]] = {}
         for frame in [frame for frame in batch.frames if not absent[frame.pk] or frame.pk in pictures]:
             try:
@@ -311,25 +313,25 @@ class TagFrames(Stage[Batch, Result]):
             except ValueError as error:  # bytes that a restored backup brought
                 problems.append(f"frame {frame.index} was not tagged: a stored answer cannot be read: {error}")
                 continue
-            said[frame.pk] = effective.merged(
+            tags[frame.pk] = effective.merged(
                 followed, batch.beside.get(frame.pk), origins=self.origins, people=batch.people.get(frame.pk, ()),
                 scheme=self.scheme, dropping=self._dropping,
             )  # fmt: skip
-        return Result(said, fresh, batch.basis, problems, read, batch.beside)
+        return Result(tags, fresh, batch.basis, problems, read, batch.beside)
 
     def _packed(self, speaker: Speaker, frame: Frame, batch: Batch, fresh: Packed) -> bytes:
         key = speaker.version.pk
         return fresh[key][frame.pk] if frame.pk in fresh[key] else batch.packed[key][frame.pk]
 
     def _pictures(self, frames: list[Frame], problems: list[str]) -> dict[int, Picture]:
-        found: dict[int, Picture] = {}
+        pictures: dict[int, Picture] = {}
         for frame in frames:
             self.ctx.alive()
             try:
-                found[frame.pk] = read_picture(self.store.read(frame.file), name=f"frame {frame.index}").rgb
+                pictures[frame.pk] = read_picture(self.store.read(frame.file), name=f"frame {frame.index}").rgb
             except (OSError, UnreadablePicture) as error:
                 problems.append(f"frame {frame.index} was not tagged: its picture cannot be read: {error}")
-        return found
+        return pictures
 
     def _ask(
         self, speaker: Speaker, frames: list[Frame], pictures: dict[int, Picture], problems: list[str]
@@ -377,11 +379,11 @@ class TagFrames(Stage[Batch, Result]):
             self.ctx.log(problem)
         # Locked first: a person who edits tags of these frames waits, or has ended. Some may be deleted since.
         rows = list(Frame.objects.select_for_update().filter(pk__in=list(result.said)).order_by("pk"))
-        there = {row.pk for row in rows}
+        existing = {row.pk for row in rows}
         for speaker in self.speakers:
             fresh = result.fresh[speaker.version.pk]
-            stored_scores.save(speaker.version, {frame: data for frame, data in fresh.items() if frame in there})
-        said = {frame: tags for frame, tags in result.said.items() if frame in there}
+            stored_scores.save(speaker.version, {frame: data for frame, data in fresh.items() if frame in existing})
+        said = {frame: tags for frame, tags in result.said.items() if frame in existing}
         self.ctx.count("tags", effective.write(said, self.keys))
         from_files.write(result.beside, said, scheme=self.scheme)
         for row in rows:

@@ -34,8 +34,10 @@ class FindText(RunModels):
         return bool(registry.installed(settings.KOMA_MODELS_DIR, task=TASK))
 
     def _chosen(self) -> list[tuple[str, Installed | None]]:
-        there = {one.name: one for one in registry.installed(settings.KOMA_MODELS_DIR, task=TASK)}
-        return [(name, there[name]) for name in chosen_all(self.ctx.collection, TASK) if name in there]
+        installed_models = {model.name: model for model in registry.installed(settings.KOMA_MODELS_DIR, task=TASK)}
+        return [
+            (name, installed_models[name]) for name in chosen_all(self.ctx.collection, TASK) if name in installed_models
+        ]
 
     def save(self, result: Result) -> int:
         done = super().save(result)

@@ -89,7 +89,7 @@ def distances_by(embedder: DifferenceEmbedder, vectors: npt.NDArray[np.float16])
     """Differences of rows in parts of the embedder's threshold, for linking tracks."""
 
     def distances(now: list[int], before: list[int]) -> FloatArray:
-        found = embedder.differences(vectors[now].astype(np.float32), vectors[before].astype(np.float32))
-        return np.asarray(found / embedder.threshold, np.float32)
+        differences = embedder.differences(vectors[now].astype(np.float32), vectors[before].astype(np.float32))
+        return np.asarray(differences / embedder.threshold, np.float32)
 
     return distances

@@ -74,21 +74,21 @@ def merged(
             if name not in tags or tags[name].score < score:
                 tags[name] = Said(name, CATEGORIES.get(label.category, TagCategory.META), score, version)
     if dropping is not None:
-        general = [name for name, one in tags.items() if one.category == TagCategory.GENERAL]
+        general = [name for name, tag in tags.items() if tag.category == TagCategory.GENERAL]
         stay = set(dropping(general))
-        tags = {name: one for name, one in tags.items() if one.category != TagCategory.GENERAL or name in stay}
+        tags = {name: tag for name, tag in tags.items() if tag.category != TagCategory.GENERAL or name in stay}
     above = set(people)
     layers = [] if beside is None else _layers(beside, origins, scheme)
     denied = set() if beside is None else {name for (name, _), yes in beside.people.items() if not yes}
-    kept: dict[str, Said] = {}
+    result: dict[str, Said] = {}
     for layer in [*layers, tags]:
         wrong = contradicting(layer, above) | (denied - above)
-        if any(one.category == TagCategory.CHARACTER for one in kept.values()):
+        if any(tag.category == TagCategory.CHARACTER for tag in result.values()):
             wrong.add("no_humans")  # somebody above named who is there
-        stays = {name: one for name, one in layer.items() if name not in wrong}
-        kept |= {name: one for name, one in stays.items() if name not in kept}
+        stays = {name: tag for name, tag in layer.items() if name not in wrong}
+        result |= {name: tag for name, tag in stays.items() if name not in result}
         above |= stays.keys()
-    return list(kept.values())
+    return list(result.values())
 
 
 def _layers(beside: Beside, origins: Origins, scheme: str) -> list[dict[str, Said]]:
@@ -96,7 +96,7 @@ def _layers(beside: Beside, origins: Origins, scheme: str) -> list[dict[str, Sai
     people = {
         name: Said(name, category, 1.0, origins.copy_person) for (name, category), yes in beside.people.items() if yes
     }
-    own = {
+    from_own_files = {
         name: Said(name, category, 1.0, origins.side_file)
         for name, category in tags_of(beside.own, scheme=scheme).items()
     }
@@ -104,7 +104,7 @@ def _layers(beside: Beside, origins: Origins, scheme: str) -> list[dict[str, Sai
         {name: Said(name, category, 1.0, origins.copy_file) for name, category in tags_of(facts, scheme=scheme).items()}
         for facts in beside.copies.values()
     ]
-    return [people, own, *copies]
+    return [people, from_own_files, *copies]
 
 
 def write(said: Mapping[int, Sequence[Said]], keys: dict[str, int]) -> int:
@@ -112,30 +112,30 @@ def write(said: Mapping[int, Sequence[Said]], keys: dict[str, int]) -> int:
 
     `keys` remembers tag keys by name from call to call. Rows that are right already are not touched.
     """
-    categories = {one.name: one.category for tags in said.values() for one in tags}
+    categories = {sourced.name: sourced.category for tags in said.values() for sourced in tags}
     keys |= tag_keys({name: category for name, category in categories.items() if name not in keys})
-    wanted: dict[tuple[int, int], Said] = {}
+    to_write: dict[tuple[int, int], Said] = {}
     for frame, tags in said.items():
-        for one in sorted(tags, key=lambda tag: (-tag.score, tag.name)):
-            wanted.setdefault((frame, keys[one.name]), one)
+        for sourced in sorted(tags, key=lambda tag: (-tag.score, tag.name)):
+            to_write.setdefault((frame, keys[sourced.name]), sourced)
     gone: list[int] = []
     changed: list[FrameTag] = []
     rows = FrameTag.objects.filter(frame__in=list(said))
     columns = rows.values_list("pk", "frame_id", "tag_id", "by_person", "state", "score", "model_version_id")
     for key, frame, tag, by_person, *before in columns:
-        told = wanted.pop((frame, tag), None)
+        new_tag = to_write.pop((frame, tag), None)
         if by_person:
             continue
-        if told is None:
+        if new_tag is None:
             gone.append(key)
-        elif before != [TagState.YES, told.score, told.version]:
-            changed.append(FrameTag(pk=key, state=TagState.YES, score=told.score, model_version_id=told.version))
+        elif before != [TagState.YES, new_tag.score, new_tag.version]:
+            changed.append(FrameTag(pk=key, state=TagState.YES, score=new_tag.score, model_version_id=new_tag.version))
     for start in range(0, len(gone), BATCH):
         FrameTag.objects.filter(pk__in=gone[start : start + BATCH]).delete()
     FrameTag.objects.bulk_update(changed, ["state", "score", "model_version"], batch_size=BATCH)
     fresh = [
-        FrameTag(frame_id=frame, tag_id=tag, state=TagState.YES, score=one.score, model_version_id=one.version)
-        for (frame, tag), one in wanted.items()
+        FrameTag(frame_id=frame, tag_id=tag, state=TagState.YES, score=sourced.score, model_version_id=sourced.version)
+        for (frame, tag), sourced in to_write.items()
     ]
     FrameTag.objects.bulk_create(fresh, batch_size=BATCH)
     return sum(map(len, said.values()))

@@ -52,6 +52,6 @@ def speakers(collection: Collection) -> list[BoxSpeaker]:
 
 def unread(frames: QuerySet[Frame], speaker: BoxSpeaker) -> Q:
     """Those of the frames that the version has answered since their tags were written."""
-    said = ModelAnswer.objects.filter(model_version=speaker.version, frame=OuterRef("pk"))
+    answers = ModelAnswer.objects.filter(model_version=speaker.version, frame=OuterRef("pk"))
     read = frames.filter(**{f"measures__{speaker.measure}": True})
-    return Q(Exists(said)) & ~Q(pk__in=read.values("pk"))
+    return Q(Exists(answers)) & ~Q(pk__in=read.values("pk"))

@@ -59,9 +59,9 @@ class Vocabulary:
             self._known, fresh = {}, list(names)
         for start in range(0, len(fresh), BATCH):
             part = fresh[start : start + BATCH]
-            there = set(Tag.objects.filter(name__in=part, post_count__gt=0).values_list("name", flat=True))
-            there |= set(TagAlias.objects.filter(name__in=part).values_list("name", flat=True))
-            self._known |= {name: name in there for name in part}
+            known_names = set(Tag.objects.filter(name__in=part, post_count__gt=0).values_list("name", flat=True))
+            known_names |= set(TagAlias.objects.filter(name__in=part).values_list("name", flat=True))
+            self._known |= {name: name in known_names for name in part}
         return {name for name in names if self._known.get(name)}
 
 
@@ -104,35 +104,35 @@ def bases_of_copies(frames: QuerySet[Frame]) -> dict[int, str]:
     telling = Frame.objects.filter(duplicate_of__in=frames.values("pk"), state=FrameState.DROPPED)
     telling = telling.filter(Q(Exists(files)) | Q(Exists(people)) | Q(measures__has_key="side"))
     kept_of = dict(telling.order_by("pk").values_list("pk", "duplicate_of_id"))
-    told: dict[int, list[str]] = {}
-    for pk, kept in kept_of.items():
-        told.setdefault(kept, []).append(str(pk))
+    digests: dict[int, list[str]] = {}
+    for pk, frame_id in kept_of.items():
+        digests.setdefault(frame_id, []).append(str(pk))
     words = FrameTag.objects.filter(frame__in=telling, by_person=True).order_by("frame_id", "tag_id")
     for pk, tag, state in words.values_list("frame_id", "tag_id", "state"):
         if pk in kept_of:
-            told[kept_of[pk]].append(f"{pk}:{tag}:{state}")
-    return {kept: hashlib.sha256(" ".join(parts).encode()).hexdigest()[:16] for kept, parts in told.items()}
+            digests[kept_of[pk]].append(f"{pk}:{tag}:{state}")
+    return {frame_id: hashlib.sha256(" ".join(parts).encode()).hexdigest()[:16] for frame_id, parts in digests.items()}
 
 
 def tags_of(facts: SideFacts, *, scheme: str = "") -> dict[str, int]:
     """Names and categories of what can be a tag; the rating as `rating:safe` where its meaning is known."""
-    found: dict[str, int] = {}
+    categories: dict[str, int] = {}
     for kind, category in CATEGORIES.items():
         for raw in getattr(facts, kind):
             try:
-                found.setdefault(clean_name(raw), category)
+                categories.setdefault(clean_name(raw), category)
             except BadInput:
                 continue
     if rating := rating_of(facts.rating, facts.rating_scheme or scheme):
-        found[f"rating:{rating}"] = TagCategory.META
-    return found
+        categories[f"rating:{rating}"] = TagCategory.META
+    return categories
 
 
 def write(frames: Mapping[int, Beside], keys: Iterable[int], *, scheme: str = "") -> None:
     """Make the rows of scores, ratings and captions of these frames what their files say. Call it in a transaction."""
-    wanted = list(keys)
-    for start in range(0, len(wanted), BATCH):
-        part = wanted[start : start + BATCH]
+    frame_keys = list(keys)
+    for start in range(0, len(frame_keys), BATCH):
+        part = frame_keys[start : start + BATCH]
         _write_facts({key: _facts_row(key, frames[key], scheme) for key in part if key in frames}, part)
         _write_captions({key: _captions(key, frames[key]) for key in part if key in frames}, part)
 
@@ -177,25 +177,25 @@ def _captions(key: int, entry: Beside) -> list[FileCaption]:
 
 
 def _write_facts(rows: Mapping[int, FileFacts], keys: Sequence[int]) -> None:
-    there = {row.frame_id: row for row in FileFacts.objects.filter(frame__in=keys)}
+    existing = {row.frame_id: row for row in FileFacts.objects.filter(frame__in=keys)}
     fields = ("score", "rating", "rating_scheme", "left")
     changed = []
     for key, row in rows.items():
-        before = there.pop(key, None)
+        before = existing.pop(key, None)
         if before is None or any(getattr(before, name) != getattr(row, name) for name in fields):
             row.pk = before.pk if before is not None else None
             changed.append(row)
-    FileFacts.objects.filter(pk__in=[row.pk for row in there.values()]).delete()
+    FileFacts.objects.filter(pk__in=[row.pk for row in existing.values()]).delete()
     FileFacts.objects.bulk_create([row for row in changed if row.pk is None])
     FileFacts.objects.bulk_update([row for row in changed if row.pk is not None], list(fields))
 
 
 def _write_captions(rows: Mapping[int, list[FileCaption]], keys: Sequence[int]) -> None:
-    there: dict[int, list[tuple[str, int]]] = {}
-    kept = FileCaption.objects.filter(frame__in=keys).order_by("frame_id", "position")
-    for frame, text, where in kept.values_list("frame_id", "text", "beside_id"):
-        there.setdefault(frame, []).append((text, where))
-    changed = [key for key in keys if [(row.text, row.beside_id) for row in rows.get(key, [])] != there.get(key, [])]
+    existing: dict[int, list[tuple[str, int]]] = {}
+    stored = FileCaption.objects.filter(frame__in=keys).order_by("frame_id", "position")
+    for frame, text, where in stored.values_list("frame_id", "text", "beside_id"):
+        existing.setdefault(frame, []).append((text, where))
+    changed = [key for key in keys if [(row.text, row.beside_id) for row in rows.get(key, [])] != existing.get(key, [])]
     FileCaption.objects.filter(frame__in=changed).delete()
     FileCaption.objects.bulk_create([row for key in changed for row in rows.get(key, [])])
 

@@ -21,8 +21,8 @@ SIDE = 128  # pixels at which heads are cut; the network settles and scales them
 
 def labels_and_rules(tagger: BuiltinHeadTagger) -> tuple[tuple[Label, ...], Rules]:
     """The tags that the network may say, each with its own threshold."""
-    told = {name: least for name, least in tagger.thresholds.items() if not _measured(name)}
-    return tuple(Label(name, "general") for name in told), Rules(own=told, inclusive=True)
+    thresholds = {name: threshold for name, threshold in tagger.thresholds.items() if not _measured(name)}
+    return tuple(Label(name, "general") for name in thresholds), Rules(own=thresholds, inclusive=True)
 
 
 def speaker(tagger: BuiltinHeadTagger) -> Speaker:
@@ -41,11 +41,11 @@ def answer(speaks: Speaker, tagger: BuiltinHeadTagger, picture: Picture, boxes: 
 def scores(speaks: Speaker, tagger: BuiltinHeadTagger, heads: Sequence[Picture]) -> Scores:
     """Scores [labels] of what follows for a head. Of tags that exclude each other the surest counts."""
     names = [label.name for label in speaks.reading.labels]
-    made = np.zeros(len(names), np.float32)
-    for found in tagger.tag(heads):
-        said = tagger.following(found)
-        made = np.maximum(made, np.array([said.get(name, 0.0) for name in names], np.float32))
-    return made
+    row = np.zeros(len(names), np.float32)
+    for head_scores in tagger.tag(heads):
+        accepted = tagger.following(head_scores)
+        row = np.maximum(row, np.array([accepted.get(name, 0.0) for name in names], np.float32))
+    return row
 
 
 def _measured(name: str) -> bool:

@@ -54,14 +54,14 @@ def scores(
     picture: Picture, pixels: Sequence[Box], *, size: tuple[int, int] | None = None, people_elsewhere: bool = False
 ) -> Scores:
     """Scores [LABELS] of a picture with the boxes of its faces in pixels; `size` is that of the original."""
-    found = computed_tags(picture, pixels, size=size, people_elsewhere=people_elsewhere)
-    made = np.zeros(len(LABELS), np.float32)
-    for name, score in found.tags.items():
-        made[_PLACES[name]] = score
-    return made
+    tags = computed_tags(picture, pixels, size=size, people_elsewhere=people_elsewhere)
+    row = np.zeros(len(LABELS), np.float32)
+    for name, score in tags.tags.items():
+        row[_PLACES[name]] = score
+    return row
 
 
 def basis(boxes: Sequence[Box], *, people_elsewhere: bool) -> str:
     """A short digest that differs when faces, and so the computed tags, may differ."""
-    told = json.dumps([[f"{value:.5f}" for value in box] for box in boxes] + [people_elsewhere])
-    return hashlib.sha256(told.encode()).hexdigest()[:12]
+    text = json.dumps([[f"{value:.5f}" for value in box] for box in boxes] + [people_elsewhere])
+    return hashlib.sha256(text.encode()).hexdigest()[:12]

@@ -87,11 +87,11 @@ def save(version: ModelVersion, data: Mapping[int, bytes]) -> None:
 def load(versions: Iterable[ModelVersion], frames: Iterable[int]) -> dict[int, dict[int, bytes]]:
     """Answers of versions to frames: by version key, then frame key. One query; frames in bounded numbers, please."""
     keys = [version.pk for version in versions]
-    found: dict[int, dict[int, bytes]] = {key: {} for key in keys}
+    answers: dict[int, dict[int, bytes]] = {key: {} for key in keys}
     rows = ModelAnswer.objects.filter(model_version__in=keys, frame__in=list(frames))
     for version, frame, data in rows.values_list("model_version_id", "frame_id", "data"):
-        found[version][frame] = bytes(data)
-    return found
+        answers[version][frame] = bytes(data)
+    return answers
 
 
 def missing(frames: QuerySet[Frame], version: ModelVersion) -> QuerySet[Frame]:

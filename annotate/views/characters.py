@@ -54,8 +54,8 @@ class Card:
 @member_view()
 def characters(request: MemberRequest, collection: Collection) -> HttpResponse:
     """The cast."""
-    mark = stamp(collection)
-    figures = face_figures(collection, mark)
+    cache_stamp = stamp(collection)
+    figures = face_figures(collection, cache_stamp)
     rows = Character.objects.filter(collection=collection).values_list("pk", "name", "parent__name").order_by()
     people = [
         Card(pk, name, parent or "", figures.by_character.get(pk, 0), figures.by_person.get(pk, 0))
@@ -66,8 +66,12 @@ def characters(request: MemberRequest, collection: Collection) -> HttpResponse:
     for pk, name in CharacterAlias.objects.filter(collection=collection).values_list("character_id", "name"):
         other_names.setdefault(pk, []).append(name)
     labels = collection.episodes.labels()
-    several = len(labels) > 1  # one bar would say nothing
-    drawn = bars(appearances(collection, mark), [person.pk for person in people], labels) if several else {}
+    has_several_labels = len(labels) > 1  # one bar would say nothing
+    drawn = (
+        bars(appearances(collection, cache_stamp), [person.pk for person in people], labels)
+        if has_several_labels
+        else {}
+    )
     faces = portraits(person.pk for person in people)
     for person in people:
         person.aliases, person.portrait = other_names.get(person.pk, []), faces.get(person.pk, "")
@@ -86,9 +90,9 @@ def character(request: MemberRequest, collection: Collection, character_id: int)
     """One character: faces, the least sure last; the threshold shows how many lie under it."""
     person = get_object_or_404(Character.objects.select_related("parent"), collection=collection, pk=character_id)
     named = Face.objects.filter(collection=collection, character=person, state=FaceState.FACE)
-    mark = stamp(collection)
+    cache_stamp = stamp(collection)
     counts = by_origin(collection, person.pk)
-    faces_of = face_figures(collection, mark).by_character
+    faces_of = face_figures(collection, cache_stamp).by_character
     doubtful = request.GET.get("order") == "doubtful"
     rows = _doubtful(named) if doubtful else named.order_by(F("confidence").desc(nulls_first=True), "pk")
     rows = _after(rows, request.GET.get("after", ""), doubtful=doubtful)
@@ -96,8 +100,8 @@ def character(request: MemberRequest, collection: Collection, character_id: int)
     more = len(faces) > FACES_A_PAGE
     del faces[FACES_A_PAGE:]
     others = Character.objects.filter(collection=collection).exclude(pk=person.pk).order_by("name")
-    wanted = as_int(request.GET.get("into"))
-    into = others.filter(pk=wanted).first() if wanted is not None else None
+    into_key = as_int(request.GET.get("into"))
+    into = others.filter(pk=into_key).first() if into_key is not None else None
     people = list(others.values_list("pk", "name", "parent_id"))
     places = bases(collection)
     context: dict[str, Any] = {
@@ -159,11 +163,11 @@ def _after(rows: QuerySet[Face], mark: str, *, doubtful: bool) -> QuerySet[Face]
 @member_view()
 def tag_names(request: MemberRequest, collection: Collection) -> HttpResponse:
     """Character tags that are nobody of the cast: to be added, or said to be somebody; the most first."""
-    mark = stamp(collection)
-    rows = cached("character_tags", mark, lambda: character_tags(collection))
+    cache_stamp = stamp(collection)
+    rows = cached("character_tags", cache_stamp, lambda: character_tags(collection))
     known = Cast(collection)
-    found = [(name, n, known.like(name)) for name, n in rows if known.find(name) is None]
-    context = {"found": found[:TAGS_SHOWN], "total": len(found)}
+    suggestions = [(name, n, known.like(name)) for name, n in rows if known.find(name) is None]
+    context = {"found": suggestions[:TAGS_SHOWN], "total": len(suggestions)}
     return render(request, "annotate/character_tags.html", context | {"collection": collection})
 
 
@@ -191,9 +195,9 @@ def tag_name(request: HttpRequest, collection: Collection) -> HttpResponse:
 def create(request: HttpRequest, collection: Collection) -> HttpResponse:
     """A new character, before any face has the name."""
     name, key = request.POST.get("name", ""), key_of(request)
-    made = actions.create(collection=collection, name=name, by=request.user, key=key)
+    created = actions.create(collection=collection, name=name, by=request.user, key=key)
     return success(
-        request, f"{made.name} is in the cast now.", to=reverse("characters", args=[collection.pk]), undo=True
+        request, f"{created.name} is in the cast now.", to=reverse("characters", args=[collection.pk]), undo=True
     )
 
 
@@ -205,23 +209,23 @@ def change(request: HttpRequest, collection: Collection, character_id: int) -> H
     person = get_object_or_404(Character, collection=collection, pk=character_id)
     common: dict[str, Any] = {"collection": collection, "by": request.user, "key": key_of(request)}
     seen = as_int(request.POST.get("version"))
-    act = request.POST.get("act", "")
+    action = request.POST.get("act", "")
     to = reverse("character", args=[collection.pk, person.pk])
-    if act == "rename":
+    if action == "rename":
         name = request.POST.get("name", "")
         text = f"Renamed {actions.rename(character=person, name=name, seen_version=seen, **common).name}"
-    elif act == "alias":
+    elif action == "alias":
         text = actions.add_alias(character=person, name=request.POST.get("name", ""), **common).summary
-    elif act == "alias_remove":
+    elif action == "alias_remove":
         text = actions.remove_alias(alias=_number(request, "alias"), **common).summary
-    elif act == "outfit_of":
+    elif action == "outfit_of":
         parent = as_int(request.POST.get("parent"))
         text = actions.set_parent(character=person, parent=parent, seen_version=seen, **common).summary
-    elif act == "merge":
+    elif action == "merge":
         target = _number(request, "into")
         text = actions.merge(character=person, into=target, seen_version=seen, **common).summary
         to = reverse("character", args=[collection.pk, target])
-    elif act == "unname_under":
+    elif action == "unname_under":
         text = _unname_under(request, collection, person)
     else:
         raise BadInput("Choose what to do with the character.")

@@ -34,11 +34,11 @@ SHOWN_APART = 60
 @member_view()
 def compare(request: MemberRequest, collection: Collection) -> HttpResponse:
     """The page: `first` and `second` are versions of one task; without them the first two that can be compared."""
-    found = _candidates(collection)
+    candidates = _candidates(collection)
     people = request.GET.get("second") == PEOPLE
     first = as_int(request.GET.get("first"))
-    pair = _pair(found, first, first if people else as_int(request.GET.get("second")))
-    context: dict[str, Any] = {"section": "runs", "candidates": found, "pair": pair, "people": people}
+    pair = _pair(candidates, first, first if people else as_int(request.GET.get("second")))
+    context: dict[str, Any] = {"section": "runs", "candidates": candidates, "pair": pair, "people": people}
     if pair is not None and people:
         context["rows"] = _against_people(collection, get_object_or_404(ModelVersion, pk=pair[0].version))
     elif pair is not None and pair[0].version != pair[1].version:
@@ -57,10 +57,10 @@ def compare(request: MemberRequest, collection: Collection) -> HttpResponse:
 def compare_answer(request: MemberRequest, collection: Collection) -> HttpResponse:
     """A person's word on one question; the next question follows."""
     frame = get_object_or_404(Frame, collection=collection, pk=as_int(request.POST.get("frame")))
-    name, act = request.POST.get("name", ""), request.POST.get("act", "")
-    if act not in ("yes", "no") or not name:
+    name, action = request.POST.get("name", ""), request.POST.get("act", "")
+    if action not in ("yes", "no") or not name:
         raise BadInput("Answer yes or no.")
-    done = tags.answer(collection=collection, frame=frame, name=name, yes=act == "yes", by=request.user)
+    done = tags.answer(collection=collection, frame=frame, name=name, yes=action == "yes", by=request.user)
     pair = _pair(_candidates(collection), as_int(request.POST.get("first")), as_int(request.POST.get("second")))
     if pair is None:
         raise Http404("These models have no answers here.")
@@ -83,11 +83,11 @@ def _others(pair: tuple[agreement.Candidate, agreement.Candidate] | None) -> lis
 def _candidates(collection: Collection) -> list[agreement.Candidate]:
     """Counted anew when an answer was added anywhere: counting a large collection's takes long."""
     key = f"answers:{collection.pk}:{ModelAnswer.objects.aggregate(newest=Max('pk'))['newest']}"
-    found: list[agreement.Candidate] | None = cache.get(key)
-    if found is None:
-        found = agreement.candidates(collection)
-        cache.set(key, found, KEEP_S)
-    return found
+    candidates: list[agreement.Candidate] | None = cache.get(key)
+    if candidates is None:
+        candidates = agreement.candidates(collection)
+        cache.set(key, candidates, KEEP_S)
+    return candidates
 
 
 def _against_people(collection: Collection, version: ModelVersion) -> list[agreement.Row]:
@@ -103,46 +103,52 @@ def _pair(
 
     Raises Http404 for versions without answers here, or of two tasks.
     """
-    by_key = {one.version: one for one in found}
+    by_key = {candidate.version: candidate for candidate in found}
     if first is not None and second is not None:
         if first not in by_key or second not in by_key or by_key[first].task != by_key[second].task:
             raise Http404("These two cannot be compared here.")
         return by_key[first], by_key[second]
-    for one, two in combinations(found, 2):
-        if one.task == two.task:
-            return one, two
+    for candidate, two in combinations(found, 2):
+        if candidate.task == two.task:
+            return candidate, two
     return (found[0], found[0]) if found else None
 
 
 def _compared(
     request: MemberRequest, collection: Collection, pair: tuple[agreement.Candidate, agreement.Candidate]
 ) -> dict[str, Any]:
-    asked = request.POST if request.method == "POST" else request.GET
+    form = request.POST if request.method == "POST" else request.GET
     versions = ModelVersion.objects.in_bulk([pair[0].version, pair[1].version])
     first, second = versions[pair[0].version], versions[pair[1].version]
     # Answers are written once: the newest of them tells whether what was compared is still all.
     newest = ModelAnswer.objects.filter(model_version__in=versions, frame__collection=collection).aggregate(m=Max("pk"))
     key = f"compare:{collection.pk}:{first.pk}:{second.pk}:{newest['m']}:{pair[0].frames}:{pair[1].frames}"
-    told: agreement.Comparison | None = cache.get(key)
-    if told is None:
-        told = agreement.compare(collection, first, second)
-        cache.set(key, told, KEEP_S)
-    label = asked.get("label", "")
-    left = agreement.open_questions(collection, told, label=label)
-    skip = min(as_int(asked.get("skip")) or 0, max(0, len(left) - 1))
+    comparison: agreement.Comparison | None = cache.get(key)
+    if comparison is None:
+        comparison = agreement.compare(collection, first, second)
+        cache.set(key, comparison, KEEP_S)
+    label = form.get("label", "")
+    left = agreement.open_questions(collection, comparison, label=label)
+    skip = min(as_int(form.get("skip")) or 0, max(0, len(left) - 1))
     question = left[skip] if left else None
     frames = Frame.objects.filter(collection=collection).select_related("episode")
-    apart = [one for one in told.apart if label in ("", one.label)][:SHOWN_APART]
-    shown = frames.in_bulk({one.frame for one in apart} | ({question.frame} if question else set()))
+    differences = [difference for difference in comparison.apart if label in ("", difference.label)][:SHOWN_APART]
+    frames_shown = frames.in_bulk(
+        {difference.frame for difference in differences} | ({question.frame} if question else set())
+    )
     return {
-        "told": told,
-        "rows": told.rows[:ROWS],
-        "rows_left": max(0, len(told.rows) - ROWS),
+        "told": comparison,
+        "rows": comparison.rows[:ROWS],
+        "rows_left": max(0, len(comparison.rows) - ROWS),
         "label": label,
         "question": question,
-        "question_frame": shown.get(question.frame) if question else None,
+        "question_frame": frames_shown.get(question.frame) if question else None,
         "skip": skip,
         "left": len(left),
-        "apart": [(one, shown[one.frame]) for one in apart if one.frame in shown],
+        "apart": [
+            (difference, frames_shown[difference.frame])
+            for difference in differences
+            if difference.frame in frames_shown
+        ],
         "can_edit": request.role >= Role.REVIEWER and collection.archived_at is None,
     }

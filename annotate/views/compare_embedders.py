@@ -102,8 +102,8 @@ def _pair(request: HttpRequest, collection: Collection, names: list[str]) -> tup
     rows = Evaluation.objects.filter(collection=collection, kind=EMBEDDERS)
     if first and second and _of(rows, first, second).exists():
         return first, second
-    for asked in (first, second):
-        rows = rows.filter(Q(model=asked) | Q(second=asked)) if asked in names else rows
+    for embedder in (first, second):
+        rows = rows.filter(Q(model=embedder) | Q(second=embedder)) if embedder in names else rows
     newest = rows.exclude(state__in=(RunState.FAILED, RunState.CANCELLED)).first() or rows.first()
     if newest is not None:
         return newest.model, newest.second
@@ -144,12 +144,12 @@ def _address(collection: Collection, first: str, second: str) -> str:
 
 def _question(request: MemberRequest, collection: Collection, row: Evaluation, *, skip: int) -> dict[str, Any]:
     left = open_questions(collection, row.scores.get("questions", []))
-    at = min(skip, max(0, len(left) - 1))
+    index = min(skip, max(0, len(left) - 1))
     return {
-        "question": left[at] if left else None,
+        "question": left[index] if left else None,
         "left": len(left),
         "asked": len(row.scores.get("questions", [])),
-        "skip": at,
+        "skip": index,
         "can_edit": request.role >= Role.REVIEWER and collection.archived_at is None,
     }
 
@@ -158,4 +158,8 @@ def _pairs(collection: Collection, row: Evaluation) -> list[tuple[Face, Face, bo
     """Pairs of faces that one groups and the other parts, as long as both are there."""
     stored = row.scores.get("pairs", [])
     faces = faces_of(collection, {key for pair in stored for key in pair[:2]})
-    return [(faces[one], faces[two], by_first) for one, two, by_first in stored if one in faces and two in faces]
+    return [
+        (faces[first_key], faces[two], by_first)
+        for first_key, two, by_first in stored
+        if first_key in faces and two in faces
+    ]

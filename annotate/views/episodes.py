@@ -44,14 +44,14 @@ Span = tuple[Any, ...]  # the values of SPAN
 @member_view()
 def episodes(request: MemberRequest, collection: Collection) -> HttpResponse:
     """A row an episode. A fixed number of queries."""
-    mark = stamp(collection)
-    rows = episode_rows.read(collection, by_episode(collection, mark))
+    cache_stamp = stamp(collection)
+    rows = episode_rows.read(collection, by_episode(collection, cache_stamp))
     latest: dict[tuple[int | None, str], str] = {}
     steps = StageRun.objects.filter(run__collection=collection, episode__isnull=False).order_by()
     newest = steps.values("episode", "stage").annotate(last=Max("pk")).values("last")
     for episode_id, stage, state in StageRun.objects.filter(pk__in=newest).values_list("episode_id", "stage", "state"):
         latest[(episode_id, stage)] = state
-    pictures = cached("stills", mark, lambda: stills(collection, STILLS))
+    pictures = cached("stills", cache_stamp, lambda: stills(collection, STILLS))
     names = [(name, stage.label) for name, stage in stages().items() if stage.per_episode]
     for row in rows:
         row.stills = pictures.get(row.pk, ())
@@ -201,7 +201,10 @@ def _lanes(row: Episode, frames: Sequence[Span], timeline: Timeline) -> list[tup
         kind = "unnamed" if character is None else ("person" if by == "person" else "model")
         lanes.setdefault((character or 0, name or ""), []).append((frame, kind))
     ordered = sorted(lanes.items(), key=lambda item: (item[0][0] == 0, -len(item[1]), item[0][1]))[:LANES_SHOWN]
-    return [(pk, name, len(own), timeline.lane(name or "no name", own)) for (pk, name), own in ordered]
+    return [
+        (pk, name, len(appearances), timeline.lane(name or "no name", appearances))
+        for (pk, name), appearances in ordered
+    ]
 
 
 def _dropped(totals: Mapping[str, int], frames: Iterable[Span], timeline: Timeline) -> list[dict[str, Any]]:

@@ -36,7 +36,7 @@ CAST_MAX = 12
 @member_view()
 def faces(request: MemberRequest, collection: Collection) -> HttpResponse:
     """Clusters with faces that wait for a name, then loose faces."""
-    mark = stamp(collection)
+    cache_stamp = stamp(collection)
     rows = waiting_clusters(collection).select_related("guess")
     rows = _after(rows, request.GET.get("after", "")).order_by("-purity", "number")
     page = list(rows[: CLUSTERS_A_PAGE + 1])
@@ -56,11 +56,11 @@ def faces(request: MemberRequest, collection: Collection) -> HttpResponse:
         "next": f"{page[-1].purity!r}:{page[-1].number}" if more else "",
         "loose": parts.pick_crops(left, places, named=False),
         "told": _told_names(left),
-        "cast": cast(collection, mark),
+        "cast": cast(collection, cache_stamp),
         "episodes": list(labels),
         "can_edit": can_edit,
     }
-    return render(request, "annotate/faces.html", context | places | _summary(collection, mark))
+    return render(request, "annotate/faces.html", context | places | _summary(collection, cache_stamp))
 
 
 def _told_names(rows: list[Any]) -> list[tuple[str, list[int]]]:
@@ -82,12 +82,12 @@ def _after(rows: Any, mark: str) -> Any:
     purity, _, number = mark.partition(":")
     n = as_int(number)
     try:
-        at = float(purity)
+        purity_value = float(purity)
     except ValueError:
         return rows
-    if n is None or not math.isfinite(at):
+    if n is None or not math.isfinite(purity_value):
         return rows
-    return rows.filter(Q(purity__lt=at) | Q(purity=at, number__gt=n), purity__lte=at)
+    return rows.filter(Q(purity__lt=purity_value) | Q(purity=purity_value, number__gt=n), purity__lte=purity_value)
 
 
 @dataclass(slots=True)
@@ -122,8 +122,8 @@ def cluster_change(request: HttpRequest, collection: Collection, cluster_id: int
     cluster = get_object_or_404(FaceCluster, collection=collection, pk=cluster_id)
     out = as_ints(request.POST.getlist("out"))
     common: dict[str, Any] = {"collection": collection, "by": request.user, "key": key_of(request)}
-    act = request.POST.get("act", "name")
-    if act == "name":
+    action = request.POST.get("act", "name")
+    if action == "name":
         name = request.POST.get("name", "").strip()
         if not name:
             raise BadInput("Type a name, or choose one of the cast.")
@@ -132,28 +132,28 @@ def cluster_change(request: HttpRequest, collection: Collection, cluster_id: int
         except Stale as error:  # who has seen both names may give these very faces the other one
             error.address = reverse("faces_change", args=[collection.pk])
             raise
-    elif act == "nobody":
+    elif action == "nobody":
         text = clusters.nobody(cluster=cluster, **common).summary
-    elif act in ("split", "not_a_face"):
-        text = _change_some(request, cluster, out, act=act, common=common)
+    elif action in ("split", "not_a_face"):
+        text = _change_some(request, cluster, out, act=action, common=common)
     else:
         raise BadInput("Choose what to do with the cluster.")
     claims.release(collection=collection, kind=ItemKind.CLUSTER, item=cluster.pk, by=request.user)
     if not is_partial(request):
         return success(request, text, to=reverse("faces", args=[collection.pk]), undo=True)
-    mark = stamp(collection)
+    cache_stamp = stamp(collection)
     left = list(FaceCluster.objects.filter(pk=cluster.pk).select_related("guess"))
     add_rows(request, collection, left, labels=collection.episodes.labels(), can_edit=True)
     context = {
-        "cluster": left[0] if left and left[0].waiting and act != "name" else None,  # type: ignore[attr-defined]
+        "cluster": left[0] if left and left[0].waiting and action != "name" else None,  # type: ignore[attr-defined]
         "gone": cluster,
         "text": text,
         "collection": collection,
         "can_edit": True,
-        "cast": cast(collection, mark),
+        "cast": cast(collection, cache_stamp),
         "oob": True,  # the cast beside the rows and the figures above change with every name
     }
-    context |= bases(collection) | _summary(collection, mark)
+    context |= bases(collection) | _summary(collection, cache_stamp)
     return toast(render(request, "annotate/faces.html#row", context), text, undo=True)
 
 
@@ -163,21 +163,21 @@ def _change_some(
     if not out:
         raise BadInput("Click the faces first that are meant.")
     if act == "split":
-        made = clusters.split(cluster=cluster, faces=out, **common)
-        return f"{len(out)} faces split off as cluster {made.number}"
+        new_cluster = clusters.split(cluster=cluster, faces=out, **common)
+        return f"{len(out)} faces split off as cluster {new_cluster.number}"
     return face_actions.not_a_face(faces=out, **common).summary
 
 
 def faces_shown(request: HttpRequest) -> tuple[list[int], dict[int, int]]:
     """Keys of the chosen faces and the version that the page showed of each; `face` is `key:version` or `key` alone."""
-    ids, shown = [], {}
+    ids, versions = [], {}
     for text in request.POST.getlist("face"):
         key, version = (as_int(part) for part in text.partition(":")[::2])
         if key is not None:
             ids.append(key)
             if version is not None:
-                shown[key] = version
-    return ids, shown
+                versions[key] = version
+    return ids, versions
 
 
 @member_view(at_least=Role.REVIEWER)
@@ -185,7 +185,7 @@ def faces_shown(request: HttpRequest) -> tuple[list[int], dict[int, int]]:
 @errors_in_words
 def faces_change(request: HttpRequest, collection: Collection) -> HttpResponse:
     """What one does with chosen faces: name, confirm, is not, nobody, no face, reference, split off as a character."""
-    ids, shown = faces_shown(request)
+    ids, versions = faces_shown(request)
     if not ids:
         raise BadInput("Click the faces first that are meant.")
     # Foreign faces are not found, whoever asks.
@@ -193,24 +193,26 @@ def faces_change(request: HttpRequest, collection: Collection) -> HttpResponse:
     if len(chosen) != len(set(ids)):
         raise BadInput("Some of these faces are not in this collection. Reload the page.")
     common: dict[str, Any] = {"collection": collection, "by": request.user, "key": key_of(request)}
-    act, name = request.POST.get("act", ""), request.POST.get("name", "").strip()
+    action, name = request.POST.get("act", ""), request.POST.get("name", "").strip()
     simple = {
         "confirm": face_actions.confirm,
         "nobody": face_actions.nobody,
         "not_a_face": face_actions.not_a_face,
         "unname": face_actions.unname,
     }
-    if act in simple:
-        text = simple[act](faces=chosen, seen=shown, **common).summary
-    elif act == "name":
+    if action in simple:
+        text = simple[action](faces=chosen, seen=versions, **common).summary
+    elif action == "name":
         if not name:
             raise BadInput("Type a name, or choose one of the cast.")
-        text = face_actions.assign(faces=chosen, character=name, seen=shown, **common).summary
-    elif act in ("reference", "no_reference"):
-        text = face_actions.set_reference(faces=chosen, is_reference=act == "reference", **common).summary
-    elif act in ("split", "outfit"):
+        text = face_actions.assign(faces=chosen, character=name, seen=versions, **common).summary
+    elif action in ("reference", "no_reference"):
+        text = face_actions.set_reference(faces=chosen, is_reference=action == "reference", **common).summary
+    elif action in ("split", "outfit"):
         character = get_object_or_404(Character, collection=collection, pk=as_int(request.POST.get("character")) or 0)
-        characters.split(character=character, faces=chosen, name=name, as_outfit=act == "outfit", seen=shown, **common)
+        characters.split(
+            character=character, faces=chosen, name=name, as_outfit=action == "outfit", seen=versions, **common
+        )
         text = f"{len(chosen)} faces are {name} now"
     else:
         raise BadInput("Choose what to do with the faces.")

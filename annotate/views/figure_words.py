@@ -23,7 +23,7 @@ WORDS = {
 
 def in_words(scores: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Plain figures with their names, in the scores' order; a time of 0 was not measured and is left out."""
-    found = []
+    texts = []
     for name, value in scores.items():
         if not isinstance(value, (int, float, str)) or isinstance(value, bool):
             continue
@@ -31,5 +31,5 @@ def in_words(scores: Mapping[str, Any]) -> list[tuple[str, str]]:
         if unit and not value:
             continue
         text = value if isinstance(value, str) else f"{value:,}" if isinstance(value, int) else f"{value:,.4g}"
-        found.append((label, f"{text} {unit}".strip()))
-    return found
+        texts.append((label, f"{text} {unit}".strip()))
+    return texts

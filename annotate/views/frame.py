@@ -49,9 +49,11 @@ def frame(request: MemberRequest, collection: Collection, frame_id: int) -> Http
     siblings = Frame.objects.filter(collection=collection, episode_id=row.episode_id).select_related("episode")
     before = list(siblings.filter(index__lt=row.index).order_by("-index")[:NEIGHBOURS])[::-1]
     behind = list(siblings.filter(index__gt=row.index).order_by("index")[:NEIGHBOURS])
-    kept = row.duplicate_of_id or row.pk
+    kept_pk = row.duplicate_of_id or row.pk
     alike = Frame.objects.filter(collection=collection).select_related("episode").exclude(pk=row.pk)
-    similar = list(alike.filter(pk=row.duplicate_of_id or 0)) + list(alike.filter(duplicate_of_id=kept)[:SIMILAR_MAX])
+    similar = list(alike.filter(pk=row.duplicate_of_id or 0)) + list(
+        alike.filter(duplicate_of_id=kept_pk)[:SIMILAR_MAX]
+    )
     context = _labels(request, collection, row) | {
         "section": "frames",
         "strip": [*before, row, *behind],
@@ -91,22 +93,22 @@ def face_change(request: MemberRequest, collection: Collection, face_id: int) ->
     face = get_object_or_404(Face.objects.select_related("frame"), collection=collection, pk=face_id)
     common: dict[str, Any] = {"collection": collection, "by": request.user}
     version = as_int(request.POST.get("version"))
-    shown = None if version is None else {face.pk: version}
-    act, name = request.POST.get("act", "name"), request.POST.get("name", "").strip()
+    versions = None if version is None else {face.pk: version}
+    action, name = request.POST.get("act", "name"), request.POST.get("name", "").strip()
     if "candidate" in request.POST:
-        act, name = "name", request.POST["candidate"].strip()
+        action, name = "name", request.POST["candidate"].strip()
     common["key"] = key_of(request)
-    if act == "name" and name:
-        done = face_actions.assign(faces=[face], character=name, seen=shown, **common)
-    elif act == "name":
-        done = face_actions.unname(faces=[face], seen=shown, **common)
-    elif act == "nobody":
-        done = face_actions.nobody(faces=[face], seen=shown, **common)
-    elif act == "not_a_face":
-        done = face_actions.not_a_face(faces=[face], seen=shown, **common)
-    elif act == "is_face":
-        done = face_actions.unname(faces=[face], seen=shown, **common)
-    elif act == "delete":
+    if action == "name" and name:
+        done = face_actions.assign(faces=[face], character=name, seen=versions, **common)
+    elif action == "name":
+        done = face_actions.unname(faces=[face], seen=versions, **common)
+    elif action == "nobody":
+        done = face_actions.nobody(faces=[face], seen=versions, **common)
+    elif action == "not_a_face":
+        done = face_actions.not_a_face(faces=[face], seen=versions, **common)
+    elif action == "is_face":
+        done = face_actions.unname(faces=[face], seen=versions, **common)
+    elif action == "delete":
         done = boxes.delete(face=face, **common)
     else:
         raise BadInput("Choose what to do with the face.")
@@ -119,11 +121,11 @@ def face_change(request: MemberRequest, collection: Collection, face_id: int) ->
 def face_check(request: MemberRequest, collection: Collection, frame_id: int) -> HttpResponse:
     """Say that all faces of the frame are marked, or take that back."""
     row = _frame(collection, frame_id)
-    act = request.POST.get("act")
-    if act not in ("check", "uncheck"):
+    action = request.POST.get("act")
+    if action not in ("check", "uncheck"):
         raise BadInput("Say whether all faces are marked.")
     common: dict[str, Any] = {"collection": collection, "frame": row, "by": request.user, "key": key_of(request)}
-    done = checks.check(seen=seen(request), **common) if act == "check" else checks.uncheck(**common)
+    done = checks.check(seen=seen(request), **common) if action == "check" else checks.uncheck(**common)
     return _answer(request, collection, row, done.summary)
 
 

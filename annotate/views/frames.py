@@ -121,28 +121,28 @@ def change(request: HttpRequest, collection: Collection) -> HttpResponse:
     seen = _seen(request)
     key = key_of(request)
     by = request.user
-    act = request.POST.get("act", "")
-    if act == "drop":
+    action = request.POST.get("act", "")
+    if action == "drop":
         done = frame_actions.drop(collection=collection, frames=chosen, by=by, seen=seen, key=key)
-    elif act == "restore" and needs_run(chosen):
+    elif action == "restore" and needs_run(chosen):
         words, run = full_pictures.restore_later(collection=collection, frames=chosen, by=by, seen=seen, key=key)
         if run is not None:
             call_workers()
         return _much_done(request, words, to=_back(request, collection))
-    elif act == "restore":
+    elif action == "restore":
         write_full_pictures(chosen)
         done = frame_actions.restore(collection=collection, frames=chosen, by=by, seen=seen, key=key)
-    elif act in ("leave_out", "let_in"):
-        excluded = act == "leave_out"
+    elif action in ("leave_out", "let_in"):
+        excluded = action == "leave_out"
         done = frame_actions.leave_out(
             collection=collection, frames=chosen, excluded=excluded, by=by, seen=seen, key=key
         )
-    elif act in ("tag_add", "tag_remove"):
+    elif action in ("tag_add", "tag_remove"):
         names = typed_list(request.POST.get("tag", ""))
         if not names:
             raise BadInput("Type a tag first.")
-        say = tag_actions.add if act == "tag_add" else tag_actions.remove
-        done = say(collection=collection, frames=chosen, names=names, by=by, key=key)
+        change_tags = tag_actions.add if action == "tag_add" else tag_actions.remove
+        done = change_tags(collection=collection, frames=chosen, names=names, by=by, key=key)
     else:
         raise BadInput("Choose what to do with the frames.")
     to = _back(request, collection)
@@ -176,10 +176,10 @@ def _chosen(request: HttpRequest, collection: Collection) -> list[Frame]:
             rows = search.frames(collection, parse(request.POST.get("q", ""))).select_related("episode__source")
         except QueryError as error:
             raise BadInput(str(error)) from error
-        found = list(rows[: ALL_IN_FILTER_MAX + 1])
-        if len(found) > ALL_IN_FILTER_MAX:
+        frames = list(rows[: ALL_IN_FILTER_MAX + 1])
+        if len(frames) > ALL_IN_FILTER_MAX:
             raise BadInput(f"More than {ALL_IN_FILTER_MAX:,} frames match. Narrow the filter.")
-        return found
+        return frames
     ids = as_ints(text.partition(":")[0] for text in request.POST.getlist("frame"))
     return list(rows.filter(pk__in=ids[:ALL_IN_FILTER_MAX]))
 
@@ -189,4 +189,4 @@ def _seen(request: HttpRequest) -> dict[int, str] | None:
     if request.POST.get("all"):
         return None
     pairs = (text.partition(":") for text in request.POST.getlist("frame"))
-    return {key: mark for text, _, mark in pairs if (key := as_int(text)) is not None and mark.count("-") == 2}
+    return {key: digest for text, _, digest in pairs if (key := as_int(text)) is not None and digest.count("-") == 2}

@@ -46,10 +46,10 @@ def models(request: HttpRequest) -> HttpResponse:
     busy = {job.name: job for job in ModelJob.objects.filter(state__in=model_actions.OPEN)}
     tasks = []
     for task in TASKS.values():
-        found = [row for row in everything if row.task == task.name]
-        shown = [row for row in found if row.installed or not only]
-        counts = {"installed": sum(row.installed for row in found), "known": len(found)}
-        tasks.append({"task": task, "rows": [_shown(row, busy) for row in shown], **counts})
+        task_rows = [row for row in everything if row.task == task.name]
+        visible_rows = [row for row in task_rows if row.installed or not only]
+        counts = {"installed": sum(row.installed for row in task_rows), "known": len(task_rows)}
+        tasks.append({"task": task, "rows": [_shown(row, busy) for row in visible_rows], **counts})
     context = {
         "tasks": tasks,
         "only": only,
@@ -78,21 +78,21 @@ def models_work(request: HttpRequest) -> HttpResponse:
 @require_POST
 @errors_in_words
 def models_act(request: HttpRequest) -> HttpResponse:
-    """Download, check, measure or remove one model (`act`, `name`, `task`)."""
+    """Download, check, measure or remove one model (`action`, `name`, `task`)."""
     _admins(request)
-    act, name = request.POST.get("act", ""), request.POST.get("name", "")
+    action, name = request.POST.get("act", ""), request.POST.get("name", "")
     back = reverse("models") + (f"#{name}" if listing.is_model_name(name) else "")
-    if act == "remove":
+    if action == "remove":
         if "sure" not in request.POST:
             raise BadInput("Tick the box to say that you are sure; nothing was removed.")
         freed, chosen = model_actions.remove(name=name)
         note = f" It is still chosen in {', '.join(chosen)}." if chosen else ""
         return success(request, f"{name} removed, {humane.filesize(freed)} freed.{note}", to=reverse("models"))
-    if act == "download":
+    if action == "download":
         job = model_actions.download(name=name, by=request.user)
-    elif act == "verify":
+    elif action == "verify":
         job = model_actions.verify(name=name, by=request.user)
-    elif act == "measure":
+    elif action == "measure":
         job = model_actions.measure(name=name, task=request.POST.get("task", ""), by=request.user)
     else:
         raise BadInput("This page cannot do that.")
@@ -103,16 +103,16 @@ def models_act(request: HttpRequest) -> HttpResponse:
 @require_POST
 @errors_in_words
 def models_job(request: HttpRequest, job_id: int) -> HttpResponse:
-    """Stop a job, try it again, or take it off the page (`act`)."""
+    """Stop a job, try it again, or take it off the page (`action`)."""
     _admins(request)
     job = get_object_or_404(ModelJob, pk=job_id)
-    act = request.POST.get("act", "")
-    if act == "cancel":
+    action = request.POST.get("act", "")
+    if action == "cancel":
         model_actions.cancel(job)
         return success(request, f"{job.name} stops.", to=reverse("models"))
-    if act == "retry":
+    if action == "retry":
         return _sent(request, model_actions.retry(job=job, by=request.user), to=reverse("models"))
-    if act == "forget":
+    if action == "forget":
         ModelJob.objects.filter(pk=job.pk).exclude(state__in=model_actions.OPEN).delete()
         return success(request, "Taken off the list.", to=reverse("models"))
     raise BadInput("A job can be stopped, tried again or taken off the list.")
@@ -157,10 +157,10 @@ def collection_models(request: HttpRequest, collection: Collection) -> HttpRespo
     """Which model a collection uses for each task: the page (GET), one task's choice (POST)."""
     here = reverse("collection_models", args=[collection.pk])
     if request.method == "POST":
-        asked = request.POST.get("task", "")
+        task_name = request.POST.get("task", "")
         names = [name for name in request.POST.getlist("name") if name]
-        used = choices.choose(collection=collection, task=asked, names=names, by=request.user, seen=seen(request))
-        label = TASKS[asked].label
+        used = choices.choose(collection=collection, task=task_name, names=names, by=request.user, seen=seen(request))
+        label = TASKS[task_name].label
         return success(request, f"{label}: {', '.join(used) or 'no model'} from now on.", to=here, undo=True)
     chosen: dict[str, list[str]] = {}
     for row in ModelChoice.objects.filter(collection=collection).order_by("name"):
@@ -168,10 +168,10 @@ def collection_models(request: HttpRequest, collection: Collection) -> HttpRespo
     tasks = []
     for task in TASKS.values():
         offered = choices.offered(task.name)
-        mine = chosen.get(task.name, [])
+        chosen_names = chosen.get(task.name, [])
         tasks.append({
-            "task": task, "offered": offered, "chosen": mine, "shown": {"models": sorted(mine)},
-            "gone": [name for name in mine if name not in offered and name != NONE],
+            "task": task, "offered": offered, "chosen": chosen_names, "shown": {"models": sorted(chosen_names)},
+            "gone": [name for name in chosen_names if name not in offered and name != NONE],
             "told": task.default == FIRST,
             "default": ", ".join(task.default_names()) or "none",
         })  # fmt: skip
@@ -214,11 +214,11 @@ def tag_list(request: HttpRequest, collection: Collection) -> HttpResponse:
 
 def _take_upload(request: HttpRequest, upload: UploadedFile[Any], *, name: str, family: str) -> ModelJob:
     """Write the uploaded zip beside the models and ask for its import."""
-    shown = str(upload.name or "upload.zip")
+    file_name = str(upload.name or "upload.zip")
     size = int(upload.size or 0)
     if size > settings.KOMA_UPLOAD_MAX_BYTES:
         raise BadInput(
-            f"{shown} is larger than {humane.filesize(settings.KOMA_UPLOAD_MAX_BYTES)} (KOMA_UPLOAD_MAX_BYTES)."
+            f"{file_name} is larger than {humane.filesize(settings.KOMA_UPLOAD_MAX_BYTES)} (KOMA_UPLOAD_MAX_BYTES)."
         )
     model_actions.check_space(2 * size)
     model_actions.tidy_uploads()
@@ -229,12 +229,12 @@ def _take_upload(request: HttpRequest, upload: UploadedFile[Any], *, name: str, 
         with path.open("wb") as file:
             for chunk in upload.chunks(UPLOAD_CHUNK):
                 file.write(chunk)
-        return model_actions.import_upload(upload=path, shown=shown, name=name, family=family, by=request.user)
+        return model_actions.import_upload(upload=path, shown=file_name, name=name, family=family, by=request.user)
     except (OSError, KomaError) as error:
         path.unlink(missing_ok=True)
         if isinstance(error, KomaError):
             raise
-        raise KomaError(f"{shown} could not be written ({error.strerror}).", permanent=False) from error
+        raise KomaError(f"{file_name} could not be written ({error.strerror}).", permanent=False) from error
 
 
 def _sent(request: HttpRequest, job: ModelJob, *, to: str) -> HttpResponse:

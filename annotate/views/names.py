@@ -38,8 +38,8 @@ def tags(request: HttpRequest, collection: Collection) -> HttpResponse:
     Each with its category, how often it is used here, and the alias that was typed, if it was found by one.
     """
     text = request.GET.get("q", "")[:TEXT_MAX]
-    found = complete(collection, text, most=SHOWN)
-    keys = [tag.pk for tag in found]
+    matches = complete(collection, text, most=SHOWN)
+    keys = [tag.pk for tag in matches]
     here = dict(
         TagCount.objects.filter(collection_id=collection.pk, tag_id__in=keys, state=TagState.YES).values_list(
             "tag_id", "n"
@@ -48,7 +48,7 @@ def tags(request: HttpRequest, collection: Collection) -> HttpResponse:
     typed = "_".join(text.lower().split())
     aliases = dict(TagAlias.objects.filter(tag__in=keys, name__startswith=typed).values_list("tag_id", "name"))
     names = []
-    for tag in found:
+    for tag in matches:
         alias = aliases.get(tag.pk, "") if typed not in tag.name else ""
         category = TagCategory(tag.category).label
         words = [f"also {alias}" if alias else "", category if category != "general" else ""]

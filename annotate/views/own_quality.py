@@ -81,15 +81,15 @@ def collection_evaluation(request: MemberRequest, collection: Collection, evalua
 def collection_evaluation_change(request: HttpRequest, collection: Collection, evaluation_id: int) -> HttpResponse:
     """Cancel a measurement, measure the same again, or forget it."""
     row = get_object_or_404(_rows(collection), pk=evaluation_id)
-    act = request.POST.get("act")
-    if act == "cancel":
+    action = request.POST.get("act")
+    if action == "cancel":
         evaluation_jobs.cancel(row)
         text = "Measurement cancelled"
-    elif act == "again":
+    elif action == "again":
         evaluation_jobs.ask_own(collection=collection, kind=row.kind, model=row.model, by=request.user)
         jobs.wake()
         text = "Measuring again"
-    elif act == "delete" and row.state not in evaluation_jobs.WAITING:
+    elif action == "delete" and row.state not in evaluation_jobs.WAITING:
         row.delete()
         text = "Measurement removed"
     else:
@@ -119,9 +119,9 @@ def _ask(request: HttpRequest, collection: Collection) -> HttpResponse:
 
 def _truth(collection: Collection) -> tuple[faces.Complete, tuple[int, int]]:
     """What people have said so far: complete frames; named faces and their characters. Kept until somebody writes."""
-    mark = stamp(collection)
-    complete = cached("complete-frames", mark, lambda: faces.complete(collection))
-    return complete, cached("named-faces", mark, lambda: _named(collection))
+    cache_stamp = stamp(collection)
+    complete = cached("complete-frames", cache_stamp, lambda: faces.complete(collection))
+    return complete, cached("named-faces", cache_stamp, lambda: _named(collection))
 
 
 def _lacking(kind: str, complete: faces.Complete, named: tuple[int, int]) -> str:
@@ -135,18 +135,18 @@ def _named(collection: Collection) -> tuple[int, int]:
     """How many faces people named, of how many characters, whatever their outfit."""
     rows = characters.named_faces(collection).order_by()
     who = Coalesce("character__parent_id", "character_id")
-    told = rows.aggregate(faces=Count("pk"), people=Count(who, distinct=True))
-    return told["faces"], told["people"]
+    counts = rows.aggregate(faces=Count("pk"), people=Count(who, distinct=True))
+    return counts["faces"], counts["people"]
 
 
 def _mistakes(collection: Collection, row: Evaluation) -> list[dict[str, Any]]:
     """The stored mistakes whose frame (and face) is still there, with those rows."""
     frames = Frame.objects.filter(collection=collection).select_related("episode")
-    there = frames.in_bulk({as_int(str(one.get("frame"))) or 0 for one in row.mistakes})
-    known = faces_of(collection, {as_int(str(one.get("face"))) or 0 for one in row.mistakes} - {0})
-    found = []
-    for one in row.mistakes:
-        frame, face = there.get(one.get("frame")), known.get(one.get("face"))
-        if frame is not None and (face is not None or not one.get("face")):
-            found.append(one | {"row": frame, "seen": face, "boxes": mistake_boxes(one)})
-    return found
+    frames_by_key = frames.in_bulk({as_int(str(mistake.get("frame"))) or 0 for mistake in row.mistakes})
+    known = faces_of(collection, {as_int(str(mistake.get("face"))) or 0 for mistake in row.mistakes} - {0})
+    mistakes = []
+    for mistake in row.mistakes:
+        frame, face = frames_by_key.get(mistake.get("frame")), known.get(mistake.get("face"))
+        if frame is not None and (face is not None or not mistake.get("face")):
+            mistakes.append(mistake | {"row": frame, "seen": face, "boxes": mistake_boxes(mistake)})
+    return mistakes

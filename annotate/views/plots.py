@@ -104,9 +104,9 @@ def _main_bar(row: Evaluation) -> Bar | None:
     """The figure that ranks models of a kind."""
     scores = row.scores
     if row.kind == "faces" and scores.get("faces"):
-        found = scores["hits_iou50"] / scores["faces"]
-        text = f"{found:.0%} at IoU 0.5, {scores['false_positives_iou30']} false, {scores['ms_per_picture']:.0f} ms"
-        return Bar(row.model, found, text)
+        share = scores["hits_iou50"] / scores["faces"]
+        text = f"{share:.0%} at IoU 0.5, {scores['false_positives_iou30']} false, {scores['ms_per_picture']:.0f} ms"
+        return Bar(row.model, share, text)
     for name in ("best_f1", "micro_f1", "f1"):
         if isinstance(scores.get(name), (int, float)):
             return Bar(row.model, float(scores[name]), f"F1 {scores[name]:.3f}")
@@ -131,15 +131,16 @@ def _by_shots(title: str, rows: Sequence[Evaluation]) -> Plot:
     if len(shots) < 2:
         return Plot(title, bars=tuple(_bar_by_shots(row) for row in rows if row.scores.get("accuracy")))
     widest = log(max(shots)) or 1.0
-    at = {count: log(count) / widest for count in shots}
+    position = {count: log(count) / widest for count in shots}
     lines = tuple(
         Line(
-            row.model, _points([(at[int(n)], share) for n, share in sorted(row.scores["accuracy"].items(), key=_first)])
+            row.model,
+            _points([(position[int(n)], share) for n, share in sorted(row.scores["accuracy"].items(), key=_first)]),
         )
         for row in rows
     )
     return Plot(
-        title, lines=lines, ticks=tuple((WIDE * at[n], str(n)) for n in shots), x_label="named faces a character"
+        title, lines=lines, ticks=tuple((WIDE * position[n], str(n)) for n in shots), x_label="named faces a character"
     )
 
 

@@ -63,7 +63,7 @@ def evaluation(request: HttpRequest, evaluation_id: int) -> HttpResponse:
     _admins(request)
     row = get_object_or_404(Evaluation.objects.select_related("by"), collection=None, pk=evaluation_id)
     simple = {name: value for name, value in row.scores.items() if isinstance(value, (int, float, str))}
-    mistakes = [(place, one | {"boxes": mistake_boxes(one)}) for place, one in enumerate(row.mistakes)]
+    mistakes = [(place, mistake | {"boxes": mistake_boxes(mistake)}) for place, mistake in enumerate(row.mistakes)]
     context = {
         "row": row,
         "figures": simple,
@@ -99,16 +99,16 @@ def evaluation_change(request: HttpRequest, evaluation_id: int) -> HttpResponse:
     """Cancel a measurement, measure the same again, or forget it."""
     _admins(request)
     row = get_object_or_404(Evaluation, collection=None, pk=evaluation_id)
-    act = request.POST.get("act")
-    if act == "cancel":
+    action = request.POST.get("act")
+    if action == "cancel":
         evaluation_jobs.cancel(row)
         text = "Measurement cancelled"
-    elif act == "again":
+    elif action == "again":
         root, _, path = row.folder.partition(":")
         evaluation_jobs.ask(kind=row.kind, root=int(root), path=path, model=row.model, by=request.user)
         jobs.wake()
         text = "Measuring again"
-    elif act == "delete" and row.state not in evaluation_jobs.WAITING:
+    elif action == "delete" and row.state not in evaluation_jobs.WAITING:
         row.delete()
         text = "Measurement removed"
     else:

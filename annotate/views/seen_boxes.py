@@ -40,13 +40,16 @@ class SeenGroup:
 def seen_in(frame: Frame) -> list[SeenGroup]:
     """Groups in order of model and kind, at most GROUPS_MAX; of a model's versions the newest. Two queries."""
     rows: dict[str, ModelAnswer] = {}
-    found = ModelAnswer.objects.filter(frame=frame, model_version__task__in=TASKS).select_related("model_version")
-    for row in found.order_by("model_version_id"):
+    answers = ModelAnswer.objects.filter(frame=frame, model_version__task__in=TASKS).select_related("model_version")
+    for row in answers.order_by("model_version_id"):
         rows[row.model_version.name] = row
     if not rows:
         return []
     named = ModelLabels.objects.filter(model_version__in=[row.model_version_id for row in rows.values()])
-    labels = {version: [str(name) for name, _ in told] for version, told in named.values_list("model_version", "rows")}
+    labels = {
+        version: [str(name) for name, _ in label_rows]
+        for version, label_rows in named.values_list("model_version", "rows")
+    }
     groups: list[SeenGroup] = []
     for name, row in sorted(rows.items()):
         for kind, boxes in _kinds(bytes(row.data), labels.get(row.model_version_id, [])):
@@ -61,9 +64,9 @@ def _kinds(data: bytes, names: list[str]) -> Iterator[tuple[str, list[SeenBox]]]
     except ValueError:
         return
     for label in sorted(set(labels.tolist())):
-        rows = [at for at in scores.argsort()[::-1].tolist() if labels[at] == label][:BOXES_MAX]
+        rows = [row for row in scores.argsort()[::-1].tolist() if labels[row] == label][:BOXES_MAX]
         kind = names[label] if label < len(names) else f"kind {label}"
-        yield kind, [_placed(boxes[at].tolist(), float(scores[at])) for at in rows]
+        yield kind, [_placed(boxes[row].tolist(), float(scores[row])) for row in rows]
 
 
 def _placed(box: list[float], score: float) -> SeenBox:

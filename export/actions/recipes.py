@@ -35,12 +35,12 @@ def save(*, collection: Collection, name: str, recipe: Recipe, by: Any, seen: st
         row = RecipeRow.objects.select_for_update().filter(collection=collection, name=title).first()
         if row is None:
             return RecipeRow.objects.create(collection=collection, name=title, params=recipe.as_dict(), updated_by=by)
-        now, wanted = shown(row, row.params), shown(row, recipe.as_dict())
+        now, new_values = shown(row, row.params), shown(row, recipe.as_dict())
         if seen is not None and f"recipe:{fingerprint({'recipe': title}).partition(':')[2]}" not in seen.split():
             seen = ""  # another recipe was open: of this one nothing was seen
         who = row.updated_by.get_username() if row.updated_by else "Somebody"
-        now = dict.fromkeys(wanted, "") | now  # settings that this version of Koma has and that one had not
-        changed(seen, now=now, new=wanted, who=who, what=f"the recipe “{title}”", together=True)
+        now = dict.fromkeys(new_values, "") | now  # settings that this version of Koma has and that one had not
+        changed(seen, now=now, new=new_values, who=who, what=f"the recipe “{title}”", together=True)
         row.params, row.updated_by = recipe.as_dict(), by
         row.save()
     return row

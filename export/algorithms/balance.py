@@ -94,8 +94,8 @@ def parse_weights(text: str) -> tuple[Weight, ...]:
     weights: list[Weight] = []
     errors: list[str] = []
     lines = text.lstrip("\ufeff").replace("\r\n", "\n").split("\n")
-    plain = "\n".join(line if "," in line else line.replace("，", ",") for line in lines)
-    reader = csv.reader(io.StringIO(plain), skipinitialspace=True)
+    normalized = "\n".join(line if "," in line else line.replace("，", ",") for line in lines)
+    reader = csv.reader(io.StringIO(normalized), skipinitialspace=True)
     try:
         for row in reader:
             cells = [cell.strip() for cell in row]
@@ -126,9 +126,9 @@ def weight_of(path: Path, weights: Sequence[Weight]) -> float:
     for row in weights:
         if row.pattern == path[-1]:
             return row.weight
-    whole = "/".join(path)
+    full_path = "/".join(path)
     for row in weights:
-        if fnmatchcase(whole, row.pattern) or fnmatchcase("./" + whole, row.pattern):
+        if fnmatchcase(full_path, row.pattern) or fnmatchcase("./" + full_path, row.pattern):
             return row.weight
     return 1.0
 
@@ -203,9 +203,9 @@ def _tree(pictures: Mapping[Path, int]) -> _Node:
 
 def _share(node: _Node, mass: float, weights: Sequence[Weight], out: dict[Path, float]) -> None:
     shares = [(child, weight_of(child.path, weights)) for child in node.children.values()]
-    own = weight_of(node.path, weights) if node.own else 0.0
-    total = own + sum(weight for _, weight in shares)
+    weight_here = weight_of(node.path, weights) if node.own else 0.0
+    total = weight_here + sum(weight for _, weight in shares)
     if node.own:
-        out[node.path] = mass * own / total
+        out[node.path] = mass * weight_here / total
     for child, weight in shares:
         _share(child, mass * weight / total, weights, out)

@@ -142,8 +142,8 @@ def chosen_tags(facts: Facts, options: CaptionOptions, *, key: str) -> list[str]
     every = (*facts.tags, *(facts.meta if options.meta_tags else ()))
     tags = [tag for tag in dict.fromkeys(every) if not is_blocked(tag, options.blacklist)]
     first = [tag for tag in tags if is_people(tag)] if options.people_first else []
-    kept = set(first)
-    rest = [tag for tag in tags if tag not in kept and not _dropped(tag, facts, options)]
+    tags_left = set(first)
+    rest = [tag for tag in tags if tag not in tags_left and not _dropped(tag, facts, options)]
     if options.shuffle_tags:
         rest.sort(key=lambda tag: _digest(options.seed, key, f"tag\0{tag}"))
     return first + rest[: max(0, options.max_tags - len(first))]

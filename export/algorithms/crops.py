@@ -79,8 +79,8 @@ def inside(picture: Picture, square: tuple[int, int, int], *, mark: str, only: F
     """What a square (left, top, side) shows of a picture; `mark` ends its key and name. `only` this face is in it."""
     side = square[2]
     size = (picture.width, picture.height)
-    shown = (only,) if only is not None else [face for face in picture.faces if _lies_in(face, *size, *square)]
-    faces = tuple(_moved(face, *size, *square) for face in shown)
+    visible_faces = (only,) if only is not None else [face for face in picture.faces if _lies_in(face, *size, *square)]
+    faces = tuple(_moved(face, *size, *square) for face in visible_faces)
     tags = list(zip(picture.tags, picture.scores or (1.0,) * len(picture.tags), strict=True))
     if len(faces) < len(picture.faces):
         tags = [(tag, score) for tag, score in tags if not _COUNT_TAG.fullmatch(tag)]

@@ -63,8 +63,8 @@ def face_crops(picture: Picture, options: FaceSetOptions) -> tuple[list[Crop], l
                 reasons.append(TOO_SMALL)
                 continue
         border = options.border if over else ""
-        shown = inside(picture, (left, top, side), mark=f"face{number}", only=face)
-        crops.append(Crop(left, top, side, shown, border=border, face=_pixels(picture, face)))
+        cropped = inside(picture, (left, top, side), mark=f"face{number}", only=face)
+        crops.append(Crop(left, top, side, cropped, border=border, face=_pixels(picture, face)))
     return crops, reasons
 
 

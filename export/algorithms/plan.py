@@ -77,18 +77,18 @@ def folders_for(counts: Mapping[Signature, int], arrangement: Arrangement) -> di
     spelled = spellings(counts, arrangement)
     wishes: dict[Signature, tuple[_Wish, ...]] = {}
     for signature in counts:
-        own = len(own_folders(signature, arrangement))
+        own_level_count = len(own_folders(signature, arrangement))
         parts = folder_of(signature, arrangement, frequent, spelled)
-        wishes[signature] = tuple((depth < own, part) for depth, part in enumerate(parts))
+        wishes[signature] = tuple((depth < own_level_count, part) for depth, part in enumerate(parts))
     names = Names()
-    given: dict[tuple[_Wish, ...], Path] = {(): ()}
+    assigned: dict[tuple[_Wish, ...], Path] = {(): ()}
     for depth in range(max(map(len, wishes.values()), default=0)):
         for wish in sorted({wish[: depth + 1] for wish in wishes.values() if len(wish) > depth}, key=_levels_first):
             is_own, part = wish[-1]
             limit = SHORT_BYTES if is_own and arrangement.short_names else NAME_BYTES_MAX
-            parent = given[wish[:-1]]
-            given[wish] = (*parent, names.folder(parent, part, limit_bytes=limit))
-    return {signature: given[wish] for signature, wish in wishes.items()}
+            parent = assigned[wish[:-1]]
+            assigned[wish] = (*parent, names.folder(parent, part, limit_bytes=limit))
+    return {signature: assigned[wish] for signature, wish in wishes.items()}
 
 
 _Wish = tuple[bool, str]  # whether a folder of the input, and its name

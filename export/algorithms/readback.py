@@ -52,21 +52,21 @@ class Spellings:
         names: dict[str, tuple[str, ...]] = {spelling_key(text): (name,) for text, name in exact.items()}
         if not known:
             return cls(names=names)
-        wanted = {spelling_key(name) for name in known}
-        allowed = {key: found for key, found in names.items() if spelling_key(found[0]) in wanted}
-        for key, found in by_safe_name(known).items():
+        known_keys = {spelling_key(name) for name in known}
+        allowed = {key: people for key, people in names.items() if spelling_key(people[0]) in known_keys}
+        for key, people in by_safe_name(known).items():
             # What the manifest says of a spelling is exact, whoever else could be meant by it.
             if key not in names:
-                allowed.setdefault(key, found)
+                allowed.setdefault(key, people)
         return cls(names=allowed, closed=True)
 
 
 def by_safe_name(names: Iterable[str]) -> dict[str, tuple[str, ...]]:
     """Key of each name as it is and as a folder would spell it -> the names that could be meant, sorted."""
-    found: dict[str, set[str]] = defaultdict(set)
+    names_by_key: dict[str, set[str]] = defaultdict(set)
     for name in names:
-        found[spelling_key(safe_character_name(name))].add(name)
-    return {key: tuple(sorted(entries)) for key, entries in found.items()}
+        names_by_key[spelling_key(safe_character_name(name))].add(name)
+    return {key: tuple(sorted(entries)) for key, entries in names_by_key.items()}
 
 
 def format_tokens(text: str) -> tuple[str, ...]:
@@ -88,8 +88,10 @@ def read_folder(folders: tuple[str, ...], tokens: tuple[str, ...], spellings: Sp
         return FolderFacts()
     levels = _levels(tuple(normal(name) for name in folders), tokens)
     for token, name in levels.items():
-        fits = count_in(name) is not None if token in _COUNTS else token != "fh_ratio" or _RATIO.fullmatch(name)
-        if not fits:
+        matches_token = (
+            count_in(name) is not None if token in _COUNTS else token != "fh_ratio" or _RATIO.fullmatch(name)
+        )
+        if not matches_token:
             raise ValueError(f"folder {name!r} stands where {token} is expected ({'/'.join(tokens)})")
     if "character" not in levels:
         return FolderFacts(characters=()) if OTHERS in folders else FolderFacts()
@@ -130,18 +132,18 @@ def _characters(name: str, spellings: Spellings) -> FolderFacts:
     names: list[str] = []
     new: list[str] = []
     for part in name.split(JOINER):
-        plain = part.strip()
-        if not plain:
+        spelling = part.strip()
+        if not spelling:
             raise ValueError(f"folder {name!r} joins a name to nothing")
-        found = spellings.names.get(spelling_key(plain), ())
-        if len(found) > 1:
-            raise ValueError(f"{plain!r} could be {' or '.join(found)} (folder {name!r})")
-        if not found and spellings.closed:
-            raise ValueError(f"{plain!r} is no known character (folder {name!r})")
-        if not found and has_meaning(plain):
-            raise ValueError(f"{plain!r} is no name of a character (folder {name!r})")
-        who = found[0] if found else plain.replace(JOINER_IN_NAME, JOINER)
+        matches = spellings.names.get(spelling_key(spelling), ())
+        if len(matches) > 1:
+            raise ValueError(f"{spelling!r} could be {' or '.join(matches)} (folder {name!r})")
+        if not matches and spellings.closed:
+            raise ValueError(f"{spelling!r} is no known character (folder {name!r})")
+        if not matches and has_meaning(spelling):
+            raise ValueError(f"{spelling!r} is no name of a character (folder {name!r})")
+        who = matches[0] if matches else spelling.replace(JOINER_IN_NAME, JOINER)
         names.append(who)
-        if not found:
+        if not matches:
             new.append(who)
     return FolderFacts(characters=tuple(dict.fromkeys(names)), new=tuple(dict.fromkeys(new)))

@@ -166,7 +166,7 @@ def parse_text(text: str, *, kind: Literal["toml", "json"]) -> Recipe:
 
 def _section(cls: type[Any], name: str, values: Mapping[str, Any], errors: list[str]) -> Any:
     hints = typing.get_type_hints(cls)
-    given: dict[str, Any] = {}
+    values_read: dict[str, Any] = {}
     before = len(errors)
     for key, value in values.items():
         place = f"{name}.{key}"
@@ -174,7 +174,7 @@ def _section(cls: type[Any], name: str, values: Mapping[str, Any], errors: list[
             errors.append(f"{place}: no such setting; there are {', '.join(hints)}")
             continue
         try:
-            given[key] = _read(value, hints[key], key)
+            values_read[key] = _read(value, hints[key], key)
         except WeightsError as error:
             errors.extend(f"{place}: {text}" for text in error.errors)
         except ValueError as error:
@@ -184,8 +184,8 @@ def _section(cls: type[Any], name: str, values: Mapping[str, Any], errors: list[
     try:
         if cls is CaptionOptions:
             # The version sets the defaults of all other caption settings.
-            return CaptionOptions.preset(given.pop("version", "v1.2"), **given)
-        return cls(**given)
+            return CaptionOptions.preset(values_read.pop("version", "v1.2"), **values_read)
+        return cls(**values_read)
     except ValueError as error:
         errors.append(f"{name}.{error}")
         return None

@@ -96,12 +96,12 @@ def people_from_tags(tags: tuple[str, ...] | list[str]) -> int | None:
 
     The largest count of each kind is taken and the kinds are added (reference, people count). `no_humans` is 0.
     """
-    most: dict[str, int] = {}
+    maxima: dict[str, int] = {}
     for tag in tags:
         match = _PEOPLE_TAG.fullmatch(tag)
         if match is not None:
             kind = match.group(2) or match.group(3)
-            most[kind] = max(most.get(kind, 0), int(match.group(1) or PEOPLE_MANY))
-    if most:
-        return sum(most.values())
+            maxima[kind] = max(maxima.get(kind, 0), int(match.group(1) or PEOPLE_MANY))
+    if maxima:
+        return sum(maxima.values())
     return 0 if "no_humans" in tags else None

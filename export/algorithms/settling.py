@@ -46,16 +46,16 @@ def settle(
     people said since: `by_person` are the names that people had given when the data set was made (None: not known).
     """
     other = faceless or {}
-    wanted = set(now)
+    names_wanted = set(now)
     current = {face.name for face in faces if face.name} | set(other)
-    if current == wanted:
+    if current == names_wanted:
         return Settled()
     if current != set(before):
         return Settled(reason="its faces were named otherwise since the export")
-    added, removed = sorted(wanted - current), current - wanted
+    added, removed = sorted(names_wanted - current), current - names_wanted
     leaving = [face for face in faces if face.name in removed]
-    told = {face.name for face in leaving if face.by_person} | {name for name in removed if other.get(name)}
-    since = sorted(told - (by_person or frozenset()))
+    names_by_person = {face.name for face in leaving if face.by_person} | {name for name in removed if other.get(name)}
+    since = sorted(names_by_person - (by_person or frozenset()))
     if since:
         when = "" if by_person is None else " since the export"
         return Settled(reason=f"a person named {' and '.join(since)} there{when}; name the face on its page")

@@ -30,22 +30,22 @@ def spell(names: Iterable[str], *, short: bool = False) -> dict[str, str]:
     (`MrX`, `MrX~2` for `Mr.X`). A name that is safe as it is keeps its spelling; words with a meaning (`others`,
     `2_characters`) are numbered. The same names give the same spellings in any order. `short`: at most SHORT_BYTES.
     """
-    plain = {name: safe_character_name(name) for name in names}
+    safe_names = {name: safe_character_name(name) for name in names}
     taken: set[str] = set()
     last: dict[str, int] = {}
     spelled: dict[str, str] = {}
     limit = SHORT_BYTES if short else NAME_BYTES_MAX
-    for name in sorted(plain, key=lambda entry: (plain[entry] != entry, entry)):
-        wish = cut_name(plain[name], limit)
+    for name in sorted(safe_names, key=lambda entry: (safe_names[entry] != entry, entry)):
+        wish = cut_name(safe_names[name], limit)
         key = spelling_key(wish)
-        found, number = wish, last.get(key, 1)
-        while spelling_key(found) in taken or has_meaning(found):
+        candidate, number = wish, last.get(key, 1)
+        while spelling_key(candidate) in taken or has_meaning(candidate):
             number += 1
             ending = f"~{number}"
-            found = cut_name(wish, limit - len(ending)) + ending
+            candidate = cut_name(wish, limit - len(ending)) + ending
         last[key] = number
-        taken.add(spelling_key(found))
-        spelled[name] = found
+        taken.add(spelling_key(candidate))
+        spelled[name] = candidate
     return spelled
 
 

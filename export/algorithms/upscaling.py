@@ -40,9 +40,9 @@ def pass_warnings(counts: Mapping[int, int]) -> list[str]:
     many = sum(count for passes, count in counts.items() if passes > PASSES_MAX)
     if not many:
         return []
-    one = many == 1
+    is_single = many == 1
     return [
-        f"{many:,} {'picture has' if one else 'pictures have'} more than {PASSES_MAX} passes of upscaling (up to "
+        f"{many:,} {'picture has' if is_single else 'pictures have'} more than {PASSES_MAX} passes of upscaling (up to "
         f"{max(counts)}). What a model adds in each pass adds up, and training on it gives smeared drawings: leave "
-        f"smaller {'faces' if not one else 'ones'} out or ask for fewer pixels."
+        f"smaller {'faces' if not is_single else 'ones'} out or ask for fewer pixels."
     ]

@@ -31,8 +31,8 @@ class ModelMasker:
     def mask(self, rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """uint8 [h, w] of uint8 RGB [h, w, 3]: 0 background to 255 character."""
         with self._turn:
-            found = self._model.mask(rgb)
-        return np.rint(found * 255).astype(np.uint8)
+            mask = self._model.mask(rgb)
+        return np.rint(mask * 255).astype(np.uint8)
 
 
 def open_for(collection: Collection, recipe: Recipe) -> Masker | None:
@@ -49,11 +49,11 @@ def open_for(collection: Collection, recipe: Recipe) -> Masker | None:
                 "This recipe wants masks, but this collection was told to use no model for them. Choose one on the "
                 "models page, or choose a recipe without masks."
             )
-        there = registry.installed(settings.KOMA_MODELS_DIR, task=TASK)
-        if not there:
+        installed = registry.installed(settings.KOMA_MODELS_DIR, task=TASK)
+        if not installed:
             raise BadInput(
                 "This recipe wants masks, but no model for them is installed. Install one (isnetis) on the models "
                 "page, or choose a recipe without masks."
             )
-        name = there[0].name
+        name = installed[0].name
     return ModelMasker(registry.open_model(registry.find(name, settings.KOMA_MODELS_DIR, task=TASK)))

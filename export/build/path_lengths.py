@@ -87,12 +87,12 @@ def length_below(folder: Iterable[str], stem: Length, recipe: Recipe) -> Length:
 
 def problem_at(target: Path, longest: Length) -> str:
     """Why the paths of a data set cannot be written below `target`; empty when they can."""
-    whole = len(str(target).encode("utf-8", "surrogateescape")) + 1 + longest.bytes
-    if whole <= LINUX_BYTES_MAX:
+    path_bytes = len(str(target).encode("utf-8", "surrogateescape")) + 1 + longest.bytes
+    if path_bytes <= LINUX_BYTES_MAX:
         return ""
     return (
-        f"The longest path would have {whole:,} bytes and {LINUX_BYTES_MAX:,} are possible. Choose short names, fewer "
-        "levels, or do not keep the folders of the inputs."
+        f"The longest path would have {path_bytes:,} bytes; {LINUX_BYTES_MAX:,} are possible. Choose short names, "
+        "fewer levels, or do not keep the folders of the inputs."
     )
 
 

@@ -79,10 +79,10 @@ def pictures_of(frames: Sequence[Frame], *, name_clusters: bool = False) -> list
 
 def left_out(collection: Collection) -> dict[str, int]:
     """Kept frames that no recipe can bring out, by reason. One query a reason."""
-    kept = Frame.objects.filter(collection=collection, state=FrameState.KEPT)
-    allowed = kept.filter(episode__source__exportable=True)
+    kept_frames = Frame.objects.filter(collection=collection, state=FrameState.KEPT)
+    allowed = kept_frames.filter(episode__source__exportable=True)
     counts = {
-        NOT_EXPORTABLE: kept.filter(episode__source__exportable=False).count(),
+        NOT_EXPORTABLE: kept_frames.filter(episode__source__exportable=False).count(),
         EXCLUDED: allowed.filter(excluded=True).count(),
         NO_FILE: allowed.filter(excluded=False, file="").count(),
     }
@@ -104,8 +104,8 @@ def stem_of(episode: Episode, index: int, name: str, page: int | None = None) ->
     """
     series = _one_word(episode.series)
     if episode.source.kind == SourceKind.PICTURES and name:
-        own = name.rpartition("/")[2].rpartition(".")[0] or name
-        return f"{series or _one_word(episode.title)}_{_one_word(own)}{f'p{page:03d}' if page else ''}"
+        own_stem = name.rpartition("/")[2].rpartition(".")[0] or name
+        return f"{series or _one_word(episode.title)}_{_one_word(own_stem)}{f'p{page:03d}' if page else ''}"
     return f"{series or _one_word(episode.title)}_{episode_code(episode) or 'EP'}_{index:06d}"
 
 
@@ -138,10 +138,10 @@ def _said(keys: list[int], of_files: list[int], *, name_clusters: bool, tags: bo
 def _rows(frames: Sequence[tuple[Any, ...]], episodes: dict[int, Episode], every: _Said) -> Iterator[Picture]:
     for pk, episode_id, index, name, page, width, height, file, original, use in frames:
         episode = episodes[episode_id]
-        said = every.tags.get(pk, [])
+        tags = every.tags.get(pk, [])
         proses, models = every.proses.get(pk, []), every.models.get(pk, [])
-        own, written = every.captions.get(pk, (None, None))
-        general = [(tag, score) for tag, score, category in said if category == TagCategory.GENERAL]
+        custom_caption, written = every.captions.get(pk, (None, None))
+        general = [(tag, score) for tag, score, category in tags if category == TagCategory.GENERAL]
         yield Picture(
             # Content and place, not a row's number: the same inputs give the same captions in any database.
             key=f"{episode.source.sha256[:20]}:{index:08d}",
@@ -161,28 +161,28 @@ def _rows(frames: Sequence[tuple[Any, ...]], episodes: dict[int, Episode], every
             episode=episode_code(episode),
             image_type=episode.source.image_type,
             source_dirs=_source_dirs(episode, name),
-            copyright=tuple(tag for tag, _, category in said if category == TagCategory.COPYRIGHT),
-            artist=tuple(tag for tag, _, category in said if category == TagCategory.ARTIST),
-            rating=_rating([tag for tag, _, _ in said]),
+            copyright=tuple(tag for tag, _, category in tags if category == TagCategory.COPYRIGHT),
+            artist=tuple(tag for tag, _, category in tags if category == TagCategory.ARTIST),
+            rating=_rating([tag for tag, _, _ in tags]),
             score=every.scores.get(pk),
-            meta=tuple(tag for tag, _, kind in said if kind == TagCategory.META and not tag.startswith(RATING)),
-            caption=own,
+            meta=tuple(tag for tag, _, kind in tags if kind == TagCategory.META and not tag.startswith(RATING)),
+            caption=custom_caption,
             prose=proses[0] if proses else models[0][0] if models else "",
             proses=tuple(proses) if len(proses) > 1 else (),
             # What a model wrote before a person did is out of date.
-            sentences=(*proses, *(text for text, at in models if written is None or at > written)),
+            sentences=(*proses, *(text for text, written_at in models if written is None or written_at > written)),
             passes=every.passes.get(pk, 0),
         )
 
 
 def _rating(tags: Sequence[str]) -> str:
     """A booru's word for the rating among a frame's tags, else a classifier's ("r15"), else nothing."""
-    found = [tag.removeprefix(RATING) for tag in tags if tag.startswith(RATING)]
-    return next((name for name in found if name in RATINGS), found[0] if found else "")
+    ratings = [tag.removeprefix(RATING) for tag in tags if tag.startswith(RATING)]
+    return next((name for name in ratings if name in RATINGS), ratings[0] if ratings else "")
 
 
 def _faces(keys: list[int], *, name_clusters: bool) -> dict[int, list[FaceRow]]:
-    found: dict[int, list[FaceRow]] = defaultdict(list)
+    faces_by_frame: dict[int, list[FaceRow]] = defaultdict(list)
     taken = _names_like_clusters(keys) if name_clusters else set()
     rows = (
         Face.objects.real()
@@ -199,7 +199,7 @@ def _faces(keys: list[int], *, name_clusters: bool) -> dict[int, list[FaceRow]]:
             while name in taken:
                 name += "_"
         known = name if state == FaceState.FACE and name else ""
-        found[frame_id].append(
+        faces_by_frame[frame_id].append(
             FaceRow(
                 left=left,
                 top=top,
@@ -210,7 +210,7 @@ def _faces(keys: list[int], *, name_clusters: bool) -> dict[int, list[FaceRow]]:
                 by_person=named_by == NamedBy.PERSON,
             )
         )
-    return found
+    return faces_by_frame
 
 
 def cluster_name(number: int) -> str:
@@ -230,10 +230,10 @@ def _tags(keys: list[int], *, every: bool) -> dict[int, list[tuple[str, float, i
         rows = rows.order_by("frame_id", "-score", "tag__name")
     else:
         rows = rows.filter(tag__name__in=_PEOPLE_TAGS)
-    found: dict[int, list[tuple[str, float, int]]] = defaultdict(list)
+    tags_by_frame: dict[int, list[tuple[str, float, int]]] = defaultdict(list)
     for frame_id, name, score, category in rows.values_list("frame_id", "tag__name", "score", "tag__category"):
-        found[frame_id].append((name, score, category))
-    return found
+        tags_by_frame[frame_id].append((name, score, category))
+    return tags_by_frame
 
 
 def _characters(keys: list[int]) -> dict[int, list[tuple[str, bool, bool]]]:
@@ -243,38 +243,40 @@ def _characters(keys: list[int]) -> dict[int, list[tuple[str, bool, bool]]]:
     """
     rows = FrameCharacter.objects.filter(frame_id__in=keys, state=TagState.YES)
     columns = ("frame_id", "origin", "score", "character__name", "character__parent_id")
-    found: dict[int, list[tuple[str, bool, bool]]] = defaultdict(list)
+    names_by_frame: dict[int, list[tuple[str, bool, bool]]] = defaultdict(list)
     ordered = sorted(rows.values_list(*columns), key=lambda row: (row[0], RANKS[row[1]], -row[2], row[3]))
     for frame_id, origin, _, name, parent in ordered:
-        found[frame_id].append((name, parent is not None, origin == NameOrigin.PERSON))
-    return found
+        names_by_frame[frame_id].append((name, parent is not None, origin == NameOrigin.PERSON))
+    return names_by_frame
 
 
 def _captions(keys: list[int]) -> dict[int, tuple[str, datetime]]:
     """What people wrote about frames, and when; else about a dropped copy, the last one."""
     of_copies = Caption.objects.filter(frame__duplicate_of__in=keys, frame__state=FrameState.DROPPED).exclude(text="")
     rows = of_copies.order_by("updated_at", "pk").values_list("frame__duplicate_of_id", "text", "updated_at")
-    found = {kept: (text, at) for kept, text, at in rows if kept is not None}
-    own = Caption.objects.filter(frame_id__in=keys).exclude(text="").values_list("frame_id", "text", "updated_at")
-    return found | {frame: (text, at) for frame, text, at in own}
+    captions = {frame_id: (text, written_at) for frame_id, text, written_at in rows if frame_id is not None}
+    custom_captions = (
+        Caption.objects.filter(frame_id__in=keys).exclude(text="").values_list("frame_id", "text", "updated_at")
+    )
+    return captions | {frame: (text, written_at) for frame, text, written_at in custom_captions}
 
 
 def _file_captions(keys: list[int]) -> dict[int, list[str]]:
     """Sentences of files beside the pictures, in their order."""
-    found: dict[int, list[str]] = defaultdict(list)
+    captions_by_frame: dict[int, list[str]] = defaultdict(list)
     rows = FileCaption.objects.filter(frame_id__in=keys).order_by("frame_id", "position")
     for frame_id, text in rows.values_list("frame_id", "text"):
-        found[frame_id].append(text)
-    return found
+        captions_by_frame[frame_id].append(text)
+    return captions_by_frame
 
 
 def _model_captions(keys: list[int]) -> dict[int, list[tuple[str, datetime]]]:
     """The sentences of models about each frame, each as one line, the newest first."""
-    found: dict[int, list[tuple[str, datetime]]] = defaultdict(list)
+    captions_by_frame: dict[int, list[tuple[str, datetime]]] = defaultdict(list)
     rows = ModelCaption.objects.filter(frame_id__in=keys).exclude(text="").order_by("-written_at", "-pk")
-    for frame_id, text, at in rows.values_list("frame_id", "text", "written_at"):
-        found[frame_id].append((" ".join(text.split()), at))
-    return found
+    for frame_id, text, written_at in rows.values_list("frame_id", "text", "written_at"):
+        captions_by_frame[frame_id].append((" ".join(text.split()), written_at))
+    return captions_by_frame
 
 
 def _passes(keys: list[int]) -> dict[int, int]:
@@ -286,8 +288,8 @@ def _passes(keys: list[int]) -> dict[int, int]:
 
 
 def _source_dirs(episode: Episode, name: str) -> tuple[str, ...]:
-    own = tuple(part for part in name.split("/")[:-1] if part)
-    return (episode.series or episode.title, episode_code(episode) or episode.title, *own)
+    folders = tuple(part for part in name.split("/")[:-1] if part)
+    return (episode.series or episode.title, episode_code(episode) or episode.title, *folders)
 
 
 def _one_word(text: str) -> str:

@@ -183,10 +183,10 @@ def zip_folder(
 
 def files_below(folder: Path) -> Iterator[Path]:
     """All files below a folder, sorted by their path, links left out."""
-    found = []
+    paths = []
     for root, _, names in os.walk(folder):
-        found += [Path(root, name) for name in names]
-    yield from sorted(path for path in found if not path.is_symlink())
+        paths += [Path(root, name) for name in names]
+    yield from sorted(path for path in paths if not path.is_symlink())
 
 
 def sync_folder(folder: Path) -> None:

@@ -192,11 +192,11 @@ def open_collection(name: str) -> Collection:
     Raises BadInput when two have the name.
     """
     clean = " ".join(name.split())
-    found = list(Collection.objects.filter(name=clean)[:2])
-    if len(found) > 1:
+    collections = list(Collection.objects.filter(name=clean)[:2])
+    if len(collections) > 1:
         raise BadInput(f"Two collections are called {clean}; rename one of them in the browser.")
-    if found:
-        return found[0]
+    if collections:
+        return collections[0]
     collection = collection_actions.create(name=clean, by=None)
     for user in User.objects.filter(is_superuser=True, is_active=True):
         Membership.objects.create(collection=collection, user=user, role=Role.ADMIN)
@@ -205,17 +205,17 @@ def open_collection(name: str) -> Collection:
 
 def _register(collection: Collection, config: Config, outcome: Outcome, say: Say) -> list[Episode]:
     episodes: dict[int, Episode] = {}
-    for asked in config.inputs:
+    for input_config in config.inputs:
         try:
-            found = list(_inputs(asked.path))
+            paths = list(_inputs(input_config.path))
         except KomaError as error:
-            outcome.inputs.append(Input(str(asked.path), reason=error.message))
+            outcome.inputs.append(Input(str(input_config.path), reason=error.message))
             continue
-        for path in found:
+        for path in paths:
             entry = Input(str(path))
             outcome.inputs.append(entry)
             try:
-                episode = _added(collection, path, config.about(asked), say)
+                episode = _added(collection, path, config.about(input_config), say)
             except KomaError as error:
                 entry.reason = error.message
                 say(f"{path.name}: not used. {error.message}")
@@ -248,12 +248,12 @@ def _inputs(path: Path) -> Iterable[Path]:
     if not path.is_dir():
         return [path]
     listing = list_folder(path)
-    found = [path / name for name in (*listing.videos, *listing.zips)]
+    paths = [path / name for name in (*listing.videos, *listing.zips)]
     if listing.pictures:
-        found.append(path)
-    if not found:
+        paths.append(path)
+    if not paths:
         raise BadInput(f"{path.name}: this folder holds no films, zips or pictures that can be read.")
-    return found
+    return paths
 
 
 def _run(collection: Collection, episodes: list[Episode], config: Config, outcome: Outcome, say: Say) -> None:
@@ -285,13 +285,13 @@ def _run(collection: Collection, episodes: list[Episode], config: Config, outcom
         if entry.episode_id:
             rows = collection.skipped_inputs.filter(episode=entry.episode_id).order_by("pk")
             entry.refused_count = rows.count()
-            shown = rows.values_list("name", "reason")[:REFUSED_SHOWN]
-            entry.refused = [{"file": name, "reason": reason} for name, reason in shown]
+            refusals = rows.values_list("name", "reason")[:REFUSED_SHOWN]
+            entry.refused = [{"file": name, "reason": reason} for name, reason in refusals]
 
 
 def _to_the_end(run: PipelineRun, models: dict[str, Any], outcome: Outcome, say: Say) -> None:
     """Run every stage here; what a worker of this installation has taken is waited for."""
-    told: set[int] = set()
+    reported: set[int] = set()
     latest: datetime | None = None
     while run.state not in FINISHED:
         waiting = run.stages.filter(state=RunState.QUEUED).select_related("episode").order_by("order", "pk").first()
@@ -303,9 +303,9 @@ def _to_the_end(run: PipelineRun, models: dict[str, Any], outcome: Outcome, say:
             runner.sweep()
         ended = run.stages.filter(state__in=FINISHED).order_by("finished_at", "pk")
         for row in ended if latest is None else ended.filter(finished_at__gte=latest - CLOCKS_APART):
-            if row.pk in told:
+            if row.pk in reported:
                 continue
-            told.add(row.pk)
+            reported.add(row.pk)
             latest = row.finished_at
             seconds = float(row.timings.get("total", 0.0))
             outcome.seconds[row.stage] = outcome.seconds.get(row.stage, 0.0) + seconds
@@ -351,11 +351,11 @@ def _write(collection: Collection, recipe: Recipe, out: Path, outcome: Outcome, 
     check_place(out)
     building = building_place(out)
     building.parent.mkdir(parents=True, exist_ok=True)
-    shown = [-1]
+    last_percent = [-1]
 
     def heard(done: int, total: int) -> None:
-        if total and (percent := 100 * done // total // 10 * 10) != shown[0]:
-            shown[0] = percent
+        if total and (percent := 100 * done // total // 10 * 10) != last_percent[0]:
+            last_percent[0] = percent
             say(f"writing: {done:,} of {total:,} pictures")
 
     plan, built, left_out = export_job.write(collection, recipe, folder=building, target=out, heard=heard)

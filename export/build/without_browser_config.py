@@ -156,7 +156,7 @@ class _Reader:
         if not isinstance(rows, list):
             self.errors.append("inputs: a list is expected, each entry with its path")
             rows = []
-        config.inputs = [row for at, entry in enumerate(rows, 1) if (row := self._input(entry, f"inputs {at}"))]
+        config.inputs = [row for number, entry in enumerate(rows, 1) if (row := self._input(entry, f"inputs {number}"))]
         for task, names in self._table(table.get("models", {}), "models").items():
             config.models[task] = self._names(names, f"models.{task}")
             self._try(_task, task)
@@ -181,18 +181,18 @@ class _Reader:
         config.keep = table.get("keep") is True
 
     def _stage(self, config: Config, stage: str, values: Mapping[str, Any]) -> None:
-        found: dict[str, Any] = {}
+        settings_read: dict[str, Any] = {}
         for name, value in values.items():
             if isinstance(value, dict | list):
                 self.errors.append(f"stages.{stage}.{name}: one value is expected, found {value!r}")
                 continue
             text = str(value).lower() if isinstance(value, bool) else str(value)
-            done, found[name] = self._try(stage_value, stage, name, text)
+            done, settings_read[name] = self._try(stage_value, stage, name, text)
             if not done:
                 return
         if stage in stages():
-            self._try(lambda: parse_params(stage_named(stage).params_type, found, stage=stage))
-        config.params[stage] = found
+            self._try(lambda: parse_params(stage_named(stage).params_type, settings_read, stage=stage))
+        config.params[stage] = settings_read
 
     def _input(self, entry: object, place: str) -> InputConfig | None:
         if isinstance(entry, str):
@@ -226,12 +226,14 @@ class _Reader:
             except BadInput as error:
                 self.errors.append(error.message)
                 return {}
-        found = {name: dict(self._table(rows, f"recipe.{name}")) for name, rows in self._table(value, "recipe").items()}
+        sections = {
+            name: dict(self._table(rows, f"recipe.{name}")) for name, rows in self._table(value, "recipe").items()
+        }
         try:
-            parse(found)
+            parse(sections)
         except RecipeError as error:
             self.errors += [f"recipe: {text}" for text in error.errors]
-        return found
+        return sections
 
     def _table(self, value: object, place: str) -> Mapping[str, Any]:
         if isinstance(value, Mapping):

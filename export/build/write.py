@@ -166,17 +166,17 @@ def _entry(item: Item, layout: Placed) -> dict[str, Any]:
 
 
 def _open(folder: Path, digest: str) -> None:
-    mark = folder / _MARK
+    marker = folder / _MARK
     if folder.exists():
         try:
-            same = outside_json.read(mark)["plan"] == digest
+            same = outside_json.read(marker)["plan"] == digest
         except (OSError, ValueError, KeyError, TypeError):
             same = False
         if same:
             return
         shutil.rmtree(folder)
     folder.mkdir(parents=True)
-    mark.write_text(json.dumps({"plan": digest}))
+    marker.write_text(json.dumps({"plan": digest}))
 
 
 def _digest(plan: Plan, recipe: Recipe, layout: Placed, upscaler: Upscaler | None, masker: Masker | None) -> str:
@@ -242,9 +242,9 @@ def _write(
 
 def _goes_as_it_is(item: Item, recipe: Recipe) -> bool:
     """Whether the file goes out byte for byte. An original tells of earlier upscaling; a stored copy does not."""
-    whole = item.crop is None and item.size is None and not item.passes
-    told = item.picture.original or not item.all_passes
-    return bool(whole and told) and is_unchanged(item.picture, recipe.selection)
+    is_uncut = item.crop is None and item.size is None and not item.passes
+    names_passes = item.picture.original or not item.all_passes
+    return bool(is_uncut and names_passes) and is_unchanged(item.picture, recipe.selection)
 
 
 def _growth(item: Item, upscaler: Upscaler | None) -> Growth:

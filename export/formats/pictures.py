@@ -80,13 +80,13 @@ def picture_bytes(
     rgb = resized(rgb, growth.size or written_size(width, height, selection))
     out = io.BytesIO()
     image = Image.fromarray(rgb)
-    told = passes.save_options(growth.told, growth.model, png=encoding == "png")
+    save_options = passes.save_options(growth.told, growth.model, png=encoding == "png")
     if encoding == "png":
-        image.save(out, "PNG", compress_level=PNG_LEVEL, **told)
+        image.save(out, "PNG", compress_level=PNG_LEVEL, **save_options)
     elif encoding == "webp":
-        image.save(out, "WEBP", quality=QUALITY, method=4, **told)
+        image.save(out, "WEBP", quality=QUALITY, method=4, **save_options)
     else:
-        image.save(out, "JPEG", quality=QUALITY, subsampling=0, **told)
+        image.save(out, "JPEG", quality=QUALITY, subsampling=0, **save_options)
     return out.getvalue()
 
 

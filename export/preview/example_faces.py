@@ -90,16 +90,16 @@ class FaceProgress:
 
 def progress_of(faces: Sequence[Shown]) -> FaceProgress | None:
     """None where no face of these needs a model."""
-    asked = [face for face in faces if face.state]
-    if not asked:
+    requested = [face for face in faces if face.state]
+    if not requested:
         return None
-    states = [face.state for face in asked]
+    states = [face.state for face in requested]
     return FaceProgress(
-        model=asked[0].by,
-        done=sum(bool(face.model) for face in asked),
+        model=requested[0].by,
+        done=sum(bool(face.model) for face in requested),
         failed=states.count(RunState.FAILED),
-        total=len(asked),
-        waits=RunState.RUNNING not in states and any(face.waits for face in asked),
+        total=len(requested),
+        waits=RunState.RUNNING not in states and any(face.waits for face in requested),
     )
 
 
@@ -146,24 +146,26 @@ def ask(collection: Collection, recipe: Recipe, parts: Iterable[Part], *, again:
     behind, and two people at the page do not take each other's faces away.
     """
     name = by_model(collection, recipe)
-    wanted = {digest_of(params): params for part in parts if name and part.passes and (params := params_of(part, name))}
-    mine = FaceExample.objects.filter(collection=collection)
+    params_by_digest = {
+        digest_of(params): params for part in parts if name and part.passes and (params := params_of(part, name))
+    }
+    rows = FaceExample.objects.filter(collection=collection)
     now = timezone.now()
     recent = now - timedelta(seconds=WANTED_S)
-    mine.filter(digest__in=wanted).update(wanted_at=now, cancel_requested=False)
-    mine.filter(state=RunState.QUEUED, wanted_at__lt=recent).delete()
-    mine.filter(state=RunState.RUNNING, wanted_at__lt=recent).update(cancel_requested=True)
-    there = set(mine.filter(digest__in=wanted).values_list("digest", flat=True))
+    rows.filter(digest__in=params_by_digest).update(wanted_at=now, cancel_requested=False)
+    rows.filter(state=RunState.QUEUED, wanted_at__lt=recent).delete()
+    rows.filter(state=RunState.RUNNING, wanted_at__lt=recent).update(cancel_requested=True)
+    known_digests = set(rows.filter(digest__in=params_by_digest).values_list("digest", flat=True))
     fresh = [
         FaceExample(collection=collection, digest=digest, params=params, asked_at=now, wanted_at=now)
-        for digest, params in wanted.items()
-        if digest not in there
+        for digest, params in params_by_digest.items()
+        if digest not in known_digests
     ]
     FaceExample.objects.bulk_create(fresh, ignore_conflicts=True)  # the same page open twice
-    failed = mine.filter(digest__in=wanted, state=RunState.FAILED)
+    failed = rows.filter(digest__in=params_by_digest, state=RunState.FAILED)
     count = failed.update(state=RunState.QUEUED, error="", attempt=0, asked_at=now) if again else 0
-    old = mine.exclude(state__in=OPEN).order_by("-wanted_at", "-pk").values_list("pk", "wanted_at")[KEPT:]
-    FaceExample.objects.filter(pk__in=[pk for pk, at in old if at < recent]).delete()
+    old = rows.exclude(state__in=OPEN).order_by("-wanted_at", "-pk").values_list("pk", "wanted_at")[KEPT:]
+    FaceExample.objects.filter(pk__in=[pk for pk, asked_at in old if asked_at < recent]).delete()
     return bool(fresh or count)
 
 
@@ -211,7 +213,7 @@ def params_of(part: Part, upscaler: str) -> dict[str, Any]:
     crop = part.crop
     return {
         "upscaler": upscaler,
-        "stamp": [list(one) for one in stamp_of_name(upscaler, settings.KOMA_MODELS_DIR)],
+        "stamp": [list(entry) for entry in stamp_of_name(upscaler, settings.KOMA_MODELS_DIR)],
         "file": part.picture.source,
         "crop": [crop.left, crop.top, crop.side],
         "border": crop.border,

@@ -103,29 +103,29 @@ class Preview:
 
 def preview(collection: Collection, recipe: Recipe, *, page: int = 0) -> Preview:
     """The result of a recipe over the collection as it is now; `page` turns to the next five examples."""
-    mark = stamp(collection)
-    found = counted(collection, recipe, mark=mark)
-    counts, upscaled = found.counts, found.upscaled
+    cache_stamp = stamp(collection)
+    totals = counted(collection, recipe, mark=cache_stamp)
+    counts, upscaled = totals.counts, totals.upscaled
     folders = folders_for(counts, recipe.arrange)
     result = balance_of(counts, folders, recipe)
-    lengths = _path_lengths(collection, recipe, found, folders, result)
+    lengths = _path_lengths(collection, recipe, totals, folders, result)
     warnings = [*result.warnings, *pass_warnings(upscaled), *recipe.output.warnings]
     if recipe.output.layout_rules.whole_repeats:
         warnings += repeat_warnings(result)
     if recipe.arrange.short_names:
         warnings += lengths.warnings  # a button for short names would not help
     rows = _tree(result, recipe)
-    told = examples(collection, recipe, mark=mark, page=page)
+    example_rows = examples(collection, recipe, mark=cache_stamp, page=page)
     return Preview(
         balance=result,
         rows=rows[:ROWS_MAX],
         hidden=max(0, len(rows) - ROWS_MAX),
         segments=_segments(result),
-        left_out=found.left_out,
+        left_out=totals.left_out,
         warnings=warnings,
         long_paths=() if recipe.arrange.short_names else lengths.warnings,
-        examples=told,
-        faces=progress_of([e["face"] for e in told if e["face"] is not None]),
+        examples=example_rows,
+        faces=progress_of([e["face"] for e in example_rows if e["face"] is not None]),
         upscaler=upscaling.name_of(collection, recipe) if upscaled else "",
         upscaled=sorted(upscaled.items()),
         names=sorted({part for path in folders.values() for part in path})[:ROWS_MAX],
@@ -201,9 +201,9 @@ def _counted(collection: Collection, recipe: Recipe, mark: str) -> Counted:
             stems[signature][_stem(part.picture)] += 1
         upscaled.update(total for part in parts if (total := part.picture.passes + part.passes))
         reasons.update(faces_out)
-    found = Counted(dict(counts), dict(sorted(reasons.items())), dict(upscaled), dict(stems))
-    cache.set(key, found, KEEP_S)
-    return found
+    totals = Counted(dict(counts), dict(sorted(reasons.items())), dict(upscaled), dict(stems))
+    cache.set(key, totals, KEEP_S)
+    return totals
 
 
 def _stem(picture: Picture) -> Stem:
@@ -226,28 +226,28 @@ def _path_lengths(
 
 def examples(collection: Collection, recipe: Recipe, *, mark: str, page: int = 0) -> list[dict[str, Any]]:
     """Five real pictures with their captions, spread over the collection; another page shifts to others."""
-    found = _examples(collection, recipe, mark=mark, page=page)
+    frame_parts = _examples(collection, recipe, mark=mark, page=page)
     faces: dict[int, Shown] = {}
-    with_crop = [(at, part) for at, (_, part) in enumerate(found) if part.crop is not None]
-    for (at, _), face in zip(with_crop, shown(collection, recipe, [part for _, part in with_crop]), strict=True):
-        faces[at] = face
+    with_crop = [(index, part) for index, (_, part) in enumerate(frame_parts) if part.crop is not None]
+    for (index, _), face in zip(with_crop, shown(collection, recipe, [part for _, part in with_crop]), strict=True):
+        faces[index] = face
     return [
         {
             "frame": frame,
-            "face": faces.get(at),
+            "face": faces.get(index),
             "side": part.crop.side if part.crop is not None else 0,
             "passes": part.passes,
             "caption": "\n".join(captions_of(part.picture, recipe)),
             "by_person": part.picture.caption is not None,
         }
-        for at, (frame, part) in enumerate(found)
+        for index, (frame, part) in enumerate(frame_parts)
     ]
 
 
 def example_faces(collection: Collection, recipe: Recipe, *, page: int = 0) -> list[Part]:
     """The faces among the examples of a page."""
-    found = _examples(collection, recipe, mark=stamp(collection), page=page)
-    return [part for _, part in found if part.crop is not None]
+    frame_parts = _examples(collection, recipe, mark=stamp(collection), page=page)
+    return [part for _, part in frame_parts if part.crop is not None]
 
 
 def _examples(collection: Collection, recipe: Recipe, *, mark: str, page: int) -> list[tuple[Frame, Part]]:
@@ -285,9 +285,9 @@ def _example_keys(collection: Collection, recipe: Recipe, mark: str) -> list[int
     if recipe.selection.image_types:
         frames = frames.filter(episode__source__image_type__in=recipe.selection.image_types)
     keys = list(frames.order_by("pk").values_list("pk", flat=True))
-    found = keys[:: max(1, len(keys) // EXAMPLE_KEYS)][:EXAMPLE_KEYS]
-    cache.set(name, found, KEEP_S)
-    return found
+    keys_spread = keys[:: max(1, len(keys) // EXAMPLE_KEYS)][:EXAMPLE_KEYS]
+    cache.set(name, keys_spread, KEEP_S)
+    return keys_spread
 
 
 def _tree(result: Balance, recipe: Recipe) -> list[TreeRow]:
@@ -312,9 +312,9 @@ def _segments(result: Balance) -> list[Segment]:
         pair[0] += 100 * share.pictures / max(1, result.pictures)
         pair[1] += 100 * share.epoch_share
     ordered = sorted(sums.items(), key=lambda entry: (-max(entry[1]), entry[0]))
-    shown, rest = ordered[: HUES - 1], ordered[HUES - 1 :]
-    found = [Segment(name, hue, pair[0], pair[1]) for hue, (name, pair) in enumerate(shown)]
+    largest, rest = ordered[: HUES - 1], ordered[HUES - 1 :]
+    segments = [Segment(name, hue, pair[0], pair[1]) for hue, (name, pair) in enumerate(largest)]
     if rest:
-        pictures, epoch = (sum(pair[at] for _, pair in rest) for at in (0, 1))
-        found.append(Segment(f"{len(rest)} more", HUES - 1, pictures, epoch))
-    return found
+        pictures, epoch = (sum(pair[column] for _, pair in rest) for column in (0, 1))
+        segments.append(Segment(f"{len(rest)} more", HUES - 1, pictures, epoch))
+    return segments

@@ -107,11 +107,11 @@ def propose(*, collection: Collection, moved: Iterable[Moved]) -> Proposal:
                 proposal.pictures += [OnPicture(frame, row.path, name, yes) for name in people]
     for row in moved:
         # A crop that says no more than its picture needs no answer of its own.
-        whole = done.get(row.key.partition(":crop")[0])
-        if row.is_crop and not (whole is not None and whole >= names.of(row.now)):
+        frame_change = done.get(row.key.partition(":crop")[0])
+        if row.is_crop and not (frame_change is not None and frame_change >= names.of(row.now)):
             proposal.open.append(Open(row.path, "a crop; move the picture it was cut from, or name its face"))
-    wanted = {*proposal.naming, *(row.name for row in proposal.pictures)}
-    proposal.new = frozenset(wanted - names.existing)
+    names_needed = {*proposal.naming, *(row.name for row in proposal.pictures)}
+    proposal.new = frozenset(names_needed - names.existing)
     return proposal
 
 
@@ -182,11 +182,11 @@ class _Names:
 def _frames(
     collection: Collection, episodes: dict[str, int], rows: Iterable[tuple[str, int, Moved]]
 ) -> dict[tuple[str, int], Frame]:
-    wanted: dict[str, list[int]] = defaultdict(list)
+    indexes_by_source: dict[str, list[int]] = defaultdict(list)
     for source, index, _ in rows:
-        wanted[source].append(index)
+        indexes_by_source[source].append(index)
     found: dict[tuple[str, int], Frame] = {}
-    for source, indexes in wanted.items():
+    for source, indexes in indexes_by_source.items():
         frames = Frame.objects.filter(collection=collection, episode_id=episodes.get(source, 0), index__in=indexes)
         for frame in frames.prefetch_related("faces__character"):
             found[(source, frame.index)] = frame
@@ -196,10 +196,10 @@ def _frames(
 def _faceless(frames: Iterable[Frame]) -> dict[int, dict[str, bool]]:
     """Who is on frames by other evidence than faces -> whether a person said so, by the frame's key."""
     rows = FrameCharacter.objects.filter(frame__in=list(frames), state=TagState.YES).select_related("character")
-    found: dict[int, dict[str, bool]] = defaultdict(dict)
+    names_by_frame: dict[int, dict[str, bool]] = defaultdict(dict)
     for row in rows:
-        found[row.frame_id][row.character.name] = row.by_person
-    return found
+        names_by_frame[row.frame_id][row.character.name] = row.by_person
+    return names_by_frame
 
 
 def _settle(row: Moved, frame: Frame, now: frozenset[str], names: _Names, faceless: dict[str, bool]) -> Settled:

@@ -27,13 +27,13 @@ def companion_of(parts: _Path, stems: Mapping[str, str]) -> Companion | None:
     """Whose file this is; None for what belongs to no picture. `stems`: key of a name -> stem of the data set."""
     name = parts[-1]
     if name.startswith("."):
-        own, kind = (name[1 : -len(_META)], _META) if name.endswith(_META) else ("", "")
+        owner, kind = (name[1 : -len(_META)], _META) if name.endswith(_META) else ("", "")
     else:
-        own, dot, ending = name.partition(".")  # stems hold no dot
+        owner, dot, ending = name.partition(".")  # stems hold no dot
         kind = (dot + ending).lower()
-        if own.endswith(LABEL):
-            own, kind = own.removesuffix(LABEL), LABEL + kind
-    stem = stems.get(same_name_key(own)) if own else None
+        if owner.endswith(LABEL):
+            owner, kind = owner.removesuffix(LABEL), LABEL + kind
+    stem = stems.get(same_name_key(owner)) if owner else None
     if stem is None:
         return None
     return Companion(stem, f"{FOLDER}/{kind}" if FOLDER in parts[:-1] else kind, "/".join(parts))

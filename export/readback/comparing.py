@@ -100,8 +100,8 @@ def read_back(folder: Path, *, format_text: str = "", known: Collection[str] = (
                 open_.append(Open("/".join(parts), "not a picture of this data set, or renamed; it was left alone"))
             else:
                 pictures[stem].append(parts)
-        elif (found := companion_of(parts, stems)) is not None:
-            companions.append(found)
+        elif (companion := companion_of(parts, stems)) is not None:
+            companions.append(companion)
     where: dict[str, _Path] = {}
     for stem, paths in pictures.items():
         if len(paths) == 1:
@@ -109,12 +109,12 @@ def read_back(folder: Path, *, format_text: str = "", known: Collection[str] = (
         else:
             places = " and ".join("/".join(parts) for parts in paths)
             open_.append(Open(stem, f"lies in {len(paths)} places, {places}; keep one of them"))
-    apart, doubled = apart_in(companions, where)
+    misplaced, doubled = apart_in(companions, where)
     moved, unclear, unchanged, elsewhere = reader.compare(where)
     return ReadBack(
         moved=tuple(moved),
         open=(*open_, *unclear, *(Open(path, reason) for path, reason in doubled)),
-        apart=tuple(apart),
+        apart=tuple(misplaced),
         unchanged=unchanged,
         elsewhere=elsewhere,
         gone=tuple(sorted(set(data["pictures"]) - set(pictures))),
@@ -195,18 +195,18 @@ class _Reader:
 
     def _from_entries(self, known: Collection[str]) -> Spellings:
         """For manifests of older versions: from the folders of pictures with one character, and the usual spelling."""
-        found: dict[str, set[str]] = defaultdict(set)
+        names_by_key: dict[str, set[str]] = defaultdict(set)
         for key, who in by_safe_name({name for row in self.pictures.values() for name in row["characters"]}).items():
-            found[key].update(who)
-        levels = [at for at, token in enumerate(reversed(self.tokens)) if token == "character"]
+            names_by_key[key].update(who)
+        levels = [level for level, token in enumerate(reversed(self.tokens)) if token == "character"]
         for row in self.pictures.values():
             parts = self._levels(tuple(_parts(row["folder"])))
             if len(row["characters"]) == 1 and levels and len(parts) > levels[0]:
                 name = parts[-1 - levels[0]]
                 if name != CHARACTER_OTHERS:
-                    found[spelling_key(name)].add(row["characters"][0])
+                    names_by_key[spelling_key(name)].add(row["characters"][0])
         allowed = {spelling_key(name) for name in known}
-        names = {key: tuple(sorted(several)) for key, several in found.items()}
+        names = {key: tuple(sorted(names_of_key)) for key, names_of_key in names_by_key.items()}
         if known:
             names = {key: who for key, who in names.items() if all(spelling_key(name) in allowed for name in who)}
             names = by_safe_name(known) | names

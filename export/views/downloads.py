@@ -45,10 +45,10 @@ def ranged(request: HttpRequest, path: Path, *, name: str) -> HttpResponseBase:
         response.headers["ETag"] = etag
         return response
     start, end = 0, size - 1
-    asked = _RANGE.fullmatch(request.headers.get("Range", "").strip())
+    range_match = _RANGE.fullmatch(request.headers.get("Range", "").strip())
     # A part of another version of the file would spoil the copy: then the whole file is sent.
-    if asked and request.headers.get("If-Range", etag) == etag:
-        first, last = asked.groups()
+    if range_match and request.headers.get("If-Range", etag) == etag:
+        first, last = range_match.groups()
         if first:
             start, end = int(first), min(int(last), size - 1) if last else size - 1
         elif last:
@@ -73,8 +73,8 @@ def ranged(request: HttpRequest, path: Path, *, name: str) -> HttpResponseBase:
     response.headers["ETag"] = etag
     response.headers["Cache-Control"] = "private, no-transform"
     response.headers["X-Content-Type-Options"] = "nosniff"
-    plain = name.encode("ascii", "replace").decode().replace("?", "_").replace('"', "_").replace("\\", "_")
-    response.headers["Content-Disposition"] = f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(name)}"
+    ascii_name = name.encode("ascii", "replace").decode().replace("?", "_").replace('"', "_").replace("\\", "_")
+    response.headers["Content-Disposition"] = f"attachment; filename=\"{ascii_name}\"; filename*=UTF-8''{quote(name)}"
     return response
 
 

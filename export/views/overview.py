@@ -44,8 +44,8 @@ class Step:
 @require_safe
 def overview(request: MemberRequest, collection: Collection) -> HttpResponse:
     """How far the collection is, who is in it, and what helps most now."""
-    mark = stamp(collection)
-    counts = _counts(collection, mark)
+    cache_stamp = stamp(collection)
+    counts = _counts(collection, cache_stamp)
     latest = list(collection.runs.select_related("created_by")[:RUNS_MAX])
     lanes = progress.summaries(latest)
     runs = [{"run": run, "dots": dots((lane.label, lane.state) for lane in lanes[run.pk])} for run in latest]
@@ -54,7 +54,7 @@ def overview(request: MemberRequest, collection: Collection) -> HttpResponse:
         "section": "overview",
         "counts": counts,
         "funnel": _funnel(collection, counts, job),
-        "cast": _cast(collection, mark),
+        "cast": _cast(collection, cache_stamp),
         "cast_size": counts["characters"],
         "next": _next(collection, counts, job, lead=request.role >= Role.LEAD),
         "runs": runs,
@@ -122,27 +122,27 @@ def _cast(collection: Collection, mark: str) -> list[dict[str, Any]]:
 
 def _next(collection: Collection, counts: dict[str, int], job: ExportJob | None, *, lead: bool) -> list[dict[str, Any]]:
     """What to do next, the most helpful first; at most three, each with its page."""
-    found: list[dict[str, Any]] = []
+    steps: list[dict[str, Any]] = []
     running = collection.runs.exclude(state__in=FINISHED).first()
     if counts["episodes"] == 0 and lead:
         text = "Add a video or a folder of pictures; every distinct drawing becomes a frame."
-        _add(found, "Add episodes", text, "add_episodes", collection.pk)
+        _add(steps, "Add episodes", text, "add_episodes", collection.pk)
     if running is not None:
-        _add(found, f"Watch run {running.pk}", "A run is at work.", "run", collection.pk, running.pk)
+        _add(steps, f"Watch run {running.pk}", "A run is at work.", "run", collection.pk, running.pk)
     elif counts["unread"] and lead:
         text = f"{counts['unread']:,} of {counts['episodes']:,} episodes have no frames yet."
-        _add(found, "Start a run", text, "run_start", collection.pk)
+        _add(steps, "Start a run", text, "run_start", collection.pk)
     if counts["unnamed"] and counts["clusters"]:
         minutes = max(1, round(counts["clusters"] * SECONDS_A_CLUSTER / 60))
         text = (
             f"{humane.count(counts['unnamed'], 'face')} without a name, "
             f"{humane.count(counts['clusters'], 'cluster')}: about {humane.count(minutes, 'minute')}."
         )
-        _add(found, "Name faces", text, "faces", collection.pk)
+        _add(steps, "Name faces", text, "faces", collection.pk)
     if counts["named_frames"] and job is None:
         text = f"{counts['named_frames']:,} frames show somebody with a name; nothing was exported yet."
-        _add(found, "Make a data set", text, "export", collection.pk)
-    return found[:3]
+        _add(steps, "Make a data set", text, "export", collection.pk)
+    return steps[:3]
 
 
 def _add(found: list[dict[str, Any]], button: str, text: str, name: str, *args: int) -> None:

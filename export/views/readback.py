@@ -29,36 +29,36 @@ def reread(request: MemberRequest, collection: Collection, job_id: int) -> HttpR
     try:
         if not job.folder:
             raise KomaError("This export has no folder yet.")
-        found = comparing.read_back(inside_exports(job.folder))
+        comparison = comparing.read_back(inside_exports(job.folder))
     except KomaError as error:
         context = {"section": "export", "job": job, "problem": error.message}
         return render(request, "export/reread.html", context)
-    shown = {"moved": sorted([row.path, *row.now] for row in found.moved)}
+    moves_shown = {"moved": sorted([row.path, *row.now] for row in comparison.moved)}
     if request.method == "POST":
-        if seen(request) not in (None, fingerprint(shown)):
+        if seen(request) not in (None, fingerprint(moves_shown)):
             raise Conflict("The folders say something else than this page showed. Look at it again.")
-        applied = actions.apply(collection=collection, moved=found.moved, by=request.user)
+        applied = actions.apply(collection=collection, moved=comparison.moved, by=request.user)
         text = f"{humane.count(applied.named, 'face')} named, {applied.unnamed:,} made unknown"
         if applied.placed:
             text += f", {humane.count(applied.placed, 'name')} of pictures without a face changed"
         if applied.open:
             text += f"; {len(applied.open):,} unclear and left as {'they are' if len(applied.open) != 1 else 'it is'}"
         return success(request, f"{text}.", to=here, undo=bool(applied.named or applied.unnamed or applied.placed))
-    proposal = actions.propose(collection=collection, moved=found.moved)
-    open_ = [*proposal.open, *found.open]
+    proposal = actions.propose(collection=collection, moved=comparison.moved)
+    open_ = [*proposal.open, *comparison.open]
     waiting = {row.path for row in proposal.open}
-    plain = proposal.changed_paths
-    moved = [row for row in found.moved if row.path in plain and row.path not in waiting]
+    changed_paths = proposal.changed_paths
+    moved = [row for row in comparison.moved if row.path in changed_paths and row.path not in waiting]
     context = {
         "section": "export",
         "job": job,
-        "shown": shown,
-        "found": found,
+        "shown": moves_shown,
+        "found": comparison,
         "faces": proposal.faces,
         "pictures": len({row.path for row in proposal.pictures}),
         "moved": moved[:SHOWN_MAX],
         "moved_count": len(moved),
-        "done": sum(not row.is_crop and row.path not in plain | waiting for row in found.moved),
+        "done": sum(not row.is_crop and row.path not in changed_paths | waiting for row in comparison.moved),
         "new": sorted(proposal.new),
         "open": open_[:SHOWN_MAX],
         "open_count": len(open_),

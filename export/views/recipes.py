@@ -66,10 +66,10 @@ LEVEL_LABELS = {
 def export(request: HttpRequest, collection: Collection) -> HttpResponse:
     """The recipe and its live result. `?recipe=` opens a saved one; else the one saved last."""
     row, recipe, broken = _opened(request, collection)
-    shown = recipe_actions.shown(row, row.params if row else {})
+    form_data = recipe_actions.shown(row, row.params if row else {})
     context = (
         _context(collection, recipe)
-        | {"saved": row, "seen_mark": fingerprint(shown)}
+        | {"saved": row, "seen_mark": fingerprint(form_data)}
         | ({"errors": broken} if broken else {})
     )
     return render(request, PAGE_TEMPLATE, context)
@@ -100,20 +100,20 @@ def export_change(request: HttpRequest, collection: Collection) -> HttpResponse:
             raise BadInput(str(error)) from error
         context = _context(collection, Recipe()) | {"errors": error.errors, "seen_mark": seen(request)}
         return render(request, PAGE_TEMPLATE, context, status=422)
-    act = request.POST.get("act", "start")
+    action = request.POST.get("act", "start")
     here = reverse("export", args=[collection.pk])
     unsaved = {"unsaved": True, "seen_mark": seen(request)}
-    if act == "preset":
+    if action == "preset":
         changed = forms.use_caption_version(recipe)
         return render(request, PAGE_TEMPLATE, _context(collection, changed) | unsaved)
-    if act == "short":
+    if action == "short":
         shorter = replace(recipe, arrange=replace(recipe.arrange, short_names=True))
         return render(request, PAGE_TEMPLATE, _context(collection, shorter) | unsaved)
-    if act == "csv":
+    if action == "csv":
         return render(request, PAGE_TEMPLATE, _context(collection, recipe) | unsaved)
     name = request.POST.get("recipe_name", "").strip() or "Recipe"
     row = recipe_actions.save(collection=collection, name=name, recipe=recipe, by=request.user, seen=seen(request))
-    if act == "save":
+    if action == "save":
         return success(request, f"Recipe “{row.name}” saved.", to=f"{here}?recipe={row.pk}")
     title = request.POST.get("name", "").strip() or f"{collection.name} {timezone.now():%Y-%m-%d}"
     job_actions.start(collection=collection, recipe=recipe, name=title, by=request.user)
@@ -151,11 +151,11 @@ def recipe_file(request: HttpRequest, collection: Collection, recipe_id: int) ->
 
 
 def _opened(request: HttpRequest, collection: Collection) -> tuple[RecipeRow | None, Recipe, tuple[str, ...]]:
-    asked = request.GET.get("recipe", "")
-    number = as_int(asked)
+    recipe_id = request.GET.get("recipe", "")
+    number = as_int(recipe_id)
     rows = RecipeRow.objects.filter(collection=collection)
     row = get_object_or_404(rows, pk=number) if number is not None else rows.order_by("-updated_at").first()
-    if row is None or asked == "new":
+    if row is None or recipe_id == "new":
         return None, Recipe(), ()
     try:
         return row, parse(row.params), ()

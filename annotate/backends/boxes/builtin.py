@@ -67,10 +67,12 @@ class BuiltinFaces:
 
         Raises BadInput when the weights are missing, damaged or of another kind.
         """
-        found = weights.read(name, folders)
-        self._opened = onnx_session.open_session(found.path, threads=threads, device=device)
-        onnx_session.check_names(self._opened, found.path, inputs=INPUTS, outputs=OUTPUTS, what="face detector of Koma")
-        card = CARD | found.card
+        weights_file = weights.read(name, folders)
+        self._opened = onnx_session.open_session(weights_file.path, threads=threads, device=device)
+        onnx_session.check_names(
+            self._opened, weights_file.path, inputs=INPUTS, outputs=OUTPUTS, what="face detector of Koma"
+        )
+        card = CARD | weights_file.card
         try:
             self.threshold = float(card["threshold"] if threshold is None else threshold)
             self._stride, self._unit = int(card["stride"]), float(card["unit_side"])
@@ -78,22 +80,22 @@ class BuiltinFaces:
             self._longest = max(SMALL_LONGEST, int(card["longest"])) if small_faces else int(card["longest"])
             self._ratio = SMALL_RATIO if small_faces else 0.5
             self._second_look, self._refined = bool(card["second_look"]), bool(card["refined"])
-            told = (self.threshold, self._unit, self._side_min)
-            if not (all(map(math.isfinite, told)) and self._unit > 0 and 1 <= self._stride <= STRIDE_MAX):
+            cache_values = (self.threshold, self._unit, self._side_min)
+            if not (all(map(math.isfinite, cache_values)) and self._unit > 0 and 1 <= self._stride <= STRIDE_MAX):
                 raise ValueError
             if not LOOK_SIDE <= self._longest <= LONGEST_MAX:
                 raise ValueError
         except (TypeError, ValueError, OverflowError) as error:
             raise BadInput(
-                f"{found.path.with_suffix('.json')}: threshold, stride, unit_side, side_min, longest must be numbers "
-                "that a detector can work with."
+                f"{weights_file.path.with_suffix('.json')}: threshold, stride, unit_side, side_min and longest must be "
+                "numbers that a detector can work with."
             ) from error
         self.device = self._opened.device
         self.info = ModelInfo(
             task="faces",
             name=str(card.get("name", name)) + ("-small" if small_faces else ""),
             revision=str(card.get("version", "")),
-            sha256=found.sha256,
+            sha256=weights_file.sha256,
             licence=str(card.get("licence", "")),
             settings={"threshold": self.threshold, "longest": self._longest},
         )
@@ -119,14 +121,16 @@ class BuiltinFaces:
         return decode(heat, shape, threshold=share * self.threshold, stride=self._stride, unit_side=self._unit)
 
     def _confirm(self, picture: Picture, parts: list[tuple[Level, Any, Any]]) -> Found:
-        found = merge(parts, picture.shape[1], picture.shape[0], least=self._side_min)
-        if not self._second_look or not len(found.boxes):
-            return found
-        heat, shape = self._run(looks(picture, found))
+        detections = merge(parts, picture.shape[1], picture.shape[0], least=self._side_min)
+        if not self._second_look or not len(detections.boxes):
+            return detections
+        heat, shape = self._run(looks(picture, detections))
         if self._refined:
             height, width = picture.shape[:2]
-            found = refine(found, heat, shape, width=width, height=height, stride=self._stride, unit_side=self._unit)
-        return confirm(found, heat, threshold=self.threshold)
+            detections = refine(
+                detections, heat, shape, width=width, height=height, stride=self._stride, unit_side=self._unit
+            )
+        return confirm(detections, heat, threshold=self.threshold)
 
     def _run(self, pictures: Picture) -> tuple[Planes, Planes]:
         try:
@@ -136,8 +140,8 @@ class BuiltinFaces:
             raise BadInput(
                 f"{self._opened.name}: this network breaks off in the middle ({why}). Get it again."
             ) from error
-        fits = heat.ndim == 3 and shape.ndim == 4 and shape.shape[1] in (3, 4) and len(heat) == len(pictures)
-        if not fits or heat.shape != (len(shape), *shape.shape[2:]):
+        has_right_shape = heat.ndim == 3 and shape.ndim == 4 and shape.shape[1] in (3, 4) and len(heat) == len(pictures)
+        if not has_right_shape or heat.shape != (len(shape), *shape.shape[2:]):
             raise BadInput(f"{self._opened.name}: this network gives {heat.shape} and {shape.shape}: no face detector.")
         if not (np.abs(heat) <= 1 + STRAY).all() or not np.isfinite(shape).all():
             raise BadInput(f"{self._opened.name}: this network gives values that are no scores or boxes. Get it again.")

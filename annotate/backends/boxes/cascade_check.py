@@ -54,7 +54,7 @@ def _check_nesting(data: bytes) -> None:
 
 
 def _check_cascade(root: Element) -> None:
-    cascade = next((one for one in root if one.find("stages") is not None), None)
+    cascade = next((element for element in root if element.find("stages") is not None), None)
     if root.tag != "opencv_storage" or cascade is None:
         raise ValueError("it holds no cascade")
     kind = _text(cascade, "featureType")
@@ -81,7 +81,7 @@ def _check_cascade(root: Element) -> None:
 
 def _check_feature(feature: Element, kind: str, width: int, height: int) -> None:
     """Its rectangles lie in the window: of LBP one, the first of nine; of HAAR up to three, perhaps turned."""
-    rows = [feature.findtext("rect", "")] if kind == "LBP" else [one.text or "" for one in feature.findall("rects/_")]
+    rows = [feature.findtext("rect", "")] if kind == "LBP" else [rect.text or "" for rect in feature.findall("rects/_")]
     turned = feature.findtext("tilted", "0").strip() not in ("", "0")
     if not 1 <= len(rows) <= 3:
         raise ValueError("a feature has no rectangles, or too many")
@@ -99,11 +99,11 @@ def _check_tree(tree: Element, extra: int, features: int) -> None:
     nodes, leaves = len(numbers) // size, len(_text(tree, "leafValues").split())
     if not nodes or len(numbers) % size or leaves != nodes + 1:
         raise ValueError("a tree has another number of nodes or leaves than it needs")
-    for at in range(nodes):
-        left, right, feature = (_whole(part) for part in numbers[at * size : at * size + 3])
+    for node in range(nodes):
+        left, right, feature = (_whole(part) for part in numbers[node * size : node * size + 3])
         if not 0 <= feature < features:
             raise ValueError("a node asks for a feature that is not there")
-        if not all(at < way < nodes if way > 0 else -way < leaves for way in (left, right)):
+        if not all(node < child < nodes if child > 0 else -child < leaves for child in (left, right)):
             raise ValueError("a way in a tree leads nowhere, or back")
 
 

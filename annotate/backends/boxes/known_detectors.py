@@ -59,13 +59,13 @@ def open_detector(
         options: dict[str, Any] = asdict(cascade or CascadeOptions())
         return CascadeFaces([models_dir], name=name, **options)
     if weights.NAME.fullmatch(name) and (models_dir / name).is_dir():
-        found = registry.find(name, models_dir, task="faces")
-        if found.family.name == "yolo_faces":
+        installed = registry.find(name, models_dir, task="faces")
+        if installed.family.name == "yolo_faces":
             opened: FaceDetector = registry.open_model(
-                found, device=device, threads=threads, threshold=threshold, dynamic=dynamic
+                installed, device=device, threads=threads, threshold=threshold, dynamic=dynamic
             )
             return opened
-        return _in_folder(found, threshold=threshold, cascade=cascade, device=device, threads=threads)
+        return _in_folder(installed, threshold=threshold, cascade=cascade, device=device, threads=threads)
     return BuiltinFaces([models_dir], name=name, threshold=threshold, threads=threads, device=device)
 
 

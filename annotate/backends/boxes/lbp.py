@@ -46,16 +46,16 @@ class CascadeFaces:
             )
         if border == Border.PAD:
             raise BadInput("Boxes of faces lie inside the picture: choose shift, clamp or drop at the border.")
-        found = weights.read(name, folders, suffix=".xml")
+        weights_file = weights.read(name, folders, suffix=".xml")
         if not hasattr(cv2, "CascadeClassifier"):
             raise BadInput("This OpenCV has no cascade classifier (version 5 dropped it); install opencv 4.")
-        cascade_check.check(found.path)
+        cascade_check.check(weights_file.path)
         try:
-            self._cascade = cv2.CascadeClassifier(str(found.path))
+            self._cascade = cv2.CascadeClassifier(str(weights_file.path))
         except (cv2.error, SystemError) as error:
-            raise BadInput(f"{found.path}: OpenCV cannot read this cascade. Get the file again.") from error
+            raise BadInput(f"{weights_file.path}: OpenCV cannot read this cascade. Get the file again.") from error
         if self._cascade.empty():
-            raise BadInput(f"{found.path}: the file is no cascade of OpenCV. Get the file again.")
+            raise BadInput(f"{weights_file.path}: the file is no cascade of OpenCV. Get the file again.")
         self._step, self._side_min, self._neighbours = step, side_min, neighbours
         self._scale, self._border = box_scale, border
         self.device = "CPU"
@@ -63,7 +63,7 @@ class CascadeFaces:
             task="faces",
             name=name,
             revision="1",
-            sha256=found.sha256,
+            sha256=weights_file.sha256,
             settings={
                 "step": step, "side_min": side_min, "neighbours": neighbours, "box_scale": box_scale,
                 "border": border.value,

@@ -38,7 +38,7 @@ class PaddleText:
         if not path.is_file():
             raise BadInput(f"{path} is missing. Install the model {folder.name} again.")
         opened = onnx_session.open_session(path, threads=threads, device=device)
-        shapes = [one.shape for one in opened.session.get_inputs()]
+        shapes = [graph_input.shape for graph_input in opened.session.get_inputs()]
         if len(shapes) != 1 or len(shapes[0]) != 4 or any(isinstance(side, int) for side in shapes[0][2:]):
             raise BadInput(f"{path}: this ONNX file is no text finder: it takes {shapes}, not [n, 3, any, any].")
         # MULTIPLE tells the reader that sizes follow the pictures'; the steps are those of `fit` below.

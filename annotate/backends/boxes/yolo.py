@@ -128,15 +128,15 @@ class YoloBoxes:
         outputs, fed = raw
         if outputs.ndim != 3:
             raise BadInput(f"{self._path}: this ONNX file is no YOLO detector: it gives {outputs.shape}.")
-        found = []
+        objects = []
         for output, size in zip(np.asarray(outputs, np.float32), sizes, strict=True):
             try:
-                found.append(self._read(output, fed, size))
+                objects.append(self._read(output, fed, size))
             except ValueError as error:
                 raise BadInput(
                     f"{self._path}: this network is no detector of {len(self.names)} kinds: {error}. Get it again."
                 ) from error
-        return found
+        return objects
 
     def _read(self, output: NDArray[np.float32], fed: tuple[int, int], size: tuple[int, int]) -> Objects:
         return yolo_answers.read(
@@ -153,16 +153,16 @@ class YoloBoxes:
         """Boxes of each picture, whatever their labels, best first."""
         fitted = [self.fit(picture) for picture in pictures]
         by_shape: dict[tuple[int, ...], list[int]] = {}
-        for at, one in enumerate(fitted):
-            by_shape.setdefault(one.shape, []).append(at)
-        found: dict[int, Found] = {}
+        for index, one in enumerate(fitted):
+            by_shape.setdefault(one.shape, []).append(index)
+        detections: dict[int, Found] = {}
         for places in by_shape.values():
-            sizes = [(pictures[at].shape[1], pictures[at].shape[0]) for at in places]
-            answers = self.answer(np.stack([fitted[at] for at in places]), sizes)
-            for at, objects in zip(places, answers):
+            sizes = [(pictures[index].shape[1], pictures[index].shape[0]) for index in places]
+            answers = self.answer(np.stack([fitted[index] for index in places]), sizes)
+            for index, objects in zip(places, answers):
                 seen = areas(objects.boxes) > 0  # rounding may leave nothing of a tiny one
-                found[at] = Found(objects.boxes[seen], objects.scores[seen])
-        return [found[at] for at in range(len(pictures))]
+                detections[index] = Found(objects.boxes[seen], objects.scores[seen])
+        return [detections[index] for index in range(len(pictures))]
 
 
 def open_installed(
@@ -175,14 +175,14 @@ def open_installed(
     dynamic: bool = False,
 ) -> YoloBoxes:
     """The detector in a folder of the models folder; the card's own confidence and overlap where none are given."""
-    own = found.card.get("options")
-    own = own if isinstance(own, dict) else {}
+    card_options = found.card.get("options")
+    card_options = card_options if isinstance(card_options, dict) else {}
     return YoloBoxes(
         found.path,
         task=found.task,
-        threshold=_share(found, own, "confidence") if threshold is None else threshold,
-        overlap=_share(found, own, "overlap") if overlap is None else overlap,
-        dynamic=dynamic or own.get("dynamic") is True,
+        threshold=_share(found, card_options, "confidence") if threshold is None else threshold,
+        overlap=_share(found, card_options, "overlap") if overlap is None else overlap,
+        dynamic=dynamic or card_options.get("dynamic") is True,
         revision=str(found.card.get("revision", "")),
         licence=str(found.card.get("licence", "")),
         device=device,
@@ -204,9 +204,9 @@ def _model_type(path: Path) -> str:
     if not path.is_file():
         return TYPES[0]
     try:
-        told = outside_json.read(path, bytes_max=SMALL_FILE)
-        told = told.get("model_type", told.get("problem_type")) if isinstance(told, dict) else told
-        word = str(told).lower()
+        parsed = outside_json.read(path, bytes_max=SMALL_FILE)
+        parsed = parsed.get("model_type", parsed.get("problem_type")) if isinstance(parsed, dict) else parsed
+        word = str(parsed).lower()
         if word not in TYPES:
             raise ValueError(f"{word[:40]!r} is none of {', '.join(TYPES)}")
     except (OSError, ValueError) as error:
@@ -220,7 +220,7 @@ def _check_input(session: Any, path: Path, *, dynamic: bool, size: tuple[int, in
     shape = inputs[0].shape if inputs else []
     if len(inputs) != 1 or len(shape) != 4 or (isinstance(shape[1], int) and shape[1] != 3):
         raise BadInput(
-            f"{path}: this ONNX file is no YOLO detector: it takes {[one.shape for one in inputs]}, "
+            f"{path}: this ONNX file is no YOLO detector: it takes {[graph_input.shape for graph_input in inputs]}, "
             "not one [n, 3, height, width]."
         )
     fixed = [side for side in shape[2:] if isinstance(side, int)]

@@ -62,9 +62,11 @@ class Blip2:
         self.in_flight = BATCH
         self.broken = ""
         self.device = "GPU (CUDA)" if on_gpu else "CPU"
-        told = found.card.get("files")
+        listed_files = found.card.get("files")
         hashes = [
-            str(told[file.name]["sha256"]) if isinstance(told, dict) and file.name in told else weights.sha256_of(file)
+            str(listed_files[file.name]["sha256"])
+            if isinstance(listed_files, dict) and file.name in listed_files
+            else weights.sha256_of(file)
             for file in files
         ]
         self.info = ModelInfo(
@@ -78,7 +80,7 @@ class Blip2:
 
     def caption(self, asks: Sequence[CaptionAsk]) -> list[CaptionTold]:
         """See the contract. Greedy decoding, so the same picture gives the same words."""
-        told: list[CaptionTold] = []
+        captions: list[CaptionTold] = []
         for start in range(0, len(asks), BATCH):
             pictures = [Image.open(io.BytesIO(ask.jpeg)).convert("RGB") for ask in asks[start : start + BATCH]]
             with self._one_at_a_time, self._torch.inference_mode():
@@ -87,8 +89,8 @@ class Blip2:
                 texts = self._processor.batch_decode(tokens, skip_special_tokens=True)
             for text in texts:
                 words, cut = clean(text)
-                told.append(CaptionTold(words, "" if words else "the model wrote no words", cut))
-        return told
+                captions.append(CaptionTold(words, "" if words else "the model wrote no words", cut))
+        return captions
 
 
 def open_installed(found: Installed, *, device: str = AUTO, threads: int = 0, max_tokens: int = TOKENS) -> Blip2:
@@ -100,12 +102,12 @@ def _check_descriptions(found: Installed) -> None:
     """BadInput where a JSON file of the folder asks transformers to fetch or run anything but its own classes."""
     for path in sorted(found.path.glob("*.json")):
         try:
-            told = outside_json.read(path)
+            parsed = outside_json.read(path)
         except (OSError, ValueError) as error:
             raise BadInput(f"{path} cannot be read as JSON: {error}. Install the model again.") from error
-        asked = sorted(ASK_FOR_CODE & told.keys()) if isinstance(told, dict) else []
-        if asked:
-            raise BadInput(f"{path} asks for code of its own ({', '.join(asked)}), which Koma never runs.")
+        forbidden = sorted(ASK_FOR_CODE & parsed.keys()) if isinstance(parsed, dict) else []
+        if forbidden:
+            raise BadInput(f"{path} asks for code of its own ({', '.join(forbidden)}), which Koma never runs.")
 
 
 def _imported(package: str) -> Any:

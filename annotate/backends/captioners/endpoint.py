@@ -110,9 +110,9 @@ class ChatEndpoint:
         until = time.monotonic() + self._batch_s
         pool = ThreadPoolExecutor(max(1, min(self.in_flight, len(asks))))
         try:
-            asked = [pool.submit(self._ask, ask, until) for ask in asks]
-            self._listen(asked, until + self._endpoint.timeout_s + GRACE_S)
-            return [self._outcome(one) for one in asked]
+            futures = [pool.submit(self._ask, ask, until) for ask in asks]
+            self._listen(futures, until + self._endpoint.timeout_s + GRACE_S)
+            return [self._outcome(future) for future in futures]
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
 
@@ -166,7 +166,7 @@ class ChatEndpoint:
     def _ask(self, ask: CaptionAsk, until: float) -> CaptionTold:
         """The answer; no try begins after `until` by the clock of time.monotonic()."""
         body = self._body(ask)
-        told = self._unasked()
+        outcome = self._unasked()
         next_step = Next.AGAIN
         for attempt in range(self._attempts):
             pause = self._hold_until - time.monotonic()
@@ -179,15 +179,15 @@ class ChatEndpoint:
                 return CaptionTold(problem=self._why)
             if not in_time:
                 break
-            told, next_step = self._try(body)
-            if self._stop.is_set() and not told.text:  # hung up by ourselves
+            outcome, next_step = self._try(body)
+            if self._stop.is_set() and not outcome.text:  # hung up by ourselves
                 return CaptionTold(problem=self._why)
             if next_step in (Next.DONE, Next.BROKEN):
                 break
         if next_step in (Next.BROKEN, Next.GONE):
-            self._why = self._why or told.problem
+            self._why = self._why or outcome.problem
             self._stop.set()
-        return told
+        return outcome
 
     def _try(self, body: bytes) -> tuple[CaptionTold, Next]:
         """The answer or the problem, and what to do next."""

@@ -34,18 +34,18 @@ class BuiltinEmbedder:
 
     def __init__(self) -> None:
         """Raises BadInput when the metric or one of the networks is missing or damaged."""
-        found = weights.read(NAME, (weights.BUILTIN,), suffix=".npz")
-        self._metric = _metric(found.path, found.sha256)
+        weights_file = weights.read(NAME, (weights.BUILTIN,), suffix=".npz")
+        self._metric = _metric(weights_file.path, weights_file.sha256)
         self._placer, self._reader = HeadPlacer(), HeadReader()
         if self._reader.vector_length != NETWORK_VALUES:
             raise BadInput("heads.onnx belongs to another version of Koma. Install Koma again.")
-        files = "\n".join((found.sha256, self._placer.sha256, self._reader.sha256))
+        files = "\n".join((weights_file.sha256, self._placer.sha256, self._reader.sha256))
         self.info = ModelInfo(
             task="embedding",
-            name=str(found.card.get("name", "builtin")),
-            revision=f"{found.card.get('version', '')} heads-{self._reader.card.get('version', '')}",
+            name=str(weights_file.card.get("name", "builtin")),
+            revision=f"{weights_file.card.get('version', '')} heads-{self._reader.card.get('version', '')}",
             sha256=hashlib.sha256(files.encode()).hexdigest(),
-            licence=str(found.card.get("licence", "")),
+            licence=str(weights_file.card.get("licence", "")),
         )
 
     def embed(self, crops: Sequence[Picture]) -> NDArray[np.float32]:

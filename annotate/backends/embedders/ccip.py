@@ -92,14 +92,14 @@ class CcipEmbedder:
         The metric network compares a list with itself, so blocks of both lists go through it together; what they say of
         themselves is thrown away, and memory stays that of a block.
         """
-        found = np.zeros((len(first), len(second)), np.float32)
+        differences = np.zeros((len(first), len(second)), np.float32)
         for row in range(0, len(first), BLOCK):
             above = first[row : row + BLOCK]
             for column in range(0, len(second), BLOCK):
-                beside = second[column : column + BLOCK]
-                answer = self.among(np.concatenate([above, beside]))
-                found[row : row + BLOCK, column : column + BLOCK] = answer[: len(above), len(above) :]
-        return found
+                block = second[column : column + BLOCK]
+                answer = self.among(np.concatenate([above, block]))
+                differences[row : row + BLOCK, column : column + BLOCK] = answer[: len(above), len(above) :]
+        return differences
 
     def among(self, vectors: NDArray[np.float32]) -> NDArray[np.float32]:
         """All differences float32 [n, n] of vectors [n, LENGTH], in one go: keep the list short."""
@@ -118,12 +118,12 @@ class CcipEmbedder:
         return np.asarray(answer, np.float32)
 
     def _vectors(self, batch: Batch) -> NDArray[np.float32]:
-        found = np.asarray(self.network.run(batch)[0], np.float32)
-        if found.shape != (len(batch), LENGTH):
-            raise BadInput(f"{self._features}: this network is no CCIP: it gives {found.shape}, not [n, {LENGTH}].")
-        if not (np.abs(found) <= LARGEST).all():  # also where one is no number
+        vectors = np.asarray(self.network.run(batch)[0], np.float32)
+        if vectors.shape != (len(batch), LENGTH):
+            raise BadInput(f"{self._features}: this network is no CCIP: it gives {vectors.shape}, not [n, {LENGTH}].")
+        if not (np.abs(vectors) <= LARGEST).all():  # also where one is no number
             raise BadInput(f"{self._features}: this network gives vectors that are no numbers. Get the model again.")
-        return found
+        return vectors
 
     @staticmethod
     def pack(vector: NDArray[np.float32]) -> bytes:
@@ -151,15 +151,15 @@ def open_installed(found: Installed, *, device: str = AUTO, threads: int = 0) ->
 
 
 def _check(opened: onnx_session.Opened, path: Path, *, rank: int) -> None:
-    shapes = [one.shape for one in opened.session.get_inputs()]
+    shapes = [graph_input.shape for graph_input in opened.session.get_inputs()]
     if len(shapes) != 1 or len(shapes[0]) != rank:
         raise BadInput(f"{path}: this ONNX file is no part of CCIP: it takes {shapes}, not one of {rank} dimensions.")
 
 
 def _threshold(folder: Path) -> float:
     path, usual = folder / METRICS, THRESHOLDS.get(folder.name, THRESHOLDS[DEFAULT_NAME])
-    told = _json(path)
-    value = told.get("threshold", usual) if isinstance(told, dict) else usual
+    parsed = _json(path)
+    value = parsed.get("threshold", usual) if isinstance(parsed, dict) else usual
     if not _positive(value):
         raise BadInput(f"{path}: the threshold must be a number above 0, not {value!r}. Get the model again.")
     return float(value)
@@ -167,13 +167,13 @@ def _threshold(folder: Path) -> float:
 
 def _clusterings(path: Path, threshold: float) -> dict[str, Clustering]:
     """The ways of clustering by name: two are fixed, the others take what the model's own file says of them."""
-    found = DEFAULTS | {"dbscan": Clustering("dbscan", threshold, DEFAULTS["dbscan"].min_samples)}
-    told = _json(path)
-    for name, key in IN_FILE.items() if isinstance(told, dict) else ():
-        row = told.get(key)
+    clusterings = DEFAULTS | {"dbscan": Clustering("dbscan", threshold, DEFAULTS["dbscan"].min_samples)}
+    parsed = _json(path)
+    for name, key in IN_FILE.items() if isinstance(parsed, dict) else ():
+        row = parsed.get(key)
         if isinstance(row, dict) and _positive(row.get("eps")) and _positive(row.get("min_samples")):
-            found[name] = Clustering(found[name].method, float(row["eps"]), max(2, int(row["min_samples"])))
-    return found
+            clusterings[name] = Clustering(clusterings[name].method, float(row["eps"]), max(2, int(row["min_samples"])))
+    return clusterings
 
 
 def _json(path: Path) -> Any:

@@ -74,11 +74,11 @@ def open_embedder(name: str, models_dir: Path, *, device: str = AUTO, threads: i
 
 def packed(embedder: Embedder, vector: Vectors) -> bytes:
     """One vector as the database keeps it."""
-    own: Callable[[Vectors], bytes] = getattr(embedder, "pack", face_features.pack)
-    return own(vector)
+    pack: Callable[[Vectors], bytes] = getattr(embedder, "pack", face_features.pack)
+    return pack(vector)
 
 
 def unpack_of(embedder: Embedder) -> Unpack:
     """What reads the vectors back that `packed` made for this embedder."""
-    own: Unpack = getattr(embedder, "unpack", face_features.unpack)
-    return own
+    unpack: Unpack = getattr(embedder, "unpack", face_features.unpack)
+    return unpack

@@ -113,16 +113,16 @@ def serve(handle: int, parent: int) -> None:
     with Connection(handle) as line:
         try:
             while line.poll(IDLE_S):
-                asked = line.recv()
-                if isinstance(asked, Chunk):
-                    line.send(_answered(asked, rooms, parent))
-                elif asked is None:
+                request = line.recv()
+                if isinstance(request, Chunk):
+                    line.send(_answered(request, rooms, parent))
+                elif request is None:
                     rooms.clear()
                 else:
-                    number, size = asked
-                    given = reduction.recv_handle(line)
-                    rooms[number] = mmap.mmap(given, size)
-                    os.close(given)
+                    number, size = request
+                    handle_received = reduction.recv_handle(line)
+                    rooms[number] = mmap.mmap(handle_received, size)
+                    os.close(handle_received)
         except (EOFError, ConnectionError):
             pass
 
@@ -139,12 +139,12 @@ def _keep_memory() -> None:
 def _answered(chunk: Chunk, rooms: dict[int, mmap.mmap], parent: int) -> list[Told] | BaseException:
     """What became of the pictures, or the error that a picture cannot be blamed for."""
     try:
-        fits = [one.fit for one in chunk.fittings]
+        fit_functions = [fitting.fit for fitting in chunk.fittings]
         arrays = [
             np.frombuffer(rooms[number], np.uint8, count=rows * shape[0] * shape[1] * shape[2]).reshape(rows, *shape)
             for number, rows, shape in chunk.rooms
         ]
-        found = []
+        decoded = []
         for ask in chunk.asks:
             if os.getppid() != parent:
                 sys.exit(0)
@@ -153,8 +153,8 @@ def _answered(chunk: Chunk, rooms: dict[int, mmap.mmap], parent: int) -> list[To
                 arrays[place][row] = _of_shape(fitted, arrays[place].shape[1:])
 
             signal.alarm(chunk.limit_s)
-            found.append(read_one(ask.read, fits, ask.wanted, put))
-        return found
+            decoded.append(read_one(ask.read, fit_functions, ask.wanted, put))
+        return decoded
     except Exception as error:  # noqa: BLE001 - it is raised again where the pictures were asked for
         return _sendable(error)
     finally:

@@ -43,18 +43,18 @@ class _Process:
     """One reading process and the line to it; used by one thread at a time."""
 
     def __init__(self) -> None:
-        ours, theirs = socket.socketpair()
-        with theirs:
+        parent_end, child_end = socket.socketpair()
+        with child_end:
             program = _BEGIN.format(
-                path=sys.path, budget=astuple(room.shared), handle=theirs.fileno(), parent=os.getpid()
+                path=sys.path, budget=astuple(room.shared), handle=child_end.fileno(), parent=os.getpid()
             )
             self.process = subprocess.Popen(
                 [sys.executable, "-c", program],
                 stdin=subprocess.DEVNULL,
-                pass_fds=(theirs.fileno(),),
+                pass_fds=(child_end.fileno(),),
                 start_new_session=True,  # signals of a terminal or a supervisor are for the parent
             )
-        self.line = Connection(ours.detach())
+        self.line = Connection(parent_end.detach())
         self.rooms: set[int] = set()
         self.interrupted = False
 
@@ -66,8 +66,8 @@ class _Process:
                 reduction.send_handle(self.line, buffer.shared, self.process.pid)
                 self.rooms.add(buffer.number)
         self.line.send(chunk)
-        told: list[Told] | BaseException = self.line.recv()
-        return told
+        reply: list[Told] | BaseException = self.line.recv()
+        return reply
 
     def forget(self) -> None:
         """Let the shared memory go."""
@@ -104,7 +104,7 @@ class ReadingProcesses:
         chunk = Chunk(PICTURE_MAX_S, asks, list(fittings), rooms)
         process = self._taken()
         try:
-            told = process.ask(chunk, buffers)
+            reply = process.ask(chunk, buffers)
         except (EOFError, OSError) as error:
             code = self._buried(process)
             if process.interrupted:
@@ -112,15 +112,15 @@ class ReadingProcesses:
             if code == 0:  # it had been idle for too long just now
                 return self.read(asks, fittings, buffers)
             if len(asks) > 1:  # which picture was it?
-                return [one for ask in asks for one in self.read([ask], fittings, buffers)]
+                return [decoded for ask in asks for decoded in self.read([ask], fittings, buffers)]
             return [self._died(code, asks[0], error)]
         except BaseException:
             self._give_back(process)
             raise
         self._give_back(process)
-        if isinstance(told, BaseException):
-            raise told
-        return told
+        if isinstance(reply, BaseException):
+            raise reply
+        return reply
 
     def begin(self) -> None:
         """A new pass: deaths are counted anew."""

@@ -76,8 +76,8 @@ class Reader(Generic[Key]):
         self._processes = processes
         self._apart = [hasattr(model, "said") and _on_gpu(model) for model in models]
         self._fittings = [model.fitting for model in models] if processes else []  # type: ignore[attr-defined]
-        found = sizes or BatchSizes()
-        self.sizes = [found.of(model) for model in self.models]
+        batch_sizes = sizes or BatchSizes()
+        self.sizes = [batch_sizes.of(model) for model in self.models]
         self._seconds = dict.fromkeys((DECODE, WAIT, COPY, COMPUTE), 0.0)
         self._lock = threading.Lock()
         self._free: deque[Slot[Key]] = deque(Slot[Key](self.models, share=processes is not None) for _ in range(SLOTS))
@@ -106,13 +106,13 @@ class Reader(Generic[Key]):
         Raises what a model raised; a picture that cannot be read is a `problem` of its own.
         """
         source, underway, more = iter(items), 0, True
-        looked: list[Looked[Key]] = []
+        finished: list[Looked[Key]] = []
         if self._processes:
             self._processes.begin()
         for worker in self._workers:
             worker.start()
         try:
-            while more or underway or looked:
+            while more or underway or finished:
                 while more and self._free:
                     slot = self._free.popleft()
                     more = self._fill(slot, source)
@@ -120,12 +120,12 @@ class Reader(Generic[Key]):
                         underway += 1
                     else:
                         self._free.append(slot)
-                yield from looked  # only now: while the caller writes them, the next ones are being read
-                looked = []
+                yield from finished  # only now: while the caller writes them, the next ones are being read
+                finished = []
                 if underway:
                     slot = self._done.get()
                     underway -= 1
-                    looked = slot.looked()
+                    finished = slot.looked()
                     self._free.append(slot)
         except Closed:
             raise self._error or RuntimeError("the reader was closed while it was read from") from None
@@ -160,26 +160,28 @@ class Reader(Generic[Key]):
         if count:
             step = max(1, min(CHUNK_MAX, count // self.threads))
             read = self._read_apart if self._processes else self._read
-            slot.reads = [self._pool.submit(read, slot, range(count)[at : at + step]) for at in range(0, count, step)]
+            slot.reads = [
+                self._pool.submit(read, slot, range(count)[start : start + step]) for start in range(0, count, step)
+            ]
             self._filled.put(slot)
         return count == capacity
 
     def _read(self, slot: Slot[Key], rows: range) -> None:
         """In a thread of the pool: read, fit, put the bytes into the slot."""
-        fits = [model.fit for model in self.models]
+        fit_functions = [model.fit for model in self.models]
         with self._timed(DECODE):
             for row in rows:
                 item = slot.items[row]
-                slot.tell(row, read_one(item.read, fits, item.wanted, partial(slot.put, row)))
+                slot.tell(row, read_one(item.read, fit_functions, item.wanted, partial(slot.put, row)))
 
     def _read_apart(self, slot: Slot[Key], rows: range) -> None:
         """The same in a process; the thread waits."""
         assert self._processes is not None
         with self._timed(DECODE):
             asks = [Ask(row, slot.items[row].read, slot.items[row].wanted) for row in rows]
-            found = self._processes.read(asks, self._fittings, [one.buffer for one in slot.rows])
-            for row, told in zip(rows, found, strict=True):
-                slot.tell(row, told)
+            replies = self._processes.read(asks, self._fittings, [model_rows.buffer for model_rows in slot.rows])
+            for row, decoded in zip(rows, replies, strict=True):
+                slot.tell(row, decoded)
 
     def _copy(self) -> None:
         """Thread: when a slot is read, bring its bytes to the device, batch by batch."""

@@ -77,6 +77,6 @@ def _first(network: Any) -> BatchSize:
     if network is not None and network.fixed is not None:
         return BatchSize(network.fixed, network.fixed, settled=True)
     if network is not None and network.on_gpu:
-        fits = BYTES_MAX // (network.spec.width * network.spec.height * 3)
-        return BatchSize(min(START_GPU, max(1, fits)), min(LIMIT_GPU, max(1, fits)))
+        batch_max = BYTES_MAX // (network.spec.width * network.spec.height * 3)
+        return BatchSize(min(START_GPU, max(1, batch_max)), min(LIMIT_GPU, max(1, batch_max)))
     return BatchSize(settled=True)

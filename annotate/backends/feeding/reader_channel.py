@@ -35,9 +35,9 @@ class Channel(Generic[Thing]):
             self._changed.wait_for(lambda: self._closed or self._things)
             if self._closed:
                 raise Closed
-            thing = self._things.popleft()
+            element = self._things.popleft()
             self._changed.notify_all()
-            return thing
+            return element
 
     def close(self) -> None:
         """End every wait, now and later; what lies in the line is dropped."""

@@ -83,11 +83,11 @@ class Rows:
         """(rows, their bytes [n, h, w, 3]) in batches of at most `step` and one shape each, in order of first rows."""
         groups: dict[tuple[int, ...], list[int]] = {}
         for row in rows:
-            one = self._single.get(row)
-            groups.setdefault(() if one is None else one.shape, []).append(row)
+            single = self._single.get(row)
+            groups.setdefault(() if single is None else single.shape, []).append(row)
         for members in groups.values():
-            for at in range(0, len(members), step):
-                chosen = members[at : at + step]
+            for start in range(0, len(members), step):
+                chosen = members[start : start + step]
                 yield chosen, self.bytes_of(chosen)
 
     def bytes_of(self, rows: list[int]) -> Picture:
@@ -126,9 +126,9 @@ class Slot(Generic[Key]):
     def capacity(self, batch: int, *, threads: int) -> int:
         """How many pictures: whole batches and work for every reading thread; fewer, but one a thread, where singles
         of that many pictures may be more than SINGLES_BYTES."""
-        whole = -(-threads // batch) * batch
-        one = sum(rows.single_bytes for rows in self.rows)
-        return max(threads, min(whole, SINGLES_BYTES // one)) if one else whole
+        full_batches = -(-threads // batch) * batch
+        picture_bytes = sum(rows.single_bytes for rows in self.rows)
+        return max(threads, min(full_batches, SINGLES_BYTES // picture_bytes)) if picture_bytes else full_batches
 
     def begin(self, items: list[Item[Key]], *, capacity: int) -> None:
         """Take new pictures."""
@@ -169,7 +169,11 @@ class Slot(Generic[Key]):
         ]
 
     def _problem(self, row: int) -> str:
-        refusals = [f"{self._names[model]}: {why}" for (at, model), why in sorted(self.refused.items()) if at == row]
+        refusals = [
+            f"{self._names[model]}: {why}"
+            for (refused_row, model), why in sorted(self.refused.items())
+            if refused_row == row
+        ]
         return self.problems[row] or "; ".join(refusals)
 
     def free(self) -> None:

@@ -34,7 +34,7 @@ class IsnetMask:
         if path is None:
             raise BadInput(f"{folder} holds no {MODEL_FILES[0]}. Install the model {folder.name} again.")
         opened = onnx_session.open_session(path, threads=threads, device=device)
-        shapes = [one.shape for one in opened.session.get_inputs()]
+        shapes = [graph_input.shape for graph_input in opened.session.get_inputs()]
         if len(shapes) != 1 or len(shapes[0]) != 4 or any(isinstance(s, int) and s != SIDE for s in shapes[0][2:]):
             raise BadInput(f"{path}: this ONNX file is no ISNet: it takes {shapes}, not [n, 3, {SIDE}, {SIDE}].")
         self._path = path

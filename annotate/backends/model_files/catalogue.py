@@ -111,7 +111,7 @@ def _wd_title(name: str) -> str:
 def _other_taggers() -> list[Model]:
     helpers = "deepghs/imgutils-models"
     pixai = ("model.onnx", "selected_tags.csv", "preprocess.json", "thresholds.csv")
-    found = [
+    models = [
         Model(
             "pixai-tagger-v0.9", "tags", "pixai", "deepghs/pixai-tagger-v0.9-onnx", _same(*pixai),
             title="PixAI tagger 0.9", licence=APACHE,
@@ -134,14 +134,14 @@ def _other_taggers() -> list[Model]:
             title="ML-Danbooru (CAFormer M36)", notes="General tags only; threshold 0.7.",
         ),
     ]  # fmt: skip
-    found.append(
+    models.append(
         Model(
             "tag_filtering", "tags", LISTS, "datasets/alea31415/tag_filtering",
             _same("overlap_tags_simplified.json", "blacklist_tags.txt"), title="Lists for filtering tags",
             notes="No model: which tags include others, and which nobody wants. For the Tag stage's two Drop settings.",
         )
     )  # fmt: skip
-    found.append(
+    models.append(
         Model(
             "cl_tagger_v2_01a", "tags", "cl_tagger_2", "cella110n/cl_tagger_v2",
             _same("model.onnx", "model.onnx.data", "model_vocabulary.json", folder="v2_01a"),
@@ -149,7 +149,7 @@ def _other_taggers() -> list[Model]:
             notes="Behind terms of its own: accept them on its page and set KOMA_HUB_TOKEN.",
         )
     )  # fmt: skip
-    return found + [
+    return models + [
         Model(
             f"cl_tagger_{version}", "tags", "cl_tagger", "cella110n/cl_tagger",
             _same("model.onnx", "tag_mapping.json", folder=f"cl_tagger_{version}"),
@@ -185,7 +185,7 @@ SIZES = {  # bytes, where somebody published them
 
 
 def _yolo() -> list[Model]:
-    found = []
+    models = []
     for repository, names, what, confidence, overlap in YOLO:
         for name in names:
             faces = what == "faces"
@@ -193,7 +193,7 @@ def _yolo() -> list[Model]:
                 File(f"{name}/model.onnx", "model.onnx"),
                 File(f"{name}/model_type.json", "model_type.json", optional=True),
             )
-            found.append(
+            models.append(
                 Model(
                     name, "faces" if faces else "boxes", "yolo_faces" if faces else "yolo_boxes",
                     f"deepghs/{repository}", files, title=name.replace("_", " "), size_bytes=SIZES.get(name, 0),
@@ -201,7 +201,7 @@ def _yolo() -> list[Model]:
                     options={"confidence": confidence, "overlap": overlap},
                 )
             )  # fmt: skip
-    return found
+    return models
 
 
 def _classifiers() -> list[Model]:
@@ -213,34 +213,34 @@ def _classifiers() -> list[Model]:
         ("bangumi_char_type", "mobilenetv3_v0_dist", "character_type", "Character type",
          "vision, imagery, halfbody, face: how detailed a frame shows its character."),
     )  # fmt: skip
-    found = []
+    models = []
     for repository, model, prefix, title, notes in rows:
         files = (
             File(f"{model}/model.onnx", "model.onnx"),
             File(f"{model}/meta.json", "meta.json"),
             File(f"{model}/preprocess.json", "preprocess.json", optional=True),
         )
-        found.append(
+        models.append(
             Model(
                 repository, "class", "classifier", f"deepghs/{repository}", files,
                 title=f"{title} ({model})", notes=notes, options={"prefix": prefix},
             )
         )  # fmt: skip
     model = "swinv2pv3_v0_448_ls0.2_x"
-    found.append(
+    models.append(
         Model(
             "anime_aesthetic", "class", "aesthetic", "deepghs/anime_aesthetic",
             _same("model.onnx", "meta.json", "samples.npz", folder=model), title=f"Aesthetic ({model})",
             notes="Seven classes from worst to masterpiece by percentile.", options={"prefix": "aesthetic"},
         )
     )  # fmt: skip
-    return found
+    return models
 
 
 def _others() -> list[Model]:
     ccip = ("ccip-caformer-24-randaug-pruned", "ccip-caformer-6-randaug-pruned_fp32", "ccip-caformer-5_fp32")
     ccip_files = ("model_feat.onnx", "model_metrics.onnx", "metrics.json", "cluster.json")
-    found = [
+    models = [
         Model(
             name, "embedding", "ccip", "deepghs/ccip_onnx", _same(*ccip_files, folder=name), title=name,
             size_bytes=SIZES.get(name, 0),
@@ -248,7 +248,7 @@ def _others() -> list[Model]:
         )
         for name in ccip
     ]  # fmt: skip
-    found += [
+    models += [
         Model(
             "isnetis", "mask", "isnet", "skytnt/anime-seg", (File("isnetis.onnx", "model.onnx"),),
             title="ISNet for anime", notes="Cuts characters out; 1024 px.",
@@ -275,7 +275,7 @@ def _others() -> list[Model]:
             notes="For reproducing older sets only; needs torch and transformers. All safetensors and JSON files.",
         ),
     ]  # fmt: skip
-    return found
+    return models
 
 
 ENDPOINTS = (
@@ -294,6 +294,6 @@ def get(name: str) -> Model:
     """The row of that name; BadInput with near names for another."""
     if name in CATALOGUE:
         return CATALOGUE[name]
-    near = [one for one in CATALOGUE if name and name.lower() in one.lower()][:5]
-    hint = f" Did you mean {', '.join(near)}?" if near else " `models list` shows all names."
+    similar_names = [known_name for known_name in CATALOGUE if name and name.lower() in known_name.lower()][:5]
+    hint = f" Did you mean {', '.join(similar_names)}?" if similar_names else " `models list` shows all names."
     raise BadInput(f"There is no model {name[:80]!r} in the catalogue.{hint}")

@@ -46,14 +46,14 @@ def download(
     Raises BadInput (gone, of another content than told or pinned), Cancelled, or KomaError that is not permanent (no
     network, no space); what was fetched stays for the next time.
     """
-    wanted = _wanted(model, hub, stop)
-    total = sum(remote.size for _, remote in wanted)
+    files_wanted = _wanted(model, hub, stop)
+    total = sum(remote.size for _, remote in files_wanted)
     with folder.incoming(models_dir, model.name) as aside:
-        _drop_other_parts(aside, wanted)
+        _drop_other_parts(aside, files_wanted)
         folder.check_space(models_dir, total - folder.size_of(aside), reserve=reserve)
-        found = Downloaded(model.name, models_dir / model.name)
+        downloaded = Downloaded(model.name, models_dir / model.name)
         done = 0
-        for file, remote in wanted:
+        for file, remote in files_wanted:
             part = aside / f"{file.local}{PART}"
             have = part.stat().st_size if part.exists() else 0
             state = {"done": done + have}
@@ -64,14 +64,16 @@ def download(
 
             report(state["done"], total, file.local)
             hub.fetch(remote, part, progress=progress, stop=stop)
-            found.kept_bytes += have
-            found.fetched_bytes += remote.size - have
+            downloaded.kept_bytes += have
+            downloaded.fetched_bytes += remote.size - have
             done += remote.size
-            found.files[file.local] = _compared(file, remote, part, stop)
-        for file, _ in wanted:
+            downloaded.files[file.local] = _compared(file, remote, part, stop)
+        for file, _ in files_wanted:
             (aside / f"{file.local}{PART}").rename(aside / file.local)
-        found.path = folder.finish(models_dir, model.name, aside, card_of(model, found.files, wanted, hub))
-    return found
+        downloaded.path = folder.finish(
+            models_dir, model.name, aside, card_of(model, downloaded.files, files_wanted, hub)
+        )
+    return downloaded
 
 
 def card_of(
@@ -138,15 +140,15 @@ def _drop_other_parts(aside: Path, wanted: list[tuple[File, Remote]]) -> None:
 def _compared(file: File, remote: Remote, part: Path, stop: Stop) -> dict[str, Any]:
     """The file's line in koma.json; BadInput, and the part is thrown away, where a hash is not as told or pinned."""
     digest, blob = formats.hashes(part, stop=stop)
-    for told, seen, who in (
+    for stated, seen, who in (
         (file.sha256, digest, "the catalogue"),
         (remote.sha256, digest, "the hub"),
         (remote.git_sha1, blob, "the hub"),
     ):
-        if told and told != seen:
+        if stated and stated != seen:
             part.unlink()
             raise BadInput(
-                f"{remote.path}: its bytes have the hash {seen[:12]}..., but {who} tells {told[:12]}...: it was "
+                f"{remote.path}: its bytes have the hash {seen[:12]}..., but {who} tells {stated[:12]}...: it was "
                 "damaged on its way or changed. It was thrown away; download it again."
             )
     try:

@@ -95,12 +95,12 @@ def finish(models_dir: Path, name: str, folder: Path, card: Mapping[str, Any]) -
 
 def write_card(folder: Path, card: Mapping[str, Any]) -> None:
     """koma.json, whole or not at all."""
-    made = folder / f"{CARD}{TEMP}"
-    with made.open("w", encoding="utf-8") as file:
+    temporary = folder / f"{CARD}{TEMP}"
+    with temporary.open("w", encoding="utf-8") as file:
         json.dump(card, file, indent=1, sort_keys=True)
         file.flush()
         os.fsync(file.fileno())
-    made.replace(folder / CARD)
+    temporary.replace(folder / CARD)
 
 
 def check_space(models_dir: Path, wanted: int, *, reserve: int) -> None:
@@ -126,22 +126,22 @@ def verify(
     folder = models_dir / checked_name(name)
     if not folder.is_dir():
         return _verify_single(models_dir, name, progress=progress)
-    told = weights.read_card(folder / CARD).get("files", {})
-    told = told if isinstance(told, dict) else {}
+    stated = weights.read_card(folder / CARD).get("files", {})
+    stated = stated if isinstance(stated, dict) else {}
     states = []
     present = {path.name for path in folder.iterdir() if path.is_file() and path.name != CARD}
-    for file in sorted(present | told.keys()):
+    for file in sorted(present | stated.keys()):
         if stop():
             raise Cancelled("Stopped.")
-        line = told.get(file)
+        line = stated.get(file)
         expected: dict[str, Any] = line if isinstance(line, dict) else {}
         if file not in present or not weights.NAME.fullmatch(file):
             states.append(FileState(file, "missing", 0))
             continue
         size = (folder / file).stat().st_size
         digest, _ = formats.hashes(folder / file, progress=progress, stop=stop)
-        wanted = expected.get("sha256", "")
-        state = "unlisted" if not wanted else "fine" if wanted == digest else "damaged"
+        stated_hash = expected.get("sha256", "")
+        state = "unlisted" if not stated_hash else "fine" if stated_hash == digest else "damaged"
         states.append(FileState(file, state, size, digest))
     return states
 
@@ -151,9 +151,9 @@ def _verify_single(models_dir: Path, name: str, *, progress: Callable[[int], Non
     for ending in (".onnx", ".xml"):
         path = models_dir / f"{name}{ending}"
         if path.is_file():
-            wanted = str(weights.read_card(path.with_suffix(".json")).get("sha256", ""))
+            stated_hash = str(weights.read_card(path.with_suffix(".json")).get("sha256", ""))
             digest, _ = formats.hashes(path, progress=progress)
-            state = "unlisted" if not wanted else "fine" if wanted == digest else "damaged"
+            state = "unlisted" if not stated_hash else "fine" if stated_hash == digest else "damaged"
             return [FileState(path.name, state, path.stat().st_size, digest)]
     raise BadInput(f"{name} is not installed in {models_dir}.")
 
@@ -162,7 +162,7 @@ def size_of(path: Path) -> int:
     """Bytes of a model: a file, or the files directly in a folder."""
     if path.is_file():
         return path.stat().st_size
-    return sum(one.stat().st_size for one in path.iterdir() if one.is_file())
+    return sum(file.stat().st_size for file in path.iterdir() if file.is_file())
 
 
 def remove(models_dir: Path, name: str) -> int:
@@ -174,10 +174,10 @@ def remove(models_dir: Path, name: str) -> int:
     checked_name(name)
     _in_place(models_dir, name, INCOMING)
     with incoming(models_dir, name) as parts:
-        found = _in_place(models_dir, name, *([INCOMING] if any(parts.iterdir()) else []))
+        paths = _in_place(models_dir, name, *([INCOMING] if any(parts.iterdir()) else []))
         freed = size_of(parts)
         try:
-            for path in found:
+            for path in paths:
                 freed += 0 if path.is_symlink() else size_of(path)
                 aside = models_dir / INCOMING / f"{name}{OLD}{secrets.token_hex(4)}"  # as `incoming` looks for them
                 path.rename(aside)  # gone at once, even if deleting takes long or breaks off
@@ -191,12 +191,12 @@ def remove(models_dir: Path, name: str) -> int:
 def _in_place(models_dir: Path, name: str, *asides: str) -> list[Path]:
     """What there is of a model where models lie; BadInput when that is nothing, and nothing of it lies aside."""
     card = models_dir / f"{name}.json"
-    found = [one for one in (models_dir / name, *(models_dir / f"{name}{e}" for e in (".onnx", ".xml")), card)
+    paths = [one for one in (models_dir / name, *(models_dir / f"{name}{e}" for e in (".onnx", ".xml")), card)
              if os.path.lexists(one)]  # fmt: skip
     fetched = [models_dir / aside / name for aside in asides]
-    if found in ([], [card]) and not any(path.is_dir() and any(path.iterdir()) for path in fetched):
+    if paths in ([], [card]) and not any(path.is_dir() and any(path.iterdir()) for path in fetched):
         raise BadInput(f"{name} is not installed in {models_dir}.")
-    return [] if found == [card] else found
+    return [] if paths == [card] else paths
 
 
 def erase(path: Path) -> None:

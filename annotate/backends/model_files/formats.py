@@ -76,17 +76,17 @@ def hashes(
 
     Raises Cancelled when `stop` says so.
     """
-    whole = hashlib.sha256()
+    sha256 = hashlib.sha256()
     blob = hashlib.sha1(b"blob %d\0" % path.stat().st_size, usedforsecurity=False)
     with path.open("rb") as file:
         while block := file.read(READ):
             if stop():
                 raise Cancelled("Stopped while hashes were compared.")
-            whole.update(block)
+            sha256.update(block)
             blob.update(block)
             if progress is not None:
                 progress(len(block))
-    return whole.hexdigest(), blob.hexdigest()
+    return sha256.hexdigest(), blob.hexdigest()
 
 
 def check_arrays(path: Path, name: str) -> None:

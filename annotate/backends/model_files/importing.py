@@ -83,7 +83,7 @@ def import_model(
             )
         if not taken:
             raise BadInput(f"{called}: there is nothing to take. {' '.join(left_out[:5])}".strip())
-        found = Imported(name, models_dir / name, left_out=left_out)
+        imported = Imported(name, models_dir / name, left_out=left_out)
         total = sum(offer.size for offer in taken.values())
         with folder.incoming(models_dir, name) as aside:
             for stray in list(aside.iterdir()):
@@ -93,12 +93,14 @@ def import_model(
             try:
                 for local, offer in taken.items():
                     done = _copy(offer, aside / local, local, done=done, total=total, report=report, stop=stop)
-                    found.files[local] = _line(aside / local, local, offer, model, card, stop)
-                found.path = folder.finish(models_dir, name, aside, _card(family, model, card, called, found.files))
+                    imported.files[local] = _line(aside / local, local, offer, model, card, stop)
+                imported.path = folder.finish(
+                    models_dir, name, aside, _card(family, model, card, called, imported.files)
+                )
             except BaseException:  # nothing goes on with what was copied, and the disk may be full of it
                 folder.erase(aside)
                 raise
-    return found
+    return imported
 
 
 @contextlib.contextmanager
@@ -113,7 +115,7 @@ def _offered(source: Path, called: str) -> Iterator[tuple[list[Offered], list[st
                     Offered(member.name, member.size, lambda member=member: reader.open(member))  # type: ignore[misc]
                     for member in reader.members
                 ]
-                left_out = [f"{one.name}: {one.reason}." for one in reader.refused if not one.leftover]
+                left_out = [f"{refusal.name}: {refusal.reason}." for refusal in reader.refused if not refusal.leftover]
                 yield offers, left_out
         except (BadArchive, BadMember) as error:
             raise BadInput(str(error)) from error
@@ -124,10 +126,10 @@ def _offered(source: Path, called: str) -> Iterator[tuple[list[Offered], list[st
 def _in_folder(source: Path) -> tuple[list[Offered], list[str]]:
     offers: list[Offered] = []
     left_out: list[str] = []
-    for at, folders, names in os.walk(source):
-        folders[:] = sorted(one for one in folders if not one.startswith("."))  # .git, .cache
+    for directory, folders, names in os.walk(source):
+        folders[:] = sorted(folder_name for folder_name in folders if not folder_name.startswith("."))  # .git, .cache
         for name in sorted(names):
-            path = Path(at) / name
+            path = Path(directory) / name
             relative = plain_text(path.relative_to(source).as_posix(), bytes_max=PATH_MAX)
             if name.startswith("."):
                 continue
@@ -185,11 +187,11 @@ def _of_catalogue(model: Model, offers: list[Offered], left_out: list[str]) -> d
 
 def _best(file: File, offers: list[Offered]) -> Offered | None:
     """The file by its path in the repository, else by its name here at the top or in the only folder."""
-    whole = [offer for offer in offers if ("/" + offer.path).endswith("/" + file.remote)]
-    if len(whole) == 1:
-        return whole[0]
-    near = [o for o in offers if PurePosixPath(o.path).name == file.local and o.path.count("/") <= 1]
-    return near[0] if len(near) == 1 else None
+    exact = [offer for offer in offers if ("/" + offer.path).endswith("/" + file.remote)]
+    if len(exact) == 1:
+        return exact[0]
+    close = [o for o in offers if PurePosixPath(o.path).name == file.local and o.path.count("/") <= 1]
+    return close[0] if len(close) == 1 else None
 
 
 def _all_safe(offers: list[Offered], left_out: list[str]) -> dict[str, Offered]:
@@ -204,7 +206,7 @@ def _all_safe(offers: list[Offered], left_out: list[str]) -> dict[str, Offered]:
         why = "it lies in a folder of its own" if len(parts) != 1 else formats.refusal(name)
         if name == CARD and len(parts) == 1:
             continue
-        if not why and name.lower() in {CARD, *(one.lower() for one in taken)}:
+        if not why and name.lower() in {CARD, *(taken_name.lower() for taken_name in taken)}:
             why = "another file has this name but for small and capital letters"
         if why:
             left_out.append(f"{offer.path}: {why}.")
@@ -214,8 +216,10 @@ def _all_safe(offers: list[Offered], left_out: list[str]) -> dict[str, Offered]:
 
 
 def _recognised(taken: Mapping[str, Offered]) -> str:
-    fits = [one.name for one in registry.FAMILIES.values() if one.files and set(one.files) <= taken.keys()]
-    return fits[0] if fits else ""
+    families = [
+        family.name for family in registry.FAMILIES.values() if family.files and set(family.files) <= taken.keys()
+    ]
+    return families[0] if families else ""
 
 
 def _copy(offer: Offered, to: Path, local: str, *, done: int, total: int, report: Report, stop: Stop) -> int:
@@ -246,14 +250,14 @@ def _line(
     pinned = next((file.sha256 for file in model.files if file.local == local), "") if model else ""
     lines = card.get("files")
     line = lines.get(local) if isinstance(lines, dict) else None
-    told = str(line.get("sha256", "")) if isinstance(line, dict) else ""
-    for wanted, who in ((pinned, "the catalogue"), (told, "the koma.json beside it")):
-        if wanted and wanted != digest:
+    stated_hash = str(line.get("sha256", "")) if isinstance(line, dict) else ""
+    for expected_hash, who in ((pinned, "the catalogue"), (stated_hash, "the koma.json beside it")):
+        if expected_hash and expected_hash != digest:
             raise BadInput(
-                f"{offer.path}: its sha256 is {digest[:12]}..., but {who} tells {wanted[:12]}...: it is damaged or of "
-                "another version. Nothing was installed."
+                f"{offer.path}: its sha256 is {digest[:12]}..., but {who} states {expected_hash[:12]}...: "
+                "the file is damaged or of another version. Nothing was installed."
             )
-    by = "catalogue" if pinned else "card" if told else "here"
+    by = "catalogue" if pinned else "card" if stated_hash else "here"
     return {"sha256": digest, "size": path.stat().st_size, "told_by": by}
 
 

@@ -132,36 +132,38 @@ class Installed:
 def installed(models_dir: Path, *, task: str = "") -> list[Installed]:
     """All models below the folder, by name; with `task` only those for it. Folders that are no models are left out, and
     those of which `broken` tells."""
-    return [one for one in _looked_at(models_dir) if isinstance(one, Installed) and task in ("", one.task)]
+    return [model for model in _looked_at(models_dir) if isinstance(model, Installed) and task in ("", model.task)]
 
 
 def broken(models_dir: Path) -> dict[str, str]:
     """By name, in words, what is wrong with models whose card cannot be read. They hide no other model."""
-    return dict(one for one in _looked_at(models_dir) if not isinstance(one, Installed))
+    return dict(entry for entry in _looked_at(models_dir) if not isinstance(entry, Installed))
 
 
 def _looked_at(models_dir: Path) -> Iterator[Installed | tuple[str, str]]:
     for path in sorted(models_dir.iterdir()) if models_dir.is_dir() else []:
         try:
-            one = _single(path) if path.is_file() else _folder(path)
+            entry = _single(path) if path.is_file() else _folder(path)
         except BadInput as error:
             yield path.name, error.message
             continue
-        if one is not None:
-            yield one
+        if entry is not None:
+            yield entry
 
 
 def find(name: str, models_dir: Path, *, task: str) -> Installed:
     """The installed model of that name; BadInput names those that are there."""
     names = []
-    for one in installed(models_dir, task=task):
-        if one.name == name:
-            return one
-        names.append(one.name)
+    for model in installed(models_dir, task=task):
+        if model.name == name:
+            return model
+        names.append(model.name)
     if why := broken(models_dir).get(name):
         raise BadInput(why)
-    there = f"Installed for it: {', '.join(names)}." if names else "None is installed for it."
-    raise BadInput(f"There is no model {name!r} for {task} in {models_dir}. {there} Install it or choose another.")
+    installed_text = f"Installed for it: {', '.join(names)}." if names else "None is installed for it."
+    raise BadInput(
+        f"There is no model {name!r} for {task} in {models_dir}. {installed_text} Install it or choose another."
+    )
 
 
 def open_model(found: Installed, *, device: str = AUTO, threads: int = 0, **options: Any) -> Any:
@@ -208,7 +210,7 @@ def _folder(path: Path) -> Installed | None:
     card = weights.read_card(path / CARD)
     family = FAMILIES.get(str(card.get("family", "")))
     if family is None and not card:
-        family = next((one for one in FAMILIES.values() if _looks_like(path, one)), None)
+        family = next((candidate for candidate in FAMILIES.values() if _looks_like(path, candidate)), None)
     return Installed(path.name, family, path, card) if family else None
 
 

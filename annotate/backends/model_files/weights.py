@@ -54,9 +54,9 @@ def find(name: str, folders: Sequence[Path], *, suffix: str = ".onnx") -> Path:
         path = folder / f"{name}{suffix}"
         if path.is_file():
             return path
-    looked = ", ".join(str(folder) for folder in folders)
+    folder_list = ", ".join(str(folder) for folder in folders)
     raise BadInput(
-        f"There is no {name}{suffix} in {looked}. Put the file there (KOMA_MODELS_DIR) or choose another model."
+        f"There is no {name}{suffix} in {folder_list}. Put the file there (KOMA_MODELS_DIR) or choose another model."
     )
 
 
@@ -70,10 +70,10 @@ def read(name: str, folders: Sequence[Path], *, suffix: str = ".onnx") -> Weight
         raise BadInput(f"{path}: the weights file is empty. Download it again.")
     card = read_card(path.with_suffix(".json"))
     digest = sha256_of(path)
-    told = str(card.get("sha256", digest))
-    if told != digest:
+    stated_hash = str(card.get("sha256", digest))
+    if stated_hash != digest:
         raise BadInput(
-            f"{path}: the file's sha256 is {digest[:12]}..., but {path.stem}.json tells {told[:12]}...: "
+            f"{path}: the file's sha256 is {digest[:12]}..., but {path.stem}.json tells {stated_hash[:12]}...: "
             "it is damaged, cut off or of another version. Get both files again."
         )
     return Weights(path, digest, card)

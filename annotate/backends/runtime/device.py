@@ -55,7 +55,7 @@ class Network:
         self.session = opened.session
         entry = self.session.get_inputs()[0]
         self._input, self._name = entry.name, opened.name
-        self.outputs = tuple(one.name for one in self.session.get_outputs())
+        self.outputs = tuple(output.name for output in self.session.get_outputs())
         self.fixed = entry.shape[0] if entry.shape and isinstance(entry.shape[0], int) and entry.shape[0] > 0 else None
         if entry.type != "tensor(float)" or (self.fixed or 0) > FIXED_MAX:
             raise BadInput(f"{opened.name}: its input is {entry.type} {entry.shape}: no pictures as Koma gives them.")
@@ -93,8 +93,8 @@ class Network:
             return self._run(batch, outputs or self.outputs, others or {})
         step = self.fixed or (max(1, len(batch)) if self.on_gpu else 1)
         parts = [
-            self._run(self.stage(batch[at : at + step]), outputs or self.outputs, others or {})
-            for at in range(0, max(1, len(batch)), step)
+            self._run(self.stage(batch[start : start + step]), outputs or self.outputs, others or {})
+            for start in range(0, max(1, len(batch)), step)
         ]
         return parts[0] if len(parts) == 1 else [np.concatenate(column) for column in zip(*parts)]
 
@@ -102,9 +102,9 @@ class Network:
         """Let the buffer of staged bytes be used again. `run` does so itself when it ends well."""
         if not self._copies or staged.value is None:
             return
-        kept = self._free.setdefault(staged.shape, [])
-        if len(kept) < KEPT:
-            kept.append(staged.value)
+        free_buffers = self._free.setdefault(staged.shape, [])
+        if len(free_buffers) < KEPT:
+            free_buffers.append(staged.value)
         staged.value = None
 
     def forget(self) -> None:
@@ -129,18 +129,22 @@ class Network:
                 raise
             why = onnx_session.first_line(error)
             raise BadInput(f"{self._name}: this network breaks off in the middle ({why}). Get it again.") from error
-        whole = [np.asarray(one) for one in binding.copy_outputs_to_cpu()]
-        for one in whole:
-            if one.shape[:1] != staged.shape[:1]:
-                raise BadInput(f"{self._name}: this network gives {one.shape} for {staged.shape[0]} pictures.")
-        found = [one[: staged.count] for one in whole]
+        full_outputs = [np.asarray(output) for output in binding.copy_outputs_to_cpu()]
+        for output in full_outputs:
+            if output.shape[:1] != staged.shape[:1]:
+                raise BadInput(f"{self._name}: this network gives {output.shape} for {staged.shape[0]} pictures.")
+        found = [output[: staged.count] for output in full_outputs]
         self.release(staged)
         return found
 
     def _buffer(self, shape: tuple[int, ...]) -> Any:
-        kept = self._free.get(shape)
+        free_buffers = self._free.get(shape)
         try:
-            return kept.pop() if kept else OrtValue.ortvalue_from_shape_and_type(list(shape), np.uint8, self._place, 0)
+            return (
+                free_buffers.pop()
+                if free_buffers
+                else OrtValue.ortvalue_from_shape_and_type(list(shape), np.uint8, self._place, 0)
+            )
         except IndexError:  # another thread took it
             return OrtValue.ortvalue_from_shape_and_type(list(shape), np.uint8, self._place, 0)
 

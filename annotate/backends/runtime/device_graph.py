@@ -52,8 +52,8 @@ def arithmetic(spec: InputSpec) -> bytes:
         steps.append(("Div", [constant(np.array(spec.std, np.float32).reshape(shape), _FLOAT)], b""))
 
     graph, before = b"", INPUT
-    for at, (kind, others, attributes) in enumerate(steps):
-        after = OUTPUT if at == len(steps) - 1 else f"step_{at}"
+    for index, (kind, others, attributes) in enumerate(steps):
+        after = OUTPUT if index == len(steps) - 1 else f"step_{index}"
         inputs = b"".join(_text(1, name) for name in (before, *others))
         graph += _bytes(1, inputs + _text(2, after) + _text(4, kind) + attributes)
         before = after

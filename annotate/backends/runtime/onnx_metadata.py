@@ -31,13 +31,13 @@ def names(path: Path, text: str) -> tuple[str, ...]:
         rows = dict(enumerate(value)) if isinstance(value, (list, tuple)) else value
         if not isinstance(rows, dict) or not 0 < len(rows) <= NAMES_MAX or set(rows) != set(range(len(rows))):
             raise ValueError(f"it must name the labels 0, 1, ... without gaps, at most {NAMES_MAX}")
-        found = tuple(str(rows[at]) for at in range(len(rows)))
-        wrong = next((name for name in found if not name.isprintable() or not 0 < len(name) <= NAME_MAX), None)
+        labels = tuple(str(rows[index]) for index in range(len(rows)))
+        wrong = next((name for name in labels if not name.isprintable() or not 0 < len(name) <= NAME_MAX), None)
         if wrong is not None:
             raise ValueError(f"{wrong[:40]!r} cannot be a label")
     except ValueError as error:
         raise BadInput(f"{path}: the metadata `names` of this model cannot be read: {error}. Get it again.") from error
-    return found
+    return labels
 
 
 def picture_size(path: Path, text: str | None) -> tuple[int, int]:

@@ -52,10 +52,13 @@ def open_session(path: Path, *, threads: int = 0, device: str = AUTO) -> Opened:
     """
     if device not in DEVICES:
         raise BadInput(f"{device!r} is no device: choose {', '.join(DEVICES)}.")
-    wanted = device != CPU and CUDA_PROVIDER in onnxruntime.get_available_providers()
+    use_cuda = device != CPU and CUDA_PROVIDER in onnxruntime.get_available_providers()
     try:
-        session = _session(str(path), threads=threads, cuda=wanted)
-        kinds = [(one.type, one.name, one.shape)[0] for one in (*session.get_inputs(), *session.get_outputs())]
+        session = _session(str(path), threads=threads, cuda=use_cuda)
+        kinds = [
+            (value_info.type, value_info.name, value_info.shape)[0]
+            for value_info in (*session.get_inputs(), *session.get_outputs())
+        ]
         _ = session.get_modelmeta().custom_metadata_map  # read here, where it is told if that is no text
     except LOAD_ERRORS as error:
         raise BadInput(
@@ -71,12 +74,12 @@ def open_session(path: Path, *, threads: int = 0, device: str = AUTO) -> Opened:
     if on_gpu:
         return Opened(session, "GPU (CUDA)", on_gpu=True, name=str(path))
     if device == CUDA:
-        why = "could not be started (driver, CUDA or cuDNN missing)" if wanted else "is not part of this onnxruntime"
+        why = "could not be started (driver, CUDA or cuDNN missing)" if use_cuda else "is not part of this onnxruntime"
         raise BadInput(
             f"{path.name} was to run with device=cuda, but CUDA {why}. Repair it (see the status page) or choose "
             "device=auto or device=cpu."
         )
-    where = "CPU (CUDA is installed but could not be started)" if wanted else "CPU"
+    where = "CPU (CUDA is installed but could not be started)" if use_cuda else "CPU"
     return Opened(session, where, on_gpu=False, name=str(path))
 
 
@@ -106,8 +109,8 @@ def _session(model: str | bytes, *, threads: int, cuda: bool) -> Any:
 
 def check_names(opened: Opened, path: Path, *, inputs: list[str], outputs: list[str], what: str) -> None:
     """BadInput when the graph's inputs and outputs are not those of `what`."""
-    has_inputs = [one.name for one in opened.session.get_inputs()]
-    has_outputs = [one.name for one in opened.session.get_outputs()]
+    has_inputs = [graph_input.name for graph_input in opened.session.get_inputs()]
+    has_outputs = [graph_input.name for graph_input in opened.session.get_outputs()]
     if has_inputs != inputs or has_outputs != outputs:
         raise BadInput(
             f"{path}: this ONNX file is no {what}: it takes {', '.join(has_inputs)}, gives {', '.join(has_outputs)}, "

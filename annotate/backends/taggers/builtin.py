@@ -50,12 +50,12 @@ class BuiltinHeadTagger:
 
     def following(self, scores: dict[str, float]) -> dict[str, float]:
         """The tags that follow from the scores of one head; of those that exclude each other the surest alone."""
-        said = {name: score for name, score in scores.items() if score >= self.thresholds.get(name, 2.0)}
+        passed = {name: score for name, score in scores.items() if score >= self.thresholds.get(name, 2.0)}
         for group in (self._colours("_hair"), self._colours("_eyes"), LENGTHS, MOUTHS):
-            own = sorted((name for name in said if name in group), key=lambda name: -said[name])
-            for name in own[1:]:
-                del said[name]
-        return said
+            group_names = sorted((name for name in passed if name in group), key=lambda name: -passed[name])
+            for name in group_names[1:]:
+                del passed[name]
+        return passed
 
     def _colours(self, ending: str) -> frozenset[str]:
         return frozenset(name for name in self._names if name.endswith(ending)) - LENGTHS - {"closed_eyes"}

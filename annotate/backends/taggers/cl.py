@@ -41,12 +41,12 @@ def describe(found: Installed) -> Described:
 
 def open_installed(found: Installed, *, device: str = AUTO, threads: int = 0) -> OnnxScorer:
     """1: white to a square, bicubic to 448, blue first; 2: stretched to 384, bicubic, red first. -1 to 1."""
-    told = describe(found)
+    described = describe(found)
     first = file_of(found, FIRST_LABELS, SECOND_LABELS).name == FIRST_LABELS
-    opened, (height, width) = open_graph(told.weights, device=device, threads=threads, nchw=True)
+    opened, (height, width) = open_graph(described.weights, device=device, threads=threads, nchw=True)
     side = 448 if first else 384
     spec = InputSpec(
         width or side, height or side, fit_by=Fit.PAD_SQUARE if first else Fit.STRETCH, resample=Resample.BICUBIC,
         bgr=first, mean=HALF, std=HALF,
     )  # fmt: skip
-    return OnnxScorer(told, opened, spec, output=output_of(opened, told.weights), logits=True)
+    return OnnxScorer(described, opened, spec, output=output_of(opened, described.weights), logits=True)

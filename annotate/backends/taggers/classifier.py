@@ -53,16 +53,16 @@ def describe(found: Installed) -> Described:
     labels = _labels(found)
     subject = _subject(found, labels)
     where = str(found.path / META_FILE)
-    made = [label_lists.label_of(name, subject, where=where) for name in labels]
+    label_list = [label_lists.label_of(name, subject, where=where) for name in labels]
     rules = Rules(one_of=frozenset({subject}))
-    return described(found, task="class", revision="", labels=made, rules=rules, path=file_of(found, MODEL_FILE))
+    return described(found, task="class", revision="", labels=label_list, rules=rules, path=file_of(found, MODEL_FILE))
 
 
 def open_installed(found: Installed, *, device: str = AUTO, threads: int = 0) -> OnnxScorer:
     """By its `preprocess.json`, else white background, stretched, bilinear, (x / 255 - 0.5) / 0.5, [n, 3, h, w]."""
-    told = describe(found)
-    opened, size = open_graph(told.weights, device=device, threads=threads, nchw=True)
-    return OnnxScorer(told, opened, _input(found, size), output=output_of(opened, told.weights, "output"))
+    described = describe(found)
+    opened, size = open_graph(described.weights, device=device, threads=threads, nchw=True)
+    return OnnxScorer(described, opened, _input(found, size), output=output_of(opened, described.weights, "output"))
 
 
 def describe_aesthetic(found: Installed) -> Described:
@@ -77,11 +77,11 @@ def describe_aesthetic(found: Installed) -> Described:
 
 def open_aesthetic(found: Installed, *, device: str = AUTO, threads: int = 0) -> AestheticScorer:
     """The classifier of beauty in a folder with SAMPLES_FILE. BadInput when a file is missing or damaged."""
-    told = describe_aesthetic(found)
+    described = describe_aesthetic(found)
     curve = read_samples(file_of(found, SAMPLES_FILE))
-    opened, size = open_graph(told.weights, device=device, threads=threads, nchw=True)
-    output = output_of(opened, told.weights, "output")
-    return AestheticScorer(told, opened, _input(found, size), output=output, curve=curve)
+    opened, size = open_graph(described.weights, device=device, threads=threads, nchw=True)
+    output = output_of(opened, described.weights, "output")
+    return AestheticScorer(described, opened, _input(found, size), output=output, curve=curve)
 
 
 class AestheticScorer(OnnxScorer):
@@ -107,11 +107,11 @@ def percentile(score: float, curve: NDArray[np.float64]) -> float:
     From the first sample that is not below the score, along the line to the next one; never beyond the samples.
     """
     x, y = curve
-    at = int(np.searchsorted(x, np.clip(score, x.min(), x.max())))
-    if at >= len(x) - 1 or np.isclose(x[at + 1], x[at]):
-        return float(y[min(at, len(y) - 1)])
-    slope = (y[at + 1] - y[at]) / (x[at + 1] - x[at])
-    return float(np.clip((score - x[at]) * slope + y[at], y.min(), y.max()))
+    index = int(np.searchsorted(x, np.clip(score, x.min(), x.max())))
+    if index >= len(x) - 1 or np.isclose(x[index + 1], x[index]):
+        return float(y[min(index, len(y) - 1)])
+    slope = (y[index + 1] - y[index]) / (x[index + 1] - x[index])
+    return float(np.clip((score - x[index]) * slope + y[index], y.min(), y.max()))
 
 
 def read_samples(path: Path) -> NDArray[np.float64]:
@@ -138,11 +138,11 @@ def _labels(found: Installed) -> list[str]:
 
 def _subject(found: Installed, labels: list[str]) -> str:
     """What comes before the colon: the card's `prefix`, what known labels are about, or the folder's name."""
-    told = str(option(found, "prefix", "")) or SUBJECTS.get(frozenset(labels), "")
-    told = told or re.sub(r"[^a-z0-9]+", "_", found.name.lower()).strip("_")[:31]
-    if not WORD.fullmatch(told):
-        raise BadInput(f"{found.path}: {told!r} cannot begin a tag: small letters, digits and _ only.")
-    return told
+    subject = str(option(found, "prefix", "")) or SUBJECTS.get(frozenset(labels), "")
+    subject = subject or re.sub(r"[^a-z0-9]+", "_", found.name.lower()).strip("_")[:31]
+    if not WORD.fullmatch(subject):
+        raise BadInput(f"{found.path}: {subject!r} cannot begin a tag: small letters, digits and _ only.")
+    return subject
 
 
 def _input(found: Installed, size: tuple[int | None, int | None]) -> Stages | InputSpec:

@@ -32,12 +32,12 @@ def describe_deep(found: Installed) -> Described:
 
 def open_deep(found: Installed, *, device: str = AUTO, threads: int = 0) -> OnnxScorer:
     """Ratio kept, black round the picture in the middle of 512 x 512, bicubic, red first, over 255, [n, h, w, 3]."""
-    told = describe_deep(found)
-    opened, (height, width) = open_graph(told.weights, device=device, threads=threads, nchw=False)
+    described = describe_deep(found)
+    opened, (height, width) = open_graph(described.weights, device=device, threads=threads, nchw=False)
     spec = InputSpec(
         width or DEEP_SIDE, height or DEEP_SIDE, fit_by=Fit.LETTERBOX, resample=Resample.BICUBIC, fill=0, nchw=False
     )
-    return OnnxScorer(told, opened, spec, output=output_of(opened, told.weights))
+    return OnnxScorer(described, opened, spec, output=output_of(opened, described.weights))
 
 
 def describe_ml(found: Installed) -> Described:
@@ -57,8 +57,8 @@ def describe_ml(found: Installed) -> Described:
 
 def open_ml(found: Installed, *, device: str = AUTO, threads: int = 0) -> OnnxScorer:
     """Stretched to 448 x 448 (sides down to a multiple of 4), bilinear, red first, over 255, [n, 3, h, w]; logits."""
-    told = describe_ml(found)
-    opened, (height, width) = open_graph(told.weights, device=device, threads=threads, nchw=True)
+    described = describe_ml(found)
+    opened, (height, width) = open_graph(described.weights, device=device, threads=threads, nchw=True)
     wide, high = ((side or ML_SIDE) // ML_STEP * ML_STEP for side in (width, height))
     spec = InputSpec(wide, high, resample=Resample.BILINEAR)
-    return OnnxScorer(told, opened, spec, output=output_of(opened, told.weights, "output"), logits=True)
+    return OnnxScorer(described, opened, spec, output=output_of(opened, described.weights, "output"), logits=True)

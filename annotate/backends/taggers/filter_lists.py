@@ -47,16 +47,18 @@ def parse_overlaps(data: bytes, *, name: str) -> Parsed:
         raise BadInput(
             f'{name} is not JSON: {error}. A list of included tags looks like {{"hair": ["long hair"]}}.'
         ) from error
-    found: dict[str, set[str]] = {}
+    overlaps: dict[str, set[str]] = {}
     for place, (tag, others) in enumerate(_entries(told, name), 1):
         if not isinstance(tag, str) or not isinstance(others, list) or not all(isinstance(o, str) for o in others):
             raise BadInput(
                 f"{name}, entry {place} ({_short(tag)}): it must be a tag with a list of more specific tags."
             )
-        own = _tag(tag, f"{name}, entry {place}")
-        found.setdefault(own, set()).update(_tag(other, f"{name}, entry {place} ({own})") for other in others)
-    alone = sorted(tag for tag, others in found.items() if tag in others)
-    clean = {tag: frozenset(others - {tag}) for tag, others in found.items() if others - {tag}}
+        tag_name = _tag(tag, f"{name}, entry {place}")
+        overlaps.setdefault(tag_name, set()).update(
+            _tag(other, f"{name}, entry {place} ({tag_name})") for other in others
+        )
+    alone = sorted(tag for tag, others in overlaps.items() if tag in others)
+    clean = {tag: frozenset(others - {tag}) for tag, others in overlaps.items() if others - {tag}}
     if not clean:
         raise BadInput(f"{name} names no tag with more specific ones.")
     parsed = Parsed(overlaps=clean)
@@ -78,10 +80,10 @@ def parse_unwanted(data: bytes, *, name: str) -> Parsed:
     if text.lstrip()[:1] in ("[", "{"):
         raise BadInput(f"{name} looks like JSON; a list of unwanted tags is a text, one tag a line.")
     try:
-        found = every_entry(text)
+        entries = every_entry(text)
     except ListError as error:
         raise BadInput(f"{name}, {error.message}.") from error
-    for entry in found:
+    for entry in entries:
         tag = _tag(entry.text, f"{name}, line {entry.line}")
         if tag in tags:
             twice[tag] = None

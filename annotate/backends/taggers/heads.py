@@ -33,14 +33,14 @@ class HeadPlacer:
 
     def __init__(self) -> None:
         """Raises BadInput when the network is missing or damaged."""
-        found = weights.read(PLACE, (weights.BUILTIN,))
+        weights_file = weights.read(PLACE, (weights.BUILTIN,))
         # Milliseconds on a processor: not worth a GPU's memory.
-        opened = onnx_session.open_session(found.path, threads=1, device=onnx_session.CPU)
+        opened = onnx_session.open_session(weights_file.path, threads=1, device=onnx_session.CPU)
         onnx_session.check_names(
-            opened, found.path, inputs=PLACE_INPUTS, outputs=PLACE_OUTPUTS, what="face network of Koma"
+            opened, weights_file.path, inputs=PLACE_INPUTS, outputs=PLACE_OUTPUTS, what="face network of Koma"
         )
         self._session = opened.session
-        self.sha256 = found.sha256
+        self.sha256 = weights_file.sha256
 
     def settle(self, crop: Picture) -> Picture:
         """The head uint8 RGB [n, n, 3] of a crop as `cut_head` gives it, or of any picture of one head."""
@@ -56,14 +56,14 @@ class HeadReader:
 
     def __init__(self) -> None:
         """Raises BadInput when the network is missing or damaged."""
-        found = weights.read(HEADS, (weights.BUILTIN,))
-        opened = onnx_session.open_session(found.path, threads=1, device=onnx_session.CPU)
+        weights_file = weights.read(HEADS, (weights.BUILTIN,))
+        opened = onnx_session.open_session(weights_file.path, threads=1, device=onnx_session.CPU)
         onnx_session.check_names(
-            opened, found.path, inputs=HEADS_INPUTS, outputs=HEADS_OUTPUTS, what="head network of Koma"
+            opened, weights_file.path, inputs=HEADS_INPUTS, outputs=HEADS_OUTPUTS, what="head network of Koma"
         )
         self._session = opened.session
-        self.card: dict[str, Any] = found.card
-        self.sha256 = found.sha256
+        self.card: dict[str, Any] = weights_file.card
+        self.sha256 = weights_file.sha256
         self.vector_length = int(opened.session.get_outputs()[0].shape[1])
 
     def read(self, head: Picture) -> Answer:

@@ -79,22 +79,22 @@ def checked(labels: list[Label], path: Path) -> list[Label]:
 def read_object(path: Path) -> dict[str, Any]:
     """A JSON object; BadInput when the file is missing, damaged, too large or something else."""
     try:
-        found = outside_json.read(path, bytes_max=FILE_MAX)
+        parsed = outside_json.read(path, bytes_max=FILE_MAX)
     except (OSError, ValueError) as error:
         raise BadInput(f"{path} cannot be read as JSON: {error}. Get the file again.") from error
-    if not isinstance(found, dict) or not found:
+    if not isinstance(parsed, dict) or not parsed:
         raise BadInput(f"{path} must hold a JSON object. Get the file again.")
-    return found
+    return parsed
 
 
 def read_places(path: Path) -> list[Label]:
     """Labels of a map {"0": {"tag": ..., "category": "General"}} or {"idx_to_tag": ..., "tag_to_category": ...}."""
-    found = read_object(path)
-    entries: Mapping[str, Any] = found
-    if isinstance(found.get("idx_to_tag"), dict):
-        kinds = found.get("tag_to_category")
+    parsed = read_object(path)
+    entries: Mapping[str, Any] = parsed
+    if isinstance(parsed.get("idx_to_tag"), dict):
+        kinds = parsed.get("tag_to_category")
         kinds = kinds if isinstance(kinds, dict) else {}
-        tags = found["idx_to_tag"].items()
+        tags = parsed["idx_to_tag"].items()
         entries = {place: {"tag": tag, "category": kinds.get(str(tag), "")} for place, tag in tags}
     if not all(_is_place(place) and isinstance(entry, dict) for place, entry in entries.items()):
         raise BadInput(f"{path}: each entry must be a place with a tag and a category. Get the file again.")

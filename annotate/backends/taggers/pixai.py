@@ -39,23 +39,23 @@ def describe(found: Installed) -> Described:
 
 def open_installed(found: Installed, *, device: str = AUTO, threads: int = 0) -> OnnxScorer:
     """The tagger in a folder; its output `prediction` holds probabilities, `logits` (where it is alone) does not."""
-    told = describe(found)
+    described = describe(found)
     stages = read_stages(file_of(found, STAGES_FILE))
-    opened, (height, width) = open_graph(told.weights, device=device, threads=threads, nchw=True)
+    opened, (height, width) = open_graph(described.weights, device=device, threads=threads, nchw=True)
     if height not in (None, stages.spec.height) or width not in (None, stages.spec.width):
         raise BadInput(
             f"{found.path}: {STAGES_FILE} makes {stages.spec.width} x {stages.spec.height}, the network takes "
             f"{width} x {height}: the two files are of different models. Download both from the same place."
         )
-    output = output_of(opened, told.weights, SCORES, LOGITS)
-    return OnnxScorer(told, opened, stages, output=output, logits=output == LOGITS)
+    output = output_of(opened, described.weights, SCORES, LOGITS)
+    return OnnxScorer(described, opened, stages, output=output, logits=output == LOGITS)
 
 
 def _thresholds(path: Path) -> dict[str, float]:
     """Thresholds by category of a table category,name,threshold: the first row of each counts. Empty without a file."""
-    found: dict[str, float] = {}
+    thresholds: dict[str, float] = {}
     if not path.is_file():
-        return found
+        return thresholds
     for line, row in label_lists.read_rows(path, "category", "threshold"):
         if row is None:
             continue
@@ -65,13 +65,13 @@ def _thresholds(path: Path) -> dict[str, float]:
             raise BadInput(f"{path}: row {line} holds no numbers. Get the file again.") from None
         if not 0 <= threshold <= 1:
             raise BadInput(f"{path}: row {line}: the threshold {threshold} is not between 0 and 1. Get the file again.")
-        found.setdefault(category, threshold)
-    return found
+        thresholds.setdefault(category, threshold)
+    return thresholds
 
 
 def _series(table: Path, labels: list[Label]) -> dict[str, tuple[str, ...]]:
     """Names of series by character, from the column `ips` (a JSON list); empty when there is no such column."""
-    found: dict[str, tuple[str, ...]] = {}
+    series: dict[str, tuple[str, ...]] = {}
     for label, (line, row) in zip(labels, label_lists.read_rows(table, "name")):
         told = (row or {}).get("ips", "").strip()
         if not told:
@@ -84,5 +84,5 @@ def _series(table: Path, labels: list[Label]) -> dict[str, tuple[str, ...]]:
             raise BadInput(f"{table}: row {line}: {told[:40]!r} is no list of series. Get the file again.")
         where = f"{table}: row {line}"
         if names and label.name:
-            found[label.name] = tuple(label_lists.label_of(name, "copyright", where=where).name for name in names)
-    return found
+            series[label.name] = tuple(label_lists.label_of(name, "copyright", where=where).name for name in names)
+    return series

@@ -49,7 +49,7 @@ class Numbers:
         """The values so far less `mean`, by `std`: ((x - m) / s - mean) / std is (x - m - mean * s) / (s * std)."""
         if not (min(std) > 0 and all(map(isfinite, (*mean, *std)))):
             raise ValueError("a deviation must be above 0")
-        means = [before + own * by for before, own, by in zip(self.mean, mean, self.std, strict=True)]
+        means = [before + model_mean * by for before, model_mean, by in zip(self.mean, mean, self.std, strict=True)]
         return Numbers(self.scale, _three(means), _three([a * b for a, b in zip(self.std, std, strict=True)]))
 
 
@@ -70,15 +70,15 @@ class Stages:
 
 def read_stages(path: Path) -> Stages:
     """The stages of a file; BadInput for one that is not known, or when pictures would get different sizes."""
-    told = read_object(path).get("stages")
-    if not isinstance(told, list) or not 0 < len(told) <= STAGES_MAX:
+    stages = read_object(path).get("stages")
+    if not isinstance(stages, list) or not 0 < len(stages) <= STAGES_MAX:
         raise BadInput(f"{path} must hold a list `stages`, of at most {STAGES_MAX}. Get the file again.")
     steps: list[Step] = []
     size: tuple[int, int] | None = None
     numbers = Numbers()
     tensor = False
     try:
-        for stage in told:
+        for stage in stages:
             kind = stage["type"]
             if tensor and kind in ("convert_rgb", "resize", "center_crop", "pad_to_size"):
                 raise ValueError(f"{kind!r} comes after the picture has become numbers")
@@ -112,8 +112,8 @@ def read_stages(path: Path) -> Stages:
 
 
 def _filter(stage: dict[str, Any]) -> str:
-    told = stage.get("interpolation", "bilinear")
-    return NUMBERED[told] if isinstance(told, int) else str(told).lower()
+    filter_name = stage.get("interpolation", "bilinear")
+    return NUMBERED[filter_name] if isinstance(filter_name, int) else str(filter_name).lower()
 
 
 def _resize(stage: dict[str, Any]) -> Step:
@@ -142,10 +142,10 @@ def _resized(
                 width, height = int(longest * width / height), longest
             else:
                 width, height = longest, int(longest * height / width)
-    wanted = (max(1, width), max(1, height))
-    if wanted[0] * wanted[1] > PIXELS_MAX:
+    target = (max(1, width), max(1, height))
+    if target[0] * target[1] > PIXELS_MAX:
         raise BadInput(f"its {image.width} x {image.height} pixels are too long and thin for this model")
-    return image if wanted == image.size else image.resize(wanted, resample, reducing_gap=gap)
+    return image if target == image.size else image.resize(target, resample, reducing_gap=gap)
 
 
 def _crop(image: Image.Image, *, width: int, height: int) -> Image.Image:
@@ -203,16 +203,16 @@ def _fixed(sides: Any) -> tuple[int, int] | None:
 
 def _sides(sides: Any) -> tuple[int, int]:
     """(width, height) of a number or of [height, width], as torchvision counts."""
-    told: Sequence[Any] = [sides, sides] if isinstance(sides, int) else list(sides)
-    height, width = (int(told[0]), int(told[-1]))
-    if len(told) > 2 or not (0 < width <= SIDE_MAX and 0 < height <= SIDE_MAX):
+    side_list: Sequence[Any] = [sides, sides] if isinstance(sides, int) else list(sides)
+    height, width = (int(side_list[0]), int(side_list[-1]))
+    if len(side_list) > 2 or not (0 < width <= SIDE_MAX and 0 < height <= SIDE_MAX):
         raise ValueError(f"the size {sides} cannot be used")
     return width, height
 
 
 def _three(value: Any) -> Colour:
-    told = [float(one) for one in value] if isinstance(value, list | tuple) else [float(value)]
-    if len(told) == 1:
-        told *= 3
-    red, green, blue = told
+    numbers = [float(number) for number in value] if isinstance(value, list | tuple) else [float(value)]
+    if len(numbers) == 1:
+        numbers *= 3
+    red, green, blue = numbers
     return red, green, blue

@@ -64,7 +64,7 @@ class OnnxScorer:
         self.network = Network(opened, taken if isinstance(taken, InputSpec) else taken.spec)
         self._path, self._output, self._logits = told.weights, output, logits
         self._outputs = len(told.labels) - extra
-        shape = next(one.shape for one in opened.session.get_outputs() if one.name == output)
+        shape = next(graph_output.shape for graph_output in opened.session.get_outputs() if graph_output.name == output)
         if len(shape) != 2:
             raise BadInput(
                 f"{told.weights}: this ONNX file is no tagger or classifier: it gives {shape}, not [n, labels]."
@@ -97,9 +97,11 @@ class OnnxScorer:
         """Scores [n, labels] of pictures, fitted in threads: for tools that have no reader of their own."""
         rows: list[Scores] = []
         with ThreadPoolExecutor(PREPARE_THREADS) as pool:
-            for at in range(0, len(pictures), BATCH):
-                part = pictures[at : at + BATCH]
-                rows += self.answer(np.stack(list(pool.map(self.fit, part))), [one.shape[1::-1] for one in part])
+            for start in range(0, len(pictures), BATCH):
+                part = pictures[start : start + BATCH]
+                rows += self.answer(
+                    np.stack(list(pool.map(self.fit, part))), [picture.shape[1::-1] for picture in part]
+                )
         return np.stack(rows) if rows else np.zeros((0, len(self.labels)), np.float32)
 
     def scored(self, raw: Scores) -> Scores:
@@ -167,12 +169,12 @@ def open_graph(
 ) -> tuple[Opened, tuple[int | None, int | None]]:
     """The session, and the (height, width) that its one picture input asks for: None where any will do."""
     opened = onnx_session.open_session(path, threads=threads, device=device)
-    shapes = [one.shape for one in opened.session.get_inputs()]
+    shapes = [graph_input.shape for graph_input in opened.session.get_inputs()]
     if len(shapes) != 1 or len(shapes[0]) != 4 or _other(shapes[0][1 if nchw else 3], 3):
         form = "[n, 3, height, width]" if nchw else "[n, height, width, 3]"
         raise BadInput(f"{path}: this ONNX file is of another kind: it takes {shapes}, not one {form}.")
     sides = shapes[0][2:] if nchw else shapes[0][1:3]
-    height, width = (one if isinstance(one, int) and one > 0 else None for one in sides)
+    height, width = (graph_input if isinstance(graph_input, int) and graph_input > 0 else None for graph_input in sides)
     if max(height or 0, width or 0) > SIDE_MAX:
         raise BadInput(f"{path}: this network takes {width} x {height} pixels; at most {SIDE_MAX} a side can be given.")
     return opened, (height, width)
@@ -184,7 +186,7 @@ def _other(side: object, wanted: int) -> bool:
 
 def output_of(opened: Opened, path: Path, *names: str) -> str:
     """The first of these outputs that the graph has, or its first one when no name is given; BadInput otherwise."""
-    has = [one.name for one in opened.session.get_outputs()]
+    has = [graph_output.name for graph_output in opened.session.get_outputs()]
     for name in names or has[:1]:
         if name in has:
             return name

@@ -42,9 +42,11 @@ def describe(found: Installed) -> Described:
 
 def open_installed(found: Installed, *, device: str = AUTO, threads: int = 0) -> OnnxScorer:
     """The tagger in a folder. BadInput also when the two files do not belong together."""
-    told = describe(found)
-    opened, (height, width) = open_graph(told.weights, device=device, threads=threads, nchw=False)
+    described = describe(found)
+    opened, (height, width) = open_graph(described.weights, device=device, threads=threads, nchw=False)
     if height is None or height != width:
-        raise BadInput(f"{told.weights}: this ONNX file is no WD tagger: its input {height} x {width} is not square.")
+        raise BadInput(
+            f"{described.weights}: this ONNX file is no WD tagger: its input {height} x {width} is not square."
+        )
     # Variants with an embedding give it second.
-    return OnnxScorer(told, opened, input_of(height), output=output_of(opened, told.weights))
+    return OnnxScorer(described, opened, input_of(height), output=output_of(opened, described.weights))

@@ -18,7 +18,7 @@ DEFAULT = "lanczos"
 def names(models_dir: Path) -> list[str]:
     """What can be chosen: the resamplers, waifu2x when its wheel is installed, then models by name."""
     wheel = [waifu2x.NAME] if waifu2x.is_there() else []
-    return [*FILTERS, *wheel, *(found.name for found in registry.installed(models_dir, task="upscale"))]
+    return [*FILTERS, *wheel, *(model.name for model in registry.installed(models_dir, task="upscale"))]
 
 
 def fallback() -> str:
@@ -44,12 +44,12 @@ def open_upscaler(name: str, models_dir: Path, *, device: str = AUTO, threads: i
         return ResizeUpscaler(name)
     if name == waifu2x.NAME:
         return Waifu2x(device=device, threads=threads)
-    found = registry.find(name, models_dir, task="upscale")
-    opened: Upscaler = registry.open_model(found, device=device, threads=threads)
-    told = onnx_upscaler.factor_told(found)
-    if opened.factor != told:
+    installed = registry.find(name, models_dir, task="upscale")
+    opened: Upscaler = registry.open_model(installed, device=device, threads=threads)
+    stated_factor = onnx_upscaler.factor_told(installed)
+    if opened.factor != stated_factor:
         raise BadInput(
-            f"{name} enlarges {opened.factor} times, but its name or card tells {told}. "
-            f'Put "factor": {opened.factor} into {found.path / registry.CARD}.'
+            f"{name} enlarges {opened.factor} times, but its name or card tells {stated_factor}. "
+            f'Put "factor": {opened.factor} into {installed.path / registry.CARD}.'
         )
     return opened

@@ -64,10 +64,10 @@ def people(collection: Collection) -> list[Named]:
         "frame__shot_id", "crop",
     )  # fmt: skip
     found = [
-        Named(pk, parent or own, parent_name or name, frame, shot if shot is not None else -frame, crop)
-        for pk, own, name, parent, parent_name, frame, shot, crop in rows
+        Named(pk, parent or character, parent_name or name, frame, shot if shot is not None else -frame, crop)
+        for pk, character, name, parent, parent_name, frame, shot, crop in rows
     ]
-    return sorted(found, key=lambda one: (one.person, one.face))
+    return sorted(found, key=lambda named: (named.person, named.face))
 
 
 def evenly(rows: Sequence[Named], count: int) -> list[Named]:
@@ -79,17 +79,18 @@ def evenly(rows: Sequence[Named], count: int) -> list[Named]:
 def sampled(found: Sequence[Named]) -> tuple[list[Named], list[str]]:
     """At most FACES_MAX of the PEOPLE_MAX with most faces, evenly; in words what that leaves out."""
     of: dict[int, list[Named]] = {}
-    for one in found:
-        of.setdefault(one.person, []).append(one)
-    most = sorted(of, key=lambda person: (-len(of[person]), person))[:PEOPLE_MAX]
-    a_person = int(np.clip(FACES_MAX // max(1, len(most)), *A_PERSON))
-    kept = [one for person in sorted(most) for one in evenly(of[person], a_person)]
-    told = [f"People named {len(found):,} faces of {len(of):,} characters."]
-    if len(kept) < len(found):
-        told.append(
-            f"Measured on {len(kept):,} of them: {len(most):,} characters, at most {a_person:,} faces of each, evenly."
+    for named in found:
+        of.setdefault(named.person, []).append(named)
+    largest = sorted(of, key=lambda person: (-len(of[person]), person))[:PEOPLE_MAX]
+    a_person = int(np.clip(FACES_MAX // max(1, len(largest)), *A_PERSON))
+    chosen = [named for person in sorted(largest) for named in evenly(of[person], a_person)]
+    remarks = [f"People named {len(found):,} faces of {len(of):,} characters."]
+    if len(chosen) < len(found):
+        remarks.append(
+            f"Measured on {len(chosen):,} of them: {len(largest):,} characters, "
+            f"at most {a_person:,} faces per character, spread evenly."
         )
-    return kept, told
+    return chosen, remarks
 
 
 def measure(
@@ -99,17 +100,17 @@ def measure(
     asked. A number of named faces is left out where fewer than two characters have more. Raises BadInput where that
     leaves nothing.
     """
-    chosen, told = sampled(people(collection))
-    if len({one.person for one in chosen}) < 2:
+    chosen, remarks = sampled(people(collection))
+    if len({named.person for named in chosen}) < 2:
         raise BadInput(NOTHING)
-    rows, twins = _without_twins(chosen, progress, told)
-    seen = vectors.describe(collection, [one.face for one in rows], embedder, progress)
-    told += seen.unreadable[:5]
+    rows, twins = _without_twins(chosen, progress, remarks)
+    seen = vectors.describe(collection, [named.face for named in rows], embedder, progress)
+    remarks += seen.unreadable[:5]
     if not seen.made:
-        told.append("All of them were described before, so no time was measured.")
-    there = set(seen.keys)
-    rows = [one for one in rows if one.face in there]
-    names, apart = (np.array([getattr(one, name) for one in rows], np.int64) for name in ("person", "apart"))
+        remarks.append("All of them were described before, so no time was measured.")
+    described_keys = set(seen.keys)
+    rows = [named for named in rows if named.face in described_keys]
+    names, shot_keys = (np.array([getattr(named, name) for named in rows], np.int64) for name in ("person", "apart"))
     watched = attentive(embedder, progress.alive)
     guess = by_differences(seen.vectors, names, watched) if isinstance(watched, DifferenceEmbedder) else None
     shares: dict[int, float] = {}
@@ -125,22 +126,22 @@ def measure(
         try:
             shares[count] = accuracy(
                 seen.vectors[inside], names[inside], shots=count, draws=draws, guess=_within(guess, inside),
-                apart=apart[inside],
+                apart=shot_keys[inside],
             )  # fmt: skip
         except BadInput as problem:
-            told.append(f"{count} named: {problem.message}.")
+            remarks.append(f"{count} named: {problem.message}.")
             continue
         enough.append(f"{people_left:,} with more than {count}")
         last = inside
     if enough:
-        told.append(f"Characters asked, by their faces: {', '.join(enough)}.")
+        remarks.append(f"Characters asked, by their faces: {', '.join(enough)}.")
     if few:
-        told.append(
+        remarks.append(
             f"Fewer than two characters have more than {' or '.join(few)} faces: not measured with so many named."
         )
     if last is None:
-        raise BadInput(f"Too few faces are named to measure. {' '.join(told)}")
-    shown = [Shown(f"face {one.face}", one.name, one.frame, one.face) for one in rows]
+        raise BadInput(f"Too few faces are named to measure. {' '.join(remarks)}")
+    face_labels = [Shown(f"face {named.face}", named.name, named.frame, named.face) for named in rows]
     return CharacterScores(
         characters=len(np.unique(names)),
         faces=len(rows),
@@ -149,10 +150,10 @@ def measure(
         ms_per_face=seen.ms_per_face,
         model=f"{embedder.info.name} {embedder.info.revision}".strip(),
         wrong=worst(
-            seen.vectors[last], names[last], [shown[row] for row in last], shots=max(shares), draws=draws,
-            guess=_within(guess, last), apart=apart[last],
+            seen.vectors[last], names[last], [face_labels[row] for row in last], shots=max(shares), draws=draws,
+            guess=_within(guess, last), apart=shot_keys[last],
         ),
-        told=tuple(told),
+        told=tuple(remarks),
     )  # fmt: skip
 
 
@@ -162,31 +163,31 @@ def _without_twins(chosen: list[Named], progress: Progress, told: list[str]) -> 
     hashes: dict[int, list[npt.NDArray[np.uint8]]] = {}
     readable: dict[int, list[Named]] = {}
     broken = 0
-    for one in chosen:
+    for named in chosen:
         progress.step()
         try:
-            hashed = dhash(vectors.read_head(one.crop, one.face))
+            hashed = dhash(vectors.read_head(named.crop, named.face))
         except (OSError, UnreadablePicture):
             broken += 1
             continue
-        hashes.setdefault(one.person, []).append(hashed)
-        readable.setdefault(one.person, []).append(one)
+        hashes.setdefault(named.person, []).append(hashed)
+        readable.setdefault(named.person, []).append(named)
     if broken:
         told.append(f"{broken:,} crops could not be read; those faces were left out. Run “Find faces” again.")
     if not readable:
         raise BadInput("None of the named faces' crops can be read. Run “Find faces” again.")
-    kept = [rows[place] for person, rows in readable.items() for place in without_twins(hashes[person])]
-    return kept, sum(map(len, readable.values())) - len(kept)
+    distinct = [rows[place] for person, rows in readable.items() for place in without_twins(hashes[person])]
+    return distinct, sum(map(len, readable.values())) - len(distinct)
 
 
 def _with_more(names: IntArray, count: int) -> IntArray:
     """Rows of the people with more than `count` rows."""
-    found, sizes = np.unique(names, return_counts=True)
-    return np.flatnonzero(np.isin(names, found[sizes > count]))
+    people_found, sizes = np.unique(names, return_counts=True)
+    return np.flatnonzero(np.isin(names, people_found[sizes > count]))
 
 
 def _within(guess: Guess | None, rows: IntArray) -> Guess | None:
     """The guess for a part of the rows, numbered anew."""
     if guess is None:
         return None
-    return lambda named, asked: guess(rows[named], rows[asked])
+    return lambda named, queries: guess(rows[named], rows[queries])

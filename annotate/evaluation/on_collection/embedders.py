@@ -63,14 +63,16 @@ class EmbedderScores:
     told: list[str] = field(default_factory=list)
 
     def as_json(self) -> dict[str, Any]:
-        plain = {name: getattr(self, name) for name in ("first", "second", "faces", "of", "named", "people", "waiting")}
+        counts = {
+            name: getattr(self, name) for name in ("first", "second", "faces", "of", "named", "people", "waiting")
+        }
         rounded = {name: round(getattr(self, name), 4) for name in ("rand", "nearest_same", "person_same")}
         lists: dict[str, Any] = {
             name: [None if share is None else round(share, 4) for share in getattr(self, name)]
             for name in ("right", "rand_people")
         }
         rows = {"questions": [list(row) for row in self.questions], "pairs": [list(row) for row in self.pairs]}
-        return plain | rounded | lists | {"groups": list(self.groups)} | rows
+        return counts | rounded | lists | {"groups": list(self.groups)} | rows
 
     def lines(self) -> list[str]:
         def both(shares: Sequence[float | None]) -> str:
@@ -110,19 +112,19 @@ def compare(collection: Collection, embedders: tuple[Embedder, Embedder], progre
         raise BadInput("Choose two different embedders.")
     chosen = _sample(collection)
     described = [vectors.describe(collection, chosen.keys, one, progress) for one in embedders]
-    there = set(described[0].keys) & set(described[1].keys)
-    at = np.array([place for place, key in enumerate(chosen.keys) if key in there], np.int64)
-    if len(at) < 2:
+    common_keys = set(described[0].keys) & set(described[1].keys)
+    places = np.array([place for place, key in enumerate(chosen.keys) if key in common_keys], np.int64)
+    if len(places) < 2:
         raise BadInput("There are fewer than two faces with a crop to compare. Run “Find faces” first.")
-    person, apart, waiting = chosen.person[at], chosen.apart[at], chosen.waiting[at]
-    keys = [chosen.keys[place] for place in at]
+    person, shot_keys, waiting = chosen.person[places], chosen.apart[places], chosen.waiting[places]
+    keys = [chosen.keys[place] for place in places]
     looks: list[Seen] = []
     groups: list[IntArray] = []
     for embedder, own in zip(embedders, described):
         watched = attentive(embedder, progress.alive)
-        rows = own.vectors[np.array([key in there for key in own.keys], bool)]
+        rows = own.vectors[np.array([key in common_keys for key in own.keys], bool)]
         progress.alive()
-        looks.append(agreement.look(across_of(watched, rows), len(rows), apart=apart, person=person))
+        looks.append(agreement.look(across_of(watched, rows), len(rows), apart=shot_keys, person=person))
         groups.append(groups_of(watched, rows))
     first, second = looks
     known = person != NOBODY
@@ -147,12 +149,12 @@ def across_of(embedder: Embedder, rows: FloatArray) -> Across:
     """Distances between rows of vectors [N, d] in the embedder's own measure."""
     if isinstance(embedder, DifferenceEmbedder):
         differences = embedder.differences
-        return lambda some, others: by_difference.across_of(rows[some], rows[others], differences)
+        return lambda chosen, others: by_difference.across_of(rows[chosen], rows[others], differences)
     squares = (rows.astype(np.float64) ** 2).sum(axis=1)
 
-    def euclidean(some: IntArray, others: IntArray) -> FloatArray:
-        found = squares[some][:, None] + squares[others][None] - 2.0 * (rows[some] @ rows[others].T)
-        return np.asarray(np.sqrt(np.maximum(found, 0.0)), np.float32)
+    def euclidean(chosen: IntArray, others: IntArray) -> FloatArray:
+        squared = squares[chosen][:, None] + squares[others][None] - 2.0 * (rows[chosen] @ rows[others].T)
+        return np.asarray(np.sqrt(np.maximum(squared, 0.0)), np.float32)
 
     return euclidean
 
@@ -161,12 +163,12 @@ def groups_of(embedder: Embedder, rows: FloatArray) -> IntArray:
     """Groups [N] as the stage makes them from vectors alone, without shots; who is in none is alone in one."""
     if not isinstance(embedder, DifferenceEmbedder):
         return clustering.cluster(clustering.learn_projection(rows).apply(rows)).label
-    found = by_difference.group(
+    groups = by_difference.group(
         rows, embedder.differences, embedder.clusterings[GROUPING], threshold=embedder.threshold
     )
-    alone = np.flatnonzero(found == by_difference.NOBODY)
-    found[alone] = found.max(initial=-1) + 1 + np.arange(len(alone))
-    return found
+    alone = np.flatnonzero(groups == by_difference.NOBODY)
+    groups[alone] = groups.max(initial=-1) + 1 + np.arange(len(alone))
+    return groups
 
 
 def _rand_people(groups: IntArray, person: IntArray) -> float | None:
@@ -182,20 +184,20 @@ def _sample(collection: Collection) -> _Faces:
         of.setdefault(one.person, []).append(one)
     a_person = max(1, min(A_PERSON, SAMPLE // 2 // max(1, len(of))))
     named = [one for person in sorted(of) for one in evenly(of[person], a_person)][: SAMPLE // 2]
-    asked = Face.objects.filter(collection=collection, state=FaceState.FACE, frame__state=FrameState.KEPT)
-    asked = asked.exclude(crop="").exclude(named_by=NamedBy.PERSON)
-    open_keys = list(asked.order_by("pk").values_list("pk", flat=True))
+    faces = Face.objects.filter(collection=collection, state=FaceState.FACE, frame__state=FrameState.KEPT)
+    faces = faces.exclude(crop="").exclude(named_by=NamedBy.PERSON)
+    open_keys = list(faces.order_by("pk").values_list("pk", flat=True))
     places = np.linspace(0, len(open_keys) - 1, min(len(open_keys), SAMPLE - len(named))).round().astype(int)
     picked = [open_keys[place] for place in np.unique(places)]
     shots: dict[int, int] = {}
     for start in range(0, len(picked), vectors.CHUNK):
-        part = asked.filter(pk__in=picked[start : start + vectors.CHUNK])
+        part = faces.filter(pk__in=picked[start : start + vectors.CHUNK])
         for pk, shot, frame in part.values_list("pk", "frame__shot_id", "frame_id"):
             shots[pk] = -frame if shot is None else shot
     rows = [(one.face, one.person, one.apart, False) for one in named]
     rows += [(key, NOBODY, shots[key], True) for key in picked if key in shots]
     rows.sort()
-    person, apart = (np.array([row[column] for row in rows], np.int64) for column in (1, 2))
+    person, shot_keys = (np.array([row[column] for row in rows], np.int64) for column in (1, 2))
     waiting = np.array([row[3] for row in rows], bool)
-    there = len(open_keys) + named_faces(collection).count()
-    return _Faces([row[0] for row in rows], person, apart, waiting, there)
+    face_count = len(open_keys) + named_faces(collection).count()
+    return _Faces([row[0] for row in rows], person, shot_keys, waiting, face_count)

@@ -78,12 +78,12 @@ class Complete:
 def complete(collection: Collection) -> Complete:
     """What counts, by two queries that fetch a few rows."""
     frames = _complete(collection)
-    told = frames.aggregate(checked=Count("pk", filter=Q(said_so=True)), settled=Count("pk", filter=Q(said_so=False)))
+    counts = frames.aggregate(checked=Count("pk", filter=Q(said_so=True)), settled=Count("pk", filter=Q(said_so=False)))
     faces = _true_faces(collection).filter(frame__in=frames.values("pk")).order_by()
     by = dict(faces.values_list("model_version__name").annotate(n=Count("pk")))
     total, drawn = sum(by.values()), by.pop(None, 0)
-    found = tuple(sorted(by.items(), key=lambda item: (-item[1], item[0])))
-    return Complete(told["checked"], told["settled"], total, drawn, found)
+    reviewers = tuple(sorted(by.items(), key=lambda item: (-item[1], item[0])))
+    return Complete(counts["checked"], counts["settled"], total, drawn, reviewers)
 
 
 def complete_frames(collection: Collection) -> tuple[int, ...]:
@@ -115,13 +115,13 @@ def measure(collection: Collection, detector: FaceDetector, progress: Progress) 
         raise BadInput(NOTHING)
     places = np.linspace(0, len(keys) - 1, min(FRAMES_MAX, len(keys))).round().astype(int)
     picked = [keys[place] for place in places]
-    told = complete(collection).words()
+    remarks = complete(collection).words()
     if len(picked) < len(keys):
-        told.append(f"Measured on an even sample of {len(picked):,} of them.")
+        remarks.append(f"Measured on an even sample of {len(picked):,} of them.")
     progress.expect(len(picked))
-    scores = score(_asked(collection, picked, progress, told), detector, told=told)
+    scores = score(_asked(collection, picked, progress, remarks), detector, told=remarks)
     if not scores.pictures:
-        raise BadInput(f"None of the {len(picked):,} frames could be read. {told[-1]}")
+        raise BadInput(f"None of the {len(picked):,} frames could be read. {remarks[-1]}")
     return scores
 
 

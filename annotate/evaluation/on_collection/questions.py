@@ -41,15 +41,15 @@ def open_questions(collection: Collection, rows: Sequence[Sequence[Any]]) -> lis
     stored = [(int(row[0]), int(row[1]), int(row[2]), bool(row[3])) for row in rows if len(row) == 4]
     faces = faces_of(collection, {key for row in stored for key in (row[0], row[2])})
     people = Character.objects.filter(collection=collection).in_bulk({row[1] for row in stored})
-    said: dict[tuple[int, bool], Side] = {
+    sides: dict[tuple[int, bool], Side] = {
         (face, by_first): Side(people[who], faces.get(reference))
         for face, who, reference, by_first in stored
         if who in people
     }
     return [
-        Question(faces[face], said[face, by_first], said.get((face, not by_first)), by_first)
+        Question(faces[face], sides[face, by_first], sides.get((face, not by_first)), by_first)
         for face, who, _, by_first in stored
-        if face in faces and (face, by_first) in said and _waits(faces[face], who)
+        if face in faces and (face, by_first) in sides and _waits(faces[face], who)
     ]
 
 

@@ -54,7 +54,7 @@ def describe(collection: Collection, keys: list[int], embedder: Embedder, progre
     lacking = _lacking(collection, keys, version)
     progress.expect(len(lacking))
     unreadable: list[str] = []
-    made, seconds = 0, 0.0
+    embedded, seconds = 0, 0.0
     for start in range(0, len(lacking), BATCH):
         part, heads = [], []
         for key, crop in lacking[start : start + BATCH]:
@@ -66,35 +66,37 @@ def describe(collection: Collection, keys: list[int], embedder: Embedder, progre
                 unreadable.append(f"Face {key} has no description: its crop cannot be read: {error}")
         if heads:
             started = time.perf_counter()
-            found = embedder.embed(heads)
+            vectors_new = embedder.embed(heads)
             seconds += time.perf_counter() - started
-            made += len(heads)
-            _keep(version, part, [packed(embedder, vector) for vector in found])
-    kept, vectors = _read(collection, keys, version, embedder)
-    return Described(kept, vectors, unreadable, made, seconds)
+            embedded += len(heads)
+            _keep(version, part, [packed(embedder, vector) for vector in vectors_new])
+    stored_keys, vectors = _read(collection, keys, version, embedder)
+    return Described(stored_keys, vectors, unreadable, embedded, seconds)
 
 
 def _lacking(collection: Collection, keys: list[int], version: ModelVersion) -> list[tuple[int, str]]:
     """Keys and crops of the faces without a vector of this version, in order."""
-    found: dict[int, str] = {}
+    crops: dict[int, str] = {}
     for start in range(0, len(keys), CHUNK):
         part = Face.objects.filter(collection=collection, pk__in=keys[start : start + CHUNK]).exclude(crop="")
-        own = part.filter(embedding__isnull=False, embedding_version=version).values_list("pk", flat=True)
-        beside = FaceVector.objects.filter(model_version=version, face__in=part.values("pk"), head=F("face__crop"))
-        have = set(own) | set(beside.values_list("face_id", flat=True))
-        found |= {pk: crop for pk, crop in part.values_list("pk", "crop") if pk not in have}
-    return [(key, found[key]) for key in keys if key in found]
+        stored_on_face = part.filter(embedding__isnull=False, embedding_version=version).values_list("pk", flat=True)
+        stored_vectors = FaceVector.objects.filter(
+            model_version=version, face__in=part.values("pk"), head=F("face__crop")
+        )
+        have = set(stored_on_face) | set(stored_vectors.values_list("face_id", flat=True))
+        crops |= {pk: crop for pk, crop in part.values_list("pk", "crop") if pk not in have}
+    return [(key, crops[key]) for key in keys if key in crops]
 
 
 def _keep(version: ModelVersion, part: list[tuple[int, str]], data: list[bytes]) -> None:
     with transaction.atomic():
         # One may have been deleted while it was looked at.
-        there = set(Face.objects.filter(pk__in=[key for key, _ in part]).values_list("pk", flat=True))
+        existing = set(Face.objects.filter(pk__in=[key for key, _ in part]).values_list("pk", flat=True))
         FaceVector.objects.bulk_create(
             [
                 FaceVector(face_id=key, model_version=version, head=crop, data=vector)
                 for (key, crop), vector in zip(part, data)
-                if key in there
+                if key in existing
             ],
             update_conflicts=True, unique_fields=["model_version", "face"], update_fields=["head", "data"],
         )  # fmt: skip
@@ -104,18 +106,20 @@ def _read(
     collection: Collection, keys: list[int], version: ModelVersion, embedder: Embedder
 ) -> tuple[list[int], FloatArray]:
     unpack = unpack_of(embedder)
-    kept: list[int] = []
+    keys_read: list[int] = []
     parts: list[FloatArray] = []
     for start in range(0, len(keys), CHUNK):
         part = keys[start : start + CHUNK]
         rows = Face.objects.filter(collection=collection, pk__in=part)
-        own = rows.filter(embedding__isnull=False, embedding_version=version).values_list("pk", "embedding")
-        data = {pk: bytes(vector or b"") for pk, vector in own}
-        beside = FaceVector.objects.filter(model_version=version, face__in=rows.values("pk"), head=F("face__crop"))
-        data |= {pk: bytes(vector) for pk, vector in beside.values_list("face_id", "data") if pk not in data}
+        on_face = rows.filter(embedding__isnull=False, embedding_version=version).values_list("pk", "embedding")
+        data = {pk: bytes(vector or b"") for pk, vector in on_face}
+        stored_vectors = FaceVector.objects.filter(
+            model_version=version, face__in=rows.values("pk"), head=F("face__crop")
+        )
+        data |= {pk: bytes(vector) for pk, vector in stored_vectors.values_list("face_id", "data") if pk not in data}
         here = [key for key in part if key in data]
         if here:
-            kept += here
+            keys_read += here
             parts.append(unpack([data[key] for key in here]))
     vectors = np.concatenate(parts) if parts else np.zeros((0, embedder.length), np.float32)
-    return kept, vectors
+    return keys_read, vectors

@@ -26,25 +26,29 @@ class Command(BaseCommand):
         names = [*KINDS, *(name for name in OWN_KINDS if name not in KINDS)]
         kinds = parser.add_subparsers(dest="kind", required=True, metavar="|".join(names))
         for name in names:
-            kind, own = KINDS.get(name), OWN_KINDS.get(name)
+            kind, own_kind = KINDS.get(name), OWN_KINDS.get(name)
             about: Kind | OwnKind = kind or OWN_KINDS[name]
-            one = kinds.add_parser(name, help=f"{about.about} ({kind.folder if kind else 'a collection'})")
+            kind_parser = kinds.add_parser(name, help=f"{about.about} ({kind.folder if kind else 'a collection'})")
             if kind is not None:
-                one.add_argument("folder", type=Path, metavar="DIR", nargs="?" if own else None, help=kind.folder)
-            if own is not None:
-                one.add_argument(
+                kind_parser.add_argument(
+                    "folder", type=Path, metavar="DIR", nargs="?" if own_kind else None, help=kind.folder
+                )
+            if own_kind is not None:
+                kind_parser.add_argument(
                     "--collection", required=kind is None, metavar="NAME|NUMBER",
                     help="in place of DIR: measure on what people said in this collection",
                 )  # fmt: skip
-                if own.compares:
-                    one.add_argument("--second", required=True, help="the model that it is compared with")
+                if own_kind.compares:
+                    kind_parser.add_argument("--second", required=True, help="the model that it is compared with")
             models = ", ".join(about.own_models)
-            one.add_argument(
+            kind_parser.add_argument(
                 "--model", default=about.default_model, help=f"{models}, or one in KOMA_MODELS_DIR by its name"
             )
             for option in about.options:
-                one.add_argument(f"--{option.name}", type=option.parse, default=option.default, help=option.help)
-            one.add_argument("--json", action="store_true", help="one JSON line on standard output")
+                kind_parser.add_argument(
+                    f"--{option.name}", type=option.parse, default=option.default, help=option.help
+                )
+            kind_parser.add_argument("--json", action="store_true", help="one JSON line on standard output")
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:

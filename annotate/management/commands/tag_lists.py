@@ -46,10 +46,11 @@ class Command(BaseCommand):
                         self.stderr.write(f"{path.name}: {note}")
         except KomaError as error:
             raise CommandError(error.message) from None
-        for one in tag_lists.lists_by_kind(collection):
-            if one.used is not None:
-                self.stdout.write(f"{one.kind.label}: {one.used.name}, {humane.count(one.used.tags, 'tag')}")
-            else:
+        for kind_lists in tag_lists.lists_by_kind(collection):
+            if kind_lists.used is not None:
                 self.stdout.write(
-                    f"{one.kind.label}: {one.installed or 'no list'}{' (installed)' * bool(one.installed)}"
+                    f"{kind_lists.kind.label}: {kind_lists.used.name}, {humane.count(kind_lists.used.tags, 'tag')}"
                 )
+            else:
+                installed = f"{kind_lists.installed} (installed)" if kind_lists.installed else "no list"
+                self.stdout.write(f"{kind_lists.kind.label}: {installed}")

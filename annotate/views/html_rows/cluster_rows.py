@@ -64,11 +64,11 @@ def add_rows(
     # Keys alone come out of the index; whole rows are read for what is shown.
     best = rows.annotate(rank=rank).filter(rank__lte=CROPS_A_ROW).values("pk")
     crops: dict[int, list[tuple[int, int, str, float, str]]] = {}
-    shown = Face.objects.filter(pk__in=best).order_by("-score", "pk").values_list(*FIELDS)
-    for pk, cluster_id, frame, crop, score, time_s, episode in shown:
+    face_rows = Face.objects.filter(pk__in=best).order_by("-score", "pk").values_list(*FIELDS)
+    for pk, cluster_id, frame, crop, score, time_s, episode in face_rows:
         place = f"{labels.get(episode, '')} {timecode(time_s)}"
         crops.setdefault(cluster_id, []).append((pk, frame, crop, score, place))
-    told = _told_names(page)
+    names_by_cluster = _told_names(page)
     places = bases(collection)
     base = reverse("cluster_change", args=[collection.pk, 0])
     common = {
@@ -80,7 +80,9 @@ def add_rows(
         "can_edit": can_edit,
     }
     for cluster in page:
-        group = _group(cluster, counts.get(cluster.pk, 0), crops.get(cluster.pk, []), told.get(cluster.pk, []), base)
+        group = _group(
+            cluster, counts.get(cluster.pk, 0), crops.get(cluster.pk, []), names_by_cluster.get(cluster.pk, []), base
+        )
         cluster.waiting = group.waiting  # type: ignore[attr-defined]
         cluster.drawn = render_macro("annotate/clusters.html", "cluster", group, **common)  # type: ignore[attr-defined]
 

@@ -57,24 +57,24 @@ def bars(counts: Mapping[int, Mapping[int, int]], people: Iterable[int], labels:
 
     `counts` by person, then by episode.
     """
-    most = max((n for own in counts.values() for n in own.values()), default=1)
+    maximum = max((n for counts_of_row in counts.values() for n in counts_of_row.values()), default=1)
     width = 100 / max(1, len(labels))
     wide = round(max(width - 1, width * 0.7), 2)
     columns = [(pk, f"M{round(i * width, 2)} ", text) for i, (pk, text) in enumerate(labels.items())]
     outlines: dict[int, str] = {}  # from the top left, by the number of faces: many bars are as high
-    found = {}
+    bars_by_key = {}
     for person in people:
-        own = counts.get(person, {})
+        counts_of_row = counts.get(person, {})
         rows = []
         for episode, left, label in columns:
-            n = own.get(episode, 0)
+            n = counts_of_row.get(episode, 0)
             if n:
                 if n not in outlines:
-                    height = round(HIGH * n / most, 1)
+                    height = round(HIGH * n / maximum, 1)
                     outlines[n] = f"{round(HIGH - height, 1)}h{wide}v{height}h-{wide}z"
                 rows.append((left + outlines[n], f"{label}: {n:,}"))
-        found[person] = render_macro("annotate/cards.html", "bars", rows) if rows else ""
-    return found
+        bars_by_key[person] = render_macro("annotate/cards.html", "bars", rows) if rows else ""
+    return bars_by_key
 
 
 def cards(people: Iterable[Any], *, files: str, characters: str) -> str:

@@ -77,21 +77,21 @@ def _reread(options: dict[str, Any]) -> dict[str, Any]:
     """Read, and write or apply as asked; everything that came of it."""
     folder: Path = options["folder"]
     collection = Collection.objects.get(name=options["apply"]) if options["apply"] else None
-    found = comparing.read_back(folder, format_text=options["format"], known=_names(options["characters"]))
-    open_ = list(found.open)
+    comparison = comparing.read_back(folder, format_text=options["format"], known=_names(options["characters"]))
+    open_ = list(comparison.open)
     result: dict[str, Any] = {
-        "moved": [_row(row) for row in found.moved],
-        "apart": [{"path": row.path, "to": row.to} for row in found.apart],
-        "unchanged": found.unchanged,
-        "elsewhere": found.elsewhere,
-        "gone": list(found.gone),
+        "moved": [_row(row) for row in comparison.moved],
+        "apart": [{"path": row.path, "to": row.to} for row in comparison.apart],
+        "unchanged": comparison.unchanged,
+        "elsewhere": comparison.elsewhere,
+        "gone": list(comparison.gone),
     }
     if options["write"]:
-        corrected = correct_files(folder, found)
+        corrected = correct_files(folder, comparison)
         open_ += corrected.open
         result |= {"corrected": corrected.corrected, "attached": corrected.attached}
     if collection is not None:
-        applied = applying.apply(collection=collection, moved=found.moved, by=None)
+        applied = applying.apply(collection=collection, moved=comparison.moved, by=None)
         open_ += applied.open
         result |= {"named": applied.named, "unnamed": applied.unnamed, "placed": applied.placed}
     return {"ok": not open_} | result | {"open": [_open(row) for row in dict.fromkeys(open_)]}

@@ -317,7 +317,7 @@ def test_frames_for_a_gpu_are_read_by_processes_and_the_rows_are_the_same_as_by_
     assert len(by_threads) == FRAMES - 2
     for stage in (first, again.stages.get()):
         assert stage.counters["unreadable"] == 2
-        assert "frame 2: this is no picture" in stage.log
+        assert "frame 2: this is not a picture" in stage.log
         assert "frame 4 " in stage.log
 
 
