@@ -18,11 +18,14 @@ if _DATABASE_URL:
     os.environ["DATABASE_URL"] = _DATABASE_URL
 
 from project.settings import *  # noqa: E402, F403
-from project.settings import DATABASES, KOMA_DATA_DIR  # noqa: E402
+from project.settings import DATABASES, KOMA_DATA_DIR, MIDDLEWARE  # noqa: E402
 
 # A short key derivation, because tests log in hundreds of times.
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 KOMA_DISK_RESERVE_BYTES = 0
+MIDDLEWARE = [
+    name.replace("whitenoise.middleware.WhiteNoiseMiddleware", "tests.static_files.ListedOnce") for name in MIDDLEWARE
+]
 if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
     # A real file, as in use: threads have connections of their own and wait for each other.
     DATABASES["default"]["TEST"] = {"NAME": str(Path(KOMA_DATA_DIR) / "test.sqlite3")}
