@@ -9,6 +9,7 @@ from typing import Any
 from django import template
 from django.db.models import Model
 from django.http import HttpRequest
+from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
@@ -45,6 +46,13 @@ def seen(*values_shown: Any) -> SafeString:
 def seen_field(values: dict[str, Any]) -> SafeString:
     """The same for forms that are drawn as text."""
     return format_html('<input type="hidden" name="seen" value="{}">', fingerprint(values))
+
+
+@register.simple_tag
+def post_to(name: str, *args: Any) -> SafeString:
+    """Attributes of a form that is sent to a named address: by htmx, and by the browser itself without scripts."""
+    address = reverse(name, args=args)
+    return format_html('method="post" action="{}" hx-post="{}"', address, address)
 
 
 @register.inclusion_tag("fields/options.html")
