@@ -106,7 +106,7 @@ def _group(n: int) -> SimpleNamespace:
         purity=n,
         likely=n >= 80,
         doubtful=n < 40,
-        told=[("Character 3", 12), ("Character 4", 2)] if n % 2 else [],
+        suggestions=[("Character 3", 12), ("Character 4", 2)] if n % 2 else [],
         looks_like=f"Character {n}",
         guess_score=0.5,
         guess=f"Character {n}",

@@ -67,7 +67,7 @@ def characters(request: MemberRequest, collection: Collection) -> HttpResponse:
         other_names.setdefault(pk, []).append(name)
     labels = collection.episodes.labels()
     has_several_labels = len(labels) > 1  # one bar would say nothing
-    drawn = (
+    bars_by_key = (
         bars(appearances(collection, cache_stamp), [person.pk for person in people], labels)
         if has_several_labels
         else {}
@@ -75,7 +75,7 @@ def characters(request: MemberRequest, collection: Collection) -> HttpResponse:
     faces = portraits(person.pk for person in people)
     for person in people:
         person.aliases, person.portrait = other_names.get(person.pk, []), faces.get(person.pk, "")
-        person.spark = drawn.get(person.pk, "")
+        person.spark = bars_by_key.get(person.pk, "")
     places = bases(collection)
     context = {
         "section": "characters",

@@ -60,7 +60,7 @@ def episodes(request: MemberRequest, collection: Collection) -> HttpResponse:
     urls |= {name: reverse(name, args=[collection.pk]) for name in ("frames", "runs")}
     urls["start"] = reverse("run_start", args=[collection.pk])
     lead = request.role >= Role.LEAD
-    context = {"section": "episodes", "episodes": rows, "rows": episode_rows.draw(rows, urls, lead=lead)}
+    context = {"section": "episodes", "episodes": rows, "rows": episode_rows.html(rows, urls, lead=lead)}
     return render(request, "annotate/episodes.html", context)
 
 

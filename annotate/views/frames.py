@@ -57,7 +57,7 @@ def frames(request: HttpRequest, collection: Collection) -> HttpResponse:
         "section": "frames",
         "query": query,
         "frames": page,
-        "tiles": tiles.draw(page, bases(collection)),
+        "tiles": tiles.html(page, bases(collection)),
         "next": f"{page[-1].episode_id}.{page[-1].index}" if more and page else "",
     }
     if is_partial(request) and request.GET.get("after"):
@@ -87,8 +87,8 @@ def _filters(collection: Collection, terms: list[Term]) -> list[dict[str, Any]]:
 
     def menu(key: str, label: str, values: Iterable[tuple[str, str]]) -> dict[str, Any]:
         rest = with_term(terms, key, None)
-        drawn = parts.entries(values, key=key, rest=f"{rest} " if rest else "", chosen=chosen.get(key))
-        return {"label": label, "on": key in chosen, "entries": drawn, "clear": rest}
+        entries = parts.entries(values, key=key, rest=f"{rest} " if rest else "", chosen=chosen.get(key))
+        return {"label": label, "on": key in chosen, "entries": entries, "clear": rest}
 
     people = list(Character.objects.filter(collection=collection).values_list("name", flat=True)[:PEOPLE_MAX])
     episodes = collection.episodes.labels()
@@ -150,7 +150,7 @@ def change(request: HttpRequest, collection: Collection) -> HttpResponse:
         to = reverse("frame", args=[collection.pk, chosen[0].pk])
     if is_partial(request) and not request.POST.get("all"):
         page = tiles.read(frame.pk for frame in chosen)
-        return toast(HttpResponse(tiles.draw(page, bases(collection), swapped=True)), done.summary, undo=True)
+        return toast(HttpResponse(tiles.html(page, bases(collection), swapped=True)), done.summary, undo=True)
     return _much_done(request, done.summary, to=to)
 
 

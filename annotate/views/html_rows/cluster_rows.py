@@ -22,7 +22,7 @@ WHAT_PURITY_IS = (
     "The share of faces that look like the others of their cluster and stand beside none of them in a picture, drawn "
     "towards one half where faces are few: all of 2 are 83 %, all of 10 are 95 %. Whether it is one person you see."
 )
-TOLD_SHOWN = 3  # names a row by files and tags
+SUGGESTIONS_SHOWN = 3  # names a row by files and tags
 LIKELY, DOUBTFUL = 80, 40  # percent of purity
 FIELDS = ("pk", "cluster_id", "frame_id", "crop", "score", "frame__time_s", "frame__episode_id")
 
@@ -38,7 +38,7 @@ class _Group:
     purity: int  # percent
     likely: bool
     doubtful: bool
-    told: Sequence[tuple[str, int]]  # names by files and tags, and of how many faces
+    suggestions: Sequence[tuple[str, int]]  # names by files and tags, and of how many faces
     looks_like: str
     guess_score: float | None
     guess: str  # what Enter takes
@@ -54,7 +54,7 @@ def add_rows(
     labels: Mapping[int, str],
     can_edit: bool,
 ) -> None:
-    """`waiting` (how many faces wait for a name) and `drawn` (the row) for each cluster: two queries.
+    """`waiting` (how many faces wait for a name) and `html` (the row) for each cluster: two queries.
 
     `labels` are the episodes' by key.
     """
@@ -68,7 +68,7 @@ def add_rows(
     for pk, cluster_id, frame, crop, score, time_s, episode in face_rows:
         place = f"{labels.get(episode, '')} {timecode(time_s)}"
         crops.setdefault(cluster_id, []).append((pk, frame, crop, score, place))
-    names_by_cluster = _told_names(page)
+    names_by_cluster = _suggested_names(page)
     places = bases(collection)
     base = reverse("cluster_change", args=[collection.pk, 0])
     common = {
@@ -84,14 +84,14 @@ def add_rows(
             cluster, counts.get(cluster.pk, 0), crops.get(cluster.pk, []), names_by_cluster.get(cluster.pk, []), base
         )
         cluster.waiting = group.waiting  # type: ignore[attr-defined]
-        cluster.drawn = render_macro("annotate/clusters.html", "cluster", group, **common)  # type: ignore[attr-defined]
+        cluster.html = render_macro("annotate/clusters.html", "cluster", group, **common)  # type: ignore[attr-defined]
 
 
 def _group(
     cluster: FaceCluster,
     waiting: int,
     crops: list[tuple[int, int, str, float, str]],
-    told: Sequence[tuple[str, int]],
+    suggestions: Sequence[tuple[str, int]],
     base: str,
 ) -> _Group:
     purity = round(100 * cluster.purity)
@@ -104,23 +104,23 @@ def _group(
         purity=purity,
         likely=purity >= LIKELY,
         doubtful=purity < DOUBTFUL,
-        told=told,
+        suggestions=suggestions,
         looks_like=looks,
         guess_score=cluster.guess_score,
         # What files and tags say of most of the pictures, else what the faces look like.
-        guess=told[0][0] if told and 2 * told[0][1] >= waiting else looks,
+        guess=suggestions[0][0] if suggestions and 2 * suggestions[0][1] >= waiting else looks,
         crops=crops,
         hidden_faces=waiting - len(crops),
     )
 
 
-def _told_names(page: Sequence[FaceCluster]) -> dict[int, list[tuple[str, int]]]:
+def _suggested_names(page: Sequence[FaceCluster]) -> dict[int, list[tuple[str, int]]]:
     """By cluster the names that files and tags have for the pictures of its waiting faces, and for how many: the most
     first. One query."""
     rows = Face.objects.filter(cluster_id__in=[cluster.pk for cluster in page]).unnamed().order_by()
-    name = "frame__frame_characters__character__name"
-    there = rows.filter(frame__frame_characters__state=TagState.YES).values_list("cluster", name)
-    found: dict[int, list[tuple[str, int]]] = {}
-    for cluster, called, n in there.annotate(n=Count("pk")):
-        found.setdefault(cluster, []).append((called, n))
-    return {pk: sorted(names, key=lambda one: (-one[1], one[0]))[:TOLD_SHOWN] for pk, names in found.items()}
+    field = "frame__frame_characters__character__name"
+    named = rows.filter(frame__frame_characters__state=TagState.YES).values_list("cluster", field)
+    names: dict[int, list[tuple[str, int]]] = {}
+    for cluster, name, n in named.annotate(n=Count("pk")):
+        names.setdefault(cluster, []).append((name, n))
+    return {pk: sorted(pairs, key=lambda pair: (-pair[1], pair[0]))[:SUGGESTIONS_SHOWN] for pk, pairs in names.items()}

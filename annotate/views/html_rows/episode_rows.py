@@ -60,6 +60,6 @@ def read(collection: Collection, figures: Mapping[int, EpisodeFigures]) -> list[
     ]
 
 
-def draw(rows: Iterable[Row], urls: Mapping[str, str], *, lead: bool) -> str:
+def html(rows: Iterable[Row], urls: Mapping[str, str], *, lead: bool) -> str:
     """The table's rows. `urls`: `files`, `episode` (then the key), `frames`, `start` and `runs`."""
     return render_macro("annotate/episodes.html", "episodes", rows, urls=urls, can_lead=lead)

@@ -33,7 +33,7 @@ def bases(collection: Collection) -> dict[str, str]:
 
 
 def lanes(rows: Iterable[tuple[int, str, int, str]], *, characters: str, unnamed: str) -> str:
-    """Lanes of the timeline: the character's key (0: faces without a name), name, number of faces, drawn lane.
+    """Lanes of the timeline: the character's key (0: faces without a name), name, number of faces, HTML of the lane.
 
     `characters` is what their addresses begin with, `unnamed` the address of frames with a face without a name.
     """
@@ -79,7 +79,7 @@ def bars(counts: Mapping[int, Mapping[int, int]], people: Iterable[int], labels:
 
 def cards(people: Iterable[Any], *, files: str, characters: str) -> str:
     """The cast: people with `pk`, `name`, `parent` (a name), `aliases`, `portrait`, `n` faces, `person` of them named
-    by a person, and `spark` (drawn). `characters` is what their addresses begin with."""
+    by a person, and `spark` (HTML of their bars). `characters` is what their addresses begin with."""
     return render_macro("annotate/cards.html", "cards", people, files=files, characters=characters)
 
 

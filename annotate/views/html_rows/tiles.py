@@ -45,7 +45,7 @@ def read(keys: Iterable[int]) -> list[Any]:
     return list(Frame.objects.filter(pk__in=list(keys)).values_list(*FIELDS, named=True))
 
 
-def draw(rows: Sequence[Any], places: Mapping[str, str], *, swapped: bool = False) -> str:
+def html(rows: Sequence[Any], places: Mapping[str, str], *, swapped: bool = False) -> str:
     """The tiles of rows as `read` gives them: two queries for the names and copies of all.
 
     `places` as `parts.bases` gives them; `swapped` for tiles that htmx puts in the place of those on the page.

@@ -1,4 +1,4 @@
-"""Draws the lanes of an episode's timeline: one path a kind of mark, and the frames' keys for the script."""
+"""The lanes of an episode's timeline: one path a kind of mark, and the frames' keys for the script."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Timeline:
         return json.dumps(rows, separators=(",", ":"))
 
     def lane(self, label: str, marks: Iterable[tuple[int, str]]) -> str:
-        """Marks as wide as their frames are long, of pairs of a frame's key and a class of our own."""
+        """Marks as wide as their frames are long, of pairs of a frame's key and a CSS class."""
         return self._lane(label, marks, y=3, height=14, thin=False)
 
     def thin_lane(self, label: str, frames: Iterable[int]) -> str:
@@ -48,9 +48,9 @@ class Timeline:
             wide = 1.5 if thin else round(width, 1)
             paths.setdefault(kind, []).append(f"M{left:.1f} {y}h{wide}v{height}h-{wide}z")
             places[place] = None
-        drawn = [(kind, "".join(parts)) for kind, parts in paths.items()]
+        outlines = [(kind, "".join(parts)) for kind, parts in paths.items()]
         return render_macro(
-            "annotate/timeline.html", "lane", label, frame_count=len(places), places=_deltas(places), paths=drawn,
+            "annotate/timeline.html", "lane", label, frame_count=len(places), places=_deltas(places), paths=outlines,
             width=UNITS,
         )  # fmt: skip
 
