@@ -1,6 +1,6 @@
-"""How often the better of two copies is worth more, by kind of picture: `python -m bench.best_copy [DATA]`.
+"""How often the better of two copies gets the higher value, by kind of picture: `python -m bench.best_copy [DATA]`.
 
-DATA: a folder with `backgrounds` and `faces/eval_illustrations`, whose pictures are tried as well.
+DATA: a folder with `backgrounds` and `faces/eval_illustrations`, whose pictures are used as well.
 """
 
 from __future__ import annotations
@@ -73,20 +73,18 @@ def value(picture: U8) -> float:
     return float(worth(quality, side, np.full(1, np.nan, np.float32))[0])
 
 
-def measured_pairs(picture: U8, wanted: Collection[str] = ()) -> dict[str, float]:
+def measured_pairs(picture: U8, names: Collection[str] = ()) -> dict[str, float]:
     """By pair (all, unless some are wanted): how much more the better copy is worth, in octaves of detail."""
-    return {
-        name: value(better) - value(worse) for name, better, worse in pairs(picture) if not wanted or name in wanted
-    }
+    return {name: value(better) - value(worse) for name, better, worse in pairs(picture) if not names or name in names}
 
 
 def right(
-    data: Path | None = None, *, drawn: bool = True, wanted: Collection[str] = ()
+    data: Path | None = None, *, drawn: bool = True, names: Collection[str] = ()
 ) -> dict[str, dict[str, list[float]]]:
     """By kind of picture and pair: `measured_pairs` of each picture."""
     result: dict[str, dict[str, list[float]]] = {}
     for kind, picture in pictures(data, drawn=drawn):
-        for pair, more in measured_pairs(picture, wanted).items():
+        for pair, more in measured_pairs(picture, names).items():
             result.setdefault(kind, {}).setdefault(pair, []).append(more)
     return result
 

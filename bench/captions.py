@@ -1,8 +1,8 @@
-"""How many captions a second come from a server beside us that answers at once: what asking costs, http and https.
+"""Captions per second from a local server that answers at once: the cost of requests, http and https.
 
     python -m bench.captions --captions 200
 
-The server is the one of the tests; its answers take no time, so that what is left is ours.
+The server is the one of the tests; its answers take no time, so that Koma's own cost remains.
 """
 
 from __future__ import annotations
@@ -31,17 +31,17 @@ def main() -> None:
     jpeg = os.urandom(JPEG_BYTES)
     with tempfile.TemporaryDirectory() as folder:
         for name, tls in (("http", None), ("https", _certificate(Path(folder)))):
-            with serving(ChatServer(lambda number, asked: Reply(says="a picture")), tls=tls, keep=True) as server:
+            with serving(ChatServer(lambda number, request: Reply(says="a picture")), tls=tls, keep=True) as server:
                 endpoint = ChatEndpoint(Endpoint(server.url.replace("http", name), "m", in_flight=args.in_flight))
                 began, processor = time.perf_counter(), time.process_time()
                 done = 0
                 while done < args.captions:
-                    told = endpoint.caption([CaptionAsk("What is it?", jpeg)] * min(BATCH, args.captions - done))
-                    assert all(one.text for one in told), told[0].problem
-                    done += len(told)
+                    answers = endpoint.caption([CaptionAsk("What is it?", jpeg)] * min(BATCH, args.captions - done))
+                    assert all(answer.text for answer in answers), answers[0].problem
+                    done += len(answers)
                 seconds, used = time.perf_counter() - began, time.process_time() - processor
                 print(
-                    f"{name:5} {args.captions / seconds:7.1f} captions a second, "
+                    f"{name:5} {args.captions / seconds:7.1f} captions per second, "
                     f"{1000 * used / args.captions:6.2f} ms of processor each (the server's part included)"
                 )
 
@@ -55,7 +55,7 @@ def _certificate(folder: Path) -> ssl.SSLContext:
         check=True, capture_output=True,
     )  # fmt: skip
     system = Path(ssl.get_default_verify_paths().openssl_cafile)
-    trusted = folder / "trusted.pem"  # with those of the system, whose reading is a part of what is measured
+    trusted = folder / "trusted.pem"  # with those of the system, whose loading is measured too
     trusted.write_bytes(certificate.read_bytes() + (system.read_bytes() if system.is_file() else b""))
     os.environ["SSL_CERT_FILE"] = str(trusted)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)

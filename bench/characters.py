@@ -1,4 +1,4 @@
-"""python -m bench.characters [--write]: few-shot naming of real characters by many artists, and what a face costs."""
+"""python -m bench.characters [--write]: few-shot naming of real characters by many artists, and the time per face."""
 
 from __future__ import annotations
 
@@ -34,19 +34,19 @@ def open_picture(path: Path) -> np.ndarray:
 
 
 def milliseconds(folder: Path, embedder: BuiltinEmbedder) -> tuple[float, float]:
-    """Processor time a face of the whole embedder and of the colour description alone; median of ROUNDS."""
+    """Processor time per face of the whole embedder and of the colour description alone; median of ROUNDS."""
     paths = sorted(folder.glob("*/*"))
     heads = [open_picture(path) for path in paths[:: max(1, len(paths) // TIMED)]]
-    whole, colours = [], []
+    total_ms, colours = [], []
     for _ in range(ROUNDS):
         started = time.process_time()
         embedder.embed(heads)
         between = time.process_time()
         for head in heads:
             describe_head(head)
-        whole.append(1000 * (between - started) / len(heads))
+        total_ms.append(1000 * (between - started) / len(heads))
         colours.append(1000 * (time.process_time() - between) / len(heads))
-    return statistics.median(whole), statistics.median(colours)
+    return statistics.median(total_ms), statistics.median(colours)
 
 
 def main() -> None:
@@ -56,12 +56,12 @@ def main() -> None:
     options = parser.parse_args()
     embedder = BuiltinEmbedder()
     scores = characters.measure(options.folder, shots=SHOTS, draws=DRAWS, open_picture=open_picture, embedder=embedder)
-    whole, colours = milliseconds(options.folder, embedder)
+    total_ms, colours = milliseconds(options.folder, embedder)
     rows = [
         ("goal", *(f"{value} %" for value in WANTED), "8"),
-        (scores.model, *(f"{100 * scores.accuracy[shots]:.1f} %" for shots in SHOTS), f"{whole:.1f}"),
+        (scores.model, *(f"{100 * scores.accuracy[shots]:.1f} %" for shots in SHOTS), f"{total_ms:.1f}"),
     ]
-    text = table(("embedder", *(f"{shots} named" for shots in SHOTS), "ms a face, processor time"), rows)
+    text = table(("embedder", *(f"{shots} named" for shots in SHOTS), "ms per face, processor time"), rows)
     text = (
         f"{scores.characters} characters by many artists, {scores.faces} faces after {scores.twins_removed} near-twins "
         f"were taken out; faces of each named at random, the rest asked; mean of {DRAWS} draws. Nothing was trained on "

@@ -1,4 +1,4 @@
-"""A tagger with the input and the output of a WD tagger that costs almost nothing, and an episode for it to look at."""
+"""A tagger with the input and the output of a WD tagger that costs almost nothing, and an episode for it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from ingest.models import Episode
 
 NAME = "cheap"
-PIXELS_APART = 64  # the scores follow from one pixel in so many
+PIXELS_APART = 64  # the scores are computed from one pixel in this many
 ANSWERED = 120  # labels of a picture whose scores may be above the floor, about as many as WD taggers give
 DISTINCT = 16  # pictures; frames share their files
 
@@ -59,12 +59,12 @@ def episode_of(count: int) -> Episode:
     source = Source.objects.create(collection=show, kind="video", name="a.mkv", path="a.mkv", sha256="a" * 64)
     episode = Episode.objects.create(collection=show, source=source, title="a")
     about = {"collection": show, "episode": episode, "width": WIDTH, "height": HEIGHT}
-    Frame.objects.bulk_create(Frame(index=at, file=names[at % DISTINCT], **about) for at in range(count))
+    Frame.objects.bulk_create(Frame(index=index, file=names[index % DISTINCT], **about) for index in range(count))
     return episode
 
 
 def as_if_on_gpu(*, batch: int) -> dict[str, Any]:
-    """What a worker keeps: the tagger, taken for one on a GPU that is there at once, with a batch that is settled."""
+    """Models of a worker: the tagger, treated as one on a GPU that loads at once, with a known batch size."""
     from django.conf import settings
 
     from annotate.backends.feeding.reader_batch import BatchSize, BatchSizes

@@ -1,4 +1,4 @@
-"""What completing a tag costs over a whole vocabulary: from memory, and by a scan in the database, in turns.
+"""Time of completing a tag over a whole vocabulary: from memory, and by a scan in the database, alternating.
 
     python -m bench.completion /path/to/danbooru.csv
 
@@ -35,15 +35,15 @@ def main() -> None:
 
         call_command("migrate", verbosity=0)
         for name, times in measure(args.vocabulary, texts=args.texts).items():
-            shown = "  ".join(
+            cells = "  ".join(
                 f"{kind} p50 {_share(values, 0.5):6.2f} p95 {_share(values, 0.95):6.2f}"
                 for kind, values in zip(("processor", "clock"), zip(*times, strict=True), strict=True)
             )
-            print(f"{connection.vendor:10} {name:28} {shown} ms")
+            print(f"{connection.vendor:10} {name:28} {cells} ms")
 
 
 def measure(vocabulary: Path, *, texts: int) -> dict[str, list[tuple[float, float]]]:
-    """(ms of processor, ms by the clock) of each question, by how it was answered."""
+    """(ms of processor, ms by the clock) of each query, by method."""
     from django.contrib.auth.models import User
     from django.test import Client, override_settings
 
@@ -86,8 +86,8 @@ def measure(vocabulary: Path, *, texts: int) -> dict[str, list[tuple[float, floa
         client.get(f"/c/{collection.pk}/names/tags/", {"q": "a"})
         for text in typed:
             scanned = timed("scan", lambda text=text: list(visible.completing(text)[:SHOWN]))
-            found = timed("memory", lambda text=text: complete(collection, text, most=SHOWN))
-            assert [tag.pk for tag in found] == [tag.pk for tag in scanned], text
+            matches = timed("memory", lambda text=text: complete(collection, text, most=SHOWN))
+            assert [tag.pk for tag in matches] == [tag.pk for tag in scanned], text
             timed("view (memory)", lambda text=text: client.get(f"/c/{collection.pk}/names/tags/", {"q": text}))
     return times
 

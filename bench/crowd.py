@@ -36,16 +36,16 @@ if TYPE_CHECKING:
 CSRF = "c" * 32
 TIMEOUT_S = 120
 LEADS = 3  # of the people: they undo anybody's operations too
-EPISODES, FRAMES, FACES, CLUSTERS = 2, 12, 4, 10  # frames an episode, faces a frame
+EPISODES, FRAMES, FACES, CLUSTERS = 2, 12, 4, 10  # frames per episode, faces per frame
 
 
 @dataclass(slots=True)
 class Answer:
-    """What one form was answered."""
+    """The response to one form."""
 
-    act: str
+    action: str
     user: int
-    mark: str  # the key of its operation; empty for an undo
+    operation_key: str  # the key of its operation; empty for an undo
     status: int
     words: str
     seconds: float
@@ -66,14 +66,14 @@ class Crowd:
     def work(self, people: list[User]) -> float:
         """All people at once, `steps` forms each; returns the seconds that it took."""
         began = time.monotonic()
-        threads = [threading.Thread(target=self._one, args=(at, user)) for at, user in enumerate(people)]
+        threads = [threading.Thread(target=self._run_person, args=(index, user)) for index, user in enumerate(people)]
         for thread in threads:
             thread.start()
         for thread in threads:
             thread.join()
         return time.monotonic() - began
 
-    def _one(self, number: int, user: User) -> None:
+    def _run_person(self, number: int, user: User) -> None:
         from django.db import connection
 
         from bench.crowd_acts import Person
@@ -81,7 +81,7 @@ class Crowd:
         try:
             person = Person(self, user, seed=f"{self.seed}:{number}")
             for _ in range(self.steps):
-                person.act()
+                person.action()
             person.browser.connection.close()
         except Exception as error:  # noqa: BLE001 - told by `faults`
             self.problems.append(f"{user.username} stopped: {type(error).__name__}: {error}")
@@ -89,31 +89,35 @@ class Crowd:
             connection.close()
 
     def faults(self) -> list[str]:
-        """Whatever is not as it must be after the work: answers, the operations of accepted forms, the collection."""
+        """Faults after the work: responses, missing operations of accepted forms, an inconsistent collection."""
         from annotate.consistency import check
         from ingest.models import Operation
 
-        broken = [f"{a.act} was answered {a.status}: {a.words}" for a in self.answers if a.status >= 500]
+        broken = [f"{a.action} was answered {a.status}: {a.words}" for a in self.answers if a.status >= 500]
         written = set(Operation.objects.filter(collection=self.collection).values_list("by_id", "key"))
-        accepted = [answer for answer in self.answers if answer.status < 300 and answer.mark]
-        lost = [f"{a.act} was accepted and is nowhere: {a.words}" for a in accepted if (a.user, a.mark) not in written]
+        accepted = [answer for answer in self.answers if answer.status < 300 and answer.operation_key]
+        lost = [
+            f"{a.action} was accepted and is nowhere: {a.words}"
+            for a in accepted
+            if (a.user, a.operation_key) not in written
+        ]
         return [*self.problems, *broken, *lost, *(f"{f.check}: {f.row} {f.words}" for f in check(self.collection))]
 
     def table(self) -> str:
-        """A row an act: how often, how it was answered, how long that took."""
+        """A row per action: number, responses, time."""
         acts: dict[str, list[Answer]] = defaultdict(list)
         for answer in self.answers:
-            acts[answer.act].append(answer)
-        rows = [_row(act, acts[act]) for act in sorted(acts)] + [_row("all", self.answers)]
+            acts[answer.action].append(answer)
+        rows = [_row(action, acts[action]) for action in sorted(acts)] + [_row("all", self.answers)]
         return report.table(["act", "forms", "done", "409", "422", "404", "500 and above", "p50 ms", "p95 ms"], rows)
 
 
-def _row(act: str, answers: list[Answer]) -> list[object]:
+def _row(action: str, answers: list[Answer]) -> list[object]:
     codes = Counter(answer.status for answer in answers)
     done = sum(number for status, number in codes.items() if status < 300)
     broken = sum(number for status, number in codes.items() if status >= 500)
     p50, p95 = np.percentile([1000 * answer.seconds for answer in answers], [50, 95])
-    return [act, len(answers), done, codes[409], codes[422], codes[404], broken, f"{p50:.0f}", f"{p95:.0f}"]
+    return [action, len(answers), done, codes[409], codes[422], codes[404], broken, f"{p50:.0f}", f"{p95:.0f}"]
 
 
 class Browser:
@@ -133,7 +137,7 @@ class Browser:
             "X-CSRFToken": CSRF, "HX-Request": "true", "Content-Type": "application/x-www-form-urlencoded",
         }  # fmt: skip
 
-    def post(self, act: str, path: str, data: dict[str, Any]) -> int:
+    def post(self, action: str, path: str, data: dict[str, Any]) -> int:
         """Send a form with a key of its own; returns the status."""
         self.sent += 1
         path = f"/c/{self.crowd.collection.pk}/{path}"
@@ -143,13 +147,13 @@ class Browser:
         response = self.connection.getresponse()
         response.read()
         words = response.headers.get("HX-Trigger", "")
-        mark = "" if act.startswith("undo") else _mark(path, form)
+        operation_key = "" if action.startswith("undo") else _operation_key(path, form)
         seconds = time.perf_counter() - began
-        self.crowd.answers.append(Answer(act, self.user.pk, mark, response.status, words, seconds))
+        self.crowd.answers.append(Answer(action, self.user.pk, operation_key, response.status, words, seconds))
         return response.status
 
 
-def _mark(path: str, form: dict[str, Any]) -> str:
+def _operation_key(path: str, form: dict[str, Any]) -> str:
     """The key that the site gives the operation of this form."""
     from django.http import QueryDict
 
@@ -198,30 +202,30 @@ def fill(people: int) -> tuple[Collection, list[User]]:
 
 
 def main() -> None:
-    """Fill, let everybody work, look at what came of it."""
+    """Fill, let everybody work, check the result."""
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("--sqlite", action="store_true")
     options.add_argument("--people", type=int, default=20)
     options.add_argument("--steps", type=int, default=200)
     options.add_argument("--seed", type=int, default=1)
     options.add_argument("--write", action="store_true", help="into docs/benchmarks.md")
-    asked = options.parse_args()
+    chosen = options.parse_args()
     from bench.pages import database
 
     with tempfile.TemporaryDirectory(prefix="koma-crowd-") as temporary:
         data = Path(temporary)
-        with database(data, sqlite=asked.sqlite) as address:
+        with database(data, sqlite=chosen.sqlite) as address:
             os.environ |= {"DATABASE_URL": address, "KOMA_DATA_DIR": str(data), "DEBUG": "off"}
             os.environ["DJANGO_SETTINGS_MODULE"] = "project.settings"
             import django
 
             django.setup()
-            faults = _run(asked, data)
+            faults = _run(chosen, data)
     if faults:
         sys.exit("\n".join(faults))
 
 
-def _run(asked: argparse.Namespace, data: Path) -> list[str]:
+def _run(options: argparse.Namespace, data: Path) -> list[str]:
     import socket
 
     from django.conf import settings
@@ -233,12 +237,12 @@ def _run(asked: argparse.Namespace, data: Path) -> list[str]:
 
     settings.ALLOWED_HOSTS = [*settings.ALLOWED_HOSTS, "testserver"]
     call_command("migrate", verbosity=0)
-    collection, users = fill(asked.people)
+    collection, users = fill(options.people)
     connection.close()
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         port = taken.getsockname()[1]
-    crowd = Crowd(collection, "127.0.0.1", port, seed=asked.seed, steps=asked.steps)
+    crowd = Crowd(collection, "127.0.0.1", port, seed=options.seed, steps=options.steps)
     with (data / "web.log").open("wb") as log:
         web = subprocess.Popen(gunicorn_command("127.0.0.1", port, WORKERS), cwd=ROOT, stdout=log, stderr=log)
         try:
@@ -248,14 +252,14 @@ def _run(asked: argparse.Namespace, data: Path) -> list[str]:
             web.terminate()
             web.wait(20)
     faults = crowd.faults()
-    what = "SQLite" if asked.sqlite else "PostgreSQL"
+    what = "SQLite" if options.sqlite else "PostgreSQL"
     text = (
-        f"{asked.people} people, {asked.steps} forms each from seed {asked.seed}, each as soon as the last one is "
-        f"answered; {WORKERS} web workers; {len(crowd.answers) / seconds:.0f} forms a second. Faults found afterwards: "
+        f"{options.people} people, {options.steps} forms each from seed {options.seed}, sent one by one; "
+        f"{WORKERS} web workers; {len(crowd.answers) / seconds:.0f} forms per second. Faults found afterwards: "
         f"{len(faults)}. 409: somebody else was first, or nothing could be undone; 422: what was asked makes no sense "
         f"any more.\n\n{crowd.table()}"
     )
-    report.write(f"Twenty people at once: {what}", text) if asked.write else print(text)
+    report.write(f"Twenty people at once: {what}", text) if options.write else print(text)
     if any("50" in fault for fault in faults):
         faults.append((data / "web.log").read_text("utf-8", "replace")[-4000:])
     return faults

@@ -1,4 +1,4 @@
-"""What one person of the crowd does next: looks at the collection as a page would show it, then sends one form."""
+"""Chooses what a person of the crowd does next: reads the collection as a page would, then sends one form."""
 
 from __future__ import annotations
 
@@ -34,10 +34,10 @@ class Person:
             self.caption: 5, self.check_frame: 2, self.say_who_is_there: 5, self.undo: 20, self.undo_older: 5,
         }  # fmt: skip
 
-    def act(self) -> None:
+    def action(self) -> None:
         """One form, or none where there is nothing to choose."""
-        (act,) = self.random.choices(list(self.acts), weights=list(self.acts.values()))
-        act()
+        (action,) = self.random.choices(list(self.acts), weights=list(self.acts.values()))
+        action()
 
     def post(self, path: str, **data: Any) -> None:
         """Send a form named after its act."""
@@ -45,70 +45,73 @@ class Person:
         self.browser.post(kind, path, data)
 
     def name(self) -> str:
-        """Mostly one of the cast, now and then somebody new."""
+        """Mostly a name of the cast, sometimes a new one."""
         return self.random.choice(NAMES) if self.random.random() < 0.7 else f"New {self.random.randrange(40)}"
 
-    def one(self, rows: Any) -> Any:
+    def choose_row(self, rows: Any) -> Any:
         """Any of the rows, as they are now; None where there is none."""
         keys = list(rows.order_by("pk").values_list("pk", flat=True))
         return rows.filter(pk=self.random.choice(keys)).first() if keys else None
 
     def face(self) -> Face | None:
-        row: Face | None = self.one(Face.objects.filter(collection=self.collection))
+        row: Face | None = self.choose_row(Face.objects.filter(collection=self.collection))
         return row
 
     def frame(self) -> Frame:
-        row: Frame = self.one(Frame.objects.filter(collection=self.collection))
+        row: Frame = self.choose_row(Frame.objects.filter(collection=self.collection))
         return row
 
     def character(self) -> Character | None:
-        row: Character | None = self.one(Character.objects.filter(collection=self.collection))
+        row: Character | None = self.choose_row(Character.objects.filter(collection=self.collection))
         return row
 
-    def some(self, rows: Any, most: int) -> list[int]:
+    def choose_keys(self, rows: Any, keys_max: int) -> list[int]:
         keys = list(rows.order_by("pk").values_list("pk", flat=True))
-        return self.random.sample(keys, min(len(keys), self.random.randint(1, most)))
+        return self.random.sample(keys, min(len(keys), self.random.randint(1, keys_max)))
 
     def answer_face(self) -> None:
         face = self.face()
-        act = self.random.choice(("name", "name", "name", "nobody", "not_a_face", "is_face"))
+        action = self.random.choice(("name", "name", "name", "nobody", "not_a_face", "is_face"))
         if face is not None:
-            more = {"name": self.name()} if act == "name" else {}
-            self.post(f"faces/{face.pk}/change/", act=act, version=face.version, **more)
+            more = {"name": self.name()} if action == "name" else {}
+            self.post(f"faces/{face.pk}/change/", act=action, version=face.version, **more)
 
     def answer_faces(self) -> None:
-        act = self.random.choice(("name", "name", "nobody", "not_a_face", "unname", "confirm", "reference"))
+        action = self.random.choice(("name", "name", "nobody", "not_a_face", "unname", "confirm", "reference"))
         faces = Face.objects.filter(collection=self.collection)
-        if act in ("confirm", "reference"):
+        if action in ("confirm", "reference"):
             faces = faces.named()
-        if chosen := self.some(faces, 6):
-            self.post("faces/change/", act=act, face=chosen, name=self.name())
+        if chosen := self.choose_keys(faces, 6):
+            self.post("faces/change/", act=action, face=chosen, name=self.name())
 
     def answer_cluster(self) -> None:
-        cluster = self.one(FaceCluster.objects.filter(collection=self.collection))
+        cluster = self.choose_row(FaceCluster.objects.filter(collection=self.collection))
         if cluster is None:
             return
-        out = self.some(cluster.faces.all(), 2) if cluster.faces.exists() and self.random.random() < 0.4 else []
-        act = self.random.choice(("name", "name", "name", "nobody"))
-        self.post(f"clusters/{cluster.pk}/change/", act=act, name=self.name(), out=out)
+        out = self.choose_keys(cluster.faces.all(), 2) if cluster.faces.exists() and self.random.random() < 0.4 else []
+        action = self.random.choice(("name", "name", "name", "nobody"))
+        self.post(f"clusters/{cluster.pk}/change/", act=action, name=self.name(), out=out)
 
     def split_cluster(self) -> None:
-        cluster = self.one(FaceCluster.objects.filter(collection=self.collection))
+        cluster = self.choose_row(FaceCluster.objects.filter(collection=self.collection))
         if cluster is not None and cluster.faces.exists():
-            self.post(f"clusters/{cluster.pk}/change/", act="split", out=self.some(cluster.faces.all(), 2))
+            self.post(f"clusters/{cluster.pk}/change/", act="split", out=self.choose_keys(cluster.faces.all(), 2))
 
     def make_character(self) -> None:
         self.post("characters/create/", name=self.name())
 
     def change_character(self) -> None:
-        who, act = self.character(), self.random.choice(("rename", "alias", "alias_remove", "outfit_of", "outfit_of"))
+        who, action = (
+            self.character(),
+            self.random.choice(("rename", "alias", "alias_remove", "outfit_of", "outfit_of")),
+        )
         if who is None:
             return
-        data: dict[str, Any] = {"act": act, "version": who.version}
-        if act in ("rename", "alias"):
-            data["name"] = self.name() if act == "rename" else f"Alias {self.random.randrange(30)}"
-        elif act == "alias_remove":
-            alias = self.one(CharacterAlias.objects.filter(collection=self.collection))
+        data: dict[str, Any] = {"act": action, "version": who.version}
+        if action in ("rename", "alias"):
+            data["name"] = self.name() if action == "rename" else f"Alias {self.random.randrange(30)}"
+        elif action == "alias_remove":
+            alias = self.choose_row(CharacterAlias.objects.filter(collection=self.collection))
             data["alias"] = alias.pk if alias else 0
         else:
             other = self.character()
@@ -124,10 +127,12 @@ class Person:
         who = self.character()
         if who is None:
             return
-        faces = self.some(Face.objects.filter(character=who), 3)
-        act = self.random.choice(("split", "outfit"))
+        faces = self.choose_keys(Face.objects.filter(character=who), 3)
+        action = self.random.choice(("split", "outfit"))
         if faces:
-            self.post("faces/change/", act=act, face=faces, character=who.pk, name=f"Part {self.random.randrange(40)}")
+            self.post(
+                "faces/change/", act=action, face=faces, character=who.pk, name=f"Part {self.random.randrange(40)}"
+            )
 
     def box(self) -> dict[str, float]:
         left, top = self.random.uniform(0, 0.7), self.random.uniform(0, 0.7)
@@ -148,20 +153,20 @@ class Person:
 
     def tag(self) -> None:
         frame = self.frame()
-        said = list(FrameTag.objects.filter(frame=frame, state="yes").values_list("tag__name", flat=True))
-        remove = [self.random.choice(said)] if said and self.random.random() < 0.4 else []
+        tag_names = list(FrameTag.objects.filter(frame=frame, state="yes").values_list("tag__name", flat=True))
+        remove = [self.random.choice(tag_names)] if tag_names and self.random.random() < 0.4 else []
         add = self.random.choice(TAGS) if not remove or self.random.random() < 0.4 else ""
         self.post(f"frames/{frame.pk}/tags/", add=add, remove=remove)
 
     def tag_frames(self) -> None:
-        frames = self.some(Frame.objects.filter(collection=self.collection), 8)
-        act = self.random.choice(("tag_add", "tag_add", "tag_remove"))
-        self.post("frames/change/", act=act, frame=frames, tag=self.random.choice(TAGS))
+        frames = self.choose_keys(Frame.objects.filter(collection=self.collection), 8)
+        action = self.random.choice(("tag_add", "tag_add", "tag_remove"))
+        self.post("frames/change/", act=action, frame=frames, tag=self.random.choice(TAGS))
 
     def decide(self) -> None:
-        frames = self.some(Frame.objects.filter(collection=self.collection), 4)
-        act = self.random.choice(("drop", "restore", "leave_out", "let_in"))
-        self.post("frames/change/", act=act, frame=frames)
+        frames = self.choose_keys(Frame.objects.filter(collection=self.collection), 4)
+        action = self.random.choice(("drop", "restore", "leave_out", "let_in"))
+        self.post("frames/change/", act=action, frame=frames)
 
     def caption(self) -> None:
         text = {"clear": "1"} if self.random.random() < 0.2 else {"text": f"A girl, {self.random.randrange(10**6)}."}
@@ -179,10 +184,10 @@ class Person:
         self.post("undo/")
 
     def undo_older(self) -> None:
-        """One's own, or as a lead anybody's: the newest ones are the likeliest to be built upon by others."""
-        mine = Operation.objects.filter(collection=self.collection, undone_at=None, undoes=None)
+        """An operation to undo, one's own or, as a lead, anybody's; later work most often depends on the newest."""
+        operations = Operation.objects.filter(collection=self.collection, undone_at=None, undoes=None)
         if self.random.random() < 0.7:
-            mine = mine.filter(by=self.user)
-        keys = list(mine.order_by("-pk").values_list("pk", flat=True)[:30])
+            operations = operations.filter(by=self.user)
+        keys = list(operations.order_by("-pk").values_list("pk", flat=True)[:30])
         if keys:
             self.post(f"undo/{self.random.choice(keys)}/")

@@ -55,11 +55,11 @@ def _measured(count: int, folder: Path) -> tuple[object, ...]:
     builtin = BuiltinEmbedder()
     collection = _faces(count, builtin, ccip)
     before, cpu, wall = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.process_time(), time.perf_counter()
-    told = embedders.compare(collection, (builtin, ccip), Silent())
+    comparison = embedders.compare(collection, (builtin, ccip), Silent())
     peak = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
     return (
-        f"{count:,}", f"{told.faces:,}", f"{told.named:,}", f"{time.perf_counter() - wall:.1f}",
-        f"{time.process_time() - cpu:.1f}", f"{peak:.0f}", len(told.questions),
+        f"{count:,}", f"{comparison.faces:,}", f"{comparison.named:,}", f"{time.perf_counter() - wall:.1f}",
+        f"{time.process_time() - cpu:.1f}", f"{peak:.0f}", len(comparison.questions),
     )  # fmt: skip
 
 
@@ -76,41 +76,49 @@ def _faces(count: int, builtin: Any, ccip: Any) -> Collection:
         collection=collection, kind="video", name="a.mkv", path=f"{count}", sha256=f"{count}"
     )
     episode = Episode.objects.create(collection=collection, source=source, title="a")
-    cast = [Character.objects.create(collection=collection, name=f"Person {at}") for at in range(PEOPLE)]
-    versions = [version_of(one.info) for one in (builtin, ccip)]
-    centres = [random.standard_normal((PEOPLE, one.length)).astype(np.float32) for one in (builtin, ccip)]
+    cast = [Character.objects.create(collection=collection, name=f"Person {index}") for index in range(PEOPLE)]
+    versions = [version_of(embedder.info) for embedder in (builtin, ccip)]
+    centres = [random.standard_normal((PEOPLE, embedder.length)).astype(np.float32) for embedder in (builtin, ccip)]
     for start in range(0, count, CHUNK):
         places = range(start, min(start + CHUNK, count))
         shots = Shot.objects.bulk_create(
-            [Shot(episode=episode, index=at, start_s=at, end_s=at + 1) for at in places if at % FRAMES_A_SHOT == 0]
+            [
+                Shot(episode=episode, index=index, start_s=index, end_s=index + 1)
+                for index in places
+                if index % FRAMES_A_SHOT == 0
+            ]
         )
         frames = Frame.objects.bulk_create(
             [
-                Frame(collection=collection, episode=episode, index=at, width=8, height=8,
-                      shot=shots[min((at - start) // FRAMES_A_SHOT, len(shots) - 1)])
-                for at in places
+                Frame(collection=collection, episode=episode, index=index, width=8, height=8,
+                      shot=shots[min((index - start) // FRAMES_A_SHOT, len(shots) - 1)])
+                for index in places
             ]
         )  # fmt: skip
         who = random.integers(0, PEOPLE, len(frames))
-        near = [
-            0.1 * (own[who] + 0.9 * random.standard_normal((len(frames), own.shape[1])).astype(np.float32))
-            for own in centres
+        vectors = [
+            0.1
+            * (
+                model_centres[who]
+                + 0.9 * random.standard_normal((len(frames), model_centres.shape[1])).astype(np.float32)
+            )
+            for model_centres in centres
         ]
         faces = Face.objects.bulk_create(
             [
                 Face(
                     collection=collection, frame=frame, left=0.1, top=0.1, right=0.5, bottom=0.5,
                     crop=f"{frame.pk}.jpg",
-                    embedding=packed(builtin, near[0][at]), embedding_version=versions[0],
-                    **({"character": cast[who[at]], "named_by": "person"} if frame.index % NAMED_EVERY == 0 else {}),
+                    embedding=packed(builtin, vectors[0][index]), embedding_version=versions[0],
+                    **({"character": cast[who[index]], "named_by": "person"} if frame.index % NAMED_EVERY == 0 else {}),
                 )
-                for at, frame in enumerate(frames)
+                for index, frame in enumerate(frames)
             ]
         )  # fmt: skip
         FaceVector.objects.bulk_create(
             [
-                FaceVector(face=face, model_version=versions[1], head=face.crop, data=packed(ccip, near[1][at]))
-                for at, face in enumerate(faces)
+                FaceVector(face=face, model_version=versions[1], head=face.crop, data=packed(ccip, vectors[1][index]))
+                for index, face in enumerate(faces)
             ]
         )
     return collection

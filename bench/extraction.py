@@ -1,4 +1,5 @@
-"""python -m bench.extraction: what the gate costs beside bare decoding, and what it keeps of a drawn film."""
+"""python -m bench.extraction: the cost of the gate compared to decoding alone, and the frames that it keeps of a drawn
+film."""
 
 from __future__ import annotations
 
@@ -54,7 +55,7 @@ def timed(work: Callable[[], object]) -> Taken:
 
 
 def bare(path: Path) -> None:
-    """Decodes and lets every frame go."""
+    """Decodes and discards every frame."""
     with av.open(str(path)) as container:
         stream = container.streams.video[0]
         stream.thread_type = "AUTO"
@@ -115,7 +116,7 @@ def make_film(path: Path, seconds: float) -> None:
 
 
 def speed(folder: Path, *, seconds: float, repeats: int) -> str:
-    """The table of times; each round runs all ways once, so that a busy machine is busy for all of them."""
+    """The table of times; each round runs all methods once, so that load on the machine affects all of them."""
     film, out = folder / f"film_{seconds:.0f}.mp4", folder / "out"
     out.mkdir(exist_ok=True)
     if not film.exists():
@@ -165,22 +166,22 @@ def recall(folder: Path, seed: int) -> str:
     for mode in ("drawings", "mpdecimate"):
         summary = ExtractSummary()
         pictures = list(extract(film, ExtractParams(mode=mode, full_pictures=False), summary=summary))
-        kept = [p for p in pictures if p.state == "kept"]
-        found = Counter(of[p.index] for p in kept)
+        kept_pictures = [p for p in pictures if p.state == "kept"]
+        counts = Counter(of[p.index] for p in kept_pictures)
         count = len(truth["drawings"])
-        share = sum(drawing["id"] in found for drawing in truth["drawings"]) / count
+        share = sum(drawing["id"] in counts for drawing in truth["drawings"]) / count
         starts = [shot["start"] * 1001 / 24000 for shot in truth["shots"]]
         cuts = sum(any(abs(start - s) < 0.1 for s in summary.shot_starts) for start in starts)
         rows.append(
-            [mode, str(count), f"{share:.3f}", str(len(kept)), f"{len(kept) / count:.2f}", str(found.get(-1, 0)),
-             f"{cuts} of {len(starts)} (+{max(0, len(summary.shot_starts) - cuts)})"]
+            [mode, str(count), f"{share:.3f}", str(len(kept_pictures)), f"{len(kept_pictures) / count:.2f}",
+             str(counts.get(-1, 0)), f"{cuts} of {len(starts)} (+{max(0, len(summary.shot_starts) - cuts)})"]
         )  # fmt: skip
     header = ["mode", "drawings", "share kept", "kept frames", "a drawing", "of them in fades or blends", "shots found"]
     return f"Drawn film, seed {seed}:\n\n" + table(header, rows)
 
 
 def formats(folder: Path) -> str:
-    """Size and time a kept picture, by format; one thread."""
+    """Size and time per kept picture by format; one thread."""
     film = folder / "film_30.mp4"
     if not film.exists():
         make_film(film, 30)
@@ -194,7 +195,7 @@ def formats(folder: Path) -> str:
             spent = (time.process_time() - start) / len(images)
             label = f"{name} {quality}" if name in ("jpeg", "webp") else name
             rows.append([label, f"{sum(sizes) / len(sizes) / 1000:.0f}", f"{spent * 1000:.0f}"])
-    return "Formats at 1080p:\n\n" + table(["format", "kB a picture", "ms a picture"], rows)
+    return "Formats at 1080p:\n\n" + table(["format", "kB per picture", "ms per picture"], rows)
 
 
 def memory(folder: Path, minutes: float) -> str:
@@ -237,8 +238,8 @@ def main() -> int:
     if not CLIP.exists() and set(options.parts.split(",")) - {"recall"}:
         print(f"{CLIP} is not there; set KOMA_TEST_DATA.", file=sys.stderr)
         return 2
-    with tempfile.TemporaryDirectory() as own:
-        folder = options.folder or Path(own)
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = options.folder or Path(scratch)
         folder.mkdir(parents=True, exist_ok=True)
         parts: dict[str, tuple[str, Callable[[], str]]] = {
             "speed": ("Frames: speed", lambda: speed(folder, seconds=options.seconds, repeats=options.repeats)),

@@ -71,9 +71,9 @@ def main() -> None:
         detector = BuiltinFaces(small_faces=small, threads=1, device=CPU)
         for kind, frames in kinds:
             taken = spent(detector, frames, rounds=options.rounds)
-            found = sum(len(detector.detect([frame])[0].boxes) for frame in frames) / len(frames)
+            faces_per_frame = sum(len(detector.detect([frame])[0].boxes) for frame in frames) / len(frames)
             middle, late = statistics.median(taken), float(np.percentile(taken, 95))
-            rows.append((words, kind, len(frames), f"{found:.1f}", f"{middle:.1f}", f"{late:.1f}", goal))
+            rows.append((words, kind, len(frames), f"{faces_per_frame:.1f}", f"{middle:.1f}", f"{late:.1f}", goal))
     header = ("setting", "frames", "number", "faces found a frame", "median ms", "95th percentile", "goal")
     text = f"Processor time of one thread a 1280x720 frame, {options.rounds} rounds.\n\n" + report.table(header, rows)
     print(text) if options.dry else report.write("Built-in face detector: speed", text)

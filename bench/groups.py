@@ -1,4 +1,4 @@
-"""How long it takes to group very many faces by CCIP; writes the section on it into docs/benchmarks.md.
+"""Time to group very many faces by CCIP; writes the section on it into docs/benchmarks.md.
 
     python -m bench.groups [--counts 2000 6000 25000 100000]
 
@@ -31,12 +31,12 @@ from annotate.backends.embedders.ccip import LENGTH, SIDE, CcipEmbedder
 from bench import report
 
 F32 = NDArray[np.float32]
-STRANGERS, SCENE, PEOPLE_PER = 0.1, 60, 1_000  # part of faces; faces a scene; faces a person, on average
+STRANGERS, SCENE, PEOPLE_PER = 0.1, 60, 1_000  # share of faces; faces per scene; faces per person, on average
 COLUMNS = ("faces", "way", "pairs asked", "s", "CPU s", "peak MB", "groups", "most alike compared", "right")
 
 
 class Counted:
-    """CCIP's metric network, and how many pairs it was asked about."""
+    """CCIP's metric network, and the number of pairs it compared."""
 
     def __init__(self, folder: Path) -> None:
         self.embedder = CcipEmbedder(write_ccip(folder), device="cpu", threads=1)
@@ -99,17 +99,19 @@ def crowd(count: int, *, seed: int = 7) -> tuple[Vectors, NDArray[np.int64]]:
     scene = dice.integers(0, np.maximum(1, np.bincount(who, minlength=people)[who] // SCENE))
     who[dice.random(count) < STRANGERS] = -1
     middles = dice.standard_normal((people, LENGTH), np.float32)
-    found = np.empty((count, LENGTH), np.float16)
-    for at in range(count):
-        if who[at] < 0:
-            found[at] = dice.standard_normal(LENGTH, np.float32)
+    vectors = np.empty((count, LENGTH), np.float16)
+    for index in range(count):
+        if who[index] < 0:
+            vectors[index] = dice.standard_normal(LENGTH, np.float32)
         else:
-            of_scene = np.random.default_rng((who[at], scene[at])).standard_normal(LENGTH, np.float32)
-            found[at] = middles[who[at]] + 0.45 * of_scene + 0.2 * dice.standard_normal(LENGTH, np.float32)
-    return found, who
+            of_scene = np.random.default_rng((who[index], scene[index])).standard_normal(LENGTH, np.float32)
+            vectors[index] = middles[who[index]] + 0.45 * of_scene + 0.2 * dice.standard_normal(LENGTH, np.float32)
+    return vectors, who
 
 
-def near(points: Vectors, metric: Counted, told: Callable[[str], None]) -> tuple[NDArray[np.int64], str]:
+def group_neighbours(
+    points: Vectors, metric: Counted, report_step: Callable[[str], None]
+) -> tuple[NDArray[np.int64], str]:
     """Groups as the stage makes them of many faces."""
     threshold = metric.embedder.threshold
     by = difference_graph.measure_of(points, metric.among)
@@ -117,16 +119,16 @@ def near(points: Vectors, metric: Counted, told: Callable[[str], None]) -> tuple
     for start in range(0, len(points), difference_graph.BLOCK):
         rows = slice(start, start + difference_graph.BLOCK)
         blocks.append(difference_graph.neighbours_of(points, rows, metric.among, by=by))
-    told("neighbours")
+    report_step("neighbours")
     graph = difference_graph.graph_of(blocks)
     label = difference_graph.group(points, graph, metric.among, DEFAULTS["optics"], by=by, threshold=threshold)
-    told("groups")
+    report_step("groups")
     proof = difference_graph.proof_of(points, blocks, metric.among, threshold=threshold)
-    told("proof")
+    report_step("proof")
     return label, f"{proof.found:,} of {proof.wanted:,}"
 
 
-def row(count: int, way: str) -> dict[str, Any]:
+def row(count: int, method: str) -> dict[str, Any]:
     """One row of the table, and seconds of processor by step."""
     points, who = crowd(count)
     with tempfile.TemporaryDirectory() as folder:
@@ -134,11 +136,11 @@ def row(count: int, way: str) -> dict[str, Any]:
         began, processor = time.perf_counter(), time.process_time()
         steps: dict[str, float] = {}
 
-        def told(step: str) -> None:
+        def report_step(step: str) -> None:
             steps[step] = round(time.process_time() - processor - sum(steps.values()), 1)
 
-        if way == "near":
-            label, proof = near(points, metric, told)
+        if method == "near":
+            label, proof = group_neighbours(points, metric, report_step)
         else:
             label = difference_clustering.group(
                 points.astype(np.float32), metric.differences, DEFAULTS["optics"], threshold=metric.embedder.threshold
@@ -146,9 +148,9 @@ def row(count: int, way: str) -> dict[str, Any]:
             proof = "all"
         took, processor = time.perf_counter() - began, time.process_time() - processor
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    groups = [np.unique(who[label == one], return_counts=True)[1] for one in np.unique(label[label != NOBODY])]
+    groups = [np.unique(who[label == group], return_counts=True)[1] for group in np.unique(label[label != NOBODY])]
     right = sum(int(counts.max()) for counts in groups) + int(((label == NOBODY) & (who == -1)).sum())
-    values = (f"{count:,}", way, f"{metric.pairs / 1e6:,.0f} million", f"{took:.0f}", f"{processor:.0f}",
+    values = (f"{count:,}", method, f"{metric.pairs / 1e6:,.0f} million", f"{took:.0f}", f"{processor:.0f}",
               f"{peak:,.0f}", f"{len(groups):,}", proof, f"{right / count:.1%}")  # fmt: skip
     return {"row": values, "steps": steps, "label": label.tolist() if count <= difference_clustering.SQUARE_MAX else []}
 
@@ -170,15 +172,17 @@ def main() -> None:
     rows, notes = [], []
     for count in options.counts:
         labels = {}
-        for way in ("near", "all") if count <= difference_clustering.SQUARE_MAX else ("near",):
-            command = [sys.executable, "-m", "bench.groups", "--row", str(count), way]
+        for method in ("near", "all") if count <= difference_clustering.SQUARE_MAX else ("near",):
+            command = [sys.executable, "-m", "bench.groups", "--row", str(count), method]
             printed = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout
-            told = json.loads(printed.strip().splitlines()[-1])
-            rows.append(told["row"])
-            print(told["row"], told["steps"], flush=True)
-            labels[way] = told["label"]
-            if told["steps"]:
-                notes.append(f"{count:,}: " + ", ".join(f"{name} {value:g}" for name, value in told["steps"].items()))
+            report_step = json.loads(printed.strip().splitlines()[-1])
+            rows.append(report_step["row"])
+            print(report_step["row"], report_step["steps"], flush=True)
+            labels[method] = report_step["label"]
+            if report_step["steps"]:
+                notes.append(
+                    f"{count:,}: " + ", ".join(f"{name} {value:g}" for name, value in report_step["steps"].items())
+                )
         if len(labels) == 2:
             notes.append(f"{count:,}: both ways make {'the same' if same_groups(*labels.values()) else 'OTHER'} groups")
     text = (

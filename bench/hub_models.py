@@ -2,8 +2,8 @@
 
     python -m bench.hub_models [NAME ...] [--builder PYTHON] [--write]
 
-Memory and time hang on the architecture, not on what the weights know: `bench.stand_ins` writes each network with
-random weights, and Koma's own adapters look at pictures with it, twice, each time in a process of its own. PYTHON is an
+Memory and time depend on the architecture, not on the weights: `bench.stand_ins` writes each network with
+random weights, and Koma's own adapters run it on pictures, twice, each time in a process of its own. PYTHON is an
 interpreter that has what `bench.stand_ins` needs, which Koma does not; nothing is downloaded.
 """
 
@@ -36,8 +36,8 @@ HEADER = (
 
 
 @dataclass(frozen=True, slots=True)
-class Looked:
-    """What a process grew by at its highest (MB), seconds of opening with the first picture, milliseconds a picture."""
+class Measurement:
+    """Peak growth of a process (MB), seconds to open with the first picture, milliseconds per picture."""
 
     grown_mb: float
     first_s: float
@@ -45,66 +45,66 @@ class Looked:
     pictures: int
 
 
-def look(models_dir: Path, one: StandIn) -> Looked:
-    """Opens the model and looks at pictures, in this process: meant for one that has done nothing else."""
+def measure_model(models_dir: Path, stand_in: StandIn) -> Measurement:
+    """Open the model and run it on pictures in this process, which should have done nothing else."""
     from annotate.backends.model_files.registry import FAMILIES
     from annotate.evaluation import speed
 
-    import_module(FAMILIES[one.family].opener.partition(":")[0])
+    import_module(FAMILIES[stand_in.family].opener.partition(":")[0])
     before = _resident_mb()
-    told = speed.measure(one.task, one.name, models_dir, device="cpu", enough_s=ENOUGH_S)
+    timing = speed.measure(stand_in.task, stand_in.name, models_dir, device="cpu", enough_s=ENOUGH_S)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    return Looked(peak - before, told.opening_s, told.ms_per_picture, told.pictures)
+    return Measurement(peak - before, timing.opening_s, timing.ms_per_picture, timing.pictures)
 
 
-def together(looks: Sequence[Looked]) -> Looked:
+def together(looks: Sequence[Measurement]) -> Measurement:
     """The most memory and the shortest times: another process on the machine only makes these longer."""
-    return Looked(
-        max(one.grown_mb for one in looks), min(one.first_s for one in looks), min(one.ms for one in looks),
-        sum(one.pictures for one in looks),
+    return Measurement(
+        max(item.grown_mb for item in looks), min(item.first_s for item in looks), min(item.ms for item in looks),
+        sum(item.pictures for item in looks),
     )  # fmt: skip
 
 
-def row(one: StandIn, built: dict[str, float], looked: Looked) -> tuple[str, ...]:
+def row(stand_in: StandIn, built: dict[str, float], measurement: Measurement) -> tuple[str, ...]:
     """A row of the table."""
     return (
-        one.stands_for,
-        one.network,
-        str(one.side),
-        f"{built['parameters']:.1f} M" + (f" (model {one.published:g} M)" if one.published else ""),
-        f"{built['mb']:,.0f} MB" + (f" (model {one.published_mb:,.0f} MB)" if one.published_mb else ""),
-        f"{looked.grown_mb:,.0f} MB",
-        seconds(looked.first_s),
-        seconds(looked.ms / 1000),
+        stand_in.stands_for,
+        stand_in.network,
+        str(stand_in.side),
+        f"{built['parameters']:.1f} M" + (f" (model {stand_in.published:g} M)" if stand_in.published else ""),
+        f"{built['mb']:,.0f} MB" + (f" (model {stand_in.published_mb:,.0f} MB)" if stand_in.published_mb else ""),
+        f"{measurement.grown_mb:,.0f} MB",
+        seconds(measurement.first_s),
+        seconds(measurement.ms / 1000),
     )
 
 
 def seconds(value: float) -> str:
-    """Two digits that count."""
+    """Two significant digits."""
     return f"{1000 * value:.0f} ms" if value < 0.1 else f"{value:.2f} s" if value < 1 else f"{value:.1f} s"
 
 
 def measured(builder: str, chosen: Sequence[str]) -> tuple[list[tuple[str, ...]], list[str]]:
-    """Rows of what could be measured, and in words what could not. Each network is deleted before the next."""
+    """Rows of measured models, and texts about the others. Each network is deleted before the next."""
     rows, failed = [], []
     for name in chosen:
-        with tempfile.TemporaryDirectory(prefix="koma-hub-") as made:
+        with tempfile.TemporaryDirectory(prefix="koma-hub-") as folder:
             try:
-                built = _told([builder, "-m", "bench.stand_ins", name, made], BUILD_MAX_S)
-                look_at = [sys.executable, "-m", "bench.hub_models", name, "--look", made]
-                looked = together([Looked(**_told(look_at, LOOK_MAX_S)) for _ in range(LOOKS)])
+                built = _run_json([builder, "-m", "bench.stand_ins", name, folder], BUILD_MAX_S)
+                look_at = [sys.executable, "-m", "bench.hub_models", name, "--look", folder]
+                measurement = together([Measurement(**_run_json(look_at, LOOK_MAX_S)) for _ in range(LOOKS)])
             except (subprocess.SubprocessError, OSError) as error:
                 why = getattr(error, "stderr", None) or str(error)
                 failed.append(f"{STAND_INS[name].stands_for}: {str(why).strip().splitlines()[-1]}")
                 continue
-        rows.append(row(STAND_INS[name], built, looked))
+        rows.append(row(STAND_INS[name], built, measurement))
         print(*rows[-1], sep=" | ", flush=True)
     return rows, failed
 
 
 def text_of(rows: Sequence[tuple[str, ...]], failed: Sequence[str]) -> str:
     """The section's body."""
-    told = (
+    text = (
         "**The weights are random**: these are not the models but networks of the same architecture, input size and "
         "number of labels, which is what memory and time hang on. What they say of a picture was not looked at. "
         f"Koma's adapters fed them one picture at a time on the processor, {os.cpu_count()} threads, float32: drawn "
@@ -115,11 +115,11 @@ def text_of(rows: Sequence[tuple[str, ...]], failed: Sequence[str]) -> str:
         "one measured, add the difference to the memory. One network differed from process to process by up to a third "
         "in memory and, where other programs ran, up to three times in time.\n\n"
     )
-    missed = "".join(f"\n- Not measured: {one}" for one in failed)
-    return told + table(HEADER, rows) + (f"\n{missed}" if missed else "")
+    missed = "".join(f"\n- Not measured: {failure}" for failure in failed)
+    return text + table(HEADER, rows) + (f"\n{missed}" if missed else "")
 
 
-def _told(command: Sequence[str], limit_s: float) -> Any:
+def _run_json(command: Sequence[str], limit_s: float) -> Any:
     """The JSON on the last line that a command prints."""
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True, timeout=limit_s)
     return json.loads(done.stdout.strip().splitlines()[-1])
@@ -131,7 +131,7 @@ def _resident_mb() -> float:
 
 
 def _lacks(builder: str) -> str:
-    """What the builder cannot import, in words; empty: nothing."""
+    """A text about what the builder cannot import; empty if it has everything."""
     code = "from bench.stand_ins import missing; print(', '.join(missing()))"
     try:
         done = subprocess.run([builder, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
@@ -151,7 +151,7 @@ def main() -> None:
     if unknown := [name for name in options.names if name not in STAND_INS]:
         parser.error(f"{', '.join(unknown)}: not one of {', '.join(STAND_INS)}")
     if options.look:
-        print(json.dumps(asdict(look(options.look, STAND_INS[options.names[0]]))))
+        print(json.dumps(asdict(measure_model(options.look, STAND_INS[options.names[0]]))))
         return
     if lacks := _lacks(options.builder):
         sys.exit(

@@ -1,7 +1,7 @@
-"""How long Python's lock is held: a second process looks at it some thousand times a second and disturbs nobody.
+"""How long Python's lock is held: a second process samples it some thousand times per second.
 
 The lock's place in the interpreter is found by telling the interpreter a switch interval and looking for it beside
-the lock. That is so in CPython 3.11; elsewhere, or where a process may not read another's memory, nothing is told.
+the lock. That is so in CPython 3.11; elsewhere, or where a process may not read another's memory, nothing is reported.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _PAUSE_S = 0.0002
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """Share of looks that found the lock held, of how many; processor seconds of the process that went by meanwhile.
+    """Share of samples with the lock held, and their number; processor seconds of the process that went by meanwhile.
 
     On a busy machine a process also waits for the processor with the lock held: such waiting is in the share only.
     """
@@ -47,7 +47,7 @@ class LockWatch:
             )  # fmt: skip
             self.begin()
             time.sleep(0.2)
-            if (told := self.end()) is None or not told.looks:
+            if (counts := self.end()) is None or not counts.looks:
                 self.close()
 
     @property
@@ -55,12 +55,12 @@ class LockWatch:
         return self._child is not None
 
     def begin(self) -> None:
-        self._tell("begin")
+        self._send("begin")
 
     def end(self) -> Held | None:
         if self._child is None:
             return None
-        self._tell("end")
+        self._send("end")
         assert self._child.stdout is not None
         words = self._child.stdout.readline().split()
         if len(words) != 3:
@@ -73,7 +73,7 @@ class LockWatch:
             self._child.wait()
             self._child = None
 
-    def _tell(self, word: str) -> None:
+    def _send(self, word: str) -> None:
         if self._child is not None:
             assert self._child.stdin is not None
             try:
@@ -88,22 +88,22 @@ def _place() -> int:
     if sys.version_info[:2] != (3, 11) or sys.platform != "linux":
         return 0
     state = ctypes.addressof(ctypes.c_char.in_dll(ctypes.pythonapi, "_PyRuntime"))
-    before, found = sys.getswitchinterval(), []
+    before, offsets = sys.getswitchinterval(), []
     try:
         for interval in _INTERVALS:
             sys.setswitchinterval(interval)
-            wanted = struct.pack("@L", round(interval * 1e6))
+            pattern = struct.pack("@L", round(interval * 1e6))
             data = ctypes.string_at(state, _SEARCHED)
-            found.append({at for at in range(0, _SEARCHED, 8) if data[at : at + 8] == wanted})
+            offsets.append({offset for offset in range(0, _SEARCHED, 8) if data[offset : offset + 8] == pattern})
     finally:
         sys.setswitchinterval(before)
-    both = found[0] & found[1]
+    both = offsets[0] & offsets[1]
     return state + both.pop() + _LOCKED if len(both) == 1 else 0
 
 
-def look() -> None:
-    """In the second process: between "begin" and "end" count looks; then print how many found it held, all of them, and
-    the processor time of the first process before those that found it held."""
+def sample() -> None:
+    """In the second process: between "begin" and "end" count samples; then print how many found it held, their total,
+    and the processor time of the first process before those that found it held."""
     process, place = int(sys.argv[1]), int(sys.argv[2])
     memory, clock = os.open(f"/proc/{process}/mem", os.O_RDONLY), ~process << 3 | 2  # its processor time
     held = looks = 0

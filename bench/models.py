@@ -1,4 +1,4 @@
-"""What the reader costs beyond the bare network, and how busy it keeps a GPU.
+"""The cost of the reader beyond the bare network, and how busy it keeps a GPU.
 
     python -m bench.models [--pictures 8] [--layers 12] [--rounds 3]
 
@@ -81,7 +81,7 @@ def through_reader(
 ) -> Reader[int]:
     """Send the pictures through; the reader comes back for its timings."""
     reader: Reader[int] = Reader([tagger], sizes=sizes, processes=processes)
-    count = sum(1 for _ in reader.answers(Item(at, read) for at, read in enumerate(reads)))
+    count = sum(1 for _ in reader.answers(Item(index, read) for index, read in enumerate(reads)))
     assert count == len(reads)
     return reader
 
@@ -91,7 +91,7 @@ def bare(tagger: OnnxScorer, fitted: Picture, *, batch: int, count: int) -> Call
     session, entry = tagger.network.session, tagger.network.session.get_inputs()[0].name
     spec = tagger.network.spec
     if not tagger.network.on_gpu:
-        tensors = [spec.tensor(fitted[at : at + batch]) for at in range(0, count, batch)]
+        tensors = [spec.tensor(fitted[index : index + batch]) for index in range(0, count, batch)]
 
         def run() -> None:
             for tensor in tensors:
@@ -121,54 +121,60 @@ def overhead(tagger: OnnxScorer, pictures: list[Picture], *, rounds: int, sizes:
         pair = clocked(alone), clocked(lambda: through_reader(tagger, reads, sizes))
         pairs += [pair] if turn else []
     rows: list[tuple[str, ...]] = []
-    for at, name in enumerate(("wall clock", "processor time")):
-        plain = statistics.median(pair[0][at] for pair in pairs)
-        whole = statistics.median(pair[1][at] for pair in pairs)
-        more = statistics.median(pair[1][at] / pair[0][at] - 1 for pair in pairs)
-        each = (whole - plain) / len(pictures)
-        rows.append((name, f"{plain:.2f} s", f"{whole:.2f} s", f"{more:+.1%}", f"{1000 * each:+.1f} ms"))
+    for index, name in enumerate(("wall clock", "processor time")):
+        direct = statistics.median(pair[0][index] for pair in pairs)
+        through_reader_s = statistics.median(pair[1][index] for pair in pairs)
+        more = statistics.median(pair[1][index] / pair[0][index] - 1 for pair in pairs)
+        each = (through_reader_s - direct) / len(pictures)
+        rows.append((name, f"{direct:.2f} s", f"{through_reader_s:.2f} s", f"{more:+.1%}", f"{1000 * each:+.1f} ms"))
     return rows
 
 
 def from_files(tagger: OnnxScorer, folder: Path, *, count: int, sizes: BatchSizes) -> list[tuple[str, str]]:
-    """Rows of a table: pictures a second bare and from JPEG files, how busy the GPU was, where the time went.
+    """Rows of a table: pictures per second bare and from JPEG files, how busy the GPU was, where the time went.
 
     As in the application, processes read for a GPU and threads for a processor.
     """
-    made = min(count, FILES_MAX)
-    names = Store(folder).put_many((jpeg(drawn(at)), "jpg") for at in range(made))
-    reads = [StoredPicture(str(folder), names[at % made], f"picture {at}") for at in range(count)]
+    file_count = min(count, FILES_MAX)
+    names = Store(folder).put_many((jpeg(drawn(index)), "jpg") for index in range(file_count))
+    reads = [StoredPicture(str(folder), names[index % file_count], f"picture {index}") for index in range(count)]
     processes = ReadingProcesses(cores_for_reading()) if tagger.network.on_gpu else None
     if tagger.network.on_gpu:
         through_reader(tagger, reads, sizes, processes)  # finds the batch size, warms up
     batch = sizes.of(tagger).size
-    fitted = np.stack([tagger.fit(read()) for read in reads[: min(batch, made)]])
+    fitted = np.stack([tagger.fit(read()) for read in reads[: min(batch, file_count)]])
     fitted = np.resize(fitted, (max(batch, 1 if tagger.network.on_gpu else count), *fitted.shape[1:]))
     alone = bare(tagger, fitted, batch=batch, count=count)
     if tagger.network.on_gpu:
         alone()
-    plain = clocked(alone)[0]
+    direct = clocked(alone)[0]
     reader: list[Reader[int]] = []
     with gpu_busy() as busy:
-        whole = clocked(lambda: reader.append(through_reader(tagger, reads, sizes, processes)))[0]
+        through_reader_s = clocked(lambda: reader.append(through_reader(tagger, reads, sizes, processes)))[0]
     if processes:
         processes.close()
     took = ", ".join(f"{name} {seconds:.2f} s" for name, seconds in reader[0].timings.items())
     on_gpu = tagger.network.on_gpu
     return [
         ("device, batch, reading threads or processes", f"{tagger.device}, {batch}, {reader[0].threads}"),
-        ("bare loop", f"{count / plain:.1f} pictures/s"),
-        ("from JPEG files to answers", f"{count / whole:.1f} pictures/s, {plain / whole:.0%} of the bare loop"),
-        (f"on a GPU, goal {SHARE_MIN:.0%} of the bare loop", _verdict(plain / whole, SHARE_MIN, measured=on_gpu)),
+        ("bare loop", f"{count / direct:.1f} pictures/s"),
+        (
+            "from JPEG files to answers",
+            f"{count / through_reader_s:.1f} pictures/s, {direct / through_reader_s:.0%} of the bare loop",
+        ),
+        (
+            f"on a GPU, goal {SHARE_MIN:.0%} of the bare loop",
+            _verdict(direct / through_reader_s, SHARE_MIN, measured=on_gpu),
+        ),
         (f"GPU busy (goal: {BUSY_MIN:.0%})", _verdict(_mean(busy), BUSY_MIN, measured=on_gpu and bool(busy))),
-        (f"where the {whole:.2f} s went", took),
+        (f"where the {through_reader_s:.2f} s went", took),
     ]
 
 
-def _verdict(value: float, least: float, *, measured: bool) -> str:
+def _verdict(value: float, minimum: float, *, measured: bool) -> str:
     if not measured:
         return NO_GPU
-    return f"{value:.0%}, {'reached' if value >= least else 'missed'}"
+    return f"{value:.0%}, {'reached' if value >= minimum else 'missed'}"
 
 
 def _mean(busy: list[float]) -> float:
@@ -201,7 +207,7 @@ def gpu_busy() -> Iterator[list[float]]:
         thread.join()
 
 
-def reading(tagger: OnnxScorer, *, count: int = 6) -> list[tuple[str, ...]]:
+def fit_steps(tagger: OnnxScorer, *, count: int = 6) -> list[tuple[str, ...]]:
     """Rows of a table: decoding and fitting a JPEG whole, and at the half size that its format offers; processor time.
 
     The reader decodes whole: what it would win is shown here with what it would change.
@@ -209,23 +215,26 @@ def reading(tagger: OnnxScorer, *, count: int = 6) -> list[tuple[str, ...]]:
     rows: list[tuple[str, ...]] = []
     for width, height in ((1280, 720), (1920, 1080), (3840, 2160)):
         spent = np.zeros(3)
-        apart: list[Any] = []
+        differences: list[Any] = []
         for seed in range(count):
             data = jpeg(drawn(seed, width=width, height=height))
             marks = [time.process_time()]
-            whole = read_picture(data, name="whole").rgb
+            through_reader_s = read_picture(data, name="whole").rgb
             marks.append(time.process_time())
-            fitted = tagger.fit(whole)
+            fitted = tagger.fit(through_reader_s)
             marks.append(time.process_time())
             image = Image.open(io.BytesIO(data))
             image.draft("RGB", (vit.SIDE, vit.SIDE))
             quick = tagger.fit(np.asarray(image.convert("RGB")))
             marks.append(time.process_time())
             spent += np.diff(marks) / count
-            apart.append(np.abs(fitted.astype(int) - quick))
-        mean, most = np.mean([one.mean() for one in apart]), max(one.max() for one in apart)
+            differences.append(np.abs(fitted.astype(int) - quick))
+        mean, maximum = (
+            np.mean([difference.mean() for difference in differences]),
+            max(difference.max() for difference in differences),
+        )
         decode, fit, half = (f"{1000 * value:.0f} ms" for value in spent)
-        rows.append((f"{width}x{height}", decode, fit, half, f"{mean:.2f}, at most {most}"))
+        rows.append((f"{width}x{height}", decode, fit, half, f"{mean:.2f}, at most {maximum}"))
     return rows
 
 
@@ -236,16 +245,18 @@ def main() -> None:
     parser.add_argument("--layers", type=int, default=12)
     parser.add_argument("--dry", action="store_true", help="print the tables, leave docs/benchmarks.md alone")
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory() as made:
-        folder = Path(made) / "vit"
+    with tempfile.TemporaryDirectory() as file_count:
+        folder = Path(file_count) / "vit"
         vit.write_tagger(folder, layers=options.layers)
         size_mb = (folder / "model.onnx").stat().st_size / 1e6
-        tagger: OnnxScorer = registry.open_model(registry.find("vit", Path(made), task="tags"))
+        tagger: OnnxScorer = registry.open_model(registry.find("vit", Path(file_count), task="tags"))
         sizes = BatchSizes()
         count = GPU_PICTURES if tagger.network.on_gpu else options.pictures
-        files = from_files(tagger, Path(made), count=count, sizes=sizes)
-        costs = overhead(tagger, [drawn(at) for at in range(options.pictures)], rounds=options.rounds, sizes=sizes)
-        decodes = reading(tagger)
+        files = from_files(tagger, Path(file_count), count=count, sizes=sizes)
+        costs = overhead(
+            tagger, [drawn(index) for index in range(options.pictures)], rounds=options.rounds, sizes=sizes
+        )
+        decodes = fit_steps(tagger)
     text = (
         f"A graph of {size_mb:.0f} MB ({options.layers} layers), {tagger.device}.\n\n"
         f"Through the reader (fit, copy, run, read the answers; threads and queues) against bare `session.run` of the "

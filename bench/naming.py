@@ -1,4 +1,5 @@
-"""python -m bench.naming SEED... [--write]: how many faces of drawn episodes get the right name from one cluster each.
+"""python -m bench.naming SEED... [--write]: how many faces of drawn episodes get the right name from one named cluster
+per character.
 
 Each seed is an episode with a cast of its own. It goes through all stages as in the application. Then the largest
 cluster of each character is named as a person does it on the faces page (the faces that are somebody else are clicked
@@ -34,7 +35,7 @@ HEADER = (
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class Identified:
     """Key of the person whom a face shows ("" a false find) and whether that is one of the named characters."""
 
     key: str
@@ -76,34 +77,34 @@ def run_all(film: Path, seed: int) -> Collection:
     return collection
 
 
-def who_is_who(collection: Collection, truth: Truth) -> dict[int, Told]:
+def who_is_who(collection: Collection, truth: Truth) -> dict[int, Identified]:
     """Whom each found face shows, by the face's key; faces in fades and blends are left out."""
     from annotate.models import Face
 
-    found: dict[int, Told] = {}
+    identified: dict[int, Identified] = {}
     for face in Face.objects.real().filter(collection=collection, frame__state="kept").select_related("frame"):
         first, count = face.frame.index, face.frame.run_length
         drawings = truth.drawing_of_frame()
         clean = next((frame for frame in range(first, first + count) if drawings[frame] >= 0), None)
         if clean is not None:
-            found[face.pk] = _told(face, truth.faces_at(clean))
-    return found
+            identified[face.pk] = _identify(face, truth.faces_at(clean))
+    return identified
 
 
-def _told(face: Face, people: list[tuple[Seen, tuple[float, float, float, float]]]) -> Told:
+def _identify(face: Face, people: list[tuple[Seen, tuple[float, float, float, float]]]) -> Identified:
     from annotate.algorithms.boxes import iou
 
     if not people:
-        return Told("", named=False)
-    own = np.array([[face.left, face.top, face.right, face.bottom]], np.float32)
-    overlap = iou(own, np.array([box for _, box in people], np.float32))[0]
+        return Identified("", named=False)
+    face_box = np.array([[face.left, face.top, face.right, face.bottom]], np.float32)
+    overlap = iou(face_box, np.array([box for _, box in people], np.float32))[0]
     best = int(overlap.argmax())
     if overlap[best] < SAME:
-        return Told("", named=False)
-    return Told(people[best][0].key, named=bool(people[best][0].name))
+        return Identified("", named=False)
+    return Identified(people[best][0].key, named=bool(people[best][0].name))
 
 
-def name_clusters(collection: Collection, told: dict[int, Told]) -> dict[str, int]:
+def name_clusters(collection: Collection, identified: dict[int, Identified]) -> dict[str, int]:
     """Name the largest cluster of each character; returns the row key of each named character."""
     from annotate.actions import characters, clusters
     from annotate.models import FaceCluster
@@ -111,14 +112,14 @@ def name_clusters(collection: Collection, told: dict[int, Told]) -> dict[str, in
 
     keys: dict[str, int] = {}
     for cluster in FaceCluster.objects.filter(collection=collection).order_by("-size", "number"):
-        members = [pk for pk in cluster.faces.values_list("pk", flat=True) if pk in told]
-        most = Counter(told[pk] for pk in members).most_common(1)
-        if not most or not most[0][0].named or most[0][0].key in keys:
+        members = [pk for pk in cluster.faces.values_list("pk", flat=True) if pk in identified]
+        most_common = Counter(identified[pk] for pk in members).most_common(1)
+        if not most_common or not most_common[0][0].named or most_common[0][0].key in keys:
             continue
-        who = most[0][0].key
+        who = most_common[0][0].key
         character = characters.create(collection=collection, name=who, by=None)
         keys[who] = character.pk
-        others = [pk for pk in members if told[pk].key != who]
+        others = [pk for pk in members if identified[pk].key != who]
         clusters.name(collection=collection, cluster=cluster, character=character, by=None, taken_out=others)
     episodes = list(collection.episodes.all())
     runs.run_here(runs.start(collection=collection, episodes=episodes, by=None, stage_names=["cluster", "identify"]))
@@ -129,26 +130,27 @@ def score(collection: Collection, truth: Truth, seed: int) -> tuple[object, ...]
     """One row of the table."""
     from annotate.models import Face, FaceCluster, NamedBy
 
-    told = who_is_who(collection, truth)
+    identified = who_is_who(collection, truth)
     groups: dict[int, Counter[str]] = {}
-    for pk, cluster in Face.objects.filter(pk__in=told).values_list("pk", "cluster_id"):
-        groups.setdefault(cluster, Counter())[told[pk].key] += 1
+    for pk, cluster in Face.objects.filter(pk__in=identified).values_list("pk", "cluster_id"):
+        groups.setdefault(cluster, Counter())[identified[pk].key] += 1
     pure = sum(max(group.values()) for group in groups.values())
     clusters = FaceCluster.objects.filter(collection=collection).count()
-    keys = name_clusters(collection, told)
+    keys = name_clusters(collection, identified)
     answers = {
-        pk: (who, by) for pk, who, by in Face.objects.filter(pk__in=told).values_list("pk", "character_id", "named_by")
+        pk: (who, by)
+        for pk, who, by in Face.objects.filter(pk__in=identified).values_list("pk", "character_id", "named_by")
     }
-    cast = [pk for pk in told if told[pk].named]
-    extras = [pk for pk in told if told[pk].key and not told[pk].named]
-    false = [pk for pk in told if not told[pk].key]
-    right = {pk for pk in cast if answers[pk][0] == keys.get(told[pk].key, -1)}
+    cast = [pk for pk in identified if identified[pk].named]
+    extras = [pk for pk in identified if identified[pk].key and not identified[pk].named]
+    false = [pk for pk in identified if not identified[pk].key]
+    right = {pk for pk in cast if answers[pk][0] == keys.get(identified[pk].key, -1)}
     by_model = [pk for pk in cast if answers[pk][1] != NamedBy.PERSON]
-    unknown = {pk for pk in told if answers[pk][0] is None}
+    unknown = {pk for pk in identified if answers[pk][0] is None}
     wrong = len(cast) - len(right) - len(unknown.intersection(cast))
     return (
         seed,
-        f"{len(keys)} of {len({told[pk].key for pk in cast})}",
+        f"{len(keys)} of {len({identified[pk].key for pk in cast})}",
         _share(len(right), len(cast)),
         _share(len(right.intersection(by_model)), len(by_model)),
         _share(wrong, len(cast)),
@@ -156,12 +158,12 @@ def score(collection: Collection, truth: Truth, seed: int) -> tuple[object, ...]
         _share(len(unknown.intersection(extras)), len(extras)),
         _share(len(unknown.intersection(false)), len(false)),
         clusters,
-        _share(pure, len(told)),
+        _share(pure, len(identified)),
     )
 
 
-def _share(part: int, whole: int) -> str:
-    return f"{part} of {whole} ({part / whole:.1%})" if whole else "none"
+def _share(part: int, total: int) -> str:
+    return f"{part} of {total} ({part / total:.1%})" if total else "none"
 
 
 def main() -> None:

@@ -29,22 +29,24 @@ def copies_table(threshold: float) -> str:
     """How many copies lie within the threshold, of real and of drawn pictures, and how near other pictures come."""
     sets = {"real": near_sets.real_pictures(), "drawn": near_sets.drawn_pictures(), "painted": near_sets.backgrounds()}
     sets = {name: pictures for name, pictures in sets.items() if pictures}
-    own = {name: _units([near_sets.described(picture) for picture in pictures]) for name, pictures in sets.items()}
+    vectors = {name: _units([near_sets.described(picture) for picture in pictures]) for name, pictures in sets.items()}
     rows = []
     for what, make in COPIES.items():
         row: list[object] = [what]
         for name, pictures in sets.items():
-            cosine = (own[name] * _units([near_sets.described(make(picture)) for picture in pictures])).sum(axis=1)
+            cosine = (vectors[name] * _units([near_sets.described(make(picture)) for picture in pictures])).sum(axis=1)
             row += [f"{(cosine >= threshold).mean():.1%}", f"{np.percentile(cosine, 5):.3f}"]
         rows.append(row)
     header = ["copy", *(f"{name}: {what}" for name in sets for what in ("found", "5th percentile"))]
-    made = report.table(header, rows)
+    text = report.table(header, rows)
     counts = ", ".join(f"{len(pictures)} {name}" for name, pictures in sets.items())
-    if "painted" in own:
-        apart = np.sort((own["painted"] @ own["painted"].T)[np.triu_indices(len(own["painted"]), 1)])[::-1]
-        nearest = ", ".join(f"{value:.3f}" for value in apart[:6])
-        made += f"\n\nNearest different paintings (some show one place by day and by night): {nearest}."
-    return f"Pictures: {counts}. Found: cosine of at least {threshold:g}, the default.\n\n{made}"
+    if "painted" in vectors:
+        similarities = np.sort(
+            (vectors["painted"] @ vectors["painted"].T)[np.triu_indices(len(vectors["painted"]), 1)]
+        )[::-1]
+        nearest = ", ".join(f"{value:.3f}" for value in similarities[:6])
+        text += f"\n\nNearest different paintings (some show one place by day and by night): {nearest}."
+    return f"Pictures: {counts}. Found: cosine of at least {threshold:g}, the default.\n\n{text}"
 
 
 def _units(descriptors: list[U8]) -> F32:
@@ -81,13 +83,13 @@ def measure(count: int, threshold: float) -> list[object]:
 
 def _exact(descriptors: U8, sample: NDArray[np.int64], threshold: float) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """All pairs (position in sample, row) within the threshold, by the full product."""
-    mine = as_vectors(descriptors[sample])
-    mine /= np.linalg.norm(mine, axis=1, keepdims=True)
+    sampled = as_vectors(descriptors[sample])
+    sampled /= np.linalg.norm(sampled, axis=1, keepdims=True)
     left, right = [], []
     for start in range(0, len(descriptors), 20_000):
         rows = as_vectors(descriptors[start : start + 20_000])
         rows /= np.linalg.norm(rows, axis=1, keepdims=True)
-        places, others = np.nonzero(mine @ rows.T >= threshold + 1e-6)
+        places, others = np.nonzero(sampled @ rows.T >= threshold + 1e-6)
         left.append(places)
         right.append(others + start)
     return np.concatenate(left), np.concatenate(right)

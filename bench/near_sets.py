@@ -40,13 +40,13 @@ def _film(path: Path, every: int) -> Iterator[U8]:
 
 
 def real_pictures() -> list[U8]:
-    """One picture a second of the real cuts; none where the test data is absent."""
+    """One picture per second of the real cuts; none where the test data is absent."""
     path = TEST_DATA / "video" / "real_cuts_ep01.mp4"
     return list(_film(path, 24)) if path.exists() else []
 
 
 def drawn_pictures() -> list[U8]:
-    """One picture a second of an episode that Koma draws."""
+    """One picture per second of an episode that Koma draws."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "drawn.mp4"
         draw_episode(path, seed=7, seconds=75, size=SIDES)
@@ -55,12 +55,12 @@ def drawn_pictures() -> list[U8]:
 
 def backgrounds() -> list[U8]:
     """Painted places, several of them twice: by day and by night, which are different pictures."""
-    found = []
+    pictures = []
     for path in sorted((TEST_DATA / "backgrounds").glob("*.jpg")):
         bgr = cv2.imread(str(path))
         if bgr is not None:
-            found.append(np.asarray(cv2.resize(bgr[..., ::-1], SIDES, interpolation=cv2.INTER_AREA), np.uint8))
-    return found
+            pictures.append(np.asarray(cv2.resize(bgr[..., ::-1], SIDES, interpolation=cv2.INTER_AREA), np.uint8))
+    return pictures
 
 
 def _units(descriptors: U8) -> F32:
@@ -83,8 +83,8 @@ def collection(pictures: list[U8], count: int, *, seed: int = 1) -> tuple[U8, F3
     per_shot_look = np.where(opening, rng.integers(0, 40, len(per_shot)), np.arange(len(per_shot)) + 40)
     descriptors = np.empty((count, looks.shape[1]), np.uint8)
     for start in range(0, count, 50_000):
-        some = per_shot_look[shots[start : start + 50_000]]
-        descriptors[start : start + 50_000] = _drawings(looks, some, rng)
+        chunk = per_shot_look[shots[start : start + 50_000]]
+        descriptors[start : start + 50_000] = _drawings(looks, chunk, rng)
     return descriptors, rng.random(count).astype(np.float32)
 
 
@@ -97,15 +97,15 @@ def _cut_out(picture: U8, rng: np.random.Generator) -> U8:
     return np.asarray(cv2.resize(np.ascontiguousarray(inner), (480, 270), interpolation=cv2.INTER_AREA), np.uint8)
 
 
-def _drawings(looks: F32, wanted: NDArray[np.int64], rng: np.random.Generator) -> U8:
+def _drawings(looks: F32, shots: NDArray[np.int64], rng: np.random.Generator) -> U8:
     """One drawing for each wanted look: a mix of two cut-outs fixed by its number, moved a little towards a third."""
     mixed = np.random.default_rng(9)
-    pairs = mixed.integers(0, len(looks), (int(wanted.max()) + 1, 2))
-    share = mixed.uniform(0.0, 1.0, int(wanted.max()) + 1).astype(np.float32)[wanted, None]
-    rows = looks[pairs[wanted, 0]] * share + looks[pairs[wanted, 1]] * (1 - share)
+    pairs = mixed.integers(0, len(looks), (int(shots.max()) + 1, 2))
+    share = mixed.uniform(0.0, 1.0, int(shots.max()) + 1).astype(np.float32)[shots, None]
+    rows = looks[pairs[shots, 0]] * share + looks[pairs[shots, 1]] * (1 - share)
     rows /= np.linalg.norm(rows, axis=1, keepdims=True)
-    towards = looks[rng.integers(0, len(looks), len(wanted))] - looks[rng.integers(0, len(looks), len(wanted))]
+    towards = looks[rng.integers(0, len(looks), len(shots))] - looks[rng.integers(0, len(looks), len(shots))]
     towards /= np.maximum(np.linalg.norm(towards, axis=1, keepdims=True), 1e-6)
-    rows = rows + towards * rng.exponential(0.12, (len(wanted), 1)).astype(np.float32).clip(max=0.6)
+    rows = rows + towards * rng.exponential(0.12, (len(shots), 1)).astype(np.float32).clip(max=0.6)
     rows /= np.linalg.norm(rows, axis=1, keepdims=True)
     return np.asarray(np.clip(np.rint(rows * 400) + 128, 1, 255), np.uint8)

@@ -1,4 +1,4 @@
-"""How long every list page takes on a large collection while ten clients ask at once.
+"""Response times of all list pages on a large collection with ten concurrent clients.
 
 python -m bench.pages [--sqlite] [--frames 100000] [--faces 150000] [--rounds 10] [--keep FOLDER] [--write]
 
@@ -49,8 +49,8 @@ def pages(collection: Collection) -> list[Page]:
     faces = Face.objects.filter(collection=collection, state="face", character__parent=None)
     late = faces.filter(confidence__lt=0.3).order_by("pk")[:4000:100]
     operations = Operation.objects.filter(collection=collection).count()
-    own = [f"{here}/characters/{person.pk}/" for person in people]
-    found: list[Page] = [
+    character_urls = [f"{here}/characters/{person.pk}/" for person in people]
+    found_pages: list[Page] = [
         ("collections", ["/"], {}),
         ("overview", [f"{here}/"], {}),
         ("episodes", [f"{here}/episodes/"], {}),
@@ -58,8 +58,8 @@ def pages(collection: Collection) -> list[Page]:
         ("faces", [f"{here}/faces/"], {}),
         ("faces, deep", [f"{here}/faces/?after={group.purity!r}:{group.number}" for group in groups], {}),
         ("characters", [f"{here}/characters/"], {}),
-        ("one character", own, {}),
-        ("one character, least sure", [f"{address}?order=doubtful" for address in own], {}),
+        ("one character", character_urls, {}),
+        ("one character, least sure", [f"{address}?order=doubtful" for address in character_urls], {}),
         (
             "one character, deep",
             [f"{here}/characters/{f.character_id}/?after={f.confidence!r}:{f.pk}" for f in late],
@@ -75,7 +75,7 @@ def pages(collection: Collection) -> list[Page]:
     ]
     names = [f'character:"{person.name}"' for person in people]
     tags = [f"tag:{'abcdefghij'[n % 10]}tag_{n}" for n in range(40)]
-    asked = {
+    queries_by_name = {
         "frames": [""],
         "frames, kept and dropped": ["state:all"],
         "frames, one episode": [f"episode:{episode}" for episode in episodes],
@@ -97,18 +97,18 @@ def pages(collection: Collection) -> list[Page]:
         "frames, left out of exports": ["is:excluded"],
     }
     base = f"{here}/frames/?q="
-    found += [(name, [base + quote(query) for query in queries], {}) for name, queries in asked.items()]
-    found += [
-        ("frames, scrolled deep", [f"{base}&{mark}" for mark in marks], HTMX),
-        ("frames, opened deep", [f"{base}&{mark}" for mark in marks], {}),
-        ("frames, a tag, scrolled deep", [f"{base}{tags[n % 40]}&{mark}" for n, mark in enumerate(marks)], HTMX),
+    found_pages += [(name, [base + quote(query) for query in queries], {}) for name, queries in queries_by_name.items()]
+    found_pages += [
+        ("frames, scrolled deep", [f"{base}&{cursor}" for cursor in marks], HTMX),
+        ("frames, opened deep", [f"{base}&{cursor}" for cursor in marks], {}),
+        ("frames, a tag, scrolled deep", [f"{base}{tags[n % 40]}&{cursor}" for n, cursor in enumerate(marks)], HTMX),
     ]
-    return found
+    return found_pages
 
 
 def measure(collection: Collection, rounds: int, *, data: Path) -> tuple[list[list[object]], float]:
-    """A row a page: queries, bytes, p50 and p95 in ms in the view, p95 with the wait for its turn and as the client
-    sees it; pages a second."""
+    """A row per page: queries, bytes, p50 and p95 in ms in the view, p95 with the wait for its turn and as the client
+    sees it; pages per second."""
     from django.conf import settings
     from django.contrib.auth.models import User
     from django.db import connection
@@ -117,14 +117,14 @@ def measure(collection: Collection, rounds: int, *, data: Path) -> tuple[list[li
 
     from project.serve.launcher import gunicorn_command
 
-    wanted = pages(collection)
+    selected = pages(collection)
     cookies = []
     for user in User.objects.order_by("pk"):
         client = Client(headers={"host": "127.0.0.1"})
         client.force_login(user)
         cookies.append(f"{settings.SESSION_COOKIE_NAME}={client.cookies[settings.SESSION_COOKIE_NAME].value}")
     queries = {}
-    for name, addresses, headers in wanted:
+    for name, addresses, headers in selected:
         client.get(addresses[0], headers=headers)
         with CaptureQueriesContext(connection) as seen:
             client.get(addresses[-1], headers=headers)
@@ -137,19 +137,19 @@ def measure(collection: Collection, rounds: int, *, data: Path) -> tuple[list[li
         web = subprocess.Popen(gunicorn_command("127.0.0.1", port, WORKERS), cwd=ROOT, stdout=log, stderr=log)
         try:
             _wait(port)
-            plan = {"port": port, "cookies": cookies, "pages": wanted, "clients": CLIENTS}
+            plan = {"port": port, "cookies": cookies, "pages": selected, "clients": CLIENTS}
             _ask(plan | {"rounds": 1})  # templates are compiled, connections are opened
             got = _ask(plan | {"rounds": rounds})
         finally:
             web.terminate()
             web.wait(20)
     rows: list[list[object]] = []
-    for name, _, _ in wanted:
+    for name, _, _ in selected:
         view, waited, seen_by_client, size = np.array(got["pages"][name]).T
         p50, p95 = np.percentile(view, [50, 95])
         rows.append([name, queries[name], f"{size.mean() / 1000:.0f}", f"{p50:.0f}", f"{p95:.0f}"])
         rows[-1] += [f"{np.percentile(times, 95):.0f}" for times in (waited, seen_by_client)]
-    return rows, rounds * CLIENTS * len(wanted) / got["seconds"]
+    return rows, rounds * CLIENTS * len(selected) / got["seconds"]
 
 
 def _ask(plan: dict[str, Any]) -> dict[str, Any]:
@@ -188,7 +188,7 @@ def database(folder: Path, *, sqlite: bool) -> Iterator[str]:
 
 
 def main() -> None:
-    """Fill, ask, print."""
+    """Fill, measure, print."""
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--sqlite", action="store_true")
     options.add_argument("--frames", type=int, default=100_000)
@@ -196,11 +196,11 @@ def main() -> None:
     options.add_argument("--rounds", type=int, default=10)
     options.add_argument("--keep", type=Path, help="folder whose database is filled once and used again")
     options.add_argument("--write", action="store_true", help="into docs/benchmarks.md")
-    asked = options.parse_args()
+    chosen = options.parse_args()
     with tempfile.TemporaryDirectory(prefix="koma-pages-") as temporary:
-        data = asked.keep or Path(temporary)
+        data = chosen.keep or Path(temporary)
         data.mkdir(parents=True, exist_ok=True)
-        with database(data, sqlite=asked.sqlite) as address:
+        with database(data, sqlite=chosen.sqlite) as address:
             os.environ |= {"DATABASE_URL": address, "KOMA_DATA_DIR": str(data), "DEBUG": "off"}
             os.environ["DJANGO_SETTINGS_MODULE"] = "project.settings"
             import django
@@ -215,20 +215,20 @@ def main() -> None:
             from ingest.models import Collection
 
             began = time.perf_counter()
-            collection = Collection.objects.filter(name="Benchmark show").first() or fill(asked.frames, asked.faces)
+            collection = Collection.objects.filter(name="Benchmark show").first() or fill(chosen.frames, chosen.faces)
             print(f"{time.perf_counter() - began:.0f} s to fill", file=sys.stderr)
-            rows, rate = measure(collection, asked.rounds, data=data)
-    what = "SQLite" if asked.sqlite else "PostgreSQL"
+            rows, rate = measure(collection, chosen.rounds, data=data)
+    what = "SQLite" if chosen.sqlite else "PostgreSQL"
     header = ["page", "queries", "kB", "view p50 ms", "view p95 ms", "with wait p95 ms", "client p95 ms"]
     about = (
-        f"{asked.frames:,} frames, {asked.faces:,} faces, {20 * asked.frames:,} tags said; {WORKERS} web workers; "
-        f"{CLIENTS} clients, each asks again as soon as it has an answer; {asked.rounds * CLIENTS} requests a page; "
-        f"{rate:.0f} pages a second in all. Clients, web and database share the processor. View: from its turn "
+        f"{chosen.frames:,} frames, {chosen.faces:,} faces, {20 * chosen.frames:,} tags; {WORKERS} web workers; "
+        f"{CLIENTS} clients, each sends its next request after an answer; {chosen.rounds * CLIENTS} requests per page; "
+        f"{rate:.0f} pages per second in all. Clients, web and database share the processor. View: from its turn "
         f"({PAGES_AT_ONCE} pages are made at once by a worker) to the last byte made. With wait: from the first "
         "middleware. Client: from the request to the last byte."
     )
     text = f"{about}\n\n{report.table(header, rows)}"
-    report.write(f"Pages: {what}", text) if asked.write else print(text)
+    report.write(f"Pages: {what}", text) if chosen.write else print(text)
 
 
 if __name__ == "__main__":

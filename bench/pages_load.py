@@ -1,4 +1,4 @@
-"""The clients of `bench/pages.py`, in a process of their own: asks for pages, returns what each took.
+"""The clients of `bench/pages.py`, in a process of their own: requests pages and returns their times.
 
 Reads one JSON object from standard input, writes one to standard output; knows nothing of Django.
 """
@@ -17,7 +17,7 @@ from typing import Any
 _TIMES = re.compile(r"wait;dur=([0-9.]+), view;dur=([0-9.]+)")
 
 
-def client(number: int, plan: dict[str, Any], found: dict[str, list[list[float]]]) -> None:
+def client(number: int, plan: dict[str, Any], timings: dict[str, list[list[float]]]) -> None:
     """One person: all pages, `rounds` times, in an order of their own, each as soon as the last one is here."""
     order = random.Random(number)
     connection = http.client.HTTPConnection("127.0.0.1", plan["port"], timeout=60)
@@ -35,18 +35,18 @@ def client(number: int, plan: dict[str, Any], found: dict[str, list[list[float]]
             times = _TIMES.search(answer.headers.get("Server-Timing", ""))
             if answer.status != 200 or times is None:
                 raise RuntimeError(f"{name}: {address} answered {answer.status}")
-            found[name].append([float(times[2]), float(times[1]) + float(times[2]), took, size])
+            timings[name].append([float(times[2]), float(times[1]) + float(times[2]), took, size])
 
 
 def main() -> None:
     """All clients at once; a client that fails ends the process with its reason."""
     plan = json.load(sys.stdin)
-    found: dict[str, list[list[float]]] = {name: [] for name, _, _ in plan["pages"]}
+    timings: dict[str, list[list[float]]] = {name: [] for name, _, _ in plan["pages"]}
     problems: list[str] = []
 
     def guarded(number: int) -> None:
         try:
-            client(number, plan, found)
+            client(number, plan, timings)
         except Exception as problem:  # noqa: BLE001 - told below
             problems.append(f"client {number}: {problem}")
 
@@ -58,7 +58,7 @@ def main() -> None:
         thread.join()
     if problems:
         sys.exit("\n".join(problems))
-    json.dump({"pages": found, "seconds": time.perf_counter() - began}, sys.stdout)
+    json.dump({"pages": timings, "seconds": time.perf_counter() - began}, sys.stdout)
 
 
 if __name__ == "__main__":

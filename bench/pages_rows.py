@@ -22,7 +22,7 @@ from ingest.models import Collection, Episode, Frame, Membership, Operation, Pip
 from ingest.pipeline.registry import stages
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
-EPISODES, SHOTS = 60, 300  # shots an episode
+EPISODES, SHOTS = 60, 300  # shots per episode
 CHARACTERS, CLUSTERS, TAGS = 60, 4_000, 6_000
 TAGS_A_FRAME = 20
 PEOPLE, OPERATIONS, RUNS, EXPORTS = 6, 20_000, 121, 60
@@ -35,23 +35,23 @@ EMBEDDING = bytes(512)
 def fill(frames: int, faces: int) -> Collection:
     """All rows, without files. Uses COPY on PostgreSQL."""
     random = np.random.default_rng(7)
-    own = Collection.objects.create(name="Benchmark show")
+    collection = Collection.objects.create(name="Benchmark show")
     others = Collection.objects.bulk_create([Collection(name=f"Another show {n}") for n in range(5)])
     people = User.objects.bulk_create([User(username=f"person{n}") for n in range(PEOPLE)])
-    members = [Membership(collection=c, user=p, role=30) for c in [own, *others] for p in people]
+    members = [Membership(collection=c, user=p, role=30) for c in [collection, *others] for p in people]
     Membership.objects.bulk_create(members)
     model = ModelVersion.objects.create(task="faces", name="builtin", revision="1")
-    episode_keys = _episodes(own)
-    _characters(own)
-    kept = random.random(frames) < KEPT
-    face_frames = np.sort(random.choice(np.flatnonzero(kept), size=faces))
+    episode_keys = _episodes(collection)
+    _characters(collection)
+    is_kept = random.random(frames) < KEPT
+    face_frames = np.sort(random.choice(np.flatnonzero(is_kept), size=faces))
     face_count = np.bincount(face_frames, minlength=frames)
-    _put(Frame, _FRAME, _frames(own, episode_keys, frames, kept, face_count, random))
-    _faces(own, model, face_frames, random)
+    _put(Frame, _FRAME, _frames(collection, episode_keys, frames, is_kept, face_count, random))
+    _faces(collection, model, face_frames, random)
     _tags(model, frames, random)
-    _history(own, people)
-    _runs(own, people[0], episode_keys)
-    Recipe.objects.create(collection=own, name="All", params={})
+    _history(collection, people)
+    _runs(collection, people[0], episode_keys)
+    Recipe.objects.create(collection=collection, name="All", params={})
     Caption.objects.bulk_create(
         [Caption(frame_id=1 + 997 * n, text="a girl", by=people[0]) for n in range(frames // 2000)]
     )
@@ -60,7 +60,7 @@ def fill(frames: int, faces: int) -> Collection:
         for statement in connection.ops.sequence_reset_sql(no_style(), [*tables, PipelineRun, StageRun, ExportJob]):
             cursor.execute(statement)
         cursor.execute("VACUUM ANALYZE" if connection.vendor == "postgresql" else "ANALYZE")
-    return own
+    return collection
 
 
 _FRAME = (
@@ -71,7 +71,7 @@ _FRAME = (
 
 
 def _frames(
-    own: Collection, episodes: list[int], frames: int, kept: Any, face_count: Any, random: np.random.Generator
+    collection: Collection, episodes: list[int], frames: int, is_kept: Any, face_count: Any, random: np.random.Generator
 ) -> Iterator[tuple[Any, ...]]:
     each = -(-frames // len(episodes))
     descriptors = random.integers(0, 256, (frames, DESCRIPTOR_SIZE), dtype=np.uint8)
@@ -79,27 +79,41 @@ def _frames(
     last_kept = 1
     for n in range(frames):
         nth, index = divmod(n, each)
-        reason = "" if kept[n] else REASONS[n % len(REASONS)]
+        reason = "" if is_kept[n] else REASONS[n % len(REASONS)]
         copy = reason == "duplicate" and last_kept != n + 1
-        if kept[n]:
+        if is_kept[n]:
             last_kept = n + 1
         shot = 1 + nth * SHOTS + index * SHOTS // each
         time_s = 0.8 * index
-        file = _name(f"f{n}") if kept[n] else ""
+        file = _name(f"f{n}") if is_kept[n] else ""
         yield (
-            *(n + 1, own.pk, episodes[nth], shot, 19 * index, time_s, time_s + 0.7, 1920, 1080, file, _name(f"p{n}")),
+            *(
+                n + 1,
+                collection.pk,
+                episodes[nth],
+                shot,
+                19 * index,
+                time_s,
+                time_s + 0.7,
+                1920,
+                1080,
+                file,
+                _name(f"p{n}"),
+            ),
             *(PLACEHOLDER, descriptors[n].tobytes(), float(quality[n]), {"sharpness": 0.5, "contrast": 0.4}),
-            *("kept" if kept[n] else "dropped", reason, last_kept if copy else None, 0.02 if copy else None),
+            *("kept" if is_kept[n] else "dropped", reason, last_kept if copy else None, 0.02 if copy else None),
             *(n % 211 == 0, int(face_count[n]), True),
         )
 
 
-def _faces(own: Collection, model: ModelVersion, face_frames: Any, random: np.random.Generator) -> None:
+def _faces(collection: Collection, model: ModelVersion, face_frames: Any, random: np.random.Generator) -> None:
     """Clusters of falling size; three of four belong to a character, a tenth of all names were given by a person."""
     share = 1.0 / np.arange(1, CLUSTERS + 1) ** 0.6
     which = random.choice(CLUSTERS, size=len(face_frames), p=share / share.sum())
     sizes = np.bincount(which, minlength=CLUSTERS)
-    clusters = ((1 + n, own.pk, 1 + n, int(sizes[n]), 1 - n / CLUSTERS * 0.7, None, None) for n in range(CLUSTERS))
+    clusters = (
+        (1 + n, collection.pk, 1 + n, int(sizes[n]), 1 - n / CLUSTERS * 0.7, None, None) for n in range(CLUSTERS)
+    )
     _put(FaceCluster, ("id", "collection", "number", "size", "purity", "guess", "guess_score"), clusters)
     chance = random.random((len(face_frames), 3))
     fields = (
@@ -114,7 +128,7 @@ def _faces(own: Collection, model: ModelVersion, face_frames: Any, random: np.ra
             by = ("person" if chance[n, 2] < 0.1 else "model") if named else ""
             left = 0.1 + 0.5 * chance[n, 1]
             yield (
-                *(n + 1, own.pk, frame + 1, left, 0.2, left + 0.2, 0.6, 0.5 + chance[n, 2] / 2, model.pk),
+                *(n + 1, collection.pk, frame + 1, left, 0.2, left + 0.2, 0.6, 0.5 + chance[n, 2] / 2, model.pk),
                 *(_name(f"c{n}"), EMBEDDING, model.pk, cluster + 1, state),
                 *(cluster % CHARACTERS + 1 if named else None, chance[n, 1] if by == "model" else None, by, []),
             )
@@ -128,7 +142,7 @@ def _tags(model: ModelVersion, frames: int, random: np.random.Generator) -> None
     _put(Tag, ("id", "name", "category", "post_count"), names)
     share = 1.0 / np.arange(1, TAGS + 1) ** 0.9
     share /= share.sum()
-    at = datetime.now(UTC)
+    index = datetime.now(UTC)
 
     def rows() -> Iterator[tuple[Any, ...]]:
         number = 0
@@ -137,16 +151,16 @@ def _tags(model: ModelVersion, frames: int, random: np.random.Generator) -> None
             for frame, row in enumerate(drawn.tolist(), start=n + 1):
                 for tag in list(dict.fromkeys(row))[:TAGS_A_FRAME]:
                     number += 1
-                    yield number, frame, tag + 1, "yes", 0.8, model.pk, at
+                    yield number, frame, tag + 1, "yes", 0.8, model.pk, index
 
     _put(FrameTag, ("id", "frame", "tag", "state", "score", "model_version", "at"), rows())
 
 
-def _episodes(own: Collection) -> list[int]:
+def _episodes(collection: Collection) -> list[int]:
     keys = list(range(1, EPISODES + 1))
-    sources = ((k, own.pk, "video", f"Show - {k:02d}.mkv", f"/x/{k}.mkv", _hash(f"s{k}"), NOW) for k in keys)
+    sources = ((k, collection.pk, "video", f"Show - {k:02d}.mkv", f"/x/{k}.mkv", _hash(f"s{k}"), NOW) for k in keys)
     _put(Source, ("id", "collection", "kind", "name", "path", "sha256", "added_at"), sources)
-    rows = ((k, own.pk, k, "Show", 1, f"{k:02d}", f"Show {k}", 1440.0, 23.976, 34_000, NOW, NOW) for k in keys)
+    rows = ((k, collection.pk, k, "Show", 1, f"{k:02d}", f"Show {k}", 1440.0, 23.976, 34_000, NOW, NOW) for k in keys)
     fields = ("id", "collection", "source", "series", "season", "number", "title", "duration_s", "frame_rate")
     _put(Episode, (*fields, "decoded", "extracted_at", "created_at"), rows)
     length = 1440 / SHOTS
@@ -155,25 +169,27 @@ def _episodes(own: Collection) -> list[int]:
     return keys
 
 
-def _characters(own: Collection) -> None:
-    rows = ((n + 1, own.pk, f"Person {n:02d}", 1 + n % 7 if n >= 50 else None, NOW) for n in range(CHARACTERS))
+def _characters(collection: Collection) -> None:
+    rows = ((n + 1, collection.pk, f"Person {n:02d}", 1 + n % 7 if n >= 50 else None, NOW) for n in range(CHARACTERS))
     _put(Character, ("id", "collection", "name", "parent", "created_at"), rows)
-    aliases = [CharacterAlias(collection=own, character_id=n + 1, name=f"Alias {n}") for n in range(0, CHARACTERS, 2)]
+    aliases = [
+        CharacterAlias(collection=collection, character_id=n + 1, name=f"Alias {n}") for n in range(0, CHARACTERS, 2)
+    ]
     CharacterAlias.objects.bulk_create(aliases)
 
 
-def _history(own: Collection, people: list[User]) -> None:
+def _history(collection: Collection, people: list[User]) -> None:
     rows = (
-        (n + 1, own.pk, people[n % PEOPLE].pk, "faces.name", f"{n % 90} faces named", NOW + timedelta(minutes=n))
+        (n + 1, collection.pk, people[n % PEOPLE].pk, "faces.name", f"{n % 90} faces named", NOW + timedelta(minutes=n))
         for n in range(OPERATIONS)
     )
     _put(Operation, ("id", "collection", "by", "kind", "summary", "at"), rows)
 
 
-def _runs(own: Collection, by: User, episodes: list[int]) -> None:
+def _runs(collection: Collection, by: User, episodes: list[int]) -> None:
     """Runs through all stages, each eighth over all episodes, the others over one; and data sets."""
     ended = NOW + timedelta(hours=1)
-    rows = ((n + 1, own.pk, by.pk, NOW, ended, "done", "1.0") for n in range(RUNS))
+    rows = ((n + 1, collection.pk, by.pk, NOW, ended, "done", "1.0") for n in range(RUNS))
     _put(PipelineRun, ("id", "collection", "created_by", "created_at", "finished_at", "state", "code_version"), rows)
     fields = (
         *("id", "run", "episode", "stage", "order", "queue", "state", "attempt", "total", "done", "counters"),
@@ -195,7 +211,8 @@ def _runs(own: Collection, by: User, episodes: list[int]) -> None:
     _put(StageRun, fields, steps())
     jobs = [
         ExportJob(
-            collection=own, name=f"Set {n}", created_by=by, state="done", total=60_000, done=60_000, finished_at=ended,
+            collection=collection, name=f"Set {n}", created_by=by, state="done", total=60_000, done=60_000,
+            finished_at=ended,
             counters={"pictures": 60_000, "frames": 60_000, "folders": 900, "epoch": 80_000.0},
             folder=f"1 show/set-{n}", zip_file=f"1 show/set-{n}.zip",
         )
@@ -206,18 +223,18 @@ def _runs(own: Collection, by: User, episodes: list[int]) -> None:
 
 def _put(model: type[models.Model], names: tuple[str, ...], rows: Iterable[tuple[Any, ...]]) -> None:
     """Insert rows of the named fields; the others have their defaults."""
-    given = [model._meta.get_field(name) for name in names]
-    rest = [f for f in model._meta.concrete_fields if f not in given and not (f.primary_key or f.null)]
+    fields = [model._meta.get_field(name) for name in names]
+    rest = [f for f in model._meta.concrete_fields if f not in fields and not (f.primary_key or f.null)]
     constants = tuple(_ready(field)(field.get_default()) for field in rest)
-    adapt = [(at, _ready(field)) for at, field in enumerate(given) if isinstance(field, JSONField)]
-    columns = ", ".join(connection.ops.quote_name(str(getattr(field, "column"))) for field in [*given, *rest])  # noqa: B009
+    adapt = [(index, _ready(field)) for index, field in enumerate(fields) if isinstance(field, JSONField)]
+    columns = ", ".join(connection.ops.quote_name(str(getattr(field, "column"))) for field in [*fields, *rest])  # noqa: B009
     table = connection.ops.quote_name(model._meta.db_table)
 
     def complete() -> Iterator[tuple[Any, ...]]:
         for row in rows:
             values = list(row)
-            for at, ready in adapt:
-                values[at] = ready(values[at])
+            for index, ready in adapt:
+                values[index] = ready(values[index])
             yield (*values, *constants)
 
     with connection.cursor() as cursor:
@@ -226,7 +243,7 @@ def _put(model: type[models.Model], names: tuple[str, ...], rows: Iterable[tuple
                 for row in complete():
                     copy.write_row(row)
         else:
-            marks = ", ".join(["%s"] * (len(given) + len(rest)))
+            marks = ", ".join(["%s"] * (len(fields) + len(rest)))
             insert = f"INSERT INTO {table} ({columns}) VALUES ({marks})"
             ready = complete()
             while part := list(islice(ready, 5000)):

@@ -1,4 +1,4 @@
-"""Puts a measured table into docs/benchmarks.md: one named section a script, with commit, processor and date."""
+"""Puts a measured table into docs/benchmarks.md: one named section per script, with commit, processor and date."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def write(section: str, text: str) -> None:
 
 
 def where() -> str:
-    """Commit, processor, date and load: without them a number says nothing."""
+    """Commit, processor, date and load: without them a number is meaningless."""
     commit = subprocess.run(
         ["git", "describe", "--always", "--dirty"], cwd=ROOT, capture_output=True, text=True, check=False
     ).stdout.strip()
@@ -51,7 +51,7 @@ def where() -> str:
 
 
 def processor() -> str:
-    """The processor's name as the system tells it."""
+    """The processor's name according to the system."""
     try:
         names = re.findall(r"^model name\s*:\s*(.+)$", Path("/proc/cpuinfo").read_text(encoding="utf-8"), re.MULTILINE)
     except OSError:

@@ -1,4 +1,4 @@
-"""What the run engine costs a stage in a run of many episodes: endings, claims, sweeps and polls of the run's page.
+"""The cost of the run engine per stage in a run of many episodes: endings, claims, sweeps and polls of the run's page.
 
     python -m bench.run_engine --episodes 200 2000
 
@@ -85,11 +85,11 @@ def measure(episodes: int, *, samples: int) -> dict[str, tuple[float, float]]:
     return results
 
 
-def _median(act: Callable[[], Any], times: int) -> tuple[float, float]:
+def _median(action: Callable[[], Any], times: int) -> tuple[float, float]:
     processor, clock = [], []
     for _ in range(times):
         began = time.process_time(), time.perf_counter()
-        act()
+        action()
         processor.append(1000 * (time.process_time() - began[0]))
         clock.append(1000 * (time.perf_counter() - began[1]))
     return statistics.median(processor), statistics.median(clock)

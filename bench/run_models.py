@@ -1,10 +1,10 @@
-"""How many pictures a second one process can look at, whatever the network: Python's lock and the processor's cores.
+"""Pictures per second that one process can handle with any network: Python's lock and the processor's cores.
 
     python -m bench.run_models [--pictures 768] [--sqlite] [--dry]
 
 The stage `run_models` runs whole, from JPEG files to stored answers, the way that a GPU's batches take, with a tagger
-that costs almost nothing. Then each of its steps runs alone. Both the way that was (threads of one process that read, a
-picture at a time) and the way that is (processes that read, many at a time).
+that costs almost nothing. Then each of its steps runs alone. Both the old method (threads of one
+process, one picture at a time) and the current one (processes, many at a time) are measured.
 """
 
 from __future__ import annotations
@@ -24,25 +24,25 @@ from typing import TYPE_CHECKING, Any
 from bench import cheap, report
 from bench.lock import LockWatch
 from bench.pages import database
-from bench.run_models_steps import Cost, Way, steps
+from bench.run_models_steps import Cost, Method, steps
 
 if TYPE_CHECKING:
     from annotate.backends.feeding.decoding_processes import ReadingProcesses
     from ingest.models import Episode
 
 BATCH = 64
-CORES = 16  # beside a data-centre GPU
-WANTED = 3000  # pictures a second, more than such a GPU does
+CORES = 16  # of a server with a data-centre GPU
+WANTED = 3000  # pictures per second, more than such a GPU processes
 WAYS = (
-    Way("threads read, one at a time", apart=False, chunk=1, packed=1, written=16),
+    Method("threads read, one at a time", in_processes=False, chunk=1, packed=1, written=16),
     # A batch among as many processes as those cores would have.
-    Way("processes read, many at a time", apart=True, chunk=BATCH // (CORES - 1), packed=32, written=256),
+    Method("processes read, many at a time", in_processes=True, chunk=BATCH // (CORES - 1), packed=32, written=256),
 )
 TICKS = os.sysconf("SC_CLK_TCK")
 
 
 @dataclass(frozen=True, slots=True)
-class Whole:
+class EpisodeCost:
     """A run of the stage: seconds of wall clock, of the processor by place, share of the time with the lock held."""
 
     pictures: int
@@ -70,7 +70,9 @@ def by_thread() -> Iterator[dict[str, float]]:
         threading.Thread.run = run  # type: ignore[method-assign]
 
 
-def whole(episode: Episode, watch: LockWatch, models: dict[str, Any], processes: ReadingProcesses) -> Whole:
+def measure_episode(
+    episode: Episode, watch: LockWatch, models: dict[str, Any], processes: ReadingProcesses
+) -> EpisodeCost:
     """The stage from files to answers; what it wrote before is deleted first."""
     from annotate.models import ModelAnswer
     from ingest.actions import runs
@@ -80,12 +82,16 @@ def whole(episode: Episode, watch: LockWatch, models: dict[str, Any], processes:
     ModelAnswer.objects.all().delete()
     run = runs.start(collection=episode.collection, episodes=[episode], by=None, stage_names=["run_models"])
     row = run.stages.get()
-    apart = _of_children(processes)
+    reading_ms = _of_children(processes)
     with by_thread() as threads:
         watch.begin()
-        began, all_, own = time.perf_counter(), time.process_time(), time.thread_time()
+        began, all_, own_thread = time.perf_counter(), time.process_time(), time.thread_time()
         state = runner.execute(row.pk, models=models)
-        wall, all_, own = time.perf_counter() - began, time.process_time() - all_, time.thread_time() - own
+        wall, all_, own_thread = (
+            time.perf_counter() - began,
+            time.process_time() - all_,
+            time.thread_time() - own_thread,
+        )
         held = watch.end()
     row.refresh_from_db()
     assert state == RunState.DONE, row.error
@@ -93,11 +99,11 @@ def whole(episode: Episode, watch: LockWatch, models: dict[str, Any], processes:
         "reading threads": threads["reader-decode"],
         "the thread that copies": threads["reader-copy"],
         "the thread that calls the network": threads["reader-compute"],
-        "the stage's thread: asks, packs, writes": own,
-        "onnxruntime's own": max(0.0, all_ - own - sum(threads.values())),
-        "reading processes": _of_children(processes) - apart,
+        "the stage's thread: asks, packs, writes": own_thread,
+        "onnxruntime's own": max(0.0, all_ - own_thread - sum(threads.values())),
+        "reading processes": _of_children(processes) - reading_ms,
     }
-    return Whole(ModelAnswer.objects.count(), wall, spent, held.share if held else None)
+    return EpisodeCost(ModelAnswer.objects.count(), wall, spent, held.share if held else None)
 
 
 def _of_children(processes: ReadingProcesses) -> float:
@@ -109,30 +115,30 @@ def _of_children(processes: ReadingProcesses) -> float:
     return seconds
 
 
-def table_of_runs(found: list[Whole]) -> str:
+def table_of_runs(costs: list[EpisodeCost]) -> str:
     rows = [
-        ["pictures/s on this machine", *(f"{one.pictures / one.wall:.0f}" for one in found)],
-        ["wall clock", *(f"{1000 * one.wall / one.pictures:.2f} ms" for one in found)],
+        ["pictures/s on this machine", *(f"{cost.pictures / cost.wall:.0f}" for cost in costs)],
+        ["wall clock", *(f"{1000 * cost.wall / cost.pictures:.2f} ms" for cost in costs)],
     ]
-    for name in found[0].spent:
-        rows.append([f"processor: {name}", *(f"{1000 * one.spent[name] / one.pictures:.2f} ms" for one in found)])
-    rows.append(["processor: all", *(f"{1000 * sum(one.spent.values()) / one.pictures:.2f} ms" for one in found)])
-    rows.append(["the lock was held", *("unknown" if one.held is None else f"{one.held:.0%}" for one in found)])
-    return report.table(("a picture", *(way.name for way in WAYS)), rows)
+    for name in costs[0].spent:
+        rows.append([f"processor: {name}", *(f"{1000 * cost.spent[name] / cost.pictures:.2f} ms" for cost in costs)])
+    rows.append(["processor: all", *(f"{1000 * sum(cost.spent.values()) / cost.pictures:.2f} ms" for cost in costs)])
+    rows.append(["the lock was held", *("unknown" if cost.held is None else f"{cost.held:.0%}" for cost in costs)])
+    return report.table(("a picture", *(method.name for method in WAYS)), rows)
 
 
-def table_of_steps(found: list[dict[str, Cost]]) -> str:
+def table_of_steps(cost_sets: list[dict[str, Cost]]) -> str:
     rows = []
-    for name in found[0]:
+    for name in cost_sets[0]:
         cells = []
-        for costs in found:
+        for costs in cost_sets:
             cost = costs.get(name)
             cells += ["elsewhere", "0"] if cost is None else [f"{cost.processor:.3f}", _lock(cost.lock)]
         rows.append([name, *cells])
-    ends = [_together(costs) for costs in found]
+    ends = [_together(costs) for costs in cost_sets]
     rows.append(["all", *(cell for end in ends for cell in ("", _lock(end)))])
     rows.append(["pictures/s at most", *(cell for end in ends for cell in ("", f"{1000 / end:,.0f}" if end else "?"))])
-    header = ["ms a picture", *(f"{way.name}: {what}" for way in WAYS for what in ("processor", "lock"))]
+    header = ["ms per picture", *(f"{method.name}: {what}" for method in WAYS for what in ("processor", "lock"))]
     return report.table(header, rows)
 
 
@@ -152,10 +158,10 @@ def main() -> None:
     parser.add_argument("--dry", action="store_true", help="print the tables, leave docs/benchmarks.md alone")
     options = parser.parse_args()
     with (
-        tempfile.TemporaryDirectory(prefix="koma-models-") as made,
-        database(Path(made), sqlite=options.sqlite) as db,
+        tempfile.TemporaryDirectory(prefix="koma-models-") as folder,
+        database(Path(folder), sqlite=options.sqlite) as db,
     ):
-        os.environ |= {"KOMA_DATA_DIR": f"{made}/data", "KOMA_MODELS_DIR": f"{made}/models", "DATABASE_URL": db}
+        os.environ |= {"KOMA_DATA_DIR": f"{folder}/data", "KOMA_MODELS_DIR": f"{folder}/models", "DATABASE_URL": db}
         os.environ |= {"DJANGO_SETTINGS_MODULE": "project.settings", "KOMA_DISK_RESERVE_BYTES": "0", "DEBUG": "off"}
         import django
         from django.core.management import call_command
@@ -166,18 +172,18 @@ def main() -> None:
         from annotate.backends.feeding.reader import cores_for_reading
         from annotate.stages.run_models import PROCESSES
 
-        cheap.write_tagger(Path(made) / "models" / cheap.NAME)
+        cheap.write_tagger(Path(folder) / "models" / cheap.NAME)
         episode, watch = cheap.episode_of(options.pictures), LockWatch()
         models = cheap.as_if_on_gpu(batch=BATCH)
         processes = models[PROCESSES] = ReadingProcesses(cores_for_reading())
-        alone = [steps(episode, models, watch, way, processes, batch=BATCH) for way in WAYS]
+        alone = [steps(episode, models, watch, method, processes, batch=BATCH) for method in WAYS]
         runs = []
-        for way in WAYS:
-            with way.taken():
-                runs.append(whole(episode, watch, models, processes))
+        for method in WAYS:
+            with method.taken():
+                runs.append(measure_episode(episode, watch, models, processes))
         watch.close()
         processes.close()
-    apart = 1000 * runs[1].spent["reading processes"] / runs[1].pictures
+    reading_ms = 1000 * runs[1].spent["reading processes"] / runs[1].pictures
     text = (
         f"The stage `run_models` from {options.pictures} frames' JPEG files of 1280x720 to rows of "
         f"{'SQLite' if options.sqlite else 'PostgreSQL'}, batches of {BATCH}, with a tagger of the input and output of "
@@ -185,13 +191,13 @@ def main() -> None:
         f"copied and computed by the processor here. {cores_for_reading()} threads or processes read.\n\n"
         "Each step alone: milliseconds of the processor in the process that has the GPU, and how long it holds "
         "Python's lock, which one thread at a time can have. However many cores and whatever GPU, that process cannot "
-        f"do more pictures a second than the lock allows; wanted: {WANTED:,}.\n\n"
+        f"do more pictures per second than the lock allows; wanted: {WANTED:,}.\n\n"
         + table_of_steps(alone)
         + "\n\nThe whole stage:\n\n"
         + table_of_runs(runs)
-        + f"\n\nReading and fitting a picture takes {apart:.1f} ms of a core like these, so {CORES} of them give at "
-        f"most {1000 * CORES / apart:,.0f} pictures a second of this size: with the lock out of the way that is the "
-        "next limit. On a GPU copying takes the lock as here, computing does not."
+        + f"\n\nReading and fitting a picture takes {reading_ms:.1f} ms of a core like these, so {CORES} of them give "
+        f"at most {1000 * CORES / reading_ms:,.0f} pictures of this size per second: without the lock that is the next "
+        "limit. On a GPU copying takes the lock as here, computing does not."
     )
     print(text) if options.dry else report.write("Models: from files to answers", text)
 

@@ -22,11 +22,11 @@ STEP_S = 3.0
 
 
 @dataclass(frozen=True, slots=True)
-class Way:
+class Method:
     """How pictures are read, and how many are read, packed and written at once."""
 
     name: str
-    apart: bool
+    in_processes: bool
     chunk: int
     packed: int
     written: int
@@ -42,14 +42,14 @@ class Way:
             patch.object(reader, "CHUNK_MAX", self.chunk),
             patch.object(stored_scores, "TOGETHER", self.packed),
             patch.object(run_models, "BATCH", self.written),
-            patch.object(run_models, "fits_apart", reader.fits_apart if self.apart else lambda _: False),
+            patch.object(run_models, "fits_apart", reader.fits_apart if self.in_processes else lambda _: False),
         ):
             yield
 
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """Milliseconds a picture in this process: of the processor, and with the lock held (None: not to be seen)."""
+    """Milliseconds per picture in this process: of the processor, and with the lock held (None: not to be seen)."""
 
     processor: float
     lock: float | None
@@ -90,7 +90,13 @@ class Idle:
 
 
 def steps(
-    episode: Episode, models: dict[str, Any], watch: LockWatch, way: Way, processes: ReadingProcesses, *, batch: int
+    episode: Episode,
+    models: dict[str, Any],
+    watch: LockWatch,
+    method: Method,
+    processes: ReadingProcesses,
+    *,
+    batch: int,
 ) -> dict[str, Cost]:
     """What each step costs this process on a way, by name."""
     from django.db import transaction
@@ -111,12 +117,12 @@ def steps(
     names = list(episode.frames.values_list("file", flat=True)[:DISTINCT])
     files = [stage.store.read(name) for name in names]
     pictures = [read_picture(data, name="frame").rgb for data in files]
-    fitted = np.stack([tagger.fit(pictures[at % DISTINCT]) for at in range(batch)])
+    fitted = np.stack([tagger.fit(pictures[index % DISTINCT]) for index in range(batch)])
     sizes = [(picture.shape[1], picture.shape[0]) for picture in pictures]
-    sizes = [sizes[at % DISTINCT] for at in range(batch)]
+    sizes = [sizes[index % DISTINCT] for index in range(batch)]
     scores = tagger.answer(tagger.network.stage(fitted), sizes)
-    keys = list(episode.frames.order_by("pk").values_list("pk", flat=True)[: way.written])
-    seen = [Looked(Key(pk, at), sizes[at % batch], (scores[at % batch],)) for at, pk in enumerate(keys)]
+    keys = list(episode.frames.order_by("pk").values_list("pk", flat=True)[: method.written])
+    seen = [Looked(Key(pk, index), sizes[index % batch], (scores[index % batch],)) for index, pk in enumerate(keys)]
     result = stage.work(seen)
 
     def write() -> None:
@@ -128,8 +134,8 @@ def steps(
     idle: Any = Idle(tagger)
 
     def pass_on() -> None:
-        reader = Reader[int]([idle], sizes=models[SIZES], processes=processes if way.apart else None)
-        for _ in reader.answers(Item(at, idle.fitting) for at in range(10 * batch)):
+        reader = Reader[int]([idle], sizes=models[SIZES], processes=processes if method.in_processes else None)
+        for _ in reader.answers(Item(index, idle.fitting) for index in range(10 * batch)):
             pass
 
     work: dict[str, tuple[Callable[[], object], int]] = {
@@ -142,11 +148,11 @@ def steps(
         "pack": (lambda: stage.work(seen), len(keys)),
         "write": (write, len(keys)),
     }
-    if way.apart:  # the processes' work
+    if method.in_processes:  # the processes' work
         for name in ("read the file", "decode", "fit"):
             del work[name]
-    with way.taken():
-        costs = {name: _cost(watch, one, count) for name, (one, count) in work.items()}
+    with method.taken():
+        costs = {name: _cost(watch, measured, count) for name, (measured, count) in work.items()}
     stage.close()
     runs.cancel(run, by=None)
     runner.STAGES.close(row, RunState.CANCELLED)

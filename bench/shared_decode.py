@@ -1,4 +1,4 @@
-"""What one decode for `detect` and `tag` together would save: the share of both that goes into reading pictures.
+"""The saving of one decode for both `detect` and `tag`: the share of both that reading pictures takes.
 
     python -m bench.shared_decode --stills 200
 
@@ -56,16 +56,16 @@ def _measure(folder: Path, stills: int) -> None:
 
     for stage in (detect, tag):
         setattr(stage, "read_picture", timed)  # noqa: B010 -- not theirs to give, as mypy says
-    saved = whole = 0.0
+    saved = total_s = 0.0
     for name in ("read_pictures", "detect", "tag"):
         spent[0], began, clock = 0.0, time.process_time(), time.perf_counter()
         run = runs.run_here(runs.start(collection=collection, episodes=[episode], by=person, stage_names=[name]))
         used, seconds = time.process_time() - began, time.perf_counter() - clock
         assert run.state == "done", run.stages.get().error
         print(f"{name:14} {used:6.1f} s of processor ({seconds:6.1f} s by the clock), {spent[0]:5.1f} s of it decoding")
-        whole += used if name != "read_pictures" else 0.0
+        total_s += used if name != "read_pictures" else 0.0
         saved = max(saved, spent[0]) if name == "detect" else min(saved, spent[0]) if name == "tag" else saved
-    print(f"one decode for both would save {saved:.1f} of {whole:.1f} s: {saved / whole:.0%}")
+    print(f"one decode for both would save {saved:.1f} of {total_s:.1f} s: {saved / total_s:.0%}")
 
 
 def _packed(path: Path, stills: int) -> Path:

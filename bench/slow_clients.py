@@ -1,4 +1,4 @@
-"""How the site answers while clients send half a header or half a body, or do not read: `python -m bench.slow_clients`.
+"""Response of the site while clients send half a header or half a body, or do not read: `python -m bench.slow_clients`.
 
 Each kind holds its connections open while /healthz and the login page are asked for, one after the other.
 """
@@ -23,7 +23,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 CLIENTS = 200
 SECONDS = 10.0
-SETTLE_S = 5.0  # who asks for a file and does not read it is answered first, like anybody
+SETTLE_S = 5.0  # a client that does not read its file is answered first, like any other
 ANSWER_MAX_S = 10.0
 LARGE_BYTES = 24 * 2**20  # more than any buffer between a thread and a reader who does not read
 KINDS = ("nobody", "half a header", "half a header, a byte a second", "half a body", "no reading")
@@ -60,8 +60,8 @@ def site(folder: Path, *, worker_class: str = "", workers: int = 2) -> Iterator[
     subprocess.run([*manage, "migrate", "-v", "0"], env=environment, cwd=ROOT, check=True)
     script = PREPARE.format(size=LARGE_BYTES)
     shell = [*manage, "shell", "-v", "0", "-c", script]
-    made = subprocess.run(shell, env=environment, cwd=ROOT, check=True, capture_output=True, text=True).stdout
-    _, cookie, address = made[made.index("MADE") :].split()
+    output = subprocess.run(shell, env=environment, cwd=ROOT, check=True, capture_output=True, text=True).stdout
+    _, cookie, address = output[output.index("MADE") :].split()
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = int(probe.getsockname()[1])
@@ -81,7 +81,7 @@ def site(folder: Path, *, worker_class: str = "", workers: int = 2) -> Iterator[
 
 
 def seconds_for(port: int, path: str) -> float | None:
-    """How long an answer took, whatever it was; None when none came within ANSWER_MAX_S."""
+    """The time of an answer of any status; None if there was none within ANSWER_MAX_S."""
     began = time.monotonic()
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
@@ -120,7 +120,7 @@ def slow_clients(kind: str, count: int, port: int, *, cookie: str, address: str)
 
 
 def drip(clients: list[socket.socket], stop: threading.Event) -> None:
-    """One more byte a second from each."""
+    """One more byte per second from each."""
     while not stop.wait(1):
         for client in clients:
             try:

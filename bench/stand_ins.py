@@ -28,8 +28,8 @@ OPSET = 17
 
 @dataclass(frozen=True, slots=True)
 class StandIn:
-    """What stands in for which model. `published` millions of parameters and `published_mb` of its ONNX file are what
-    the model's page tells; 0: it does not."""
+    """A stand-in for a model. `published` (millions of parameters) and `published_mb` (its ONNX file) are from the
+    model's page; 0 if unknown."""
 
     name: str  # of its folder
     task: str
@@ -43,8 +43,8 @@ class StandIn:
 
 
 STAND_INS = {
-    one.name: one
-    for one in (
+    stand_in.name: stand_in
+    for stand_in in (
         StandIn("face_detect_v1.4_s", "faces", "yolo_faces", "face_detect_v1.4_s, also other size s", "yolov8s", 640,
                 11.1, 44.6),
         StandIn("ccip", "embedding", "ccip", "ccip-caformer-*", "caformer_s36", 384, 0, 150),
@@ -65,7 +65,7 @@ STAND_INS = {
 
 
 def missing() -> list[str]:
-    """What must be installed for `build` and is not."""
+    """Missing packages that `build` needs."""
     absent = []
     for name in NEEDED:
         try:
@@ -75,22 +75,22 @@ def missing() -> list[str]:
     return absent
 
 
-def write_labels(folder: Path, one: StandIn) -> int:
-    """Writes the card and the files that the adapter wants beside the network; gives the number of labels."""
+def write_labels(folder: Path, stand_in: StandIn) -> int:
+    """Write the card and files that the adapter needs next to the network; returns the number of labels."""
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "koma.json").write_text(json.dumps({"family": one.family, "revision": "random"}), encoding="utf-8")
-    if one.family == "classifier":
+    (folder / "koma.json").write_text(json.dumps({"family": stand_in.family, "revision": "random"}), encoding="utf-8")
+    if stand_in.family == "classifier":
         (folder / "meta.json").write_text(json.dumps({"labels": CLASSES}), encoding="utf-8")
         return len(CLASSES)
-    if one.family not in ("wd", "pixai"):
+    if stand_in.family not in ("wd", "pixai"):
         return 0
-    kinds = WD_KINDS if one.family == "wd" else PIXAI_KINDS
+    kinds = WD_KINDS if stand_in.family == "wd" else PIXAI_KINDS
     numbers = [number for number, count in kinds for _ in range(count)]
-    rows = "".join(f"{at},label_{at},{number},1\n" for at, number in enumerate(numbers))
+    rows = "".join(f"{index},label_{index},{number},1\n" for index, number in enumerate(numbers))
     (folder / "selected_tags.csv").write_text("tag_id,name,category,count\n" + rows, encoding="utf-8")
-    if one.family == "pixai":
+    if stand_in.family == "pixai":
         stages = [
-            {"type": "resize", "size": [one.side, one.side], "interpolation": "bilinear"},
+            {"type": "resize", "size": [stand_in.side, stand_in.side], "interpolation": "bilinear"},
             {"type": "to_tensor"},
             {"type": "normalize", "mean": [0.5] * 3, "std": [0.5] * 3},
         ]
@@ -99,27 +99,27 @@ def write_labels(folder: Path, one: StandIn) -> int:
     return len(numbers)
 
 
-def build(one: StandIn, folder: Path) -> dict[str, float]:
-    """Writes the stand-in; tells its parameters (millions) and the size of its network on disk (MB)."""
+def build(stand_in: StandIn, folder: Path) -> dict[str, float]:
+    """Writes the stand-in; returns its parameters (millions) and the size of the network on disk (MB)."""
     import torch
 
     torch.manual_seed(1)
-    labels = write_labels(folder, one)
-    network, names = _network(one, labels)
+    labels = write_labels(folder, stand_in)
+    network, names = _network(stand_in, labels)
     network.eval()
-    shape = (1, one.side, one.side, 3) if one.family == "wd" else (1, 3, one.side, one.side)
+    shape = (1, stand_in.side, stand_in.side, 3) if stand_in.family == "wd" else (1, 3, stand_in.side, stand_in.side)
     file = folder / {"ccip": "model_feat.onnx", "real_esrgan": "RealESRGAN_x4plus_anime_6B.onnx"}.get(
-        one.family, "model.onnx"
+        stand_in.family, "model.onnx"
     )
     axes = {names[0]: {0: "n"}, names[1]: {0: "n"}}
-    if one.family == "real_esrgan":
+    if stand_in.family == "real_esrgan":
         shape, axes = (1, 3, 32, 32), {name: {0: "n", 2: "h", 3: "w"} for name in names}
     _export(network, torch.zeros(shape), file, names, axes)
-    if one.family == "ccip":
-        _export(_apart(), torch.rand(2, 768), folder / "model_metrics.onnx", ("input", "output"),
+    if stand_in.family == "ccip":
+        _export(_pairwise_difference(), torch.rand(2, 768), folder / "model_metrics.onnx", ("input", "output"),
                 {"input": {0: "n"}, "output": {0: "n", 1: "m"}})  # fmt: skip
-    if one.family == "yolo_faces":
-        _name_classes(file, one.side)
+    if stand_in.family == "yolo_faces":
+        _name_classes(file, stand_in.side)
     count = sum(value.numel() for value in network.parameters())
     return {"parameters": count / 1e6, "mb": file.stat().st_size / 1e6}
 
@@ -135,23 +135,23 @@ def _export(network: Any, example: Any, file: Path, names: tuple[str, str], axes
         )  # fmt: skip
 
 
-def _network(one: StandIn, labels: int) -> tuple[Any, tuple[str, str]]:
+def _network(stand_in: StandIn, labels: int) -> tuple[Any, tuple[str, str]]:
     """The network as its file takes and gives, and the names of its input and output."""
-    if one.family == "yolo_faces":
+    if stand_in.family == "yolo_faces":
         return _yolo(), ("images", "output0")
-    if one.family == "real_esrgan":
+    if stand_in.family == "real_esrgan":
         return _rrdb(blocks=6), ("image.1", "image")
     import torch
     from torch import nn
 
-    features = 0 if one.family == "ccip" else labels
+    features = 0 if stand_in.family == "ccip" else labels
     timm = import_module("timm")
-    inside = timm.create_model(one.network, pretrained=False, num_classes=features, **one.options)
-    if one.family == "classifier":
+    inside = timm.create_model(stand_in.network, pretrained=False, num_classes=features, **stand_in.options)
+    if stand_in.family == "classifier":
         return nn.Sequential(inside, nn.Softmax(dim=1)), ("input", "output")
-    if one.family == "ccip":
+    if stand_in.family == "ccip":
         return nn.Sequential(inside, nn.Linear(inside.num_features, 768)), ("input", "output")
-    if one.family == "pixai":
+    if stand_in.family == "pixai":
         return nn.Sequential(inside, nn.Sigmoid()), ("input", "prediction")
 
     class Fed(nn.Module):  # type: ignore[misc]
@@ -168,17 +168,17 @@ def _network(one: StandIn, labels: int) -> tuple[Any, tuple[str, str]]:
     return Fed(), ("input", "output")
 
 
-def _apart() -> Any:
+def _pairwise_difference() -> Any:
     """How different vectors are, of every pair: CCIP's second network."""
     from torch import nn
     from torch.nn import functional
 
-    class Apart(nn.Module):  # type: ignore[misc]
+    class PairwiseDifference(nn.Module):  # type: ignore[misc]
         def forward(self, vectors: Any) -> Any:
             units = functional.normalize(vectors, dim=1)
             return (1 - units @ units.T) / 2
 
-    return Apart()
+    return PairwiseDifference()
 
 
 def _yolo() -> Any:
@@ -240,7 +240,7 @@ def _yolo() -> Any:
                 nn.Sequential(conv(width, 128), conv(128, 128), nn.Conv2d(128, 1, 1)) for width in widths
             )
             for kind in self.kinds:
-                kind[-1].bias.data.fill_(-6)  # as good as no face, as on most frames
+                kind[-1].bias.data.fill_(-6)  # almost no face, as on most frames
             self.steps = nn.Parameter(torch.arange(16.0), requires_grad=False)
 
         def forward(self, picture: Any) -> Any:
@@ -271,7 +271,9 @@ def _rrdb(*, blocks: int) -> Any:
     class Dense(nn.Module):  # type: ignore[misc]
         def __init__(self) -> None:
             super().__init__()
-            self.layers = nn.ModuleList(nn.Conv2d(64 + 32 * at, 32 if at < 4 else 64, 3, 1, 1) for at in range(5))
+            self.layers = nn.ModuleList(
+                nn.Conv2d(64 + 32 * index, 32 if index < 4 else 64, 3, 1, 1) for index in range(5)
+            )
 
         def forward(self, state: Any) -> Any:
             parts = [state]
@@ -314,15 +316,15 @@ def _name_classes(file: Path, side: int) -> None:
     onnx.save(model, str(file))
 
 
-def main(say: Callable[[str], object] = print) -> None:
-    """Build one and tell its parameters and size as JSON."""
+def main(report: Callable[[str], object] = print) -> None:
+    """Build one and print its parameters and size as JSON."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("name", choices=STAND_INS)
     parser.add_argument("folder", type=Path)
     options = parser.parse_args()
     if absent := missing():
         sys.exit(f"{', '.join(absent)} cannot be imported. Install with: pip install {' '.join(NEEDED)}")
-    say(json.dumps(build(STAND_INS[options.name], options.folder / options.name)))
+    report(json.dumps(build(STAND_INS[options.name], options.folder / options.name)))
 
 
 if __name__ == "__main__":

@@ -43,7 +43,7 @@ class Graph:
     def attention(self, inside: str, tokens: int) -> str:
         shape = self.constant(np.array([-1, tokens, HEADS, WIDTH // HEADS]))
         query, key, value = (self.add("Reshape", self.dense(inside, WIDTH, WIDTH), shape) for _ in range(3))
-        query, value = (self.add("Transpose", one, perm=[0, 2, 1, 3]) for one in (query, value))
+        query, value = (self.add("Transpose", tensor, perm=[0, 2, 1, 3]) for tensor in (query, value))
         key = self.add("Transpose", key, perm=[0, 2, 3, 1])
         scale = self.constant(np.array((WIDTH // HEADS) ** -0.5, np.float32))
         weights = self.add("Softmax", self.add("Mul", self.add("MatMul", query, key), scale), axis=-1)
@@ -70,14 +70,14 @@ def write_tagger(folder: Path, *, layers: int) -> None:
         state = graph.add("Add", state, graph.perceptron(graph.normed(state)))
     mean = graph.add("ReduceMean", graph.normed(state), axes=[1], keepdims=0)
     graph.nodes.append(helper.make_node("Sigmoid", [graph.dense(mean, WIDTH, TAGS)], ["output"]))
-    made = helper.make_graph(
+    onnx_graph = helper.make_graph(
         graph.nodes,
         "tagger",
         [helper.make_tensor_value_info("input", TensorProto.FLOAT, ["n", SIDE, SIDE, 3])],
         [helper.make_tensor_value_info("output", TensorProto.FLOAT, ["n", TAGS])],
         graph.weights,
     )
-    model = helper.make_model(made, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    model = helper.make_model(onnx_graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
     folder.mkdir(parents=True, exist_ok=True)
     onnx.save(model, folder / "model.onnx")
     table = "".join(f"{tag},tag_{tag},0,1\n" for tag in range(TAGS))

@@ -1,1 +1,1 @@
-"""Draws the demo episode: a short film in the manner of anime with its ground truth, from a seed and nothing else."""
+"""Draws the demo episode: a short film in anime style with its ground truth, from a seed alone."""

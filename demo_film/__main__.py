@@ -10,9 +10,9 @@ from demo_film.film import draw_episode
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Draws the film named on the command line; 0 if it stands, 2 with the reason if not."""
+    """Draw the film named on the command line. Returns 0, or 2 after printing an error."""
     parser = argparse.ArgumentParser(prog="python -m demo_film", description="Draw an episode and its ground truth.")
-    parser.add_argument("out", type=Path, help="the MP4 to write; NAME.truth.json comes beside it")
+    parser.add_argument("out", type=Path, help="the MP4 to write; NAME.truth.json is written next to it")
     parser.add_argument("--seed", type=int, default=1, help="another seed gives another cast and story (default 1)")
     parser.add_argument("--seconds", type=float, default=75.0, help="length (default 75)")
     parser.add_argument("--size", default="1280x720", help="width x height (default 1280x720)")

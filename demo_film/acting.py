@@ -1,4 +1,4 @@
-"""How drawings follow each other: lip flaps, blinks, gestures and turns of the head, on twos and threes."""
+"""Sequences of drawings: lip flaps, blinks, gestures and head turns, on twos and threes."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def hold(poses: Poses, frames: int) -> Beats:
 
 
 def _fit(beats: list[tuple[Poses, int]], frames: int) -> Beats:
-    """Cuts the beats at `frames`; what is missing is added to the last, and no stump of one frame stays."""
+    """Cut the beats to `frames`; missing frames extend the last beat, and no beat of one frame remains."""
     out: list[tuple[Poses, int]] = []
     left = frames
     for poses, n in beats:

@@ -1,4 +1,4 @@
-"""Painted places out of doors, the list of all places, and random grounds for training pictures."""
+"""Painted outdoor places, the list of all places, and random backgrounds for training pictures."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Floats = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Place:
-    """A kind of place: its painter, the light people stand in there, and its Danbooru tags."""
+    """A kind of place: its painter, its light, and its Danbooru tags."""
 
     name: str
     paint: Callable[[np.random.Generator, tuple[int, int]], Pixels]
@@ -40,7 +40,7 @@ def clouds_noise(rng: np.random.Generator, size: tuple[int, int], *, cell: float
 
 
 def vertical(size: tuple[int, int], stops: list[tuple[float, Colour]]) -> Pixels:
-    """A vertical run of colours; stops are (height 0..1, colour)."""
+    """A vertical gradient; stops are (height 0..1, colour)."""
     width, height = size
     t = np.linspace(0, 1, height)
     column = np.stack([np.interp(t, [s for s, _ in stops], [c[i] for _, c in stops]) for i in range(3)], axis=1)
@@ -68,7 +68,7 @@ def between(low: Colour, high: Colour, t: Floats) -> Floats:
 
 
 def soften(picture: Pixels, sigma: float) -> Pixels:
-    """A Gaussian blur; wide ones are made on a reduced picture."""
+    """A Gaussian blur; wide ones are computed on a reduced picture."""
     step = max(min(int(sigma / 2), 8), 1)
     if step == 1:
         return np.asarray(cv2.GaussianBlur(picture, (0, 0), max(sigma, 0.3)), dtype=np.uint8)
@@ -151,12 +151,16 @@ def garden(rng: np.random.Generator, size: tuple[int, int]) -> Pixels:
     return picture
 
 
-def _town(rng: np.random.Generator, picture: Pixels, *, far: Colour, near: Colour, lit: Colour, share: float) -> Pixels:
+def _town(
+    rng: np.random.Generator, picture: Pixels, *, far_colour: Colour, near_colour: Colour, lit: Colour, share: float
+) -> Pixels:
     canvas = Canvas(picture, ss=1)
     height, width = picture.shape[:2]
     ratio = width / height
     pen = Pen(canvas, x=0, y=0, unit=float(height))
-    for layer, (colour, base) in enumerate(((mix(far, near, 0.0), 0.58), (mix(far, near, 0.45), 0.68), (near, 0.82))):
+    for layer, (colour, base) in enumerate(
+        ((mix(far_colour, near_colour, 0.0), 0.58), (mix(far_colour, near_colour, 0.45), 0.68), (near_colour, 0.82))
+    ):
         x = -0.1
         while x < ratio + 0.1:
             w = float(rng.uniform(0.08, 0.20)) * (1 + 0.5 * layer)
@@ -205,7 +209,9 @@ def dusk_town(rng: np.random.Generator, size: tuple[int, int]) -> Pixels:
     picture = blend(
         picture, (255, 240, 190), np.clip(np.exp(-((d / 0.22) ** 2)) * 0.8 + (d < 0.05) * 0.6, 0, 1).astype(np.float32)
     )
-    picture = _town(rng, picture, far=(206, 130, 140), near=(88, 60, 104), lit=(255, 224, 140), share=0.35)
+    picture = _town(
+        rng, picture, far_colour=(206, 130, 140), near_colour=(88, 60, 104), lit=(255, 224, 140), share=0.35
+    )
     return blend(picture, (255, 170, 120), np.full((height, width), 0.10, dtype=np.float32))
 
 
@@ -221,7 +227,7 @@ def night_street(rng: np.random.Generator, size: tuple[int, int]) -> Pixels:
         pen.fill(ellipse(x, y, 0.0012 + 0.0015 * float(rng.random()), 0.0018, steps=8), (230, 232, 255))
     mx = float(rng.uniform(0.2, 0.8)) * ratio
     pen.fill(ellipse(mx, 0.15, 0.055, 0.055), (250, 244, 214))
-    picture = _town(rng, canvas.px, far=(54, 60, 112), near=(26, 28, 60), lit=(255, 214, 120), share=0.5)
+    picture = _town(rng, canvas.px, far_colour=(54, 60, 112), near_colour=(26, 28, 60), lit=(255, 214, 120), share=0.5)
     canvas = Canvas(picture, ss=1)
     pen = Pen(canvas, x=0, y=0, unit=float(height))
     pen.gradient(
@@ -256,7 +262,7 @@ PLACES: dict[str, Place] = {
 
 
 def random_background(rng: np.random.Generator, size: tuple[int, int]) -> Pixels:
-    """Any ground to stand before: plain, a run of colours, cloudy, or one of the places, sharp or blurred."""
+    """A random background: plain, a gradient, cloudy, or one of the places, sharp or blurred."""
     kind = rng.random()
     width, height = size
     a: Colour = tuple(float(v) for v in rng.uniform(40, 255, 3))  # type: ignore[assignment]

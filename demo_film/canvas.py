@@ -1,4 +1,4 @@
-"""A supersampled canvas and a pen that draws smooth shapes, cel shades and tapered lines in units of its own."""
+"""A supersampled canvas and a pen for smooth shapes, cel shading and tapered lines in its own units."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def path(*points: tuple[float, float]) -> Path:
 
 
 def smooth(points: Path | Sequence[tuple[float, float]], *, closed: bool = False, steps: int = 7) -> Path:
-    """A Catmull-Rom curve through `points`, `steps` samples a segment (Catmull and Rom 1974)."""
+    """A Catmull-Rom curve through `points`, `steps` samples per segment (Catmull and Rom 1974)."""
     p = np.asarray(points, dtype=np.float64)
     n = len(p)
     if closed:
@@ -69,10 +69,10 @@ class Clip:
     mask: Pixels
 
     def edge(self, dx: int, dy: int) -> Clip:
-        """The part of the mask that a copy of it moved by (dx, dy) pixels leaves bare: a cel shade or a rim light."""
+        """The part of the mask that a copy moved by (dx, dy) pixels does not cover: a cel shade or a rim light."""
         h, w = self.mask.shape
         left, right, top, bottom = max(dx, 0), max(-dx, 0), max(dy, 0), max(-dy, 0)
-        # Beyond the canvas the shape is taken to go on, so that its cut edge gets no shade.
+        # The shape is assumed to continue beyond the canvas, so that its cut edge gets no shade.
         wide = cv2.copyMakeBorder(self.mask, top, bottom, left, right, cv2.BORDER_REPLICATE)
         moved = wide[bottom : bottom + h, right : right + w]
         return Clip(self.x, self.y, _both(self.mask, cv2.bitwise_not(moved)))
@@ -99,7 +99,7 @@ class Canvas:
 
 
 class Pen:
-    """Draws in units of `unit` picture pixels round (x, y), turned by `turn` degrees, mirrored if `flip`."""
+    """Draws in units of `unit` picture pixels around (x, y), turned by `turn` degrees, mirrored if `flip`."""
 
     def __init__(
         self,
@@ -156,7 +156,7 @@ class Pen:
         cv2.fillPoly(self.canvas.px, [self._device(points)], self.ink(colour), cv2.LINE_AA, _SHIFT)
 
     def clip(self, *shapes: Path) -> Clip | None:
-        """The union of the shapes as a mask; None where nothing of it is in the picture."""
+        """The union of the shapes as a mask; None if it is outside the picture."""
         height, width = self.canvas.px.shape[:2]
         device = [self._device(s) for s in shapes]
         every = np.vstack(device) >> _SHIFT

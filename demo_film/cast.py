@@ -1,4 +1,4 @@
-"""Who is drawn: looks, outfits, poses, and a cast of named characters and unnamed extras from a seed."""
+"""Appearances, outfits, poses, and a cast of named characters and unnamed extras from a seed."""
 
 from __future__ import annotations
 
@@ -58,15 +58,15 @@ class Outfit:
 
     @property
     def tags(self) -> list[str]:
-        """Danbooru names of what is worn."""
+        """Danbooru tags of the clothes."""
         head = f"{self.main}_{_OUTFIT_TAGS[self.kind][-1 if self.kind in ('dress', 'hoodie', 'cardigan') else 0]}"
-        own = [head] if self.kind in ("dress", "hoodie", "cardigan", "tshirt") else []
-        return [*_OUTFIT_TAGS[self.kind], *own]
+        with_headwear = [head] if self.kind in ("dress", "hoodie", "cardigan", "tshirt") else []
+        return [*_OUTFIT_TAGS[self.kind], *with_headwear]
 
 
 @dataclass(frozen=True)
-class Look:
-    """All that makes a person recognisable, in one costume."""
+class Appearance:
+    """Everything that makes a person recognisable, in one costume."""
 
     hair: str
     eyes: str
@@ -83,7 +83,7 @@ class Look:
 
     @property
     def tags(self) -> list[str]:
-        """Danbooru names of what can be seen of this person from the front."""
+        """Danbooru tags of what is visible of this person from the front."""
         out = [f"{self.hair}_hair", f"{self.eyes}_eyes", *_BACK_TAGS[self.back]]
         if self.fringe in _FRINGE_TAGS:
             out.append(_FRINGE_TAGS[self.fringe])
@@ -96,7 +96,7 @@ class Look:
 
 @dataclass(frozen=True)
 class Pose:
-    """How a person is drawn once: `yaw` in degrees (0 front, + to the right, 180 back), expression, arms."""
+    """The pose of a person in one drawing: `yaw` in degrees (0 front, + to the right, 180 back), expression, arms."""
 
     yaw: float = 0.0
     tilt: float = 0.0
@@ -119,12 +119,12 @@ class Pose:
 
 @dataclass(frozen=True)
 class Person:
-    """A named character (or an extra, whose name is empty) with its costumes; the first look is the usual one."""
+    """A named character (or an extra with an empty name) with its appearance by costume; the first is the usual one."""
 
     key: str
     name: str
     tag: str
-    looks: dict[str, Look] = field(default_factory=dict, hash=False)
+    appearances: dict[str, Appearance] = field(default_factory=dict, hash=False)
 
 
 def pick(rng: np.random.Generator, items: tuple[str, ...] | list[str]) -> str:
@@ -146,12 +146,12 @@ def random_outfit(rng: np.random.Generator, *, boy: bool) -> Outfit:
     return Outfit(kind, main, second, accent)
 
 
-def random_look(rng: np.random.Generator, *, hair: str = "", boy: bool | None = None) -> Look:
+def random_appearance(rng: np.random.Generator, *, hair: str = "", boy: bool | None = None) -> Appearance:
     """Any person; `hair` fixes the hair colour, `boy` the build."""
     male = bool(rng.random() < 0.22) if boy is None else boy
     hair_name = hair or pick(rng, list(HAIR))
     accessory = pick(rng, ("none", "none", "glasses")) if male else pick(rng, ACCESSORIES)
-    return Look(
+    return Appearance(
         hair=hair_name,
         eyes=pick(rng, list(EYES)),
         skin=pick(rng, ("fair", "fair", "light", "light", "light", "warm", "tan", "dark")),
@@ -168,7 +168,7 @@ def random_look(rng: np.random.Generator, *, hair: str = "", boy: bool | None = 
 
 
 def random_pose(rng: np.random.Generator, *, back_views: bool = True) -> Pose:
-    """Any view and expression, as frequent as they are in films: more fronts and three quarters than sides."""
+    """A random view and expression with the frequencies of films: more front and three-quarter views than profiles."""
     kind = rng.choice(["front", "three_quarter", "side", "back"], p=[0.4, 0.36, 0.16, 0.08])
     if kind == "back" and not back_views:
         kind = "front"
@@ -189,12 +189,14 @@ def random_pose(rng: np.random.Generator, *, back_views: bool = True) -> Pose:
     )
 
 
-def _other_costume(rng: np.random.Generator, look: Look) -> Look:
+def _other_costume(rng: np.random.Generator, appearance: Appearance) -> Appearance:
     """The same person after school: other clothes and the hair worn differently."""
-    backs = [b for b in ("long", "ponytail", "twintails", "side_ponytail", "low_twintails") if b != look.back]
-    while (outfit := random_outfit(rng, boy=look.boy)).kind == look.outfit.kind or outfit.main == look.outfit.main:
+    backs = [b for b in ("long", "ponytail", "twintails", "side_ponytail", "low_twintails") if b != appearance.back]
+    while (
+        outfit := random_outfit(rng, boy=appearance.boy)
+    ).kind == appearance.outfit.kind or outfit.main == appearance.outfit.main:
         pass
-    return replace(look, back=backs[int(rng.integers(len(backs)))], outfit=outfit, accessory="ribbon")
+    return replace(appearance, back=backs[int(rng.integers(len(backs)))], outfit=outfit, accessory="ribbon")
 
 
 def make_cast(seed: int, *, named: int = 6, extras: int = 5) -> tuple[list[Person], list[Person]]:
@@ -209,27 +211,29 @@ def make_cast(seed: int, *, named: int = 6, extras: int = 5) -> tuple[list[Perso
         uniform = random_outfit(rng, boy=False)
     cast: list[Person] = []
     for i in range(named):
-        look = random_look(rng, hair=hairs[i], boy=i == 4)
-        look = replace(look, eyes=eyes[i], skin=("fair", "light", "light", "fair", "warm", "tan")[i % 6])
-        if not look.boy:
-            look = replace(look, back="long" if i == 2 else "bob" if i == 0 else backs[i])
+        appearance = random_appearance(rng, hair=hairs[i], boy=i == 4)
+        appearance = replace(appearance, eyes=eyes[i], skin=("fair", "light", "light", "fair", "warm", "tan")[i % 6])
+        if not appearance.boy:
+            appearance = replace(appearance, back="long" if i == 2 else "bob" if i == 0 else backs[i])
         if i == 1:
-            look = replace(look, back="twintails", fringe="swept")
+            appearance = replace(appearance, back="twintails", fringe="swept")
         if i in (0, 2, 3):
-            look = replace(look, outfit=uniform)
+            appearance = replace(appearance, outfit=uniform)
         elif i == 4:
-            look = replace(look, outfit=Outfit("blazer", uniform.second, "white", uniform.accent))
+            appearance = replace(appearance, outfit=Outfit("blazer", uniform.second, "white", uniform.accent))
         if i == 0:
-            look = replace(look, fringe="straight", accessory="hairclip")
-        usual = {"sailor": "Uniform", "blazer": "Uniform"}.get(look.outfit.kind, look.outfit.kind.capitalize())
-        looks = {usual: look}
+            appearance = replace(appearance, fringe="straight", accessory="hairclip")
+        usual = {"sailor": "Uniform", "blazer": "Uniform"}.get(
+            appearance.outfit.kind, appearance.outfit.kind.capitalize()
+        )
+        looks = {usual: appearance}
         if i == 2:
-            after = _other_costume(rng, look)
+            after = _other_costume(rng, appearance)
             looks["Casual"] = after
         name = character_name(seed, i)
         cast.append(Person(character_tag(name), name, character_tag(name), looks))
     people: list[Person] = []
     for i in range(extras):
-        look = random_look(rng, hair=pick(rng, [c for c in HAIR if c not in hairs]), boy=i % 2 == 0)
-        people.append(Person(f"extra_{i + 1}", "", "", {"Usual": look}))
+        appearance = random_appearance(rng, hair=pick(rng, [c for c in HAIR if c not in hairs]), boy=i % 2 == 0)
+        people.append(Person(f"extra_{i + 1}", "", "", {"Usual": appearance}))
     return cast, people

@@ -8,7 +8,7 @@ import numpy as np
 
 from demo_film.backgrounds import random_background
 from demo_film.canvas import Canvas, Pixels
-from demo_film.cast import Look, random_look, random_outfit, random_pose
+from demo_film.cast import Appearance, random_appearance, random_outfit, random_pose
 from demo_film.characters import Box, Drawn, Light, draw_person
 
 IDENTITIES = 1_000_000
@@ -17,7 +17,7 @@ _LIGHTS = ((1.0, 1.0, 1.0), (1.0, 1.0, 1.0), (1.0, 0.87, 0.78), (0.68, 0.72, 0.9
 
 @dataclass(frozen=True)
 class Head:
-    """One head: a square picture, the face's box in pixels (None from behind), who it is, its view and its tags."""
+    """One head: a square picture, the face's box in pixels (None from behind), the identity, view and tags."""
 
     picture: Pixels
     box: Box | None
@@ -26,14 +26,14 @@ class Head:
     tags: list[str]
 
 
-def identity_look(identity: int) -> Look:
-    """The look that belongs to an identity number; the same number is always the same person."""
-    return random_look(np.random.default_rng([identity, 7001]))
+def identity_appearance(identity: int) -> Appearance:
+    """The appearance of an identity number; the same number is always the same person."""
+    return random_appearance(np.random.default_rng([identity, 7001]))
 
 
-def _dressed(rng: np.random.Generator, identity: int) -> Look:
-    look = identity_look(identity)
-    return replace(look, outfit=random_outfit(rng, boy=look.boy))
+def _dressed(rng: np.random.Generator, identity: int) -> Appearance:
+    appearance = identity_appearance(identity)
+    return replace(appearance, outfit=random_outfit(rng, boy=appearance.boy))
 
 
 def _light(rng: np.random.Generator) -> Light:
@@ -46,13 +46,13 @@ def random_head(
 ) -> Head:
     """A person's head in a square of `px` pixels over a random background; `room`: half the side in skull radii."""
     who = int(rng.integers(IDENTITIES)) if identity is None else identity
-    look = _dressed(rng, who)
+    appearance = _dressed(rng, who)
     pose = random_pose(rng, back_views=back_views)
     canvas = Canvas(random_background(rng, (px, px)), ss=2 if px >= 96 else 3)
     unit = px / 2 / (room * float(rng.uniform(0.85, 1.2)))
     x, y = px / 2 + float(rng.normal(0, 0.05)) * px, px * 0.47 + float(rng.normal(0, 0.05)) * px
-    drawn = draw_person(canvas, look, pose, x=x, y=y, unit=unit, light=_light(rng))
-    return Head(canvas.finish(), drawn.face, who, pose.view, look.tags)
+    drawn = draw_person(canvas, appearance, pose, x=x, y=y, unit=unit, light=_light(rng))
+    return Head(canvas.finish(), drawn.face, who, pose.view, appearance.tags)
 
 
 def _hidden(face: Box, later: list[Drawn]) -> bool:
@@ -87,7 +87,7 @@ def random_scene(
         unit = height * float(np.exp(rng.uniform(np.log(0.035), np.log(0.34 if count < 2 else 0.2))))
         x = float(rng.uniform(min(unit, width / 2), max(width - unit, width / 2)))
         y = float(rng.uniform(min(unit * 0.9, height / 2), max(height - unit * 1.3, height / 2)))
-        # Keep heads apart, and in front of nobody's face: nearer people stand lower and wider than the farther.
+        # Keep heads separate and off other faces: nearer people stand lower and are wider than distant ones.
         if all(abs(x - ox) > 1.9 * (unit + ou) * 0.78 for ox, _, ou in spots):
             spots.append((x, y, unit))
     boxes: list[Box] = []
@@ -97,10 +97,10 @@ def random_scene(
         identity = int(rng.integers(IDENTITIES))
         pose = random_pose(rng)
         drawn.append((draw_person(canvas, _dressed(rng, identity), pose, x=x, y=y, unit=unit, light=light), identity))
-    for i, (one, identity) in enumerate(drawn):
-        if one.face is None or _hidden(one.face, [d for d, _ in drawn[i + 1 :]]):
+    for i, (crop, identity) in enumerate(drawn):
+        if crop.face is None or _hidden(crop.face, [d for d, _ in drawn[i + 1 :]]):
             continue
-        left, top, right, bottom = one.face
+        left, top, right, bottom = crop.face
         boxes.append((max(left, 0.0), max(top, 0.0), min(right, float(width)), min(bottom, float(height))))
         who.append(identity)
     return canvas.finish(), boxes, who

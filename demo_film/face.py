@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from demo_film.canvas import Clip, Path, Pen, bend, ellipse, path, smooth
-from demo_film.cast import Look, Pose
+from demo_film.cast import Appearance, Pose
 from demo_film.palette import EYES, HAIR, SKIN, Colour, lighten, line, mix, shade, skin_shade
 
 LASH: Colour = (48, 34, 44)
@@ -27,16 +27,16 @@ _SIDE = path(
 )  # fmt: skip
 
 
-def contour(look: Look, yaw: float) -> Path:
+def contour(appearance: Appearance, yaw: float) -> Path:
     """The outline of a face turned to the right by `yaw` degrees (0 to 115)."""
     if yaw >= 65:
         return smooth(_SIDE, closed=True, steps=5)
     t = yaw / 40
     points = _FRONT * (1 - t) + _TURNED * t
     points = points.copy()
-    points[4:7, 1] += look.chin
-    points[3, 0] -= look.chin * 0.4
-    points[7, 0] += look.chin * 0.4
+    points[4:7, 1] += appearance.chin
+    points[3, 0] -= appearance.chin * 0.4
+    points[7, 0] += appearance.chin * 0.4
     return smooth(points, closed=True)
 
 
@@ -61,12 +61,12 @@ def _ear(pen: Pen, x: float, skin: Colour, outline: Colour) -> None:
     pen.taper(bend((x - 0.05, 0.24), (x + 0.02, 0.48), -0.2), 0.02, outline)
 
 
-def draw_face(pen: Pen, look: Look, pose: Pose, *, yaw: float, fringe: tuple[Path, ...]) -> Clip | None:
+def draw_face(pen: Pen, appearance: Appearance, pose: Pose, *, yaw: float, fringe: tuple[Path, ...]) -> Clip | None:
     """Draws ears, skin and features for a head that looks to the right by `yaw` >= 0; `fringe` throws the shadow."""
-    skin = SKIN[look.skin]
+    skin = SKIN[appearance.skin]
     outline = mix(line(skin), (150, 80, 70), 0.35)
     dark = skin_shade(skin)
-    shape = contour(look, yaw)
+    shape = contour(appearance, yaw)
     if yaw < 65:
         _ear(pen, -0.86 + 0.3 * yaw / 40, skin, outline)
         if yaw < 14:
@@ -79,19 +79,21 @@ def draw_face(pen: Pen, look: Look, pose: Pose, *, yaw: float, fringe: tuple[Pat
         pen.flood(pen.within(clip, *moved), dark)
     nod = pose.nod * 0.09
     if yaw >= 65:
-        _side_features(pen, look, pose, clip, nod, outline)
+        _side_features(pen, appearance, pose, clip, nod, outline)
     else:
-        _features(pen, look, pose, clip, yaw / 40, nod, outline)
+        _features(pen, appearance, pose, clip, yaw / 40, nod, outline)
     if yaw >= 65:
         _ear(pen, 0.02, skin, outline)
     return clip
 
 
-def _features(pen: Pen, look: Look, pose: Pose, clip: Clip | None, t: float, nod: float, outline: Colour) -> None:
+def _features(
+    pen: Pen, appearance: Appearance, pose: Pose, clip: Clip | None, t: float, nod: float, outline: Colour
+) -> None:
     y = 0.335 + nod
     _blush(pen, pose, clip, [(-0.50 + 0.34 * t, 0.27), (0.50 + 0.17 * t, 0.27 - 0.08 * t)], y + 0.27)
-    _eye(pen, look, pose, x=-0.405 + 0.345 * t, y=y, half=0.268 - 0.012 * t, outer=-1)
-    _eye(pen, look, pose, x=0.405 + 0.205 * t, y=y, half=0.268 - 0.07 * t, outer=1)
+    _eye(pen, appearance, pose, x=-0.405 + 0.345 * t, y=y, half=0.268 - 0.012 * t, outer=-1)
+    _eye(pen, appearance, pose, x=0.405 + 0.205 * t, y=y, half=0.268 - 0.07 * t, outer=1)
     nx = 0.47 * t
     ny = 0.66 + nod
     if t > 0.4:
@@ -101,10 +103,12 @@ def _features(pen: Pen, look: Look, pose: Pose, clip: Clip | None, t: float, nod
     _mouth(pen, pose, x=0.345 * t, y=0.865 + nod * 0.8, squeeze=1 - 0.18 * t, outline=outline)
 
 
-def _side_features(pen: Pen, look: Look, pose: Pose, clip: Clip | None, nod: float, outline: Colour) -> None:
+def _side_features(
+    pen: Pen, appearance: Appearance, pose: Pose, clip: Clip | None, nod: float, outline: Colour
+) -> None:
     y = 0.325 + nod * 0.5
     _blush(pen, pose, clip, [(0.52, 0.22)], y + 0.27)
-    _eye(pen, look, pose, x=0.67, y=y, half=0.145, outer=-1)
+    _eye(pen, appearance, pose, x=0.67, y=y, half=0.145, outer=-1)
     opened = pose.talk if pose.talk > 0 else {"open": 0.6, "laugh": 1.0, "grin": 0.7, "small": 0.4}.get(pose.mouth, 0)
     if opened > 0:
         reach = min(1.0, 10 / (0.2 * pen.unit)) if pose.talk > 0 else 1.0
@@ -131,11 +135,11 @@ def _blush(pen: Pen, pose: Pose, clip: Clip | None, spots: list[tuple[float, flo
                 )
 
 
-def _eye(pen: Pen, look: Look, pose: Pose, *, x: float, y: float, half: float, outer: int) -> None:
+def _eye(pen: Pen, appearance: Appearance, pose: Pose, *, x: float, y: float, half: float, outer: int) -> None:
     """One eye; `outer` is the side (-1, 1) of its outer corner."""
-    slant = {"sharp": -0.055, "droopy": 0.045}.get(look.eye_shape, -0.01)
-    high = (0.228 if look.boy else 0.285) * (0.94 if look.eye_shape == "sharp" else 1.0)
-    lash = mix(LASH, line(HAIR[look.hair]), 0.35)
+    slant = {"sharp": -0.055, "droopy": 0.045}.get(appearance.eye_shape, -0.01)
+    high = (0.228 if appearance.boy else 0.285) * (0.94 if appearance.eye_shape == "sharp" else 1.0)
+    lash = mix(LASH, line(HAIR[appearance.hair]), 0.35)
     if pose.smiling_eyes or pose.eyes < 0.12:
         up = pose.smiling_eyes
         a, b = (x - half * 1.02, y + (0.09 if up else 0.05)), (x + half * 1.02, y + (0.09 if up else 0.05))
@@ -160,23 +164,25 @@ def _eye(pen: Pen, look: Look, pose: Pose, *, x: float, y: float, half: float, o
     white = np.vstack([upper, lower])
     pen.fill(white, (252, 250, 252))
     clip = pen.clip(white)
-    _iris(pen, look, pose, clip, x + pose.gaze[0] * half * 0.26, y + 0.005 + pose.gaze[1] * 0.06, half, high)
+    _iris(pen, appearance, pose, clip, x + pose.gaze[0] * half * 0.26, y + 0.005 + pose.gaze[1] * 0.06, half, high)
     pen.flood(
         pen.within(clip, np.vstack([upper, (upper + np.array([0.0, high * 0.22]))[::-1]])),
         (120, 106, 150),
         opacity=0.32,
     )
-    thick = 0.075 * (0.7 if look.boy else 1.0)
+    thick = 0.075 * (0.7 if appearance.boy else 1.0)
     wing = (outer_corner[0] + outer * 0.075, outer_corner[1] - 0.025 + slant * 0.6)
     crest = upper + np.array([0.0, -thick]) * np.linspace(0.15, 1.25, len(upper))[:, None]
     pen.fill(np.vstack([upper, path((outer_corner[0], outer_corner[1] + 0.045), wing), crest[::-1]]), lash)
-    pen.taper(lower[2:16], 0.026, mix(lash, SKIN[look.skin], 0.25), ends=(1.0, 0.2))
+    pen.taper(lower[2:16], 0.026, mix(lash, SKIN[appearance.skin], 0.25), ends=(1.0, 0.2))
     crease = upper[6:-4] + np.array([outer * 0.01, -thick - 0.055])
-    pen.taper(crease, 0.018, mix(line(SKIN[look.skin]), SKIN[look.skin], 0.35))
+    pen.taper(crease, 0.018, mix(line(SKIN[appearance.skin]), SKIN[appearance.skin], 0.35))
 
 
-def _iris(pen: Pen, look: Look, pose: Pose, clip: Clip | None, x: float, y: float, half: float, high: float) -> None:
-    colour = EYES[look.eyes]
+def _iris(
+    pen: Pen, appearance: Appearance, pose: Pose, clip: Clip | None, x: float, y: float, half: float, high: float
+) -> None:
+    colour = EYES[appearance.eyes]
     rx, ry = half * (0.70 if half > 0.16 else 0.62), high * 0.97
     rim: Colour = (colour[0] * 0.28, colour[1] * 0.24, colour[2] * 0.34)
     disc = ellipse(x, y, rx, ry)
@@ -186,7 +192,7 @@ def _iris(pen: Pen, look: Look, pose: Pose, clip: Clip | None, x: float, y: floa
     glow = pen.within(inner, ellipse(x, y + ry * 0.52, rx * 0.66, ry * 0.36)) if inner is not None else None
     pen.flood(glow, lighten(colour, 0.55), opacity=0.75)
     pen.flood(pen.within(clip, ellipse(x, y - ry * 0.05, rx * 0.40, ry * 0.46)), mix(rim, (20, 14, 30), 0.5))
-    spark = -1.0 if not pen.flip else 1.0  # the light comes from the picture's left whichever way one looks
+    spark = -1.0 if not pen.flip else 1.0  # the light comes from the left of the picture in every view
     pen.flood(pen.within(clip, ellipse(x + spark * rx * 0.36, y - ry * 0.42, rx * 0.34, ry * 0.25)), (255, 255, 255))
     pen.flood(pen.within(clip, ellipse(x - spark * rx * 0.42, y + ry * 0.40, rx * 0.17, ry * 0.12)), (255, 255, 255))
 
@@ -222,13 +228,13 @@ def _mouth(pen: Pen, pose: Pose, *, x: float, y: float, squeeze: float, outline:
     pen.stroke(mouth, 0.024, outline, closed=True)
 
 
-def draw_brows(pen: Pen, look: Look, pose: Pose, *, yaw: float) -> None:
-    """The brows, drawn last: they shine through the fringe, as is the custom."""
-    colour = mix(line(HAIR[look.hair]), shade(HAIR[look.hair]), 0.35)
+def draw_brows(pen: Pen, appearance: Appearance, pose: Pose, *, yaw: float) -> None:
+    """The brows, drawn last, since by convention they are visible through the fringe."""
+    colour = mix(line(HAIR[appearance.hair]), shade(HAIR[appearance.hair]), 0.35)
     t = min(yaw / 40, 1.3)
     y = -0.115 + pose.nod * 0.09 - (0.07 if pose.brows == "raised" else 0.0)
     tip = {"angry": 0.10, "sad": -0.09}.get(pose.brows, 0.0)
-    thick = 0.052 if look.boy else 0.036
+    thick = 0.052 if appearance.boy else 0.036
     eyes = [(0.67, 0.13, -1)] if yaw >= 65 else [(-0.41 + 0.345 * t, 0.23, -1), (0.41 + 0.205 * t, 0.23 - 0.06 * t, 1)]
     for x, half, outer in eyes:
         a = (x - outer * half * 0.9, y + tip)

@@ -1,4 +1,4 @@
-"""Draws an episode frame by frame and encodes it, with its ground truth beside it."""
+"""Draws an episode frame by frame and encodes it, with its ground truth next to it."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def draw_episode(
     size: tuple[int, int] = (1280, 720),
     progress: Callable[[float], None] | None = None,
 ) -> Truth:
-    """Draws an episode of its own cast to an MP4 (H.264, 23.976 fps) and its truth to NAME.truth.json beside it.
+    """Draws an episode of its own cast to an MP4 (H.264, 23.976 fps) and its truth to NAME.truth.json next to it.
 
     The same seed, length and size give the same bytes on the same machine. `size` is (width, height), both even.
     Raises ValueError for a size or length that cannot be encoded.
@@ -48,7 +48,7 @@ def draw_episode(
     if width % 2 or height % 2 or width < 64 or height < 64:
         raise ValueError(f"A film cannot be {width}x{height}: both sides must be even and at least 64.")
     if not 2 <= seconds <= 3600:
-        raise ValueError(f"A film cannot last {seconds} seconds: from 2 to 3600 it can.")
+        raise ValueError(f"A film must last 2 to 3600 seconds, not {seconds}.")
     frames = round(seconds * FPS)
     plans, cast, extras = make_script(seed, frames)
     truth = Truth(seed, size, frames, _people(cast), _people(extras), [], [], [])
@@ -82,12 +82,12 @@ def _people(people: list[Person]) -> list[dict[str, Any]]:
             "costumes": [
                 {
                     "name": name,
-                    "hair": f"{look.hair}_hair",
-                    "eyes": f"{look.eyes}_eyes",
-                    "boy": look.boy,
-                    "tags": look.tags,
+                    "hair": f"{appearance.hair}_hair",
+                    "eyes": f"{appearance.eyes}_eyes",
+                    "boy": appearance.boy,
+                    "tags": appearance.tags,
                 }
-                for name, look in p.looks.items()
+                for name, appearance in p.appearances.items()
             ],
         }
         for p in people
@@ -95,17 +95,17 @@ def _people(people: list[Person]) -> list[dict[str, Any]]:
 
 
 def _frames(plans: list[Plan], truth: Truth, size: tuple[int, int]) -> Iterator[Pixels]:
-    """Each frame uint8 RGB (the same array again while a drawing is held); fills the truth on the way."""
+    """Yield each frame as uint8 RGB (the same array while a drawing is held) and fill the truth."""
     black = np.zeros((size[1], size[0], 3), dtype=np.uint8)
     before: Pixels = black
-    at = 0
+    position = 0
     first_of: dict[Plan, int] = {}
     for index, plan in enumerate(plans):
         stage = Stage(plan, size)
         camera = Camera(plan, size)
         key = replace(plan, part="")
         shot = Shot(
-            index, at, at + plan.frames, plan.kind, plan.place, list(stage.tags), plan.part,
+            index, position, position + plan.frames, plan.kind, plan.place, list(stage.tags), plan.part,
             transition_in="fade" if plan.fade_in else "cross" if plan.cross else "cut",
             transition_out="fade" if plan.fade_out else "cut", repeats=first_of.get(key),
         )  # fmt: skip
@@ -113,9 +113,11 @@ def _frames(plans: list[Plan], truth: Truth, size: tuple[int, int]) -> Iterator[
         truth.shots.append(shot)
         lead = plan.fade_in or plan.cross
         if lead:
-            truth.transitions.append(Transition("fade_in" if plan.fade_in else "cross", at, at + lead))
+            truth.transitions.append(Transition("fade_in" if plan.fade_in else "cross", position, position + lead))
         if plan.fade_out:
-            truth.transitions.append(Transition("fade_out", at + plan.frames - plan.fade_out, at + plan.frames))
+            truth.transitions.append(
+                Transition("fade_out", position + plan.frames - plan.fade_out, position + plan.frames)
+            )
         drawings: dict[int, Drawing] = {}
         frame = 0
         picture = black
@@ -123,17 +125,17 @@ def _frames(plans: list[Plan], truth: Truth, size: tuple[int, int]) -> Iterator[
             drawn = stage.draw(cel)
             for k in range(length):
                 if camera.moves or k == 0:
-                    picture = camera.look(drawn.picture, frame)
+                    picture = camera.appearance(drawn.picture, frame)
                 clean = lead <= frame < plan.frames - plan.fade_out
                 if clean:
-                    _note(truth, drawings, shot, cel, at + frame, stage, camera, frame)
+                    _note(truth, drawings, shot, cel, position + frame, stage, camera, frame)
                     yield picture
                 else:
                     yield _transition(plan, before if plan.cross else black, picture, frame)
                 frame += 1
         _finish(truth, drawings)
         before = picture
-        at += plan.frames
+        position += plan.frames
 
 
 def _transition(plan: Plan, other: Pixels, picture: Pixels, frame: int) -> Pixels:
@@ -147,26 +149,33 @@ def _transition(plan: Plan, other: Pixels, picture: Pixels, frame: int) -> Pixel
 
 
 def _note(
-    truth: Truth, drawings: dict[int, Drawing], shot: Shot, cel: int, at: int, stage: Stage, camera: Camera, frame: int
+    truth: Truth,
+    drawings: dict[int, Drawing],
+    shot: Shot,
+    cel: int,
+    position: int,
+    stage: Stage,
+    camera: Camera,
+    frame: int,
 ) -> None:
-    """Enters one clean frame of a drawing."""
+    """Record one clean frame of a drawing."""
     drawing = drawings.get(cel)
     if drawing is None:
         people = [
-            Seen(a.person.key, a.person.name, view, a.costume, list(a.person.looks[a.costume].tags), None)
+            Seen(a.person.key, a.person.name, view, a.costume, list(a.person.appearances[a.costume].tags), None)
             for a, view in zip(stage.plan.actors, stage.views(cel), strict=True)
         ]
         repeats = None
         if shot.repeats is not None:
-            mine = [d for d in truth.drawings if d.shot == shot.repeats]
-            repeats = mine[len(drawings)].id if len(drawings) < len(mine) else None
+            shot_drawings = [d for d in truth.drawings if d.shot == shot.repeats]
+            repeats = shot_drawings[len(drawings)].id if len(drawings) < len(shot_drawings) else None
         drawing = Drawing(len(truth.drawings), shot.index, [], camera.kind, people, repeats)
         drawings[cel] = drawing
         truth.drawings.append(drawing)
-    if drawing.runs and drawing.runs[-1][1] == at:
-        drawing.runs[-1] = (drawing.runs[-1][0], at + 1)
+    if drawing.runs and drawing.runs[-1][1] == position:
+        drawing.runs[-1] = (drawing.runs[-1][0], position + 1)
     else:
-        drawing.runs.append((at, at + 1))
+        drawing.runs.append((position, position + 1))
     if camera.moves or not drawing.people or not drawing.people[0].boxes:
         for seen, face in zip(drawing.people, stage.draw(cel).faces, strict=True):
             seen.boxes.append(None if face is None else camera.box(face, frame))
@@ -181,7 +190,7 @@ def _finish(truth: Truth, drawings: dict[int, Drawing]) -> None:
 
 
 class _Encoder:
-    """Writes frames with fresh grain on each; everything that could vary (threads, noise) is fixed."""
+    """Writes frames with new grain on each; everything that could vary (threads, noise) is fixed."""
 
     def __init__(self, path: Path, size: tuple[int, int], seed: int) -> None:
         self.count = 0
@@ -196,7 +205,7 @@ class _Encoder:
         self._box = av.open(str(path), "w", format="mp4", options={"movflags": "+faststart"})
         stream = self._box.add_stream("libx264", rate=FPS)
         stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
-        # Slower presets cost much time for nothing to be seen. No mbtree: with it two runs differ in their bytes.
+        # Slower presets take much time without a visible gain. No mbtree, which makes the bytes of two runs differ.
         tools = "mbtree=0:cabac=1:deblock=0,0:bframes=2:b-adapt=0:aq-mode=1"
         stream.options = {"crf": "21", "preset": "ultrafast", "threads": "2", "g": "120", "x264-params": tools}
         context = stream.codec_context

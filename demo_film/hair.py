@@ -1,4 +1,4 @@
-"""Hair: a cap with locks set by longitude round the skull, so that one style can be drawn from every side."""
+"""Hair: a cap with locks by longitude around the skull, so that a style can be drawn from every side."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from demo_film.canvas import Clip, Path, Pen, ellipse, path, smooth
-from demo_film.cast import Look
+from demo_film.cast import Appearance
 from demo_film.palette import CLOTH, HAIR, Colour, lighten, line, mix, shade
 
 # Style: root longitude, tip longitude (degrees, 0 = nose, + = the person's left as we see it), tip height, half width.
@@ -60,13 +60,13 @@ def _edges(lock: Path) -> list[Path]:
     return [lock[n // 2 - 2 : n][::-1], lock[n : len(lock) - n // 2 + 2]]
 
 
-def make_hair(look: Look, yaw: float, *, flip: bool) -> Hair:
+def make_hair(appearance: Appearance, yaw: float, *, flip: bool) -> Hair:
     """The hair of a head that is turned right by `yaw` (0 to 180); `flip`: the drawing will be mirrored."""
-    rng = np.random.default_rng(look.locks)
+    rng = np.random.default_rng(appearance.locks)
     sign = -1.0 if flip else 1.0
     side = float(np.sin(np.radians(min(yaw, 180))))
     cx, rx = -0.07 * side, 1.13 + 0.03 * side
-    top = 1.10 + (0.06 if look.fringe == "messy" else 0.0)
+    top = 1.10 + (0.06 if appearance.fringe == "messy" else 0.0)
     hairline = [(_x(a, yaw), h) for a, h in ((-74, 0.05), (-52, -0.28), (0, -0.42), (52, -0.28), (74, 0.05))
                 if _depth(a, yaw) > 0.02]  # fmt: skip
     turned = min(yaw, 90) / 90
@@ -82,10 +82,10 @@ def make_hair(look: Look, yaw: float, *, flip: bool) -> Hair:
     fringe: list[Path] = []
     far: list[Path] = []
     strands: list[Path] = []
-    for root, tip, height, half in _FRINGE[look.fringe]:
+    for root, tip, height, half in _FRINGE[appearance.fringe]:
         root, tip = root * sign, tip * sign
         jitter = float(rng.uniform(-0.05, 0.05))
-        height = height - 0.03 + jitter + (0.05 if look.boy else 0.0)
+        height = height - 0.03 + jitter + (0.05 if appearance.boy else 0.0)
         half = half * float(rng.uniform(0.9, 1.15))
         if yaw >= 115 or (_depth(root, yaw) < 0.05 and _depth(tip, yaw) < 0.05):
             continue
@@ -100,12 +100,12 @@ def make_hair(look: Look, yaw: float, *, flip: bool) -> Hair:
         fringe.append(lock)
         strands += _edges(lock)
     locks: list[Path] = []
-    panel = _PANEL.get(look.back, 0.46)
-    temple = _TEMPLE.get(look.back, 1.12)
-    if look.boy:
+    panel = _PANEL.get(appearance.back, 0.46)
+    temple = _TEMPLE.get(appearance.back, 1.12)
+    if appearance.boy:
         temple = 0.42
     for s in (-1, 1):
-        _temple_and_panel(look, yaw, s, panel, temple, rng, locks, far, strands)
+        _temple_and_panel(appearance, yaw, s, panel, temple, rng, locks, far, strands)
     if yaw >= 115:
         _back_of_head(panel, rng, locks, strands)
     crown = (cx + 0.35 * side - 0.04, -1.15)
@@ -118,7 +118,7 @@ def make_hair(look: Look, yaw: float, *, flip: bool) -> Hair:
 
 
 def _temple_and_panel(
-    look: Look, yaw: float, s: int, panel: float, temple: float, rng: np.random.Generator,
+    appearance: Appearance, yaw: float, s: int, panel: float, temple: float, rng: np.random.Generator,
     locks: list[Path], far: list[Path], strands: list[Path],
 ) -> None:  # fmt: skip
     """The lock before one ear and the hair behind it, as far as they can be seen."""
@@ -157,9 +157,9 @@ def _back_of_head(panel: float, rng: np.random.Generator, locks: list[Path], str
         strands += [e[: len(e) - 3] for e in _edges(lock)]
 
 
-def _mass(look: Look, yaw: float, rng: np.random.Generator) -> tuple[list[Path], list[Path]]:
+def _mass(appearance: Appearance, yaw: float, rng: np.random.Generator) -> tuple[list[Path], list[Path]]:
     """The hair behind the neck: a body and the locks of its lower edge."""
-    end = _MASS.get(look.back, 0.62)
+    end = _MASS.get(appearance.back, 0.62)
     side = float(np.sin(np.radians(yaw)))
     left, right = -1.10 - 0.08 * side, 1.10 - 0.98 * side
     wide = 1.0 if end < 1.5 else 1.14
@@ -194,44 +194,46 @@ def _tail(anchor: tuple[float, float], s: float, length: float, fat: float, swin
     widths = [0.10, fat * 0.66, fat * 0.98, fat, fat * 0.62, 0.0]
     left = smooth([(x - w, y) for (x, y), w in zip(spine, widths, strict=True)])
     right = smooth([(x + w, y) for (x, y), w in zip(spine, widths, strict=True)])
-    whole = np.vstack([left, right[::-1]])
+    outline = np.vstack([left, right[::-1]])
     wisp = _lock((ax + s * 0.4 * swing, ay + 0.3 * length), (ax + s * 0.30 * swing, ay + 0.6 * length),
                  (ax + s * 0.20 * swing, ay + 0.88 * length), fat * 0.5, fat * 0.5)  # fmt: skip
-    return [whole, wisp]
+    return [outline, wisp]
 
 
-def _tails(look: Look, yaw: float, *, flip: bool) -> list[tuple[list[Path], float, tuple[float, float]]]:
+def _tails(appearance: Appearance, yaw: float, *, flip: bool) -> list[tuple[list[Path], float, tuple[float, float]]]:
     """Each tail as its shapes, its depth (> 0 before the head) and its anchor."""
     out: list[tuple[list[Path], float, tuple[float, float]]] = []
-    if look.back in ("twintails", "low_twintails"):
-        high = look.back == "twintails"
+    if appearance.back in ("twintails", "low_twintails"):
+        high = appearance.back == "twintails"
         for s in (-1, 1):
             lon = (104 if high else 112) * s
             anchor = (_x(lon, yaw, 1.04), -0.62 if high else 0.72)
             depth = _depth(lon, yaw)
-            way = float(np.sign(anchor[0])) if abs(anchor[0]) > 0.25 else -1.0
+            direction = float(np.sign(anchor[0])) if abs(anchor[0]) > 0.25 else -1.0
             swing = 0.45 + 0.75 * abs(anchor[0])
-            shapes = _tail(anchor, way, 3.5 if high else 2.5, 0.36 if high else 0.27, swing * (1.0 if high else 0.45))
+            shapes = _tail(
+                anchor, direction, 3.5 if high else 2.5, 0.36 if high else 0.27, swing * (1.0 if high else 0.45)
+            )
             out.append((shapes, depth if high else depth + 0.5, anchor))
-    elif look.back == "ponytail":
+    elif appearance.back == "ponytail":
         anchor = (_x(180, yaw, 0.98), -0.72)
-        # From the front the tail swings out beside the head, or nothing would be seen of it.
-        way = -1.0 if yaw > 20 else (1.0 if flip else -1.0)
+        # From the front the tail swings out next to the head, or it would be invisible.
+        direction = -1.0 if yaw > 20 else (1.0 if flip else -1.0)
         swing = 1.15 if 40 < yaw < 130 else (2.3 if yaw <= 40 else 0.35)
-        out.append((_tail(anchor, way, 3.4, 0.40, swing), -1.0 if yaw < 100 else 1.0, anchor))
-    elif look.back == "side_ponytail":
+        out.append((_tail(anchor, direction, 3.4, 0.40, swing), -1.0 if yaw < 100 else 1.0, anchor))
+    elif appearance.back == "side_ponytail":
         lon = -98 if flip else 98
         anchor = (_x(lon, yaw, 1.04), -0.15)
-        way = float(np.sign(anchor[0])) if abs(anchor[0]) > 0.25 else -1.0
-        out.append((_tail(anchor, way, 2.9, 0.36, 0.8), _depth(lon, yaw) + 0.2, anchor))
+        direction = float(np.sign(anchor[0])) if abs(anchor[0]) > 0.25 else -1.0
+        out.append((_tail(anchor, direction, 2.9, 0.36, 0.8), _depth(lon, yaw) + 0.2, anchor))
     return out
 
 
 def _paint_tail(pen: Pen, shapes: list[Path], colour: Colour) -> None:
     """A tail with two long strands in it."""
-    whole = shapes[0]
-    n = len(whole) // 2
-    left, right = whole[:n], whole[: n - 1 : -1]
+    outline = shapes[0]
+    n = len(outline) // 2
+    left, right = outline[:n], outline[: n - 1 : -1]
     strands = [(left * (1 - k) + right * k)[b:e][::-1] for k, b, e in ((0.34, n // 3, n - 3), (0.64, n // 5, n - 8))]
     _paint(pen, shapes, strands, colour, lit=True, y1=3.0)
 
@@ -257,45 +259,45 @@ def _paint(pen: Pen, shapes: list[Path], strands: list[Path], colour: Colour, *,
     return clip
 
 
-def draw_back_hair(pen: Pen, look: Look, hair: Hair, *, yaw: float, flip: bool) -> None:
-    """What hangs behind the neck and body (before them when the person is seen from behind)."""
-    colour = HAIR[look.hair]
-    rng = np.random.default_rng(look.locks + 1)
-    for shapes, depth, anchor in _tails(look, yaw, flip=flip):
+def draw_back_hair(pen: Pen, appearance: Appearance, hair: Hair, *, yaw: float, flip: bool) -> None:
+    """The hair behind neck and body (in front of them when the person is seen from behind)."""
+    colour = HAIR[appearance.hair]
+    rng = np.random.default_rng(appearance.locks + 1)
+    for shapes, depth, anchor in _tails(appearance, yaw, flip=flip):
         if depth <= 0.25 and yaw < 115:
             _paint_tail(pen, shapes, colour)
-            _band(pen, look, anchor)
-    if look.back == "double_bun" and yaw < 115:
-        _buns(pen, look, yaw)
-    shapes, strands = _mass(look, yaw, rng)
-    _paint(pen, [*shapes, *hair.far], strands, colour, lit=yaw >= 115, y1=_MASS.get(look.back, 0.7))
+            _band(pen, appearance, anchor)
+    if appearance.back == "double_bun" and yaw < 115:
+        _buns(pen, appearance, yaw)
+    shapes, strands = _mass(appearance, yaw, rng)
+    _paint(pen, [*shapes, *hair.far], strands, colour, lit=yaw >= 115, y1=_MASS.get(appearance.back, 0.7))
     del hair
 
 
-def _buns(pen: Pen, look: Look, yaw: float) -> None:
+def _buns(pen: Pen, appearance: Appearance, yaw: float) -> None:
     for s in (-1, 1):
         x = _x(108 * s, yaw, 0.92)
-        clip = _paint(pen, [ellipse(x, -1.0, 0.42, 0.40)], [], HAIR[look.hair], lit=True, y1=0.5)
-        pen.taper(ellipse(x - 0.03, -0.98, 0.22, 0.2, start=190, end=420, steps=20), 0.02, shade(HAIR[look.hair]))
+        clip = _paint(pen, [ellipse(x, -1.0, 0.42, 0.40)], [], HAIR[appearance.hair], lit=True, y1=0.5)
+        pen.taper(ellipse(x - 0.03, -0.98, 0.22, 0.2, start=190, end=420, steps=20), 0.02, shade(HAIR[appearance.hair]))
         del clip
 
 
-def _band(pen: Pen, look: Look, anchor: tuple[float, float]) -> None:
-    accent = CLOTH[look.accent]
+def _band(pen: Pen, appearance: Appearance, anchor: tuple[float, float]) -> None:
+    accent = CLOTH[appearance.accent]
     pen.shape(ellipse(anchor[0], anchor[1], 0.17, 0.15), accent, shade=shade(accent), line=line(accent), w=0.025)
 
 
-def draw_front_hair(pen: Pen, look: Look, hair: Hair, *, yaw: float, flip: bool) -> None:
+def draw_front_hair(pen: Pen, appearance: Appearance, hair: Hair, *, yaw: float, flip: bool) -> None:
     """Cap, fringe, temples, tails that hang before, the light on them."""
-    colour = HAIR[look.hair]
+    colour = HAIR[appearance.hair]
     clip = _paint(pen, [hair.cap, *hair.locks, *hair.fringe], list(hair.strands), colour, lit=True, y1=1.3)
     _halo(pen, clip, colour, yaw)
-    if look.back == "double_bun" and yaw >= 115:
-        _buns(pen, look, yaw)
-    for shapes, depth, anchor in _tails(look, yaw, flip=flip):
+    if appearance.back == "double_bun" and yaw >= 115:
+        _buns(pen, appearance, yaw)
+    for shapes, depth, anchor in _tails(appearance, yaw, flip=flip):
         if depth > 0.25 or yaw >= 115:
             _paint_tail(pen, shapes, colour)
-            _band(pen, look, anchor)
+            _band(pen, appearance, anchor)
 
 
 def _halo(pen: Pen, clip: Clip | None, colour: Colour, yaw: float) -> None:

@@ -1,4 +1,4 @@
-"""Invented names: no two of the first two hundred seeds share one."""
+"""Invented names; no two of the first 200 seeds share one."""
 
 from __future__ import annotations
 

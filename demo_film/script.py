@@ -1,4 +1,4 @@
-"""What happens in the film: scenes, shots, who stands where, which drawings follow each other, how the camera moves."""
+"""The script of the film: scenes, shots, positions of people, sequences of drawings, camera moves."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def _opening(rng: np.random.Generator, cast: list[Person], frames: int) -> list[
                 )
             )
         elif i == count - 1 and count > 3:
-            actors = _row(rng, [(p, next(iter(p.looks))) for p in order[:4]], 0.46, 0.105)
+            actors = _row(rng, [(p, next(iter(p.appearances))) for p in order[:4]], 0.46, 0.105)
             poses = tuple(
                 Pose(mouth=str(rng.choice(["smile", "laugh"])), yaw=float(rng.uniform(-12, 12))) for _ in actors
             )
@@ -103,7 +103,9 @@ def _opening(rng: np.random.Generator, cast: list[Person], frames: int) -> list[
             side = 1 if i % 2 else -1
             yaw = float(rng.choice([0, 30, 36])) * -side
             pose = Pose(yaw=yaw, tilt=float(rng.uniform(-6, 6)), mouth=str(rng.choice(["smile", "laugh", "closed"])))
-            actor = Actor(person, next(iter(person.looks)), 0.5 + 0.16 * side, 0.46, float(rng.uniform(0.21, 0.25)))
+            actor = Actor(
+                person, next(iter(person.appearances)), 0.5 + 0.16 * side, 0.46, float(rng.uniform(0.21, 0.25))
+            )
             beats = hold((pose,), n) if n < 20 or i % 3 else blink((pose,), 0, n, rng)
             camera = "still" if i % 3 == 0 else ("pan_left" if side > 0 else "pan_right")
             plans.append(
@@ -128,7 +130,7 @@ def _row(
     out = []
     for i, (person, costume) in enumerate(people):
         x = 0.5 + ((i + 0.5) / n - 0.5) * spread
-        tall = 0.02 if next(iter(person.looks.values())).boy else 0.0
+        tall = 0.02 if next(iter(person.appearances.values())).boy else 0.0
         size = unit * float(rng.uniform(0.95, 1.05))
         out.append(
             Actor(
@@ -158,7 +160,7 @@ def _scenes(rng: np.random.Generator, cast: list[Person], count: int) -> list[Sc
             chosen.append(nxt)
         people = []
         for i in chosen:
-            costumes = list(cast[i].looks)
+            costumes = list(cast[i].appearances)
             people.append((cast[i], costumes[-1] if s >= count / 2 else costumes[0]))
         scenes.append(Scene(places[s % len(places)], people, int(rng.integers(1 << 30))))
     return scenes
@@ -210,7 +212,7 @@ def _someone(scene: Scene) -> tuple[Person, str]:
     return scene.people[(scene.used - 1) % len(scene.people)]
 
 
-def _some(scene: Scene, n: int) -> list[tuple[Person, str]]:
+def _choose_actors(scene: Scene, n: int) -> list[tuple[Person, str]]:
     scene.used += 1
     k = scene.used
     return [scene.people[(k + i) % len(scene.people)] for i in range(n)]
@@ -248,7 +250,7 @@ def _close(rng: np.random.Generator, scene: Scene, extras: list[Person], n: int)
 
 
 def _two(rng: np.random.Generator, scene: Scene, extras: list[Person], n: int) -> Plan:
-    actors = _row(rng, _some(scene, 2), 0.45, 0.132, spread=0.74)
+    actors = _row(rng, _choose_actors(scene, 2), 0.45, 0.132, spread=0.74)
     yaw = float(rng.choice([30, 40, 84]))
     poses = (_mood(rng, yaw), replace(_mood(rng, -min(yaw, 40)), mouth="closed"))
     return Plan("two", scene.place, scene.ground, actors, lips(poses, 1, n, rng), blur=0.005)
@@ -262,32 +264,32 @@ def _side(rng: np.random.Generator, scene: Scene, extras: list[Person], n: int) 
 
 
 def _group3(rng: np.random.Generator, scene: Scene, extras: list[Person], n: int) -> Plan:
-    actors = _row(rng, _some(scene, 3), 0.45, 0.112)
+    actors = _row(rng, _choose_actors(scene, 3), 0.45, 0.112)
     poses = (_mood(rng, 32), replace(_mood(rng, 4), mouth="closed"), _mood(rng, -34))
     return Plan("group", scene.place, scene.ground, actors, lips(poses, 1, n, rng), blur=0.004)
 
 
 def _group4(rng: np.random.Generator, scene: Scene, extras: list[Person], n: int) -> Plan:
-    actors = _row(rng, _some(scene, 4), 0.46, 0.098, spread=0.92)
+    actors = _row(rng, _choose_actors(scene, 4), 0.46, 0.098, spread=0.92)
     poses = tuple(_mood(rng, y) for y in (34.0, 8.0, -10.0, -34.0))
     return Plan("group", scene.place, scene.ground, actors, blink(poses, int(rng.integers(4)), n, rng))
 
 
 def _full(rng: np.random.Generator, scene: Scene, extras: list[Person], n: int) -> Plan:
     unit = float(rng.uniform(0.050, 0.058))
-    actors = _row(rng, _some(scene, int(rng.integers(2, 4))), 0.94 - 10.4 * unit, unit, spread=0.55)
+    actors = _row(rng, _choose_actors(scene, int(rng.integers(2, 4))), 0.94 - 10.4 * unit, unit, spread=0.55)
     poses = tuple(_mood(rng, float(rng.choice([0, -30, 30]))) for _ in actors)
     return Plan("full", scene.place, scene.ground, actors, gesture(poses, 0, n), "still")
 
 
 def _back(rng: np.random.Generator, scene: Scene, extras: list[Person], n: int) -> Plan:
-    actors = _row(rng, _some(scene, int(rng.integers(1, 3))), 0.48, float(rng.uniform(0.13, 0.17)), spread=0.6)
+    actors = _row(rng, _choose_actors(scene, int(rng.integers(1, 3))), 0.48, float(rng.uniform(0.13, 0.17)), spread=0.6)
     poses = tuple(Pose(yaw=float(rng.choice([160, 172, -165]))) for _ in actors)
     return Plan("back", scene.place, scene.ground, actors, hold(poses, n), "zoom_in")
 
 
 def _over(rng: np.random.Generator, scene: Scene, extras: list[Person], n: int) -> Plan:
-    (a, ca), (b, cb) = _some(scene, 2)
+    (a, ca), (b, cb) = _choose_actors(scene, 2)
     s = 1 if rng.random() < 0.5 else -1
     actors = (Actor(a, ca, 0.5 + 0.14 * s, 0.42, 0.125), Actor(b, cb, 0.5 - 0.36 * s, 0.62, 0.26))
     poses = (replace(_mood(rng, -20.0 * s), mouth="closed"), Pose(yaw=150.0 * s))
@@ -318,7 +320,7 @@ def _look_round(rng: np.random.Generator, scene: Scene, extras: list[Person], n:
 
 
 def _pan_body(rng: np.random.Generator, scene: Scene, extras: list[Person], n: int) -> Plan:
-    actors = _row(rng, _some(scene, int(rng.integers(1, 3))), 0.44, 0.135, spread=0.5)
+    actors = _row(rng, _choose_actors(scene, int(rng.integers(1, 3))), 0.44, 0.135, spread=0.5)
     poses = tuple(_mood(rng, float(rng.choice([0, -28, 28]))) for _ in actors)
     camera = str(rng.choice(["pan_left", "pan_right", "pan_up"]))
     return Plan("pan", scene.place, scene.ground, actors, hold(poses, n), camera, blur=0.004)

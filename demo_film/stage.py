@@ -65,21 +65,21 @@ class Stage:
         plan, (width, height) = self.plan, self.size
         if plan.place == "stripes":
             who = plan.actors[0]
-            picture = stripes(np.random.default_rng(plan.ground), self.size, who.person.looks[who.costume])
+            picture = stripes(np.random.default_rng(plan.ground), self.size, who.person.appearances[who.costume])
         else:
-            # Near people stand before an enlarged piece of the place, softened as by a lens.
-            near = max((a.unit for a in plan.actors), default=0.0)
-            zoom = 1.0 + 1.1 * min(near / 0.3, 1.0)
+            # Close people stand in front of an enlarged part of the place, blurred as by a lens.
+            nearest = max((a.unit for a in plan.actors), default=0.0)
+            zoom = 1.0 + 1.1 * min(nearest / 0.3, 1.0)
             big = (round(width * zoom), round(height * zoom))
             key = (plan.place, plan.ground, *big)
             if key not in _GROUNDS:
                 if len(_GROUNDS) > 6:
                     _GROUNDS.pop(next(iter(_GROUNDS)))
                 _GROUNDS[key] = PLACES[plan.place].paint(np.random.default_rng(plan.ground), big)
-            whole = _GROUNDS[key]
+            ground = _GROUNDS[key]
             x = int((big[0] - width) * (0.5 if not plan.actors else 1 - plan.actors[0].x))
             y = int((big[1] - height) * 0.55)
-            picture = np.ascontiguousarray(whole[y : y + height, x : x + width])
+            picture = np.ascontiguousarray(ground[y : y + height, x : x + width])
             if plan.blur > 0:
                 picture = soften(picture, plan.blur * height)
         if plan.title:
@@ -91,13 +91,13 @@ class Stage:
             self._ground = self._paint_ground()
         ground = self._ground
         poses = self._poses[cel]
-        near = self._near(cel)
-        if near is None:
+        nearest = self._nearest_cel(cel)
+        if nearest is None:
             canvas = ground.copy()
             faces = self._people(canvas, poses, 0, 0)
             raw = canvas.finish()
         else:
-            base, who, (x0, y0, x1, y1) = near
+            base, who, (x0, y0, x1, y1) = nearest
             ss = ground.ss
             part = Canvas.__new__(Canvas)
             part.ss, part.size = ss, (x1 - x0, y1 - y0)
@@ -105,14 +105,14 @@ class Stage:
             faces = self._people(part, poses, x0, y0)
             raw = base.raw.copy()
             x, y, unit = self._place(who)
-            inner = 1.2 * unit  # what lies outside is the same in both, and the cut's edges are shaded otherwise
+            inner = 1.2 * unit  # the area outside is equal in both, and the edges of the cut are shaded differently
             left, top = max(int(x - inner), 0), max(int(y - inner), 0)
             right, low = min(int(x + inner), self.size[0]), min(int(y + inner * 1.1), self.size[1])
             raw[top:low, left:right] = part.finish()[top - y0 : low - y0, left - x0 : right - x0]
         return Cel(_soften(raw), faces, raw)
 
-    def _near(self, cel: int) -> tuple[Cel, int, tuple[int, int, int, int]] | None:
-        """A drawing of this shot that differs in one face alone, whose face, and a rectangle round that head."""
+    def _nearest_cel(self, cel: int) -> tuple[Cel, int, tuple[int, int, int, int]] | None:
+        """A drawing of this shot that differs in one face only, the actor, and a rectangle around that head."""
         poses = self._poses[cel]
         for other, base in self._cels.items():
             differ = [i for i, (a, b) in enumerate(zip(poses, self._poses[other], strict=True)) if a != b]
@@ -138,15 +138,15 @@ class Stage:
         faces: list[Box | None] = []
         for i, (actor, pose) in enumerate(zip(self.plan.actors, poses, strict=True)):
             x, y, unit = self._place(i)
-            look = actor.person.looks[actor.costume]
-            drawn = draw_person(canvas, look, pose, x=x - x0, y=y - y0, unit=unit, light=self._light)
+            appearance = actor.person.appearances[actor.costume]
+            drawn = draw_person(canvas, appearance, pose, x=x - x0, y=y - y0, unit=unit, light=self._light)
             f = drawn.face
             faces.append(None if f is None else (f[0] + x0, f[1] + y0, f[2] + x0, f[3] + y0))
         return tuple(faces)
 
 
 def _soften(picture: Pixels) -> Pixels:
-    """The glow that a diffusion filter before the lens gives: a little of the picture, blurred, laid over it."""
+    """The glow of a diffusion filter: a little of the blurred picture, added to it."""
     height, width = picture.shape[:2]
     small = cv2.resize(picture, (max(width // 4, 1), max(height // 4, 1)), interpolation=cv2.INTER_AREA)
     small = cv2.GaussianBlur(small, (0, 0), height / 180)
@@ -164,7 +164,7 @@ class Camera:
         self._frames = max(plan.frames - 1, 1)
 
     def _window(self, frame: int) -> tuple[float, float, float]:
-        """Left, top and scale (drawing pixels a picture pixel) of what is shown."""
+        """Left, top and scale (drawing pixels per picture pixel) of the visible part."""
         width, height = self._size
         spare_x, spare_y = width * (_ROOM - 1), height * (_ROOM - 1)
         t = frame / self._frames
@@ -177,7 +177,7 @@ class Camera:
         y = {"pan_up": 1 - ease}.get(self._camera, 0.42)
         return spare_x * x, spare_y * y, 1.0
 
-    def look(self, picture: Pixels, frame: int) -> Pixels:
+    def appearance(self, picture: Pixels, frame: int) -> Pixels:
         """The frame uint8 RGB cut from a drawing."""
         if not self.moves:
             return picture

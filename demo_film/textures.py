@@ -1,4 +1,4 @@
-"""Pictures without flat places: foliage, screentone, hatching, stripes, rain, weaves, dithering, pixel art. Pure."""
+"""Pictures without flat areas: foliage, screentone, hatching, stripes, rain, weaves, dithering, pixel art."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ SIZE = (1280, 960)
 def _foliage(rng: np.random.Generator, width: int, height: int) -> U8:
     picture = np.full((height, width, 3), (40, 80, 45), np.uint8)
     for _ in range(width * height // 60):
-        at = (int(rng.integers(width)), int(rng.integers(height)))
+        position = (int(rng.integers(width)), int(rng.integers(height)))
         axes = (int(rng.integers(3, 9)), int(rng.integers(2, 4)))
         green = int(rng.integers(60, 200))
         colour = (green // 2, green, green // 3)
-        cv2.ellipse(picture, at, axes, float(rng.integers(180)), 0, 360, colour, -1, cv2.LINE_AA)
+        cv2.ellipse(picture, position, axes, float(rng.integers(180)), 0, 360, colour, -1, cv2.LINE_AA)
     return picture
 
 

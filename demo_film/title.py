@@ -5,23 +5,23 @@ from __future__ import annotations
 import numpy as np
 
 from demo_film.canvas import Canvas, Pen, Pixels, ellipse, path
-from demo_film.cast import Look
+from demo_film.cast import Appearance
 from demo_film.palette import CLOTH, EYES, HAIR, Colour, lighten, mix
 
 
-def stripes(rng: np.random.Generator, size: tuple[int, int], look: Look) -> Pixels:
+def stripes(rng: np.random.Generator, size: tuple[int, int], appearance: Appearance) -> Pixels:
     """Slanted bands and dots in a character's colours."""
     width, height = size
     canvas = Canvas(np.zeros((height, width, 3), dtype=np.uint8), ss=1)
     pen = Pen(canvas, x=0, y=0, unit=float(height))
     ratio = width / height
-    base = lighten(mix(EYES[look.eyes], HAIR[look.hair], 0.35), 0.5)
+    base = lighten(mix(EYES[appearance.eyes], HAIR[appearance.hair], 0.35), 0.5)
     pen.gradient(pen.clip(path((-1, -1), (ratio + 1, -1), (ratio + 1, 2), (-1, 2))), lighten(base, 0.45), base, 0, 1)
     tones: list[Colour] = [
         lighten(base, 0.35),
-        mix(base, CLOTH[look.accent], 0.45),
+        mix(base, CLOTH[appearance.accent], 0.45),
         lighten(base, 0.7),
-        mix(base, EYES[look.eyes], 0.4),
+        mix(base, EYES[appearance.eyes], 0.4),
     ]
     x = -0.8
     while x < ratio + 0.3:

@@ -1,4 +1,4 @@
-"""The ground truth of a drawn film: shots, distinct drawings, transitions, and who is where; kept as JSON beside it."""
+"""The ground truth of a drawn film: shots, distinct drawings, transitions and people, stored as JSON next to it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class Seen:
     """A person in a drawing. `box`: the face (left, top, right, bottom; 0..1), None if it cannot be seen.
 
     `name` is empty for extras, whose `key` is extra_N. In a moving drawing `box` is that of the middle frame and
-    `boxes` has one entry a frame of the drawing's runs.
+    `boxes` has one entry per frame of the drawing's runs.
     """
 
     key: str
@@ -49,7 +49,7 @@ class Drawing:
 
 @dataclass
 class Shot:
-    """Frames [start, end) between two cuts, with what frames it and the shot it repeats, if it does."""
+    """Frames [start, end) between two cuts, with its framing and the shot that it repeats, if any."""
 
     index: int
     start: int
@@ -74,7 +74,7 @@ class Transition:
 
 @dataclass
 class Truth:
-    """All that is known of a drawn film."""
+    """The ground truth of a drawn film."""
 
     seed: int
     size: tuple[int, int]
@@ -96,13 +96,13 @@ class Truth:
         return out
 
     def faces_at(self, frame: int) -> list[tuple[Seen, Box]]:
-        """The faces to be seen in a frame with their boxes there; none is known in a transition."""
+        """The visible faces of a frame with their boxes; none during a transition."""
         for drawing in self.drawings:
             offset = 0
             for start, end in drawing.runs:
                 if start <= frame < end:
-                    at = offset + frame - start
-                    pairs = [(p, p.boxes[at] if p.boxes else p.box) for p in drawing.people]
+                    frame_index = offset + frame - start
+                    pairs = [(p, p.boxes[frame_index] if p.boxes else p.box) for p in drawing.people]
                     return [(p, b) for p, b in pairs if b is not None]
                 offset += end - start
         return []
@@ -123,12 +123,12 @@ def _rounded(value: Any) -> Any:
 
 
 def truth_path(film: Path) -> Path:
-    """Where the truth of a film lies: beside it, as NAME.truth.json."""
+    """The path of a film's truth: NAME.truth.json next to it."""
     return film.with_suffix(".truth.json")
 
 
 def read_truth(path: Path) -> Truth:
-    """Reads a truth from its JSON; raises ValueError if it is none of version 1."""
+    """Reads a truth from its JSON; raises ValueError if it is not of version 1."""
     data = json.loads(path.read_text(encoding="utf-8"))
     if not isinstance(data, dict) or data.get("version") != 1:
         raise ValueError(f"{path.name} is not the ground truth of a drawn film (version 1).")

@@ -63,7 +63,7 @@ class Sweeper:
                     self._swept(SessionStore.clear_expired)
                 connection.close()
             swept = time.monotonic()
-            while not self._stop.wait(min(deaf.LOOK_EVERY_S, SWEEP_EVERY_S)):
+            while not self._stop.wait(min(deaf.CHECK_EVERY_S, SWEEP_EVERY_S)):
                 if time.monotonic() - swept >= SWEEP_EVERY_S:
                     break
                 with self.pause:

@@ -1,1 +1,1 @@
-"""Scripts that make the built-in networks from training material; the running application never imports them."""
+"""Scripts that train the built-in networks; the running application never imports them."""

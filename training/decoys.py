@@ -1,4 +1,4 @@
-"""Things like a face that are none: shuffled and half faces, hair, hands, skin with a fold or two, mined alarms."""
+"""Decoys that resemble faces: shuffled and half faces, hair, hands, skin with folds, mined false alarms."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def draw_skin(rng: np.random.Generator, picture: Picture, x: float, y: float, si
 
 
 def _tile(rng: np.random.Generator, faces: list[Picture]) -> Picture:
-    """A part of a face that is no face: shuffled quarters, forehead and hair, a side, a chin and collar."""
+    """A part of a face that is not a face: shuffled quarters, forehead and hair, a side, a chin and collar."""
     crop = recolour(rng, faces[int(rng.integers(len(faces)))])
     half = crop.shape[0] // 2
     quarter = half // 2
@@ -95,7 +95,7 @@ def add_decoy(
     y: float,
     side: float,
 ) -> None:
-    """Draws or pastes one decoy with the extent of a face of `side` pixels; `hard` are mined alarms (may be empty)."""
+    """Draw or paste one decoy of the size of a face of `side` pixels; `hard` are mined false alarms (may be empty)."""
     pick = rng.random()
     if pick < 0.12:
         draw_hand(rng, picture, x, y, side * rng.uniform(0.5, 1.3))

@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 
 from demo_film.backgrounds import random_background
 from demo_film.canvas import Canvas
-from demo_film.cast import random_look, random_pose
+from demo_film.cast import random_appearance, random_pose
 from demo_film.characters import draw_person
 from demo_film.crops import random_scene
 
-Picture = NDArray[Any]  # uint8 [h, w, 3] RGB; OpenCV's types promise less
+Picture = NDArray[Any]  # uint8 [h, w, 3] RGB; OpenCV's types are less specific
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,7 @@ class DrawnScenes:
     ) -> tuple[Picture, NDArray[np.float32]]:
         """Scales a scene so that one of its faces has a side within `sides`, and cuts a square round about it.
 
-        A cut in which a face is between a third and three fifths visible is thrown away: it could be called either.
+        A cut in which a face is between a third and three fifths visible is discarded as ambiguous.
         """
         while True:
             place = int(rng.integers(len(self.pictures)))
@@ -53,7 +53,7 @@ class DrawnScenes:
             seen = inside / np.maximum(np.prod(extent, axis=1), 1e-6)
             if ((seen > 0.33) & (seen < 0.6)).any():
                 continue
-            kept = (seen >= 0.6) & (extent[:, 1] >= 8)
+            is_visible = (seen >= 0.6) & (extent[:, 1] >= 8)
             source = corner / scale, size / scale
             left, top = np.floor(source[0]).astype(int).tolist()
             part = picture[top : top + int(np.ceil(source[1])) + 1, left : left + int(np.ceil(source[1])) + 1]
@@ -62,14 +62,14 @@ class DrawnScenes:
                 part = cv2.GaussianBlur(part, (0, 0), 0.35 / scale)
             tile = cv2.warpAffine(part, matrix, (size, size), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
             truth = np.hstack([(mapped[:, :2] + mapped[:, 2:]) / 2, extent])
-            return np.asarray(tile, np.uint8), truth[kept].astype(np.float32)
+            return np.asarray(tile, np.uint8), truth[is_visible].astype(np.float32)
 
 
 def turned_scene(rng: np.random.Generator, size: tuple[int, int]) -> tuple[Picture, list[tuple[float, ...]]]:
     """One or two people who are rarer in `random_scene`: in profile, leaning, with closed eyes; and their boxes."""
     width, height = size
-    made = Canvas(random_background(rng, size))
-    found: list[tuple[float, ...]] = []
+    canvas = Canvas(random_background(rng, size))
+    boxes: list[tuple[float, ...]] = []
     for place in range(int(rng.integers(1, 3))):
         unit = height * float(np.exp(rng.uniform(np.log(0.06), np.log(0.24))))
         x = (0.25 + 0.5 * place) * width + float(rng.normal(0, 0.04)) * width
@@ -84,11 +84,11 @@ def turned_scene(rng: np.random.Generator, size: tuple[int, int]) -> tuple[Pictu
             eyes=0.0 if shut < 0.45 else 1.0,
             smiling_eyes=bool(shut < 0.12),
         )
-        drawn = draw_person(made, random_look(rng), pose, x=x, y=y, unit=unit)
+        drawn = draw_person(canvas, random_appearance(rng), pose, x=x, y=y, unit=unit)
         if drawn.face is not None:
             left, top, right, bottom = drawn.face
-            found.append((max(left, 0.0), max(top, 0.0), min(right, float(width)), min(bottom, float(height))))
-    return made.finish(), found
+            boxes.append((max(left, 0.0), max(top, 0.0), min(right, float(width)), min(bottom, float(height))))
+    return canvas.finish(), boxes
 
 
 def draw_scenes(count: int, *, seed: int, size: tuple[int, int] = (480, 360), turned: float = 0.4) -> DrawnScenes:
@@ -96,9 +96,9 @@ def draw_scenes(count: int, *, seed: int, size: tuple[int, int] = (480, 360), tu
     rng = np.random.default_rng(seed)
     pictures, boxes = [], []
     for _ in range(count):
-        picture, found = turned_scene(rng, size) if rng.random() < turned else random_scene(rng, size)[:2]
+        picture, scene_boxes = turned_scene(rng, size) if rng.random() < turned else random_scene(rng, size)[:2]
         pictures.append(picture)
-        boxes.append(np.array(found, np.float32).reshape(-1, 4))
+        boxes.append(np.array(scene_boxes, np.float32).reshape(-1, 4))
     return DrawnScenes(pictures, boxes)
 
 

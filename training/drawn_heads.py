@@ -1,7 +1,7 @@
 """Draws simple heads in the manner of animation, turned from the front to profile and away, to train a detector.
 
 The drawings teach what aligned front-view crops cannot: profiles, closed or empty eyes, sharp lines at every size,
-necks and shoulders below the face, and heads seen from behind that are no faces.
+necks and shoulders below the face, and heads from behind, which are not faces.
 """
 
 from __future__ import annotations
@@ -106,18 +106,18 @@ def _outline(turn: float) -> NDArray[np.float64]:
 
 
 def _eye(
-    pen: _Pen, rng: np.random.Generator, x: float, y: float, width: float, height: float, look: str, iris: Colour
+    pen: _Pen, rng: np.random.Generator, x: float, y: float, width: float, height: float, eye_state: str, iris: Colour
 ) -> None:
     lash = _darker(pen.line, 0.6)
     thick = max(1, round(pen.unit * rng.uniform(0.02, 0.045)))
-    if look == "closed":
+    if eye_state == "closed":
         pen.stroke(_ellipse(x, y, width, height * 0.4, 15, 165), lash, thick)
         return
-    if look == "happy":
+    if eye_state == "happy":
         pen.stroke(_ellipse(x, y + height * 0.3, width, height * 0.6, 195, 345), lash, thick)
         return
     pen.shape(_ellipse(x, y, width, height), (250, 248, 250), outline=False)
-    if look == "empty":
+    if eye_state == "empty":
         pen.stroke(_ellipse(x, y, width, height), lash, max(1, thick // 2))
         pen.shape(_ellipse(x + width * 0.3, y, width * 0.12, width * 0.12), lash, outline=False)
     else:
@@ -131,28 +131,28 @@ def _eye(
 
 def _features(pen: _Pen, rng: np.random.Generator, turn: float, skin: Colour, hair: Colour) -> None:
     """Eyes, brows, nose, mouth and blush; the far eye narrows with the turn and vanishes in profile."""
-    look = str(rng.choice(["open", "open", "open", "closed", "happy", "empty"]))
+    eye_state = str(rng.choice(["open", "open", "open", "closed", "happy", "empty"]))
     iris = _hsv(rng.uniform(0, 180), rng.uniform(60, 220), rng.uniform(90, 230))
     height = rng.uniform(0.09, 0.19)
     width = height * rng.uniform(0.65, 1.0)
     level = rng.uniform(0.0, 0.1)
     gap = rng.uniform(0.2, 0.26)
     centre = 0.24 * turn
-    near = (centre - gap * (1 - 0.35 * turn), width * (1 - 0.3 * turn))
-    far = (centre + gap * (1 - 0.75 * turn), width * (1 - 0.75 * turn))
+    near_eye = (centre - gap * (1 - 0.35 * turn), width * (1 - 0.3 * turn))
+    far_eye = (centre + gap * (1 - 0.75 * turn), width * (1 - 0.75 * turn))
     if turn > 0.75:
-        near = (rng.uniform(0.14, 0.24), width * 0.6)
-        far = (0.0, 0.0)
+        near_eye = (rng.uniform(0.14, 0.24), width * 0.6)
+        far_eye = (0.0, 0.0)
     brow = _darker(hair, 0.6)
-    for x, wide in (near, far):
+    for x, wide in (near_eye, far_eye):
         if wide < 0.015:
             continue
-        _eye(pen, rng, x, level, wide, height, look, iris)
+        _eye(pen, rng, x, level, wide, height, eye_state, iris)
         lift = level - height - rng.uniform(0.02, 0.08)
         pen.stroke(np.array([(x - wide, lift + 0.01), (x + wide, lift - 0.01)]), brow, max(1, round(pen.unit * 0.018)))
     if rng.random() < 0.4:
         flush = (skin[0], skin[1] * 0.85, skin[2] * 0.85)
-        for x, wide in (near, far):
+        for x, wide in (near_eye, far_eye):
             if wide >= 0.03:
                 pen.shape(_ellipse(x - 0.02, level + height + 0.08, wide * 0.9, 0.04), flush, outline=False)
     mouth_x = centre * 1.1 if turn <= 0.75 else 0.34

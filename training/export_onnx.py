@@ -11,7 +11,7 @@ from training.face_net import FaceNet
 
 
 def write_onnx(net: FaceNet, path: Path) -> None:
-    """Exports for uint8 [n, h, w, 3] and checks the file; raises onnx.checker.ValidationError when it is not sound."""
+    """Exports for uint8 [n, h, w, 3] and checks the file; raises onnx.checker.ValidationError if it is invalid."""
     net.eval()
     example = torch.zeros(2, 64, 96, 3, dtype=torch.uint8)
     torch.onnx.export(

@@ -1,8 +1,8 @@
 """Learns the metric of the built-in embedder: `python -m training.face_metric --crops face_crops_64px.zip`.
 
-Writes `annotate/backends/builtin/face_metric.npz` and its card. Half of what it forgives is how drawn people vary in a
-film; a quarter how many hands draw one person; a quarter how crops of other drawings change by another hand. Without
-`--crops` the first two make up the whole.
+Writes `annotate/backends/builtin/face_metric.npz` and its card. Half of the variation that it learns to ignore is that
+of drawn people in a film; a quarter that of one person drawn by many hands; a quarter that of crops of other drawings
+changed by another hand. Without `--crops` only the first two are used.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ FIRST_PERSON = 500_000
 HEAD_PX, CROP_PX = 128, 96
 CROP_HANDS = 2
 SHARES = (0.5, 0.25, 0.25)  # films, hands, crops
-# Detectors do not hit the box exactly: they are off by a share of the face's width, and smaller or larger.
+# Boxes of detectors are inexact: shifted by a share of the face's width, and smaller or larger.
 BOX_NOISE = 0.05
 SCALE_NOISE = 0.13
 
@@ -64,7 +64,7 @@ def by_hands(person: int, *, views: int) -> list[Pixels]:
 
 
 def described(crops: Iterable[Pixels]) -> Rows:
-    """Descriptions [n, D] of crops, settled as the embedder does."""
+    """Descriptors [n, D] of crops, normalised as by the embedder."""
     placer = HeadPlacer()
     return face_features.describe_heads(placer.settle(crop) for crop in crops)
 
@@ -107,21 +107,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options.out.write_bytes(data.getvalue())
     made_by = f"python -m training.face_metric --people {options.people} --views {options.views}"
     counts = [len(rows) for rows, _, _ in sources]
-    told = f"{counts[0]} heads of {options.people} people as in films and {counts[1]} heads of {options.people} people "
-    told += "by many hands, drawn by this project's own code"
+    description = (
+        f"{counts[0]} heads of {options.people} people as in films and {counts[1]} heads of {options.people} people "
+    )
+    description += "by many hands, drawn by this project's own code"
     if options.crops:
         made_by += f" --crops face_crops_64px.zip --faces {options.faces}"
-        told += f"; {counts[2]} changed crops of {len(parts[2])} drawn faces by others, whose rights are unclear"
+        description += f"; {counts[2]} changed crops of {len(parts[2])} drawn faces by others, whose rights are unclear"
     card = {
         "name": "builtin",
         "version": f"{face_features.FEATURES_VERSION} metric-2",
         "sha256": hashlib.sha256(data.getvalue()).hexdigest(),
         "licence": "MIT",
-        "trained_on": told,
+        "trained_on": description,
         "made_by": made_by,
     }
     options.out.with_suffix(".json").write_text(json.dumps(card, indent=2) + "\n", encoding="utf-8")
-    print(f"{options.out}: {told}")
+    print(f"{options.out}: {description}")
     return 0
 
 

@@ -12,7 +12,7 @@ from torch.nn import functional
 
 STRIDE = 8
 UNIT_SIDE = 32.0  # the size outputs are ln(width / UNIT_SIDE) and ln(height / UNIT_SIDE)
-CHANNELS = (16, 32, 48, 80)  # at strides 2, 4, 8, 16: multiples of 16, which processors compute in one go
+CHANNELS = (16, 32, 48, 80)  # at strides 2, 4, 8, 16: multiples of 16, which suit the vector units of processors
 
 
 def _conv(inside: int, outside: int, *, stride: int = 1, dilation: int = 1) -> nn.Sequential:
@@ -66,9 +66,9 @@ class FaceNet(nn.Module):  # type: ignore[misc]
 
 
 def start_from(net: FaceNet, path: Path, *, larger: float = 1.0) -> None:
-    """Loads weights of an earlier training, also those of a narrower net, whose answers are kept.
+    """Loads weights of an earlier training, also those of a narrower net, whose outputs are preserved.
 
-    New channels start at random, but nothing listens to them yet. A net with one side instead of width and height
+    New channels start at random with zero weights in the next layer. A net with one side instead of width and height
     gives it for both; `larger` is how much larger boxes are meant to be from now on.
     """
     old: dict[str, Tensor] = torch.load(path, weights_only=True)
@@ -99,26 +99,26 @@ def targets(truth: NDArray[np.float32], size: int) -> NDArray[np.float32]:
         column, row = min(max(round(u), 0), cells - 1), min(max(round(v), 0), cells - 1)
         sigma = max(0.6, 0.08 * np.sqrt(width * height) / STRIDE)
         heat = np.exp(-((columns - column) ** 2 + (rows - row) ** 2) / (2 * sigma**2))
-        near = heat > np.maximum(planes[0], 0.5)
-        near[row, column] = True
-        planes[1][near], planes[2][near] = (u - columns)[near], (v - rows)[near]
-        planes[3][near], planes[4][near] = np.log(width / UNIT_SIDE), np.log(height / UNIT_SIDE)
-        planes[5][near] = heat[near]
+        is_positive = heat > np.maximum(planes[0], 0.5)
+        is_positive[row, column] = True
+        planes[1][is_positive], planes[2][is_positive] = (u - columns)[is_positive], (v - rows)[is_positive]
+        planes[3][is_positive], planes[4][is_positive] = np.log(width / UNIT_SIDE), np.log(height / UNIT_SIDE)
+        planes[5][is_positive] = heat[is_positive]
         planes[0] = np.maximum(planes[0], heat)
     return planes
 
 
-def _overlap_loss(found: Tensor, wanted: Tensor) -> Tensor:
-    """1 - generalised IoU (Rezatofighi et al. 2019) of boxes as shape planes [n, 4, h, w], one value a cell."""
+def _overlap_loss(predicted: Tensor, expected: Tensor) -> Tensor:
+    """1 - generalised IoU (Rezatofighi et al. 2019) of boxes as shape planes [n, 4, h, w], one value per cell."""
 
     def corners(planes: Tensor) -> tuple[Tensor, Tensor]:
         half = torch.exp(planes[:, 2:].clamp(-3, 4)) * (UNIT_SIDE / STRIDE / 2)
         return planes[:, :2] - half, planes[:, :2] + half
 
-    (low, high), (least, most) = corners(found), corners(wanted)
-    shared = (torch.minimum(high, most) - torch.maximum(low, least)).clamp(min=0).prod(1)
-    union = (high - low).prod(1) + (most - least).prod(1) - shared
-    hull = (torch.maximum(high, most) - torch.minimum(low, least)).prod(1)
+    (low, high), (expected_low, expected_high) = corners(predicted), corners(expected)
+    shared = (torch.minimum(high, expected_high) - torch.maximum(low, expected_low)).clamp(min=0).prod(1)
+    union = (high - low).prod(1) + (expected_high - expected_low).prod(1) - shared
+    hull = (torch.maximum(high, expected_high) - torch.minimum(low, expected_low)).prod(1)
     return 1 - shared / union + (hull - union) / hull
 
 
@@ -132,6 +132,6 @@ def loss(answer: Tensor, planes: Tensor) -> Tensor:
     miss = -functional.logsigmoid(-score) * probability**2 * (1 - heat) ** 4 * (1 - positive)
     weight = planes[:, 5]
     shape = functional.smooth_l1_loss(answer[:, 1:], planes[:, 1:5], reduction="none", beta=0.1).sum(1)
-    apart = _overlap_loss(answer[:, 1:], planes[:, 1:5])
-    fit = ((shape + 1.5 * apart) * weight).sum() / weight.sum().clamp(min=1.0)
+    overlap_loss = _overlap_loss(answer[:, 1:], planes[:, 1:5])
+    fit = ((shape + 1.5 * overlap_loss) * weight).sum() / weight.sum().clamp(min=1.0)
     return (hit.sum() + miss.sum()) / count + fit

@@ -35,7 +35,7 @@ from training.synthesis import Material, canvas, contact_sheet, read_material
 from training.validation import Validation, choose_threshold, find, make_validation
 
 SIDES = (13.5, 84.0)
-SIDE_MIN = 16.0  # smaller faces are of no use in a training set, and look like leaves and windows
+SIDE_MIN = 16.0  # smaller faces are useless for training sets and resemble leaves and windows
 LONGEST = 704  # of the first copy of a picture: faces from 32 pixels of 1280 have 18 there
 FRESH = 3  # each canvas is used this many times, mirrored at random
 
@@ -58,10 +58,10 @@ class Canvases(IterableDataset[tuple[NDArray[np.uint8], NDArray[np.float32]]]): 
             del pool[: max(0, len(pool) - 6000)]
 
     def _batch(
-        self, rng: np.random.Generator, made: list[tuple[NDArray[np.uint8], NDArray[np.float32]]]
+        self, rng: np.random.Generator, canvases: list[tuple[NDArray[np.uint8], NDArray[np.float32]]]
     ) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
         pictures, planes = [], []
-        for picture, truth in made:
+        for picture, truth in canvases:
             if rng.random() < 0.5:
                 picture = picture[:, ::-1]
                 truth = truth * np.array([-1, 1, 1, 1], np.float32) + np.array([self.size, 0, 0, 0], np.float32)
@@ -70,33 +70,33 @@ class Canvases(IterableDataset[tuple[NDArray[np.uint8], NDArray[np.float32]]]): 
         return np.ascontiguousarray(np.stack(pictures)), np.stack(planes)
 
 
-def average_into(kept: FaceNet, net: FaceNet, decay: float) -> None:
-    """Moves the kept weights towards the net's (exponential moving average)."""
+def average_into(average: FaceNet, net: FaceNet, decay: float) -> None:
+    """Move the average weights towards the net's (exponential moving average)."""
     with torch.no_grad():
-        for mine, theirs in zip(kept.state_dict().values(), net.state_dict().values(), strict=True):
-            if mine.dtype.is_floating_point:
-                mine.lerp_(theirs, 1 - decay)
+        for averaged, latest in zip(average.state_dict().values(), net.state_dict().values(), strict=True):
+            if averaged.dtype.is_floating_point:
+                averaged.lerp_(latest, 1 - decay)
             else:
-                mine.copy_(theirs)
+                averaged.copy_(latest)
 
 
 def _face_free(rng: np.random.Generator, material: Material, count: int) -> Iterator[Picture]:
-    """`count` composed pictures and all gathered scenery, whole, as the application sees it."""
+    """`count` composed pictures and all gathered scenery in full size, as in the application."""
     for _ in range(count):
         yield material.ground(rng, 384)
     if material.gathered is not None:
         for place in range(len(material.gathered.scenery)):
-            yield material.gathered.whole(place)
+            yield material.gathered.full_picture(place)
 
 
-def mine(net: FaceNet, material: Material, *, pictures: int, seed: int, most: int = 4000) -> None:
-    """Adds to `material.hard` what the net takes for faces in face-free pictures, at the size at which it was seen."""
+def mine_false_alarms(net: FaceNet, material: Material, *, pictures: int, seed: int, crops_max: int = 4000) -> None:
+    """Add false alarms of the net in face-free pictures to `material.hard`, at their detected size."""
     rng = np.random.default_rng(seed)
     alarms = 0
     for picture in _face_free(rng, material, pictures):
         height, width = picture.shape[:2]
-        found = find(net, picture, threshold=0.24)
-        for left, top, right, bottom in found.boxes[:6].tolist():
+        detections = find(net, picture, threshold=0.24)
+        for left, top, right, bottom in detections.boxes[:6].tolist():
             side = max(right - left, bottom - top)
             scale = min(1.0, float(rng.uniform(SIDES[0], SIDES[1])) / side)
             reach = min(64 / scale, height / 2, width / 2)
@@ -105,7 +105,7 @@ def mine(net: FaceNet, material: Material, *, pictures: int, seed: int, most: in
             part = picture[max(0, int(y - reach)) : int(y + reach), max(0, int(x - reach)) : int(x + reach)]
             material.hard.append(cv2.resize(part, (128, 128), interpolation=cv2.INTER_AREA))
             alarms += 1
-    del material.hard[: max(0, len(material.hard) - most)]
+    del material.hard[: max(0, len(material.hard) - crops_max)]
     print(f"mined {alarms} alarms in {pictures} composed face-free pictures and the gathered ones", flush=True)
 
 
@@ -170,12 +170,12 @@ class Trainer:
 
     def round(self, material: Material, checks: Validation, *, number: int, until: float) -> Best | None:
         """Trains to the progress `until`; returns the best of the checks made on the way."""
-        made = Canvases(
+        canvases = Canvases(
             material, size=self.options.size, batch=self.options.batch, seed=self.options.seed * 1000 + number
         )
         best: Best | None = None
         total = 0.0
-        for pictures, planes in DataLoader(made, batch_size=None, num_workers=1, prefetch_factor=6):
+        for pictures, planes in DataLoader(canvases, batch_size=None, num_workers=1, prefetch_factor=6):
             total += self.step(pictures, planes)
             if self.done % 100 == 0:
                 spent = time.monotonic() - self.started
@@ -183,7 +183,7 @@ class Trainer:
                 total = 0.0
             over = self.progress >= until
             if self.done % self.options.check == 0 or over:
-                threshold, figures = choose_threshold(self.average, checks, least=SIDE_MIN)
+                threshold, figures = choose_threshold(self.average, checks, side_min=SIDE_MIN)
                 print(f"step {self.done}: threshold {threshold:.2f} {figures}", flush=True)
                 if best is None or figures["f1"] >= best.figures["f1"]:
                     best = Best(copy.deepcopy(self.average), threshold, figures)
@@ -193,13 +193,14 @@ class Trainer:
 
 
 def train(material: Material, checks: Validation, options: argparse.Namespace) -> Best:
-    """Trains in rounds with mining between them; the checkpoint is the best of the last round, which saw all mined."""
+    """Trains in rounds with mining between them; the checkpoint is the best of the last round, which used all mined
+    decoys."""
     trainer = Trainer(options)
     if options.steps == 0:
-        return Best(trainer.average, *choose_threshold(trainer.average, checks, least=SIDE_MIN))
+        return Best(trainer.average, *choose_threshold(trainer.average, checks, side_min=SIDE_MIN))
     best: Best | None = None
     if options.start:
-        mine(trainer.average, material, pictures=options.mined, seed=options.seed * 77 + 50)
+        mine_false_alarms(trainer.average, material, pictures=options.mined, seed=options.seed * 77 + 50)
     until = 0.0
     for number, share in enumerate(options.rounds):
         last = number == len(options.rounds) - 1
@@ -207,9 +208,9 @@ def train(material: Material, checks: Validation, options: argparse.Namespace) -
         best = trainer.round(material, checks, number=number, until=until) or best
         torch.save(trainer.average.state_dict(), options.out / "average.pt")
         if not last:
-            mine(trainer.average, material, pictures=options.mined, seed=options.seed * 77 + number)
+            mine_false_alarms(trainer.average, material, pictures=options.mined, seed=options.seed * 77 + number)
     if best is None:
-        raise SystemExit("no step was trained: the shares of --rounds come to nothing")
+        raise SystemExit("no step was trained: the shares of --rounds are too small")
     return best
 
 

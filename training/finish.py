@@ -1,4 +1,4 @@
-"""What happens to a whole canvas at the end: light, blur, compression, greys, line drawing, brush-like flattening."""
+"""Final changes of a whole canvas: light, blur, compression, greys, line drawing, brush-like flattening."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def flattened(rng: np.random.Generator, picture: Picture) -> Picture:
 
 
 def painted(rng: np.random.Generator, picture: Picture) -> Picture:
-    """A photograph or drawing as painted scenery shows it: smooth strokes, inked edges, evening, night, no focus."""
+    """Makes a photograph or drawing look like painted scenery: smooth strokes, inked edges, evening, night, blur."""
     pick = rng.random()
     if pick < 0.3:
         reach, keep = float(rng.uniform(5, 40)), float(rng.uniform(0.15, 0.6))

@@ -1,10 +1,10 @@
-"""Face-free pictures that others made: gathered from folders, read back, cut into scenery, objects pasted as decoys.
+"""Face-free pictures by others: gathered from folders, cut into scenery, with objects pasted as decoys.
 
     python -m training.gathered --out DIR [--skip training/face_free.txt] FOLDER...
 
 Each FOLDER is a source of its own (an unpacked package of wallpapers, clip art or a game's art). Opaque pictures become
 scenery (DIR/scenery, JPEG, at most LONGEST pixels), those with a transparent ground objects (DIR/objects, PNG, at most
-OBJECT pixels). What shows faces stands in the list of `--skip`, one glob pattern a line, matched against SOURCE/PATH.
+OBJECT pixels). Pictures with faces are listed in `--skip`, one glob pattern per line, matched against SOURCE/PATH.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from training.scenery import Picture, paste
 LONGEST, SHORTEST = 1024, 256
 OBJECT = 192
 MOST_OF_A_FOLDER = 40  # tiles and frames of animations come in hundreds
-HELD_SOURCE, HELD_PICTURE = 6, 5  # every sixth source, and every fifth picture of the others, is kept for validation
+HELD_SOURCE, HELD_PICTURE = 6, 5  # every sixth source, and every fifth picture of the others, is used for validation
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
 
 
@@ -37,7 +37,7 @@ class Gathered:
     scenery: list[bytes] = field(default_factory=list)
     objects: list[Picture] = field(default_factory=list)
 
-    def whole(self, place: int) -> Picture:
+    def full_picture(self, place: int) -> Picture:
         """One scenery picture, uint8 [h, w, 3] RGB."""
         picture = cv2.imdecode(np.frombuffer(self.scenery[place], np.uint8), cv2.IMREAD_COLOR)
         if picture is None:
@@ -46,28 +46,30 @@ class Gathered:
 
     def part(self, rng: np.random.Generator, size: int) -> Picture:
         """A square of a random picture, scaled to `size`, half of them painted over, some with objects in it."""
-        picture = self.whole(int(rng.integers(len(self.scenery))))
+        picture = self.full_picture(int(rng.integers(len(self.scenery))))
         height, width = picture.shape[:2]
-        most = min(height, width)
-        span = int(np.exp(rng.uniform(np.log(min(0.8 * size, most)), np.log(most))))
+        side_max = min(height, width)
+        span = int(np.exp(rng.uniform(np.log(min(0.8 * size, side_max)), np.log(side_max))))
         x, y = int(rng.integers(width - span + 1)), int(rng.integers(height - span + 1))
         square = picture[y : y + span, x : x + span]
-        way = cv2.INTER_AREA if span > size else cv2.INTER_CUBIC
-        made = cv2.resize(square[:, ::-1] if rng.random() < 0.5 else square, (size, size), interpolation=way)
+        interpolation = cv2.INTER_AREA if span > size else cv2.INTER_CUBIC
+        resized = cv2.resize(
+            square[:, ::-1] if rng.random() < 0.5 else square, (size, size), interpolation=interpolation
+        )
         if rng.random() < 0.5:
-            made = painted(rng, made)
+            resized = painted(rng, resized)
         if self.objects and rng.random() < 0.3:
             for _ in range(int(rng.integers(1, 7))):
                 x, y = rng.uniform(0, size, 2)
-                self.lay(rng, made, float(x), float(y), float(np.exp(rng.uniform(np.log(12), np.log(0.7 * size)))))
-        return np.ascontiguousarray(made)
+                self.lay(rng, resized, float(x), float(y), float(np.exp(rng.uniform(np.log(12), np.log(0.7 * size)))))
+        return np.ascontiguousarray(resized)
 
     def lay(self, rng: np.random.Generator, picture: Picture, x: float, y: float, size: float) -> None:
         """Pastes a random object, `size` pixels long, with its middle at x, y."""
-        thing = self.objects[int(rng.integers(len(self.objects)))]
-        scale = size / max(thing.shape[:2])
-        extent = max(4, round(thing.shape[1] * scale)), max(4, round(thing.shape[0] * scale))
-        tile = cv2.resize(thing, extent, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
+        cutout = self.objects[int(rng.integers(len(self.objects)))]
+        scale = size / max(cutout.shape[:2])
+        extent = max(4, round(cutout.shape[1] * scale)), max(4, round(cutout.shape[0] * scale))
+        tile = cv2.resize(cutout, extent, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
         if rng.random() < 0.5:
             tile = tile[:, ::-1]
         colours = np.ascontiguousarray(tile[..., :3])
@@ -89,10 +91,10 @@ def read_gathered(folder: Path) -> tuple[Gathered, Gathered]:
         if path.suffix == ".jpg":
             parts[held].scenery.append(path.read_bytes())
             continue
-        thing = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
-        if thing is None or thing.shape[2] != 4:
-            raise SystemExit(f"{path} is no picture with a transparent ground; gather the folder again")
-        parts[held].objects.append(np.ascontiguousarray(cv2.cvtColor(thing, cv2.COLOR_BGRA2RGBA)))
+        cutout = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+        if cutout is None or cutout.shape[2] != 4:
+            raise SystemExit(f"{path} is not a picture with transparency; gather the folder again")
+        parts[held].objects.append(np.ascontiguousarray(cv2.cvtColor(cutout, cv2.COLOR_BGRA2RGBA)))
     for part, what in zip(parts, ("to learn from", "to hold out"), strict=True):
         if not part.scenery:
             raise SystemExit(f"{folder}: no scenery {what}; gather more sources")
@@ -124,7 +126,7 @@ def _write(path: Path, picture: NDArray[np.uint8], options: list[int]) -> None:
 
 
 def gather(source: Path, out: Path, skipped: list[str], seen: set[bytes]) -> tuple[int, int]:
-    """Copies one source's pictures, without doubles; returns how many became scenery and objects."""
+    """Copy one source's pictures without duplicates; returns the numbers of scenery and objects."""
     counts = [0, 0]
     folders: dict[Path, list[Path]] = {}
     for path in sorted(source.rglob("*")):
@@ -132,8 +134,8 @@ def gather(source: Path, out: Path, skipped: list[str], seen: set[bytes]) -> tup
         if path.suffix.lower() in SUFFIXES and path.is_file() and not any(fnmatch.fnmatch(name, s) for s in skipped):
             folders.setdefault(path.parent, []).append(path)
     for files in folders.values():
-        wanted = np.unique(np.linspace(0, len(files) - 1, min(len(files), MOST_OF_A_FOLDER)).astype(int))
-        for path in (files[place] for place in wanted):
+        indexes = np.unique(np.linspace(0, len(files) - 1, min(len(files), MOST_OF_A_FOLDER)).astype(int))
+        for path in (files[place] for place in indexes):
             decoded = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
             if decoded is None or min(decoded.shape[:2]) < 32:
                 continue
@@ -145,9 +147,9 @@ def gather(source: Path, out: Path, skipped: list[str], seen: set[bytes]) -> tup
             seen.add((key // 16).tobytes())
             stem = f"{source.name}~{hashlib.sha256(str(path.relative_to(source)).encode()).hexdigest()[:8]}"
             if opaque > 0.97 and min(picture.shape[:2]) >= SHORTEST:
-                kept = np.ascontiguousarray(_shrunk(picture, LONGEST)[..., :3])
-                if min(kept.shape[:2]) >= SHORTEST:
-                    _write(out / "scenery" / f"{stem}.jpg", kept, [cv2.IMWRITE_JPEG_QUALITY, 93])
+                stored = np.ascontiguousarray(_shrunk(picture, LONGEST)[..., :3])
+                if min(stored.shape[:2]) >= SHORTEST:
+                    _write(out / "scenery" / f"{stem}.jpg", stored, [cv2.IMWRITE_JPEG_QUALITY, 93])
                     counts[0] += 1
             elif 0.08 < opaque <= 0.97:
                 _write(out / "objects" / f"{stem}.png", _shrunk(picture, OBJECT), [])
@@ -167,7 +169,7 @@ def main() -> None:
         (options.out / part).mkdir(parents=True, exist_ok=True)
     seen: set[bytes] = set()
     if len({source.name for source in options.folders}) < len(options.folders):
-        raise SystemExit("two of the folders have the same name: sources are told apart by it")
+        raise SystemExit("two of the folders have the same name; names identify sources")
     for source in options.folders:
         scenery, objects = gather(source, options.out, skipped, seen)
         print(f"{source.name}: {scenery} pictures of scenery, {objects} objects", flush=True)

@@ -1,4 +1,4 @@
-"""Heads for the head network: people redrawn by many hands with what each drawing shows, and changed crops.
+"""Heads for the head network: people redrawn by many hands with the tags of each drawing, and changed crops.
 
 Crops are a zip with `face/*.png`, aligned: the face box's middle lies at (0.50, 0.55) and its side is 0.62 of the crop.
 """
@@ -32,7 +32,7 @@ class Drawn:
     heads: Pixels
     people: NDArray[np.int64]
     answers: FloatArray
-    asked: FloatArray
+    is_labelled: FloatArray
     colours: FloatArray
 
 
@@ -41,22 +41,22 @@ def drawn(first: int, people: int, *, hands: int, processes: int = 1) -> Drawn:
     numbers = range(first, first + people)
     with ProcessPoolExecutor(processes) as pool:
         parts = list(pool.map(partial(_redrawn, hands=hands), numbers, chunksize=8))
-    heads, answers, asked, colours = (np.concatenate(column) for column in zip(*parts, strict=True))
-    return Drawn(heads, np.repeat(np.arange(first, first + people), hands), answers, asked, colours)
+    heads, answers, is_labelled, colours = (np.concatenate(column) for column in zip(*parts, strict=True))
+    return Drawn(heads, np.repeat(np.arange(first, first + people), hands), answers, is_labelled, colours)
 
 
 def _redrawn(number: int, *, hands: int) -> tuple[Pixels, FloatArray, FloatArray, FloatArray]:
     who = somebody(number)
-    heads, answers, asked = [], [], []
+    heads, answers, is_labelled = [], [], []
     for hand in range(hands):
         seed = [number, hand, 5]
-        shown, known = truth(plan(np.random.default_rng(seed), who), tone=who.tone)
+        tags, known = truth(plan(np.random.default_rng(seed), who), tone=who.tone)
         heads.append(redraw(np.random.default_rng(seed), who))
-        answers.append(shown)
-        asked.append(known)
+        answers.append(tags)
+        is_labelled.append(known)
     colours = np.concatenate([lab(who.hair), lab(who.eyes), lab(who.skin)]) / COLOUR_SCALE - np.tile([1, 0, 0], 3)
     repeated = np.repeat(colours[None].astype(np.float32), hands, axis=0)
-    return np.stack(heads), np.stack(answers), np.stack(asked), repeated
+    return np.stack(heads), np.stack(answers), np.stack(is_labelled), repeated
 
 
 def cropped(path: Path, *, hands: int) -> tuple[Pixels, NDArray[np.int64]]:
@@ -79,7 +79,7 @@ def hands_of(number: int, face: Pixels, *, hands: int) -> Pixels:
 
 
 def faces_of(path: Path) -> Iterator[Pixels]:
-    """The faces uint8 RGB of the zip in the order of their names; one that is there twice comes once."""
+    """The distinct faces uint8 RGB of the zip in the order of their names."""
     seen: set[bytes] = set()
     with zipfile.ZipFile(path) as archive:
         for name in sorted(archive.namelist()):

@@ -1,4 +1,4 @@
-"""The network of the built-in embedder: a head crop to a vector that says who it is, and to scores of what is seen."""
+"""The network of the built-in embedder: from a head crop to an identity vector and tag scores."""
 
 from __future__ import annotations
 
@@ -43,15 +43,15 @@ class HeadNet(nn.Module):  # type: ignore[misc]
         )
         self.middle = nn.Sequential(_down(fine, middle), _Residual(middle), _Residual(middle))
         self.coarse = nn.Sequential(_down(middle, coarse), _Residual(coarse))
-        # Where something is in a head says what it is: no pooling over places.
+        # Positions in a head are meaningful, so there is no pooling over them.
         self.place = nn.Sequential(nn.Conv2d(coarse, 32, 1, bias=False), nn.BatchNorm2d(32), nn.ReLU(inplace=True))
         self.trunk = nn.Sequential(nn.Linear(32 * 16, 256), nn.ReLU(inplace=True))
         self.vector = nn.Linear(256, VECTOR)
         self.tags = nn.Linear(256, tags)
-        self.colours = nn.Linear(256, 9)  # LAB of hair, eyes and skin: only taught, never asked
+        self.colours = nn.Linear(256, 9)  # LAB of hair, eyes and skin: used for training only
 
     def features(self, heads: Tensor) -> Tensor:
-        """What all answers are made of [n, 256], of float planes [n, 3, 64, 64] round 0."""
+        """Features [n, 256] of all outputs, of float planes [n, 3, 64, 64] round 0."""
         out: Tensor = self.trunk(self.place(self.coarse(self.middle(self.stem(heads)))).flatten(1))
         return out
 

@@ -1,4 +1,4 @@
-"""Which tags a drawing of `training.redrawn` shows: the truth that the tag head learns from."""
+"""Tags of drawings of `training.redrawn`: the truth for the tag head."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ WORN_TAGS = ("glasses", "hairclip", "hair_ribbon", "hair_flower", "hairband", "d
 FACE_TAGS = ("closed_eyes", "open_mouth", "closed_mouth", "smile", "blush", "profile")
 TAGS = (*HAIR_TAGS, *EYE_TAGS, *STYLE_TAGS, *WORN_TAGS, *FACE_TAGS)
 
-_NEAR = 1.25  # a second colour name is right too when it lies nearly as near
+_NEAR = 1.25  # a second colour name is also correct if it is almost as close
 
 
 def truth(what: Plan, *, tone: float) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Right answers [tags] of 0 and 1, and which of them are asked [tags]: eyes that are shut have no colour."""
-    look, pose = what.look, what.pose
-    seen = set(look.tags) & set(TAGS)
+    """Labels [tags] of 0 and 1, and which of them are known [tags]: closed eyes have no colour."""
+    appearance, pose = what.appearance, what.pose
+    seen = set(appearance.tags) & set(TAGS)
     seen = {name for name in seen if not name.endswith(("_hair", "_eyes")) or name in STYLE_TAGS}
     seen |= {f"{name}_hair" for name in names_of(what.hair, HAIR)}
     seen |= {f"{name}_eyes" for name in names_of(what.eyes, EYES)}
@@ -38,22 +38,22 @@ def truth(what: Plan, *, tone: float) -> tuple[NDArray[np.float32], NDArray[np.f
     seen |= {"profile"} if abs(pose.yaw) >= 65 else set()
     seen = seen - {"dark_skin"} | ({"dark_skin"} if tone > 0.6 else set())
     answers = np.array([name in seen for name in TAGS], np.float32)
-    asked = np.ones(len(TAGS), np.float32)
-    for at, name in enumerate(TAGS):
+    is_labelled = np.ones(len(TAGS), np.float32)
+    for index, name in enumerate(TAGS):
         if name in EYE_TAGS and shut:
-            asked[at] = 0.0
+            is_labelled[index] = 0.0
         if name == "blush" and 0.3 < pose.blush < 0.8:
-            asked[at] = 0.0
+            is_labelled[index] = 0.0
         if name in ("open_mouth", "closed_mouth") and pose.mouth == "small" and pose.talk == 0:
-            asked[at] = 0.0
-    return answers, asked
+            is_labelled[index] = 0.0
+    return answers, is_labelled
 
 
 def names_of(colour: Colour, table: dict[str, Colour]) -> list[str]:
-    """The name of the nearest colour of a table in LAB, and of those nearly as near."""
+    """The names of the closest colour of a table in LAB and of those almost as close."""
     distance = {name: float(np.linalg.norm(lab(colour) - lab(other))) for name, other in table.items()}
-    least = min(distance.values())
-    return [name for name, far in distance.items() if far <= max(least * _NEAR, least + 1.0)]
+    distance_min = min(distance.values())
+    return [name for name, far in distance.items() if far <= max(distance_min * _NEAR, distance_min + 1.0)]
 
 
 def lab(colour: Colour) -> NDArray[np.float32]:

@@ -1,6 +1,6 @@
 """Trains the head network: `python -m training.heads --crops face_crops_64px.zip --out DIR [--people N] [--minutes M]`.
 
-Needs torch, onnx and Koma's own requirements. Writes DIR/heads.onnx, DIR/heads.json and DIR/heads.pt. What teaches it:
+Needs torch, onnx and Koma's own requirements. Writes DIR/heads.onnx, DIR/heads.json and DIR/heads.pt. It is trained on
 people redrawn by many hands (who is who, what is seen, the colours of hair, eyes and skin) and crops that were changed
 as another hand might; crops have no names, a crop is only like its own changes. Thresholds of tags are chosen on
 people whom the network never saw.
@@ -27,10 +27,10 @@ from training.head_material import Drawn, cropped, drawn
 from training.head_net import SIDE, VECTOR, HeadNet, likeness_loss, planes
 from training.head_tags import TAGS
 
-HELD_OUT = 900_000  # the first number of people who are never learned from
+HELD_OUT = 900_000  # the first number of people who are not used for training
 DRAWN_A_BATCH, HANDS_A_BATCH, CROPS_A_BATCH = 64, 3, 64
 TAGS_WEIGHT, COLOURS_WEIGHT = 15.0, 3.0
-PRECISION_MIN = 0.8  # of a tag above its threshold, on held-out people; a tag that never reaches it is not said
+PRECISION_MIN = 0.8  # of a tag above its threshold, on held-out people; a tag that never reaches it is not used
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -70,7 +70,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def train(
     net: HeadNet, material: Drawn, crops: tuple[Any, Any], *, minutes: float, rate: float = 2e-3, seed: int = 1
 ) -> int:
-    """Trains for some minutes along a cosine and leaves the running average of the weights in `net`; steps made."""
+    """Train for some minutes with a cosine schedule and leave the running average of the weights in `net`; returns the
+    number of steps."""
     random = np.random.default_rng(seed)
     heads, faces = crops
     people, lone = _rows(material.people), _rows(faces)
@@ -83,22 +84,24 @@ def train(
     while (done := (time.monotonic() - started) / 60 / minutes) < 1:
         for group in optimiser.param_groups:
             group["lr"] = rate * min(1.0, (step + 1) / 100) * 0.5 * (1 + np.cos(np.pi * done)) + 1e-5
-        ours = _some(random, people, DRAWN_A_BATCH, HANDS_A_BATCH)
-        theirs = _some(random, lone, CROPS_A_BATCH, 2)
-        batch = torch.from_numpy(np.concatenate([material.heads[ours], heads[theirs]]))
+        drawn = _sample_heads(random, people, DRAWN_A_BATCH, HANDS_A_BATCH)
+        gathered = _sample_heads(random, lone, CROPS_A_BATCH, 2)
+        batch = torch.from_numpy(np.concatenate([material.heads[drawn], heads[gathered]]))
         with torch.no_grad():
             seen = changed(planes(batch)).contiguous(memory_format=torch.channels_last)
         with torch.autocast("cpu", dtype=torch.bfloat16):
             inner = net.features(seen)
         inner = inner.float()
-        vectors, own = functional.normalize(net.vector(inner), dim=1), inner[: len(ours)]
-        # Drawn heads and crops are told apart among their own kind, else the style alone would do.
-        alike = likeness_loss(vectors[: len(ours)], torch.from_numpy(material.people[ours]))
-        alike = alike + likeness_loss(vectors[len(ours) :], torch.from_numpy(faces[theirs]))
-        answers, asked = torch.from_numpy(material.answers[ours]), torch.from_numpy(material.asked[ours])
-        tags = functional.binary_cross_entropy_with_logits(net.tags(own), answers, pos_weight=rare, reduction="none")
-        colours = functional.smooth_l1_loss(net.colours(own), torch.from_numpy(material.colours[ours]))
-        loss = alike + TAGS_WEIGHT * (tags * asked).mean() + COLOURS_WEIGHT * colours
+        vectors, drawn_rows = functional.normalize(net.vector(inner), dim=1), inner[: len(drawn)]
+        # Drawn heads and crops are compared within their own kind, or the style alone would distinguish them.
+        alike = likeness_loss(vectors[: len(drawn)], torch.from_numpy(material.people[drawn]))
+        alike = alike + likeness_loss(vectors[len(drawn) :], torch.from_numpy(faces[gathered]))
+        answers, is_labelled = torch.from_numpy(material.answers[drawn]), torch.from_numpy(material.is_labelled[drawn])
+        tags = functional.binary_cross_entropy_with_logits(
+            net.tags(drawn_rows), answers, pos_weight=rare, reduction="none"
+        )
+        colours = functional.smooth_l1_loss(net.colours(drawn_rows), torch.from_numpy(material.colours[drawn]))
+        loss = alike + TAGS_WEIGHT * (tags * is_labelled).mean() + COLOURS_WEIGHT * colours
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
@@ -140,17 +143,17 @@ def measured(net: HeadNet, material: Drawn) -> list[dict[str, Any]]:
     with torch.no_grad():
         scores = np.concatenate(
             [
-                net(torch.from_numpy(material.heads[at : at + 256]))[1].numpy()
-                for at in range(0, len(material.heads), 256)
+                net(torch.from_numpy(material.heads[start : start + 256]))[1].numpy()
+                for start in range(0, len(material.heads), 256)
             ]
         )
     rows = []
     for column, name in enumerate(TAGS):
-        asked = material.asked[:, column] > 0
-        said, true = scores[asked, column], material.answers[asked, column] > 0
+        is_labelled = material.is_labelled[:, column] > 0
+        predicted, true = scores[is_labelled, column], material.answers[is_labelled, column] > 0
         best = (2.0, 0.0, 0.0)
         for threshold in np.arange(0.95, 0.29, -0.05):
-            over = said >= threshold
+            over = predicted >= threshold
             if over.sum() >= 10 and (precision := float(true[over].mean())) >= PRECISION_MIN:
                 best = (round(float(threshold), 2), precision, float(over[true].mean()))
         rows.append({"name": name, "threshold": best[0], "precision": round(best[1], 3), "recall": round(best[2], 3)})
@@ -160,7 +163,7 @@ def measured(net: HeadNet, material: Drawn) -> list[dict[str, Any]]:
 def export(net: HeadNet, path: Path) -> None:
     """Writes ONNX for uint8 heads [n, 64, 64, 3], its weights in half precision (they are widened on loading).
 
-    Raises onnx.checker.ValidationError when it is not sound.
+    Raises onnx.checker.ValidationError if it is invalid.
     """
     net.eval()
     torch.onnx.export(
@@ -193,9 +196,11 @@ def _rows(owner: NDArray[np.int64]) -> list[NDArray[np.int64]]:
     return list(np.split(order, np.unique(owner[order], return_index=True)[1][1:]))
 
 
-def _some(random: np.random.Generator, rows: list[NDArray[np.int64]], people: int, each: int) -> NDArray[np.int64]:
+def _sample_heads(
+    random: np.random.Generator, rows: list[NDArray[np.int64]], people: int, each: int
+) -> NDArray[np.int64]:
     chosen = random.choice(len(rows), min(people, len(rows)), replace=False)
-    return np.concatenate([random.choice(rows[one], each, replace=False) for one in chosen])
+    return np.concatenate([random.choice(rows[person], each, replace=False) for person in chosen])
 
 
 def _average(average: dict[str, Tensor], net: HeadNet, step: int) -> None:

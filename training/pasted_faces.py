@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from training.scenery import Picture
 
-# Where the face lies in an aligned crop, in parts of its side: the skin in the mean of all crops reaches from 0.20 to
+# Position of the face in an aligned crop, in shares of its side: the skin in the mean of all crops is from 0.20 to
 # 0.80 across and its chin to 0.80; the box is a fifth larger, so that it shares more than half with tighter and with
 # looser notions of a face's box.
 CROP_CENTRE = (0.50, 0.535)
@@ -103,29 +103,31 @@ def hair_of(crop: Picture) -> tuple[int, int, int]:
 def shut_eyes(rng: np.random.Generator, crop: Picture) -> Picture:
     """A crop whose eyes are painted over with skin and drawn shut, hanging or smiling."""
     size = crop.shape[0]
-    made = crop.copy()
+    changed = crop.copy()
     skin = skin_of(crop)
     patch = np.zeros((size, size), np.float32)
     for x, y in CROP_EYES:
         axes = (round(0.135 * size), round(0.125 * size))
         cv2.ellipse(patch, (round(x * size), round((y + 0.01) * size)), axes, 0, 0, 360, (1.0,), -1, cv2.LINE_AA)
     soft = cv2.GaussianBlur(patch, (0, 0), 0.02 * size)[..., None]
-    made = (made * (1 - soft) + np.array(skin, np.float32) * soft).astype(np.uint8)
+    changed = (changed * (1 - soft) + np.array(skin, np.float32) * soft).astype(np.uint8)
     dark = tuple(int(c * rng.uniform(0.1, 0.4)) for c in hair_of(crop)) if rng.random() < 0.5 else (40, 30, 36)
     smiling = rng.random() < 0.35
     wide, deep = rng.uniform(0.08, 0.13) * size, rng.uniform(0.01, 0.06) * size
     drop = rng.uniform(0.0, 0.07) * size
     for x, y in CROP_EYES:
         arc = (200, 340) if smiling else (15, 165)
-        at = (round(x * size), round(y * size + drop))
-        cv2.ellipse(made, at, (round(wide), max(1, round(deep))), 0, *arc, dark, int(rng.integers(1, 3)), cv2.LINE_AA)
-    return made
+        position = (round(x * size), round(y * size + drop))
+        cv2.ellipse(
+            changed, position, (round(wide), max(1, round(deep))), 0, *arc, dark, int(rng.integers(1, 3)), cv2.LINE_AA
+        )
+    return changed
 
 
 def hang_hair(rng: np.random.Generator, crop: Picture) -> Picture:
     """A crop with strands of its own hair over a part of the face: one side, or between the eyes."""
     size = crop.shape[0]
-    made = crop.copy()
+    changed = crop.copy()
     hair = np.array(hair_of(crop), np.float32)
     right = rng.random() < 0.5
     reach = rng.uniform(0.28, 0.56) if rng.random() < 0.7 else 0.2
@@ -139,11 +141,11 @@ def hang_hair(rng: np.random.Generator, crop: Picture) -> Picture:
         if right:
             strand[:, 0] = size - strand[:, 0]
         colour = tuple(int(c) for c in np.clip(hair * rng.uniform(0.75, 1.2), 0, 255))
-        cv2.fillPoly(made, [np.round(strand * 16).astype(np.int32)], colour, cv2.LINE_AA, 4)
+        cv2.fillPoly(changed, [np.round(strand * 16).astype(np.int32)], colour, cv2.LINE_AA, 4)
         if rng.random() < 0.6:
             line = tuple(int(c * 0.5) for c in hair)
-            cv2.polylines(made, [np.round(strand[1:] * 16).astype(np.int32)], False, line, 1, cv2.LINE_AA, 4)
-    return made
+            cv2.polylines(changed, [np.round(strand[1:] * 16).astype(np.int32)], False, line, 1, cv2.LINE_AA, 4)
+    return changed
 
 
 def sideways(rng: np.random.Generator, crop: Picture) -> tuple[Picture, NDArray[np.float32]]:
@@ -155,11 +157,11 @@ def sideways(rng: np.random.Generator, crop: Picture) -> tuple[Picture, NDArray[
     hair_end, nose = round(0.19 * size), round(rng.uniform(0.54, 0.64) * size)
     edge = round(rng.uniform(0.74, 0.8) * size)
     strip = round(rng.uniform(0.22, 0.5) * size)
-    made = np.empty_like(crop)
+    changed = np.empty_like(crop)
     hair = cv2.resize(crop[:, :hair_end], (edge - strip, size), interpolation=cv2.INTER_LINEAR)
-    made[:, : edge - strip] = cv2.GaussianBlur(hair, (0, 0), 1.0) if rng.random() < 0.5 else hair
-    made[:, edge - strip : edge] = cv2.resize(crop[:, hair_end:nose], (strip, size), interpolation=cv2.INTER_AREA)
-    made[:, edge:] = made[:, edge - 1 : edge]
+    changed[:, : edge - strip] = cv2.GaussianBlur(hair, (0, 0), 1.0) if rng.random() < 0.5 else hair
+    changed[:, edge - strip : edge] = cv2.resize(crop[:, hair_end:nose], (strip, size), interpolation=cv2.INTER_AREA)
+    changed[:, edge:] = changed[:, edge - 1 : edge]
     # Parts of the face's height, and how far the line lies before or behind the edge: brow, bridge, nose, mouth, chin.
     heights = np.array([-0.5, 0.2, 0.46, 0.66, 0.76, 0.86, 1.2]) * size
     reach = np.array([-0.14, 0.0, -0.03, rng.uniform(0.02, 0.08), 0.0, -0.05, -0.3]) * size
@@ -167,7 +169,7 @@ def sideways(rng: np.random.Generator, crop: Picture) -> tuple[Picture, NDArray[
     columns = np.arange(size, dtype=np.float32)[None, :]
     cover = np.clip(line[:, None] - columns, 0, 1) * np.clip(columns / rng.uniform(2, 8), 0, 1)
     border = np.clip(np.minimum(np.arange(size), np.arange(size)[::-1]) / rng.uniform(2, 8), 0, 1)
-    return made, np.asarray(cover * border[:, None], np.float32)
+    return changed, np.asarray(cover * border[:, None], np.float32)
 
 
 def recolour(rng: np.random.Generator, tile: Picture) -> Picture:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from annotate.algorithms.face_features import cut_head
 from demo_film.backgrounds import random_background
 from demo_film.canvas import Canvas
-from demo_film.cast import ACCESSORIES, FRINGES, Look, Pose, pick, random_look, random_outfit, random_pose
+from demo_film.cast import ACCESSORIES, FRINGES, Appearance, Pose, pick, random_appearance, random_outfit, random_pose
 from demo_film.characters import Light, draw_person
 from demo_film.palette import EYES, HAIR, SKIN, Colour
 
@@ -26,12 +26,12 @@ Box = tuple[float, float, float, float]
 
 DRAWN_PX = 96
 HEAD_PX = 64
-OWN = "own"  # the name of a colour of nobody else in the tables of the palette, while its person is drawn
-# How far one artist's shade of a colour lies from another's, in LAB (lightness, green-red, blue-yellow).
+OWN = "own"  # a name for the person's own colour in the palette's tables while it is drawn
+# Difference between two artists' shades of a colour, in LAB (lightness, green-red, blue-yellow).
 SHADE_HAIR = (7.0, 4.0, 5.0)
 SHADE_EYES = (8.0, 6.0, 7.0)
 SHADE_SKIN = (3.0, 2.0, 3.0)
-# Detectors do not hit the box exactly: they are off by a share of the face's width, and smaller or larger.
+# Boxes of detectors are inexact: shifted by a share of the face's width, and smaller or larger.
 BOX_NOISE = 0.05
 SCALE_NOISE = 0.12
 
@@ -40,7 +40,7 @@ SCALE_NOISE = 0.12
 class Somebody:
     """What stays the same in all drawings of one person."""
 
-    look: Look
+    appearance: Appearance
     hair: Colour
     eyes: Colour
     skin: Colour
@@ -48,21 +48,21 @@ class Somebody:
 
 
 def somebody(identity: int) -> Somebody:
-    """The person of a number; colours lie on and between the named ones."""
+    """The person of a number, with named colours and ones between them."""
     random = np.random.default_rng([identity, 7013])
-    look = random_look(random)
-    hair = _between(random, HAIR, look.hair, (10.0, 7.0, 8.0))
-    eyes = _between(random, EYES, look.eyes, (10.0, 9.0, 9.0))
+    appearance = random_appearance(random)
+    hair = _between(random, HAIR, appearance.hair, (10.0, 7.0, 8.0))
+    eyes = _between(random, EYES, appearance.eyes, (10.0, 9.0, 9.0))
     tone = float(random.choice([0.0, 0.15, 0.3, 0.8], p=[0.45, 0.3, 0.17, 0.08]))
     skin = _shifted(random, _mixed(SKIN["fair"], SKIN["dark"], tone), (2.0, 1.5, 2.0))
-    return Somebody(look, hair, eyes, skin, tone)
+    return Somebody(appearance, hair, eyes, skin, tone)
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What one drawing of somebody is going to show."""
+    """The content of one drawing of a person."""
 
-    look: Look
+    appearance: Appearance
     hair: Colour
     eyes: Colour
     skin: Colour
@@ -71,26 +71,26 @@ class Plan:
 
 def plan(random: np.random.Generator, who: Somebody) -> Plan:
     """The next drawing of a person: clothes, shades, view and expression."""
-    look = _worn(random, who.look)
+    appearance = _worn(random, who.appearance)
     hair = _shifted(random, who.hair, SHADE_HAIR)
     eyes = _shifted(random, who.eyes, SHADE_EYES)
     skin = _shifted(random, who.skin, SHADE_SKIN)
     pose = random_pose(random, back_views=False)
     if abs(pose.yaw) > 60 and random.random() < 0.6:  # profiles are rarer in illustrations than in films
         pose = replace(pose, yaw=pose.yaw * 0.45)
-    return Plan(look, hair, eyes, skin, pose)
+    return Plan(appearance, hair, eyes, skin, pose)
 
 
 def redraw(random: np.random.Generator, who: Somebody, *, px: int = HEAD_PX) -> Pixels:
-    """One drawing of a person by a hand of its own: a head crop uint8 RGB [px, px, 3]; `plan` tells what it shows."""
+    """One drawing of a person in its own style: a head crop uint8 RGB [px, px, 3] with the content of `plan`."""
     what = plan(random, who)
-    look = replace(what.look, hair=OWN, eyes=OWN, skin=OWN)
+    appearance = replace(what.appearance, hair=OWN, eyes=OWN, skin=OWN)
     HAIR[OWN], EYES[OWN], SKIN[OWN] = what.hair, what.eyes, what.skin
     try:
         canvas = Canvas(_paper(random), ss=2)
         unit = DRAWN_PX / 2 / (2.2 * float(random.uniform(0.9, 1.15)))
         x, y = (float(value) for value in DRAWN_PX / 2 + random.normal(0, 0.03, 2) * DRAWN_PX)
-        drawn = draw_person(canvas, look, what.pose, x=x, y=y - 2.0, unit=unit, light=Light())
+        drawn = draw_person(canvas, appearance, what.pose, x=x, y=y - 2.0, unit=unit, light=Light())
         picture = canvas.finish()
     finally:
         del HAIR[OWN], EYES[OWN], SKIN[OWN]
@@ -114,10 +114,10 @@ def recoloured(random: np.random.Generator, head: Pixels) -> Pixels:
     small = cv2.resize(lab, (24, 24), interpolation=cv2.INTER_AREA).reshape(-1, 3)
     centres = small[random.permutation(len(small))[:6]]
     for _ in range(4):
-        near = ((small[:, None] - centres[None]) ** 2).sum(axis=2).argmin(axis=1)
-        for at in range(len(centres)):
-            if (near == at).any():
-                centres[at] = small[near == at].mean(axis=0)
+        nearest = ((small[:, None] - centres[None]) ** 2).sum(axis=2).argmin(axis=1)
+        for index in range(len(centres)):
+            if (nearest == index).any():
+                centres[index] = small[nearest == index].mean(axis=0)
     shifts = random.normal(0.0, (5.0, 3.0, 4.0), (len(centres), 3)).astype(np.float32)
     distance = ((lab.reshape(-1, 1, 3) - centres[None]) ** 2).sum(axis=2)
     share = np.exp(-(distance - distance.min(axis=1, keepdims=True)) / 200.0)
@@ -125,18 +125,18 @@ def recoloured(random: np.random.Generator, head: Pixels) -> Pixels:
     return _bytes(cv2.cvtColor(lab + (share @ shifts).reshape(lab.shape).astype(np.float32), cv2.COLOR_LAB2RGB) * 255.0)
 
 
-def _worn(random: np.random.Generator, look: Look) -> Look:
+def _worn(random: np.random.Generator, appearance: Appearance) -> Appearance:
     """Mostly the usual clothes and hair; strands, chin and eyes as the hand draws them."""
     if random.random() < 0.5:
-        look = replace(look, outfit=random_outfit(random, boy=look.boy))
+        appearance = replace(appearance, outfit=random_outfit(random, boy=appearance.boy))
     if random.random() < 0.25:
-        look = replace(look, accessory=pick(random, ACCESSORIES))
-    if random.random() < 0.12 and not look.boy:
-        look = replace(look, fringe=pick(random, FRINGES))
+        appearance = replace(appearance, accessory=pick(random, ACCESSORIES))
+    if random.random() < 0.12 and not appearance.boy:
+        appearance = replace(appearance, fringe=pick(random, FRINGES))
     if random.random() < 0.35:
-        look = replace(look, eye_shape=pick(random, ("round", "sharp", "droopy")))
-    chin = float(np.clip(look.chin * 0.5 + random.normal(0, 0.04), -0.1, 0.1))
-    return replace(look, locks=int(random.integers(1 << 30)), chin=chin)
+        appearance = replace(appearance, eye_shape=pick(random, ("round", "sharp", "droopy")))
+    chin = float(np.clip(appearance.chin * 0.5 + random.normal(0, 0.04), -0.1, 0.1))
+    return replace(appearance, locks=int(random.integers(1 << 30)), chin=chin)
 
 
 def _paper(random: np.random.Generator) -> Pixels:
@@ -166,9 +166,9 @@ def _warped(random: np.random.Generator, head: Pixels) -> Pixels:
     x, y = across.copy(), down.copy()
     growth = float(random.normal(0.0, 0.14))
     for eye in (0.37, 0.63):
-        near = np.exp(-(((across - eye) / 0.11) ** 2 + ((down - 0.67) / 0.10) ** 2))
-        x -= growth * near * (across - eye)
-        y -= growth * near * (down - 0.67)
+        nearest = np.exp(-(((across - eye) / 0.11) ** 2 + ((down - 0.67) / 0.10) ** 2))
+        x -= growth * nearest * (across - eye)
+        y -= growth * nearest * (down - 0.67)
     stretch = np.exp(random.normal(0.0, 0.05, 2))
     x, y = 0.5 + (x - 0.5) * stretch[0], 0.6 + (y - 0.6) * stretch[1]
     bend = cv2.resize(

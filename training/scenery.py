@@ -1,4 +1,4 @@
-"""Makes pictures without faces: skies, foliage, rooms, streets, patterns, lettering, mosaics of face-free crops."""
+"""Generates pictures without faces: skies, foliage, rooms, streets, patterns, lettering, mosaics of face-free crops."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-Picture = NDArray[Any]  # uint8 [h, w, 3] RGB; OpenCV's types promise less
+Picture = NDArray[Any]  # uint8 [h, w, 3] RGB; OpenCV's types are less specific
 Colour = tuple[int, int, int]
 
 
@@ -76,8 +76,8 @@ def foliage(rng: np.random.Generator, size: int) -> Picture:
         light = rng.uniform(0.3, 1.45)
         colour = tuple(int(min(255, c * light)) for c in base)
         axes = (int(small * rng.uniform(0.5, 1.6)) + 1, int(small * rng.uniform(0.3, 1.2)) + 1)
-        at = (int(rng.integers(0, size)), int(rng.integers(0, size)))
-        cv2.ellipse(picture, at, axes, float(rng.uniform(0, 180)), 0, 360, colour, -1, cv2.LINE_AA)
+        position = (int(rng.integers(0, size)), int(rng.integers(0, size)))
+        cv2.ellipse(picture, position, axes, float(rng.uniform(0, 180)), 0, 360, colour, -1, cv2.LINE_AA)
     return picture
 
 
@@ -101,10 +101,15 @@ def room(rng: np.random.Generator, size: int) -> Picture:
         _quad(picture, np.array([box[side], box[other], inner[other], inner[side]]), random_colour(rng))
     _quad(picture, inner, random_colour(rng))
     for _ in range(int(rng.integers(3, 16))):
-        at, extent = rng.uniform(0, 0.95, 2) * size, rng.uniform(0.03, 0.4, 2) * size
+        position, extent = rng.uniform(0, 0.95, 2) * size, rng.uniform(0.03, 0.4, 2) * size
         shear = rng.uniform(-0.25, 0.25) * extent[1]
         corners = np.array(
-            [at, np.add(at, (extent[0], shear)), np.add(at, (extent[0], extent[1] + shear)), np.add(at, (0, extent[1]))]
+            [
+                position,
+                np.add(position, (extent[0], shear)),
+                np.add(position, (extent[0], extent[1] + shear)),
+                np.add(position, (0, extent[1])),
+            ]
         )
         _quad(picture, corners, random_colour(rng))
         _quad(picture, corners, random_colour(rng), int(rng.integers(1, 4)))
@@ -177,7 +182,7 @@ def lettering(rng: np.random.Generator, size: int, ground: Picture | None = None
     letters = np.array(list("ABCDEFGHKMNOPQRSTXYZabdeghkmnopqs0123456789@#&%:;)(!?=+-"))
     for _ in range(int(rng.integers(1, 8))):
         text = "".join(rng.choice(letters, int(rng.integers(1, 9))).tolist())
-        at = (int(rng.integers(-20, size)), int(rng.integers(0, size + 20)))
+        position = (int(rng.integers(-20, size)), int(rng.integers(0, size + 20)))
         scale = float(rng.uniform(0.004, 0.02) * size)
         font = int(
             rng.choice(
@@ -189,7 +194,7 @@ def lettering(rng: np.random.Generator, size: int, ground: Picture | None = None
                 ]
             )
         )
-        cv2.putText(picture, text, at, font, scale, random_colour(rng), int(rng.integers(1, 7)), cv2.LINE_AA)
+        cv2.putText(picture, text, position, font, scale, random_colour(rng), int(rng.integers(1, 7)), cv2.LINE_AA)
     return picture
 
 
@@ -201,11 +206,13 @@ def shapes(rng: np.random.Generator, size: int) -> Picture:
         else _blend(noise(rng, size), random_colour(rng), random_colour(rng)).astype(np.uint8)
     )
     for _ in range(int(rng.integers(4, 30))):
-        at, radius = rng.uniform(0, size, 2), rng.uniform(0.01, 0.25) * size
+        position, radius = rng.uniform(0, size, 2), rng.uniform(0.01, 0.25) * size
         colour = random_colour(rng)
         axes = (int(radius), int(radius * rng.uniform(0.4, 1.2)))
         turn, line = float(rng.uniform(0, 180)), -1 if rng.random() < 0.6 else int(rng.integers(1, 5))
-        for place in (at, np.add(at, (radius * rng.uniform(2.1, 4), 0))) if rng.random() < 0.3 else (at,):
+        for place in (
+            (position, np.add(position, (radius * rng.uniform(2.1, 4), 0))) if rng.random() < 0.3 else (position,)
+        ):
             cv2.ellipse(picture, place.astype(int).tolist(), axes, turn, 0, 360, colour, line, cv2.LINE_AA)
             if rng.random() < 0.3:
                 cv2.circle(

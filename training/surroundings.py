@@ -1,4 +1,4 @@
-"""Hair round a pasted face and a body below it, in its own colours, so that it does not end at its edge."""
+"""Adds hair around a pasted face and a body below it in matching colours, so that it does not end at its edge."""
 
 from __future__ import annotations
 
@@ -34,18 +34,18 @@ def surroundings(
     side: float,
     looks: int,
 ) -> None:
-    """Hair round and a body below a face to be pasted, in its own colours, so that it does not end at its edge."""
+    """Hair around and a body below a face to be pasted, in its own colours, so that it does not end at its edge."""
     hair, skin = hair_of(crop), skin_of(crop)
 
     def polygon(points: list[tuple[float, float]], colour: tuple[int, ...]) -> None:
-        at = np.array([(x + side * a, y + side * b) for a, b in points]).astype(np.int32)
-        cv2.fillPoly(picture, [at], colour, cv2.LINE_AA)
+        points_px = np.array([(x + side * a, y + side * b) for a, b in points]).astype(np.int32)
+        cv2.fillPoly(picture, [points_px], colour, cv2.LINE_AA)
         if line:
-            cv2.polylines(picture, [at], True, (40, 32, 36), line, cv2.LINE_AA)
+            cv2.polylines(picture, [points_px], True, (40, 32, 36), line, cv2.LINE_AA)
 
     line = int(rng.integers(0, 3))
     if rng.random() < 0.75:
-        # Seen from the side the hair lies behind the face.
+        # In profile the hair is behind the face.
         back = -looks * rng.uniform(0.3, 0.6)
         axes = (int(side * rng.uniform(0.7, 1.0)), int(side * rng.uniform(0.7, 1.0)))
         cv2.ellipse(picture, (int(x + back * side), int(y - 0.3 * side)), axes, 0, 0, 360, hair, -1, cv2.LINE_AA)

@@ -32,7 +32,7 @@ from training.scenery import Picture, paste, random_colour, scene
 from training.surroundings import surroundings
 
 DRAWN_FACE = 1.15  # drawn boxes reach from cheek to cheek; those of the crops are that much larger
-HELD_OUT = 10  # every tenth crop is kept for validation
+HELD_OUT = 10  # every tenth crop is used for validation
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +70,8 @@ class Material:
             x, y = rng.integers(0, place.shape[0] - span + 1, 2).tolist()
             part = cv2.resize(place[y : y + span, x : x + span], (size, size), interpolation=cv2.INTER_AREA)
             return np.asarray(part[:, ::-1] if rng.random() < 0.5 else part, np.uint8).copy()
-        made = scene(rng, size, self.others)
-        return flattened(rng, made) if rng.random() < 0.15 else made
+        canvas = scene(rng, size, self.others)
+        return flattened(rng, canvas) if rng.random() < 0.15 else canvas
 
 
 def read_material(archive: Path) -> tuple[Material, Material]:
@@ -81,12 +81,12 @@ def read_material(archive: Path) -> tuple[Material, Material]:
         for place, name in enumerate(sorted(n for n in packed.namelist() if not n.endswith("/"))):
             picture = cv2.imdecode(np.frombuffer(packed.read(name), np.uint8), cv2.IMREAD_COLOR)
             if picture is None:
-                raise ValueError(f"{archive}: {name} is no readable picture; unpack the archive again")
+                raise ValueError(f"{archive}: {name} is not a readable picture; unpack the archive again")
             picture = np.ascontiguousarray(picture[..., ::-1])
             part = parts[place % HELD_OUT == 0]
             if name.startswith("face/"):
                 part.faces.append(cv2.resize(picture, (64, 64), interpolation=cv2.INTER_AREA))
-            elif picture.std() > 3 or place % 5 == 0:  # most of the plain ones teach nothing
+            elif picture.std() > 3 or place % 5 == 0:  # most of the plain ones are of no use
                 part.others.append(
                     cv2.resize(picture, (96, 96), interpolation=cv2.INTER_AREA) if picture.shape[0] > 96 else picture
                 )
@@ -141,25 +141,25 @@ def _add_head(rng: np.random.Generator, canvas: _Canvas, x: float, y: float, sid
     left, top = round(x - head.centre[0]), round(y - head.centre[1])
     paste(canvas.picture, image, alpha, left, top)
     if head.side:
-        at = left + head.centre[0], top + head.centre[1]
-        canvas.faces.append((*at, DRAWN_FACE * extent[0], DRAWN_FACE * extent[1]))
+        position = left + head.centre[0], top + head.centre[1]
+        canvas.faces.append((*position, DRAWN_FACE * extent[0], DRAWN_FACE * extent[1]))
 
 
 def _in_front(rng: np.random.Generator, picture: Picture, face: Box) -> None:
-    """Something before a part of the face: a blob of any colour, or a hand."""
+    """Something in front of a part of the face: a blob of any colour, or a hand."""
     x, y, width, height = face
     angle, side = rng.uniform(0, 2 * np.pi), (width + height) / 2
-    at = x + np.cos(angle) * 0.55 * side, y + np.sin(angle) * 0.55 * side
+    position = x + np.cos(angle) * 0.55 * side, y + np.sin(angle) * 0.55 * side
     if rng.random() < 0.4:
-        draw_hand(rng, picture, at[0], at[1], side * rng.uniform(0.3, 0.6))
+        draw_hand(rng, picture, position[0], position[1], side * rng.uniform(0.3, 0.6))
         return
     axes = (max(2, int(side * 0.25)), max(2, int(side * 0.15)))
     turn = float(rng.uniform(0, 180))
-    cv2.ellipse(picture, (int(at[0]), int(at[1])), axes, turn, 0, 360, random_colour(rng), -1, cv2.LINE_AA)
+    cv2.ellipse(picture, (int(position[0]), int(position[1])), axes, turn, 0, 360, random_colour(rng), -1, cv2.LINE_AA)
 
 
 def canvas(
-    rng: np.random.Generator, size: int, material: Material, *, sides: tuple[float, float], most: int = 3
+    rng: np.random.Generator, size: int, material: Material, *, sides: tuple[float, float], heads_max: int = 3
 ) -> tuple[Picture, NDArray[np.float32]]:
     """One canvas uint8 [size, size, 3] and its faces float32 [n, 4]: centre x, centre y, width, height, in pixels.
 
@@ -172,35 +172,35 @@ def canvas(
         return spoil(rng, picture, grey=shares.grey, lines=shares.lines), truth
     if material.hard and rng.random() < 0.3:
         hard = material.hard[int(rng.integers(len(material.hard)))]
-        made = _Canvas(cv2.resize(hard, (size, size), interpolation=cv2.INTER_LINEAR))  # a copy of that size
+        canvas = _Canvas(cv2.resize(hard, (size, size), interpolation=cv2.INTER_LINEAR))  # a copy of that size
     else:
-        made = _Canvas(material.ground(rng, size))
-    faces = 0 if rng.random() < 0.2 else int(rng.integers(1, most + 1))
+        canvas = _Canvas(material.ground(rng, size))
+    faces = 0 if rng.random() < 0.2 else int(rng.integers(1, heads_max + 1))
     for _ in range(faces + int(rng.integers(0, 3))):
         side = float(np.exp(rng.uniform(np.log(sides[0]), np.log(sides[1]))))
         x, y = rng.uniform(0.1 * side, size - 0.1 * side, 2)
-        if not made.clear_of(x, y, side * 0.8):
+        if not canvas.clear_of(x, y, side * 0.8):
             continue
-        if len(made.faces) >= faces:
+        if len(canvas.faces) >= faces:
             if material.gathered is not None and material.gathered.objects and rng.random() < 0.3:
-                material.gathered.lay(rng, made.picture, float(x), float(y), side * float(rng.uniform(0.7, 1.8)))
+                material.gathered.lay(rng, canvas.picture, float(x), float(y), side * float(rng.uniform(0.7, 1.8)))
             else:
-                add_decoy(rng, made.picture, faces=material.faces, hard=material.hard, x=x, y=y, side=side)
-        elif any(b > y and abs(a - x) < 2.2 * side for a, b, _, _ in made.faces):
+                add_decoy(rng, canvas.picture, faces=material.faces, hard=material.hard, x=x, y=y, side=side)
+        elif any(b > y and abs(a - x) < 2.2 * side for a, b, _, _ in canvas.faces):
             continue  # its body would cover a labelled face
         elif material.faces and rng.random() < 0.7:
-            _add_crop(rng, made, material, x, y, side)
+            _add_crop(rng, canvas, material, x, y, side)
         else:
-            _add_head(rng, made, x, y, side, tilted=shares.tilted)
-    truth = np.array(made.faces, np.float32).reshape(-1, 4)
-    for face in made.faces:
+            _add_head(rng, canvas, x, y, side, tilted=shares.tilted)
+    truth = np.array(canvas.faces, np.float32).reshape(-1, 4)
+    for face in canvas.faces:
         if rng.random() < 0.12:
-            _in_front(rng, made.picture, face)
-    return spoil(rng, made.picture, grey=shares.grey, lines=shares.lines), truth
+            _in_front(rng, canvas.picture, face)
+    return spoil(rng, canvas.picture, grey=shares.grey, lines=shares.lines), truth
 
 
 def contact_sheet(canvases: Sequence[tuple[Picture, NDArray[np.float32]]], columns: int) -> Picture:
-    """Canvases side by side with their truth drawn in, to be looked at before a training."""
+    """Canvases side by side with their boxes drawn in, for inspection before training."""
     tiles = []
     for picture, truth in canvases:
         tile = picture.copy()
@@ -208,4 +208,6 @@ def contact_sheet(canvases: Sequence[tuple[Picture, NDArray[np.float32]]], colum
             corners = (round(x - width / 2), round(y - height / 2)), (round(x + width / 2), round(y + height / 2))
             cv2.rectangle(tile, corners[0], corners[1], (255, 0, 0), 1)
         tiles.append(tile)
-    return np.vstack([np.hstack(tiles[at : at + columns]) for at in range(0, len(tiles) - columns + 1, columns)])
+    return np.vstack(
+        [np.hstack(tiles[position : position + columns]) for position in range(0, len(tiles) - columns + 1, columns)]
+    )

@@ -1,4 +1,4 @@
-"""Which of several copies of a picture is the best: what people worked on, measured quality, size, then the first."""
+"""Ranks copies of a picture: those that people worked on, then measured quality, size and order."""
 
 from __future__ import annotations
 
@@ -13,43 +13,43 @@ I64 = NDArray[np.int64]
 Flags = NDArray[np.bool_]
 
 _DOUBLE_SIZE: Final = 0.05
-"""What twice the lines are worth beyond the detail that they were measured to have: next to nothing, or a film that
-was enlarged would win over a smaller one that is really sharp."""
+"""Octaves for twice the lines, in addition to measured detail: almost nothing, so that an enlarged film does not win
+over a smaller one that is really sharp."""
 
 _TEXT_PENALTY: Final = 0.8
-"""What text that a model found costs, in octaves of detail: a clean picture wins over a subtitled one of twice the
-lines. (What strokes alone tell is a guess and costs less than a size: `quality.overall`.)"""
+"""Penalty in octaves for text that a model found: a clean picture wins over a subtitled one with twice the lines.
+Lettering detected by strokes is a guess and costs less (`quality.overall`)."""
 
 _TEXT_FULL_SHARE: Final = 0.01
-"""The share of the picture under text from which it costs all of that; a line of subtitles covers more."""
+"""Share of the picture under text from which the full penalty applies; a line of subtitles covers more."""
 
 _EQUAL_WITHIN: Final = 0.05
-"""Qualities nearer to each other than this look the same: the encoder's noise must not choose between two showings."""
+"""Octaves below which qualities count as equal, so that encoding noise does not choose between equal copies."""
 
 _DOUBLE_SIZE_UNMEASURED: Final = 0.35
-"""What twice the lines are worth where detail was measured by a rule that favours small pictures: honest copies gain as
-much."""
+"""Octaves for twice the lines if detail was measured by version 0, which favours small pictures; genuine copies gain
+as much."""
 
 _DEFAULT_WORTH: Final = 5.5
-"""What a common picture of 720 lines is worth; for rows that nothing better is known of."""
+"""Octaves of a common picture of 720 lines, for rows without a better estimate."""
 
 _VERSION_0_UNIT: Final = 0.01
-"""A unit of the quality of version 0 in octaves: 10 of them tell equal sizes apart and never a size from another."""
+"""Octaves per unit of quality of version 0: it ranks pictures of equal size and never outweighs a size."""
 
 
 def worth(quality: F32, shorter_side: F32, text_share: F32) -> F64:
-    """Octaves of detail that each row is worth: float64[N].
+    """Octaves of detail per row: float64[N].
 
-    `quality` is that of `quality.overall`, `shorter_side` in pixels; `text_share` 0 to 1, nan where no model looked.
+    `quality` as of `quality.overall`, `shorter_side` in pixels, `text_share` 0..1 or nan if no model has run.
     """
     return quality.astype(np.float64) + _DOUBLE_SIZE * _octaves_above_720(shorter_side) - _text_penalty(text_share)
 
 
 def worth_unmeasured(quality: F32, shorter_side: F32, text_share: F32, *, copy_of: I64, known_worth: F64) -> F64:
-    """The same of rows whose `quality` is of version 0, which sizes must not be compared by.
+    """As `worth`, for rows whose `quality` is of version 0, which does not allow comparing sizes.
 
-    `like`: for each row the place in `known` (and in `shorter_side`) of the row that it is a copy of, or -1: a copy is
-    worth what that one is, and more or less by its size alone. Of equal size it comes second.
+    `copy_of`: per row the index in `known_worth` (and `shorter_side`) of the row that it is a copy of, or -1. A copy
+    has the worth of that row, adjusted by size alone; at equal size it ranks second.
     """
     size = _DOUBLE_SIZE_UNMEASURED * _octaves_above_720(shorter_side)
     standalone = _DEFAULT_WORTH + size + _VERSION_0_UNIT * quality.astype(np.float64) - _text_penalty(text_share)
@@ -60,10 +60,10 @@ def worth_unmeasured(quality: F32, shorter_side: F32, text_share: F32, *, copy_o
 
 
 def preference(value: F64, shorter_side: F32, *, worked_on: Flags) -> F32:
-    """One distinct number a row, higher is the better copy: float32[N] for rows in their natural order.
+    """A distinct number per row, higher for better copies: float32[N] for rows in natural order.
 
-    `value` as `worth` gives it. What people worked on stays in the set whatever comes later, so that a new film never
-    takes names off it. Among what looks equally good the larger row wins, then the earlier one.
+    `value` as of `worth`. Rows that people worked on come first, so that a new film never removes their names. Among
+    rows of equal quality the larger wins, then the earlier.
     """
     worst_first = np.lexsort((-np.arange(len(value)), shorter_side, np.round(value / _EQUAL_WITHIN), worked_on))
     rank = np.empty(len(value), dtype=np.float32)

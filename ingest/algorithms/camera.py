@@ -1,4 +1,4 @@
-"""Whether one picture is another one under a moving camera or a fade: shift, zoom, brightness, then a local check."""
+"""Aligns pictures under a moving camera or a fade (shift, zoom, brightness) and checks the result locally."""
 
 from __future__ import annotations
 
@@ -18,7 +18,8 @@ COARSE_WIDTH = 80
 
 @dataclass(frozen=True)
 class Move:
-    """`later(scale * x + shift) = gain * earlier(x) + lift`, with x in widths of the picture from its centre."""
+    """A camera move: `later(scale * x + shift) = gain * earlier(x) + lift`, with x in picture widths from the centre
+    and `lift` in levels."""
 
     scale: float = 1.0
     across: float = 0.0
@@ -27,30 +28,30 @@ class Move:
     lift: float = 0.0
 
     def overlap(self, shape: tuple[int, int]) -> float:
-        """The share of the later picture that the earlier one covers. `shape` is (height, width)."""
+        """Share (0..1) of the later picture that the earlier one covers. `shape` is (height, width)."""
         aspect = shape[0] / shape[1]
         overlap_x = _overlap_length(self.scale, self.across, 0.5)
         overlap_y = _overlap_length(self.scale, self.down, 0.5 * aspect)
         return overlap_x * overlap_y / aspect
 
     def minus(self, other: Move) -> Move:
-        """The step from `other` to this, without its change of brightness."""
+        """The step from `other` to this move, without the change of brightness."""
         return Move(self.scale - other.scale, self.across - other.across, self.down - other.down, 0.0, 0.0)
 
     def plus(self, step: Move) -> Move:
-        """This and a step more."""
+        """This move and another step."""
         across, down = self.across + step.across, self.down + step.down
         return Move(self.scale + step.scale, across, down, self.gain + step.gain, self.lift + step.lift)
 
     @property
     def is_identity(self) -> bool:
-        """Neither moved, by half a pixel of 1280, nor faded: no excuse for any difference."""
+        """Whether it neither moves, by half a pixel of 1280, nor fades, so that it explains no difference."""
         moved = max(abs(self.across), abs(self.down), abs(self.scale - 1) / 2) > 0.0004
         return not moved and abs(self.gain - 1) < 0.02 and abs(self.lift) < 3.0
 
     @property
     def is_still(self) -> bool:
-        """No camera movement worth the name: at most a third of a pixel in 160."""
+        """Whether the camera practically stands still: at most a third of a pixel in 160."""
         return abs(self.across) < 0.002 and abs(self.down) < 0.002 and abs(self.scale - 1) < 0.004
 
 
@@ -66,7 +67,7 @@ def _level(luma: U8, width: int) -> F32:
 
 
 class Pyramid:
-    """The two small pictures that an alignment works on, with the slopes of the one that stays fixed. Lazy."""
+    """The two reduced pictures of an alignment, with the gradients of the fixed one. Computed on demand."""
 
     def __init__(self, luma: U8) -> None:
         """`luma` uint8[h, w] of about 240x135 to 320x180."""
@@ -81,7 +82,7 @@ class Pyramid:
         return self._levels[width]
 
     def system(self, width: int) -> F32:
-        """How each pixel answers to a step across, down, outwards (in widths), gain, lift: float32[h, width, 5]."""
+        """Derivatives of each pixel by shift across, shift down, zoom, gain and lift: float32[h, width, 5]."""
         if width not in self._systems:
             picture = self.level(width)
             across = cv2.Sobel(picture, cv2.CV_32F, 1, 0, ksize=3, scale=width / 8)
@@ -115,9 +116,10 @@ _INVERSE = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
 
 
 def align(earlier: Pyramid, later: Pyramid, guess: Move, *, is_close: bool = False) -> Move | None:
-    """The move from `earlier` to `later` by Gauss-Newton (Lucas-Kanade, Baker & Matthews 2004), or None if lost.
+    """The move from `earlier` to `later` by Gauss-Newton (Lucas-Kanade, Baker & Matthews 2004), or None without a
+    match.
 
-    With `close` the guess is taken for nearly right (a camera that goes on as before) and the coarse steps are spared.
+    With `is_close` the guess is expected to be almost right (a steady camera) and the coarse steps are skipped.
     """
     if is_close:
         move, step = _refine(earlier, later, guess, width=FINE_WIDTH, rounds=2, share_min=0.4)
@@ -132,7 +134,10 @@ def align(earlier: Pyramid, later: Pyramid, guess: Move, *, is_close: bool = Fal
 def _refine(
     earlier: Pyramid, later: Pyramid, move: Move, *, width: int, rounds: int, share_min: float
 ) -> tuple[Move | None, float]:
-    """Steps on one level; the move, and the length of the last step in pixels of that level."""
+    """Iterate on one level. Returns the move and the length of the last step in pixels of that level.
+
+    `share_min`: share of pixels that must be consistent with the move.
+    """
     fixed, moving, system = earlier.level(width), later.level(width), earlier.system(width)
     size = fixed.shape[1], fixed.shape[0]
     length = 0.0
@@ -143,17 +148,17 @@ def _refine(
         covered = max(0, rows.stop - rows.start) * max(0, columns.stop - columns.start)
         if covered < 0.2 * fixed.size:
             return None, length
-        # Every other pixel of the fine level is plenty for five numbers.
+        # Every other pixel of the fine level suffices for five parameters.
         stride = 2 if width == FINE_WIDTH else 1
         part = slice(rows.start, rows.stop, stride), slice(columns.start, columns.stop, stride)
         residual = warped[part] - move.gain * fixed[part] - move.lift
         absolute = np.abs(residual)
-        # What moves by itself (a walking figure) must not steer the estimate.
+        # Objects with their own motion (a walking figure) must not affect the estimate.
         steady = absolute < max(12.0, 2.5 * float(absolute.mean()))
         if np.count_nonzero(steady) < share_min * residual.size:
             return None, length
         table = np.column_stack([system[part][steady], residual[steady]])
-        # Not numpy's product: it would start threads for this, and its sums would depend on their number.
+        # Not numpy's product, which starts threads, and whose sums depend on their number.
         products = cv2.mulTransposed(table, aTa=True, dtype=cv2.CV_64F)
         scale = np.array([move.gain, move.gain, move.gain, 1.0, 1.0])
         normal = products[:5, :5] * scale[:, None] * scale[None, :] + np.diag([1e-2, 1e-2, 1e-2, 1.0, 1.0])
@@ -174,7 +179,7 @@ def _refine(
 
 
 def _inside(matrix: F32, shape: tuple[int, ...], *, forward: bool, margin: int = 0) -> tuple[slice, slice]:
-    """Rows and columns of a scaled and shifted picture that lie inside its source, less a margin."""
+    """Rows and columns of a scaled and shifted picture that lie inside its source, minus a margin."""
     parts = []
     for row, length in ((1, shape[0]), (0, shape[1])):
         scale, shift = float(matrix[row, row]), float(matrix[row, 2])
@@ -185,7 +190,7 @@ def _inside(matrix: F32, shape: tuple[int, ...], *, forward: bool, margin: int =
 
 
 def guess_shift(earlier: Pyramid, later: Pyramid) -> Move:
-    """A whole-pixel shift by phase correlation, on an even size that suits the transform."""
+    """A whole-pixel shift by phase correlation, on an even size that suits the Fourier transform."""
     earlier_level, later_level = earlier.level(COARSE_WIDTH), later.level(COARSE_WIDTH)
     rows = min(earlier_level.shape[0] & ~3, 64)
     window = cv2.createHanningWindow((COARSE_WIDTH, rows), cv2.CV_32F)
@@ -198,14 +203,15 @@ def guess_shift(earlier: Pyramid, later: Pyramid) -> Move:
 def is_explained_by_move(
     earlier: U8, later: U8, move: Move, *, range_share: float, floor: float, per_mean: float
 ) -> bool:
-    """Whether `later` (uint8[h, w]) is nothing but `earlier` moved: no local difference beyond interpolation.
+    """Whether `later` (uint8[h, w]) is `earlier` under `move`, with no local difference beyond interpolation.
 
-    The difference of each pixel is lessened by `give` times what the earlier picture varies around it, then averaged
-    over 3x3; it may reach `floor + per_mean * its own mean` (a mean above 1.5 is more than grain and counts as that).
+    The difference of each pixel is reduced by `range_share` times the local range of the earlier picture, then averaged
+    over 3x3; the result may reach `floor + per_mean * mean` levels (a mean above 1.5 is more than grain and counts as
+    1.5).
     """
     size = later.shape[1], later.shape[0]
     matrix = _matrix(move, later.shape)
-    # Into the later picture's place: the forward map, which warpAffine takes when not told to invert.
+    # Into the later picture's position: warpAffine takes the forward map unless an inverse flag is set.
     warped = cv2.warpAffine(earlier, matrix, size, flags=cv2.INTER_LINEAR)
     part = _inside(matrix, later.shape, forward=True, margin=2)
     warped, later = warped[part], later[part]

@@ -1,7 +1,7 @@
-"""A small description of a picture's layout and colours, made from the planes of a decoded frame.
+"""Computes small descriptors of a picture's layout and colours from the planes of a frame.
 
-Two descriptors compare as the cosine of their angle. Re-encoding, scaling, a shift of a few pixels, subtitles, dimming
-and a slight crop hardly turn a descriptor; another shot does.
+Descriptors are compared by the cosine of their angle. It changes little with re-encoding, scaling, a shift of a few
+pixels, subtitles, dimming and a slight crop, and much with another shot.
 """
 
 from __future__ import annotations
@@ -20,24 +20,24 @@ DESCRIPTOR_VERSION: Final = 2
 LUMA_GRID: Final = (9, 16)
 CHROMA_GRID: Final = (6, 8)
 ZERO: Final = 128
-"""The byte that stands for 0: a descriptor holds signed numbers, shifted so that they fit into bytes."""
+"""The byte for 0: a descriptor holds signed numbers with this offset."""
 
 DESCRIPTOR_SIZE: Final = LUMA_GRID[0] * LUMA_GRID[1] + 2 * CHROMA_GRID[0] * CHROMA_GRID[1] + 2
 
 _SCALE: Final = 400.0
-"""Bytes for a component of length one. A picture with one above 0.32 is scaled down to fit: only angles count."""
+"""Scale from components to bytes. Vectors with a component above 0.32 are scaled down, since only angles count."""
 _FLAT: Final = 2.5
-"""Contrast (luma levels) below which a picture counts as flat: what is left then is mostly grain."""
+"""Contrast (luma levels) below which a picture counts as flat: the rest is mostly grain."""
 _CHROMA_GAIN: Final = 2.0
 _SUBTITLE_ROWS: Final = 0.78
-"""Where the part of the picture begins, from the top, in which subtitles stand."""
+"""Share of the height, from the top, at which the area of subtitles begins."""
 _SUBTITLE_WEIGHT: Final = 0.2
 _BLUR: Final = 0.5
-"""Standard deviation in cells: cells that run into each other forgive a shift and a slight crop."""
+"""Standard deviation in cells: blurred cells tolerate a shift and a slight crop."""
 
 
 def _weights(rows: int, columns: int) -> F32:
-    """The share of each cell, summing to one: full above the subtitles, little where they stand."""
+    """Weights float32[rows, columns] with a sum of 1: full above the area of subtitles, low inside it."""
     top = np.arange(rows) / rows
     above = np.clip((_SUBTITLE_ROWS - top) * rows, 0.0, 1.0)
     by_row = above + (1.0 - above) * _SUBTITLE_WEIGHT
@@ -60,9 +60,9 @@ def _grid(plane: U8, grid: tuple[int, int]) -> F32:
 def describe(luma: U8, chroma_u: U8, chroma_v: U8) -> U8:
     """The descriptor of one frame: uint8[DESCRIPTOR_SIZE].
 
-    `luma` is uint8[h, w], best area-reduced to about 240x135; the chroma planes are uint8[h2, w2] with 128 for grey.
-    Any size of at least 1x1 is accepted. The luma enters without its mean, the whole is scaled to length one, so that
-    brightness and contrast do not count; only in a flat picture does the mean decide.
+    `luma` is uint8[h, w], preferably area-reduced to about 240x135; the chroma planes are uint8[h2, w2] with 128 for
+    grey. Any size of at least 1x1 is accepted. Luma is used without its mean and the vector has length one, so
+    brightness and contrast do not count; only in a flat picture the mean decides.
     """
     luma_cells = _grid(luma, LUMA_GRID)
     mean = float((luma_cells * _LUMA_WEIGHT).sum())
@@ -81,10 +81,10 @@ def describe(luma: U8, chroma_u: U8, chroma_v: U8) -> U8:
 
 
 def as_vectors(descriptors: U8) -> F32:
-    """The signed numbers of descriptors uint8[N, D] as float32[N, D]: whole numbers of -127..127, not scaled.
+    """The signed numbers of descriptors uint8[N, D] as float32[N, D]: integers of -127..127, not normalised.
 
-    Their products and sums stay below 2**24, so float32 dot products of them are exact in whatever order they are
-    summed: results do not depend on blocks, threads or the processor.
+    Their products and sums stay below 2**24, so float32 dot products are exact in any order of summation: results do
+    not depend on blocks, threads or the processor.
     """
     return np.asarray(descriptors, dtype=np.float32) - np.float32(ZERO)
 

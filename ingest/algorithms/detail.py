@@ -1,7 +1,7 @@
-"""How much detail a picture really has, measured at one scale whatever its size; its noise; its blocks. Pure.
+"""Measures the real detail of a picture at one scale, its noise and its compression blocks.
 
-A copy is never sharper for being small, enlarged, noisy or blocky: what counts is how steep the strong edges are, in
-units of the picture's own size, and not how many steps between neighbouring pixels there are.
+A copy does not become sharper by being small, enlarged, noisy or blocky: what counts is the steepness of strong edges
+relative to the picture's size, not the number of steps between neighbouring pixels.
 """
 
 from __future__ import annotations
@@ -19,40 +19,39 @@ F32 = NDArray[np.float32]
 Luma = NDArray[Any]  # uint8, or uint16 for more than eight bits
 
 SCALE: Final = 1440.0
-"""Every picture is looked at as if it had SCALE x SCALE pixels: 1920 x 1080, the size of the largest common films."""
+"""Pixels per side of an equal square to which pictures are scaled: that of 1920 x 1080, the largest common films."""
 LINES: Final = 48
-"""Rows that are looked at (and columns, in proportion): all of them say no more and take ten times as long."""
+"""Rows that are measured (and columns, in proportion): measuring all gives the same result in ten times the time."""
 TOP, BOTTOM, SIDE = 0.12, 0.76, 0.08
-"""Shares of the picture: above TOP and below BOTTOM stand subtitles and logos, which are no part of the drawing."""
+"""Shares of height and width that are ignored: above TOP and below BOTTOM are logos and subtitles."""
 FINE, COARSE = 1.0, 5.0
-"""Standard deviations (pixels at SCALE) of the two blurs between which the bands lie."""
+"""Standard deviations (pixels at SCALE) of the two blurs that separate the bands."""
 STRONG: Final = 0.9
-"""The share of places that are no strong edge."""
+"""Share of positions that are not strong edges."""
 EDGE_MIN: Final = 6.0
-"""Levels in the coarse band below which nothing counts as an edge."""
+"""Levels in the coarse band below which a position is no edge."""
 NOISE_TIMES: Final = 5.0
-"""So many times the noise of flat places an edge has to be."""
+"""Minimum ratio of an edge to the noise of flat areas."""
 _CELLS: Final = (24, 14)
 _SQUARE: Final = 16
-"""Pixels a side of the squares, one a cell, in whose spectrum noise is looked for."""
+"""Pixels per side of the squares, one per cell, whose spectrum is searched for noise."""
 _WEAK: Final = 0.25
-"""The share of a square's spectrum, its weaker bins, that texture leaves to noise."""
+"""Share of a square's spectrum (its weakest bins) that contains noise but no texture."""
 _CALM_FRACTION: Final = 10
-"""One in so many squares, the calmest, is looked at."""
+"""The calmest of this many squares is measured."""
 _TEXTURE, _NOISE = 0.2, 0.5
-"""How even a spectrum is (its weaker bins by its mean, 1 for white noise) of what is surely texture and surely noise.
+"""Evenness of a spectrum (weaker bins divided by the mean, 1 for white noise) that is surely texture or surely noise.
 
-Lines, screentone, stripes and hatching come to 0.25 at most, noise of 6 levels over flat places to 0.65 and more."""
+Lines, screentone, stripes and hatching reach at most 0.25, noise of 6 levels on flat areas at least 0.65."""
 _NOISE_IN_FINE_BAND: Final = 0.33
-"""What noise of one level comes to in `Detail.noise`: the part of it in the fine band of a common picture."""
+"""`Detail.noise` of one level of noise: its part in the fine band of a common picture."""
 _RATIO_MIN: Final = 0.03
 _PERIOD: Final = 8
-"""Pixels between the edges of blocks, of nearly all codecs."""
+"""Pixels between block edges in almost all codecs."""
 
 
 class Detail(NamedTuple):
-    """`sharpness`: octaves from 0, where there are no edges; 1 more is twice as fine. `noise`: levels in flat places.
-
+    """`sharpness` in octaves: 0 without edges, one more for twice the detail. `noise` in levels of flat areas.
     `blockiness`: 0 none, 1 strong.
     """
 
@@ -62,10 +61,10 @@ class Detail(NamedTuple):
 
 
 def detail(luma: Luma, *, pixel_aspect: float = 1.0, level: float = 1.0) -> Detail:
-    """Of a brightness picture [h, w] at its own size, before any enlarging or shrinking.
+    """Measure luma [h, w] at its original size.
 
-    `pixel_aspect`: width of a pixel by its height. `level`: what one step of `luma` is in levels of 16..235 (0.25 for
-    ten bits, 219/255 for the full range).
+    `pixel_aspect`: width of a pixel divided by its height. `level`: size of a step of `luma` in levels of 16..235 (0.25
+    for 10 bits, 219/255 for full range).
     """
     ratios: list[float] = []
     blocks: list[float] = []
@@ -83,11 +82,11 @@ def detail(luma: Luma, *, pixel_aspect: float = 1.0, level: float = 1.0) -> Deta
 
 
 def _white_noise(luma: Luma, level: float) -> float:
-    """Standard deviation (levels) of what is the same at all frequencies and in all directions: of noise.
+    """Standard deviation (levels) of white noise: energy that is equal at all frequencies and directions.
 
-    Texture has its energy in some places of the spectrum: lines across themselves, screentone at its pitch, foliage
-    far more in its low half. So the weaker bins of small squares tell noise; and where they are far below the others,
-    the picture is texture, under which noise is neither seen nor told apart: none is named.
+    Texture has its energy in parts of the spectrum: lines across their direction, screentone at its pitch, foliage
+    mostly in the low half. So the weaker bins of small squares measure noise. If they are far below the others, the
+    picture is texture, in which noise is neither visible nor measurable: the result is 0.
     """
     height, width = luma.shape
     if min(height, width) < 2 * _SQUARE:
@@ -115,7 +114,7 @@ def _share_slice(start: float, end: float, length: int) -> slice:
 
 
 def _resampled(lines: Luma, length: int, level: float) -> F32:
-    """Lines [n, l] as float32 [n, length] in levels. Enlarged smoothly, shrunk by means: nothing aliases."""
+    """Lines [n, l] as float32[n, length] in levels, enlarged smoothly or reduced by means, without aliasing."""
     if length != lines.shape[1]:
         how = cv2.INTER_CUBIC if length > lines.shape[1] else cv2.INTER_AREA
         lines = np.asarray(cv2.resize(lines, (length, lines.shape[0]), interpolation=how), lines.dtype)
@@ -127,10 +126,10 @@ def _kernel(sigma: float) -> NDArray[np.float32]:
 
 
 _WINDOW: Final = np.outer(np.hanning(_SQUARE), np.hanning(_SQUARE)).astype(np.float32)
-_WEAK_OF_WHITE: Final = -float(np.log(1 - _WEAK))  # the power of a bin of noise has an exponential law
+_WEAK_OF_WHITE: Final = -float(np.log(1 - _WEAK))  # the power of a noise bin has an exponential distribution
 _HIGH_FREQUENCIES: Final = (
     np.maximum(np.abs(np.fft.fftfreq(_SQUARE) * _SQUARE)[:, None], np.arange(_SQUARE // 2 + 1)) > 2
-)  # slow shades are no noise; they and the window's leaks lie in the first two bins
+)  # gradients are not noise; they and the window's leakage are in the first two bins
 _BAND: Final = {sigma: _kernel(sigma) for sigma in (FINE, COARSE)}
 _AROUND: Final = np.ones((1, 2 * int(2 * COARSE) + 1), np.uint8)
 _ALONG: Final = np.ones((1, 1), np.float32)
@@ -144,17 +143,17 @@ def _bands(lines: F32) -> tuple[F32, F32]:
 
 @lru_cache(64)
 def _noise_response(length: int, scaled: int) -> tuple[float, float]:
-    """What white noise of one level comes to at SCALE: both bands' product, and the coarse band's energy."""
+    """Response to white noise of one level at SCALE: mean product of both bands, and energy of the coarse band."""
     noise = np.random.default_rng(0).normal(0, 1, (16, length)).astype(np.float32)
     fine, coarse = _bands(_resampled(noise, scaled, 1.0))
     return float((fine * coarse).mean()), float((coarse * coarse).mean())
 
 
 def _steepness(lines: Luma, length: int, level: float, white_noise: float) -> float:
-    """Of strong edges along [n, l], looked at in `length` pixels: how much of the fine band follows the coarse one.
+    """Share of the fine band that follows the coarse one at strong edges of lines [n, l], scaled to `length` pixels.
 
-    At each place the product of both bands is what they have in common. Noise has next to nothing in common with a
-    strong edge; what noise of `white` levels has is taken off.
+    The product of both bands is what they have in common. Noise has almost nothing in common with a strong edge; the
+    part of `white_noise` levels of noise is subtracted.
     """
     fine, coarse = _bands(_resampled(lines, length, level))
     both, energy = cv2.multiply(fine, coarse), cv2.multiply(coarse, coarse)
@@ -171,23 +170,23 @@ def _steepness(lines: Luma, length: int, level: float, white_noise: float) -> fl
     if not has_edges.any():
         return 0.0
     weight, follows = weight[has_edges], follows[has_edges]
-    # No cell counts more than a common one: a line of credits is not the picture.
+    # No cell counts more than an average one, so that a line of credits does not dominate.
     share = np.minimum(weight, weight.sum() / places.size)
     return float((share * follows / weight).sum() / share.sum())
 
 
 def _cells(values: cv2.typing.MatLike) -> F32:
-    # In two steps, which is five times quicker.
+    # In two steps, which is five times faster.
     along = cv2.resize(values, (_CELLS[0], values.shape[0]), interpolation=cv2.INTER_AREA)
     return np.asarray(cv2.resize(along, _CELLS, interpolation=cv2.INTER_AREA), np.float32).ravel()
 
 
 def _blockiness(lines: Luma) -> float:
-    """How much stronger steps at every eighth pixel of lines [n, l] are than any others (0 none; 1 twice so)."""
+    """How much stronger steps at every eighth pixel of lines [n, l] are than others (0: equal, 1: twice)."""
     if lines.shape[1] < 3 * _PERIOD + 1:
         return 0.0
     steps = cv2.absdiff(np.ascontiguousarray(lines[:, 1:]), np.ascontiguousarray(lines[:, :-1]))
     mean = np.asarray(cv2.reduce(steps, 0, cv2.REDUCE_AVG, dtype=cv2.CV_32F), np.float32).ravel()
     phase = mean[: mean.size // _PERIOD * _PERIOD].reshape(-1, _PERIOD).mean(axis=0)
-    second, last = np.sort(phase)[-2:]  # lines and pixel art step at several
+    second, last = np.sort(phase)[-2:]  # lines and pixel art have steps at several
     return max(0.0, float(last / (second + 0.25) - 1.0))

@@ -1,4 +1,4 @@
-"""How much of a picture is under lettering, as far as its strokes tell: subtitles and credits, by no model. Pure."""
+"""Estimates the share of a picture under lettering (subtitles, credits) from its strokes, without a model."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from numpy.typing import NDArray
 U8 = NDArray[np.uint8]
 
 WIDTH: Final = 480
-"""Pixels across at which pictures are looked at: letters of subtitles have strokes of one to three pixels there."""
-_STROKE: Final = np.ones((7, 7), np.uint8)  # wider shapes are no strokes of letters
+"""Columns to which pictures are scaled: strokes of subtitles are one to three pixels wide there."""
+_STROKE: Final = np.ones((7, 7), np.uint8)  # wider shapes are not strokes
 _OUTLINE_REACH: Final = np.ones((5, 5), np.uint8)
-_BRIGHT, _DARK = 60, 40  # levels by which a stroke is brighter, and the outline beside it darker, than what is round it
+_BRIGHT, _DARK = 60, 40  # levels by which a stroke is brighter, and its outline darker, than its surroundings
 _CELL: Final = 8
-_FULL: Final = 0.2  # share of a cell that strokes cover where letters stand
+_FULL: Final = 0.2  # share of a cell that strokes of letters cover
 _GAP: Final = np.ones((1, 3), np.uint8)  # cells between words
-_LINE: Final = np.ones((1, 7), np.uint8)  # cells in a row, an eighth of the width, that make a line
+_LINE: Final = np.ones((1, 7), np.uint8)  # consecutive cells (an eighth of the width) that form a line
 
 
 def lettering(luma: U8) -> float:
-    """The share (0 to 1) of a brightness picture uint8 [h, w] under lines of bright strokes beside dark ones.
+    """Share (0..1) of luma uint8[h, w] under lines of bright strokes next to dark ones.
 
-    Hair, fences and patterns are sometimes taken for some. They are in every copy of a picture, so that copies can be
-    compared: by a line of subtitles the share grows by about 0.03 whatever the size and the encoding.
+    Hair, fences and patterns are sometimes counted. They are in every copy of a picture, so copies can be compared: a
+    line of subtitles adds about 0.03 at any size and encoding.
     """
     height, width = luma.shape
     rows = max(1, round(height * WIDTH / width))

@@ -1,4 +1,4 @@
-"""The rule of ffmpeg's `mpdecimate`, worked anew: a frame goes when no 8x8 block differs much and few differ some."""
+"""Reimplements ffmpeg's `mpdecimate`: a frame is dropped if no 8x8 block differs much and few differ moderately."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from numpy.typing import NDArray
 
 HI = 64 * 200
 LO = 64 * 50
-FRAC = 0.33
+FRAC = 0.33  # share of the 16x16 squares of a plane
 
 
 def block_differences(a: NDArray[np.uint8], b: NDArray[np.uint8]) -> NDArray[np.int32]:
-    """Sums of absolute differences of 8x8 blocks every 4 pixels, from column 8 and row 0 on: int32[rows, columns].
+    """Sums of absolute differences of 8x8 blocks every 4 pixels from column 8 and row 0: int32[rows, columns].
 
-    `a`, `b` uint8[h, w]. The first blocks of each row are left out because ffmpeg leaves them out.
+    `a`, `b` uint8[h, w]. The first blocks of each row are skipped, as in ffmpeg.
     """
     h, w = a.shape
     if h < 8 or w < 16:
@@ -34,14 +34,14 @@ def plane_differs(a: NDArray[np.uint8], b: NDArray[np.uint8], hi: int, lo: int, 
 
 
 class Mpdecimate:
-    """Feed the planes of one frame after the other; True for each frame that is kept."""
+    """Takes the planes of consecutive frames; True for each frame to keep."""
 
     def __init__(self, *, hi: int = HI, lo: int = LO, frac: float = FRAC) -> None:
         self._rule = hi, lo, frac
         self._previous: list[NDArray[np.uint8]] | None = None
 
     def add(self, planes: list[NDArray[np.uint8]]) -> bool:
-        """`planes` are brightness and colours, uint8[h, w] each; compared with those of the last kept frame."""
+        """Compare luma and chroma planes, uint8[h, w] each, with those of the last kept frame."""
         if self._previous is not None and not any(
             plane_differs(new, old, *self._rule) for new, old in zip(planes, self._previous, strict=True)
         ):

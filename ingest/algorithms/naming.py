@@ -1,4 +1,4 @@
-"""Season, episode and series out of a file name; a guess that a person may correct, and that never fails."""
+"""Guesses series, season and episode from a file name; never fails, and people can correct the result."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from dataclasses import dataclass, replace
 
 from ingest.algorithms.normal_form import normal
 
-NAME_CHARS_MAX = 300  # longer names are cut; every pattern below is linear, this bounds it for good
+NAME_CHARS_MAX = 300  # longer names are cut; the patterns below take linear time
 
 _ENDINGS = re.compile(
     r"\.(?:mkv|mp4|m4v|webm|avi|ts|m2ts|mov|wmv|flv|mpg|mpeg|ogm|zip|cbz|png|jpe?g|webp|gif|bmp|avif|tiff?)$",
     re.IGNORECASE,
 )
-# Numbers that are no episode: sizes, codecs, depths, channels, checksums, years in brackets.
+# Numbers that are not episodes: sizes, codecs, depths, channels, checksums, years in brackets.
 _NOISE = re.compile(
     r"(?<![a-z0-9])(?:"
     r"\d{3,4}[pi](?:\d{2,3})?|\d{3,4}x\d{3,4}|[48]k|(?:x|h\.?|avc|hevc)[ ._-]?26[45]|(?:8|10|12)[ ._-]?bits?|hi10p?"
@@ -26,7 +26,7 @@ _NOISE = re.compile(
     re.IGNORECASE,
 )
 _BRACKETS = re.compile(r"[\[【「『(（{][^\[\]【】「」『』()（）{}]*[\]】」』)）}]")
-# A letter tells apart 04a and 04b. The last of several episodes stands close to the first, has a word of its own, or
+# A letter distinguishes 04a and 04b. The last of several episodes directly follows the first, has its own word, or
 # ends the name: "Ep05 - 10 Years Later" is one episode.
 _NUMBER = (
     r"(?P<number>\d{1,4})(?P<decimals>\.5)?(?P<letter>[a-c](?![a-z0-9]))?"
@@ -48,7 +48,7 @@ _KINDS = {
     }.items()
     for word in words.replace("nc_", "nc").split()
 }
-# In order of trust: the first that is found wins. What stands before it is the series.
+# In order of reliability: the first match wins; the text before it is the series.
 _WITH_NUMBER = (
     r"(?P<kind>ova|oav|oad|ona|nc\s?op|nc\s?ed|specials?|sp|opening|ending|op|ed|pv|omake|menu|movie"
     r"|劇場版|特典|番外編)"
@@ -64,7 +64,7 @@ _SEASON_EPISODE = (
 )
 _WITH_WORD = (
     r"第\s?(?P<number>\d{1,4})(?P<decimals>\.5)?\s?[話回集夜局幕]",
-    # The opening of an episode is no episode.
+    # The opening of an episode is not an episode.
     r"(?<![a-z0-9])(?P<kind>nc\s?op|nc\s?ed|opening|ending)\s?(?:v(?P<version>\d)\s?)?(?:ep|episode)\s?\d{1,4}" + _END,
     r"(?<![a-z0-9])" + _WITH_NUMBER + r"\s?[._#-]?\s?" + _NUMBER + _END,
     r"(?:(?<![a-z0-9])|(?<=[a-z])(?=EP?\d))(?:ep|eps|episode|e|epi)\s?[._#-]?\s?" + _NUMBER + _END,
@@ -84,15 +84,15 @@ def _compiled(*patterns: str) -> tuple[re.Pattern[str], ...]:
     return tuple(re.compile(pattern, re.IGNORECASE) for pattern in patterns)
 
 
-# In order of trust: the first that matches wins. What stands before it is the series.
+# In order of reliability: the first match wins; the text before it is the series.
 _PATTERNS = _compiled(*_SEASON_EPISODE, *_WITH_WORD, *_BARE)
-_WEAK_PATTERNS = _compiled(*_WEAK)  # a number alone, which may as well be part of the title
+_WEAK_PATTERNS = _compiled(*_WEAK)  # a number alone may be part of the title
 _SEASON_IN_BRACKETS = _compiled(*_SEASON_EPISODE)
 _IN_BRACKETS = _compiled(*_WITH_WORD)
 _KIND_BRACKET = _compiled(
     rf"^(?:{_WITH_NUMBER}\s?{_NUMBER}|{_ALONE.replace('kind', 'only')}(?:\s?v\d)?)(?:[_\s-]\d+)?$"
 )
-# Of a title whose white space is single: patterns that begin with any number of spaces take the cube of them.
+# For titles with single spaces: patterns that begin with any number of spaces take cubic time.
 _SEASONS: tuple[re.Pattern[str], ...] = tuple(
     re.compile(p, re.IGNORECASE)
     for p in (
@@ -110,7 +110,7 @@ _BARE_BRACKET = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class EpisodeName:
-    """What a name says, None where it says nothing.
+    """The parts of a name, None where it has none.
 
     `kind` is one of episode, movie, ova, ona, special, opening, ending, trailer, menu.
     """
@@ -118,7 +118,7 @@ class EpisodeName:
     series: str = ""
     season: int | None = None
     number: int | None = None
-    last_number: int | None = None  # of a file that holds several episodes
+    last_number: int | None = None  # for a file with several episodes
     half: bool = False  # number 11 and half: episode 11.5
     version: int | None = None
     kind: str = "episode"
@@ -126,7 +126,7 @@ class EpisodeName:
 
     @property
     def code(self) -> str:
-        """Short name as shown and as used in file names: `S2EP04`, `EP11.5`, `OVA01`, `MOVIE`; empty if unknown."""
+        """Short name for display and file names: `S2EP04`, `EP11.5`, `OVA01`, `MOVIE`; empty if unknown."""
         prefix = "EP" if self.kind == "episode" else self.kind.upper()
         season = "" if self.season is None else f"S{self.season}"
         if self.number is None:
@@ -136,7 +136,7 @@ class EpisodeName:
 
 
 def parse_name(name: str, *, folder: str = "") -> EpisodeName:
-    """Read a file name; `folder` (the name of the folder it lies in) fills in series and season that the name lacks."""
+    """Parse a file name; `folder` (the name of its folder) adds a missing series and season."""
     parsed = _parse(name)
     if folder and (not parsed.series or parsed.season is None):
         season = _season_folder(folder)
@@ -182,7 +182,7 @@ def _kanji_number(text: str) -> int:
 
 
 def _without_brackets(text: str) -> tuple[str, list[str]]:
-    """The text outside all brackets, and what each holds, nested ones too."""
+    """The text outside all brackets, and the content of each, including nested ones."""
     inner: list[str] = []
     while parts := _BRACKETS.findall(text):
         inner += [part[1:-1].strip() for part in parts]
@@ -191,11 +191,11 @@ def _without_brackets(text: str) -> tuple[str, list[str]]:
 
 
 def _match_patterns(bare: str, inner: list[str]) -> EpisodeName:
-    """`bare` is the name without its brackets, `inner` what they hold."""
+    """Parse a name without brackets (`bare`) and the content of its brackets (`inner`)."""
     outside = _first_match(_PATTERNS, bare)
     season_inside = _first_bracket_match(_SEASON_IN_BRACKETS, inner)
     if season_inside is not None and (outside is None or outside.groupdict().get("season") is None):
-        # "Show - 50 (S04E14)": the season's number is the exact one, and the title ends before either.
+        # "Show - 50 (S04E14)": the number in the season is the exact one; the title ends before both.
         return _from_match(season_inside, bare if outside is None else bare[: outside.start()], inner)
     if outside is not None:
         return _from_match(outside, bare[: outside.start()], inner, behind=bare[outside.end() :])
@@ -214,7 +214,7 @@ def _first_match(patterns: tuple[re.Pattern[str], ...], text: str) -> re.Match[s
 
 
 def _first_bracket_match(patterns: tuple[re.Pattern[str], ...], inner: list[str]) -> re.Match[str] | None:
-    """The first bracket that holds nothing but what a pattern reads."""
+    """The first bracket whose entire content matches a pattern."""
     for pattern in patterns:
         for part in inner:
             match = pattern.search(part)
@@ -224,21 +224,21 @@ def _first_bracket_match(patterns: tuple[re.Pattern[str], ...], inner: list[str]
 
 
 def _is_year(match: re.Match[str], text: str) -> bool:
-    """`Show 2019` is a remake's year and no episode, unless a word says that it is one."""
+    """Whether a number is a year: `Show 2019` is a remake, not an episode, unless a word says so."""
     number = match.groupdict().get("number")
     alone = text[match.start() : match.end()].strip(" -") == number
     return bool(number) and alone and len(number or "") == 4 and 1950 <= int(number or 0) <= 2099
 
 
 def _from_match(match: re.Match[str], before: str, inner: list[str], *, behind: str = "") -> EpisodeName:
-    """`before` holds the series; a film's title may stand `behind` instead."""
+    """Build the result; `before` contains the series, or `behind` for a film's title."""
     group = match.groupdict()
     series, season = _split_season(before)
     if group.get("season") is not None:
         season = int(group["season"])
     kind_text = group.get("kind") or group.get("only") or ""
     kind = _KINDS.get(re.sub(r"\s", "", kind_text).lower(), "episode")
-    if kind == "movie" and not series:  # Japanese titles say it first
+    if kind == "movie" and not series:  # Japanese titles begin with the kind
         series, season = _split_season(behind)
     if not series and inner:
         series = _series_from_brackets(inner)
@@ -252,7 +252,7 @@ def _from_match(match: re.Match[str], before: str, inner: list[str], *, behind: 
 
 
 def _from_brackets(text: str, inner: list[str]) -> EpisodeName:
-    """`[Group][Show][04][1080p]`, a number alone, and names without any number."""
+    """Parse `[Group][Show][04][1080p]`, a number alone, or a name without a number."""
     for part in inner:
         match = _BARE_BRACKET.match(part)
         if match is None or _is_ambiguous_number(match):
@@ -267,13 +267,13 @@ def _from_brackets(text: str, inner: list[str]) -> EpisodeName:
 
 
 def _is_ambiguous_number(match: re.Match[str]) -> bool:
-    """A year, or a picture's height: no episode where nothing says that it is one."""
+    """Whether a number may be a year or a height in pixels rather than an episode."""
     number = int(match["number"])
     return (len(match["number"]) == 4 and 1950 <= number <= 2099) or number in (480, 540, 576, 720, 1080, 2160)
 
 
 def _series_from_brackets(inner: list[str]) -> str:
-    """The second bracket names the show where the first names the group; noise and check sums are no names."""
+    """The series in brackets: the second one, since the first is the group; noise and checksums are skipped."""
     names = [p for p in inner if p and not _NOISE.search(p) and not re.fullmatch(r"[0-9A-Fa-f]{8}|\d+", p)]
     chosen = names[1] if len(names) > 1 else ""
     return _tidy(chosen)

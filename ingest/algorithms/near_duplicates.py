@@ -1,4 +1,4 @@
-"""Similar-image removal: groups of near-equal frames, each with its best copy, over any number of frames at once."""
+"""Groups near-equal frames, each group with its best copy, over any number of frames at once."""
 
 from __future__ import annotations
 
@@ -14,16 +14,17 @@ from ingest.algorithms.descriptors import U8, as_vectors
 from ingest.algorithms.near_index import F32, I64, NearIndex, Vectors, squared_radius_of
 
 DEFAULT_THRESHOLD: Final = 0.97
-"""Measured, see docs/benchmarks.md: copies that are re-encoded, shifted by 8 pixels, subtitled or dimmed lie above it,
-as do mouths, blinks and small gestures in one framing; other shots lie below, mostly below 0.9."""
+"""Cosine, measured (docs/benchmarks.md): copies that are re-encoded, shifted by 8 pixels, subtitled or dimmed are above
+it, as are mouths, blinks and small gestures in one framing; other shots are below, mostly below 0.9."""
 
-_BLOCK: Final = 8_192
-_INNER: Final = 2_048
+_BLOCK: Final = 8_192  # rows that are compared with earlier ones at once
+_INNER: Final = 2_048  # rows that are compared with each other at once
 
 
 @dataclass(frozen=True, slots=True)
 class Groups:
-    """For each row the kept copy that stands for it, itself when kept, and the distance (1 - cosine) to that."""
+    """Per row the kept copy that represents it (itself if kept): int64[N], and the distance (1 - cosine) to it:
+    float32[N]."""
 
     representative: I64
     distance: F32
@@ -34,7 +35,7 @@ class Groups:
 
 
 def ranked(quality: F32, pinned: NDArray[np.bool_] | None = None) -> I64:
-    """Row numbers, best first: pinned rows, then by falling quality; equal ones by row number."""
+    """Row numbers int64[N], best first: pinned rows, then by decreasing quality, then by row number."""
     first = np.zeros(len(quality), dtype=bool) if pinned is None else pinned
     return np.lexsort((np.arange(len(quality)), -quality.astype(np.float64), ~first)).astype(np.int64)
 
@@ -46,13 +47,13 @@ def find_groups(
     *,
     pinned: NDArray[np.bool_] | None = None,
 ) -> Groups:
-    """Go through the rows from best to worst: one with a kept copy at least as similar as `threshold` is dropped.
+    """Visit the rows from best to worst; a row is dropped if a kept one is at least as similar as `threshold`.
 
-    `descriptors` is uint8[N, D], `quality` float32[N] (higher is better), `threshold` a cosine in (0, 1]. A dropped
-    row belongs to the most similar of the better rows that are kept (the better one where two are equally similar),
-    and is within the threshold of it; there are no chains. Kept rows are pairwise further apart than the threshold,
-    but for `pinned` ones (bool[N]), which are kept in any case and come first. The result is exact: it depends neither
-    on the order of the rows (but among rows of equal quality) nor on blocks. Memory: about 3 bytes a byte of input.
+    `descriptors` is uint8[N, D], `quality` float32[N] (higher is better), `threshold` a cosine in (0, 1]. A dropped row
+    belongs to the most similar better row that is kept (of equally similar ones, to the better) and is within the
+    threshold of it; there are no chains. Kept rows are pairwise less similar than the threshold, except `pinned` ones
+    (bool[N]), which are always kept and come first. The result is exact: it depends neither on the order of rows
+    (except among those of equal quality) nor on blocks. Memory: about 3 bytes per byte of input. Raises ValueError.
     """
     count = len(descriptors)
     _check(descriptors, quality, threshold, pinned)
@@ -62,7 +63,7 @@ def find_groups(
         return Groups(representative, distance)
     order = ranked(quality, pinned)
     search = _Search(Vectors.of(descriptors), order, np.float32(threshold), pinned)
-    with threadpool_limits(1):  # many small products: threads that wait for each other cost more than they gain
+    with threadpool_limits(1):  # for many small products, synchronising threads costs more than they save
         search.fit()
         for start in range(0, count, _BLOCK):
             search.block(start, min(start + _BLOCK, count))
@@ -75,8 +76,7 @@ def find_groups(
 def nearest_of(descriptors: U8, others: U8, threshold: float = DEFAULT_THRESHOLD) -> tuple[I64, F32]:
     """For each row uint8[N, D] the most similar of `kept` uint8[K, D] within the threshold.
 
-    Returns int64[N] (-1: none, that is a new picture) and the distances float32[N] (infinite where none): for a new
-    episode against what a collection has already kept.
+    Returns int64[N] (-1: none, a new picture) and the distances float32[N] (infinite for none).
     """
     nearest = np.full(len(descriptors), -1, dtype=np.int64)
     best = np.full(len(descriptors), -np.inf, dtype=np.float32)
@@ -115,7 +115,7 @@ def _pairs(descriptors: U8, others: U8, threshold: float) -> Iterator[tuple[I64,
 
 @dataclass(slots=True, init=False)
 class _Search:
-    """The state of one walk from best to worst. All positions are ranks: 0 is the best row."""
+    """The state of one pass from best to worst. All positions are ranks: 0 is the best row."""
 
     vectors: Vectors
     order: I64
@@ -135,7 +135,7 @@ class _Search:
         self.index = NearIndex.fit(self.vectors)
 
     def block(self, start: int, end: int) -> None:
-        """Decide the ranks start..end: against all kept before, then among themselves."""
+        """Decide ranks start..end: against all rows kept before, then among themselves."""
         ranks = np.arange(start, end)
         points = self.index.projection.apply(self.vectors.unit(self.order[ranks]))
         free = ranks >= self.pinned
@@ -155,7 +155,7 @@ class _Search:
         _keep_most_similar(self.best_rank, self.best, ranks[is_similar], candidates[is_similar], similarity[is_similar])
 
     def _decide(self, ranks: I64, kept_before: I64) -> I64:
-        """Compare the ranks with those kept earlier in this block and with each other; return the newly kept."""
+        """Compare ranks with those kept earlier in this block and with each other; return the newly kept ones."""
         self._compare(ranks, kept_before)
         undecided = ranks[self.best_rank[ranks] < 0]
         is_similar = self._similarity(undecided, undecided) >= self.threshold
@@ -188,7 +188,7 @@ class _Search:
 
 
 def _keep_most_similar(nearest: I64, best: F32, rows: I64, ids: I64, similarity: F32) -> None:
-    """Note for each of `rows` its most similar id, the lowest of equally similar ones; in place."""
+    """Update `nearest` and `best` in place with the most similar id of each row, the lowest of equal ones."""
     if not len(rows):
         return
     order = np.lexsort((ids, -similarity, rows))
@@ -203,8 +203,8 @@ def _check(descriptors: U8, quality: F32, threshold: float, pinned: NDArray[np.b
     if descriptors.ndim != 2 or descriptors.dtype != np.uint8:
         raise ValueError(f"descriptors must be uint8[N, D], not {descriptors.dtype}{list(descriptors.shape)}")
     if len(quality) != len(descriptors) or (pinned is not None and len(pinned) != len(descriptors)):
-        raise ValueError("quality and pinned need one value for each descriptor")
+        raise ValueError("quality and pinned need one value per descriptor")
     if not 0.0 < threshold <= 1.0:
-        raise ValueError(f"the threshold is a cosine above 0 and up to 1, not {threshold}")
+        raise ValueError(f"the threshold must be above 0 and at most 1, not {threshold}")
     if not np.isfinite(quality).all():
         raise ValueError("quality must be finite numbers")

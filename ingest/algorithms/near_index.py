@@ -1,10 +1,10 @@
-"""Which of many descriptors lie within a radius of given ones: exact, in cells, without comparing all with all.
+"""Finds all descriptors within a radius exactly, without comparing all pairs.
 
-Three lower bounds save the work and lose nothing. A projection never lengthens a distance, so a pair that is too far
-apart in few dimensions is too far apart in all. By the triangle inequality a cell whose centre is further away than its
-radius and ours together holds nothing near. And the rows of a cell lie on its side of the plane halfway between its
-centre and any other, so a cell is skipped when that plane is further away than our radius ("generalized hyperplane
-pruning", Uhlmann 1991). What passes is compared in full.
+Three lower bounds exclude pairs without losing any. A projection never increases a distance, so a pair that is too far
+apart in few dimensions is too far apart in all. By the triangle inequality, a cell whose centre is further away than
+both radii together contains no match. And the rows of a cell are on its side of the plane halfway between its centre
+and any other, so a cell is skipped if that plane is further away than the radius ("generalized hyperplane pruning",
+Uhlmann 1991). The remaining pairs are compared in full.
 """
 
 from __future__ import annotations
@@ -22,20 +22,20 @@ from ingest.algorithms.descriptors import U8, as_vectors
 F32 = NDArray[np.float32]
 I64 = NDArray[np.int64]
 
-_SAMPLE: Final = 20_000
-_DIMENSIONS: Final = 47
+_SAMPLE: Final = 20_000  # rows from which axes and cells are computed
+_DIMENSIONS: Final = 47  # of the projection; with the length of the rest 48
 _SLACK: Final = 1e-4
-"""Added to squared radii, for the rounding of float32; what it lets through is compared in full anyway."""
+"""Added to squared radii for rounding errors of float32; additional candidates are compared in full anyway."""
 _CELLS_FROM: Final = 8_000
-"""With fewer rows than this one cell, that is plain comparison, is faster."""
+"""Rows below which a single cell, that is a full comparison, is faster."""
 _QUERIES_PER_CHUNK: Final = 512
 _PAIRS_PER_CHUNK: Final = 1_000_000
-"""Products are written into one buffer of this size: fresh memory costs more than the arithmetic."""
+"""Size of the reused buffer for products: allocating memory costs more than the arithmetic."""
 
 
 @dataclass(frozen=True, slots=True)
 class Vectors:
-    """Descriptors uint8[N, D] and one over their lengths; `similarity` is the cosine, the same for any block size."""
+    """Descriptors uint8[N, D] and the inverse of their lengths float32[N]; cosines do not depend on block sizes."""
 
     rows: U8
     inverse: F32
@@ -65,7 +65,7 @@ class Vectors:
 
 @dataclass(frozen=True, slots=True)
 class Projection:
-    """Few numbers a row whose distances never exceed the true ones: principal axes, and the length of what is left."""
+    """Projects rows on principal axes and the length of the rest; projected distances never exceed the true ones."""
 
     mean: F32
     axes: F32
@@ -85,7 +85,7 @@ class Projection:
 
 
 def _as_queries(points: F32) -> F32:
-    """Rows whose product with `_as_members` rows is minus half the squared distance."""
+    """Rows whose product with rows of `_as_members` is minus half the squared distance."""
     half = -0.5 * np.einsum("nd,nd->n", points, points)
     return np.hstack([points, half[:, None], np.ones((len(points), 1), dtype=np.float32)])
 
@@ -108,12 +108,12 @@ class _Cell:
 
 @dataclass(slots=True)
 class NearIndex:
-    """A growing set of rows, searched by radius in projected space: `candidates` misses no row within the radius."""
+    """A growing set of rows that is searched by radius in projected space; `candidates` misses no match."""
 
     projection: Projection
     centres: F32
     between: F32
-    """The distances of the centres from each other."""
+    """Distances between the centres, float32[cells, cells]."""
     cells: dict[int, _Cell] = field(default_factory=dict)
 
     @staticmethod
@@ -123,7 +123,7 @@ class NearIndex:
 
     @staticmethod
     def fit(vectors: Vectors) -> NearIndex:
-        """Axes and cell centres from an even sample of the rows; holds no row yet."""
+        """An empty index with axes and cell centres from an even sample of the rows."""
         count = len(vectors.rows)
         sample = vectors.unit(np.unique(np.linspace(0, count - 1, min(count, _SAMPLE)).astype(np.int64)))
         projection = Projection.fit(sample)
@@ -136,11 +136,11 @@ class NearIndex:
         return NearIndex.of(projection, np.ascontiguousarray(clusters.centroids, dtype=np.float32))
 
     def add(self, ids: I64, points: F32) -> None:
-        """Put rows with these projected points float32[n, d] into their nearest cells."""
+        """Add rows with projected points float32[n, d] to their nearest cells."""
         if not len(ids):
             return
         half = _as_queries(points) @ _as_members(self.centres).T
-        nearest = half.argmax(axis=1)  # the first of equally near ones, as in `_cells_in_reach`
+        nearest = half.argmax(axis=1)  # the first of equally close ones, as in `_cells_in_reach`
         far = np.sqrt(np.maximum(-2.0 * half[np.arange(len(ids)), nearest], 0.0))
         order = np.argsort(nearest, kind="stable")
         for chunk in np.split(order, np.flatnonzero(np.diff(nearest[order])) + 1):
@@ -178,11 +178,11 @@ class NearIndex:
                         yield part[hits // len(ids)], ids[hits % len(ids)]
 
     def _cells_in_reach(self, queries: F32, radius: float) -> NDArray[np.bool_]:
-        """Whether a cell may hold a row within the radius of a query: bool[cells, queries]."""
+        """Whether a cell may contain a row within the radius of a query: bool[cells, queries]."""
         reach = np.full(len(self.centres), -np.inf, dtype=np.float32)
         for key, cell in self.cells.items():
             reach[key] = cell.radius + radius + _SLACK
-        # All below works on -distance**2 / 2, as the products come.
+        # All values below are -distance**2 / 2, like the products.
         product_min = np.where(np.isfinite(reach), -0.5 * reach * reach - _SLACK, np.inf).astype(np.float32)
         centres = _as_members(self.centres).T
         in_reach = np.empty((len(queries), len(self.centres)), dtype=bool)

@@ -1,4 +1,4 @@
-"""Measures of a picture (sharpness, noise, contrast, lettering...) and what they are worth; bars; blends of two."""
+"""Measures pictures (sharpness, noise, contrast, lettering...), values them, and detects bars and blends."""
 
 from __future__ import annotations
 
@@ -16,27 +16,28 @@ U8 = NDArray[np.uint8]
 F32 = NDArray[np.float32]
 
 QUALITY_VERSION: Final = 3
-"""Of the rule by which `overall` values a picture: numbers of different versions cannot be compared."""
+"""Version of `overall`: values of different versions cannot be compared."""
 
-# What one unit of each measure is worth in octaves of detail (1: the same lines drawn twice as fine). Chosen on 17
-# drawn and real pictures in 360 to 1080 lines, each in 25 encodings, enlargements, with noise, blur and subtitles.
-_NOISE: Final = 0.6  # a level of noise
-_GRAIN: Final = 0.5  # levels that are grain of the film and no fault
+# Octaves of detail (1: lines twice as fine) per unit of each measure. Chosen on 17 drawn and real pictures of 360 to
+# 1080 lines, each in 25 encodings and enlargements and with noise, blur and subtitles.
+_NOISE: Final = 0.6  # per level of noise
+_GRAIN: Final = 0.5  # levels of noise that count as film grain and cost nothing
 _BLOCKS: Final = 0.4
-_BLOCKS_FREE: Final = 0.15  # what pictures without any blocks come to
+_BLOCKS_FREE: Final = 0.15  # blockiness of pictures without blocks
 _BLOCKS_MAX: Final = 2.0
-_CONTRAST: Final = 0.25  # twice the contrast: what is faded loses
-_LETTERING: Final = 3.0  # the whole picture; a line of subtitles is 0.03 of it
+_CONTRAST: Final = 0.25  # per doubling of contrast, so that faded pictures lose
+_LETTERING: Final = 3.0  # for the whole picture; a line of subtitles covers 0.03
 _LETTERING_MAX: Final = 0.1
-_BITS: Final = 0.06  # twice the bits a picture
-_BITS_ENOUGH: Final = 17.0  # log2: more than 131,072 bits a picture are not seen
+_BITS: Final = 0.06  # per doubling of the bits per picture
+_BITS_ENOUGH: Final = 17.0  # log2: more than 131,072 bits per picture make no visible difference
 
 
 @dataclass(frozen=True)
 class Measures:
-    """Of a brightness picture in 16..235. `sharpness` in octaves, see `detail`; the share under `lettering`, 0 to 1.
+    """Measures of luma in 16..235. `sharpness` (octaves), `noise` (levels) and `blockiness` as of `detail.Detail`;
+    `contrast` and `brightness` are standard deviation and mean in levels; `lettering` is the share under it, 0..1.
 
-    `bits`: log2 of the bits that the film spends on a picture, in those of H.264; 0 where there is no telling.
+    `bits`: log2 of the film's bits per picture, converted to H.264; 0 if unknown.
     """
 
     sharpness: float
@@ -48,14 +49,14 @@ class Measures:
     bits: float = 0.0
 
     def as_dict(self) -> dict[str, float]:
-        """Plain numbers for a JSON column, rounded so that they are the same on every machine."""
+        """Values for a JSON column, rounded so that they are equal on every machine."""
         return {name: round(value, 3) for name, value in asdict(self).items()}
 
 
 def measure(luma: Luma, small: U8, *, pixel_aspect: float = 1.0, level: float = 1.0, bits: float = 0.0) -> Measures:
-    """`luma` is the brightness [h, w] at its own size, `small` the same uint8 at most 640 wide in 16..235.
+    """Measure luma [h, w] at its original size; `small` is the same in uint8 of 16..235, at most 640 wide.
 
-    `pixel_aspect`, `level`: see `detail`. Contrast is the spread of the levels, above subtitles and below logos.
+    `pixel_aspect`, `level`: see `detail.detail`. Contrast and brightness exclude the areas of subtitles and logos.
     """
     fine = detail(luma, pixel_aspect=pixel_aspect, level=level)
     height = small.shape[0]
@@ -67,7 +68,7 @@ def measure(luma: Luma, small: U8, *, pixel_aspect: float = 1.0, level: float = 
 
 
 def overall(measures: Measures) -> float:
-    """One number in octaves of detail, higher is the better copy: sharp and unfaded, without noise, blocks, letters."""
+    """Overall quality in octaves of detail: higher for sharp, unfaded copies without noise, blocks and lettering."""
     value = (
         measures.sharpness
         + _CONTRAST * float(np.log2(max(1.0, measures.contrast)))
@@ -81,19 +82,20 @@ def overall(measures: Measures) -> float:
 
 
 def coarse_cells(luma: U8) -> F32:
-    """Means of a grid of 18 x 32 cells: float32[576], for quick distances and for telling black, white and blends."""
-    # Halving by exact means is many times quicker than one uneven step.
+    """Means of luma uint8[h, w] in 18 x 32 cells: float32[576], for fast distances and to detect black, white,
+    blends."""
+    # Halving by exact means is many times faster than a single uneven step.
     while luma.shape[1] >= 128 and luma.shape[0] >= 72:
         height, width = luma.shape[0] & ~1, luma.shape[1] & ~1
         half = cv2.resize(luma[:height, :width], (width // 2, height // 2), interpolation=cv2.INTER_AREA)
         luma = np.asarray(half, dtype=np.uint8)
-    # In floats, or a rounded half would look like a change of every cell.
+    # In floats, since a rounded half would look like a change of every cell.
     cells = cv2.resize(luma.astype(np.float32), (32, 18), interpolation=cv2.INTER_AREA)
     return np.asarray(cells, dtype=np.float32).ravel()
 
 
 def emptiness(cells: F32, *, full_range: bool = False) -> str:
-    """`black` or `white` when no cell of `coarse` holds anything else, else the empty string."""
+    """ "black" or "white" if all cells of `coarse_cells` are, else ""."""
     black, white = (0.0, 255.0) if full_range else (16.0, 235.0)
     if float(cells.max()) < black + 14:
         return "black"
@@ -103,9 +105,9 @@ def emptiness(cells: F32, *, full_range: bool = False) -> str:
 
 
 def blend_share(picture: F32, before: F32, after: F32, *, residual_share: float = 0.05) -> float | None:
-    """The share of `after` when `picture` is a mix of both (arrays of equal shape, any), or None when it is not.
+    """Share (0..1) of `after` if `picture` is a mix of both (arrays of one shape), or None if it is not.
 
-    Least squares of picture = before + a (after - before); what is left must be small: `rest` times the mean change.
+    Least squares of picture = before + a (after - before); the residual must be small: `rest` times the mean change.
     """
     change = after - before
     energy = float(change.ravel() @ change.ravel())
@@ -121,7 +123,7 @@ def blend_share(picture: F32, before: F32, after: F32, *, residual_share: float 
 
 @dataclass(frozen=True)
 class Bars:
-    """Rows and columns that carry no picture, as shares of height and width."""
+    """Rows and columns without picture content, as shares (0..1) of height and width."""
 
     top: float = 0.0
     bottom: float = 0.0
@@ -130,7 +132,7 @@ class Bars:
 
 
 def dark_bars(brightest: U8, *, full_range: bool = False) -> Bars:
-    """Bars from the per-pixel maximum over many frames (uint8[h, w]): only what is dark in every one of them is a bar.
+    """Bars from the per-pixel maximum over many frames, uint8[h, w]: rows and columns that are dark in all of them.
 
     Less than 2 % and more than 35 % of a side is taken for no bar.
     """

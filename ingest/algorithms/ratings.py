@@ -1,10 +1,10 @@
-"""Ratings as files write them: words are words; what a letter means depends on the scheme of the site."""
+"""Reads ratings in files: full words, or letters whose meaning depends on the site's scheme."""
 
 from __future__ import annotations
 
 OLD, NEW = "old", "new"
 
-# "sfw" and "safe" say less than "general": older sites had one word for what newer ones part in general and sensitive.
+# "sfw" and "safe" are wider than "general": older sites had one rating where newer ones have general and sensitive.
 _NAMES = {
     "general": "general",
     "safe": "safe",
@@ -17,7 +17,7 @@ _NAMES = {
     "r18": "r18",
     "r18g": "r18",
 }
-# "s" was safe on Danbooru until 2022, and still is on Moebooru's sites and e621; now it is sensitive there.
+# "s" is safe on Moebooru sites, e621 and, until 2022, Danbooru, where it now is sensitive.
 _LETTERS = {"g": "general", "q": "questionable", "e": "explicit"}
 _S = {OLD: "safe", NEW: "sensitive"}
 # Sites as gallery-dl and waifuc name them.
@@ -42,7 +42,7 @@ _SITES = {
 
 
 def rating_of(text: str, scheme: str = "") -> str:
-    """The rating in one word of `RATING_WORDS`, or "" for an unknown word, or an "s" whose scheme is not known."""
+    """The rating as one of `RATING_WORDS`; "" for an unknown word, or for "s" without a known scheme."""
     letters = "".join(char for char in text.casefold() if char.isalnum())
     if letters == "s":
         return _S.get(scheme, "")
@@ -50,7 +50,7 @@ def rating_of(text: str, scheme: str = "") -> str:
 
 
 def scheme_of_site(site: str) -> str:
-    """OLD or NEW for a site whose letters are known, else ""."""
+    """OLD or NEW for a known site, else ""."""
     return _SITES.get(site.casefold(), "")
 
 

@@ -1,4 +1,4 @@
-"""Which frames the simple modes take: one every so many seconds; key frames need no rule."""
+"""Selects one frame per interval of time."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ class Interval:
         self._every, self._taken = every_s, -1
 
     def add(self, time_s: float) -> bool:
-        """Whether the frame at `time_s` is taken; half a millisecond of rounding is forgiven."""
+        """Whether the frame at `time_s` (seconds) is taken, with a tolerance of half a millisecond."""
         number = int((time_s + 0.0005) / self._every)
         if number <= self._taken:
             return False

@@ -1,4 +1,4 @@
-"""Cuts: where one shot ends and the next begins, from small pictures as they come."""
+"""Detects cuts between shots from small pictures in order."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from numpy.typing import NDArray
 
 F32 = NDArray[np.float32]
 
-FLOOR = 7.0
-TIMES = 3.0
-SHARE = 0.45
-MEMORY = 8
+FLOOR = 7.0  # levels of mean change that a cut exceeds
+TIMES = 3.0  # ratio of a cut to the largest recent change
+SHARE = 0.45  # share of cells that change by more than 5 levels
+MEMORY = 8  # recent frames to compare with
 
 
 class Cuts:
-    """Feed `coarse` cells (float32[N], one frame after the other); True where a new shot begins."""
+    """Takes the `coarse_cells` (float32[N]) of consecutive frames; True where a new shot begins."""
 
     def __init__(self, *, floor: float = FLOOR, times: float = TIMES) -> None:
         self._floor, self._times = floor, times
@@ -24,7 +24,7 @@ class Cuts:
         self._recent: deque[float] = deque(maxlen=MEMORY)
 
     def add(self, cells: F32) -> bool:
-        """Whether the picture jumps: the cells' change, blind to mere brightness, against the last few changes."""
+        """Whether a cut precedes this frame: its change, apart from brightness, is large compared to recent changes."""
         previous, self._previous = self._previous, cells
         if previous is None:
             return True
@@ -32,7 +32,7 @@ class Cuts:
         if mean_change < self._floor * 0.5:
             self._recent.append(mean_change)
             return False
-        # A flash or a fade changes the level and the contrast, not the picture.
+        # A flash or a fade changes brightness and contrast, but not the picture.
         change = _dissimilarity(cells, previous) * mean_change
         usual = max(sorted(self._recent)[-2:], default=0.0)
         self._recent.append(change)
@@ -41,7 +41,7 @@ class Cuts:
 
 
 def _dissimilarity(a: F32, b: F32) -> float:
-    """0 for the same picture at another brightness or contrast, 1 for unrelated ones (one minus the correlation)."""
+    """0 for the same picture at another brightness or contrast, 1 for unrelated ones, by their correlation."""
     a, b = a - a.mean(), b - b.mean()
     size = float(np.sqrt((a @ a) * (b @ b)))
     if size < 40.0 * a.size * 0.25:

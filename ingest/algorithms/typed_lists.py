@@ -1,8 +1,7 @@
-"""Lists that people type or paste: tags, characters, names of models. One way to read them, wherever they stand.
+"""Parses lists that people type or paste: tags, characters, names of models.
 
-Entries are parted by commas (also `，` and `、`) and lines; `"` or `“ ”` round an entry keep commas inside it, and `""`
-inside is a quote. A line
-that begins with `# ` is a comment; `#compass` is a tag.
+Entries are separated by commas (also `，`, `、`) and line breaks; `"` or `“ ”` around an entry keep commas in it, and
+`""` inside is a quote. A line that begins with `# ` is a comment; `#compass` is a tag.
 """
 
 from __future__ import annotations
@@ -15,23 +14,23 @@ from ingest.errors import BadInput
 
 SEPARATORS = frozenset(",，、\n")
 _QUOTES = {'"': '"', "“": "”", "„": "“"}
-_INVISIBLE = "\ufeff\u200b\u2060"  # marks that come with pasted text
+_INVISIBLE = "\ufeff\u200b\u2060"  # invisible characters of pasted text
 
 
 class ListError(BadInput):
-    """A list that cannot be read; the words name the entry and its line."""
+    """A list cannot be parsed. The text, meant for the user, names the entry and its line."""
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One entry of a list, and the line it stands on, from 1."""
+    """One entry of a list and its line number, from 1."""
 
     text: str
     line: int
 
 
 def entries(text: str) -> list[Entry]:
-    """The entries of a list, without empty ones, each once, in their order. Raises ListError for an open quote."""
+    """The distinct entries of a list in order, without empty ones. Raises ListError for an open quote."""
     unique: dict[str, Entry] = {}
     for entry in every_entry(text):
         unique.setdefault(entry.text, entry)
@@ -39,7 +38,7 @@ def entries(text: str) -> list[Entry]:
 
 
 def every_entry(text: str) -> list[Entry]:
-    """The same with those that stand there more than once."""
+    """As `entries`, including repeated ones."""
     return list(_parse_lines(text))
 
 
@@ -49,17 +48,17 @@ def typed_list(text: str) -> list[str]:
 
 
 def format_list(texts: Iterable[str]) -> str:
-    """A list as a form shows it: `typed_list` gives the same entries back."""
+    """A list as text for a form; `typed_list` returns the same entries."""
     return ", ".join('"' + text.replace('"', '""') + '"' if _needs_quotes(text) else text for text in texts)
 
 
 def decode_text(data: bytes) -> str:
-    """The text of a file: UTF-8, or UTF-16 where a mark at its beginning says so. ListError names the bad byte."""
+    """Decode a file: UTF-8, or UTF-16 with a byte order mark. Raises ListError with the invalid byte."""
     coding = "utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
     try:
         return data.decode(coding)
     except UnicodeDecodeError as error:
-        raise ListError(f"it is no {coding.removesuffix('-sig').upper()} text (byte {error.start:,})") from error
+        raise ListError(f"it is not valid {coding.removesuffix('-sig').upper()} (byte {error.start:,})") from error
 
 
 def _needs_quotes(text: str) -> bool:
@@ -98,7 +97,7 @@ def _entries_of(line: str, number: int) -> Iterator[str]:
 
 
 def _find_closing_quote(line: str, position: int) -> int | None:
-    """Place of the quote that closes the one at `at`; `""` inside straight ones is a quote."""
+    """Position of the closing quote, or None; `""` inside straight quotes is a quote."""
     sign = line[position]
     end = line.find(_QUOTES[sign], position + 1)
     while sign == '"' and end >= 0 and line[end + 1 : end + 2] == '"':
@@ -107,7 +106,7 @@ def _find_closing_quote(line: str, position: int) -> int | None:
 
 
 def _ends_entry(line: str, end: int) -> bool:
-    """Whether a separator or the end of the line follows; else the quotes are part of a longer entry."""
+    """Whether a separator or the end of the line follows; otherwise the quotes are part of a longer entry."""
     position = end + 1
     while position < len(line) and _is_blank(line[position]):
         position += 1
@@ -119,7 +118,7 @@ def _is_blank(sign: str) -> bool:
 
 
 def _after_separator(line: str, end: int) -> int:
-    """Place after the separator that follows a closed quote."""
+    """Position after the separator that follows a closing quote."""
     position = end + 1
     while position < len(line) and line[position] not in SEPARATORS:
         position += 1
@@ -127,5 +126,5 @@ def _after_separator(line: str, end: int) -> int:
 
 
 def _clean(text: str) -> str:
-    """Without white space and invisible marks at both ends, in composed form."""
+    """The text in composed form without white space and invisible characters at both ends."""
     return normal(text).strip().strip(_INVISIBLE).strip()

@@ -1,3 +1,3 @@
-"""A collection as one file: all its rows with their history, and its files; restored here or on another server."""
+"""Backup and restore of a collection as one file with all rows, their history, and all files."""
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Opens a backup and checks what it says of itself, before any of it is used; and reads a whole one to its end."""
+"""Opens a backup and checks its manifest before use; verifies the content of a complete one."""
 
 from __future__ import annotations
 
@@ -31,32 +31,32 @@ LIMITS = Limits(
     member_bytes_max=2**40,
     total_bytes_max=2**43,
     ratio_max=1000,
-    archives=SOURCE,  # an uploaded zip goes to its place as it is
+    archives=SOURCE,  # uploaded zips are copied unchanged
 )
 _ROWS = re.compile(r"rows/([A-Za-z_]+\.[A-Za-z]+)\.jsonl")
 
 
 @dataclass(frozen=True, slots=True)
-class Opened:
-    """A backup whose members are the ones that its manifest lists; their content is still to be checked."""
+class OpenBackup:
+    """A backup whose members match its manifest; their content is not checked yet."""
 
-    shown: str
+    display_name: str
     reader: ZipReader
     members: dict[str, Member]
     manifest: dict[str, Any]
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[Opened]:
-    """Open a backup. Raises BadInput where it is none, or where it is damaged, also while it is read; OSError."""
-    shown = plain_text(path.name)
+def open_backup(path: Path) -> Iterator[OpenBackup]:
+    """Open a backup. Raises BadInput if it is not a backup or damaged, also while it is read; OSError."""
+    display_name = plain_text(path.name)
     try:
-        with ZipReader(path, name=shown, limits=LIMITS) as reader:
+        with ZipReader(path, name=display_name, limits=LIMITS) as reader:
             if reader.refused:
                 first = reader.refused[0]
-                raise BadInput(f"{shown}: this is no backup of Koma: {first.name}: {first.reason}.")
+                raise BadInput(f"{display_name}: this is not a Koma backup: {first.name}: {first.reason}.")
             members = {member.name: member for member in reader.members}
-            backup = Opened(shown, reader, members, _manifest(reader, members, shown))
+            backup = OpenBackup(display_name, reader, members, _read_manifest(reader, members, display_name))
             _check_names(backup)
             yield backup
     except (BadArchive, BadMember) as error:
@@ -64,7 +64,7 @@ def opened(path: Path) -> Iterator[Opened]:
 
 
 def hash_in_name(name: str) -> str:
-    """The SHA-256 that the name of a picture or a source promises; "" for any other member."""
+    """The SHA-256 in the name of a picture or source; "" for any other member."""
     source = SOURCE.fullmatch(name)
     if source is not None:
         return source[1]
@@ -72,8 +72,8 @@ def hash_in_name(name: str) -> str:
 
 
 def check_content(path: Path) -> None:
-    """Read a backup to its end, as restoring it would: sizes, checksums, hashes, number of rows. Raises as `opened`."""
-    with opened(path) as backup:
+    """Verify sizes, checksums, hashes and row counts as a restore would. Raises as `open_backup`."""
+    with open_backup(path) as backup:
         for name, member in backup.members.items():
             with backup.reader.open(member) as file:
                 if rows := _ROWS.fullmatch(name):
@@ -81,9 +81,11 @@ def check_content(path: Path) -> None:
                     while line := file.readline(LINE_BYTES_MAX):
                         count += 1
                         if not line.endswith(b"\n"):
-                            raise BadInput(f"{backup.shown}: row {count:,} of {rows[1]} is too long or cut off.")
+                            raise BadInput(f"{backup.display_name}: row {count:,} of {rows[1]} is too long or cut off.")
                     if count != backup.manifest["rows"].get(rows[1]):
-                        raise BadInput(f"{backup.shown}: {rows[1]} has another number of rows than its manifest says.")
+                        raise BadInput(
+                            f"{backup.display_name}: {rows[1]} does not have the number of rows in its manifest."
+                        )
                     continue
                 digest, size = hashlib.sha256(), 0
                 while chunk := file.read(CHUNK_BYTES):
@@ -91,52 +93,53 @@ def check_content(path: Path) -> None:
                     size += len(chunk)
             listed = backup.manifest["files"].get(name)
             if listed is not None and (size, digest.hexdigest()) != (listed["size"], listed["sha256"]):
-                raise BadInput(f"{backup.shown}: {name} is not what was written.")
+                raise BadInput(f"{backup.display_name}: {name} differs from what was written.")
             if (promised := hash_in_name(name)) and digest.hexdigest() != promised:
-                raise BadInput(f"{name} is damaged: its content is not what its name says.")
+                raise BadInput(f"{name} is damaged: its content does not match its name.")
 
 
-def _manifest(reader: ZipReader, members: dict[str, Member], shown: str) -> dict[str, Any]:
+def _read_manifest(reader: ZipReader, members: dict[str, Member], display_name: str) -> dict[str, Any]:
     member = members.get("manifest.json")
     if member is None or member.size > MANIFEST_BYTES_MAX:
-        raise BadInput(f"{shown}: this is no backup of Koma (it has no manifest).")
+        raise BadInput(f"{display_name}: this is not a Koma backup (it has no manifest).")
     try:
         manifest = outside_json.parsed(reader.read(member))
         if manifest["format"] != FORMAT or not isinstance(manifest["files"], dict):
             raise ValueError("another format")
-        known = int(manifest["version"]) <= FORMAT_VERSION
+        is_supported = int(manifest["version"]) <= FORMAT_VERSION
         int(manifest["collection"]["id"])
     except (ValueError, KeyError, TypeError, OverflowError):
-        raise BadInput(f"{shown}: this is no backup of Koma (its manifest cannot be read).") from None
-    if not known:
-        raise BadInput(
-            f"{shown}: this backup was made by a newer Koma ({plain_text(str(manifest.get('koma')))}). Update."
-        )
+        raise BadInput(f"{display_name}: this is not a Koma backup (its manifest cannot be read).") from None
+    if not is_supported:
+        version = plain_text(str(manifest.get("koma")))
+        raise BadInput(f"{display_name}: this backup was made by a newer Koma ({version}). Update Koma.")
     return dict(manifest)
 
 
-def _check_names(backup: Opened) -> None:
-    """Only what `write` writes: manifest, rows of known models, files under their hashes; all that is listed."""
+def _check_names(backup: OpenBackup) -> None:
+    """Check that the members are those that `write` writes and that all listed files are present."""
     tables = graph.owned()
     shared = graph.shared(tables)
-    labels = {model._meta.label for model in (*tables, *shared, *graph.beside(shared))}
+    labels = {model._meta.label for model in (*tables, *shared, *graph.attached(shared))}
     listed = set(backup.manifest["files"])
     for name in backup.members:
         rows = _ROWS.fullmatch(name)
         if name == "manifest.json" or (rows and rows[1] in labels) or name in listed:
             continue
-        raise BadInput(
-            f"{backup.shown}: the backup holds {plain_text(name)}, which is not in its manifest. It was refused."
-        )
+        raise BadInput(f"{backup.display_name}: {plain_text(name)} is not in the manifest. The backup was refused.")
     for name in listed:
         if name.startswith("store/") and name in backup.members and backup.members[name].size > STORED_BYTES_MAX:
-            raise BadInput(f"{backup.shown}: {plain_text(name)} is larger than any picture. The backup was refused.")
+            raise BadInput(
+                f"{backup.display_name}: {plain_text(name)} is too large for a picture. The backup was refused."
+            )
         if name not in backup.members:
-            raise BadInput(f"{backup.shown}: {plain_text(name)} is missing from the backup. Copy the file again.")
+            raise BadInput(
+                f"{backup.display_name}: {plain_text(name)} is missing from the backup. Copy the file again."
+            )
         try:
             if not SOURCE.fullmatch(name):
                 store().path(name.removeprefix("store/") if name.startswith("store/") else "")
         except UnknownName:
             raise BadInput(
-                f"{backup.shown}: {plain_text(name)} is no name of a stored file. The backup was refused."
+                f"{backup.display_name}: {plain_text(name)} is not the name of a stored file. The backup was refused."
             ) from None

@@ -1,6 +1,6 @@
-"""The history in a backup: each revision gets the keys of the new rows and is checked as rows are, or is left out.
+"""Restores the history in a backup: each revision gets the new keys and is checked like a row, or is skipped.
 
-An undo writes what a revision says, so a revision is as hostile as a row.
+An undo writes the values of a revision, so a revision is as untrusted as a row.
 """
 
 from __future__ import annotations
@@ -17,19 +17,17 @@ from ingest.imaging.names import plain_text
 from ingest.models import Revision
 from ingest.storage import stored_files
 
-Key = Callable[[str, Any], Any]  # label of a model, old key -> new key, or one that no row has
+Key = Callable[[str, Any], Any]  # label of a model, old key -> new key, or an unused one
 
 
 def adapt(row: Revision, *, key: Key, files: Container[str]) -> bool:
-    """Give the revision its new keys; False where undo must not write what it says (see `ingest.undoable`).
+    """Set the new keys of a revision; False if undo must not write its values (see `ingest.undoable`).
 
-    `files` are the members `store/NAME` that came along. Raises BadInput for a model that no collection has.
+    `files` are the members `store/NAME` of the backup. Raises BadInput for a model that is not part of a collection.
     """
     model = next((m for m in graph.owned() if m._meta.label == row.model), None)
     if model is None:
-        raise BadInput(
-            f"The backup is damaged: its history speaks of {plain_text(row.model)}, which no collection has."
-        )
+        raise BadInput(f"The backup is damaged: its history contains the unknown model {plain_text(row.model)}.")
     for values in (row.before, row.after):
         if values is not None and not isinstance(values, dict):
             return False
@@ -48,7 +46,7 @@ def adapt(row: Revision, *, key: Key, files: Container[str]) -> bool:
 def _adapted(
     model: graph.Model, values: dict[str, Any] | None, key: Key, files: Container[str]
 ) -> dict[str, Any] | None:
-    """The values with new keys. Raises ValueError, TypeError or LookupError for what no row could hold."""
+    """The values with new keys. Raises ValueError, TypeError or LookupError for invalid values."""
     if values is None:
         return None
     result = dict(values)
@@ -60,11 +58,11 @@ def _adapted(
     for (of, name), target in json_keys().items():
         if of == model._meta.label and isinstance(result.get(name), list):
             result[name] = [key(target, old) for old in result[name]]
-    needed = {field.attname for field in graph.plain_fields(model) if not field.blank}
+    needed = {field.attname for field in graph.value_fields(model) if not field.blank}
     for owner, name in stored_files.file_fields():
         if owner is model and result.get(name) and f"store/{result[name]}" not in files:
             if name in needed:
-                raise ValueError(f"{name}: the file did not come along")
-            result[name] = ""  # made anew where it is wanted
+                raise ValueError(f"{name}: the file is not in the backup")
+            result[name] = ""  # created again on demand
     graph.check(row_from(model, result), names=result)
     return result

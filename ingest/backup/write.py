@@ -1,4 +1,4 @@
-"""Writes a backup: rows from one moment, then the files that they name; whole or not at all."""
+"""Writes a backup: a snapshot of the rows, then the files they refer to; complete or not at all."""
 
 from __future__ import annotations
 
@@ -30,24 +30,24 @@ from ingest.version import VERSION
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """What went into the file."""
+    """The content of the backup."""
 
     rows: int
     files: int
     size_bytes: int
-    missing: tuple[str, ...]  # files that rows name but that are not there: told, never silent
+    missing: tuple[str, ...]  # files that rows refer to and that do not exist
 
 
 def write(*, collection: Collection, target: Path, with_sources: bool = True) -> Written:
-    """Write the collection to `target`. Raises KomaError for a full disk, a path that cannot be written, or
-    a backup that could not be restored."""
+    """Write the collection to `target`. Raises KomaError for a full disk, a path that cannot be written, or a backup
+    that could not be restored."""
     temp = target.with_name(f".{target.name}.{secrets.token_hex(6)}")
     try:
         with zipfile.ZipFile(temp, "x", zipfile.ZIP_STORED, allowZip64=True) as archive:
-            written = _fill(archive, collection, with_sources=with_sources)
+            written = _write_archive(archive, collection, with_sources=with_sources)
         with temp.open("rb") as file:
             os.fsync(file.fileno())
-        _check(temp, target)
+        _verify(temp, target)
         temp.replace(target)
     except OSError as error:
         if no_room(error):
@@ -58,40 +58,40 @@ def write(*, collection: Collection, target: Path, with_sources: bool = True) ->
     return Written(written.rows, written.files, target.stat().st_size, written.missing)
 
 
-def _check(temp: Path, target: Path) -> None:
-    """Open what was just written as a restore would, so that no backup turns out to be none when it is needed."""
+def _verify(temp: Path, target: Path) -> None:
+    """Verify the new backup as a restore would, before it is needed."""
     try:
         check_content(temp)
     except BadInput as error:
         why = error.message.replace(temp.name, target.name)
         raise KomaError(
-            f"The backup could not be read back, so it was not kept. {why} Bring back the file that this names (or "
-            "delete what it belongs to) and call this again."
+            f"The backup could not be verified and was deleted. {why} Restore that file (or delete what it belongs to) "
+            "and try again."
         ) from error
 
 
-def _fill(archive: zipfile.ZipFile, collection: Collection, *, with_sources: bool) -> Written:
+def _write_archive(archive: zipfile.ZipFile, collection: Collection, *, with_sources: bool) -> Written:
     counts: dict[str, int] = {}
-    with _one_moment():
+    with _snapshot():
         tables = graph.owned()
         needed: dict[graph.Model, set[int]] = {model: set() for model in graph.shared(tables)}
         for model, path in tables.items():
             counts[model._meta.label] = _write_rows(archive, model, graph.rows_of(model, path, collection), needed)
         for model, keys in needed.items():
-            rows = model._default_manager.filter(pk__in=keys) if len(keys) < 500 else _many(model, keys)
+            rows = model._default_manager.filter(pk__in=keys) if len(keys) < 500 else _rows_by_key(model, keys)
             counts[model._meta.label] = _write_rows(archive, model, rows, {})
-        for model, key in graph.beside(needed).items():
-            rows = _many(model, needed[key.related_model], by=key.attname)
+        for model, key in graph.attached(needed).items():
+            rows = _rows_by_key(model, needed[key.related_model], by=key.attname)
             counts[model._meta.label] = _write_rows(archive, model, rows, {})
         names = stored_files.names_of({"collection": collection})
         sources = list(Source.objects.filter(collection=collection, uploaded=True)) if with_sources else []
     files: dict[str, dict[str, Any]] = {}
     missing: list[str] = []
     for name in sorted(names):
-        _add(archive, f"store/{name}", store().path(name), files, missing)
+        _add_file(archive, f"store/{name}", store().path(name), files, missing)
     for source in sources:
         place = source_path(source)
-        _add(archive, f"sources/{source.sha256}{place.suffix.lower()}", place, files, missing)
+        _add_file(archive, f"sources/{source.sha256}{place.suffix.lower()}", place, files, missing)
     manifest = {
         "format": FORMAT,
         "version": FORMAT_VERSION,
@@ -107,10 +107,10 @@ def _fill(archive: zipfile.ZipFile, collection: Collection, *, with_sources: boo
 
 
 def _write_rows(archive: zipfile.ZipFile, model: graph.Model, rows: Any, needed: dict[graph.Model, set[int]]) -> int:
-    """One JSON object a line; notes which rows of shared models are pointed to."""
+    """Write one JSON object per line; adds referenced rows of shared models to `needed`."""
     person = model is get_user_model()
-    fields: list[models.Field[Any, Any]] = graph.plain_fields(model)
-    if person:  # the name only: no password, no mail
+    fields: list[models.Field[Any, Any]] = graph.value_fields(model)
+    if person:  # only the name: no password, no e-mail address
         fields = [field for field in fields if field.name == model.USERNAME_FIELD]  # type: ignore[attr-defined]
     keys = [] if person else graph.foreign_keys(model)
     info = zipfile.ZipInfo(f"rows/{model._meta.label}.jsonl", date_time=(1980, 1, 1, 0, 0, 0))
@@ -128,7 +128,9 @@ def _write_rows(archive: zipfile.ZipFile, model: graph.Model, rows: Any, needed:
     return count
 
 
-def _add(archive: zipfile.ZipFile, name: str, path: Path, files: dict[str, dict[str, Any]], missing: list[str]) -> None:
+def _add_file(
+    archive: zipfile.ZipFile, name: str, path: Path, files: dict[str, dict[str, Any]], missing: list[str]
+) -> None:
     if name in files:
         return
     try:
@@ -145,15 +147,15 @@ def _add(archive: zipfile.ZipFile, name: str, path: Path, files: dict[str, dict[
     files[name] = {"size": size, "sha256": digest.hexdigest()}
 
 
-def _many(model: graph.Model, keys: set[int], *, by: str = "pk") -> Iterator[models.Model]:
+def _rows_by_key(model: graph.Model, keys: set[int], *, by: str = "pk") -> Iterator[models.Model]:
     ordered = sorted(keys)
-    for at in range(0, len(ordered), 500):
-        yield from model._default_manager.filter(**{f"{by}__in": ordered[at : at + 500]}).order_by("pk")
+    for start in range(0, len(ordered), 500):
+        yield from model._default_manager.filter(**{f"{by}__in": ordered[start : start + 500]}).order_by("pk")
 
 
 @contextmanager
-def _one_moment() -> Iterator[None]:
-    """All reads see the database as it was at the first; on SQLite without keeping others from writing."""
+def _snapshot() -> Iterator[None]:
+    """All reads see the database as of the first one; on SQLite others can still write."""
     sqlite = connection.vendor == "sqlite"
     before = getattr(connection, "transaction_mode", None)
     if sqlite:

@@ -1,4 +1,4 @@
-"""Puts a picture with transparent parts on the background on which its lines stay visible."""
+"""Flattens transparent pictures onto a background on which their lines stay visible."""
 
 from __future__ import annotations
 
@@ -6,20 +6,20 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-# In order of liking: data sets and taggers expect white; black and grey are for what white would swallow.
+# In order of preference: datasets and taggers expect white; black and grey are for drawings that white would hide.
 BACKGROUNDS = (255, 0, 128)
 VANISH_MAX = 0.25  # share of the outline that may vanish before the next background is tried
-CONTRAST_MIN = 48  # luma steps below which a line is hard to see
+CONTRAST_MIN = 48  # luma levels (of 255) below which a line is hard to see
 VISIBLE_ALPHA_MIN = 24
-SAMPLE_MAX = 1_000_000  # pixels of the outline that are looked at: a veil over a large picture has a hundred times more
-STRIP = 256  # rows: wide numbers of a whole large picture would not fit in memory
-OUTLINE_PX = 1  # how far from a transparent pixel a pixel counts as outline: lines may be one pixel wide
+SAMPLE_MAX = 1_000_000  # outline pixels that are examined; a large translucent picture has a hundred times more
+STRIP = 256  # rows that are converted at once: 16 bit values of a large picture would not fit in memory
+OUTLINE_PX = 1  # distance from a transparent pixel that counts as outline; lines may be one pixel wide
 
 
 def flatten(rgb: NDArray[np.uint8], alpha: NDArray[np.uint8]) -> int | None:
-    """Put a background behind RGB [h,w,3] in place, where alpha [h,w] lets it through.
+    """Blend RGB uint8[h, w, 3] in place with a grey background by alpha uint8[h, w].
 
-    Returns its grey level; None, with nothing changed, when nothing was transparent.
+    Returns the grey level (0..255), or None if nothing was transparent.
     """
     if int(alpha.min()) == 255:
         return None
@@ -32,12 +32,12 @@ def flatten(rgb: NDArray[np.uint8], alpha: NDArray[np.uint8]) -> int | None:
 
 
 def choose_background(rgb: NDArray[np.uint8], alpha: NDArray[np.uint8]) -> int:
-    """Grey level (0..255) on which the outline of what is visible stands out; white unless that would hide it."""
+    """Grey level (0..255) on which the outline of the visible part stands out; white unless it would hide it."""
     clear = (alpha < VISIBLE_ALPHA_MIN).astype(np.uint8)
     if clear.any():
         widened = cv2.dilate(clear, np.ones((2 * OUTLINE_PX + 1, 2 * OUTLINE_PX + 1), np.uint8))
         outline = (widened == 1) & (clear == 0)
-    else:  # a veil over everything: all of it counts
+    else:  # translucent everywhere: all of it counts
         outline = alpha < 255
     if not outline.any():
         return BACKGROUNDS[0]
@@ -54,7 +54,7 @@ def choose_background(rgb: NDArray[np.uint8], alpha: NDArray[np.uint8]) -> int:
 
 
 def _sample(outline: NDArray[np.bool_]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Rows and columns of the outline's pixels in order, of at most SAMPLE_MAX that lie evenly among them."""
+    """Rows and columns (int64[N]) of at most SAMPLE_MAX evenly spaced pixels of the outline, in order."""
     by_row = np.count_nonzero(outline, axis=1)
     number, before = int(by_row.sum()), np.concatenate([[0], np.cumsum(by_row)])
     sampled = np.arange(number) if number <= SAMPLE_MAX else np.linspace(0, number - 1, SAMPLE_MAX).astype(np.int64)

@@ -1,4 +1,4 @@
-"""JPEGs whose data end before their last block, though they say that they are whole: the decoder makes up the rest."""
+"""Detects JPEGs whose data end before the last block without an error: the decoder fills in the rest."""
 
 from __future__ import annotations
 
@@ -10,28 +10,28 @@ from numpy.typing import NDArray
 from PIL import Image
 
 U8 = NDArray[np.uint8]
-BLOCK_PIXELS = 64  # each block of brightness takes one bit at the very least, whatever the coding
-BORDER = 8  # pixels: the height of a block, in which a made-up row shows one colour
-FLAT = 2  # levels
-_SCALE = 8  # the decoder gives an eighth of the size at a fraction of the time
-_NOISE = bytes((37 * n + 11) % 255 for n in range(64))  # no byte of it begins a marker
-# In a file with restart markers each stretch begins with one; in another one they are the end of what is read.
+BLOCK_PIXELS = 64  # a luma block takes at least one bit in any coding
+BORDER = 8  # pixels: the height of a block; a filled-in row has a single colour
+FLAT = 2  # levels: the largest difference in a single-coloured border
+_SCALE = 8  # the decoder produces an eighth of the size in a fraction of the time
+_NOISE = bytes((37 * n + 11) % 255 for n in range(64))  # contains no start of a marker
+# In a file with restart markers each interval begins with one; in others the decoder stops at them.
 _MORE = _NOISE + b"".join(bytes((0xFF, 0xD0 + n % 8)) + _NOISE for n in range(16))
-_NEXT = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")  # the marker behind the data of a scan
+_NEXT = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")  # the marker after the data of a scan
 
 
 def max_pixel_share(data: bytes, pixels: int) -> float:
-    """The share of so many pixels that a JPEG of these bytes can hold at the most, 1 or more for all; 1 for others."""
+    """The largest share of `pixels` that a JPEG of this length can contain (1 or more: all); 1 for other formats."""
     if not data.startswith(b"\xff\xd8") or not pixels:
         return 1.0
     return 8 * len(data) * BLOCK_PIXELS / pixels
 
 
 def ends_early(data: bytes, rgb: U8) -> bool:
-    """Whether a row of blocks or more of a decoded JPEG [h, w, 3] is made up; False for other formats.
+    """Whether at least a row of blocks of a decoded JPEG uint8[h, w, 3] was filled in; False for other formats.
 
-    What is made up is of one colour. Many whole pictures have a border of one colour too, so such a file is decoded
-    again, small, with further bytes behind its first scan: they change the picture only where blocks were missing.
+    A filled-in part has a single colour. Many complete pictures have a single-coloured border too, so such a file is
+    decoded again at a small size with additional bytes after its first scan: they change only missing blocks.
     """
     if not data.startswith(b"\xff\xd8") or not _has_flat_border(rgb):
         return False
@@ -40,12 +40,12 @@ def ends_early(data: bytes, rgb: U8) -> bool:
         return False
     try:
         return not np.array_equal(_small(data), _small(data[:end] + _MORE + data[end:]))
-    except (OSError, SyntaxError, ValueError):  # it can be read as it is, and that is all that is known
+    except (OSError, SyntaxError, ValueError):  # nothing more can be found out
         return False
 
 
 def _end_of_scan(data: bytes) -> int:
-    """Where the data of the first scan end, which hold the mean of every block; -1 where there is none."""
+    """End of the data of the first scan, which contain the mean of every block; -1 if there is none."""
     offset = 2
     while offset + 4 <= len(data) and data[offset] == 0xFF:
         size = int.from_bytes(data[offset + 2 : offset + 4], "big")
@@ -57,7 +57,7 @@ def _end_of_scan(data: bytes) -> int:
 
 
 def _has_flat_border(rgb: U8) -> bool:
-    """At any side: the picture may have been turned."""
+    """Whether any side is single-coloured; all are checked, since the picture may have been turned."""
     sides = (
         (rgb[-1], rgb[-BORDER:]),
         (rgb[0], rgb[:BORDER]),

@@ -1,4 +1,4 @@
-"""Writes pictures as png, jpeg, webp or lossless webp, and previews; the same bytes for the same pixels."""
+"""Encodes pictures as png, jpeg, webp or lossless webp, and previews; the same pixels give the same bytes."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ PREVIEW_QUALITY = 80
 
 @dataclass(frozen=True)
 class PictureFormat:
-    """How full pictures are written. `quality` 1..100 is for jpeg and webp; `effort` 0..9 for png."""
+    """The format of full pictures. `quality` (1..100) is for jpeg and webp, `effort` (0..9) for png. Raises
+    ValueError."""
 
     name: str = DEFAULT_FORMAT
     quality: int = 95
@@ -35,18 +36,18 @@ class PictureFormat:
 
     @property
     def suffix(self) -> str:
-        """The file name's ending, without a dot."""
+        """The suffix of file names, without a dot."""
         return FORMATS[self.name]
 
 
 def encode(picture: U8, how: PictureFormat) -> bytes:
-    """The file's bytes for a picture uint8[h, w, 3] RGB. Raises ValueError when the format cannot hold its size."""
+    """Encode a picture uint8[h, w, 3] RGB. Raises ValueError if the format does not support its size."""
     height, width = picture.shape[:2]
     if how.name.startswith("webp") and max(height, width) > 16383:
-        raise ValueError(f"webp holds at most 16383 pixels a side, not {width} x {height}; choose png or jpeg")
+        raise ValueError(f"webp supports at most 16383 pixels per side, not {width} x {height}; choose png or jpeg")
     options = {
         "png": [cv2.IMWRITE_PNG_COMPRESSION, how.effort],
-        # Colour at full resolution: halved colour frays the dark red lines that drawings are made of.
+        # Full chroma resolution: subsampling frays the dark red lines of drawings.
         "jpeg": [
             cv2.IMWRITE_JPEG_QUALITY,
             how.quality,
@@ -54,7 +55,7 @@ def encode(picture: U8, how: PictureFormat) -> bytes:
             cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444,
         ],
         "webp": [cv2.IMWRITE_WEBP_QUALITY, how.quality],
-        # Above 100 means lossless to OpenCV.
+        # OpenCV writes lossless webp above 100.
         "webp-lossless": [cv2.IMWRITE_WEBP_QUALITY, 101],
     }[how.name]
     done, data = cv2.imencode(f".{how.suffix}", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR), options)
@@ -64,7 +65,8 @@ def encode(picture: U8, how: PictureFormat) -> bytes:
 
 
 def placeholder(picture: U8) -> str:
-    """A blurred picture of 16 pixels as a data URL of under 400 characters, to be shown while the preview loads."""
+    """A blurred picture of at most 16 pixels per side, shown while the preview loads: a data URL of under 400
+    characters, or "" if it would be longer."""
     height, width = picture.shape[:2]
     scale = 16 / max(height, width)
     size = max(1, round(width * scale)), max(1, round(height * scale))
@@ -75,7 +77,7 @@ def placeholder(picture: U8) -> str:
 
 
 def encode_preview(picture: U8) -> bytes:
-    """A small jpeg of a preview uint8[h, w, 3] RGB."""
+    """Encode a preview uint8[h, w, 3] RGB as a small jpeg. Raises ValueError."""
     bgr = cv2.cvtColor(picture, cv2.COLOR_RGB2BGR)
     done, data = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, PREVIEW_QUALITY])
     if not done:

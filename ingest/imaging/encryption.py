@@ -1,4 +1,4 @@
-"""Tells a film that is encrypted from one that is damaged, by the marks of its container; nothing is decrypted."""
+"""Distinguishes encrypted films from damaged ones by the flags in their container; nothing is decrypted."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from pathlib import Path
 
 from ingest.imaging.sniff import transport_packets
 
-_TS_READ = 2 << 20  # bytes of a transport stream that are looked at
-_MOOV_MAX = 64 << 20  # an index that is larger is not looked through
+_TS_READ = 2 << 20  # bytes of a transport stream that are examined
+_MOOV_MAX = 64 << 20  # a larger index is not searched completely
 _BOXES_MAX = 10_000
-_TAIL = 4 << 20  # bytes of other containers that are looked at
+_TAIL = 4 << 20  # bytes of other containers that are examined
 
 
 def is_encrypted(path: Path, demuxer: str) -> bool:
-    """Whether the video in `path` says that it is encrypted. Reads a few megabytes; raises OSError."""
+    """Whether the container marks its video as encrypted. Reads a few megabytes; raises OSError."""
     if demuxer.startswith("mov"):
         return _is_mov_encrypted(path)
     with path.open("rb") as file:
@@ -30,7 +30,7 @@ def is_encrypted(path: Path, demuxer: str) -> bool:
 
 
 def _is_mov_encrypted(path: Path) -> bool:
-    """Common encryption names its video sample entries `encv` (ISO/IEC 23001-7)."""
+    """Whether video sample entries are named `encv`, as in common encryption (ISO/IEC 23001-7)."""
     with path.open("rb") as file:
         end = file.seek(0, 2)
         offset = 0
@@ -55,7 +55,7 @@ def _is_mov_encrypted(path: Path) -> bool:
 
 
 def _is_mpegts_encrypted(head: bytes) -> bool:
-    """Most packets that carry something have their scrambling bits set (ISO/IEC 13818-1, 2.4.3.2)."""
+    """Whether most packets with a payload have their scrambling bits set (ISO/IEC 13818-1, 2.4.3.2)."""
     place = transport_packets(head)
     if place is None:
         return False
@@ -70,7 +70,7 @@ def _is_mpegts_encrypted(head: bytes) -> bool:
 
 
 def _is_mpeg_encrypted(head: bytes) -> bool:
-    """Video packets whose scrambling bits are set, as on a DVD (ISO/IEC 13818-1, 2.4.3.7)."""
+    """Whether most video packets have their scrambling bits set, as on a DVD (ISO/IEC 13818-1, 2.4.3.7)."""
     packets = scrambled = 0
     position = head.find(b"\x00\x00\x01\xe0")
     while position >= 0 and position + 7 <= len(head):

@@ -1,4 +1,4 @@
-"""Lists the pictures, films and zips of a folder in reading order, without ever following a link out of it."""
+"""Lists the pictures, films and zips of a folder in natural order, without following links out of it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ ENTRIES_MAX = 500_000
 
 @dataclass(slots=True)
 class Listing:
-    """Files below a folder as paths relative to it (posix), naturally sorted, and what was left out with its reason."""
+    """Files below a folder as relative paths (posix) in natural order; `refused` holds reasons by path."""
 
     pictures: list[str] = field(default_factory=list)
     videos: list[str] = field(default_factory=list)
@@ -30,7 +30,7 @@ class Listing:
     size_bytes: int = 0  # of the pictures
 
     def sha256(self, root: Path) -> str:
-        """Of the sorted names and sizes of the pictures: tells whether two folders hold the same files."""
+        """Hash of names and sizes of the pictures, to recognise a folder with the same files. It reads no content."""
         digest = hashlib.sha256()
         for name in self.pictures:
             try:
@@ -42,17 +42,17 @@ class Listing:
 
 
 def ending_of(name: str) -> str:
-    """Lower case, without the dot; empty for names without one."""
+    """A name's suffix in lower case without the dot; empty if there is none."""
     return name.rpartition(".")[2].lower() if "." in name.strip(".") else ""
 
 
 def natural_key(name: str) -> list[tuple[int, int, str]]:
-    """Sorts `2.png` before `10.png`."""
+    """Sort key that puts `2.png` before `10.png`."""
     return [(0, int(part), "") if part.isdecimal() else (1, 0, part.casefold()) for part in re.split(r"(\d+)", name)]
 
 
 def list_folder(root: Path) -> Listing:
-    """Walk a folder. Hidden files are left alone; a link is followed only to a file inside the folder."""
+    """List a folder with its subfolders. Hidden files are skipped; links are followed only to files inside it."""
     listing = Listing()
     inside = root.resolve()
     count = 0
@@ -61,7 +61,7 @@ def list_folder(root: Path) -> Listing:
         for name in files:
             count += 1
             if count > ENTRIES_MAX:
-                listing.refused["…"] = f"more than {ENTRIES_MAX:,} files: the rest was not looked at; split the folder"
+                listing.refused["…"] = f"more than {ENTRIES_MAX:,} files: the rest was skipped; split the folder"
                 break
             if not name.startswith(".") or is_side_file(name):
                 _classify(listing, Path(folder) / name, root, inside)
@@ -79,9 +79,9 @@ def _classify(listing: Listing, path: Path, root: Path, inside: Path) -> None:
         listing.refused[name.encode("utf-8", "replace").decode()] = "its name is not valid UTF-8; rename it"
         return
     if path.is_symlink() and not is_inside(path, inside):
-        listing.refused[name] = "it is a link that leads out of the folder; copy the file instead"
+        listing.refused[name] = "it is a link to a file outside the folder; copy the file instead"
     elif not path.is_file():
-        listing.refused[name] = "it is no regular file, or its link is broken"
+        listing.refused[name] = "it is not a regular file, or its link is broken"
     elif ending in PICTURE_ENDINGS:
         listing.pictures.append(name)
         listing.size_bytes += path.stat().st_size
@@ -92,12 +92,12 @@ def _classify(listing: Listing, path: Path, root: Path, inside: Path) -> None:
     elif is_side_file(path.name):
         listing.side_files.append(name)
     else:
-        listing.refused[name] = "it is neither a picture nor a film by its name"
+        listing.refused[name] = "its name is neither that of a picture nor of a film"
 
 
 def is_inside(path: Path, root: Path) -> bool:
-    """True when the path, with all links followed, is `root` (resolved) or lies below it."""
+    """Whether the path, with all links followed, is `root` (resolved) or below it."""
     try:
         return path.resolve(strict=True).is_relative_to(root)
-    except (OSError, RuntimeError, ValueError):  # gone, a circle of links, a zero byte
+    except (OSError, RuntimeError, ValueError):  # missing, circular links, a zero byte
         return False

@@ -1,4 +1,4 @@
-"""What a file is that pretends to be a picture, by its first bytes."""
+"""Identifies files that only pretend to be pictures, by their first bytes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _BINARY = (
 
 
 def foreign_kind(data: bytes) -> str | None:
-    """Words for a drawing, page, archive, document or video ("an SVG drawing"); None for what may be a picture."""
+    """The kind of a drawing, page, archive, document or video ("an SVG drawing"); None for possible pictures."""
     head = data[:HEAD_BYTES].removeprefix(b"\xef\xbb\xbf")
     for pattern, what in _BINARY:
         if pattern.match(head):
@@ -29,7 +29,7 @@ def foreign_kind(data: bytes) -> str | None:
 
 
 def _behind_comments(head: bytes) -> bytes:
-    """XML from its first element on. A loop: as one pattern, comments in a row take time without end."""
+    """XML from its first element on. A single pattern would take exponential time for many comments."""
     root = head.lstrip()
     if root[:5].lower() == b"<?xml":
         root = root.partition(b">")[2].lstrip()

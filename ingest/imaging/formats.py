@@ -1,4 +1,4 @@
-"""The picture formats that Koma reads: one table for endings, media types and who else can read them."""
+"""Picture formats that Koma reads, with their suffixes and media types."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class PictureKind:
-    """A format by Pillow's name. The first of `endings` is that of stored and exported files.
+    """A format by Pillow's name. Stored and exported files get the first of `endings`.
 
-    `everywhere`: browsers, models and trainers read it as it is, so it needs no working copy.
+    `is_universal`: browsers, models and trainers read the format, so no working copy is needed.
     """
 
     name: str
@@ -21,7 +21,7 @@ class PictureKind:
 KINDS = (
     PictureKind("PNG", ("png", "apng"), "image/png", is_universal=True),
     PictureKind("JPEG", ("jpg", "jpeg", "jpe", "jfif"), "image/jpeg", is_universal=True),
-    PictureKind("MPO", ("jpg", "mpo"), "image/jpeg", is_universal=True),  # a JPEG with more of them behind it
+    PictureKind("MPO", ("jpg", "mpo"), "image/jpeg", is_universal=True),  # a JPEG followed by further ones
     PictureKind("WEBP", ("webp",), "image/webp", is_universal=True),
     PictureKind("AVIF", ("avif", "avifs"), "image/avif", is_universal=True),
     PictureKind("GIF", ("gif",), "image/gif"),

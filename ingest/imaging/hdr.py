@@ -1,7 +1,6 @@
-"""Tone-maps high dynamic range (PQ and HLG, BT.2020) to sRGB, so that white is white for every trainer and reader.
+"""Tone-maps high dynamic range (PQ and HLG, BT.2020) to sRGB, so that white is white in every program.
 
-Signals: PQ is SMPTE ST 2084, HLG is ARIB STD-B67, both as in ITU-R BT.2100; what counts as white (203 cd/m2) is from
-ITU-R BT.2408.
+PQ is SMPTE ST 2084, HLG is ARIB STD-B67, both as in ITU-R BT.2100; diffuse white (203 cd/m2) is from ITU-R BT.2408.
 """
 
 from __future__ import annotations
@@ -23,9 +22,9 @@ _TRANSFERS = {16: PQ, 18: HLG}  # H.273 numbers of transfer characteristics
 _BT2020 = 9  # H.273 number of the colour primaries
 
 WHITE_NITS = 203.0  # cd/m2 of diffuse white
-PEAK_NITS = 1000.0  # of the screen that HLG is shown on
-KNEE = 0.75  # of white, linear: below it light is kept as it is, above it is squeezed into the rest
-CODES = 1024  # steps of the tables, as of a 10 bit signal
+PEAK_NITS = 1000.0  # cd/m2, peak of the nominal HLG display
+KNEE = 0.75  # share of white, linear: light below it is unchanged, light above it is compressed into the rest
+CODES = 1024  # entries of the tables: a 10 bit signal
 _LINEAR_STEPS = 4096
 
 # Linear BT.2020 to BT.709 (ITU-R BT.2087).
@@ -35,24 +34,24 @@ _TO_709 = np.array(
 
 
 def transfer_of(frame: VideoFrame) -> str:
-    """PQ, HLG, or an empty text for a frame of standard range."""
+    """PQ or HLG, or "" for a frame of standard range."""
     return _TRANSFERS.get(int(frame.color_trc), "")
 
 
 def is_wide(frame: VideoFrame) -> bool:
-    """Whether the colours are those of BT.2020; unsaid they are, since nothing else is sold as HDR."""
+    """Whether the colours are those of BT.2020; assumed if unspecified, since HDR films use no others."""
     return int(frame.color_primaries) in (_BT2020, 2)
 
 
 def to_srgb(signal: F32, transfer: str, *, wide: bool) -> U8:
-    """R'G'B' float32[h, w, 3] of 0 to 1 as it is coded, to sRGB uint8[h, w, 3]."""
+    """Convert coded R'G'B' float32[h, w, 3] of 0..1 to sRGB uint8[h, w, 3]."""
     codes = np.clip(signal * (CODES - 1) + 0.5, 0, CODES - 1).astype(np.uint16)
     light = _linear(transfer)[codes]  # 1.0 is diffuse white
     if transfer == HLG:
         light = _system_gamma(light)
     if wide:
         light = np.maximum(cv2.transform(light, _TO_709), 0)
-    # The brightest of the three decides, so that hues stay.
+    # The brightest channel decides, so that hues do not change.
     peak = light.max(axis=2)
     scale = np.divide(tone_curve(peak), peak, out=np.ones_like(peak), where=peak > KNEE)
     steps = np.sqrt(np.clip(light * scale[:, :, None], 0, 1)) * (_LINEAR_STEPS - 1)
@@ -61,7 +60,7 @@ def to_srgb(signal: F32, transfer: str, *, wide: bool) -> U8:
 
 
 def tone_curve(light: Any) -> Any:
-    """Light (1.0 is diffuse white) to 0..1: as it is up to KNEE, then ever slower towards 1."""
+    """Map light (1.0 is diffuse white) to 0..1: identical up to KNEE, then approaching 1."""
     room = 1 - KNEE
     over = np.maximum(light - KNEE, 0)
     return np.minimum(light, KNEE) + room * over / (over + room)
@@ -69,7 +68,7 @@ def tone_curve(light: Any) -> Any:
 
 @cache
 def luma_table(transfer: str, *, full_range: bool) -> U8:
-    """uint8[1024]: a grey's 10 bit level to the 8 bit level of the tone-mapped grey, both in the same range."""
+    """Table uint8[1024] from a 10 bit grey level to the tone-mapped 8 bit level, both in the same range."""
     codes = np.arange(CODES, dtype=np.float32)
     black, span = (0.0, 1023.0) if full_range else (64.0, 876.0)
     grey = np.clip((codes - black) / span, 0, 1)[None, :, None].repeat(3, axis=2)
@@ -79,7 +78,7 @@ def luma_table(transfer: str, *, full_range: bool) -> U8:
 
 @cache
 def _linear(transfer: str) -> F32:
-    """float32[1024]: light of each step of the signal; PQ on the screen, HLG in the scene. 1.0 is diffuse white."""
+    """float32[1024]: light by signal level, 1.0 for diffuse white; display light for PQ, scene light for HLG."""
     x = np.arange(CODES, dtype=np.float64) / (CODES - 1)
     if transfer == PQ:
         m1, m2, c1, c2, c3 = 2610 / 16384, 2523 / 32, 3424 / 4096, 2413 / 128, 2392 / 128
@@ -93,7 +92,7 @@ def _linear(transfer: str) -> F32:
 
 
 def _system_gamma(scene: F32) -> F32:
-    """Scene light of HLG to light on a screen of PEAK_NITS: the luminance to the power of 1.2."""
+    """Convert HLG scene light to the light of a PEAK_NITS display: luminance to the power of 1.2."""
     luminance = scene @ np.array([0.2627, 0.6780, 0.0593], dtype=np.float32)
     gain = np.power(np.maximum(luminance, 1e-6), np.float32(0.2)) * np.float32(PEAK_NITS / WHITE_NITS)
     return scene * gain[:, :, None]
@@ -101,7 +100,7 @@ def _system_gamma(scene: F32) -> F32:
 
 @cache
 def _srgb() -> U8:
-    """uint8[4096]: the square root of linear light to sRGB; by the root, since dark tones need finer steps."""
+    """Table uint8[4096] from the square root of linear light to sRGB; the root gives dark tones finer steps."""
     light = (np.arange(_LINEAR_STEPS, dtype=np.float64) / (_LINEAR_STEPS - 1)) ** 2
     level = np.where(light <= 0.0031308, 12.92 * light, 1.055 * light ** (1 / 2.4) - 0.055)
     return (level * 255 + 0.5).astype(np.uint8)

@@ -1,4 +1,4 @@
-"""Finds the dark bars round a film's picture by looking at a few frames all over it."""
+"""Finds letterbox bars of a film from a sample of its frames."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from ingest.algorithms.quality import Bars, dark_bars
 from ingest.imaging.planes import Box, is_full_range, luma_plane
 from ingest.imaging.video import Limits, OpenVideo, open_video
 
-SAMPLES = 24
-FORWARD = 48  # frames decoded after a key frame, so that a short film of one key frame is seen all over
+SAMPLES = 24  # frames, evenly spaced
+FORWARD = 48  # frames decoded after a key frame, so that short films with a single one are sampled throughout
 
 
 def find_box(path: Path, limits: Limits | None = None) -> Box | None:
-    """The picture without its bars (coded pixels, even), or None when it has none. Raises UnreadableVideo."""
+    """The picture without its bars (even coordinates of coded pixels), or None without bars. Raises UnreadableVideo."""
     brightest, full_range = None, False
     with open_video(path, limits=limits) as video:
         for number in range(SAMPLES):

@@ -1,4 +1,4 @@
-"""Names from outside made fit to be shown and kept: no path, no unseen characters, no surprise length."""
+"""Makes untrusted names safe to show and store: no path, no invisible characters, limited length."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ _UNSEEN = {
     "Zl",
     "Zp",
 }  # control, format (bidi, zero width), surrogates, private, unassigned
-_JOINERS = {"\u200c", "\u200d"}  # joiners that some scripts need to be readable
+_JOINERS = {"\u200c", "\u200d"}  # which some scripts need
 
 
 def plain_text(raw: str, *, bytes_max: int = NAME_BYTES_MAX) -> str:
-    """NFC text on one line without unseen characters (each becomes `_`), cut at `bytes_max` UTF-8 bytes."""
+    """NFC text on one line, invisible characters replaced by `_`, cut to `bytes_max` UTF-8 bytes."""
     text = normal(raw[: bytes_max * 4])
     text = "".join(
         "_" if unicodedata.category(c) in _UNSEEN and c not in _JOINERS and not c.isspace() else c for c in text
@@ -29,7 +29,7 @@ def plain_text(raw: str, *, bytes_max: int = NAME_BYTES_MAX) -> str:
 
 
 def plain_name(raw: str, *, fallback: str = "unnamed") -> str:
-    """The last part of a path as a harmless file name; the ending survives when a long name is cut."""
+    """The last part of a path as a safe file name; a long name is cut before its suffix."""
     last = raw.replace("\\", "/").rstrip("/").rpartition("/")[2]
     stem, dot, ending = last.rpartition(".")
     if dot and 0 < len(ending) <= 8 and ending.isascii() and ending.isalnum():

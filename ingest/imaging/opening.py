@@ -1,4 +1,4 @@
-"""Opens the pictures of a file one after the other, whichever library reads its kind; its caller sets the limits."""
+"""Opens the pictures of a file one by one with the library that reads its format; the caller sets the limits."""
 
 from __future__ import annotations
 
@@ -16,18 +16,19 @@ from ingest.imaging import rare
 from ingest.imaging.formats import KINDS
 from ingest.imaging.rare import Check
 
-# Pillow sees by itself that a JPEG is an MPO; HEIF it knows once its reader is imported; JPEG XL is no concern of it.
+# Pillow detects MPO in JPEG by itself and reads HEIF once that reader is imported; it does not read JPEG XL.
 FORMATS = tuple(kind.name for kind in KINDS if kind.name not in ("MPO", "HEIF", "JXL"))
-BLANK_RANGE = 12  # grey levels of 255: a picture of fewer shows nothing
-_SCANNED_IMAGES_MAX = 60  # pictures of a file among which the first that shows something is looked for
-SCANNED_PIXELS_MAX = 300_000_000  # the same in pixels decoded: a few seconds
+BLANK_RANGE = 12  # grey levels (of 255): a picture with a smaller range is blank
+_SCANNED_IMAGES_MAX = 60  # pictures of a file that are searched for one that is not blank
+SCANNED_PIXELS_MAX = 300_000_000  # the same in decoded pixels: a few seconds
 
 
 def pages(data: bytes, check: Check, notes: list[str], *, allow_partial: bool = False) -> Iterator[Image.Image]:
-    """The pictures of a file in order, decoded; each is only good until the next is asked for.
+    """Yield the decoded pictures of a file in order; each is valid until the next one is requested.
 
-    `check(width, height, bytes)` judges each before it is decoded. `partly`: of damaged ones what was decoded before
-    the damage. Raises what Pillow and the others raise, UnidentifiedImageError for what is no picture.
+    `check(width, height, bytes)` is called before each is decoded and may raise. With `allow_partial` a damaged picture
+    contains what was decoded before the damage. Raises the errors of Pillow and the other readers, and
+    UnidentifiedImageError for a file that is not a picture.
     """
     if rare.is_jxl(data):
         yield rare.jxl_image(data, check, notes)
@@ -62,30 +63,30 @@ def pages(data: bytes, check: Check, notes: list[str], *, allow_partial: bool = 
 def first_non_blank(
     data: bytes, check: Check, notes: list[str], *, allow_partial: bool = False
 ) -> tuple[Image.Image, bool]:
-    """The first picture of a file that is not of one colour, else its first; and whether the file holds several."""
+    """The first picture of a file that is not blank, else its first; and whether the file contains several."""
     images = pages(data, check, notes, allow_partial=allow_partial)
     first = next(images)
-    is_multi_picture = getattr(first, "is_animated", False) and first.format != "MPO"  # what an MPO shows is its first
+    is_multi_picture = getattr(first, "is_animated", False) and first.format != "MPO"  # an MPO shows its first picture
     if not is_multi_picture:
         return first, False
     first_copy = first.copy()
     _copy_metadata(first, first_copy)
     if is_non_blank(first):
-        notes.append("animated or of several pages: only the first picture is used")
+        notes.append("animated or multi-page: only the first picture is used")
         return first_copy, True
     pixels_per_image = max(1, first.width * first.height)
     further_max = min(_SCANNED_IMAGES_MAX, SCANNED_PIXELS_MAX // pixels_per_image - 1)
     with suppress(OSError, SyntaxError, ValueError, EOFError, struct.error):
         for number, image in enumerate(islice(images, max(0, further_max)), start=2):
             if is_non_blank(image):
-                notes.append(f"animated or of several pages: picture {number} is used, those before show nothing")
+                notes.append(f"animated or multi-page: picture {number} is used; those before it are blank")
                 return image, True
-    notes.append("animated or of several pages, none of which shows anything: the first is used")
+    notes.append("animated or multi-page, all pictures are blank: the first is used")
     return first_copy, True
 
 
 def is_non_blank(image: Image.Image) -> bool:
-    """Whether a picture is more than one colour, or nothing at all."""
+    """Whether a picture has more than one colour and is not fully transparent."""
     small = image.copy()
     small.thumbnail((256, 256))
     if small.has_transparency_data:
@@ -103,7 +104,7 @@ def is_non_blank(image: Image.Image) -> bool:
 
 
 def size_of(data: bytes) -> tuple[int, int]:
-    """(width, height) of the first picture by its header. Raises as `pages`."""
+    """(width, height) of the first picture from its header. Raises as `pages` does."""
     if rare.is_jxl(data):
         return rare.jxl_size(data)
     sizes: list[tuple[int, int]] = []
@@ -125,7 +126,7 @@ def size_of(data: bytes) -> tuple[int, int]:
 
 
 def high_bit_depth_bytes(data: bytes) -> int:
-    """Bytes of the numbers that the first page of a TIFF unpacks to where they are no plain bytes; else 0."""
+    """Decoded size in bytes of the first page of a TIFF with more than 8 bits per channel; otherwise 0."""
     sizes: list[int] = []
 
     def record_size(_width: int, _height: int, size: int) -> None:
@@ -136,7 +137,7 @@ def high_bit_depth_bytes(data: bytes) -> int:
         rare.tiff_image(data, 0, record_size, [])
     except _SizeKnown:
         return sizes[0]
-    except Exception:  # noqa: BLE001 - whoever decodes it says what is wrong
+    except Exception:  # noqa: BLE001 - decoding reports the problem
         return 0
     return 0
 
@@ -149,7 +150,7 @@ def _open_image(data: bytes) -> Image.Image:
 
 @cache
 def _heif() -> str:
-    """The name of HEIC for Pillow, with its reader. Imported late: processes that only read pictures begin at once."""
+    """Pillow's name of HEIC, after registering its reader, which is imported late for a fast start."""
     import pi_heif
 
     pi_heif.options.DECODE_THREADS = 1
@@ -158,11 +159,11 @@ def _heif() -> str:
 
 
 class _SizeKnown(Exception):
-    """The size is known; nothing is to be decoded."""
+    """Ends decoding when the size is known."""
 
 
 def _tiff_pages(data: bytes, check: Check, notes: list[str]) -> Iterator[Image.Image]:
-    """Of a TIFF that Pillow does not know: its first page, or nothing that is a picture."""
+    """Yield the first page of a TIFF that Pillow cannot open. Raises UnidentifiedImageError."""
     image = rare.tiff_image(data, 0, check, notes)
     if image is None:
         raise UnidentifiedImageError
@@ -175,10 +176,10 @@ def _load(image: Image.Image, *, allow_partial: bool) -> None:
     except (OSError, SyntaxError, ValueError, EOFError, struct.error):
         if not allow_partial or getattr(image, "_im", None) is None:
             raise
-        image.tile = []  # type: ignore[attr-defined]  # what was decoded till then stays
+        image.tile = []  # type: ignore[attr-defined]  # keep what was decoded so far
 
 
 def _copy_metadata(source: Image.Image, copy: Image.Image) -> None:
-    """What the copy of a page must keep of the file."""
+    """Copy format and metadata, which `Image.copy` loses."""
     copy.format = source.format
     copy.info = dict(source.info)

@@ -1,4 +1,4 @@
-"""Packs pictures that came one by one into a zip, so that they are one group and go through the checks of zips."""
+"""Packs single pictures into a zip, so that they form one group and pass the checks of zips."""
 
 from __future__ import annotations
 
@@ -12,17 +12,19 @@ from typing import IO
 
 from ingest.imaging.names import plain_name
 
-_NO_DATE = (1980, 1, 1, 0, 0, 0)  # the same pictures make the same bytes, so that the zip is known when it comes again
+_NO_DATE = (1980, 1, 1, 0, 0, 0)  # the same pictures give the same zip, which is recognised when it is added again
 
 
 def pack(files: Iterable[tuple[str, IO[bytes]]], *, folder: Path) -> IO[bytes]:
-    """A nameless zip below `folder` with all files, uncompressed, read from its start. A name that comes twice gets a
-    number. The zip is gone once it is closed. Raises OSError as the disk does; nothing stays then."""
+    """Write all files uncompressed into a temporary zip in `folder` and return it open at its start.
+
+    Duplicate names get a number. The zip is deleted when it is closed. Raises OSError, leaving nothing behind.
+    """
     target = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 -- the caller closes it
     try:
         _write(files, target)
     except BaseException:
-        with contextlib.suppress(OSError):  # what it still holds does not fit either
+        with contextlib.suppress(OSError):  # the disk may be too full to flush
             target.close()
         raise
     target.seek(0)

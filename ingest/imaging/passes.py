@@ -1,4 +1,4 @@
-"""How often a picture was upscaled: the words that Koma writes into files (PNG text, EXIF), and their reading."""
+"""Writes and reads how often a picture was upscaled, as text in its file (PNG text or EXIF)."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ _TEXT_MAX = 1000
 
 
 def passes_text(passes: int, model: str) -> str:
-    """What a file says of itself."""
+    """The text that is stored in the file."""
     return f"Koma: upscaled in {humane.count(passes, 'pass', 'passes')}, last by {model}"
 
 
 def save_options(passes: int, model: str, *, png: bool) -> dict[str, Any]:
-    """Arguments for Pillow's `save` that put the words into the file; none for a picture that was never upscaled."""
+    """Arguments of Pillow's `save` that store the text; empty for a picture that was not upscaled."""
     if passes < 1:
         return {}
     if png:
@@ -37,11 +37,11 @@ def save_options(passes: int, model: str, *, png: bool) -> dict[str, Any]:
 
 
 def read_passes(source: Path | bytes) -> int:
-    """Passes that a picture file tells of; 0 for one that tells nothing or cannot be read. Only headers are read."""
+    """Upscaling passes stored in a picture file; 0 if there are none or it is unreadable. Reads only headers."""
     try:
         with Image.open(io.BytesIO(source) if isinstance(source, bytes) else source, formats=FORMATS) as image:
             description = image.info.get(PNG_DESCRIPTION) or image.getexif().get(EXIF_DESCRIPTION)
-    except Exception:  # noqa: BLE001 - Pillow raises a dozen kinds; whoever decodes the picture says what is wrong
+    except Exception:  # noqa: BLE001 - of many kinds; decoding reports the problem
         return 0
     match = _PASSES_TEXT.match(description[:_TEXT_MAX]) if isinstance(description, str) else None
     return int(match.group(1)) if match else 0

@@ -1,4 +1,4 @@
-"""Pixels of a decoded Pillow picture as an array, a strip at a time: a large one would not fit in memory twice."""
+"""Converts decoded Pillow pictures to arrays in strips, since large ones do not fit in memory twice."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ STRIP = 256  # rows
 
 
 def channels(image: Image.Image, number: int) -> NDArray[np.uint8]:
-    """The first `number` of at least as many 8 bit channels: uint8[h, w, number]."""
+    """The first `number` 8 bit channels of a picture that has at least as many: uint8[h, w, number]."""
     width, height = image.size
     out = np.empty((height, width, number), np.uint8)
     for top in range(0, height, STRIP):

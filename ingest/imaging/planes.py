@@ -1,4 +1,4 @@
-"""From a decoded frame: small brightness and colour pictures for the gate, and the full picture in true colours."""
+"""Converts decoded frames to small luma and chroma planes for the gate and to full RGB pictures."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from numpy.typing import NDArray
 from ingest.imaging import hdr
 
 U8 = NDArray[np.uint8]
-Plane = NDArray[Any]  # uint8, or uint16 for more than eight bits
+Plane = NDArray[Any]  # uint8, or uint16 for more than 8 bits
 
-GATE_WIDTH = 640
+GATE_WIDTH = 640  # pixels, at most
 THUMB_WIDTH = 320
-# Planar formats that are read in place, with the bits above eight.
+# Planar formats that are read without a copy, with the number of bits above 8.
 _PLANAR = {
     f"{prefix}{shape}p{suffix}": shift
     for prefix, suffix, shift in (("yuv", "", 0), ("yuvj", "", 0), ("yuv", "10le", 2), ("yuv", "12le", 4))
@@ -29,7 +29,7 @@ _FULL = int(ColorRange.JPEG)
 
 
 class Box(NamedTuple):
-    """A part of a frame in pixels of the coded picture, all even: columns left..right, rows top..bottom (exclusive)."""
+    """A part of a frame in coded pixels, all even: columns left..right, rows top..bottom (exclusive)."""
 
     left: int
     top: int
@@ -39,7 +39,7 @@ class Box(NamedTuple):
 
 @dataclass(frozen=True)
 class Thumbs:
-    """Area-reduced planes: `gate` brightness at most 640 wide, `luma` and the colours `u`, `v` at most 320 wide."""
+    """Area-reduced planes: `gate` is luma of at most 640 columns; `luma` and the chroma planes have at most 320."""
 
     gate: U8
     luma: U8
@@ -55,7 +55,7 @@ def _plane(frame: VideoFrame, index: int, shift: int) -> Plane:
 
 
 def _halve(picture: Plane, width_max: int) -> Plane:
-    """Halves by exact means of 2x2 until at most `most` wide: the fast path, and it lets no thin line alias away."""
+    """Halve by means of 2x2 until at most `width_max` wide: fast, and thin lines do not vanish by aliasing."""
     while picture.shape[1] > width_max and picture.shape[0] >= 4:
         height, width = picture.shape[0] & ~1, picture.shape[1] & ~1
         picture = cv2.resize(picture[:height, :width], (width // 2, height // 2), interpolation=cv2.INTER_AREA)
@@ -69,7 +69,7 @@ def _eight_bit(picture: Plane, shift: int) -> U8:
 
 
 def eight_bit_planes(frame: VideoFrame) -> list[U8]:
-    """Brightness and both colours of a frame at their own sizes: three of uint8[h, w]."""
+    """Luma and both chroma planes of a frame at their own sizes: three of uint8[h, w]."""
     shift = _PLANAR.get(frame.format.name)
     if shift is None:
         frame, shift = frame.reformat(format="yuv420p"), 0
@@ -77,12 +77,12 @@ def eight_bit_planes(frame: VideoFrame) -> list[U8]:
 
 
 def luma_plane(frame: VideoFrame) -> U8:
-    """Brightness at full size: uint8[h, w]."""
+    """Luma at full size: uint8[h, w]."""
     return eight_bit_planes(frame)[0]
 
 
 def full_luma(frame: VideoFrame, colour_space: ColourSpace, box: Box | None = None) -> tuple[Plane, float]:
-    """Brightness [h, w] at its own size and depth, not copied; and what a step of it is in levels of 16..235."""
+    """Luma [h, w] at its own size and depth (a view), and the size of its steps in levels of 16..235."""
     frame, shift = _planar(frame, colour_space)
     plane = _plane(frame, 0, shift)
     level = (219 / 255 if colour_space.full_range else 1.0) / (1 << shift)
@@ -90,7 +90,7 @@ def full_luma(frame: VideoFrame, colour_space: ColourSpace, box: Box | None = No
 
 
 def thumbs(frame: VideoFrame, colour_space: ColourSpace, box: Box | None = None) -> Thumbs:
-    """The small pictures of a frame, in its own range of levels and before any turning; of HDR tone-mapped ones."""
+    """The small planes of a frame in its own range of levels, not turned; HDR is tone-mapped."""
     frame, shift = _planar(frame, colour_space)
     y, u, v = (_plane(frame, index, shift) for index in range(3))
     if box is not None:
@@ -111,7 +111,8 @@ def thumbs(frame: VideoFrame, colour_space: ColourSpace, box: Box | None = None)
 
 
 def _mapped_thumbs(gate: Plane, u: Plane, v: Plane, shift: int, colour_space: ColourSpace) -> Thumbs:
-    """Of HDR: brightness through a table of greys; the small planes, which tell colours, through the whole way."""
+    """Thumbs of HDR: `gate` by a table for greys, the small planes by the full conversion, since their colours
+    count."""
     luma = _halve(gate, THUMB_WIDTH)
     size = luma.shape[1], luma.shape[0]
     u, v = (cv2.resize(_halve(plane, THUMB_WIDTH), size, interpolation=cv2.INTER_LINEAR) for plane in (u, v))
@@ -127,10 +128,11 @@ def _mapped_thumbs(gate: Plane, u: Plane, v: Plane, shift: int, colour_space: Co
 
 @dataclass(frozen=True)
 class ColourSpace:
-    """How levels become colours and which way is up: the same for a frame and for its small planes.
+    """How a film's levels become upright sRGB pictures; shared by all its frames and their small planes.
 
-    `transfer` names the curve of HDR that is tone-mapped away (`ingest/imaging/hdr.py`), with colours of BT.2020 where
-    `wide`; empty for standard range and for HDR that is left as it is coded.
+    `matrix` 3x4 maps 8 bit (Y, U, V, 1) to RGB of 0..255; `turns` are quarter turns. `transfer` is the HDR curve that
+    is tone-mapped (`ingest/imaging/hdr.py`), with BT.2020 colours if `wide`; empty for standard range and for HDR that
+    is left as coded.
     """
 
     matrix: tuple[tuple[float, ...], ...]
@@ -141,7 +143,7 @@ class ColourSpace:
     wide: bool = False
 
     def for_thumbs(self) -> ColourSpace:
-        """That of the small planes, which are of standard range already."""
+        """The colour space of the small planes, which have standard range."""
         if not self.transfer:
             return self
         matrix = tuple(tuple(float(x) for x in row) for row in _matrix(0.2126, 0.0722, full_range=self.full_range))
@@ -149,7 +151,7 @@ class ColourSpace:
 
 
 def colour_space_of(frame: VideoFrame, pixel_aspect: Fraction = Fraction(1), *, tone_map: bool = True) -> ColourSpace:
-    """The look that a frame's marks ask for. Quarter turns only. Without `tone_map` HDR is shown as it is coded."""
+    """The colour space that a frame's metadata state. Without `tone_map` HDR is left as coded."""
     matrix = tuple(tuple(float(x) for x in row) for row in _to_rgb_matrix(frame))
     transfer = hdr.transfer_of(frame) if tone_map else ""
     turns, full_range = round(frame.rotation / 90) % 4, is_full_range(frame)
@@ -157,12 +159,12 @@ def colour_space_of(frame: VideoFrame, pixel_aspect: Fraction = Fraction(1), *, 
 
 
 def is_full_range(frame: VideoFrame) -> bool:
-    """Whether black is 0 (and not 16) in the frame's levels."""
+    """Whether the frame's black is 0 instead of 16."""
     return int(frame.color_range) == _FULL or frame.format.name.startswith(("yuvj", "rgb", "bgr", "gbr"))
 
 
 def _luma_weights(frame: VideoFrame) -> tuple[float, float]:
-    """Shares of red and blue in the brightness, by H.273 number; unsaid: as players do, 601 below 577 rows."""
+    """Shares of red and blue in luma by H.273 number; if unspecified, as players do, BT.601 below 577 rows."""
     colour_matrix = int(frame.colorspace)
     if colour_matrix in (9, 10):
         return 0.2627, 0.0593
@@ -174,7 +176,7 @@ def _luma_weights(frame: VideoFrame) -> tuple[float, float]:
 
 
 def _to_rgb_matrix(frame: VideoFrame) -> NDArray[np.float64]:
-    """3x4: 8-bit Y, U, V and 1 to R, G, B of 0..255 (ITU-R BT.601/709/2020, the inverse of Y = Kr R + Kg G + Kb B)."""
+    """3x4 matrix from 8 bit (Y, U, V, 1) to RGB of 0..255 (ITU-R BT.601/709/2020: Y = Kr R + Kg G + Kb B inverted)."""
     red, blue = _luma_weights(frame)
     return _matrix(red, blue, full_range=is_full_range(frame))
 
@@ -196,14 +198,14 @@ def _matrix(red: float, blue: float, *, full_range: bool) -> NDArray[np.float64]
 
 
 def _from_rgb_matrix(*, full_range: bool) -> NDArray[np.float64]:
-    """3x4: R, G, B of 0..255 and 1 to 8-bit Y, U, V of BT.709."""
+    """3x4 matrix from (R, G, B, 1) of 0..255 to 8 bit Y, U, V of BT.709."""
     to_rgb = _matrix(0.2126, 0.0722, full_range=full_range)
     inverse = np.linalg.inv(to_rgb[:, :3])
     return np.hstack([inverse, -(inverse @ to_rgb[:, 3:])])
 
 
 def _tone_mapped(y: Plane, u: Plane, v: Plane, shift: int, colour_space: ColourSpace) -> U8:
-    """Planes of one size, of 8 + `shift` bits, to sRGB uint8[h, w, 3]."""
+    """Convert planes of equal size and 8 + `shift` bits to sRGB uint8[h, w, 3]."""
     levels = cv2.merge([y, u, v]).astype(np.float32)
     matrix = np.array(colour_space.matrix) / 255.0
     matrix[:, :3] /= 1 << shift
@@ -212,18 +214,18 @@ def _tone_mapped(y: Plane, u: Plane, v: Plane, shift: int, colour_space: ColourS
 
 
 def _planar(frame: VideoFrame, colour_space: ColourSpace) -> tuple[VideoFrame, int]:
-    """The frame in a format that is read in place, and its bits above eight."""
+    """The frame in a format of `_PLANAR`, and its number of bits above 8."""
     shift = _PLANAR.get(frame.format.name)
     if shift is not None:
         return frame, shift
-    if colour_space.transfer:  # eight bits would show as bands
+    if colour_space.transfer:  # 8 bits would cause banding
         return frame.reformat(format="yuv420p10le"), 2
     range_ = int(frame.color_range) or None
     return frame.reformat(format="yuv420p", src_color_range=range_, dst_color_range=range_), 0
 
 
 def rgb(frame: VideoFrame, colour_space: ColourSpace, *, box: Box | None = None) -> U8:
-    """The frame as uint8[h, w, 3] RGB (full range), cut to `box`, with square pixels and turned upright."""
+    """The frame as uint8[h, w, 3] RGB (full range), cut to `box`, with square pixels, turned upright."""
     name = frame.format.name
     if name.startswith(("rgb", "bgr", "gbr", "argb", "abgr", "pal")):
         return _upright(_cut(np.asarray(frame.to_ndarray(format="rgb24"), dtype=np.uint8), box), colour_space)
@@ -239,7 +241,7 @@ def _hdr_rgb(frame: VideoFrame, shift: int, colour_space: ColourSpace, box: Box 
     size = y.shape[1], y.shape[0]
     if u.shape != y.shape:
         u, v = (cv2.resize(plane, size, interpolation=cv2.INTER_LINEAR) for plane in (u, v))
-    rows = 256  # floats of a whole 4K frame would take 300 MB
+    rows = 256  # a 4K frame in floats would take 300 MB
     parts = [
         _tone_mapped(y[top : top + rows], u[top : top + rows], v[top : top + rows], shift, colour_space)
         for top in range(0, y.shape[0], rows)
@@ -248,8 +250,8 @@ def _hdr_rgb(frame: VideoFrame, shift: int, colour_space: ColourSpace, box: Box 
 
 
 def planes_rgb(y: U8, u: U8, v: U8, colour_space: ColourSpace, *, box: Box | None = None) -> U8:
-    """The same from planes uint8[h, w]; colours may be smaller than brightness."""
-    # Colour planes are enlarged smoothly: the library's quick conversion repeats colour pixels and frays red edges.
+    """As `rgb`, from planes uint8[h, w]; chroma may be smaller than luma."""
+    # Chroma is enlarged smoothly: the quick conversion of the library repeats pixels and frays red edges.
     size = y.shape[1], y.shape[0]
     if u.shape != y.shape:
         u, v = (np.asarray(cv2.resize(c, size, interpolation=cv2.INTER_LINEAR), dtype=np.uint8) for c in (u, v))
@@ -269,7 +271,7 @@ def _upright(picture: U8, colour_space: ColourSpace) -> U8:
 
 
 def shrink(picture: U8, side_max: int) -> U8:
-    """A preview of uint8[h, w, 3], its longer side at most `most` pixels."""
+    """Reduce a picture uint8[h, w, 3] to at most `side_max` pixels per side."""
     height, width = picture.shape[:2]
     scale = side_max / max(height, width)
     if scale >= 1:

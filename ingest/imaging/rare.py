@@ -1,7 +1,7 @@
-"""Pictures that Pillow does not open, or whose pixels it gets wrong: TIFF beyond plain bytes, BMP by masks, JPEG XL.
+"""Reads pictures that Pillow cannot open or decodes wrongly: TIFF of other depths, BMP with masks, JPEG XL.
 
-Each comes out as a Pillow picture of 8 bits with its profile and orientation, like any other. Sizes are judged by
-`check(width, height, bytes)`, which raises, before anything is decoded.
+Each becomes an 8 bit Pillow picture with its profile and orientation. `check(width, height, bytes)` is called before
+anything is decoded and raises for sizes beyond the limits.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ Check = Callable[[int, int, int], None]
 _ORIENTATION = 0x0112
 _TIFF_HEADS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _JXL_HEADS = (b"\xff\x0a", b"\0\0\0\x0cJXL \r\n\x87\n")
-_COLOURS = {0: 1, 1: 1, 2: 3, 5: 4}  # channels by TIFF's photometric: grey from white, from black, RGB, ink
-_RATIOS = ((1, 1), (12, 10), (4, 3), (3, 2), (16, 9), (5, 4), (2, 1))  # width to height, of JPEG XL's header
+_COLOURS = {0: 1, 1: 1, 2: 3, 5: 4}  # channels by TIFF's photometric: grey (0 is white), grey (0 is black), RGB, CMYK
+_RATIOS = ((1, 1), (12, 10), (4, 3), (3, 2), (16, 9), (5, 4), (2, 1))  # width to height by code in JPEG XL's header
 _MASKED = 3  # BMP's compression "bitfields"
 
 
@@ -36,7 +36,7 @@ def is_jxl(data: bytes) -> bool:
 
 
 def jxl_size(data: bytes) -> tuple[int, int]:
-    """(width, height) by the header, before EXIF-like turning. Raises ValueError."""
+    """(width, height) from the header, before the orientation is applied. Raises ValueError."""
     bits = int.from_bytes(_codestream(data)[2:18], "little")
 
     def take(count: int) -> int:
@@ -58,7 +58,7 @@ def jxl_size(data: bytes) -> tuple[int, int]:
 
 def jxl_image(data: bytes, check: Check, notes: list[str]) -> Image.Image:
     """The first picture of a JPEG XL file. Raises ValueError and what the decoder raises (RuntimeError)."""
-    import imagecodecs  # late, as tifffile below: few processes ever need them, and they take a while
+    import imagecodecs  # late, like tifffile below: rarely needed and slow to import
 
     width, height = jxl_size(data)
     check(width, height, width * height * 8)
@@ -71,7 +71,8 @@ def jxl_image(data: bytes, check: Check, notes: list[str]) -> Image.Image:
 
 
 def tiff_image(data: bytes, page: int, check: Check, notes: list[str]) -> Image.Image | None:
-    """A page of a TIFF that is not plain bytes; None for one that is: Pillow reads it. Raises ValueError and more."""
+    """A page of a TIFF of more than 8 bits or separate planes; None for one that Pillow reads. Raises ValueError
+    and errors of tifffile."""
     if not data.startswith(_TIFF_HEADS):
         return None
     import tifffile
@@ -79,7 +80,7 @@ def tiff_image(data: bytes, page: int, check: Check, notes: list[str]) -> Image.
     with tifffile.TiffFile(io.BytesIO(data)) as file:
         tiff_page = file.pages[page]
         if not isinstance(tiff_page, tifffile.TiffPage):
-            raise ValueError("its pages cannot be told apart")
+            raise ValueError("its pages cannot be separated")
         photometric, samples = int(tiff_page.photometric), tiff_page.samplesperpixel
         separate = int(tiff_page.planarconfig) == 2 and samples > 1
         is_plain_bytes = tiff_page.bitspersample <= 8 and tiff_page.sampleformat == 1 and not separate
@@ -108,7 +109,7 @@ def tiff_image(data: bytes, page: int, check: Check, notes: list[str]) -> Image.
 
 
 def bmp_image(data: bytes, check: Check) -> Image.Image | None:
-    """A BMP of 16 or 32 bits whose colours lie behind masks of its own; None for any other. Raises ValueError."""
+    """A BMP of 16 or 32 bits with colour masks; None for any other. Raises ValueError."""
     if not data.startswith(b"BM"):
         return None
     offset, header = struct.unpack_from("<II", data, 10)
@@ -122,12 +123,12 @@ def bmp_image(data: bytes, check: Check) -> Image.Image | None:
     masks = struct.unpack_from("<4I" if header >= 56 or compression == 6 else "<3I", data, 54)
     stride = (width * bits // 8 + 3) // 4 * 4
     if len(data) < offset + stride * height:
-        raise ValueError("the file is cut off")
+        raise ValueError("the file is incomplete")
     rows = np.frombuffer(data, np.uint8, stride * height, offset).reshape(height, stride)[:, : width * bits // 8]
     numbers = np.ascontiguousarray(rows).view("<u2" if bits == 16 else "<u4").astype(np.uint32)
     channels = [_masked_channel(numbers, mask) for mask in masks if mask]
     if len(channels) not in (3, 4) or not all(masks[:3]):
-        raise ValueError("its masks leave out a colour")
+        raise ValueError("a colour mask is missing")
     pixels = np.stack(channels, axis=2)
     image = Image.fromarray(np.ascontiguousarray(pixels if signed_height < 0 else pixels[::-1]))
     image.format = "BMP"
@@ -135,17 +136,17 @@ def bmp_image(data: bytes, check: Check) -> Image.Image | None:
 
 
 def _masked_channel(numbers: NDArray[np.uint32], mask: int) -> NDArray[np.uint8]:
-    """The bits behind a mask, stretched to 0..255."""
+    """The bits of a colour mask, scaled to 0..255."""
     shift = (mask & -mask).bit_length() - 1
     value_max = mask >> shift
     if value_max & (value_max + 1):
-        raise ValueError("a mask with gaps")
+        raise ValueError("a colour mask has gaps")
     values = ((numbers & np.uint32(mask)) >> np.uint32(shift)).astype(np.float64)
     return np.rint(values * (255.0 / value_max)).astype(np.uint8)
 
 
 def _known_bits(page: TiffPage) -> int:
-    """How many bits count, where the file's largest value says so (tag MaxSampleValue); else 0."""
+    """Number of bits that the largest value (tag MaxSampleValue) uses; 0 if unknown."""
     value: Any = page.tags.valueof(281)
     top = value[0] if isinstance(value, tuple) and value else value
     return int(top).bit_length() if isinstance(top, int) and top > 0 and top & (top + 1) == 0 else 0
@@ -154,7 +155,7 @@ def _known_bits(page: TiffPage) -> int:
 def _image(
     values: NDArray[Any], kind: str, notes: list[str], bits: int = 0, *, inverted: bool = False, ink: bool = False
 ) -> Image.Image:
-    """Numbers [h, w, 1..5] as a picture of 8 bits: grey, grey and alpha, colours, colours and alpha, or ink."""
+    """Values [h, w, 1..5] as an 8 bit picture: grey or RGB, with or without alpha, or CMYK."""
     pixels = values if values.dtype == np.uint8 else to_bytes(values, notes, bits)
     if inverted:
         pixels = np.concatenate([255 - pixels[..., :1], pixels[..., 1:]], axis=2)
@@ -185,4 +186,4 @@ def _codestream(data: bytes) -> bytes:
         if size < 8:
             break
         offset += size
-    raise ValueError("no picture is in this JPEG XL container")
+    raise ValueError("the JPEG XL container has no picture")

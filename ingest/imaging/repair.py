@@ -1,4 +1,4 @@
-"""Files whose pixels are sound but that a decoder refuses, and the readable part of damaged ones."""
+"""Repairs files with intact pixels that decoders refuse, and finds the readable part of damaged ones."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from numpy.typing import NDArray
 from ingest import humane
 
 PNG = b"\x89PNG\r\n\x1a\n"
-JUNK_MAX = 64  # bytes before a picture's first; more is another kind of file
-READABLE_MIN = 0.25  # of the rows; less is no picture to learn from
+JUNK_MAX = 64  # bytes before a picture; with more it is another kind of file
+READABLE_MIN = 0.25  # share of the rows; a picture with fewer is of no use for training
 PROFILE_BYTES_MAX = 16 * 2**20
 _HEADS = (PNG, b"\xff\xd8\xff", b"GIF87a", b"GIF89a")
-# Of a PNG, all that decides what its pixels look like; texts, times, places and what is unknown do not.
+# Chunks of a PNG that affect its pixels; texts, times, positions and unknown chunks do not.
 _PIXEL_CHUNKS = frozenset((b"IHDR", b"PLTE", b"IDAT", b"IEND", b"tRNS", b"acTL", b"fcTL", b"fdAT"))
 _COLOUR_CHUNKS = frozenset((b"iCCP", b"sRGB", b"gAMA", b"cHRM", b"eXIf", b"sBIT"))
 
 
 def repaired(data: bytes) -> tuple[bytes, list[str]]:
-    """The same picture without what is no pixel: junk before its first byte, chunks of a PNG. And notes on it.
+    """Remove junk before the first byte and damaged metadata chunks of a PNG; returns the bytes and notes.
 
-    The bytes are the same object where there is nothing to leave out.
+    Returns the same object if there is nothing to remove.
     """
     notes: list[str] = []
     start = _start(data)
@@ -37,22 +37,22 @@ def repaired(data: bytes) -> tuple[bytes, list[str]]:
         )
         if len(cleaned) < len(data):
             data = cleaned
-            notes.append("texts or other data beside the pixels are damaged or too large and were passed over")
+            notes.append("damaged or too large metadata ignored")
     return data, notes
 
 
 def patched(data: bytes) -> bytes:
-    """A damaged file as a decoder reads most of it: checksums of a PNG made right, a JPEG's end put on."""
+    """Correct the checksums of a damaged PNG or add the end of a JPEG, so that decoders read most of it."""
     if data.startswith(PNG):
         return PNG + b"".join(_chunk(kind, body) for kind, body, _ in _chunks(data) if kind in _PIXEL_CHUNKS)
     return data + b"\xff\xd9" if data.startswith(b"\xff\xd8") else data
 
 
 def readable_rows(rgb: NDArray[np.uint8], *, blocks: int = 1) -> int:
-    """How many rows from the top hold a picture, of uint8 [h, w, 3] that a decoder gave up on somewhere.
+    """Number of readable rows from the top of a partly decoded picture uint8[h, w, 3].
 
-    Below are only rows of one colour, which decoders put for what is missing. The row of `blocks` pixels in which it
-    breaks off is not whole and does not count; a JPEG's missing blocks are middle grey.
+    Decoders fill missing rows with a single colour. The incomplete row of blocks (`blocks` pixels high) does not count;
+    missing blocks of a JPEG are middle grey.
     """
     flat = np.abs(rgb.astype(np.int16) - rgb[:, :1]).max(axis=(1, 2)) <= 2
     rows = np.flatnonzero(~flat)
@@ -65,7 +65,7 @@ def readable_rows(rgb: NDArray[np.uint8], *, blocks: int = 1) -> int:
 
 
 def significant_bits(data: bytes) -> int:
-    """What a PNG's sBIT says of its first channel; 0 where it says nothing."""
+    """Significant bits of the first channel according to a PNG's sBIT chunk; 0 if it has none."""
     if data.startswith(PNG):
         for kind, body, sound in _chunks(data):
             if kind == b"sBIT" and body and sound:
@@ -76,7 +76,7 @@ def significant_bits(data: bytes) -> int:
 
 
 def has_known_signature(data: bytes) -> bool:
-    """Whether it begins as a png, jpg or gif does, whatever follows."""
+    """Whether the data begin with the signature of a png, jpg or gif."""
     return data.startswith(_HEADS)
 
 
@@ -88,7 +88,7 @@ def _start(data: bytes) -> int:
 
 
 def _chunks(data: bytes) -> Iterator[tuple[bytes, bytes, bool]]:
-    """Kind, body and whether the checksum is right, until the end or where the file is cut off."""
+    """Yield kind, body and whether the checksum is correct, up to the end of the file."""
     offset = len(PNG)
     while offset + 8 <= len(data):
         size, kind = struct.unpack_from(">I4s", data, offset)

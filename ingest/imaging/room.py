@@ -1,8 +1,8 @@
-"""Room for the pixels of large pictures, shared by all processes of this machine that read pictures.
+"""Limits the memory that all processes of this machine use to decode large pictures.
 
-A picture of a hundred megapixels takes over a gigabyte while it is decoded. Whoever decodes a large one first takes its
-share of one budget and waits while others hold too much of it. Shares are file locks, which the kernel gives back
-however a process ends. Small pictures take none: they are bounded by the number of threads.
+Decoding 100 megapixels takes over a gigabyte. A process reserves a share of a common budget before it decodes a large
+picture, and waits while others hold too much. Shares are file locks, which the kernel releases when a process ends.
+Small pictures need none, since the number of threads limits them.
 """
 
 from __future__ import annotations
@@ -17,18 +17,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-SMALL_PIXELS = 12_000_000  # 4K and a little more
-BYTES_PER_PIXEL = 12  # at most, measured: 8.1 for 8 bit RGB, 11.6 for RGBA of 16 bits with a veil
+SMALL_PIXELS = 12_000_000  # pictures up to a little more than 4K reserve nothing
+BYTES_PER_PIXEL = 12  # measured: 8.1 for 8 bit RGB, at most 11.6 for translucent 16 bit RGBA
 BUDGET_BYTES = 2 * 2**30
 SLOTS = 16  # parts of the budget
 _RETRY_S = 0.02
 _held = threading.local()
-_alone = threading.Lock()  # where no folder was named
+_alone = threading.Lock()  # if no folder is configured
 
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """Bytes for all, and the folder of the locks; None where only this process counts."""
+    """Size in bytes and the folder of the locks; without a folder the budget is for this process alone."""
 
     folder: str | None = None
     size: int = BUDGET_BYTES
@@ -38,15 +38,17 @@ shared = Budget()
 
 
 def configure(budget: Budget) -> None:
-    """Say what this process shares with others; `shared` is what to tell a process that it starts."""
+    """Set the budget of this process; pass `shared` on to processes that it starts."""
     global shared
     shared = budget
 
 
 @contextmanager
 def room_for(pixels: int, *, more_bytes: int = 0) -> Iterator[None]:
-    """Hold room for so many pixels, and for `more_bytes` of numbers that a decoder unpacks before they are pixels;
-    nothing for small pictures and where this thread holds room already."""
+    """Reserve memory for a picture of `pixels` and `more_bytes` of intermediate values; waits until it is available.
+
+    Reserves nothing for small pictures, or if this thread already holds a reservation.
+    """
     size = pixels * BYTES_PER_PIXEL + more_bytes
     if size <= SMALL_PIXELS * BYTES_PER_PIXEL or getattr(_held, "now", False):
         yield
@@ -67,9 +69,9 @@ def _hold_slots(size: int) -> Iterator[None]:
         return
     folder = Path(shared.folder)
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    slots_needed = min(SLOTS, -(-size * SLOTS // shared.size))  # what is larger than all waits for all
+    slots_needed = min(SLOTS, -(-size * SLOTS // shared.size))  # larger pictures take the whole budget
     with contextlib.ExitStack() as held:
-        # One collects at a time, in some order: two that hold a half each would wait for ever.
+        # Only one process collects slots at a time: two with half of them each would wait for ever.
         with _open(folder / "gate") as gate:
             while not _locked(gate):
                 time.sleep(_RETRY_S)

@@ -1,4 +1,4 @@
-"""Finds the frames of a film that are on show at given times, by seeking."""
+"""Finds the frames of a film that are shown at given times, by seeking."""
 
 from __future__ import annotations
 
@@ -13,14 +13,16 @@ from ingest.imaging.film_info import Limits, VideoInfo, clock
 from ingest.imaging.sniff import UnreadableVideo
 from ingest.imaging.video import OpenVideo, TimedFrame, open_video
 
-SAME_PASS_MAX_S = 8.0  # to the next wanted frame: decoding on is quicker than to seek and decode from a key frame again
+SAME_PASS_MAX_S = 8.0  # to the next requested frame: decoding on is faster than seeking to a key frame again
 
 
 def seek_frames(
     path: Path | str, times_s: Sequence[float], *, limits: Limits | None = None
 ) -> Iterator[tuple[TimedFrame, VideoInfo]]:
-    """The frames that `frame_at` finds, one a time, in the order of the times. Rising times that lie near each other
-    cost one decode together. Raises UnreadableVideo at the time that cannot be read."""
+    """Yield the frames that `seek_frame` finds, in the order of `times_s` (seconds).
+
+    Increasing times that are close together are decoded in one pass. Raises UnreadableVideo at an unreadable time.
+    """
     begin = 0
     while begin < len(times_s):
         end = begin + 1
@@ -37,7 +39,7 @@ def seek_frames(
 
 
 def seek_frame(path: Path | str, time_s: float, *, limits: Limits | None = None) -> tuple[TimedFrame, VideoInfo]:
-    """The frame on show at `time_s` (seconds, as `TimedFrame.time_s`), found by seeking. Raises UnreadableVideo."""
+    """The frame that is shown at `time_s` (seconds, as `TimedFrame.time_s`). Raises UnreadableVideo."""
     for back_s in (0.0, 12.0, None):
         with open_video(path, limits=limits) as video:
             base = Fraction(video.stream.time_base)
@@ -45,7 +47,7 @@ def seek_frame(path: Path | str, time_s: float, *, limits: Limits | None = None)
             if back_s is not None:
                 _seek(video, max(video.start_pts, target - round(Fraction(back_s) / base)))
             timed = _last_frame_until(video, target)
-            # Some containers have no index and land too late: go further back, at last to the beginning.
+            # Without an index, seeking may land too late: go further back, finally to the beginning.
             if timed is not None and (timed.pts <= target or back_s is None):
                 return timed, video.info
     raise UnreadableVideo(f"{Path(path).name}: there is no frame at {clock(time_s)}.")
@@ -60,7 +62,7 @@ def _seek(video: OpenVideo, pts: int) -> None:
 def _decode_in_one_pass(
     path: Path | str, times_s: Sequence[float], limits: Limits | None
 ) -> Iterator[tuple[TimedFrame, VideoInfo]]:
-    """Frames at rising times by one seek; fewer than times where it lands too late or the film breaks off."""
+    """Yield frames at increasing times after one seek; fewer if it lands too late or the film ends early."""
     with open_video(path, limits=limits) as video:
         base = Fraction(video.stream.time_base)
         targets = [video.start_pts + round(Fraction(time_s) / base) for time_s in times_s]

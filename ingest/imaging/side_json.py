@@ -1,6 +1,6 @@
-"""JSON and TOML beside pictures: what Koma and the screenshot pipeline write, gallery-dl's and boorus' posts, waifuc's.
+"""Reads JSON and TOML files next to pictures: those of Koma, the screenshot pipeline, gallery-dl, boorus and waifuc.
 
-Told apart by their keys. Names of keys that hold text and are not used are told, so that nothing is lost in silence.
+The kinds are recognised by their keys. Unused keys with text are reported, so that nothing is lost silently.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _NAMES = {
     **dict.fromkeys(("meta", "metadata"), "meta"),
 }
 _CAPTIONS = ("prose", "description", "captions")
-# Made again from the picture, or about the file itself; nobody misses them.
+# Computed again from the picture, or about the file itself: not reported as unused.
 _DERIVED_KEYS = frozenset(
     """
     n_faces n_people count facepos fh_ratio cropped general type filename path current_path group_id image_size crop
@@ -44,20 +44,20 @@ _DERIVED_KEYS = frozenset(
 
 
 def parse_json(text: str, known: Known | None = None) -> SideFacts:
-    """Read a JSON text; ValueError says what is wrong with it."""
+    """Parse a JSON text. Raises ValueError with the problem."""
     try:
         data = outside_json.parsed(text)
     except json.JSONDecodeError as error:
-        raise ValueError(f"it is no JSON: {error.msg} in line {error.lineno}") from error
+        raise ValueError(f"invalid JSON: {error.msg} in line {error.lineno}") from error
     return _parse(data, known)
 
 
 def parse_toml(text: str, known: Known | None = None) -> SideFacts:
-    """Read a TOML text; ValueError says what is wrong with it."""
+    """Parse a TOML text. Raises ValueError with the problem."""
     try:
         data = outside_json.parsed_toml(text)
     except ValueError as error:
-        raise ValueError(f"it is no TOML: {error}") from error
+        raise ValueError(f"invalid TOML: {error}") from error
     return _parse(data, known)
 
 
@@ -65,7 +65,7 @@ def _parse(data: Any, known: Known | None) -> SideFacts:
     if isinstance(data, list):
         data = {"tags": data}
     if not isinstance(data, Mapping):
-        raise ValueError("it holds no table of entries")
+        raise ValueError("it is not an object")
     gathered = Gathered()
     by_category = _tags_by_category(gathered, data, known)
     if not by_category:
@@ -77,7 +77,7 @@ def _parse(data: Any, known: Known | None) -> SideFacts:
             gathered.sentence(text)
     caption = data.get("caption")
     if isinstance(caption, str):
-        # Training tools keep the trainer's text there, which is made of the tags; alone it is all there is.
+        # Training tools store the training caption here, which is built from the tags; it is used without tags.
         if is_prose(caption):
             gathered.sentence(caption)
         elif not any(gathered.tags.values()):
@@ -95,14 +95,14 @@ def _parse(data: Any, known: Known | None) -> SideFacts:
 
 
 def _tags_by_category(gathered: Gathered, data: Mapping[str, Any], known: Known | None) -> bool:
-    """Tags whose category the file names. Returns whether the general ones are among them."""
+    """Add tags whose category is stated. Returns whether general tags are among them."""
     general = False
     for namespace, category in _NAMES.items():
         for key in (f"tags_{namespace}", f"tag_string_{namespace}"):
             if data.get(key):
                 _add_tags(gathered, category, data[key], known)
                 general = general or category == "general"
-        if category != "general":  # there it is a description in words, such as "anishot"
+        if category != "general":  # "general" is a description such as "anishot"
             _add_tags(gathered, category, data.get(namespace), known)
     tags = data.get("tags")
     if isinstance(tags, Mapping) and tags and all(isinstance(value, list) for value in tags.values()):
@@ -140,7 +140,7 @@ def _add_tags(gathered: Gathered, category: str, value: Any, known: Known | None
 
 
 def _add_tag(gathered: Gathered, category: str, tag: str) -> None:
-    """A tag of a list: never parted, but a rating is a rating."""
+    """Add one entry of a list unsplit; `rating:` entries become the rating."""
     if category == "general" and tag.lower().startswith("rating:"):
         gathered.tag("rating", tag[7:])
     else:
@@ -172,7 +172,7 @@ def _add_score(gathered: Gathered, value: Any) -> None:
 
 
 def _boxes(data: Mapping[str, Any], names: tuple[str, ...]) -> tuple[tuple[float, float, float, float], ...]:
-    """Face boxes where there is exactly one for each name: then the names stand in the order of the faces."""
+    """Relative face boxes, if there is exactly one for each name: then both have the same order."""
     boxes = data.get("facepos") or data.get("rel_pos")
     if not isinstance(boxes, list) or not names or len(boxes) != len(names) or len(boxes) > _BOXES_MAX:
         return ()
@@ -212,4 +212,4 @@ def _note_unused(gathered: Gathered, data: Mapping[str, Any]) -> None:
     if unused:
         listed = ", ".join(unused[:20])
         more = f" and {len(unused) - 20:,} more" if len(unused) > 20 else ""
-        gathered.leave(f"entries that are not used: {listed}{more}")
+        gathered.leave(f"unused keys: {listed}{more}")

@@ -1,8 +1,8 @@
-"""Texts beside pictures: lists of tags in every usual form, told apart from prose by the whole text.
+"""Reads text files next to pictures: tag lists in all common forms, distinguished from prose by the whole text.
 
-Forms: `1girl, long hair`; the same with semicolons; Danbooru's `1girl long_hair`; a tag a line; lines such as
-`character: a, b` (imgbrd-grabber); namespaces such as `character:saber` (hydrus); sentences. What cannot be a tag is
-kept as left over, never dropped.
+Forms: `1girl, long hair`; the same with semicolons; Danbooru's `1girl long_hair`; one tag per line; lines such as
+`character: a, b` (imgbrd-grabber); namespaces such as `character:saber` (hydrus); sentences. Text that cannot be a tag
+is kept in `left`, never dropped.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ TAGS_MAX = 2000
 TAG_CHARS_MAX = 200
 CAPTION_CHARS_MAX = 4000
 CAPTIONS_MAX = 50
-LEFT_MAX = 50  # texts that were not understood: what is beyond is counted
+LEFT_MAX = 50  # texts that were not understood; further ones are only counted
 NOBODY = frozenset({"unknown", "ood"})  # what classifiers write for "no character"
-TAG_WORDS_MAX = 6  # of a tag with spaces; more are a sentence
+TAG_WORDS_MAX = 6  # words of a tag with spaces; more are a sentence
 
-Known = Callable[[Collection[str]], Collection[str]]  # of spellings with underscores: those that the vocabulary has
+Known = Callable[[Collection[str]], Collection[str]]  # spellings with underscores -> those in the vocabulary
 
 _HEADS = {
     **dict.fromkeys(("character", "characters", "char", "person"), "character"),
@@ -34,14 +34,14 @@ _HEADS = {
     "score": "score",
 }
 CATEGORIES = ("character", "copyright", "artist", "general", "meta")
-# Namespaces that tell of the file and not of what it shows.
+# Namespaces that describe the file, not the picture.
 _ABOUT_FILES = frozenset({"title", "page", "chapter", "volume", "source", "url", "filename", "date", "site", "pool"})
 _HEAD = re.compile(r"\s*([A-Za-z]+)\s*:(.*)", re.DOTALL)
 _NAMESPACE = re.compile(r"(?:^|[\s,])-?([A-Za-z]+):(?=[^\s,])")
 _RATING = re.compile(r"rating[_:]\s*(\w[\w+-]*)", re.IGNORECASE)
 _SCORED = re.compile(r"\((.+):\d+(?:\.\d+)?\)")
 _COMMAS = re.compile(r"[,，、]")
-# Beside a gap; those inside a word may be a name's (`steins;gate`) or a face's (`;_;`).
+# Next to a space; inside a word they may belong to a name (`steins;gate`) or a kaomoji (`;_;`).
 _SEMICOLONS = re.compile(r"(?<=[^\s;_；])[;；](?=\s)|(?<=[^\W_])[;；]$|；")
 _TIGHT_SEMICOLONS = re.compile(r"(?<=[^\W_]);(?=[^\W_])")
 _PEOPLE = re.compile(r"\d\+?(?:girl|boy|other)s?|solo|no_humans|multiple_(?:girls|boys)", re.IGNORECASE)
@@ -52,7 +52,7 @@ _PROSE = frozenset(
     """.split()  # noqa: SIM905
 )
 _SENTENCES = frozenset("a an the is are was were she he they it its who which".split())  # noqa: SIM905 - never in long tags
-# Where no vocabulary was imported: single words that are tags and seldom a part of one.
+# Without an imported vocabulary: single words that are tags and rarely part of one.
 _COMMON = frozenset(
     """
     smile blush hat sky outdoors indoors dress skirt shirt gloves bow ribbon sitting standing long_hair short_hair
@@ -65,12 +65,12 @@ _SENTENCE_END = re.compile(r"[.!?…。！？]['\"”』」)]*$")
 
 @dataclass(slots=True)
 class SideFacts:
-    """What files beside a picture say. Tags by category in the order of the files, with underscores; names of
-    characters as they stand there.
+    """The content of files next to a picture. Tags are by category in the order of the files, with underscores; names
+    of characters are unchanged.
 
-    `rating` as it stands there, `rating_scheme` of the site where it is known; `captions` are sentences; `boxes` are
-    relative face boxes (left, top, right, bottom) in the order of `character` where the file has one for each;
-    `left` tells in words what was not understood or not used.
+    `rating` is unchanged, with the `rating_scheme` of a known site; `captions` are sentences; `boxes` are relative face
+    boxes (left, top, right, bottom, 0..1) in the order of `character`, if the file has one for each; `left` are texts
+    that were not understood or not used.
     """
 
     character: tuple[str, ...] = ()
@@ -92,13 +92,13 @@ class SideFacts:
 
     @property
     def empty(self) -> bool:
-        """True when nothing was said."""
+        """Whether there is no content at all."""
         return not (self.has_tags or self.rating or self.captions or self.left) and self.score is None
 
 
 @dataclass(slots=True)
 class Gathered:
-    """Parts of a text on their way into `SideFacts`."""
+    """Collects parts of a text for `SideFacts`."""
 
     tags: dict[str, dict[str, None]] = field(default_factory=lambda: {name: {} for name in CATEGORIES})
     rating: str = ""
@@ -107,7 +107,7 @@ class Gathered:
     left: list[str] = field(default_factory=list)
 
     def tag(self, category: str, text: str) -> None:
-        """Add one tag, a rating or a score; what cannot be one is left over."""
+        """Add a tag, rating or score; anything else goes to `left`."""
         cleaned = clean(text)
         if not cleaned:
             return
@@ -131,7 +131,7 @@ class Gathered:
             self.tags[category].setdefault(name)
 
     def sentence(self, text: str) -> None:
-        """Add a caption; beyond the bounds it is left over."""
+        """Add a caption; beyond the limits it goes to `left`."""
         cleaned = clean(text)
         if not cleaned:
             return
@@ -141,11 +141,11 @@ class Gathered:
             self.captions.setdefault(cleaned)
 
     def leave(self, text: str) -> None:
-        """Keep what was not understood."""
+        """Store a text that was not understood."""
         self.left.append(text if len(text) <= 200 else f"{text[:200]}… ({len(text):,} characters)")
 
     def facts(self) -> SideFacts:
-        """As `SideFacts`."""
+        """The collected content."""
         left = list(dict.fromkeys(self.left))
         if len(left) > LEFT_MAX:
             left = [*left[:LEFT_MAX], f"and {len(left) - LEFT_MAX:,} more"]
@@ -156,7 +156,7 @@ class Gathered:
 
 
 def parse_text(text: str, known: Known | None = None) -> SideFacts:
-    """Read a text in whichever form it is; it never raises. `known` asks a vocabulary."""
+    """Parse a text of any form; never raises. `known` looks up spellings in a vocabulary."""
     gathered = Gathered()
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     if _is_paragraph(lines):
@@ -168,7 +168,7 @@ def parse_text(text: str, known: Known | None = None) -> SideFacts:
 
 
 def _is_paragraph(lines: list[str]) -> bool:
-    """Whether lines are one text that was broken; where each ends a sentence they are captions of their own."""
+    """Whether the lines are one wrapped text; lines that each end a sentence are separate captions."""
     if len(lines) < 2 or any(_heads(line) or _namespaced(line) for line in lines):
         return False
     if all(_SENTENCE_END.search(line) for line in lines) or not _SENTENCE_END.search(lines[-1]):
@@ -189,7 +189,7 @@ def _read_line(gathered: Gathered, line: str, *, alone: bool, known: Known | Non
         return
     parts = split_tags(line, known)
     if alone and len(parts) == 1 and len(line.split()) > TAG_WORDS_MAX // 2 and not _is_known(line, known):
-        gathered.sentence(line)  # some words without any sign of a tag: as a caption none of them is lost or joined
+        gathered.sentence(line)  # words without any sign of a tag: a caption loses and joins none of them
         return
     sentences: list[str] = []
     for part in parts:
@@ -201,7 +201,7 @@ def _read_line(gathered: Gathered, line: str, *, alone: bool, known: Known | Non
 
 
 def _read_part(gathered: Gathered, part: str) -> None:
-    """One entry of a list, perhaps with a namespace."""
+    """Add one entry of a list, with or without a namespace."""
     name, colon, rest = part.strip().partition(":")
     space = name.strip().lower()
     if colon and rest.strip() and space in _HEADS:
@@ -226,13 +226,13 @@ def _heads(line: str) -> tuple[str, str] | None:
 
 
 def _namespaced(text: str) -> list[str]:
-    """The namespaces with a meaning that stand in a text."""
+    """The known namespaces in a text."""
     return [name for name in _NAMESPACE.findall(text) if name.lower() in _HEADS]
 
 
 def split_tags(text: str, known: Known | None = None, *, names: bool = False) -> list[str]:
-    """The entries of a list: by commas; else by semicolons where the vocabulary does not know the whole; else by spaces
-    where its words are tags. `names`: of people or titles."""
+    """Split a list at commas; else at semicolons, unless the vocabulary has the whole text; else at spaces, if its
+    words are tags. `names`: the entries are names of people or titles."""
     parts = _split_by_punctuation(text, known)
     if len(parts) > 1 or parts != [text.strip()]:
         return parts
@@ -243,7 +243,7 @@ def split_tags(text: str, known: Known | None = None, *, names: bool = False) ->
 
 
 def _split_by_punctuation(text: str, known: Known | None = None) -> list[str]:
-    """The entries of a list that commas part, or semicolons where there are no commas; the text itself without any."""
+    """Split a list at commas, or at semicolons if there are no commas."""
     text = text.strip()
     if _COMMAS.search(text):
         return [part for part in _COMMAS.split(text) if part.strip()]
@@ -290,12 +290,12 @@ def is_prose(text: str) -> bool:
         return len(parts) <= max(2, len(words) // 3) or prose_words >= 2
     sentences = [part for part in parts if _is_sentence(part)]
     if 2 * len(sentences) < len(parts) and not words[0][:1].isupper():
-        return False  # tags with a sentence behind them
+        return False  # tags followed by a sentence
     return 2 * sum(len(part.split()) for part in sentences) > len(words)
 
 
 def _is_sentence(part: str) -> bool:
-    """Whether an entry of a comma list is too much of a sentence to be a tag."""
+    """Whether an entry of a comma list is a sentence rather than a tag."""
     words = part.split()
     if "_" in part:
         return False
@@ -304,7 +304,7 @@ def _is_sentence(part: str) -> bool:
 
 
 def tag_spelling(text: str, *, gap: str = "_") -> str:
-    """A tag with underscores and plain brackets; the weight of `(tag:1.2)` goes."""
+    """A tag with underscores (`gap`) and unescaped brackets, without the weight of `(tag:1.2)`."""
     if match := _SCORED.fullmatch(text):
         text = match[1]
     return text.replace("\\(", "(").replace("\\)", ")").replace(" ", gap)
@@ -317,13 +317,13 @@ def clean(text: str) -> str:
 
 
 def parse_score(text: str) -> int | None:
-    """A score: a whole number of up to nine figures, with a sign perhaps."""
+    """A score: an integer of up to nine digits with an optional sign; None for other text."""
     match = re.fullmatch(r"[+-]?\d{1,9}", text.strip())
     return int(match[0]) if match else None
 
 
 def merged(parts: Iterable[SideFacts]) -> SideFacts:
-    """Of several files: all tags, captions and rests once each; rating, score and boxes of the first that has them."""
+    """Merge files: all tags, captions and remaining texts once each; rating, score and boxes of the first with any."""
     total = SideFacts()
     for part in parts:
         for name in (*CATEGORIES, "captions", "left"):

@@ -1,4 +1,4 @@
-"""Which files lie beside a picture, and what they say together."""
+"""Finds the tag files next to a picture and merges their content."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ingest.imaging.side_text import Known, SideFacts, clean, merged, parse_text
 logger = logging.getLogger(__name__)
 
 TEXT_BYTES_MAX = 1 << 20
-FILES_MAX = 8  # beside one picture
+FILES_MAX = 8  # per picture
 SIDE_ENDINGS = frozenset(
     {"json", "toml", "tags", "tag", "processed_tags", "characters", "subjects", "txt", "caption", "cap"}
 )
@@ -20,17 +20,17 @@ OF_FOLDERS = frozenset({"multiply.txt", "dataset.json"})
 _STRUCTURED = ("json", "facedata.json", "toml")
 _TAGS = ("tags", "tag", "processed_tags")
 _NAMES = ("characters", "subjects")
-_LOOSE = ("txt", "caption", "cap")  # tags where nothing above has any, else only their sentences count
+_LOOSE = ("txt", "caption", "cap")  # their tags count if no other file has any, their sentences always
 
 
 def is_side_file(name: str) -> bool:
-    """Whether a file may lie beside a picture, by the name of the file without folders."""
+    """Whether a file may describe a picture, by its name without folders."""
     ending = name.rpartition(".")[2].lower()
     return ending in SIDE_ENDINGS and (not name.startswith(".") or name.lower().endswith("_meta.json"))
 
 
 class SideFiles:
-    """Finds the files beside pictures among many names, whatever the case of their letters."""
+    """Finds the tag files of pictures among many names, ignoring case."""
 
     def __init__(self, names: Iterable[str]) -> None:
         self._by_name: dict[str, list[str]] = {}
@@ -39,11 +39,11 @@ class SideFiles:
         self._claimed: set[str] = set()
 
     def of(self, picture: str) -> list[str]:
-        """The files beside a picture, those that say most clearly what they mean first; FILES_MAX at most."""
+        """The tag files of a picture, at most FILES_MAX, the most specific kinds first."""
         folder, slash, name = picture.rpartition("/")
         stem = name.rpartition(".")[0] or name
         candidates = [f"{base}.{ending}" for ending in ("json",) for base in (name, stem)]
-        candidates += [f".{stem}_meta.json", f"{stem}_meta.json"]  # an upload gives no name that begins with a dot
+        candidates += [f".{stem}_meta.json", f"{stem}_meta.json"]  # uploads have no names that begin with a dot
         rest = (*_STRUCTURED[1:], *_TAGS, *_NAMES, *_LOOSE)
         candidates += [f"{base}.{ending}" for ending in rest for base in (name, stem)]
         names: list[str] = []
@@ -53,7 +53,7 @@ class SideFiles:
         return names[:FILES_MAX]
 
     def unclaimed(self) -> list[str]:
-        """Files that lay beside no picture that was asked for, but those that speak of folders."""
+        """Files that belong to no requested picture, except those for whole folders."""
         names = (name for names in self._by_name.values() for name in names)
         return sorted(
             name for name in names if name not in self._claimed and name.rpartition("/")[2].lower() not in OF_FOLDERS
@@ -61,10 +61,10 @@ class SideFiles:
 
 
 def parse_side_files(files: Sequence[tuple[str, bytes]], known: Known | None = None) -> SideFacts:
-    """What the files beside a picture say together, in their order (as `SideFiles.of` gives them). It never raises.
+    """Merge the tag files (name, content) of a picture in the order of `SideFiles.of`; never raises.
 
-    Texts that hold tags again where another file told them before are kept as left over, with the reason; so is a file
-    that cannot be read. `known` asks a vocabulary which of some spellings it has.
+    Tags in plain texts are ignored if another file has tags; `left` says so, and which files are unreadable. `known`
+    looks up spellings in a vocabulary.
     """
     parts: list[SideFacts] = []
     tags_of = ""
@@ -74,7 +74,7 @@ def parse_side_files(files: Sequence[tuple[str, bytes]], known: Known | None = N
         if ending in _LOOSE and tags_of and facts.has_tags:
             facts = SideFacts(
                 captions=facts.captions, rating=facts.rating, score=facts.score,
-                left=(*facts.left, f"{short}: tags not read, since {tags_of} tells them"),
+                left=(*facts.left, f"{short}: tags ignored, since {tags_of} has tags"),
             )  # fmt: skip
         elif ending not in _NAMES and facts.has_tags:
             tags_of = tags_of or short
@@ -83,7 +83,7 @@ def parse_side_files(files: Sequence[tuple[str, bytes]], known: Known | None = N
 
 
 def parse_side_file(name: str, data: bytes, known: Known | None = None) -> SideFacts:
-    """What one file says. It never raises; what cannot be read is told in `left`."""
+    """Parse one tag file; never raises. `left` says what is unreadable."""
     short, ending = name.rpartition("/")[2], _ending(name)
     cut = len(data) > TEXT_BYTES_MAX
     try:
@@ -97,16 +97,16 @@ def parse_side_file(name: str, data: bytes, known: Known | None = None) -> SideF
             facts = _json_or_text(text, known)
     except ValueError as error:
         facts = SideFacts(left=(f"{short}: {error}",))
-    except Exception as error:  # one file that nobody foresaw must not stop the stage for all pictures
-        logger.warning("a file beside a picture was not understood: %s", clean(short), exc_info=True)
-        facts = SideFacts(left=(f"{short}: it was not understood ({type(error).__name__})",))
+    except Exception as error:  # one unexpected file must not stop the stage
+        logger.warning("a tag file was not understood: %s", clean(short), exc_info=True)
+        facts = SideFacts(left=(f"{short}: not understood ({type(error).__name__})",))
     if cut:
-        facts.left = (*facts.left, f"{short}: only its first {TEXT_BYTES_MAX:,} bytes were read")
+        facts.left = (*facts.left, f"{short}: only the first {TEXT_BYTES_MAX:,} bytes were read")
     return facts
 
 
 def decoded(data: bytes) -> str:
-    """The text of a file: UTF-8, UTF-16 with its mark, else Japanese Windows."""
+    """Decode a file: UTF-8, UTF-16 with a byte order mark, else Japanese Windows."""
     data = data[:TEXT_BYTES_MAX]
     if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
         return data.decode("utf-16", "replace")

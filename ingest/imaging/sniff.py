@@ -1,4 +1,4 @@
-"""Tells a film's container by its first bytes, so that neither a file's name nor its text decides what opens it."""
+"""Detects a film's container by its first bytes, so that neither its name nor other content selects the demuxer."""
 
 from __future__ import annotations
 
@@ -10,42 +10,42 @@ from ingest.errors import BadInput
 
 
 class UnreadableVideo(BadInput):
-    """A film cannot be read. The text says which file, what is wrong and what to do, for the user."""
+    """A film cannot be read. The text, meant for the user, says which one, why and what to do."""
 
 
-HEAD = 64 * 1024  # bytes that are looked at: a recording may begin in the middle of anything
+HEAD = 64 * 1024  # bytes that are examined: a recording may begin at any point
 _MOV_BOXES = frozenset(b"ftyp moov mdat wide free skip pnot styp sidx moof uuid pdin meta emsg prft".split())
 _MOV_FILMS = frozenset(b"ftyp moov mdat moof styp".split())  # at least one of these makes it a film
 _BOXES_READ = 16
 _ASF = bytes.fromhex("3026b2758e66cf11a6d900aa0062ce6c")
 _EBML = b"\x1a\x45\xdf\xa3"
 _MPEG_PACK = b"\x00\x00\x01\xba"
-# Sizes of transport packets, and where in them the sync byte stands: plain, with a time stamp before (Blu-ray,
-# recorders), with error correction behind (broadcast).
+# Sizes of transport packets and the offset of their sync byte: plain, with a leading time stamp (Blu-ray, recorders),
+# with trailing error correction (broadcast).
 TS_PACKETS = ((188, 0), (192, 4), (204, 0))
-_TS_MARKS = 5  # packets in a row that all begin with the sync byte
+_TS_MARKS = 5  # consecutive packets that must begin with the sync byte
 _TS_SYNC = 0x47
-_AACS_UNIT = 6144  # bytes: Blu-ray encrypts units of 32 packets behind their first 16 bytes
+_AACS_UNIT = 6144  # bytes: Blu-ray encrypts units of 32 packets after their first 16 bytes
 
 
 @dataclass(frozen=True, slots=True)
 class Container:
-    """The one demuxer that may open a file, and how many bytes before its header are none of it."""
+    """The demuxer that may open a file, and the number of bytes to skip before its header."""
 
     demuxer: str
     skip: int = 0
 
 
 def container_of(path: Path) -> Container:
-    """What may open `path`, by its content. Raises UnreadableVideo for anything that is no film."""
+    """The container of a file by its content. Raises UnreadableVideo if it is not a film."""
     try:
         kind = path.stat()
     except OSError as error:
         raise UnreadableVideo(f"{path.name}: cannot be read: {error.strerror}.") from error
     if not stat.S_ISREG(kind.st_mode):
-        raise UnreadableVideo(f"{path.name}: is not a plain file.")
+        raise UnreadableVideo(f"{path.name}: is not a regular file.")
     if kind.st_size == 0:
-        raise UnreadableVideo(f"{path.name}: the file is empty (0 bytes); copy it again from where it came.")
+        raise UnreadableVideo(f"{path.name}: the file is empty. Copy it again.")
     try:
         with path.open("rb") as file:
             head = file.read(HEAD)
@@ -54,7 +54,7 @@ def container_of(path: Path) -> Container:
     container = _by_content(head)
     if container is None:
         raise UnreadableVideo(
-            f"{path.name}: {_kind_text(head)}; add mkv, mp4, mov, webm, avi, ts, mpg, wmv, flv or ogv."
+            f"{path.name}: {_kind_text(head)}. Supported are mkv, mp4, mov, webm, avi, ts, mpg, wmv, flv and ogv."
         )
     return container
 
@@ -75,10 +75,10 @@ def _by_content(head: bytes) -> Container | None:
     if head.startswith(b"OggS"):
         return Container("ogg")
     if _foreign_kind_text(head):
-        return None  # plainly something else: no header of a film is looked for inside it
+        return None  # clearly something else: do not search it for a film
     if transport_packets(head) is not None:
-        return Container("mpegts")  # the demuxer finds the first packet by itself
-    # Others hold places counted from the file's first byte, so junk before them breaks them for everybody.
+        return Container("mpegts")  # the demuxer finds the first packet
+    # Other containers store offsets from the first byte, so leading junk makes them unreadable anyway.
     for signature, demuxer in ((_EBML, "matroska,webm"), (_MPEG_PACK, "mpeg")):
         position = head.find(signature)
         if position > 0 and (
@@ -91,7 +91,7 @@ def _by_content(head: bytes) -> Container | None:
 
 
 def _is_mov(head: bytes) -> bool:
-    """Walks the boxes from the first byte: a size and a known name each, one of them a film's."""
+    """Whether the file begins with known boxes, at least one of them specific to films."""
     offset = 0
     for _ in range(_BOXES_READ):
         if len(head) < offset + 8:
@@ -110,7 +110,7 @@ def _is_mov(head: bytes) -> bool:
 
 
 def transport_packets(head: bytes) -> tuple[int, int] | None:
-    """Size of a transport stream's packets and where the first whole one begins; None where there are none."""
+    """Packet size of a transport stream and offset of the first complete packet; None for other files."""
     for size, first in TS_PACKETS:
         marks_needed = min(_TS_MARKS, len(head) // size)
         if marks_needed < 3:
@@ -127,29 +127,29 @@ def _kind_text(head: bytes) -> str:
     if what := _foreign_kind_text(head):
         return what
     if _is_encrypted_disc(head):
-        return "is encrypted (copied from a Blu-ray disc as it is) and cannot be decoded; decrypt it first"
+        return "is encrypted (an unchanged copy of a Blu-ray disc) and cannot be decoded; decrypt it first"
     if b"\x00" not in head:
         return "is a text file, not a film"
-    return "is not a film of a known kind"
+    return "is not a film in a known format"
 
 
 def _foreign_kind_text(head: bytes) -> str:
     text = head.lstrip(b"\xef\xbb\xbf \t\r\n")[:64].lower()
     if text.startswith(b"#extm3u"):
-        return "is a playlist (m3u8), not a film, and playlists are never followed"
+        return "is a playlist (m3u8), not a film; playlists are not supported"
     if text.startswith((b"ffconcat", b"file ")):
-        return "is a list of files to join, not a film, and lists are never followed"
+        return "is a list of files to join, not a film; lists are not supported"
     if text.startswith((b"<?xml", b"<mpd", b"<smil")):
-        return "is an XML text (a streaming manifest?), not a film, and manifests are never followed"
+        return "is an XML text (a streaming manifest?), not a film; manifests are not supported"
     if head.startswith((b"\x89PNG", b"\xff\xd8\xff", b"GIF8")) or head[8:12] == b"WEBP":
-        return "is a picture, not a film (give it a picture's ending, such as png or jpg)"
+        return "is a picture, not a film; rename it with a picture's suffix, such as png or jpg"
     if head.startswith((b"PK\x03\x04", b"7z\xbc\xaf\x27\x1c", b"Rar!", b"\x1f\x8b")):
         return "is an archive, not a film; unpack it first"
     return ""
 
 
 def _is_encrypted_disc(head: bytes) -> bool:
-    """Time-stamped packets of which only each thirty-second begins in clear."""
+    """Whether only every 32nd time-stamped packet begins with a readable sync byte."""
     units = range(4, len(head) - 192, _AACS_UNIT)
     clear = [head[position] == _TS_SYNC for position in units]
     inside = [head[position + 192] == _TS_SYNC for position in units]

@@ -1,4 +1,4 @@
-"""From a picture file to all that a row keeps of it: the file, its working copy and preview, descriptor, measures."""
+"""Reads a picture file into everything that a row needs: original, working copy, preview, descriptor, measures."""
 
 from __future__ import annotations
 
@@ -25,19 +25,20 @@ Use = Literal["plain", "rendered", "damaged", "part"]
 
 GATE_WIDTH = 640  # as for films
 LUMA_WIDTH = 320
-FALLBACK = PictureFormat("png")  # for pictures that the chosen format cannot hold (webp ends at 16,383 a side)
-# Of pictures above, models and pages get a smaller copy.
+FALLBACK = PictureFormat("png")  # for pictures too large for the chosen format (webp: 16,383 pixels per side)
+# Models and pages get a smaller copy of larger pictures.
 LARGE_PIXELS = 25_000_000
-PAGE_BYTES_MAX = 32 * 2**20  # files above are too heavy for a page
+PAGE_BYTES_MAX = 32 * 2**20  # larger files are too slow for pages
 
 
 @dataclass(slots=True)
 class Still:
-    """`original`, `full` and `preview` are the bytes to store, the suffixes the endings of the first two.
+    """A picture as it is stored: bytes of `original`, `full` and `preview` with the suffixes of the first two.
 
-    `full` is the working copy for pages and models; empty where the original serves. `use`: whether the original shows
-    this picture in any reader (plain), only to Koma (rendered), only in part (damaged), or others as well (part, whose
-    number is `page`).
+    `full` is the working copy for pages and models, empty if the original serves. `use` says what the original shows:
+    exactly this picture in any program ("plain") or only in Koma ("rendered"), a damaged part of it ("damaged"), or
+    several pictures, of which this is number `page` ("part"). `width` and `height` in pixels; `descriptor` uint8[D];
+    `background` is a grey level.
     """
 
     original: bytes
@@ -57,16 +58,16 @@ class Still:
 
 
 def read_still(source: Path | bytes, *, name: str, how: PictureFormat, use_damaged: bool = False) -> Still:
-    """Read one picture; `how` is the format of a working copy. Raises UnreadablePicture with the reason."""
+    """Read one picture; `how` is the format of the working copy. Raises UnreadablePicture."""
     return next(read_stills(source, name=name, how=how, use_damaged=use_damaged))
 
 
 def read_stills(
     source: Path | bytes, *, name: str, how: PictureFormat, use_damaged: bool = False, pictures_max: int = 0
 ) -> Iterator[Still]:
-    """As `read_still`; with `most` each picture of an animation or of several pages, as many at the most.
+    """As `read_still`; with `pictures_max` above 0, yield up to that many pictures of an animation or multi-page file.
 
-    Raises UnreadablePicture, after those that could be read.
+    Raises UnreadablePicture after the readable ones.
     """
     data = source if isinstance(source, bytes) else read_file(source, name=name)
     with room_for(pixel_count(data), more_bytes=high_bit_depth_bytes(data)):
@@ -82,7 +83,7 @@ def _still(picture: Picture, data: bytes, how: PictureFormat) -> Still:
     full, suffix = b"", ""
     use: Use = "plain" if picture.reads_as_is else "rendered"
     if picture.damaged or picture.page is not None:
-        # Exports begin with this copy and not with the file, so nothing may be lost in it.
+        # Exports use this copy instead of the original, so it must be lossless.
         use, (full, suffix) = "damaged" if picture.damaged else "part", (encode(rgb, FALLBACK), FALLBACK.suffix)
     elif not (picture.reads_as_is and kind.is_universal and _is_handy(picture, data)):
         full, suffix = _working_copy(rgb, how)
@@ -111,7 +112,7 @@ def _is_handy(picture: Picture, data: bytes) -> bool:
 
 
 def _working_copy(rgb: U8, how: PictureFormat) -> tuple[bytes, str]:
-    """Bytes and ending of a picture for pages and models, of at most LARGE_PIXELS."""
+    """Bytes and suffix of a copy of at most LARGE_PIXELS."""
     height, width = rgb.shape[:2]
     if width * height > LARGE_PIXELS:
         scale = (LARGE_PIXELS / (width * height)) ** 0.5
@@ -124,12 +125,12 @@ def _working_copy(rgb: U8, how: PictureFormat) -> tuple[bytes, str]:
 
 
 def descriptor_of(rgb: U8) -> U8:
-    """The descriptor uint8[D] of a picture uint8 [h, w, 3], as its row would have it."""
+    """The descriptor uint8[D] of a picture uint8[h, w, 3] RGB, as stored in its row."""
     return _describe_planes(*planes(rgb))
 
 
 def measures_of(rgb: U8) -> Measures:
-    """The measures of a picture uint8 [h, w, 3], as its row would have them."""
+    """The measures of a picture uint8[h, w, 3] RGB, as stored in its row."""
     return _measure_planes(rgb, planes(rgb)[0])
 
 
@@ -145,7 +146,7 @@ def _describe_planes(luma: U8, u: U8, v: U8) -> U8:
 
 
 def planes(rgb: U8) -> tuple[U8, U8, U8]:
-    """Brightness (16..235, at most 640 wide) and the two colours at half its size, as a film's frame has them."""
+    """Luma (16..235, at most 640 wide) and chroma planes of half its size, uint8[h, w], as of a film's frame."""
     height, width = rgb.shape[:2]
     scale = min(1.0, GATE_WIDTH / width)
     across, down = max(2, round(width * scale) & ~1), max(2, round(height * scale) & ~1)

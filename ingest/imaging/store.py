@@ -1,6 +1,6 @@
-"""Content-addressed files below one root: written whole or not at all, named by their SHA-256, never changed after.
+"""Content-addressed files below one root: written completely or not at all, named by their SHA-256, never changed.
 
-Names look like `ab/cd/<sha256>.<ending>`; nothing else is ever opened, so a name from a hostile row leads nowhere.
+Names have the form `ab/cd/<sha256>.<ending>`; no other name is ever opened, whatever a row contains.
 """
 
 from __future__ import annotations
@@ -27,27 +27,27 @@ _CHUNK_BYTES = 1 << 20
 
 
 class StoreFull(OSError):
-    """No room for a file; nothing half-written stays. The text is meant for the user."""
+    """The disk is full; no partial file remains. The text is meant for the user."""
 
 
 class UnknownName(ValueError):
-    """A name that the store never gives out."""
+    """A name that is not of the store's form."""
 
 
 class Store:
-    """Files below `root`. Two processes may write the same content at once: either rename leaves the same bytes."""
+    """Files below `root`. Processes may write the same content at once, since either rename leaves the same bytes."""
 
     def __init__(self, root: Path, *, reserve_bytes: int = 0) -> None:
-        """`reserve_bytes`: refuse to write when the disk would keep less than this free."""
+        """`reserve_bytes` stay free on the disk; files that would take them are refused."""
         self.root = Path(root)
         self.reserve_bytes = reserve_bytes
 
     def put(self, data: bytes, suffix: str) -> str:
-        """Write bytes durably, return the name. `suffix` with or without its dot. Raises StoreFull, ValueError."""
+        """Write bytes durably and return the name; `suffix` with or without a dot. Raises StoreFull, ValueError."""
         return self.put_many([(data, suffix)])[0]
 
     def put_many(self, items: Iterable[tuple[bytes, str]]) -> list[str]:
-        """As `put` for several files, with one sync a folder; at return all are durable. Raises as `put`."""
+        """As `put` for several (bytes, suffix), with one sync per folder; all are durable on return."""
         names: list[str] = []
         folders: set[Path] = set()
         for data, suffix in items:
@@ -62,10 +62,10 @@ class Store:
         return names
 
     def path(self, name: str) -> Path:
-        """The file behind a name (it may be absent). Raises UnknownName for anything but the store's own names."""
+        """The path of a name, whether or not the file exists. Raises UnknownName."""
         match = _NAME.fullmatch(name)
         if match is None or not match[3].startswith(match[1] + match[2]) or match[4] not in ENDINGS:
-            raise UnknownName("This is no name of a stored file.")
+            raise UnknownName("This is not the name of a stored file.")
         return self.root / match[1] / match[2] / f"{match[3]}.{match[4]}"
 
     def open(self, name: str) -> BinaryIO:
@@ -77,11 +77,11 @@ class Store:
         return self.path(name).read_bytes()
 
     def exists(self, name: str) -> bool:
-        """True when the file is there, whole."""
+        """Whether the file exists; existing files are complete."""
         return self.path(name).is_file()
 
     def remove(self, name: str) -> bool:
-        """Delete a file that no row names any more; False when it was gone."""
+        """Delete a file that no row refers to; False if it did not exist."""
         try:
             self.path(name).unlink()
         except FileNotFoundError:
@@ -89,9 +89,9 @@ class Store:
         return True
 
     def names(self, *, after: str = "") -> Iterator[tuple[str, str]]:
-        """Folders and names of all files in them, in order of the folders; with `after` only those of later folders.
+        """Yield (folder, name) of all files in order of folders; with `after` only of later folders.
 
-        Files that come or go meanwhile may be among them or not. What is no name of the store's is passed over.
+        Files that are added or deleted meanwhile may be missing. Other files are ignored.
         """
         for outer in _folders(self.root):
             if after and outer < after[:2]:
@@ -105,14 +105,14 @@ class Store:
                         yield folder, f"{folder}/{name}"
 
     def age_s(self, name: str) -> float:
-        """Seconds since the file was written, or `put` again; below 0 when it is gone."""
+        """Seconds since the file was last `put`; -1 if it does not exist."""
         try:
             return max(0.0, time.time() - self.path(name).stat().st_mtime)
         except FileNotFoundError:
             return -1.0
 
     def set_aside(self, name: str) -> Path | None:
-        """Take a file out of the store for a moment; None when it is gone. `bring_back` it then, or unlink it."""
+        """Move a file out of the store temporarily; None if it does not exist. Then `bring_back` or unlink it."""
         path = self.path(name)
         aside = self.root / _ASIDE / path.name
         aside.parent.mkdir(parents=True, exist_ok=True)
@@ -122,17 +122,17 @@ class Store:
             return None
 
     def bring_back(self, aside: Path) -> None:
-        """Undo `set_aside`; a file that was put under its name meanwhile holds the same bytes."""
+        """Undo `set_aside`; a file that was put under its name meanwhile has the same bytes."""
         name = aside.name
         aside.replace(self.path(f"{name[:2]}/{name[2:4]}/{name}"))
 
     def left_aside(self) -> list[Path]:
-        """What a killed process had set aside."""
+        """Files that a killed process had set aside."""
         folder = self.root / _ASIDE
         return list(folder.iterdir()) if folder.is_dir() else []
 
     def is_sound(self, name: str) -> bool:
-        """Read a file again and compare with its name."""
+        """Whether the content of a file matches its name; False if it does not exist."""
         digest = hashlib.sha256()
         try:
             with self.open(name) as file:
@@ -143,7 +143,7 @@ class Store:
         return digest.hexdigest() == name[6:70]
 
     def sweep(self, *, age_s: float = TEMP_AGE_MAX_S) -> int:
-        """Delete temp files of dead processes; returns how many."""
+        """Delete temporary files older than `age_s` seconds; returns their number."""
         folder = self.root / _TEMP
         if not folder.is_dir():
             return 0
@@ -154,7 +154,7 @@ class Store:
                 if entry.is_file(follow_symlinks=False) and entry.stat(follow_symlinks=False).st_mtime <= oldest:
                     Path(entry.path).unlink()
                     removed += 1
-            except FileNotFoundError:  # another sweep was quicker
+            except FileNotFoundError:  # deleted by another sweep
                 continue
         return removed
 
@@ -181,30 +181,30 @@ class Store:
 
 
 def name_for(sha256: str, suffix: str) -> str:
-    """The name of content with this hash. Raises ValueError for an ending that the store does not keep."""
+    """The name of content with this hash. Raises ValueError for an unsupported suffix."""
     ending = suffix.lower().lstrip(".").replace("jpeg", "jpg")
     if ending not in ENDINGS:
-        raise ValueError(f"The store keeps no files ending in {suffix!r}.")
+        raise ValueError(f"The store does not support the suffix {suffix!r}.")
     return f"{sha256[:2]}/{sha256[2:4]}/{sha256}.{ending}"
 
 
 def full(root: Path, error: OSError | None = None) -> StoreFull:
-    """The message for a full disk; `error` gives the system's own words."""
+    """The error for a full disk, with the system's message of `error`."""
     why = f" ({os.strerror(error.errno)})" if error is not None and error.errno else ""
     return StoreFull(
-        f"There is no room left on the server's disk{why}. Nothing half-written was kept. "
-        "Free some space or move KOMA_DATA_DIR, then press Resume or Try again."
+        f"The server's disk is full{why}. No partial file was kept. "
+        "Free some space or move KOMA_DATA_DIR, then press Resume or Retry."
     )
 
 
 def check_room(root: Path, size: int, *, reserve_bytes: int) -> None:
-    """Raise StoreFull when `size` more bytes would leave less than `reserve_bytes` free."""
+    """Raise StoreFull if `size` more bytes would leave less than `reserve_bytes` free."""
     if free_bytes(root) - size < reserve_bytes:
         raise full(root)
 
 
 def free_bytes(root: Path) -> int:
-    """Bytes that this process may still write on the disk of `root`, which need not exist yet."""
+    """Bytes that this process may write on the disk of `root`, which need not exist yet."""
     folder = Path(root).absolute()
     while not folder.exists():
         folder = folder.parent
@@ -213,7 +213,7 @@ def free_bytes(root: Path) -> int:
 
 
 def no_room(error: OSError) -> bool:
-    """True for the errors of a full disk, a full quota and a file size limit."""
+    """Whether the error means a full disk, an exceeded quota or a file size limit."""
     return error.errno in _NO_ROOM
 
 
@@ -225,12 +225,12 @@ def _size(path: Path) -> int:
 
 
 def _renewed(path: Path, size: int) -> bool:
-    """Whether the whole file is there; it is as young as a new one then, so that nobody takes it for forgotten."""
+    """Whether the complete file exists; its age is reset, so that no sweep deletes it as unused."""
     if _size(path) != size:
         return False
     try:
         os.utime(path)
-    except FileNotFoundError:  # taken away at this moment: it is written again
+    except FileNotFoundError:  # deleted at this moment: write it again
         return False
     return True
 
@@ -242,7 +242,7 @@ def _folders(root: Path) -> list[str]:
 
 
 def _sync_folder(folder: Path) -> None:
-    """A rename survives a power cut only when its folder was synced."""
+    """Sync a folder, so that a rename in it survives a power failure."""
     handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(handle)

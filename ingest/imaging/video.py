@@ -1,4 +1,4 @@
-"""Opens a film without trusting it and decodes its frames in order, with exact times and words for what is wrong."""
+"""Opens untrusted films and decodes their frames in order with exact times and readable errors."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ __all__ = [
 
 @dataclass(frozen=True)
 class TimedFrame:
-    """One decoded frame: `pts` in ticks of the stream, `time_s` seconds since the stream's first tick."""
+    """One decoded frame: `pts` in ticks of the stream, `time_s` in seconds since the stream's start."""
 
     frame: VideoFrame
     pts: int
@@ -44,7 +44,7 @@ class TimedFrame:
 
 @dataclass
 class OpenVideo:
-    """A film that is open. Use as a context manager; iterate `frames()` once."""
+    """An open film, to be used as a context manager; `frames()` may be iterated once."""
 
     path: Path
     container: Any
@@ -73,7 +73,8 @@ class OpenVideo:
         return int(self.stream.start_time or 0)
 
     def frames(self, *, key_frames_only: bool = False) -> Iterator[TimedFrame]:
-        """Every whole frame in the order it is shown. Damage is skipped; `warnings` tell of it after the last."""
+        """Yield all intact frames in display order; `warnings` describe damage after the last. Raises
+        UnreadableVideo."""
         if key_frames_only:
             self.stream.codec_context.skip_frame = "NONKEY"
         count = 0
@@ -83,7 +84,7 @@ class OpenVideo:
                 self.info = replace(self.info, width=self.info.height, height=self.info.width)
             if count > self.limits.max_frames or timed.time_s > self.limits.max_seconds:
                 raise UnreadableVideo(
-                    f"{self.path.name}: longer than {clock(self.limits.max_seconds)}; split the film and add its parts."
+                    f"{self.path.name}: longer than {clock(self.limits.max_seconds)}. Split the film."
                 )
             self.last_time_s = timed.time_s
             yield timed
@@ -97,17 +98,17 @@ class OpenVideo:
                 yield timed
         except av.error.FFmpegError as error:
             if yielded or self.device == CPU:
-                raise UnreadableVideo(f"{self.path.name}: decoding stopped: {error.strerror or error}.") from error
+                raise UnreadableVideo(f"{self.path.name}: decoding failed: {error.strerror or error}.") from error
         if yielded or self.device == CPU:
             return
-        # The graphics card took the stream and then gave nothing: some profiles (10 bit H.264) are like that.
+        # The graphics card accepted the stream but returned nothing, as for some profiles (10 bit H.264).
         skip = self.stream.codec_context.skip_frame
         self.container.close()
         again = open_video(self.path, limits=self.limits)
         self.container, self.stream, self.device = again.container, again.stream, CPU
         self.stream.codec_context.skip_frame = skip
         self.decode_errors, self._first_error_s = 0, None
-        self.warnings.append("The graphics card could not decode this film's format; the processor decoded it.")
+        self.warnings.append("The graphics card does not support this film's format; the processor decoded it.")
         yield from self._timed()
 
     def _timed(self) -> Iterator[TimedFrame]:
@@ -121,13 +122,13 @@ class OpenVideo:
         for number, frame in enumerate(self._deinterlaced()):
             if frame.width * frame.height > self.limits.max_pixels:
                 raise UnreadableVideo(
-                    f"{self.path.name}: a frame of {frame.width} x {frame.height} pixels is more than allowed."
+                    f"{self.path.name}: a frame of {frame.width} x {frame.height} pixels exceeds the limit."
                 )
             if self.demuxer == "avi":
-                # This container knows no times of its own; what is guessed for it is out of order where B frames are.
+                # This container stores no times; guessed ones are out of order around B frames.
                 pts = start + number * max(1, round(step / base))
             elif frame.pts is not None and frame.time_base is not None:
-                # A filter may count in finer ticks than the stream does.
+                # A filter may use finer ticks than the stream.
                 pts = round(frame.pts * Fraction(frame.time_base) / base)
             elif previous is None:
                 pts = start
@@ -186,18 +187,18 @@ class OpenVideo:
     def _warn_of_missing(self, *, count: int, key_frames_only: bool) -> None:
         if not count:
             _refuse_encrypted(self.path, self.demuxer)
-            raise UnreadableVideo(f"{self.path.name}: no frame of it can be decoded; the film is damaged or empty.")
+            raise UnreadableVideo(f"{self.path.name}: no frame can be decoded. The film is damaged or empty.")
         if self.info.start_s >= START_WARNING_S:
             self.warnings.append(
-                f"The film's own clock begins at {clock(self.info.start_s)}; times here count from its first frame."
+                f"The film's timestamps begin at {clock(self.info.start_s)}; times shown here start at its first frame."
             )
         frame_s = 1.0 / self.info.fps if self.info.fps > 0 else 0.1
         missing = self.info.duration_s - self.last_time_s - frame_s
         if self.decode_errors or self.damaged_frames:
             where = self.last_time_s if self._first_error_s is None else self._first_error_s
             self.warnings.append(
-                f"{self.decode_errors + self.damaged_frames} damaged places, the first near {clock(where)}; "
-                "what could be decoded is kept."
+                f"{self.decode_errors + self.damaged_frames} damaged places, the first at about {clock(where)}; "
+                "the readable part was used."
             )
         if missing > max(1.0, 3 * frame_s) and not key_frames_only:
             self.warnings.append(
@@ -206,7 +207,7 @@ class OpenVideo:
             )
 
 
-START_WARNING_S = 2.0  # transport streams of any kind begin a second or so late
+START_WARNING_S = 2.0  # most transport streams begin about a second late
 CPU = "processor"
 GPU = "graphics card (NVDEC)"
 
@@ -217,13 +218,13 @@ def _refuse_encrypted(path: Path, demuxer: str) -> None:
     except OSError as error:
         raise UnreadableVideo(f"{path.name}: cannot be read: {error.strerror}.") from error
     if encrypted:
-        raise UnreadableVideo(f"{path.name}: the film is encrypted and cannot be decoded; add an unencrypted copy.")
+        raise UnreadableVideo(f"{path.name}: the film is encrypted. Add an unencrypted copy.")
 
 
 def _deinterlacer(frame: VideoFrame, stream: Any) -> Any:
     graph = av.filter.Graph()
     source = graph.add_buffer(template=stream, width=frame.width, height=frame.height, format=frame.format)
-    # One frame out for each in; frames that are not flagged pass through untouched.
+    # One output frame per input frame; frames without the flag pass unchanged.
     filter_ = graph.add("bwdif", "mode=send_frame:parity=auto:deint=interlaced")
     sink = graph.add("buffersink")
     source.link_to(filter_)
@@ -241,16 +242,16 @@ def _pull(graph: Any) -> Iterator[VideoFrame]:
 
 
 def open_video(path: Path | str, *, limits: Limits | None = None, use_gpu: bool = False) -> OpenVideo:
-    """Opens `path`, which must be a plain file of a known container; no other file or address is ever opened for it.
+    """Open a regular file of a known container; no other file or address that it refers to is ever opened.
 
-    Raises UnreadableVideo with a text for the user. With `use_gpu` NVDEC is tried; when it cannot be used the
-    processor decodes and `warnings` says why.
+    With `use_gpu` NVDEC is tried; if it is unavailable, the processor decodes and `warnings` says why. Raises
+    UnreadableVideo.
     """
     path, limits = Path(path), limits or Limits()
     kind = container_of(path)
     demuxer = kind.demuxer
     if demuxer.startswith("mov") or demuxer == "mpegts":
-        _refuse_encrypted(path, demuxer)  # its first frames may decode, to noise
+        _refuse_encrypted(path, demuxer)  # encrypted frames may decode to noise
     warnings: list[str] = []
     container: Any = None
     device = CPU
@@ -259,7 +260,9 @@ def open_video(path: Path | str, *, limits: Limits | None = None, use_gpu: bool 
             container = _open_container(path, kind, limits, HWAccel("cuda", allow_software_fallback=False))
             device = GPU
         except (av.error.FFmpegError, NotImplementedError, RuntimeError, ValueError) as error:
-            warnings.append(f"No graphics card decoder could be used ({_error_text(error)}); the processor decodes.")
+            warnings.append(
+                f"The graphics card's decoder is unavailable ({_error_text(error)}); the processor decoded the film."
+            )
     if container is None:
         try:
             container = _open_container(path, kind, limits, None)
@@ -276,9 +279,9 @@ def open_video(path: Path | str, *, limits: Limits | None = None, use_gpu: bool 
 
 
 def probe(path: Path | str, *, limits: Limits | None = None) -> VideoInfo:
-    """What the film says about itself; its first frame must decode. Raises UnreadableVideo."""
+    """Properties of a film whose first frame can be decoded. Raises UnreadableVideo."""
     with open_video(path, limits=limits) as video:
-        # A display turn shows on frames only.
+        # The display rotation is known from frames only.
         next(video.frames(), None)
         return video.info
 
@@ -310,8 +313,8 @@ def _open_error_text(path: Path, demuxer: str, error: BaseException) -> str:
     if isinstance(error, av.error.InvalidDataError):
         if demuxer.startswith("mov"):
             return (
-                f"{path.name}: the index of this mp4/mov file is missing or damaged (the end of the file is cut off?); "
-                "copy it again from where it came."
+                f"{path.name}: the index of this mp4/mov file is missing or damaged. The file may be incomplete; "
+                "copy it again."
             )
-        return f"{path.name}: the file is damaged at its beginning; copy it again from where it came."
+        return f"{path.name}: the file is damaged at its beginning. Copy it again."
     return f"{path.name}: cannot be opened: {_error_text(error)}."

@@ -275,13 +275,13 @@ class Reporter(Generic[Row]):
 def error_text(text: str) -> str:
     """A text that every database stores and every page shows: no NUL, no half characters, ERROR_BYTES_MAX at most."""
     lines = (plain_text(line, bytes_max=ERROR_BYTES_MAX) for line in text.splitlines())
-    whole = "\n".join(line for line in lines if line)
-    return whole.encode()[:ERROR_BYTES_MAX].decode(errors="ignore")
+    cleaned = "\n".join(line for line in lines if line)
+    return cleaned.encode()[:ERROR_BYTES_MAX].decode(errors="ignore")
 
 
 def cancel(job: Job, **values: Any) -> bool:
     """Ask a job to stop; one that waits ends at once, with `values`. False where it had ended."""
     same = type(job)._default_manager.filter(pk=job.pk)
-    asked = same.exclude(state__in=FINISHED).update(cancel_requested=True)  # first, so that no claim comes between
+    requested = same.exclude(state__in=FINISHED).update(cancel_requested=True)  # first, so that no claim comes between
     same.filter(state=RunState.QUEUED).update(state=RunState.CANCELLED, finished_at=timezone.now(), **values)
-    return bool(asked)
+    return bool(requested)

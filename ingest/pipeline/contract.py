@@ -1,9 +1,9 @@
-"""What a stage is: it reads pending work in bounded batches, works on each outside the database, saves each at once.
+"""The interface of stages: read pending work in bounded batches, work on each outside the database, save each at once.
 
-A stage MUST be idempotent: killed at any moment and run again it ends with the same rows (by natural key) and files.
+A stage MUST be idempotent: killed at any moment and run again, it ends with the same rows (by natural key) and files.
 It MUST be deterministic for the same input and parameters. `batches` MUST be lazy; `work` MUST NOT write to the
-database; `save` runs in one transaction that also proves that this worker still holds the claim. A person's word is
-never changed.
+database; `save` runs in one transaction that also proves that this worker still holds the claim. Decisions of people
+MUST NOT be changed.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ Result = TypeVar("Result")
 
 @dataclass(slots=True)
 class NoParams:
-    """For stages without choices."""
+    """For stages without settings."""
 
 
 @dataclass(slots=True)
 class Context:
-    """What a stage knows while it runs. `models` outlives the stage in a persistent process (the gpu queue)."""
+    """The context of a running stage. `models` outlives the stage in a persistent process (the gpu queue)."""
 
     stage_run: StageRun
     run: PipelineRun
@@ -39,12 +39,12 @@ class Context:
     counters: dict[str, int] = field(default_factory=dict)
     log_lines: list[str] = field(default_factory=list)
     total: int = 0
-    done: int = 0  # what an interrupted attempt saved counts
-    timings: dict[str, float] = field(default_factory=dict)  # seconds by place; shown beside the runner's own
+    done: int = 0  # units, including those of an interrupted attempt
+    timings: dict[str, float] = field(default_factory=dict)  # seconds by step; shown next to the runner's own
     device: str = ""
-    # For work that takes minutes: called now and then it tells that the batch does not hang, and raises Cancelled.
+    # To be called regularly by work that takes minutes: shows that the batch does not hang; raises Cancelled.
     alive: Callable[[], None] = lambda: None
-    # Before files are written: their bytes, and how many pictures they are. Raises OverQuota.
+    # To be called before files are written, with their bytes and the number of pictures. Raises OverQuota.
     spend: Callable[[int, int], None] = lambda size, pictures: None
 
     def frames(self) -> FrameQuerySet:
@@ -53,15 +53,15 @@ class Context:
         return frames if self.episode is None else frames.filter(episode=self.episode)
 
     def count(self, what: str, n: int = 1) -> None:
-        """Add to a counter that the run page shows. Counters are kept with the batch that is being saved."""
+        """Add to a counter on the run page. Counters are stored with the batch that is being saved."""
         self.counters[what] = self.counters.get(what, 0) + n
 
     def start_over(self) -> None:
-        """For stages whose batches begin again after an interruption: so does their progress."""
+        """Reset the progress, for stages whose batches start over after an interruption."""
         self.done = 0
 
     def log(self, line: str) -> None:
-        """A line for the run's log, in words for the user."""
+        """Add a line to the run's log; a text for the user."""
         self.log_lines.append(line)
 
 
@@ -70,12 +70,12 @@ class Stage(ABC, Generic[Batch, Result]):
 
     name: ClassVar[str]
     label: ClassVar[str]
-    about: ClassVar[str] = ""  # what it does, in words for the page that starts a run
+    about: ClassVar[str] = ""  # what it does; shown on the page that starts a run
     queue: ClassVar[str]  # cpu, gpu, io
     per_episode: ClassVar[bool] = True  # False: one StageRun over the whole collection
     params_type: ClassVar[type] = NoParams
-    writes_files: ClassVar[bool] = False  # pictures or crops of its episode: their size is measured again after it
-    begins_again: ClassVar[bool] = False  # writes over what an earlier pass wrote, so that counts no second time
+    writes_files: ClassVar[bool] = False  # pictures or crops of its episode, whose size is measured again afterwards
+    begins_again: ClassVar[bool] = False  # overwrites files of an earlier pass, which do not count twice
 
     def __init__(self, ctx: Context) -> None:
         self.ctx = ctx
@@ -83,37 +83,37 @@ class Stage(ABC, Generic[Batch, Result]):
 
     @classmethod
     def by_default(cls) -> bool:
-        """Whether a run takes this stage without being asked for it; False where it needs what is not set up."""
+        """Whether runs include this stage by default; False if something it needs is not set up."""
         return True
 
     def applies(self) -> bool:
-        """False when there is nothing for this stage in the episode (pictures have no video to decode)."""
+        """False if this stage has nothing to do in the episode (pictures have no video to decode)."""
         return self.wanted
 
     @abstractmethod
     def batches(self) -> Iterator[Batch]:
-        """Yield bounded batches of what is still to do; set `ctx.total` to their units of work when known.
+        """Yield bounded batches of pending work; set `ctx.total` to the units of work when known.
 
-        A stage that also yields what an interrupted attempt has saved calls `ctx.start_over` first.
+        A stage that yields work of an interrupted attempt again calls `ctx.start_over` first.
         """
 
     @abstractmethod
     def work(self, batch: Batch) -> Result:
-        """The slow part: decode, infer, write files. No database writes."""
+        """The slow part: decode, infer, write files. Must not write to the database."""
 
     @abstractmethod
     def save(self, result: Result) -> int:
-        """Write the rows, inside the runner's transaction; return the units done."""
+        """Write the rows inside the runner's transaction; return the units done."""
 
     def finish(self) -> None:
         """Last writes after all batches, inside a transaction."""
 
     def close(self) -> None:
-        """End threads and give memory back: after the last batch, a failure or a cancel. It may be called early."""
+        """End threads and free memory: after the last batch, a failure or a cancel. May be called early."""
 
 
 def parse_params(params_type: type, values: dict[str, Any], *, stage: str) -> Any:
-    """Build a stage's Params dataclass from JSON values; an unknown name or a wrong type is refused with its name."""
+    """Build a stage's parameters from JSON values. Raises BadInput with the name of an unknown or wrong value."""
     known = {f.name: f for f in fields(params_type)}
     for name in values:
         if name not in known:

@@ -1,4 +1,4 @@
-"""Kills, from outside, workers of this machine that are stuck in a call which lets none of their own threads run."""
+"""Kills workers of this machine that are stuck in a call that blocks all of their own threads."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from ingest.pipeline.claims import HEARTBEAT_MAX_AGE_S, KINDS
 
 logger = logging.getLogger(__name__)
 
-LOOK_EVERY_S = 3
-SILENT_CANCELLED_S = 10  # two heartbeats: together with LOOK_EVERY_S a cancel is heard within 15 s
+CHECK_EVERY_S = 3
+SILENT_CANCELLED_S = 10  # two heartbeats: together with CHECK_EVERY_S a cancel takes effect within 15 s
 COMMAND = b"runworker"
 
 
 def kill_deaf() -> int:
-    """Kill each worker that gave no heartbeat, soon where its work was cancelled; returns how many.
+    """Kill each worker without a heartbeat, sooner if its work was cancelled; returns their number.
 
-    A worker's own watch is a thread, which a call that keeps the interpreter's lock never lets run. Cancelled work ends
-    at once; the sweeps take up any other.
+    A worker's own watchdog is a thread, which cannot run while a call holds the interpreter's lock. Cancelled work ends
+    at once; the sweeps queue all other work again.
     """
     here = f"{socket.gethostname()}:"
     killed = 0
@@ -34,7 +34,7 @@ def kill_deaf() -> int:
             number = row.worker.removeprefix(here)
             if not number.isascii() or not number.isdecimal() or not _is_its_worker(int(number), row.started_at):
                 continue
-            logger.warning("%s %s gave no sign of life; its process %s is killed", kind.noun, row.pk, number)
+            logger.warning("%s %s has no heartbeat; its process %s is killed", kind.noun, row.pk, number)
             try:
                 os.kill(int(number), signal.SIGKILL)
             except (ProcessLookupError, PermissionError):
@@ -46,13 +46,13 @@ def kill_deaf() -> int:
 
 
 def _is_its_worker(pid: int, claimed: datetime | None) -> bool:
-    """Whether a process is a child or a worker of ours that was there when the stage began: numbers are used again."""
+    """Whether a process is one of our workers that already ran when the work was claimed (pids are reused)."""
     if pid == os.getpid() or claimed is None:
         return False
     try:
         facts = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()
         is_worker = COMMAND in Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
-    except OSError:  # gone, or no Linux
+    except OSError:  # ended, or not Linux
         return False
     parent, ticks = int(facts[1]), int(facts[19])
     booted = time.time() - time.clock_gettime(time.CLOCK_BOOTTIME)

@@ -1,4 +1,4 @@
-"""What stages opened and a persistent process keeps for the next one: few, and not for ever."""
+"""Keeps a limited number of opened models in a persistent process for the next stage."""
 
 from __future__ import annotations
 
@@ -9,81 +9,81 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-KEPT_MOST = 6  # used last; one more is let go after the stage that opened it
-IDLE_S = 900.0  # unused for so long, each gives its memory back
+MODELS_MAX = 6  # the most recently used; others are released after each stage
+IDLE_S = 900.0  # unused models are released after this time
 
 
 class OpenedModels(dict[str, Any]):
-    """A stage's `ctx.models` that knows when each was last used. What is let go is closed, where it can be.
+    """A stage's `ctx.models`, which records when each was last used. Released models are closed if they can be.
 
-    Nothing goes while a stage works (`working`), unless that stage itself asks for room.
+    Nothing is released while a stage works (`working`), unless the stage itself calls `make_room`.
     """
 
-    def __init__(self, *, most: int = KEPT_MOST, idle_s: float = IDLE_S) -> None:
+    def __init__(self, *, models_max: int = MODELS_MAX, idle_s: float = IDLE_S) -> None:
         super().__init__()
-        self._most, self._idle_s = most, idle_s
+        self._models_max, self._idle_s = models_max, idle_s
         self._used: dict[str, float] = {}  # in order of use, the longest unused first
         self._busy = threading.Lock()
 
     def __getitem__(self, key: str) -> Any:
-        found = super().__getitem__(key)
+        model = super().__getitem__(key)
         self._touch(key)
-        return found
+        return model
 
     def __setitem__(self, key: str, value: Any) -> None:
         super().__setitem__(key, value)
         self._touch(key)
 
     def setdefault(self, key: str, default: Any = None) -> Any:
-        """As a dict's; counts as a use."""
+        """As `dict.setdefault`; counts as a use."""
         if key not in self:
             self[key] = default
         return self[key]
 
     def pop(self, key: str, *default: Any) -> Any:
-        """As a dict's; it is no longer kept, nor closed."""
+        """As `dict.pop`; the model is neither kept nor closed."""
         self._used.pop(key, None)
         return super().pop(key, *default)
 
     @contextmanager
     def working(self) -> Iterator[None]:
-        """A stage works: nothing goes meanwhile; after it only those used last stay."""
+        """Release nothing while a stage works; afterwards keep only the most recently used."""
         with self._busy:
             try:
                 yield
             finally:
-                self._let_go(list(self._used)[: -self._most or None])
+                self._release(list(self._used)[: -self._models_max or None])
 
     def tidy(self) -> int:
-        """Let go what nobody used for long, unless a stage works now; returns how many went. For another thread."""
+        """Release unused models, unless a stage is working; returns their number. For another thread."""
         if not self._busy.acquire(blocking=False):
             return 0
         try:
             old = time.monotonic() - self._idle_s
-            return self._let_go([key for key, at in self._used.items() if at <= old])
+            return self._release([key for key, used_at in self._used.items() if used_at <= old])
         finally:
             self._busy.release()
 
     def make_room(self) -> int:
-        """Let go all models: another one does not fit. One that the stage at work holds stays open with it, so what
-        must be closed stays here."""
-        return self._let_go([key for key, value in self.items() if not _closers(value)])
+        """Release all models, since another one does not fit; returns their number. Models that must be closed stay,
+        because the working stage may use them."""
+        return self._release([key for key, value in self.items() if not _closers(value)])
 
     def _touch(self, key: str) -> None:
         self._used.pop(key, None)
         self._used[key] = time.monotonic()
 
-    def _let_go(self, keys: list[str]) -> int:
+    def _release(self, keys: list[str]) -> int:
         for key in keys:
             value = self.pop(key, None)
             for close in _closers(value):
                 close()
             del value
         if keys:
-            gc.collect()  # sessions hang in circles
+            gc.collect()  # sessions have reference cycles
         return len(keys)
 
 
 def _closers(value: Any) -> list[Callable[[], None]]:
-    found = [getattr(part, "close", None) for part in (value if isinstance(value, tuple) else (value,))]
-    return [close for close in found if callable(close)]
+    closers = [getattr(part, "close", None) for part in (value if isinstance(value, tuple) else (value,))]
+    return [close for close in closers if callable(close)]

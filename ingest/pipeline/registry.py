@@ -16,12 +16,12 @@ from ingest.pipeline.renamed import RENAMED
 @cache
 def stages() -> dict[str, type[Stage[Any, Any]]]:
     """All stages by name, in the order in which they run."""
-    found = [import_string(path) for path in settings.PIPELINE_STAGES]
-    return {stage.name: stage for stage in found}
+    classes = [import_string(path) for path in settings.PIPELINE_STAGES]
+    return {stage.name: stage for stage in classes}
 
 
 def stage_named(name: str) -> type[Stage[Any, Any]]:
-    """The stage class; BadInput for a name that does not exist."""
+    """The stage class of a name. Raises BadInput."""
     try:
         return stages()[name]
     except KeyError:

@@ -179,7 +179,7 @@ def _written(stage: Stage[Any, Any], write: Callable[[], Written]) -> Written:
     of the first time is as it was before.
     """
     ctx = stage.ctx
-    kept, counters, lines, log = dict(vars(stage)), dict(ctx.counters), list(ctx.log_lines), ctx.stage_run.log
+    attributes, counters, lines, log = dict(vars(stage)), dict(ctx.counters), list(ctx.log_lines), ctx.stage_run.log
 
     def in_transaction() -> Written:
         with transaction.atomic():
@@ -191,7 +191,7 @@ def _written(stage: Stage[Any, Any], write: Callable[[], Written]) -> Written:
             return write()
 
     def as_before() -> None:
-        vars(stage).update(kept)
+        vars(stage).update(attributes)
         ctx.counters.clear()
         ctx.counters.update(counters)
         ctx.log_lines[:], ctx.stage_run.log = lines, log

@@ -1,4 +1,4 @@
-"""Settings of stages as texts: what a form or a command line says, turned into the values of their Params."""
+"""Converts texts of a form or command line to values of stage settings."""
 
 from __future__ import annotations
 
@@ -14,33 +14,33 @@ YES, NO = ("true", "yes", "on", "1"), ("false", "no", "off", "0")
 
 
 def settings_of(stage: type[Stage[Any, Any]]) -> dict[str, Field[Any]]:
-    """The settings of a stage that people choose, by name."""
+    """The settings of a stage that people can change, by name."""
     return {field.name: field for field in fields(stage.params_type) if kind_of(field) in KINDS}
 
 
 def kind_of(field: Field[Any]) -> type:
-    """The type of a setting's value; where the default is None, the field's metadata says it."""
+    """The type of a setting: that of its default, or `type` in the field's metadata if the default is None."""
     kind: type = field.metadata.get("type", type(field.default))
     return kind
 
 
 def label_of(field: Field[Any]) -> str:
-    """A setting in words."""
+    """The label of a setting."""
     return str(field.metadata.get("label", field.name.replace("_", " ")))
 
 
 def typed(raw: str, field: Field[Any], stage_label: str) -> Any:
-    """The value of a setting from text; nothing means None where that is the default. BadInput names the setting."""
+    """Parse the value of a setting; an empty text is None if that is the default. Raises BadInput with its label."""
     kind = kind_of(field)
     if not raw and field.default is None:
         return None
     if kind is bool:
         if raw.lower() not in (*YES, *NO):
-            raise BadInput(f"{stage_label}, {label_of(field)}: {raw!r} is neither true nor false.")
+            raise BadInput(f"{stage_label}, {label_of(field)}: {raw!r} is not true or false.")
         return raw.lower() in YES
     choices = [value for value, _ in field.metadata.get("choices", ())]
     if choices and raw not in choices:
-        raise BadInput(f"{stage_label}, {label_of(field)}: {raw!r} is none of {', '.join(choices)}.")
+        raise BadInput(f"{stage_label}, {label_of(field)}: {raw!r} is not one of {', '.join(choices)}.")
     try:
         value = kind(raw)
     except ValueError:

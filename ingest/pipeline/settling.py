@@ -1,7 +1,7 @@
-"""What becomes ready when a stage has ended: queued, given up, or the run is over. All by queries over sets of rows.
+"""Queues or gives up stages after one has ended, and ends the run, by queries over sets of rows.
 
-An ended stage of one episode is followed by looking at that episode and at the stages over the whole collection, so the
-cost of an ending does not grow with the number of episodes.
+After a stage of one episode only that episode and the stages over the whole collection are examined, so the cost does
+not grow with the number of episodes.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ BAD = (RunState.FAILED, RunState.CANCELLED)
 
 
 def settle(run: PipelineRun, *, ended: StageRun | None = None) -> None:
-    """Queue what became ready and end the run when nothing is left; locks the run's row.
+    """Queue stages that are ready, and end the run if none is left; locks the run's row.
 
-    With `ended`, a stage of this run that has just ended, only what its end can change is looked at.
+    With `ended`, a stage of this run that has just ended, only what it affects is examined.
     """
     with transaction.atomic():
         run = PipelineRun.objects.select_for_update().get(pk=run.pk)
@@ -33,20 +33,20 @@ def settle(run: PipelineRun, *, ended: StageRun | None = None) -> None:
 
 
 def _queue_ready(rows: QuerySet[StageRun], ended: StageRun | None) -> None:
-    """In pipeline order: what is given up gives up what waits for it."""
+    """Queue or give up stages in pipeline order; giving one up also gives up those that wait for it."""
     one_episode = ended is not None and ended.episode_id is not None
     episodes = Q(episode=ended.episode_id) if ended is not None and one_episode else Q(episode__isnull=False)
     while True:
-        # Stages over the whole collection are few; the first that has not ended holds back all that come after it.
-        whole = rows.filter(episode=None, state__in=UNFINISHED).order_by("order").first()
-        reachable = Q() if whole is None else Q(order__lt=whole.order)
+        # Stages over the whole collection are few; the first unfinished one blocks all later stages.
+        collection_stage = rows.filter(episode=None, state__in=UNFINISHED).order_by("order").first()
+        reachable = Q() if collection_stage is None else Q(order__lt=collection_stage.order)
         _settle_episodes(rows, episodes, reachable)
-        if whole is None or whole.state != RunState.WAITING:
+        if collection_stage is None or collection_stage.state != RunState.WAITING:
             return
-        before = rows.filter(order__lt=whole.order)
+        before = rows.filter(order__lt=collection_stage.order)
         if before.filter(state__in=UNFINISHED).exists():
             return
-        this = rows.filter(pk=whole.pk)
+        this = rows.filter(pk=collection_stage.pk)
         if before.filter(state=RunState.DONE).exists() or not before.exists():
             this.update(state=RunState.QUEUED)
             return
@@ -55,7 +55,7 @@ def _queue_ready(rows: QuerySet[StageRun], ended: StageRun | None) -> None:
 
 
 def _settle_episodes(rows: QuerySet[StageRun], episodes: Q, reachable: Q) -> None:
-    """An episode's stage needs those before it done; where one of them ended badly it never comes to it."""
+    """A stage of an episode needs all earlier ones done; it is given up if one of them failed or was cancelled."""
     waiting = rows.filter(episodes, state=RunState.WAITING)
     before = StageRun.objects.filter(run=OuterRef("run"), episode=OuterRef("episode"), order__lt=OuterRef("order"))
     _give_up(waiting.filter(Exists(before.filter(state__in=BAD))))

@@ -1,4 +1,4 @@
-"""Work on the items of a batch in threads, while the caller goes on hearing whether the run was cancelled."""
+"""Works on the items of a batch in threads, while the caller keeps checking for a cancel."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ Done = TypeVar("Done")
 def side_by_side(
     work: Callable[[Item], Done], items: Sequence[Item], *, threads: int, alive: Callable[[], None]
 ) -> list[Done]:
-    """What `work` makes of each item, in order. `alive` is called every LISTEN_S (`Context.alive`).
+    """The results of `work` for each item, in order. `alive` (`Context.alive`) is called every LISTEN_S seconds.
 
-    What it raises, and what `work` raises, ends the wait at once: no further item is begun, and nobody waits for the
-    two or three that a thread is still busy with.
+    An exception of either ends the wait at once: no further item is started, and the items in progress are not waited
+    for.
     """
     pool = ThreadPoolExecutor(threads)
     try:

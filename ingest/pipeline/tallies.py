@@ -1,4 +1,4 @@
-"""What the stages of a run came to, added up as they end and kept with the run: pages need not read all their rows."""
+"""Sums over the stages of a run, updated as they end and stored with the run, so that pages need not read all rows."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from ingest.models import PipelineRun, RunState, StageRun
 
 Row = tuple[str, dict[str, Any], dict[str, Any], str]  # stage, counters, timings, device
 ROW = ("stage", "counters", "timings", "device")
-# Whoever stopped in the middle has counted too; those that wait have not begun.
+# Interrupted stages have counts too; waiting ones have not started.
 BEGUN = Q(state__in=(RunState.RUNNING, RunState.QUEUED, RunState.FAILED, RunState.CANCELLED), started_at__isnull=False)
 
 
 @dataclass(slots=True)
 class Tally:
-    """Of one stage over all episodes: counters, seconds by place of the rows in which models looked, all seconds."""
+    """Sums of one stage over all episodes: counters, seconds by step of rows with models, and total seconds."""
 
     counters: dict[str, int] = field(default_factory=dict)
     places: dict[str, float] = field(default_factory=dict)
@@ -41,28 +41,28 @@ class Tally:
 
 
 def of(run: PipelineRun) -> dict[str, Tally]:
-    """By stage: what is kept of those that are done, and the rows of those that have begun."""
-    kept = run.tallies
-    tallies = _done(run) if kept is None else {stage: Tally(**values) for stage, values in kept.items()}
-    return _added(tallies, run.stages.filter(BEGUN).order_by().values_list(*ROW))
+    """Tallies by stage: the stored ones of finished stage runs plus the rows of started ones."""
+    stored = run.tallies
+    tallies = _done(run) if stored is None else {stage: Tally(**values) for stage, values in stored.items()}
+    return _add_rows(tallies, run.stages.filter(BEGUN).order_by().values_list(*ROW))
 
 
 def keep(run: PipelineRun, done: StageRun) -> None:
-    """Add a stage that is done, once, to what its run keeps. The run's row is locked and read again before."""
-    if run.tallies is None:  # the first, or a run of an older Koma; `done` is among the rows
+    """Add a finished stage run to the run's stored tallies. The run's row must be locked and freshly read."""
+    if run.tallies is None:  # the first, or a run of an older version; `done` is among the rows
         tallies = _done(run)
     else:
         tallies = {stage: Tally(**values) for stage, values in run.tallies.items()}
-        _added(tallies, StageRun.objects.filter(pk=done.pk).values_list(*ROW))
+        _add_rows(tallies, StageRun.objects.filter(pk=done.pk).values_list(*ROW))
     run.tallies = {stage: tally.as_json() for stage, tally in tallies.items()}
     run.save(update_fields=["tallies"])
 
 
 def _done(run: PipelineRun) -> dict[str, Tally]:
-    return _added({}, run.stages.filter(state=RunState.DONE).order_by().values_list(*ROW).iterator(1000))
+    return _add_rows({}, run.stages.filter(state=RunState.DONE).order_by().values_list(*ROW).iterator(1000))
 
 
-def _added(tallies: dict[str, Tally], rows: Iterable[Row]) -> dict[str, Tally]:
+def _add_rows(tallies: dict[str, Tally], rows: Iterable[Row]) -> dict[str, Tally]:
     for stage, counters, timings, device in rows:
         tallies.setdefault(stage, Tally()).add(counters, timings, device)
     return tallies

@@ -1,4 +1,4 @@
-"""Similar-image removal over all episodes of a collection: a query over stored descriptors, whose answer is rows."""
+"""Removes similar frames over all episodes of a collection by comparing stored descriptors."""
 
 from __future__ import annotations
 
@@ -22,19 +22,20 @@ from ingest.stages.measuring import Measured, Outdated
 
 BATCH = 4_000
 READ = 5_000
-BETTER = 0.1  # octaves of detail by which a copy is better that is worth telling of
+BETTER_MIN = 0.1  # octaves of detail by which a copy must be better to be mentioned in the log
 
 
 @dataclass(slots=True)
 class DedupChoices:
-    """`threshold`: the cosine from which pictures count as similar. `across_episodes`: whether openings go but once."""
+    """`threshold`: cosine (0.5..1) from which frames count as similar. `across_episodes`: compare with other episodes
+    too, so that openings are kept once. Raises ValueError."""
 
     threshold: float = field(
         default=DEFAULT_THRESHOLD,
-        metadata={"label": "Similar from", "help": "0.5 to 1: lower drops more; nothing is decoded again"},
+        metadata={"label": "Similarity threshold", "help": "0.5 to 1; lower values drop more frames"},
     )
     across_episodes: bool = field(
-        default=True, metadata={"label": "Compare all episodes", "help": "openings, endings and recaps stay once"}
+        default=True, metadata={"label": "Compare all episodes", "help": "keeps openings, endings and recaps only once"}
     )
 
     def __post_init__(self) -> None:
@@ -44,7 +45,7 @@ class DedupChoices:
 
 @dataclass(slots=True)
 class Verdict:
-    """What a frame shall be: kept, or a copy of another at a distance (1 - cosine)."""
+    """The result for a frame: kept, or a copy of another one at a distance (1 - cosine)."""
 
     frame_id: int
     copy_of: int | None
@@ -53,7 +54,7 @@ class Verdict:
 
 @dataclass(slots=True)
 class _Candidates:
-    """The frames that take part, in natural order: one array element each."""
+    """The frames that are compared, by episode and index: arrays of one element per frame."""
 
     ids: NDArray[np.int64]
     episodes: NDArray[np.int64]
@@ -65,11 +66,11 @@ class _Candidates:
 
 
 class Dedup(Stage[list[Verdict] | Outdated, list[Verdict] | Measured]):
-    """Compare all with all and keep the best copy of each group.
+    """Compare all frames with each other and keep the best copy of each group.
 
-    Its answer is a function of the collection's frames alone, whatever an earlier or an interrupted pass has marked:
-    run again it changes nothing. A frame that a person kept stays and stands for its copies; one that a person dropped
-    takes no part. Full pictures are not touched here.
+    The result depends only on the collection's frames, not on an earlier or interrupted pass, so a second run changes
+    nothing. A frame that a person kept stays and represents its copies; one that a person dropped is not compared.
+    Full pictures are not changed here.
     """
 
     name = "dedup"
@@ -80,10 +81,10 @@ class Dedup(Stage[list[Verdict] | Outdated, list[Verdict] | Measured]):
     params_type = DedupChoices
 
     def batches(self) -> Iterator[list[Verdict] | Outdated]:
-        """What an older rule has valued, to be measured again; then the verdicts on all frames, in natural order."""
+        """Yield frames whose quality is of an older version, to be measured again; then the verdicts on all frames."""
         self.ctx.start_over()
         if outdated := measuring.count(self._frames()):
-            self.ctx.log(f"{outdated:,} frames were valued by an older rule and are measured again.")
+            self.ctx.log(f"{outdated:,} frames were measured by an older version and are measured again.")
             self.ctx.total = outdated
             yield from measuring.batches(self._frames())
         candidates = self._read()
@@ -91,34 +92,37 @@ class Dedup(Stage[list[Verdict] | Outdated, list[Verdict] | Measured]):
         if not len(candidates.ids):
             return
         groups = self._groups(candidates)
-        kept = int(groups.is_representative.sum())
-        self.ctx.log(f"{kept:,} of {len(candidates.ids):,} frames differ by more than {self.ctx.params.threshold:g}.")
-        self._tell_worse_kept(candidates, groups)
+        kept_count = int(groups.is_representative.sum())
+        threshold = self.ctx.params.threshold
+        self.ctx.log(
+            f"{kept_count:,} of {len(candidates.ids):,} frames remain at a similarity threshold of {threshold:g}."
+        )
+        self._log_better_copies(candidates, groups)
         for start in range(0, len(candidates.ids), BATCH):
             yield [
                 _verdict(candidates.ids, groups, row) for row in range(start, min(start + BATCH, len(candidates.ids)))
             ]
 
     def work(self, batch: list[Verdict] | Outdated) -> list[Verdict] | Measured:
-        """Measure again what is to be; verdicts are there already: all frames are compared at once, before them."""
+        """Measure outdated frames; verdicts are passed on, since `batches` compares all frames at once."""
         return measuring.measure(batch) if isinstance(batch, Outdated) else batch
 
     def save(self, result: list[Verdict] | Measured) -> int:
-        """Write what differs from the rows; a frame on which a person has decided meanwhile stays as it is."""
+        """Write verdicts that differ from the rows; frames that a person decided on meanwhile stay as they are."""
         if isinstance(result, Measured):
             measured = measuring.save(result)
             self.ctx.count("measured again", measured)
             if unreadable := len(result.rows) - measured:
-                self.ctx.log(f"{unreadable:,} stored pictures could not be read and count by their size.")
+                self.ctx.log(f"{unreadable:,} stored pictures could not be read; their size decides.")
             return len(result.rows)
-        wanted = {verdict.frame_id: verdict for verdict in result}
-        kept = self._still_kept({verdict.copy_of for verdict in result if verdict.copy_of is not None})
-        rows = self._frames().filter(pk__in=list(wanted), decided=False).select_for_update().order_by("pk")
+        verdicts = {verdict.frame_id: verdict for verdict in result}
+        kept_ids = self._not_dropped({verdict.copy_of for verdict in result if verdict.copy_of is not None})
+        rows = self._frames().filter(pk__in=list(verdicts), decided=False).select_for_update().order_by("pk")
         changed: list[Frame] = []
         for frame in rows.only("pk", "state", "reason", "duplicate_of_id", "distance"):
-            verdict = wanted[frame.pk]
-            if verdict.copy_of is not None and verdict.copy_of not in kept:
-                continue  # what it is a copy of is gone, or a person dropped it: the next comparison tells
+            verdict = verdicts[frame.pk]
+            if verdict.copy_of is not None and verdict.copy_of not in kept_ids:
+                continue  # its original is gone or was dropped by a person: the next run decides
             before = (frame.state, frame.duplicate_of_id, frame.distance)
             if verdict.copy_of is None:
                 frame.state, frame.reason = FrameState.KEPT, ""
@@ -132,28 +136,30 @@ class Dedup(Stage[list[Verdict] | Outdated, list[Verdict] | Measured]):
         Frame.objects.bulk_update(changed, ["state", "reason", "duplicate_of", "distance"], batch_size=500)
         return len(result)
 
-    def _still_kept(self, keys: set[int]) -> set[int]:
-        """Those of the frames that stand for others which no person has dropped, or deleted, since they were read."""
-        found: set[int] = set()
-        for part in _parts(sorted(keys)):
-            there = Frame.objects.filter(pk__in=part).exclude(state=FrameState.DROPPED, decided=True)
-            found.update(there.values_list("pk", flat=True))
-        return found
+    def _not_dropped(self, keys: set[int]) -> set[int]:
+        """The representatives that no person has dropped or deleted since they were read."""
+        ids: set[int] = set()
+        for part in _batched(sorted(keys)):
+            rows = Frame.objects.filter(pk__in=part).exclude(state=FrameState.DROPPED, decided=True)
+            ids.update(rows.values_list("pk", flat=True))
+        return ids
 
     def finish(self) -> None:
-        """Say what could not take part, and what another stage still has to do."""
-        old = Frame.objects.filter(collection=self.ctx.collection, descriptor__isnull=False)
-        if missing := old.exclude(descriptor_version=DESCRIPTOR_VERSION).count():
-            self.ctx.log(f"{missing:,} frames were read by another version and not compared: extract them again.")
-        bare = self._frames().filter(state=FrameState.KEPT, file="", episode__source__kind=SourceKind.VIDEO)
-        if elsewhere := bare.exclude(episode__in=self.ctx.run.stages.values("episode").exclude(episode=None)).count():
+        """Log frames that could not be compared, and what is left to other runs."""
+        described = Frame.objects.filter(collection=self.ctx.collection, descriptor__isnull=False)
+        if missing := described.exclude(descriptor_version=DESCRIPTOR_VERSION).count():
+            self.ctx.log(f"{missing:,} frames were extracted by another version and not compared. Extract them again.")
+        missing_file = self._frames().filter(state=FrameState.KEPT, file="", episode__source__kind=SourceKind.VIDEO)
+        if elsewhere := missing_file.exclude(
+            episode__in=self.ctx.run.stages.values("episode").exclude(episode=None)
+        ).count():
             self.ctx.log(
-                f"{elsewhere:,} frames of other episodes are kept again; a run of its own writes their full pictures "
-                "now. Faces and tags come to them with the next run over those episodes."
+                f"{elsewhere:,} frames of other episodes are kept again. A separate run writes their full pictures "
+                "now; the next run over those episodes adds faces and tags."
             )
 
     def _frames(self) -> QuerySet[Frame]:
-        """Kept ones and those dropped as copies: not what is black, faded, blended, or taken out by a person."""
+        """Kept frames and those dropped as copies; not black, faded or blended ones, nor those a person dropped."""
         takes_part = Q(state=FrameState.KEPT) | Q(state=FrameState.DROPPED, reason=DropReason.DUPLICATE, decided=False)
         return Frame.objects.filter(
             takes_part,
@@ -169,7 +175,7 @@ class Dedup(Stage[list[Verdict] | Outdated, list[Verdict] | Measured]):
         copy_of: dict[int, int] = {}
         rows = self._frames().order_by("episode_id", "index")
         columns = ("pk", "episode_id", "quality", "quality_version", "text_share", "width", "height", "decided")
-        for pk, episode, good, version, share, width, height, decided, other, descriptor in rows.values_list(
+        for pk, episode, quality_value, version, share, width, height, decided, other, descriptor in rows.values_list(
             *columns, "duplicate_of_id", "descriptor"
         ).iterator(READ):
             if len(descriptor) != DESCRIPTOR_SIZE:
@@ -178,7 +184,7 @@ class Dedup(Stage[list[Verdict] | Outdated, list[Verdict] | Measured]):
                 copy_of[len(ids)] = other
             ids.append(pk)
             episodes.append(episode)
-            quality.append(good)
+            quality.append(quality_value)
             side.append(min(width, height))
             text.append(math.nan if share is None else share)
             pinned.append(decided)
@@ -198,18 +204,18 @@ class Dedup(Stage[list[Verdict] | Outdated, list[Verdict] | Measured]):
             worked_on,
         )
 
-    def _tell_worse_kept(self, candidates: _Candidates, groups: Groups) -> None:
-        """People's work is never thrown away for a better picture; that there is one is told."""
-        better = candidates.worth > candidates.worth[groups.representative] + BETTER
+    def _log_better_copies(self, candidates: _Candidates, groups: Groups) -> None:
+        """Log how many kept frames have a better copy: people's work is never replaced automatically."""
+        better = candidates.worth > candidates.worth[groups.representative] + BETTER_MIN
         held = better & (candidates.worked_on | candidates.pinned)[groups.representative]
         if number := len(np.unique(groups.representative[held])):
             self.ctx.log(
-                f"{number:,} kept frames have a better copy and stay, since people worked on them. To take the better "
-                "one, drop the kept frame and restore the copy."
+                f"{number:,} kept frames have a better copy but stay, since people worked on them. To use the copy, "
+                "drop the kept frame and restore the copy."
             )
 
     def _worked_on(self) -> Iterator[int]:
-        """Frames that people's operations have touched, such as naming a face on them."""
+        """Keys of frames that people have edited, for example by naming a face."""
         by_people = Revision.objects.filter(
             operation__collection=self.ctx.collection,
             operation__by__isnull=False,
@@ -225,18 +231,18 @@ class Dedup(Stage[list[Verdict] | Outdated, list[Verdict] | Measured]):
         threshold = self.ctx.params.threshold
         if self.ctx.params.across_episodes:
             return find_groups(candidates.descriptors, candidates.preference, threshold, pinned=candidates.pinned)
-        kept_of = np.arange(len(candidates.ids))
+        representative = np.arange(len(candidates.ids))
         distance = np.zeros(len(candidates.ids), dtype=np.float32)
         for episode in np.unique(candidates.episodes):
             rows = np.flatnonzero(candidates.episodes == episode)
-            found = find_groups(
+            groups = find_groups(
                 candidates.descriptors[rows],
                 candidates.preference[rows],
                 threshold,
                 pinned=candidates.pinned[rows],
             )
-            kept_of[rows], distance[rows] = rows[found.representative], found.distance
-        return Groups(kept_of, distance)
+            representative[rows], distance[rows] = rows[groups.representative], groups.distance
+        return Groups(representative, distance)
 
 
 def _value(
@@ -247,26 +253,26 @@ def _value(
     outdated: bytearray,
     copy_of: dict[int, int],
 ) -> NDArray[np.float64]:
-    """What each row is worth; `copy_of`: of outdated rows the frame that they were found to be a copy of."""
+    """Octaves of detail per row, float64[N]; `copy_of` maps outdated rows to the frame they are a copy of."""
     value = worth(quality, side, text)
     old = np.frombuffer(outdated, dtype=np.bool_)
     if not old.any():
         return value
     place = {int(pk): row for row, pk in enumerate(ids)}
-    like = np.full(len(ids), -1, dtype=np.int64)
+    copy_of_row = np.full(len(ids), -1, dtype=np.int64)
     for row, other in copy_of.items():
         if other in place and not old[place[other]]:
-            like[row] = place[other]
-    return np.where(old, worth_unmeasured(quality, side, text, copy_of=like, known_worth=value), value)
+            copy_of_row[row] = place[other]
+    return np.where(old, worth_unmeasured(quality, side, text, copy_of=copy_of_row, known_worth=value), value)
 
 
-def _parts(keys: list[int]) -> Iterator[list[int]]:
+def _batched(keys: list[int]) -> Iterator[list[int]]:
     for start in range(0, len(keys), BATCH):
         yield keys[start : start + BATCH]
 
 
 def _verdict(ids: NDArray[np.int64], groups: Groups, row: int) -> Verdict:
-    kept = int(groups.representative[row])
-    if kept == row:
+    representative = int(groups.representative[row])
+    if representative == row:
         return Verdict(int(ids[row]), None, None)
-    return Verdict(int(ids[row]), int(ids[kept]), round(float(groups.distance[row]), 6))
+    return Verdict(int(ids[row]), int(ids[representative]), round(float(groups.distance[row]), 6))

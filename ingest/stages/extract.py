@@ -1,4 +1,4 @@
-"""A film's distinct pictures become Frame and Shot rows and stored files, in one decoding pass."""
+"""Extracts the distinct pictures of a film into Frame and Shot rows and stored files, in one decoding pass."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from ingest.storage.stored_files import store
 BATCH = 16
 BATCH_S = 2.0
 THREADS = 2
-GONE_BATCH = 500
+DELETE_BATCH = 500
 
 PICTURE_FIELDS = (
     "shot",
@@ -46,7 +46,7 @@ PICTURE_FIELDS = (
 
 @dataclass(slots=True)
 class ExtractChoices:
-    """What a person chooses for a run; see docs/decisions.md for the default picture format."""
+    """Settings of a run; docs/decisions.md explains the default picture format. Raises ValueError."""
 
     mode: str = field(
         default="drawings",
@@ -54,21 +54,25 @@ class ExtractChoices:
             "label": "Which frames",
             "choices": (
                 ("drawings", "every distinct drawing"),
-                ("mpdecimate", "all that ffmpeg's mpdecimate lets through"),
+                ("mpdecimate", "frames kept by ffmpeg's mpdecimate"),
                 ("keyframes", "key frames of the video"),
-                ("interval", "one an interval"),
+                ("interval", "one frame per interval"),
             ),
-            "help": "distinct drawings lose nothing; key frames are the quickest",
+            "help": "distinct drawings miss nothing; key frames are fastest",
         },
     )
-    every_s: float = field(default=0.5, metadata={"label": "Interval in seconds", "help": "for one an interval"})
+    every_s: float = field(default=0.5, metadata={"label": "Interval in seconds", "help": "for one frame per interval"})
     trim_bars: bool = field(default=False, metadata={"label": "Trim letterbox bars"})
     tone_map: bool = field(
         default=True,
-        metadata={"label": "Tone-map HDR", "help": "turn PQ and HLG films into standard range; off: as coded, grey"},
+        metadata={
+            "label": "Tone-map HDR",
+            "help": "convert PQ and HLG films to standard range; off: pictures look grey",
+        },
     )
     use_gpu: bool = field(
-        default=False, metadata={"label": "Decode on the graphics card", "help": "NVDEC; else the log says why not"}
+        default=False,
+        metadata={"label": "Decode on the graphics card", "help": "NVDEC; if it is unavailable, the log says why"},
     )
     picture_format: str = field(default=PictureFormat.name, metadata=PICTURE_FORMAT)
     picture_quality: int = field(default=PictureFormat.quality, metadata=PICTURE_QUALITY)
@@ -78,7 +82,7 @@ class ExtractChoices:
         self.format()
 
     def extraction(self) -> ExtractParams:
-        """The part that decides which pictures are taken. Raises ValueError."""
+        """The settings of the extraction. Raises ValueError."""
         return ExtractParams(
             mode=self.mode,
             every_s=self.every_s,
@@ -88,13 +92,15 @@ class ExtractChoices:
         )
 
     def format(self) -> PictureFormat:
-        """The part that decides how they are written. Raises ValueError."""
+        """The format of full pictures. Raises ValueError."""
         return PictureFormat(self.picture_format, self.picture_quality)
 
 
 @dataclass(slots=True)
 class Batch:
-    """Some pictures in order of time, how many frames were decoded for them, and the cuts since the batch before."""
+    """Pictures in order of time, the number of frames decoded for them, and the cuts since the previous batch
+    (seconds).
+    """
 
     pictures: list[Extracted]
     decoded: int
@@ -104,18 +110,18 @@ class Batch:
 
 @dataclass(slots=True)
 class Written:
-    """A batch whose files are in the store: their names by the picture's index (full picture, preview, placeholder)."""
+    """A batch whose files are stored: (full picture, preview, placeholder) by the picture's index."""
 
     batch: Batch
     files: dict[int, tuple[str, str, str]]
 
 
 class Extract(Stage[Batch, Written]):
-    """Decode an episode once; a second pass over the same film gives the same rows and files."""
+    """Decode an episode once; a second pass over the same film writes the same rows and files."""
 
     name = "extract"
     label = "Frames"
-    about = "Decodes each video once and takes its frames, cuts and descriptors."
+    about = "Decodes each video once and extracts its frames and cuts."
     queue = "cpu"
     writes_files = True
     begins_again = True
@@ -133,7 +139,7 @@ class Extract(Stage[Batch, Written]):
         return self.ctx.episode
 
     def applies(self) -> bool:
-        """Only for films, and not again when the last finished extraction had the same choices."""
+        """Only for films, and only if the last finished extraction had other settings."""
         return self.ctx.episode is not None and self._episode.source.kind == SourceKind.VIDEO and not self._is_done()
 
     def _is_done(self) -> bool:
@@ -149,13 +155,13 @@ class Extract(Stage[Batch, Written]):
             return False
 
     def batches(self) -> Iterator[Batch]:
-        """Decode on until some pictures are there or two seconds are over. Raises BadInput for a film that is gone."""
+        """Yield pictures when a batch is full or BATCH_S have passed. Raises BadInput for a missing film."""
         source = self._episode.source
         path = source_path(source)
         if not path.exists():
-            raise BadInput(f"{source.name} is gone. Put it back where it was, then press Retry.")
+            raise BadInput(f"{source.name} is missing. Restore the file, then press Retry.")
         self.ctx.start_over()
-        self.ctx.counters.clear()  # of an interrupted attempt, whose pictures come again
+        self.ctx.counters.clear()  # of an interrupted attempt, which starts over
         summary = self._summary
         pictures: list[Extracted] = []
         decoded, cuts, last = 0, 0, time.monotonic()
@@ -171,7 +177,7 @@ class Extract(Stage[Batch, Written]):
         yield Batch(pictures, summary.decoded - decoded, summary.shot_starts[cuts:], summary.duration_s)
 
     def work(self, batch: Batch) -> Written:
-        """Encode and store. Raises KomaError on a full disk: what was saved so far stays."""
+        """Encode and store the pictures. Raises KomaError on a full disk; earlier batches stay."""
         how = self.ctx.params.format()
 
         def encoded(picture: Extracted) -> tuple[bytes | None, bytes, str]:
@@ -196,28 +202,28 @@ class Extract(Stage[Batch, Written]):
         return Written(batch, files)
 
     def save(self, result: Written) -> int:
-        """Rows by (episode, index); a person's word on keeping or dropping stays."""
+        """Write rows by (episode, index); a person's decision to keep or drop a frame stays."""
         batch = result.batch
         self._save_shots(batch.cuts_s, batch.until_s)
         indexes = [picture.index for picture in batch.pictures]
         old = {frame.index: frame for frame in Frame.objects.filter(episode=self._episode, index__in=indexes)}
-        fresh: list[Frame] = []
+        created: list[Frame] = []
         changed: list[Frame] = []
         for picture in batch.pictures:
             frame = old.get(picture.index)
             if frame is not None and (frame.width, frame.height) != (picture.width, picture.height):
-                # Cut to other sides: boxes on it mean nothing any more.
+                # Cut to another size: its boxes are no longer valid.
                 frame.delete()
                 frame = None
-            row = self._filled(frame, picture, result.files[picture.index])
-            (fresh if frame is None else changed).append(row)
+            row = self._fill_row(frame, picture, result.files[picture.index])
+            (created if frame is None else changed).append(row)
             self.ctx.count(picture.reason or "kept")
-        Frame.objects.bulk_create(fresh)
+        Frame.objects.bulk_create(created)
         Frame.objects.bulk_update(changed, [*PICTURE_FIELDS, "state", "reason", "duplicate_of", "distance"])
         self._seen.update(indexes)
         return batch.decoded
 
-    def _filled(self, frame: Frame | None, picture: Extracted, files: tuple[str, str, str]) -> Frame:
+    def _fill_row(self, frame: Frame | None, picture: Extracted, files: tuple[str, str, str]) -> Frame:
         if frame is None:
             frame = Frame(
                 collection_id=self._episode.collection_id,
@@ -241,7 +247,7 @@ class Extract(Stage[Batch, Written]):
 
     def _measures(self, picture: Extracted) -> dict[str, Any]:
         measures: dict[str, Any] = picture.measures.as_dict() | {"first_s": picture.first_s}
-        # What a later restoring needs to write the same picture again.
+        # Needed to write the same picture again when a frame is restored.
         measures["format"] = self.ctx.params.picture_format
         if self.ctx.params.picture_quality != PictureFormat.quality:
             measures["format_quality"] = self.ctx.params.picture_quality
@@ -252,7 +258,7 @@ class Extract(Stage[Batch, Written]):
         return measures
 
     def _save_shots(self, cuts_s: list[float], until_s: float) -> None:
-        """Shots that begin at the cuts; the one before ends there, the last one at `until_s`. Earlier ones stay."""
+        """Write shots that begin at the cuts; the last one ends at `until_s` (seconds). Earlier shots stay."""
         first = max(0, len(self._shots) - 1)
         rows = {
             shot.index: shot
@@ -261,29 +267,29 @@ class Extract(Stage[Batch, Written]):
             )
         }
         starts = [*([rows[first].start_s] if self._shots else []), *cuts_s]
-        fresh: list[Shot] = []
+        created: list[Shot] = []
         changed: list[Shot] = []
         for index, (start_s, end_s) in enumerate(zip(starts, [*starts[1:], until_s], strict=True), first):
             shot = rows.get(index)
             if shot is None:
                 rows[index] = Shot(episode=self._episode, index=index, start_s=start_s, end_s=end_s)
-                fresh.append(rows[index])
+                created.append(rows[index])
             elif (shot.start_s, shot.end_s) != (start_s, end_s):
                 shot.start_s, shot.end_s = start_s, end_s
                 changed.append(shot)
-        Shot.objects.bulk_create(fresh)
+        Shot.objects.bulk_create(created)
         Shot.objects.bulk_update(changed, ["start_s", "end_s"], batch_size=500)
-        # A new list: the transaction may be given up and written once more.
+        # A new list, since the transaction may be rolled back and repeated.
         self._shots = [*self._shots[:first], *(rows[index].pk for index in range(first, first + len(starts)))]
 
     def finish(self) -> None:
-        """What is known only at the end; rows of an earlier extraction with other choices go, but for decided ones."""
+        """Save the film's properties and delete undecided frames of an earlier extraction with other settings."""
         summary, episode = self._summary, self._episode
         self._save_shots(summary.shot_starts[len(self._shots) :], summary.duration_s)
-        mine = Frame.objects.filter(episode=episode, decided=False)
-        gone = sorted(set(mine.values_list("index", flat=True)) - self._seen)
-        for at in range(0, len(gone), GONE_BATCH):  # no database takes as many parameters as a film has frames
-            mine.filter(index__in=gone[at : at + GONE_BATCH]).delete()
+        undecided = Frame.objects.filter(episode=episode, decided=False)
+        gone = sorted(set(undecided.values_list("index", flat=True)) - self._seen)
+        for start in range(0, len(gone), DELETE_BATCH):  # databases limit the number of parameters
+            undecided.filter(index__in=gone[start : start + DELETE_BATCH]).delete()
         Shot.objects.filter(episode=episode, index__gte=len(summary.shot_starts)).delete()
         if summary.info is not None:
             episode.width, episode.height = summary.info.width, summary.info.height

@@ -1,6 +1,6 @@
-"""A picture, or a folder or zip of pictures, becomes Frame rows; what cannot be read is set aside with its reason.
+"""Reads pictures, folders and zips of pictures into Frame rows; unreadable files are listed with the reason.
 
-Every file is kept exactly as it came. Rows from before that was so get theirs from the source, where it is still there.
+Every original file is stored unchanged. Rows of earlier versions get theirs from the source if it still exists.
 """
 
 from __future__ import annotations
@@ -38,14 +38,14 @@ from ingest.storage import stored_files
 from ingest.storage.stored_files import store
 
 BATCH = 16
-BATCH_BYTES = 48 * 2**20  # of files: larger ones come alone
+BATCH_BYTES = 48 * 2**20  # of files; a larger one is a batch by itself
 THREADS = 2
 NAME_CHARS_MAX = 400  # of Frame.name
 
 
 @dataclass(slots=True)
 class PictureChoices:
-    """What a person chooses for a run."""
+    """Settings of a run. Raises ValueError."""
 
     picture_format: str = field(default=PictureFormat.name, metadata=COPY_FORMAT)
     picture_quality: int = field(default=PictureFormat.quality, metadata=COPY_QUALITY)
@@ -56,15 +56,15 @@ class PictureChoices:
         self.format()
 
     def format(self) -> PictureFormat:
-        """How working copies are written. Raises ValueError."""
+        """The format of working copies. Raises ValueError."""
         return PictureFormat(self.picture_format, self.picture_quality)
 
 
 @dataclass(slots=True)
 class Item:
-    """A file still to be read: its place in the episode and its bytes.
+    """A file to read: its index in the episode and its bytes or path.
 
-    `frame`: the row that it has already, but without its original; 0 for a new one.
+    `frame`: key of its existing row that has no original; 0 for a new file.
     """
 
     index: int
@@ -76,7 +76,7 @@ class Item:
 
 @dataclass(slots=True)
 class Done:
-    """Of one item: the picture with the names of its files, or why there is none; an item of several has several."""
+    """The result for one picture of an item: the names of its files, or the problem."""
 
     item: Item
     still: Still | None = None
@@ -86,16 +86,16 @@ class Done:
     copy_bytes: int = 0
     preview: str = ""
     problem: str = ""
-    partly: bool = False  # a problem of further pictures of a file that gave some
-    passes: int = 0  # of upscaling that the file tells of
+    is_partial: bool = False  # the problem concerns further pictures of a readable file
+    passes: int = 0  # of upscaling, according to the file
 
 
 class ReadPictures(Stage[list[Item], list[Done]]):
-    """Read pictures, alone or in folders and zips; a second pass reads only what is new or could not be read before."""
+    """Read single pictures, folders and zips; a second pass reads only new files and those that were unreadable."""
 
     name = "read_pictures"
     label = "Pictures"
-    about = "Keeps pictures as they came, alone or in folders and zips, and reads what is new or could not be read."
+    about = "Stores original pictures from files, folders and zips; reads new ones and retries unreadable ones."
     queue = "cpu"
     writes_files = True
     params_type = PictureChoices
@@ -104,7 +104,7 @@ class ReadPictures(Stage[list[Item], list[Done]]):
         super().__init__(ctx)
         self._ignored = self._following = 0
         self._original_bytes = self._copy_bytes = 0
-        self._free: list[str] = []  # names that rows gave up
+        self._free: list[str] = []  # names of files that rows no longer use
 
     @property
     def _episode(self) -> Episode:
@@ -112,41 +112,47 @@ class ReadPictures(Stage[list[Item], list[Done]]):
         return self.ctx.episode
 
     def applies(self) -> bool:
-        """Only for pictures; films have their own stage."""
+        """Only for pictures; films have a stage of their own."""
         return self.ctx.episode is not None and self._episode.source.kind == SourceKind.PICTURES
 
     def batches(self) -> Iterator[list[Item]]:
-        """Files without a row, in natural order. Raises BadInput when the source is gone or no zip."""
+        """Yield files without a row in natural order. Raises BadInput if the source is missing or not a zip."""
         path, name = source_path(self._episode.source), self._episode.source.name
         if not path.exists():
-            raise BadInput(f"{name} is gone. Put it back where it was, then press Retry.")
+            raise BadInput(f"{name} is missing. Restore the file, then press Retry.")
         if path.is_dir():
-            return self._of_folder(path)
-        return self._of_one(path, name) if ending_of(path.name) in PICTURE_ENDINGS else self._of_zip(path, name)
+            return self._folder_batches(path)
+        return (
+            self._single_picture(path, name)
+            if ending_of(path.name) in PICTURE_ENDINGS
+            else self._zip_batches(path, name)
+        )
 
     def work(self, batch: list[Item]) -> list[Done]:
-        """Decode, describe, encode and store. Raises KomaError on a full disk: what was saved so far stays."""
+        """Decode, describe, encode and store. Raises KomaError on a full disk; earlier batches stay."""
         choices, shelf = self.ctx.params, Shelf(self.ctx.spend)
         try:
             read = side_by_side(lambda item: _read(item, choices, shelf), batch, threads=THREADS, alive=self.ctx.alive)
         except BaseException as error:
-            stored_files.remove_unused(store(), shelf.names)  # no row will name them
+            stored_files.remove_unused(store(), shelf.names)  # no row will refer to them
             if isinstance(error, StoreFull):
                 raise KomaError(str(error), permanent=False) from error
             raise
-        return [done for several in read for done in several]
+        return [done for results in read for done in results]
 
     def save(self, result: list[Done]) -> int:
-        """Rows by (episode, index) and names; a name that had been set aside and can be read now is not any more."""
+        """Write rows by (episode, index) and name; files that are readable now leave the list of unreadable ones."""
         episode = self._episode
-        there = set(
+        saved_names = set(
             Frame.objects.filter(episode=episode, name__in=[done.item.name for done in result]).values_list(
                 "name", flat=True
             )
         )
-        rows = [_row(episode, done) for done in result if done.still is not None and done.item.name not in there]
+        rows = [
+            _build_row(episode, done) for done in result if done.still is not None and done.item.name not in saved_names
+        ]
         seen: set[int] = set()
-        for row in rows:  # the first picture of a file takes its place, the others come behind all
+        for row in rows:  # the first picture of a file takes its index, the others come last
             if row.index in seen:
                 row.index, self._following = self._following, self._following + 1
             seen.add(row.index)
@@ -155,8 +161,8 @@ class ReadPictures(Stage[list[Item], list[Done]]):
         for done in result:
             if done.item.frame:
                 if done.still is None:
-                    self.ctx.log(f"{done.problem} Its frame keeps the picture that was stored before.")
-            elif done.partly:
+                    self.ctx.log(f"{done.problem} The frame keeps its stored picture.")
+            elif done.is_partial:
                 self.ctx.log(done.problem)
             elif done.still is None:
                 SkippedInput.objects.update_or_create(
@@ -173,32 +179,32 @@ class ReadPictures(Stage[list[Item], list[Done]]):
         return len({id(done.item) for done in result})
 
     def _give_originals(self, result: list[Done]) -> None:
-        """Rows of an earlier version get the files they came from; what they had instead goes at the end."""
+        """Give rows of an earlier version their original files; replaced files are deleted at the end."""
         for done in result:
             assert done.still is not None
-            given = originals.assign(
+            freed = originals.assign(
                 frame=done.item.frame,
                 original=originals.Original(done.original, done.original_bytes, OriginalUse(done.still.use)),
                 file=done.file,
                 preview=done.preview,
             )
-            if given is None:
+            if freed is None:
                 self.ctx.log(
-                    f"{plain_text(done.item.name)} is another picture now; its frame keeps what was stored before."
+                    f"{plain_text(done.item.name)} is a different picture now; the frame keeps its stored picture."
                 )
                 self._free += [done.original, done.file, done.preview]
             else:
                 self.ctx.count("originals")
-                self._free += given
+                self._free += freed
 
     def finish(self) -> None:
-        """What the episode's row says of the whole. Files that rows gave up go at once: a look at the whole history."""
+        """Update the episode and delete files that rows no longer use (all at once: it searches the history)."""
         episode = self._episode
         if self._free:
             transaction.on_commit(lambda: stored_files.remove_unused(store(), self._free))
         frames = Frame.objects.filter(episode=episode).count()
         skipped = SkippedInput.objects.filter(episode=episode).count()
-        if skipped:  # counted here and not a batch: after an interruption they are tried again
+        if skipped:  # not per batch, since an interrupted run tries them again
             self.ctx.counters["unreadable"] = skipped
         episode.decoded = frames + skipped
         episode.warnings = (
@@ -208,13 +214,13 @@ class ReadPictures(Stage[list[Item], list[Done]]):
         episode.save(update_fields=["decoded", "warnings", "extracted_at"])
         if self._original_bytes:
             self.ctx.log(
-                f"Stored {humane.filesize(self._original_bytes)} of files as they came and "
+                f"Stored {humane.filesize(self._original_bytes)} of original files and "
                 f"{humane.filesize(self._copy_bytes)} of working copies."
             )
         if self._ignored:
-            self.ctx.log(f"{self._ignored:,} files that operating systems leave behind were passed over.")
+            self.ctx.log(f"{self._ignored:,} files of operating systems were ignored.")
 
-    def _of_folder(self, root: Path) -> Iterator[list[Item]]:
+    def _folder_batches(self, root: Path) -> Iterator[list[Item]]:
         listing = list_folder(root)
         batch = _Batch()
         for item in self._pending(listing.pictures, listing.refused):
@@ -225,21 +231,21 @@ class ReadPictures(Stage[list[Item], list[Done]]):
             batch.items.append(item)
         yield batch.take()
 
-    def _of_one(self, path: Path, name: str) -> Iterator[list[Item]]:
-        """A picture that was added by itself, under the name that the person knows: an upload lies under another."""
+    def _single_picture(self, path: Path, name: str) -> Iterator[list[Item]]:
+        """A single picture under its original name; uploads are stored under another."""
         items = self._pending([name], {})
         for item in items:
             item.data = path
         yield items
 
-    def _of_zip(self, path: Path, name: str) -> Iterator[list[Item]]:
+    def _zip_batches(self, path: Path, name: str) -> Iterator[list[Item]]:
         try:
             reader = ZipReader(path, name=name)
         except BadArchive as error:
             raise BadInput(str(error)) from error
         with reader:
             pictures, refused = _sorted_members(reader)
-            self._ignored = sum(one.leftover for one in reader.refused)
+            self._ignored = sum(member.leftover for member in reader.refused)
             batch = _Batch()
             for item in self._pending(list(pictures), refused):
                 if not item.problem:
@@ -253,38 +259,38 @@ class ReadPictures(Stage[list[Item], list[Done]]):
             yield batch.take()
 
     def _pending(self, names: list[str], refused: dict[str, str]) -> list[Item]:
-        """Places by natural order of all names; a name that came later goes behind what has a row already."""
+        """Assign indexes in natural order; names that were added later come after all existing rows."""
         rows = dict(Frame.objects.filter(episode=self._episode).values_list("name", "index"))
-        bare = dict(Frame.objects.filter(episode=self._episode, original="").values_list("name", "pk"))
+        without_original = dict(Frame.objects.filter(episode=self._episode, original="").values_list("name", "pk"))
         taken = set(rows.values())
         following = max([len(names), *(index + 1 for index in taken)])
         items = []
         for index, name in enumerate(names):
             if name in rows:
-                if name in bare:
-                    items.append(Item(rows[name], name, frame=bare[name]))
+                if name in without_original:
+                    items.append(Item(rows[name], name, frame=without_original[name]))
                 continue
             if index in taken:
                 index, following = following, following + 1
-            long = f"{plain_text(name)}: its path is longer than {NAME_CHARS_MAX} characters; shorten it."
-            items.append(Item(index, name, problem=long if len(name) > NAME_CHARS_MAX else ""))
+            too_long_text = f"{plain_text(name)}: its path is longer than {NAME_CHARS_MAX} characters. Shorten it."
+            items.append(Item(index, name, problem=too_long_text if len(name) > NAME_CHARS_MAX else ""))
         items += [Item(-1, name, problem=f"{plain_text(name)}: {reason}.") for name, reason in refused.items()]
         self._following = following
         self.ctx.start_over()
-        # read before, by an interrupted attempt or an earlier run
-        self.ctx.done = sum(name in rows and name not in bare for name in names)
+        # read by an interrupted attempt or an earlier run
+        self.ctx.done = sum(name in rows and name not in without_original for name in names)
         self.ctx.total = len(items)
         return items
 
 
 class _Batch:
-    """Items until there are enough of them, or enough bytes."""
+    """Collects items up to BATCH or BATCH_BYTES."""
 
     def __init__(self) -> None:
         self.items: list[Item] = []
 
     def is_full_with(self, item: Item) -> bool:
-        size = sum(_size(one) for one in self.items)
+        size = sum(_size(queued) for queued in self.items)
         return len(self.items) >= BATCH or (bool(self.items) and size + _size(item) > BATCH_BYTES)
 
     def take(self) -> list[Item]:
@@ -293,28 +299,28 @@ class _Batch:
 
 
 def _read(item: Item, choices: PictureChoices, shelf: Shelf) -> list[Done]:
-    """Read a file and store what it gives, picture by picture: an animation would fill the memory."""
+    """Read a file and store its pictures one by one, since an animation would fill the memory."""
     if item.problem:
         return [Done(item, problem=item.problem)]
     results: list[Done] = []
     try:
         passes = read_passes(item.data)
-        most = PICTURES_OF_FILE_MAX if choices.every_picture and not item.frame else 0
+        pictures_max = PICTURES_OF_FILE_MAX if choices.every_picture and not item.frame else 0
         for still in read_stills(
-            item.data, name=item.name, how=choices.format(), use_damaged=choices.use_damaged, pictures_max=most
+            item.data, name=item.name, how=choices.format(), use_damaged=choices.use_damaged, pictures_max=pictures_max
         ):
-            results.append(_stored(Done(item, still=still, passes=passes), results[0] if results else None, shelf))
+            results.append(_store_files(Done(item, still=still, passes=passes), results[0] if results else None, shelf))
     except UnreadablePicture as error:
         if choices.use_damaged and not results and choices.every_picture:
             return _read(item, replace(choices, every_picture=False), shelf)
-        results.append(Done(item, problem=str(error), partly=bool(results)))
+        results.append(Done(item, problem=str(error), is_partial=bool(results)))
     finally:
         item.data = b""
     return results
 
 
-def _stored(done: Done, first: Done | None, shelf: Shelf) -> Done:
-    """With its files in the store; the file as it came is that of the `first` picture of it. Raises as the shelf."""
+def _store_files(done: Done, first: Done | None, shelf: Shelf) -> Done:
+    """Store the picture's files; pictures of one file share the original of the `first`. Raises as `Shelf.put`."""
     still = done.still
     assert still is not None
     files = [(still.preview, "jpg")]
@@ -332,7 +338,7 @@ def _stored(done: Done, first: Done | None, shelf: Shelf) -> Done:
     return done
 
 
-def _row(episode: Episode, done: Done) -> Frame:
+def _build_row(episode: Episode, done: Done) -> Frame:
     still = done.still
     assert still is not None
     measures: dict[str, Any] = still.measures.as_dict()
@@ -341,7 +347,7 @@ def _row(episode: Episode, done: Done) -> Frame:
     if still.notes:
         measures["notes"] = list(still.notes)
     if done.passes:
-        measures["upscaled"] = done.passes  # by Koma, before it came here: exports go on counting
+        measures["upscaled"] = done.passes  # by Koma, before it was added: exports continue the count
     return Frame(
         collection_id=episode.collection_id,
         episode=episode,
@@ -365,15 +371,15 @@ def _row(episode: Episode, done: Done) -> Frame:
 
 
 def _sorted_members(reader: ZipReader) -> tuple[dict[str, Member], dict[str, str]]:
-    """Pictures in natural order, and what will not be read with its reason; tag files are another stage's."""
+    """Pictures in natural order, and reasons by name for all other members except tag files."""
     pictures: list[Member] = []
-    refused = {one.name: one.reason for one in reader.refused if not one.leftover}
+    refused = {entry.name: entry.reason for entry in reader.refused if not entry.leftover}
     for member in reader.members:
         ending = ending_of(member.name)
         if ending in PICTURE_ENDINGS:
             pictures.append(member)
         elif not is_side_file(member.name.rpartition("/")[2]):
-            refused[member.name] = "it is no picture by its name"
+            refused[member.name] = "its name is not that of a picture"
     pictures.sort(key=lambda member: (natural_key(member.name), member.name))
     return {member.name: member for member in pictures}, refused
 

@@ -1,6 +1,6 @@
-"""Keeps the texts of files that lie beside pictures (`a.png.tags`, `a.txt`, `a.json`), as they are.
+"""Stores the texts of tag files next to pictures (`a.png.tags`, `a.txt`, `a.json`) unchanged.
 
-Each run looks at them again: a file that came later, or was changed, is read then. What they say is another stage's.
+Each run reads all of them again, so new and changed files are noticed. Another stage interprets the texts.
 """
 
 from __future__ import annotations
@@ -24,27 +24,29 @@ from ingest.pipeline.contract import Context, Stage
 from ingest.restoring import source_path
 
 BATCH = 500  # frames
-SHOWN = 5  # names in a warning
-BESIDE_NO_PICTURE = "lie beside no picture"  # how the warning of an earlier run is known again
+NAMES_IN_WARNING = 5
+NO_PICTURE_TEXT = "without a picture"
+# Identify the warning of an earlier run; the second was written before 0.4.
+_WARNING_TEXTS = (NO_PICTURE_TEXT, "lie beside no picture")
 
-Texts = dict[str, str]  # by name, in the order of what they tell
+Texts = dict[str, str]  # by file name, the most specific kind first
 Read = Callable[[str], bytes]
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Frames by key with the files beside them, those that are kept already, and what could not be read."""
+    """Texts of tag files by frame key, and messages about files that could not be read."""
 
-    beside: dict[int, Texts]
+    texts_by_frame: dict[int, Texts]
     problems: list[str]
 
 
 class ReadSideFiles(Stage[Batch, Batch]):
-    """All frames of the episode, each time: a look at small files is cheap."""
+    """Read the tag files of all frames of the episode in each run; the files are small."""
 
     name = "side_files"
     label = "Tag files"
-    about = "Keeps the tag files, captions and JSON that lie beside pictures; those that are new or were changed."
+    about = "Stores new and changed tag files, captions and JSON next to pictures."
     queue = "cpu"
 
     def __init__(self, ctx: Context) -> None:
@@ -76,16 +78,18 @@ class ReadSideFiles(Stage[Batch, Batch]):
             yield Batch({pk: self._texts(name, read, problems) for pk, name in frames}, problems)
 
     def _source(self, path: Path, name: str, *, uploaded: bool) -> tuple[list[str], Read]:
-        """Names of the side files as they relate to the frames' names, and how one is read."""
+        """Names of the tag files, relative like the frames' names, and a function that reads one."""
         if not path.exists():
-            raise BadInput(f"{name} is gone. Put it back where it was, then press Retry.")
+            raise BadInput(f"{name} is missing. Restore the file, then press Retry.")
         if path.is_dir():
-            return list_folder(path).side_files, partial(_head, path)
+            return list_folder(path).side_files, partial(_read_head, path)
         if ending_of(path.name) in PICTURE_ENDINGS:
             if uploaded:
-                return [], partial(_head, path.parent)
-            beside = [entry.name for entry in path.parent.iterdir() if is_side_file(entry.name) and _is_plain(entry)]
-            return beside, partial(_head, path.parent)
+                return [], partial(_read_head, path.parent)
+            names = [
+                entry.name for entry in path.parent.iterdir() if is_side_file(entry.name) and _is_regular_file(entry)
+            ]
+            return names, partial(_read_head, path.parent)
         try:
             reader = self._stack.enter_context(ZipReader(path, name=name))
         except BadArchive as error:
@@ -103,7 +107,7 @@ class ReadSideFiles(Stage[Batch, Batch]):
                 continue
             if text := decoded(data).replace("\0", " "):  # PostgreSQL keeps no zero bytes
                 if len(data) > TEXT_BYTES_MAX:
-                    problems.append(f"{name}: only its first {humane.filesize(TEXT_BYTES_MAX)} are kept")
+                    problems.append(f"{name}: only the first {humane.filesize(TEXT_BYTES_MAX)} were stored")
                 texts.setdefault(name.rpartition("/")[2][:400], text)
         return texts
 
@@ -111,52 +115,54 @@ class ReadSideFiles(Stage[Batch, Batch]):
         return batch
 
     def save(self, result: Batch) -> int:
-        """Rows that differ are written anew, and the tags of their frames are to be made anew. A file that is gone from
-        its folder stays kept here."""
-        kept: dict[int, Texts] = {}
-        rows = SideFile.objects.filter(frame__in=list(result.beside)).order_by("pk")
+        """Rewrite rows that differ and mark their frames for tagging. A file that was removed from its folder stays."""
+        stored: dict[int, Texts] = {}
+        rows = SideFile.objects.filter(frame__in=list(result.texts_by_frame)).order_by("pk")
         for frame, name, text in rows.values_list("frame_id", "name", "text"):
-            kept.setdefault(frame, {})[name] = text
+            stored.setdefault(frame, {})[name] = text
         changed = {
             pk: texts
-            for pk, texts in result.beside.items()
-            if texts and list(({**texts, **_gone(kept.get(pk, {}), texts)}).items()) != list(kept.get(pk, {}).items())
+            for pk, texts in result.texts_by_frame.items()
+            if texts
+            and list(({**texts, **_gone(stored.get(pk, {}), texts)}).items()) != list(stored.get(pk, {}).items())
         }
-        there = set(
+        existing = set(
             Frame.objects.select_for_update().filter(pk__in=changed).order_by("pk").values_list("pk", flat=True)
         )
-        SideFile.objects.filter(frame__in=there).delete()
+        SideFile.objects.filter(frame__in=existing).delete()
         SideFile.objects.bulk_create(
             [
                 SideFile(frame_id=pk, name=name, text=text)
                 for pk in changed
-                if pk in there
-                for name, text in {**changed[pk], **_gone(kept.get(pk, {}), changed[pk])}.items()
+                if pk in existing
+                for name, text in {**changed[pk], **_gone(stored.get(pk, {}), changed[pk])}.items()
             ],
             batch_size=BATCH,
         )
-        Frame.objects.filter(pk__in=there).update(tagged=False)
-        # A copy's files count for the frame that is kept.
-        originals = Frame.objects.filter(copies__in=there).values_list("pk", flat=True)
+        Frame.objects.filter(pk__in=existing).update(tagged=False)
+        # Files of a duplicate also count for the kept frame.
+        originals = Frame.objects.filter(copies__in=existing).values_list("pk", flat=True)
         Frame.objects.filter(pk__in=list(originals)).update(tagged=False)
         for problem in result.problems:
             self.ctx.count("unreadable")
             self.ctx.log(problem)
-        self.ctx.count("files", sum(map(len, result.beside.values())))
-        self.ctx.count("changed", len(there))
-        return len(result.beside)
+        self.ctx.count("files", sum(map(len, result.texts_by_frame.values())))
+        self.ctx.count("changed", len(existing))
+        return len(result.texts_by_frame)
 
     def finish(self) -> None:
-        """Tell of files that lie beside no picture."""
+        """Warn of files that belong to no picture."""
         episode = self.ctx.episode
         assert episode is not None
         episode.refresh_from_db(fields=["warnings"])
-        warnings = [text for text in episode.warnings if BESIDE_NO_PICTURE not in text]
-        alone = self._index.unclaimed()
-        if alone:
-            more = f" and {len(alone) - SHOWN:,} more" if len(alone) > SHOWN else ""
-            files = f"{humane.count(len(alone), 'tag file')} {BESIDE_NO_PICTURE}"
-            warnings.append(f"{files}: {', '.join(alone[:SHOWN])}{more}. Name them as the pictures (a.png, a.txt).")
+        warnings = [text for text in episode.warnings if not any(part in text for part in _WARNING_TEXTS)]
+        unmatched = self._index.unclaimed()
+        if unmatched:
+            more = f" and {len(unmatched) - NAMES_IN_WARNING:,} more" if len(unmatched) > NAMES_IN_WARNING else ""
+            files = f"{humane.count(len(unmatched), 'tag file')} {NO_PICTURE_TEXT}"
+            warnings.append(
+                f"{files}: {', '.join(unmatched[:NAMES_IN_WARNING])}{more}. Name them like the pictures (a.png, a.txt)."
+            )
         if warnings != episode.warnings:
             episode.warnings = warnings
             episode.save(update_fields=["warnings"])
@@ -165,14 +171,14 @@ class ReadSideFiles(Stage[Batch, Batch]):
         self._stack.close()
 
 
-def _gone(kept: Texts, texts: Texts) -> Texts:
-    return {name: text for name, text in kept.items() if name not in texts}
+def _gone(stored: Texts, texts: Texts) -> Texts:
+    return {name: text for name, text in stored.items() if name not in texts}
 
 
-def _is_plain(path: Path) -> bool:
+def _is_regular_file(path: Path) -> bool:
     return path.is_file() and not path.is_symlink()
 
 
-def _head(root: Path, name: str) -> bytes:
+def _read_head(root: Path, name: str) -> bytes:
     with (root / name).open("rb") as file:
         return file.read(TEXT_BYTES_MAX + 1)

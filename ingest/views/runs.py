@@ -54,7 +54,7 @@ def run(request: HttpRequest, collection: Collection, run_id: int) -> HttpRespon
     `?lane=` shows the rows of a stage over many episodes.
     """
     row = get_object_or_404(collection.runs.select_related("created_by"), pk=run_id)
-    run_lanes = progress.lanes(row, opened=request.GET.get("lane", ""), few=OPEN_ROWS_MAX)
+    run_lanes = progress.lanes(row, opened=request.GET.get("lane", ""), few_max=OPEN_ROWS_MAX)
     shown_stages = [stage for lane in run_lanes for stage in lane.rows or ()]
     logs = dict(row.stages.filter(pk__in=[stage.pk for stage in shown_stages]).order_by().values_list("pk", "log"))
     if not getattr(request.user, "is_superuser", False):

@@ -45,7 +45,7 @@ def test_every_stand_in_is_of_a_known_family():
 
 
 def test_table_says_what_was_measured_and_what_was_not():
-    looked = hub_models.Looked(grown_mb=1039.4, first_s=4.62, ms=941.0, pictures=6)
+    looked = hub_models.Measurement(grown_mb=1039.4, first_s=4.62, ms=941.0, pictures=6)
     row = hub_models.row(STAND_INS["wd-swinv2"], {"parameters": 98.03, "mb": 411.2}, looked)
 
     text = hub_models.text_of([row], ["pixai-tagger-v0.9: killed"])
@@ -57,8 +57,8 @@ def test_table_says_what_was_measured_and_what_was_not():
 
 
 def test_two_looks_give_the_most_memory_and_the_shortest_times():
-    looks = [hub_models.Looked(100.0, 2.0, 30.0, 4), hub_models.Looked(120.0, 1.0, 40.0, 3)]
-    assert hub_models.together(looks) == hub_models.Looked(120.0, 1.0, 30.0, 7)
+    looks = [hub_models.Measurement(100.0, 2.0, 30.0, 4), hub_models.Measurement(120.0, 1.0, 40.0, 3)]
+    assert hub_models.together(looks) == hub_models.Measurement(120.0, 1.0, 30.0, 7)
 
 
 def test_short_times_are_milliseconds():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from demo_film.crops import identity_look, random_head, random_scene
+from demo_film.crops import identity_appearance, random_head, random_scene
 
 
 def test_a_scene_has_its_size_and_its_boxes_lie_inside() -> None:
@@ -30,7 +30,7 @@ def test_the_same_generator_draws_the_same_scene() -> None:
 def test_an_identity_is_one_person_in_changing_clothes() -> None:
     rng = np.random.default_rng(1)
     heads = [random_head(rng, 64, identity=42) for _ in range(6)]
-    hair = f"{identity_look(42).hair}_hair"
+    hair = f"{identity_appearance(42).hair}_hair"
     assert all(h.identity == 42 and hair in h.tags for h in heads)
     assert len({tuple(h.tags) for h in heads}) > 1
 

@@ -129,14 +129,14 @@ def test_a_full_episode_holds_what_the_demo_needs(seed: int) -> None:
     plans, cast, extras = make_script(seed, FULL)
     assert sum(p.frames for p in plans) == FULL and len(plans) >= 30
     assert len(cast) >= 6 and len({p.name for p in cast}) == len(cast) and len(extras) >= 3
-    hair = [{look.hair for look in p.looks.values()} for p in cast]
+    hair = [{look.hair for look in p.appearances.values()} for p in cast]
     assert hair[0] == hair[1]
-    changing = [p for p in cast if len(p.looks) == 2]
+    changing = [p for p in cast if len(p.appearances) == 2]
     assert len(changing) == 1
     worn = {(a.person.key, a.costume) for p in plans for a in p.actors}
-    assert {(changing[0].key, c) for c in changing[0].looks} <= worn
+    assert {(changing[0].key, c) for c in changing[0].appearances} <= worn
     assert {p.key for p in cast} <= {k for k, _ in worn}
-    one, two = changing[0].looks.values()
+    one, two = changing[0].appearances.values()
     assert one.back != two.back and one.outfit != two.outfit
     views = {pose.view for p in plans for poses, _ in p.beats for pose in poses}
     assert views == {"front", "three_quarter", "side", "back"}

@@ -47,7 +47,7 @@ def test_what_is_told_of_a_drawing_is_what_is_drawn():
         for hand in range(2):
             answers, asked = truth(redrawn.plan(np.random.default_rng([50 + number, hand, 5]), who), tone=who.tone)
             assert np.array_equal(material.answers[2 * number + hand], answers)
-            assert np.array_equal(material.asked[2 * number + hand], asked)
+            assert np.array_equal(material.is_labelled[2 * number + hand], asked)
 
 
 def test_shut_eyes_have_no_colour_to_be_asked_for():

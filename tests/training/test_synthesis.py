@@ -151,5 +151,5 @@ def test_the_archive_is_divided_before_training(tmp_path: Path) -> None:
     assert not {face.tobytes() for face in learn.faces} & {face.tobytes() for face in hold.faces}
     with zipfile.ZipFile(tmp_path / "bad.zip", "w") as packed:
         packed.writestr("face/1.png", b"no picture")
-    with pytest.raises(ValueError, match=r"face/1\.png is no readable picture"):
+    with pytest.raises(ValueError, match=r"face/1\.png is not a readable picture"):
         read_material(tmp_path / "bad.zip")

@@ -13,7 +13,7 @@ from annotate.algorithms import boxes
 from annotate.backends.boxes.builtin import BuiltinFaces
 from demo_film.backgrounds import random_background
 from demo_film.canvas import Canvas
-from demo_film.cast import Pose, random_look, random_pose
+from demo_film.cast import Pose, random_appearance, random_pose
 from demo_film.characters import draw_person
 
 SIZE = (1280, 720)
@@ -35,7 +35,7 @@ def crowd(
             smiling_eyes=False,
         )
         at = (0.1 + 0.2 * place) * SIZE[0], float(rng.uniform(0.3, 0.6)) * SIZE[1]
-        drawn = draw_person(canvas, random_look(rng), pose, x=at[0], y=at[1], unit=unit)
+        drawn = draw_person(canvas, random_appearance(rng), pose, x=at[0], y=at[1], unit=unit)
         assert drawn.face is not None
         found.append(drawn.face)
     return canvas.finish(), np.array(found, np.float32)

@@ -244,7 +244,7 @@ def test_a_full_disk_is_said_in_words_and_the_export_goes_on_when_there_is_room(
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     job.refresh_from_db()
-    assert "There is no room left on the server" in job.error
+    assert "The server's disk is full" in job.error
     assert "press Resume" in job.error
     assert not jobs.inside_exports(jobs.final_folder(job)).exists()
 

@@ -166,9 +166,9 @@ def test_none_and_one_frame_are_kept(count: int) -> None:
 
 def test_wrong_input_is_refused_with_its_reason() -> None:
     rows, quality = np.full((3, 8), 140, dtype=np.uint8), np.zeros(3, dtype=np.float32)
-    with pytest.raises(ValueError, match="cosine"):
+    with pytest.raises(ValueError, match="threshold"):
         find_groups(rows, quality, 1.5)
-    with pytest.raises(ValueError, match="one value for each"):
+    with pytest.raises(ValueError, match="one value per descriptor"):
         find_groups(rows, quality[:2])
     with pytest.raises(ValueError, match="finite"):
         find_groups(rows, np.asarray([0.0, np.nan, 1.0], dtype=np.float32))

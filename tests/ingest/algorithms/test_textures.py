@@ -53,7 +53,7 @@ def test_of_real_pictures_the_better_copy_is_worth_more(test_data: Path) -> None
 
 
 def test_of_real_pictures_a_sharp_half_is_worth_more_than_an_enlarged_third(test_data: Path) -> None:
-    result = right(test_data, drawn=False, wanted=("half / enlarged third x3",))
+    result = right(test_data, drawn=False, names=("half / enlarged third x3",))
     assert np.mean(np.asarray(result["backgrounds"]["half / enlarged third x3"]) > 0) >= 0.9
 
 

@@ -121,7 +121,7 @@ def test_times_count_from_the_first_frame_and_nothing_is_called_missing(tmp_path
     assert abs(summary.info.duration_s - 1.0) < 0.1
     assert not any("missing" in words for words in summary.warnings)
     if form != "mp4":  # its edit list hides the late start from everybody
-        assert any("begins at 0:01:4" in words for words in summary.warnings)
+        assert any("begin at 0:01:4" in words for words in summary.warnings)
 
 
 def test_a_film_that_breaks_off_is_still_told(tmp_path: Path) -> None:

@@ -153,7 +153,7 @@ def test_json_of_gallery_dl_and_waifuc_is_read() -> None:
     found = read(json.dumps(danbooru), "a.png.json")
     assert (found.general, found.character, found.score) == (("1girl", "hat"), ("hatsune_miku",), 81)
     assert (found.rating, found.rating_scheme) == ("s", "new")
-    assert found.left == ("entries that are not used: source",)
+    assert found.left == ("unused keys: source",)
     assert read(json.dumps(danbooru | {"category": "yandere"}), "a.json").rating_scheme == "old"
     plain = read('{"category": "gelbooru", "tags": "1girl solo long_hair", "rating": "sensitive"}', "a.json")
     assert (plain.general, plain.rating) == (("1girl", "solo", "long_hair"), "sensitive")
@@ -174,7 +174,7 @@ def test_json_of_gallery_dl_and_waifuc_is_read() -> None:
 def test_a_broken_file_is_told_and_the_others_count() -> None:
     found = parse_side_files([("a.json", b'{"tags": ['), ("a.txt", b"1girl, hat")])
     assert found.general == ("1girl", "hat")
-    assert found.left[0].startswith("a.json: it is no JSON")
+    assert found.left[0].startswith("a.json: invalid JSON")
 
 
 def test_a_caption_made_of_the_tags_is_no_second_list_of_tags() -> None:
@@ -184,7 +184,7 @@ def test_a_caption_made_of_the_tags_is_no_second_list_of_tags() -> None:
     ])  # fmt: skip
     assert (found.character, found.general) == (("Miku",), ("1girl",))
     assert found.captions == ("A girl stands at the window.",)
-    assert found.left == ("a.txt: tags not read, since a.json tells them",)
+    assert found.left == ("a.txt: tags ignored, since a.json has tags",)
 
 
 def test_tags_and_prose_of_two_files_are_both_read() -> None:
@@ -238,7 +238,7 @@ def test_a_file_that_nobody_foresaw_is_told_and_the_others_are_read(monkeypatch:
     monkeypatch.setattr("ingest.imaging.sidecars.parse_toml", broken)
     found = parse_side_files([("d/a.toml", b"tags = 'x'"), ("d/a.txt", b"1girl, smile")])
     assert found.general == ("1girl", "smile")
-    assert found.left == ("a.toml: it was not understood (OverflowError)",)
+    assert found.left == ("a.toml: not understood (OverflowError)",)
 
 
 @given(st.binary(max_size=500), st.sampled_from(["a.txt", "a.json", "a.tags", "a.toml", "a.characters"]))

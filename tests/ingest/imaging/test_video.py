@@ -180,7 +180,7 @@ def test_damage_in_the_middle_is_passed_over_and_told(tmp_path: Path) -> None:
     path.write_bytes(data)
     with open_video(path) as video:
         assert len(list(video.frames())) > 80
-        assert any("damaged places, the first near 0:00:0" in line for line in video.warnings)
+        assert any("damaged places, the first at about 0:00:0" in line for line in video.warnings)
 
 
 def test_an_mp4_without_its_end_says_that_its_index_is_missing(tmp_path: Path) -> None:
@@ -197,7 +197,7 @@ def test_an_mp4_without_its_end_says_that_its_index_is_missing(tmp_path: Path) -
         (b"", "the file is empty"),
         (b"Dear diary, today I drew a cat.\n" * 40, "is a text file, not a film"),
         (b"\x89PNG\r\n\x1a\n" + bytes(200), "is a picture, not a film"),
-        (bytes(5000), "is not a film of a known kind"),
+        (bytes(5000), "is not a film in a known format"),
         (b"\x1a\x45\xdf\xa3" + bytes(range(256)) * 8, "the file is damaged"),
         (b"RIFF\x10\x00\x00\x00AVI LIST" + bytes(64), "fake.mp4"),
     ],
@@ -210,14 +210,14 @@ def test_what_is_no_film_is_refused_by_its_content(tmp_path: Path, content: byte
 
 
 def test_sound_alone_is_no_film(tmp_path: Path) -> None:
-    with pytest.raises(UnreadableVideo, match="no picture in it"):
+    with pytest.raises(UnreadableVideo, match="contains no video"):
         probe(write_sound(tmp_path / "song.mp4"))
 
 
 def test_a_folder_and_a_pipe_are_no_films(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.mp4")
     for name in (".", "pipe.mp4"):
-        with pytest.raises(UnreadableVideo, match="not a plain file"):
+        with pytest.raises(UnreadableVideo, match="not a regular file"):
             probe(tmp_path / name)
     with pytest.raises(UnreadableVideo, match="No such file"):
         probe(tmp_path / "gone.mp4")
@@ -258,7 +258,7 @@ def test_a_playlist_named_mp4_opens_nothing_else(tmp_path: Path, website: tuple[
     os.utime(film, (1, 1))
     path = tmp_path / "list.mp4"
     path.write_text(LISTS[kind].format(url=url, film=film), encoding="utf-8")
-    with pytest.raises(UnreadableVideo, match="never followed"):
+    with pytest.raises(UnreadableVideo, match="not supported"):
         open_video(path)
     with pytest.raises(UnreadableVideo):
         seek_frame(path, 0.0)
@@ -288,9 +288,9 @@ def test_a_name_is_never_an_address(tmp_path: Path, name: str) -> None:
 
 def test_too_many_pixels_and_too_long_films_are_refused(tmp_path: Path) -> None:
     path = write_film(tmp_path / "film.mkv", [scene(1)] * 48)
-    with pytest.raises(UnreadableVideo, match="320 x 180 pixels is more than allowed"):
+    with pytest.raises(UnreadableVideo, match="320 x 180 pixels exceed"):
         probe(path, limits=Limits(max_pixels=10_000))
-    with pytest.raises(UnreadableVideo, match="says it lasts 0:00:02"):
+    with pytest.raises(UnreadableVideo, match="its length of 0:00:02"):
         probe(path, limits=Limits(max_seconds=1.0))
     with pytest.raises(UnreadableVideo, match="longer than"), open_video(path, limits=Limits(max_frames=10)) as video:
         list(video.frames())

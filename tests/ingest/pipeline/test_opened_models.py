@@ -31,7 +31,7 @@ def network(tmp_path: Path) -> Path:
 
 
 def test_after_a_stage_those_used_last_stay_and_others_give_their_memory_back(network: Path) -> None:
-    models = OpenedModels(most=2)
+    models = OpenedModels(models_max=2)
     sessions = {}
     with models.working():
         for name in "abc":
@@ -56,7 +56,7 @@ def test_what_nobody_used_for_long_goes_and_is_closed() -> None:
 
 
 def test_what_a_stage_takes_out_needs_no_place_any_more() -> None:
-    models = OpenedModels(most=1)
+    models = OpenedModels(models_max=1)
     models["first"] = Closing()
     models["replaced"] = Closing()
     assert models.pop("replaced").closed is False

@@ -163,7 +163,7 @@ def test_frames_dropped_for_other_reasons_take_no_part(collection: Collection) -
     assert Frame.objects.get(pk=made[2].pk).reason == DropReason.FADE
     assert Frame.objects.get(pk=made[3].pk).state == FrameState.KEPT
     assert set(Frame.objects.kept().values_list("index", flat=True)) == {0, 3}
-    assert "1 frames were read by another version" in done.stages.get().log
+    assert "1 frames were extracted by another version" in done.stages.get().log
 
 
 @pytest.mark.parametrize("after", [0, 1, 2])
@@ -229,7 +229,7 @@ def test_frames_of_another_episode_that_are_kept_again_get_a_run_for_their_pictu
     Frame.objects.filter(state=FrameState.DROPPED).update(file="")
     fill(two, [2])
     done = run(collection, two, threshold=0.9999)
-    assert "3 frames of other episodes are kept again; a run of its own" in done.stages.get().log
+    assert "3 frames of other episodes are kept again. A separate run" in done.stages.get().log
     settings.PIPELINE_STAGES = ["ingest.stages.dedup.Dedup", "ingest.stages.pictures.Pictures"]
     registry.stages.cache_clear()
     (follows,) = full_pictures.start_lacking()

@@ -143,7 +143,7 @@ def test_a_film_that_is_gone_and_one_that_is_none_say_so(
     assert broken.state == RunState.FAILED
     assert "moved.mkv: is a playlist" in broken.stages.get().error
     copy.unlink()
-    assert "moved.mkv is gone" in run(episode, alice).stages.get().error
+    assert "moved.mkv is missing" in run(episode, alice).stages.get().error
 
 
 def test_a_film_cut_short_keeps_what_decodes_and_warns(collection: Collection, alice: User, tmp_path: Path) -> None:

@@ -59,7 +59,7 @@ def test_rows_of_an_older_rule_are_measured_again_and_the_large_ones_are_kept(co
     rows = [(old_frame(large, n, LARGE, quality=6.98), old_frame(small, n, SMALL, quality=10.52)) for n in range(3)]
     stage = run(small)
     assert stage.counters["measured again"] == 6
-    assert "6 frames were valued by an older rule" in stage.log
+    assert "6 frames were measured by an older version" in stage.log
     for better, worse in rows:
         better.refresh_from_db()
         worse.refresh_from_db()
@@ -92,5 +92,5 @@ def test_a_stored_picture_that_cannot_be_read_stops_nothing(collection: Collecti
     store().path(better.file).write_bytes(b"rubbish")
     store().path(worse.file).write_bytes(b"rubbish")
     stage = run(small)
-    assert "2 stored pictures could not be read and count by their size" in stage.log
+    assert "2 stored pictures could not be read; their size decides" in stage.log
     assert list(Frame.objects.kept()) == [better]

@@ -209,7 +209,7 @@ def test_pictures_of_the_last_release_get_their_files_again_from_the_source(
         assert (now[name].original, now[name].file) == ("", jpegs[name])
         assert files.exists(jpegs[name])
     log = done.stages.get().log
-    assert "other.png is another picture now" in log
+    assert "other.png is a different picture now" in log
     left = {path.name for path in (settings.KOMA_DATA_DIR / "store").rglob("*") if path.is_file()}
     rows = Frame.objects.values_list("file", "preview", "original")
     named = {name.rpartition("/")[2] for row in rows for name in row}
@@ -222,7 +222,7 @@ def test_what_a_run_stores_is_told(collection: Collection, alice: User, tmp_path
     episode = sources.register(collection=collection, path=zipped(tmp_path / "a.zip", data), by=alice)
     done = run(collection, episode, alice)
     log = done.stages.get().log
-    assert f"{humane.filesize(sum(map(len, data.values())))} of files as they came" in log
+    assert f"{humane.filesize(sum(map(len, data.values())))} of original files" in log
 
 
 def test_a_deleted_episode_takes_its_originals_along(

@@ -83,7 +83,7 @@ def test_damaged_pictures_are_set_aside_and_used_when_a_later_run_is_asked_to(
     assert 60 < half.height < 110
     assert any("rows are missing" in note for note in half.measures["notes"])
     assert Store(settings.KOMA_DATA_DIR / "store").read(half.original) == files["half.png"]
-    assert "rows can be read" in SkippedInput.objects.get(name="rest.jpg").reason
+    assert "rows are readable" in SkippedInput.objects.get(name="rest.jpg").reason
     for form in ("png", "original"):
         found = exported(collection, alice, format=form)
         assert set(found) == {"art_half.png", "art_sound.png"}

@@ -70,7 +70,7 @@ def test_a_folder_becomes_frames_in_natural_order(
     skipped = dict(SkippedInput.objects.filter(episode=episode).values_list("name", "reason"))
     assert set(skipped) == {"broken.png", "page.png", "notes.doc"}
     assert "web page" in skipped["page.png"]
-    assert "cut off" in skipped["broken.png"]
+    assert "incomplete" in skipped["broken.png"]
     episode.refresh_from_db()
     assert episode.decoded == 7
     assert "3 of 7" in episode.warnings[0]
@@ -148,7 +148,7 @@ def test_a_source_that_is_gone_says_so(collection: Collection, alice: User, fold
     folder.rename(folder.with_name("moved"))
     done = run(collection, episode, alice)
     assert done.state == RunState.FAILED
-    assert "is gone" in done.stages.get().error
+    assert "is missing" in done.stages.get().error
 
 
 def test_a_full_disk_stops_the_run_with_words_and_it_goes_on_later(
@@ -158,7 +158,7 @@ def test_a_full_disk_stops_the_run_with_words_and_it_goes_on_later(
     settings.KOMA_DISK_RESERVE_BYTES = 2**62
     stopped = run(collection, episode, alice)
     assert stopped.state == RunState.FAILED
-    assert "no room left" in stopped.stages.get().error
+    assert "disk is full" in stopped.stages.get().error
     assert not Frame.objects.exists()
     settings.KOMA_DISK_RESERVE_BYTES = 0
     runs.run_here(runs.resume(stopped, by=alice))
@@ -173,7 +173,7 @@ def test_a_link_that_leads_out_of_the_folder_is_not_followed(
     episode = sources.register(collection=collection, path=folder, by=alice)
     run(collection, episode, alice)
     assert not Frame.objects.filter(name="trap.png").exists()
-    assert "leads out" in SkippedInput.objects.get(name="trap.png").reason
+    assert "outside the folder" in SkippedInput.objects.get(name="trap.png").reason
 
 
 def test_the_same_folder_or_the_same_zip_twice_is_recognised(

@@ -66,7 +66,7 @@ def test_of_a_folder_they_are_kept_and_read_again_when_they_change(
     assert kept() == EXPECTED
     episode.refresh_from_db()
     assert [text for text in episode.warnings if "beside no picture" in text] == [
-        "1 tag file lie beside no picture: alone.txt. Name them as the pictures (a.png, a.txt)."
+        "1 tag file without a picture: alone.txt. Name them like the pictures (a.png, a.txt)."
     ] or "alone.txt" in episode.warnings[-1]
     rows = list(SideFile.objects.values_list("pk", flat=True))
     Frame.objects.update(tagged=True)

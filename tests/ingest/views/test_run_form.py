@@ -50,7 +50,7 @@ def test_the_page_shows_them_and_starts_a_run_with_what_was_chosen(as_alice: Cli
         "every distinct drawing",
         "lossless webp",
         "Trim letterbox bars",
-        "Similar from",
+        "Similarity threshold",
         "the model&#x27;s own",
     ):
         assert words in page
@@ -79,9 +79,9 @@ def test_settings_that_are_kept_are_those_of_the_next_run_and_can_be_undone(
 @pytest.mark.parametrize(
     ("values", "words"),
     [
-        ({"extract__mode": "all"}, "Frames, Which frames: 'all' is none of drawings"),
-        ({"extract__picture_format": "tiff"}, "'tiff' is none of jpeg"),
-        ({"dedup__threshold": "high"}, "Similar frames, Similar from: 'high' is not a number"),
+        ({"extract__mode": "all"}, "Frames, Which frames: 'all' is not one of drawings"),
+        ({"extract__picture_format": "tiff"}, "'tiff' is not one of jpeg"),
+        ({"dedup__threshold": "high"}, "Similar frames, Similarity threshold: 'high' is not a number"),
         ({"detect__threshold": "nan"}, "Find faces, Threshold: 'nan' is not a number"),
     ],
 )

@@ -265,7 +265,7 @@ def test_a_write_that_the_system_cuts_short_is_told_and_what_was_there_stays(
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (2000, before[1]))
     try:
-        with pytest.raises(uploads.NoRoom, match=r"Show - 01\.mkv.*no room left"):
+        with pytest.raises(uploads.NoRoom, match=r"Show - 01\.mkv.*disk is full"):
             uploads.take_chunk(upload=upload, offset=1000, data=data[1000:])
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
@@ -296,7 +296,7 @@ def test_the_same_file_twice_is_recognised_and_named(
     [
         ("fake.mp4", b"just text\n" * 50, "text file"),
         ("list.mp4", b"#EXTM3U\nhttp://127.0.0.1/x.ts\n", "playlist"),
-        ("concat.mp4", b"ffconcat version 1.0\nfile /etc/passwd\n", "never followed"),
+        ("concat.mp4", b"ffconcat version 1.0\nfile /etc/passwd\n", "not supported"),
         ("broken.zip", b"PK\x03\x04" + b"\0" * 300, "zip"),
         ("cut.mkv", b"\x1a\x45\xdf\xa3" + b"\0" * 300, "cut.mkv"),
         ("page.png", b"<!doctype html><script>alert(1)</script>", "web page"),
@@ -431,7 +431,7 @@ def test_pictures_for_which_the_disk_is_too_full_are_told_and_the_film_beside_th
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
     text = html_of(answer)
-    assert "1.png and 1 more: There is no room left on the server" in text
+    assert "1.png and 1 more: The server's disk is full" in text
     assert "1 added: EP03" in text
 
 
@@ -441,7 +441,7 @@ def test_pictures_are_packed_only_where_the_zip_and_its_upload_fit(settings: Any
         one.size = free_bytes(settings.KOMA_DATA_DIR) // 3  # both once fit, both twice do not
     files, problems = uploads.grouped(pictures)
     assert files == []
-    assert len(problems) == 1 and "no room left" in problems[0]
+    assert len(problems) == 1 and "disk is full" in problems[0]
 
 
 def test_tag_files_go_with_their_pictures_also_of_a_single_one(settings: Any) -> None:
