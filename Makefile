@@ -10,7 +10,7 @@ ASSETS = static tests/js tests/flows/page_audit.js package.json .oxfmtrc.json .o
 # Compiled modules are kept: each of the many processes of a run would compile Koma and its tests again.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo install install-dev lock test lint types collect tests test-optional format help
+.PHONY: demo install install-dev lock test lint types collect tests coverage mutants test-optional format help
 
 demo: install
 	@exec $(VENV) -m project.serve
@@ -31,6 +31,7 @@ lock: install-dev
 	$(LOCK) requirements.in -o requirements.txt
 	$(LOCK) requirements-dev.in -o requirements-dev.txt
 	$(LOCK) requirements-gpu.in -o requirements-gpu.txt
+	$(LOCK) requirements-mutants.in -o requirements-mutants.txt
 
 # Two things at a time. Collecting first compiles the tests once, and not in each worker.
 test: install-dev
@@ -63,6 +64,18 @@ collect: install-dev
 tests: install-dev
 	$(VENV) -m pytest -q -n auto --dist loadgroup
 	$(VENV) -m tests.with_postgres $(VENV) -m pytest -q -n auto -m postgres
+
+# The share of lines and branches that tests run, by package; fails below the floor in pyproject.toml.
+coverage: install-dev
+	$(VENV) -m coverage erase
+	$(VENV) -m pytest -q -n auto --dist loadgroup --cov --cov-report=
+	$(VENV) -m lint.coverage_table
+
+# What no test notices when it is broken: make mutants MODULES="ingest/algorithms/naming.py", in an environment of its own.
+mutants:
+	@$(PYTHON) -m venv .venv-mutants
+	.venv-mutants/bin/pip install -q --require-hashes -r requirements-dev.txt -r requirements-mutants.txt
+	.venv-mutants/bin/python -m lint.mutants $(MODULES)
 
 # What needs packages that nobody has to have (several gigabytes), in an environment of its own.
 test-optional:
