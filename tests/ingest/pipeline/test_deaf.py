@@ -47,17 +47,6 @@ def running(collection: Any, pid: int, *, silent_s: float, cancelled: bool, bega
     )  # fmt: skip
 
 
-@pytest.mark.parametrize(("silent_s", "cancelled", "state"), [(11, True, "cancelled"), (91, False, "running")])
-def test_a_silent_worker_is_killed_soon_where_its_run_was_cancelled(
-    collection: Any, worker: subprocess.Popen[bytes], silent_s: float, cancelled: bool, state: str
-) -> None:
-    row = running(collection, worker.pid, silent_s=silent_s, cancelled=cancelled)
-    assert kill_deaf() == 1
-    assert worker.wait(timeout=20) == -9
-    row.refresh_from_db()
-    assert row.state == state  # what was not cancelled is taken up by the sweep
-
-
 @pytest.mark.parametrize(
     ("silent_s", "cancelled", "began_s"), [(11, False, 0), (5, True, 0), (200, True, 3600), (200, False, 3600)]
 )

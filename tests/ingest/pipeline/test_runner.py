@@ -1,12 +1,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import timedelta
 from typing import Any
 
 import django_rq
 import pytest
-from django.utils import timezone
 from django_rq import settings as theirs
 from rq import SimpleWorker
 from rq.serializers import JSONSerializer
@@ -134,12 +132,6 @@ def test_the_places_where_a_stage_with_models_spent_its_time_are_kept_and_shown_
     assert lanes["count"].places == []
 
 
-def test_only_one_worker_gets_a_stage(collection: Collection) -> None:
-    row = start(collection, "a").stages.get(stage="make")
-    assert runner.STAGES.claim(row.pk) is not None
-    assert runner.STAGES.claim(row.pk) is None
-
-
 def test_a_worker_that_lost_its_claim_writes_nothing_more(collection: Collection) -> None:
     run = start(collection, "a")
 
@@ -151,22 +143,6 @@ def test_a_worker_that_lost_its_claim_writes_nothing_more(collection: Collection
     assert runner.execute(run.stages.get(stage="make").pk) is None
     assert Frame.objects.count() == 2
     assert run.stages.get(stage="make").state == RunState.RUNNING
-
-
-def test_the_sweep_takes_back_the_stage_of_a_dead_worker_and_gives_up_after_some_attempts(
-    collection: Collection,
-) -> None:
-    run = start(collection, "a")
-    row = run.stages.get(stage="make")
-    for attempt in range(1, claims.ATTEMPTS_MAX + 1):
-        assert runner.STAGES.claim(row.pk) is not None
-        assert [w.pk for w in runner.sweep()] == []  # alive: left alone
-        StageRun.objects.filter(pk=row.pk).update(heartbeat_at=timezone.now() - timedelta(hours=1))
-        waiting = [w.pk for w in runner.sweep()]
-        assert waiting == ([row.pk] if attempt < claims.ATTEMPTS_MAX else [])
-    row.refresh_from_db()
-    assert row.state == RunState.FAILED
-    assert "press Retry" in row.error
 
 
 def test_two_runs_never_work_on_one_episode(collection: Collection) -> None:
