@@ -171,6 +171,8 @@ def main() -> int:
     try:
         return _try_all(options.folder, options.kinds)
     finally:
+        for pid in children() - OTHERS if OTHERS else ():  # held ones, where something else than expected happened
+            os.kill(pid, signal.SIGKILL)
         redis.stop()
 
 
