@@ -16,7 +16,9 @@ function listen(form, checkboxes) {
       const rest = hidden ? `, ${count(hidden)} of them not shown` : "";
       output.textContent = `${count(chosen.length)} chosen${rest}`;
     }
-    if (label) label.textContent = checkboxes.some(isHidden) ? "All shown or none" : "All or none";
+    if (!label) return;
+    const which = checkboxes.some(isHidden) ? "all shown" : "all";
+    label.textContent = `Select ${which} or none`;
   }
 
   button.hidden = false;

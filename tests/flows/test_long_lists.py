@@ -50,7 +50,7 @@ def test_of_many_episodes_those_that_are_shown_are_chosen_at_once(
     page.locator("[data-all]").click()
     page.wait_for_selector("text=10 episodes: about")
     assert page.locator("[name=episode]:checked").count() == 10
-    assert page.locator("[data-all]").inner_text().startswith("All shown or none")
+    assert page.locator("[data-all]").inner_text().startswith("Select all shown or none")
     assert page.locator("[data-chosen]").inner_text() == "10 chosen"
     page.locator("[data-filter]").fill("EP291")
     assert page.locator("[data-chosen]").inner_text() == "10 chosen, 9 of them not shown"

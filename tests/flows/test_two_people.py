@@ -70,7 +70,7 @@ def test_both_name_one_cluster_and_the_second_sees_who_was_first(show: Show, fir
     same = second.page.locator(f"#cluster{show.clusters[0].pk} input[name=name]")
     same.fill("Kokona")
     same.press("Enter")
-    second.toast("alice named cluster 0 “Aoi” meanwhile.")
+    second.toast("alice named cluster 0 “Aoi” in the meantime.")
 
     members = Face.objects.filter(cluster=show.clusters[0])
     assert set(members.values_list("character__name", "named_user__username")) == {("Aoi", "alice")}
@@ -120,7 +120,7 @@ def test_a_stale_caption_never_wins_and_who_wrote_it_chooses(show: Show, first: 
         page.get_by_role("button", name="Save caption").click()
         if visitor is first:
             visitor.toast("Caption added")
-    dialog = second.page.get_by_role("dialog", name="alice changed the caption meanwhile.")
+    dialog = second.page.get_by_role("dialog", name="alice changed the caption in the meantime.")
     dialog.wait_for()
     assert dialog.locator("dd").all_inner_texts() == ["alice was first", "bob was later"]
     assert Caption.objects.get(frame=show.frames[0]).text == "alice was first"
