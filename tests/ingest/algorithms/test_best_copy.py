@@ -106,3 +106,24 @@ def test_pictures_of_any_shape_are_measured(shape: tuple[int, int]) -> None:
     flat = np.full(shape, 90, np.uint8)
     assert np.isfinite(overall(measure(flat, flat)))
     assert measure(flat, flat).sharpness == 0
+
+
+def test_a_row_of_the_older_rule_follows_the_very_row_that_it_is_a_copy_of() -> None:
+    side = np.full(3, 720, np.float32)
+    known = np.asarray([1.0, 5.0, 0.0], np.float64)
+    none = np.full(3, np.nan, np.float32)
+    like = np.asarray([-1, -1, 1], np.int64)
+    value = worth_unmeasured(np.zeros(3, np.float32), side, none, copy_of=like, known_worth=known)
+    assert 4.9 < value[2] < 5.0
+
+
+def test_a_row_of_the_older_rule_alone_has_its_size_its_quality_and_less_for_text() -> None:
+    def alone(quality: float, side: float, text: float) -> float:
+        one = [np.asarray([number], np.float32) for number in (quality, side, text)]
+        like, known = np.asarray([-1], np.int64), np.zeros(1, np.float64)
+        return float(worth_unmeasured(*one, copy_of=like, known_worth=known)[0])
+
+    assert alone(10, 720, 0.0) > alone(10, 720, 0.04)
+    assert alone(10, 720, math.nan) == alone(10, 720, 0.0)
+    assert alone(11, 720, 0.0) > alone(10, 720, 0.0)
+    assert alone(99, 480, 0.0) < alone(0, 1080, 0.0) + 1

@@ -177,3 +177,27 @@ def test_no_mixture_of_its_own_marks_makes_it_fail(name: str) -> None:
 def test_a_number_written_in_is_a_number_read_out(season: int, number: int) -> None:
     found = parse_name(f"Show.S{season:02d}E{number:02d}.1080p.mkv")
     assert (found.series, found.season, found.number) == ("Show", season, number)
+
+
+@pytest.mark.parametrize("number", ["1950", "2099", "480", "540", "576", "720", "1080", "2160"])
+def test_a_year_or_a_height_in_a_bracket_is_no_episode(number: str) -> None:
+    assert parse_name(f"[Group][Show][{number}][04].mkv") == E("Show", number=4)
+
+
+@pytest.mark.parametrize("number", ["1949", "2100", "481", "12"])
+def test_any_other_number_in_a_bracket_is_one(number: str) -> None:
+    assert parse_name(f"[Group][Show][{number}].mkv") == E("Show", number=int(number))
+
+
+@pytest.mark.parametrize("noise", ["A1B2C3D4", "a1b2c3d4", "0a9f8b7c", "1080p", "12345678"])
+def test_the_series_in_brackets_is_behind_the_group_whatever_noise_stands_there(noise: str) -> None:
+    assert parse_name(f"[{noise}][Group][Show][04].mkv").series == "Show"
+
+
+def test_a_bracket_alone_is_the_group_and_no_series() -> None:
+    assert parse_name("[Group][04].mkv") == E("", number=4)
+
+
+@pytest.mark.parametrize(("word", "number"), [("十", 10), ("十二", 12), ("二十", 20), ("二十三", 23), ("二五", 25)])
+def test_numbers_are_read_in_kanji(word: str, number: int) -> None:
+    assert parse_name(f"ヤマノススメ 第{word}話.mp4").number == number

@@ -174,3 +174,22 @@ def test_wrong_input_is_refused_with_its_reason() -> None:
         find_groups(rows, np.asarray([0.0, np.nan, 1.0], dtype=np.float32))
     with pytest.raises(ValueError, match="uint8"):
         find_groups(quality[None, :], quality[:1])  # type: ignore[arg-type]
+
+
+def test_the_first_of_the_others_is_found_as_any_other_at_its_distance() -> None:
+    rows = _descriptors(3, 8, per_shot=1)
+    nearest, distance = nearest_of(rows, rows)
+    assert nearest.tolist() == list(range(8))
+    assert (distance >= 0).all()
+    assert distance == pytest.approx(np.zeros(8), abs=1e-5)
+    assert (nearest.dtype, distance.dtype) == (np.int64, np.float32)
+
+
+def test_among_no_others_nothing_is_similar() -> None:
+    rows = _descriptors(3, 4)
+    nearest, distance = nearest_of(rows, rows[:0])
+    assert nearest.tolist() == [-1] * 4
+    assert np.isinf(distance).all()
+    for pair in (similar_pairs(rows, rows[:0]), similar_pairs(rows[:0], rows)):
+        assert [len(column) for column in pair] == [0, 0, 0]
+        assert [column.dtype for column in pair] == [np.int64, np.int64, np.float32]

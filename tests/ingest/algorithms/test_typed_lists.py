@@ -62,3 +62,61 @@ def test_a_list_that_was_read_is_written_so_that_it_reads_the_same(texts: list[s
     except ListError:
         return
     assert typed_list(format_list(read)) == read
+
+
+@pytest.mark.parametrize(
+    ("texts", "written"),
+    [
+        (["long_hair", "blue eyes"], "long_hair, blue eyes"),
+        (["#"], '"#"'),
+        (["# red"], '"# red"'),
+        (["#compass"], "#compass"),
+        (["Smith, Anna", "a、b"], '"Smith, Anna", "a、b"'),
+        (['"quoted"', "“so”"], '"""quoted""", "“so”"'),
+        (['5" disk'], '5" disk'),
+    ],
+)
+def test_only_what_would_be_read_otherwise_is_quoted(texts: list[str], written: str) -> None:
+    assert format_list(texts) == written
+    assert typed_list(written) == texts
+
+
+@pytest.mark.parametrize(
+    ("text", "texts"),
+    [
+        ('"a",b', ["a", "b"]),
+        ('"a"  , b', ["a", "b"]),
+        ('"a" b, c', ['"a" b', "c"]),
+        ('"abc', ['"abc']),
+        ('"say ""hi"""', ['say "hi"']),
+        ('“say ""hi""”', ['say ""hi""']),
+    ],
+)
+def test_quotes_end_where_a_separator_follows(text: str, texts: list[str]) -> None:
+    assert typed_list(text) == texts
+
+
+def test_lines_are_counted_alike_whatever_ends_them() -> None:
+    for ending in ("\n", "\r\n", "\r"):
+        assert [entry.line for entry in entries(f"a{ending}b{ending}{ending}c")] == [1, 2, 4]
+
+
+def test_of_a_long_entry_with_an_open_quote_its_beginning_is_named() -> None:
+    with pytest.raises(ListError) as caught:
+        entries('"' + "x" * 60 + ", b")
+    beginning = '"' + "x" * 39
+    assert f"line 1, {beginning!r}: the quote" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("data", "coding"), [(b"abc\xff", "UTF-8 (byte 3)"), (b"\xfe\xff\xd8\x00\x00a", "UTF-16 (byte 2)")]
+)
+def test_text_that_is_none_is_told_with_its_coding(data: bytes, coding: str) -> None:
+    with pytest.raises(ListError) as caught:
+        decode_text(data)
+    assert coding in str(caught.value)
+
+
+def test_both_byte_orders_are_read() -> None:
+    assert decode_text(b"\xff\xfe" + "舞".encode("utf-16-le")) == "舞"
+    assert decode_text(b"\xfe\xff" + "舞".encode("utf-16-be")) == "舞"
