@@ -219,8 +219,10 @@ def _measure(options: argparse.Namespace, redis_url: str, captions_url: str) -> 
     import django
 
     django.setup()
+    from django.conf import settings
     from django.contrib.auth.models import User
     from django.core.management import call_command
+    from django.utils.module_loading import import_string
 
     from ingest.actions import collections, runs, sources
     from ingest.pipeline.registry import stages
@@ -242,7 +244,10 @@ def _measure(options: argparse.Namespace, redis_url: str, captions_url: str) -> 
     for module, size in BATCHES.items():
         assert isinstance(importlib.import_module(module).BATCH, int)
         importlib.import_module(module).BATCH = size  # type: ignore[attr-defined]
-    importlib.import_module("ingest.worker")
+    for name in ("ingest.worker", "annotate.backends.taggers.wd"):
+        importlib.import_module(name)
+    for path in settings.SWEEPS:
+        import_string(path)
     dice, others = random.Random(options.seed), children()
     params = {"run_models": {"models": "one, two"}, "tag": {"tagger": "wd-tiny"}}
     results = []
