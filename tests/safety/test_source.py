@@ -69,7 +69,7 @@ def test_every_model_is_reached_through_its_collection() -> None:
                 continue
             words = {word.arg for word in node.keywords}
             first = ast.unparse(node.args[0])
-            scoped = "collection" in words or "collection" in first or first in ("rows", "mine")
+            scoped = "collection" in words or "collection" in first or first in ("rows", "own_uploads")
             # `frame=row`: of a frame that was looked up through the collection
             scoped = scoped or first.split(".")[0] in OF_THE_SITE or "frame" in words
             if not scoped:
