@@ -30,6 +30,15 @@ SKIPS_ALLOWED_IN_CI = ("shared data", "needs root")  # what a skip's reason must
 ON_POSTGRES = {"actions", "models", "own_truth", "pipeline", "views", "stages"}
 
 
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """With `-m postgres`, don't even import the files of which no test runs on PostgreSQL."""
+    if config.option.markexpr != "postgres" or not collection_path.match("test_*.py"):
+        return None
+    return (
+        True if not ON_POSTGRES & set(collection_path.parts) and "postgres" not in collection_path.read_text() else None
+    )
+
+
 def pytest_xdist_auto_num_workers() -> int:
     """Two more than there are cores, because many tests wait: for a browser, another process, or a moment to pass."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
