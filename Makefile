@@ -45,6 +45,7 @@ lint: install-dev
 	.venv/bin/oxlint $(SCRIPTS)
 	.venv/bin/djangofmt --check templates
 	.venv/bin/djangofmt check templates
+	$(VENV) -m lint.templates
 	.venv/bin/djangofmt --profile jinja --check templates/jinja2
 	.venv/bin/djangofmt check --profile jinja templates/jinja2
 	.venv/bin/lint-imports

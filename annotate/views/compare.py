@@ -44,7 +44,7 @@ def compare(request: MemberRequest, collection: Collection) -> HttpResponse:
     elif pair is not None and pair[0].version != pair[1].version:
         context |= _compared(request, collection, pair)
     if is_partial(request):
-        return render(request, "annotate/compare.html#question", context | {"collection": collection})
+        return render(request, "annotate/compare/question.html", context | {"collection": collection})
     if "told" not in context:
         context["installed"] = _others(pair)
         context["can_run"] = request.role >= Role.LEAD and collection.archived_at is None
@@ -70,7 +70,7 @@ def compare_answer(request: MemberRequest, collection: Collection) -> HttpRespon
             request, done.summary, to=f"{reverse('compare', args=[collection.pk])}?{urlencode(values)}", undo=True
         )
     context = _compared(request, collection, pair) | {"collection": collection, "pair": pair}
-    return toast(render(request, "annotate/compare.html#question", context), done.summary, undo=True)
+    return toast(render(request, "annotate/compare/question.html", context), done.summary, undo=True)
 
 
 def _others(pair: tuple[agreement.Candidate, agreement.Candidate] | None) -> list[str]:

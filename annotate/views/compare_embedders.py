@@ -42,7 +42,7 @@ def compare_embedders(request: MemberRequest, collection: Collection) -> HttpRes
     if is_partial(request) and "progress" in request.GET:
         # At its end a link, not the page anew: somebody may be answering a question meanwhile.
         told = {"last": last, "waiting": waiting, "collection": collection}
-        return render(request, "annotate/compare_embedders.html#progress", told)
+        return render(request, "annotate/compare_embedders/progress.html", told)
     context: dict[str, Any] = {
         "section": "runs",
         "names": names,
@@ -58,7 +58,7 @@ def compare_embedders(request: MemberRequest, collection: Collection) -> HttpRes
     if done is not None:
         context |= _question(request, collection, done, skip=as_int(request.GET.get("skip")) or 0)
         if is_partial(request):
-            return render(request, "annotate/compare_embedders.html#question", context)
+            return render(request, "annotate/compare_embedders/question.html", context)
         context |= {"plot": plots.of_embedders(done), "pairs": _pairs(collection, done)}
     return render(request, "annotate/compare_embedders.html", context)
 
@@ -89,7 +89,7 @@ def compare_embedders_answer(request: MemberRequest, collection: Collection) -> 
         return success(request, done.summary, to=_address(collection, row.model, row.second), undo=True)
     context = _question(request, collection, row, skip=as_int(request.POST.get("skip")) or 0)
     context |= {"collection": collection, "done": row}
-    return toast(render(request, "annotate/compare_embedders.html#question", context), done.summary, undo=True)
+    return toast(render(request, "annotate/compare_embedders/question.html", context), done.summary, undo=True)
 
 
 def _pair(request: HttpRequest, collection: Collection, names: list[str]) -> tuple[str, str]:

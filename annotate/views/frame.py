@@ -25,6 +25,7 @@ from annotate.models import (
     FrameCharacter,
     FrameTag,
     ModelCaption,
+    NamedBy,
     TagCategory,
 )
 from annotate.views.seen_boxes import seen_in
@@ -40,6 +41,7 @@ from ingest.views.responses import errors_in_words, is_partial, seen, success, t
 NEIGHBOURS = 6
 SIMILAR_MAX = 40
 HISTORY_MAX = 20
+LOW_LABEL_ABOVE = 0.06  # of the height: a box that begins higher has its label inside
 
 
 @member_view()
@@ -233,10 +235,16 @@ def _labels(request: MemberRequest, collection: Collection, row: Frame) -> dict[
 
 
 def place_box(face: Face) -> None:
-    """Percent values for the template: where the box is, how strong its line, how high the face is."""
-    face.css_left, face.css_top = round(100 * face.left, 3), round(100 * face.top, 3)  # type: ignore[attr-defined]
-    face.css_width = round(100 * (face.right - face.left), 3)  # type: ignore[attr-defined]
-    face.css_height = round(100 * face.height, 3)  # type: ignore[attr-defined]
+    """What the template shows of a box: classes, place and strength of its line as CSS, its height in percent."""
+    face.css_class = _box_class(face)  # type: ignore[attr-defined]
+    left, top, wide = round(100 * face.left, 3), round(100 * face.top, 3), round(100 * (face.right - face.left), 3)
+    place = f"left:{left}%;top:{top}%;width:{wide}%;height:{round(100 * face.height, 3)}%"
     sure = face.confidence if face.confidence is not None else face.score
-    face.strength = round(35 + 65 * min(1.0, max(0.0, sure)))  # type: ignore[attr-defined]
+    face.css_style = f"{place};--s:{round(35 + 65 * min(1.0, max(0.0, sure)))}%"  # type: ignore[attr-defined]
     face.percent_high = round(100 * face.height)  # type: ignore[attr-defined]
+
+
+def _box_class(face: Face) -> str:
+    by_person = face.box_by_person or face.named_by == NamedBy.PERSON
+    nobody = face.state == FaceState.NOBODY
+    return "box" + " person" * by_person + " nobody" * nobody + " low" * (face.top < LOW_LABEL_ABOVE)

@@ -68,7 +68,7 @@ def models_work(request: HttpRequest) -> HttpResponse:
     """The jobs, asked again and again while one is open; when the last one ends the page is loaded anew."""
     _admins(request)
     context = _jobs()
-    response = render(request, "annotate/models.html#jobs", context)
+    response = render(request, "annotate/models/jobs.html", context)
     if not context["open"]:
         response.headers["HX-Refresh"] = "true"
     return response

@@ -28,6 +28,10 @@ from ingest.storage.quota import OverQuota
 from ingest.views.once import own_key
 from ingest.views.responses import came_from, errors_in_words, is_partial, seen, success, toast
 
+ACCEPTED = (  # what the file dialogue offers, beside the endings of pictures
+    *("video/*", ".mkv", ".ts", ".m2ts", ".avi", "image/*", ".zip", ".cbz"),
+    *(".txt", ".json", ".toml", ".tags", ".tag", ".caption", ".cap", ".processed_tags", ".characters", ".subjects"),
+)
 CHOSEN_MAX = 200  # files of a library folder in one request
 
 
@@ -291,6 +295,7 @@ def _context(request: HttpRequest, collection: Collection) -> dict[str, Any]:
         "image_types": ImageType.choices,
         "rating_schemes": RatingScheme.choices,
         "picture_endings": sorted(PICTURE_ENDINGS),
+        "accepted": ",".join((*ACCEPTED, *(f".{ending}" for ending in sorted(PICTURE_ENDINGS)))),
         "max_bytes": settings.KOMA_UPLOAD_MAX_BYTES,
         "free_bytes": max(0, free_bytes(settings.KOMA_DATA_DIR) - settings.KOMA_DISK_RESERVE_BYTES),
         "skipped_count": collection.skipped_inputs.count(),
