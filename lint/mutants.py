@@ -23,7 +23,7 @@ SECTION = """
 source_paths = [{apps}]
 only_mutate = ["{module}"]
 pytest_add_cli_args_test_selection = [{tests}]
-pytest_add_cli_args = ["-p", "no:cacheprovider", "--reuse-db"]
+pytest_add_cli_args = ["-p", "no:cacheprovider", "--reuse-db", "--hypothesis-profile=ci"]
 also_copy = ["tests", "demo_film", "training", "bench", "lint", "manage.py", "templates", "static"]
 """
 

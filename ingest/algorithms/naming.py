@@ -269,7 +269,7 @@ def _from_brackets(text: str, inner: list[str]) -> EpisodeName:
 def _is_ambiguous_number(match: re.Match[str]) -> bool:
     """Whether a number may be a year or a height in pixels rather than an episode."""
     number = int(match["number"])
-    return (len(match["number"]) == 4 and 1950 <= number <= 2099) or number in (480, 540, 576, 720, 1080, 2160)
+    return 1950 <= number <= 2099 or number in (480, 540, 576, 720, 1080, 2160)
 
 
 def _series_from_brackets(inner: list[str]) -> str:

@@ -41,7 +41,7 @@ def collections(request: HttpRequest) -> HttpResponse:
         open_runs=Count("runs", filter=Q(runs__finished_at__isnull=True), distinct=True),
         shown=Subquery(begun.values("pk")[:1]),
     )
-    rows = rows.annotate(still=Subquery(still))
+    rows = rows.annotate(still=Subquery(still)).order_by("name", "pk")  # the model's order is left out where rows group
     context: dict[str, Any] = {"collections": [], "archived": [], "may_create": allowed}
     for row in rows:
         entry = {"row": row, "role": Role(getattr(row, "role")).label}  # noqa: B009 - an annotation, no field
