@@ -11,7 +11,7 @@ from export import forms, jobs
 from export.algorithms.recipe import RecipeError
 from export.preview import example_faces as face_examples
 from export.preview.result import example_faces
-from export.views.recipes import RESULT_TEMPLATE, examples_page, result_of
+from export.views.recipes import examples_page, result_of
 from ingest.access import member_view
 from ingest.errors import BadInput
 from ingest.models import Collection, Role
@@ -34,4 +34,4 @@ def export_faces(request: HttpRequest, collection: Collection) -> HttpResponse:
     parts = example_faces(collection, recipe, page=page)
     if face_examples.ask(collection, recipe, parts, again="again" in request.POST):
         transaction.on_commit(lambda: jobs.wake() and None)
-    return render(request, f"{RESULT_TEMPLATE}#examples", result_of(collection, recipe, page=page))
+    return render(request, "export/result/examples.html", result_of(collection, recipe, page=page))
