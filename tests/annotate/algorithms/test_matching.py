@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 
@@ -66,3 +68,38 @@ def test_nothing_named_is_refused():
 
 def test_without_named_faces_there_are_no_rows_to_learn_from():
     assert matching.evenly(np.empty(0, np.int64)).tolist() == []
+
+
+def test_scores_and_likeness_are_what_their_formulas_give():
+    """A face one step from the centre both ways: marks of 1.5 and 1, softened; nearness of 1 and one half."""
+    model = matching.FewShotModel(
+        labels=np.array([1, 2]), centre=np.array([1, 0], np.float32), weights=np.array([[2, 0], [0, 2]], np.float32),
+        bias=np.array([-0.5, -1], np.float32), spans=np.array([2, 4], np.float32),
+    )  # fmt: skip
+    face = np.array([[2, 1]], np.float32)
+    assert matching.scores(model, face).tolist() == [[1.5, 1.0]]
+    first = 1 / (1 + math.exp(-0.5 / matching.TEMPERATURE))
+    wanted = [
+        share / (1 + math.exp(-(nearness - matching.NEARNESS_MIDDLE) / matching.NEARNESS_WIDTH))
+        for share, nearness in ((first, 1.0), (1 - first, 0.5))
+    ]
+    likeness = matching.likeness(model, face)
+    assert likeness[0] == pytest.approx(wanted, rel=1e-5)
+    assert likeness.dtype == matching.scores(model, face).dtype == np.float32
+
+
+def test_a_face_far_from_everybody_is_like_nobody_and_no_number_overflows():
+    model = matching.FewShotModel(
+        labels=np.array([1, 2]), centre=np.zeros(2, np.float32), weights=np.eye(2, dtype=np.float32),
+        bias=np.zeros(2, np.float32), spans=np.full(2, 1e-9, np.float32),
+    )  # fmt: skip
+    with np.errstate(all="raise", under="ignore"):
+        likeness = matching.likeness(model, np.array([[-9, -9], [9, 8]], np.float32))
+    assert np.isfinite(likeness).all()
+    assert likeness[0].max() < 1e-6
+    assert likeness[1].argmax() == 0
+
+
+def test_without_a_named_face_nothing_is_learned():
+    with pytest.raises(ValueError, match=r"^name at least one face first$"):
+        matching.fit(np.zeros((0, 4), np.float32), [])

@@ -77,3 +77,10 @@ def test_what_models_say_of_whole_pictures_is_a_tag_with_a_colon():
         Term("tag", "aesthetic:best"),
     ]
     assert str(parse("class:comic")[0]) == "tag:class:comic"
+
+
+def test_a_query_without_one_of_its_terms_has_the_others_as_they_were_written() -> None:
+    terms = parse("red_hair faces:>2 -smile")
+    assert without(terms, terms[1]) == "tag:red_hair -tag:smile"
+    assert without(terms, terms[0]) == "faces:>2 -tag:smile"
+    assert without(terms[:1], terms[0]) == ""
