@@ -66,9 +66,9 @@ def preference(value: F64, shorter_side: F32, *, worked_on: Flags) -> F32:
     rows of equal quality the larger wins, then the earlier.
     """
     worst_first = np.lexsort((-np.arange(len(value)), shorter_side, np.round(value / _EQUAL_WITHIN), worked_on))
-    rank = np.empty(len(value), dtype=np.float32)
-    rank[worst_first] = np.arange(len(value), dtype=np.float32)
-    return rank
+    ranks = np.empty(len(value), dtype=np.float32)
+    ranks[worst_first] = np.arange(len(value), dtype=np.float32)
+    return ranks
 
 
 def _octaves_above_720(shorter_side: F32) -> F64:

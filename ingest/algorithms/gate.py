@@ -218,7 +218,7 @@ class Gate(Generic[FrameT]):
         # A long, restless shot: emit the older half. It stays known, so that it is not emitted twice.
         half = self._open[: len(self._open) // 2]
         self._open = self._open[len(half) :]
-        self._unsettled = [d for d in self._unsettled if d not in half]
+        self._unsettled = [drawing for drawing in self._unsettled if drawing not in half]
         yield from self._emit(half)
 
     def _emit(self, drawings: list[Drawing[FrameT]]) -> Iterator[Drawing[FrameT]]:
@@ -255,26 +255,28 @@ class Gate(Generic[FrameT]):
         return None
 
     def _nearest(self, view: View[FrameT]) -> list[Drawing[FrameT]]:
-        others = [d for d in self._known if not self._recent or d is not self._recent[0]]
+        others = [drawing for drawing in self._known if not self._recent or drawing is not self._recent[0]]
         if len(others) <= self.params.nearest:
             return others
-        distances = np.abs(np.stack([d.best.cells for d in others]) - view.cells).mean(axis=1)
+        distances = np.abs(np.stack([drawing.best.cells for drawing in others]) - view.cells).mean(axis=1)
         return [others[i] for i in np.argsort(distances, kind="stable")[: self.params.nearest]]
 
     def is_same(self, a: View[FrameT], b: View[FrameT]) -> bool:
         """Whether both views show one drawing in the same position: no local difference in luma or chroma."""
-        p = self.params
+        params = self.params
         if a.gate.shape != b.gate.shape:
             return False
         return (
-            _is_alike(a.gate, b.gate, p.luma_floor, p.luma_per_mean, shared=float(np.abs(a.cells - b.cells).mean()))
-            and _is_alike(a.u, b.u, p.chroma_floor, p.chroma_per_mean)
-            and _is_alike(a.v, b.v, p.chroma_floor, p.chroma_per_mean)
+            _is_alike(
+                a.gate, b.gate, params.luma_floor, params.luma_per_mean, shared=float(np.abs(a.cells - b.cells).mean())
+            )
+            and _is_alike(a.u, b.u, params.chroma_floor, params.chroma_per_mean)
+            and _is_alike(a.v, b.v, params.chroma_floor, params.chroma_per_mean)
         )
 
     def _is_moved(self, drawing: Drawing[FrameT], view: View[FrameT]) -> bool:
         """Whether `view` is `drawing` under a moving camera or a fade; the less faded of both is its best view."""
-        p, best = self.params, drawing.best
+        params, best = self.params, drawing.best
         if best.gate.shape != view.gate.shape:
             return False
         # A camera or a fade changes many cells, even of a flat picture; a mouth changes a few.
@@ -283,22 +285,26 @@ class Gate(Generic[FrameT]):
             return False
         for guess in self._guesses(drawing, view):
             move = align(best.pyramid, view.pyramid, guess, is_close=drawing is self._recent[0])
-            if move is None or move.overlap(view.gate.shape) < p.overlap_min:
+            if move is None or move.overlap(view.gate.shape) < params.overlap_min:
                 continue
             # Nothing moved and nothing faded: `is_same` has already seen what differs.
             if move.is_identity:
                 return False
             # Any picture that is darkened enough looks like a nearly flat one.
-            if not p.gain_min < move.gain < 1.0 / p.gain_min:
+            if not params.gain_min < move.gain < 1.0 / params.gain_min:
                 continue
-            limits = {"range_share": p.camera_range_share, "floor": p.camera_floor, "per_mean": p.luma_per_mean}
+            limits = {
+                "range_share": params.camera_range_share,
+                "floor": params.camera_floor,
+                "per_mean": params.luma_per_mean,
+            }
             if not is_explained_by_move(best.gate, view.gate, move, **limits):
                 continue
             drawing.pace = move.minus(drawing.move)
             drawing.move = move
-            if move.gain > p.better_gain and not drawing.is_emitted:
+            if move.gain > params.better_gain and not drawing.is_emitted:
                 drawing.replace_best(view, move.gain)
-            elif abs(move.gain - 1.0) > 0.015 and len(drawing.shades) < p.shades_max:
+            elif abs(move.gain - 1.0) > 0.015 and len(drawing.shades) < params.shades_max:
                 drawing.shades.append((move.gain, view.without_frame()))
             return True
         return False
@@ -367,14 +373,22 @@ def _blends(brief: list[Drawing[FrameT]], start: U8, end: U8) -> list[tuple[Draw
     """
     if start.shape != end.shape:
         return []
-    before, after = (p.astype(np.float32)[::2, ::2] for p in (start, end))
+    before, after = (picture.astype(np.float32)[::2, ::2] for picture in (start, end))
     # A half-open mouth is also a mix, of the open and the closed one; a dissolve changes the whole picture.
     if float(np.median(np.abs(after - before))) < 3.0:
         return []
-    pictures = [(d, d.best.luma.astype(np.float32)[::2, ::2]) for d in brief if d.best.luma.shape == start.shape]
-    sure = [(d, share) for d, p in pictures if (share := blend_share(p, before, after)) is not None]
+    pictures = [
+        (drawing, drawing.best.luma.astype(np.float32)[::2, ::2])
+        for drawing in brief
+        if drawing.best.luma.shape == start.shape
+    ]
+    sure = [
+        (drawing, share) for drawing, picture in pictures if (share := blend_share(picture, before, after)) is not None
+    ]
     likely = [
-        (d, share) for d, p in pictures if (share := blend_share(p, before, after, residual_share=0.25)) is not None
+        (drawing, share)
+        for drawing, picture in pictures
+        if (share := blend_share(picture, before, after, residual_share=0.25)) is not None
     ]
     if len(likely) >= 5 and all(b[1] > a[1] for a, b in itertools.pairwise(likely)):
         return likely

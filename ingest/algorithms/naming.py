@@ -162,14 +162,14 @@ def _parse(name: str) -> EpisodeName:
     text = "".join(" " if unicodedata.category(c)[0] == "C" else c for c in text)
     text = _KANJI.sub(lambda match: f"第{_kanji_number(match[1])}{match[2]}", text)
     text = _ENDINGS.sub("", text.strip())
-    bare, inner = _without_brackets(text)
-    dotted = not re.search(r"\s", bare.strip())
-    bare = _NOISE.sub(" ", bare)
+    bare_name, bracket_texts = _without_brackets(text)
+    dotted = not re.search(r"\s", bare_name.strip())
+    bare_name = _NOISE.sub(" ", bare_name)
     if dotted:
-        bare = re.sub(r"[._]+", " ", bare)
-    bare = re.sub(r"_+", " ", bare)
-    bare = re.sub(r"\s+", " ", bare).strip(" .")
-    return _match_patterns(bare, inner)
+        bare_name = re.sub(r"[._]+", " ", bare_name)
+    bare_name = re.sub(r"_+", " ", bare_name)
+    bare_name = re.sub(r"\s+", " ", bare_name).strip(" .")
+    return _match_patterns(bare_name, bracket_texts)
 
 
 def _kanji_number(text: str) -> int:
@@ -183,26 +183,26 @@ def _kanji_number(text: str) -> int:
 
 def _without_brackets(text: str) -> tuple[str, list[str]]:
     """The text outside all brackets, and the content of each, including nested ones."""
-    inner: list[str] = []
+    bracket_texts: list[str] = []
     while parts := _BRACKETS.findall(text):
-        inner += [part[1:-1].strip() for part in parts]
+        bracket_texts += [part[1:-1].strip() for part in parts]
         text = _BRACKETS.sub("  ", text)
-    return text, inner
+    return text, bracket_texts
 
 
-def _match_patterns(bare: str, inner: list[str]) -> EpisodeName:
-    """Parse a name without brackets (`bare`) and the content of its brackets (`inner`)."""
-    outside = _first_match(_PATTERNS, bare)
-    season_inside = _first_bracket_match(_SEASON_IN_BRACKETS, inner)
+def _match_patterns(bare_name: str, bracket_texts: list[str]) -> EpisodeName:
+    """Parse a name without brackets (`bare_name`) and the content of its brackets (`bracket_texts`)."""
+    outside = _first_match(_PATTERNS, bare_name)
+    season_inside = _first_bracket_match(_SEASON_IN_BRACKETS, bracket_texts)
     if season_inside is not None and (outside is None or outside.groupdict().get("season") is None):
         # "Show - 50 (S04E14)": the number in the season is the exact one; the title ends before both.
-        return _from_match(season_inside, bare if outside is None else bare[: outside.start()], inner)
+        return _from_match(season_inside, bare_name if outside is None else bare_name[: outside.start()], bracket_texts)
     if outside is not None:
-        return _from_match(outside, bare[: outside.start()], inner, behind=bare[outside.end() :])
+        return _from_match(outside, bare_name[: outside.start()], bracket_texts, behind=bare_name[outside.end() :])
     for patterns in (_IN_BRACKETS, _KIND_BRACKET):
-        if (match := _first_bracket_match(patterns, inner)) is not None:
-            return _from_match(match, bare, inner)
-    return _from_brackets(bare, inner)
+        if (match := _first_bracket_match(patterns, bracket_texts)) is not None:
+            return _from_match(match, bare_name, bracket_texts)
+    return _from_brackets(bare_name, bracket_texts)
 
 
 def _first_match(patterns: tuple[re.Pattern[str], ...], text: str) -> re.Match[str] | None:
@@ -213,10 +213,10 @@ def _first_match(patterns: tuple[re.Pattern[str], ...], text: str) -> re.Match[s
     return None
 
 
-def _first_bracket_match(patterns: tuple[re.Pattern[str], ...], inner: list[str]) -> re.Match[str] | None:
+def _first_bracket_match(patterns: tuple[re.Pattern[str], ...], bracket_texts: list[str]) -> re.Match[str] | None:
     """The first bracket whose entire content matches a pattern."""
     for pattern in patterns:
-        for part in inner:
+        for part in bracket_texts:
             match = pattern.search(part)
             if match is not None and match.group() == part.strip():
                 return match
@@ -230,7 +230,7 @@ def _is_year(match: re.Match[str], text: str) -> bool:
     return bool(number) and alone and len(number or "") == 4 and 1950 <= int(number or 0) <= 2099
 
 
-def _from_match(match: re.Match[str], before: str, inner: list[str], *, behind: str = "") -> EpisodeName:
+def _from_match(match: re.Match[str], before: str, bracket_texts: list[str], *, behind: str = "") -> EpisodeName:
     """Build the result; `before` contains the series, or `behind` for a film's title."""
     group = match.groupdict()
     series, season = _split_season(before)
@@ -240,30 +240,30 @@ def _from_match(match: re.Match[str], before: str, inner: list[str], *, behind: 
     kind = _KINDS.get(re.sub(r"\s", "", kind_text).lower(), "episode")
     if kind == "movie" and not series:  # Japanese titles begin with the kind
         series, season = _split_season(behind)
-    if not series and inner:
-        series = _series_from_brackets(inner)
+    if not series and bracket_texts:
+        series = _series_from_brackets(bracket_texts)
     number = int(group["number"]) if group.get("number") else None
-    last = next((int(group[name]) for name in ("last", "last_word", "last_end") if group.get(name)), None)
-    if last is not None and (number is None or not number < last <= number + 30):
-        last = None
+    last_number = next((int(group[name]) for name in ("last", "last_word", "last_end") if group.get(name)), None)
+    if last_number is not None and (number is None or not number < last_number <= number + 30):
+        last_number = None
     version = int(group["version"]) if group.get("version") else None
     letter = (group.get("letter") or "").lower()
-    return EpisodeName(series, season, number, last, bool(group.get("decimals")), version, kind, letter)
+    return EpisodeName(series, season, number, last_number, bool(group.get("decimals")), version, kind, letter)
 
 
-def _from_brackets(text: str, inner: list[str]) -> EpisodeName:
+def _from_brackets(text: str, bracket_texts: list[str]) -> EpisodeName:
     """Parse `[Group][Show][04][1080p]`, a number alone, or a name without a number."""
-    for part in inner:
+    for part in bracket_texts:
         match = _BARE_BRACKET.match(part)
         if match is None or _is_ambiguous_number(match):
             continue
         name = _from_match(match, "", [])
-        series, season = _split_season(text or _series_from_brackets([p for p in inner if p is not part]))
+        series, season = _split_season(text or _series_from_brackets([p for p in bracket_texts if p is not part]))
         return replace(name, series=series, season=season if name.season is None else name.season)
     if (match := _first_match(_WEAK_PATTERNS, text)) is not None:
-        return _from_match(match, text[: match.start()], inner)
+        return _from_match(match, text[: match.start()], bracket_texts)
     series, season = _split_season(text)
-    return EpisodeName(series or (_series_from_brackets(inner) if inner else ""), season)
+    return EpisodeName(series or (_series_from_brackets(bracket_texts) if bracket_texts else ""), season)
 
 
 def _is_ambiguous_number(match: re.Match[str]) -> bool:
@@ -272,9 +272,9 @@ def _is_ambiguous_number(match: re.Match[str]) -> bool:
     return 1950 <= number <= 2099 or number in (480, 540, 576, 720, 1080, 2160)
 
 
-def _series_from_brackets(inner: list[str]) -> str:
+def _series_from_brackets(bracket_texts: list[str]) -> str:
     """The series in brackets: the second one, since the first is the group; noise and checksums are skipped."""
-    names = [p for p in inner if p and not _NOISE.search(p) and not re.fullmatch(r"[0-9A-Fa-f]{8}|\d+", p)]
+    names = [p for p in bracket_texts if p and not _NOISE.search(p) and not re.fullmatch(r"[0-9A-Fa-f]{8}|\d+", p)]
     chosen = names[1] if len(names) > 1 else ""
     return _tidy(chosen)
 

@@ -58,20 +58,20 @@ def owned() -> dict[Model, str]:
     return ordered
 
 
-def shared(of: dict[Model, str]) -> dict[Model, tuple[str, ...]]:
+def shared(collection_models: dict[Model, str]) -> dict[Model, tuple[str, ...]]:
     """Models outside of collections that rows refer to (people, tags, model versions), with their natural keys."""
     natural_keys: dict[Model, tuple[str, ...]] = {}
-    for model in of:
+    for model in collection_models:
         for target in _targets(model):
-            if target not in of and target not in natural_keys:
+            if target not in collection_models and target not in natural_keys:
                 natural_keys[target] = _natural_key(target)
     return natural_keys
 
 
-def attached(of: Iterable[Model]) -> dict[Model, models.OneToOneField[Any, Any]]:
+def attached(shared_models: Iterable[Model]) -> dict[Model, models.OneToOneField[Any, Any]]:
     """Models attached to shared rows (labels of a model version), with their one-to-one field."""
     links: dict[Model, models.OneToOneField[Any, Any]] = {}
-    targets = set(of) - {get_user_model()}
+    targets = set(shared_models) - {get_user_model()}
     for model in apps.get_models():
         keys = foreign_keys(model)
         if len(keys) == 1 and isinstance(keys[0], models.OneToOneField) and keys[0].related_model in targets:

@@ -70,14 +70,14 @@ def _restore(backup: OpenBackup, *, owner: Any, name: str, trust_paths: bool) ->
     total = sum(member.size for member in state.members.values())
     try:
         check_room(store().root, total, reserve_bytes=settings.KOMA_DISK_RESERVE_BYTES)
-        stored = _files_to_store(state)
+        stored_names = _files_to_store(state)
     except StoreFull as error:
         raise KomaError(str(error), permanent=False) from error
-    moved: list[Path] = []
+    moved_files: list[Path] = []
     try:
         with transaction.atomic(), timestamps_from_backup():
             rows = restore_rows(state)
-            if len(state.keys["ingest.Collection"]) != 1:
+            if len(state.new_keys["ingest.Collection"]) != 1:
                 raise BadInput(f"{display_name}: the backup is damaged: it does not contain exactly one collection.")
             collection = Collection.objects.get(pk=state.key("ingest.Collection", state.manifest["collection"]["id"]))
             collection.name = plain_text(name or collection.name, bytes_max=800)[:200]
@@ -88,33 +88,33 @@ def _restore(backup: OpenBackup, *, owner: Any, name: str, trust_paths: bool) ->
             CollectionLimits.objects.create(collection=collection, all_folders=owner.is_superuser)
             rename_stages(apps, RENAMED, collection=collection.pk)
             _stop_runs(collection)
-            notes = _place_sources(state, collection, moved)
+            notes = _place_sources(state, collection, moved_files)
     except (ValidationError, DatabaseError, ValueError, TypeError, KeyError, AttributeError, OverflowError) as error:
-        _clean_up(stored, moved)
+        _clean_up(stored_names, moved_files)
         text = "; ".join(error.messages) if isinstance(error, ValidationError) else str(error)
         raise BadInput(
             f"{display_name}: the backup is damaged or of another version of Koma ({plain_text(text)})."
         ) from error
     except BaseException:
-        _clean_up(stored, moved)
+        _clean_up(stored_names, moved_files)
         raise
     if state.left_out:
         changes = "1 change" if state.left_out == 1 else f"{state.left_out:,} changes"
         notes.append(f"{changes} in the history cannot be undone: undo must not write the values in the backup.")
     missing = state.manifest.get("missing", [])
     notes += [f"{humane.count(len(missing), 'file')} already missing when the backup was made."] if missing else []
-    return Restored(collection, rows, len(stored) + len(moved), tuple(notes))
+    return Restored(collection, rows, len(stored_names) + len(moved_files), tuple(notes))
 
 
-def _clean_up(stored: list[str], moved: list[Path]) -> None:
-    for path in moved:
+def _clean_up(stored_names: list[str], moved_files: list[Path]) -> None:
+    for path in moved_files:
         path.unlink(missing_ok=True)
-    stored_files.remove_unused(store(), stored)
+    stored_files.remove_unused(store(), stored_names)
 
 
 def _files_to_store(state: RestoreState) -> list[str]:
     """Write pictures to the store after comparing each with its name; a refusal removes them again."""
-    stored: list[str] = []
+    stored_names: list[str] = []
     try:
         for name in state.manifest["files"]:
             if name.startswith("store/"):
@@ -122,14 +122,14 @@ def _files_to_store(state: RestoreState) -> list[str]:
                 data = state.reader.read(state.members[name])
                 if hashlib.sha256(data).hexdigest() != hash_in_name(name):
                     raise BadInput(f"{plain_text(name)}: its content does not match its name. The backup was refused.")
-                stored.append(store().put(data, base_name.rpartition(".")[2]))
+                stored_names.append(store().put(data, base_name.rpartition(".")[2]))
     except BaseException:
-        stored_files.remove_unused(store(), stored)
+        stored_files.remove_unused(store(), stored_names)
         raise
-    return stored
+    return stored_names
 
 
-def _place_sources(state: RestoreState, collection: Collection, moved: list[Path]) -> list[str]:
+def _place_sources(state: RestoreState, collection: Collection, moved_files: list[Path]) -> list[str]:
     """Move uploaded files into the data folder; files that were read in place must be in the library."""
     notes = []
     roots = video_library.roots()
@@ -140,7 +140,7 @@ def _place_sources(state: RestoreState, collection: Collection, moved: list[Path
         if name is not None:
             ending = name.rpartition(".")[2]
             source.path = f"sources/{collection.pk}/{source.sha256}.{ending}"
-            _unpack(state, name, Path(settings.KOMA_DATA_DIR) / source.path, source.sha256, moved)
+            _unpack(state, name, Path(settings.KOMA_DATA_DIR) / source.path, source.sha256, moved_files)
         elif source.uploaded or not (state.trust_paths or any(is_inside(path, root) for root in roots)):
             notes.append(f"{source.name} is not in the backup; full pictures of its dropped frames cannot be restored.")
             source.path, source.uploaded = f"sources/{collection.pk}/{source.pk}.{_ABSENT_SUFFIX}", True
@@ -148,10 +148,10 @@ def _place_sources(state: RestoreState, collection: Collection, moved: list[Path
     return notes
 
 
-def _unpack(state: RestoreState, name: str, target: Path, sha256: str, moved: list[Path]) -> None:
+def _unpack(state: RestoreState, name: str, target: Path, sha256: str, moved_files: list[Path]) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     digest = hashlib.sha256()
-    moved.append(target)
+    moved_files.append(target)
     with state.reader.open(state.members[name]) as file, target.open("xb") as out:
         while chunk := file.read(CHUNK_BYTES):
             digest.update(chunk)

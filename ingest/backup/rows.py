@@ -30,24 +30,24 @@ class RestoreState:
     reader: ZipReader
     members: dict[str, Member]
     manifest: dict[str, Any]
-    keys: dict[str, dict[int, int]]
+    new_keys: dict[str, dict[int, int]]
     salt: str
     trust_paths: bool
     left_out: int = 0  # revisions that undo must not write
 
-    def key(self, label: str, old: Any) -> int:
+    def key(self, label: str, old_key: Any) -> int:
         """The new key of a row; BadInput for one that is not in the backup."""
         try:
-            return self.keys[label][old]
+            return self.new_keys[label][old_key]
         except (KeyError, TypeError):
-            raise BadInput(f"The backup is damaged: a row refers to {label} {old!r}, which is missing.") from None
+            raise BadInput(f"The backup is damaged: a row refers to {label} {old_key!r}, which is missing.") from None
 
-    def key_or_ghost(self, label: str, old: Any) -> Any:
+    def key_or_ghost(self, label: str, old_key: Any) -> Any:
         """As `key`; for deleted rows that only the history knows, a negative key that no row has."""
-        new = self.keys.get(label, {}).get(old) if isinstance(old, int) else None
-        if new is not None or not isinstance(old, int):
-            return new
-        return -(int.from_bytes(hashlib.sha256(f"{self.salt}{label}{old}".encode()).digest()[:6], "big") + 1)
+        new_key = self.new_keys.get(label, {}).get(old_key) if isinstance(old_key, int) else None
+        if new_key is not None or not isinstance(old_key, int):
+            return new_key
+        return -(int.from_bytes(hashlib.sha256(f"{self.salt}{label}{old_key}".encode()).digest()[:6], "big") + 1)
 
 
 def restore_rows(state: RestoreState) -> int:
@@ -55,8 +55,8 @@ def restore_rows(state: RestoreState) -> int:
     tables = graph.owned()
     count = 0
     shared = graph.shared(tables)
-    for model, natural in shared.items():
-        count += _shared_rows(state, model, natural)
+    for model, natural_key in shared.items():
+        count += _shared_rows(state, model, natural_key)
     for model, key in graph.attached(shared).items():
         count += _attached_rows(state, model, key)
     for model in tables:
@@ -74,32 +74,32 @@ def _lines(state: RestoreState, label: str) -> Iterator[tuple[int, dict[str, Any
             number += 1
             try:
                 row = outside_json.parsed(line)
-                old = row["id"]
+                old_key = row["id"]
             except (ValueError, KeyError, TypeError):
                 raise BadInput(f"The backup is damaged: {label}, line {number} cannot be read.") from None
-            if not isinstance(old, int) or old in state.keys.setdefault(label, {}):
+            if not isinstance(old_key, int) or old_key in state.new_keys.setdefault(label, {}):
                 raise BadInput(f"The backup is damaged: {label}, line {number} has no unique key.")
-            yield old, row
+            yield old_key, row
 
 
-def _shared_rows(state: RestoreState, model: graph.Model, natural: tuple[str, ...]) -> int:
+def _shared_rows(state: RestoreState, model: graph.Model, natural_key: tuple[str, ...]) -> int:
     """Map people, tags and model versions to existing rows by natural key; create missing ones (people: inactive)."""
     label = model._meta.label
-    keys = state.keys.setdefault(label, {})
+    keys = state.new_keys.setdefault(label, {})
     fields = {field.name: field for field in graph.value_fields(model)}
-    for old, row in _lines(state, label):
+    for old_key, row in _lines(state, label):
         values = {name: graph.from_json(field, row[name]) for name, field in fields.items() if name in row}
         for name in getattr(model, "NOT_FROM_BACKUP", ()):
             values.pop(name, None)
         if model is get_user_model():
-            values = {natural[0]: str(row[natural[0]])[:150], "is_active": False, "password": "!"}
-        lookup = {name: values[name] for name in natural}
+            values = {natural_key[0]: str(row[natural_key[0]])[:150], "is_active": False, "password": "!"}
+        lookup = {name: values[name] for name in natural_key}
         existing = model._default_manager.filter(**lookup).first()
         if existing is None:
             existing = model(**values)
             graph.check(existing)
             existing.save(force_insert=True)
-        keys[old] = existing.pk
+        keys[old_key] = existing.pk
     return len(keys)
 
 
@@ -121,8 +121,8 @@ def _attached_rows(state: RestoreState, model: graph.Model, key: models.OneToOne
 
 def _owned_rows(state: RestoreState, model: graph.Model) -> int:
     label = model._meta.label
-    keys = state.keys.setdefault(label, {})
-    values, foreign = graph.value_fields(model), graph.foreign_keys(model)
+    keys = state.new_keys.setdefault(label, {})
+    value_fields, foreign_keys = graph.value_fields(model), graph.foreign_keys(model)
     self_references: list[tuple[int, str, int]] = []
     batch: list[tuple[int, models.Model]] = []
 
@@ -132,17 +132,17 @@ def _owned_rows(state: RestoreState, model: graph.Model) -> int:
         batch.clear()
 
     seen: set[int] = set()
-    for old, row in _lines(state, label):
-        if old in seen:
-            raise BadInput(f"The backup is damaged: {label} {old} is in it twice.")
-        seen.add(old)
-        created = model(**{f.attname: graph.from_json(f, row[f.attname]) for f in values if f.attname in row})
-        for key in foreign:
+    for old_key, row in _lines(state, label):
+        if old_key in seen:
+            raise BadInput(f"The backup is damaged: {label} {old_key} is in it twice.")
+        seen.add(old_key)
+        created = model(**{f.attname: graph.from_json(f, row[f.attname]) for f in value_fields if f.attname in row})
+        for key in foreign_keys:
             value = row.get(key.attname)
             if value is None:
                 continue
             if key.related_model is model:
-                self_references.append((old, key.attname, value))
+                self_references.append((old_key, key.attname, value))
             else:
                 setattr(created, key.attname, state.key(key.related_model._meta.label, value))
         _map_other_keys(state, label, created)
@@ -152,12 +152,12 @@ def _owned_rows(state: RestoreState, model: graph.Model) -> int:
         ):
             state.left_out += 1
             continue
-        batch.append((old, created))
+        batch.append((old_key, created))
         if len(batch) >= BATCH:
             flush()
     flush()
-    for old, attname, target in self_references:
-        model._default_manager.filter(pk=keys[old]).update(**{attname: state.key(label, target)})
+    for old_key, attname, target in self_references:
+        model._default_manager.filter(pk=keys[old_key]).update(**{attname: state.key(label, target)})
     return len(keys)
 
 

@@ -108,11 +108,11 @@ def _write_archive(archive: zipfile.ZipFile, collection: Collection, *, with_sou
 
 def _write_rows(archive: zipfile.ZipFile, model: graph.Model, rows: Any, needed: dict[graph.Model, set[int]]) -> int:
     """Write one JSON object per line; adds referenced rows of shared models to `needed`."""
-    person = model is get_user_model()
+    is_user_model = model is get_user_model()
     fields: list[models.Field[Any, Any]] = graph.value_fields(model)
-    if person:  # only the name: no password, no e-mail address
+    if is_user_model:  # only the name: no password, no e-mail address
         fields = [field for field in fields if field.name == model.USERNAME_FIELD]  # type: ignore[attr-defined]
-    keys = [] if person else graph.foreign_keys(model)
+    keys = [] if is_user_model else graph.foreign_keys(model)
     info = zipfile.ZipInfo(f"rows/{model._meta.label}.jsonl", date_time=(1980, 1, 1, 0, 0, 0))
     info.compress_type = zipfile.ZIP_DEFLATED
     count = 0
@@ -156,9 +156,9 @@ def _rows_by_key(model: graph.Model, keys: set[int], *, by: str = "pk") -> Itera
 @contextmanager
 def _snapshot() -> Iterator[None]:
     """All reads see the database as of the first one; on SQLite others can still write."""
-    sqlite = connection.vendor == "sqlite"
-    before = getattr(connection, "transaction_mode", None)
-    if sqlite:
+    is_sqlite = connection.vendor == "sqlite"
+    previous_mode = getattr(connection, "transaction_mode", None)
+    if is_sqlite:
         connection.transaction_mode = "DEFERRED"  # type: ignore[attr-defined]
     try:
         with transaction.atomic():
@@ -167,5 +167,5 @@ def _snapshot() -> Iterator[None]:
                     cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
             yield
     finally:
-        if sqlite:
-            connection.transaction_mode = before  # type: ignore[attr-defined]
+        if is_sqlite:
+            connection.transaction_mode = previous_mode  # type: ignore[attr-defined]

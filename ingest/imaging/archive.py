@@ -142,8 +142,8 @@ class ZipReader:
             if not problem and info.is_dir():  # zipfile fails here for a member without a name
                 continue
             problem = problem or _refusal_reason(info, name, self._limits)
-            parts = [part.lower() for part in name.split("/")]
-            leftover = any(p in _LEFTOVERS or p.startswith("._") for p in parts)
+            name_parts = [part.lower() for part in name.split("/")]
+            leftover = any(p in _LEFTOVERS or p.startswith("._") for p in name_parts)
             if problem is None and name in seen:
                 problem = "the archive contains this name twice; the first one is used"
             if problem is not None or leftover:
@@ -205,13 +205,13 @@ def _checked_name(info: zipfile.ZipInfo) -> tuple[str, str | None]:
     """The member's name, decoded and separated by `/`, and the problem with it, if any."""
     if "\0" in info.orig_filename:
         return info.orig_filename, "its name contains a zero byte"
-    name = normal(_decoded(info).replace("\\", "/"))
+    name = normal(_decode_name(info).replace("\\", "/"))
     if name.startswith("/") or (len(name) > 1 and name[1] == ":" and name[0].isalpha()):
         return name, "its name is an absolute path"
-    parts = name.split("/")
-    if ".." in parts:
+    name_parts = name.split("/")
+    if ".." in name_parts:
         return name, "its name leads out of the archive"
-    name = "/".join(part for part in parts if part not in ("", "."))
+    name = "/".join(part for part in name_parts if part not in ("", "."))
     if not name:
         return info.orig_filename, "it has no name"
     if len(name.encode("utf-8", "replace")) > NAME_BYTES_MAX:
@@ -221,20 +221,20 @@ def _checked_name(info: zipfile.ZipInfo) -> tuple[str, str | None]:
     return name, None
 
 
-def _decoded(info: zipfile.ZipInfo) -> str:
+def _decode_name(info: zipfile.ZipInfo) -> str:
     """Without the UTF-8 flag, names are UTF-8 or Japanese Windows more often than the standard's cp437."""
     if info.flag_bits & 0x800:
         return info.filename
     try:
-        raw = info.orig_filename.encode("cp437")
+        raw_name = info.orig_filename.encode("cp437")
     except UnicodeEncodeError:
         return info.filename
-    extra = _unicode_path(info.extra, raw)
+    extra = _unicode_path(info.extra, raw_name)
     if extra is not None:
         return extra
     for encoding in ("utf-8", "cp932"):
         try:
-            return raw.decode(encoding)
+            return raw_name.decode(encoding)
         except UnicodeDecodeError:
             continue
     return info.orig_filename
@@ -244,11 +244,16 @@ def _unicode_path(extra: bytes, raw: bytes) -> str | None:
     """The UTF-8 name in Info-ZIP's extra field 0x7075, if its checksum matches the raw name."""
     offset = 0
     while offset + 4 <= len(extra):
-        kind, size = struct.unpack("<HH", extra[offset : offset + 4])
-        body = extra[offset + 4 : offset + 4 + size]
-        if kind == 0x7075 and len(body) > 5 and body[0] == 1 and struct.unpack("<L", body[1:5])[0] == zlib.crc32(raw):
+        field_id, size = struct.unpack("<HH", extra[offset : offset + 4])
+        field_data = extra[offset + 4 : offset + 4 + size]
+        if (
+            field_id == 0x7075
+            and len(field_data) > 5
+            and field_data[0] == 1
+            and struct.unpack("<L", field_data[1:5])[0] == zlib.crc32(raw)
+        ):
             try:
-                return body[5:].decode("utf-8")
+                return field_data[5:].decode("utf-8")
             except UnicodeDecodeError:
                 return None
         offset += 4 + size

@@ -36,11 +36,11 @@ def to_bytes(values: NDArray[Any], notes: list[str], bits: int = 0) -> NDArray[n
     out = np.empty(values.shape, np.uint8)
     # In strips: several float copies of a large picture would not fit in memory.
     strips = range(0, values.shape[0], 256)
-    top = max((_top(values[row : row + 256]) for row in strips), default=0.0)
-    white = _white(values, top, notes, bits)
+    largest = max((_top(values[row : row + 256]) for row in strips), default=0.0)
+    white_value = _white(values, largest, notes, bits)
     for row in strips:
         part = np.nan_to_num(values[row : row + 256].astype(np.float32), nan=0.0, posinf=0.0, neginf=0.0)
-        out[row : row + 256] = np.clip(np.rint(part * np.float32(255.0 / white)), 0, 255).astype(np.uint8)
+        out[row : row + 256] = np.clip(np.rint(part * np.float32(255.0 / white_value)), 0, 255).astype(np.uint8)
     return out
 
 
@@ -49,21 +49,23 @@ def _top(part: NDArray[Any]) -> float:
     return float(np.nan_to_num(part, nan=0.0, posinf=0.0, neginf=0.0).max(initial=0))
 
 
-def _white(values: NDArray[Any], top: float, notes: list[str], bits: int) -> float:
+def _white(values: NDArray[Any], largest: float, notes: list[str], bits: int) -> float:
     """The value that is white."""
     if values.dtype.kind == "f":
-        if top <= OVERSHOOT_MAX:
-            if top > 1:
+        if largest <= OVERSHOOT_MAX:
+            if largest > 1:
                 notes.append("colours brighter than white were clipped")
             return 1.0
-        return next((float(white) for white in (255, 65535) if top <= white), top)
+        return next((float(white_value) for white_value in (255, 65535) if largest <= white_value), largest)
     if values.dtype.kind == "i":
         full = float(np.iinfo(values.dtype).max)
     else:
-        full = float(np.iinfo(values.dtype).max) if values.dtype.kind == "u" else max(top, 1.0)
-    if bits and 0 < top <= 2**bits - 1 < full:
+        full = float(np.iinfo(values.dtype).max) if values.dtype.kind == "u" else max(largest, 1.0)
+    if bits and 0 < largest <= 2**bits - 1 < full:
         notes.append(f"uses {bits} bits according to the file: scaled to the full range")
         return float(2**bits - 1)
-    if 0 < top < full * DARK_SHARE:
-        notes.append(f"very dark: the largest value is {top:,.0f} of {full:,.0f}, and the file states no smaller range")
+    if 0 < largest < full * DARK_SHARE:
+        notes.append(
+            f"very dark: the largest value is {largest:,.0f} of {full:,.0f}, and the file states no smaller range"
+        )
     return full

@@ -40,27 +40,27 @@ class PictureFormat:
         return FORMATS[self.name]
 
 
-def encode(picture: U8, how: PictureFormat) -> bytes:
+def encode(picture: U8, picture_format: PictureFormat) -> bytes:
     """Encode a picture uint8[h, w, 3] RGB. Raises ValueError if the format does not support its size."""
     height, width = picture.shape[:2]
-    if how.name.startswith("webp") and max(height, width) > 16383:
+    if picture_format.name.startswith("webp") and max(height, width) > 16383:
         raise ValueError(f"webp supports at most 16383 pixels per side, not {width} x {height}; choose png or jpeg")
     options = {
-        "png": [cv2.IMWRITE_PNG_COMPRESSION, how.effort],
+        "png": [cv2.IMWRITE_PNG_COMPRESSION, picture_format.effort],
         # Full chroma resolution: subsampling frays the dark red lines of drawings.
         "jpeg": [
             cv2.IMWRITE_JPEG_QUALITY,
-            how.quality,
+            picture_format.quality,
             cv2.IMWRITE_JPEG_SAMPLING_FACTOR,
             cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444,
         ],
-        "webp": [cv2.IMWRITE_WEBP_QUALITY, how.quality],
+        "webp": [cv2.IMWRITE_WEBP_QUALITY, picture_format.quality],
         # OpenCV writes lossless webp above 100.
         "webp-lossless": [cv2.IMWRITE_WEBP_QUALITY, 101],
-    }[how.name]
-    done, data = cv2.imencode(f".{how.suffix}", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR), options)
+    }[picture_format.name]
+    done, data = cv2.imencode(f".{picture_format.suffix}", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR), options)
     if not done:
-        raise ValueError(f"a picture of {width} x {height} could not be written as {how.name}")
+        raise ValueError(f"a picture of {width} x {height} could not be written as {picture_format.name}")
     return data.tobytes()
 
 

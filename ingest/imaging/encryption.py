@@ -17,14 +17,16 @@ def is_encrypted(path: Path, demuxer: str) -> bool:
     if demuxer.startswith("mov"):
         return _is_mov_encrypted(path)
     with path.open("rb") as file:
-        head = file.read(_TS_READ if demuxer == "mpegts" else _TAIL)
+        first_bytes = file.read(_TS_READ if demuxer == "mpegts" else _TAIL)
     if demuxer == "mpegts":
-        return _is_mpegts_encrypted(head)
+        return _is_mpegts_encrypted(first_bytes)
     if demuxer == "mpeg":
-        return _is_mpeg_encrypted(head)
+        return _is_mpeg_encrypted(first_bytes)
     if demuxer.startswith("matroska"):
         # ContentEncryption inside ContentEncoding (ids 0x5035, 0x6240), before the first cluster.
-        tracks = head[: head.find(b"\x1f\x43\xb6\x75")] if b"\x1f\x43\xb6\x75" in head else head
+        tracks = (
+            first_bytes[: first_bytes.find(b"\x1f\x43\xb6\x75")] if b"\x1f\x43\xb6\x75" in first_bytes else first_bytes
+        )
         return b"\x62\x40" in tracks and b"\x50\x35" in tracks
     return False
 
@@ -54,28 +56,28 @@ def _is_mov_encrypted(path: Path) -> bool:
     return False
 
 
-def _is_mpegts_encrypted(head: bytes) -> bool:
+def _is_mpegts_encrypted(first_bytes: bytes) -> bool:
     """Whether most packets with a payload have their scrambling bits set (ISO/IEC 13818-1, 2.4.3.2)."""
-    place = transport_packets(head)
+    place = transport_packets(first_bytes)
     if place is None:
         return False
     size, first = place
     sync_offset = 4 if size == 192 else 0
     loaded = scrambled = 0
-    for position in range(first + sync_offset, len(head) - 4, size):
-        if head[position] == 0x47 and head[position + 3] & 0x10:
+    for position in range(first + sync_offset, len(first_bytes) - 4, size):
+        if first_bytes[position] == 0x47 and first_bytes[position + 3] & 0x10:
             loaded += 1
-            scrambled += bool(head[position + 3] & 0xC0)
+            scrambled += bool(first_bytes[position + 3] & 0xC0)
     return loaded >= 8 and scrambled > loaded / 2
 
 
-def _is_mpeg_encrypted(head: bytes) -> bool:
+def _is_mpeg_encrypted(first_bytes: bytes) -> bool:
     """Whether most video packets have their scrambling bits set, as on a DVD (ISO/IEC 13818-1, 2.4.3.7)."""
     packets = scrambled = 0
-    position = head.find(b"\x00\x00\x01\xe0")
-    while position >= 0 and position + 7 <= len(head):
-        if head[position + 6] & 0xC0 == 0x80:
+    position = first_bytes.find(b"\x00\x00\x01\xe0")
+    while position >= 0 and position + 7 <= len(first_bytes):
+        if first_bytes[position + 6] & 0xC0 == 0x80:
             packets += 1
-            scrambled += bool(head[position + 6] & 0x30)
-        position = head.find(b"\x00\x00\x01\xe0", position + 4)
+            scrambled += bool(first_bytes[position + 6] & 0x30)
+        position = first_bytes.find(b"\x00\x00\x01\xe0", position + 4)
     return packets >= 4 and scrambled > packets / 2

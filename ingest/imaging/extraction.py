@@ -114,17 +114,17 @@ def extract(
         summary.info, summary.device, summary.box = video.info, video.device, box
         summary.bits = _log2_bits_per_picture(video)
         picker: Picker | None = None
-        for timed in video.frames(key_frames_only=params.mode == "keyframes"):
+        for timed_frame in video.frames(key_frames_only=params.mode == "keyframes"):
             if picker is None:
-                colour_space = colour_space_of(timed.frame, video.info.pixel_aspect, tone_map=params.tone_map)
+                colour_space = colour_space_of(timed_frame.frame, video.info.pixel_aspect, tone_map=params.tone_map)
                 picker = _build_picker(params, colour_space)
                 film = _Film(params, summary, box, video.info, colour_space)
                 summary.shot_starts = picker.shot_starts
-                summary.hdr = transfer_of(timed.frame)
+                summary.hdr = transfer_of(timed_frame.frame)
             alive()
             number, summary.decoded = summary.decoded, summary.decoded + 1
-            summary.last_time_s = timed.time_s
-            for drawing in picker.add(_build_view(number, timed, film)):
+            summary.last_time_s = timed_frame.time_s
+            for drawing in picker.add(_build_view(number, timed_frame, film)):
                 yield _extract_picture(drawing, film)
         if picker is not None:
             for drawing in picker.finish():
@@ -146,8 +146,8 @@ class FrameRequest:
 
 def decode_picture(path: Path | str, request: FrameRequest, *, limits: Limits | None = None) -> U8:
     """The requested picture, uint8[h, w, 3] RGB. Raises UnreadableVideo."""
-    timed, info = seek_frame(path, request.time_s, limits=limits)
-    return _picture(timed, info, request)
+    timed_frame, info = seek_frame(path, request.time_s, limits=limits)
+    return _picture(timed_frame, info, request)
 
 
 def decode_pictures(path: Path | str, requests: Sequence[FrameRequest]) -> Iterator[U8]:
@@ -155,13 +155,15 @@ def decode_pictures(path: Path | str, requests: Sequence[FrameRequest]) -> Itera
 
     Raises UnreadableVideo at the picture that cannot be read.
     """
-    for (timed, info), request in zip(seek_frames(path, [item.time_s for item in requests]), requests, strict=True):
-        yield _picture(timed, info, request)
+    for (timed_frame, info), request in zip(
+        seek_frames(path, [item.time_s for item in requests]), requests, strict=True
+    ):
+        yield _picture(timed_frame, info, request)
 
 
-def _picture(timed: TimedFrame, info: VideoInfo, request: FrameRequest) -> U8:
-    colour_space = colour_space_of(timed.frame, info.pixel_aspect, tone_map=request.tone_map)
-    return rgb(timed.frame, colour_space, box=Box(*request.box) if request.box else None)
+def _picture(timed_frame: TimedFrame, info: VideoInfo, request: FrameRequest) -> U8:
+    colour_space = colour_space_of(timed_frame.frame, info.pixel_aspect, tone_map=request.tone_map)
+    return rgb(timed_frame.frame, colour_space, box=Box(*request.box) if request.box else None)
 
 
 def _hdr_warnings(transfer: str, *, tone_map: bool) -> list[str]:
@@ -193,9 +195,11 @@ class _Film:
     colour_space: ColourSpace
 
 
-def _build_view(number: int, timed: TimedFrame, film: _Film) -> FilmView:
-    planes = thumbs(timed.frame, film.colour_space, film.box)
-    return View(number, timed.pts, timed.time_s, planes.gate, planes.luma, planes.u, planes.v, timed.frame)
+def _build_view(number: int, timed_frame: TimedFrame, film: _Film) -> FilmView:
+    planes = thumbs(timed_frame.frame, film.colour_space, film.box)
+    return View(
+        number, timed_frame.pts, timed_frame.time_s, planes.gate, planes.luma, planes.u, planes.v, timed_frame.frame
+    )
 
 
 def _extract_picture(drawing: FilmDrawing, film: _Film) -> Extracted:

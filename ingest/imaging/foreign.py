@@ -18,19 +18,19 @@ _BINARY = (
 
 def foreign_kind(data: bytes) -> str | None:
     """The kind of a drawing, page, archive, document or video ("an SVG drawing"); None for possible pictures."""
-    head = data[:HEAD_BYTES].removeprefix(b"\xef\xbb\xbf")
+    first_bytes = data[:HEAD_BYTES].removeprefix(b"\xef\xbb\xbf")
     for pattern, what in _BINARY:
-        if pattern.match(head):
+        if pattern.match(first_bytes):
             return what
-    root = _behind_comments(head)
+    root = _behind_comments(first_bytes)
     if _SVG.match(root):
         return "an SVG drawing"
     return "a web page" if _PAGE.match(root) else None
 
 
-def _behind_comments(head: bytes) -> bytes:
+def _behind_comments(first_bytes: bytes) -> bytes:
     """XML from its first element on. A single pattern would take exponential time for many comments."""
-    root = head.lstrip()
+    root = first_bytes.lstrip()
     if root[:5].lower() == b"<?xml":
         root = root.partition(b">")[2].lstrip()
     while root.startswith(b"<!--"):

@@ -46,15 +46,20 @@ def is_wide(frame: VideoFrame) -> bool:
 def to_srgb(signal: F32, transfer: str, *, wide: bool) -> U8:
     """Convert coded R'G'B' float32[h, w, 3] of 0..1 to sRGB uint8[h, w, 3]."""
     codes = np.clip(signal * (CODES - 1) + 0.5, 0, CODES - 1).astype(np.uint16)
-    light = _linear(transfer)[codes]  # 1.0 is diffuse white
+    linear_light = _linear(transfer)[codes]  # 1.0 is diffuse white
     if transfer == HLG:
-        light = _system_gamma(light)
+        linear_light = _system_gamma(linear_light)
     if wide:
-        light = np.maximum(cv2.transform(light, _TO_709), 0)
+        linear_light = np.maximum(cv2.transform(linear_light, _TO_709), 0)
     # The brightest channel decides, so that hues do not change.
-    peak = light.max(axis=2)
-    scale = np.divide(tone_curve(peak), peak, out=np.ones_like(peak), where=peak > KNEE)
-    steps = np.sqrt(np.clip(light * scale[:, :, None], 0, 1)) * (_LINEAR_STEPS - 1)
+    brightest_channel = linear_light.max(axis=2)
+    scale = np.divide(
+        tone_curve(brightest_channel),
+        brightest_channel,
+        out=np.ones_like(brightest_channel),
+        where=brightest_channel > KNEE,
+    )
+    steps = np.sqrt(np.clip(linear_light * scale[:, :, None], 0, 1)) * (_LINEAR_STEPS - 1)
     picture: U8 = _srgb()[(steps + 0.5).astype(np.uint16)]
     return picture
 

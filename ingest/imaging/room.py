@@ -49,11 +49,11 @@ def room_for(pixels: int, *, more_bytes: int = 0) -> Iterator[None]:
 
     Reserves nothing for small pictures, or if this thread already holds a reservation.
     """
-    size = pixels * BYTES_PER_PIXEL + more_bytes
-    if size <= SMALL_PIXELS * BYTES_PER_PIXEL or getattr(_held, "now", False):
+    size_bytes = pixels * BYTES_PER_PIXEL + more_bytes
+    if size_bytes <= SMALL_PIXELS * BYTES_PER_PIXEL or getattr(_held, "now", False):
         yield
         return
-    with _hold_slots(size):
+    with _hold_slots(size_bytes):
         _held.now = True
         try:
             yield
@@ -75,13 +75,13 @@ def _hold_slots(size: int) -> Iterator[None]:
         with _open(folder / "gate") as gate:
             while not _locked(gate):
                 time.sleep(_RETRY_S)
-            free = list(range(SLOTS))
+            free_slots = list(range(SLOTS))
             while slots_needed:
-                for number in tuple(free):
+                for number in tuple(free_slots):
                     slot = _open(folder / f"slot-{number:02}")
                     if slots_needed and _locked(slot):
                         held.enter_context(slot)
-                        free.remove(number)
+                        free_slots.remove(number)
                         slots_needed -= 1
                     else:
                         slot.close()

@@ -46,10 +46,10 @@ def seek_frame(path: Path | str, time_s: float, *, limits: Limits | None = None)
             target = video.start_pts + round(Fraction(time_s) / base)
             if back_s is not None:
                 _seek(video, max(video.start_pts, target - round(Fraction(back_s) / base)))
-            timed = _last_frame_until(video, target)
+            timed_frame = _last_frame_until(video, target)
             # Without an index, seeking may land too late: go further back, finally to the beginning.
-            if timed is not None and (timed.pts <= target or back_s is None):
-                return timed, video.info
+            if timed_frame is not None and (timed_frame.pts <= target or back_s is None):
+                return timed_frame, video.info
     raise UnreadableVideo(f"{Path(path).name}: there is no frame at {clock(time_s)}.")
 
 
@@ -70,15 +70,15 @@ def _decode_in_one_pass(
         previous: TimedFrame | None = None
         target_index = 0
         try:
-            for timed in video.frames():
-                if previous is None and timed.pts > targets[0]:
+            for timed_frame in video.frames():
+                if previous is None and timed_frame.pts > targets[0]:
                     return
-                while previous is not None and target_index < len(targets) and timed.pts > targets[target_index]:
+                while previous is not None and target_index < len(targets) and timed_frame.pts > targets[target_index]:
                     yield previous, video.info
                     target_index += 1
                 if target_index == len(targets):
                     return
-                previous = timed
+                previous = timed_frame
         except UnreadableVideo:
             return
         if previous is not None:
@@ -89,10 +89,10 @@ def _decode_in_one_pass(
 def _last_frame_until(video: OpenVideo, target: int) -> TimedFrame | None:
     previous: TimedFrame | None = None
     with contextlib.suppress(UnreadableVideo):
-        for timed in video.frames():
-            if previous is not None and timed.pts > target:
+        for timed_frame in video.frames():
+            if previous is not None and timed_frame.pts > target:
                 return previous
-            previous = timed
-            if timed.pts >= target:
+            previous = timed_frame
+            if timed_frame.pts >= target:
                 return previous
     return previous

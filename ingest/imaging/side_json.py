@@ -43,33 +43,35 @@ _DERIVED_KEYS = frozenset(
 )
 
 
-def parse_json(text: str, known: Known | None = None) -> SideFacts:
+def parse_json(text: str, known_tags: Known | None = None) -> SideFacts:
     """Parse a JSON text. Raises ValueError with the problem."""
     try:
         data = outside_json.parsed(text)
     except json.JSONDecodeError as error:
         raise ValueError(f"invalid JSON: {error.msg} in line {error.lineno}") from error
-    return _parse(data, known)
+    return _parse(data, known_tags)
 
 
-def parse_toml(text: str, known: Known | None = None) -> SideFacts:
+def parse_toml(text: str, known_tags: Known | None = None) -> SideFacts:
     """Parse a TOML text. Raises ValueError with the problem."""
     try:
         data = outside_json.parsed_toml(text)
     except ValueError as error:
         raise ValueError(f"invalid TOML: {error}") from error
-    return _parse(data, known)
+    return _parse(data, known_tags)
 
 
-def _parse(data: Any, known: Known | None) -> SideFacts:
+def _parse(data: Any, known_tags: Known | None) -> SideFacts:
     if isinstance(data, list):
         data = {"tags": data}
     if not isinstance(data, Mapping):
         raise ValueError("it is not an object")
     gathered = Gathered()
-    by_category = _tags_by_category(gathered, data, known)
+    by_category = _tags_by_category(gathered, data, known_tags)
     if not by_category:
-        _add_tags(gathered, "general", data.get("processed_tags") or data.get("tags") or data.get("tag_string"), known)
+        _add_tags(
+            gathered, "general", data.get("processed_tags") or data.get("tags") or data.get("tag_string"), known_tags
+        )
     elif isinstance(data.get("tags"), Mapping):
         pass  # e621: read above
     for key in _CAPTIONS:
@@ -81,34 +83,34 @@ def _parse(data: Any, known: Known | None) -> SideFacts:
         if is_prose(caption):
             gathered.sentence(caption)
         elif not any(gathered.tags.values()):
-            _merge_facts(gathered, parse_text(caption, known))
+            _merge_facts(gathered, parse_text(caption, known_tags))
     rating = data.get("rating")
     if isinstance(rating, str):
         gathered.tag("rating", rating)
     _add_score(gathered, data.get("score"))
     _note_unused(gathered, data)
-    facts = gathered.facts()
+    side_facts = gathered.side_facts()
     site = data.get("category") if isinstance(data.get("category"), str) else data.get("site")
-    facts.rating_scheme = scheme_of_site(site) if isinstance(site, str) and len(facts.rating) == 1 else ""
-    facts.boxes = _boxes(data, facts.character)
-    return facts
+    side_facts.rating_scheme = scheme_of_site(site) if isinstance(site, str) and len(side_facts.rating) == 1 else ""
+    side_facts.boxes = _boxes(data, side_facts.character)
+    return side_facts
 
 
-def _tags_by_category(gathered: Gathered, data: Mapping[str, Any], known: Known | None) -> bool:
+def _tags_by_category(gathered: Gathered, data: Mapping[str, Any], known_tags: Known | None) -> bool:
     """Add tags whose category is stated. Returns whether general tags are among them."""
     general = False
     for namespace, category in _NAMES.items():
         for key in (f"tags_{namespace}", f"tag_string_{namespace}"):
             if data.get(key):
-                _add_tags(gathered, category, data[key], known)
+                _add_tags(gathered, category, data[key], known_tags)
                 general = general or category == "general"
         if category != "general":  # "general" is a description such as "anishot"
-            _add_tags(gathered, category, data.get(namespace), known)
+            _add_tags(gathered, category, data.get(namespace), known_tags)
     tags = data.get("tags")
     if isinstance(tags, Mapping) and tags and all(isinstance(value, list) for value in tags.values()):
         for namespace, names in tags.items():
             if namespace in _NAMES:
-                _add_tags(gathered, _NAMES[namespace], names, known)
+                _add_tags(gathered, _NAMES[namespace], names, known_tags)
             else:
                 gathered.left.extend(f"tags of {clean(str(namespace))}: {clean(str(name))}" for name in names[:20])
         general = True
@@ -122,14 +124,14 @@ def _tags_by_category(gathered: Gathered, data: Mapping[str, Any], known: Known 
     return general
 
 
-def _add_tags(gathered: Gathered, category: str, value: Any, known: Known | None) -> None:
+def _add_tags(gathered: Gathered, category: str, value: Any, known_tags: Known | None) -> None:
     if isinstance(value, Mapping):  # waifuc: tags with their scores
         value = list(value)
     if isinstance(value, str):
         if category == "general":
-            _merge_facts(gathered, parse_text(value, known))
+            _merge_facts(gathered, parse_text(value, known_tags))
             return
-        value = split_tags(value, known, names=True)
+        value = split_tags(value, known_tags, names=True)
     if not isinstance(value, list):
         return
     for tag in value:
@@ -147,15 +149,15 @@ def _add_tag(gathered: Gathered, category: str, tag: str) -> None:
         gathered.tag(category, tag)
 
 
-def _merge_facts(gathered: Gathered, facts: SideFacts) -> None:
+def _merge_facts(gathered: Gathered, side_facts: SideFacts) -> None:
     for name in CATEGORIES:
-        for tag in getattr(facts, name):
+        for tag in getattr(side_facts, name):
             gathered.tags[name].setdefault(tag)
-    for text in facts.captions:
+    for text in side_facts.captions:
         gathered.sentence(text)
-    gathered.rating = gathered.rating or facts.rating
-    gathered.score = facts.score if gathered.score is None else gathered.score
-    gathered.left.extend(facts.left)
+    gathered.rating = gathered.rating or side_facts.rating
+    gathered.score = side_facts.score if gathered.score is None else gathered.score
+    gathered.left.extend(side_facts.left)
 
 
 def _add_score(gathered: Gathered, value: Any) -> None:

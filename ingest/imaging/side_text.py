@@ -144,7 +144,7 @@ class Gathered:
         """Store a text that was not understood."""
         self.left.append(text if len(text) <= 200 else f"{text[:200]}… ({len(text):,} characters)")
 
-    def facts(self) -> SideFacts:
+    def side_facts(self) -> SideFacts:
         """The collected content."""
         left = list(dict.fromkeys(self.left))
         if len(left) > LEFT_MAX:
@@ -155,16 +155,16 @@ class Gathered:
         return facts
 
 
-def parse_text(text: str, known: Known | None = None) -> SideFacts:
-    """Parse a text of any form; never raises. `known` looks up spellings in a vocabulary."""
+def parse_text(text: str, known_tags: Known | None = None) -> SideFacts:
+    """Parse a text of any form; never raises. `known_tags` looks up spellings in a vocabulary."""
     gathered = Gathered()
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     if _is_paragraph(lines):
         gathered.sentence(" ".join(lines))
-        return gathered.facts()
+        return gathered.side_facts()
     for line in lines:
-        _read_line(gathered, line, alone=len(lines) == 1, known=known)
-    return gathered.facts()
+        _read_line(gathered, line, alone=len(lines) == 1, known_tags=known_tags)
+    return gathered.side_facts()
 
 
 def _is_paragraph(lines: list[str]) -> bool:
@@ -177,18 +177,18 @@ def _is_paragraph(lines: list[str]) -> bool:
     return 2 * long_lines > len(lines) and is_prose(" ".join(lines))
 
 
-def _read_line(gathered: Gathered, line: str, *, alone: bool, known: Known | None) -> None:
+def _read_line(gathered: Gathered, line: str, *, alone: bool, known_tags: Known | None) -> None:
     head = _heads(line)
     if head is not None:
         category, rest = head
-        for part in split_tags(rest, known, names=category not in ("general", "meta")):
+        for part in split_tags(rest, known_tags, names=category not in ("general", "meta")):
             gathered.tag(category, part)
         return
     if is_prose(line) and not _namespaced(line):
         gathered.sentence(line)
         return
-    parts = split_tags(line, known)
-    if alone and len(parts) == 1 and len(line.split()) > TAG_WORDS_MAX // 2 and not _is_known(line, known):
+    parts = split_tags(line, known_tags)
+    if alone and len(parts) == 1 and len(line.split()) > TAG_WORDS_MAX // 2 and not _is_known(line, known_tags):
         gathered.sentence(line)  # words without any sign of a tag: a caption loses and joins none of them
         return
     sentences: list[str] = []
@@ -230,34 +230,34 @@ def _namespaced(text: str) -> list[str]:
     return [name for name in _NAMESPACE.findall(text) if name.lower() in _HEADS]
 
 
-def split_tags(text: str, known: Known | None = None, *, names: bool = False) -> list[str]:
+def split_tags(text: str, known_tags: Known | None = None, *, names: bool = False) -> list[str]:
     """Split a list at commas; else at semicolons, unless the vocabulary has the whole text; else at spaces, if its
     words are tags. `names`: the entries are names of people or titles."""
-    parts = _split_by_punctuation(text, known)
+    parts = _split_by_punctuation(text, known_tags)
     if len(parts) > 1 or parts != [text.strip()]:
         return parts
     words = text.split()
-    if len(words) > 1 and _is_split_by_spaces(words, known, names=names):
+    if len(words) > 1 and _is_split_by_spaces(words, known_tags, names=names):
         return words
     return [text] if words else []
 
 
-def _split_by_punctuation(text: str, known: Known | None = None) -> list[str]:
+def _split_by_punctuation(text: str, known_tags: Known | None = None) -> list[str]:
     """Split a list at commas, or at semicolons if there are no commas."""
     text = text.strip()
     if _COMMAS.search(text):
         return [part for part in _COMMAS.split(text) if part.strip()]
-    if not re.search("[;；]", text) or _is_known(text, known):
+    if not re.search("[;；]", text) or _is_known(text, known_tags):
         return [text] if text else []
     parts = [part for part in _SEMICOLONS.split(text) if part.strip()]
     tight = _TIGHT_SEMICOLONS.split(text) if len(parts) == 1 else []
     are_tags = len(tight) > 2 or (
-        len(tight) == 2 and any(_PEOPLE.fullmatch(part) or _is_known(part, known) for part in tight)
+        len(tight) == 2 and any(_PEOPLE.fullmatch(part) or _is_known(part, known_tags) for part in tight)
     )
     return tight if are_tags else parts
 
 
-def _is_split_by_spaces(words: list[str], known: Known | None, *, names: bool) -> bool:
+def _is_split_by_spaces(words: list[str], known_tags: Known | None, *, names: bool) -> bool:
     joined = "_".join(words)
     if any("_" in word.strip("_") and any(char.isalnum() for char in word) for word in words):
         return True
@@ -266,14 +266,14 @@ def _is_split_by_spaces(words: list[str], known: Known | None, *, names: bool) -
     if any(_PEOPLE.fullmatch(word) for word in words) or len(_namespaced(" ".join(words))) > 1:
         return True
     lowered = {tag_spelling(word).lower() for word in words}
-    if known is not None and (in_vocabulary := known({*lowered, joined.lower()})):
+    if known_tags is not None and (in_vocabulary := known_tags({*lowered, joined.lower()})):
         return joined.lower() not in in_vocabulary and 2 * len(set(in_vocabulary) & lowered) > len(lowered)
     return 2 * len(lowered & _COMMON) >= len(lowered) and len(words) > 2
 
 
-def _is_known(text: str, known: Known | None) -> bool:
+def _is_known(text: str, known_tags: Known | None) -> bool:
     name = tag_spelling(text).lower()
-    return known is not None and name in known({name})
+    return known_tags is not None and name in known_tags({name})
 
 
 def is_prose(text: str) -> bool:

@@ -60,49 +60,49 @@ class SideFiles:
         )
 
 
-def parse_side_files(files: Sequence[tuple[str, bytes]], known: Known | None = None) -> SideFacts:
+def parse_side_files(files: Sequence[tuple[str, bytes]], known_tags: Known | None = None) -> SideFacts:
     """Merge the tag files (name, content) of a picture in the order of `SideFiles.of`; never raises.
 
-    Tags in plain texts are ignored if another file has tags; `left` says so, and which files are unreadable. `known`
-    looks up spellings in a vocabulary.
+    Tags in plain texts are ignored if another file has tags; `left` says so, and which files are unreadable.
+    `known_tags` looks up spellings in a vocabulary.
     """
     parts: list[SideFacts] = []
     tags_of = ""
     for name, data in files:
-        facts, ending = parse_side_file(name, data, known), _ending(name)
+        side_facts, ending = parse_side_file(name, data, known_tags), _ending(name)
         short = name.rpartition("/")[2]
-        if ending in _LOOSE and tags_of and facts.has_tags:
-            facts = SideFacts(
-                captions=facts.captions, rating=facts.rating, score=facts.score,
-                left=(*facts.left, f"{short}: tags ignored, since {tags_of} has tags"),
+        if ending in _LOOSE and tags_of and side_facts.has_tags:
+            side_facts = SideFacts(
+                captions=side_facts.captions, rating=side_facts.rating, score=side_facts.score,
+                left=(*side_facts.left, f"{short}: tags ignored, since {tags_of} has tags"),
             )  # fmt: skip
-        elif ending not in _NAMES and facts.has_tags:
+        elif ending not in _NAMES and side_facts.has_tags:
             tags_of = tags_of or short
-        parts.append(facts)
+        parts.append(side_facts)
     return merged(parts)
 
 
-def parse_side_file(name: str, data: bytes, known: Known | None = None) -> SideFacts:
+def parse_side_file(name: str, data: bytes, known_tags: Known | None = None) -> SideFacts:
     """Parse one tag file; never raises. `left` says what is unreadable."""
     short, ending = name.rpartition("/")[2], _ending(name)
     cut = len(data) > TEXT_BYTES_MAX
     try:
         text = decoded(data)
         if ending in _STRUCTURED:
-            facts = (parse_toml if ending == "toml" else parse_json)(text, known)
+            side_facts = (parse_toml if ending == "toml" else parse_json)(text, known_tags)
         elif ending in _NAMES:
             names = [clean(part) for line in text.splitlines() for part in line.replace(";", ",").split(",")]
-            facts = parse_text(f"character: {', '.join(filter(None, names))}") if any(names) else SideFacts()
+            side_facts = parse_text(f"character: {', '.join(filter(None, names))}") if any(names) else SideFacts()
         else:
-            facts = _json_or_text(text, known)
+            side_facts = _json_or_text(text, known_tags)
     except ValueError as error:
-        facts = SideFacts(left=(f"{short}: {error}",))
+        side_facts = SideFacts(left=(f"{short}: {error}",))
     except Exception as error:  # one unexpected file must not stop the stage
         logger.warning("a tag file was not understood: %s", clean(short), exc_info=True)
-        facts = SideFacts(left=(f"{short}: not understood ({type(error).__name__})",))
+        side_facts = SideFacts(left=(f"{short}: not understood ({type(error).__name__})",))
     if cut:
-        facts.left = (*facts.left, f"{short}: only the first {TEXT_BYTES_MAX:,} bytes were read")
-    return facts
+        side_facts.left = (*side_facts.left, f"{short}: only the first {TEXT_BYTES_MAX:,} bytes were read")
+    return side_facts
 
 
 def decoded(data: bytes) -> str:
@@ -118,13 +118,13 @@ def decoded(data: bytes) -> str:
     return data.decode("utf-8", "replace")
 
 
-def _json_or_text(text: str, known: Known | None) -> SideFacts:
+def _json_or_text(text: str, known_tags: Known | None) -> SideFacts:
     if text.lstrip()[:1] in ("{", "["):
         try:
-            return parse_json(text, known)
+            return parse_json(text, known_tags)
         except ValueError:
             pass
-    return parse_text(text, known)
+    return parse_text(text, known_tags)
 
 
 def _ending(name: str) -> str:

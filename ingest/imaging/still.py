@@ -57,13 +57,13 @@ class Still:
     notes: tuple[str, ...]
 
 
-def read_still(source: Path | bytes, *, name: str, how: PictureFormat, use_damaged: bool = False) -> Still:
-    """Read one picture; `how` is the format of the working copy. Raises UnreadablePicture."""
-    return next(read_stills(source, name=name, how=how, use_damaged=use_damaged))
+def read_still(source: Path | bytes, *, name: str, picture_format: PictureFormat, use_damaged: bool = False) -> Still:
+    """Read one picture; `picture_format` is that of the working copy. Raises UnreadablePicture."""
+    return next(read_stills(source, name=name, picture_format=picture_format, use_damaged=use_damaged))
 
 
 def read_stills(
-    source: Path | bytes, *, name: str, how: PictureFormat, use_damaged: bool = False, pictures_max: int = 0
+    source: Path | bytes, *, name: str, picture_format: PictureFormat, use_damaged: bool = False, pictures_max: int = 0
 ) -> Iterator[Still]:
     """As `read_still`; with `pictures_max` above 0, yield up to that many pictures of an animation or multi-page file.
 
@@ -73,12 +73,12 @@ def read_stills(
     with room_for(pixel_count(data), more_bytes=high_bit_depth_bytes(data)):
         if pictures_max:
             for picture in read_every_picture(data, name=name, pictures_max=pictures_max):
-                yield _still(picture, data, how)
+                yield _build_still(picture, data, picture_format)
         else:
-            yield _still(read_picture(data, name=name, use_damaged=use_damaged), data, how)
+            yield _build_still(read_picture(data, name=name, use_damaged=use_damaged), data, picture_format)
 
 
-def _still(picture: Picture, data: bytes, how: PictureFormat) -> Still:
+def _build_still(picture: Picture, data: bytes, picture_format: PictureFormat) -> Still:
     rgb, kind = picture.rgb, BY_NAME[picture.format]
     full, suffix = b"", ""
     use: Use = "plain" if picture.reads_as_is else "rendered"
@@ -86,7 +86,7 @@ def _still(picture: Picture, data: bytes, how: PictureFormat) -> Still:
         # Exports use this copy instead of the original, so it must be lossless.
         use, (full, suffix) = "damaged" if picture.damaged else "part", (encode(rgb, FALLBACK), FALLBACK.suffix)
     elif not (picture.reads_as_is and kind.is_universal and _is_handy(picture, data)):
-        full, suffix = _working_copy(rgb, how)
+        full, suffix = _working_copy(rgb, picture_format)
     luma, u, v = planes(rgb)
     preview = shrink(rgb, PREVIEW_SIDE)
     return Still(
@@ -111,7 +111,7 @@ def _is_handy(picture: Picture, data: bytes) -> bool:
     return picture.width * picture.height <= LARGE_PIXELS and len(data) <= PAGE_BYTES_MAX
 
 
-def _working_copy(rgb: U8, how: PictureFormat) -> tuple[bytes, str]:
+def _working_copy(rgb: U8, picture_format: PictureFormat) -> tuple[bytes, str]:
     """Bytes and suffix of a copy of at most LARGE_PIXELS."""
     height, width = rgb.shape[:2]
     if width * height > LARGE_PIXELS:
@@ -119,7 +119,7 @@ def _working_copy(rgb: U8, how: PictureFormat) -> tuple[bytes, str]:
         size = (max(1, int(width * scale)), max(1, int(height * scale)))
         rgb = np.asarray(cv2.resize(rgb, size, interpolation=cv2.INTER_AREA), np.uint8)
     try:
-        return encode(rgb, how), how.suffix
+        return encode(rgb, picture_format), picture_format.suffix
     except ValueError:
         return encode(rgb, FALLBACK), FALLBACK.suffix
 

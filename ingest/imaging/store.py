@@ -147,11 +147,11 @@ class Store:
         folder = self.root / _TEMP
         if not folder.is_dir():
             return 0
-        oldest = time.time() - age_s
+        newest_mtime = time.time() - age_s
         removed = 0
         for entry in os.scandir(folder):
             try:
-                if entry.is_file(follow_symlinks=False) and entry.stat(follow_symlinks=False).st_mtime <= oldest:
+                if entry.is_file(follow_symlinks=False) and entry.stat(follow_symlinks=False).st_mtime <= newest_mtime:
                     Path(entry.path).unlink()
                     removed += 1
             except FileNotFoundError:  # deleted by another sweep

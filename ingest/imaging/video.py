@@ -78,24 +78,24 @@ class OpenVideo:
         if key_frames_only:
             self.stream.codec_context.skip_frame = "NONKEY"
         count = 0
-        for timed in self._with_software_fallback():
+        for timed_frame in self._with_software_fallback():
             count += 1
-            if count == 1 and round(timed.frame.rotation / 90) % 2:
+            if count == 1 and round(timed_frame.frame.rotation / 90) % 2:
                 self.info = replace(self.info, width=self.info.height, height=self.info.width)
-            if count > self.limits.max_frames or timed.time_s > self.limits.max_seconds:
+            if count > self.limits.max_frames or timed_frame.time_s > self.limits.max_seconds:
                 raise UnreadableVideo(
                     f"{self.path.name}: longer than {clock(self.limits.max_seconds)}. Split the film."
                 )
-            self.last_time_s = timed.time_s
-            yield timed
+            self.last_time_s = timed_frame.time_s
+            yield timed_frame
         self._warn_of_missing(count=count, key_frames_only=key_frames_only)
 
     def _with_software_fallback(self) -> Iterator[TimedFrame]:
         yielded = False
         try:
-            for timed in self._timed():
+            for timed_frame in self._timed():
                 yielded = True
-                yield timed
+                yield timed_frame
         except av.error.FFmpegError as error:
             if yielded or self.device == CPU:
                 raise UnreadableVideo(f"{self.path.name}: decoding failed: {error.strerror or error}.") from error

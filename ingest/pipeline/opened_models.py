@@ -59,8 +59,8 @@ class OpenedModels(dict[str, Any]):
         if not self._busy.acquire(blocking=False):
             return 0
         try:
-            old = time.monotonic() - self._idle_s
-            return self._release([key for key, used_at in self._used.items() if used_at <= old])
+            unused_since = time.monotonic() - self._idle_s
+            return self._release([key for key, used_at in self._used.items() if used_at <= unused_since])
         finally:
             self._busy.release()
 

@@ -74,14 +74,14 @@ class Lane:
     @property
     def rate(self) -> float | None:
         """Units per second of all running rows; None if unknown."""
-        rates = [r for r in map(rate, self.running) if r is not None]
-        return sum(rates) if rates else None
+        row_rates = [r for r in map(rate, self.running) if r is not None]
+        return sum(row_rates) if row_rates else None
 
     @property
     def seconds_left(self) -> float | None:
         """Until the last of the running rows ends; None if unknown."""
-        left = [s for s in map(seconds_left, self.running) if s is not None]
-        return max(left) if left else None
+        row_seconds_left = [s for s in map(seconds_left, self.running) if s is not None]
+        return max(row_seconds_left) if row_seconds_left else None
 
     @property
     def places(self) -> list[Place]:
@@ -145,8 +145,8 @@ def lanes(run: PipelineRun, *, opened: str = "", few_max: int = 0) -> list[Lane]
             name, label, group.number, percent, group.states, group.units, summed.get(name, Tally()),
             failed_number=group.failed,
         )  # fmt: skip
-    first = Case(When(state=RunState.RUNNING, then=0), When(state=RunState.FAILED, then=1), default=2)
-    rows = run.stages.select_related("episode").only(*ROW_FIELDS, *EPISODE_FIELDS).order_by("order", first, "pk")
+    state_order = Case(When(state=RunState.RUNNING, then=0), When(state=RunState.FAILED, then=1), default=2)
+    rows = run.stages.select_related("episode").only(*ROW_FIELDS, *EPISODE_FIELDS).order_by("order", state_order, "pk")
     small_stages = {lane.name for lane in by_name.values() if lane.number <= few_max}
     if small_stages:
         _add_rows(by_name, rows.filter(stage__in=small_stages))

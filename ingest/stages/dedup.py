@@ -123,15 +123,15 @@ class Dedup(Stage[list[Verdict] | Outdated, list[Verdict] | Measured]):
             verdict = verdicts[frame.pk]
             if verdict.copy_of is not None and verdict.copy_of not in kept_ids:
                 continue  # its original is gone or was dropped by a person: the next run decides
-            before = (frame.state, frame.duplicate_of_id, frame.distance)
+            previous = (frame.state, frame.duplicate_of_id, frame.distance)
             if verdict.copy_of is None:
                 frame.state, frame.reason = FrameState.KEPT, ""
             else:
                 frame.state, frame.reason = FrameState.DROPPED, DropReason.DUPLICATE
             frame.duplicate_of_id, frame.distance = verdict.copy_of, verdict.distance
-            if (frame.state, frame.duplicate_of_id, frame.distance) != before:
+            if (frame.state, frame.duplicate_of_id, frame.distance) != previous:
                 changed.append(frame)
-                if frame.state != before[0]:
+                if frame.state != previous[0]:
                     self.ctx.count("duplicates" if frame.state == FrameState.DROPPED else "kept again")
         Frame.objects.bulk_update(changed, ["state", "reason", "duplicate_of", "distance"], batch_size=500)
         return len(result)
@@ -171,7 +171,7 @@ class Dedup(Stage[list[Verdict] | Outdated, list[Verdict] | Measured]):
     def _read(self) -> _Candidates:
         ids, episodes, descriptors = array("q"), array("q"), bytearray()
         pinned, outdated = bytearray(), bytearray()
-        quality, side, text = array("f"), array("f"), array("f")
+        qualities, shorter_sides, text_shares = array("f"), array("f"), array("f")
         copy_of: dict[int, int] = {}
         rows = self._frames().order_by("episode_id", "index")
         columns = ("pk", "episode_id", "quality", "quality_version", "text_share", "width", "height", "decided")
@@ -184,15 +184,17 @@ class Dedup(Stage[list[Verdict] | Outdated, list[Verdict] | Measured]):
                 copy_of[len(ids)] = other
             ids.append(pk)
             episodes.append(episode)
-            quality.append(quality_value)
-            side.append(min(width, height))
-            text.append(math.nan if share is None else share)
+            qualities.append(quality_value)
+            shorter_sides.append(min(width, height))
+            text_shares.append(math.nan if share is None else share)
             pinned.append(decided)
             outdated.append(version != QUALITY_VERSION)
             descriptors += descriptor
         numbers = np.array(ids, dtype=np.int64)
-        sides = np.array(side, np.float32)
-        value = _value(numbers, np.array(quality, np.float32), sides, np.array(text, np.float32), outdated, copy_of)
+        sides = np.array(shorter_sides, np.float32)
+        value = _row_worth(
+            numbers, np.array(qualities, np.float32), sides, np.array(text_shares, np.float32), outdated, copy_of
+        )
         worked_on = np.isin(numbers, np.fromiter(self._worked_on(), dtype=np.int64))
         return _Candidates(
             numbers,
@@ -245,7 +247,7 @@ class Dedup(Stage[list[Verdict] | Outdated, list[Verdict] | Measured]):
         return Groups(representative, distance)
 
 
-def _value(
+def _row_worth(
     ids: NDArray[np.int64],
     quality: NDArray[np.float32],
     side: NDArray[np.float32],
@@ -255,15 +257,15 @@ def _value(
 ) -> NDArray[np.float64]:
     """Octaves of detail per row, float64[N]; `copy_of` maps outdated rows to the frame they are a copy of."""
     value = worth(quality, side, text)
-    old = np.frombuffer(outdated, dtype=np.bool_)
-    if not old.any():
+    is_outdated = np.frombuffer(outdated, dtype=np.bool_)
+    if not is_outdated.any():
         return value
-    place = {int(pk): row for row, pk in enumerate(ids)}
+    row_by_key = {int(pk): row for row, pk in enumerate(ids)}
     copy_of_row = np.full(len(ids), -1, dtype=np.int64)
     for row, other in copy_of.items():
-        if other in place and not old[place[other]]:
-            copy_of_row[row] = place[other]
-    return np.where(old, worth_unmeasured(quality, side, text, copy_of=copy_of_row, known_worth=value), value)
+        if other in row_by_key and not is_outdated[row_by_key[other]]:
+            copy_of_row[row] = row_by_key[other]
+    return np.where(is_outdated, worth_unmeasured(quality, side, text, copy_of=copy_of_row, known_worth=value), value)
 
 
 def _batched(keys: list[int]) -> Iterator[list[int]]:

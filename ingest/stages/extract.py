@@ -164,15 +164,15 @@ class Extract(Stage[Batch, Written]):
         self.ctx.counters.clear()  # of an interrupted attempt, which starts over
         summary = self._summary
         pictures: list[Extracted] = []
-        decoded, cuts, last = 0, 0, time.monotonic()
+        decoded, cuts, batch_started = 0, 0, time.monotonic()
         for picture in extract(path, self.ctx.params.extraction(), summary=summary, alive=self.ctx.alive):
             if summary.info is not None:
                 self.ctx.total = summary.info.frames
                 self.ctx.device = summary.device
             pictures.append(picture)
-            if len(pictures) >= BATCH or time.monotonic() - last > BATCH_S:
+            if len(pictures) >= BATCH or time.monotonic() - batch_started > BATCH_S:
                 yield Batch(pictures, summary.decoded - decoded, summary.shot_starts[cuts:], summary.last_time_s)
-                pictures, last = [], time.monotonic()
+                pictures, batch_started = [], time.monotonic()
                 decoded, cuts = summary.decoded, len(summary.shot_starts)
         yield Batch(pictures, summary.decoded - decoded, summary.shot_starts[cuts:], summary.duration_s)
 
@@ -206,11 +206,11 @@ class Extract(Stage[Batch, Written]):
         batch = result.batch
         self._save_shots(batch.cuts_s, batch.until_s)
         indexes = [picture.index for picture in batch.pictures]
-        old = {frame.index: frame for frame in Frame.objects.filter(episode=self._episode, index__in=indexes)}
+        existing = {frame.index: frame for frame in Frame.objects.filter(episode=self._episode, index__in=indexes)}
         created: list[Frame] = []
         changed: list[Frame] = []
         for picture in batch.pictures:
-            frame = old.get(picture.index)
+            frame = existing.get(picture.index)
             if frame is not None and (frame.width, frame.height) != (picture.width, picture.height):
                 # Cut to another size: its boxes are no longer valid.
                 frame.delete()
@@ -287,9 +287,9 @@ class Extract(Stage[Batch, Written]):
         summary, episode = self._summary, self._episode
         self._save_shots(summary.shot_starts[len(self._shots) :], summary.duration_s)
         undecided = Frame.objects.filter(episode=episode, decided=False)
-        gone = sorted(set(undecided.values_list("index", flat=True)) - self._seen)
-        for start in range(0, len(gone), DELETE_BATCH):  # databases limit the number of parameters
-            undecided.filter(index__in=gone[start : start + DELETE_BATCH]).delete()
+        stale_indexes = sorted(set(undecided.values_list("index", flat=True)) - self._seen)
+        for start in range(0, len(stale_indexes), DELETE_BATCH):  # databases limit the number of parameters
+            undecided.filter(index__in=stale_indexes[start : start + DELETE_BATCH]).delete()
         Shot.objects.filter(episode=episode, index__gte=len(summary.shot_starts)).delete()
         if summary.info is not None:
             episode.width, episode.height = summary.info.width, summary.info.height

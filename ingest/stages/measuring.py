@@ -40,10 +40,12 @@ def count(frames: QuerySet[Frame]) -> int:
 
 def batches(frames: QuerySet[Frame]) -> Iterator[Outdated]:
     """Yield these frames in order of their keys."""
-    last = 0
-    while page := list(_outdated(frames).filter(pk__gt=last).order_by("pk").values_list("pk", "file")[:BATCH]):
-        last = page[-1][0]
-        yield Outdated(page)
+    last_key = 0
+    while frames_page := list(
+        _outdated(frames).filter(pk__gt=last_key).order_by("pk").values_list("pk", "file")[:BATCH]
+    ):
+        last_key = frames_page[-1][0]
+        yield Outdated(frames_page)
 
 
 def measure(batch: Outdated) -> Measured:

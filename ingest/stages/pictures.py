@@ -40,9 +40,9 @@ class Pictures(Stage[list[Frame], list[Decoded]]):
         frames = Frame.objects.filter(episode=self.ctx.episode).select_related("episode__source")
         self.ctx.total = frames.filter(mismatched).count()
         rows = frames.filter(mismatched | Q(measures__has_key=RELEASED_KEY))
-        after = -1
-        while batch := list(rows.filter(index__gt=after).order_by("index")[:BATCH]):
-            after = batch[-1].index
+        last_index = -1
+        while batch := list(rows.filter(index__gt=last_index).order_by("index")[:BATCH]):
+            last_index = batch[-1].index
             yield batch
 
     def work(self, batch: list[Frame]) -> list[Decoded]:

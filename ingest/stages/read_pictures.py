@@ -102,9 +102,9 @@ class ReadPictures(Stage[list[Item], list[Done]]):
 
     def __init__(self, ctx: Context) -> None:
         super().__init__(ctx)
-        self._ignored = self._following = 0
+        self._ignored = self._next_index = 0
         self._original_bytes = self._copy_bytes = 0
-        self._free: list[str] = []  # names of files that rows no longer use
+        self._freed_files: list[str] = []  # names of files that rows no longer use
 
     @property
     def _episode(self) -> Episode:
@@ -151,11 +151,11 @@ class ReadPictures(Stage[list[Item], list[Done]]):
         rows = [
             _build_row(episode, done) for done in result if done.still is not None and done.item.name not in saved_names
         ]
-        seen: set[int] = set()
+        used_indexes: set[int] = set()
         for row in rows:  # the first picture of a file takes its index, the others come last
-            if row.index in seen:
-                row.index, self._following = self._following, self._following + 1
-            seen.add(row.index)
+            if row.index in used_indexes:
+                row.index, self._next_index = self._next_index, self._next_index + 1
+            used_indexes.add(row.index)
         Frame.objects.bulk_create(rows)
         self._give_originals([done for done in result if done.item.frame and done.still is not None])
         for done in result:
@@ -192,16 +192,16 @@ class ReadPictures(Stage[list[Item], list[Done]]):
                 self.ctx.log(
                     f"{plain_text(done.item.name)} is a different picture now; the frame keeps its stored picture."
                 )
-                self._free += [done.original, done.file, done.preview]
+                self._freed_files += [done.original, done.file, done.preview]
             else:
                 self.ctx.count("originals")
-                self._free += freed
+                self._freed_files += freed
 
     def finish(self) -> None:
         """Update the episode and delete files that rows no longer use (all at once: it searches the history)."""
         episode = self._episode
-        if self._free:
-            transaction.on_commit(lambda: stored_files.remove_unused(store(), self._free))
+        if self._freed_files:
+            transaction.on_commit(lambda: stored_files.remove_unused(store(), self._freed_files))
         frames = Frame.objects.filter(episode=episode).count()
         skipped = SkippedInput.objects.filter(episode=episode).count()
         if skipped:  # not per batch, since an interrupted run tries them again
@@ -262,20 +262,20 @@ class ReadPictures(Stage[list[Item], list[Done]]):
         """Assign indexes in natural order; names that were added later come after all existing rows."""
         rows = dict(Frame.objects.filter(episode=self._episode).values_list("name", "index"))
         without_original = dict(Frame.objects.filter(episode=self._episode, original="").values_list("name", "pk"))
-        taken = set(rows.values())
-        following = max([len(names), *(index + 1 for index in taken)])
+        used_indexes = set(rows.values())
+        next_index = max([len(names), *(index + 1 for index in used_indexes)])
         items = []
         for index, name in enumerate(names):
             if name in rows:
                 if name in without_original:
                     items.append(Item(rows[name], name, frame=without_original[name]))
                 continue
-            if index in taken:
-                index, following = following, following + 1
+            if index in used_indexes:
+                index, next_index = next_index, next_index + 1
             too_long_text = f"{plain_text(name)}: its path is longer than {NAME_CHARS_MAX} characters. Shorten it."
             items.append(Item(index, name, problem=too_long_text if len(name) > NAME_CHARS_MAX else ""))
         items += [Item(-1, name, problem=f"{plain_text(name)}: {reason}.") for name, reason in refused.items()]
-        self._following = following
+        self._next_index = next_index
         self.ctx.start_over()
         # read by an interrupted attempt or an earlier run
         self.ctx.done = sum(name in rows and name not in without_original for name in names)
@@ -307,7 +307,11 @@ def _read(item: Item, choices: PictureChoices, shelf: Shelf) -> list[Done]:
         passes = read_passes(item.data)
         pictures_max = PICTURES_OF_FILE_MAX if choices.every_picture and not item.frame else 0
         for still in read_stills(
-            item.data, name=item.name, how=choices.format(), use_damaged=choices.use_damaged, pictures_max=pictures_max
+            item.data,
+            name=item.name,
+            picture_format=choices.format(),
+            use_damaged=choices.use_damaged,
+            pictures_max=pictures_max,
         ):
             results.append(_store_files(Done(item, still=still, passes=passes), results[0] if results else None, shelf))
     except UnreadablePicture as error:

@@ -71,9 +71,9 @@ class ReadSideFiles(Stage[Batch, Batch]):
         if not names:
             return
         self.ctx.total = self._frames().count()
-        last = 0
-        while frames := list(self._frames().filter(pk__gt=last).values_list("pk", "name")[:BATCH]):
-            last = frames[-1][0]
+        last_key = 0
+        while frames := list(self._frames().filter(pk__gt=last_key).values_list("pk", "name")[:BATCH]):
+            last_key = frames[-1][0]
             problems: list[str] = []
             yield Batch({pk: self._texts(name, read, problems) for pk, name in frames}, problems)
 

@@ -258,4 +258,4 @@ def test_an_export_leaves_the_space_free_that_the_settings_ask_for(show: Show, a
 
     assert export_job.execute(job.pk) == RunState.FAILED
     job.refresh_from_db()
-    assert "There is no room left on the server" in job.error
+    assert "The server's disk is full" in job.error

@@ -431,7 +431,7 @@ def test_pictures_for_which_the_disk_is_too_full_are_told_and_the_film_beside_th
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
     text = html_of(answer)
-    assert "1.png and 1 more: The server's disk is full" in text
+    assert "1.png and 1 more: The server&#x27;s disk is full" in text
     assert "1 added: EP03" in text
 
 
