@@ -1,6 +1,6 @@
-"""Runs stages: batches with a check for cancel, saved under the claim, then on to what waited for the stage.
+"""Runs stages: checks for a cancel before each batch, saves it under the claim, then queues the stages that waited.
 
-What holds for all claimed work is in `ingest.pipeline.claims`.
+`ingest.pipeline.claims` has the rules of all claimed work.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ from ingest.storage import quota
 Written = TypeVar("Written")
 
 LOG_MAX_CHARS = 20_000
-CLAIMS_MAX = 20  # lost to other workers, before the next call tries again
+CLAIMS_MAX = 20  # claims lost to other workers before the next call tries again
 
 
 class StageKind(Kind[StageRun]):
-    """Stages of runs: cancelled with their run, and what waited for one begins as it ends."""
+    """Stages of runs: cancelled with their run; stages that wait for one are queued when it ends."""
 
     def __init__(self) -> None:
         related = ("run__collection", "episode__source")
@@ -38,7 +38,7 @@ class StageKind(Kind[StageRun]):
         self.cancelled = Q(run__cancel_requested=True)
 
     def claim(self, pk: int) -> StageRun | None:
-        """Its run is at work then, and was served."""
+        """Claim a stage and mark its run as running and just served."""
         stage_run = super().claim(pk)
         if stage_run is not None:
             run = PipelineRun.objects.filter(pk=stage_run.run_id)
@@ -47,7 +47,7 @@ class StageKind(Kind[StageRun]):
         return stage_run
 
     def close(self, row: StageRun, state: RunState, *, error: str = "", **values: Any) -> bool:
-        """With what its end changes in the run: together, so that no kill comes between."""
+        """End a stage and update its run in one transaction, so that a kill cannot separate them."""
         log = row.log + (f"{error_text(error)}\n" if error else "")
         with transaction.atomic():
             run = PipelineRun.objects.select_for_update().filter(pk=row.run_id).first()
@@ -60,7 +60,7 @@ class StageKind(Kind[StageRun]):
         return True
 
     def taken_back_values(self, row: StageRun) -> dict[str, Any]:
-        line = f"The worker {row.worker} stopped answering; the stage goes on from what it saved.\n"
+        line = f"The worker {row.worker} stopped responding; the stage resumes from its last save.\n"
         return {"log": row.log + line}
 
 
@@ -69,9 +69,9 @@ Report = Reporter[StageRun]
 
 
 def execute_next(queue: str, *, models: dict[str, Any]) -> RunState | None:
-    """For a worker: run the stage whose turn it is on a queue; None when none waits. Never raises for its failure.
+    """For workers: run the next stage of a queue; None if none waits. Never raises for a failed stage.
 
-    A batch that hangs ends the process, which is started again; the sweep re-queues the stage.
+    A batch that hangs ends the process, which is restarted; the sweep queues the stage again.
     """
     for _ in range(CLAIMS_MAX):  # other workers choose the same
         chosen = next_in(queue)
@@ -84,8 +84,8 @@ def execute_next(queue: str, *, models: dict[str, Any]) -> RunState | None:
 
 
 def next_in(queue: str) -> int | None:
-    """The key of the queued stage whose turn it is: of the collection that was served least recently, there of the run
-    that was, there the first in pipeline order. So nobody's many episodes keep others waiting for more than a stage."""
+    """The key of the next queued stage: of the collection that was served least recently, then of its least recently
+    served run, then the first in pipeline order, so that nobody waits for more than one stage of others."""
     waiting = StageRun.objects.filter(state=RunState.QUEUED, queue=queue)
     served = PipelineRun.objects.filter(collection=OuterRef("collection"), served_at__isnull=False)
     run = (
@@ -100,7 +100,7 @@ def next_in(queue: str) -> int | None:
 
 
 def execute(stage_run_id: int, *, models: dict[str, Any] | None = None) -> RunState | None:
-    """Run one queued stage to its end in this process; None when somebody else had it. Never raises for its failure."""
+    """Run one queued stage in this process; None if another worker has it. Never raises for a failed stage."""
     stage_run = STAGES.claim(stage_run_id)
     return None if stage_run is None else _execute(stage_run, models={} if models is None else models)
 
@@ -123,7 +123,7 @@ def _execute(stage_run: StageRun, *, models: dict[str, Any], in_worker: bool = F
 def _open(stage_run: StageRun, models: dict[str, Any]) -> Stage[Any, Any]:
     stage_type = stage_named(stage_run.stage)
     params = parse_params(stage_type.params_type, stage_run.run.params.get(stage_run.stage, {}), stage=stage_run.stage)
-    # Counters are kept with the rows they count; a stage that was interrupted counts on from there.
+    # Counters are stored with the rows they count, so an interrupted stage continues counting.
     ctx = Context(
         stage_run=stage_run,
         run=stage_run.run,
@@ -138,7 +138,7 @@ def _open(stage_run: StageRun, models: dict[str, Any]) -> Stage[Any, Any]:
 
 
 def _run(stage: Stage[Any, Any], report: Report) -> None:
-    """Batches: check for cancel, work outside the database, save under the claim."""
+    """Run the batches: check for a cancel, work outside the database, save under the claim."""
     ctx = stage.ctx
     timings = {"read": 0.0, "work": 0.0, "save": 0.0}
     saved = 0
@@ -172,11 +172,10 @@ def _run(stage: Stage[Any, Any], report: Report) -> None:
 
 
 def _written(stage: Stage[Any, Any], write: Callable[[], Written]) -> Written:
-    """What `write` returns: all of it in one transaction, under the collection's lock and then under our claim.
+    """Call `write` in one transaction, under the collection's lock and the stage's claim; returns its result.
 
-    People write under the same lock, so a stage that looks at a row again while it saves sees their last word. Where
-    the database gave the transaction up for another one, it is written once more; what the stage and its context kept
-    of the first time is as it was before.
+    People write under the same lock, so a stage that reads a row again while saving sees their latest decision. If the
+    database aborts the transaction because of another one, it is repeated after the stage and its context were reset.
     """
     ctx = stage.ctx
     attributes, counters, lines, log = dict(vars(stage)), dict(ctx.counters), list(ctx.log_lines), ctx.stage_run.log

@@ -164,7 +164,7 @@ def test_names_that_could_lead_elsewhere_are_refused(source, models, name, tmp_p
 def test_a_koma_json_beside_the_files_is_believed_only_where_hashes_agree(source, models):
     card = {"family": "wd", "licence": "mit", "files": {"model.onnx": {"sha256": "0" * 64}}}
     (source / "koma.json").write_text(json.dumps(card))
-    with pytest.raises(BadInput, match=r"the koma\.json beside it tells 000000000000"):
+    with pytest.raises(BadInput, match=r"the koma\.json beside it states 000000000000"):
         import_model(source, models)
     assert nothing_installed(models)
     card["files"]["model.onnx"]["sha256"] = hashlib.sha256(ONNX).hexdigest()

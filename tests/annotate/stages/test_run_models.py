@@ -329,7 +329,7 @@ def test_a_model_that_cannot_have_its_pictures_from_another_process_is_named_in_
     monkeypatch.setattr(run_models, "fits_apart", lambda model: False)
     stage = run(episode).stages.get()
     assert stage.counters["answers"] == FRAMES
-    assert "since one cannot have them from another one" in stage.log
+    assert "since one cannot take them from another one" in stage.log
 
 
 def test_a_frame_that_was_deleted_meanwhile_stops_nothing(

@@ -197,11 +197,11 @@ def test_a_picture_and_the_film_frame_of_it_have_near_descriptors() -> None:
     rgb[100:200, 200:400] = (240, 200, 40)
     out = io.BytesIO()
     Image.fromarray(rgb).save(out, "PNG")
-    still = read_still(out.getvalue(), name="a.png", how=PictureFormat("png"))
+    still = read_still(out.getvalue(), name="a.png", picture_format=PictureFormat("png"))
     small = io.BytesIO()
     Image.fromarray(rgb).resize((320, 180)).save(small, "JPEG", quality=60)
-    other = read_still(small.getvalue(), name="b.jpg", how=PictureFormat("png"))
-    far = read_still(png(shade=4, size=(640, 360)), name="c.png", how=PictureFormat("png"))
+    other = read_still(small.getvalue(), name="b.jpg", picture_format=PictureFormat("png"))
+    far = read_still(png(shade=4, size=(640, 360)), name="c.png", picture_format=PictureFormat("png"))
     assert distance(still.descriptor, other.descriptor) < 0.1 * distance(still.descriptor, far.descriptor)
     assert 16 <= still.measures.brightness <= 235
 
@@ -213,5 +213,5 @@ def test_a_working_copy_too_wide_for_its_format_is_a_png() -> None:
 
     out = io.BytesIO()
     Image.new("RGBA", (17_000, 8), (9, 99, 200, 90)).save(out, "PNG")
-    still = read_still(out.getvalue(), name="wide.png", how=PictureFormat("webp"))
+    still = read_still(out.getvalue(), name="wide.png", picture_format=PictureFormat("webp"))
     assert (still.suffix, still.width) == ("png", 17_000)
