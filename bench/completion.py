@@ -78,7 +78,7 @@ def measure(vocabulary: Path, *, texts: int) -> dict[str, list[tuple[float, floa
         return result
 
     began = time.process_time()
-    complete(collection, "a", most=SHOWN)
+    complete(collection, "a", limit=SHOWN)
     print(
         f"{len(names):,} names and {len(spellings):,} aliases read in {time.process_time() - began:.2f} s of processor"
     )
@@ -86,7 +86,7 @@ def measure(vocabulary: Path, *, texts: int) -> dict[str, list[tuple[float, floa
         client.get(f"/c/{collection.pk}/names/tags/", {"q": "a"})
         for text in typed:
             scanned = timed("scan", lambda text=text: list(visible.completing(text)[:SHOWN]))
-            matches = timed("memory", lambda text=text: complete(collection, text, most=SHOWN))
+            matches = timed("memory", lambda text=text: complete(collection, text, limit=SHOWN))
             assert [tag.pk for tag in matches] == [tag.pk for tag in scanned], text
             timed("view (memory)", lambda text=text: client.get(f"/c/{collection.pk}/names/tags/", {"q": text}))
     return times

@@ -125,7 +125,7 @@ def group_neighbours(
     report_step("groups")
     proof = difference_graph.proof_of(points, blocks, metric.among, threshold=threshold)
     report_step("proof")
-    return label, f"{proof.found:,} of {proof.wanted:,}"
+    return label, f"{proof.hits:,} of {proof.true_neighbours:,}"
 
 
 def row(count: int, method: str) -> dict[str, Any]:

@@ -20,8 +20,8 @@ ROOT = Path(__file__).resolve().parent.parent
 CEILINGS: dict[str, float] = {
     "project": 2,
     "ingest": 2,
-    "annotate": 31,
-    "export": 16,
+    "annotate": 17,
+    "export": 2,
     "demo_film": 2,
     "training": 2,
     "bench": 2,
@@ -87,6 +87,7 @@ ANYWHERE = {
 # The word is right here: (file, name).
 MEANT = {
     ("ingest/models/frame.py", "kept"),  # the frames whose state is KEPT
+    ("annotate/queries/figures.py", "kept"),  # how many those are
 }
 
 _PARTS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")

@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 
 from annotate.algorithms import boxes
-from annotate.algorithms.face_pyramid import FIRST_SHARE, Found, confirm, decode, levels, looks, merge, refine
+from annotate.algorithms.face_pyramid import FIRST_SHARE, Detections, confirm, decode, levels, looks, merge, refine
 from training.face_net import FaceNet
 from training.finish import painted
 from training.scenery import Picture
@@ -70,7 +70,7 @@ def make_validation(
     return validation
 
 
-def find(net: FaceNet, picture: Picture, *, threshold: float, side_min: float = 0.0) -> Found:
+def find(net: FaceNet, picture: Picture, *, threshold: float, side_min: float = 0.0) -> Detections:
     """Faces of a picture with the pyramid, decoding and second pass of the application."""
     parts = []
     with torch.inference_mode():
@@ -78,7 +78,7 @@ def find(net: FaceNet, picture: Picture, *, threshold: float, side_min: float = 
             heat, shape = net(torch.from_numpy(level.pixels)[None])
             boxed = decode(heat[0].numpy(), shape[0].numpy(), threshold=FIRST_SHARE * threshold)
             parts.append((level, *boxed))
-        detections = merge(parts, picture.shape[1], picture.shape[0], least=side_min)
+        detections = merge(parts, picture.shape[1], picture.shape[0], side_min=side_min)
         if not len(detections.boxes):
             return detections
         heat, shape = (plane.numpy() for plane in net(torch.from_numpy(looks(picture, detections))))
@@ -114,7 +114,7 @@ def choose_threshold(net: FaceNet, checks: Validation, *, side_min: float) -> tu
     by_kind: dict[str, list[bool]] = {kind: [] for kind in KINDS}
     for rows, seen, kind in zip(checks.truth, detections, checks.kinds, strict=True):
         strong = seen.boxes[seen.scores >= threshold]
-        matched = boxes.match(rows, strong, least=0.4)
+        matched = boxes.match(rows, strong, min_iou=0.4)
         large = (rows[:, 3] - rows[:, 1]) >= side_min
         hit = np.zeros(len(rows), bool)
         for row, column in matched.pairs:

@@ -12,7 +12,7 @@ class Agreement:
     both: int
     only_first: int
     only_second: int
-    asked: int
+    frames: int
 
     @property
     def disagreed(self) -> int:
@@ -27,9 +27,9 @@ class Agreement:
     @property
     def kappa(self) -> float:
         """Agreement beyond chance (Cohen, 1960): 1 full, 0 as by chance; 1.0 where no other is possible."""
-        if not self.asked:
+        if not self.frames:
             return 1.0
-        n = self.asked
+        n = self.frames
         observed = (n - self.disagreed) / n
         first, second = (self.both + self.only_first) / n, (self.both + self.only_second) / n
         chance = first * second + (1 - first) * (1 - second)
@@ -38,5 +38,5 @@ class Agreement:
     def __add__(self, other: Agreement) -> Agreement:
         return Agreement(
             self.both + other.both, self.only_first + other.only_first, self.only_second + other.only_second,
-            self.asked + other.asked,
+            self.frames + other.frames,
         )  # fmt: skip

@@ -59,14 +59,14 @@ class Matched:
     extra: tuple[int, ...]
 
 
-def match(truth: Boxes, found: Boxes, *, least: float) -> Matched:
+def match(truth: Boxes, detected: Boxes, *, min_iou: float) -> Matched:
     """Pairs each true box with at most one found box, highest IoU first, never below `least`."""
-    overlap = iou(truth, found)
-    left_truth, left_found = set(range(len(truth))), set(range(len(found)))
+    overlap = iou(truth, detected)
+    left_truth, left_found = set(range(len(truth))), set(range(len(detected)))
     pairs: list[tuple[int, int]] = []
     for flat in np.argsort(-overlap, axis=None, kind="stable").tolist():
-        row, column = divmod(flat, len(found))
-        if overlap[row, column] < least:
+        row, column = divmod(flat, len(detected))
+        if overlap[row, column] < min_iou:
             break
         if row in left_truth and column in left_found:
             pairs.append((row, column))

@@ -51,7 +51,7 @@ def clean(text: str) -> tuple[str, bool]:
     A model's thoughts, characters that control or reorder text, and quotation marks round the whole are taken away.
     """
     text_left = normal(_THOUGHTS.sub(" ", text[: 50 * ANSWER_MAX]))
-    text_left = " ".join(_plain(text_left).split())
+    text_left = " ".join(_one_line(text_left).split())
     if len(text_left) > 1 and text_left[0] in _OPENING and text_left[-1] == _CLOSING[_OPENING.index(text_left[0])]:
         text_left = text_left[1:-1].strip()
     if len(text_left) <= ANSWER_MAX:
@@ -60,11 +60,11 @@ def clean(text: str) -> tuple[str, bool]:
 
 
 def _listed(labels: Sequence[str]) -> str:
-    short = [" ".join(_plain(label).split())[:LABEL_MAX] for label in labels]
+    short = [" ".join(_one_line(label).split())[:LABEL_MAX] for label in labels]
     return json.dumps([label for label in short if label], ensure_ascii=False) if any(short) else NOTHING
 
 
-def _plain(text: str) -> str:
+def _one_line(text: str) -> str:
     """Without control, format, surrogate, private and unassigned characters; line breaks become spaces."""
     return "".join(
         " " if char.isspace() else char

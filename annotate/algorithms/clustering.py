@@ -56,7 +56,7 @@ def cluster(
     points: FloatArray,
     *,
     track: IntArray | None = None,
-    apart: IntArray | None = None,
+    keep_apart: IntArray | None = None,
     merge_distance: float = MERGE_DISTANCE,
 ) -> Clusters:
     """Cluster projected faces [N, d]; each is in a cluster, if alone in one of its own.
@@ -77,7 +77,9 @@ def cluster(
     centres = means(people, leader)
     joined = _join(centres, merge_distance) if len(centres) > 1 else np.zeros(1, np.int64)
     label = joined[leader]
-    return _numbered(points, label if track is None else label[track], apart=apart, merge_distance=merge_distance)
+    return _numbered(
+        points, label if track is None else label[track], keep_apart=keep_apart, merge_distance=merge_distance
+    )
 
 
 def join(
@@ -149,7 +151,7 @@ def _join(centres: FloatArray, distance: float) -> IntArray:
     return np.asarray(fcluster(tree, t=distance, criterion="distance"), np.int64) - 1
 
 
-def _numbered(points: FloatArray, label: IntArray, *, apart: IntArray | None, merge_distance: float) -> Clusters:
+def _numbered(points: FloatArray, label: IntArray, *, keep_apart: IntArray | None, merge_distance: float) -> Clusters:
     """Number clusters by falling size (then by first face) and measure their purity."""
     sizes = np.bincount(label)
     first = np.full(len(sizes), len(label))
@@ -159,11 +161,13 @@ def _numbered(points: FloatArray, label: IntArray, *, apart: IntArray | None, me
     new[order] = np.arange(len(order))
     renumbered = new[label]
     size = sizes[order].astype(np.int64)
-    return Clusters(renumbered, measured(points, renumbered, apart=apart, merge_distance=merge_distance), size)
+    return Clusters(
+        renumbered, measured(points, renumbered, keep_apart=keep_apart, merge_distance=merge_distance), size
+    )
 
 
 def measured(
-    points: FloatArray, label: IntArray, *, apart: IntArray | None = None, merge_distance: float = MERGE_DISTANCE
+    points: FloatArray, label: IntArray, *, keep_apart: IntArray | None = None, merge_distance: float = MERGE_DISTANCE
 ) -> FloatArray:
     """Purity [clusters] of points [N, d] with labels 0, 1, ... without gaps: which fit, see `purity_of`.
 
@@ -171,8 +175,8 @@ def measured(
     """
     size = np.bincount(label)
     fitting = _distance_to_others(points, label, size) <= merge_distance
-    if apart is not None:
-        fitting &= ~_beside_another(label, apart)
+    if keep_apart is not None:
+        fitting &= ~_beside_another(label, keep_apart)
     return purity_of(np.bincount(label, weights=fitting), size)
 
 
@@ -197,7 +201,7 @@ def _distance_to_others(points: FloatArray, label: IntArray, size: IntArray) -> 
     return np.asarray(np.sqrt(to_all * n / np.maximum(n - 1, 1)))
 
 
-def _beside_another(label: IntArray, apart: IntArray) -> npt.NDArray[np.bool_]:
+def _beside_another(label: IntArray, keep_apart: IntArray) -> npt.NDArray[np.bool_]:
     """Faces [N] that stand beside another face of the same cluster in one picture: one of them is somebody else."""
-    _, index, counts = np.unique(np.stack([label, apart], axis=1), axis=0, return_inverse=True, return_counts=True)
+    _, index, counts = np.unique(np.stack([label, keep_apart], axis=1), axis=0, return_inverse=True, return_counts=True)
     return np.asarray(counts[index.ravel()] > 1)

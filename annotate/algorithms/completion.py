@@ -42,7 +42,7 @@ class Completion:
         spelled = sorted((rank[key], alias) for alias, key in aliases if key in rank)
         self._aliases = Lines((alias for _, alias in spelled), (order for order, _ in spelled))
 
-    def find(self, typed: str, *, most: int) -> list[tuple[int, int]]:
+    def find(self, typed: str, *, limit: int) -> list[tuple[int, int]]:
         """Kind and key, best first: 0 the name itself, 1 by prefix, 2 by a prefix of an alias, 3 by the start of a
         later word, 4 by the middle of a word; each kind by rank. Short text is not looked for inside."""
         text = typed.encode("utf-8", "replace")
@@ -55,8 +55,8 @@ class Completion:
         for kind, (lines, part) in enumerate(ways):
             for rank in lines.holding(part):
                 matches.setdefault(rank, kind)
-                if len(matches) >= most:
+                if len(matches) >= limit:
                     break
-            if len(matches) >= most:
+            if len(matches) >= limit:
                 break
         return [(kind, self._keys[rank]) for rank, kind in matches.items()]

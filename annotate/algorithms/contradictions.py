@@ -42,61 +42,63 @@ _PLAIN = _BACKGROUNDS | {"simple_background"}
 _PLACES = frozenset({"indoors", "outdoors", "scenery", "detailed_background"})
 
 
-def contradicting(names: Iterable[str], said: Collection[str]) -> set[str]:
+def contradicting(names: Iterable[str], established: Collection[str]) -> set[str]:
     """Those of the names that cannot be true beside what was said by somebody whose word counts more.
 
     What was said itself contradicts nothing of what was said. Colours, hair and mouths are compared only where what
     was said does not tell of several people.
     """
-    established_set = set(said)
+    established_set = set(established)
     if not established_set:
         return set()
     rules = _rules(established_set)
     return {name for name in names if name not in established_set and any(rule(name) for rule in rules)}
 
 
-def _rules(said: set[str]) -> list[Callable[[str], bool]]:
+def _rules(established: set[str]) -> list[Callable[[str], bool]]:
     rules: list[Callable[[str], bool]] = []
-    people = any(_PEOPLE.fullmatch(name) for name in said)
-    if "no_humans" in said and not people:
+    people = any(_PEOPLE.fullmatch(name) for name in established)
+    if "no_humans" in established and not people:
         rules.append(lambda name: bool(_PEOPLE.fullmatch(name)) or name in _HAIR or name in _EYES)
-    elif people or said & (_HAIR | _EYES):
+    elif people or established & (_HAIR | _EYES):
         rules.append(lambda name: name == "no_humans")
-    counts = _counts(said)
+    counts = _counts(established)
     if counts:
         rules.append(lambda name: _miscounts(name, counts))
-    is_several = _tells_several(said, counts)
+    is_several = _means_several(established, counts)
     if is_several:
         rules.append(lambda name: name == "solo")
-    if "solo" in said:
+    if "solo" in established:
         rules.append(lambda name: bool(_SEVERAL.fullmatch(name)))
     groups = _OF_PICTURE if is_several else (*_OF_PICTURE, *_OF_ONE)
-    rules += [_one_of(group, said) for group in groups if group & said and not _is_mixed(group, said)]
-    if said & _PLACES:
+    rules += [
+        _one_of(group, established) for group in groups if group & established and not _is_mixed(group, established)
+    ]
+    if established & _PLACES:
         rules.append(lambda name: name in _PLAIN)
-    if any(name.startswith("rating:") for name in said):
+    if any(name.startswith("rating:") for name in established):
         rules.append(lambda name: name.startswith("rating:"))
     return rules
 
 
-def _one_of(group: frozenset[str], said: set[str]) -> Callable[[str], bool]:
-    allowed = group & said
+def _one_of(group: frozenset[str], established: set[str]) -> Callable[[str], bool]:
+    allowed = group & established
     for same in _SAME:
         if same & allowed:
             allowed = allowed | same
     return lambda name: name in group and name not in allowed
 
 
-def _is_mixed(group: frozenset[str], said: set[str]) -> bool:
+def _is_mixed(group: frozenset[str], established: set[str]) -> bool:
     if group is _HAIR:
-        return any(_MANY_COLOURS.fullmatch(name) for name in said)
-    return group is _EYES and "heterochromia" in said
+        return any(_MANY_COLOURS.fullmatch(name) for name in established)
+    return group is _EYES and "heterochromia" in established
 
 
-def _counts(said: set[str]) -> dict[str, set[int]]:
+def _counts(established: set[str]) -> dict[str, set[int]]:
     """The counts that were said, by kind: {"girl": {2}}."""
     counts: dict[str, set[int]] = {}
-    for name in said:
+    for name in established:
         if match := _COUNT.fullmatch(name):
             counts.setdefault(match[2], set()).add(int(match[1]))
     return counts
@@ -112,6 +114,6 @@ def _miscounts(name: str, counts: dict[str, set[int]]) -> bool:
     return False
 
 
-def _tells_several(said: set[str], counts: dict[str, set[int]]) -> bool:
-    least = sum(min(numbers) for numbers in counts.values())
-    return least > 1 or any(_SEVERAL.fullmatch(name) for name in said)
+def _means_several(established: set[str], counts: dict[str, set[int]]) -> bool:
+    min_people = sum(min(numbers) for numbers in counts.values())
+    return min_people > 1 or any(_SEVERAL.fullmatch(name) for name in established)

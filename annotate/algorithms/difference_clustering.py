@@ -62,14 +62,14 @@ def square_of(points: FloatArray, differences: Differences) -> FloatArray:
 
 
 def clusters_of(
-    differences: FloatArray | csr_array, clustering: Clustering, *, tell: Callable[[], None] = lambda: None
+    differences: FloatArray | csr_array, clustering: Clustering, *, on_progress: Callable[[], None] = lambda: None
 ) -> IntArray:
     """Groups [N] 0, 1, ... of a matrix [N, N], all of it or of some pairs; NOBODY for those that fit nowhere."""
     count, eps = differences.shape[0], clustering.eps
     if count < max(2, clustering.min_samples):
         return np.full(count, NOBODY, np.int64)
     if clustering.method == "optics":
-        return optics(differences, eps=eps, min_samples=clustering.min_samples, tell=tell)
+        return optics(differences, eps=eps, min_samples=clustering.min_samples, on_progress=on_progress)
     if clustering.method != "dbscan":
         raise ValueError(f"{clustering.method!r} is no way of clustering: optics or dbscan")
     from sklearn.cluster import DBSCAN  # late: it takes longer than Koma, and most processes never group faces
@@ -158,7 +158,7 @@ def group(
     *,
     threshold: float,
     merge_share: float = MERGE_SHARE,
-    tell: Callable[[], None] = lambda: None,
+    on_progress: Callable[[], None] = lambda: None,
 ) -> IntArray:
     """Groups [N] of points [N, d]: clusters, merged; the rest matched to them; those who do not fit taken out.
 
@@ -167,7 +167,7 @@ def group(
     if not len(points):
         return np.zeros(0, np.int64)
     square = square_of(points, differences)
-    clusters = clusters_of(square, clustering, tell=tell)
+    clusters = clusters_of(square, clustering, on_progress=on_progress)
     clusters = numbered(merged(square, clusters, threshold=threshold, share=merge_share))
     noise, inside = np.flatnonzero(clusters == NOBODY), np.flatnonzero(clusters != NOBODY)
     if len(inside):

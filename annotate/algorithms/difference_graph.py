@@ -29,7 +29,7 @@ PROVED, SAME = 32, 20  # points whose differences to all others are asked, and h
 
 
 @dataclass(frozen=True, slots=True)
-class Near:
+class Neighbours:
     """Neighbours int32 [n, k] of consecutive points, nearest vectors first, and how different they are [n, k]."""
 
     rows: npt.NDArray[np.int32]
@@ -40,8 +40,8 @@ class Near:
 class Proof:
     """Of the `wanted` nearest by difference among all points, `found` were among the neighbours."""
 
-    found: int
-    wanted: int
+    hits: int
+    true_neighbours: int
 
 
 def measure_of(points: Vectors, among: Among) -> By:
@@ -60,23 +60,23 @@ def measure_of(points: Vectors, among: Among) -> By:
 
 
 def neighbours_of(
-    points: Vectors, rows: slice, among: Among, *, by: By, tell: Callable[[], None] = lambda: None
-) -> Near:
+    points: Vectors, rows: slice, among: Among, *, by: By, on_progress: Callable[[], None] = lambda: None
+) -> Neighbours:
     """Neighbours of points [N, d] in `rows`, N > 1, and their differences."""
     block_rows = np.arange(rows.start, min(rows.stop, len(points)))
-    candidates = nearest(points[rows], points, min(NEIGHBOURS, len(points) - 1) + 1, by=by, tell=tell)
+    candidates = nearest(points[rows], points, min(NEIGHBOURS, len(points) - 1) + 1, by=by, on_progress=on_progress)
     # Itself is left out; where as many copies lie nearer, the last one is.
     itself = candidates == block_rows[:, None]
     itself[~itself.any(axis=1), -1] = True
     neighbours = candidates[~itself].reshape(len(block_rows), -1)
-    return Near(neighbours.astype(np.int32), _compared(points, block_rows, neighbours, among))
+    return Neighbours(neighbours.astype(np.int32), _compared(points, block_rows, neighbours, among))
 
 
-def _compared(points: Vectors, own: IntArray, near: IntArray, among: Among) -> FloatArray:
+def _compared(points: Vectors, own: IntArray, neighbours: IntArray, among: Among) -> FloatArray:
     """Differences [n, k] of `own` [n] to `near` [n, k]. The network compares lists with themselves: points that share
     neighbours go through it together, at most LISTED in a list."""
-    differences = np.zeros(near.shape, np.float32)
-    lists = near.tolist()
+    differences = np.zeros(neighbours.shape, np.float32)
+    lists = neighbours.tolist()
     place = {int(row): index for index, row in enumerate(own)}
     waiting = [True] * len(own)
     for first in range(len(own)):
@@ -95,12 +95,12 @@ def _compared(points: Vectors, own: IntArray, near: IntArray, among: Among) -> F
         rows = np.array(sorted(listed))
         answer = among(points[rows].astype(np.float32))
         differences[together] = answer[
-            np.searchsorted(rows, own[together])[:, None], np.searchsorted(rows, near[together])
+            np.searchsorted(rows, own[together])[:, None], np.searchsorted(rows, neighbours[together])
         ]
     return np.maximum(differences, 0)
 
 
-def graph_of(blocks: Sequence[Near]) -> csr_array:
+def graph_of(blocks: Sequence[Neighbours]) -> csr_array:
     """The symmetric sparse matrix [N, N] of all blocks in order; where both asked, the lower point's answer counts."""
     neighbour_rows = np.concatenate([block.rows for block in blocks])
     differences = np.concatenate([block.differences for block in blocks]).ravel()
@@ -110,7 +110,13 @@ def graph_of(blocks: Sequence[Near]) -> csr_array:
 
 
 def bridged(
-    points: Vectors, graph: csr_array, label: IntArray, among: Among, *, by: By, tell: Callable[[], None] = lambda: None
+    points: Vectors,
+    graph: csr_array,
+    label: IntArray,
+    among: Among,
+    *,
+    by: By,
+    on_progress: Callable[[], None] = lambda: None,
 ) -> csr_array:
     """The graph with pairs between groups: all neighbours of a point may be copies of itself, and the next copies of
     the same person a group of their own. Members of each group are compared with their nearest in other groups."""
@@ -123,7 +129,7 @@ def bridged(
     owns, others, differences = [], [], []
     for start in range(0, len(rows), BLOCK):
         block_rows = np.arange(start, min(start + BLOCK, len(rows)))
-        neighbour_rows = nearest(chosen[block_rows], chosen, count, by=by, tell=tell)
+        neighbour_rows = nearest(chosen[block_rows], chosen, count, by=by, on_progress=on_progress)
         apart = _compared(chosen, block_rows, neighbour_rows, among)
         across = groups[neighbour_rows] != groups[block_rows][:, None]
         owns.append(np.broadcast_to(block_rows[:, None], neighbour_rows.shape)[across])
@@ -132,26 +138,26 @@ def bridged(
     return _with(graph, rows[np.concatenate(owns)], rows[np.concatenate(others)], np.concatenate(differences))
 
 
-def _with(graph: csr_array, own: IntArray, other: IntArray, apart: FloatArray) -> csr_array:
+def _with(graph: csr_array, rows: IntArray, other: IntArray, differences: FloatArray) -> csr_array:
     """The graph with more pairs; those that it has keep their answer."""
     known = graph.tocoo()
-    first = np.concatenate([known.row.astype(np.int64), own])
+    first = np.concatenate([known.row.astype(np.int64), rows])
     second = np.concatenate([known.col.astype(np.int64), other])
-    return _mirrored(first, second, np.concatenate([known.data, apart]), graph.shape[0])
+    return _mirrored(first, second, np.concatenate([known.data, differences]), graph.shape[0])
 
 
-def _mirrored(own: IntArray, other: IntArray, apart: FloatArray, count: int) -> csr_array:
+def _mirrored(rows: IntArray, other: IntArray, differences: FloatArray, count: int) -> csr_array:
     """The symmetric matrix [count, count] of pairs; of several answers for a pair, asked either way, the first."""
-    _, once = np.unique(np.minimum(own, other) * count + np.maximum(own, other), return_index=True)
-    own, other, apart = own[once].astype(np.int32), other[once].astype(np.int32), apart[once]
+    _, once = np.unique(np.minimum(rows, other) * count + np.maximum(rows, other), return_index=True)
+    rows, other, differences = rows[once].astype(np.int32), other[once].astype(np.int32), differences[once]
     graph = csr_array(
-        (np.tile(apart, 2), (np.concatenate([own, other]), np.concatenate([other, own]))), shape=(count, count)
+        (np.tile(differences, 2), (np.concatenate([rows, other]), np.concatenate([other, rows]))), shape=(count, count)
     )
     graph.sort_indices()
     return graph
 
 
-def proof_of(points: Vectors, blocks: Sequence[Near], among: Among, *, threshold: float) -> Proof:
+def proof_of(points: Vectors, blocks: Sequence[Neighbours], among: Among, *, threshold: float) -> Proof:
     """How many of the nearest by difference are among the neighbours, for an even sample of the points.
 
     Counted are at most SAME a point, of those that are the same person (differences up to `threshold`).
@@ -183,16 +189,20 @@ def group(
     by: By,
     threshold: float,
     merge_share: float = MERGE_SHARE,
-    tell: Callable[[], None] = lambda: None,
+    on_progress: Callable[[], None] = lambda: None,
 ) -> IntArray:
     """Groups [N] of points [N, d] whose pairs are in `graph`; as `difference_clustering.group`, NOBODY for no group."""
-    label = numbered(clusters_of(graph, clustering, tell=tell))
-    graph = bridged(points, graph, label, among, by=by, tell=tell)
-    label = numbered(clusters_of(graph, clustering, tell=tell))
-    label = near_groups.merged(points, graph, label, among, by=by, threshold=threshold, share=merge_share, tell=tell)
+    label = numbered(clusters_of(graph, clustering, on_progress=on_progress))
+    graph = bridged(points, graph, label, among, by=by, on_progress=on_progress)
+    label = numbered(clusters_of(graph, clustering, on_progress=on_progress))
+    label = near_groups.merged(
+        points, graph, label, among, by=by, threshold=threshold, share=merge_share, on_progress=on_progress
+    )
     if not (label != NOBODY).any():
         return label
     noise = np.flatnonzero(label == NOBODY)
-    joined = near_groups.matched(points, graph, label, noise, among, by=by, threshold=threshold, tell=tell)
+    joined = near_groups.matched(
+        points, graph, label, noise, among, by=by, threshold=threshold, on_progress=on_progress
+    )
     label[noise] = joined
     return near_groups.filtered(points, graph, label, among, threshold=threshold)

@@ -29,7 +29,7 @@ class Seen:
     """
 
     nearest: IntArray
-    near: FloatArray
+    difference: FloatArray
     reference: IntArray
     person: IntArray
     sure: FloatArray
@@ -54,34 +54,34 @@ class Parted:
     by_first: bool
 
 
-def look(across: Across, count: int, *, apart: IntArray, person: IntArray, block: int = BLOCK) -> Seen:
+def recognise(across: Across, count: int, *, keep_apart: IntArray, person: IntArray, block: int = BLOCK) -> Seen:
     """Each of `count` faces against all others but those of its own `apart` [N] (a shot, a picture: too easy).
 
     `person` [N] numbers who a face is, NOBODY where nobody said so. Of equal distances the earlier face counts,
     among named ones the first person.
     """
     nearest, reference = np.full(count, NOBODY, np.int64), np.full(count, NOBODY, np.int64)
-    near, sure = np.full(count, np.inf, np.float32), np.zeros(count, np.float32)
+    smallest, sure = np.full(count, np.inf, np.float32), np.zeros(count, np.float32)
     named = np.flatnonzero(person != NOBODY)
     named = named[np.argsort(person[named], kind="stable")]
     edges = np.unique(person[named], return_index=True)[1]
     every = np.arange(count)
     for start in range(0, count, block):
         rows = every[start : start + block]
-        found = np.asarray(across(rows, every), np.float32).copy()
-        found[apart[rows][:, None] == apart[None]] = np.inf
-        best = found.argmin(axis=1)
-        near[rows] = found[np.arange(len(rows)), best]
-        nearest[rows] = np.where(np.isfinite(near[rows]), best, NOBODY)
+        differences = np.asarray(across(rows, every), np.float32).copy()
+        differences[keep_apart[rows][:, None] == keep_apart[None]] = np.inf
+        best = differences.argmin(axis=1)
+        smallest[rows] = differences[np.arange(len(rows)), best]
+        nearest[rows] = np.where(np.isfinite(smallest[rows]), best, NOBODY)
         if not len(named):
             continue
-        known = found[:, named]
+        known = differences[:, named]
         at = known.argmin(axis=1)
-        there = np.isfinite(known[np.arange(len(rows)), at])
-        reference[rows] = np.where(there, named[at], NOBODY)
+        has_named = np.isfinite(known[np.arange(len(rows)), at])
+        reference[rows] = np.where(has_named, named[at], NOBODY)
         sure[rows] = _sure(np.minimum.reduceat(known, edges, axis=1))
     of = np.where(reference == NOBODY, NOBODY, person[reference])
-    return Seen(nearest, near, reference, of.astype(np.int64), sure)
+    return Seen(nearest, smallest, reference, of.astype(np.int64), sure)
 
 
 def _sure(by_person: FloatArray) -> FloatArray:
@@ -132,12 +132,18 @@ def parted(first: Seen, second: Seen, groups: tuple[IntArray, IntArray]) -> list
     """Pairs that one puts together and the other apart, each pair once, the closest for its size first."""
     found: list[tuple[float, Parted]] = []
     for seen, own_groups, other, by_first in ((first, *groups, True), (second, *groups[::-1], False)):
-        usual = float(np.median(seen.near[np.isfinite(seen.near)])) if np.isfinite(seen.near).any() else 1.0
+        usual = (
+            float(np.median(seen.difference[np.isfinite(seen.difference)]))
+            if np.isfinite(seen.difference).any()
+            else 1.0
+        )
         with_neighbour = np.flatnonzero(seen.nearest != NOBODY)
         mate = seen.nearest[with_neighbour]
         split = (own_groups[with_neighbour] == own_groups[mate]) & (other[with_neighbour] != other[mate])
         pairs = {tuple(sorted(pair)) for pair in zip(with_neighbour[split].tolist(), mate[split].tolist())}
         for low, high in pairs:
-            gap = min(float(seen.near[face]) for face, mate in ((low, high), (high, low)) if seen.nearest[face] == mate)
+            gap = min(
+                float(seen.difference[face]) for face, mate in ((low, high), (high, low)) if seen.nearest[face] == mate
+            )
             found.append((gap / max(usual, 1e-9), Parted(low, high, by_first)))
     return [face for _, face in sorted(found, key=lambda pair: (pair[0], pair[1].face, pair[1].other))]

@@ -30,7 +30,7 @@ FIRST_SHARE = 0.7  # finds from this part of the threshold on get a second look;
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class Detections:
     """Faces of one picture: `boxes` float32 [n, 4] in its pixels, inside it; `scores` float32 [n], best first."""
 
     boxes: NDArray[np.float32]
@@ -38,7 +38,13 @@ class Found:
 
 
 def levels(
-    picture: Picture, *, longest: int = 1120, shortest: int = 96, ratio: float = 0.5, most: int = 5, step: int = 16
+    picture: Picture,
+    *,
+    longest: int = 1120,
+    shortest: int = 96,
+    ratio: float = 0.5,
+    levels_max: int = 5,
+    step: int = 16,
 ) -> list[Level]:
     """Copies, each `ratio` the size of the one before, while the longer side stays at least `shortest` pixels.
 
@@ -52,7 +58,7 @@ def levels(
     scale = min(1.0, longest / max(height, width))
     result: list[Level] = []
     sources = halves(picture)
-    for place in range(most):
+    for place in range(levels_max):
         wide, high = max(1, round(width * scale)), max(1, round(height * scale))
         if place and max(wide, high) < shortest:
             break
@@ -66,13 +72,13 @@ def levels(
     return result
 
 
-def halves(picture: Picture, *, least: int = 32) -> list[Picture]:
+def halves(picture: Picture, *, side_min: int = 32) -> list[Picture]:
     """The picture and copies of halving size whose shorter side is at least `least` pixels.
 
     From the next larger of them, bilinear scaling is as good as averaging, and several times faster.
     """
     result = [picture]
-    while min(result[-1].shape[:2]) >= 2 * least:
+    while min(result[-1].shape[:2]) >= 2 * side_min:
         half = result[-1].shape[1] // 2, result[-1].shape[0] // 2
         result.append(np.asarray(cv2.resize(result[-1], half, interpolation=cv2.INTER_AREA), np.uint8))
     return result
@@ -108,9 +114,13 @@ def _boxes_at(
 
 
 def merge(
-    parts: list[tuple[Level, NDArray[np.float32], NDArray[np.float32]]], width: int, height: int, *, least: float = 0.0,
-    most: int = 100,
-) -> Found:  # fmt: skip
+    parts: list[tuple[Level, NDArray[np.float32], NDArray[np.float32]]],
+    width: int,
+    height: int,
+    *,
+    side_min: float = 0.0,
+    faces_max: int = 100,
+) -> Detections:
     """One list from the levels' boxes and scores: back to picture pixels, suppressed, cut to the picture.
 
     Boxes whose side is below `least` pixels of the first level are left out: too small to be told from foliage.
@@ -121,24 +131,24 @@ def merge(
         values.append(scores)
     together, score = np.concatenate(rows), np.concatenate(values)
     if parts:
-        large = (together[:, 2] - together[:, 0]) * parts[0][0].scale_x >= least
+        large = (together[:, 2] - together[:, 0]) * parts[0][0].scale_x >= side_min
         together, score = together[large], score[large]
-    strongest = np.argsort(-score, kind="stable")[:most]
+    strongest = np.argsort(-score, kind="stable")[:faces_max]
     together, score = together[strongest], score[strongest]
     chosen = boxes.suppress(together, score)
     cut = boxes.clip(together[chosen], width, height)
     seen = boxes.areas(cut) > 0
-    return Found(cut[seen], score[chosen][seen])
+    return Detections(cut[seen], score[chosen][seen])
 
 
-def looks(picture: Picture, found: Found) -> Picture:
+def looks(picture: Picture, detections: Detections) -> Picture:
     """Squares uint8 [n * len(LOOKS), LOOK_SIDE, LOOK_SIDE, 3] round each find, at other sizes and mirrored.
 
     What looks like a face by accident of one size and grid seldom does so at three others.
     """
     crops = []
-    sources = halves(picture) if len(found.boxes) else []
-    for box in found.boxes.tolist():
+    sources = halves(picture) if len(detections.boxes) else []
+    for box in detections.boxes.tolist():
         for seen, mirrored in LOOKS:
             square = _cut(sources, *_square(box, seen))
             crops.append(square[:, ::-1] if mirrored else square)
@@ -168,19 +178,19 @@ def _cut(sources: list[Picture], left: float, top: float, side: float) -> Pictur
     return np.asarray(square, np.uint8)
 
 
-def confirm(found: Found, heat: NDArray[np.float32], *, threshold: float) -> Found:
+def confirm(detections: Detections, heat: NDArray[np.float32], *, threshold: float) -> Detections:
     """The finds whose score, half the first one and half the mean of the second looks, reaches the threshold.
 
     `heat` [n * len(LOOKS), h, w] belongs to `looks`; a look's score is the highest within two cells of its middle.
     Best first. Halves rather than equal parts: more faces at as few alarms on the validation pictures.
     """
-    if not len(found.boxes):
-        return found
+    if not len(detections.boxes):
+        return detections
     middle = _middle(heat).max(axis=(1, 2)).reshape(-1, len(LOOKS))
-    score = ((found.scores + middle.mean(axis=1)) / 2).astype(np.float32)
+    score = ((detections.scores + middle.mean(axis=1)) / 2).astype(np.float32)
     order = np.argsort(-score, kind="stable")
     order = order[score[order] >= threshold]
-    return Found(found.boxes[order], score[order])
+    return Detections(detections.boxes[order], score[order])
 
 
 def _middle(planes: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -189,7 +199,7 @@ def _middle(planes: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def refine(
-    found: Found,
+    detections: Detections,
     heat: NDArray[np.float32],
     shape: NDArray[np.float32],
     *,
@@ -197,14 +207,14 @@ def refine(
     height: int,
     stride: int = 8,
     unit_side: float = 32.0,
-) -> Found:
+) -> Detections:
     """The finds with boxes averaged over the first and the second looks, each weighed by its score there.
 
     `heat` and `shape` [n * len(LOOKS), ...] belong to `looks` of these finds, in their order. A box that was cut at the
     picture's border tells nothing about the face's extent: there the looks decide alone, where they see a face.
     """
-    if not len(found.boxes):
-        return found
+    if not len(detections.boxes):
+        return detections
     heat_middle, values = _middle(heat), _middle(shape)
     flat = heat_middle.reshape(len(heat_middle), -1)
     best = flat.argmax(axis=1)
@@ -219,19 +229,19 @@ def refine(
     )
     weights = np.where(flat[each, best] >= LOOK_LEAST, flat[each, best], 0)
     refined = []
-    for place, (box, score) in enumerate(zip(found.boxes, found.scores)):
+    for place, (box, score) in enumerate(zip(detections.boxes, detections.scores)):
         cut = (box[:2] <= 0.5).any() or box[2] >= width - 0.5 or box[3] >= height - 0.5
         rows_of = slice(place * len(LOOKS), (place + 1) * len(LOOKS))
         back = [_back(crop_box, box, variant) for crop_box, variant in zip(seen[rows_of], LOOKS)]
         share = np.array([0.0 if cut else score, *weights[rows_of]])
         refined.append(box if share.sum() <= 0 else share @ np.stack([box, *back]) / share.sum())
-    return Found(boxes.clip(np.stack(refined).astype(np.float32), width, height), found.scores)
+    return Detections(boxes.clip(np.stack(refined).astype(np.float32), width, height), detections.scores)
 
 
-def _back(seen: NDArray[np.float32], box: NDArray[np.float32], look: tuple[float, bool]) -> NDArray[np.float32]:
+def _back(seen: NDArray[np.float32], box: NDArray[np.float32], variant: tuple[float, bool]) -> NDArray[np.float32]:
     """A box in a look's pixels, in those of the picture; `box` is the find that was looked at."""
-    left, top, span = _square(box.tolist(), look[0])
-    across = LOOK_SIDE - seen[[2, 0]] if look[1] else seen[[0, 2]]
+    left, top, span = _square(box.tolist(), variant[0])
+    across = LOOK_SIDE - seen[[2, 0]] if variant[1] else seen[[0, 2]]
     down = seen[[1, 3]]
     scale = span / LOOK_SIDE
     x, y = left + across * scale, top + down * scale

@@ -16,24 +16,24 @@ K1, K2, LEVELS = 0.01, 0.03, 255.0
 PSNR_MAX = 100.0  # told for equal pictures, whose PSNR is infinite
 
 
-def psnr(one: U8, two: U8) -> float:
+def psnr(first: U8, second: U8) -> float:
     """10 log10(255^2 / mean squared difference) over all channels of uint8 [h, w, 3]; 100 for equal pictures."""
-    _check(one, two)
-    error = float(np.mean((one.astype(np.float64) - two) ** 2))
+    _check(first, second)
+    error = float(np.mean((first.astype(np.float64) - second) ** 2))
     return PSNR_MAX if error == 0 else min(PSNR_MAX, 10 * math.log10(LEVELS**2 / error))
 
 
-def ssim(one: U8, two: U8) -> float:
+def ssim(first: U8, second: U8) -> float:
     """Mean structural similarity of the brightness of uint8 RGB [h, w, 3], -1 to 1 (equal).
 
     Wang, Bovik, Sheikh, Simoncelli: Image quality assessment: from error visibility to structural similarity (2004),
     equation 13: an 11 x 11 Gaussian of sigma 1.5 with weights of sum 1, taken only where it lies inside the picture.
     Raises ValueError for pictures smaller than that window.
     """
-    _check(one, two)
-    if min(one.shape[:2]) < WINDOW:
-        raise ValueError(f"SSIM needs at least {WINDOW} x {WINDOW} pixels, not {one.shape[1]} x {one.shape[0]}")
-    x, y = luma(one), luma(two)
+    _check(first, second)
+    if min(first.shape[:2]) < WINDOW:
+        raise ValueError(f"SSIM needs at least {WINDOW} x {WINDOW} pixels, not {first.shape[1]} x {first.shape[0]}")
+    x, y = luma(first), luma(second)
     mean_x, mean_y = _mean(x), _mean(y)
     variance_x, variance_y = _mean(x * x) - mean_x**2, _mean(y * y) - mean_y**2
     both = _mean(x * y) - mean_x * mean_y
@@ -55,6 +55,6 @@ def _mean(values: F64) -> F64:
     return means[inside:-inside, inside:-inside]
 
 
-def _check(one: U8, two: U8) -> None:
-    if one.shape != two.shape:
-        raise ValueError(f"the pictures have different sizes: {one.shape} and {two.shape}")
+def _check(first: U8, second: U8) -> None:
+    if first.shape != second.shape:
+        raise ValueError(f"the pictures have different sizes: {first.shape} and {second.shape}")

@@ -106,16 +106,16 @@ def counting(names: Sequence[Named], faces: Sequence[SeenFace]) -> set[int]:
     return characters
 
 
-def overlap(one: Box, other: Box | None) -> float:
+def overlap(first: Box, other: Box | None) -> float:
     """Intersection over union, 0 to 1."""
     if other is None:
         return 0.0
-    width = min(one[2], other[2]) - max(one[0], other[0])
-    height = min(one[3], other[3]) - max(one[1], other[1])
+    width = min(first[2], other[2]) - max(first[0], other[0])
+    height = min(first[3], other[3]) - max(first[1], other[1])
     if width <= 0 or height <= 0:
         return 0.0
     both = width * height
-    return both / (_area(one) + _area(other) - both)
+    return both / (_area(first) + _area(other) - both)
 
 
 def _area(box: Box) -> float:

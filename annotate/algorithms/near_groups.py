@@ -54,7 +54,7 @@ def samples_of(label: IntArray) -> list[IntArray]:
 
 
 def scores(
-    asked: Vectors, rows: IntArray, groups: IntArray, members: Sequence[Vectors], among: Among, *, threshold: float
+    queries: Vectors, rows: IntArray, groups: IntArray, members: Sequence[Vectors], among: Among, *, threshold: float
 ) -> Scores:
     """Compare point `rows[i]` of `asked` with the members of group `groups[i]`, for each i; group after group."""
     mean, same = np.zeros(len(rows), np.float32), np.zeros(len(rows), np.int64)
@@ -64,7 +64,7 @@ def scores(
         sample = members[int(groups[part[0]])].astype(np.float32)
         for start in range(0, len(part), LISTED - len(sample)):
             part_rows = part[start : start + LISTED - len(sample)]
-            differences = among(np.concatenate([asked[rows[part_rows]].astype(np.float32), sample]))[
+            differences = among(np.concatenate([queries[rows[part_rows]].astype(np.float32), sample]))[
                 : len(part_rows), len(part_rows) :
             ]
             mean[part_rows], same[part_rows] = (
@@ -74,9 +74,9 @@ def scores(
     return Scores(mean, same, of)
 
 
-def best_of(rows: IntArray, groups: IntArray, found: Scores) -> tuple[IntArray, IntArray]:
+def best_of(rows: IntArray, groups: IntArray, group_scores: Scores) -> tuple[IntArray, IntArray]:
     """The places (in `rows`) of each row's smallest mean, the lower group of equal ones, and those rows."""
-    order = np.lexsort((groups, found.mean, rows))
+    order = np.lexsort((groups, group_scores.mean, rows))
     first = order[np.unique(rows[order], return_index=True)[1]]
     return first, rows[first]
 
@@ -90,14 +90,16 @@ def merged(
     by: By,
     threshold: float,
     share: float,
-    tell: Callable[[], None],
+    on_progress: Callable[[], None],
 ) -> IntArray:
     """Joins groups as `difference_clustering.merged` does, in rounds: after each, what was joined is looked at anew.
 
     In a round, groups that do not lie near each other count as different.
     """
     while True:
-        joined = _joined_once(points, graph, label, among, by=by, threshold=threshold, share=share, tell=tell)
+        joined = _joined_once(
+            points, graph, label, among, by=by, threshold=threshold, share=share, on_progress=on_progress
+        )
         if joined is None:
             return label
         label = joined
@@ -112,7 +114,7 @@ def _joined_once(
     by: By,
     threshold: float,
     share: float,
-    tell: Callable[[], None],
+    on_progress: Callable[[], None],
 ) -> IntArray | None:
     """The groups 0, 1, ... after one round; None where it joins nothing."""
     samples = samples_of(label)
@@ -120,7 +122,9 @@ def _joined_once(
         return None
     sizes = np.bincount(label[label != NOBODY]).astype(np.float64)
     neighbours: list[set[int]] = [set() for _ in samples]
-    for first, second in _beside(points, graph, label, samples, by=by, threshold=threshold, tell=tell):
+    for first, second in _neighbouring_groups(
+        points, graph, label, samples, by=by, threshold=threshold, on_progress=on_progress
+    ):
         neighbours[first].add(second)
     same: list[dict[int, float]] = [{} for _ in samples]
     for first, others in enumerate(neighbours):
@@ -134,7 +138,7 @@ def _joined_once(
     return numbered(joined)
 
 
-def _beside(
+def _neighbouring_groups(
     points: Vectors,
     graph: csr_array,
     label: IntArray,
@@ -142,14 +146,14 @@ def _beside(
     *,
     by: By,
     threshold: float,
-    tell: Callable[[], None],
+    on_progress: Callable[[], None],
 ) -> set[tuple[int, int]]:
     """Pairs of groups, the lower first, whose middles lie near, or of whom two members are the same person."""
     middles = middles_of([points[sample] for sample in samples])
-    found = nearest(middles, middles, GROUPS_NEAR + 1, by=by, tell=tell)
-    pairs = {(min(a, b), max(a, b)) for a, row in enumerate(found.tolist()) for b in row if a != b}
-    own = np.repeat(np.arange(len(label)), np.diff(graph.indptr))
-    first, second = label[own], label[graph.indices]
+    nearest_groups = nearest(middles, middles, GROUPS_NEAR + 1, by=by, on_progress=on_progress)
+    pairs = {(min(a, b), max(a, b)) for a, row in enumerate(nearest_groups.tolist()) for b in row if a != b}
+    rows = np.repeat(np.arange(len(label)), np.diff(graph.indptr))
+    first, second = label[rows], label[graph.indices]
     same = (graph.data <= threshold) & (first < second) & (first != NOBODY)
     return pairs | set(map(tuple, np.unique(np.stack([first[same], second[same]], axis=1), axis=0).tolist()))
 
@@ -217,7 +221,7 @@ def matched(
     *,
     by: By,
     threshold: float,
-    tell: Callable[[], None],
+    on_progress: Callable[[], None],
 ) -> IntArray:
     """The group [n] that each of the points `rows` [n] joins, or NOBODY; as `difference_clustering.matched`.
 
@@ -228,7 +232,7 @@ def matched(
     if not len(rows) or not members:
         return matches
     sizes = np.bincount(label[label != NOBODY])
-    close = nearest(points[rows], middles_of(members), GROUPS_NEAR, by=by, tell=tell)
+    close = nearest(points[rows], middles_of(members), GROUPS_NEAR, by=by, on_progress=on_progress)
     pairs = np.stack([np.repeat(np.arange(len(rows)), close.shape[1]), close.ravel()], axis=1)
     part = graph[rows]
     part_rows, group = np.repeat(np.arange(len(rows)), np.diff(part.indptr)), label[part.indices]

@@ -23,7 +23,7 @@ class By(Enum):
 
 
 def nearest(
-    queries: Vectors, stored: Vectors, count: int, *, by: By, tell: Callable[[], None] = lambda: None
+    queries: Vectors, stored: Vectors, count: int, *, by: By, on_progress: Callable[[], None] = lambda: None
 ) -> IntArray:
     """Rows [n, min(count, N)] of `stored` [N, d] that lie nearest to each of `queries` [n, d], nearest first.
 
@@ -36,7 +36,7 @@ def nearest(
         best = np.zeros((len(asked), 0), np.float32)
         rows = np.zeros((len(asked), 0), np.int64)
         for first in range(0, len(stored), STORED):
-            tell()
+            on_progress()
             block = _ready(stored[first : first + STORED], by)
             squares, places = faiss.knn(asked, block, min(count, len(block)))
             best, rows = np.hstack([best, squares]), np.hstack([rows, places + first])

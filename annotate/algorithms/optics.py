@@ -16,7 +16,7 @@ from scipy.sparse import csr_array
 
 IntArray = npt.NDArray[np.int64]
 DoubleArray = npt.NDArray[np.float64]
-Near = Callable[[int], tuple[IntArray, DoubleArray]]  # a point's neighbours within eps, and how far they are
+NeighboursOf = Callable[[int], tuple[IntArray, DoubleArray]]  # a point's neighbours within eps, and how far they are
 
 DECIMALS = 15  # as scikit-learn rounds, so that ties are the same
 TELL_EVERY = 256  # points
@@ -28,7 +28,7 @@ def optics(
     *,
     eps: float,
     min_samples: int,
-    tell: Callable[[], None] = lambda: None,
+    on_progress: Callable[[], None] = lambda: None,
 ) -> IntArray:
     """Groups [N] 0, 1, ... and -1 from a symmetric matrix [N, N], N >= `min_samples`; `tell` may raise to stop it.
 
@@ -37,11 +37,16 @@ def optics(
     """
     neighbours_of, core = _sparse(differences, eps) if isinstance(differences, csr_array) else _dense(differences, eps)
     return ordered_groups(
-        neighbours_of, np.array([core(point, min_samples) for point in range(differences.shape[0])]), min_samples, tell
+        neighbours_of,
+        np.array([core(point, min_samples) for point in range(differences.shape[0])]),
+        min_samples,
+        on_progress,
     )
 
 
-def ordered_groups(near: Near, core: DoubleArray, min_samples: int, tell: Callable[[], None]) -> IntArray:
+def ordered_groups(
+    neighbours_of: NeighboursOf, core: DoubleArray, min_samples: int, on_progress: Callable[[], None]
+) -> IntArray:
     """Groups [N] by their neighbours and core distances [N] (infinite: no core)."""
     count = len(core)
     core = np.around(core, DECIMALS)
@@ -50,12 +55,12 @@ def ordered_groups(near: Near, core: DoubleArray, min_samples: int, tell: Callab
     order = np.zeros(count, np.int64)
     for step in range(count):
         if step % TELL_EVERY == 0:
-            tell()
+            on_progress()
         point = int(next_one.argmin())  # the first of equal ones
         order[step], done[point], next_one[point] = point, True, np.inf
         if not np.isfinite(core[point]):
             continue
-        others, differences = near(point)
+        others, differences = neighbours_of(point)
         waiting = ~done[others]
         others, differences = others[waiting], np.around(np.maximum(differences[waiting], core[point]), DECIMALS)
         nearer = differences < reach[others]
@@ -72,23 +77,23 @@ def ordered_groups(near: Near, core: DoubleArray, min_samples: int, tell: Callab
     return np.asarray(labels, np.int64)
 
 
-def _dense(square: npt.NDArray[np.float32], eps: float) -> tuple[Near, Callable[[int, int], float]]:
-    def near(point: int) -> tuple[IntArray, DoubleArray]:
+def _dense(square: npt.NDArray[np.float32], eps: float) -> tuple[NeighboursOf, Callable[[int, int], float]]:
+    def neighbours_of(point: int) -> tuple[IntArray, DoubleArray]:
         row = square[point].astype(np.float64)
-        found = np.flatnonzero(row <= eps)
-        return found, row[found]
+        others = np.flatnonzero(row <= eps)
+        return others, row[others]
 
     def core(point: int, rank: int) -> float:
         value = float(np.partition(square[point], rank - 1)[rank - 1])
         return value if value <= eps else np.inf
 
-    return near, core
+    return neighbours_of, core
 
 
-def _sparse(graph: csr_array, eps: float) -> tuple[Near, Callable[[int, int], float]]:
+def _sparse(graph: csr_array, eps: float) -> tuple[NeighboursOf, Callable[[int, int], float]]:
     start, index, value = graph.indptr, graph.indices, graph.data
 
-    def near(point: int) -> tuple[IntArray, DoubleArray]:
+    def neighbours_of(point: int) -> tuple[IntArray, DoubleArray]:
         row = slice(start[point], start[point + 1])
         within = value[row] <= eps
         return index[row][within], value[row][within].astype(np.float64)
@@ -100,4 +105,4 @@ def _sparse(graph: csr_array, eps: float) -> tuple[Near, Callable[[int, int], fl
         distance = float(np.partition(row, rank - 2)[rank - 2])
         return distance if distance <= eps else np.inf
 
-    return near, core
+    return neighbours_of, core

@@ -37,7 +37,7 @@ class Rules:
     """
 
     thresholds: Mapping[str, float] = field(default_factory=dict)
-    own: Mapping[str, float] = field(default_factory=dict)
+    label_thresholds: Mapping[str, float] = field(default_factory=dict)
     one_of: frozenset[str] = frozenset()
     mcut: frozenset[str] = frozenset()
     mcut_floor: Mapping[str, float] = field(default_factory=dict)
@@ -52,17 +52,20 @@ class Rules:
         }
         gaps = frozenset(name for name in ("general", "character") if name in self.thresholds) if mcut else self.mcut
         # A threshold that a person asked for is for all labels of the category.
-        label_thresholds = {} if changed_values else self.own
-        return replace(self, thresholds={**self.thresholds, **changed_values}, own=label_thresholds, mcut=gaps)
+        label_thresholds = {} if changed_values else self.label_thresholds
+        return replace(
+            self, thresholds={**self.thresholds, **changed_values}, label_thresholds=label_thresholds, mcut=gaps
+        )
 
-    def mark(self) -> str:
+    def cache_key(self) -> str:
         """Short words that differ where thresholds do."""
         parts = [f"{name}={value:g}" for name, value in sorted(self.thresholds.items())]
         parts += [f"{name}=mcut" for name in sorted(self.mcut)]
-        if self.own:
+        if self.label_thresholds:
             parts.append("own")
         parts += [
-            f"{name}={','.join(f'{least:g}' for least, _ in steps)}" for name, steps in sorted(self.ladders.items())
+            f"{name}={','.join(f'{threshold:g}' for threshold, _ in steps)}"
+            for name, steps in sorted(self.ladders.items())
         ]
         return " ".join(parts)
 
@@ -70,7 +73,7 @@ class Rules:
         """For a JSON column; `from_json` gives the same rules back."""
         return {
             "thresholds": dict(self.thresholds),
-            "own": dict(self.own),
+            "own": dict(self.label_thresholds),
             "one_of": sorted(self.one_of),
             "mcut": sorted(self.mcut),
             "mcut_floor": dict(self.mcut_floor),
@@ -84,7 +87,7 @@ class Rules:
         """Rules as `as_json` wrote them; what is missing is empty."""
         return cls(
             thresholds=dict(values.get("thresholds", {})),
-            own=dict(values.get("own", {})),
+            label_thresholds=dict(values.get("own", {})),
             one_of=frozenset(values.get("one_of", ())),
             mcut=frozenset(values.get("mcut", ())),
             mcut_floor=dict(values.get("mcut_floor", {})),
@@ -94,7 +97,7 @@ class Rules:
         )
 
 
-class Reading:
+class AcceptedTags:
     """Labels and rules of one model, made ready to be asked for many pictures."""
 
     def __init__(self, labels: Sequence[Label], rules: Rules) -> None:
@@ -104,74 +107,76 @@ class Reading:
             if label.name:
                 places.setdefault(label.category, []).append(place)
         self._places = {category: np.array(rows, np.int64) for category, rows in places.items()}
-        self._least = {category: self._thresholds(category, rows) for category, rows in self._places.items()}
+        self._thresholds_by_category = {
+            category: self._thresholds(category, rows) for category, rows in self._places.items()
+        }
 
-    def following(self, scores: Scores) -> list[tuple[Label, float]]:
+    def accepted(self, scores: Scores) -> list[tuple[Label, float]]:
         """Labels that follow from scores [labels], best first within a category, categories in order of first label."""
-        found: list[tuple[Label, float]] = []
+        tags: list[tuple[Label, float]] = []
         for category, rows in self._places.items():
-            own = scores[rows]
+            category_scores = scores[rows]
             if category in self.rules.ladders:
-                found += self._step(category, float(own[0]))
+                tags += self._step(category, float(category_scores[0]))
             elif category in self.rules.one_of:
-                best = int(own.argmax())
-                found.append((self.labels[rows[best]], float(own[best])))
+                best = int(category_scores.argmax())
+                tags.append((self.labels[rows[best]], float(category_scores[best])))
             else:
-                least = self._least[category]
+                thresholds = self._thresholds_by_category[category]
                 if category in self.rules.mcut:
-                    least = np.array(max(self.rules.mcut_floor.get(category, 0.0), mcut(own)))
-                wide = own.astype(np.float64)
-                passed = np.flatnonzero(wide >= least if self.rules.inclusive else wide > least)
+                    thresholds = np.array(max(self.rules.mcut_floor.get(category, 0.0), mcut(category_scores)))
+                wide = category_scores.astype(np.float64)
+                passed = np.flatnonzero(wide >= thresholds if self.rules.inclusive else wide > thresholds)
                 # Few of thousands pass: only these are sorted and become Python objects.
-                for at in passed[np.argsort(-own[passed], kind="stable")]:
-                    found.append((self.labels[rows[at]], float(own[at])))
-        return found + self._implied(found)
+                for position in passed[np.argsort(-category_scores[passed], kind="stable")]:
+                    tags.append((self.labels[rows[position]], float(category_scores[position])))
+        return tags + self._implied(tags)
 
     def worth(self, scores: Scores, *, floor: float) -> Scores:
         """The scores [labels] without those that no rule will ask for."""
-        return np.where(self.worthy(scores[None], floor=floor)[0], scores, np.float32(0)).astype(np.float32)
+        return np.where(self.above_floor(scores[None], floor=floor)[0], scores, np.float32(0)).astype(np.float32)
 
-    def worthy(self, scores: Scores, *, floor: float) -> npt.NDArray[np.bool_]:
+    def above_floor(self, scores: Scores, *, floor: float) -> npt.NDArray[np.bool_]:
         """Of scores [n, labels] those that a rule may ask for: that reach the floor.
 
         All of a category of which the best follows stay; of others also the best one below the floor, so that the
         largest gap is found as in the whole list as long as it is at least as wide as the floor is high.
         """
-        kept = scores >= floor
-        low = np.where(kept, np.float32(-1), scores)
+        is_above = scores >= floor
+        low = np.where(is_above, np.float32(-1), scores)
         for category, rows in self._places.items():
             # Most lists hold a category in one piece, which is looked at without being copied.
             span = slice(int(rows[0]), int(rows[-1]) + 1) if rows[-1] - rows[0] == len(rows) - 1 else rows
             if category in self.rules.one_of or category in self.rules.ladders:
-                kept[:, span] = True
+                is_above[:, span] = True
             else:
-                kept[np.arange(len(scores)), rows[low[:, span].argmax(axis=1)]] = True
-        return kept
+                is_above[np.arange(len(scores)), rows[low[:, span].argmax(axis=1)]] = True
+        return is_above
 
     def _thresholds(self, category: str, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
         common = self.rules.thresholds.get(category, np.inf)
-        if not self.rules.own:
+        if not self.rules.label_thresholds:
             return np.asarray(common, np.float64)
-        return np.array([self.rules.own.get(self.labels[row].name, common) for row in rows], np.float64)
+        return np.array([self.rules.label_thresholds.get(self.labels[row].name, common) for row in rows], np.float64)
 
     def _step(self, category: str, height: float) -> list[tuple[Label, float]]:
         steps = sorted(self.rules.ladders[category], reverse=True)
-        name = next((name for least, name in steps if height >= least), "")
+        name = next((name for threshold, name in steps if height >= threshold), "")
         return [(Label(name, category), height)] if name else []
 
-    def _implied(self, found: Sequence[tuple[Label, float]]) -> list[tuple[Label, float]]:
+    def _implied(self, tags: Sequence[tuple[Label, float]]) -> list[tuple[Label, float]]:
         best: dict[str, float] = {}
-        for label, score in found:
+        for label, score in tags:
             for name in self.rules.implies.get(label.name, ()):
                 best[name] = max(best.get(name, 0.0), score)
-        said = {label.name for label, _ in found}
+        names = {label.name for label, _ in tags}
         ordered = sorted(best.items(), key=lambda item: (-item[1], item[0]))
-        return [(Label(name, "copyright"), score) for name, score in ordered if name not in said]
+        return [(Label(name, "copyright"), score) for name, score in ordered if name not in names]
 
 
 def following(scores: Scores, labels: Sequence[Label], rules: Rules) -> list[tuple[Label, float]]:
-    """What `Reading.following` says, for a single picture."""
-    return Reading(labels, rules).following(scores)
+    """What `AcceptedTags.accepted` says, for a single picture."""
+    return AcceptedTags(labels, rules).accepted(scores)
 
 
 def tag_name(label: Label) -> str:

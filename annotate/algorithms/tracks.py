@@ -54,12 +54,12 @@ def link(
     return np.unique(track, return_inverse=True)[1].astype(np.int64)
 
 
-def _pairs(now: list[int], before: list[int], boxes: FloatArray, apart: Distances) -> list[tuple[int, int]]:
+def _pairs(now: list[int], before: list[int], boxes: FloatArray, difference_of: Distances) -> list[tuple[int, int]]:
     """Pairs of the same person, best first, each face once."""
     if not now or not before:
         return []
     overlap = iou(boxes[now], boxes[before])
-    distance = apart(now, before)
+    distance = difference_of(now, before)
     can_join = ((overlap >= OVERLAP_MIN) & (distance <= DISTANCE_MAX)) | (distance <= MOVED_DISTANCE_MAX)
     cost = np.where(can_join, distance - overlap, np.inf)
     pairs: list[tuple[int, int]] = []

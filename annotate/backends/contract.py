@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
-from annotate.algorithms.face_pyramid import Found
+from annotate.algorithms.face_pyramid import Detections
 from annotate.algorithms.tag_rules import Label, Rules
 
 if TYPE_CHECKING:
@@ -26,9 +26,9 @@ __all__ = [
     "CaptionAsk",
     "CaptionTold",
     "Captioner",
+    "Detections",
     "Embedder",
     "FaceDetector",
-    "Found",
     "Label",
     "ModelInfo",
     "Picture",
@@ -86,7 +86,7 @@ class FaceDetector(Protocol):
     info: ModelInfo
     device: str
 
-    def detect(self, pictures: Sequence[Picture]) -> list[Found]:
+    def detect(self, pictures: Sequence[Picture]) -> list[Detections]:
         """One answer a picture, in order: boxes in its pixels and inside it, best score first."""
 
 

@@ -25,10 +25,10 @@ def server_is_set() -> bool:
     return bool(settings.KOMA_CAPTION_URL and settings.KOMA_CAPTION_MODEL)
 
 
-def name_of(collection: Collection, *, asked: str = "") -> str:
+def name_of(collection: Collection, *, requested: str = "") -> str:
     """Which captioner to use: the one asked for, else what leads chose (or NONE), else the server, else a model."""
-    if asked:
-        return asked
+    if requested:
+        return requested
     if ModelChoice.objects.filter(collection=collection, task="caption").exists():
         return choices.chosen(collection, "caption")
     installed = NONE if server_is_set() else choices.chosen(collection, "caption")

@@ -48,7 +48,7 @@ def choose(
     """
     rule = task_named(task)
     requested = sorted(set(names))
-    if len(requested) > 1 and (not rule.several or NONE in requested):
+    if len(requested) > 1 and (not rule.side_by_side or NONE in requested):
         raise BadInput(f"{rule.label}: one model works at a time. Choose one, or none.")
     can = offered(task)
     for name in requested:

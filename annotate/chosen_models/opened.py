@@ -13,26 +13,26 @@ from annotate.backends.model_files.registry import Installed
 from annotate.backends.runtime.open_models import kept, stamp_of, stamp_of_name
 
 
-def opened(models: dict[str, Any], found: Installed, *, device: str) -> Any:
+def opened(models: dict[str, Any], installed_model: Installed, *, device: str) -> Any:
     """The adapter of an installed model; `models` is a stage's `ctx.models`.
 
     A model that was installed anew since is opened anew: what it says is saved under the new version. Raises BadInput
     where it cannot be opened.
     """
     return kept(
-        models, f"model:{found.path}:{device}", stamp_of([found.path]),
-        lambda: registry.open_model(found, device=device),
+        models, f"model:{installed_model.path}:{device}", stamp_of([installed_model.path]),
+        lambda: registry.open_model(installed_model, device=device),
     )  # fmt: skip
 
 
-def looking_faces(models: dict[str, Any], name: str, found: Installed | None, *, device: str) -> Any:
+def faces_in_reader(models: dict[str, Any], name: str, installed_model: Installed | None, *, device: str) -> Any:
     """A face detector that looks at whole pictures: an installed one, or (`found` None) a built-in one by its name."""
-    if found is None:
+    if installed_model is None:
         folder = settings.KOMA_MODELS_DIR
         detector = kept(
             models, f"model:{name}:{device}", stamp_of_name(name, folder),
             lambda: known_detectors.open_detector(name, folder, device=device),
         )  # fmt: skip
     else:
-        detector = opened(models, found, device=device)
+        detector = opened(models, installed_model, device=device)
     return detector if hasattr(detector, "answer") else LookingFaces(detector)

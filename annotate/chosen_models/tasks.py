@@ -62,7 +62,7 @@ class Task:
     default: str
     default_text: str = ""
     fallback: Callable[[], list[str]] = _no_names
-    several: bool = False
+    side_by_side: bool = False
     always_there: Callable[[], list[str]] = _no_names
     other_names: Callable[[], list[str]] | None = None
     whole_pictures: bool = False
@@ -132,7 +132,7 @@ TASKS = {
             label="Boxes",
             about="Finds persons, heads, half bodies, hands, eyes.",
             default=NONE,
-            several=True,
+            side_by_side=True,
             whole_pictures=True,
             answers="boxes",
         ),
@@ -141,7 +141,7 @@ TASKS = {
             label="Classes",
             about="Kind of picture, rating, monochrome, aesthetics, as tags.",
             default=NONE,
-            several=True,
+            side_by_side=True,
             whole_pictures=True,
             answers="scores",
         ),

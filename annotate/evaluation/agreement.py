@@ -18,7 +18,7 @@ from annotate.algorithms.agreement import Agreement
 from annotate.algorithms.tag_rules import tag_name
 from annotate.models import FrameTag, ModelAnswer, ModelVersion, Tag, TagAlias, TagState
 from annotate.tagging.from_pixels import COMPUTED
-from annotate.tagging.stored_scores import SCORED, stored_speaker
+from annotate.tagging.stored_scores import SCORED, stored_version
 from ingest.errors import BadInput
 from ingest.models import Collection, FrameState
 
@@ -44,19 +44,19 @@ class Row:
     """One label."""
 
     name: str
-    told: Agreement
+    agreement: Agreement
 
     @property
     def precision(self) -> float | None:
         """Where the first are people: the share of the second's yes that is right; None when it never said yes."""
-        positive = self.told.both + self.told.only_second
-        return self.told.both / positive if positive else None
+        positive = self.agreement.both + self.agreement.only_second
+        return self.agreement.both / positive if positive else None
 
     @property
     def recall(self) -> float | None:
         """The share of people's yes that the second said too; None when people never said yes."""
-        true = self.told.both + self.told.only_first
-        return self.told.both / true if true else None
+        true = self.agreement.both + self.agreement.only_first
+        return self.agreement.both / true if true else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +74,7 @@ class Question:
 
 
 @dataclass(frozen=True, slots=True)
-class Apart:
+class BoxDifference:
     """A frame with a box that only one of the two found: relative (left, top, right, bottom), label, score."""
 
     frame: int
@@ -101,7 +101,7 @@ class Comparison:
     total: Agreement
     rows: tuple[Row, ...]
     questions: tuple[Question, ...] = ()
-    apart: tuple[Apart, ...] = ()
+    differences: tuple[BoxDifference, ...] = ()
 
 
 def candidates(collection: Collection) -> list[Candidate]:
@@ -173,8 +173,8 @@ class _Reader:
     """Labels that follow from packed scores by the version's own rules, by the vocabulary's name of their tag."""
 
     def __init__(self, version: ModelVersion) -> None:
-        self._speaker = stored_speaker(version)
-        tag_names = [tag_name(label) if label.name else "" for label in self._speaker.reading.labels]
+        self._speaker = stored_version(version)
+        tag_names = [tag_name(label) if label.name else "" for label in self._speaker.accepted_tags.labels]
         self._spelled = _spelled({name for name in tag_names if name})
         self._names = [self._spelled.get(name, "") for name in tag_names]
         self.names = set(self._names) - {""}
@@ -186,7 +186,7 @@ class _Reader:
         except ValueError:
             return None
         followed = (
-            (self._spelled.get(tag_name(label)), score) for label, score in self._speaker.reading.following(scores)
+            (self._spelled.get(tag_name(label)), score) for label, score in self._speaker.accepted_tags.accepted(scores)
         )
         score_by_tag = {name: score for name, score in followed if name}
         return score_by_tag, {
@@ -203,10 +203,10 @@ def _spelled(names: set[str]) -> dict[str, str]:
         aliases = dict(TagAlias.objects.filter(name__in=part).values_list("name", "tag__name"))
         for name in part:
             spellings[name] = name if name in known else aliases.get(name, name)
-    return {name: spelling for name, spelling in spellings.items() if _sayable(spelling)}
+    return {name: spelling for name, spelling in spellings.items() if _is_valid_name(spelling)}
 
 
-def _sayable(name: str) -> bool:
+def _is_valid_name(name: str) -> bool:
     try:
         return tags.clean_name(name) == name
     except BadInput:
@@ -267,7 +267,7 @@ def _labels(frames: list[int], picked: list[int], first: ModelVersion, second: M
 def _boxes(frames: list[int], picked: list[int], first: ModelVersion, second: ModelVersion) -> Comparison:
     names = tuple([label.name for label in labels_of(version)] for version in (first, second))
     by_kind: dict[str, Agreement] = {}
-    differences: list[Apart] = []
+    differences: list[BoxDifference] = []
     for frame, first_answer, two in _pairs(first, second, picked):
         try:
             left, right = packing.unpack_boxes(first_answer), packing.unpack_boxes(two)
@@ -276,7 +276,7 @@ def _boxes(frames: list[int], picked: list[int], first: ModelVersion, second: Mo
         for name in _kinds(left[2], names[0]) | _kinds(right[2], names[1]):
             is_left_kind = np.array([_kind(number, names[0]) == name for number in left[2]], bool)
             other = np.array([_kind(number, names[1]) == name for number in right[2]], bool)
-            matched = boxes.match(left[0][is_left_kind], right[0][other], least=SAME_BOX_IOU)
+            matched = boxes.match(left[0][is_left_kind], right[0][other], min_iou=SAME_BOX_IOU)
             counts = Agreement(len(matched.pairs), len(matched.missed), len(matched.extra), 0)
             counts += Agreement(0, 0, 0, counts.both + counts.disagreed)
             by_kind[name] = by_kind.get(name, Agreement(0, 0, 0, 0)) + counts
@@ -286,11 +286,13 @@ def _boxes(frames: list[int], picked: list[int], first: ModelVersion, second: Mo
                 for place in places:
                     left_, top, right_, bottom = (float(value) for value in where[own_names][place])
                     differences.append(
-                        Apart(frame, by_first, (left_, top, right_, bottom), name, float(scores[own_names][place]))
+                        BoxDifference(
+                            frame, by_first, (left_, top, right_, bottom), name, float(scores[own_names][place])
+                        )
                     )
     differences.sort(key=lambda first_answer: (-first_answer.score, first_answer.frame))
     return Comparison(
-        len(frames), len(picked), _total(by_kind), tuple(_sorted(by_kind)), apart=tuple(differences[:QUESTIONS])
+        len(frames), len(picked), _total(by_kind), tuple(_sorted(by_kind)), differences=tuple(differences[:QUESTIONS])
     )
 
 
@@ -302,10 +304,10 @@ def _kinds(numbers: np.ndarray[tuple[int, ...], np.dtype[np.uint8]], names: list
     return {_kind(int(number), names) for number in np.unique(numbers)}
 
 
-def _total(found: dict[str, Agreement]) -> Agreement:
-    return sum(found.values(), start=Agreement(0, 0, 0, 0))
+def _total(by_name: dict[str, Agreement]) -> Agreement:
+    return sum(by_name.values(), start=Agreement(0, 0, 0, 0))
 
 
-def _sorted(found: dict[str, Agreement]) -> list[Row]:
-    rows = [Row(name, agreement) for name, agreement in found.items()]
-    return sorted(rows, key=lambda row: (-row.told.disagreed, row.name))
+def _sorted(by_name: dict[str, Agreement]) -> list[Row]:
+    rows = [Row(name, agreement) for name, agreement in by_name.items()]
+    return sorted(rows, key=lambda row: (-row.agreement.disagreed, row.name))

@@ -40,7 +40,7 @@ class CharacterScores:
     model: str
     unreadable: list[str] = field(default_factory=list)
     wrong: tuple[Mistake, ...] = ()
-    told: tuple[str, ...] = ()  # what the truth is, and what was left out
+    remarks: tuple[str, ...] = ()  # what the truth is, and what was left out
 
     def as_json(self) -> dict[str, object]:
         return {
@@ -64,11 +64,11 @@ class CharacterScores:
         return self.wrong
 
     def notes(self) -> list[str]:
-        return [*self.told, *self.unreadable[:NOTES_SHOWN]]
+        return [*self.remarks, *self.unreadable[:NOTES_SHOWN]]
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
+class FaceLabel:
     """How a face is told of: its file, or its row's keys; and the name of its person."""
 
     picture: str
@@ -111,7 +111,7 @@ def measure(
     features = embedder.embed([heads[row] for row in distinct])
     took = time.perf_counter() - started
     guess = by_differences(features, names, embedder) if isinstance(embedder, DifferenceEmbedder) else None
-    face_labels = [Shown(paths[row], paths[row].split("/")[0]) for row in distinct]
+    face_labels = [FaceLabel(paths[row], paths[row].split("/")[0]) for row in distinct]
     wrong = worst(features, names, face_labels, shots=max(shots), draws=draws, guess=guess)
     return CharacterScores(
         characters=len(np.unique(names)),
@@ -134,14 +134,20 @@ def by_differences(features: FloatArray, names: Rows, embedder: DifferenceEmbedd
         )
     square = difference_clustering.square_of(features, embedder.differences)
 
-    def guess(named: Rows, asked: Rows) -> Rows:
-        return np.asarray(names[named][square[np.ix_(asked, named)].argmin(axis=1)], np.int64)
+    def guess(named: Rows, queries: Rows) -> Rows:
+        return np.asarray(names[named][square[np.ix_(queries, named)].argmin(axis=1)], np.int64)
 
     return guess
 
 
 def accuracy(
-    features: FloatArray, names: Rows, *, shots: int, draws: int, guess: Guess | None = None, apart: Rows | None = None
+    features: FloatArray,
+    names: Rows,
+    *,
+    shots: int,
+    draws: int,
+    guess: Guess | None = None,
+    keep_apart: Rows | None = None,
 ) -> float:
     """Mean share of the not named faces that get the right name, over `draws` random choices of `shots` a person.
 
@@ -156,7 +162,7 @@ def accuracy(
         raise BadInput(
             f"{shots} named faces need more than {shots} pictures of each character; the smallest has {counts.min()}"
         )
-    drawn = _drawn(features, names, shots, draws, guess, apart)
+    drawn = _drawn(features, names, shots, draws, guess, keep_apart)
     shares = [(guessed == true).mean() for _, true, guessed in drawn if len(true)]
     if not shares:
         raise BadInput(f"with {shots} named faces a character no face of another shot is left to be asked")
@@ -167,7 +173,7 @@ Drawn = tuple[Rows, Rows, Rows]
 
 
 def _drawn(
-    features: FloatArray, names: Rows, shots: int, draws: int, guess: Guess | None, apart: Rows | None = None
+    features: FloatArray, names: Rows, shots: int, draws: int, guess: Guess | None, keep_apart: Rows | None = None
 ) -> Iterator[Drawn]:
     """For each draw the rows that were asked, their true people and those that were found."""
     people = np.unique(names)
@@ -175,8 +181,8 @@ def _drawn(
         random = np.random.default_rng(draw)
         named = np.concatenate([random.permutation(np.flatnonzero(names == person))[:shots] for person in people])
         queries = np.setdiff1d(np.arange(len(names)), named)
-        if apart is not None:
-            queries = queries[~np.isin(apart[queries], apart[named])]
+        if keep_apart is not None:
+            queries = queries[~np.isin(keep_apart[queries], keep_apart[named])]
         if guess is not None:
             yield queries, names[queries], guess(named, queries)
             continue
@@ -186,25 +192,31 @@ def _drawn(
 
 
 def worst(
-    features: FloatArray, names: Rows, shown: Sequence[Shown], *, shots: int, draws: int, guess: Guess | None = None,
-    apart: Rows | None = None,
-) -> tuple[Mistake, ...]:  # fmt: skip
+    features: FloatArray,
+    names: Rows,
+    face_labels: Sequence[FaceLabel],
+    *,
+    shots: int,
+    draws: int,
+    guess: Guess | None = None,
+    keep_apart: Rows | None = None,
+) -> tuple[Mistake, ...]:
     """The faces that most draws named wrongly, with the name that they got most often."""
     wrong: dict[int, Counter[int]] = {}
     asked_times: Counter[int] = Counter()
-    for queries, true, guessed in _drawn(features, names, shots, draws, guess, apart):
+    for queries, true, guessed in _drawn(features, names, shots, draws, guess, keep_apart):
         asked_times.update(queries.tolist())
         for place in np.flatnonzero(true != guessed):
             wrong.setdefault(int(queries[place]), Counter())[int(guessed[place])] += 1
-    people = {int(names[row]): shown[row].person for row in range(len(shown))}
-    order = sorted(wrong, key=lambda row: (-wrong[row].total() / asked_times[row], shown[row].picture))[:WORST]
+    people = {int(names[row]): face_labels[row].person for row in range(len(face_labels))}
+    order = sorted(wrong, key=lambda row: (-wrong[row].total() / asked_times[row], face_labels[row].picture))[:WORST]
     return tuple(
         Mistake(
-            (shown[row].picture,),
-            f"named {people[wrong[row].most_common(1)[0][0]]}, is {shown[row].person} "
+            (face_labels[row].picture,),
+            f"named {people[wrong[row].most_common(1)[0][0]]}, is {face_labels[row].person} "
             f"({wrong[row].total()} of {asked_times[row]} draws wrong)",
-            frame=shown[row].frame,
-            face=shown[row].face,
+            frame=face_labels[row].frame,
+            face=face_labels[row].face,
         )
         for row in order
     )

@@ -50,7 +50,7 @@ class Kind:
 
     name: str
     pairs: int
-    found: float
+    share_found: float
     percentile5: float
 
 
@@ -92,7 +92,9 @@ class DuplicateScores:
             "best_threshold": round(self.best_threshold, 4),
             "best_f1": round(self.best_f1, 4),
             "ms_per_picture": round(self.ms_per_picture, 2),
-            "kinds": [{"name": kind.name, "pairs": kind.pairs, "found": round(kind.found, 4)} for kind in self.kinds],
+            "kinds": [
+                {"name": kind.name, "pairs": kind.pairs, "found": round(kind.share_found, 4)} for kind in self.kinds
+            ],
             "curve": [[round(value, 4) for value in point] for point in self.curve],
             "missed": [list(pair) for pair in self.missed],
             "false": [list(pair) for pair in self.false],
@@ -107,7 +109,8 @@ class DuplicateScores:
         ]
         width = max((len(kind.name) for kind in self.kinds), default=0)
         text_lines += [
-            f"  {kind.name:<{width}}  {kind.found:>6.1%}  5th percentile {kind.percentile5:.3f}" for kind in self.kinds
+            f"  {kind.name:<{width}}  {kind.share_found:>6.1%}  5th percentile {kind.percentile5:.3f}"
+            for kind in self.kinds
         ]
         for word, pairs in (("missed", self.missed), ("false", self.false)):
             text_lines += [f"  {word}: {first} and {second}, {similarity:.3f}" for first, second, similarity in pairs]
@@ -274,7 +277,7 @@ def _groups(folder: Path) -> dict[str, list[Path]]:
     if not folder.is_dir():
         raise BadInput(f"{folder} is no folder. Name a folder of pictures.")
     if (folder / TRUTH).is_file():
-        return _told(folder)
+        return _groups_from_file(folder)
     inner = {path.name: _pictures(path) for path in sorted(folder.iterdir()) if path.is_dir() and path.name[0] != "."}
     inner = {name: files for name, files in inner.items() if files}
     flat = _pictures(folder)
@@ -288,16 +291,16 @@ def _groups(folder: Path) -> dict[str, list[Path]]:
     return {path.name: [path] for path in flat}
 
 
-def _told(folder: Path) -> dict[str, list[Path]]:
+def _groups_from_file(folder: Path) -> dict[str, list[Path]]:
     path = folder / TRUTH
     try:
-        told = outside_json.read(path)
+        parsed = outside_json.read(path)
     except (OSError, ValueError) as error:
         raise BadInput(f"{path} cannot be read as JSON: {error}. It must hold {FORM}.") from error
-    if not isinstance(told, dict) or not told or not all(isinstance(files, list) for files in told.values()):
+    if not isinstance(parsed, dict) or not parsed or not all(isinstance(files, list) for files in parsed.values()):
         raise BadInput(f"{path} must hold {FORM}.")
     groups: dict[str, list[Path]] = {}
-    for name, files in told.items():
+    for name, files in parsed.items():
         for file in files:
             if not isinstance(file, str) or Path(file).name != file or file in (".", ".."):
                 raise BadInput(f"{path}: {file!r} in group {name!r} must be a file name without a folder.")

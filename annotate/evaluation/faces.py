@@ -38,7 +38,7 @@ class FaceScores:
     missed: dict[str, int] = field(default_factory=dict)
     alarms: dict[str, int] = field(default_factory=dict)
     wrong: tuple[Mistake, ...] = ()
-    told: tuple[str, ...] = ()  # what was left out, and what the truth is
+    remarks: tuple[str, ...] = ()  # what was left out, and what the truth is
 
     def as_json(self) -> dict[str, object]:
         return {
@@ -67,11 +67,11 @@ class FaceScores:
         return self.wrong
 
     def notes(self) -> list[str]:
-        return list(self.told)
+        return list(self.remarks)
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class LabelledPicture:
     """A picture with its true boxes float32 [n, 4] in pixels; `frame` is its row's key, where it has one."""
 
     name: str
@@ -119,18 +119,20 @@ def measure(folder: Path, detector: FaceDetector, *, open_picture: Callable[[Pat
     if absent:
         raise BadInput(f"{folder}: {len(absent)} of the {len(truth)} listed pictures are missing, first {absent[0]!r}.")
 
-    def asked() -> Iterator[Asked]:
+    def labelled_pictures() -> Iterator[LabelledPicture]:
         for name, faces in sorted(truth.items()):
-            yield Asked(name, open_picture(folder / name), faces)
+            yield LabelledPicture(name, open_picture(folder / name), faces)
 
     others = sorted(p.name for p in folder.iterdir() if p.suffix.lower() in PICTURE_SUFFIXES and p.name not in truth)
     remarks = (
         [f"{len(others):,} pictures are not in {TRUTH} and were not measured, first {others[0]!r}"] if others else []
     )
-    return score(asked(), detector, told=remarks)
+    return score(labelled_pictures(), detector, remarks=remarks)
 
 
-def score(asked: Iterable[Asked], detector: FaceDetector, *, told: Sequence[str] = ()) -> FaceScores:
+def score(
+    labelled_pictures: Iterable[LabelledPicture], detector: FaceDetector, *, remarks: Sequence[str] = ()
+) -> FaceScores:
     """Runs the detector on one picture after another and counts at IoU 0.3 and 0.5; `told` is read at the end.
 
     Only the detector is timed, not the reading of files. A face found twice counts as one hit and one false positive.
@@ -140,17 +142,17 @@ def score(asked: Iterable[Asked], detector: FaceDetector, *, told: Sequence[str]
     alarms: dict[str, int] = {}
     wrong: list[Mistake] = []
     spent = 0.0
-    for labelled in asked:
+    for labelled in labelled_pictures:
         if not pictures:
             detector.detect([labelled.picture])  # the first call also sets the model up
         started = time.perf_counter()
         detections = detector.detect([labelled.picture])[0]
         spent += time.perf_counter() - started
-        loose = boxes.match(labelled.faces, detections.boxes, least=0.3)
+        loose = boxes.match(labelled.faces, detections.boxes, min_iou=0.3)
         pictures += 1
         true += len(labelled.faces)
         hits30 += len(loose.pairs)
-        hits50 += len(boxes.match(labelled.faces, detections.boxes, least=0.5).pairs)
+        hits50 += len(boxes.match(labelled.faces, detections.boxes, min_iou=0.5).pairs)
         alarms30 += len(loose.extra)
         if loose.missed:
             missed[labelled.name] = len(loose.missed)
@@ -180,5 +182,5 @@ def score(asked: Iterable[Asked], detector: FaceDetector, *, told: Sequence[str]
         missed=missed,
         alarms=alarms,
         wrong=tuple(wrong),
-        told=tuple(told),
+        remarks=tuple(remarks),
     )

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from annotate.algorithms.box_scale import Border
-from annotate.algorithms.tag_rules import Reading
+from annotate.algorithms.tag_rules import AcceptedTags
 from annotate.backends.boxes import known_detectors
 from annotate.backends.contract import FaceDetector
 from annotate.backends.embedders.known_embedders import open_embedder
@@ -184,7 +184,7 @@ def _judge(name: str, models_dir: Path, threads: int) -> tags.Judge:
         def scores(picture: NDArray[np.uint8]) -> NDArray[np.float32]:
             return from_pixels.scores(picture, detector.detect([picture])[0].boxes.tolist())
 
-        accepted_tags = Reading(from_pixels.LABELS, from_pixels.RULES)
+        accepted_tags = AcceptedTags(from_pixels.LABELS, from_pixels.RULES)
         return tags.Judge(from_pixels.COMPUTED.revision, detector.device, accepted_tags, scores)
     installed = {model.name: model for task in ("tags", "class") for model in registry.installed(models_dir, task=task)}
     found = installed.get(name) or registry.find(name, models_dir, task="tags")

@@ -73,11 +73,11 @@ def _call(model: Any) -> tuple[Callable[[Sequence[Picture]], Any], int]:
         network = getattr(model, "network", None)
         batch = getattr(network, "fixed", None) or (BATCH_GPU if getattr(network, "on_gpu", False) else BATCH)
 
-        def looked(pictures: Sequence[Picture]) -> Any:
+        def answer_batch(pictures: Sequence[Picture]) -> Any:
             sizes = [(picture.shape[1], picture.shape[0]) for picture in pictures]
             return model.answer(np.stack([model.fit(picture) for picture in pictures]), sizes)
 
-        return looked, int(batch)
+        return answer_batch, int(batch)
     if isinstance(model, Embedder):
         return model.embed, BATCH
     if isinstance(model, Upscaler):

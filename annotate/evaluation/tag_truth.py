@@ -30,7 +30,7 @@ def read_truth(folder: Path) -> Truth:
     pictures = sorted(
         path.name for path in folder.iterdir() if path.is_file() and path.suffix.lower() in PICTURE_SUFFIXES
     )
-    tags = _table(folder / TABLE) if (folder / TABLE).is_file() else _beside(folder, pictures)
+    tags = _table(folder / TABLE) if (folder / TABLE).is_file() else _from_side_files(folder, pictures)
     if not tags:
         raise BadInput(f"{folder} tells no tags of its {len(pictures):,} pictures. It must hold {FORM}.")
     absent = sorted(name for name in tags if not (folder / name).is_file())
@@ -45,17 +45,17 @@ def spelled(tag: str) -> str:
     return text.replace(" ", "_")
 
 
-def _beside(folder: Path, pictures: list[str]) -> dict[str, frozenset[str]]:
-    beside = SideFiles(path.name for path in folder.iterdir() if path.is_file())
-    found: dict[str, frozenset[str]] = {}
+def _from_side_files(folder: Path, pictures: list[str]) -> dict[str, frozenset[str]]:
+    side_files = SideFiles(path.name for path in folder.iterdir() if path.is_file())
+    tags_by_file: dict[str, frozenset[str]] = {}
     for picture in pictures:
-        told = parse_side_files([(name, _head(folder / name)) for name in beside.of(picture)])
-        tags = {*told.general, *told.character, *told.copyright, *told.artist, *told.meta}
-        if rating := rating_of(told.rating, told.rating_scheme):
+        parsed = parse_side_files([(name, _head(folder / name)) for name in side_files.of(picture)])
+        tags = {*parsed.general, *parsed.character, *parsed.copyright, *parsed.artist, *parsed.meta}
+        if rating := rating_of(parsed.rating, parsed.rating_scheme):
             tags.add(f"rating:{rating}")
         if tags:
-            found[picture] = frozenset(map(spelled, tags))
-    return found
+            tags_by_file[picture] = frozenset(map(spelled, tags))
+    return tags_by_file
 
 
 def _head(path: Path) -> bytes:

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from annotate.algorithms.tag_rules import Reading, tag_name
+from annotate.algorithms.tag_rules import AcceptedTags, tag_name
 from annotate.backends.contract import Picture, Scorer
 from annotate.evaluation.mistakes import WORST, Mistake
 from annotate.evaluation.tag_truth import read_truth
@@ -30,7 +30,7 @@ class Judge:
 
     name: str
     device: str
-    reading: Reading
+    accepted_tags: AcceptedTags
     scores: Callable[[Picture], NDArray[np.float32]]
 
 
@@ -43,10 +43,10 @@ class Measured:
     f1: float
 
     @classmethod
-    def of(cls, right: float, found: float, true: float) -> Measured:
+    def of(cls, right: float, predicted: float, true: float) -> Measured:
         """From how many were right, told, and true; nothing told is a precision of 0."""
-        precision, recall = right / found if found else 0.0, right / true if true else 0.0
-        return cls(precision, recall, 2 * right / (found + true) if found + true else 0.0)
+        precision, recall = right / predicted if predicted else 0.0, right / true if true else 0.0
+        return cls(precision, recall, 2 * right / (predicted + true) if predicted + true else 0.0)
 
     def as_json(self) -> dict[str, float]:
         return {"precision": round(self.precision, 4), "recall": round(self.recall, 4), "f1": round(self.f1, 4)}
@@ -58,7 +58,7 @@ class TagRow:
 
     name: str
     true: int
-    told: int
+    predicted: int
     right: int
     measured: Measured
     best_threshold: float
@@ -66,9 +66,14 @@ class TagRow:
 
     def as_json(self) -> dict[str, object]:
         return {
-            "name": self.name, "true": self.true, "told": self.told, "right": self.right, **self.measured.as_json(),
-            "best_threshold": round(self.best_threshold, 3), "best_f1": round(self.best_f1, 4),
-        }  # fmt: skip
+            "name": self.name,
+            "true": self.true,
+            "told": self.predicted,
+            "right": self.right,
+            **self.measured.as_json(),
+            "best_threshold": round(self.best_threshold, 3),
+            "best_f1": round(self.best_f1, 4),
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,8 +127,8 @@ class TagScores:
             text_lines.append(f"  {name:30} {'':6} {'':6} {_figures(measured)}{best}")
         for row in self.rows[:SHOWN]:
             text_lines.append(
-                f"  {row.name[:30]:30} {row.true:6,} {row.told:6,} {_figures(row.measured)} {row.best_threshold:8.3f} "
-                f"{row.best_f1:6.3f}"
+                f"  {row.name[:30]:30} {row.true:6,} {row.predicted:6,} {_figures(row.measured)} "
+                f"{row.best_threshold:8.3f} {row.best_f1:6.3f}"
             )
         if len(self.rows) > SHOWN:
             text_lines.append(f"  and {len(self.rows) - SHOWN:,} more tags: --json has them all")
@@ -143,7 +148,7 @@ def judge_of(scorer: Scorer) -> Judge:
         return scorer.answer(scorer.fit(picture)[None], [(picture.shape[1], picture.shape[0])])[0]
 
     name = f"{scorer.info.name} {scorer.info.revision}".strip()
-    return Judge(name, scorer.device, Reading(scorer.labels, scorer.rules), scores)
+    return Judge(name, scorer.device, AcceptedTags(scorer.labels, scorer.rules), scores)
 
 
 def measure(folder: Path, judge: Judge, *, open_picture: Callable[[Path], Picture]) -> TagScores:
@@ -153,7 +158,7 @@ def measure(folder: Path, judge: Judge, *, open_picture: Callable[[Path], Pictur
     without truth, or one whose tags the model knows nothing of.
     """
     truth = read_truth(folder)
-    labels, rules = judge.reading.labels, judge.reading.rules
+    labels, rules = judge.accepted_tags.labels, judge.accepted_tags.rules
     names = [tag_name(label) if label.name and label.category not in rules.ladders else "" for label in labels]
     true_names = {name for tags in truth.tags.values() for name in tags}
     sayable = {name: label.category for label, name in zip(labels, names) if name}
@@ -180,7 +185,7 @@ def measure(folder: Path, judge: Judge, *, open_picture: Callable[[Path], Pictur
             left_out.append(f"{file}: {error}")
             continue
         spent += time.perf_counter() - started
-        following = judge.reading.following(scores)
+        following = judge.accepted_tags.accepted(scores)
         score_by_tag = {tag_name(label): score for label, score in following if label.category in named}
         tally.add(file, true, score_by_tag, scores)
     if not tally.pictures:
@@ -209,7 +214,7 @@ class _Tally:
         self._traced = counted & np.array([name in true_names for name in names], bool)
         self.pictures = 0
         self.true: dict[str, int] = {}
-        self.told: dict[str, int] = {}
+        self.predicted: dict[str, int] = {}
         self.right: dict[str, int] = {}
         self._place = {name: column for column, name in enumerate(names) if name}
         self._hits: dict[str, NDArray[np.int64]] = {}  # steps of the scores where the tag is true
@@ -217,13 +222,13 @@ class _Tally:
         self._every = np.zeros((2, BINS + 1), np.int64)  # false, true: of all counted labels
         self._wrong: list[tuple[float, str, str]] = []
 
-    def add(self, file: str, true: frozenset[str], said: dict[str, float], scores: NDArray[np.float32]) -> None:
+    def add(self, file: str, true: frozenset[str], score_by_tag: dict[str, float], scores: NDArray[np.float32]) -> None:
         """One picture: its true tags, what was said with scores, and the raw scores."""
         self.pictures += 1
         for name in true:
             self.true[name] = self.true.get(name, 0) + 1
-        for name in said:
-            self.told[name] = self.told.get(name, 0) + 1
+        for name in score_by_tag:
+            self.predicted[name] = self.predicted.get(name, 0) + 1
             if name in true:
                 self.right[name] = self.right.get(name, 0) + 1
         steps = np.clip(np.floor(scores.astype(np.float64) * BINS), 0, BINS).astype(np.int64)
@@ -237,16 +242,18 @@ class _Tally:
             self._hits.setdefault(name, np.zeros(BINS + 1, np.int64))[steps[column]] += 1
         for column in np.flatnonzero(self._traced).tolist():
             self._all.setdefault(column, np.zeros(BINS + 1, np.int64))[steps[column]] += 1
-        self._note(file, true, said, scores)
+        self._note(file, true, score_by_tag, scores)
 
-    def _note(self, file: str, true: frozenset[str], said: dict[str, float], scores: NDArray[np.float32]) -> None:
+    def _note(
+        self, file: str, true: frozenset[str], score_by_tag: dict[str, float], scores: NDArray[np.float32]
+    ) -> None:
         """The surest wrong answers and the least expected true tags, of this picture and those before."""
         wrong = [
             (score, file, f"{name} was told ({score:.2f}), but is not true")
-            for name, score in said.items()
+            for name, score in score_by_tag.items()
             if name not in true
         ]
-        for name in true - said.keys():
+        for name in true - score_by_tag.keys():
             if name in self._place:
                 score = float(scores[self._place[name]])
                 wrong.append((1 - score, file, f"{name} is true, but got only {score:.2f}"))
@@ -257,7 +264,9 @@ class _Tally:
     ) -> TagScores:
         """Everything in figures; `known` tags are true somewhere and labels of the model."""
         rows = sorted((self._row(name) for name in known), key=lambda row: (-row.true, row.name))
-        micro = Measured.of(sum(self.right.values()), sum(self.told.values()), sum(self.true[name] for name in known))
+        micro = Measured.of(
+            sum(self.right.values()), sum(self.predicted.values()), sum(self.true[name] for name in known)
+        )
         curve = _curve(self._every[1], self._every[0])
         best = max(curve, key=lambda point: _f1(point[1], point[2]), default=(0.0, 0.0, 0.0))
         return TagScores(
@@ -269,7 +278,7 @@ class _Tally:
         )  # fmt: skip
 
     def _row(self, name: str) -> TagRow:
-        true, predicted, right = self.true[name], self.told.get(name, 0), self.right.get(name, 0)
+        true, predicted, right = self.true[name], self.predicted.get(name, 0), self.right.get(name, 0)
         hits = self._hits.get(name, np.zeros(BINS + 1, np.int64))
         every = self._all.get(self._place.get(name, -1), hits)
         points = _curve(hits, every - hits, true=true)

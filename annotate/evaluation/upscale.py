@@ -24,7 +24,7 @@ UNREADABLE_SHOWN = 20
 
 
 @dataclass(frozen=True, slots=True)
-class Way:
+class Method:
     """One way of enlarging: means over the pictures, and the time for a megapixel of its results."""
 
     name: str
@@ -49,7 +49,7 @@ class UpscaleScores:
     device: str
     factor: int
     pictures: int
-    ways: tuple[Way, ...]
+    ways: tuple[Method, ...]
     unreadable: tuple[str, ...] = ()
     worst: tuple[Mistake, ...] = ()  # where the model loses most against the last of the resamplers
 
@@ -121,7 +121,7 @@ def measure(folder: Path, upscaler: Upscaler, *, open_picture: Callable[[Path], 
         factor=factor,
         pictures=len(results),
         ways=tuple(
-            Way(way.info.name, float(mean[0]), float(mean[1]), 1000 * float(spent) / megapixels)
+            Method(way.info.name, float(mean[0]), float(mean[1]), 1000 * float(spent) / megapixels)
             for way, mean, spent in zip(ways, means, seconds, strict=True)
         ),
         unreadable=tuple(left_out),
@@ -129,18 +129,19 @@ def measure(folder: Path, upscaler: Upscaler, *, open_picture: Callable[[Path], 
     )
 
 
-def _worst(names: list[str], own: F64, other: F64, *, against: str) -> tuple[Mistake, ...]:
-    lost = other - own
+def _worst(names: list[str], model_values: F64, other: F64, *, against: str) -> tuple[Mistake, ...]:
+    lost = other - model_values
     order = [int(index) for index in np.argsort(-lost, kind="stable")[:WORST] if lost[index] > 0]
     return tuple(
-        Mistake((names[index],), f"{own[index]:.1f} dB, {lost[index]:.1f} dB less than {against}") for index in order
+        Mistake((names[index],), f"{model_values[index]:.1f} dB, {lost[index]:.1f} dB less than {against}")
+        for index in order
     )
 
 
-def _compare(way: Upscaler, true: Picture) -> tuple[float, float, float]:
-    small = _shrunk(true, way.factor)
+def _compare(upscaler: Upscaler, true: Picture) -> tuple[float, float, float]:
+    small = _shrunk(true, upscaler.factor)
     before = time.perf_counter()
-    enlarged = way.upscale(small, times=1)
+    enlarged = upscaler.upscale(small, times=1)
     spent = time.perf_counter() - before
     return psnr(true, enlarged), ssim(true, enlarged), spent
 

@@ -111,7 +111,7 @@ def rows() -> list[Row]:
     listed = _builtin()
     listed += [_of_catalogue(model, models_dir, usable) for model in CATALOGUE.values()]
     known = {row.name for row in listed}
-    listed += [_own(one) for one in usable.values() if one.name not in known]
+    listed += [_not_in_catalogue(one) for one in usable.values() if one.name not in known]
     listed += [_unreadable(name, why) for name, why in registry.broken(models_dir).items() if name not in known]
     for row in listed:
         row.timings = timings.get((row.task, row.name), [])
@@ -213,25 +213,25 @@ def _of_catalogue(model: Model, models_dir: Path, usable: dict[tuple[str, str], 
     return row
 
 
-def _own(one: registry.Installed) -> Row:
+def _not_in_catalogue(model: registry.Installed) -> Row:
     try:
-        return _put_here(one)
+        return _put_here(model)
     except (KomaError, OSError) as error:  # a description that is none, or somebody removes the model just now
-        return Row(one.name, one.task, "own", title=one.name, installed=True, problem=str(error))
+        return Row(model.name, model.task, "own", title=model.name, installed=True, problem=str(error))
 
 
-def _put_here(one: registry.Installed) -> Row:
+def _put_here(model: registry.Installed) -> Row:
     row = Row(
-        one.name, one.task, "own", title=one.name, installed=True, usable=True, family=one.family.name,
+        model.name, model.task, "own", title=model.name, installed=True, usable=True, family=model.family.name,
         notes="Put here by hand or by an import.",
     )  # fmt: skip
-    if one.path.is_dir():
-        _read_card(row, one.path)
+    if model.path.is_dir():
+        _read_card(row, model.path)
     else:
-        card = weights.read_card(one.path.with_suffix(".json"))
-        row.size_bytes = one.path.stat().st_size
+        card = weights.read_card(model.path.with_suffix(".json"))
+        row.size_bytes = model.path.stat().st_size
         row.licence = str(card.get("licence", ""))
-        row.files = [_line(one.path, str(card.get("sha256", "")))]
+        row.files = [_line(model.path, str(card.get("sha256", "")))]
     return row
 
 

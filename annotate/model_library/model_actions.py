@@ -19,7 +19,7 @@ from ingest.errors import BadInput, Conflict
 from ingest.models import RunState
 from ingest.pipeline import claims
 
-Act = ModelJob.Act
+Action = ModelJob.Act
 OPEN = (RunState.QUEUED, RunState.RUNNING)
 SHOWN = 8  # finished jobs on the page
 UPLOAD_KEPT_S = 24 * 3600  # a failed import can be tried again for so long
@@ -37,20 +37,20 @@ def check_space(size: int) -> None:
 
 def download(*, name: str, by: Any) -> ModelJob:
     """Ask for a model of the catalogue; the caller sends the job after the commit."""
-    return _ask(Act.DOWNLOAD, catalogue.get(name).name, by)
+    return _ask(Action.DOWNLOAD, catalogue.get(name).name, by)
 
 
 def verify(*, name: str, by: Any) -> ModelJob:
     """Ask for a comparison of a model's files with their kept hashes."""
-    _there(name)
-    return _ask(Act.VERIFY, name, by)
+    _check_installed(name)
+    return _ask(Action.VERIFY, name, by)
 
 
 def measure(*, name: str, task: str, by: Any) -> ModelJob:
     """Ask how long a model takes for a picture here."""
     if name not in choices.offered(task):
         raise BadInput(f"There is no model {name[:80]!r} for {task[:20]!r} here. Install it first.")
-    return _ask(Act.MEASURE, name, by, task=task)
+    return _ask(Action.MEASURE, name, by, task=task)
 
 
 def import_from_library(*, root: int, relative: str, name: str, family: str, by: Any) -> ModelJob:
@@ -59,13 +59,13 @@ def import_from_library(*, root: int, relative: str, name: str, family: str, by:
     if path in video_library.roots():
         raise BadInput("Open the folder that holds the model's files; the library itself is no model.")
     new_name = folder.new_name(name or path.name.removesuffix(".zip"))
-    return _ask(Act.IMPORT, new_name, by, root=root, relative=relative, family=_family(family), shown=path.name)
+    return _ask(Action.IMPORT, new_name, by, root=root, relative=relative, family=_family(family), shown=path.name)
 
 
-def import_upload(*, upload: Path, shown: str, name: str, family: str, by: Any) -> ModelJob:
+def import_upload(*, upload: Path, file_name: str, name: str, family: str, by: Any) -> ModelJob:
     """Ask for an import of an uploaded zip that lies in the models folder's `.incoming`; deleted when it is done."""
-    new_name = folder.new_name(name or Path(shown).name.removesuffix(".zip"))
-    return _ask(Act.IMPORT, new_name, by, upload=upload.name, family=_family(family), shown=shown[:200])
+    new_name = folder.new_name(name or Path(file_name).name.removesuffix(".zip"))
+    return _ask(Action.IMPORT, new_name, by, upload=upload.name, family=_family(family), shown=file_name[:200])
 
 
 def source_of(job: ModelJob) -> Path:
@@ -94,9 +94,9 @@ def retry(*, job: ModelJob, by: Any) -> ModelJob:
     """Ask for the same again; a download goes on where it was."""
     if job.state not in (RunState.FAILED, RunState.CANCELLED):
         raise Conflict("Only what failed or was stopped can be tried again.")
-    if job.act == Act.IMPORT:
+    if job.act == Action.IMPORT:
         source_of(job)
-    return _ask(Act(job.act), job.name, by, **job.params)
+    return _ask(Action(job.act), job.name, by, **job.params)
 
 
 def remove(*, name: str) -> tuple[int, list[str]]:
@@ -127,17 +127,17 @@ def tidy_uploads(*, done: ModelJob | None = None) -> None:
                 path.unlink()
 
 
-def _ask(act: Act, name: str, by: Any, **params: Any) -> ModelJob:
+def _ask(action: Action, name: str, by: Any, **params: Any) -> ModelJob:
     try:
         with transaction.atomic():
-            return ModelJob.objects.create(act=act, name=name, params=params, created_by=by)
+            return ModelJob.objects.create(act=action, name=name, params=params, created_by=by)
     except IntegrityError:
         raise Conflict(f"{name} is busy. Wait or stop the running job.") from None
 
 
-def _there(name: str) -> None:
+def _check_installed(name: str) -> None:
     if (
-        name not in {one.name for one in registry.installed(settings.KOMA_MODELS_DIR)}
+        name not in {model.name for model in registry.installed(settings.KOMA_MODELS_DIR)}
         and not (Path(settings.KOMA_MODELS_DIR) / folder.checked_name(name)).is_dir()
     ):
         raise BadInput(f"{name} is not installed.")

@@ -17,7 +17,7 @@ from ingest.errors import BadInput, KomaError
 from ingest.models import RunState
 from ingest.pipeline.claims import Kind, Reporter, error_text
 
-Act = ModelJob.Act
+Action = ModelJob.Act
 
 
 class ModelKind(Kind[ModelJob]):
@@ -26,7 +26,7 @@ class ModelKind(Kind[ModelJob]):
     def close(self, row: ModelJob, state: RunState, *, error: str = "", **values: Any) -> bool:
         """With what stays of one that was stopped."""
         if state != RunState.DONE:
-            stays = state == RunState.CANCELLED and row.act == Act.DOWNLOAD
+            stays = state == RunState.CANCELLED and row.act == Action.DOWNLOAD
             stopped = "Stopped. The partial download is kept." if stays else "Stopped."
             values["message"] = stopped if state == RunState.CANCELLED else ""
         return super().close(row, state, error=error, **values)
@@ -65,7 +65,7 @@ def execute(job_id: int, *, in_worker: bool = False) -> RunState | None:
             ) from problem
 
     state = MODEL_JOBS.run(job, work, in_worker=in_worker)
-    if state is not None and job.act == Act.IMPORT:
+    if state is not None and job.act == Action.IMPORT:
         job.refresh_from_db()
         acts.tidy_uploads(done=job)
     return state
@@ -74,19 +74,19 @@ def execute(job_id: int, *, in_worker: bool = False) -> RunState | None:
 def _work(job: ModelJob, report: Transfer) -> str:
     """Do it; returns what came out, in words."""
     models_dir, reserve = settings.KOMA_MODELS_DIR, settings.KOMA_DISK_RESERVE_BYTES
-    if job.act == Act.DOWNLOAD:
+    if job.act == Action.DOWNLOAD:
         model = catalogue.get(job.name)
         done = download(model, acts.hub(), models_dir, reserve=reserve, report=report, stop=report.stop)
         size = humane.filesize(done.fetched_bytes + done.kept_bytes)
         return f"Installed: {humane.count(len(done.files), 'file')}, {size}, hashes compared."
-    if job.act == Act.IMPORT:
+    if job.act == Action.IMPORT:
         imported = import_model(
             acts.source_of(job), models_dir, name=job.name, family=str(job.params.get("family", "")),
             shown=str(job.params.get("shown", "")), reserve=reserve, report=report, stop=report.stop,
         )  # fmt: skip
         left = f" Left out: {' '.join(imported.left_out[:10])}" if imported.left_out else ""
         return f"Installed: {humane.count(len(imported.files), 'file')}.{left}"
-    if job.act == Act.VERIFY:
+    if job.act == Action.VERIFY:
         return _verified(job, report)
     return _measured(job, report)
 

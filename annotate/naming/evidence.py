@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from annotate.algorithms.name_evidence import COPY, FILE, PERSON, TAG, TAGGER, Named, ranked
 from annotate.models import Face, FrameCharacter, FrameTag, NamedBy, TagCategory, TagState
 from annotate.tagging.effective import COPY_FILE, COPY_PERSON, SIDE_FILE
-from annotate.tagging.from_files import beside, copies_of
+from annotate.tagging.from_files import copies_of, facts_of_files
 from ingest.models import Frame
 
 NOT_TAGGERS = (SIDE_FILE.name, COPY_FILE.name, COPY_PERSON.name)
@@ -36,7 +36,7 @@ class Words:
 def words_of(frames: Sequence[Frame]) -> dict[int, Words]:
     """By frame key, for frames that have any. Few queries; frames in bounded numbers, please."""
     found: dict[int, Words] = {}
-    for key, entry in beside(frames).items():
+    for key, entry in facts_of_files(frames).items():
         words = found.setdefault(key, Words())
         for facts in entry.all:
             boxes = facts.boxes or (None,) * len(facts.character)

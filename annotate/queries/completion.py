@@ -20,54 +20,54 @@ OWN_MAX = 5_000  # words of a collection that hold the text; of more the databas
 _STAMP = "SELECT (SELECT MAX(changed_at) FROM annotate_tag WHERE common), (SELECT MAX(id) FROM annotate_tagalias)"
 
 _guard = threading.Lock()
-_kept: tuple[Any, Completion | None] | None = None  # with its stamp
+_cached: tuple[Any, Completion | None] | None = None  # with its stamp
 
 
-def complete(collection: Collection, text: str, *, most: int) -> list[Tag]:
+def complete(collection: Collection, text: str, *, limit: int) -> list[Tag]:
     """The first of `Tag.objects.visible_in(collection).completing(text)`, without a scan of all names."""
     typed = "_".join(text.lower().split())
     common = _common()
     visible = Tag.objects.visible_in(collection.pk)
     if not typed or common is None:
-        return list(visible.completing(text)[:most])
-    kinds = {key: kind for kind, key in common.find(typed, most=most)}
-    own_words = _own(collection, typed)
+        return list(visible.completing(text)[:limit])
+    kinds = {key: kind for kind, key in common.find(typed, limit=limit)}
+    own_words = _words_of_collection(collection, typed)
     if len(own_words) >= OWN_MAX:
-        return list(visible.completing(text)[:most])
+        return list(visible.completing(text)[:limit])
     ranked = own_words + [(kinds[key], tag) for key, tag in Tag.objects.in_bulk(list(kinds)).items()]
     ranked.sort(key=lambda entry: (entry[0], -entry[1].post_count, entry[1].name))
-    return [tag for _, tag in ranked[:most]]
+    return [tag for _, tag in ranked[:limit]]
 
 
-def _own(collection: Collection, typed: str) -> list[tuple[int, Tag]]:
+def _words_of_collection(collection: Collection, typed: str) -> list[tuple[int, Tag]]:
     """Words of the collection that are in no vocabulary, with their kinds: at most OWN_MAX, in no order."""
     inside = len(typed) >= INSIDE_MIN
     named = Q(name__contains=typed) if inside else Q(name__startswith=typed)
     counted = TagCount.objects.filter(collection_id=collection.pk, tag_id=OuterRef("pk"), n__gt=0)
     spelled = Q(aliases__name__startswith=typed)
     rows = Tag.objects.filter(named | spelled, Exists(counted), common=False)
-    found: dict[int, tuple[int, Tag]] = {}
+    tags: dict[int, tuple[int, Tag]] = {}
     for tag in rows.annotate(by_alias=Case(When(spelled, then=1), default=0)).order_by("name")[:OWN_MAX]:
         name = tag.name
         ways = (name == typed, name.startswith(typed), bool(getattr(tag, "by_alias", 0)), f"_{typed}" in name, True)
         kind = ways.index(True)
-        found[tag.pk] = (min(kind, found.get(tag.pk, (kind,))[0]), tag)  # a row for each of its other spellings
-    return list(found.values())
+        tags[tag.pk] = (min(kind, tags.get(tag.pk, (kind,))[0]), tag)  # a row for each of its other spellings
+    return list(tags.values())
 
 
 def _common() -> Completion | None:
     """The vocabulary as it is now: read again when an import changed it; None where it is too large for memory."""
-    global _kept
+    global _cached
     with connection.cursor() as cursor:
         cursor.execute(_STAMP)
         stamp = cursor.fetchone()
-    cached = _kept
+    cached = _cached
     if cached is not None and cached[0] == stamp:
         return cached[1]
     with _guard:
-        if _kept is None or _kept[0] != stamp:
-            _kept = stamp, _read()
-        return _kept[1]
+        if _cached is None or _cached[0] != stamp:
+            _cached = stamp, _read()
+        return _cached[1]
 
 
 def _read() -> Completion | None:

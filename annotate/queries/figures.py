@@ -77,7 +77,7 @@ class OverviewFigures:
     clusters: int = 0
 
 
-def face_figures(collection: Collection, mark: str) -> FaceFigures:
+def face_figures(collection: Collection, cache_stamp: str) -> FaceFigures:
     """As `ingest.stamp.stamp` stands at `mark`."""
 
     def count() -> FaceFigures:
@@ -99,7 +99,7 @@ def face_figures(collection: Collection, mark: str) -> FaceFigures:
         real = sum(states.values()) - states[FaceState.NOT_A_FACE]
         return FaceFigures(real, states[FaceState.NOBODY], waiting, dict(names), dict(people))
 
-    return cached("faces", mark, count)
+    return cached("faces", cache_stamp, count)
 
 
 def by_origin(collection: Collection, character: int) -> dict[str, int]:
@@ -110,7 +110,7 @@ def by_origin(collection: Collection, character: int) -> dict[str, int]:
     return dict(rows.values_list("named_by").annotate(sum=Sum("n")))
 
 
-def by_episode(collection: Collection, mark: str) -> dict[int, EpisodeFigures]:
+def by_episode(collection: Collection, cache_stamp: str) -> dict[int, EpisodeFigures]:
     """Figures of each episode that has frames."""
 
     def count() -> dict[int, EpisodeFigures]:
@@ -122,31 +122,31 @@ def by_episode(collection: Collection, mark: str) -> dict[int, EpisodeFigures]:
             if state == FrameState.KEPT:
                 row.kept += n
                 row.with_faces += n if with_faces else 0
-        for (character, episode, state), n in _faces_by_episode(collection, mark).items():
+        for (character, episode, state), n in _faces_by_episode(collection, cache_stamp).items():
             if state == FrameState.KEPT:
                 row = figures.setdefault(episode, EpisodeFigures())
                 row.faces += n
                 row.named += n if character != NO_CHARACTER else 0
         return figures
 
-    return cached("episodes", mark, count)
+    return cached("episodes", cache_stamp, count)
 
 
-def appearances(collection: Collection, mark: str) -> dict[int, dict[int, int]]:
+def appearances(collection: Collection, cache_stamp: str) -> dict[int, dict[int, int]]:
     """Faces by character, then by episode."""
 
     def count() -> dict[int, dict[int, int]]:
         figures: dict[int, dict[int, int]] = {}
-        for (character, episode, _), n in _faces_by_episode(collection, mark).items():
+        for (character, episode, _), n in _faces_by_episode(collection, cache_stamp).items():
             if character != NO_CHARACTER:
                 by_episode_of_character = figures.setdefault(character, {})
                 by_episode_of_character[episode] = by_episode_of_character.get(episode, 0) + n
         return figures
 
-    return cached("appearances", mark, count)
+    return cached("appearances", cache_stamp, count)
 
 
-def _faces_by_episode(collection: Collection, mark: str) -> dict[tuple[int, int, str], int]:
+def _faces_by_episode(collection: Collection, cache_stamp: str) -> dict[tuple[int, int, str], int]:
     """By character (NO_CHARACTER: no name), episode, and state of the frame."""
 
     def count() -> dict[tuple[int, int, str], int]:
@@ -154,7 +154,7 @@ def _faces_by_episode(collection: Collection, mark: str) -> dict[tuple[int, int,
         grouped = rows.values_list("character_id", "episode_id", "frame_state").annotate(sum=Sum("n"))
         return {(character, episode, state): n for character, episode, state, n in grouped}
 
-    return cached("faces-by-episode", mark, count)
+    return cached("faces-by-episode", cache_stamp, count)
 
 
 def overview_figures(collection: Collection) -> OverviewFigures:
@@ -189,9 +189,9 @@ def waiting_clusters(collection: Collection) -> Any:
     return FaceCluster.objects.filter(Exists(waiting), collection=collection, size__gte=CLUSTER_MIN)
 
 
-def waiting_clusters_count(collection: Collection, mark: str) -> int:
+def waiting_clusters_count(collection: Collection, cache_stamp: str) -> int:
     """How many rows the faces page has in all."""
-    return cached("clusters", mark, lambda: int(waiting_clusters(collection).count()))
+    return cached("clusters", cache_stamp, lambda: int(waiting_clusters(collection).count()))
 
 
 def portraits(characters: Iterable[int]) -> dict[int, str]:

@@ -181,9 +181,9 @@ _CONDITIONS = {
 }  # fmt: skip
 
 
-def after(rows: QuerySet[Frame], mark: str) -> QuerySet[Frame]:
+def after(rows: QuerySet[Frame], position: str) -> QuerySet[Frame]:
     """Rows behind a page mark `episode.index` in page order; all for an empty or broken mark."""
-    episode, _, index = mark.partition(".")
+    episode, _, index = position.partition(".")
     e, i = as_int(episode), as_int(index)
     if e is None or i is None:
         return rows

@@ -99,7 +99,7 @@ class WriteCaptions(Stage[list[Item], list[Item]]):
     def __init__(self, ctx: Context) -> None:
         super().__init__(ctx)
         self.params: CaptionParams = ctx.params
-        self.name_of_captioner = name_of(ctx.collection, asked=self.params.captioner)
+        self.name_of_captioner = name_of(ctx.collection, requested=self.params.captioner)
         self.wanted = self.name_of_captioner != NONE
         self.written = self.failed = self.failed_in_row = 0
         self.postponed: list[int] = []  # frames of the last batch whose turn did not come; asked first in the next one

@@ -145,7 +145,7 @@ class Cluster(Stage[list[int] | Part, Result | Part]):
         frame_keys = np.array([frames[batch[row]] for row in rest], np.int64)
         own_track = np.unique(track[rest], return_inverse=True)[1]
         clusters = clustering.cluster(
-            points[rest], track=own_track, apart=frame_keys, merge_distance=self.params.merge_distance
+            points[rest], track=own_track, keep_apart=frame_keys, merge_distance=self.params.merge_distance
         )
         fresh: list[list[int]] = [[] for _ in clusters.size]
         for row, label in zip(rest, clusters.label):
@@ -156,9 +156,11 @@ class Cluster(Stage[list[int] | Part, Result | Part]):
             at_home = np.flatnonzero(places != clustering.NOBODY)
             everybody = [*(key for key, _ in rows), *(batch[row] for row in at_home)]
             purity = clustering.measured(
-                np.concatenate([inside, points[at_home]]), np.concatenate([owner, places[at_home]]),
-                apart=np.array([frames[key] for key in everybody], np.int64), merge_distance=self.params.merge_distance,
-            )  # fmt: skip
+                np.concatenate([inside, points[at_home]]),
+                np.concatenate([owner, places[at_home]]),
+                keep_apart=np.array([frames[key] for key in everybody], np.int64),
+                merge_distance=self.params.merge_distance,
+            )
             again = {int(key): round(float(value), 4) for key, value in zip(owners, purity)}
         return Result(joined, new, again)
 

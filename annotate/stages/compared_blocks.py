@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from annotate.algorithms.difference_graph import Near
+from annotate.algorithms.difference_graph import Neighbours
 from annotate.algorithms.near_vectors import By, Vectors
 from ingest.models import Collection
 
@@ -32,11 +32,11 @@ class ComparedBlocks:
             if other.name not in existing and other != self._folder:
                 shutil.rmtree(other, ignore_errors=True)
 
-    def read(self, number: int) -> Near | None:
+    def read(self, number: int) -> Neighbours | None:
         """A block that was kept whole; None where it was not."""
         try:
             with np.load(self._path(number), allow_pickle=False) as file:
-                neighbours = Near(file["rows"], file["differences"])
+                neighbours = Neighbours(file["rows"], file["differences"])
         except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
             return None
         has_right_types = neighbours.rows.dtype == np.int32 and neighbours.differences.dtype == np.float32
@@ -46,7 +46,7 @@ class ComparedBlocks:
             else None
         )
 
-    def keep(self, number: int, near: Near) -> None:
+    def keep(self, number: int, near: Neighbours) -> None:
         """Write a block whole or not at all. A full disk is told once; the run goes on without."""
         data = io.BytesIO()
         np.savez(data, rows=near.rows, differences=near.differences)

@@ -16,7 +16,7 @@ from annotate.algorithms import boxes
 from annotate.algorithms.box_scale import Border
 from annotate.backends.boxes.known_detectors import CascadeOptions, open_detector
 from annotate.backends.boxes.lbp import NEIGHBOURS, SIDE_MIN, STEP, CascadeFaces
-from annotate.backends.contract import FaceDetector, Found, Picture
+from annotate.backends.contract import Detections, FaceDetector, Picture
 from annotate.backends.runtime.onnx_session import AUTO, DEVICES
 from annotate.backends.runtime.open_models import kept, stamp_of_name
 from annotate.chosen_models.choices import chosen
@@ -104,7 +104,7 @@ class Looked:
 
     frame: Frame
     picture: Picture
-    found: Found
+    found: Detections
     crops: list[str]
 
 
@@ -195,11 +195,11 @@ class Detect(Stage[list[Frame], Result]):
             detected.append(Looked(frame, picture, detections, self.store.put_many(heads)))
         return Result(detected, problems)
 
-    def _relative(self, found: Found, picture: Picture) -> Found:
+    def _relative(self, found: Detections, picture: Picture) -> Detections:
         height, width = picture.shape[:2]
         extent = found.boxes[:, 2:] - found.boxes[:, :2]
         slim = extent.max(axis=1, initial=0) <= self.params.ratio_max * extent.min(axis=1, initial=np.inf)
-        return Found(boxes.relative(found.boxes[slim], width, height), found.scores[slim])
+        return Detections(boxes.relative(found.boxes[slim], width, height), found.scores[slim])
 
     def save(self, result: Result) -> int:
         for problem in result.problems:
@@ -217,7 +217,7 @@ class Detect(Stage[list[Frame], Result]):
             return 0
         rows = list(Face.objects.select_for_update().filter(frame=frame).order_by("pk"))
         have = np.array([_box(row) for row in rows], np.float32).reshape(-1, 4)
-        matched = boxes.match(have, detections.boxes, least=SAME_IOU)
+        matched = boxes.match(have, detections.boxes, min_iou=SAME_IOU)
         by_people = [row for row in rows if by_person(row)]
         closed = np.array([_box(row) for row in by_people], np.float32).reshape(-1, 4)
         for old, new in matched.pairs:
@@ -267,7 +267,7 @@ def _box(row: Face) -> tuple[float, float, float, float]:
     return (row.left, row.top, row.right, row.bottom)
 
 
-def _values(found: Found, at: int) -> dict[str, float]:
+def _values(found: Detections, at: int) -> dict[str, float]:
     left, top, right, bottom = (float(value) for value in found.boxes[at])
     return {"left": left, "top": top, "right": right, "bottom": bottom, "score": float(found.scores[at])}
 

@@ -69,7 +69,7 @@ class FaceGrouping:
         self._place = self._join(people, members)
         self._rest = np.flatnonzero(self._place == NOBODY)
         self._points = people if len(self._rest) == len(people) else people[self._rest]
-        self._near: list[difference_graph.Near] = []
+        self._near: list[difference_graph.Neighbours] = []
         self.blocks = 0
         if len(self._rest) > ALL_PAIRS_MAX:
             self._begin_blocks()
@@ -95,7 +95,7 @@ class FaceGrouping:
         neighbours = self._kept.read(number)
         if neighbours is None or len(neighbours.rows) != len(people):
             neighbours = difference_graph.neighbours_of(
-                self._points, rows, self._embedder.among, by=self._measure(self._points), tell=self._ctx.alive
+                self._points, rows, self._embedder.among, by=self._measure(self._points), on_progress=self._ctx.alive
             )
             self._kept.keep(number, neighbours)
         else:
@@ -134,19 +134,19 @@ class FaceGrouping:
         if not self.blocks:
             return by_difference.group(
                 self._points.astype(np.float32), self._embedder.differences, self._clustering,
-                threshold=threshold, merge_share=self._merge_share, tell=on_progress,
+                threshold=threshold, merge_share=self._merge_share, on_progress=on_progress,
             )  # fmt: skip
         among = self._embedder.among
         proof = difference_graph.proof_of(self._points, self._near, among, threshold=threshold)
-        if proof.wanted:
+        if proof.true_neighbours:
             self._ctx.log(
-                f"Checked on {difference_graph.PROVED} people against all: of their {proof.wanted:,} most alike, "
-                f"{proof.found:,} were among those compared ({100 * proof.found / proof.wanted:.1f} %)."
+                f"Checked on {difference_graph.PROVED} people against all: of the {proof.true_neighbours:,} most "
+                f"similar ones, {proof.hits:,} were compared ({100 * proof.hits / proof.true_neighbours:.1f} %)."
             )
         graph = difference_graph.graph_of(self._near)
         return difference_graph.group(
             self._points, graph, among, self._clustering, by=self._measure(self._points),
-            threshold=threshold, merge_share=self._merge_share, tell=on_progress,
+            threshold=threshold, merge_share=self._merge_share, on_progress=on_progress,
         )  # fmt: skip
 
     def _measure(self, points: Vectors) -> By:
@@ -186,7 +186,7 @@ class FaceGrouping:
         """The cluster (place) that each of many people joins: only those of the nearest members are compared."""
         joined = np.full(len(people), NOBODY, np.int64)
         by = self._measure(people if len(people) > 1 else inside)
-        neighbours = nearest(people, inside, MEMBERS_NEAR, by=by, tell=self._ctx.alive)
+        neighbours = nearest(people, inside, MEMBERS_NEAR, by=by, on_progress=self._ctx.alive)
         pairs = np.stack([np.repeat(np.arange(len(people)), neighbours.shape[1]), owner[neighbours].ravel()], axis=1)
         pairs = np.unique(pairs, axis=0)
         edges = np.searchsorted(owner, np.arange(owner.max() + 2))

@@ -23,7 +23,7 @@ from annotate.backends.model_files import registry
 from annotate.backends.model_files.registry import Installed
 from annotate.backends.runtime import onnx_session
 from annotate.chosen_models import choices
-from annotate.chosen_models.opened import looking_faces, opened
+from annotate.chosen_models.opened import faces_in_reader, opened
 from annotate.chosen_models.tasks import tasks_with
 from annotate.models import ModelAnswer, ModelVersion
 from annotate.tagging import stored_scores
@@ -69,7 +69,7 @@ class Watcher:
 
     model: Callable[[], Any]  # opens it, once
     version: ModelVersion
-    speaker: stored_scores.Speaker | None  # of scorers
+    speaker: stored_scores.ScoredVersion | None  # of scorers
 
     def pack(self, told: list[Any], sizes: list[tuple[int, int]]) -> list[bytes]:
         """Answers as bytes; boxes become shares of their pictures of `sizes` (width, height)."""
@@ -162,10 +162,10 @@ class RunModels(Stage[Seen, Result]):
             model = partial(opened, models, found, device=device)
             if found.family.describer:
                 about = registry.describe(found)
-                speaker = stored_scores.speaker_of(about.info, about.labels, about.rules)
+                speaker = stored_scores.scored_version_of(about.info, about.labels, about.rules)
                 return Watcher(model, speaker.version, speaker)
         else:
-            model = partial(looking_faces, models, name, found, device=device)
+            model = partial(faces_in_reader, models, name, found, device=device)
         told = registry.identity(found) if found is not None else None
         if found is not None and told is not None:
             known = known_version(task=found.task, name=name, revision=told[0], sha256=told[1])

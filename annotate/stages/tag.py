@@ -30,8 +30,8 @@ from annotate.models import Face, ModelVersion
 from annotate.stages.by_pixels import by_pixels
 from annotate.stages.frame_rows import faces_of, people_near, said_by_people
 from annotate.tagging import effective, from_boxes, from_files, from_heads, from_pixels, stored_scores
-from annotate.tagging.effective import Origins, Said
-from annotate.tagging.stored_scores import Speaker
+from annotate.tagging.effective import Origins, SourcedTag
+from annotate.tagging.stored_scores import ScoredVersion
 from ingest.errors import BadInput
 from ingest.imaging.decode import UnreadablePicture, read_picture
 from ingest.models import Frame
@@ -109,7 +109,7 @@ class Batch:
     packed: Packed
     boxes: dict[int, list[Box]]
     basis: dict[int, str]
-    beside: dict[int, from_files.Beside] = field(default_factory=dict)
+    beside: dict[int, from_files.FileFactsOfFrame] = field(default_factory=dict)
     people: dict[int, set[str]] = field(default_factory=dict)  # tags that people gave
 
 
@@ -117,12 +117,12 @@ class Batch:
 class Result:
     """Tags by frame, the answers that are new, the basis of computed tags, and what could not be done, in words."""
 
-    said: dict[int, list[Said]]
+    said: dict[int, list[SourcedTag]]
     fresh: Packed
     basis: dict[int, str]
     problems: list[str]
     read: dict[int, dict[str, bool]]  # by frame: the measures that say whose boxes were read
-    beside: dict[int, from_files.Beside]
+    beside: dict[int, from_files.FileFactsOfFrame]
 
 
 class TagFrames(Stage[Batch, Result]):
@@ -151,7 +151,7 @@ class TagFrames(Stage[Batch, Result]):
         computed_versions = [self.computed] if self.heads is None else [self.computed, self.heads]
         self.speakers = [*computed_versions, *self._chosen()]
         self.on_faces = computed_versions  # what these say rests on the faces of a frame
-        self.boxes = from_boxes.speakers(ctx.collection)
+        self.boxes = from_boxes.box_versions(ctx.collection)
         self.keys: dict[str, int] = {}
         kinds = [
             (self.params.drop_included, tag_lists.Kind.INCLUDED),
@@ -167,7 +167,7 @@ class TagFrames(Stage[Batch, Result]):
         tagger: BuiltinHeadTagger = kept(self.ctx.models, HEADS, (), BuiltinHeadTagger)
         return tagger
 
-    def _chosen(self) -> list[Speaker]:
+    def _chosen(self) -> list[ScoredVersion]:
         """The tagger, read by this run's thresholds, and the classifiers. No network is loaded."""
         names = [(TAGS, self.params.tagger or chosen(self.ctx.collection, TAGS))]
         if self.params.classes:
@@ -183,12 +183,12 @@ class TagFrames(Stage[Batch, Result]):
             speaker = self._speaker(task, name)
             if task == TAGS:
                 speaker = speaker.with_rules(
-                    speaker.reading.rules.changed(thresholds=changed_rules, mcut=self.params.mcut)
+                    speaker.accepted_tags.rules.changed(thresholds=changed_rules, mcut=self.params.mcut)
                 )
             versions.append(speaker)
         return versions
 
-    def _speaker(self, task: str, name: str) -> Speaker:
+    def _speaker(self, task: str, name: str) -> ScoredVersion:
         """An installed model, or one that is gone but whose answers are here."""
         try:
             installed = registry.find(name, settings.KOMA_MODELS_DIR, task=task)
@@ -196,16 +196,16 @@ class TagFrames(Stage[Batch, Result]):
             answered = ModelVersion.objects.filter(task=task, name=name).order_by("-pk")
             for version in answered:
                 if stored_scores.any_of(self.ctx.collection, version) and labels_of(version):
-                    return stored_scores.stored_speaker(version)
+                    return stored_scores.stored_version(version)
             raise
         told = registry.describe(installed)
-        speaker = stored_scores.speaker_of(told.info, told.labels, told.rules)
+        speaker = stored_scores.scored_version_of(told.info, told.labels, told.rules)
         self.installed[speaker.version.pk] = installed
         return speaker
 
     def _mark(self) -> list[str]:
         """What the tags of a frame follow from; another threshold is another mark."""
-        marks = [f"{speaker.version.pk} {speaker.reading.rules.mark()}".strip() for speaker in self.speakers]
+        marks = [f"{speaker.version.pk} {speaker.accepted_tags.rules.cache_key()}".strip() for speaker in self.speakers]
         marks.append(str(self.origins.side_file))
         marks += [f"ratings {self.scheme}"] if self.scheme else []
         marks += [f"boxes {speaker.version.pk}" for speaker in self.boxes]
@@ -261,7 +261,7 @@ class TagFrames(Stage[Batch, Result]):
             stored_scores.load(versions, (frame.pk for frame in frames)),
             boxes,
             {f.pk: from_pixels.basis(boxes.get(f.pk, []), people_elsewhere=people_near(f)) for f in frames},
-            from_files.beside(frames, self.vocabulary),
+            from_files.facts_of_files(frames, self.vocabulary),
             said_by_people(frames),
         )
         ready = [frame for frame in frames if not self._missing(batch, frame)]
@@ -270,7 +270,7 @@ class TagFrames(Stage[Batch, Result]):
             if part:
                 yield replace(batch, frames=part)
 
-    def _missing(self, batch: Batch, frame: Frame) -> list[Speaker]:
+    def _missing(self, batch: Batch, frame: Frame) -> list[ScoredVersion]:
         """Those that have not answered to a frame; what rests on faces also where the faces are others now."""
         other_faces = frame.measures.get(from_pixels.BASIS) != batch.basis[frame.pk]
         return [
@@ -301,7 +301,7 @@ class TagFrames(Stage[Batch, Result]):
                     )
             elif frames_to_compute:
                 fresh[speaker.version.pk] = self._ask(speaker, frames_to_compute, pictures, problems)
-        tags: dict[int, list[Said]] = {}
+        tags: dict[int, list[SourcedTag]] = {}
         read: dict[int, dict[str, bool]] = {}
         for frame in [frame for frame in batch.frames if not absent[frame.pk] or frame.pk in pictures]:
             try:
@@ -319,7 +319,7 @@ class TagFrames(Stage[Batch, Result]):
             )  # fmt: skip
         return Result(tags, fresh, batch.basis, problems, read, batch.beside)
 
-    def _packed(self, speaker: Speaker, frame: Frame, batch: Batch, fresh: Packed) -> bytes:
+    def _packed(self, speaker: ScoredVersion, frame: Frame, batch: Batch, fresh: Packed) -> bytes:
         key = speaker.version.pk
         return fresh[key][frame.pk] if frame.pk in fresh[key] else batch.packed[key][frame.pk]
 
@@ -334,7 +334,7 @@ class TagFrames(Stage[Batch, Result]):
         return pictures
 
     def _ask(
-        self, speaker: Speaker, frames: list[Frame], pictures: dict[int, Picture], problems: list[str]
+        self, speaker: ScoredVersion, frames: list[Frame], pictures: dict[int, Picture], problems: list[str]
     ) -> dict[int, bytes]:
         """Answers of a network by frame key, packed. A picture that it does not take leaves `pictures`."""
         scorer = self._scorer(speaker.version)

@@ -13,7 +13,7 @@ from annotate.algorithms.contradictions import contradicting
 from annotate.algorithms.tag_rules import Label, tag_name
 from annotate.backends.contract import ModelInfo
 from annotate.models import FrameTag, Tag, TagAlias, TagCategory, TagState
-from annotate.tagging.from_files import Beside, tags_of
+from annotate.tagging.from_files import FileFactsOfFrame, tags_of
 
 CATEGORIES = {
     "general": TagCategory.GENERAL, "artist": TagCategory.ARTIST, "copyright": TagCategory.COPYRIGHT,
@@ -28,7 +28,7 @@ Dropping = Callable[[list[str]], Sequence[str]]
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class SourcedTag:
     """One tag of a frame: name, category, score, and the key of the model version that gave it."""
 
     name: str
@@ -53,13 +53,13 @@ class Origins:
 
 def merged(
     followed: Iterable[tuple[int, Sequence[tuple[Label, float]]]],
-    beside: Beside | None = None,
+    file_facts: FileFactsOfFrame | None = None,
     *,
     origins: Origins,
     people: Collection[str] = (),
     scheme: str = "",
     dropping: Dropping | None = None,
-) -> list[Said]:
+) -> list[SourcedTag]:
     """Tags of one frame from what follows by version key, and from what files say of it and of its dropped copies.
 
     Of two models that say the same the surer one is the origin. Over them stand the files (those of the frame itself
@@ -67,20 +67,20 @@ def merged(
     nothing is said that contradicts somebody above (`algorithms.contradictions`). `scheme`: of the source's ratings.
     `dropping` gives those of the models' general tags that stay.
     """
-    tags: dict[str, Said] = {}
+    tags: dict[str, SourcedTag] = {}
     for version, labels in followed:
         for label, score in labels:
             name = tag_name(label)
             if name not in tags or tags[name].score < score:
-                tags[name] = Said(name, CATEGORIES.get(label.category, TagCategory.META), score, version)
+                tags[name] = SourcedTag(name, CATEGORIES.get(label.category, TagCategory.META), score, version)
     if dropping is not None:
         general = [name for name, tag in tags.items() if tag.category == TagCategory.GENERAL]
         stay = set(dropping(general))
         tags = {name: tag for name, tag in tags.items() if tag.category != TagCategory.GENERAL or name in stay}
     above = set(people)
-    layers = [] if beside is None else _layers(beside, origins, scheme)
-    denied = set() if beside is None else {name for (name, _), yes in beside.people.items() if not yes}
-    result: dict[str, Said] = {}
+    layers = [] if file_facts is None else _layers(file_facts, origins, scheme)
+    denied = set() if file_facts is None else {name for (name, _), yes in file_facts.people.items() if not yes}
+    result: dict[str, SourcedTag] = {}
     for layer in [*layers, tags]:
         wrong = contradicting(layer, above) | (denied - above)
         if any(tag.category == TagCategory.CHARACTER for tag in result.values()):
@@ -91,36 +91,41 @@ def merged(
     return list(result.values())
 
 
-def _layers(beside: Beside, origins: Origins, scheme: str) -> list[dict[str, Said]]:
+def _layers(file_facts: FileFactsOfFrame, origins: Origins, scheme: str) -> list[dict[str, SourcedTag]]:
     """What stands above the models, the highest first."""
     people = {
-        name: Said(name, category, 1.0, origins.copy_person) for (name, category), yes in beside.people.items() if yes
+        name: SourcedTag(name, category, 1.0, origins.copy_person)
+        for (name, category), yes in file_facts.people.items()
+        if yes
     }
     from_own_files = {
-        name: Said(name, category, 1.0, origins.side_file)
-        for name, category in tags_of(beside.own, scheme=scheme).items()
+        name: SourcedTag(name, category, 1.0, origins.side_file)
+        for name, category in tags_of(file_facts.own_facts, scheme=scheme).items()
     }
     copies = [
-        {name: Said(name, category, 1.0, origins.copy_file) for name, category in tags_of(facts, scheme=scheme).items()}
-        for facts in beside.copies.values()
+        {
+            name: SourcedTag(name, category, 1.0, origins.copy_file)
+            for name, category in tags_of(facts, scheme=scheme).items()
+        }
+        for facts in file_facts.copies.values()
     ]
     return [people, from_own_files, *copies]
 
 
-def write(said: Mapping[int, Sequence[Said]], keys: dict[str, int]) -> int:
+def write(tags_by_frame: Mapping[int, Sequence[SourcedTag]], keys: dict[str, int]) -> int:
     """Make the machine's tags of these frames (by key) what is said; returns how many there are.
 
     `keys` remembers tag keys by name from call to call. Rows that are right already are not touched.
     """
-    categories = {sourced.name: sourced.category for tags in said.values() for sourced in tags}
+    categories = {sourced.name: sourced.category for tags in tags_by_frame.values() for sourced in tags}
     keys |= tag_keys({name: category for name, category in categories.items() if name not in keys})
-    to_write: dict[tuple[int, int], Said] = {}
-    for frame, tags in said.items():
+    to_write: dict[tuple[int, int], SourcedTag] = {}
+    for frame, tags in tags_by_frame.items():
         for sourced in sorted(tags, key=lambda tag: (-tag.score, tag.name)):
             to_write.setdefault((frame, keys[sourced.name]), sourced)
     gone: list[int] = []
     changed: list[FrameTag] = []
-    rows = FrameTag.objects.filter(frame__in=list(said))
+    rows = FrameTag.objects.filter(frame__in=list(tags_by_frame))
     columns = rows.values_list("pk", "frame_id", "tag_id", "by_person", "state", "score", "model_version_id")
     for key, frame, tag, by_person, *before in columns:
         new_tag = to_write.pop((frame, tag), None)
@@ -138,7 +143,7 @@ def write(said: Mapping[int, Sequence[Said]], keys: dict[str, int]) -> int:
         for (frame, tag), sourced in to_write.items()
     ]
     FrameTag.objects.bulk_create(fresh, batch_size=BATCH)
-    return sum(map(len, said.values()))
+    return sum(map(len, tags_by_frame.values()))
 
 
 def tag_keys(categories: Mapping[str, int]) -> dict[str, int]:

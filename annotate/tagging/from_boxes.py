@@ -19,7 +19,7 @@ TASKS = tasks_with(answers="boxes")
 
 
 @dataclass(frozen=True, slots=True)
-class BoxSpeaker:
+class BoxVersion:
     """A version whose answers are boxes."""
 
     version: ModelVersion
@@ -38,20 +38,20 @@ class BoxSpeaker:
         return box_tags.counted(self.names, scores, labels)
 
 
-def speakers(collection: Collection) -> list[BoxSpeaker]:
+def box_versions(collection: Collection) -> list[BoxVersion]:
     """The versions, of models that the collection uses for boxes and text, that have answered; the newest of each."""
-    found = []
+    versions = []
     for task in TASKS:
         for name in chosen_all(collection, task):
             for version in ModelVersion.objects.filter(task=task, name=name).order_by("-pk"):
                 if stored_scores.any_of(collection, version):
-                    found.append(BoxSpeaker(version, tuple(label.name for label in labels_of(version))))
+                    versions.append(BoxVersion(version, tuple(label.name for label in labels_of(version))))
                     break
-    return found
+    return versions
 
 
-def unread(frames: QuerySet[Frame], speaker: BoxSpeaker) -> Q:
+def unread(frames: QuerySet[Frame], box_version: BoxVersion) -> Q:
     """Those of the frames that the version has answered since their tags were written."""
-    answers = ModelAnswer.objects.filter(model_version=speaker.version, frame=OuterRef("pk"))
-    read = frames.filter(**{f"measures__{speaker.measure}": True})
+    answers = ModelAnswer.objects.filter(model_version=box_version.version, frame=OuterRef("pk"))
+    read = frames.filter(**{f"measures__{box_version.measure}": True})
     return Q(Exists(answers)) & ~Q(pk__in=read.values("pk"))

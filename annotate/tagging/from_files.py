@@ -28,18 +28,18 @@ CATEGORIES = {
 
 
 @dataclass(slots=True)
-class Beside:
+class FileFactsOfFrame:
     """All that files say of a frame: its own, and those of its dropped copies by their keys; and what people said of
     the copies' tags (True: yes)."""
 
-    own: SideFacts = field(default_factory=SideFacts)
+    own_facts: SideFacts = field(default_factory=SideFacts)
     copies: dict[int, SideFacts] = field(default_factory=dict)
     people: dict[tuple[str, int], bool] = field(default_factory=dict)  # by name and category of the tag
 
     @property
     def all(self) -> list[SideFacts]:
         """The own ones first."""
-        return [self.own, *self.copies.values()]
+        return [self.own_facts, *self.copies.values()]
 
 
 class Vocabulary:
@@ -65,7 +65,7 @@ class Vocabulary:
         return {name for name in names if self._known.get(name)}
 
 
-def beside(frames: Sequence[Frame], vocabulary: Vocabulary | None = None) -> dict[int, Beside]:
+def facts_of_files(frames: Sequence[Frame], vocabulary: Vocabulary | None = None) -> dict[int, FileFactsOfFrame]:
     """By frame key, for frames that have anything. Four queries; frames in bounded numbers, please."""
     keys = [frame.pk for frame in frames]
     copies = dict(copies_of(keys).values_list("pk", "duplicate_of_id"))
@@ -75,20 +75,20 @@ def beside(frames: Sequence[Frame], vocabulary: Vocabulary | None = None) -> dic
     rows = SideFile.objects.filter(frame__in=[*keys, *copies]).order_by("frame_id", "pk")
     for frame, name, text in rows.values_list("frame_id", "name", "text"):
         texts.setdefault(frame, []).append((name, text.encode("utf-8", "replace")))
-    found: dict[int, Beside] = {}
+    facts_by_frame: dict[int, FileFactsOfFrame] = {}
     for key in [*keys, *sorted(copies)]:
         facts = parse_side_files(texts[key], vocabulary) if key in texts else _earlier(measures.get(key, {}))
         if facts.empty:
             continue
-        entry = found.setdefault(copies.get(key, key), Beside())
+        entry = facts_by_frame.setdefault(copies.get(key, key), FileFactsOfFrame())
         if key in copies:
             entry.copies[key] = facts
         else:
-            entry.own = facts
-    said = FrameTag.objects.filter(frame__in=copies, by_person=True).order_by("at", "pk")
-    for frame, name, category, state in said.values_list("frame_id", "tag__name", "tag__category", "state"):
-        found.setdefault(copies[frame], Beside()).people[name, category] = state == TagState.YES
-    return found
+            entry.own_facts = facts
+    labels_of_copies = FrameTag.objects.filter(frame__in=copies, by_person=True).order_by("at", "pk")
+    for frame, name, category, state in labels_of_copies.values_list("frame_id", "tag__name", "tag__category", "state"):
+        facts_by_frame.setdefault(copies[frame], FileFactsOfFrame()).people[name, category] = state == TagState.YES
+    return facts_by_frame
 
 
 def copies_of(keys: Iterable[int]) -> QuerySet[Frame]:
@@ -128,7 +128,7 @@ def tags_of(facts: SideFacts, *, scheme: str = "") -> dict[str, int]:
     return categories
 
 
-def write(frames: Mapping[int, Beside], keys: Iterable[int], *, scheme: str = "") -> None:
+def write(frames: Mapping[int, FileFactsOfFrame], keys: Iterable[int], *, scheme: str = "") -> None:
     """Make the rows of scores, ratings and captions of these frames what their files say. Call it in a transaction."""
     frame_keys = list(keys)
     for start in range(0, len(frame_keys), BATCH):
@@ -137,7 +137,7 @@ def write(frames: Mapping[int, Beside], keys: Iterable[int], *, scheme: str = ""
         _write_captions({key: _captions(key, frames[key]) for key in part if key in frames}, part)
 
 
-def _facts_row(key: int, entry: Beside, scheme: str) -> FileFacts:
+def _facts_row(key: int, entry: FileFactsOfFrame, scheme: str) -> FileFacts:
     rated = next((facts for facts in entry.all if facts.rating), SideFacts())
     used = rated.rating_scheme or (scheme if len(rated.rating) == 1 else "")
     left = [text for facts in entry.all for text in facts.left]
@@ -165,8 +165,8 @@ def _not_tags(facts: SideFacts) -> Iterable[str]:
                 yield raw
 
 
-def _captions(key: int, entry: Beside) -> list[FileCaption]:
-    texts: dict[str, int] = dict.fromkeys(entry.own.captions, key)
+def _captions(key: int, entry: FileFactsOfFrame) -> list[FileCaption]:
+    texts: dict[str, int] = dict.fromkeys(entry.own_facts.captions, key)
     for copy, facts in entry.copies.items():
         for text in facts.captions:
             texts.setdefault(text, copy)

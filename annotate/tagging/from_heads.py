@@ -14,7 +14,7 @@ from annotate.algorithms.face_features import Box, cut_head, in_pixels
 from annotate.algorithms.tag_rules import Label, Rules
 from annotate.backends.contract import Picture
 from annotate.backends.taggers.builtin import LENGTHS, BuiltinHeadTagger
-from annotate.tagging.stored_scores import Scores, Speaker, speaker_of
+from annotate.tagging.stored_scores import ScoredVersion, Scores, scored_version_of
 
 SIDE = 128  # pixels at which heads are cut; the network settles and scales them
 
@@ -22,25 +22,25 @@ SIDE = 128  # pixels at which heads are cut; the network settles and scales them
 def labels_and_rules(tagger: BuiltinHeadTagger) -> tuple[tuple[Label, ...], Rules]:
     """The tags that the network may say, each with its own threshold."""
     thresholds = {name: threshold for name, threshold in tagger.thresholds.items() if not _measured(name)}
-    return tuple(Label(name, "general") for name in thresholds), Rules(own=thresholds, inclusive=True)
+    return tuple(Label(name, "general") for name in thresholds), Rules(label_thresholds=thresholds, inclusive=True)
 
 
-def speaker(tagger: BuiltinHeadTagger) -> Speaker:
+def speaker(tagger: BuiltinHeadTagger) -> ScoredVersion:
     """The version of the head tagger; makes its row."""
     labels, rules = labels_and_rules(tagger)
-    return speaker_of(tagger.info, labels, rules)
+    return scored_version_of(tagger.info, labels, rules)
 
 
-def answer(speaks: Speaker, tagger: BuiltinHeadTagger, picture: Picture, boxes: Sequence[Box]) -> bytes:
+def answer(speaks: ScoredVersion, tagger: BuiltinHeadTagger, picture: Picture, boxes: Sequence[Box]) -> bytes:
     """Packed scores of a picture (uint8 RGB) with relative boxes of its faces: of each tag the surest head's."""
     height, width = picture.shape[:2]
     pixels = in_pixels(boxes, width, height)
     return speaks.pack(scores(speaks, tagger, [cut_head(picture, box, side_px=SIDE) for box in pixels]))
 
 
-def scores(speaks: Speaker, tagger: BuiltinHeadTagger, heads: Sequence[Picture]) -> Scores:
+def scores(speaks: ScoredVersion, tagger: BuiltinHeadTagger, heads: Sequence[Picture]) -> Scores:
     """Scores [labels] of what follows for a head. Of tags that exclude each other the surest counts."""
-    names = [label.name for label in speaks.reading.labels]
+    names = [label.name for label in speaks.accepted_tags.labels]
     row = np.zeros(len(names), np.float32)
     for head_scores in tagger.tag(heads):
         accepted = tagger.following(head_scores)

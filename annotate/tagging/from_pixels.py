@@ -13,7 +13,7 @@ from annotate.algorithms.computed_tags import COMPUTED_VERSION, computed_tags
 from annotate.algorithms.face_features import Box, in_pixels
 from annotate.algorithms.tag_rules import Label, Rules
 from annotate.backends.contract import ModelInfo, Picture
-from annotate.tagging.stored_scores import Scores, Speaker, speaker_of
+from annotate.tagging.stored_scores import ScoredVersion, Scores, scored_version_of
 from ingest.models import Frame
 
 COMPUTED = ModelInfo(task="tags", name="computed", revision=COMPUTED_VERSION, licence="MIT")
@@ -32,13 +32,13 @@ RULES = Rules({"general": 0.0, "meta": 0.0})
 _PLACES = {label.name: place for place, label in enumerate(LABELS)}
 
 
-def speaker() -> Speaker:
+def speaker() -> ScoredVersion:
     """The version of the computed tags; makes its row."""
-    return speaker_of(COMPUTED, LABELS, RULES)
+    return scored_version_of(COMPUTED, LABELS, RULES)
 
 
 def answer(
-    speaks: Speaker, frame: Frame, picture: Picture, boxes: Sequence[Box], *, people_elsewhere: bool = False
+    speaks: ScoredVersion, frame: Frame, picture: Picture, boxes: Sequence[Box], *, people_elsewhere: bool = False
 ) -> bytes:
     """Packed computed tags of a frame's picture (uint8 RGB) with relative boxes of its faces.
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from annotate.actions.model_versions import labels_of, rules_of, version_of
 from annotate.algorithms import packing
-from annotate.algorithms.tag_rules import Label, Reading, Rules
+from annotate.algorithms.tag_rules import AcceptedTags, Label, Rules
 from annotate.backends.contract import ModelInfo
 from annotate.chosen_models.tasks import tasks_with
 from annotate.models import ModelAnswer, ModelVersion
@@ -26,11 +26,11 @@ Scores = NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True)
-class Speaker:
+class ScoredVersion:
     """A model version whose answers are scores: its labels with the rules that hold now, ready for reading."""
 
     version: ModelVersion
-    reading: Reading
+    accepted_tags: AcceptedTags
 
     def pack(self, scores: Scores) -> bytes:
         """Scores [labels] as bytes; of long lists those below the floor are given up."""
@@ -39,41 +39,41 @@ class Speaker:
     def pack_all(self, scores: Sequence[Scores]) -> list[bytes]:
         """As `pack` for many pictures at once, which takes a fraction of the time."""
         packed: list[bytes] = []
-        for at in range(0, len(scores), TOGETHER):
-            some = np.stack(scores[at : at + TOGETHER])
-            if some.shape[1] <= CLASSES_MAX:
-                packed += [packing.pack_classes(one) for one in some]
+        for start in range(0, len(scores), TOGETHER):
+            batch = np.stack(scores[start : start + TOGETHER])
+            if batch.shape[1] <= CLASSES_MAX:
+                packed += [packing.pack_classes(row) for row in batch]
             else:
-                worthy = self.reading.worthy(some, floor=packing.FLOOR)
-                packed += packing.pack_chosen(some, worthy & (some >= 0.5 / packing.STEPS))
+                is_above_floor = self.accepted_tags.above_floor(batch, floor=packing.FLOOR)
+                packed += packing.pack_chosen(batch, is_above_floor & (batch >= 0.5 / packing.STEPS))
         return packed
 
     def unpack(self, data: bytes) -> Scores:
         """Scores [labels], in steps of 1/65535; ValueError when the bytes are not this version's."""
         if data[:1] == bytes([packing.CLASSES]):
             scores = packing.unpack_classes(data)
-            if len(scores) != len(self.reading.labels):
-                raise ValueError(f"{len(scores)} scores are stored for {len(self.reading.labels)} labels")
+            if len(scores) != len(self.accepted_tags.labels):
+                raise ValueError(f"{len(scores)} scores are stored for {len(self.accepted_tags.labels)} labels")
             return scores
-        return packing.unpack_scores(data, len(self.reading.labels))
+        return packing.unpack_scores(data, len(self.accepted_tags.labels))
 
     def following(self, data: bytes) -> list[tuple[Label, float]]:
         """Labels that follow from stored bytes by the rules."""
-        return self.reading.following(self.unpack(data))
+        return self.accepted_tags.accepted(self.unpack(data))
 
-    def with_rules(self, rules: Rules) -> Speaker:
+    def with_rules(self, rules: Rules) -> ScoredVersion:
         """The same version read by other rules."""
-        return Speaker(self.version, Reading(self.reading.labels, rules))
+        return ScoredVersion(self.version, AcceptedTags(self.accepted_tags.labels, rules))
 
 
-def speaker_of(info: ModelInfo, labels: Sequence[Label], rules: Rules) -> Speaker:
+def scored_version_of(info: ModelInfo, labels: Sequence[Label], rules: Rules) -> ScoredVersion:
     """The speaker of an opened or described scorer; makes its version row."""
-    return Speaker(version_of(info, labels=labels, rules=rules), Reading(labels, rules))
+    return ScoredVersion(version_of(info, labels=labels, rules=rules), AcceptedTags(labels, rules))
 
 
-def stored_speaker(version: ModelVersion) -> Speaker:
+def stored_version(version: ModelVersion) -> ScoredVersion:
     """The speaker of a version that has answers, whether or not its model is still installed."""
-    return Speaker(version, Reading(labels_of(version), rules_of(version)))
+    return ScoredVersion(version, AcceptedTags(labels_of(version), rules_of(version)))
 
 
 def save(version: ModelVersion, data: Mapping[int, bytes]) -> None:

@@ -132,7 +132,7 @@ def _compared(
     skip = min(as_int(form.get("skip")) or 0, max(0, len(left) - 1))
     question = left[skip] if left else None
     frames = Frame.objects.filter(collection=collection).select_related("episode")
-    differences = [difference for difference in comparison.apart if label in ("", difference.label)][:SHOWN_APART]
+    differences = [difference for difference in comparison.differences if label in ("", difference.label)][:SHOWN_APART]
     frames_shown = frames.in_bulk(
         {difference.frame for difference in differences} | ({question.frame} if question else set())
     )

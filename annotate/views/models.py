@@ -229,7 +229,7 @@ def _take_upload(request: HttpRequest, upload: UploadedFile[Any], *, name: str, 
         with path.open("wb") as file:
             for chunk in upload.chunks(UPLOAD_CHUNK):
                 file.write(chunk)
-        return model_actions.import_upload(upload=path, shown=file_name, name=name, family=family, by=request.user)
+        return model_actions.import_upload(upload=path, file_name=file_name, name=name, family=family, by=request.user)
     except (OSError, KomaError) as error:
         path.unlink(missing_ok=True)
         if isinstance(error, KomaError):

@@ -38,7 +38,7 @@ def tags(request: HttpRequest, collection: Collection) -> HttpResponse:
     Each with its category, how often it is used here, and the alias that was typed, if it was found by one.
     """
     text = request.GET.get("q", "")[:TEXT_MAX]
-    matches = complete(collection, text, most=SHOWN)
+    matches = complete(collection, text, limit=SHOWN)
     keys = [tag.pk for tag in matches]
     here = dict(
         TagCount.objects.filter(collection_id=collection.pk, tag_id__in=keys, state=TagState.YES).values_list(

@@ -16,7 +16,7 @@ from ingest.models import Collection
 NAME_MAX = 120
 
 
-def shown(row: RecipeRow | None, params: Mapping[str, Any]) -> dict[str, Any]:
+def form_values(row: RecipeRow | None, params: Mapping[str, Any]) -> dict[str, Any]:
     """What the page of a recipe shows, for its form's fingerprint: the saved name ("" for none) and all settings."""
     return {"recipe": row.name if row is not None else "", **_flat(params)}
 
@@ -35,7 +35,7 @@ def save(*, collection: Collection, name: str, recipe: Recipe, by: Any, seen: st
         row = RecipeRow.objects.select_for_update().filter(collection=collection, name=title).first()
         if row is None:
             return RecipeRow.objects.create(collection=collection, name=title, params=recipe.as_dict(), updated_by=by)
-        now, new_values = shown(row, row.params), shown(row, recipe.as_dict())
+        now, new_values = form_values(row, row.params), form_values(row, recipe.as_dict())
         if seen is not None and f"recipe:{fingerprint({'recipe': title}).partition(':')[2]}" not in seen.split():
             seen = ""  # another recipe was open: of this one nothing was seen
         who = row.updated_by.get_username() if row.updated_by else "Somebody"

@@ -81,7 +81,7 @@ class Balance:
 class _Node:
     name: str
     path: Path
-    own: int = 0
+    pictures_here: int = 0
     children: dict[str, _Node] = field(default_factory=dict)
 
 
@@ -197,15 +197,15 @@ def _tree(pictures: Mapping[Path, int]) -> _Node:
         node = root
         for name in path:
             node = node.children.setdefault(name, _Node(name, (*node.path, name)))
-        node.own += count
+        node.pictures_here += count
     return root
 
 
 def _share(node: _Node, mass: float, weights: Sequence[Weight], out: dict[Path, float]) -> None:
     shares = [(child, weight_of(child.path, weights)) for child in node.children.values()]
-    weight_here = weight_of(node.path, weights) if node.own else 0.0
+    weight_here = weight_of(node.path, weights) if node.pictures_here else 0.0
     total = weight_here + sum(weight for _, weight in shares)
-    if node.own:
+    if node.pictures_here:
         out[node.path] = mass * weight_here / total
     for child, weight in shares:
         _share(child, mass * weight / total, weights, out)

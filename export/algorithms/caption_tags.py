@@ -36,7 +36,7 @@ ATTIRE = frozenset(
 )
 
 
-def shown(tag: str, *, spaces: bool) -> str:
+def display_name(tag: str, *, spaces: bool) -> str:
     """A tag as it stands in a caption: one line; with `spaces` its underscores become spaces, kaomoji stay."""
     text = " ".join(tag.split())
     return spaced(text) if spaces else text
@@ -68,21 +68,21 @@ def is_blocked(tag: str, blacklist: Sequence[str]) -> bool:
 
     Tag and entry are compared in one spelling, whatever the case, with spaces or underscores; `*` is the only wildcard.
     """
-    return any(_fits(entry, tag) if "*" in entry else _words(entry) in _words(tag) for entry in blacklist)
+    return any(_matches(entry, tag) if "*" in entry else _words(entry) in _words(tag) for entry in blacklist)
 
 
-def _fits(entry: str, tag: str) -> bool:
+def _matches(entry: str, tag: str) -> bool:
     """Whether all of a tag is an entry whose `*` stand for anything. No pattern of `re`: many `*` take it for ever."""
     first, *between, last = _one_spelling(entry).split("*")
     text = _one_spelling(tag)
     if len(text) < len(first) + len(last) or not text.startswith(first) or not text.endswith(last):
         return False
-    at, end = len(first), len(text) - len(last)
+    start, end = len(first), len(text) - len(last)
     for part in between:  # the first place of each is the best: it leaves most for those behind
-        at = text.find(part, at, end)
-        if at < 0:
+        start = text.find(part, start, end)
+        if start < 0:
             return False
-        at += len(part)
+        start += len(part)
     return True
 
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from export.algorithms.caption_tags import is_blocked, is_eyes, is_hair, is_outfit, is_people, shown
+from export.algorithms.caption_tags import display_name, is_blocked, is_eyes, is_hair, is_outfit, is_people
 from export.algorithms.metadata import Box, CountSource, Facts, count_word
 
 CaptionVersion = Literal["v1.0", "v1.1", "v1.2"]
@@ -166,20 +166,20 @@ def _count(facts: Facts, options: CaptionOptions, key: str) -> str:
 
 
 def _characters(facts: Facts, options: CaptionOptions, key: str) -> str:
-    return options.characters_separator.join(shown(name, spaces=options.spaces) for name in facts.characters)
+    return options.characters_separator.join(display_name(name, spaces=options.spaces) for name in facts.characters)
 
 
 def _copyright(facts: Facts, options: CaptionOptions, key: str) -> str:
-    names = ", ".join(shown(name, spaces=options.spaces) for name in facts.copyright)
+    names = ", ".join(display_name(name, spaces=options.spaces) for name in facts.copyright)
     return f"{options.copyright_prefix}{names}" if names else ""
 
 
 def _general(facts: Facts, options: CaptionOptions, key: str) -> str:
-    return shown(facts.general, spaces=options.spaces)
+    return display_name(facts.general, spaces=options.spaces)
 
 
 def _artist(facts: Facts, options: CaptionOptions, key: str) -> str:
-    names = ", ".join(shown(name, spaces=options.spaces) for name in facts.artist)
+    names = ", ".join(display_name(name, spaces=options.spaces) for name in facts.artist)
     return f"{options.artist_prefix}{names}" if names else ""
 
 
@@ -196,7 +196,7 @@ def _facepos(facts: Facts, options: CaptionOptions, key: str) -> str:
 
 def _tags(facts: Facts, options: CaptionOptions, key: str) -> str:
     names = chosen_tags(facts, options, key=key)
-    return options.tags_separator.join(shown(tag, spaces=options.spaces) for tag in names)
+    return options.tags_separator.join(display_name(tag, spaces=options.spaces) for tag in names)
 
 
 def _prose(facts: Facts, options: CaptionOptions, key: str) -> str:

@@ -57,7 +57,7 @@ def crops_of(picture: Picture, options: CropOptions) -> Iterator[Crop]:
         if square is None or square in seen:
             continue
         seen.add(square)
-        yield Crop(*square, inside(picture, square, mark=str(len(seen))))
+        yield Crop(*square, inside(picture, square, suffix=str(len(seen))))
 
 
 def _square(picture: Picture, face: Face, options: CropOptions) -> tuple[int, int, int] | None:
@@ -75,7 +75,7 @@ def _square(picture: Picture, face: Face, options: CropOptions) -> tuple[int, in
     return max(0, min(left, width - side)), max(0, min(top, height - side)), side
 
 
-def inside(picture: Picture, square: tuple[int, int, int], *, mark: str, only: Face | None = None) -> Picture:
+def inside(picture: Picture, square: tuple[int, int, int], *, suffix: str, only: Face | None = None) -> Picture:
     """What a square (left, top, side) shows of a picture; `mark` ends its key and name. `only` this face is in it."""
     side = square[2]
     size = (picture.width, picture.height)
@@ -86,8 +86,8 @@ def inside(picture: Picture, square: tuple[int, int, int], *, mark: str, only: F
         tags = [(tag, score) for tag, score in tags if not _COUNT_TAG.fullmatch(tag)]
     return replace(
         picture,
-        key=f"{picture.key}:crop{mark}",
-        stem=f"{picture.stem}_{mark}",
+        key=f"{picture.key}:crop{suffix}",
+        stem=f"{picture.stem}_{suffix}",
         width=side,
         height=side,
         faces=faces,

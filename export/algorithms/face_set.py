@@ -63,7 +63,7 @@ def face_crops(picture: Picture, options: FaceSetOptions) -> tuple[list[Crop], l
                 reasons.append(TOO_SMALL)
                 continue
         border = options.border if over else ""
-        cropped = inside(picture, (left, top, side), mark=f"face{number}", only=face)
+        cropped = inside(picture, (left, top, side), suffix=f"face{number}", only=face)
         crops.append(Crop(left, top, side, cropped, border=border, face=_pixels(picture, face)))
     return crops, reasons
 

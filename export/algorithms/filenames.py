@@ -64,14 +64,14 @@ class Names:
 
     _taken: dict[tuple[str, ...], set[str]] = field(default_factory=dict)
     _last: dict[tuple[tuple[str, ...], str], int] = field(default_factory=dict)  # number given last to a wish
-    _given: dict[tuple[tuple[str, ...], str], str] = field(default_factory=dict)
+    _assigned: dict[tuple[tuple[str, ...], str], str] = field(default_factory=dict)
 
     def folder(self, parent: tuple[str, ...], name: str, *, limit_bytes: int = NAME_BYTES_MAX) -> str:
         """Name for the folder `name` in `parent`: the same wish gets the same folder, another wish another."""
-        known = self._given.get((parent, name))
+        known = self._assigned.get((parent, name))
         if known is None:
             wish = safe_name(name, limit_bytes=limit_bytes)
-            known = self._given[(parent, name)] = self._claim(parent, wish, limit_bytes)
+            known = self._assigned[(parent, name)] = self._claim(parent, wish, limit_bytes)
         return known
 
     def stem(self, name: str) -> str:

@@ -25,7 +25,7 @@ class Settled:
 
     named: tuple[tuple[int, str], ...] = ()
     unnamed: tuple[int, ...] = ()
-    shown: tuple[str, ...] = ()
+    displayed: tuple[str, ...] = ()
     not_shown: tuple[str, ...] = ()
     reason: str = ""
 
@@ -63,11 +63,11 @@ def settle(
     if not added:
         return Settled(unnamed=tuple(face.face for face in leaving), not_shown=not_shown)
     if not faces:
-        return Settled(shown=tuple(added), not_shown=not_shown)
+        return Settled(displayed=tuple(added), not_shown=not_shown)
     without = [face for face in faces if not face.name]
     only_other = removed - {face.name for face in leaving}
     if len(added) == len(only_other) == 1 and not leaving and not without:
-        return Settled(shown=tuple(added), not_shown=not_shown)
+        return Settled(displayed=tuple(added), not_shown=not_shown)
     target, reason = _target(added, leaving, without, unplaced=bool(only_other))
     if target is None:
         return Settled(reason=reason)

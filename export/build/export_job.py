@@ -50,7 +50,7 @@ def execute(job_id: int, *, in_worker: bool = False) -> RunState | None:
 
 
 def plan_of(
-    collection: Collection, recipe: Recipe, *, heard: Callable[[int], None] = lambda done: None
+    collection: Collection, recipe: Recipe, *, on_progress: Callable[[int], None] = lambda done: None
 ) -> tuple[Plan, dict[str, int]]:
     """The plan of a recipe over a collection as it is now, and all pictures that stay out, by reason."""
 
@@ -58,7 +58,7 @@ def plan_of(
         rows = rows_from_database.pictures(collection, name_clusters=recipe.arrange.name_clusters)
         for number, row in enumerate(rows):
             if number % 500 == 0:
-                heard(0)
+                on_progress(0)
             yield row
 
     plan = make_plan(read(), recipe, factor=upscaling.factor_of(collection, recipe))
@@ -66,13 +66,13 @@ def plan_of(
 
 
 def write(
-    collection: Collection, recipe: Recipe, *, folder: Path, target: Path, heard: Callable[[int, int], None]
+    collection: Collection, recipe: Recipe, *, folder: Path, target: Path, on_progress: Callable[[int, int], None]
 ) -> tuple[Plan, Built, dict[str, int]]:
     """Plan and write a data set into `folder`; `heard` gets done and total. `target`: where it will be moved to.
 
     Raises BadInput when nothing goes out, and for paths that are too long for this server.
     """
-    plan, left_out = plan_of(collection, recipe, heard=lambda done: heard(done, 0))
+    plan, left_out = plan_of(collection, recipe, on_progress=lambda done: on_progress(done, 0))
     if not plan.items:
         reasons = ", ".join(f"{count:,} {reason}" for reason, count in left_out.items()) or "there are no kept frames"
         raise BadInput(f"No picture would be in this data set: {reasons}.")
@@ -82,9 +82,14 @@ def write(
     total = len(plan.items)
     upscaler = upscaling.open_for(collection, recipe) if any(item.passes for item in plan.items) else None
     built = build(
-        plan, recipe, store=store(), folder=folder, heard=lambda done: heard(done, total), upscaler=upscaler,
+        plan,
+        recipe,
+        store=store(),
+        folder=folder,
+        on_progress=lambda done: on_progress(done, total),
+        upscaler=upscaler,
         masker=masks.open_for(collection, recipe),
-    )  # fmt: skip
+    )
     built.warnings += lengths.warnings
     return plan, built, left_out
 
@@ -96,13 +101,15 @@ def _run(job: ExportJob, report: Reporter[ExportJob]) -> None:
     report(at_once=True, done=0, counters=counters)
     written = 0
 
-    def heard(done: int, total: int) -> None:
+    def report_progress(done: int, total: int) -> None:
         nonlocal written
         counters["phase"] = "writing" if total else "reading"
         waits, written = total > 0 and done == written, done  # also called while pictures are waited for
         report(done=done, total=total, counters=counters, same_step=waits)
 
-    plan, built, left_out = write(job.collection, recipe, folder=folder, target=inside_exports(target), heard=heard)
+    plan, built, left_out = write(
+        job.collection, recipe, folder=folder, target=inside_exports(target), on_progress=report_progress
+    )
     count = len(plan.items)
     final = inside_exports(target)
     move_whole(folder, final)

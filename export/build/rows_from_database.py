@@ -66,7 +66,7 @@ def pictures(collection: Collection, *, name_clusters: bool = False, tags: bool 
         last = frames[-1][0]
         keys = [frame[0] for frame in frames]
         of_files = [frame[0] for frame in frames if episodes[frame[1]].source.kind == SourceKind.PICTURES]
-        yield from _rows(frames, episodes, _said(keys, of_files, name_clusters=name_clusters, tags=tags))
+        yield from _rows(frames, episodes, _facts_of(keys, of_files, name_clusters=name_clusters, tags=tags))
 
 
 def pictures_of(frames: Sequence[Frame], *, name_clusters: bool = False) -> list[Picture]:
@@ -74,7 +74,7 @@ def pictures_of(frames: Sequence[Frame], *, name_clusters: bool = False) -> list
     keys = [frame.pk for frame in frames]
     values = [tuple(getattr(frame, name) for name in FIELDS) for frame in frames]
     episodes = {frame.episode_id: frame.episode for frame in frames}
-    return list(_rows(values, episodes, _said(keys, keys, name_clusters=name_clusters, tags=True)))
+    return list(_rows(values, episodes, _facts_of(keys, keys, name_clusters=name_clusters, tags=True)))
 
 
 def left_out(collection: Collection) -> dict[str, int]:
@@ -110,7 +110,7 @@ def stem_of(episode: Episode, index: int, name: str, page: int | None = None) ->
 
 
 @dataclass(slots=True)
-class _Said:
+class _Facts:
     """What is said of frames, by their keys."""
 
     faces: dict[int, list[FaceRow]]
@@ -123,9 +123,9 @@ class _Said:
     scores: dict[int, int] = field(default_factory=dict)
 
 
-def _said(keys: list[int], of_files: list[int], *, name_clusters: bool, tags: bool) -> _Said:
+def _facts_of(keys: list[int], of_files: list[int], *, name_clusters: bool, tags: bool) -> _Facts:
     """Without `tags` only what folders depend on. `of_files`: those of the frames that came as pictures."""
-    said = _Said(
+    said = _Facts(
         _faces(keys, name_clusters=name_clusters), _characters(keys), _tags(keys, every=tags), _passes(of_files)
     )
     if tags:
@@ -135,7 +135,7 @@ def _said(keys: list[int], of_files: list[int], *, name_clusters: bool, tags: bo
     return said
 
 
-def _rows(frames: Sequence[tuple[Any, ...]], episodes: dict[int, Episode], every: _Said) -> Iterator[Picture]:
+def _rows(frames: Sequence[tuple[Any, ...]], episodes: dict[int, Episode], every: _Facts) -> Iterator[Picture]:
     for pk, episode_id, index, name, page, width, height, file, original, use in frames:
         episode = episodes[episode_id]
         tags = every.tags.get(pk, [])

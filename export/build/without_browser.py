@@ -42,7 +42,7 @@ from ingest.pipeline.settling import settle
 CLOCKS_APART = timedelta(minutes=2)  # of machines whose workers take part
 WAIT_S = 0.5  # between looks at a stage that another worker of this installation has
 
-Say = Callable[[str], None]
+Report = Callable[[str], None]
 
 
 REFUSED_SHOWN = 100  # files of one input in the answer; the file beside the data set lists all
@@ -108,7 +108,7 @@ class Outcome:
         }
 
 
-def build_dataset(config: Config, *, say: Say = lambda text: None) -> Outcome:
+def build_dataset(config: Config, *, report: Report = lambda text: None) -> Outcome:
     """Register the inputs, run the stages, name faces by the references, write the data set.
 
     An input that cannot be used, wholly or in part, is recorded with its reason and the others go on; `Outcome.ok` is
@@ -120,18 +120,20 @@ def build_dataset(config: Config, *, say: Say = lambda text: None) -> Outcome:
     outcome = Outcome(config.collection, str(config.out))
     collection = open_collection(config.collection)
     _choose(collection, config)
-    episodes = _register(collection, config, outcome, say)
+    episodes = _register(collection, config, outcome, report)
     if config.references is not None:
         before = time.perf_counter()
         added = reference_actions.add_folder(collection=collection, folder=config.references, by=None)
-        say(f"references: {added.pictures} new pictures of {added.characters} characters, {added.known} known already")
+        report(
+            f"references: {added.pictures} new pictures of {added.characters} characters, {added.known} known already"
+        )
         outcome.warnings += added.left_out
         outcome.seconds["references"] = time.perf_counter() - before
     if episodes:
-        _run(collection, episodes, config, outcome, say)
+        _run(collection, episodes, config, outcome, report)
     _count(collection, outcome)
     try:
-        _write(collection, recipe, config.out, outcome, say)
+        _write(collection, recipe, config.out, outcome, report)
     except (KomaError, OSError) as error:
         outcome.error = str(error)
     _list_refused(collection, config.out.absolute(), outcome)
@@ -203,7 +205,7 @@ def open_collection(name: str) -> Collection:
     return collection
 
 
-def _register(collection: Collection, config: Config, outcome: Outcome, say: Say) -> list[Episode]:
+def _register(collection: Collection, config: Config, outcome: Outcome, report: Report) -> list[Episode]:
     episodes: dict[int, Episode] = {}
     for input_config in config.inputs:
         try:
@@ -215,17 +217,17 @@ def _register(collection: Collection, config: Config, outcome: Outcome, say: Say
             entry = Input(str(path))
             outcome.inputs.append(entry)
             try:
-                episode = _added(collection, path, config.about(input_config), say)
+                episode = _added(collection, path, config.about(input_config), report)
             except KomaError as error:
                 entry.reason = error.message
-                say(f"{path.name}: not used. {error.message}")
+                report(f"{path.name}: not used. {error.message}")
                 continue
             entry.episode, entry.episode_id = episode.label, episode.pk
             episodes[episode.pk] = episode
     return list(episodes.values())
 
 
-def _added(collection: Collection, path: Path, about: dict[str, Any], say: Say) -> Episode:
+def _added(collection: Collection, path: Path, about: dict[str, Any], report: Report) -> Episode:
     """The episode of an input, new or known, with what the config says of it."""
     try:
         episode = sources.register(collection=collection, path=path.absolute(), by=None)
@@ -239,7 +241,7 @@ def _added(collection: Collection, path: Path, about: dict[str, Any], say: Say) 
     }
     if other:
         sources.change(episode=episode, by=None, values=other)
-    say(f"{path.name}: {word} as {episode.label}")
+    report(f"{path.name}: {word} as {episode.label}")
     return episode
 
 
@@ -256,19 +258,19 @@ def _inputs(path: Path) -> Iterable[Path]:
     return paths
 
 
-def _run(collection: Collection, episodes: list[Episode], config: Config, outcome: Outcome, say: Say) -> None:
+def _run(collection: Collection, episodes: list[Episode], config: Config, outcome: Outcome, report: Report) -> None:
     _take_back(collection)
     models: dict[str, Any] = {}
     for old in list(collection.runs.exclude(state__in=FINISHED).order_by("pk")):
-        say(f"going on with run {old.pk}")
-        _to_the_end(old, models, outcome, say)
+        report(f"going on with run {old.pk}")
+        _to_the_end(old, models, outcome, report)
     run = runs.start(collection=collection, episodes=episodes, by=None, stage_names=config.stages, params=config.params)
     if config.keep:
         keep_run_settings(collection=collection, params=run.params, by=None)
-    _to_the_end(run, models, outcome, say)
+    _to_the_end(run, models, outcome, report)
     for more in full_pictures.start_lacking(collection):
-        say(f"full pictures of frames of other episodes that are kept again: run {more.pk}")
-        _to_the_end(more, models, outcome, say)
+        report(f"full pictures of frames of other episodes that are kept again: run {more.pk}")
+        _to_the_end(more, models, outcome, report)
     failed = run.stages.filter(state__in=(RunState.FAILED, RunState.CANCELLED)).exclude(error="").order_by("order")
     for row in failed:
         entries = [entry for entry in outcome.inputs if entry.episode_id and entry.episode_id == row.episode_id]
@@ -289,14 +291,14 @@ def _run(collection: Collection, episodes: list[Episode], config: Config, outcom
             entry.refused = [{"file": name, "reason": reason} for name, reason in refusals]
 
 
-def _to_the_end(run: PipelineRun, models: dict[str, Any], outcome: Outcome, say: Say) -> None:
+def _to_the_end(run: PipelineRun, models: dict[str, Any], outcome: Outcome, report: Report) -> None:
     """Run every stage here; what a worker of this installation has taken is waited for."""
     reported: set[int] = set()
     latest: datetime | None = None
     while run.state not in FINISHED:
         waiting = run.stages.filter(state=RunState.QUEUED).select_related("episode").order_by("order", "pk").first()
         if waiting is not None:
-            say(f"{waiting.stage}: {waiting.episode or 'the whole collection'}")
+            report(f"{waiting.stage}: {waiting.episode or 'the whole collection'}")
             runner.execute(waiting.pk, models=models)
         else:
             time.sleep(WAIT_S)
@@ -310,7 +312,7 @@ def _to_the_end(run: PipelineRun, models: dict[str, Any], outcome: Outcome, say:
             seconds = float(row.timings.get("total", 0.0))
             outcome.seconds[row.stage] = outcome.seconds.get(row.stage, 0.0) + seconds
             if row.error:
-                say(f"{row.stage}: {row.error}")
+                report(f"{row.stage}: {row.error}")
         run.refresh_from_db()
 
 
@@ -345,7 +347,7 @@ def _count(collection: Collection, outcome: Outcome) -> None:
         outcome.warnings += [f"{episode.source.name}: {text}" for text in episode.warnings]
 
 
-def _write(collection: Collection, recipe: Recipe, out: Path, outcome: Outcome, say: Say) -> None:
+def _write(collection: Collection, recipe: Recipe, out: Path, outcome: Outcome, report: Report) -> None:
     before = time.perf_counter()
     out = out.absolute()
     check_place(out)
@@ -353,12 +355,14 @@ def _write(collection: Collection, recipe: Recipe, out: Path, outcome: Outcome, 
     building.parent.mkdir(parents=True, exist_ok=True)
     last_percent = [-1]
 
-    def heard(done: int, total: int) -> None:
+    def report_progress(done: int, total: int) -> None:
         if total and (percent := 100 * done // total // 10 * 10) != last_percent[0]:
             last_percent[0] = percent
-            say(f"writing: {done:,} of {total:,} pictures")
+            report(f"writing: {done:,} of {total:,} pictures")
 
-    plan, built, left_out = export_job.write(collection, recipe, folder=building, target=out, heard=heard)
+    plan, built, left_out = export_job.write(
+        collection, recipe, folder=building, target=out, on_progress=report_progress
+    )
     move_whole(building, out)
     share(out, umask=settings.KOMA_UMASK)  # it is the person's, as anything else that their programs write
     outcome.counts |= {
@@ -371,4 +375,4 @@ def _write(collection: Collection, recipe: Recipe, out: Path, outcome: Outcome, 
     }
     outcome.warnings += built.warnings
     outcome.seconds["export"] = time.perf_counter() - before
-    say(f"written: {out}")
+    report(f"written: {out}")

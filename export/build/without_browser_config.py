@@ -58,9 +58,9 @@ class Config:
     params: dict[str, dict[str, Any]] = field(default_factory=dict)
     keep: bool = False
 
-    def about(self, given: InputConfig) -> dict[str, Any]:
+    def about(self, input_config: InputConfig) -> dict[str, Any]:
         """All that is said of an input."""
-        return self.defaults | given.about
+        return self.defaults | input_config.about
 
     def parsed_recipe(self) -> Recipe:
         """The recipe. Raises ConfigError."""

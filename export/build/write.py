@@ -37,7 +37,7 @@ _THREADS = 2
 _BATCH = 16  # pictures between two looks at cancel and progress
 _ALIVE_EVERY_S = 5.0
 
-Heard = Callable[[int], None]
+OnProgress = Callable[[int], None]
 
 
 @dataclass(slots=True)
@@ -63,7 +63,7 @@ def build(
     *,
     store: Store,
     folder: Path,
-    heard: Heard = lambda done: None,
+    on_progress: OnProgress = lambda done: None,
     upscaler: Upscaler | None = None,
     masker: Masker | None = None,
 ) -> Built:
@@ -86,19 +86,19 @@ def build(
     done = 0
     with ThreadPoolExecutor(_THREADS) as pool:
         for batch in _batches(_works(plan.items), _BATCH):
-            heard(done)
+            on_progress(done)
             tasks = [pool.submit(_write, work, recipe, layout, store, sink, upscaler, masker) for work in batch]
 
             def alive(before: int = done, batch: Any = batch, tasks: list[Future[Built]] = tasks) -> None:
                 written = (len(work.items) for work, task in zip(batch, tasks, strict=True) if task.done())
-                heard(before + sum(written))
+                on_progress(before + sum(written))
 
             for outcome in _outcomes(tasks, alive):
                 built.written += outcome.written
                 built.resumed += outcome.resumed
                 built.failed += outcome.failed
             done += sum(len(work.items) for work in batch)
-    heard(done)
+    on_progress(done)
     if built.failed:
         raise KomaError(
             f"{len(built.failed)} pictures could not be written. First: {built.failed[0]} "
@@ -271,7 +271,7 @@ def _write_item(
         filename=item.stem + after,
         group="/".join(layout.folders[item.folder]),
     )
-    body |= _made(item, model=model)
+    body |= _how_made(item, model=model)
     text = _json(body)
     if recipe.metadata.version == "v2":
         folder, _, stem = base.rpartition("/")
@@ -279,20 +279,20 @@ def _write_item(
     sink.write(f"{base}.json", text)  # last: its presence says that this picture is whole
 
 
-def _made(item: Item, *, model: str) -> dict[str, Any]:
+def _how_made(item: Item, *, model: str) -> dict[str, Any]:
     """What was done to the picture beyond cutting: passes of upscaling, and what a face was cut from."""
-    made: dict[str, Any] = {}
+    facts: dict[str, Any] = {}
     if item.all_passes:
-        made["upscale"] = {"passes": item.all_passes, "model": model}
+        facts["upscale"] = {"passes": item.all_passes, "model": model}
     crop = item.crop
     if crop is not None and crop.face is not None:
-        made["face_set"] = {
+        facts["face_set"] = {
             "source": item.picture.key.rpartition(":crop")[0],
             "face": [round(side, 1) for side in crop.face],
             "square": [crop.left, crop.top, crop.side],
             "border": crop.border or "inside",
         }
-    return made
+    return facts
 
 
 def _base(item: Item, layout: Placed) -> str:

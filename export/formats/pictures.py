@@ -60,7 +60,7 @@ class Growth:
 
     enlarge: Enlarge | None = None
     size: tuple[int, int] | None = None
-    told: int = 0
+    passes_noted: int = 0
     model: str = ""
 
 
@@ -80,7 +80,7 @@ def picture_bytes(
     rgb = resized(rgb, growth.size or written_size(width, height, selection))
     out = io.BytesIO()
     image = Image.fromarray(rgb)
-    save_options = passes.save_options(growth.told, growth.model, png=encoding == "png")
+    save_options = passes.save_options(growth.passes_noted, growth.model, png=encoding == "png")
     if encoding == "png":
         image.save(out, "PNG", compress_level=PNG_LEVEL, **save_options)
     elif encoding == "webp":

@@ -60,11 +60,11 @@ FACES = FaceKind(
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
+class ExampleFace:
     """A face for the page: its two pictures as data URIs, `model` "" until (or unless) the model's is there."""
 
     part: Part
-    plain: str
+    resampled: str
     model: str
     state: str  # "" where no model is asked, "none" where it was not asked yet
     error: str
@@ -88,7 +88,7 @@ class FaceProgress:
         return self.total - self.done - self.failed
 
 
-def progress_of(faces: Sequence[Shown]) -> FaceProgress | None:
+def progress_of(faces: Sequence[ExampleFace]) -> FaceProgress | None:
     """None where no face of these needs a model."""
     requested = [face for face in faces if face.state]
     if not requested:
@@ -109,7 +109,7 @@ def by_model(collection: Collection, recipe: Recipe) -> str:
     return "" if name in FILTERS else name
 
 
-def shown(collection: Collection, recipe: Recipe, parts: Sequence[Part]) -> list[Shown]:
+def example_faces_of(collection: Collection, recipe: Recipe, parts: Sequence[Part]) -> list[ExampleFace]:
     """The parts (each with a crop) with what was made of them already. Asks for nothing."""
     if not parts:
         return []
@@ -119,14 +119,14 @@ def shown(collection: Collection, recipe: Recipe, parts: Sequence[Part]) -> list
     rows = {
         row.digest: row for row in FaceExample.objects.filter(collection=collection, digest__in=set(digests) - {""})
     }
-    found, now = [], timezone.now()
+    examples, now = [], timezone.now()
     for part, digest in zip(parts, digests, strict=True):
         row = rows.get(digest)
         done = row is not None and row.state == RunState.DONE and row.data is not None
-        found.append(
-            Shown(
+        examples.append(
+            ExampleFace(
                 part=part,
-                plain=plain_picture(part, filtered=upscaler),
+                resampled=plain_picture(part, filtered=upscaler),
                 model=_uri(bytes(row.data)) if row is not None and done else "",  # type: ignore[arg-type]
                 state=(row.state if row is not None else "none") if digest else "",
                 error=row.error if row is not None else "",
@@ -136,7 +136,7 @@ def shown(collection: Collection, recipe: Recipe, parts: Sequence[Part]) -> list
                 and row.asked_at < now - timedelta(seconds=PATIENCE_S),
             )
         )
-    return found
+    return examples
 
 
 def ask(collection: Collection, recipe: Recipe, parts: Iterable[Part], *, again: bool = False) -> bool:

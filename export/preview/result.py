@@ -25,7 +25,7 @@ from export.algorithms.selection import reason_left_out
 from export.algorithms.upscaling import pass_warnings
 from export.build import rows_from_database, upscaling
 from export.build.path_lengths import Length, PathLengths, length_below, length_of
-from export.preview.example_faces import FaceProgress, Shown, progress_of, shown
+from export.preview.example_faces import ExampleFace, FaceProgress, example_faces_of, progress_of
 from ingest.models import Collection, Frame
 from ingest.stamp import stamp
 
@@ -104,7 +104,7 @@ class Preview:
 def preview(collection: Collection, recipe: Recipe, *, page: int = 0) -> Preview:
     """The result of a recipe over the collection as it is now; `page` turns to the next five examples."""
     cache_stamp = stamp(collection)
-    totals = counted(collection, recipe, mark=cache_stamp)
+    totals = counted(collection, recipe, cache_stamp=cache_stamp)
     counts, upscaled = totals.counts, totals.upscaled
     folders = folders_for(counts, recipe.arrange)
     result = balance_of(counts, folders, recipe)
@@ -115,7 +115,7 @@ def preview(collection: Collection, recipe: Recipe, *, page: int = 0) -> Preview
     if recipe.arrange.short_names:
         warnings += lengths.warnings  # a button for short names would not help
     rows = _tree(result, recipe)
-    example_rows = examples(collection, recipe, mark=cache_stamp, page=page)
+    example_rows = examples(collection, recipe, cache_stamp=cache_stamp, page=page)
     return Preview(
         balance=result,
         rows=rows[:ROWS_MAX],
@@ -132,7 +132,7 @@ def preview(collection: Collection, recipe: Recipe, *, page: int = 0) -> Preview
     )
 
 
-def counted(collection: Collection, recipe: Recipe, *, mark: str) -> Counted:
+def counted(collection: Collection, recipe: Recipe, *, cache_stamp: str) -> Counted:
     """Pictures by signature after selection and crops, those left out by reason, and by passes of upscaling.
 
     Kept until something changes.
@@ -140,10 +140,10 @@ def counted(collection: Collection, recipe: Recipe, *, mark: str) -> Counted:
     Kept twice: all that any arrangement could ask for, and the much smaller part that this one asks for.
     """
     more = json.dumps(recipe.as_dict()["arrange"]) + _factor_text(collection, recipe)
-    small = _key("folders", mark, recipe, more)
+    small = _key("folders", cache_stamp, recipe, more)
     known: Counted | None = cache.get(small)
     if known is None:
-        every = _counted(collection, recipe, mark)
+        every = _counted(collection, recipe, cache_stamp)
         counts: Counter[Signature] = Counter()
         stems: dict[Signature, Counter[Stem]] = defaultdict(Counter)
         for signature, count in every.counts.items():
@@ -164,16 +164,16 @@ def _factor_text(collection: Collection, recipe: Recipe) -> str:
     return str(upscaling.factor_of(collection, recipe))
 
 
-def _key(kind: str, mark: str, recipe: Recipe, more: str = "") -> str:
+def _key(kind: str, cache_stamp: str, recipe: Recipe, more: str = "") -> str:
     sections = recipe.as_dict()
     cuts = [sections[name] for name in ("selection", "crops", "face_set", "upscale")]
-    parts = [kind, *cuts, recipe.arrange.name_clusters, mark, more]
+    parts = [kind, *cuts, recipe.arrange.name_clusters, cache_stamp, more]
     return "preview-2:" + hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
-def _counted(collection: Collection, recipe: Recipe, mark: str) -> Counted:
+def _counted(collection: Collection, recipe: Recipe, cache_stamp: str) -> Counted:
     factor = upscaling.factor_of(collection, recipe)
-    key = _key("pictures", mark, recipe, str(factor))
+    key = _key("pictures", cache_stamp, recipe, str(factor))
     known: Counted | None = cache.get(key)
     if known is not None:
         return known
@@ -211,12 +211,12 @@ def _stem(picture: Picture) -> Stem:
 
 
 def _path_lengths(
-    collection: Collection, recipe: Recipe, found: Counted, folders: dict[Signature, Path], result: Balance
+    collection: Collection, recipe: Recipe, totals: Counted, folders: dict[Signature, Path], result: Balance
 ) -> PathLengths:
     """Of the data set under its usual name; numbers that keep two names apart are not counted yet."""
     written = recipe.output.layout_rules.folders(result)
     lengths = PathLengths(top=length_of(safe_name(f"{collection.name} {timezone.now():%Y-%m-%d}", limit_bytes=80)))
-    for signature, stems in found.stems.items():
+    for signature, stems in totals.stems.items():
         for (full, short), count in stems.items():
             stem = short if recipe.arrange.short_names else full
             folder = folders[signature]
@@ -224,12 +224,14 @@ def _path_lengths(
     return lengths
 
 
-def examples(collection: Collection, recipe: Recipe, *, mark: str, page: int = 0) -> list[dict[str, Any]]:
+def examples(collection: Collection, recipe: Recipe, *, cache_stamp: str, page: int = 0) -> list[dict[str, Any]]:
     """Five real pictures with their captions, spread over the collection; another page shifts to others."""
-    frame_parts = _examples(collection, recipe, mark=mark, page=page)
-    faces: dict[int, Shown] = {}
+    frame_parts = _examples(collection, recipe, cache_stamp=cache_stamp, page=page)
+    faces: dict[int, ExampleFace] = {}
     with_crop = [(index, part) for index, (_, part) in enumerate(frame_parts) if part.crop is not None]
-    for (index, _), face in zip(with_crop, shown(collection, recipe, [part for _, part in with_crop]), strict=True):
+    for (index, _), face in zip(
+        with_crop, example_faces_of(collection, recipe, [part for _, part in with_crop]), strict=True
+    ):
         faces[index] = face
     return [
         {
@@ -246,12 +248,12 @@ def examples(collection: Collection, recipe: Recipe, *, mark: str, page: int = 0
 
 def example_faces(collection: Collection, recipe: Recipe, *, page: int = 0) -> list[Part]:
     """The faces among the examples of a page."""
-    frame_parts = _examples(collection, recipe, mark=stamp(collection), page=page)
+    frame_parts = _examples(collection, recipe, cache_stamp=stamp(collection), page=page)
     return [part for _, part in frame_parts if part.crop is not None]
 
 
-def _examples(collection: Collection, recipe: Recipe, *, mark: str, page: int) -> list[tuple[Frame, Part]]:
-    keys = _example_keys(collection, recipe, mark)
+def _examples(collection: Collection, recipe: Recipe, *, cache_stamp: str, page: int) -> list[tuple[Frame, Part]]:
+    keys = _example_keys(collection, recipe, cache_stamp)
     step = max(1, len(keys) // EXAMPLES)
     chosen = {keys[(number * step + page * 7) % len(keys)] for number in range(min(EXAMPLES, len(keys)))}
     rows = list(Frame.objects.filter(pk__in=chosen).select_related("episode__source").order_by("pk"))
@@ -260,20 +262,20 @@ def _examples(collection: Collection, recipe: Recipe, *, mark: str, page: int) -
     return [
         (frame, part)
         for frame, picture in zip(rows, pictures, strict=True)
-        for part in _shown(picture, recipe, factor=factor)
+        for part in _parts_of_example(picture, recipe, factor=factor)
     ]
 
 
-def _shown(picture: Picture, recipe: Recipe, *, factor: int) -> list[Part]:
+def _parts_of_example(picture: Picture, recipe: Recipe, *, factor: int) -> list[Part]:
     """The part of a picture that stands for it: the picture itself, or its first face where only faces go out."""
     if not recipe.face_set.enabled or recipe.face_set.whole:
         return [Part(picture)]
     return parts_of(picture, recipe, factor=factor)[0][:1]
 
 
-def _example_keys(collection: Collection, recipe: Recipe, mark: str) -> list[int]:
+def _example_keys(collection: Collection, recipe: Recipe, cache_stamp: str) -> list[int]:
     """Keys of up to 200 frames that go out, evenly over the collection."""
-    name = _key("examples", mark, recipe)
+    name = _key("examples", cache_stamp, recipe)
     known: list[int] | None = cache.get(name)
     if known is not None:
         return known

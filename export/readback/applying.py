@@ -103,7 +103,7 @@ def propose(*, collection: Collection, moved: Iterable[Moved]) -> Proposal:
             for face in settled.unnamed:
                 proposal.paths[face] = row.path
                 proposal.unnaming[face] = versions[face]
-            for yes, people in ((True, settled.shown), (False, settled.not_shown)):
+            for yes, people in ((True, settled.displayed), (False, settled.not_shown)):
                 proposal.pictures += [OnPicture(frame, row.path, name, yes) for name in people]
     for row in moved:
         # A crop that says no more than its picture needs no answer of its own.
@@ -165,18 +165,18 @@ class _Names:
         """The characters of these names, clusters left out; BadInput when one of the `new` could be two."""
         fresh = set(new)
         return frozenset(
-            self._one(name, fresh) for name in names if name in self.existing or not name.startswith(CLUSTER)
+            self._character_of(name, fresh) for name in names if name in self.existing or not name.startswith(CLUSTER)
         )
 
-    def _one(self, name: str, fresh: set[str]) -> str:
+    def _character_of(self, name: str, fresh: set[str]) -> str:
         if name in self.existing:
             return name
         if name in self.aliases:
             return self.aliases[name]
-        found = self.spelled.get(spelling_key(name), ()) if name in fresh else ()
-        if len(found) > 1:
-            raise BadInput(f"{name!r} could be {' or '.join(found)}")
-        return found[0] if found else name
+        matches = self.spelled.get(spelling_key(name), ()) if name in fresh else ()
+        if len(matches) > 1:
+            raise BadInput(f"{name!r} could be {' or '.join(matches)}")
+        return matches[0] if matches else name
 
 
 def _frames(

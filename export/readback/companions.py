@@ -39,7 +39,7 @@ def companion_of(parts: _Path, stems: Mapping[str, str]) -> Companion | None:
     return Companion(stem, f"{FOLDER}/{kind}" if FOLDER in parts[:-1] else kind, "/".join(parts))
 
 
-def apart_in(
+def misplaced_in(
     companions: Iterable[Companion], where: Mapping[str, _Path]
 ) -> tuple[list[Companion], list[tuple[str, str]]]:
     """Those that lie away from their picture, and files that are there twice, with words about them.
@@ -50,7 +50,7 @@ def apart_in(
     for row in companions:
         if row.stem in where:
             kinds[(row.stem, row.kind)].append(row)
-    apart: list[Companion] = []
+    misplaced: list[Companion] = []
     doubled: list[tuple[str, str]] = []
     for (stem, kind), rows in kinds.items():
         to = _place(rows[0], where[stem])
@@ -58,8 +58,8 @@ def apart_in(
             places = " and ".join(row.path for row in rows)
             doubled.append(("/".join(where[stem]), f"has {len(rows)} files of one kind, {places}; keep one of them"))
         elif same_name_key(rows[0].path) != same_name_key(to):
-            apart.append(Companion(stem, kind, rows[0].path, to))
-    return apart, doubled
+            misplaced.append(Companion(stem, kind, rows[0].path, to))
+    return misplaced, doubled
 
 
 def _place(row: Companion, picture: _Path) -> str:

@@ -19,7 +19,7 @@ from export.algorithms.spelling import CHARACTER_OTHERS, spelling_key
 from export.build.sinks import files_below
 from export.build.write import MANIFEST
 from export.formats.masks import is_mask
-from export.readback.companions import Companion, apart_in, companion_of
+from export.readback.companions import Companion, companion_of, misplaced_in
 from ingest import outside_json
 from ingest.errors import BadInput
 from ingest.imaging.formats import PICTURE_SUFFIXES
@@ -70,7 +70,7 @@ class ReadBack:
 
     moved: tuple[Moved, ...]
     open: tuple[Open, ...]
-    apart: tuple[Companion, ...]
+    misplaced: tuple[Companion, ...]
     unchanged: int
     elsewhere: int
     gone: tuple[str, ...]
@@ -109,12 +109,12 @@ def read_back(folder: Path, *, format_text: str = "", known: Collection[str] = (
         else:
             places = " and ".join("/".join(parts) for parts in paths)
             open_.append(Open(stem, f"lies in {len(paths)} places, {places}; keep one of them"))
-    misplaced, doubled = apart_in(companions, where)
+    misplaced, doubled = misplaced_in(companions, where)
     moved, unclear, unchanged, elsewhere = reader.compare(where)
     return ReadBack(
         moved=tuple(moved),
         open=(*open_, *unclear, *(Open(path, reason) for path, reason in doubled)),
-        apart=tuple(misplaced),
+        misplaced=tuple(misplaced),
         unchanged=unchanged,
         elsewhere=elsewhere,
         gone=tuple(sorted(set(data["pictures"]) - set(pictures))),

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from export.algorithms import captions, metadata
-from export.algorithms.caption_tags import shown
+from export.algorithms.caption_tags import display_name
 from export.algorithms.recipe import Recipe
 from export.build.sinks import FolderSink
 from export.readback.comparing import Moved, Open, ReadBack, manifest_of
@@ -25,7 +25,7 @@ class Corrected:
     open: list[Open] = field(default_factory=list)
 
 
-def correct_files(folder: Path, found: ReadBack) -> Corrected:
+def correct_files(folder: Path, comparison: ReadBack) -> Corrected:
     """Move files that were left behind beside their pictures, and write who is in the moved ones now.
 
     Captions that a person changed stay. No file is ever written over another.
@@ -33,7 +33,7 @@ def correct_files(folder: Path, found: ReadBack) -> Corrected:
     _, recipe = manifest_of(folder)
     sink = FolderSink(folder)
     outcome = Corrected()
-    for row in found.apart:
+    for row in comparison.misplaced:
         try:
             source, target = sink.path(row.path), sink.path(row.to)
             if target.exists():
@@ -43,8 +43,8 @@ def correct_files(folder: Path, found: ReadBack) -> Corrected:
             outcome.attached += 1
         except (KomaError, OSError) as error:
             outcome.open.append(Open(row.path, f"could not be moved to its picture ({error})"))
-    doubled = {row.path for row in found.open}
-    for moved in found.moved:
+    doubled = {row.path for row in comparison.open}
+    for moved in comparison.moved:
         if moved.path in doubled:
             continue  # which of its files counts is not plain; that is told already
         try:
@@ -94,7 +94,7 @@ def _caption(sink: FolderSink, name: str, was: str, now: str, gone: tuple[str, .
     if first.strip() in (was, now):
         sink.write(name, f"{now}\n{others}".strip("\n").encode())
         first = ""
-    still = [who for who in gone if shown(who, spaces=recipe.caption.spaces) in f"{first}\n{others}"]
+    still = [who for who in gone if display_name(who, spaces=recipe.caption.spaces) in f"{first}\n{others}"]
     return f"its caption was changed and still names {' and '.join(still)}; it stays as it is" if still else ""
 
 

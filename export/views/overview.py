@@ -68,9 +68,9 @@ def overview(request: MemberRequest, collection: Collection) -> HttpResponse:
     return render(request, "export/overview.html", context)
 
 
-def _counts(collection: Collection, mark: str) -> dict[str, int]:
+def _counts(collection: Collection, cache_stamp: str) -> dict[str, int]:
     """All figures of the page; kept until a person or a run writes something."""
-    return cached("overview", mark, lambda: _counted(collection))
+    return cached("overview", cache_stamp, lambda: _counted(collection))
 
 
 def _counted(collection: Collection) -> dict[str, int]:
@@ -105,9 +105,9 @@ def _funnel(collection: Collection, counts: dict[str, int], job: ExportJob | Non
     ]
 
 
-def _cast(collection: Collection, mark: str) -> list[dict[str, Any]]:
+def _cast(collection: Collection, cache_stamp: str) -> list[dict[str, Any]]:
     """The characters with most faces; `n` faces, `share` percent of them named by a person."""
-    figures = face_figures(collection, mark)
+    figures = face_figures(collection, cache_stamp)
     return [
         {
             "pk": person.pk,
@@ -116,7 +116,7 @@ def _cast(collection: Collection, mark: str) -> list[dict[str, Any]]:
             "n": person.n,
             "share": percent_of(figures.by_person.get(person.pk, 0), person.n),
         }
-        for person in cast(collection, mark)
+        for person in cast(collection, cache_stamp)
     ]
 
 
@@ -145,8 +145,8 @@ def _next(collection: Collection, counts: dict[str, int], job: ExportJob | None,
     return steps[:3]
 
 
-def _add(found: list[dict[str, Any]], button: str, text: str, name: str, *args: int) -> None:
+def _add(steps: list[dict[str, Any]], button: str, text: str, name: str, *args: int) -> None:
     try:
-        found.append({"text": text, "button": button, "url": reverse(name, args=args)})
+        steps.append({"text": text, "button": button, "url": reverse(name, args=args)})
     except NoReverseMatch:
-        found.append({"text": text, "button": button, "url": ""})
+        steps.append({"text": text, "button": button, "url": ""})

@@ -66,7 +66,7 @@ LEVEL_LABELS = {
 def export(request: HttpRequest, collection: Collection) -> HttpResponse:
     """The recipe and its live result. `?recipe=` opens a saved one; else the one saved last."""
     row, recipe, broken = _opened(request, collection)
-    form_data = recipe_actions.shown(row, row.params if row else {})
+    form_data = recipe_actions.form_values(row, row.params if row else {})
     context = (
         _context(collection, recipe)
         | {"saved": row, "seen_mark": fingerprint(form_data)}

@@ -26,14 +26,14 @@ def test_rows_of_the_last_release_keep_their_names_and_what_files_said() -> None
             collection=collection, frame=frame, left=0, top=0, right=1, bottom=1, character=who, named_by="person"
         )
     from annotate.models import Face
-    from annotate.tagging.from_files import beside, tags_of
+    from annotate.tagging.from_files import facts_of_files, tags_of
     from ingest.models import Frame
 
     row = Face.objects.select_related("character").get(pk=face.pk)
     assert (row.character.name, row.named_by) == ("Miku", "person")
     kept = Frame.objects.select_related("episode__source").get(pk=frame.pk)
     assert kept.episode.source.rating_scheme == ""
-    facts = beside([kept])[kept.pk].own
+    facts = facts_of_files([kept])[kept.pk].own_facts
     assert facts.captions == ("A girl stands.",)
     assert set(tags_of(facts)) == {"miku", "hat"}  # of the rating only a letter is left, which may mean two things
     assert set(tags_of(facts, scheme="old")) == {"miku", "hat", "rating:safe"}

@@ -21,7 +21,7 @@ from annotate.algorithms.face_pyramid import (
     merge,
     refine,
 )
-from annotate.backends.contract import Found, ModelInfo, Picture
+from annotate.backends.contract import Detections, ModelInfo, Picture
 from annotate.backends.model_files import weights
 from annotate.backends.runtime import onnx_session
 from annotate.backends.runtime.onnx_session import AUTO
@@ -100,7 +100,7 @@ class BuiltinFaces:
             settings={"threshold": self.threshold, "longest": self._longest},
         )
 
-    def detect(self, pictures: Sequence[Picture]) -> list[Found]:
+    def detect(self, pictures: Sequence[Picture]) -> list[Detections]:
         """Faces of each picture; a CPU sees one level at a time, so that the answer never depends on the batch."""
         work: dict[tuple[int, ...], list[tuple[int, Level]]] = {}
         for place, picture in enumerate(pictures):
@@ -120,8 +120,8 @@ class BuiltinFaces:
         share = FIRST_SHARE if self._second_look else 1.0
         return decode(heat, shape, threshold=share * self.threshold, stride=self._stride, unit_side=self._unit)
 
-    def _confirm(self, picture: Picture, parts: list[tuple[Level, Any, Any]]) -> Found:
-        detections = merge(parts, picture.shape[1], picture.shape[0], least=self._side_min)
+    def _confirm(self, picture: Picture, parts: list[tuple[Level, Any, Any]]) -> Detections:
+        detections = merge(parts, picture.shape[1], picture.shape[0], side_min=self._side_min)
         if not self._second_look or not len(detections.boxes):
             return detections
         heat, shape = self._run(looks(picture, detections))

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from annotate.backends.contract import FaceDetector, Found, Picture
+from annotate.backends.contract import Detections, FaceDetector, Picture
 
 
 class LookingFaces:
@@ -19,6 +19,6 @@ class LookingFaces:
     def fit(self, picture: Picture) -> Picture:
         return np.ascontiguousarray(picture)
 
-    def answer(self, batch: Picture, sizes: Sequence[tuple[int, int]]) -> list[Found]:
+    def answer(self, batch: Picture, sizes: Sequence[tuple[int, int]]) -> list[Detections]:
         """Faces of pictures uint8 [n, h, w, 3] in their pixels."""
         return self._detector.detect(list(batch))

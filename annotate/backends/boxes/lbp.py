@@ -11,7 +11,7 @@ import numpy as np
 from annotate.algorithms.box_scale import BOX_SCALE, Border, enlarge
 from annotate.algorithms.boxes import areas, clip
 from annotate.backends.boxes import cascade_check
-from annotate.backends.contract import Found, ModelInfo, Picture
+from annotate.backends.contract import Detections, ModelInfo, Picture
 from annotate.backends.model_files import weights
 from ingest.errors import BadInput
 
@@ -70,11 +70,11 @@ class CascadeFaces:
             },
         )  # fmt: skip
 
-    def detect(self, pictures: Sequence[Picture]) -> list[Found]:
+    def detect(self, pictures: Sequence[Picture]) -> list[Detections]:
         """Faces of each picture."""
         return [self._one(picture) for picture in pictures]
 
-    def _one(self, picture: Picture) -> Found:
+    def _one(self, picture: Picture) -> Detections:
         height, width = picture.shape[:2]
         grey = cv2.equalizeHist(cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY))
         rows = self._cascade.detectMultiScale(
@@ -84,4 +84,4 @@ class CascadeFaces:
         corner[:, 2:] += corner[:, :2]
         grown, _ = enlarge(clip(corner, width, height), self._scale, width, height, border=self._border)
         cut = grown[areas(grown) > 0]
-        return Found(cut, np.ones(len(cut), np.float32))
+        return Detections(cut, np.ones(len(cut), np.float32))

@@ -14,7 +14,7 @@ from annotate.algorithms import yolo_answers
 from annotate.algorithms.boxes import areas
 from annotate.algorithms.tag_rules import Label
 from annotate.algorithms.yolo_answers import Objects
-from annotate.backends.contract import Found, ModelInfo, Picture
+from annotate.backends.contract import Detections, ModelInfo, Picture
 from annotate.backends.model_files import weights
 from annotate.backends.model_files.registry import Installed
 from annotate.backends.runtime import onnx_metadata, onnx_session
@@ -149,19 +149,19 @@ class YoloBoxes:
             size=size,
         )
 
-    def detect(self, pictures: Sequence[Picture]) -> list[Found]:
+    def detect(self, pictures: Sequence[Picture]) -> list[Detections]:
         """Boxes of each picture, whatever their labels, best first."""
         fitted = [self.fit(picture) for picture in pictures]
         by_shape: dict[tuple[int, ...], list[int]] = {}
         for index, one in enumerate(fitted):
             by_shape.setdefault(one.shape, []).append(index)
-        detections: dict[int, Found] = {}
+        detections: dict[int, Detections] = {}
         for places in by_shape.values():
             sizes = [(pictures[index].shape[1], pictures[index].shape[0]) for index in places]
             answers = self.answer(np.stack([fitted[index] for index in places]), sizes)
             for index, objects in zip(places, answers):
                 seen = areas(objects.boxes) > 0  # rounding may leave nothing of a tiny one
-                detections[index] = Found(objects.boxes[seen], objects.scores[seen])
+                detections[index] = Detections(objects.boxes[seen], objects.scores[seen])
         return [detections[index] for index in range(len(pictures))]
 
 

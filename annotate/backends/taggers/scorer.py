@@ -11,7 +11,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from annotate.algorithms.tag_rules import Label, Reading, Rules
+from annotate.algorithms.tag_rules import AcceptedTags, Label, Rules
 from annotate.backends.contract import ModelInfo, Picture
 from annotate.backends.model_files import weights
 from annotate.backends.model_files.registry import Installed
@@ -58,7 +58,7 @@ class OnnxScorer:
     ) -> None:  # fmt: skip
         """`logits`: the output needs a sigmoid. BadInput when the graph does not give one score a label."""
         self.info, self.labels, self.rules = told.info, told.labels, told.rules
-        self.reading = Reading(told.labels, told.rules)
+        self.reading = AcceptedTags(told.labels, told.rules)
         self.device = opened.device
         self._taken = taken
         self.network = Network(opened, taken if isinstance(taken, InputSpec) else taken.spec)

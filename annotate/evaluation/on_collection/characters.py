@@ -13,8 +13,8 @@ from annotate.backends.contract import Embedder
 from annotate.backends.embedders.known_embedders import DifferenceEmbedder, attentive
 from annotate.evaluation.characters import (
     CharacterScores,
+    FaceLabel,
     Guess,
-    Shown,
     accuracy,
     by_differences,
     dhash,
@@ -44,7 +44,7 @@ class Named:
     person: int
     name: str
     frame: int
-    apart: int  # the shot, or one by itself: its faces are nearly the same drawing
+    shot_key: int  # the shot, or one by itself: its faces are nearly the same drawing
     crop: str
 
 
@@ -76,16 +76,16 @@ def evenly(rows: Sequence[Named], count: int) -> list[Named]:
     return [rows[place] for place in places]
 
 
-def sampled(found: Sequence[Named]) -> tuple[list[Named], list[str]]:
+def sampled(named_faces: Sequence[Named]) -> tuple[list[Named], list[str]]:
     """At most FACES_MAX of the PEOPLE_MAX with most faces, evenly; in words what that leaves out."""
     of: dict[int, list[Named]] = {}
-    for named in found:
+    for named in named_faces:
         of.setdefault(named.person, []).append(named)
     largest = sorted(of, key=lambda person: (-len(of[person]), person))[:PEOPLE_MAX]
     a_person = int(np.clip(FACES_MAX // max(1, len(largest)), *A_PERSON))
     chosen = [named for person in sorted(largest) for named in evenly(of[person], a_person)]
-    remarks = [f"People named {len(found):,} faces of {len(of):,} characters."]
-    if len(chosen) < len(found):
+    remarks = [f"People named {len(named_faces):,} faces of {len(of):,} characters."]
+    if len(chosen) < len(named_faces):
         remarks.append(
             f"Measured on {len(chosen):,} of them: {len(largest):,} characters, "
             f"at most {a_person:,} faces per character, spread evenly."
@@ -106,11 +106,11 @@ def measure(
     rows, twins = _without_twins(chosen, progress, remarks)
     seen = vectors.describe(collection, [named.face for named in rows], embedder, progress)
     remarks += seen.unreadable[:5]
-    if not seen.made:
+    if not seen.embedded:
         remarks.append("All of them were described before, so no time was measured.")
     described_keys = set(seen.keys)
     rows = [named for named in rows if named.face in described_keys]
-    names, shot_keys = (np.array([getattr(named, name) for named in rows], np.int64) for name in ("person", "apart"))
+    names, shot_keys = (np.array([getattr(named, name) for named in rows], np.int64) for name in ("person", "shot_key"))
     watched = attentive(embedder, progress.alive)
     guess = by_differences(seen.vectors, names, watched) if isinstance(watched, DifferenceEmbedder) else None
     shares: dict[int, float] = {}
@@ -126,7 +126,7 @@ def measure(
         try:
             shares[count] = accuracy(
                 seen.vectors[inside], names[inside], shots=count, draws=draws, guess=_within(guess, inside),
-                apart=shot_keys[inside],
+                keep_apart=shot_keys[inside],
             )  # fmt: skip
         except BadInput as problem:
             remarks.append(f"{count} named: {problem.message}.")
@@ -141,7 +141,7 @@ def measure(
         )
     if last is None:
         raise BadInput(f"Too few faces are named to measure. {' '.join(remarks)}")
-    face_labels = [Shown(f"face {named.face}", named.name, named.frame, named.face) for named in rows]
+    face_labels = [FaceLabel(f"face {named.face}", named.name, named.frame, named.face) for named in rows]
     return CharacterScores(
         characters=len(np.unique(names)),
         faces=len(rows),
@@ -151,13 +151,13 @@ def measure(
         model=f"{embedder.info.name} {embedder.info.revision}".strip(),
         wrong=worst(
             seen.vectors[last], names[last], [face_labels[row] for row in last], shots=max(shares), draws=draws,
-            guess=_within(guess, last), apart=shot_keys[last],
+            guess=_within(guess, last), keep_apart=shot_keys[last],
         ),
-        told=tuple(remarks),
+        remarks=tuple(remarks),
     )  # fmt: skip
 
 
-def _without_twins(chosen: list[Named], progress: Progress, told: list[str]) -> tuple[list[Named], int]:
+def _without_twins(chosen: list[Named], progress: Progress, remarks: list[str]) -> tuple[list[Named], int]:
     """Rows with a readable crop that are no near-twins of earlier ones of their person, and how many twins went."""
     progress.expect(len(chosen))
     hashes: dict[int, list[npt.NDArray[np.uint8]]] = {}
@@ -173,7 +173,7 @@ def _without_twins(chosen: list[Named], progress: Progress, told: list[str]) -> 
         hashes.setdefault(named.person, []).append(hashed)
         readable.setdefault(named.person, []).append(named)
     if broken:
-        told.append(f"{broken:,} crops could not be read; those faces were left out. Run “Find faces” again.")
+        remarks.append(f"{broken:,} crops could not be read; those faces were left out. Run “Find faces” again.")
     if not readable:
         raise BadInput("None of the named faces' crops can be read. Run “Find faces” again.")
     distinct = [rows[place] for person, rows in readable.items() for place in without_twins(hashes[person])]

@@ -60,7 +60,7 @@ class EmbedderScores:
     rand_people: tuple[float | None, float | None]
     questions: tuple[tuple[int, int, int, bool], ...] = ()
     pairs: tuple[tuple[int, int, bool], ...] = ()
-    told: list[str] = field(default_factory=list)
+    remarks: list[str] = field(default_factory=list)
 
     def as_json(self) -> dict[str, Any]:
         counts = {
@@ -88,7 +88,7 @@ class EmbedderScores:
         ]
 
     def notes(self) -> list[str]:
-        return self.told
+        return self.remarks
 
     def mistakes(self) -> Sequence[Mistake]:
         return ()
@@ -100,7 +100,7 @@ class _Faces:
 
     keys: list[int]
     person: IntArray
-    apart: IntArray
+    shot_keys: IntArray
     waiting: npt.NDArray[np.bool_]
     of: int
 
@@ -116,7 +116,7 @@ def compare(collection: Collection, embedders: tuple[Embedder, Embedder], progre
     places = np.array([place for place, key in enumerate(chosen.keys) if key in common_keys], np.int64)
     if len(places) < 2:
         raise BadInput("There are fewer than two faces with a crop to compare. Run “Find faces” first.")
-    person, shot_keys, waiting = chosen.person[places], chosen.apart[places], chosen.waiting[places]
+    person, shot_keys, waiting = chosen.person[places], chosen.shot_keys[places], chosen.waiting[places]
     keys = [chosen.keys[place] for place in places]
     looks: list[Seen] = []
     groups: list[IntArray] = []
@@ -124,7 +124,7 @@ def compare(collection: Collection, embedders: tuple[Embedder, Embedder], progre
         watched = attentive(embedder, progress.alive)
         rows = own.vectors[np.array([key in common_keys for key in own.keys], bool)]
         progress.alive()
-        looks.append(agreement.look(across_of(watched, rows), len(rows), apart=shot_keys, person=person))
+        looks.append(agreement.recognise(across_of(watched, rows), len(rows), keep_apart=shot_keys, person=person))
         groups.append(groups_of(watched, rows))
     first, second = looks
     known = person != NOBODY
@@ -141,7 +141,7 @@ def compare(collection: Collection, embedders: tuple[Embedder, Embedder], progre
         rand_people=(_rand_people(groups[0], person), _rand_people(groups[1], person)),
         questions=tuple((keys[one.face], one.person, keys[one.reference], one.by_first) for one in doubts),
         pairs=tuple((keys[one.face], keys[one.other], one.by_first) for one in parted),
-        told=[note for own in described for note in own.unreadable[:5]],
+        remarks=[note for own in described for note in own.unreadable[:5]],
     )  # fmt: skip
 
 
@@ -194,7 +194,7 @@ def _sample(collection: Collection) -> _Faces:
         part = faces.filter(pk__in=picked[start : start + vectors.CHUNK])
         for pk, shot, frame in part.values_list("pk", "frame__shot_id", "frame_id"):
             shots[pk] = -frame if shot is None else shot
-    rows = [(one.face, one.person, one.apart, False) for one in named]
+    rows = [(one.face, one.person, one.shot_key, False) for one in named]
     rows += [(key, NOBODY, shots[key], True) for key in picked if key in shots]
     rows.sort()
     person, shot_keys = (np.array([row[column] for row in rows], np.int64) for column in (1, 2))

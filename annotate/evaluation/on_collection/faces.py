@@ -14,7 +14,7 @@ import numpy as np
 from django.db.models import Count, Exists, OuterRef, Q, QuerySet
 
 from annotate.backends.contract import FaceDetector
-from annotate.evaluation.faces import Asked, FaceScores, score
+from annotate.evaluation.faces import FaceScores, LabelledPicture, score
 from annotate.evaluation.on_collection.progress import Progress
 from annotate.models import CheckedFrame, Face, NamedBy
 from ingest.errors import BadInput
@@ -119,13 +119,15 @@ def measure(collection: Collection, detector: FaceDetector, progress: Progress) 
     if len(picked) < len(keys):
         remarks.append(f"Measured on an even sample of {len(picked):,} of them.")
     progress.expect(len(picked))
-    scores = score(_asked(collection, picked, progress, remarks), detector, told=remarks)
+    scores = score(_labelled_pictures(collection, picked, progress, remarks), detector, remarks=remarks)
     if not scores.pictures:
         raise BadInput(f"None of the {len(picked):,} frames could be read. {remarks[-1]}")
     return scores
 
 
-def _asked(collection: Collection, picked: list[int], progress: Progress, told: list[str]) -> Iterator[Asked]:
+def _labelled_pictures(
+    collection: Collection, picked: list[int], progress: Progress, remarks: list[str]
+) -> Iterator[LabelledPicture]:
     for start in range(0, len(picked), CHUNK):
         part = picked[start : start + CHUNK]
         frames = Frame.objects.filter(collection=collection, pk__in=part).select_related("episode").order_by("pk")
@@ -140,8 +142,10 @@ def _asked(collection: Collection, picked: list[int], progress: Progress, told: 
             try:
                 picture = read_picture(store().read(row.file), name=name).rgb
             except (OSError, UnreadablePicture) as error:
-                told.append(f"{name} was left out: its picture cannot be read: {error}")
+                remarks.append(f"{name} was left out: its picture cannot be read: {error}")
                 continue
             height, width = picture.shape[:2]
             sides = np.array([width, height, width, height], np.float32)
-            yield Asked(name, picture, np.array(boxes.get(row.pk, []), np.float32).reshape(-1, 4) * sides, row.pk)
+            yield LabelledPicture(
+                name, picture, np.array(boxes.get(row.pk, []), np.float32).reshape(-1, 4) * sides, row.pk
+            )

@@ -23,14 +23,14 @@ class Question:
     """Is `face` the character of `asked`? One embedder says so, the `other` says somebody else (None: gone)."""
 
     face: Face
-    asked: Side
+    asked_side: Side
     other: Side | None
     by_first: bool
 
     @property
     def sides(self) -> tuple[Side | None, Side | None]:
         """What the first and the second say."""
-        return (self.asked, self.other) if self.by_first else (self.other, self.asked)
+        return (self.asked_side, self.other) if self.by_first else (self.other, self.asked_side)
 
 
 def open_questions(collection: Collection, rows: Sequence[Sequence[Any]]) -> list[Question]:

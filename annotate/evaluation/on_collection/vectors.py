@@ -34,13 +34,13 @@ class Described:
     keys: list[int]
     vectors: FloatArray
     unreadable: list[str] = field(default_factory=list)
-    made: int = 0
+    embedded: int = 0
     seconds: float = 0.0
 
     @property
     def ms_per_face(self) -> float:
         """0 where all were described before."""
-        return 1000 * self.seconds / self.made if self.made else 0.0
+        return 1000 * self.seconds / self.embedded if self.embedded else 0.0
 
 
 def read_head(name: str, face: int) -> Picture:

@@ -77,7 +77,9 @@ class Command(BaseCommand):
         try:
             config = _config(options)
             call_command("migrate", verbosity=0, interactive=False)
-            outcome = without_browser.build_dataset(config, say=lambda text: self.stderr.write(text, self.style.NOTICE))
+            outcome = without_browser.build_dataset(
+                config, report=lambda text: self.stderr.write(text, self.style.NOTICE)
+            )
         except KomaError as error:
             raise CommandError(error.message) from error
         if options["json"]:

@@ -81,7 +81,7 @@ def _reread(options: dict[str, Any]) -> dict[str, Any]:
     open_ = list(comparison.open)
     result: dict[str, Any] = {
         "moved": [_row(row) for row in comparison.moved],
-        "apart": [{"path": row.path, "to": row.to} for row in comparison.apart],
+        "apart": [{"path": row.path, "to": row.to} for row in comparison.misplaced],
         "unchanged": comparison.unchanged,
         "elsewhere": comparison.elsewhere,
         "gone": list(comparison.gone),

@@ -13,7 +13,7 @@ COUNTS = some.integers(0, 500)
 
 def test_kappa_of_the_textbook_example_is_four_tenths() -> None:
     # 50 grants, two readers: both yes 20, both no 15, first only 5, second only 10.
-    told = Agreement(both=20, only_first=5, only_second=10, asked=50)
+    told = Agreement(both=20, only_first=5, only_second=10, frames=50)
     assert told.kappa == pytest.approx(0.4)
     assert told.share == pytest.approx(20 / 35)
 

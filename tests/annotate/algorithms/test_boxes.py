@@ -63,7 +63,7 @@ def test_a_mouth_inside_a_face_is_no_second_face() -> None:
 @given(LIST, LIST)
 def test_matching_uses_each_box_once_and_never_below_the_least_overlap(truth, found) -> None:
     overlap = boxes.iou(rows(*truth), rows(*found))
-    matched = boxes.match(rows(*truth), rows(*found), least=0.3)
+    matched = boxes.match(rows(*truth), rows(*found), min_iou=0.3)
     assert all(overlap[a, b] >= 0.3 for a, b in matched.pairs)
     assert sorted([a for a, _ in matched.pairs] + list(matched.missed)) == list(range(len(truth)))
     assert sorted([b for _, b in matched.pairs] + list(matched.extra)) == list(range(len(found)))
@@ -71,7 +71,7 @@ def test_matching_uses_each_box_once_and_never_below_the_least_overlap(truth, fo
 
 
 def test_a_face_found_twice_is_one_hit_and_one_extra() -> None:
-    matched = boxes.match(rows((0, 0, 10, 10)), rows((0, 0, 10, 9), (0, 0, 10, 10)), least=0.3)
+    matched = boxes.match(rows((0, 0, 10, 10)), rows((0, 0, 10, 9), (0, 0, 10, 10)), min_iou=0.3)
     assert matched.pairs == ((0, 1),)
     assert matched.extra == (0,)
 

@@ -73,9 +73,9 @@ def test_two_faces_of_one_picture_make_a_cluster_doubtful():
     features, _ = crowd(1, 20)
     points = c.learn_projection(features).apply(features)
     apart = np.arange(20)
-    alone = c.cluster(points, apart=apart).purity[0]
+    alone = c.cluster(points, keep_apart=apart).purity[0]
     apart[1::2] = apart[::2]
-    assert c.cluster(points, apart=apart).purity[0] < 0.1 < alone
+    assert c.cluster(points, keep_apart=apart).purity[0] < 0.1 < alone
 
 
 def test_new_faces_join_where_they_belong_and_strangers_join_nobody():

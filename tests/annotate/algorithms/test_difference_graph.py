@@ -109,9 +109,9 @@ def test_the_proof_tells_how_many_of_the_most_alike_were_compared() -> None:
     points = crowd(seed=2, people=4, faces=500)
     blocks = [neighbours_of(points, slice(0, 500), among, by=By.ANGLE)]
     proof = proof_of(points, blocks, among, threshold=THRESHOLD)
-    assert proof.found == proof.wanted > 400
-    wrong = difference_graph.Near(np.roll(blocks[0].rows, 7, axis=0), blocks[0].differences)
-    assert proof_of(points, [wrong], among, threshold=THRESHOLD).found < 0.7 * proof.wanted
+    assert proof.hits == proof.true_neighbours > 400
+    wrong = difference_graph.Neighbours(np.roll(blocks[0].rows, 7, axis=0), blocks[0].differences)
+    assert proof_of(points, [wrong], among, threshold=THRESHOLD).hits < 0.7 * proof.true_neighbours
 
 
 @pytest.mark.parametrize("by", list(By))
@@ -138,7 +138,7 @@ def test_a_stop_is_heard_in_each_block() -> None:
 
     points = np.ones((BLOCK * 8, 4), np.float16)
     with pytest.raises(InterruptedError):
-        nearest(points[:BLOCK], points, 5, by=By.ANGLE, tell=tell)
+        nearest(points[:BLOCK], points, 5, by=By.ANGLE, on_progress=tell)
 
 
 @pytest.mark.parametrize("members", [39, 40])
@@ -154,7 +154,9 @@ def test_a_group_that_is_compared_whole_takes_in_who_is_the_same_person_as_twent
     label = np.append(np.zeros(members, np.int64), NOBODY)
     graph = csr_array((members + 1, members + 1), dtype=np.float32)
     rows = np.array([members])
-    near = near_groups.matched(points, graph, label, rows, told, by=By.DISTANCE, threshold=THRESHOLD, tell=lambda: None)
+    near = near_groups.matched(
+        points, graph, label, rows, told, by=By.DISTANCE, threshold=THRESHOLD, on_progress=lambda: None
+    )
     exact = difference_clustering.matched(table[members:, :members], label[:members], threshold=THRESHOLD)
     assert near.tolist() == exact.tolist() == [0]
 

@@ -30,34 +30,35 @@ ALONE = np.arange(5)
 
 
 def test_each_face_gets_its_nearest_face_and_its_nearest_named_person() -> None:
-    seen = agreement.look(on_a_line(0, 1, 4, 5, 9), 5, apart=ALONE, person=PERSON)
+    seen = agreement.recognise(on_a_line(0, 1, 4, 5, 9), 5, keep_apart=ALONE, person=PERSON)
     assert seen.nearest.tolist() == [1, 0, 3, 2, 3]
     assert seen.reference.tolist() == [2, 0, 0, 2, 2]
     assert seen.person.tolist() == [1, 0, 0, 1, 1]
-    assert seen.near.tolist() == [1, 1, 1, 1, 4]
+    assert seen.difference.tolist() == [1, 1, 1, 1, 4]
     assert seen.sure[1] == pytest.approx(1 - 1 / 3) and seen.sure[3] == pytest.approx(1 - 1 / 5)
 
 
 def test_faces_of_one_shot_are_no_neighbours() -> None:
-    seen = agreement.look(on_a_line(0, 1, 4, 5, 9), 5, apart=ints(0, 0, 1, 1, 2), person=PERSON)
+    seen = agreement.recognise(on_a_line(0, 1, 4, 5, 9), 5, keep_apart=ints(0, 0, 1, 1, 2), person=PERSON)
     assert seen.nearest.tolist() == [2, 2, 1, 1, 3]
     assert seen.reference[1] == 2 and seen.person[3] == 1 and seen.reference[3] == 4
-    alone = agreement.look(on_a_line(0, 1), 2, apart=ints(0, 0), person=ints(0, NOBODY))
+    alone = agreement.recognise(on_a_line(0, 1), 2, keep_apart=ints(0, 0), person=ints(0, NOBODY))
     assert alone.nearest.tolist() == alone.person.tolist() == [NOBODY, NOBODY]
 
 
 def test_right_is_a_named_face_whose_nearest_other_named_face_is_the_same_person() -> None:
-    seen = agreement.look(on_a_line(0, 1, 4, 5, 9), 5, apart=ALONE, person=PERSON)
+    seen = agreement.recognise(on_a_line(0, 1, 4, 5, 9), 5, keep_apart=ALONE, person=PERSON)
     assert agreement.right_share(seen, PERSON) == pytest.approx(1 / 3)  # 4 alone
     nobody = np.full(5, NOBODY)
     assert (
-        agreement.right_share(agreement.look(on_a_line(0, 1, 4, 5, 9), 5, apart=ALONE, person=nobody), nobody) is None
+        agreement.right_share(agreement.recognise(on_a_line(0, 1, 4, 5, 9), 5, keep_apart=ALONE, person=nobody), nobody)
+        is None
     )
 
 
 def test_a_face_that_the_two_name_differently_is_asked_about_twice_the_surer_answer_first() -> None:
-    first = agreement.look(on_a_line(0, 1, 4, 5, 9), 5, apart=ALONE, person=PERSON)
-    second = agreement.look(on_a_line(0, 3.9, 4, 5, 9), 5, apart=ALONE, person=PERSON)
+    first = agreement.recognise(on_a_line(0, 1, 4, 5, 9), 5, keep_apart=ALONE, person=PERSON)
+    second = agreement.recognise(on_a_line(0, 3.9, 4, 5, 9), 5, keep_apart=ALONE, person=PERSON)
     waiting = PERSON == NOBODY
     assert agreement.doubts(first, second, waiting=waiting) == [Doubt(1, 1, 2, False), Doubt(1, 0, 0, True)]
     assert agreement.doubts(first, first, waiting=waiting) == []
@@ -65,7 +66,7 @@ def test_a_face_that_the_two_name_differently_is_asked_about_twice_the_surer_ans
 
 
 def test_pairs_that_one_groups_and_the_other_parts_are_told_once() -> None:
-    first = agreement.look(on_a_line(0, 1, 4, 5, 9), 5, apart=ALONE, person=PERSON)
+    first = agreement.recognise(on_a_line(0, 1, 4, 5, 9), 5, keep_apart=ALONE, person=PERSON)
     groups = (ints(0, 0, 1, 1, 2), ints(0, 1, 2, 2, 3))
     assert agreement.parted(first, first, groups) == [Parted(0, 1, True)]
     assert agreement.parted(first, first, groups[::-1]) == [Parted(0, 1, False)]
@@ -92,11 +93,11 @@ def test_blocks_change_nothing_and_every_answer_is_the_best_of_all_pairs(
         assert len(some_rows) <= block
         return np.asarray(np.linalg.norm(points[some_rows][:, None] - points[columns][None], axis=2), np.float32)
 
-    seen = agreement.look(across, len(rows), apart=apart, person=person, block=block)
+    seen = agreement.recognise(across, len(rows), keep_apart=apart, person=person, block=block)
     square = np.linalg.norm(points[:, None] - points[None], axis=2).astype(np.float32)
     square[apart[:, None] == apart[None]] = np.inf
     for face in range(len(rows)):
-        assert seen.near[face] == square[face].min()
+        assert seen.difference[face] == square[face].min()
         named = np.where(person == NOBODY, np.inf, square[face])
         if np.isfinite(named.min()):
             assert named[seen.reference[face]] == named.min()

@@ -41,5 +41,5 @@ def test_it_tells_that_it_lives_and_can_be_stopped() -> None:
             raise InterruptedError
 
     with pytest.raises(InterruptedError):
-        optics(square, eps=2.0, min_samples=2, tell=tell)
+        optics(square, eps=2.0, min_samples=2, on_progress=tell)
     assert len(told) == 2

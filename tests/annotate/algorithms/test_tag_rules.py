@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from annotate.algorithms import tag_rules as rules
-from annotate.algorithms.tag_rules import Label, Reading, Rules, following, tag_name
+from annotate.algorithms.tag_rules import AcceptedTags, Label, Rules, following, tag_name
 
 
 def test_mcut_is_the_middle_of_the_largest_gap():
@@ -41,7 +41,7 @@ def test_labels_follow_by_their_categorys_threshold_and_nameless_ones_never() ->
 
 def test_a_label_may_have_its_own_threshold() -> None:
     scores = np.array([0.6, 0.6, 0.1, 0, 0, 0], np.float32)
-    told = Rules({"general": 0.5}, own={"smile": 0.7, "miku": 0.05})
+    told = Rules({"general": 0.5}, label_thresholds={"smile": 0.7, "miku": 0.05})
     assert [label.name for label, _ in following(scores, LABELS, told)] == ["1girl", "miku"]
 
 
@@ -75,8 +75,8 @@ def test_what_follows_is_what_the_rule_says_label_by_label(rows, threshold, incl
 def test_giving_up_low_scores_changes_nothing_that_follows_above_the_floor(rows, threshold) -> None:
     labels = [Label(f"t{n}", category) for n, (_, category) in enumerate(rows)]
     scores = np.array([score for score, _ in rows], np.float32)
-    reading = Reading(labels, Rules({"general": threshold, "character": threshold}, one_of=frozenset({"rating"})))
-    assert reading.following(reading.worth(scores, floor=0.05)) == reading.following(scores)
+    reading = AcceptedTags(labels, Rules({"general": threshold, "character": threshold}, one_of=frozenset({"rating"})))
+    assert reading.accepted(reading.worth(scores, floor=0.05)) == reading.accepted(scores)
 
 
 @given(st.lists(st.floats(0, 1, width=32), min_size=2, max_size=60))
@@ -85,7 +85,7 @@ def test_the_widest_gap_survives_the_floor(values) -> None:
     ordered = np.sort(scores.astype(np.float64))[::-1]
     if (ordered[:-1] - ordered[1:]).max() <= 0.05 + 1e-6:
         return  # no gap as wide as the floor is high: nothing is promised
-    reading = Reading([Label(f"t{n}", "general") for n in range(len(values))], Rules())
+    reading = AcceptedTags([Label(f"t{n}", "general") for n in range(len(values))], Rules())
     assert rules.mcut(reading.worth(scores, floor=0.05)) == rules.mcut(scores)
 
 
@@ -107,18 +107,18 @@ def test_a_character_implies_its_series_once_with_its_best_score() -> None:
 
 
 def test_a_persons_thresholds_replace_the_models_for_its_categories_only() -> None:
-    told = Rules({"general": 0.35, "character": 0.85}, own={"smile": 0.1})
+    told = Rules({"general": 0.35, "character": 0.85}, label_thresholds={"smile": 0.1})
     changed = told.changed(thresholds={"general": 0.5, "copyright": 0.2, "character": None})
-    assert (changed.thresholds, changed.own) == ({"general": 0.5, "character": 0.85}, {})
-    assert told.changed(thresholds={}).own == {"smile": 0.1}
+    assert (changed.thresholds, changed.label_thresholds) == ({"general": 0.5, "character": 0.85}, {})
+    assert told.changed(thresholds={}).label_thresholds == {"smile": 0.1}
     assert told.changed(thresholds={}, mcut=True).mcut == {"general", "character"}
-    marks = {told.mark(), changed.mark(), told.changed(thresholds={}, mcut=True).mark()}
+    marks = {told.cache_key(), changed.cache_key(), told.changed(thresholds={}, mcut=True).cache_key()}
     assert len(marks) == 3
 
 
 def test_rules_come_back_from_json_as_they_were() -> None:
     told = Rules(
-        {"general": 0.3}, own={"a": 0.2}, one_of=frozenset({"rating"}), mcut=frozenset({"general"}),
+        {"general": 0.3}, label_thresholds={"a": 0.2}, one_of=frozenset({"rating"}), mcut=frozenset({"general"}),
         mcut_floor={"character": 0.15}, inclusive=True, ladders={"beauty": ((0.5, "good"),)}, implies={"a": ("b",)},
     )  # fmt: skip
     assert Rules.from_json(json.loads(json.dumps(told.as_json()))) == told

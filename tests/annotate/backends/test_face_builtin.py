@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from annotate.algorithms import boxes
-from annotate.algorithms.face_pyramid import Found, Level, confirm, decode, levels, looks, merge, refine
+from annotate.algorithms.face_pyramid import Detections, Level, confirm, decode, levels, looks, merge, refine
 from annotate.backends.boxes.builtin import BuiltinFaces
 from annotate.backends.boxes.known_detectors import open_detector
 from annotate.backends.contract import FaceDetector
@@ -199,7 +199,7 @@ def test_the_built_in_model_finds_drawn_people_and_repeats_itself(builtin: Built
         first, second = builtin.detect([picture])[0], builtin.detect([picture])[0]
         assert np.array_equal(first.boxes, second.boxes)
         large = first.boxes[(first.boxes[:, 3] - first.boxes[:, 1]) >= 24]
-        matched = boxes.match(faces, large, least=0.3)
+        matched = boxes.match(faces, large, min_iou=0.3)
         truth, hits, extra = truth + len(faces), hits + len(matched.pairs), extra + len(matched.extra)
     assert truth >= 10
     assert hits >= 0.85 * truth
@@ -209,7 +209,7 @@ def test_the_built_in_model_finds_drawn_people_and_repeats_itself(builtin: Built
 def test_a_find_is_looked_at_again_at_three_sizes_round_its_middle() -> None:
     picture = np.zeros((200, 300, 3), np.uint8)
     picture[80:120, 140:180] = 255
-    squares = looks(picture, Found(np.array([[140, 80, 180, 120]], np.float32), np.array([0.5], np.float32)))
+    squares = looks(picture, Detections(np.array([[140, 80, 180, 120]], np.float32), np.array([0.5], np.float32)))
     assert squares.shape == (3, 96, 96, 3)
     for square, side in zip(squares, (48, 56, 64), strict=True):
         assert np.isclose(np.sqrt((square[..., 0] > 127).sum()), side, atol=2)
@@ -218,12 +218,12 @@ def test_a_find_is_looked_at_again_at_three_sizes_round_its_middle() -> None:
 
 def test_a_look_over_the_border_repeats_it() -> None:
     picture = np.full((20, 30, 3), 70, np.uint8)
-    squares = looks(picture, Found(np.array([[-30, -40, 60, 60]], np.float32), np.array([0.5], np.float32)))
+    squares = looks(picture, Detections(np.array([[-30, -40, 60, 60]], np.float32), np.array([0.5], np.float32)))
     assert (squares == 70).all()
 
 
 def test_the_first_and_the_second_looks_count_half_each() -> None:
-    found = Found(np.array([[0, 0, 9, 9], [20, 0, 29, 9]], np.float32), np.array([0.9, 0.5], np.float32))
+    found = Detections(np.array([[0, 0, 9, 9], [20, 0, 29, 9]], np.float32), np.array([0.9, 0.5], np.float32))
     heat = np.zeros((6, 12, 12), np.float32)
     heat[0, 5, 5], heat[1, 4, 7], heat[2, 3, 5] = 0.3, 0.4, 1.0  # the last lies outside the middle
     heat[3:, 6, 6] = 0.7
@@ -233,7 +233,9 @@ def test_the_first_and_the_second_looks_count_half_each() -> None:
     assert confirm(found, heat, threshold=0.58).boxes.tolist() == [[20, 0, 29, 9]]
 
 
-def look_planes(found: Found, picture: np.ndarray, truth: tuple[float, float, float, float]) -> tuple[np.ndarray, ...]:
+def look_planes(
+    found: Detections, picture: np.ndarray, truth: tuple[float, float, float, float]
+) -> tuple[np.ndarray, ...]:
     """What a perfect network would answer to the second looks: the true box, seen in the cell of each look's middle."""
     heat, shape = np.zeros((3 * len(found.boxes), 12, 12), np.float32), np.zeros((3 * len(found.boxes), 4, 12, 12))
     for row, square in enumerate(looks(picture, found)):
@@ -248,16 +250,16 @@ def look_planes(found: Found, picture: np.ndarray, truth: tuple[float, float, fl
 def test_second_looks_mend_a_box() -> None:
     picture = np.zeros((200, 300, 3), np.uint8)
     picture[80:120, 140:170] = 255
-    wrong = Found(np.array([[132, 84, 172, 124]], np.float32), np.array([0.0001], np.float32))
+    wrong = Detections(np.array([[132, 84, 172, 124]], np.float32), np.array([0.0001], np.float32))
     heat, shape = look_planes(wrong, picture, (140, 80, 170, 120))
     mended = refine(wrong, heat, shape, width=300, height=200)
     assert np.allclose(mended.boxes, [[140, 80, 170, 120]], atol=1.5)
-    halves = refine(Found(wrong.boxes, np.array([2.4], np.float32)), heat, shape, width=300, height=200)
+    halves = refine(Detections(wrong.boxes, np.array([2.4], np.float32)), heat, shape, width=300, height=200)
     assert np.allclose(halves.boxes, [[136, 82, 171, 122]], atol=1.5)  # the first box weighs as much as three looks
 
 
 def test_looks_that_see_nothing_leave_a_box_as_it_is() -> None:
-    found = Found(np.array([[132, 84, 172, 124]], np.float32), np.array([0.6], np.float32))
+    found = Detections(np.array([[132, 84, 172, 124]], np.float32), np.array([0.6], np.float32))
     blind = np.full((3, 12, 12), 0.1, np.float32), np.zeros((3, 4, 12, 12), np.float32)
     assert np.array_equal(refine(found, *blind, width=300, height=200).boxes, found.boxes)
 
@@ -265,7 +267,7 @@ def test_looks_that_see_nothing_leave_a_box_as_it_is() -> None:
 def test_a_box_cut_by_the_border_is_told_by_the_looks_and_stays_inside() -> None:
     picture = np.zeros((200, 300, 3), np.uint8)
     picture[80:120, :30] = 255
-    found = Found(np.array([[0, 80, 20, 130]], np.float32), np.array([9.0], np.float32))
+    found = Detections(np.array([[0, 80, 20, 130]], np.float32), np.array([9.0], np.float32))
     heat, shape = look_planes(found, picture, (0, 80, 30, 120))
     mended = refine(found, heat, shape, width=300, height=200).boxes[0]
     assert mended[0] == 0  # the looks repeat the border, so the face goes on there

@@ -49,7 +49,7 @@ def share_found(detector: BuiltinFaces, seed: int, *, grey: bool = False, **how:
         if grey:
             picture = np.asarray(cv2.cvtColor(cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB), np.uint8)
         found = detector.detect([picture])[0]
-        hits += len(boxes.match(truth, found.boxes, least=0.4).pairs)
+        hits += len(boxes.match(truth, found.boxes, min_iou=0.4).pairs)
         faces += len(truth)
     return hits / faces
 

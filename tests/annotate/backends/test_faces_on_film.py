@@ -39,7 +39,7 @@ def share_found(truth: dict[int, tuple[int, int, int, int]], pictures: dict[int,
     hits = 0
     for number, box in truth.items():
         found = detector.detect([pictures[number]])[0]
-        hits += len(boxes.match(np.array([box], np.float32), found.boxes, least=0.3).pairs)
+        hits += len(boxes.match(np.array([box], np.float32), found.boxes, min_iou=0.3).pairs)
     return hits / len(truth)
 
 

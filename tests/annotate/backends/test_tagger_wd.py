@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper
 from PIL import Image
 
-from annotate.algorithms.tag_rules import Reading
+from annotate.algorithms.tag_rules import AcceptedTags
 from annotate.backends.model_files import registry
 from annotate.backends.taggers.scorer import OnnxScorer
 from annotate.backends.taggers.wd import input_of
@@ -44,7 +44,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def with_rules(scorer: OnnxScorer, **changes: Any) -> OnnxScorer:
-    scorer.reading = Reading(scorer.labels, replace(scorer.rules, **changes))
+    scorer.reading = AcceptedTags(scorer.labels, replace(scorer.rules, **changes))
     return scorer
 
 

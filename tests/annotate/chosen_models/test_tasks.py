@@ -20,7 +20,7 @@ DEPTH = Task(
     default_text="flat, which is always there",
     fallback=lambda: ["flat"],
     always_there=lambda: ["flat", "hilly"],
-    several=True,
+    side_by_side=True,
     whole_pictures=True,
     answers="scores",
 )

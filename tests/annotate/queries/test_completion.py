@@ -44,12 +44,12 @@ def test_what_is_found_is_what_a_look_at_every_name_finds(
         )
         if any(ways):
             expected.append((ways.index(True), 100 + rank))
-    found = Completion([100 + rank for rank in range(len(tags))], tags, aliases).find(typed, most=most)
+    found = Completion([100 + rank for rank in range(len(tags))], tags, aliases).find(typed, limit=most)
     assert found == sorted(expected)[:most]
 
 
 def shown(collection: Collection, typed: str, *, most: int = 12) -> list[str]:
-    return [tag.name for tag in complete(collection, typed, most=most)]
+    return [tag.name for tag in complete(collection, typed, limit=most)]
 
 
 def expected(collection: Collection, typed: str, *, most: int = 12) -> list[str]:

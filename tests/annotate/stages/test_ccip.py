@@ -147,7 +147,7 @@ def test_block_by_block_people_get_the_clusters_of_all_pairs_and_newcomers_join_
     assert (row.done, row.total) == (10, 10)
     assert row.counters["people_compared_with_nearest"] == 10
     assert "10 people are too many to compare each with all others (more than 4)" in row.log
-    assert "of their 40 most alike, 40 were among those compared (100.0 %)." in row.log
+    assert "of the 40 most similar ones, 40 were compared (100.0 %)." in row.log
     assert not list((settings.KOMA_DATA_DIR / "compared").iterdir())  # nothing stays when the clusters are made
     for face in Face.objects.filter(frame__index__gte=10):
         face.crop = Face.objects.get(frame__index=face.frame.index - 2).crop

@@ -183,7 +183,7 @@ def test_raw_answers_carry_no_threshold(make_episode, run, tiny_tagger):
     tag_with(run, episode, general_threshold=0.8)
     version = ModelVersion.objects.get(name="wd-tiny")  # one, whatever the thresholds
     assert version.settings == {}
-    scores = stored_scores.stored_speaker(version).unpack(bytes(ModelAnswer.objects.get(model_version=version).data))
+    scores = stored_scores.stored_version(version).unpack(bytes(ModelAnswer.objects.get(model_version=version).data))
     assert scores == pytest.approx([0.9, 0.1, 0.6, 0.97], abs=1e-5)
 
 

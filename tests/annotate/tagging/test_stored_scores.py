@@ -11,11 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from annotate.actions.model_versions import labels_of, rules_of, version_of
-from annotate.algorithms.tag_rules import Label, Reading, Rules
+from annotate.algorithms.tag_rules import AcceptedTags, Label, Rules
 from annotate.backends.contract import ModelInfo
 from annotate.models import ModelAnswer, ModelLabels, ModelVersion
 from annotate.tagging import from_pixels, stored_scores
-from annotate.tagging.stored_scores import Speaker
+from annotate.tagging.stored_scores import ScoredVersion
 from ingest.models import Collection, Episode, Frame, Source
 
 INFO = ModelInfo(task="tags", name="tiny", revision="1", sha256="ab")
@@ -26,21 +26,21 @@ MANY = tuple(Label(f"t{n}", ("general", "character", "rating")[n % 3]) for n in 
 @given(st.lists(st.floats(0, 1, width=32), min_size=len(MANY), max_size=len(MANY)))
 def test_what_is_unpacked_is_what_was_packed_to_the_last_step(values: list[float]) -> None:
     scores = np.array(values, np.float32)
-    speaker = Speaker(ModelVersion(), Reading(MANY, RULES))
+    speaker = ScoredVersion(ModelVersion(), AcceptedTags(MANY, RULES))
     back = speaker.unpack(speaker.pack(scores))
     kept = scores >= 0.05
     assert np.abs(back - scores)[kept].max(initial=0) <= 1 / 65535
     assert (back[~kept] <= 0.05).all()
-    short = Speaker(ModelVersion(), Reading(MANY[:9], RULES))
+    short = ScoredVersion(ModelVersion(), AcceptedTags(MANY[:9], RULES))
     assert np.abs(short.unpack(short.pack(scores[:9])) - scores[:9]).max() <= 1 / 65535
 
 
-def one_by_one(speaker: Speaker, scores: np.ndarray[Any, Any]) -> bytes:
+def one_by_one(speaker: ScoredVersion, scores: np.ndarray[Any, Any]) -> bytes:
     """What is kept of one picture, as the packing is defined: labels at or above 0.05, all of a rating, and the best
     below 0.05 of any other category; two numbers of 16 bits each."""
     kept = {place for place, score in enumerate(scores) if score >= np.float32(0.05)}
     for category in ("general", "character", "rating"):
-        places = [place for place, label in enumerate(speaker.reading.labels) if label.category == category]
+        places = [place for place, label in enumerate(speaker.accepted_tags.labels) if label.category == category]
         below = [place for place in places if place not in kept]
         if category == "rating":
             kept |= set(places)
@@ -55,18 +55,21 @@ def one_by_one(speaker: Speaker, scores: np.ndarray[Any, Any]) -> bytes:
 def test_many_pictures_packed_at_once_give_the_bytes_of_each_alone(seed: int, order: str, count: int) -> None:
     random = np.random.default_rng(seed)
     labels = MANY if order == "mixed" else tuple(sorted(MANY, key=lambda label: label.category))
-    speaker = Speaker(ModelVersion(), Reading(labels, RULES))
+    speaker = ScoredVersion(ModelVersion(), AcceptedTags(labels, RULES))
     scores = (random.random((count, len(labels))) ** random.integers(1, 12)).astype(np.float32)
     scores[random.random(scores.shape) < 0.2] = random.choice([0, 0.05, 1])
     packed = speaker.pack_all(list(scores))
     assert packed == [one_by_one(speaker, row) for row in scores]
     assert packed == [speaker.pack(row) for row in scores]
-    short = Speaker(ModelVersion(), Reading(MANY[:9], RULES))
+    short = ScoredVersion(ModelVersion(), AcceptedTags(MANY[:9], RULES))
     assert short.pack_all(list(scores[:, :9])) == [short.pack(row) for row in scores[:, :9]]
 
 
 def test_bytes_of_another_list_of_labels_are_refused() -> None:
-    long, short = Speaker(ModelVersion(), Reading(MANY, RULES)), Speaker(ModelVersion(), Reading(MANY[:9], RULES))
+    long, short = (
+        ScoredVersion(ModelVersion(), AcceptedTags(MANY, RULES)),
+        ScoredVersion(ModelVersion(), AcceptedTags(MANY[:9], RULES)),
+    )
     with pytest.raises(ValueError, match="9 scores are stored for 84"):
         long.unpack(short.pack(np.zeros(9, np.float32)))
     with pytest.raises(ValueError, match="there are 9"):

@@ -47,7 +47,7 @@ def test_agreement_is_counted_by_label_and_the_widest_gap_is_asked_first(
     show: Show, pair: tuple[ModelVersion, ModelVersion]
 ) -> None:
     told = agreement.compare(show.collection, *pair)
-    counts = {row.name: (row.told.both, row.told.only_first, row.told.only_second) for row in told.rows}
+    counts = {row.name: (row.agreement.both, row.agreement.only_first, row.agreement.only_second) for row in told.rows}
     assert counts == {"smile": (2, 1, 1), "hat": (0, 0, 1)}
     assert (told.common, told.compared) == (4, 4)
     assert [(one.frame, one.name) for one in told.questions] == [
@@ -114,9 +114,9 @@ def test_against_people_a_model_is_scored_where_people_spoke(
     common = {"collection": show.collection, "by": None}
     tags.add(frames=[show.frames[0], show.frames[3]], names=["smile"], **common)
     tags.remove(frames=[show.frames[2]], names=["smile"], **common)
-    rows = {row.name: row.told for row in agreement.against_people(show.collection, pair[0])}
+    rows = {row.name: row.agreement for row in agreement.against_people(show.collection, pair[0])}
     smile = rows["smile"]
-    assert (smile.both, smile.only_first, smile.only_second, smile.asked) == (1, 1, 1, 3)
+    assert (smile.both, smile.only_first, smile.only_second, smile.frames) == (1, 1, 1, 3)
 
 
 def test_the_page_scores_a_model_against_people(

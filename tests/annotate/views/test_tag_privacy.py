@@ -93,7 +93,7 @@ def test_the_imported_vocabulary_is_seen_by_all_with_category_alias_and_count(
 def test_a_common_prefix_is_completed_as_before_without_looking_at_all_names(collection: Collection) -> None:
     import_rows(io.StringIO("".join(f"hair_{n},0,{n},\n" for n in range(30)) + "hair,0,5,\nlong_hair,0,999,\n"))
     visible = Tag.objects.visible_in(collection.pk)
-    quick = [tag.name for tag in complete(collection, "Hair", most=12)]
+    quick = [tag.name for tag in complete(collection, "Hair", limit=12)]
     assert quick == [tag.name for tag in visible.completing("Hair")[:12]]
     assert quick[:3] == ["hair", "hair_29", "hair_28"]
 

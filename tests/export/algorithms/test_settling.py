@@ -119,14 +119,14 @@ def test_only_what_is_plain_follows_from_a_move(given: str, before: str, now: st
 
         if settled.reason:
             assert follows in settled.reason
-            assert settled.named == settled.unnamed == settled.shown == settled.not_shown == ()
+            assert settled.named == settled.unnamed == settled.displayed == settled.not_shown == ()
             continue
         result = ["."] * len(faces)
         for face, name in settled.named:
             result[face] = name
         for face in settled.unnamed:
             result[face] = "-"
-        of_picture = "".join([f"+{name}" for name in settled.shown] + [f"-{name}" for name in settled.not_shown])
+        of_picture = "".join([f"+{name}" for name in settled.displayed] + [f"-{name}" for name in settled.not_shown])
         assert "".join(result) + ("|" if bar or of_picture else "") + of_picture == follows
 
 
@@ -154,6 +154,6 @@ def test_after_a_plain_move_the_faces_say_what_the_folder_says(names: list[str],
 
     if not settled.reason:
         after = dict(enumerate(names)) | dict(settled.named) | dict.fromkeys(settled.unnamed, "-")
-        assert set(after.values()) - {"-"} | set(settled.shown) == now
+        assert set(after.values()) - {"-"} | set(settled.displayed) == now
         kept = [face.face for face in faces if face.name in now]
         assert all(after[face] == names[face] for face in kept)

@@ -109,7 +109,9 @@ def test_paths_that_this_server_cannot_write_are_refused_before_any_work(show: S
     deep = tmp_path.joinpath(*["x" * 200] * 20)
 
     with pytest.raises(export_job.BadInput, match="Choose short names"):
-        export_job.write(show.collection, parse({}), folder=tmp_path / "b", target=deep, heard=lambda done, total: None)
+        export_job.write(
+            show.collection, parse({}), folder=tmp_path / "b", target=deep, on_progress=lambda done, total: None
+        )
 
     assert not (tmp_path / "b").exists()
 

@@ -119,7 +119,7 @@ def test_a_build_that_was_stopped_goes_on_and_ends_with_the_same_files(store: St
             raise Stop
 
     with pytest.raises(Stop):
-        build(plan, chosen, store=store, folder=tmp_path / "out", heard=stop)
+        build(plan, chosen, store=store, folder=tmp_path / "out", on_progress=stop)
     leftover = next((tmp_path / "out").rglob("*.json")).parent / ".half.png.part"
     leftover.write_bytes(b"half")
     built = build(plan, chosen, store=store, folder=tmp_path / "out")
@@ -138,7 +138,7 @@ def test_part_of_another_plan_is_never_mixed_in(store: Store, tmp_path: Path) ->
             raise Stop
 
     with pytest.raises(Stop):
-        build(plan, first, store=store, folder=tmp_path / "out", heard=stop)
+        build(plan, first, store=store, folder=tmp_path / "out", on_progress=stop)
     build(make_plan(pictures(store, 20), second), second, store=store, folder=tmp_path / "out")
 
     assert not list((tmp_path / "out").rglob("*.png"))

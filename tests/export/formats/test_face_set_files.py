@@ -126,7 +126,7 @@ def test_a_set_stopped_and_begun_again_has_the_same_bytes(store: Store, tmp_path
 
     upscaler = ResizeUpscaler("lanczos")
     with pytest.raises(KomaError, match="stopped"):
-        build(plan, recipe, store=store, folder=tmp_path / "a", upscaler=upscaler, heard=stop)
+        build(plan, recipe, store=store, folder=tmp_path / "a", upscaler=upscaler, on_progress=stop)
     build(plan, recipe, store=store, folder=tmp_path / "a", upscaler=upscaler)
     build(plan, recipe, store=store, folder=tmp_path / "b", upscaler=upscaler)
     assert files("a") == files("b")
@@ -183,10 +183,10 @@ def test_while_pictures_are_upscaled_the_worker_is_heard_and_can_be_stopped(
 
     slow = Slow()
     with pytest.raises(KomaError, match="stopped"):
-        build(plan, recipe, store=store, folder=tmp_path / "out", upscaler=slow, heard=stop)
+        build(plan, recipe, store=store, folder=tmp_path / "out", upscaler=slow, on_progress=stop)
     assert len(heard) == 4 and max(heard) < 6  # long before the first batch of sixteen was done
     assert slow.made < 6  # those that had begun ended, the others never began
     heard.clear()
-    built = build(plan, recipe, store=store, folder=tmp_path / "out", upscaler=slow, heard=heard.append)
+    built = build(plan, recipe, store=store, folder=tmp_path / "out", upscaler=slow, on_progress=heard.append)
     assert built.resumed == 12 - built.written > 0
     assert len(set(heard)) > 2 and heard == sorted(heard)  # pictures count as they are done, not batches

@@ -95,7 +95,7 @@ def test_masks_are_no_pictures_when_a_data_set_is_read_again(store: Store, tmp_p
     for form in ("folder", "onetrainer"):
         built(store, tmp_path / form, Left(), output={"masks": form})
         back = read_back(tmp_path / form)
-        assert (back.unchanged, back.open, back.apart, back.moved, back.gone) == (1, (), (), (), ())
+        assert (back.unchanged, back.open, back.misplaced, back.moved, back.gone) == (1, (), (), (), ())
 
 
 def test_a_masker_is_given_exactly_where_masks_are_wanted(store: Store, tmp_path: Path) -> None:

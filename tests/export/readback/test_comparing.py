@@ -60,7 +60,7 @@ def names_on(show: Show, number: int) -> list[str | None]:
 def test_an_untouched_data_set_says_nothing_new(folder: Path) -> None:
     found = comparing.read_back(folder)
 
-    assert found.moved == found.open == found.apart == found.gone == ()
+    assert found.moved == found.open == found.misplaced == found.gone == ()
     assert found.unchanged == 11
 
 

@@ -152,4 +152,4 @@ def test_accuracy_with_shots_never_asks_about_a_named_faces_shot() -> None:
         assert not set(apart[named]) & set(apart[asked]) and len(asked)
         return names[asked]
 
-    assert accuracy(features, names, shots=2, draws=5, guess=guess, apart=apart) == 1.0
+    assert accuracy(features, names, shots=2, draws=5, guess=guess, keep_apart=apart) == 1.0
