@@ -26,7 +26,7 @@ CEILINGS: dict[str, float] = {
     "training": 2,
     "bench": 2,
     "lint": 2,
-    "tests": 68,
+    "tests": 57,
 }
 
 # Names that are too vague as a whole name, with what to say instead. As part of a longer name they may be fine.
@@ -103,8 +103,9 @@ class Bound:
 
     def suggestion(self) -> str | None:
         """What to say instead; None where the name is fine."""
-        if self.name.isupper() or (self.file, self.name) in MEANT:
-            # Constants and members of an Enum are read with the name of their class or module before them.
+        if self.name.isupper() or self.name.startswith("test_") or (self.file, self.name) in MEANT:
+            # Constants and members of an Enum are read with the name of their class or module before them; the name
+            # of a test is a sentence.
             return None
         parts = [part.lower() for part in _PARTS.findall(self.name)]
         alone = ALONE.get("_".join(parts))

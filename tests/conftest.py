@@ -149,10 +149,10 @@ def collection(alice: User, bob: User) -> Collection:
     """A collection with alice as its admin and bob as a reviewer."""
     from ingest.models import Collection, Membership, Role
 
-    made = Collection.objects.create(name="Tiny show")
-    Membership.objects.create(collection=made, user=alice, role=Role.ADMIN)
-    Membership.objects.create(collection=made, user=bob, role=Role.REVIEWER)
-    return made
+    created = Collection.objects.create(name="Tiny show")
+    Membership.objects.create(collection=created, user=alice, role=Role.ADMIN)
+    Membership.objects.create(collection=created, user=bob, role=Role.REVIEWER)
+    return created
 
 
 def client_of(user: User) -> Client:
@@ -227,8 +227,8 @@ class _django_rq_queues:
 def chromium_path() -> str:
     """The path of Debian's Chromium or of Chrome."""
     for name in ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable"):
-        if found := shutil.which(name):
-            return found
+        if path := shutil.which(name):
+            return path
     pytest.fail("No Chromium on the path: apt-get install chromium (or any Chrome).")
 
 

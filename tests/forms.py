@@ -25,21 +25,21 @@ class _Reader(HTMLParser):
         self.select, self.options, self.option, self.text = None, [], None, None  # type: ignore[var-annotated]
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        said = dict(attrs)
+        values = dict(attrs)
         if tag == "form":
-            self.forms.append(Form(said.get("action") or self.page))
+            self.forms.append(Form(values.get("action") or self.page))
         if not self.forms:
             return
-        kind = said.get("type") or "text"
+        kind = values.get("type") or "text"
         if tag == "input" and kind not in ("submit", "button", "file"):
-            if kind not in ("checkbox", "radio") or "checked" in said:
-                self.forms[-1].add(said.get("name"), said.get("value") or ("on" if kind == "checkbox" else ""))
+            if kind not in ("checkbox", "radio") or "checked" in values:
+                self.forms[-1].add(values.get("name"), values.get("value") or ("on" if kind == "checkbox" else ""))
         elif tag == "textarea":
-            self.text = (said.get("name"), [])
+            self.text = (values.get("name"), [])
         elif tag == "select":
-            self.select, self.options = said.get("name"), []
+            self.select, self.options = values.get("name"), []
         elif tag == "option" and self.select:
-            self.option = [said.get("value"), "selected" in said, ""]
+            self.option = [values.get("value"), "selected" in values, ""]
 
     def handle_data(self, data: str) -> None:
         if self.text is not None:
@@ -55,7 +55,7 @@ class _Reader(HTMLParser):
             self.options.append(self.option)
             self.option = None
         elif tag == "select" and self.select:
-            chosen = [one for one in self.options if one[1]] or self.options[:1]
+            chosen = [option for option in self.options if option[1]] or self.options[:1]
             for value, _, words in chosen:
                 self.forms[-1].add(self.select, value if value is not None else " ".join(words.split()))
             self.select = None

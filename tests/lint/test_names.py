@@ -42,6 +42,7 @@ def test_underscores_and_capitals_hide_no_name() -> None:
         "Looked",
     }
     assert vague("closest = lookup = created_at = nearest = 1") == set()
+    assert vague("def test_who_is_told(): ...") == set()
 
 
 def test_columns_of_the_database_are_a_format() -> None:

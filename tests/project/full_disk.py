@@ -58,10 +58,10 @@ def main() -> int:
         "htmx": member.post(f"/c/{collection.pk}/settings/", name | {"act": "rename"}, headers={"HX-Request": "true"}),
         "page": member.get(f"/c/{collection.pk}/runs/"),
     }
-    told = {key: [answer.status_code, _words(answer)] for key, answer in answers.items()}
+    results = {key: [answer.status_code, _words(answer)] for key, answer in answers.items()}
     filler.unlink()
-    told["afterwards"] = [member.post("/", name).status_code, ""]
-    print(json.dumps(told))
+    results["afterwards"] = [member.post("/", name).status_code, ""]
+    print(json.dumps(results))
     return 0
 
 

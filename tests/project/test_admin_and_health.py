@@ -25,18 +25,18 @@ from tests.pages import html_of
 
 
 def test_the_first_admin_is_made_once_with_a_random_kept_password(db: None, tmp_path: Path) -> None:
-    kept = tmp_path / "admin_password"
-    made = first_admin(kept)
-    assert made is not None
-    assert stat.S_IMODE(kept.stat().st_mode) == 0o600
-    assert first_admin(kept) == made
-    assert User.objects.get().check_password(made[1])
-    assert len(made[1]) >= 20
+    password_file = tmp_path / "admin_password"
+    created = first_admin(password_file)
+    assert created is not None
+    assert stat.S_IMODE(password_file.stat().st_mode) == 0o600
+    assert first_admin(password_file) == created
+    assert User.objects.get().check_password(created[1])
+    assert len(created[1]) >= 20
 
 
 def test_a_changed_password_is_not_announced(db: None, tmp_path: Path) -> None:
-    made = first_admin(tmp_path / "admin_password")
-    assert made is not None
+    created = first_admin(tmp_path / "admin_password")
+    assert created is not None
     admin = User.objects.get()
     admin.set_password(PASSWORD)
     admin.save()
@@ -85,9 +85,9 @@ def test_no_template_holds_an_inline_script_or_handler() -> None:
 def test_healthz_needs_no_login_and_tells_no_details(db: None, client: Client, queues: str, settings: Any) -> None:
     answer = client.get("/healthz")
     assert answer.status_code == 200
-    told = answer.json()
-    assert told.pop("networks") in ("not tried yet", "processor", "graphics card")
-    assert told == {"ok": True, "db": "ok", "redis": "ok", "disk": "ok"}
+    health = answer.json()
+    assert health.pop("networks") in ("not tried yet", "processor", "GPU")
+    assert health == {"ok": True, "db": "ok", "redis": "ok", "disk": "ok"}
     settings.KOMA_DISK_RESERVE_BYTES = 2**60
     assert client.get("/healthz").json()["disk"] == "bad"
 
@@ -96,8 +96,8 @@ def test_healthz_says_when_redis_is_gone(db: None, client: Client, settings: Any
     settings.REDIS_URL = f"unix://{tmp_path}/nobody.sock"
     answer = client.get("/healthz")
     assert answer.status_code == 503
-    told = answer.json()
-    assert (told["ok"], told["db"], told["redis"], told["disk"]) == (False, "ok", "bad", "ok")
+    health = answer.json()
+    assert (health["ok"], health["db"], health["redis"], health["disk"]) == (False, "ok", "bad", "ok")
 
 
 def test_the_status_page_is_for_admins(as_alice: Client, as_bob: Client, queues: str) -> None:
@@ -119,7 +119,7 @@ def test_the_status_page_says_whether_cuda_starts_and_where_stages_ran(
     assert "Last device of Find faces</th>" in page
     assert "GPU (CUDA), 20" in page
     assert "CPU" in page
-    assert as_alice.get("/healthz").json()["networks"] in ("processor", "graphics card")
+    assert as_alice.get("/healthz").json()["networks"] in ("processor", "GPU")
 
 
 def test_a_card_that_cannot_be_used_is_no_fine_part(
@@ -127,8 +127,8 @@ def test_a_card_that_cannot_be_used_is_no_fine_part(
 ) -> None:
     offered = (cuda_check.CUDA, "CPUExecutionProvider")
     for started, words in ((False, "slower"), (True, "fine")):
-        found = cuda_check.Devices("1", offered, started, cuda_check.words_of(offered, started=started))
-        monkeypatch.setattr(cuda_check, "devices", lambda found=found: found)
+        devices = cuda_check.Devices("1", offered, started, cuda_check.words_of(offered, started=started))
+        monkeypatch.setattr(cuda_check, "devices", lambda devices=devices: devices)
         row = html_of(as_alice.get("/status/")).split(">Networks</th>")[1].split("</td>")[0]
         assert row.endswith(words)
 

@@ -120,11 +120,13 @@ def test_a_redis_address_of_another_kind_is_refused(monkeypatch: pytest.MonkeyPa
 
 
 def test_a_postgres_address_is_taken_apart(tmp_path: Path) -> None:
-    found = env.database_settings("postgresql://ann:p%40ss@db:5433/koma", data_dir=tmp_path)
-    assert (found["USER"], found["PASSWORD"], found["HOST"], found["NAME"]) == ("ann", "p@ss", "db", "koma")
-    assert found["OPTIONS"] == {"options": env.POSTGRES_OPTIONS}
-    own = env.database_settings("postgresql://db/koma?sslmode=require&options=-c%20jit%3Don", data_dir=tmp_path)
-    assert own["OPTIONS"] == {"sslmode": "require", "options": "-c jit=on"}
+    parsed = env.database_settings("postgresql://ann:p%40ss@db:5433/koma", data_dir=tmp_path)
+    assert (parsed["USER"], parsed["PASSWORD"], parsed["HOST"], parsed["NAME"]) == ("ann", "p@ss", "db", "koma")
+    assert parsed["OPTIONS"] == {"options": env.POSTGRES_OPTIONS}
+    with_options = env.database_settings(
+        "postgresql://db/koma?sslmode=require&options=-c%20jit%3Don", data_dir=tmp_path
+    )
+    assert with_options["OPTIONS"] == {"sslmode": "require", "options": "-c jit=on"}
 
 
 @pytest.mark.parametrize("key", ["short", "a" * 80, "django-insecure-" + GOOD_KEY, "changeme" * 10])
@@ -139,9 +141,9 @@ def test_known_and_short_keys_are_refused_outside_debug(
 
 def test_a_key_is_made_once_and_only_we_can_read_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.delenv("SECRET_KEY", raising=False)
-    made = env.secret_key(data_dir=tmp_path / "new", debug=False)
-    assert len(made) >= env.SECRET_KEY_LENGTH_MIN
-    assert env.secret_key(data_dir=tmp_path / "new", debug=False) == made
+    key = env.secret_key(data_dir=tmp_path / "new", debug=False)
+    assert len(key) >= env.SECRET_KEY_LENGTH_MIN
+    assert env.secret_key(data_dir=tmp_path / "new", debug=False) == key
     assert stat.S_IMODE((tmp_path / "new" / "secret_key").stat().st_mode) == 0o600
     assert [path.name for path in (tmp_path / "new").iterdir()] == ["secret_key"]
 

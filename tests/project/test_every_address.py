@@ -34,8 +34,8 @@ NAMES = sorted({p.name for p in patterns() if p.name})
 
 def address(name: str, collection: Collection) -> str | None:
     """The address with the collection's number and 1 for everything else; None for one without a collection."""
-    found = next(p for p in patterns() if p.name == name)
-    converters = found.pattern.converters
+    pattern = next(p for p in patterns() if p.name == name)
+    converters = pattern.pattern.converters
     if "collection_id" not in converters:
         return None
     values = {key: FILL.get(key, 1) for key in converters} | {"collection_id": collection.pk}

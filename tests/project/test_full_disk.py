@@ -42,13 +42,13 @@ def test_every_page_says_that_the_disk_is_full_and_so_does_the_log(small_disk: P
         cwd=ROOT, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-3000:]
-    told = json.loads(done.stdout)
+    results = json.loads(done.stdout)
     for page in ("login", "form", "htmx", *(["page"] if fresh else [])):
-        status, words = told[page]
-        assert status == 507, (page, told[page])
+        status, words = results[page]
+        assert status == 507, (page, results[page])
         assert "disk that Koma writes to is full" in words and "busy" not in words, (page, words)
-    assert told["page"][0] == (507 if fresh else 200)  # reading goes on where the database is open already
-    assert told["afterwards"][0] == 302
+    assert results["page"][0] == (507 if fresh else 200)  # reading goes on where the database is open already
+    assert results["afterwards"][0] == 302
     assert f"The disk of {small_disk}/data is full: /login/ could not be answered" in done.stderr
 
 

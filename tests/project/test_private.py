@@ -57,29 +57,29 @@ def _closed_to_nobody(folder: Path) -> None:
         return (folder / "koma.sqlite3").read_text()
 
     assert as_nobody(read) == "x"
-    told = as_nobody(lambda: " ".join(private.close_folder(folder)))
-    assert f"{folder} can be read by others" in told and "chmod 700" in told
+    messages = as_nobody(lambda: " ".join(private.close_folder(folder)))
+    assert f"{folder} can be read by others" in messages and "chmod 700" in messages
     private.close_folder(folder)
     assert as_nobody(read) == "PermissionError"
 
 
-def as_nobody(act: Callable[[], str]) -> str:
+def as_nobody(action: Callable[[], str]) -> str:
     """What another account gets, in a child process: the text, or the error's name."""
-    ours, theirs = os.pipe()
+    reader, writer = os.pipe()
     child = os.fork()
     if child == 0:
         try:
             os.setgroups([])
             os.setgid(65534)
             os.setuid(65534)
-            text = act()
+            text = action()
         except OSError as error:
             text = type(error).__name__
-        os.write(theirs, text.encode())
+        os.write(writer, text.encode())
         os._exit(0)
-    os.close(theirs)
+    os.close(writer)
     os.waitpid(child, 0)
-    with os.fdopen(ours) as file:
+    with os.fdopen(reader) as file:
         return file.read()
 
 

@@ -32,14 +32,14 @@ def dataset(**counters: Any) -> dict[str, Any]:
     return {"job": job, "phase": "", "percent": 100, "finished": True, "left_out": left_out, "gone": False}
 
 
-def shown(**counters: Any) -> str:
+def result_line(**counters: Any) -> str:
     entries = [dataset(**counters)]
     return words(render_macro("export/datasets.html", "datasets", entries, base="/e/", form_fields="", can_lead=False))
 
 
 def test_a_dataset_tells_its_counts() -> None:
     counters = {"pictures": 1234, "folders": 3, "epoch": 5000.4, "upscaled": {"1": 7, "2": 1200}}
-    text = shown(**counters, left_out={"too small": 12}, captions_by_person=1, warnings=2)
+    text = result_line(**counters, left_out={"too small": 12}, captions_by_person=1, warnings=2)
     assert (
         "1,234 pictures in 3 folders · an epoch of 5,000 · 12 left out · 7 upscaled in 1 pass "
         "· 1,200 upscaled in 2 passes · 1 caption by a person set · read it back" in text
@@ -48,12 +48,12 @@ def test_a_dataset_tells_its_counts() -> None:
 
 
 def test_a_dataset_of_an_older_version_tells_what_it_has() -> None:
-    text = shown()
+    text = result_line()
     assert "– pictures in – folders · an epoch of set" in text
     assert "warning" not in text
     assert "stayed out" not in text
-    assert shown(warnings=1).endswith("1 warning odd")
-    assert shown(left_out={"blurred": 1}).endswith("what stayed out 1 · blurred")
+    assert result_line(warnings=1).endswith("1 warning odd")
+    assert result_line(left_out={"blurred": 1}).endswith("what stayed out 1 · blurred")
 
 
 def test_an_episode_tells_what_kind_of_pictures_it_has() -> None:

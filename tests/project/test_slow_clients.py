@@ -137,11 +137,11 @@ def test_a_body_of_no_clear_length_is_refused(
 
 
 def channel(*, headers_finished: bool, received: int, age_s: float) -> web_worker.Channel:
-    made = web_worker.Channel.__new__(web_worker.Channel)
-    made.request = web_worker.Request(web_worker.Limits(body_max_bytes=100))
-    made.request.headers_finished, made.request.body_bytes_received = headers_finished, received
-    made.begun_at = 1000 - age_s
-    return made
+    channel = web_worker.Channel.__new__(web_worker.Channel)
+    channel.request = web_worker.Request(web_worker.Limits(body_max_bytes=100))
+    channel.request.headers_finished, channel.request.body_bytes_received = headers_finished, received
+    channel.begun_at = 1000 - age_s
+    return channel
 
 
 @pytest.mark.parametrize(

@@ -19,16 +19,16 @@ def test_the_answer_tells_the_time_of_the_view() -> None:
         return HttpResponse()
 
     header = server_timing(view)(RequestFactory().get("/")).headers["Server-Timing"]
-    told = re.fullmatch(r"wait;dur=(\d+\.\d), view;dur=(\d+\.\d)", header)
-    assert told is not None
-    assert float(told[2]) >= 30
+    match = re.fullmatch(r"wait;dur=(\d+\.\d), view;dur=(\d+\.\d)", header)
+    assert match is not None
+    assert float(match[2]) >= 30
 
 
 def waited(answer: HttpResponseBase) -> float:
     """Milliseconds that a page waited for its turn."""
-    told = re.fullmatch(r"wait;dur=(\d+\.\d), view;dur=(\d+\.\d)", answer.headers["Server-Timing"])
-    assert told is not None
-    return float(told[1])
+    match = re.fullmatch(r"wait;dur=(\d+\.\d), view;dur=(\d+\.\d)", answer.headers["Server-Timing"])
+    assert match is not None
+    return float(match[1])
 
 
 def _ask(count: int, ask: Callable[[], object]) -> list[threading.Thread]:
@@ -39,24 +39,24 @@ def _ask(count: int, ask: Callable[[], object]) -> list[threading.Thread]:
 
 
 def test_few_pages_are_made_at_once_and_each_has_its_turn() -> None:
-    within, most, made = 0, 0, 0
+    within, highest, done = 0, 0, 0
     lock = threading.Lock()
 
     def view(request: HttpRequest) -> HttpResponse:
-        nonlocal within, most, made
+        nonlocal within, highest, done
         with lock:
             within += 1
-            most = max(most, within)
+            highest = max(highest, within)
         time.sleep(0.01)
         with lock:
             within -= 1
-            made += 1
+            done += 1
         return HttpResponse()
 
     answer = server_timing(view)
     for thread in _ask(8, lambda: answer(RequestFactory().get("/"))):
         thread.join(20)
-    assert (most, made) == (PAGES_AT_ONCE, 8)
+    assert (highest, done) == (PAGES_AT_ONCE, 8)
 
 
 def test_a_page_that_fails_gives_its_turn_back() -> None:

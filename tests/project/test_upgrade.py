@@ -150,11 +150,11 @@ class Past:
         def done(
             person: str, kind: str, summary: str, model: str, row: Any, before: Any, after: Any, **more: Any
         ) -> Any:
-            made = self.add(
+            operation = self.add(
                 "ingest.Operation", kind=kind, summary=summary, by_id=self.people[person], **self.here, **more
             )
-            self.add("ingest.Revision", operation=made, model=model, object_id=row.pk, before=before, after=after)
-            return made
+            self.add("ingest.Revision", operation=operation, model=model, object_id=row.pk, before=before, after=after)
+            return operation
 
         face, nobody = self.faces[0], {"character_id": None, "named_by": "", "named_user_id": None, "version": 1}
         named = {"character_id": self.miku.pk, "named_by": "person", "named_user_id": self.people["bob"], "version": 1}
@@ -184,7 +184,7 @@ class Past:
         }
 
 
-def plain(value: Any) -> Any:
+def as_plain(value: Any) -> Any:
     """PostgreSQL gives bytes as a view of memory."""
     return bytes(value) if isinstance(value, memoryview) else value
 
@@ -204,8 +204,8 @@ def test_every_row_of_the_last_release_is_there_after_the_update() -> None:
         after = {row[model._meta.pk.attname]: row for row in model._default_manager.values()}
         assert rows.keys() <= after.keys(), label
         for key, row in rows.items():
-            new = {name: plain(value) for name, value in after[key].items() if name in row}
-            assert new == {name: plain(value) for name, value in row.items() if name in new}, label
+            new = {name: as_plain(value) for name, value in after[key].items() if name in row}
+            assert new == {name: as_plain(value) for name, value in row.items() if name in new}, label
     collection = Collection.objects.get(name="Old show")
     assert check(collection) == []
     assert counting.differences(collection.pk) == []

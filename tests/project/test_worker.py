@@ -98,9 +98,9 @@ def test_a_sweep_that_breaks_stops_no_other_sweep_nor_the_thread(
         swept.append("broken")
         raise ValueError("settings of another Koma")
 
-    found = {"a.broken": broken, "a.good": lambda: swept.append("good")}
-    settings.SWEEPS = list(found)
-    monkeypatch.setattr(worker, "import_string", found.__getitem__)
+    sweeps = {"a.broken": broken, "a.good": lambda: swept.append("good")}
+    settings.SWEEPS = list(sweeps)
+    monkeypatch.setattr(worker, "import_string", sweeps.__getitem__)
     monkeypatch.setattr(worker, "SWEEP_EVERY_S", 0.01)
     sweeper = worker.Sweeper()
     sweeper.start()

@@ -49,7 +49,7 @@ def age(*names: str, seconds: float = DAYS) -> None:
         os.utime(store().path(name), (time.time() - seconds,) * 2)
 
 
-def there() -> set[str]:
+def stored_names() -> set[str]:
     return {name for _, name in store().names()}
 
 
@@ -59,7 +59,7 @@ def test_old_files_that_nothing_names_go_and_all_others_stay(frame: Frame) -> No
     (store().root / "ab").mkdir(exist_ok=True)
     swept = forgotten_files.sweep_from(store())
     assert (swept.seen, swept.forgotten, swept.size) == (4, 1, len("of a box that was moved"))
-    assert there() == {frame.file, frame.preview, young}
+    assert stored_names() == {frame.file, frame.preview, young}
 
 
 def test_the_crop_of_a_deleted_box_stays_while_an_undo_can_bring_it_back(frame: Frame, alice: User) -> None:
@@ -72,7 +72,7 @@ def test_the_crop_of_a_deleted_box_stays_while_an_undo_can_bring_it_back(frame: 
     assert forgotten_files.sweep_from(store()).forgotten == 0
     history.undo(done, by=alice)
     assert Face.objects.get(crop=crop)
-    assert crop in there()
+    assert crop in stored_names()
 
 
 def test_crops_outlive_no_deleted_collection(frame: Frame, alice: User) -> None:
@@ -80,9 +80,9 @@ def test_crops_outlive_no_deleted_collection(frame: Frame, alice: User) -> None:
     named = {frame.file, frame.preview}
     age(moved, *named)
     collections.delete(collection=frame.collection, typed_name=frame.collection.name, by=alice)
-    assert there() == {moved}
+    assert stored_names() == {moved}
     forgotten_files.sweep_from(store())
-    assert there() == set()
+    assert stored_names() == set()
 
 
 def test_a_sweep_looks_at_a_part_and_the_next_one_goes_on_behind_it(
@@ -92,7 +92,7 @@ def test_a_sweep_looks_at_a_part_and_the_next_one_goes_on_behind_it(
     age(*names)
     monkeypatch.setattr(forgotten_files, "FILES_MAX", 15)
     assert [forgotten_files.sweep().seen for _ in range(3)] == [15, 15, 10]
-    assert there() == set()
+    assert stored_names() == set()
     assert forgotten_files.sweep() == forgotten_files.Swept()  # and from the start again
 
 
@@ -104,13 +104,13 @@ def test_what_is_put_again_while_a_sweep_looks_is_young_and_stays(
     original = stored_files.named
 
     def meanwhile(names: Any) -> set[str]:
-        found = original(names)
+        in_use = original(names)
         assert put("the same bytes") == name  # a writer at this moment: it finds the file, or writes it again
-        return found
+        return in_use
 
     monkeypatch.setattr(stored_files, "named", meanwhile)
     assert forgotten_files.sweep_from(store()).forgotten == 0
-    assert there() == {name} and store().is_sound(name)
+    assert stored_names() == {name} and store().is_sound(name)
 
 
 def test_what_gets_a_row_while_a_sweep_looks_stays(frame: Frame, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -119,22 +119,22 @@ def test_what_gets_a_row_while_a_sweep_looks_stays(frame: Frame, monkeypatch: py
     original, calls = stored_files.named, []
 
     def meanwhile(names: Any) -> set[str]:
-        found = original(names) if calls else set()
+        in_use = original(names) if calls else set()
         calls.append(names)
         Frame.objects.filter(pk=frame.pk).update(preview=name)
-        return found
+        return in_use
 
     monkeypatch.setattr(stored_files, "named", meanwhile)
     assert forgotten_files.sweep_from(store()).forgotten == 0
-    assert name in there()
+    assert name in stored_names()
 
 
 def test_what_a_killed_sweep_had_set_aside_comes_back(collection: Collection) -> None:
     name = put("set aside")
     assert store().set_aside(name) is not None
-    assert there() == set()
+    assert stored_names() == set()
     forgotten_files.sweep_from(store())
-    assert there() == {name}
+    assert stored_names() == {name}
 
 
 def test_writers_at_work_lose_nothing_to_sweeps_beside_them(
@@ -155,14 +155,14 @@ def test_writers_at_work_lose_nothing_to_sweeps_beside_them(
                 rows.discard(name)  # a box was moved
 
     threads = [threading.Thread(target=write, args=(seed + 3,)) for seed in range(4)]
-    for one in threads:
-        one.start()
+    for thread in threads:
+        thread.start()
     forgotten, until = 0, time.monotonic() + 2
     while time.monotonic() < until:
         forgotten += forgotten_files.sweep_from(files, age_s=0.03).forgotten
     stop.set()
-    for one in threads:
-        one.join()
+    for thread in threads:
+        thread.join()
     assert forgotten > 0
     assert rows and all(files.is_sound(name) for name in rows)
 
@@ -173,11 +173,11 @@ def test_the_command_counts_with_a_dry_run_and_then_deletes(frame: Frame) -> Non
     out = StringIO()
     call_command("sweep_store", "--dry-run", stdout=out)
     assert out.getvalue() == "3 stored files checked; 1 unreferenced file (2 kB) would be deleted.\n"
-    assert name in there()
+    assert name in stored_names()
     out = StringIO()
     call_command("sweep_store", stdout=out)
     assert "1 unreferenced file (2 kB) deleted." in out.getvalue()
-    assert there() == {frame.file, frame.preview}
+    assert stored_names() == {frame.file, frame.preview}
 
 
 def copy_of(frame: Frame, by: User) -> Collection:
@@ -195,13 +195,13 @@ def copy_of(frame: Frame, by: User) -> Collection:
 
 def test_deleting_a_second_collection_leaves_what_the_history_of_the_first_holds(frame: Frame, alice: User) -> None:
     drawn = boxes.draw(collection=frame.collection, frame=frame, box=(0.1, 0.1, 0.5, 0.6), by=alice)
-    crop, own = put("the head"), put("of the second alone")
+    crop, second_file = put("the head"), put("of the second alone")
     Face.objects.filter(pk=drawn.pk).update(crop=crop)
     copy = copy_of(frame, alice)
-    Frame.objects.filter(collection=copy).update(preview=own)
+    Frame.objects.filter(collection=copy).update(preview=second_file)
     done = boxes.delete(collection=frame.collection, face=drawn.pk, by=alice)
     assert collections.delete(collection=copy, typed_name="Second", by=alice) == 1
-    assert there() == {frame.file, frame.preview, crop}
+    assert stored_names() == {frame.file, frame.preview, crop}
     history.undo(done, by=alice)
     assert Face.objects.get(crop=crop)
 
@@ -212,11 +212,11 @@ def test_a_refused_restore_leaves_what_the_history_holds(frame: Frame, alice: Us
     Face.objects.filter(pk=drawn.pk).update(crop=crop)
     write(collection=frame.collection, target=tmp_path / "b.zip")
     boxes.delete(collection=frame.collection, face=drawn.pk, by=alice)
-    before = there()
+    before = stored_names()
     with zipfile.ZipFile(tmp_path / "b.zip") as old, zipfile.ZipFile(tmp_path / "bad.zip", "w") as bad:
         for info in old.infolist():
             bad.writestr(info.filename, b"{}" if info.filename == "rows/ingest.Frame.jsonl" else old.read(info))
     with pytest.raises(BadInput, match="damaged"):
         restore(source=tmp_path / "bad.zip", owner=alice)
     assert crop in before
-    assert there() == before
+    assert stored_names() == before

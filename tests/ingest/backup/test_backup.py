@@ -48,40 +48,40 @@ def full(collection: Collection, alice: User, bob: User, tmp_path: Path, setting
     """A collection with a row of nearly every model."""
     path = film(tmp_path / "Show - 04.mkv")
 
-    def place(found: Any) -> str:
-        relative = f"sources/{collection.pk}/{found.sha256}.mkv"
+    def place(inspected: Any) -> str:
+        relative = f"sources/{collection.pk}/{inspected.sha256}.mkv"
         target = settings.KOMA_DATA_DIR / relative
         target.parent.mkdir(parents=True)
         target.write_bytes(path.read_bytes())
         return relative
 
     episode = sources.register(collection=collection, path=path, by=alice, about=About(licence_note="own"), place=place)
-    made = []
+    frames = []
     for index in range(3):
         data = store().put(png(shade=index), "png")
-        made.append(
+        frames.append(
             Frame.objects.create(
                 collection=collection, episode=episode, index=index, width=48, height=32, file=data, preview=data,
                 descriptor=bytes([index] * 5), measures={"sharpness": 1.5},
             )
         )  # fmt: skip
-    made[1].duplicate_of = made[0]
-    made[1].save()
+    frames[1].duplicate_of = frames[0]
+    frames[1].save()
     person = Character.objects.create(collection=collection, name="Hinata <b>")
     outfit = Character.objects.create(collection=collection, name="Hinata Hairdown", parent=person)
     CharacterAlias.objects.create(collection=collection, character=person, name="ひなた")
     version = ModelVersion.objects.create(task="faces", name="built in", revision="1", sha256="ab")
     cluster = FaceCluster.objects.create(collection=collection, number=1, guess=person)
     Face.objects.create(
-        collection=collection, frame=made[0], left=0.1, top=0.1, right=0.5, bottom=0.6, character=outfit,
+        collection=collection, frame=frames[0], left=0.1, top=0.1, right=0.5, bottom=0.6, character=outfit,
         cluster=cluster,
         model_version=version, crop=store().put(png(shade=50), "png"), embedding=b"\x00\xff", named_user=bob,
         not_characters=[person.pk],
     )  # fmt: skip
     tag = Tag.objects.create(name="<script>", post_count=3)
-    FrameTag.objects.create(frame=made[0], tag=tag, by=bob, by_person=True)
-    Caption.objects.create(frame=made[0], text="a caption", by=bob)
-    frame_actions.drop(collection=collection, frames=[made[2]], by=bob)
+    FrameTag.objects.create(frame=frames[0], tag=tag, by=bob, by_person=True)
+    Caption.objects.create(frame=frames[0], text="a caption", by=bob)
+    frame_actions.drop(collection=collection, frames=[frames[2]], by=bob)
     run = PipelineRun.objects.create(collection=collection, created_by=alice, code_version="x", state="running")
     StageRun.objects.create(run=run, episode=episode, stage="extract", order=0, queue="cpu", state="running", token="t")
     return collection
@@ -96,7 +96,7 @@ def picture_of(collection: Collection) -> dict[str, list[dict[str, Any]]]:
     """All rows with keys replaced by what they point to, to compare two collections."""
     tables = graph.owned()
     names: dict[tuple[str, Any], str] = {}
-    found: dict[str, list[dict[str, Any]]] = {}
+    rows_by_label: dict[str, list[dict[str, Any]]] = {}
     for model, path in tables.items():
         label = model._meta.label
         for number, row in enumerate(graph.rows_of(model, path, collection)):
@@ -107,8 +107,8 @@ def picture_of(collection: Collection) -> dict[str, list[dict[str, Any]]]:
                 target = getattr(row, key.attname)
                 of = key.related_model._meta.label
                 values[key.name] = names.get((of, target), str(getattr(row, key.name))) if target else None
-            found.setdefault(label, []).append(values)
-    return found
+            rows_by_label.setdefault(label, []).append(values)
+    return rows_by_label
 
 
 def test_what_comes_back_is_what_was_there(full: Collection, alice: User, tmp_path: Path) -> None:
@@ -329,13 +329,13 @@ def test_a_path_of_a_hostile_backup_is_not_opened(full: Collection, alice: User,
     inside.write_bytes(outside.read_bytes())
     settings.KOMA_LIBRARY_DIRS = [library]
     write(collection=full, target=tmp_path / "b.zip", with_sources=False)
-    for path, kept in ((outside, False), (inside, True)):
+    for path, is_kept in ((outside, False), (inside, True)):
         change = edited("ingest.Source", path=str(path), uploaded=False)
-        bad = rewritten(tmp_path / "b.zip", tmp_path / f"bad{kept}.zip", change)
-        back = restore(source=bad, owner=alice, name=f"kept {kept}")
+        bad = rewritten(tmp_path / "b.zip", tmp_path / f"bad{is_kept}.zip", change)
+        back = restore(source=bad, owner=alice, name=f"kept {is_kept}")
         source = Source.objects.get(collection=back.collection)
-        assert (source.path == str(path)) is kept
-        assert bool(back.notes) is not kept
+        assert (source.path == str(path)) is is_kept
+        assert bool(back.notes) is not is_kept
 
 
 def with_history(**values: Any) -> Any:

@@ -40,10 +40,10 @@ def test_the_start_page_shows_ones_own_collections_only(as_bob: Client, alice: U
 def test_who_makes_a_collection_is_its_admin(as_charlie: Client, charlie: User) -> None:
     PersonLimits.objects.create(user=charlie, may_create=True)
     answer = as_charlie.post("/", {"name": "  My\n show  "})
-    made = Collection.objects.get()
-    assert made.name == "My show"
-    assert answer.headers["Location"] == f"/c/{made.pk}/add/"
-    assert made.memberships.get().role == Role.ADMIN
+    created = Collection.objects.get()
+    assert created.name == "My show"
+    assert answer.headers["Location"] == f"/c/{created.pk}/add/"
+    assert created.memberships.get().role == Role.ADMIN
     for name in ("", "   ", "My show", "x" * 201):
         assert "Location" in as_charlie.post("/", {"name": name}).headers
     assert Collection.objects.count() == 1
@@ -69,9 +69,11 @@ def test_deleting_asks_twice(as_alice: Client, collection: Collection) -> None:
 
 def test_deleted_files_are_those_that_nobody_else_uses(collection: Collection, alice: User, settings: Any) -> None:
     other = Collection.objects.create(name="Other")
-    shared, own = store().put_many([(png(shade=1), "png"), (png(shade=2), "png")])
+    shared, unshared = store().put_many([(png(shade=1), "png"), (png(shade=2), "png")])
     first, second = episode_of(collection), episode_of(other)
-    Frame.objects.create(collection=collection, episode=first, index=0, width=1, height=1, file=own, preview=shared)
+    Frame.objects.create(
+        collection=collection, episode=first, index=0, width=1, height=1, file=unshared, preview=shared
+    )
     Frame.objects.create(collection=other, episode=second, index=0, width=1, height=1, preview=shared)
     upload = settings.KOMA_DATA_DIR / first.source.path
     upload.parent.mkdir(parents=True)
@@ -79,7 +81,7 @@ def test_deleted_files_are_those_that_nobody_else_uses(collection: Collection, a
     assert actions.delete(collection=collection, typed_name="Tiny show", by=alice) == 1
     assert not upload.exists()
     assert store().exists(shared)
-    assert not store().exists(own)
+    assert not store().exists(unshared)
 
 
 def test_a_collection_at_work_is_neither_archived_nor_deleted(collection: Collection, alice: User) -> None:
@@ -96,8 +98,8 @@ def test_the_start_page_costs_the_same_for_many_collections(
     as_alice: Client, alice: User, collection: Collection, django_assert_max_num_queries: Any
 ) -> None:
     for number in range(12):
-        made = Collection.objects.create(name=f"Show {number}")
-        Membership.objects.create(collection=made, user=alice, role=Role.ADMIN)
+        created = Collection.objects.create(name=f"Show {number}")
+        Membership.objects.create(collection=created, user=alice, role=Role.ADMIN)
     with django_assert_max_num_queries(4):
         as_alice.get("/")
 

@@ -98,9 +98,9 @@ def test_nothing_outside_the_library_can_be_added_or_looked_at(
     answer = as_alice.post(url, {"root": 0, "entry": entry}, follow=True)
     assert "not in the library" in html_of(answer)
     assert not Episode.objects.exists()
-    look = as_alice.get(url, {"root": 0, "path": entry})
-    assert look.status_code == 404
-    assert "private.mkv</span>" not in html_of(look)
+    answer = as_alice.get(url, {"root": 0, "path": entry})
+    assert answer.status_code == 404
+    assert "private.mkv</span>" not in html_of(answer)
 
 
 def test_other_roots_and_a_missing_setting_are_told(

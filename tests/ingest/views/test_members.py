@@ -24,9 +24,9 @@ def test_a_link_makes_an_account_and_a_member(as_alice: Client, collection: Coll
     token = link_of(as_alice, collection)
     new = Client()
     assert "Tiny show" not in html_of(new.get("/join/"))
-    shown = html_of(new.post("/join/", {"token": token}))
-    assert "Tiny show" in shown
-    assert "alice invites you as reviewer" in shown
+    page = html_of(new.post("/join/", {"token": token}))
+    assert "Tiny show" in page
+    assert "alice invites you as reviewer" in page
     done = new.post("/join/", {"token": token, "name": "dora", "password": "a long pass phrase 7"})
     assert done.headers["Location"] == f"/c/{collection.pk}/"
     assert Membership.objects.get(user__username="dora").role == Role.REVIEWER
@@ -92,20 +92,20 @@ def test_nobody_invites_or_raises_above_oneself(as_alice: Client, bob: User, col
     assert lead.post(f"/c/{collection.pk}/members/invite/", {"role": int(Role.ADMIN)}).status_code == 422
     assert lead.post(f"/c/{collection.pk}/members/invite/", {"role": "9999"}).status_code == 422
     assert not Invitation.objects.exists()
-    own = Membership.objects.get(user=bob)
-    assert lead.post(f"/c/{collection.pk}/members/{own.pk}/", {"role": int(Role.ADMIN)}).status_code == 403
-    own.refresh_from_db()
-    assert own.role == Role.LEAD
+    bobs = Membership.objects.get(user=bob)
+    assert lead.post(f"/c/{collection.pk}/members/{bobs.pk}/", {"role": int(Role.ADMIN)}).status_code == 403
+    bobs.refresh_from_db()
+    assert bobs.role == Role.LEAD
 
 
 def test_a_collection_keeps_one_admin(as_alice: Client, alice: User, bob: User, collection: Collection) -> None:
-    mine = Membership.objects.get(user=alice)
+    alices = Membership.objects.get(user=alice)
     for values in ({"remove": "1"}, {"role": int(Role.VIEWER)}):
-        answer = as_alice.post(f"/c/{collection.pk}/members/{mine.pk}/", values, headers={"HX-Request": "true"})
+        answer = as_alice.post(f"/c/{collection.pk}/members/{alices.pk}/", values, headers={"HX-Request": "true"})
         assert answer.status_code == 409
-    theirs = Membership.objects.get(user=bob)
-    as_alice.post(f"/c/{collection.pk}/members/{theirs.pk}/", {"role": int(Role.ADMIN)})
-    as_alice.post(f"/c/{collection.pk}/members/{mine.pk}/", {"remove": "1"})
+    bobs = Membership.objects.get(user=bob)
+    as_alice.post(f"/c/{collection.pk}/members/{bobs.pk}/", {"role": int(Role.ADMIN)})
+    as_alice.post(f"/c/{collection.pk}/members/{alices.pk}/", {"remove": "1"})
     assert list(collection.memberships.values_list("user__username", flat=True)) == ["bob"]
 
 
@@ -115,8 +115,8 @@ def test_a_member_leaves_by_themselves_and_takes_nobody_out(
     admins = Membership.objects.get(user=alice)
     as_bob.post(f"/c/{collection.pk}/members/{admins.pk}/", {"remove": "1"})
     assert Membership.objects.filter(user=alice).exists()
-    own = Membership.objects.get(user=bob)
-    as_bob.post(f"/c/{collection.pk}/members/{own.pk}/", {"remove": "1"})
+    bobs = Membership.objects.get(user=bob)
+    as_bob.post(f"/c/{collection.pk}/members/{bobs.pk}/", {"remove": "1"})
     assert as_bob.get(f"/c/{collection.pk}/members/").status_code == 404
 
 

@@ -50,8 +50,8 @@ def test_a_film_that_is_gone_is_named_and_the_frame_stays_dropped(as_alice: Clie
     Path(dropped.episode.source.path).unlink()
     answer = restore(as_alice, dropped)
     dropped.refresh_from_db()
-    said = html_of(answer) + answer.headers.get("HX-Trigger", "")
-    assert "Show - 01.mkv is gone. Put it back where it was." in said
+    text = html_of(answer) + answer.headers.get("HX-Trigger", "")
+    assert "Show - 01.mkv is gone. Put it back where it was." in text
     assert (dropped.state, dropped.file) == (FrameState.DROPPED, "")
 
 
@@ -62,7 +62,7 @@ def many(dropped: Frame, monkeypatch: pytest.MonkeyPatch) -> Frame:
     return dropped
 
 
-def told(answer: Any) -> str:
+def message_of(answer: Any) -> str:
     return " ".join(str(message) for message in get_messages(answer.wsgi_request)) + answer.headers.get(
         "HX-Trigger", ""
     )
@@ -71,7 +71,7 @@ def told(answer: Any) -> str:
 def test_more_frames_than_a_page_can_wait_for_are_kept_at_once_and_a_run_writes_their_pictures(
     as_alice: Client, many: Frame
 ) -> None:
-    words = told(restore(as_alice, many))
+    words = message_of(restore(as_alice, many))
     many.refresh_from_db()
     run = PipelineRun.objects.latest("pk")
     assert f"1 frame restored. 1 full picture is decoded from the films again by run {run.pk}" in words
@@ -109,7 +109,7 @@ def test_a_stopped_restoring_goes_on_when_resumed_and_never_by_itself(as_alice: 
 
 def test_of_a_large_restoring_nothing_is_done_when_a_film_is_gone(as_alice: Client, many: Frame) -> None:
     Path(many.episode.source.path).unlink()
-    assert "Show - 01.mkv is gone. Put it back where it was." in told(restore(as_alice, many))
+    assert "Show - 01.mkv is gone. Put it back where it was." in message_of(restore(as_alice, many))
     many.refresh_from_db()
     assert many.state == FrameState.DROPPED
     assert PipelineRun.objects.count() == 1
@@ -117,7 +117,7 @@ def test_of_a_large_restoring_nothing_is_done_when_a_film_is_gone(as_alice: Clie
 
 def test_an_episode_that_is_in_a_run_gets_its_restored_pictures_after_it(as_alice: Client, many: Frame) -> None:
     busy = runs.start(collection=many.collection, episodes=[many.episode], by=None, stage_names=["dedup", "detect"])
-    assert "after the run that is going on" in told(restore(as_alice, many))
+    assert "after the run that is going on" in message_of(restore(as_alice, many))
     assert full_pictures.start_lacking() == []
     PipelineRun.objects.filter(pk=busy.pk).update(state=RunState.DONE)
     (run,) = full_pictures.start_lacking()

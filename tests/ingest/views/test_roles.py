@@ -59,7 +59,7 @@ def test_each_role_may_what_the_table_says(
     role: Role,
     name: str,
     method: str,
-    least: Role,
+    lowest: Role,
     values: Any,
 ) -> None:
     Membership.objects.filter(collection=collection, user=bob).update(role=role)
@@ -82,7 +82,7 @@ def test_each_role_may_what_the_table_says(
     url = reverse(name, kwargs={"collection_id": collection.pk, **ids})
     client = client_of(bob)
     answer = getattr(client, method)(url, values) if method in ("get", "post") else getattr(client, method)(url)
-    if role < least:
+    if role < lowest:
         assert answer.status_code == 403
         assert Episode.objects.filter(season=None).exists()
         assert Collection.objects.filter(name="Tiny show").exists()

@@ -24,9 +24,9 @@ from tests.pages import html_of
 
 
 def form(**values: str) -> QueryDict:
-    made = QueryDict(mutable=True)
-    made.update({name.replace("__", "."): value for name, value in values.items()})
-    return made
+    form = QueryDict(mutable=True)
+    form.update({name.replace("__", "."): value for name, value in values.items()})
+    return form
 
 
 def test_every_stage_says_what_it_does_and_every_setting_has_words() -> None:
@@ -98,10 +98,10 @@ def test_the_only_episode_is_chosen_though_it_was_read_and_the_estimate_names_a_
     Source.objects.update(kind="pictures", size_bytes=1000)
     page = html_of(as_alice.get(f"/c/{collection.pk}/runs/start/"))
     assert f'value="{episode.pk}" checked' in page
-    asked = {"episode": episode.pk, "stage": "read_pictures"}
-    words = html_of(as_alice.post(f"/c/{collection.pk}/runs/estimate/", asked))
+    query = {"episode": episode.pk, "stage": "read_pictures"}
+    words = html_of(as_alice.post(f"/c/{collection.pk}/runs/estimate/", query))
     assert "Fan art: <b>under 1 s</b>" in words
     Source.objects.update(kind="video")
     type(episode).objects.update(duration_s=1400)
-    words = html_of(as_alice.post(f"/c/{collection.pk}/runs/estimate/", asked | {"stage": "extract"}))
+    words = html_of(as_alice.post(f"/c/{collection.pk}/runs/estimate/", query | {"stage": "extract"}))
     assert "1 episode: about <b>" in words

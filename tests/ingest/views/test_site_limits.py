@@ -54,8 +54,8 @@ def test_an_admin_of_the_site_says_who_may(as_alice: Client, charlie: User, as_c
     assert "charlie" in page
     url = f"/site/people/{charlie.pk}/"
     assert as_alice.post(url, {"may_create": "yes", "bytes_max": "20 GB", "pictures_max": "10,000"}).status_code == 302
-    own = PersonLimits.objects.get(user=charlie)
-    assert (own.may_create, own.bytes_max, own.pictures_max) == (True, 20 * 10**9, 10_000)
+    limits = PersonLimits.objects.get(user=charlie)
+    assert (limits.may_create, limits.bytes_max, limits.pictures_max) == (True, 20 * 10**9, 10_000)
     assert 'value="20G"' in html_of(as_alice.get("/site/people/"))
     assert as_charlie.post("/", {"name": "Mine"}).status_code == 302
     for bad in (
@@ -65,8 +65,8 @@ def test_an_admin_of_the_site_says_who_may(as_alice: Client, charlie: User, as_c
         {"bytes_max": "9" * 15 + "T"},
     ):
         as_alice.post(url, bad)
-        own.refresh_from_db()
-        assert own.may_create is True
+        limits.refresh_from_db()
+        assert limits.may_create is True
 
 
 def test_the_pages_are_for_admins_of_the_site(collection: Collection, bob: User, as_bob: Client) -> None:
@@ -151,8 +151,8 @@ def test_a_folder_that_is_none_is_not_given(collection: Collection, as_alice: Cl
 @pytest.mark.django_db(transaction=True)
 def test_collections_of_the_release_before_keep_the_library() -> None:
     with tables_of(("ingest", "0012_passed_operations")) as old:
-        kept = old.get_model("ingest", "Collection").objects.create(name="Old show")
-    assert Collection.objects.get(pk=kept.pk).limits.all_folders
+        old_collection = old.get_model("ingest", "Collection").objects.create(name="Old show")
+    assert Collection.objects.get(pk=old_collection.pk).limits.all_folders
 
 
 # --- Quotas -----------------------------------------------------------------------------------------------------------

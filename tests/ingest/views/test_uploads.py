@@ -188,12 +188,12 @@ def test_room_is_kept_only_for_what_is_being_sent(
     silent("one")  # a closed tab
     assert announce(as_alice, collection, "two", room * 2 // 3).status_code == 200
     # Bob's tab is back: what is here stays, and who has the room is said.
-    one = Upload.objects.get(key="one")
-    late = put(lead, f"/c/{collection.pk}/add/uploads/{one.pk}/", 0, b"x" * 10)
+    first = Upload.objects.get(key="one")
+    late = put(lead, f"/c/{collection.pk}/add/uploads/{first.pk}/", 0, b"x" * 10)
     assert late.status_code == 507 and "alice is uploading" in late.json()["error"]
     assert announce(lead, collection, "one", room * 2 // 3).status_code == 507
     silent("two")
-    assert put(lead, f"/c/{collection.pk}/add/uploads/{one.pk}/", 0, b"x" * 10).json() == {"received": 10}
+    assert put(lead, f"/c/{collection.pk}/add/uploads/{first.pk}/", 0, b"x" * 10).json() == {"received": 10}
     Upload.objects.get(key="two")
     assert announce(as_alice, collection, "two", room * 2 // 3).status_code == 507
 
@@ -204,14 +204,14 @@ def test_who_is_in_the_way_is_told_to_who_may_know_it_and_the_disk_to_nobody(
     room = free_bytes(settings.KOMA_DATA_DIR)
     settings.KOMA_UPLOAD_MAX_BYTES = settings.KOMA_UPLOAD_RESERVED_BYTES = 2**60
     announce(lead, collection, "one", room * 2 // 3)
-    own = Collection.objects.create(name="Other show")
-    Membership.objects.create(collection=own, user=charlie, role=Role.ADMIN)
-    stranger = announce(as_charlie, own, "two", room * 2 // 3)
+    other = Collection.objects.create(name="Other show")
+    Membership.objects.create(collection=other, user=charlie, role=Role.ADMIN)
+    stranger = announce(as_charlie, other, "two", room * 2 // 3)
     assert stranger.status_code == 507
     error = stranger.json()["error"]
     assert "other uploads need" in error and "bob" not in error and "Tiny" not in error
     settings.KOMA_DISK_RESERVE_BYTES = 2**60
-    full = announce(as_charlie, own, "two", 1000)
+    full = announce(as_charlie, other, "two", 1000)
     for text in (error, full.json()["error"]):
         assert str(settings.KOMA_DATA_DIR) not in text
 
@@ -406,8 +406,8 @@ def test_several_pictures_without_script_are_one_group_and_a_name_that_comes_twi
         (tmp_path / folder).mkdir()
         (tmp_path / folder / "1.png").write_bytes(png(shade=shade))
     for _ in range(2):
-        with (tmp_path / "a/1.png").open("rb") as one, (tmp_path / "b/1.png").open("rb") as two:
-            answer = lead.post(f"/c/{collection.pk}/add/", {"files": [one, two]}, follow=True)
+        with (tmp_path / "a/1.png").open("rb") as first, (tmp_path / "b/1.png").open("rb") as second:
+            answer = lead.post(f"/c/{collection.pk}/add/", {"files": [first, second]}, follow=True)
     assert "is already in this collection" in html_of(answer)
     source = Source.objects.get()
     assert source.name == "1 and 1 more.zip"
@@ -426,8 +426,8 @@ def test_pictures_for_which_the_disk_is_too_full_are_told_and_the_film_beside_th
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (limit, before[1]))
     try:
-        with path.open("rb") as one:
-            answer = lead.post(f"/c/{collection.pk}/add/", {"files": [*pictures, one]}, follow=True)
+        with path.open("rb") as file:
+            answer = lead.post(f"/c/{collection.pk}/add/", {"files": [*pictures, file]}, follow=True)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
     text = html_of(answer)
@@ -437,8 +437,8 @@ def test_pictures_for_which_the_disk_is_too_full_are_told_and_the_film_beside_th
 
 def test_pictures_are_packed_only_where_the_zip_and_its_upload_fit(settings: Any) -> None:
     pictures = [SimpleUploadedFile(f"{number}.png", b"x") for number in (1, 2)]
-    for one in pictures:
-        one.size = free_bytes(settings.KOMA_DATA_DIR) // 3  # both once fit, both twice do not
+    for picture in pictures:
+        picture.size = free_bytes(settings.KOMA_DATA_DIR) // 3  # both once fit, both twice do not
     files, problems = uploads.grouped(pictures)
     assert files == []
     assert len(problems) == 1 and "disk is full" in problems[0]
@@ -485,8 +485,8 @@ def test_an_upload_can_be_discarded_and_old_ones_are_swept(lead: Client, begin: 
 def test_browsers_without_script_send_whole_files(lead: Client, collection: Collection, tmp_path: Path) -> None:
     good, bad = film(tmp_path / "Show - 03.mkv"), tmp_path / "bad.mp4"
     bad.write_bytes(b"text")
-    with good.open("rb") as one, bad.open("rb") as two:
-        answer = lead.post(f"/c/{collection.pk}/add/", {"files": [one, two]}, follow=True)
+    with good.open("rb") as first, bad.open("rb") as second:
+        answer = lead.post(f"/c/{collection.pk}/add/", {"files": [first, second]}, follow=True)
     text = html_of(answer)
     assert "1 added: EP03" in text
     assert "bad.mp4" in text
@@ -509,7 +509,9 @@ def test_a_plain_form_brings_hundreds_of_pictures_and_says_why_it_takes_no_more(
     lead: Client, collection: Collection, settings: Any
 ) -> None:
     pixels = [np.full((12, 16, 3), (n, n // 2, 255 - n), np.uint8) for n in range(150)]
-    files = [SimpleUploadedFile(f"{n:03d}.png", encode(one, PictureFormat("png"))) for n, one in enumerate(pixels)]
+    files = [
+        SimpleUploadedFile(f"{n:03d}.png", encode(picture, PictureFormat("png"))) for n, picture in enumerate(pixels)
+    ]
     answer = lead.post(f"/c/{collection.pk}/add/", {"files": files}, follow=True)
     assert "1 added" in html_of(answer)
     settings.DATA_UPLOAD_MAX_NUMBER_FILES = 100
