@@ -67,10 +67,10 @@ class World:
         """The address of this name in this collection; its other parameters from `rows` (default: our own)."""
         values = rows or self.rows
         keys = [key for key in parameters(name) if key != "collection_id"]
-        found = {key: values[key] if isinstance(values[key], str) else values[key].pk for key in keys}
+        arguments = {key: values[key] if isinstance(values[key], str) else values[key].pk for key in keys}
         if "collection_id" in parameters(name):
-            found["collection_id"] = self.collection.pk
-        return reverse(name, kwargs=found)
+            arguments["collection_id"] = self.collection.pk
+        return reverse(name, kwargs=arguments)
 
 
 def patterns(resolver: URLResolver | None = None) -> Iterator[URLPattern]:
@@ -189,9 +189,9 @@ def world(collection: Collection, alice: User) -> World:
 @pytest.fixture()
 def other(world: World, alice: User) -> World:
     """A second collection, of which alice is admin as well."""
-    made = Collection.objects.create(name="Other show")
-    Membership.objects.create(collection=made, user=alice, role=Role.ADMIN)
-    return build(made, alice, shade=120)
+    other = Collection.objects.create(name="Other show")
+    Membership.objects.create(collection=other, user=alice, role=Role.ADMIN)
+    return build(other, alice, shade=120)
 
 
 @contextmanager
@@ -205,15 +205,15 @@ def taken_back() -> Iterator[None]:
 @contextmanager
 def writes() -> Iterator[list[str]]:
     """Collects every statement that changes a row."""
-    found: list[str] = []
+    statements: list[str] = []
 
     def note(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
         if sql.lstrip().upper().startswith(("INSERT", "UPDATE", "DELETE")):
-            found.append(sql)
+            statements.append(sql)
         return execute(sql, params, many, context)
 
     with connection.execute_wrapper(note):
-        yield found
+        yield statements
 
 
 def fingerprint() -> dict[str, list[Any]]:

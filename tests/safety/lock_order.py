@@ -39,8 +39,8 @@ class Watch:
         self.problems: list[str] = []
 
     def saw(self, connection: BaseDatabaseWrapper, sql: str) -> None:
-        found = LOCKS.match(str(sql))
-        table = next((name for name in found.groups() if name), "") if found else ""
+        match = LOCKS.match(str(sql))
+        table = next((name for name in match.groups() if name), "") if match else ""
         if table not in PLACES or not connection.in_atomic_block:
             return  # one statement by itself holds nothing while it waits
         before = self.locked.setdefault(id(connection), [])

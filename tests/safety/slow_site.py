@@ -28,10 +28,10 @@ class Slow(AppConfig):
 
 
 def hangs(action: Any) -> Any:
-    def hanging(**given: Any) -> Any:
+    def hanging(**options: Any) -> Any:
         (FOLDER / "begun").touch()
         while not (FOLDER / "go").exists():
             time.sleep(0.05)
-        return action(**given)
+        return action(**options)
 
     return hanging

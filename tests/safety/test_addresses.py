@@ -64,14 +64,14 @@ def client_in(role: Any, world: World, charlie: User) -> Client:
     return client_of(charlie)
 
 
-def expected(role: Any, least: Role | None) -> set[int]:
+def expected(role: Any, lowest: Role | None) -> set[int]:
     if role == "anonymous":
         return {302}
     if role == "stranger":
         return {404}
-    if least is None:
+    if lowest is None:
         return {403, 405}
-    return {403} if role < least else {200, 204, 302, 404, 409, 422}
+    return {403} if role < lowest else {200, 204, 302, 404, 409, 422}
 
 
 @pytest.mark.parametrize("role", ROLES, ids=[str(getattr(role, "label", role)) for role in ROLES])
@@ -81,11 +81,11 @@ def test_each_role_may_what_the_table_says(world: World, charlie: User, role: An
     for name, (get, post) in IN_COLLECTION.items():
         # An upload is its sender's only: 404 for everybody else, whatever the role.
         url = world.address(name)
-        for verb, least in (("get", get), ("head", NO if name == "upload" else get), ("post", post)):
+        for verb, lowest in (("get", get), ("head", NO if name == "upload" else get), ("post", post)):
             with taken_back(), writes() as written:
                 answer = getattr(client, verb)(url)
                 changed = verb != "post" and bool(written)
-            if answer.status_code not in expected(role, least) or changed:
+            if answer.status_code not in expected(role, lowest) or changed:
                 wrong.append((name, verb, answer.status_code, "changed something" if changed else ""))
             if role == "anonymous" and not answer.headers["Location"].startswith("/login/?next=/"):
                 wrong.append((name, verb, answer.headers["Location"], ""))
@@ -115,8 +115,8 @@ def test_rows_of_another_collection_do_not_exist_even_for_its_admin(world: World
         if len(parameters(name)) < 2:
             continue
         url = world.address(name, rows=other.rows)
-        for verb, least in (("get", get), ("post", post)):
-            if least is None:
+        for verb, lowest in (("get", get), ("post", post)):
+            if lowest is None:
                 continue
             with taken_back():
                 answer = getattr(client, verb)(url, {"name": "x", "text": "x", "add": "x", "remove": "x", "sure": "on"})
@@ -128,7 +128,7 @@ def test_rows_of_another_collection_do_not_exist_even_for_its_admin(world: World
 def test_rows_of_another_collection_are_not_chosen_by_a_form(world: World, other: World, alice: User) -> None:
     """Keys of foreign rows in the fields of a form: nothing of the other collection changes."""
     client, wrong = client_of(alice), []
-    theirs = {
+    fields = {
         "frame": other.frames[0].pk, "face": other.faces[0].pk, "out": other.faces[1].pk,
         "episode": other.rows["episode_id"].pk, "character": other.rows["character_id"].pk,
         "into": other.rows["character_id"].pk,
@@ -147,11 +147,11 @@ def test_rows_of_another_collection_are_not_chosen_by_a_form(world: World, other
     for name, (_, post) in IN_COLLECTION.items():
         if post is None:
             continue
-        for act in acts_of(name):
+        for action in acts_of(name):
             with taken_back():
-                answer = client.post(world.address(name), theirs | {"act": act})
+                answer = client.post(world.address(name), fields | {"act": action})
                 if foreign() != before or answer.status_code >= 500:
-                    wrong.append((name, act, answer.status_code))
+                    wrong.append((name, action, answer.status_code))
     assert not wrong
 
 

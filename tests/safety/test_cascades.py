@@ -28,8 +28,8 @@ def opened(folder: Path, text: str) -> CascadeFaces:
 
 
 def test_a_cascade_whose_numbers_have_their_place_is_opened(tmp_path: Path) -> None:
-    (found,) = opened(tmp_path, CASCADE).detect([np.zeros((64, 64, 3), np.uint8)])
-    assert found.boxes.shape[1] == 4
+    (boxes,) = opened(tmp_path, CASCADE).detect([np.zeros((64, 64, 3), np.uint8)])
+    assert boxes.boxes.shape[1] == 4
 
 
 def test_published_cascades_pass(test_data: Path) -> None:
@@ -77,9 +77,9 @@ def test_what_only_opencv_would_take_for_a_cascade_is_refused(tmp_path: Path, te
 
 def test_a_way_that_leads_back_in_a_tree_is_refused(tmp_path: Path) -> None:
     """Whoever followed it would walk in circles."""
-    one = "0 -1 0 -1 -1 -1 -1 -1 -1 -1 -1"
+    node = "0 -1 0 -1 -1 -1 -1 -1 -1 -1 -1"
     back = f"1 -1 0{' -1' * 8} 1 -1 0{' -1' * 8}"
-    text = CASCADE.replace(one, back).replace("-1. 1.", "-1. 1. 1.")
+    text = CASCADE.replace(node, back).replace("-1. 1.", "-1. 1. 1.")
     with pytest.raises(BadInput, match="leads nowhere, or back"):
         opened(tmp_path, text)
     fine = text.replace(back, f"1 -1 0{' -1' * 8} 0 -2 0{' -1' * 8}")
@@ -90,6 +90,6 @@ def test_an_imported_cascade_is_looked_through_before_it_is_opened(tmp_path: Pat
     source = tmp_path / "mine"
     source.mkdir()
     (source / "mine.xml").write_text("<opencv_storage>" + "<a>" * 100_000)
-    found = import_model(source, tmp_path / "models", family="builtin_faces")
+    imported = import_model(source, tmp_path / "models", family="builtin_faces")
     with pytest.raises(BadInput, match="nested too deeply"):
-        CascadeFaces([found.path], name="mine")
+        CascadeFaces([imported.path], name="mine")

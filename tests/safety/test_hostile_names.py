@@ -135,11 +135,11 @@ def test_a_hostile_name_in_a_form_is_refused_or_comes_back_as_text(world: World,
 
 def test_marks_that_turn_the_direction_of_text_are_no_part_of_a_name(world: World, alice: User) -> None:
     common = {"collection": world.collection, "by": alice}
-    for mark in "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069":
+    for sign in "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069":
         with pytest.raises(BadInput):
-            characters.create(name=f"a{mark}b", **common)
+            characters.create(name=f"a{sign}b", **common)
         with pytest.raises(BadInput):
-            tags.add(frames=[world.frames[0]], names=[f"a{mark}b"], **common)
+            tags.add(frames=[world.frames[0]], names=[f"a{sign}b"], **common)
     assert characters.create(name="کوما", **common).name == "کوما"  # words that are written from right to left are fine
 
 

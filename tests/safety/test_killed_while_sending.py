@@ -184,12 +184,12 @@ def test_a_plain_form_that_is_at_work_leads_to_a_page_that_sends_it_again(
     page = page_as(alice, address)
     begin, at_work = once._begin, [True]
 
-    def begun(user: int, mark: str, token: str) -> SentForm:
+    def begun(user: int, form_hash: str, token: str) -> SentForm:
         if at_work[0]:
             SentForm.objects.get_or_create(
-                user_id=user, mark=mark, defaults={"at": once.timezone.now(), "token": once.alive.UNKNOWN}
+                user_id=user, mark=form_hash, defaults={"at": once.timezone.now(), "token": once.alive.UNKNOWN}
             )
-        return begin(user, mark, token)
+        return begin(user, form_hash, token)
 
     monkeypatch.setattr(once, "_begin", begun)
     page.get_by_label("Name of the new character").fill("Zed")

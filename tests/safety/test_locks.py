@@ -52,7 +52,7 @@ def meanwhile(first: Callable[[], Any], second: Callable[[], Any]) -> tuple[Any,
         finally:
             connection.close()
 
-    threads = [threading.Thread(target=act) for act in (hold_open, follow)]
+    threads = [threading.Thread(target=action) for action in (hold_open, follow)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -62,10 +62,10 @@ def meanwhile(first: Callable[[], Any], second: Callable[[], Any]) -> tuple[Any,
 
 def test_an_undo_sees_what_somebody_says_at_that_moment(world: World, alice: User, bob: User) -> None:
     """It waits, looks, and leaves the other person's answer alone."""
-    mine = face_actions.not_a_face(collection=world.collection, faces=[world.faces[0]], by=bob)
+    operation = face_actions.not_a_face(collection=world.collection, faces=[world.faces[0]], by=bob)
     _, undone = meanwhile(
         lambda: face_actions.nobody(collection=world.collection, faces=[world.faces[0]], by=alice),
-        lambda: history.undo(mine, by=bob),
+        lambda: history.undo(operation, by=bob),
     )
     assert isinstance(undone, Conflict)
     face = Face.objects.get(pk=world.faces[0].pk)
@@ -155,17 +155,17 @@ def test_who_loses_a_deadlock_runs_again_from_the_start(world: World) -> None:
     runs_of: list[str] = []
     problems: list[BaseException] = []
 
-    def act(name: str, rows: list[Character]) -> None:
+    def action(name: str, rows: list[Character]) -> None:
         runs_of.append(name)
         with transaction.atomic():
-            for at, row in enumerate(rows):
+            for index, row in enumerate(rows):
                 Character.objects.filter(pk=row.pk).update(version=7)
-                if at == 0 and connection.vendor == "postgresql" and len(runs_of) <= 2:
+                if index == 0 and connection.vendor == "postgresql" and len(runs_of) <= 2:
                     both.wait(20)
 
     def run(name: str, rows: list[Character]) -> None:
         try:
-            locking.retried(lambda: act(name, rows))
+            locking.retried(lambda: action(name, rows))
         except BaseException as error:  # noqa: BLE001 - told below
             problems.append(error)
         finally:
@@ -206,16 +206,16 @@ def test_sqlite_that_is_busy_is_known_by_its_code(tmp_path: Any) -> None:
 
     from django.db import OperationalError
 
-    one, two = (sqlite3.connect(tmp_path / "x.sqlite3", timeout=0, isolation_level=None) for _ in range(2))
-    one.execute("BEGIN IMMEDIATE")
+    first, second = (sqlite3.connect(tmp_path / "x.sqlite3", timeout=0, isolation_level=None) for _ in range(2))
+    first.execute("BEGIN IMMEDIATE")
     with pytest.raises(sqlite3.OperationalError) as raised:
-        two.execute("BEGIN IMMEDIATE")
+        second.execute("BEGIN IMMEDIATE")
     error = OperationalError("other words")
     error.__cause__ = raised.value
     assert locking.is_turn_taking(error)
     error.__cause__ = sqlite3.OperationalError("database is locked")  # words alone say nothing
     assert not locking.is_turn_taking(error)
-    one.close(), two.close()
+    first.close(), second.close()
 
 
 def test_every_action_and_stage_takes_its_locks_in_one_order(

@@ -43,14 +43,14 @@ def test_after_some_wrong_passwords_even_the_right_one_waits(bob: User) -> None:
 TRIES_AT_ONCE = 50
 
 
-def at_once(act: Callable[[int], Any]) -> list[Any]:
+def at_once(action: Callable[[int], Any]) -> list[Any]:
     """The answers of 50 threads that begin at the same moment, each with a connection of its own."""
     ready = threading.Barrier(TRIES_AT_ONCE)
 
     def run(n: int) -> Any:
         ready.wait()
         try:
-            return act(n)
+            return action(n)
         finally:
             connection.close()
 
@@ -60,12 +60,12 @@ def at_once(act: Callable[[int], Any]) -> list[Any]:
 
 @pytest.mark.django_db(transaction=True)
 def test_of_many_passwords_at_once_no_more_are_tried_than_may_fail(bob: User, monkeypatch: Any) -> None:
-    looked: list[str] = []
+    checked: list[str] = []
     real = User.check_password
-    monkeypatch.setattr(User, "check_password", lambda user, raw: looked.append(raw) or real(user, raw))
+    monkeypatch.setattr(User, "check_password", lambda user, raw: checked.append(raw) or real(user, raw))
     answers = at_once(lambda n: attempt("bob", f"wrong {n}").status_code)
     assert sorted(answers) == [200] * login.OF_NAME_AND_ADDRESS + [429] * (TRIES_AT_ONCE - login.OF_NAME_AND_ADDRESS)
-    assert len(looked) == login.OF_NAME_AND_ADDRESS
+    assert len(checked) == login.OF_NAME_AND_ADDRESS
 
 
 @pytest.mark.django_db(transaction=True)
@@ -204,8 +204,8 @@ def test_an_ended_session_sends_htmx_to_the_login_page_and_back(world: World, al
         assert (
             answer.headers["HX-Redirect"] == f"/login/?next=%2Fc%2F{world.collection.pk}%2Fframes%2F%3Fq%3Dtag%3Asmile"
         )
-    plain = client.get(world.address("frames"))
-    assert plain.status_code == 302
+    response = client.get(world.address("frames"))
+    assert response.status_code == 302
 
 
 def test_a_member_who_was_taken_out_sees_nothing_from_then_on(world: World, bob: User, as_bob: Client) -> None:

@@ -59,8 +59,8 @@ def test_a_detector_whose_scores_are_none_is_refused(tmp_path: Path, row: list[f
 @pytest.mark.parametrize("far", [1e38, -1e38, 3e9])
 def test_boxes_far_outside_are_none(tmp_path: Path, far: float) -> None:
     write_yolo(tmp_path / "m", np.array([[far, 320], [far, 320], [far, 64], [far, 64], [0.9, 0.8]], np.float32))
-    (found,) = YoloBoxes(tmp_path / "m", device="cpu").detect([red(640, 640)])
-    assert found.boxes.tolist() == [[288, 288, 352, 352]]
+    (answer,) = YoloBoxes(tmp_path / "m", device="cpu").detect([red(640, 640)])
+    assert answer.boxes.tolist() == [[288, 288, 352, 352]]
 
 
 def test_a_detector_that_sees_a_hundred_thousand_things_comes_to_an_end(tmp_path: Path) -> None:
@@ -70,11 +70,11 @@ def test_a_detector_that_sees_a_hundred_thousand_things_comes_to_an_end(tmp_path
     rows[:, 0], rows[:, 1] = np.arange(many) % 400 * 20, np.arange(many) // 400 * 20
     rows[:, 2:4], rows[:, 4] = 10, np.linspace(0.5, 1, many)
     began = time.process_time()
-    found = yolo_answers.read(
+    answer = yolo_answers.read(
         rows.T, yolo_answers.Form.PLANES, classes=1, threshold=0.25, overlap=0.7, fed=(8000, 5000), size=(8000, 5000)
     )
-    assert len(found.boxes) == yolo_answers.KEPT_MAX
-    assert found.scores.min() > 0.9  # the surest ones
+    assert len(answer.boxes) == yolo_answers.KEPT_MAX
+    assert answer.scores.min() > 0.9  # the surest ones
     assert time.process_time() - began < 60
 
 

@@ -105,9 +105,9 @@ def test_whatever_happens_to_a_graph_it_is_opened_or_refused_in_words(tmp_path: 
     folder.mkdir()
     write_tags(folder, [("sky", 0), ("general", 9)])
     write_model(folder, side=4, weights=np.full((48, 2), 1 / 48))
-    whole, chance, outcomes = (folder / "model.onnx").read_bytes(), random.Random(5), set()
+    original, chance, outcomes = (folder / "model.onnx").read_bytes(), random.Random(5), set()
     for _ in range(300):
-        data = bytearray(whole)
+        data = bytearray(original)
         for _ in range(chance.randint(1, 4)):
             data[chance.randrange(len(data))] = chance.randrange(256)
         (folder / "model.onnx").write_bytes(data)
@@ -136,21 +136,21 @@ def test_a_model_whose_files_vanish_while_it_is_opened_is_told_in_words(tmp_path
     from tests.annotate.onnx_graphs import write_yolo
     from tests.annotate.upscale_graph import write_esrgan
 
-    write_tags(_made(tmp_path / "wd-tiny"), [("sky", 0)])
+    write_tags(_model_folder(tmp_path / "wd-tiny"), [("sky", 0)])
     write_model(tmp_path / "wd-tiny", side=4, weights=np.zeros((48, 1)))
     write_yolo(tmp_path / "face_detect_x", np.zeros((5, 3), np.float32))
     write_ccip(tmp_path / "ccip")
     write_esrgan(tmp_path / "esrgan" / "RealESRGAN_x4plus_anime_6B.onnx")
-    found = registry.installed(tmp_path)
+    installed = registry.installed(tmp_path)
     files = sorted(path for path in tmp_path.rglob("*") if path.suffix in (".onnx", ".csv"))
     assert len(files) == 6
     files[gone].unlink()
-    (broken,) = [one for one in found if one.path == files[gone].parent]
+    (broken,) = [model for model in installed if model.path == files[gone].parent]
     with pytest.raises(BadInput, match=r"missing|holds|must hold"):
         registry.open_model(broken, device="cpu")
 
 
-def _made(folder: Path) -> Path:
+def _model_folder(folder: Path) -> Path:
     folder.mkdir()
     return folder
 
@@ -352,12 +352,12 @@ def test_arrays_of_a_kind_that_is_none_do_not_come_in(tmp_path: Path, kind: str)
 
 
 def test_whatever_happens_to_a_file_of_arrays_it_is_read_or_refused_in_words(tmp_path: Path) -> None:
-    path, whole = tmp_path / "samples.npz", io.BytesIO()
-    np.savez_compressed(whole, arr_0=np.stack([np.arange(300.0), np.linspace(0, 1, 300)]))
+    path, archive = tmp_path / "samples.npz", io.BytesIO()
+    np.savez_compressed(archive, arr_0=np.stack([np.arange(300.0), np.linspace(0, 1, 300)]))
     chance = random.Random(3)
     outcomes = set()
     for _ in range(1500):
-        data = bytearray(whole.getvalue())
+        data = bytearray(archive.getvalue())
         for _ in range(chance.randint(1, 6)):
             data[chance.randrange(len(data))] = chance.randrange(256)
         path.write_bytes(data[: chance.choice((len(data), chance.randrange(len(data))))])

@@ -96,11 +96,11 @@ def hub(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeHub]:
 
 @pytest.fixture()
 def source(tmp_path: Path) -> Path:
-    made = tmp_path / "wd-here"
-    made.mkdir()
-    (made / "model.onnx").write_bytes(ONNX)
-    (made / "selected_tags.csv").write_bytes(TAGS)
-    return made
+    folder = tmp_path / "wd-here"
+    folder.mkdir()
+    (folder / "model.onnx").write_bytes(ONNX)
+    (folder / "selected_tags.csv").write_bytes(TAGS)
+    return folder
 
 
 def zipped(path: Path, files: dict[str, bytes]) -> Path:
@@ -115,14 +115,14 @@ def test_a_repository_that_moved_to_another_host_takes_no_token_along(tmp_path: 
     """Neither for the question what a file is, nor for its bytes."""
     headers = {"X-Repo-Commit": COMMIT, "ETag": '"x"'}
     at_commit = PATH.replace("/main/", f"/{COMMIT}/")
-    with answering({PATH: (200, headers, ONNX), at_commit: (200, headers, ONNX)}) as (there, asked_there):
-        moved: dict[str, Answer] = {p: (307, {"Location": f"{there}{p}"}, b"") for p in (PATH, at_commit)}
+    with answering({PATH: (200, headers, ONNX), at_commit: (200, headers, ONNX)}) as (host, asked_there):
+        moved: dict[str, Answer] = {p: (307, {"Location": f"{host}{p}"}, b"") for p in (PATH, at_commit)}
         with answering(moved) as (here, asked_here):
             done = download(ONE, client(here, "secret-word"), tmp_path)
     assert (done.path / "model.onnx").read_bytes() == ONNX
-    assert {given for *_, given in asked_here} == {"Bearer secret-word"}
+    assert {token for *_, token in asked_here} == {"Bearer secret-word"}
     assert {verb for verb, *_ in asked_there} == {"HEAD", "GET"}
-    assert {given for *_, given in asked_there} == {""}
+    assert {token for *_, token in asked_there} == {""}
     assert "secret-word" not in (done.path / "koma.json").read_text()
 
 
@@ -147,8 +147,8 @@ def test_the_token_stays_with_its_host_and_nothing_leads_down_to_http(to: str, k
 
 @pytest.mark.parametrize("size", ["9" * 400, "9" * 5000, "-5", "1e9", "0x10", "x"])
 def test_a_size_that_is_none_is_refused_in_words(tmp_path: Path, size: str) -> None:
-    told = {"X-Repo-Commit": COMMIT, "X-Linked-Size": size}
-    with answering({PATH: (200, told, b"")}) as (base, _), pytest.raises(BadInput, match="does not tell the size"):
+    headers = {"X-Repo-Commit": COMMIT, "X-Linked-Size": size}
+    with answering({PATH: (200, headers, b"")}) as (base, _), pytest.raises(BadInput, match="does not tell the size"):
         download(ONE, client(base), tmp_path)
 
 
@@ -157,23 +157,23 @@ def test_a_size_that_is_none_is_refused_in_words(tmp_path: Path, size: str) -> N
 def test_an_answer_with_a_length_that_is_none_is_asked_for_once_and_refused_in_words(
     tmp_path: Path, size: str, linked: str
 ) -> None:
-    told = {"X-Repo-Commit": COMMIT, "X-Linked-Size": linked, "Content-Length": size}
+    headers = {"X-Repo-Commit": COMMIT, "X-Linked-Size": linked, "Content-Length": size}
     refused = r"model\.onnx: .* does not answer as a model hub does \(.*Content-Length"
-    with answering({PATH: (200, told, b"")}) as (base, asked), pytest.raises(BadInput, match=refused):
+    with answering({PATH: (200, headers, b"")}) as (base, requests), pytest.raises(BadInput, match=refused):
         download(ONE, client(base), tmp_path)
-    assert len(asked) == 1
+    assert len(requests) == 1
 
 
 def test_a_size_that_no_disk_holds_is_told_before_a_byte_is_asked_for(tmp_path: Path) -> None:
-    told = {"X-Repo-Commit": COMMIT, "X-Linked-Size": "9" * 15}
-    with answering({PATH: (200, told, b"")}) as (base, asked), pytest.raises(KomaError, match="GB free"):
+    headers = {"X-Repo-Commit": COMMIT, "X-Linked-Size": "9" * 15}
+    with answering({PATH: (200, headers, b"")}) as (base, requests), pytest.raises(KomaError, match="GB free"):
         download(ONE, client(base), tmp_path)
-    assert [verb for verb, *_ in asked] == ["HEAD"]
+    assert [verb for verb, *_ in requests] == ["HEAD"]
 
 
 def test_a_hub_that_sends_more_than_it_told_is_stopped_there(tmp_path: Path) -> None:
-    told = {"X-Repo-Commit": COMMIT, "X-Linked-Size": "1000"}
-    answers: dict[str, Answer] = {PATH: (200, told, b""), PATH.replace("/main/", f"/{COMMIT}/"): (200, {}, ONNX)}
+    headers = {"X-Repo-Commit": COMMIT, "X-Linked-Size": "1000"}
+    answers: dict[str, Answer] = {PATH: (200, headers, b""), PATH.replace("/main/", f"/{COMMIT}/"): (200, {}, ONNX)}
     with answering(answers) as (base, _), pytest.raises(BadInput, match=r"sends more of model\.onnx than it told"):
         download(ONE, client(base), tmp_path)
     assert sum(path.stat().st_size for path in tmp_path.rglob("*.part")) <= 1000
@@ -187,20 +187,20 @@ def test_a_hub_that_sends_more_than_it_told_is_stopped_there(tmp_path: Path) -> 
     ids=range(8),
 )  # fmt: skip
 def test_a_list_of_files_that_is_nonsense_is_refused_in_words(tmp_path: Path, body: bytes) -> None:
-    whole = Model("captioner", "caption", "wd", "somebody/captioner", ())
+    model = Model("captioner", "caption", "wd", "somebody/captioner", ())
     with answering({"/api/models/somebody/captioner/tree/main": (200, {}, body)}) as (base, _), pytest.raises(BadInput):
-        download(whole, client(base), tmp_path)
+        download(model, client(base), tmp_path)
     assert not list(tmp_path.rglob("*.onnx"))
 
 
 def test_an_answer_without_an_end_is_given_up(tmp_path: Path) -> None:
-    whole = Model("captioner", "caption", "wd", "somebody/captioner", ())
+    model = Model("captioner", "caption", "wd", "somebody/captioner", ())
     endless = b"[" + b"1," * (5 << 20)
     with (
         answering({"/api/models/somebody/captioner/tree/main": (200, {}, endless)}) as (base, _),
         pytest.raises(BadInput, match=r"more than 8\.4 MB"),
     ):
-        download(whole, client(base), tmp_path)
+        download(model, client(base), tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -228,14 +228,14 @@ def test_what_a_hub_says_of_its_refusal_comes_out_as_one_line_of_text(hub: FakeH
 # --- Archives and folders ---------------------------------------------------------------------------------------------
 def test_names_that_differ_by_capital_letters_alone_never_write_over_each_other(tmp_path: Path) -> None:
     """On a disk that does not tell them apart the second would replace the first, or the card."""
-    made = zipped(
+    archive = zipped(
         tmp_path / "wd-x.zip",
         {"model.onnx": ONNX, "MODEL.ONNX": b"\x08evil", "selected_tags.csv": TAGS, "Koma.JSON": b"{}"},
     )
-    found = import_model(made, tmp_path / "models")
-    assert sorted(path.name for path in found.path.iterdir()) == ["koma.json", "model.onnx", "selected_tags.csv"]
-    assert (found.path / "model.onnx").read_bytes() == ONNX
-    assert sum("small and capital letters" in line for line in found.left_out) == 2
+    imported = import_model(archive, tmp_path / "models")
+    assert sorted(path.name for path in imported.path.iterdir()) == ["koma.json", "model.onnx", "selected_tags.csv"]
+    assert (imported.path / "model.onnx").read_bytes() == ONNX
+    assert sum("small and capital letters" in line for line in imported.left_out) == 2
 
 
 @pytest.mark.parametrize("name", ["tiny.lock", "x.old-1", "upload-1.zip"])
@@ -283,10 +283,10 @@ def test_of_a_card_from_outside_only_a_few_plain_settings_are_kept(source: Path,
     if isinstance(options, dict):
         card["options"] = {**options, "deep": nested, "prefix": options.get("prefix", "kind")}
     (source / "koma.json").write_text(json.dumps(card))
-    kept = json.loads((import_model(source, tmp_path / "models").path / "koma.json").read_text())
-    assert len(kept["options"]) <= 32 and "deep" not in kept["options"]
-    assert len(json.dumps(kept)) < 5000
-    assert kept["licence"] == ""
+    card = json.loads((import_model(source, tmp_path / "models").path / "koma.json").read_text())
+    assert len(card["options"]) <= 32 and "deep" not in card["options"]
+    assert len(json.dumps(card)) < 5000
+    assert card["licence"] == ""
 
 
 @pytest.mark.parametrize("text", ['{"a":' * 5000, "[]", "\xff", '{"family": "wd"', "9" * 5000])
@@ -300,7 +300,7 @@ def test_one_broken_description_hides_no_other_model_breaks_no_page_and_can_be_r
     (models / "broken" / "koma.json").write_bytes(text.encode("latin-1"))
     (models / "alone.onnx").write_bytes(ONNX)
     (models / "alone.json").write_bytes(text.encode("latin-1"))
-    assert [one.name for one in registry.installed(models, task="tags")] == ["wd-here"]
+    assert [model.name for model in registry.installed(models, task="tags")] == ["wd-here"]
     with pytest.raises(BadInput, match="description"):
         registry.find("broken", models, task="tags")
     for address in ("/models/", "/models/import/", "/quality/", "/status/", *(
@@ -375,8 +375,8 @@ def test_of_two_who_remove_a_model_at_once_one_does_and_the_other_is_told(source
                 return error.message
 
         with ThreadPoolExecutor(2) as pool:
-            freed = [one.result() for one in [pool.submit(remove), pool.submit(remove)]]
-        assert [isinstance(one, int) for one in freed].count(True) == 1, freed
+            freed = [result.result() for result in [pool.submit(remove), pool.submit(remove)]]
+        assert [isinstance(result, int) for result in freed].count(True) == 1, freed
         assert registry.installed(models) == []
 
 
@@ -385,7 +385,7 @@ def test_of_two_who_import_and_remove_at_once_nothing_half_done_is_left(source: 
     for _ in range(15):
         begin = threading.Barrier(3)
 
-        def act(what: Any, begin: threading.Barrier = begin) -> None:
+        def action(what: Any, begin: threading.Barrier = begin) -> None:
             begin.wait()
             try:
                 what()
@@ -394,13 +394,13 @@ def test_of_two_who_import_and_remove_at_once_nothing_half_done_is_left(source: 
 
         with ThreadPoolExecutor(3) as pool:
             for done in [
-                pool.submit(act, lambda: import_model(source, models)),
-                pool.submit(act, lambda: import_model(source, models)),
-                pool.submit(act, lambda: folder.remove(models, "wd-here")),
+                pool.submit(action, lambda: import_model(source, models)),
+                pool.submit(action, lambda: import_model(source, models)),
+                pool.submit(action, lambda: folder.remove(models, "wd-here")),
             ]:
                 done.result()
-        for found in registry.installed(models):
-            assert {one.state for one in folder.verify(models, found.name)} == {"fine"}
+        for model in registry.installed(models):
+            assert {file.state for file in folder.verify(models, model.name)} == {"fine"}
 
 
 def test_a_model_that_is_being_fetched_is_not_removed_and_what_was_fetched_can_be_given_up(
@@ -436,8 +436,8 @@ def test_two_admins_who_ask_for_the_same_model_at_once_start_one_job(
         return ""
 
     with ThreadPoolExecutor(2) as pool:
-        told = [one.result() for one in [pool.submit(ask), pool.submit(ask)]]
-    assert sorted(map(bool, told)) == [False, True]
+        results = [future.result() for future in [pool.submit(ask), pool.submit(ask)]]
+    assert sorted(map(bool, results)) == [False, True]
     assert ModelJob.objects.count() == 1
     as_alice.post("/models/act/", {"act": "remove", "name": "tiny", "sure": "on"})
     assert ModelJob.objects.get().state == RunState.QUEUED
@@ -483,7 +483,7 @@ def test_descriptions_of_any_nonsense_break_no_page_and_read_no_other_file(
         answer = as_alice.get(address)
         assert answer.status_code == 200, address
         assert b"<script>alert" not in answer.content and b'href="javascript' not in answer.content
-    states = {one.name: one.state for one in folder.verify(models, "one")}
+    states = {file.name: file.state for file in folder.verify(models, "one")}
     assert states == {
         "model.onnx": "damaged",
         "../../etc/passwd": "missing",

@@ -124,10 +124,10 @@ def test_an_answer_without_an_end_costs_a_megabyte_and_a_moment(talk: Callable[[
     picture = encode(np.zeros((8, 8, 3), np.uint8), PictureFormat("jpeg"))
     with raw_server(talk) as url:
         asker = ChatEndpoint(Endpoint(url, "m", key="sk-secret", timeout_s=2), attempts=1)
-        (told,) = asker.caption([CaptionAsk("What?", picture)])
-    assert told.text == ""
-    assert told.problem
-    assert "sk-secret" not in told.problem
+        (answer,) = asker.caption([CaptionAsk("What?", picture)])
+    assert answer.text == ""
+    assert answer.problem
+    assert "sk-secret" not in answer.problem
 
 
 def test_a_packed_answer_is_not_unpacked() -> None:
@@ -138,8 +138,8 @@ def test_a_packed_answer_is_not_unpacked() -> None:
         wire.sendall(b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
 
     with raw_server(packed) as url:
-        (told,) = ChatEndpoint(Endpoint(url, "m", timeout_s=5), attempts=1).caption([CaptionAsk("?", b"x")])
-    assert "no chat answer" in told.problem
+        (answer,) = ChatEndpoint(Endpoint(url, "m", timeout_s=5), attempts=1).caption([CaptionAsk("?", b"x")])
+    assert "no chat answer" in answer.problem
 
 
 @pytest.mark.django_db
@@ -187,7 +187,7 @@ def admin_pages(db: None, alice: User) -> list[str]:
 
     names = {"models", "models_work", "models_act", "models_import", "models_job", "quality", "evaluation"}
     assert names | {"evaluation_change", "mistake"} <= set(PATTERNS)
-    return [one.format(job=job.pk, evaluation=row.pk) for one in ADMIN_PAGES]
+    return [path.format(job=job.pk, evaluation=row.pk) for path in ADMIN_PAGES]
 
 
 @pytest.mark.parametrize("verb", ["get", "head", "post", "put", "patch", "delete"])
@@ -219,11 +219,11 @@ def test_a_stranger_cannot_fill_the_disk_by_a_form(
     settings: Any, tmp_path: Path, as_bob: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Who only has the cookie that the login page gives to everybody; the form is read before it is refused."""
-    kept: list[int] = []
+    sizes: list[int] = []
     real = TemporaryFileUploadHandler.receive_data_chunk
 
     def count(self: TemporaryFileUploadHandler, raw_data: bytes, start: int) -> None:
-        kept.append(len(raw_data))
+        sizes.append(len(raw_data))
         real(self, raw_data, start)
 
     monkeypatch.setattr(TemporaryFileUploadHandler, "receive_data_chunk", count)
@@ -233,12 +233,12 @@ def test_a_stranger_cannot_fill_the_disk_by_a_form(
     for address in ("/models/import/", "/login/", "/c/1/add/"):
         answer = stranger.post(address, {"zip": io.BytesIO(b"x" * (8 << 20))})
         assert answer.status_code == 400, address
-    assert kept == []
+    assert sizes == []
     settings.KOMA_UPLOAD_MAX_BYTES = 4 << 20
     assert as_bob.post("/models/import/", {"zip": io.BytesIO(b"x" * (8 << 20))}).status_code == 400
-    assert kept == []
+    assert sizes == []
     assert as_bob.post("/models/import/", {"zip": io.BytesIO(b"x" * (3 << 20))}).status_code == 403
-    assert sum(kept) == 3 << 20
+    assert sum(sizes) == 3 << 20
     assert stranger.post("/login/", {"username": "x" * 1000, "password": "y"}).status_code in (200, 403)
 
 
@@ -303,7 +303,7 @@ def test_labels_of_a_model_are_text_on_every_page_and_one_tag_in_captions(
     done = runs.run_here(
         runs.start(collection=collection, episodes=[episode], by=None, stage_names=("tag",), params=None)
     )
-    assert done.state == RunState.DONE, [one.error for one in done.stages.all()]
+    assert done.state == RunState.DONE, [stage.error for stage in done.stages.all()]
     names = set(Tag.objects.values_list("name", flat=True))
     assert {"<img_src=x_onerror=alert(1)>", "a_b_c"} <= names
     assert not any("," in name or "\n" in name for name in names)
@@ -328,13 +328,13 @@ def episode_of(collection: Collection, count: int) -> Episode:
     """Frames of one colour each."""
     store = Store(Path(_data_dir()) / "store")
     source = Source.objects.create(collection=collection, kind="video", name="a.mkv", path="a.mkv", sha256="a" * 64)
-    made = Episode.objects.create(collection=collection, source=source, title="a")
+    episode = Episode.objects.create(collection=collection, source=source, title="a")
     for index in range(count):
         file = store.put(encode(np.full((6, 6, 3), 5 * index, np.uint8), PictureFormat("png")), "png")
         Frame.objects.create(
-            collection=collection, episode=made, index=index, width=6, height=6, file=file, preview=file
+            collection=collection, episode=episode, index=index, width=6, height=6, file=file, preview=file
         )
-    return made
+    return episode
 
 
 def _data_dir() -> Any:
@@ -351,7 +351,7 @@ def looking(settings: Any) -> Iterator[None]:
     stages.stages.cache_clear()
 
 
-def look(episode: Episode) -> PipelineRun:
+def run_models(episode: Episode) -> PipelineRun:
     return runs.run_here(runs.start(collection=episode.collection, episodes=[episode], by=None, params=None))
 
 
@@ -376,8 +376,8 @@ def test_a_model_that_is_removed_or_replaced_while_a_run_uses_it_answers_to_the_
         return real(self, name)
 
     monkeypatch.setattr(Store, "read", read)
-    run = look(episode)
-    assert run.state == RunState.DONE, [one.error for one in run.stages.all()]
+    run = run_models(episode)
+    assert run.state == RunState.DONE, [stage.error for stage in run.stages.all()]
     assert ModelAnswer.objects.count() == FRAMES
     assert len(set(ModelAnswer.objects.values_list("model_version", flat=True))) == 1
     assert bool(registry.installed(models)) == (act == "replace")
@@ -390,7 +390,7 @@ def test_a_chosen_model_that_vanished_before_the_run_is_told_in_words(
     write_tagger(Path(settings.KOMA_MODELS_DIR) / "one")
     ModelChoice.objects.create(collection=collection, task="tags", name="one")
     model_actions.remove(name="one")
-    run = look(episode_of(collection, 2))
+    run = run_models(episode_of(collection, 2))
     (row,) = run.stages.all()
     assert row.state == RunState.FAILED
     assert "There is no model 'one'" in row.error and "Traceback" not in row.error

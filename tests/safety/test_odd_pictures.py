@@ -70,9 +70,9 @@ def test_face_detectors_take_any_shape(tmp_path: Path, name: str, shape: tuple[i
     write_yolo(tmp_path / "face_detect_x", np.array([[32], [32], [20], [20], [0.9]], np.float32))
     stem, _, dynamic = name.partition(" ")
     detector = known_detectors.open_detector(stem, tmp_path, device="cpu", dynamic=bool(dynamic))
-    (found,) = detector.detect([red(shape[1], shape[0])])
-    assert np.isfinite(found.boxes).all()
-    assert (found.boxes >= 0).all() and (found.boxes <= [shape[1], shape[0]] * 2).all()
+    (answer,) = detector.detect([red(shape[1], shape[0])])
+    assert np.isfinite(answer.boxes).all()
+    assert (answer.boxes >= 0).all() and (answer.boxes <= [shape[1], shape[0]] * 2).all()
 
 
 @pytest.mark.parametrize("shape", SHAPES)
@@ -112,9 +112,9 @@ def test_upscalers_take_any_shape(tmp_path: Path, shape: tuple[int, int]) -> Non
     write_cdc(tmp_path / "cdc" / "HGSR-MHR-anime-aug_X4_320.onnx")
     for name in ("esrgan", "cdc", "lanczos"):
         upscaler = known_upscalers.open_upscaler(name, tmp_path, device="cpu")
-        made = upscaler.upscale(red(shape[1], shape[0]), times=1)
-        assert made.shape == (upscaler.factor * shape[0], upscaler.factor * shape[1], 3), name
-        assert (made == (255, 0, 0)).all(), name
+        upscaled = upscaler.upscale(red(shape[1], shape[0]), times=1)
+        assert upscaled.shape == (upscaler.factor * shape[0], upscaler.factor * shape[1], 3), name
+        assert (upscaled == (255, 0, 0)).all(), name
 
 
 def kinds() -> dict[str, Image.Image]:

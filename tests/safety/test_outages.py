@@ -130,10 +130,10 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     """A file system of 256 KiB."""
     folder = tmp_path / "small"
     folder.mkdir()
-    made = subprocess.run(
+    created = subprocess.run(
         ["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", str(folder)], capture_output=True, text=True
     )
-    if made.returncode:
+    if created.returncode:
         pytest.skip("a small file system needs root")
     yield folder
     subprocess.run(["umount", "-l", str(folder)], check=True)

@@ -51,7 +51,7 @@ def kept_patterns() -> Iterator[tuple[str, str | bytes, int]]:
             if "re.compile(" in path.read_text(encoding="utf-8"):
                 module = ".".join(path.relative_to(ROOT).with_suffix("").parts)
                 for name, value in vars(importlib.import_module(module)).items():
-                    yield from ((f"{module}.{name}", found.pattern, found.flags) for found in _patterns_in(value))
+                    yield from ((f"{module}.{name}", pattern.pattern, pattern.flags) for pattern in _patterns_in(value))
 
 
 def _patterns_in(value: object) -> Iterator[re.Pattern[Any]]:
@@ -156,7 +156,7 @@ def test_such_texts_find_a_pattern_that_takes_for_ever() -> None:
 
 
 def test_comments_in_a_row_are_no_burden_and_hide_no_drawing() -> None:
-    told = run("""
+    output = run("""
         from ingest.imaging.foreign import foreign_kind
         from ingest.imaging.decode import UnreadablePicture, read_picture
         rows = (b"<!-- a --> " * 60 + b"<svg >", b"<?xml ?> " + b"<!---->" * 100 + b"<HTML>")
@@ -167,14 +167,14 @@ def test_comments_in_a_row_are_no_burden_and_hide_no_drawing() -> None:
         except UnreadablePicture as refused:
             print(refused)
     """)
-    assert told is not None
-    assert told.splitlines()[:3] == ["None", "an SVG drawing", "a web page"]
-    assert "a.png: this is no picture" in told
+    assert output is not None
+    assert output.splitlines()[:3] == ["None", "an SVG drawing", "a web page"]
+    assert "a.png: this is no picture" in output
 
 
 def test_an_entry_of_the_blacklist_with_many_stars_is_no_burden() -> None:
-    told = run("""
+    output = run("""
         from export.algorithms.caption_tags import is_blocked
         print(is_blocked("a" * 200, ["*a" * 40 + "*b"]), is_blocked("a" * 200 + "b", ["*a" * 40 + "*b"]))
     """)
-    assert told == "False True\n"
+    assert output == "False True\n"

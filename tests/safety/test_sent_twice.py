@@ -204,12 +204,12 @@ def test_one_that_is_still_at_work_is_waited_for_and_is_no_success(
     client.cookies.pop("koma_done")
     SentForm.objects.update(done=False)
     partial = client.post(world.address("character_create"), form, headers=HTMX)
-    plain = client.post(world.address("character_create"), form)
-    for answer in (partial, plain):
+    response = client.post(world.address("character_create"), form)
+    for answer in (partial, response):
         assert (answer.status_code, answer.headers["Retry-After"]) == (503, "3")
         assert "koma_done" not in answer.cookies
     assert json.loads(partial.headers["HX-Trigger"])["toast"] == {"text": once.NOT_DONE, "error": True, "undo": False}
-    page = html_of(plain)
+    page = html_of(response)
     assert once.NOT_DONE in page
     assert dict(re.findall(r'<textarea hidden name="(\w+)">\n(.*?)</textarea>', page)) == form
     SentForm.objects.update(done=True)

@@ -20,12 +20,12 @@ BANNED_CALLS |= {"mark_safe", "SafeString", "Markup", "format_html_join"}  # esc
 
 
 def calls(tree: ast.AST) -> list[tuple[str, ast.Call]]:
-    found = []
+    result = []
     for node in ast.walk(tree):
         if isinstance(node, ast.Call):
             name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
-            found.append((name, node))
-    return found
+            result.append((name, node))
+    return result
 
 
 @pytest.mark.parametrize("package", PACKAGES)
@@ -101,9 +101,9 @@ def test_scripts_put_names_in_as_text() -> None:
 
 def test_json_and_toml_from_outside_are_read_in_one_place() -> None:
     """See ingest/outside_json.py: of a bounded size, and nested brackets are no traceback."""
-    own = {"outside_json.py", "responses.py", "seen.py"}  # what the same process wrote a line before
+    trusted = {"outside_json.py", "responses.py", "seen.py"}  # what the same process wrote a line before
     reader = re.compile(r"\b(json|tomllib)\.loads?\((?!json\.dumps\()")
-    files = [path for path in FILES if path.relative_to(ROOT).parts[0] != "demo_film" and path.name not in own]
+    files = [path for path in FILES if path.relative_to(ROOT).parts[0] != "demo_film" and path.name not in trusted]
     assert [path.name for path in files if reader.search(path.read_text(encoding="utf-8"))] == []
 
 

@@ -40,13 +40,13 @@ class Case:
         self.which: Callable[[Form, World], bool] = more.get("which", lambda form, world: True)
 
 
-def face(world: World, at: int = 0) -> Face:
-    return Face.objects.get(pk=world.faces[at].pk)
+def face(world: World, index: int = 0) -> Face:
+    return Face.objects.get(pk=world.faces[index].pk)
 
 
-def named(world: World, at: int = 0) -> str:
-    who = face(world, at).character
-    return who.name if who else face(world, at).state
+def named(world: World, index: int = 0) -> str:
+    who = face(world, index).character
+    return who.name if who else face(world, index).state
 
 
 def chosen(world: World) -> dict[str, str]:
@@ -200,11 +200,11 @@ def test_a_stale_form_replaces_nothing_and_shows_both_answers(
         more = {"episode": str(world.rows["episode_id"].pk), "stage": "dedup"}
     assert his.post(address, same | more | case.theirs).status_code in (200, 302)
     PipelineRun.objects.update(state="done")
-    theirs, runs = case.read(world), PipelineRun.objects.count()
+    after_his, runs = case.read(world), PipelineRun.objects.count()
 
     refused = hers.post(address, form | more | case.mine, headers=headers)
     assert refused.status_code == 409, refused.content[:300]
-    assert case.read(world) == theirs
+    assert case.read(world) == after_his
     assert PipelineRun.objects.count() == runs  # nothing began beside it
     page = html_of(refused)
     assert "Theirs" in page
@@ -214,10 +214,10 @@ def test_a_stale_form_replaces_nothing_and_shows_both_answers(
     if headers:
         assert refused.headers["HX-Retarget"] == "#both"
 
-    both = next(one for one in forms_of(page.partition("both-answers")[2], page=address))
+    both = next(form for form in forms_of(page.partition("both-answers")[2], page=address))
     accepted = hers.post(both.action, both.fields)
     assert accepted.status_code in (200, 302), accepted.content[:300]
-    assert case.read(world) != theirs
+    assert case.read(world) != after_his
 
 
 @pytest.mark.parametrize("name", FORMS)
@@ -334,14 +334,14 @@ def test_nothing_of_a_refused_form_stands_in_the_history(world: World, alice: Us
 
 
 def test_a_mark_tells_fields_apart() -> None:
-    shown = fingerprint({"a": 1, "b": [1, 2], "c": None})
+    seen = fingerprint({"a": 1, "b": [1, 2], "c": None})
     now = {"a": 1, "b": [1, 2], "c": "x"}
     common: dict[str, Any] = {"who": "bob", "what": "it"}
-    assert changed(shown, now=now, new={"a": 2, "b": [1, 2], "c": None}, **common) == {"a": 2}
+    assert changed(seen, now=now, new={"a": 2, "b": [1, 2], "c": None}, **common) == {"a": 2}
     assert changed(None, now=now, new={"a": 2, "c": "y"}, **common) == {"a": 2, "c": "y"}
-    assert changed(shown, now=now, new={"c": "x"}, **common) == {}  # the same answer
+    assert changed(seen, now=now, new={"c": "x"}, **common) == {}  # the same answer
     with pytest.raises(Stale) as caught:
-        changed(shown, now=now, new={"a": 2, "c": "y"}, **common)
+        changed(seen, now=now, new={"a": 2, "c": "y"}, **common)
     assert (caught.value.stored, caught.value.sent) == ([("c", "x")], [("c", "y")])
     assert changed(caught.value.resend["seen"][0], now=now, new={"c": "y"}, **common) == {"c": "y"}
     with pytest.raises(Stale):

@@ -32,17 +32,17 @@ def together(*acts: Act) -> list[Any]:
     start = threading.Barrier(len(acts))
     results: list[Any] = [None] * len(acts)
 
-    def run(at: int, act: Act) -> None:
+    def run(index: int, action: Act) -> None:
         try:
             connection.ensure_connection()
             start.wait(20)
-            results[at] = act()
+            results[index] = action()
         except BaseException as error:  # noqa: BLE001 - told below
-            results[at] = error
+            results[index] = error
         finally:
             connection.close()
 
-    threads = [threading.Thread(target=run, args=(at, act)) for at, act in enumerate(acts)]
+    threads = [threading.Thread(target=run, args=(index, action)) for index, action in enumerate(acts)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -67,8 +67,8 @@ def test_two_who_add_different_tags_at_once_keep_both(race: World, alice: User, 
             lambda n=n, common=common: tags.add(names=[f"red_{n}", "smile"], by=alice, **common),
             lambda n=n, common=common: tags.add(names=[f"blue_{n}", "smile"], by=bob, **common),
         )
-        said = set(FrameTag.objects.filter(frame=race.frames[0]).values_list("tag__name", flat=True))
-        assert {f"red_{n}", f"blue_{n}", "smile"} <= said
+        names = set(FrameTag.objects.filter(frame=race.frames[0]).values_list("tag__name", flat=True))
+        assert {f"red_{n}", f"blue_{n}", "smile"} <= names
 
 
 def test_one_who_adds_and_one_who_removes_another_tag_do_not_undo_each_other(
@@ -96,7 +96,7 @@ def test_of_two_names_for_a_face_at_once_one_holds_and_the_other_is_told(race: W
             lambda common=common: faces.assign(character=people[0], by=alice, **common),
             lambda common=common: faces.assign(character=people[1], by=bob, **common),
         )
-        refused = [at for at, result in enumerate(results) if isinstance(result, Conflict)]
+        refused = [index for index, result in enumerate(results) if isinstance(result, Conflict)]
         assert len(refused) == 1
         face.refresh_from_db()
         assert face.character_id == people[1 - refused[0]].pk
@@ -158,16 +158,16 @@ def test_answers_in_quick_succession_each_reach_their_own_face(race: World, alic
     names = ["Aoi", "Hinata", "Kaede"]
     clients = [client_of(alice) for _ in names]
 
-    def send(at: int) -> Act:
-        def act() -> int:
-            url = race.address("face_change", rows={"face_id": race.faces[at]})
-            return clients[at].post(url, {"act": "name", "name": names[at]}).status_code
+    def send(index: int) -> Act:
+        def action() -> int:
+            url = race.address("face_change", rows={"face_id": race.faces[index]})
+            return clients[index].post(url, {"act": "name", "name": names[index]}).status_code
 
-        return act
+        return action
 
     for name in names:
         characters.create(collection=race.collection, name=name, by=alice)
-    assert together(*(send(at) for at in range(3))) == [302, 302, 302]
+    assert together(*(send(index) for index in range(3))) == [302, 302, 302]
     for face, name in zip(race.faces, names, strict=True):
         assert Face.objects.get(pk=face.pk).character.name == name
 
@@ -205,7 +205,7 @@ def test_a_run_that_works_while_a_person_decides_overwrites_nothing(race: World,
     )
     common = {"collection": race.collection, "by": alice}
     try:
-        done, *said = together(
+        done, *others = together(
             lambda: runs.run_here(run),
             lambda: faces.not_a_face(faces=[race.faces[0]], **common),
             lambda: faces.assign(faces=[race.faces[1]], character=person, **common),
@@ -213,12 +213,12 @@ def test_a_run_that_works_while_a_person_decides_overwrites_nothing(race: World,
     finally:
         registry.stages.cache_clear()
     assert done.state == "done", done.stages.get().error
-    kept = {face.pk: face for face in Face.objects.filter(pk__in=[face.pk for face in race.faces])}
-    for face, result in zip(race.faces, said, strict=False):
+    before = {face.pk: face for face in Face.objects.filter(pk__in=[face.pk for face in race.faces])}
+    for face, result in zip(race.faces, others, strict=False):
         # Either the person was first and the face stays, or the person is told that it is gone.
-        assert (face.pk in kept) != isinstance(result, Conflict)
-        assert face.pk not in kept or kept[face.pk].named_by == NamedBy.PERSON
-    assert race.faces[2].pk not in kept
+        assert (face.pk in before) != isinstance(result, Conflict)
+        assert face.pk not in before or before[face.pk].named_by == NamedBy.PERSON
+    assert race.faces[2].pk not in before
 
 
 @pytest.mark.parametrize("name", ["frames_change", "faces_change", "cluster_change"])
@@ -287,13 +287,13 @@ def test_two_who_name_faces_by_one_new_name_at_once_both_succeed(race: World, al
         clients = [client_of(alice), client_of(alice)]
         codes = together(
             *(
-                lambda at=at, n=n, clients=clients: clients[at]
+                lambda index=index, n=n, clients=clients: clients[index]
                 .post(
-                    race.address("face_change", rows={"face_id": race.faces[at]}), {"act": "name", "name": f"New {n}"},
-                    headers={"HX-Request": "true"},
+                    race.address("face_change", rows={"face_id": race.faces[index]}),
+                    {"act": "name", "name": f"New {n}"}, headers={"HX-Request": "true"},
                 )
                 .status_code
-                for at in range(2)
+                for index in range(2)
             )
         )  # fmt: skip
         assert codes == [200, 200]
@@ -306,6 +306,6 @@ def test_two_who_split_one_cluster_at_once_make_two_or_one_is_told(race: World, 
         lambda: clusters.split(faces=[race.faces[0].pk], by=alice, **common),
         lambda: clusters.split(faces=[race.faces[1].pk], by=bob, **common),
     )
-    made = [result for result in results if not isinstance(result, KomaError)]
-    assert made
-    assert len({row.number for row in made}) == len(made)
+    successes = [result for result in results if not isinstance(result, KomaError)]
+    assert successes
+    assert len({row.number for row in successes}) == len(successes)
