@@ -50,7 +50,7 @@ TABLE: list[tuple[str, str, Role, dict[str, Any]]] = [
 
 
 @pytest.mark.parametrize("role", [V, R, L, A])
-@pytest.mark.parametrize(("name", "method", "least", "values"), TABLE, ids=[f"{n}-{m}" for n, m, _, _ in TABLE])
+@pytest.mark.parametrize(("name", "method", "lowest", "values"), TABLE, ids=[f"{n}-{m}" for n, m, _, _ in TABLE])
 def test_each_role_may_what_the_table_says(
     collection: Collection,
     alice: User,
