@@ -245,7 +245,7 @@ def test_a_list_of_millions_of_labels_is_refused_while_it_is_read(tmp_path: Path
     with pytest.raises(BadInput, match="more than 65,536 rows"):
         label_lists.read_table(table)
     os.truncate(table, label_lists.FILE_MAX + 1)
-    with pytest.raises(BadInput, match="too many for a list of tags"):
+    with pytest.raises(BadInput, match="too large for a list of tags"):
         label_lists.read_table(table)
 
 
