@@ -49,9 +49,9 @@ KINDS: list[Kind[Any]] = []  # of all modules that are loaded, which a worker's 
 class Kind(Generic[Row]):
     """One kind of work: the rows of `model`.
 
-    `noun` and `retry` complete "The worker died 5 times in this ...; see its log, then ...". `cancelled` are the rows
-    that somebody wants to stop. Whoever has no part of its work saved tries less often: `attempts_max`. `step_max_s`:
-    seconds without a report after which the worker hangs.
+    `noun` and `retry` complete "The worker died or hung 5 times in this ... See the worker's log, then ...".
+    `attempts_max`: fewer where an attempt saves nothing before its end. `step_max_s`: seconds without a report after
+    which a worker hangs. `related`: what `select_related` brings along with a claimed row.
     """
 
     def __init__(
@@ -66,7 +66,7 @@ class Kind(Generic[Row]):
     ) -> None:
         self.model, self.noun, self.retry = model, noun, retry
         self.attempts_max, self.step_max_s, self._related = attempts_max, step_max_s, related
-        self.cancelled = Q(cancel_requested=True)
+        self.cancelled = Q(cancel_requested=True)  # the rows that somebody wants to stop
         KINDS.append(self)
 
     def rows(self) -> QuerySet[Row]:
