@@ -143,7 +143,7 @@ def test_a_failed_download_is_told_in_words_on_the_page(hub: FakeHub, as_alice: 
     work()
     page = html_of(as_alice.get("/models/"))
     assert "has no model.onnx in somebody/tiny-tagger" in page
-    assert "Try again" in page
+    assert "Retry" in page
 
 
 def zipped(files: dict[str, bytes]) -> bytes:

@@ -41,7 +41,7 @@ def test_a_download_is_watched_stopped_and_gone_on_with(
         assert hub.pause is not None
         hub.pause.set()
         worker.join(20)
-        page.get_by_role("button", name="Try again").wait_for()
+        page.get_by_role("button", name="Retry").wait_for()
         page.get_by_role("button", name="Go on").wait_for()  # the page was loaded anew: the row knows of the part
         page.get_by_role("button", name="Go on").click()
         page.get_by_text("waits for a worker").wait_for()

@@ -122,7 +122,7 @@ def test_a_model_that_cannot_be_opened_is_told_once_and_tried_again_only_when_as
     page_of(as_alice, show)
     assert example_faces.draw(show.collection.pk) == 0
     page = page_of(as_alice, show)
-    assert "model.onnx" in page and "Try again" in page
+    assert "model.onnx" in page and "Retry" in page
     assert "load delay" not in page
     assert set(FaceExample.objects.values_list("state", flat=True)) == {RunState.FAILED}
     page_of(as_alice, show, again=["1"])
