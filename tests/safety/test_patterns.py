@@ -169,7 +169,7 @@ def test_comments_in_a_row_are_no_burden_and_hide_no_drawing() -> None:
     """)
     assert output is not None
     assert output.splitlines()[:3] == ["None", "an SVG drawing", "a web page"]
-    assert "a.png: this is no picture" in output
+    assert "a.png: this is not a picture" in output
 
 
 def test_an_entry_of_the_blacklist_with_many_stars_is_no_burden() -> None:
