@@ -131,8 +131,8 @@ def test_the_lock_files_pin_and_hash_all_that_is_asked_for() -> None:
     for name in LOCKS:
         pinned = pins(name)
         for requirement in requirements_of(name.replace(".txt", ".in")):
-            pinned = pinned[requirement.name.lower()]
-            assert not str(requirement.specifier) or pinned == str(requirement.specifier), (
+            pin = pinned[requirement.name.lower()]
+            assert not str(requirement.specifier) or pin == str(requirement.specifier), (
                 f"{requirement}: run `make lock`"
             )
         entries = re.split(r"^(?=\w)", (ROOT / name).read_text(), flags=re.M)[1:]
