@@ -77,7 +77,7 @@ def read(
             raise ValueError(f"{table.shape[-1]} numbers a box are not 4 and one for each of {classes} classes")
         best = table[:, 4:].max(axis=1)
         if len(best) and np.isnan(best).all():
-            raise ValueError("its scores are no numbers")
+            raise ValueError("its scores are not numbers")
         table = table[(best > threshold) & (np.abs(table[:, :4]) <= FAR).all(axis=1)]
         boxes, scores, labels = corners(table[:, :4]), table[:, 4:].max(axis=1), table[:, 4:].argmax(axis=1)
         if form == Form.RELATIVE:
@@ -96,7 +96,7 @@ def _rows(output: FloatArray, threshold: float) -> tuple[FloatArray, FloatArray,
     if output.ndim != 2 or output.shape[1] != 6:
         raise ValueError(f"rows of corners, score and class have 6 numbers, not {output.shape[-1]}")
     if len(output) and np.isnan(output[:, 4]).all():
-        raise ValueError("its scores are no numbers")
+        raise ValueError("its scores are not numbers")
     table = output[(output[:, 4] > threshold) & (np.abs(output) <= FAR).all(axis=1)]
     return table[:, :4], table[:, 4], table[:, 5].astype(np.int64)
 

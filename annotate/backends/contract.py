@@ -1,7 +1,7 @@
-"""What a detector, an embedder and a scorer give to the stages, whatever runs inside them.
+"""The interfaces through which stages use detectors, embedders, scorers and other models.
 
-A backend MUST give the same answer for the same pixels, MUST NOT know the database, and raises BadInput where a weights
-file or a picture cannot be used. Pictures are uint8 RGB [h, w, 3].
+A backend MUST give the same answer for the same pixels, MUST NOT access the database, and raises BadInput when a
+weights file or a picture cannot be used. Pictures are uint8 RGB [h, w, 3].
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class ModelInfo:
-    """Which model said something, exactly: the natural key of a model version, its licence and its thresholds."""
+    """Exact identity of a model: the natural key of a model version, its licence and its thresholds."""
 
     task: str  # faces, tags, embedding, boxes, class, mask, text
     name: str
@@ -53,27 +53,28 @@ class ModelInfo:
 
 @runtime_checkable
 class PictureModel(Protocol[Answer]):
-    """A network that looks at whole pictures. One reader decodes each picture once and feeds every such model.
+    """A network that takes complete pictures. One reader decodes each picture once and feeds all such models.
 
-    A model with an attribute `network` (`device.Network`) gets its batch as bytes that lie on the device already
-    (`device.Staged`) and hands them to `network.run`, which takes plain bytes as well. One with an attribute `fitting`
-    (`reading.Fitting`, picklable) lets processes fit its pictures; `fit` does the same. Where `answer(batch, sizes)` is
-    `said(computed(batch), sizes)`, the processor reads a GPU's output while that works on the next batch.
+    A model with an attribute `network` (`device.Network`) receives batches already copied to the device
+    (`device.Staged`) and passes them to `network.run`, which also takes plain bytes. One with an attribute `fitting`
+    (`decoding.Fitting`, picklable) allows decoding processes to prepare its pictures; `fit` does the same. Where
+    `answer(batch, sizes)` is `said(computed(batch), sizes)`, the CPU decodes a GPU's output while the GPU runs the next
+    batch.
     """
 
     info: ModelInfo
     device: str
 
     def fit(self, picture: Picture) -> Picture:
-        """The bytes [h, w, 3] that go to the device; called in threads, so it MUST NOT touch shared state."""
+        """Prepare the bytes [h, w, 3] for the device; called in threads, so it MUST NOT touch shared state."""
 
     def answer(self, batch: Batch, sizes: Sequence[tuple[int, int]]) -> list[Answer]:
-        """One answer a picture of fitted bytes [n, h, w, 3]; `sizes` are the (width, height) of the pictures."""
+        """Return one answer per picture of fitted bytes [n, h, w, 3]; `sizes` are the pictures' (width, height)."""
 
 
 @runtime_checkable
 class Scorer(PictureModel[NDArray[np.float32]], Protocol):
-    """A tagger or a classifier: its answer is a score (0 to 1) for each label; `rules` say which labels follow."""
+    """A tagger or classifier: its answer is a score (0 to 1) per label; `rules` say which labels are accepted."""
 
     labels: tuple[Label, ...]
     rules: Rules
@@ -81,42 +82,42 @@ class Scorer(PictureModel[NDArray[np.float32]], Protocol):
 
 @runtime_checkable
 class FaceDetector(Protocol):
-    """Finds faces. `device` says in words where it runs."""
+    """A face detector. `device` names where it runs."""
 
     info: ModelInfo
     device: str
 
     def detect(self, pictures: Sequence[Picture]) -> list[Detections]:
-        """One answer a picture, in order: boxes in its pixels and inside it, best score first."""
+        """Return one answer per picture, in order: boxes in pixels within the picture, best score first."""
 
 
 @runtime_checkable
 class Embedder(Protocol):
-    """Turns face crops into vectors whose distance tells people apart."""
+    """Turns face crops into vectors whose distance distinguishes characters."""
 
     info: ModelInfo
     device: str
     length: int
 
     def embed(self, crops: Sequence[Picture]) -> NDArray[np.float32]:
-        """Vectors float32 [n, length] of square head crops, in order."""
+        """Return the vectors float32 [n, length] of square head crops, in order."""
 
 
 @runtime_checkable
 class Upscaler(Protocol):
-    """Makes pictures larger, `factor` times as wide and high with each pass. May be called from several threads."""
+    """Enlarges pictures by `factor` per pass in width and height. May be called from several threads."""
 
     info: ModelInfo
     device: str
     factor: int
 
     def upscale(self, picture: Picture, *, times: int) -> Picture:
-        """The picture after `times` passes: [h * factor**times, w * factor**times, 3]; BadInput when too large."""
+        """Upscale in `times` passes to [h * factor**times, w * factor**times, 3]. Raises BadInput when too large."""
 
 
 @dataclass(frozen=True, slots=True)
 class CaptionAsk:
-    """One picture to be described: what is asked, and the picture as JPEG."""
+    """A caption request: the prompt, and the picture as JPEG."""
 
     prompt: str
     jpeg: bytes
@@ -124,9 +125,9 @@ class CaptionAsk:
 
 @dataclass(frozen=True, slots=True)
 class CaptionTold:
-    """The words of a model as one clean line, or in words why there are none. `cut`: it had more to say.
+    """A caption as one clean line, or the problem. `cut`: the model reached its length limit.
 
-    `postponed`: the time for all was over before it had its own, so it is worth asking again.
+    `postponed`: the batch ran out of time before this picture's turn, so a retry is worthwhile.
     """
 
     text: str = ""
@@ -137,15 +138,15 @@ class CaptionTold:
 
 @runtime_checkable
 class Captioner(Protocol):
-    """Writes sentences about pictures. What it says is text from outside, cleaned but never to be trusted."""
+    """Writes captions of pictures. They are external text: cleaned, but never to be trusted."""
 
     info: ModelInfo
     device: str
-    in_flight: int  # how many asks it works on at once
+    in_flight: int  # concurrent requests
 
     def caption(self, asks: Sequence[CaptionAsk]) -> list[CaptionTold]:
-        """One answer an ask, in order. A single picture's failure is told in its answer."""
+        """Return one answer per request, in order. The failure of a single picture is reported in its answer."""
 
     @property
     def broken(self) -> str:
-        """In words why no further ask can succeed (gone, refuses the key); empty while it works."""
+        """The reason why no further request can succeed (unreachable, key refused); empty while it works."""

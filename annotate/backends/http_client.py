@@ -1,7 +1,7 @@
-"""The one HTTP client: connections to servers, kept from request to request; each request has limits of its own.
+"""The HTTP client for hubs and captioning servers: connections are reused, and each request has its own limits.
 
-httpx over a pool of httpcore's, as httpx has it, but with sockets of our own: it must be possible to end them all at
-once, a deadline holds for a whole exchange, however slowly its bytes drip, and whoever waits for bytes hears a cancel.
+httpx over a pool of httpcore, but with its own sockets: all of them can be ended at once, a deadline holds for a
+complete exchange, however slowly its bytes arrive, and a wait for bytes can be cancelled.
 No proxies, no redirects, no cookies, no logins from addresses or files.
 """
 
@@ -25,34 +25,34 @@ from typing import Any, cast
 import httpcore
 import httpx
 
-LISTEN_S = 0.5  # how often somebody who waits is asked whether to go on
-WAIT_MIN_S, WAIT_MAX_S = 0.05, 86_400.0  # of a wait: a timeout of 0 would mean none, and an infinite one is refused
-KEEP_S = 30.0  # idle; servers close earlier or later, which is seen before the next request
+LISTEN_S = 0.5  # how often a wait checks whether to continue
+WAIT_MIN_S, WAIT_MAX_S = 0.05, 86_400.0  # of one wait: a timeout of 0 would mean none, and an infinite one is refused
+KEEP_S = 30.0  # idle; a connection that the server closed earlier is noticed before the next request
 HEADERS = {"User-Agent": "koma", "Accept-Encoding": "identity"}  # of every request
-# What a server, an address or the network does wrong.
+# Errors of a server, an address or the network.
 SERVER_ERRORS = (OSError, httpx.TransportError, httpx.InvalidURL)
 
-# It would log each address, and those that a hub redirects to are signed.
+# It would log each address, and a hub redirects to signed ones.
 logging.getLogger("httpx").setLevel(logging.WARNING)
 
 
 def nothing() -> None:
-    """Nobody listens."""
+    """Do nothing."""
 
 
 class _Limits(threading.local):
-    """Those of this thread's request: see `HttpClient.stream`."""
+    """The limits of this thread's request; see `HttpClient.stream`."""
 
     until, quiet_s, listen = math.inf, math.inf, staticmethod(nothing)
 
 
 class HttpClient:
-    """`on_bytes` is called whenever a server has sent something."""
+    """A client whose `on_bytes` is called whenever a server has sent something."""
 
     def __init__(self, *, tls: bool, keep: int, on_bytes: Callable[[], None] = nothing) -> None:
-        """`tls`: whether an address may begin with https; `keep`: how many idle connections stay open."""
+        """`tls`: whether https addresses are allowed; `keep`: how many idle connections stay open."""
         self._sockets = _Sockets(on_bytes)
-        # Read once for all: the certificates of the system take 35 ms.
+        # Loaded once: reading the system's certificates takes 35 ms.
         context = ssl.create_default_context() if tls else None
         pool = httpcore.ConnectionPool(
             ssl_context=context, max_connections=None, max_keepalive_connections=keep, keepalive_expiry=KEEP_S,
@@ -72,10 +72,10 @@ class HttpClient:
         self, method: str, url: str, headers: dict[str, str], body: bytes | None = None, *, until: float = math.inf,
         quiet_s: float = math.inf, listen: Callable[[], None] = nothing,
     ) -> Iterator[httpx.Response]:  # fmt: skip
-        """The response, whose bytes are read inside by `iter_raw`; `until` by time.monotonic() holds for all of it,
-        `quiet_s` for each wait alone. `listen` is called every LISTEN_S of a wait, and what it raises ends it.
+        """Yield the response, whose body is read inside by `iter_raw`. `until` (time.monotonic()) limits the complete
+        exchange, `quiet_s` each single wait. `listen` is called every LISTEN_S of a wait; what it raises ends it.
 
-        Raises SERVER_ERRORS: TimeoutError, other OSErrors as sockets do, httpx's for what is no HTTP.
+        Raises SERVER_ERRORS: TimeoutError, other OSErrors of sockets, and httpx's errors for invalid HTTP.
         """
         limits = self._sockets.limits
         limits.until, limits.quiet_s, limits.listen = until, quiet_s, listen
@@ -88,26 +88,26 @@ class HttpClient:
             limits.listen = nothing
 
     def end_all(self) -> None:
-        """End all requests that are out, from another thread; no further one can be made."""
+        """End all open requests, from another thread; no further ones can be made."""
         self._sockets.end_all()
 
     def close(self) -> None:
-        """Close what is idle."""
+        """Close the idle connections."""
         self._client.close()
 
     def open_sockets(self) -> list[socket.socket]:
-        """Those of requests and idle ones."""
+        """Return all sockets, of requests and idle ones."""
         return self._sockets.all_open()
 
 
 def is_unreadable(error: httpx.RemoteProtocolError) -> bool:
-    """Whether the server sent what is no HTTP; else it hung up before there was anything to parse."""
+    """Return whether the server sent invalid HTTP; otherwise it hung up before sending anything."""
     cause = error.__cause__
     return cause is not None and bool(cause.args) and isinstance(cause.args[0], Exception)
 
 
 class _Transport(httpx.BaseTransport):
-    """httpx's own takes no network backend."""
+    """A transport with a custom network backend, which httpx's own does not accept."""
 
     def __init__(self, pool: httpcore.ConnectionPool) -> None:
         self._pool = pool
@@ -132,8 +132,8 @@ class _Transport(httpx.BaseTransport):
 class _Response(httpx.Response):
     @property
     def has_redirect_location(self) -> bool:
-        """No: whoever asked judges where a redirect leads. The client would parse it, and hide the response of a bad
-        one behind an error."""
+        """Return False, so that the caller judges redirects: httpx would parse the location and replace the response
+        of a bad one by an error."""
         return False
 
 
@@ -151,7 +151,7 @@ class _Body(httpx.SyncByteStream):
 
 @contextmanager
 def _errors_of_httpx(request: httpx.Request) -> Iterator[None]:
-    """httpcore's errors by httpx's classes, which have the same names; all others as they are."""
+    """Raise httpcore's errors as httpx's classes of the same names; all others pass unchanged."""
     try:
         yield
     except tuple(_ERRORS) as error:
@@ -170,7 +170,7 @@ _ERRORS: dict[type[Exception], type[httpx.TransportError]] = {
 
 
 class _Sockets:
-    """All that are open, and the limits of each thread's request."""
+    """All open sockets, and the limits of each thread's request."""
 
     def __init__(self, on_bytes: Callable[[], None]) -> None:
         self.on_bytes = on_bytes
@@ -191,15 +191,15 @@ class _Sockets:
                     connection.shutdown(socket.SHUT_RDWR)  # wakes the thread that waits for bytes
 
     def seconds_left(self) -> float:
-        """What this thread's next wait may take. Raises TimeoutError where there are none."""
+        """Return the limit of this thread's next wait. Raises TimeoutError when no time is left."""
         left: float = min(self.limits.until - time.monotonic(), self.limits.quiet_s, WAIT_MAX_S)
         if left <= 0:
             raise TimeoutError
         return max(WAIT_MIN_S, left)
 
     def wait(self, connection: socket.socket, event: int) -> None:
-        """Until something can be read or written (`select.POLLIN`, `POLLOUT`). Raises TimeoutError, and what `listen`
-        of the request raises."""
+        """Wait until a socket can be read or written (`select.POLLIN`, `POLLOUT`). Raises TimeoutError, and what the
+        request's `listen` raises."""
         poll = select.poll()
         poll.register(connection, event)
         end = time.monotonic() + self.seconds_left()
@@ -210,7 +210,7 @@ class _Sockets:
         raise TimeoutError
 
     def connect(self, host: str, port: int) -> socket.socket:
-        """A socket to the first address that takes us; the deadline holds for all of them."""
+        """Connect to the first address that accepts; the deadline holds for all attempts."""
         failed: OSError | None = None
         for family, kind, protocol, _, address in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM):
             connection = socket.socket(family, kind, protocol)
@@ -220,7 +220,7 @@ class _Sockets:
                     self.wait(connection, select.POLLOUT)
                     error = connection.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
                 if error:
-                    raise OSError(error, os.strerror(error))  # the kind of OSError that belongs to it
+                    raise OSError(error, os.strerror(error))  # the matching subclass of OSError
                 connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             except BaseException as problem:
                 connection.close()
@@ -233,7 +233,7 @@ class _Sockets:
         raise failed or OSError(f"no address of {host}")
 
     def add(self, connection: socket.socket, instead_of: socket.socket | None = None) -> None:
-        """Raises ConnectionAbortedError after `end_all`."""
+        """Register a socket. Raises ConnectionAbortedError after `end_all`."""
         with self._guard:
             if instead_of is not None:
                 self._open.discard(instead_of)
@@ -279,7 +279,10 @@ class _Stream(httpcore.NetworkStream):
         self._connection.settimeout(self._sockets.seconds_left())
         try:
             self._connection.sendall(buffer)
-        except (BrokenPipeError, ConnectionResetError) as error:  # it may have answered already: that is read then
+        except (
+            BrokenPipeError,
+            ConnectionResetError,
+        ) as error:  # it may have answered already
             raise httpcore.WriteError(str(error)) from error
 
     def close(self) -> None:
@@ -299,7 +302,7 @@ class _Stream(httpcore.NetworkStream):
         return _Stream(self._sockets, secure)
 
     def get_extra_info(self, info: str) -> Any:
-        if info == "is_readable":  # an idle connection that is has been closed by the server
+        if info == "is_readable":  # a readable idle connection was closed by the server
             if self._connection.fileno() < 0:
                 return True
             return bool(select.select([self._connection], [], [], 0)[0])

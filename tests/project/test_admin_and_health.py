@@ -115,7 +115,7 @@ def test_the_status_page_says_whether_cuda_starts_and_where_stages_ran(
         run=run, stage="detect", order=1, queue="gpu", device="GPU (CUDA)", started_at=timezone.now()
     )
     page = html_of(as_alice.get("/status/"))
-    assert "Networks run on" in page or "networks run on the graphics card" in page
+    assert "Networks run on" in page or "networks run on the GPU" in page
     assert "Last device of Find faces</th>" in page
     assert "GPU (CUDA), 20" in page
     assert "CPU" in page

@@ -177,23 +177,23 @@ def test_a_network_that_takes_no_pictures_or_a_million_at_once_is_refused(
     path = graph_of(
         tmp_path / "model.onnx", [helper.make_node("Identity", ["x"], ["y"])], kind=kind, given=kind, shape=shape
     )
-    with pytest.raises(BadInput, match="no pictures as Koma gives them"):
+    with pytest.raises(BadInput, match="does not take pictures"):
         Network(onnx_session.open_session(path, device="cpu"), InputSpec(4, 4))
 
 
 def test_a_network_that_wants_enormous_pictures_is_refused_before_memory_is_taken(tmp_path: Path) -> None:
     path = graph_of(tmp_path / "model.onnx", [helper.make_node("Identity", ["x"], ["y"])], shape=("n", 3, 10**6, 10**6))
-    with pytest.raises(BadInput, match="at most 4096"):
+    with pytest.raises(BadInput, match="the limit is 4096"):
         open_graph(path, device="cpu", nchw=True)
 
 
 @pytest.mark.parametrize(
     ("nodes", "words"),
     [
-        ([helper.make_node("Reshape", ["x", "seven"], ["y"])], "breaks off in the middle"),
+        ([helper.make_node("Reshape", ["x", "seven"], ["y"])], "running this network failed"),
         ([helper.make_node("ConstantOfShape", ["endless"], ["b"]),
           helper.make_node("ReduceMax", ["b"], ["most"], keepdims=0), helper.make_node("Add", ["x", "most"], ["y"])],
-         "breaks off in the middle"),
+         "running this network failed"),
         ([helper.make_node("ReduceMax", ["x"], ["y"], keepdims=0)], "for 1 pictures"),
         ([helper.make_node("Identity", ["nothing"], ["y"])], "for 1 pictures"),
         ([helper.make_node("Identity", ["three"], ["y"])], "for 1 pictures"),
@@ -226,7 +226,7 @@ def test_numbers_that_no_detector_can_work_with_are_refused(tmp_path: Path, card
 
     path = write_graph(tmp_path)
     path.with_suffix(".json").write_text(json.dumps(json.loads(path.with_suffix(".json").read_text()) | card))
-    with pytest.raises(BadInput, match="that a detector can work with"):
+    with pytest.raises(BadInput, match="must be numbers in the"):
         BuiltinFaces([tmp_path], name="tiny", device="cpu")
 
 
@@ -268,7 +268,7 @@ def test_a_map_of_labels_that_is_nonsense_is_refused_in_words(tmp_path: Path, te
 def test_series_that_are_nested_without_an_end_are_refused_by_their_row(tmp_path: Path) -> None:
     table = tmp_path / "selected_tags.csv"
     table.write_text('name,category,ips\nsolo,0,"' + "[" * 50_000 + '"\n', encoding="utf-8")
-    with pytest.raises(BadInput, match=r"row 2: .* is no list of series"):
+    with pytest.raises(BadInput, match=r"row 2: .* is not a list of series"):
         pixai._series(table, label_lists.read_table(table))
 
 
@@ -347,7 +347,7 @@ def test_arrays_that_would_fill_the_memory_or_are_none_are_refused_in_words(tmp_
 def test_arrays_of_a_kind_that_is_none_do_not_come_in(tmp_path: Path, kind: str) -> None:
     path = tmp_path / "samples.npz"
     path.write_bytes(arrays(f"{{'descr': {kind}, 'fortran_order': False, 'shape': (2,), }}"))
-    with pytest.raises(BadInput, match="no file of NumPy arrays"):
+    with pytest.raises(BadInput, match="not a file of NumPy arrays"):
         formats.check(path, "samples.npz")
 
 
@@ -380,7 +380,7 @@ def test_a_header_of_a_hostile_length_is_never_read(tmp_path: Path, length: int)
     with path.open("wb") as file:
         file.write(struct.pack("<Q", length) + b"{}")
         file.truncate(10 * 2**20)
-    with pytest.raises(BadInput, match="no possible length"):
+    with pytest.raises(BadInput, match="an impossible length"):
         formats.check(path, "model.safetensors")
 
 

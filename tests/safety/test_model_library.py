@@ -174,7 +174,7 @@ def test_a_size_that_no_disk_holds_is_told_before_a_byte_is_asked_for(tmp_path: 
 def test_a_hub_that_sends_more_than_it_told_is_stopped_there(tmp_path: Path) -> None:
     headers = {"X-Repo-Commit": COMMIT, "X-Linked-Size": "1000"}
     answers: dict[str, Answer] = {PATH: (200, headers, b""), PATH.replace("/main/", f"/{COMMIT}/"): (200, {}, ONNX)}
-    with answering(answers) as (base, _), pytest.raises(BadInput, match=r"sends more of model\.onnx than it told"):
+    with answering(answers) as (base, _), pytest.raises(BadInput, match=r"sent more of model\.onnx than it stated"):
         download(ONE, client(base), tmp_path)
     assert sum(path.stat().st_size for path in tmp_path.rglob("*.part")) <= 1000
     assert registry.installed(tmp_path) == []
@@ -235,13 +235,13 @@ def test_names_that_differ_by_capital_letters_alone_never_write_over_each_other(
     imported = import_model(archive, tmp_path / "models")
     assert sorted(path.name for path in imported.path.iterdir()) == ["koma.json", "model.onnx", "selected_tags.csv"]
     assert (imported.path / "model.onnx").read_bytes() == ONNX
-    assert sum("small and capital letters" in line for line in imported.left_out) == 2
+    assert sum("upper and lower case" in line for line in imported.left_out) == 2
 
 
 @pytest.mark.parametrize("name", ["tiny.lock", "x.old-1", "upload-1.zip"])
 def test_names_of_what_is_being_installed_are_taken(source: Path, tmp_path: Path, name: str) -> None:
     """A model `tiny.lock` would keep `tiny` from being installed; one of the other names would be deleted."""
-    with pytest.raises(BadInput, match="is taken"):
+    with pytest.raises(BadInput, match="is reserved"):
         import_model(source, tmp_path / "models", name=name)
 
 
@@ -263,7 +263,7 @@ def test_files_whose_names_are_no_text_are_left_out_by_a_harmless_name(
     job = acts.import_from_library(root=0, relative="wd-here", name="", family="", by=alice)
     assert running.execute(job.pk) == RunState.DONE
     job.refresh_from_db()
-    assert job.message.count("its name has other characters") == 4
+    assert job.message.count("its name may hold only") == 4
     assert job.message.isprintable()
     out = StringIO()
     call_command("models", "import", str(source), "--name", "again", stdout=out, stderr=StringIO())

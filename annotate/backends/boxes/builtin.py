@@ -30,11 +30,12 @@ from ingest.errors import BadInput
 Planes = NDArray[np.float32]
 
 INPUTS, OUTPUTS = ["pictures"], ["heat", "shape"]
-# For small faces: of the first copy, and from one copy to the next (the network sees faces from 14 to 84 pixels).
+# For small faces: longest side of the first level, and ratio of one level to the next (the network detects faces of
+# 14 to 84 pixels).
 SMALL_LONGEST, SMALL_RATIO = 1280, 0.4
-STRAY = 1e-3  # by which a score may miss 0 to 1
+STRAY = 1e-3  # tolerance of scores outside 0 to 1
 STRIDE_MAX, LONGEST_MAX = 64, 8192
-GPU_PIXELS = 8 * 1280 * 720  # of one call
+GPU_PIXELS = 8 * 1280 * 720  # per call
 CARD = {
     "threshold": 0.5,
     "stride": 8,
@@ -47,10 +48,10 @@ CARD = {
 
 
 class BuiltinFaces:
-    """Any ONNX file with this interface and a JSON beside it that may tell what CARD names.
+    """Detector for any ONNX file with this interface; the JSON beside it may override the values of CARD.
 
-    `longest` is the longest side of the first copy of a picture that the network sees, `side_min` the smallest face in
-    that copy, `second_look` whether each find is looked at again, `refined` whether that also corrects its box.
+    `longest` is the longest side of the first pyramid level, `side_min` the smallest face in that level, `second_look`
+    whether each detection is verified by a second pass, `refined` whether that pass also corrects its box.
     """
 
     def __init__(
@@ -63,9 +64,9 @@ class BuiltinFaces:
         threads: int = 0,
         device: str = AUTO,
     ) -> None:
-        """`small_faces`: see pictures up to 1280 pixels long as they are; finds smaller faces and takes longer.
+        """`small_faces`: process pictures of up to 1280 pixels at full size; finds smaller faces and takes longer.
 
-        Raises BadInput when the weights are missing, damaged or of another kind.
+        Raises BadInput when the weights are missing, damaged or of a different model type.
         """
         weights_file = weights.read(name, folders)
         self._opened = onnx_session.open_session(weights_file.path, threads=threads, device=device)
@@ -88,7 +89,7 @@ class BuiltinFaces:
         except (TypeError, ValueError, OverflowError) as error:
             raise BadInput(
                 f"{weights_file.path.with_suffix('.json')}: threshold, stride, unit_side, side_min and longest must be "
-                "numbers that a detector can work with."
+                "numbers in the detector's range."
             ) from error
         self.device = self._opened.device
         self.info = ModelInfo(
@@ -101,7 +102,7 @@ class BuiltinFaces:
         )
 
     def detect(self, pictures: Sequence[Picture]) -> list[Detections]:
-        """Faces of each picture; a CPU sees one level at a time, so that the answer never depends on the batch."""
+        """Detect the faces of each picture. A CPU runs one level per call, so results never depend on the batch."""
         work: dict[tuple[int, ...], list[tuple[int, Level]]] = {}
         for place, picture in enumerate(pictures):
             for level in levels(picture, longest=self._longest, ratio=self._ratio, step=2 * self._stride):
@@ -137,12 +138,10 @@ class BuiltinFaces:
             heat, shape = self._opened.session.run(OUTPUTS, {"pictures": pictures})
         except onnx_session.RUN_ERRORS as error:
             why = onnx_session.first_line(error)
-            raise BadInput(
-                f"{self._opened.name}: this network breaks off in the middle ({why}). Get it again."
-            ) from error
+            raise BadInput(f"{self._opened.name}: running this network failed ({why}). Download it again.") from error
         has_right_shape = heat.ndim == 3 and shape.ndim == 4 and shape.shape[1] in (3, 4) and len(heat) == len(pictures)
         if not has_right_shape or heat.shape != (len(shape), *shape.shape[2:]):
-            raise BadInput(f"{self._opened.name}: this network gives {heat.shape} and {shape.shape}: no face detector.")
+            raise BadInput(f"{self._opened.name}: outputs {heat.shape} and {shape.shape} are not a face detector's.")
         if not (np.abs(heat) <= 1 + STRAY).all() or not np.isfinite(shape).all():
-            raise BadInput(f"{self._opened.name}: this network gives values that are no scores or boxes. Get it again.")
+            raise BadInput(f"{self._opened.name}: the output holds invalid scores or boxes. Download it again.")
         return heat, shape

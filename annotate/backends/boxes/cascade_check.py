@@ -1,5 +1,5 @@
-"""Looks through a cascade's XML before OpenCV does, which believes all of it: deep nesting overflows its stack, numbers
-out of range make it read beyond its memory or walk in circles."""
+"""Validation of a cascade's XML before OpenCV parses it. OpenCV checks nothing: deep nesting overflows its stack, and
+numbers out of range make it read out of bounds or loop forever."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from ingest.errors import BadInput
 
 FILE_MAX = 32 << 20  # bytes
 DEPTH_MAX, PARTS_MAX = 16, 2_000_000
-SIDE_MAX = 512  # of the window that a cascade looks through
+SIDE_MAX = 512  # pixels, of the detection window
 CATEGORIES = {"LBP": 256, "HAAR": 0}
-KINDS = {"LBP": 8, "HAAR": 1}  # numbers of a node beside its two ways and its feature
+KINDS = {"LBP": 8, "HAAR": 1}  # numbers per node besides its two children and its feature
 
 
 def check(path: Path) -> None:
-    """BadInput unless the file is a cascade of LBP or HAAR features in which every number has its place."""
+    """Raise BadInput unless the file is a valid cascade of LBP or HAAR features with every number in range."""
     try:
         if path.stat().st_size > FILE_MAX:
             raise ValueError(f"it is larger than {humane.filesize(FILE_MAX)}")
@@ -28,11 +28,11 @@ def check(path: Path) -> None:
         parser.feed(data)
         _check_cascade(parser.close())
     except (OSError, ValueError, AttributeError, ParseError, expat.ExpatError) as error:
-        raise BadInput(f"{path}: this is no cascade that OpenCV can be given: {error}. Get the file again.") from error
+        raise BadInput(f"{path}: not a valid OpenCV cascade: {error}. Get the file again.") from error
 
 
 def _check_nesting(data: bytes) -> None:
-    """Without building anything of it; ValueError also for a document type, in which entities could grow."""
+    """Check nesting without building a tree; ValueError also for a document type, whose entities could expand."""
     parser = expat.ParserCreate()
     depth = parts = 0
 
@@ -64,23 +64,24 @@ def _check_cascade(root: Element) -> None:
     if not (0 < width <= SIDE_MAX and 0 < height <= SIDE_MAX):
         raise ValueError("its window has no possible size")
     if _whole(cascade.findtext("featureParams/maxCatCount", "")) != CATEGORIES[kind]:
-        raise ValueError("its nodes are of another form than its features")
+        raise ValueError("its node format does not match its feature type")
     for level in root.iter():
         names = [child.tag for child in level if child.tag != "_"]
-        if len(names) != len(set(names)):  # readers differ in which of them they take
-            raise ValueError("a part of it comes twice")
+        if len(names) != len(set(names)):  # parsers differ in which of the two they use
+            raise ValueError("an element occurs twice")
     features = cascade.findall("features/_")
     for feature in features:
         _check_feature(feature, kind, width, height)
     trees = cascade.findall("stages/_/weakClassifiers/_")
     if not trees or not features:
-        raise ValueError("it decides nothing")
+        raise ValueError("it has no classifiers or no features")
     for tree in trees:
         _check_tree(tree, KINDS[kind], len(features))
 
 
 def _check_feature(feature: Element, kind: str, width: int, height: int) -> None:
-    """Its rectangles lie in the window: of LBP one, the first of nine; of HAAR up to three, perhaps turned."""
+    """Check that a feature's rectangles lie in the window: for LBP one, the first of nine cells; for HAAR one to three,
+    which may be rotated."""
     rows = [feature.findtext("rect", "")] if kind == "LBP" else [rect.text or "" for rect in feature.findall("rects/_")]
     turned = feature.findtext("tilted", "0").strip() not in ("", "0")
     if not 1 <= len(rows) <= 3:
@@ -90,21 +91,21 @@ def _check_feature(feature: Element, kind: str, width: int, height: int) -> None
         across, down = (3 * wide, 3 * high) if kind == "LBP" else (wide, wide + high if turned else high)
         left = x - high if turned else x
         if not (wide > 0 and high > 0 and left >= 0 and y >= 0 and x + across <= width and y + down <= height):
-            raise ValueError("a feature lies outside of the window")
+            raise ValueError("a feature lies outside the window")
 
 
 def _check_tree(tree: Element, extra: int, features: int) -> None:
-    """Ways lead to later nodes or to leaves that are there, and each node asks a feature that is there."""
+    """Check that children are later nodes or existing leaves, and that each node refers to an existing feature."""
     numbers, size = _text(tree, "internalNodes").split(), 3 + extra
     nodes, leaves = len(numbers) // size, len(_text(tree, "leafValues").split())
     if not nodes or len(numbers) % size or leaves != nodes + 1:
-        raise ValueError("a tree has another number of nodes or leaves than it needs")
+        raise ValueError("a tree has the wrong number of nodes or leaves")
     for node in range(nodes):
         left, right, feature = (_whole(part) for part in numbers[node * size : node * size + 3])
         if not 0 <= feature < features:
-            raise ValueError("a node asks for a feature that is not there")
+            raise ValueError("a node refers to a missing feature")
         if not all(node < child < nodes if child > 0 else -child < leaves for child in (left, right)):
-            raise ValueError("a way in a tree leads nowhere, or back")
+            raise ValueError("a branch of a tree leads nowhere or back")
 
 
 def _text(element: Element, name: str) -> str:
@@ -112,7 +113,7 @@ def _text(element: Element, name: str) -> str:
 
 
 def _whole(text: str) -> int:
-    """A whole number, also with a dot at its end, as OpenCV writes some."""
+    """Parse an integer; a trailing dot is allowed, since OpenCV writes some that way."""
     short = text.strip().removesuffix(".")
     if len(short) > 10:
         raise ValueError("a number is too long")

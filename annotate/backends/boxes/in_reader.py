@@ -1,4 +1,4 @@
-"""Lets a face detector look at whole pictures beside other models, through the same reader."""
+"""Adapter that runs a face detector through the shared reader, together with other models."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from annotate.backends.contract import Detections, FaceDetector, Picture
 
 
 class LookingFaces:
-    """A detector as a PictureModel: it takes pictures as they are and scales them itself."""
+    """A face detector as a PictureModel: it takes pictures at full size and scales them itself."""
 
     def __init__(self, detector: FaceDetector) -> None:
         self._detector = detector
@@ -20,5 +20,5 @@ class LookingFaces:
         return np.ascontiguousarray(picture)
 
     def answer(self, batch: Picture, sizes: Sequence[tuple[int, int]]) -> list[Detections]:
-        """Faces of pictures uint8 [n, h, w, 3] in their pixels."""
+        """Detect faces in pictures uint8 [n, h, w, 3]; boxes are in the pixels of each picture."""
         return self._detector.detect(list(batch))

@@ -16,13 +16,13 @@ from annotate.backends.runtime.onnx_session import AUTO
 from ingest.errors import BadInput
 
 DEFAULT = registry.BUILTIN
-SMALL_FACES = "builtin-small"  # the same weights in a larger copy of the picture
+SMALL_FACES = "builtin-small"  # the same weights on a larger copy of the picture
 OWN = (DEFAULT, SMALL_FACES)
 
 
 @dataclass(frozen=True, slots=True)
 class CascadeOptions:
-    """How a cascade looks; see CascadeFaces. `box_scale` 1: face rows hold faces, as all other detectors give them."""
+    """Options of a cascade; see CascadeFaces. `box_scale` 1 keeps boxes on the face, as all other detectors do."""
 
     step: float = STEP
     side_min: int = SIDE_MIN
@@ -32,7 +32,7 @@ class CascadeOptions:
 
     @property
     def words(self) -> str:
-        """What differs from the defaults, for telling results apart: "step 1.5, box_scale 1.5"; empty for nothing."""
+        """Describe the options that differ from the defaults, such as "step 1.5, box_scale 1.5"; empty if none do."""
         usual = asdict(CascadeOptions())
         return ", ".join(f"{name} {value}" for name, value in asdict(self).items() if value != usual[name])
 
@@ -47,11 +47,11 @@ def open_detector(
     threads: int = 0,
     device: str = AUTO,
 ) -> FaceDetector:
-    """`builtin`: our own weights; `builtin-small`: the same for small faces; else NAME.xml (cascade), NAME.onnx, or the
-    folder NAME in the models folder.
+    """Open a detector by name: `builtin` (Koma's weights), `builtin-small` (the same for small faces), or NAME.xml
+    (cascade), NAME.onnx or the folder NAME in the models folder.
 
-    `cascade` and `dynamic` (the older way to feed pictures) say more to cascades and to YOLO detectors; others have no
-    use for them. Raises BadInput when there is no such model or its file cannot be used.
+    `cascade` applies to cascades, `dynamic` (the older preprocessing) to YOLO detectors; all others ignore them. Raises
+    BadInput when there is no such model or its file cannot be used.
     """
     if name in OWN:
         return BuiltinFaces(threshold=threshold, small_faces=name == SMALL_FACES, threads=threads, device=device)
@@ -70,15 +70,15 @@ def open_detector(
 
 
 def open_installed(found: Installed, *, device: str = AUTO, threads: int = 0) -> FaceDetector:
-    """A cascade (.xml) or a network with the built-in's interface (.onnx): a file of the models folder, or in a folder
-    with a card."""
+    """Open a cascade (.xml) or a network with the built-in detector's interface (.onnx), either as a file in the models
+    folder or in a folder with a card."""
     if found.path.is_dir():
         return _in_folder(found, device=device, threads=threads)
     return open_detector(found.name, found.path.parent, threads=threads, device=device)
 
 
 def _in_folder(found: Installed, **options: Any) -> FaceDetector:
-    """The one file of a kind that a folder with a card holds."""
+    """Open the detector file in a folder with a card."""
     files = sorted(path for path in found.path.iterdir() if path.suffix in (".xml", ".onnx"))
     if not files:
         raise BadInput(f"{found.path} holds no .onnx and no .xml file. Install the model {found.name} again.")

@@ -1,4 +1,4 @@
-"""Faces by a cascade of local binary patterns (OpenCV 4): the old baseline, for comparison."""
+"""Face detection with a cascade of local binary patterns (OpenCV 4): the old baseline, for comparison."""
 
 from __future__ import annotations
 
@@ -21,9 +21,10 @@ STEP, NEIGHBOURS, SIDE_MIN = 1.1, 5, 24  # as the cascade's author recommends
 class CascadeFaces:
     """A cascade file (`NAME.xml`) from the models folder; its scores are all 1.
 
-    Three numbers that are often mixed up: `step` between the levels of its pyramid (larger: quicker, misses more),
-    `side_min` of a face in pixels, and `box_scale`, by which each box is really enlarged about its centre: 1 leaves the
-    face, which is what a face row needs, 1.5 takes the head. `border`: what becomes of boxes that leave the picture.
+    Three numbers that are often confused: `step` is the ratio between the levels of its pyramid (larger: faster, misses
+    more), `side_min` the smallest face in pixels, and `box_scale` the factor by which each box is enlarged about its
+    centre: 1 keeps the face, which is what a face row needs, 1.5 covers the head. `border`: how to treat boxes that
+    leave the picture.
     """
 
     def __init__(
@@ -37,11 +38,11 @@ class CascadeFaces:
         box_scale: float = BOX_SCALE,
         border: Border = Border.SHIFT,
     ) -> None:
-        """Raises BadInput when the file is missing or no cascade, a number cannot be used, or this OpenCV has no
+        """Raises BadInput when the file is missing or not a cascade, an option is out of range, or this OpenCV has no
         cascades (5.0)."""
         if not (1.01 <= step <= 4 and 1 <= side_min <= 4096 and 0 <= neighbours <= 100 and 0.1 <= box_scale <= 10):
             raise BadInput(
-                "A cascade needs a pyramid step from 1.01 to 4, a least face from 1 to 4096 pixels, 0 to 100 "
+                "A cascade needs a pyramid step from 1.01 to 4, a smallest face from 1 to 4096 pixels, 0 to 100 "
                 "neighbours and a box scale from 0.1 to 10."
             )
         if border == Border.PAD:
@@ -53,9 +54,9 @@ class CascadeFaces:
         try:
             self._cascade = cv2.CascadeClassifier(str(weights_file.path))
         except (cv2.error, SystemError) as error:
-            raise BadInput(f"{weights_file.path}: OpenCV cannot read this cascade. Get the file again.") from error
+            raise BadInput(f"{weights_file.path}: OpenCV cannot read this cascade. Download the file again.") from error
         if self._cascade.empty():
-            raise BadInput(f"{weights_file.path}: the file is no cascade of OpenCV. Get the file again.")
+            raise BadInput(f"{weights_file.path}: not an OpenCV cascade. Download the file again.")
         self._step, self._side_min, self._neighbours = step, side_min, neighbours
         self._scale, self._border = box_scale, border
         self.device = "CPU"
@@ -71,7 +72,7 @@ class CascadeFaces:
         )  # fmt: skip
 
     def detect(self, pictures: Sequence[Picture]) -> list[Detections]:
-        """Faces of each picture."""
+        """Detect the faces of each picture."""
         return [self._one(picture) for picture in pictures]
 
     def _one(self, picture: Picture) -> Detections:

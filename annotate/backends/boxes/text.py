@@ -1,4 +1,4 @@
-"""PaddleOCR's text finder (DB), as deepghs exported it: where text is, not what it says."""
+"""PaddleOCR's text detector (DB), as exported by deepghs: locates text, does not read it."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from ingest.errors import BadInput
 
 MODEL_FILE = "model.onnx"
 MULTIPLE = 64
-SIDE_MAX = 4096  # pictures beyond are refused: the heat map of one would fill the memory
+SIDE_MAX = 4096  # pixels; larger pictures are refused: their heat map would fill the memory
 CLIP_MEAN, CLIP_STD = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)
 
 
 class PaddleText:
-    """A PictureModel whose answer are the text boxes of a picture. Pictures keep their size."""
+    """A PictureModel that answers with the text boxes of a picture. Pictures keep their size."""
 
     labels = (Label("text", "object"),)
 
@@ -33,15 +33,15 @@ class PaddleText:
         self, folder: Path, *, heat_min: float = 0.3, box_min: float = 0.7, grow: float = 2.0, revision: str = "",
         licence: str = "", threads: int = 0, device: str = AUTO,
     ) -> None:  # fmt: skip
-        """Raises BadInput when the file is missing, damaged, or no such network."""
+        """Raises BadInput when the file is missing, damaged or not this kind of network."""
         path = folder / MODEL_FILE
         if not path.is_file():
             raise BadInput(f"{path} is missing. Install the model {folder.name} again.")
         opened = onnx_session.open_session(path, threads=threads, device=device)
         shapes = [graph_input.shape for graph_input in opened.session.get_inputs()]
         if len(shapes) != 1 or len(shapes[0]) != 4 or any(isinstance(side, int) for side in shapes[0][2:]):
-            raise BadInput(f"{path}: this ONNX file is no text finder: it takes {shapes}, not [n, 3, any, any].")
-        # MULTIPLE tells the reader that sizes follow the pictures'; the steps are those of `fit` below.
+            raise BadInput(f"{path}: not a text detector: it takes {shapes}, not [n, 3, any, any].")
+        # MULTIPLE tells the reader that input sizes follow the pictures' sizes; `fit` below does the padding.
         spec = InputSpec(SIDE_MAX, SIDE_MAX, Fit.MULTIPLE, mean=CLIP_MEAN, std=CLIP_STD, multiple=MULTIPLE)
         self._path, self._heat_min, self._box_min, self._grow = path, heat_min, box_min, grow
         self.network = Network(opened, spec)
@@ -52,22 +52,22 @@ class PaddleText:
         )  # fmt: skip
 
     def fit(self, picture: Picture) -> Picture:
-        """The picture with black to its right and below, so that its sides are multiples of 64; BadInput beyond
+        """Pad the picture with black on the right and below, to sides that are multiples of 64. Raises BadInput beyond
         SIDE_MAX."""
         rgb = on_white(picture)
         height, width = rgb.shape[:2]
         if max(height, width) > SIDE_MAX:
-            raise BadInput(f"it has {width} x {height} pixels; text is looked for up to {SIDE_MAX} a side")
+            raise BadInput(f"it has {width} x {height} pixels; text detection takes up to {SIDE_MAX} per side")
         down, across = -height % MULTIPLE, -width % MULTIPLE
         return np.pad(rgb, ((0, down), (0, across), (0, 0)))
 
     def answer(self, batch: Batch, sizes: Sequence[tuple[int, int]]) -> list[TextBoxes]:
-        """Text boxes of each picture of fitted bytes; `sizes` are the (width, height) of the pictures."""
+        """Detect the text boxes of fitted bytes uint8 [n, h, w, 3]; `sizes` are the (width, height) of the pictures."""
         heats = np.asarray(self.network.run(batch, self.network.outputs[:1])[0], np.float32)
         if heats.ndim != 4 or not heats.shape[1] or heats.shape[2:] != tuple(batch.shape[1:3]):
-            raise BadInput(f"{self._path}: this network gives {heats.shape}, not a heat map of its input's size.")
+            raise BadInput(f"{self._path}: output {heats.shape} is not a heat map of the input's size.")
         if not np.isfinite(heats).all():
-            raise BadInput(f"{self._path}: this network gives values that are no numbers. Get it again.")
+            raise BadInput(f"{self._path}: the output holds values that are not numbers. Download it again.")
         return [
             read_heat(heat[0, :height, :width], heat_min=self._heat_min, box_min=self._box_min, grow=self._grow)
             for heat, (width, height) in zip(heats, sizes, strict=True)
@@ -75,7 +75,7 @@ class PaddleText:
 
 
 def open_installed(found: Installed, *, device: str = AUTO, threads: int = 0) -> PaddleText:
-    """The model in a folder of the models folder."""
+    """Open the model in a folder of the models folder."""
     return PaddleText(
         found.path,
         revision=str(found.card.get("revision", "")),

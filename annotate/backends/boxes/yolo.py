@@ -32,14 +32,14 @@ SMALL_FILE = 65_536
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """Thresholds with which a detector was published; `start` begins its models' names."""
+    """Published thresholds of a detector type; `start` is the prefix of its models' names."""
 
     start: str
     threshold: float
     overlap: float
 
 
-KINDS = (  # the first that fits; imgutils' defaults by function
+KINDS = (  # the first match wins; defaults of imgutils' functions
     Kind("face_detect_", 0.25, 0.7),
     Kind("head_detect_v0_", 0.3, 0.7),
     Kind("head_detect_", 0.4, 0.7),
@@ -53,15 +53,15 @@ ANY_KIND = Kind("", 0.25, 0.7)
 
 
 def kind_of(name: str) -> Kind:
-    """The published thresholds for a model of that name."""
+    """Return the published thresholds for a model of this name."""
     return next((kind for kind in KINDS if name.startswith(kind.start)), ANY_KIND)
 
 
 class YoloBoxes:
-    """A detector from a folder with MODEL_FILE and, for RT-DETR, TYPE_FILE. Also a FaceDetector where it finds faces.
+    """A detector from a folder with MODEL_FILE and, for RT-DETR, TYPE_FILE. Also a FaceDetector if it detects faces.
 
-    `dynamic` feeds pictures as imgutils did up to 0.2: shrunk to the network's size, ratio kept, sides up to a multiple
-    of 32; else stretched to that size.
+    `dynamic` prepares pictures as imgutils did up to 0.2: shrunk to the network's size with their aspect ratio kept,
+    sides rounded up to a multiple of 32; otherwise they are stretched to that size.
     """
 
     def __init__(
@@ -77,7 +77,7 @@ class YoloBoxes:
         threads: int = 0,
         device: str = AUTO,
     ) -> None:
-        """Raises BadInput when a file is missing or damaged, or the graph is no such detector."""
+        """Raises BadInput when a file is missing or damaged, or the graph is not such a detector."""
         path = folder / MODEL_FILE
         if not path.is_file():
             raise BadInput(f"{path} is missing. A detector needs {MODEL_FILE} in a folder of its own.")
@@ -85,7 +85,7 @@ class YoloBoxes:
         opened = onnx_session.open_session(path, threads=threads, device=device)
         about = opened.session.get_modelmeta().custom_metadata_map
         if "names" not in about:
-            raise BadInput(f"{path}: this ONNX file is no YOLO detector: its metadata tells no `names` of labels.")
+            raise BadInput(f"{path}: not a YOLO detector: its metadata has no label `names`.")
         self.names = onnx_metadata.names(path, about["names"])
         self.labels = tuple(Label(name, "object") for name in self.names)
         width, height = onnx_metadata.picture_size(path, about.get("imgsz"))
@@ -107,34 +107,35 @@ class YoloBoxes:
 
     @property
     def fitting(self) -> InputSpec:
-        """What fits pictures, and can be sent to a process that reads them."""
+        """Return what prepares pictures; it can be sent to a decoding process."""
         return self.network.spec
 
     def fit(self, picture: Picture) -> Picture:
-        """Bytes [h, w, 3]; with `dynamic` their size follows the picture's, so a batch holds pictures of one size."""
+        """Prepare a picture as bytes [h, w, 3]; with `dynamic` their size follows the picture's, so that a batch holds
+        pictures of one size."""
         return self.network.spec.fit(picture)
 
     def answer(self, batch: Batch, sizes: Sequence[tuple[int, int]]) -> list[Objects]:
-        """Objects of each picture; `sizes` are the (width, height) of the pictures. Raises BadInput when the network's
-        answer is of another form."""
+        """Detect the objects of each picture; `sizes` are the (width, height) of the pictures. Raises BadInput when the
+        network's output has an unexpected shape."""
         return self.said(self.computed(batch), sizes)
 
     def computed(self, batch: Batch) -> tuple[NDArray[Any], tuple[int, int]]:
-        """What the network gives, and for pictures of what (width, height): the device's part of an answer."""
+        """Run the network: its raw output and the (width, height) of its input. This part runs on the device."""
         return self.network.run(batch, self.network.outputs[:1])[0], (batch.shape[2], batch.shape[1])
 
     def said(self, raw: tuple[NDArray[Any], tuple[int, int]], sizes: Sequence[tuple[int, int]]) -> list[Objects]:
-        """The processor's part of an answer."""
+        """Decode the raw output into objects. This part runs on the CPU."""
         outputs, fed = raw
         if outputs.ndim != 3:
-            raise BadInput(f"{self._path}: this ONNX file is no YOLO detector: it gives {outputs.shape}.")
+            raise BadInput(f"{self._path}: not a YOLO detector: its output is {outputs.shape}.")
         objects = []
         for output, size in zip(np.asarray(outputs, np.float32), sizes, strict=True):
             try:
                 objects.append(self._read(output, fed, size))
             except ValueError as error:
                 raise BadInput(
-                    f"{self._path}: this network is no detector of {len(self.names)} kinds: {error}. Get it again."
+                    f"{self._path}: not a detector of {len(self.names)} labels: {error}. Download it again."
                 ) from error
         return objects
 
@@ -150,7 +151,7 @@ class YoloBoxes:
         )
 
     def detect(self, pictures: Sequence[Picture]) -> list[Detections]:
-        """Boxes of each picture, whatever their labels, best first."""
+        """Detect the boxes of each picture, of any label, best score first."""
         fitted = [self.fit(picture) for picture in pictures]
         by_shape: dict[tuple[int, ...], list[int]] = {}
         for index, one in enumerate(fitted):
@@ -160,7 +161,7 @@ class YoloBoxes:
             sizes = [(pictures[index].shape[1], pictures[index].shape[0]) for index in places]
             answers = self.answer(np.stack([fitted[index] for index in places]), sizes)
             for index, objects in zip(places, answers):
-                seen = areas(objects.boxes) > 0  # rounding may leave nothing of a tiny one
+                seen = areas(objects.boxes) > 0  # rounding may reduce a tiny box to nothing
                 detections[index] = Detections(objects.boxes[seen], objects.scores[seen])
         return [detections[index] for index in range(len(pictures))]
 
@@ -174,7 +175,7 @@ def open_installed(
     overlap: float | None = None,
     dynamic: bool = False,
 ) -> YoloBoxes:
-    """The detector in a folder of the models folder; the card's own confidence and overlap where none are given."""
+    """Open the detector in a folder of the models folder; confidence and overlap default to those of its card."""
     card_options = found.card.get("options")
     card_options = card_options if isinstance(card_options, dict) else {}
     return YoloBoxes(
@@ -200,7 +201,7 @@ def _share(found: Installed, options: dict[str, Any], name: str) -> float | None
 
 
 def _model_type(path: Path) -> str:
-    """What `model_type.json` says, an object with `model_type` or the bare word; `yolo` without the file."""
+    """Read the type from `model_type.json`, an object with `model_type` or the bare word; `yolo` without the file."""
     if not path.is_file():
         return TYPES[0]
     try:
@@ -210,21 +211,21 @@ def _model_type(path: Path) -> str:
         if word not in TYPES:
             raise ValueError(f"{word[:40]!r} is none of {', '.join(TYPES)}")
     except (OSError, ValueError) as error:
-        raise BadInput(f"{path}: the kind of this detector cannot be read: {error}. Get the model again.") from error
+        raise BadInput(f"{path}: the detector's type cannot be read: {error}. Download the model again.") from error
     return word
 
 
 def _check_input(session: Any, path: Path, *, dynamic: bool, size: tuple[int, int]) -> None:
-    """BadInput when the graph does not take pictures of `size` (width, height), or of any size with `dynamic`."""
+    """Raise BadInput when the graph does not take pictures of `size` (width, height), or of any size if `dynamic`."""
     inputs = session.get_inputs()
     shape = inputs[0].shape if inputs else []
     if len(inputs) != 1 or len(shape) != 4 or (isinstance(shape[1], int) and shape[1] != 3):
         raise BadInput(
-            f"{path}: this ONNX file is no YOLO detector: it takes {[graph_input.shape for graph_input in inputs]}, "
+            f"{path}: not a YOLO detector: it takes {[graph_input.shape for graph_input in inputs]}, "
             "not one [n, 3, height, width]."
         )
     fixed = [side for side in shape[2:] if isinstance(side, int)]
     if dynamic and fixed:
         raise BadInput(f"{path}: this export takes {shape[3]} x {shape[2]} pixels only: leave `dynamic` off.")
     if fixed and (shape[3], shape[2]) != size:
-        raise BadInput(f"{path}: the graph takes {shape[3]} x {shape[2]} pixels, but its `imgsz` tells {size}.")
+        raise BadInput(f"{path}: the graph takes {shape[3]} x {shape[2]} pixels, but its `imgsz` is {size}.")

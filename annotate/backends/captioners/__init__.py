@@ -1,1 +1,1 @@
-"""Captioners: a picture in, a sentence out."""
+"""Captioners: models that describe a picture in words."""

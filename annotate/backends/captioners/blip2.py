@@ -1,6 +1,6 @@
-"""BLIP-2 in this process, to reproduce older data sets: torch and transformers are optional and imported late.
+"""BLIP-2 in this process, to reproduce older datasets; torch and transformers are optional and imported late.
 
-It describes the picture alone; a prompt is not given to it, as those data sets were made without one.
+Captions are unconditional: no prompt is passed, since those datasets were made without one.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from annotate.backends.runtime.onnx_session import AUTO, CPU, CUDA
 from ingest import outside_json
 from ingest.errors import BadInput
 
-# By these keys transformers loads classes, kernels or packages that a description names.
+# These keys make transformers load classes, kernels or packages named in a configuration.
 ASK_FOR_CODE = frozenset({"auto_map", "attn_implementation", "custom_pipelines", "quantization_config"})
 BATCH = 4
 TOKENS = 50
@@ -30,10 +30,10 @@ HOW = "Install them with `pip install -r requirements-blip2.txt`, or choose a ca
 
 
 class Blip2:
-    """A Captioner over a folder as `save_pretrained` writes it. Weights are safetensors; no code of the folder runs."""
+    """A Captioner from a folder written by `save_pretrained`: safetensors weights; code in the folder never runs."""
 
     def __init__(self, found: Installed, *, device: str = AUTO, max_tokens: int = TOKENS) -> None:
-        """BadInput when a package is missing, a file is missing or damaged, or CUDA was asked for and is not there."""
+        """Raises BadInput when a package or file is missing, a file is damaged, or CUDA is requested but missing."""
         files = sorted(found.path.glob("*.safetensors"))
         if not files or not (found.path / "config.json").is_file():
             raise BadInput(f"{found.path}: a BLIP-2 model needs config.json and .safetensors files. Install it again.")
@@ -41,9 +41,7 @@ class Blip2:
         self._torch, transformers = _imported("torch"), _imported("transformers")
         on_gpu = device != CPU and bool(self._torch.cuda.is_available())
         if device == CUDA and not on_gpu:
-            raise BadInput(
-                f"{found.name} was to run with device=cuda, but torch finds no GPU. Choose device=auto or cpu."
-            )
+            raise BadInput(f"{found.name} is set to device=cuda, but torch finds no GPU. Choose device=auto or cpu.")
         self._where = "cuda" if on_gpu else "cpu"
         self._kind = self._torch.float16 if on_gpu else self._torch.float32
         try:
@@ -51,11 +49,9 @@ class Blip2:
             model: Any = transformers.Blip2ForConditionalGeneration.from_pretrained(
                 found.path, local_files_only=True, use_safetensors=True, dtype=self._kind
             )
-        except Exception as error:  # transformers raises a dozen kinds, from KeyError to its own
+        except Exception as error:  # transformers raises a dozen types, from KeyError to its own
             reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
-            raise BadInput(
-                f"{found.path}: this is no BLIP-2 model, or is damaged ({reason}). Install it again."
-            ) from error
+            raise BadInput(f"{found.path}: not a BLIP-2 model, or damaged ({reason}). Install it again.") from error
         self._model = model.to(self._where).train(mode=False)
         self._one_at_a_time = threading.Lock()
         self._max_tokens = max_tokens
@@ -79,7 +75,7 @@ class Blip2:
         )
 
     def caption(self, asks: Sequence[CaptionAsk]) -> list[CaptionTold]:
-        """See the contract. Greedy decoding, so the same picture gives the same words."""
+        """See the contract. Decoding is greedy, so the same picture gives the same caption."""
         captions: list[CaptionTold] = []
         for start in range(0, len(asks), BATCH):
             pictures = [Image.open(io.BytesIO(ask.jpeg)).convert("RGB") for ask in asks[start : start + BATCH]]
@@ -89,17 +85,17 @@ class Blip2:
                 texts = self._processor.batch_decode(tokens, skip_special_tokens=True)
             for text in texts:
                 words, cut = clean(text)
-                captions.append(CaptionTold(words, "" if words else "the model wrote no words", cut))
+                captions.append(CaptionTold(words, "" if words else "the model returned no text", cut))
         return captions
 
 
 def open_installed(found: Installed, *, device: str = AUTO, threads: int = 0, max_tokens: int = TOKENS) -> Blip2:
-    """The opener of the family; torch chooses its threads itself."""
+    """Open an installed BLIP-2 model; `threads` is ignored, torch chooses its own."""
     return Blip2(found, device=device, max_tokens=max_tokens)
 
 
 def _check_descriptions(found: Installed) -> None:
-    """BadInput where a JSON file of the folder asks transformers to fetch or run anything but its own classes."""
+    """Raise BadInput if a JSON file of the folder makes transformers load or run anything but its own classes."""
     for path in sorted(found.path.glob("*.json")):
         try:
             parsed = outside_json.read(path)
@@ -107,7 +103,7 @@ def _check_descriptions(found: Installed) -> None:
             raise BadInput(f"{path} cannot be read as JSON: {error}. Install the model again.") from error
         forbidden = sorted(ASK_FOR_CODE & parsed.keys()) if isinstance(parsed, dict) else []
         if forbidden:
-            raise BadInput(f"{path} asks for code of its own ({', '.join(forbidden)}), which Koma never runs.")
+            raise BadInput(f"{path} requests custom code ({', '.join(forbidden)}), which Koma never runs.")
 
 
 def _imported(package: str) -> Any:

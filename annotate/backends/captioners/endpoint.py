@@ -1,6 +1,6 @@
-"""Captions from any server that speaks OpenAI's chat interface with pictures (vLLM, llama.cpp, Ollama, paid ones).
+"""Captions from any server with an OpenAI-compatible chat API for pictures (vLLM, llama.cpp, Ollama, paid services).
 
-Only the one address of the settings is ever asked: no redirects, no proxies. Answers are text from outside.
+Only the address in the settings is ever contacted: no redirects, no proxies. Responses are untrusted text.
 """
 
 from __future__ import annotations
@@ -29,26 +29,26 @@ from ingest import outside_json
 from ingest.errors import BadInput, Cancelled
 
 ATTEMPTS = 5
-BACK_OFF_S = 0.5  # doubled with each attempt, half of it by chance
-BATCH_S = 300.0  # in which tries of one call may begin; one that has begun keeps its whole timeout
-GRACE_S = 2.0  # for threads to end by themselves; only the lookup of the server's name can take longer
-SILENCE_S = 180.0  # without one byte of the server while it is asked: then it hangs
-LISTEN_S = 0.5  # how often a call looks whether it was cancelled and whether the server hangs
-WAIT_MAX_S = 60.0  # longer waits that the server asks for count as a failure
+BACK_OFF_S = 0.5  # doubled with each attempt, half of it random
+BATCH_S = 300.0  # within which attempts of one call may begin; one that has begun keeps its full timeout
+GRACE_S = 2.0  # for threads to end by themselves; only the DNS lookup can take longer
+SILENCE_S = 180.0  # without a byte from the server during a request: then it hangs
+LISTEN_S = 0.5  # how often a call checks whether it was cancelled and whether the server hangs
+WAIT_MAX_S = 60.0  # longer waits requested by the server count as a failure
 BODY_MAX = 1 << 20
 WORDS_MAX = 300  # characters of a server's own message
 AGAIN = frozenset({408, 425, 429, 500, 502, 503, 504})
 
 
 class Next(Enum):
-    """What follows a try: GONE is tried again, and means BROKEN when no try got through."""
+    """What to do after an attempt. GONE is retried, and counts as BROKEN when no attempt got through."""
 
     DONE, AGAIN, GONE, BROKEN = range(4)
 
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """Where and how to ask; `key` is never shown. `url` is the base, such as http://127.0.0.1:8000/v1."""
+    """A captioning server and its settings; `key` is never shown. `url` is the base: http://127.0.0.1:8000/v1."""
 
     url: str
     model: str
@@ -61,7 +61,8 @@ class Endpoint:
 
 
 class ChatEndpoint:
-    """A Captioner. Each ask is tried ATTEMPTS times; a server that is gone, silent or refuses us makes it `broken`."""
+    """A Captioner over HTTP that attempts each request several times. An unreachable or silent server, or one that
+    refuses access, makes it `broken`."""
 
     def __init__(
         self,
@@ -71,7 +72,7 @@ class ChatEndpoint:
         back_off_s: float = BACK_OFF_S,
         alive: Callable[[], None] = lambda: None,
     ) -> None:
-        """`alive` is called every LISTEN_S while we wait; Cancelled from it ends a call with what was answered."""
+        """`alive` is called every LISTEN_S of a wait; if it raises Cancelled, the call ends with the answers so far."""
         parts = urlsplit(endpoint.url)
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise BadInput("KOMA_CAPTION_URL must be an address such as http://127.0.0.1:8000/v1.")
@@ -79,14 +80,14 @@ class ChatEndpoint:
         self._host, self._port = parts.hostname, parts.port
         self._path = f"{parts.path.rstrip('/') or '/v1'}/chat/completions"
         self._batch_s = min(endpoint.batch_s, BATCH_S)
-        # One answer may take its timeout, so a shorter silence says nothing.
+        # One response may take its full timeout, so a shorter silence means nothing.
         self._silence_s = max(endpoint.silence_s, endpoint.timeout_s)
         self._alive = alive
         self._stop = threading.Event()
         self._guard = threading.Lock()
-        self._quiet_since: float | None = None  # of the first question since the server was heard
+        self._quiet_since: float | None = None  # start of the first request since the server last sent a byte
         self._why = ""
-        self._hold_until = 0.0  # all wait when the server asks one to
+        self._hold_until = 0.0  # all requests wait when the server asks one to
         self.in_flight = endpoint.in_flight
         self._address = urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], self._path, "", ""))
         self._client = HttpClient(tls=parts.scheme == "https", keep=self.in_flight, on_bytes=self._heard)
@@ -96,7 +97,7 @@ class ChatEndpoint:
         )
 
     def close(self) -> None:
-        """Close the connections that are kept for the next question."""
+        """Close the idle connections."""
         self._client.close()
 
     @property
@@ -104,7 +105,7 @@ class ChatEndpoint:
         return self._why
 
     def caption(self, asks: Sequence[CaptionAsk]) -> list[CaptionTold]:
-        """See the contract. No try begins after BATCH_S; it returns with the last that had begun, or with a cancel."""
+        """See the contract. No attempt begins after BATCH_S; returns when the last one ends or on cancel."""
         if not asks:
             return []
         until = time.monotonic() + self._batch_s
@@ -117,7 +118,7 @@ class ChatEndpoint:
             pool.shutdown(wait=False, cancel_futures=True)
 
     def _listen(self, asked: Sequence[Future[CaptionTold]], end: float) -> None:
-        """Wait for all, for a cancel, or for the server's silence; the last two end what is out."""
+        """Wait until all requests are done. A cancel, or a server that is silent for too long, ends the open ones."""
         while (left := end - time.monotonic()) > 0 and wait(asked, timeout=min(LISTEN_S, left)).not_done:
             if self._stop.is_set():
                 break
@@ -128,11 +129,11 @@ class ChatEndpoint:
             quiet = self._quiet_since
             if quiet is not None and time.monotonic() - quiet > self._silence_s:
                 self._end_all(self._silent())
-        if self._stop.is_set():  # the threads see it and end
+        if self._stop.is_set():  # the threads check it and end
             wait(asked, timeout=max(0, min(GRACE_S, end - time.monotonic())))
 
     def _end_all(self, why: str) -> None:
-        """Answers that came stay; nobody waits for the others."""
+        """End all open requests; answers received so far are kept."""
         with self._guard:
             self._why = self._why or why
             self._stop.set()
@@ -140,10 +141,9 @@ class ChatEndpoint:
 
     def _silent(self) -> str:
         return self._problem(
-            f"(KOMA_CAPTION_URL) is asked but has been silent for {self._silence_s:g} s, so the run stops. Captions "
-            "made before are kept. See whether that server works on our questions: its log, its memory, whether its "
-            "model is loaded; restart it. If it is only slow, raise KOMA_CAPTION_TIMEOUT_S and KOMA_CAPTION_SILENCE_S. "
-            "Then press Retry"
+            f"(KOMA_CAPTION_URL) has been silent for {self._silence_s:g} s during a request, so the run stops. "
+            "Captions made before are kept. Check the server (log, memory, loaded model) and restart it. "
+            "If it is only slow, raise KOMA_CAPTION_TIMEOUT_S and KOMA_CAPTION_SILENCE_S. Then press Retry"
         ).problem
 
     def _heard(self) -> None:
@@ -160,11 +160,12 @@ class ChatEndpoint:
 
     def _unasked(self) -> CaptionTold:
         return replace(
-            self._problem(f"was not asked about this picture: {self._batch_s:g} s were over"), postponed=True
+            self._problem(f"was not asked about this picture: the limit of {self._batch_s:g} s was reached"),
+            postponed=True,
         )
 
     def _ask(self, ask: CaptionAsk, until: float) -> CaptionTold:
-        """The answer; no try begins after `until` by the clock of time.monotonic()."""
+        """Return the answer for one picture; no attempt begins after `until` (time.monotonic())."""
         body = self._body(ask)
         outcome = self._unasked()
         next_step = Next.AGAIN
@@ -180,7 +181,7 @@ class ChatEndpoint:
             if not in_time:
                 break
             outcome, next_step = self._try(body)
-            if self._stop.is_set() and not outcome.text:  # hung up by ourselves
+            if self._stop.is_set() and not outcome.text:  # closed by this side
                 return CaptionTold(problem=self._why)
             if next_step in (Next.DONE, Next.BROKEN):
                 break
@@ -190,7 +191,7 @@ class ChatEndpoint:
         return outcome
 
     def _try(self, body: bytes) -> tuple[CaptionTold, Next]:
-        """The answer or the problem, and what to do next."""
+        """Make one attempt: the answer or the problem, and what to do next."""
         within = max(WAIT_MIN_S, self._endpoint.timeout_s)
         if self._quiet_since is None:
             self._quiet_since = time.monotonic()
@@ -213,11 +214,11 @@ class ChatEndpoint:
         if status in AGAIN:
             hold = _seconds(retry_after)
             if hold > WAIT_MAX_S:
-                return self._problem(f"asks to wait {hold:.0f} s ({status}). Try again later"), Next.BROKEN
+                return self._problem(f"asks for a wait of {hold:.0f} s ({status}). Try again later"), Next.BROKEN
             self._hold_until = max(self._hold_until, time.monotonic() + hold)
             return self._problem(f"could not answer ({status}). {words}"), Next.AGAIN
         if status in (401, 403):
-            return self._problem(f"refuses us ({status}). Set KOMA_CAPTION_KEY to a key that it takes"), Next.BROKEN
+            return self._problem(f"refuses access ({status}). Set KOMA_CAPTION_KEY to a valid key"), Next.BROKEN
         if status == 404:
             model = self._endpoint.model
             return self._problem(f"has no model {model!r}, or no {self._path} (404). {words}"), Next.BROKEN
@@ -242,9 +243,9 @@ class ChatEndpoint:
         ).encode()
 
     def _post(self, body: bytes, within: float) -> tuple[int, str, bytes]:
-        """Status, Retry-After and at most BODY_MAX + 1 bytes.
+        """Send a request: status, Retry-After and at most BODY_MAX + 1 bytes of the body.
 
-        The whole exchange has `within` seconds, however it drips and from connecting on.
+        The whole exchange, including the connect, is limited to `within` seconds, however slowly its bytes arrive.
         """
         headers = {"Content-Type": "application/json", "Accept": "application/json"}
         if self._endpoint.key:
@@ -259,9 +260,9 @@ class ChatEndpoint:
 
 
 def _told(data: bytes) -> CaptionTold:
-    """The words of a chat answer, cleaned; a problem when there are none."""
+    """Extract the text of a chat response, cleaned; a problem when there is none."""
     if len(data) > BODY_MAX:
-        return CaptionTold(problem="the answer has more than 1 MB")
+        return CaptionTold(problem="the response is larger than 1 MB")
     try:
         choice = outside_json.parsed(data)["choices"][0]
         content = choice["message"]["content"]
@@ -271,15 +272,15 @@ def _told(data: bytes) -> CaptionTold:
             raise TypeError
         unfinished = choice.get("finish_reason") == "length"
     except (ValueError, TypeError, LookupError, AttributeError):
-        return CaptionTold(problem="the answer is no chat answer in OpenAI's form")
+        return CaptionTold(problem="the response is not in OpenAI's chat format")
     text, cut = clean(content)
     if not text:
-        return CaptionTold(problem="the answer holds no words")
+        return CaptionTold(problem="the response holds no text")
     return CaptionTold(text=text, cut=cut or unfinished)
 
 
 def _words(data: bytes) -> str:
-    """What a server says of its refusal, short; it may hold anything."""
+    """Extract a short message from a server's error response, which may hold anything."""
     try:
         message: Any = outside_json.parsed(data[:BODY_MAX])
         while isinstance(message, dict):
@@ -290,7 +291,7 @@ def _words(data: bytes) -> str:
 
 
 def _seconds(retry_after: str) -> float:
-    """Retry-After as seconds, given as a number or as a date; 0 for anything else."""
+    """Convert Retry-After, a number or a date, to seconds; 0 for anything else."""
     text = retry_after.strip()
     if text.isascii() and text.isdigit():
         return float(text[:9])

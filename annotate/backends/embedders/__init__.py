@@ -1,1 +1,1 @@
-"""Embedders: faces in, vectors and their comparison out."""
+"""Embedders: models that turn faces into vectors, and the comparison of those vectors."""

@@ -1,4 +1,4 @@
-"""The built-in embedder: colours of the parts of a head under a learned metric, and a network's view of the whole."""
+"""The built-in embedder: colours of head regions under a learned metric, combined with a network's vector."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ from annotate.backends.taggers.heads import HeadPlacer, HeadReader
 from ingest.errors import BadInput
 
 NAME = "face_metric"
-# How much the network's vector counts beside the colours. Told before it was measured on real people: on drawn ones,
-# which the network knows best, 1 would be better still.
+# Weight of the network's vector relative to the colours. Set before it was measured on real people: on drawn
+# characters, which the network was trained on, 1 would be better still.
 NETWORK_WEIGHT = 0.5
 NETWORK_VALUES = 96
 LENGTH = face_features.FEATURES + NETWORK_VALUES
 
 
 class BuiltinEmbedder:
-    """Describes head crops as `cut_head` gives them, and any other picture of one head."""
+    """Embeds head crops as returned by `cut_head`, and any other picture of one head."""
 
     device = "CPU"
     length = LENGTH
@@ -49,8 +49,8 @@ class BuiltinEmbedder:
         )
 
     def embed(self, crops: Sequence[Picture]) -> NDArray[np.float32]:
-        """Vectors float32 [n, length] of square head crops, in order."""
-        with threadpool_limits(1):  # small products: threads that wait for each other cost more than they gain
+        """Return the vectors float32 [n, length] of square head crops, in order."""
+        with threadpool_limits(1):  # small products: synchronising threads costs more than it gains
             rows = [self._one(crop) for crop in crops]
         return np.stack(rows) if rows else np.zeros((0, LENGTH), np.float32)
 
@@ -61,18 +61,18 @@ class BuiltinEmbedder:
 
     @staticmethod
     def pack(vector: NDArray[np.float32]) -> bytes:
-        """One vector in a byte a value."""
+        """Pack a vector into one byte per value."""
         return face_features.pack(vector)
 
     @staticmethod
     def unpack(stored: Sequence[bytes | memoryview]) -> NDArray[np.float32]:
-        """Packed vectors float32 [n, length]; ValueError when one has another length."""
+        """Unpack vectors to float32 [n, length]. Raises ValueError when one has a different length."""
         return face_features.unpack(stored, values=LENGTH)
 
 
 @cache
 def _metric(path: Path, sha256: str) -> Metric:
-    """The metric of a file; `sha256` is part of the key, so that a replaced file is read again."""
+    """Load the metric from a file; `sha256` is part of the cache key, so that a replaced file is read again."""
     try:
         with np.load(path, allow_pickle=False) as arrays:
             directions, shrink = arrays["directions"].astype(np.float32), arrays["shrink"].astype(np.float32)

@@ -1,4 +1,4 @@
-"""CCIP: vectors of pictures of one character, and a second network that tells how different two vectors are."""
+"""CCIP: embeds pictures of one character; a second network computes the difference of two vectors."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ FEATURES_FILE, METRIC_FILE, METRICS, CLUSTERINGS = (
     "model_feat.onnx", "model_metrics.onnx", "metrics.json", "cluster.json",
 )  # fmt: skip
 LENGTH, SIDE = 768, 384
-LARGEST = float(np.finfo(np.float16).max)  # vectors are kept in 2 bytes a value
-THRESHOLDS = {  # as published; that of the default model for any other
+LARGEST = float(np.finfo(np.float16).max)  # vectors are stored with 2 bytes per value
+THRESHOLDS = {  # as published; other models use the default model's
     "ccip-caformer-24-randaug-pruned": 0.178475,
     "ccip-caformer-6-randaug-pruned_fp32": 0.195122,
     "ccip-caformer-5_fp32": 0.183973,
@@ -38,14 +38,14 @@ SMALL_FILE, NUMBER_MAX = 65_536, 1e6
 
 
 class CcipEmbedder:
-    """A folder with both graphs; `threshold` is the difference up to which two pictures show the same character."""
+    """CCIP from a folder with both graphs; `threshold` is the largest difference within one character."""
 
     length = LENGTH
 
     def __init__(
         self, folder: Path, *, revision: str = "", licence: str = "", threads: int = 0, device: str = AUTO
     ) -> None:
-        """Raises BadInput when a file is missing, damaged, or no CCIP."""
+        """Raises BadInput when a file is missing, damaged or not CCIP."""
         features, metric = folder / FEATURES_FILE, folder / METRIC_FILE
         for path in (features, metric):
             if not path.is_file():
@@ -72,25 +72,25 @@ class CcipEmbedder:
         )
 
     def fit(self, picture: Picture) -> Picture:
-        """Bytes [SIDE, SIDE, 3]: stretched, whatever the ratio."""
+        """Stretch a picture to bytes [SIDE, SIDE, 3], ignoring its aspect ratio."""
         return self.spec.fit(picture)
 
     def answer(self, batch: Batch, sizes: Sequence[tuple[int, int]]) -> list[NDArray[np.float32]]:
-        """A vector [LENGTH] a picture of fitted bytes [n, SIDE, SIDE, 3]."""
+        """Return one vector [LENGTH] per picture for fitted bytes [n, SIDE, SIDE, 3]."""
         return list(self._vectors(batch))
 
     def embed(self, crops: Sequence[Picture]) -> NDArray[np.float32]:
-        """Vectors float32 [n, LENGTH] of crops of one character each, in order."""
+        """Return the vectors float32 [n, LENGTH] of crops of one character each, in order."""
         rows = [np.zeros((0, LENGTH), np.float32)]
         for start in range(0, len(crops), self._batch):
             rows.append(self._vectors(np.stack([self.fit(crop) for crop in crops[start : start + self._batch]])))
         return np.concatenate(rows)
 
     def differences(self, first: NDArray[np.float32], second: NDArray[np.float32]) -> NDArray[np.float32]:
-        """How different vectors [n, LENGTH] and [m, LENGTH] are, float32 [n, m]: 0 the same character.
+        """Compute the differences float32 [n, m] of vectors [n, LENGTH] and [m, LENGTH]; 0 means the same character.
 
-        The metric network compares a list with itself, so blocks of both lists go through it together; what they say of
-        themselves is thrown away, and memory stays that of a block.
+        The metric network compares a list with itself, so blocks of both lists are run together and the differences
+        within each block are discarded; memory is bounded by one block.
         """
         differences = np.zeros((len(first), len(second)), np.float32)
         for row in range(0, len(first), BLOCK):
@@ -102,37 +102,35 @@ class CcipEmbedder:
         return differences
 
     def among(self, vectors: NDArray[np.float32]) -> NDArray[np.float32]:
-        """All differences float32 [n, n] of vectors [n, LENGTH], in one go: keep the list short."""
+        """Compute all differences float32 [n, n] of vectors [n, LENGTH] in one call: keep the list short."""
         both = vectors.astype(np.float32)
         try:
             answer = self._metric.session.run(None, {self._metric.session.get_inputs()[0].name: both})[0]
         except onnx_session.RUN_ERRORS as error:
             why = onnx_session.first_line(error)
-            raise BadInput(
-                f"{self._metric_path}: this network breaks off in the middle ({why}). Get it again."
-            ) from error
+            raise BadInput(f"{self._metric_path}: running this network failed ({why}). Download it again.") from error
         if answer.shape != (len(both), len(both)):
-            raise BadInput(f"{self._metric_path}: this network compares no vectors: it gives {answer.shape}.")
+            raise BadInput(f"{self._metric_path}: not a network that compares vectors: its output is {answer.shape}.")
         if not np.isfinite(answer).all():
-            raise BadInput(f"{self._metric_path}: this network gives values that are no numbers. Get it again.")
+            raise BadInput(f"{self._metric_path}: the output holds values that are not numbers. Download it again.")
         return np.asarray(answer, np.float32)
 
     def _vectors(self, batch: Batch) -> NDArray[np.float32]:
         vectors = np.asarray(self.network.run(batch)[0], np.float32)
         if vectors.shape != (len(batch), LENGTH):
-            raise BadInput(f"{self._features}: this network is no CCIP: it gives {vectors.shape}, not [n, {LENGTH}].")
-        if not (np.abs(vectors) <= LARGEST).all():  # also where one is no number
-            raise BadInput(f"{self._features}: this network gives vectors that are no numbers. Get the model again.")
+            raise BadInput(f"{self._features}: not a CCIP network: its output is {vectors.shape}, not [n, {LENGTH}].")
+        if not (np.abs(vectors) <= LARGEST).all():  # also true for NaN
+            raise BadInput(f"{self._features}: the vectors hold values that are not numbers. Download the model again.")
         return vectors
 
     @staticmethod
     def pack(vector: NDArray[np.float32]) -> bytes:
-        """One vector in 2 bytes a value."""
+        """Pack a vector into 2 bytes per value."""
         return vector.astype("<f2").tobytes()
 
     @staticmethod
     def unpack(stored: Sequence[bytes | memoryview]) -> NDArray[np.float32]:
-        """Vectors float32 [n, LENGTH] of packed ones; ValueError when one has another length."""
+        """Unpack vectors to float32 [n, LENGTH]. Raises ValueError when one has a different length."""
         wrong = next((len(data) for data in stored if len(data) != 2 * LENGTH), None)
         if wrong is not None:
             raise ValueError(f"a stored vector has {wrong} bytes instead of {2 * LENGTH}")
@@ -140,7 +138,7 @@ class CcipEmbedder:
 
 
 def open_installed(found: Installed, *, device: str = AUTO, threads: int = 0) -> CcipEmbedder:
-    """The model in a folder of the models folder."""
+    """Open the model in a folder of the models folder."""
     return CcipEmbedder(
         found.path,
         revision=str(found.card.get("revision", "")),
@@ -153,7 +151,7 @@ def open_installed(found: Installed, *, device: str = AUTO, threads: int = 0) ->
 def _check(opened: onnx_session.Opened, path: Path, *, rank: int) -> None:
     shapes = [graph_input.shape for graph_input in opened.session.get_inputs()]
     if len(shapes) != 1 or len(shapes[0]) != rank:
-        raise BadInput(f"{path}: this ONNX file is no part of CCIP: it takes {shapes}, not one of {rank} dimensions.")
+        raise BadInput(f"{path}: not part of CCIP: it takes {shapes}, not one of {rank} dimensions.")
 
 
 def _threshold(folder: Path) -> float:
@@ -161,12 +159,12 @@ def _threshold(folder: Path) -> float:
     parsed = _json(path)
     value = parsed.get("threshold", usual) if isinstance(parsed, dict) else usual
     if not _positive(value):
-        raise BadInput(f"{path}: the threshold must be a number above 0, not {value!r}. Get the model again.")
+        raise BadInput(f"{path}: the threshold must be a number above 0, not {value!r}. Download the model again.")
     return float(value)
 
 
 def _clusterings(path: Path, threshold: float) -> dict[str, Clustering]:
-    """The ways of clustering by name: two are fixed, the others take what the model's own file says of them."""
+    """Clustering presets by name: two are fixed, the others use the parameters in the model's file."""
     clusterings = DEFAULTS | {"dbscan": Clustering("dbscan", threshold, DEFAULTS["dbscan"].min_samples)}
     parsed = _json(path)
     for name, key in IN_FILE.items() if isinstance(parsed, dict) else ():
@@ -177,13 +175,13 @@ def _clusterings(path: Path, threshold: float) -> dict[str, Clustering]:
 
 
 def _json(path: Path) -> Any:
-    """What a small JSON file holds; None without it."""
+    """Read a small JSON file; None if it is missing."""
     if not path.is_file():
         return None
     try:
         return outside_json.read(path, bytes_max=SMALL_FILE)
     except (OSError, ValueError) as error:
-        raise BadInput(f"{path} cannot be read: {error}. Get the model again.") from error
+        raise BadInput(f"{path} cannot be read: {error}. Download the model again.") from error
 
 
 def _positive(value: Any) -> bool:

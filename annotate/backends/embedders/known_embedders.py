@@ -1,4 +1,4 @@
-"""Opens an embedder by its name, and tells how its vectors are kept and compared."""
+"""Opening embedders by name, and how their vectors are stored and compared."""
 
 from __future__ import annotations
 
@@ -23,20 +23,20 @@ Unpack = Callable[[Sequence[bytes | memoryview]], Vectors]
 
 @runtime_checkable
 class DifferenceEmbedder(Embedder, Protocol):
-    """An embedder whose vectors are compared by a network of its own, not by distance."""
+    """An embedder whose vectors are compared by a second network, not by distance."""
 
-    threshold: float  # differences up to it mean the same character
+    threshold: float  # the largest difference within one character
     clusterings: dict[str, Clustering]
 
     def differences(self, first: Vectors, second: Vectors) -> Vectors:
-        """Differences float32 [n, m] of vectors [n, length] and [m, length]."""
+        """Compute the differences float32 [n, m] of vectors [n, length] and [m, length]."""
 
     def among(self, vectors: Vectors) -> Vectors:
-        """All differences float32 [n, n] of a short list of vectors [n, length]."""
+        """Compute all differences float32 [n, n] of a short list of vectors [n, length]."""
 
 
 class Attentive:
-    """An embedder that tells, each time it compares, that it is at work; `tell` may raise to stop it."""
+    """A difference embedder that calls `tell` with each comparison; `tell` may raise to stop it."""
 
     def __init__(self, embedder: DifferenceEmbedder, tell: Callable[[], None]) -> None:
         self._embedder, self._tell = embedder, tell
@@ -54,7 +54,7 @@ class Attentive:
 
 
 def attentive(embedder: Embedder, tell: Callable[[], None]) -> Embedder:
-    """One that compares by a network calls `tell` with each comparison; others are quick and stay as they are."""
+    """Wrap an embedder that compares by a network, so that it calls `tell` per comparison; return others unchanged."""
     if not isinstance(embedder, DifferenceEmbedder):
         return embedder
     watched: Any = Attentive(embedder, tell)
@@ -63,7 +63,7 @@ def attentive(embedder: Embedder, tell: Callable[[], None]) -> Embedder:
 
 
 def open_embedder(name: str, models_dir: Path, *, device: str = AUTO, threads: int = 0) -> Embedder:
-    """`builtin`, or an installed model by its name; BadInput when there is none or it cannot be used."""
+    """Open `builtin` or an installed model by name. Raises BadInput when it is missing or cannot be used."""
     if name == DEFAULT:
         return BuiltinEmbedder()
     opened: Embedder = registry.open_model(
@@ -73,12 +73,12 @@ def open_embedder(name: str, models_dir: Path, *, device: str = AUTO, threads: i
 
 
 def packed(embedder: Embedder, vector: Vectors) -> bytes:
-    """One vector as the database keeps it."""
+    """Pack one vector for the database."""
     pack: Callable[[Vectors], bytes] = getattr(embedder, "pack", face_features.pack)
     return pack(vector)
 
 
 def unpack_of(embedder: Embedder) -> Unpack:
-    """What reads the vectors back that `packed` made for this embedder."""
+    """Return the function that unpacks what `packed` returned for this embedder."""
     unpack: Unpack = getattr(embedder, "unpack", face_features.unpack)
     return unpack

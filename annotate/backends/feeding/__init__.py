@@ -1,1 +1,1 @@
-"""How pictures reach networks: decoding, preparing, batching, side by side with the network."""
+"""How pictures reach networks: decoding, preparation and batching, in parallel with the networks."""

@@ -1,6 +1,6 @@
-"""Reads pictures and fits them for models: in a thread, or in a process of its own (`python -c ... serve(fd)`).
+"""Decoding pictures and preparing them for models, in a thread or in a separate process (`python -c ... serve(fd)`).
 
-Knows neither Django nor onnxruntime, so that such a process is small and begins at once.
+Imports neither Django nor onnxruntime, so that such a process is small and starts quickly.
 """
 
 from __future__ import annotations
@@ -26,23 +26,23 @@ from ingest.errors import BadInput
 from ingest.imaging.decode import UnreadablePicture, read_picture
 from ingest.imaging.store import Store, UnknownName
 
-BROKEN = (OSError, UnreadablePicture, BadInput, UnknownName)  # the picture's fault: told, and the others go on
-IDLE_S = 120.0  # a process that nobody asks for so long ends; the next pass starts another
-# Of glibc's mallopt: free memory that is given back, and pieces that are asked of the system one by one.
+BROKEN = (OSError, UnreadablePicture, BadInput, UnknownName)  # faults of the picture: reported, and the others continue
+IDLE_S = 120.0  # a process ends after this idle time; the next pass starts another
+# Parameters of glibc's mallopt: trim threshold and mmap threshold.
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = (-1, 256 * 2**20), (-3, 32 * 2**20)
 Picture = NDArray[np.uint8]
 Shape = tuple[int, int, int]
 
 
 class Fitting(Protocol):
-    """What of a model a reading process needs; it travels there, so it MUST be picklable."""
+    """The part of a model that a decoding process needs; it is sent there, so it MUST be picklable."""
 
     def fit(self, picture: Picture) -> Picture: ...
 
 
 @dataclass(frozen=True, slots=True)
 class StoredPicture:
-    """Reads a picture of the store below `root`; `name` is what the user knows it by. Can be sent to a process."""
+    """Reads a picture of the store below `root`; `name` is its name for the user. Picklable."""
 
     root: str
     file: str
@@ -54,7 +54,7 @@ class StoredPicture:
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """What became of one picture: its (width, height), or why it cannot be read; by model why that refused it."""
+    """Result of one picture: its (width, height) or why it cannot be read, and per model why it was refused."""
 
     size: tuple[int, int] = (0, 0)
     problem: str = ""
@@ -63,7 +63,7 @@ class Told:
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """One picture for a process: the row of its bytes, how it is read, the places of the models that want it."""
+    """One picture for a process: the row for its bytes, how to read it, the indexes of the models that need it."""
 
     row: int
     read: Callable[[], Picture]
@@ -72,9 +72,9 @@ class Ask:
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """Pictures for a process, and for each model what fits them and its room: number, rows, shape of a row.
+    """Pictures for a process; per model its preparation and its buffer: number, rows, shape of a row.
 
-    A picture that takes longer than `limit_s` ends the process, whatever it hangs in.
+    A picture that takes longer than `limit_s` ends the process, wherever it hangs.
     """
 
     limit_s: int
@@ -89,7 +89,8 @@ def read_one(
     wanted: frozenset[int] | None,
     put: Callable[[int, Picture], None],
 ) -> Told:
-    """Read a picture, hand each model's bytes to `put(place, bytes)`. Raises what is nobody's fault but the code's."""
+    """Read a picture and pass each model's bytes to `put(index, bytes)`. Raises only errors not caused by the
+    picture."""
     try:
         picture = read()
     except BROKEN as error:
@@ -99,14 +100,14 @@ def read_one(
         if wanted is None or place in wanted:
             try:
                 put(place, fit(picture))
-            except BadInput as error:  # this model does not take this picture; others may
+            except BadInput as error:  # this model refuses the picture; others may take it
                 refused[place] = str(error)
     return Told((picture.shape[1], picture.shape[0]), "", refused)
 
 
 def serve(handle: int, parent: int) -> None:
-    """The life of a reading process: answers chunks that come over a socket until that closes or `parent` is gone."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, with whom this process ends
+    """Main loop of a decoding process: answer chunks from a socket until it closes or `parent` is gone."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent; this process ends with it
     cv2.setNumThreads(1)
     _keep_memory()
     rooms: dict[int, mmap.mmap] = {}
@@ -128,8 +129,8 @@ def serve(handle: int, parent: int) -> None:
 
 
 def _keep_memory() -> None:
-    """A picture's memory stays for the next picture: given back and taken anew each time, as glibc does by itself, it
-    costs a third of reading a picture."""
+    """Keep freed memory for the next picture: returning it to the system each time, as glibc does by default, costs a
+    third of the decoding time."""
     with suppress(OSError, AttributeError):  # another C library
         library = ctypes.CDLL(None)
         for name, value in (_TRIM_THRESHOLD, _MMAP_THRESHOLD):
@@ -137,7 +138,7 @@ def _keep_memory() -> None:
 
 
 def _answered(chunk: Chunk, rooms: dict[int, mmap.mmap], parent: int) -> list[Told] | BaseException:
-    """What became of the pictures, or the error that a picture cannot be blamed for."""
+    """Return the pictures' results, or an error that was not caused by a picture."""
     try:
         fit_functions = [fitting.fit for fitting in chunk.fittings]
         arrays = [
@@ -162,7 +163,7 @@ def _answered(chunk: Chunk, rooms: dict[int, mmap.mmap], parent: int) -> list[To
 
 
 def _of_shape(fitted: Picture, shape: tuple[int, ...]) -> Picture:
-    if fitted.shape != shape:  # numpy would stretch one pixel over all
+    if fitted.shape != shape:  # NumPy would broadcast one pixel over all
         raise ValueError(f"a picture was fitted to {fitted.shape}, not to {shape}")
     return fitted
 

@@ -1,7 +1,7 @@
-"""Processes that read pictures, for networks so quick that threads of one process would wait for Python's lock.
+"""Processes that decode pictures, for networks so fast that threads of one process would wait for Python's GIL.
 
-Bytes come back in memory that both sides see; only what is asked and told goes over a socket. A process ends with its
-parent, after some idle minutes, and when `close` or `interrupt` says so. One that dies costs the picture it died of.
+Pixels return in shared memory; only requests and results go over a socket. A process ends with its parent, after some
+idle minutes, and on `close` or `interrupt`. One that crashes costs only the picture that made it crash.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ from annotate.backends.runtime.device_memory import HostBuffer
 from ingest.errors import KomaError
 from ingest.imaging import room
 
-DEATHS_MAX = 5  # of a pass; then it is not the pictures
-PICTURE_MAX_S = 120  # the largest that are read take seconds
+DEATHS_MAX = 5  # per pass; more than these are not caused by pictures
+PICTURE_MAX_S = 120  # the largest pictures accepted take seconds
 _BEGIN = """import sys; sys.path[:] = {path!r}
 from annotate.backends.feeding.decoding import serve
 from ingest.imaging import room
@@ -36,11 +36,11 @@ serve({handle}, {parent})
 
 
 class Interrupted(Exception):
-    """The process was ended because nobody wants its pictures any more."""
+    """The process was ended because its pictures are no longer needed."""
 
 
 class _Process:
-    """One reading process and the line to it; used by one thread at a time."""
+    """One decoding process and its socket; used by one thread at a time."""
 
     def __init__(self) -> None:
         parent_end, child_end = socket.socketpair()
@@ -52,14 +52,14 @@ class _Process:
                 [sys.executable, "-c", program],
                 stdin=subprocess.DEVNULL,
                 pass_fds=(child_end.fileno(),),
-                start_new_session=True,  # signals of a terminal or a supervisor are for the parent
+                start_new_session=True,  # terminal and supervisor signals are for the parent
             )
         self.line = Connection(parent_end.detach())
         self.rooms: set[int] = set()
         self.interrupted = False
 
     def ask(self, chunk: Chunk, buffers: Sequence[HostBuffer]) -> list[Told] | BaseException:
-        """What became of the pictures, or what the process raised. Raises EOFError or OSError when it is gone."""
+        """Return the pictures' results, or what the process raised. Raises EOFError or OSError when it is gone."""
         for buffer in buffers:
             if buffer.number not in self.rooms:
                 self.line.send((buffer.number, buffer.array.nbytes))
@@ -70,20 +70,20 @@ class _Process:
         return reply
 
     def forget(self) -> None:
-        """Let the shared memory go."""
+        """Release the shared memory."""
         if self.rooms:
             self.line.send(None)
             self.rooms.clear()
 
     def end(self) -> int:
-        """Kill it, if it still lives; its exit code, negative for a signal."""
-        self.process.kill()  # nothing where it is gone already
+        """Kill the process if it is alive; return its exit code, negative for a signal."""
+        self.process.kill()  # does nothing if it is gone already
         self.line.close()
         return self.process.wait()
 
 
 class ReadingProcesses:
-    """As many as threads call `read` at once, at most `count` of them; begun when needed, kept from pass to pass."""
+    """One process per thread that calls `read`, at most `count`; started on demand, kept from pass to pass."""
 
     def __init__(self, count: int) -> None:
         self.count = count
@@ -95,10 +95,10 @@ class ReadingProcesses:
         self._end = weakref.finalize(self, _end_all, self._all)
 
     def read(self, asks: list[Ask], fittings: Sequence[Fitting], buffers: Sequence[HostBuffer]) -> list[Told]:
-        """What became of each picture; its bytes lie in its row of each model's shared buffer.
+        """Read pictures; their bytes are written to their rows of each model's shared buffer.
 
-        A picture that kills its process is told as a problem. Raises KomaError when too many do, Interrupted after
-        `interrupt`, and what reading or fitting raised that is not a picture's fault.
+        A picture that crashes its process is reported as a problem. Raises KomaError when too many do, Interrupted
+        after `interrupt`, and errors of reading or fitting that a picture did not cause.
         """
         rooms = [(buffer.number, len(buffer.array), buffer.array.shape[1:]) for buffer in buffers]
         chunk = Chunk(PICTURE_MAX_S, asks, list(fittings), rooms)
@@ -109,9 +109,9 @@ class ReadingProcesses:
             code = self._buried(process)
             if process.interrupted:
                 raise Interrupted from None
-            if code == 0:  # it had been idle for too long just now
+            if code == 0:  # it had just ended as idle
                 return self.read(asks, fittings, buffers)
-            if len(asks) > 1:  # which picture was it?
+            if len(asks) > 1:  # find out which picture it was
                 return [decoded for ask in asks for decoded in self.read([ask], fittings, buffers)]
             return [self._died(code, asks[0], error)]
         except BaseException:
@@ -123,11 +123,11 @@ class ReadingProcesses:
         return reply
 
     def begin(self) -> None:
-        """A new pass: deaths are counted anew."""
+        """Start a new pass and reset the count of crashes."""
         self._deaths, self._stopped = 0, False
 
     def interrupt(self) -> None:
-        """End those that are reading; whoever waits for them, or asks until the next `begin`, gets Interrupted."""
+        """End the busy processes. Callers that wait, or call before the next `begin`, get Interrupted."""
         with self._lock:
             self._stopped = True
             for process in self._busy:
@@ -135,7 +135,7 @@ class ReadingProcesses:
                 process.process.kill()
 
     def forget(self) -> None:
-        """After a pass: all let go of the buffers, which are then freed for good."""
+        """Release the buffers in all processes after a pass, so that they are really freed."""
         idle = []
         while True:
             try:
@@ -150,7 +150,7 @@ class ReadingProcesses:
                 self._buried(process)
 
     def close(self) -> None:
-        """End all processes; nobody may be reading."""
+        """End all processes; there must be no reads in progress."""
         self._end()
         self._idle = queue.SimpleQueue()
 
@@ -169,7 +169,7 @@ class ReadingProcesses:
                         return process
                 self._idle.put(process)
                 raise Interrupted
-            self._buried(process)  # idle for too long
+            self._buried(process)  # it had ended as idle
 
     def _started(self) -> _Process:
         try:
@@ -184,7 +184,7 @@ class ReadingProcesses:
     def _give_back(self, process: _Process) -> None:
         with self._lock:
             self._busy.discard(process)
-        if process.interrupted:  # it has answered, but was killed just after
+        if process.interrupted:  # it answered, but was killed just afterwards
             self._buried(process)
         else:
             self._idle.put(process)
@@ -214,9 +214,7 @@ class ReadingProcesses:
                 "short of memory: free some, and press Resume.",
                 permanent=False,
             ) from error
-        return Told(
-            problem=f"{name}: the process that read it was ended ({how}); the file may be made to break readers."
-        )
+        return Told(problem=f"{name}: the process that read it was ended ({how}); the file may be malicious.")
 
 
 def _signal(number: int) -> str:

@@ -1,10 +1,10 @@
-"""One reader for all picture models: each picture is decoded once, in threads, while the device works on earlier ones.
+"""One reader for all picture models: each picture is decoded once, in threads, while the device runs earlier ones.
 
-Threads: several that decode and fit, one that copies to the device, one that computes, and one that reads the answers
-of a GPU while it computes the next ones. Where networks are so quick that Python's lock would be what is waited for,
-processes decode, and those threads only wait for them. What all may hold is bounded: `SLOTS` handfuls of fitted
-pictures (small ones where a model takes pictures whole) and one decoded picture a reading thread. Answers come back in
-order, in the caller's thread, which alone writes them.
+Threads: several that decode and fit, one that copies to the device, one that computes, and one that decodes the
+outputs of a GPU while it computes the next ones. Where networks are so fast that Python's GIL would be the bottleneck,
+processes decode and the decoding threads only wait for them. Memory is bounded: `SLOTS` sets of fitted pictures
+(small sets where a model takes pictures at full size) and one decoded picture per decoding thread. Answers are
+returned in order in the caller's thread, the only one that writes them.
 """
 
 from __future__ import annotations
@@ -34,20 +34,20 @@ __all__ = ["Item", "Looked", "Reader"]
 
 SLOTS = 3  # one is filled, one copied, one computed
 THREADS_MAX = 16
-CHUNK_MAX = 8  # pictures that a thread takes at once: each way from thread to thread and back holds Python's lock
+CHUNK_MAX = 8  # pictures that a thread takes at once: each switch between threads holds Python's GIL
 DECODE, WAIT, COPY, COMPUTE = "decode", "wait", "copy", "compute"
 
 
 @dataclass(slots=True)
 class _Task(Generic[Key]):
-    """Rows of a slot for one model; `staged` None when the device had no room for them yet."""
+    """A batch of rows of a slot for one model; `staged` is None until the device has room for it."""
 
     slot: Slot[Key]
     model: int
     rows: list[int]
     host: Picture
     staged: Any
-    raw: Any = None  # the network's output, where the answers are still to be read from it
+    raw: Any = None  # the network's output, if its answers are not decoded yet
 
     @property
     def sizes(self) -> list[tuple[int, int]]:
@@ -55,7 +55,7 @@ class _Task(Generic[Key]):
 
 
 class Reader(Generic[Key]):
-    """Feeds models. For one pass: `answers` ends its threads, whether it came to its end, was left or failed."""
+    """Feeds models for one pass: `answers` ends all threads, whether it finishes, is abandoned or fails."""
 
     def __init__(
         self,
@@ -65,12 +65,14 @@ class Reader(Generic[Key]):
         sizes: BatchSizes | None = None,
         processes: ReadingProcesses | None = None,
     ) -> None:
-        """`threads` that decode (0: by the cores); `sizes` remembers what batch each model takes on its device.
+        """`threads`: number of decoding threads (0: by the number of cores); `sizes`: known batch sizes by model and
+        device.
 
-        With `processes` these decode, a thread each; all models must be `fits_apart`, items' `read` picklable.
+        With `processes`, these decode, one thread for each; all models must be `fits_apart` and items' `read`
+        picklable.
         """
         if not models:
-            raise ValueError("a reader without models would read for nobody")
+            raise ValueError("a reader needs at least one model")
         self.models = list(models)
         self.threads = processes.count if processes else threads or cores_for_reading()
         self._processes = processes
@@ -96,14 +98,15 @@ class Reader(Generic[Key]):
 
     @property
     def timings(self) -> dict[str, float]:
-        """Seconds so far: decode (mean of the reading threads), wait (the device idle), copy, compute."""
+        """Seconds so far: decode (mean of the decoding threads), wait (the device idle), copy, compute."""
         with self._lock:
             return self._seconds | {DECODE: self._seconds[DECODE] / self.threads}
 
     def answers(self, items: Iterable[Item[Key]]) -> Generator[Looked[Key], None, None]:
-        """What the models say of each picture, in order. `items` is taken in the caller's thread, as room comes free.
+        """Yield the models' answers per picture, in order. `items` is consumed in the caller's thread as room comes
+        free.
 
-        Raises what a model raised; a picture that cannot be read is a `problem` of its own.
+        Raises what a model raised; a picture that cannot be read is reported in its `problem`.
         """
         source, underway, more = iter(items), 0, True
         finished: list[Looked[Key]] = []
@@ -120,7 +123,7 @@ class Reader(Generic[Key]):
                         underway += 1
                     else:
                         self._free.append(slot)
-                yield from finished  # only now: while the caller writes them, the next ones are being read
+                yield from finished  # only now: the next pictures are decoded while the caller writes these
                 finished = []
                 if underway:
                     slot = self._done.get()
@@ -133,7 +136,7 @@ class Reader(Generic[Key]):
             self.close()
 
     def close(self) -> None:
-        """End all threads; at return none is alive and no memory is pinned. May be called again."""
+        """End all threads; on return none is alive and no memory is pinned. May be called repeatedly."""
         for line in self._lines:
             line.close()
         self._pool.shutdown(wait=False, cancel_futures=True)
@@ -152,7 +155,7 @@ class Reader(Generic[Key]):
                 network.forget()
 
     def _fill(self, slot: Slot[Key], source: Iterator[Item[Key]]) -> bool:
-        """Begin to read the next pictures; False when there are no more."""
+        """Start reading the next pictures; False when there are no more."""
         largest = max(size.size for size in self.sizes)
         capacity = slot.capacity(largest, threads=self.threads)
         slot.begin(list(islice(source, capacity)), capacity=capacity)
@@ -167,7 +170,7 @@ class Reader(Generic[Key]):
         return count == capacity
 
     def _read(self, slot: Slot[Key], rows: range) -> None:
-        """In a thread of the pool: read, fit, put the bytes into the slot."""
+        """Read and fit pictures and put their bytes into the slot (in a pool thread)."""
         fit_functions = [model.fit for model in self.models]
         with self._timed(DECODE):
             for row in rows:
@@ -175,7 +178,7 @@ class Reader(Generic[Key]):
                 slot.tell(row, read_one(item.read, fit_functions, item.wanted, partial(slot.put, row)))
 
     def _read_apart(self, slot: Slot[Key], rows: range) -> None:
-        """The same in a process; the thread waits."""
+        """Do the same in a process, for which this thread waits."""
         assert self._processes is not None
         with self._timed(DECODE):
             asks = [Ask(row, slot.items[row].read, slot.items[row].wanted) for row in rows]
@@ -184,7 +187,7 @@ class Reader(Generic[Key]):
                 slot.tell(row, decoded)
 
     def _copy(self) -> None:
-        """Thread: when a slot is read, bring its bytes to the device, batch by batch."""
+        """Thread: copy the bytes of a slot that has been read to the device, batch by batch."""
         while True:
             slot = self._filled.get()
             for read in slot.reads:
@@ -195,7 +198,7 @@ class Reader(Generic[Key]):
             self._ready.put(slot)
 
     def _staged(self, place: int, host: Picture, *, forgiving: bool = False) -> Any:
-        """The batch on the model's device; models without a network copy for themselves."""
+        """Stage a batch on the model's device; models without a network copy it themselves."""
         network = getattr(self.models[place], "network", None)
         if network is None:
             return host
@@ -204,7 +207,7 @@ class Reader(Generic[Key]):
                 return network.stage(host)
         except Exception as error:
             if forgiving and is_out_of_memory(error):
-                return None  # the computing thread tries again, when its own batch has left the device
+                return None  # the computing thread retries once its own batch has left the device
             raise
 
     def _compute(self) -> None:
@@ -218,7 +221,7 @@ class Reader(Generic[Key]):
                 self._answer(task)
 
     def _say(self) -> None:
-        """Thread: read the answers from the outputs of networks."""
+        """Thread: decode the outputs of networks into answers."""
         while True:
             task = self._raw.get()
             if isinstance(task, Slot):
@@ -265,12 +268,12 @@ class Reader(Generic[Key]):
             self._answer(_Task(task.slot, task.model, rows, task.slot.rows[task.model].bytes_of(rows), None))
 
     def _guarded(self, work: Any) -> None:
-        """What a thread raises is raised again to the caller."""
+        """Run a thread's work and pass what it raises on to the caller."""
         try:
             work()
         except Closed:
             pass
-        except Interrupted:  # the pass is over; nobody may wait for its pictures
+        except Interrupted:  # the pass is over; its pictures are no longer needed
             for line in self._lines:
                 line.close()
         except BaseException as error:  # noqa: BLE001 - it goes on in the caller's thread
@@ -289,7 +292,7 @@ class Reader(Generic[Key]):
 
 
 def cores_for_reading() -> int:
-    """How many threads or processes read pictures on this machine."""
+    """Return how many threads or processes decode pictures on this machine."""
     return min(THREADS_MAX, max(2, (os.cpu_count() or 2) - 1))
 
 
@@ -298,5 +301,5 @@ def _on_gpu(model: Any) -> bool:
 
 
 def fits_apart(model: Any) -> bool:
-    """Whether pictures can be fitted for a model in another process: bytes of one shape, by what can travel there."""
+    """Return whether another process can fit a model's pictures: bytes of one shape, by a picklable `fitting`."""
     return SHARES and hasattr(model, "fitting") and Rows(model).shape is not None

@@ -1,4 +1,4 @@
-"""How many pictures a call of a model gets: as many as memory takes, and no more than make it quicker."""
+"""Batch sizes: the largest that fits into memory, and no larger than improves throughput."""
 
 from __future__ import annotations
 
@@ -7,27 +7,28 @@ from typing import Any
 
 from ingest.errors import BadInput
 
-GAIN = 1.05  # twice the batch must bring this much more pictures a second
+GAIN = 1.05  # least gain in pictures per second for doubling the batch
 START_GPU, LIMIT_GPU = 8, 512
-BYTES_MAX = 128 * 2**20  # of a batch; the reader holds three
+BYTES_MAX = 128 * 2**20  # per batch; the reader holds three
 
 
 @dataclass(slots=True)
 class BatchSize:
-    """Begins at `size`, doubles while that helps, halves when memory runs out; `settled` when it stays.
+    """Search for a batch size: start at `size`, double while that helps, halve when memory runs out, then `settled`.
 
-    On the processor it is 1: larger batches are no quicker there, and answers do not depend on their neighbours.
+    On a CPU it is 1: larger batches are no faster there, and answers do not depend on their neighbours.
     """
 
     size: int = 1
     limit: int = 1
     settled: bool = False
-    _best: float = 0.0  # pictures a second
+    _best: float = 0.0  # pictures per second
     _best_size: int = 1
     _warm: bool = False
 
     def ran(self, count: int, seconds: float) -> None:
-        """A batch of `count` pictures took so long. The first of each size warms up and is not counted."""
+        """Record that a batch of `count` pictures took `seconds`. The first of each size is a warm-up and not
+        counted."""
         if self.settled or count < self.size:
             return
         if not self._warm:
@@ -44,7 +45,7 @@ class BatchSize:
             self.size *= 2
 
     def ran_out_of_memory(self, count: int, *, model: str, device: str) -> None:
-        """A batch of `count` did not fit: half of it from now on. BadInput in words when it was a single picture."""
+        """Halve the size because a batch of `count` did not fit. Raises BadInput when it was a single picture."""
         if count <= 1:
             raise BadInput(
                 f"{model} does not fit into the memory of its device ({device}), not even for one picture. "
@@ -55,13 +56,13 @@ class BatchSize:
 
 
 class BatchSizes:
-    """The sizes found so far, by model and device; kept as long as the process, so that each is found once."""
+    """Known sizes by model and device; kept for the life of the process, so that each is searched once."""
 
     def __init__(self) -> None:
         self._found: dict[tuple[str, str, str], BatchSize] = {}
 
     def of(self, model: Any) -> BatchSize:
-        """The size for a model: what was found before, what its graph prescribes, or where the search begins."""
+        """Return the size for a model: the known one, the one its graph prescribes, or the start of the search."""
         info = model.info
         key = (info.name, info.sha256, model.device)
         if key not in self._found:
@@ -69,7 +70,7 @@ class BatchSizes:
         return self._found[key]
 
     def put(self, model: Any, size: BatchSize) -> None:
-        """Begin a model's search elsewhere."""
+        """Set where a model's search starts."""
         self._found[(model.info.name, model.info.sha256, model.device)] = size
 
 

@@ -1,4 +1,4 @@
-"""A bounded line between two threads that can be closed from either end at once."""
+"""A bounded queue between two threads that either end can close at once."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ Thing = TypeVar("Thing")
 
 
 class Closed(Exception):
-    """The line was closed: whoever waited at it ends."""
+    """The channel was closed: whoever waited on it ends."""
 
 
 class Channel(Generic[Thing]):
-    """First in, first out, at most `length` things; `put` waits for room and `get` for a thing, until it is closed."""
+    """A FIFO queue of at most `length` items; `put` waits for room and `get` for an item, until it is closed."""
 
     def __init__(self, length: int) -> None:
         self._length = length
@@ -40,7 +40,7 @@ class Channel(Generic[Thing]):
             return element
 
     def close(self) -> None:
-        """End every wait, now and later; what lies in the line is dropped."""
+        """End every wait, now and later, and drop what is queued."""
         with self._changed:
             self._closed = True
             self._things.clear()

@@ -1,4 +1,4 @@
-"""A handful of pictures on their way through the reader: their fitted bytes, sizes, problems and answers."""
+"""A set of pictures on their way through the reader: fitted bytes, sizes, problems and answers."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from annotate.backends.runtime.device_memory import HostBuffer
 from annotate.backends.runtime.inputs import Fit
 
 Key = TypeVar("Key")
-WHOLE_BYTES = 4096 * 4096 * 3  # reckoned for a picture that a model takes as it is
-SINGLES_BYTES = 128 * 2**20  # of a slot, for pictures that lie singly
+WHOLE_BYTES = 4096 * 4096 * 3  # assumed for a picture that a model takes at full size
+SINGLES_BYTES = 128 * 2**20  # per slot, for pictures stored singly
 
 
 @dataclass(frozen=True, slots=True)
 class Item(Generic[Key]):
-    """A picture to be looked at. `read` decodes it (in a thread); `wanted` are places of models, None: all of them."""
+    """A picture to process. `read` decodes it (in a thread); `wanted` are indexes of models, None for all of them."""
 
     key: Key
     read: Callable[[], Picture]
@@ -33,9 +33,9 @@ class Item(Generic[Key]):
 
 @dataclass(frozen=True, slots=True)
 class Looked(Generic[Key]):
-    """What the models said of a picture: an answer each, None where it was not wanted or could not be given.
+    """The models' answers for a picture: one each, None where it was not requested or failed.
 
-    `problem` says in words why, of the picture or of single models.
+    `problem` says why, for the picture or for single models.
     """
 
     key: Key
@@ -45,10 +45,10 @@ class Looked(Generic[Key]):
 
 
 class Rows:
-    """The fitted bytes of one model: rows of one reused buffer where all have one shape, else single arrays."""
+    """The fitted bytes for one model: rows of one reused buffer if all have one shape, else single arrays."""
 
     def __init__(self, model: Any, *, share: bool = False) -> None:
-        """`share`: other processes write the bytes."""
+        """`share`: the buffer is written by other processes."""
         network: Any = getattr(model, "network", None)
         spec: Any = getattr(network, "spec", None)
         fixed = spec is not None and spec.fit_by != Fit.MULTIPLE
@@ -60,7 +60,7 @@ class Rows:
         self._single: dict[int, Picture] = {}
 
     def make_room(self, capacity: int) -> None:
-        """A buffer for so many pictures; the one that is there serves if it is large enough."""
+        """Provide a buffer for `capacity` pictures; an existing one is reused if it is large enough."""
         self._single.clear()
         if self.shape is not None and (self._buffer is None or len(self._buffer.array) < capacity):
             self.free()
@@ -68,19 +68,19 @@ class Rows:
 
     @property
     def buffer(self) -> HostBuffer:
-        """Where there is room for pictures of one shape."""
+        """The buffer for pictures of one shape."""
         assert self._buffer is not None
         return self._buffer
 
     def put(self, row: int, fitted: Picture) -> None:
-        """Keep a picture's bytes; each row is written by one thread."""
+        """Store a picture's bytes; each row is written by one thread."""
         if self._buffer is not None and fitted.shape == self.shape:
             self._buffer.array[row] = fitted
         else:
             self._single[row] = fitted
 
     def batches(self, rows: Sequence[int], step: int) -> Iterator[tuple[list[int], Picture]]:
-        """(rows, their bytes [n, h, w, 3]) in batches of at most `step` and one shape each, in order of first rows."""
+        """Yield (rows, their bytes [n, h, w, 3]) in batches of at most `step` and one shape, ordered by first row."""
         groups: dict[tuple[int, ...], list[int]] = {}
         for row in rows:
             single = self._single.get(row)
@@ -91,7 +91,7 @@ class Rows:
                 yield chosen, self.bytes_of(chosen)
 
     def bytes_of(self, rows: list[int]) -> Picture:
-        """Bytes [n, h, w, 3] of rows of one shape; a view where they lie side by side."""
+        """Return the bytes [n, h, w, 3] of rows of one shape; a view if the rows are contiguous."""
         if rows[0] in self._single:
             return np.stack([self._single[row] for row in rows])
         assert self._buffer is not None
@@ -100,7 +100,7 @@ class Rows:
         return self._buffer.array[rows]
 
     def drop_singles(self) -> None:
-        """Nobody needs the slot's pictures any more; the buffer stays for the next ones."""
+        """Drop pictures stored singly; the buffer stays for the next ones."""
         self._single.clear()
 
     def free(self) -> None:
@@ -111,7 +111,7 @@ class Rows:
 
 
 class Slot(Generic[Key]):
-    """Used again and again; at any time one thread has it."""
+    """A reusable set of pictures, owned by one thread at a time."""
 
     def __init__(self, models: Sequence[Any], *, share: bool = False) -> None:
         self.rows = [Rows(model, share=share) for model in models]
@@ -119,19 +119,19 @@ class Slot(Generic[Key]):
         self.items: list[Item[Key]] = []
         self.sizes: list[tuple[int, int]] = []
         self.problems: list[str] = []
-        self.refused: dict[tuple[int, int], str] = {}  # (row, model): why the model does not take the picture
+        self.refused: dict[tuple[int, int], str] = {}  # (row, model): why the model refuses the picture
         self.answers: list[list[Any]] = []
         self.reads: list[Future[None]] = []
 
     def capacity(self, batch: int, *, threads: int) -> int:
-        """How many pictures: whole batches and work for every reading thread; fewer, but one a thread, where singles
-        of that many pictures may be more than SINGLES_BYTES."""
+        """Return how many pictures a slot takes: full batches and work for every decoding thread; fewer, but one per
+        thread, where pictures stored singly might exceed SINGLES_BYTES."""
         full_batches = -(-threads // batch) * batch
         picture_bytes = sum(rows.single_bytes for rows in self.rows)
         return max(threads, min(full_batches, SINGLES_BYTES // picture_bytes)) if picture_bytes else full_batches
 
     def begin(self, items: list[Item[Key]], *, capacity: int) -> None:
-        """Take new pictures."""
+        """Reset the slot to new pictures."""
         self.items = items
         self.sizes = [(0, 0)] * len(items)
         self.problems = [""] * len(items)
@@ -142,17 +142,17 @@ class Slot(Generic[Key]):
             rows.make_room(capacity)
 
     def put(self, row: int, model: int, fitted: Picture) -> None:
-        """Keep a picture's bytes for a model."""
+        """Store a picture's bytes for a model."""
         self.rows[model].put(row, fitted)
 
     def tell(self, row: int, told: Told) -> None:
-        """What became of a picture; each row is told by one thread."""
+        """Record a picture's result; each row is reported by one thread."""
         self.sizes[row], self.problems[row] = told.size, told.problem
         for model, why in told.refused.items():
             self.refused[row, model] = why
 
     def wanted(self, model: int) -> list[int]:
-        """Rows of pictures that were read and that this model is to see."""
+        """Return the rows of pictures that were read and that this model is to process."""
         return [
             row
             for row, item in enumerate(self.items)
@@ -160,7 +160,7 @@ class Slot(Generic[Key]):
         ]
 
     def looked(self) -> list[Looked[Key]]:
-        """All pictures in order; what lay singly is let go."""
+        """Return the results of all pictures in order, and drop pictures stored singly."""
         for rows in self.rows:
             rows.drop_singles()
         return [

@@ -1,1 +1,1 @@
-"""Models that separate figures from the background."""
+"""Segmentation models that separate characters from the background."""

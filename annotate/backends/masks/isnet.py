@@ -1,4 +1,4 @@
-"""ISNet for anime: which pixels of a picture belong to a character."""
+"""ISNet for anime: segmentation of the pixels that belong to characters."""
 
 from __future__ import annotations
 
@@ -24,19 +24,19 @@ Mask = NDArray[np.float32]
 
 
 class IsnetMask:
-    """A PictureModel whose answer is a mask float32 [h, w] of the picture's own size, 0 background to 1 character."""
+    """A PictureModel that answers with a mask float32 [h, w] in the picture's size, 0 (background) to 1 (character)."""
 
     def __init__(
         self, folder: Path, *, revision: str = "", licence: str = "", threads: int = 0, device: str = AUTO
     ) -> None:
-        """Raises BadInput when the file is missing, damaged, or no such network."""
+        """Raises BadInput when the file is missing, damaged or not this kind of network."""
         path = next((folder / name for name in MODEL_FILES if (folder / name).is_file()), None)
         if path is None:
             raise BadInput(f"{folder} holds no {MODEL_FILES[0]}. Install the model {folder.name} again.")
         opened = onnx_session.open_session(path, threads=threads, device=device)
         shapes = [graph_input.shape for graph_input in opened.session.get_inputs()]
         if len(shapes) != 1 or len(shapes[0]) != 4 or any(isinstance(s, int) and s != SIDE for s in shapes[0][2:]):
-            raise BadInput(f"{path}: this ONNX file is no ISNet: it takes {shapes}, not [n, 3, {SIDE}, {SIDE}].")
+            raise BadInput(f"{path}: not an ISNet: it takes {shapes}, not [n, 3, {SIDE}, {SIDE}].")
         self._path = path
         self.network = Network(opened, InputSpec(SIDE, SIDE, Fit.LETTERBOX, Resample.BILINEAR, fill=0))
         self.device = opened.device
@@ -45,7 +45,7 @@ class IsnetMask:
         )
 
     def fit(self, picture: Picture) -> Picture:
-        """Bytes [SIDE, SIDE, 3]: the longer side becomes SIDE, the other keeps the ratio, black beside it."""
+        """Prepare bytes [SIDE, SIDE, 3]: the longer side scaled to SIDE, aspect ratio kept, padded with black."""
         rgb = on_white(picture)
         left, top, width, height = placed(rgb.shape[1], rgb.shape[0])
         canvas = np.zeros((SIDE, SIDE, 3), np.uint8)
@@ -55,21 +55,21 @@ class IsnetMask:
         return canvas
 
     def answer(self, batch: Batch, sizes: Sequence[tuple[int, int]]) -> list[Mask]:
-        """Masks in the size of each picture; `sizes` are (width, height)."""
+        """Compute masks in the size of each picture; `sizes` are (width, height)."""
         planes = np.asarray(self.network.run(batch, self.network.outputs[:1])[0], np.float32)
         if planes.shape != (len(sizes), 1, SIDE, SIDE):
-            raise BadInput(f"{self._path}: this network gives {planes.shape}, not a mask [n, 1, {SIDE}, {SIDE}].")
+            raise BadInput(f"{self._path}: output {planes.shape} is not a mask [n, 1, {SIDE}, {SIDE}].")
         if not np.isfinite(planes).all():
-            raise BadInput(f"{self._path}: this network gives values that are no numbers. Get it again.")
+            raise BadInput(f"{self._path}: the output holds values that are not numbers. Download it again.")
         return [restored(plane[0], size) for plane, size in zip(planes, sizes, strict=True)]
 
     def mask(self, picture: Picture) -> Mask:
-        """The mask of one picture."""
+        """Compute the mask of one picture."""
         return self.answer(self.fit(picture)[None], [(picture.shape[1], picture.shape[0])])[0]
 
 
 def placed(width: int, height: int) -> tuple[int, int, int, int]:
-    """Where a picture lies in the square: left, top, width, height."""
+    """Return where a picture lies in the square: left, top, width, height."""
     if height > width:
         wide, high = max(1, SIDE * width // height), SIDE
     else:
@@ -78,14 +78,14 @@ def placed(width: int, height: int) -> tuple[int, int, int, int]:
 
 
 def restored(plane: Mask, size: tuple[int, int]) -> Mask:
-    """The picture's part of a mask [SIDE, SIDE] in its own size (width, height), 0 to 1."""
+    """Crop a mask [SIDE, SIDE] to the picture's part and resize it to `size` (width, height), 0 to 1."""
     left, top, width, height = placed(*size)
     part = np.ascontiguousarray(plane[top : top + height, left : left + width])
     return np.asarray(np.clip(cv2.resize(part, size, interpolation=cv2.INTER_LINEAR), 0, 1), np.float32)
 
 
 def open_installed(found: Installed, *, device: str = AUTO, threads: int = 0) -> IsnetMask:
-    """The model in a folder of the models folder."""
+    """Open the model in a folder of the models folder."""
     return IsnetMask(
         found.path,
         revision=str(found.card.get("revision", "")),

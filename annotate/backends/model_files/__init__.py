@@ -1,1 +1,1 @@
-"""The models folder: what may be in it, how models get there (hub, folder, zip), and whether they are still whole."""
+"""The models folder: allowed files, installation (hub, folder, ZIP) and verification."""

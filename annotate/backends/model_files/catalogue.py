@@ -1,6 +1,6 @@
-"""Every public model that Koma knows how to use: where it lies, which files, how large, under which licence.
+"""The catalogue of supported public models: repository, files, size and licence of each.
 
-Nothing here is downloaded unless somebody asks. What is not known is empty, and the pages say "unknown".
+Nothing is downloaded unless requested. Unknown values are empty; the pages show "unknown".
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Any
 from ingest.errors import BadInput
 
 APACHE = "Apache-2.0"
-LISTS = "lists"  # family of what is no model, but lies in the models folder as one does
+LISTS = "lists"  # family of tag lists, which are not models but are installed like them
 RECOMMENDED = frozenset({
     "wd-swinv2-tagger-v3", "face_detect_v1.4_s", "head_detect_v2.0_s", "person_detect_v1.1_m", "halfbody_detect_v1.0_s",
     "hand_detect_v1.0_s", "eye_detect_v1.0_s", "ccip-caformer-24-randaug-pruned", "anime_classification", "isnetis",
@@ -21,10 +21,10 @@ RECOMMENDED = frozenset({
 
 @dataclass(frozen=True, slots=True)
 class File:
-    """One file of a model: its path in the repository, its name here, whether the model works without it.
+    """One file of a model: its path in the repository, its local name, and whether it is optional.
 
-    `sha256` pins the bytes; empty: the hash that the hub tells is checked and kept. `repository`: another than the
-    model's own.
+    `sha256` pins the bytes; if empty, the hash stated by the hub is checked and recorded. `repository`: if it differs
+    from the model's.
     """
 
     remote: str
@@ -38,7 +38,7 @@ class File:
 class Model:
     """One row of the catalogue. `name` is the folder below the models folder; `family` its adapter in the registry.
 
-    Without `files` it is whatever safe files the top of the repository holds.
+    Without `files`, all safe files at the top level of the repository belong to the model.
     """
 
     name: str
@@ -48,25 +48,25 @@ class Model:
     files: tuple[File, ...]
     title: str = ""
     revision: str = "main"
-    size_bytes: int = 0  # about; 0: unknown until the hub tells
+    size_bytes: int = 0  # approximate; 0: unknown until the hub states it
     licence: str = ""  # empty: unknown
     notes: str = ""
     options: dict[str, Any] = field(default_factory=dict)  # goes into koma.json for the adapter
 
     @property
     def source(self) -> str:
-        """The page of the model, for a link."""
+        """The URL of the model's page."""
         return f"https://huggingface.co/{self.repository}"
 
     @property
     def recommended(self) -> bool:
-        """What people take without a reason for another."""
+        """Whether the model is the default choice for its task."""
         return self.name in RECOMMENDED
 
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """A captioner that is reached over the network instead of being installed: information only."""
+    """A captioner served over the network instead of being installed; for information only."""
 
     name: str
     size: str
@@ -162,7 +162,7 @@ def _other_taggers() -> list[Model]:
     ]  # fmt: skip
 
 
-# Detector: repository, names, what it finds, confidence and overlap by default.
+# Detectors: repository, names, what it detects, default confidence and overlap.
 YOLO: tuple[tuple[str, tuple[str, ...], str, float, float], ...] = (
     ("anime_face_detection", tuple(f"face_detect_{v}_{s}" for v in ("v1.4", "v1.3", "v1", "v0") for s in "sn"),
      "faces", 0.25, 0.7),
@@ -177,7 +177,7 @@ YOLO: tuple[tuple[str, tuple[str, ...], str, float, float], ...] = (
 )  # fmt: skip
 
 
-SIZES = {  # bytes, where somebody published them
+SIZES = {  # bytes, where published
     "face_detect_v1.4_s": 44_600_000,
     "head_detect_v2.0_s": 44_600_000,
     "ccip-caformer-24-randaug-pruned": 150_000_000,
@@ -291,7 +291,7 @@ CATALOGUE: dict[str, Model] = {
 
 
 def get(name: str) -> Model:
-    """The row of that name; BadInput with near names for another."""
+    """Return the model of this name. Raises BadInput with similar names if there is none."""
     if name in CATALOGUE:
         return CATALOGUE[name]
     similar_names = [known_name for known_name in CATALOGUE if name and name.lower() in known_name.lower()][:5]

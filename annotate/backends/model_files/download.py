@@ -1,4 +1,4 @@
-"""Brings a model of the catalogue from a hub: asks what its files are, fetches what is missing, compares, installs."""
+"""Download of a catalogue model from a hub: query its files, fetch what is missing, verify, install."""
 
 from __future__ import annotations
 
@@ -16,35 +16,35 @@ from annotate.backends.model_files.remote import Hub, Remote, Stop, never
 from ingest import outside_json
 from ingest.errors import BadInput
 
-PLAN = ".plan"  # beside the parts: which bytes they are parts of
+PLAN = ".plan"  # records which files the partial downloads belong to
 PART = ".part"
-FILES_MAX = 60  # of a repository that is taken whole
+FILES_MAX = 60  # of a repository that is taken completely
 
-Report = Callable[[int, int, str], None]  # bytes done, bytes in all, the file
+Report = Callable[[int, int, str], None]  # bytes done, total bytes, file name
 
 
 def silent(done: int, total: int, file: str) -> None:
-    """Nobody watches."""
+    """Report nothing."""
 
 
 @dataclass(slots=True)
 class Downloaded:
-    """What a download did."""
+    """Result of a download."""
 
     name: str
     path: Path
     fetched_bytes: int = 0
-    kept_bytes: int = 0  # from an earlier try, or installed already with the same hash
+    kept_bytes: int = 0  # from an earlier attempt, or already installed with the same hash
     files: dict[str, dict[str, Any]] = field(default_factory=dict)
 
 
 def download(
     model: Model, hub: Hub, models_dir: Path, *, reserve: int = 0, report: Report = silent, stop: Stop = never
 ) -> Downloaded:
-    """Install a model, or bring it up to date. Nothing looks installed before every byte is there and was compared.
+    """Install or update a model. It appears as installed only after every file is complete and verified.
 
-    Raises BadInput (gone, of another content than told or pinned), Cancelled, or KomaError that is not permanent (no
-    network, no space); what was fetched stays for the next time.
+    Raises BadInput (missing, or its content differs from the stated or pinned hash), Cancelled, or a KomaError that is
+    not permanent (no network, no space); partial downloads are kept.
     """
     files_wanted = _wanted(model, hub, stop)
     total = sum(remote.size for _, remote in files_wanted)
@@ -79,7 +79,7 @@ def download(
 def card_of(
     model: Model, files: Mapping[str, Mapping[str, Any]], wanted: list[tuple[File, Remote]], hub: Hub
 ) -> dict[str, Any]:
-    """koma.json of a downloaded model."""
+    """Build koma.json of a downloaded model."""
     return {
         "family": model.family,
         "repository": model.repository,
@@ -110,7 +110,7 @@ def _wanted(model: Model, hub: Hub, stop: Stop) -> list[tuple[File, Remote]]:
         if remote is not None:
             if file.sha256 and remote.sha256 and file.sha256 != remote.sha256:
                 raise BadInput(
-                    f"{model.name}: {file.remote} on {hub.host} has another content (sha256 {remote.sha256[:12]}...) "
+                    f"{model.name}: {file.remote} on {hub.host} has different content (sha256 {remote.sha256[:12]}...) "
                     f"than the catalogue pins ({file.sha256[:12]}...). It was not downloaded."
                 )
             found.append((file, remote))
@@ -123,7 +123,7 @@ def _wanted(model: Model, hub: Hub, stop: Stop) -> list[tuple[File, Remote]]:
 
 
 def _drop_other_parts(aside: Path, wanted: list[tuple[File, Remote]]) -> None:
-    """Keep parts of exactly these bytes only, and write down of which bytes they are."""
+    """Keep only partial downloads of exactly these files, and record which files they belong to."""
     plan = {f"{file.local}{PART}": [r.repository, r.path, r.commit, r.size, r.sha256] for file, r in wanted}
     try:
         before = outside_json.read(aside / PLAN)
@@ -138,7 +138,7 @@ def _drop_other_parts(aside: Path, wanted: list[tuple[File, Remote]]) -> None:
 
 
 def _compared(file: File, remote: Remote, part: Path, stop: Stop) -> dict[str, Any]:
-    """The file's line in koma.json; BadInput, and the part is thrown away, where a hash is not as told or pinned."""
+    """Return the file's entry for koma.json. On a hash mismatch the partial download is deleted and BadInput raised."""
     digest, blob = formats.hashes(part, stop=stop)
     for stated, seen, who in (
         (file.sha256, digest, "the catalogue"),
@@ -153,7 +153,7 @@ def _compared(file: File, remote: Remote, part: Path, stop: Stop) -> dict[str, A
             )
     try:
         formats.check(part, file.local)
-    except Exception:  # whatever is wrong with it, another try must not find it complete
+    except Exception:  # whatever is wrong with it, a retry must not take it as complete
         part.unlink()
         raise
     by = "catalogue" if file.sha256 else "hub" if remote.sha256 or remote.git_sha1 else "here"
@@ -161,7 +161,7 @@ def _compared(file: File, remote: Remote, part: Path, stop: Stop) -> dict[str, A
 
 
 def is_installed(models_dir: Path, model: Model) -> bool:
-    """Whether the folder is there with its card and every file that is needed; bytes are not compared."""
+    """Return whether the folder holds its card and every required file; contents are not verified."""
     path = models_dir / model.name
     files = weights.read_card(path / CARD).get("files") if path.is_dir() else None
     if not isinstance(files, dict):

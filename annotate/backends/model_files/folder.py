@@ -1,6 +1,7 @@
-"""Model folders: built aside, moved in whole, their hashes kept in koma.json, compared, taken out.
+"""Model folders: staged separately, moved into place in one step, verified against koma.json, removed.
 
-Aside is `.incoming` in the models folder: the same disk, so that a move is one step, and no name a model can have.
+Staging happens in `.incoming` in the models folder: on the same disk, so that a move is atomic, and not a possible
+model name.
 """
 
 from __future__ import annotations
@@ -22,13 +23,13 @@ from ingest import humane
 from ingest.errors import BadInput, Cancelled, Conflict, KomaError
 
 INCOMING = ".incoming"
-NAME_MAX = 100  # characters that the database keeps of a model's name
+NAME_MAX = 100  # characters, the length of the database column
 TEMP, LOCK, OLD, UPLOAD = ".new", ".lock", ".old-", "upload-"
 
 
 @dataclass(frozen=True, slots=True)
 class FileState:
-    """One file of a model against koma.json. `state`: fine, damaged, missing, unlisted."""
+    """One file of a model compared with koma.json. `state`: fine, damaged, missing, unlisted."""
 
     name: str
     state: str
@@ -37,24 +38,26 @@ class FileState:
 
 
 def checked_name(name: str) -> str:
-    """The name, if it may be a folder below the models folder; BadInput otherwise."""
+    """Return the name if it is a valid folder name for a model. Raises BadInput otherwise."""
     if not weights.NAME.fullmatch(name) or len(name) > NAME_MAX or name.endswith("."):
-        raise BadInput(f"{name[:80]!r} is no model name: letters, digits, '.', '_' and '-', at most {NAME_MAX}.")
+        raise BadInput(
+            f"{name[:80]!r} is not a valid model name: letters, digits, '.', '_' and '-', at most {NAME_MAX}."
+        )
     if name in (BUILTIN, "none"):
         raise BadInput(f"{name!r} is taken: it means {'our own model' if name == BUILTIN else 'no model'}.")
     return name
 
 
 def new_name(name: str) -> str:
-    """The name, if a model may be installed under it; BadInput otherwise."""
+    """Return the name if a model may be installed under it. Raises BadInput otherwise."""
     if name.endswith(LOCK) or OLD in name or name.startswith(UPLOAD):
-        raise BadInput(f"{name!r} is taken: what is being installed has such names. Choose another.")
+        raise BadInput(f"{name!r} is reserved for installations in progress. Choose another name.")
     return checked_name(name)
 
 
 @contextlib.contextmanager
 def incoming(models_dir: Path, name: str) -> Iterator[Path]:
-    """The folder in which a model is put together, kept between tries; Conflict while another process is at it."""
+    """Yield the staging folder of a model, kept between attempts. Raises Conflict while another process uses it."""
     folder = models_dir / INCOMING / checked_name(name)
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -66,8 +69,8 @@ def incoming(models_dir: Path, name: str) -> Iterator[Path]:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             raise Conflict(f"{name} is being installed or removed by another process already.") from error
-        folder.mkdir(exist_ok=True)  # the one before may just have moved it
-        for left in folder.parent.glob(f"{name}{OLD}*"):  # of a process that died while it deleted
+        folder.mkdir(exist_ok=True)  # the previous holder may just have moved it
+        for left in folder.parent.glob(f"{name}{OLD}*"):  # left by a process that died while deleting
             erase(left)
         yield folder
     finally:
@@ -75,7 +78,7 @@ def incoming(models_dir: Path, name: str) -> Iterator[Path]:
 
 
 def finish(models_dir: Path, name: str, folder: Path, card: Mapping[str, Any]) -> Path:
-    """Write koma.json as the last file and move the folder to its place; a model of that name gives way whole."""
+    """Write koma.json last and move the folder into place, replacing a model of that name as a unit."""
     for stray in [path for path in folder.iterdir() if path.name not in card["files"]]:
         erase(stray)
     for path in folder.iterdir():
@@ -94,7 +97,7 @@ def finish(models_dir: Path, name: str, folder: Path, card: Mapping[str, Any]) -
 
 
 def write_card(folder: Path, card: Mapping[str, Any]) -> None:
-    """koma.json, whole or not at all."""
+    """Write koma.json atomically."""
     temporary = folder / f"{CARD}{TEMP}"
     with temporary.open("w", encoding="utf-8") as file:
         json.dump(card, file, indent=1, sort_keys=True)
@@ -104,13 +107,13 @@ def write_card(folder: Path, card: Mapping[str, Any]) -> None:
 
 
 def check_space(models_dir: Path, wanted: int, *, reserve: int) -> None:
-    """KomaError when `wanted` bytes would eat into the space that is kept free."""
+    """Raise KomaError when `wanted` bytes would use space that is reserved."""
     models_dir.mkdir(parents=True, exist_ok=True)
     free = shutil.disk_usage(models_dir).free
     if free - wanted < reserve:
         raise KomaError(
             f"{models_dir} has {humane.filesize(free)} free; the model needs {humane.filesize(wanted)} and "
-            f"{humane.filesize(reserve)} are kept back (KOMA_DISK_RESERVE_BYTES). Make room.",
+            f"{humane.filesize(reserve)} are reserved (KOMA_DISK_RESERVE_BYTES). Free some space.",
             permanent=False,
         )
 
@@ -122,7 +125,7 @@ def verify(
     progress: Callable[[int], None] | None = None,
     stop: Callable[[], bool] = lambda: False,
 ) -> list[FileState]:
-    """Every file against koma.json, by name. Empty `sha256` in it or no koma.json: "unlisted", nothing to compare."""
+    """Verify every file against koma.json, by name. Without a `sha256` or a koma.json, files are "unlisted"."""
     folder = models_dir / checked_name(name)
     if not folder.is_dir():
         return _verify_single(models_dir, name, progress=progress)
@@ -147,7 +150,7 @@ def verify(
 
 
 def _verify_single(models_dir: Path, name: str, *, progress: Callable[[int], None] | None) -> list[FileState]:
-    """NAME.onnx or NAME.xml against the sha256 in NAME.json beside it."""
+    """Verify NAME.onnx or NAME.xml against the sha256 in NAME.json."""
     for ending in (".onnx", ".xml"):
         path = models_dir / f"{name}{ending}"
         if path.is_file():
@@ -159,17 +162,17 @@ def _verify_single(models_dir: Path, name: str, *, progress: Callable[[int], Non
 
 
 def size_of(path: Path) -> int:
-    """Bytes of a model: a file, or the files directly in a folder."""
+    """Return the bytes of a model: of a file, or of the files directly in a folder."""
     if path.is_file():
         return path.stat().st_size
     return sum(file.stat().st_size for file in path.iterdir() if file.is_file())
 
 
 def remove(models_dir: Path, name: str) -> int:
-    """Delete a model's folder (or NAME.onnx / NAME.xml with its JSON) and what was fetched of it; returns the bytes
-    freed. BadInput if nothing is there, Conflict while it is installed or removed by somebody else.
+    """Delete a model's folder (or NAME.onnx / NAME.xml with its JSON) and its partial downloads; return the bytes
+    freed. Raises BadInput if there is nothing, Conflict while another process installs or removes it.
 
-    A link is taken away, what it leads to stays.
+    A symbolic link is removed; its target stays.
     """
     checked_name(name)
     _in_place(models_dir, name, INCOMING)
@@ -179,8 +182,8 @@ def remove(models_dir: Path, name: str) -> int:
         try:
             for path in paths:
                 freed += 0 if path.is_symlink() else size_of(path)
-                aside = models_dir / INCOMING / f"{name}{OLD}{secrets.token_hex(4)}"  # as `incoming` looks for them
-                path.rename(aside)  # gone at once, even if deleting takes long or breaks off
+                aside = models_dir / INCOMING / f"{name}{OLD}{secrets.token_hex(4)}"  # `incoming` cleans these up
+                path.rename(aside)  # gone at once, even if deleting takes long or fails
                 erase(aside)
             erase(parts)
         except OSError as error:
@@ -189,7 +192,7 @@ def remove(models_dir: Path, name: str) -> int:
 
 
 def _in_place(models_dir: Path, name: str, *asides: str) -> list[Path]:
-    """What there is of a model where models lie; BadInput when that is nothing, and nothing of it lies aside."""
+    """Return the installed paths of a model. Raises BadInput when there are none, and none staged either."""
     card = models_dir / f"{name}.json"
     paths = [one for one in (models_dir / name, *(models_dir / f"{name}{e}" for e in (".onnx", ".xml")), card)
              if os.path.lexists(one)]  # fmt: skip
@@ -200,7 +203,7 @@ def _in_place(models_dir: Path, name: str, *asides: str) -> list[Path]:
 
 
 def erase(path: Path) -> None:
-    """Delete a file, a link (not what it leads to) or a folder with all that is in it."""
+    """Delete a file, a link (not its target) or a folder with its contents."""
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path)
     else:

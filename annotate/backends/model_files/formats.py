@@ -1,4 +1,4 @@
-"""Which files may be part of a model: formats that are only read, never run, judged by name and by first bytes."""
+"""Files that may be part of a model: formats that are only read, never executed, checked by name and first bytes."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from ingest.errors import BadInput, Cancelled
 from ingest.imaging.names import plain_text
 
 SAFE = frozenset({".onnx", ".data", ".csv", ".json", ".npz", ".safetensors", ".txt", ".xml"})
-NUMBERS = ".data"  # the bare weights beside an ONNX graph of more than 2 GB: any bytes
+NUMBERS = ".data"  # raw weights of an ONNX graph larger than 2 GB: any bytes
 RUNS_CODE = frozenset({".pt", ".pth", ".ckpt", ".bin", ".pkl", ".pickle", ".joblib", ".npy", ".h5", ".keras", ".pb"})
 ARCHIVES = frozenset({".zip", ".tar", ".gz", ".7z", ".rar"})
-SAFETENSORS_HEADER_MAX = 8 * 2**20  # a hundredth of it is usual
-ARRAYS_MAX = 256 * 2**20  # bytes of all arrays of a file, unpacked
-# What damaged or hostile files of arrays make zipfile and NumPy raise.
+SAFETENSORS_HEADER_MAX = 8 * 2**20  # usual headers are a hundredth of this
+ARRAYS_MAX = 256 * 2**20  # total unpacked bytes of a file's arrays
+# What zipfile and NumPy raise for damaged or malicious array files.
 NO_ARRAYS = (
     *(zipfile.BadZipFile, zlib.error, tokenize.TokenError, ValueError, OSError, EOFError, LookupError, TypeError),
     *(NotImplementedError, RuntimeError, MemoryError, OverflowError, SyntaxError),
@@ -32,10 +32,10 @@ READ = 1 << 20
 
 
 def refusal(name: str) -> str:
-    """Why a file of that name stays out, in words; empty where it may come in."""
+    """Return why a file of this name is refused; empty if it is allowed."""
     ending = Path(name).suffix.lower()
     if not weights.NAME.fullmatch(name) or len(name) > 120:
-        return "its name has other characters than letters, digits, '.', '_' and '-'"
+        return "its name may hold only letters, digits, '.', '_' and '-'"
     if ending in SAFE:
         return ""
     if ending in RUNS_CODE:
@@ -46,7 +46,7 @@ def refusal(name: str) -> str:
 
 
 def check(path: Path, name: str) -> None:
-    """BadInput when the bytes are not what the name says, or hold Python objects."""
+    """Raise BadInput when the content does not match the name or holds Python objects."""
     with path.open("rb") as file:
         head = file.read(16)
     ending = Path(name).suffix.lower()
@@ -59,22 +59,22 @@ def check(path: Path, name: str) -> None:
     elif head.lstrip().lower().startswith((b"<!doctype", b"<html")):
         raise BadInput(f"{name}: inside it is a web page, not a model. Download the file itself.")
     elif head.startswith(b"version https:/"):
-        raise BadInput(f"{name}: this is git's placeholder, not the file. Get it with `git lfs pull`.")
+        raise BadInput(f"{name}: this is a Git LFS pointer, not the file. Get it with `git lfs pull`.")
     elif ending == ".safetensors":
         _check_safetensors(path, name)
     elif ending == ".json":
         try:
             outside_json.read(path)
         except ValueError as error:
-            raise BadInput(f"{name}: this is no JSON ({error}). Get the file again.") from error
+            raise BadInput(f"{name}: this is no JSON ({error}). Download the file again.") from error
 
 
 def hashes(
     path: Path, *, progress: Callable[[int], None] | None = None, stop: Callable[[], bool] = lambda: False
 ) -> tuple[str, str]:
-    """sha256 and git's blob sha1 of a file, in one reading; `progress` gets the bytes read since the last call.
+    """Compute sha256 and git's blob sha1 of a file in one pass; `progress` gets the bytes read since the last call.
 
-    Raises Cancelled when `stop` says so.
+    Raises Cancelled when `stop` returns True.
     """
     sha256 = hashlib.sha256()
     blob = hashlib.sha1(b"blob %d\0" % path.stat().st_size, usedforsecurity=False)
@@ -90,7 +90,7 @@ def hashes(
 
 
 def check_arrays(path: Path, name: str) -> None:
-    """BadInput when a file of arrays is damaged, holds Python objects, or unpacks to more than ARRAYS_MAX bytes."""
+    """Raise BadInput when an array file is damaged, holds Python objects, or unpacks to more than ARRAYS_MAX bytes."""
     total = 0
     try:
         with zipfile.ZipFile(path) as archive:
@@ -106,15 +106,15 @@ def check_arrays(path: Path, name: str) -> None:
                 if kind.hasobject:
                     raise BadInput(f"{name}: it holds Python objects, which may run code. It was not taken.")
                 if min(shape, default=0) < 0:
-                    raise ValueError("an array has fewer than no rows")
+                    raise ValueError("an array has a negative size")
                 total += max(member.file_size, math.prod(shape) * kind.itemsize)
                 if total > ARRAYS_MAX:
                     raise BadInput(
-                        f"{name}: its arrays would fill more than {humane.filesize(ARRAYS_MAX)}. Get it again."
+                        f"{name}: its arrays would take more than {humane.filesize(ARRAYS_MAX)}. Download it again."
                     )
     except NO_ARRAYS as error:
         why = plain_text(str(error), bytes_max=100)
-        raise BadInput(f"{name}: this is no file of NumPy arrays ({why}). Get the file again.") from error
+        raise BadInput(f"{name}: not a file of NumPy arrays ({why}). Download the file again.") from error
 
 
 def _check_safetensors(path: Path, name: str) -> None:
@@ -122,7 +122,7 @@ def _check_safetensors(path: Path, name: str) -> None:
         length = int.from_bytes(file.read(8), "little")
         try:
             if not 2 <= length <= min(SAFETENSORS_HEADER_MAX, path.stat().st_size - 8):
-                raise ValueError("its header has no possible length")
+                raise ValueError("its header has an impossible length")
             outside_json.parsed(file.read(length))
         except ValueError as error:
-            raise BadInput(f"{name}: this is no safetensors file ({str(error)[:100]}). Get the file again.") from error
+            raise BadInput(f"{name}: not a safetensors file ({str(error)[:100]}). Download the file again.") from error

@@ -1,6 +1,7 @@
-"""Takes a model from a folder or a zip on this machine: safe files only, compared with what is told of them.
+"""Import of a model from a folder or ZIP on this machine: safe files only, verified against their stated hashes.
 
-Files may lie as in the models folder (`model.onnx`) or as in their repository (`face_detect_v1.4_s/model.onnx`).
+Files may be laid out as in the models folder (`model.onnx`) or as in their repository
+(`face_detect_v1.4_s/model.onnx`).
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from ingest.imaging.names import plain_text
 CHUNK = 1 << 20
 ENTRIES_MAX = 5000
 PATH_MAX = 1000  # bytes of a path inside the source
-OPTIONS_MAX = 32  # of a card's own, each a number, a switch or a short word
+OPTIONS_MAX = 32  # options of a card, each a number, a boolean or a short word
 LIMITS = Limits(members_max=ENTRIES_MAX, member_bytes_max=64 * 2**30)
 
 Opener = Callable[[], contextlib.AbstractContextManager[IO[bytes]]]
@@ -35,7 +36,7 @@ Report = Callable[[int, int, str], None]
 
 @dataclass(frozen=True, slots=True)
 class Offered:
-    """A file that could be taken: its path inside the source as text to be shown, its size, how to read it."""
+    """A file that could be imported: its path inside the source for display, its size, and how to read it."""
 
     path: str
     size: int
@@ -44,7 +45,7 @@ class Offered:
 
 @dataclass(slots=True)
 class Imported:
-    """What an import took, and in words what it left out."""
+    """Result of an import, with the reasons for what was left out."""
 
     name: str
     path: Path
@@ -65,8 +66,8 @@ def import_model(
 ) -> Imported:
     """Install the model in a folder or zip under `name` (default: the source's own name).
 
-    A name of the catalogue says which files are needed; other models need `family`, a koma.json, or the files by which
-    a family is recognised. `shown`: the name the person knows the source by. Raises BadInput.
+    For a name in the catalogue, the catalogue says which files are needed; other models need `family`, a koma.json, or
+    files by which their family is recognised. `shown`: the source's name for the user. Raises BadInput.
     """
     called = plain_text(shown or source.name)
     name = folder.new_name(name or PurePosixPath(called).name.removesuffix(".zip"))
@@ -97,7 +98,7 @@ def import_model(
                 imported.path = folder.finish(
                     models_dir, name, aside, _card(family, model, card, called, imported.files)
                 )
-            except BaseException:  # nothing goes on with what was copied, and the disk may be full of it
+            except BaseException:  # partial copies are never resumed, and may have filled the disk
                 folder.erase(aside)
                 raise
     return imported
@@ -105,7 +106,7 @@ def import_model(
 
 @contextlib.contextmanager
 def _offered(source: Path, called: str) -> Iterator[tuple[list[Offered], list[str]]]:
-    """All regular files of the source, and what was refused at once, in words."""
+    """Yield all regular files of the source, and the reasons for those refused at once."""
     if source.is_dir():
         yield _in_folder(source)
     elif source.is_file():
@@ -120,7 +121,7 @@ def _offered(source: Path, called: str) -> Iterator[tuple[list[Offered], list[st
         except (BadArchive, BadMember) as error:
             raise BadInput(str(error)) from error
     else:
-        raise BadInput(f"{called}: there is no such folder or zip.")
+        raise BadInput(f"{called}: there is no such folder or ZIP.")
 
 
 def _in_folder(source: Path) -> tuple[list[Offered], list[str]]:
@@ -149,7 +150,7 @@ def _in_folder(source: Path) -> tuple[list[Offered], list[str]]:
 
 
 def _told(offers: list[Offered]) -> dict[str, Any]:
-    """The koma.json in the source, of a model packed elsewhere; empty without one. Only a few of its keys are used."""
+    """Read the source's koma.json, of a model packed elsewhere; empty without one. Only a few of its keys are used."""
 
     for offer in offers:
         if PurePosixPath(offer.path).name == CARD and offer.path.count("/") <= 1 and offer.size <= outside_json.SMALL:
@@ -163,7 +164,7 @@ def _told(offers: list[Offered]) -> dict[str, Any]:
 
 
 def _of_catalogue(model: Model, offers: list[Offered], left_out: list[str]) -> dict[str, Offered]:
-    """Each file that the model needs, by its name here. BadInput names those that are missing."""
+    """Return each file that the model needs, by local name. Raises BadInput naming those that are missing."""
     if not model.files:
         return _all_safe(offers, left_out)
     taken: dict[str, Offered] = {}
@@ -186,7 +187,7 @@ def _of_catalogue(model: Model, offers: list[Offered], left_out: list[str]) -> d
 
 
 def _best(file: File, offers: list[Offered]) -> Offered | None:
-    """The file by its path in the repository, else by its name here at the top or in the only folder."""
+    """Find a file by its path in the repository, else by its local name at the top level or in the only folder."""
     exact = [offer for offer in offers if ("/" + offer.path).endswith("/" + file.remote)]
     if len(exact) == 1:
         return exact[0]
@@ -195,7 +196,7 @@ def _best(file: File, offers: list[Offered]) -> Offered | None:
 
 
 def _all_safe(offers: list[Offered], left_out: list[str]) -> dict[str, Offered]:
-    """All safe files of the top, or of the only folder in it."""
+    """Return all safe files of the top level, or of the only folder in it."""
     tops = {offer.path.split("/")[0] for offer in offers if "/" in offer.path}
     flat = [offer for offer in offers if "/" not in offer.path]
     inner = not flat and len(tops) == 1
@@ -207,7 +208,7 @@ def _all_safe(offers: list[Offered], left_out: list[str]) -> dict[str, Offered]:
         if name == CARD and len(parts) == 1:
             continue
         if not why and name.lower() in {CARD, *(taken_name.lower() for taken_name in taken)}:
-            why = "another file has this name but for small and capital letters"
+            why = "another file has this name, apart from upper and lower case"
         if why:
             left_out.append(f"{offer.path}: {why}.")
         else:
@@ -231,20 +232,20 @@ def _copy(offer: Offered, to: Path, local: str, *, done: int, total: int, report
                     raise Cancelled("Stopped. Nothing was installed.")
                 written += len(block)
                 if written > offer.size:
-                    raise BadInput(f"{offer.path}: it is longer than it says. Pack it again.")
+                    raise BadInput(f"{offer.path}: it is longer than stated. Create the ZIP again.")
                 target.write(block)
                 report(done + written, total, local)
     except (BadMember, BadArchive) as error:
         raise BadInput(str(error)) from error
     if written != offer.size:
-        raise BadInput(f"{offer.path}: it is cut off. Copy it again.")
+        raise BadInput(f"{offer.path}: it is truncated. Copy it again.")
     return done + written
 
 
 def _line(
     path: Path, local: str, offer: Offered, model: Model | None, card: Mapping[str, Any], stop: Stop
 ) -> dict[str, Any]:  # fmt: skip
-    """The file's line in koma.json; BadInput where the bytes are not those pinned or told by the source's card."""
+    """Return the file's entry for koma.json. Raises BadInput on a mismatch with the catalogue or the source's card."""
     formats.check(path, local)
     digest, _ = formats.hashes(path, stop=stop)
     pinned = next((file.sha256 for file in model.files if file.local == local), "") if model else ""
@@ -281,7 +282,7 @@ def _card(
 
 
 def _options(told: Any) -> dict[str, Any]:
-    """The settings on a card from outside that a model could have: plain values by short names."""
+    """Return the acceptable options of an untrusted card: simple values with short names."""
     rows = told.items() if isinstance(told, dict) else ()
     fine = {
         name: value

@@ -1,7 +1,7 @@
-"""Which models are installed, of which family, and how each is opened. A new adapter is one row of FAMILIES.
+"""Installed models, their families, and how to open them. A new adapter is one row of FAMILIES.
 
-A model is a folder below the models folder, named as people name the model, with its files and a `koma.json`: family,
-source, revision, licence, sha256 by file. A folder without one is recognised by its files. Single files (`NAME.onnx`,
+A model is a folder in the models folder, named after the model, with its files and a `koma.json`: family, source,
+revision, licence, sha256 per file. A folder without one is recognised by its files. Single files (`NAME.onnx`,
 `NAME.xml`) are face detectors.
 """
 
@@ -24,11 +24,12 @@ NET = "model.onnx"
 
 @dataclass(frozen=True, slots=True)
 class Family:
-    """Models with the same interface. `opener` is "module:function", called as f(installed, device=, threads=).
+    """A family of models with the same interface. `opener` is "module:function", called as f(installed, device=,
+    threads=).
 
-    `files` make a folder without a card one of this family, when all of them are there; empty: only a card does.
-    `starts`: and when its name begins so, where the files alone say too little. `describer`, of scorers:
-    "module:function" that tells labels, rules and identity without loading the network.
+    A folder without a card belongs to the family when it holds all `files` (empty: a card is needed) and, where the
+    files alone are ambiguous, its name begins with `starts`. `describer`, for scorers: "module:function" that returns
+    labels, rules and identity without loading the network.
     """
 
     name: str
@@ -37,11 +38,11 @@ class Family:
     files: tuple[str, ...] = ()
     starts: tuple[str, ...] = ()
     describer: str = ""
-    weights: str = ""  # the file whose hash identifies the model, where that and its card are all there is to know
+    weights: str = ""  # the file whose hash, with the card, identifies the model
 
 
 def _scorer(name: str, task: str, module: str, describe: str, opener: str, *files: str) -> Family:
-    """A family of taggers or classifiers in one of the modules here."""
+    """Build a family of taggers or classifiers from a module of `taggers`."""
     where = f"annotate.backends.{module}"
     return Family(name, task, f"{where}:{opener}", files, describer=f"{where}:{describe}")
 
@@ -117,7 +118,7 @@ FAMILIES = {
 
 @dataclass(frozen=True, slots=True)
 class Installed:
-    """A model that can be opened: its name, family, folder (or file), and the card that lies in it."""
+    """An installed model: its name, family, folder (or file) and card."""
 
     name: str
     family: Family
@@ -130,13 +131,13 @@ class Installed:
 
 
 def installed(models_dir: Path, *, task: str = "") -> list[Installed]:
-    """All models below the folder, by name; with `task` only those for it. Folders that are no models are left out, and
-    those of which `broken` tells."""
+    """List the models in the folder by name, with `task` only those for it. Folders that are not models, and those
+    returned by `broken`, are left out."""
     return [model for model in _looked_at(models_dir) if isinstance(model, Installed) and task in ("", model.task)]
 
 
 def broken(models_dir: Path) -> dict[str, str]:
-    """By name, in words, what is wrong with models whose card cannot be read. They hide no other model."""
+    """Return, by name, the problems of models whose card cannot be read. They do not affect other models."""
     return dict(entry for entry in _looked_at(models_dir) if not isinstance(entry, Installed))
 
 
@@ -152,7 +153,7 @@ def _looked_at(models_dir: Path) -> Iterator[Installed | tuple[str, str]]:
 
 
 def find(name: str, models_dir: Path, *, task: str) -> Installed:
-    """The installed model of that name; BadInput names those that are there."""
+    """Return the installed model of this name. Raises BadInput that lists the installed ones."""
     names = []
     for model in installed(models_dir, task=task):
         if model.name == name:
@@ -167,29 +168,29 @@ def find(name: str, models_dir: Path, *, task: str) -> Installed:
 
 
 def open_model(found: Installed, *, device: str = AUTO, threads: int = 0, **options: Any) -> Any:
-    """The adapter, ready to work, with what `options` of its own it has (a threshold).
+    """Open a model with its adapter; `options` are specific to the adapter (such as a threshold).
 
-    BadInput when its files are damaged, of another kind, or the device is not there.
+    Raises BadInput when its files are damaged or of a different type, or the device is not available.
     """
     module, _, function = found.family.opener.partition(":")
     return getattr(import_module(module), function)(found, device=device, threads=threads, **options)
 
 
 def describe(found: Installed) -> Any:
-    """Identity, labels and rules of an installed tagger or classifier (`taggers.scorer.Described`), unloaded.
+    """Return identity, labels and rules of a tagger or classifier (`taggers.scorer.Described`) without loading it.
 
-    BadInput when a file is missing or damaged, or the model is of another kind.
+    Raises BadInput when a file is missing or damaged, or the model is of a different type.
     """
     module, _, function = found.family.describer.partition(":")
     if not module:
-        raise BadInput(f"{found.name} is no tagger or classifier. Choose another model.")
+        raise BadInput(f"{found.name} is not a tagger or classifier. Choose another model.")
     return getattr(import_module(module), function)(found)
 
 
 def identity(found: Installed) -> tuple[str, str] | None:
-    """(revision, sha256) that the opened model would tell of itself, or None where only opening tells; see `describe`.
+    """Return (revision, sha256) as the opened model would report, or None if only opening it tells; see `describe`.
 
-    BadInput when the file is missing.
+    Raises BadInput when the file is missing.
     """
     options = found.card.get("options")
     fed_otherwise = isinstance(options, dict) and options.get("dynamic") is True  # which is part of the revision

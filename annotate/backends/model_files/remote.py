@@ -1,4 +1,4 @@
-"""Talks to a model hub: what a file is (commit, size, hash), and its bytes, resumed after every break."""
+"""Client of a model hub: a file's commit, size and hash, and its download, resumed after every interruption."""
 
 from __future__ import annotations
 
@@ -22,30 +22,30 @@ from ingest.errors import BadInput, Cancelled, KomaError
 from ingest.imaging.names import plain_text
 
 ANSWER_BYTES_MAX = 8 * 2**20  # of a list of files
-ANSWER_S_MAX = 120.0  # for all of it, however it drips
+ANSWER_S_MAX = 120.0  # for a complete response, however slowly it arrives
 SIZE_DIGITS_MAX = 15  # of a file's size in bytes
 REDIRECTS_MAX = 5
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
-LEFT_BYTES_MAX = 64 * 1024  # of a response that nobody wants: read, so that its connection can be kept
-KEEP = 4  # idle connections: the hub's and those of the servers that it leads to
-TRIES = 5  # in a row without a single new byte
+LEFT_BYTES_MAX = 64 * 1024  # of an unneeded response, read so that its connection can be kept
+KEEP = 4  # idle connections, to the hub and to the servers it redirects to
+TRIES = 5  # consecutive attempts without a new byte
 REPOSITORY = re.compile(r"(?:datasets/)?[A-Za-z0-9][A-Za-z0-9._-]*/[A-Za-z0-9][A-Za-z0-9._-]*")
 SHA256, SHA1 = re.compile(r"[0-9a-f]{64}"), re.compile(r"[0-9a-f]{40}")
-DISK = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG, errno.EIO})  # no network fails by these
-WAITS = frozenset({408, 425, 429, 500, 502, 503, 504})  # worth another try later
+DISK = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG, errno.EIO})  # never network errors
+WAITS = frozenset({408, 425, 429, 500, 502, 503, 504})  # worth a later retry
 
-Progress = Callable[[int], None]  # new bytes
+Progress = Callable[[int], None]  # number of new bytes
 Stop = Callable[[], bool]
 
 
 def never() -> bool:
-    """Nobody asks to stop."""
+    """Never stop."""
     return False
 
 
 @dataclass(frozen=True, slots=True)
 class Remote:
-    """A file as the hub describes it. `sha256` where it tells one; `git_sha1` (of git's blob) for small files."""
+    """A file as described by the hub: `sha256` if stated; `git_sha1` (of git's blob) for small files."""
 
     repository: str
     path: str
@@ -56,7 +56,7 @@ class Remote:
 
 
 class _Refused(Exception):
-    """A response that is no success."""
+    """A response that is not a success."""
 
     def __init__(self, status: int, words: str) -> None:
         super().__init__(f"{status} {words}".strip())
@@ -64,7 +64,7 @@ class _Refused(Exception):
 
 
 def following(url: str, location: str) -> str:
-    """Where a redirect leads: to web addresses only, never from https down to http. BadInput for others."""
+    """Resolve a redirect: http and https only, never from https to http. Raises BadInput for others."""
     host = urlsplit(url).netloc
     try:
         leads = urljoin(url, quote(location, safe=string.punctuation, encoding="latin-1"))
@@ -80,20 +80,20 @@ def following(url: str, location: str) -> str:
 
 
 class Hub:
-    """A hub with the addresses of huggingface.co. `base` comes from the settings, never from a visitor."""
+    """A hub with the URL scheme of huggingface.co. `base` comes from the settings, never from user input."""
 
     def __init__(self, base: str, *, token: str = "", timeout_s: float = 30.0, wait_s: float = 1.0) -> None:
         self.base = base.rstrip("/")
         self.host = urlsplit(self.base).netloc
         self.timeout_s, self.wait_s = timeout_s, wait_s
         self._token = token
-        self._client = HttpClient(tls=True, keep=KEEP)  # also of a base with http: it may lead to https
+        self._client = HttpClient(tls=True, keep=KEEP)  # also for an http base: it may redirect to https
         weakref.finalize(self, self._client.close)
 
     def about(self, repository: str, revision: str, path: str, *, stop: Stop = never) -> Remote | None:
-        """What a file is, at the commit that `revision` names now; None where there is no such file.
+        """Return a file's description at the commit that `revision` refers to now; None if there is no such file.
 
-        Large files have their sha256 in X-Linked-Etag, small ones git's hash in ETag.
+        Large files state their sha256 in X-Linked-Etag, small ones git's hash in ETag.
         """
         url = self._url(repository, "resolve", revision, path)
         what = f"{repository}: {path}"
@@ -111,7 +111,7 @@ class Hub:
         )  # fmt: skip
 
     def listing(self, repository: str, revision: str, *, stop: Stop = never) -> list[str]:
-        """Names of the files at the top of a repository."""
+        """Return the names of the files at the top level of a repository."""
         url = f"{self._repository(repository)}/tree/{quote(revision, safe='')}"
         rows = self._retried(lambda: self._json(url, stop), repository, stop)
         if not isinstance(rows, list):
@@ -119,7 +119,7 @@ class Hub:
         return [str(row.get("path", "")) for row in rows if isinstance(row, dict) and row.get("type") == "file"]
 
     def licence(self, repository: str) -> str:
-        """The licence on the model's card, as the hub tells it; empty where it does not. Never an error."""
+        """Return the licence on the model's card as stated by the hub; empty if it states none. Never raises."""
         try:
             about = self._json(self._repository(repository))
         except (*SERVER_ERRORS, _Refused, BadInput, ValueError):
@@ -129,9 +129,9 @@ class Hub:
         return licence[:100] if isinstance(licence, str) and licence.isprintable() else ""
 
     def fetch(self, remote: Remote, to: Path, *, progress: Progress, stop: Stop = never) -> None:
-        """Append to `to` until it has the file's size; begins where an earlier try ended.
+        """Append to `to` until it has the file's size, resuming where an earlier attempt ended.
 
-        Raises Cancelled, BadInput (gone, refused), or KomaError that is not permanent when the network stays away.
+        Raises Cancelled, BadInput (missing, refused), or a KomaError that is not permanent when the network stays down.
         """
         url = self._url(remote.repository, "resolve", remote.commit, remote.path)
         tries = 0
@@ -158,7 +158,7 @@ class Hub:
     def _append(self, url: str, remote: Remote, to: Path, *, progress: Progress, stop: Stop) -> None:
         have = _size(to)
         with self._get(url, stop=stop, headers={"Range": f"bytes={have}-"} if have else {}) as response:
-            if have and not _continues(response, have, remote.size):  # it sends everything again
+            if have and not _continues(response, have, remote.size):  # it sends the complete file again
                 progress(-have)
                 have = 0
             with to.open("r+b" if have else "wb") as file:
@@ -168,14 +168,14 @@ class Hub:
                         raise Cancelled(f"Stopped. The partial download of {remote.path} is kept.")
                     have += len(block)
                     if have > remote.size:
-                        raise BadInput(f"{self.host} sends more of {remote.path} than it told. It was not kept.")
+                        raise BadInput(f"{self.host} sent more of {remote.path} than it stated. It was not kept.")
                     file.write(block)
                     progress(len(block))
 
     def _head(self, url: str, what: str, stop: Stop) -> dict[str, str] | None:
-        """Headers of the file itself, by their names in small letters; None where there is none.
+        """Return the headers of the file itself by lower-case name; None if there is no such file.
 
-        Redirects are followed (a renamed repository), but for one that tells of a large file already.
+        Redirects are followed (a renamed repository), except for one that already describes a large file.
         """
         for _ in range(REDIRECTS_MAX):
             try:
@@ -192,7 +192,7 @@ class Hub:
             if status not in REDIRECTS or headers.get("x-linked-etag"):
                 return headers
             url = following(url, headers.get("location", ""))
-        raise BadInput(f"{self.host} redirects without an end.")
+        raise BadInput(f"{self.host} redirects endlessly.")
 
     def _json(self, url: str, stop: Stop = never) -> Any:
         text, until = b"", time.monotonic() + ANSWER_S_MAX
@@ -205,7 +205,7 @@ class Hub:
 
     @contextmanager
     def _get(self, url: str, *, stop: Stop, headers: dict[str, str] | None = None) -> Iterator[httpx.Response]:
-        """The response at the end of all redirects, a success. Raises _Refused."""
+        """Yield the successful response at the end of all redirects. Raises _Refused."""
         for _ in range(REDIRECTS_MAX):
             with self._request("GET", url, stop, headers or {}) as response:
                 if response.status_code not in REDIRECTS:
@@ -214,7 +214,7 @@ class Hub:
                     return
                 url = following(url, _headers(response).get("location", ""))
                 _read_out(response)
-        raise BadInput(f"{self.host} redirects without an end.")
+        raise BadInput(f"{self.host} redirects endlessly.")
 
     @contextmanager
     def _request(
@@ -231,7 +231,7 @@ class Hub:
                 _read_out(response)
 
     def headers_for(self, url: str) -> dict[str, str]:
-        """What is told to a server; the token to the hub itself alone."""
+        """Return the request headers for a server; only the hub itself gets the token."""
         if self._token and urlsplit(url)[:2] == urlsplit(self.base)[:2]:
             return HEADERS | {"Authorization": f"Bearer {self._token}"}
         return HEADERS
@@ -275,7 +275,7 @@ class Hub:
     def _refused(self, error: _Refused, what: str) -> KomaError:
         if error.status in (401, 403):
             return BadInput(
-                f"{what}: {self.host} wants to know who asks ({error.status}). Accept the model's terms on its page, "
+                f"{what}: {self.host} requires a login ({error.status}). Accept the model's terms on its page, "
                 "and set KOMA_HUB_TOKEN to your token; or import the files from a folder."
             )
         if error.status == 404:
@@ -284,8 +284,8 @@ class Hub:
 
     def _away(self, problem: Exception, what: str) -> KomaError:
         return KomaError(
-            f"{what}: {self.host} cannot be reached or breaks off ({_words(problem)}). What is there stays; try again "
-            "later, set KOMA_HUB_URL to a mirror, or import the files from a folder.",
+            f"{what}: {self.host} cannot be reached or disconnected ({_words(problem)}). A partial download is kept; "
+            "try again later, set KOMA_HUB_URL to a mirror, or import the files from a folder.",
             permanent=False,
         )
 
@@ -296,7 +296,7 @@ def _check(response: httpx.Response) -> None:
 
 
 def _headers(response: httpx.Response) -> dict[str, str]:
-    """By their names in small letters; of several with one name the first."""
+    """Return headers by lower-case name; of several with one name the first."""
     return {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in reversed(response.headers.raw)}
 
 
@@ -305,7 +305,7 @@ def _read_out(response: httpx.Response) -> None:
     for part in response.iter_raw():
         left -= len(part)
         if left < 0:
-            return  # closing is cheaper
+            return  # closing the connection is cheaper
 
 
 def _words(problem: Exception) -> str:
@@ -316,8 +316,8 @@ def _words(problem: Exception) -> str:
 
 def _disk(error: OSError, to: Path) -> KomaError:
     return KomaError(
-        f"{to.name} cannot be written in {to.parent}: {error.strerror}. What was fetched stays; make room and go on, "
-        "or remove it.",
+        f"{to.name} cannot be written in {to.parent}: {error.strerror}. The partial download is kept; free some "
+        "space and resume, or remove it.",
         permanent=False,
     )
 
@@ -331,7 +331,7 @@ def _size(path: Path) -> int:
 
 
 def _continues(response: httpx.Response, have: int, size: int) -> bool:
-    """True when the response is the rest from `have` of a file of that size."""
+    """Return whether the response is the rest, from `have` on, of a file of this size."""
     if response.status_code != 206:
         return False
     content_range = _headers(response).get("content-range", "")

@@ -1,4 +1,4 @@
-"""Finds weights files by name in the folders that may hold them, and says what is wrong with a bad one."""
+"""Finding and verifying weights files by name."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ READ = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class Weights:
-    """A weights file, its sha256 and the JSON that lies beside it (empty without one)."""
+    """A weights file, its sha256 and its JSON card (empty without one)."""
 
     path: Path
     sha256: str
@@ -29,7 +29,7 @@ class Weights:
 
 @cache
 def _sha256(path: Path, size: int, changed_ns: int) -> str:
-    """Hash of a file; size and time are part of the key so that a replaced file is read again."""
+    """Hash a file; size and time are part of the cache key, so that a replaced file is read again."""
     digest = hashlib.sha256()
     with path.open("rb") as file:
         while block := file.read(READ):
@@ -38,18 +38,20 @@ def _sha256(path: Path, size: int, changed_ns: int) -> str:
 
 
 def sha256_of(path: Path) -> str:
-    """Hex sha256 of a file's bytes; BadInput when it cannot be read."""
+    """Return the hex sha256 of a file. Raises BadInput when it cannot be read."""
     try:
         about = path.stat()
         return _sha256(path, about.st_size, about.st_mtime_ns)
     except OSError as error:
-        raise BadInput(f"{path}: the weights file cannot be read ({error.strerror}). Check its rights.") from error
+        raise BadInput(f"{path}: the weights file cannot be read ({error.strerror}). Check its permissions.") from error
 
 
 def find(name: str, folders: Sequence[Path], *, suffix: str = ".onnx") -> Path:
-    """The first `name + suffix` in the folders; BadInput names the folders when there is none or the name is a path."""
+    """Return the first `name + suffix` in the folders. Raises BadInput when there is none or the name is a path."""
     if not NAME.fullmatch(name):
-        raise BadInput(f"{name!r} is no model name: use letters, digits, '.', '_' and '-' only, without a folder.")
+        raise BadInput(
+            f"{name!r} is not a valid model name: use letters, digits, '.', '_' and '-' only, without a folder."
+        )
     for folder in folders:
         path = folder / f"{name}{suffix}"
         if path.is_file():
@@ -61,9 +63,9 @@ def find(name: str, folders: Sequence[Path], *, suffix: str = ".onnx") -> Path:
 
 
 def read(name: str, folders: Sequence[Path], *, suffix: str = ".onnx") -> Weights:
-    """Finds a weights file, hashes it and compares the hash with the one in `name.json` beside it.
+    """Find a weights file and verify its hash against the one in `name.json`.
 
-    Raises BadInput when the file is missing, empty, or not the one that its JSON describes (damaged or cut off).
+    Raises BadInput when the file is missing, empty, or not the one described by its JSON (damaged or truncated).
     """
     path = find(name, folders, suffix=suffix)
     if path.stat().st_size == 0:
@@ -73,20 +75,20 @@ def read(name: str, folders: Sequence[Path], *, suffix: str = ".onnx") -> Weight
     stated_hash = str(card.get("sha256", digest))
     if stated_hash != digest:
         raise BadInput(
-            f"{path}: the file's sha256 is {digest[:12]}..., but {path.stem}.json tells {stated_hash[:12]}...: "
-            "it is damaged, cut off or of another version. Get both files again."
+            f"{path}: the file's sha256 is {digest[:12]}..., but {path.stem}.json states {stated_hash[:12]}...: "
+            "it is damaged, truncated or of another version. Download both files again."
         )
     return Weights(path, digest, card)
 
 
 def read_card(path: Path) -> dict[str, Any]:
-    """The JSON object beside a weights file; empty when there is no such file, BadInput when it is none."""
+    """Read the JSON card of a weights file; empty if there is none. Raises BadInput when it is not a JSON object."""
     if not path.is_file():
         return {}
     try:
         card = outside_json.read(path, bytes_max=outside_json.SMALL)
     except (OSError, ValueError) as error:
-        raise BadInput(f"{path}: the model's description cannot be read: {error}. Get the model again.") from error
+        raise BadInput(f"{path}: the model's description cannot be read: {error}. Download the model again.") from error
     if not isinstance(card, dict):
-        raise BadInput(f"{path}: the model's description must be a JSON object. Get the model again.")
+        raise BadInput(f"{path}: the model's description must be a JSON object. Download the model again.")
     return card

@@ -1,4 +1,4 @@
-"""Models whose weights come inside a Python package: taken from the installed package, whose code is never run."""
+"""Models whose weights ship in a Python package: copied from the installed package, whose code is never run."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ from ingest.errors import BadInput
 
 @dataclass(frozen=True, slots=True)
 class Wheel:
-    """`package` is imported by that name, `release` pinned in `requirements`; `file` inside it becomes `local`."""
+    """A package with weights: its import name, the `release` pinned in `requirements`, and its `file`, installed as
+    `local`."""
 
     package: str
     release: str
@@ -29,11 +30,11 @@ class Wheel:
 
     @property
     def command(self) -> str:
-        """The line that installs the package."""
+        """The command that installs the package."""
         return f"pip install --no-deps -r {self.requirements}"
 
     def path(self) -> Path | None:
-        """The file of the installed package; None where it is not installed."""
+        """The file in the installed package; None if it is not installed."""
         spec = find_spec(self.package)
         for root in spec.submodule_search_locations or () if spec else ():
             if (path := Path(root) / self.file).is_file():
@@ -52,7 +53,7 @@ WHEELS = {
         licence="Apache-2.0",
     )
 }
-"""By the name that the model has in the catalogue."""
+"""Keyed by the model's name in the catalogue."""
 
 
 def import_from_wheel(
@@ -63,10 +64,10 @@ def import_from_wheel(
     report: Report = lambda done, total, file: None,
     stop: Stop = never,
 ) -> Imported:
-    """Install a model of WHEELS from its package. Raises BadInput when that is not there, or of another release."""
+    """Install a model of WHEELS from its package. Raises BadInput when that is missing or of another release."""
     wheel = WHEELS.get(name)
     if wheel is None:
-        raise BadInput(f"No package carries a model {name[:80]!r}; those that are carried: {', '.join(WHEELS)}.")
+        raise BadInput(f"No package contains a model {name[:80]!r}; available: {', '.join(WHEELS)}.")
     path = wheel.path()
     if path is None:
         raise BadInput(f"The package with {name} is not installed. Run `{wheel.command}`, then import again.")

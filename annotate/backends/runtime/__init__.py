@@ -1,1 +1,1 @@
-"""What runs networks: sessions, devices, their memory, and models that stay open."""
+"""Running networks: sessions, devices, their memory, input preparation, and open models."""

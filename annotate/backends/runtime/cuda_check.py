@@ -1,6 +1,6 @@
-"""Whether CUDA really starts here. onnxruntime falls back to the processor without an error, so it is tried.
+"""Check whether CUDA really starts: onnxruntime falls back to the CPU without an error, so it has to be tried.
 
-In a process of its own: a started CUDA keeps some hundred megabytes of the card for as long as its process lives.
+This happens in a separate process, since CUDA holds some hundred megabytes of GPU memory as long as its process lives.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ TIMEOUT_S = 60
 
 @dataclass(frozen=True, slots=True)
 class Devices:
-    """What onnxruntime offers, whether CUDA started, and both in words for the status page."""
+    """The providers of onnxruntime, whether CUDA started, and a description for the status page."""
 
     version: str
     providers: tuple[str, ...]
@@ -34,21 +34,21 @@ class Devices:
 
 @cache
 def devices() -> Devices:
-    """Tries once and remembers; about a second where onnxruntime has a CUDA part, nothing where it has none."""
+    """Try once and cache the result. Takes about a second if onnxruntime has CUDA support, no time otherwise."""
     offered = tuple(onnxruntime.get_available_providers())
     started = CUDA in offered and _tried()
     return Devices(onnxruntime.__version__, offered, started, words_of(offered, started=started))
 
 
 def known() -> Devices | None:
-    """What `devices` found, if somebody asked before; never tries."""
+    """Return the cached result of `devices`, or None; never tries."""
     return devices() if devices.cache_info().currsize else None
 
 
 def words_of(offered: tuple[str, ...], *, started: bool) -> str:
-    """The sentence for what is offered and what came of trying."""
+    """Describe the available providers and the result of the test."""
     if started:
-        return "CUDA starts: networks run on the graphics card."
+        return "CUDA works: networks run on the GPU."
     refusal = "What was asked to run on the card (device=cuda) is refused; device=auto takes the processor and says so."
     if CUDA not in offered:
         return f"Networks run on the processor: this onnxruntime has no CUDA part. {refusal}"
@@ -59,7 +59,7 @@ def words_of(offered: tuple[str, ...], *, started: bool) -> str:
 
 
 def starts() -> bool:
-    """Opens a session of a few bytes with CUDA and asks where it runs."""
+    """Open a tiny session with CUDA and return whether it runs there."""
     try:
         session = onnxruntime.InferenceSession(
             device_graph.arithmetic(InputSpec(8, 8)), providers=[CUDA, "CPUExecutionProvider"]

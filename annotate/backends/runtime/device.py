@@ -1,6 +1,7 @@
-"""A network behind the arithmetic of its input: bytes go to the device, values are made there and never come back.
+"""A network with the arithmetic of its input on the device: only bytes are copied there, and the input values are
+computed there.
 
-The same code runs on the processor, where nothing is copied.
+The same code runs on a CPU, where nothing is copied.
 """
 
 from __future__ import annotations
@@ -18,15 +19,15 @@ from annotate.backends.runtime.inputs import InputSpec, Picture
 from ingest.errors import BadInput
 
 GPU, HOST = "cuda", "cpu"
-FIXED_MAX = 256  # pictures of a graph with a fixed batch
-KEPT = 3  # device buffers of one shape: one is worked on, one waits, one is being filled
-# Words of onnxruntime, CUDA, cuDNN and cuBLAS for "no memory"; they come in exceptions of several types.
+FIXED_MAX = 256  # largest fixed batch of a graph
+KEPT = 3  # device buffers per shape: one in use, one waiting, one being filled
+# Out-of-memory messages of onnxruntime, CUDA, cuDNN and cuBLAS, which come in exceptions of several types.
 _FULL = ("failed to allocate memory", "out of memory", "bad allocation", "alloc_failed", "available memory of")
 
 
 @dataclass(slots=True)
 class Staged:
-    """Bytes [n, h, w, 3] on the device, of which the first `count` are pictures and the rest fills the batch up."""
+    """Bytes [n, h, w, 3] on the device; the first `count` rows are pictures, the others padding of a fixed batch."""
 
     value: Any  # OrtValue
     count: int
@@ -40,15 +41,16 @@ Batch = Picture | Staged
 
 
 class Network:
-    """An opened session with one picture input. `stage` copies (any thread), `run` computes (one thread at a time).
+    """An open session with one picture input. `stage` copies (any thread), `run` computes (one thread at a time).
 
-    `fixed`: the batch size that the graph was built for, None when any will do.
+    `fixed`: the batch size the graph was exported with, None if it takes any.
     """
 
     def __init__(self, opened: onnx_session.Opened, spec: InputSpec, *, copies: bool | None = None) -> None:
-        """`copies`: whether bytes get a buffer of their own on the device; by default on a GPU only.
+        """`copies`: whether bytes are copied to a buffer on the device; by default only on a GPU.
 
-        BadInput for a graph whose first input takes no pictures of numbers, or more of them than anybody trains with.
+        Raises BadInput for a graph whose first input is not numeric pictures, or whose fixed batch is implausibly
+        large.
         """
         self.spec = spec
         self.device, self.on_gpu = opened.device, opened.on_gpu
@@ -58,16 +60,16 @@ class Network:
         self.outputs = tuple(output.name for output in self.session.get_outputs())
         self.fixed = entry.shape[0] if entry.shape and isinstance(entry.shape[0], int) and entry.shape[0] > 0 else None
         if entry.type != "tensor(float)" or (self.fixed or 0) > FIXED_MAX:
-            raise BadInput(f"{opened.name}: its input is {entry.type} {entry.shape}: no pictures as Koma gives them.")
+            raise BadInput(f"{opened.name}: its input {entry.type} {entry.shape} does not take pictures.")
         self._arithmetic = onnx_session.open_beside(device_graph.arithmetic(spec), opened)
         self._place = GPU if self.on_gpu else HOST
         self._copies = self.on_gpu if copies is None else copies
         self._free: dict[tuple[int, ...], list[Any]] = {}
 
     def stage(self, batch: Picture) -> Staged:
-        """Bytes uint8 [n, h, w, 3] on the device; the caller keeps them unchanged until `run` has ended.
+        """Copy bytes uint8 [n, h, w, 3] to the device; the caller MUST NOT change them until `run` has returned.
 
-        A graph with a fixed batch gets black pictures up to it; ValueError for more pictures than it takes.
+        A fixed batch is padded with black pictures. Raises ValueError for more pictures than it takes.
         """
         count = len(batch)
         if self.fixed is not None and count != self.fixed:
@@ -83,11 +85,11 @@ class Network:
     def run(
         self, batch: Batch, outputs: Sequence[str] = (), *, others: dict[str, NDArray[Any]] | None = None
     ) -> list[NDArray[Any]]:
-        """The outputs (all, or the named) for staged bytes, or for bytes [n, h, w, 3] of any number.
+        """Compute the outputs (all, or those named) for staged bytes, or for plain bytes [n, h, w, 3] of any n.
 
-        A processor gets plain bytes one picture at a time, so that no answer depends on its neighbours.
-        `others` are further inputs of the graph. The first axis of each output is that of the pictures. BadInput when
-        the network breaks off or answers to another number of pictures.
+        A CPU gets plain bytes one picture at a time, so that no answer depends on its neighbours.
+        `others` are further inputs of the graph. The first axis of each output is the picture. Raises BadInput when the
+        network fails or returns a different number of pictures.
         """
         if isinstance(batch, Staged):
             return self._run(batch, outputs or self.outputs, others or {})
@@ -99,7 +101,7 @@ class Network:
         return parts[0] if len(parts) == 1 else [np.concatenate(column) for column in zip(*parts)]
 
     def release(self, staged: Staged) -> None:
-        """Let the buffer of staged bytes be used again. `run` does so itself when it ends well."""
+        """Return the buffer of staged bytes for reuse. `run` does so itself when it succeeds."""
         if not self._copies or staged.value is None:
             return
         free_buffers = self._free.setdefault(staged.shape, [])
@@ -108,7 +110,7 @@ class Network:
         staged.value = None
 
     def forget(self) -> None:
-        """Give up the buffers that are kept for later batches."""
+        """Free the buffers kept for later batches."""
         self._free.clear()
 
     def _run(self, staged: Staged, outputs: Sequence[str], others: dict[str, NDArray[Any]]) -> list[NDArray[Any]]:
@@ -128,11 +130,11 @@ class Network:
             if is_out_of_memory(error):
                 raise
             why = onnx_session.first_line(error)
-            raise BadInput(f"{self._name}: this network breaks off in the middle ({why}). Get it again.") from error
+            raise BadInput(f"{self._name}: running this network failed ({why}). Download it again.") from error
         full_outputs = [np.asarray(output) for output in binding.copy_outputs_to_cpu()]
         for output in full_outputs:
             if output.shape[:1] != staged.shape[:1]:
-                raise BadInput(f"{self._name}: this network gives {output.shape} for {staged.shape[0]} pictures.")
+                raise BadInput(f"{self._name}: output {output.shape} for {staged.shape[0]} pictures.")
         found = [output[: staged.count] for output in full_outputs]
         self.release(staged)
         return found
@@ -150,5 +152,5 @@ class Network:
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether an error says that memory ran out, of the device or of the machine, in whatever type it came."""
+    """Return whether an error of any type says that memory ran out, on the device or the machine."""
     return isinstance(error, MemoryError) or any(words in str(error).lower() for words in _FULL)

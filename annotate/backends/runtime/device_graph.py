@@ -1,7 +1,7 @@
-"""The arithmetic of an input (channel order, layout, scale, mean, deviation) as an ONNX graph that a device can run.
+"""The arithmetic of an input (channel order, layout, scale, mean, standard deviation) as an ONNX graph.
 
-The few messages of the format (onnx.proto, IR version 8, operators of version 17) are written here by hand, so that no
-more than onnxruntime is needed to run Koma.
+The few protobuf messages it needs (onnx.proto, IR version 8, opset 17) are encoded by hand, so that Koma depends on
+onnxruntime only.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ _IR_VERSION, _OPSET = 8, 17
 
 
 def arithmetic(spec: InputSpec) -> bytes:
-    """A model from `bytes` uint8 [n, h, w, 3] RGB to `values` float32, bit by bit what `spec.tensor` gives.
+    """A model from `bytes` uint8 [n, h, w, 3] RGB to `values` float32, bit for bit equal to `spec.tensor`.
 
-    Channels change places while they are planes of bytes: that is several times quicker than as values side by side.
+    Channels are reordered as planes of bytes, which is several times faster than reordering interleaved floats.
     """
     steps: list[tuple[str, list[str], bytes]] = []  # operator, its constants, its attributes
     constants: list[bytes] = []
@@ -78,7 +78,7 @@ def _integers(name: str, values: Sequence[int]) -> bytes:
 
 
 def _packed(field: int, values: Sequence[int]) -> bytes:
-    """Each number in its own field, which every reader of repeated fields takes."""
+    """Encode each number in its own field, which every reader of repeated fields accepts."""
     return b"".join(_number(field, int(value)) for value in values)
 
 
@@ -95,7 +95,7 @@ def _number(field: int, value: int) -> bytes:
 
 
 def _varint(value: int) -> bytes:
-    """Seven bits a byte, lowest first; no negative number is ever written here."""
+    """Encode a non-negative number with seven bits per byte, lowest first."""
     parts = bytearray()
     while value > 0x7F:
         parts.append(value & 0x7F | 0x80)

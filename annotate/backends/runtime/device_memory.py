@@ -1,4 +1,4 @@
-"""Buffers that are used again and again; where CUDA is there they are pinned, from which it copies faster."""
+"""Reusable host buffers, pinned where CUDA is available, since it copies faster from pinned memory."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ SHARES = hasattr(os, "memfd_create")  # Linux
 
 
 class HostBuffer:
-    """`array` uint8 of a shape; `pinned`: CUDA agreed to pin it (it refuses when lockable memory is short).
+    """`array` uint8 of a shape; `pinned`: CUDA pinned it (it refuses when lockable memory is short).
 
-    With `share` another process can map it: by the handle `shared`, known there by `number`. It has no name, so nothing
-    is left behind however the processes end, and no limit of /dev/shm (64 MB in a container) holds for it. Raises
-    KomaError when the system gives no such memory.
+    With `share`, another process can map it by the handle `shared`, identified there by `number`. It has no name, so
+    nothing is left behind however the processes end, and the limit of /dev/shm (64 MB in a container) does not apply.
+    Raises KomaError when the system refuses the memory.
     """
 
     def __init__(self, shape: tuple[int, ...], *, pin: bool, share: bool = False, runtime: Any = None) -> None:
@@ -44,7 +44,7 @@ class HostBuffer:
             self.pinned = self._runtime.cudaHostRegister(address, size, ctypes.c_uint(0)) == 0
 
     def free(self) -> None:
-        """Unpin and stop sharing; before the memory goes back. Nothing may be copying from it any more."""
+        """Unpin and stop sharing, before the memory is freed. No copy from it may be in progress."""
         if self.pinned:
             self._runtime.cudaHostUnregister(ctypes.c_void_p(self.array.ctypes.data))
             self.pinned = False
@@ -54,7 +54,7 @@ class HostBuffer:
 
 
 def _shared(length: int) -> tuple[int, mmap.mmap]:
-    """A handle and its mapping; neither stays open when the system refuses."""
+    """Create a handle and its mapping; neither stays open when the system refuses."""
     handle = -1
     try:
         handle = os.memfd_create("koma-pictures")
@@ -72,7 +72,7 @@ def _shared(length: int) -> tuple[int, mmap.mmap]:
 
 @cache
 def cuda_runtime() -> Any:
-    """CUDA's runtime library, which onnxruntime has loaded where CUDA works; None without one."""
+    """Return CUDA's runtime library, which onnxruntime has loaded if CUDA works; None without one."""
     for name in _RUNTIMES:
         try:
             return ctypes.CDLL(name)

@@ -1,4 +1,4 @@
-"""How a picture becomes the numbers that a network eats, step by step and exactly, as its authors trained it."""
+"""Exact preparation of pictures as network input, matching each model's training."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ Picture = NDArray[np.uint8]
 
 
 class Fit(StrEnum):
-    """How a picture gets the network's size."""
+    """How a picture is brought to the network's size."""
 
-    STRETCH = "stretch"  # resized to width x height, whatever its ratio
+    STRETCH = "stretch"  # resized to width x height, aspect ratio ignored
     PAD_SQUARE = "pad_square"  # padded to the square of its longer side, centred, then resized
-    LETTERBOX = "letterbox"  # resized until it fits, ratio kept, then padded, centred
-    MULTIPLE = "multiple"  # shrunk (never enlarged) until it fits; each side up to a multiple of `multiple`
+    LETTERBOX = "letterbox"  # resized to fit with its aspect ratio, then padded, centred
+    MULTIPLE = "multiple"  # shrunk (never enlarged) to fit; each side rounded up to a multiple of `multiple`
 
 
 class Resample(StrEnum):
@@ -41,14 +41,14 @@ PILLOW = {
 }
 
 
-THIN, ROWS = 4, 256  # taller than so many widths: narrowed so many rows at a time
+THIN, ROWS = 4, 256  # pictures taller than THIN widths are narrowed ROWS rows at a time
 
 
 @dataclass(frozen=True, slots=True)
 class InputSpec:
     """The input of a network: size, fit, filter, padding, channel order, layout, and (value * scale - mean) / std.
 
-    `fit` works on bytes in threads; `tensor` is the arithmetic that a device may do instead of the processor.
+    `fit` works on bytes in threads; `tensor` is the arithmetic, which a device may do instead of the CPU.
     """
 
     width: int
@@ -64,13 +64,13 @@ class InputSpec:
     multiple: int = 32
 
     def fit(self, picture: Picture) -> Picture:
-        """Bytes uint8 [h, w, 3] RGB, contiguous, from uint8 [h, w, 3] RGB or [h, w, 4] RGBA (alpha lands on white)."""
+        """Fit uint8 [h, w, 3] RGB or [h, w, 4] RGBA (composited on white) to contiguous uint8 [h, w, 3] RGB."""
         rgb = on_white(picture)
         if self.fit_by == Fit.PAD_SQUARE:
             high, wide = rgb.shape[:2]
             if high < wide and self.width == self.height and self.resample != Resample.AREA:
-                # From square to square Pillow goes along the rows first: padding put in after that saves a third, and
-                # the bytes are the same.
+                # Pillow resizes rows first: padding after that step saves a third of the time, and the bytes are the
+                # same.
                 how, square = PILLOW[self.resample], Image.new("RGB", (self.width, wide), (self.fill,) * 3)
                 square.paste(Image.fromarray(rgb).resize((self.width, high), how), (0, (wide - high) // 2))
                 return np.array(square.resize((self.width, self.height), how), np.uint8)
@@ -79,7 +79,7 @@ class InputSpec:
             rgb = padded(rgb, max(high, wide), max(high, wide), fill=self.fill)
         elif self.fit_by == Fit.LETTERBOX:
             height, width = rgb.shape[:2]
-            # In whole numbers: the float 512 / 540 times 540 is less than 512.
+            # In integers: as floats, 512 / 540 * 540 is less than 512.
             wide, high = self.width, max(1, height * self.width // width)
             if high > self.height:
                 wide, high = max(1, width * self.height // height), self.height
@@ -93,8 +93,8 @@ class InputSpec:
         return resized(rgb, self.width, self.height, self.resample)
 
     def _tall(self, rgb: Picture) -> Picture:
-        """A picture far taller than wide to the square. As a whole that square would fill the memory: its rows are
-        narrowed some at a time, and then shortened; the bytes are the same."""
+        """Fit a very tall picture to the square. The padded square would fill the memory, so rows are narrowed in
+        chunks and then shortened; the bytes are the same."""
         high, how = rgb.shape[0], PILLOW[self.resample]
         narrow = Image.new("RGB", (self.width, high))
         for top in range(0, high, ROWS):
@@ -104,7 +104,7 @@ class InputSpec:
         return np.array(narrow.resize((self.width, self.height), how), np.uint8)
 
     def tensor(self, batch: Picture) -> NDArray[np.float32]:
-        """What the session gets: float32 [n, h, w, 3] or [n, 3, h, w] of bytes [n, h, w, 3] RGB."""
+        """Convert bytes [n, h, w, 3] RGB to the session's input: float32 [n, h, w, 3] or [n, 3, h, w]."""
         values = (batch[..., ::-1] if self.bgr else batch).astype(np.float32)
         if self.scale != 1:
             values *= np.float32(self.scale)
@@ -116,7 +116,7 @@ class InputSpec:
 
 
 def on_white(picture: Picture) -> Picture:
-    """RGB of a picture whose alpha, if any, is put on white, rounded; ValueError for anything else than bytes."""
+    """Composite a picture with alpha on white, rounded, and return RGB. Raises ValueError for anything but bytes."""
     if picture.ndim != 3 or picture.shape[2] not in (3, 4) or picture.dtype != np.uint8:
         raise ValueError(f"a picture must be uint8 [h, w, 3] or [h, w, 4], not {picture.dtype} {picture.shape}")
     if picture.shape[2] == 3:
@@ -126,7 +126,7 @@ def on_white(picture: Picture) -> Picture:
 
 
 def padded(rgb: Picture, width: int, height: int, *, fill: int) -> Picture:
-    """The picture in the middle of a grey canvas: left = (width - w) // 2, top = (height - h) // 2."""
+    """Centre the picture on a grey canvas: left = (width - w) // 2, top = (height - h) // 2."""
     high, wide = rgb.shape[:2]
     if (wide, high) == (width, height):
         return np.ascontiguousarray(rgb)
@@ -137,7 +137,7 @@ def padded(rgb: Picture, width: int, height: int, *, fill: int) -> Picture:
 
 
 def resized(rgb: Picture, width: int, height: int, resample: Resample) -> Picture:
-    """Bytes [height, width, 3]; a picture that has the size already is not touched."""
+    """Resize to bytes [height, width, 3]; a picture of that size is returned unchanged."""
     if rgb.shape[:2] == (height, width):
         return np.ascontiguousarray(rgb)
     if resample == Resample.AREA:

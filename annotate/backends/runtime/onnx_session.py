@@ -1,4 +1,4 @@
-"""Opens ONNX files in onnxruntime where they are asked to run, and says in words where that is."""
+"""Opening ONNX files in onnxruntime on the requested device."""
 
 from __future__ import annotations
 
@@ -12,29 +12,29 @@ from onnxruntime.capi import onnxruntime_pybind11_state as failures
 from ingest.errors import BadInput
 from ingest.imaging.names import plain_text
 
-onnxruntime.set_default_logger_severity(4)  # a CUDA library that is missing is told by `device`, not on standard error
+onnxruntime.set_default_logger_severity(4)  # a missing CUDA library is reported by `device`, not on stderr
 
-AUTO, CPU, CUDA = "auto", "cpu", "cuda"  # auto: the GPU where it starts, else the CPU, in words; cuda: or nothing
+AUTO, CPU, CUDA = "auto", "cpu", "cuda"  # auto: the GPU if it works, else the CPU; cuda: only the GPU
 DEVICES = (AUTO, CPU, CUDA)
 
 CUDA_PROVIDER, CPU_PROVIDER = "CUDAExecutionProvider", "CPUExecutionProvider"
 CUDA_OPTIONS = {
-    "arena_extend_strategy": "kSameAsRequested",  # takes what a batch needs, not the next power of two
-    "cudnn_conv_algo_search": "HEURISTIC",  # an exhaustive search would start again at each new shape
-    "use_tf32": "1",  # as onnxruntime does by itself; said here since scores differ by it in the fourth digit
+    "arena_extend_strategy": "kSameAsRequested",  # allocates what a batch needs, not the next power of two
+    "cudnn_conv_algo_search": "HEURISTIC",  # an exhaustive search would be repeated for each new shape
+    "use_tf32": "1",  # onnxruntime's default; explicit, since it changes the fourth digit of scores
 }
 
 LOAD_ERRORS = (
     failures.Fail, failures.InvalidArgument, failures.InvalidGraph, failures.InvalidProtobuf, failures.NoModel,
     failures.NoSuchFile, failures.NotImplemented, failures.RuntimeException,
-    UnicodeDecodeError,  # of names in the file that are no text
+    UnicodeDecodeError,  # for names in the file that are not valid text
 )  # fmt: skip
 RUN_ERRORS = (RuntimeError, *LOAD_ERRORS)
 
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """A session and where it runs, in words; `on_gpu` for choosing batch sizes. `name`: the file, for messages."""
+    """A session and a description of where it runs; `on_gpu` for batch sizes; `name`: the file, for messages."""
 
     session: Any
     device: str
@@ -43,15 +43,15 @@ class Opened:
 
 
 def open_session(path: Path, *, threads: int = 0, device: str = AUTO) -> Opened:
-    """Loads a graph; `threads` bounds one operator's threads (0: as many as there are cores).
+    """Load a graph; `threads` limits the threads per operator (0: the number of cores).
 
-    onnxruntime falls back to the CPU without an error when CUDA does not start, so the session is asked afterwards.
-    Raises BadInput when the file is not ONNX, is cut off, needs operators that this onnxruntime lacks, keeps weights
-    outside its folder, or takes or gives anything else than tensors of numbers (text crashes onnxruntime), and when
-    `device` is CUDA and CUDA does not start: what was asked for the GPU never runs on the CPU unsaid.
+    onnxruntime falls back to the CPU without an error when CUDA does not start, so the session is checked afterwards.
+    Raises BadInput when the file is not ONNX, is truncated, needs operators that this onnxruntime lacks, keeps weights
+    outside its folder, or has inputs or outputs that are not numeric tensors (text crashes onnxruntime), and when
+    `device` is CUDA and CUDA does not start: what was requested for the GPU never runs on the CPU silently.
     """
     if device not in DEVICES:
-        raise BadInput(f"{device!r} is no device: choose {', '.join(DEVICES)}.")
+        raise BadInput(f"{device!r} is not a device: choose {', '.join(DEVICES)}.")
     use_cuda = device != CPU and CUDA_PROVIDER in onnxruntime.get_available_providers()
     try:
         session = _session(str(path), threads=threads, cuda=use_cuda)
@@ -59,11 +59,11 @@ def open_session(path: Path, *, threads: int = 0, device: str = AUTO) -> Opened:
             (value_info.type, value_info.name, value_info.shape)[0]
             for value_info in (*session.get_inputs(), *session.get_outputs())
         ]
-        _ = session.get_modelmeta().custom_metadata_map  # read here, where it is told if that is no text
+        _ = session.get_modelmeta().custom_metadata_map  # read here, where invalid text is reported
     except LOAD_ERRORS as error:
         raise BadInput(
-            f"{path}: onnxruntime cannot load this weights file: it is not ONNX, is cut off, or needs a newer "
-            f"onnxruntime ({first_line(error)}). Get the file again."
+            f"{path}: onnxruntime cannot load this weights file: it is not ONNX, is truncated, or needs a newer "
+            f"onnxruntime ({first_line(error)}). Download the file again."
         ) from error
     if not session.get_inputs() or any(not kind.startswith("tensor(") or "string" in kind for kind in kinds):
         raise BadInput(
@@ -84,15 +84,15 @@ def open_session(path: Path, *, threads: int = 0, device: str = AUTO) -> Opened:
 
 
 def first_line(error: Exception) -> str:
-    """What onnxruntime says, short and harmless: names out of the file stand in it."""
+    """Return a short, sanitised message of onnxruntime, which may quote names from the file."""
     return plain_text(next(iter(str(error).strip().splitlines()), type(error).__name__), bytes_max=200)
 
 
 def open_beside(model: bytes, opened: Opened) -> Any:
-    """A session of a small graph of our own on the device of another session; BadInput where it lands elsewhere."""
+    """Open a small graph on the device of another session. Raises BadInput if it is placed on a different one."""
     session = _session(model, threads=1, cuda=opened.on_gpu)
     if opened.on_gpu and session.get_providers()[0] != CUDA_PROVIDER:
-        raise BadInput("CUDA started for the model but not for the arithmetic before it. Free memory on the GPU.")
+        raise BadInput("CUDA started for the model but not for its input arithmetic. Free memory on the GPU.")
     return session
 
 
@@ -100,19 +100,19 @@ def _session(model: str | bytes, *, threads: int, cuda: bool) -> Any:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
-    options.log_severity_level = 4  # its warnings go to standard error; what matters is raised
-    # Spinning threads would take the cores from the decoders and the other workers.
+    options.log_severity_level = 4  # its warnings go to stderr; what matters is raised
+    # Spinning threads would take the cores from decoders and other workers.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     providers = [(CUDA_PROVIDER, CUDA_OPTIONS), CPU_PROVIDER] if cuda else [CPU_PROVIDER]
     return onnxruntime.InferenceSession(model, options, providers=providers)
 
 
 def check_names(opened: Opened, path: Path, *, inputs: list[str], outputs: list[str], what: str) -> None:
-    """BadInput when the graph's inputs and outputs are not those of `what`."""
+    """Raise BadInput when the graph's inputs and outputs are not those of `what`."""
     has_inputs = [graph_input.name for graph_input in opened.session.get_inputs()]
     has_outputs = [graph_input.name for graph_input in opened.session.get_outputs()]
     if has_inputs != inputs or has_outputs != outputs:
         raise BadInput(
-            f"{path}: this ONNX file is no {what}: it takes {', '.join(has_inputs)}, gives {', '.join(has_outputs)}, "
+            f"{path}: not a {what}: it takes {', '.join(has_inputs)}, gives {', '.join(has_outputs)}, "
             f"not {', '.join(inputs)} and {', '.join(outputs)}."
         )

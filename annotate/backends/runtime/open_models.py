@@ -1,4 +1,4 @@
-"""Opened models that outlive a stage: one a key in a process, renewed when its files or its settings change."""
+"""Models that stay open beyond a stage: one per key and process, reopened when its files or settings change."""
 
 from __future__ import annotations
 
@@ -8,13 +8,12 @@ from pathlib import Path
 from typing import Any
 
 NO_MEMORY = ("out of memory", "failed to allocate", "bad alloc", "bad_alloc", "cudaerrormemoryallocation")
-ENDINGS = (".onnx", ".xml", ".json")  # of a model that is no folder
+ENDINGS = (".onnx", ".xml", ".json")  # of a model that is not a folder
 
 
 def kept(models: dict[str, Any], key: str, stamp: Hashable, open_it: Callable[[], Any]) -> Any:
-    """What was opened under `key` with this very stamp, else what `open_it` opens now; `models` is a stage's
-    `ctx.models`. The old one gives its memory back before the new one takes it, and all others do where it would not
-    fit beside them."""
+    """Return the model opened under `key` with the same stamp, else open it with `open_it`; `models` is a stage's
+    `ctx.models`. The old model is freed before the new one is loaded, and all others if memory runs out."""
     if key not in models or models[key][0] != stamp:
         models.pop(key, None)
         try:
@@ -29,7 +28,7 @@ def kept(models: dict[str, Any], key: str, stamp: Hashable, open_it: Callable[[]
 
 
 def no_memory(error: BaseException | None) -> bool:
-    """Whether an error, or what it came from, says that memory is used up, on the device or here."""
+    """Return whether an error or its cause says that memory ran out, on the device or the machine."""
     while error is not None:
         words = str(error).lower()
         if isinstance(error, MemoryError) or any(sign in words for sign in NO_MEMORY):
@@ -39,10 +38,10 @@ def no_memory(error: BaseException | None) -> bool:
 
 
 def stamp_of(paths: Iterable[Path]) -> tuple[tuple[str, int, int], ...]:
-    """Names, sizes and times of the files and of what lies in the folders; what is not there has no part in it."""
+    """Return names, sizes and times of the files and of the folders' contents; missing ones are skipped."""
     facts = []
     for path in paths:
-        with suppress(FileNotFoundError):  # somebody removes the model just now
+        with suppress(FileNotFoundError):  # the model is being removed
             for file in sorted(path.iterdir()) if path.is_dir() else [path]:
                 about = file.stat()
                 facts.append((file.name, about.st_size, about.st_mtime_ns))
@@ -50,5 +49,5 @@ def stamp_of(paths: Iterable[Path]) -> tuple[tuple[str, int, int], ...]:
 
 
 def stamp_of_name(name: str, models_dir: Path) -> tuple[tuple[str, int, int], ...]:
-    """The stamp of a model by its name, a folder or single files; empty for a built-in one."""
+    """Return the stamp of a model by name, a folder or single files; empty for a built-in one."""
     return stamp_of([models_dir / name, *(models_dir / f"{name}{ending}" for ending in ENDINGS)])

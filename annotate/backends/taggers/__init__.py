@@ -1,1 +1,1 @@
-"""Taggers and classifiers of whole pictures."""
+"""Taggers and classifiers of complete pictures."""

@@ -13,10 +13,10 @@ MOUTHS = frozenset({"open_mouth", "closed_mouth"})
 
 
 class BuiltinHeadTagger:
-    """Says what is seen of head crops as `cut_head` gives them; learned from drawings, see the model's card.
+    """Tags head crops as returned by `cut_head`; trained on drawings, see the model's card.
 
-    `thresholds` by tag name: a tag follows from a score of at least that much; tags that the network never says
-    surely enough are left out.
+    `thresholds` by tag name: a tag is accepted from this score on; tags that the network never predicts reliably are
+    left out.
     """
 
     device = "CPU"
@@ -31,7 +31,7 @@ class BuiltinHeadTagger:
                 str(row["name"]): float(row["threshold"]) for row in card["tags"] if float(row["threshold"]) <= 1
             }
         except (KeyError, TypeError, ValueError) as error:
-            raise BadInput("heads.json does not tell the tags of heads.onnx. Install Koma again.") from error
+            raise BadInput("heads.json does not list the tags of heads.onnx. Install Koma again.") from error
         self.info = ModelInfo(
             task="tags",
             name=str(card.get("name", "koma-heads")),
@@ -41,7 +41,7 @@ class BuiltinHeadTagger:
         )
 
     def tag(self, crops: Sequence[Picture]) -> list[dict[str, float]]:
-        """Scores 0 to 1 by tag name, for each crop in order; only tags that have a threshold."""
+        """Return scores 0 to 1 by tag name per crop, in order; only tags that have a threshold."""
         answers = [self._reader.read(self._placer.settle(crop)).tags for crop in crops]
         return [
             {name: float(score) for name, score in zip(self._names, scores, strict=True) if name in self.thresholds}
@@ -49,7 +49,7 @@ class BuiltinHeadTagger:
         ]
 
     def following(self, scores: dict[str, float]) -> dict[str, float]:
-        """The tags that follow from the scores of one head; of those that exclude each other the surest alone."""
+        """Return the tags accepted for one head; of mutually exclusive tags only the one with the best score."""
         passed = {name: score for name, score in scores.items() if score >= self.thresholds.get(name, 2.0)}
         for group in (self._colours("_hair"), self._colours("_eyes"), LENGTHS, MOUTHS):
             group_names = sorted((name for name in passed if name in group), key=lambda name: -passed[name])

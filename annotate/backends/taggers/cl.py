@@ -1,7 +1,7 @@
 """The CL taggers by cella110n, generations 1 (fine-tuned WD EVA02) and 2 (SigLIP2): logits of 40,000 tags and more.
 
-Their interface is taken from several independent public programs that agree with each other, not from the authors'
-papers; the file of labels tells the generations apart.
+Their interface follows several independent public programs that agree with each other, not a paper by the authors;
+the label file distinguishes the generations.
 """
 
 from __future__ import annotations
@@ -33,14 +33,16 @@ SECOND_RULES = Rules({"general": 0.55, "meta": 0.55, "character": 0.55, "copyrig
 
 
 def describe(found: Installed) -> Described:
-    """Labels, rules and identity of the tagger in a folder. BadInput when a file is missing or damaged."""
+    """Return labels, rules and identity of the tagger in a folder. Raises BadInput when a file is missing or
+    damaged."""
     path, table = file_of(found, MODEL_FILE), file_of(found, FIRST_LABELS, SECOND_LABELS)
     rules = FIRST_RULES if table.name == FIRST_LABELS else SECOND_RULES
     return described(found, task="tags", revision="", labels=label_lists.read_places(table), rules=rules, path=path)
 
 
 def open_installed(found: Installed, *, device: str = AUTO, threads: int = 0) -> OnnxScorer:
-    """1: white to a square, bicubic to 448, blue first; 2: stretched to 384, bicubic, red first. -1 to 1."""
+    """Open the tagger. Generation 1: padded white to a square, bicubic to 448, BGR; 2: stretched to 384, bicubic, RGB.
+    Values from -1 to 1."""
     described = describe(found)
     first = file_of(found, FIRST_LABELS, SECOND_LABELS).name == FIRST_LABELS
     opened, (height, width) = open_graph(described.weights, device=device, threads=threads, nchw=True)

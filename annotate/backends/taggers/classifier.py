@@ -1,4 +1,5 @@
-"""Classifiers of whole pictures in deepghs' form: `model.onnx`, `meta.json` with labels, perhaps `preprocess.json`."""
+"""Classifiers of complete pictures in deepghs' format: `model.onnx`, `meta.json` with labels, optionally
+`preprocess.json`."""
 
 from __future__ import annotations
 
@@ -30,10 +31,10 @@ from annotate.backends.taggers.scorer import (
 from ingest.errors import BadInput
 
 META_FILE, STAGES_FILE, SAMPLES_FILE = "meta.json", "preprocess.json", "samples.npz"
-SIDE = 384  # of a network that takes any size
+SIDE = 384  # for a network that takes any size
 HALF = (0.5, 0.5, 0.5)
 WORD = re.compile(r"[a-z0-9][a-z0-9_]{0,30}")
-# What the labels of known classifiers are about, for a folder without a card.
+# Subjects of known classifiers, for a folder without a card.
 SUBJECTS = {
     frozenset({"3d", "bangumi", "comic", "illustration", "not_painting"}): "class",
     frozenset({"safe", "r15", "r18"}): "rating",
@@ -45,11 +46,11 @@ LADDER = (
     (0.95, "masterpiece"), (0.85, "best"), (0.75, "great"), (0.5, "good"), (0.25, "normal"), (0.1, "low"),
     (0.0, "worst"),
 )  # fmt: skip
-CLASSES = "aesthetic_class"  # of its seven outputs, which nothing follows from
+CLASSES = "aesthetic_class"  # category of its seven outputs, which are never accepted as tags
 
 
 def describe(found: Installed) -> Described:
-    """Labels, rules and identity of the classifier in a folder: the best label follows, as "subject:label"."""
+    """Return labels, rules and identity of a classifier; its best label is accepted, as "subject:label"."""
     labels = _labels(found)
     subject = _subject(found, labels)
     where = str(found.path / META_FILE)
@@ -59,14 +60,15 @@ def describe(found: Installed) -> Described:
 
 
 def open_installed(found: Installed, *, device: str = AUTO, threads: int = 0) -> OnnxScorer:
-    """By its `preprocess.json`, else white background, stretched, bilinear, (x / 255 - 0.5) / 0.5, [n, 3, h, w]."""
+    """Open a classifier. Input by its `preprocess.json`, else white background, stretched, bilinear,
+    (x / 255 - 0.5) / 0.5, [n, 3, h, w]."""
     described = describe(found)
     opened, size = open_graph(described.weights, device=device, threads=threads, nchw=True)
     return OnnxScorer(described, opened, _input(found, size), output=output_of(opened, described.weights, "output"))
 
 
 def describe_aesthetic(found: Installed) -> Described:
-    """Seven classes and, as the last label, the share of drawings that are worse: its step of the ladder follows."""
+    """Describe the seven classes and, as the last label, the percentile of the picture, which gives its tag."""
     names = _labels(found)
     if tuple(names) != AESTHETIC:
         raise BadInput(f"{found.path / META_FILE} lists {', '.join(names)}, not {', '.join(AESTHETIC)}: another model.")
@@ -76,7 +78,8 @@ def describe_aesthetic(found: Installed) -> Described:
 
 
 def open_aesthetic(found: Installed, *, device: str = AUTO, threads: int = 0) -> AestheticScorer:
-    """The classifier of beauty in a folder with SAMPLES_FILE. BadInput when a file is missing or damaged."""
+    """Open the aesthetic classifier of a folder with SAMPLES_FILE. Raises BadInput when a file is missing or
+    damaged."""
     described = describe_aesthetic(found)
     curve = read_samples(file_of(found, SAMPLES_FILE))
     opened, size = open_graph(described.weights, device=device, threads=threads, nchw=True)
@@ -102,9 +105,9 @@ def mean_class(scores: Scores) -> float:
 
 
 def percentile(score: float, curve: NDArray[np.float64]) -> float:
-    """The share of drawings below a score, by a curve [2, n] of scores and shares, as imgutils reads it.
+    """Return the share of drawings below a score, by a curve [2, n] of scores and shares, as in imgutils.
 
-    From the first sample that is not below the score, along the line to the next one; never beyond the samples.
+    Interpolates linearly from the first sample that is not below the score to the next; clipped to the samples.
     """
     x, y = curve
     index = int(np.searchsorted(x, np.clip(score, x.min(), x.max())))
@@ -115,16 +118,16 @@ def percentile(score: float, curve: NDArray[np.float64]) -> float:
 
 
 def read_samples(path: Path) -> NDArray[np.float64]:
-    """The curve [2, n] of a samples.npz; BadInput when it is something else. Nothing in it is ever unpickled."""
+    """Read the curve [2, n] of a samples.npz; nothing is ever unpickled. Raises BadInput when it is invalid."""
     formats.check_arrays(path, str(path))
     try:
         with np.load(path, allow_pickle=False) as stored:
             curve = np.asarray(stored["arr_0"], np.float64)
     except formats.NO_ARRAYS as error:
-        raise BadInput(f"{path}: the samples cannot be read ({error}). Get the file again.") from error
+        raise BadInput(f"{path}: the samples cannot be read ({error}). Download the file again.") from error
     good = curve.ndim == 2 and curve.shape[0] == 2 and curve.shape[1] > 1 and bool(np.isfinite(curve).all())
     if not good or (np.diff(curve[0]) < 0).any() or curve[1].min() < 0 or curve[1].max() > 1:
-        raise BadInput(f"{path}: the samples are no curve of rising scores and shares. Get the file again.")
+        raise BadInput(f"{path}: the samples are not a curve of rising scores and shares. Download the file again.")
     return curve
 
 
@@ -132,16 +135,17 @@ def _labels(found: Installed) -> list[str]:
     path = file_of(found, META_FILE)
     labels = label_lists.read_object(path).get("labels")
     if not isinstance(labels, list) or not labels or not all(isinstance(name, str) for name in labels):
-        raise BadInput(f"{path} must hold a list `labels`. Get the file again.")
+        raise BadInput(f"{path} must hold a list `labels`. Download the file again.")
     return labels
 
 
 def _subject(found: Installed, labels: list[str]) -> str:
-    """What comes before the colon: the card's `prefix`, what known labels are about, or the folder's name."""
+    """Return the tag prefix before the colon: the card's `prefix`, the subject of known labels, or the folder's
+    name."""
     subject = str(option(found, "prefix", "")) or SUBJECTS.get(frozenset(labels), "")
     subject = subject or re.sub(r"[^a-z0-9]+", "_", found.name.lower()).strip("_")[:31]
     if not WORD.fullmatch(subject):
-        raise BadInput(f"{found.path}: {subject!r} cannot begin a tag: small letters, digits and _ only.")
+        raise BadInput(f"{found.path}: {subject!r} cannot begin a tag: lower-case letters, digits and _ only.")
     return subject
 
 

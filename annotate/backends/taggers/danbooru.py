@@ -1,4 +1,4 @@
-"""DeepDanbooru and ML-Danbooru: older taggers, each with a table of tags; fed as imgutils feeds them."""
+"""DeepDanbooru and ML-Danbooru: older taggers, each with a tag table; input as in imgutils."""
 
 from __future__ import annotations
 
@@ -24,14 +24,15 @@ ML_RULES = Rules({"general": 0.7}, inclusive=True)
 
 
 def describe_deep(found: Installed) -> Described:
-    """DeepDanbooru in a folder; its ratings are tags "rating:safe" and so on. BadInput when a file is damaged."""
+    """Describe a DeepDanbooru folder; ratings are tags such as "rating:safe". Raises BadInput when a file is
+    damaged."""
     path = file_of(found, MODEL_FILE, "deepdanbooru.onnx")
     labels = label_lists.read_table(file_of(found, TAGS_FILE, "deepdanbooru_tags.csv"))
     return described(found, task="tags", revision="", labels=labels, rules=DEEP_RULES, path=path)
 
 
 def open_deep(found: Installed, *, device: str = AUTO, threads: int = 0) -> OnnxScorer:
-    """Ratio kept, black round the picture in the middle of 512 x 512, bicubic, red first, over 255, [n, h, w, 3]."""
+    """Open DeepDanbooru. Input: aspect ratio kept, centred on black 512 x 512, bicubic, RGB / 255, [n, h, w, 3]."""
     described = describe_deep(found)
     opened, (height, width) = open_graph(described.weights, device=device, threads=threads, nchw=False)
     spec = InputSpec(
@@ -41,7 +42,7 @@ def open_deep(found: Installed, *, device: str = AUTO, threads: int = 0) -> Onnx
 
 
 def describe_ml(found: Installed) -> Described:
-    """ML-Danbooru in a folder; all its tags are general. BadInput when a file is missing or damaged."""
+    """Describe an ML-Danbooru folder; all its tags are general. Raises BadInput when a file is missing or damaged."""
     path = file_of(found, MODEL_FILE, "ml_caformer_m36_dec-5-97527.onnx")
     table = file_of(found, TAGS_FILE, "mldanbooru_tags.csv")
     labels: list[Label] = [
@@ -56,7 +57,8 @@ def describe_ml(found: Installed) -> Described:
 
 
 def open_ml(found: Installed, *, device: str = AUTO, threads: int = 0) -> OnnxScorer:
-    """Stretched to 448 x 448 (sides down to a multiple of 4), bilinear, red first, over 255, [n, 3, h, w]; logits."""
+    """Open ML-Danbooru. Input: stretched to 448 x 448 (sides rounded down to a multiple of 4), bilinear, RGB / 255,
+    [n, 3, h, w]; the output is logits."""
     described = describe_ml(found)
     opened, (height, width) = open_graph(described.weights, device=device, threads=threads, nchw=True)
     wide, high = ((side or ML_SIDE) // ML_STEP * ML_STEP for side in (width, height))

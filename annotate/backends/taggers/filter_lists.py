@@ -1,4 +1,4 @@
-"""Lists that say which tags include others and which are unwanted: as people upload them, as the hub has them."""
+"""Tag lists for filtering, of implied and of unwanted tags, as uploaded or from the hub."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Overlaps = dict[str, frozenset[str]]
 
 @dataclass(slots=True)
 class Parsed:
-    """A list that could be read. `overlaps` of one kind, `unwanted` of the other; `notes`: what is odd, in words."""
+    """A parsed list: either `overlaps` or `unwanted`; `notes` describe oddities."""
 
     overlaps: Overlaps = field(default_factory=dict)
     unwanted: tuple[str, ...] = ()
@@ -32,14 +32,14 @@ class Parsed:
 
     @property
     def count(self) -> int:
-        """How many tags it speaks of."""
+        """The number of tags in the list."""
         return len(self.overlaps) + len(self.unwanted)
 
 
 def parse_overlaps(data: bytes, *, name: str) -> Parsed:
-    """More specific tags by tag: {tag: [...]} or [{"query": tag, "has_overlap": [...]}, ...].
+    """Parse more specific tags by tag: {tag: [...]} or [{"query": tag, "has_overlap": [...]}, ...].
 
-    A tag that another one of a picture includes is dropped. BadInput names the entry that is wrong.
+    A tag is dropped when the picture has a more specific one. Raises BadInput naming the wrong entry.
     """
     try:
         told = outside_json.parsed(_text(data, name))
@@ -60,7 +60,7 @@ def parse_overlaps(data: bytes, *, name: str) -> Parsed:
     alone = sorted(tag for tag, others in overlaps.items() if tag in others)
     clean = {tag: frozenset(others - {tag}) for tag, others in overlaps.items() if others - {tag}}
     if not clean:
-        raise BadInput(f"{name} names no tag with more specific ones.")
+        raise BadInput(f"{name} has no tag with more specific tags.")
     parsed = Parsed(overlaps=clean)
     if alone:
         parsed.notes.append(f"Left out, since no tag includes itself: {_some(alone)}.")
@@ -73,12 +73,12 @@ def parse_overlaps(data: bytes, *, name: str) -> Parsed:
 
 
 def parse_unwanted(data: bytes, *, name: str) -> Parsed:
-    """Tags, one a line or parted by commas. BadInput names the line that is wrong."""
+    """Parse tags, one per line or separated by commas. Raises BadInput naming the wrong line."""
     tags: dict[str, None] = {}
-    twice: dict[str, None] = {}  # in their order
+    twice: dict[str, None] = {}  # in order
     text = _text(data, name)
     if text.lstrip()[:1] in ("[", "{"):
-        raise BadInput(f"{name} looks like JSON; a list of unwanted tags is a text, one tag a line.")
+        raise BadInput(f"{name} looks like JSON; a list of unwanted tags is a text file with one tag per line.")
     try:
         entries = every_entry(text)
     except ListError as error:
@@ -89,29 +89,29 @@ def parse_unwanted(data: bytes, *, name: str) -> Parsed:
             twice[tag] = None
         tags[tag] = None
     if not tags:
-        raise BadInput(f"{name} holds no tag; it must have one a line.")
-    return Parsed(unwanted=tuple(tags), notes=[f"{_some(list(twice))} stood there more than once."] if twice else [])
+        raise BadInput(f"{name} holds no tags; it must have one per line.")
+    return Parsed(unwanted=tuple(tags), notes=[f"{_some(list(twice))} occurred more than once."] if twice else [])
 
 
 def installed_file(models_dir: Path, *, included: bool) -> Path | None:
-    """The list that lies in the folder of the models, if there is one."""
+    """Return the list installed in the models folder, if any."""
     names = OVERLAPS if included else (UNWANTED,)
     return next((path for name in names if (path := models_dir / FOLDER / name).is_file()), None)
 
 
 def read_file(path: Path) -> bytes:
-    """The bytes of a list. BadInput in words when it cannot be read or is far too large."""
+    """Read the bytes of a list. Raises BadInput when it cannot be read or is too large."""
     try:
         if path.stat().st_size > FILE_MAX:
             size, limit = humane.filesize(path.stat().st_size), humane.filesize(FILE_MAX)
-            raise BadInput(f"{path} is {size}; a list of tags may have at most {limit}.")
+            raise BadInput(f"{path} is {size}; a tag list may have at most {limit}.")
         return path.read_bytes()
     except OSError as error:
         raise BadInput(f"{path} cannot be read: {error.strerror or error}.") from error
 
 
 def digest(data: bytes) -> str:
-    """What tells two lists apart."""
+    """Return a digest that identifies a list."""
     return sha256(data).hexdigest()[:16]
 
 
@@ -136,7 +136,7 @@ def _tag(text: str, where: str) -> str:
 def _text(data: bytes, name: str) -> str:
     if len(data) > FILE_MAX:
         raise BadInput(
-            f"{name} is {humane.filesize(len(data))}; a list of tags may have at most {humane.filesize(FILE_MAX)}."
+            f"{name} is {humane.filesize(len(data))}; a tag list may have at most {humane.filesize(FILE_MAX)}."
         )
     try:
         return decode_text(data)

@@ -1,4 +1,4 @@
-"""Reads head crops: finds the face in the crop, cuts the head again, and asks the head network about it."""
+"""The head network: locates the face in a head crop, crops the head again, and computes its vector and tags."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from annotate.backends.contract import Picture
 from annotate.backends.model_files import weights
 from annotate.backends.runtime import onnx_session
 
-PLACE = "head_place"  # a face network of its own, so that another detector does not change who is like whom
+PLACE = "head_place"  # a separate face network, so that the detector does not affect the vectors
 PLACE_INPUTS, PLACE_OUTPUTS = ["pictures"], ["heat", "shape"]
 HEADS = "heads"
 HEADS_INPUTS, HEADS_OUTPUTS = ["heads"], ["vectors", "tags"]
@@ -22,19 +22,19 @@ HEADS_INPUTS, HEADS_OUTPUTS = ["heads"], ["vectors", "tags"]
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What the head network says of a head and its mirror image: a vector of length 1, and a score for each tag."""
+    """Output of the head network for a head and its mirror image: a vector of length 1 and a score per tag."""
 
     vector: NDArray[np.float32]
     tags: NDArray[np.float32]
 
 
 class HeadPlacer:
-    """Finds where exactly the face lies in a head crop and cuts the head again."""
+    """Locates the face in a head crop exactly and crops the head again."""
 
     def __init__(self) -> None:
         """Raises BadInput when the network is missing or damaged."""
         weights_file = weights.read(PLACE, (weights.BUILTIN,))
-        # Milliseconds on a processor: not worth a GPU's memory.
+        # Takes milliseconds on a CPU: not worth GPU memory.
         opened = onnx_session.open_session(weights_file.path, threads=1, device=onnx_session.CPU)
         onnx_session.check_names(
             opened, weights_file.path, inputs=PLACE_INPUTS, outputs=PLACE_OUTPUTS, what="face network of Koma"
@@ -43,7 +43,7 @@ class HeadPlacer:
         self.sha256 = weights_file.sha256
 
     def settle(self, crop: Picture) -> Picture:
-        """The head uint8 RGB [n, n, 3] of a crop as `cut_head` gives it, or of any picture of one head."""
+        """Return the aligned head uint8 RGB [n, n, 3] of a crop by `cut_head`, or of any picture of one head."""
         planes = []
         for view in head_place.views(crop):
             heat, shape = self._session.run(PLACE_OUTPUTS, {"pictures": view})
@@ -52,7 +52,7 @@ class HeadPlacer:
 
 
 class HeadReader:
-    """The head network; its card tells the tags with their thresholds."""
+    """The head network; its card lists the tags and their thresholds."""
 
     def __init__(self) -> None:
         """Raises BadInput when the network is missing or damaged."""
@@ -67,7 +67,8 @@ class HeadReader:
         self.vector_length = int(opened.session.get_outputs()[0].shape[1])
 
     def read(self, head: Picture) -> Answer:
-        """What is said of a settled head uint8 RGB [64, 64, 3]; one at a time, so that no batch changes an answer."""
+        """Run the network on a settled head uint8 RGB [64, 64, 3]; one at a time, so that results never depend on a
+        batch."""
         if head.shape != (HEAD_SIDE_PX, HEAD_SIDE_PX, 3):
             raise ValueError(f"a settled head is {HEAD_SIDE_PX} pixels square, not {head.shape}")
         vectors, tags = self._session.run(HEADS_OUTPUTS, {"heads": np.stack([head, head[:, ::-1]])})

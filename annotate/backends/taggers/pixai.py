@@ -1,4 +1,4 @@
-"""PixAI's tagger 0.9 in deepghs' form: stages, thresholds and the series of each character lie beside the network."""
+"""PixAI's tagger 0.9 in deepghs' format, with files for preprocessing, thresholds and the series of each character."""
 
 from __future__ import annotations
 
@@ -22,12 +22,13 @@ from ingest import outside_json
 from ingest.errors import BadInput
 
 TAGS_FILE, STAGES_FILE, THRESHOLDS_FILE = "selected_tags.csv", "preprocess.json", "thresholds.csv"
-THRESHOLD = 0.4  # of a category that the file does not name
+THRESHOLD = 0.4  # for a category that the file does not list
 SCORES, LOGITS = "prediction", "logits"
 
 
 def describe(found: Installed) -> Described:
-    """Labels, rules and identity of the tagger in a folder. BadInput when a file is missing or damaged."""
+    """Return labels, rules and identity of the tagger in a folder. Raises BadInput when a file is missing or
+    damaged."""
     path, table = file_of(found, MODEL_FILE), file_of(found, TAGS_FILE)
     labels = label_lists.read_table(table)
     thresholds = {label.category: THRESHOLD for label in labels if label.name} | _thresholds(
@@ -38,7 +39,7 @@ def describe(found: Installed) -> Described:
 
 
 def open_installed(found: Installed, *, device: str = AUTO, threads: int = 0) -> OnnxScorer:
-    """The tagger in a folder; its output `prediction` holds probabilities, `logits` (where it is alone) does not."""
+    """Open the tagger in a folder; its output `prediction` holds probabilities, `logits` is used only without it."""
     described = describe(found)
     stages = read_stages(file_of(found, STAGES_FILE))
     opened, (height, width) = open_graph(described.weights, device=device, threads=threads, nchw=True)
@@ -52,7 +53,7 @@ def open_installed(found: Installed, *, device: str = AUTO, threads: int = 0) ->
 
 
 def _thresholds(path: Path) -> dict[str, float]:
-    """Thresholds by category of a table category,name,threshold: the first row of each counts. Empty without a file."""
+    """Read thresholds by category from a table category,name,threshold; the first row counts. Empty without a file."""
     thresholds: dict[str, float] = {}
     if not path.is_file():
         return thresholds
@@ -62,15 +63,17 @@ def _thresholds(path: Path) -> dict[str, float]:
         try:
             category, threshold = label_lists.NUMBERS.get(int(row["category"]), "meta"), float(row["threshold"])
         except ValueError:
-            raise BadInput(f"{path}: row {line} holds no numbers. Get the file again.") from None
+            raise BadInput(f"{path}: row {line} holds no numbers. Download the file again.") from None
         if not 0 <= threshold <= 1:
-            raise BadInput(f"{path}: row {line}: the threshold {threshold} is not between 0 and 1. Get the file again.")
+            raise BadInput(
+                f"{path}: row {line}: the threshold {threshold} is not between 0 and 1. Download the file again."
+            )
         thresholds.setdefault(category, threshold)
     return thresholds
 
 
 def _series(table: Path, labels: list[Label]) -> dict[str, tuple[str, ...]]:
-    """Names of series by character, from the column `ips` (a JSON list); empty when there is no such column."""
+    """Read the series by character from the column `ips` (a JSON list); empty without that column."""
     series: dict[str, tuple[str, ...]] = {}
     for label, (line, row) in zip(labels, label_lists.read_rows(table, "name")):
         told = (row or {}).get("ips", "").strip()
@@ -81,7 +84,7 @@ def _series(table: Path, labels: list[Label]) -> dict[str, tuple[str, ...]]:
         except ValueError:
             names = None
         if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
-            raise BadInput(f"{table}: row {line}: {told[:40]!r} is no list of series. Get the file again.")
+            raise BadInput(f"{table}: row {line}: {told[:40]!r} is not a list of series. Download the file again.")
         where = f"{table}: row {line}"
         if names and label.name:
             series[label.name] = tuple(label_lists.label_of(name, "copyright", where=where).name for name in names)

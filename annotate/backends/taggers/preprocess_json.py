@@ -1,4 +1,4 @@
-"""Reads `preprocess.json` as deepghs' models carry it: stages from a picture to a tensor, done with Pillow."""
+"""The `preprocess.json` of deepghs' models: stages from a picture to a tensor, done with Pillow."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from ingest.errors import BadInput
 
 SIDE_MAX = 4096
 STAGES_MAX = 32
-PIXELS_MAX = 64_000_000  # of a picture on its way; a long thin one may become this large
+PIXELS_MAX = 64_000_000  # of an intermediate picture; a long thin one may become this large
 FILTERS = {
     "nearest": Image.Resampling.NEAREST, "bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BICUBIC,
     "box": Image.Resampling.BOX, "hamming": Image.Resampling.HAMMING, "lanczos": Image.Resampling.LANCZOS,
@@ -30,14 +30,14 @@ Colour = tuple[float, float, float]
 
 @dataclass(frozen=True, slots=True)
 class Numbers:
-    """What becomes of a byte: (byte * scale - mean) / std. `to_tensor` divides by 255; later stages are folded in."""
+    """The mapping of a byte: (byte * scale - mean) / std. `to_tensor` divides by 255; later stages are folded in."""
 
     scale: float = 1 / 255
     mean: Colour = (0.0, 0.0, 0.0)
     std: Colour = (1.0, 1.0, 1.0)
 
     def times(self, factor: float) -> Numbers:
-        """The values so far times a factor: on top of the 1/255 of `to_tensor`, which happens in any case."""
+        """Multiply the values by a factor, in addition to the 1/255 of `to_tensor`, which always applies."""
         if not (isfinite(factor) and factor > 0):
             raise ValueError("a rescale_factor must be above 0")
         if self == Numbers(self.scale):
@@ -46,22 +46,22 @@ class Numbers:
         return Numbers(self.scale, self.mean, (red / factor, green / factor, blue / factor))
 
     def normalized(self, mean: Colour, std: Colour) -> Numbers:
-        """The values so far less `mean`, by `std`: ((x - m) / s - mean) / std is (x - m - mean * s) / (s * std)."""
+        """Subtract `mean` and divide by `std`: ((x - m) / s - mean) / std is (x - m - mean * s) / (s * std)."""
         if not (min(std) > 0 and all(map(isfinite, (*mean, *std)))):
-            raise ValueError("a deviation must be above 0")
+            raise ValueError("a standard deviation must be above 0")
         means = [before + model_mean * by for before, model_mean, by in zip(self.mean, mean, self.std, strict=True)]
         return Numbers(self.scale, _three(means), _three([a * b for a, b in zip(self.std, std, strict=True)]))
 
 
 @dataclass(frozen=True, slots=True)
 class Stages:
-    """Steps on the picture, then the arithmetic of `spec`, whose size is that of the last step."""
+    """Steps on the picture, then the arithmetic of `spec`, which has the size of the last step."""
 
     spec: InputSpec
     steps: tuple[Step, ...]
 
     def fit(self, picture: Picture) -> Picture:
-        """Bytes uint8 [spec.height, spec.width, 3] RGB; alpha lands on white."""
+        """Fit a picture to uint8 [spec.height, spec.width, 3] RGB; alpha is composited on white."""
         image = Image.fromarray(on_white(picture))
         for step in self.steps:
             image = step(image)
@@ -69,10 +69,10 @@ class Stages:
 
 
 def read_stages(path: Path) -> Stages:
-    """The stages of a file; BadInput for one that is not known, or when pictures would get different sizes."""
+    """Read the stages of a file. Raises BadInput for an unknown stage, or if pictures would get different sizes."""
     stages = read_object(path).get("stages")
     if not isinstance(stages, list) or not 0 < len(stages) <= STAGES_MAX:
-        raise BadInput(f"{path} must hold a list `stages`, of at most {STAGES_MAX}. Get the file again.")
+        raise BadInput(f"{path} must hold a list `stages`, of at most {STAGES_MAX}. Download the file again.")
     steps: list[Step] = []
     size: tuple[int, int] | None = None
     numbers = Numbers()
@@ -81,12 +81,12 @@ def read_stages(path: Path) -> Stages:
         for stage in stages:
             kind = stage["type"]
             if tensor and kind in ("convert_rgb", "resize", "center_crop", "pad_to_size"):
-                raise ValueError(f"{kind!r} comes after the picture has become numbers")
+                raise ValueError(f"{kind!r} comes after the conversion to a tensor")
             if not tensor and kind in ("rescale", "normalize"):
-                raise ValueError(f"{kind!r} comes before the picture has become numbers")
+                raise ValueError(f"{kind!r} comes before the conversion to a tensor")
             if kind == "resize":
                 step = _resize(stage)
-                # One to the shorter side makes one size only of pictures that have one already.
+                # A resize to the shorter side gives one size only if all pictures have one already.
                 size = _fixed(stage["size"]) or (step(Image.new("RGB", size)).size if size else None)
                 steps.append(step)
             elif kind == "center_crop":
@@ -101,12 +101,14 @@ def read_stages(path: Path) -> Stages:
                 numbers = numbers.times(float(stage.get("rescale_factor", 1 / 255)))
             elif kind == "normalize":
                 numbers = numbers.normalized(_three(stage["mean"]), _three(stage["std"]))
-            elif kind != "convert_rgb":  # pictures are RGB on white already
+            elif kind != "convert_rgb":  # pictures are already RGB on white
                 raise ValueError(f"the stage {kind!r} is not known")
     except (TypeError, LookupError, ValueError, AttributeError, OverflowError) as error:
-        raise BadInput(f"{path}: a stage cannot be done: {error}. Get the file again, or a newer Koma.") from error
+        raise BadInput(f"{path}: a stage cannot be done: {error}. Download the file again, or a newer Koma.") from error
     if size is None or not tensor:
-        raise BadInput(f"{path}: its stages leave pictures of different sizes or no tensor. Get the file again.")
+        raise BadInput(
+            f"{path}: its stages result in pictures of different sizes or no tensor. Download the file again."
+        )
     spec = InputSpec(size[0], size[1], scale=numbers.scale, mean=numbers.mean, std=numbers.std)
     return Stages(spec, tuple(steps))
 
@@ -133,7 +135,7 @@ def _resized(
     image: Image.Image, *, width: int, height: int, shorter: int, longest: int | None, resample: Image.Resampling,
     gap: float | None,
 ) -> Image.Image:  # fmt: skip
-    """To width x height, or the shorter side to `shorter` with the ratio kept and the longer at most `longest`."""
+    """Resize to width x height, or the shorter side to `shorter` with the longer at most `longest`, ratio kept."""
     if shorter:
         w, h = image.size
         width, height = (shorter, int(shorter * h / w)) if w < h else (int(shorter * w / h), shorter)
@@ -149,7 +151,7 @@ def _resized(
 
 
 def _crop(image: Image.Image, *, width: int, height: int) -> Image.Image:
-    """The middle width x height; what lies outside the picture is black."""
+    """Crop the central width x height; outside the picture is black."""
     w, h = image.size
     if w < width or h < height:
         canvas = Image.new("RGB", (max(w, width), max(h, height)), (0, 0, 0))
@@ -166,7 +168,7 @@ def _pad(stage: dict[str, Any], size: tuple[int, int]) -> Step:
         levels: Sequence[Any] = ImageColor.getrgb(told)
     else:
         levels = [told] * 3 if isinstance(told, int) else list(told)
-    # A fourth number is the alpha of a canvas that has one; pictures are RGB here.
+    # A fourth number is an alpha value; pictures are RGB here.
     colour = tuple(int(level) for level in levels[:3])
     if len(colour) != 3 or len(levels) > 4 or not all(0 <= level <= 255 for level in colour):
         raise ValueError(f"the background_color {told} cannot be used")
@@ -176,9 +178,9 @@ def _pad(stage: dict[str, Any], size: tuple[int, int]) -> Step:
 def _padded(
     image: Image.Image, *, width: int, height: int, colour: tuple[int, ...], resample: Image.Resampling
 ) -> Image.Image:
-    """Made to fit width x height, larger or smaller, ratio kept, in the middle of a canvas of one colour.
+    """Resize to fit width x height, up or down, with the ratio kept, and centre on a canvas of one colour.
 
-    Sides are rounded to the nearest number, halves to the even one, as the reference (imgutils' pad_to_size) does.
+    Sides are rounded to the nearest integer, halves to even, as in the reference (imgutils' pad_to_size).
     """
     w, h = image.size
     ratio = min(width / w, height / h)
@@ -189,7 +191,8 @@ def _padded(
 
 
 def _wide_first(sides: Any) -> tuple[int, int]:
-    """(width, height) of a number or of [width, height]: unlike the other stages `pad_to_size` has the width first."""
+    """Parse (width, height) from a number or [width, height]: unlike other stages, `pad_to_size` has the width
+    first."""
     if not isinstance(sides, int) and len(sides) != 2:
         raise ValueError(f"the size {sides} cannot be used")
     height, width = _sides(sides)
@@ -197,12 +200,12 @@ def _wide_first(sides: Any) -> tuple[int, int]:
 
 
 def _fixed(sides: Any) -> tuple[int, int] | None:
-    """(width, height) of a resize to both sides, None for one to the shorter side."""
+    """Parse (width, height) of a resize to both sides; None for one to the shorter side."""
     return None if isinstance(sides, int) or len(sides) == 1 else _sides(sides)
 
 
 def _sides(sides: Any) -> tuple[int, int]:
-    """(width, height) of a number or of [height, width], as torchvision counts."""
+    """Parse (width, height) from a number or [height, width], in torchvision's order."""
     side_list: Sequence[Any] = [sides, sides] if isinstance(sides, int) else list(sides)
     height, width = (int(side_list[0]), int(side_list[-1]))
     if len(side_list) > 2 or not (0 < width <= SIDE_MAX and 0 < height <= SIDE_MAX):

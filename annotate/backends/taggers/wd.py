@@ -1,4 +1,4 @@
-"""The WD taggers, versions 1.4 and 3: `model.onnx` with its `selected_tags.csv`, fed exactly as they were trained."""
+"""The WD taggers, versions 1.4 and 3: `model.onnx` and `selected_tags.csv`, with input exactly as in training."""
 
 from __future__ import annotations
 
@@ -27,26 +27,25 @@ RULES = Rules(
 
 
 def input_of(side: int) -> InputSpec:
-    """Alpha on white, white to a square with the picture in its middle, bicubic, blue first, 0 to 255, [n, h, w, 3]."""
+    """Return the input: alpha on white, centred in a white square, bicubic, BGR, 0 to 255, [n, h, w, 3]."""
     return InputSpec(
         side, side, fit_by=Fit.PAD_SQUARE, resample=Resample.BICUBIC, fill=255, bgr=True, nchw=False, scale=1.0
     )
 
 
 def describe(found: Installed) -> Described:
-    """Labels, rules and identity of the tagger in a folder. BadInput when a file is missing or damaged."""
+    """Return labels, rules and identity of the tagger in a folder. Raises BadInput when a file is missing or
+    damaged."""
     path = file_of(found, MODEL_FILE)
     labels = label_lists.read_table(file_of(found, TAGS_FILE))
     return described(found, task="tags", revision="", labels=labels, rules=RULES, path=path)
 
 
 def open_installed(found: Installed, *, device: str = AUTO, threads: int = 0) -> OnnxScorer:
-    """The tagger in a folder. BadInput also when the two files do not belong together."""
+    """Open the tagger in a folder. Raises BadInput also when the two files do not belong together."""
     described = describe(found)
     opened, (height, width) = open_graph(described.weights, device=device, threads=threads, nchw=False)
     if height is None or height != width:
-        raise BadInput(
-            f"{described.weights}: this ONNX file is no WD tagger: its input {height} x {width} is not square."
-        )
-    # Variants with an embedding give it second.
+        raise BadInput(f"{described.weights}: not a WD tagger: its input {height} x {width} is not square.")
+    # Variants with an embedding output it second.
     return OnnxScorer(described, opened, input_of(height), output=output_of(opened, described.weights))

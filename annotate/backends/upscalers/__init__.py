@@ -1,1 +1,1 @@
-"""Upscalers: a picture in, a larger one out."""
+"""Upscalers: models and filters that enlarge pictures."""

@@ -1,4 +1,5 @@
-"""All upscalers by name: two resamplers that are always there, waifu2x where its wheel is, and installed models."""
+"""All upscalers by name: two resamplers that are always available, waifu2x if its wheel is installed, and installed
+models."""
 
 from __future__ import annotations
 
@@ -16,18 +17,18 @@ DEFAULT = "lanczos"
 
 
 def names(models_dir: Path) -> list[str]:
-    """What can be chosen: the resamplers, waifu2x when its wheel is installed, then models by name."""
+    """List the choices: the resamplers, waifu2x if its wheel is installed, then models by name."""
     wheel = [waifu2x.NAME] if waifu2x.is_there() else []
     return [*FILTERS, *wheel, *(model.name for model in registry.installed(models_dir, task="upscale"))]
 
 
 def fallback() -> str:
-    """The upscaler that is always there: waifu2x when its wheel is installed, else resampling."""
+    """Return the default upscaler: waifu2x if its wheel is installed, else resampling."""
     return waifu2x.NAME if waifu2x.is_there() else DEFAULT
 
 
 def factor_of(name: str, models_dir: Path) -> int:
-    """How much a pass enlarges, without loading a model; BadInput for an unknown name."""
+    """Return the factor of one pass, without loading a model. Raises BadInput for an unknown name."""
     if name in FILTERS:
         return FACTOR
     if name == waifu2x.NAME:
@@ -36,9 +37,10 @@ def factor_of(name: str, models_dir: Path) -> int:
 
 
 def open_upscaler(name: str, models_dir: Path, *, device: str = AUTO, threads: int = 0) -> Upscaler:
-    """The upscaler, ready to work. BadInput when it is not there, cannot be loaded, or is of another factor than told.
+    """Open an upscaler. Raises BadInput when it is missing, cannot be loaded, or its factor differs from the stated
+    one.
 
-    Plans count passes by the factor that is told, so a model that does otherwise would make files of wrong sizes.
+    Plans compute passes from the stated factor, so a model with another factor would give files of wrong sizes.
     """
     if name in FILTERS:
         return ResizeUpscaler(name)
@@ -49,7 +51,7 @@ def open_upscaler(name: str, models_dir: Path, *, device: str = AUTO, threads: i
     stated_factor = onnx_upscaler.factor_told(installed)
     if opened.factor != stated_factor:
         raise BadInput(
-            f"{name} enlarges {opened.factor} times, but its name or card tells {stated_factor}. "
+            f"{name} enlarges {opened.factor} times, but its name or card states {stated_factor}. "
             f'Put "factor": {opened.factor} into {installed.path / registry.CARD}.'
         )
     return opened

@@ -18,7 +18,7 @@ from annotate.backends.runtime.onnx_session import AUTO, RUN_ERRORS, check_names
 from annotate.backends.upscalers.tiles import OVERLAP, TILE, check_size, enlarge, padded_to
 from ingest.errors import BadInput
 
-PROBE = 16  # side of the picture that tells the factor
+PROBE = 16  # side of the picture that determines the factor
 FACTOR_MAX = 8
 FACTOR_USUAL = 4
 TILE_LEAST, TILE_MOST = 32, 2048
@@ -26,9 +26,10 @@ TILE_LEAST, TILE_MOST = 32, 2048
 
 @dataclass(frozen=True, slots=True)
 class Interface:
-    """How a family's graphs are fed: names, channel order, the multiple that sides must have, tiles.
+    """Interface of a family's graphs: input and output names, channel order, the multiple for sides, tiles.
 
-    CDC's tiles are the reference's. Real-ESRGAN has none there: its network needs 1.2 GB for 256 pixels, 3.2 for 512.
+    CDC's tiles are those of the reference. Real-ESRGAN has none there: its network needs 1.2 GB for 256 pixels, 3.2 GB
+    for 512.
     """
 
     what: str
@@ -47,9 +48,10 @@ INTERFACES = {
 
 
 class OnnxUpscaler:
-    """One of INTERFACES. Values go in as 0..1; six-dimensional answers [1, 3, s, h, s, w] are read as [1, 3, sh, sw].
+    """An upscaler with one of INTERFACES. Input values are 0..1; six-dimensional outputs [1, 3, s, h, s, w] are read as
+    [1, 3, sh, sw].
 
-    Unlike the reference, which cuts decimals off for CDC, results are rounded for both.
+    Unlike the reference, which truncates for CDC, results are rounded for both.
     """
 
     def __init__(
@@ -62,7 +64,8 @@ class OnnxUpscaler:
         threads: int = 0,
         tile: int = 0,
     ) -> None:
-        """Raises BadInput when the file is not such a graph. `tile` 0: the interface's; smaller needs less memory."""
+        """Raises BadInput when the file is not such a graph. `tile`: 0 for the interface's; smaller needs less
+        memory."""
         tile = tile or interface.tile
         overlap = min(interface.overlap, tile // 4)
         self._path, self._interface, self._tile, self._overlap = path, interface, tile, overlap
@@ -70,7 +73,7 @@ class OnnxUpscaler:
         check_names(opened, path, inputs=[interface.input], outputs=[interface.output], what=interface.what)
         self._session = opened.session
         self._half = "float16" in opened.session.get_inputs()[0].type
-        self._one_at_a_time = threading.Lock()  # two large tiles at once would take twice the memory
+        self._one_at_a_time = threading.Lock()  # two large tiles at once would need twice the memory
         self.device = opened.device
         self.factor = self._find_factor()
         settings = info.settings | {"factor": self.factor, "tile": tile, "overlap": overlap}
@@ -89,7 +92,7 @@ class OnnxUpscaler:
         return answer[: height * self.factor, : width * self.factor]
 
     def _run(self, tile: Picture) -> NDArray[np.float32]:
-        """Values 0..1 of bytes [h, w, 3], RGB both, larger by the factor."""
+        """Upscale bytes [h, w, 3] to values 0..1, both RGB, larger by the factor."""
         ordered = tile[..., ::-1] if self._interface.bgr else tile
         values = np.ascontiguousarray(ordered.transpose(2, 0, 1)[None]).astype(np.float32) / np.float32(255)
         try:
@@ -102,15 +105,15 @@ class OnnxUpscaler:
             reason = first_line(error)
             raise BadInput(
                 f"{self._path.name} could not upscale {tile.shape[1]} x {tile.shape[0]} pixels on {self.device} "
-                f'({reason}). Where memory ran out, put "options": {{"tile": 128}} into its {CARD}.'
+                f'({reason}). If memory ran out, put "options": {{"tile": 128}} into its {CARD}.'
             ) from error
         if answer.ndim == 6:  # sub-pixels not yet interleaved: [1, 3, s, h, s, w]
             _, colours, down, high, across, wide = answer.shape
             answer = answer.reshape(1, colours, down * high, across * wide)
         if answer.ndim != 4 or answer.shape[:2] != (1, 3):
-            raise self._wrong(f"its answer has the shape {answer.shape}")
+            raise self._wrong(f"its output has the shape {answer.shape}")
         if not np.isfinite(answer).all():
-            raise self._wrong("it gives values that are no numbers")
+            raise self._wrong("its output holds values that are not numbers")
         picture: NDArray[np.float32] = answer[0].transpose(1, 2, 0).astype(np.float32)
         return picture[..., ::-1] if self._interface.bgr else picture
 
@@ -122,11 +125,11 @@ class OnnxUpscaler:
         return factor
 
     def _wrong(self, why: str) -> BadInput:
-        return BadInput(f"{self._path}: this ONNX file is no {self._interface.what}: {why}. Install it again.")
+        return BadInput(f"{self._path}: not a {self._interface.what} model: {why}. Install it again.")
 
 
 def open_installed(found: Installed, *, device: str = AUTO, threads: int = 0) -> OnnxUpscaler:
-    """The opener of both families; the folder must hold exactly one .onnx file."""
+    """Open a model of either family; the folder must hold exactly one .onnx file."""
     path = graph_of(found)
     info = ModelInfo(
         task="upscale",
@@ -143,7 +146,7 @@ def open_installed(found: Installed, *, device: str = AUTO, threads: int = 0) ->
 
 
 def graph_of(found: Installed) -> Path:
-    """The .onnx file of a model's folder; BadInput when there is none or more than one."""
+    """Return the .onnx file of a model's folder. Raises BadInput when there is none or more than one."""
     graphs = sorted(found.path.glob("*.onnx"))
     if len(graphs) != 1:
         raise BadInput(f"{found.path} must hold exactly one .onnx file; it holds {len(graphs)}. Install it again.")
@@ -151,7 +154,8 @@ def graph_of(found: Installed) -> Path:
 
 
 def factor_told(found: Installed) -> int:
-    """The factor by card or by the model's or file's name (`..._X4_320`, `..._x4plus`) without loading it; else 4."""
+    """Return the factor stated by the card or by a name (`..._X4_320`, `..._x4plus`), without loading the model; else
+    4."""
     told: Any = found.card.get("factor")
     if isinstance(told, int) and 2 <= told <= FACTOR_MAX:
         return told

@@ -1,4 +1,4 @@
-"""Upscalers that need no model: Pillow's bicubic and Lanczos filters, the measure for all others."""
+"""Upscalers without a model: Pillow's bicubic and Lanczos filters, the baseline for all others."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ FILTERS = {"lanczos": Resample.LANCZOS, "bicubic": Resample.BICUBIC}
 
 
 class ResizeUpscaler:
-    """Resamples by `factor` a pass."""
+    """Resamples by `factor` per pass."""
 
     def __init__(self, name: str, *, factor: int = FACTOR) -> None:
         self._filter = FILTERS[name]

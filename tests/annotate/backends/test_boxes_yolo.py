@@ -113,7 +113,7 @@ def test_a_size_that_is_none_is_refused_in_words(tmp_path: Path, imgsz: str) -> 
 
 def test_what_does_not_belong_together_is_refused_in_words(tmp_path: Path) -> None:
     write_yolo(tmp_path / "m", ONE, names="{0: 'a', 1: 'b'}")
-    with pytest.raises(BadInput, match="no detector of 2 kinds"):
+    with pytest.raises(BadInput, match="not a detector of 2 labels"):
         YoloBoxes(tmp_path / "m", device="cpu").detect([red(64, 64)])
     (tmp_path / "m" / "model_type.json").write_text('{"model_type": "pickle"}')
     with pytest.raises(BadInput, match=r"model_type\.json: .*'pickle' is none of yolo, rtdetr"):

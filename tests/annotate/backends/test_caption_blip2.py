@@ -124,7 +124,7 @@ def test_pickled_or_damaged_weights_are_not_loaded(models: Path, tmp_path: Path)
     with pytest.raises(BadInput, match=r"needs config.json and .safetensors files"):
         registry.open_model(registry.find("pickled", tmp_path, task="caption"))
     (pickled / "model.safetensors").write_bytes(b"nothing")
-    with pytest.raises(BadInput, match="no BLIP-2 model, or is damaged"):
+    with pytest.raises(BadInput, match="not a BLIP-2 model, or damaged"):
         registry.open_model(registry.find("pickled", tmp_path, task="caption"), device="cpu")
 
 

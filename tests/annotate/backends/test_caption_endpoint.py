@@ -117,7 +117,7 @@ def test_a_server_that_wants_us_to_wait_for_long_ends_it(server: ChatServer) -> 
     server.answer = lambda number, asked: Reply(status=429, headers={"Retry-After": "86400"})
     asker = client(server, in_flight=1)
     told = asker.caption([ASK, ASK])
-    assert "asks to wait 86400 s (429)" in asker.broken
+    assert "asks for a wait of 86400 s (429)" in asker.broken
     assert len(server.asked) == 1
     assert told[1].problem == asker.broken
 
@@ -145,7 +145,7 @@ def test_all_asks_have_one_deadline_and_answers_that_came_by_then_are_kept(serve
     assert time.monotonic() - before < 0.8 + caption_endpoint.GRACE_S
     assert told[0].text == "good"
     assert "did not answer within" in told[1].problem and not told[1].postponed
-    assert "was not asked about this picture: 0.8 s were over" in told[4].problem and told[4].postponed
+    assert "was not asked about this picture: the limit of 0.8 s was reached" in told[4].problem and told[4].postponed
     assert not asker.broken
     asked = len(server.asked)
     time.sleep(0.5)
@@ -189,7 +189,7 @@ def test_a_server_that_takes_questions_and_stays_silent_breaks_the_client_in_wor
         before = time.monotonic()
         told = asker.caption([ASK] * 4)
         assert 1.0 < time.monotonic() - before < 6
-    assert f"{url.split('/')[2]} (KOMA_CAPTION_URL) is asked but has been silent for 1.2 s" in asker.broken
+    assert f"{url.split('/')[2]} (KOMA_CAPTION_URL) has been silent for 1.2 s" in asker.broken
     assert "raise KOMA_CAPTION_TIMEOUT_S and KOMA_CAPTION_SILENCE_S. Then press Retry." in asker.broken
     assert [one.problem for one in told] == [asker.broken] * 4
 
@@ -260,7 +260,12 @@ def test_a_server_that_is_not_there_breaks_the_client_in_words() -> None:
 
 @pytest.mark.parametrize(
     ("status", "words"),
-    [(401, "Set KOMA_CAPTION_KEY"), (403, "refuses us (403)"), (404, "has no model 'tiny-vl'"), (302, "not followed")],
+    [
+        (401, "Set KOMA_CAPTION_KEY"),
+        (403, "refuses access (403)"),
+        (404, "has no model 'tiny-vl'"),
+        (302, "not followed"),
+    ],
 )
 def test_what_no_retry_can_mend_ends_it_at_once(server: ChatServer, status: int, words: str) -> None:
     server.answer = lambda number, asked: Reply(status=status, headers={"Location": "http://169.254.169.254/secrets"})
@@ -306,13 +311,13 @@ def test_a_redirect_is_never_followed(server: ChatServer) -> None:
 @pytest.mark.parametrize(
     ("body", "words"),
     [
-        (b"<html>busy</html>", "no chat answer"),
-        (b"{}", "no chat answer"),
-        (b'{"choices": []}', "no chat answer"),
-        (b'{"choices": [{"message": {"content": null}}]}', "no chat answer"),
-        (b'{"choices": [{"message": {"content": "  \\u0000 "}}]}', "holds no words"),
-        (b"[" * 200_000, "no chat answer"),
-        (b'{"choices": [{"message": {"content": "' + b"y" * 1_100_000 + b'"}}]}', "more than 1 MB"),
+        (b"<html>busy</html>", "not in OpenAI's chat format"),
+        (b"{}", "not in OpenAI's chat format"),
+        (b'{"choices": []}', "not in OpenAI's chat format"),
+        (b'{"choices": [{"message": {"content": null}}]}', "not in OpenAI's chat format"),
+        (b'{"choices": [{"message": {"content": "  \\u0000 "}}]}', "holds no text"),
+        (b"[" * 200_000, "not in OpenAI's chat format"),
+        (b'{"choices": [{"message": {"content": "' + b"y" * 1_100_000 + b'"}}]}', "larger than 1 MB"),
     ],
 )
 def test_garbage_is_a_failure_of_this_picture_alone(server: ChatServer, body: bytes, words: str) -> None:

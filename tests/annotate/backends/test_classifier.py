@@ -165,8 +165,8 @@ def test_numbers_are_rescaled_and_normalized_in_the_order_of_the_stages(
 @pytest.mark.parametrize(
     ("stages", "told"),
     [
-        ([{"type": "to_tensor"}, {"type": "pad_to_size", "size": 4}], "after the picture has become numbers"),
-        ([{"type": "rescale"}, {"type": "to_tensor"}], "before the picture has become numbers"),
+        ([{"type": "to_tensor"}, {"type": "pad_to_size", "size": 4}], "after the conversion to a tensor"),
+        ([{"type": "rescale"}, {"type": "to_tensor"}], "before the conversion to a tensor"),
         ([{"type": "pad_to_size", "size": [4]}], "size .4. cannot be used"),
         ([{"type": "pad_to_size", "size": [0, 4]}], "cannot be used"),
         ([{"type": "pad_to_size", "size": 4, "background_color": "no such colour"}], "no such colour"),
@@ -225,7 +225,7 @@ def test_samples_are_never_unpickled(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match="holds Python objects"):
         opened(folder)
     np.savez(folder / "samples.npz", CURVE[:, ::-1])
-    with pytest.raises(BadInput, match="no curve"):
+    with pytest.raises(BadInput, match="not a curve"):
         opened(folder)
 
 

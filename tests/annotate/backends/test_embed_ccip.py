@@ -97,7 +97,7 @@ def test_files_that_are_missing_or_change_places_are_refused_in_words(tmp_path: 
     with pytest.raises(BadInput, match="is missing"):
         CcipEmbedder(folder, device="cpu")
     (folder / "x").rename(folder / "model_metrics.onnx")
-    with pytest.raises(BadInput, match="no part of CCIP"):
+    with pytest.raises(BadInput, match="not part of CCIP"):
         CcipEmbedder(folder, device="cpu")
 
 

@@ -54,7 +54,7 @@ def test_it_is_known_by_its_name_and_others_are_refused_in_words(tmp_path: Path)
     write_isnet(tmp_path / "isnetis")
     found = registry.find("isnetis", tmp_path, task="mask")
     assert isinstance(registry.open_model(found, device="cpu"), IsnetMask)
-    with pytest.raises(BadInput, match="no ISNet"):
+    with pytest.raises(BadInput, match="not an ISNet"):
         IsnetMask(write_isnet(tmp_path / "small", side=64), device="cpu")
     with pytest.raises(BadInput, match=r"holds no model\.onnx"):
         IsnetMask(tmp_path, device="cpu")

@@ -79,7 +79,7 @@ def test_probabilities_where_logits_belong_are_refused(tmp_path: Path) -> None:
     folder = tmp_path / "ml"
     write_linear(folder / "model.onnx", ["n", 3, 4, 4], np.zeros((48, 2)), bias=[0.1, 0.9])
     (folder / "mldanbooru_tags.csv").write_text("name\nred\nblue\n")
-    with pytest.raises(BadInput, match="probabilities where its kind gives logits"):
+    with pytest.raises(BadInput, match="probabilities instead of logits"):
         opened(folder).scores([PICTURE])
 
 
@@ -196,7 +196,7 @@ def test_a_category_without_a_threshold_takes_four_tenths(pixai: Path) -> None:
         ("preprocess.json", '{"stages": [{"type": "blur"}]}', "'blur' is not known"),
         ("preprocess.json", '{"stages": [{"type": "resize", "size": 4}, {"type": "to_tensor"}]}', "different sizes"),
         ("preprocess.json", '{"stages": [{"type": "resize", "size": [4, 99999]}]}', "cannot be used"),
-        ("selected_tags.csv", "name,category,ips\na,0,{}\nb,0,\nc,0,\nd,0,\ne,0,\n", "no list of series"),
+        ("selected_tags.csv", "name,category,ips\na,0,{}\nb,0,\nc,0,\nd,0,\ne,0,\n", "not a list of series"),
     ],
 )
 def test_pixais_broken_files_are_told(pixai: Path, file: str, text: str, told: str) -> None:

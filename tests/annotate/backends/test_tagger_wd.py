@@ -153,7 +153,7 @@ def test_a_second_output_with_an_embedding_is_left_alone(folder: Path) -> None:
 
 def test_a_table_of_another_model_is_told(folder: Path) -> None:
     write_tags(folder, [("general", 9), ("a", 0)])
-    with pytest.raises(BadInput, match="2 labels are listed, but the network beside the list gives 5"):
+    with pytest.raises(BadInput, match="2 labels are listed, but the network outputs 5"):
         opened(folder)
 
 
@@ -165,7 +165,7 @@ def test_a_weights_file_that_is_not_onnx_is_told(folder: Path) -> None:
 
 def test_another_graph_is_told(folder: Path) -> None:
     write_linear(folder / "model.onnx", ["n", 3, 4, 4], np.zeros((48, 5)))
-    with pytest.raises(BadInput, match="another kind"):
+    with pytest.raises(BadInput, match="a different type"):
         opened(folder)
 
 

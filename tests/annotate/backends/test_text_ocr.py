@@ -64,7 +64,7 @@ def test_heat_beside_the_picture_is_cut_off(model: PaddleText) -> None:
 def test_it_is_known_by_its_name_and_what_does_not_fit_is_refused(model: PaddleText, tmp_path: Path) -> None:
     found = registry.find("ch_PP-OCRv4_det", tmp_path, task="text")
     assert isinstance(registry.open_model(found, device="cpu"), PaddleText)
-    with pytest.raises(BadInput, match="text is looked for up to"):
+    with pytest.raises(BadInput, match="text detection takes up to"):
         model.fit(np.zeros((1, SIDE_MAX + 1, 3), np.uint8))
     with pytest.raises(BadInput, match="is missing"):
         PaddleText(tmp_path, device="cpu")

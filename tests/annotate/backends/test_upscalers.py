@@ -156,7 +156,7 @@ def test_what_would_be_too_large_is_refused_before_it_is_made(models: Path) -> N
 
 def test_a_graph_of_another_kind_is_refused(tmp_path: Path) -> None:
     write_cdc(tmp_path / "wrong" / ESRGAN_FILE)
-    with pytest.raises(BadInput, match="no Real-ESRGAN upscaler: it takes input, gives output"):
+    with pytest.raises(BadInput, match="not a Real-ESRGAN upscaler: it takes input, gives output"):
         known_upscalers.open_upscaler("wrong", tmp_path, device="cpu")
     write_esrgan(tmp_path / "same" / ESRGAN_FILE, factor=1)
     with pytest.raises(BadInput, match="16 x 16 pixels become 16 x 16"):
@@ -166,7 +166,7 @@ def test_a_graph_of_another_kind_is_refused(tmp_path: Path) -> None:
 def test_a_model_whose_name_tells_another_factor_is_refused(tmp_path: Path) -> None:
     write_esrgan(tmp_path / "half" / ESRGAN_FILE, factor=2)
     assert known_upscalers.factor_of("half", tmp_path) == 4  # by its file's name
-    with pytest.raises(BadInput, match="enlarges 2 times, but its name or card tells 4"):
+    with pytest.raises(BadInput, match="enlarges 2 times, but its name or card states 4"):
         known_upscalers.open_upscaler("half", tmp_path, device="cpu")
     (tmp_path / "half" / "koma.json").write_text(json.dumps({"family": "real_esrgan", "factor": 2}))
     assert known_upscalers.open_upscaler("half", tmp_path, device="cpu").factor == 2

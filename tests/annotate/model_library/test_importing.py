@@ -149,10 +149,10 @@ def test_a_link_in_a_folder_that_leads_out_is_left_out(source, models, tmp_path)
 @pytest.mark.parametrize("name", ["../x", "a/b", ".hidden", "", "builtin", "none", "x" * 101, "a\0b", "-", "a."])
 def test_names_that_could_lead_elsewhere_are_refused(source, models, name, tmp_path):
     if name == "":
-        with pytest.raises(BadInput, match="is no model name"):
+        with pytest.raises(BadInput, match="is not a valid model name"):
             import_model(source, models, name="", shown="..")
     else:
-        with pytest.raises(BadInput, match=r"is no model name|is taken"):
+        with pytest.raises(BadInput, match=r"is not a valid model name|is taken"):
             import_model(source, models, name=name)
     assert nothing_installed(models)
     for act in (folder.remove, folder.verify):
@@ -213,5 +213,5 @@ def test_stop_is_heard_while_hashes_are_compared(source, models):
 
 
 def test_no_room_on_the_disk_is_told(source, models):
-    with pytest.raises(KomaError, match="kept back"):
+    with pytest.raises(KomaError, match="are reserved"):
         import_model(source, models, reserve=2**60)

@@ -43,9 +43,9 @@ def test_a_download_goes_through_the_queue_and_is_installed(queues, settings, al
 
 def test_only_one_job_at_a_time_works_on_a_model(alice):
     job = acts.download(name="tiny", by=alice)
-    with pytest.raises(Conflict, match="already"):
+    with pytest.raises(Conflict, match="is busy"):
         acts.download(name="tiny", by=alice)
-    with pytest.raises(Conflict, match="stop it first"):
+    with pytest.raises(Conflict, match="Stop the running job first"):
         acts.remove(name="tiny")
     acts.cancel(job)
     with pytest.raises(Conflict, match="cancelled already"):

