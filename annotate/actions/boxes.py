@@ -94,7 +94,7 @@ def delete(*, collection: Collection, face: Face | int, by: Any, key: str = "") 
 def _check_place(frame: int, box: RelativeBox, *, but: int = 0) -> None:
     """BadInput where the frame has a face with the very same box: one face, drawn twice."""
     if Face.objects.in_place(frame, box).exclude(pk=but).exists():
-        raise BadInput("There is a box in that place already.")
+        raise BadInput("There is already a box here.")
 
 
 def _percent(left: float, top: float, right: float, bottom: float) -> str:

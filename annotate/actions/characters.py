@@ -28,7 +28,7 @@ from ingest.actions.seen import last_by
 from ingest.errors import BadInput, Conflict, Stale
 from ingest.models import Collection, Operation
 
-ALONE = "a character of its own"
+ALONE = "a separate character"
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +110,7 @@ def remove_alias(*, collection: Collection, alias: CharacterAlias | int, by: Any
     with history.operation(collection=collection, by=by, kind="characters.alias", summary="", key=key) as record:
         row = CharacterAlias.objects.select_for_update().filter(collection=collection, pk=key_of).first()
         if row is None:
-            raise Conflict("This alias was removed already.")
+            raise Conflict("This alias was already removed.")
         record.deleted(row)
         record.operation.summary = f"Alias {row.name} removed"
         row.delete()
@@ -121,13 +121,13 @@ def set_parent(
     *, collection: Collection, character: Character | int, parent: Character | int | None, by: Any,
     seen_version: int | None = None, key: str = "",
 ) -> Operation:  # fmt: skip
-    """Make a character an outfit or form of another, or a character of its own again (parent None)."""
+    """Make a character an outfit or form of another, or a separate character again (parent None)."""
     with history.operation(collection=collection, by=by, kind="characters.outfit", summary="", key=key) as record:
         above = _parent(collection, parent)
         words = above.name if above else ALONE
         row = _as_seen(collection, character, seen_version, label="outfit of", now="parent", new=words)
         if above is not None and (above.pk == row.pk or row.outfits.exists()):
-            raise BadInput(f"{row.name} has outfits of its own or is the same character; it cannot become an outfit.")
+            raise BadInput(f"{row.name} has outfits or is the same character; it cannot become an outfit.")
         before = snapshot(row, names=("parent_id", "version"))
         row.parent = above
         row.version += 1
@@ -160,7 +160,7 @@ def merge(
     with history.operation(collection=collection, by=by, kind="characters.merge", summary="", key=key) as record:
         keys = [row if isinstance(row, int) else row.pk for row in (character, into)]
         if keys[0] == keys[1]:
-            raise BadInput("A character is not merged with itself.")
+            raise BadInput("A character can't be merged with itself.")
         list(Character.objects.select_for_update().filter(pk__in=keys).order_by("pk"))
         source = _seen(collection, character, seen_version)
         target = locked_character(collection=collection, character=into)
@@ -290,14 +290,14 @@ def _parent(collection: Collection, parent: Character | int | None) -> Character
         return None
     row = locked_character(collection=collection, character=parent)
     if row.parent_id is not None:
-        raise BadInput(f"{row.name} is an outfit itself; choose its character as the parent.")
+        raise BadInput(f"{row.name} is an outfit; choose its character as the parent.")
     return row
 
 
 def _refuse_taken(collection: Collection, name: str, *, but: Character | None = None) -> None:
     taken = find(collection=collection, text=name)
     if taken is not None and (but is None or taken.pk != but.pk):
-        raise BadInput(f"{taken.name} has this name or alias already. Merge the two if they are one person.")
+        raise BadInput(f"{taken.name} has this name or alias already. Merge the two if they are the same character.")
 
 
 def _add_alias(record: Recorder, row: Character, name: str) -> None:

@@ -28,7 +28,7 @@ def check(*, collection: Collection, frame: Frame, by: Any, seen: str | None = N
 
     Conflict where a box changed since the page with the fingerprint `seen`.
     """
-    summary = f"All faces of {_called(frame)} marked"
+    summary = f"All faces of {_called(frame)} reviewed"
     with history.operation(collection=collection, by=by, kind="faces.check", summary=summary, key=key) as record:
         row = _locked(collection, frame)
         if seen is not None and seen != fingerprint(form_values(Face.objects.filter(frame=row))):
@@ -48,7 +48,7 @@ def check(*, collection: Collection, frame: Frame, by: Any, seen: str | None = N
 
 def uncheck(*, collection: Collection, frame: Frame, by: Any, key: str = "") -> Operation:
     """Take that back; the boxes stay people's own."""
-    summary = f"Faces of {_called(frame)} are open again"
+    summary = f"Faces of {_called(frame)} not reviewed"
     with history.operation(collection=collection, by=by, kind="faces.uncheck", summary=summary, key=key) as record:
         row = _locked(collection, frame)
         for checked in CheckedFrame.objects.filter(frame=row):

@@ -44,7 +44,7 @@ def name(
         out = {face if isinstance(face, int) else face.pk for face in taken_out}
         _check_waits(row, faces, who)
         if not any(face.pk not in out for face in faces):
-            raise BadInput("All faces of this cluster were taken out; there is nothing left to name.")
+            raise BadInput("All faces of this group are deselected; nothing is left to name.")
         left_alone = sum(
             face.pk not in out and face.named_by == NamedBy.PERSON and face.character_id != who.pk for face in faces
         )
@@ -63,19 +63,19 @@ def name(
         count = sum(face.character_id == who.pk for face in changed)
         record.operation.summary = f"{humane.count(count, 'face')} named {who.name}"
         if removed:
-            record.operation.summary += f", {removed:,} taken out"
+            record.operation.summary += f", {removed:,} removed"
     return ClusterNamed(record.operation, count, removed, left_alone)
 
 
 def _check_waits(row: FaceCluster, faces: list[Face], who: Character) -> None:
     """Stale when people have given another answer for every face since this person looked."""
     if not faces:
-        raise Conflict(f"Somebody reviewed all faces of cluster {row.number} in the meantime. Reload the page.")
+        raise Conflict(f"Somebody reviewed all faces of group {row.number} in the meantime. Reload the page.")
     if all(face.named_by == NamedBy.PERSON and face.character_id not in (None, who.pk) for face in faces):
         first = faces[0]
         by = first.named_user.get_username() if first.named_user else "somebody"
         raise Stale(
-            f"{by} named cluster {row.number} “{first.character}” in the meantime.",
+            f"{by} named group {row.number} “{first.character}” in the meantime.",
             stored=[(humane.count(len(faces), "face"), first.character.name if first.character else "")],
             sent=[(humane.count(len(faces), "face"), who.name)],
             resend={"face": [f"{face.pk}:{face.version}" for face in faces]},
@@ -88,7 +88,7 @@ def nobody(*, collection: Collection, cluster: FaceCluster | int, by: Any, key: 
         _, faces = _locked(collection, cluster)
         free = [face for face in faces if face.named_by != NamedBy.PERSON]
         changed = change_faces(record, free, lambda face: answer(face, state=FaceState.NOBODY, character=None, by=by))
-        record.operation.summary = f"{humane.count(len(changed), 'face')} called nobody of the cast"
+        record.operation.summary = f"{humane.count(len(changed), 'face')} marked as not in the cast"
     return record.operation
 
 
@@ -101,7 +101,7 @@ def take_out(*, collection: Collection, faces: Iterable[Face | int], by: Any, ke
     with history.operation(collection=collection, by=by, kind="clusters.take_out", summary="", key=key) as record:
         rows = locked_faces(collection=collection, faces=faces)
         changed = change_faces(record, rows, change)
-        record.operation.summary = f"{humane.count(len(changed), 'face')} taken out of their cluster"
+        record.operation.summary = f"{humane.count(len(changed), 'face')} removed from their group"
     return record.operation
 
 
@@ -114,15 +114,15 @@ def split(
         keys = {face if isinstance(face, int) else face.pk for face in faces}
         moved = [face for face in members if face.pk in keys]
         if len(moved) != len(keys):
-            raise Conflict("Some of these faces are no longer in the cluster. Reload the page.")
+            raise Conflict("Some of these faces are no longer in the group. Reload the page.")
         if not moved or len(moved) == len(members):
-            raise BadInput("Choose some of the cluster's faces, not none and not all, to split it.")
+            raise BadInput("To split the group, choose some but not all of its faces.")
         fresh = FaceCluster.objects.create(
             collection=collection, number=next_number(collection), size=len(moved), purity=row.purity
         )
         record.created(fresh)
         _move(record, moved, fresh)
-        record.operation.summary = f"{humane.count(len(moved), 'face')} split off into a new cluster"
+        record.operation.summary = f"{humane.count(len(moved), 'face')} split off into a new group"
     return fresh
 
 
@@ -136,15 +136,15 @@ def merge(
         for other in others:
             row, _ = _locked(collection, other)
             if row.pk == target.pk:
-                raise BadInput("A cluster is not merged with itself.")
+                raise BadInput("A group can't be merged with itself.")
             members = list(Face.objects.select_for_update(of=("self",)).filter(cluster=row).order_by("pk"))
             _move(record, members, target)
             count += len(members)
             record.deleted(row)
             row.delete()
         if not count:
-            raise BadInput("Choose at least one other cluster to merge.")
-        record.operation.summary = f"{humane.count(count, 'face')} merged into cluster {target.number}"
+            raise BadInput("Choose at least one other group to merge.")
+        record.operation.summary = f"{humane.count(count, 'face')} merged into group {target.number}"
     return target
 
 
@@ -158,7 +158,7 @@ def _locked(collection: Collection, cluster: FaceCluster | int) -> tuple[FaceClu
     key = cluster if isinstance(cluster, int) else cluster.pk
     row = FaceCluster.objects.select_for_update().filter(collection=collection, pk=key).first()
     if row is None:
-        raise Conflict("This cluster no longer exists: faces were grouped again. Reload the page.")
+        raise Conflict("This group no longer exists: faces were grouped again. Reload the page.")
     members = Face.objects.select_for_update(of=("self",)).filter(cluster=row, state=FaceState.FACE).order_by("pk")
     return row, list(members)
 

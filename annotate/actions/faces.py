@@ -1,4 +1,4 @@
-"""Say who faces are: a name, nobody of the cast, no face at all, or unknown again. A person's word stays.
+"""Say who faces are: a name, not in the cast, no face at all, or unknown again. A person's word stays.
 
 `seen` in these functions maps a face's key to the `version` that the page showed; where another person gave a different
 answer since, Conflict is raised and nothing is written. `key` is the request's idempotency key.
@@ -45,9 +45,9 @@ def assign(
 def nobody(
     *, collection: Collection, faces: Iterable[Face | int], by: Any, seen: Seen = None, key: str = ""
 ) -> Operation:
-    """Say that faces belong to nobody of the cast: extras, a crowd."""
+    """Say that faces belong to not in the cast: extras, a crowd."""
     return _set_state(
-        FaceState.NOBODY, "nobody of the cast", collection=collection, faces=faces, by=by, seen=seen, key=key
+        FaceState.NOBODY, "not in the cast", collection=collection, faces=faces, by=by, seen=seen, key=key
     )
 
 
@@ -72,7 +72,7 @@ def unname(
         rows = locked_faces(collection=collection, faces=faces)
         check_seen(rows, seen, state=FaceState.FACE, character=None)
         changed = change_faces(record, rows, change)
-        record.operation.summary = f"{humane.count(len(changed), 'face')} made unknown again"
+        record.operation.summary = f"{humane.count(len(changed), 'face')} unnamed"
     return record.operation
 
 
@@ -118,7 +118,7 @@ def set_reference(
         if is_reference and any(face.character_id is None for face in rows):
             raise BadInput("Name a face before making it a reference.")
         changed = change_faces(record, rows, change)
-        word = "made references" if is_reference else "no references any more"
+        word = "made references" if is_reference else "no longer references"
         record.operation.summary = f"{humane.count(len(changed), 'face')} {word}"
     return record.operation
 
@@ -130,5 +130,5 @@ def _set_state(
         rows = locked_faces(collection=collection, faces=faces)
         check_seen(rows, seen, state=state, character=None)
         changed = change_faces(record, rows, lambda face: answer(face, state=state, character=None, by=by))
-        record.operation.summary = f"{humane.count(len(changed), 'face')} called {word}"
+        record.operation.summary = f"{humane.count(len(changed), 'face')} marked as {word}"
     return record.operation

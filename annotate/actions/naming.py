@@ -21,7 +21,7 @@ NAMING = (
 # Marks that turn the direction of all text behind them: a name could pass for another one.
 TURNING = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 NAME_MAX = 200
-UNKNOWN = "unknown again"
+UNKNOWN = "unnamed"
 BATCH = 500  # rows an UPDATE: SQLite allows about 32,000 variables
 
 

@@ -51,10 +51,10 @@ def add_folder(*, collection: Collection, folder: Path, by: Any) -> Added:
     """
     people = _people(folder)
     if not people:
-        raise BadInput(f"{folder.name}: a folder of references holds one folder of face pictures a character.")
+        raise BadInput(f"{folder.name}: a folder of references must hold one folder of face pictures per character.")
     embedder = embedder_of(collection)
     if embedder is None:
-        raise BadInput("This collection describes no faces: choose a model for that on the models page first.")
+        raise BadInput("No recognition model is chosen. Choose one on the models page first.")
     detector, added = open_detector(DEFAULT, settings.KOMA_MODELS_DIR), Added()
     for name, paths in people:
         try:

@@ -20,7 +20,7 @@ from ingest.models import Collection, Revision
 FILE_MAX = filter_lists.FILE_MAX  # bytes
 KEPT = 5  # lists of one kind that are not used
 Kind = TagList.Kind
-HOW = "An admin of the site can also install the public ones: manage.py models download tag_filtering."
+HOW = "A site admin can also install the public ones: manage.py models download tag_filtering."
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,9 +53,9 @@ class KindLists:
 
 
 ABOUT = {
-    Kind.INCLUDED: "Which tags say more than others: of “hair” and “long hair” only the second stays. "
-    "JSON, for the setting “Drop included tags” of the stage Tag.",
-    Kind.UNWANTED: "Tags that no picture should get from a machine. A text file with one tag a line, for the setting "
+    Kind.INCLUDED: "Tags implied by more specific ones: of “hair” and “long hair”, only “long hair” is kept. "
+    "JSON, for the setting “Drop implied tags” of the stage Tag.",
+    Kind.UNWANTED: "Tags that models must not add. A text file with one tag per line, for the setting "
     "“Drop unwanted tags”.",
 }
 EXAMPLE = {Kind.INCLUDED: '{"hair": ["long hair", "short hair"]}', Kind.UNWANTED: "virtual youtuber"}
@@ -64,7 +64,7 @@ EXAMPLE = {Kind.INCLUDED: '{"hair": ["long hair", "short hair"]}', Kind.UNWANTED
 def kind_of(text: str) -> Kind:
     """BadInput for another word."""
     if text not in Kind.values:
-        raise BadInput(f"{text!r} is no kind of list. There are: {', '.join(Kind.values)}.")
+        raise BadInput(f"{text!r} is not a kind of list. Kinds: {', '.join(Kind.values)}.")
     return Kind(text)
 
 

@@ -49,11 +49,11 @@ def choose(
     rule = task_named(task)
     requested = sorted(set(names))
     if len(requested) > 1 and (not rule.side_by_side or NONE in requested):
-        raise BadInput(f"{rule.label}: one model works at a time. Choose one, or none.")
+        raise BadInput(f"{rule.label}: choose one model, or none.")
     can = offered(task)
     for name in requested:
         if name != NONE and name not in can:
-            installed_text = f"Installed: {', '.join(can)}." if can else "None is installed for it."
+            installed_text = f"Installed: {', '.join(can)}." if can else "None is installed."
             raise BadInput(f"{rule.label}: there is no model {name!r}. {installed_text}")
     words = ", ".join(requested) or "the default"
     with history.operation(

@@ -74,8 +74,8 @@ class Task:
         """What a collection uses without a choice, for the page."""
         texts = {
             BUILTIN: "the built-in one",
-            FIRST: "the first one installed, by name; none while none is installed",
-            NONE: "none: it runs only where it is chosen",
+            FIRST: "the first installed by name, else none",
+            NONE: "none, unless one is chosen",
         }
         return self.default_text or texts[self.default]
 
@@ -114,7 +114,7 @@ TASKS = {
         Task(
             name="embedding",
             label="Character recognition",
-            about="Turns faces into vectors that tell characters apart.",
+            about="Recognizes characters by their faces.",
             default=BUILTIN,
             always_there=lambda: [BUILTIN],
             opener=open_embedder,
@@ -122,7 +122,7 @@ TASKS = {
         Task(
             name="tags",
             label="Tags",
-            about="Describes what a picture shows. Computed tags are always there.",
+            about="Tags the content of a picture. Computed tags are always available.",
             default=FIRST,
             whole_pictures=True,
             answers="scores",
@@ -130,7 +130,7 @@ TASKS = {
         Task(
             name="boxes",
             label="Boxes",
-            about="Finds persons, heads, half bodies, hands, eyes.",
+            about="Finds persons, heads, half bodies, hands and eyes.",
             default=NONE,
             side_by_side=True,
             whole_pictures=True,
@@ -139,7 +139,7 @@ TASKS = {
         Task(
             name="class",
             label="Classes",
-            about="Kind of picture, rating, monochrome, aesthetics, as tags.",
+            about="Adds tags for image type, rating, monochrome and aesthetics.",
             default=NONE,
             side_by_side=True,
             whole_pictures=True,
@@ -149,7 +149,7 @@ TASKS = {
         Task(
             name="text",
             label="Text",
-            about="Finds subtitles and credits; of several copies the one without text is kept.",
+            about="Finds subtitles and credits; of similar frames, the one without text is kept.",
             default=FIRST,
             whole_pictures=True,
             answers="boxes",
@@ -159,7 +159,7 @@ TASKS = {
             label="Upscaling",
             about="Enlarges face crops for face sets.",
             default=FIRST,
-            default_text="the first one installed, by name; else waifu2x if its package is installed, else resampling",
+            default_text="the first installed by name, else waifu2x if its package is installed, else resampling",
             fallback=lambda: [known_upscalers.fallback()],  # never fails for want of a network
             other_names=_upscalers,
             opener=known_upscalers.open_upscaler,
@@ -169,7 +169,7 @@ TASKS = {
             label="Captions",
             about="Writes sentences about frames.",
             default=FIRST,
-            default_text="the first one installed, by name; else the server of KOMA_CAPTION_URL",
+            default_text="the first installed by name, else the server of KOMA_CAPTION_URL",
             fallback=caption_servers,
             always_there=caption_servers,
         ),

@@ -56,7 +56,7 @@ class CharacterScores:
     def lines(self) -> list[str]:
         head = (
             f"{self.model}: {self.characters} characters, {self.faces:,} faces "
-            f"({self.twins_removed:,} near-twins removed), {self.ms_per_face:.1f} ms a face"
+            f"({self.twins_removed:,} near-twins removed), {self.ms_per_face:.1f} ms per face"
         )
         return [head, *(f"  {shots} named: {100 * right:.1f} % right" for shots, right in self.accuracy.items())]
 

@@ -105,7 +105,7 @@ class DuplicateScores:
         text_lines = [
             f"{self.model}: {self.copies:,} pairs of copies among {self.pictures:,} pictures; at {self.threshold:g} "
             f"recall {self.recall:.1%}, precision {self.precision:.1%}; best F1 {self.best_f1:.3f} at "
-            f"{self.best_threshold:.3f}; {self.ms_per_picture:.1f} ms a picture"
+            f"{self.best_threshold:.3f}; {self.ms_per_picture:.1f} ms per picture"
         ]
         width = max((len(kind.name) for kind in self.kinds), default=0)
         text_lines += [

@@ -56,7 +56,7 @@ class FaceScores:
         text_lines = [
             f"{self.model} on {self.device}: {self.hits_iou30} of {self.faces} faces at IoU 0.3, "
             f"{self.hits_iou50} at IoU 0.5, {self.false_positives_iou30} false positives in {self.pictures:,} "
-            f"pictures, {self.ms_per_picture:.1f} ms a picture"
+            f"pictures, {self.ms_per_picture:.1f} ms per picture"
         ]
         for word, which in (("missed", self.missed), ("false positives", self.alarms)):
             worst = sorted(which.items(), key=lambda item: (-item[1], item[0]))[:NAMES_SHOWN]

@@ -209,11 +209,11 @@ KINDS = {
     kind.name: kind
     for kind in (
         Kind(
-            "faces", "how many faces a detector finds", "pictures and a boxes.json", "faces", _faces,
+            "faces", "share of faces that a detector finds", "pictures and a boxes.json", "faces", _faces,
             (THREADS, *DETECTOR_OPTIONS), own_models=known_detectors.OWN,
         ),
         Kind(
-            "characters", "how many faces are named rightly", "a folder of face pictures a character", "embedding",
+            "characters", "share of faces named correctly", "a folder of face pictures per character", "embedding",
             _characters,
             (
                 Option("shots", shot_counts, (1, 5, 10, 20), "named faces, default 1,5,10,20"),
@@ -222,16 +222,16 @@ KINDS = {
             ),
         ),
         Kind(
-            "duplicates", "how well copies are told from other pictures",
+            "duplicates", "how well duplicates are recognized",
             "different pictures, or a folder for each set of copies, or pictures and a groups.json", "tags",
             _duplicates, (THREADS,), own_models=(duplicates.BUILTIN, duplicates.DHASH),
         ),
         Kind(
-            "tags", "how well a tagger or classifier names what is to be seen", FORM, "tags", _tags, (THREADS,),
+            "tags", "how well a tagger or classifier tags pictures", FORM, "tags", _tags, (THREADS,),
             default_model=COMPUTED, own_models=(COMPUTED,),
         ),
         Kind(
-            "upscale", "how well an upscaler brings back pictures that were made smaller", "pictures of any kind",
+            "upscale", "how well an upscaler restores pictures that were made smaller", "pictures of any kind",
             "upscale", _upscale, (THREADS,), default_model=known_upscalers.DEFAULT, own_models=(*FILTERS, *WHEEL),
         ),
     )

@@ -12,7 +12,9 @@ from ingest.imaging.formats import PICTURE_SUFFIXES
 from ingest.imaging.sidecars import TEXT_BYTES_MAX, SideFiles, parse_side_files
 
 TABLE = "tags.csv"
-FORM = "a text file beside each picture (a.png, a.txt) with tags parted by commas, or a tags.csv with columns file,tags"
+FORM = (
+    "a text file beside each picture (a.png, a.txt) with tags separated by commas, or a tags.csv with columns file,tags"
+)
 
 
 @dataclass(frozen=True, slots=True)

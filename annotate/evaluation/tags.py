@@ -118,7 +118,7 @@ class TagScores:
     def lines(self) -> list[str]:
         text_lines = [
             f"{self.model} on {self.device}: {self.pictures:,} pictures, {self.tags:,} tags, "
-            f"{self.ms_per_picture:.1f} ms a picture",
+            f"{self.ms_per_picture:.1f} ms per picture",
             f"  {'':30} {'true':>6} {'told':>6} {'precision':>9} {'recall':>7} {'F1':>6} {'best at':>8} {'F1':>6}",
         ]
         everything = (("all answers", self.micro), ("mean of the tags", self.macro))

@@ -133,7 +133,7 @@ def _timings() -> dict[tuple[str, str], list[ModelTiming]]:
 
 def _builtin() -> list[Row]:
     rows = []
-    about_builtin = "Comes with Koma; trained on what it drew itself and needs no download."
+    about_builtin = "Comes with Koma; trained on generated drawings, no download."
     for name, task, title, stems, notes in (
         (known_detectors.DEFAULT, "faces", "Built-in face detector", ("faces",), about_builtin),
         (
@@ -141,7 +141,7 @@ def _builtin() -> list[Row]:
             "faces",
             "Built-in face detector, small faces",
             ("faces",),
-            "The same weights in a larger copy of the picture: slower, finds smaller faces.",
+            "Same model on a larger copy of the picture: slower, finds smaller faces.",
         ),
         (
             registry.BUILTIN,
@@ -155,7 +155,7 @@ def _builtin() -> list[Row]:
             "tags",
             "Built-in head tags",
             ("heads",),
-            "Hair, eyes, expression of a head; learned from drawings, see its card for the limits.",
+            "Hair, eyes and expression of a head; less reliable on other art styles, see its card.",
         ),
     ):
         paths = [path for stem in stems for path in sorted(weights.BUILTIN.glob(f"{stem}.*")) if path.suffix in WEIGHTS]
@@ -173,7 +173,7 @@ def _builtin() -> list[Row]:
     rows += [
         Row(
             name, "upscale", "builtin", title=f"{name.capitalize()} resampling", installed=True, usable=True,
-            licence="MIT", notes="No network: always there.",
+            licence="MIT", notes="Always available, no model.",
         )
         for name in FILTERS
     ]  # fmt: skip
@@ -223,7 +223,7 @@ def _not_in_catalogue(model: registry.Installed) -> Row:
 def _put_here(model: registry.Installed) -> Row:
     row = Row(
         model.name, model.task, "own", title=model.name, installed=True, usable=True, family=model.family.name,
-        notes="Put here by hand or by an import.",
+        notes="Imported or copied by hand.",
     )  # fmt: skip
     if model.path.is_dir():
         _read_card(row, model.path)

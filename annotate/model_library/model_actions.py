@@ -85,7 +85,7 @@ def upload_folder() -> Path:
 
 def cancel(job: ModelJob) -> None:
     """Ask a job to stop; what was downloaded stays for the next time."""
-    if not claims.cancel(job, message="Stopped before it began."):
+    if not claims.cancel(job, message="Stopped before it started."):
         job.refresh_from_db()
         raise Conflict(f"This is {job.get_state_display()} already.")
 
@@ -93,7 +93,7 @@ def cancel(job: ModelJob) -> None:
 def retry(*, job: ModelJob, by: Any) -> ModelJob:
     """Ask for the same again; a download goes on where it was."""
     if job.state not in (RunState.FAILED, RunState.CANCELLED):
-        raise Conflict("Only what failed or was stopped can be tried again.")
+        raise Conflict("Only failed or stopped jobs can be retried.")
     if job.act == Action.IMPORT:
         source_of(job)
     return _ask(Action(job.act), job.name, by, **job.params)
@@ -145,5 +145,5 @@ def _check_installed(name: str) -> None:
 
 def _family(family: str) -> str:
     if family and family not in registry.FAMILIES:
-        raise BadInput(f"{family[:40]!r} is no kind of model that Koma knows.")
+        raise BadInput(f"{family[:40]!r} is not a type of model that Koma knows.")
     return family

@@ -61,7 +61,7 @@ def execute(job_id: int, *, in_worker: bool = False) -> RunState | None:
             return {"message": error_text(_work(job, Transfer(report)))}
         except OSError as problem:
             raise KomaError(
-                f"The models folder cannot be written or read: {problem}. Check its rights and its disk."
+                f"The models folder cannot be written or read: {problem}. Check its permissions and disk."
             ) from problem
 
     state = MODEL_JOBS.run(job, work, in_worker=in_worker)
@@ -107,8 +107,8 @@ def _verified(job: ModelJob, report: Transfer) -> str:
         raise BadInput(f"{'; '.join(wrong)}. Download or import the model again.")
     untold = [state.name for state in states if state.state == "unlisted"]
     if untold:
-        return f"{len(states) - len(untold)} files as installed; no hash was ever kept of {', '.join(untold[:5])}."
-    return f"All {len(states)} files are as they were installed."
+        return f"{len(states) - len(untold)} files as installed; hash unknown for {', '.join(untold[:5])}."
+    return f"All {len(states)} files are unchanged."
 
 
 def _measured(job: ModelJob, report: Transfer) -> str:
@@ -121,4 +121,4 @@ def _measured(job: ModelJob, report: Transfer) -> str:
             "pictures": timing.pictures, "opening_s": timing.opening_s,
         },
     )  # fmt: skip
-    return f"{timing.ms_per_picture:.1f} ms a picture on {timing.device} ({timing.pictures} pictures)."
+    return f"{timing.ms_per_picture:.1f} ms per picture on {timing.device} ({timing.pictures} pictures)."

@@ -39,7 +39,7 @@ class Evaluation(Job):
         scores = self.scores
         if "hits_iou30" in scores:
             return (
-                f"{scores['hits_iou30']} of {scores['faces']} faces, {scores['hits_iou50']} tightly, "
+                f"{scores['hits_iou30']} of {scores['faces']} faces, {scores['hits_iou50']} at IoU 0.5, "
                 f"{scores['false_positives_iou30']} false"
             )
         if scores.get("accuracy"):

@@ -41,7 +41,7 @@ class FaceCluster(models.Model):
 class FaceState(models.TextChoices):
     FACE = "face", "face"
     NOT_A_FACE = "not_a_face", "not a face"
-    NOBODY = "nobody", "nobody of the cast"
+    NOBODY = "nobody", "not in the cast"
 
 
 class NamedBy(models.TextChoices):

@@ -12,7 +12,7 @@ class TagList(models.Model):
     """Which tags include others, or which nobody wants. Of each kind one at most is used; older ones stay to choose."""
 
     class Kind(models.TextChoices):
-        INCLUDED = "included", "Included tags"
+        INCLUDED = "included", "Implied tags"
         UNWANTED = "unwanted", "Unwanted tags"
 
     collection = models.ForeignKey(Collection, models.CASCADE, related_name="tag_lists")

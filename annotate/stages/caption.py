@@ -45,19 +45,21 @@ class CaptionParams:
     template: str = field(
         default="sentences",
         metadata={
-            "label": "Asked for",
+            "label": "Length",
             "choices": (("sentences", "two to four sentences"), ("short", "one sentence"), ("long", "every detail")),
         },
     )
     prompt: str = field(
         default="",
-        metadata={"label": "Or your own words", "help": "{tags} and {names} are filled in; empty: as chosen above"},
+        metadata={"label": "Custom prompt", "help": "{tags} and {names} are filled in; empty: use the length above"},
     )
-    tags_max: int = field(default=30, metadata={"label": "Tags it is told, at most", "help": "0: none"})
-    side: int = field(default=1024, metadata={"label": "Longest side, pixels", "help": "of the picture that it gets"})
-    max_tokens: int = field(default=300, metadata={"label": "Tokens of an answer, at most"})
+    tags_max: int = field(default=30, metadata={"label": "Maximum tags in the prompt", "help": "0: none"})
+    side: int = field(
+        default=1024, metadata={"label": "Longest side in pixels", "help": "of the picture sent to the model"}
+    )
+    max_tokens: int = field(default=300, metadata={"label": "Maximum tokens per caption"})
     again: bool = field(
-        default=False, metadata={"label": "Ask again", "help": "where tags, names or picture have changed since"}
+        default=False, metadata={"label": "Refresh captions", "help": "where tags, names or the picture changed since"}
     )
 
     def __post_init__(self) -> None:
@@ -69,7 +71,7 @@ class CaptionParams:
             ("tags_max", 0, 200), ("side", SIDE_LEAST, SIDE_MOST), ("max_tokens", 1, 4000),
         ):  # fmt: skip
             if not minimum <= getattr(self, name) <= maximum:
-                raise ValueError(f"{name} must lie between {minimum} and {maximum}, not {getattr(self, name)}")
+                raise ValueError(f"{name} must be between {minimum} and {maximum}, not {getattr(self, name)}")
 
 
 @dataclass(slots=True)
@@ -88,7 +90,9 @@ class WriteCaptions(Stage[list[Item], list[Item]]):
 
     name: ClassVar[str] = "caption"
     label: ClassVar[str] = "Caption"
-    about: ClassVar[str] = "Lets a captioning model write sentences about kept frames; needs a server or a model."
+    about: ClassVar[str] = (
+        "Writes captions for kept frames with a captioning model; needs a server or an installed model."
+    )
     queue: ClassVar[str] = "io"
     params_type: ClassVar[type] = CaptionParams
 
@@ -140,8 +144,8 @@ class WriteCaptions(Stage[list[Item], list[Item]]):
                 raise KomaError(self.captioner.broken, permanent=False)
             if self.failed_in_row >= FAILED_IN_ROW_MAX:
                 raise KomaError(
-                    f"{self.failed_in_row} pictures in a row got no caption, so the run stops. The last reason: "
-                    f"{self.last_reason} Put it right and press Resume.",
+                    f"{self.failed_in_row} pictures in a row got no caption, so the run stops. Last error: "
+                    f"{self.last_reason} Fix this and press Resume.",
                     permanent=False,
                 )
 
@@ -271,7 +275,7 @@ class WriteCaptions(Stage[list[Item], list[Item]]):
     def finish(self) -> None:
         if self.failed and not self.written:
             raise KomaError(
-                f"None of {self.failed:,} pictures got a caption. The last reason: {self.last_reason}", permanent=False
+                f"None of {self.failed:,} pictures got a caption. Last error: {self.last_reason}", permanent=False
             )
 
 

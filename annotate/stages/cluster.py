@@ -29,28 +29,28 @@ WRITE = 500  # faces an UPDATE
 
 @dataclass(slots=True)
 class ClusterParams:
-    """`merge_distance`: larger makes fewer and less pure clusters. The `ccip` settings are for embedders that compare
+    """`merge_distance`: higher values make fewer, less pure groups. The `ccip` settings are for embedders that compare
     by a learned difference."""
 
     merge_distance: float = field(
         default=clustering.MERGE_DISTANCE,
-        metadata={"label": "Merge distance", "help": "0.1 to 3: larger makes fewer and less pure clusters"},
+        metadata={"label": "Merge distance", "help": "0.1 to 3: higher values make fewer, less pure groups"},
     )
     ccip_method: str = field(
         default="optics", metadata={"label": "CCIP: clustering", "choices": tuple((name, name) for name in DEFAULTS)}
     )
     ccip_merge_share: float = field(
         default=MERGE_SHARE,
-        metadata={"label": "CCIP: merge share", "help": "0 to 1: part of pairs alike at which clusters are joined"},
+        metadata={"label": "CCIP: merge share", "help": "0 to 1: share of similar pairs at which groups are merged"},
     )
 
     def __post_init__(self) -> None:
         if not 0.1 <= self.merge_distance <= 3.0:
-            raise ValueError(f"merge_distance must lie between 0.1 and 3, not {self.merge_distance}")
+            raise ValueError(f"merge_distance must be between 0.1 and 3, not {self.merge_distance}")
         if self.ccip_method not in DEFAULTS:
             raise ValueError(f"ccip_method must be one of {', '.join(DEFAULTS)}, not {self.ccip_method!r}")
         if not 0 < self.ccip_merge_share <= 1:
-            raise ValueError(f"ccip_merge_share must lie between 0 and 1, not {self.ccip_merge_share}")
+            raise ValueError(f"ccip_merge_share must be between 0 and 1, not {self.ccip_merge_share}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +77,7 @@ class Cluster(Stage[list[int] | Part, Result | Part]):
 
     name: ClassVar[str] = "cluster"
     label: ClassVar[str] = "Group faces"
-    about: ClassVar[str] = "Puts faces that look alike together, over the whole collection."
+    about: ClassVar[str] = "Groups similar faces across the whole collection."
     queue: ClassVar[str] = "cpu"
     per_episode: ClassVar[bool] = False
     params_type: ClassVar[type] = ClusterParams

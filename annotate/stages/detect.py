@@ -37,7 +37,7 @@ COVERED = 0.75  # of the smaller box: a find inside a person's box, or round it,
 BORDERS = (("shift", "moved inside"), ("clamp", "cut"), ("drop", "left out"))
 DEVICE = {
     "label": "Device",
-    "help": "auto takes the GPU where it starts; cuda refuses to run elsewhere",
+    "help": "auto uses the GPU if it works; cuda requires it",
     "choices": [(one, one) for one in DEVICES],
 }
 
@@ -50,38 +50,45 @@ class DetectParams:
     model: str = field(
         default="",
         metadata={
-            "label": "Model", "help": "empty: the collection's choice; builtin, or one in KOMA_MODELS_DIR by its name"
+            "label": "Model", "help": "empty: the collection's choice; or a name in KOMA_MODELS_DIR"
         },
     )  # fmt: skip
     threshold: float | None = field(
         default=None,
-        metadata={"type": float, "label": "Threshold", "help": "0 to 1: higher finds fewer; empty: the model's own"},
+        metadata={
+            "type": float,
+            "label": "Threshold",
+            "help": "0 to 1; higher values find fewer; empty: the model's default",
+        },
     )
-    ratio_max: float = field(default=2.0, metadata={"label": "Longest side ratio", "help": "longer boxes are no faces"})
+    ratio_max: float = field(default=2.0, metadata={"label": "Maximum side ratio", "help": "longer boxes are rejected"})
     dynamic: bool = field(
         default=False,
-        metadata={"label": "YOLO: keep the ratio", "help": "as imgutils 0.2 did; off: stretched to the net's size"},
+        metadata={
+            "label": "YOLO: keep the aspect ratio",
+            "help": "as imgutils 0.2 does; off: stretch to the model's input size",
+        },
     )
     lbp_step: float = field(
-        default=STEP, metadata={"label": "Cascade: pyramid step", "help": "1.1 as published; larger is quicker"}
+        default=STEP, metadata={"label": "Cascade: pyramid step", "help": "1.1 as published; higher values are faster"}
     )
-    lbp_side_min: int = field(default=SIDE_MIN, metadata={"label": "Cascade: least face", "help": "pixels"})
+    lbp_side_min: int = field(default=SIDE_MIN, metadata={"label": "Cascade: minimum face size", "help": "pixels"})
     lbp_neighbours: int = field(
-        default=NEIGHBOURS, metadata={"label": "Cascade: neighbours", "help": "more finds fewer"}
+        default=NEIGHBOURS, metadata={"label": "Cascade: neighbours", "help": "higher values find fewer"}
     )
     lbp_box_scale: float = field(
         default=1.0,
-        metadata={"label": "Cascade: box scale", "help": "about the centre; 1 the face, 1.5 the head"},
+        metadata={"label": "Cascade: box scale", "help": "1 for the face, 1.5 for the head"},
     )
     lbp_border: str = field(
         default=Border.SHIFT.value,
-        metadata={"label": "Cascade: at the border", "help": "boxes that leave the picture", "choices": BORDERS},
+        metadata={"label": "Cascade: at image edges", "help": "boxes that extend beyond the image", "choices": BORDERS},
     )
     device: str = field(default=AUTO, metadata=DEVICE)
 
     def __post_init__(self) -> None:
         if self.threshold is not None and not 0 < self.threshold < 1:
-            raise ValueError(f"threshold must lie between 0 and 1, not {self.threshold}")
+            raise ValueError(f"threshold must be between 0 and 1, not {self.threshold}")
         if self.ratio_max < 1:
             raise ValueError(f"ratio_max must be 1 or more, not {self.ratio_max}")
         if self.device not in DEVICES:
@@ -121,7 +128,7 @@ class Detect(Stage[list[Frame], Result]):
 
     name: ClassVar[str] = "detect"
     label: ClassVar[str] = "Find faces"
-    about: ClassVar[str] = "Looks for faces in kept frames. Boxes that people drew or denied stay."
+    about: ClassVar[str] = "Finds faces in kept frames. Boxes that people drew or rejected are kept."
     queue: ClassVar[str] = "gpu"
     writes_files = True
     params_type: ClassVar[type] = DetectParams

@@ -20,7 +20,7 @@ from ingest.storage.stored_files import store
 BATCH = 64
 DEVICE = {
     "label": "Device",
-    "help": "auto takes the GPU where it starts; cuda refuses to run elsewhere",
+    "help": "auto uses the GPU if it works; cuda requires it",
     "choices": [(one, one) for one in DEVICES],
 }
 
@@ -51,8 +51,8 @@ class Embed(Stage[list[Described], Result]):
     """Faces without a vector of this version, and reference pictures likewise: after another choice of embedder."""
 
     name: ClassVar[str] = "embed"
-    label: ClassVar[str] = "Describe faces"
-    about: ClassVar[str] = "Describes each head by numbers, for grouping and naming."
+    label: ClassVar[str] = "Analyze faces"
+    about: ClassVar[str] = "Computes a vector per face for grouping and recognition."
     queue: ClassVar[str] = "gpu"
     params_type: ClassVar[type] = EmbedParams
 

@@ -34,12 +34,12 @@ class IdentifyParams:
 
     confidence_min: float = field(
         default=identity.CONFIDENCE_MIN,
-        metadata={"label": "Least confidence", "help": "0 to 1: below it a face stays unknown"},
+        metadata={"label": "Minimum confidence", "help": "0 to 1; faces below it stay unnamed"},
     )
 
     def __post_init__(self) -> None:
         if not 0 < self.confidence_min < 1:
-            raise ValueError(f"confidence_min must lie between 0 and 1, not {self.confidence_min}")
+            raise ValueError(f"confidence_min must be between 0 and 1, not {self.confidence_min}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +66,7 @@ class Identify(Stage[None, Result]):
 
     name: ClassVar[str] = "identify"
     label: ClassVar[str] = "Name faces"
-    about: ClassVar[str] = "Names faces from those that people named; unknown is an answer."
+    about: ClassVar[str] = "Names faces by comparison with faces named by people."
     queue: ClassVar[str] = "cpu"
     per_episode: ClassVar[bool] = False
     params_type: ClassVar[type] = IdentifyParams

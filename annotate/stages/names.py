@@ -33,7 +33,7 @@ class NamesParams:
         default=FILES,
         metadata={
             "label": "New characters",
-            "help": "from files and people's tags, also from a tagger's tags, or never",
+            "help": "from tag files and reviewed tags, also from taggers, or never",
             "choices": ((FILES, "from files"), (ALL, "from files and taggers"), (NONE, "never")),
         },
     )
@@ -56,9 +56,7 @@ class ReadNames(Stage[Batch, Batch]):
 
     name: ClassVar[str] = "names"
     label: ClassVar[str] = "Names from files and tags"
-    about: ClassVar[str] = (
-        "Names characters of pictures, and faces where it is plain whose they are, by files and tags."
-    )
+    about: ClassVar[str] = "Names characters of pictures from tag files and tags, and faces where the match is clear."
     queue: ClassVar[str] = "cpu"
     params_type: ClassVar[type] = NamesParams
 
@@ -120,8 +118,8 @@ class ReadNames(Stage[Batch, Batch]):
         if known is None and word.name not in self.doubtful and (like := cast.like(word.name)):
             self.doubtful.add(word.name)
             self.ctx.log(
-                f"“{word.name}” may be {' or '.join(like)}, and nobody was named by it. "
-                "Say on the page Characters who it is, then run this again."
+                f"“{word.name}” may be {' or '.join(like)}, so it named nobody. "
+                "Assign it on the page Characters, then run this again."
             )
         key = known or cast.find_or_create(word.name, by=None)
         self.ctx.count("new characters", int(known is None and key is not None))

@@ -45,15 +45,18 @@ SIZES, PROCESSES = "batch sizes", "reading processes"  # in ctx.models: found, b
 class RunModelsParams:
     """`models`: names, with commas; empty for the collection's choice. `also`: further ones, to compare them."""
 
-    models: str = field(default="", metadata={"label": "Models", "help": "names with commas; empty: as chosen"})
+    models: str = field(
+        default="", metadata={"label": "Models", "help": "names separated by commas; empty: the collection’s choice"}
+    )
     also: str = field(
-        default="", metadata={"label": "Compare with", "help": "further models to run; their answers change no tags"}
+        default="",
+        metadata={"label": "Compare with", "help": "additional models to run; their answers do not change tags"},
     )
     device: str = field(
         default=onnx_session.AUTO,
         metadata={
             "label": "Device",
-            "help": "auto takes the GPU where it starts; cuda refuses to run elsewhere",
+            "help": "auto uses the GPU if it works; cuda requires it",
             "choices": [(one, one) for one in onnx_session.DEVICES],
         },
     )
@@ -106,7 +109,7 @@ class RunModels(Stage[Seen, Result]):
 
     name: ClassVar[str] = "run_models"
     label: ClassVar[str] = "Run models"
-    about: ClassVar[str] = "Runs all chosen models once on each kept frame and stores their raw answers."
+    about: ClassVar[str] = "Runs the chosen models once per kept frame and stores their raw answers."
     queue: ClassVar[str] = "gpu"
     params_type: ClassVar[type] = RunModelsParams
 
@@ -139,7 +142,7 @@ class RunModels(Stage[Seen, Result]):
         ]:
             if name not in known:
                 raise BadInput(
-                    f"There is no model {name!r} that looks at whole pictures in {settings.KOMA_MODELS_DIR}. "
+                    f"There is no model {name!r} for whole pictures in {settings.KOMA_MODELS_DIR}. "
                     f"Installed: {', '.join(sorted(known)) or 'none'}. Install it, or choose another."
                 )
         return [(name, detectors[name]) for name in sorted({*names, *also})]
@@ -150,7 +153,7 @@ class RunModels(Stage[Seen, Result]):
         for name in choices.chosen_all(self.ctx.collection, task):
             versions = ModelVersion.objects.filter(task=task, name=name)
             if name not in there and any(stored_scores.any_of(self.ctx.collection, version) for version in versions):
-                self.ctx.log(f"{name} is not installed any more: new frames get no answer from it.")
+                self.ctx.log(f"{name} is no longer installed; it is skipped for new frames.")
             else:
                 names.append(name)
         return names
@@ -231,7 +234,7 @@ class RunModels(Stage[Seen, Result]):
     def work(self, batch: Seen) -> Result:
         """The reader's threads did the slow part; here answers become bytes."""
         problems = [
-            f"frame {seen.key.index} was not shown to all models: {seen.problem}" for seen in batch if seen.problem
+            f"frame {seen.key.index} was not run through all models: {seen.problem}" for seen in batch if seen.problem
         ]
         rows: list[dict[int, bytes]] = []
         for place, watcher in enumerate(self.watchers):

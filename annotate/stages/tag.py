@@ -59,37 +59,37 @@ class TagParams:
         default="",
         metadata={
             "label": "Tagger",
-            "help": "an installed one; empty: the collection's choice; none: computed tags only",
+            "help": "an installed model; empty: the collection's choice; none: computed tags only",
         },
     )
     general_threshold: float | None = field(
         default=None,
-        metadata={"label": "Threshold of tags", "help": "0 to 1; empty: the tagger's own", "type": float},
+        metadata={"label": "Tag threshold", "help": "0 to 1; empty: the tagger's default", "type": float},
     )
     character_threshold: float | None = field(
         default=None,
-        metadata={"label": "Threshold of character tags", "help": "0 to 1; empty: the tagger's own", "type": float},
+        metadata={"label": "Character tag threshold", "help": "0 to 1; empty: the tagger's default", "type": float},
     )
     mcut: bool = field(
         default=False,
-        metadata={"label": "Threshold at the gap", "help": "MCut: where a picture's scores lie widest apart"},
+        metadata={"label": "Automatic threshold (MCut)", "help": "set per picture at the largest gap between scores"},
     )
     classes: bool = field(
-        default=True, metadata={"label": "Classes", "help": "tags such as class:comic by the chosen classifiers"}
+        default=True, metadata={"label": "Classes", "help": "tags such as class:comic from the chosen classifiers"}
     )
     heads: bool = field(
         default=False,
         metadata={
-            "label": "Tags of heads",
-            "help": "hair style, glasses, closed eyes by the built-in network; weak on art unlike Koma's drawings",
+            "label": "Head tags",
+            "help": "hair style, glasses, closed eyes from the built-in model; less reliable on other art styles",
         },
     )
     drop_included: bool = field(
         default=False,
-        metadata={"label": "Drop included tags", "help": "hair beside long_hair; by the collection's list"},
+        metadata={"label": "Drop implied tags", "help": "e.g. drop “hair” when “long_hair” is present"},
     )
     drop_unwanted: bool = field(
-        default=False, metadata={"label": "Drop unwanted tags", "help": "those on the collection's list"}
+        default=False, metadata={"label": "Drop unwanted tags", "help": "tags on the collection's list"}
     )
     device: str = field(default=onnx_session.AUTO, metadata={"label": "Device", "choices": DEVICES})
 
@@ -97,7 +97,7 @@ class TagParams:
         for name in ("general_threshold", "character_threshold"):
             value = getattr(self, name)
             if value is not None and not 0 <= value <= 1:
-                raise ValueError(f"{name} must lie between 0 and 1, not {value}")
+                raise ValueError(f"{name} must be between 0 and 1, not {value}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,8 +131,8 @@ class TagFrames(Stage[Batch, Result]):
     name: ClassVar[str] = "tag"
     label: ClassVar[str] = "Tag"
     about: ClassVar[str] = (
-        "Tags kept frames from pixels and faces, and by the chosen tagger and classifiers. Other thresholds are quick: "
-        "no network runs again."
+        "Tags kept frames with computed tags, the tagger and classifiers. Changing thresholds is fast: no model runs "
+        "again."
     )
     queue: ClassVar[str] = "gpu"
     params_type: ClassVar[type] = TagParams
@@ -358,8 +358,8 @@ class TagFrames(Stage[Batch, Result]):
         installed = self.installed.get(version.pk)
         if installed is None:
             raise BadInput(
-                f"{version.name} is not installed any more, and there are frames that it has not seen. Install it "
-                "again or choose another."
+                f"{version.name} is no longer installed and has not seen all frames. Install it again or choose "
+                "another."
             )
         scorer: Scorer = opened(self.ctx.models, installed, device=self.params.device)
         self.ctx.device = scorer.device

@@ -152,8 +152,8 @@ def _facts_row(key: int, entry: FileFactsOfFrame, scheme: str) -> FileFacts:
 
 def _unread(rating: str) -> str:
     if rating.lower() == "s":
-        return "rating “s”: safe on older boorus, sensitive on Danbooru; choose which on the page of the episode"
-    return f"rating “{rating}”: not a word that is known"
+        return "rating “s”: safe on older boorus, sensitive on Danbooru; choose which on the episode page"
+    return f"rating “{rating}”: unknown rating"
 
 
 def _not_tags(facts: SideFacts) -> Iterable[str]:

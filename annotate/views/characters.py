@@ -181,11 +181,11 @@ def tag_name(request: HttpRequest, collection: Collection) -> HttpResponse:
     if name:
         who = find(collection=collection, text=name)
         if who is None:
-            raise BadInput(f"Nobody of the cast is called {name}. Leave the field empty to add {tag} as it is.")
+            raise BadInput(f"No character is called {name}. Leave the field empty to add {tag} as it is.")
         text = actions.add_alias(character=who, name=tag, **common).summary
     else:
         text = f"{actions.create(name=tag, **common).name} is in the cast now"
-    text += ". The next run names faces by it."
+    text += ". The next run will use it to name faces."
     return success(request, text, to=reverse("characters", args=[collection.pk]), undo=True)
 
 
@@ -243,7 +243,7 @@ def _unname_under(request: HttpRequest, collection: Collection, person: Characte
     rows = Face.objects.filter(collection=collection, character=person, named_by__in=MACHINES, confidence__lt=limit)
     chosen = list(rows.order_by("confidence")[:UNNAME_MAX])
     if not chosen:
-        raise BadInput(f"A model named no face of {person.name} with less than {limit:.2f}.")
+        raise BadInput(f"No face named by a model as {person.name} is below {limit:.2f}.")
     return face_actions.unname(collection=collection, faces=chosen, by=request.user, key=key_of(request)).summary
 
 

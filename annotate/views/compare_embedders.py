@@ -133,7 +133,7 @@ def _change(request: HttpRequest, collection: Collection) -> HttpResponse:
         raise BadInput(f"Choose two of the embedders that are here: {', '.join(known)}.")
     row = evaluation_jobs.ask_own(collection=collection, kind=EMBEDDERS, model=first, second=second, by=request.user)
     sent = jobs.wake()
-    text = "Comparing" if sent else "Redis cannot be reached: the comparison waits"
+    text = "Comparing" if sent else "Redis cannot be reached; the comparison is waiting"
     return success(request, text, to=_address(collection, first, second))
 
 

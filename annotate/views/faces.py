@@ -137,7 +137,7 @@ def cluster_change(request: HttpRequest, collection: Collection, cluster_id: int
     elif action in ("split", "not_a_face"):
         text = _change_some(request, cluster, out, act=action, common=common)
     else:
-        raise BadInput("Choose what to do with the cluster.")
+        raise BadInput("Choose what to do with the group.")
     claims.release(collection=collection, kind=ItemKind.CLUSTER, item=cluster.pk, by=request.user)
     if not is_partial(request):
         return success(request, text, to=reverse("faces", args=[collection.pk]), undo=True)
@@ -161,10 +161,10 @@ def _change_some(
     request: HttpRequest, cluster: FaceCluster, out: list[int], *, act: str, common: dict[str, Any]
 ) -> str:
     if not out:
-        raise BadInput("Click the faces first that are meant.")
+        raise BadInput("Select the faces first.")
     if act == "split":
         new_cluster = clusters.split(cluster=cluster, faces=out, **common)
-        return f"{len(out)} faces split off as cluster {new_cluster.number}"
+        return f"{len(out)} faces split off as group {new_cluster.number}"
     return face_actions.not_a_face(faces=out, **common).summary
 
 
@@ -187,7 +187,7 @@ def faces_change(request: HttpRequest, collection: Collection) -> HttpResponse:
     """What one does with chosen faces: name, confirm, is not, nobody, no face, reference, split off as a character."""
     ids, versions = faces_shown(request)
     if not ids:
-        raise BadInput("Click the faces first that are meant.")
+        raise BadInput("Select the faces first.")
     # Foreign faces are not found, whoever asks.
     chosen = list(Face.objects.filter(collection=collection, pk__in=ids).select_related("character"))
     if len(chosen) != len(set(ids)):

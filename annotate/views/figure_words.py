@@ -12,10 +12,10 @@ WORDS = {
     "pictures": ("Frames", ""),
     "characters": ("Characters", ""),
     "faces": ("Faces", ""),
-    "twins_removed": ("Near-twins left out", ""),
+    "twins_removed": ("Near-duplicates skipped", ""),
     "hits_iou30": ("Faces found (IoU 0.3)", ""),
-    "hits_iou50": ("Faces found tightly (IoU 0.5)", ""),
-    "false_positives_iou30": ("Found that are no face", ""),
+    "hits_iou50": ("Faces found (IoU 0.5)", ""),
+    "false_positives_iou30": ("False detections", ""),
     "ms_per_picture": ("Time per frame", "ms"),
     "ms_per_face": ("Time per face", "ms"),
 }

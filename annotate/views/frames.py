@@ -96,13 +96,13 @@ def _filters(collection: Collection, terms: list[Term]) -> list[dict[str, Any]]:
         menu("state", "State", [("kept", "kept"), ("dropped", "dropped"), ("all", "kept and dropped")]),
         menu("reason", "Dropped because", [(value, str(label)) for value, label in DropReason.choices]),
         menu("episode", "Episode", [(str(pk), label) for pk, label in episodes.items()]),
-        menu("character", "Character", [("unnamed", "a face without a name")] + [(name, name) for name in people]),
-        menu("faces", "Faces", [("0", "none"), ("1", "one"), ("2", "two"), (">=3", "three and more")]),
+        menu("character", "Character", [("unnamed", "an unnamed face")] + [(name, name) for name in people]),
+        menu("faces", "Faces", [("0", "none"), ("1", "one"), ("2", "two"), (">=3", "three or more")]),
         menu(
             "is",
             "More",
             [
-                ("excluded", "left out of exports"),
+                ("excluded", "excluded from exports"),
                 ("decided", "decided by a person"),
                 ("captioned", "custom caption"),
                 ("described", "a model's caption"),

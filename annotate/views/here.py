@@ -28,7 +28,7 @@ def here(request: MemberRequest, collection: Collection) -> HttpResponse:
     """I am at `place` (or `leave` it) and work on the cluster `claim`: names of the others there, and their rows."""
     place = request.POST.get("place", "")
     if not PLACE.fullmatch(place):
-        raise BadInput("There is no such page.")
+        raise BadInput("Page not found.")
     if "leave" in request.POST:
         claims.leave(collection=collection, place=place, by=request.user)
         return HttpResponse(status=204)

@@ -33,7 +33,7 @@ UPLOAD_CHUNK = 1 << 20
 
 def _admins(request: HttpRequest) -> None:
     if not getattr(request.user, "is_superuser", False):
-        raise PermissionDenied("Models are installed by admins of the site.")
+        raise PermissionDenied("Only site admins can install models.")
 
 
 @login_required
@@ -84,7 +84,7 @@ def models_act(request: HttpRequest) -> HttpResponse:
     back = reverse("models") + (f"#{name}" if listing.is_model_name(name) else "")
     if action == "remove":
         if "sure" not in request.POST:
-            raise BadInput("Tick the box to say that you are sure; nothing was removed.")
+            raise BadInput("Tick the box to confirm. Nothing was removed.")
         freed, chosen = model_actions.remove(name=name)
         note = f" It is still chosen in {', '.join(chosen)}." if chosen else ""
         return success(request, f"{name} removed, {humane.filesize(freed)} freed.{note}", to=reverse("models"))
@@ -114,8 +114,8 @@ def models_job(request: HttpRequest, job_id: int) -> HttpResponse:
         return _sent(request, model_actions.retry(job=job, by=request.user), to=reverse("models"))
     if action == "forget":
         ModelJob.objects.filter(pk=job.pk).exclude(state__in=model_actions.OPEN).delete()
-        return success(request, "Taken off the list.", to=reverse("models"))
-    raise BadInput("A job can be stopped, tried again or taken off the list.")
+        return success(request, "Removed from the list.", to=reverse("models"))
+    raise BadInput("A job can be stopped, retried or removed from the list.")
 
 
 @login_required
@@ -200,16 +200,16 @@ def tag_list(request: HttpRequest, collection: Collection) -> HttpResponse:
             collection=collection, kind=kind, name=name, data=upload.read(), by=request.user, seen=seen(request)
         )
         count = humane.count(row.tags, "tag")
-        words = f"{kind.label}: {row.name} ({count}) counts from the next run of the stage Tag on."
+        words = f"{kind.label}: {row.name} ({count}) is used from the next run of the stage Tag."
         return success(request, " ".join([words, *notes]), to=to, undo=True)
     if "use" not in request.POST:
         raise BadInput("Choose a file.")
     key = as_int(request.POST["use"])
     if key is None and request.POST["use"]:  # only an empty choice takes the list back
-        raise BadInput("This is no list. Choose one on the page.")
+        raise BadInput("This list does not exist. Choose one on the page.")
     used = tag_lists.use(collection=collection, kind=kind, key=key, by=request.user, seen=seen(request))
-    counts = f"{used.name} counts" if used else "no list of this collection counts"
-    return success(request, f"{kind.label}: {counts} from the next run of the stage Tag on.", to=to, undo=True)
+    counts = f"{used.name} counts" if used else "no list of this collection"
+    return success(request, f"{kind.label}: {counts} is used from the next run of the stage Tag.", to=to, undo=True)
 
 
 def _take_upload(request: HttpRequest, upload: UploadedFile[Any], *, name: str, family: str) -> ModelJob:
@@ -239,7 +239,7 @@ def _take_upload(request: HttpRequest, upload: UploadedFile[Any], *, name: str, 
 
 def _sent(request: HttpRequest, job: ModelJob, *, to: str) -> HttpResponse:
     sent = jobs.wake()
-    words = f"{job.get_act_display()}: {job.name}." if sent else f"{job.name} waits: Redis does not answer."
+    words = f"{job.get_act_display()}: {job.name}." if sent else f"{job.name} is waiting: Redis cannot be reached."
     return success(request, words, to=to if not is_partial(request) else came_from(request))
 
 
@@ -261,7 +261,7 @@ def _shown(row: Row, busy: dict[str, ModelJob]) -> dict[str, Any]:
 def _device(row: Row) -> str:
     """Where an installed model runs on this machine with device=auto."""
     if row.kind == "wheel":
-        return "graphics card by Vulkan, else processor"
+        return "GPU (Vulkan), else CPU"
     always_processor = (row.kind == "builtin" and row.task != "faces") or any(
         f.name.endswith(".xml") for f in row.files
     )

@@ -113,7 +113,7 @@ def _ask(request: HttpRequest, collection: Collection) -> HttpResponse:
         raise BadInput(lacking)
     evaluation_jobs.ask_own(collection=collection, kind=kind, model=model, by=request.user)
     sent = jobs.wake()
-    text = f"Measuring {kind} of {model}" + ("" if sent else ". Redis cannot be reached: it waits")
+    text = f"Measuring {kind} of {model}" + ("" if sent else ". Redis cannot be reached; it is waiting")
     return success(request, text, to=reverse("collection_quality", args=[collection.pk]))
 
 

@@ -48,7 +48,7 @@ def of_one(row: Evaluation) -> Plot | None:
     """The plot of one measurement; None where its figures say everything."""
     scores = row.scores
     if row.kind == "characters" and scores.get("accuracy"):
-        return _by_shots("Right names by named faces", [row])
+        return _by_shots("Correct names by number of named faces", [row])
     if row.kind == "duplicates" and scores.get("curve"):
         return Plot(
             "Precision and recall over the threshold",
@@ -57,7 +57,7 @@ def of_one(row: Evaluation) -> Plot | None:
                 Line("recall", _points([(t, r) for t, _, r in scores["curve"]])),
             ),
             ticks=tuple((WIDE * x, f"{x:g}") for x in (0.0, 0.25, 0.5, 0.75, 1.0)),
-            x_label="similarity from which two are copies",
+            x_label="similarity threshold for duplicates",
         )
     if row.kind == "faces" and scores.get("faces"):
         return Plot("Faces", bars=_face_bars(row))
@@ -73,11 +73,11 @@ def of_embedders(row: Evaluation) -> Plot | None:
         if share is not None
     ]
     bars += [
-        Bar(f"{name}: groups", max(0.0, share), f"{share:.2f} groups alike: its groups and the names")
+        Bar(f"{name}: groups", max(0.0, share), f"{share:.2f} agreement of groups and names")
         for name, share in zip((row.model, row.second), scores.get("rand_people", ()))
         if share is not None
     ]
-    return Plot("Against the names that people gave", bars=tuple(bars)) if bars else None
+    return Plot("Compared with reviewed names", bars=tuple(bars)) if bars else None
 
 
 def side_by_side(rows: Sequence[Evaluation]) -> list[Plot]:
@@ -89,7 +89,7 @@ def side_by_side(rows: Sequence[Evaluation]) -> list[Plot]:
         if len(newest) < 2:
             continue
         models = [newest[name] for name in sorted(newest)]
-        where = "what people said here" if models[0].collection_id else folder.partition(":")[2] or "the library folder"
+        where = "reviewed labels" if models[0].collection_id else folder.partition(":")[2] or "the library folder"
         title = f"{kind.capitalize()} on {where}"
         if kind == "characters":
             plots.append(_by_shots(title, models))
@@ -122,7 +122,7 @@ def _face_bars(row: Evaluation) -> tuple[Bar, ...]:
     return (
         Bar("found, IoU 0.3", scores["hits_iou30"] / faces, f"{scores['hits_iou30']} of {faces}"),
         Bar("found, IoU 0.5", scores["hits_iou50"] / faces, f"{scores['hits_iou50']} of {faces}"),
-        Bar("found that are none", min(1.0, false / faces), str(false)),
+        Bar("false detections", min(1.0, false / faces), str(false)),
     )
 
 
@@ -140,7 +140,10 @@ def _by_shots(title: str, rows: Sequence[Evaluation]) -> Plot:
         for row in rows
     )
     return Plot(
-        title, lines=lines, ticks=tuple((WIDE * position[n], str(n)) for n in shots), x_label="named faces a character"
+        title,
+        lines=lines,
+        ticks=tuple((WIDE * position[n], str(n)) for n in shots),
+        x_label="named faces per character",
     )
 
 

@@ -35,7 +35,7 @@ SIDE = 320  # pixels of a shown mistake's longer side
 
 def _admins(request: HttpRequest) -> None:
     if not getattr(request.user, "is_superuser", False):
-        raise PermissionDenied("Measuring models is for admins of the site.")
+        raise PermissionDenied("Only site admins can measure models.")
 
 
 @login_required
@@ -124,7 +124,7 @@ def _ask(request: HttpRequest) -> HttpResponse:
     )
     sent = jobs.wake()
     where = plain_text(path) or "the library folder"
-    text = f"Measuring {row.kind} on {where}" + ("" if sent else ". Redis cannot be reached: it waits")
+    text = f"Measuring {row.kind} on {where}" + ("" if sent else ". Redis cannot be reached; it is waiting")
     response = success(request, text, to=reverse("quality"))
     return response if isinstance(response, HttpResponseRedirect) else _moved(response)
 

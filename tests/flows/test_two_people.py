@@ -70,7 +70,7 @@ def test_both_name_one_cluster_and_the_second_sees_who_was_first(show: Show, fir
     same = second.page.locator(f"#cluster{show.clusters[0].pk} input[name=name]")
     same.fill("Kokona")
     same.press("Enter")
-    second.toast("alice named cluster 0 “Aoi” in the meantime.")
+    second.toast("alice named group 0 “Aoi” in the meantime.")
 
     members = Face.objects.filter(cluster=show.clusters[0])
     assert set(members.values_list("character__name", "named_user__username")) == {("Aoi", "alice")}
@@ -116,7 +116,7 @@ def test_a_stale_caption_never_wins_and_who_wrote_it_chooses(show: Show, first: 
     pages = [opened(visitor, "frame", show.collection.pk, show.frames[0].pk) for visitor in (first, second)]
     second.refusals_meant = True
     for visitor, page, text in ((first, pages[0], "alice was first"), (second, pages[1], "bob was later")):
-        page.get_by_label("Own caption").fill(text)
+        page.get_by_label("Custom caption").fill(text)
         page.get_by_role("button", name="Save caption").click()
         if visitor is first:
             visitor.toast("Caption added")
@@ -127,4 +127,4 @@ def test_a_stale_caption_never_wins_and_who_wrote_it_chooses(show: Show, first: 
     dialog.get_by_role("button", name="Use mine").click()
     second.toast("Caption changed")
     assert Caption.objects.get(frame=show.frames[0]).text == "bob was later"
-    assert pages[1].get_by_label("Own caption").input_value() == "bob was later"
+    assert pages[1].get_by_label("Custom caption").input_value() == "bob was later"

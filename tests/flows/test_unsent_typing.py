@@ -30,7 +30,7 @@ def log_in(page: Any, name: str) -> None:
 
 def test_an_answer_never_overwrites_what_was_typed_and_not_sent(show: Show, alice: User, page_as: Any) -> None:
     page = page_as(alice, frame_of(show))
-    caption, name = page.get_by_label("Own caption"), page.get_by_label("Name of face 1")
+    caption, name = page.get_by_label("Custom caption"), page.get_by_label("Name of face 1")
     caption.fill("half a sentence")
     name.fill("Zed")
     page.get_by_label("Add a tag", exact=True).fill("smile")
@@ -52,13 +52,13 @@ def test_an_answer_never_overwrites_what_was_typed_and_not_sent(show: Show, alic
 
 def test_leaving_and_coming_back_keeps_it_and_sending_ends_it(show: Show, alice: User, page_as: Any) -> None:
     page = page_as(alice, frame_of(show))
-    page.get_by_label("Own caption").fill("typed on the first frame")
+    page.get_by_label("Custom caption").fill("typed on the first frame")
     page.goto(page.url.split("/c/")[0] + frame_of(show, 1))
-    assert page.get_by_label("Own caption").input_value() == ""
+    assert page.get_by_label("Custom caption").input_value() == ""
     page.goto(page.url.split("/c/")[0] + reverse("characters", args=[show.collection.pk]))
     page.get_by_label("Name of the new character").fill("Zed")
     page.goto(page.url.split("/c/")[0] + frame_of(show))
-    assert page.get_by_label("Own caption").input_value() == "typed on the first frame"
+    assert page.get_by_label("Custom caption").input_value() == "typed on the first frame"
     page.goto(page.url.split("/c/")[0] + reverse("characters", args=[show.collection.pk]))
     field = page.get_by_label("Name of the new character")
     assert field.input_value() == "Zed"
@@ -73,14 +73,14 @@ def test_leaving_and_coming_back_keeps_it_and_sending_ends_it(show: Show, alice:
 
 def test_after_a_session_ended_and_a_login_typing_and_choice_are_back(show: Show, alice: User, page_as: Any) -> None:
     page = page_as(alice, frame_of(show))
-    page.get_by_label("Own caption").fill("written in peace")
+    page.get_by_label("Custom caption").fill("written in peace")
     page.get_by_label("Name of face 1").fill("Zed")
     Session.objects.all().delete()
     page.get_by_label("Name of face 1").press("Enter")
     page.wait_for_url(re.compile(r"/login/\?next="))
     log_in(page, "alice")
     page.wait_for_url(re.compile(re.escape(frame_of(show))))
-    assert page.get_by_label("Own caption").input_value() == "written in peace"
+    assert page.get_by_label("Custom caption").input_value() == "written in peace"
     assert page.get_by_label("Name of face 1").input_value() == "Zed"
     assert not Character.objects.filter(name="Zed").exists()
     bar = page.locator("#unsent")
@@ -89,7 +89,7 @@ def test_after_a_session_ended_and_a_login_typing_and_choice_are_back(show: Show
     page.locator("#toasts .toast", has_text="1 answer sent").wait_for()
     assert Face.objects.get(pk=show.faces[0].pk).character.name == "Zed"  # type: ignore[union-attr]
     assert not bar.is_visible()
-    assert page.get_by_label("Own caption").input_value() == "written in peace"
+    assert page.get_by_label("Custom caption").input_value() == "written in peace"
 
 
 @pytest.mark.parametrize("outage", ["no line", "503"])
@@ -118,13 +118,13 @@ def test_another_person_at_the_same_browser_sees_nothing_of_it(
     show: Show, alice: User, bob: User, page_as: Any
 ) -> None:
     page = page_as(alice, frame_of(show))
-    page.get_by_label("Own caption").fill("for my eyes")
+    page.get_by_label("Custom caption").fill("for my eyes")
     page.context.clear_cookies()
     cookie = client_of(bob).cookies[settings.SESSION_COOKIE_NAME].value
     page.context.add_cookies([{"name": settings.SESSION_COOKIE_NAME, "value": cookie, "url": page.url.split("/c/")[0]}])
     page.reload()
     assert "bob" in page.locator("header.top").inner_text()
-    assert page.get_by_label("Own caption").input_value() == ""
+    assert page.get_by_label("Custom caption").input_value() == ""
     assert "for my eyes" not in page.content()
 
 
@@ -141,10 +141,10 @@ def test_passwords_are_never_kept(show: Show, alice: User, page_as: Any) -> None
 
 def test_a_draft_begun_before_somebody_else_wrote_shows_both(show: Show, alice: User, page_as: Any) -> None:
     page = page_as(alice, frame_of(show))
-    page.get_by_label("Own caption").fill("mine, begun early")
+    page.get_by_label("Custom caption").fill("mine, begun early")
     Caption.objects.create(frame=show.frames[0], text="theirs, written meanwhile")
     page.reload()
-    assert page.get_by_label("Own caption").input_value() == "mine, begun early"
+    assert page.get_by_label("Custom caption").input_value() == "mine, begun early"
     page.get_by_role("button", name="Save caption").click()
     dialog = page.locator("dialog#both")
     dialog.get_by_text("theirs, written meanwhile").wait_for()

@@ -156,7 +156,7 @@ def test_the_browser_keeps_what_was_typed_until_it_was_written(show: Show, alice
     page.context.add_cookies(
         [{"name": settings.SESSION_COOKIE_NAME, "value": session, "url": f"http://127.0.0.1:{port}", "httpOnly": True}]
     )
-    caption = page.get_by_label("Own caption")
+    caption = page.get_by_label("Custom caption")
     bar = page.locator("#unsent")
     with site(port) as master:
         page.goto(address)

@@ -161,7 +161,7 @@ def find(name: str, models_dir: Path, *, task: str) -> Installed:
         names.append(model.name)
     if why := broken(models_dir).get(name):
         raise BadInput(why)
-    installed_text = f"Installed for it: {', '.join(names)}." if names else "None is installed for it."
+    installed_text = f"Installed for it: {', '.join(names)}." if names else "None is installed."
     raise BadInput(
         f"There is no model {name!r} for {task} in {models_dir}. {installed_text} Install it or choose another."
     )

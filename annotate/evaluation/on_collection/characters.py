@@ -32,7 +32,7 @@ IntArray = npt.NDArray[np.int64]
 FloatArray = npt.NDArray[np.float32]
 FACES_MAX = 3_000  # compared: bounds the matrix of embedders that compare by a network
 PEOPLE_MAX = 100
-NOTHING = "People have named fewer than two characters here. Name some faces of two or more, then measure."
+NOTHING = "Fewer than two characters have faces named by people. Name faces of at least two, then measure."
 A_PERSON = (30, 200)  # faces of one character: at least as many if there are, never more
 
 
@@ -107,7 +107,7 @@ def measure(
     seen = vectors.describe(collection, [named.face for named in rows], embedder, progress)
     remarks += seen.unreadable[:5]
     if not seen.embedded:
-        remarks.append("All of them were described before, so no time was measured.")
+        remarks.append("All of them were analyzed before, so no time was measured.")
     described_keys = set(seen.keys)
     rows = [named for named in rows if named.face in described_keys]
     names, shot_keys = (np.array([getattr(named, name) for named in rows], np.int64) for name in ("person", "shot_key"))
@@ -134,7 +134,7 @@ def measure(
         enough.append(f"{people_left:,} with more than {count}")
         last = inside
     if enough:
-        remarks.append(f"Characters asked, by their faces: {', '.join(enough)}.")
+        remarks.append(f"Characters measured, by number of faces: {', '.join(enough)}.")
     if few:
         remarks.append(
             f"Fewer than two characters have more than {' or '.join(few)} faces: not measured with so many named."

@@ -25,7 +25,7 @@ from ingest.storage.stored_files import store
 FRAMES_MAX = 1000  # measured of all complete ones, evenly
 CHUNK = 200
 NOTHING = (
-    "No frame counts as complete truth yet. Open some frames, correct their boxes, and press “All faces are marked” on "
+    "No frames with all faces reviewed yet. Open some frames, correct their boxes and press “All faces reviewed” on "
     "each."
 )
 # A person vouches for the box itself, not only for who it shows.
@@ -52,9 +52,9 @@ class Complete:
 
     def how(self) -> str:
         """Why the frames count, without what there is none of; empty where no frame does."""
-        parts = [f"in {self.checked:,} a person said that all faces are marked"] if self.checked else []
+        parts = [f"in {self.checked:,} a person marked all faces as reviewed"] if self.checked else []
         if self.settled:
-            parts.append(f"in {self.settled:,} people drew or moved a box and had a word on every other")
+            parts.append(f"in {self.settled:,} people drew or moved a box and reviewed every other")
         return ", ".join(parts)
 
     def whence(self) -> str:
@@ -64,14 +64,14 @@ class Complete:
 
     def words(self) -> list[str]:
         """What the truth is, for the notes."""
-        count = "1 frame counts" if self.frames == 1 else f"{self.frames:,} frames count"
+        count = "1 frame" if self.frames == 1 else f"{self.frames:,} frames"
         held = "1 face" if self.faces == 1 else f"{self.faces:,} faces"
         origin = f" ({self.whence()})" if self.faces else ""
         they = "It holds" if self.frames == 1 else "They hold"
         return [
-            f"{count} as complete truth: {self.how()}.",
-            f"{they} {held}{origin}. A detector is favoured by boxes that it found itself; frames that "
-            "people corrected are those where one was wrong.",
+            f"{count} with all faces reviewed: {self.how()}.",
+            f"{they} {held}{origin}. Boxes that a detector found itself favour it; frames that people "
+            "corrected count against it.",
         ]
 
 
@@ -117,7 +117,7 @@ def measure(collection: Collection, detector: FaceDetector, progress: Progress) 
     picked = [keys[place] for place in places]
     remarks = complete(collection).words()
     if len(picked) < len(keys):
-        remarks.append(f"Measured on an even sample of {len(picked):,} of them.")
+        remarks.append(f"Measured on a sample of {len(picked):,} of them.")
     progress.expect(len(picked))
     scores = score(_labelled_pictures(collection, picked, progress, remarks), detector, remarks=remarks)
     if not scores.pictures:

@@ -54,15 +54,15 @@ OWN_KINDS = {
     kind.name: kind
     for kind in (
         OwnKind(
-            "faces", "how many of the faces that people settled a detector finds", "faces", _faces,
+            "faces", "share of reviewed faces that a detector finds", "faces", _faces,
             KINDS["faces"].options, own_models=known_detectors.OWN,
         ),
         OwnKind(
-            "characters", "how many faces that people named are named rightly from a few", "embedding", _characters,
+            "characters", "share of named faces that are recognized from a few", "embedding", _characters,
             KINDS["characters"].options,
         ),
         OwnKind(
-            EMBEDDERS, "how far two embedders see the same faces alike", "embedding", _embedders, compares=True
+            EMBEDDERS, "agreement of two recognition models", "embedding", _embedders, compares=True
         ),
     )
 }  # fmt: skip

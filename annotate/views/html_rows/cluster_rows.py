@@ -19,8 +19,8 @@ from ingest.views.macros import render_macro
 
 CROPS_A_ROW = 32
 WHAT_PURITY_IS = (
-    "The share of faces that look like the others of their cluster and stand beside none of them in a picture, drawn "
-    "towards one half where faces are few: all of 2 are 83 %, all of 10 are 95 %. Whether it is one person you see."
+    "Share of faces that look like the others of their group and never appear in one picture with them, pulled "
+    "towards 50 % for small groups (all of 2: 83 %; all of 10: 95 %). Whether it is one character is for you to check."
 )
 SUGGESTIONS_SHOWN = 3  # names a row by files and tags
 LIKELY, DOUBTFUL = 80, 40  # percent of purity

@@ -19,11 +19,11 @@ PLACE, ELSEWHERE = (0.1, 0.1, 0.3, 0.4), (0.5, 0.1, 0.7, 0.4)
 
 def test_a_box_is_drawn_once_in_a_place(collection: Collection, bob: User, frames: list[Frame]) -> None:
     boxes.draw(collection=collection, frame=frames[0], box=PLACE, by=bob)
-    with pytest.raises(BadInput, match=r"There is a box in that place already\."):
+    with pytest.raises(BadInput, match=r"There is already a box here\."):
         boxes.draw(collection=collection, frame=frames[0], box=PLACE, by=bob)
     boxes.draw(collection=collection, frame=frames[1], box=PLACE, by=bob)
     other = boxes.draw(collection=collection, frame=frames[0], box=ELSEWHERE, by=bob)
-    with pytest.raises(BadInput, match=r"There is a box in that place already\."):
+    with pytest.raises(BadInput, match=r"There is already a box here\."):
         boxes.move(collection=collection, face=other, box=PLACE, by=bob)
     boxes.move(collection=collection, face=other, box=ELSEWHERE, by=bob)  # where it is
     assert Face.objects.count() == 3

@@ -88,7 +88,7 @@ def test_merging_a_character_into_its_own_outfit_leaves_no_circle(collection, al
 @pytest.mark.django_db
 def test_an_outfit_has_no_outfits(collection, alice, mio, yui):
     outfit = acts.create(collection=collection, name="Mio Hairdown", by=alice, parent=mio)
-    with pytest.raises(BadInput, match="outfit itself"):
+    with pytest.raises(BadInput, match="is an outfit; choose"):
         acts.create(collection=collection, name="x", by=alice, parent=outfit)
     with pytest.raises(BadInput):
         acts.set_parent(collection=collection, character=mio, parent=yui, by=alice)

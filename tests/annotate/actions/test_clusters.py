@@ -22,7 +22,7 @@ def mio(collection, alice):
 def test_a_cluster_is_named_in_one_operation_without_the_faces_taken_out(collection, bob, faces, clusters, mio):
     result = acts.name(collection=collection, cluster=clusters[0], character=mio, by=bob, taken_out=[faces[4]])
     assert (result.named, result.taken_out, result.left_alone) == (2, 1, 0)
-    assert result.operation.summary == "2 faces named Mio, 1 taken out"
+    assert result.operation.summary == "2 faces named Mio, 1 removed"
     out = Face.objects.get(pk=faces[4].pk)
     assert (out.cluster, out.character, out.not_characters) == (None, None, [mio.pk])
     clusters[0].refresh_from_db()

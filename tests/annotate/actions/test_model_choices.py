@@ -50,7 +50,7 @@ def test_only_what_is_installed_can_be_chosen_and_one_at_a_time(collection, sett
     install(settings.KOMA_MODELS_DIR, "wd-b")
     with pytest.raises(BadInput, match=r"no model 'wd-c'\. Installed: wd-a, wd-b"):
         choices.choose(collection=collection, task="tags", names=["wd-c"], by=alice)
-    with pytest.raises(BadInput, match="one model works at a time"):
+    with pytest.raises(BadInput, match="choose one model, or none"):
         choices.choose(collection=collection, task="tags", names=["wd-a", "wd-b"], by=alice)
     with pytest.raises(BadInput, match="no task"):
         choices.chosen(collection, "poems")

@@ -50,5 +50,5 @@ def test_each_sub_folder_is_a_character_and_a_second_time_adds_nothing(
 def test_a_folder_without_people_is_refused(collection: Collection, alice: User, tmp_path: Path) -> None:
     head(tmp_path / "loose.png", (1, 2, 3))
 
-    with pytest.raises(BadInput, match="one folder of face pictures a character"):
+    with pytest.raises(BadInput, match="one folder of face pictures per character"):
         references.add_folder(collection=collection, folder=tmp_path, by=alice)

@@ -109,7 +109,7 @@ def test_only_a_few_lists_that_do_not_count_are_kept(collection: Collection, ali
 
 
 def test_the_installed_list_counts_where_the_collection_has_none(collection: Collection, settings: Any) -> None:
-    with pytest.raises(BadInput, match=r"no list of included tags.*manage\.py tag_lists.*download tag_filtering"):
+    with pytest.raises(BadInput, match=r"no list of implied tags.*manage\.py tag_lists.*download tag_filtering"):
         tag_lists.used(collection, Kind.INCLUDED)
     folder = settings.KOMA_MODELS_DIR / "tag_filtering"
     folder.mkdir(parents=True)
@@ -127,11 +127,11 @@ def test_a_lead_adds_and_chooses_lists_on_the_page(collection: Collection, as_al
     here = f"/c/{collection.pk}/models/lists/"
     file = SimpleUploadedFile("mine.json", HAIR)
     page = html_of(as_alice.post(here, {"kind": "included", "file": file}, follow=True))
-    assert "mine.json (1 tag) counts" in page
+    assert "mine.json (1 tag) is used" in page
     assert "mine.json, 1 tag," in page and "by alice" in page
     row = TagList.objects.get()
     page = html_of(as_alice.post(here, {"kind": "included", "use": ""}, follow=True))
-    assert "no list of this collection counts" in page
+    assert "no list of this collection" in page
     as_alice.post(here, {"kind": "included", "use": row.pk})
     row.refresh_from_db()
     assert row.used
@@ -139,8 +139,8 @@ def test_a_lead_adds_and_chooses_lists_on_the_page(collection: Collection, as_al
     foreign, _ = tag_lists.add(collection=other, kind=Kind.INCLUDED, name="x", data=HAIR, by=None)
     for values, told in (
         ({"kind": "included", "use": foreign.pk}, "no longer exists"),
-        ({"kind": "included", "use": "abc"}, "This is no list"),
-        ({"kind": "odd", "use": ""}, "no kind of list"),
+        ({"kind": "included", "use": "abc"}, "This list does not exist"),
+        ({"kind": "odd", "use": ""}, "not a kind of list"),
         ({"kind": "unwanted"}, "Choose a file"),
         ({"kind": "unwanted", "file": SimpleUploadedFile("a.txt", b'"a, b')}, "not closed"),
     ):
@@ -157,7 +157,7 @@ def test_the_command_adds_shows_and_takes_back(collection: Collection, tmp_path:
     path.write_text("cosplay\n")
     out = io.StringIO()
     call_command("tag_lists", str(collection.pk), "--unwanted", str(path), stdout=out)
-    assert "Unwanted tags: mine.txt, 1 tag" in out.getvalue() and "Included tags: no list" in out.getvalue()
+    assert "Unwanted tags: mine.txt, 1 tag" in out.getvalue() and "Implied tags: no list" in out.getvalue()
     call_command("tag_lists", str(collection.pk), "--none", "unwanted", stdout=out)
     assert not TagList.objects.filter(used=True).exists()
     path.write_text('"a, b')

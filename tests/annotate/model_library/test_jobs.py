@@ -93,7 +93,7 @@ def test_damage_is_found_by_a_check(settings, alice):
     fine = acts.verify(name="tiny", by=alice)
     assert running.execute(fine.pk) == RunState.DONE
     fine.refresh_from_db()
-    assert fine.message == "All 2 files are as they were installed."
+    assert fine.message == "All 2 files are unchanged."
     (settings.KOMA_MODELS_DIR / "tiny" / "model.onnx").write_bytes(b"x")
     bad = acts.verify(name="tiny", by=alice)
     assert running.execute(bad.pk) == RunState.FAILED
@@ -126,7 +126,7 @@ def test_an_import_from_the_library_stays_inside_of_it(settings, alice, tmp_path
             acts.import_from_library(root=0, relative=hostile, name="x", family="", by=alice)
     with pytest.raises(BadInput):
         acts.import_from_library(root=1, relative="wd-own", name="", family="", by=alice)
-    with pytest.raises(BadInput, match="no kind of model"):
+    with pytest.raises(BadInput, match="not a type of model"):
         acts.import_from_library(root=0, relative="wd-own", name="", family="evil", by=alice)
     job = acts.import_from_library(root=0, relative="wd-own", name="", family="", by=alice)
     assert running.execute(job.pk) == RunState.DONE

@@ -187,8 +187,7 @@ def test_when_every_picture_fails_the_run_says_so(server: ChatServer, episode: E
     run = go(episode)
     assert run.state == RunState.FAILED
     assert (
-        "None of 3 pictures got a caption. The last reason: the response is not in OpenAI's chat format"
-        in step(run).error
+        "None of 3 pictures got a caption. Last error: the response is not in OpenAI's chat format" in step(run).error
     )
 
 
@@ -398,8 +397,8 @@ def test_a_captioner_that_is_not_installed_is_named(server: ChatServer, episode:
     ("params", "words"),
     [
         ({"template": "haiku"}, "template must be one of"),
-        ({"tags_max": -1}, "tags_max must lie between 0 and 200"),
-        ({"side": 10}, "side must lie between 64"),
+        ({"tags_max": -1}, "tags_max must be between 0 and 200"),
+        ({"side": 10}, "side must be between 64"),
         ({"prompt": "x" * 5000}, "at most 4,000"),
     ],
 )

@@ -197,7 +197,7 @@ def test_a_name_that_differs_by_signs_alone_is_told_and_offered_and_not_taken(ma
     assert list(Character.objects.filter(collection=collection)) == [mister]
     assert done.stages.get(stage="names").log.count("“MrX” may be mr.x") == 1
     page = html_of(as_alice.get(f"/c/{collection.pk}/characters/tags/"))
-    assert '<button class="btn" name="name" value="mr.x">It is mr.x</button>' in page
+    assert '<button class="btn" name="name" value="mr.x">Same as mr.x</button>' in page
     tag = Tag.objects.get(name__iexact="mrx").name
     answer = as_alice.post(f"/c/{collection.pk}/characters/tags/name/", {"tag": tag, "name": ["", "mr.x"]})
     assert answer.status_code == 302

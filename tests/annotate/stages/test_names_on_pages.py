@@ -71,7 +71,7 @@ def test_the_frame_page_offers_names_and_tells_what_files_say(frame: Frame, page
     page.get_by_label("Add a character without a face").fill("Rin")
     page.keyboard.press("Enter")
     page.wait_for_selector("text=Rin is on this frame")
-    page.get_by_label("Rin is not here").click()
+    page.get_by_label("Rin is not on this frame").click()
     page.wait_for_selector("text=Rin is not on this frame")
     row = FrameCharacter.objects.get(character__name="Rin")
     assert (row.state, row.origin, row.by) == ("no", "person", alice)
@@ -105,13 +105,13 @@ def test_the_faces_page_offers_names_of_files_first(frame: Frame, page_as: Any, 
         FrameCharacter.objects.create(frame=other, character=miku, origin="tagger", score=0.9)
     page = page_as(alice, f"/c/{frame.collection_id}/faces/")
     chip = page.locator("[data-cluster] [data-take-guess]").first
-    assert chip.inner_text() == "by files and tags Miku 3"
+    assert chip.inner_text() == "from files and tags: Miku 3"
     loose = page.locator("[data-take-faces]")
     assert loose.all_inner_texts() == ["Kotegawa Yui 2", "Miku 2"]
     shoot(page, "faces")
     loose.first.click()
     assert page.locator("form.loose input[name=face]:checked").count() == 2
-    assert page.get_by_label("Name of the chosen faces").input_value() == "Kotegawa Yui"
+    assert page.get_by_label("Name of the selected faces").input_value() == "Kotegawa Yui"
     chip.click()
     page.keyboard.press("Enter")
     page.wait_for_selector("text=3 faces named Miku")
@@ -137,6 +137,6 @@ def test_the_page_of_the_episode_tells_of_text_that_was_not_used(frame: Frame, a
     frame.episode.source.kind = "pictures"
     frame.episode.source.save()
     page = html_of(as_alice.get(f"/c/{frame.collection_id}/episodes/{frame.episode_id}/"))
-    assert "Beside 1 picture lies text that was not understood" in page
+    assert "1 picture with unrecognized or unused tag file text" in page
     found = html_of(as_alice.get(f"/c/{frame.collection_id}/frames/?q=episode:{frame.episode_id}+is:unread"))
     assert found.count('class="tile"') == 1

@@ -219,7 +219,7 @@ def test_a_model_that_is_gone_is_missed_in_words_where_it_has_not_answered(make_
         collection=second.collection, episodes=[second], by=None, stage_names=["tag"],
         params={"tag": {"tagger": "wd-tiny"}},
     )  # fmt: skip
-    assert "wd-tiny is not installed any more" in runs.run_here(started).stages.get().error
+    assert "wd-tiny is no longer installed" in runs.run_here(started).stages.get().error
 
 
 def test_the_chosen_classifiers_give_meta_tags(make_episode, run, collection, settings, alice):

@@ -101,7 +101,7 @@ def test_what_people_decided_is_not_asked_again_and_can_be_undone(
         values = {"first": pair[0].pk, "second": pair[1].pk, "frame": one.frame, "name": one.name, "act": "yes"}
         as_bob.post(reverse("compare_answer", args=[show.collection.pk]), values)
     assert agreement.open_questions(show.collection, told) == []
-    assert "No question is open" in html_of(as_bob.get(reverse("compare", args=[show.collection.pk])))
+    assert "No open questions" in html_of(as_bob.get(reverse("compare", args=[show.collection.pk])))
     as_bob.post(reverse("undo", args=[show.collection.pk]))
     assert len(agreement.open_questions(show.collection, told)) == 1
 
@@ -124,7 +124,7 @@ def test_the_page_scores_a_model_against_people(
 ) -> None:
     address = reverse("compare", args=[show.collection.pk])
     asked = {"first": pair[0].pk, "second": "people"}
-    assert "People have not spoken yet" in html_of(as_bob.get(address, asked))
+    assert "No reviewed tags yet" in html_of(as_bob.get(address, asked))
     for frame, act in ((show.frames[0], "yes"), (show.frames[1], "no"), (show.frames[3], "yes")):
         values = asked | {"frame": frame.pk, "name": "smile", "act": act}
         as_bob.post(reverse("compare_answer", args=[show.collection.pk]), values | {"second": pair[1].pk})
@@ -175,11 +175,11 @@ def test_boxes_that_only_one_found_are_shown(show: Show, as_bob: Client) -> None
 
 def test_without_answers_with_one_model_and_without_common_frames_the_page_says_so(show: Show, as_bob: Client) -> None:
     address = reverse("compare", args=[show.collection.pk])
-    assert "No model has answered yet" in html_of(as_bob.get(address))
+    assert "No model answers yet" in html_of(as_bob.get(address))
     tagger("one", show.frames[:1], [[0.9, 0, 0]])
-    assert "Only one model has answered" in html_of(as_bob.get(address))
+    assert "Answers of only one model" in html_of(as_bob.get(address))
     tagger("two", show.frames[1:2], [[0.9, 0, 0]])
-    assert "no frame in common" in html_of(as_bob.get(address))
+    assert "no frames in common" in html_of(as_bob.get(address))
 
 
 def test_the_empty_page_tells_the_next_step_that_one_may_take(
@@ -194,8 +194,8 @@ def test_the_empty_page_tells_the_next_step_that_one_may_take(
     told = {name: html_of(client.get(address)) for name, client in (
         ("lead", as_lead), ("reviewer", as_bob), ("root", client_of(root)),
     )}  # fmt: skip
-    assert "A lead starts it." in told["reviewer"] and run not in told["reviewer"]
-    assert "None that could answer is installed" in told["lead"] and run not in told["lead"]
+    assert "A lead can start it." in told["reviewer"] and run not in told["reviewer"]
+    assert "No suitable model is installed" in told["lead"] and run not in told["lead"]
     assert ">Install models</a>" in told["root"] and run not in told["root"]
     install(tmp_path, "wd-tiny")
     assert run in html_of(as_lead.get(address)) and run not in html_of(as_bob.get(address))

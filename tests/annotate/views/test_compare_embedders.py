@@ -56,11 +56,11 @@ def answer(client: Client, collection: Collection, row: Evaluation, who: str, ac
 def test_a_lead_starts_it_a_worker_does_it_and_the_page_tells_how_far_it_is(
     collection: Collection, cast: list[Face], as_alice: Client, as_bob: Client, queues: str
 ) -> None:
-    assert "were not compared yet" in page(as_alice, collection)
+    assert "Not compared yet" in page(as_alice, collection)
     row = start(as_alice, collection)
     assert (row.kind, row.model, row.second, row.state) == ("embedders", "builtin", "ccip-tiny", "queued")
     assert start(as_alice, collection) == row  # pressed twice: once
-    assert "Waits for a worker" in page(as_bob, collection)
+    assert "Waiting for a worker" in page(as_bob, collection)
     Evaluation.objects.filter(pk=row.pk).update(state="running", done=7, total=72)
     address = reverse("compare_embedders", args=[collection.pk])
     moving = as_bob.get(address, PAIR | {"progress": 1}, headers=HTMX)
@@ -70,16 +70,16 @@ def test_a_lead_starts_it_a_worker_does_it_and_the_page_tells_how_far_it_is(
     row.refresh_from_db()
     assert row.total == 72
     ended = as_bob.get(address, PAIR | {"progress": 1}, headers=HTMX)
-    assert "Finished: look" in html_of(ended) and "hx-trigger" not in html_of(ended)
+    assert "Show results" in html_of(ended) and "hx-trigger" not in html_of(ended)
     assert "HX-Refresh" not in ended.headers  # somebody may be answering
     told = page(as_bob, collection)
-    assert "All 36 faces" in told and "name some faces of two characters" in told and "Put together by one" in told
+    assert "All 36 faces" in told and "name faces of at least two characters" in told and "Grouped by one model" in told
 
 
 def test_a_sample_is_called_one(collection: Collection, asked: Evaluation, as_bob: Client) -> None:
     scores = asked.scores | {"of": 100_000}
     Evaluation.objects.filter(pk=asked.pk).update(scores=scores)
-    assert "A sample of 36 of the 100,000 faces" in page(as_bob, collection)
+    assert "A sample of 36 of 100,000 faces" in page(as_bob, collection)
 
 
 def test_yes_names_the_face_and_closes_its_questions(
@@ -92,7 +92,7 @@ def test_yes_names_the_face_and_closes_its_questions(
     assert face.character is not None and (face.character.name, face.named_by, face.named_user) == (
         "Anna", NamedBy.PERSON, bob,
     )  # fmt: skip
-    assert "People have decided every face" in html_of(told)
+    assert "All faces on which the models disagree" in html_of(told)
     as_bob.post(reverse("undo", args=[collection.pk]))
     assert Face.objects.get(pk=cast[30].pk).character is None and "2 questions open" in page(as_bob, collection)
 
@@ -121,7 +121,7 @@ def test_what_is_gone_is_not_asked(collection: Collection, cast: list[Face], ask
     Character.objects.filter(name="Beth").delete()
     assert "1 question open" in page(as_bob, collection)
     Face.objects.filter(pk=cast[30].pk).delete()
-    assert "People have decided every face" in page(as_bob, collection)
+    assert "All faces on which the models disagree" in page(as_bob, collection)
 
 
 def test_it_is_cancelled_and_failures_are_said(
@@ -157,14 +157,14 @@ def test_the_same_model_on_both_sides_is_refused_in_words(
     collection: Collection, asked: Evaluation, as_alice: Client
 ) -> None:
     told = page(as_alice, collection, second="builtin")
-    assert "The same model stands on both sides" in told and "not compared yet" not in told
+    assert "Choose two different models." in told and "Not compared yet" not in told
     assert "Compare again" not in told and "Compare these two" not in told
 
 
 def test_with_one_embedder_it_says_what_is_missing_and_unknown_ones_are_refused(
     collection: Collection, as_alice: Client, queues: str
 ) -> None:
-    assert "There is only one embedder" in html_of(as_alice.get(reverse("compare_embedders", args=[collection.pk])))
+    assert "Only one recognition model" in html_of(as_alice.get(reverse("compare_embedders", args=[collection.pk])))
     told = as_alice.post(reverse("compare_embedders", args=[collection.pk]), PAIR, headers=HTMX)
     assert told.status_code == 422 and not Evaluation.objects.exists()
 
@@ -187,7 +187,7 @@ def test_reviewers_answer_viewers_look_strangers_see_nothing(
     assert client_of(viewer).post(foreign, values).status_code == 404
     cancel = {"act": "cancel", "row": asked.pk}
     assert client_of(viewer).post(reverse("compare_embedders", args=[other.pk]), cancel).status_code == 404
-    assert "were not compared yet" in page(client_of(viewer), other)
+    assert "Not compared yet" in page(client_of(viewer), other)
 
 
 @pytest.mark.django_db(transaction=True)
@@ -204,7 +204,7 @@ def test_the_queue_is_answered_with_keys(
     at.keyboard.press("n")
     at.get_by_text("1 question open").wait_for()
     at.keyboard.press("y")
-    at.get_by_text("People have decided every face").wait_for()
+    at.get_by_text("All faces on which the models disagree").wait_for()
     at.keyboard.press("z")
     at.wait_for_load_state()
     at.get_by_text("1 question open").wait_for()
@@ -245,5 +245,5 @@ def test_the_keyboards_place_is_kept_from_question_to_question_and_while_a_compa
     at.get_by_text("5 of 9").wait_for()
     at.wait_for_function(here, arg="progress-act")
     Evaluation.objects.filter(pk=row.pk).update(state="failed")
-    at.get_by_role("link", name="Finished: look").wait_for()
+    at.get_by_role("link", name="Show results").wait_for()
     assert at.locator("#question h2").is_visible()  # the question is left alone

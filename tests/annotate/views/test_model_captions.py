@@ -50,8 +50,8 @@ def test_the_models_words_are_shown_with_their_origin_and_only_as_text(
         assert "<script>alert" not in html
         assert "&lt;script&gt;alert(1)&lt;/script&gt; {{ settings.SECRET_KEY }}" in html
         assert 'title="tiny-vl sentences 12345678"' in html
-    assert "Take over" in page(as_bob, show)
-    assert "Take over" not in page(as_viewer, show)
+    assert "Use this caption" in page(as_bob, show)
+    assert "Use this caption" not in page(as_viewer, show)
 
 
 def test_a_reviewer_takes_it_over_as_a_persons_caption_that_can_be_undone(

@@ -81,7 +81,7 @@ def test_a_model_is_downloaded_checked_measured_and_removed_from_the_page(
 ) -> None:
     assert act(as_alice, act="download", name="tiny").status_code == 302
     page = html_of(as_alice.get("/models/"))
-    assert "waits for a worker" in page
+    assert "waiting for a worker" in page
     assert "every 1500ms" in page
     assert work().state == RunState.DONE
     over = as_alice.get("/models/work/")
@@ -94,7 +94,7 @@ def test_a_model_is_downloaded_checked_measured_and_removed_from_the_page(
     ModelChoice.objects.create(collection=collection, task="tags", name="tiny")
     ModelTiming.objects.create(task="tags", name="tiny", device="CPU", ms_per_picture=12.34, pictures=9)
     page = html_of(as_alice.get("/models/"))
-    assert "12.3 ms a picture" in page
+    assert "12.3 ms per picture" in page
     assert "Chosen in Tiny show" in page
     act(as_alice, act="remove", name="tiny")
     assert registry.installed(settings.KOMA_MODELS_DIR) != []  # not without the tick

@@ -45,16 +45,16 @@ def page(client: Client, collection: Collection) -> str:
 def test_faces_are_measured_on_complete_frames_and_mistakes_lead_there(
     collection: Collection, truth: list[Frame], as_alice: Client
 ) -> None:
-    assert "<b>3</b> frames count as complete truth, with 2 faces" in page(as_alice, collection)
+    assert "<b>3</b> frames with all faces reviewed, with 2 faces" in page(as_alice, collection)
     assert ask(as_alice, collection).status_code == 302
     row = Evaluation.objects.get()
-    assert "waits for a worker" in page(as_alice, collection)
+    assert "waiting for a worker" in page(as_alice, collection)
     assert jobs.run_evaluation() == "done"
     row.refresh_from_db()
     assert (row.done, row.total, row.scores["hits_iou50"], row.scores["false_positives_iou30"]) == (3, 3, 1, 1)
     assert "1 of 2 faces" in page(as_alice, collection)
     one = html_of(as_alice.get(reverse("collection_evaluation", args=[collection.pk, row.pk])))
-    assert 'class="missed"' in one and 'class="false"' in one and "3 frames count as complete truth" in one
+    assert 'class="missed"' in one and 'class="false"' in one and "3 frames with all faces reviewed" in one
     for frame in truth[1:]:
         assert reverse("frame", args=[collection.pk, frame.pk]) in one
     truth[1].delete()
@@ -66,7 +66,7 @@ def test_two_detectors_stand_side_by_side(collection: Collection, truth: list[Fr
     for model in ("tiny", "builtin"):
         ask(as_alice, collection, model=model)
         assert evaluation_jobs.execute(Evaluation.objects.latest("pk").pk) == RunState.DONE
-    assert "Faces on what people said here" in page(as_alice, collection)
+    assert "Faces on reviewed labels" in page(as_alice, collection)
 
 
 def row_headline(row: Evaluation) -> str:
@@ -84,9 +84,9 @@ def test_characters_are_measured_on_peoples_names(
     row = Evaluation.objects.get()
     assert evaluation_jobs.execute(row.pk) == RunState.DONE
     one = html_of(as_bob.get(reverse("collection_evaluation", args=[collection.pk, row.pk])))
-    assert "Near-twins left out" in one and "twins_removed" not in one
+    assert "Near-duplicates skipped" in one and "twins_removed" not in one
     assert "right with 1, " in row_headline(row) and row_headline(row).endswith(" named faces per character")
-    assert "Right names by named faces" in one and "named Anna, is Beth" in one
+    assert "Correct names by number of named faces" in one and "named Anna, is Beth" in one
     assert reverse("frame", args=[collection.pk, cast[0].frame_id]) in one
 
 
@@ -96,7 +96,10 @@ def test_without_truth_the_row_says_what_to_do(
     make_frame([(2, 3)], boxes=[(2, 3)])
     told = page(as_alice, collection).partition("<main")[2].partition("</main>")[0]
     assert told.count(" disabled aria-describedby=") == 2 and "btn primary" not in told
-    for kind, model, words in (("faces", "tiny", "complete truth yet"), ("characters", "builtin", "fewer than two")):
+    for kind, model, words in (
+        ("faces", "tiny", "all faces reviewed yet"),
+        ("characters", "builtin", "Fewer than two"),
+    ):
         refused = as_alice.post(
             reverse("collection_quality", args=[collection.pk]), {"kind": kind, "model": model},
             headers={"HX-Request": "true"},
@@ -169,19 +172,19 @@ def test_a_frame_is_called_complete_with_a_key_and_counts_then(
 ) -> None:
     frame = make_frame([(2, 3)], boxes=[(2, 3)])
     at = page_as(bob, reverse("frame", args=[collection.pk, frame.pk]))
-    at.get_by_role("button", name="All faces are marked").wait_for()
-    at.get_by_role("button", name="All faces are marked").focus()
+    at.get_by_role("button", name="All faces reviewed").wait_for()
+    at.get_by_role("button", name="All faces reviewed").focus()
     at.keyboard.press("a")
-    at.get_by_text("all faces marked, said bob").wait_for()
-    assert at.evaluate("document.activeElement.innerText") == "Take back"
+    at.get_by_text("all faces reviewed by bob").wait_for()
+    assert at.evaluate("document.activeElement.innerText") == "Undo"
     called = f"{frame.episode.label}, frame {frame.index}"
-    at.locator("#history").get_by_text(f"All faces of {called} marked").wait_for()  # without a reload
+    at.locator("#history").get_by_text(f"All faces of {called} reviewed").wait_for()  # without a reload
     assert CheckedFrame.objects.get().by == bob
     at.goto(at.url.split("/c/")[0] + reverse("collection_quality", args=[collection.pk]))
-    at.get_by_text("1 frame counts as complete truth, with 1 face").wait_for()
+    at.get_by_text("1 frame with all faces reviewed, with 1 face").wait_for()
     at.go_back()
-    at.get_by_role("button", name="Take back").click()
-    at.get_by_role("button", name="All faces are marked").wait_for()
+    at.locator("button[value=uncheck]").click()
+    at.get_by_role("button", name="All faces reviewed").wait_for()
     assert not CheckedFrame.objects.exists()
 
 

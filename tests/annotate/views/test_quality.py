@@ -52,7 +52,7 @@ def test_a_measurement_waits_for_a_worker_and_then_shows_figures_plot_and_mistak
 ) -> None:
     assert ask(as_alice).status_code == 302
     row = Evaluation.objects.get()
-    assert "waits for a worker" in html_of(as_alice.get(reverse("quality")))
+    assert "waiting for a worker" in html_of(as_alice.get(reverse("quality")))
     assert jobs.run_evaluation() == "done"
     page = html_of(as_alice.get(reverse("evaluation", args=[row.pk])))
     assert "1 missed" in page and 'class="missed"' in page and "1 of 2" in page

@@ -97,7 +97,7 @@ def test_faces_of_a_named_ones_shot_are_not_asked(collection: Collection, cast: 
 
 @pytest.mark.django_db
 def test_without_two_named_characters_it_says_what_to_do(collection: Collection, cast: list[Face]) -> None:
-    with pytest.raises(BadInput, match="fewer than two characters"):
+    with pytest.raises(BadInput, match="Fewer than two characters have faces"):
         measure(collection)
 
 

@@ -48,11 +48,11 @@ def test_how_much_there_is_takes_two_queries_whatever_there_is(
     with django_assert_num_queries(2):
         found = own.complete(collection)
     told, held = found.words()
-    assert told == "5 frames count as complete truth: in 5 a person said that all faces are marked."
+    assert told == "5 frames with all faces reviewed: in 5 a person marked all faces as reviewed."
     assert held.startswith("They hold 5 faces (5 first found by elder).")
     Frame.objects.filter(pk__in=own.complete_frames(collection)[1:]).delete()
     told, held = own.complete(collection).words()
-    assert told.startswith("1 frame counts as complete truth") and held.startswith("It holds 1 face (")
+    assert told.startswith("1 frame with all faces reviewed:") and held.startswith("It holds 1 face (")
 
 
 def test_names_given_to_crops_make_no_frame_complete_but_a_corrected_frame_with_all_names_is(
@@ -107,7 +107,7 @@ def test_hits_misses_and_alarms_are_counted_on_complete_frames_and_lead_to_them(
     assert (scores.pictures, scores.faces, scores.hits_iou50, scores.false_positives_iou30) == (3, 2, 1, 1)
     wrong = {mistake.frame: mistake.words for mistake in scores.mistakes()}
     assert wrong == {missing.pk: "1 missed, 0 that are none", alarm.pk: "0 missed, 1 that are none"}
-    assert "3 frames count as complete truth" in scores.notes()[0]
+    assert "3 frames with all faces reviewed" in scores.notes()[0]
     assert "2 first found by elder" in scores.notes()[1]
 
 
@@ -118,7 +118,7 @@ def test_of_many_frames_an_even_sample_is_measured_and_told(
     for _ in range(5):
         checks.check(frame=make_frame([(2, 3)], boxes=[(2, 3)]), **said(collection))
     scores = own.measure(collection, open_detector("tiny", settings.KOMA_MODELS_DIR), Silent())
-    assert scores.pictures == 2 and "even sample of 2" in scores.notes()[-1]
+    assert scores.pictures == 2 and "sample of 2" in scores.notes()[-1]
 
 
 def test_a_lost_picture_is_told_and_no_truth_at_all_is_said_in_words(
@@ -126,7 +126,7 @@ def test_a_lost_picture_is_told_and_no_truth_at_all_is_said_in_words(
 ) -> None:
     detector = open_detector("tiny", settings.KOMA_MODELS_DIR) if make_frame([], boxes=[]) else None
     assert detector is not None
-    with pytest.raises(BadInput, match="No frame counts as complete truth yet"):
+    with pytest.raises(BadInput, match="No frames with all faces reviewed yet"):
         own.measure(collection, detector, Silent())
     lost, there = make_frame([(2, 3)], boxes=[(2, 3)]), make_frame([(2, 3)], boxes=[(2, 3)])
     Frame.objects.filter(pk=lost.pk).update(file="00/00/" + "0" * 64 + ".png")
