@@ -47,17 +47,20 @@ def check(collection: Collection, *, fix: bool = False) -> list[Fault]:
 
 def _faces(collection: Collection, *, fix: bool) -> Iterator[Fault]:
     """Names that say two things at once."""
-    mine = Face.objects.filter(collection=collection)
+    collection_faces = Face.objects.filter(collection=collection)
     named = Q(state=FaceState.FACE, character__isnull=False)
     wrong = [
-        ("a person named it, and it has no name", mine.unnamed().filter(named_by=NamedBy.PERSON)),
+        ("a person named it, and it has no name", collection_faces.unnamed().filter(named_by=NamedBy.PERSON)),
         (
             "a model or file named it, and it has no name",
-            mine.exclude(named_by__in=(NamedBy.NONE, NamedBy.PERSON)).exclude(named),
+            collection_faces.exclude(named_by__in=(NamedBy.NONE, NamedBy.PERSON)).exclude(named),
         ),
-        ("it has a name of nobody's", mine.filter(named, named_by=NamedBy.NONE)),
-        ("it is no face of the cast, and has a name", mine.exclude(state=FaceState.FACE).exclude(character=None)),
-        ("it is a reference without a name", mine.filter(is_reference=True).exclude(named)),
+        ("it has a name of nobody's", collection_faces.filter(named, named_by=NamedBy.NONE)),
+        (
+            "it is no face of the cast, and has a name",
+            collection_faces.exclude(state=FaceState.FACE).exclude(character=None),
+        ),
+        ("it is a reference without a name", collection_faces.filter(is_reference=True).exclude(named)),
     ]
     for words, rows in wrong:
         faces = list(rows.order_by("pk"))

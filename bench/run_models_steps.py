@@ -101,7 +101,7 @@ def steps(
     """What each step costs this process on a way, by name."""
     from django.db import transaction
 
-    from annotate.backends.feeding.reader import Item, Looked, Reader
+    from annotate.backends.feeding.reader import Answered, Item, Reader
     from annotate.stages.run_models import SIZES, Key, RunModels
     from ingest.actions import runs
     from ingest.imaging.decode import read_picture
@@ -113,7 +113,7 @@ def steps(
     assert row is not None
     stage = runner._open(row, models)
     assert isinstance(stage, RunModels)
-    tagger = stage.watchers[0].model()
+    tagger = stage.slots[0].model()
     names = list(episode.frames.values_list("file", flat=True)[:DISTINCT])
     files = [stage.store.read(name) for name in names]
     pictures = [read_picture(data, name="frame").rgb for data in files]
@@ -122,7 +122,7 @@ def steps(
     sizes = [sizes[index % DISTINCT] for index in range(batch)]
     scores = tagger.answer(tagger.network.stage(fitted), sizes)
     keys = list(episode.frames.order_by("pk").values_list("pk", flat=True)[: method.written])
-    seen = [Looked(Key(pk, index), sizes[index % batch], (scores[index % batch],)) for index, pk in enumerate(keys)]
+    seen = [Answered(Key(pk, index), sizes[index % batch], (scores[index % batch],)) for index, pk in enumerate(keys)]
     result = stage.work(seen)
 
     def write() -> None:

@@ -20,7 +20,7 @@ ROOT = Path(__file__).resolve().parent.parent
 CEILINGS: dict[str, float] = {
     "project": 2,
     "ingest": 2,
-    "annotate": 17,
+    "annotate": 2,
     "export": 2,
     "demo_film": 2,
     "training": 2,

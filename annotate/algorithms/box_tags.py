@@ -35,8 +35,8 @@ def counted(names: Sequence[str], scores: NDArray[np.float32], labels: NDArray[n
 
 def plural(name: str) -> str:
     """A label's name as many, in letters that a tag may have."""
-    plain = re.sub(r"[^a-z0-9_-]+", "_", name.lower()).strip("_") or "box"
-    return PLURALS.get(plain, plain if plain.endswith("s") else f"{plain}s")
+    safe_name = re.sub(r"[^a-z0-9_-]+", "_", name.lower()).strip("_") or "box"
+    return PLURALS.get(safe_name, safe_name if safe_name.endswith("s") else f"{safe_name}s")
 
 
 def of_text(boxes: NDArray[np.float32]) -> Following:

@@ -72,17 +72,17 @@ def neighbours_of(
     return Neighbours(neighbours.astype(np.int32), _compared(points, block_rows, neighbours, among))
 
 
-def _compared(points: Vectors, own: IntArray, neighbours: IntArray, among: Among) -> FloatArray:
-    """Differences [n, k] of `own` [n] to `near` [n, k]. The network compares lists with themselves: points that share
-    neighbours go through it together, at most LISTED in a list."""
+def _compared(points: Vectors, queries: IntArray, neighbours: IntArray, among: Among) -> FloatArray:
+    """Differences [n, k] of `queries` [n] to `neighbours` [n, k]. The network compares lists with themselves:
+    points that share neighbours go through it together, at most LISTED in a list."""
     differences = np.zeros(neighbours.shape, np.float32)
     lists = neighbours.tolist()
-    place = {int(row): index for index, row in enumerate(own)}
-    waiting = [True] * len(own)
-    for first in range(len(own)):
+    place = {int(row): index for index, row in enumerate(queries)}
+    waiting = [True] * len(queries)
+    for first in range(len(queries)):
         if not waiting[first]:
             continue
-        listed, together = {int(own[first]), *lists[first]}, [first]
+        listed, together = {int(queries[first]), *lists[first]}, [first]
         waiting[first] = False
         for other in lists[first]:
             index = place.get(other)
@@ -95,7 +95,7 @@ def _compared(points: Vectors, own: IntArray, neighbours: IntArray, among: Among
         rows = np.array(sorted(listed))
         answer = among(points[rows].astype(np.float32))
         differences[together] = answer[
-            np.searchsorted(rows, own[together])[:, None], np.searchsorted(rows, neighbours[together])
+            np.searchsorted(rows, queries[together])[:, None], np.searchsorted(rows, neighbours[together])
         ]
     return np.maximum(differences, 0)
 
@@ -130,11 +130,11 @@ def bridged(
     for start in range(0, len(rows), BLOCK):
         block_rows = np.arange(start, min(start + BLOCK, len(rows)))
         neighbour_rows = nearest(chosen[block_rows], chosen, count, by=by, on_progress=on_progress)
-        apart = _compared(chosen, block_rows, neighbour_rows, among)
+        block_differences = _compared(chosen, block_rows, neighbour_rows, among)
         across = groups[neighbour_rows] != groups[block_rows][:, None]
         owns.append(np.broadcast_to(block_rows[:, None], neighbour_rows.shape)[across])
         others.append(neighbour_rows[across])
-        differences.append(apart[across])
+        differences.append(block_differences[across])
     return _with(graph, rows[np.concatenate(owns)], rows[np.concatenate(others)], np.concatenate(differences))
 
 

@@ -76,9 +76,9 @@ def recognise(across: Across, count: int, *, keep_apart: IntArray, person: IntAr
         if not len(named):
             continue
         known = differences[:, named]
-        at = known.argmin(axis=1)
-        has_named = np.isfinite(known[np.arange(len(rows)), at])
-        reference[rows] = np.where(has_named, named[at], NOBODY)
+        best_column = known.argmin(axis=1)
+        has_named = np.isfinite(known[np.arange(len(rows)), best_column])
+        reference[rows] = np.where(has_named, named[best_column], NOBODY)
         sure[rows] = _sure(np.minimum.reduceat(known, edges, axis=1))
     of = np.where(reference == NOBODY, NOBODY, person[reference])
     return Seen(nearest, smallest, reference, of.astype(np.int64), sure)
@@ -130,7 +130,7 @@ def doubts(first: Seen, second: Seen, *, waiting: BoolArray) -> list[Doubt]:
 
 def parted(first: Seen, second: Seen, groups: tuple[IntArray, IntArray]) -> list[Parted]:
     """Pairs that one puts together and the other apart, each pair once, the closest for its size first."""
-    found: list[tuple[float, Parted]] = []
+    parted_pairs: list[tuple[float, Parted]] = []
     for seen, own_groups, other, by_first in ((first, *groups, True), (second, *groups[::-1], False)):
         usual = (
             float(np.median(seen.difference[np.isfinite(seen.difference)]))
@@ -145,5 +145,5 @@ def parted(first: Seen, second: Seen, groups: tuple[IntArray, IntArray]) -> list
             gap = min(
                 float(seen.difference[face]) for face, mate in ((low, high), (high, low)) if seen.nearest[face] == mate
             )
-            found.append((gap / max(usual, 1e-9), Parted(low, high, by_first)))
-    return [face for _, face in sorted(found, key=lambda pair: (pair[0], pair[1].face, pair[1].other))]
+            parted_pairs.append((gap / max(usual, 1e-9), Parted(low, high, by_first)))
+    return [face for _, face in sorted(parted_pairs, key=lambda pair: (pair[0], pair[1].face, pair[1].other))]

@@ -162,10 +162,10 @@ def unpack(stored: Sequence[bytes | memoryview], *, values: int = FEATURES) -> F
     """Read packed descriptions back: float32[N, values]. Raises ValueError when one has another length."""
     out = np.empty((len(stored), values), np.float32)
     for row, data in enumerate(stored):
-        found = np.frombuffer(data, np.uint8)
-        if len(found) != values:
-            raise ValueError(f"a stored face description has {len(found)} values instead of {values}")
-        out[row] = found
+        raw_values = np.frombuffer(data, np.uint8)
+        if len(raw_values) != values:
+            raise ValueError(f"a stored face description has {len(raw_values)} values instead of {values}")
+        out[row] = raw_values
     low, high = PACKED_RANGE
     out *= (high - low) / 255.0
     out += low

@@ -100,7 +100,11 @@ def evenly(labels: IntArray) -> IntArray:
     """Rows to learn from: at most FACES_A_PERSON_MAX of each person, spread evenly over their order."""
     rows = []
     for person in np.unique(labels):
-        own = np.flatnonzero(labels == person)
-        take = np.linspace(0, len(own) - 1, min(len(own), FACES_A_PERSON_MAX)).round().astype(np.int64)
-        rows.append(own[take])
+        rows_of_person = np.flatnonzero(labels == person)
+        take = (
+            np.linspace(0, len(rows_of_person) - 1, min(len(rows_of_person), FACES_A_PERSON_MAX))
+            .round()
+            .astype(np.int64)
+        )
+        rows.append(rows_of_person[take])
     return np.concatenate([np.empty(0, np.int64), *rows])

@@ -32,13 +32,13 @@ def nearest(
     count = min(count, len(stored))
     result = np.zeros((len(queries), count), np.int64)
     for start in range(0, len(queries), QUERIES):
-        asked = _ready(queries[start : start + QUERIES], by)
-        best = np.zeros((len(asked), 0), np.float32)
-        rows = np.zeros((len(asked), 0), np.int64)
+        query_block = _ready(queries[start : start + QUERIES], by)
+        best = np.zeros((len(query_block), 0), np.float32)
+        rows = np.zeros((len(query_block), 0), np.int64)
         for first in range(0, len(stored), STORED):
             on_progress()
             block = _ready(stored[first : first + STORED], by)
-            squares, places = faiss.knn(asked, block, min(count, len(block)))
+            squares, places = faiss.knn(query_block, block, min(count, len(block)))
             best, rows = np.hstack([best, squares]), np.hstack([rows, places + first])
             order = np.argsort(best, axis=1, kind="stable")[:, :count]
             best, rows = np.take_along_axis(best, order, 1), np.take_along_axis(rows, order, 1)

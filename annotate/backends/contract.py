@@ -24,7 +24,7 @@ Picture = NDArray[np.uint8]
 
 __all__ = [
     "CaptionAsk",
-    "CaptionTold",
+    "CaptionResult",
     "Captioner",
     "Detections",
     "Embedder",
@@ -58,8 +58,8 @@ class PictureModel(Protocol[Answer]):
     A model with an attribute `network` (`device.Network`) receives batches already copied to the device
     (`device.Staged`) and passes them to `network.run`, which also takes plain bytes. One with an attribute `fitting`
     (`decoding.Fitting`, picklable) allows decoding processes to prepare its pictures; `fit` does the same. Where
-    `answer(batch, sizes)` is `said(computed(batch), sizes)`, the CPU decodes a GPU's output while the GPU runs the next
-    batch.
+    `answer(batch, sizes)` is `answers_of(computed(batch), sizes)`, the CPU decodes a GPU's output while the GPU runs
+    the next batch.
     """
 
     info: ModelInfo
@@ -124,7 +124,7 @@ class CaptionAsk:
 
 
 @dataclass(frozen=True, slots=True)
-class CaptionTold:
+class CaptionResult:
     """A caption as one clean line, or the problem. `cut`: the model reached its length limit.
 
     `postponed`: the batch ran out of time before this picture's turn, so a retry is worthwhile.
@@ -144,7 +144,7 @@ class Captioner(Protocol):
     device: str
     in_flight: int  # concurrent requests
 
-    def caption(self, asks: Sequence[CaptionAsk]) -> list[CaptionTold]:
+    def caption(self, asks: Sequence[CaptionAsk]) -> list[CaptionResult]:
         """Return one answer per request, in order. The failure of a single picture is reported in its answer."""
 
     @property

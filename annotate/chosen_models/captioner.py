@@ -10,7 +10,7 @@ from django.conf import settings
 from annotate.backends.captioners.endpoint import ChatEndpoint, Endpoint
 from annotate.backends.contract import Captioner
 from annotate.backends.model_files import registry
-from annotate.backends.runtime.open_models import kept, stamp_of
+from annotate.backends.runtime.open_models import opened_once, stamp_of
 from annotate.chosen_models import choices
 from annotate.chosen_models.tasks import NONE
 from annotate.models import ModelChoice
@@ -61,7 +61,7 @@ def open_captioner(
             alive=alive,
         )
     installed = registry.find(name, settings.KOMA_MODELS_DIR, task="caption")
-    captioner: Captioner = kept(
+    captioner: Captioner = opened_once(
         models, f"caption:{name}:{max_tokens}", stamp_of([installed.path]),
         lambda: registry.open_model(installed, max_tokens=max_tokens),
     )  # fmt: skip

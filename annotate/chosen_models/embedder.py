@@ -9,7 +9,7 @@ from django.conf import settings
 from annotate.backends.contract import Embedder
 from annotate.backends.embedders.known_embedders import open_embedder
 from annotate.backends.runtime.onnx_session import AUTO
-from annotate.backends.runtime.open_models import kept, stamp_of_name
+from annotate.backends.runtime.open_models import opened_once, stamp_of_name
 from annotate.chosen_models.choices import chosen
 from annotate.chosen_models.tasks import NONE
 from ingest.models import Collection
@@ -24,7 +24,7 @@ def embedder_of(collection: Collection, *, models: dict[str, Any] | None = None,
     if name == NONE:
         return None
     models_dir = settings.KOMA_MODELS_DIR
-    embedder: Embedder = kept(
+    embedder: Embedder = opened_once(
         {} if models is None else models, f"embedding:{name}:{device}", stamp_of_name(name, models_dir),
         lambda: open_embedder(name, models_dir, device=device),
     )  # fmt: skip

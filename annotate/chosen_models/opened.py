@@ -10,7 +10,7 @@ from annotate.backends.boxes import known_detectors
 from annotate.backends.boxes.in_reader import LookingFaces
 from annotate.backends.model_files import registry
 from annotate.backends.model_files.registry import Installed
-from annotate.backends.runtime.open_models import kept, stamp_of, stamp_of_name
+from annotate.backends.runtime.open_models import opened_once, stamp_of, stamp_of_name
 
 
 def opened(models: dict[str, Any], installed_model: Installed, *, device: str) -> Any:
@@ -19,7 +19,7 @@ def opened(models: dict[str, Any], installed_model: Installed, *, device: str) -
     A model that was installed anew since is opened anew: what it says is saved under the new version. Raises BadInput
     where it cannot be opened.
     """
-    return kept(
+    return opened_once(
         models, f"model:{installed_model.path}:{device}", stamp_of([installed_model.path]),
         lambda: registry.open_model(installed_model, device=device),
     )  # fmt: skip
@@ -29,7 +29,7 @@ def faces_in_reader(models: dict[str, Any], name: str, installed_model: Installe
     """A face detector that looks at whole pictures: an installed one, or (`found` None) a built-in one by its name."""
     if installed_model is None:
         folder = settings.KOMA_MODELS_DIR
-        detector = kept(
+        detector = opened_once(
             models, f"model:{name}:{device}", stamp_of_name(name, folder),
             lambda: known_detectors.open_detector(name, folder, device=device),
         )  # fmt: skip

@@ -173,8 +173,8 @@ class _Reader:
     """Labels that follow from packed scores by the version's own rules, by the vocabulary's name of their tag."""
 
     def __init__(self, version: ModelVersion) -> None:
-        self._speaker = stored_version(version)
-        tag_names = [tag_name(label) if label.name else "" for label in self._speaker.accepted_tags.labels]
+        self._scored_version = stored_version(version)
+        tag_names = [tag_name(label) if label.name else "" for label in self._scored_version.accepted_tags.labels]
         self._spelled = _spelled({name for name in tag_names if name})
         self._names = [self._spelled.get(name, "") for name in tag_names]
         self.names = set(self._names) - {""}
@@ -182,11 +182,12 @@ class _Reader:
     def read(self, data: bytes) -> tuple[dict[str, float], dict[str, float]] | None:
         """What follows, and every stored score; None for bytes that are not this version's (a restored backup)."""
         try:
-            scores = self._speaker.unpack(data)
+            scores = self._scored_version.unpack(data)
         except ValueError:
             return None
         followed = (
-            (self._spelled.get(tag_name(label)), score) for label, score in self._speaker.accepted_tags.accepted(scores)
+            (self._spelled.get(tag_name(label)), score)
+            for label, score in self._scored_version.accepted_tags.accepted(scores)
         )
         score_by_tag = {name: score for name, score in followed if name}
         return score_by_tag, {
@@ -251,9 +252,9 @@ def _labels(frames: list[int], picked: list[int], first: ModelVersion, second: M
         left, right = readers[0].read(first_answer), readers[1].read(two)
         if left is None or right is None:
             continue
-        (said_one, all_one), (said_two, all_two) = left, right
-        for name in (said_one.keys() | said_two.keys()) & shared:
-            here = (name in said_one, name in said_two)
+        (first_names, all_one), (second_names, all_two) = left, right
+        for name in (first_names.keys() | second_names.keys()) & shared:
+            here = (name in first_names, name in second_names)
             counts = Agreement(int(all(here)), int(here == (True, False)), int(here == (False, True)), 0)
             by_label[name] = by_label.get(name, Agreement(0, 0, 0, len(picked))) + counts
             if counts.disagreed:

@@ -86,9 +86,12 @@ def _work(row: Evaluation, report: Reporter[Evaluation]) -> dict[str, Any]:
 def _measured(row: Evaluation, progress: EvaluationProgress) -> Scores:
     models_dir = settings.KOMA_MODELS_DIR
     if row.collection is not None:
-        own = OWN_KINDS[row.kind]
-        return own.run(
-            row.collection, models_dir, own.defaults() | {"model": row.model, "second": row.second}, progress
+        collection_kind = OWN_KINDS[row.kind]
+        return collection_kind.run(
+            row.collection,
+            models_dir,
+            collection_kind.defaults() | {"model": row.model, "second": row.second},
+            progress,
         )
     kind = KINDS[row.kind]
     options = {option.name: option.default for option in kind.options} | {"model": row.model}

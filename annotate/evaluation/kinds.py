@@ -187,12 +187,12 @@ def _judge(name: str, models_dir: Path, threads: int) -> tags.Judge:
         accepted_tags = AcceptedTags(from_pixels.LABELS, from_pixels.RULES)
         return tags.Judge(from_pixels.COMPUTED.revision, detector.device, accepted_tags, scores)
     installed = {model.name: model for task in ("tags", "class") for model in registry.installed(models_dir, task=task)}
-    found = installed.get(name) or registry.find(name, models_dir, task="tags")
-    return tags.judge_of(registry.open_model(found, threads=threads))
+    chosen_model = installed.get(name) or registry.find(name, models_dir, task="tags")
+    return tags.judge_of(registry.open_model(chosen_model, threads=threads))
 
 
 COMPUTED = "computed"
-WHEEL = (waifu2x.NAME,) if waifu2x.is_there() else ()
+WHEEL = (waifu2x.NAME,) if waifu2x.is_available() else ()
 THREADS = Option("threads", positive, 1, "threads of one call (default 1)")
 CASCADE = known_detectors.CascadeOptions()
 DETECTOR_OPTIONS = (

@@ -161,11 +161,11 @@ def measure(folder: Path, judge: Judge, *, open_picture: Callable[[Path], Pictur
     labels, rules = judge.accepted_tags.labels, judge.accepted_tags.rules
     names = [tag_name(label) if label.name and label.category not in rules.ladders else "" for label in labels]
     true_names = {name for tags in truth.tags.values() for name in tags}
-    sayable = {name: label.category for label, name in zip(labels, names) if name}
+    valid_names = {name: label.category for label, name in zip(labels, names) if name}
     # Steps of ladders and series of characters are tags without an output, so without a threshold of their own.
-    sayable |= {f"{subject}:{step}": subject for subject, steps in rules.ladders.items() for _, step in steps}
-    sayable |= {name: "copyright" for series in rules.implies.values() for name in series}
-    named = {category for name, category in sayable.items() if name in true_names}
+    valid_names |= {f"{subject}:{step}": subject for subject, steps in rules.ladders.items() for _, step in steps}
+    valid_names |= {name: "copyright" for series in rules.implies.values() for name in series}
+    named = {category for name, category in valid_names.items() if name in true_names}
     counted = np.array([bool(name) and label.category in named for label, name in zip(labels, names)], bool)
     tally = _Tally(names, counted, true_names)
     left_out = []
@@ -190,7 +190,7 @@ def measure(folder: Path, judge: Judge, *, open_picture: Callable[[Path], Pictur
         tally.add(file, true, score_by_tag, scores)
     if not tally.pictures:
         raise BadInput(f"{folder}: none of its {len(truth.tags):,} pictures could be read: {left_out[0]}")
-    known = true_names & sayable.keys()
+    known = true_names & valid_names.keys()
     if not known:
         some_names = ", ".join(sorted(true_names)[:3])
         raise BadInput(
@@ -200,7 +200,7 @@ def measure(folder: Path, judge: Judge, *, open_picture: Callable[[Path], Pictur
         left_out.append(
             f"{len(truth.untold):,} pictures have no tags told and were not measured, first {truth.untold[0]!r}"
         )
-    unknown = true_names - sayable.keys()
+    unknown = true_names - valid_names.keys()
     if unknown:
         left_out.append(f"{len(unknown):,} tags are no labels of the model, for instance {sorted(unknown)[0]!r}")
     return tally.result(judge, known, len(unknown), 1000 * spent / tally.pictures, left_out)

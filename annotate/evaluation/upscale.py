@@ -109,7 +109,7 @@ def measure(folder: Path, upscaler: Upscaler, *, open_picture: Callable[[Path], 
             continue
         if not results:
             upscaler.upscale(_shrunk(true, factor), times=1)  # the first call also sets the model up
-        results.append((name, [_compare(way, true) for way in ways]))
+        results.append((name, [_compare(method, true) for method in ways]))
         megapixels += true.shape[0] * true.shape[1] / 1e6
     if not results:
         raise BadInput(f"{folder} holds no picture that can be measured. {' '.join(left_out[:1])}".strip())
@@ -121,8 +121,8 @@ def measure(folder: Path, upscaler: Upscaler, *, open_picture: Callable[[Path], 
         factor=factor,
         pictures=len(results),
         ways=tuple(
-            Method(way.info.name, float(mean[0]), float(mean[1]), 1000 * float(spent) / megapixels)
-            for way, mean, spent in zip(ways, means, seconds, strict=True)
+            Method(method.info.name, float(mean[0]), float(mean[1]), 1000 * float(spent) / megapixels)
+            for method, mean, spent in zip(ways, means, seconds, strict=True)
         ),
         unreadable=tuple(left_out),
         worst=_worst([name for name, _ in results], table[:, 0, 0], table[:, -1, 0], against=ways[-1].info.name),

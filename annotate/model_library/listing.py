@@ -106,12 +106,17 @@ def is_model_name(name: str) -> bool:
 def rows() -> list[Row]:
     """Every model by task, in the order of the tasks; within one the built-in, then recommended, then by catalogue."""
     models_dir = Path(settings.KOMA_MODELS_DIR)
-    usable = {(one.task, one.name): one for one in registry.installed(models_dir)}
+    usable = {
+        (installed_model.task, installed_model.name): installed_model
+        for installed_model in registry.installed(models_dir)
+    }
     timings = _timings()
     listed = _builtin()
     listed += [_of_catalogue(model, models_dir, usable) for model in CATALOGUE.values()]
     known = {row.name for row in listed}
-    listed += [_not_in_catalogue(one) for one in usable.values() if one.name not in known]
+    listed += [
+        _not_in_catalogue(installed_model) for installed_model in usable.values() if installed_model.name not in known
+    ]
     listed += [_unreadable(name, why) for name, why in registry.broken(models_dir).items() if name not in known]
     for row in listed:
         row.timings = timings.get((row.task, row.name), [])
@@ -177,7 +182,7 @@ def _builtin() -> list[Row]:
         )
         for name in FILTERS
     ]  # fmt: skip
-    has_waifu2x = waifu2x.is_there()
+    has_waifu2x = waifu2x.is_available()
     rows.append(
         Row(
             waifu2x.NAME, "upscale", "wheel", title="waifu2x (ncnn)", installed=has_waifu2x, usable=has_waifu2x,

@@ -82,7 +82,7 @@ def _work(job: ModelJob, report: Transfer) -> str:
     if job.act == Action.IMPORT:
         imported = import_model(
             acts.source_of(job), models_dir, name=job.name, family=str(job.params.get("family", "")),
-            shown=str(job.params.get("shown", "")), reserve=reserve, report=report, stop=report.stop,
+            display_name=str(job.params.get("shown", "")), reserve=reserve, report=report, stop=report.stop,
         )  # fmt: skip
         left = f" Left out: {' '.join(imported.left_out[:10])}" if imported.left_out else ""
         return f"Installed: {humane.count(len(imported.files), 'file')}.{left}"

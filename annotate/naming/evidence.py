@@ -35,9 +35,9 @@ class Words:
 
 def words_of(frames: Sequence[Frame]) -> dict[int, Words]:
     """By frame key, for frames that have any. Few queries; frames in bounded numbers, please."""
-    found: dict[int, Words] = {}
+    words_by_frame: dict[int, Words] = {}
     for key, entry in facts_of_files(frames).items():
-        words = found.setdefault(key, Words())
+        words = words_by_frame.setdefault(key, Words())
         for facts in entry.all:
             boxes = facts.boxes or (None,) * len(facts.character)
             words.names += [Word(name, FILE, box=box) for name, box in zip(facts.character, boxes, strict=True)]
@@ -49,11 +49,11 @@ def words_of(frames: Sequence[Frame]) -> dict[int, Words]:
     sides = ("left", "top", "right", "bottom")
     for frame, character, *box in on_copies.order_by("pk").values_list("frame_id", "character_id", *sides):
         place = (box[0], box[1], box[2], box[3])
-        found.setdefault(copies[frame], Words()).characters.append(Named(character, COPY, box=place))
+        words_by_frame.setdefault(copies[frame], Words()).characters.append(Named(character, COPY, box=place))
     tags = FrameTag.objects.filter(frame__in=frames, tag__category=TagCategory.CHARACTER).order_by("-score", "pk")
     columns = ("frame_id", "tag__name", "state", "by_person", "score", "model_version__name")
     for frame, name, state, by_person, score, version in tags.values_list(*columns):
-        words = found.setdefault(frame, Words())
+        words = words_by_frame.setdefault(frame, Words())
         if state == TagState.NO:
             words.denied.add(name)
         elif by_person:
@@ -63,8 +63,8 @@ def words_of(frames: Sequence[Frame]) -> dict[int, Words]:
     people = FrameCharacter.objects.filter(frame__in=frames, origin=PERSON)
     for frame, character, state in people.values_list("frame_id", "character_id", "state"):
         if state == TagState.YES:
-            found.setdefault(frame, Words()).characters.append(Named(character, PERSON))
-    return found
+            words_by_frame.setdefault(frame, Words()).characters.append(Named(character, PERSON))
+    return words_by_frame
 
 
 def denied_of(frames: Iterable[int]) -> dict[int, set[int]]:

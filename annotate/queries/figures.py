@@ -210,7 +210,7 @@ def stills(collection: Collection, count: int) -> dict[int, list[str]]:
     best = Frame.objects.filter(episode=OuterRef("pk"), state=FrameState.KEPT).order_by("-face_count", "-quality", "pk")
     names = {f"still{n}": Subquery(best.values("preview")[n : n + 1]) for n in range(count)}
     rows = collection.episodes.annotate(**names).values_list("pk", *names).order_by()
-    return {pk: [name for name in found if name] for pk, *found in rows}
+    return {pk: [name for name in still_names if name] for pk, *still_names in rows}
 
 
 def character_tags(collection: Collection) -> list[tuple[str, int]]:

@@ -9,7 +9,7 @@ from ingest.models import Frame
 BATCH_PIXELS = 2**26 // 3  # 64 MiB of RGB
 
 
-def by_pixels(frames: Iterable[Frame], *, most: int) -> Iterator[list[Frame]]:
+def by_pixels(frames: Iterable[Frame], *, pixels_max: int) -> Iterator[list[Frame]]:
     """The frames in order, in parts of at most `most` and BATCH_PIXELS; a frame with more pixels comes alone.
 
     Counted are the pixels of the original; the working copy that is read has no more.
@@ -18,7 +18,7 @@ def by_pixels(frames: Iterable[Frame], *, most: int) -> Iterator[list[Frame]]:
     held = 0
     for frame in frames:
         pixels = frame.width * frame.height
-        if part and (len(part) >= most or held + pixels > BATCH_PIXELS):
+        if part and (len(part) >= pixels_max or held + pixels > BATCH_PIXELS):
             yield part
             part, held = [], 0
         part.append(frame)

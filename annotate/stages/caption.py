@@ -16,7 +16,7 @@ from PIL import Image
 from annotate.actions.model_versions import version_of
 from annotate.algorithms.caption_prompts import SYSTEM, TEMPLATE_MAX, TEMPLATES, prompt_of
 from annotate.backends.captioners.endpoint import ChatEndpoint
-from annotate.backends.contract import CaptionAsk, CaptionTold
+from annotate.backends.contract import CaptionAsk, CaptionResult
 from annotate.chosen_models.captioner import name_of, open_captioner, server_is_set
 from annotate.chosen_models.tasks import NONE
 from annotate.models import CaptionAnswer, Face, FaceState, FrameTag, ModelCaption, TagCategory, TagState
@@ -81,7 +81,7 @@ class Item:
     frame: Frame
     prompt: str
     asked: str
-    told: CaptionTold | None = None
+    outcome: CaptionResult | None = None
     known: bool = False
 
 
@@ -104,7 +104,7 @@ class WriteCaptions(Stage[list[Item], list[Item]]):
         super().__init__(ctx)
         self.params: CaptionParams = ctx.params
         self.name_of_captioner = name_of(ctx.collection, requested=self.params.captioner)
-        self.wanted = self.name_of_captioner != NONE
+        self.is_enabled = self.name_of_captioner != NONE
         self.written = self.failed = self.failed_in_row = 0
         self.postponed: list[int] = []  # frames of the last batch whose turn did not come; asked first in the next one
         self.last_reason = ""
@@ -186,7 +186,7 @@ class WriteCaptions(Stage[list[Item], list[Item]]):
         )
         for item in items:
             if item.asked in answers:
-                item.told, item.known = CaptionTold(text=answers[item.asked]), True
+                item.outcome, item.known = CaptionResult(text=answers[item.asked]), True
         return items
 
     def _tags(self, frames: list[Frame]) -> dict[int, list[str]]:
@@ -201,14 +201,14 @@ class WriteCaptions(Stage[list[Item], list[Item]]):
     def work(self, batch: list[Item]) -> list[Item]:
         waiting: list[tuple[Item, CaptionAsk]] = []
         for item in batch:
-            if item.told is None:
+            if item.outcome is None:
                 try:
                     waiting.append((item, CaptionAsk(item.prompt, self._jpeg(item.frame))))
                 except (UnreadablePicture, FileNotFoundError, UnknownName) as error:
-                    item.told = CaptionTold(problem=str(error))
-        told = self.captioner.caption([ask for _, ask in waiting])
-        for (item, _), answer in zip(waiting, told, strict=True):
-            item.told = answer
+                    item.outcome = CaptionResult(problem=str(error))
+        outcomes = self.captioner.caption([ask for _, ask in waiting])
+        for (item, _), answer in zip(waiting, outcomes, strict=True):
+            item.outcome = answer
         return batch
 
     def _jpeg(self, frame: Frame) -> bytes:
@@ -219,9 +219,13 @@ class WriteCaptions(Stage[list[Item], list[Item]]):
         return out.getvalue()
 
     def save(self, result: list[Item]) -> int:
-        done = [item for item in result if item.told is not None and item.told.text]
+        done = [item for item in result if item.outcome is not None and item.outcome.text]
         CaptionAnswer.objects.bulk_create(
-            [CaptionAnswer(asked=item.asked, text=item.told.text) for item in done if item.told and not item.known],
+            [
+                CaptionAnswer(asked=item.asked, text=item.outcome.text)
+                for item in done
+                if item.outcome and not item.known
+            ],
             ignore_conflicts=True,
         )
         # An answer takes its time, so a frame may have been deleted since.
@@ -230,11 +234,11 @@ class WriteCaptions(Stage[list[Item], list[Item]]):
         ModelCaption.objects.bulk_create(
             [
                 ModelCaption(
-                    frame=item.frame, model_version=self.version, text=item.told.text, asked=item.asked,
+                    frame=item.frame, model_version=self.version, text=item.outcome.text, asked=item.asked,
                     written_at=timezone.now(),
                 )
                 for item in to_save
-                if item.told
+                if item.outcome
             ],
             update_conflicts=True,
             unique_fields=["frame", "model_version"],
@@ -244,11 +248,11 @@ class WriteCaptions(Stage[list[Item], list[Item]]):
         self.written += len(done)
         for what, count in (
             ("from_memory", sum(item.known for item in done)),
-            ("cut_short", sum(bool(item.told and item.told.cut) for item in done)),
+            ("cut_short", sum(bool(item.outcome and item.outcome.cut) for item in done)),
         ):
             if count:
                 self.ctx.count(what, count)
-        late = [item for item in result if item.told is not None and item.told.postponed]
+        late = [item for item in result if item.outcome is not None and item.outcome.postponed]
         if len(late) == len(result):  # to wait for longer would be for ever
             late = []
         self.postponed = [item.frame.pk for item in late]
@@ -258,7 +262,7 @@ class WriteCaptions(Stage[list[Item], list[Item]]):
         """Counts and tells pictures without a caption; those that a broken server was not asked about stay pending."""
         count = 0
         for item in result:
-            outcome = item.told or CaptionTold()
+            outcome = item.outcome or CaptionResult()
             if outcome.text:
                 self.failed_in_row = 0
             elif not self.captioner.broken or outcome.problem != self.captioner.broken:

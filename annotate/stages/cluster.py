@@ -88,7 +88,7 @@ class Cluster(Stage[list[int] | Part, Result | Part]):
         self.grouping: FaceGrouping | None = None
         self.compared = 0  # faces
         embedder = embedder_of(ctx.collection, models=ctx.models)
-        self.wanted = embedder is not None
+        self.is_enabled = embedder is not None
         if embedder is None:
             return
         self.embedder = attentive(embedder, lambda: ctx.alive())

@@ -26,7 +26,7 @@ class ComparedBlocks:
 
     def __init__(self, data_dir: Path, collection: Collection, *, question: str, log: Callable[[str], None]) -> None:
         self._of_collection = data_dir / FOLDER / str(collection.pk)
-        self._folder, self._log, self._told = self._of_collection / question, log, False
+        self._folder, self._log, self._has_logged = self._of_collection / question, log, False
         existing = {str(key) for key in Collection.objects.values_list("pk", flat=True)}
         for other in [*_inside(data_dir / FOLDER), *_inside(self._of_collection)]:
             if other.name not in existing and other != self._folder:
@@ -46,10 +46,10 @@ class ComparedBlocks:
             else None
         )
 
-    def keep(self, number: int, near: Neighbours) -> None:
+    def keep(self, number: int, neighbours: Neighbours) -> None:
         """Write a block whole or not at all. A full disk is told once; the run goes on without."""
         data = io.BytesIO()
-        np.savez(data, rows=near.rows, differences=near.differences)
+        np.savez(data, rows=neighbours.rows, differences=neighbours.differences)
         part = self._path(number).with_suffix(f".{os.getpid()}.part")
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
@@ -58,9 +58,9 @@ class ComparedBlocks:
         except OSError as error:
             with contextlib.suppress(OSError):
                 part.unlink(missing_ok=True)
-            if not self._told:
+            if not self._has_logged:
                 self._log(f"{part.parent} cannot be written ({error.strerror}): stopped now, grouping begins anew.")
-            self._told = True
+            self._has_logged = True
 
     def forget(self) -> None:
         """The groups are made: nothing is needed any more."""

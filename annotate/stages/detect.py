@@ -18,7 +18,7 @@ from annotate.backends.boxes.known_detectors import CascadeOptions, open_detecto
 from annotate.backends.boxes.lbp import NEIGHBOURS, SIDE_MIN, STEP, CascadeFaces
 from annotate.backends.contract import Detections, FaceDetector, Picture
 from annotate.backends.runtime.onnx_session import AUTO, DEVICES
-from annotate.backends.runtime.open_models import kept, stamp_of_name
+from annotate.backends.runtime.open_models import opened_once, stamp_of_name
 from annotate.chosen_models.choices import chosen
 from annotate.chosen_models.tasks import NONE
 from annotate.counters.face_columns import SEEN_BY, recount
@@ -38,7 +38,7 @@ BORDERS = (("shift", "moved inside"), ("clamp", "cut"), ("drop", "left out"))
 DEVICE = {
     "label": "Device",
     "help": "auto uses the GPU if it works; cuda requires it",
-    "choices": [(one, one) for one in DEVICES],
+    "choices": [(device, device) for device in DEVICES],
 }
 
 
@@ -106,12 +106,12 @@ class DetectParams:
 
 
 @dataclass(frozen=True, slots=True)
-class Looked:
+class DetectedFrame:
     """One frame's result: its picture, relative boxes [n, 4] with scores [n], names of the head crops in the store."""
 
     frame: Frame
     picture: Picture
-    found: Detections
+    detections: Detections
     crops: list[str]
 
 
@@ -119,7 +119,7 @@ class Looked:
 class Result:
     """A batch's frames, and in words those that could not be read."""
 
-    looked: list[Looked]
+    frames: list[DetectedFrame]
     problems: list[str]
 
 
@@ -137,7 +137,7 @@ class Detect(Stage[list[Frame], Result]):
         super().__init__(ctx)
         self.params: DetectParams = ctx.params
         detector = self._detector()
-        self.wanted = detector is not None
+        self.is_enabled = detector is not None
         if detector is None:
             return
         self.detector = detector
@@ -154,7 +154,7 @@ class Detect(Stage[list[Frame], Result]):
             return None
         models_dir = settings.KOMA_MODELS_DIR
         stamp = (stamp_of_name(name, models_dir), params.threshold, params.dynamic, params.cascade)
-        detector: FaceDetector = kept(
+        detector: FaceDetector = opened_once(
             self.ctx.models, f"faces:{name}:{params.device}", stamp,
             lambda: open_detector(
                 name, models_dir, threshold=params.threshold, cascade=params.cascade, dynamic=params.dynamic,
@@ -182,7 +182,7 @@ class Detect(Stage[list[Frame], Result]):
         self.ctx.total = self.pending().count()
         last = 0
         while batch := list(self.pending().filter(pk__gt=last).order_by("pk")[:BATCH]):
-            yield from by_pixels(batch, most=BATCH)
+            yield from by_pixels(batch, pixels_max=BATCH)
             last = batch[-1].pk
 
     def work(self, batch: list[Frame]) -> Result:
@@ -199,27 +199,27 @@ class Detect(Stage[list[Frame], Result]):
             self.ctx.alive()
             detections = self._relative(answer, picture)
             heads = [(head_file(picture, tuple(box)), CROP_FORMAT.suffix) for box in detections.boxes.tolist()]
-            detected.append(Looked(frame, picture, detections, self.store.put_many(heads)))
+            detected.append(DetectedFrame(frame, picture, detections, self.store.put_many(heads)))
         return Result(detected, problems)
 
-    def _relative(self, found: Detections, picture: Picture) -> Detections:
+    def _relative(self, detections: Detections, picture: Picture) -> Detections:
         height, width = picture.shape[:2]
-        extent = found.boxes[:, 2:] - found.boxes[:, :2]
+        extent = detections.boxes[:, 2:] - detections.boxes[:, :2]
         slim = extent.max(axis=1, initial=0) <= self.params.ratio_max * extent.min(axis=1, initial=np.inf)
-        return Detections(boxes.relative(found.boxes[slim], width, height), found.scores[slim])
+        return Detections(boxes.relative(detections.boxes[slim], width, height), detections.scores[slim])
 
     def save(self, result: Result) -> int:
         for problem in result.problems:
             self.ctx.count("unreadable")
             self.ctx.log(problem)
-        for detected in result.looked:
+        for detected in result.frames:
             self.ctx.count("frames")
             self.ctx.count("faces", self._save(detected))
-        return len(result.looked) + len(result.problems)
+        return len(result.frames) + len(result.problems)
 
-    def _save(self, one: Looked) -> int:
-        detections = one.found
-        frame = Frame.objects.select_for_update().filter(pk=one.frame.pk).first()
+    def _save(self, detected: DetectedFrame) -> int:
+        detections = detected.detections
+        frame = Frame.objects.select_for_update().filter(pk=detected.frame.pk).first()
         if frame is None:  # deleted meanwhile
             return 0
         rows = list(Face.objects.select_for_update().filter(frame=frame).order_by("pk"))
@@ -229,32 +229,37 @@ class Detect(Stage[list[Frame], Result]):
         closed = np.array([_box(row) for row in by_people], np.float32).reshape(-1, 4)
         for old, new in matched.pairs:
             if not (rows[old].box_by_person or rows[old].state == FaceState.NOT_A_FACE):
-                self._renew(rows[old], one, new)
+                self._renew(rows[old], detected, new)
         for old in matched.missed:
             if not by_person(rows[old]):
                 rows[old].delete()
         for new in matched.extra:
             if not _covered(detections.boxes[new], closed):
                 Face.objects.create(
-                    collection_id=frame.collection_id, frame=frame, model_version=self.version, crop=one.crops[new],
+                    collection_id=frame.collection_id,
+                    frame=frame,
+                    model_version=self.version,
+                    crop=detected.crops[new],
                     **_values(detections, new),
-                )  # fmt: skip
+                )
         for row in Face.objects.real().filter(frame=frame, crop=""):
-            row.crop = self.store.put(head_file(one.picture, _box(row)), CROP_FORMAT.suffix)  # drawn or moved by hand
+            row.crop = self.store.put(
+                head_file(detected.picture, _box(row)), CROP_FORMAT.suffix
+            )  # drawn or moved by hand
             row.save(update_fields=["crop"])
         frame.measures = {**frame.measures, SEEN_BY: self.version.pk}
         frame.save(update_fields=["measures"])
         recount(frames=[frame.pk], clusters={row.cluster_id for row in rows if row.cluster_id is not None})
         return Face.objects.real().filter(frame=frame).count()
 
-    def _renew(self, row: Face, one: Looked, new: int) -> None:
+    def _renew(self, row: Face, detected: DetectedFrame, new: int) -> None:
         """A row that was found again: its box follows this model, its name stays; a new box needs a new description."""
-        values = _values(one.found, new)
+        values = _values(detected.detections, new)
         if row.model_version_id == self.version.pk and all(getattr(row, name) == values[name] for name in values):
             return
         for name, value in values.items():
             setattr(row, name, value)
-        row.model_version, row.crop = self.version, one.crops[new]
+        row.model_version, row.crop = self.version, detected.crops[new]
         row.embedding, row.embedding_version = None, None
         row.save()
 
@@ -274,16 +279,16 @@ def _box(row: Face) -> tuple[float, float, float, float]:
     return (row.left, row.top, row.right, row.bottom)
 
 
-def _values(found: Detections, at: int) -> dict[str, float]:
-    left, top, right, bottom = (float(value) for value in found.boxes[at])
-    return {"left": left, "top": top, "right": right, "bottom": bottom, "score": float(found.scores[at])}
+def _values(detections: Detections, index: int) -> dict[str, float]:
+    left, top, right, bottom = (float(value) for value in detections.boxes[index])
+    return {"left": left, "top": top, "right": right, "bottom": bottom, "score": float(detections.scores[index])}
 
 
 def _covered(box: np.ndarray[tuple[int, ...], np.dtype[np.float32]], closed: boxes.Boxes) -> bool:
     """Whether a find is what a person already decided on."""
     if not len(closed):
         return False
-    one = box[None]
-    smaller = np.minimum(boxes.areas(one)[0], boxes.areas(closed))
-    inside = boxes.intersections(one, closed)[0] / np.maximum(smaller, 1e-12)
-    return bool((boxes.iou(one, closed)[0] >= SAME_IOU).any() or (inside > COVERED).any())
+    single_box = box[None]
+    smaller = np.minimum(boxes.areas(single_box)[0], boxes.areas(closed))
+    inside = boxes.intersections(single_box, closed)[0] / np.maximum(smaller, 1e-12)
+    return bool((boxes.iou(single_box, closed)[0] >= SAME_IOU).any() or (inside > COVERED).any())

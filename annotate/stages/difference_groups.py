@@ -59,7 +59,7 @@ class FaceGrouping:
         self._ctx, self._embedder, self._keys = ctx, embedder, keys
         self._clustering, self._merge_share = clustering, merge_share
         unpack = unpack_of(embedder)
-        half = vectors.half_vectors_of(keys, embedder, unpack, tell=ctx.alive)
+        half = vectors.half_vectors_of(keys, embedder, unpack, on_progress=ctx.alive)
         self._track = vectors.tracks_of(
             keys, np.zeros((0, 0), np.float32), distances=vectors.distances_by(embedder, half)
         )
@@ -69,7 +69,7 @@ class FaceGrouping:
         self._place = self._join(people, members)
         self._rest = np.flatnonzero(self._place == NOBODY)
         self._points = people if len(self._rest) == len(people) else people[self._rest]
-        self._near: list[difference_graph.Neighbours] = []
+        self._neighbours: list[difference_graph.Neighbours] = []
         self.blocks = 0
         if len(self._rest) > ALL_PAIRS_MAX:
             self._begin_blocks()
@@ -80,7 +80,9 @@ class FaceGrouping:
         info = self._embedder.info
         model = f"{info.name} {info.revision} {info.sha256} {info.settings}"
         question = question_of(self._points, by, model=model, neighbours=difference_graph.NEIGHBOURS)
-        self._kept = ComparedBlocks(settings.KOMA_DATA_DIR, self._ctx.collection, question=question, log=self._ctx.log)
+        self._blocks = ComparedBlocks(
+            settings.KOMA_DATA_DIR, self._ctx.collection, question=question, log=self._ctx.log
+        )
         self._ctx.counters["people_compared_with_nearest"] = count
         self._ctx.log(
             f"{count:,} people are too many to compare each with all others (more than {ALL_PAIRS_MAX:,}). Each is "
@@ -92,15 +94,15 @@ class FaceGrouping:
         """Compare a block, or read it where that was done before; returns the number of faces in it."""
         rows = slice(number * difference_graph.BLOCK, (number + 1) * difference_graph.BLOCK)
         people = self._rest[rows]
-        neighbours = self._kept.read(number)
+        neighbours = self._blocks.read(number)
         if neighbours is None or len(neighbours.rows) != len(people):
             neighbours = difference_graph.neighbours_of(
                 self._points, rows, self._embedder.among, by=self._measure(self._points), on_progress=self._ctx.alive
             )
-            self._kept.keep(number, neighbours)
+            self._blocks.keep(number, neighbours)
         else:
             self._ctx.count("blocks_from_before")
-        self._near.append(neighbours)
+        self._neighbours.append(neighbours)
         return int(np.isin(self._track, people).sum())
 
     def grouped(self) -> Grouped:
@@ -127,7 +129,7 @@ class FaceGrouping:
     def forget(self) -> None:
         """What was kept for going on is not needed any more."""
         if self.blocks:
-            self._kept.forget()
+            self._blocks.forget()
 
     def _labels(self) -> IntArray:
         threshold, on_progress = self._embedder.threshold, self._ctx.alive
@@ -137,13 +139,13 @@ class FaceGrouping:
                 threshold=threshold, merge_share=self._merge_share, on_progress=on_progress,
             )  # fmt: skip
         among = self._embedder.among
-        proof = difference_graph.proof_of(self._points, self._near, among, threshold=threshold)
+        proof = difference_graph.proof_of(self._points, self._neighbours, among, threshold=threshold)
         if proof.true_neighbours:
             self._ctx.log(
                 f"Checked on {difference_graph.PROVED} people against all: of the {proof.true_neighbours:,} most "
                 f"similar ones, {proof.hits:,} were compared ({100 * proof.hits / proof.true_neighbours:.1f} %)."
             )
-        graph = difference_graph.graph_of(self._near)
+        graph = difference_graph.graph_of(self._neighbours)
         return difference_graph.group(
             self._points, graph, among, self._clustering, by=self._measure(self._points),
             threshold=threshold, merge_share=self._merge_share, on_progress=on_progress,
@@ -169,7 +171,7 @@ class FaceGrouping:
             seen += [faces[row] for row in chosen]
             owner += [index] * len(chosen)
         embedder, of = self._embedder, np.array(owner, np.int64)
-        inside = vectors.half_vectors_of(seen, embedder, unpack_of(embedder), tell=self._ctx.alive)
+        inside = vectors.half_vectors_of(seen, embedder, unpack_of(embedder), on_progress=self._ctx.alive)
         if len(people) * len(inside) > ALL_PAIRS_MAX**2:
             joined = self._join_near(people, inside, of)
             return np.where(joined == NOBODY, NOBODY, np.array(clusters)[joined])

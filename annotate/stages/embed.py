@@ -21,7 +21,7 @@ BATCH = 64
 DEVICE = {
     "label": "Device",
     "help": "auto uses the GPU if it works; cuda requires it",
-    "choices": [(one, one) for one in DEVICES],
+    "choices": [(device, device) for device in DEVICES],
 }
 
 
@@ -59,7 +59,7 @@ class Embed(Stage[list[Described], Result]):
     def __init__(self, ctx: Context) -> None:
         super().__init__(ctx)
         embedder = embedder_of(ctx.collection, models=ctx.models, device=ctx.params.device)
-        self.wanted = embedder is not None
+        self.is_enabled = embedder is not None
         if embedder is None:
             return
         self.embedder = embedder

@@ -16,13 +16,13 @@ def faces_of(frames: list[Frame]) -> dict[int, list[Box]]:
     return boxes
 
 
-def said_by_people(frames: list[Frame]) -> dict[int, set[str]]:
+def labels_by_people(frames: list[Frame]) -> dict[int, set[str]]:
     """Names of the tags that people gave, by frame key."""
-    found: dict[int, set[str]] = {}
+    labels: dict[int, set[str]] = {}
     rows = FrameTag.objects.filter(frame__in=frames, by_person=True, state=TagState.YES)
     for frame, name in rows.values_list("frame_id", "tag__name"):
-        found.setdefault(frame, set()).add(name)
-    return found
+        labels.setdefault(frame, set()).add(name)
+    return labels
 
 
 def people_near(frame: Frame) -> bool:

@@ -75,7 +75,7 @@ class Identify(Stage[None, Result]):
         super().__init__(ctx)
         self.params: IdentifyParams = ctx.params
         embedder = embedder_of(ctx.collection, models=ctx.models)
-        self.wanted = embedder is not None
+        self.is_enabled = embedder is not None
         if embedder is None:
             return
         self.embedder, self.unpack = attentive(embedder, lambda: ctx.alive()), unpack_of(embedder)
@@ -100,7 +100,7 @@ class Identify(Stage[None, Result]):
         known = np.full(len(open_faces), identity.UNKNOWN, np.int64)
         column = {int(label): column_index for column_index, label in enumerate(model.labels)}
         ruled_out: dict[int, list[int]] = {}
-        only = self._told_by_files(open_faces)
+        only = self._names_by_files(open_faces)
         for column_index, row in enumerate(open_faces):
             if row["named_by"] in KNOWN and row["character_id"] in column:
                 known[column_index] = column[row["character_id"]]
@@ -125,14 +125,14 @@ class Identify(Stage[None, Result]):
             answers += _changed(row, who, round(float(confidence), DIGITS) if who is not None else None)
         return Result(answers, _guesses(open_faces, identities, model), len(rows))
 
-    def _told_by_files(self, asked: list[dict[str, Any]]) -> dict[int, set[int]]:
+    def _names_by_files(self, open_faces: list[dict[str, Any]]) -> dict[int, set[int]]:
         """Who can be on frames at all, by frame key: where files or people name at least as many as there are faces."""
-        faces = Counter(row["frame_id"] for row in asked)
+        faces = Counter(row["frame_id"] for row in open_faces)
         names: dict[int, set[int]] = {}
         rows = FrameCharacter.objects.filter(frame__collection=self.ctx.collection).exclude(origin=TAGGER)
         for frame, character in rows.filter(state=TagState.YES).values_list("frame_id", "character_id").order_by():
             names.setdefault(frame, set()).add(character)
-        return {frame: found for frame, found in names.items() if len(found) >= faces[frame]}
+        return {frame: people for frame, people in names.items() if len(people) >= faces[frame]}
 
     def _tracks(self, keys: list[int]) -> npt.NDArray[np.int64]:
         if isinstance(self.embedder, DifferenceEmbedder):
@@ -156,7 +156,7 @@ class Identify(Stage[None, Result]):
             return None
         labels = np.array([row["character_id"] for row in named], np.int64)
         chosen = matching.evenly(labels)
-        features = [vectors.vectors_of([named[at]["pk"] for at in chosen], self.unpack)] if len(chosen) else []
+        features = [vectors.vectors_of([named[index]["pk"] for index in chosen], self.unpack)] if len(chosen) else []
         owners = [labels[chosen]] if len(chosen) else []
         if pictures:
             features.append(self.unpack([data or b"" for _, data in pictures]))
@@ -177,10 +177,12 @@ class Identify(Stage[None, Result]):
                 out[places] = matching.likeness(model, features)
         return out
 
-    def _nothing_named(self, asked: list[dict[str, Any]]) -> Result:
+    def _nothing_named(self, open_faces: list[dict[str, Any]]) -> Result:
         """Names that models gave from names since taken back go too."""
-        answers = [answer for row in asked for answer in _changed(row, None, None)]
-        return Result(answers, {row["cluster_id"]: (None, None) for row in asked if row["cluster_id"]}, len(asked))
+        answers = [answer for row in open_faces for answer in _changed(row, None, None)]
+        return Result(
+            answers, {row["cluster_id"]: (None, None) for row in open_faces if row["cluster_id"]}, len(open_faces)
+        )
 
     def save(self, result: Result) -> int:
         for start in range(0, len(result.answers), WRITE):
@@ -188,7 +190,7 @@ class Identify(Stage[None, Result]):
             faces = Face.objects.select_for_update().filter(pk__in=part, state=FaceState.FACE).order_by("pk")
             # Locked and looked at again: what a person said since the batch was read is newer than our answer.
             rows = [face for face in faces.exclude(named_by=NamedBy.PERSON) if face.version == part[face.pk].version]
-            names_by_taggers = _told_by_taggers(face.frame_id for face in rows if part[face.pk].character is None)
+            names_by_taggers = _names_by_taggers(face.frame_id for face in rows if part[face.pk].character is None)
             for face in rows:
                 answer = part[face.pk]
                 face.character_id, face.confidence = answer.character, answer.confidence
@@ -215,22 +217,22 @@ def _changed(row: dict[str, Any], who: int | None, confidence: float | None) -> 
     return [Answer(row["pk"], row["version"], who, confidence)]
 
 
-def _told_by_taggers(frames: Iterable[int]) -> dict[int, Named]:
+def _names_by_taggers(frames: Iterable[int]) -> dict[int, Named]:
     """The faces of these frames that a tagger's word names plainly, by face key."""
     keys = set(frames)
     names, faces = stored(keys), faces_of(keys)
-    found: dict[int, Named] = {}
+    names_by_face: dict[int, Named] = {}
     for frame, evidence in names.items():
-        found |= named_faces(evidence, faces.get(frame, []))
-    return {face: name for face, name in found.items() if name.origin == TAGGER}
+        names_by_face |= named_faces(evidence, faces.get(frame, []))
+    return {face: name for face, name in names_by_face.items() if name.origin == TAGGER}
 
 
 def _guesses(
-    asked: list[dict[str, Any]], found: identity.Identities, model: Model
+    open_faces: list[dict[str, Any]], identities: identity.Identities, model: Model
 ) -> dict[int, tuple[int | None, float | None]]:
     """For each cluster the person that most of its faces are, with that share; None where most are unknown."""
     votes: dict[int, list[int]] = {}
-    for row, person in zip(asked, found.person):
+    for row, person in zip(open_faces, identities.person):
         if row["cluster_id"]:
             votes.setdefault(row["cluster_id"], []).append(int(person))
     guesses: dict[int, tuple[int | None, float | None]] = {}

@@ -126,7 +126,7 @@ class ReadNames(Stage[Batch, Batch]):
         return key
 
     def _write_frames(
-        self, frames: set[int], evidence: dict[int, list[Named]], wanted: dict[int, dict[int, str]]
+        self, frames: set[int], evidence: dict[int, list[Named]], new_states: dict[int, dict[int, str]]
     ) -> None:
         names = {
             (frame, name.character): name for frame, frame_names in evidence.items() for name in frame_names
@@ -140,13 +140,13 @@ class ReadNames(Stage[Batch, Batch]):
             if name is None:
                 gone.append(row.pk)
                 continue
-            fresh = _row(row.frame_id, name, wanted[row.frame_id][name.character])
+            fresh = _row(row.frame_id, name, new_states[row.frame_id][name.character])
             if _values(row) != _values(fresh):
                 fresh.pk = row.pk
                 changed.append(fresh)
         FrameCharacter.objects.filter(pk__in=gone).delete()
         FrameCharacter.objects.bulk_update(changed, ["state", "origin", "score", "box"], batch_size=BATCH)
-        missing = [_row(frame, name, wanted[frame][name.character]) for (frame, _), name in names.items()]
+        missing = [_row(frame, name, new_states[frame][name.character]) for (frame, _), name in names.items()]
         FrameCharacter.objects.bulk_create(missing, batch_size=BATCH)
         self.ctx.count("characters of frames", len(changed) + len(missing) + len(gone))
 

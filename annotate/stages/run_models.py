@@ -17,7 +17,7 @@ from annotate.algorithms.boxes import relative
 from annotate.backends.boxes import known_detectors
 from annotate.backends.feeding.decoding import StoredPicture
 from annotate.backends.feeding.decoding_processes import ReadingProcesses
-from annotate.backends.feeding.reader import Item, Looked, Reader, cores_for_reading, fits_apart
+from annotate.backends.feeding.reader import Answered, Item, Reader, cores_for_reading, fits_apart
 from annotate.backends.feeding.reader_batch import BatchSizes
 from annotate.backends.model_files import registry
 from annotate.backends.model_files.registry import Installed
@@ -57,7 +57,7 @@ class RunModelsParams:
         metadata={
             "label": "Device",
             "help": "auto uses the GPU if it works; cuda requires it",
-            "choices": [(one, one) for one in onnx_session.DEVICES],
+            "choices": [(device, device) for device in onnx_session.DEVICES],
         },
     )
 
@@ -67,20 +67,20 @@ class RunModelsParams:
 
 
 @dataclass(frozen=True, slots=True)
-class Watcher:
+class ModelSlot:
     """A model that looks: how it is opened, its version row, and how its answers become bytes."""
 
     model: Callable[[], Any]  # opens it, once
     version: ModelVersion
-    speaker: stored_scores.ScoredVersion | None  # of scorers
+    scored_version: stored_scores.ScoredVersion | None  # of scorers
 
-    def pack(self, told: list[Any], sizes: list[tuple[int, int]]) -> list[bytes]:
+    def pack(self, answers: list[Any], sizes: list[tuple[int, int]]) -> list[bytes]:
         """Answers as bytes; boxes become shares of their pictures of `sizes` (width, height)."""
-        if self.speaker is not None:
-            return self.speaker.pack_all(told)
+        if self.scored_version is not None:
+            return self.scored_version.pack_all(answers)
         return [
-            packing.pack_boxes(relative(one.boxes, *size), one.scores, getattr(one, "labels", None))
-            for one, size in zip(told, sizes, strict=True)
+            packing.pack_boxes(relative(answer.boxes, *size), answer.scores, getattr(answer, "labels", None))
+            for answer, size in zip(answers, sizes, strict=True)
         ]
 
 
@@ -92,12 +92,12 @@ class Key:
     index: int
 
 
-Seen = list[Looked[Key]]
+Seen = list[Answered[Key]]
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """Packed answers by frame key, for each watcher; in words the frames that could not be read; all frames of it."""
+    """Packed answers by frame key, for each slot; in words the frames that could not be read; all frames of it."""
 
     rows: list[dict[int, bytes]]
     problems: list[str]
@@ -118,8 +118,8 @@ class RunModels(Stage[Seen, Result]):
         self.params: RunModelsParams = ctx.params
         self.reader: Reader[Key] | None = None
         self.store = store()
-        self.watchers = [self._watcher(name, installed_model) for name, installed_model in self._chosen()]
-        self.wanted = bool(self.watchers)
+        self.slots = [self._slot(name, installed_model) for name, installed_model in self._chosen()]
+        self.is_enabled = bool(self.slots)
 
     def _chosen(self) -> list[tuple[str, Installed | None]]:
         """What the parameters name, else what the collection uses for each task; each model once, in order of name.
@@ -147,41 +147,43 @@ class RunModels(Stage[Seen, Result]):
                 )
         return [(name, detectors[name]) for name in sorted({*names, *also})]
 
-    def _used(self, task: str, there: dict[str, Installed]) -> list[str]:
+    def _used(self, task: str, installed_models: dict[str, Installed]) -> list[str]:
         """The collection's models for a task, without those that were removed after they had answered here."""
         names = []
         for name in choices.chosen_all(self.ctx.collection, task):
             versions = ModelVersion.objects.filter(task=task, name=name)
-            if name not in there and any(stored_scores.any_of(self.ctx.collection, version) for version in versions):
+            if name not in installed_models and any(
+                stored_scores.any_of(self.ctx.collection, version) for version in versions
+            ):
                 self.ctx.log(f"{name} is no longer installed; it is skipped for new frames.")
             else:
                 names.append(name)
         return names
 
-    def _watcher(self, name: str, found: Installed | None) -> Watcher:
+    def _slot(self, name: str, installed_model: Installed | None) -> ModelSlot:
         """Identity without loading the network where that can be told; of detectors once they have spoken here."""
         models, device = self.ctx.models, self.params.device
-        if found is not None and found.task != FACES:
-            model = partial(opened, models, found, device=device)
-            if found.family.describer:
-                about = registry.describe(found)
-                speaker = stored_scores.scored_version_of(about.info, about.labels, about.rules)
-                return Watcher(model, speaker.version, speaker)
+        if installed_model is not None and installed_model.task != FACES:
+            model = partial(opened, models, installed_model, device=device)
+            if installed_model.family.describer:
+                about = registry.describe(installed_model)
+                scored_version = stored_scores.scored_version_of(about.info, about.labels, about.rules)
+                return ModelSlot(model, scored_version.version, scored_version)
         else:
-            model = partial(faces_in_reader, models, name, found, device=device)
-        told = registry.identity(found) if found is not None else None
-        if found is not None and told is not None:
-            known = known_version(task=found.task, name=name, revision=told[0], sha256=told[1])
+            model = partial(faces_in_reader, models, name, installed_model, device=device)
+        identity = registry.identity(installed_model) if installed_model is not None else None
+        if installed_model is not None and identity is not None:
+            known = known_version(task=installed_model.task, name=name, revision=identity[0], sha256=identity[1])
             if known is not None:
-                return Watcher(model, known, None)
-        own = model()
-        return Watcher(model, version_of(own.info, labels=getattr(own, "labels", ())), None)
+                return ModelSlot(model, known, None)
+        opened_model = model()
+        return ModelSlot(model, version_of(opened_model.info, labels=getattr(opened_model, "labels", ())), None)
 
     def pending(self) -> QuerySet[Frame]:
         """Kept frames with a full picture that lack an answer."""
         lacking = Q(pk__in=())
-        for watcher in self.watchers:
-            answers = ModelAnswer.objects.filter(model_version=watcher.version, frame=OuterRef("pk"))
+        for slot in self.slots:
+            answers = ModelAnswer.objects.filter(model_version=slot.version, frame=OuterRef("pk"))
             lacking |= Q(~Exists(answers))
         return self.ctx.frames().filter(lacking)
 
@@ -189,7 +191,7 @@ class RunModels(Stage[Seen, Result]):
         self.ctx.total = self.pending().count()
         if not self.ctx.total:
             return
-        models = [watcher.model() for watcher in self.watchers]
+        models = [slot.model() for slot in self.slots]
         self.ctx.device = ", ".join(sorted({model.device for model in models}))
         sizes = self.ctx.models.setdefault(SIZES, BatchSizes())
         self.reader = Reader(models, sizes=sizes, processes=self._processes(models))
@@ -220,14 +222,14 @@ class RunModels(Stage[Seen, Result]):
 
     def _items(self) -> Iterator[Item[Key]]:
         """The frames with the models that each still needs, taken as the reader has room."""
-        versions = [watcher.version for watcher in self.watchers]
+        versions = [slot.version for slot in self.slots]
         everyone = frozenset(range(len(versions)))
         root, last = str(self.store.root), 0
         while page := list(self.pending().filter(pk__gt=last).order_by("pk").values_list("pk", "index", "file")[:PAGE]):
             answers = ModelAnswer.objects.filter(model_version__in=versions, frame__in=[pk for pk, _, _ in page])
             have = set(answers.values_list("frame_id", "model_version_id"))
             for pk, index, file in page:
-                models_wanted = everyone - {at for at, version in enumerate(versions) if (pk, version.pk) in have}
+                models_wanted = everyone - {place for place, version in enumerate(versions) if (pk, version.pk) in have}
                 yield Item(Key(pk, index), StoredPicture(root, file, f"frame {index}"), models_wanted)
             last = page[-1][0]
 
@@ -237,9 +239,9 @@ class RunModels(Stage[Seen, Result]):
             f"frame {seen.key.index} was not run through all models: {seen.problem}" for seen in batch if seen.problem
         ]
         rows: list[dict[int, bytes]] = []
-        for place, watcher in enumerate(self.watchers):
+        for place, slot in enumerate(self.slots):
             answered = [seen for seen in batch if seen.answers[place] is not None]
-            packed = watcher.pack([seen.answers[place] for seen in answered], [seen.size for seen in answered])
+            packed = slot.pack([seen.answers[place] for seen in answered], [seen.size for seen in answered])
             rows.append({seen.key.pk: data for seen, data in zip(answered, packed, strict=True)})
         return Result(rows, problems, [seen.key.pk for seen in batch])
 
@@ -249,9 +251,9 @@ class RunModels(Stage[Seen, Result]):
             self.ctx.log(problem)
         # Frames are read ahead, so one may have been deleted since.
         existing = set(Frame.objects.filter(pk__in=result.frames).values_list("pk", flat=True))
-        for watcher, packed in zip(self.watchers, result.rows):
+        for slot, packed in zip(self.slots, result.rows):
             to_save = {pk: data for pk, data in packed.items() if pk in existing}
-            stored_scores.save(watcher.version, to_save)
+            stored_scores.save(slot.version, to_save)
             self.ctx.count("answers", len(to_save))
         self.ctx.count("frames", len({pk for packed in result.rows for pk in packed}))
         if self.reader is not None:

@@ -21,14 +21,14 @@ from annotate.algorithms.tag_filters import drop_listed, drop_overlapping
 from annotate.backends.contract import Picture, Scorer
 from annotate.backends.model_files import registry
 from annotate.backends.runtime import onnx_session
-from annotate.backends.runtime.open_models import kept
+from annotate.backends.runtime.open_models import opened_once
 from annotate.backends.taggers.builtin import BuiltinHeadTagger
 from annotate.chosen_models.choices import chosen, chosen_all
 from annotate.chosen_models.opened import opened
 from annotate.chosen_models.tasks import NONE
 from annotate.models import Face, ModelVersion
 from annotate.stages.by_pixels import by_pixels
-from annotate.stages.frame_rows import faces_of, people_near, said_by_people
+from annotate.stages.frame_rows import faces_of, labels_by_people, people_near
 from annotate.tagging import effective, from_boxes, from_files, from_heads, from_pixels, stored_scores
 from annotate.tagging.effective import Origins, SourcedTag
 from annotate.tagging.stored_scores import ScoredVersion
@@ -109,7 +109,7 @@ class Batch:
     packed: Packed
     boxes: dict[int, list[Box]]
     basis: dict[int, str]
-    beside: dict[int, from_files.FileFactsOfFrame] = field(default_factory=dict)
+    file_facts: dict[int, from_files.FileFactsOfFrame] = field(default_factory=dict)
     people: dict[int, set[str]] = field(default_factory=dict)  # tags that people gave
 
 
@@ -117,12 +117,12 @@ class Batch:
 class Result:
     """Tags by frame, the answers that are new, the basis of computed tags, and what could not be done, in words."""
 
-    said: dict[int, list[SourcedTag]]
+    tags: dict[int, list[SourcedTag]]
     fresh: Packed
     basis: dict[int, str]
     problems: list[str]
     read: dict[int, dict[str, bool]]  # by frame: the measures that say whose boxes were read
-    beside: dict[int, from_files.FileFactsOfFrame]
+    file_facts: dict[int, from_files.FileFactsOfFrame]
 
 
 class TagFrames(Stage[Batch, Result]):
@@ -140,16 +140,16 @@ class TagFrames(Stage[Batch, Result]):
     def __init__(self, ctx: Context) -> None:
         super().__init__(ctx)
         self.params: TagParams = ctx.params
-        self.computed = from_pixels.speaker()
+        self.computed = from_pixels.scored_version()
         self.origins = Origins.rows()
         self.scheme = ctx.episode.source.rating_scheme if ctx.episode is not None else ""
         self.vocabulary = from_files.Vocabulary()
         self.copies: dict[int, str] = {}
         self.installed: dict[int, registry.Installed] = {}
         self.head_tagger = self._head_tagger() if self.params.heads else None
-        self.heads = from_heads.speaker(self.head_tagger) if self.head_tagger else None
+        self.heads = from_heads.scored_version(self.head_tagger) if self.head_tagger else None
         computed_versions = [self.computed] if self.heads is None else [self.computed, self.heads]
-        self.speakers = [*computed_versions, *self._chosen()]
+        self.scored_versions = [*computed_versions, *self._chosen()]
         self.on_faces = computed_versions  # what these say rests on the faces of a frame
         self.boxes = from_boxes.box_versions(ctx.collection)
         self.keys: dict[str, int] = {}
@@ -158,13 +158,13 @@ class TagFrames(Stage[Batch, Result]):
             (self.params.drop_unwanted, tag_lists.Kind.UNWANTED),
         ]
         self.lists = {kind: tag_lists.used(ctx.collection, kind) for is_on, kind in kinds if is_on}
-        self.seen_by = self._mark()
+        self.seen_by = self._basis_of_run()
         self.store = store()
         ctx.device = "CPU"
 
     def _head_tagger(self) -> BuiltinHeadTagger:
         """Kept in `ctx.models`; some megabytes."""
-        tagger: BuiltinHeadTagger = kept(self.ctx.models, HEADS, (), BuiltinHeadTagger)
+        tagger: BuiltinHeadTagger = opened_once(self.ctx.models, HEADS, (), BuiltinHeadTagger)
         return tagger
 
     def _chosen(self) -> list[ScoredVersion]:
@@ -180,15 +180,15 @@ class TagFrames(Stage[Batch, Result]):
         for task, name in names:
             if name == NONE:
                 continue
-            speaker = self._speaker(task, name)
+            scored_version = self._version_of_model(task, name)
             if task == TAGS:
-                speaker = speaker.with_rules(
-                    speaker.accepted_tags.rules.changed(thresholds=changed_rules, mcut=self.params.mcut)
+                scored_version = scored_version.with_rules(
+                    scored_version.accepted_tags.rules.changed(thresholds=changed_rules, mcut=self.params.mcut)
                 )
-            versions.append(speaker)
+            versions.append(scored_version)
         return versions
 
-    def _speaker(self, task: str, name: str) -> ScoredVersion:
+    def _version_of_model(self, task: str, name: str) -> ScoredVersion:
         """An installed model, or one that is gone but whose answers are here."""
         try:
             installed = registry.find(name, settings.KOMA_MODELS_DIR, task=task)
@@ -198,17 +198,20 @@ class TagFrames(Stage[Batch, Result]):
                 if stored_scores.any_of(self.ctx.collection, version) and labels_of(version):
                     return stored_scores.stored_version(version)
             raise
-        told = registry.describe(installed)
-        speaker = stored_scores.scored_version_of(told.info, told.labels, told.rules)
-        self.installed[speaker.version.pk] = installed
-        return speaker
+        described = registry.describe(installed)
+        scored_version = stored_scores.scored_version_of(described.info, described.labels, described.rules)
+        self.installed[scored_version.version.pk] = installed
+        return scored_version
 
-    def _mark(self) -> list[str]:
+    def _basis_of_run(self) -> list[str]:
         """What the tags of a frame follow from; another threshold is another mark."""
-        marks = [f"{speaker.version.pk} {speaker.accepted_tags.rules.cache_key()}".strip() for speaker in self.speakers]
+        marks = [
+            f"{scored_version.version.pk} {scored_version.accepted_tags.rules.cache_key()}".strip()
+            for scored_version in self.scored_versions
+        ]
         marks.append(str(self.origins.side_file))
         marks += [f"ratings {self.scheme}"] if self.scheme else []
-        marks += [f"boxes {speaker.version.pk}" for speaker in self.boxes]
+        marks += [f"boxes {scored_version.version.pk}" for scored_version in self.boxes]
         marks += [f"drop {kind.value} {used.digest}" for kind, used in self.lists.items()]
         return marks
 
@@ -217,8 +220,8 @@ class TagFrames(Stage[Batch, Result]):
         frames = self.ctx.frames()
         done = frames.filter(tagged=True, **{f"measures__{SEEN_BY}": self.seen_by})
         is_pending = ~Q(pk__in=done.values("pk"))
-        for speaker in self.boxes:
-            is_pending |= from_boxes.unread(frames, speaker)
+        for scored_version in self.boxes:
+            is_pending |= from_boxes.unread(frames, scored_version)
         return frames.filter(is_pending)
 
     def _with_other_copies(self) -> list[int]:
@@ -254,7 +257,7 @@ class TagFrames(Stage[Batch, Result]):
 
     def _parts(self, frames: list[Frame]) -> Iterator[Batch]:
         """Frames whose stored answers say all together, the others in small handfuls."""
-        versions = [*(s.version for s in self.speakers), *(s.version for s in self.boxes)]
+        versions = [*(s.version for s in self.scored_versions), *(s.version for s in self.boxes)]
         boxes = faces_of(frames)
         batch = Batch(
             frames,
@@ -262,11 +265,11 @@ class TagFrames(Stage[Batch, Result]):
             boxes,
             {f.pk: from_pixels.basis(boxes.get(f.pk, []), people_elsewhere=people_near(f)) for f in frames},
             from_files.facts_of_files(frames, self.vocabulary),
-            said_by_people(frames),
+            labels_by_people(frames),
         )
         ready = [frame for frame in frames if not self._missing(batch, frame)]
         others = [frame for frame in frames if self._missing(batch, frame)]
-        for part in (ready, *by_pixels(others, most=BATCH)):
+        for part in (ready, *by_pixels(others, pixels_max=BATCH)):
             if part:
                 yield replace(batch, frames=part)
 
@@ -274,38 +277,41 @@ class TagFrames(Stage[Batch, Result]):
         """Those that have not answered to a frame; what rests on faces also where the faces are others now."""
         other_faces = frame.measures.get(from_pixels.BASIS) != batch.basis[frame.pk]
         return [
-            speaker
-            for speaker in self.speakers
-            if frame.pk not in batch.packed[speaker.version.pk] or (other_faces and speaker in self.on_faces)
+            scored_version
+            for scored_version in self.scored_versions
+            if frame.pk not in batch.packed[scored_version.version.pk]
+            or (other_faces and scored_version in self.on_faces)
         ]
 
     def work(self, batch: Batch) -> Result:
         problems: list[str] = []
-        fresh: Packed = {speaker.version.pk: {} for speaker in self.speakers}
+        fresh: Packed = {scored_version.version.pk: {} for scored_version in self.scored_versions}
         absent = {frame.pk: self._missing(batch, frame) for frame in batch.frames}
         pictures = self._pictures([frame for frame in batch.frames if absent[frame.pk]], problems)
-        for speaker in self.speakers:
-            frames_to_compute = [f for f in batch.frames if f.pk in pictures and speaker in absent[f.pk]]
-            if frames_to_compute and speaker is self.computed:
+        for scored_version in self.scored_versions:
+            frames_to_compute = [f for f in batch.frames if f.pk in pictures and scored_version in absent[f.pk]]
+            if frames_to_compute and scored_version is self.computed:
                 for frame in frames_to_compute:
                     self.ctx.alive()
-                    fresh[speaker.version.pk][frame.pk] = from_pixels.answer(
-                        speaker, frame, pictures[frame.pk], batch.boxes.get(frame.pk, []),
+                    fresh[scored_version.version.pk][frame.pk] = from_pixels.answer(
+                        scored_version, frame, pictures[frame.pk], batch.boxes.get(frame.pk, []),
                         people_elsewhere=people_near(frame),
                     )  # fmt: skip
-            elif frames_to_compute and self.head_tagger is not None and speaker is self.heads:
+            elif frames_to_compute and self.head_tagger is not None and scored_version is self.heads:
                 for frame in frames_to_compute:
                     self.ctx.alive()
-                    fresh[speaker.version.pk][frame.pk] = from_heads.answer(
-                        speaker, self.head_tagger, pictures[frame.pk], batch.boxes.get(frame.pk, [])
+                    fresh[scored_version.version.pk][frame.pk] = from_heads.answer(
+                        scored_version, self.head_tagger, pictures[frame.pk], batch.boxes.get(frame.pk, [])
                     )
             elif frames_to_compute:
-                fresh[speaker.version.pk] = self._ask(speaker, frames_to_compute, pictures, problems)
+                fresh[scored_version.version.pk] = self._ask(scored_version, frames_to_compute, pictures, problems)
         tags: dict[int, list[SourcedTag]] = {}
         read: dict[int, dict[str, bool]] = {}
         for frame in [frame for frame in batch.frames if not absent[frame.pk] or frame.pk in pictures]:
             try:
-                followed = [(s.version.pk, s.following(self._packed(s, frame, batch, fresh))) for s in self.speakers]
+                followed = [
+                    (s.version.pk, s.following(self._packed(s, frame, batch, fresh))) for s in self.scored_versions
+                ]
                 for boxes in self.boxes:
                     if (data := batch.packed[boxes.version.pk].get(frame.pk)) is not None:
                         followed.append((boxes.version.pk, boxes.following(data)))
@@ -314,13 +320,13 @@ class TagFrames(Stage[Batch, Result]):
                 problems.append(f"frame {frame.index} was not tagged: a stored answer cannot be read: {error}")
                 continue
             tags[frame.pk] = effective.merged(
-                followed, batch.beside.get(frame.pk), origins=self.origins, people=batch.people.get(frame.pk, ()),
+                followed, batch.file_facts.get(frame.pk), origins=self.origins, people=batch.people.get(frame.pk, ()),
                 scheme=self.scheme, dropping=self._dropping,
             )  # fmt: skip
-        return Result(tags, fresh, batch.basis, problems, read, batch.beside)
+        return Result(tags, fresh, batch.basis, problems, read, batch.file_facts)
 
-    def _packed(self, speaker: ScoredVersion, frame: Frame, batch: Batch, fresh: Packed) -> bytes:
-        key = speaker.version.pk
+    def _packed(self, scored_version: ScoredVersion, frame: Frame, batch: Batch, fresh: Packed) -> bytes:
+        key = scored_version.version.pk
         return fresh[key][frame.pk] if frame.pk in fresh[key] else batch.packed[key][frame.pk]
 
     def _pictures(self, frames: list[Frame], problems: list[str]) -> dict[int, Picture]:
@@ -334,10 +340,10 @@ class TagFrames(Stage[Batch, Result]):
         return pictures
 
     def _ask(
-        self, speaker: ScoredVersion, frames: list[Frame], pictures: dict[int, Picture], problems: list[str]
+        self, scored_version: ScoredVersion, frames: list[Frame], pictures: dict[int, Picture], problems: list[str]
     ) -> dict[int, bytes]:
         """Answers of a network by frame key, packed. A picture that it does not take leaves `pictures`."""
-        scorer = self._scorer(speaker.version)
+        scorer = self._scorer(scored_version.version)
         fitted: dict[int, Picture] = {}
         sizes = []
         for frame in frames:
@@ -346,12 +352,12 @@ class TagFrames(Stage[Batch, Result]):
                 fitted[frame.pk] = scorer.fit(picture)
                 sizes.append((picture.shape[1], picture.shape[0]))
             except BadInput as error:
-                problems.append(f"frame {frame.index} was not tagged: {speaker.version.name}: {error}")
+                problems.append(f"frame {frame.index} was not tagged: {scored_version.version.name}: {error}")
                 del pictures[frame.pk]
         if not fitted:
             return {}
         answered = scorer.answer(np.stack(list(fitted.values())), sizes)
-        return {key: speaker.pack(scores) for key, scores in zip(fitted, answered, strict=True)}
+        return {key: scored_version.pack(scores) for key, scores in zip(fitted, answered, strict=True)}
 
     def _scorer(self, version: ModelVersion) -> Scorer:
         """The opened model of a version, kept in `ctx.models`."""
@@ -378,14 +384,16 @@ class TagFrames(Stage[Batch, Result]):
             self.ctx.count("unreadable")
             self.ctx.log(problem)
         # Locked first: a person who edits tags of these frames waits, or has ended. Some may be deleted since.
-        rows = list(Frame.objects.select_for_update().filter(pk__in=list(result.said)).order_by("pk"))
+        rows = list(Frame.objects.select_for_update().filter(pk__in=list(result.tags)).order_by("pk"))
         existing = {row.pk for row in rows}
-        for speaker in self.speakers:
-            fresh = result.fresh[speaker.version.pk]
-            stored_scores.save(speaker.version, {frame: data for frame, data in fresh.items() if frame in existing})
-        said = {frame: tags for frame, tags in result.said.items() if frame in existing}
-        self.ctx.count("tags", effective.write(said, self.keys))
-        from_files.write(result.beside, said, scheme=self.scheme)
+        for scored_version in self.scored_versions:
+            fresh = result.fresh[scored_version.version.pk]
+            stored_scores.save(
+                scored_version.version, {frame: data for frame, data in fresh.items() if frame in existing}
+            )
+        tags_by_frame = {frame: tags for frame, tags in result.tags.items() if frame in existing}
+        self.ctx.count("tags", effective.write(tags_by_frame, self.keys))
+        from_files.write(result.file_facts, tags_by_frame, scheme=self.scheme)
         for row in rows:
             row.tagged = True
             row.measures = {
@@ -398,4 +406,4 @@ class TagFrames(Stage[Batch, Result]):
                 row.measures.pop(COPIES, None)
         Frame.objects.bulk_update(rows, ["tagged", "measures"], batch_size=READY * BATCH)
         self.ctx.count("frames", len(rows))
-        return len(result.said) + len(result.problems)
+        return len(result.tags) + len(result.problems)

@@ -48,7 +48,7 @@ class FindText(RunModels):
     def finish(self) -> None:
         """Frames that the finder had seen before this stage was there."""
         super().finish()
-        versions = [watcher.version for watcher in self.watchers]
+        versions = [slot.version for slot in self.slots]
         unread = ModelAnswer.objects.filter(
             model_version__in=versions, frame__collection=self.ctx.collection, frame__text_share=None
         )

@@ -33,8 +33,8 @@ def vectors_of(keys: list[int], unpack: Unpack = unpack_builtin) -> FloatArray:
     rows: dict[int, bytes] = {}
     for start in range(0, len(keys), 500):
         part = keys[start : start + 500]
-        found = Face.objects.filter(pk__in=part).values_list("pk", "embedding")
-        rows.update((key, bytes(data or b"")) for key, data in found)
+        face_rows = Face.objects.filter(pk__in=part).values_list("pk", "embedding")
+        rows.update((key, bytes(data or b"")) for key, data in face_rows)
     return unpack([rows[key] for key in keys])
 
 
@@ -75,14 +75,14 @@ def points_of(keys: list[int], projection: clustering.Projection, unpack: Unpack
 
 
 def half_vectors_of(
-    keys: list[int], embedder: DifferenceEmbedder, unpack: Unpack, *, tell: Callable[[], None] = lambda: None
+    keys: list[int], embedder: DifferenceEmbedder, unpack: Unpack, *, on_progress: Callable[[], None] = lambda: None
 ) -> npt.NDArray[np.float16]:
     """Vectors [N, length] of faces by key in half precision, for whole collections: 150,000 faces take 230 MB."""
-    found = np.empty((len(keys), embedder.length), np.float16)
+    half_vectors = np.empty((len(keys), embedder.length), np.float16)
     for places, vectors in chunks(keys, unpack):
-        tell()
-        found[places] = vectors
-    return found
+        on_progress()
+        half_vectors[places] = vectors
+    return half_vectors
 
 
 def distances_by(embedder: DifferenceEmbedder, vectors: npt.NDArray[np.float16]) -> tracks.Distances:

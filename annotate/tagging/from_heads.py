@@ -25,7 +25,7 @@ def labels_and_rules(tagger: BuiltinHeadTagger) -> tuple[tuple[Label, ...], Rule
     return tuple(Label(name, "general") for name in thresholds), Rules(label_thresholds=thresholds, inclusive=True)
 
 
-def speaker(tagger: BuiltinHeadTagger) -> ScoredVersion:
+def scored_version(tagger: BuiltinHeadTagger) -> ScoredVersion:
     """The version of the head tagger; makes its row."""
     labels, rules = labels_and_rules(tagger)
     return scored_version_of(tagger.info, labels, rules)

@@ -32,7 +32,7 @@ RULES = Rules({"general": 0.0, "meta": 0.0})
 _PLACES = {label.name: place for place, label in enumerate(LABELS)}
 
 
-def speaker() -> ScoredVersion:
+def scored_version() -> ScoredVersion:
     """The version of the computed tags; makes its row."""
     return scored_version_of(COMPUTED, LABELS, RULES)
 

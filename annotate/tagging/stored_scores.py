@@ -67,12 +67,12 @@ class ScoredVersion:
 
 
 def scored_version_of(info: ModelInfo, labels: Sequence[Label], rules: Rules) -> ScoredVersion:
-    """The speaker of an opened or described scorer; makes its version row."""
+    """The scored_version of an opened or described scorer; makes its version row."""
     return ScoredVersion(version_of(info, labels=labels, rules=rules), AcceptedTags(labels, rules))
 
 
 def stored_version(version: ModelVersion) -> ScoredVersion:
-    """The speaker of a version that has answers, whether or not its model is still installed."""
+    """The scored_version of a version that has answers, whether or not its model is still installed."""
     return ScoredVersion(version, AcceptedTags(labels_of(version), rules_of(version)))
 
 

@@ -113,7 +113,7 @@ def character(request: MemberRequest, collection: Collection, character_id: int)
         "total": sum(counts.get(by, 0) for by in MACHINES) if doubtful else sum(counts.values()),
         "by_person": 0 if doubtful else counts.get(NamedBy.PERSON, 0),
         "doubtful": doubtful,
-        "next": _mark(faces[-1]) if more else "",
+        "next": _page_position(faces[-1]) if more else "",
         "later": bool(request.GET.get("after")),
         "aliases": list(person.aliases.all()),
         "outfits": [(outfit, faces_of.get(outfit.pk, 0)) for outfit in person.outfits.all()],
@@ -135,14 +135,14 @@ def _doubtful(named: QuerySet[Face]) -> QuerySet[Face]:
     return named.filter(named_by__in=MACHINES).order_by(F("confidence").asc(nulls_last=True), "-pk")
 
 
-def _mark(face: Any) -> str:
+def _page_position(face: Any) -> str:
     """Where a page ends: `confidence:key`, without a confidence `:key`."""
     return f"{'' if face.confidence is None else repr(face.confidence)}:{face.pk}"
 
 
-def _after(rows: QuerySet[Face], mark: str, *, doubtful: bool) -> QuerySet[Face]:
+def _after(rows: QuerySet[Face], position: str, *, doubtful: bool) -> QuerySet[Face]:
     """Rows behind a mark in their order; all for an empty or broken mark."""
-    text, _, key = mark.partition(":")
+    text, _, key = position.partition(":")
     pk = as_int(key)
     try:
         sure = float(text) if text else None

@@ -97,21 +97,21 @@ def _against_people(collection: Collection, version: ModelVersion) -> list[agree
 
 
 def _pair(
-    found: list[agreement.Candidate], first: int | None, second: int | None
+    candidates: list[agreement.Candidate], first: int | None, second: int | None
 ) -> tuple[agreement.Candidate, agreement.Candidate] | None:
     """The two asked for; else the first two of one task, else one alone with itself. None when nothing answered yet.
 
     Raises Http404 for versions without answers here, or of two tasks.
     """
-    by_key = {candidate.version: candidate for candidate in found}
+    by_key = {candidate.version: candidate for candidate in candidates}
     if first is not None and second is not None:
         if first not in by_key or second not in by_key or by_key[first].task != by_key[second].task:
             raise Http404("These two cannot be compared here.")
         return by_key[first], by_key[second]
-    for candidate, two in combinations(found, 2):
+    for candidate, two in combinations(candidates, 2):
         if candidate.task == two.task:
             return candidate, two
-    return (found[0], found[0]) if found else None
+    return (candidates[0], candidates[0]) if candidates else None
 
 
 def _compared(

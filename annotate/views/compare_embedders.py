@@ -41,8 +41,8 @@ def compare_embedders(request: MemberRequest, collection: Collection) -> HttpRes
     waiting = last is not None and last.state in evaluation_jobs.WAITING
     if is_partial(request) and "progress" in request.GET:
         # At its end a link, not the page anew: somebody may be answering a question meanwhile.
-        told = {"last": last, "waiting": waiting, "collection": collection}
-        return render(request, "annotate/compare_embedders/progress.html", told)
+        page_context = {"last": last, "waiting": waiting, "collection": collection}
+        return render(request, "annotate/compare_embedders/progress.html", page_context)
     context: dict[str, Any] = {
         "section": "runs",
         "names": names,

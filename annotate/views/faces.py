@@ -55,7 +55,7 @@ def faces(request: MemberRequest, collection: Collection) -> HttpResponse:
         "clusters": page,
         "next": f"{page[-1].purity!r}:{page[-1].number}" if more else "",
         "loose": parts.pick_crops(left, places, named=False),
-        "told": _told_names(left),
+        "told": _suggested_names(left),
         "cast": cast(collection, cache_stamp),
         "episodes": list(labels),
         "can_edit": can_edit,
@@ -63,23 +63,23 @@ def faces(request: MemberRequest, collection: Collection) -> HttpResponse:
     return render(request, "annotate/faces.html", context | places | _summary(collection, cache_stamp))
 
 
-def _told_names(rows: list[Any]) -> list[tuple[str, list[int]]]:
+def _suggested_names(rows: list[Any]) -> list[tuple[str, list[int]]]:
     """Who the loose faces may be by files and tags, with the faces of each; the most first."""
-    found: dict[str, list[int]] = {}
-    shown = {row.pk for row in rows}
+    faces_by_name: dict[str, list[int]] = {}
+    faces_shown_keys = {row.pk for row in rows}
     for face, names in candidate_names({row.frame_id for row in rows}).items():
-        for name in names if face in shown else ():
-            found.setdefault(name, []).append(face)
-    return sorted(found.items(), key=lambda one: (-len(one[1]), one[0]))[:CAST_MAX]
+        for name in names if face in faces_shown_keys else ():
+            faces_by_name.setdefault(name, []).append(face)
+    return sorted(faces_by_name.items(), key=lambda entry: (-len(entry[1]), entry[0]))[:CAST_MAX]
 
 
-def _summary(collection: Collection, mark: str) -> dict[str, Any]:
+def _summary(collection: Collection, cache_stamp: str) -> dict[str, Any]:
     """The figures above the rows."""
-    return {"counts": face_figures(collection, mark), "total": waiting_clusters_count(collection, mark)}
+    return {"counts": face_figures(collection, cache_stamp), "total": waiting_clusters_count(collection, cache_stamp)}
 
 
-def _after(rows: Any, mark: str) -> Any:
-    purity, _, number = mark.partition(":")
+def _after(rows: Any, position: str) -> Any:
+    purity, _, number = position.partition(":")
     n = as_int(number)
     try:
         purity_value = float(purity)
@@ -100,18 +100,18 @@ class Person:
     portrait: str
 
 
-def cast(collection: Collection, mark: str) -> list[Person]:
+def cast(collection: Collection, cache_stamp: str) -> list[Person]:
     """The most frequent characters."""
 
     def make() -> list[Person]:
-        counts = face_figures(collection, mark).by_character
+        counts = face_figures(collection, cache_stamp).by_character
         people = list(Character.objects.filter(collection=collection).values_list("pk", "name"))
         people.sort(key=lambda person: (-counts.get(person[0], 0), person[1]))
         del people[CAST_MAX:]
         faces = portraits(pk for pk, _ in people)
         return [Person(pk, name, counts.get(pk, 0), faces.get(pk, "")) for pk, name in people]
 
-    return cached("cast", mark, make)
+    return cached("cast", cache_stamp, make)
 
 
 @member_view(at_least=Role.REVIEWER)
@@ -135,7 +135,7 @@ def cluster_change(request: HttpRequest, collection: Collection, cluster_id: int
     elif action == "nobody":
         text = clusters.nobody(cluster=cluster, **common).summary
     elif action in ("split", "not_a_face"):
-        text = _change_some(request, cluster, out, act=action, common=common)
+        text = _change_some(request, cluster, out, action=action, common=common)
     else:
         raise BadInput("Choose what to do with the group.")
     claims.release(collection=collection, kind=ItemKind.CLUSTER, item=cluster.pk, by=request.user)
@@ -158,11 +158,11 @@ def cluster_change(request: HttpRequest, collection: Collection, cluster_id: int
 
 
 def _change_some(
-    request: HttpRequest, cluster: FaceCluster, out: list[int], *, act: str, common: dict[str, Any]
+    request: HttpRequest, cluster: FaceCluster, out: list[int], *, action: str, common: dict[str, Any]
 ) -> str:
     if not out:
         raise BadInput("Select the faces first.")
-    if act == "split":
+    if action == "split":
         new_cluster = clusters.split(cluster=cluster, faces=out, **common)
         return f"{len(out)} faces split off as group {new_cluster.number}"
     return face_actions.not_a_face(faces=out, **common).summary

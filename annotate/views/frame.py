@@ -201,12 +201,12 @@ def _labels(request: MemberRequest, collection: Collection, row: Frame) -> dict[
     for face in faces:
         place_box(face)
         face.candidates = may.get(face.pk, []) if face.character is None else []  # type: ignore[attr-defined]
-    said_tags = list(FrameTag.objects.filter(frame=row).select_related("tag", "model_version", "by"))
-    said_tags.sort(key=lambda t: (t.tag.category, t.state == "no", -t.score, t.tag.name))
-    for tag in said_tags:
+    tag_rows = list(FrameTag.objects.filter(frame=row).select_related("tag", "model_version", "by"))
+    tag_rows.sort(key=lambda t: (t.tag.category, t.state == "no", -t.score, t.tag.name))
+    for tag in tag_rows:
         tag.percent = round(100 * min(1.0, max(0.0, tag.score)))  # type: ignore[attr-defined]
     groups = [
-        (TagCategory(category).label, list(rows)) for category, rows in groupby(said_tags, key=lambda t: t.tag.category)
+        (TagCategory(category).label, list(rows)) for category, rows in groupby(tag_rows, key=lambda t: t.tag.category)
     ]
     caption = Caption.objects.filter(frame=row).select_related("by").first()
     return {
@@ -215,8 +215,15 @@ def _labels(request: MemberRequest, collection: Collection, row: Frame) -> dict[
         "faces": faces,
         "seen": seen_in(row),
         "frame_shown": form_state(state=row.state, excluded=row.excluded, decided_by_id=row.decided_by_id),
-        "characters": sorted(present, key=lambda one: (one.state == "no", RANKS[one.origin], one.character.name)),
-        "characters_count": sum(one.state == "yes" for one in present),
+        "characters": sorted(
+            present,
+            key=lambda frame_character: (
+                frame_character.state == "no",
+                RANKS[frame_character.origin],
+                frame_character.character.name,
+            ),
+        ),
+        "characters_count": sum(frame_character.state == "yes" for frame_character in present),
         "file_facts": FileFacts.objects.filter(frame=row).first(),
         "file_captions": list(row.file_captions.select_related("beside")),
         "side_files": list(row.side_files.all()),
@@ -226,7 +233,7 @@ def _labels(request: MemberRequest, collection: Collection, row: Frame) -> dict[
         .distinct()[:HISTORY_MAX],
         "real_count": sum(face.state != FaceState.NOT_A_FACE for face in faces),
         "tags": groups,
-        "tags_count": sum(tag.state == "yes" for tag in said_tags),
+        "tags_count": sum(tag.state == "yes" for tag in tag_rows),
         "caption": caption,
         "boxes_shown": checks.form_values(faces),
         "caption_shown": {"text": caption.text if caption else ""},

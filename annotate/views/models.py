@@ -49,7 +49,7 @@ def models(request: HttpRequest) -> HttpResponse:
         task_rows = [row for row in everything if row.task == task.name]
         visible_rows = [row for row in task_rows if row.installed or not only]
         counts = {"installed": sum(row.installed for row in task_rows), "known": len(task_rows)}
-        tasks.append({"task": task, "rows": [_shown(row, busy) for row in visible_rows], **counts})
+        tasks.append({"task": task, "rows": [_row_context(row, busy) for row in visible_rows], **counts})
     context = {
         "tasks": tasks,
         "only": only,
@@ -243,7 +243,7 @@ def _sent(request: HttpRequest, job: ModelJob, *, to: str) -> HttpResponse:
     return success(request, words, to=to if not is_partial(request) else came_from(request))
 
 
-def _shown(row: Row, busy: dict[str, ModelJob]) -> dict[str, Any]:
+def _row_context(row: Row, busy: dict[str, ModelJob]) -> dict[str, Any]:
     return {
         "row": row,
         "job": busy.get(row.name),

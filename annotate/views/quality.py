@@ -145,5 +145,5 @@ def mistake_boxes(mistake: dict[str, Any]) -> dict[str, list[dict[str, str]]]:
     }
 
 
-def _models(task: str, own: tuple[str, ...]) -> list[str]:
-    return [*own, *tasks.installed_names(task)]
+def _models(task: str, always_there: tuple[str, ...]) -> list[str]:
+    return [*always_there, *tasks.installed_names(task)]

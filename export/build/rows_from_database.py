@@ -125,14 +125,18 @@ class _Facts:
 
 def _facts_of(keys: list[int], of_files: list[int], *, name_clusters: bool, tags: bool) -> _Facts:
     """Without `tags` only what folders depend on. `of_files`: those of the frames that came as pictures."""
-    said = _Facts(
+    by_frame = _Facts(
         _faces(keys, name_clusters=name_clusters), _characters(keys), _tags(keys, every=tags), _passes(of_files)
     )
     if tags:
-        said.captions, said.models, said.proses = _captions(keys), _model_captions(keys), _file_captions(keys)
+        by_frame.captions, by_frame.models, by_frame.proses = (
+            _captions(keys),
+            _model_captions(keys),
+            _file_captions(keys),
+        )
         facts = FileFacts.objects.filter(frame_id__in=keys, score__isnull=False)
-        said.scores = {pk: score for pk, score in facts.values_list("frame_id", "score") if score is not None}
-    return said
+        by_frame.scores = {pk: score for pk, score in facts.values_list("frame_id", "score") if score is not None}
+    return by_frame
 
 
 def _rows(frames: Sequence[tuple[Any, ...]], episodes: dict[int, Episode], every: _Facts) -> Iterator[Picture]:

@@ -185,12 +185,12 @@ def _frames(
     indexes_by_source: dict[str, list[int]] = defaultdict(list)
     for source, index, _ in rows:
         indexes_by_source[source].append(index)
-    found: dict[tuple[str, int], Frame] = {}
+    frames_by_place: dict[tuple[str, int], Frame] = {}
     for source, indexes in indexes_by_source.items():
         frames = Frame.objects.filter(collection=collection, episode_id=episodes.get(source, 0), index__in=indexes)
         for frame in frames.prefetch_related("faces__character"):
-            found[(source, frame.index)] = frame
-    return found
+            frames_by_place[(source, frame.index)] = frame
+    return frames_by_place
 
 
 def _faceless(frames: Iterable[Frame]) -> dict[int, dict[str, bool]]:

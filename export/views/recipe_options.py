@@ -53,8 +53,8 @@ def options_of(collection: Collection, recipe: Recipe) -> dict[str, Any]:
 
 def _upscalers(collection: Collection, recipe: Recipe) -> list[tuple[str, str]]:
     """The collection's own, those that are installed, and the recipe's even if it is not."""
-    own = upscaling.name_of(collection, replace(recipe, upscale=UpscaleOptions()))
+    collection_upscaler = upscaling.name_of(collection, replace(recipe, upscale=UpscaleOptions()))
     names = upscaling.offered()
     if recipe.upscale.model and recipe.upscale.model not in names:
         names = [*names, recipe.upscale.model]
-    return [("", f"{own} (the collection's)"), *((name, name) for name in names)]
+    return [("", f"{collection_upscaler} (the collection's)"), *((name, name) for name in names)]

@@ -79,7 +79,7 @@ class Stage(ABC, Generic[Batch, Result]):
 
     def __init__(self, ctx: Context) -> None:
         self.ctx = ctx
-        self.wanted = True  # False: the collection chose no model for this
+        self.is_enabled = True  # False: the collection chose no model for this
 
     @classmethod
     def by_default(cls) -> bool:
@@ -88,7 +88,7 @@ class Stage(ABC, Generic[Batch, Result]):
 
     def applies(self) -> bool:
         """False if this stage has nothing to do in the episode (pictures have no video to decode)."""
-        return self.wanted
+        return self.is_enabled
 
     @abstractmethod
     def batches(self) -> Iterator[Batch]:

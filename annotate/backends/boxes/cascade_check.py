@@ -60,10 +60,10 @@ def _check_cascade(root: Element) -> None:
     kind = _text(cascade, "featureType")
     if kind not in KINDS:
         raise ValueError(f"its features are {kind[:20]!r}, not {' or '.join(KINDS)}")
-    width, height = _whole(_text(cascade, "width")), _whole(_text(cascade, "height"))
+    width, height = _integer(_text(cascade, "width")), _integer(_text(cascade, "height"))
     if not (0 < width <= SIDE_MAX and 0 < height <= SIDE_MAX):
         raise ValueError("its window has no possible size")
-    if _whole(cascade.findtext("featureParams/maxCatCount", "")) != CATEGORIES[kind]:
+    if _integer(cascade.findtext("featureParams/maxCatCount", "")) != CATEGORIES[kind]:
         raise ValueError("its node format does not match its feature type")
     for level in root.iter():
         names = [child.tag for child in level if child.tag != "_"]
@@ -87,7 +87,7 @@ def _check_feature(feature: Element, kind: str, width: int, height: int) -> None
     if not 1 <= len(rows) <= 3:
         raise ValueError("a feature has no rectangles, or too many")
     for row in rows:
-        x, y, wide, high = (_whole(part) for part in row.split()[:4])
+        x, y, wide, high = (_integer(part) for part in row.split()[:4])
         across, down = (3 * wide, 3 * high) if kind == "LBP" else (wide, wide + high if turned else high)
         left = x - high if turned else x
         if not (wide > 0 and high > 0 and left >= 0 and y >= 0 and x + across <= width and y + down <= height):
@@ -101,7 +101,7 @@ def _check_tree(tree: Element, extra: int, features: int) -> None:
     if not nodes or len(numbers) % size or leaves != nodes + 1:
         raise ValueError("a tree has the wrong number of nodes or leaves")
     for node in range(nodes):
-        left, right, feature = (_whole(part) for part in numbers[node * size : node * size + 3])
+        left, right, feature = (_integer(part) for part in numbers[node * size : node * size + 3])
         if not 0 <= feature < features:
             raise ValueError("a node refers to a missing feature")
         if not all(node < child < nodes if child > 0 else -child < leaves for child in (left, right)):
@@ -112,7 +112,7 @@ def _text(element: Element, name: str) -> str:
     return (element.findtext(name) or "").strip()
 
 
-def _whole(text: str) -> int:
+def _integer(text: str) -> int:
     """Parse an integer; a trailing dot is allowed, since OpenCV writes some that way."""
     short = text.strip().removesuffix(".")
     if len(short) > 10:

@@ -69,17 +69,17 @@ def open_detector(
     return BuiltinFaces([models_dir], name=name, threshold=threshold, threads=threads, device=device)
 
 
-def open_installed(found: Installed, *, device: str = AUTO, threads: int = 0) -> FaceDetector:
+def open_installed(installed: Installed, *, device: str = AUTO, threads: int = 0) -> FaceDetector:
     """Open a cascade (.xml) or a network with the built-in detector's interface (.onnx), either as a file in the models
     folder or in a folder with a card."""
-    if found.path.is_dir():
-        return _in_folder(found, device=device, threads=threads)
-    return open_detector(found.name, found.path.parent, threads=threads, device=device)
+    if installed.path.is_dir():
+        return _in_folder(installed, device=device, threads=threads)
+    return open_detector(installed.name, installed.path.parent, threads=threads, device=device)
 
 
-def _in_folder(found: Installed, **options: Any) -> FaceDetector:
+def _in_folder(installed: Installed, **options: Any) -> FaceDetector:
     """Open the detector file in a folder with a card."""
-    files = sorted(path for path in found.path.iterdir() if path.suffix in (".xml", ".onnx"))
+    files = sorted(path for path in installed.path.iterdir() if path.suffix in (".xml", ".onnx"))
     if not files:
-        raise BadInput(f"{found.path} holds no .onnx and no .xml file. Install the model {found.name} again.")
-    return open_detector(files[0].stem, found.path, **options)
+        raise BadInput(f"{installed.path} holds no .onnx and no .xml file. Install the model {installed.name} again.")
+    return open_detector(files[0].stem, installed.path, **options)

@@ -73,9 +73,9 @@ class CascadeFaces:
 
     def detect(self, pictures: Sequence[Picture]) -> list[Detections]:
         """Detect the faces of each picture."""
-        return [self._one(picture) for picture in pictures]
+        return [self._detect_one(picture) for picture in pictures]
 
-    def _one(self, picture: Picture) -> Detections:
+    def _detect_one(self, picture: Picture) -> Detections:
         height, width = picture.shape[:2]
         grey = cv2.equalizeHist(cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY))
         rows = self._cascade.detectMultiScale(

@@ -74,12 +74,12 @@ class PaddleText:
         ]
 
 
-def open_installed(found: Installed, *, device: str = AUTO, threads: int = 0) -> PaddleText:
+def open_installed(installed: Installed, *, device: str = AUTO, threads: int = 0) -> PaddleText:
     """Open the model in a folder of the models folder."""
     return PaddleText(
-        found.path,
-        revision=str(found.card.get("revision", "")),
-        licence=str(found.card.get("licence", "")),
+        installed.path,
+        revision=str(installed.card.get("revision", "")),
+        licence=str(installed.card.get("licence", "")),
         device=device,
         threads=threads,
     )

@@ -118,13 +118,13 @@ class YoloBoxes:
     def answer(self, batch: Batch, sizes: Sequence[tuple[int, int]]) -> list[Objects]:
         """Detect the objects of each picture; `sizes` are the (width, height) of the pictures. Raises BadInput when the
         network's output has an unexpected shape."""
-        return self.said(self.computed(batch), sizes)
+        return self.answers_of(self.computed(batch), sizes)
 
     def computed(self, batch: Batch) -> tuple[NDArray[Any], tuple[int, int]]:
         """Run the network: its raw output and the (width, height) of its input. This part runs on the device."""
         return self.network.run(batch, self.network.outputs[:1])[0], (batch.shape[2], batch.shape[1])
 
-    def said(self, raw: tuple[NDArray[Any], tuple[int, int]], sizes: Sequence[tuple[int, int]]) -> list[Objects]:
+    def answers_of(self, raw: tuple[NDArray[Any], tuple[int, int]], sizes: Sequence[tuple[int, int]]) -> list[Objects]:
         """Decode the raw output into objects. This part runs on the CPU."""
         outputs, fed = raw
         if outputs.ndim != 3:
@@ -154,8 +154,8 @@ class YoloBoxes:
         """Detect the boxes of each picture, of any label, best score first."""
         fitted = [self.fit(picture) for picture in pictures]
         by_shape: dict[tuple[int, ...], list[int]] = {}
-        for index, one in enumerate(fitted):
-            by_shape.setdefault(one.shape, []).append(index)
+        for index, fitted_picture in enumerate(fitted):
+            by_shape.setdefault(fitted_picture.shape, []).append(index)
         detections: dict[int, Detections] = {}
         for places in by_shape.values():
             sizes = [(pictures[index].shape[1], pictures[index].shape[0]) for index in places]
@@ -167,7 +167,7 @@ class YoloBoxes:
 
 
 def open_installed(
-    found: Installed,
+    installed: Installed,
     *,
     device: str = AUTO,
     threads: int = 0,
@@ -176,27 +176,27 @@ def open_installed(
     dynamic: bool = False,
 ) -> YoloBoxes:
     """Open the detector in a folder of the models folder; confidence and overlap default to those of its card."""
-    card_options = found.card.get("options")
+    card_options = installed.card.get("options")
     card_options = card_options if isinstance(card_options, dict) else {}
     return YoloBoxes(
-        found.path,
-        task=found.task,
-        threshold=_share(found, card_options, "confidence") if threshold is None else threshold,
-        overlap=_share(found, card_options, "overlap") if overlap is None else overlap,
+        installed.path,
+        task=installed.task,
+        threshold=_share(installed, card_options, "confidence") if threshold is None else threshold,
+        overlap=_share(installed, card_options, "overlap") if overlap is None else overlap,
         dynamic=dynamic or card_options.get("dynamic") is True,
-        revision=str(found.card.get("revision", "")),
-        licence=str(found.card.get("licence", "")),
+        revision=str(installed.card.get("revision", "")),
+        licence=str(installed.card.get("licence", "")),
         device=device,
         threads=threads,
     )
 
 
-def _share(found: Installed, options: dict[str, Any], name: str) -> float | None:
+def _share(installed: Installed, options: dict[str, Any], name: str) -> float | None:
     value = options.get(name)
     if value is None:
         return None
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= 1:
-        raise BadInput(f"{found.path}: the option {name} of this model must lie between 0 and 1, not {value!r}.")
+        raise BadInput(f"{installed.path}: the option {name} of this model must lie between 0 and 1, not {value!r}.")
     return float(value)
 
 

@@ -15,7 +15,7 @@ from typing import Any
 from PIL import Image
 
 from annotate.algorithms.caption_prompts import clean
-from annotate.backends.contract import CaptionAsk, CaptionTold, ModelInfo
+from annotate.backends.contract import CaptionAsk, CaptionResult, ModelInfo
 from annotate.backends.model_files import weights
 from annotate.backends.model_files.registry import Installed
 from annotate.backends.runtime.onnx_session import AUTO, CPU, CUDA
@@ -32,33 +32,37 @@ HOW = "Install them with `pip install -r requirements-blip2.txt`, or choose a ca
 class Blip2:
     """A Captioner from a folder written by `save_pretrained`: safetensors weights; code in the folder never runs."""
 
-    def __init__(self, found: Installed, *, device: str = AUTO, max_tokens: int = TOKENS) -> None:
+    def __init__(self, installed: Installed, *, device: str = AUTO, max_tokens: int = TOKENS) -> None:
         """Raises BadInput when a package or file is missing, a file is damaged, or CUDA is requested but missing."""
-        files = sorted(found.path.glob("*.safetensors"))
-        if not files or not (found.path / "config.json").is_file():
-            raise BadInput(f"{found.path}: a BLIP-2 model needs config.json and .safetensors files. Install it again.")
-        _check_descriptions(found)
+        files = sorted(installed.path.glob("*.safetensors"))
+        if not files or not (installed.path / "config.json").is_file():
+            raise BadInput(
+                f"{installed.path}: a BLIP-2 model needs config.json and .safetensors files. Install it again."
+            )
+        _check_descriptions(installed)
         self._torch, transformers = _imported("torch"), _imported("transformers")
         on_gpu = device != CPU and bool(self._torch.cuda.is_available())
         if device == CUDA and not on_gpu:
-            raise BadInput(f"{found.name} is set to device=cuda, but torch finds no GPU. Choose device=auto or cpu.")
+            raise BadInput(
+                f"{installed.name} is set to device=cuda, but torch finds no GPU. Choose device=auto or cpu."
+            )
         self._where = "cuda" if on_gpu else "cpu"
         self._kind = self._torch.float16 if on_gpu else self._torch.float32
         try:
-            self._processor: Any = transformers.Blip2Processor.from_pretrained(found.path, local_files_only=True)
+            self._processor: Any = transformers.Blip2Processor.from_pretrained(installed.path, local_files_only=True)
             model: Any = transformers.Blip2ForConditionalGeneration.from_pretrained(
-                found.path, local_files_only=True, use_safetensors=True, dtype=self._kind
+                installed.path, local_files_only=True, use_safetensors=True, dtype=self._kind
             )
         except Exception as error:  # transformers raises a dozen types, from KeyError to its own
             reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
-            raise BadInput(f"{found.path}: not a BLIP-2 model, or damaged ({reason}). Install it again.") from error
+            raise BadInput(f"{installed.path}: not a BLIP-2 model, or damaged ({reason}). Install it again.") from error
         self._model = model.to(self._where).train(mode=False)
         self._one_at_a_time = threading.Lock()
         self._max_tokens = max_tokens
         self.in_flight = BATCH
         self.broken = ""
         self.device = "GPU (CUDA)" if on_gpu else "CPU"
-        listed_files = found.card.get("files")
+        listed_files = installed.card.get("files")
         hashes = [
             str(listed_files[file.name]["sha256"])
             if isinstance(listed_files, dict) and file.name in listed_files
@@ -67,16 +71,16 @@ class Blip2:
         ]
         self.info = ModelInfo(
             task="caption",
-            name=found.name,
-            revision=str(found.card.get("revision", "")),
+            name=installed.name,
+            revision=str(installed.card.get("revision", "")),
             sha256=hashes[0] if len(hashes) == 1 else hashlib.sha256("\n".join(hashes).encode()).hexdigest(),
-            licence=str(found.card.get("licence", "")),
+            licence=str(installed.card.get("licence", "")),
             settings={"max_tokens": max_tokens},
         )
 
-    def caption(self, asks: Sequence[CaptionAsk]) -> list[CaptionTold]:
+    def caption(self, asks: Sequence[CaptionAsk]) -> list[CaptionResult]:
         """See the contract. Decoding is greedy, so the same picture gives the same caption."""
-        captions: list[CaptionTold] = []
+        captions: list[CaptionResult] = []
         for start in range(0, len(asks), BATCH):
             pictures = [Image.open(io.BytesIO(ask.jpeg)).convert("RGB") for ask in asks[start : start + BATCH]]
             with self._one_at_a_time, self._torch.inference_mode():
@@ -85,18 +89,18 @@ class Blip2:
                 texts = self._processor.batch_decode(tokens, skip_special_tokens=True)
             for text in texts:
                 words, cut = clean(text)
-                captions.append(CaptionTold(words, "" if words else "the model returned no text", cut))
+                captions.append(CaptionResult(words, "" if words else "the model returned no text", cut))
         return captions
 
 
-def open_installed(found: Installed, *, device: str = AUTO, threads: int = 0, max_tokens: int = TOKENS) -> Blip2:
+def open_installed(installed: Installed, *, device: str = AUTO, threads: int = 0, max_tokens: int = TOKENS) -> Blip2:
     """Open an installed BLIP-2 model; `threads` is ignored, torch chooses its own."""
-    return Blip2(found, device=device, max_tokens=max_tokens)
+    return Blip2(installed, device=device, max_tokens=max_tokens)
 
 
-def _check_descriptions(found: Installed) -> None:
+def _check_descriptions(installed: Installed) -> None:
     """Raise BadInput if a JSON file of the folder makes transformers load or run anything but its own classes."""
-    for path in sorted(found.path.glob("*.json")):
+    for path in sorted(installed.path.glob("*.json")):
         try:
             parsed = outside_json.read(path)
         except (OSError, ValueError) as error:

@@ -23,7 +23,7 @@ from urllib.parse import urlsplit, urlunsplit
 import httpx
 
 from annotate.algorithms.caption_prompts import SYSTEM, clean
-from annotate.backends.contract import CaptionAsk, CaptionTold, ModelInfo
+from annotate.backends.contract import CaptionAsk, CaptionResult, ModelInfo
 from annotate.backends.http_client import SERVER_ERRORS, WAIT_MIN_S, HttpClient
 from ingest import outside_json
 from ingest.errors import BadInput, Cancelled
@@ -90,7 +90,7 @@ class ChatEndpoint:
         self._hold_until = 0.0  # all requests wait when the server asks one to
         self.in_flight = endpoint.in_flight
         self._address = urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], self._path, "", ""))
-        self._client = HttpClient(tls=parts.scheme == "https", keep=self.in_flight, on_bytes=self._heard)
+        self._client = HttpClient(tls=parts.scheme == "https", keep=self.in_flight, on_bytes=self._note_byte)
         self.device = f"{self._host}{f':{self._port}' if self._port else ''}"
         self.info = ModelInfo(
             task="caption", name=endpoint.model, revision="", settings={"max_tokens": endpoint.max_tokens}
@@ -104,7 +104,7 @@ class ChatEndpoint:
     def broken(self) -> str:
         return self._why
 
-    def caption(self, asks: Sequence[CaptionAsk]) -> list[CaptionTold]:
+    def caption(self, asks: Sequence[CaptionAsk]) -> list[CaptionResult]:
         """See the contract. No attempt begins after BATCH_S; returns when the last one ends or on cancel."""
         if not asks:
             return []
@@ -117,9 +117,9 @@ class ChatEndpoint:
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
 
-    def _listen(self, asked: Sequence[Future[CaptionTold]], end: float) -> None:
+    def _listen(self, futures: Sequence[Future[CaptionResult]], end: float) -> None:
         """Wait until all requests are done. A cancel, or a server that is silent for too long, ends the open ones."""
-        while (left := end - time.monotonic()) > 0 and wait(asked, timeout=min(LISTEN_S, left)).not_done:
+        while (left := end - time.monotonic()) > 0 and wait(futures, timeout=min(LISTEN_S, left)).not_done:
             if self._stop.is_set():
                 break
             try:
@@ -130,7 +130,7 @@ class ChatEndpoint:
             if quiet is not None and time.monotonic() - quiet > self._silence_s:
                 self._end_all(self._silent())
         if self._stop.is_set():  # the threads check it and end
-            wait(asked, timeout=max(0, min(GRACE_S, end - time.monotonic())))
+            wait(futures, timeout=max(0, min(GRACE_S, end - time.monotonic())))
 
     def _end_all(self, why: str) -> None:
         """End all open requests; answers received so far are kept."""
@@ -146,25 +146,25 @@ class ChatEndpoint:
             "If it is only slow, raise KOMA_CAPTION_TIMEOUT_S and KOMA_CAPTION_SILENCE_S. Then press Retry"
         ).problem
 
-    def _heard(self) -> None:
+    def _note_byte(self) -> None:
         self._quiet_since = None
 
-    def _outcome(self, asked: Future[CaptionTold]) -> CaptionTold:
-        if asked.cancel():
-            return CaptionTold(problem=self._why) if self._why else self._unasked()
-        if asked.done():
-            return asked.result()
+    def _outcome(self, future: Future[CaptionResult]) -> CaptionResult:
+        if future.cancel():
+            return CaptionResult(problem=self._why) if self._why else self._unasked()
+        if future.done():
+            return future.result()
         if self._why:
-            return CaptionTold(problem=self._why)
+            return CaptionResult(problem=self._why)
         return self._problem(f"did not answer within {self._endpoint.timeout_s:g} s")
 
-    def _unasked(self) -> CaptionTold:
+    def _unasked(self) -> CaptionResult:
         return replace(
             self._problem(f"was not asked about this picture: the limit of {self._batch_s:g} s was reached"),
             postponed=True,
         )
 
-    def _ask(self, ask: CaptionAsk, until: float) -> CaptionTold:
+    def _ask(self, ask: CaptionAsk, until: float) -> CaptionResult:
         """Return the answer for one picture; no attempt begins after `until` (time.monotonic())."""
         body = self._body(ask)
         outcome = self._unasked()
@@ -177,12 +177,12 @@ class ChatEndpoint:
             if pause > 0 and in_time:
                 self._stop.wait(pause)
             if self._stop.is_set():
-                return CaptionTold(problem=self._why)
+                return CaptionResult(problem=self._why)
             if not in_time:
                 break
             outcome, next_step = self._try(body)
             if self._stop.is_set() and not outcome.text:  # closed by this side
-                return CaptionTold(problem=self._why)
+                return CaptionResult(problem=self._why)
             if next_step in (Next.DONE, Next.BROKEN):
                 break
         if next_step in (Next.BROKEN, Next.GONE):
@@ -190,7 +190,7 @@ class ChatEndpoint:
             self._stop.set()
         return outcome
 
-    def _try(self, body: bytes) -> tuple[CaptionTold, Next]:
+    def _try(self, body: bytes) -> tuple[CaptionResult, Next]:
         """Make one attempt: the answer or the problem, and what to do next."""
         within = max(WAIT_MIN_S, self._endpoint.timeout_s)
         if self._quiet_since is None:
@@ -209,7 +209,7 @@ class ChatEndpoint:
         except SERVER_ERRORS as error:
             return self._problem(f"broke off ({type(error).__name__})"), Next.AGAIN
         if status == 200:
-            return _told(data), Next.DONE
+            return _caption_of(data), Next.DONE
         words = _words(data)
         if status in AGAIN:
             hold = _seconds(retry_after)
@@ -227,8 +227,8 @@ class ChatEndpoint:
             return self._problem(why), Next.BROKEN
         return self._problem(f"refuses this picture ({status}). {words}"), Next.DONE
 
-    def _problem(self, why: str) -> CaptionTold:
-        return CaptionTold(problem=f"{self.device} {why.strip().rstrip('.')}.")
+    def _problem(self, why: str) -> CaptionResult:
+        return CaptionResult(problem=f"{self.device} {why.strip().rstrip('.')}.")
 
     def _body(self, ask: CaptionAsk) -> bytes:
         picture = f"data:image/jpeg;base64,{base64.b64encode(ask.jpeg).decode('ascii')}"
@@ -259,10 +259,10 @@ class ChatEndpoint:
         return response.status_code, response.headers.get("retry-after", ""), data
 
 
-def _told(data: bytes) -> CaptionTold:
+def _caption_of(data: bytes) -> CaptionResult:
     """Extract the text of a chat response, cleaned; a problem when there is none."""
     if len(data) > BODY_MAX:
-        return CaptionTold(problem="the response is larger than 1 MB")
+        return CaptionResult(problem="the response is larger than 1 MB")
     try:
         choice = outside_json.parsed(data)["choices"][0]
         content = choice["message"]["content"]
@@ -272,11 +272,11 @@ def _told(data: bytes) -> CaptionTold:
             raise TypeError
         unfinished = choice.get("finish_reason") == "length"
     except (ValueError, TypeError, LookupError, AttributeError):
-        return CaptionTold(problem="the response is not in OpenAI's chat format")
+        return CaptionResult(problem="the response is not in OpenAI's chat format")
     text, cut = clean(content)
     if not text:
-        return CaptionTold(problem="the response holds no text")
-    return CaptionTold(text=text, cut=cut or unfinished)
+        return CaptionResult(problem="the response holds no text")
+    return CaptionResult(text=text, cut=cut or unfinished)
 
 
 def _words(data: bytes) -> str:

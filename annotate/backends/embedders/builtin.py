@@ -51,10 +51,10 @@ class BuiltinEmbedder:
     def embed(self, crops: Sequence[Picture]) -> NDArray[np.float32]:
         """Return the vectors float32 [n, length] of square head crops, in order."""
         with threadpool_limits(1):  # small products: synchronising threads costs more than it gains
-            rows = [self._one(crop) for crop in crops]
+            rows = [self._embed_one(crop) for crop in crops]
         return np.stack(rows) if rows else np.zeros((0, LENGTH), np.float32)
 
-    def _one(self, crop: Picture) -> NDArray[np.float32]:
+    def _embed_one(self, crop: Picture) -> NDArray[np.float32]:
         head = self._placer.settle(crop)
         colours = self._metric.apply(face_features.describe_head(head)[None])[0]
         return np.concatenate([colours, NETWORK_WEIGHT * self._reader.read(head).vector]).astype(np.float32)

@@ -137,12 +137,12 @@ class CcipEmbedder:
         return np.frombuffer(b"".join(stored), "<f2").astype(np.float32).reshape(-1, LENGTH)
 
 
-def open_installed(found: Installed, *, device: str = AUTO, threads: int = 0) -> CcipEmbedder:
+def open_installed(installed: Installed, *, device: str = AUTO, threads: int = 0) -> CcipEmbedder:
     """Open the model in a folder of the models folder."""
     return CcipEmbedder(
-        found.path,
-        revision=str(found.card.get("revision", "")),
-        licence=str(found.card.get("licence", "")),
+        installed.path,
+        revision=str(installed.card.get("revision", "")),
+        licence=str(installed.card.get("licence", "")),
         device=device,
         threads=threads,
     )

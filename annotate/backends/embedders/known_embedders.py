@@ -38,26 +38,26 @@ class DifferenceEmbedder(Embedder, Protocol):
 class Attentive:
     """A difference embedder that calls `tell` with each comparison; `tell` may raise to stop it."""
 
-    def __init__(self, embedder: DifferenceEmbedder, tell: Callable[[], None]) -> None:
-        self._embedder, self._tell = embedder, tell
+    def __init__(self, embedder: DifferenceEmbedder, on_progress: Callable[[], None]) -> None:
+        self._embedder, self._on_progress = embedder, on_progress
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._embedder, name)
 
     def differences(self, first: Vectors, second: Vectors) -> Vectors:
-        self._tell()
+        self._on_progress()
         return self._embedder.differences(first, second)
 
     def among(self, vectors: Vectors) -> Vectors:
-        self._tell()
+        self._on_progress()
         return self._embedder.among(vectors)
 
 
-def attentive(embedder: Embedder, tell: Callable[[], None]) -> Embedder:
+def attentive(embedder: Embedder, on_progress: Callable[[], None]) -> Embedder:
     """Wrap an embedder that compares by a network, so that it calls `tell` per comparison; return others unchanged."""
     if not isinstance(embedder, DifferenceEmbedder):
         return embedder
-    watched: Any = Attentive(embedder, tell)
+    watched: Any = Attentive(embedder, on_progress)
     checked: Embedder = watched
     return checked
 

@@ -53,7 +53,7 @@ class StoredPicture:
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class Decoded:
     """Result of one picture: its (width, height) or why it cannot be read, and per model why it was refused."""
 
     size: tuple[int, int] = (0, 0)
@@ -67,7 +67,7 @@ class Ask:
 
     row: int
     read: Callable[[], Picture]
-    wanted: frozenset[int] | None
+    models_wanted: frozenset[int] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,24 +85,24 @@ class Chunk:
 
 def read_one(
     read: Callable[[], Picture],
-    fits: Sequence[Callable[[Picture], Picture]],
-    wanted: frozenset[int] | None,
+    fit_functions: Sequence[Callable[[Picture], Picture]],
+    models_wanted: frozenset[int] | None,
     put: Callable[[int, Picture], None],
-) -> Told:
+) -> Decoded:
     """Read a picture and pass each model's bytes to `put(index, bytes)`. Raises only errors not caused by the
     picture."""
     try:
         picture = read()
     except BROKEN as error:
-        return Told(problem=str(error) or type(error).__name__)
+        return Decoded(problem=str(error) or type(error).__name__)
     refused: dict[int, str] = {}
-    for place, fit in enumerate(fits):
-        if wanted is None or place in wanted:
+    for place, fit in enumerate(fit_functions):
+        if models_wanted is None or place in models_wanted:
             try:
                 put(place, fit(picture))
             except BadInput as error:  # this model refuses the picture; others may take it
                 refused[place] = str(error)
-    return Told((picture.shape[1], picture.shape[0]), "", refused)
+    return Decoded((picture.shape[1], picture.shape[0]), "", refused)
 
 
 def serve(handle: int, parent: int) -> None:
@@ -137,7 +137,7 @@ def _keep_memory() -> None:
             library.mallopt(name, value)
 
 
-def _answered(chunk: Chunk, rooms: dict[int, mmap.mmap], parent: int) -> list[Told] | BaseException:
+def _answered(chunk: Chunk, rooms: dict[int, mmap.mmap], parent: int) -> list[Decoded] | BaseException:
     """Return the pictures' results, or an error that was not caused by a picture."""
     try:
         fit_functions = [fitting.fit for fitting in chunk.fittings]
@@ -154,7 +154,7 @@ def _answered(chunk: Chunk, rooms: dict[int, mmap.mmap], parent: int) -> list[To
                 arrays[place][row] = _of_shape(fitted, arrays[place].shape[1:])
 
             signal.alarm(chunk.limit_s)
-            decoded.append(read_one(ask.read, fit_functions, ask.wanted, put))
+            decoded.append(read_one(ask.read, fit_functions, ask.models_wanted, put))
         return decoded
     except Exception as error:  # noqa: BLE001 - it is raised again where the pictures were asked for
         return _sendable(error)

@@ -20,7 +20,7 @@ from multiprocessing import reduction
 from multiprocessing.connection import Connection
 from typing import Any
 
-from annotate.backends.feeding.decoding import Ask, Chunk, Fitting, Told
+from annotate.backends.feeding.decoding import Ask, Chunk, Decoded, Fitting
 from annotate.backends.runtime.device_memory import HostBuffer
 from ingest.errors import KomaError
 from ingest.imaging import room
@@ -58,7 +58,7 @@ class _Process:
         self.rooms: set[int] = set()
         self.interrupted = False
 
-    def ask(self, chunk: Chunk, buffers: Sequence[HostBuffer]) -> list[Told] | BaseException:
+    def ask(self, chunk: Chunk, buffers: Sequence[HostBuffer]) -> list[Decoded] | BaseException:
         """Return the pictures' results, or what the process raised. Raises EOFError or OSError when it is gone."""
         for buffer in buffers:
             if buffer.number not in self.rooms:
@@ -66,7 +66,7 @@ class _Process:
                 reduction.send_handle(self.line, buffer.shared, self.process.pid)
                 self.rooms.add(buffer.number)
         self.line.send(chunk)
-        reply: list[Told] | BaseException = self.line.recv()
+        reply: list[Decoded] | BaseException = self.line.recv()
         return reply
 
     def forget(self) -> None:
@@ -94,7 +94,7 @@ class ReadingProcesses:
         self._deaths, self._stopped = 0, False
         self._end = weakref.finalize(self, _end_all, self._all)
 
-    def read(self, asks: list[Ask], fittings: Sequence[Fitting], buffers: Sequence[HostBuffer]) -> list[Told]:
+    def read(self, asks: list[Ask], fittings: Sequence[Fitting], buffers: Sequence[HostBuffer]) -> list[Decoded]:
         """Read pictures; their bytes are written to their rows of each model's shared buffer.
 
         A picture that crashes its process is reported as a problem. Raises KomaError when too many do, Interrupted
@@ -200,7 +200,7 @@ class ReadingProcesses:
         finally:
             process.line.close()
 
-    def _died(self, code: int, ask: Ask, error: BaseException) -> Told:
+    def _died(self, code: int, ask: Ask, error: BaseException) -> Decoded:
         name = getattr(ask.read, "name", "") or "a picture"
         how = f"signal {_signal(-code)}" if code < 0 else f"exit code {code}"
         if code == -signal.SIGALRM:
@@ -214,7 +214,7 @@ class ReadingProcesses:
                 "short of memory: free some, and press Resume.",
                 permanent=False,
             ) from error
-        return Told(problem=f"{name}: the process that read it was ended ({how}); the file may be malicious.")
+        return Decoded(problem=f"{name}: the process that read it was ended ({how}); the file may be malicious.")
 
 
 def _signal(number: int) -> str:

@@ -26,11 +26,11 @@ from annotate.backends.feeding.decoding import Ask, read_one
 from annotate.backends.feeding.decoding_processes import Interrupted, ReadingProcesses
 from annotate.backends.feeding.reader_batch import BatchSizes
 from annotate.backends.feeding.reader_channel import Channel, Closed
-from annotate.backends.feeding.reader_slot import Item, Key, Looked, Rows, Slot
+from annotate.backends.feeding.reader_slot import Answered, Item, Key, Rows, Slot
 from annotate.backends.runtime.device import is_out_of_memory
 from annotate.backends.runtime.device_memory import SHARES
 
-__all__ = ["Item", "Looked", "Reader"]
+__all__ = ["Answered", "Item", "Reader"]
 
 SLOTS = 3  # one is filled, one copied, one computed
 THREADS_MAX = 16
@@ -76,7 +76,7 @@ class Reader(Generic[Key]):
         self.models = list(models)
         self.threads = processes.count if processes else threads or cores_for_reading()
         self._processes = processes
-        self._apart = [hasattr(model, "said") and _on_gpu(model) for model in models]
+        self._answers_apart = [hasattr(model, "answers_of") and _on_gpu(model) for model in models]
         self._fittings = [model.fitting for model in models] if processes else []  # type: ignore[attr-defined]
         batch_sizes = sizes or BatchSizes()
         self.sizes = [batch_sizes.of(model) for model in self.models]
@@ -93,7 +93,7 @@ class Reader(Generic[Key]):
         self._pool = ThreadPoolExecutor(self.threads, thread_name_prefix="reader-decode")
         self._workers = [
             threading.Thread(target=self._guarded, args=(work,), name=f"reader-{name}", daemon=True)
-            for name, work in (("copy", self._copy), ("compute", self._compute), ("say", self._say))
+            for name, work in (("copy", self._copy), ("compute", self._compute), ("say", self._read_answers))
         ]
 
     @property
@@ -102,14 +102,14 @@ class Reader(Generic[Key]):
         with self._lock:
             return self._seconds | {DECODE: self._seconds[DECODE] / self.threads}
 
-    def answers(self, items: Iterable[Item[Key]]) -> Generator[Looked[Key], None, None]:
+    def answers(self, items: Iterable[Item[Key]]) -> Generator[Answered[Key], None, None]:
         """Yield the models' answers per picture, in order. `items` is consumed in the caller's thread as room comes
         free.
 
         Raises what a model raised; a picture that cannot be read is reported in its `problem`.
         """
         source, underway, more = iter(items), 0, True
-        finished: list[Looked[Key]] = []
+        finished: list[Answered[Key]] = []
         if self._processes:
             self._processes.begin()
         for worker in self._workers:
@@ -128,7 +128,7 @@ class Reader(Generic[Key]):
                 if underway:
                     slot = self._done.get()
                     underway -= 1
-                    finished = slot.looked()
+                    finished = slot.answered()
                     self._free.append(slot)
         except Closed:
             raise self._error or RuntimeError("the reader was closed while it was read from") from None
@@ -175,16 +175,16 @@ class Reader(Generic[Key]):
         with self._timed(DECODE):
             for row in rows:
                 item = slot.items[row]
-                slot.tell(row, read_one(item.read, fit_functions, item.wanted, partial(slot.put, row)))
+                slot.take(row, read_one(item.read, fit_functions, item.models_wanted, partial(slot.put, row)))
 
     def _read_apart(self, slot: Slot[Key], rows: range) -> None:
         """Do the same in a process, for which this thread waits."""
         assert self._processes is not None
         with self._timed(DECODE):
-            asks = [Ask(row, slot.items[row].read, slot.items[row].wanted) for row in rows]
+            asks = [Ask(row, slot.items[row].read, slot.items[row].models_wanted) for row in rows]
             replies = self._processes.read(asks, self._fittings, [model_rows.buffer for model_rows in slot.rows])
             for row, decoded in zip(rows, replies, strict=True):
-                slot.tell(row, decoded)
+                slot.take(row, decoded)
 
     def _copy(self) -> None:
         """Thread: copy the bytes of a slot that has been read to the device, batch by batch."""
@@ -193,7 +193,7 @@ class Reader(Generic[Key]):
             for read in slot.reads:
                 read.result()
             for place in range(len(self.models)):
-                for rows, host in slot.rows[place].batches(slot.wanted(place), self.sizes[place].size):
+                for rows, host in slot.rows[place].batches(slot.rows_wanted(place), self.sizes[place].size):
                     self._ready.put(_Task(slot, place, rows, host, self._staged(place, host, forgiving=True)))
             self._ready.put(slot)
 
@@ -220,14 +220,14 @@ class Reader(Generic[Key]):
             else:
                 self._answer(task)
 
-    def _say(self) -> None:
+    def _read_answers(self) -> None:
         """Thread: decode the outputs of networks into answers."""
         while True:
             task = self._raw.get()
             if isinstance(task, Slot):
                 self._done.put(task)
             else:
-                self._keep(task, self.models[task.model].said(task.raw, task.sizes))  # type: ignore[attr-defined]
+                self._keep(task, self.models[task.model].answers_of(task.raw, task.sizes))  # type: ignore[attr-defined]
                 task.raw = None
 
     def _keep(self, task: _Task[Key], answers: Sequence[Any]) -> None:
@@ -243,7 +243,7 @@ class Reader(Generic[Key]):
         try:
             staged = self._staged(task.model, task.host) if task.staged is None else task.staged
             with self._timed(COMPUTE):
-                if self._apart[task.model]:
+                if self._answers_apart[task.model]:
                     task.raw = model.computed(staged)  # type: ignore[attr-defined]
                 else:
                     answers = model.answer(staged, task.sizes)
@@ -254,7 +254,7 @@ class Reader(Generic[Key]):
         else:
             size.ran(count, time.perf_counter() - began)
             task.staged = None
-            if self._apart[task.model]:
+            if self._answers_apart[task.model]:
                 self._raw.put(task)
             else:
                 self._keep(task, answers)

@@ -59,19 +59,19 @@ class BatchSizes:
     """Known sizes by model and device; kept for the life of the process, so that each is searched once."""
 
     def __init__(self) -> None:
-        self._found: dict[tuple[str, str, str], BatchSize] = {}
+        self._sizes: dict[tuple[str, str, str], BatchSize] = {}
 
     def of(self, model: Any) -> BatchSize:
         """Return the size for a model: the known one, the one its graph prescribes, or the start of the search."""
         info = model.info
         key = (info.name, info.sha256, model.device)
-        if key not in self._found:
-            self._found[key] = _first(getattr(model, "network", None))
-        return self._found[key]
+        if key not in self._sizes:
+            self._sizes[key] = _first(getattr(model, "network", None))
+        return self._sizes[key]
 
     def put(self, model: Any, size: BatchSize) -> None:
         """Set where a model's search starts."""
-        self._found[(model.info.name, model.info.sha256, model.device)] = size
+        self._sizes[(model.info.name, model.info.sha256, model.device)] = size
 
 
 def _first(network: Any) -> BatchSize:

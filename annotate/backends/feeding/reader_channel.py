@@ -6,36 +6,36 @@ import threading
 from collections import deque
 from typing import Generic, TypeVar
 
-Thing = TypeVar("Thing")
+Element = TypeVar("Element")
 
 
 class Closed(Exception):
     """The channel was closed: whoever waited on it ends."""
 
 
-class Channel(Generic[Thing]):
+class Channel(Generic[Element]):
     """A FIFO queue of at most `length` items; `put` waits for room and `get` for an item, until it is closed."""
 
     def __init__(self, length: int) -> None:
         self._length = length
-        self._things: deque[Thing] = deque()
+        self._elements: deque[Element] = deque()
         self._changed = threading.Condition()
         self._closed = False
 
-    def put(self, thing: Thing) -> None:
+    def put(self, element: Element) -> None:
         with self._changed:
-            self._changed.wait_for(lambda: self._closed or len(self._things) < self._length)
+            self._changed.wait_for(lambda: self._closed or len(self._elements) < self._length)
             if self._closed:
                 raise Closed
-            self._things.append(thing)
+            self._elements.append(element)
             self._changed.notify_all()
 
-    def get(self) -> Thing:
+    def get(self) -> Element:
         with self._changed:
-            self._changed.wait_for(lambda: self._closed or self._things)
+            self._changed.wait_for(lambda: self._closed or self._elements)
             if self._closed:
                 raise Closed
-            element = self._things.popleft()
+            element = self._elements.popleft()
             self._changed.notify_all()
             return element
 
@@ -43,5 +43,5 @@ class Channel(Generic[Thing]):
         """End every wait, now and later, and drop what is queued."""
         with self._changed:
             self._closed = True
-            self._things.clear()
+            self._elements.clear()
             self._changed.notify_all()

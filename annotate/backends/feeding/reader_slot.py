@@ -10,7 +10,7 @@ from typing import Any, Generic, TypeVar
 import numpy as np
 
 from annotate.backends.contract import Picture
-from annotate.backends.feeding.decoding import Told
+from annotate.backends.feeding.decoding import Decoded
 from annotate.backends.runtime.device_memory import HostBuffer
 from annotate.backends.runtime.inputs import Fit
 
@@ -25,14 +25,14 @@ class Item(Generic[Key]):
 
     key: Key
     read: Callable[[], Picture]
-    wanted: frozenset[int] | None = None
+    models_wanted: frozenset[int] | None = None
 
     def wants(self, model: int) -> bool:
-        return self.wanted is None or model in self.wanted
+        return self.models_wanted is None or model in self.models_wanted
 
 
 @dataclass(frozen=True, slots=True)
-class Looked(Generic[Key]):
+class Answered(Generic[Key]):
     """The models' answers for a picture: one each, None where it was not requested or failed.
 
     `problem` says why, for the picture or for single models.
@@ -145,13 +145,13 @@ class Slot(Generic[Key]):
         """Store a picture's bytes for a model."""
         self.rows[model].put(row, fitted)
 
-    def tell(self, row: int, told: Told) -> None:
+    def take(self, row: int, decoded: Decoded) -> None:
         """Record a picture's result; each row is reported by one thread."""
-        self.sizes[row], self.problems[row] = told.size, told.problem
-        for model, why in told.refused.items():
+        self.sizes[row], self.problems[row] = decoded.size, decoded.problem
+        for model, why in decoded.refused.items():
             self.refused[row, model] = why
 
-    def wanted(self, model: int) -> list[int]:
+    def rows_wanted(self, model: int) -> list[int]:
         """Return the rows of pictures that were read and that this model is to process."""
         return [
             row
@@ -159,12 +159,12 @@ class Slot(Generic[Key]):
             if not self.problems[row] and item.wants(model) and (row, model) not in self.refused
         ]
 
-    def looked(self) -> list[Looked[Key]]:
+    def answered(self) -> list[Answered[Key]]:
         """Return the results of all pictures in order, and drop pictures stored singly."""
         for rows in self.rows:
             rows.drop_singles()
         return [
-            Looked(item.key, self.sizes[row], tuple(column[row] for column in self.answers), self._problem(row))
+            Answered(item.key, self.sizes[row], tuple(column[row] for column in self.answers), self._problem(row))
             for row, item in enumerate(self.items)
         ]
 

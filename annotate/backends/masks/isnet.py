@@ -84,12 +84,12 @@ def restored(plane: Mask, size: tuple[int, int]) -> Mask:
     return np.asarray(np.clip(cv2.resize(part, size, interpolation=cv2.INTER_LINEAR), 0, 1), np.float32)
 
 
-def open_installed(found: Installed, *, device: str = AUTO, threads: int = 0) -> IsnetMask:
+def open_installed(installed: Installed, *, device: str = AUTO, threads: int = 0) -> IsnetMask:
     """Open the model in a folder of the models folder."""
     return IsnetMask(
-        found.path,
-        revision=str(found.card.get("revision", "")),
-        licence=str(found.card.get("licence", "")),
+        installed.path,
+        revision=str(installed.card.get("revision", "")),
+        licence=str(installed.card.get("licence", "")),
         device=device,
         threads=threads,
     )

@@ -46,7 +46,7 @@ def download(
     Raises BadInput (missing, or its content differs from the stated or pinned hash), Cancelled, or a KomaError that is
     not permanent (no network, no space); partial downloads are kept.
     """
-    files_wanted = _wanted(model, hub, stop)
+    files_wanted = _files_wanted(model, hub, stop)
     total = sum(remote.size for _, remote in files_wanted)
     with folder.incoming(models_dir, model.name) as aside:
         _drop_other_parts(aside, files_wanted)
@@ -77,13 +77,13 @@ def download(
 
 
 def card_of(
-    model: Model, files: Mapping[str, Mapping[str, Any]], wanted: list[tuple[File, Remote]], hub: Hub
+    model: Model, files: Mapping[str, Mapping[str, Any]], files_wanted: list[tuple[File, Remote]], hub: Hub
 ) -> dict[str, Any]:
     """Build koma.json of a downloaded model."""
     return {
         "family": model.family,
         "repository": model.repository,
-        "revision": next((remote.commit for _, remote in wanted if remote.repository == model.repository), ""),
+        "revision": next((remote.commit for _, remote in files_wanted if remote.repository == model.repository), ""),
         "licence": model.licence or hub.licence(model.repository),
         "options": model.options,
         "from": hub.base,
@@ -92,7 +92,7 @@ def card_of(
     }
 
 
-def _wanted(model: Model, hub: Hub, stop: Stop) -> list[tuple[File, Remote]]:
+def _files_wanted(model: Model, hub: Hub, stop: Stop) -> list[tuple[File, Remote]]:
     files = model.files
     if not files:
         listed = hub.listing(model.repository, model.revision, stop=stop)
@@ -100,7 +100,7 @@ def _wanted(model: Model, hub: Hub, stop: Stop) -> list[tuple[File, Remote]]:
         files = tuple(File(name, name) for name in sorted(names) if name != CARD)
         if not files or len(files) > FILES_MAX:
             raise BadInput(f"{model.repository} holds {len(files)} usable files at its top; it cannot be taken whole.")
-    found = []
+    wanted_files = []
     for file in files:
         why = formats.refusal(file.local)
         if why or file.local == CARD:
@@ -113,18 +113,18 @@ def _wanted(model: Model, hub: Hub, stop: Stop) -> list[tuple[File, Remote]]:
                     f"{model.name}: {file.remote} on {hub.host} has different content (sha256 {remote.sha256[:12]}...) "
                     f"than the catalogue pins ({file.sha256[:12]}...). It was not downloaded."
                 )
-            found.append((file, remote))
+            wanted_files.append((file, remote))
         elif not file.optional:
             raise BadInput(
                 f"{model.name}: {hub.host} has no {file.remote} in {repository} at {model.revision}. It may have "
                 "moved, need a login (KOMA_HUB_TOKEN), or the mirror lacks it."
             )
-    return found
+    return wanted_files
 
 
-def _drop_other_parts(aside: Path, wanted: list[tuple[File, Remote]]) -> None:
+def _drop_other_parts(aside: Path, files_wanted: list[tuple[File, Remote]]) -> None:
     """Keep only partial downloads of exactly these files, and record which files they belong to."""
-    plan = {f"{file.local}{PART}": [r.repository, r.path, r.commit, r.size, r.sha256] for file, r in wanted}
+    plan = {f"{file.local}{PART}": [r.repository, r.path, r.commit, r.size, r.sha256] for file, r in files_wanted}
     try:
         before = outside_json.read(aside / PLAN)
     except (OSError, ValueError):

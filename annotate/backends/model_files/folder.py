@@ -106,13 +106,13 @@ def write_card(folder: Path, card: Mapping[str, Any]) -> None:
     temporary.replace(folder / CARD)
 
 
-def check_space(models_dir: Path, wanted: int, *, reserve: int) -> None:
+def check_space(models_dir: Path, bytes_needed: int, *, reserve: int) -> None:
     """Raise KomaError when `wanted` bytes would use space that is reserved."""
     models_dir.mkdir(parents=True, exist_ok=True)
     free = shutil.disk_usage(models_dir).free
-    if free - wanted < reserve:
+    if free - bytes_needed < reserve:
         raise KomaError(
-            f"{models_dir} has {humane.filesize(free)} free; the model needs {humane.filesize(wanted)} and "
+            f"{models_dir} has {humane.filesize(free)} free; the model needs {humane.filesize(bytes_needed)} and "
             f"{humane.filesize(reserve)} are reserved (KOMA_DISK_RESERVE_BYTES). Free some space.",
             permanent=False,
         )
@@ -194,8 +194,8 @@ def remove(models_dir: Path, name: str) -> int:
 def _in_place(models_dir: Path, name: str, *asides: str) -> list[Path]:
     """Return the installed paths of a model. Raises BadInput when there are none, and none staged either."""
     card = models_dir / f"{name}.json"
-    paths = [one for one in (models_dir / name, *(models_dir / f"{name}{e}" for e in (".onnx", ".xml")), card)
-             if os.path.lexists(one)]  # fmt: skip
+    candidates = (models_dir / name, *(models_dir / f"{name}{e}" for e in (".onnx", ".xml")), card)
+    paths = [candidate for candidate in candidates if os.path.lexists(candidate)]
     fetched = [models_dir / aside / name for aside in asides]
     if paths in ([], [card]) and not any(path.is_dir() and any(path.iterdir()) for path in fetched):
         raise BadInput(f"{name} is not installed in {models_dir}.")

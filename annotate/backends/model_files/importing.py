@@ -59,7 +59,7 @@ def import_model(
     *,
     name: str = "",
     family: str = "",
-    shown: str = "",
+    display_name: str = "",
     reserve: int = 0,
     report: Report = lambda done, total, file: None,
     stop: Stop = never,
@@ -69,10 +69,10 @@ def import_model(
     For a name in the catalogue, the catalogue says which files are needed; other models need `family`, a koma.json, or
     files by which their family is recognised. `shown`: the source's name for the user. Raises BadInput.
     """
-    called = plain_text(shown or source.name)
+    called = plain_text(display_name or source.name)
     name = folder.new_name(name or PurePosixPath(called).name.removesuffix(".zip"))
     with _offered(source, called) as (offers, left_out):
-        card = _told(offers)
+        card = _stated(offers)
         model = CATALOGUE.get(name)
         taken = _of_catalogue(model, offers, left_out) if model else _all_safe(offers, left_out)
         family = model.family if model else family or str(card.get("family", "")) or _recognised(taken)
@@ -149,7 +149,7 @@ def _in_folder(source: Path) -> tuple[list[Offered], list[str]]:
     return offers, left_out
 
 
-def _told(offers: list[Offered]) -> dict[str, Any]:
+def _stated(offers: list[Offered]) -> dict[str, Any]:
     """Read the source's koma.json, of a model packed elsewhere; empty without one. Only a few of its keys are used."""
 
     for offer in offers:
@@ -281,9 +281,9 @@ def _card(
     }
 
 
-def _options(told: Any) -> dict[str, Any]:
+def _options(stated: Any) -> dict[str, Any]:
     """Return the acceptable options of an untrusted card: simple values with short names."""
-    rows = told.items() if isinstance(told, dict) else ()
+    rows = stated.items() if isinstance(stated, dict) else ()
     fine = {
         name: value
         for name, value in rows

@@ -167,36 +167,38 @@ def find(name: str, models_dir: Path, *, task: str) -> Installed:
     )
 
 
-def open_model(found: Installed, *, device: str = AUTO, threads: int = 0, **options: Any) -> Any:
+def open_model(installed_model: Installed, *, device: str = AUTO, threads: int = 0, **options: Any) -> Any:
     """Open a model with its adapter; `options` are specific to the adapter (such as a threshold).
 
     Raises BadInput when its files are damaged or of a different type, or the device is not available.
     """
-    module, _, function = found.family.opener.partition(":")
-    return getattr(import_module(module), function)(found, device=device, threads=threads, **options)
+    module, _, function = installed_model.family.opener.partition(":")
+    return getattr(import_module(module), function)(installed_model, device=device, threads=threads, **options)
 
 
-def describe(found: Installed) -> Any:
+def describe(installed_model: Installed) -> Any:
     """Return identity, labels and rules of a tagger or classifier (`taggers.scorer.Described`) without loading it.
 
     Raises BadInput when a file is missing or damaged, or the model is of a different type.
     """
-    module, _, function = found.family.describer.partition(":")
+    module, _, function = installed_model.family.describer.partition(":")
     if not module:
-        raise BadInput(f"{found.name} is not a tagger or classifier. Choose another model.")
-    return getattr(import_module(module), function)(found)
+        raise BadInput(f"{installed_model.name} is not a tagger or classifier. Choose another model.")
+    return getattr(import_module(module), function)(installed_model)
 
 
-def identity(found: Installed) -> tuple[str, str] | None:
+def identity(installed_model: Installed) -> tuple[str, str] | None:
     """Return (revision, sha256) as the opened model would report, or None if only opening it tells; see `describe`.
 
     Raises BadInput when the file is missing.
     """
-    options = found.card.get("options")
+    options = installed_model.card.get("options")
     fed_otherwise = isinstance(options, dict) and options.get("dynamic") is True  # which is part of the revision
-    if not found.family.weights or not found.path.is_dir() or fed_otherwise:
+    if not installed_model.family.weights or not installed_model.path.is_dir() or fed_otherwise:
         return None
-    return str(found.card.get("revision", "")), weights.sha256_of(found.path / found.family.weights)
+    return str(installed_model.card.get("revision", "")), weights.sha256_of(
+        installed_model.path / installed_model.family.weights
+    )
 
 
 def _single(path: Path) -> Installed | None:

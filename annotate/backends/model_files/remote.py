@@ -224,8 +224,8 @@ class Hub:
             if stop():
                 raise Cancelled("Stopped. The partial download is kept.")
 
-        given = self.headers_for(url) | (headers or {})
-        with self._client.stream(method, url, given, quiet_s=self.timeout_s, listen=listen) as response:
+        request_headers = self.headers_for(url) | (headers or {})
+        with self._client.stream(method, url, request_headers, quiet_s=self.timeout_s, listen=listen) as response:
             yield response
             if method == "HEAD":
                 _read_out(response)

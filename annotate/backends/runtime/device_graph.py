@@ -57,7 +57,7 @@ def arithmetic(spec: InputSpec) -> bytes:
         inputs = b"".join(_text(1, name) for name in (before, *others))
         graph += _bytes(1, inputs + _text(2, after) + _text(4, kind) + attributes)
         before = after
-    graph += _text(2, "arithmetic") + b"".join(_bytes(5, one) for one in constants)
+    graph += _text(2, "arithmetic") + b"".join(_bytes(5, constant_tensor) for constant_tensor in constants)
     sides: tuple[str | int, ...] = ("n", "a", "b", "c")
     graph += _bytes(11, _value(INPUT, _UINT8, ("n", "h", "w", 3))) + _bytes(12, _value(OUTPUT, _FLOAT, sides))
     opset = _bytes(8, _text(1, "") + _number(2, _OPSET))

@@ -11,7 +11,7 @@ NO_MEMORY = ("out of memory", "failed to allocate", "bad alloc", "bad_alloc", "c
 ENDINGS = (".onnx", ".xml", ".json")  # of a model that is not a folder
 
 
-def kept(models: dict[str, Any], key: str, stamp: Hashable, open_it: Callable[[], Any]) -> Any:
+def opened_once(models: dict[str, Any], key: str, stamp: Hashable, open_it: Callable[[], Any]) -> Any:
     """Return the model opened under `key` with the same stamp, else open it with `open_it`; `models` is a stage's
     `ctx.models`. The old model is freed before the new one is loaded, and all others if memory runs out."""
     if key not in models or models[key][0] != stamp:
@@ -19,7 +19,7 @@ def kept(models: dict[str, Any], key: str, stamp: Hashable, open_it: Callable[[]
         try:
             opened = open_it()
         except Exception as error:
-            if not models or not no_memory(error):
+            if not models or not is_out_of_memory(error):
                 raise
             getattr(models, "make_room", models.clear)()
             opened = open_it()
@@ -27,7 +27,7 @@ def kept(models: dict[str, Any], key: str, stamp: Hashable, open_it: Callable[[]
     return models[key][1]
 
 
-def no_memory(error: BaseException | None) -> bool:
+def is_out_of_memory(error: BaseException | None) -> bool:
     """Return whether an error or its cause says that memory ran out, on the device or the machine."""
     while error is not None:
         words = str(error).lower()

@@ -32,19 +32,19 @@ FIRST_RULES = Rules(
 SECOND_RULES = Rules({"general": 0.55, "meta": 0.55, "character": 0.55, "copyright": 0.55}, one_of=BEST, inclusive=True)
 
 
-def describe(found: Installed) -> Described:
+def describe(installed: Installed) -> Described:
     """Return labels, rules and identity of the tagger in a folder. Raises BadInput when a file is missing or
     damaged."""
-    path, table = file_of(found, MODEL_FILE), file_of(found, FIRST_LABELS, SECOND_LABELS)
+    path, table = file_of(installed, MODEL_FILE), file_of(installed, FIRST_LABELS, SECOND_LABELS)
     rules = FIRST_RULES if table.name == FIRST_LABELS else SECOND_RULES
-    return described(found, task="tags", revision="", labels=label_lists.read_places(table), rules=rules, path=path)
+    return described(installed, task="tags", revision="", labels=label_lists.read_places(table), rules=rules, path=path)
 
 
-def open_installed(found: Installed, *, device: str = AUTO, threads: int = 0) -> OnnxScorer:
+def open_installed(installed: Installed, *, device: str = AUTO, threads: int = 0) -> OnnxScorer:
     """Open the tagger. Generation 1: padded white to a square, bicubic to 448, BGR; 2: stretched to 384, bicubic, RGB.
     Values from -1 to 1."""
-    described = describe(found)
-    first = file_of(found, FIRST_LABELS, SECOND_LABELS).name == FIRST_LABELS
+    described = describe(installed)
+    first = file_of(installed, FIRST_LABELS, SECOND_LABELS).name == FIRST_LABELS
     opened, (height, width) = open_graph(described.weights, device=device, threads=threads, nchw=True)
     side = 448 if first else 384
     spec = InputSpec(

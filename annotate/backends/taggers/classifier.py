@@ -49,42 +49,48 @@ LADDER = (
 CLASSES = "aesthetic_class"  # category of its seven outputs, which are never accepted as tags
 
 
-def describe(found: Installed) -> Described:
+def describe(installed: Installed) -> Described:
     """Return labels, rules and identity of a classifier; its best label is accepted, as "subject:label"."""
-    labels = _labels(found)
-    subject = _subject(found, labels)
-    where = str(found.path / META_FILE)
+    labels = _labels(installed)
+    subject = _subject(installed, labels)
+    where = str(installed.path / META_FILE)
     label_list = [label_lists.label_of(name, subject, where=where) for name in labels]
     rules = Rules(one_of=frozenset({subject}))
-    return described(found, task="class", revision="", labels=label_list, rules=rules, path=file_of(found, MODEL_FILE))
+    return described(
+        installed, task="class", revision="", labels=label_list, rules=rules, path=file_of(installed, MODEL_FILE)
+    )
 
 
-def open_installed(found: Installed, *, device: str = AUTO, threads: int = 0) -> OnnxScorer:
+def open_installed(installed: Installed, *, device: str = AUTO, threads: int = 0) -> OnnxScorer:
     """Open a classifier. Input by its `preprocess.json`, else white background, stretched, bilinear,
     (x / 255 - 0.5) / 0.5, [n, 3, h, w]."""
-    described = describe(found)
+    described = describe(installed)
     opened, size = open_graph(described.weights, device=device, threads=threads, nchw=True)
-    return OnnxScorer(described, opened, _input(found, size), output=output_of(opened, described.weights, "output"))
+    return OnnxScorer(described, opened, _input(installed, size), output=output_of(opened, described.weights, "output"))
 
 
-def describe_aesthetic(found: Installed) -> Described:
+def describe_aesthetic(installed: Installed) -> Described:
     """Describe the seven classes and, as the last label, the percentile of the picture, which gives its tag."""
-    names = _labels(found)
+    names = _labels(installed)
     if tuple(names) != AESTHETIC:
-        raise BadInput(f"{found.path / META_FILE} lists {', '.join(names)}, not {', '.join(AESTHETIC)}: another model.")
+        raise BadInput(
+            f"{installed.path / META_FILE} lists {', '.join(names)}, not {', '.join(AESTHETIC)}: another model."
+        )
     labels = [*(Label(name, CLASSES) for name in names), Label("percentile", "aesthetic")]
     rules = Rules(ladders={"aesthetic": LADDER})
-    return described(found, task="class", revision="", labels=labels, rules=rules, path=file_of(found, MODEL_FILE))
+    return described(
+        installed, task="class", revision="", labels=labels, rules=rules, path=file_of(installed, MODEL_FILE)
+    )
 
 
-def open_aesthetic(found: Installed, *, device: str = AUTO, threads: int = 0) -> AestheticScorer:
+def open_aesthetic(installed: Installed, *, device: str = AUTO, threads: int = 0) -> AestheticScorer:
     """Open the aesthetic classifier of a folder with SAMPLES_FILE. Raises BadInput when a file is missing or
     damaged."""
-    described = describe_aesthetic(found)
-    curve = read_samples(file_of(found, SAMPLES_FILE))
+    described = describe_aesthetic(installed)
+    curve = read_samples(file_of(installed, SAMPLES_FILE))
     opened, size = open_graph(described.weights, device=device, threads=threads, nchw=True)
     output = output_of(opened, described.weights, "output")
-    return AestheticScorer(described, opened, _input(found, size), output=output, curve=curve)
+    return AestheticScorer(described, opened, _input(installed, size), output=output, curve=curve)
 
 
 class AestheticScorer(OnnxScorer):
@@ -131,27 +137,27 @@ def read_samples(path: Path) -> NDArray[np.float64]:
     return curve
 
 
-def _labels(found: Installed) -> list[str]:
-    path = file_of(found, META_FILE)
+def _labels(installed: Installed) -> list[str]:
+    path = file_of(installed, META_FILE)
     labels = label_lists.read_object(path).get("labels")
     if not isinstance(labels, list) or not labels or not all(isinstance(name, str) for name in labels):
         raise BadInput(f"{path} must hold a list `labels`. Download the file again.")
     return labels
 
 
-def _subject(found: Installed, labels: list[str]) -> str:
+def _subject(installed: Installed, labels: list[str]) -> str:
     """Return the tag prefix before the colon: the card's `prefix`, the subject of known labels, or the folder's
     name."""
-    subject = str(option(found, "prefix", "")) or SUBJECTS.get(frozenset(labels), "")
-    subject = subject or re.sub(r"[^a-z0-9]+", "_", found.name.lower()).strip("_")[:31]
+    subject = str(option(installed, "prefix", "")) or SUBJECTS.get(frozenset(labels), "")
+    subject = subject or re.sub(r"[^a-z0-9]+", "_", installed.name.lower()).strip("_")[:31]
     if not WORD.fullmatch(subject):
-        raise BadInput(f"{found.path}: {subject!r} cannot begin a tag: lower-case letters, digits and _ only.")
+        raise BadInput(f"{installed.path}: {subject!r} cannot begin a tag: lower-case letters, digits and _ only.")
     return subject
 
 
-def _input(found: Installed, size: tuple[int | None, int | None]) -> Stages | InputSpec:
-    if (found.path / STAGES_FILE).is_file():
-        return read_stages(found.path / STAGES_FILE)
+def _input(installed: Installed, size: tuple[int | None, int | None]) -> Stages | InputSpec:
+    if (installed.path / STAGES_FILE).is_file():
+        return read_stages(installed.path / STAGES_FILE)
     height, width = size
     if height is None or width is None:
         height = width = SIDE

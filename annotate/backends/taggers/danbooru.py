@@ -23,17 +23,17 @@ DEEP_RULES = Rules({"general": 0.5, "character": 0.5}, one_of=frozenset({"rating
 ML_RULES = Rules({"general": 0.7}, inclusive=True)
 
 
-def describe_deep(found: Installed) -> Described:
+def describe_deep(installed: Installed) -> Described:
     """Describe a DeepDanbooru folder; ratings are tags such as "rating:safe". Raises BadInput when a file is
     damaged."""
-    path = file_of(found, MODEL_FILE, "deepdanbooru.onnx")
-    labels = label_lists.read_table(file_of(found, TAGS_FILE, "deepdanbooru_tags.csv"))
-    return described(found, task="tags", revision="", labels=labels, rules=DEEP_RULES, path=path)
+    path = file_of(installed, MODEL_FILE, "deepdanbooru.onnx")
+    labels = label_lists.read_table(file_of(installed, TAGS_FILE, "deepdanbooru_tags.csv"))
+    return described(installed, task="tags", revision="", labels=labels, rules=DEEP_RULES, path=path)
 
 
-def open_deep(found: Installed, *, device: str = AUTO, threads: int = 0) -> OnnxScorer:
+def open_deep(installed: Installed, *, device: str = AUTO, threads: int = 0) -> OnnxScorer:
     """Open DeepDanbooru. Input: aspect ratio kept, centred on black 512 x 512, bicubic, RGB / 255, [n, h, w, 3]."""
-    described = describe_deep(found)
+    described = describe_deep(installed)
     opened, (height, width) = open_graph(described.weights, device=device, threads=threads, nchw=False)
     spec = InputSpec(
         width or DEEP_SIDE, height or DEEP_SIDE, fit_by=Fit.LETTERBOX, resample=Resample.BICUBIC, fill=0, nchw=False
@@ -41,10 +41,10 @@ def open_deep(found: Installed, *, device: str = AUTO, threads: int = 0) -> Onnx
     return OnnxScorer(described, opened, spec, output=output_of(opened, described.weights))
 
 
-def describe_ml(found: Installed) -> Described:
+def describe_ml(installed: Installed) -> Described:
     """Describe an ML-Danbooru folder; all its tags are general. Raises BadInput when a file is missing or damaged."""
-    path = file_of(found, MODEL_FILE, "ml_caformer_m36_dec-5-97527.onnx")
-    table = file_of(found, TAGS_FILE, "mldanbooru_tags.csv")
+    path = file_of(installed, MODEL_FILE, "ml_caformer_m36_dec-5-97527.onnx")
+    table = file_of(installed, TAGS_FILE, "mldanbooru_tags.csv")
     labels: list[Label] = [
         label_lists.NAMELESS
         if row is None
@@ -52,14 +52,14 @@ def describe_ml(found: Installed) -> Described:
         for line, row in label_lists.read_rows(table, "name")
     ]
     return described(
-        found, task="tags", revision="", labels=label_lists.checked(labels, table), rules=ML_RULES, path=path
+        installed, task="tags", revision="", labels=label_lists.checked(labels, table), rules=ML_RULES, path=path
     )
 
 
-def open_ml(found: Installed, *, device: str = AUTO, threads: int = 0) -> OnnxScorer:
+def open_ml(installed: Installed, *, device: str = AUTO, threads: int = 0) -> OnnxScorer:
     """Open ML-Danbooru. Input: stretched to 448 x 448 (sides rounded down to a multiple of 4), bilinear, RGB / 255,
     [n, 3, h, w]; the output is logits."""
-    described = describe_ml(found)
+    described = describe_ml(installed)
     opened, (height, width) = open_graph(described.weights, device=device, threads=threads, nchw=True)
     wide, high = ((side or ML_SIDE) // ML_STEP * ML_STEP for side in (width, height))
     spec = InputSpec(wide, high, resample=Resample.BILINEAR)

@@ -42,13 +42,13 @@ def parse_overlaps(data: bytes, *, name: str) -> Parsed:
     A tag is dropped when the picture has a more specific one. Raises BadInput naming the wrong entry.
     """
     try:
-        told = outside_json.parsed(_text(data, name))
+        parsed_json = outside_json.parsed(_text(data, name))
     except ValueError as error:
         raise BadInput(
             f'{name} is not JSON: {error}. A list of included tags looks like {{"hair": ["long hair"]}}.'
         ) from error
     overlaps: dict[str, set[str]] = {}
-    for place, (tag, others) in enumerate(_entries(told, name), 1):
+    for place, (tag, others) in enumerate(_entries(parsed_json, name), 1):
         if not isinstance(tag, str) or not isinstance(others, list) or not all(isinstance(o, str) for o in others):
             raise BadInput(
                 f"{name}, entry {place} ({_short(tag)}): it must be a tag with a list of more specific tags."
@@ -63,12 +63,12 @@ def parse_overlaps(data: bytes, *, name: str) -> Parsed:
         raise BadInput(f"{name} has no tag with more specific tags.")
     parsed = Parsed(overlaps=clean)
     if alone:
-        parsed.notes.append(f"Left out, since no tag includes itself: {_some(alone)}.")
+        parsed.notes.append(f"Left out, since no tag includes itself: {_first_names(alone)}.")
     both = sorted(
         f"{tag} and {other}" for tag in clean for other in clean[tag] if tag < other and tag in clean.get(other, ())
     )
     if both:
-        parsed.notes.append(f"{_some(both)} include each other: where both are seen, both are dropped.")
+        parsed.notes.append(f"{_first_names(both)} include each other: where both are seen, both are dropped.")
     return parsed
 
 
@@ -90,7 +90,9 @@ def parse_unwanted(data: bytes, *, name: str) -> Parsed:
         tags[tag] = None
     if not tags:
         raise BadInput(f"{name} holds no tags; it must have one per line.")
-    return Parsed(unwanted=tuple(tags), notes=[f"{_some(list(twice))} occurred more than once."] if twice else [])
+    return Parsed(
+        unwanted=tuple(tags), notes=[f"{_first_names(list(twice))} occurred more than once."] if twice else []
+    )
 
 
 def installed_file(models_dir: Path, *, included: bool) -> Path | None:
@@ -115,11 +117,11 @@ def digest(data: bytes) -> str:
     return sha256(data).hexdigest()[:16]
 
 
-def _entries(told: Any, name: str) -> list[tuple[Any, Any]]:
-    if isinstance(told, dict):
-        return list(told.items())
-    if isinstance(told, list) and all(isinstance(entry, dict) for entry in told):
-        return [(entry.get("query"), entry.get("has_overlap") or []) for entry in told]
+def _entries(parsed: Any, name: str) -> list[tuple[Any, Any]]:
+    if isinstance(parsed, dict):
+        return list(parsed.items())
+    if isinstance(parsed, list) and all(isinstance(entry, dict) for entry in parsed):
+        return [(entry.get("query"), entry.get("has_overlap") or []) for entry in parsed]
     raise BadInput(
         f'{name} holds no lists of tags by tag. It must look like {{"hair": ["long hair"]}} or '
         '[{"query": "hair", "has_overlap": ["long hair"]}].'
@@ -149,6 +151,6 @@ def _short(value: Any) -> str:
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 
-def _some(names: list[str]) -> str:
+def _first_names(names: list[str]) -> str:
     more = f" and {len(names) - SHOWN:,} more" if len(names) > SHOWN else ""
     return f"{', '.join(names[:SHOWN])}{more}"

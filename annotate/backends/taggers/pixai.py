@@ -26,26 +26,26 @@ THRESHOLD = 0.4  # for a category that the file does not list
 SCORES, LOGITS = "prediction", "logits"
 
 
-def describe(found: Installed) -> Described:
+def describe(installed: Installed) -> Described:
     """Return labels, rules and identity of the tagger in a folder. Raises BadInput when a file is missing or
     damaged."""
-    path, table = file_of(found, MODEL_FILE), file_of(found, TAGS_FILE)
+    path, table = file_of(installed, MODEL_FILE), file_of(installed, TAGS_FILE)
     labels = label_lists.read_table(table)
     thresholds = {label.category: THRESHOLD for label in labels if label.name} | _thresholds(
-        found.path / THRESHOLDS_FILE
+        installed.path / THRESHOLDS_FILE
     )
     rules = Rules(thresholds, inclusive=True, implies=_series(table, labels))
-    return described(found, task="tags", revision="", labels=labels, rules=rules, path=path)
+    return described(installed, task="tags", revision="", labels=labels, rules=rules, path=path)
 
 
-def open_installed(found: Installed, *, device: str = AUTO, threads: int = 0) -> OnnxScorer:
+def open_installed(installed: Installed, *, device: str = AUTO, threads: int = 0) -> OnnxScorer:
     """Open the tagger in a folder; its output `prediction` holds probabilities, `logits` is used only without it."""
-    described = describe(found)
-    stages = read_stages(file_of(found, STAGES_FILE))
+    described = describe(installed)
+    stages = read_stages(file_of(installed, STAGES_FILE))
     opened, (height, width) = open_graph(described.weights, device=device, threads=threads, nchw=True)
     if height not in (None, stages.spec.height) or width not in (None, stages.spec.width):
         raise BadInput(
-            f"{found.path}: {STAGES_FILE} makes {stages.spec.width} x {stages.spec.height}, the network takes "
+            f"{installed.path}: {STAGES_FILE} makes {stages.spec.width} x {stages.spec.height}, the network takes "
             f"{width} x {height}: the two files are of different models. Download both from the same place."
         )
     output = output_of(opened, described.weights, SCORES, LOGITS)
@@ -76,15 +76,17 @@ def _series(table: Path, labels: list[Label]) -> dict[str, tuple[str, ...]]:
     """Read the series by character from the column `ips` (a JSON list); empty without that column."""
     series: dict[str, tuple[str, ...]] = {}
     for label, (line, row) in zip(labels, label_lists.read_rows(table, "name")):
-        told = (row or {}).get("ips", "").strip()
-        if not told:
+        series_text = (row or {}).get("ips", "").strip()
+        if not series_text:
             continue
         try:
-            names = outside_json.parsed(told)
+            names = outside_json.parsed(series_text)
         except ValueError:
             names = None
         if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
-            raise BadInput(f"{table}: row {line}: {told[:40]!r} is not a list of series. Download the file again.")
+            raise BadInput(
+                f"{table}: row {line}: {series_text[:40]!r} is not a list of series. Download the file again."
+            )
         where = f"{table}: row {line}"
         if names and label.name:
             series[label.name] = tuple(label_lists.label_of(name, "copyright", where=where).name for name in names)

@@ -163,15 +163,15 @@ def _crop(image: Image.Image, *, width: int, height: int) -> Image.Image:
 
 
 def _pad(stage: dict[str, Any], size: tuple[int, int]) -> Step:
-    told = stage.get("background_color", "white")
-    if isinstance(told, str):
-        levels: Sequence[Any] = ImageColor.getrgb(told)
+    background = stage.get("background_color", "white")
+    if isinstance(background, str):
+        levels: Sequence[Any] = ImageColor.getrgb(background)
     else:
-        levels = [told] * 3 if isinstance(told, int) else list(told)
+        levels = [background] * 3 if isinstance(background, int) else list(background)
     # A fourth number is an alpha value; pictures are RGB here.
     colour = tuple(int(level) for level in levels[:3])
     if len(colour) != 3 or len(levels) > 4 or not all(0 <= level <= 255 for level in colour):
-        raise ValueError(f"the background_color {told} cannot be used")
+        raise ValueError(f"the background_color {background} cannot be used")
     return partial(_padded, width=size[0], height=size[1], colour=colour, resample=FILTERS[_filter(stage)])
 
 

@@ -53,20 +53,20 @@ class OnnxScorer:
     """A Scorer over one session. `extra` labels have no output: a subclass computes their scores in `completed`."""
 
     def __init__(
-        self, told: Described, opened: Opened, taken: Input | InputSpec, *, output: str, logits: bool = False,
+        self, described: Described, opened: Opened, taken: Input | InputSpec, *, output: str, logits: bool = False,
         extra: int = 0,
     ) -> None:  # fmt: skip
         """`logits`: the output needs a sigmoid. Raises BadInput when the graph does not output one score per label."""
-        self.info, self.labels, self.rules = told.info, told.labels, told.rules
-        self.reading = AcceptedTags(told.labels, told.rules)
+        self.info, self.labels, self.rules = described.info, described.labels, described.rules
+        self.accepted_tags = AcceptedTags(described.labels, described.rules)
         self.device = opened.device
         self._taken = taken
         self.network = Network(opened, taken if isinstance(taken, InputSpec) else taken.spec)
-        self._path, self._output, self._logits = told.weights, output, logits
-        self._outputs = len(told.labels) - extra
+        self._path, self._output, self._logits = described.weights, output, logits
+        self._outputs = len(described.labels) - extra
         shape = next(graph_output.shape for graph_output in opened.session.get_outputs() if graph_output.name == output)
         if len(shape) != 2:
-            raise BadInput(f"{told.weights}: not a tagger or classifier: its output is {shape}, not [n, labels].")
+            raise BadInput(f"{described.weights}: not a tagger or classifier: its output is {shape}, not [n, labels].")
         if isinstance(shape[1], int):
             self._check_count(shape[1])
 
@@ -81,13 +81,13 @@ class OnnxScorer:
 
     def answer(self, batch: Picture | Staged, sizes: Sequence[tuple[int, int]]) -> list[Scores]:
         """Return the scores [labels] (0 to 1) per picture. Raises BadInput when the output is not scores."""
-        return self.said(self.computed(batch), sizes)
+        return self.answers_of(self.computed(batch), sizes)
 
     def computed(self, batch: Picture | Staged) -> Any:
         """Run the network and return its raw output. This part runs on the device."""
         return self.network.run(batch, [self._output])[0]
 
-    def said(self, raw: Any, sizes: Sequence[tuple[int, int]]) -> list[Scores]:
+    def answers_of(self, raw: Any, sizes: Sequence[tuple[int, int]]) -> list[Scores]:
         """Convert raw output to scores. This part runs on the CPU."""
         return list(self.completed(self.scored(np.asarray(raw, np.float32))))
 
@@ -139,25 +139,25 @@ _GET_AGAIN = "Download the model's files again, all from the same place."
 
 
 def described(
-    found: Installed, *, task: str, revision: str, labels: Sequence[Label], rules: Rules, path: Path
+    installed: Installed, *, task: str, revision: str, labels: Sequence[Label], rules: Rules, path: Path
 ) -> Described:
     """Describe an installed model without loading it; the card's revision and licence take precedence."""
     info = ModelInfo(
         task=task,
-        name=found.name,
-        revision=str(found.card.get("revision") or revision),
+        name=installed.name,
+        revision=str(installed.card.get("revision") or revision),
         sha256=weights.sha256_of(path),
-        licence=str(found.card.get("licence") or ""),
+        licence=str(installed.card.get("licence") or ""),
     )
     return Described(info, tuple(labels), rules, path)
 
 
-def file_of(found: Installed, *names: str) -> Path:
+def file_of(installed: Installed, *names: str) -> Path:
     """Return the first of these files that a model's folder holds. Raises BadInput if there is none."""
     for name in names:
-        if (found.path / name).is_file():
-            return found.path / name
-    raise BadInput(f"{found.path / names[0]} is missing. Download the model {found.name} again.")
+        if (installed.path / name).is_file():
+            return installed.path / name
+    raise BadInput(f"{installed.path / names[0]} is missing. Download the model {installed.name} again.")
 
 
 def open_graph(
@@ -176,8 +176,8 @@ def open_graph(
     return opened, (height, width)
 
 
-def _other(side: object, wanted: int) -> bool:
-    return isinstance(side, int) and side != wanted
+def _other(side: object, expected: int) -> bool:
+    return isinstance(side, int) and side != expected
 
 
 def output_of(opened: Opened, path: Path, *names: str) -> str:
@@ -197,7 +197,7 @@ def sigmoid(values: Scores) -> Scores:
     return np.where(wide >= 0, 1 / (1 + small), small / (1 + small)).astype(np.float32)
 
 
-def option(found: Installed, name: str, default: Any) -> Any:
+def option(installed: Installed, name: str, default: Any) -> Any:
     """Return a setting of the model's card, from its `options`, else from the card itself."""
-    options = found.card.get("options")
-    return (options if isinstance(options, dict) else {}).get(name, found.card.get(name, default))
+    options = installed.card.get("options")
+    return (options if isinstance(options, dict) else {}).get(name, installed.card.get(name, default))

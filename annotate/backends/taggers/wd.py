@@ -33,17 +33,17 @@ def input_of(side: int) -> InputSpec:
     )
 
 
-def describe(found: Installed) -> Described:
+def describe(installed: Installed) -> Described:
     """Return labels, rules and identity of the tagger in a folder. Raises BadInput when a file is missing or
     damaged."""
-    path = file_of(found, MODEL_FILE)
-    labels = label_lists.read_table(file_of(found, TAGS_FILE))
-    return described(found, task="tags", revision="", labels=labels, rules=RULES, path=path)
+    path = file_of(installed, MODEL_FILE)
+    labels = label_lists.read_table(file_of(installed, TAGS_FILE))
+    return described(installed, task="tags", revision="", labels=labels, rules=RULES, path=path)
 
 
-def open_installed(found: Installed, *, device: str = AUTO, threads: int = 0) -> OnnxScorer:
+def open_installed(installed: Installed, *, device: str = AUTO, threads: int = 0) -> OnnxScorer:
     """Open the tagger in a folder. Raises BadInput also when the two files do not belong together."""
-    described = describe(found)
+    described = describe(installed)
     opened, (height, width) = open_graph(described.weights, device=device, threads=threads, nchw=False)
     if height is None or height != width:
         raise BadInput(f"{described.weights}: not a WD tagger: its input {height} x {width} is not square.")

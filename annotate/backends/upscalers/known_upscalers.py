@@ -18,13 +18,13 @@ DEFAULT = "lanczos"
 
 def names(models_dir: Path) -> list[str]:
     """List the choices: the resamplers, waifu2x if its wheel is installed, then models by name."""
-    wheel = [waifu2x.NAME] if waifu2x.is_there() else []
+    wheel = [waifu2x.NAME] if waifu2x.is_available() else []
     return [*FILTERS, *wheel, *(model.name for model in registry.installed(models_dir, task="upscale"))]
 
 
 def fallback() -> str:
     """Return the default upscaler: waifu2x if its wheel is installed, else resampling."""
-    return waifu2x.NAME if waifu2x.is_there() else DEFAULT
+    return waifu2x.NAME if waifu2x.is_available() else DEFAULT
 
 
 def factor_of(name: str, models_dir: Path) -> int:
@@ -33,7 +33,7 @@ def factor_of(name: str, models_dir: Path) -> int:
         return FACTOR
     if name == waifu2x.NAME:
         return waifu2x.FACTOR
-    return onnx_upscaler.factor_told(registry.find(name, models_dir, task="upscale"))
+    return onnx_upscaler.stated_factor(registry.find(name, models_dir, task="upscale"))
 
 
 def open_upscaler(name: str, models_dir: Path, *, device: str = AUTO, threads: int = 0) -> Upscaler:
@@ -48,7 +48,7 @@ def open_upscaler(name: str, models_dir: Path, *, device: str = AUTO, threads: i
         return Waifu2x(device=device, threads=threads)
     installed = registry.find(name, models_dir, task="upscale")
     opened: Upscaler = registry.open_model(installed, device=device, threads=threads)
-    stated_factor = onnx_upscaler.factor_told(installed)
+    stated_factor = onnx_upscaler.stated_factor(installed)
     if opened.factor != stated_factor:
         raise BadInput(
             f"{name} enlarges {opened.factor} times, but its name or card states {stated_factor}. "

@@ -128,36 +128,38 @@ class OnnxUpscaler:
         return BadInput(f"{self._path}: not a {self._interface.what} model: {why}. Install it again.")
 
 
-def open_installed(found: Installed, *, device: str = AUTO, threads: int = 0) -> OnnxUpscaler:
+def open_installed(installed: Installed, *, device: str = AUTO, threads: int = 0) -> OnnxUpscaler:
     """Open a model of either family; the folder must hold exactly one .onnx file."""
-    path = graph_of(found)
+    path = graph_of(installed)
     info = ModelInfo(
         task="upscale",
-        name=found.name,
-        revision=str(found.card.get("revision", "")),
+        name=installed.name,
+        revision=str(installed.card.get("revision", "")),
         sha256=weights.sha256_of(path),
-        licence=str(found.card.get("licence", "")),
+        licence=str(installed.card.get("licence", "")),
     )
-    options = found.card.get("options")
+    options = installed.card.get("options")
     tile = options.get("tile", 0) if isinstance(options, dict) else 0
     if not isinstance(tile, int) or (tile and not TILE_LEAST <= tile <= TILE_MOST):
-        raise BadInput(f'{found.path / CARD}: "tile" must be a whole number from {TILE_LEAST} to {TILE_MOST} pixels.')
-    return OnnxUpscaler(path, INTERFACES[found.family.name], info, device=device, threads=threads, tile=tile)
+        raise BadInput(
+            f'{installed.path / CARD}: "tile" must be a whole number from {TILE_LEAST} to {TILE_MOST} pixels.'
+        )
+    return OnnxUpscaler(path, INTERFACES[installed.family.name], info, device=device, threads=threads, tile=tile)
 
 
-def graph_of(found: Installed) -> Path:
+def graph_of(installed: Installed) -> Path:
     """Return the .onnx file of a model's folder. Raises BadInput when there is none or more than one."""
-    graphs = sorted(found.path.glob("*.onnx"))
+    graphs = sorted(installed.path.glob("*.onnx"))
     if len(graphs) != 1:
-        raise BadInput(f"{found.path} must hold exactly one .onnx file; it holds {len(graphs)}. Install it again.")
+        raise BadInput(f"{installed.path} must hold exactly one .onnx file; it holds {len(graphs)}. Install it again.")
     return graphs[0]
 
 
-def factor_told(found: Installed) -> int:
+def stated_factor(installed: Installed) -> int:
     """Return the factor stated by the card or by a name (`..._X4_320`, `..._x4plus`), without loading the model; else
     4."""
-    told: Any = found.card.get("factor")
-    if isinstance(told, int) and 2 <= told <= FACTOR_MAX:
-        return told
-    match = re.search(r"[xX]([2-8])(?![0-9])", f"{found.name} {graph_of(found).stem}")
+    factor: Any = installed.card.get("factor")
+    if isinstance(factor, int) and 2 <= factor <= FACTOR_MAX:
+        return factor
+    match = re.search(r"[xX]([2-8])(?![0-9])", f"{installed.name} {graph_of(installed).stem}")
     return int(match.group(1)) if match else FACTOR_USUAL

@@ -30,7 +30,7 @@ HOW = (
 )
 
 
-def is_there() -> bool:
+def is_available() -> bool:
     """Return whether the wheel is installed; whether it works is only known once it is opened."""
     return find_spec(PACKAGE) is not None
 
@@ -91,5 +91,5 @@ def _imported() -> Any:
         return import_module(f"{PACKAGE}.waifu2x_ncnn_vulkan")
     except ImportError as error:
         first = error.__context__ or error  # the wheel tries twice; only the first time names the missing library
-        missing = "is not installed" if not is_there() else f"cannot be loaded ({first})"
+        missing = "is not installed" if not is_available() else f"cannot be loaded ({first})"
         raise BadInput(f"waifu2x: the package {WHEEL} {missing}. {HOW}") from error

@@ -63,11 +63,11 @@ def people(collection: Collection) -> list[Named]:
         "pk", "character_id", "character__name", "character__parent_id", "character__parent__name", "frame_id",
         "frame__shot_id", "crop",
     )  # fmt: skip
-    found = [
+    people_rows = [
         Named(pk, parent or character, parent_name or name, frame, shot if shot is not None else -frame, crop)
         for pk, character, name, parent, parent_name, frame, shot, crop in rows
     ]
-    return sorted(found, key=lambda named: (named.person, named.face))
+    return sorted(people_rows, key=lambda named: (named.person, named.face))
 
 
 def evenly(rows: Sequence[Named], count: int) -> list[Named]:

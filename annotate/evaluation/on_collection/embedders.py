@@ -107,11 +107,11 @@ class _Faces:
 
 def compare(collection: Collection, embedders: tuple[Embedder, Embedder], progress: Progress) -> EmbedderScores:
     """Describes what lacks a vector, then compares. Raises BadInput for fewer than two faces, or one embedder twice."""
-    names = [f"{one.info.name} {one.info.revision}".strip() for one in embedders]
+    names = [f"{model.info.name} {model.info.revision}".strip() for model in embedders]
     if embedders[0].info == embedders[1].info:
         raise BadInput("Choose two different embedders.")
     chosen = _sample(collection)
-    described = [vectors.describe(collection, chosen.keys, one, progress) for one in embedders]
+    described = [vectors.describe(collection, chosen.keys, model, progress) for model in embedders]
     common_keys = set(described[0].keys) & set(described[1].keys)
     places = np.array([place for place, key in enumerate(chosen.keys) if key in common_keys], np.int64)
     if len(places) < 2:
@@ -120,9 +120,9 @@ def compare(collection: Collection, embedders: tuple[Embedder, Embedder], progre
     keys = [chosen.keys[place] for place in places]
     looks: list[Seen] = []
     groups: list[IntArray] = []
-    for embedder, own in zip(embedders, described):
+    for embedder, own_vectors in zip(embedders, described):
         watched = attentive(embedder, progress.alive)
-        rows = own.vectors[np.array([key in common_keys for key in own.keys], bool)]
+        rows = own_vectors.vectors[np.array([key in common_keys for key in own_vectors.keys], bool)]
         progress.alive()
         looks.append(agreement.recognise(across_of(watched, rows), len(rows), keep_apart=shot_keys, person=person))
         groups.append(groups_of(watched, rows))
@@ -139,9 +139,9 @@ def compare(collection: Collection, embedders: tuple[Embedder, Embedder], progre
         person_same=agreement.same_share(first.person[waiting], second.person[waiting]),
         right=(agreement.right_share(first, person), agreement.right_share(second, person)),
         rand_people=(_rand_people(groups[0], person), _rand_people(groups[1], person)),
-        questions=tuple((keys[one.face], one.person, keys[one.reference], one.by_first) for one in doubts),
-        pairs=tuple((keys[one.face], keys[one.other], one.by_first) for one in parted),
-        remarks=[note for own in described for note in own.unreadable[:5]],
+        questions=tuple((keys[model.face], model.person, keys[model.reference], model.by_first) for model in doubts),
+        pairs=tuple((keys[model.face], keys[model.other], model.by_first) for model in parted),
+        remarks=[note for own_vectors in described for note in own_vectors.unreadable[:5]],
     )  # fmt: skip
 
 
@@ -180,10 +180,10 @@ def _rand_people(groups: IntArray, person: IntArray) -> float | None:
 def _sample(collection: Collection) -> _Faces:
     """At most SAMPLE faces: up to half of them named by people, the rest evenly of those without a person's word."""
     of: dict[int, list[Any]] = {}
-    for one in named_people(collection):
-        of.setdefault(one.person, []).append(one)
+    for named_face in named_people(collection):
+        of.setdefault(named_face.person, []).append(named_face)
     a_person = max(1, min(A_PERSON, SAMPLE // 2 // max(1, len(of))))
-    named = [one for person in sorted(of) for one in evenly(of[person], a_person)][: SAMPLE // 2]
+    named = [named_face for person in sorted(of) for named_face in evenly(of[person], a_person)][: SAMPLE // 2]
     faces = Face.objects.filter(collection=collection, state=FaceState.FACE, frame__state=FrameState.KEPT)
     faces = faces.exclude(crop="").exclude(named_by=NamedBy.PERSON)
     open_keys = list(faces.order_by("pk").values_list("pk", flat=True))
@@ -194,7 +194,7 @@ def _sample(collection: Collection) -> _Faces:
         part = faces.filter(pk__in=picked[start : start + vectors.CHUNK])
         for pk, shot, frame in part.values_list("pk", "frame__shot_id", "frame_id"):
             shots[pk] = -frame if shot is None else shot
-    rows = [(one.face, one.person, one.shot_key, False) for one in named]
+    rows = [(named_face.face, named_face.person, named_face.shot_key, False) for named_face in named]
     rows += [(key, NOBODY, shots[key], True) for key in picked if key in shots]
     rows.sort()
     person, shot_keys = (np.array([row[column] for row in rows], np.int64) for column in (1, 2))

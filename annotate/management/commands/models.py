@@ -110,7 +110,7 @@ class Command(BaseCommand):
             answers.append(
                 {"name": done.name, "path": str(done.path), "fetched_bytes": done.fetched_bytes, "files": done.files}
             )
-            self._say(options, f"{done.name}: installed in {done.path}, hashes compared.")
+            self._report(options, f"{done.name}: installed in {done.path}, hashes compared.")
 
     def _verify(self, options: dict[str, Any], answers: list[dict[str, Any]]) -> None:
         here = [model.name for model in registry.installed(settings.KOMA_MODELS_DIR)]
@@ -122,9 +122,9 @@ class Command(BaseCommand):
             answers.append({"name": name, "fine": not bad, "files": {model.name: model.state for model in states}})
             for model in states:
                 word = "no hash was ever kept" if model.state == "unlisted" else model.state
-                self._say(options, f"{name}/{model.name}: {word}")
+                self._report(options, f"{name}/{model.name}: {word}")
         if not options["names"] and not here:
-            self._say(options, f"No model is installed in {settings.KOMA_MODELS_DIR}.")
+            self._report(options, f"No model is installed in {settings.KOMA_MODELS_DIR}.")
         if wrong:
             raise KomaError(f"Not whole: {', '.join(wrong)}. Download or import them again.")
 
@@ -133,7 +133,7 @@ class Command(BaseCommand):
             freed, chosen = model_actions.remove(name=name)
             answers.append({"name": name, "freed_bytes": freed, "chosen_in": chosen})
             note = f" It is still chosen in {', '.join(chosen)}; runs there say so until another is." if chosen else ""
-            self._say(options, f"{name}: removed, {humane.filesize(freed)} freed.{note}")
+            self._report(options, f"{name}: removed, {humane.filesize(freed)} freed.{note}")
 
     def _import(self, options: dict[str, Any], answers: list[dict[str, Any]]) -> None:
         if (options["source"] is None) == (not options["wheel"]):
@@ -152,10 +152,10 @@ class Command(BaseCommand):
             {"name": imported.name, "path": str(imported.path), "files": imported.files, "left_out": imported.left_out}
         )
         for line in imported.left_out:
-            self._say(options, f"  left out: {line}")
-        self._say(options, f"{imported.name}: installed in {imported.path}, {len(imported.files)} files.")
+            self._report(options, f"  left out: {line}")
+        self._report(options, f"{imported.name}: installed in {imported.path}, {len(imported.files)} files.")
 
-    def _say(self, options: dict[str, Any], text: str) -> None:
+    def _report(self, options: dict[str, Any], text: str) -> None:
         """Names of files and words of servers stand in it; a terminal gets no control characters."""
         if not options["json"]:
             self.stdout.write(plain_text(text, bytes_max=4000))

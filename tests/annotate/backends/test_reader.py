@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from annotate.backends.contract import ModelInfo, Picture
-from annotate.backends.feeding.reader import SLOTS, Item, Looked, Reader
+from annotate.backends.feeding.reader import SLOTS, Answered, Item, Reader
 from annotate.backends.feeding.reader_batch import BatchSize, BatchSizes
 from annotate.backends.feeding.reader_slot import Slot
 from annotate.backends.runtime.inputs import Fit, InputSpec
@@ -46,7 +46,7 @@ def sized(model: Any, size: BatchSize) -> BatchSizes:
     return sizes
 
 
-def levels(found: list[Looked[int]], model: int = 0) -> list[float]:
+def levels(found: list[Answered[int]], model: int = 0) -> list[float]:
     return [float(one.answers[model][0]) for one in found]
 
 
@@ -93,7 +93,7 @@ def test_several_models_share_one_decode_and_each_gets_its_own_fit(tmp_path: Pat
 def test_a_model_sees_only_the_pictures_that_it_is_wanted_for(tmp_path: Path) -> None:
     path = write_means(tmp_path / "m.onnx")
     models = [Means(path, SPEC), Means(path, SPEC, name="other")]
-    chosen = [Item(at, lambda at=at: grey(at), wanted=frozenset({at % 2})) for at in range(10)]  # type: ignore[misc]
+    chosen = [Item(at, lambda at=at: grey(at), models_wanted=frozenset({at % 2})) for at in range(10)]  # type: ignore[misc]
     sizes = BatchSizes()
     for model in models:
         sizes.put(model, BatchSize(3, 3, settled=True))
@@ -427,14 +427,14 @@ class Speaking(Means):
         self.seen.append(len(batch))
         return self.network.run(batch)[0]
 
-    def said(self, raw: Any, sizes: Sequence[tuple[int, int]]) -> list[Any]:
+    def answers_of(self, raw: Any, sizes: Sequence[tuple[int, int]]) -> list[Any]:
         self.by.add(threading.current_thread().name)
         time.sleep(0.002)
         return list(raw)
 
     def answer(self, batch: Any, sizes: Any) -> Any:
         self.by.add(threading.current_thread().name)
-        return self.said(self.computed(batch), sizes)
+        return self.answers_of(self.computed(batch), sizes)
 
 
 def test_answers_of_a_gpu_are_read_while_it_works_on_and_stay_in_order(tmp_path: Path) -> None:
@@ -457,13 +457,13 @@ def test_an_output_from_which_nothing_can_be_read_reaches_the_caller(tmp_path: P
     def broken(raw: Any, sizes: Any) -> Any:
         raise BadInput("these are no scores")
 
-    model.said = broken  # type: ignore[method-assign]
+    model.answers_of = broken  # type: ignore[method-assign]
     with pytest.raises(BadInput, match="these are no scores"):
         list(Reader[int]([model], threads=2).answers(items(50)))
 
 
 def test_a_wrong_number_of_answers_of_a_gpu_is_an_error(tmp_path: Path) -> None:
     model = Speaking(write_means(tmp_path / "m.onnx"))
-    model.said = lambda raw, sizes: []  # type: ignore[method-assign]
+    model.answers_of = lambda raw, sizes: []  # type: ignore[method-assign]
     with pytest.raises(RuntimeError, match="gave 0 answers for"):
         list(Reader[int]([model], threads=2).answers(items(50)))

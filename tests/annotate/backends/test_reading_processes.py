@@ -23,7 +23,7 @@ from annotate.backends.contract import ModelInfo, Picture
 from annotate.backends.feeding import decoding, decoding_processes
 from annotate.backends.feeding.decoding import Ask, StoredPicture
 from annotate.backends.feeding.decoding_processes import ReadingProcesses
-from annotate.backends.feeding.reader import Item, Looked, Reader, fits_apart
+from annotate.backends.feeding.reader import Answered, Item, Reader, fits_apart
 from annotate.backends.feeding.reader_batch import BatchSize, BatchSizes
 from annotate.backends.runtime.device_memory import HostBuffer
 from annotate.backends.runtime.inputs import Fit, InputSpec, Resample
@@ -128,7 +128,7 @@ def sized(size: int, *models: Any) -> BatchSizes:
     return sizes
 
 
-def levels(found: list[Looked[int]], model: int = 0) -> list[float]:
+def levels(found: list[Answered[int]], model: int = 0) -> list[float]:
     return [float(one.answers[model][0]) for one in found]
 
 

@@ -44,7 +44,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def with_rules(scorer: OnnxScorer, **changes: Any) -> OnnxScorer:
-    scorer.reading = AcceptedTags(scorer.labels, replace(scorer.rules, **changes))
+    scorer.accepted_tags = AcceptedTags(scorer.labels, replace(scorer.rules, **changes))
     return scorer
 
 

@@ -186,7 +186,7 @@ def test_the_resamplers_are_there_without_any_model(tmp_path: Path) -> None:
         assert (made == 90).all()
 
 
-@pytest.mark.skipif(waifu2x.is_there(), reason="the wheel is installed here")
+@pytest.mark.skipif(waifu2x.is_available(), reason="the wheel is installed here")
 def test_without_its_wheel_waifu2x_is_not_offered_and_says_how_to_get_it(tmp_path: Path) -> None:
     assert "waifu2x" not in known_upscalers.names(tmp_path)
     with pytest.raises(BadInput, match=r"pip install --no-deps -r requirements-waifu2x\.txt"):

@@ -150,7 +150,7 @@ def test_a_link_in_a_folder_that_leads_out_is_left_out(source, models, tmp_path)
 def test_names_that_could_lead_elsewhere_are_refused(source, models, name, tmp_path):
     if name == "":
         with pytest.raises(BadInput, match="is not a valid model name"):
-            import_model(source, models, name="", shown="..")
+            import_model(source, models, name="", display_name="..")
     else:
         with pytest.raises(BadInput, match=r"is not a valid model name|is taken"):
             import_model(source, models, name=name)

@@ -27,7 +27,7 @@ def test_each_frame_comes_once_in_order_and_only_one_alone_is_over_the_bound(
     sizes: list[tuple[int, int]], most: int
 ) -> None:
     frames = [Frame(index=n, width=width, height=height) for n, (width, height) in enumerate(sizes)]
-    parts = list(by_pixels(frames, most=most))
+    parts = list(by_pixels(frames, pixels_max=most))
     assert [frame.index for part in parts for frame in part] == list(range(len(sizes)))
     for part in parts:
         assert 0 < len(part) <= most
@@ -39,7 +39,7 @@ def test_each_frame_comes_once_in_order_and_only_one_alone_is_over_the_bound(
 )
 def test_large_pictures_come_in_smaller_parts(size: tuple[int, int], together: int) -> None:
     frames = [Frame(width=size[0], height=size[1]) for _ in range(32)]
-    assert len(next(by_pixels(frames, most=16))) == together
+    assert len(next(by_pixels(frames, pixels_max=16))) == together
 
 
 @pytest.mark.django_db

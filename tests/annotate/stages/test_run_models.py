@@ -75,10 +75,10 @@ def rows() -> list[tuple[str, int, bytes]]:
 
 
 def scores(name: str) -> dict[int, list[float]]:
-    speaker = stored_scores.stored_version(ModelVersion.objects.get(name=name))
+    scored_version = stored_scores.stored_version(ModelVersion.objects.get(name=name))
     return {
-        row.frame.index: [round(float(score), 3) for score in speaker.unpack(bytes(row.data))]
-        for row in ModelAnswer.objects.filter(model_version=speaker.version).select_related("frame")
+        row.frame.index: [round(float(score), 3) for score in scored_version.unpack(bytes(row.data))]
+        for row in ModelAnswer.objects.filter(model_version=scored_version.version).select_related("frame")
     }
 
 

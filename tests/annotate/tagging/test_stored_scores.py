@@ -26,8 +26,8 @@ MANY = tuple(Label(f"t{n}", ("general", "character", "rating")[n % 3]) for n in 
 @given(st.lists(st.floats(0, 1, width=32), min_size=len(MANY), max_size=len(MANY)))
 def test_what_is_unpacked_is_what_was_packed_to_the_last_step(values: list[float]) -> None:
     scores = np.array(values, np.float32)
-    speaker = ScoredVersion(ModelVersion(), AcceptedTags(MANY, RULES))
-    back = speaker.unpack(speaker.pack(scores))
+    scored_version = ScoredVersion(ModelVersion(), AcceptedTags(MANY, RULES))
+    back = scored_version.unpack(scored_version.pack(scores))
     kept = scores >= 0.05
     assert np.abs(back - scores)[kept].max(initial=0) <= 1 / 65535
     assert (back[~kept] <= 0.05).all()
@@ -35,12 +35,14 @@ def test_what_is_unpacked_is_what_was_packed_to_the_last_step(values: list[float
     assert np.abs(short.unpack(short.pack(scores[:9])) - scores[:9]).max() <= 1 / 65535
 
 
-def one_by_one(speaker: ScoredVersion, scores: np.ndarray[Any, Any]) -> bytes:
+def one_by_one(scored_version: ScoredVersion, scores: np.ndarray[Any, Any]) -> bytes:
     """What is kept of one picture, as the packing is defined: labels at or above 0.05, all of a rating, and the best
     below 0.05 of any other category; two numbers of 16 bits each."""
     kept = {place for place, score in enumerate(scores) if score >= np.float32(0.05)}
     for category in ("general", "character", "rating"):
-        places = [place for place, label in enumerate(speaker.accepted_tags.labels) if label.category == category]
+        places = [
+            place for place, label in enumerate(scored_version.accepted_tags.labels) if label.category == category
+        ]
         below = [place for place in places if place not in kept]
         if category == "rating":
             kept |= set(places)
@@ -55,12 +57,12 @@ def one_by_one(speaker: ScoredVersion, scores: np.ndarray[Any, Any]) -> bytes:
 def test_many_pictures_packed_at_once_give_the_bytes_of_each_alone(seed: int, order: str, count: int) -> None:
     random = np.random.default_rng(seed)
     labels = MANY if order == "mixed" else tuple(sorted(MANY, key=lambda label: label.category))
-    speaker = ScoredVersion(ModelVersion(), AcceptedTags(labels, RULES))
+    scored_version = ScoredVersion(ModelVersion(), AcceptedTags(labels, RULES))
     scores = (random.random((count, len(labels))) ** random.integers(1, 12)).astype(np.float32)
     scores[random.random(scores.shape) < 0.2] = random.choice([0, 0.05, 1])
-    packed = speaker.pack_all(list(scores))
-    assert packed == [one_by_one(speaker, row) for row in scores]
-    assert packed == [speaker.pack(row) for row in scores]
+    packed = scored_version.pack_all(list(scores))
+    assert packed == [one_by_one(scored_version, row) for row in scores]
+    assert packed == [scored_version.pack(row) for row in scores]
     short = ScoredVersion(ModelVersion(), AcceptedTags(MANY[:9], RULES))
     assert short.pack_all(list(scores[:, :9])) == [short.pack(row) for row in scores[:, :9]]
 

@@ -150,8 +150,8 @@ def test_what_models_said_comes_back_with_the_labels_to_read_it_by(
     collection = restore(source=tmp_path / "b.zip", owner=alice, name="again").collection
     back = ModelAnswer.objects.get(frame__collection=collection)
     assert (back.model_version.name, bytes(back.data)) == ("tiny", b"\x03\xff\xff")
-    speaker = stored_version(back.model_version)
-    assert [(label.name, score) for label, score in speaker.following(bytes(back.data))] == [("smile", 1.0)]
+    scored_version = stored_version(back.model_version)
+    assert [(label.name, score) for label, score in scored_version.following(bytes(back.data))] == [("smile", 1.0)]
     # What is told here already stays, whatever a second backup tells.
     ModelLabels.objects.update(rows=[["frown", "general"]])
     restore(source=tmp_path / "b.zip", owner=alice, name="once more")

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from annotate.backends.runtime import onnx_session
-from annotate.backends.runtime.open_models import kept
+from annotate.backends.runtime.open_models import opened_once
 from ingest.pipeline.opened_models import OpenedModels
 from tests.annotate.picture_nets import write_means
 
@@ -35,10 +35,12 @@ def test_after_a_stage_those_used_last_stay_and_others_give_their_memory_back(ne
     sessions = {}
     with models.working():
         for name in "abc":
-            opened = kept(models, name, 1, lambda: onnx_session.open_session(network, threads=1, device="cpu").session)
+            opened = opened_once(
+                models, name, 1, lambda: onnx_session.open_session(network, threads=1, device="cpu").session
+            )
             sessions[name] = weakref.ref(opened)
             del opened
-        assert kept(models, "a", 1, lambda: pytest.fail("it is open")) is sessions["a"]()
+        assert opened_once(models, "a", 1, lambda: pytest.fail("it is open")) is sessions["a"]()
         assert len(models) == 3  # a stage may need more than are kept
     assert sorted(models) == ["a", "c"]
     gc.collect()
@@ -80,7 +82,7 @@ def test_nothing_goes_while_a_stage_works() -> None:
 def test_where_a_model_does_not_fit_all_others_go_and_it_is_opened_again(network: Path) -> None:
     models = OpenedModels()
     models["processes"] = Closing()  # no model: it may be at work, and holds no memory of the device
-    kept(models, "large", 1, lambda: onnx_session.open_session(network, threads=1, device="cpu").session)
+    opened_once(models, "large", 1, lambda: onnx_session.open_session(network, threads=1, device="cpu").session)
     large = weakref.ref(models["large"][1])
 
     def open_it() -> str:
@@ -91,7 +93,7 @@ def test_where_a_model_does_not_fit_all_others_go_and_it_is_opened_again(network
                 raise ValueError("the file cannot be opened") from error
         return "opened"
 
-    assert kept(models, "next", 1, open_it) == "opened"
+    assert opened_once(models, "next", 1, open_it) == "opened"
     assert sorted(models) == ["next", "processes"] and not models["processes"].closed
 
 
@@ -105,8 +107,8 @@ def test_other_failures_and_a_model_that_fits_nowhere_are_told_at_once() -> None
         raise RuntimeError(words)
 
     with pytest.raises(RuntimeError, match="damaged"):
-        kept(models, "bad", 1, lambda: fails("damaged"))
+        opened_once(models, "bad", 1, lambda: fails("damaged"))
     assert "other" in models and tries == ["damaged"]
     with pytest.raises(RuntimeError, match="out of memory"):
-        kept(models, "huge", 1, lambda: fails("CUDA out of memory"))
+        opened_once(models, "huge", 1, lambda: fails("CUDA out of memory"))
     assert tries == ["damaged", "CUDA out of memory", "CUDA out of memory"] and not models
