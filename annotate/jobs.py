@@ -1,4 +1,4 @@
-"""Thin RQ entry points: whose turn it is stands in the database. When Redis is gone the sweep calls for what waits."""
+"""Thin RQ entry points: the database decides whose turn it is. If Redis was gone, the sweep queues what waits."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from annotate.models import ModelJob
 from ingest import turns
 
 NETWORKS, FILES = "gpu", "io"  # queues
-TIMEOUT_S = 12 * 3600  # a slow line and a model of many gigabytes
+TIMEOUT_S = 12 * 3600  # enough for many gigabytes over a slow connection
 
 
 def run_model_job(queue: str) -> str:
-    """Execute the download, check, import or timing of a model whose turn it is: of whom was served least recently."""
+    """Execute the next model job (download, check, import or timing), of the user served least recently."""
     chosen = MODEL_JOBS.next_of(_model_jobs(queue), party="created_by")
     state = None if chosen is None else model_jobs.execute(chosen, in_worker=True)
     wake()
@@ -24,7 +24,7 @@ def run_model_job(queue: str) -> str:
 
 
 def run_evaluation() -> str:
-    """Execute the measurement whose turn it is: of the collection that was served least recently."""
+    """Execute the next measurement, of the collection served least recently."""
     chosen = EVALUATIONS.next_of(EVALUATIONS.waiting(), party="collection")
     state = None if chosen is None else evaluation_jobs.execute(chosen, in_worker=True)
     wake()
@@ -32,7 +32,7 @@ def run_evaluation() -> str:
 
 
 def wake() -> bool:
-    """Call for workers where something waits: see `turns.call`. False when Redis cannot be reached."""
+    """Queue calls for what waits; see `turns.call`. False when Redis cannot be reached."""
     return all(
         [
             *(
@@ -51,7 +51,7 @@ def wake() -> bool:
 
 
 def sweep() -> int:
-    """Take back what died, call for everything that waits; returns how many wait."""
+    """Requeue dead jobs and queue calls for all that wait; return how many wait."""
     for kind in (MODEL_JOBS, EVALUATIONS):
         kind.take_back_dead()
     wake()
@@ -59,6 +59,6 @@ def sweep() -> int:
 
 
 def _model_jobs(queue: str) -> QuerySet[ModelJob]:
-    """Those that wait for a queue."""
+    """Select the jobs that wait for a queue."""
     waiting, measure = MODEL_JOBS.waiting(), ModelJob.Act.MEASURE
     return waiting.filter(act=measure) if queue == NETWORKS else waiting.exclude(act=measure)

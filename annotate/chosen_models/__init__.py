@@ -1,1 +1,1 @@
-"""The models that a collection uses for each task, opened."""
+"""The models a collection uses for each task, and how they are opened."""

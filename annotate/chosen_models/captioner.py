@@ -1,4 +1,4 @@
-"""The captioner that a collection uses: the server of the settings, or an installed model."""
+"""The captioner of a collection: the server in the settings, or an installed model."""
 
 from __future__ import annotations
 
@@ -21,12 +21,13 @@ SERVER = "server"
 
 
 def server_is_set() -> bool:
-    """Whether the settings name a server and its model."""
+    """Return whether the settings name a server and its model."""
     return bool(settings.KOMA_CAPTION_URL and settings.KOMA_CAPTION_MODEL)
 
 
 def name_of(collection: Collection, *, requested: str = "") -> str:
-    """Which captioner to use: the one asked for, else what leads chose (or NONE), else the server, else a model."""
+    """Return the captioner to use: the requested one, else the leads' choice (or NONE), else the server, else a
+    model."""
     if requested:
         return requested
     if ModelChoice.objects.filter(collection=collection, task="caption").exists():
@@ -38,9 +39,9 @@ def name_of(collection: Collection, *, requested: str = "") -> str:
 def open_captioner(
     name: str, *, max_tokens: int, models: dict[str, Any], alive: Callable[[], None] = lambda: None
 ) -> Captioner:
-    """The captioner of that name, ready to work; `models`, `alive`: see Context.
+    """Open the captioner of this name; `models`, `alive`: see Context.
 
-    A server is opened anew each time, so that one that was gone is asked again. BadInput says what is not set up.
+    A server is opened anew each time, so that an unreachable one is tried again. Raises BadInput if none is set up.
     """
     if name == SERVER:
         if not server_is_set():

@@ -1,4 +1,4 @@
-"""Which model a collection uses for a task: what its leads chose, else the task's default."""
+"""The models a collection uses per task: its leads' choice, else the task's default."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from ingest.models import Collection, Revision
 
 
 def chosen(collection: Collection, task: str) -> str:
-    """The name of the model to use: an installed model's, "builtin", or "none".
+    """Return the name of the model to use: an installed model's, "builtin" or "none".
 
-    The name may be of a model that was removed since; `registry.find` says so in words.
+    The model may have been removed since; `registry.find` reports that.
 
-    Where several may work side by side (boxes, class) it is the first one; ask `chosen_all` there.
+    For tasks with several models (boxes, class) it is the first one; use `chosen_all` there.
     """
     names = chosen_all(collection, task)
     return names[0] if names else NONE
 
 
 def chosen_all(collection: Collection, task: str) -> tuple[str, ...]:
-    """Names of all models to use for a task, in order of name; empty for none. BadInput for an unknown task."""
+    """Return the names of all models to use for a task, sorted; empty for none. Raises BadInput for an unknown task."""
     rule = task_named(task)
     rows = sorted(ModelChoice.objects.filter(collection=collection, task=task).values_list("name", flat=True))
     if rows:
@@ -34,17 +34,17 @@ def chosen_all(collection: Collection, task: str) -> tuple[str, ...]:
 
 
 def offered(task: str) -> list[str]:
-    """Names that can be chosen for a task: the built-in one where there is one, then what is installed."""
+    """Return the choices for a task: the built-in model if there is one, then the installed ones."""
     return task_named(task).offered()
 
 
 def choose(
     *, collection: Collection, task: str, names: Sequence[str], by: Any, seen: str | None = None
 ) -> tuple[str, ...]:
-    """Use these models for a task from now on; empty: the default again; ("none",): none. Returns what is used now.
+    """Set the models for a task; empty: the default; ("none",): none. Returns the models now in use.
 
-    What models said before stays. Raises Stale where somebody chose since the page with the mark `seen` was made,
-    BadInput for a name that is not installed, or several where one works.
+    Earlier results stay. Raises Stale if somebody changed the choice after the page with the fingerprint `seen` was
+    rendered, BadInput for a name that is not installed, or for several models where the task takes one.
     """
     rule = task_named(task)
     requested = sorted(set(names))

@@ -1,4 +1,4 @@
-"""The embedder that a collection uses, opened once a process, and again when its files change."""
+"""The embedder of a collection, opened once per process and again when its files change."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from ingest.models import Collection
 
 
 def embedder_of(collection: Collection, *, models: dict[str, Any] | None = None, device: str = AUTO) -> Embedder | None:
-    """The chosen embedder; None where the collection wants none. `models` keeps what was opened, see Context.models.
+    """Return the chosen embedder; None if the collection uses none. `models` caches open models, see Context.models.
 
-    Raises BadInput when it is not installed any more or cannot be used.
+    Raises BadInput when it is no longer installed or cannot be used.
     """
     name = chosen(collection, "embedding")
     if name == NONE:

@@ -1,4 +1,4 @@
-"""Installed models as stages open them: one session a model and device in a process, renewed when files change."""
+"""Installed models opened for stages: one session per model, device and process, reopened when files change."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from annotate.backends.runtime.open_models import opened_once, stamp_of, stamp_o
 
 
 def opened(models: dict[str, Any], installed_model: Installed, *, device: str) -> Any:
-    """The adapter of an installed model; `models` is a stage's `ctx.models`.
+    """Return the adapter of an installed model; `models` is a stage's `ctx.models`.
 
-    A model that was installed anew since is opened anew: what it says is saved under the new version. Raises BadInput
-    where it cannot be opened.
+    A model that was reinstalled since is reopened, and its results are stored under the new version. Raises BadInput
+    when it cannot be opened.
     """
     return opened_once(
         models, f"model:{installed_model.path}:{device}", stamp_of([installed_model.path]),
@@ -26,7 +26,8 @@ def opened(models: dict[str, Any], installed_model: Installed, *, device: str) -
 
 
 def faces_in_reader(models: dict[str, Any], name: str, installed_model: Installed | None, *, device: str) -> Any:
-    """A face detector that looks at whole pictures: an installed one, or (`found` None) a built-in one by its name."""
+    """Return a face detector for the shared reader: an installed one, or without `installed_model` a built-in by
+    name."""
     if installed_model is None:
         folder = settings.KOMA_MODELS_DIR
         detector = opened_once(

@@ -1,4 +1,4 @@
-"""The tasks of models. Rules that differ between tasks are fields here; no other module asks for a task by name."""
+"""The tasks of models. All differences between tasks are fields here; no other module checks task names."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ from annotate.backends.upscalers import known_upscalers
 from ingest.errors import BadInput
 
 BUILTIN, NONE, FIRST = registry.BUILTIN, "none", "first"
-SERVER = "server"  # captions by the server of the settings
+SERVER = "server"  # captions by the server in the settings
 
 Answers = Literal["scores", "boxes", ""]
 
 
 def installed_names(task: str) -> list[str]:
-    """Names of the models of a task that lie in the models folder."""
+    """Return the names of a task's installed models."""
     return [model.name for model in registry.installed(settings.KOMA_MODELS_DIR, task=task)]
 
 
 def caption_servers() -> list[str]:
-    """The captioning server of the settings, if one is set."""
+    """Return the captioning server of the settings, if one is set."""
     return [SERVER] if settings.KOMA_CAPTION_URL and settings.KOMA_CAPTION_MODEL else []
 
 
@@ -71,7 +71,7 @@ class Task:
 
     @property
     def default_words(self) -> str:
-        """What a collection uses without a choice, for the page."""
+        """The default, described for the page."""
         texts = {
             BUILTIN: "the built-in one",
             FIRST: "the first installed by name, else none",
@@ -80,7 +80,7 @@ class Task:
         return self.default_text or texts[self.default]
 
     def default_names(self) -> tuple[str, ...]:
-        """What a collection uses that has chosen nothing; empty for none."""
+        """Return the default models; empty for none."""
         if self.default == BUILTIN:
             return (BUILTIN,)
         if self.default == FIRST:
@@ -88,14 +88,14 @@ class Task:
         return ()
 
     def offered(self) -> list[str]:
-        """Names that can be chosen: those that are always there, then what is installed."""
+        """Return the choices: names that are always available, then installed models."""
         if self.other_names is not None:
             return self.other_names()
         first = self.always_there()
         return [*first, *(name for name in installed_names(self.name) if name not in first)]
 
     def open(self, name: str, models_dir: Any, *, device: str = AUTO) -> Any:
-        """The model, opened; BadInput where it cannot be."""
+        """Open the model. Raises BadInput when it cannot be opened."""
         opener = self.opener or partial(_open_installed, task=self.name)
         return opener(name, models_dir, device=device)
 
@@ -178,14 +178,14 @@ TASKS = {
 
 
 def task_named(name: str) -> Task:
-    """The task; BadInput for an unknown name."""
+    """Return the task. Raises BadInput for an unknown name."""
     if name not in TASKS:
         raise BadInput(f"There is no task {name!r}. Tasks: {', '.join(TASKS)}.")
     return TASKS[name]
 
 
 def tasks_with(*, answers: Answers = "", whole_pictures: bool | None = None) -> tuple[str, ...]:
-    """Names of the tasks whose answers are stored so, or that run on whole pictures, in the order of pages."""
+    """Return the names of tasks by how answers are stored, or whether they run on complete pictures, in page order."""
     return tuple(
         task.name
         for task in TASKS.values()

@@ -1,4 +1,4 @@
-"""Batches of frames whose decoded pictures fit into memory together: the one bound for stages that hold pictures."""
+"""Batches of frames with bounded total pixels, for stages that hold decoded pictures in memory."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ BATCH_PIXELS = 2**26 // 3  # 64 MiB of RGB
 def by_pixels(frames: Iterable[Frame], *, pixels_max: int) -> Iterator[list[Frame]]:
     """The frames in order, in parts of at most `most` and BATCH_PIXELS; a frame with more pixels comes alone.
 
-    Counted are the pixels of the original; the working copy that is read has no more.
+    The pixels of the original are counted; the working copy that is read never has more.
     """
     part: list[Frame] = []
     held = 0

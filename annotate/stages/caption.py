@@ -1,4 +1,4 @@
-"""Lets a model write a caption for each kept frame, told of its tags and characters. A person's caption stays."""
+"""Captions of kept frames by a model that is given their tags and characters. A person's caption stays."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ from ingest.models import Frame
 from ingest.pipeline.contract import Context, Stage
 from ingest.storage.stored_files import store
 
-ROUNDS = 2  # asks a batch for each that is in flight: few enough to stop soon, enough to keep the server busy
+ROUNDS = 2  # requests per batch and concurrent request: few enough to stop soon, enough to keep the server busy
 BATCH_LEAST = 4
-FAILED_IN_ROW_MAX = 16  # pictures: then it is not the pictures
+FAILED_IN_ROW_MAX = 16  # pictures; more than these are not caused by the pictures
 REASONS_MAX = 40  # lines of the log
 JPEG_QUALITY = 90
 SIDE_LEAST, SIDE_MOST = 64, 4096
@@ -37,7 +37,7 @@ SIDE_LEAST, SIDE_MOST = 64, 4096
 
 @dataclass(slots=True)
 class CaptionParams:
-    """`prompt`: instead of the template, with {tags} and {names}; `again`: where what is asked has changed since."""
+    """`prompt` replaces the template and may hold {tags} and {names}; `again`: caption again if the request changed."""
 
     captioner: str = field(
         default="", metadata={"label": "Captioner", "help": "server, or an installed model; empty: the collection's"}
@@ -76,7 +76,7 @@ class CaptionParams:
 
 @dataclass(slots=True)
 class Item:
-    """A frame, what is asked of it, the key of that, and the answer once there is one."""
+    """A frame, its request, the request's key, and the answer once there is one."""
 
     frame: Frame
     prompt: str
@@ -106,7 +106,7 @@ class WriteCaptions(Stage[list[Item], list[Item]]):
         self.name_of_captioner = name_of(ctx.collection, requested=self.params.captioner)
         self.is_enabled = self.name_of_captioner != NONE
         self.written = self.failed = self.failed_in_row = 0
-        self.postponed: list[int] = []  # frames of the last batch whose turn did not come; asked first in the next one
+        self.postponed: list[int] = []  # frames of the last batch that ran out of time; first in the next one
         self.last_reason = ""
         self.cancelled: Cancelled | None = None
 
@@ -137,7 +137,7 @@ class WriteCaptions(Stage[list[Item], list[Item]]):
             last = max(last, frames[-1].pk)
             if items := self._items(frames):
                 yield items
-            # After the answers before it were saved: nothing that was paid for is lost.
+            # Raised only after earlier answers were saved: nothing that was paid for is lost.
             if self.cancelled is not None:
                 raise self.cancelled
             if self.captioner.broken:
@@ -150,12 +150,12 @@ class WriteCaptions(Stage[list[Item], list[Item]]):
                 )
 
     def close(self) -> None:
-        """A server's connections are kept for one stage; installed models stay open for the next."""
+        """Close a server's connections, kept for one stage; installed models stay open for the next."""
         if isinstance(captioner := getattr(self, "captioner", None), ChatEndpoint):
             captioner.close()
 
     def _alive(self) -> None:
-        """What the runner asks to be called; a cancel is kept until the answers that came before it are saved."""
+        """Call the runner's heartbeat; a cancel is deferred until the answers received before it are saved."""
         try:
             self.ctx.alive()
         except Cancelled as cancelled:
@@ -165,7 +165,7 @@ class WriteCaptions(Stage[list[Item], list[Item]]):
     def _pending(self) -> QuerySet[Frame]:
         frames = self.ctx.frames().filter(caption__isnull=True)
         if self.params.again:
-            return frames  # those whose question is the same as before are sorted out in `_items`
+            return frames  # `_items` filters those whose request is unchanged
         captions = ModelCaption.objects.filter(frame=OuterRef("pk"), model_version=self.version)
         return frames.filter(~Exists(captions))
 
@@ -228,7 +228,7 @@ class WriteCaptions(Stage[list[Item], list[Item]]):
             ],
             ignore_conflicts=True,
         )
-        # An answer takes its time, so a frame may have been deleted since.
+        # Answers take long, so a frame may have been deleted since.
         existing = set(Frame.objects.filter(pk__in=[item.frame.pk for item in done]).values_list("pk", flat=True))
         to_save = [item for item in done if item.frame.pk in existing]
         ModelCaption.objects.bulk_create(
@@ -253,13 +253,13 @@ class WriteCaptions(Stage[list[Item], list[Item]]):
             if count:
                 self.ctx.count(what, count)
         late = [item for item in result if item.outcome is not None and item.outcome.postponed]
-        if len(late) == len(result):  # to wait for longer would be for ever
+        if len(late) == len(result):  # waiting longer would never end
             late = []
         self.postponed = [item.frame.pk for item in late]
         return len(done) + self._failures([item for item in result if item not in late])
 
     def _failures(self, result: list[Item]) -> int:
-        """Counts and tells pictures without a caption; those that a broken server was not asked about stay pending."""
+        """Count and report pictures without a caption; those a broken server was not asked about stay pending."""
         count = 0
         for item in result:
             outcome = item.outcome or CaptionResult()
@@ -284,7 +284,7 @@ class WriteCaptions(Stage[list[Item], list[Item]]):
 
 
 def names_of(frames: list[Frame]) -> dict[int, list[str]]:
-    """Known characters of frames from left to right, each once, by frame key."""
+    """Return the known characters of frames from left to right, each once, by frame key."""
     rows = Face.objects.filter(frame__in=frames, state=FaceState.FACE, character__isnull=False)
     names: dict[int, list[str]] = {}
     for frame, name in rows.order_by("frame_id", "left", "pk").values_list("frame_id", "character__name"):

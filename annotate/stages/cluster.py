@@ -1,6 +1,6 @@
-"""Groups the collection's faces by person: new faces join a cluster that fits, the rest form new ones.
+"""Clusters the collection's faces by character: new faces join a matching cluster, the rest form new ones.
 
-What people did to clusters stays: members are never moved, and a face that was taken out is not put back.
+People's changes stay: members are never moved, and a removed face is not put back.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from annotate.stages import vectors
 from annotate.stages.difference_groups import FaceGrouping
 from ingest.pipeline.contract import Context, Stage
 
-WRITE = 500  # faces an UPDATE
+WRITE = 500  # faces per UPDATE
 
 
 @dataclass(slots=True)
@@ -55,16 +55,16 @@ class ClusterParams:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A block of many people to be compared, or the number of faces in one that was."""
+    """A block to be compared, or the number of faces in a compared one."""
 
     number: int
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """Faces by the cluster that they join, and faces and purity of each new cluster, largest first.
+    """Faces by the existing cluster they join, and faces and purity of each new cluster, largest first.
 
-    `purity` of those clusters that were there, as they are with the new faces, where it was measured again.
+    `purity` of existing clusters with their new faces, where it was measured again.
     """
 
     joined: dict[int, list[int]]
@@ -73,7 +73,7 @@ class Result:
 
 
 class Cluster(Stage[list[int] | Part, Result | Part]):
-    """Faces that are in no cluster and carry no answer of a person; one batch, after those that compare many people."""
+    """Faces without a cluster or a person's label; one batch, after the batches that compare many people."""
 
     name: ClassVar[str] = "cluster"
     label: ClassVar[str] = "Group faces"
@@ -96,7 +96,7 @@ class Cluster(Stage[list[int] | Part, Result | Part]):
         ctx.device = embedder.device
 
     def pending(self) -> QuerySet[Face]:
-        """Without a cluster, and never touched by a person (`version` 1) unless the box was moved or drawn."""
+        """Faces without a cluster and never edited by a person (`version` 1), unless the box was moved or drawn."""
         free = vectors.described(self.ctx.collection, self.version).filter(cluster=None, state=FaceState.FACE)
         free = free.exclude(named_by=NamedBy.PERSON)
         return free.filter(version=1) | free.filter(version__gt=1, box_by_person=True)
@@ -115,7 +115,7 @@ class Cluster(Stage[list[int] | Part, Result | Part]):
             yield keys
 
     def _members(self) -> list[tuple[int, int]]:
-        """Faces that are in clusters, and those."""
+        """Return (face, cluster) of faces in clusters."""
         members = vectors.described(self.ctx.collection, self.version).filter(cluster__isnull=False)
         return list(members.values_list("pk", "cluster_id"))
 
@@ -171,7 +171,7 @@ class Cluster(Stage[list[int] | Part, Result | Part]):
         done = 0
         for key, faces in result.joined.items():
             row = FaceCluster.objects.select_for_update().filter(pk=key).first()
-            if row is not None:  # else a person merged it away meanwhile; the next run finds these faces
+            if row is not None:  # else a person merged it meanwhile; the next run takes these faces
                 done += self._put(faces, row)
         number = next_number(self.ctx.collection)
         rows = FaceCluster.objects.bulk_create(
@@ -198,7 +198,7 @@ class Cluster(Stage[list[int] | Part, Result | Part]):
             self.grouping.forget()
 
     def _put(self, faces: list[int], row: FaceCluster) -> int:
-        """Only faces that still wait: a person may have answered meanwhile."""
+        """Add faces to a cluster, except those a person has edited meanwhile."""
         done = 0
         for start in range(0, len(faces), WRITE):
             waiting = Face.objects.filter(pk__in=faces[start : start + WRITE], cluster=None, state=FaceState.FACE)
@@ -206,7 +206,7 @@ class Cluster(Stage[list[int] | Part, Result | Part]):
         return done
 
     def _recount(self, keys: list[int]) -> None:
-        """Set the sizes of these clusters to what they hold; empty ones go."""
+        """Update the sizes of these clusters; empty ones are deleted."""
         recount(clusters=keys)
         for start in range(0, len(keys), WRITE):
             FaceCluster.objects.filter(pk__in=keys[start : start + WRITE], size=0).delete()

@@ -1,4 +1,4 @@
-"""Keeps what was compared, block after block, in a folder, so that an interrupted grouping goes on where it was."""
+"""Cache of compared blocks in a folder, so that an interrupted grouping resumes where it stopped."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from annotate.algorithms.near_vectors import By, Vectors
 from ingest.models import Collection
 
 FOLDER = "compared"  # below KOMA_DATA_DIR; may be deleted at any time
-FORM = 1  # of the files
+FORM = 1  # version of the file format
 
 
 class ComparedBlocks:
-    """The blocks of one collection and question; those of other questions, and of collections gone, are deleted."""
+    """The blocks of one collection and query; those of other queries and of deleted collections are removed."""
 
     def __init__(self, data_dir: Path, collection: Collection, *, question: str, log: Callable[[str], None]) -> None:
         self._of_collection = data_dir / FOLDER / str(collection.pk)
@@ -33,7 +33,7 @@ class ComparedBlocks:
                 shutil.rmtree(other, ignore_errors=True)
 
     def read(self, number: int) -> Neighbours | None:
-        """A block that was kept whole; None where it was not."""
+        """Read a complete block; None if there is none."""
         try:
             with np.load(self._path(number), allow_pickle=False) as file:
                 neighbours = Neighbours(file["rows"], file["differences"])
@@ -47,7 +47,7 @@ class ComparedBlocks:
         )
 
     def keep(self, number: int, neighbours: Neighbours) -> None:
-        """Write a block whole or not at all. A full disk is told once; the run goes on without."""
+        """Write a block atomically. A full disk is reported once, and the run continues without caching."""
         data = io.BytesIO()
         np.savez(data, rows=neighbours.rows, differences=neighbours.differences)
         part = self._path(number).with_suffix(f".{os.getpid()}.part")
@@ -63,7 +63,7 @@ class ComparedBlocks:
             self._has_logged = True
 
     def forget(self) -> None:
-        """The groups are made: nothing is needed any more."""
+        """Delete the blocks once the groups exist."""
         shutil.rmtree(self._of_collection, ignore_errors=True)
 
     def _path(self, number: int) -> Path:
@@ -71,7 +71,7 @@ class ComparedBlocks:
 
 
 def question_of(points: Vectors, by: By, *, model: str, neighbours: int) -> str:
-    """A name for what is asked: other vectors, models or settings have another."""
+    """Return a digest of the query: it changes with the vectors, model or settings."""
     digest = hashlib.sha256(f"{FORM} {model} {by.name} {neighbours} {points.dtype} {points.shape}".encode())
     digest.update(np.ascontiguousarray(points).data)
     return digest.hexdigest()[:32]

@@ -1,4 +1,4 @@
-"""Finds the faces of kept frames and cuts their heads; what a person drew, moved or denied stays as it is."""
+"""Detects the faces of kept frames and crops their heads; boxes that a person drew, moved or rejected stay."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ from ingest.pipeline.contract import Context, Stage
 from ingest.storage.stored_files import store
 
 BATCH = 8
-SAME_IOU = 0.4  # a found box this close to a row's box is the same face
-COVERED = 0.75  # of the smaller box: a find inside a person's box, or round it, is that box
+SAME_IOU = 0.4  # IoU from which a detected box and a row's box are the same face
+COVERED = 0.75  # share of the smaller box from which a detection in or around a person's box is that box
 
 
 BORDERS = (("shift", "moved inside"), ("clamp", "cut"), ("drop", "left out"))
@@ -44,8 +44,8 @@ DEVICE = {
 
 @dataclass(slots=True)
 class DetectParams:
-    """`model` empty takes the collection's; `threshold` None the model's own. Boxes longer than `ratio_max` to one are
-    no faces. The `lbp` settings are for cascades, `dynamic` is for YOLO detectors."""
+    """`model`: empty for the collection's; `threshold`: None for the model's own. Boxes with an aspect ratio above
+    `ratio_max` are not faces. The `lbp` settings apply to cascades, `dynamic` to YOLO detectors."""
 
     model: str = field(
         default="",
@@ -98,7 +98,7 @@ class DetectParams:
 
     @property
     def cascade(self) -> CascadeOptions:
-        """The settings of a cascade, in its words."""
+        """The settings of a cascade, by its names."""
         return CascadeOptions(
             step=self.lbp_step, side_min=self.lbp_side_min, neighbours=self.lbp_neighbours,
             box_scale=self.lbp_box_scale, border=Border(self.lbp_border),
@@ -107,7 +107,7 @@ class DetectParams:
 
 @dataclass(frozen=True, slots=True)
 class DetectedFrame:
-    """One frame's result: its picture, relative boxes [n, 4] with scores [n], names of the head crops in the store."""
+    """Result of one frame: its picture, relative boxes [n, 4] with scores [n], names of the head crops in the store."""
 
     frame: Frame
     picture: Picture
@@ -117,14 +117,14 @@ class DetectedFrame:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """A batch's frames, and in words those that could not be read."""
+    """The frames of a batch, and the problems of those that could not be read."""
 
     frames: list[DetectedFrame]
     problems: list[str]
 
 
 class Detect(Stage[list[Frame], Result]):
-    """Frames in which this version of the model has not looked yet, or whose faces lack their crop."""
+    """Frames that this model version has not processed yet, or whose faces lack their crop."""
 
     name: ClassVar[str] = "detect"
     label: ClassVar[str] = "Find faces"
@@ -146,8 +146,8 @@ class Detect(Stage[list[Frame], Result]):
         ctx.device = self.detector.device
 
     def _detector(self) -> FaceDetector | None:
-        """Kept in `ctx.models`, so that a persistent process loads each model once, and again when its files or
-        settings are others."""
+        """Open the detector. Cached in `ctx.models`, so that a persistent process loads each model once, and again when
+        its files or settings change."""
         params = self.params
         name = params.model or chosen(self.ctx.collection, "faces")
         if name == NONE:
@@ -164,7 +164,8 @@ class Detect(Stage[list[Frame], Result]):
         return detector
 
     def _version(self) -> ModelVersion:
-        """Other settings than the model's own are another revision, since they find other faces."""
+        """Return the model version. Settings that differ from the model's give another revision, as they find other
+        faces."""
         words = [] if self.params.threshold is None else [f"at {self.params.threshold:g}"]
         if isinstance(self.detector, CascadeFaces) and self.params.cascade.words:
             words.append(f"with {self.params.cascade.words}")
@@ -172,7 +173,7 @@ class Detect(Stage[list[Frame], Result]):
         return version_of(self.detector.info, revision=revision)
 
     def pending(self) -> QuerySet[Frame]:
-        """Kept frames with a full picture that still need a look."""
+        """Kept frames with a full picture that still have to be processed."""
         frames = self.ctx.frames()
         bare = Face.objects.real().filter(frame=OuterRef("pk"), crop="")
         seen = Q(face_count__isnull=False, **{f"measures__{SEEN_BY}": self.version.pk})
@@ -220,7 +221,7 @@ class Detect(Stage[list[Frame], Result]):
     def _save(self, detected: DetectedFrame) -> int:
         detections = detected.detections
         frame = Frame.objects.select_for_update().filter(pk=detected.frame.pk).first()
-        if frame is None:  # deleted meanwhile
+        if frame is None:  # deleted in the meantime
             return 0
         rows = list(Face.objects.select_for_update().filter(frame=frame).order_by("pk"))
         have = np.array([_box(row) for row in rows], np.float32).reshape(-1, 4)
@@ -253,7 +254,7 @@ class Detect(Stage[list[Frame], Result]):
         return Face.objects.real().filter(frame=frame).count()
 
     def _renew(self, row: Face, detected: DetectedFrame, new: int) -> None:
-        """A row that was found again: its box follows this model, its name stays; a new box needs a new description."""
+        """Update a row detected again: it takes this model's box and keeps its name; a new box needs a new vector."""
         values = _values(detected.detections, new)
         if row.model_version_id == self.version.pk and all(getattr(row, name) == values[name] for name in values):
             return
@@ -265,7 +266,7 @@ class Detect(Stage[list[Frame], Result]):
 
 
 def by_person(row: Face) -> bool:
-    """Whether a person had a say: drew or moved the box, denied it, named it, or made it a reference."""
+    """Return whether a person drew, moved, rejected or named the box, or made it a reference."""
     return (
         row.box_by_person
         or row.drawn_by_id is not None
@@ -285,7 +286,7 @@ def _values(detections: Detections, index: int) -> dict[str, float]:
 
 
 def _covered(box: np.ndarray[tuple[int, ...], np.dtype[np.float32]], closed: boxes.Boxes) -> bool:
-    """Whether a find is what a person already decided on."""
+    """Return whether a detection is a box that a person already decided on."""
     if not len(closed):
         return False
     single_box = box[None]

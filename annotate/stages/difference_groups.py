@@ -1,6 +1,6 @@
-"""Groups faces for embedders that compare by a learned difference (CCIP): tracks first, and many faces block by block.
+"""Groups faces for embedders with a learned difference (CCIP): by tracks first, and large numbers block by block.
 
-Up to SQUARE_MAX people all pairs are compared. Of more, a person is compared with those whose vectors lie near.
+Up to SQUARE_MAX tracks, all pairs are compared; beyond that, each is compared only with those of nearby vectors.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ from annotate.stages.compared_blocks import ComparedBlocks, question_of
 from ingest.pipeline.contract import Context
 
 IntArray = npt.NDArray[np.int64]
-ALL_PAIRS_MAX = by_difference.SQUARE_MAX  # people; as many times as many pairs with members of clusters
-MEMBERS_MAX = 40  # faces of a cluster that newcomers are compared with
-MEMBERS_NEAR = 24  # members whose clusters one of many newcomers may join
-PURITY_MAX = 200  # people (tracks) of a cluster among whom its purity is measured
+ALL_PAIRS_MAX = by_difference.SQUARE_MAX  # tracks; up to the square of it, pairs with members of clusters
+MEMBERS_MAX = 40  # faces per cluster that new faces are compared with
+MEMBERS_NEAR = 24  # nearest members whose clusters a new face may join
+PURITY_MAX = 200  # tracks per cluster among which its purity is measured
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,9 +41,9 @@ class Grouped:
 class FaceGrouping:
     """Groups the faces `keys`; `members` are (face, cluster) of those that are in clusters.
 
-    The faces of one track are one person and count as one merged vector. A person joins the cluster to which it differs
-    least, if enough of that are the same person; the rest is clustered; who is left is alone in a cluster. First each
-    of `blocks` (none for few people) is compared, in order, then `grouped` tells the groups.
+    The faces of one track show one character and count as one merged vector. A track joins the cluster with the least
+    difference if enough of its members are the same character; the rest is clustered, and what remains forms clusters
+    of one. First compare each of `blocks` (none for few tracks) in order, then call `grouped`.
     """
 
     def __init__(
@@ -65,7 +65,7 @@ class FaceGrouping:
         )
         people = _people(half, self._track)
         del half
-        self._by: By | None = None  # as soon as something is asked by near vectors only
+        self._by: By | None = None  # set once only nearby vectors are compared
         self._place = self._join(people, members)
         self._rest = np.flatnonzero(self._place == NOBODY)
         self._points = people if len(self._rest) == len(people) else people[self._rest]
@@ -91,7 +91,7 @@ class FaceGrouping:
         )
 
     def compare(self, number: int) -> int:
-        """Compare a block, or read it where that was done before; returns the number of faces in it."""
+        """Compare a block, or read it from the cache; return the number of faces in it."""
         rows = slice(number * difference_graph.BLOCK, (number + 1) * difference_graph.BLOCK)
         people = self._rest[rows]
         neighbours = self._blocks.read(number)
@@ -106,7 +106,7 @@ class FaceGrouping:
         return int(np.isin(self._track, people).sum())
 
     def grouped(self) -> Grouped:
-        """The groups, once all blocks are compared."""
+        """Return the groups, once all blocks are compared."""
         label = self._labels()
         alone = np.flatnonzero(label == NOBODY)
         label[alone] = label.max(initial=NOBODY) + 1 + np.arange(len(alone))
@@ -127,7 +127,7 @@ class FaceGrouping:
         return Grouped(joined, fresh)
 
     def forget(self) -> None:
-        """What was kept for going on is not needed any more."""
+        """Delete the blocks cached for resuming."""
         if self.blocks:
             self._blocks.forget()
 
@@ -157,7 +157,7 @@ class FaceGrouping:
         return self._by
 
     def _join(self, people: Vectors, members: list[tuple[int, int]]) -> IntArray:
-        """The cluster key that each person joins, or NOBODY."""
+        """Return the cluster key that each track joins, or NOBODY."""
         place = np.full(len(people), NOBODY, np.int64)
         of_cluster: dict[int, list[int]] = {}
         for face, cluster in members:
@@ -185,7 +185,7 @@ class FaceGrouping:
         return place
 
     def _join_near(self, people: Vectors, inside: Vectors, owner: IntArray) -> IntArray:
-        """The cluster (place) that each of many people joins: only those of the nearest members are compared."""
+        """Return the index of the cluster each of many tracks joins: only those of the nearest members are compared."""
         joined = np.full(len(people), NOBODY, np.int64)
         by = self._measure(people if len(people) > 1 else inside)
         neighbours = nearest(people, inside, MEMBERS_NEAR, by=by, on_progress=self._ctx.alive)
@@ -204,7 +204,7 @@ class FaceGrouping:
 
 
 def _people(half: npt.NDArray[np.float16], track: IntArray) -> Vectors:
-    """One vector a track; of very many in half precision."""
+    """Return one vector per track, in half precision if there are very many."""
     order = np.argsort(track, kind="stable")
     parts = np.split(order, np.flatnonzero(np.diff(track[order])) + 1) if len(order) else []
     shape = (len(parts), half.shape[1])

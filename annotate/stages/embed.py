@@ -1,4 +1,4 @@
-"""Describes the head of each face and reference picture as a vector, from the crop in the store."""
+"""Computes the vector of each face's and reference picture's head from the crop in the store."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ DEVICE = {
 
 @dataclass(slots=True)
 class EmbedParams:
-    """Which model describes faces is the collection's choice, on the models page; `device` is where it runs."""
+    """`device` is where the embedder runs; the embedder itself is the collection's choice on the models page."""
 
     device: str = field(default=AUTO, metadata=DEVICE)
 
@@ -41,14 +41,14 @@ Described = Face | ReferencePicture
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """Faces or reference pictures with their packed vectors, and in words those whose crop could not be read."""
+    """Faces or reference pictures with their packed vectors, and the problems of those whose crop cannot be read."""
 
     rows: list[Described]
     problems: list[str]
 
 
 class Embed(Stage[list[Described], Result]):
-    """Faces without a vector of this version, and reference pictures likewise: after another choice of embedder."""
+    """Faces and reference pictures without a vector of this version, such as after a change of embedder."""
 
     name: ClassVar[str] = "embed"
     label: ClassVar[str] = "Analyze faces"
@@ -110,7 +110,7 @@ class Embed(Stage[list[Described], Result]):
             self.ctx.count("unreadable")
             self.ctx.log(problem)
         for row in result.rows:
-            # Only where the crop is still the one described: a person may have moved the box meanwhile.
+            # Only if the crop is unchanged: a person may have moved the box meanwhile.
             same = type(row)._default_manager.filter(pk=row.pk, crop=row.crop)
             same.update(embedding=row.embedding, embedding_version=self.version)
             self.ctx.count("faces" if isinstance(row, Face) else "references")

@@ -1,4 +1,4 @@
-"""Plain values about frames that the stage Tag reads: their faces' boxes, people's tags, people in their shots."""
+"""Inputs of the stage Tag per frame: face boxes, people's tags, faces elsewhere in the shot."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from ingest.models import Frame
 
 
 def faces_of(frames: list[Frame]) -> dict[int, list[Box]]:
-    """Relative boxes of the real faces of frames, by frame key, from left to right."""
+    """Return the relative boxes of real faces by frame key, from left to right."""
     boxes: dict[int, list[Box]] = {}
     rows = Face.objects.real().filter(frame__in=frames).order_by("frame_id", "left", "pk")
     for frame, left, top, right, bottom in rows.values_list("frame_id", "left", "top", "right", "bottom"):
@@ -17,7 +17,7 @@ def faces_of(frames: list[Frame]) -> dict[int, list[Box]]:
 
 
 def labels_by_people(frames: list[Frame]) -> dict[int, set[str]]:
-    """Names of the tags that people gave, by frame key."""
+    """Return the names of tags given by people, by frame key."""
     labels: dict[int, set[str]] = {}
     rows = FrameTag.objects.filter(frame__in=frames, by_person=True, state=TagState.YES)
     for frame, name in rows.values_list("frame_id", "tag__name"):
@@ -26,5 +26,5 @@ def labels_by_people(frames: list[Frame]) -> dict[int, set[str]]:
 
 
 def people_near(frame: Frame) -> bool:
-    """Whether a frame of the same shot shows faces; the stage's query tells."""
+    """Return whether another frame of the shot shows faces, as annotated by the stage's query."""
     return frame.shot_id is not None and bool(getattr(frame, "people_in_shot", False))

@@ -1,4 +1,4 @@
-"""Names faces from the few that people or files named, over the collection; "unknown" is an answer."""
+"""Names faces across the collection from the few that people or files named; "unknown" is a valid result."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from annotate.stages import vectors
 from annotate.stages.known_faces import KnownFaces
 from ingest.pipeline.contract import Context, Stage
 
-WRITE = 400  # faces an UPDATE
-BACKGROUND_MAX = 4000  # unnamed faces that say what the average face looks like
+WRITE = 400  # faces per UPDATE
+BACKGROUND_MAX = 4000  # unnamed faces used as background, the average face
 Model = matching.FewShotModel | KnownFaces
-KNOWN = (NamedBy.PERSON, NamedBy.FILE, NamedBy.COPY)  # whose names stay, and teach who looks how
-DIGITS = 3  # of a stored confidence: less than this is noise, and must not make rows change
+KNOWN = (NamedBy.PERSON, NamedBy.FILE, NamedBy.COPY)  # origins whose names stay and serve as examples
+DIGITS = 3  # of a stored confidence: smaller differences are noise and must not change rows
 
 
 @dataclass(slots=True)
@@ -44,7 +44,7 @@ class IdentifyParams:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A face's new character (None: unknown) and confidence, and the version at which it was looked at."""
+    """A face's new character (None: unknown) and confidence, and the row version that was read."""
 
     face: int
     version: int
@@ -54,7 +54,7 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """Answers that differ from the rows, cluster -> (character, score) guessed, and how many faces were seen."""
+    """Answers that differ from the rows, suggestions by cluster (character, score), and the number of faces."""
 
     answers: list[Answer]
     guesses: dict[int, tuple[int | None, float | None]]
@@ -92,7 +92,7 @@ class Identify(Stage[None, Result]):
         fields = ("pk", "frame_id", "cluster_id", "state", "named_by", "character_id", "confidence", "version",
                   "not_characters")  # fmt: skip
         rows = list(vectors.described(self.ctx.collection, self.version).values(*fields))
-        # "Nobody of the cast" is a person's word too: such faces are examples of the unknown, never named.
+        # "Not in the cast" is a person's label too: such faces are examples of unknown, never named.
         open_faces = [row for row in rows if row["state"] == FaceState.FACE]
         model = self._learn(rows)
         if model is None:
@@ -126,7 +126,8 @@ class Identify(Stage[None, Result]):
         return Result(answers, _guesses(open_faces, identities, model), len(rows))
 
     def _names_by_files(self, open_faces: list[dict[str, Any]]) -> dict[int, set[int]]:
-        """Who can be on frames at all, by frame key: where files or people name at least as many as there are faces."""
+        """Return the possible characters by frame key, where files or people name at least as many as there are
+        faces."""
         faces = Counter(row["frame_id"] for row in open_faces)
         names: dict[int, set[int]] = {}
         rows = FrameCharacter.objects.filter(frame__collection=self.ctx.collection).exclude(origin=TAGGER)
@@ -143,7 +144,7 @@ class Identify(Stage[None, Result]):
         return vectors.tracks_of(keys, vectors.points_of(keys, projection, self.unpack))
 
     def _learn(self, rows: list[dict[str, Any]]) -> Model | None:
-        """What people named, with the reference pictures, ready to be compared; None when nothing is named."""
+        """Build the model from named faces and reference pictures; None when nothing is named."""
         named = [row for row in rows if row["named_by"] in KNOWN and row["character_id"] is not None]
         pictures = list(
             ReferencePicture.objects.filter(
@@ -178,7 +179,7 @@ class Identify(Stage[None, Result]):
         return out
 
     def _nothing_named(self, open_faces: list[dict[str, Any]]) -> Result:
-        """Names that models gave from names since taken back go too."""
+        """Remove names given by models, since the names they were based on are gone."""
         answers = [answer for row in open_faces for answer in _changed(row, None, None)]
         return Result(
             answers, {row["cluster_id"]: (None, None) for row in open_faces if row["cluster_id"]}, len(open_faces)
@@ -188,7 +189,7 @@ class Identify(Stage[None, Result]):
         for start in range(0, len(result.answers), WRITE):
             part = {answer.face: answer for answer in result.answers[start : start + WRITE]}
             faces = Face.objects.select_for_update().filter(pk__in=part, state=FaceState.FACE).order_by("pk")
-            # Locked and looked at again: what a person said since the batch was read is newer than our answer.
+            # Locked and checked again: a person's change since the batch was read takes precedence.
             rows = [face for face in faces.exclude(named_by=NamedBy.PERSON) if face.version == part[face.pk].version]
             names_by_taggers = _names_by_taggers(face.frame_id for face in rows if part[face.pk].character is None)
             for face in rows:
@@ -208,8 +209,8 @@ class Identify(Stage[None, Result]):
 
 
 def _changed(row: dict[str, Any], who: int | None, confidence: float | None) -> list[Answer]:
-    """The answer where it differs from the row; never for a person's or a file's word. A tagger's stands where likeness
-    tells nothing."""
+    """Return the answer if it differs from the row; never for names by people or files. A tagger's name stays where
+    similarity gives no result."""
     if row["named_by"] in KNOWN or (row["character_id"], row["confidence"]) == (who, confidence):
         return []
     if row["named_by"] == NamedBy.TAGGER and who is None:
@@ -218,7 +219,7 @@ def _changed(row: dict[str, Any], who: int | None, confidence: float | None) -> 
 
 
 def _names_by_taggers(frames: Iterable[int]) -> dict[int, Named]:
-    """The faces of these frames that a tagger's word names plainly, by face key."""
+    """Return the faces of these frames that a tagger's tags name unambiguously, by face key."""
     keys = set(frames)
     names, faces = stored(keys), faces_of(keys)
     names_by_face: dict[int, Named] = {}
@@ -230,7 +231,7 @@ def _names_by_taggers(frames: Iterable[int]) -> dict[int, Named]:
 def _guesses(
     open_faces: list[dict[str, Any]], identities: identity.Identities, model: Model
 ) -> dict[int, tuple[int | None, float | None]]:
-    """For each cluster the person that most of its faces are, with that share; None where most are unknown."""
+    """Return, per cluster, the character of most of its faces with their share; None where most are unknown."""
     votes: dict[int, list[int]] = {}
     for row, person in zip(open_faces, identities.person):
         if row["cluster_id"]:

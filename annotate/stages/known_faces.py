@@ -1,4 +1,4 @@
-"""Faces that people named, for embedders that compare by a learned difference (CCIP)."""
+"""Named faces as examples, for embedders with a learned difference (CCIP)."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ IntArray = npt.NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True)
 class KnownFaces:
-    """Vectors [M, d] with their people: `owner` [M] is a place in `labels` [K], the characters' keys."""
+    """Vectors [M, d] with their characters: `owner` [M] is an index into `labels` [K], the characters' keys."""
 
     labels: IntArray
     vectors: FloatArray
@@ -25,12 +25,13 @@ class KnownFaces:
 
     @classmethod
     def of(cls, vectors: FloatArray, characters: IntArray, embedder: DifferenceEmbedder) -> KnownFaces:
-        """From vectors [M, d] and the key of each one's character [M]."""
+        """Build from vectors [M, d] and the character key of each [M]."""
         labels, owner = np.unique(characters, return_inverse=True)
         return cls(labels, vectors, owner.astype(np.int64), embedder)
 
     def likeness(self, features: FloatArray) -> FloatArray:
-        """How surely each of `features` [N, d] is each person [K], by the smallest difference to a known face."""
+        """Return the similarity [N, K] of `features` [N, d] to each character, by the least difference to a known
+        face."""
         across = by_difference.across_of(features, self.vectors, self.embedder.differences)
         smallest = by_difference.nearest(across, self.owner, len(self.labels))
         return by_difference.likeness(smallest, threshold=self.embedder.threshold)

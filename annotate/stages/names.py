@@ -1,7 +1,7 @@
-"""Names that came with pictures become characters of frames, and of faces where it is plain which face is meant.
+"""Assigns names that came with pictures to frames, and to faces where the face is unambiguous.
 
-From files beside a picture (or its dropped copies), from people's character tags, from a tagger's. A person's word
-stays; run again it ends with the same rows.
+Sources are sidecar files of a picture (or its dropped copies), people's character tags, and a tagger's. A person's
+label stays; the stage is idempotent.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ FROM_EVIDENCE = (NamedBy.FILE, NamedBy.COPY, NamedBy.TAGGER)
 
 @dataclass(slots=True)
 class NamesParams:
-    """`new_characters`: whose names may make new characters; all others only find those there are, by aliases too."""
+    """`new_characters`: sources that may create characters; all others only match existing ones, also by alias."""
 
     new_characters: str = field(
         default=FILES,
@@ -45,14 +45,14 @@ class NamesParams:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Frames by key, and the names of those that have any."""
+    """Frames by key, and their names if they have any."""
 
     frames: list[int]
     words: dict[int, Words]
 
 
 class ReadNames(Stage[Batch, Batch]):
-    """The kept frames of an episode; a look at rows, no picture is read."""
+    """The kept frames of an episode; only rows are read, no pictures."""
 
     name: ClassVar[str] = "names"
     label: ClassVar[str] = "Names from files and tags"
@@ -64,7 +64,7 @@ class ReadNames(Stage[Batch, Batch]):
         super().__init__(ctx)
         self.params: NamesParams = ctx.params
         self.cast: Cast | None = None
-        self.doubtful: set[str] = set()  # names that may be somebody's of the cast, each told once
+        self.doubtful: set[str] = set()  # names that may belong to a known character, each reported once
 
     def _frames(self) -> QuerySet[Frame]:
         return Frame.objects.kept().filter(episode=self.ctx.episode).order_by("pk")
@@ -81,7 +81,7 @@ class ReadNames(Stage[Batch, Batch]):
         return batch
 
     def save(self, result: Batch) -> int:
-        """Characters that are missing are made, rows that differ are written; faces are locked and looked at again."""
+        """Create missing characters and write rows that differ; faces are locked and checked again."""
         cast = self.cast = self.cast or Cast(self.ctx.collection)
         existing = set(
             Frame.objects.select_for_update().filter(pk__in=result.frames).order_by("pk").values_list("pk", flat=True)
@@ -151,7 +151,8 @@ class ReadNames(Stage[Batch, Batch]):
         self.ctx.count("characters of frames", len(changed) + len(missing) + len(gone))
 
     def _write_faces(self, named: dict[int, Named], frames: set[int]) -> None:
-        """A file's word replaces a model's; a tagger's only stands where no model has named the face."""
+        """Write names to faces: a file's name replaces a model's; a tagger's only counts where no model named the
+        face."""
         changed = []
         rows = Face.objects.filter(frame__in=frames, state=FaceState.FACE).exclude(named_by=NamedBy.PERSON)
         for face in rows.order_by("pk"):
@@ -171,7 +172,7 @@ class ReadNames(Stage[Batch, Batch]):
 
 
 def named_by(name: Named) -> NamedBy:
-    """How a face that has this name says where it comes from."""
+    """Return the origin recorded for a face with this name."""
     if name.origin == TAGGER:
         return NamedBy.TAGGER
     return NamedBy.FILE if name.origin == NameOrigin.FILE else NamedBy.COPY

@@ -33,17 +33,17 @@ from ingest.models import Frame
 from ingest.pipeline.contract import Context, Stage
 from ingest.storage.stored_files import store
 
-BATCH = 256  # frames that are written at once
-PATIENCE_S = 2.0  # or what was answered in this time: a cancel is heard after it
-PAGE = 200  # frames a query
+BATCH = 256  # frames per write
+PATIENCE_S = 2.0  # or the answers of this time, after which a cancel is checked
+PAGE = 200  # frames per query
 TASKS = tasks_with(whole_pictures=True)
 FACES = "faces"
-SIZES, PROCESSES = "batch sizes", "reading processes"  # in ctx.models: found, begun once a process
+SIZES, PROCESSES = "batch sizes", "reading processes"  # keys in ctx.models, kept once per process
 
 
 @dataclass(slots=True)
 class RunModelsParams:
-    """`models`: names, with commas; empty for the collection's choice. `also`: further ones, to compare them."""
+    """`models`: names separated by commas; empty for the collection's choice. `also`: further models to compare."""
 
     models: str = field(
         default="", metadata={"label": "Models", "help": "names separated by commas; empty: the collection’s choice"}
@@ -68,14 +68,14 @@ class RunModelsParams:
 
 @dataclass(frozen=True, slots=True)
 class ModelSlot:
-    """A model that looks: how it is opened, its version row, and how its answers become bytes."""
+    """A model of this run: how it is opened, its version row, and how its answers are packed."""
 
-    model: Callable[[], Any]  # opens it, once
+    model: Callable[[], Any]  # opens it once
     version: ModelVersion
-    scored_version: stored_scores.ScoredVersion | None  # of scorers
+    scored_version: stored_scores.ScoredVersion | None  # for scorers
 
     def pack(self, answers: list[Any], sizes: list[tuple[int, int]]) -> list[bytes]:
-        """Answers as bytes; boxes become shares of their pictures of `sizes` (width, height)."""
+        """Pack answers into bytes; boxes become relative to their pictures of `sizes` (width, height)."""
         if self.scored_version is not None:
             return self.scored_version.pack_all(answers)
         return [
@@ -105,7 +105,7 @@ class Result:
 
 
 class RunModels(Stage[Seen, Result]):
-    """Frames that one of the models has not answered yet."""
+    """Frames that at least one of the models has not answered yet."""
 
     name: ClassVar[str] = "run_models"
     label: ClassVar[str] = "Run models"
@@ -122,9 +122,10 @@ class RunModels(Stage[Seen, Result]):
         self.is_enabled = bool(self.slots)
 
     def _chosen(self) -> list[tuple[str, Installed | None]]:
-        """What the parameters name, else what the collection uses for each task; each model once, in order of name.
+        """Return the models named by the parameters, else the collection's for each task; each once, sorted by name.
 
-        None stands for a built-in one. Face detectors look here only beside others: their faces are another stage's.
+        None stands for a built-in one. Face detectors run here only for comparison: their faces belong to another
+        stage.
         """
         installed_models = {
             model.name: model for task in TASKS for model in registry.installed(settings.KOMA_MODELS_DIR, task=task)
@@ -148,7 +149,7 @@ class RunModels(Stage[Seen, Result]):
         return [(name, detectors[name]) for name in sorted({*names, *also})]
 
     def _used(self, task: str, installed_models: dict[str, Installed]) -> list[str]:
-        """The collection's models for a task, without those that were removed after they had answered here."""
+        """Return the collection's models for a task, without those that were removed after they had answered here."""
         names = []
         for name in choices.chosen_all(self.ctx.collection, task):
             versions = ModelVersion.objects.filter(task=task, name=name)
@@ -161,7 +162,8 @@ class RunModels(Stage[Seen, Result]):
         return names
 
     def _slot(self, name: str, installed_model: Installed | None) -> ModelSlot:
-        """Identity without loading the network where that can be told; of detectors once they have spoken here."""
+        """Return a model's slot without loading the network where possible; for detectors, once they have answered
+        here."""
         models, device = self.ctx.models, self.params.device
         if installed_model is not None and installed_model.task != FACES:
             model = partial(opened, models, installed_model, device=device)
@@ -206,7 +208,7 @@ class RunModels(Stage[Seen, Result]):
             yield batch
 
     def _processes(self, models: list[Any]) -> ReadingProcesses | None:
-        """Those that read for a GPU; threads do for a processor's networks, which take longer than reading."""
+        """Return decoding processes for a GPU; on a CPU, threads suffice, since networks take longer than decoding."""
         if not any(getattr(getattr(model, "network", None), "on_gpu", False) for model in models):
             return None
         if not_fitted_apart := [model.info.name for model in models if not fits_apart(model)]:
@@ -221,7 +223,7 @@ class RunModels(Stage[Seen, Result]):
         return processes
 
     def _items(self) -> Iterator[Item[Key]]:
-        """The frames with the models that each still needs, taken as the reader has room."""
+        """Yield the frames with the models each still needs, as the reader has room."""
         versions = [slot.version for slot in self.slots]
         everyone = frozenset(range(len(versions)))
         root, last = str(self.store.root), 0
@@ -234,7 +236,7 @@ class RunModels(Stage[Seen, Result]):
             last = page[-1][0]
 
     def work(self, batch: Seen) -> Result:
-        """The reader's threads did the slow part; here answers become bytes."""
+        """Pack the answers; the reader's threads did the slow part."""
         problems = [
             f"frame {seen.key.index} was not run through all models: {seen.problem}" for seen in batch if seen.problem
         ]

@@ -1,7 +1,7 @@
-"""Tags kept frames: what pixels and faces give away, what a tagger and classifiers see. People's words stay.
+"""Tags kept frames from pixels, faces, a tagger and classifiers. People's labels stay.
 
-Raw answers are stored; tags follow from them. So other thresholds are another run of this stage without a network and
-without a picture being read.
+Raw answers are stored and tags are derived from them, so changed thresholds only need another run of this stage,
+without running a network or reading a picture.
 """
 
 from __future__ import annotations
@@ -38,22 +38,22 @@ from ingest.models import Frame
 from ingest.pipeline.contract import Context, Stage
 from ingest.storage.stored_files import store
 
-BATCH = 16  # frames whose pictures are read together, at most
-READY = 16  # times as many where stored answers say all
-COPIES = "tags_with"  # in Frame.measures: the copies whose files and people's words count for the frame
-SEEN_BY = "tags_by"  # in Frame.measures: the model versions and thresholds from which the frame's tags follow
+BATCH = 16  # maximum number of frames whose pictures are read together
+READY = 16  # times as many if all answers are stored
+COPIES = "tags_with"  # in Frame.measures: digest of the copies whose files and labels count for the frame
+SEEN_BY = "tags_by"  # in Frame.measures: the model versions and thresholds the frame's tags are based on
 DEVICES = tuple((name, name) for name in onnx_session.DEVICES)
-# A threshold that a person types is for these categories, as in the programs that the models come with.
+# Categories that a person's threshold applies to, as in the models' own programs.
 WITH_GENERAL, WITH_CHARACTER = ("general", "meta", "model"), ("character", "copyright", "artist")
 TAGS, CLASSES = "tags", "class"
 HEADS = "head tagger"  # in ctx.models
 
-Packed = dict[int, dict[int, bytes]]  # by version key, then frame key
+Packed = dict[int, dict[int, bytes]]  # keyed by version, then frame
 
 
 @dataclass(slots=True)
 class TagParams:
-    """`tagger`: an installed one by its name, "" for the collection's choice, "none" for computed tags only."""
+    """`tagger`: the name of an installed one, "" for the collection's choice, "none" for computed tags only."""
 
     tagger: str = field(
         default="",
@@ -102,31 +102,31 @@ class TagParams:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Frames with the answers that are stored, their faces' relative boxes, on what computed tags would rest, and what
-    files and people say."""
+    """Frames with their stored answers, relative face boxes, the basis of computed tags, and tags from files and
+    people."""
 
     frames: list[Frame]
     packed: Packed
     boxes: dict[int, list[Box]]
     basis: dict[int, str]
     file_facts: dict[int, from_files.FileFactsOfFrame] = field(default_factory=dict)
-    people: dict[int, set[str]] = field(default_factory=dict)  # tags that people gave
+    people: dict[int, set[str]] = field(default_factory=dict)  # tags given by people
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """Tags by frame, the answers that are new, the basis of computed tags, and what could not be done, in words."""
+    """Tags by frame, new answers, the basis of computed tags, and problems."""
 
     tags: dict[int, list[SourcedTag]]
     fresh: Packed
     basis: dict[int, str]
     problems: list[str]
-    read: dict[int, dict[str, bool]]  # by frame: the measures that say whose boxes were read
+    read: dict[int, dict[str, bool]]  # by frame: the measures that record whose boxes were read
     file_facts: dict[int, from_files.FileFactsOfFrame]
 
 
 class TagFrames(Stage[Batch, Result]):
-    """Frames whose tags do not follow from exactly these versions and thresholds yet."""
+    """Frames whose tags are not yet based on exactly these versions and thresholds."""
 
     name: ClassVar[str] = "tag"
     label: ClassVar[str] = "Tag"
@@ -150,7 +150,7 @@ class TagFrames(Stage[Batch, Result]):
         self.heads = from_heads.scored_version(self.head_tagger) if self.head_tagger else None
         computed_versions = [self.computed] if self.heads is None else [self.computed, self.heads]
         self.scored_versions = [*computed_versions, *self._chosen()]
-        self.on_faces = computed_versions  # what these say rests on the faces of a frame
+        self.on_faces = computed_versions  # these depend on the faces of a frame
         self.boxes = from_boxes.box_versions(ctx.collection)
         self.keys: dict[str, int] = {}
         kinds = [
@@ -163,12 +163,12 @@ class TagFrames(Stage[Batch, Result]):
         ctx.device = "CPU"
 
     def _head_tagger(self) -> BuiltinHeadTagger:
-        """Kept in `ctx.models`; some megabytes."""
+        """Open the head tagger; cached in `ctx.models`, some megabytes."""
         tagger: BuiltinHeadTagger = opened_once(self.ctx.models, HEADS, (), BuiltinHeadTagger)
         return tagger
 
     def _chosen(self) -> list[ScoredVersion]:
-        """The tagger, read by this run's thresholds, and the classifiers. No network is loaded."""
+        """Return the tagger with this run's thresholds, and the classifiers. No network is loaded."""
         names = [(TAGS, self.params.tagger or chosen(self.ctx.collection, TAGS))]
         if self.params.classes:
             names += [(CLASSES, name) for name in chosen_all(self.ctx.collection, CLASSES)]
@@ -189,7 +189,7 @@ class TagFrames(Stage[Batch, Result]):
         return versions
 
     def _version_of_model(self, task: str, name: str) -> ScoredVersion:
-        """An installed model, or one that is gone but whose answers are here."""
+        """Return an installed model's version, or that of a removed one whose answers are stored."""
         try:
             installed = registry.find(name, settings.KOMA_MODELS_DIR, task=task)
         except BadInput:
@@ -204,7 +204,7 @@ class TagFrames(Stage[Batch, Result]):
         return scored_version
 
     def _basis_of_run(self) -> list[str]:
-        """What the tags of a frame follow from; another threshold is another mark."""
+        """Return what a frame's tags are based on; it changes with any threshold."""
         marks = [
             f"{scored_version.version.pk} {scored_version.accepted_tags.rules.cache_key()}".strip()
             for scored_version in self.scored_versions
@@ -216,7 +216,7 @@ class TagFrames(Stage[Batch, Result]):
         return marks
 
     def pending(self) -> QuerySet[Frame]:
-        """Kept frames with a full picture whose tags follow from something else."""
+        """Kept frames with a full picture whose tags have a different basis."""
         frames = self.ctx.frames()
         done = frames.filter(tagged=True, **{f"measures__{SEEN_BY}": self.seen_by})
         is_pending = ~Q(pk__in=done.values("pk"))
@@ -225,13 +225,13 @@ class TagFrames(Stage[Batch, Result]):
         return frames.filter(is_pending)
 
     def _with_other_copies(self) -> list[int]:
-        """Frames that were tagged when other copies than now counted for them, or these said something else."""
+        """Return frames tagged when other copies counted for them, or when these had other files or labels."""
         rows = self.ctx.frames().filter(measures__has_key=COPIES)
         was, now = dict(rows.values_list("pk", f"measures__{COPIES}")), self.copies
         return sorted(pk for pk in was.keys() | now.keys() if (was.get(pk) or "") != now.get(pk, ""))
 
     def batches(self) -> Iterator[Batch]:
-        """Many frames at once where stored answers say all, few where pictures must be read."""
+        """Yield large batches where all answers are stored, small ones where pictures must be read."""
         self.copies = from_files.bases_of_copies(self.ctx.frames())
         others = self._with_other_copies()
         pending = self.pending()
@@ -256,7 +256,7 @@ class TagFrames(Stage[Batch, Result]):
         return frames.annotate(people_in_shot=Exists(people)).order_by("pk")[: READY * BATCH]
 
     def _parts(self, frames: list[Frame]) -> Iterator[Batch]:
-        """Frames whose stored answers say all together, the others in small handfuls."""
+        """Yield frames with all answers stored in one batch, the others in small ones."""
         versions = [*(s.version for s in self.scored_versions), *(s.version for s in self.boxes)]
         boxes = faces_of(frames)
         batch = Batch(
@@ -274,7 +274,7 @@ class TagFrames(Stage[Batch, Result]):
                 yield replace(batch, frames=part)
 
     def _missing(self, batch: Batch, frame: Frame) -> list[ScoredVersion]:
-        """Those that have not answered to a frame; what rests on faces also where the faces are others now."""
+        """Return the versions without an answer for a frame; those based on faces also if the faces have changed."""
         other_faces = frame.measures.get(from_pixels.BASIS) != batch.basis[frame.pk]
         return [
             scored_version
@@ -316,7 +316,7 @@ class TagFrames(Stage[Batch, Result]):
                     if (data := batch.packed[boxes.version.pk].get(frame.pk)) is not None:
                         followed.append((boxes.version.pk, boxes.following(data)))
                         read.setdefault(frame.pk, {})[boxes.measure] = True
-            except ValueError as error:  # bytes that a restored backup brought
+            except ValueError as error:  # bytes from a restored backup
                 problems.append(f"frame {frame.index} was not tagged: a stored answer cannot be read: {error}")
                 continue
             tags[frame.pk] = effective.merged(
@@ -342,7 +342,8 @@ class TagFrames(Stage[Batch, Result]):
     def _ask(
         self, scored_version: ScoredVersion, frames: list[Frame], pictures: dict[int, Picture], problems: list[str]
     ) -> dict[int, bytes]:
-        """Answers of a network by frame key, packed. A picture that it does not take leaves `pictures`."""
+        """Run a network and return its packed answers by frame key. A picture that it refuses is removed from
+        `pictures`."""
         scorer = self._scorer(scored_version.version)
         fitted: dict[int, Picture] = {}
         sizes = []
@@ -360,7 +361,7 @@ class TagFrames(Stage[Batch, Result]):
         return {key: scored_version.pack(scores) for key, scores in zip(fitted, answered, strict=True)}
 
     def _scorer(self, version: ModelVersion) -> Scorer:
-        """The opened model of a version, kept in `ctx.models`."""
+        """Open the model of a version; cached in `ctx.models`."""
         installed = self.installed.get(version.pk)
         if installed is None:
             raise BadInput(
@@ -383,7 +384,7 @@ class TagFrames(Stage[Batch, Result]):
         for problem in result.problems:
             self.ctx.count("unreadable")
             self.ctx.log(problem)
-        # Locked first: a person who edits tags of these frames waits, or has ended. Some may be deleted since.
+        # Locked first: concurrent edits of these frames' tags have finished or wait. Some may be deleted by now.
         rows = list(Frame.objects.select_for_update().filter(pk__in=list(result.tags)).order_by("pk"))
         existing = {row.pk for row in rows}
         for scored_version in self.scored_versions:

@@ -1,4 +1,4 @@
-"""Asks the text finder about frames before copies are compared: of a subtitled shot the clean ones stay."""
+"""Runs the text detector before copies are compared, so that the frames without subtitles are kept."""
 
 from __future__ import annotations
 
@@ -16,11 +16,12 @@ from annotate.stages.run_models import Result, RunModels, RunModelsParams
 from ingest.models import Frame
 
 TASK = "text"
-PAGE = 500  # rows a query
+PAGE = 500  # rows per query
 
 
 class FindText(RunModels):
-    """Frames that the text finder has not seen; what it says is kept as of any model, so nobody asks it twice."""
+    """Frames without an answer of the text detector; its answers are stored like any model's, so it runs once per
+    frame."""
 
     name: ClassVar[str] = "text"
     label: ClassVar[str] = "Text"
@@ -30,7 +31,7 @@ class FindText(RunModels):
 
     @classmethod
     def by_default(cls) -> bool:
-        """Only where a finder is installed."""
+        """Return whether a text detector is installed."""
         return bool(registry.installed(settings.KOMA_MODELS_DIR, task=TASK))
 
     def _chosen(self) -> list[tuple[str, Installed | None]]:
@@ -46,7 +47,7 @@ class FindText(RunModels):
         return done
 
     def finish(self) -> None:
-        """Frames that the finder had seen before this stage was there."""
+        """Write the shares of frames that were processed before this stage existed."""
         super().finish()
         versions = [slot.version for slot in self.slots]
         unread = ModelAnswer.objects.filter(
@@ -61,7 +62,7 @@ class FindText(RunModels):
 
 
 def _write_shares(packed: dict[int, bytes]) -> None:
-    """Of frames by key the share of the picture that is under the stored boxes."""
+    """Write, by frame key, the share of the picture covered by the stored boxes."""
     shares = {pk: use_of(packing.unpack_boxes(data)[0]).share for pk, data in packed.items()}
     rows = list(Frame.objects.select_for_update().filter(pk__in=shares).order_by("pk").only("pk"))
     for row in rows:

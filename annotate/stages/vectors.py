@@ -1,4 +1,4 @@
-"""Reads the vectors of faces from the database in chunks, so that memory holds never more than one chunk of them."""
+"""Reading face vectors from the database in chunks, to bound memory."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from annotate.models import Face, ModelVersion
 from ingest.models import Collection, FrameState
 
 FloatArray = npt.NDArray[np.float32]
-CHUNK = 4096  # faces: 26 MB of descriptions
+CHUNK = 4096  # faces: 26 MB of vectors
 
 
 def described(collection: Collection, version: ModelVersion) -> QuerySet[Face]:
-    """Real faces of kept frames with a vector of this version, by key."""
+    """Select the real faces of kept frames with a vector of this version, by key."""
     return (
         Face.objects.real()
         .filter(collection=collection, frame__state=FrameState.KEPT, embedding__isnull=False, embedding_version=version)
@@ -29,7 +29,7 @@ def described(collection: Collection, version: ModelVersion) -> QuerySet[Face]:
 
 
 def vectors_of(keys: list[int], unpack: Unpack = unpack_builtin) -> FloatArray:
-    """Vectors [N, D] of faces by key, in the order of `keys`, which are unique."""
+    """Return the vectors [N, D] of faces, in the order of `keys`, which are unique."""
     rows: dict[int, bytes] = {}
     for start in range(0, len(keys), 500):
         part = keys[start : start + 500]
@@ -39,14 +39,14 @@ def vectors_of(keys: list[int], unpack: Unpack = unpack_builtin) -> FloatArray:
 
 
 def chunks(keys: list[int], unpack: Unpack = unpack_builtin) -> Iterator[tuple[slice, FloatArray]]:
-    """The places and vectors of `keys`, chunk after chunk."""
+    """Yield the positions and vectors of `keys`, chunk by chunk."""
     for start in range(0, len(keys), CHUNK):
         part = keys[start : start + CHUNK]
         yield slice(start, start + len(part)), vectors_of(part, unpack)
 
 
 def projection_of(keys: list[int], unpack: Unpack = unpack_builtin) -> clustering.Projection:
-    """The projection learned from an even sample of these faces."""
+    """Return the projection learned from an even sample of these faces."""
     places = np.linspace(0, len(keys) - 1, min(len(keys), clustering.SAMPLE_MAX)).round().astype(int)
     return clustering.learn_projection(vectors_of([keys[place] for place in np.unique(places)], unpack))
 
@@ -54,7 +54,7 @@ def projection_of(keys: list[int], unpack: Unpack = unpack_builtin) -> clusterin
 def tracks_of(
     keys: list[int], points: FloatArray, *, distances: tracks.Distances | None = None
 ) -> npt.NDArray[np.int64]:
-    """Tracks [N] of faces by key through their shots; see `tracks.link`."""
+    """Return the tracks [N] of faces through their shots; see `tracks.link`."""
     names = ("pk", "frame__shot_id", "frame__index", "left", "top", "right", "bottom")
     rows: dict[int, tuple[Any, ...]] = {}
     for start in range(0, len(keys), 500):
@@ -67,7 +67,7 @@ def tracks_of(
 
 
 def points_of(keys: list[int], projection: clustering.Projection, unpack: Unpack = unpack_builtin) -> FloatArray:
-    """Projected vectors [N, d] of faces by key."""
+    """Return the projected vectors [N, d] of faces."""
     points = np.empty((len(keys), projection.directions.shape[1]), np.float32)
     for places, vectors in chunks(keys, unpack):
         points[places] = projection.apply(vectors)
@@ -77,7 +77,7 @@ def points_of(keys: list[int], projection: clustering.Projection, unpack: Unpack
 def half_vectors_of(
     keys: list[int], embedder: DifferenceEmbedder, unpack: Unpack, *, on_progress: Callable[[], None] = lambda: None
 ) -> npt.NDArray[np.float16]:
-    """Vectors [N, length] of faces by key in half precision, for whole collections: 150,000 faces take 230 MB."""
+    """Return the vectors [N, length] of faces in half precision, for complete collections: 230 MB per 150,000 faces."""
     half_vectors = np.empty((len(keys), embedder.length), np.float16)
     for places, vectors in chunks(keys, unpack):
         on_progress()
@@ -86,7 +86,7 @@ def half_vectors_of(
 
 
 def distances_by(embedder: DifferenceEmbedder, vectors: npt.NDArray[np.float16]) -> tracks.Distances:
-    """Differences of rows in parts of the embedder's threshold, for linking tracks."""
+    """Return a function for differences of rows as fractions of the embedder's threshold, for linking tracks."""
 
     def distances(now: list[int], before: list[int]) -> FloatArray:
         differences = embedder.differences(vectors[now].astype(np.float32), vectors[before].astype(np.float32))

@@ -1,1 +1,1 @@
-"""Tags of frames: where each comes from (models, boxes, pixels, heads, files) and which of them count."""
+"""Tags of frames: their origins (models, boxes, pixels, heads, files) and which of them count."""

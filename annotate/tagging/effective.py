@@ -1,6 +1,6 @@
-"""From stored answers to the tags of frames: what follows is merged, filtered, and written where it differs.
+"""Effective tags of frames: tags accepted from stored answers are merged, filtered and written where they differ.
 
-A person's yes or no stays and is not said again.
+A person's label always stays, and machine tags never repeat it.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ CATEGORIES = {
     "general": TagCategory.GENERAL, "artist": TagCategory.ARTIST, "copyright": TagCategory.COPYRIGHT,
     "character": TagCategory.CHARACTER,
 }  # fmt: skip
-# Who else may be the origin of a tag.
+# Origins of tags that are not models.
 SIDE_FILE = ModelInfo(task="tags", name="tag file", revision="2", licence="of the file")
 COPY_FILE = ModelInfo(task="tags", name="tag file of a copy", revision="1", licence="of the file")
 COPY_PERSON = ModelInfo(task="tags", name="a person, on a copy", revision="1", licence="of the collection")
@@ -29,7 +29,7 @@ Dropping = Callable[[list[str]], Sequence[str]]
 
 @dataclass(frozen=True, slots=True)
 class SourcedTag:
-    """One tag of a frame: name, category, score, and the key of the model version that gave it."""
+    """One tag of a frame: name, category, score, and the key of the model version it comes from."""
 
     name: str
     category: int
@@ -39,7 +39,7 @@ class SourcedTag:
 
 @dataclass(frozen=True, slots=True)
 class Origins:
-    """Keys of the version rows of what is no model."""
+    """Keys of the version rows of origins that are not models."""
 
     side_file: int
     copy_file: int
@@ -47,7 +47,7 @@ class Origins:
 
     @classmethod
     def rows(cls) -> Origins:
-        """Makes the rows where they are not there yet."""
+        """Return the keys; create missing rows."""
         return cls(*(version_of(info).pk for info in (SIDE_FILE, COPY_FILE, COPY_PERSON)))
 
 
@@ -60,12 +60,13 @@ def merged(
     scheme: str = "",
     dropping: Dropping | None = None,
 ) -> list[SourcedTag]:
-    """Tags of one frame from what follows by version key, and from what files say of it and of its dropped copies.
+    """Merge the tags of one frame: accepted tags by version key, and tags from files of the frame and its dropped
+    copies.
 
-    Of two models that say the same the surer one is the origin. Over them stand the files (those of the frame itself
-    over a copy's), over these what people said of copies, and over all the tags that `people` gave the frame itself:
-    nothing is said that contradicts somebody above (`algorithms.contradictions`). `scheme`: of the source's ratings.
-    `dropping` gives those of the models' general tags that stay.
+    Of two models with the same tag, the one with the higher score is the origin. Precedence, lowest first: models,
+    files of copies, files of the frame, people's labels of copies, people's labels (`people`) of the frame. A tag that
+    contradicts one of a higher level is dropped (`algorithms.contradictions`). `scheme`: of the source's ratings.
+    `dropping` selects which of the models' general tags stay.
     """
     tags: dict[str, SourcedTag] = {}
     for version, labels in followed:
@@ -84,7 +85,7 @@ def merged(
     for layer in [*layers, tags]:
         wrong = contradicting(layer, above) | (denied - above)
         if any(tag.category == TagCategory.CHARACTER for tag in result.values()):
-            wrong.add("no_humans")  # somebody above named who is there
+            wrong.add("no_humans")  # a higher level names a character
         stays = {name: tag for name, tag in layer.items() if name not in wrong}
         result |= {name: tag for name, tag in stays.items() if name not in result}
         above |= stays.keys()
@@ -92,7 +93,7 @@ def merged(
 
 
 def _layers(file_facts: FileFactsOfFrame, origins: Origins, scheme: str) -> list[dict[str, SourcedTag]]:
-    """What stands above the models, the highest first."""
+    """Return the levels above the models, highest first."""
     people = {
         name: SourcedTag(name, category, 1.0, origins.copy_person)
         for (name, category), yes in file_facts.people.items()
@@ -113,9 +114,9 @@ def _layers(file_facts: FileFactsOfFrame, origins: Origins, scheme: str) -> list
 
 
 def write(tags_by_frame: Mapping[int, Sequence[SourcedTag]], keys: dict[str, int]) -> int:
-    """Make the machine's tags of these frames (by key) what is said; returns how many there are.
+    """Replace the machine tags of these frames (by key); return their number.
 
-    `keys` remembers tag keys by name from call to call. Rows that are right already are not touched.
+    `keys` caches tag keys by name across calls. Rows that are already right are not touched.
     """
     categories = {sourced.name: sourced.category for tags in tags_by_frame.values() for sourced in tags}
     keys |= tag_keys({name: category for name, category in categories.items() if name not in keys})
@@ -147,7 +148,7 @@ def write(tags_by_frame: Mapping[int, Sequence[SourcedTag]], keys: dict[str, int
 
 
 def tag_keys(categories: Mapping[str, int]) -> dict[str, int]:
-    """Keys of the tags by the names that models use; unknown tags are made with their category, aliases followed."""
+    """Return tag keys by the names models use; aliases are resolved, unknown tags created with their category."""
     keys: dict[str, int] = {}
     for start in range(0, len(names := sorted(categories)), BATCH):
         part = names[start : start + BATCH]

@@ -1,4 +1,4 @@
-"""What the boxes that models gave say of frames, as tags, read from their stored answers."""
+"""Tags derived from the stored boxes of models."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ TASKS = tasks_with(answers="boxes")
 
 @dataclass(frozen=True, slots=True)
 class BoxVersion:
-    """A version whose answers are boxes."""
+    """A model version whose answers are boxes."""
 
     version: ModelVersion
     names: tuple[str, ...]
 
     @property
     def measure(self) -> str:
-        """The key in Frame.measures that says that the frame's tags follow from this version's answer too."""
+        """The key in Frame.measures that marks a frame's tags as based on this version's answer."""
         return f"tags_by_boxes_{self.version.pk}"
 
     def following(self, data: bytes) -> Following:
-        """Tags that follow from stored bytes; ValueError when those are no boxes."""
+        """Return the tags derived from stored bytes. Raises ValueError when those are not boxes."""
         boxes, scores, labels = packing.unpack_boxes(data)
         if self.version.task == "text":
             return box_tags.of_text(boxes)
@@ -39,7 +39,7 @@ class BoxVersion:
 
 
 def box_versions(collection: Collection) -> list[BoxVersion]:
-    """The versions, of models that the collection uses for boxes and text, that have answered; the newest of each."""
+    """Return the newest version with answers of each model that the collection uses for boxes and text."""
     versions = []
     for task in TASKS:
         for name in chosen_all(collection, task):
@@ -51,7 +51,7 @@ def box_versions(collection: Collection) -> list[BoxVersion]:
 
 
 def unread(frames: QuerySet[Frame], box_version: BoxVersion) -> Q:
-    """Those of the frames that the version has answered since their tags were written."""
+    """Select frames that the version has answered since their tags were written."""
     answers = ModelAnswer.objects.filter(model_version=box_version.version, frame=OuterRef("pk"))
     read = frames.filter(**{f"measures__{box_version.measure}": True})
     return Q(Exists(answers)) & ~Q(pk__in=read.values("pk"))

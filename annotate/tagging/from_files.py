@@ -1,4 +1,5 @@
-"""What files say of frames, read from their kept texts; those of dropped copies count for the frame that is kept."""
+"""Tags of frames from sidecar files, parsed from their stored texts; files of dropped copies count for the kept
+frame."""
 
 from __future__ import annotations
 
@@ -29,21 +30,21 @@ CATEGORIES = {
 
 @dataclass(slots=True)
 class FileFactsOfFrame:
-    """All that files say of a frame: its own, and those of its dropped copies by their keys; and what people said of
-    the copies' tags (True: yes)."""
+    """Facts from the files of a frame and, by key, of its dropped copies; and people's labels of the copies' tags
+    (True: yes)."""
 
     own_facts: SideFacts = field(default_factory=SideFacts)
     copies: dict[int, SideFacts] = field(default_factory=dict)
-    people: dict[tuple[str, int], bool] = field(default_factory=dict)  # by name and category of the tag
+    people: dict[tuple[str, int], bool] = field(default_factory=dict)  # keyed by name and category of the tag
 
     @property
     def all(self) -> list[SideFacts]:
-        """The own ones first."""
+        """All facts, the frame's own first."""
         return [self.own_facts, *self.copies.values()]
 
 
 class Vocabulary:
-    """Asks which names the imported vocabulary has; remembers the answers. One that holds no counts has nothing."""
+    """Cached lookup of names in the imported vocabulary. A vocabulary without counts contains nothing."""
 
     REMEMBERED = 50_000
 
@@ -66,7 +67,7 @@ class Vocabulary:
 
 
 def facts_of_files(frames: Sequence[Frame], vocabulary: Vocabulary | None = None) -> dict[int, FileFactsOfFrame]:
-    """By frame key, for frames that have anything. Four queries; frames in bounded numbers, please."""
+    """Return facts by frame key, for frames that have any. Four queries; the caller bounds the number of frames."""
     keys = [frame.pk for frame in frames]
     copies = dict(copies_of(keys).values_list("pk", "duplicate_of_id"))
     measures: dict[int, Mapping[str, Any]] = {frame.pk: frame.measures for frame in frames}
@@ -92,12 +93,12 @@ def facts_of_files(frames: Sequence[Frame], vocabulary: Vocabulary | None = None
 
 
 def copies_of(keys: Iterable[int]) -> QuerySet[Frame]:
-    """Frames that were dropped as copies of these."""
+    """Select the frames that were dropped as copies of these."""
     return Frame.objects.filter(duplicate_of__in=list(keys), state=FrameState.DROPPED)
 
 
 def bases_of_copies(frames: QuerySet[Frame]) -> dict[int, str]:
-    """A digest of the copies whose files and people's words count for frames, by frame key; only of those that have
+    """Return, by frame key, a digest of the copies whose files and labels count for the frame; only for frames with
     such copies."""
     files = SideFile.objects.filter(frame=OuterRef("pk"))
     people = FrameTag.objects.filter(frame=OuterRef("pk"), by_person=True)
@@ -115,7 +116,7 @@ def bases_of_copies(frames: QuerySet[Frame]) -> dict[int, str]:
 
 
 def tags_of(facts: SideFacts, *, scheme: str = "") -> dict[str, int]:
-    """Names and categories of what can be a tag; the rating as `rating:safe` where its meaning is known."""
+    """Return names and categories of valid tags; the rating as `rating:safe` where its meaning is known."""
     categories: dict[str, int] = {}
     for kind, category in CATEGORIES.items():
         for raw in getattr(facts, kind):
@@ -129,7 +130,7 @@ def tags_of(facts: SideFacts, *, scheme: str = "") -> dict[str, int]:
 
 
 def write(frames: Mapping[int, FileFactsOfFrame], keys: Iterable[int], *, scheme: str = "") -> None:
-    """Make the rows of scores, ratings and captions of these frames what their files say. Call it in a transaction."""
+    """Write scores, ratings and captions of these frames from their files. Call it in a transaction."""
     frame_keys = list(keys)
     for start in range(0, len(frame_keys), BATCH):
         part = frame_keys[start : start + BATCH]
@@ -201,7 +202,7 @@ def _write_captions(rows: Mapping[int, list[FileCaption]], keys: Sequence[int]) 
 
 
 def _earlier(measures: Mapping[str, Any]) -> SideFacts:
-    """What an earlier version kept in `Frame.measures` instead of the texts: of the rating its first letter."""
+    """Read what earlier versions stored in `Frame.measures` instead of the texts; of the rating, its first letter."""
     side = measures.get("side")
     if not isinstance(side, dict):
         return SideFacts()

@@ -1,7 +1,7 @@
-"""What the built-in head tagger says of a frame's heads, packed like the answer of a model.
+"""Tags of a frame's heads by the built-in head tagger, packed like a model's answer.
 
-Colours are left to the computed tags, which measure them, and lengths are left out: on art unlike Koma's own drawings
-the network guesses both (its card has the figures).
+Colours are left to the computed tags, which measure them, and hair lengths are left out: on art unlike Koma's own
+drawings the network is unreliable for both (its card has the figures).
 """
 
 from __future__ import annotations
@@ -16,30 +16,31 @@ from annotate.backends.contract import Picture
 from annotate.backends.taggers.builtin import LENGTHS, BuiltinHeadTagger
 from annotate.tagging.stored_scores import ScoredVersion, Scores, scored_version_of
 
-SIDE = 128  # pixels at which heads are cut; the network settles and scales them
+SIDE = 128  # pixels of head crops; the network aligns and scales them
 
 
 def labels_and_rules(tagger: BuiltinHeadTagger) -> tuple[tuple[Label, ...], Rules]:
-    """The tags that the network may say, each with its own threshold."""
+    """Return the tags used from the network, each with its own threshold."""
     thresholds = {name: threshold for name, threshold in tagger.thresholds.items() if not _measured(name)}
     return tuple(Label(name, "general") for name in thresholds), Rules(label_thresholds=thresholds, inclusive=True)
 
 
 def scored_version(tagger: BuiltinHeadTagger) -> ScoredVersion:
-    """The version of the head tagger; makes its row."""
+    """Return the version of the head tagger; create its row if missing."""
     labels, rules = labels_and_rules(tagger)
     return scored_version_of(tagger.info, labels, rules)
 
 
 def answer(speaks: ScoredVersion, tagger: BuiltinHeadTagger, picture: Picture, boxes: Sequence[Box]) -> bytes:
-    """Packed scores of a picture (uint8 RGB) with relative boxes of its faces: of each tag the surest head's."""
+    """Return the packed scores of a picture (uint8 RGB) with relative boxes of its faces: per tag the best head's
+    score."""
     height, width = picture.shape[:2]
     pixels = in_pixels(boxes, width, height)
     return speaks.pack(scores(speaks, tagger, [cut_head(picture, box, side_px=SIDE) for box in pixels]))
 
 
 def scores(speaks: ScoredVersion, tagger: BuiltinHeadTagger, heads: Sequence[Picture]) -> Scores:
-    """Scores [labels] of what follows for a head. Of tags that exclude each other the surest counts."""
+    """Return the scores [labels] of the tags accepted for heads. Of mutually exclusive tags the best score counts."""
     names = [label.name for label in speaks.accepted_tags.labels]
     row = np.zeros(len(names), np.float32)
     for head_scores in tagger.tag(heads):

@@ -1,4 +1,4 @@
-"""What pixels and faces give away of a frame, packed like the answer of a model, and on what it rests."""
+"""Tags computed from a frame's pixels and faces, packed like a model's answer, and a digest of their inputs."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from annotate.tagging.stored_scores import ScoredVersion, Scores, scored_version
 from ingest.models import Frame
 
 COMPUTED = ModelInfo(task="tags", name="computed", revision=COMPUTED_VERSION, licence="MIT")
-BASIS = "computed_for"  # in Frame.measures: the faces on which the computed tags rest
+BASIS = "computed_for"  # in Frame.measures: digest of the faces that the computed tags depend on
 SIZES = ("lowres", "highres", "absurdres")
 LABELS = tuple(
     Label(name, "meta" if name in SIZES else "general")
@@ -27,20 +27,20 @@ LABELS = tuple(
         *(f"{name}_hair" for name in HAIR.names), *(f"{name}_eyes" for name in EYES.names),
     )
 )  # fmt: skip
-# Those too weak were never told, so all that is stored follows.
+# Weak tags are never stored, so all stored ones are accepted.
 RULES = Rules({"general": 0.0, "meta": 0.0})
 _PLACES = {label.name: place for place, label in enumerate(LABELS)}
 
 
 def scored_version() -> ScoredVersion:
-    """The version of the computed tags; makes its row."""
+    """Return the version of the computed tags; create its row if missing."""
     return scored_version_of(COMPUTED, LABELS, RULES)
 
 
 def answer(
     speaks: ScoredVersion, frame: Frame, picture: Picture, boxes: Sequence[Box], *, people_elsewhere: bool = False
 ) -> bytes:
-    """Packed computed tags of a frame's picture (uint8 RGB) with relative boxes of its faces.
+    """Return the packed computed tags of a frame's picture (uint8 RGB) with relative boxes of its faces.
 
     `people_elsewhere`: other frames of its shot show faces.
     """
@@ -53,7 +53,7 @@ def answer(
 def scores(
     picture: Picture, pixels: Sequence[Box], *, size: tuple[int, int] | None = None, people_elsewhere: bool = False
 ) -> Scores:
-    """Scores [LABELS] of a picture with the boxes of its faces in pixels; `size` is that of the original."""
+    """Compute the scores [LABELS] of a picture with its face boxes in pixels; `size` is that of the original."""
     tags = computed_tags(picture, pixels, size=size, people_elsewhere=people_elsewhere)
     row = np.zeros(len(LABELS), np.float32)
     for name, score in tags.tags.items():
@@ -62,6 +62,6 @@ def scores(
 
 
 def basis(boxes: Sequence[Box], *, people_elsewhere: bool) -> str:
-    """A short digest that differs when faces, and so the computed tags, may differ."""
+    """Return a short digest that changes when faces, and so the computed tags, may change."""
     text = json.dumps([[f"{value:.5f}" for value in box] for box in boxes] + [people_elsewhere])
     return hashlib.sha256(text.encode()).hexdigest()[:12]

@@ -1,4 +1,4 @@
-"""Raw answers of models to frames, packed in rows: saved once, read again for every new threshold."""
+"""Raw model scores per frame, packed in rows: stored once, re-read for every new threshold."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from annotate.models import ModelAnswer, ModelVersion
 from ingest.models import Collection, Frame
 
 BATCH = 500
-TOGETHER = 32  # pictures whose scores are packed at once: some hundred kB
-CLASSES_MAX = 64  # a shorter list of labels is kept whole: 2 bytes each
+TOGETHER = 32  # pictures packed at once: some hundred kB of scores
+CLASSES_MAX = 64  # up to this length all scores are stored, with 2 bytes each
 SCORED = tasks_with(answers="scores")
 
 Scores = NDArray[np.float32]
@@ -27,17 +27,17 @@ Scores = NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True)
 class ScoredVersion:
-    """A model version whose answers are scores: its labels with the rules that hold now, ready for reading."""
+    """A model version whose answers are scores, with its labels and current acceptance rules."""
 
     version: ModelVersion
     accepted_tags: AcceptedTags
 
     def pack(self, scores: Scores) -> bytes:
-        """Scores [labels] as bytes; of long lists those below the floor are given up."""
+        """Pack scores [labels] into bytes; of long lists, scores below the floor are dropped."""
         return self.pack_all([scores])[0]
 
     def pack_all(self, scores: Sequence[Scores]) -> list[bytes]:
-        """As `pack` for many pictures at once, which takes a fraction of the time."""
+        """Pack the scores of many pictures at once, in a fraction of the time of `pack`."""
         packed: list[bytes] = []
         for start in range(0, len(scores), TOGETHER):
             batch = np.stack(scores[start : start + TOGETHER])
@@ -49,7 +49,7 @@ class ScoredVersion:
         return packed
 
     def unpack(self, data: bytes) -> Scores:
-        """Scores [labels], in steps of 1/65535; ValueError when the bytes are not this version's."""
+        """Unpack scores [labels], in steps of 1/65535. Raises ValueError when the bytes are not this version's."""
         if data[:1] == bytes([packing.CLASSES]):
             scores = packing.unpack_classes(data)
             if len(scores) != len(self.accepted_tags.labels):
@@ -58,11 +58,11 @@ class ScoredVersion:
         return packing.unpack_scores(data, len(self.accepted_tags.labels))
 
     def following(self, data: bytes) -> list[tuple[Label, float]]:
-        """Labels that follow from stored bytes by the rules."""
+        """Return the labels that the rules accept from stored bytes."""
         return self.accepted_tags.accepted(self.unpack(data))
 
     def with_rules(self, rules: Rules) -> ScoredVersion:
-        """The same version read by other rules."""
+        """Return the same version with other rules."""
         return ScoredVersion(self.version, AcceptedTags(self.accepted_tags.labels, rules))
 
 
@@ -77,7 +77,7 @@ def stored_version(version: ModelVersion) -> ScoredVersion:
 
 
 def save(version: ModelVersion, data: Mapping[int, bytes]) -> None:
-    """Write answers by frame key over older ones of the same version. Call it in a transaction."""
+    """Store answers by frame key, replacing older ones of the same version. Call it in a transaction."""
     rows = [ModelAnswer(model_version=version, frame_id=frame, data=packed) for frame, packed in sorted(data.items())]
     ModelAnswer.objects.bulk_create(
         rows, batch_size=BATCH, update_conflicts=True, unique_fields=["model_version", "frame"], update_fields=["data"]
@@ -85,7 +85,7 @@ def save(version: ModelVersion, data: Mapping[int, bytes]) -> None:
 
 
 def load(versions: Iterable[ModelVersion], frames: Iterable[int]) -> dict[int, dict[int, bytes]]:
-    """Answers of versions to frames: by version key, then frame key. One query; frames in bounded numbers, please."""
+    """Return answers by version key, then frame key. One query; the caller bounds the number of frames."""
     keys = [version.pk for version in versions]
     answers: dict[int, dict[int, bytes]] = {key: {} for key in keys}
     rows = ModelAnswer.objects.filter(model_version__in=keys, frame__in=list(frames))
@@ -95,10 +95,10 @@ def load(versions: Iterable[ModelVersion], frames: Iterable[int]) -> dict[int, d
 
 
 def missing(frames: QuerySet[Frame], version: ModelVersion) -> QuerySet[Frame]:
-    """Those of the frames that a version has not answered."""
+    """Select the frames that a version has not answered."""
     return frames.filter(~Exists(ModelAnswer.objects.filter(model_version=version, frame=OuterRef("pk"))))
 
 
 def any_of(collection: Collection, version: ModelVersion) -> bool:
-    """Whether a version has answered to a frame of a collection."""
+    """Return whether a version has an answer for any frame of a collection."""
     return ModelAnswer.objects.filter(model_version=version, frame__collection=collection).exists()
