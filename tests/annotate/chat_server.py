@@ -95,16 +95,18 @@ def serving(server: ChatServer, *, tls: ssl.SSLContext | None = None, keep: bool
                 number = len(server.asked)
                 server.at_once += 1
                 server.at_once_most = max(server.at_once_most, server.at_once)
+            reply = server.answer(number, asked)
             try:
-                self._reply(server.answer(number, asked))
+                time.sleep(reply.wait_s)
             finally:
+                # Before the answer goes out: whoever has it may send the next question before this thread runs again.
                 with lock:
                     server.at_once -= 1
+            self._reply(reply)
 
         do_GET = do_POST
 
         def _reply(self, reply: Reply) -> None:
-            time.sleep(reply.wait_s)
             if reply.hang_up:
                 self.connection.close()
                 return

@@ -94,5 +94,5 @@ def opened(folder: Path) -> Any:
 
 def said(scorer: Any, picture: NDArray[np.uint8]) -> list[tuple[str, str, float]]:
     """Name, category and rounded score of what follows for a picture."""
-    found = scorer.reading.accepted(scorer.scores([picture])[0])
+    found = scorer.accepted_tags.accepted(scorer.scores([picture])[0])
     return [(label.name, label.category, round(score, 4)) for label, score in found]

@@ -22,7 +22,7 @@ KINDS = ["3d", "bangumi", "comic", "illustration", "not_painting"]
 
 def followed(folder: Path) -> list[str]:
     scorer = opened(folder)
-    return [tag_name(label) for label, _ in scorer.reading.accepted(scorer.scores([GREY])[0])]
+    return [tag_name(label) for label, _ in scorer.accepted_tags.accepted(scorer.scores([GREY])[0])]
 
 
 def test_the_best_label_follows_as_a_tag_of_its_subject(tmp_path: Path) -> None:
