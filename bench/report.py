@@ -42,12 +42,17 @@ def write(section: str, text: str) -> None:
 
 def where() -> str:
     """Commit, processor, date and load: without them a number is meaningless."""
-    commit = subprocess.run(
-        ["git", "describe", "--always", "--dirty"], cwd=ROOT, capture_output=True, text=True, check=False
-    ).stdout.strip()
+    commit = _git("describe", "--always")
+    # What earlier scripts of the same pass wrote into the page does not change what is measured.
+    if _git("status", "--porcelain", "--untracked-files=no", "--", ".", f":!{PAGE.relative_to(ROOT)}"):
+        commit += "-dirty"
     load = os.getloadavg()[0]
     busy = f"; {load:.1f} processes wanted to run on average" if load > 1.5 else ""
     return f"Commit {commit or 'unknown'}, {processor()}, {os.cpu_count()} cores, {datetime.now(UTC):%Y-%m-%d}{busy}."
+
+
+def _git(*arguments: str) -> str:
+    return subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True, check=False).stdout.strip()
 
 
 def processor() -> str:
