@@ -124,7 +124,7 @@ def _sizes(collection: Collection, *, fix: bool) -> Iterator[Fault]:
 
 
 def _frames(collection: Collection) -> Iterator[Fault]:
-    kept_frames = Frame.objects.filter(collection=collection, state=FrameState.KEPT)
+    kept_frames = Frame.objects.kept().filter(collection=collection)
     for pk in kept_frames.filter(Q(duplicate_of__isnull=False) | ~Q(reason="")).values_list("pk", flat=True):
         yield Fault("frames", f"Frame {pk}", "it is kept and has a reason to be dropped")
     dropped = Frame.objects.filter(collection=collection, state=FrameState.DROPPED, reason="")

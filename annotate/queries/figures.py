@@ -207,7 +207,7 @@ def portraits(characters: Iterable[int]) -> dict[int, str]:
 
 def stills(collection: Collection, count: int) -> dict[int, list[str]]:
     """Preview names of each episode's kept frames with most faces and best quality. One query, by index."""
-    best = Frame.objects.filter(episode=OuterRef("pk"), state=FrameState.KEPT).order_by("-face_count", "-quality", "pk")
+    best = Frame.objects.kept().filter(episode=OuterRef("pk")).order_by("-face_count", "-quality", "pk")
     names = {f"still{n}": Subquery(best.values("preview")[n : n + 1]) for n in range(count)}
     rows = collection.episodes.annotate(**names).values_list("pk", *names).order_by()
     return {pk: [name for name in still_names if name] for pk, *still_names in rows}

@@ -79,7 +79,7 @@ def pictures_of(frames: Sequence[Frame], *, name_clusters: bool = False) -> list
 
 def left_out(collection: Collection) -> dict[str, int]:
     """Kept frames that no recipe can bring out, by reason. One query a reason."""
-    kept_frames = Frame.objects.filter(collection=collection, state=FrameState.KEPT)
+    kept_frames = Frame.objects.kept().filter(collection=collection)
     allowed = kept_frames.filter(episode__source__exportable=True)
     counts = {
         NOT_EXPORTABLE: kept_frames.filter(episode__source__exportable=False).count(),

@@ -126,7 +126,7 @@ def _file_bytes(collection: Collection) -> float:
     """Mean size of the collection's own full pictures; 0 when there are none."""
     files: Store = store()
     sizes = []
-    names = Frame.objects.filter(collection=collection, state=FrameState.KEPT).exclude(file="").order_by("-pk")
+    names = Frame.objects.with_picture().filter(collection=collection).order_by("-pk")
     for name in names.values_list("file", flat=True)[:SAMPLE]:
         if files.exists(name):
             sizes.append(files.path(name).stat().st_size)

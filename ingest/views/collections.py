@@ -15,7 +15,7 @@ from django.views.decorators.http import require_POST
 from ingest.access import member_view
 from ingest.actions import collections as actions
 from ingest.errors import BadInput, KomaError
-from ingest.models import Collection, Episode, Frame, FrameState, Membership, Role
+from ingest.models import Collection, Episode, Frame, Membership, Role
 from ingest.storage import quota
 from ingest.views.responses import came_from, errors_in_words, seen, success
 
@@ -33,7 +33,7 @@ def collections(request: HttpRequest) -> HttpResponse:
     memberships = Membership.objects.filter(collection=OuterRef("pk"), user_id=int(request.user.pk or 0))
     # The best frame of one episode comes out of an index; the best of all would be searched for among all.
     begun = Episode.objects.filter(collection=OuterRef("pk"), extracted_at__isnull=False)
-    kept_frames = Frame.objects.filter(episode=OuterRef("shown"), state=FrameState.KEPT)
+    kept_frames = Frame.objects.kept().filter(episode=OuterRef("shown"))
     still = kept_frames.exclude(preview="").order_by("-face_count", "-quality", "pk").values("preview")[:1]
     rows = Collection.objects.visible_to(request.user).annotate(
         role=Subquery(memberships.values("role")[:1]),

@@ -95,7 +95,7 @@ def _complete(collection: Collection) -> QuerySet[Frame]:
     """The frames that count; `said_so`: a person said so."""
     faces = Face.objects.real().filter(frame=OuterRef("pk")).order_by()
     waiting = faces.exclude(VOUCHED).exclude(named_by=NamedBy.PERSON).filter(is_reference=False)
-    rows = Frame.objects.kept().filter(collection=collection).exclude(file="")
+    rows = Frame.objects.with_picture().filter(collection=collection)
     rows = rows.annotate(said_so=Exists(CheckedFrame.objects.filter(frame=OuterRef("pk"))))
     return rows.filter(Q(said_so=True) | (Exists(faces.filter(VOUCHED)) & ~Exists(waiting)))
 
