@@ -18,6 +18,9 @@ class MemberRequest(HttpRequest):
 
     collection: Collection
     role: Role
+    # What the role allows, as `ingest.context.rights` tells the templates: changing labels, and leading.
+    can_edit: bool
+    can_lead: bool
 
 
 def collection_for(user: Any, pk: int, *, at_least: Role = Role.VIEWER) -> tuple[Collection, Role]:
@@ -68,6 +71,7 @@ def member_view(
                 raise PermissionDenied("This collection is archived. An admin can restore it in its settings.")
             member_request = cast(MemberRequest, request)
             member_request.collection, member_request.role = collection, role
+            member_request.can_edit, member_request.can_lead = role >= Role.REVIEWER, role >= Role.LEAD
             return view(member_request, collection, *args, **kwargs)
 
         return wrapped

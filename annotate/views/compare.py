@@ -47,7 +47,7 @@ def compare(request: MemberRequest, collection: Collection) -> HttpResponse:
         return render(request, "annotate/compare/question.html", context | {"collection": collection})
     if "told" not in context:
         context["installed"] = _others(pair)
-        context["can_run"] = request.role >= Role.LEAD and collection.archived_at is None
+        context["can_run"] = request.can_lead and collection.archived_at is None
     return render(request, "annotate/compare.html", context)
 
 
@@ -150,5 +150,5 @@ def _compared(
             for difference in differences
             if difference.frame in frames_shown
         ],
-        "can_edit": request.role >= Role.REVIEWER and collection.archived_at is None,
+        "can_edit": request.can_edit and collection.archived_at is None,
     }

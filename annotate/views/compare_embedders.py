@@ -53,7 +53,7 @@ def compare_embedders(request: MemberRequest, collection: Collection) -> HttpRes
         "waiting": waiting,
         "done": done,
         "collection": collection,
-        "can_start": request.role >= Role.LEAD and collection.archived_at is None,
+        "can_start": request.can_lead and collection.archived_at is None,
     }
     if done is not None:
         context |= _question(request, collection, done, skip=as_int(request.GET.get("skip")) or 0)
@@ -150,7 +150,7 @@ def _question(request: MemberRequest, collection: Collection, row: Evaluation, *
         "left": len(left),
         "asked": len(row.scores.get("questions", [])),
         "skip": index,
-        "can_edit": request.role >= Role.REVIEWER and collection.archived_at is None,
+        "can_edit": request.can_edit and collection.archived_at is None,
     }
 
 

@@ -26,7 +26,6 @@ from ingest.models import (
     FrameState,
     ImageType,
     RatingScheme,
-    Role,
     SourceKind,
     StageRun,
 )
@@ -59,7 +58,7 @@ def episodes(request: MemberRequest, collection: Collection) -> HttpResponse:
     urls = {"episode": reverse("episode", args=[collection.pk, 0]).removesuffix("0/")} | bases(collection)
     urls |= {name: reverse(name, args=[collection.pk]) for name in ("frames", "runs")}
     urls["start"] = reverse("run_start", args=[collection.pk])
-    lead = request.role >= Role.LEAD
+    lead = request.can_lead
     context = {"section": "episodes", "episodes": rows, "rows": episode_rows.html(rows, urls, lead=lead)}
     return render(request, "annotate/episodes.html", context)
 

@@ -42,7 +42,7 @@ def faces(request: MemberRequest, collection: Collection) -> HttpResponse:
     page = list(rows[: CLUSTERS_A_PAGE + 1])
     more = len(page) > CLUSTERS_A_PAGE
     page = page[:CLUSTERS_A_PAGE]
-    can_edit = request.role >= Role.REVIEWER
+    can_edit = request.can_edit
     labels = collection.episodes.labels()
     add_rows(request, collection, page, labels=labels, can_edit=can_edit)
     alone = Q(cluster__isnull=True) | Q(cluster__size__lt=CLUSTER_MIN)

@@ -12,7 +12,7 @@ from annotate.actions import claims
 from annotate.models import FaceCluster, ItemKind
 from ingest.access import MemberRequest, member_view
 from ingest.errors import BadInput
-from ingest.models import Collection, Role
+from ingest.models import Collection
 from ingest.params import as_int
 from ingest.views.once import own_key
 from ingest.views.responses import errors_in_words
@@ -37,7 +37,7 @@ def here(request: MemberRequest, collection: Collection) -> HttpResponse:
     if place == "faces":
         common: dict[str, Any] = {"collection": collection, "kind": ItemKind.CLUSTER, "by": request.user}
         item = as_int(request.POST.get("claim"))
-        may_work = request.role >= Role.REVIEWER and collection.archived_at is None
+        may_work = request.can_edit and collection.archived_at is None
         if may_work and item is not None and FaceCluster.objects.filter(collection=collection, pk=item).exists():
             claims.claim(item=item, **common)
         held = claims.held_by_others(**common)

@@ -42,7 +42,7 @@ def collection_quality(request: MemberRequest, collection: Collection) -> HttpRe
         "waiting": any(row.state in evaluation_jobs.WAITING for row in rows),
         "plots": plots.side_by_side([row for row in rows if row.state == RunState.DONE]),
         "collection": collection,
-        "can_start": request.role >= Role.LEAD and collection.archived_at is None,
+        "can_start": request.can_lead and collection.archived_at is None,
     }
     if is_partial(request):
         return render(request, "annotate/own_quality.html#measured", context)
@@ -70,7 +70,7 @@ def collection_evaluation(request: MemberRequest, collection: Collection, evalua
         "figures": in_words(row.scores),
         "plot": plots.of_one(row),
         "mistakes": _mistakes(collection, row),
-        "can_start": request.role >= Role.LEAD and collection.archived_at is None,
+        "can_start": request.can_lead and collection.archived_at is None,
     }
     return render(request, "annotate/own_evaluation.html", context)
 

@@ -35,7 +35,7 @@ def exports(request: MemberRequest, collection: Collection) -> HttpResponse:
     root = Path(settings.KOMA_EXPORT_DIR)
     entries = [_entry(job, root) for job in rows[:PAGE]]
     here = reverse("exports", args=[collection.pk])
-    lead = request.role >= Role.LEAD
+    lead = request.can_lead
     context = {
         "section": "export",
         "sets": html_rows.sets(entries, base=here, token=form_fields(request), lead=lead),

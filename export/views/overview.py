@@ -20,7 +20,7 @@ from export.models import ExportJob
 from ingest import humane
 from ingest.access import MemberRequest, member_view
 from ingest.humane import percent_of
-from ingest.models import FINISHED, Collection, Episode, Operation, Role, RunState
+from ingest.models import FINISHED, Collection, Episode, Operation, RunState
 from ingest.pipeline import progress
 from ingest.stamp import cached, stamp
 from ingest.views.html_rows import dots
@@ -56,7 +56,7 @@ def overview(request: MemberRequest, collection: Collection) -> HttpResponse:
         "funnel": _funnel(collection, counts, job),
         "cast": _cast(collection, cache_stamp),
         "cast_size": counts["characters"],
-        "next": _next(collection, counts, job, lead=request.role >= Role.LEAD),
+        "next": _next(collection, counts, job, lead=request.can_lead),
         "runs": runs,
         "changes": list(
             Operation.objects.filter(collection=collection)

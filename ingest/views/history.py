@@ -29,7 +29,7 @@ def undo(request: MemberRequest, collection: Collection, operation_id: int | Non
         done = history.undo_last(collection=collection, by=request.user)
     else:
         rows = Operation.objects.filter(collection=collection)
-        if request.role < Role.LEAD:
+        if not request.can_lead:
             rows = rows.filter(by_id=request.user.pk)
         done = history.undo(get_object_or_404(rows, pk=operation_id), by=request.user)
     messages.success(request, done.words)
@@ -49,7 +49,7 @@ def history_page(request: MemberRequest, collection: Collection) -> HttpResponse
     if before is not None:
         rows = rows.filter(pk__lt=before)
     operations = list(rows.values_list(*FIELDS, named=True)[: PAGE + 1])
-    lead = request.role >= Role.LEAD
+    lead = request.can_lead
     context = {
         "section": "overview",
         "changes": html_rows.changes(

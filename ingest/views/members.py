@@ -124,7 +124,7 @@ def _context(request: MemberRequest, collection: Collection) -> dict[str, object
         "roles": [(value, label) for value, label in Role.choices if value <= role],
         "reviewer": int(Role.REVIEWER),
     }
-    if role >= Role.LEAD:
+    if request.can_lead:
         invitations = list(actions.open_invitations(collection))
         for invitation in invitations:
             invitation.role_label = Role(invitation.role).label
