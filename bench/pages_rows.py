@@ -187,7 +187,7 @@ def _history(collection: Collection, people: list[User]) -> None:
 
 
 def _runs(collection: Collection, by: User, episodes: list[int]) -> None:
-    """Runs through all stages, each eighth over all episodes, the others over one; and data sets."""
+    """Runs through all stages, each eighth over all episodes, the others over one; and datasets."""
     ended = NOW + timedelta(hours=1)
     rows = ((n + 1, collection.pk, by.pk, NOW, ended, "done", "1.0") for n in range(RUNS))
     _put(PipelineRun, ("id", "collection", "created_by", "created_at", "finished_at", "state", "code_version"), rows)

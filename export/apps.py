@@ -6,6 +6,6 @@ from django.apps import AppConfig
 
 
 class ExportConfig(AppConfig):
-    """Data sets out: recipes, folders, captions, balance."""
+    """Datasets out: recipes, folders, captions, balance."""
 
     name = "export"

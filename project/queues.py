@@ -8,7 +8,7 @@ TIMEOUT_SECONDS = {
     "cpu": 12 * 3600,  # decoding, duplicates, clustering
     "gpu": 12 * 3600,  # networks, in one process that keeps its models
     "io": 2 * 3600,  # uploads, archives, backups, captions
-    "export": 12 * 3600,  # data sets out
+    "export": 12 * 3600,  # datasets out
 }
 
 

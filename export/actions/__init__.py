@@ -1,1 +1,1 @@
-"""Writes of the data sets: recipes, jobs, and folders that were read back."""
+"""Writes of the datasets: recipes, jobs, and folders that were read back."""

@@ -1,4 +1,4 @@
-"""Start, cancel, resume and delete a data set being built."""
+"""Start, cancel, resume and delete a dataset being built."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def start(*, collection: Collection, recipe: Recipe, name: str, by: Any) -> Expo
     """Queue a build with the recipe frozen; the caller enqueues it on commit. Raises BadInput for a bad name."""
     title = " ".join(name.split())
     if not title:
-        raise BadInput("Give the data set a name.")
+        raise BadInput("Enter a name for the dataset.")
     if len(title) > NAME_MAX:
         raise BadInput(f"The name is longer than {NAME_MAX} characters; choose a shorter one.")
     return ExportJob.objects.create(collection=collection, name=title, params=recipe.as_dict(), created_by=by)
@@ -48,7 +48,7 @@ def delete(job: ExportJob) -> None:
     with transaction.atomic():
         row = ExportJob.objects.select_for_update().get(pk=job.pk)
         if row.state == RunState.RUNNING:
-            raise Conflict("This export is being written; stop it first.")
+            raise Conflict("This export is running. Stop it first.")
         row.delete()
     for path in (row.folder, row.zip_file):
         if path:
@@ -72,7 +72,7 @@ def inside_exports(path: str) -> Path:
     root = Path(settings.KOMA_EXPORT_DIR).resolve()
     full = (root / path).resolve()
     if not full.is_relative_to(root) or full == root:
-        raise KomaError(f"{path!r} lies outside of the export folder; nothing was touched.")
+        raise KomaError(f"{path!r} is outside the export folder; nothing was changed.")
     return full
 
 

@@ -69,7 +69,7 @@ class FolderShare:
 
 @dataclass(frozen=True, slots=True)
 class Balance:
-    """The balance of a data set; `folders` in ascending multiply, then by path."""
+    """The balance of a dataset; `folders` in ascending multiply, then by path."""
 
     folders: tuple[FolderShare, ...] = ()
     pictures: int = 0
@@ -119,7 +119,7 @@ def parse_weights(text: str) -> tuple[Weight, ...]:
 def weight_of(path: Path, weights: Sequence[Weight]) -> float:
     """Weight of a folder: the row equal to its name, else the first pattern that fits its whole path, else 1.
 
-    The whole path in the reference begins with the folder of the data set; so `*/name` also fits a top folder.
+    The whole path in the reference begins with the folder of the dataset; so `*/name` also fits a top folder.
     """
     if not path:
         return 1.0

@@ -75,7 +75,7 @@ class Names:
         return known
 
     def stem(self, name: str) -> str:
-        """A file name without ending, unique in the whole data set, never the name of a trainer's settings file."""
+        """A file name without ending, unique in the whole dataset, never the name of a trainer's settings file."""
         wish = safe_name(name).replace(".", "_")
         if same_name_key(wish) in _SETTINGS_STEMS:
             wish += "_"

@@ -133,7 +133,7 @@ def folder_of(
 ) -> tuple[str, ...]:
     """Folder of all pictures with this signature, as wished names from the top down (not yet unique over case).
 
-    `spelled`: every character's spelling, from `spelling.spell` over all names of the data set.
+    `spelled`: every character's spelling, from `spelling.spell` over all names of the dataset.
     """
     parts: list[str] = list(own_folders(signature, arrangement))
     for token in levels_of(arrangement.format):

@@ -1,4 +1,4 @@
-"""The whole plan of a data set: which picture goes where under which name, and what each folder weighs."""
+"""The whole plan of a dataset: which picture goes where under which name, and what each folder weighs."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ SHORT_BYTES = 20  # of an input's own folders in the short form
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One picture of the data set: its facts, its folder and its file name without ending; a crop has its square.
+    """One picture of the dataset: its facts, its folder and its file name without ending; a crop has its square.
 
     `passes` of upscaling are made before it is brought to `size` (None: only the recipe's bounds hold).
     """
@@ -99,7 +99,7 @@ def _levels_first(wish: tuple[_Wish, ...]) -> tuple[bool, tuple[_Wish, ...]]:
 
 
 def spellings(signatures: Iterable[Signature], arrangement: Arrangement) -> dict[str, str]:
-    """Every character of a data set -> how its folders spell it."""
+    """Every character of a dataset -> how its folders spell it."""
     return spell({name for row in signatures for name in row.names}, short=arrangement.short_names)
 
 

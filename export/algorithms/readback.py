@@ -29,7 +29,7 @@ _RATIO = re.compile(rf"(?:{RATIO}|{SHORT_RATIO})\d{{1,3}}-\d{{1,3}}")
 class FolderFacts:
     """What a folder says. `characters`: None where it does not say who, empty where nobody known is in it.
 
-    `new`: those of the characters that are neither in the data set nor in a list of known names.
+    `new`: those of the characters that are neither in the dataset nor in a list of known names.
     """
 
     characters: tuple[str, ...] | None = None

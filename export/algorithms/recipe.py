@@ -1,4 +1,4 @@
-"""The recipe of a data set: every choice in one typed, frozen value, parsed strictly from a dict, TOML or JSON."""
+"""The recipe of a dataset: every choice in one typed, frozen value, parsed strictly from a dict, TOML or JSON."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ class OutputOptions:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recipe:
-    """All that a data set depends on besides the pictures themselves."""
+    """All that a dataset depends on besides the pictures themselves."""
 
     selection: Selection = field(default_factory=Selection)
     arrange: Arrangement = field(default_factory=Arrangement)

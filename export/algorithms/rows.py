@@ -1,4 +1,4 @@
-"""Plain rows that every rule of the data set works on: one picture with its faces and tags."""
+"""Plain rows that every rule of the dataset works on: one picture with its faces and tags."""
 
 from __future__ import annotations
 

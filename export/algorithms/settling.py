@@ -43,7 +43,7 @@ def settle(
     `faceless`: characters who are known to be on it by other evidence than faces -> whether a person said so. Plain
     are: names taken away; one name exchanged for another where a single face is in the picture, or where it has no
     face; one name more where exactly one face has none; any names of a picture without faces. Nothing is changed that
-    people said since: `by_person` are the names that people had given when the data set was made (None: not known).
+    people said since: `by_person` are the names that people had given when the dataset was made (None: not known).
     """
     other = faceless or {}
     names_wanted = set(now)

@@ -68,14 +68,14 @@ def plan_of(
 def write(
     collection: Collection, recipe: Recipe, *, folder: Path, target: Path, on_progress: Callable[[int, int], None]
 ) -> tuple[Plan, Built, dict[str, int]]:
-    """Plan and write a data set into `folder`; `heard` gets done and total. `target`: where it will be moved to.
+    """Plan and write a dataset into `folder`; `heard` gets done and total. `target`: where it will be moved to.
 
     Raises BadInput when nothing goes out, and for paths that are too long for this server.
     """
     plan, left_out = plan_of(collection, recipe, on_progress=lambda done: on_progress(done, 0))
     if not plan.items:
         reasons = ", ".join(f"{count:,} {reason}" for reason, count in left_out.items()) or "there are no kept frames"
-        raise BadInput(f"No picture would be in this data set: {reasons}.")
+        raise BadInput(f"No picture would be in this dataset: {reasons}.")
     lengths = path_lengths_of(plan, recipe, name=target.name)
     if problem := problem_at(max(folder, target, key=lambda path: len(str(path))), lengths.longest):
         raise BadInput(problem)

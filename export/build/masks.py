@@ -1,4 +1,4 @@
-"""Which model cuts characters out for the masks of a data set, and one mask at a time."""
+"""Which model cuts characters out for the masks of a dataset, and one mask at a time."""
 
 from __future__ import annotations
 

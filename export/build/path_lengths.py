@@ -1,4 +1,4 @@
-"""How long the paths of a data set are, and which systems could not open them; told before anything is written."""
+"""How long the paths of a dataset are, and which systems could not open them; told before anything is written."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ class Length:
 
 @dataclass(slots=True)
 class PathLengths:
-    """Over a data set: the longest path below its folder, and how many pictures have one that is too long for Windows.
+    """Over a dataset: the longest path below its folder, and how many pictures have one that is too long for Windows.
 
-    `top`: the length of the data set's own folder name.
+    `top`: the length of the dataset's own folder name.
     """
 
     top: Length
@@ -42,14 +42,14 @@ class PathLengths:
     windows: int = 0
 
     def add(self, length: Length, count: int = 1) -> None:
-        """Take `count` pictures whose longest file has this path below the data set."""
+        """Take `count` pictures whose longest file has this path below the dataset."""
         if length.units > self.longest.units:
             self.longest = length
         if self.on_windows(length) > WINDOWS_UNITS_MAX:
             self.windows += count
 
     def on_windows(self, length: Length) -> int:
-        """Units of the whole path where the data set is unpacked into a folder of WINDOWS_ROOM."""
+        """Units of the whole path where the dataset is unpacked into a folder of WINDOWS_ROOM."""
         return WINDOWS_ROOM + self.top.units + 1 + length.units
 
     @property
@@ -65,7 +65,7 @@ class PathLengths:
 
 
 def path_lengths_of(plan: Plan, recipe: Recipe, *, name: str) -> PathLengths:
-    """Of a planned data set whose folder is called `name`."""
+    """Of a planned dataset whose folder is called `name`."""
     lengths = PathLengths(top=length_of(name))
     folders = placed(plan, recipe).folders
     for item in plan.items:
@@ -79,14 +79,14 @@ def length_of(text: str) -> Length:
 
 
 def length_below(folder: Iterable[str], stem: Length, recipe: Recipe) -> Length:
-    """Of the longest file of a picture below the data set: its folders, its stem, the longest ending of the recipe."""
+    """Of the longest file of a picture below the dataset: its folders, its stem, the longest ending of the recipe."""
     folders = sum((length_of(part) + Length(1, 1) for part in folder), Length(0, 0))
     more = max(_endings(recipe))
     return folders + stem + Length(more, more)
 
 
 def problem_at(target: Path, longest: Length) -> str:
-    """Why the paths of a data set cannot be written below `target`; empty when they can."""
+    """Why the paths of a dataset cannot be written below `target`; empty when they can."""
     path_bytes = len(str(target).encode("utf-8", "surrogateescape")) + 1 + longest.bytes
     if path_bytes <= LINUX_BYTES_MAX:
         return ""

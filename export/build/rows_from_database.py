@@ -1,4 +1,4 @@
-"""Reads the database into the plain rows of the data set. Few queries a thousand frames, no writes."""
+"""Reads the database into the plain rows of the dataset. Few queries a thousand frames, no writes."""
 
 from __future__ import annotations
 

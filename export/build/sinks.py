@@ -1,4 +1,4 @@
-"""Where the files of a data set go: a folder that appears whole, or a zip with UTF-8 names and no time stamps."""
+"""Where the files of a dataset go: a folder that appears whole, or a zip with UTF-8 names and no time stamps."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class FolderSink:
         """The file behind a relative path; BadInput when it would lie outside of the folder."""
         parts = path.split("/")
         if not path or any(part in ("", ".", "..") or "\\" in part or "\0" in part for part in parts):
-            raise BadInput(f"{path!r} would lie outside of the data set; nothing was written there.")
+            raise BadInput(f"{path!r} would lie outside of the dataset; nothing was written there.")
         return self.root.joinpath(*parts)
 
     def remove_leftovers(self) -> None:
@@ -63,9 +63,9 @@ class FolderSink:
 
 
 def move_whole(built: Path, target: Path) -> None:
-    """Move a built folder to its place in one step, durable before it shows; an older data set there is replaced.
+    """Move a built folder to its place in one step, durable before it shows; an older dataset there is replaced.
 
-    Raises KomaError when something else than a data set of ours is in the way.
+    Raises KomaError when something else than a dataset of ours is in the way.
     """
     check_place(target)
     os.sync()  # one for all files: a sync for each of thousands takes minutes on a slow disk
@@ -89,14 +89,14 @@ def move_whole(built: Path, target: Path) -> None:
 
 
 def check_place(target: Path) -> None:
-    """Raise KomaError when something else than a data set of ours is at `target`."""
+    """Raise KomaError when something else than a dataset of ours is at `target`."""
     if target.is_symlink() or (target.exists() and not target.is_dir()):
         raise KomaError(f"{target} is in the way and no folder; nothing was changed there. Choose another place.")
     if not target.exists() or (target / _MANIFEST).is_file():
         return
     if any(entry.name != _INSIDE for entry in target.iterdir()):
         raise KomaError(
-            f"{target} holds files that are no data set of Koma; nothing was changed there. Choose an empty folder."
+            f"{target} holds files that are no dataset of Koma; nothing was changed there. Choose an empty folder."
         )
 
 
@@ -126,7 +126,7 @@ def _move_contents(built: Path, target: Path) -> None:
 
 
 def share(place: Path, *, umask: int) -> None:
-    """Give a finished data set (or its zip) the rights that a file of this umask has; Koma's own files have 0600."""
+    """Give a finished dataset (or its zip) the rights that a file of this umask has; Koma's own files have 0600."""
     for root, folders, files in os.walk(place):
         for path in [Path(root), *(Path(root, name) for name in folders)]:
             path.chmod(0o777 & ~umask)

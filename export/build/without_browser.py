@@ -1,4 +1,4 @@
-"""The whole pipeline in this process, without Redis: inputs in, a data set out. What `manage.py build_dataset` runs.
+"""The whole pipeline in this process, without Redis: inputs in, a dataset out. What `manage.py build_dataset` runs.
 
 Everything is kept in the database and the store, so a second call goes on where the first was stopped.
 """
@@ -45,7 +45,7 @@ WAIT_S = 0.5  # between looks at a stage that another worker of this installatio
 Report = Callable[[str], None]
 
 
-REFUSED_SHOWN = 100  # files of one input in the answer; the file beside the data set lists all
+REFUSED_SHOWN = 100  # files of one input in the answer; the file beside the dataset lists all
 
 
 @dataclass(slots=True)
@@ -109,13 +109,13 @@ class Outcome:
 
 
 def build_dataset(config: Config, *, report: Report = lambda text: None) -> Outcome:
-    """Register the inputs, run the stages, name faces by the references, write the data set.
+    """Register the inputs, run the stages, name faces by the references, write the dataset.
 
     An input that cannot be used, wholly or in part, is recorded with its reason and the others go on; `Outcome.ok` is
     then False. Raises KomaError only for what stops everything before it begins.
     """
     if config.out is None or not config.collection or not config.inputs:
-        raise BadInput("A build needs a collection, a place for the data set and at least one input.")
+        raise BadInput("A build needs a collection, a place for the dataset and at least one input.")
     recipe = config.parsed_recipe()
     outcome = Outcome(config.collection, str(config.out))
     collection = open_collection(config.collection)
@@ -162,7 +162,7 @@ def _choose(collection: Collection, config: Config) -> None:
 
 
 def _list_refused(collection: Collection, out: Path, outcome: Outcome) -> None:
-    """Write all refused files of this call beside the data set, else, where that cannot be, with Koma's data."""
+    """Write all refused files of this call beside the dataset, else, where that cannot be, with Koma's data."""
     keys = {entry.episode_id: entry.path for entry in outcome.inputs if entry.refused_count}
     if not keys:
         return

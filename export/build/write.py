@@ -1,4 +1,4 @@
-"""Writes a planned data set into a folder: pictures, JSON, captions, multiply.txt, and at last a manifest.
+"""Writes a planned dataset into a folder: pictures, JSON, captions, multiply.txt, and at last a manifest.
 
 Can be stopped at any moment and goes on where it was: a picture whose JSON is there is whole. Knows no database.
 """
@@ -124,7 +124,7 @@ def _outcomes(tasks: list[Future[Built]], alive: Callable[[], None]) -> list[Bui
 
 
 def manifest(plan: Plan, recipe: Recipe, layout: Placed) -> dict[str, Any]:
-    """What the data set is made of, without dates or machine names: recipe, folders, and which picture is which."""
+    """What the dataset is made of, without dates or machine names: recipe, folders, and which picture is which."""
     return {
         "made_by": "Koma",
         "recipe": recipe.as_dict(),

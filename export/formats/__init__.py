@@ -1,1 +1,1 @@
-"""Layouts of a data set on disk: the folder hierarchy, and kohya's flat folders."""
+"""Layouts of a dataset on disk: the folder hierarchy, and kohya's flat folders."""

@@ -13,7 +13,7 @@ from PIL import Image
 from export.algorithms.crops import Crop
 from export.formats.pictures import cut
 
-FOLDER = ".masks"  # trainers and readers of data sets leave out names that begin with a dot
+FOLDER = ".masks"  # trainers and readers of datasets leave out names that begin with a dot
 LABEL = "-masklabel"  # OneTrainer looks for NAME-masklabel.png beside NAME
 Bytes = NDArray[np.uint8]
 
@@ -33,7 +33,7 @@ def place(base: str, form: str) -> str:
 
 
 def is_mask(parts: tuple[str, ...]) -> bool:
-    """Whether a path below a data set is that of a mask."""
+    """Whether a path below a dataset is that of a mask."""
     return FOLDER in parts[:-1] or parts[-1].rpartition(".")[0].endswith(LABEL)
 
 

@@ -9,7 +9,7 @@ from ingest.models import Collection, Job
 
 
 class ExportJob(Job):
-    """A data set being written, or written. `folder` is below KOMA_EXPORT_DIR and appears whole or not at all."""
+    """A dataset being written, or written. `folder` is below KOMA_EXPORT_DIR and appears whole or not at all."""
 
     collection = models.ForeignKey(Collection, models.CASCADE, related_name="export_jobs")
     name = models.CharField(max_length=200)

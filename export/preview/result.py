@@ -213,7 +213,7 @@ def _stem(picture: Picture) -> Stem:
 def _path_lengths(
     collection: Collection, recipe: Recipe, totals: Counted, folders: dict[Signature, Path], result: Balance
 ) -> PathLengths:
-    """Of the data set under its usual name; numbers that keep two names apart are not counted yet."""
+    """Of the dataset under its usual name; numbers that keep two names apart are not counted yet."""
     written = recipe.output.layout_rules.folders(result)
     lengths = PathLengths(top=length_of(safe_name(f"{collection.name} {timezone.now():%Y-%m-%d}", limit_bytes=80)))
     for signature, stems in totals.stems.items():

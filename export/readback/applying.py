@@ -72,7 +72,7 @@ class Applied:
 def propose(*, collection: Collection, moved: Iterable[Moved]) -> Proposal:
     """What the moved pictures plainly say about the faces of a collection; changes nothing.
 
-    A name that the data set does not know is that of the character whose folder would be spelled so; where two
+    A name that the dataset does not know is that of the character whose folder would be spelled so; where two
     would, it stays open, and where none would, somebody new is meant.
     """
     moved = list(moved)
@@ -151,7 +151,7 @@ def apply(*, collection: Collection, moved: Iterable[Moved], by: Any) -> Applied
 
 
 class _Names:
-    """Names as a data set says them -> characters of the collection, which may have other names by now."""
+    """Names as a dataset says them -> characters of the collection, which may have other names by now."""
 
     def __init__(self, collection: Collection) -> None:
         characters = Character.objects.filter(collection=collection)

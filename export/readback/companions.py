@@ -1,4 +1,4 @@
-"""Files that belong to a picture of a data set (JSON, caption, mask): found by its name wherever they lie."""
+"""Files that belong to a picture of a dataset (JSON, caption, mask): found by its name wherever they lie."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Companion:
 
 
 def companion_of(parts: _Path, stems: Mapping[str, str]) -> Companion | None:
-    """Whose file this is; None for what belongs to no picture. `stems`: key of a name -> stem of the data set."""
+    """Whose file this is; None for what belongs to no picture. `stems`: key of a name -> stem of the dataset."""
     name = parts[-1]
     if name.startswith("."):
         owner, kind = (name[1 : -len(_META)], _META) if name.endswith(_META) else ("", "")

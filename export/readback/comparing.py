@@ -1,4 +1,4 @@
-"""Reads a data set back that a person re-sorted by hand: which pictures lie elsewhere now, and who is in them then.
+"""Reads a dataset back that a person re-sorted by hand: which pictures lie elsewhere now, and who is in them then.
 
 Nothing is guessed: what is not plain is listed as open, with its reason.
 """
@@ -31,9 +31,9 @@ INDEX_DIGITS_MAX = 9  # what a frame's index holds
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Moved:
-    """A picture whose folder says something else than the data set did.
+    """A picture whose folder says something else than the dataset did.
 
-    `new`: names that the data set does not know. `by_person`: names that people had given when it was made; None
+    `new`: names that the dataset does not know. `by_person`: names that people had given when it was made; None
     where the manifest, of an older version, does not say.
     """
 
@@ -79,7 +79,7 @@ class ReadBack:
 def read_back(folder: Path, *, format_text: str = "", known: Collection[str] = ()) -> ReadBack:
     """Compare a folder with its manifest. `format_text` as `*/character/*`, by default the levels it was made by.
 
-    With `known` names every character must be one of them. Raises BadInput when this is no data set of Koma, or for
+    With `known` names every character must be one of them. Raises BadInput when this is no dataset of Koma, or for
     an unknown token.
     """
     data, recipe = manifest_of(folder)
@@ -97,7 +97,7 @@ def read_back(folder: Path, *, format_text: str = "", known: Collection[str] = (
         if path.suffix.lower() in PICTURE_SUFFIXES and not is_mask(parts):
             stem = stems.get(same_name_key(path.stem))
             if stem is None:
-                open_.append(Open("/".join(parts), "not a picture of this data set, or renamed; it was left alone"))
+                open_.append(Open("/".join(parts), "not a picture of this dataset, or renamed; it was left alone"))
             else:
                 pictures[stem].append(parts)
         elif (companion := companion_of(parts, stems)) is not None:
@@ -122,7 +122,7 @@ def read_back(folder: Path, *, format_text: str = "", known: Collection[str] = (
 
 
 class _Reader:
-    """What the folders of one data set mean."""
+    """What the folders of one dataset mean."""
 
     def __init__(self, data: Mapping[str, Any], recipe: Recipe, tokens: _Path, known: Collection[str]) -> None:
         self.pictures: Mapping[str, Mapping[str, Any]] = data["pictures"]
@@ -181,7 +181,7 @@ class _Reader:
         return read_folder(self._levels(folders), self.tokens, self.spellings)
 
     def says_nobody_there(self, folders: _Path) -> bool:
-        """Whether the folder that the data set gave a picture does not say who is in it either."""
+        """Whether the folder that the dataset gave a picture does not say who is in it either."""
         try:
             return self.facts(folders).characters is None
         except ValueError:
@@ -214,7 +214,7 @@ class _Reader:
 
 
 def manifest_of(folder: Path) -> tuple[dict[str, Any], Recipe]:
-    """The manifest of a data set and its recipe. Raises BadInput when it is missing or broken."""
+    """The manifest of a dataset and its recipe. Raises BadInput when it is missing or broken."""
     path = folder / MANIFEST
     try:
         data = outside_json.read(path, bytes_max=MANIFEST_BYTES_MAX)
@@ -230,7 +230,7 @@ def manifest_of(folder: Path) -> tuple[dict[str, Any], Recipe]:
             raise TypeError("folders of other types")
     except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError, RecipeError) as error:
         raise BadInput(
-            f"{folder.name}: this is no data set of Koma, its {MANIFEST} cannot be read ({type(error).__name__}). "
+            f"{folder.name}: this is no dataset of Koma, its {MANIFEST} cannot be read ({type(error).__name__}). "
             "Choose the folder that an export wrote."
         ) from error
     return data, recipe

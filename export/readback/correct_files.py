@@ -1,4 +1,4 @@
-"""Brings the files of a re-sorted data set up to date: companions beside their pictures, names in JSON and captions."""
+"""Brings the files of a re-sorted dataset up to date: companions beside their pictures, names in JSON and captions."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Pages of the data sets, and the overview of a collection."""
+"""Pages of the datasets, and the overview of a collection."""

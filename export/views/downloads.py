@@ -1,4 +1,4 @@
-"""Downloads of finished data sets that go on where they broke off (HTTP ranges), for members only."""
+"""Downloads of finished datasets that go on where they broke off (HTTP ranges), for members only."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ def download(request: HttpRequest, collection: Collection, job_id: int) -> HttpR
     """The zip of an export, whole or a range of it."""
     job = get_object_or_404(ExportJob, collection=collection, pk=job_id)
     if not job.zip_file:
-        raise Http404("This export has no zip.")
+        raise Http404("This export has no ZIP.")
     path = inside_exports(job.zip_file)
     if not path.is_file():
-        raise Http404("The zip is gone from the export folder.")
+        raise Http404("The ZIP is missing from the export folder.")
     return ranged(request, path, name=f"{path.stem}.zip")
 
 

@@ -1,4 +1,4 @@
-"""The list of data sets, by the macros in `templates/jinja2/export`."""
+"""The list of datasets, by the macros in `templates/jinja2/export`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from ingest.views.macros import render_macro
 
 
 def sets(entries: Iterable[Mapping[str, Any]], *, base: str, token: str, lead: bool) -> str:
-    """A section a data set, of entries as `jobs.exports` makes them.
+    """A section a dataset, of entries as `jobs.exports` makes them.
 
     `base` is what their addresses begin with (then the key), `token` the fields that a form needs; leads may stop,
     resume and delete.

@@ -1,4 +1,4 @@
-"""The list of data sets with their progress; stop, resume, delete."""
+"""The list of datasets with their progress; stop, resume, delete."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ PAGE = 40
 @member_view()
 @require_safe
 def exports(request: MemberRequest, collection: Collection) -> HttpResponse:
-    """All data sets of the collection, newest first; the list polls itself while one is being written."""
+    """All datasets of the collection, newest first; the list polls itself while one is being written."""
     rows = list(
         ExportJob.objects.filter(collection=collection).select_related("created_by").defer("params")[: PAGE + 1]
     )
@@ -55,16 +55,16 @@ def job_change(request: HttpRequest, collection: Collection, job_id: int) -> Htt
     to = reverse("exports", args=[collection.pk])
     if "cancel" in request.POST:
         actions.cancel(job)
-        return success(request, "Stopping; what was written so far stays for a resume.", to=to)
+        return success(request, "Stopping. Pictures written so far are kept for Resume.", to=to)
     if "resume" in request.POST:
         actions.resume(job)
         transaction.on_commit(lambda: jobs.wake() and None)
         return success(request, "Resuming.", to=to)
     if "delete" in request.POST:
         if "sure" not in request.POST:
-            raise BadInput("Tick “for good” first; folder and zip cannot be brought back.")
+            raise BadInput("Tick “permanently” first; folder and ZIP can’t be restored.")
         actions.delete(job)
-        return success(request, f"“{job.name}” deleted with its folder and zip.", to=to)
+        return success(request, f"“{job.name}” deleted with its folder and ZIP.", to=to)
     raise BadInput("Nothing was chosen.")
 
 

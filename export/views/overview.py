@@ -94,7 +94,7 @@ def _funnel(collection: Collection, counts: dict[str, int], job: ExportJob | Non
     steps = [
         ("decoded", counts["decoded"], reverse("episodes", args=[collection.pk])),
         ("distinct", counts["distinct"], frames("state:all")),
-        ("after similar", counts["kept"], frames("")),
+        ("without duplicates", counts["kept"], frames("")),
         ("with faces", counts["with_faces"], frames("faces:>=1")),
         ("named", counts["named_frames"], frames("is:named")),
         ("exported", exported, reverse("exports", args=[collection.pk])),
@@ -125,10 +125,10 @@ def _next(collection: Collection, counts: dict[str, int], job: ExportJob | None,
     steps: list[dict[str, Any]] = []
     running = collection.runs.exclude(state__in=FINISHED).first()
     if counts["episodes"] == 0 and lead:
-        text = "Add a video or a folder of pictures; every distinct drawing becomes a frame."
+        text = "Add a video or a folder of pictures."
         _add(steps, "Add episodes", text, "add_episodes", collection.pk)
     if running is not None:
-        _add(steps, f"Watch run {running.pk}", "A run is at work.", "run", collection.pk, running.pk)
+        _add(steps, f"Watch run {running.pk}", "A run is in progress.", "run", collection.pk, running.pk)
     elif counts["unread"] and lead:
         text = f"{counts['unread']:,} of {counts['episodes']:,} episodes have no frames yet."
         _add(steps, "Start a run", text, "run_start", collection.pk)
@@ -140,8 +140,8 @@ def _next(collection: Collection, counts: dict[str, int], job: ExportJob | None,
         )
         _add(steps, "Name faces", text, "faces", collection.pk)
     if counts["named_frames"] and job is None:
-        text = f"{counts['named_frames']:,} frames show somebody with a name; nothing was exported yet."
-        _add(steps, "Make a data set", text, "export", collection.pk)
+        text = f"{counts['named_frames']:,} frames show a named character; nothing has been exported yet."
+        _add(steps, "Create a dataset", text, "export", collection.pk)
     return steps[:3]
 
 

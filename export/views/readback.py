@@ -1,4 +1,4 @@
-"""A data set that a person re-sorted in its folder: what was moved, and one button that brings it back."""
+"""A dataset that a person re-sorted in its folder: what was moved, and one button that brings it back."""
 
 from __future__ import annotations
 
@@ -36,9 +36,9 @@ def reread(request: MemberRequest, collection: Collection, job_id: int) -> HttpR
     moves_shown = {"moved": sorted([row.path, *row.now] for row in comparison.moved)}
     if request.method == "POST":
         if seen(request) not in (None, fingerprint(moves_shown)):
-            raise Conflict("The folders say something else than this page showed. Look at it again.")
+            raise Conflict("The folders changed since this page was opened. Reload it and check again.")
         applied = actions.apply(collection=collection, moved=comparison.moved, by=request.user)
-        text = f"{humane.count(applied.named, 'face')} named, {applied.unnamed:,} made unknown"
+        text = f"{humane.count(applied.named, 'face')} named, {applied.unnamed:,} unnamed"
         if applied.placed:
             text += f", {humane.count(applied.placed, 'name')} of pictures without a face changed"
         if applied.open:

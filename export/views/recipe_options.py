@@ -15,15 +15,15 @@ from ingest.models import Collection, ImageType
 
 OPTIONS: dict[str, Any] = {
     "image_types": ImageType.choices,
-    "sizes": tuple((size, f"{size} px" if size else "as it is") for size in SIZES),
+    "sizes": tuple((size, f"{size} px" if size else "original") for size in SIZES),
     "sides": (("shortest", "shortest side"), ("longest", "longest side")),
-    "formats": (("original", "it came"), "png", "webp", "jpeg"),
+    "formats": (("original", "original"), "png", "webp", "jpeg"),
     "borders": (
         ("shift", "move inside"),
-        ("edge", "repeat the rim"),
+        ("edge", "repeat the edge"),
         ("reflect", "mirror"),
         ("black", "black"),
-        ("drop", "leave the face out"),
+        ("drop", "skip the face"),
     ),
     "nobody_known": ("others", ("0_characters", "0_characters/character_others")),
     "versions": tuple(forms.presets()),
@@ -37,11 +37,11 @@ OPTIONS: dict[str, Any] = {
     "layouts": tuple((layout.name, layout.label) for layout in LAYOUTS.values()),
     "json_versions": ("v1.0", "v1.1", "v1.2", "v2"),
     "caption_endings": (".txt", ".caption"),
-    "captions_per_picture": (("first", "one"), ("lines", "several: also what files and models say")),
+    "captions_per_picture": (("first", "one"), ("lines", "several: also from files and models")),
     "mask_forms": (
         "none",
-        ("folder", "in a folder .masks"),
-        ("onetrainer", "beside each picture, for OneTrainer"),
+        ("folder", "in a folder “.masks”"),
+        ("onetrainer", "next to each picture, for OneTrainer"),
     ),
 }
 

@@ -38,10 +38,10 @@ RESULT_TEMPLATE = "export/result.html"
 EXAMPLE_PAGES_MAX = 99_999
 FRAMES_AT_ONCE_MAX = 2_000  # more take over a tenth of a second to look at: the page does not wait for them
 PART_LABELS = {
-    "count": "How many",
-    "characters": "Who",
+    "count": "Character count",
+    "characters": "Characters",
     "copyright": "Series tag",
-    "general": "General words",
+    "general": "Description",
     "artist": "Artist",
     "rating": "Explicit",
     "facepos": "Face position",
@@ -50,10 +50,10 @@ PART_LABELS = {
 }
 CODE_FIELDS = ("collection", "season", "number")  # what an episode's code is made of
 LEVEL_LABELS = {
-    "n_characters": "Count of characters",
-    "n_faces": "Count of faces",
-    "n_people": "Count of people",
-    "character": "Who",
+    "n_characters": "Number of characters",
+    "n_faces": "Number of faces",
+    "n_people": "Number of people",
+    "character": "Character",
     "fh_ratio": "Face height",
     "series": "Series",
     "image_type": "Image type",

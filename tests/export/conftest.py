@@ -1,4 +1,4 @@
-"""A small show in the database, with real pictures in the store, that data sets are made from."""
+"""A small show in the database, with real pictures in the store, that datasets are made from."""
 
 from __future__ import annotations
 

@@ -193,8 +193,8 @@ def test_nothing_to_write_and_foreign_files_in_the_way_end_with_words_and_exit_c
     (tmp_path / "mine" / "thesis.txt").write_text("years of work")
     in_the_way = run(film, "--collection", "C", "--out", tmp_path / "mine", "--min-faces", 0, ok=False)
 
-    assert "No picture would be in this data set" in nothing["error"]
-    assert "no data set of Koma" in in_the_way["error"]
+    assert "No picture would be in this dataset" in nothing["error"]
+    assert "no dataset of Koma" in in_the_way["error"]
     assert (tmp_path / "mine" / "thesis.txt").read_text() == "years of work"
 
 

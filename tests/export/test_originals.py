@@ -71,7 +71,7 @@ def pictures(collection: Collection, alice: User, came: dict[str, bytes], tmp_pa
 
 
 def exported(collection: Collection, by: User, **selection: Any) -> dict[str, Path]:
-    """Pictures of a data set by the stem that their file came with."""
+    """Pictures of a dataset by the stem that their file came with."""
     recipe = parse(
         {"selection": {"min_faces": 0, **selection}, "output": {"zip": False}, "metadata": {"version": "v2"}}
     )

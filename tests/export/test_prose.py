@@ -1,4 +1,4 @@
-"""Sentences of a captioning model in a data set: tags, sentences, both, or a mix; a person's words before all."""
+"""Sentences of a captioning model in a dataset: tags, sentences, both, or a mix; a person's words before all."""
 
 from __future__ import annotations
 

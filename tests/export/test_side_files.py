@@ -1,4 +1,4 @@
-"""From pictures with files beside them to the data set: tags, captions, ratings, scores, names; and back again."""
+"""From pictures with files beside them to the dataset: tags, captions, ratings, scores, names; and back again."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ FILES = {
 
 
 def made(tmp_path: Path, **sections: Any) -> dict[str, tuple[str, dict[str, Any], str]]:
-    """Folder, JSON and caption by the start of the name, of the data set made of FILES."""
+    """Folder, JSON and caption by the start of the name, of the dataset made of FILES."""
     art = tmp_path / "art"
     art.mkdir()
     for number, name in enumerate(FILES):

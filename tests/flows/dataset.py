@@ -1,4 +1,4 @@
-"""Reads a finished data set as a trainer would, and works its balance out again from the formula alone."""
+"""Reads a finished dataset as a trainer would, and works its balance out again from the formula alone."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ PICTURES = (".png", ".webp", ".jpg", ".jpeg")
 
 @dataclass
 class DataSet:
-    """Files by their path below the root of the data set."""
+    """Files by their path below the root of the dataset."""
 
     files: dict[str, bytes] = field(default_factory=dict)
 

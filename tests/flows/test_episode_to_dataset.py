@@ -1,4 +1,4 @@
-"""The main job as a person does it: a film goes in through the page, a balanced, captioned data set comes out."""
+"""The main job as a person does it: a film goes in through the page, a balanced, captioned dataset comes out."""
 
 from __future__ import annotations
 
@@ -75,14 +75,14 @@ def chart(page: Any) -> str:
 
 
 def export(visitor: Visitor, to: Path, *, of: str) -> tuple[DataSet, dict[str, float]]:
-    """Set the recipe, weigh the first folder by a slider that the chart follows, make the data set, download.
+    """Set the recipe, weigh the first folder by a slider that the chart follows, create the dataset, download.
 
-    Returns the data set and the weight by the folder's name.
+    Returns the dataset and the weight by the folder's name.
     """
     page = visitor.page
     visitor.rail("Export")
     before = chart(page)
-    page.get_by_label("Fewest pictures a combination").fill("1")
+    page.get_by_label("Minimum images per combination").fill("1")
     page.locator("#result .tree", has_text=of).wait_for()
     page.wait_for_function("old => document.querySelector('#result .mix').innerHTML !== old", arg=before)
     button = page.locator("#result [data-weigh]").first
@@ -95,8 +95,8 @@ def export(visitor: Visitor, to: Path, *, of: str) -> tuple[DataSet, dict[str, f
     weight = float(row.locator("[name='weight.value']").input_value())
     assert weight == pytest.approx(10**0.6, abs=0.05)
 
-    page.get_by_label("Name of the data set").fill("Evening set")
-    page.get_by_role("button", name="Make the data set").click()
+    page.get_by_label("Dataset name").fill("Evening set")
+    page.get_by_role("button", name="Create dataset").click()
     link = page.get_by_role("link", name="Download")
     link.wait_for(timeout=180_000)
     with page.expect_download() as download:

@@ -1,4 +1,4 @@
-"""The main job without a browser: a drawn film and folders of faces in, a data set with the right names out."""
+"""The main job without a browser: a drawn film and folders of faces in, a dataset with the right names out."""
 
 from __future__ import annotations
 

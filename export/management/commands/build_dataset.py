@@ -30,10 +30,10 @@ ABOUT = {
 
 
 class Command(BaseCommand):
-    """Films and folders in, a balanced and captioned data set out, without browser, Redis or workers."""
+    """Films and folders in, a balanced and captioned dataset out, without browser, Redis or workers."""
 
     help = (
-        "Run all stages over films, zips or folders of pictures in this process and write the data set. The exit code "
+        "Run all stages over films, zips or folders of pictures in this process and write the dataset. The exit code "
         "is 0 only if every input worked, with all of its files."
     )
 
@@ -43,12 +43,12 @@ class Command(BaseCommand):
             "--config", type=Path, metavar="FILE", help=".toml or .json: all that follows, and each input's own"
         )
         parser.add_argument("--collection", metavar="NAME", help="made when there is none of this name")
-        parser.add_argument("--out", type=Path, metavar="DIR", help="an older data set there is replaced")
+        parser.add_argument("--out", type=Path, metavar="DIR", help="an older dataset there is replaced")
         parser.add_argument("--references", type=Path, metavar="DIR", help="a folder of face pictures a character")
         parser.add_argument("--recipe", type=Path, metavar="FILE", help=".toml or .json, as the export page saves it")
         for name, words in ABOUT.items():
             parser.add_argument(f"--{name.replace('_', '-')}", metavar="TEXT", help=words)
-        parser.add_argument("--not-exportable", action="store_true", help="the inputs' pictures stay out of data sets")
+        parser.add_argument("--not-exportable", action="store_true", help="the inputs' pictures stay out of datasets")
         parser.add_argument(
             "--model",
             action="append",

@@ -1,4 +1,4 @@
-"""`manage.py reread_dataset DIR`: what a person changed by moving pictures between the folders of a data set."""
+"""`manage.py reread_dataset DIR`: what a person changed by moving pictures between the folders of a dataset."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Command(BaseCommand):
     """Show the moved pictures; on request correct their files, and the collection they came from."""
 
     help = (
-        "Read a re-sorted data set back. Shows what was moved; --write and --apply do something about it. The exit "
+        "Read a re-sorted dataset back. Shows what was moved; --write and --apply do something about it. The exit "
         "code is 0 only when nothing was refused and nothing stays open."
     )
 

@@ -194,7 +194,7 @@ def test_nothing_to_export_says_why(show: Show, alice: User) -> None:
     assert export_job.execute(job.pk) == RunState.FAILED
     job.refresh_from_db()
     assert (
-        "No picture would be in this data set: 3 from a source that may not be exported, 12 with fewer faces"
+        "No picture would be in this dataset: 3 from a source that may not be exported, 12 with fewer faces"
         in job.error
     )
 

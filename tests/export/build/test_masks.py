@@ -1,4 +1,4 @@
-"""The mask model of a data set: the collection's, else the first installed, else words."""
+"""The mask model of a dataset: the collection's, else the first installed, else words."""
 
 from __future__ import annotations
 

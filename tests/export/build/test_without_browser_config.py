@@ -221,7 +221,7 @@ def test_every_mistake_of_a_config_is_told_at_once_with_its_place() -> None:
     for words in (
         "colour: no such entry", "collection: a text", "defaults: Season 'two'", "inputs 1: its path is missing",
         "inputs 2.exportable: true or false", "inputs 3: An episode has no field", "'taste' is no task",
-        "'best' is no kind of list", "no stage 'dance'", "run.speed: no such entry", "'high' is not a number",
+        "'best' is not a kind of list", "no stage 'dance'", "run.speed: no such entry", "'high' is not a number",
         "there is no setting 'colour'", "recipe: caption.colour",
     ):  # fmt: skip
         assert words in text, words

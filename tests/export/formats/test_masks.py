@@ -1,4 +1,4 @@
-"""Masks of a data set: the right pixels, in a place where trainers expect or ignore them, and resumed with the rest."""
+"""Masks of a dataset: the right pixels, in a place where trainers expect or ignore them, and resumed with the rest."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A data set that a person re-sorted is read back: into its own files, and into the collection as a person's word."""
+"""A dataset that a person re-sorted is read back: into its own files, and into the collection as a person's word."""
 
 from __future__ import annotations
 
@@ -311,7 +311,7 @@ def test_copies_strangers_and_losses_are_told(folder: Path) -> None:
 
     assert found.gone == ("yama_S2EP04_000000",)
     assert [str(row) for row in found.open] == [
-        "holiday.png: not a picture of this data set, or renamed; it was left alone"
+        "holiday.png: not a picture of this dataset, or renamed; it was left alone"
     ]
 
 
@@ -375,7 +375,7 @@ def test_a_data_set_of_an_older_version_is_still_read_and_a_shared_folder_is_not
 def test_a_folder_without_a_sound_manifest_is_refused(folder: Path, tmp_path: Path) -> None:
     for text in ("", "[]", '{"recipe": {}, "pictures": 3}', '{"recipe": {"x": 1}, "pictures": {}}'):
         (folder / "dataset.json").write_text(text)
-        with pytest.raises(BadInput, match="no data set of Koma"):
+        with pytest.raises(BadInput, match="no dataset of Koma"):
             comparing.read_back(folder)
 
 
@@ -396,14 +396,14 @@ def test_the_command_shows_writes_and_applies(show: Show, folder: Path, tmp_path
         call_command("reread_dataset", str(folder), "--characters", str(names), stdout=out)
     assert end.value.code == 1
     assert "'Nobody' is no known character" in out.getvalue()
-    with pytest.raises(CommandError, match="no data set"):
+    with pytest.raises(CommandError, match="no dataset"):
         call_command("reread_dataset", str(tmp_path))
 
 
 @pytest.mark.parametrize("text", ["[" * 200_000, '{"recipe": {}, "pictures": ' + "1" * 5000 + "}", "[1e400]"])
 def test_a_hostile_manifest_is_no_data_set(tmp_path: Path, text: str) -> None:
     (tmp_path / "dataset.json").write_text(text)
-    with pytest.raises(CommandError, match=r"no data set of Koma.*dataset\.json"):
+    with pytest.raises(CommandError, match=r"no dataset of Koma.*dataset\.json"):
         call_command("reread_dataset", str(tmp_path))
 
 
@@ -452,7 +452,7 @@ def test_the_page_shows_what_moved_and_reviewers_apply_it(
     show: Show, job: ExportJob, folder: Path, as_bob: Client, as_charlie: Client
 ) -> None:
     path = reverse("export_reread", args=[show.collection.pk, job.pk])
-    assert "Nothing was moved" in html_of(as_bob.get(path))
+    assert "No pictures moved" in html_of(as_bob.get(path))
     move(folder, "yama_S2EP04_000000", "1_character/Kokona/face_height_ratio_25-50")
 
     assert "1 picture moved" in html_of(as_bob.get(path))
@@ -461,11 +461,11 @@ def test_the_page_shows_what_moved_and_reviewers_apply_it(
 
     assert "1 face named" in html_of(answer)
     assert names_on(show, 0) == ["Kokona"]
-    assert "1 named so already" in html_of(as_bob.get(path))
+    assert "1 already named" in html_of(as_bob.get(path))
     move(folder, "yama_S2EP04_000010", "2_characters/Hinata+Kokona/face_height_ratio_25-50")
     page = html_of(as_bob.get(path))
-    assert "1 open" in page
+    assert "1 unclear" in page
     assert "every face in it has a name already" in page
     assert '<button class="btn primary"' not in page
     shutil.rmtree(folder)
-    assert "no data set of Koma" in html_of(as_bob.get(path))
+    assert "no dataset of Koma" in html_of(as_bob.get(path))

@@ -1,4 +1,4 @@
-"""The export bench in a real browser: the result follows the sliders, chips are moved, the data set is made."""
+"""The export bench in a real browser: the result follows the sliders, chips are moved, the dataset is made."""
 
 from __future__ import annotations
 

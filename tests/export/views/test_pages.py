@@ -174,10 +174,10 @@ def test_a_large_collection_s_export_page_comes_before_its_result(
 ) -> None:
     monkeypatch.setattr(views, "FRAMES_AT_ONCE_MAX", show.collection.frames.count() - 1)
     page = html_of(as_alice.get(url("export", show)))
-    assert "Looking at every picture" in page
+    assert "Building the preview" in page
     assert 'hx-trigger="load, recipe"' in page
     as_alice.post(url("export_preview", show), form_of(as_alice, show))
-    assert "Looking at every picture" not in html_of(as_alice.get(url("export", show)))  # it is counted now
+    assert "Building the preview" not in html_of(as_alice.get(url("export", show)))  # it is counted now
 
 
 def test_a_mistake_in_the_form_is_shown_in_place_of_the_result(show: Show, as_alice: Client) -> None:
@@ -277,7 +277,7 @@ def test_the_funnel_counts_and_links_to_the_frames_behind_each_figure(show: Show
     assert [(step.label, step.count) for step in context["funnel"]] == [
         ("decoded", 2403),
         ("distinct", 16),
-        ("after similar", 15),
+        ("without duplicates", 15),
         ("with faces", 11),
         ("named", 9),
         ("exported", 11),
@@ -293,7 +293,7 @@ def test_the_funnel_counts_and_links_to_the_frames_behind_each_figure(show: Show
 def test_an_empty_collection_says_what_comes_here(collection: Any, as_alice: Client, as_bob: Client) -> None:
     for name in PAGES:
         text = html_of(as_alice.get(reverse(name, args=[collection.pk])))
-        assert any(words in text for words in ("Add a video", "no kept frames yet", "No data set yet"))
+        assert any(words in text for words in ("Add a video", "no kept frames yet", "No datasets yet"))
     assert "Add a video" not in html_of(as_bob.get(reverse("overview", args=[collection.pk])))
 
 
@@ -329,7 +329,7 @@ def test_a_frames_page_shows_the_caption_that_the_latest_recipe_gives_it(show: S
     words = parse({"metadata": {"general": "a still <of> it"}, "caption": {"general_prob": 1.0}})
     recipes.save(collection=show.collection, name="Words", recipe=words, by=None)
     page = html_of(as_viewer.get(address))
-    assert "by the recipe: Words" in page
+    assert "from the recipe: Words" in page
     assert "a still &lt;of&gt; it" in page
 
 

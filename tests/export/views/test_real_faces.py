@@ -70,7 +70,7 @@ def pictures(page: str, words: str) -> list[NDArray[np.uint8]]:
 def test_a_preview_asks_for_nothing_and_says_what_it_shows(show: Show, as_alice: Client, model: Path) -> None:
     page = page_of(as_alice, show, "export_preview")
     assert len(pictures(page, ", by Lanczos")) == 5
-    assert f"{MODEL} draws the faces: 0 of 5" in page
+    assert f"Upscaling faces with {MODEL}: 0 of 5" in page
     assert 'hx-trigger="load delay:1200ms"' in page
     assert not FaceExample.objects.exists()
 
@@ -81,7 +81,7 @@ def test_faces_drawn_by_a_worker_are_those_of_the_data_set(show: Show, as_alice:
     assert FaceExample.objects.count() == 5
     assert rq_jobs.draw_faces(show.collection.pk) == "5 faces"
     page = page_of(as_alice, show)
-    assert f"Left by Lanczos, right by {MODEL} as in the data set." in page
+    assert f"Left: Lanczos. Right: {MODEL} (as exported)." in page
     assert "load delay" not in page
     real, plain = pictures(page, f"by {MODEL}"), pictures(page, ", by Lanczos")
     assert len(real) == len(plain) == 5
@@ -103,7 +103,7 @@ def test_what_is_drawn_is_kept_and_other_settings_are_drawn_anew(
 ) -> None:
     page_of(as_alice, show)
     example_faces.draw(show.collection.pk)
-    assert "Left by Lanczos" in page_of(as_alice, show, "export_preview")
+    assert "Left: Lanczos" in page_of(as_alice, show, "export_preview")
     assert "0 of 5" in page_of(as_alice, show, "export_preview", face_set__size=["192"])
     page_of(as_alice, show, face_set__size=["192"])
     grow_old(90, state=RunState.QUEUED)
@@ -131,7 +131,7 @@ def test_a_model_that_cannot_be_opened_is_told_once_and_tried_again_only_when_as
 
 def test_viewers_see_lanczos_and_why(show: Show, as_bob: Client, model: Path) -> None:
     page = page_of(as_bob, show, "export_preview")
-    assert "enlarged by tiny-x4. Here they are by Lanczos until a lead" in page
+    assert "upscaled with tiny-x4. This preview uses Lanczos until a lead" in page
     assert "hx-post" not in page
 
 
@@ -154,7 +154,7 @@ def test_few_faces_are_kept(show: Show, as_alice: Client, model: Path, monkeypat
     page_of(as_alice, show)
     done = FaceExample.objects.exclude(state=RunState.QUEUED)
     assert done.count() == 7
-    assert "Left by Lanczos" in page_of(as_alice, show, "export_preview", face_set__size=["128"])  # shown just now
+    assert "Left: Lanczos" in page_of(as_alice, show, "export_preview", face_set__size=["128"])  # shown just now
     grow_old(90)
     page_of(as_alice, show, face_set__size=["128"])  # now these are shown, whatever was asked for first
     assert sum(row.params["size"][0] == 128 for row in done) == 5
@@ -174,9 +174,9 @@ def test_two_at_the_page_do_not_take_each_others_faces_away(show: Show, as_alice
     rows = FaceExample.objects.filter(state=RunState.QUEUED)
     assert {row.params["size"][0] for row in rows} == {192} and rows.count() == 5
     # Asking again and again is no new wait: the page says so, and the sweep sends what was lost on the way.
-    assert "wait for a worker" not in page
+    assert "Waiting for a worker" not in page
     FaceExample.objects.update(asked_at=timezone.now() - timedelta(hours=1))
-    assert "wait for a worker" in page_of(as_alice, show, face_set__size=["192"])
+    assert "Waiting for a worker" in page_of(as_alice, show, face_set__size=["192"])
     waiting = django_rq.get_queue(rq_jobs.QUEUE)
     waiting.empty()
     assert rq_jobs.sweep() == 5 and waiting.count == 1
@@ -195,7 +195,7 @@ def test_a_dead_worker_and_a_lost_message_are_made_good(show: Show, as_alice: Cl
     assert rq_jobs.sweep() == 4
     first.refresh_from_db()
     assert first.state == RunState.FAILED and "worker died or hung 2 times" in first.error
-    assert "wait for a worker of the queue “export”" in page_of(as_alice, show)
+    assert "Waiting for a worker of the queue “export”" in page_of(as_alice, show)
 
 
 def test_faces_that_wait_for_a_busy_worker_are_queued_once(
