@@ -1,4 +1,4 @@
-"""Wiring of the app export."""
+"""Configuration of the app export."""
 
 from __future__ import annotations
 

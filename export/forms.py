@@ -1,4 +1,4 @@
-"""The export page's form to a recipe and back: field names are `section.key`, weights come in rows."""
+"""Conversion between the export page's form and a recipe: field names are `section.key`, weights are rows."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ WEIGHT_ROWS_MAX = 500
 
 
 def recipe_from(post: QueryDict) -> Recipe:
-    """The recipe that a posted form holds. Raises RecipeError naming every wrong field."""
+    """Parse the recipe of a posted form. Raises RecipeError naming every wrong field."""
     sections: dict[str, dict[str, Any]] = {}
     for section, cls in typing.get_type_hints(Recipe).items():
         values = sections.setdefault(section, {})
@@ -35,23 +35,23 @@ def recipe_from(post: QueryDict) -> Recipe:
 
 
 def use_caption_version(recipe: Recipe) -> Recipe:
-    """The recipe with every caption setting as its version has it, the seed kept."""
+    """Return the recipe with all caption settings reset to those of its version, except the seed."""
     caption = CaptionOptions.preset(recipe.caption.version, seed=recipe.caption.seed)
     return parse(recipe.as_dict() | {"caption": parse_caption(caption)})
 
 
 def parse_caption(caption: CaptionOptions) -> dict[str, Any]:
-    """A caption section as a plain dict."""
+    """Return a caption section as a dict."""
     return typing.cast("dict[str, Any]", Recipe(caption=caption).as_dict()["caption"])
 
 
 def presets() -> list[str]:
-    """Versions that a caption can follow."""
+    """Return the versions available as caption presets."""
     return list(PRESETS)
 
 
 def types_text(recipe: Recipe) -> str:
-    """The words for image types as the form shows them: one `type = word` a line."""
+    """Return the image type names as shown in the form: one `type = word` per line."""
     return "\n".join(f"{name} = {word}" for name, word in recipe.metadata.types)
 
 

@@ -1,4 +1,4 @@
-"""Thin RQ entry points of the queue `export`. When Redis is gone the rows wait and the sweep calls for them."""
+"""Thin RQ entry points of the queue `export`. If Redis was gone, rows wait until the sweep queues them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ QUEUE = "export"
 
 
 def run_export() -> str:
-    """Execute the export whose turn it is: of the collection that was served least recently."""
+    """Execute the next export, of the collection served least recently."""
     chosen = EXPORTS.next_of(EXPORTS.waiting(), party="collection")
     state = None if chosen is None else export_job.execute(chosen, in_worker=True)
     wake()
@@ -20,7 +20,7 @@ def run_export() -> str:
 
 
 def draw_faces(collection_id: int | None = None) -> str:
-    """Draw example faces of the collection whose turn it is; calls that an older Koma left in Redis name one."""
+    """Draw example faces of the next collection; calls left in Redis by older versions name one."""
     chosen = collection_id or example_faces.next_collection()
     faces = 0 if chosen is None else example_faces.draw(chosen, in_worker=True)
     wake()

@@ -1,4 +1,4 @@
-"""Settings of a recipe as text: from a form's field, a command line, or a whole file."""
+"""Recipe settings as text, from a form field, the command line or a file."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from ingest.pipeline.settings import NO, YES
 
 
 def settings() -> dict[str, dict[str, Any]]:
-    """Type of every setting, by section and name."""
+    """Return the type of every setting, by section and name."""
     return {name: typing.get_type_hints(section) for name, section in typing.get_type_hints(Recipe).items()}
 
 
 def value(section: str, setting: str, text: str) -> Any:
-    """What a text means for a setting; wrong values are left to the recipe's own check.
+    """Convert text to a setting's value; wrong values are left to the recipe's validation.
 
     Raises ValueError for an unknown setting and for a list that cannot be read.
     """
@@ -33,7 +33,7 @@ def value(section: str, setting: str, text: str) -> Any:
 
 
 def typed(text: str, hint: Any, setting: str) -> Any:
-    """The same for a known setting with its type `hint`."""
+    """Convert text for a known setting of type `hint`."""
     if setting == "weights":
         return text
     if setting == "types":
@@ -61,13 +61,13 @@ def typed(text: str, hint: Any, setting: str) -> Any:
 
 
 def words_of_types(text: str) -> dict[str, str]:
-    """`type = word` a line."""
+    """Parse lines of `type = word`."""
     pairs = (line.partition("=") for line in text.splitlines() if "=" in line)
     return {name.strip(): word.strip() for name, _, word in pairs if name.strip()}
 
 
 def read_file(path: Path) -> Recipe:
-    """A recipe from a .toml or .json file. Raises BadInput that names the file and every wrong entry."""
+    """Read a recipe from a .toml or .json file. Raises BadInput naming the file and every wrong entry."""
     kind = path.suffix.lower()
     if kind not in (".toml", ".json"):
         raise BadInput(f"{path}: a recipe is a .toml or .json file.")

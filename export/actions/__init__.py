@@ -1,1 +1,1 @@
-"""Writes of the datasets: recipes, jobs, and folders that were read back."""
+"""Changes to recipes, export jobs, and folders that are read back."""

@@ -1,4 +1,4 @@
-"""Start, cancel, resume and delete a dataset being built."""
+"""Start, cancel, resume and delete export jobs."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ BUILDING = ".building"  # below KOMA_EXPORT_DIR; hidden, same disk as the finish
 
 
 def start(*, collection: Collection, recipe: Recipe, name: str, by: Any) -> ExportJob:
-    """Queue a build with the recipe frozen; the caller enqueues it on commit. Raises BadInput for a bad name."""
+    """Create a queued build with a frozen recipe; the caller enqueues it on commit. Raises BadInput for a bad name."""
     title = " ".join(name.split())
     if not title:
         raise BadInput("Enter a name for the dataset.")
@@ -31,20 +31,20 @@ def start(*, collection: Collection, recipe: Recipe, name: str, by: Any) -> Expo
 
 
 def cancel(job: ExportJob) -> None:
-    """Ask a build to stop; it stops within a few pictures, and what it wrote stays for a resume."""
+    """Request a build to stop; it stops within a few pictures, and its files are kept for a resume."""
     if not claims.cancel(job):
         raise Conflict(f"This export is {job.get_state_display()} already.")
 
 
 def resume(job: ExportJob) -> None:
-    """Queue a cancelled or failed build again; it goes on where it was. The caller enqueues on commit."""
+    """Queue a cancelled or failed build again; it continues where it stopped. The caller enqueues it on commit."""
     again = ExportJob.objects.filter(pk=job.pk, state__in=(RunState.CANCELLED, RunState.FAILED))
     if not again.update(state=RunState.QUEUED, cancel_requested=False, error="", token="", attempt=0, finished_at=None):
         raise Conflict("Only a cancelled or failed export can be resumed.")
 
 
 def delete(job: ExportJob) -> None:
-    """Delete a build with its folder and zip, for good. A running one has to be stopped first."""
+    """Delete a build permanently, with its folder and ZIP. A running one has to be stopped first."""
     with transaction.atomic():
         row = ExportJob.objects.select_for_update().get(pk=job.pk)
         if row.state == RunState.RUNNING:
@@ -57,18 +57,18 @@ def delete(job: ExportJob) -> None:
 
 
 def building_folder(job_id: int) -> Path:
-    """Where a job writes before it is moved whole."""
+    """Return the folder a job writes to before it is moved into place."""
     return Path(settings.KOMA_EXPORT_DIR) / BUILDING / str(job_id)
 
 
 def final_folder(job: ExportJob) -> str:
-    """Folder of a finished job relative to KOMA_EXPORT_DIR; unique by the job's number."""
+    """Return the folder of a finished job relative to KOMA_EXPORT_DIR; unique by the job's number."""
     top = safe_name(f"{job.collection_id} {job.collection.name}")
     return f"{top}/{safe_name(job.name, limit_bytes=80)}-{job.pk}"
 
 
 def inside_exports(path: str) -> Path:
-    """An absolute path below KOMA_EXPORT_DIR; KomaError when it would lie outside."""
+    """Return an absolute path below KOMA_EXPORT_DIR. Raises KomaError if it would lie outside."""
     root = Path(settings.KOMA_EXPORT_DIR).resolve()
     full = (root / path).resolve()
     if not full.is_relative_to(root) or full == root:

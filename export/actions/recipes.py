@@ -1,4 +1,4 @@
-"""Save a recipe of a collection under a name."""
+"""Saving recipes of a collection by name."""
 
 from __future__ import annotations
 
@@ -17,29 +17,29 @@ NAME_MAX = 120
 
 
 def form_values(row: RecipeRow | None, params: Mapping[str, Any]) -> dict[str, Any]:
-    """What the page of a recipe shows, for its form's fingerprint: the saved name ("" for none) and all settings."""
+    """Return what a recipe's page shows, for its form's fingerprint: the saved name ("" for none) and all settings."""
     return {"recipe": row.name if row is not None else "", **_flat(params)}
 
 
 def save(*, collection: Collection, name: str, recipe: Recipe, by: Any, seen: str | None = None) -> RecipeRow:
     """Create or replace the recipe of this name. Raises BadInput for an empty or too long name.
 
-    With `seen`, the fingerprint of what the form showed, Stale where somebody saved other settings under this name, or
-    where the form was not opened from it. Settings belong together: none of theirs is mixed with mine.
+    With `seen`, the fingerprint of what the form showed, raises Stale if somebody else saved different settings under
+    this name, or if the form was not opened from it. Settings are saved as a unit, never merged.
     """
     title = " ".join(name.split())
     if not title or len(title) > NAME_MAX:
         raise BadInput(f"Give the recipe a name of 1 to {NAME_MAX} characters.")
     with transaction.atomic():
-        Collection.objects.select_for_update().get(pk=collection.pk)  # two who save at once take turns
+        Collection.objects.select_for_update().get(pk=collection.pk)  # serialises concurrent saves
         row = RecipeRow.objects.select_for_update().filter(collection=collection, name=title).first()
         if row is None:
             return RecipeRow.objects.create(collection=collection, name=title, params=recipe.as_dict(), updated_by=by)
         now, new_values = form_values(row, row.params), form_values(row, recipe.as_dict())
         if seen is not None and f"recipe:{fingerprint({'recipe': title}).partition(':')[2]}" not in seen.split():
-            seen = ""  # another recipe was open: of this one nothing was seen
+            seen = ""  # another recipe was open: nothing of this one was shown
         who = row.updated_by.get_username() if row.updated_by else "Somebody"
-        now = dict.fromkeys(new_values, "") | now  # settings that this version of Koma has and that one had not
+        now = dict.fromkeys(new_values, "") | now  # settings added since that version of Koma
         changed(seen, now=now, new=new_values, who=who, what=f"the recipe “{title}”", together=True)
         row.params, row.updated_by = recipe.as_dict(), by
         row.save()

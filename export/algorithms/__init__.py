@@ -1,1 +1,1 @@
-"""Pure rules of the dataset: levels, balance, captions, metadata, crops, names. No Django, no files."""
+"""Pure rules of datasets: levels, balance, captions, metadata, crops, names. No Django, no files."""

@@ -1,4 +1,4 @@
-"""How often each folder's pictures are used in an epoch: the tree formula behind `multiply.txt` (reference 1.9)."""
+"""How often each folder's pictures are used per epoch: the tree formula of `multiply.txt` (reference 1.9)."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from ingest import humane
 
 WEIGHT_MIN = 1e-6
 WEIGHT_MAX = 1e6
-ROUNDING_NOTICED = 0.1  # a repeat that is off by more than a tenth is worth a warning
+ROUNDING_NOTICED = 0.1  # relative error of a repeat from which a warning is shown
 
 Path = tuple[str, ...]
 
 
 class WeightsError(ValueError):
-    """Weights that cannot be read; `errors` has one text for each bad row."""
+    """Weights that cannot be read; `errors` has one message per bad row."""
 
     def __init__(self, errors: Sequence[str]) -> None:
         super().__init__("; ".join(errors))
@@ -28,7 +28,7 @@ class WeightsError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Weight:
-    """A row of the weights: a folder name or a pattern of whole paths, and its weight."""
+    """A row of the weights: a folder name or a pattern for complete paths, and its weight."""
 
     pattern: str
     weight: float
@@ -42,7 +42,7 @@ class Weight:
 
 @dataclass(frozen=True, slots=True)
 class FolderShare:
-    """One folder that holds pictures: its probability, multiply before and after the limit, share of the epoch."""
+    """A folder with pictures: its probability, multiply before and after the limit, share of the epoch."""
 
     path: Path
     pictures: int
@@ -58,7 +58,7 @@ class FolderShare:
 
     @property
     def repeats(self) -> int:
-        """kohya's whole-number repeats: `max(1, round(multiply))`."""
+        """kohya's integer repeats: `max(1, round(multiply))`."""
         return max(1, round(self.multiply))
 
     @property
@@ -69,7 +69,7 @@ class FolderShare:
 
 @dataclass(frozen=True, slots=True)
 class Balance:
-    """The balance of a dataset; `folders` in ascending multiply, then by path."""
+    """The balance of a dataset; `folders` by ascending multiply, then by path."""
 
     folders: tuple[FolderShare, ...] = ()
     pictures: int = 0
@@ -86,10 +86,10 @@ class _Node:
 
 
 def parse_weights(text: str) -> tuple[Weight, ...]:
-    """Rows `pattern,weight` of a CSV without a header; empty lines and lines from `#` on are skipped.
+    """Parse rows `pattern,weight` of a CSV without a header; empty lines and lines starting with `#` are skipped.
 
-    A full-width comma parts as well where a line has no other. Of two rows for one pattern the first counts. Raises
-    WeightsError that names every bad row.
+    A full-width comma also separates if a line has no other. Of two rows for one pattern the first counts. Raises
+    WeightsError naming every bad row.
     """
     weights: list[Weight] = []
     errors: list[str] = []
@@ -117,9 +117,9 @@ def parse_weights(text: str) -> tuple[Weight, ...]:
 
 
 def weight_of(path: Path, weights: Sequence[Weight]) -> float:
-    """Weight of a folder: the row equal to its name, else the first pattern that fits its whole path, else 1.
+    """Return a folder's weight: the row equal to its name, else the first pattern matching its complete path, else 1.
 
-    The whole path in the reference begins with the folder of the dataset; so `*/name` also fits a top folder.
+    In the reference, the complete path begins with the dataset's folder; so `*/name` also matches a top-level folder.
     """
     if not path:
         return 1.0
@@ -140,11 +140,12 @@ def balance(
     min_multiply: float = 1.0,
     max_multiply: float = 100.0,
 ) -> Balance:
-    """Multiply of each folder in `pictures` (folder -> its own pictures, counts below 1 are ignored).
+    """Compute the multiply of each folder in `pictures` (folder -> number of pictures in it; counts below 1 are
+    ignored).
 
-    P(root) = 1; at a node the children with their weights, and the node's own pictures with the node's weight, share
-    P in proportion. u = P / N; m = round(u / min u * min_multiply, 2), at most max_multiply.
-    Raises ValueError for limits that make no sense.
+    P(root) = 1; at each node, P is divided in proportion between the children by their weights and the node's own
+    pictures by the node's weight. u = P / N; m = round(u / min u * min_multiply, 2), at most max_multiply.
+    Raises ValueError for invalid limits.
     """
     if not (0 < min_multiply <= max_multiply and math.isfinite(max_multiply)):
         raise ValueError("the limits of multiply must be above 0, the lower not above the upper")
@@ -166,7 +167,7 @@ def balance(
 
 
 def repeat_warnings(result: Balance) -> list[str]:
-    """What kohya's whole-number repeats do to the balance."""
+    """Return warnings about the effect of kohya's integer repeats on the balance."""
     off = [row for row in result.folders if abs(row.repeats / row.multiply - 1) > ROUNDING_NOTICED]
     if not off:
         return []

@@ -1,4 +1,4 @@
-"""Which tags a caption may use, and in which order: drop rules of the reference, by whole words."""
+"""Selection and order of a caption's tags: the reference's drop rules, applied to complete words."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ingest.algorithms.tag_words import spaced
 # Words begin at the start of the tag, after an underscore or a space: "chair" holds no hair, "bunny" no bun.
 _HAIR = re.compile(r"(?:^|[_ -])(?:hair|ponytail|twintail|braid|bangs|ahoge|buns?(?:$|[_ -]))")
 _EYES = re.compile(r"(?:^|[_ -])eyes(?:$|[_ -])")
-# Whole count tags: "cowboy_shot" and "magical_girl" say nothing of how many there are.
+# Complete count tags: "cowboy_shot" and "magical_girl" do not count people.
 _PEOPLE = re.compile(r"\d\+?(?:girl|boy|other)s?|multiple_(?:girls|boys|others)|solo(?:_focus)?")
 # Nouns of Danbooru's "Attire" group: a tag is about clothes when its last word before a bracket is one of these.
 ATTIRE = frozenset(
@@ -37,48 +37,50 @@ ATTIRE = frozenset(
 
 
 def display_name(tag: str, *, spaces: bool) -> str:
-    """A tag as it stands in a caption: one line; with `spaces` its underscores become spaces, kaomoji stay."""
+    """Format a tag for a caption: one line; with `spaces`, underscores become spaces, except in kaomoji."""
     text = " ".join(tag.split())
     return spaced(text) if spaces else text
 
 
 def is_people(tag: str) -> bool:
-    """Whether a tag counts people (`2girls`, `multiple_boys`, `solo`): these stand first and are never dropped."""
+    """Return whether a tag counts people (`2girls`, `multiple_boys`, `solo`): these come first and are never
+    dropped."""
     return _PEOPLE.fullmatch(tag.replace(" ", "_")) is not None
 
 
 def is_hair(tag: str) -> bool:
-    """Whether a tag is about hair (reference `--drop_hair_tag`)."""
+    """Return whether a tag is about hair (reference `--drop_hair_tag`)."""
     return _HAIR.search(tag) is not None
 
 
 def is_eyes(tag: str) -> bool:
-    """Whether a tag is about eyes (reference `--drop_eye_tag`)."""
+    """Return whether a tag is about eyes (reference `--drop_eye_tag`)."""
     return _EYES.search(tag) is not None
 
 
 def is_outfit(tag: str) -> bool:
-    """Whether a tag is about clothes, by its last word or two (`red_skirt`, `hair_ornament`, `sailor_collar`)."""
+    """Return whether a tag is about clothes, by its last one or two words (`red_skirt`, `hair_ornament`)."""
     words = tag.replace(" ", "_").split("_(")[0].split("_")
     return words[-1] in ATTIRE or "_".join(words[-2:]) in ATTIRE or "sleeves" in words
 
 
 def is_blocked(tag: str, blacklist: Sequence[str]) -> bool:
-    """Whether an entry of the blacklist fits: a whole word or run of words of the tag, or all of it where it holds `*`.
+    """Return whether a blacklist entry matches: complete words of the tag, or the full tag if the entry has a `*`.
 
-    Tag and entry are compared in one spelling, whatever the case, with spaces or underscores; `*` is the only wildcard.
+    Case is ignored, and spaces equal underscores; `*` is the only wildcard.
     """
     return any(_matches(entry, tag) if "*" in entry else _words(entry) in _words(tag) for entry in blacklist)
 
 
 def _matches(entry: str, tag: str) -> bool:
-    """Whether all of a tag is an entry whose `*` stand for anything. No pattern of `re`: many `*` take it for ever."""
+    """Return whether a full tag matches an entry with `*` wildcards. Not by `re`, which takes exponential time on
+    many."""
     first, *between, last = _one_spelling(entry).split("*")
     text = _one_spelling(tag)
     if len(text) < len(first) + len(last) or not text.startswith(first) or not text.endswith(last):
         return False
     start, end = len(first), len(text) - len(last)
-    for part in between:  # the first place of each is the best: it leaves most for those behind
+    for part in between:  # the earliest match is the best: it leaves most for later parts
         start = text.find(part, start, end)
         if start < 0:
             return False
@@ -92,5 +94,5 @@ def _one_spelling(text: str) -> str:
 
 @lru_cache(maxsize=100_000)
 def _words(text: str) -> str:
-    """The words of a tag between underscores: `slime (substance)` and `slime_(substance)` are `_slime_substance_`."""
+    """Normalise a tag to words between underscores: `slime (substance)` becomes `_slime_substance_`."""
     return "_" + "_".join(re.split(r"[_()\s]+", _one_spelling(text).strip("_()"))) + "_"

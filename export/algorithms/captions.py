@@ -1,7 +1,7 @@
-"""The caption of a picture: parts in a fixed order, each with its own probability (reference 1.8).
+"""Captions of pictures: parts in a fixed order, each with its own probability (reference 1.8).
 
-Every draw comes from the recipe's seed, the picture's key and the part's name, so the same recipe gives the same
-bytes on every machine, and moving one slider leaves the draws of all other parts as they were.
+Every draw depends only on the recipe's seed, the picture's key and the part's name, so the same recipe gives the same
+bytes on every machine, and changing one probability does not change the draws of other parts.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ _VERTICAL_WORDS = ("fvtop", "fvmtop", "fvmid", "fvmbottom", "fvbottom")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CaptionOptions:
-    """All choices of a caption; the defaults are v1.2's. `preset` gives those of another version.
+    """All options of a caption; the defaults are those of v1.2. `preset` returns those of another version.
 
-    `prose` are the sentences of a file beside the picture (of several one is drawn), else of a captioning model. With
-    `prose_instead` the tags stay out wherever they are drawn, so that a probability between mixes pictures of the one
-    and of the other kind. `meta_tags`: also tags about the picture itself and labels of classifiers. `escape_brackets`
-    for trainers that read `(word:1.2)` as a weight.
+    `prose` are the sentences of a sidecar file (one is drawn from several), else of a captioning model. With
+    `prose_instead`, drawn prose replaces the tags, so that a probability between 0 and 1 mixes both kinds of captions.
+    `meta_tags`: also tags about the picture itself and labels of classifiers. `escape_brackets`: for trainers that read
+    `(word:1.2)` as a weight.
     """
 
     version: CaptionVersion = "v1.2"
@@ -87,7 +87,7 @@ class CaptionOptions:
 
     @classmethod
     def preset(cls, version: CaptionVersion, **changes: Any) -> CaptionOptions:
-        """The options of a version of the reference, with single ones changed."""
+        """Return the options of a version of the reference, with `changes`."""
         return cls(**({"version": version} | dict(PRESETS[version]) | changes))
 
 
@@ -115,11 +115,11 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
 
 
 _BRACKET = re.compile(r"(?<!\\)([()\[\]])")
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")  # from names that no check of ours has seen
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")  # from names that were never validated
 
 
 def caption(facts: Facts, options: CaptionOptions, *, key: str) -> str:
-    """The caption of one picture: one line, parts that are empty or not drawn left out. `key` names the picture."""
+    """Compose the caption of one picture as one line, without empty or undrawn parts. `key` identifies the picture."""
     drawn = [part for part in options.order if draw(options.seed, key, part) < getattr(options, f"{part}_prob")]
     if options.prose_instead and "prose" in drawn and facts.prose:
         drawn = [part for part in drawn if part != "tags"]
@@ -128,17 +128,17 @@ def caption(facts: Facts, options: CaptionOptions, *, key: str) -> str:
 
 
 def escaped(text: str) -> str:
-    """The text with `\\(`, `\\)`, `\\[`, `\\]` for brackets that are not escaped already."""
+    """Escape brackets that are not escaped already as `\\(`, `\\)`, `\\[`, `\\]`."""
     return _BRACKET.sub(r"\\\1", text)
 
 
 def draw(seed: int, key: str, part: str) -> float:
-    """A uniform number in [0, 1) that depends on nothing but its arguments."""
+    """Return a uniform number in [0, 1) that depends only on the arguments."""
     return int.from_bytes(_digest(seed, key, part)[:7], "big") / 2**56
 
 
 def chosen_tags(facts: Facts, options: CaptionOptions, *, key: str) -> list[str]:
-    """The tags of the caption in their order, still with underscores."""
+    """Return the caption's tags in order, still with underscores."""
     every = (*facts.tags, *(facts.meta if options.meta_tags else ()))
     tags = [tag for tag in dict.fromkeys(every) if not is_blocked(tag, options.blacklist)]
     first = [tag for tag in tags if is_people(tag)] if options.people_first else []
@@ -153,7 +153,7 @@ def _dropped(tag: str, facts: Facts, options: CaptionOptions) -> bool:
     return (
         (options.drop_hair and is_hair(tag))
         or (options.drop_eyes and is_eyes(tag))
-        # Clothes go without saying only where the name already says which outfit is worn, for everybody.
+        # Clothes are implied only if every character's name includes the outfit.
         or (options.drop_outfit and facts.every_outfit_known and is_outfit(tag))
     )
 
@@ -206,7 +206,7 @@ def _prose(facts: Facts, options: CaptionOptions, key: str) -> str:
 
 
 def position(box: Box, form: FaceposForm) -> str:
-    """Where a face is: raw percent, 5 x 5 tokens (two spellings), or one of three phrases (cx < 0.38, < 0.62)."""
+    """Describe a face's position: raw percent, 5 x 5 tokens (two spellings), or one of three phrases (by centre x)."""
     if form == "raw":
         return box.text
     x, y = (box.left + box.right) / 2, (box.top + box.bottom) / 2

@@ -1,4 +1,4 @@
-"""Square crops round faces, and padding where a face is too large for one (reference 1.4)."""
+"""Square crops around faces, and padding where a face is too large for one (reference 1.4)."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ _COUNT_TAG = re.compile(r"\d\+?(girl|boy|other)s?|multiple_(girls|boys|others)|s
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CropOptions:
-    """`enabled`: make crops. `around` None: the largest square; else the face's longer side times this.
+    """`enabled`: create crops. `around`: None for the largest square, else a multiple of the face's longer side.
 
-    `pad`: a picture whose face is as large as its shorter side is padded to a square (black, picture in the middle).
+    `pad`: a picture whose face is as large as its shorter side is padded to a square (black, picture centred).
     """
 
     enabled: bool = False
@@ -31,8 +31,8 @@ class CropOptions:
 class Crop:
     """A square in pixels of its picture; `left` or `top` are negative where it is padded.
 
-    Of a face set: `border` is what was done where it reaches over the rim (empty: it does not), `face` the box in
-    pixels that it was cut round.
+    For face sets: `border` is the treatment where it crosses the picture's edge (empty: it does not), `face` the box in
+    pixels it was cropped around.
     """
 
     left: int
@@ -44,10 +44,10 @@ class Crop:
 
 
 def crops_of(picture: Picture, options: CropOptions) -> Iterator[Crop]:
-    """The crops of a picture in the order of its faces, equal squares once, numbered from 1 in key and stem.
+    """Yield the crops of a picture in the order of its faces, equal squares once, numbered from 1 in key and stem.
 
-    A face belongs to a crop when its middle fifth lies within. Face boxes become relative to the crop, so face
-    heights are too. Tags that count people go where the crop shows fewer faces than the picture.
+    A face belongs to a crop if its central fifth lies within it. Face boxes and heights become relative to the crop.
+    Tags that count people are removed if the crop shows fewer faces than the picture.
     """
     if not options.enabled or (picture.width == picture.height and options.around is None):
         return
@@ -71,12 +71,13 @@ def _square(picture: Picture, face: Face, options: CropOptions) -> tuple[int, in
     side = shorter if options.around is None else min(shorter, round(max(face_width, face_height) * options.around))
     middle = (face.left + face.right) / 2 * width
     left = round(middle - side / 2)
-    top = round(face.top * height - face_height / 2)  # room for the hair: half a face above it
+    top = round(face.top * height - face_height / 2)  # half a face of room for the hair
     return max(0, min(left, width - side)), max(0, min(top, height - side)), side
 
 
 def inside(picture: Picture, square: tuple[int, int, int], *, suffix: str, only: Face | None = None) -> Picture:
-    """What a square (left, top, side) shows of a picture; `mark` ends its key and name. `only` this face is in it."""
+    """Return the part of a picture in a square (left, top, side); `mark` is appended to key and name. `only`: its
+    face."""
     side = square[2]
     size = (picture.width, picture.height)
     visible_faces = (only,) if only is not None else [face for face in picture.faces if _lies_in(face, *size, *square)]
@@ -93,11 +94,11 @@ def inside(picture: Picture, square: tuple[int, int, int], *, suffix: str, only:
         faces=faces,
         tags=tuple(tag for tag, _ in tags),
         scores=tuple(score for _, score in tags),
-        caption=None,  # a person wrote it for the whole picture
+        caption=None,  # a person wrote it for the complete picture
         prose="",  # and so did a model or a file
         proses=(),
         sentences=(),
-        characters=(),  # who is seen without a face is somewhere in the whole
+        characters=(),  # characters without a face may be anywhere in the picture
         cropped=True,
     )
 

@@ -1,4 +1,4 @@
-"""A set of faces: each cut out square with some surroundings, upscaled to a least size, then exactly one size."""
+"""Face sets: each face cropped to a square with some margin, upscaled to a minimum, then resized to one exact size."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ SIDE_MIN, SIDE_MAX = 8, 2048
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FaceSetOptions:
-    """`enabled`: each face is a picture of its own; `whole`: whole pictures and square crops go out as well.
+    """`enabled`: export each face as a picture; `whole`: also export complete pictures and square crops.
 
-    A crop is `scale` times the face's longer side; smaller ones than `least` pixels stay out, those below `grow` are
-    upscaled by whole passes, and all end at `size` pixels. `border`, where a crop reaches over the picture's rim: moved
-    inside (shift), the rim repeated (edge) or mirrored (reflect), black, or the face stays out (drop).
+    A crop is `scale` times the face's longer side; crops smaller than `least` pixels are left out, those below `grow`
+    are upscaled by full passes, and all are resized to `size` pixels. `border`, for crops across the picture's edge:
+    moved inside (shift), edge repeated (edge) or mirrored (reflect), black, or left out (drop).
     """
 
     enabled: bool = False
@@ -41,9 +41,9 @@ class FaceSetOptions:
 
 
 def face_crops(picture: Picture, options: FaceSetOptions) -> tuple[list[Crop], list[str]]:
-    """A crop for each face, numbered from 1 in the order of the faces; and why others stay out, one reason a face.
+    """Return a crop per face, numbered from 1 in the order of the faces, and one reason per face that is left out.
 
-    A crop shows one person, so it has that face alone.
+    A crop shows one character, so it has only that face.
     """
     crops: list[Crop] = []
     reasons: list[str] = []

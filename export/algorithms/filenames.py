@@ -1,4 +1,4 @@
-"""Names of folders and files that are safe on every system: never outside the folder, never one over another."""
+"""Folder and file names that are safe on every system: never outside the folder, never colliding."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _WINDOWS = frozenset(
     ["con", "prn", "aux", "nul", "conin$", "conout$", "clock$"]
     + [f"{kind}{digit}" for kind in ("com", "lpt") for digit in "0123456789¹²³"]
 )
-# Stems that trainers read as settings of the folder; a picture called so would hide them.
+# Stems that trainers read as folder settings; a picture of that name would hide them.
 _SETTINGS_STEMS = frozenset(
     ["multiply", "cond_dropout", "flip_p", "local", "global", "batch_id", "loss_scale", "shuffle_tags", "dataset"]
 )
@@ -25,7 +25,7 @@ _JOINING = frozenset("\u200d\ufe0e\ufe0f")  # parts of an emoji, harmless
 
 
 def safe_name(name: str, *, limit_bytes: int = NAME_BYTES_MAX) -> str:
-    """A single path component made from any text: NFC, no separators, control or bidi marks, not reserved, not empty.
+    """Convert any text to a single path component: NFC, no separators, control or bidi marks, not reserved, not empty.
 
     Too long names are cut between characters and end in `~` and eight digits of their hash, so that two long names
     with the same beginning stay different.
@@ -45,29 +45,29 @@ def safe_name(name: str, *, limit_bytes: int = NAME_BYTES_MAX) -> str:
 
 
 def short_stem(name: str) -> str:
-    """The end of a picture's name, where its episode and number stand, in at most SHORT_STEM_BYTES."""
+    """Return the end of a picture's name, which holds its episode and number, in at most SHORT_STEM_BYTES."""
     data = normal(name).encode("utf-8", "replace")
     return data[-SHORT_STEM_BYTES:].decode("utf-8", "ignore").lstrip("_ .") or "_"
 
 
 def same_name_key(name: str) -> str:
-    """Key under which a file system that ignores case or normal form sees two names as one."""
+    """Return a key that is equal for names that a file system ignoring case or normal form treats as equal."""
     return normal(normal(name, "NFD").casefold())
 
 
 @dataclass(slots=True)
 class Names:
-    """Gives out names that are unique in their folder, also where case does not count.
+    """Assigns names that are unique in their folder, also if case is ignored.
 
     The same requests in the same order give the same names.
     """
 
     _taken: dict[tuple[str, ...], set[str]] = field(default_factory=dict)
-    _last: dict[tuple[tuple[str, ...], str], int] = field(default_factory=dict)  # number given last to a wish
+    _last: dict[tuple[tuple[str, ...], str], int] = field(default_factory=dict)  # last number per requested name
     _assigned: dict[tuple[tuple[str, ...], str], str] = field(default_factory=dict)
 
     def folder(self, parent: tuple[str, ...], name: str, *, limit_bytes: int = NAME_BYTES_MAX) -> str:
-        """Name for the folder `name` in `parent`: the same wish gets the same folder, another wish another."""
+        """Return the name for the folder `name` in `parent`: equal requests get equal names, others different ones."""
         known = self._assigned.get((parent, name))
         if known is None:
             wish = safe_name(name, limit_bytes=limit_bytes)
@@ -75,7 +75,7 @@ class Names:
         return known
 
     def stem(self, name: str) -> str:
-        """A file name without ending, unique in the whole dataset, never the name of a trainer's settings file."""
+        """Return a file name without extension, unique in the dataset, never that of a trainer's settings file."""
         wish = safe_name(name).replace(".", "_")
         if same_name_key(wish) in _SETTINGS_STEMS:
             wish += "_"
@@ -109,5 +109,5 @@ def _safe_character(char: str) -> str:
 
 
 def cut_name(text: str, limit_bytes: int) -> str:
-    """The beginning of a safe name in at most so many UTF-8 bytes, cut between characters; never empty."""
+    """Truncate a safe name to at most `limit_bytes` UTF-8 bytes, between characters; never empty."""
     return text.encode()[: max(1, limit_bytes)].decode("utf-8", "ignore").rstrip(". ") or "_"

@@ -1,4 +1,4 @@
-"""Folders of a picture: count of characters, who they are, height of the face, in the order of a format string."""
+"""Folders of pictures by number of characters, characters and face height, in the order of a format string."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ class Arrangement:
     keep_source_structure: bool = False
     no_character: Literal["others", "0_characters"] = "others"
     old_spelling: bool = False
-    name_clusters: bool = False  # unnamed clusters as `cluster_01` ... instead of nobody known
-    short_names: bool = False  # folders and files cut short, for systems that open no long path
+    name_clusters: bool = False  # unnamed clusters as `cluster_01` ... instead of no known character
+    short_names: bool = False  # shortened folder and file names, for systems with short path limits
 
     def __post_init__(self) -> None:
         levels_of(self.format)
@@ -42,7 +42,7 @@ class Arrangement:
 
 @dataclass(frozen=True, slots=True)
 class Signature:
-    """All that the folders of a picture depend on; pictures with equal signatures lie in one folder."""
+    """All that a picture's folders depend on; pictures with equal signatures share a folder."""
 
     names: tuple[str, ...]
     n_faces: int
@@ -55,7 +55,7 @@ class Signature:
 
 
 def levels_of(text: str) -> tuple[str, ...]:
-    """Tokens of a format string such as `n_characters/character/fh_ratio`; empty means no folders.
+    """Parse the tokens of a format string such as `n_characters/character/fh_ratio`; empty means no folders.
 
     Raises ValueError for an unknown or repeated token.
     """
@@ -69,7 +69,7 @@ def levels_of(text: str) -> tuple[str, ...]:
 
 
 def signature_of(picture: Picture) -> Signature:
-    """The signature of a picture; names sorted, people by tags and else by faces."""
+    """Return the signature of a picture; names sorted, people counted by tags, else by faces."""
     people = people_from_tags(picture.tags)
     return Signature(
         names=tuple(sorted(picture.names)),
@@ -84,7 +84,7 @@ def signature_of(picture: Picture) -> Signature:
 
 
 def reduced(signature: Signature, arrangement: Arrangement) -> Signature:
-    """The signature without what this arrangement does not look at: its folder is the same, and far fewer differ."""
+    """Drop what this arrangement does not use: the folder is the same, and far fewer signatures differ."""
     tokens = levels_of(arrangement.format)
     span = arrangement.face_ratio_range
     return Signature(
@@ -100,25 +100,25 @@ def reduced(signature: Signature, arrangement: Arrangement) -> Signature:
 
 
 def ratio_percent(ratio: float) -> int:
-    """Face height ratio in whole percent, 0..99, floored as in the reference."""
+    """Return the face height ratio in percent, 0..99, floored as in the reference."""
     return min(int(max(0.0, ratio) * 100 + 1e-6), 99)
 
 
 def ratio_bucket(percent: int, span: int = 25) -> str:
-    """Folder of a face height ratio: `face_height_ratio_25-50` for 25 to 49 percent."""
+    """Return the folder of a face height ratio: `face_height_ratio_25-50` for 25 to 49 percent."""
     low = percent // span * span
     return f"{RATIO}{low}-{low + span}"
 
 
 def count_folder(count: int, singular: str, plural: str, *, largest: int | None = None) -> str:
-    """`1_character`, `2_characters`, and `6+_characters` from `largest` on."""
+    """Return `1_character`, `2_characters`, and `6+_characters` from `largest` on."""
     if largest is not None and count >= largest:
         return f"{largest}+_{plural}"
     return f"{count}_{singular if count == 1 else plural}"
 
 
 def frequent_combinations(counts: Iterable[tuple[Signature, int]], minimum: int) -> frozenset[tuple[str, ...]]:
-    """Combinations of names that have at least `minimum` pictures; all others go to `character_others`."""
+    """Return combinations of names with at least `minimum` pictures; all others go to `character_others`."""
     total: Counter[tuple[str, ...]] = Counter()
     for signature, count in counts:
         total[signature.names] += count
@@ -131,7 +131,7 @@ def folder_of(
     frequent: frozenset[tuple[str, ...]],
     spelled: Mapping[str, str],
 ) -> tuple[str, ...]:
-    """Folder of all pictures with this signature, as wished names from the top down (not yet unique over case).
+    """Return the folder of a signature, as requested names from the top down (not yet unique regardless of case).
 
     `spelled`: every character's spelling, from `spelling.spell` over all names of the dataset.
     """
@@ -142,12 +142,12 @@ def folder_of(
 
 
 def own_folders(signature: Signature, arrangement: Arrangement) -> tuple[str, ...]:
-    """The folders that stand above the levels: series, episode and those of the input, where the recipe keeps them."""
+    """Return the folders above the levels: series, episode and those of the input, if the recipe keeps them."""
     return signature.source_dirs if arrangement.keep_source_structure else ()
 
 
 def combination_name(names: Sequence[str], spelled: Mapping[str, str]) -> str:
-    """Spellings of the sorted names joined by a plus, or `character_others` when that is too long for a folder."""
+    """Join the spellings of the sorted names by a plus; `character_others` if that is too long for a folder."""
     joined = JOINER.join(spelled[name] for name in sorted(names))
     too_long = len(names) > 1 and (len(joined) >= FOLDER_NAME_MAX or len(joined.encode()) > FOLDER_NAME_MAX)
     return CHARACTER_OTHERS if too_long else joined

@@ -1,4 +1,4 @@
-"""What is said of a picture, and its three written forms: v1.0 (count is a string), v1.2, v2."""
+"""Facts about a picture and their three metadata formats: v1.0 (count is a string), v1.2, v2."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any, Literal
 from export.algorithms.rows import PEOPLE_MANY, Picture, people_from_tags
 
 Version = Literal["v1.0", "v1.1", "v1.2", "v2"]
-UNKNOWN_NAMES = frozenset({"", "unknown", "ood"})  # in files of others; a character of a collection may be called so
+UNKNOWN_NAMES = frozenset({"", "unknown", "ood"})  # in files of other programs, not in a collection
 CountSource = Literal["people", "faces", "characters"]
 _POSITION = re.compile(r"fvp (\d{1,3}) (\d{1,3}) fhp (\d{1,3}) (\d{1,3})")
 
@@ -42,7 +42,7 @@ class Box:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
-    """Everything that a caption or a metadata file can say of one picture. `characters` in the order of the faces."""
+    """Everything that a caption or metadata file can state about a picture. `characters` in the order of the faces."""
 
     faces: tuple[Box, ...] = ()
     characters: tuple[str, ...] = ()
@@ -65,7 +65,7 @@ class Facts:
     meta: tuple[str, ...] = ()
 
     def count(self, source: CountSource) -> int:
-        """How many are in the picture: people by tags (else faces), faces, or known characters."""
+        """Return the number of people by tags (else faces), of faces, or of known characters."""
         if source == "characters":
             return len(self.characters)
         if source == "faces" or self.n_people is None:
@@ -74,7 +74,7 @@ class Facts:
 
     @property
     def positions_name_the_characters(self) -> bool:
-        """Whether the faces and the characters stand one for one: a single face, or all faces known and counted."""
+        """Return whether faces and characters correspond one to one: a single face, or all faces known and counted."""
         if len(self.faces) == 1:
             return self.n_people in (None, 1)
         return (
@@ -85,7 +85,7 @@ class Facts:
 
 
 def facts_of(picture: Picture, general: str = "") -> Facts:
-    """The facts of a picture of the database; `general` is its general description."""
+    """Return the facts of a picture from the database; `general` is its general description."""
     known = [face for face in picture.faces if face.character]
     return Facts(
         faces=tuple(Box(face.left, face.top, face.right, face.bottom) for face in picture.faces),
@@ -113,7 +113,7 @@ def facts_of(picture: Picture, general: str = "") -> Facts:
 
 
 def count_word(count: int) -> str:
-    """The count as the reference spells it: from six people on it is `many`."""
+    """Return the count as in the reference: `many` from six people on."""
     return "many" if count >= PEOPLE_MANY else str(count)
 
 
@@ -127,7 +127,7 @@ def written(
     filename: str = "",
     group: str = "",
 ) -> dict[str, Any]:
-    """The facts as a JSON-ready dict in the named version; keys in the reference's order, empty ones left out."""
+    """Return the facts as a JSON-ready dict of a version; keys in the reference's order, without empty ones."""
     if version == "v2":
         return _v2(facts, caption=caption, filename=filename, group=group)
     if version == "v1.2":
@@ -158,7 +158,7 @@ def written(
 
 
 def read(data: Mapping[str, Any]) -> Facts:
-    """The facts from any of the written versions; ValueError says which entry is wrong."""
+    """Read the facts from any version. Raises ValueError naming the wrong entry."""
     faces = tuple(_box(entry) for entry in _list(data, "facepos"))
     characters = tuple(
         dict.fromkeys(name for name in _strings(data, "characters", "character") if name.strip() not in UNKNOWN_NAMES)
@@ -189,7 +189,7 @@ def read(data: Mapping[str, Any]) -> Facts:
 
 
 def group_id(folder: str) -> str:
-    """v2's name of a picture's folder."""
+    """Return v2's name of a picture's folder."""
     return re.sub(r"\W", "_", folder)
 
 
@@ -258,7 +258,7 @@ def _box(entry: Any) -> Box:
 
 
 def _number(name: str, value: Any) -> float:
-    """A finite number; ValueError for anything else."""
+    """Return a finite number. Raises ValueError for anything else."""
     try:
         number = float(value)
     except (TypeError, ValueError, OverflowError) as error:

@@ -1,4 +1,4 @@
-"""What goes out of one picture: itself, square crops, faces of a face set, each with its upscaling and its size."""
+"""The parts exported from one picture: itself, square crops, faces of a face set, with upscaling and size."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from export.algorithms.upscaling import passes_needed
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One picture to write. `passes` of upscaling come before it is brought to `size` (None: the recipe's bounds)."""
+    """One picture to write: `passes` of upscaling, then resized to `size` (None: the recipe's bounds)."""
 
     picture: Picture
     crop: Crop | None = None
@@ -22,7 +22,7 @@ class Part:
 
 
 def parts_of(picture: Picture, recipe: Recipe, *, factor: int) -> tuple[list[Part], list[str]]:
-    """The parts of a picture, and why single faces of it stay out. `factor`: of one pass of the upscaler."""
+    """Return the parts of a picture, and why faces are left out. `factor`: of one pass of the upscaler."""
     faces, reasons = face_crops(picture, recipe.face_set) if recipe.face_set.enabled else ([], [])
     parts: list[Part] = []
     if recipe.face_set.whole or not recipe.face_set.enabled:
@@ -36,7 +36,7 @@ def parts_of(picture: Picture, recipe: Recipe, *, factor: int) -> tuple[list[Par
 
 
 def _grown(picture: Picture, crop: Crop | None, recipe: Recipe, factor: int) -> Part:
-    """Upscaled where its side is below the least size; then exactly of that size."""
+    """Return the part, upscaled if below the minimum size, then resized to exactly that size."""
     below, width, height = recipe.upscale.below, picture.width, picture.height
     measured = max(width, height) if recipe.selection.side == "longest" else min(width, height)
     if measured < 1 or measured >= below:

@@ -1,4 +1,4 @@
-"""A plan laid out by the layout of its recipe: the folders that are written, and the files beside the pictures."""
+"""Placement of a plan by its recipe's layout: written folders and the layout's own files."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Placed:
 
 
 def placed(plan: Plan, recipe: Recipe) -> Placed:
-    """Where everything of the plan is written."""
+    """Return where everything in the plan is written."""
     layout = recipe.output.layout_rules
     return Placed(
         folders=layout.folders(plan.balance),

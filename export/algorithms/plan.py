@@ -1,4 +1,4 @@
-"""The whole plan of a dataset: which picture goes where under which name, and what each folder weighs."""
+"""The plan of a dataset: folder and name of each picture, and the weight of each folder."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ SHORT_BYTES = 20  # of an input's own folders in the short form
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One picture of the dataset: its facts, its folder and its file name without ending; a crop has its square.
+    """One picture of the dataset: its facts, folder and file name without extension; for a crop, its square.
 
-    `passes` of upscaling are made before it is brought to `size` (None: only the recipe's bounds hold).
+    It is upscaled in `passes`, then resized to `size` (None: only the recipe's bounds apply).
     """
 
     picture: Picture
@@ -45,15 +45,15 @@ class Item:
 
     @property
     def all_passes(self) -> int:
-        """With those that the stored picture had before."""
+        """The passes, including those the stored picture had before."""
         return self.picture.passes + self.passes
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Everything that will be written, how many pictures stay out for which reason, and how many passes they had.
+    """Everything that will be written, the number of pictures left out by reason, and the passes of upscaling.
 
-    `spelled`: characters -> how their folders spell them. `upscaled`: pictures by passes of upscaling.
+    `spelled`: character -> spelling in folders. `upscaled`: number of pictures by passes of upscaling.
     """
 
     items: tuple[Item, ...]
@@ -64,14 +64,14 @@ class Plan:
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """What the balance and the upscaling give reason to say."""
+        """Warnings about the balance and the upscaling."""
         return (*self.balance.warnings, *pass_warnings(self.upscaled))
 
 
 def folders_for(counts: Mapping[Signature, int], arrangement: Arrangement) -> dict[Signature, Path]:
-    """Folder of each signature with names that are safe and unique, the same for the same set of signatures.
+    """Return the folder of each signature, with safe and unique names; deterministic for a set of signatures.
 
-    Where a folder of an input and one of the levels differ only in case, the level keeps its spelling: it is read back.
+    If an input's folder and a level differ only in case, the level keeps its spelling, since it is read back.
     """
     frequent = frequent_combinations(counts.items(), arrangement.min_per_combination)
     spelled = spellings(counts, arrangement)
@@ -99,12 +99,12 @@ def _levels_first(wish: tuple[_Wish, ...]) -> tuple[bool, tuple[_Wish, ...]]:
 
 
 def spellings(signatures: Iterable[Signature], arrangement: Arrangement) -> dict[str, str]:
-    """Every character of a dataset -> how its folders spell it."""
+    """Return the folder spelling of every character of a dataset."""
     return spell({name for row in signatures for name in row.names}, short=arrangement.short_names)
 
 
 def balance_of(counts: Mapping[Signature, int], folders: Mapping[Signature, Path], recipe: Recipe) -> Balance:
-    """The balance of pictures counted by signature; this is all that moving a weight has to compute."""
+    """Compute the balance of pictures counted by signature; all that a changed weight requires."""
     pictures: Counter[Path] = Counter()
     for signature, count in counts.items():
         pictures[folders[signature]] += count
@@ -115,7 +115,7 @@ def balance_of(counts: Mapping[Signature, int], folders: Mapping[Signature, Path
 def make_plan(pictures: Iterable[Picture], recipe: Recipe, *, factor: int = 2) -> Plan:
     """Select, crop, arrange and balance. Deterministic: the order of the input does not matter.
 
-    `factor`: by how much a pass of the recipe's upscaler enlarges.
+    `factor`: of one pass of the recipe's upscaler.
     """
     left_out: Counter[str] = Counter()
     chosen: list[Part] = []
@@ -147,13 +147,13 @@ def make_plan(pictures: Iterable[Picture], recipe: Recipe, *, factor: int = 2) -
 
 
 def facts(picture: Picture, recipe: Recipe) -> metadata.Facts:
-    """The facts of a picture with the recipe's general description."""
+    """Return the facts of a picture with the recipe's general description."""
     general = recipe.metadata.general_of(image_type=picture.image_type, series=picture.series, episode=picture.episode)
     return metadata.facts_of(picture, general)
 
 
 def caption_of(picture: Picture, recipe: Recipe) -> str:
-    """The caption of a picture: a person's own text wins, as one line; else the recipe's."""
+    """Return the caption of a picture: a person's text, as one line, else the recipe's."""
     if picture.caption is not None:
         return " ".join(picture.caption.split())
     return captions.caption(facts(picture, recipe), recipe.caption, key=picture.key)

@@ -1,4 +1,4 @@
-"""What a re-sorted folder says: its names read back into facts (`correct_metadata_from_foldername`)."""
+"""Reading facts back from the names of re-sorted folders (`correct_metadata_from_foldername`)."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ _RATIO = re.compile(rf"(?:{RATIO}|{SHORT_RATIO})\d{{1,3}}-\d{{1,3}}")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FolderFacts:
-    """What a folder says. `characters`: None where it does not say who, empty where nobody known is in it.
+    """Facts from a folder. `characters`: None if it names none, empty if it says that no known character is in it.
 
-    `new`: those of the characters that are neither in the dataset nor in a list of known names.
+    `new`: characters that are neither in the dataset nor in a list of known names.
     """
 
     characters: tuple[str, ...] | None = None
@@ -38,9 +38,9 @@ class FolderFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Spellings:
-    """Who a folder name means: key of a spelling -> the characters that are spelled so (more than one: not plain).
+    """Characters by spelling: key of a spelling -> its characters (more than one: ambiguous).
 
-    `closed`: a name that is not in it is a mistake, not somebody new.
+    `closed`: an unknown name is a mistake, not a new character.
     """
 
     names: Mapping[str, tuple[str, ...]]
@@ -48,21 +48,21 @@ class Spellings:
 
     @classmethod
     def of(cls, exact: Mapping[str, str], known: Collection[str] = ()) -> Spellings:
-        """From the spellings of a manifest, and a list of known names as written or as folders spell them."""
+        """Build from a manifest's spellings and a list of known names, as written or as spelled in folders."""
         names: dict[str, tuple[str, ...]] = {spelling_key(text): (name,) for text, name in exact.items()}
         if not known:
             return cls(names=names)
         known_keys = {spelling_key(name) for name in known}
         allowed = {key: people for key, people in names.items() if spelling_key(people[0]) in known_keys}
         for key, people in by_safe_name(known).items():
-            # What the manifest says of a spelling is exact, whoever else could be meant by it.
+            # The manifest's spellings take precedence over any other match.
             if key not in names:
                 allowed.setdefault(key, people)
         return cls(names=allowed, closed=True)
 
 
 def by_safe_name(names: Iterable[str]) -> dict[str, tuple[str, ...]]:
-    """Key of each name as it is and as a folder would spell it -> the names that could be meant, sorted."""
+    """Return, by the key of each name as written and as spelled in folders, the possible names, sorted."""
     names_by_key: dict[str, set[str]] = defaultdict(set)
     for name in names:
         names_by_key[spelling_key(safe_character_name(name))].add(name)
@@ -70,7 +70,7 @@ def by_safe_name(names: Iterable[str]) -> dict[str, tuple[str, ...]]:
 
 
 def format_tokens(text: str) -> tuple[str, ...]:
-    """Tokens of a reading format such as `*/character/*`; ValueError for an unknown one."""
+    """Parse the tokens of a format such as `*/character/*`. Raises ValueError for an unknown one."""
     tokens = tuple(part.strip() for part in text.strip().strip("/").split("/") if part.strip())
     for token in tokens:
         if token not in TOKENS:
@@ -81,8 +81,8 @@ def format_tokens(text: str) -> tuple[str, ...]:
 def read_folder(folders: tuple[str, ...], tokens: tuple[str, ...], spellings: Spellings) -> FolderFacts:
     """Read the folders of a file from right to left along the tokens.
 
-    A picture below `others` has no level for who is in it: then nobody known is. Raises ValueError, in words, for
-    folders that do not follow the tokens, contradict each other, or name somebody who is not plain.
+    A picture below `others` has no character level: then it has no known character. Raises ValueError for folders that
+    do not match the tokens, contradict each other, or have an ambiguous name.
     """
     if "character" not in tokens:
         return FolderFacts()
@@ -101,7 +101,7 @@ def read_folder(folders: tuple[str, ...], tokens: tuple[str, ...], spellings: Sp
 
 
 def _levels(folders: tuple[str, ...], tokens: tuple[str, ...]) -> dict[str, str]:
-    """Token -> folder name; below `others` the level of the character is left out."""
+    """Return folder names by token; below `others` there is no character level."""
     others = tuple(token for token in tokens if token != "character")
     shorter = _pairs(folders, others)
     if shorter.get("n_characters") == OTHERS:

@@ -1,4 +1,4 @@
-"""The recipe of a dataset: every choice in one typed, frozen value, parsed strictly from a dict, TOML or JSON."""
+"""The recipe of a dataset: all options in one typed, frozen value, parsed strictly from a dict, TOML or JSON."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ GENERAL_FIELDS = ("type", "series", "episode")
 
 
 class RecipeError(ValueError):
-    """A recipe that cannot be used; `errors` has one text for each wrong entry, with its place."""
+    """An invalid recipe; `errors` has one message per wrong entry, with its place."""
 
     def __init__(self, errors: list[str]) -> None:
         super().__init__("The recipe cannot be used: " + "; ".join(errors))
@@ -36,7 +36,7 @@ class RecipeError(ValueError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MetadataOptions:
-    """Form of the JSON beside each picture and its general description.
+    """Format of each picture's JSON file and its general description.
 
     `general` is a template with {type}, {series} and {episode}; `types` gives the word for each image type.
     """
@@ -46,7 +46,7 @@ class MetadataOptions:
     types: tuple[tuple[str, str], ...] = (("screenshots", "anishot"),)
 
     def general_of(self, *, image_type: str, series: str, episode: str) -> str:
-        """The general description of a picture; the series in one word, as the reference asks."""
+        """Return the general description of a picture; the series as one word, as in the reference."""
         words = {
             "type": dict(self.types).get(image_type, image_type),
             "series": "".join(series.split()),
@@ -103,7 +103,7 @@ class OutputOptions:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recipe:
-    """All that a dataset depends on besides the pictures themselves."""
+    """All that a dataset depends on besides its pictures."""
 
     selection: Selection = field(default_factory=Selection)
     arrange: Arrangement = field(default_factory=Arrangement)
@@ -121,7 +121,7 @@ class Recipe:
             raise ValueError(f"upscale.below: {self.upscale.below} pixels are more than selection.size: {allowed}")
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain JSON-ready dict; `parse` gives the same recipe back."""
+        """Return a JSON-ready dict; `parse` returns the same recipe."""
         out = dataclasses.asdict(self)
         out["balance"]["weights"] = [[row.pattern, row.weight] for row in self.balance.weights]
         out["metadata"]["types"] = dict(self.metadata.types)
@@ -129,12 +129,12 @@ class Recipe:
 
     @property
     def digest(self) -> str:
-        """SHA-256 of the canonical form: equal recipes have equal digests."""
+        """Return the SHA-256 of the canonical form: equal recipes have equal digests."""
         return hashlib.sha256(json.dumps(self.as_dict(), sort_keys=True).encode()).hexdigest()
 
 
 def parse(data: object) -> Recipe:
-    """A recipe from a plain dict; entries left out have their defaults. Raises RecipeError naming every wrong entry."""
+    """Parse a recipe from a dict; missing entries have their defaults. Raises RecipeError naming every wrong entry."""
     if not isinstance(data, Mapping):
         raise RecipeError([f"a table of settings is expected, found {_kind(data)}"])
     errors: list[str] = []
@@ -156,7 +156,7 @@ def parse(data: object) -> Recipe:
 
 
 def parse_text(text: str, *, kind: Literal["toml", "json"]) -> Recipe:
-    """A recipe from the text of a TOML or JSON file; RecipeError also for broken syntax."""
+    """Parse a recipe from TOML or JSON text. Raises RecipeError also for invalid syntax."""
     try:
         data = outside_json.parsed_toml(text) if kind == "toml" else outside_json.parsed(text)
     except ValueError as error:
@@ -197,7 +197,7 @@ def _read(value: Any, hint: Any, key: str) -> Any:
     if key == "types":
         if not isinstance(value, Mapping) or not all(isinstance(word, str) for word in value.values()):
             raise ValueError("a table of words is expected")
-        # Sorted: PostgreSQL keeps the keys of a JSON object in an order of its own.
+        # Sorted: PostgreSQL does not preserve the key order of JSON objects.
         return tuple(sorted((str(name), str(word)) for name, word in value.items()))
     origin = typing.get_origin(hint)
     if origin in (typing.Union, types.UnionType):

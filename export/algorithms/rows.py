@@ -1,4 +1,4 @@
-"""Plain rows that every rule of the dataset works on: one picture with its faces and tags."""
+"""Plain rows for all dataset rules: one picture with its faces and tags."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ _PEOPLE_TAG = re.compile(r"([1-5])(girl|boy)s?|6\+(girl|boy)s")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Face:
-    """A face box, relative 0..1 of its picture, and who it is (an empty name: not known).
+    """A face box, relative 0..1, and its character (an empty name: unknown).
 
-    A form or outfit is part of the name (`KuraueHinata Hairdown`); `outfit` says that this name holds one.
+    An outfit is part of the name (`KuraueHinata Hairdown`); `outfit` says whether the name includes one.
     """
 
     left: float
@@ -36,8 +36,8 @@ class Face:
 class Picture:
     """One picture to export. `key` is stable over time (it seeds the caption); `file` names the stored bytes.
 
-    `original`: the file of the store that the picture came in, where an export begins with that. `use` says whether it
-    shows the picture in any reader (`plain`) or is transparent, animated and the like (`rendered`).
+    `original`: the stored source file of the picture, if the export starts from it. `use`: whether any program shows it
+    as intended (`plain`), or it is transparent, animated or similar (`rendered`).
     """
 
     key: str
@@ -70,18 +70,18 @@ class Picture:
 
     @property
     def source(self) -> str:
-        """The stored file that an export begins with: what the picture came in, else the stored picture."""
+        """The stored file that the export starts from: the picture's source file, else the stored picture."""
         return self.original or self.file
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Distinct known names in the order of the faces, then who is there without a face."""
+        """Distinct known names in the order of the faces, then characters without a face."""
         faces = [face.character for face in self.faces if face.character]
         return tuple(dict.fromkeys((*faces, *(name for name, _ in self.characters))))
 
     @property
     def names_by_person(self) -> tuple[str, ...]:
-        """Those names that people gave, sorted."""
+        """The names given by people, sorted."""
         others = {name for name, _ in self.characters} & set(self.characters_by_person)
         return tuple(sorted({face.character for face in self.faces if face.character and face.by_person} | others))
 
@@ -92,7 +92,7 @@ class Picture:
 
 
 def people_from_tags(tags: tuple[str, ...] | list[str]) -> int | None:
-    """People by the count tags (`1girl`, `2boys`, `6+girls` ...), whole tags only; None when none of them is there.
+    """Count people by count tags (`1girl`, `2boys`, `6+girls` ...), complete tags only; None without any.
 
     The largest count of each kind is taken and the kinds are added (reference, people count). `no_humans` is 0.
     """

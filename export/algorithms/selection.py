@@ -1,4 +1,4 @@
-"""Which pictures go out and how large: each one left out has a reason that is counted and shown."""
+"""Selection and size of exported pictures; each one left out has a reason, which is counted and shown."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Literal
 from export.algorithms.rows import Picture
 
 Encoding = Literal["png", "webp", "jpeg"]
-Format = Literal["original", "png", "webp", "jpeg"]  # original: each file as it came, where nothing changes it
+Format = Literal["original", "png", "webp", "jpeg"]  # original: the source file, if nothing changes it
 Side = Literal["longest", "shortest"]
 SIZES = (0, 512, 768, 1024)
 
@@ -40,7 +40,7 @@ class Selection:
 
 
 def reason_left_out(picture: Picture, selection: Selection) -> str | None:
-    """Why a picture stays out, or None when it goes out."""
+    """Return why a picture is left out, or None if it is exported."""
     if len(picture.faces) < selection.min_faces:
         return TOO_FEW
     if selection.max_faces is not None and len(picture.faces) > selection.max_faces:
@@ -53,7 +53,7 @@ def reason_left_out(picture: Picture, selection: Selection) -> str | None:
 
 
 def written_size(width: int, height: int, selection: Selection) -> tuple[int, int]:
-    """Size in pixels after bounding the chosen side; never enlarged, never below one pixel."""
+    """Return the size in pixels after limiting the chosen side; never enlarged, never below one pixel."""
     measured = max(width, height) if selection.side == "longest" else min(width, height)
     if selection.size == 0 or measured <= selection.size:
         return width, height

@@ -1,4 +1,4 @@
-"""Which faces of a picture get which names when its folder says that other characters are in it."""
+"""Assignment of names to faces when a picture was moved to a folder of other characters."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Known:
-    """A face as it is now: its name (empty: not known), whether a person gave it, and whom people ruled out for it."""
+    """The current state of a face: its name (empty: unknown), whether a person gave it, and characters ruled out."""
 
     face: int
     name: str = ""
@@ -18,9 +18,9 @@ class Known:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settled:
-    """Faces to name and to make unknown, characters who are on the picture without a face and who are not after all.
+    """Faces to name or make unknown, and characters without a face to add or remove.
 
-    Or the reason why it is not plain which face is meant.
+    Or the reason why the face is ambiguous.
     """
 
     named: tuple[tuple[int, str], ...] = ()
@@ -38,12 +38,12 @@ def settle(
     by_person: frozenset[str] | None,
     faceless: Mapping[str, bool] | None = None,
 ) -> Settled:
-    """What a move from a folder of `before` to one of `now` plainly says about who is on a picture.
+    """Derive the unambiguous changes from a move between the folders of `before` and `now`.
 
-    `faceless`: characters who are known to be on it by other evidence than faces -> whether a person said so. Plain
-    are: names taken away; one name exchanged for another where a single face is in the picture, or where it has no
-    face; one name more where exactly one face has none; any names of a picture without faces. Nothing is changed that
-    people said since: `by_person` are the names that people had given when the dataset was made (None: not known).
+    `faceless`: characters known to be on it without a face -> whether a person said so. Unambiguous are: removed names;
+    one name replaced by another if the picture has a single face, or if the name has no face; one added name if exactly
+    one face is unnamed; any names of a picture without faces. Labels given since are kept: `by_person` are the names
+    that people had given when the dataset was built (None: unknown).
     """
     other = faceless or {}
     names_wanted = set(now)
@@ -79,7 +79,7 @@ def settle(
 def _target(
     added: list[str], leaving: list[Known], without: list[Known], *, unplaced: bool
 ) -> tuple[Known | None, str]:
-    """The one face that can be meant, or why there is none. `unplaced`: a name without a face goes as well."""
+    """Return the only possible face, or why there is none. `unplaced`: a name without a face is removed as well."""
     who = " and ".join(added)
     if len(added) > 1:
         return None, f"it is not plain which face is {' and which '.join(added)}; name them on its page"

@@ -1,4 +1,4 @@
-"""How characters are written in folder names: two never share a spelling, and none reads as a word with a meaning."""
+"""Spelling of characters in folder names: always unique, and never a reserved word."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _COUNT = re.compile(r"(?:(\d+)(\+?)|many)_(person|people|faces?|characters?|char
 
 
 def spell(names: Iterable[str], *, short: bool = False) -> dict[str, str]:
-    """Each character's name -> how folders spell it: safe on every file system, without dots (reference 1.7) and `+`.
+    """Return each name's folder spelling: safe on every file system, without dots (reference 1.7) and `+`.
 
     Injective, also where case or normal form do not count: of two names with one spelling the second is numbered
     (`MrX`, `MrX~2` for `Mr.X`). A name that is safe as it is keeps its spelling; words with a meaning (`others`,
@@ -50,23 +50,23 @@ def spell(names: Iterable[str], *, short: bool = False) -> dict[str, str]:
 
 
 def safe_character_name(name: str) -> str:
-    """A character's name as a wish for a spelling: no dots (reference 1.7), and no plus that could read as two."""
+    """Return the preferred spelling of a name: no dots (reference 1.7), and no plus, which would read as two names."""
     return safe_name(name.replace(".", "").replace(JOINER, JOINER_IN_NAME))
 
 
 def spelling_key(text: str) -> str:
-    """Key under which two spellings are one: for file systems, and where kohya's folders join levels by `~`."""
+    """Return a key that is equal for spellings that collide on file systems or in kohya's folders joined by `~`."""
     return same_name_key(text.replace(LEVEL_JOINER, LEVEL_JOINER_IN_NAME))
 
 
 def has_meaning(text: str) -> bool:
-    """Whether a folder of this name says something else than who is in its pictures."""
+    """Return whether a folder name means something other than its characters."""
     key = spelling_key(text)
     return key in NOBODY or key == CHARACTER_OTHERS or _COUNT.fullmatch(key) is not None
 
 
 def count_in(name: str) -> tuple[int, bool] | None:
-    """The number in a count folder, and whether more are possible: `2_people`, `6+_characters`, the old `6+_charcters`.
+    """Parse the number in a count folder and whether it is open-ended: `2_people`, `6+_characters`, old `6+_charcters`.
 
     None for any other folder.
     """

@@ -1,4 +1,4 @@
-"""How many passes of upscaling a picture needs, and what too many of them mean."""
+"""Number of upscaling passes a picture needs, and warnings about too many."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-PASSES_MAX = 2  # beyond it, networks trained on such pictures learn the upscaler's drawing (reference, face sets)
+PASSES_MAX = 2  # beyond this, training learns the upscaler's artefacts (reference, face sets)
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 
@@ -28,7 +28,7 @@ class UpscaleOptions:
 
 
 def passes_needed(length: int, goal: int, factor: int) -> int:
-    """Smallest number of passes after which `length` pixels are at least `goal`; each multiplies by `factor`."""
+    """Return the least number of passes by `factor` that bring `length` pixels to at least `goal`."""
     passes = 0
     while length * factor**passes < goal:
         passes += 1
@@ -36,7 +36,7 @@ def passes_needed(length: int, goal: int, factor: int) -> int:
 
 
 def pass_warnings(counts: Mapping[int, int]) -> list[str]:
-    """Words about pictures (counted by their passes) that had more than two."""
+    """Return warnings about pictures (counted by passes) with more than PASSES_MAX."""
     many = sum(count for passes, count in counts.items() if passes > PASSES_MAX)
     if not many:
         return []

@@ -1,1 +1,1 @@
-"""Builds a dataset: its job, the plan written to a folder or zip, masks, enlarged pictures."""
+"""Building datasets: the job, writing the plan to a folder or ZIP, masks, upscaling."""

@@ -1,4 +1,5 @@
-"""Runs an ExportJob: read, write, move whole, pack. The database row is the truth; RQ is not known here."""
+"""Execution of an ExportJob: read, write, move into place, pack. The database row is authoritative; RQ is unknown
+here."""
 
 from __future__ import annotations
 
@@ -35,7 +36,7 @@ EXPORTS = Kind(ExportJob, noun="export", retry="press Resume", step_max_s=PICTUR
 
 
 def execute(job_id: int, *, in_worker: bool = False) -> RunState | None:
-    """Run a queued export to its end; None when somebody else has it. Never raises for the export's own failure."""
+    """Run a queued export; None if another worker has it. Never raises for a failure of the export itself."""
     job = EXPORTS.claim(job_id)
     if job is None:
         return None
@@ -52,7 +53,7 @@ def execute(job_id: int, *, in_worker: bool = False) -> RunState | None:
 def plan_of(
     collection: Collection, recipe: Recipe, *, on_progress: Callable[[int], None] = lambda done: None
 ) -> tuple[Plan, dict[str, int]]:
-    """The plan of a recipe over a collection as it is now, and all pictures that stay out, by reason."""
+    """Return a recipe's plan for the current collection, and the number of pictures left out by reason."""
 
     def read() -> Iterator[Picture]:
         rows = rows_from_database.pictures(collection, name_clusters=recipe.arrange.name_clusters)
@@ -70,7 +71,7 @@ def write(
 ) -> tuple[Plan, Built, dict[str, int]]:
     """Plan and write a dataset into `folder`; `heard` gets done and total. `target`: where it will be moved to.
 
-    Raises BadInput when nothing goes out, and for paths that are too long for this server.
+    Raises BadInput when no picture is exported, or paths are too long for this server.
     """
     plan, left_out = plan_of(collection, recipe, on_progress=lambda done: on_progress(done, 0))
     if not plan.items:

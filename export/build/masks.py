@@ -1,4 +1,4 @@
-"""Which model cuts characters out for the masks of a dataset, and one mask at a time."""
+"""The mask model of an export, used one mask at a time."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ TASK = "mask"
 
 
 class ModelMasker:
-    """A mask model for several threads: they take turns."""
+    """A mask model shared by several threads, which take turns."""
 
     def __init__(self, model: IsnetMask) -> None:
         self._model = model
@@ -29,16 +29,16 @@ class ModelMasker:
         self.identity = repr(model.info)
 
     def mask(self, rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """uint8 [h, w] of uint8 RGB [h, w, 3]: 0 background to 255 character."""
+        """Compute the mask uint8 [h, w] of uint8 RGB [h, w, 3]: 0 (background) to 255 (character)."""
         with self._turn:
             mask = self._model.mask(rgb)
         return np.rint(mask * 255).astype(np.uint8)
 
 
 def open_for(collection: Collection, recipe: Recipe) -> Masker | None:
-    """The collection's mask model, or where nobody chose the first installed; None where the recipe wants no masks.
+    """Open the collection's mask model, or the first installed if none is chosen; None if the recipe has no masks.
 
-    Raises BadInput when there is none or it cannot be used.
+    Raises BadInput when there is no model or it cannot be used.
     """
     if recipe.output.masks == "none":
         return None

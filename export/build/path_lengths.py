@@ -1,4 +1,4 @@
-"""How long the paths of a dataset are, and which systems could not open them; told before anything is written."""
+"""Path lengths of a dataset and the systems that could not open them, checked before anything is written."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from export.algorithms.plan import Plan
 from export.algorithms.recipe import Recipe
 from export.formats.masks import FOLDER, LABEL
 
-# Single names stay below 255 bytes by themselves: they have 100 at most, and an ending.
+# Single names always stay below 255 bytes: they have at most 100 and an extension.
 LINUX_BYTES_MAX = 4095  # PATH_MAX without the closing zero
 WINDOWS_UNITS_MAX = (
     259  # UTF-16 units with drive and folders, without the closing zero, unless long paths are turned on
@@ -21,7 +21,7 @@ WINDOWS_ROOM = 40  # for where it is unpacked, as C:\Users\somebody\Downloads\
 
 @dataclass(frozen=True, slots=True)
 class Length:
-    """Of a text: in bytes of UTF-8 and in units of UTF-16, as Windows counts."""
+    """Length of a text in bytes of UTF-8 and in units of UTF-16, as Windows counts."""
 
     bytes: int
     units: int
@@ -32,9 +32,9 @@ class Length:
 
 @dataclass(slots=True)
 class PathLengths:
-    """Over a dataset: the longest path below its folder, and how many pictures have one that is too long for Windows.
+    """The longest path below a dataset's folder, and the number of pictures with a path too long for Windows.
 
-    `top`: the length of the dataset's own folder name.
+    `top`: the length of the dataset's folder name.
     """
 
     top: Length
@@ -42,19 +42,19 @@ class PathLengths:
     windows: int = 0
 
     def add(self, length: Length, count: int = 1) -> None:
-        """Take `count` pictures whose longest file has this path below the dataset."""
+        """Add `count` pictures whose longest file has a path of this length below the dataset."""
         if length.units > self.longest.units:
             self.longest = length
         if self.on_windows(length) > WINDOWS_UNITS_MAX:
             self.windows += count
 
     def on_windows(self, length: Length) -> int:
-        """Units of the whole path where the dataset is unpacked into a folder of WINDOWS_ROOM."""
+        """Return the UTF-16 units of the full path if the dataset is unpacked into a folder of WINDOWS_ROOM."""
         return WINDOWS_ROOM + self.top.units + 1 + length.units
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """In words, with what helps."""
+        """Warnings, with remedies."""
         if not self.windows:
             return ()
         pictures = f"{self.windows:,} picture{'s have' if self.windows != 1 else ' has'}"
@@ -65,7 +65,7 @@ class PathLengths:
 
 
 def path_lengths_of(plan: Plan, recipe: Recipe, *, name: str) -> PathLengths:
-    """Of a planned dataset whose folder is called `name`."""
+    """Return the path lengths of a planned dataset whose folder is called `name`."""
     lengths = PathLengths(top=length_of(name))
     folders = placed(plan, recipe).folders
     for item in plan.items:
@@ -74,19 +74,20 @@ def path_lengths_of(plan: Plan, recipe: Recipe, *, name: str) -> PathLengths:
 
 
 def length_of(text: str) -> Length:
-    """Of a text, also with signs outside the first plane."""
+    """Return the length of a text, also with characters outside the basic plane."""
     return Length(len(text.encode("utf-8", "surrogatepass")), len(text.encode("utf-16-le", "surrogatepass")) // 2)
 
 
 def length_below(folder: Iterable[str], stem: Length, recipe: Recipe) -> Length:
-    """Of the longest file of a picture below the dataset: its folders, its stem, the longest ending of the recipe."""
+    """Return the length of a picture's longest file below the dataset: folders, stem, the recipe's longest
+    extension."""
     folders = sum((length_of(part) + Length(1, 1) for part in folder), Length(0, 0))
     more = max(_endings(recipe))
     return folders + stem + Length(more, more)
 
 
 def problem_at(target: Path, longest: Length) -> str:
-    """Why the paths of a dataset cannot be written below `target`; empty when they can."""
+    """Return why the paths of a dataset cannot be written below `target`; empty if they can."""
     path_bytes = len(str(target).encode("utf-8", "surrogateescape")) + 1 + longest.bytes
     if path_bytes <= LINUX_BYTES_MAX:
         return ""

@@ -1,4 +1,4 @@
-"""Reads the database into the plain rows of the dataset. Few queries a thousand frames, no writes."""
+"""Reading the database into plain rows: few queries per thousand frames, no writes."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ RATING = "rating:"
 CLUSTER = "cluster_"
 RATINGS = ("general", "sensitive", "questionable", "explicit")
 FIELDS = ("pk", "episode_id", "index", "name", "page", "width", "height", "file", "original", "original_use")
-CHUNK = 2000  # frames read at once; a few thousand rows of faces and tags each
+CHUNK = 2000  # frames per read, each with a few thousand rows of faces and tags
 EXCLUDED = "left out by a person"
 NOT_EXPORTABLE = "from a source that may not be exported"
 NO_FILE = "without a written picture"
@@ -46,9 +46,9 @@ _PEOPLE_TAGS = (
 
 
 def pictures(collection: Collection, *, name_clusters: bool = False, tags: bool = True) -> Iterator[Picture]:
-    """The exportable pictures of a collection in the order of their episodes.
+    """Yield the exportable pictures of a collection in the order of their episodes.
 
-    Without `tags` only those that count people are read (all that folders depend on), and no captions.
+    Without `tags`, only count tags are read (all that folders depend on), and no captions.
     `name_clusters` calls the unnamed faces of a cluster `cluster_01` ...
     """
     episodes = {row.pk: row for row in collection.episodes.select_related("source")}
@@ -70,7 +70,7 @@ def pictures(collection: Collection, *, name_clusters: bool = False, tags: bool 
 
 
 def pictures_of(frames: Sequence[Frame], *, name_clusters: bool = False) -> list[Picture]:
-    """The rows of single frames (with `episode__source` selected), for examples and previews."""
+    """Return the rows of single frames (with `episode__source` selected), for examples and previews."""
     keys = [frame.pk for frame in frames]
     values = [tuple(getattr(frame, name) for name in FIELDS) for frame in frames]
     episodes = {frame.episode_id: frame.episode for frame in frames}
@@ -78,7 +78,7 @@ def pictures_of(frames: Sequence[Frame], *, name_clusters: bool = False) -> list
 
 
 def left_out(collection: Collection) -> dict[str, int]:
-    """Kept frames that no recipe can bring out, by reason. One query a reason."""
+    """Count the kept frames that no recipe can export, by reason. One query per reason."""
     kept_frames = Frame.objects.kept().filter(collection=collection)
     allowed = kept_frames.filter(episode__source__exportable=True)
     counts = {
@@ -90,7 +90,7 @@ def left_out(collection: Collection) -> dict[str, int]:
 
 
 def episode_code(episode: Episode) -> str:
-    """`S2EP04`, `EP04`, `OVA`, or nothing for an input without a number."""
+    """Return `S2EP04`, `EP04` or `OVA`; empty for an input without a number."""
     if not episode.number:
         return ""
     number = f"EP{episode.number}" if episode.number[:1].isdigit() else episode.number
@@ -98,9 +98,9 @@ def episode_code(episode: Episode) -> str:
 
 
 def stem_of(episode: Episode, index: int, name: str, page: int | None = None) -> str:
-    """File name of a picture: `series_episode_index` as the reference asks, or `title_name` for a folder's picture.
+    """Return a picture's file name: `series_episode_index` as in the reference, or `title_name` for a folder's picture.
 
-    Of several pictures of one file each has its number (`page`) at the end.
+    Pictures from a file with several end in their number (`page`).
     """
     series = _one_word(episode.series)
     if episode.source.kind == SourceKind.PICTURES and name:
@@ -147,7 +147,7 @@ def _rows(frames: Sequence[tuple[Any, ...]], episodes: dict[int, Episode], every
         custom_caption, written = every.captions.get(pk, (None, None))
         general = [(tag, score) for tag, score, category in tags if category == TagCategory.GENERAL]
         yield Picture(
-            # Content and place, not a row's number: the same inputs give the same captions in any database.
+            # Content and position instead of row keys: the same inputs give the same captions in any database.
             key=f"{episode.source.sha256[:20]}:{index:08d}",
             stem=stem_of(episode, index, name, page),
             file=file,
@@ -180,7 +180,7 @@ def _rows(frames: Sequence[tuple[Any, ...]], episodes: dict[int, Episode], every
 
 
 def _rating(tags: Sequence[str]) -> str:
-    """A booru's word for the rating among a frame's tags, else a classifier's ("r15"), else nothing."""
+    """Return the booru's rating among a frame's tags, else a classifier's ("r15"), else nothing."""
     ratings = [tag.removeprefix(RATING) for tag in tags if tag.startswith(RATING)]
     return next((name for name in ratings if name in RATINGS), ratings[0] if ratings else "")
 
@@ -218,12 +218,12 @@ def _faces(keys: list[int], *, name_clusters: bool) -> dict[int, list[FaceRow]]:
 
 
 def cluster_name(number: int) -> str:
-    """What the faces of an unnamed cluster are called where the recipe wants that."""
+    """Return the name for faces of an unnamed cluster, if the recipe uses one."""
     return f"{CLUSTER}{number:02d}"
 
 
 def _names_like_clusters(keys: list[int]) -> set[str]:
-    """Characters that are called as a cluster would be: the two must not become one person."""
+    """Return characters with a cluster's name: the two must not be merged."""
     rows = Character.objects.filter(name__startswith=CLUSTER, collection__frames__in=keys[:1])
     return set(rows.values_list("name", flat=True))
 
@@ -241,9 +241,9 @@ def _tags(keys: list[int], *, every: bool) -> dict[int, list[tuple[str, float, i
 
 
 def _characters(keys: list[int]) -> dict[int, list[tuple[str, bool, bool]]]:
-    """Who is on frames by other evidence than faces, people's words first, then files', then taggers'.
+    """Return the characters of frames by other evidence than faces: people's labels first, then files', then taggers'.
 
-    Name, whether it is an outfit, whether a person said it.
+    Each as (name, whether it is an outfit, whether a person said it).
     """
     rows = FrameCharacter.objects.filter(frame_id__in=keys, state=TagState.YES)
     columns = ("frame_id", "origin", "score", "character__name", "character__parent_id")
@@ -255,7 +255,7 @@ def _characters(keys: list[int]) -> dict[int, list[tuple[str, bool, bool]]]:
 
 
 def _captions(keys: list[int]) -> dict[int, tuple[str, datetime]]:
-    """What people wrote about frames, and when; else about a dropped copy, the last one."""
+    """Return people's captions of frames with their times; else the latest of a dropped copy."""
     of_copies = Caption.objects.filter(frame__duplicate_of__in=keys, frame__state=FrameState.DROPPED).exclude(text="")
     rows = of_copies.order_by("updated_at", "pk").values_list("frame__duplicate_of_id", "text", "updated_at")
     captions = {frame_id: (text, written_at) for frame_id, text, written_at in rows if frame_id is not None}
@@ -266,7 +266,7 @@ def _captions(keys: list[int]) -> dict[int, tuple[str, datetime]]:
 
 
 def _file_captions(keys: list[int]) -> dict[int, list[str]]:
-    """Sentences of files beside the pictures, in their order."""
+    """Return the sentences of sidecar files, in order."""
     captions_by_frame: dict[int, list[str]] = defaultdict(list)
     rows = FileCaption.objects.filter(frame_id__in=keys).order_by("frame_id", "position")
     for frame_id, text in rows.values_list("frame_id", "text"):
@@ -275,7 +275,7 @@ def _file_captions(keys: list[int]) -> dict[int, list[str]]:
 
 
 def _model_captions(keys: list[int]) -> dict[int, list[tuple[str, datetime]]]:
-    """The sentences of models about each frame, each as one line, the newest first."""
+    """Return the models' captions of each frame, each as one line, newest first."""
     captions_by_frame: dict[int, list[tuple[str, datetime]]] = defaultdict(list)
     rows = ModelCaption.objects.filter(frame_id__in=keys).exclude(text="").order_by("-written_at", "-pk")
     for frame_id, text, written_at in rows.values_list("frame_id", "text", "written_at"):
@@ -284,7 +284,7 @@ def _model_captions(keys: list[int]) -> dict[int, list[tuple[str, datetime]]]:
 
 
 def _passes(keys: list[int]) -> dict[int, int]:
-    """Upscaling that pictures had before they came here, as their files told; frames of films never had any."""
+    """Return earlier upscaling passes as stated by the pictures' files; frames of films never have any."""
     if not keys:
         return {}
     rows = Frame.objects.filter(pk__in=keys, measures__has_key="upscaled").values_list("pk", "measures__upscaled")
@@ -297,5 +297,5 @@ def _source_dirs(episode: Episode, name: str) -> tuple[str, ...]:
 
 
 def _one_word(text: str) -> str:
-    """Without spaces, underscores and dots: later tools cut file names at underscores."""
+    """Remove spaces, underscores and dots: other tools split file names at underscores."""
     return "".join(char for char in normal(text) if not char.isspace() and char not in "_.")

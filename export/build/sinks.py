@@ -1,4 +1,4 @@
-"""Where the files of a dataset go: a folder that appears whole, or a zip with UTF-8 names and no time stamps."""
+"""Output of datasets: a folder that appears atomically, or a ZIP with UTF-8 names and no timestamps."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from pathlib import Path
 from ingest.errors import BadInput, KomaError
 from ingest.imaging.store import check_room, full, no_room
 
-_ZIP_DATE = (1980, 1, 1, 0, 0, 0)  # the earliest that a zip knows: same files, same bytes
+_ZIP_DATE = (1980, 1, 1, 0, 0, 0)  # the earliest date of the ZIP format: same files, same bytes
 _COPY_BYTES = 1 << 20
 _MANIFEST = "dataset.json"
 _INSIDE = ".koma-building"
 
 
 class FolderSink:
-    """Files below one folder, each renamed into place when it is whole. Nothing is ever written outside of it."""
+    """Files below one folder, each renamed into place when complete. Nothing is ever written outside it."""
 
     def __init__(self, root: Path, *, reserve_bytes: int = 0) -> None:
-        """`reserve_bytes`: refuse to write when the disk would keep less than this free."""
+        """`reserve_bytes`: disk space that writes must leave free."""
         self.root = root
         self.reserve_bytes = reserve_bytes
         self._folders: set[Path] = set()
@@ -46,29 +46,29 @@ class FolderSink:
             raise
 
     def has(self, path: str) -> bool:
-        """Whether the file is there, whole."""
+        """Return whether the complete file exists."""
         return self.path(path).is_file()
 
     def path(self, path: str) -> Path:
-        """The file behind a relative path; BadInput when it would lie outside of the folder."""
+        """Resolve a relative path. Raises BadInput if it would lie outside the folder."""
         parts = path.split("/")
         if not path or any(part in ("", ".", "..") or "\\" in part or "\0" in part for part in parts):
             raise BadInput(f"{path!r} would lie outside of the dataset; nothing was written there.")
         return self.root.joinpath(*parts)
 
     def remove_leftovers(self) -> None:
-        """Delete half-written files of a process that died."""
+        """Delete partial files of a process that died."""
         for leftover in self.root.rglob(".*.part"):
             leftover.unlink(missing_ok=True)
 
 
 def move_whole(built: Path, target: Path) -> None:
-    """Move a built folder to its place in one step, durable before it shows; an older dataset there is replaced.
+    """Move a built folder into place atomically, synced beforehand; an older dataset there is replaced.
 
-    Raises KomaError when something else than a dataset of ours is in the way.
+    Raises KomaError when something other than a dataset of Koma is in the way.
     """
     check_place(target)
-    os.sync()  # one for all files: a sync for each of thousands takes minutes on a slow disk
+    os.sync()  # once for all files: syncing each of thousands takes minutes on a slow disk
     target.parent.mkdir(parents=True, exist_ok=True)
     if built.parent == target:
         _move_contents(built, target)
@@ -89,7 +89,7 @@ def move_whole(built: Path, target: Path) -> None:
 
 
 def check_place(target: Path) -> None:
-    """Raise KomaError when something else than a dataset of ours is at `target`."""
+    """Raise KomaError if something other than a dataset of Koma is at `target`."""
     if target.is_symlink() or (target.exists() and not target.is_dir()):
         raise KomaError(f"{target} is in the way and no folder; nothing was changed there. Choose another place.")
     if not target.exists() or (target / _MANIFEST).is_file():
@@ -101,9 +101,9 @@ def check_place(target: Path) -> None:
 
 
 def building_place(target: Path) -> Path:
-    """Where to build what will be moved to `target`: beside it, or inside it where only that is ours to write.
+    """Return where to build what will be moved to `target`: beside it, or inside it if only that is writable.
 
-    Inside is needed for the mounted folder of a container: it can neither be renamed nor written beside.
+    Inside is needed for a container's mounted folder, which can be neither renamed nor written beside.
     """
     parent = target.parent
     while not parent.exists():
@@ -114,7 +114,7 @@ def building_place(target: Path) -> Path:
 
 
 def _move_contents(built: Path, target: Path) -> None:
-    """As near to one step as a mounted folder allows: the manifest goes first and comes last."""
+    """Move the contents as atomically as a mounted folder allows: the manifest is removed first and written last."""
     (target / _MANIFEST).unlink(missing_ok=True)
     for entry in target.iterdir():
         if entry != built:
@@ -126,7 +126,7 @@ def _move_contents(built: Path, target: Path) -> None:
 
 
 def share(place: Path, *, umask: int) -> None:
-    """Give a finished dataset (or its zip) the rights that a file of this umask has; Koma's own files have 0600."""
+    """Set the permissions of a finished dataset (or its ZIP) by this umask; Koma's own files have 0600."""
     for root, folders, files in os.walk(place):
         for path in [Path(root), *(Path(root, name) for name in folders)]:
             path.chmod(0o777 & ~umask)
@@ -182,7 +182,7 @@ def zip_folder(
 
 
 def files_below(folder: Path) -> Iterator[Path]:
-    """All files below a folder, sorted by their path, links left out."""
+    """Yield all files below a folder, sorted by path, without links."""
     paths = []
     for root, _, names in os.walk(folder):
         paths += [Path(root, name) for name in names]
@@ -190,7 +190,7 @@ def files_below(folder: Path) -> Iterator[Path]:
 
 
 def sync_folder(folder: Path) -> None:
-    """Make a rename in this folder survive a power cut."""
+    """Sync a folder, so that a rename in it survives a power failure."""
     handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(handle)

@@ -1,4 +1,4 @@
-"""Which upscaler a recipe uses in a collection, and how much it enlarges."""
+"""The upscaler of a recipe in a collection, and its factor."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from ingest.models import Collection
 
 
 def is_asked(recipe: Recipe) -> bool:
-    """Whether anything of the recipe could be upscaled."""
+    """Return whether the recipe may upscale anything."""
     return recipe.face_set.enabled or recipe.upscale.below > 0
 
 
 def name_of(collection: Collection, recipe: Recipe) -> str:
-    """The recipe's upscaler, else the collection's choice, else Lanczos."""
+    """Return the recipe's upscaler, else the collection's choice, else Lanczos."""
     if recipe.upscale.model:
         return recipe.upscale.model
     chosen = choices.chosen(collection, "upscale")
@@ -25,17 +25,17 @@ def name_of(collection: Collection, recipe: Recipe) -> str:
 
 
 def factor_of(collection: Collection, recipe: Recipe) -> int:
-    """By how much one pass enlarges; BadInput when the upscaler is not installed."""
+    """Return the factor of one pass. Raises BadInput when the upscaler is not installed."""
     if not is_asked(recipe):
         return 2
     return known_upscalers.factor_of(name_of(collection, recipe), settings.KOMA_MODELS_DIR)
 
 
 def open_for(collection: Collection, recipe: Recipe) -> Upscaler:
-    """The upscaler, ready to work; BadInput says why it is not."""
+    """Open the upscaler. Raises BadInput when it cannot be used."""
     return known_upscalers.open_upscaler(name_of(collection, recipe), settings.KOMA_MODELS_DIR)
 
 
 def offered() -> list[str]:
-    """Upscalers that can be chosen here."""
+    """Return the available upscalers."""
     return known_upscalers.names(settings.KOMA_MODELS_DIR)

@@ -1,6 +1,6 @@
-"""The whole pipeline in this process, without Redis: inputs in, a dataset out. What `manage.py build_dataset` runs.
+"""The complete pipeline in this process, without Redis, from inputs to a dataset: what `manage.py build_dataset` runs.
 
-Everything is kept in the database and the store, so a second call goes on where the first was stopped.
+All state is in the database and the store, so a second call continues where the first stopped.
 """
 
 from __future__ import annotations
@@ -39,8 +39,8 @@ from ingest.pipeline import runner
 from ingest.pipeline.registry import stages
 from ingest.pipeline.settling import settle
 
-CLOCKS_APART = timedelta(minutes=2)  # of machines whose workers take part
-WAIT_S = 0.5  # between looks at a stage that another worker of this installation has
+CLOCKS_APART = timedelta(minutes=2)  # allowed clock difference of machines with workers
+WAIT_S = 0.5  # between polls of a stage that another worker has
 
 Report = Callable[[str], None]
 
@@ -50,7 +50,7 @@ REFUSED_SHOWN = 100  # files of one input in the answer; the file beside the dat
 
 @dataclass(slots=True)
 class Input:
-    """One thing that was asked for, what became of it, and why not.
+    """One requested input, its result, and the reason if it failed.
 
     `refused`: files inside it that could not be used, with their reasons, the first REFUSED_SHOWN of `refused_count`.
     """
@@ -79,7 +79,7 @@ class Input:
 
 @dataclass(slots=True)
 class Outcome:
-    """What a call did. `refused_file`: where all refused files of all inputs are listed, when there are any."""
+    """Result of a call. `refused_file`: the list of all refused files of all inputs, if there are any."""
 
     collection: str
     out: str
@@ -111,8 +111,8 @@ class Outcome:
 def build_dataset(config: Config, *, report: Report = lambda text: None) -> Outcome:
     """Register the inputs, run the stages, name faces by the references, write the dataset.
 
-    An input that cannot be used, wholly or in part, is recorded with its reason and the others go on; `Outcome.ok` is
-    then False. Raises KomaError only for what stops everything before it begins.
+    An input that cannot be used, fully or in part, is recorded with its reason, and the others continue; `Outcome.ok`
+    is then False. Raises KomaError only for problems that prevent the start.
     """
     if config.out is None or not config.collection or not config.inputs:
         raise BadInput("A build needs a collection, a place for the dataset and at least one input.")
@@ -141,7 +141,7 @@ def build_dataset(config: Config, *, report: Report = lambda text: None) -> Outc
 
 
 def _choose(collection: Collection, config: Config) -> None:
-    """Models and lists of tags that the config names. Raises BadInput before any picture is read."""
+    """Apply the models and tag lists of the config. Raises BadInput before any picture is read."""
     running_stages = (
         [name for name, stage in stages().items() if stage.by_default()] if config.stages is None else config.stages
     )
@@ -189,9 +189,9 @@ def _list_refused(collection: Collection, out: Path, outcome: Outcome) -> None:
 
 
 def open_collection(name: str) -> Collection:
-    """The collection of this name, made when there is none; admins of the site become its admins.
+    """Return the collection of this name; if missing, create it with the site's admins as its admins.
 
-    Raises BadInput when two have the name.
+    Raises BadInput when two collections have the name.
     """
     clean = " ".join(name.split())
     collections = list(Collection.objects.filter(name=clean)[:2])
@@ -228,7 +228,7 @@ def _register(collection: Collection, config: Config, outcome: Outcome, report: 
 
 
 def _added(collection: Collection, path: Path, about: dict[str, Any], report: Report) -> Episode:
-    """The episode of an input, new or known, with what the config says of it."""
+    """Return the episode of an input, new or known, with its settings from the config."""
     try:
         episode = sources.register(collection=collection, path=path.absolute(), by=None)
         word = "added"
@@ -246,7 +246,7 @@ def _added(collection: Collection, path: Path, about: dict[str, Any], report: Re
 
 
 def _inputs(path: Path) -> Iterable[Path]:
-    """A file as it is; of a folder its films and zips, and the folder itself when it holds pictures."""
+    """Yield a file itself; for a folder its films and ZIPs, and the folder itself if it holds pictures."""
     if not path.is_dir():
         return [path]
     listing = list_folder(path)
@@ -292,7 +292,7 @@ def _run(collection: Collection, episodes: list[Episode], config: Config, outcom
 
 
 def _to_the_end(run: PipelineRun, models: dict[str, Any], outcome: Outcome, report: Report) -> None:
-    """Run every stage here; what a worker of this installation has taken is waited for."""
+    """Run every stage here, and wait for those that a worker of this installation has claimed."""
     reported: set[int] = set()
     latest: datetime | None = None
     while run.state not in FINISHED:
@@ -317,7 +317,7 @@ def _to_the_end(run: PipelineRun, models: dict[str, Any], outcome: Outcome, repo
 
 
 def _take_back(collection: Collection) -> None:
-    """Free the stages that a killed call of this command on this machine left running."""
+    """Release the stages that a killed call of this command on this machine left running."""
     for run in collection.runs.exclude(state__in=FINISHED):
         for row in run.stages.filter(state=RunState.RUNNING):
             host, _, process = row.worker.rpartition(":")
@@ -364,7 +364,7 @@ def _write(collection: Collection, recipe: Recipe, out: Path, outcome: Outcome, 
         collection, recipe, folder=building, target=out, on_progress=report_progress
     )
     move_whole(building, out)
-    share(out, umask=settings.KOMA_UMASK)  # it is the person's, as anything else that their programs write
+    share(out, umask=settings.KOMA_UMASK)  # readable like any other file the user writes
     outcome.counts |= {
         "exported": len(plan.items),
         "folders": len(plan.balance.folders),

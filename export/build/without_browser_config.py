@@ -1,4 +1,4 @@
-"""What a headless build may be told: the same as the browser's forms, in TOML, in JSON or as options."""
+"""Configuration of a headless build, with all settings of the browser's forms, in TOML, JSON or as options."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from ingest.pipeline.settings import settings_of, typed
 
 SECTIONS = ("collection", "out", "references", "recipe", "defaults", "inputs", "models", "tag_lists", "run", "stages")
 RUN = ("stages", "keep")
-NO_LIST = ""  # of a kind: the collection uses none of its own
+NO_LIST = ""  # the collection uses no list of this kind
 
 
 class ConfigError(BadInput):
-    """A config that cannot be used; every wrong entry is named."""
+    """An invalid config; every wrong entry is named."""
 
     def __init__(self, errors: Sequence[str]) -> None:
         super().__init__("The config cannot be used: " + "; ".join(errors))
@@ -33,7 +33,7 @@ class ConfigError(BadInput):
 
 @dataclass(slots=True)
 class InputConfig:
-    """An input and what is said of it: fields of `sources.FIELDS`."""
+    """An input and its metadata, fields of `sources.FIELDS`."""
 
     path: Path
     about: dict[str, Any] = field(default_factory=dict)
@@ -41,9 +41,9 @@ class InputConfig:
 
 @dataclass(slots=True)
 class Config:
-    """Everything besides the pictures. `defaults` are said of every input that does not say otherwise.
+    """Everything besides the pictures. `defaults` apply to every input that does not override them.
 
-    `stages`: those that run; None: the usual ones. `keep`: later runs begin with these settings, too.
+    `stages`: those to run; None for the default ones. `keep`: save these settings for later runs.
     """
 
     collection: str = ""
@@ -59,11 +59,11 @@ class Config:
     keep: bool = False
 
     def about(self, input_config: InputConfig) -> dict[str, Any]:
-        """All that is said of an input."""
+        """Return all metadata of an input."""
         return self.defaults | input_config.about
 
     def parsed_recipe(self) -> Recipe:
-        """The recipe. Raises ConfigError."""
+        """Return the parsed recipe. Raises ConfigError."""
         try:
             return parse(self.recipe)
         except RecipeError as error:
@@ -71,7 +71,7 @@ class Config:
 
 
 def read(path: Path) -> Config:
-    """A config from a TOML or JSON file; paths in it are meant from the file's own folder. Raises ConfigError."""
+    """Read a config from a TOML or JSON file; paths are relative to the file's folder. Raises ConfigError."""
     if path.suffix.lower() not in (".toml", ".json"):
         raise BadInput(f"{path}: a config is a .toml or .json file.")
     try:
@@ -83,7 +83,7 @@ def read(path: Path) -> Config:
 
 
 def from_dict(data: object, *, folder: Path) -> Config:
-    """A config from a plain dict. Raises ConfigError that names every wrong entry at once."""
+    """Parse a config from a dict. Raises ConfigError naming every wrong entry."""
     reader = _Reader(folder)
     config = reader.config(data)
     if reader.errors:
@@ -92,7 +92,7 @@ def from_dict(data: object, *, folder: Path) -> Config:
 
 
 def option(config: Config, text: str) -> None:
-    """Take over one option `stages.STAGE.SETTING=VALUE` or `recipe.SECTION.SETTING=VALUE`. Raises BadInput."""
+    """Apply an option `stages.STAGE.SETTING=VALUE` or `recipe.SECTION.SETTING=VALUE`. Raises BadInput."""
     name, sign, value = text.partition("=")
     kind, _, rest = name.strip().partition(".")
     section, dot, setting = rest.partition(".")
@@ -111,7 +111,7 @@ def option(config: Config, text: str) -> None:
 
 
 def model(config: Config, text: str) -> None:
-    """Take over one option `TASK=NAME`, again for each further model of a task; an empty name: the default."""
+    """Apply an option `TASK=NAME`, repeatable for further models of a task; an empty name means the default."""
     task, sign, name = text.partition("=")
     if not sign:
         raise BadInput(f"{text!r}: say TASK=NAME, as tags=wd-swinv2-v3.")
@@ -120,7 +120,7 @@ def model(config: Config, text: str) -> None:
 
 
 def stage_value(stage: str, setting: str, text: str) -> Any:
-    """The value of a stage's setting from text. Raises BadInput."""
+    """Parse the value of a stage's setting. Raises BadInput."""
     known = settings_of(stage_named(stage))
     if setting not in known:
         names = ", ".join(known) or "none"
@@ -135,7 +135,7 @@ def _task(name: str) -> None:
 
 @dataclass(slots=True)
 class _Reader:
-    """Reads a dict and gathers everything that is wrong with it."""
+    """Parses a dict and collects all errors."""
 
     folder: Path
     errors: list[str] = field(default_factory=list)
@@ -219,7 +219,7 @@ class _Reader:
         return cleaned if done else {}
 
     def _recipe(self, value: object) -> dict[str, Any]:
-        """A table, or the path of a recipe's file."""
+        """Read a recipe from a table or from the path of a file."""
         if isinstance(value, str):
             try:
                 return recipe_text.read_file(self._path(value, "recipe")).as_dict()

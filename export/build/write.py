@@ -1,6 +1,6 @@
-"""Writes a planned dataset into a folder: pictures, JSON, captions, multiply.txt, and at last a manifest.
+"""Writing of a planned dataset to a folder: pictures, JSON, captions, multiply.txt, and finally a manifest.
 
-Can be stopped at any moment and goes on where it was: a picture whose JSON is there is whole. Knows no database.
+It can be stopped at any time and resumed: a picture whose JSON exists is complete. It does not access the database.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ MANIFEST = "dataset.json"
 EARLIER = "an earlier step"  # upscaled before the picture came here
 _MARK = ".building.json"
 _THREADS = 2
-_BATCH = 16  # pictures between two looks at cancel and progress
+_BATCH = 16  # pictures between checks for a cancel and progress reports
 _ALIVE_EVERY_S = 5.0
 
 OnProgress = Callable[[int], None]
@@ -42,7 +42,7 @@ OnProgress = Callable[[int], None]
 
 @dataclass(slots=True)
 class Built:
-    """What was written: items, bytes of pictures, and those that could not be, each with its reason."""
+    """Result: items and bytes written, and items that failed, each with its reason."""
 
     written: int = 0
     resumed: int = 0
@@ -72,7 +72,7 @@ def build(
     `upscaler` is needed where items have passes, `masker` where the recipe wants masks.
 
     A folder with part of the same plan is completed, one with part of another plan is emptied first. Raises KomaError
-    when a picture of the plan cannot be read (what is whole stays, so that a later try goes on), StoreFull.
+    when a picture cannot be read (complete ones stay, so that a retry continues), and StoreFull.
     """
     layout = placed(plan, recipe)
     if upscaler is None and any(item.passes for item in plan.items):
@@ -118,13 +118,13 @@ def _outcomes(tasks: list[Future[Built]], alive: Callable[[], None]) -> list[Bui
             alive()
     except BaseException:
         for task in tasks:
-            task.cancel()  # those that have begun end by themselves
+            task.cancel()  # running ones end by themselves
         raise
     return [task.result() for task in tasks]
 
 
 def manifest(plan: Plan, recipe: Recipe, layout: Placed) -> dict[str, Any]:
-    """What the dataset is made of, without dates or machine names: recipe, folders, and which picture is which."""
+    """Return the manifest of a dataset, without dates or machine names: recipe, folders, and all pictures."""
     return {
         "made_by": "Koma",
         "recipe": recipe.as_dict(),
@@ -153,7 +153,7 @@ def manifest(plan: Plan, recipe: Recipe, layout: Placed) -> dict[str, Any]:
 
 
 def _entry(item: Item, layout: Placed) -> dict[str, Any]:
-    """What the manifest says of a picture; `by_person`: the names that people gave, where there are any."""
+    """Return a picture's manifest entry; `by_person`: the names given by people, if any."""
     picture = item.picture
     entry: dict[str, Any] = {
         "key": picture.key,
@@ -241,7 +241,7 @@ def _write(
 
 
 def _goes_as_it_is(item: Item, recipe: Recipe) -> bool:
-    """Whether the file goes out byte for byte. An original tells of earlier upscaling; a stored copy does not."""
+    """Return whether the file is copied byte for byte. An original states earlier upscaling; a stored copy does not."""
     is_uncut = item.crop is None and item.size is None and not item.passes
     names_passes = item.picture.original or not item.all_passes
     return bool(is_uncut and names_passes) and is_unchanged(item.picture, recipe.selection)
@@ -256,7 +256,7 @@ def _growth(item: Item, upscaler: Upscaler | None) -> Growth:
 def _write_item(
     item: Item, picture: bytes, after: str, recipe: Recipe, layout: Placed, sink: FolderSink, *, model: str
 ) -> None:
-    """The picture with the ending `after`, its caption and its JSON."""
+    """Write the picture with the extension `after`, its caption and its JSON."""
     base = _base(item, layout)
     lines = captions_of(item.picture, recipe)
     sink.write(base + after, picture)
@@ -276,11 +276,11 @@ def _write_item(
     if recipe.metadata.version == "v2":
         folder, _, stem = base.rpartition("/")
         sink.write(f"{folder}/.{stem}_meta.json" if folder else f".{stem}_meta.json", text)  # where v2's tools look
-    sink.write(f"{base}.json", text)  # last: its presence says that this picture is whole
+    sink.write(f"{base}.json", text)  # last: it marks the picture as complete
 
 
 def _how_made(item: Item, *, model: str) -> dict[str, Any]:
-    """What was done to the picture beyond cutting: passes of upscaling, and what a face was cut from."""
+    """Return how the picture was processed beyond cropping: upscaling passes, and what a face was cropped from."""
     facts: dict[str, Any] = {}
     if item.all_passes:
         facts["upscale"] = {"passes": item.all_passes, "model": model}

@@ -1,1 +1,1 @@
-"""Layouts of a dataset on disk: the folder hierarchy, and kohya's flat folders."""
+"""Encoding of exported pictures and masks."""

@@ -1,4 +1,4 @@
-"""Masks of exported pictures: where they lie so that no trainer takes them for pictures, and their bytes."""
+"""Masks of exported pictures: paths that no trainer mistakes for pictures, and encoding."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from PIL import Image
 from export.algorithms.crops import Crop
 from export.formats.pictures import cut
 
-FOLDER = ".masks"  # trainers and readers of datasets leave out names that begin with a dot
+FOLDER = ".masks"  # trainers and dataset loaders skip names that begin with a dot
 LABEL = "-masklabel"  # OneTrainer looks for NAME-masklabel.png beside NAME
 Bytes = NDArray[np.uint8]
 
 
 class Masker(Protocol):
-    """Cuts characters out of pictures; called from several threads. `identity` tells one model from another."""
+    """Segments characters; called from several threads. `identity` identifies the model."""
 
     identity: str
 
@@ -28,17 +28,18 @@ class Masker(Protocol):
 
 
 def place(base: str, form: str) -> str:
-    """The path of the mask of the picture `base` (a path without ending) in the form `folder` or `onetrainer`."""
+    """Return the path of the mask of the picture `base` (without extension) in the form `folder` or `onetrainer`."""
     return f"{FOLDER}/{base}.png" if form == "folder" else f"{base}{LABEL}.png"
 
 
 def is_mask(parts: tuple[str, ...]) -> bool:
-    """Whether a path below a dataset is that of a mask."""
+    """Return whether a path below a dataset is that of a mask."""
     return FOLDER in parts[:-1] or parts[-1].rpartition(".")[0].endswith(LABEL)
 
 
 def mask_bytes(mask: Bytes, size: tuple[int, int], crop: Crop | None) -> bytes:
-    """A grey PNG of `size` (width, height) from the mask [h, w] of the whole picture, cut as the picture was."""
+    """Encode a grey PNG of `size` (width, height) from the mask [h, w] of the full picture, cropped like the
+    picture."""
     if crop is not None:
         mask = cut(np.repeat(mask[:, :, None], 3, axis=2), crop)[:, :, 0]
     height, width = mask.shape
@@ -51,6 +52,6 @@ def mask_bytes(mask: Bytes, size: tuple[int, int], crop: Crop | None) -> bytes:
 
 
 def size_of(picture: bytes) -> tuple[int, int]:
-    """(width, height) of an encoded picture."""
+    """Return (width, height) of an encoded picture."""
     with Image.open(io.BytesIO(picture)) as image:
         return (image.width, image.height)

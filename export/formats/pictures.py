@@ -1,4 +1,4 @@
-"""Bytes of one exported picture: cut, padded, upscaled, shrunk, encoded; the stored bytes where nothing changes."""
+"""Bytes of exported pictures: cropped, padded, upscaled, shrunk, encoded; the stored bytes if nothing changes."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _STORED: dict[str, Encoding] = {"png": "png", "webp": "webp", "jpg": "jpeg", "jp
 
 
 def is_unchanged(picture: Picture, selection: Selection) -> bool:
-    """Whether the bytes of `picture.source` can go out as they are: small enough already, and of the format asked for.
+    """Return whether the bytes of `picture.source` can be exported unchanged: small enough and in the requested format.
 
     What only Koma shows as the team saw it (transparent, animated, turned...) is of no format but `original`.
     """
@@ -35,12 +35,12 @@ def is_unchanged(picture: Picture, selection: Selection) -> bool:
 
 
 def ending(picture: Picture, selection: Selection, *, unchanged: bool) -> str:
-    """Of the written file, with its dot: that of the bytes, whatever the file was called when it came."""
+    """Return the written file's extension, with its dot, by its contents and not by its original name."""
     return f".{picture.source.rpartition('.')[2]}" if unchanged else ENDINGS[encoding_for(picture, selection)]
 
 
 def encoding_for(picture: Picture, selection: Selection) -> Encoding:
-    """How a picture is written that does not go out as it is; where each keeps its own format and has none, as png."""
+    """Return the encoding of a picture that is not copied; PNG if it should keep its format but has none."""
     return _encoding(picture) or "png" if selection.format == "original" else selection.format
 
 
@@ -53,7 +53,7 @@ Enlarge = Callable[[NDArray[np.uint8]], NDArray[np.uint8]]
 
 @dataclass(frozen=True, slots=True)
 class Growth:
-    """How a picture grows: `enlarge` makes `passes` passes, then it is brought to exactly `size` (width, height).
+    """Upscaling of a picture: `passes` by `enlarge`, then resized to exactly `size` (width, height).
 
     `told` are all passes, with those before; they and the upscaler's name are written into the file.
     """

@@ -1,4 +1,4 @@
-"""The rows of `export`, under one name."""
+"""The database models of `export`."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""The right side of the export page: what a recipe would give."""
+"""The preview on the export page: what a recipe would export."""

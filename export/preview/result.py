@@ -1,6 +1,6 @@
-"""What a recipe would give, before anything is written: folders, balance, five captions; quick enough for a slider.
+"""Preview of a recipe without writing: folders, balance, five captions; fast enough for a slider.
 
-Pictures are counted by signature once and kept for a short while; a moved weight is arithmetic on a few hundred rows.
+Picture counts by signature are cached briefly; a changed weight is arithmetic on a few hundred rows.
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ class Segment:
 
 @dataclass(slots=True)
 class Preview:
-    """All that the right side of the export page shows."""
+    """All that the preview on the export page shows."""
 
     balance: Balance
     rows: list[TreeRow]
@@ -102,7 +102,7 @@ class Preview:
 
 
 def preview(collection: Collection, recipe: Recipe, *, page: int = 0) -> Preview:
-    """The result of a recipe over the collection as it is now; `page` turns to the next five examples."""
+    """Return the preview of a recipe for the current collection; `page` selects the five examples."""
     cache_stamp = stamp(collection)
     totals = counted(collection, recipe, cache_stamp=cache_stamp)
     counts, upscaled = totals.counts, totals.upscaled
@@ -156,7 +156,7 @@ def counted(collection: Collection, recipe: Recipe, *, cache_stamp: str) -> Coun
 
 
 def is_counted(collection: Collection, recipe: Recipe) -> bool:
-    """Whether a preview needs no look at every frame."""
+    """Return whether a preview can use cached counts instead of reading every frame."""
     return _key("pictures", stamp(collection), recipe, _factor_text(collection, recipe)) in cache
 
 

@@ -1,1 +1,1 @@
-"""Brings changes that were made in an exported folder back into the collection."""
+"""Importing changes made in an exported folder back into the collection."""

@@ -1,4 +1,4 @@
-"""Brings what a re-sorted folder says into the database: as a person's word, with history and undo."""
+"""Applying a re-sorted folder to the database as a person's labels, with history and undo."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _FRAMES_AT_ONCE = 500
 
 @dataclass(frozen=True, slots=True)
 class OnPicture:
-    """Somebody who is on a frame without a face that could be named, or who is not."""
+    """A character to add to or remove from a frame without a face."""
 
     frame: Frame
     path: str
@@ -34,10 +34,9 @@ class OnPicture:
 
 @dataclass(slots=True)
 class Proposal:
-    """What would be done: faces by the name they get, faces made unknown, and what stays open with its reason.
+    """Proposed changes: faces by new name, faces made unknown, and open pictures with their reasons.
 
-    Faces come with the version that was looked at; `paths` are the pictures of each. `pictures`: who is on one, face or
-    no face.
+    Faces carry the row version that was read; `paths` are the pictures of each. `pictures`: characters without a face.
     """
 
     naming: dict[str, dict[int, int]] = field(default_factory=lambda: defaultdict(dict))
@@ -58,9 +57,9 @@ class Proposal:
 
 @dataclass(slots=True)
 class Applied:
-    """How many faces were named or unnamed, and each picture that could not be settled, with the reason.
+    """Number of faces named or made unknown, and each picture left open, with its reason.
 
-    `placed`: names that pictures got or lost without a face.
+    `placed`: number of names added to or removed from pictures without a face.
     """
 
     named: int = 0
@@ -70,10 +69,10 @@ class Applied:
 
 
 def propose(*, collection: Collection, moved: Iterable[Moved]) -> Proposal:
-    """What the moved pictures plainly say about the faces of a collection; changes nothing.
+    """Derive the unambiguous changes to a collection's faces from moved pictures; changes nothing.
 
-    A name that the dataset does not know is that of the character whose folder would be spelled so; where two
-    would, it stays open, and where none would, somebody new is meant.
+    A name unknown to the dataset means the character with that folder spelling; if there are two, it stays open, and if
+    there is none, it is a new character.
     """
     moved = list(moved)
     proposal = Proposal()
@@ -106,7 +105,7 @@ def propose(*, collection: Collection, moved: Iterable[Moved]) -> Proposal:
             for yes, people in ((True, settled.displayed), (False, settled.not_shown)):
                 proposal.pictures += [OnPicture(frame, row.path, name, yes) for name in people]
     for row in moved:
-        # A crop that says no more than its picture needs no answer of its own.
+        # A crop that only agrees with its picture needs no entry.
         frame_change = done.get(row.key.partition(":crop")[0])
         if row.is_crop and not (frame_change is not None and frame_change >= names.of(row.now)):
             proposal.open.append(Open(row.path, "a crop; move the picture it was cut from, or name its face"))
@@ -116,10 +115,10 @@ def propose(*, collection: Collection, moved: Iterable[Moved]) -> Proposal:
 
 
 def apply(*, collection: Collection, moved: Iterable[Moved], by: Any) -> Applied:
-    """Name the faces of moved pictures as their new folder says, one operation a character.
+    """Name the faces of moved pictures by their new folder, in one operation per character.
 
-    Only what is plain is done (see `settling.settle`). The rest stays open with its reason, as does what somebody
-    changed in the meantime.
+    Only unambiguous changes are applied (see `settling.settle`). The rest stays open with its reason, as do faces that
+    were changed in the meantime.
     """
     proposal = propose(collection=collection, moved=moved)
     applied = Applied(open=proposal.open)
@@ -151,7 +150,7 @@ def apply(*, collection: Collection, moved: Iterable[Moved], by: Any) -> Applied
 
 
 class _Names:
-    """Names as a dataset says them -> characters of the collection, which may have other names by now."""
+    """Maps a dataset's names to characters of the collection, which may have been renamed since."""
 
     def __init__(self, collection: Collection) -> None:
         characters = Character.objects.filter(collection=collection)
@@ -162,7 +161,7 @@ class _Names:
         self.spelled = by_safe_name(self.existing)
 
     def of(self, names: Iterable[str], *, new: Iterable[str] = ()) -> frozenset[str]:
-        """The characters of these names, clusters left out; BadInput when one of the `new` could be two."""
+        """Return the characters of these names, without clusters. Raises BadInput when one of `new` is ambiguous."""
         fresh = set(new)
         return frozenset(
             self._character_of(name, fresh) for name in names if name in self.existing or not name.startswith(CLUSTER)
@@ -194,7 +193,7 @@ def _frames(
 
 
 def _faceless(frames: Iterable[Frame]) -> dict[int, dict[str, bool]]:
-    """Who is on frames by other evidence than faces -> whether a person said so, by the frame's key."""
+    """Return, by frame key, the characters without a face -> whether a person said so."""
     rows = FrameCharacter.objects.filter(frame__in=list(frames), state=TagState.YES).select_related("character")
     names_by_frame: dict[int, dict[str, bool]] = defaultdict(dict)
     for row in rows:
@@ -203,7 +202,7 @@ def _faceless(frames: Iterable[Frame]) -> dict[int, dict[str, bool]]:
 
 
 def _settle(row: Moved, frame: Frame, now: frozenset[str], names: _Names, faceless: dict[str, bool]) -> Settled:
-    """What changes on a frame; BadInput when it is not plain."""
+    """Return the changes on a frame. Raises BadInput when they are ambiguous."""
     faces = [face for face in frame.faces.all() if face.state == FaceState.FACE]
     settled = settle(
         [

@@ -1,4 +1,4 @@
-"""Files that belong to a picture of a dataset (JSON, caption, mask): found by its name wherever they lie."""
+"""Companion files of a dataset's pictures (JSON, caption, mask), found by name in any folder."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _Path = tuple[str, ...]
 
 @dataclass(frozen=True, slots=True)
 class Companion:
-    """A file of the picture `stem`; `kind` tells its files apart. `to` is its place beside the picture, when known."""
+    """A file of the picture `stem`; `kind` distinguishes its files. `to` is its place beside the picture, if known."""
 
     stem: str
     kind: str
@@ -24,7 +24,8 @@ class Companion:
 
 
 def companion_of(parts: _Path, stems: Mapping[str, str]) -> Companion | None:
-    """Whose file this is; None for what belongs to no picture. `stems`: key of a name -> stem of the dataset."""
+    """Return the companion for a path; None if it belongs to no picture. `stems`: key of a name -> stem in the
+    dataset."""
     name = parts[-1]
     if name.startswith("."):
         owner, kind = (name[1 : -len(_META)], _META) if name.endswith(_META) else ("", "")
@@ -42,7 +43,7 @@ def companion_of(parts: _Path, stems: Mapping[str, str]) -> Companion | None:
 def misplaced_in(
     companions: Iterable[Companion], where: Mapping[str, _Path]
 ) -> tuple[list[Companion], list[tuple[str, str]]]:
-    """Those that lie away from their picture, and files that are there twice, with words about them.
+    """Return the companions that are away from their picture, and duplicate files with a message.
 
     `where`: stem -> path of the picture, as its parts.
     """
@@ -63,6 +64,6 @@ def misplaced_in(
 
 
 def _place(row: Companion, picture: _Path) -> str:
-    """Where a companion belongs: beside its picture, or below the folder of masks as the picture lies in the set."""
+    """Return where a companion belongs: beside its picture, or at the picture's path below the mask folder."""
     top = (FOLDER,) if row.kind.startswith(FOLDER) else ()
     return "/".join((*top, *picture[:-1], row.path.rpartition("/")[2]))

@@ -1,6 +1,6 @@
-"""Reads a dataset back that a person re-sorted by hand: which pictures lie elsewhere now, and who is in them then.
+"""Comparing a re-sorted dataset with its manifest: which pictures were moved, and which characters that implies.
 
-Nothing is guessed: what is not plain is listed as open, with its reason.
+Nothing is guessed: ambiguous pictures are listed as open, with the reason.
 """
 
 from __future__ import annotations
@@ -25,16 +25,16 @@ from ingest.errors import BadInput
 from ingest.imaging.formats import PICTURE_SUFFIXES
 
 _Path = tuple[str, ...]
-MANIFEST_BYTES_MAX = 2**30  # a line for each picture
-INDEX_DIGITS_MAX = 9  # what a frame's index holds
+MANIFEST_BYTES_MAX = 2**30  # one line per picture
+INDEX_DIGITS_MAX = 9  # digits of a frame's index
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Moved:
-    """A picture whose folder says something else than the dataset did.
+    """A picture whose folder differs in meaning from the one in the manifest.
 
-    `new`: names that the dataset does not know. `by_person`: names that people had given when it was made; None
-    where the manifest, of an older version, does not say.
+    `new`: names unknown to the dataset. `by_person`: names that people had given when it was built; None if the
+    manifest, of an older version, does not state them.
     """
 
     stem: str
@@ -52,7 +52,7 @@ class Moved:
 
 @dataclass(frozen=True, slots=True)
 class Open:
-    """What could not be read, corrected or applied, and why."""
+    """A file that could not be read, corrected or applied, and why."""
 
     path: str
     reason: str
@@ -63,9 +63,9 @@ class Open:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReadBack:
-    """`moved`: what the folders say now. `open`: what they do not plainly say. `apart`: files away from their picture.
+    """`moved`: pictures with new meanings. `open`: ambiguous ones. `apart`: files away from their picture.
 
-    `unchanged` pictures lie where they were, `elsewhere` in other folders that say the same; `gone` are deleted.
+    `unchanged` pictures are where they were, `elsewhere` in other folders of the same meaning; `gone` are deleted.
     """
 
     moved: tuple[Moved, ...]
@@ -122,7 +122,7 @@ def read_back(folder: Path, *, format_text: str = "", known: Collection[str] = (
 
 
 class _Reader:
-    """What the folders of one dataset mean."""
+    """Interpretation of one dataset's folders."""
 
     def __init__(self, data: Mapping[str, Any], recipe: Recipe, tokens: _Path, known: Collection[str]) -> None:
         self.pictures: Mapping[str, Mapping[str, Any]] = data["pictures"]
@@ -138,7 +138,8 @@ class _Reader:
         self.tells_people = exact is not None
 
     def compare(self, where: Mapping[str, _Path]) -> tuple[list[Moved], list[Open], int, int]:
-        """Moved pictures, those that are not plain, and how many lie as they were or say the same elsewhere."""
+        """Return moved and ambiguous pictures, and the numbers of unchanged ones and of those moved without a
+        change."""
         moved: list[Moved] = []
         unclear: list[Open] = []
         unchanged = elsewhere = 0
@@ -177,11 +178,11 @@ class _Reader:
         return moved, unclear, unchanged, elsewhere
 
     def facts(self, folders: _Path) -> FolderFacts:
-        """What a folder says; ValueError when that is not plain."""
+        """Return a folder's facts. Raises ValueError when they are ambiguous."""
         return read_folder(self._levels(folders), self.tokens, self.spellings)
 
     def says_nobody_there(self, folders: _Path) -> bool:
-        """Whether the folder that the dataset gave a picture does not say who is in it either."""
+        """Return whether the folder in the manifest does not name characters either."""
         try:
             return self.facts(folders).characters is None
         except ValueError:
@@ -194,7 +195,8 @@ class _Reader:
         return self.layout.levels(folders)
 
     def _from_entries(self, known: Collection[str]) -> Spellings:
-        """For manifests of older versions: from the folders of pictures with one character, and the usual spelling."""
+        """Derive spellings for older manifests from the folders of pictures with one character and the usual
+        spelling."""
         names_by_key: dict[str, set[str]] = defaultdict(set)
         for key, who in by_safe_name({name for row in self.pictures.values() for name in row["characters"]}).items():
             names_by_key[key].update(who)
@@ -214,7 +216,7 @@ class _Reader:
 
 
 def manifest_of(folder: Path) -> tuple[dict[str, Any], Recipe]:
-    """The manifest of a dataset and its recipe. Raises BadInput when it is missing or broken."""
+    """Read a dataset's manifest and recipe. Raises BadInput when it is missing or invalid."""
     path = folder / MANIFEST
     try:
         data = outside_json.read(path, bytes_max=MANIFEST_BYTES_MAX)
@@ -237,7 +239,7 @@ def manifest_of(folder: Path) -> tuple[dict[str, Any], Recipe]:
 
 
 def by_key(moved: Iterable[Moved]) -> Iterator[tuple[str, int, Moved]]:
-    """Source hash prefix and frame index of each moved picture that is no crop."""
+    """Yield source hash prefix and frame index of each moved picture that is not a crop."""
     for row in moved:
         source, _, index = row.key.partition(":")
         if not row.is_crop and len(index) <= INDEX_DIGITS_MAX and index.isascii() and index.isdigit():
@@ -253,5 +255,5 @@ def _parts(folder: str) -> list[str]:
 
 
 def _folder_key(folders: _Path) -> _Path:
-    """Folders as a file system may give them back: in another normal form, in another case."""
+    """Return a key for folders that ignores case and normal form, which file systems may change."""
     return tuple(same_name_key(part) for part in folders)

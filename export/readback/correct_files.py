@@ -1,4 +1,4 @@
-"""Brings the files of a re-sorted dataset up to date: companions beside their pictures, names in JSON and captions."""
+"""Updating the files of a re-sorted dataset: companion files, and names in JSON and captions."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from ingest.errors import BadInput, KomaError
 
 @dataclass(slots=True)
 class Corrected:
-    """Pictures whose JSON and caption were corrected, files moved beside their picture, and what stays open."""
+    """Number of pictures with corrected JSON and caption, of files moved beside their picture, and open cases."""
 
     corrected: int = 0
     attached: int = 0
@@ -26,9 +26,9 @@ class Corrected:
 
 
 def correct_files(folder: Path, comparison: ReadBack) -> Corrected:
-    """Move files that were left behind beside their pictures, and write who is in the moved ones now.
+    """Move companion files beside their pictures, and update the characters in the files of moved pictures.
 
-    Captions that a person changed stay. No file is ever written over another.
+    Captions changed by a person are kept. No file is ever overwritten by another.
     """
     _, recipe = manifest_of(folder)
     sink = FolderSink(folder)
@@ -46,7 +46,7 @@ def correct_files(folder: Path, comparison: ReadBack) -> Corrected:
     doubled = {row.path for row in comparison.open}
     for moved in comparison.moved:
         if moved.path in doubled:
-            continue  # which of its files counts is not plain; that is told already
+            continue  # ambiguous which of its files counts; already reported
         try:
             stays = _correct(moved, recipe, sink)
             outcome.corrected += 1
@@ -86,7 +86,7 @@ def _correct(moved: Moved, recipe: Recipe, sink: FolderSink) -> str:
 
 
 def _caption(sink: FolderSink, name: str, was: str, now: str, gone: tuple[str, ...], recipe: Recipe) -> str:
-    """Write the new caption where the old one stands as it was made; else say whose name it still holds."""
+    """Replace the caption if it is unchanged since the export; else return a message with the names it still holds."""
     path = sink.path(name)
     if not path.is_file():
         return ""
@@ -112,7 +112,7 @@ def _json(sink: FolderSink, name: str) -> dict[str, Any] | None:
 
 
 def _facts(body: dict[str, Any], names: tuple[str, ...]) -> metadata.Facts:
-    """What a JSON says, with these characters: its own names could be words that mean nobody."""
+    """Return the facts of a JSON with these characters, since its own names may be placeholders."""
     try:
         facts = metadata.read(body)
     except (ValueError, TypeError, AttributeError) as error:

@@ -1,4 +1,4 @@
-"""What a layout is: where the planned folders go, which files stand in them, and how they are read back."""
+"""The interface of layouts: where planned folders are written, which extra files they hold, and how to read them."""
 
 from __future__ import annotations
 
