@@ -1,4 +1,7 @@
-"""The tasks of models. All differences between tasks are fields here; no other module checks task names."""
+"""The tasks of models. What differs between tasks when models are chosen and opened is a field here.
+
+Only code for one certain task, such as a stage, names a task.
+"""
 
 from __future__ import annotations
 
@@ -50,10 +53,11 @@ class Task:
 
     `label` and `about` are for pages. `default`: what a collection uses that has chosen nothing: BUILTIN, FIRST (the
     first installed by name) or NONE; `default_text` says it. `fallback`: names for FIRST where none is installed.
-    `several`: models work side by side. `always_there`: names offered before those of installed models.
-    `other_names`: all names offered, where that is not `always_there` and the installed ones. `whole_pictures`: the
-    stage `run_models` runs them on whole frames. `answers`: how ModelAnswer holds what they return; "" where another
-    table does. `opener` opens a model by name, folder of models and device, where the registry alone cannot.
+    `side_by_side`: several models may be chosen and all run. `always_there`: names offered before those of installed
+    models. `other_names`: all names offered, where that is not `always_there` and the installed ones.
+    `whole_pictures`: the stage `run_models` runs them on whole frames. `answers`: how ModelAnswer holds what they
+    return; "" where another table does. `opener` opens a model by name, folder of models and device, where the
+    registry alone cannot.
     """
 
     name: str

@@ -145,7 +145,7 @@ class WriteCaptions(Stage[list[Item], list[Item]]):
             if self.failed_in_row >= FAILED_IN_ROW_MAX:
                 raise KomaError(
                     f"{self.failed_in_row} pictures in a row got no caption, so the run stops. Last error: "
-                    f"{self.last_reason} Fix this and press Resume.",
+                    f"{self.last_reason} Fix this and press Retry.",
                     permanent=False,
                 )
 

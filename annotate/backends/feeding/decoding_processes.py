@@ -177,7 +177,7 @@ class ReadingProcesses:
         except OSError as error:
             raise KomaError(
                 f"A process that reads pictures could not be started: {error.strerror or error}. Free memory or end "
-                "other programs, and press Resume.",
+                "other programs, and press Retry.",
                 permanent=False,
             ) from error
 
@@ -211,7 +211,7 @@ class ReadingProcesses:
         if deaths >= DEATHS_MAX:
             raise KomaError(
                 f"{deaths} processes that read pictures were ended ({how}), the last one at {name}. The machine may be "
-                "short of memory: free some, and press Resume.",
+                "short of memory: free some, and press Retry.",
                 permanent=False,
             ) from error
         return Decoded(problem=f"{name}: the process that read it was ended ({how}); the file may be malicious.")

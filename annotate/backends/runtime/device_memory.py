@@ -65,7 +65,7 @@ def _shared(length: int) -> tuple[int, mmap.mmap]:
             os.close(handle)
         raise KomaError(
             f"The system gives no {length:,} bytes of memory for pictures ({error.strerror or error}). "
-            "Close other programs or give Koma more memory, then press Resume.",
+            "Close other programs or give Koma more memory, then press Retry.",
             permanent=False,
         ) from error
 
