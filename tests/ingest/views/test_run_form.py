@@ -51,7 +51,7 @@ def test_the_page_shows_them_and_starts_a_run_with_what_was_chosen(as_alice: Cli
         "lossless webp",
         "Trim letterbox bars",
         "Similarity threshold",
-        "the model&#x27;s own",
+        "the model&#x27;s default",
     ):
         assert words in page
     chosen: dict[str, Any] = {"episode": episode.pk, "stage": ["extract", "detect"], "extract.mode": "interval"}
