@@ -1,4 +1,4 @@
-"""How far two that say yes or no agree: counts by label, positive agreement, Cohen's kappa. Pure."""
+"""Agreement of two raters with yes/no decisions: counts by label, positive agreement, Cohen's kappa. Pure."""
 
 from __future__ import annotations
 
@@ -20,13 +20,14 @@ class Agreement:
 
     @property
     def share(self) -> float:
-        """Positive agreement (Jaccard): of what at least one said, the share that both said; 1.0 when nobody did."""
+        """Positive agreement (Jaccard): the share of labels given by both among those given by either; 1.0 without
+        any."""
         positive = self.both + self.disagreed
         return self.both / positive if positive else 1.0
 
     @property
     def kappa(self) -> float:
-        """Agreement beyond chance (Cohen, 1960): 1 full, 0 as by chance; 1.0 where no other is possible."""
+        """Agreement beyond chance (Cohen, 1960): 1 full, 0 as by chance; 1.0 if no other value is possible."""
         if not self.frames:
             return 1.0
         n = self.frames

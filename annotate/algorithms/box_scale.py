@@ -1,4 +1,4 @@
-"""Enlarges boxes about their centres and says what becomes of those that then leave the picture."""
+"""Scaling of boxes about their centres, and treatment of boxes that then cross the picture's border."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ BOX_SCALE = 1.5  # a face box so enlarged holds the head
 
 
 class Border(StrEnum):
-    """What becomes of a box that crosses the picture's border."""
+    """Treatment of a box that crosses the picture's border."""
 
-    SHIFT = "shift"  # moved inside, its size kept as far as the picture is that large
+    SHIFT = "shift"  # moved inside; its size is kept if the picture is large enough
     CLAMP = "clamp"  # cut
     DROP = "drop"  # left out
     PAD = "pad"  # left as it is: the crop is to be padded
@@ -23,9 +23,9 @@ class Border(StrEnum):
 def enlarge(
     boxes: FloatArray, scale: float, width: int, height: int, *, border: Border
 ) -> tuple[FloatArray, NDArray[np.int64]]:
-    """Boxes float32 [m, 4] of `boxes` [n, 4] times `scale` about their centres, and the rows [m] they come from.
+    """Scale `boxes` [n, 4] about their centres; return boxes float32 [m, 4] and the rows [m] they come from.
 
-    m < n only with DROP. ValueError for a scale that is not positive.
+    m < n only with DROP. Raises ValueError for a scale that is not positive.
     """
     if not scale > 0:
         raise ValueError(f"scale must be more than 0, not {scale}")

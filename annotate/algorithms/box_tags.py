@@ -1,4 +1,4 @@
-"""Tags that follow from boxes: how many persons, heads, hands a picture shows, and what its text is for. Pure."""
+"""Tags derived from boxes: the number of persons, heads and hands, and the kind of text. Pure."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Following = list[tuple[Label, float]]
 
 
 def counted(names: Sequence[str], scores: NDArray[np.float32], labels: NDArray[np.integer]) -> Following:
-    """Tags such as "persons:2" for each of the model's names, also "hands:0", with the score of the least sure box.
+    """Return tags such as "persons:2" per label of the model, also "hands:0", with the lowest score of their boxes.
 
     `scores` [n] and `labels` [n] are those of the boxes of one picture.
     """
@@ -34,13 +34,13 @@ def counted(names: Sequence[str], scores: NDArray[np.float32], labels: NDArray[n
 
 
 def plural(name: str) -> str:
-    """A label's name as many, in letters that a tag may have."""
+    """Return a label's plural, in characters allowed in a tag."""
     safe_name = re.sub(r"[^a-z0-9_-]+", "_", name.lower()).strip("_") or "box"
     return PLURALS.get(safe_name, safe_name if safe_name.endswith("s") else f"{safe_name}s")
 
 
 def of_text(boxes: NDArray[np.float32]) -> Following:
-    """`text` with the part of the picture that it covers, `subtitled`, `credits`; nothing for no boxes [0, 4]."""
+    """Return `text` with the share of the picture it covers, `subtitled`, `credits`; nothing without boxes [0, 4]."""
     if not len(boxes):
         return []
     use = use_of(boxes)

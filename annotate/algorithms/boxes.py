@@ -11,13 +11,13 @@ Boxes = NDArray[np.float32]
 
 
 def areas(boxes: Boxes) -> NDArray[np.float32]:
-    """Areas float32 [n]; a box turned inside out counts 0."""
+    """Compute areas float32 [n]; an inverted box counts 0."""
     extent = np.maximum(boxes[:, 2:] - boxes[:, :2], 0)
     return np.asarray(extent[:, 0] * extent[:, 1], np.float32)
 
 
 def intersections(first: Boxes, second: Boxes) -> NDArray[np.float32]:
-    """Shared areas float32 [n, m] of boxes [n, 4] and [m, 4]."""
+    """Compute intersection areas float32 [n, m] of boxes [n, 4] and [m, 4]."""
     low = np.maximum(first[:, None, :2], second[None, :, :2])
     high = np.minimum(first[:, None, 2:], second[None, :, 2:])
     extent = np.maximum(high - low, 0)
@@ -25,7 +25,7 @@ def intersections(first: Boxes, second: Boxes) -> NDArray[np.float32]:
 
 
 def iou(first: Boxes, second: Boxes) -> NDArray[np.float32]:
-    """Intersection over union float32 [n, m]; 0 where both boxes are empty."""
+    """Compute intersection over union float32 [n, m]; 0 where both boxes are empty."""
     shared = intersections(first, second)
     union = areas(first)[:, None] + areas(second)[None, :] - shared
     return np.asarray(np.divide(shared, union, out=np.zeros_like(shared), where=union > 0), np.float32)
@@ -34,10 +34,10 @@ def iou(first: Boxes, second: Boxes) -> NDArray[np.float32]:
 def suppress(
     boxes: Boxes, scores: NDArray[np.float32], *, overlap: float = 0.4, inside: float = 0.75
 ) -> NDArray[np.int64]:
-    """Rows to keep, best score first; ties keep the earlier row.
+    """Suppress overlapping boxes and return the rows to keep, best score first; ties keep the earlier row.
 
-    A row goes when a better kept one shares more than `overlap` of their union, or more than `inside` of the smaller
-    box (an eye or a mouth found as a face of its own).
+    A row is dropped if a better kept one overlaps more than `overlap` of their union, or more than `inside` of the
+    smaller box (an eye or mouth detected as a separate face).
     """
     shared = intersections(boxes, boxes)
     area = areas(boxes)
@@ -60,7 +60,7 @@ class Matched:
 
 
 def match(truth: Boxes, detected: Boxes, *, min_iou: float) -> Matched:
-    """Pairs each true box with at most one found box, highest IoU first, never below `least`."""
+    """Match each true box with at most one detected box, highest IoU first, never below `least`."""
     overlap = iou(truth, detected)
     left_truth, left_found = set(range(len(truth))), set(range(len(detected)))
     pairs: list[tuple[int, int]] = []
@@ -76,10 +76,10 @@ def match(truth: Boxes, detected: Boxes, *, min_iou: float) -> Matched:
 
 
 def clip(boxes: Boxes, width: float, height: float) -> Boxes:
-    """Boxes cut to the picture."""
+    """Clip boxes to the picture."""
     return np.clip(boxes, 0, np.array([width, height, width, height], np.float32)).astype(np.float32)
 
 
 def relative(boxes: Boxes, width: int, height: int) -> Boxes:
-    """Pixel boxes as parts of the picture's width and height."""
+    """Convert pixel boxes to fractions of the picture's width and height."""
     return np.asarray(boxes / np.array([width, height, width, height], np.float32), np.float32)

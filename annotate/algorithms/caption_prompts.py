@@ -1,7 +1,7 @@
-"""What a captioning model is asked, grounded with tags and names, and its answer made one clean line.
+"""Prompts for captioning models, grounded with tags and names, and cleaning of their answers to one line.
 
-Tags and names come from people and models: they go in as JSON text, shortened and without control characters, under a
-system message that calls them labels. A model may still be talked into nonsense; so its answer is only ever a caption.
+Tags and names come from people and models: they are inserted as JSON text, shortened and without control characters,
+under a system message that calls them data. Prompt injection remains possible, so an answer is only used as a caption.
 """
 
 from __future__ import annotations
@@ -40,15 +40,15 @@ _OPENING, _CLOSING = "\"'“‘«「『", "\"'”’»」』"
 
 
 def prompt_of(template: str, *, tags: Sequence[str], names: Sequence[str]) -> str:
-    """The template with {tags} and {names} as JSON lists; everything else in braces stays as it is."""
+    """Fill {tags} and {names} of the template as JSON lists; anything else in braces stays unchanged."""
     values = {"tags": _listed([spaced(tag) for tag in tags]), "names": _listed(names)}
     return re.sub(r"\{(tags|names)\}", lambda match: values[match[1]], template)
 
 
 def clean(text: str) -> tuple[str, bool]:
-    """An answer as one line of at most ANSWER_MAX characters, cut at a word's end; and whether it was cut.
+    """Clean an answer to one line of at most ANSWER_MAX characters, cut at the end of a word; and whether it was cut.
 
-    A model's thoughts, characters that control or reorder text, and quotation marks round the whole are taken away.
+    Reasoning, characters that control or reorder text, and enclosing quotation marks are removed.
     """
     text_left = normal(_THOUGHTS.sub(" ", text[: 50 * ANSWER_MAX]))
     text_left = " ".join(_one_line(text_left).split())
@@ -65,7 +65,7 @@ def _listed(labels: Sequence[str]) -> str:
 
 
 def _one_line(text: str) -> str:
-    """Without control, format, surrogate, private and unassigned characters; line breaks become spaces."""
+    """Remove control, format, surrogate, private and unassigned characters; line breaks become spaces."""
     return "".join(
         " " if char.isspace() else char
         for char in text

@@ -1,4 +1,4 @@
-"""Names the colours of drawn hair, eyes and backgrounds as Danbooru does, softly: every name gets a share."""
+"""Danbooru's colour names for drawn hair, eyes and backgrounds, as soft assignments: every name gets a share."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def lab_of(rgb: npt.NDArray[np.uint8] | npt.NDArray[np.float32]) -> FloatArray:
 
 
 class ColourNames:
-    """A list of names, each with sample colours; gives every colour its share of each name."""
+    """Colour names with sample colours; assigns every colour a share of each name."""
 
     def __init__(self, points: dict[str, FloatArray], *, softness: float = SOFTNESS) -> None:
         """`points`: LAB rows a name; `softness`: LAB steps over which one name fades into the next."""

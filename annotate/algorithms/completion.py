@@ -1,4 +1,4 @@
-"""Names that typed text may mean, found in memory: all names lie in one string of bytes, in order of their rank."""
+"""Autocompletion in memory: all names are stored in one byte string, in order of rank."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Lines:
 
 
 class Completion:
-    """Names by falling rank (the first is the most frequent) and their other spellings."""
+    """Names by decreasing rank (the first is the most frequent) and their aliases."""
 
     def __init__(self, keys: Sequence[int], names: Sequence[str], aliases: Iterable[tuple[str, int]]) -> None:
         """`keys` of the names; `aliases` with the key that each means."""

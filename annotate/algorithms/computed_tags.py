@@ -1,6 +1,6 @@
-"""Tags that pixels and face boxes give away without a big model, each with a score from 0 to 1 (Danbooru names).
+"""Tags computed from pixels and face boxes without a network, each with a score from 0 to 1 (Danbooru names).
 
-Pure numpy and OpenCV; knows nothing of models or the database.
+Uses only NumPy and OpenCV, no models and no database.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ IRIS_SHARE = 0.15
 
 @dataclass(frozen=True, slots=True)
 class Tagged:
-    """What a picture shows: tags with scores, and how many people's faces there are."""
+    """The computed tags with scores, and the number of faces."""
 
     tags: dict[str, float]
     people: int
@@ -79,7 +79,7 @@ def computed_tags(
 
 
 def size_tags(width: int, height: int) -> dict[str, float]:
-    """Tags that follow from the size of the original in pixels."""
+    """Return the tags for the size of the original in pixels."""
     tags = []
     if width <= LOWRES_SIDE_MAX and height <= LOWRES_SIDE_MAX:
         tags.append("lowres")
@@ -196,7 +196,7 @@ def _eye_tags(lab: FloatArray, skin: FloatArray, hair: npt.NDArray[Any]) -> dict
 
 
 def _no_humans(lab: FloatArray) -> float:
-    """How sure nobody is here when no face was found: skin tones and blank pictures make it unsure."""
+    """Return the score for no people if no face was detected: skin tones and blank pictures lower it."""
     lightness, a, b = (lab[..., plane] for plane in range(3))
     chroma, hue = np.hypot(a, b), np.degrees(np.arctan2(b, a))
     skin = (lightness > 60) & (chroma > 8) & (chroma < 38) & (hue > 20) & (hue < 75)

@@ -1,4 +1,4 @@
-"""Which tags cannot be true of a picture beside others: what a machine says yields to files, both to people."""
+"""Contradictions between tags: machine tags yield to files, and both to people."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ _PLACES = frozenset({"indoors", "outdoors", "scenery", "detailed_background"})
 
 
 def contradicting(names: Iterable[str], established: Collection[str]) -> set[str]:
-    """Those of the names that cannot be true beside what was said by somebody whose word counts more.
+    """Return the names that contradict tags of a source with higher precedence.
 
     What was said itself contradicts nothing of what was said. Colours, hair and mouths are compared only where what
     was said does not tell of several people.

@@ -1,4 +1,4 @@
-"""Groups and names faces by a learned difference (0 the same person, larger another) in place of a distance.
+"""Clustering and naming of faces by a learned difference (0 the same character, larger another), not a distance.
 
 Ankerst et al.: OPTICS, 1999; Ester et al.: DBSCAN, 1996, both over the differences themselves; then the rules of
 deepghs' CCIP and of the screenshot pipelines built on it. All pairs are compared, up to SQUARE_MAX faces; for more see
@@ -22,7 +22,7 @@ Differences = Callable[[FloatArray, FloatArray], FloatArray]  # [n, d], [m, d] -
 
 NOBODY = -1
 SQUARE_MAX = 6_000  # 144 MB of differences
-BLOCK = 128  # rows of one call; a metric network may hold all pairs of them, dimension by dimension
+BLOCK = 128  # rows per call; a metric network may hold all pairs of them for every dimension
 SHARE_ROUNDING = 1e-9  # shares are quotients: one that is reached exactly counts
 SAME_SHARE, SAME_COUNT = 0.6, 20  # a face belongs where so large a share, or so many, are the same person
 MERGE_SHARE = 0.85
@@ -32,7 +32,7 @@ STRANGER_WIDTH, BETWEEN_WIDTH = 0.125, 0.15
 
 @dataclass(frozen=True, slots=True)
 class Clustering:
-    """How groups are found: `eps` is the largest difference between neighbours, for optics it may be infinite."""
+    """Clustering parameters: `eps` is the largest difference between neighbours; for optics it may be infinite."""
 
     method: str  # optics, dbscan
     eps: float
@@ -49,7 +49,7 @@ DEFAULTS = {  # as published with CCIP
 
 
 def square_of(points: FloatArray, differences: Differences) -> FloatArray:
-    """All differences [N, N] of points [N, d], in blocks; symmetric, 0 on the diagonal."""
+    """Compute all differences [N, N] of points [N, d], in blocks; symmetric, 0 on the diagonal."""
     count = len(points)
     square = np.zeros((count, count), np.float32)
     for row in range(0, count, BLOCK):
@@ -99,7 +99,7 @@ def matched(
 
 
 def merged(square: FloatArray, label: IntArray, *, threshold: float, share: float = MERGE_SHARE) -> IntArray:
-    """Joins the two groups of which the largest part of pairs is the same person, while that is at least `share`."""
+    """Repeatedly join the two groups with the largest share of same-character pairs, while it is at least `share`."""
     groups = np.unique(label[label != NOBODY])
     member = (label[:, None] == groups[None]).astype(np.float32)
     sizes, same = member.sum(axis=0).astype(np.float64), np.zeros((len(groups), len(groups)))
@@ -139,7 +139,7 @@ def joined_groups(same: npt.NDArray[np.float64], sizes: npt.NDArray[np.float64],
 
 
 def filtered(square: FloatArray, label: IntArray, *, threshold: float) -> IntArray:
-    """Takes out of each group those who are not the same person as enough of its members, themselves counted."""
+    """Remove from each group those that match too few of its members, themselves included."""
     inside = np.flatnonzero(label != NOBODY)
     if not len(inside):
         return label.copy()
@@ -176,12 +176,12 @@ def group(
 
 
 def numbered(label: IntArray) -> IntArray:
-    """The same groups as 0, 1, ... without gaps."""
+    """Renumber groups as 0, 1, ... without gaps."""
     return np.asarray(np.unique(np.append(label, NOBODY), return_inverse=True)[1][:-1] - 1, np.int64)
 
 
 def across_of(points: FloatArray, others: FloatArray, differences: Differences) -> FloatArray:
-    """Differences [n, m] of points [n, d] to others [m, d], in blocks."""
+    """Compute differences [n, m] of points [n, d] to others [m, d], in blocks."""
     across = np.zeros((len(points), len(others)), np.float32)
     for row in range(0, len(points), BLOCK):
         for column in range(0, len(others), BLOCK):
@@ -200,7 +200,7 @@ def nearest(across: FloatArray, owner: IntArray, people: int) -> FloatArray:
 
 
 def likeness(smallest: FloatArray, *, threshold: float) -> FloatArray:
-    """How surely each face is each person, 0..1, from the smallest differences [n, people].
+    """Compute the confidence, 0..1, for each face and character from the least differences [n, people].
 
     A face at the threshold is as likely a stranger; between two people the nearer one gets the larger part.
     """

@@ -1,4 +1,4 @@
-"""Groups of very many points by a learned difference that is asked only for pairs whose vectors lie near each other.
+"""Clustering of very many points by a learned difference, computed only for pairs of nearby vectors.
 
 The rules are those of `difference_clustering`, over a sparse matrix: a pair is in it when one of the two is among the
 other's NEIGHBOURS nearest vectors. Where the rules speak of a whole group, SAMPLE of its members stand for it.

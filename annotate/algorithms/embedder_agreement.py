@@ -1,4 +1,4 @@
-"""How two embedders see the same faces: whom each takes for whom, where they differ, how far their groups agree. Pure.
+"""Comparison of two embedders on the same faces: recognised characters, disagreements, agreement of groups. Pure.
 
 Memory: one block of rows against all faces, never all pairs.
 """
@@ -22,7 +22,7 @@ BLOCK = 256  # rows
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What one embedder sees in each of N faces.
+    """One embedder's results for N faces.
 
     `nearest`: the face that looks most alike, `near` its distance; `reference`: the named face that does, of `person`;
     `sure` 0 to 1: how much farther the next person is. NOBODY, and infinite, where there is none.

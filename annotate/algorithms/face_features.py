@@ -1,6 +1,6 @@
-"""Describes a drawn face by the colours of its parts: where the hair, eyes, mouth and collar should be.
+"""Vectors of drawn faces from the colours of regions: expected hair, eyes, mouth and collar.
 
-Pure numpy and OpenCV; knows nothing of detectors, files or the database.
+Uses only NumPy and OpenCV, no detectors, files or database.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ SMOOTHING = 0.6  # width of a bin's Gaussian in bins: neighbouring shades still 
 
 @dataclass(frozen=True, slots=True)
 class HeadCrop:
-    """Square cut in pixels round a face box; may reach over the border of the picture."""
+    """Square crop in pixels around a face box; may cross the picture's border."""
 
     left: int
     top: int
@@ -65,7 +65,7 @@ class HeadCrop:
 
 
 def head_crop_of(box: Box) -> HeadCrop:
-    """Give the square of the head for a face box (left, top, right, bottom) in pixels."""
+    """Return the head's square for a face box (left, top, right, bottom) in pixels."""
     left, top, right, bottom = box
     face = max(right - left, bottom - top, 2.0)
     side = face * HEAD_SCALE
@@ -77,12 +77,13 @@ def head_crop_of(box: Box) -> HeadCrop:
 
 
 def in_pixels(boxes: Sequence[Box], width: int, height: int) -> list[Box]:
-    """Relative boxes (left, top, right, bottom, 0 to 1) in the pixels of a picture."""
+    """Convert relative boxes (left, top, right, bottom, 0 to 1) to pixels."""
     return [(left * width, top * height, right * width, bottom * height) for left, top, right, bottom in boxes]
 
 
 def cut_head(picture: ByteArray, box: Box, *, side_px: int = HEAD_SIDE_PX) -> ByteArray:
-    """Cut and scale the head of a face box out of a uint8 RGB picture [h, w, 3]; the border's edge is repeated."""
+    """Crop and scale the head of a face box from a uint8 RGB picture [h, w, 3]; edges are repeated beyond the
+    border."""
     crop = head_crop_of(box)
     height, width = picture.shape[:2]
     x0, y0 = max(0, min(crop.left, width - 1)), max(0, min(crop.top, height - 1))
@@ -153,13 +154,13 @@ def _one_light(head: FloatArray) -> FloatArray:
 
 
 def pack(features: FloatArray) -> bytes:
-    """Store one description in a byte a value: steps of PACKED_RANGE / 255, which cost no accuracy."""
+    """Pack a vector with one byte per value, in steps of PACKED_RANGE / 255, which cost no accuracy."""
     low, high = PACKED_RANGE
     return bytes(np.clip(np.rint((features - low) * (255.0 / (high - low))), 0, 255).astype(np.uint8).tobytes())
 
 
 def unpack(stored: Sequence[bytes | memoryview], *, values: int = FEATURES) -> FloatArray:
-    """Read packed descriptions back: float32[N, values]. Raises ValueError when one has another length."""
+    """Unpack vectors: float32[N, values]. Raises ValueError when one has a different length."""
     out = np.empty((len(stored), values), np.float32)
     for row, data in enumerate(stored):
         raw_values = np.frombuffer(data, np.uint8)

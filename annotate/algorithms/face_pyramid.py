@@ -1,4 +1,4 @@
-"""From a picture to the levels a face network sees, from its planes back to boxes, and a second look at each find."""
+"""The face detector's image pyramid: levels of a picture, decoding of output planes, and the second pass."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Level:
     scale_y: float
 
 
-# A second look shows each find again, alone in a square: (face side in its pixels, mirrored).
+# The second pass shows each detection alone in a square: (face side in its pixels, mirrored).
 LOOK_SIDE = 96
 LOOKS = ((48.0, False), (56.0, True), (64.0, False))
 LOOK_LEAST = 0.2  # a look with a lower score has no say about the box
@@ -106,7 +106,7 @@ def decode(
 def _boxes_at(
     rows: NDArray[np.int64], columns: NDArray[np.int64], values: NDArray[np.float32], stride: int, unit_side: float
 ) -> NDArray[np.float32]:
-    """Boxes float32 [n, 4] in pixels from shape values [3 or 4, n] of these cells."""
+    """Decode boxes float32 [n, 4] in pixels from shape values [3 or 4, n] of these cells."""
     x, y = (columns + 0.5 + values[0]) * stride, (rows + 0.5 + values[1]) * stride
     across = unit_side * np.exp(np.clip(values[2], -4, 4)) / 2
     down = unit_side * np.exp(np.clip(values[-1], -4, 4)) / 2
@@ -121,9 +121,9 @@ def merge(
     side_min: float = 0.0,
     faces_max: int = 100,
 ) -> Detections:
-    """One list from the levels' boxes and scores: back to picture pixels, suppressed, cut to the picture.
+    """Merge the levels' boxes and scores: convert to picture pixels, suppress duplicates, clip to the picture.
 
-    Boxes whose side is below `least` pixels of the first level are left out: too small to be told from foliage.
+    Boxes with a side below `least` pixels of the first level are dropped: too small to be distinguished from foliage.
     """
     rows, values = [np.zeros((0, 4), np.float32)], [np.zeros(0, np.float32)]
     for level, level_boxes, scores in parts:

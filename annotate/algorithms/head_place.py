@@ -1,6 +1,6 @@
-"""Where exactly a face lies in a head crop, from a face network's planes: looked at in several sizes, averaged.
+"""Exact position of a face in a head crop, from a face network's planes at several sizes, averaged.
 
-A detector's box over a whole picture is off by a few per cent, and the colours round an eye change with each of them.
+A detector's box is off by a few per cent, and the colours around an eye are sensitive to that.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Who faces are, from all evidence: likeness to the named, their cluster, and that nobody is twice in one picture."""
+"""Recognition of characters from all evidence: similarity to named faces, clusters, and one face per picture."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Two models beside each other over a collection: where they agree, and the questions on which they do not.
+"""Comparison of two models on a collection: agreement, and the frames on which they disagree.
 
 Reads stored answers only; no model runs. Over a large collection an even sample of frames is compared.
 """
@@ -22,10 +22,10 @@ from annotate.tagging.stored_scores import SCORED, stored_version
 from ingest.errors import BadInput
 from ingest.models import Collection, FrameState
 
-SAMPLE = 2000  # frames: about a second; the share of agreement is then known to two points in a hundred
-QUESTIONS = 400  # kept of all disagreements, the widest first
+SAMPLE = 2000  # frames: about a second; agreement is then known to within 2 percentage points
+QUESTIONS = 400  # disagreements kept, the widest first
 CHUNK = 200
-ALIASES = 500  # names a query
+ALIASES = 500  # names per query
 SAME_BOX_IOU = 0.5
 
 
@@ -61,7 +61,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """A frame and a label of which the two think differently; scores below the stored floor are 0."""
+    """A frame and a label on which the two disagree; scores below the stored floor are 0."""
 
     frame: int
     name: str
@@ -75,7 +75,7 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class BoxDifference:
-    """A frame with a box that only one of the two found: relative (left, top, right, bottom), label, score."""
+    """A frame with a box detected by only one of the two: relative (left, top, right, bottom), label, score."""
 
     frame: int
     by_first: bool
@@ -124,7 +124,7 @@ def candidates(collection: Collection) -> list[Candidate]:
 
 
 def compare(collection: Collection, first: ModelVersion, second: ModelVersion) -> Comparison:
-    """How far two versions of one task agree on kept frames, with each one's own thresholds."""
+    """Compare two versions of one task on kept frames, each with its own thresholds."""
     frames = _common(collection, first, second)
     picked = _sample(frames)
     if first.task in SCORED:
@@ -133,7 +133,7 @@ def compare(collection: Collection, first: ModelVersion, second: ModelVersion) -
 
 
 def open_questions(collection: Collection, comparison: Comparison, *, label: str = "") -> list[Question]:
-    """The questions that no person has answered yet, widest gap first; of one label when named."""
+    """Return the questions no person has answered yet, widest gap first; of one label if given."""
     questions = [question for question in comparison.questions if label in ("", question.name)]
     words = FrameTag.objects.filter(
         by_person=True, frame__in={question.frame for question in questions}, frame__collection=collection
@@ -143,7 +143,7 @@ def open_questions(collection: Collection, comparison: Comparison, *, label: str
 
 
 def against_people(collection: Collection, version: ModelVersion) -> list[Row]:
-    """Of the frames and tags on which people had the last word: how far the version agrees (first: the people).
+    """Compare a version with people's labels (first: the people).
 
     Over more than SAMPLE such frames an even sample of them.
     """
@@ -215,7 +215,7 @@ def _is_valid_name(name: str) -> bool:
 
 
 def _sample(frames: list[int]) -> list[int]:
-    """At most SAMPLE of them, evenly."""
+    """Return at most SAMPLE frames, evenly spaced."""
     places = np.linspace(0, len(frames) - 1, min(SAMPLE, len(frames))).round().astype(int)
     return [frames[place] for place in places]
 

@@ -1,4 +1,4 @@
-"""Measures few-shot naming on anybody's face pictures: a folder a character, some named, the rest to be guessed."""
+"""Evaluation of few-shot naming on face pictures: one folder per character, some faces named, the rest predicted."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ TWIN_DISTANCE_MAX = 4  # bits of 64: the same picture saved twice
 
 @dataclass(frozen=True, slots=True)
 class CharacterScores:
-    """What `evaluate characters` reports."""
+    """Result of `evaluate characters`."""
 
     characters: int
     faces: int
@@ -69,7 +69,7 @@ class CharacterScores:
 
 @dataclass(frozen=True, slots=True)
 class FaceLabel:
-    """How a face is told of: its file, or its row's keys; and the name of its person."""
+    """Identification of a face in reports: its file or its row's keys, and its character's name."""
 
     picture: str
     person: str
@@ -229,7 +229,7 @@ def dhash(picture: ByteArray) -> ByteArray:
 
 
 def without_twins(hashes: Sequence[ByteArray]) -> npt.NDArray[np.int64]:
-    """Rows that are left when each near-twin of an earlier kept row is taken out."""
+    """Return the rows that remain when near-duplicates of earlier kept rows are removed."""
     distinct: list[int] = []
     rows = np.unpackbits(np.stack(hashes), axis=1)
     for row in range(len(rows)):

@@ -1,4 +1,4 @@
-"""Copies of a picture as films, sites and people make them: what a search for duplicates must find. Pure."""
+"""Typical altered copies of a picture, which duplicate detection must recognise. Pure."""
 
 from __future__ import annotations
 

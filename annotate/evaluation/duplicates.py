@@ -1,6 +1,6 @@
-"""Measures how well copies of a picture are told from other pictures, on anybody's folder.
+"""Evaluation of duplicate detection: how well copies are distinguished from other pictures.
 
-Truth: a groups.json, or a folder for each set of copies; a folder of single pictures is copied by us in known ways.
+Ground truth: a groups.json, or a folder per set of copies; for a folder of single pictures, copies are generated.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ class Kind:
 
 @dataclass(frozen=True, slots=True)
 class DuplicateScores:
-    """What `evaluate duplicates` reports. `curve`: (threshold, precision, recall). Pairs are (name, name, similarity).
+    """Result of `evaluate duplicates`. `curve`: (threshold, precision, recall). Pairs are (name, name, similarity).
 
     Precision is over pairs, so it depends on how many different pictures the folder holds.
     """

@@ -1,6 +1,6 @@
-"""Runs the measurements that the quality pages ask for: measure, keep scores and the worst mistakes.
+"""Measurements requested on the quality pages: run them, store scores and the worst mistakes.
 
-The row is the truth. A measurement writes nothing but its row, so that one whose worker died begins again.
+The row is authoritative. A measurement writes only its row, so that one whose worker died starts again.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from ingest.pipeline import claims
 from ingest.pipeline.claims import Kind, Reporter
 
 WAITING = (RunState.QUEUED, RunState.RUNNING)
-ATTEMPTS_MAX = 2  # nothing of an attempt is saved
+ATTEMPTS_MAX = 2  # an attempt saves no partial results
 THINKS_MAX_S = 3600  # after the last picture is read a measurement may think for long
 EVALUATIONS = Kind(
     Evaluation, noun="measurement", retry="measure again", attempts_max=ATTEMPTS_MAX, step_max_s=THINKS_MAX_S,
@@ -30,7 +30,7 @@ EVALUATIONS = Kind(
 
 
 def ask(*, kind: str, root: int, path: str, model: str, by: Any) -> Evaluation:
-    """A new measurement that waits for a worker. BadInput for an unknown kind or a folder outside the library."""
+    """Queue a measurement. Raises BadInput for an unknown kind or a folder outside the library."""
     if kind not in KINDS:
         raise BadInput(f"{kind!r} cannot be measured. Choose one of: {', '.join(KINDS)}.")
     if not video_library.resolve(root, path).is_dir():
@@ -40,7 +40,7 @@ def ask(*, kind: str, root: int, path: str, model: str, by: Any) -> Evaluation:
 
 
 def ask_own(*, collection: Collection, kind: str, model: str, second: str = "", by: Any) -> Evaluation:
-    """A new measurement on what people said in a collection. BadInput for an unknown kind, or without its second."""
+    """Queue a measurement on a collection's labels. Raises BadInput for an unknown kind or a missing second model."""
     if kind not in OWN_KINDS:
         raise BadInput(f"{kind!r} cannot be measured here. Choose one of: {', '.join(OWN_KINDS)}.")
     about = OWN_KINDS[kind]
@@ -53,18 +53,18 @@ def ask_own(*, collection: Collection, kind: str, model: str, second: str = "", 
 
 
 def cancel(evaluation: Evaluation) -> None:
-    """End a measurement that waits, or ask the worker to stop before its next picture."""
+    """Cancel a waiting measurement, or request the worker to stop before its next picture."""
     claims.cancel(evaluation)
 
 
 def folder_of(evaluation: Evaluation) -> Path:
-    """The measured folder; BadInput when it is gone or was never in the library."""
+    """Return the measured folder. Raises BadInput when it is missing or not in the library."""
     root, _, path = evaluation.folder.partition(":")
     return video_library.resolve(int(root), path)
 
 
 def execute(evaluation_id: int, *, in_worker: bool = False) -> RunState | None:
-    """Measure; None when somebody else has it. Never raises for the measurement's own failure."""
+    """Run a measurement; None if another worker has it. Never raises for a failure of the measurement itself."""
     row = EVALUATIONS.claim(evaluation_id)
     return None if row is None else EVALUATIONS.run(row, partial(_work, row), in_worker=in_worker)
 
@@ -99,7 +99,7 @@ def _measured(row: Evaluation, progress: EvaluationProgress) -> Scores:
 
 
 class EvaluationProgress:
-    """How many pictures were read; raises Cancelled or LostClaim."""
+    """Counts pictures read; raises Cancelled or LostClaim."""
 
     def __init__(self, report: Reporter[Evaluation]) -> None:
         self._report, self._done, self._total = report, 0, 0

@@ -1,4 +1,4 @@
-"""Measures a face detector on anybody's pictures: a folder with a boxes.json that tells where the faces are."""
+"""Evaluation of a face detector on a folder of pictures with a boxes.json of the true faces."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ FORM = '{"name.png": {"boxes": [[left, top, right, bottom], ...]}}, in pixels'
 
 @dataclass(frozen=True, slots=True)
 class FaceScores:
-    """What `evaluate faces` reports; `missed` and `alarms` name pictures with what went wrong there."""
+    """Result of `evaluate faces`; `missed` and `alarms` name the pictures with errors."""
 
     pictures: int
     faces: int
@@ -38,7 +38,7 @@ class FaceScores:
     missed: dict[str, int] = field(default_factory=dict)
     alarms: dict[str, int] = field(default_factory=dict)
     wrong: tuple[Mistake, ...] = ()
-    remarks: tuple[str, ...] = ()  # what was left out, and what the truth is
+    remarks: tuple[str, ...] = ()  # what was left out, and the ground truth used
 
     def as_json(self) -> dict[str, object]:
         return {
@@ -81,7 +81,7 @@ class LabelledPicture:
 
 
 def read_truth(folder: Path) -> dict[str, NDArray[np.float32]]:
-    """True boxes float32 [n, 4] in pixels by file name; BadInput says which entry is wrong."""
+    """Read true boxes float32 [n, 4] in pixels by file name. Raises BadInput naming the wrong entry."""
     path = folder / TRUTH
     if not folder.is_dir():
         raise BadInput(f"{folder} is no folder. Name a folder with pictures and a {TRUTH}.")
@@ -110,7 +110,7 @@ def _boxes(path: Path, name: str, entry: Any) -> NDArray[np.float32]:
 
 
 def measure(folder: Path, detector: FaceDetector, *, open_picture: Callable[[Path], Picture]) -> FaceScores:
-    """Runs the detector on each listed picture; see `score`.
+    """Run the detector on each listed picture; see `score`.
 
     Raises BadInput for a bad boxes.json or a missing picture, and what `open_picture` raises.
     """

@@ -1,4 +1,4 @@
-"""What can be measured: each kind names its folder's form, its options, and gives scores as lines and as JSON.
+"""The kinds of measurements: each defines its folder format and options, and returns scores as text and JSON.
 
 A new kind is one function and one row of KINDS; the command `evaluate` and the quality page offer it then.
 """
@@ -36,21 +36,21 @@ class Scores(Protocol):
     """The result of one measurement."""
 
     def as_json(self) -> dict[str, Any]:
-        """Plain values under fixed names, for scripts and for the quality page."""
+        """Return plain values under fixed names, for scripts and the quality page."""
 
     def lines(self) -> list[str]:
-        """A few lines or a table to read."""
+        """Return a few lines or a table of text."""
 
     def notes(self) -> list[str]:
-        """In words, what was left out and why."""
+        """Return what was left out and why."""
 
     def mistakes(self) -> Sequence[Mistake]:
-        """The worst, for a page that shows them."""
+        """Return the worst mistakes, for the page."""
 
 
 @dataclass(frozen=True, slots=True)
 class Option:
-    """`--name` of a kind: `parse` turns its text into a value or raises ArgumentTypeError."""
+    """An option `--name` of a kind: `parse` converts its text or raises ArgumentTypeError."""
 
     name: str
     parse: Callable[[str], Any]
@@ -64,7 +64,7 @@ class Kind:
 
     name: str
     about: str
-    folder: str  # what the folder must hold, in words
+    folder: str  # description of what the folder must hold
     task: str  # of the models that it measures; empty: those are named by the kind itself
     run: Callable[[Path, Path, Mapping[str, Any]], Scores]
     options: tuple[Option, ...] = ()
@@ -109,13 +109,13 @@ def yes_or_no(text: str) -> bool:
 
 
 def border(text: str) -> Border:
-    """What becomes of boxes at the picture's border."""
+    """Parse the treatment of boxes at the picture's border."""
     if text not in tuple(Border):
         raise ArgumentTypeError(f"{text!r} is none of {', '.join(Border)}")
     return Border(text)
 
 
-# Called with each picture before it is read: a long measurement tells its progress there, and an error stops it.
+# Called before each picture is read: it reports progress, and an error stops the measurement.
 watch: ContextVar[Callable[[Path], None]] = ContextVar("watch", default=lambda path: None)
 
 

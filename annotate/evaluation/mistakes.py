@@ -1,4 +1,4 @@
-"""The worst that a measurement found: which pictures, and what was wrong with them, for a page that shows them."""
+"""The worst mistakes of a measurement, with their pictures, for the quality page."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Box = tuple[float, float, float, float]
-WORST = 24  # kept of one measurement
+WORST = 24  # kept per measurement
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +36,6 @@ class Mistake:
 
 
 def relative_boxes(boxes: NDArray[np.float32], width: int, height: int) -> tuple[Box, ...]:
-    """Pixel boxes [n, 4] as parts of the picture."""
+    """Convert pixel boxes [n, 4] to fractions of the picture."""
     rows = (boxes.astype(np.float64) / np.array([width, height, width, height])).round(4).tolist()
     return tuple((row[0], row[1], row[2], row[3]) for row in rows)

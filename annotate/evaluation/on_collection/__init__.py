@@ -1,3 +1,3 @@
-"""What people said in a collection, as the truth that models are measured against."""
+"""Evaluation of models against people's labels in a collection."""
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Measures few-shot naming on the faces of a collection that people named: some stand for each, the rest is guessed."""
+"""Evaluation of few-shot naming on a collection's named faces: some serve as references, the rest is predicted."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class Named:
 
 
 def named_faces(collection: Collection) -> QuerySet[Face]:
-    """Faces with a character by a person's word, in kept frames, with a crop."""
+    """Select faces named by a person, in kept frames, with a crop."""
     return (
         Face.objects.named()
         .filter(collection=collection, named_by=NamedBy.PERSON, frame__state=FrameState.KEPT, state=FaceState.FACE)

@@ -1,4 +1,4 @@
-"""Two embedders beside each other on the faces of a collection: agreement, and what people should decide.
+"""Comparison of two embedders on a collection's faces: agreement, and questions for people.
 
 A sample of the faces is compared, so that 100,000 take as long as a few thousand: what people named (evenly by
 character), and an even sample of the rest.
@@ -106,7 +106,7 @@ class _Faces:
 
 
 def compare(collection: Collection, embedders: tuple[Embedder, Embedder], progress: Progress) -> EmbedderScores:
-    """Describes what lacks a vector, then compares. Raises BadInput for fewer than two faces, or one embedder twice."""
+    """Compute missing vectors, then compare. Raises BadInput for fewer than two faces, or the same embedder twice."""
     names = [f"{model.info.name} {model.info.revision}".strip() for model in embedders]
     if embedders[0].info == embedders[1].info:
         raise BadInput("Choose two different embedders.")

@@ -1,4 +1,4 @@
-"""Measures a face detector on the frames of a collection whose faces people have settled.
+"""Evaluation of a face detector on frames whose faces people have completely reviewed.
 
 Not every frame with a person's word is such: names are given to groups of crops, without a look at the frame, and a
 face that no model found has no crop. A frame is complete truth where a person said so, or where a person drew or moved
