@@ -48,7 +48,7 @@ function showResponseError({ detail: { xhr } }) {
   const text =
     xhr.status === 403
       ? "Your role here does not allow this."
-      : `The server answered ${xhr.status}; nothing was changed. Reload the page and try again.`;
+      : `Server error ${xhr.status}; nothing was changed. Reload the page and try again.`;
   showToast({ error: true, text });
 }
 

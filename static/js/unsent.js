@@ -73,7 +73,7 @@ async function showRefusal(response, toast) {
     htmx.swap(dialog, await response.text(), { swapStyle: "innerHTML" });
     dialog.showModal();
   } else {
-    showError(toast?.text || `The server answered ${response.status}; this answer was refused.`);
+    showError(toast?.text || `Server error ${response.status}; this answer was refused.`);
   }
 }
 

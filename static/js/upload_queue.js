@@ -3,7 +3,7 @@
 import { fileKey } from "./lib/chosen_files.js";
 import { progressText, Refusal, sendChunks, untilConnected } from "./lib/transfer.js";
 
-const LOGGED_OUT = "You are logged out. Log in again in another tab, then press Try again.";
+const LOGGED_OUT = "You are logged out. Log in again in another tab, then press Retry.";
 const INSUFFICIENT_STORAGE = 507;
 
 const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));

@@ -24,7 +24,7 @@ class Command(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("collection", metavar="COLLECTION", help="its name or its number")
         parser.add_argument(
-            "--included", type=Path, metavar="JSON", help='use this list of included tags: {"hair": ["long hair"]}'
+            "--included", type=Path, metavar="JSON", help='use this list of implied tags: {"hair": ["long hair"]}'
         )
         parser.add_argument("--unwanted", type=Path, metavar="TXT", help="use this list of unwanted tags, one a line")
         parser.add_argument(
