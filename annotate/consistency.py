@@ -1,4 +1,4 @@
-"""What must be true of a collection at any moment, however many people and runs write at once; and mending it."""
+"""Invariants of a collection under concurrent writes, and their repair."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ BATCH = 500
 
 
 def check(collection: Collection, *, fix: bool = False) -> list[Fault]:
-    """All faults of a collection. With `fix` those are mended that can be without guessing what a person meant.
+    """Find all faults of a collection. With `fix`, repair those that need no guess at a person's intention.
 
     Everything is read at one moment: nobody writes meanwhile where something is mended (and on SQLite, which has one
     writer); on PostgreSQL people work on while it only looks.

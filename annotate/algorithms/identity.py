@@ -23,7 +23,7 @@ NAMED_CLUSTER_MAX = 0.9
 
 @dataclass(frozen=True, slots=True)
 class Identities:
-    """A row a face: column of the person or UNKNOWN, and how sure (0..1) the best guess is."""
+    """Per face: the column of the character or UNKNOWN, and the confidence (0..1) of the best guess."""
 
     person: IntArray
     confidence: FloatArray
@@ -62,7 +62,7 @@ def decide(
 
 
 def _with_clusters(likeness: FloatArray, cluster: IntArray, known: IntArray) -> FloatArray:
-    """Mix each row with what its cluster says: its members' mean, and the names that people gave in it."""
+    """Mix each row with its cluster's evidence: its members' mean, and the names given by people in it."""
     sure = likeness.astype(np.float32).copy()
     if not len(sure):
         return sure

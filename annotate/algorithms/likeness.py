@@ -1,4 +1,4 @@
-"""How alike two pictures of one size are: PSNR in decibels, and SSIM as its authors published it."""
+"""Similarity of two pictures of one size: PSNR in decibels, and SSIM as published."""
 
 from __future__ import annotations
 

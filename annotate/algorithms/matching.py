@@ -1,4 +1,4 @@
-"""Names faces from a few named ones: linear discriminants with a ridge, and "unknown" as an answer.
+"""Few-shot naming of faces: regularised linear discriminants, with "unknown" as a possible answer.
 
 Pure numpy; knows nothing of the database. Labels are whole numbers; UNKNOWN means nobody that was named.
 """
@@ -97,7 +97,7 @@ def _within_inverse(
 
 
 def evenly(labels: IntArray) -> IntArray:
-    """Rows to learn from: at most FACES_A_PERSON_MAX of each person, spread evenly over their order."""
+    """Return the rows to learn from: at most FACES_A_PERSON_MAX per character, evenly spaced."""
     rows = []
     for person in np.unique(labels):
         rows_of_person = np.flatnonzero(labels == person)

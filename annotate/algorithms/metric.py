@@ -1,4 +1,4 @@
-"""What changes in one person's descriptions (light, view, expression) counts less, as learned from known people."""
+"""A learned metric that discounts variation within one character (light, view, expression)."""
 
 from __future__ import annotations
 

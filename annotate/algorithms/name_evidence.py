@@ -1,4 +1,4 @@
-"""Who a picture's faces are by names that came with it, and which of these names count where faces say otherwise.
+"""Matching of a picture's faces with names that came with it, and which names count if faces contradict them.
 
 People stand above files, files above taggers: where a file names somebody, taggers are not asked.
 """
@@ -107,7 +107,7 @@ def counting(names: Sequence[Named], faces: Sequence[SeenFace]) -> set[int]:
 
 
 def overlap(first: Box, other: Box | None) -> float:
-    """Intersection over union, 0 to 1."""
+    """Compute the intersection over union, 0 to 1."""
     if other is None:
         return 0.0
     width = min(first[2], other[2]) - max(first[0], other[0])

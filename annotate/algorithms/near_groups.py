@@ -1,4 +1,4 @@
-"""The rules of groups where only some pairs are known: a sample of each group's members is asked for the others."""
+"""Grouping rules for incomplete pairs: a sample of each group's members stands for all of them."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Scores:
 
 
 def square_among(points: Vectors, among: Among) -> FloatArray:
-    """All differences [N, N] of points [N, d], in blocks."""
+    """Compute all differences [N, N] of points [N, d], in blocks."""
     count, half = len(points), LISTED // 2
     square = np.zeros((count, count), np.float32)
     for row in range(0, count, half):
@@ -46,7 +46,7 @@ def square_among(points: Vectors, among: Among) -> FloatArray:
 
 
 def samples_of(label: IntArray) -> list[IntArray]:
-    """At most SAMPLE members of each group 0, 1, ..., evenly over their rows."""
+    """Return at most SAMPLE members of each group 0, 1, ..., evenly spaced."""
     order = np.argsort(label, kind="stable")
     order = order[label[order] != NOBODY]
     parts = np.split(order, np.flatnonzero(np.diff(label[order])) + 1) if len(order) else []
@@ -159,7 +159,7 @@ def _neighbouring_groups(
 
 
 def middles_of(members: Sequence[Vectors]) -> npt.NDArray[np.float16]:
-    """The mean vector [G, d] of each group's members."""
+    """Compute the mean vector [G, d] of each group's members."""
     return np.stack([of.astype(np.float32).mean(axis=0).astype(np.float16) for of in members])
 
 

@@ -1,4 +1,4 @@
-"""The nearest of many vectors, exactly, block after block: memory is that of a block, whatever their number."""
+"""Exact nearest-neighbour search block by block: memory is bounded by one block."""
 
 from __future__ import annotations
 

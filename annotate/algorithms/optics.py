@@ -1,4 +1,4 @@
-"""OPTICS over given differences, dense or sparse, that can be watched and stopped; equal to scikit-learn's.
+"""OPTICS on precomputed differences, dense or sparse, with progress and cancel; results equal scikit-learn's.
 
 Ankerst et al.: OPTICS, 1999. The order of points is made here, one look at each point's neighbours a step; scikit-learn
 cuts groups out of it.

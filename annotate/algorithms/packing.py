@@ -1,4 +1,4 @@
-"""Raw answers of models as bytes for one column, little-endian, their kind first, so that thresholds are queries."""
+"""Packing of raw model answers into bytes, little-endian, kind first, so that thresholds apply on reading."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ BOX_ROW = np.dtype([("box", "<u2", (4,)), ("score", "<u2"), ("label", "u1")])
 
 
 def pack_scores(scores: NDArray[np.float32], *, floor: float = FLOOR) -> bytes:
-    """Scores [labels] (0 to 1, at most 65,536 labels) that reach `floor`, with their places; 4 bytes each."""
+    """Pack the scores [labels] (0 to 1, at most 65,536 labels) that reach `floor`, with their indexes; 4 bytes each."""
     return pack_chosen(scores[None], (scores >= floor)[None])[0]
 
 
 def pack_chosen(scores: NDArray[np.float32], chosen: NDArray[np.bool_]) -> list[bytes]:
-    """For each row of scores [n, labels] those of `chosen` [n, labels] with their places; 4 bytes each."""
+    """Pack, per row of scores [n, labels], those of `chosen` [n, labels] with their indexes; 4 bytes each."""
     if scores.shape[1] > STEPS + 1:
         raise ValueError(f"{scores.shape[1]:,} labels are more than the {STEPS + 1:,} that can be packed")
     pictures, places = np.nonzero(chosen)
@@ -40,7 +40,7 @@ def unpack_scores(data: bytes, labels: int) -> NDArray[np.float32]:
 
 
 def pack_classes(scores: NDArray[np.float32]) -> bytes:
-    """All scores [classes] of a classifier; 2 bytes each."""
+    """Pack all scores [classes] of a classifier; 2 bytes each."""
     return bytes([CLASSES]) + _steps(scores).tobytes()
 
 
@@ -52,7 +52,8 @@ def unpack_classes(data: bytes) -> NDArray[np.float32]:
 def pack_boxes(
     boxes: NDArray[np.float32], scores: NDArray[np.float32], labels: NDArray[np.integer] | None = None
 ) -> bytes:
-    """Relative boxes [n, 4] (left, top, right, bottom, 0 to 1), scores [n], labels [n] below 256; 11 bytes each."""
+    """Pack relative boxes [n, 4] (left, top, right, bottom, 0 to 1), scores [n], labels [n] below 256; 11 bytes
+    each."""
     rows = np.zeros(len(boxes), BOX_ROW)
     rows["box"], rows["score"] = _steps(boxes), _steps(scores)
     if labels is not None:

@@ -14,7 +14,7 @@ TERMS_MAX = 20
 
 
 class QueryError(ValueError):
-    """The text is meant for the user: which word is wrong, and what is possible."""
+    """An invalid query; the message is for the user: which word is wrong, and what is allowed."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Takes tags out of a machine's list: those that another one includes, and those on a list of unwanted ones. Pure."""
+"""Filters for machine tags: drop implied tags, and tags on a list of unwanted ones. Pure."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def drop_listed(names: Iterable[str], listed: Iterable[str]) -> list[str]:
 
 
 def words_of(name: str) -> Words:
-    """Words of a tag in small letters; underscores and spaces part them."""
+    """Return the lower-case words of a tag, separated by underscores and spaces."""
     return tuple(name.lower().replace("_", " ").split())
 
 

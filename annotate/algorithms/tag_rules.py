@@ -1,4 +1,4 @@
-"""Rules on scored labels: thresholds by category, largest gap, ladders, what a label implies, its spelling. Pure."""
+"""Acceptance rules for scored labels: thresholds by category, largest gap, ladders, implications, spelling. Pure."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Label:
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """Which labels follow from scores.
+    """Rules that accept labels by their scores.
 
     `thresholds` by category: a label follows when its score is greater (with `inclusive`: or equal); a category that
     is not named gives nothing. `own` overrides by label name. `one_of`: categories of which the best label alone
@@ -98,7 +98,7 @@ class Rules:
 
 
 class AcceptedTags:
-    """Labels and rules of one model, made ready to be asked for many pictures."""
+    """Labels and rules of one model, prepared for many pictures."""
 
     def __init__(self, labels: Sequence[Label], rules: Rules) -> None:
         self.labels, self.rules = tuple(labels), rules
@@ -112,7 +112,8 @@ class AcceptedTags:
         }
 
     def accepted(self, scores: Scores) -> list[tuple[Label, float]]:
-        """Labels that follow from scores [labels], best first within a category, categories in order of first label."""
+        """Return the labels accepted from scores [labels], best first per category, categories in order of first
+        label."""
         tags: list[tuple[Label, float]] = []
         for category, rows in self._places.items():
             category_scores = scores[rows]

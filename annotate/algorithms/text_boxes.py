@@ -1,4 +1,4 @@
-"""From a heat map of text to boxes, and from boxes to what the text is for: subtitles or credits.
+"""Text boxes from a heat map, and classification of text as subtitles or credits.
 
 Liao et al.: Real-time Scene Text Detection with Differentiable Binarization, 2020, as PaddleOCR reads its answers.
 """

@@ -1,4 +1,4 @@
-"""Links the faces of one shot that are the same person from frame to frame, by place and looks."""
+"""Tracking of faces through a shot by position and appearance."""
 
 from __future__ import annotations
 

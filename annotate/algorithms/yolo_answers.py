@@ -1,4 +1,4 @@
-"""From the numbers that networks of the YOLO and RT-DETR families give to boxes in a picture, step by step and exactly.
+"""Exact decoding of the outputs of YOLO and RT-DETR networks to boxes.
 
 Ultralytics' export format; the suppression is the one with inclusive pixels (Girshick, Fast R-CNN, 2015).
 """

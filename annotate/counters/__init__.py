@@ -1,1 +1,1 @@
-"""Counts that the database keeps up to date by triggers, and columns derived from faces."""
+"""Counts maintained by database triggers, and columns derived from faces."""

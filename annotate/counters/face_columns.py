@@ -48,7 +48,7 @@ def recount(*, frames: Iterable[int] = (), clusters: Iterable[int] = ()) -> None
 
 
 def wrong_face_counts(frames: Collection[int]) -> dict[int, int | None]:
-    """Frames whose counter is wrong, with what it should be."""
+    """Return frames with a wrong counter, and its correct value."""
     rows = Face.objects.filter(frame__in=frames).order_by().values_list("frame")
     boxes = dict(rows.annotate(n=Count("pk")))
     real = dict(Face.objects.real().filter(frame__in=frames).order_by().values_list("frame").annotate(n=Count("pk")))
@@ -63,7 +63,7 @@ def wrong_face_counts(frames: Collection[int]) -> dict[int, int | None]:
 
 
 def wrong_sizes(clusters: Collection[int]) -> dict[int, int]:
-    """Clusters whose size is wrong, with what it should be."""
+    """Return clusters with a wrong size, and its correct value."""
     rows = FaceCluster.objects.filter(pk__in=clusters).annotate(held=Count("faces")).order_by()
     return {row.pk: row.held for row in rows if row.size != row.held}
 

@@ -1,4 +1,4 @@
-"""How long a model takes for a picture on this machine: a few drawn-up pictures, no files, no database."""
+"""Time per picture of a model on this machine, on a few generated pictures, without files or database."""
 
 from __future__ import annotations
 

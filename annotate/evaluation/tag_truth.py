@@ -1,4 +1,4 @@
-"""Pictures whose tags are known: a text file beside each, or one table for the folder."""
+"""Ground truth for tags: a text file per picture, or one table for the folder."""
 
 from __future__ import annotations
 

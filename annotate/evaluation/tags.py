@@ -1,4 +1,4 @@
-"""Measures a tagger or classifier on pictures whose tags are known: each tag, all together, best thresholds."""
+"""Evaluation of a tagger or classifier on pictures with known tags: per tag, overall, best thresholds."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ class TagRow:
 
 @dataclass(frozen=True, slots=True)
 class TagScores:
-    """What `evaluate tags` reports. `micro` counts all answers alike, `macro` is the mean over the tags of the truth.
+    """Result of `evaluate tags`. `micro` weighs all answers equally, `macro` is the mean over the true tags.
 
     Tags of the truth that the model has no label for are counted, not measured. Of categories that the truth never
     names (ratings, often) nothing is counted wrong. `curve`: (threshold, precision, recall) with one threshold for all.

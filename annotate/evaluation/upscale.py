@@ -1,4 +1,4 @@
-"""Measures an upscaler on anybody's pictures: they are made smaller by its factor, enlarged again, and compared."""
+"""Evaluation of an upscaler: pictures are reduced by its factor, enlarged again, and compared."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Method:
 
 @dataclass(frozen=True, slots=True)
 class UpscaleScores:
-    """What `evaluate upscale` reports: the model first, then the resamplers that it is held against."""
+    """Result of `evaluate upscale`: the model first, then the resamplers as baseline."""
 
     model: str
     device: str

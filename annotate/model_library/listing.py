@@ -1,4 +1,4 @@
-"""All models that Koma knows or finds, as one list: the built-in ones, the catalogue's, what else is installed."""
+"""All known models as one list: built-in ones, the catalogue, and other installed ones."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What site admins do with models: ask for a download, a check, an import, a measurement; stop it; remove a model."""
+"""Actions of site admins on models: request a download, check, import or measurement; stop it; remove a model."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""Runs a ModelJob: a download, a check, an import, a timing. The database row is the truth; RQ is not known here."""
+"""Execution of a ModelJob: a download, check, import or timing. The database row is authoritative; RQ is unknown
+here."""
 
 from __future__ import annotations
 
@@ -51,7 +52,7 @@ class Transfer:
 
 
 def execute(job_id: int, *, in_worker: bool = False) -> RunState | None:
-    """Run a queued job to its end; None when somebody else has it. Never raises for the job's own failure."""
+    """Run a queued job; None if another worker has it. Never raises for a failure of the job itself."""
     job = MODEL_JOBS.claim(job_id)
     if job is None:
         return None

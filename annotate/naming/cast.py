@@ -1,4 +1,4 @@
-"""Finds characters by the names that files and taggers use: by name and alias, whatever the case and the gaps."""
+"""Lookup of characters by the names in files and of taggers: by name and alias, ignoring case and separators."""
 
 from __future__ import annotations
 

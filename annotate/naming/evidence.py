@@ -34,7 +34,7 @@ class Words:
 
 
 def words_of(frames: Sequence[Frame]) -> dict[int, Words]:
-    """By frame key, for frames that have any. Few queries; frames in bounded numbers, please."""
+    """Return evidence by frame key, for frames that have any. Few queries; the caller bounds the number of frames."""
     words_by_frame: dict[int, Words] = {}
     for key, entry in facts_of_files(frames).items():
         words = words_by_frame.setdefault(key, Words())

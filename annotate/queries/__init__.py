@@ -1,1 +1,1 @@
-"""What the pages read: figures, search and completion. Nothing here writes."""
+"""Read-only queries of the pages: figures, search and completion."""

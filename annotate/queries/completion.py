@@ -1,4 +1,4 @@
-"""Completion of tags: the common vocabulary in each process's memory, words of a collection by its rows."""
+"""Tag completion: the shared vocabulary from process memory, a collection's own tags from the database."""
 
 from __future__ import annotations
 

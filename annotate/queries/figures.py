@@ -1,4 +1,4 @@
-"""Figures of a collection from the counts that the database keeps (`ingest/counting.py`), portraits and stills."""
+"""Figures of a collection from the counts in the database (`ingest/counting.py`), portraits and stills."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Turns the frames page's query into a QuerySet, field by field: no name from outside ever reaches the ORM."""
+"""Translation of the frames page's query to a QuerySet, field by field: no user-supplied name reaches the ORM."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What can be measured on a collection's own truth. A new kind is one function and one row of OWN_KINDS."""
+"""The kinds of measurements on a collection's labels. A new kind is one function and one row of OWN_KINDS."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How a measurement tells how far it is, and hears that it is to stop."""
+"""Progress reports of a measurement, and requests to stop it."""
 
 from __future__ import annotations
 
@@ -9,23 +9,23 @@ class Progress(Protocol):
     """Each method may raise to stop the work: cancelled, or taken over by another worker."""
 
     def expect(self, pictures: int) -> None:
-        """So many more pictures are to be read."""
+        """Add to the number of pictures to be read."""
 
     def step(self) -> None:
-        """Before each picture."""
+        """Report a picture before it is read."""
 
     def alive(self) -> None:
-        """Between the parts of long thinking."""
+        """Report between the parts of a long computation."""
 
 
 class Silent:
-    """Nobody watches: a command line."""
+    """Reports nothing, for the command line."""
 
     def expect(self, pictures: int) -> None:
-        """Nothing to tell."""
+        """Do nothing."""
 
     def step(self) -> None:
-        """Nothing to tell."""
+        """Do nothing."""
 
     def alive(self) -> None:
-        """Nothing to tell."""
+        """Do nothing."""

@@ -1,4 +1,4 @@
-"""Vectors of faces by any embedder: the face's own where it is of that version, else kept beside it, made on demand."""
+"""Vectors of faces by any embedder: the face's stored one, else a separately cached one, computed on demand."""
 
 from __future__ import annotations
 
