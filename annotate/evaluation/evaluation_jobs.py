@@ -52,6 +52,15 @@ def ask_own(*, collection: Collection, kind: str, model: str, second: str = "", 
     return waiting or Evaluation.objects.create(**same, by=by)
 
 
+def ask_again(evaluation: Evaluation, *, by: Any) -> Evaluation:
+    """A new measurement of the same models on the same folder or collection; raises as `ask` and `ask_own`."""
+    kind, model = evaluation.kind, evaluation.model
+    if evaluation.collection is not None:
+        return ask_own(collection=evaluation.collection, kind=kind, model=model, second=evaluation.second, by=by)
+    root, _, path = evaluation.folder.partition(":")
+    return ask(kind=kind, root=int(root), path=path, model=model, by=by)
+
+
 def cancel(evaluation: Evaluation) -> None:
     """Cancel a waiting measurement, or request the worker to stop before its next picture."""
     claims.cancel(evaluation)

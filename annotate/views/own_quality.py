@@ -20,7 +20,7 @@ from annotate.evaluation.on_collection.questions import faces_of
 from annotate.models import Evaluation, ModelAnswer
 from annotate.views import plots
 from annotate.views.figure_words import in_words
-from annotate.views.quality import SHOWN, mistake_boxes
+from annotate.views.quality import SHOWN, change, mistake_boxes
 from ingest.access import MemberRequest, member_view
 from ingest.errors import BadInput
 from ingest.models import Collection, Frame, Role, RunState
@@ -79,22 +79,9 @@ def collection_evaluation(request: MemberRequest, collection: Collection, evalua
 @require_POST
 @errors_in_words
 def collection_evaluation_change(request: HttpRequest, collection: Collection, evaluation_id: int) -> HttpResponse:
-    """Cancel a measurement, measure the same again, or forget it."""
+    """Cancel a measurement, measure the same again, or delete it."""
     row = get_object_or_404(_rows(collection), pk=evaluation_id)
-    action = request.POST.get("act")
-    if action == "cancel":
-        evaluation_jobs.cancel(row)
-        text = "Measurement cancelled"
-    elif action == "again":
-        evaluation_jobs.ask_own(collection=collection, kind=row.kind, model=row.model, by=request.user)
-        jobs.wake()
-        text = "Measuring again"
-    elif action == "delete" and row.state not in evaluation_jobs.WAITING:
-        row.delete()
-        text = "Measurement removed"
-    else:
-        raise BadInput("Choose what to do with the measurement.")
-    return success(request, text, to=reverse("collection_quality", args=[collection.pk]))
+    return success(request, change(row, request), to=reverse("collection_quality", args=[collection.pk]))
 
 
 def _rows(collection: Collection) -> Any:

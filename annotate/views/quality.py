@@ -62,11 +62,11 @@ def evaluation(request: HttpRequest, evaluation_id: int) -> HttpResponse:
     """One measurement: all figures, its plot, the worst mistakes."""
     _admins(request)
     row = get_object_or_404(Evaluation.objects.select_related("by"), collection=None, pk=evaluation_id)
-    simple = {name: value for name, value in row.scores.items() if isinstance(value, (int, float, str))}
+    figures = [(name, value) for name, value in row.scores.items() if isinstance(value, (int, float, str))]
     mistakes = [(place, mistake | {"boxes": mistake_boxes(mistake)}) for place, mistake in enumerate(row.mistakes)]
     context = {
         "row": row,
-        "figures": simple,
+        "figures": figures,
         "plot": plots.of_one(row),
         "mistakes": mistakes,
         "about": KINDS.get(row.kind),
@@ -96,24 +96,10 @@ def mistake_picture(request: HttpRequest, evaluation_id: int, place: int, number
 @require_POST
 @errors_in_words
 def evaluation_change(request: HttpRequest, evaluation_id: int) -> HttpResponse:
-    """Cancel a measurement, measure the same again, or forget it."""
+    """Cancel a measurement, measure the same again, or delete it."""
     _admins(request)
     row = get_object_or_404(Evaluation, collection=None, pk=evaluation_id)
-    action = request.POST.get("act")
-    if action == "cancel":
-        evaluation_jobs.cancel(row)
-        text = "Measurement cancelled"
-    elif action == "again":
-        root, _, path = row.folder.partition(":")
-        evaluation_jobs.ask(kind=row.kind, root=int(root), path=path, model=row.model, by=request.user)
-        jobs.wake()
-        text = "Measuring again"
-    elif action == "delete" and row.state not in evaluation_jobs.WAITING:
-        row.delete()
-        text = "Measurement removed"
-    else:
-        raise BadInput("Choose what to do with the measurement.")
-    return success(request, text, to=reverse("quality"))
+    return success(request, change(row, request), to=reverse("quality"))
 
 
 @errors_in_words
@@ -132,6 +118,25 @@ def _ask(request: HttpRequest) -> HttpResponse:
 def _moved(response: HttpResponse) -> HttpResponse:
     response.headers["HX-Location"] = reverse("quality")
     return response
+
+
+def change(row: Evaluation, request: HttpRequest) -> str:
+    """Does what the form asks with a measurement of a folder or a collection; returns what was done, in words.
+
+    Raises BadInput for an unknown action, and for deleting one that waits or runs.
+    """
+    action = request.POST.get("act")
+    if action == "cancel":
+        evaluation_jobs.cancel(row)
+        return "Measurement cancelled"
+    if action == "again":
+        evaluation_jobs.ask_again(row, by=request.user)
+        jobs.wake()
+        return "Measuring again"
+    if action == "delete" and row.state not in evaluation_jobs.WAITING:
+        row.delete()
+        return "Measurement removed"
+    raise BadInput("Choose what to do with the measurement.")
 
 
 def mistake_boxes(mistake: dict[str, Any]) -> dict[str, list[dict[str, str]]]:
