@@ -126,7 +126,7 @@ def used(collection: Collection, kind: Kind) -> Used:
     path = filter_lists.installed_file(settings.KOMA_MODELS_DIR, included=kind == Kind.INCLUDED)
     if path is None:
         raise BadInput(
-            f"There is no list of {kind.label.lower()}. Add one under Settings, Models, or with manage.py tag_lists; "
+            f"There is no list of {kind.label.lower()}. Add one under Members, Models, or with manage.py tag_lists; "
             f"or do not drop {kind.label.lower()}. {HOW}"
         )
     data = filter_lists.read_file(path)
