@@ -98,7 +98,7 @@ def _check_place(frame: int, box: RelativeBox, *, but: int = 0) -> None:
 
 
 def _percent(left: float, top: float, right: float, bottom: float) -> str:
-    """A box in words: where its corner is and how large it is, in percent of the picture."""
+    """Describe a box by its corner and size, in percent of the picture."""
     size = f"{100 * (right - left):.0f} × {100 * (bottom - top):.0f} %"
     return f"{size} at {100 * left:.0f} %, {100 * top:.0f} % from the left and the top"
 

@@ -8,7 +8,7 @@ from annotate.algorithms.name_evidence import PERSON, Named, SeenFace, candidate
 from annotate.models import Character, Face, FaceState, FrameCharacter, NamedBy, TagState
 from ingest.actions.history import Recorder
 
-BATCH = 500  # frames a query
+BATCH = 500  # frames per query
 
 
 def faces_of(frames: Iterable[int]) -> dict[int, list[SeenFace]]:

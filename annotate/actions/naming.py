@@ -22,7 +22,7 @@ NAMING = (
 TURNING = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 NAME_MAX = 200
 UNKNOWN = "unnamed"
-BATCH = 500  # rows an UPDATE: SQLite allows about 32,000 variables
+BATCH = 500  # rows per UPDATE: SQLite allows about 32,000 variables
 
 
 def clean_name(text: str) -> str:
@@ -106,7 +106,7 @@ def check_seen(
 ) -> None:
     """Stale when another person gave a different answer after this one looked. `seen`: face key -> version shown.
 
-    `decision` is the answer in words where it is no character that exists.
+    `decision` describes the answer if it is not an existing character.
     """
     if not seen:
         return

@@ -120,7 +120,7 @@ def _add_person(
 
 
 def _head(picture: Picture, detector: FaceDetector) -> tuple[Picture, bytes]:
-    """The head for the embedder and its picture file: the surest face's, or all of a picture that is a head already."""
+    """Return the head for the embedder and its picture file: the best face's, or the full picture if it is a head."""
     height, width = picture.shape[:2]
     boxes = detector.detect([picture])[0]
     if len(boxes.scores):

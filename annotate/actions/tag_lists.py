@@ -119,7 +119,7 @@ def use(*, collection: Collection, kind: Kind, key: int | None, by: Any, seen: s
 
 
 def used(collection: Collection, kind: Kind) -> Used:
-    """The list that counts here. BadInput in words when there is none or the installed one cannot be read."""
+    """Return the list in use. Raises BadInput when there is none or the installed one cannot be read."""
     row = TagList.objects.filter(collection=collection, kind=kind, used=True).first()
     if row is not None:
         return Used(parse(kind, row.text.encode(), name=row.name), row.digest)

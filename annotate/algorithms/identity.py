@@ -90,7 +90,7 @@ def _with_clusters(likeness: FloatArray, cluster: IntArray, known: IntArray) -> 
 
 
 def _once_a_picture(sure: FloatArray, picture: IntArray, known: IntArray, confidence_min: float) -> None:
-    """In each picture a person is the surest face; the other faces there lose that column. Changes `sure`."""
+    """Assign each character to its best face per picture; other faces lose that column. Changes `sure` in place."""
     order = np.argsort(picture, kind="stable")
     edges = np.flatnonzero(np.diff(picture[order])) + 1
     for rows in np.split(order, edges):

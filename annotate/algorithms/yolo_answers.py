@@ -45,7 +45,7 @@ class Objects:
 
 
 def form_of(shape: tuple[int, ...], *, rtdetr: bool) -> Form:
-    """The form of one picture's output [a, b]: two rows of numbers look alike, so `rtdetr` is told from outside."""
+    """Detect the layout of one picture's output [a, b]; `rtdetr` is passed in, since two layouts look alike."""
     if rtdetr:
         return Form.RELATIVE
     return Form.ROWS if shape[-1] == 6 else Form.PLANES

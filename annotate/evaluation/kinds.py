@@ -177,7 +177,7 @@ def _tags(folder: Path, models_dir: Path, options: Mapping[str, Any]) -> Scores:
 
 
 def _judge(name: str, models_dir: Path, threads: int) -> tags.Judge:
-    """A tagger or classifier by its name; COMPUTED: what pixels and the built-in detector's faces give away."""
+    """Open a tagger or classifier by name; COMPUTED: tags from pixels and the built-in detector's faces."""
     if name == COMPUTED:
         detector = known_detectors.open_detector(registry.BUILTIN, models_dir, threads=threads)
 

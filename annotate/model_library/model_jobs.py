@@ -73,7 +73,7 @@ def execute(job_id: int, *, in_worker: bool = False) -> RunState | None:
 
 
 def _work(job: ModelJob, report: Transfer) -> str:
-    """Do it; returns what came out, in words."""
+    """Run the job; return a message with the result."""
     models_dir, reserve = settings.KOMA_MODELS_DIR, settings.KOMA_DISK_RESERVE_BYTES
     if job.act == Action.DOWNLOAD:
         model = catalogue.get(job.name)

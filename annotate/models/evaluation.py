@@ -35,7 +35,7 @@ class Evaluation(Job):
 
     @property
     def headline(self) -> str:
-        """The figure that matters most, in words; empty where there is none."""
+        """The most important figure as text; empty if there is none."""
         scores = self.scores
         if "hits_iou30" in scores:
             return (

@@ -33,7 +33,7 @@ class FaceCluster(models.Model):
         ordering = ("-purity", "number")
         constraints = (models.UniqueConstraint(fields=("collection", "number"), name="cluster_once"),)
         indexes = (
-            # the faces page: the surest first
+            # the faces page: best score first
             models.Index(fields=("collection", "-purity", "number"), name="cluster_page"),
         )
 

@@ -8,7 +8,7 @@ from ingest.models import Frame
 
 
 class FileFacts(models.Model):
-    """Score and rating as the files have them, and in words what was not understood or not used."""
+    """Score and rating as in the files, and notes on what was not understood or not used."""
 
     frame = models.OneToOneField(Frame, models.CASCADE, related_name="file_facts")
     score = models.IntegerField(null=True, blank=True)

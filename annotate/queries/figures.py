@@ -195,7 +195,7 @@ def waiting_clusters_count(collection: Collection, cache_stamp: str) -> int:
 
 
 def portraits(characters: Iterable[int]) -> dict[int, str]:
-    """Crop names by character: a reference face first, then a person's, then the surest. One query."""
+    """Return crop names by character: a reference face first, then a person's label, then the best score. One query."""
     best = (
         Face.objects.filter(character=OuterRef("pk"), state=FaceState.FACE)
         .exclude(crop="")

@@ -97,7 +97,7 @@ Seen = list[Answered[Key]]
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """Packed answers by frame key, for each slot; in words the frames that could not be read; all frames of it."""
+    """Packed answers by frame key for each slot; the problems of frames that could not be read; all frames."""
 
     rows: list[dict[int, bytes]]
     problems: list[str]

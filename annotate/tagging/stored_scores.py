@@ -67,12 +67,12 @@ class ScoredVersion:
 
 
 def scored_version_of(info: ModelInfo, labels: Sequence[Label], rules: Rules) -> ScoredVersion:
-    """The scored_version of an opened or described scorer; makes its version row."""
+    """Return the scored version of an opened or described scorer; create its version row if missing."""
     return ScoredVersion(version_of(info, labels=labels, rules=rules), AcceptedTags(labels, rules))
 
 
 def stored_version(version: ModelVersion) -> ScoredVersion:
-    """The scored_version of a version that has answers, whether or not its model is still installed."""
+    """Return the scored version of a version with answers, whether or not its model is still installed."""
     return ScoredVersion(version, AcceptedTags(labels_of(version), rules_of(version)))
 
 

@@ -77,7 +77,7 @@ def evenly(rows: Sequence[Named], count: int) -> list[Named]:
 
 
 def sampled(named_faces: Sequence[Named]) -> tuple[list[Named], list[str]]:
-    """At most FACES_MAX of the PEOPLE_MAX with most faces, evenly; in words what that leaves out."""
+    """Sample at most FACES_MAX faces of the PEOPLE_MAX characters with most faces, evenly; with remarks on the rest."""
     of: dict[int, list[Named]] = {}
     for named in named_faces:
         of.setdefault(named.person, []).append(named)

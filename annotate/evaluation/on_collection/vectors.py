@@ -21,12 +21,12 @@ from ingest.storage.stored_files import store
 
 FloatArray = npt.NDArray[np.float32]
 BATCH = 16  # faces that are read, described and written at once: a cancel is heard between
-CHUNK = 500  # faces a query
+CHUNK = 500  # faces per query
 
 
 @dataclass(slots=True)
 class Described:
-    """`keys` of faces in order with their vectors [n, length]; in words those that could not be described.
+    """`keys` of faces in order with their vectors [n, length]; remarks on those without one.
 
     `made` of them were described now, which took the embedder `seconds`.
     """
