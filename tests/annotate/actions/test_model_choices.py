@@ -77,7 +77,7 @@ def test_detectors_of_boxes_work_side_by_side(collection, settings, alice, monke
 def test_enlarging_and_captions_have_a_default_without_any_model(collection, settings, monkeypatch):
     from annotate.backends.upscalers import waifu2x
 
-    monkeypatch.setattr(waifu2x, "is_there", lambda: False)
+    monkeypatch.setattr(waifu2x, "is_available", lambda: False)
     assert choices.chosen(collection, "upscale") == "lanczos"
     assert "bicubic" in choices.offered("upscale")
     assert choices.chosen(collection, "caption") == "none"
