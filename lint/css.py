@@ -198,9 +198,9 @@ def missing_links(sheets: list[Sheet], templates: dict[str, str]) -> list[str]:
     """
     problems = []
     for name, text in templates.items():
-        if not (parent := EXTENDS.search(text)):
+        if not EXTENDS.search(text):
             continue
-        linked = set(SHEET_LINK.findall(templates.get(parent[1], "") + text))
+        linked = _linked_sheets(name, templates)
         uses = Uses()
         for included in _included(name, templates):
             uses.add_template(included, templates[included])
@@ -209,6 +209,18 @@ def missing_links(sheets: list[Sheet], templates: dict[str, str]) -> list[str]:
             if styled_in and not styled_in & linked:
                 problems.append(f"{name}: .{class_name} of {source} is styled in {min(styled_in)}, which is not linked")
     return problems
+
+
+def _linked_sheets(name: str, templates: dict[str, str]) -> set[str]:
+    """The sheets that a page or any template that it extends links."""
+    linked: set[str] = set()
+    passed: set[str] = set()
+    while name in templates and name not in passed:
+        passed.add(name)
+        linked.update(SHEET_LINK.findall(templates[name]))
+        parent = EXTENDS.search(templates[name])
+        name = parent[1] if parent else ""
+    return linked
 
 
 def _included(name: str, templates: dict[str, str]) -> set[str]:

@@ -98,6 +98,8 @@ def test_a_page_links_the_sheets_of_what_it_shows_and_includes() -> None:
     ]
     templates["page.html"] += """<link href="{% static 'css/more.css' %}">"""
     assert css.missing_links(sheets, templates) == []
+    templates["below.html"] = '{% extends "page.html" %}<p class="a"><p class="b">'  # links by both above it
+    assert css.missing_links(sheets, templates) == []
 
 
 def test_a_browser_knows_every_property_and_value(chromium: Any) -> None:
