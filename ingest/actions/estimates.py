@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from django.conf import settings
 from django.db.models import Sum
 
-from ingest.imaging.store import Store, free_bytes
+from ingest.imaging.store import Store
 from ingest.models import Collection, Episode, Frame, FrameCount, FrameState, RunState, SourceKind, StageRun
-from ingest.storage.stored_files import store
+from ingest.storage.stored_files import available_bytes, store
 
 # Guesses for a machine that has not run anything yet: an episode of 24 minutes at 1080p on two cores.
 KEPT_PER_S = 0.8  # frames a second of film that are kept in the end
@@ -64,7 +63,7 @@ def estimate(*, collection: Collection, episodes: Sequence[Episode], stage_names
             disk += kept_frames * size + rows * PREVIEW_BYTES
         for name in stage_names:
             seconds += _stage_seconds(name, episode, kept_frames, rates)
-    room = max(0, free_bytes(settings.KOMA_DATA_DIR) - settings.KOMA_DISK_RESERVE_BYTES)
+    room = available_bytes()
     return Estimate(seconds, int(disk), room, frames, measured)
 
 

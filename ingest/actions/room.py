@@ -5,16 +5,15 @@ Messages about missing space name no folder of the server, and other people's up
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 from django.conf import settings
 
 from ingest.errors import KomaError
 from ingest.humane import filesize
-from ingest.imaging.store import free_bytes
 from ingest.models import RESERVED_FOR, Membership, Upload
 from ingest.storage import quota
+from ingest.storage.stored_files import available_bytes
 
 NAMED_MAX = 3  # people in the way that are named; the others are counted
 
@@ -41,8 +40,7 @@ def reserve(upload: Upload, *, by: Any) -> None:
             f"{upload.name}: your other uploads still need {filesize(own_bytes)}, and one person can reserve at most "
             f"{filesize(limit)}. Wait until they finish, or discard some."
         )
-    root = Path(settings.KOMA_DATA_DIR)
-    free = max(0, free_bytes(root) - settings.KOMA_DISK_RESERVE_BYTES)
+    free = available_bytes()
     rows = list(others.select_related("user", "collection"))
     if need + sum(row.coming for row in rows) <= free:
         return

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from functools import cache
-from typing import Any
+from typing import Any, BinaryIO
 
 from django.apps import apps
 from django.conf import settings
@@ -16,7 +16,7 @@ from django.core.exceptions import FieldDoesNotExist
 from django.db import models
 from django.db.models import Q
 
-from ingest.imaging.store import Store
+from ingest.imaging.store import Store, UnknownName, free_bytes
 from ingest.models import Collection, Revision
 
 FIELD_NAMES = ("preview", "crop", "file", "original")  # in the order of how often they are asked for
@@ -26,6 +26,19 @@ BATCH = 500  # names in one query; SQLite allows 32,766 parameters, older ones 9
 def store() -> Store:
     """The store of this site; it keeps the disk reserve free."""
     return Store(settings.KOMA_DATA_DIR / "store", reserve_bytes=settings.KOMA_DISK_RESERVE_BYTES)
+
+
+def available_bytes() -> int:
+    """How many more bytes the disk of this site takes, without the disk reserve; never negative."""
+    return max(0, free_bytes(settings.KOMA_DATA_DIR) - settings.KOMA_DISK_RESERVE_BYTES)
+
+
+def open_stored(name: str) -> BinaryIO | None:
+    """The file of the store open for reading, for the caller to close; None for a name or file that does not exist."""
+    try:
+        return store().open(name)
+    except (UnknownName, FileNotFoundError):
+        return None
 
 
 @cache

@@ -21,10 +21,10 @@ from ingest.actions.seen import fingerprint
 from ingest.actions.sources import About, AlreadyThere
 from ingest.errors import BadInput, KomaError
 from ingest.imaging.formats import PICTURE_ENDINGS
-from ingest.imaging.store import free_bytes
 from ingest.models import FINISHED, Collection, Episode, ImageType, RatingScheme, Role, StageRun, Upload
 from ingest.params import as_int
 from ingest.storage.quota import OverQuota
+from ingest.storage.stored_files import available_bytes
 from ingest.views.once import own_key
 from ingest.views.responses import came_from, errors_in_words, is_partial, seen, success, toast
 
@@ -297,6 +297,6 @@ def _context(request: HttpRequest, collection: Collection) -> dict[str, Any]:
         "picture_endings": sorted(PICTURE_ENDINGS),
         "accepted": ",".join((*ACCEPTED, *(f".{ending}" for ending in sorted(PICTURE_ENDINGS)))),
         "max_bytes": settings.KOMA_UPLOAD_MAX_BYTES,
-        "free_bytes": max(0, free_bytes(settings.KOMA_DATA_DIR) - settings.KOMA_DISK_RESERVE_BYTES),
+        "free_bytes": available_bytes(),
         "skipped_count": collection.skipped_inputs.count(),
     }

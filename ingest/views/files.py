@@ -8,9 +8,8 @@ from django.views.decorators.http import require_safe
 
 from ingest.access import member_view
 from ingest.imaging.formats import MEDIA_TYPES
-from ingest.imaging.store import UnknownName
 from ingest.models import Collection
-from ingest.storage.stored_files import belongs_to, store
+from ingest.storage.stored_files import belongs_to, open_stored
 
 # What browsers show in a page; pictures of other formats are only saved. Each had its pixels read under the limits
 # before it was stored, its type is ours and not the sender's, and the headers keep a browser from guessing another.
@@ -30,11 +29,10 @@ def file(request: HttpRequest, collection: Collection, name: str) -> HttpRespons
     if etag in request.headers.get("If-None-Match", ""):
         response = HttpResponseNotModified()
     else:
-        try:
-            # Opened here and closed by the response at its end.
-            response = FileResponse(store().open(name), content_type=MEDIA_TYPES[ending])
-        except (UnknownName, FileNotFoundError):
-            raise Http404("No such file.") from None
+        stored = open_stored(name)  # the response closes it at its end
+        if stored is None:
+            raise Http404("No such file.")
+        response = FileResponse(stored, content_type=MEDIA_TYPES[ending])
         how = "inline" if ending in SHOWN and "save" not in request.GET else "attachment"
         response.headers["Content-Disposition"] = f'{how}; filename="{name[6:18]}.{ending}"'
     response.headers["ETag"] = etag
