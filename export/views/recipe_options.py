@@ -34,7 +34,6 @@ OPTIONS: dict[str, Any] = {
         ("words", "fhleft fvtop"),
         ("raw", "fvp 42 70 fhp 22 39"),
     ),
-    "layouts": tuple((layout.name, layout.label) for layout in LAYOUTS.values()),
     "json_versions": ("v1.0", "v1.1", "v1.2", "v2"),
     "caption_endings": (".txt", ".caption"),
     "captions_per_picture": (("first", "one"), ("lines", "several: also from files and models")),
@@ -48,7 +47,8 @@ OPTIONS: dict[str, Any] = {
 
 def options_of(collection: Collection, recipe: Recipe) -> dict[str, Any]:
     """All options by the names that the templates use."""
-    return OPTIONS | {"upscalers": _upscalers(collection, recipe)}
+    layouts = [(layout.name, layout.label) for layout in LAYOUTS.values()]
+    return OPTIONS | {"layouts": layouts, "upscalers": _upscalers(collection, recipe)}
 
 
 def _upscalers(collection: Collection, recipe: Recipe) -> list[tuple[str, str]]:

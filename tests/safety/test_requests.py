@@ -38,7 +38,9 @@ FIELDS = sorted(
         "extract.mode",
     }
 )
-ACTS = sorted(set(re.findall(r'act (?:==|in) \(?"(\w+)"', SOURCES)) | {"tag_add", "not_a_face", "merge", "outfit"})
+ACTS = sorted(
+    set(re.findall(r'act(?:ion)? (?:==|in) \(?"(\w+)"', SOURCES)) | {"tag_add", "not_a_face", "merge", "outfit"}
+)
 ODD = [
     "", "²", "٣", "-1", "0", "1", "1.5", "nan", "inf", "1e400", "9" * 18, "9" * 30, "9" * 5000,
     "9" * 18 + "." + "9" * 18,

@@ -43,7 +43,7 @@ def test_the_list_tells_every_model_and_fetches_nothing(settings_of_hub, hub):
 def test_a_model_is_fetched_listed_checked_and_removed(settings_of_hub, hub, collection):
     text, progress = run("download", "tiny")
     assert "tiny: installed in" in text
-    assert "300 kB of 300 kB, model.onnx" in progress
+    assert "300 kB of 300 kB" in progress  # after which file depends on how the bytes arrived
     ModelTiming.objects.create(task="tags", name="tiny", device="CPU", ms_per_picture=12.34, pictures=9)
     row = next(one for one in json.loads(run("list", "--installed", "--json")[0])["models"] if one["name"] == "tiny")
     assert row["usable"]
