@@ -16,6 +16,7 @@ from annotate.algorithms import difference_clustering, matching
 from annotate.backends.contract import Embedder
 from annotate.backends.embedders.known_embedders import DifferenceEmbedder
 from annotate.evaluation.mistakes import WORST, Mistake
+from annotate.evaluation.scores import Scores, rounded
 from ingest.errors import BadInput
 from ingest.imaging.formats import PICTURE_SUFFIXES
 
@@ -29,29 +30,16 @@ TWIN_DISTANCE_MAX = 4  # bits of 64: the same picture saved twice
 
 
 @dataclass(frozen=True, slots=True)
-class CharacterScores:
+class CharacterScores(Scores):
     """Result of `evaluate characters`."""
 
+    model: str
     characters: int
     faces: int
     twins_removed: int
-    accuracy: dict[int, float]
-    ms_per_face: float
-    model: str
+    accuracy: dict[int, float] = field(metadata=rounded(4))
+    ms_per_face: float = field(metadata=rounded(2))
     unreadable: list[str] = field(default_factory=list)
-    wrong: tuple[Mistake, ...] = ()
-    remarks: tuple[str, ...] = ()  # what the truth is, and what was left out
-
-    def as_json(self) -> dict[str, object]:
-        return {
-            "model": self.model,
-            "characters": self.characters,
-            "faces": self.faces,
-            "twins_removed": self.twins_removed,
-            "accuracy": {str(shots): round(value, 4) for shots, value in self.accuracy.items()},
-            "ms_per_face": round(self.ms_per_face, 2),
-            "unreadable": self.unreadable,
-        }
 
     def lines(self) -> list[str]:
         head = (
@@ -59,9 +47,6 @@ class CharacterScores:
             f"({self.twins_removed:,} near-twins removed), {self.ms_per_face:.1f} ms per face"
         )
         return [head, *(f"  {shots} named: {100 * right:.1f} % right" for shots, right in self.accuracy.items())]
-
-    def mistakes(self) -> tuple[Mistake, ...]:
-        return self.wrong
 
     def notes(self) -> list[str]:
         return [*self.remarks, *self.unreadable[:NOTES_SHOWN]]

@@ -18,6 +18,7 @@ from annotate.backends.contract import Picture, Scorer
 from annotate.evaluation.characters import dhash
 from annotate.evaluation.copies import COPIES
 from annotate.evaluation.mistakes import Mistake
+from annotate.evaluation.scores import NOT_IN_JSON, JsonFields, Scores, rounded
 from ingest import outside_json
 from ingest.algorithms.descriptors import as_vectors
 from ingest.algorithms.near_duplicates import DEFAULT_THRESHOLD
@@ -45,17 +46,17 @@ class Describer:
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
+class Kind(JsonFields):
     """How one kind of copy fared: share found at the threshold, and the similarity that 95 % of them reach."""
 
     name: str
     pairs: int
-    share_found: float
-    percentile5: float
+    share_found: float = field(metadata=rounded(4, key="found"))
+    percentile5: float = field(metadata=NOT_IN_JSON)
 
 
 @dataclass(frozen=True, slots=True)
-class DuplicateScores:
+class DuplicateScores(Scores):
     """Result of `evaluate duplicates`. `curve`: (threshold, precision, recall). Pairs are (name, name, similarity).
 
     Precision is over pairs, so it depends on how many different pictures the folder holds.
@@ -65,41 +66,20 @@ class DuplicateScores:
     pictures: int
     copies: int
     threshold: float
-    precision: float
-    recall: float
-    best_threshold: float
-    best_f1: float
-    ms_per_picture: float
+    precision: float = field(metadata=rounded(4))
+    recall: float = field(metadata=rounded(4))
+    f1: float = field(init=False, metadata=rounded(4))
+    best_threshold: float = field(metadata=rounded(4))
+    best_f1: float = field(metadata=rounded(4))
+    ms_per_picture: float = field(metadata=rounded(2))
     kinds: tuple[Kind, ...]
-    curve: tuple[tuple[float, float, float], ...]
+    curve: tuple[tuple[float, float, float], ...] = field(metadata=rounded(4))
     missed: tuple[tuple[str, str, float], ...] = ()
     false: tuple[tuple[str, str, float], ...] = ()
     unreadable: list[str] = field(default_factory=list)
 
-    @property
-    def f1(self) -> float:
-        return _f1(self.precision, self.recall)
-
-    def as_json(self) -> dict[str, object]:
-        return {
-            "model": self.model,
-            "pictures": self.pictures,
-            "copies": self.copies,
-            "threshold": self.threshold,
-            "precision": round(self.precision, 4),
-            "recall": round(self.recall, 4),
-            "f1": round(self.f1, 4),
-            "best_threshold": round(self.best_threshold, 4),
-            "best_f1": round(self.best_f1, 4),
-            "ms_per_picture": round(self.ms_per_picture, 2),
-            "kinds": [
-                {"name": kind.name, "pairs": kind.pairs, "found": round(kind.share_found, 4)} for kind in self.kinds
-            ],
-            "curve": [[round(value, 4) for value in point] for point in self.curve],
-            "missed": [list(pair) for pair in self.missed],
-            "false": [list(pair) for pair in self.false],
-            "unreadable": self.unreadable,
-        }
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "f1", _f1(self.precision, self.recall))  # as frozen dataclasses do themselves
 
     def lines(self) -> list[str]:
         text_lines = [

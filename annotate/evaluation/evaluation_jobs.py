@@ -11,8 +11,9 @@ from typing import Any
 
 from django.conf import settings
 
-from annotate.evaluation.kinds import KINDS, Scores, watch
+from annotate.evaluation.kinds import KINDS, watch
 from annotate.evaluation.on_collection.kinds import OWN_KINDS
+from annotate.evaluation.scores import Scores
 from annotate.models import Evaluation
 from ingest import video_library
 from ingest.errors import BadInput

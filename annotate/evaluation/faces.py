@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from annotate.algorithms import boxes
 from annotate.backends.contract import FaceDetector, Picture
 from annotate.evaluation.mistakes import WORST, Mistake, relative_boxes
+from annotate.evaluation.scores import NOT_IN_JSON, Scores, rounded
 from ingest import outside_json
 from ingest.errors import BadInput
 from ingest.imaging.formats import PICTURE_SUFFIXES
@@ -24,7 +25,7 @@ FORM = '{"name.png": {"boxes": [[left, top, right, bottom], ...]}}, in pixels'
 
 
 @dataclass(frozen=True, slots=True)
-class FaceScores:
+class FaceScores(Scores):
     """Result of `evaluate faces`; `missed` and `alarms` name the pictures with errors."""
 
     pictures: int
@@ -32,25 +33,11 @@ class FaceScores:
     hits_iou30: int
     hits_iou50: int
     false_positives_iou30: int
-    ms_per_picture: float
+    ms_per_picture: float = field(metadata=rounded(2))
     model: str
     device: str
-    missed: dict[str, int] = field(default_factory=dict)
-    alarms: dict[str, int] = field(default_factory=dict)
-    wrong: tuple[Mistake, ...] = ()
-    remarks: tuple[str, ...] = ()  # what was left out, and the ground truth used
-
-    def as_json(self) -> dict[str, object]:
-        return {
-            "pictures": self.pictures,
-            "faces": self.faces,
-            "hits_iou30": self.hits_iou30,
-            "hits_iou50": self.hits_iou50,
-            "false_positives_iou30": self.false_positives_iou30,
-            "ms_per_picture": round(self.ms_per_picture, 2),
-            "model": self.model,
-            "device": self.device,
-        }
+    missed: dict[str, int] = field(default_factory=dict, metadata=NOT_IN_JSON)
+    alarms: dict[str, int] = field(default_factory=dict, metadata=NOT_IN_JSON)
 
     def lines(self) -> list[str]:
         text_lines = [
@@ -62,12 +49,6 @@ class FaceScores:
             worst = sorted(which.items(), key=lambda item: (-item[1], item[0]))[:NAMES_SHOWN]
             text_lines += [f"  {word}: {number} in {name}" for name, number in worst]
         return text_lines
-
-    def mistakes(self) -> tuple[Mistake, ...]:
-        return self.wrong
-
-    def notes(self) -> list[str]:
-        return list(self.remarks)
 
 
 @dataclass(frozen=True, slots=True)

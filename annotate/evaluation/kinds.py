@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import math
 from argparse import ArgumentTypeError
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,27 +25,11 @@ from annotate.backends.model_files import registry
 from annotate.backends.upscalers import known_upscalers, waifu2x
 from annotate.backends.upscalers.resize import FILTERS
 from annotate.evaluation import characters, duplicates, faces, tags, upscale
-from annotate.evaluation.mistakes import Mistake
+from annotate.evaluation.scores import Scores
 from annotate.evaluation.tag_truth import FORM
 from annotate.tagging import from_pixels
 from ingest.errors import BadInput
 from ingest.imaging.decode import UnreadablePicture, read_picture
-
-
-class Scores(Protocol):
-    """The result of one measurement."""
-
-    def as_json(self) -> dict[str, Any]:
-        """Return plain values under fixed names, for scripts and the quality page."""
-
-    def lines(self) -> list[str]:
-        """Return a few lines or a table of text."""
-
-    def notes(self) -> list[str]:
-        """Return what was left out and why."""
-
-    def mistakes(self) -> Sequence[Mistake]:
-        """Return the worst mistakes, for the page."""
 
 
 @dataclass(frozen=True, slots=True)

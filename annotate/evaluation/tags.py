@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from annotate.algorithms.tag_rules import AcceptedTags, tag_name
 from annotate.backends.contract import Picture, Scorer
 from annotate.evaluation.mistakes import WORST, Mistake
+from annotate.evaluation.scores import JsonFields, Scores, named, rounded
 from annotate.evaluation.tag_truth import read_truth
 from ingest.errors import BadInput
 
@@ -35,12 +36,12 @@ class Judge:
 
 
 @dataclass(frozen=True, slots=True)
-class Measured:
+class Measured(JsonFields):
     """Precision, recall and F1 of a number of answers."""
 
-    precision: float
-    recall: float
-    f1: float
+    precision: float = field(metadata=rounded(4))
+    recall: float = field(metadata=rounded(4))
+    f1: float = field(metadata=rounded(4))
 
     @classmethod
     def of(cls, right: float, predicted: float, true: float) -> Measured:
@@ -48,12 +49,9 @@ class Measured:
         precision, recall = right / predicted if predicted else 0.0, right / true if true else 0.0
         return cls(precision, recall, 2 * right / (predicted + true) if predicted + true else 0.0)
 
-    def as_json(self) -> dict[str, float]:
-        return {"precision": round(self.precision, 4), "recall": round(self.recall, 4), "f1": round(self.f1, 4)}
-
 
 @dataclass(frozen=True, slots=True)
-class TagRow:
+class TagRow(JsonFields):
     """One tag: in how many pictures it is true, told, and both; how it measures; the threshold of its best F1."""
 
     name: str
@@ -77,7 +75,7 @@ class TagRow:
 
 
 @dataclass(frozen=True, slots=True)
-class TagScores:
+class TagScores(Scores):
     """Result of `evaluate tags`. `micro` weighs all answers equally, `macro` is the mean over the true tags.
 
     Tags of the truth that the model has no label for are counted, not measured. Of categories that the truth never
@@ -88,32 +86,14 @@ class TagScores:
     device: str
     pictures: int
     tags: int
-    unknown: int
+    unknown: int = field(metadata=named("unknown_tags"))
     micro: Measured
     macro: Measured
-    best_threshold: float
-    best_f1: float
-    ms_per_picture: float
-    rows: tuple[TagRow, ...]
-    curve: tuple[tuple[float, float, float], ...] = ()
-    wrong: tuple[Mistake, ...] = ()
-    left_out: list[str] = field(default_factory=list)
-
-    def as_json(self) -> dict[str, object]:
-        return {
-            "model": self.model,
-            "device": self.device,
-            "pictures": self.pictures,
-            "tags": self.tags,
-            "unknown_tags": self.unknown,
-            "micro": self.micro.as_json(),
-            "macro": self.macro.as_json(),
-            "best_threshold": round(self.best_threshold, 3),
-            "best_f1": round(self.best_f1, 4),
-            "ms_per_picture": round(self.ms_per_picture, 2),
-            "per_tag": [row.as_json() for row in self.rows],
-            "curve": [[round(value, 4) for value in point] for point in self.curve],
-        }
+    best_threshold: float = field(metadata=rounded(3))
+    best_f1: float = field(metadata=rounded(4))
+    ms_per_picture: float = field(metadata=rounded(2))
+    rows: tuple[TagRow, ...] = field(metadata=named("per_tag"))
+    curve: tuple[tuple[float, float, float], ...] = field(default=(), metadata=rounded(4))
 
     def lines(self) -> list[str]:
         text_lines = [
@@ -133,12 +113,6 @@ class TagScores:
         if len(self.rows) > SHOWN:
             text_lines.append(f"  and {len(self.rows) - SHOWN:,} more tags: --json has them all")
         return text_lines
-
-    def mistakes(self) -> tuple[Mistake, ...]:
-        return self.wrong
-
-    def notes(self) -> list[str]:
-        return self.left_out[:NOTES_SHOWN]
 
 
 def judge_of(scorer: Scorer) -> Judge:
@@ -274,7 +248,7 @@ class _Tally:
             macro=_mean([row.measured for row in rows]), best_threshold=best[0], best_f1=_f1(best[1], best[2]),
             ms_per_picture=ms_per_picture, rows=tuple(rows),
             curve=tuple(curve[:: max(1, len(curve) // CURVE)]),
-            wrong=tuple(Mistake((file,), words) for _, file, words in self._wrong), left_out=left_out,
+            wrong=tuple(Mistake((file,), words) for _, file, words in self._wrong), remarks=left_out[:NOTES_SHOWN],
         )  # fmt: skip
 
     def _row(self, name: str) -> TagRow:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -15,6 +16,7 @@ from annotate.algorithms.likeness import WINDOW, psnr, ssim
 from annotate.backends.contract import Picture, Upscaler
 from annotate.backends.upscalers.resize import ResizeUpscaler
 from annotate.evaluation.mistakes import WORST, Mistake
+from annotate.evaluation.scores import JsonFields, Scores, rounded
 from ingest.errors import BadInput
 from ingest.imaging.formats import PICTURE_SUFFIXES
 
@@ -24,26 +26,21 @@ UNREADABLE_SHOWN = 20
 
 
 @dataclass(frozen=True, slots=True)
-class Method:
+class Method(JsonFields):
     """One way of enlarging: means over the pictures, and the time for a megapixel of its results."""
 
     name: str
-    psnr: float
-    ssim: float
-    ms_per_megapixel: float
-
-    def as_json(self) -> dict[str, object]:
-        return {
-            "name": self.name,
-            "psnr": round(self.psnr, 3),
-            "ssim": round(self.ssim, 5),
-            "ms_per_megapixel": round(self.ms_per_megapixel, 2),
-        }
+    psnr: float = field(metadata=rounded(3))
+    ssim: float = field(metadata=rounded(5))
+    ms_per_megapixel: float = field(metadata=rounded(2))
 
 
 @dataclass(frozen=True, slots=True)
-class UpscaleScores:
-    """Result of `evaluate upscale`: the model first, then the resamplers as baseline."""
+class UpscaleScores(Scores):
+    """Result of `evaluate upscale`: the model first, then the resamplers as baseline.
+
+    `wrong`: the pictures on which the model loses most against the last of the resamplers.
+    """
 
     model: str
     device: str
@@ -51,16 +48,14 @@ class UpscaleScores:
     pictures: int
     ways: tuple[Method, ...]
     unreadable: tuple[str, ...] = ()
-    worst: tuple[Mistake, ...] = ()  # where the model loses most against the last of the resamplers
 
-    def as_json(self) -> dict[str, object]:
-        measured, *others = self.ways
+    def as_json(self) -> dict[str, Any]:
+        model, *others = self.ways
+        figures = {key: value for key, value in model.as_json().items() if key != "name"}
         return {
             "pictures": self.pictures,
             "factor": self.factor,
-            "psnr": round(measured.psnr, 3),
-            "ssim": round(measured.ssim, 5),
-            "ms_per_megapixel": round(measured.ms_per_megapixel, 2),
+            **figures,
             "baselines": [method.as_json() for method in others],
             "unreadable": len(self.unreadable),
             "model": self.model,
@@ -79,9 +74,6 @@ class UpscaleScores:
 
     def notes(self) -> list[str]:
         return list(self.unreadable[:UNREADABLE_SHOWN])
-
-    def mistakes(self) -> Sequence[Mistake]:
-        return self.worst
 
 
 def measure(folder: Path, upscaler: Upscaler, *, open_picture: Callable[[Path], Picture]) -> UpscaleScores:
@@ -125,7 +117,7 @@ def measure(folder: Path, upscaler: Upscaler, *, open_picture: Callable[[Path], 
             for method, mean, spent in zip(ways, means, seconds, strict=True)
         ),
         unreadable=tuple(left_out),
-        worst=_worst([name for name, _ in results], table[:, 0, 0], table[:, -1, 0], against=ways[-1].info.name),
+        wrong=_worst([name for name, _ in results], table[:, 0, 0], table[:, -1, 0], against=ways[-1].info.name),
     )
 
 

@@ -19,11 +19,11 @@ from annotate.algorithms import embedder_agreement as agreement
 from annotate.algorithms.embedder_agreement import NOBODY, Across, Seen
 from annotate.backends.contract import Embedder
 from annotate.backends.embedders.known_embedders import DifferenceEmbedder, attentive
-from annotate.evaluation.mistakes import Mistake
 from annotate.evaluation.on_collection import vectors
 from annotate.evaluation.on_collection.characters import evenly, named_faces
 from annotate.evaluation.on_collection.characters import people as named_people
 from annotate.evaluation.on_collection.progress import Progress
+from annotate.evaluation.scores import Scores, rounded
 from annotate.models import Face, FaceState, NamedBy
 from ingest.errors import BadInput
 from ingest.models import Collection, FrameState
@@ -38,7 +38,7 @@ GROUPING = "optics"  # of embedders that compare by a network, as the stage does
 
 
 @dataclass(frozen=True, slots=True)
-class EmbedderScores:
+class EmbedderScores(Scores):
     """What a comparison tells; pairs of figures are (first, second). `of` faces are there, `faces` were compared.
 
     `questions`: (face, character, reference face, said by the first) by their keys; `pairs`: (face, face, put together
@@ -52,27 +52,14 @@ class EmbedderScores:
     named: int
     people: int
     waiting: int
+    rand: float = field(metadata=rounded(4))
+    nearest_same: float = field(metadata=rounded(4))
+    person_same: float = field(metadata=rounded(4))
+    right: tuple[float | None, float | None] = field(metadata=rounded(4))
+    rand_people: tuple[float | None, float | None] = field(metadata=rounded(4))
     groups: tuple[int, int]
-    rand: float
-    nearest_same: float
-    person_same: float
-    right: tuple[float | None, float | None]
-    rand_people: tuple[float | None, float | None]
     questions: tuple[tuple[int, int, int, bool], ...] = ()
     pairs: tuple[tuple[int, int, bool], ...] = ()
-    remarks: list[str] = field(default_factory=list)
-
-    def as_json(self) -> dict[str, Any]:
-        counts = {
-            name: getattr(self, name) for name in ("first", "second", "faces", "of", "named", "people", "waiting")
-        }
-        rounded = {name: round(getattr(self, name), 4) for name in ("rand", "nearest_same", "person_same")}
-        lists: dict[str, Any] = {
-            name: [None if share is None else round(share, 4) for share in getattr(self, name)]
-            for name in ("right", "rand_people")
-        }
-        rows = {"questions": [list(row) for row in self.questions], "pairs": [list(row) for row in self.pairs]}
-        return counts | rounded | lists | {"groups": list(self.groups)} | rows
 
     def lines(self) -> list[str]:
         def both(shares: Sequence[float | None]) -> str:
@@ -86,12 +73,6 @@ class EmbedderScores:
             f"  named faces whose nearest named face is the same character: {both(self.right)}",
             f"  questions for people: {len(self.questions):,}",
         ]
-
-    def notes(self) -> list[str]:
-        return self.remarks
-
-    def mistakes(self) -> Sequence[Mistake]:
-        return ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,9 +10,10 @@ from typing import Any
 from annotate.backends.boxes import known_detectors
 from annotate.backends.embedders.known_embedders import open_embedder
 from annotate.backends.model_files import registry
-from annotate.evaluation.kinds import KINDS, Option, Scores, open_face_detector
+from annotate.evaluation.kinds import KINDS, Option, open_face_detector
 from annotate.evaluation.on_collection import characters, embedders, faces
 from annotate.evaluation.on_collection.progress import Progress
+from annotate.evaluation.scores import Scores
 from ingest.models import Collection
 
 EMBEDDERS = "embedders"

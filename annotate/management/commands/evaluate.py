@@ -10,9 +10,10 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
-from annotate.evaluation.kinds import KINDS, Kind, Scores
+from annotate.evaluation.kinds import KINDS, Kind
 from annotate.evaluation.on_collection.kinds import OWN_KINDS, OwnKind
 from annotate.evaluation.on_collection.progress import Silent
+from annotate.evaluation.scores import Scores
 from ingest.errors import BadInput, KomaError
 from ingest.management.commands.backup import find
 
