@@ -69,7 +69,8 @@ def _words(answer: object) -> str:
     toast = getattr(answer, "headers", {}).get("HX-Trigger")
     if toast:
         return str(json.loads(toast)["toast"]["text"])
-    return " ".join(re.findall(r"<(?:h1|p)>(.*?)</", getattr(answer, "content", b"").decode()))
+    text = " ".join(getattr(answer, "content", b"").decode().split())
+    return " ".join(re.findall(r"<(?:h1|p)>(.*?)</", text))
 
 
 if __name__ == "__main__":

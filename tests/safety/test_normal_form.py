@@ -23,7 +23,7 @@ CALLS = (
     "from annotate.actions.captions import words_of as call",
     "from annotate.actions.tags import clean_name as call",
     "from annotate.backends.taggers.label_lists import spelt as call",
-    "from annotate.naming.cast import plain as call",
+    "from annotate.naming.cast import comparable as call",
     "from ingest.algorithms.typed_lists import typed_list as call",
     "from ingest.imaging.side_text import parse_text as call",
     "from export.algorithms.filenames import same_name_key as call",
