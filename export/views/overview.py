@@ -136,7 +136,7 @@ def _next(collection: Collection, counts: dict[str, int], job: ExportJob | None,
         minutes = max(1, round(counts["clusters"] * SECONDS_A_CLUSTER / 60))
         text = (
             f"{humane.count(counts['unnamed'], 'face')} without a name, "
-            f"{humane.count(counts['clusters'], 'cluster')}: about {humane.count(minutes, 'minute')}."
+            f"{humane.count(counts['clusters'], 'group')}: about {humane.count(minutes, 'minute')}."
         )
         _add(steps, "Name faces", text, "faces", collection.pk)
     if counts["named_frames"] and job is None:

@@ -197,7 +197,7 @@ def _yolo() -> list[Model]:
                 Model(
                     name, "faces" if faces else "boxes", "yolo_faces" if faces else "yolo_boxes",
                     f"deepghs/{repository}", files, title=name.replace("_", " "), size_bytes=SIZES.get(name, 0),
-                    notes=f"Finds {what}; confidence {confidence}, overlap {overlap}. Sizes n, s, m, x: slower, surer.",
+                    notes=f"Finds {what}; confidence {confidence}, overlap {overlap}. Sizes n, s, m, x by cost.",
                     options={"confidence": confidence, "overlap": overlap},
                 )
             )  # fmt: skip

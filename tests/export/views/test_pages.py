@@ -287,7 +287,7 @@ def test_the_funnel_counts_and_links_to_the_frames_behind_each_figure(show: Show
     for step in context["funnel"]:
         assert as_bob.get(step.url).status_code == 200
     assert [person["name"] for person in context["cast"]] == ["Hinata", "Kokona", "Hinata Hairdown"]
-    assert "2 faces without a name, 1 cluster: about 1 minute." in [step["text"] for step in context["next"]]
+    assert "2 faces without a name, 1 group: about 1 minute." in [step["text"] for step in context["next"]]
 
 
 def test_an_empty_collection_says_what_comes_here(collection: Any, as_alice: Client, as_bob: Client) -> None:
