@@ -42,7 +42,7 @@ class LockWatch:
         if place:
             ctypes.CDLL(None).prctl(0x59616D61, ctypes.c_ulong(-1 & (2**64 - 1)), 0, 0, 0)  # any process may look
             self._child = subprocess.Popen(
-                [sys.executable, "-c", "from bench.lock import look; look()", str(os.getpid()), str(place)],
+                [sys.executable, "-c", "from bench.lock import sample; sample()", str(os.getpid()), str(place)],
                 stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
             )  # fmt: skip
             self.begin()
