@@ -6,7 +6,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from export.algorithms.placing import placed
 from export.algorithms.plan import Plan
 from export.algorithms.recipe import Recipe
 from export.formats.masks import FOLDER, LABEL
@@ -67,7 +66,7 @@ class PathLengths:
 def path_lengths_of(plan: Plan, recipe: Recipe, *, name: str) -> PathLengths:
     """Return the path lengths of a planned dataset whose folder is called `name`."""
     lengths = PathLengths(top=length_of(name))
-    folders = placed(plan, recipe).folders
+    folders = recipe.output.layout_rules.folders(plan.balance)
     for item in plan.items:
         lengths.add(length_below(folders[item.folder], length_of(item.stem), recipe))
     return lengths
