@@ -23,6 +23,7 @@ class Visitor:
         self.context.set_default_timeout(PATIENCE_MS)
         self.problems: list[str] = []
         self.refusals_meant = False  # set by tests that provoke one
+        self._toasts_read = 0
         self.page = self.tab()
 
     def tab(self) -> Any:
@@ -87,10 +88,11 @@ class Visitor:
             self.page.keyboard.press(key)
 
     def toast(self, text: str) -> Any:
-        """Wait for a toast that says this."""
-        toast = self.page.locator("#toasts .toast", has_text=text).last
-        toast.wait_for()
-        return toast
+        """Wait for a toast that says this and that no earlier call returned: two answers may read the same."""
+        self._toasts_read += 1
+        toast = self.page.locator("#toasts .toast:not([data-read])", has_text=text).last
+        toast.evaluate("(toast, number) => (toast.dataset.read = number)", self._toasts_read)
+        return self.page.locator(f"#toasts .toast[data-read='{self._toasts_read}']")
 
     def describe(self) -> str:
         """Where the visitor stands, for a failing test."""
