@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
-from django.db import DatabaseError, OperationalError, transaction
+from django.db import DatabaseError, InterfaceError, OperationalError, connection, transaction
 
 from ingest.errors import Conflict
 from ingest.models import Collection
@@ -23,6 +23,7 @@ ATTEMPTS = 4
 WAIT_S = 0.05  # before the second attempt, doubled before each other one
 RETRIES_S_MAX = 10  # SQLite has waited for half a minute when it says that it is busy: nobody waits four times as long
 TURN_TAKING = frozenset({"40P01", "40001", "55P03"})  # PostgreSQL: deadlock, serialisation failure, lock not available
+CONNECTION_LOST = ("08", "57P")  # PostgreSQL: the connection broke, the server stops, crashed or starts
 SQLITE_BUSY = frozenset({5, 6})  # SQLITE_BUSY and SQLITE_LOCKED, the low byte of the extended codes
 
 Value = TypeVar("Value")
@@ -46,6 +47,14 @@ def is_turn_taking(error: BaseException) -> bool:
     if getattr(cause, "sqlstate", None) in TURN_TAKING:
         return True
     return isinstance(error, OperationalError) and getattr(cause, "sqlite_errorcode", 0) & 0xFF in SQLITE_BUSY
+
+
+def is_connection_lost(error: BaseException) -> bool:
+    """Whether the database server went away, which says nothing about the work that noticed it."""
+    if connection.vendor != "postgresql" or not isinstance(error, OperationalError | InterfaceError):
+        return False
+    sqlstate = getattr(error.__cause__, "sqlstate", None)
+    return sqlstate is None or sqlstate.startswith(CONNECTION_LOST)
 
 
 def retried(action: Callable[[], Value], *, before_retry: Callable[[], None] | None = None) -> Value:

@@ -83,6 +83,11 @@ class Sweeper:
 class PersistentWorker(SimpleWorker):
     """Runs jobs in its own process, one after the other, so that models stay loaded. A hung batch ends the process."""
 
+    def perform_job(self, job: Job, queue: Queue) -> bool:
+        """With a new connection: one that broke since the last job, as the database restarted, never heals."""
+        connections.close_all()
+        return super().perform_job(job, queue)
+
 
 class ForkingWorker(Worker):
     """Runs each job in a child process, whose memory is freed at its end."""

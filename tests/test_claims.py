@@ -10,7 +10,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.db import connection
+from django.db import OperationalError, connection, transaction
 from django.utils import timezone
 
 from annotate.evaluation.evaluation_jobs import EVALUATIONS
@@ -200,3 +200,40 @@ def test_what_was_reported_last_is_written_at_the_end(work: tuple[Kind[Any], Any
     assert kind.run(kind.claim(row.pk), reports) == RunState.DONE
     row.refresh_from_db()
     assert getattr(row, column[kind.noun]) == 19
+
+
+def end_connection(pid: int) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_terminate_backend(%s)", [pid])
+    connection.close()
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("at_the_end", [False, True])
+def test_work_during_which_the_database_restarts_is_done_again_and_does_not_fail(
+    work: tuple[Kind[Any], Any], at_the_end: bool
+) -> None:
+    if connection.vendor != "postgresql":
+        pytest.skip("SQLite has no server")
+    kind, row = work
+
+    def work_through_restart(report: Any) -> dict[str, int]:
+        if at_the_end:
+            pid = connection.connection.info.backend_pid
+            thread = threading.Thread(target=end_connection, args=(pid,))
+            thread.start()
+            thread.join()
+        else:
+            with transaction.atomic(), connection.cursor() as cursor:
+                cursor.execute("SELECT pg_terminate_backend(pg_backend_pid())")
+        return {"attempt": 1}
+
+    claimed = kind.claim(row.pk)
+    with pytest.raises(OperationalError):
+        kind.run(claimed, work_through_restart)
+    connection.close()
+    row.refresh_from_db()
+    assert (row.state, row.token, row.error) == (RunState.RUNNING, claimed.token, "")
+    grow_silent(kind, row, claims.HEARTBEAT_MAX_AGE_S + 1)
+    kind.take_back_dead()
+    assert kind.run(kind.claim(row.pk), lambda report: None) == RunState.DONE

@@ -8,7 +8,9 @@ from typing import Any
 
 import django_rq
 import pytest
+from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
+from django.db import connection
 from rq.serializers import JSONSerializer
 
 from ingest import worker
@@ -36,6 +38,32 @@ def no_signals(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.django_db(transaction=True)
 def test_the_gpu_queue_keeps_its_process(queues: str, no_signals: None) -> None:
     assert run_two("gpu") == [os.getpid()] * 2
+
+
+def break_connection() -> None:
+    """A job: use the database, which then restarts."""
+    User.objects.count()
+    connection.connection.close()  # as the server ends it; Django does not know
+
+
+def note_users(key: str) -> None:
+    """A job: append the number of users to a list in Redis."""
+    django_rq.get_connection("gpu").rpush(key, User.objects.count())
+
+
+@pytest.mark.postgres
+@pytest.mark.django_db(transaction=True)
+def test_a_worker_that_keeps_its_process_works_again_after_the_database_restarted(
+    queues: str, no_signals: None, alice: User
+) -> None:
+    queue = django_rq.get_queue("gpu")
+    queue.enqueue("tests.project.test_worker.break_connection")
+    queue.enqueue("tests.project.test_worker.note_users", "users")
+    try:
+        call_command("runworker", "gpu", "--burst")
+    finally:
+        connection.close()
+    assert django_rq.get_connection("gpu").lrange("users", 0, -1) == [b"1"]
 
 
 @pytest.mark.django_db(transaction=True)
