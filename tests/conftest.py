@@ -25,6 +25,15 @@ offline.guard()
 # An example that takes long on a busy machine is no finding.
 hypothesis.settings.register_profile("koma", parent=hypothesis.settings(), deadline=None)
 hypothesis.settings.load_profile("koma")
+# For `make mutants`, where each of a thousand runs is expected to fail: few examples, and none made smaller.
+hypothesis.settings.register_profile(
+    "mutants",
+    max_examples=20,
+    derandomize=True,
+    deadline=None,
+    database=None,
+    phases=(hypothesis.Phase.explicit, hypothesis.Phase.generate),
+)
 
 TEST_DATA = Path(os.environ.get("KOMA_TEST_DATA", Path(__file__).resolve().parents[2] / "shared" / "data"))
 PASSWORD = "correct horse 7 battery"
