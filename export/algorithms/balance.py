@@ -93,7 +93,7 @@ def parse_weights(text: str) -> tuple[Weight, ...]:
     """
     weights: list[Weight] = []
     errors: list[str] = []
-    lines = text.lstrip("\ufeff").replace("\r\n", "\n").split("\n")
+    lines = text.lstrip("\ufeff").split("\n")
     normalized = "\n".join(line if "," in line else line.replace("，", ",") for line in lines)
     reader = csv.reader(io.StringIO(normalized), skipinitialspace=True)
     try:
@@ -101,19 +101,26 @@ def parse_weights(text: str) -> tuple[Weight, ...]:
             cells = [cell.strip() for cell in row]
             if not any(cells) or cells[0].startswith("#"):
                 continue
-            if len(cells) != 2:
-                errors.append(f"line {reader.line_num}: two columns are needed, pattern and weight; found {len(cells)}")
-                continue
             try:
-                weights.append(Weight(cells[0], float(cells[1])))
+                weights.append(_weight(cells))
             except ValueError as error:
-                reason = str(error) if "weight of" in str(error) or "pattern" in str(error) else "no number"
-                errors.append(f"line {reader.line_num}: {cells[1]!r} for {cells[0]!r}: {reason}")
+                errors.append(f"line {reader.line_num}: {error}")
     except csv.Error as error:
         errors.append(f"line {reader.line_num}: not readable as CSV: {error}")
     if errors:
         raise WeightsError(errors)
     return tuple(weights)
+
+
+def _weight(cells: Sequence[str]) -> Weight:
+    if len(cells) != 2:
+        raise ValueError(f"two columns are needed, pattern and weight; found {len(cells)}")
+    pattern, written = cells
+    try:
+        weight = float(written)
+    except ValueError:
+        raise ValueError(f"the weight of {pattern!r} is no number: {written!r}") from None
+    return Weight(pattern, weight)
 
 
 def weight_of(path: Path, weights: Sequence[Weight]) -> float:

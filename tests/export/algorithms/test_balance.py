@@ -87,12 +87,19 @@ def test_every_bad_row_of_the_weights_is_named_with_its_line() -> None:
     with pytest.raises(WeightsError) as caught:
         parse_weights("1_character,2\nno number,many\n\n# a note\nthree,columns,here\nzero,0\nendless,inf\n,3\n")
 
-    text = "\n".join(caught.value.errors)
-    assert [error.split(":")[0] for error in caught.value.errors] == ["line 2", "line 5", "line 6", "line 7", "line 8"]
-    assert "no number" in text
-    assert "two columns" in text
-    assert "0.000001" in text
-    assert "the pattern is empty" in text
+    assert caught.value.errors == (
+        "line 2: the weight of 'no number' is no number: 'many'",
+        "line 5: two columns are needed, pattern and weight; found 3",
+        "line 6: the weight of 'zero' must lie between 0.000001 and 1,000,000",
+        "line 7: the weight of 'endless' must lie between 0.000001 and 1,000,000",
+        "line 8: the pattern is empty",
+    )
+    assert str(caught.value) == "; ".join(caught.value.errors)
+
+
+def test_weights_that_are_no_csv_are_refused_with_their_line() -> None:
+    with pytest.raises(WeightsError, match=r"^line \d: not readable as CSV: field larger than field limit"):
+        parse_weights("a,1\n" + "b" * 200_000 + ",2")
 
 
 def test_weights_are_read_with_commas_quotes_and_the_mark_of_a_windows_file() -> None:
@@ -151,11 +158,12 @@ def test_without_a_limit_the_epoch_follows_the_probabilities(
 
 
 def test_weights_with_quotes_spaces_and_full_width_commas_are_read() -> None:
-    text = '\ufeff1_character, 2\r\n"Smith, Anna" , 3\n# a comment\nothers，0.5\n1_character,2\n'
+    text = '\ufeff1_character, 2\r\n "Smith, Anna" , 3\n# a comment\nothers，0.5\nよみ，かき,4\n1_character,2\n'
 
     assert [(row.pattern, row.weight) for row in parse_weights(text)] == [
         ("1_character", 2.0),
         ("Smith, Anna", 3.0),
         ("others", 0.5),
+        ("よみ，かき", 4.0),
         ("1_character", 2.0),
     ]

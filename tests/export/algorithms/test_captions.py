@@ -222,6 +222,70 @@ def test_a_probability_is_met_over_many_pictures_and_raising_it_only_adds() -> N
     assert with_half < with_more
 
 
+def test_a_draw_is_the_same_on_every_machine_and_in_every_version() -> None:
+    assert draw(7, "frame-1", "tags") == 0.8131486507638994
+
+
+def test_people_count_tags_fill_the_limit_before_the_others_do() -> None:
+    options = CaptionOptions(max_tags=3, order=("tags",))
+
+    assert caption(full(), options, key="k") == "1girl, solo, chair"
+    assert caption(full(), replace(options, people_first=False), key="k") == "chair, bunny, brown hair"
+
+
+def test_tags_about_the_picture_are_there_only_where_wanted_and_each_tag_once() -> None:
+    facts = Facts(tags=("smile", "blush"), meta=("highres", "smile"))
+
+    assert caption(facts, CaptionOptions(), key="k") == "smile, blush"
+    assert caption(facts, CaptionOptions(meta_tags=True), key="k") == "smile, blush, highres"
+
+
+def test_several_names_are_joined_after_one_prefix() -> None:
+    facts = Facts(copyright=("yama_no_susume", "encouragement"), artist=("some_body", "another"))
+
+    assert caption(facts, CaptionOptions(copyright_prob=1.0), key="k") == (
+        "from yama no susume, encouragement, by some body, another"
+    )
+
+
+@pytest.mark.parametrize(
+    ("rating", "text"), [("explicit", "explicit"), ("e", "explicit"), ("questionable", ""), ("general", ""), ("", "")]
+)
+def test_only_an_explicit_rating_is_named(rating: str, text: str) -> None:
+    assert caption(Facts(rating=rating), CaptionOptions(), key="k") == text
+
+
+def test_each_of_several_sentences_is_drawn_for_some_pictures() -> None:
+    facts = Facts(prose="One.", proses=("One.", "Two.", "Three."))
+    options = CaptionOptions(prose_prob=1.0)
+
+    drawn = [caption(facts, options, key=f"k{number}") for number in range(300)]
+
+    assert {text: 70 < drawn.count(text) < 130 for text in drawn} == {"One.": True, "Two.": True, "Three.": True}
+
+
+def test_control_characters_never_reach_a_caption() -> None:
+    assert caption(Facts(characters=("Ma\x1bi\x7f\x85",)), CaptionOptions(), key="k") == "Mai"
+
+
+@pytest.mark.parametrize(
+    ("x", "y", "tokens", "phrase"),
+    [
+        (0.2, 0.4, "fhml fvmd", "at left"),
+        (0.4, 0.2, "fhmd fvmt", "in the middle"),
+        (0.6, 0.8, "fhmr fvbt", "in the middle"),
+        (0.8, 0.6, "fhri fvmb", "at right"),
+        (0.38, 0.5, "fhml fvmd", "in the middle"),
+        (0.62, 0.5, "fhmr fvmd", "at right"),
+    ],
+)
+def test_a_centre_on_an_edge_belongs_to_the_next_bin(x: float, y: float, tokens: str, phrase: str) -> None:
+    box = Box(x, y, x, y)
+
+    assert position(box, "tokens") == tokens
+    assert position(box, "phrases") == phrase
+
+
 def test_order_and_separators_follow_the_recipe() -> None:
     options = CaptionOptions(order=("tags", "characters"), separator=" | ", tags_separator=" ", max_tags=3)
 
@@ -229,12 +293,31 @@ def test_order_and_separators_follow_the_recipe() -> None:
 
 
 @pytest.mark.parametrize(
-    "wrong",
-    [{"order": ("face",)}, {"order": ("tags", "tags")}, {"tags_prob": 1.1}, {"max_tags": -1}, {"separator": "\n"}],
+    ("wrong", "place"),
+    [
+        ({"order": ("face",)}, "order"),
+        ({"order": ("tags", "tags")}, "order"),
+        ({"tags_prob": 1.1}, "tags_prob"),
+        ({"count_prob": -0.1}, "count_prob"),
+        ({"prose_prob": float("nan")}, "prose_prob"),
+        ({"max_tags": -1}, "max_tags"),
+        ({"seed": -1}, "seed"),
+        ({"seed": 2**63}, "seed"),
+        ({"separator": "\n"}, "separator"),
+        ({"separator": "\r"}, "separator"),
+        ({"tags_separator": "a\nb"}, "separator"),
+    ],
 )
-def test_senseless_options_are_refused(wrong: dict[str, Any]) -> None:
-    with pytest.raises(ValueError, match=next(iter(wrong))):
+def test_senseless_options_are_refused(wrong: dict[str, Any], place: str) -> None:
+    with pytest.raises(ValueError, match=f"^{place}: "):
         CaptionOptions(**wrong)
+
+
+def test_the_outermost_values_of_options_are_allowed() -> None:
+    options = CaptionOptions(max_tags=0, seed=2**63 - 1, tags_prob=0.0, count_prob=1.0, order=())
+
+    assert caption(full(), options, key="k") == ""
+    assert caption(full(), replace(options, order=("tags", "count"), seed=0), key="k") == "2people"
 
 
 @given(seed=st.integers(0, 2**63 - 1), key=st.text(max_size=20), tags=st.lists(st.text(max_size=12), max_size=30))

@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from export.algorithms.crops import CropOptions, crops_of
 from export.algorithms.rows import Face, Picture, people_from_tags
-from export.algorithms.selection import TOO_FEW, TOO_MANY, Selection, reason_left_out, written_size
+from export.algorithms.selection import (
+    TOO_FEW,
+    TOO_MANY,
+    WRONG_EPISODE,
+    WRONG_TYPE,
+    Selection,
+    reason_left_out,
+    written_size,
+)
 
 
 def picture(*faces: Face, width: int = 1280, height: int = 720, tags: tuple[str, ...] = ()) -> Picture:
@@ -106,6 +116,31 @@ def test_pictures_without_a_face_stay_out_by_default_with_a_reason() -> None:
     assert reason_left_out(picture(), Selection(min_faces=0)) is None
     assert reason_left_out(one, Selection()) is None
     assert reason_left_out(three, Selection(max_faces=2)) == TOO_MANY
+
+
+def test_pictures_of_other_types_and_episodes_stay_out_with_a_reason() -> None:
+    row = picture(face(0, 0, 1, 1))  # a screenshot of no episode
+
+    assert reason_left_out(row, Selection(image_types=("fanart",))) == WRONG_TYPE
+    assert reason_left_out(row, Selection(image_types=("fanart", "screenshots"))) is None
+    assert reason_left_out(row, Selection(episodes=("S2EP04",))) == WRONG_EPISODE
+    assert reason_left_out(replace(row, episode="S2EP04"), Selection(episodes=("S2EP03", "S2EP04"))) is None
+
+
+def test_the_numbers_of_faces_include_their_limits() -> None:
+    two = picture(*[face(0, 0, 0.1, 0.1)] * 2)
+
+    assert reason_left_out(two, Selection(min_faces=2, max_faces=2)) is None
+    assert reason_left_out(two, Selection(min_faces=3)) == TOO_FEW
+    assert reason_left_out(two, Selection(min_faces=0, max_faces=1)) == TOO_MANY
+
+
+@pytest.mark.parametrize(
+    ("wrong", "field"), [({"min_faces": -1}, "min_faces"), ({"max_faces": 0}, "max_faces"), ({"size": 640}, "size")]
+)
+def test_senseless_selections_are_refused(wrong: dict[str, int], field: str) -> None:
+    with pytest.raises(ValueError, match=f"^{field}: "):
+        Selection(**wrong)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(

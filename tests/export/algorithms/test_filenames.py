@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from export.algorithms.filenames import Names, safe_name, same_name_key
+from export.algorithms.filenames import Names, safe_name, same_name_key, short_stem
 
 
 @pytest.mark.parametrize(
@@ -86,6 +86,22 @@ def test_any_text_becomes_one_component_on_every_system(name: str) -> None:
     assert not safe.startswith(".")
     assert not safe.endswith((".", " "))
     assert safe_name(safe) == safe
+
+
+@pytest.mark.parametrize(
+    ("name", "short"),
+    [
+        ("Yama S02E07 00-11-22.333 0042", "S02E07 00-11-22.333 0042"),
+        ("My_Neighbours_S01E02_0000123", "eighbours_S01E02_0000123"),
+        ("Caf\u0065\u0301", "Café"),
+        ("第十二話" * 3 + "a", "十二話第十二話a"),
+        ("_ .", "_"),
+        ("", "_"),
+        ("a\ud800b", "a?b"),
+    ],
+)
+def test_a_short_name_is_the_end_of_the_name_where_episode_and_number_stand(name: str, short: str) -> None:
+    assert short_stem(name) == short
 
 
 def test_ten_thousand_pictures_of_one_name_are_numbered_quickly() -> None:

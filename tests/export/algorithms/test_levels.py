@@ -15,8 +15,11 @@ from export.algorithms.levels import (
     levels_of,
     ratio_bucket,
     ratio_percent,
+    reduced,
+    signature_of,
 )
 from export.algorithms.plan import folders_for
+from export.algorithms.rows import Face, Picture
 from export.algorithms.spelling import spell
 
 
@@ -69,6 +72,58 @@ def test_the_format_gives_the_levels_in_any_order() -> None:
     assert folder(sign(*"ABCD"), format="n_characters", max_characters=3) == "3+_characters"
 
 
+def test_a_format_may_have_spaces_and_slashes_around_its_levels() -> None:
+    assert levels_of(" /n_faces / fh_ratio/ ") == ("n_faces", "fh_ratio")
+    assert levels_of(" / ") == ()
+
+
+def test_a_missing_value_has_a_folder_that_says_so_and_a_hostile_one_a_safe_name() -> None:
+    signature = Signature((), 0, 0, 0, "", "fan/art", "")
+
+    assert folder(signature, format="series/image_type/episode") == "no_series/fan_art/no_episode"
+
+
+def test_the_height_of_faces_is_sorted_in_steps_of_any_size_and_shortened_where_wanted() -> None:
+    assert folder(sign("A", percent=29), format="fh_ratio", face_ratio_range=10) == "face_height_ratio_20-30"
+    assert folder(sign("A", percent=29), format="fh_ratio", face_ratio_range=100) == "face_height_ratio_0-100"
+    assert folder(sign("A", percent=29), format="fh_ratio", short_names=True) == "fh_25-50"
+
+
+def test_five_people_are_counted_and_six_are_many() -> None:
+    assert folder(sign(people=5), format="n_people") == "5_people"
+    assert folder(sign(people=6), format="n_people") == "many_people"
+
+
+def test_nobody_known_is_a_count_and_a_combination_only_where_the_recipe_says_so() -> None:
+    assert folder(sign(), format="n_characters") == "others"
+    assert folder(sign(), format="n_characters", no_character="0_characters") == "0_characters"
+    assert folder(sign(), format="character", no_character="0_characters") == "character_others"
+
+
+@pytest.mark.parametrize(
+    ("field", "wrong"),
+    [("max_characters", 0), ("min_per_combination", 0), ("face_ratio_range", 0), ("face_ratio_range", 101)],
+)
+def test_numbers_outside_their_limits_are_refused(field: str, wrong: int) -> None:
+    with pytest.raises(ValueError, match=field):
+        Arrangement(**{field: wrong})  # type: ignore[arg-type]
+    assert Arrangement(max_characters=1, min_per_combination=1, face_ratio_range=1)
+
+
+def test_the_signature_of_a_picture_has_its_names_sorted_and_its_people_by_tags_else_by_faces() -> None:
+    faces = tuple(
+        Face(left=0, top=0.1, right=0.5, bottom=bottom, character=name) for name, bottom in (("B", 0.3), ("A", 0.57))
+    )
+    picture = Picture(
+        key="k", stem="x", file="f", width=9, height=9, faces=faces, tags=("1girl", "6+boys"),
+        series="yama", episode="S2EP04", image_type="fanart", source_dirs=("top", "below"),
+    )  # fmt: skip
+
+    assert signature_of(picture) == Signature(("A", "B"), 2, 7, 47, "yama", "fanart", "S2EP04", ("top", "below"))
+    untagged = Picture(key="k", stem="x", file="f", width=9, height=9, faces=faces)
+    assert signature_of(untagged).n_people == 2
+
+
 @pytest.mark.parametrize("wrong", ["characters", "n_faces/n_faces", "n_faces//character"])
 def test_a_wrong_format_is_refused_with_the_choices(wrong: str) -> None:
     with pytest.raises(ValueError, match="format"):
@@ -91,6 +146,8 @@ def test_a_combination_too_long_for_a_folder_goes_to_character_others() -> None:
         return combination_name(names, spell(names))
 
     assert combined("A" * 60, "B" * 60) == "character_others"
+    assert combined("A" * 49, "B" * 50) == "character_others"  # 100 characters
+    assert combined("A" * 49, "B" * 49) == "A" * 49 + "+" + "B" * 49
     assert combined("花" * 17, "子" * 17) == "character_others"
     assert combined("A" * 120).startswith("A" * 80)
     assert combined("b", "a.b") == "ab+b"
@@ -129,10 +186,11 @@ def test_short_names_keep_every_character_apart_where_full_ones_go_to_character_
     assert folders_for({row: 1}, full)[row][-2] == "character_others"
 
 
-@pytest.mark.parametrize("format_text", ["n_characters/character/fh_ratio", "n_people/n_faces", "series/episode", ""])
+@pytest.mark.parametrize(
+    "format_text",
+    ["n_characters/character/fh_ratio", "n_people/n_faces", "series/episode", "image_type", "n_faces/image_type", ""],
+)
 def test_a_reduced_signature_lies_in_the_same_folder(format_text: str) -> None:
-    from export.algorithms.levels import reduced
-
     arrangement = Arrangement(format=format_text, min_per_combination=1)
     for percent in (0, 24, 25, 99):
         for names in ((), ("A",), ("A", "B")):
@@ -142,3 +200,17 @@ def test_a_reduced_signature_lies_in_the_same_folder(format_text: str) -> None:
             assert folder_of(reduced(signature, arrangement), arrangement, frequent, spelled) == folder_of(
                 signature, arrangement, frequent, spelled
             )
+
+
+def test_a_reduced_signature_is_the_same_for_all_pictures_of_a_folder() -> None:
+    first, second = sign("A", percent=26, faces=1, people=7), Signature(("A",), 2, 9, 49, "x", "fanart", "E", ("y",))
+
+    by_height = Arrangement(format="character/fh_ratio")
+    assert reduced(first, by_height) == reduced(second, by_height)
+    by_people = Arrangement(format="n_people")
+    assert reduced(first, by_people) == reduced(second, by_people)
+    for format_text in ("n_faces", "series", "image_type", "episode"):
+        arrangement = Arrangement(format=format_text)
+        assert reduced(first, arrangement) != reduced(second, arrangement)
+    keeping = Arrangement(format="", keep_source_structure=True)
+    assert reduced(first, keeping).source_dirs == ("yamaS2", "EP04")
