@@ -50,14 +50,14 @@ def _faces(collection: Collection, *, fix: bool) -> Iterator[Fault]:
     collection_faces = Face.objects.filter(collection=collection)
     named = Q(state=FaceState.FACE, character__isnull=False)
     wrong = [
-        ("a person named it, and it has no name", collection_faces.unnamed().filter(named_by=NamedBy.PERSON)),
+        ("named by a person, but it has no name", collection_faces.unnamed().filter(named_by=NamedBy.PERSON)),
         (
-            "a model or file named it, and it has no name",
+            "named by a model or file, but it has no name",
             collection_faces.exclude(named_by__in=(NamedBy.NONE, NamedBy.PERSON)).exclude(named),
         ),
-        ("it has a name of nobody's", collection_faces.filter(named, named_by=NamedBy.NONE)),
+        ("it has a name, but not who gave it", collection_faces.filter(named, named_by=NamedBy.NONE)),
         (
-            "it is no face of the cast, and has a name",
+            "marked as not in the cast or not a face, but it has a name",
             collection_faces.exclude(state=FaceState.FACE).exclude(character=None),
         ),
         ("it is a reference without a name", collection_faces.filter(is_reference=True).exclude(named)),
@@ -93,11 +93,11 @@ def _ruled_out(collection: Collection, *, fix: bool) -> Iterator[Fault]:
         face.not_characters = [key for key in face.not_characters if key in known]
 
     if faces and fix:
-        summary = f"Check: characters that are gone are ruled out for {len(faces):,} faces no more"
+        summary = f"Check: rejections of deleted characters removed from {len(faces):,} faces"
         with history.operation(collection=collection, by=None, kind="faces.check_mended", summary=summary) as record:
             change_faces(record, faces, forget)
     for face in faces:
-        yield Fault("faces", f"Face {face.pk}", "a character that is gone is ruled out for it", mended=fix)
+        yield Fault("faces", f"Face {face.pk}", "a deleted character is rejected for it", mended=fix)
 
 
 def _face_counts(collection: Collection, *, fix: bool) -> Iterator[Fault]:
@@ -126,13 +126,13 @@ def _sizes(collection: Collection, *, fix: bool) -> Iterator[Fault]:
 def _frames(collection: Collection) -> Iterator[Fault]:
     kept_frames = Frame.objects.kept().filter(collection=collection)
     for pk in kept_frames.filter(Q(duplicate_of__isnull=False) | ~Q(reason="")).values_list("pk", flat=True):
-        yield Fault("frames", f"Frame {pk}", "it is kept and has a reason to be dropped")
+        yield Fault("frames", f"Frame {pk}", "it is kept, but has a reason to be dropped")
     dropped = Frame.objects.filter(collection=collection, state=FrameState.DROPPED, reason="")
     for pk in dropped.values_list("pk", flat=True):
         yield Fault("frames", f"Frame {pk}", "it is dropped without a reason")
     same = Face.objects.real().filter(collection=collection).order_by()
     for row in same.values("frame", "left", "top", "right", "bottom").annotate(n=Count("pk")).filter(n__gt=1):
-        yield Fault("faces", f"Frame {row['frame']}", f"{row['n']} faces have the very same box")
+        yield Fault("faces", f"Frame {row['frame']}", f"{row['n']} faces have the same box")
 
 
 def _names(collection: Collection) -> Iterator[Fault]:

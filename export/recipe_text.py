@@ -26,7 +26,7 @@ def value(section: str, setting: str, text: str) -> Any:
     """
     known = settings()
     if section not in known:
-        raise ValueError(f"{section!r} is no section of the recipe; there are: {', '.join(known)}")
+        raise ValueError(f"{section!r} is not a section of the recipe; there are: {', '.join(known)}")
     if setting not in known[section]:
         raise ValueError(f"{section} has no setting {setting!r}; it has: {', '.join(known[section])}")
     return typed(text, known[section][setting], setting)

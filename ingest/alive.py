@@ -28,7 +28,7 @@ def process_name() -> str:
         try:
             _names.setdefault(key, _hold(_folder()))
         except OSError as problem:  # a full disk: whoever asks goes by the clock
-            logger.warning("No sign of life can be kept in the data folder: %s", problem)
+            logger.warning("The heartbeat cannot be written to the data folder: %s", problem)
             return UNKNOWN
     return _names[key][0]
 

@@ -71,7 +71,7 @@ def files(collection: Collection, *, fix: bool) -> Iterator[Fault]:
             mended = fix and name in FILLED_AGAIN and (model is not Frame or _is_of_film(pk))
             if mended:
                 row.update(**{name: ""})
-            yield Fault("files", f"{model._meta.label} {pk}", f"{name} {value} is not there", mended=mended)
+            yield Fault("files", f"{model._meta.label} {pk}", f"{name} {value} is missing", mended=mended)
 
 
 def _is_of_film(frame: int) -> bool:
@@ -115,7 +115,7 @@ def _step(past: _Past, revision: Revision) -> Iterator[Fault]:
     if revision.before is not None:
         for name, value in revision.before.items():
             if name in past.values and past.values[name] != value and not _may_change(past, name, value):
-                words = f"{name} was {past.values[name]!r:.60} and begins as {value!r:.60} in revision {revision.pk}"
+                words = f"{name} was {past.values[name]!r:.60} but starts as {value!r:.60} in revision {revision.pk}"
                 yield Fault("history", f"{revision.model} {revision.object_id}", words)
     past.is_gone = revision.after is None
     past.values |= revision.after or {}
@@ -132,15 +132,15 @@ def _as_now(pasts: list[_Past]) -> Iterator[Fault]:
         row = rows.get(past.key)
         if row is None:
             if not past.is_gone and not past.of_gone_frame and _is_a_persons(past):
-                yield Fault("history", f"{label} {past.key}", "the row is gone and no revision tells of it")
+                yield Fault("history", f"{label} {past.key}", "the row is missing, but no revision deletes it")
             continue
         if past.is_gone:
-            yield Fault("history", f"{label} {past.key}", "the row is there, deleted by its last revision")
+            yield Fault("history", f"{label} {past.key}", "the row exists, but its last revision deleted it")
             continue
         now = snapshot(row, names=past.values)
         for name, value in now.items():
             if past.values[name] != value and not _may_change(past, name, value):
-                words = f"{name} is {value!r:.60}, and {past.values[name]!r:.60} by the last revision"
+                words = f"{name} is {value!r:.60}, but {past.values[name]!r:.60} in the last revision"
                 yield Fault("history", f"{label} {past.key}", words)
 
 

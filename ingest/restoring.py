@@ -46,7 +46,7 @@ def check_source(episode: Episode) -> Path:
     source = episode.source
     path = source_path(source)
     if not path.exists():
-        text = f"{episode} can't give the full picture: {source.name} is gone. Put it back where it was."
+        text = f"{episode} can't provide the full picture: {source.name} is gone. Put it back where it was."
         raise BadInput(text)
     return path
 

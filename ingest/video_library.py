@@ -109,7 +109,7 @@ def browse(root: int, relative: str) -> Folder:
 
 def _entry(path: Path, relative: str, inside: Path) -> Entry:
     if not is_inside(path, inside):
-        return Entry(path.name, relative, "other", note="a link that leads out of the library or to nothing")
+        return Entry(path.name, relative, "other", note="a link out of the library, or a broken link")
     if path.is_dir():
         return Entry(path.name, relative, "folder")
     if not path.is_file():

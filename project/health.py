@@ -141,7 +141,7 @@ def healthz(request: HttpRequest) -> HttpResponse:
     fine = all(finding.fine for finding in findings)
     words: dict[str, object] = {finding.name: "ok" if finding.fine else "bad" for finding in findings}
     devices = cuda_check.known()  # trying takes a second: left to the pages for admins
-    words["networks"] = "not tried yet" if devices is None else "GPU" if devices.cuda else "processor"
+    words["networks"] = "not tried yet" if devices is None else "GPU" if devices.cuda else "CPU"
     return JsonResponse({"ok": fine, **words}, status=200 if fine else 503, headers={"Cache-Control": "no-store"})
 
 

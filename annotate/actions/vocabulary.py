@@ -120,7 +120,7 @@ def _parse(cells: list[str], number: int) -> tuple[str, _Row]:
         raise BadInput(f"category {cells[1]!r:.30} is none of {', '.join(map(str, sorted(CATEGORIES)))}")
     count = cells[2].strip()
     if not count.isdecimal() or len(count) > 10 or int(count) > COUNT_MAX:
-        raise BadInput(f"count {cells[2]!r:.30} is no number from 0 to {COUNT_MAX}")
+        raise BadInput(f"count {cells[2]!r:.30} is not a number from 0 to {COUNT_MAX}")
     return name, _Row(number, int(cells[1]), int(count), cells[3].split(",") if len(cells) > 3 else [])
 
 

@@ -71,7 +71,7 @@ def clusters_of(
     if clustering.method == "optics":
         return optics(differences, eps=eps, min_samples=clustering.min_samples, on_progress=on_progress)
     if clustering.method != "dbscan":
-        raise ValueError(f"{clustering.method!r} is no way of clustering: optics or dbscan")
+        raise ValueError(f"{clustering.method!r} is not a clustering method: choose optics or dbscan")
     from sklearn.cluster import DBSCAN  # late: it takes longer than Koma, and most processes never group faces
 
     dbscan = DBSCAN(eps=eps, min_samples=clustering.min_samples, metric="precomputed")

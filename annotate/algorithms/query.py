@@ -58,7 +58,7 @@ def number(value: str) -> tuple[str, int]:
     """`>=2` -> (">=", 2); a bare figure means "=". Raises QueryError."""
     match = _NUMBER.fullmatch(value)
     if match is None:
-        raise QueryError(f"{value!r} is no number; write 2, >=2 or <3.")
+        raise QueryError(f"{value!r} is not a number; enter 2, >=2 or <3.")
     return match[1] or "=", int(match[2])
 
 

@@ -225,7 +225,7 @@ def without_twins(hashes: Sequence[ByteArray]) -> npt.NDArray[np.int64]:
 
 def _people(folder: Path) -> list[tuple[str, list[Path]]]:
     if not folder.is_dir():
-        raise BadInput(f"{folder} is not a folder; give a folder that holds a folder of pictures a character")
+        raise BadInput(f"{folder} is not a folder; give a folder with one folder of pictures per character")
     people = []
     for inner in sorted(folder.iterdir()):
         if inner.is_dir() and not inner.name.startswith("."):
@@ -233,5 +233,5 @@ def _people(folder: Path) -> list[tuple[str, list[Path]]]:
             if files:
                 people.append((inner.name, files))
     if len(people) < 2:
-        raise BadInput(f"{folder} holds {len(people)} folders of pictures; naming needs two characters or more")
+        raise BadInput(f"{folder} holds {len(people)} folders of pictures; naming needs at least two characters")
     return people

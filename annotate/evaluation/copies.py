@@ -69,8 +69,8 @@ COPIES: dict[str, Callable[[U8], U8]] = {
     "dimmed to 60 %": partial(_levels, factor=0.6),
     "dimmed to 30 %": partial(_levels, factor=0.3),
     "brighter by 25": partial(_levels, factor=1.0, lift=25),
-    "cropped 2 % a side": partial(_crop, share=0.02),
-    "cropped 4 % a side": partial(_crop, share=0.04),
+    "cropped 2 % per side": partial(_crop, share=0.02),
+    "cropped 4 % per side": partial(_crop, share=0.04),
     "blurred, sigma 2": partial(_blurred, sigma=2),
     "blurred, sigma 6": partial(_blurred, sigma=6),
 }

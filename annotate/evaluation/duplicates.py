@@ -162,7 +162,7 @@ def measure(folder: Path, model: Describer, *, open_picture: Callable[[Path], Pi
             group += [number] * len(pictures_of_mistakes)
             kind += range(len(pictures_of_mistakes))
     if len(set(group)) < 2:
-        raise BadInput(f"{folder}: fewer than two sets of pictures could be read, nothing can be told apart.")
+        raise BadInput(f"{folder}: fewer than two sets of pictures could be read, so nothing can be compared.")
     together = np.concatenate(vectors)
     return _scores(
         model, together, names, np.array(group), np.array(kind), single=single, unreadable=unreadable,
@@ -200,7 +200,7 @@ def _scores(
             for place in np.flatnonzero(true):
                 of_kind[kind[right[place]] - 1].append(float(similarity[place]))
     if not same.sum():
-        raise BadInput("There are no two pictures of one group: nothing should be found.")
+        raise BadInput("No group has two pictures, so there are no copies to find.")
     curve = _curve(same, other)
     best = max(curve, key=lambda point: _f1(point[1], point[2]))
     nearest_point = min(curve, key=lambda point: abs(point[0] - model.threshold))
@@ -255,7 +255,7 @@ def _curve(same: NDArray[np.int64], other: NDArray[np.int64]) -> tuple[tuple[flo
 
 def _groups(folder: Path) -> dict[str, list[Path]]:
     if not folder.is_dir():
-        raise BadInput(f"{folder} is no folder. Name a folder of pictures.")
+        raise BadInput(f"{folder} is not a folder. Give a folder of pictures.")
     if (folder / TRUTH).is_file():
         return _groups_from_file(folder)
     inner = {path.name: _pictures(path) for path in sorted(folder.iterdir()) if path.is_dir() and path.name[0] != "."}

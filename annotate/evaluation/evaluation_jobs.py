@@ -35,7 +35,7 @@ def ask(*, kind: str, root: int, path: str, model: str, by: Any) -> Evaluation:
     if kind not in KINDS:
         raise BadInput(f"{kind!r} cannot be measured. Choose one of: {', '.join(KINDS)}.")
     if not video_library.resolve(root, path).is_dir():
-        raise BadInput(f"{path}: this is no folder. It must hold {KINDS[kind].folder}.")
+        raise BadInput(f"{path}: this is not a folder. It must contain {KINDS[kind].folder}.")
     name = model.strip() or KINDS[kind].default_model
     return Evaluation.objects.create(kind=kind, folder=f"{root}:{path}"[:1000], model=name[:100], by=by)
 

@@ -65,7 +65,7 @@ def read_truth(folder: Path) -> dict[str, NDArray[np.float32]]:
     """Read true boxes float32 [n, 4] in pixels by file name. Raises BadInput naming the wrong entry."""
     path = folder / TRUTH
     if not folder.is_dir():
-        raise BadInput(f"{folder} is no folder. Name a folder with pictures and a {TRUTH}.")
+        raise BadInput(f"{folder} is not a folder. Give a folder with pictures and a {TRUTH}.")
     if not path.is_file():
         raise BadInput(f"{path} is missing. It must hold {FORM}.")
     try:
@@ -86,7 +86,7 @@ def _boxes(path: Path, name: str, entry: Any) -> NDArray[np.float32]:
     except (TypeError, ValueError):
         boxes = None
     if boxes is None or not np.isfinite(boxes).all() or (boxes[:, 2:] <= boxes[:, :2]).any():
-        raise BadInput(f"{path}: the boxes of {name!r} are no rows of left, top, right, bottom with right > left.")
+        raise BadInput(f"{path}: the boxes of {name!r} must be rows of left, top, right, bottom with right > left.")
     return boxes
 
 
@@ -144,7 +144,7 @@ def score(
             wrong.append(
                 Mistake(
                     (labelled.name,),
-                    f"{len(loose.missed)} missed, {len(loose.extra)} that are none",
+                    f"{len(loose.missed)} missed, {len(loose.extra)} false",
                     missed=relative_boxes(labelled.faces[list(loose.missed)], width, height),
                     false=relative_boxes(detections.boxes[list(loose.extra)], width, height),
                     frame=labelled.frame,

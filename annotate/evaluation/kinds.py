@@ -61,7 +61,7 @@ def shot_counts(text: str) -> tuple[int, ...]:
     try:
         counts = tuple(int(part) for part in text.split(","))
     except ValueError:
-        raise ArgumentTypeError(f"{text!r} is no list of whole numbers such as 1,5,10,20") from None
+        raise ArgumentTypeError(f"{text!r} is not a list of whole numbers such as 1,5,10,20") from None
     if not counts or min(counts) < 1:
         raise ArgumentTypeError("each number of named faces must be 1 or more")
     return counts
@@ -70,7 +70,7 @@ def shot_counts(text: str) -> tuple[int, ...]:
 def positive(text: str) -> int:
     """A whole number from 1."""
     if not text.isdecimal() or int(text) < 1:
-        raise ArgumentTypeError(f"{text!r} is no whole number from 1")
+        raise ArgumentTypeError(f"{text!r} is not a whole number of at least 1")
     return int(text)
 
 
@@ -81,14 +81,14 @@ def number(text: str) -> float:
     except ValueError:
         value = math.nan
     if not (math.isfinite(value) and value > 0):
-        raise ArgumentTypeError(f"{text!r} is no number above 0")
+        raise ArgumentTypeError(f"{text!r} is not a number above 0")
     return value
 
 
 def yes_or_no(text: str) -> bool:
     """`yes` or `no`."""
     if text not in ("yes", "no"):
-        raise ArgumentTypeError(f"{text!r} is neither yes nor no")
+        raise ArgumentTypeError(f"{text!r} must be yes or no")
     return text == "yes"
 
 
@@ -183,8 +183,8 @@ DETECTOR_OPTIONS = (
     Option("threshold", number, None, "0 to 1: higher finds fewer; default the model's own"),
     Option("dynamic", yes_or_no, default=False, help="YOLO: yes keeps the pictures' ratio, as imgutils 0.2 did"),
     Option("step", number, CASCADE.step, "cascade: step between sizes, default 1.1"),
-    Option("side_min", positive, CASCADE.side_min, "cascade: least face in pixels, default 24"),
-    Option("neighbours", positive, CASCADE.neighbours, "cascade: more finds fewer, default 5"),
+    Option("side_min", positive, CASCADE.side_min, "cascade: smallest face in pixels, default 24"),
+    Option("neighbours", positive, CASCADE.neighbours, "cascade: higher values find fewer, default 5"),
     Option("box_scale", number, CASCADE.box_scale, "cascade: 1 the face (default), 1.5 the head"),
     Option("border", border, Border.SHIFT, "cascade: shift, clamp or drop boxes that leave the picture"),
 )

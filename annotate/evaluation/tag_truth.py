@@ -28,13 +28,13 @@ class Truth:
 def read_truth(folder: Path) -> Truth:
     """The folder's truth; BadInput says what is missing or wrong."""
     if not folder.is_dir():
-        raise BadInput(f"{folder} is no folder. Name a folder with {FORM}.")
+        raise BadInput(f"{folder} is not a folder. Give a folder with {FORM}.")
     pictures = sorted(
         path.name for path in folder.iterdir() if path.is_file() and path.suffix.lower() in PICTURE_SUFFIXES
     )
     tags = _table(folder / TABLE) if (folder / TABLE).is_file() else _from_side_files(folder, pictures)
     if not tags:
-        raise BadInput(f"{folder} tells no tags of its {len(pictures):,} pictures. It must hold {FORM}.")
+        raise BadInput(f"{folder} has no tags for its {len(pictures):,} pictures. It must hold {FORM}.")
     absent = sorted(name for name in tags if not (folder / name).is_file())
     if absent:
         raise BadInput(f"{folder}: {len(absent)} of the {len(tags)} listed pictures are missing, first {absent[0]!r}.")

@@ -99,7 +99,7 @@ class TagScores(Scores):
         text_lines = [
             f"{self.model} on {self.device}: {self.pictures:,} pictures, {self.tags:,} tags, "
             f"{self.ms_per_picture:.1f} ms per picture",
-            f"  {'':30} {'true':>6} {'told':>6} {'precision':>9} {'recall':>7} {'F1':>6} {'best at':>8} {'F1':>6}",
+            f"  {'':30} {'true':>6} {'model':>6} {'precision':>9} {'recall':>7} {'F1':>6} {'best at':>8} {'F1':>6}",
         ]
         everything = (("all answers", self.micro), ("mean of the tags", self.macro))
         for name, measured in everything:
@@ -111,7 +111,7 @@ class TagScores(Scores):
                 f"{row.best_threshold:8.3f} {row.best_f1:6.3f}"
             )
         if len(self.rows) > SHOWN:
-            text_lines.append(f"  and {len(self.rows) - SHOWN:,} more tags: --json has them all")
+            text_lines.append(f"  and {len(self.rows) - SHOWN:,} more tags; --json lists all")
         return text_lines
 
 
@@ -172,11 +172,11 @@ def measure(folder: Path, judge: Judge, *, open_picture: Callable[[Path], Pictur
         )
     if truth.untold:
         left_out.append(
-            f"{len(truth.untold):,} pictures have no tags told and were not measured, first {truth.untold[0]!r}"
+            f"{len(truth.untold):,} pictures have no known tags and were not measured, first {truth.untold[0]!r}"
         )
     unknown = true_names - valid_names.keys()
     if unknown:
-        left_out.append(f"{len(unknown):,} tags are no labels of the model, for instance {sorted(unknown)[0]!r}")
+        left_out.append(f"{len(unknown):,} tags are not labels of the model, for example {sorted(unknown)[0]!r}")
     return tally.result(judge, known, len(unknown), 1000 * spent / tally.pictures, left_out)
 
 
@@ -223,7 +223,7 @@ class _Tally:
     ) -> None:
         """The surest wrong answers and the least expected true tags, of this picture and those before."""
         wrong = [
-            (score, file, f"{name} was told ({score:.2f}), but is not true")
+            (score, file, f"{name} was predicted ({score:.2f}), but is not true")
             for name, score in score_by_tag.items()
             if name not in true
         ]

@@ -83,7 +83,7 @@ def measure(folder: Path, upscaler: Upscaler, *, open_picture: Callable[[Path], 
     time is that of the calls alone. Raises BadInput when no picture can be measured.
     """
     if not folder.is_dir():
-        raise BadInput(f"{folder} is no folder. Name a folder of pictures.")
+        raise BadInput(f"{folder} is not a folder. Give a folder of pictures.")
     factor = upscaler.factor
     ways: list[Upscaler] = [upscaler]
     ways += [ResizeUpscaler(name, factor=factor) for name in BASELINES if name != upscaler.info.name]

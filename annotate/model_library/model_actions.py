@@ -57,7 +57,7 @@ def import_from_library(*, root: int, relative: str, name: str, family: str, by:
     """Ask for an import of a folder or zip below KOMA_LIBRARY_DIRS; looked up again when the job runs."""
     path = video_library.resolve(root, relative)
     if path in video_library.roots():
-        raise BadInput("Open the folder that holds the model's files; the library itself is no model.")
+        raise BadInput("Open the folder that holds the model's files; the library itself is not a model.")
     new_name = folder.new_name(name or path.name.removesuffix(".zip"))
     return _ask(Action.IMPORT, new_name, by, root=root, relative=relative, family=_family(family), shown=path.name)
 

@@ -32,13 +32,13 @@ class Character(models.Model):
         others = Character.objects.filter(collection=self.collection_id, name__iexact=self.name).exclude(pk=self.pk)
         aliases = CharacterAlias.objects.filter(collection=self.collection_id, name__iexact=self.name)
         if others.exists() or aliases.exclude(character=self.pk).exists():
-            return f"another character is called {self.name} by now"
+            return f"another character is now called {self.name}"
         if self.parent_id is None:
             return ""
         if self.parent_id == self.pk or self.outfits.exists():
-            return f"{self.name} has outfits of its own by now and does not become one"
+            return f"{self.name} now has outfits of its own and cannot become one"
         if Character.objects.filter(pk=self.parent_id, parent__isnull=False).exists():
-            return f"{self.name} does not become an outfit again: what it was an outfit of is one itself by now"
+            return f"{self.name} cannot become an outfit again: its former character is now an outfit itself"
         return ""
 
 
@@ -55,7 +55,7 @@ class CharacterAlias(models.Model):
         """Why an undo cannot leave the alias as it is now: a character has the name by now. Empty where it can."""
         named = Character.objects.filter(collection=self.collection_id, name__iexact=self.name)
         taken = named.exclude(pk=self.character_id).exists()
-        return f"a character is called {self.name} by now, which does not become an alias again" if taken else ""
+        return f"a character is called {self.name} now, so it cannot become an alias again" if taken else ""
 
     class Meta:
         constraints = (models.UniqueConstraint(fields=("collection", "name"), name="character_alias_once"),)

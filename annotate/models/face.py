@@ -123,7 +123,7 @@ class Face(models.Model):
         },
         words={
             "character": "{is} named {it}",
-            "not_characters": "{is} said not to be {it}",
+            "not_characters": "{is} marked as not {it}",
             "cluster": "{is} in it",
         },
         author="named_user",
@@ -157,13 +157,13 @@ class Face(models.Model):
             return ""
         same = Face.objects.in_place(self.frame_id, (self.left, self.top, self.right, self.bottom))
         if same.exclude(pk=self.pk).exists() and not same.filter(pk=self.pk).exists():
-            return "A face does not come back to its place: there is a box in that place already"
+            return "A face cannot be restored: there is already a box in its place"
         return ""
 
     def clean(self) -> None:
         """ValidationError for a box that is turned inside out."""
         if self.left > self.right or self.top > self.bottom:
-            raise ValidationError("its box is turned inside out")
+            raise ValidationError("its box is inverted")
 
     @property
     def width(self) -> float:

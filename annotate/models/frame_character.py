@@ -40,7 +40,7 @@ class FrameCharacter(models.Model):
     history = HistoryRules(
         guards={"origin": frozenset({"state", "origin", "score", "by_id", "box", "character_id"})},
         by_models={"character": (~models.Q(origin=NameOrigin.PERSON), None)},
-        words={"character": "{is} said to show {it}"},
+        words={"character": "{is} marked as showing {it}"},
         noun="frame",
         author="by",
     )

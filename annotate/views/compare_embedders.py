@@ -130,7 +130,7 @@ def _change(request: HttpRequest, collection: Collection) -> HttpResponse:
     first, second = request.POST.get("first", ""), request.POST.get("second", "")
     known = offered(TASK)
     if first not in known or second not in known:
-        raise BadInput(f"Choose two of the embedders that are here: {', '.join(known)}.")
+        raise BadInput(f"Choose two of the installed embedders: {', '.join(known)}.")
     row = evaluation_jobs.ask_own(collection=collection, kind=EMBEDDERS, model=first, second=second, by=request.user)
     sent = jobs.wake()
     text = "Comparing" if sent else "Redis cannot be reached; the comparison is waiting"

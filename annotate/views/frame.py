@@ -125,7 +125,7 @@ def face_check(request: MemberRequest, collection: Collection, frame_id: int) ->
     row = _frame(collection, frame_id)
     action = request.POST.get("act")
     if action not in ("check", "uncheck"):
-        raise BadInput("Say whether all faces reviewed.")
+        raise BadInput("Choose whether all faces are reviewed.")
     common: dict[str, Any] = {"collection": collection, "frame": row, "by": request.user, "key": key_of(request)}
     done = checks.check(seen=seen(request), **common) if action == "check" else checks.uncheck(**common)
     return _answer(request, collection, row, done.summary)

@@ -208,8 +208,8 @@ def tag_list(request: HttpRequest, collection: Collection) -> HttpResponse:
     if key is None and request.POST["use"]:  # only an empty choice takes the list back
         raise BadInput("This list does not exist. Choose one on the page.")
     used = tag_lists.use(collection=collection, kind=kind, key=key, by=request.user, seen=seen(request))
-    counts = f"{used.name} counts" if used else "no list of this collection"
-    return success(request, f"{kind.label}: {counts} is used from the next run of the stage Tag.", to=to, undo=True)
+    current = used.name if used else "no list of this collection"
+    return success(request, f"{kind.label}: {current} is used from the next run of the stage Tag.", to=to, undo=True)
 
 
 def _take_upload(request: HttpRequest, upload: UploadedFile[Any], *, name: str, family: str) -> ModelJob:
@@ -262,10 +262,8 @@ def _device(row: Row) -> str:
     """Where an installed model runs on this machine with device=auto."""
     if row.kind == "wheel":
         return "GPU (Vulkan), else CPU"
-    always_processor = (row.kind == "builtin" and row.task != "faces") or any(
-        f.name.endswith(".xml") for f in row.files
-    )
-    return "graphics card" if listing.devices().cuda and not always_processor else "processor"
+    always_cpu = (row.kind == "builtin" and row.task != "faces") or any(f.name.endswith(".xml") for f in row.files)
+    return "GPU" if listing.devices().cuda and not always_cpu else "CPU"
 
 
 def _jobs() -> dict[str, Any]:

@@ -180,7 +180,7 @@ def repeat_warnings(result: Balance) -> list[str]:
         return []
     worst = max(off, key=lambda row: abs(row.repeats / row.multiply - 1))
     return [
-        f"kohya knows whole repeats only: {len(off)} of {len(result.folders)} folders are used more than 10 % too "
+        f"kohya supports only whole repeats: {len(off)} of {len(result.folders)} folders are used more than 10 % too "
         f"often or too seldom. Worst: {'/'.join(worst.path) or '(top)'}, {worst.multiply_text} becomes "
         f"{worst.repeats}. A higher smallest multiply makes the error smaller."
     ]
@@ -194,7 +194,7 @@ def _clipping_warnings(folders: Sequence[FolderShare], limit: float) -> list[str
     pictures = humane.count(worst.pictures, "picture")
     word = "folder is" if len(cut) == 1 else "folders are"
     return [
-        f"{len(cut)} {word} cut at multiply {limit:g} and will be seen less often than the weights ask. "
+        f"{len(cut)} {word} cut at multiply {limit:g} and will be seen less often than their weights require. "
         f"Most: {'/'.join(worst.path) or '(top)'} with {pictures} would need {worst.unclipped:,.2f}."
     ]
 

@@ -72,9 +72,9 @@ class CaptionOptions:
     def __post_init__(self) -> None:
         for part in self.order:
             if part not in PARTS:
-                raise ValueError(f"order: {part!r} is no part; choose from {', '.join(PARTS)}")
+                raise ValueError(f"order: {part!r} is not a part; choose from {', '.join(PARTS)}")
         if len(set(self.order)) != len(self.order):
-            raise ValueError("order: a part stands twice")
+            raise ValueError("order: a part occurs twice")
         for part in PARTS:
             if not 0.0 <= getattr(self, f"{part}_prob") <= 1.0:
                 raise ValueError(f"{part}_prob: a probability lies between 0 and 1")

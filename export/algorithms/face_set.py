@@ -10,8 +10,8 @@ from export.algorithms.rows import Face, Picture
 
 Border = Literal["shift", "edge", "reflect", "black", "drop"]
 
-TOO_SMALL = "faces smaller than the face set asks"
-OVER_THE_RIM = "faces too near the rim for the face set"
+TOO_SMALL = "faces smaller than the face set requires"
+OVER_THE_RIM = "faces too close to the edge for the face set"
 SIDE_MIN, SIDE_MAX = 8, 2048
 
 

@@ -62,9 +62,9 @@ def levels_of(text: str) -> tuple[str, ...]:
     tokens = tuple(part.strip() for part in text.strip().strip("/").split("/")) if text.strip().strip("/") else ()
     for token in tokens:
         if token not in TOKENS:
-            raise ValueError(f"format: {token!r} is no level; choose from {', '.join(TOKENS)}")
+            raise ValueError(f"format: {token!r} is not a level; choose from {', '.join(TOKENS)}")
     if len(set(tokens)) != len(tokens):
-        raise ValueError(f"format: a level stands twice in {text!r}")
+        raise ValueError(f"format: a level occurs twice in {text!r}")
     return tokens
 
 

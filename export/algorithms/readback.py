@@ -92,7 +92,7 @@ def read_folder(folders: tuple[str, ...], tokens: tuple[str, ...], spellings: Sp
             count_in(name) is not None if token in _COUNTS else token != "fh_ratio" or _RATIO.fullmatch(name)
         )
         if not matches_token:
-            raise ValueError(f"folder {name!r} stands where {token} is expected ({'/'.join(tokens)})")
+            raise ValueError(f"folder {name!r} is where {token} is expected ({'/'.join(tokens)})")
     if "character" not in levels:
         return FolderFacts(characters=()) if OTHERS in folders else FolderFacts()
     facts = _characters(levels["character"], spellings)
@@ -134,14 +134,14 @@ def _characters(name: str, spellings: Spellings) -> FolderFacts:
     for part in name.split(JOINER):
         spelling = part.strip()
         if not spelling:
-            raise ValueError(f"folder {name!r} joins a name to nothing")
+            raise ValueError(f"folder {name!r} has no name next to a {JOINER!r}")
         matches = spellings.names.get(spelling_key(spelling), ())
         if len(matches) > 1:
             raise ValueError(f"{spelling!r} could be {' or '.join(matches)} (folder {name!r})")
         if not matches and spellings.closed:
-            raise ValueError(f"{spelling!r} is no known character (folder {name!r})")
+            raise ValueError(f"{spelling!r} is not a known character (folder {name!r})")
         if not matches and has_meaning(spelling):
-            raise ValueError(f"{spelling!r} is no name of a character (folder {name!r})")
+            raise ValueError(f"{spelling!r} is not a character's name (folder {name!r})")
         who = matches[0] if matches else spelling.replace(JOINER_IN_NAME, JOINER)
         names.append(who)
         if not matches:

@@ -236,7 +236,7 @@ def _weights(value: Any) -> tuple[Weight, ...]:
         if not isinstance(row, list | tuple) or len(row) != 2 or not isinstance(row[0], str):
             raise ValueError(f"row {number}: a pattern and a weight are expected, found {row!r}")
         if isinstance(row[1], bool) or not isinstance(row[1], int | float):
-            raise ValueError(f"row {number}: the weight of {row[0]!r} is no number: {row[1]!r}")
+            raise ValueError(f"row {number}: the weight of {row[0]!r} is not a number: {row[1]!r}")
         out.append(Weight(row[0], float(row[1])))
     return tuple(out)
 

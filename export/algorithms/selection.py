@@ -12,8 +12,8 @@ Format = Literal["original", "png", "webp", "jpeg"]  # original: the source file
 Side = Literal["longest", "shortest"]
 SIZES = (0, 512, 768, 1024)
 
-TOO_FEW = "with fewer faces than asked"
-TOO_MANY = "with more faces than asked"
+TOO_FEW = "with fewer faces than required"
+TOO_MANY = "with more faces than allowed"
 WRONG_TYPE = "of an image type not chosen"
 WRONG_EPISODE = "of an episode not chosen"
 

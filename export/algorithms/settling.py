@@ -51,7 +51,7 @@ def settle(
     if current == names_wanted:
         return Settled()
     if current != set(before):
-        return Settled(reason="its faces were named otherwise since the export")
+        return Settled(reason="its faces were renamed since the export")
     added, removed = sorted(names_wanted - current), current - names_wanted
     leaving = [face for face in faces if face.name in removed]
     names_by_person = {face.name for face in leaving if face.by_person} | {name for name in removed if other.get(name)}
@@ -72,7 +72,7 @@ def settle(
     if target is None:
         return Settled(reason=reason)
     if added[0] in target.ruled_out:
-        return Settled(reason=f"a person said that its face is not {added[0]}; name it on its page")
+        return Settled(reason=f"a person marked its face as not {added[0]}; name it on its page")
     return Settled(named=((target.face, added[0]),), not_shown=not_shown)
 
 
@@ -82,13 +82,13 @@ def _target(
     """Return the only possible face, or why there is none. `unplaced`: a name without a face is removed as well."""
     who = " and ".join(added)
     if len(added) > 1:
-        return None, f"it is not plain which face is {' and which '.join(added)}; name them on its page"
+        return None, f"it is unclear which faces are {' and '.join(added)}; name them on its page"
     if not leaving and not unplaced:
         if len(without) == 1:
             return without[0], ""
         if not without:
             return None, f"every face in it has a name already, so none can be {who}; draw or name it on its page"
-        return None, f"it is not plain which of {len(without)} faces is {who}; name it on its page"
+        return None, f"it is unclear which of {len(without)} faces is {who}; name it on its page"
     if len(leaving) == 1 and not without and not unplaced:
         return leaving[0], ""
-    return None, f"it is not plain which face is {who}; name it on its page"
+    return None, f"it is unclear which face is {who}; name it on its page"

@@ -32,7 +32,7 @@ logger = logging.getLogger(__name__)
 SHARED_UMASK = 0o022  # others read
 
 PICTURE_MAX_S = 1800  # upscaling one takes minutes on a slow processor
-EXPORTS = Kind(ExportJob, noun="export", retry="press Resume", step_max_s=PICTURE_MAX_S, related=("collection",))
+EXPORTS = Kind(ExportJob, noun="export", retry="press Retry", step_max_s=PICTURE_MAX_S, related=("collection",))
 
 
 def execute(job_id: int, *, in_worker: bool = False) -> RunState | None:

@@ -46,13 +46,13 @@ def open_for(collection: Collection, recipe: Recipe) -> Masker | None:
     if name == tasks.NONE:
         if ModelChoice.objects.filter(collection=collection, task=TASK).exists():
             raise BadInput(
-                "This recipe wants masks, but this collection was told to use no model for them. Choose one on the "
+                "This recipe uses masks, but this collection is set to use no mask model. Choose one on the "
                 "models page, or choose a recipe without masks."
             )
         installed = registry.installed(settings.KOMA_MODELS_DIR, task=TASK)
         if not installed:
             raise BadInput(
-                "This recipe wants masks, but no model for them is installed. Install one (isnetis) on the models "
+                "This recipe uses masks, but no mask model is installed. Install one (isnetis) on the models "
                 "page, or choose a recipe without masks."
             )
         name = installed[0].name

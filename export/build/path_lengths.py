@@ -59,7 +59,7 @@ class PathLengths:
         pictures = f"{self.windows:,} picture{'s have' if self.windows != 1 else ' has'}"
         return (
             f"{pictures} a path that Windows cannot open: with {WINDOWS_ROOM} characters for the folder that it is "
-            f"unpacked in the longest has {self.on_windows(self.longest)}, and {WINDOWS_UNITS_MAX} are possible.",
+            f"unpacked to, the longest has {self.on_windows(self.longest)}; the limit is {WINDOWS_UNITS_MAX}.",
         )
 
 

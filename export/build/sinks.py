@@ -53,7 +53,7 @@ class FolderSink:
         """Resolve a relative path. Raises BadInput if it would lie outside the folder."""
         parts = path.split("/")
         if not path or any(part in ("", ".", "..") or "\\" in part or "\0" in part for part in parts):
-            raise BadInput(f"{path!r} would lie outside of the dataset; nothing was written there.")
+            raise BadInput(f"{path!r} is outside the dataset; nothing was written there.")
         return self.root.joinpath(*parts)
 
     def remove_leftovers(self) -> None:
@@ -91,12 +91,12 @@ def move_whole(built: Path, target: Path) -> None:
 def check_place(target: Path) -> None:
     """Raise KomaError if something other than a dataset of Koma is at `target`."""
     if target.is_symlink() or (target.exists() and not target.is_dir()):
-        raise KomaError(f"{target} is in the way and no folder; nothing was changed there. Choose another place.")
+        raise KomaError(f"{target} exists and is not a folder; nothing was changed there. Choose another place.")
     if not target.exists() or (target / _MANIFEST).is_file():
         return
     if any(entry.name != _INSIDE for entry in target.iterdir()):
         raise KomaError(
-            f"{target} holds files that are no dataset of Koma; nothing was changed there. Choose an empty folder."
+            f"{target} contains files that are not a Koma dataset; nothing was changed there. Choose an empty folder."
         )
 
 

@@ -125,7 +125,7 @@ def build_dataset(config: Config, *, report: Report = lambda text: None) -> Outc
         before = time.perf_counter()
         added = reference_actions.add_folder(collection=collection, folder=config.references, by=None)
         report(
-            f"references: {added.pictures} new pictures of {added.characters} characters, {added.known} known already"
+            f"references: {added.pictures} new pictures of {added.characters} characters, {added.known} already known"
         )
         outcome.warnings += added.left_out
         outcome.seconds["references"] = time.perf_counter() - before
@@ -148,7 +148,7 @@ def _choose(collection: Collection, config: Config) -> None:
     for name in config.params:
         if name not in running_stages:
             raise BadInput(
-                f"stages.{name}: this stage does not run, so its settings would say nothing. Name it in run.stages."
+                f"stages.{name}: this stage does not run, so its settings would have no effect. Add it to run.stages."
             )
     for task, names in config.models.items():
         choices.choose(collection=collection, task=task, names=names, by=None)
@@ -184,7 +184,7 @@ def _list_refused(collection: Collection, out: Path, outcome: Outcome) -> None:
         outcome.refused_file = str(place)
         return
     outcome.warnings.append(
-        "The list of refused files could not be written; the first of each input are in this answer."
+        "The list of refused files could not be written; the first of each input are in this result."
     )
 
 
@@ -262,7 +262,7 @@ def _run(collection: Collection, episodes: list[Episode], config: Config, outcom
     _take_back(collection)
     models: dict[str, Any] = {}
     for old in list(collection.runs.exclude(state__in=FINISHED).order_by("pk")):
-        report(f"going on with run {old.pk}")
+        report(f"resuming run {old.pk}")
         _to_the_end(old, models, outcome, report)
     run = runs.start(collection=collection, episodes=episodes, by=None, stage_names=config.stages, params=config.params)
     if config.keep:
@@ -282,7 +282,7 @@ def _run(collection: Collection, episodes: list[Episode], config: Config, outcom
         if entry.ok and not Frame.objects.filter(episode=entry.episode_id).exists():
             skipped = collection.skipped_inputs.filter(episode=entry.episode_id)
             why = skipped.values_list("reason", flat=True).first()
-            entry.reason = f"No picture came out of it. {why or ''}".strip()
+            entry.reason = f"No pictures were produced. {why or ''}".strip()
     for entry in outcome.inputs:
         if entry.episode_id:
             rows = collection.skipped_inputs.filter(episode=entry.episode_id).order_by("pk")

@@ -98,8 +98,8 @@ def option(config: Config, text: str) -> None:
     section, dot, setting = rest.partition(".")
     if not sign or not dot or kind not in ("stages", "recipe"):
         raise BadInput(
-            f"{text!r}: say stages.STAGE.SETTING=VALUE, as stages.detect.threshold=0.4, or "
-            "recipe.SECTION.SETTING=VALUE, as recipe.caption.max_tags=20."
+            f"{text!r}: write stages.STAGE.SETTING=VALUE, such as stages.detect.threshold=0.4, or "
+            "recipe.SECTION.SETTING=VALUE, such as recipe.caption.max_tags=20."
         )
     if kind == "stages":
         config.params.setdefault(section, {})[setting] = stage_value(section, setting, value.strip())
@@ -114,7 +114,7 @@ def model(config: Config, text: str) -> None:
     """Apply an option `TASK=NAME`, repeatable for further models of a task; an empty name means the default."""
     task, sign, name = text.partition("=")
     if not sign:
-        raise BadInput(f"{text!r}: say TASK=NAME, as tags=wd-swinv2-v3.")
+        raise BadInput(f"{text!r}: write TASK=NAME, such as tags=wd-swinv2-v3.")
     _task(task.strip())
     config.models.setdefault(task.strip(), []).extend([name.strip()] if name.strip() else [])
 
@@ -130,7 +130,7 @@ def stage_value(stage: str, setting: str, text: str) -> Any:
 
 def _task(name: str) -> None:
     if name not in TASKS:
-        raise BadInput(f"models: {name!r} is no task; there are: {', '.join(TASKS)}.")
+        raise BadInput(f"models: {name!r} is not a task; there are: {', '.join(TASKS)}.")
 
 
 @dataclass(slots=True)

@@ -78,7 +78,7 @@ def build(
     if upscaler is None and any(item.passes for item in plan.items):
         raise ValueError("the plan upscales pictures, so an upscaler must be given")
     if (masker is None) != (recipe.output.masks == "none"):
-        raise ValueError("a masker must be given where the recipe wants masks, and only there")
+        raise ValueError("a masker must be given where the recipe uses masks, and only there")
     _open(folder, _digest(plan, recipe, layout, upscaler, masker))
     sink = FolderSink(folder, reserve_bytes=store.reserve_bytes)
     sink.remove_leftovers()
@@ -102,7 +102,7 @@ def build(
     if built.failed:
         raise KomaError(
             f"{len(built.failed)} pictures could not be written. First: {built.failed[0]} "
-            "Leave these frames out or bring their files back, then press Resume.",
+            "Leave these frames out or restore their files, then press Retry.",
         )
     for path, data in layout.files.items():
         sink.write(path, data)

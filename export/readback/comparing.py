@@ -79,7 +79,7 @@ class ReadBack:
 def read_back(folder: Path, *, format_text: str = "", known: Collection[str] = ()) -> ReadBack:
     """Compare a folder with its manifest. `format_text` as `*/character/*`, by default the levels it was made by.
 
-    With `known` names every character must be one of them. Raises BadInput when this is no dataset of Koma, or for
+    With `known` names every character must be one of them. Raises BadInput when this is not a Koma dataset, or for
     an unknown token.
     """
     data, recipe = manifest_of(folder)
@@ -97,7 +97,7 @@ def read_back(folder: Path, *, format_text: str = "", known: Collection[str] = (
         if path.suffix.lower() in PICTURE_SUFFIXES and not is_mask(parts):
             stem = stems.get(same_name_key(path.stem))
             if stem is None:
-                open_.append(Open("/".join(parts), "not a picture of this dataset, or renamed; it was left alone"))
+                open_.append(Open("/".join(parts), "not a picture of this dataset, or renamed; it was left unchanged"))
             else:
                 pictures[stem].append(parts)
         elif (companion := companion_of(parts, stems)) is not None:
@@ -159,7 +159,7 @@ class _Reader:
                     elsewhere += 1
                 else:
                     who = " and ".join(before) or "nobody known"
-                    unclear.append(Open(path, f"its folder does not say who is in it; {who} stays"))
+                    unclear.append(Open(path, f"its folder names no character; {who} is kept"))
             elif set(facts.characters) == set(before):
                 elsewhere += 1
             else:
@@ -232,7 +232,7 @@ def manifest_of(folder: Path) -> tuple[dict[str, Any], Recipe]:
             raise TypeError("folders of other types")
     except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError, RecipeError) as error:
         raise BadInput(
-            f"{folder.name}: this is no dataset of Koma, its {MANIFEST} cannot be read ({type(error).__name__}). "
+            f"{folder.name}: this is not a Koma dataset, its {MANIFEST} cannot be read ({type(error).__name__}). "
             "Choose the folder that an export wrote."
         ) from error
     return data, recipe

@@ -37,7 +37,7 @@ def correct_files(folder: Path, comparison: ReadBack) -> Corrected:
         try:
             source, target = sink.path(row.path), sink.path(row.to)
             if target.exists():
-                raise BadInput(f"{row.to} is there already")
+                raise BadInput(f"{row.to} already exists")
             target.parent.mkdir(parents=True, exist_ok=True)
             source.rename(target)
             outcome.attached += 1
@@ -64,7 +64,7 @@ def _correct(moved: Moved, recipe: Recipe, sink: FolderSink) -> str:
     place, _, stem = base.rpartition("/")
     body = _json(sink, f"{base}.json")
     if body is None:
-        raise BadInput("its JSON is missing; nothing was corrected. Bring the file back beside it")
+        raise BadInput("its JSON is missing; nothing was corrected. Restore the file next to it")
     old = _facts(body, moved.before)
     text = f"{base}{recipe.output.caption_ending}"
     was = captions.caption(old, recipe.caption, key=moved.key)
@@ -105,9 +105,9 @@ def _json(sink: FolderSink, name: str) -> dict[str, Any] | None:
     try:
         body = outside_json.read(path)
     except ValueError as error:
-        raise BadInput(f"{name} cannot be read ({error}). Mend or delete it") from error
+        raise BadInput(f"{name} cannot be read ({error}). Fix or delete it") from error
     if not isinstance(body, dict):
-        raise BadInput(f"{name} cannot be read (it holds no object). Mend or delete it")
+        raise BadInput(f"{name} cannot be read (it holds no object). Fix or delete it")
     return body
 
 
@@ -116,5 +116,5 @@ def _facts(body: dict[str, Any], names: tuple[str, ...]) -> metadata.Facts:
     try:
         facts = metadata.read(body)
     except (ValueError, TypeError, AttributeError) as error:
-        raise BadInput(f"its JSON cannot be read ({error}). Mend or delete it") from error
+        raise BadInput(f"its JSON cannot be read ({error}). Fix or delete it") from error
     return replace(facts, characters=names)

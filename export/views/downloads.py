@@ -1,4 +1,4 @@
-"""Downloads of finished datasets that go on where they broke off (HTTP ranges), for members only."""
+"""Downloads of finished datasets, resumable by HTTP ranges, for members only."""
 
 from __future__ import annotations
 

@@ -45,7 +45,7 @@ def leave_out(
     *, collection: Collection, frames: Iterable[Frame], excluded: bool, by: Any, seen: Seen = None, key: str = ""
 ) -> Operation:
     """Leave frames out of every export, or include them again; they stay visible and keep their labels."""
-    word = "left out of exports" if excluded else "let into exports"
+    word = "excluded from exports" if excluded else "included in exports"
     with history.operation(
         collection=collection,
         by=by,
@@ -123,7 +123,7 @@ def _without_decided(rows: list[Frame], deciders: Mapping[int, str]) -> tuple[li
     who = ", ".join(sorted(set(deciders.values())))
     if len(deciders) == len(rows):
         frames = humane.count(len(rows), "frame")
-        raise Conflict(f"{who} decided otherwise on {frames} in the meantime. Reload the page to see how.")
+        raise Conflict(f"{who} changed {frames} in the meantime. Reload the page.")
     left = humane.count(len(deciders), "frame")
     return [row for row in rows if row.pk not in deciders], f"; {left} left as {who} decided"
 

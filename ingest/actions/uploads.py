@@ -57,7 +57,7 @@ def begin(*, collection: Collection, by: Any, key: str, name: str, size: int, ab
     """
     display_name, key = plain_name(name), plain_text(key, bytes_max=64)
     if not key or size < 0:
-        raise BadInput(f"{display_name}: the browser did not say what it is sending. Reload the page and try again.")
+        raise BadInput(f"{display_name}: the browser did not identify the file. Reload the page and try again.")
     if size == 0:
         raise BadInput(f"{display_name}: the file is empty (0 bytes). Copy it again from its source.")
     if ending_of(display_name) not in VIDEO_ENDINGS | ZIP_ENDINGS | PICTURE_ENDINGS:

@@ -84,7 +84,7 @@ def as_vectors(descriptors: U8) -> F32:
     """The signed numbers of descriptors uint8[N, D] as float32[N, D]: integers of -127..127, not normalised.
 
     Their products and sums stay below 2**24, so float32 dot products are exact in any order of summation: results do
-    not depend on blocks, threads or the processor.
+    not depend on blocks, threads or the CPU.
     """
     return np.asarray(descriptors, dtype=np.float32) - np.float32(ZERO)
 

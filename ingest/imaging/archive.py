@@ -210,7 +210,7 @@ def _checked_name(info: zipfile.ZipInfo) -> tuple[str, str | None]:
         return name, "its name is an absolute path"
     name_parts = name.split("/")
     if ".." in name_parts:
-        return name, "its name leads out of the archive"
+        return name, "its name points outside the archive"
     name = "/".join(part for part in name_parts if part not in ("", "."))
     if not name:
         return info.orig_filename, "it has no name"

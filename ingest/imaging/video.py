@@ -101,14 +101,14 @@ class OpenVideo:
                 raise UnreadableVideo(f"{self.path.name}: decoding failed: {error.strerror or error}.") from error
         if yielded or self.device == CPU:
             return
-        # The graphics card accepted the stream but returned nothing, as for some profiles (10 bit H.264).
+        # The GPU accepted the stream but returned nothing, as for some profiles (10 bit H.264).
         skip = self.stream.codec_context.skip_frame
         self.container.close()
         again = open_video(self.path, limits=self.limits)
         self.container, self.stream, self.device = again.container, again.stream, CPU
         self.stream.codec_context.skip_frame = skip
         self.decode_errors, self._first_error_s = 0, None
-        self.warnings.append("The graphics card does not support this film's format; the processor decoded it.")
+        self.warnings.append("The GPU does not support this film's format; it was decoded on the CPU.")
         yield from self._timed()
 
     def _timed(self) -> Iterator[TimedFrame]:
@@ -208,8 +208,8 @@ class OpenVideo:
 
 
 START_WARNING_S = 2.0  # most transport streams begin about a second late
-CPU = "processor"
-GPU = "graphics card (NVDEC)"
+CPU = "CPU"
+GPU = "GPU (NVDEC)"
 
 
 def _refuse_encrypted(path: Path, demuxer: str) -> None:
@@ -244,7 +244,7 @@ def _pull(graph: Any) -> Iterator[VideoFrame]:
 def open_video(path: Path | str, *, limits: Limits | None = None, use_gpu: bool = False) -> OpenVideo:
     """Open a regular file of a known container; no other file or address that it refers to is ever opened.
 
-    With `use_gpu` NVDEC is tried; if it is unavailable, the processor decodes and `warnings` says why. Raises
+    With `use_gpu` NVDEC is tried; if it is unavailable, the CPU decodes and `warnings` says why. Raises
     UnreadableVideo.
     """
     path, limits = Path(path), limits or Limits()
@@ -261,7 +261,7 @@ def open_video(path: Path | str, *, limits: Limits | None = None, use_gpu: bool 
             device = GPU
         except (av.error.FFmpegError, NotImplementedError, RuntimeError, ValueError) as error:
             warnings.append(
-                f"The graphics card's decoder is unavailable ({_error_text(error)}); the processor decoded the film."
+                f"The GPU's decoder is unavailable ({_error_text(error)}); the film was decoded on the CPU."
             )
     if container is None:
         try:

@@ -68,7 +68,7 @@ class FrameQuerySet(models.QuerySet["Frame"]):
         return self.filter(state=FrameState.DROPPED, reason=DropReason.DUPLICATE)
 
     def for_export(self) -> FrameQuerySet:
-        """Kept, not left out by a person, and from a source that may be exported."""
+        """Kept, not excluded by a person, and from a source that may be exported."""
         return self.filter(state=FrameState.KEPT, excluded=False, episode__source__exportable=True)
 
 

@@ -134,8 +134,8 @@ class Kind(Generic[Row]):
         except (DatabaseError, ValueError) as problem:  # a figure that is no number, a name that is no text
             if not values or is_connection_lost(problem):
                 raise
-            logger.exception("%s %s gave what cannot be stored", self.noun, row.pk)
-            error = error or f"The result cannot be stored: {problem}. See how the files are named, then {self.retry}."
+            logger.exception("%s %s returned a result that cannot be stored", self.noun, row.pk)
+            error = error or f"The result cannot be stored: {problem}. Check the names of the files, then {self.retry}."
             return RunState.FAILED if self.close(row, RunState.FAILED, error=error) else None
 
     def close(self, row: Row, state: RunState, *, error: str = "", **values: Any) -> bool:

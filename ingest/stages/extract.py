@@ -72,7 +72,7 @@ class ExtractChoices:
     )
     use_gpu: bool = field(
         default=False,
-        metadata={"label": "Decode on the graphics card", "help": "NVDEC; if it is unavailable, the log says why"},
+        metadata={"label": "Decode on the GPU", "help": "NVDEC; if it is unavailable, the log says why"},
     )
     picture_format: str = field(default=PictureFormat.name, metadata=PICTURE_FORMAT)
     picture_quality: int = field(default=PictureFormat.quality, metadata=PICTURE_QUALITY)

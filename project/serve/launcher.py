@@ -68,7 +68,7 @@ def lock_folder(folder: Path) -> IO[str]:
         where = file.read().strip() or "starting up"
         file.close()
         raise LaunchProblem(
-            f"Koma already runs from {folder} ({where}). Stop that one, or set KOMA_DATA_DIR."
+            f"Koma is already running from {folder} ({where}). Stop that one, or set KOMA_DATA_DIR."
         ) from None
     return file
 
@@ -192,7 +192,7 @@ class Launcher:
         from project import demo
 
         if demo.is_due():
-            report("Empty site: drawing and ingesting the demo episode. The page works already.")
+            report("Empty site: drawing and ingesting the demo episode. The page already works.")
             self.demo = spawn([sys.executable, "manage.py", "demo_episode", "--follow"])
 
     def _watch(self) -> None:

@@ -97,7 +97,7 @@ def test_of_two_inputs_of_one_name_the_one_without_a_picture_is_named_and_a_cut_
     )
 
     assert [entry["ok"] for entry in result["inputs"]] == [True, True, False]
-    assert "No picture came out of it. one.png" in result["inputs"][2]["reason"]
+    assert "No pictures were produced. one.png" in result["inputs"][2]["reason"]
     assert [text for text in result["warnings"] if text.startswith("Show - 01.mkv: ")]
 
 
@@ -194,7 +194,7 @@ def test_nothing_to_write_and_foreign_files_in_the_way_end_with_words_and_exit_c
     in_the_way = run(film, "--collection", "C", "--out", tmp_path / "mine", "--min-faces", 0, ok=False)
 
     assert "No picture would be in this dataset" in nothing["error"]
-    assert "no dataset of Koma" in in_the_way["error"]
+    assert "not a Koma dataset" in in_the_way["error"]
     assert (tmp_path / "mine" / "thesis.txt").read_text() == "years of work"
 
 

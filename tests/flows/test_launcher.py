@@ -79,7 +79,7 @@ def test_a_taken_port_is_said_and_the_next_one_used(launch: Launch) -> None:
         second = Launched(koma.data_dir)
         second.process.wait(timeout=PATIENCE_S)
         second.stop()
-        assert "already runs" in second.output
+        assert "already running" in second.output
 
 
 def test_a_killed_worker_is_started_again_and_a_killed_launcher_takes_all_with_it(launch: Launch) -> None:

@@ -158,7 +158,7 @@ def test_an_answer_with_a_length_that_is_none_is_asked_for_once_and_refused_in_w
     tmp_path: Path, size: str, linked: str
 ) -> None:
     headers = {"X-Repo-Commit": COMMIT, "X-Linked-Size": linked, "Content-Length": size}
-    refused = r"model\.onnx: .* does not answer as a model hub does \(.*Content-Length"
+    refused = r"model\.onnx: .* does not respond like a model hub \(.*Content-Length"
     with answering({PATH: (200, headers, b"")}) as (base, requests), pytest.raises(BadInput, match=refused):
         download(ONE, client(base), tmp_path)
     assert len(requests) == 1

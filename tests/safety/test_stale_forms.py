@@ -386,7 +386,7 @@ def test_frames_that_another_person_decided_since_stay(
     assert (second.state, second.decided_by) == (("kept", None) if mine == "let_in" else (second.state, alice))
     alone = client_of(alice).post(address, {"act": mine, "frame": values[:1]}, headers=HTMX)
     assert alone.status_code == 409
-    assert "bob decided otherwise on 1 frame" in json.loads(alone.headers["HX-Trigger"])["toast"]["text"]
+    assert "bob changed 1 frame" in json.loads(alone.headers["HX-Trigger"])["toast"]["text"]
     # Who has seen it decides again.
     fresh = html_of(client_of(alice).get(world.address("frames") + "?q=state:all"))
     value = re.search(rf'name="frame" value="({first.pk}:[^"]+)"', fresh)[1]  # type: ignore[index]

@@ -160,7 +160,7 @@ class ChatEndpoint:
 
     def _unasked(self) -> CaptionResult:
         return replace(
-            self._problem(f"was not asked about this picture: the limit of {self._batch_s:g} s was reached"),
+            self._problem(f"was not sent this picture: the limit of {self._batch_s:g} s was reached"),
             postponed=True,
         )
 
@@ -207,14 +207,14 @@ class ChatEndpoint:
         except httpx.TimeoutException:
             return self._problem(f"did not answer within {within:.3g} s"), Next.AGAIN
         except SERVER_ERRORS as error:
-            return self._problem(f"broke off ({type(error).__name__})"), Next.AGAIN
+            return self._problem(f"closed the connection ({type(error).__name__})"), Next.AGAIN
         if status == 200:
             return _caption_of(data), Next.DONE
         words = _words(data)
         if status in AGAIN:
             hold = _seconds(retry_after)
             if hold > WAIT_MAX_S:
-                return self._problem(f"asks for a wait of {hold:.0f} s ({status}). Try again later"), Next.BROKEN
+                return self._problem(f"asks to wait {hold:.0f} s ({status}). Try again later"), Next.BROKEN
             self._hold_until = max(self._hold_until, time.monotonic() + hold)
             return self._problem(f"could not answer ({status}). {words}"), Next.AGAIN
         if status in (401, 403):

@@ -210,11 +210,11 @@ class ReadingProcesses:
             deaths = self._deaths
         if deaths >= DEATHS_MAX:
             raise KomaError(
-                f"{deaths} processes that read pictures were ended ({how}), the last one at {name}. The machine may be "
-                "short of memory: free some, and press Retry.",
+                f"{deaths} processes that read pictures were terminated ({how}), the last one at {name}. The machine "
+                "may be short of memory: free some, and press Retry.",
                 permanent=False,
             ) from error
-        return Decoded(problem=f"{name}: the process that read it was ended ({how}); the file may be malicious.")
+        return Decoded(problem=f"{name}: the process that read it was terminated ({how}); the file may be malicious.")
 
 
 def _signal(number: int) -> str:

@@ -49,7 +49,7 @@ class BatchSize:
         if count <= 1:
             raise BadInput(
                 f"{model} does not fit into the memory of its device ({device}), not even for one picture. "
-                "Close what else uses it, choose a smaller model, or device=cpu."
+                "Free some of it, choose a smaller model, or device=cpu."
             )
         self.size = self._best_size = min(self.size, max(1, count // 2))
         self.limit, self.settled = self.size, True

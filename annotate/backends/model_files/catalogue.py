@@ -138,7 +138,7 @@ def _other_taggers() -> list[Model]:
         Model(
             "tag_filtering", "tags", LISTS, "datasets/alea31415/tag_filtering",
             _same("overlap_tags_simplified.json", "blacklist_tags.txt"), title="Lists for filtering tags",
-            notes="No model: which tags include others, and which nobody wants. For the Tag stage's two Drop settings.",
+            notes="No model: lists of implied and of unwanted tags. Used by the Drop settings of the stage Tag.",
         )
     )  # fmt: skip
     models.append(
@@ -146,7 +146,7 @@ def _other_taggers() -> list[Model]:
             "cl_tagger_v2_01a", "tags", "cl_tagger_2", "cella110n/cl_tagger_v2",
             _same("model.onnx", "model.onnx.data", "model_vocabulary.json", folder="v2_01a"),
             title="CL tagger 2.01a", size_bytes=2_230_000_000,
-            notes="Behind terms of its own: accept them on its page and set KOMA_HUB_TOKEN.",
+            notes="Has its own terms: accept them on its page and set KOMA_HUB_TOKEN.",
         )
     )  # fmt: skip
     return models + [
@@ -173,7 +173,7 @@ YOLO: tuple[tuple[str, tuple[str, ...], str, float, float], ...] = (
     ("anime_halfbody_detection", ("halfbody_detect_v1.0_s", "halfbody_detect_v1.0_n"), "half bodies", 0.5, 0.7),
     ("anime_hand_detection", ("hand_detect_v1.0_s", "hand_detect_v1.0_n"), "hands", 0.35, 0.7),
     ("anime_eye_detection", ("eye_detect_v1.0_s", "eye_detect_v1.0_n"), "eyes", 0.3, 0.3),
-    ("anime_censor_detection", ("censor_detect_v1.0_s", "censor_detect_v1.0_n"), "censored places", 0.3, 0.7),
+    ("anime_censor_detection", ("censor_detect_v1.0_s", "censor_detect_v1.0_n"), "censored areas", 0.3, 0.7),
 )  # fmt: skip
 
 
@@ -244,7 +244,7 @@ def _others() -> list[Model]:
         Model(
             name, "embedding", "ccip", "deepghs/ccip_onnx", _same(*ccip_files, folder=name), title=name,
             size_bytes=SIZES.get(name, 0),
-            notes="Meant for pictures of one character; does not tell outfits apart well.",
+            notes="For pictures of one character; separates outfits poorly.",
         )
         for name in ccip
     ]  # fmt: skip
@@ -268,7 +268,7 @@ def _others() -> list[Model]:
         Model(
             "RealESRGAN_x4plus_anime_6B", "upscale", "real_esrgan", "deepghs/imgutils-models",
             (File("real_esrgan/RealESRGAN_x4plus_anime_6B.onnx", "model.onnx"),),
-            title="Real-ESRGAN x4 anime 6B", notes="Four times the size.",
+            title="Real-ESRGAN x4 anime 6B", notes="Enlarges pictures four times.",
         ),
         Model(
             "blip2-opt-2.7b", "caption", "blip2", "Salesforce/blip2-opt-2.7b", (), title="BLIP-2 (OPT 2.7B)",
@@ -281,7 +281,7 @@ def _others() -> list[Model]:
 ENDPOINTS = (
     Endpoint("JoyCaption Beta One", "8 B, about 17 GB", "Prose, prompts or booru lists; vLLM recommended."),
     Endpoint("ToriiGate 0.4 and 0.5", "2 B or 7 B", "Takes booru tags and character names as grounding."),
-    Endpoint("Qwen2.5-VL, Qwen3-VL", "2 B to 72 B", "Any instruction; the general local choice."),
+    Endpoint("Qwen2.5-VL, Qwen3-VL", "2 B to 72 B", "Follows any prompt; the general choice for a local model."),
     Endpoint("Florence-2", "0.23 or 0.77 B", "Small and fast; weak on anime names."),
 )
 

@@ -99,7 +99,10 @@ def _files_wanted(model: Model, hub: Hub, stop: Stop) -> list[tuple[File, Remote
         names = [name for name in listed if not formats.refusal(name)]
         files = tuple(File(name, name) for name in sorted(names) if name != CARD)
         if not files or len(files) > FILES_MAX:
-            raise BadInput(f"{model.repository} holds {len(files)} usable files at its top; it cannot be taken whole.")
+            raise BadInput(
+                f"{model.repository} holds {len(files)} usable files at its top level; "
+                "it cannot be downloaded as a whole."
+            )
     wanted_files = []
     for file in files:
         why = formats.refusal(file.local)
@@ -148,8 +151,8 @@ def _compared(file: File, remote: Remote, part: Path, stop: Stop) -> dict[str, A
         if stated and stated != seen:
             part.unlink()
             raise BadInput(
-                f"{remote.path}: its bytes have the hash {seen[:12]}..., but {who} tells {stated[:12]}...: it was "
-                "damaged on its way or changed. It was thrown away; download it again."
+                f"{remote.path}: its sha256 is {seen[:12]}..., but {who} states {stated[:12]}...: it was "
+                "damaged in transit or changed. It was deleted; download it again."
             )
     try:
         formats.check(part, file.local)

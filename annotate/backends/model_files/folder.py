@@ -44,7 +44,7 @@ def checked_name(name: str) -> str:
             f"{name[:80]!r} is not a valid model name: letters, digits, '.', '_' and '-', at most {NAME_MAX}."
         )
     if name in (BUILTIN, "none"):
-        raise BadInput(f"{name!r} is taken: it means {'our own model' if name == BUILTIN else 'no model'}.")
+        raise BadInput(f"{name!r} is taken: it means {'the built-in model' if name == BUILTIN else 'no model'}.")
     return name
 
 

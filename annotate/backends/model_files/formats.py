@@ -55,9 +55,9 @@ def check(path: Path, name: str) -> None:
     elif ending == NUMBERS:
         return
     elif head[:2] == b"PK" or head[:1] == b"\x80":
-        raise BadInput(f"{name}: inside it is a pickle or a zip, which may run code. It was not taken.")
+        raise BadInput(f"{name}: it is a pickle or a zip, which may run code. It was not installed.")
     elif head.lstrip().lower().startswith((b"<!doctype", b"<html")):
-        raise BadInput(f"{name}: inside it is a web page, not a model. Download the file itself.")
+        raise BadInput(f"{name}: it is a web page, not a model. Download the file itself.")
     elif head.startswith(b"version https:/"):
         raise BadInput(f"{name}: this is a Git LFS pointer, not the file. Get it with `git lfs pull`.")
     elif ending == ".safetensors":
@@ -66,7 +66,7 @@ def check(path: Path, name: str) -> None:
         try:
             outside_json.read(path)
         except ValueError as error:
-            raise BadInput(f"{name}: this is no JSON ({error}). Download the file again.") from error
+            raise BadInput(f"{name}: not valid JSON ({error}). Download the file again.") from error
 
 
 def hashes(
@@ -104,7 +104,7 @@ def check_arrays(path: Path, name: str) -> None:
                     )
                     shape, _, kind = reader(file)
                 if kind.hasobject:
-                    raise BadInput(f"{name}: it holds Python objects, which may run code. It was not taken.")
+                    raise BadInput(f"{name}: it holds Python objects, which may run code. It was not installed.")
                 if min(shape, default=0) < 0:
                     raise ValueError("an array has a negative size")
                 total += max(member.file_size, math.prod(shape) * kind.itemsize)

@@ -79,11 +79,11 @@ def import_model(
         if not model and family not in registry.FAMILIES:
             known = ", ".join(sorted(registry.FAMILIES))
             raise BadInput(
-                f"{called}: nothing says which kind of model this is. Give it a name of the catalogue, or its family: "
-                f"{known}. {' '.join(left_out[:5])}".strip()
+                f"{called}: the type of this model could not be detected. Give a name from the catalogue, "
+                f"or its family: {known}. {' '.join(left_out[:5])}".strip()
             )
         if not taken:
-            raise BadInput(f"{called}: there is nothing to take. {' '.join(left_out[:5])}".strip())
+            raise BadInput(f"{called}: it has no usable files. {' '.join(left_out[:5])}".strip())
         imported = Imported(name, models_dir / name, left_out=left_out)
         total = sum(offer.size for offer in taken.values())
         with folder.incoming(models_dir, name) as aside:
@@ -141,9 +141,9 @@ def _in_folder(source: Path) -> tuple[list[Offered], list[str]]:
                 continue
             about = path.stat() if path.exists() else None
             if path.is_symlink() and not path.resolve().is_relative_to(source.resolve()):
-                left_out.append(f"{relative}: a link that leads out of the folder.")
+                left_out.append(f"{relative}: a link to a file outside the folder.")
             elif about is None or not stat.S_ISREG(about.st_mode):
-                left_out.append(f"{relative}: no regular file.")
+                left_out.append(f"{relative}: not a regular file.")
             else:
                 offers.append(Offered(relative, about.st_size, lambda path=path: path.open("rb")))  # type: ignore[misc]
     return offers, left_out
@@ -158,7 +158,7 @@ def _stated(offers: list[Offered]) -> dict[str, Any]:
                 try:
                     card = outside_json.parsed(file.read(outside_json.SMALL))
                 except ValueError as error:
-                    raise BadInput(f"{offer.path}: this is no JSON ({error}).") from error
+                    raise BadInput(f"{offer.path}: not valid JSON ({error}).") from error
             return card if isinstance(card, dict) else {}
     return {}
 
@@ -177,7 +177,7 @@ def _of_catalogue(model: Model, offers: list[Offered], left_out: list[str]) -> d
             missing.append(file.local if file.local == file.remote else f"{file.local} (or {file.remote})")
     if missing:
         why = [f"{o.path}: {r}." for o in offers if (r := formats.refusal(PurePosixPath(o.path).name))][:3]
-        raise BadInput(f"{model.name} needs {', '.join(missing)}, which is not there. {' '.join(why)}".strip())
+        raise BadInput(f"{model.name} needs {', '.join(missing)}, missing here. {' '.join(why)}".strip())
     used = {offer.path for offer in taken.values()}
     for offer in offers:
         if offer.path not in used and PurePosixPath(offer.path).name != CARD:
@@ -252,7 +252,7 @@ def _line(
     lines = card.get("files")
     line = lines.get(local) if isinstance(lines, dict) else None
     stated_hash = str(line.get("sha256", "")) if isinstance(line, dict) else ""
-    for expected_hash, who in ((pinned, "the catalogue"), (stated_hash, "the koma.json beside it")):
+    for expected_hash, who in ((pinned, "the catalogue"), (stated_hash, "the koma.json next to it")):
         if expected_hash and expected_hash != digest:
             raise BadInput(
                 f"{offer.path}: its sha256 is {digest[:12]}..., but {who} states {expected_hash[:12]}...: "

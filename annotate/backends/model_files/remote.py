@@ -73,9 +73,9 @@ def following(url: str, location: str) -> str:
         if web and (not parts.hostname or parts.port == 0):
             raise ValueError("no host")
     except ValueError as error:
-        raise BadInput(f"{host} leads to what is no address: {plain_text(location[:200])}") from error
+        raise BadInput(f"{host} redirects to an invalid address: {plain_text(location[:200])}") from error
     if not web or (parts.scheme == "http" and urlsplit(url).scheme == "https"):
-        raise BadInput(f"{host} leads to an address with {plain_text(parts.scheme)}, which is refused.")
+        raise BadInput(f"{host} redirects to an address with {plain_text(parts.scheme)}, which is refused.")
     return leads
 
 
@@ -104,7 +104,7 @@ class Hub:
         size = headers.get("x-linked-size") or headers.get("content-length") or ""
         commit = headers.get("x-repo-commit") or ""
         if not size.isdecimal() or len(size) > SIZE_DIGITS_MAX:
-            raise BadInput(f"{self.host} does not tell the size of {path} in {repository}: it is no model hub?")
+            raise BadInput(f"{self.host} does not state the size of {path} in {repository}. Is it a model hub?")
         return Remote(
             repository, path, commit if SHA1.fullmatch(commit) else revision, int(size),
             sha256=etag if SHA256.fullmatch(etag) else "", git_sha1=etag if commit and SHA1.fullmatch(etag) else "",
@@ -139,7 +139,7 @@ class Hub:
             try:
                 self._append(url, remote, to, progress=progress, stop=stop)
                 if _size(to) <= have and remote.size:
-                    raise httpx.RemoteProtocolError("nothing came")
+                    raise httpx.RemoteProtocolError("no data arrived")
             except _Refused as error:
                 if error.status not in WAITS:
                     raise self._refused(error, f"{remote.repository}: {remote.path}") from error
@@ -186,13 +186,13 @@ class Hub:
             except httpx.RemoteProtocolError as error:
                 if not is_unreadable(error):
                     raise
-                raise BadInput(f"{what}: {self.host} does not answer as a model hub does ({_words(error)}).") from error
+                raise BadInput(f"{what}: {self.host} does not respond like a model hub ({_words(error)}).") from error
             if status == 404:
                 return None
             if status not in REDIRECTS or headers.get("x-linked-etag"):
                 return headers
             url = following(url, headers.get("location", ""))
-        raise BadInput(f"{self.host} redirects endlessly.")
+        raise BadInput(f"{self.host} redirects too often.")
 
     def _json(self, url: str, stop: Stop = never) -> Any:
         text, until = b"", time.monotonic() + ANSWER_S_MAX
@@ -214,7 +214,7 @@ class Hub:
                     return
                 url = following(url, _headers(response).get("location", ""))
                 _read_out(response)
-        raise BadInput(f"{self.host} redirects endlessly.")
+        raise BadInput(f"{self.host} redirects too often.")
 
     @contextmanager
     def _request(
@@ -247,7 +247,7 @@ class Hub:
                     raise self._refused(error, what) from error
                 problem: Exception = error
             except ValueError as error:
-                raise BadInput(f"{what}: {self.host} does not answer as a model hub does.") from error
+                raise BadInput(f"{what}: {self.host} does not respond like a model hub.") from error
             except SERVER_ERRORS as error:
                 problem = error
             if attempt < TRIES:
@@ -256,12 +256,12 @@ class Hub:
 
     def _url(self, repository: str, what: str, revision: str, path: str) -> str:
         if not REPOSITORY.fullmatch(repository) or not path or any(p in ("", ".", "..") for p in path.split("/")):
-            raise BadInput(f"{repository!r}, {path!r}: this is no file of a model hub.")
+            raise BadInput(f"{repository!r}, {path!r}: not a file of a model hub.")
         return f"{self.base}/{repository}/{what}/{quote(revision, safe='')}/{quote(path)}"
 
     def _repository(self, repository: str) -> str:
         if not REPOSITORY.fullmatch(repository):
-            raise BadInput(f"{repository!r} is no repository of a model hub.")
+            raise BadInput(f"{repository!r} is not a repository of a model hub.")
         kind = "" if repository.startswith("datasets/") else "models/"
         return f"{self.base}/api/{kind}{repository}"
 
@@ -337,5 +337,5 @@ def _continues(response: httpx.Response, have: int, size: int) -> bool:
     content_range = _headers(response).get("content-range", "")
     match = re.fullmatch(r"bytes (\d+)-\d+/(\d+|\*)", content_range)
     if match is None or int(match[1]) != have or match[2] not in ("*", str(size)):
-        raise httpx.RemoteProtocolError(f"another part than asked for: {content_range!r}")
+        raise httpx.RemoteProtocolError(f"a different range than requested: {content_range!r}")
     return True

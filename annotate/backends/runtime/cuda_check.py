@@ -49,11 +49,11 @@ def words_of(offered: tuple[str, ...], *, started: bool) -> str:
     """Describe the available providers and the result of the test."""
     if started:
         return "CUDA works: networks run on the GPU."
-    refusal = "What was asked to run on the card (device=cuda) is refused; device=auto takes the processor and says so."
+    refusal = "device=cuda is refused; device=auto uses the CPU and says so."
     if CUDA not in offered:
-        return f"Networks run on the processor: this onnxruntime has no CUDA part. {refusal}"
+        return f"Networks run on the CPU: this onnxruntime is built without CUDA. {refusal}"
     return (
-        "Networks run on the processor: CUDA is part of this onnxruntime, but it could not be started (no card, or its "
+        "Networks run on the CPU: this onnxruntime includes CUDA, but it could not be started (no GPU, or its "
         f"driver, CUDA or cuDNN is missing or of another version). {refusal}"
     )
 

@@ -67,8 +67,8 @@ def open_session(path: Path, *, threads: int = 0, device: str = AUTO) -> Opened:
         ) from error
     if not session.get_inputs() or any(not kind.startswith("tensor(") or "string" in kind for kind in kinds):
         raise BadInput(
-            f"{path}: this network takes and gives {', '.join(sorted(set(kinds)))[:200]}, not tensors of numbers. "
-            "Choose another model."
+            f"{path}: the inputs and outputs of this network are {', '.join(sorted(set(kinds)))[:200]}, "
+            "not tensors of numbers. Choose another model."
         )
     on_gpu = session.get_providers()[0] == CUDA_PROVIDER
     if on_gpu:

@@ -45,7 +45,7 @@ def parse_overlaps(data: bytes, *, name: str) -> Parsed:
         parsed_json = outside_json.parsed(_text(data, name))
     except ValueError as error:
         raise BadInput(
-            f'{name} is not JSON: {error}. A list of included tags looks like {{"hair": ["long hair"]}}.'
+            f'{name} is not JSON: {error}. A list of implied tags looks like {{"hair": ["long hair"]}}.'
         ) from error
     overlaps: dict[str, set[str]] = {}
     for place, (tag, others) in enumerate(_entries(parsed_json, name), 1):
@@ -63,12 +63,12 @@ def parse_overlaps(data: bytes, *, name: str) -> Parsed:
         raise BadInput(f"{name} has no tag with more specific tags.")
     parsed = Parsed(overlaps=clean)
     if alone:
-        parsed.notes.append(f"Left out, since no tag includes itself: {_first_names(alone)}.")
+        parsed.notes.append(f"Left out, since no tag implies itself: {_first_names(alone)}.")
     both = sorted(
         f"{tag} and {other}" for tag in clean for other in clean[tag] if tag < other and tag in clean.get(other, ())
     )
     if both:
-        parsed.notes.append(f"{_first_names(both)} include each other: where both are seen, both are dropped.")
+        parsed.notes.append(f"{_first_names(both)} imply each other: where both are present, both are dropped.")
     return parsed
 
 

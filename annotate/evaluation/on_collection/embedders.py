@@ -67,11 +67,11 @@ class EmbedderScores(Scores):
 
         return [
             f"{self.first} and {self.second} on {self.faces:,} of {self.of:,} faces, {self.named:,} named by people",
-            f"  groups alike: {self.rand:.3f} (adjusted Rand index of their {self.groups[0]:,} and {self.groups[1]:,})",
-            f"  the same face is most alike: {100 * self.nearest_same:.1f} %",
-            f"  the same character by the nearest named face: {100 * self.person_same:.1f} %",
+            f"  similar groups: {self.rand:.3f} (adjusted Rand index of {self.groups[0]:,} and {self.groups[1]:,})",
+            f"  same nearest face: {100 * self.nearest_same:.1f} %",
+            f"  same character by the nearest named face: {100 * self.person_same:.1f} %",
             f"  named faces whose nearest named face is the same character: {both(self.right)}",
-            f"  questions for people: {len(self.questions):,}",
+            f"  open questions: {len(self.questions):,}",
         ]
 
 

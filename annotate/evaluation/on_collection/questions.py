@@ -1,4 +1,4 @@
-"""Faces that two embedders name differently, as questions for people: is it this character?"""
+"""Faces that two embedders name differently, as open questions: is it this character?"""
 
 from __future__ import annotations
 

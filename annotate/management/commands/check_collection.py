@@ -18,11 +18,11 @@ SHOWN_MAX = 200
 class Command(BaseCommand):
     """Look whether a collection's counters, names, keys, files and history fit together; exit code 1 where not."""
 
-    help = "Check that counters, names, keys, files and the history of a collection fit together; --fix mends."
+    help = "Check that counters, names, keys, files and the history of a collection are consistent; --fix repairs."
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("collection", metavar="COLLECTION", help="its name or its number")
-        parser.add_argument("--fix", action="store_true", help="mend what can be mended without guessing")
+        parser.add_argument("--fix", action="store_true", help="repair what can be repaired without guessing")
         parser.add_argument("--json", action="store_true", help="all faults as JSON")
 
     def handle(self, *_: Any, **options: Any) -> None:
@@ -38,10 +38,10 @@ class Command(BaseCommand):
         else:
             for fault in faults[:SHOWN_MAX]:
                 place = f"{fault.row}: " if fault.row else ""
-                self.stdout.write(f"{fault.check}: {place}{fault.words}{' (mended)' if fault.mended else ''}")
+                self.stdout.write(f"{fault.check}: {place}{fault.words}{' (repaired)' if fault.mended else ''}")
             if len(faults) > SHOWN_MAX:
                 self.stdout.write(f"... and {len(faults) - SHOWN_MAX:,} more; --json lists all.")
             mended = len(faults) - left
-            self.stdout.write(f"{collection.name}: {left:,} faults" + (f", {mended:,} mended" if mended else ""))
+            self.stdout.write(f"{collection.name}: {left:,} faults" + (f", {mended:,} repaired" if mended else ""))
         if left:
             raise SystemExit(1)

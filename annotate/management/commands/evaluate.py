@@ -21,7 +21,7 @@ from ingest.management.commands.backup import find
 class Command(BaseCommand):
     """Prints a few lines to read, or one JSON line with --json."""
 
-    help = "Measure an installed model on a folder of pictures whose truth is known, or on what people said here."
+    help = "Measure an installed model on a folder of pictures with known labels, or on a collection's reviewed labels."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         names = [*KINDS, *(name for name in OWN_KINDS if name not in KINDS)]
@@ -37,7 +37,7 @@ class Command(BaseCommand):
             if own_kind is not None:
                 kind_parser.add_argument(
                     "--collection", required=kind is None, metavar="NAME|NUMBER",
-                    help="in place of DIR: measure on what people said in this collection",
+                    help="instead of DIR: measure on the reviewed labels of this collection",
                 )  # fmt: skip
                 if own_kind.compares:
                     kind_parser.add_argument("--second", required=True, help="the model that it is compared with")
@@ -64,9 +64,9 @@ class Command(BaseCommand):
 def _measured(options: dict[str, Any]) -> Scores:
     name, folder = options.get("collection"), options.get("folder")
     if name is not None and folder is not None:
-        raise BadInput("Name either a folder or a collection, not both.")
+        raise BadInput("Give either a folder or a collection, not both.")
     if folder is not None:
         return KINDS[options["kind"]].run(folder, settings.KOMA_MODELS_DIR, options)
     if name is None:
-        raise BadInput("Name a folder or, with --collection, a collection.")
+        raise BadInput("Give a folder or, with --collection, a collection.")
     return OWN_KINDS[options["kind"]].run(find(name), settings.KOMA_MODELS_DIR, options, Silent())

@@ -39,6 +39,6 @@ class Command(BaseCommand):
         )
         if report.refused:
             raise CommandError(
-                f"{report.refused:,} rows could not be read and were left out; all others are imported. Mend them in "
-                "the file and call this again."
+                f"{report.refused:,} rows could not be read and were left out; all others are imported. Fix them in "
+                "the file and run this again."
             )

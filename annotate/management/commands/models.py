@@ -52,9 +52,9 @@ class Command(BaseCommand):
         list_parser.add_argument("--installed", action="store_true", help="only what is installed")
         fetch = acts.add_parser("download", help=f"fetch models from {settings.KOMA_HUB_URL} (KOMA_HUB_URL)")
         fetch.add_argument("names", nargs="+", metavar="NAME")
-        check = acts.add_parser("verify", help="compare files with their kept hashes; without a name all models")
+        check = acts.add_parser("verify", help="compare files with their stored hashes; without a name all models")
         check.add_argument("names", nargs="*", metavar="NAME")
-        gone = acts.add_parser("remove", help="delete a model's files; what it said stays")
+        gone = acts.add_parser("remove", help="delete a model's files; its results are kept")
         gone.add_argument("names", nargs="+", metavar="NAME")
         taken = acts.add_parser("import", help="take a model from a folder or a zip, without a network")
         taken.add_argument("source", type=Path, metavar="FOLDER_OR_ZIP", nargs="?")
@@ -63,7 +63,7 @@ class Command(BaseCommand):
         )
         taken.add_argument("--name", default="", help="its name here (default: that of the folder or zip)")
         taken.add_argument(
-            "--family", default="", help=f"its kind, where nothing tells it: {', '.join(registry.FAMILIES)}"
+            "--family", default="", help=f"its type, if it cannot be detected: {', '.join(registry.FAMILIES)}"
         )
         for sub_parser in (list_parser, fetch, check, gone, taken):
             sub_parser.add_argument("--json", action="store_true", help="one JSON line on standard output")
@@ -121,18 +121,18 @@ class Command(BaseCommand):
             wrong += [name] if bad else []
             answers.append({"name": name, "fine": not bad, "files": {model.name: model.state for model in states}})
             for model in states:
-                word = "no hash was ever kept" if model.state == "unlisted" else model.state
+                word = "hash unknown" if model.state == "unlisted" else model.state
                 self._report(options, f"{name}/{model.name}: {word}")
         if not options["names"] and not here:
             self._report(options, f"No model is installed in {settings.KOMA_MODELS_DIR}.")
         if wrong:
-            raise KomaError(f"Not whole: {', '.join(wrong)}. Download or import them again.")
+            raise KomaError(f"Incomplete or changed: {', '.join(wrong)}. Download or import them again.")
 
     def _remove(self, options: dict[str, Any], answers: list[dict[str, Any]]) -> None:
         for name in options["names"]:
             freed, chosen = model_actions.remove(name=name)
             answers.append({"name": name, "freed_bytes": freed, "chosen_in": chosen})
-            note = f" It is still chosen in {', '.join(chosen)}; runs there say so until another is." if chosen else ""
+            note = f" It is still chosen in {', '.join(chosen)}; choose another there." if chosen else ""
             self._report(options, f"{name}: removed, {humane.filesize(freed)} freed.{note}")
 
     def _import(self, options: dict[str, Any], answers: list[dict[str, Any]]) -> None:

@@ -19,14 +19,14 @@ from ingest.management.commands.backup import find
 class Command(BaseCommand):
     """Without an option it shows what counts."""
 
-    help = "Show, add or take back a collection's lists of included and of unwanted tags."
+    help = "Show, set or remove a collection's lists of implied and of unwanted tags."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("collection", metavar="COLLECTION", help="its name or its number")
         parser.add_argument(
             "--included", type=Path, metavar="JSON", help='use this list of implied tags: {"hair": ["long hair"]}'
         )
-        parser.add_argument("--unwanted", type=Path, metavar="TXT", help="use this list of unwanted tags, one a line")
+        parser.add_argument("--unwanted", type=Path, metavar="TXT", help="use this list of unwanted tags, one per line")
         parser.add_argument(
             "--none", action="append", choices=Kind.values, default=[],
             help="use no list of the collection of this kind any more; the installed one counts, if there is one",

@@ -24,7 +24,7 @@ HIERARCHY = Layout(
     folders=folders_of,
     files=files_of,
     several_captions=(
-        "EveryDream2 takes a line break for part of a tag. Several captions per picture are for trainers that choose "
+        "EveryDream2 treats a line break as part of a tag. Several captions per picture are for trainers that choose "
         "a line: OneTrainer, SimpleTuner, kohya with --enable_wildcard."
     ),
 )

@@ -34,5 +34,5 @@ KOHYA = Layout(
     levels=levels_in,
     whole_repeats=True,
     write_empty_captions=False,
-    several_captions="kohya reads the first line of a caption file only, unless told --enable_wildcard.",
+    several_captions="kohya reads the first line of a caption file only, unless --enable_wildcard is set.",
 )

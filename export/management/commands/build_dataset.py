@@ -19,10 +19,10 @@ from ingest.errors import BadInput, KomaError
 from ingest.models import ImageType
 
 ABOUT = {
-    "series": "of all inputs that say nothing else",
-    "season": "its number",
-    "number": "of the episode, as 04, 12.5 or OVA1",
-    "title": "of the episode",
+    "series": "series name",
+    "season": "season number",
+    "number": "episode number, such as 04, 12.5 or OVA1",
+    "title": "episode title",
     "image_type": ", ".join(ImageType.values),
     "licence_note": "what may be done with the pictures",
     "rating_scheme": "what single letters mean as ratings",
@@ -40,11 +40,11 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("inputs", nargs="*", type=Path, metavar="VIDEO_OR_FOLDER")
         parser.add_argument(
-            "--config", type=Path, metavar="FILE", help=".toml or .json: all that follows, and each input's own"
+            "--config", type=Path, metavar="FILE", help=".toml or .json: the options below, also per input"
         )
-        parser.add_argument("--collection", metavar="NAME", help="made when there is none of this name")
+        parser.add_argument("--collection", metavar="NAME", help="created if none has this name")
         parser.add_argument("--out", type=Path, metavar="DIR", help="an older dataset there is replaced")
-        parser.add_argument("--references", type=Path, metavar="DIR", help="a folder of face pictures a character")
+        parser.add_argument("--references", type=Path, metavar="DIR", help="a folder of face pictures per character")
         parser.add_argument("--recipe", type=Path, metavar="FILE", help=".toml or .json, as the export page saves it")
         for name, words in ABOUT.items():
             parser.add_argument(f"--{name.replace('_', '-')}", metavar="TEXT", help=words)
@@ -54,7 +54,7 @@ class Command(BaseCommand):
             action="append",
             default=[],
             metavar="TASK=NAME",
-            help="use this model from now on (again for more)",
+            help="use this model from now on (repeatable)",
         )
         parser.add_argument("--stage", action="append", default=[], metavar="NAME", help="only these stages run")
         parser.add_argument(
@@ -65,13 +65,13 @@ class Command(BaseCommand):
             help="of a stage, or of the recipe's sections",
         )
         parser.add_argument(
-            "--keep-settings", action="store_true", help="later runs of the collection begin with them too"
+            "--keep-settings", action="store_true", help="save the settings as the collection's defaults"
         )
-        parser.add_argument("--min-faces", type=int, metavar="N", help="fewest faces of a picture (default: 1)")
+        parser.add_argument("--min-faces", type=int, metavar="N", help="minimum faces per picture (default: 1)")
         parser.add_argument(
             "--name-clusters", action="store_true", help="unnamed clusters as cluster_01... instead of others"
         )
-        parser.add_argument("--json", action="store_true", help="one JSON line last on standard output")
+        parser.add_argument("--json", action="store_true", help="one JSON line at the end of standard output")
 
     def handle(self, *_: Any, **options: Any) -> None:
         try:

@@ -22,7 +22,7 @@ class Command(BaseCommand):
     """Show the moved pictures; on request correct their files, and the collection they came from."""
 
     help = (
-        "Read a re-sorted dataset back. Shows what was moved; --write and --apply do something about it. The exit "
+        "Import the folder changes of a dataset. Lists moved pictures; --write and --apply act on them. The exit "
         "code is 0 only when nothing was refused and nothing stays open."
     )
 
@@ -31,7 +31,7 @@ class Command(BaseCommand):
         parser.add_argument("--format", default="", metavar="'*/character/*'", help="levels, read from right to left")
         parser.add_argument("--characters", type=Path, metavar="FILE", help="known names, by comma or line")
         parser.add_argument("--write", action="store_true", help="correct the JSON and captions of moved pictures")
-        parser.add_argument("--apply", metavar="COLLECTION", help="name the faces in this collection accordingly")
+        parser.add_argument("--apply", metavar="COLLECTION", help="name the faces of this collection by the folders")
         parser.add_argument("--json", action="store_true", help="one JSON object with every picture instead of text")
 
     def handle(self, *_: Any, **options: Any) -> None:
@@ -57,8 +57,8 @@ class Command(BaseCommand):
         for row in result["apart"]:
             self.stdout.write(f"{row['path']}: belongs to {row['to']}")
         self.stdout.write(
-            f"{len(result['moved']):,} moved, {result['unchanged']:,} as they were, {result['elsewhere']:,} in other "
-            f"folders that say the same, {len(result['gone']):,} gone"
+            f"{len(result['moved']):,} moved, {result['unchanged']:,} unchanged, {result['elsewhere']:,} in other "
+            f"folders with the same meaning, {len(result['gone']):,} missing"
         )
         if "corrected" in result:
             self.stdout.write(
@@ -66,7 +66,7 @@ class Command(BaseCommand):
             )
         if "named" in result:
             self.stdout.write(
-                f"{humane.count(result['named'], 'face')} named, {result['unnamed']:,} made unknown, "
+                f"{humane.count(result['named'], 'face')} named, {result['unnamed']:,} unnamed, "
                 f"{result['placed']:,} names of pictures without a face changed"
             )
         for row in result["open"]:

@@ -41,7 +41,7 @@ def test_the_undo_of_a_deletion_adds_no_second_box(collection: Collection, bob: 
     first = boxes.draw(collection=collection, frame=frames[0], box=PLACE, by=bob)
     deleted = boxes.delete(collection=collection, face=first, by=bob)
     again = boxes.draw(collection=collection, frame=frames[0], box=PLACE, by=bob)
-    with pytest.raises(Conflict, match="there is a box in that place already"):
+    with pytest.raises(Conflict, match="there is already a box in its place"):
         history.undo(deleted, by=bob)
     assert list(Face.objects.values_list("pk", flat=True)) == [again.pk]
     assert not [fault for fault in check(collection) if fault.check == "faces"]
@@ -55,7 +55,7 @@ def test_the_undo_of_a_move_adds_no_second_box(collection: Collection, bob: User
     boxes.move(collection=collection, face=first, box=ELSEWHERE, by=bob)
     moved = Operation.objects.get(kind="faces.move")
     boxes.draw(collection=collection, frame=frames[0], box=PLACE, by=bob)
-    with pytest.raises(Conflict, match="there is a box in that place already"):
+    with pytest.raises(Conflict, match="there is already a box in its place"):
         history.undo(moved, by=bob)
     first.refresh_from_db()
     assert (first.left, first.right) == (ELSEWHERE[0], ELSEWHERE[2])

@@ -72,8 +72,8 @@ def test_a_word_without_a_name_and_a_ruled_out_ghost_are_mended_in_the_history(w
     Face.objects.filter(character=character).update(character=None)
     Face.objects.filter(pk=worked_on.faces[2].pk).update(not_characters=[10**9])
     told = found(worked_on, fix=True)
-    assert told.count("faces: a person named it, and it has no name") == 3
-    assert "faces: a character that is gone is ruled out for it" in told
+    assert told.count("faces: named by a person, but it has no name") == 3
+    assert "faces: a deleted character is rejected for it" in told
     assert Face.objects.get(pk=face.pk).named_by == NamedBy.NONE
     assert Revision.objects.filter(operation__kind="faces.check_mended", object_id=face.pk).exists()
 
@@ -83,7 +83,7 @@ def test_a_persons_word_that_changed_without_a_revision_is_found(worked_on: Show
     (fault,) = check(worked_on.collection)
     assert (fault.check, fault.row) == ("history", f"annotate.Face {worked_on.faces[4].pk}")
     assert "character_id is" in fault.words
-    assert "by the last revision" in fault.words
+    assert "in the last revision" in fault.words
 
 
 def test_a_revision_that_begins_elsewhere_than_the_last_one_ended_is_found(worked_on: Show, alice: User) -> None:
@@ -93,7 +93,7 @@ def test_a_revision_that_begins_elsewhere_than_the_last_one_ended_is_found(worke
     Revision.objects.filter(pk=revision.pk).update(after=revision.after | {"state": "not_a_face"})
     last = Revision.objects.filter(model="annotate.Face", object_id=worked_on.faces[4].pk).latest("pk")
     (fault,) = check(worked_on.collection)
-    assert fault.words == f"state was 'not_a_face' and begins as 'face' in revision {last.pk}"
+    assert fault.words == f"state was 'not_a_face' but starts as 'face' in revision {last.pk}"
 
 
 def test_what_a_run_wrote_where_no_person_spoke_is_no_gap(worked_on: Show) -> None:
@@ -115,7 +115,7 @@ def test_rows_that_went_without_a_word_names_twice_and_lost_files_are_found(work
     told = found(worked_on, fix=True)
     assert "names: 2 characters are called yui" in told
     assert "keys: its parent is of another collection" in told
-    assert f"files: crop {lost} is not there" in told
+    assert f"files: crop {lost} is missing" in told
     assert Face.objects.get(pk=worked_on.faces[0].pk).crop == ""
 
 

@@ -37,8 +37,8 @@ def test_both_forms_of_a_list_of_included_tags_are_read() -> None:
 def test_a_tag_never_includes_itself_and_two_that_include_each_other_are_told() -> None:
     parsed = filter_lists.parse_overlaps(b'{"a": ["a", "b"], "b": ["a"], "c": ["c"]}', name="a.json")
     assert parsed.overlaps == {"a": frozenset({"b"}), "b": frozenset({"a"})}
-    assert "no tag includes itself: a, c" in parsed.notes[0]
-    assert "a and b include each other" in parsed.notes[1]
+    assert "no tag implies itself: a, c" in parsed.notes[0]
+    assert "a and b imply each other" in parsed.notes[1]
 
 
 @pytest.mark.parametrize(

@@ -222,7 +222,7 @@ def test_an_undo_makes_no_outfit_of_an_outfit(collection: Collection, alice: Use
     characters.set_parent(collection=collection, character=anna, parent=beth, by=alice)
     characters.set_parent(collection=collection, character=anna, parent=None, by=alice)
     characters.set_parent(collection=collection, character=beth, parent=cara, by=bob)
-    with pytest.raises(Conflict, match="what it was an outfit of is one itself by now"):
+    with pytest.raises(Conflict, match="its former character is now an outfit itself"):
         history.undo_last(collection=collection, by=alice)
     assert Character.objects.get(pk=anna.pk).parent_id is None
 
@@ -234,7 +234,7 @@ def test_an_undo_gives_no_alias_back_that_is_a_characters_name_by_now(
     characters.add_alias(collection=collection, character=anna, name="Yui", by=alice)
     characters.remove_alias(collection=collection, alias=CharacterAlias.objects.get(), by=alice)
     characters.create(collection=collection, name="yui", by=bob)
-    with pytest.raises(Conflict, match="a character is called Yui by now"):
+    with pytest.raises(Conflict, match="a character is called Yui now"):
         history.undo_last(collection=collection, by=alice)
     assert not CharacterAlias.objects.exists()
 
@@ -246,7 +246,7 @@ def test_an_undo_gives_no_name_back_that_another_character_has_by_now(
     characters.rename(collection=collection, character=anna, name="Beth", by=alice)
     characters.remove_alias(collection=collection, alias=CharacterAlias.objects.get(name="Anna"), by=bob)
     characters.create(collection=collection, name="ANNA", by=bob)
-    with pytest.raises(Conflict, match="another character is called Anna by now"):
+    with pytest.raises(Conflict, match="another character is now called Anna"):
         history.undo_last(collection=collection, by=alice)
     assert Character.objects.get(pk=anna.pk).name == "Beth"
 
@@ -270,7 +270,7 @@ def test_a_new_character_stays_for_frames_that_a_person_says_show_it_and_not_for
     zed = characters.create(collection=collection, name="Zed", by=alice)
     row = FrameCharacter.objects.create(frame=frames[0], character=zed, origin=origin, by=bob)
     if origin == NameOrigin.PERSON:
-        with pytest.raises(Conflict, match="Character Zed stays: 1 frame is said to show Zed by bob"):
+        with pytest.raises(Conflict, match="Character Zed stays: 1 frame is marked as showing Zed by bob"):
             history.undo_last(collection=collection, by=alice)
         assert FrameCharacter.objects.filter(pk=row.pk).exists()
     else:

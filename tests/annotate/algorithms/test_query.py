@@ -33,7 +33,7 @@ def test_numbers_may_have_a_sign(text: str, found: tuple[str, int]) -> None:
 
 
 def test_a_word_is_no_number() -> None:
-    with pytest.raises(QueryError, match="no number"):
+    with pytest.raises(QueryError, match="not a number"):
         number("many")
 
 

@@ -117,7 +117,7 @@ def test_a_server_that_wants_us_to_wait_for_long_ends_it(server: ChatServer) -> 
     server.answer = lambda number, asked: Reply(status=429, headers={"Retry-After": "86400"})
     asker = client(server, in_flight=1)
     told = asker.caption([ASK, ASK])
-    assert "asks for a wait of 86400 s (429)" in asker.broken
+    assert "asks to wait 86400 s (429)" in asker.broken
     assert len(server.asked) == 1
     assert told[1].problem == asker.broken
 
@@ -145,7 +145,7 @@ def test_all_asks_have_one_deadline_and_answers_that_came_by_then_are_kept(serve
     assert time.monotonic() - before < 0.8 + caption_endpoint.GRACE_S
     assert told[0].text == "good"
     assert "did not answer within" in told[1].problem and not told[1].postponed
-    assert "was not asked about this picture: the limit of 0.8 s was reached" in told[4].problem and told[4].postponed
+    assert "was not sent this picture: the limit of 0.8 s was reached" in told[4].problem and told[4].postponed
     assert not asker.broken
     asked = len(server.asked)
     time.sleep(0.5)

@@ -207,7 +207,7 @@ def test_a_picture_that_kills_its_process_is_told_by_name_and_the_others_are_rea
         )
     )
     assert [one.key for one in found if one.problem] == [9]
-    assert found[9].problem.startswith("frame 9: the process that read it was ended (signal SIGKILL)")
+    assert found[9].problem.startswith("frame 9: the process that read it was terminated (signal SIGKILL)")
     assert [one.answers[0][0] for one in found if not one.problem] == [at for at in range(20) if at != 9]
 
 
@@ -217,7 +217,9 @@ def test_when_many_processes_die_the_reader_gives_up_in_words(
     monkeypatch.setattr(decoding_processes, "DEATHS_MAX", 2)
     means = Apart(write_means(tmp_path / "m.onnx"))
     reader = Reader[int]([means], processes=processes)
-    with pytest.raises(KomaError, match=r"\d processes that read pictures were ended \(signal SIGKILL\), .*frame 3\."):
+    with pytest.raises(
+        KomaError, match=r"\d processes that read pictures were terminated \(signal SIGKILL\), .*frame 3\."
+    ):
         list(reader.answers(Item(at, Drawn(at, "dies", "frame 3")) for at in range(40)))
 
 
@@ -229,7 +231,7 @@ def test_a_picture_in_which_reading_hangs_is_told_by_name_and_the_others_are_rea
     reader = Reader[int]([means], sizes=sized(8, means), processes=processes)
     found = list(reader.answers(Item(at, Drawn(at, "slow" if at == 5 else "", f"frame {at}")) for at in range(12)))
     assert [one.key for one in found if one.problem] == [5]
-    assert found[5].problem.startswith("frame 5: the process that read it was ended (after 2 s)")
+    assert found[5].problem.startswith("frame 5: the process that read it was terminated (after 2 s)")
     assert [one.answers[0][0] for one in found if not one.problem] == [at for at in range(12) if at != 5]
 
 

@@ -68,9 +68,9 @@ def test_pictures_that_are_not_listed_are_told(folder: Path) -> None:
     ("truth", "reason"),
     [
         ({}, "lists no pictures"),
-        ({"a.png": {"boxes": [[1, 2, 3]]}}, "no rows of left, top, right, bottom"),
+        ({"a.png": {"boxes": [[1, 2, 3]]}}, "must be rows of left, top, right, bottom"),
         ({"a.png": {"boxes": [[5, 5, 5, 9]]}}, "right > left"),
-        ({"a.png": {}}, "no rows of left, top, right, bottom"),
+        ({"a.png": {}}, "must be rows of left, top, right, bottom"),
         ({"../a.png": {"boxes": []}}, "without a folder"),
         ({"gone.png": {"boxes": []}}, "first 'gone.png'"),
         ([1, 2], "lists no pictures"),
@@ -89,7 +89,7 @@ def test_a_folder_without_boxes_and_a_missing_folder_are_named(folder: Path) -> 
     (folder / "boxes.json").unlink()
     with pytest.raises(CommandError, match=r"boxes\.json is missing"):
         evaluate(folder)
-    with pytest.raises(CommandError, match="is no folder"):
+    with pytest.raises(CommandError, match="is not a folder"):
         evaluate(folder / "none")
 
 

@@ -124,12 +124,12 @@ def test_the_table_is_there_to_read_and_the_worst_are_named(folder: Path, settin
     assert "broken.png" in notes and "'e.png'" in notes and "'castle'" in notes
     worst = [(mistake.pictures, mistake.words) for mistake in scores.mistakes()]
     assert worst[0] == (("c.png",), "red is true, but got only 0.20")
-    assert (("b.png",), "fourth was told (0.60), but is not true") in worst
+    assert (("b.png",), "fourth was predicted (0.60), but is not true") in worst
 
 
 def test_a_folder_without_truth_is_told(folder: Path, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
-    for bad, words in ((tmp_path / "empty", "tells no tags"), (tmp_path / "nowhere", "is no folder")):
+    for bad, words in ((tmp_path / "empty", "has no tags for"), (tmp_path / "nowhere", "is not a folder")):
         with pytest.raises(CommandError, match=words):
             evaluate(bad)
     with pytest.raises(CommandError, match="no model 'wd-big' for tags"):

@@ -71,7 +71,7 @@ def test_what_cannot_be_measured_is_told(models: Path, pictures: Path, tmp_path:
     empty.mkdir()
     with pytest.raises(CommandError, match="no picture that can be measured"):
         run(empty)
-    with pytest.raises(CommandError, match="is no folder"):
+    with pytest.raises(CommandError, match="is not a folder"):
         run(tmp_path / "nowhere")
     with pytest.raises(CommandError, match="There is no model 'gone' for upscale"):
         run(pictures, "--model", "gone")

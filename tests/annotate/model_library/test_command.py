@@ -51,7 +51,7 @@ def test_a_model_is_fetched_listed_checked_and_removed(settings_of_hub, hub, col
     assert row["ms_per_picture"] == {"CPU": 12.34}
     assert json.loads(run("verify", "--json")[0])["models"][0]["fine"]
     (settings_of_hub.KOMA_MODELS_DIR / "tiny" / "model.onnx").write_bytes(b"damaged")
-    with pytest.raises(CommandError, match="Not whole: tiny"):
+    with pytest.raises(CommandError, match="Incomplete or changed: tiny"):
         run("verify")
     ModelChoice.objects.create(collection=collection, task="tags", name="tiny")
     text, _ = run("remove", "tiny")

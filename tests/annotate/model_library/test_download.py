@@ -90,7 +90,7 @@ def test_a_server_that_cannot_resume_sends_it_all_again(hub, client, tmp_path):
 
 def test_bytes_with_another_hash_than_told_are_refused_and_thrown_away(hub, client, tmp_path):
     hub.wrong_hash = True
-    with pytest.raises(BadInput, match="the hub tells 000000000000"):
+    with pytest.raises(BadInput, match="the hub states 000000000000"):
         download(MODEL, client, tmp_path)
     assert nothing_installed(tmp_path)
     assert not list(tmp_path.glob(".incoming/tiny/*.part"))

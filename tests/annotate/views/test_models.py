@@ -64,7 +64,7 @@ def test_the_page_tells_what_is_known_and_talks_to_nobody(hub: FakeHub, as_alice
     assert "licence unknown" in page
     assert "Apache-2.0" in page
     assert "Built-in face detector" in page
-    assert "(device=cuda) is refused" in page
+    assert "device=cuda is refused" in page
     assert "OpenAI-compatible" in page
     assert hub.asked == []
     assert "secret" not in page

@@ -55,7 +55,7 @@ def test_counts_and_the_upper_limit_work_together_as_computed_by_hand() -> None:
     assert result.epoch == 4 * 100 + 40 * 12.5 + 1000
     assert rows[("1_character", "Mai")].epoch_share == pytest.approx(400 / 1900)
     assert result.warnings == (
-        "1 folder is cut at multiply 100 and will be seen less often than the weights ask. "
+        "1 folder is cut at multiply 100 and will be seen less often than their weights require. "
         "Most: 1_character/Mai with 4 pictures would need 375.00.",
     )
 

@@ -53,12 +53,12 @@ def test_plain_folders_are_read_from_right_to_left(folder: str, tokens: str, sai
         (f"2_characters/Mai+Mai/{RATIO}", "contradicts"),
         (f"6+_characters/Mai+MrX/{RATIO}", "contradicts"),
         (f"1_character/unknown/{RATIO}", "contradicts"),
-        ("1_character/Mai", "stands where fh_ratio is expected"),
-        (f"1_character/Mai/{RATIO}/more", "stands where fh_ratio is expected"),
-        (f"Show/Mai/{RATIO}", "stands where n_characters is expected"),
-        (f"2_characters/Mai+/{RATIO}", "joins a name to nothing"),
-        (f"2_characters/Mai+others/{RATIO}", "is no name of a character"),
-        (f"1_character/Others/{RATIO}", "is no name of a character"),
+        ("1_character/Mai", "is where fh_ratio is expected"),
+        (f"1_character/Mai/{RATIO}/more", "is where fh_ratio is expected"),
+        (f"Show/Mai/{RATIO}", "is where n_characters is expected"),
+        (f"2_characters/Mai+/{RATIO}", "has no name next to a"),
+        (f"2_characters/Mai+others/{RATIO}", "is not a character's name"),
+        (f"1_character/Others/{RATIO}", "is not a character's name"),
     ],
 )
 def test_folders_that_are_not_plain_are_refused_in_words(folder: str, words: str) -> None:
@@ -79,7 +79,7 @@ def test_names_must_be_known_when_a_list_is_given() -> None:
 
     assert characters("mr smith/x", "character/*", listed) == ("Mr. Smith",)
     assert characters("Mr Jones/x", "character/*", listed) == ("Mr. Jones",)
-    with pytest.raises(ValueError, match="'Nobody' is no known character"):
+    with pytest.raises(ValueError, match="'Nobody' is not a known character"):
         characters("Nobody/x", "character/*", listed)
     with pytest.raises(ValueError, match="format"):
         format_tokens("character/colour")

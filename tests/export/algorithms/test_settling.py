@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from export.algorithms.settling import Known, settle
 
-NOT_PLAIN = "it is not plain"
+UNCLEAR = "it is unclear"
 SINCE = "a person named A there since the export"
 # Faces as letters of their names (`-`: none; a star: by a person, who gave it before the export; two: since then),
 # behind a bar who is known without a face; the folder before and now; and what follows: new names face by face (`.`:
@@ -25,41 +25,41 @@ CASES = [
     ("A*", "A", "", "-"),
     ("A**", "A", "", SINCE),
     ("A", "A", "AB", "every face in it has a name already"),
-    ("A", "A", "BC", NOT_PLAIN),
-    ("A", "A", "ABC", NOT_PLAIN),
-    ("-", "", "AB", NOT_PLAIN),
+    ("A", "A", "BC", UNCLEAR),
+    ("A", "A", "ABC", UNCLEAR),
+    ("-", "", "AB", UNCLEAR),
     # two faces, both named
     ("AB", "AB", "A", ".-"),
     ("AB", "AB", "", "--"),
     ("AB", "AB", "AC", ".C"),
-    ("AB", "AB", "C", NOT_PLAIN),
-    ("AB", "AB", "CD", NOT_PLAIN),
+    ("AB", "AB", "C", UNCLEAR),
+    ("AB", "AB", "CD", UNCLEAR),
     ("AB", "AB", "ABC", "every face in it has a name already"),
-    ("AB", "AB", "ACD", NOT_PLAIN),
+    ("AB", "AB", "ACD", UNCLEAR),
     ("A**B", "AB", "AC", ".C"),
     ("A**B", "AB", "BC", SINCE),
     # two faces with one name
     ("AA", "A", "", "--"),
-    ("AA", "A", "B", NOT_PLAIN),
+    ("AA", "A", "B", UNCLEAR),
     ("AA", "A", "AB", "every face in it has a name already"),
     ("AA*", "A", "", "--"),
     ("AA**", "A", "", SINCE),
     # two faces, one or none named
     ("A-", "A", "AB", ".B"),
     ("A-", "A", "", "-."),
-    ("A-", "A", "B", NOT_PLAIN),
-    ("A-", "A", "BC", NOT_PLAIN),
-    ("A-", "A", "ABC", NOT_PLAIN),
+    ("A-", "A", "B", UNCLEAR),
+    ("A-", "A", "BC", UNCLEAR),
+    ("A-", "A", "ABC", UNCLEAR),
     ("A*-", "A", "AB", ".B"),
     ("A**-", "A", "AB", ".B"),
-    ("--", "", "A", NOT_PLAIN),
-    ("--", "", "AB", NOT_PLAIN),
+    ("--", "", "A", UNCLEAR),
+    ("--", "", "AB", UNCLEAR),
     # three faces
     ("AB-", "AB", "ABC", "..C"),
-    ("AB-", "AB", "AC", NOT_PLAIN),
+    ("AB-", "AB", "AC", UNCLEAR),
     ("AB-", "AB", "A", ".-."),
     ("ABC", "ABC", "ABD", "..D"),
-    ("A--", "A", "AB", NOT_PLAIN),
+    ("A--", "A", "AB", UNCLEAR),
     # no face at all: who is on it is said of the picture
     ("", "", "A", "|+A"),
     ("", "", "AB", "|+A+B"),
@@ -73,11 +73,11 @@ CASES = [
     ("A|B", "AB", "B", "-|"),
     ("A|B", "AB", "AC", ".|+C-B"),
     ("A|B", "AB", "BC", "C|"),
-    ("A|B", "AB", "C", NOT_PLAIN),
+    ("A|B", "AB", "C", UNCLEAR),
     ("A|B", "AB", "ABC", "every face in it has a name already"),
-    ("A-|B", "AB", "AC", NOT_PLAIN),
+    ("A-|B", "AB", "AC", UNCLEAR),
     ("-|A", "A", "AB", "B|"),
-    ("-|A", "A", "B", NOT_PLAIN),
+    ("-|A", "A", "B", UNCLEAR),
     ("A|A", "A", "", "-|-A"),
     ("A|A", "A", "B", "B|-A"),
     ("A|A**", "A", "B", SINCE),
@@ -85,10 +85,10 @@ CASES = [
     ("B", "A", "B", "."),
     ("AB", "A", "AB", ".."),
     ("-", "A", "", "."),
-    ("B", "A", "C", "named otherwise since the export"),
-    ("-", "A", "B", "named otherwise since the export"),
-    ("AB", "A", "C", "named otherwise since the export"),
-    ("A-", "AB", "C", "named otherwise since the export"),
+    ("B", "A", "C", "renamed since the export"),
+    ("-", "A", "B", "renamed since the export"),
+    ("AB", "A", "C", "renamed since the export"),
+    ("A-", "AB", "C", "renamed since the export"),
 ]
 
 
@@ -140,9 +140,7 @@ def test_a_manifest_that_does_not_say_what_people_named_changes_no_persons_word(
 def test_a_face_gets_no_name_that_a_person_ruled_out_for_it() -> None:
     ruled_out = Known(face=1, ruled_out=frozenset("A"))
 
-    assert (
-        "a person said that its face is not A" in settle([ruled_out], before="", now="A", by_person=frozenset()).reason
-    )
+    assert "a person marked its face as not A" in settle([ruled_out], before="", now="A", by_person=frozenset()).reason
     assert settle([ruled_out], before="", now="B", by_person=frozenset()).named == ((1, "B"),)
 
 

@@ -255,7 +255,7 @@ def test_a_data_set_is_moved_whole_and_replaces_only_its_own_kind(tmp_path: Path
     foreign = tmp_path / "sets" / "mine"
     foreign.mkdir()
     (foreign / "thesis.txt").write_text("years of work")
-    with pytest.raises(KomaError, match="no dataset of Koma"):
+    with pytest.raises(KomaError, match="not a Koma dataset"):
         move_whole(made("3"), foreign)
     assert (foreign / "thesis.txt").read_text() == "years of work"
 
@@ -318,5 +318,5 @@ def test_a_folder_that_cannot_be_renamed_is_filled_from_inside(tmp_path: Path, m
         assert sorted(path.name for path in target.rglob("*")) == [f"{text}.txt", MANIFEST, "others"]
 
     (target / MANIFEST).unlink()
-    with pytest.raises(KomaError, match="no dataset of Koma"):
+    with pytest.raises(KomaError, match="not a Koma dataset"):
         move_whole(building_place(target), target)

@@ -94,8 +94,8 @@ def test_what_is_not_plain_stays_open_with_its_reason(show: Show, alice: User, f
 
     assert applied.named == 0
     reasons = {row.path.rpartition("/")[2]: row.reason for row in applied.open}
-    assert "not plain which face" in reasons["yama_S2EP04_000040.png"]
-    assert "named otherwise since the export" in reasons["yama_S2EP04_000000.png"]
+    assert "unclear which face" in reasons["yama_S2EP04_000040.png"]
+    assert "renamed since the export" in reasons["yama_S2EP04_000000.png"]
     assert names_on(show, 4) == ["Hinata", "Kokona"]
 
 
@@ -299,7 +299,7 @@ def test_both_spellings_of_six_and_rare_combinations_are_understood(folder: Path
     found = comparing.read_back(folder)
 
     assert [row.now for row in found.moved] == [("A", "B", "C", "D", "E", "F")]
-    assert [row.reason for row in found.open] == ["its folder does not say who is in it; Hinata and Kokona stays"]
+    assert [row.reason for row in found.open] == ["its folder names no character; Hinata and Kokona is kept"]
 
 
 def test_copies_strangers_and_losses_are_told(folder: Path) -> None:
@@ -311,7 +311,7 @@ def test_copies_strangers_and_losses_are_told(folder: Path) -> None:
 
     assert found.gone == ("yama_S2EP04_000000",)
     assert [str(row) for row in found.open] == [
-        "holiday.png: not a picture of this dataset, or renamed; it was left alone"
+        "holiday.png: not a picture of this dataset, or renamed; it was left unchanged"
     ]
 
 
@@ -375,7 +375,7 @@ def test_a_data_set_of_an_older_version_is_still_read_and_a_shared_folder_is_not
 def test_a_folder_without_a_sound_manifest_is_refused(folder: Path, tmp_path: Path) -> None:
     for text in ("", "[]", '{"recipe": {}, "pictures": 3}', '{"recipe": {"x": 1}, "pictures": {}}'):
         (folder / "dataset.json").write_text(text)
-        with pytest.raises(BadInput, match="no dataset of Koma"):
+        with pytest.raises(BadInput, match="not a Koma dataset"):
             comparing.read_back(folder)
 
 
@@ -395,15 +395,15 @@ def test_the_command_shows_writes_and_applies(show: Show, folder: Path, tmp_path
     with pytest.raises(SystemExit) as end:
         call_command("reread_dataset", str(folder), "--characters", str(names), stdout=out)
     assert end.value.code == 1
-    assert "'Nobody' is no known character" in out.getvalue()
-    with pytest.raises(CommandError, match="no dataset"):
+    assert "'Nobody' is not a known character" in out.getvalue()
+    with pytest.raises(CommandError, match="not a Koma dataset"):
         call_command("reread_dataset", str(tmp_path))
 
 
 @pytest.mark.parametrize("text", ["[" * 200_000, '{"recipe": {}, "pictures": ' + "1" * 5000 + "}", "[1e400]"])
 def test_a_hostile_manifest_is_no_data_set(tmp_path: Path, text: str) -> None:
     (tmp_path / "dataset.json").write_text(text)
-    with pytest.raises(CommandError, match=r"no dataset of Koma.*dataset\.json"):
+    with pytest.raises(CommandError, match=r"not a Koma dataset.*dataset\.json"):
         call_command("reread_dataset", str(tmp_path))
 
 
@@ -468,4 +468,4 @@ def test_the_page_shows_what_moved_and_reviewers_apply_it(
     assert "every face in it has a name already" in page
     assert '<button class="btn primary"' not in page
     shutil.rmtree(folder)
-    assert "no dataset of Koma" in html_of(as_bob.get(path))
+    assert "not a Koma dataset" in html_of(as_bob.get(path))

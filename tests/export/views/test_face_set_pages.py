@@ -38,7 +38,7 @@ def test_the_preview_shows_faces_with_their_passes_and_the_upscaler(show: Show, 
 
 def test_faces_below_the_least_size_are_counted_as_left_out(show: Show, as_bob: Client) -> None:
     page = preview(as_bob, show, face_set__least=["150"])
-    assert "faces smaller than the face set asks" in page
+    assert "faces smaller than the face set requires" in page
 
 
 def test_more_than_two_passes_are_warned_of_in_the_preview(show: Show, as_bob: Client) -> None:

@@ -228,6 +228,16 @@ def test_a_person_starts_an_export_sees_it_and_deletes_it_without_any_script(
     assert RecipeRow.objects.get().name == "Evening"
 
 
+def test_a_failed_export_offers_retry_and_not_resume(show: Show, alice: User, as_alice: Client) -> None:
+    job = jobs.start(collection=show.collection, recipe=Recipe(), name="x", by=alice)
+    ExportJob.objects.filter(pk=job.pk).update(state=RunState.FAILED, error="the disk was full")
+    page = html_of(as_alice.get(url("exports", show)))
+    assert ">Retry</button>" in page and ">Resume</button>" not in page
+    as_alice.post(url("export_job_change", show, job.pk), {"resume": "1"})
+    job.refresh_from_db()
+    assert job.state == RunState.QUEUED
+
+
 def test_stop_and_resume_by_their_buttons(show: Show, alice: User, as_alice: Client) -> None:
     job = jobs.start(collection=show.collection, recipe=Recipe(), name="x", by=alice)
     path = url("export_job_change", show, job.pk)

@@ -49,7 +49,7 @@ def test_drawings_come_with_runs_shots_and_reasons(film: Path) -> None:
         (2, 6, "kept", ""),
     ]
     assert summary.decoded == 36
-    assert (summary.kept_count, summary.dropped_count, summary.device, summary.warnings) == (4, 1, "processor", [])
+    assert (summary.kept_count, summary.dropped_count, summary.device, summary.warnings) == (4, 1, "CPU", [])
     assert summary.shot_starts == pytest.approx([0.0, 12 * 1001 / 24000, 30 * 1001 / 24000], abs=0.002)
     assert [p.index for p in pictures] == sorted({p.index for p in pictures})
     for picture in pictures:

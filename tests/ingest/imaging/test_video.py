@@ -296,12 +296,12 @@ def test_too_many_pixels_and_too_long_films_are_refused(tmp_path: Path) -> None:
         list(video.frames())
 
 
-def test_without_a_graphics_card_the_processor_decodes_and_says_so(tmp_path: Path) -> None:
+def test_without_a_gpu_the_cpu_decodes_with_a_warning(tmp_path: Path) -> None:
     path = write_film(tmp_path / "film.mkv", [scene(1)] * 4)
     with open_video(path, use_gpu=True) as video:
         assert len(list(video.frames())) == 4
-        told = video.device == "processor" and "the processor decode" in video.warnings[0]
-        assert told or "NVDEC" in video.device
+        is_warned = video.device == "CPU" and "decoded on the CPU" in video.warnings[0]
+        assert is_warned or "NVDEC" in video.device
 
 
 def test_the_real_episode_has_all_its_frames(test_data: Path) -> None:

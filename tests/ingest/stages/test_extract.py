@@ -78,7 +78,7 @@ def test_drawings_become_rows_with_files(episode: Episode, alice: User, settings
     assert (episode.width, episode.height, episode.codec, episode.decoded) == (320, 180, "h264", 32)
     assert Shot.objects.filter(episode=episode).count() == 3
     stage = done.stages.get()
-    assert (stage.counters, stage.done, stage.total, stage.device) == ({"kept": 5, "black": 1}, 32, 32, "processor")
+    assert (stage.counters, stage.done, stage.total, stage.device) == ({"kept": 5, "black": 1}, 32, 32, "CPU")
 
 
 def test_an_interrupted_run_ends_with_the_rows_of_an_undisturbed_one(

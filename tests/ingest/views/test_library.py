@@ -45,7 +45,7 @@ def test_a_folder_shows_what_can_be_added_and_why_not(as_alice: Client, collecti
     assert "Show S2" in text
     assert "notes &lt;b&gt;.doc" in text
     assert ".secret" not in text
-    assert "leads out of the library" in text
+    assert "a link out of the library" in text
     inner = html_of(as_alice.get(f"/c/{collection.pk}/add/library/", {"root": 0, "path": "Show S2"}))
     assert "04.mkv" in inner
     assert "05.mkv" in inner

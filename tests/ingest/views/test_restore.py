@@ -117,7 +117,7 @@ def test_of_a_large_restoring_nothing_is_done_when_a_film_is_gone(as_alice: Clie
 
 def test_an_episode_that_is_in_a_run_gets_its_restored_pictures_after_it(as_alice: Client, many: Frame) -> None:
     busy = runs.start(collection=many.collection, episodes=[many.episode], by=None, stage_names=["dedup", "detect"])
-    assert "after the run that is going on" in message_of(restore(as_alice, many))
+    assert "after the current run" in message_of(restore(as_alice, many))
     assert full_pictures.start_lacking() == []
     PipelineRun.objects.filter(pk=busy.pk).update(state=RunState.DONE)
     (run,) = full_pictures.start_lacking()

@@ -106,7 +106,7 @@ def test_hits_misses_and_alarms_are_counted_on_complete_frames_and_lead_to_them(
     scores = own.measure(collection, open_detector("tiny", settings.KOMA_MODELS_DIR), Silent())
     assert (scores.pictures, scores.faces, scores.hits_iou50, scores.false_positives_iou30) == (3, 2, 1, 1)
     wrong = {mistake.frame: mistake.words for mistake in scores.mistakes()}
-    assert wrong == {missing.pk: "1 missed, 0 that are none", alarm.pk: "0 missed, 1 that are none"}
+    assert wrong == {missing.pk: "1 missed, 0 false", alarm.pk: "0 missed, 1 false"}
     assert "3 frames with all faces reviewed" in scores.notes()[0]
     assert "2 first found by elder" in scores.notes()[1]
 
@@ -149,6 +149,6 @@ def test_the_command_measures_a_collection_by_its_name_or_number(collection: Col
         stdout=(by_number := StringIO()), stderr=StringIO(),
     )  # fmt: skip
     assert json.loads(by_number.getvalue())["hits_iou30"] == 1
-    for more, words in ((["--collection", "Nowhere"], "There is no collection 'Nowhere'"), ([], "Name a folder or")):
+    for more, words in ((["--collection", "Nowhere"], "There is no collection 'Nowhere'"), ([], "Give a folder or")):
         with pytest.raises(CommandError, match=words):
             call_command("evaluate", "faces", *more)
