@@ -15,7 +15,7 @@ from ingest.models import Collection, Frame, Operation
 
 RelativeBox = tuple[float, float, float, float]
 
-SIDE_MIN = 0.004  # of the picture: 5 px of 1280, the least that can be grabbed
+SIDE_MIN = 0.004  # share of the picture: 5 px of 1280, the smallest that can be grabbed
 BOX = ("left", "top", "right", "bottom", "score", "box_by_person", "crop", "embedding", "embedding_version_id")
 
 
@@ -23,7 +23,10 @@ def draw(
     *, collection: Collection, frame: Frame, box: RelativeBox, by: Any, character: Character | int | str | None = None,
     key: str = "",
 ) -> Face:  # fmt: skip
-    """Add a face that no model found: box as left, top, right, bottom from 0 to 1; named at once with `character`."""
+    """Draw a face box (left, top, right, bottom, each 0 to 1) and name it, if `character` is given.
+
+    Raises BadInput for an impossible or repeated box, Conflict when the frame is gone.
+    """
     left, top, right, bottom = checked_box(box)
     with history.operation(collection=collection, by=by, kind="faces.draw", summary="", key=key) as record:
         row = Frame.objects.select_for_update().filter(collection=collection, pk=frame.pk).first()
@@ -49,9 +52,10 @@ def move(
     *, collection: Collection, face: Face | int, box: RelativeBox, by: Any, seen_version: int | None = None,
     key: str = "",
 ) -> Face:  # fmt: skip
-    """Move or resize a box. Its description is cleared and made anew by the next run; its name stays.
+    """Move or resize a box. The name stays; the next run computes crop and vector again.
 
-    With `seen_version` a change by somebody else since then is a Conflict.
+    Raises BadInput for an impossible or repeated box, Conflict when the face is gone or has another version than
+    `seen_version`.
     """
     left, top, right, bottom = checked_box(box)
     with history.operation(
@@ -78,7 +82,10 @@ def move(
 
 
 def delete(*, collection: Collection, face: Face | int, by: Any, key: str = "") -> Operation:
-    """Delete a box. One that a model found stays as "not a face", so that no run finds it again."""
+    """Delete a box.
+
+    A detected one is kept as "not a face", so that no run adds it again. Raises Conflict when it is gone.
+    """
     with history.operation(
         collection=collection, by=by, kind="faces.delete", summary="Face box deleted", key=key
     ) as record:
@@ -92,7 +99,7 @@ def delete(*, collection: Collection, face: Face | int, by: Any, key: str = "") 
 
 
 def _check_place(frame: int, box: RelativeBox, *, but: int = 0) -> None:
-    """BadInput where the frame has a face with the very same box: one face, drawn twice."""
+    """Raise BadInput when the frame already has a face with exactly this box."""
     if Face.objects.in_place(frame, box).exclude(pk=but).exists():
         raise BadInput("There is already a box here.")
 
@@ -104,7 +111,10 @@ def _percent(left: float, top: float, right: float, bottom: float) -> str:
 
 
 def checked_box(box: RelativeBox) -> RelativeBox:
-    """The box clipped to the picture; BadInput when it is not four numbers, or empty."""
+    """Return the box clipped to 0 to 1.
+
+    Raises BadInput unless it is four finite numbers and at least SIDE_MIN wide and high.
+    """
     if len(box) != 4 or not all(isinstance(value, int | float) and math.isfinite(value) for value in box):
         raise BadInput("A face box is four numbers: left, top, right and bottom from 0 to 1.")
     left, top, right, bottom = (min(1.0, max(0.0, float(value))) for value in box)

@@ -1,4 +1,4 @@
-"""A person's own caption of a frame; it wins over every recipe."""
+"""Custom captions of frames; they take precedence over every recipe."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ LABELS = {"text": "caption"}
 
 
 def words_of(text: str) -> str:
-    """A caption as it is stored: NFC, one line, no control characters; BadInput when it is too long."""
+    """Return the caption as stored: NFC, one line, no control characters. Raises BadInput when it is too long."""
     words = " ".join(normal(text).split())
-    words = "".join(sign for sign in words if unicodedata.category(sign) not in ("Cc", "Cs"))  # pasted, never meant
+    words = "".join(sign for sign in words if unicodedata.category(sign) not in ("Cc", "Cs"))  # pasted by accident
     if len(words) > LENGTH_MAX:
         raise BadInput(f"A caption has at most {LENGTH_MAX:,} characters; this one has {len(words):,}.")
     return words
@@ -29,9 +29,10 @@ def words_of(text: str) -> str:
 def write(
     *, collection: Collection, frame: Frame, text: str, by: Any, seen: str | None = None, key: str = ""
 ) -> Operation:
-    """Set the caption; an empty text takes it away, so that the recipe's is used again. One line: trainers read one.
+    """Set the custom caption, one line; an empty text removes it, so that the recipe's is used again.
 
-    `seen` is the fingerprint of the text that the page showed; raises Stale where somebody wrote another one since.
+    `seen` is the fingerprint of the text that the page showed. Raises BadInput for a text that cannot be stored,
+    Conflict when the frame is gone, Stale when somebody else wrote another one since.
     """
     words = words_of(text)
     with history.operation(collection=collection, by=by, kind="captions.write", summary="", key=key) as record:

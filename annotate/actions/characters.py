@@ -1,7 +1,7 @@
-"""Characters and what is done to them: create, rename, aliases, outfits, merge with a preview, split.
+"""Create, rename, merge and split characters; their aliases and outfits.
 
-A form sends the `version` of the character it showed; a stale one is a Conflict, so that an old tab never renames or
-merges anything (two tabs, one of them stale, once merged two people elsewhere).
+A form sends the `version` of the character that it showed. A stale one is a Conflict, so that an old tab never renames
+or merges anything (two tabs, one of them stale, once merged two other characters).
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ ALONE = "a separate character"
 
 @dataclass(frozen=True, slots=True)
 class MergePreview:
-    """What a merge would do."""
+    """Counts of what a merge would move."""
 
     faces: int
     frames: int
@@ -44,7 +44,7 @@ class MergePreview:
 def create(
     *, collection: Collection, name: str, by: Any, parent: Character | int | None = None, key: str = ""
 ) -> Character:
-    """Make a character; with `parent` an outfit or form of one. BadInput when the name is taken."""
+    """Create a character, or with `parent` an outfit or form of one. Raises BadInput when the name is taken."""
     name = clean_name(name)
     with history.operation(
         collection=collection, by=by, kind="characters.create", summary=f"Character {name} created", key=key
@@ -57,14 +57,14 @@ def create(
 
 
 def find_or_create(*, collection: Collection, name: str, by: Any) -> Character:
-    """The character of this name or alias; made, as an operation of its own, when there is none."""
+    """Return the character of this name or alias; without one, create it in an operation of its own."""
     row = find(collection=collection, text=name)
     if row is not None:
         return row
     try:
         return create(collection=collection, name=name, by=by)
     except (BadInput, Conflict):
-        row = find(collection=collection, text=name)  # somebody made it a moment ago
+        row = find(collection=collection, text=name)  # somebody created it a moment ago
         if row is None:
             raise
         return row
@@ -74,7 +74,11 @@ def rename(
     *, collection: Collection, character: Character | int, name: str, by: Any, seen_version: int | None = None,
     key: str = "",
 ) -> Character:  # fmt: skip
-    """Rename; the old name becomes an alias. A name that another character has is refused: merging is another act."""
+    """Rename a character; the old name becomes an alias.
+
+    Raises BadInput when another character has the name (to unite two, merge them), Stale when somebody else renamed
+    this one.
+    """
     name = clean_name(name)
     with history.operation(collection=collection, by=by, kind="characters.rename", summary="", key=key) as record:
         row = _as_seen(collection, character, seen_version, label="name", now="name", new=name)
@@ -94,7 +98,7 @@ def rename(
 
 
 def add_alias(*, collection: Collection, character: Character | int, name: str, by: Any, key: str = "") -> Operation:
-    """Give a character another name that finds it."""
+    """Add an alias. Raises BadInput when another character has the name."""
     name = clean_name(name)
     with history.operation(collection=collection, by=by, kind="characters.alias", summary="", key=key) as record:
         row = locked_character(collection=collection, character=character)
@@ -105,7 +109,7 @@ def add_alias(*, collection: Collection, character: Character | int, name: str, 
 
 
 def remove_alias(*, collection: Collection, alias: CharacterAlias | int, by: Any, key: str = "") -> Operation:
-    """Take an alias away."""
+    """Remove an alias."""
     key_of = alias if isinstance(alias, int) else alias.pk
     with history.operation(collection=collection, by=by, kind="characters.alias", summary="", key=key) as record:
         row = CharacterAlias.objects.select_for_update().filter(collection=collection, pk=key_of).first()
@@ -155,7 +159,7 @@ def merge(
 ) -> Operation:  # fmt: skip
     """Merge a character into another: faces, outfits, aliases and references move, its name becomes an alias.
 
-    Both rows are locked in order of key, so that two merges of the same pair wait for each other.
+    Both rows are locked in the order of their keys, so that two merges of the same pair wait for each other.
     """
     with history.operation(collection=collection, by=by, kind="characters.merge", summary="", key=key) as record:
         keys = [row if isinstance(row, int) else row.pk for row in (character, into)]
@@ -185,7 +189,7 @@ def split(
     *, collection: Collection, character: Character | int, faces: Iterable[Face | int], name: str, by: Any,
     as_outfit: bool = False, seen: Mapping[int, int] | None = None, key: str = "",
 ) -> Character:  # fmt: skip
-    """Give some faces of a character a new character (or, with `as_outfit`, a new outfit of it)."""
+    """Move some faces of a character to a new character, or with `as_outfit` to a new outfit of it."""
     name = clean_name(name)
     with history.operation(collection=collection, by=by, kind="characters.split", summary="", key=key) as record:
         row = locked_character(collection=collection, character=character)
@@ -203,13 +207,13 @@ def split(
 
 
 def _hand_over(face: Face, target: Character) -> None:
-    """Another name for the same person: who said it, and how surely, stays."""
+    """Move faces to another character. Who named them, and with which confidence, is kept."""
     face.character = target
     face.not_characters = [key for key in face.not_characters if key != target.pk]
 
 
 def _hand_over_ruled_out(record: Recorder, collection: Collection, source: Character, target: Character) -> None:
-    """What was ruled out to be the one is ruled out to be the other."""
+    """Replace the one character by the other among the rejected ones of faces."""
     marked = Face.objects.select_for_update().filter(collection=collection).exclude(not_characters=[])
     faces = [face for face in marked.order_by("pk") if source.pk in face.not_characters]
 
@@ -221,7 +225,7 @@ def _hand_over_ruled_out(record: Recorder, collection: Collection, source: Chara
 
 
 def _move_frames(record: Recorder, source: Character, target: Character) -> None:
-    """Characters of frames; where both were on one, the word that stands higher stays."""
+    """Move characters of frames. Where a frame has both, the row of the higher rank (NameOrigin) is kept."""
     existing = {row.frame_id: row for row in FrameCharacter.objects.select_for_update().filter(character=target)}
     for row in FrameCharacter.objects.select_for_update().filter(character=source).order_by("pk"):
         other = existing.get(row.frame_id)
@@ -272,7 +276,10 @@ def _seen(collection: Collection, character: Character | int, seen_version: int 
 def _as_seen(
     collection: Collection, character: Character | int, seen_version: int | None, *, label: str, now: str, new: str
 ) -> Character:
-    """The character, locked; Stale with both answers where somebody changed this of it since it was shown."""
+    """Return the character, locked.
+
+    Raises Stale with both values when somebody else changed this value since it was shown.
+    """
     row = locked_character(collection=collection, character=character)
     stored = str(getattr(row, now) or ALONE)
     if seen_version is not None and int(seen_version) != row.version and stored != new:

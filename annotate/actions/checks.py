@@ -1,4 +1,4 @@
-"""A person says that all faces of a frame are marked: it is complete truth for measuring detectors."""
+"""Mark all faces of a frame as reviewed: such frames are the ground truth for measuring detectors."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ingest.models import Collection, Frame, Operation
 
 
 def form_values(faces: Iterable[Face]) -> dict[str, Any]:
-    """The boxes of a frame as its page shows them, for the fingerprint of the form that says that they are all."""
+    """The boxes of a frame as shown on its page, for the fingerprint of the review form."""
     return {
         "boxes": sorted(
             [face.pk, face.state == FaceState.NOT_A_FACE, face.left, face.top, face.right, face.bottom]
@@ -24,9 +24,9 @@ def form_values(faces: Iterable[Face]) -> dict[str, Any]:
 
 
 def check(*, collection: Collection, frame: Frame, by: Any, seen: str | None = None, key: str = "") -> Operation:
-    """Every face of the frame has its box, and every box that is not denied is one: a person stands for each.
+    """Mark that every face of the frame has a box and every box is a face; all boxes become boxes by a person.
 
-    Conflict where a box changed since the page with the fingerprint `seen`.
+    Raises Conflict when a box changed since the page with the fingerprint `seen`.
     """
     summary = f"All faces of {_called(frame)} reviewed"
     with history.operation(collection=collection, by=by, kind="faces.check", summary=summary, key=key) as record:
@@ -47,7 +47,7 @@ def check(*, collection: Collection, frame: Frame, by: Any, seen: str | None = N
 
 
 def uncheck(*, collection: Collection, frame: Frame, by: Any, key: str = "") -> Operation:
-    """Take that back; the boxes stay people's own."""
+    """Remove the mark; the boxes stay boxes by a person."""
     summary = f"Faces of {_called(frame)} not reviewed"
     with history.operation(collection=collection, by=by, kind="faces.uncheck", summary=summary, key=key) as record:
         row = _locked(collection, frame)
@@ -58,7 +58,7 @@ def uncheck(*, collection: Collection, frame: Frame, by: Any, key: str = "") -> 
 
 
 def _called(frame: Frame) -> str:
-    """The frame in a line of the history, which is read away from it."""
+    """The frame's name for the history: episode and file name or number."""
     return f"{frame.episode.label}, {frame.name or f'frame {frame.index}'}"
 
 

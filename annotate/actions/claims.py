@@ -1,4 +1,4 @@
-"""Hold an item for a while, let it go, and tell who is where. Nothing of it enters the history."""
+"""Hold and release an item, and list who has which page open. None of this enters the history."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ HOLD = timedelta(minutes=2)
 HERE = timedelta(seconds=45)  # three missed polls
 PLACES_MAX = 20  # open pages of one person in one collection
 SHOWN_MAX = 20  # people on a page
-CLAIMS_MAX = 200  # shown of a collection
+CLAIMS_MAX = 200  # shown per collection
 
 
 def claim(*, collection: Collection, kind: ItemKind, item: int, by: Any) -> bool:
-    """Hold an item for two minutes from now on; False where somebody else holds it. One person holds one of a kind."""
+    """Hold an item for two minutes; False where somebody else holds it. A person holds one item per kind."""
     now = timezone.now()
     claims = Claim.objects.filter(collection=collection, kind=kind)
     claims.filter(user=by).exclude(item=item).delete()
     free = claims.filter(Q(user=by) | Q(until__lte=now), item=item)
-    if free.update(user=by, until=now + HOLD):  # one statement: of two who ask at once the second finds it held
+    if free.update(user=by, until=now + HOLD):  # one statement: of two requests at once, the second finds it held
         return True
     try:
         with transaction.atomic():
@@ -36,19 +36,19 @@ def claim(*, collection: Collection, kind: ItemKind, item: int, by: Any) -> bool
 
 
 def release(*, collection: Collection, kind: ItemKind, by: Any, item: int | None = None) -> None:
-    """Let go of one item, or of whatever one holds of the kind."""
+    """Release one item, or the held item of the kind."""
     rows = Claim.objects.filter(collection=collection, kind=kind, user=by)
     (rows if item is None else rows.filter(item=item)).delete()
 
 
 def held_by_others(*, collection: Collection, kind: ItemKind, by: Any) -> dict[int, str]:
-    """Who holds what: names by item, without one's own."""
+    """Names of other people by the item that they hold."""
     rows = Claim.objects.filter(collection=collection, kind=kind, until__gt=timezone.now()).exclude(user=by)
     return dict(rows.order_by("-until").values_list("item", "user__username")[:CLAIMS_MAX])
 
 
 def be_here(*, collection: Collection, place: str, by: Any) -> list[str]:
-    """Note that a person has a page open; names of the others there."""
+    """Record that a person has a page open; returns the names of the others on it."""
     now = timezone.now()
     own_pages = Presence.objects.filter(collection=collection, user=by)
     if not own_pages.filter(place=place).update(until=now + HERE):
@@ -67,7 +67,7 @@ def be_here(*, collection: Collection, place: str, by: Any) -> list[str]:
 
 
 def leave(*, collection: Collection, place: str, by: Any) -> None:
-    """The page was closed: neither here any more nor holding anything on it."""
+    """Record that a page was closed, and release what was held on it."""
     Presence.objects.filter(collection=collection, user=by, place=place).delete()
     if place == "faces":
         release(collection=collection, kind=ItemKind.CLUSTER, by=by)

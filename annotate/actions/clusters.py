@@ -1,4 +1,4 @@
-"""Work on whole clusters of faces: name one in one go, take faces out, split, merge, put aside as extras."""
+"""Work on whole clusters of faces: name all at once, remove faces, split, merge, mark as not in the cast."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from ingest.models import Collection, Operation
 
 @dataclass(frozen=True, slots=True)
 class ClusterNamed:
-    """What naming a cluster did; `left_alone` faces carry a different answer of a person."""
+    """Result of naming a cluster; `left_alone` faces have a different label by a person."""
 
     operation: Operation
     named: int
@@ -31,12 +31,10 @@ def name(
     *, collection: Collection, cluster: FaceCluster | int, character: Character | int | str, by: Any,
     taken_out: Iterable[Face | int] = (), key: str = "",
 ) -> ClusterNamed:  # fmt: skip
-    """Name all faces of a cluster but those `taken_out`, which leave it and are ruled out for this character.
+    """Name all faces of a cluster except `taken_out`, which leave it and get this character rejected.
 
-    A name that nobody has yet makes a new character.
-
-    Faces for which a person gave another answer stay as they are. Conflict when that is so for all of them, and when
-    the cluster or character is gone.
+    A new name creates a character. Faces with a different label by a person are unchanged. Raises Conflict when that is
+    so for all of them, or when the cluster or character is gone.
     """
     with history.operation(collection=collection, by=by, kind="clusters.name", summary="", key=key) as record:
         who = named(record, collection=collection, who=character)
@@ -68,7 +66,7 @@ def name(
 
 
 def _check_waits(row: FaceCluster, faces: list[Face], who: Character) -> None:
-    """Stale when people have given another answer for every face since this person looked."""
+    """Raise Stale when people labelled every face differently since the page was shown."""
     if not faces:
         raise Conflict(f"Somebody reviewed all faces of group {row.number} in the meantime. Reload the page.")
     if all(face.named_by == NamedBy.PERSON and face.character_id not in (None, who.pk) for face in faces):
@@ -83,7 +81,7 @@ def _check_waits(row: FaceCluster, faces: list[Face], who: Character) -> None:
 
 
 def nobody(*, collection: Collection, cluster: FaceCluster | int, by: Any, key: str = "") -> Operation:
-    """Say that a cluster is nobody of the cast; faces that a person named stay."""
+    """Mark a cluster as not in the cast; faces named by a person stay."""
     with history.operation(collection=collection, by=by, kind="clusters.nobody", summary="", key=key) as record:
         _, faces = _locked(collection, cluster)
         free = [face for face in faces if face.named_by != NamedBy.PERSON]
@@ -93,7 +91,7 @@ def nobody(*, collection: Collection, cluster: FaceCluster | int, by: Any, key: 
 
 
 def take_out(*, collection: Collection, faces: Iterable[Face | int], by: Any, key: str = "") -> Operation:
-    """Take faces out of their clusters."""
+    """Remove faces from their clusters."""
 
     def change(face: Face) -> None:
         face.cluster = None
@@ -108,7 +106,7 @@ def take_out(*, collection: Collection, faces: Iterable[Face | int], by: Any, ke
 def split(
     *, collection: Collection, cluster: FaceCluster | int, faces: Iterable[Face | int], by: Any, key: str = ""
 ) -> FaceCluster:
-    """Move some faces of a cluster into a new one; returns the new one."""
+    """Move some faces of a cluster into a new one, and return it."""
     with history.operation(collection=collection, by=by, kind="clusters.split", summary="", key=key) as record:
         row, members = _locked(collection, cluster)
         keys = {face if isinstance(face, int) else face.pk for face in faces}
@@ -129,7 +127,7 @@ def split(
 def merge(
     *, collection: Collection, into: FaceCluster | int, others: Iterable[FaceCluster | int], by: Any, key: str = ""
 ) -> FaceCluster:
-    """Put the faces of other clusters into one; the emptied clusters are deleted."""
+    """Merge other clusters into one; the emptied clusters are deleted."""
     with history.operation(collection=collection, by=by, kind="clusters.merge", summary="", key=key) as record:
         target, _ = _locked(collection, into)
         count = 0

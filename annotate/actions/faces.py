@@ -1,7 +1,7 @@
-"""Say who faces are: a name, not in the cast, no face at all, or unknown again. A person's word stays.
+"""Label faces: a name, not in the cast, not a face, or unnamed. Labels by people are kept by every run.
 
-`seen` in these functions maps a face's key to the `version` that the page showed; where another person gave a different
-answer since, Conflict is raised and nothing is written. `key` is the request's idempotency key.
+`seen` in these functions maps a face's key to the `version` that the page showed: when another person set a different
+label since, Conflict is raised and nothing is written. `key` is the request's idempotency key.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def assign(
     *, collection: Collection, faces: Iterable[Face | int], character: Character | int | str, by: Any,
     seen: Seen = None, key: str = "",
 ) -> Operation:  # fmt: skip
-    """Name faces as a character; a name that nobody has yet makes a new one."""
+    """Name faces as a character; a new name creates one."""
     with history.operation(collection=collection, by=by, kind="faces.name", summary="", key=key) as record:
         who = named(record, collection=collection, who=character)
         rows = locked_faces(collection=collection, faces=faces)
@@ -45,7 +45,7 @@ def assign(
 def nobody(
     *, collection: Collection, faces: Iterable[Face | int], by: Any, seen: Seen = None, key: str = ""
 ) -> Operation:
-    """Say that faces belong to not in the cast: extras, a crowd."""
+    """Mark faces as not in the cast: extras, a crowd."""
     return _set_state(
         FaceState.NOBODY, "not in the cast", collection=collection, faces=faces, by=by, seen=seen, key=key
     )
@@ -54,14 +54,14 @@ def nobody(
 def not_a_face(
     *, collection: Collection, faces: Iterable[Face | int], by: Any, seen: Seen = None, key: str = ""
 ) -> Operation:
-    """Say that boxes hold no face. The rows stay, so that no run finds them again."""
+    """Mark boxes as not a face. The rows stay, so that no run adds them again."""
     return _set_state(FaceState.NOT_A_FACE, "not a face", collection=collection, faces=faces, by=by, seen=seen, key=key)
 
 
 def unname(
     *, collection: Collection, faces: Iterable[Face | int], by: Any, seen: Seen = None, key: str = ""
 ) -> Operation:
-    """Make faces unknown again. The name that a face had is ruled out for it: no run gives that one back."""
+    """Remove the names of faces. A removed name is rejected for its face: no run gives it again."""
 
     def change(face: Face) -> None:
         face.state = FaceState.FACE
@@ -79,7 +79,7 @@ def unname(
 def is_not(
     *, collection: Collection, faces: Iterable[Face | int], character: Character | int, by: Any, key: str = ""
 ) -> Operation:
-    """Say that faces are not a character, without knowing who they are."""
+    """Reject a character for faces, without naming them."""
     with history.operation(collection=collection, by=by, kind="faces.is_not", summary="", key=key) as record:
         who = locked_character(collection=collection, character=character)
         rows = locked_faces(collection=collection, faces=faces)
@@ -91,7 +91,7 @@ def is_not(
 def confirm(
     *, collection: Collection, faces: Iterable[Face | int], by: Any, seen: Seen = None, key: str = ""
 ) -> Operation:
-    """Say that the names a model gave are right; faces without a name are refused."""
+    """Confirm the names that a model gave. Raises BadInput for faces without a name."""
     with history.operation(collection=collection, by=by, kind="faces.confirm", summary="", key=key) as record:
         rows = locked_faces(collection=collection, faces=faces)
         if any(face.character_id is None for face in rows):
@@ -108,7 +108,10 @@ def confirm(
 def set_reference(
     *, collection: Collection, faces: Iterable[Face | int], is_reference: bool, by: Any, key: str = ""
 ) -> Operation:
-    """Mark named faces as the pictures that show best who a character is, or take the mark off."""
+    """Make named faces references of their character, or no longer references.
+
+    Raises BadInput for faces without a name.
+    """
 
     def change(face: Face) -> None:
         face.is_reference = is_reference

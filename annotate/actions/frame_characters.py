@@ -1,4 +1,4 @@
-"""Say who is on a frame, face or no face, and who is not. A person's word stays."""
+"""Set which characters are on a frame, with or without a face. Labels by people are kept by every run."""
 
 from __future__ import annotations
 
@@ -17,7 +17,10 @@ WORD = ("state", "origin", "score", "box", "by_id")
 def decide(
     *, collection: Collection, frame: Frame, character: Character | int | str, yes: bool, by: Any, key: str = ""
 ) -> Operation:
-    """A person's yes or no; a name that nobody has yet makes a new character."""
+    """Label a character as on the frame or not; a new name creates a character.
+
+    Raises BadInput for a name that cannot be stored, Conflict when the frame or character is gone.
+    """
     with history.operation(collection=collection, by=by, kind="frames.characters", summary="", key=key) as record:
         if not Frame.objects.select_for_update().filter(collection=collection, pk=frame.pk).exists():
             raise Conflict("This frame no longer exists. Reload the page.")

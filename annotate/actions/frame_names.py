@@ -1,4 +1,4 @@
-"""The characters of frames as rows have them, beside the frames' faces: which of them count."""
+"""Characters of frames (rows of FrameCharacter) and which of them apply, given the labels of the frames' faces."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ BATCH = 500  # frames per query
 
 
 def faces_of(frames: Iterable[int]) -> dict[int, list[SeenFace]]:
-    """The real faces of frames, by frame key; nobody of the cast is no face that a name could be for."""
+    """Real faces by frame key, without those not in the cast: no name could apply to them."""
     faces: dict[int, list[SeenFace]] = {}
     rows = Face.objects.filter(frame__in=list(frames), state=FaceState.FACE).order_by("frame_id", "left", "pk")
     columns = ("pk", "frame_id", "left", "top", "right", "bottom", "named_by", "character_id", "not_characters")
@@ -26,7 +26,7 @@ def faces_of(frames: Iterable[int]) -> dict[int, list[SeenFace]]:
 
 
 def stored(frames: Iterable[int]) -> dict[int, list[Named]]:
-    """The evidence of frames as the stage left it in rows, whether or not it counts now; by frame key."""
+    """The stored evidence by frame key, the highest rank first, whether or not it applies now."""
     names: dict[int, list[Named]] = {}
     rows = FrameCharacter.objects.filter(frame__in=list(frames)).exclude(origin=PERSON, state=TagState.NO)
     for frame, character, origin, score, box in rows.values_list("frame_id", "character_id", "origin", "score", "box"):
@@ -36,13 +36,13 @@ def stored(frames: Iterable[int]) -> dict[int, list[Named]]:
 
 
 def states(names: Sequence[Named], faces: Sequence[SeenFace]) -> dict[int, str]:
-    """Yes or no by character: whether it counts for the picture."""
+    """Yes or no by character key: whether it applies to the picture."""
     count = counting(names, faces)
     return {name.character: TagState.YES if name.character in count else TagState.NO for name in names}
 
 
 def candidate_names(frames: Iterable[int]) -> dict[int, list[str]]:
-    """Who the unanswered faces of frames may be by files and tags, by face key, the likeliest first."""
+    """Candidate names by face key for the unlabelled faces of frames, from files and tags, the likeliest first."""
     names = stored(frames)
     if not names:
         return {}
@@ -59,7 +59,7 @@ def candidate_names(frames: Iterable[int]) -> dict[int, list[str]]:
 
 
 def settle(record: Recorder, frames: Iterable[int]) -> None:
-    """Let characters of frames count, or not any more, after people's words on faces; inside the same operation."""
+    """Update which characters of frames apply after labels of faces changed; inside the same operation."""
     keys = sorted(set(frames))
     for start in range(0, len(keys), BATCH):
         names = stored(keys[start : start + BATCH])

@@ -1,4 +1,4 @@
-"""Cuts the head round a face box out of its frame, as it is stored, shown and described."""
+"""Crops of heads, cut from frames around face boxes: stored, shown, and input of the embedder."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ CROP_FORMAT = PictureFormat("jpeg", quality=92)
 
 
 def head_file(picture: Picture, box: tuple[float, ...]) -> bytes:
-    """The picture file of the head round a relative box."""
+    """Return the encoded crop of the head around a box (left, top, right, bottom, each 0 to 1)."""
     height, width = picture.shape[:2]
     pixels = (box[0] * width, box[1] * height, box[2] * width, box[3] * height)
     side = min(max(head_crop_of(pixels).side, CROP_SIDES[0]), CROP_SIDES[1])
@@ -22,7 +22,7 @@ def head_file(picture: Picture, box: tuple[float, ...]) -> bytes:
 
 
 def write_crop(face: Face) -> None:
-    """Give a box drawn or moved by hand its crop at once; one whose frame cannot be read waits for the next run."""
+    """Store the crop of a box drawn or moved by hand; where the frame cannot be read, the next run does it."""
     name = face.frame.file or face.frame.preview
     try:
         picture = read_picture(store().read(name), name="the frame").rgb
@@ -32,4 +32,4 @@ def write_crop(face: Face) -> None:
     crop = store().put(head_file(picture, box), CROP_FORMAT.suffix)
     left, top, right, bottom = box
     same = Face.objects.filter(pk=face.pk, crop="", left=left, top=top, right=right, bottom=bottom)
-    same.update(crop=crop)  # not where somebody has moved the box meanwhile
+    same.update(crop=crop)  # unless somebody moved the box meanwhile

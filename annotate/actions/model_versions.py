@@ -1,4 +1,4 @@
-"""Rows of the models that speak: found or made by what identifies a model exactly."""
+"""Rows of model versions, found or created by what identifies a model exactly."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ NAME_MAX = 200  # of a tag, with its subject and the colon
 def version_of(
     info: ModelInfo, *, revision: str = "", labels: Sequence[Label] = (), rules: Rules | None = None
 ) -> ModelVersion:
-    """The row of a model; `revision` instead of the model's own where settings change what it finds.
+    """Return the row of a model; `revision` replaces the model's own where settings change its results.
 
-    With `labels` they are kept beside the row, in the order of the model's outputs, with its own `rules`, for reading
-    its packed answers. Weights beside another list of labels are another version.
+    `labels` are stored with the row in the order of the model's outputs, with its `rules`, for unpacking its answers.
+    The same weights with another list of labels are another version.
     """
     versioned = replace(info, revision=revision or info.revision)
     row = _row(versioned)
@@ -39,12 +39,12 @@ def version_of(
     if rules is not None and stored.rules != rules_json:
         ModelLabels.objects.filter(pk=stored.pk).update(
             rules=rules_json
-        )  # a newer Koma, or other thresholds beside the model
+        )  # a newer Koma, or other thresholds in the model's folder
     return row
 
 
 def known_version(*, task: str, name: str, revision: str, sha256: str) -> ModelVersion | None:
-    """The row of a model that has spoken before, found without opening it; None where it is not sure which one."""
+    """Return the row of a model that has answered before, without opening the model; None where it is ambiguous."""
     rows = list(ModelVersion.objects.filter(task=task, name=_name(name), sha256=sha256)[:2])
     return rows[0] if len(rows) == 1 and rows[0].revision == _revision(revision) else None
 
@@ -56,16 +56,16 @@ def labels_of(version: ModelVersion) -> tuple[Label, ...]:
 
 
 def rules_of(version: ModelVersion) -> Rules:
-    """The model's own rules; empty ones, from which nothing follows, when it has none."""
+    """The model's own rules; empty ones, which accept no tag, when it has none."""
     row = ModelLabels.objects.filter(model_version=version).only("rules").first()
     try:
         return Rules.from_json(row.rules if row else {})
-    except (TypeError, ValueError, AttributeError):  # from a backup that somebody wrote by hand
+    except (TypeError, ValueError, AttributeError):  # from a hand-written backup
         return Rules()
 
 
 def _label(stored: Any) -> Label:
-    """A stored label; a nameless one where a backup brought something that cannot be a tag."""
+    """Return a stored label; an empty one where a restored backup holds an invalid label."""
     if not isinstance(stored, list) or len(stored) != 2 or not all(isinstance(part, str) for part in stored):
         return Label("", "")
     name, category = stored
@@ -74,7 +74,7 @@ def _label(stored: Any) -> Label:
 
 
 def _row(info: ModelInfo) -> ModelVersion:
-    """What a model's description tells may be anything; here it becomes text that fits."""
+    """Return the row of a model; free text of its description is cleaned and shortened."""
     row, _ = ModelVersion.objects.get_or_create(
         task=info.task,
         name=_name(info.name),

@@ -1,4 +1,4 @@
-"""Shared parts of naming actions: locked rows, what a person saw, and bulk changes with their history."""
+"""Shared parts of naming actions: locked rows, checks for changes by others, bulk changes with history."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from ingest.models import Collection
 NAMING = (
     "state", "character_id", "confidence", "named_by", "named_user_id", "is_reference", "not_characters", "cluster_id",
 )  # fmt: skip
-# Marks that turn the direction of all text behind them: a name could pass for another one.
+# Marks that change the text direction: a name could imitate another one.
 TURNING = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 NAME_MAX = 200
 UNKNOWN = "unnamed"
@@ -26,7 +26,7 @@ BATCH = 500  # rows per UPDATE: SQLite allows about 32,000 variables
 
 
 def clean_name(text: str) -> str:
-    """The name as it is stored: NFC, single spaces; BadInput with the reason when it cannot be one."""
+    """Return the name as stored: NFC, single spaces. Raises BadInput with the reason when it is not valid."""
     name = " ".join(normal(text).split())
     if not name:
         raise BadInput("Type a name.")
@@ -38,7 +38,7 @@ def clean_name(text: str) -> str:
 
 
 def find(*, collection: Collection, text: str) -> Character | None:
-    """The character of this name or alias: exactly, else whatever the case of its letters; None when there is none."""
+    """Return the character with this name or alias: exact, else ignoring case; None when there is none."""
     name = clean_name(text)
     for lookup in ("name", "name__iexact"):
         row = Character.objects.filter(collection=collection, **{lookup: name}).order_by("pk").first()
@@ -52,9 +52,9 @@ def find(*, collection: Collection, text: str) -> Character | None:
 
 
 def named(record: Recorder, *, collection: Collection, who: Character | int | str) -> Character:
-    """The character that `who` means, locked: a row, a key, or a name as it was typed.
+    """Return the character of `who`, locked: a row, a key, or a name as typed.
 
-    A name that nobody has makes a new character in this very operation, so that one undo takes both back.
+    A new name creates a character in this same operation, so that one undo reverts both.
     """
     if not isinstance(who, str):
         return locked_character(collection=collection, character=who)
@@ -67,7 +67,7 @@ def named(record: Recorder, *, collection: Collection, who: Character | int | st
 
 
 def locked_faces(*, collection: Collection, faces: Iterable[Face | int]) -> list[Face]:
-    """The faces as they are now, locked, by key (two people never deadlock); Conflict when one is gone."""
+    """Return the current faces, locked in the order of their keys (no deadlocks). Raises Conflict when one is gone."""
     keys = {face if isinstance(face, int) else face.pk for face in faces}
     if not keys:
         raise BadInput("Select at least one face.")
@@ -82,7 +82,7 @@ def locked_faces(*, collection: Collection, faces: Iterable[Face | int]) -> list
 
 
 def locked_character(*, collection: Collection, character: Character | int) -> Character:
-    """The character as it is now, locked; Conflict that says where it went when it was merged or deleted."""
+    """Return the current character, locked. Raises Conflict, which names the merged one, when it is gone."""
     key = character if isinstance(character, int) else character.pk
     row = Character.objects.select_for_update().filter(collection=collection, pk=key).first()
     if row is not None:
@@ -104,9 +104,9 @@ def check_seen(
     character: Character | None = None,
     decision: str = "",
 ) -> None:
-    """Stale when another person gave a different answer after this one looked. `seen`: face key -> version shown.
+    """Raise Stale when another person labelled a face differently since the page was shown.
 
-    `decision` describes the answer if it is not an existing character.
+    `seen`: face key -> version shown. `decision` describes the label if it is not an existing character.
     """
     if not seen:
         return
@@ -135,7 +135,7 @@ def check_seen(
 
 
 def change_faces(record: Recorder, faces: Sequence[Face], change: Callable[[Face], None]) -> list[Face]:
-    """Apply `change` to each face, write the changed ones at once and note them; returns the changed ones."""
+    """Apply `change` to each face, save and record the changed ones in bulk; returns them."""
     changed: list[tuple[Face, dict[str, Any]]] = []
     for face in faces:
         before = snapshot(face, names=(*NAMING, "version"))
@@ -144,7 +144,7 @@ def change_faces(record: Recorder, faces: Sequence[Face], change: Callable[[Face
             if face.cluster_id == before["cluster_id"]:
                 del before[
                     "cluster_id"
-                ]  # not this change's: who moves the face to another cluster does not hinder undo
+                ]  # not part of this change: moving the face to another cluster does not prevent an undo
             face.version += 1
             changed.append((face, before))
     rows = [face for face, _ in changed]
@@ -156,7 +156,7 @@ def change_faces(record: Recorder, faces: Sequence[Face], change: Callable[[Face
 
 
 def answer(face: Face, *, state: FaceState, character: Character | None, by: Any) -> None:
-    """Set a person's answer on a face (not saved)."""
+    """Set a person's label on a face (not saved)."""
     same = face.named_by == NamedBy.PERSON and (face.state, face.character_id) == (
         state,
         character.pk if character else None,
@@ -175,7 +175,7 @@ def answer(face: Face, *, state: FaceState, character: Character | None, by: Any
 
 
 def rule_out(face: Face, character_id: int | None) -> None:
-    """Remember that a person said this is not the character (not saved)."""
+    """Record that a person rejected this character for a face (not saved)."""
     if character_id is not None and character_id not in face.not_characters:
         face.not_characters = [*face.not_characters, character_id]
     if face.character_id == character_id:
@@ -183,7 +183,7 @@ def rule_out(face: Face, character_id: int | None) -> None:
 
 
 def clear_name(face: Face) -> None:
-    """Back to "waits for a name" (not saved)."""
+    """Reset a face to unnamed (not saved)."""
     face.character = None
     face.confidence = None
     face.named_by = NamedBy.NONE

@@ -1,4 +1,4 @@
-"""Teach the cast from outside: a folder with one sub-folder of face pictures a character."""
+"""Reference pictures of characters from a folder with one sub-folder of face pictures per character."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ from ingest.models import Collection
 from ingest.storage.stored_files import store
 
 HEAD_ALREADY = 0.45  # of the picture's height: a face this large is all of the picture, which is a head crop then
-PICTURES_MAX = 500  # a character; more teach nothing new
+PICTURES_MAX = 500  # per character; more add nothing
 
 
 @dataclass(slots=True)
 class Added:
-    """How many characters and pictures are known now from the folder, and what was left out with its reason."""
+    """Counts of characters and pictures from the folder, and the skipped ones with their reasons."""
 
     characters: int = 0
     pictures: int = 0
@@ -44,10 +44,10 @@ class Added:
 
 
 def add_folder(*, collection: Collection, folder: Path, by: Any) -> Added:
-    """Read every picture once (by its bytes), find the head in it, describe it, and keep it as a reference.
+    """Read each distinct picture, find the head in it, compute its vector and store it as a reference.
 
-    A character that does not exist yet is made. Raises BadInput when the folder holds no sub-folders with pictures, and
-    when the collection wants no embedder or its own is not installed.
+    A missing character is created. Raises BadInput when the folder has no sub-folders with pictures, and when no
+    recognition model is chosen or the chosen one is not installed.
     """
     people = _people(folder)
     if not people:
@@ -110,7 +110,7 @@ def _add_person(
             kind="references.add",
             summary=f"{humane.count(len(rows), 'reference picture')} of {who.name}",
         ) as record:
-            # Described by an older version: described anew.
+            # The vector is of an older version: compute it again.
             for old in ReferencePicture.objects.filter(character=who, sha256__in=rows):
                 record.deleted(old)
                 old.delete()

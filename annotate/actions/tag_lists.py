@@ -1,4 +1,4 @@
-"""Lists by which tags are dropped: uploaded into a collection, chosen there, or those installed beside the models."""
+"""Lists by which tags are dropped: uploaded to a collection and chosen there, or installed with the models."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ HOW = "A site admin can also install the public ones: manage.py models download 
 
 @dataclass(frozen=True, slots=True)
 class Used:
-    """The list that counts: what it holds, and a mark that is another one when it changes."""
+    """The list in use: its content, and a digest that changes with it."""
 
     parsed: Parsed
     digest: str
@@ -33,7 +33,7 @@ class Used:
 
 @dataclass(frozen=True, slots=True)
 class KindLists:
-    """One kind for a page: its words, the lists of the collection, the name of the installed one."""
+    """A kind of list for a page: its texts, the lists of the collection, the name of the installed one."""
 
     kind: Kind
     about: str
@@ -43,12 +43,12 @@ class KindLists:
 
     @property
     def form_values(self) -> dict[str, str]:
-        """What a form that replaces the list shows."""
+        """The values shown by the form that replaces the list."""
         return {"list": self.used.name if self.used else ""}
 
     @property
     def used(self) -> TagList | None:
-        """The collection's own list that counts, if it has one."""
+        """The collection's own list in use; None without one."""
         return next((row for row in self.lists if row.used), None)
 
 
@@ -62,25 +62,27 @@ EXAMPLE = {Kind.INCLUDED: '{"hair": ["long hair", "short hair"]}', Kind.UNWANTED
 
 
 def kind_of(text: str) -> Kind:
-    """BadInput for another word."""
+    """Return the kind of this name. Raises BadInput for another word."""
     if text not in Kind.values:
         raise BadInput(f"{text!r} is not a kind of list. Kinds: {', '.join(Kind.values)}.")
     return Kind(text)
 
 
 def parse(kind: Kind, data: bytes, *, name: str) -> Parsed:
-    """BadInput names the line or entry that is wrong."""
+    """Parse a list. Raises BadInput that names the wrong line or entry."""
     return (filter_lists.parse_overlaps if kind == Kind.INCLUDED else filter_lists.parse_unwanted)(data, name=name)
 
 
 def add(
     *, collection: Collection, kind: Kind, name: str, data: bytes, by: Any, seen: str | None = None
 ) -> tuple[TagList, list[str]]:
-    """Check a list, keep it, use it from now on; returns it and what is odd about it, in words. Raises BadInput, and
-    Stale where somebody chose another list since the page with the fingerprint `seen`.
+    """Check and store a list, and use it from now on; returns it with notes on odd entries.
 
-    Of those that do not count the newest KEPT stay. The history does not hold the others (a list may have megabytes):
-    undo of a change that used one of them leaves it out; who wants it back uploads it again.
+    Of the unused lists the newest KEPT stay. The history holds no lists (they may take megabytes): an undo of a change
+    whose list was deleted skips it; to use that list again, upload it.
+
+    Raises BadInput for an invalid list, and Stale where somebody chose another list since the page with the fingerprint
+    `seen`.
     """
     display_name = plain_name(name)
     parsed = parse(kind, data, name=display_name)
@@ -104,7 +106,7 @@ def add(
 
 
 def use(*, collection: Collection, kind: Kind, key: int | None, by: Any, seen: str | None = None) -> TagList | None:
-    """Use a list of the collection; None: the installed one again, if there is one. Raises as `add`."""
+    """Use a list of the collection; with None the installed one, if there is one. Raises as `add`."""
     with history.operation(collection=collection, by=by, kind="tags.list", summary="") as record:
         row = None
         if key is not None:
@@ -134,7 +136,7 @@ def used(collection: Collection, kind: Kind) -> Used:
 
 
 def lists_by_kind(collection: Collection) -> list[KindLists]:
-    """Both kinds, for a page or a command."""
+    """Both kinds of lists, for a page or a command."""
     rows = list(TagList.objects.filter(collection=collection).defer("text").select_related("added_by"))
     kinds = []
     for kind in Kind:
@@ -152,7 +154,7 @@ def _check_seen(collection: Collection, kind: Kind, seen: str | None, name: str)
 
 
 def _use(collection: Collection, kind: Kind, row: TagList | None, record: history.Recorder) -> None:
-    """Let one list count instead of another; the one before goes first, since only one may count."""
+    """Use one list instead of another; the old one is cleared first, since only one can be in use."""
     for used_list in TagList.objects.filter(collection=collection, kind=kind, used=True):
         if row is not None and used_list.pk == row.pk:
             continue

@@ -1,5 +1,8 @@
-"""Add and remove tags of frames. A form sends the tags that the person saw and those wanted; only the difference is
-applied to what is there now, so two people who edit different tags of one frame never undo each other."""
+"""Add and remove tags of frames.
+
+A form sends the tags that the page showed and the new ones; only the difference is applied to the current tags, so two
+people who edit different tags of one frame never revert each other.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +25,7 @@ BATCH = 500
 
 
 def clean_name(text: str) -> str:
-    """The tag as it is stored: NFC, lower case, underscores; BadInput with the reason when it cannot be one."""
+    """Return the tag as stored: NFC, lower case, underscores. Raises BadInput with the reason when it is not valid."""
     # Underscores stay as they are: kaomoji are made of them.
     name = normal("_".join(normal(text).split()).lower())
     if not name:
@@ -39,7 +42,7 @@ def clean_name(text: str) -> str:
 def edit(
     *, collection: Collection, frame: Frame | int, seen: Iterable[str], new: Iterable[str], by: Any, key: str = ""
 ) -> Operation:
-    """Bring a frame's tags from `seen` to `new` by three-way merge with what is there now."""
+    """Change a frame's tags from `seen` to `new` by a three-way merge with the current ones."""
     before = {clean_name(name) for name in seen}
     after = {clean_name(name) for name in new}
     return _apply(
@@ -50,28 +53,29 @@ def edit(
 def add(
     *, collection: Collection, frames: Iterable[Frame | int], names: Iterable[str], by: Any, key: str = ""
 ) -> Operation:
-    """Add tags to frames; a tag that a model gave becomes the person's."""
+    """Add tags to frames; a tag by a model becomes a person's."""
     return _apply(collection=collection, frames=frames, add=[clean_name(n) for n in names], remove=[], by=by, key=key)
 
 
 def remove(
     *, collection: Collection, frames: Iterable[Frame | int], names: Iterable[str], by: Any, key: str = ""
 ) -> Operation:
-    """Say that tags are wrong on frames; no model brings them back."""
+    """Reject tags on frames; no model adds them again."""
     return _apply(collection=collection, frames=frames, add=[], remove=[clean_name(n) for n in names], by=by, key=key)
 
 
 def answer(*, collection: Collection, frame: Frame | int, name: str, yes: bool, by: Any, key: str = "") -> Operation:
-    """A person's word on a tag that a model knows, whether or not the vocabulary has it yet."""
+    """Label a tag that a model can give as right or wrong, whether or not the vocabulary has it."""
     names = [clean_name(name)]
     common: dict[str, Any] = {"collection": collection, "frames": [frame], "by": by, "key": key}
     return _apply(add=names if yes else [], remove=[] if yes else names, known_to_models=True, **common)
 
 
 def resolve(names: Iterable[str], *, make: bool, seen_by: Collection | None = None) -> list[Tag]:
-    """The tags of these names, aliases followed, in order and once each; unknown ones are made or left out.
+    """Return the tags of these names, aliases resolved, in order and without repetition.
 
-    With `seen_by` a tag that the collection does not see is unknown.
+    Unknown ones are created with `make`, else left out. With `seen_by` a tag that the collection does not see is
+    unknown.
     """
     ordered = list(dict.fromkeys(names))
     known = Tag.objects.all() if seen_by is None else Tag.objects.visible_in(seen_by.pk)
@@ -90,7 +94,7 @@ def _apply(
     *, collection: Collection, frames: Iterable[Frame | int], add: Sequence[str], remove: Sequence[str], by: Any,
     key: str, known_to_models: bool = False,
 ) -> Operation:  # fmt: skip
-    """`known_to_models`: the words come from a model's list, so a "no" counts though nobody here said them yet."""
+    """Add and remove tags. `known_to_models`: tags may be rejected although nobody used them here before."""
     keys = sorted({frame if isinstance(frame, int) else frame.pk for frame in frames})
     if not keys:
         raise BadInput("Select at least one frame.")
@@ -113,7 +117,7 @@ def _apply(
 
 
 def _take_contradicting(record: Recorder, frames: list[int], added: list[Tag]) -> None:
-    """Take away what machines and files say that cannot be true beside these; the next run does not say it either."""
+    """Delete tags by models and files that contradict the added ones; the next run does not add them again."""
     if not added or not frames:
         return
     rows = FrameTag.objects.filter(frame__in=frames, by_person=False, state=TagState.YES)
@@ -126,7 +130,7 @@ def _take_contradicting(record: Recorder, frames: list[int], added: list[Tag]) -
 
 
 def _decide(record: Recorder, frames: list[int], tags: list[Tag], *, state: TagState, by: Any) -> None:
-    """Write a person's yes or no for each frame and tag that does not say so already."""
+    """Write a person's yes or no for each frame and tag where it differs."""
     if not tags or not frames:
         return
     rows = {(row.frame_id, row.tag_id): row for row in FrameTag.objects.filter(frame__in=frames, tag__in=tags)}
@@ -136,7 +140,7 @@ def _decide(record: Recorder, frames: list[int], tags: list[Tag], *, state: TagS
         for tag in tags:
             row = rows.get((frame, tag.pk))
             if row is None:
-                # "No" where nothing was said keeps a later run from saying it.
+                # A "no" without an earlier row keeps a later run from adding the tag.
                 fresh.append(FrameTag(frame_id=frame, tag=tag, state=state, by=by, by_person=True))
             elif row.state != state or not row.by_person:
                 before = snapshot(row, names=WORD)

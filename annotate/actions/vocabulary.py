@@ -1,4 +1,4 @@
-"""Load a tag vocabulary: a CSV of name, category, count and aliases, as lists of Danbooru's tags come."""
+"""Import a tag vocabulary: CSV of name, category, count and aliases, the format of Danbooru's tag lists."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ BATCH = 5000
 
 @dataclass(slots=True)
 class ImportReport:
-    """What an import did; `problems` names each row that was left out or changed, by its number in the file."""
+    """Result of an import; `problems` names each row that was left out or changed, by its number in the file."""
 
     tags: int = 0
     new: int = 0
     aliases: int = 0
     problems: list[str] = field(default_factory=list)
-    refused: int = 0  # rows whose tag is left out; the other problems concern single aliases or were settled by a rule
+    refused: int = 0  # rows whose tag is left out; the other problems concern single aliases or were resolved by a rule
 
     def refuse(self, problem: str) -> None:
         """Note a row that is left out."""
@@ -43,9 +43,9 @@ class _Row:
 
 
 def import_file(path: Path) -> ImportReport:
-    """Import a CSV file; BadInput when it cannot be read or holds no tag. See `import_rows`."""
+    """Import a CSV file; see `import_rows`. Raises BadInput when it cannot be read or has no tags."""
     try:
-        # Broken UTF-8 becomes lone surrogates, which no tag name may hold: the row is reported, the others go in.
+        # Broken UTF-8 becomes lone surrogates, invalid in a tag: the row is reported, the others are imported.
         with path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as lines:
             report = import_rows(lines)
     except OSError as error:
@@ -59,7 +59,7 @@ def import_file(path: Path) -> ImportReport:
 def import_rows(lines: Iterable[str]) -> ImportReport:
     """Import CSV lines: name, category (0, 1, 3, 4 or 5), count, aliases separated by commas (optional).
 
-    All or nothing in one transaction. Known tags are updated, tags that the file does not name stay as they are.
+    One transaction. Known tags are updated; tags that the file does not name are unchanged.
     """
     report = ImportReport()
     rows = _read(lines, report)
@@ -69,14 +69,14 @@ def import_rows(lines: Iterable[str]) -> ImportReport:
         Tag.objects.bulk_create(
             [
                 Tag(name=name, category=row.category, post_count=row.count, common=True)
-                for name, row in sorted(rows.items())  # in one order, as everywhere: tags are shared by all collections
+                for name, row in sorted(rows.items())  # in the usual order: tags are shared by all collections
             ],
             update_conflicts=True, unique_fields=["name"],
             update_fields=["category", "post_count", "common", "changed_at"],
             batch_size=BATCH,
         )  # fmt: skip
         keys = dict(Tag.objects.values_list("name", "pk"))
-        # An alias that became a tag of its own means itself from now on.
+        # An alias that became a tag is no longer an alias.
         for part in _parts(list(rows)):
             TagAlias.objects.filter(name__in=part).delete()
         TagAlias.objects.bulk_create(

@@ -1,6 +1,6 @@
-"""Comparison of two models on a collection: agreement, and the frames on which they disagree.
+"""Compare two models on a collection: agreement, and the frames on which they disagree.
 
-Reads stored answers only; no model runs. Over a large collection an even sample of frames is compared.
+Reads stored answers; no model runs. Over a large collection an even sample of frames is compared.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from annotate.tagging.stored_scores import SCORED, stored_version
 from ingest.errors import BadInput
 from ingest.models import Collection, FrameState
 
-SAMPLE = 2000  # frames: about a second; agreement is then known to within 2 percentage points
+SAMPLE = 2000  # frames: about a second; agreement is accurate to 2 percentage points
 QUESTIONS = 400  # disagreements kept, the widest first
 CHUNK = 200
 ALIASES = 500  # names per query
@@ -41,27 +41,27 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One label."""
+    """The counts of one label."""
 
     name: str
     agreement: Agreement
 
     @property
     def precision(self) -> float | None:
-        """Where the first are people: the share of the second's yes that is right; None when it never said yes."""
+        """Where the first side is people: the share of the second's labels that people accepted; None without any."""
         positive = self.agreement.both + self.agreement.only_second
         return self.agreement.both / positive if positive else None
 
     @property
     def recall(self) -> float | None:
-        """The share of people's yes that the second said too; None when people never said yes."""
+        """The share of the accepted labels that the second gave; None without any."""
         true = self.agreement.both + self.agreement.only_first
         return self.agreement.both / true if true else None
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """A frame and a label on which the two disagree; scores below the stored floor are 0."""
+    """A frame and a label on which the two disagree; scores (0 to 1) below the stored minimum are 0."""
 
     frame: int
     name: str
@@ -75,7 +75,7 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class BoxDifference:
-    """A frame with a box detected by only one of the two: relative (left, top, right, bottom), label, score."""
+    """A box that only one of the two detected: (left, top, right, bottom) from 0 to 1, label, score."""
 
     frame: int
     by_first: bool
@@ -94,7 +94,10 @@ class BoxDifference:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """`common` frames have answers of both; of these `compared` were read. Rows by falling number of disagreements."""
+    """Result of a comparison: `common` frames have answers of both, `compared` of these were read.
+
+    Rows are sorted by falling number of disagreements.
+    """
 
     common: int
     compared: int
@@ -105,9 +108,9 @@ class Comparison:
 
 
 def candidates(collection: Collection) -> list[Candidate]:
-    """Versions that have answered for frames of the collection: taggers first, then by task and name.
+    """Return the versions with answers in the collection: taggers first, then by task and name.
 
-    Of a task the computed answers come last: two models are compared before one with what no model said.
+    Within a task the computed answers come last, so that two models are compared by default.
     """
     rows = (
         ModelAnswer.objects.filter(frame__collection=collection)
@@ -124,7 +127,10 @@ def candidates(collection: Collection) -> list[Candidate]:
 
 
 def compare(collection: Collection, first: ModelVersion, second: ModelVersion) -> Comparison:
-    """Compare two versions of one task on kept frames, each with its own thresholds."""
+    """Compare two versions of one task on kept frames, each with its own thresholds.
+
+    Reads at most SAMPLE frames, evenly spaced.
+    """
     frames = _common(collection, first, second)
     picked = _sample(frames)
     if first.task in SCORED:
@@ -133,7 +139,7 @@ def compare(collection: Collection, first: ModelVersion, second: ModelVersion) -
 
 
 def open_questions(collection: Collection, comparison: Comparison, *, label: str = "") -> list[Question]:
-    """Return the questions no person has answered yet, widest gap first; of one label if given."""
+    """Return the questions without a person's answer, widest gap first; of one label if given."""
     questions = [question for question in comparison.questions if label in ("", question.name)]
     words = FrameTag.objects.filter(
         by_person=True, frame__in={question.frame for question in questions}, frame__collection=collection
@@ -143,9 +149,9 @@ def open_questions(collection: Collection, comparison: Comparison, *, label: str
 
 
 def against_people(collection: Collection, version: ModelVersion) -> list[Row]:
-    """Compare a version with people's labels (first: the people).
+    """Compare a version (second) with people's labels (first).
 
-    Over more than SAMPLE such frames an even sample of them.
+    Of more than SAMPLE such frames an even sample is used.
     """
     if version.task not in SCORED:
         return []
@@ -170,7 +176,7 @@ def against_people(collection: Collection, version: ModelVersion) -> list[Row]:
 
 
 class _Reader:
-    """Labels that follow from packed scores by the version's own rules, by the vocabulary's name of their tag."""
+    """Unpacks scores to labels by the version's own rules, named as in the vocabulary."""
 
     def __init__(self, version: ModelVersion) -> None:
         self._scored_version = stored_version(version)
@@ -180,7 +186,7 @@ class _Reader:
         self.names = set(self._names) - {""}
 
     def read(self, data: bytes) -> tuple[dict[str, float], dict[str, float]] | None:
-        """What follows, and every stored score; None for bytes that are not this version's (a restored backup)."""
+        """Return the accepted labels and all stored scores; None for bytes of another version (a restored backup)."""
         try:
             scores = self._scored_version.unpack(data)
         except ValueError:
@@ -196,7 +202,7 @@ class _Reader:
 
 
 def _spelled(names: set[str]) -> dict[str, str]:
-    """Models' names to those of the vocabulary, aliases followed; without names that a person could not say."""
+    """Map the model's label names to the vocabulary's, aliases resolved; without names that are not valid tags."""
     spellings: dict[str, str] = {}
     for start in range(0, len(ordered := sorted(names)), ALIASES):
         part = ordered[start : start + ALIASES]
@@ -234,7 +240,7 @@ def _answers(version: ModelVersion, frames: list[int]) -> Iterator[tuple[int, by
 
 
 def _pairs(first: ModelVersion, second: ModelVersion, frames: list[int]) -> Iterator[tuple[int, bytes, bytes]]:
-    """Frames with the answers of both; one that was deleted meanwhile is left out."""
+    """Yield frames with the answers of both; a frame that was deleted meanwhile is skipped."""
     for start in range(0, len(frames), CHUNK):
         part = frames[start : start + CHUNK]
         first_answers, two = dict(_answers(first, part)), dict(_answers(second, part))
@@ -245,7 +251,7 @@ def _pairs(first: ModelVersion, second: ModelVersion, frames: list[int]) -> Iter
 
 def _labels(frames: list[int], picked: list[int], first: ModelVersion, second: ModelVersion) -> Comparison:
     readers = (_Reader(first), _Reader(second))
-    shared = readers[0].names & readers[1].names  # of a label that one of them does not know there is no disagreement
+    shared = readers[0].names & readers[1].names  # a label that only one of them knows is not a disagreement
     by_label: dict[str, Agreement] = {}
     questions: list[Question] = []
     for frame, first_answer, two in _pairs(first, second, picked):
@@ -272,7 +278,7 @@ def _boxes(frames: list[int], picked: list[int], first: ModelVersion, second: Mo
     for frame, first_answer, two in _pairs(first, second, picked):
         try:
             left, right = packing.unpack_boxes(first_answer), packing.unpack_boxes(two)
-        except ValueError:  # bytes that a restored backup brought
+        except ValueError:  # bytes from a restored backup
             continue
         for name in _kinds(left[2], names[0]) | _kinds(right[2], names[1]):
             is_left_kind = np.array([_kind(number, names[0]) == name for number in left[2]], bool)

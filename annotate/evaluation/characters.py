@@ -23,7 +23,7 @@ from ingest.imaging.formats import PICTURE_SUFFIXES
 FloatArray = npt.NDArray[np.float32]
 ByteArray = npt.NDArray[np.uint8]
 Rows = npt.NDArray[np.int64]
-Guess = Callable[[Rows, Rows], Rows]  # rows that are named, rows that are asked -> people found
+Guess = Callable[[Rows, Rows], Rows]  # named rows, rows to predict -> predicted characters
 
 NOTES_SHOWN = 20
 TWIN_DISTANCE_MAX = 4  # bits of 64: the same picture saved twice
@@ -54,7 +54,7 @@ class CharacterScores(Scores):
 
 @dataclass(frozen=True, slots=True)
 class FaceLabel:
-    """Identification of a face in reports: its file or its row's keys, and its character's name."""
+    """A face in reports: its file or its row's keys, and its character's name."""
 
     picture: str
     person: str
@@ -70,10 +70,11 @@ def measure(
     open_picture: Callable[[Path], ByteArray],
     embedder: Embedder,
 ) -> CharacterScores:
-    """Measure naming on the folder's sub-folders of head pictures.
+    """Measure naming on the folder's sub-folders of head pictures, one per character.
 
-    `open_picture` gives uint8 RGB and may raise OSError or ValueError: such files are reported, not counted. Draw `n`
-    takes its named faces with random seed `n`, so that two runs and two models are asked the same.
+    `open_picture` returns uint8 RGB [height, width, 3] and may raise OSError or ValueError: such files are reported and
+    not counted. Draw `n` uses random seed `n`, so that two runs and two models get the same named faces. Raises
+    BadInput when there are too few characters or pictures.
     """
     heads: list[ByteArray] = []
     labels: list[int] = []
@@ -111,7 +112,7 @@ def measure(
 
 
 def by_differences(features: FloatArray, names: Rows, embedder: DifferenceEmbedder) -> Guess:
-    """Each asked face gets the name of the named face that differs least from it. BadInput for too many faces."""
+    """Give each face the name of the least different named face. Raises BadInput for too many faces."""
     if len(features) > difference_clustering.SQUARE_MAX:
         raise BadInput(
             f"{embedder.info.name} compares each face with each: measure it on at most "
@@ -134,11 +135,12 @@ def accuracy(
     guess: Guess | None = None,
     keep_apart: Rows | None = None,
 ) -> float:
-    """Mean share of the not named faces that get the right name, over `draws` random choices of `shots` a person.
+    """Return the mean share (0 to 1) of unnamed faces with the right name, over `draws` random choices of `shots` named
+    faces per character.
 
-    `guess` finds names from rows; without it the application's discriminants do. With `apart` [N] (shots of a film) a
-    face is not asked where a named one is of the same. Raises BadInput when a person has too few faces to leave one to
-    guess, or none is left to be asked.
+    `guess` predicts names from rows; without it the application's discriminants do. With `apart` [N] (the shot of each
+    face in its film) no face is predicted from a named one of its shot. Raises BadInput when a character has too few
+    faces to leave one to predict, or when no face is left.
     """
     people, counts = np.unique(names, return_counts=True)
     if len(people) < 2:
@@ -160,7 +162,7 @@ Drawn = tuple[Rows, Rows, Rows]
 def _drawn(
     features: FloatArray, names: Rows, shots: int, draws: int, guess: Guess | None, keep_apart: Rows | None = None
 ) -> Iterator[Drawn]:
-    """For each draw the rows that were asked, their true people and those that were found."""
+    """For each draw: the predicted rows, their true characters and the predicted ones."""
     people = np.unique(names)
     for draw in range(draws):
         random = np.random.default_rng(draw)
@@ -186,7 +188,7 @@ def worst(
     guess: Guess | None = None,
     keep_apart: Rows | None = None,
 ) -> tuple[Mistake, ...]:
-    """The faces that most draws named wrongly, with the name that they got most often."""
+    """Return the faces that were named wrongly in most draws, with their most frequent wrong name."""
     wrong: dict[int, Counter[int]] = {}
     asked_times: Counter[int] = Counter()
     for queries, true, guessed in _drawn(features, names, shots, draws, guess, keep_apart):
@@ -208,7 +210,9 @@ def worst(
 
 
 def dhash(picture: ByteArray) -> ByteArray:
-    """Difference hash: 64 bits in 8 bytes, each whether a cell of the 9x8 grey thumbnail is brighter than its left."""
+    """Return the difference hash: 64 bits in 8 bytes, each whether a cell of the 9x8 grey thumbnail is brighter than
+    its left neighbour.
+    """
     grey = cv2.resize(cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY), (9, 8), interpolation=cv2.INTER_AREA)
     return np.packbits((grey[:, 1:] > grey[:, :-1]).ravel())
 

@@ -1,4 +1,4 @@
-"""Typical altered copies of a picture, which duplicate detection must recognise. Pure."""
+"""Typical altered copies of a picture that duplicate detection must recognise. Pure functions."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 U8 = NDArray[np.uint8]
 LINES = ("Let us go home together today.", "I never thought you would say that")
-TALL = 720  # pixels: the height for which shifts and letters are meant; at others they scale along
+TALL = 720  # pixels: the height for which shifts and letters are defined; they scale with the picture's height
 
 
 def _jpeg(picture: U8, *, quality: int, scale: float = 1.0) -> U8:

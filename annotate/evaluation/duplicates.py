@@ -38,7 +38,7 @@ LONGEST = 1280  # pixels: larger pictures are copied at this size, as descriptor
 
 @dataclass(frozen=True, slots=True)
 class Describer:
-    """Turns pictures into unit vectors float32 [n, D] whose product is their similarity (1 equal)."""
+    """Computes unit vectors float32 [n, D] of pictures; their dot product is the similarity, 1 for equal ones."""
 
     name: str
     threshold: float
@@ -47,7 +47,7 @@ class Describer:
 
 @dataclass(frozen=True, slots=True)
 class Kind(JsonFields):
-    """How one kind of copy fared: share found at the threshold, and the similarity that 95 % of them reach."""
+    """Results of one kind of copy: share found at the threshold, and the similarity that 95 % of the copies reach."""
 
     name: str
     pairs: int
@@ -57,9 +57,10 @@ class Kind(JsonFields):
 
 @dataclass(frozen=True, slots=True)
 class DuplicateScores(Scores):
-    """Result of `evaluate duplicates`. `curve`: (threshold, precision, recall). Pairs are (name, name, similarity).
+    """Result of `evaluate duplicates`. `curve`: (threshold, precision, recall).
 
-    Precision is over pairs, so it depends on how many different pictures the folder holds.
+    Pairs are (name, name, similarity). Precision is over pairs, so it depends on how many different pictures the folder
+    has.
     """
 
     model: str
@@ -110,7 +111,11 @@ class DuplicateScores(Scores):
 
 
 def describer(name: str, scorer: Scorer | None = None) -> Describer:
-    """`builtin`: the descriptor of the similar-image removal; `dhash`; or a tagger or classifier's scores."""
+    """Return the describer of this name: `builtin`, the descriptor of the stage Similar frames; `dhash`; or the scores
+    of a tagger or classifier.
+
+    Raises BadInput for another name.
+    """
     if name == BUILTIN:
         return Describer("builtin descriptor", DEFAULT_THRESHOLD, _builtin)
     if name == DHASH:
@@ -130,10 +135,10 @@ def describer(name: str, scorer: Scorer | None = None) -> Describer:
 
 
 def measure(folder: Path, model: Describer, *, open_picture: Callable[[Path], Picture]) -> DuplicateScores:
-    """Describes every picture (and, of single ones, their copies) and compares all pairs.
+    """Compute vectors of all pictures (and of copies of single ones) and compare all pairs.
 
-    `open_picture` gives uint8 RGB and may raise OSError or ValueError: such files are reported, not counted. Raises
-    BadInput when there is nothing to compare. Memory: the vectors and one block of pairs.
+    `open_picture` returns uint8 RGB [height, width, 3] and may raise OSError or ValueError: such files are reported and
+    not counted. Memory: the vectors and one block of pairs. Raises BadInput when there is nothing to compare.
     """
     groups = _groups(folder)
     single = all(len(files) == 1 for files in groups.values())
@@ -230,8 +235,10 @@ def _scores(
 def _pairs(
     vectors: F32, kind: NDArray[np.int64], *, single: bool
 ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64], F32]]:
-    """Rows, rows and similarity of all pairs once. Of single pictures only an original is compared with others' copies:
-    two copies of one original say nothing new."""
+    """Yield rows, rows and similarity of all pairs once.
+
+    Of single pictures only an original is compared with others' copies: pairs of two copies add no information.
+    """
     rows = np.flatnonzero(kind == 0) if single else np.arange(len(vectors))
     for row in rows.tolist():
         after = np.arange(row + 1, len(vectors)) if not single else np.arange(len(vectors))
@@ -243,7 +250,7 @@ def _pairs(
 
 
 def _curve(same: NDArray[np.int64], other: NDArray[np.int64]) -> tuple[tuple[float, float, float], ...]:
-    """Precision and recall when everything from a threshold on counts as found; thresholds where something changes."""
+    """Return precision and recall for each threshold at which something changes."""
     hits, wrong = np.cumsum(same[::-1])[::-1], np.cumsum(other[::-1])[::-1]
     points: list[tuple[float, float, float]] = []
     for place in np.flatnonzero(same + other):
@@ -315,7 +322,7 @@ def _unit(vectors: F32) -> F32:
 
 
 def _files(*names: str) -> tuple[str, ...]:
-    """The pictures behind names such as "a.png (dimmed to 60 %)", once each."""
+    """The files of names such as "a.png (dimmed to 60 %)", each once."""
     kinds = tuple(f" ({kind})" for kind in COPIES)
     return tuple(dict.fromkeys(next((n.removesuffix(kind) for kind in kinds if n.endswith(kind)), n) for n in names))
 

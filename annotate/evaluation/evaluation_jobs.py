@@ -23,7 +23,7 @@ from ingest.pipeline.claims import Kind, Reporter
 
 WAITING = (RunState.QUEUED, RunState.RUNNING)
 ATTEMPTS_MAX = 2  # an attempt saves no partial results
-THINKS_MAX_S = 3600  # after the last picture is read a measurement may think for long
+THINKS_MAX_S = 3600  # after the last picture a measurement may compute for long
 EVALUATIONS = Kind(
     Evaluation, noun="measurement", retry="measure again", attempts_max=ATTEMPTS_MAX, step_max_s=THINKS_MAX_S,
     related=("collection",),
@@ -31,7 +31,7 @@ EVALUATIONS = Kind(
 
 
 def ask(*, kind: str, root: int, path: str, model: str, by: Any) -> Evaluation:
-    """Queue a measurement. Raises BadInput for an unknown kind or a folder outside the library."""
+    """Queue a measurement on a library folder. Raises BadInput for an unknown kind or a folder outside the library."""
     if kind not in KINDS:
         raise BadInput(f"{kind!r} cannot be measured. Choose one of: {', '.join(KINDS)}.")
     if not video_library.resolve(root, path).is_dir():
@@ -41,7 +41,10 @@ def ask(*, kind: str, root: int, path: str, model: str, by: Any) -> Evaluation:
 
 
 def ask_own(*, collection: Collection, kind: str, model: str, second: str = "", by: Any) -> Evaluation:
-    """Queue a measurement on a collection's labels. Raises BadInput for an unknown kind or a missing second model."""
+    """Queue a measurement on a collection's reviewed labels.
+
+    Raises BadInput for an unknown kind or a missing second model.
+    """
     if kind not in OWN_KINDS:
         raise BadInput(f"{kind!r} cannot be measured here. Choose one of: {', '.join(OWN_KINDS)}.")
     about = OWN_KINDS[kind]
@@ -54,7 +57,7 @@ def ask_own(*, collection: Collection, kind: str, model: str, second: str = "", 
 
 
 def ask_again(evaluation: Evaluation, *, by: Any) -> Evaluation:
-    """A new measurement of the same models on the same folder or collection; raises as `ask` and `ask_own`."""
+    """Queue the same measurement again; raises as `ask` and `ask_own`."""
     kind, model = evaluation.kind, evaluation.model
     if evaluation.collection is not None:
         return ask_own(collection=evaluation.collection, kind=kind, model=model, second=evaluation.second, by=by)
@@ -63,7 +66,7 @@ def ask_again(evaluation: Evaluation, *, by: Any) -> Evaluation:
 
 
 def cancel(evaluation: Evaluation) -> None:
-    """Cancel a waiting measurement, or request the worker to stop before its next picture."""
+    """Cancel a waiting measurement, or tell the worker to stop before its next picture."""
     claims.cancel(evaluation)
 
 
@@ -74,7 +77,10 @@ def folder_of(evaluation: Evaluation) -> Path:
 
 
 def execute(evaluation_id: int, *, in_worker: bool = False) -> RunState | None:
-    """Run a measurement; None if another worker has it. Never raises for a failure of the measurement itself."""
+    """Run a measurement; None if another worker has it.
+
+    A failed measurement is stored in its row and raises nothing.
+    """
     row = EVALUATIONS.claim(evaluation_id)
     return None if row is None else EVALUATIONS.run(row, partial(_work, row), in_worker=in_worker)
 
@@ -109,7 +115,7 @@ def _measured(row: Evaluation, progress: EvaluationProgress) -> Scores:
 
 
 class EvaluationProgress:
-    """Counts pictures read; raises Cancelled or LostClaim."""
+    """Count the pictures read. Raises Cancelled or LostClaim."""
 
     def __init__(self, report: Reporter[Evaluation]) -> None:
         self._report, self._done, self._total = report, 0, 0

@@ -53,7 +53,9 @@ class FaceScores(Scores):
 
 @dataclass(frozen=True, slots=True)
 class LabelledPicture:
-    """A picture with its true boxes float32 [n, 4] in pixels; `frame` is its row's key, where it has one."""
+    """A picture with its true boxes float32 [n, 4] in pixels (left, top, right, bottom); `frame`: its row's key, if
+    any.
+    """
 
     name: str
     picture: Picture
@@ -93,7 +95,7 @@ def _boxes(path: Path, name: str, entry: Any) -> NDArray[np.float32]:
 def measure(folder: Path, detector: FaceDetector, *, open_picture: Callable[[Path], Picture]) -> FaceScores:
     """Run the detector on each listed picture; see `score`.
 
-    Raises BadInput for a bad boxes.json or a missing picture, and what `open_picture` raises.
+    Raises BadInput for an invalid boxes.json or a missing picture, and whatever `open_picture` raises.
     """
     truth = read_truth(folder)
     absent = sorted(name for name in truth if not (folder / name).is_file())
@@ -114,9 +116,10 @@ def measure(folder: Path, detector: FaceDetector, *, open_picture: Callable[[Pat
 def score(
     labelled_pictures: Iterable[LabelledPicture], detector: FaceDetector, *, remarks: Sequence[str] = ()
 ) -> FaceScores:
-    """Runs the detector on one picture after another and counts at IoU 0.3 and 0.5; `told` is read at the end.
+    """Run the detector on each picture and count hits at IoU 0.3 and 0.5; `told` is read at the end.
 
-    Only the detector is timed, not the reading of files. A face found twice counts as one hit and one false positive.
+    Only the detector is timed, not the reading of files. A face detected twice counts as one hit and one false
+    positive.
     """
     pictures = true = hits30 = hits50 = alarms30 = 0
     missed: dict[str, int] = {}
@@ -125,7 +128,7 @@ def score(
     spent = 0.0
     for labelled in labelled_pictures:
         if not pictures:
-            detector.detect([labelled.picture])  # the first call also sets the model up
+            detector.detect([labelled.picture])  # the first call also initializes the model
         started = time.perf_counter()
         detections = detector.detect([labelled.picture])[0]
         spent += time.perf_counter() - started

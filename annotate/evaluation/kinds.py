@@ -44,12 +44,15 @@ class Option:
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """`run(folder, models_dir, options)` measures; it raises KomaError with a text for the user."""
+    """A kind of measurement: `run(folder, models_dir, options)` measures.
+
+    Raises KomaError with a message for the user.
+    """
 
     name: str
     about: str
     folder: str  # description of what the folder must hold
-    task: str  # of the models that it measures; empty: those are named by the kind itself
+    task: str  # of the models that it measures; empty: the kind lists them itself
     run: Callable[[Path, Path, Mapping[str, Any]], Scores]
     options: tuple[Option, ...] = ()
     default_model: str = registry.BUILTIN
@@ -57,7 +60,7 @@ class Kind:
 
 
 def shot_counts(text: str) -> tuple[int, ...]:
-    """Counts of named faces such as `1,5,10,20`."""
+    """Parse numbers of named faces such as `1,5,10,20`. Raises ArgumentTypeError."""
     try:
         counts = tuple(int(part) for part in text.split(","))
     except ValueError:
@@ -68,14 +71,14 @@ def shot_counts(text: str) -> tuple[int, ...]:
 
 
 def positive(text: str) -> int:
-    """A whole number from 1."""
+    """Parse a whole number of at least 1. Raises ArgumentTypeError."""
     if not text.isdecimal() or int(text) < 1:
         raise ArgumentTypeError(f"{text!r} is not a whole number of at least 1")
     return int(text)
 
 
 def number(text: str) -> float:
-    """A number above 0."""
+    """Parse a number above 0. Raises ArgumentTypeError."""
     try:
         value = float(text)
     except ValueError:
@@ -86,25 +89,25 @@ def number(text: str) -> float:
 
 
 def yes_or_no(text: str) -> bool:
-    """`yes` or `no`."""
+    """Parse `yes` or `no`. Raises ArgumentTypeError."""
     if text not in ("yes", "no"):
         raise ArgumentTypeError(f"{text!r} must be yes or no")
     return text == "yes"
 
 
 def border(text: str) -> Border:
-    """Parse the treatment of boxes at the picture's border."""
+    """Parse the treatment of boxes at the picture's edge. Raises ArgumentTypeError."""
     if text not in tuple(Border):
         raise ArgumentTypeError(f"{text!r} is none of {', '.join(Border)}")
     return Border(text)
 
 
-# Called before each picture is read: it reports progress, and an error stops the measurement.
+# Called before each picture is read: reports progress; an exception stops the measurement.
 watch: ContextVar[Callable[[Path], None]] = ContextVar("watch", default=lambda path: None)
 
 
 def open_picture(path: Path) -> NDArray[np.uint8]:
-    """uint8 RGB; BadInput for a picture that cannot be read."""
+    """Return uint8 RGB [height, width, 3]. Raises BadInput for an unreadable picture."""
     watch.get()(path)
     try:
         return read_picture(path, name=path.name).rgb
@@ -113,7 +116,7 @@ def open_picture(path: Path) -> NDArray[np.uint8]:
 
 
 def open_or_error(path: Path) -> NDArray[np.uint8]:
-    """For kinds that report and leave out what cannot be read: a ValueError then."""
+    """As `open_picture`, but raises ValueError, for kinds that report and skip unreadable pictures."""
     watch.get()(path)
     try:
         return read_picture(path, name=path.name).rgb
@@ -122,7 +125,7 @@ def open_or_error(path: Path) -> NDArray[np.uint8]:
 
 
 def open_face_detector(models_dir: Path, options: Mapping[str, Any]) -> FaceDetector:
-    """The detector that the options of `faces` name."""
+    """Open the detector chosen by the options of `faces`."""
     cascade = known_detectors.CascadeOptions(
         step=options["step"], side_min=options["side_min"], neighbours=options["neighbours"],
         box_scale=options["box_scale"], border=options["border"],

@@ -1,4 +1,4 @@
-"""The worst mistakes of a measurement, with their pictures, for the quality page."""
+"""The worst mistakes of a measurement, with their pictures, for the page Accuracy."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ WORST = 24  # kept per measurement
 
 @dataclass(frozen=True, slots=True)
 class Mistake:
-    """`pictures`: one or two paths below the measured folder. Boxes are relative (left, top, right, bottom, 0 to 1).
+    """A mistake; `pictures` are one or two paths below the measured folder.
 
-    Of a collection there are no paths: `frame` is the key of the picture's row, `face` that of the face meant in it.
+    Boxes are (left, top, right, bottom), 0 to 1. On a collection there are no paths: `frame` and `face` are the keys of
+    the rows.
     """
 
     pictures: tuple[str, ...]
@@ -36,6 +37,6 @@ class Mistake:
 
 
 def relative_boxes(boxes: NDArray[np.float32], width: int, height: int) -> tuple[Box, ...]:
-    """Convert pixel boxes [n, 4] to fractions of the picture."""
+    """Convert boxes [n, 4] in pixels to shares of the picture, 0 to 1."""
     rows = (boxes.astype(np.float64) / np.array([width, height, width, height])).round(4).tolist()
     return tuple((row[0], row[1], row[2], row[3]) for row in rows)

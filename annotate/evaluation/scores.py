@@ -1,4 +1,4 @@
-"""What every measurement returns: its figures as JSON and as lines, its notes and its worst mistakes."""
+"""The interface of all measurements: figures as JSON and as lines, notes and the worst mistakes."""
 
 from __future__ import annotations
 
@@ -41,23 +41,23 @@ class Scores(JsonFields, ABC):
     """The result of one measurement."""
 
     wrong: tuple[Mistake, ...] = field(default=(), metadata=NOT_IN_JSON)  # the worst first
-    remarks: Sequence[str] = field(default=(), metadata=NOT_IN_JSON)  # what was left out, and what the truth is
+    remarks: Sequence[str] = field(default=(), metadata=NOT_IN_JSON)  # what was left out, and what the ground truth is
 
     @abstractmethod
     def lines(self) -> list[str]:
-        """A few lines or a table to read."""
+        """A few lines or a table for the terminal."""
 
     def notes(self) -> list[str]:
-        """What was left out and why, a sentence each."""
+        """What was left out and why, one sentence each."""
         return list(self.remarks)
 
     def mistakes(self) -> Sequence[Mistake]:
-        """The worst, for a page that shows them."""
+        """The worst mistakes, for the page."""
         return self.wrong
 
 
 def _as_json(value: Any, digits: int | None) -> Any:
-    """The value with floats rounded, tuples as lists and keys as texts."""
+    """Return the value with floats rounded, tuples as lists and keys as text."""
     if isinstance(value, JsonFields):
         return value.as_json()
     if isinstance(value, Mapping):

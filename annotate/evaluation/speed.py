@@ -25,7 +25,7 @@ Stop = Callable[[], bool]
 
 @dataclass(frozen=True, slots=True)
 class Speed:
-    """`ms_per_picture`: with fitting, without decoding; `opening_s`: loading and the first batch."""
+    """`ms_per_picture`: with fitting, without decoding; `opening_s`: seconds of loading and of the first batch."""
 
     device: str
     sha256: str
@@ -44,9 +44,10 @@ def measure(
     stop: Stop = lambda: False,
     enough_s: float = ENOUGH_S,
 ) -> Speed:
-    """Opens the model and looks at pictures of 1280x720 (crops of 256x256 for embedders and upscalers) for a while.
+    """Open the model and run it for a while on generated pictures of 1280x720 (crops of 256x256 for embedders and
+    upscalers).
 
-    Raises BadInput where the model cannot be opened, or is of a kind that is not timed here; Cancelled.
+    Raises BadInput where the model cannot be opened or its kind is not timed; Cancelled.
     """
     began = time.perf_counter()
     model = task_named(task).open(name, models_dir, device=device)
@@ -66,7 +67,7 @@ def measure(
 
 
 def _call(model: Any) -> tuple[Callable[[Sequence[Picture]], Any], int]:
-    """What to time, and how many pictures a call takes."""
+    """The call to time, and its pictures per call."""
     if isinstance(model, FaceDetector):
         return model.detect, BATCH
     if isinstance(model, PictureModel):
@@ -86,7 +87,7 @@ def _call(model: Any) -> tuple[Callable[[Sequence[Picture]], Any], int]:
 
 
 def _pictures(model: Any, count: int) -> list[Picture]:
-    """Flat areas with edges and a little noise, as drawn pictures have; the same at every call."""
+    """Flat areas with edges and some noise, like drawn pictures; the same in every call."""
     small = not isinstance(model, FaceDetector | PictureModel)
     width, height = (CROP, CROP) if small else (WIDTH, HEIGHT)
     random = np.random.default_rng(3)

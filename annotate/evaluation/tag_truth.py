@@ -19,14 +19,14 @@ FORM = (
 
 @dataclass(frozen=True, slots=True)
 class Truth:
-    """True tags by picture below the folder, and the pictures that have none listed."""
+    """True tags by picture below the folder, and the pictures without any."""
 
     tags: dict[str, frozenset[str]]
     untold: tuple[str, ...] = ()
 
 
 def read_truth(folder: Path) -> Truth:
-    """The folder's truth; BadInput says what is missing or wrong."""
+    """Return the folder's ground truth. Raises BadInput that names what is missing or wrong."""
     if not folder.is_dir():
         raise BadInput(f"{folder} is not a folder. Give a folder with {FORM}.")
     pictures = sorted(
@@ -42,7 +42,7 @@ def read_truth(folder: Path) -> Truth:
 
 
 def spelled(tag: str) -> str:
-    """A tag with underscores, in small letters."""
+    """Return a tag with underscores, in lower case."""
     text = " ".join(tag.split()).lower()
     return text.replace(" ", "_")
 

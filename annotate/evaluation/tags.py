@@ -27,7 +27,7 @@ F64 = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class Judge:
-    """What is measured: `scores(picture)` gives a score for each label of `reading`."""
+    """The measured model: `scores(picture)` returns a score (0 to 1) for each label."""
 
     name: str
     device: str
@@ -37,7 +37,7 @@ class Judge:
 
 @dataclass(frozen=True, slots=True)
 class Measured(JsonFields):
-    """Precision, recall and F1 of a number of answers."""
+    """Precision, recall and F1, each 0 to 1."""
 
     precision: float = field(metadata=rounded(4))
     recall: float = field(metadata=rounded(4))
@@ -45,14 +45,14 @@ class Measured(JsonFields):
 
     @classmethod
     def of(cls, right: float, predicted: float, true: float) -> Measured:
-        """From how many were right, told, and true; nothing told is a precision of 0."""
+        """Compute them from numbers of right, predicted and true answers; without predictions the precision is 0."""
         precision, recall = right / predicted if predicted else 0.0, right / true if true else 0.0
         return cls(precision, recall, 2 * right / (predicted + true) if predicted + true else 0.0)
 
 
 @dataclass(frozen=True, slots=True)
 class TagRow(JsonFields):
-    """One tag: in how many pictures it is true, told, and both; how it measures; the threshold of its best F1."""
+    """One tag: in how many pictures it is true, predicted, and both; its figures; the threshold of its best F1."""
 
     name: str
     true: int
@@ -78,8 +78,9 @@ class TagRow(JsonFields):
 class TagScores(Scores):
     """Result of `evaluate tags`. `micro` weighs all answers equally, `macro` is the mean over the true tags.
 
-    Tags of the truth that the model has no label for are counted, not measured. Of categories that the truth never
-    names (ratings, often) nothing is counted wrong. `curve`: (threshold, precision, recall) with one threshold for all.
+    Tags of the ground truth that the model has no label for are counted, not measured. Labels of categories that do not
+    occur in the ground truth (often ratings) are never counted as wrong. `curve`: (threshold, precision, recall) with
+    one threshold for all.
     """
 
     model: str
@@ -116,7 +117,7 @@ class TagScores(Scores):
 
 
 def judge_of(scorer: Scorer) -> Judge:
-    """A tagger or classifier, asked picture by picture."""
+    """Return a tagger or classifier that is run picture by picture."""
 
     def scores(picture: Picture) -> NDArray[np.float32]:
         return scorer.answer(scorer.fit(picture)[None], [(picture.shape[1], picture.shape[0])])[0]
@@ -126,17 +127,17 @@ def judge_of(scorer: Scorer) -> Judge:
 
 
 def measure(folder: Path, judge: Judge, *, open_picture: Callable[[Path], Picture]) -> TagScores:
-    """Asks the model about each listed picture, one at a time; only that is timed, not the reading of files.
+    """Run the model on each listed picture, one at a time; only that is timed, not the reading of files.
 
-    `open_picture` may raise OSError or ValueError: such pictures are told and left out. Raises BadInput for a folder
-    without truth, or one whose tags the model knows nothing of.
+    `open_picture` may raise OSError or ValueError: such pictures are reported and left out. Raises BadInput for a
+    folder without ground truth, or when the model has no label for any of its tags.
     """
     truth = read_truth(folder)
     labels, rules = judge.accepted_tags.labels, judge.accepted_tags.rules
     names = [tag_name(label) if label.name and label.category not in rules.ladders else "" for label in labels]
     true_names = {name for tags in truth.tags.values() for name in tags}
     valid_names = {name: label.category for label, name in zip(labels, names) if name}
-    # Steps of ladders and series of characters are tags without an output, so without a threshold of their own.
+    # Tags of rating steps and series have no output of their own, so no threshold.
     valid_names |= {f"{subject}:{step}": subject for subject, steps in rules.ladders.items() for _, step in steps}
     valid_names |= {name: "copyright" for series in rules.implies.values() for name in series}
     named = {category for name, category in valid_names.items() if name in true_names}
@@ -155,7 +156,7 @@ def measure(folder: Path, judge: Judge, *, open_picture: Callable[[Path], Pictur
                 judge.scores(picture)  # the first call also sets the model up
             started = time.perf_counter()
             scores = judge.scores(picture)
-        except BadInput as error:  # a model need not take every picture
+        except BadInput as error:  # a model may refuse a picture
             left_out.append(f"{file}: {error}")
             continue
         spent += time.perf_counter() - started
@@ -181,7 +182,7 @@ def measure(folder: Path, judge: Judge, *, open_picture: Callable[[Path], Pictur
 
 
 class _Tally:
-    """Counts as pictures come; memory: two numbers a threshold step for each tag that is true somewhere."""
+    """Counts over the pictures; memory: two numbers per threshold step and true tag."""
 
     def __init__(self, names: Sequence[str], counted: NDArray[np.bool_], true_names: Collection[str]) -> None:
         self.names, self.counted = names, counted
@@ -197,7 +198,7 @@ class _Tally:
         self._wrong: list[tuple[float, str, str]] = []
 
     def add(self, file: str, true: frozenset[str], score_by_tag: dict[str, float], scores: NDArray[np.float32]) -> None:
-        """One picture: its true tags, what was said with scores, and the raw scores."""
+        """Add one picture: its true tags, the predicted ones with scores, and the raw scores."""
         self.pictures += 1
         for name in true:
             self.true[name] = self.true.get(name, 0) + 1
@@ -221,7 +222,7 @@ class _Tally:
     def _note(
         self, file: str, true: frozenset[str], score_by_tag: dict[str, float], scores: NDArray[np.float32]
     ) -> None:
-        """The surest wrong answers and the least expected true tags, of this picture and those before."""
+        """Keep the most confident wrong answers and the least confident true tags seen so far."""
         wrong = [
             (score, file, f"{name} was predicted ({score:.2f}), but is not true")
             for name, score in score_by_tag.items()
@@ -236,7 +237,7 @@ class _Tally:
     def result(
         self, judge: Judge, known: set[str], unknown: int, ms_per_picture: float, left_out: list[str]
     ) -> TagScores:
-        """Everything in figures; `known` tags are true somewhere and labels of the model."""
+        """Return all figures; `known` tags are true somewhere and labels of the model."""
         rows = sorted((self._row(name) for name in known), key=lambda row: (-row.true, row.name))
         micro = Measured.of(
             sum(self.right.values()), sum(self.predicted.values()), sum(self.true[name] for name in known)
@@ -263,9 +264,9 @@ class _Tally:
 def _curve(
     right: NDArray[np.int64], wrong: NDArray[np.int64], *, true: int | None = None
 ) -> list[tuple[float, float, float]]:
-    """(threshold, precision, recall) for each step at which something is told, from counts [BINS + 1] by step.
+    """Return (threshold, precision, recall) for each step with predictions, from counts [BINS + 1] by step.
 
-    The lowest step holds what is as good as never told, and is no threshold.
+    The lowest step holds scores of practically 0 and is not a threshold.
     """
     hits, misses = np.cumsum(right[::-1])[::-1], np.cumsum(wrong[::-1])[::-1]
     total = max(1, int(right.sum()) if true is None else true)

@@ -27,7 +27,7 @@ UNREADABLE_SHOWN = 20
 
 @dataclass(frozen=True, slots=True)
 class Method(JsonFields):
-    """One way of enlarging: means over the pictures, and the time for a megapixel of its results."""
+    """One way of enlarging: means over the pictures, and seconds per megapixel of the result."""
 
     name: str
     psnr: float = field(metadata=rounded(3))
@@ -79,8 +79,8 @@ class UpscaleScores(Scores):
 def measure(folder: Path, upscaler: Upscaler, *, open_picture: Callable[[Path], Picture]) -> UpscaleScores:
     """Compare the upscaler, bicubic and Lanczos on every picture below the folder, cut to a multiple of the factor.
 
-    `open_picture` raises ValueError for what cannot be read. PSNR is over the colours, SSIM over the brightness; the
-    time is that of the calls alone. Raises BadInput when no picture can be measured.
+    `open_picture` raises ValueError for an unreadable picture. PSNR (dB) is over the colours, SSIM (0 to 1) over the
+    brightness; only the calls are timed. Raises BadInput when no picture can be measured.
     """
     if not folder.is_dir():
         raise BadInput(f"{folder} is not a folder. Give a folder of pictures.")

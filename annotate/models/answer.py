@@ -1,4 +1,4 @@
-"""ModelAnswer, ModelLabels, ModelChoice: what a model version said, raw; its labels; which model a collection uses."""
+"""ModelAnswer, ModelLabels, ModelChoice: raw answers, their labels, the models that collections use."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from ingest.models import Collection, Frame
 
 
 class ModelAnswer(models.Model):
-    """What one model version said of one frame, packed (`annotate.algorithms.packing`); thresholds are queries over it.
+    """The answer of one model version for one frame, packed (`annotate.algorithms.packing`); thresholds are applied by
+    queries.
 
-    Answers are machine words beside the effective rows (FrameTag, Face): a second model's answers change nothing.
+    Answers are independent of the effective rows (FrameTag, Face): those of a second model change nothing.
     """
 
     frame = models.ForeignKey(Frame, models.CASCADE, related_name="model_answers")
@@ -26,9 +27,10 @@ class ModelAnswer(models.Model):
 
 
 class ModelLabels(models.Model):
-    """The labels of a model version, in the order of its outputs: [name, category]. Apart, since the list is long.
+    """The labels of a model version, [name, category] in the order of its outputs; a table of its own, since the list
+    is long.
 
-    `rules` are the model's own (`tag_rules.Rules.as_json`), so that answers are read without the model's files.
+    `rules` are the model's own (`tag_rules.Rules.as_json`), so that answers are unpacked without the model's files.
     """
 
     model_version = models.OneToOneField(ModelVersion, models.CASCADE, related_name="labels")
@@ -37,9 +39,9 @@ class ModelLabels(models.Model):
 
 
 class ModelChoice(models.Model):
-    """Which installed model a collection uses for a task; without a row the task's default.
+    """The installed model that a collection uses for a task; without a row the task's default.
 
-    Boxes and classes may have several rows: models that look side by side.
+    Boxes and classes may have several rows: all of these models run.
     """
 
     collection = models.ForeignKey(Collection, models.CASCADE, related_name="model_choices")

@@ -1,4 +1,4 @@
-"""Caption: the words of a person for a frame, which win over every recipe. ModelCaption: what a model wrote of it."""
+"""Caption: a person's caption of a frame, used instead of any recipe. ModelCaption: a model's caption of a frame."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Caption(models.Model):
 
 
 class ModelCaption(models.Model):
-    """The sentences of one model version about a frame; exports may use those of the row written last."""
+    """The caption of a frame by one model version; exports may use the one that was written last."""
 
     frame = models.ForeignKey(Frame, models.CASCADE, related_name="model_captions")
     model_version = models.ForeignKey(ModelVersion, models.PROTECT, related_name="+")
@@ -30,7 +30,7 @@ class ModelCaption(models.Model):
 
 
 class CaptionAnswer(models.Model):
-    """What a model answered to a question before, so that nobody pays twice; by content, not by frame."""
+    """A captioning model's answer to an earlier request, by content and not by frame, so that nobody pays twice."""
 
     asked = models.CharField(max_length=64, primary_key=True)
     text = models.TextField()

@@ -1,4 +1,4 @@
-"""Character: an identity in a collection, its outfits or forms, its other names."""
+"""Character: an identity in a collection, with its outfits or forms and its aliases."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class Character(models.Model):
     name = models.CharField(max_length=200)
     parent = models.ForeignKey("self", models.CASCADE, null=True, blank=True, related_name="outfits")
     created_at = models.DateTimeField(auto_now_add=True)
-    # Rises with every rename or merge; a form sends the one it saw, a stale tab is refused.
+    # Rises with every rename or merge; a form sends the one that it showed, and a stale one is refused.
     version = models.PositiveIntegerField(default=1)
 
     class Meta:
@@ -28,7 +28,10 @@ class Character(models.Model):
         return self.name
 
     def history_clash(self) -> str:
-        """Why an undo cannot leave the row as it is now: its name is another's by now, or outfits had outfits."""
+        """Why an undo cannot write this state: the name is taken now, or an outfit would have outfits.
+
+        Empty where it can.
+        """
         others = Character.objects.filter(collection=self.collection_id, name__iexact=self.name).exclude(pk=self.pk)
         aliases = CharacterAlias.objects.filter(collection=self.collection_id, name__iexact=self.name)
         if others.exists() or aliases.exclude(character=self.pk).exists():
@@ -43,7 +46,7 @@ class Character(models.Model):
 
 
 class CharacterAlias(models.Model):
-    """Another name that finds the character."""
+    """Another name of the character, found by every search for names."""
 
     collection = models.ForeignKey(Collection, models.CASCADE, related_name="character_aliases")
     character = models.ForeignKey(Character, models.CASCADE, related_name="aliases")
@@ -52,7 +55,7 @@ class CharacterAlias(models.Model):
     history = HistoryRules(words={"character": "{is} given to {it}"})
 
     def history_clash(self) -> str:
-        """Why an undo cannot leave the alias as it is now: a character has the name by now. Empty where it can."""
+        """Why an undo cannot write this state: a character has the name now. Empty where it can."""
         named = Character.objects.filter(collection=self.collection_id, name__iexact=self.name)
         taken = named.exclude(pk=self.character_id).exists()
         return f"a character is called {self.name} now, so it cannot become an alias again" if taken else ""

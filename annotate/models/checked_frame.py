@@ -1,4 +1,4 @@
-"""CheckedFrame: a person says that every face of a frame has its box, and that every box is one."""
+"""CheckedFrame: a frame whose faces are all reviewed: every face has a box, and every box is a face."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from ingest.models import Frame
 
 
 class CheckedFrame(models.Model):
-    """The boxes that were there then carry `box_by_person`; what a run finds later is no part of the truth."""
+    """The boxes at that time have `box_by_person`; boxes that later runs add are not part of the ground truth."""
 
     frame = models.OneToOneField(Frame, models.CASCADE, related_name="faces_checked")
     by = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="+")

@@ -1,4 +1,4 @@
-"""Claim and Presence: who works on an item right now, and who looks at a page. Both run out by themselves."""
+"""Claim and Presence: who works on which item, and who has which page open. Both expire."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from ingest.models import Collection
 
 
 class ItemKind(models.TextChoices):
-    """What can be worked on: its key is that of the row."""
+    """What can be held; a claim's key is that of the row."""
 
     CLUSTER = "cluster", "cluster of faces"
 
 
 class Claim(models.Model):
-    """A reviewer holds an item until `until`, so that others take the next one.
+    """A reviewer holds an item until `until`, so that others get the next one.
 
-    It never stands in the way of an answer: the versions of what was answered decide.
+    It never blocks a label: the versions of the labelled rows decide.
     """
 
     collection = models.ForeignKey(Collection, models.CASCADE, related_name="claims")
@@ -32,7 +32,7 @@ class Claim(models.Model):
 
 
 class Presence(models.Model):
-    """Somebody has a page of a collection open; `place` names it: `faces`, `frame:12`, `character:3`."""
+    """A person has a page of a collection open; `place` names it: `faces`, `frame:12`, `character:3`."""
 
     collection = models.ForeignKey(Collection, models.CASCADE, related_name="presences")
     user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="+")

@@ -1,4 +1,4 @@
-"""Evaluation: one measurement of a model, asked for on a page: on a folder whose truth is known, or on a collection."""
+"""Evaluation: one measurement of a model, on a folder with known labels or on a collection's reviewed labels."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from ingest.models import Collection, Job
 
 
 class Evaluation(Job):
-    """`scores` and `mistakes` have the form that the kind gives them."""
+    """A measurement; the form of `scores` and `mistakes` depends on its kind."""
 
     kind = models.CharField(max_length=20)
-    # What people said in this collection is the truth; for its members alone. Without one the folder holds the truth.
+    # Its reviewed labels are the ground truth, visible to its members only; None: the folder has the ground truth.
     collection = models.ForeignKey(Collection, models.CASCADE, null=True, blank=True, related_name="evaluations")
     folder = models.CharField(max_length=1000, blank=True)  # "<number of the library folder>:<path below it>"
     model = models.CharField(max_length=100)
-    second = models.CharField(max_length=100, blank=True)  # the model that it is compared with
+    second = models.CharField(max_length=100, blank=True)  # the other model of a comparison
     done = models.PositiveIntegerField(default=0)  # pictures read
-    total = models.PositiveIntegerField(default=0)  # 0: not known
+    total = models.PositiveIntegerField(default=0)  # 0: unknown
     scores = models.JSONField(default=dict, blank=True)
     mistakes = models.JSONField(default=list, blank=True)
     notes = models.JSONField(default=list, blank=True)
@@ -30,12 +30,12 @@ class Evaluation(Job):
 
     @property
     def path(self) -> str:
-        """The folder as people wrote it."""
+        """The folder as shown to people."""
         return self.folder.partition(":")[2] or "/"
 
     @property
     def headline(self) -> str:
-        """The most important figure as text; empty if there is none."""
+        """The main figure as text; empty without one."""
         scores = self.scores
         if "hits_iou30" in scores:
             return (

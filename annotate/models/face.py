@@ -1,4 +1,4 @@
-"""FaceCluster and Face: a box on a frame, what it looks like, and who it is according to whom."""
+"""FaceCluster and Face: a box on a frame, its crop and vector, and who it is."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from ingest.models.fields import SideField
 
 
 class FaceCluster(models.Model):
-    """Faces that look like one person, to be named in one go."""
+    """Similar faces, probably of one character, to be named at once."""
 
     collection = models.ForeignKey(Collection, models.CASCADE, related_name="face_clusters")
     number = models.PositiveIntegerField()
     size = models.PositiveIntegerField(default=0)
-    purity = models.FloatField(default=0)  # 0 to 1: how surely it is one person; the page shows doubtful ones last
+    purity = models.FloatField(default=0)  # 0 to 1: probability of one character; pages show doubtful groups last
     guess = models.ForeignKey(Character, models.SET_NULL, null=True, blank=True, related_name="+")
     guess_score = models.FloatField(null=True, blank=True)
 
@@ -45,7 +45,10 @@ class FaceState(models.TextChoices):
 
 
 class NamedBy(models.TextChoices):
-    """Portraits prefer the last in order of these words (an index): a person's, then a model's and so on."""
+    """Who named a face.
+
+    Portraits prefer the last of these values in alphabetical order (an index): a person, then a model.
+    """
 
     NONE = "", "not named"
     TAGGER = "autotag", "a tagger"
@@ -55,33 +58,33 @@ class NamedBy(models.TextChoices):
     PERSON = "person", "a person"
 
 
-MACHINES = (NamedBy.MODEL, NamedBy.TAGGER)  # whose names somebody may want to look through
+MACHINES = (NamedBy.MODEL, NamedBy.TAGGER)  # names that somebody may want to review
 
 
 class FaceQuerySet(models.QuerySet["Face"]):
     def real(self) -> FaceQuerySet:
-        """Without the boxes that a person called no face."""
+        """Without boxes that a person marked as not a face."""
         return self.exclude(state=FaceState.NOT_A_FACE)
 
     def named(self) -> FaceQuerySet:
         return self.filter(state=FaceState.FACE, character__isnull=False)
 
     def unnamed(self) -> FaceQuerySet:
-        """Faces that still wait for a name: neither named, nor nobody, nor no face."""
+        """Faces without a name: neither named, nor marked as not in the cast or not a face."""
         return self.filter(state=FaceState.FACE, character__isnull=True)
 
     def in_place(self, frame: int, box: tuple[float, float, float, float]) -> FaceQuerySet:
-        """Faces of a frame with the very same box (left, top, right, bottom)."""
+        """Faces of a frame with exactly this box (left, top, right, bottom)."""
         left, top, right, bottom = box
         return self.real().filter(frame=frame, left=left, top=top, right=right, bottom=bottom)
 
     def by_person(self) -> FaceQuerySet:
-        """What a run must not change."""
+        """Labels and boxes by people, which runs never change."""
         return self.filter(named_by=NamedBy.PERSON)
 
 
 class Face(models.Model):
-    """A face box on a frame. Box values are 0 to 1 of the picture: left, top, right, bottom."""
+    """A face box on a frame: left, top, right and bottom, each 0 to 1 of the picture."""
 
     collection = models.ForeignKey(Collection, models.CASCADE, related_name="faces")
     frame = models.ForeignKey(Frame, models.CASCADE, related_name="faces")
@@ -103,9 +106,9 @@ class Face(models.Model):
     named_by = models.CharField(max_length=8, choices=NamedBy.choices, default=NamedBy.NONE, blank=True)
     named_user = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="+")
     is_reference = models.BooleanField(default=False)
-    # Keys of characters that a person said this is not: taken out of their cluster, or a wrong name cleared.
+    # Keys of rejected characters: the face was removed from their cluster, or a wrong name was cleared.
     not_characters = models.JSONField(default=list, blank=True)
-    version = models.PositiveIntegerField(default=1)  # rises with every person's change; stale forms are refused
+    version = models.PositiveIntegerField(default=1)  # rises with every change by a person; stale forms are refused
 
     objects = FaceQuerySet.as_manager()
     history = HistoryRules(
@@ -133,7 +136,7 @@ class Face(models.Model):
     class Meta:
         ordering = ("frame_id", "left", "pk")
         indexes = (
-            # all counts by character and origin, without a look at the rows
+            # all counts by character and origin, from the index alone
             models.Index(fields=("collection", "state", "character", "named_by"), name="face_named"),
             # "does this frame show somebody", likewise
             models.Index(fields=("frame", "state", "character"), name="face_on_frame"),
@@ -147,12 +150,12 @@ class Face(models.Model):
                 condition=models.Q(state="face") & ~models.Q(crop=""),
                 name="face_portrait",
             ),
-            # which row a stored crop belongs to: asked for every crop on every page
+            # which row a stored crop belongs to: a query for every crop of every page
             models.Index(fields=("crop",), name="face_crop"),
         )
 
     def history_clash(self) -> str:
-        """Why an undo cannot leave the row as it is now: another face has the very same box by now."""
+        """Why an undo cannot write this state: another face has exactly this box now. Empty where it can."""
         if self.state == FaceState.NOT_A_FACE:
             return ""
         same = Face.objects.in_place(self.frame_id, (self.left, self.top, self.right, self.bottom))
@@ -161,23 +164,23 @@ class Face(models.Model):
         return ""
 
     def clean(self) -> None:
-        """ValidationError for a box that is turned inside out."""
+        """Raise ValidationError for an inverted box."""
         if self.left > self.right or self.top > self.bottom:
             raise ValidationError("its box is inverted")
 
     @property
     def width(self) -> float:
-        """Of the picture's width."""
+        """Share of the picture's width, 0 to 1."""
         return self.right - self.left
 
     @property
     def height(self) -> float:
-        """Face height ratio: face height over picture height."""
+        """Share of the picture's height, 0 to 1."""
         return self.bottom - self.top
 
 
 class ReferencePicture(models.Model):
-    """A face picture from a references folder: who looks how, without a frame of ours."""
+    """A face picture from a folder of references, without a frame."""
 
     collection = models.ForeignKey(Collection, models.CASCADE, related_name="reference_pictures")
     character = models.ForeignKey(Character, models.CASCADE, related_name="reference_pictures")

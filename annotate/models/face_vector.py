@@ -1,4 +1,4 @@
-"""FaceVector: what another embedder than the collection's says of a face, kept beside the face's own vector."""
+"""FaceVector: a vector of a face by another embedder than the collection's."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ingest.history_rules import HistoryRules
 
 
 class FaceVector(models.Model):
-    """Packed as its embedder packs. Stale once the face has another crop; made again on demand, so in no backup."""
+    """Packed in the embedder's format. Stale once the face has another crop; computed on demand, so not in backups."""
 
     face = models.ForeignKey(Face, models.CASCADE, related_name="vectors")
     model_version = models.ForeignKey(ModelVersion, models.CASCADE, related_name="+")

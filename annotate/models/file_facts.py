@@ -1,4 +1,4 @@
-"""FileFacts and FileCaption: what files beside a picture say of it that is no tag; made anew from their texts."""
+"""FileFacts and FileCaption: content of files next to a picture that is not a tag; recomputed from their texts."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from ingest.models import Frame
 
 
 class FileFacts(models.Model):
-    """Score and rating as in the files, and notes on what was not understood or not used."""
+    """Score and rating from the files, and notes on unused or unrecognized text."""
 
     frame = models.OneToOneField(Frame, models.CASCADE, related_name="file_facts")
     score = models.IntegerField(null=True, blank=True)
-    rating = models.CharField(max_length=40, blank=True)  # "s" or "safe", as it stands there
-    rating_scheme = models.CharField(max_length=4, blank=True)  # by which its letter was read: old, new, or not known
+    rating = models.CharField(max_length=40, blank=True)  # "s" or "safe", as in the file
+    rating_scheme = models.CharField(max_length=4, blank=True)  # the scheme for its letter: old, new, or unknown
     left = models.JSONField(default=list, blank=True)  # texts
 
     class Meta:
@@ -21,12 +21,12 @@ class FileFacts(models.Model):
 
     @property
     def rating_unread(self) -> bool:
-        """Whether there is a rating whose meaning is not known."""
+        """Whether there is a rating of unknown meaning."""
         return any(text.startswith("rating ") for text in self.left)
 
 
 class FileCaption(models.Model):
-    """A sentence or more about a picture from a file beside it, or beside a copy that was dropped."""
+    """A caption from a file next to a picture, or next to a dropped duplicate of it."""
 
     frame = models.ForeignKey(Frame, models.CASCADE, related_name="file_captions")
     beside = models.ForeignKey(Frame, models.CASCADE, related_name="+")  # the frame itself, or its copy

@@ -1,4 +1,4 @@
-"""FrameCharacter: who is on a picture, by a person, a file beside it, or a tagger; also where no face is seen."""
+"""FrameCharacter: a character of a picture, from a person, a file or a tagger; also without a visible face."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ingest.models import Frame
 
 
 class NameOrigin(models.TextChoices):
-    """Whose word it is, the highest first (`algorithms.name_evidence.RANKS`)."""
+    """Where a name comes from, the highest rank first (`algorithms.name_evidence.RANKS`)."""
 
     PERSON = "person", "a person"
     COPY = "copy", "a person, on a copy"
@@ -22,10 +22,10 @@ class NameOrigin(models.TextChoices):
 
 
 class FrameCharacter(models.Model):
-    """A character of a frame. `yes` counts for folders, metadata, captions and searches as a named face does.
+    """A character of a frame. `yes` applies to folders, metadata, captions and searches as a named face does.
 
-    A person's yes and no stay; the others follow from their evidence, and are `no` where what people said of the faces
-    leaves no room for them.
+    Labels by people are kept. The others follow from their evidence; they are `no` where the labelled faces contradict
+    them.
     """
 
     frame = models.ForeignKey(Frame, models.CASCADE, related_name="frame_characters")
@@ -52,5 +52,5 @@ class FrameCharacter(models.Model):
 
     @property
     def by_person(self) -> bool:
-        """What no run changes."""
+        """Whether runs must not change it."""
         return self.origin == NameOrigin.PERSON

@@ -1,4 +1,4 @@
-"""ModelJob, ModelTiming: what is being done to the models folder, and how fast models are on this machine."""
+"""ModelJob, ModelTiming: work on the models folder, and the speed of models on this machine."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from ingest.models import Job
 
 
 class ModelJob(Job):
-    """One download, check, import or measurement of a model, asked for on the models page."""
+    """One download, check, import or measurement of a model, started on the models page."""
 
     class Act(models.TextChoices):
         DOWNLOAD = "download", "Download"
@@ -24,7 +24,7 @@ class ModelJob(Job):
     created_at = models.DateTimeField(auto_now_add=True)
     done_bytes = models.BigIntegerField(default=0)
     total_bytes = models.BigIntegerField(default=0)
-    message = models.TextField(blank=True)  # the file it is at, then what came out
+    message = models.TextField(blank=True)  # the current file, then the result
 
     class Meta:
         ordering = ("-pk",)
@@ -36,7 +36,7 @@ class ModelJob(Job):
 
 
 class ModelTiming(models.Model):
-    """How long a model takes for a picture on a device of this machine, reading of files left out."""
+    """Milliseconds per picture of a model on a device of this machine, without reading files."""
 
     task = models.CharField(max_length=20)
     name = models.CharField(max_length=100)

@@ -1,4 +1,4 @@
-"""ModelVersion: which model said something, exactly."""
+"""ModelVersion: exactly which model a label comes from."""
 
 from __future__ import annotations
 

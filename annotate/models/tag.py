@@ -1,4 +1,4 @@
-"""Tag, its aliases, and what is said of a frame."""
+"""Tag, TagAlias, FrameTag: the vocabulary, and the tags of frames."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ingest.models import Frame
 
 
 class TagCategory(models.IntegerChoices):
-    """Danbooru's numbers."""
+    """The categories, with Danbooru's numbers."""
 
     GENERAL = 0, "general"
     ARTIST = 1, "artist"
@@ -23,14 +23,17 @@ class TagCategory(models.IntegerChoices):
 
 class TagQuerySet(models.QuerySet["Tag"]):
     def visible_in(self, collection: int) -> TagQuerySet:
-        """The common vocabulary, and what was said of frames of this collection; by its key."""
+        """The common vocabulary, and the tags used on frames of this collection; by its key."""
         count = apps.get_model("annotate", "TagCount")
         here = count.objects.filter(collection_id=collection, tag_id=models.OuterRef("pk"), n__gt=0)
         return self.filter(models.Q(common=True) | models.Exists(here))
 
     def completing(self, text: str) -> TagQuerySet:
         """Tags that the typed text may mean, best first: the tag itself, then by prefix, alias, start of a later word,
-        middle of a word; each kind by falling count. One or two letters only complete prefixes. Slice the result."""
+        middle of a word; each kind by falling count.
+
+        One or two letters only complete prefixes. Slice the result.
+        """
         typed = "_".join(text.lower().split())
         if not typed:
             return self.none()
@@ -53,14 +56,14 @@ class Tag(models.Model):
 
     NOT_FROM_BACKUP = frozenset(
         {"common", "post_count", "changed_at"}
-    )  # of a tag that a backup brings: else it spoke to everybody
+    )  # unless a backup brings the tag: everybody would see its text
 
     name = models.CharField(max_length=200, unique=True)
     category = models.PositiveSmallIntegerField(choices=TagCategory.choices, default=TagCategory.GENERAL)
     post_count = models.PositiveIntegerField(default=0)
-    # Of an imported vocabulary: seen everywhere. Words of people, files and models are seen where they are used.
+    # From an imported vocabulary: visible everywhere. Tags of people, files and models are visible where they are used.
     common = models.BooleanField(default=False)
-    changed_at = models.DateTimeField(auto_now=True, null=True)  # tells processes that the vocabulary is another
+    changed_at = models.DateTimeField(auto_now=True, null=True)  # tells processes that the vocabulary changed
 
     objects = TagQuerySet.as_manager()
 
@@ -76,21 +79,21 @@ class Tag(models.Model):
 
 
 class TagAlias(models.Model):
-    """Another spelling that means a tag."""
+    """Another spelling of a tag."""
 
     name = models.CharField(max_length=200, unique=True)
     tag = models.ForeignKey(Tag, models.CASCADE, related_name="aliases")
 
 
 class TagState(models.TextChoices):
-    """No row = not reviewed. `no` is a person's word that the tag is wrong here; no model brings it back."""
+    """Without a row: not reviewed. `no` is a person's rejection; no model adds the tag again."""
 
     YES = "yes", "yes"
     NO = "no", "no"
 
 
 class FrameTag(models.Model):
-    """A tag said of a frame, by a model (with its score) or by a person."""
+    """A tag of a frame, by a model (with its score) or by a person."""
 
     frame = models.ForeignKey(Frame, models.CASCADE, related_name="frame_tags")
     tag = models.ForeignKey(Tag, models.CASCADE, related_name="frame_tags")
@@ -98,7 +101,7 @@ class FrameTag(models.Model):
     score = models.FloatField(default=1.0)
     model_version = models.ForeignKey(ModelVersion, models.PROTECT, null=True, blank=True, related_name="+")
     by = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="+")
-    by_person = models.BooleanField(default=False)  # stays true when the account is deleted
+    by_person = models.BooleanField(default=False)  # stays true after the account is deleted
     at = models.DateTimeField(auto_now=True)
 
     history = HistoryRules(

@@ -1,4 +1,4 @@
-"""TagList: a list that a collection's people uploaded, by which machines' tags are dropped."""
+"""TagList: an uploaded list of a collection by which tags of models are dropped."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from ingest.models import Collection
 
 
 class TagList(models.Model):
-    """Which tags include others, or which nobody wants. Of each kind one at most is used; older ones stay to choose."""
+    """Implied or unwanted tags. At most one list per kind is in use; older ones can be chosen again."""
 
     class Kind(models.TextChoices):
         INCLUDED = "included", "Implied tags"
@@ -18,9 +18,9 @@ class TagList(models.Model):
     collection = models.ForeignKey(Collection, models.CASCADE, related_name="tag_lists")
     kind = models.CharField(max_length=10, choices=Kind.choices)
     name = models.CharField(max_length=200)  # of the file, as the person sees it
-    text = models.TextField()  # the file as it came
+    text = models.TextField()  # the file's text
     digest = models.CharField(max_length=16)
-    tags = models.PositiveIntegerField()  # how many it speaks of
+    tags = models.PositiveIntegerField()  # how many it lists
     used = models.BooleanField(default=False)
     added_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="+")
     added_at = models.DateTimeField(auto_now_add=True)

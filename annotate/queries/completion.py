@@ -12,11 +12,11 @@ from annotate.algorithms.completion import INSIDE_MIN, Completion
 from annotate.models import Tag, TagAlias, TagCount
 from ingest.models import Collection
 
-NAMES_MAX = 1_000_000  # names and aliases: about 40 MB; a larger vocabulary stays in the database
+NAMES_MAX = 1_000_000  # names and aliases: about 40 MB; a larger vocabulary is searched in the database
 
-OWN_MAX = 5_000  # words of a collection that hold the text; of more the database sorts out the first
+OWN_MAX = 5_000  # tags of a collection that contain the text; with more, the database sorts
 
-# Written out: each key that is typed asks it, and the ORM takes several times as long to put it together.
+# Written out: it runs on every keystroke, and the ORM takes several times as long to build it.
 _STAMP = "SELECT (SELECT MAX(changed_at) FROM annotate_tag WHERE common), (SELECT MAX(id) FROM annotate_tagalias)"
 
 _guard = threading.Lock()
@@ -24,7 +24,7 @@ _cached: tuple[Any, Completion | None] | None = None  # with its stamp
 
 
 def complete(collection: Collection, text: str, *, limit: int) -> list[Tag]:
-    """The first of `Tag.objects.visible_in(collection).completing(text)`, without a scan of all names."""
+    """Return the first of `Tag.objects.visible_in(collection).completing(text)`, without scanning all names."""
     typed = "_".join(text.lower().split())
     common = _common()
     visible = Tag.objects.visible_in(collection.pk)
@@ -40,7 +40,7 @@ def complete(collection: Collection, text: str, *, limit: int) -> list[Tag]:
 
 
 def _words_of_collection(collection: Collection, typed: str) -> list[tuple[int, Tag]]:
-    """Words of the collection that are in no vocabulary, with their kinds: at most OWN_MAX, in no order."""
+    """Return at most OWN_MAX tags of the collection that are not in the vocabulary, with their kinds, unordered."""
     inside = len(typed) >= INSIDE_MIN
     named = Q(name__contains=typed) if inside else Q(name__startswith=typed)
     counted = TagCount.objects.filter(collection_id=collection.pk, tag_id=OuterRef("pk"), n__gt=0)
@@ -56,7 +56,7 @@ def _words_of_collection(collection: Collection, typed: str) -> list[tuple[int, 
 
 
 def _common() -> Completion | None:
-    """The vocabulary as it is now: read again when an import changed it; None where it is too large for memory."""
+    """Return the current vocabulary, reloaded after an import; None where it is too large for memory."""
     global _cached
     with connection.cursor() as cursor:
         cursor.execute(_STAMP)

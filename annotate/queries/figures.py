@@ -25,14 +25,14 @@ from annotate.models import (
 from ingest.models import Collection, Frame, FrameCount, FrameState
 from ingest.stamp import cached
 
-CLUSTER_MIN = 2  # a face that looks like no other is no group
+CLUSTER_MIN = 2  # a face without similar ones is not a group
 CHARACTER_TAGS = 500
 NO_CHARACTER = 0  # in counts
 
 
 @dataclass(slots=True)
 class FaceFigures:
-    """Faces of a collection: `all` without those that are none, and of the characters by key."""
+    """Face counts of a collection: `all` without boxes that are not a face, and by character key."""
 
     all: int
     nobody: int
@@ -46,13 +46,13 @@ class FaceFigures:
 
     @property
     def person(self) -> int:
-        """Named by a person."""
+        """Faces named by a person."""
         return sum(self.by_person.values())
 
 
 @dataclass(slots=True)
 class EpisodeFigures:
-    """Frames of an episode, and of its kept frames those with faces, the faces and how many have a name."""
+    """Counts of an episode: frames; kept ones, those with faces; faces, and named ones."""
 
     distinct: int = 0
     kept: int = 0
@@ -63,8 +63,10 @@ class EpisodeFigures:
 
 @dataclass(slots=True)
 class OverviewFigures:
-    """Frames in all; kept ones, those with faces and with a named face. Of the faces on kept frames: all, named, named
-    by a person, without a name; and clusters that wait for one."""
+    """Counts of a collection: frames; kept ones, those with faces and with a named face.
+
+    Faces on kept frames: all, named, named by a person, unnamed; and clusters that wait for a name.
+    """
 
     distinct: int = 0
     kept: int = 0
@@ -78,7 +80,7 @@ class OverviewFigures:
 
 
 def face_figures(collection: Collection, cache_stamp: str) -> FaceFigures:
-    """As `ingest.stamp.stamp` stands at `mark`."""
+    """Return the counts while `ingest.stamp.stamp` equals `mark`; cached."""
 
     def count() -> FaceFigures:
         rows = FaceCount.objects.filter(collection_id=collection.pk, n__gt=0).order_by()
@@ -111,7 +113,7 @@ def by_origin(collection: Collection, character: int) -> dict[str, int]:
 
 
 def by_episode(collection: Collection, cache_stamp: str) -> dict[int, EpisodeFigures]:
-    """Figures of each episode that has frames."""
+    """Counts of each episode with frames."""
 
     def count() -> dict[int, EpisodeFigures]:
         figures: dict[int, EpisodeFigures] = {}
@@ -147,7 +149,7 @@ def appearances(collection: Collection, cache_stamp: str) -> dict[int, dict[int,
 
 
 def _faces_by_episode(collection: Collection, cache_stamp: str) -> dict[tuple[int, int, str], int]:
-    """By character (NO_CHARACTER: no name), episode, and state of the frame."""
+    """Faces by character (NO_CHARACTER: unnamed), episode, and state of the frame."""
 
     def count() -> dict[tuple[int, int, str], int]:
         rows = FaceCount.objects.filter(collection_id=collection.pk, state=FaceState.FACE, n__gt=0).order_by()
@@ -158,7 +160,7 @@ def _faces_by_episode(collection: Collection, cache_stamp: str) -> dict[tuple[in
 
 
 def overview_figures(collection: Collection) -> OverviewFigures:
-    """Figures of the whole collection: the steps from frames to names, and what waits for a name."""
+    """Counts of the collection: the steps from frames to names, and what waits for a name."""
     figures = OverviewFigures()
     frames = FrameCount.objects.filter(collection_id=collection.pk).order_by()
     for state, with_faces, n in frames.values_list("state", "with_faces").annotate(sum=Sum("n")):
@@ -184,13 +186,13 @@ def overview_figures(collection: Collection) -> OverviewFigures:
 
 
 def waiting_clusters(collection: Collection) -> Any:
-    """Clusters of several faces of which some wait for a name."""
+    """Clusters of at least two faces of which some wait for a name."""
     waiting = Face.objects.filter(cluster=OuterRef("pk")).unnamed()
     return FaceCluster.objects.filter(Exists(waiting), collection=collection, size__gte=CLUSTER_MIN)
 
 
 def waiting_clusters_count(collection: Collection, cache_stamp: str) -> int:
-    """How many rows the faces page has in all."""
+    """The number of rows of the faces page."""
     return cached("clusters", cache_stamp, lambda: int(waiting_clusters(collection).count()))
 
 
@@ -214,7 +216,7 @@ def stills(collection: Collection, count: int) -> dict[int, list[str]]:
 
 
 def character_tags(collection: Collection) -> list[tuple[str, int]]:
-    """Character tags of kept frames with how many have each, the most first; at most CHARACTER_TAGS."""
+    """Character tags of kept frames with their counts, the most frequent first; at most CHARACTER_TAGS."""
     tags = Tag.objects.filter(category=TagCategory.CHARACTER)
     rows = FrameTag.objects.filter(
         tag__in=tags, state=TagState.YES, frame__collection=collection, frame__state=FrameState.KEPT

@@ -1,4 +1,4 @@
-"""Translation of the frames page's query to a QuerySet, field by field: no user-supplied name reaches the ORM."""
+"""Translate the frames page's query to a QuerySet, field by field: no user-supplied name reaches the ORM."""
 
 from __future__ import annotations
 
@@ -23,16 +23,17 @@ from annotate.models import (
 from ingest.models import Collection, DropReason, Frame, FrameState
 from ingest.params import as_int
 
-HITS_MAX = 5_000  # keys that are handed on; more hits are met soon in page order
-RARE_TAG_FRAMES = 150_000  # so many entries of an index are read in some tens of milliseconds
+HITS_MAX = 5_000  # keys that are passed on; with more matches, the walk in page order is short
+RARE_TAG_FRAMES = 150_000  # index entries: read within some tens of milliseconds
 LOOKUPS = {"=": "exact", ">=": "gte", "<=": "lte", ">": "gt", "<": "lt"}
 IS_VALUES = ("named", "unnamed", "excluded", "decided", "captioned", "described", "filecaptioned", "unread", "untagged")
 
 
 def frames(collection: Collection, terms: list[Term]) -> QuerySet[Frame]:
-    """The collection's frames that meet all terms, by episode and time; kept ones unless `state:` says else.
+    """Return the collection's frames that match all terms, by episode and time; kept ones unless `state:` says
+    otherwise.
 
-    Raises QueryError, in words. A few small queries for names; the QuerySet itself is lazy.
+    Raises QueryError with a message for the user. Runs a few small queries for names; the QuerySet itself is lazy.
     """
     rows = Frame.objects.filter(collection=collection)
     if not any(term.key in ("state", "reason", "like") for term in terms):
@@ -64,7 +65,7 @@ def _shot(collection: Collection, value: str) -> Q:
 
 
 def _character(collection: Collection, value: str) -> Q:
-    # No condition on the collection: frame and character are of it, and the index answers without a look at the rows.
+    # No condition on the collection: frame and character belong to it, and the index alone answers.
     real = Face.objects.filter(frame=OuterRef("pk"), state=FaceState.FACE)
     in_picture = FrameCharacter.objects.filter(frame=OuterRef("pk"), state=TagState.YES)
     if value == "unnamed":
@@ -80,7 +81,7 @@ def _character(collection: Collection, value: str) -> Q:
         raise QueryError(f"There is no character {value!r} here.")
     characters |= set(names.filter(parent_id__in=characters).values_list("pk", flat=True))
     by_face = Q(Exists(real.filter(character_id__in=characters)))
-    # Asked first: an OR of two questions keeps the database from using an index for either.
+    # Queried first: an OR of the two conditions would use no index.
     if not FrameCharacter.objects.filter(character_id__in=characters, state=TagState.YES).exists():
         return by_face
     return by_face | Q(Exists(in_picture.filter(character_id__in=characters)))
@@ -94,7 +95,7 @@ def _tag(collection: Collection, value: str) -> Q:
 
 def _tag_key(collection: Collection, value: str) -> int:
     name = value.lower().replace(" ", "_")
-    visible = Tag.objects.visible_in(collection.pk)  # that another collection uses a word is nobody's business here
+    visible = Tag.objects.visible_in(collection.pk)  # a tag of another collection must not be revealed here
     tag = visible.filter(name=name).values_list("pk", flat=True).first()
     if tag is None:
         tag = visible.filter(aliases__name=name).values_list("pk", flat=True).first()
@@ -108,10 +109,10 @@ def _tag_key(collection: Collection, value: str) -> int:
 
 
 def _all_tags(collection: Collection, terms: list[Term]) -> Q | None:
-    """Frames with all of the tags, found among those of the rarest; None where that leaves too many.
+    """Return the frames with all of the tags, selected among those of the rarest one; None where it has too many.
 
-    A database that looks at frames in page order walks over thousands for a page of a few hits. So where few frames
-    have all tags their keys are asked for first; where many have them the walk is short.
+    A database that walks frames in page order reads thousands of rows for a page with few matches. So where few frames
+    have all tags, their keys are queried first; where many have them, the walk is short.
     """
     keys = [_tag_key(collection, term.value) for term in terms]
     counts = TagCount.objects.filter(collection_id=collection.pk, tag_id__in=keys, state=TagState.YES)
@@ -182,7 +183,7 @@ _CONDITIONS = {
 
 
 def after(rows: QuerySet[Frame], position: str) -> QuerySet[Frame]:
-    """Rows behind a page mark `episode.index` in page order; all for an empty or broken mark."""
+    """Return the rows after a page mark `episode.index` in page order; all rows for an empty or invalid mark."""
     episode, _, index = position.partition(".")
     e, i = as_int(episode), as_int(index)
     if e is None or i is None:

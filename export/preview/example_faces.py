@@ -1,4 +1,4 @@
-"""Faces of a face set as the export page shows them: at once by Lanczos, and by the real model from a worker, kept."""
+"""Faces of a face set for the export page: at once by Lanczos, and by the real model from a worker, cached."""
 
 from __future__ import annotations
 
@@ -35,20 +35,20 @@ from ingest.pipeline.claims import Kind, Reporter
 from ingest.storage.stored_files import store
 
 SHOWN = Selection(format="webp")
-KEPT = 200  # rows of a collection
-TAKES_MAX_S = 600  # a face; a worker that takes longer hangs
+KEPT = 200  # rows per collection
+TAKES_MAX_S = 600  # per face; a worker that takes longer hangs
 ATTEMPTS_MAX = 2
-PER_TURN = 12  # of a collection, then it is another's turn
-PATIENCE_S = 5  # then the page says that it waits
-WANTED_S = 30  # a face that no page asked for so long is wanted no more; a page asks about every second
+PER_TURN = 12  # per collection, then the next one's turn
+PATIENCE_S = 5  # then the page shows that it waits
+WANTED_S = 30  # a face that no page requested for so long is dropped; pages poll about every second
 OPEN = (RunState.QUEUED, RunState.RUNNING)
 
 
 class FaceKind(Kind[FaceExample]):
-    """Faces to be drawn. One that nobody waits for any more leaves no row."""
+    """Faces to be drawn. A cancelled one leaves no row."""
 
     def close(self, row: FaceExample, state: RunState, *, error: str = "", **values: Any) -> bool:
-        """A face that is cancelled can be asked for again as if it never had been."""
+        """Close a face; a cancelled one can be requested again."""
         if state == RunState.CANCELLED:
             return bool(self.held(row).delete()[0])
         return super().close(row, state, error=error, **values)
@@ -61,12 +61,12 @@ FACES = FaceKind(
 
 @dataclass(frozen=True, slots=True)
 class ExampleFace:
-    """A face for the page: its two pictures as data URIs, `model` "" until (or unless) the model's is there."""
+    """A face for the page: its two pictures as data URIs; `model` is "" until (or unless) the model's is ready."""
 
     part: Part
     resampled: str
     model: str
-    state: str  # "" where no model is asked, "none" where it was not asked yet
+    state: str  # "" without a model, "none" before the request
     error: str
     waits: bool = False  # in a queue for some seconds
     by: str = ""  # the model
@@ -74,7 +74,7 @@ class ExampleFace:
 
 @dataclass(frozen=True, slots=True)
 class FaceProgress:
-    """How far `model` is with the faces of a page. `waits`: no worker has begun for some seconds."""
+    """How many faces of a page `model` has drawn. `waits`: no worker has started for some seconds."""
 
     model: str
     done: int
@@ -89,7 +89,7 @@ class FaceProgress:
 
 
 def progress_of(faces: Sequence[ExampleFace]) -> FaceProgress | None:
-    """None where no face of these needs a model."""
+    """Return the progress; None where no face needs a model."""
     requested = [face for face in faces if face.state]
     if not requested:
         return None
@@ -104,13 +104,13 @@ def progress_of(faces: Sequence[ExampleFace]) -> FaceProgress | None:
 
 
 def by_model(collection: Collection, recipe: Recipe) -> str:
-    """The upscaler of a recipe where it is more than a resampling filter; else ""."""
+    """The upscaler of a recipe where it is a model and not a resampling filter; else ""."""
     name = upscaling.name_of(collection, recipe)
     return "" if name in FILTERS else name
 
 
 def example_faces_of(collection: Collection, recipe: Recipe, parts: Sequence[Part]) -> list[ExampleFace]:
-    """The parts (each with a crop) with what was made of them already. Asks for nothing."""
+    """Return the parts (each with a crop) with the pictures that are ready. Requests nothing."""
     if not parts:
         return []
     upscaler = upscaling.name_of(collection, recipe)
@@ -140,10 +140,10 @@ def example_faces_of(collection: Collection, recipe: Recipe, parts: Sequence[Par
 
 
 def ask(collection: Collection, recipe: Recipe, parts: Iterable[Part], *, again: bool = False) -> bool:
-    """Rows for what the model has not drawn yet, `again` also for what failed; True when something new is to be sent.
+    """Queue the faces that the model has not drawn yet, with `again` also failed ones; True when there are new ones.
 
-    What waits for this collection and no page has asked for since WANTED_S is forgotten: a moved slider leaves no queue
-    behind, and two people at the page do not take each other's faces away.
+    Waiting faces of this collection that no page has requested since WANTED_S are dropped: a moved slider leaves no
+    queue behind, and two people on the page do not drop each other's faces.
     """
     name = by_model(collection, recipe)
     params_by_digest = {
@@ -170,7 +170,7 @@ def ask(collection: Collection, recipe: Recipe, parts: Iterable[Part], *, again:
 
 
 def draw(collection_id: int, *, in_worker: bool = False) -> int:
-    """Make what waits for a collection, what a page asked for last first, a page of faces at most; returns how many.
+    """Draw the waiting faces of a collection, the most recently requested first, at most a page; returns their number.
 
     The upscaler is opened once for all of them.
     """
@@ -184,7 +184,7 @@ def draw(collection_id: int, *, in_worker: bool = False) -> int:
 
 
 def next_collection() -> int | None:
-    """The collection whose turn it is to have its faces drawn."""
+    """The collection whose faces are drawn next."""
     chosen = FACES.next_of(FACES.waiting(), party="collection")
     row = None if chosen is None else FACES.rows().filter(pk=chosen).first()  # it may be gone
     return None if row is None else row.collection_id
@@ -199,7 +199,7 @@ def _work(row: FaceExample, opened: dict[str, Upscaler | KomaError], report: Rep
 
 
 def plain_picture(part: Part, *, filtered: str = known_upscalers.DEFAULT) -> str:
-    """A data URI of the face enlarged by a filter (Lanczos where it is a model's turn); empty when it is gone."""
+    """Return a data URI of the face by a filter (Lanczos instead of a model); empty when the picture is gone."""
     enlarge = ResizeUpscaler(filtered if filtered in FILTERS else known_upscalers.DEFAULT)
     try:
         return _uri(_bytes(part, enlarge))
@@ -208,7 +208,7 @@ def plain_picture(part: Part, *, filtered: str = known_upscalers.DEFAULT) -> str
 
 
 def params_of(part: Part, upscaler: str) -> dict[str, Any]:
-    """All that decides how a face comes out, as JSON values."""
+    """Return all that affects how a face is drawn, as JSON values."""
     assert part.crop is not None
     crop = part.crop
     return {
@@ -223,7 +223,7 @@ def params_of(part: Part, upscaler: str) -> dict[str, Any]:
 
 
 def digest_of(params: dict[str, Any]) -> str:
-    """The key of a row."""
+    """Return the key of a row."""
     return hashlib.sha256(json.dumps(params, sort_keys=True).encode()).hexdigest()
 
 
@@ -244,7 +244,7 @@ def _drawn(params: dict[str, Any], opened: dict[str, Upscaler | KomaError]) -> b
 
 
 def _bytes(part: Part, enlarge: Upscaler) -> bytes:
-    """The very bytes of an export, but as WebP. KomaError where the stored picture is gone."""
+    """Return the same picture as in an export, but as WebP. Raises KomaError where the stored picture is gone."""
     try:
         rgb = read_picture(store().read(part.picture.source), name=part.picture.source).rgb
     except (FileNotFoundError, UnknownName, UnreadablePicture) as error:

@@ -36,12 +36,12 @@ EXAMPLE_KEYS = 200  # frames that the examples are taken from in turn
 HUES = 12
 
 Path = tuple[str, ...]
-Stem = tuple[Length, Length]  # of a file name, and of its short form
+Stem = tuple[Length, Length]  # lengths of a file name, and of its short form
 
 
 @dataclass(frozen=True, slots=True)
 class Counted:
-    """Pictures by signature, left out by reason, by passes of upscaling; and by the lengths of their names."""
+    """Pictures by signature, left out ones by reason, upscaled ones by passes; and the lengths of their names."""
 
     counts: dict[Signature, int]
     left_out: dict[str, int]
@@ -93,11 +93,11 @@ class Preview:
     segments: list[Segment]
     left_out: dict[str, int]
     warnings: list[str]
-    long_paths: tuple[str, ...] = ()  # what short names could help against
+    long_paths: tuple[str, ...] = ()  # warnings that short names may remove
     examples: list[dict[str, Any]] = field(default_factory=list)
-    names: list[str] = field(default_factory=list)  # folders that a weight can be given to
+    names: list[str] = field(default_factory=list)  # folders that can have a weight
     upscaler: str = ""
-    faces: FaceProgress | None = None  # where a model is to enlarge the faces of examples
+    faces: FaceProgress | None = None  # where a model enlarges the example faces
     upscaled: list[tuple[int, int]] = field(default_factory=list)  # passes and how many pictures need them
 
 
@@ -113,7 +113,7 @@ def preview(collection: Collection, recipe: Recipe, *, page: int = 0) -> Preview
     if recipe.output.layout_rules.whole_repeats:
         warnings += repeat_warnings(result)
     if recipe.arrange.short_names:
-        warnings += lengths.warnings  # a button for short names would not help
+        warnings += lengths.warnings  # short names would not help
     rows = _tree(result, recipe)
     example_rows = examples(collection, recipe, cache_stamp=cache_stamp, page=page)
     return Preview(
@@ -133,11 +133,9 @@ def preview(collection: Collection, recipe: Recipe, *, page: int = 0) -> Preview
 
 
 def counted(collection: Collection, recipe: Recipe, *, cache_stamp: str) -> Counted:
-    """Pictures by signature after selection and crops, those left out by reason, and by passes of upscaling.
+    """Return pictures by signature after selection and crops, left out ones by reason, and by upscaling passes.
 
-    Kept until something changes.
-
-    Kept twice: all that any arrangement could ask for, and the much smaller part that this one asks for.
+    Cached until something changes, twice: for all arrangements, and the much smaller part for this one.
     """
     more = json.dumps(recipe.as_dict()["arrange"]) + _factor_text(collection, recipe)
     small = _key("folders", cache_stamp, recipe, more)
@@ -187,7 +185,7 @@ def _counted(collection: Collection, recipe: Recipe, cache_stamp: str) -> Counte
         if reason is not None:
             reasons[reason] += 1
             continue
-        if picture_alone:  # most recipes, and a third quicker
+        if picture_alone:  # most recipes; a third faster
             signature = signature_of(picture)
             counts[signature] += 1
             stems[signature][_stem(picture)] += 1
@@ -213,7 +211,7 @@ def _stem(picture: Picture) -> Stem:
 def _path_lengths(
     collection: Collection, recipe: Recipe, totals: Counted, folders: dict[Signature, Path], result: Balance
 ) -> PathLengths:
-    """Of the dataset under its usual name; numbers that keep two names apart are not counted yet."""
+    """Path lengths of the dataset under its default name, without the numbers that distinguish equal names."""
     written = recipe.output.layout_rules.folders(result)
     lengths = PathLengths(top=length_of(safe_name(f"{collection.name} {timezone.now():%Y-%m-%d}", limit_bytes=80)))
     for signature, stems in totals.stems.items():
@@ -225,7 +223,7 @@ def _path_lengths(
 
 
 def examples(collection: Collection, recipe: Recipe, *, cache_stamp: str, page: int = 0) -> list[dict[str, Any]]:
-    """Five real pictures with their captions, spread over the collection; another page shifts to others."""
+    """Five pictures with their captions, spread over the collection; another page shows others."""
     frame_parts = _examples(collection, recipe, cache_stamp=cache_stamp, page=page)
     faces: dict[int, ExampleFace] = {}
     with_crop = [(index, part) for index, (_, part) in enumerate(frame_parts) if part.crop is not None]
@@ -267,14 +265,14 @@ def _examples(collection: Collection, recipe: Recipe, *, cache_stamp: str, page:
 
 
 def _parts_of_example(picture: Picture, recipe: Recipe, *, factor: int) -> list[Part]:
-    """The part of a picture that stands for it: the picture itself, or its first face where only faces go out."""
+    """The part that represents a picture: the picture itself, or its first face where only faces are exported."""
     if not recipe.face_set.enabled or recipe.face_set.whole:
         return [Part(picture)]
     return parts_of(picture, recipe, factor=factor)[0][:1]
 
 
 def _example_keys(collection: Collection, recipe: Recipe, cache_stamp: str) -> list[int]:
-    """Keys of up to 200 frames that go out, evenly over the collection."""
+    """Keys of up to 200 exported frames, evenly spaced over the collection."""
     name = _key("examples", cache_stamp, recipe)
     known: list[int] | None = cache.get(name)
     if known is not None:
@@ -306,7 +304,7 @@ def _tree(result: Balance, recipe: Recipe) -> list[TreeRow]:
 
 
 def _segments(result: Balance) -> list[Segment]:
-    """Sums over the first two levels, largest first, the many small ones as one."""
+    """Sums over the first two levels, largest first; the many small ones are combined."""
     sums: dict[str, list[float]] = {}
     for share in result.folders:
         name = " / ".join(share.path[:2]) or "all in one folder"

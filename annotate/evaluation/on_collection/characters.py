@@ -30,26 +30,26 @@ from ingest.models import Collection, FrameState
 
 IntArray = npt.NDArray[np.int64]
 FloatArray = npt.NDArray[np.float32]
-FACES_MAX = 3_000  # compared: bounds the matrix of embedders that compare by a network
+FACES_MAX = 3_000  # limits the matrix of embedders that compare by a network
 PEOPLE_MAX = 100
 NOTHING = "Fewer than two characters have faces named by people. Name faces of at least two, then measure."
-A_PERSON = (30, 200)  # faces of one character: at least as many if there are, never more
+A_PERSON = (30, 200)  # faces per character: as many if there are, never more
 
 
 @dataclass(frozen=True, slots=True)
 class Named:
-    """A face that a person named: rows as the database has them; `person` is the identity, whatever the outfit."""
+    """A face named by a person, with its row's keys; `person` is the identity, whatever the outfit."""
 
     face: int
     person: int
     name: str
     frame: int
-    shot_key: int  # the shot, or one by itself: its faces are nearly the same drawing
+    shot_key: int  # the shot (None: one of its own): its faces are nearly the same drawing
     crop: str
 
 
 def named_faces(collection: Collection) -> QuerySet[Face]:
-    """Select faces named by a person, in kept frames, with a crop."""
+    """Return the faces named by a person that have a crop, in kept frames."""
     return (
         Face.objects.named()
         .filter(collection=collection, named_by=NamedBy.PERSON, frame__state=FrameState.KEPT, state=FaceState.FACE)
@@ -58,7 +58,7 @@ def named_faces(collection: Collection) -> QuerySet[Face]:
 
 
 def people(collection: Collection) -> list[Named]:
-    """All of them, by person and face."""
+    """The characters, each once per face."""
     rows = named_faces(collection).values_list(
         "pk", "character_id", "character__name", "character__parent_id", "character__parent__name", "frame_id",
         "frame__shot_id", "crop",
@@ -71,7 +71,7 @@ def people(collection: Collection) -> list[Named]:
 
 
 def evenly(rows: Sequence[Named], count: int) -> list[Named]:
-    """At most `count` of them, spread over their order."""
+    """Return at most `count` items, evenly spaced."""
     places = np.linspace(0, len(rows) - 1, min(len(rows), count)).round().astype(int)
     return [rows[place] for place in places]
 
@@ -96,9 +96,10 @@ def sampled(named_faces: Sequence[Named]) -> tuple[list[Named], list[str]]:
 def measure(
     collection: Collection, embedder: Embedder, progress: Progress, *, shots: Sequence[int], draws: int
 ) -> CharacterScores:
-    """As `evaluate characters`, on what people named here, near-twins removed, faces of one shot never both shown and
-    asked. A number of named faces is left out where fewer than two characters have more. Raises BadInput where that
-    leaves nothing.
+    """Measure naming on a collection's reviewed names, as `evaluate characters` does on a folder.
+
+    Near-duplicates are removed, and faces of one shot are never both named and predicted. A number of named faces is
+    skipped where fewer than two characters have more. Raises BadInput where nothing is left.
     """
     chosen, remarks = sampled(people(collection))
     if len({named.person for named in chosen}) < 2:
@@ -158,7 +159,9 @@ def measure(
 
 
 def _without_twins(chosen: list[Named], progress: Progress, remarks: list[str]) -> tuple[list[Named], int]:
-    """Rows with a readable crop that are no near-twins of earlier ones of their person, and how many twins went."""
+    """Return the rows with a readable crop that are not near-duplicates of earlier ones of their character, and the
+    number removed.
+    """
     progress.expect(len(chosen))
     hashes: dict[int, list[npt.NDArray[np.uint8]]] = {}
     readable: dict[int, list[Named]] = {}
@@ -181,13 +184,13 @@ def _without_twins(chosen: list[Named], progress: Progress, remarks: list[str]) 
 
 
 def _with_more(names: IntArray, count: int) -> IntArray:
-    """Rows of the people with more than `count` rows."""
+    """Rows of the characters with more than `count` rows."""
     people_found, sizes = np.unique(names, return_counts=True)
     return np.flatnonzero(np.isin(names, people_found[sizes > count]))
 
 
 def _within(guess: Guess | None, rows: IntArray) -> Guess | None:
-    """The guess for a part of the rows, numbered anew."""
+    """The prediction function for a part of the rows, renumbered."""
     if guess is None:
         return None
     return lambda named, queries: guess(rows[named], rows[queries])

@@ -1,7 +1,7 @@
-"""Comparison of two embedders on a collection's faces: agreement, and questions for people.
+"""Compare two embedders on a collection's faces: agreement, and questions for people.
 
-A sample of the faces is compared, so that 100,000 take as long as a few thousand: what people named (evenly by
-character), and an even sample of the rest.
+A sample of the faces is compared, so that 100,000 take as long as a few thousand: faces named by people (evenly by
+character) and an even sample of the rest.
 """
 
 from __future__ import annotations
@@ -30,19 +30,19 @@ from ingest.models import Collection, FrameState
 
 FloatArray = npt.NDArray[np.float32]
 IntArray = npt.NDArray[np.int64]
-SAMPLE = 3_000  # faces: shares are known to two points in a hundred
+SAMPLE = 3_000  # faces: shares are accurate to two percentage points
 A_PERSON = 40  # named faces of one character
 QUESTIONS = 400
 PAIRS = 24
-GROUPING = "optics"  # of embedders that compare by a network, as the stage does
+GROUPING = "optics"  # for embedders that compare by a network, as in the stage
 
 
 @dataclass(frozen=True, slots=True)
 class EmbedderScores(Scores):
-    """What a comparison tells; pairs of figures are (first, second). `of` faces are there, `faces` were compared.
+    """Result of a comparison; pairs of figures are (first, second).
 
-    `questions`: (face, character, reference face, said by the first) by their keys; `pairs`: (face, face, put together
-    by the first). Of shares None: nothing to tell them from.
+    Of `of` faces, `faces` were compared. `questions`: (face, character, reference face, whether the first says so), by
+    key; `pairs`: (face, face, whether the first groups them). Shares are 0 to 1; None: cannot be computed.
     """
 
     first: str
@@ -77,7 +77,7 @@ class EmbedderScores(Scores):
 
 @dataclass(frozen=True, slots=True)
 class _Faces:
-    """The faces that are compared, by key; `person` is a character's key or NOBODY."""
+    """The compared faces, by key; `person` is a character's key or NOBODY."""
 
     keys: list[int]
     person: IntArray
@@ -127,7 +127,7 @@ def compare(collection: Collection, embedders: tuple[Embedder, Embedder], progre
 
 
 def across_of(embedder: Embedder, rows: FloatArray) -> Across:
-    """Distances between rows of vectors [N, d] in the embedder's own measure."""
+    """Return the distances between rows of vectors [N, d], in the embedder's metric."""
     if isinstance(embedder, DifferenceEmbedder):
         differences = embedder.differences
         return lambda chosen, others: by_difference.across_of(rows[chosen], rows[others], differences)
@@ -141,7 +141,7 @@ def across_of(embedder: Embedder, rows: FloatArray) -> Across:
 
 
 def groups_of(embedder: Embedder, rows: FloatArray) -> IntArray:
-    """Groups [N] as the stage makes them from vectors alone, without shots; who is in none is alone in one."""
+    """Return groups [N] as the stage forms them, but from vectors alone; a face without a group has its own."""
     if not isinstance(embedder, DifferenceEmbedder):
         return clustering.cluster(clustering.learn_projection(rows).apply(rows)).label
     groups = by_difference.group(
@@ -153,13 +153,13 @@ def groups_of(embedder: Embedder, rows: FloatArray) -> IntArray:
 
 
 def _rand_people(groups: IntArray, person: IntArray) -> float | None:
-    """How far groups are people, on the faces that people named; None with fewer than two people."""
+    """Adjusted Rand index of groups and characters, on faces named by people; None with fewer than two of those."""
     known = person != NOBODY
     return agreement.rand_index(groups[known], person[known]) if len(np.unique(person[known])) > 1 else None
 
 
 def _sample(collection: Collection) -> _Faces:
-    """At most SAMPLE faces: up to half of them named by people, the rest evenly of those without a person's word."""
+    """Return at most SAMPLE faces: up to half of them named by people, the rest evenly from the unreviewed ones."""
     of: dict[int, list[Any]] = {}
     for named_face in named_people(collection):
         of.setdefault(named_face.person, []).append(named_face)

@@ -1,8 +1,8 @@
 """Evaluation of a face detector on frames whose faces people have completely reviewed.
 
-Not every frame with a person's word is such: names are given to groups of crops, without a look at the frame, and a
-face that no model found has no crop. A frame is complete truth where a person said so, or where a person drew or moved
-a box (which is done in the frame itself) and every other box there carries a person's word too.
+A frame with some labels by people may be incomplete: names are given to groups of crops, without opening the frame, and
+a face that no model detected has no crop. A frame is complete where a person marked it so, or where a person drew or
+moved a box (which is done in the frame itself) and every other box there has a label by a person too.
 """
 
 from __future__ import annotations
@@ -22,21 +22,21 @@ from ingest.imaging.decode import UnreadablePicture, read_picture
 from ingest.models import Collection, Frame
 from ingest.storage.stored_files import store
 
-FRAMES_MAX = 1000  # measured of all complete ones, evenly
+FRAMES_MAX = 1000  # of the complete ones, evenly spaced
 CHUNK = 200
 NOTHING = (
     "No frames with all faces reviewed yet. Open some frames, correct their boxes and press “All faces reviewed” on "
     "each."
 )
-# A person vouches for the box itself, not only for who it shows.
+# Drawn, moved or reviewed by a person, not only named.
 VOUCHED = Q(box_by_person=True) | Q(drawn_by__isnull=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Complete:
-    """How much truth there is: frames whose faces are complete, said so by people or settled box by box.
+    """The amount of ground truth: frames whose faces are complete, marked so or labelled box by box.
 
-    Of their faces `drawn` were drawn by people; `found_by` counts the others by the model that found them first.
+    Of their faces `drawn` were drawn by people; `found_by` counts the others by the model that detected them first.
     """
 
     checked: int
@@ -47,23 +47,23 @@ class Complete:
 
     @property
     def frames(self) -> int:
-        """How many count."""
+        """The number of complete frames."""
         return self.checked + self.settled
 
     def how(self) -> str:
-        """Why the frames count, without what there is none of; empty where no frame does."""
+        """Why the frames are complete, without empty parts; empty without frames."""
         parts = [f"in {self.checked:,} a person marked all faces as reviewed"] if self.checked else []
         if self.settled:
             parts.append(f"in {self.settled:,} people drew or moved a box and reviewed every other")
         return ", ".join(parts)
 
     def whence(self) -> str:
-        """Where their faces come from, likewise."""
+        """Where their faces come from, without empty parts."""
         parts = [f"{self.drawn:,} drawn by people"] if self.drawn else []
         return ", ".join(parts + [f"{count:,} first found by {name}" for name, count in self.found_by])
 
     def words(self) -> list[str]:
-        """What the truth is, for the notes."""
+        """A description of the ground truth, for the notes."""
         count = "1 frame" if self.frames == 1 else f"{self.frames:,} frames"
         held = "1 face" if self.faces == 1 else f"{self.faces:,} faces"
         origin = f" ({self.whence()})" if self.faces else ""
@@ -76,7 +76,7 @@ class Complete:
 
 
 def complete(collection: Collection) -> Complete:
-    """What counts, by two queries that fetch a few rows."""
+    """Return the amount of ground truth, by two queries that fetch a few rows."""
     frames = _complete(collection)
     counts = frames.aggregate(checked=Count("pk", filter=Q(said_so=True)), settled=Count("pk", filter=Q(said_so=False)))
     faces = _true_faces(collection).filter(frame__in=frames.values("pk")).order_by()
@@ -87,12 +87,12 @@ def complete(collection: Collection) -> Complete:
 
 
 def complete_frames(collection: Collection) -> tuple[int, ...]:
-    """Keys of the frames that count, in order."""
+    """Keys of the complete frames, in order."""
     return tuple(_complete(collection).order_by("pk").values_list("pk", flat=True))
 
 
 def _complete(collection: Collection) -> QuerySet[Frame]:
-    """The frames that count; `said_so`: a person said so."""
+    """The complete frames; `said_so`: those marked by a person."""
     faces = Face.objects.real().filter(frame=OuterRef("pk")).order_by()
     waiting = faces.exclude(VOUCHED).exclude(named_by=NamedBy.PERSON).filter(is_reference=False)
     rows = Frame.objects.with_picture().filter(collection=collection)
@@ -101,14 +101,14 @@ def _complete(collection: Collection) -> QuerySet[Frame]:
 
 
 def _true_faces(collection: Collection) -> QuerySet[Face]:
-    """Boxes that people stand for; what a run found since is no part of it."""
+    """Boxes confirmed by people; boxes that runs added later are not part of the ground truth."""
     return Face.objects.real().filter(VOUCHED | Q(named_by=NamedBy.PERSON), collection=collection)
 
 
 def measure(collection: Collection, detector: FaceDetector, progress: Progress) -> FaceScores:
-    """Runs the detector on the complete frames, of more than FRAMES_MAX on an even sample; see `evaluation.faces`.
+    """Run the detector on the complete frames, on an even sample of more than FRAMES_MAX; see `evaluation.faces`.
 
-    Raises BadInput where no frame is complete truth.
+    Raises BadInput without complete frames.
     """
     keys = complete_frames(collection)
     if not keys:

@@ -21,7 +21,10 @@ EMBEDDERS = "embedders"
 
 @dataclass(frozen=True, slots=True)
 class OwnKind:
-    """`run(collection, models_dir, options, progress)` measures; it raises KomaError with a text for the user."""
+    """A kind of measurement: `run(collection, models_dir, options, progress)`.
+
+    Raises KomaError with a message for the user.
+    """
 
     name: str
     about: str
@@ -30,10 +33,10 @@ class OwnKind:
     options: tuple[Option, ...] = ()
     own_models: tuple[str, ...] = (registry.BUILTIN,)
     default_model: str = registry.BUILTIN
-    compares: bool = False  # two models beside each other: `second` names the other one
+    compares: bool = False  # a comparison of two models: `second` names the other one
 
     def defaults(self) -> dict[str, Any]:
-        """The values of the options when nobody says otherwise."""
+        """The default values of the options."""
         return {option.name: option.default for option in self.options}
 
 

@@ -6,7 +6,7 @@ from typing import Protocol
 
 
 class Progress(Protocol):
-    """Each method may raise to stop the work: cancelled, or taken over by another worker."""
+    """Each method may raise to stop the measurement: cancelled, or taken over by another worker."""
 
     def expect(self, pictures: int) -> None:
         """Add to the number of pictures to be read."""

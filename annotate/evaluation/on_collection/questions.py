@@ -12,7 +12,7 @@ from ingest.models import Collection, FrameState
 
 @dataclass(frozen=True, slots=True)
 class Side:
-    """What one embedder says: the character, and the named face because of which (None: it is gone)."""
+    """What one embedder says: the character, and the named face that led to it (None: deleted)."""
 
     who: Character
     because: Face | None
@@ -20,7 +20,7 @@ class Side:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """Is `face` the character of `asked`? One embedder says so, the `other` says somebody else (None: gone)."""
+    """Is `face` the character of `asked`? One embedder says so, the `other` says another character (None: deleted)."""
 
     face: Face
     asked_side: Side
@@ -29,14 +29,14 @@ class Question:
 
     @property
     def sides(self) -> tuple[Side | None, Side | None]:
-        """What the first and the second say."""
+        """The answers of the first and of the second embedder."""
         return (self.asked_side, self.other) if self.by_first else (self.other, self.asked_side)
 
 
 def open_questions(collection: Collection, rows: Sequence[Sequence[Any]]) -> list[Question]:
-    """Of the stored questions (face, character, reference, by the first) those that nobody has answered yet.
+    """Of the stored questions (face, character, reference, by the first), return those without an answer by a person.
 
-    A face that a person named, called nobody or no face, and a character that was ruled out for it, are answered.
+    Answered are a face that a person named or marked as not in the cast or not a face, and a rejected character.
     """
     stored = [(int(row[0]), int(row[1]), int(row[2]), bool(row[3])) for row in rows if len(row) == 4]
     faces = faces_of(collection, {key for row in stored for key in (row[0], row[2])})
@@ -54,7 +54,7 @@ def open_questions(collection: Collection, rows: Sequence[Sequence[Any]]) -> lis
 
 
 def faces_of(collection: Collection, keys: Iterable[int]) -> dict[int, Face]:
-    """Faces of kept frames of the collection by key, with what a page shows of them."""
+    """Return faces of kept frames of the collection by key, with what a page shows of them."""
     rows = Face.objects.filter(collection=collection, frame__state=FrameState.KEPT)
     return rows.defer("embedding").select_related("frame__episode").in_bulk(set(keys))
 

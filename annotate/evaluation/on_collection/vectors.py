@@ -1,4 +1,4 @@
-"""Vectors of faces by any embedder: the face's stored one, else a separately cached one, computed on demand."""
+"""Vectors of faces by any embedder: the stored one, else a separately cached one, computed on demand."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ from ingest.models import Collection
 from ingest.storage.stored_files import store
 
 FloatArray = npt.NDArray[np.float32]
-BATCH = 16  # faces that are read, described and written at once: a cancel is heard between
+BATCH = 16  # faces per batch; a cancel takes effect between batches
 CHUNK = 500  # faces per query
 
 
 @dataclass(slots=True)
 class Described:
-    """`keys` of faces in order with their vectors [n, length]; remarks on those without one.
+    """`keys` of faces in order with their vectors [n, length]; remarks on faces without one.
 
-    `made` of them were described now, which took the embedder `seconds`.
+    `made` of them were computed now, in `seconds` of the embedder.
     """
 
     keys: list[int]
@@ -39,7 +39,7 @@ class Described:
 
     @property
     def ms_per_face(self) -> float:
-        """0 where all were described before."""
+        """Milliseconds per face; 0 where no vector had to be computed."""
         return 1000 * self.seconds / self.embedded if self.embedded else 0.0
 
 
@@ -49,7 +49,7 @@ def read_head(name: str, face: int) -> Picture:
 
 
 def describe(collection: Collection, keys: list[int], embedder: Embedder, progress: Progress) -> Described:
-    """Vectors of faces of the collection; those that lack one are described now, and kept for the next time."""
+    """Return vectors of faces of the collection; missing ones are computed and cached."""
     version = version_of(embedder.info)
     lacking = _lacking(collection, keys, version)
     progress.expect(len(lacking))
@@ -90,7 +90,7 @@ def _lacking(collection: Collection, keys: list[int], version: ModelVersion) -> 
 
 def _keep(version: ModelVersion, part: list[tuple[int, str]], data: list[bytes]) -> None:
     with transaction.atomic():
-        # One may have been deleted while it was looked at.
+        # One may have been deleted meanwhile.
         existing = set(Face.objects.filter(pk__in=[key for key, _ in part]).values_list("pk", flat=True))
         FaceVector.objects.bulk_create(
             [
