@@ -56,7 +56,7 @@ def faces(request: MemberRequest, collection: Collection) -> HttpResponse:
         "next": f"{page[-1].purity!r}:{page[-1].number}" if more else "",
         "loose": parts.pick_crops(left, places, named=False),
         "told": _suggested_names(left),
-        "cast": cast(collection, cache_stamp),
+        "cast": _cast_by_age(collection, cache_stamp),
         "episodes": list(labels),
         "can_edit": can_edit,
     }
@@ -114,6 +114,11 @@ def cast(collection: Collection, cache_stamp: str) -> list[Person]:
     return cached("cast", cache_stamp, make)
 
 
+def _cast_by_age(collection: Collection, cache_stamp: str) -> list[Person]:
+    """The cast beside the rows: the key of a character stays the same while faces are named."""
+    return sorted(cast(collection, cache_stamp), key=lambda person: person.pk)
+
+
 @member_view(at_least=Role.REVIEWER)
 @require_POST
 @errors_in_words
@@ -141,20 +146,28 @@ def cluster_change(request: HttpRequest, collection: Collection, cluster_id: int
     claims.release(collection=collection, kind=ItemKind.CLUSTER, item=cluster.pk, by=request.user)
     if not is_partial(request):
         return success(request, text, to=reverse("faces", args=[collection.pk]), undo=True)
-    cache_stamp = stamp(collection)
     left = list(FaceCluster.objects.filter(pk=cluster.pk).select_related("guess"))
     add_rows(request, collection, left, labels=collection.episodes.labels(), can_edit=True)
     context = {
         "cluster": left[0] if left and left[0].waiting and action != "name" else None,  # type: ignore[attr-defined]
         "gone": cluster,
         "text": text,
+    }
+    context |= _around(collection)
+    return toast(render(request, "annotate/faces.html#row", context), text, undo=True)
+
+
+def _around(collection: Collection) -> dict[str, Any]:
+    """What a response shows anew beside the changed faces: the cast, the figures above the rows, what to do next."""
+    cache_stamp = stamp(collection)
+    context = {
         "collection": collection,
         "can_edit": True,
-        "cast": cast(collection, cache_stamp),
-        "oob": True,  # the cast beside the rows and the figures above change with every name
+        "cast": _cast_by_age(collection, cache_stamp),
+        "episodes": list(collection.episodes.labels()),
+        "oob": True,
     }
-    context |= bases(collection) | _summary(collection, cache_stamp)
-    return toast(render(request, "annotate/faces.html#row", context), text, undo=True)
+    return context | bases(collection) | _summary(collection, cache_stamp)
 
 
 def _change_some(
@@ -219,5 +232,6 @@ def faces_change(request: HttpRequest, collection: Collection) -> HttpResponse:
     back = as_int(request.POST.get("back"))
     to = reverse("faces", args=[collection.pk]) if back is None else reverse("character", args=[collection.pk, back])
     if is_partial(request):
-        return toast(render(request, "annotate/faces_gone.html", {"faces": chosen}), text, undo=True)
+        context = {"faces": chosen} | _around(collection)
+        return toast(render(request, "annotate/faces.html#selected", context), text, undo=True)
     return success(request, text, to=to, undo=True)

@@ -8,6 +8,7 @@ const rows = () => [...document.querySelectorAll("[data-cluster]")];
 const currentRow = () => document.querySelector("[data-cluster][data-current]");
 const rowOf = (node) => node?.closest?.("[data-cluster]");
 const nameField = (row) => row.querySelector("input[name=name]");
+const looseFaces = () => document.querySelector("form.loose"); // those that match no group
 const isFree = (row) => !row.hasAttribute("data-held"); // nobody else is working on it
 const rowBeside = (row, step) => neighbour(rows(), row, step, isFree);
 
@@ -55,6 +56,7 @@ if (matchMedia("(hover: hover)").matches) choose(rows()[0]);
 document.addEventListener("focusin", (event) => {
   const row = rowOf(event.target);
   if (row && row !== currentRow()) choose(row, { focus: false });
+  if (looseFaces()?.contains(event.target)) choose(null);
 });
 
 document.addEventListener("change", (event) => {
@@ -72,15 +74,16 @@ document.addEventListener("click", ({ target }) => {
   const step = target.closest("[data-go]");
   if (step) choose(rowBeside(currentRow(), Number(step.dataset.go)) || currentRow() || rows()[0]);
   const member = target.closest("[data-cast-name]");
-  if (member && currentRow()) fillName(nameField(currentRow()), member.dataset.castName);
+  const form = currentRow() || looseFaces();
+  if (member && form) fillName(nameField(form), member.dataset.castName);
 });
 
 // Inside an empty name field the arrows change the row and the digits choose from the cast: nothing
 // typed is lost.
 document.addEventListener("keydown", (event) => {
-  const field = event.target.closest("[data-cluster] input[name=name]");
+  const field = event.target.closest("[data-cluster] input[name=name], .loose input[name=name]");
   if (!field || event.isComposing || hasModifier(event)) return;
-  if (!field.value && (event.key === "ArrowDown" || event.key === "ArrowUp")) {
+  if (rowOf(field) && !field.value && (event.key === "ArrowDown" || event.key === "ArrowUp")) {
     event.preventDefault();
     chooseBeside(rowOf(field), event.key === "ArrowDown" ? 1 : -1);
   }
@@ -117,6 +120,11 @@ document.addEventListener("keydown", (event) => {
   }
 });
 
+// The next loose faces are somebody else.
+document.body.addEventListener("htmx:afterRequest", ({ detail }) => {
+  if (detail.successful && detail.elt === looseFaces()) nameField(detail.elt).value = "";
+});
+
 // A row that was named shrinks to a line; the next one takes the focus. Never the wrong one: the
 // response names its row.
 document.body.addEventListener("htmx:beforeSwap", (event) => {
@@ -127,6 +135,8 @@ document.body.addEventListener("htmx:beforeSwap", (event) => {
   setTimeout(() => {
     if (!wasCurrent || currentRow()) return;
     const same = document.getElementById(row.id);
-    choose(same && same.matches("[data-cluster]") ? same : next);
+    const target = same && same.matches("[data-cluster]") ? same : next;
+    if (target) choose(target);
+    else looseFaces()?.querySelector("input[name=face]")?.focus();
   }, AFTER_SWAP_MS);
 });

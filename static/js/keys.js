@@ -1,6 +1,7 @@
 // One listener for all keys. A control with data-key="n" is clicked (or focused:
 // data-key-do="focus") when n is pressed. Letter keys rest while a text field has the focus, while
-// an input method composes, and with Ctrl, Meta or Alt.
+// an input method composes, and with Ctrl, Meta or Alt. A hidden element with data-key and data-help
+// is no control: it tells the list of shortcuts of a key that another script listens to.
 import { keyLabel, pageAction } from "./lib/keyboard.js";
 
 const isShown = (node) =>
