@@ -43,6 +43,8 @@ def compare(request: MemberRequest, collection: Collection) -> HttpResponse:
         context["rows"] = _against_people(collection, get_object_or_404(ModelVersion, pk=pair[0].version))
     elif pair is not None and pair[0].version != pair[1].version:
         context |= _compared(request, collection, pair)
+    if is_partial(request) and "told" not in context:
+        raise Http404("These models have no question here.")
     if is_partial(request):
         return render(request, "annotate/compare/question.html", context | {"collection": collection})
     if "told" not in context:

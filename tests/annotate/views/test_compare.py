@@ -182,6 +182,14 @@ def test_without_answers_with_one_model_and_without_common_frames_the_page_says_
     assert "no frames in common" in html_of(as_bob.get(address))
 
 
+def test_the_next_question_is_asked_for_after_the_answers_are_gone(show: Show, pair: object, as_bob: Client) -> None:
+    url, htmx = reverse("compare", args=[show.collection.pk]), {"HX-Request": "true"}
+    assert as_bob.get(url, {"skip": 1}, headers=htmx).status_code == 200
+    ModelAnswer.objects.all().delete()
+    assert as_bob.get(url, {"skip": 1}, headers=htmx).status_code == 404
+    assert as_bob.get(url).status_code == 200
+
+
 def test_the_empty_page_tells_the_next_step_that_one_may_take(
     show: Show, as_bob: Client, settings: Any, tmp_path: Path
 ) -> None:
