@@ -10,22 +10,27 @@ from django.conf import settings
 from django.core.exceptions import SuspiciousOperation
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, QueryDict
 from django.shortcuts import resolve_url
+from django.utils.cache import patch_vary_headers
 from django.utils.http import url_has_allowed_host_and_scheme
 
 GetResponse = Callable[[HttpRequest], HttpResponseBase]
 KEY_MAX = 2**63 - 1
+HTMX_HEADERS = ("HX-Request", "HX-Target")  # which views read to answer with a page or a part of it
 
 
 def content_security_policy(get_response: GetResponse) -> GetResponse:
     """Add the policy to each response that has none (files of users have a stricter one).
 
-    Responses without a caching rule are private and revalidated each time.
+    Responses without a caching rule are private and revalidated each time. The browser's Back takes them without that:
+    they vary by what htmx sends, or Back would show the part of the page that was fetched last in place of the page.
     """
 
     def middleware(request: HttpRequest) -> HttpResponseBase:
         response = get_response(request)
         response.headers.setdefault("Content-Security-Policy", settings.CONTENT_SECURITY_POLICY)
-        response.headers.setdefault("Cache-Control", "private, no-cache")
+        if "Cache-Control" not in response.headers:
+            response.headers["Cache-Control"] = "private, no-cache"
+            patch_vary_headers(response, HTMX_HEADERS)
         return response
 
     return middleware

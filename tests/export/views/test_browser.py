@@ -55,3 +55,17 @@ def test_a_data_set_is_made_watched_and_downloaded(show: Show, alice: User, page
         page.get_by_role("link", name="Download").click()
     assert download.value.suggested_filename.startswith("Evening set")
     assert download.value.path().stat().st_size > 10_000
+
+
+def test_back_shows_the_whole_page_after_its_list_was_fetched_again(
+    show: Show, alice: User, page_as: Any, queues: str
+) -> None:
+    ExportJob.objects.create(collection=show.collection, name="Waiting")
+    page = page_as(alice, reverse("exports", args=[show.collection.pk]))
+    with page.expect_response(lambda response: "hx-target" in response.request.headers):
+        page.get_by_text("Waiting for a worker").wait_for()
+    page.wait_for_timeout(500)
+    page.goto(page.url.replace("/exports/", "/history/"))
+    page.go_back()
+    page.get_by_text("Waiting for a worker").wait_for()
+    assert page.locator("nav").count() == 1
