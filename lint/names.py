@@ -26,7 +26,7 @@ CEILINGS: dict[str, float] = {
     "training": 2,
     "bench": 2,
     "lint": 2,
-    "tests": 49,
+    "tests": 8,
 }
 
 # Names that are too vague as a whole name, with what to say instead. As part of a longer name they may be fine.

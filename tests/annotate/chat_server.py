@@ -89,13 +89,13 @@ def serving(server: ChatServer, *, tls: ssl.SSLContext | None = None, keep: bool
 
         def do_POST(self) -> None:
             body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-            asked = Asked(self.path, dict(self.headers), body, time.monotonic())
+            request = Asked(self.path, dict(self.headers), body, time.monotonic())
             with lock:
-                server.asked.append(asked)
+                server.asked.append(request)
                 number = len(server.asked)
                 server.at_once += 1
                 server.at_once_most = max(server.at_once_most, server.at_once)
-            reply = server.answer(number, asked)
+            reply = server.answer(number, request)
             try:
                 time.sleep(reply.wait_s)
             finally:
@@ -119,8 +119,8 @@ def serving(server: ChatServer, *, tls: ssl.SSLContext | None = None, keep: bool
             try:
                 if not reply.drip_s:
                     self.wfile.write(data)
-                for at in range(len(data) if reply.drip_s else 0):
-                    self.wfile.write(data[at : at + 1])
+                for index in range(len(data) if reply.drip_s else 0):
+                    self.wfile.write(data[index : index + 1])
                     self.wfile.flush()
                     time.sleep(reply.drip_s)
             except OSError:

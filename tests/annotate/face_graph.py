@@ -52,7 +52,7 @@ def picture_with(
     *cells: tuple[int, int], size: tuple[int, int] = (64, 48), colour: tuple[int, int, int] = (255, 0, 0)
 ) -> NDArray[np.uint8]:
     """A black picture of size (width, height) with whole cells (column, row) in a colour."""
-    made = np.zeros((size[1], size[0], 3), np.uint8)
+    picture = np.zeros((size[1], size[0], 3), np.uint8)
     for column, row in cells:
-        made[row * CELL : (row + 1) * CELL, column * CELL : (column + 1) * CELL] = colour
-    return made
+        picture[row * CELL : (row + 1) * CELL, column * CELL : (column + 1) * CELL] = colour
+    return picture

@@ -42,14 +42,14 @@ class FakeHub:
 
     def answer(self, request: BaseHTTPRequestHandler, *, head: bool) -> None:
         path = unquote(request.path).lstrip("/")
-        given = request.headers.get("Authorization", "")
-        self.asked.append((request.command, path, request.headers.get("Range", ""), given))
+        authorization = request.headers.get("Authorization", "")
+        self.asked.append((request.command, path, request.headers.get("Range", ""), authorization))
         if self.busy > 0:
             self.busy -= 1
             return _plain(request, 503, b"busy")
         if path.startswith("cdn/"):
             return self._bytes(request, self._find(path.removeprefix("cdn/")))
-        if self.token and given != f"Bearer {self.token}":
+        if self.token and authorization != f"Bearer {self.token}":
             return _plain(request, 401, b"who are you")
         if path.startswith("api/models/"):
             return self._about(request, path.removeprefix("api/models/"))
@@ -89,9 +89,9 @@ class FakeHub:
         self, request: BaseHTTPRequestHandler, data: bytes, *, head: bool = False, headers: dict[str, str] | None = None
     ) -> None:
         begin = 0
-        wanted = request.headers.get("Range", "")
-        if wanted and not self.no_ranges:
-            begin = int(wanted.removeprefix("bytes=").partition("-")[0])
+        byte_range = request.headers.get("Range", "")
+        if byte_range and not self.no_ranges:
+            begin = int(byte_range.removeprefix("bytes=").partition("-")[0])
             request.send_response(206)
             request.send_header("Content-Range", f"bytes {begin}-{len(data) - 1}/{len(data)}")
         else:

@@ -70,6 +70,6 @@ def write_yolo(
 
 def red(width: int, height: int) -> NDArray[np.uint8]:
     """A picture of pure red."""
-    made = np.zeros((height, width, 3), np.uint8)
-    made[:, :, 0] = 255
-    return made
+    picture = np.zeros((height, width, 3), np.uint8)
+    picture[:, :, 0] = 255
+    return picture

@@ -83,8 +83,8 @@ def write_classifier(
 
 def installed(folder: Path) -> Installed:
     """The model in a folder, of whatever family it is recognised as."""
-    found = {one.name: one for one in registry.installed(folder.parent)}
-    return found[folder.name]
+    model = {installed_model.name: installed_model for installed_model in registry.installed(folder.parent)}
+    return model[folder.name]
 
 
 def opened(folder: Path) -> Any:
@@ -94,5 +94,5 @@ def opened(folder: Path) -> Any:
 
 def said(scorer: Any, picture: NDArray[np.uint8]) -> list[tuple[str, str, float]]:
     """Name, category and rounded score of what follows for a picture."""
-    found = scorer.accepted_tags.accepted(scorer.scores([picture])[0])
-    return [(label.name, label.category, round(score, 4)) for label, score in found]
+    result = scorer.accepted_tags.accepted(scorer.scores([picture])[0])
+    return [(label.name, label.category, round(score, 4)) for label, score in result]

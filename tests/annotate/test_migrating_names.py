@@ -31,9 +31,9 @@ def test_rows_of_the_last_release_keep_their_names_and_what_files_said() -> None
 
     row = Face.objects.select_related("character").get(pk=face.pk)
     assert (row.character.name, row.named_by) == ("Miku", "person")
-    kept = Frame.objects.select_related("episode__source").get(pk=frame.pk)
-    assert kept.episode.source.rating_scheme == ""
-    facts = facts_of_files([kept])[kept.pk].own_facts
+    kept_frames = Frame.objects.select_related("episode__source").get(pk=frame.pk)
+    assert kept_frames.episode.source.rating_scheme == ""
+    facts = facts_of_files([kept_frames])[kept_frames.pk].own_facts
     assert facts.captions == ("A girl stands.",)
     assert set(tags_of(facts)) == {"miku", "hat"}  # of the rating only a letter is left, which may mean two things
     assert set(tags_of(facts, scheme="old")) == {"miku", "hat", "rating:safe"}

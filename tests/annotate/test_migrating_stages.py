@@ -62,11 +62,11 @@ def test_rows_settings_and_history_of_the_stage_look_are_renamed_and_back() -> N
 
 @pytest.mark.django_db
 def test_one_collection_alone_can_be_renamed_and_what_has_its_new_name_stays() -> None:
-    one, other = rows(apps, "look", "one"), rows(apps, "look", "other")
-    Collection.objects.filter(pk=one.pk).update(run_defaults={"look": {"models": "a"}, "run_models": {"models": "b"}})
-    rename_stages(apps, RENAMED, collection=one.pk)
-    assert Collection.objects.get(pk=one.pk).run_defaults == {"run_models": {"models": "b"}}
-    assert names_of(apps, one.pk)[0] == ["run_models", "tag"]
+    first, other = rows(apps, "look", "one"), rows(apps, "look", "other")
+    Collection.objects.filter(pk=first.pk).update(run_defaults={"look": {"models": "a"}, "run_models": {"models": "b"}})
+    rename_stages(apps, RENAMED, collection=first.pk)
+    assert Collection.objects.get(pk=first.pk).run_defaults == {"run_models": {"models": "b"}}
+    assert names_of(apps, first.pk)[0] == ["run_models", "tag"]
     assert names_of(apps, other.pk) == expected("look")
     assert Operation.objects.count() == Revision.objects.count() == 2
 

@@ -17,36 +17,36 @@ from bench.stand_ins import STAND_INS
     ("name", "labels"), [("wd-vit", 10_861), ("pixai", 13_461), ("mobilenetv3", 5), ("ccip", 0), ("real-esrgan", 0)]
 )
 def test_files_beside_the_network(tmp_path, name, labels):
-    one = STAND_INS[name]
-    assert stand_ins.write_labels(tmp_path / name, one) == labels
+    stand_in = STAND_INS[name]
+    assert stand_ins.write_labels(tmp_path / name, stand_in) == labels
 
-    (found,) = registry.installed(tmp_path)
+    (model,) = registry.installed(tmp_path)
 
-    assert (found.name, found.task) == (name, one.task)
+    assert (model.name, model.task) == (name, stand_in.task)
     table = tmp_path / name / "selected_tags.csv"
-    assert table.is_file() == (one.family in ("wd", "pixai"))
+    assert table.is_file() == (stand_in.family in ("wd", "pixai"))
     if table.is_file():
         assert len(label_lists.read_table(table)) == labels
-    if one.family == "pixai":
-        assert read_stages(tmp_path / name / "preprocess.json").spec.width == one.side
+    if stand_in.family == "pixai":
+        assert read_stages(tmp_path / name / "preprocess.json").spec.width == stand_in.side
 
 
 def test_scorers_are_described_by_their_files(tmp_path):
     for name in ("wd-vit", "pixai", "mobilenetv3"):
         count = stand_ins.write_labels(tmp_path / name, STAND_INS[name])
         (tmp_path / name / "model.onnx").write_bytes(b"stands for a network")
-        told = registry.describe(registry.find(name, tmp_path, task=STAND_INS[name].task))
-        assert len(told.labels) == count
+        description = registry.describe(registry.find(name, tmp_path, task=STAND_INS[name].task))
+        assert len(description.labels) == count
 
 
 def test_every_stand_in_is_of_a_known_family():
-    for one in STAND_INS.values():
-        assert registry.FAMILIES[one.family].task == one.task
+    for stand_in in STAND_INS.values():
+        assert registry.FAMILIES[stand_in.family].task == stand_in.task
 
 
 def test_table_says_what_was_measured_and_what_was_not():
-    looked = hub_models.Measurement(grown_mb=1039.4, first_s=4.62, ms=941.0, pictures=6)
-    row = hub_models.row(STAND_INS["wd-swinv2"], {"parameters": 98.03, "mb": 411.2}, looked)
+    results = hub_models.Measurement(grown_mb=1039.4, first_s=4.62, ms=941.0, pictures=6)
+    row = hub_models.row(STAND_INS["wd-swinv2"], {"parameters": 98.03, "mb": 411.2}, results)
 
     text = hub_models.text_of([row], ["pixai-tagger-v0.9: killed"])
 

@@ -49,9 +49,9 @@ def test_shots_follow_each_other_without_gap(small: tuple[Path, Truth]) -> None:
 
 def test_each_frame_shows_one_drawing_or_is_in_a_transition(small: tuple[Path, Truth]) -> None:
     truth = small[1]
-    shown = truth.drawing_of_frame()
+    drawings = truth.drawing_of_frame()
     blended = {f for t in truth.transitions for f in range(t.start, t.end)}
-    assert {i for i, d in enumerate(shown) if d < 0} == blended
+    assert {i for i, d in enumerate(drawings) if d < 0} == blended
     assert sum(d.frames for d in truth.drawings) == truth.frames - len(blended)
     for drawing in truth.drawings:
         shot = truth.shots[drawing.shot]
@@ -63,10 +63,10 @@ def test_held_drawings_stay_still_in_the_decoded_film_and_other_drawings_differ(
 ) -> None:
     truth = small[1]
     held = {d.id for d in truth.drawings if d.motion == "held"}
-    shown = truth.drawing_of_frame()
+    drawings = truth.drawing_of_frame()
     same, cut = [], []
     starts = {s.start for s in truth.shots}
-    for i, (a, b) in enumerate(itertools.pairwise(shown)):
+    for i, (a, b) in enumerate(itertools.pairwise(drawings)):
         change = float(np.abs(luma[i] - luma[i + 1]).mean())
         if a == b and a in held:
             same.append(change)
@@ -95,11 +95,11 @@ def test_a_face_is_where_the_truth_says_it_is(tmp_path: Path) -> None:
     inside = []
     for drawing in truth.drawings:
         start, end = drawing.runs[0]
-        at = (start + end) // 2
-        for person, (left, top, right, bottom) in truth.faces_at(at):
+        place = (start + end) // 2
+        for person, (left, top, right, bottom) in truth.faces_at(place):
             if person.view != "front" or right - left < 0.06:
                 continue
-            picture = frames[at]
+            picture = frames[place]
             h, w = picture.shape[:2]
             y, x = top * 0.25 + bottom * 0.75, (left + right) / 2
             r, g, b = (int(v) for v in picture[int(y * h), int(x * w)])
@@ -129,15 +129,15 @@ def test_a_full_episode_holds_what_the_demo_needs(seed: int) -> None:
     plans, cast, extras = make_script(seed, FULL)
     assert sum(p.frames for p in plans) == FULL and len(plans) >= 30
     assert len(cast) >= 6 and len({p.name for p in cast}) == len(cast) and len(extras) >= 3
-    hair = [{look.hair for look in p.appearances.values()} for p in cast]
+    hair = [{appearance.hair for appearance in p.appearances.values()} for p in cast]
     assert hair[0] == hair[1]
     changing = [p for p in cast if len(p.appearances) == 2]
     assert len(changing) == 1
     worn = {(a.person.key, a.costume) for p in plans for a in p.actors}
     assert {(changing[0].key, c) for c in changing[0].appearances} <= worn
     assert {p.key for p in cast} <= {k for k, _ in worn}
-    one, two = changing[0].appearances.values()
-    assert one.back != two.back and one.outfit != two.outfit
+    first, second = changing[0].appearances.values()
+    assert first.back != second.back and first.outfit != second.outfit
     views = {pose.view for p in plans for poses, _ in p.beats for pose in poses}
     assert views == {"front", "three_quarter", "side", "back"}
     assert {len(p.actors) for p in plans} >= {0, 1, 2, 3, 4}

@@ -92,12 +92,12 @@ def show(collection: Collection, settings: Any) -> Show:
             tagged=True,
         )
         frames.append(frame)
-        for at, who in enumerate(cast):
+        for index, who in enumerate(cast):
             Face.objects.create(
                 collection=collection,
                 frame=frame,
-                left=0.1 + 0.45 * at,
-                right=0.4 + 0.45 * at,
+                left=0.1 + 0.45 * index,
+                right=0.4 + 0.45 * index,
                 top=0.2,
                 bottom=0.2 + 0.1 * (2 + number % 5),
                 character=people.get(who),

@@ -166,13 +166,13 @@ def outcome(pk: int) -> dict[str, str]:
 
 def half_there(pk: int, expected: dict[str, str]) -> str:
     """What stands in the finished place right after a kill must be whole: the folder, and the zip."""
-    found = files_of(pk)
+    result = files_of(pk)
     zips = {name for name in expected if name.endswith(".zip")}
     folder = {name for name in expected if name != "row"} - zips
-    there = set(found)
-    if there & folder and not folder <= there:
-        return f"{len(there & folder)} of {len(folder)} files stand in the finished folder"
-    wrong = [name for name in there if found[name] != expected.get(name)]
+    paths = set(result)
+    if paths & folder and not folder <= paths:
+        return f"{len(paths & folder)} of {len(folder)} files stand in the finished folder"
+    wrong = [name for name in paths if result[name] != expected.get(name)]
     return f"{wrong[0]} is not whole" if wrong else ""
 
 

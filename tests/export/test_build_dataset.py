@@ -86,8 +86,10 @@ def test_of_two_inputs_of_one_name_the_one_without_a_picture_is_named_and_a_cut_
     for name in ("a", "b", "c"):
         (tmp_path / name).mkdir()
     good = films.film(tmp_path / "a" / "Show - 01.mkv")
-    whole = films.film(tmp_path / "b" / "Show - 01.mkv", seconds=4, shade=120, width=640, height=360).read_bytes()
-    (tmp_path / "b" / "Show - 01.mkv").write_bytes(whole[: len(whole) // 2])
+    complete_film = films.film(
+        tmp_path / "b" / "Show - 01.mkv", seconds=4, shade=120, width=640, height=360
+    ).read_bytes()
+    (tmp_path / "b" / "Show - 01.mkv").write_bytes(complete_film[: len(complete_film) // 2])
     (tmp_path / "c" / "one.png").write_bytes(b"no picture at all")
 
     result = run(
@@ -161,9 +163,9 @@ def test_what_the_browser_says_of_inputs_models_and_stages_is_said_by_a_config_a
     assert (yama.series, yama.label, yama.source.licence_note) == ("Yama", "S2 EP04", "own work")
     assert people.source.image_type == "regularization"
     assert (secret.source.exportable, secret.series, secret.title) == (False, "Other", "Not for others")
-    made = collection.runs.get()
-    assert made.params["detect"] == {"threshold": 0.7, "lbp_step": 7}
-    assert set(made.stages.values_list("stage", flat=True)) == {"extract", "read_pictures", "detect"}
+    created = collection.runs.get()
+    assert created.params["detect"] == {"threshold": 0.7, "lbp_step": 7}
+    assert set(created.stages.values_list("stage", flat=True)) == {"extract", "read_pictures", "detect"}
     assert collection.run_defaults["detect"]["threshold"] == 0.7
     assert list(collection.model_choices.values_list("task", "name")) == [("tags", "none")]
     assert set(result["counts"]["by_level"]) == {"screenshots", "regularization"}
@@ -247,23 +249,26 @@ def test_a_command_that_was_killed_goes_on_and_ends_with_the_same_data_set(tmp_p
     root = Path(__file__).resolve().parents[2]
 
     def call(name: str) -> subprocess.Popen[str]:
-        plain = {key: value for key, value in os.environ.items() if key not in ("DATABASE_URL", "KOMA_EXPORT_DIR")}
+        environment = {
+            key: value for key, value in os.environ.items() if key not in ("DATABASE_URL", "KOMA_EXPORT_DIR")
+        }
         return subprocess.Popen(
             [
                 *(sys.executable, "manage.py", "build_dataset", str(film), "--collection", "C", "--json"),
                 *("--out", str(tmp_path / name / "out"), "--min-faces", "0"),
             ],
             cwd=root,
-            env=plain | {"KOMA_DATA_DIR": str(tmp_path / name / "data"), "DJANGO_SETTINGS_MODULE": "project.settings"},
+            env=environment
+            | {"KOMA_DATA_DIR": str(tmp_path / name / "data"), "DJANGO_SETTINGS_MODULE": "project.settings"},
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
         )
 
-    whole = call("whole")
-    lines = iter(whole.stderr.readline, "")  # type: ignore[union-attr]
+    complete = call("whole")
+    lines = iter(complete.stderr.readline, "")  # type: ignore[union-attr]
     stages = [line.split(":")[0] for line in lines]
-    assert whole.wait() == 0
+    assert complete.wait() == 0
     assert "identify" in stages
 
     for stage in ("extract", "detect", "writing"):

@@ -79,14 +79,14 @@ def exported(collection: Collection, by: User, **selection: Any) -> dict[str, Pa
     assert export_job.execute(job.pk) == RunState.DONE, job.error
     job.refresh_from_db()
     folder = jobs.inside_exports(job.folder)
-    found = {}
+    collected = {}
     for path in folder.rglob("*"):
         if path.suffix not in (".json", ".txt") and path.is_file():
-            found[path.stem.rpartition("_")[2]] = path
+            collected[path.stem.rpartition("_")[2]] = path
             assert json.loads(path.with_suffix(".json").read_text())["filename"] == path.name
-    assert set(found) == set(NAMES)
+    assert set(collected) == set(NAMES)
     assert read_back(folder).unchanged == len(NAMES)
-    return found
+    return collected
 
 
 def pixels(data: bytes) -> Any:
@@ -96,32 +96,32 @@ def pixels(data: bytes) -> Any:
 def test_as_it_came_means_byte_for_byte_whatever_the_format(
     pictures: Collection, alice: User, came: dict[str, bytes]
 ) -> None:
-    found = exported(pictures, alice, format="original")
+    files = exported(pictures, alice, format="original")
     for name, data in came.items():
-        path = found[name.partition(".")[0]]
+        path = files[name.partition(".")[0]]
         assert hashlib.sha256(path.read_bytes()).hexdigest() == hashlib.sha256(data).hexdigest(), name
-    assert {path.suffix for path in found.values()} == {".png", ".jpg", ".gif"}
-    assert found["photo"].suffix == ".jpg"
-    with Image.open(found["moving"]) as image:
+    assert {path.suffix for path in files.values()} == {".png", ".jpg", ".gif"}
+    assert files["photo"].suffix == ".jpg"
+    with Image.open(files["moving"]) as image:
         assert image.n_frames == 2
-    with Image.open(found["see"]) as image:
+    with Image.open(files["see"]) as image:
         assert image.getextrema()[3] == (0, 255)
 
 
 def test_a_png_asked_for_as_png_is_itself_and_all_others_have_the_pixels_of_their_original(
     pictures: Collection, alice: User, came: dict[str, bytes]
 ) -> None:
-    found = exported(pictures, alice, format="png")
-    assert {path.suffix for path in found.values()} == {".png"}
+    files = exported(pictures, alice, format="png")
+    assert {path.suffix for path in files.values()} == {".png"}
     for name in ("plain.png", "grey.png"):
-        assert found[name.partition(".")[0]].read_bytes() == came[name]
-    assert np.array_equal(pixels(found["photo"].read_bytes()), pixels(came["photo.JPEG"]))
-    assert np.array_equal(pixels(found["moving"].read_bytes()), pixels(came["moving.gif"]))
+        assert files[name.partition(".")[0]].read_bytes() == came[name]
+    assert np.array_equal(pixels(files["photo"].read_bytes()), pixels(came["photo.JPEG"]))
+    assert np.array_equal(pixels(files["moving"].read_bytes()), pixels(came["moving.gif"]))
     upright = pixels(came["turned.jpg"])[::-1].transpose(1, 0, 2)
-    assert np.array_equal(pixels(found["turned"].read_bytes()), upright)
+    assert np.array_equal(pixels(files["turned"].read_bytes()), upright)
     veil = np.asarray(Image.open(io.BytesIO(came["see.png"])), np.uint16)
     white = (veil[..., :3] * veil[..., 3:] + 255 * (255 - veil[..., 3:]) + 127) // 255
-    with Image.open(found["see"]) as image:
+    with Image.open(files["see"]) as image:
         assert image.mode == "RGB"
         assert np.array_equal(np.asarray(image), white)
 
@@ -129,9 +129,9 @@ def test_a_png_asked_for_as_png_is_itself_and_all_others_have_the_pixels_of_thei
 def test_a_jpeg_asked_for_as_jpeg_is_not_written_a_second_time(
     pictures: Collection, alice: User, came: dict[str, bytes]
 ) -> None:
-    found = exported(pictures, alice, format="jpeg")
-    assert found["photo"].read_bytes() == came["photo.JPEG"]
-    with Image.open(found["turned"]) as image:
+    files = exported(pictures, alice, format="jpeg")
+    assert files["photo"].read_bytes() == came["photo.JPEG"]
+    with Image.open(files["turned"]) as image:
         assert image.getexif().get(0x0112, 1) == 1  # no reader may leave it lying on its side
         assert image.size == (520, 640)
 
@@ -140,26 +140,26 @@ def test_what_is_made_smaller_begins_with_the_original(
     pictures: Collection, alice: User, came: dict[str, bytes]
 ) -> None:
     """Each is held against the original and against a JPEG of it, which is what earlier versions began with."""
-    found = exported(pictures, alice, format="png", size=512)
+    files = exported(pictures, alice, format="png", size=512)
     for name in ("plain.png", "see.png", "grey.png"):
         rgb = pixels(came[name])
         if name == "see.png":
             continue
         size = (round(640 * 512 / 600), 512)
-        mine = pixels(found[name.partition(".")[0]].read_bytes())
-        assert np.array_equal(mine, cv2.resize(rgb, size, interpolation=cv2.INTER_AREA)), name
+        written_pixels = pixels(files[name.partition(".")[0]].read_bytes())
+        assert np.array_equal(written_pixels, cv2.resize(rgb, size, interpolation=cv2.INTER_AREA)), name
         lossy = pixels(packed(Image.fromarray(rgb), "JPEG", quality=95, subsampling=0))
-        assert not np.array_equal(mine, cv2.resize(lossy, size, interpolation=cv2.INTER_AREA))
+        assert not np.array_equal(written_pixels, cv2.resize(lossy, size, interpolation=cv2.INTER_AREA))
 
 
 def test_as_it_came_made_smaller_keeps_the_format_where_it_is_one_of_the_three(
     pictures: Collection, alice: User, came: dict[str, bytes]
 ) -> None:
-    found = exported(pictures, alice, format="original", size=512)
-    assert {stem: path.suffix for stem, path in found.items()} == {
+    files = exported(pictures, alice, format="original", size=512)
+    assert {stem: path.suffix for stem, path in files.items()} == {
         "plain": ".png", "photo": ".jpg", "see": ".png", "moving": ".png", "turned": ".jpg", "grey": ".png",
     }  # fmt: skip
-    for path in found.values():
+    for path in files.values():
         with Image.open(path) as image:
             assert min(image.size) == 512
             assert image.mode == "RGB"
@@ -178,11 +178,11 @@ def test_crops_do_not_keep_the_whole_picture_from_leaving_as_it_came(
     assert export_job.execute(job.pk) == RunState.DONE
     job.refresh_from_db()
     written = {path.stem: path.read_bytes() for path in jobs.inside_exports(job.folder).rglob("*.png")}
-    whole = next(data for stem, data in written.items() if stem.endswith("_plain"))
+    complete = next(data for stem, data in written.items() if stem.endswith("_plain"))
     cut = next(data for stem, data in written.items() if not stem.endswith("_plain"))
-    assert whole == came["plain.png"]
+    assert complete == came["plain.png"]
     square = pixels(cut)
     rgb = pixels(came["plain.png"])
     side = square.shape[0]
-    at = [x for x in range(rgb.shape[1] - side + 1) if np.array_equal(rgb[:side, x : x + side], square)]
-    assert len(at) == 1
+    columns = [x for x in range(rgb.shape[1] - side + 1) if np.array_equal(rgb[:side, x : x + side], square)]
+    assert len(columns) == 1

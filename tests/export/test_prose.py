@@ -35,9 +35,9 @@ def test_tags_sentences_or_both_by_their_probabilities() -> None:
 
 def test_sentences_instead_of_tags_mix_the_two_kinds_of_pictures() -> None:
     options = CaptionOptions(prose_prob=0.5, prose_instead=True, general_prob=0.0)
-    made = [caption(FACTS, options, key=str(number)) for number in range(400)]
-    assert set(made) == {"A girl smiles.", "1girl, smile"}
-    assert 150 < made.count("A girl smiles.") < 250
+    text = [caption(FACTS, options, key=str(number)) for number in range(400)]
+    assert set(text) == {"A girl smiles.", "1girl, smile"}
+    assert 150 < text.count("A girl smiles.") < 250
     without = caption(Facts(tags=("smile",)), CaptionOptions(prose_prob=1.0, prose_instead=True), key="k")
     assert without == "smile"  # nothing was written about it, so its tags stay
 
@@ -46,8 +46,8 @@ def test_adding_sentences_leaves_all_other_draws_as_they_were() -> None:
     before = CaptionOptions(tags_prob=0.5, general_prob=0.5)
     after = CaptionOptions(tags_prob=0.5, general_prob=0.5, prose_prob=1.0)
     for number in range(50):
-        one, two = (caption(FACTS, options, key=str(number)) for options in (before, after))
-        assert two == ", ".join(filter(None, (one, FACTS.prose)))
+        first, second = (caption(FACTS, options, key=str(number)) for options in (before, after))
+        assert second == ", ".join(filter(None, (first, FACTS.prose)))
 
 
 @pytest.mark.parametrize("version", ["v1.0", "v1.1", "v1.2", "v2"])
@@ -81,8 +81,8 @@ def test_the_caption_written_last_goes_out_and_a_persons_wins(described: Show, a
 
 @pytest.mark.django_db
 def test_crops_say_nothing_of_the_whole_picture(described: Show) -> None:
-    for asked in ({"crops": {"enabled": True}}, {"face_set": {"enabled": True, "least": 8}}):
-        plan = make_plan(rows_from_database.pictures(described.collection), parse(asked))
+    for requested in ({"crops": {"enabled": True}}, {"face_set": {"enabled": True, "least": 8}}):
+        plan = make_plan(rows_from_database.pictures(described.collection), parse(requested))
         cropped = [item.picture.prose for item in plan.items if item.crop is not None]
         assert cropped
         assert set(cropped) == {""}

@@ -104,13 +104,13 @@ def test_the_file_has_a_line_each_the_trainers_reading_is_told_and_a_correction_
     told: Show, alice: User, layout: str, words: str
 ) -> None:
     recipe = parse(LINES | {"output": {"captions": "lines", "layout": layout}})
-    made = jobs.start(collection=told.collection, recipe=recipe, name="Lines", by=alice)
-    export_job.execute(made.pk)
-    made.refresh_from_db()
-    folder = jobs.inside_exports(made.folder)
+    job = jobs.start(collection=told.collection, recipe=recipe, name="Lines", by=alice)
+    export_job.execute(job.pk)
+    job.refresh_from_db()
+    folder = jobs.inside_exports(job.folder)
     (path,) = folder.rglob("yama_S2EP04_000000.txt")
 
-    assert [text for text in made.warnings if words in text]
+    assert [text for text in job.warnings if words in text]
     written = path.read_text().split("\n")
     assert len(written) == 5
     assert written[0].startswith("Hinata, ")

@@ -44,22 +44,22 @@ def made(tmp_path: Path, **sections: Any) -> dict[str, tuple[str, dict[str, Any]
     recipe = {"arrange": {"min_per_combination": 1}, **sections}
     (tmp_path / "recipe.json").write_text(json.dumps(recipe))
     run(art, "--collection", "Art", "--recipe", tmp_path / "recipe.json", "--out", tmp_path / "out", "--min-faces", 0)
-    found = {}
+    collected = {}
     for path in (tmp_path / "out").rglob("*_*.json"):
         caption = path.with_suffix(".txt")
         folder = path.parent.relative_to(tmp_path / "out").as_posix()
-        found[path.stem.partition("_")[2]] = (
+        collected[path.stem.partition("_")[2]] = (
             folder,
             json.loads(path.read_text()),
             caption.read_text() if caption.exists() else "",
         )
-    assert set(found) == {"a", "b", "c", "hydrus", "bom", "score"}
-    return found
+    assert set(collected) == {"a", "b", "c", "hydrus", "bom", "score"}
+    return collected
 
 
 def test_everything_that_files_say_is_in_the_data_set(tmp_path: Path) -> None:
-    found = made(tmp_path, caption={"prose_prob": 1.0, "max_tags": 30})
-    folder, data, caption = found["hydrus"]
+    result = made(tmp_path, caption={"prose_prob": 1.0, "max_tags": 30})
+    folder, data, caption = result["hydrus"]
     assert folder.startswith("1_character/saber/")
     assert (data["character"], data["artist"], data["copyright"], data["rating"]) == (
         ["saber"],
@@ -69,16 +69,16 @@ def test_everything_that_files_say_is_in_the_data_set(tmp_path: Path) -> None:
     )
     assert {"1girl", "blue_eyes"} <= set(data["tags"])
     assert "saber" in caption
-    assert found["a"][1]["prose"] == FILES["a.txt"]
-    assert found["a"][2].endswith(FILES["a.txt"])
-    assert set(FILES["b.txt"].split()) <= set(found["b"][1]["tags"])
-    assert {"1girl", "solo", "silver_hair"} <= set(found["c"][1]["tags"])
-    assert {"1girl", "^_^", ":3", "saber_(fate)"} <= set(found["bom"][1]["tags"])
-    assert "^_^" in found["bom"][2]
+    assert result["a"][1]["prose"] == FILES["a.txt"]
+    assert result["a"][2].endswith(FILES["a.txt"])
+    assert set(FILES["b.txt"].split()) <= set(result["b"][1]["tags"])
+    assert {"1girl", "solo", "silver_hair"} <= set(result["c"][1]["tags"])
+    assert {"1girl", "^_^", ":3", "saber_(fate)"} <= set(result["bom"][1]["tags"])
+    assert "^_^" in result["bom"][2]
     for name in ("b", "c", "bom", "hydrus"):
-        assert "no_humans" not in found[name][1]["tags"]
-        assert "no humans" not in found[name][2]
-    folder, data, _ = found["score"]
+        assert "no_humans" not in result[name][1]["tags"]
+        assert "no humans" not in result[name][2]
+    folder, data, _ = result["score"]
     assert folder.startswith("2_characters/Miku+Rin/")
     assert (data["score"], data["rating"], data["character"]) == (55, "safe", ["Miku", "Rin"])
 

@@ -47,8 +47,8 @@ class DataSet:
 
     def multiplies(self) -> dict[str, float]:
         """What each folder's multiply.txt says."""
-        found = {n.rpartition("/")[0]: d for n, d in self.files.items() if n.rpartition("/")[2] == "multiply.txt"}
-        return {folder: float(text) for folder, text in found.items()}
+        result = {n.rpartition("/")[0]: d for n, d in self.files.items() if n.rpartition("/")[2] == "multiply.txt"}
+        return {folder: float(text) for folder, text in result.items()}
 
     def faces_named(self) -> Counter[str]:
         """How many faces of each character the JSON files tell."""
@@ -58,9 +58,9 @@ class DataSet:
         self, weights: dict[str, float], *, least: float = 1, most: float = 100
     ) -> dict[str, float]:
         """The tree formula: P(child) = P(parent) * w / sum of w; own pictures are a child with the folder's weight."""
-        own = Counter(picture.rpartition("/")[0] for picture in self.pictures)
+        by_folder = Counter(picture.rpartition("/")[0] for picture in self.pictures)
         children: dict[str, set[str]] = {}
-        for folder in own:
+        for folder in by_folder:
             while folder:
                 parent = folder.rpartition("/")[0]
                 children.setdefault(parent, set()).add(folder)
@@ -76,9 +76,9 @@ class DataSet:
 
         def share(folder: str, probability: float) -> None:
             below = sorted(children.get(folder, ()))
-            total = sum(map(weight, below)) + (weight(folder) if own[folder] else 0)
-            if own[folder]:
-                usage[folder] = probability * weight(folder) / total / own[folder]
+            total = sum(map(weight, below)) + (weight(folder) if by_folder[folder] else 0)
+            if by_folder[folder]:
+                usage[folder] = probability * weight(folder) / total / by_folder[folder]
             for child in below:
                 share(child, probability * weight(child) / total)
 

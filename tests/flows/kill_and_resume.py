@@ -63,10 +63,10 @@ def digest_rows() -> dict[str, list[str]]:
         known[key] = hashlib.sha256(repr((key[0], parts)).encode()).hexdigest()
         return known[key]
 
-    found: dict[str, list[str]] = {}
+    collected: dict[str, list[str]] = {}
     for key in rows:
-        found.setdefault(key[0], []).append(of(key))
-    return {name: sorted(hashes) for name, hashes in sorted(found.items())}
+        collected.setdefault(key[0], []).append(of(key))
+    return {name: sorted(hashes) for name, hashes in sorted(collected.items())}
 
 
 def digest_files(folder: Path) -> dict[str, str]:
@@ -169,19 +169,19 @@ def progress_now() -> dict[tuple[str, str], dict[str, Any]]:
 
 def differences(expected: Any, found: Any) -> list[str]:
     """What differs, in words short enough for a failing test."""
-    said = []
+    tags = []
     for key, ours in expected[2].items():
         if found[2].get(key) != ours:
-            said.append(f"{key}: {ours} undisturbed, {found[2].get(key)} after the kill")
+            tags.append(f"{key}: {ours} undisturbed, {found[2].get(key)} after the kill")
     for name in sorted(set(expected[0]) | set(found[0])):
-        ours, theirs = expected[0].get(name, []), found[0].get(name, [])
-        if ours != theirs:
-            both = len(set(ours) & set(theirs))
-            said.append(f"{name}: {len(ours)} rows undisturbed, {len(theirs)} after the kill, {both} equal")
+        ours, others = expected[0].get(name, []), found[0].get(name, [])
+        if ours != others:
+            both = len(set(ours) & set(others))
+            tags.append(f"{name}: {len(ours)} rows undisturbed, {len(others)} after the kill, {both} equal")
     files = set(expected[1].items()) ^ set(found[1].items())
     if files:
-        said.append(f"{len(files)} files differ, for instance {sorted(files)[0][0]}")
-    return said
+        tags.append(f"{len(files)} files differ, for instance {sorted(files)[0][0]}")
+    return tags
 
 
 def check_stage(pk: int, *, kills: int, dice: random.Random, folder: Path) -> dict[str, Any]:
@@ -205,14 +205,14 @@ def check_stage(pk: int, *, kills: int, dice: random.Random, folder: Path) -> di
     }
     result["problems"] = [] if row.state == "done" else [row.error or row.log]
     # Each stage is killed over one episode: the film, or the pictures where the stage is theirs.
-    theirs = row.episode is None or row.episode.source.kind != "pictures" or row.stage == "read_pictures"
-    result["kills"] = kills if row.total and theirs and row.stage not in IN_WORKERS else 0
+    others = row.episode is None or row.episode.source.kind != "pictures" or row.stage == "read_pictures"
+    result["kills"] = kills if row.total and others and row.stage not in IN_WORKERS else 0
     if result["kills"]:
         before.put_back()
         seconds = run_to_end(pk)  # warm now, as the runs to be killed are; and the same again
         sweep()
-        if found := differences(expected, state_now()):
-            result["problems"].append("undisturbed twice: " + "; ".join(found))
+        if results := differences(expected, state_now()):
+            result["problems"].append("undisturbed twice: " + "; ".join(results))
     for _ in range(result["kills"]):
         before.put_back()
         result["killed"] += run_killed(pk, dice.uniform(0.0, seconds))
@@ -220,8 +220,8 @@ def check_stage(pk: int, *, kills: int, dice: random.Random, folder: Path) -> di
         if StageRun.objects.get(pk=pk).state == "queued":
             run_to_end(pk)
             sweep()
-        if found := differences(expected, state_now()):
-            result["problems"].append("; ".join(found))
+        if results := differences(expected, state_now()):
+            result["problems"].append("; ".join(results))
     return result
 
 

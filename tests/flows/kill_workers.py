@@ -50,18 +50,18 @@ def captions() -> Iterator[str]:
     from tests.annotate.chat_server import Asked, ChatServer, Reply, serving
 
     def answer(_: int, asked: Asked) -> Reply:
-        said = hashlib.sha256(asked.picture.tobytes() + asked.prompt.encode()).hexdigest()
-        return Reply(says=f"A picture like {said}.", wait_s=ANSWER_S)
+        tags = hashlib.sha256(asked.picture.tobytes() + asked.prompt.encode()).hexdigest()
+        return Reply(says=f"A picture like {tags}.", wait_s=ANSWER_S)
 
-    ours, theirs = os.pipe()
+    ours, others = os.pipe()
     child = os.fork()
     if child == 0:
         with serving(ChatServer(answer)) as server:
-            os.write(theirs, server.url.encode())
-            os.close(theirs)
+            os.write(others, server.url.encode())
+            os.close(others)
             signal.pause()
         os._exit(0)
-    os.close(theirs)
+    os.close(others)
     try:
         yield os.read(ours, 200).decode()
     finally:  # it holds our output open: whoever reads that to the end would wait for ever
@@ -169,18 +169,18 @@ def check_stage(pk: int, *, kills: int, dice: random.Random, folder: Path, other
     stand.begin()
     seconds = stand.to_end()  # warm now, as the runs to be killed are
     row.refresh_from_db()
-    own = (row.finished_at - row.started_at).total_seconds() if row.finished_at and row.started_at else 0.0
-    result |= {"seconds": round(seconds, 2), "at_work": round(own, 2), "kills": kills, "in_the_middle": 0}
+    local = (row.finished_at - row.started_at).total_seconds() if row.finished_at and row.started_at else 0.0
+    result |= {"seconds": round(seconds, 2), "at_work": round(local, 2), "kills": kills, "in_the_middle": 0}
     for number in range(kills):
         before.put_back()
         stand.begin()
         at_work = number % 4 > 0  # the others also die as they begin and as they end
-        result["killed"] += stand.killed(dice.uniform(0.0, own if at_work else seconds), at_work=at_work)
+        result["killed"] += stand.killed(dice.uniform(0.0, local if at_work else seconds), at_work=at_work)
         result["in_the_middle"] += stand.taken()
         stand.go_on()
         stand.to_end()
-        if found := differences(expected, state_now()):
-            result["problems"].append("; ".join(found))
+        if results := differences(expected, state_now()):
+            result["problems"].append("; ".join(results))
     return result
 
 

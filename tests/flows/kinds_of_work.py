@@ -158,7 +158,7 @@ def export() -> Work:
 
     def files(row: Any) -> dict[str, str]:
         folder = actions.inside_exports(actions.final_folder(row))
-        found = {
+        result = {
             path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
             for path in folder.rglob("*") if path.is_file() and path.suffix == ".png"
         }  # fmt: skip
@@ -166,8 +166,8 @@ def export() -> Work:
         if packed.exists():
             with zipfile.ZipFile(packed) as archive:
                 assert archive.testzip() is None
-                found["zip"] = str(sorted(info.CRC for info in archive.infolist() if info.filename.endswith(".png")))
-        return found
+                result["zip"] = str(sorted(info.CRC for info in archive.infolist() if info.filename.endswith(".png")))
+        return result
 
     def hold(gate: Callable[[], None]) -> None:
         real = export_job.build

@@ -31,17 +31,19 @@ class Launched:
     def __init__(self, data_dir: Path, *, port: int | None = None, arguments: tuple[str, ...] = ("--no-demo",)) -> None:
         self.data_dir = data_dir
         self.port = port or free_port()
-        kept = {k: v for k, v in os.environ.items() if not k.startswith("KOMA_") and k not in ("DATABASE_URL", "DEBUG")}
-        kept.pop("REDIS_URL", None)
-        kept["KOMA_DATA_DIR"], kept["KOMA_PORT"] = str(data_dir), str(self.port)
-        kept["KOMA_DISK_RESERVE_BYTES"] = "0"
-        kept["KOMA_WEB_WORKERS"] = "1"
-        kept.pop("DJANGO_SETTINGS_MODULE", None)
-        self.environment = kept
+        environment = {
+            k: v for k, v in os.environ.items() if not k.startswith("KOMA_") and k not in ("DATABASE_URL", "DEBUG")
+        }
+        environment.pop("REDIS_URL", None)
+        environment["KOMA_DATA_DIR"], environment["KOMA_PORT"] = str(data_dir), str(self.port)
+        environment["KOMA_DISK_RESERVE_BYTES"] = "0"
+        environment["KOMA_WEB_WORKERS"] = "1"
+        environment.pop("DJANGO_SETTINGS_MODULE", None)
+        self.environment = environment
         self.output = ""
         self.process = subprocess.Popen(
             [sys.executable, "-m", "project.serve", *arguments],
-            cwd=ROOT, env=kept, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True,
+            cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True,
         )  # fmt: skip
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
@@ -67,15 +69,15 @@ class Launched:
 
     @property
     def address(self) -> str:
-        found = re.search(r"Koma runs at (\S+)", self.output)
-        assert found, self.output
-        return found.group(1)
+        result = re.search(r"Koma runs at (\S+)", self.output)
+        assert result, self.output
+        return result.group(1)
 
     @property
     def password(self) -> str:
-        found = re.search(r"Log in as admin with the password (\S+)", self.output)
-        assert found, self.output
-        return found.group(1)
+        result = re.search(r"Log in as admin with the password (\S+)", self.output)
+        assert result, self.output
+        return result.group(1)
 
     def family(self) -> list[psutil.Process]:
         """The launcher and everything below it."""

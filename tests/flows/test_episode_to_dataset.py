@@ -19,7 +19,7 @@ NAMES = ("Hinata", "Kokona", "山田 <b>&", "Aoi", "Honoka", "Kaede")
 
 def name_clusters(visitor: Visitor, most: int) -> dict[str, int]:
     """Name clusters from the top without the mouse; returns how many faces each name was given."""
-    page, given = visitor.page, {}
+    page, values = visitor.page, {}
     visitor.rail("Faces")
     for name in NAMES[: min(most, page.locator("[data-cluster]").count())]:
         page.locator("[data-cluster][data-current] input[name=name]:focus").wait_for()
@@ -28,10 +28,10 @@ def name_clusters(visitor: Visitor, most: int) -> dict[str, int]:
         page.keyboard.insert_text(name)
         visitor.press("Enter")
         page.locator(f"#{key}.done").wait_for()
-        said = visitor.toast(f"named {name}").inner_text()
-        given[name] = int(re.match(r"([\d,]+) face", said).group(1).replace(",", ""))  # type: ignore[union-attr]
-    assert given
-    return given
+        tags = visitor.toast(f"named {name}").inner_text()
+        values[name] = int(re.match(r"([\d,]+) face", tags).group(1).replace(",", ""))  # type: ignore[union-attr]
+    assert values
+    return values
 
 
 def correct_a_frame(visitor: Visitor, name: str) -> None:
@@ -130,11 +130,11 @@ def walk(chromium: Any, koma: Launched, film: Path, tmp_path: Path, *, collectio
         visitor.upload(film)
         visitor.start_run()
         visitor.watch_run()
-        given = name_clusters(visitor, clusters)
-        first = next(iter(given))
+        values = name_clusters(visitor, clusters)
+        first = next(iter(values))
         correct_a_frame(visitor, first)
-        made, weights = export(visitor, tmp_path / "made.zip", of=first)
-        check(made, given, weights)
+        path, weights = export(visitor, tmp_path / "made.zip", of=first)
+        check(path, values, weights)
 
 
 def test_a_drawn_film_becomes_a_data_set_in_the_browser(

@@ -31,13 +31,15 @@ class Koma:
     data_dir: Path
 
     def start(self, *arguments: object) -> subprocess.Popen[str]:
-        kept = {k: v for k, v in os.environ.items() if not k.startswith("KOMA_") and k != "DJANGO_SETTINGS_MODULE"}
+        environment = {
+            k: v for k, v in os.environ.items() if not k.startswith("KOMA_") and k != "DJANGO_SETTINGS_MODULE"
+        }
         for name in ("DATABASE_URL", "REDIS_URL"):
-            kept.pop(name, None)
-        kept |= {"KOMA_DATA_DIR": str(self.data_dir), "KOMA_DISK_RESERVE_BYTES": "0"}
+            environment.pop(name, None)
+        environment |= {"KOMA_DATA_DIR": str(self.data_dir), "KOMA_DISK_RESERVE_BYTES": "0"}
         return subprocess.Popen(
             [sys.executable, "manage.py", "build_dataset", *map(str, arguments), "--json"],
-            cwd=ROOT, env=kept, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+            cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         )  # fmt: skip
 
     def run(self, *arguments: object, code: int = 0) -> dict[str, Any]:
@@ -50,7 +52,7 @@ class Koma:
 
 def write_references(film: Path, truth: Truth, folder: Path) -> dict[str, str]:
     """Some of each named person's faces as pictures in a folder of her name; returns the folder of each key."""
-    wanted: dict[int, list[tuple[str, Box]]] = {}
+    expected: dict[int, list[tuple[str, Box]]] = {}
     names: dict[str, str] = {}
     taken: dict[str, int] = {}
     for drawing in truth.drawings:
@@ -60,17 +62,17 @@ def write_references(film: Path, truth: Truth, folder: Path) -> dict[str, str]:
             if person.name and taken.get(person.key, 0) < REFERENCES_EACH and box[3] - box[1] > 0.1:
                 taken[person.key] = taken.get(person.key, 0) + 1
                 names[person.key] = person.name
-                wanted.setdefault(frame, []).append((person.name, box))
+                expected.setdefault(frame, []).append((person.name, box))
     with av.open(str(film)) as container:
         for number, picture in enumerate(container.decode(video=0)):
-            for at, (name, (left, top, right, bottom)) in enumerate(wanted.get(number, ())):
+            for index, (name, (left, top, right, bottom)) in enumerate(expected.get(number, ())):
                 image = picture.to_image()
                 width, height = image.size
                 pad = 0.6 * (bottom - top) * height  # hair belongs to a face
                 side = (left * width - pad, top * height - pad, right * width + pad, bottom * height + pad)
                 (folder / name).mkdir(parents=True, exist_ok=True)
                 crop = image.crop((int(side[0]), int(side[1]), int(side[2]), int(side[3])))
-                crop.resize((192, 192), Image.Resampling.LANCZOS).save(folder / name / f"{number}-{at}.png")
+                crop.resize((192, 192), Image.Resampling.LANCZOS).save(folder / name / f"{number}-{index}.png")
     return names
 
 
@@ -108,21 +110,21 @@ def test_references_name_the_faces_of_a_film_and_exit_codes_tell_the_truth(drawn
     common = ("--collection", "Yama", "--out", tmp_path / "out", "--references", tmp_path / "people")
     common += ("--recipe", recipe)
 
-    told = koma.run(drawn_film, *common)
+    result = koma.run(drawn_film, *common)
 
-    assert told["ok"]
-    assert told["inputs"][0]["episode"]
-    assert {"extract", "dedup", "detect", "tag", "embed", "cluster", "identify", "export"} <= set(told["seconds"])
-    made = DataSet.of_folder(tmp_path / "out")
-    assert len(made.pictures) == told["counts"]["exported"]
-    assert told["counts"]["named"] > 0
-    assert set(made.faces_named()) <= set(names.values())
-    right, wrong = tell(made, truth)
+    assert result["ok"]
+    assert result["inputs"][0]["episode"]
+    assert {"extract", "dedup", "detect", "tag", "embed", "cluster", "identify", "export"} <= set(result["seconds"])
+    path = DataSet.of_folder(tmp_path / "out")
+    assert len(path.pictures) == result["counts"]["exported"]
+    assert result["counts"]["named"] > 0
+    assert set(path.faces_named()) <= set(names.values())
+    right, wrong = tell(path, truth)
     assert right >= 4
     assert wrong <= 0.15 * (right + wrong), (right, wrong)
-    assert made.multiplies() == pytest.approx(made.expected_multiplies({}), abs=0.011)
+    assert path.multiplies() == pytest.approx(path.expected_multiplies({}), abs=0.011)
 
     again = koma.run(drawn_film, lie, *common, code=1)  # one input that does not work; the other is known and done
     assert [entry["ok"] for entry in again["inputs"]] == [True, False]
     assert "lie.mp4" in again["inputs"][1]["reason"]
-    assert DataSet.of_folder(tmp_path / "out").files == made.files
+    assert DataSet.of_folder(tmp_path / "out").files == path.files

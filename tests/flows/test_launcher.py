@@ -31,9 +31,9 @@ def launch(tmp_path: Path) -> Iterator[Launch]:
         return started[-1]
 
     yield start
-    for one in started:
-        family = one.family() if one.process.poll() is None else []
-        one.stop()
+    for item in started:
+        family = item.family() if item.process.poll() is None else []
+        item.stop()
         for process in alive(family):
             process.kill()
 
@@ -60,11 +60,11 @@ def test_it_starts_and_ctrl_c_leaves_no_process_and_a_second_start_keeps_the_dat
     assert alive(family) == []
     assert not (koma.data_dir / "redis" / "redis.sock").exists()
 
-    kept = koma.data_dir / "admin_password"
-    assert stat.S_IMODE(kept.stat().st_mode) == 0o600
+    password_file = koma.data_dir / "admin_password"
+    assert stat.S_IMODE(password_file.stat().st_mode) == 0o600
     again = launch()
     again.wait_until_up()
-    assert again.password == koma.password == kept.read_text().strip()
+    assert again.password == koma.password == password_file.read_text().strip()
 
 
 def test_a_taken_port_is_said_and_the_next_one_used(launch: Launch) -> None:

@@ -79,18 +79,18 @@ def test_every_page_fits_a_phone_and_a_finger_and_can_be_read(phone: Any, live_s
     wrong = []
     for address in pages:
         phone.goto(live_server.url + address)
-        found = phone.evaluate(
+        result = phone.evaluate(
             f"(() => {{ const page = {AUDIT}; return [...page.small({FINGER}), ...page.pale()]; }})()"
         )
         phone.wait_for_load_state("networkidle")
         width = phone.evaluate("document.documentElement.scrollWidth")
         if width != WIDTH:
-            found.append(f"{width} pixels wide: {phone.evaluate(OVER, WIDTH)}")
-        wrong += [f"{address}: {what}" for what in found]
+            result.append(f"{width} pixels wide: {phone.evaluate(OVER, WIDTH)}")
+        wrong += [f"{address}: {what}" for what in result]
     assert not wrong, "\n".join(wrong)
     rail = phone.locator(".rail a")
     assert rail.count() == 8
-    boxes = [one.bounding_box() for one in rail.all()]
+    boxes = [item.bounding_box() for item in rail.all()]
     assert all(box["x"] >= 0 and box["x"] + box["width"] <= WIDTH for box in boxes)
 
 

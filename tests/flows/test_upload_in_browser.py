@@ -195,7 +195,7 @@ def test_a_picture_can_be_pasted(page_as: Any, alice: User, collection: Collecti
 
 def test_a_paste_into_a_field_or_of_text_stays_what_it_was(page_as: Any, alice: User, collection: Collection) -> None:
     page = page_as(alice, f"/c/{collection.pk}/add/")
-    kept = page.evaluate(
+    remaining = page.evaluate(
         """() => {
             const field = document.querySelector("#upload [name=series], input[type=text], input:not([type])");
             const paste = (where, text) => {
@@ -208,7 +208,7 @@ def test_a_paste_into_a_field_or_of_text_stays_what_it_was(page_as: Any, alice: 
             return [paste(field, ""), paste(field, "words"), paste(document.body, "words")];
         }"""
     )
-    assert kept == [True, True, True]  # the browser's own paste was not stopped
+    assert remaining == [True, True, True]  # the browser's own paste was not stopped
     assert page.locator(".upload").count() == 0
 
 
@@ -235,7 +235,7 @@ def test_chosen_pictures_are_packed_into_zips_below_the_servers_limit(
     page.set_input_files("[name=files]", sorted(tmp_path.iterdir()))
     page.wait_for_selector("text=(4 of 4).zip")
     page.locator(".upload .good").nth(3).wait_for()
-    assert all(source_path(one).stat().st_size <= 2500 for one in Source.objects.all())
+    assert all(source_path(item).stat().st_size <= 2500 for item in Source.objects.all())
     assert Source.objects.count() == 4
 
 

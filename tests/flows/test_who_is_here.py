@@ -21,13 +21,13 @@ def row(page: Any, cluster: FaceCluster) -> Any:
 
 @pytest.fixture()
 def third(show: Show) -> FaceCluster:
-    made = FaceCluster.objects.create(collection=show.collection, number=2, size=2, purity=0.2)
+    created = FaceCluster.objects.create(collection=show.collection, number=2, size=2, purity=0.2)
     for n in (7, 8):
         frame = add_frame(show.collection, show.episode, n)
         Face.objects.create(
-            collection=show.collection, frame=frame, left=0.1, top=0.1, right=0.4, bottom=0.6, cluster=made
+            collection=show.collection, frame=frame, left=0.1, top=0.1, right=0.4, bottom=0.6, cluster=created
         )
-    return made
+    return created
 
 
 def test_rows_that_somebody_is_naming_are_marked_and_skipped(

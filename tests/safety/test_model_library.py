@@ -43,11 +43,11 @@ Answer = tuple[int, dict[str, str], bytes]
 @contextmanager
 def answering(answers: dict[str, Answer], *, reason: str = "") -> Iterator[tuple[str, list[tuple[str, str, str]]]]:
     """A server that gives `answers` by path (status, headers, body); its address, and (verb, path, Authorization)."""
-    asked: list[tuple[str, str, str]] = []
+    requests: list[tuple[str, str, str]] = []
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            asked.append((self.command, self.path, self.headers.get("Authorization", "")))
+            requests.append((self.command, self.path, self.headers.get("Authorization", "")))
             status, headers, body = answers.get(self.path, (404, {}, b""))
             self.send_response(status, reason or None)
             for name, value in headers.items():
@@ -68,7 +68,7 @@ def answering(answers: dict[str, Answer], *, reason: str = "") -> Iterator[tuple
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
     thread.start()
     try:
-        yield f"http://127.0.0.1:{server.server_address[1]}", asked
+        yield f"http://127.0.0.1:{server.server_address[1]}", requests
     finally:
         server.shutdown()
         server.server_close()

@@ -74,11 +74,11 @@ def raw_server(talk: Callable[[socket.socket], None]) -> Iterator[str]:
     def serve() -> None:
         while not over.is_set():
             with suppress(OSError):
-                wire, _ = listening.accept()
-                with wire, suppress(OSError):
-                    wire.settimeout(10)
-                    wire.recv(1 << 20)
-                    talk(wire)
+                connection, _ = listening.accept()
+                with connection, suppress(OSError):
+                    connection.settimeout(10)
+                    connection.recv(1 << 20)
+                    talk(connection)
 
     thread = threading.Thread(target=serve, daemon=True)
     thread.start()

@@ -98,6 +98,6 @@ def test_no_labelled_face_is_lost_behind_gathered_objects() -> None:
 def test_painting_over_keeps_the_size_of_a_picture() -> None:
     rng = np.random.default_rng(11)
     for _ in range(60):
-        made = painted(rng, _clutter(12, 96, 80))
-        assert made.shape == (96, 80, 3)
-        assert made.dtype == np.uint8
+        created = painted(rng, _clutter(12, 96, 80))
+        assert created.shape == (96, 80, 3)
+        assert created.dtype == np.uint8

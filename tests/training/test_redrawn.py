@@ -45,9 +45,9 @@ def test_what_is_told_of_a_drawing_is_what_is_drawn():
     for number in range(3):
         who = redrawn.somebody(50 + number)
         for hand in range(2):
-            answers, asked = truth(redrawn.plan(np.random.default_rng([50 + number, hand, 5]), who), tone=who.tone)
+            answers, is_asked = truth(redrawn.plan(np.random.default_rng([50 + number, hand, 5]), who), tone=who.tone)
             assert np.array_equal(material.answers[2 * number + hand], answers)
-            assert np.array_equal(material.is_labelled[2 * number + hand], asked)
+            assert np.array_equal(material.is_labelled[2 * number + hand], is_asked)
 
 
 def test_shut_eyes_have_no_colour_to_be_asked_for():
@@ -57,9 +57,11 @@ def test_shut_eyes_have_no_colour_to_be_asked_for():
         for plan in (redrawn.plan(np.random.default_rng(seed), who) for seed in range(500))
         if plan.pose.eyes == 0.0
     )
-    answers, asked = truth(shut, tone=who.tone)
+    answers, is_asked = truth(shut, tone=who.tone)
     assert answers[TAGS.index("closed_eyes")] == 1
-    assert not any(asked[at] for at, name in enumerate(TAGS) if name.endswith("_eyes") and name != "closed_eyes")
+    assert not any(
+        is_asked[index] for index, name in enumerate(TAGS) if name.endswith("_eyes") and name != "closed_eyes"
+    )
 
 
 @pytest.mark.parametrize("name", sorted(HAIR))

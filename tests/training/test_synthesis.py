@@ -21,9 +21,9 @@ SIDES = (14.0, 80.0)
 
 
 def test_the_same_seed_gives_the_same_canvas() -> None:
-    made = [canvas(np.random.default_rng(5), 128, Material(), sides=SIDES) for _ in range(2)]
-    assert np.array_equal(made[0][0], made[1][0])
-    assert np.array_equal(made[0][1], made[1][1])
+    created = [canvas(np.random.default_rng(5), 128, Material(), sides=SIDES) for _ in range(2)]
+    assert np.array_equal(created[0][0], created[1][0])
+    assert np.array_equal(created[0][1], created[1][1])
 
 
 def test_canvases_have_faces_of_the_asked_size_that_can_be_seen() -> None:
@@ -45,7 +45,7 @@ def test_canvases_have_faces_of_the_asked_size_that_can_be_seen() -> None:
 def test_scenery_has_the_asked_size_with_and_without_crops() -> None:
     crops = [np.full((40, 56, 3), 90, np.uint8)]
     rng = np.random.default_rng(7)
-    assert {scene(rng, 96, given).shape for given in ([], crops) for _ in range(30)} == {(96, 96, 3)}
+    assert {scene(rng, 96, values).shape for values in ([], crops) for _ in range(30)} == {(96, 96, 3)}
 
 
 def test_a_cut_of_a_drawn_scene_keeps_the_face_where_the_truth_says() -> None:
@@ -105,15 +105,15 @@ def test_a_pasted_face_lies_where_its_box_says() -> None:
         tile, _, (x, y, width, height) = warp(rng, crop, np.ones((64, 64), np.float32), 40.0, tilted=1.0)
         rows, columns = np.nonzero(tile[..., 0] > 127)
         seen = columns.min(), rows.min(), columns.max() + 1, rows.max() + 1
-        told = x - width / 2, y - height / 2, x + width / 2, y + height / 2
-        assert np.abs(np.subtract(seen, told)).max() <= 2
+        result = x - width / 2, y - height / 2, x + width / 2, y + height / 2
+        assert np.abs(np.subtract(seen, result)).max() <= 2
 
 
 def test_shut_eyes_take_the_dark_discs_away_and_leave_the_chin() -> None:
     crop = face_crop()
-    made = shut_eyes(np.random.default_rng(12), crop)
-    assert made[22:30, 16:24].mean() > crop[22:30, 16:24].mean() + 30
-    assert np.array_equal(made[48:], crop[48:])
+    created = shut_eyes(np.random.default_rng(12), crop)
+    assert created[22:30, 16:24].mean() > crop[22:30, 16:24].mean() + 30
+    assert np.array_equal(created[48:], crop[48:])
 
 
 def test_a_face_from_the_side_ends_at_its_profile() -> None:
@@ -123,10 +123,10 @@ def test_a_face_from_the_side_ends_at_its_profile() -> None:
 
 
 def test_line_art_has_no_colour() -> None:
-    made = line_art(np.random.default_rng(14), face_crop())
-    assert (made[..., 0] == made[..., 1]).all()
-    assert (made[..., 0] == made[..., 2]).all()
-    assert made.min() < 60 < 200 < made.max()
+    created = line_art(np.random.default_rng(14), face_crop())
+    assert (created[..., 0] == created[..., 1]).all()
+    assert (created[..., 0] == created[..., 2]).all()
+    assert created.min() < 60 < 200 < created.max()
 
 
 def test_decoys_change_a_picture_and_label_nothing() -> None:

@@ -60,9 +60,9 @@ def found(show: Show, *, fix: bool = False) -> list[str]:
 def test_counters_that_drifted_are_found_and_mended(worked_on: Show) -> None:
     Frame.objects.filter(pk=worked_on.frames[0].pk).update(face_count=7)
     FaceCluster.objects.filter(pk=worked_on.clusters[1].pk).update(size=9)
-    wanted = ["counts: face_count is 7, not 1", "counts: its size is not 3, the number of its faces"]
-    assert found(worked_on) == wanted
-    assert found(worked_on, fix=True) == wanted
+    expected = ["counts: face_count is 7, not 1", "counts: its size is not 3, the number of its faces"]
+    assert found(worked_on) == expected
+    assert found(worked_on, fix=True) == expected
     assert found(worked_on) == []
 
 
@@ -71,9 +71,9 @@ def test_a_word_without_a_name_and_a_ruled_out_ghost_are_mended_in_the_history(w
     character = face.__class__.objects.get(pk=face.pk).character
     Face.objects.filter(character=character).update(character=None)
     Face.objects.filter(pk=worked_on.faces[2].pk).update(not_characters=[10**9])
-    told = found(worked_on, fix=True)
-    assert told.count("faces: named by a person, but it has no name") == 3
-    assert "faces: a deleted character is rejected for it" in told
+    faults = found(worked_on, fix=True)
+    assert faults.count("faces: named by a person, but it has no name") == 3
+    assert "faces: a deleted character is rejected for it" in faults
     assert Face.objects.get(pk=face.pk).named_by == NamedBy.NONE
     assert Revision.objects.filter(operation__kind="faces.check_mended", object_id=face.pk).exists()
 
@@ -112,10 +112,10 @@ def test_rows_that_went_without_a_word_names_twice_and_lost_files_are_found(work
     Face.objects.filter(pk=worked_on.faces[0].pk).update(crop=lost)
     stranger = Character.objects.create(collection=other, name="Stranger")
     Character.objects.filter(pk=worked_on.hinata.pk).update(parent=stranger)
-    told = found(worked_on, fix=True)
-    assert "names: 2 characters are called yui" in told
-    assert "keys: its parent is of another collection" in told
-    assert f"files: crop {lost} is missing" in told
+    faults = found(worked_on, fix=True)
+    assert "names: 2 characters are called yui" in faults
+    assert "keys: its parent is of another collection" in faults
+    assert f"files: crop {lost} is missing" in faults
     assert Face.objects.get(pk=worked_on.faces[0].pk).crop == ""
 
 

@@ -20,7 +20,7 @@ def test_a_frame_of_another_collection_is_not_checked(collection: Collection, bo
     episode = Episode.objects.create(collection=other, source=source, title="a")
     frame = Frame.objects.create(collection=other, episode=episode, index=0, width=8, height=8)
     Face.objects.create(collection=other, frame=frame, left=0, top=0, right=1, bottom=1)
-    for act in (checks.check, checks.uncheck):
+    for action in (checks.check, checks.uncheck):
         with pytest.raises(Conflict):
-            act(collection=collection, frame=frame, by=bob)
+            action(collection=collection, frame=frame, by=bob)
     assert not CheckedFrame.objects.exists() and not Face.objects.filter(box_by_person=True).exists()

@@ -121,9 +121,9 @@ def test_a_face_of_another_collection_is_refused(bob, faces, mio, alice):
     from ingest.models import Collection
 
     other = Collection.objects.create(name="Other")
-    theirs = characters.create(collection=other, name="Mio", by=alice)
+    foreign = characters.create(collection=other, name="Mio", by=alice)
     with pytest.raises(Conflict):
-        acts.assign(collection=other, faces=faces[:1], character=theirs, by=bob)
+        acts.assign(collection=other, faces=faces[:1], character=foreign, by=bob)
 
 
 def test_a_drawn_box_counts_and_undo_takes_it_away(collection, bob, frames, faces, mio):

@@ -64,9 +64,9 @@ def test_unwanted_tags_stand_one_a_line() -> None:
     parsed = filter_lists.parse_unwanted(b"Virtual YouTuber\n\n cosplay \nCosplay\n", name="a.txt")
     assert parsed.unwanted == ("virtual_youtuber", "cosplay")
     assert parsed.notes == ["cosplay occurred more than once."]
-    for data, told in ((b'a\n"b, c\n', "line 2, .* not closed"), (b"\n \n", "holds no tag"), (b'["a"]', "like JSON"),
+    for data, result in ((b'a\n"b, c\n', "line 2, .* not closed"), (b"\n \n", "holds no tag"), (b'["a"]', "like JSON"),
                        (b"a\n" + b"x" * 201, "line 2: .* cannot be a tag")):  # fmt: skip
-        with pytest.raises(BadInput, match=told):
+        with pytest.raises(BadInput, match=result):
             filter_lists.parse_unwanted(data, name="a.txt")
 
 
@@ -117,8 +117,8 @@ def test_the_installed_list_counts_where_the_collection_has_none(collection: Col
     installed = tag_lists.used(collection, Kind.INCLUDED)
     assert "hair" in installed.parsed.overlaps
     tag_lists.add(collection=collection, kind=Kind.INCLUDED, name="a.json", data=b'{"sky": ["blue sky"]}', by=None)
-    own = tag_lists.used(collection, Kind.INCLUDED)
-    assert set(own.parsed.overlaps) == {"sky"} and own.digest != installed.digest
+    uploaded = tag_lists.used(collection, Kind.INCLUDED)
+    assert set(uploaded.parsed.overlaps) == {"sky"} and uploaded.digest != installed.digest
     tag_lists.use(collection=collection, kind=Kind.INCLUDED, key=None, by=None)
     assert tag_lists.used(collection, Kind.INCLUDED) == installed
 
@@ -137,7 +137,7 @@ def test_a_lead_adds_and_chooses_lists_on_the_page(collection: Collection, as_al
     assert row.used
     other = Collection.objects.create(name="Other")
     foreign, _ = tag_lists.add(collection=other, kind=Kind.INCLUDED, name="x", data=HAIR, by=None)
-    for values, told in (
+    for values, result in (
         ({"kind": "included", "use": foreign.pk}, "no longer exists"),
         ({"kind": "included", "use": "abc"}, "This list does not exist"),
         ({"kind": "odd", "use": ""}, "not a kind of list"),
@@ -146,7 +146,7 @@ def test_a_lead_adds_and_chooses_lists_on_the_page(collection: Collection, as_al
     ):
         referer = f"http://testserver/c/{collection.pk}/models/"
         page = html_of(as_alice.post(here, values, follow=True, headers={"Referer": referer}))
-        assert told in page, values
+        assert result in page, values
     row.refresh_from_db()
     assert row.used
     assert as_bob.post(here, {"kind": "included", "use": ""}).status_code in (403, 404)

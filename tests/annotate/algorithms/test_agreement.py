@@ -13,9 +13,9 @@ COUNTS = some.integers(0, 500)
 
 def test_kappa_of_the_textbook_example_is_four_tenths() -> None:
     # 50 grants, two readers: both yes 20, both no 15, first only 5, second only 10.
-    told = Agreement(both=20, only_first=5, only_second=10, frames=50)
-    assert told.kappa == pytest.approx(0.4)
-    assert told.share == pytest.approx(20 / 35)
+    result = Agreement(both=20, only_first=5, only_second=10, frames=50)
+    assert result.kappa == pytest.approx(0.4)
+    assert result.share == pytest.approx(20 / 35)
 
 
 def test_full_agreement_is_one_also_where_nobody_ever_said_it() -> None:
@@ -25,7 +25,7 @@ def test_full_agreement_is_one_also_where_nobody_ever_said_it() -> None:
 
 @given(COUNTS, COUNTS, COUNTS, COUNTS)
 def test_who_is_first_does_not_matter_and_kappa_stays_in_its_range(both: int, one: int, two: int, none: int) -> None:
-    asked = both + one + two + none
-    told, turned = Agreement(both, one, two, asked), Agreement(both, two, one, asked)
-    assert told.kappa == pytest.approx(turned.kappa) and told.share == turned.share
-    assert -1.0 - 1e-9 <= told.kappa <= 1.0 + 1e-9
+    frames = both + one + two + none
+    result, turned = Agreement(both, one, two, frames), Agreement(both, two, one, frames)
+    assert result.kappa == pytest.approx(turned.kappa) and result.share == turned.share
+    assert -1.0 - 1e-9 <= result.kappa <= 1.0 + 1e-9

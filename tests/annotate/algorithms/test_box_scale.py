@@ -11,8 +11,8 @@ MIDDLE, CORNER = [40, 40, 60, 60], [0, 70, 20, 90]  # in a picture of 100 x 95
 
 
 def grown(border, *, scale=1.5, boxes=(MIDDLE, CORNER), size=(100, 95)):
-    made, rows = enlarge(np.array(boxes, np.float32), scale, *size, border=border)
-    return made.tolist(), rows.tolist()
+    enlarged, rows = enlarge(np.array(boxes, np.float32), scale, *size, border=border)
+    return enlarged.tolist(), rows.tolist()
 
 
 def test_a_box_grows_about_its_centre() -> None:

@@ -15,9 +15,9 @@ def names(following):
 
 def test_each_of_the_models_labels_is_counted_also_when_there_are_none() -> None:
     scores, labels = np.array([0.9, 0.4, 0.8], np.float32), np.array([0, 0, 1])
-    found = counted(("person", "hand", "halfbody"), scores, labels)
-    assert names(found) == ["persons:2", "hands:1", "half_bodies:0"]
-    assert [score for _, score in found] == pytest.approx([0.4, 0.8, 1.0])
+    result = counted(("person", "hand", "halfbody"), scores, labels)
+    assert names(result) == ["persons:2", "hands:1", "half_bodies:0"]
+    assert [score for _, score in result] == pytest.approx([0.4, 0.8, 1.0])
 
 
 def test_a_crowd_is_one_tag() -> None:
@@ -31,7 +31,7 @@ def test_hostile_labels_become_plain_words() -> None:
 
 def test_text_is_told_with_its_share_and_its_use() -> None:
     assert of_text(np.zeros((0, 4), np.float32)) == []
-    found = of_text(np.array([[0.25, 0.85, 0.75, 0.95]], np.float32))
-    assert names(found) == ["text", "subtitled"] and found[0][1] == pytest.approx(0.05)
+    result = of_text(np.array([[0.25, 0.85, 0.75, 0.95]], np.float32))
+    assert names(result) == ["text", "subtitled"] and result[0][1] == pytest.approx(0.05)
     many = np.array([[0.4, 0.1 * row, 0.6, 0.1 * row + 0.05] for row in range(1, 8)], np.float32)
     assert names(of_text(many)) == ["text", "credits"]

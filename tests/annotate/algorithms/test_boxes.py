@@ -42,22 +42,22 @@ def test_a_box_covers_itself_whole(box) -> None:
 
 @given(LIST, st.randoms(use_true_random=False))
 def test_what_suppression_keeps_is_apart_and_what_it_drops_has_a_better_neighbour(given_boxes, random) -> None:
-    found = rows(*given_boxes)
+    result = rows(*given_boxes)
     scores = np.array([random.random() for _ in given_boxes], np.float32)
-    kept = boxes.suppress(found, scores, overlap=0.4, inside=0.75).tolist()
-    overlap = boxes.iou(found, found)
-    area = boxes.areas(found)
-    inside = boxes.intersections(found, found) / np.minimum(area[:, None], area[None, :])
-    near = (overlap > 0.4) | (inside > 0.75)
-    assert all(not near[a, b] for a in kept for b in kept if a != b)
-    for row in set(range(len(found))) - set(kept):
-        assert any(near[row, better] and scores[better] >= scores[row] for better in kept)
-    assert scores[kept].tolist() == sorted(scores[kept].tolist(), reverse=True)
+    remaining = boxes.suppress(result, scores, overlap=0.4, inside=0.75).tolist()
+    overlap = boxes.iou(result, result)
+    area = boxes.areas(result)
+    inside = boxes.intersections(result, result) / np.minimum(area[:, None], area[None, :])
+    neighbours = (overlap > 0.4) | (inside > 0.75)
+    assert all(not neighbours[a, b] for a in remaining for b in remaining if a != b)
+    for row in set(range(len(result))) - set(remaining):
+        assert any(neighbours[row, better] and scores[better] >= scores[row] for better in remaining)
+    assert scores[remaining].tolist() == sorted(scores[remaining].tolist(), reverse=True)
 
 
 def test_a_mouth_inside_a_face_is_no_second_face() -> None:
-    kept = boxes.suppress(rows((0, 0, 100, 100), (40, 60, 60, 80)), np.array([0.9, 0.8], np.float32))
-    assert kept.tolist() == [0]
+    remaining = boxes.suppress(rows((0, 0, 100, 100), (40, 60, 60, 80)), np.array([0.9, 0.8], np.float32))
+    assert remaining.tolist() == [0]
 
 
 @given(LIST, LIST)

@@ -20,12 +20,12 @@ def crowd(people, each, *, size=60, seed=0, spread=0.03):
 def test_people_who_differ_get_a_cluster_each():
     features, truth = crowd(12, 30)
     points = c.learn_projection(features).apply(features)
-    found = c.cluster(points)
-    assert len(found.size) == 12
-    assert found.size.tolist() == [30] * 12
+    clusters = c.cluster(points)
+    assert len(clusters.size) == 12
+    assert clusters.size.tolist() == [30] * 12
     for label in range(12):
-        assert len(set(truth[found.label == label])) == 1
-    assert found.purity == pytest.approx(30.5 / 31)  # all 30 of 30 fit to the others
+        assert len(set(truth[clusters.label == label])) == 1
+    assert clusters.purity == pytest.approx(30.5 / 31)  # all 30 of 30 fit to the others
 
 
 def test_the_same_faces_give_the_same_clusters_and_blocks_do_not_matter():
@@ -43,11 +43,11 @@ def test_the_same_faces_give_the_same_clusters_and_blocks_do_not_matter():
 @settings(max_examples=25, deadline=None)
 def test_every_face_is_in_exactly_one_cluster(count, seed):
     points = np.random.default_rng(seed).normal(0, 0.4, (count, 5)).astype(np.float32)
-    found = c.cluster(points)
-    assert len(found.label) == count
-    assert np.array_equal(np.bincount(found.label, minlength=len(found.size)), found.size)
-    assert (np.diff(found.size) <= 0).all()
-    assert ((found.purity >= 0) & (found.purity <= 1)).all()
+    clusters = c.cluster(points)
+    assert len(clusters.label) == count
+    assert np.array_equal(np.bincount(clusters.label, minlength=len(clusters.size)), clusters.size)
+    assert (np.diff(clusters.size) <= 0).all()
+    assert ((clusters.purity >= 0) & (clusters.purity <= 1)).all()
 
 
 @pytest.mark.parametrize(
@@ -72,10 +72,10 @@ def test_a_face_fits_that_would_join_the_others_of_its_cluster():
 def test_two_faces_of_one_picture_make_a_cluster_doubtful():
     features, _ = crowd(1, 20)
     points = c.learn_projection(features).apply(features)
-    apart = np.arange(20)
-    alone = c.cluster(points, keep_apart=apart).purity[0]
-    apart[1::2] = apart[::2]
-    assert c.cluster(points, keep_apart=apart).purity[0] < 0.1 < alone
+    separate = np.arange(20)
+    alone = c.cluster(points, keep_apart=separate).purity[0]
+    separate[1::2] = separate[::2]
+    assert c.cluster(points, keep_apart=separate).purity[0] < 0.1 < alone
 
 
 def test_new_faces_join_where_they_belong_and_strangers_join_nobody():

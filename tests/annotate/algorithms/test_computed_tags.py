@@ -58,9 +58,9 @@ def test_every_painted_hair_colour_of_the_film_has_its_name():
 
 def test_one_face_is_solo_two_are_two_people():
     picture = scenery()
-    one = person(picture, ANNA, x=0.25)
-    assert "solo" in computed_tags(picture, [one]).tags
-    two = computed_tags(picture, [one, person(picture, BETH, x=0.75)])
+    item = person(picture, ANNA, x=0.25)
+    assert "solo" in computed_tags(picture, [item]).tags
+    two = computed_tags(picture, [item, person(picture, BETH, x=0.75)])
     assert two.people == 2
     assert "solo" not in two.tags
     assert {"blonde_hair", "black_hair"} <= set(two.tags)
@@ -82,9 +82,9 @@ def test_grey_pictures_are_greyscale_and_one_hue_is_monochrome():
     grey = scenery().mean(axis=2, keepdims=True).repeat(3, axis=2).astype(np.uint8)
     assert {"greyscale", "monochrome"} <= set(computed_tags(grey, []).tags)
     sepia = (grey * np.array([1.0, 0.75, 0.5])).astype(np.uint8)
-    found = computed_tags(sepia, []).tags
-    assert "monochrome" in found
-    assert "greyscale" not in found
+    result = computed_tags(sepia, []).tags
+    assert "monochrome" in result
+    assert "greyscale" not in result
     assert "monochrome" not in computed_tags(scenery(), []).tags
 
 
@@ -94,8 +94,8 @@ def test_grey_pictures_are_greyscale_and_one_hue_is_monochrome():
 )  # fmt: skip
 def test_a_plain_background_is_simple_and_has_its_colour(colour, name):
     picture = flat(colour)
-    found = computed_tags(picture, [person(picture, ANNA)]).tags
-    assert {"simple_background", f"{name}_background"} <= set(found)
+    result = computed_tags(picture, [person(picture, ANNA)]).tags
+    assert {"simple_background", f"{name}_background"} <= set(result)
     busy = scenery()
     assert "simple_background" not in computed_tags(busy, [person(busy, ANNA)]).tags
 

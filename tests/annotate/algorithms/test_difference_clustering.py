@@ -40,8 +40,8 @@ def test_the_square_is_the_same_in_blocks_and_at_once() -> None:
 
 
 def test_the_defaults_are_the_published_ones() -> None:
-    told = {name: (one.method, one.eps, one.min_samples) for name, one in DEFAULTS.items()}
-    assert told == {
+    result = {name: (item.method, item.eps, item.min_samples) for name, item in DEFAULTS.items()}
+    assert result == {
         "optics": ("optics", 0.5, 5), "dbscan": ("dbscan", 0.178475, 2), "dbscan_2": ("dbscan", 0.12921, 2),
         "dbscan_free": ("dbscan", 0.12912, 2), "optics_best": ("optics", 0.18365, 5),
     }  # fmt: skip
@@ -65,8 +65,8 @@ def test_too_few_points_are_noise_and_an_unknown_way_is_refused() -> None:
 def test_a_newcomer_joins_the_nearest_group_if_enough_of_it_is_the_same_person() -> None:
     members, owner = line(0.0, 0.1, 0.2, 0.9, 1.0), np.array([0, 0, 0, 1, 1])
     # 0.25: gaps .25 .15 .05, two of three within 0.2 -> joins; 0.45: .45 .35 .25 -> mean nearest 0, none within.
-    found = matched(gaps(line(0.25, 0.45, 0.95), members), owner, threshold=0.2)
-    assert found.tolist() == [0, NOBODY, 1]
+    result = matched(gaps(line(0.25, 0.45, 0.95), members), owner, threshold=0.2)
+    assert result.tolist() == [0, NOBODY, 1]
 
 
 def test_a_share_of_just_six_tenths_or_twenty_members_are_enough() -> None:
@@ -106,10 +106,10 @@ def joined_step_by_step(square, label, threshold, share):
     """The rule as it is written: all pairs of groups are counted anew after each joining."""
     label = label.copy()
     while True:
-        groups = [int(one) for one in np.unique(label[label != NOBODY])]
+        groups = [int(item) for item in np.unique(label[label != NOBODY])]
         best, which = -1.0, None
-        for at, first in enumerate(groups):
-            for second in groups[at + 1 :]:
+        for index, first in enumerate(groups):
+            for second in groups[index + 1 :]:
                 part = float((square[np.ix_(label == first, label == second)] <= threshold).mean())
                 if part > best:
                     best, which = part, (first, second)
@@ -125,8 +125,8 @@ def test_joining_by_sums_is_joining_by_counting_anew(seed: int) -> None:
     label = dice.integers(-1, 9, 60) if seed % 2 else (points[:, 0] * 4).astype(int) - 1
     square = square_of(points, gaps)
     for threshold, share in ((0.3, 0.5), (0.6, 0.85), (1.0, 0.3)):
-        wanted = joined_step_by_step(square, label, threshold, share)
-        assert merged(square, label, threshold=threshold, share=share).tolist() == wanted.tolist()
+        expected = joined_step_by_step(square, label, threshold, share)
+        assert merged(square, label, threshold=threshold, share=share).tolist() == expected.tolist()
 
 
 def test_the_nearest_known_face_names_and_at_the_threshold_it_is_even() -> None:

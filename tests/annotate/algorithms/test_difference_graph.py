@@ -20,8 +20,8 @@ WAYS = sorted(DEFAULTS)
 def among(vectors):
     """Half of 1 - cosine: 0 the same direction."""
     assert len(vectors) <= near_groups.LISTED
-    own = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
-    return ((1 - own @ own.T) / 2).astype(np.float32)
+    unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+    return ((1 - unit @ unit.T) / 2).astype(np.float32)
 
 
 def differences(first, second):
@@ -38,15 +38,15 @@ def crowd(*, seed: int, people: int, faces: int, scenes: int = 1, wide: int = 96
     dice = np.random.default_rng(seed)
     middles = dice.normal(size=(people, 1, wide)) + 0.4 * dice.normal(size=(people, scenes, wide))
     who, where = dice.integers(0, people, faces), dice.integers(0, scenes, faces)
-    found = middles[who, where] + 0.2 * dice.normal(size=(faces, wide))
+    result = middles[who, where] + 0.2 * dice.normal(size=(faces, wide))
     strangers = dice.random(faces) < 0.08
-    found[strangers] = dice.normal(size=(int(strangers.sum()), wide))
-    return found.astype(np.float16)
+    result[strangers] = dice.normal(size=(int(strangers.sum()), wide))
+    return result.astype(np.float16)
 
 
 def by_near_pairs(points, way: str):
     by = measure_of(points, among)
-    blocks = [neighbours_of(points, slice(at, at + 300), among, by=by) for at in range(0, len(points), 300)]
+    blocks = [neighbours_of(points, slice(index, index + 300), among, by=by) for index in range(0, len(points), 300)]
     return difference_graph.group(points, graph_of(blocks), among, DEFAULTS[way], by=by, threshold=THRESHOLD)
 
 
@@ -80,22 +80,24 @@ def test_a_person_whose_every_scene_has_more_copies_than_a_face_has_neighbours_i
 
 def test_the_graph_holds_the_networks_own_differences_whatever_the_blocks() -> None:
     points = crowd(seed=1, people=4, faces=400)
-    whole = graph_of([neighbours_of(points, slice(0, 400), among, by=By.ANGLE)])
-    parts = graph_of([neighbours_of(points, slice(at, at + 90), among, by=By.ANGLE) for at in range(0, 400, 90)])
-    assert (whole.indices == parts.indices).all() and np.abs(whole.data - parts.data).max() < 1e-6
+    complete = graph_of([neighbours_of(points, slice(0, 400), among, by=By.ANGLE)])
+    parts = graph_of(
+        [neighbours_of(points, slice(index, index + 90), among, by=By.ANGLE) for index in range(0, 400, 90)]
+    )
+    assert (complete.indices == parts.indices).all() and np.abs(complete.data - parts.data).max() < 1e-6
     square = square_of(points.astype(np.float32), lambda a, b: differences(a, b))
-    known = whole.tocoo()
+    known = complete.tocoo()
     assert np.abs(square[known.row, known.col] - known.data).max() < 1e-6
     nearest_of_0 = set(np.argsort(square[0])[1 : difference_graph.NEIGHBOURS + 1].tolist())
-    assert nearest_of_0 <= set(whole[[0]].indices.tolist())
+    assert nearest_of_0 <= set(complete[[0]].indices.tolist())
 
 
 def test_copies_are_each_others_neighbours_and_nobody_is_its_own() -> None:
     points = np.ones((120, 8), np.float16)
-    near = neighbours_of(points, slice(0, 120), among, by=By.ANGLE)
-    assert near.rows.shape == (120, difference_graph.NEIGHBOURS)
-    assert not (near.rows == np.arange(120)[:, None]).any()
-    assert near.differences.max() < 1e-6
+    neighbours = neighbours_of(points, slice(0, 120), among, by=By.ANGLE)
+    assert neighbours.rows.shape == (120, difference_graph.NEIGHBOURS)
+    assert not (neighbours.rows == np.arange(120)[:, None]).any()
+    assert neighbours.differences.max() < 1e-6
 
 
 def test_near_means_what_the_network_means_by_it() -> None:
@@ -119,21 +121,21 @@ def test_the_nearest_are_the_nearest_over_any_number_of_blocks(by: By, monkeypat
     monkeypatch.setattr("annotate.algorithms.near_vectors.QUERIES", 30)
     monkeypatch.setattr("annotate.algorithms.near_vectors.STORED", 70)
     stored = np.random.default_rng(4).normal(size=(500, 24)).astype(np.float16)
-    found = nearest(stored[:100], stored, 9, by=by)
+    result = nearest(stored[:100], stored, 9, by=by)
     wide = stored.astype(np.float64)
     if by is By.ANGLE:
         wide /= np.linalg.norm(wide, axis=1, keepdims=True)
     square = ((wide[:100, None] - wide[None]) ** 2).sum(axis=2)
-    assert found.tolist() == np.argsort(square, axis=1)[:, :9].tolist()
+    assert result.tolist() == np.argsort(square, axis=1)[:, :9].tolist()
     assert nearest(stored[:3], stored[:4], 9, by=by).shape == (3, 4)
 
 
 def test_a_stop_is_heard_in_each_block() -> None:
-    told = []
+    reports = []
 
     def tell() -> None:
-        told.append(1)
-        if len(told) > 3:
+        reports.append(1)
+        if len(reports) > 3:
             raise InterruptedError
 
     points = np.ones((BLOCK * 8, 4), np.float16)
@@ -154,17 +156,17 @@ def test_a_group_that_is_compared_whole_takes_in_who_is_the_same_person_as_twent
     label = np.append(np.zeros(members, np.int64), NOBODY)
     graph = csr_array((members + 1, members + 1), dtype=np.float32)
     rows = np.array([members])
-    near = near_groups.matched(
+    neighbours = near_groups.matched(
         points, graph, label, rows, told, by=By.DISTANCE, threshold=THRESHOLD, on_progress=lambda: None
     )
     exact = difference_clustering.matched(table[members:, :members], label[:members], threshold=THRESHOLD)
-    assert near.tolist() == exact.tolist() == [0]
+    assert neighbours.tolist() == exact.tolist() == [0]
 
 
 def test_pairs_that_are_added_from_both_sides_have_one_answer() -> None:
     graph = csr_array((np.array([0.2, 0.2], np.float32), ([0, 1], [1, 0])), shape=(4, 4))
-    own, other = np.array([0, 3, 1]), np.array([3, 0, 0])
-    more = difference_graph._with(graph, own, other, np.array([0.1, 0.3, 0.9], np.float32)).toarray()
+    left_rows, other = np.array([0, 3, 1]), np.array([3, 0, 0])
+    more = difference_graph._with(graph, left_rows, other, np.array([0.1, 0.3, 0.9], np.float32)).toarray()
     assert np.array_equal(more, more.T)
     assert more[0, 3] == np.float32(0.1)
     assert more[0, 1] == np.float32(0.2)
@@ -176,6 +178,6 @@ def test_groups_that_reach_the_share_exactly_are_joined_both_ways(first: int, se
     count = round(0.85 * first * second)
     assert count == pytest.approx(0.85 * first * second)
     part = count / (first * second) * sizes[0] * sizes[1]
-    near = near_groups._joined([{1: part}, {0: part}], sizes.copy(), share=0.85)
+    neighbours = near_groups._joined([{1: part}, {0: part}], sizes.copy(), share=0.85)
     exact = difference_clustering.joined_groups(np.array([[0.0, count], [count, 0.0]]), sizes.copy(), share=0.85)
-    assert near.tolist() == exact.tolist() == [0, 0]
+    assert neighbours.tolist() == exact.tolist() == [0, 0]

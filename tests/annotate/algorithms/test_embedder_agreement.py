@@ -87,15 +87,15 @@ def test_blocks_change_nothing_and_every_answer_is_the_best_of_all_pairs(
     rows: list[tuple[int, int, int, int]], block: int
 ) -> None:
     points = np.array([row[:2] for row in rows], np.float32)
-    apart, person = (np.array([row[at] for row in rows], np.int64) for at in (2, 3))
+    separate, person = (np.array([row[place] for row in rows], np.int64) for place in (2, 3))
 
     def across(some_rows: IntArray, columns: IntArray) -> npt.NDArray[np.float32]:
         assert len(some_rows) <= block
         return np.asarray(np.linalg.norm(points[some_rows][:, None] - points[columns][None], axis=2), np.float32)
 
-    seen = agreement.recognise(across, len(rows), keep_apart=apart, person=person, block=block)
+    seen = agreement.recognise(across, len(rows), keep_apart=separate, person=person, block=block)
     square = np.linalg.norm(points[:, None] - points[None], axis=2).astype(np.float32)
-    square[apart[:, None] == apart[None]] = np.inf
+    square[separate[:, None] == separate[None]] = np.inf
     for face in range(len(rows)):
         assert seen.difference[face] == square[face].min()
         named = np.where(person == NOBODY, np.inf, square[face])
@@ -109,7 +109,7 @@ def test_blocks_change_nothing_and_every_answer_is_the_best_of_all_pairs(
 
 @given(some.lists(some.tuples(some.integers(0, 4), some.integers(0, 4)), min_size=2, max_size=40), some.integers(1, 9))
 def test_the_rand_index_knows_groups_not_their_numbers(labels: list[tuple[int, int]], more: int) -> None:
-    first, second = (np.array([row[at] for row in labels], np.int64) for at in (0, 1))
+    first, second = (np.array([row[place] for row in labels], np.int64) for place in (0, 1))
     assert agreement.rand_index(first, second) == pytest.approx(agreement.rand_index(second, first + more))
     assert agreement.rand_index(first, 7 * first + more) == pytest.approx(1.0)
 

@@ -47,10 +47,10 @@ def test_white_light_leaves_a_white_head_and_survives_a_black_one():
 def test_the_mirrored_head_has_the_same_description():
     picture, box = portrait(BETH, seed=3)
     head = ff.cut_head(picture, box)
-    there = ff.describe_head(head)
+    forward = ff.describe_head(head)
     back = ff.describe_head(np.ascontiguousarray(head[:, ::-1]))
-    assert np.allclose(there, back, atol=0.02)
-    assert np.linalg.norm(there) == pytest.approx(np.sqrt(len(ff.REGIONS)), rel=0.05)
+    assert np.allclose(forward, back, atol=0.02)
+    assert np.linalg.norm(forward) == pytest.approx(np.sqrt(len(ff.REGIONS)), rel=0.05)
 
 
 @given(

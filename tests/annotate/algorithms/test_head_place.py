@@ -11,17 +11,17 @@ SIDES = [side for side, _ in hp.VIEWS]
 
 def planes(*faces):
     """One (heat, shape) for each view: faces of (x, y, side) in parts of the unmirrored crop, with a score."""
-    made = []
+    built = []
     for side, mirrored in hp.VIEWS:
         cells = side // hp.STRIDE
         heat, shape = np.zeros((cells, cells), np.float32), np.zeros((3, cells, cells), np.float32)
         for x, y, size, score in faces:
-            at = (1 - x if mirrored else x) * cells, y * cells
-            column, row = int(at[0]), int(at[1])
+            place = (1 - x if mirrored else x) * cells, y * cells
+            column, row = int(place[0]), int(place[1])
             heat[row, column] = score
-            shape[:, row, column] = at[0] - column - 0.5, at[1] - row - 0.5, np.log(size * side / hp.UNIT_SIDE)
-        made.append((heat, shape))
-    return made
+            shape[:, row, column] = place[0] - column - 0.5, place[1] - row - 0.5, np.log(size * side / hp.UNIT_SIDE)
+        built.append((heat, shape))
+    return built
 
 
 def test_all_views_agree_on_the_place_also_the_mirrored_one():

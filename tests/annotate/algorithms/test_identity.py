@@ -11,14 +11,14 @@ from annotate.algorithms.identity import UNKNOWN, decide
 
 def ask(likeness, *, cluster=None, picture=None, known=None, ruled_out=None):
     rows = len(likeness)
-    found = decide(
+    result = decide(
         np.array(likeness, np.float32),
         cluster=np.array(cluster if cluster is not None else [-1] * rows, np.int64),
         picture=np.array(picture if picture is not None else range(rows), np.int64),
         known=np.array(known if known is not None else [UNKNOWN] * rows, np.int64),
         ruled_out=ruled_out or {},
     )
-    return found.person.tolist()
+    return result.person.tolist()
 
 
 def test_a_likely_face_is_named_and_an_unlikely_one_stays_unknown():
@@ -62,7 +62,7 @@ def test_nobody_is_twice_in_one_picture_unless_a_person_said_so(data):
     likeness = [[data.draw(share) for _ in range(people)] for _ in range(rows)]
     picture = [data.draw(st.integers(0, 2)) for _ in range(rows)]
     cluster = [data.draw(st.integers(-1, 2)) for _ in range(rows)]
-    found = ask(likeness, picture=picture, cluster=cluster)
-    for one in set(picture):
-        named = [who for who, where in zip(found, picture) if where == one and who != UNKNOWN]
+    result = ask(likeness, picture=picture, cluster=cluster)
+    for item in set(picture):
+        named = [who for who, where in zip(result, picture) if where == item and who != UNKNOWN]
         assert len(named) == len(set(named))

@@ -32,27 +32,27 @@ def test_ssim_of_flat_pictures_is_its_brightness_term_alone() -> None:
 
 def test_ssim_follows_its_definition_pixel_by_pixel() -> None:
     """The published formula written out with loops over every window."""
-    one, two = noise(1), noise(2)
-    two = ((one.astype(int) * 2 + two) // 3).astype(np.uint8)
+    first, second = noise(1), noise(2)
+    second = ((first.astype(int) * 2 + second) // 3).astype(np.uint8)
     places = np.arange(11) - 5
     row = np.exp(-(places**2) / (2 * 1.5**2))
     weights = np.outer(row, row) / np.outer(row, row).sum()
-    x, y = (picture.astype(float) @ [0.299, 0.587, 0.114] for picture in (one, two))
+    x, y = (picture.astype(float) @ [0.299, 0.587, 0.114] for picture in (first, second))
     c1, c2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2
-    found = []
+    collected = []
     for top in range(24 - 10):
         for left in range(24 - 10):
             a, b = x[top : top + 11, left : left + 11], y[top : top + 11, left : left + 11]
             ma, mb = (weights * a).sum(), (weights * b).sum()
             va, vb = (weights * (a - ma) ** 2).sum(), (weights * (b - mb) ** 2).sum()
             both = (weights * (a - ma) * (b - mb)).sum()
-            found.append((2 * ma * mb + c1) * (2 * both + c2) / ((ma**2 + mb**2 + c1) * (va + vb + c2)))
-    assert ssim(one, two) == pytest.approx(np.mean(found), abs=1e-9)
+            collected.append((2 * ma * mb + c1) * (2 * both + c2) / ((ma**2 + mb**2 + c1) * (va + vb + c2)))
+    assert ssim(first, second) == pytest.approx(np.mean(collected), abs=1e-9)
 
 
 def test_opposite_pictures_are_less_alike_than_none() -> None:
-    one = noise(3)
-    assert ssim(one, 255 - one) < -0.5
+    item = noise(3)
+    assert ssim(item, 255 - item) < -0.5
 
 
 def test_pictures_of_different_or_too_small_sizes_are_refused() -> None:

@@ -22,8 +22,8 @@ def test_one_named_face_each_names_the_rest():
     features, labels = people(5, 12)
     first = np.arange(0, 60, 12)
     model = matching.fit(features[first], labels[first], background=features)
-    found = model.labels[matching.scores(model, features).argmax(axis=1)]
-    assert (found == labels).all()
+    result = model.labels[matching.scores(model, features).argmax(axis=1)]
+    assert (result == labels).all()
 
 
 def test_a_stranger_is_like_nobody_and_a_known_face_is_like_itself():
@@ -79,12 +79,12 @@ def test_scores_and_likeness_are_what_their_formulas_give():
     face = np.array([[2, 1]], np.float32)
     assert matching.scores(model, face).tolist() == [[1.5, 1.0]]
     first = 1 / (1 + math.exp(-0.5 / matching.TEMPERATURE))
-    wanted = [
+    expected = [
         share / (1 + math.exp(-(nearness - matching.NEARNESS_MIDDLE) / matching.NEARNESS_WIDTH))
         for share, nearness in ((first, 1.0), (1 - first, 0.5))
     ]
     likeness = matching.likeness(model, face)
-    assert likeness[0] == pytest.approx(wanted, rel=1e-5)
+    assert likeness[0] == pytest.approx(expected, rel=1e-5)
     assert likeness.dtype == matching.scores(model, face).dtype == np.float32
 
 

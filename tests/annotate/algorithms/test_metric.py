@@ -40,5 +40,5 @@ def test_both_ways_to_find_directions_agree_with_the_whole_whitening(people):
     inside = rows - means[names]
     covariance = inside.T @ inside / (len(rows) - people)
     values, vectors = np.linalg.eigh(np.eye(12) + covariance / metric.NOISE)
-    whole = vectors / np.sqrt(values) @ vectors.T
-    assert np.allclose(learned.apply(np.eye(12, dtype=np.float32)), whole, atol=1e-3)
+    complete = vectors / np.sqrt(values) @ vectors.T
+    assert np.allclose(learned.apply(np.eye(12, dtype=np.float32)), complete, atol=1e-3)

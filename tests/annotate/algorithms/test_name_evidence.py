@@ -53,8 +53,8 @@ def test_a_persons_word_stands_and_leaves_the_rest() -> None:
 
 def test_boxes_of_a_file_say_which_face_is_whose() -> None:
     boxed = [Named(A, FILE, 1.0, RIGHT), Named(B, FILE, 1.0, LEFT)]
-    found = named_faces(boxed, [face(10), face(11, RIGHT), face(12, (0.4, 0.6, 0.5, 0.8))])
-    assert {key: name.character for key, name in found.items()} == {10: B, 11: A}
+    result = named_faces(boxed, [face(10), face(11, RIGHT), face(12, (0.4, 0.6, 0.5, 0.8))])
+    assert {key: name.character for key, name in result.items()} == {10: B, 11: A}
 
 
 def test_files_stand_above_taggers_and_outfits_before_their_character() -> None:
@@ -89,10 +89,10 @@ FACES = st.lists(
 def test_no_face_that_a_person_answered_is_named_and_no_name_is_given_twice_or_where_it_was_ruled_out(
     keys: set[int], rows: list[tuple[tuple[float, float, float, float], int | None, frozenset[int]]]
 ) -> None:
-    faces = [SeenFace(10 + at, box, who is not None, who, not_) for at, (box, who, not_) in enumerate(rows)]
-    found = named_faces(ranked(names(*keys)), faces)
-    by_key = {one.key: one for one in faces}
-    assert not any(by_key[key].answered or name.character in by_key[key].ruled_out for key, name in found.items())
-    assert len(found) == len({n.character for n in found.values()})
-    assert not {n.character for n in found.values()} & {one.character for one in faces if one.answered}
+    faces = [SeenFace(10 + index, box, who is not None, who, not_) for index, (box, who, not_) in enumerate(rows)]
+    result = named_faces(ranked(names(*keys)), faces)
+    by_key = {seen.key: seen for seen in faces}
+    assert not any(by_key[key].answered or name.character in by_key[key].ruled_out for key, name in result.items())
+    assert len(result) == len({n.character for n in result.values()})
+    assert not {n.character for n in result.values()} & {seen.character for seen in faces if seen.answered}
     assert counting(names(*keys), faces) <= keys

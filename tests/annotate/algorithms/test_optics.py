@@ -23,23 +23,23 @@ def test_groups_are_those_of_scikit_learn_dense_and_sparse(seed: int) -> None:
     for eps in (0.3, 1.0, np.inf):
         first, second = np.nonzero((square <= eps) & ~np.eye(count, dtype=bool))
         sparse = csr_array((square[first, second], (first, second)), shape=square.shape)
-        for least in (2, 5):
+        for minimum in (2, 5):
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
-                theirs = OPTICS(max_eps=eps, min_samples=least, metric="precomputed").fit_predict(square)
-            assert optics(square, eps=eps, min_samples=least).tolist() == theirs.tolist()
-            assert optics(sparse, eps=eps, min_samples=least).tolist() == theirs.tolist()
+                reference = OPTICS(max_eps=eps, min_samples=minimum, metric="precomputed").fit_predict(square)
+            assert optics(square, eps=eps, min_samples=minimum).tolist() == reference.tolist()
+            assert optics(sparse, eps=eps, min_samples=minimum).tolist() == reference.tolist()
 
 
 def test_it_tells_that_it_lives_and_can_be_stopped() -> None:
     square = np.ones((3 * TELL_EVERY, 3 * TELL_EVERY), np.float32) - np.eye(3 * TELL_EVERY, dtype=np.float32)
-    told = []
+    reports = []
 
     def tell() -> None:
-        told.append(1)
-        if len(told) == 2:
+        reports.append(1)
+        if len(reports) == 2:
             raise InterruptedError
 
     with pytest.raises(InterruptedError):
         optics(square, eps=2.0, min_samples=2, on_progress=tell)
-    assert len(told) == 2
+    assert len(reports) == 2

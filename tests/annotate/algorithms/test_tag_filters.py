@@ -33,9 +33,9 @@ NAMES = st.lists(st.text("abs_", min_size=1, max_size=8), max_size=20)
 
 @given(NAMES)
 def test_what_stays_keeps_its_order_and_drops_nothing_more(names: list[str]) -> None:
-    kept = drop_overlapping(names, {})
-    assert kept == [name for name in dict.fromkeys(names) if name in kept]
-    assert drop_overlapping(kept, {}) == kept
+    remaining = drop_overlapping(names, {})
+    assert remaining == [name for name in dict.fromkeys(names) if name in remaining]
+    assert drop_overlapping(remaining, {}) == remaining
 
 
 @given(NAMES, NAMES)

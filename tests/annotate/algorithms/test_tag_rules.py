@@ -33,22 +33,22 @@ LABELS = (
 
 def test_labels_follow_by_their_categorys_threshold_and_nameless_ones_never() -> None:
     scores = np.array([0.35, 0.9, 0.86, 1.0, 0.2, 0.3], np.float32)
-    told = Rules({"general": 0.35, "character": 0.85}, one_of=frozenset({"rating"}))
-    assert [label.name for label, _ in following(scores, LABELS, told)] == ["smile", "miku", "explicit"]
+    tagger_rules = Rules({"general": 0.35, "character": 0.85}, one_of=frozenset({"rating"}))
+    assert [label.name for label, _ in following(scores, LABELS, tagger_rules)] == ["smile", "miku", "explicit"]
     inclusive = Rules({"general": float(scores[0])}, inclusive=True)
     assert [label.name for label, _ in following(scores, LABELS, inclusive)] == ["smile", "1girl"]
 
 
 def test_a_label_may_have_its_own_threshold() -> None:
     scores = np.array([0.6, 0.6, 0.1, 0, 0, 0], np.float32)
-    told = Rules({"general": 0.5}, label_thresholds={"smile": 0.7, "miku": 0.05})
-    assert [label.name for label, _ in following(scores, LABELS, told)] == ["1girl", "miku"]
+    tagger_rules = Rules({"general": 0.5}, label_thresholds={"smile": 0.7, "miku": 0.05})
+    assert [label.name for label, _ in following(scores, LABELS, tagger_rules)] == ["1girl", "miku"]
 
 
 def test_the_widest_gap_decides_where_asked_but_never_below_its_floor() -> None:
     scores = np.array([0.9, 0.2, 0.1, 0, 0, 0], np.float32)
-    told = Rules(mcut=frozenset({"general", "character"}), mcut_floor={"character": 0.15})
-    assert [label.name for label, _ in following(scores, LABELS, told)] == ["1girl"]
+    tagger_rules = Rules(mcut=frozenset({"general", "character"}), mcut_floor={"character": 0.15})
+    assert [label.name for label, _ in following(scores, LABELS, tagger_rules)] == ["1girl"]
 
 
 CATEGORIES = ("general", "character", "rating")
@@ -59,24 +59,26 @@ BATTERIES = st.lists(st.tuples(st.floats(0, 1, width=32), st.sampled_from(CATEGO
 def test_what_follows_is_what_the_rule_says_label_by_label(rows, threshold, inclusive) -> None:
     labels = [Label(f"t{n}", category) for n, (_, category) in enumerate(rows)]
     scores = np.array([score for score, _ in rows], np.float32)
-    told = Rules({"general": threshold}, one_of=frozenset({"rating"}), inclusive=inclusive)
-    found = {label.name: score for label, score in following(scores, labels, told)}
+    tagger_rules = Rules({"general": threshold}, one_of=frozenset({"rating"}), inclusive=inclusive)
+    result = {label.name: score for label, score in following(scores, labels, tagger_rules)}
     for label, score in zip(labels, scores.tolist()):
         if label.category == "general":
-            assert (label.name in found) == (score >= threshold if inclusive else score > threshold)
+            assert (label.name in result) == (score >= threshold if inclusive else score > threshold)
     ratings = [score for label, score in zip(labels, scores.tolist()) if label.category == "rating"]
-    assert [found[one.name] for one in labels if one.category == "rating" and one.name in found] == (
+    assert [result[answer.name] for answer in labels if answer.category == "rating" and answer.name in result] == (
         [max(ratings)] if ratings else []
     )
-    assert not any(label.name in found for label in labels if label.category == "character")
+    assert not any(label.name in result for label in labels if label.category == "character")
 
 
 @given(BATTERIES, st.floats(0.05, 1))
 def test_giving_up_low_scores_changes_nothing_that_follows_above_the_floor(rows, threshold) -> None:
     labels = [Label(f"t{n}", category) for n, (_, category) in enumerate(rows)]
     scores = np.array([score for score, _ in rows], np.float32)
-    reading = AcceptedTags(labels, Rules({"general": threshold, "character": threshold}, one_of=frozenset({"rating"})))
-    assert reading.accepted(reading.worth(scores, floor=0.05)) == reading.accepted(scores)
+    accepted_tags = AcceptedTags(
+        labels, Rules({"general": threshold, "character": threshold}, one_of=frozenset({"rating"}))
+    )
+    assert accepted_tags.accepted(accepted_tags.worth(scores, floor=0.05)) == accepted_tags.accepted(scores)
 
 
 @given(st.lists(st.floats(0, 1, width=32), min_size=2, max_size=60))
@@ -85,43 +87,45 @@ def test_the_widest_gap_survives_the_floor(values) -> None:
     ordered = np.sort(scores.astype(np.float64))[::-1]
     if (ordered[:-1] - ordered[1:]).max() <= 0.05 + 1e-6:
         return  # no gap as wide as the floor is high: nothing is promised
-    reading = AcceptedTags([Label(f"t{n}", "general") for n in range(len(values))], Rules())
-    assert rules.mcut(reading.worth(scores, floor=0.05)) == rules.mcut(scores)
+    accepted_tags = AcceptedTags([Label(f"t{n}", "general") for n in range(len(values))], Rules())
+    assert rules.mcut(accepted_tags.worth(scores, floor=0.05)) == rules.mcut(scores)
 
 
 def test_a_ladder_gives_its_highest_step() -> None:
-    told = Rules(ladders={"beauty": ((0.5, "good"), (0.9, "best"), (0.1, "low"))})
+    tagger_rules = Rules(ladders={"beauty": ((0.5, "good"), (0.9, "best"), (0.1, "low"))})
     labels = [Label("height", "beauty")]
-    steps = [following(np.array([height], np.float32), labels, told) for height in (0.95, 0.5, 0.2, 0.05)]
-    assert [[label.name for label, _ in found] for found in steps] == [["best"], ["good"], ["low"], []]
+    steps = [following(np.array([height], np.float32), labels, tagger_rules) for height in (0.95, 0.5, 0.2, 0.05)]
+    assert [[label.name for label, _ in result] for result in steps] == [["best"], ["good"], ["low"], []]
 
 
 def test_a_character_implies_its_series_once_with_its_best_score() -> None:
-    told = Rules({"character": 0.5, "copyright": 0.5}, implies={"miku": ("vocaloid",), "rin": ("vocaloid", "mirror")})
+    tagger_rules = Rules(
+        {"character": 0.5, "copyright": 0.5}, implies={"miku": ("vocaloid",), "rin": ("vocaloid", "mirror")}
+    )
     labels = [Label("miku", "character"), Label("rin", "character"), Label("mirror", "copyright")]
-    found = following(np.array([0.6, 0.9, 0.7], np.float32), labels, told)
-    assert [(label.name, label.category, round(score, 2)) for label, score in found] == [
+    result = following(np.array([0.6, 0.9, 0.7], np.float32), labels, tagger_rules)
+    assert [(label.name, label.category, round(score, 2)) for label, score in result] == [
         ("rin", "character", 0.9), ("miku", "character", 0.6), ("mirror", "copyright", 0.7),
         ("vocaloid", "copyright", 0.9),
     ]  # fmt: skip
 
 
 def test_a_persons_thresholds_replace_the_models_for_its_categories_only() -> None:
-    told = Rules({"general": 0.35, "character": 0.85}, label_thresholds={"smile": 0.1})
-    changed = told.changed(thresholds={"general": 0.5, "copyright": 0.2, "character": None})
+    tagger_rules = Rules({"general": 0.35, "character": 0.85}, label_thresholds={"smile": 0.1})
+    changed = tagger_rules.changed(thresholds={"general": 0.5, "copyright": 0.2, "character": None})
     assert (changed.thresholds, changed.label_thresholds) == ({"general": 0.5, "character": 0.85}, {})
-    assert told.changed(thresholds={}).label_thresholds == {"smile": 0.1}
-    assert told.changed(thresholds={}, mcut=True).mcut == {"general", "character"}
-    marks = {told.cache_key(), changed.cache_key(), told.changed(thresholds={}, mcut=True).cache_key()}
+    assert tagger_rules.changed(thresholds={}).label_thresholds == {"smile": 0.1}
+    assert tagger_rules.changed(thresholds={}, mcut=True).mcut == {"general", "character"}
+    marks = {tagger_rules.cache_key(), changed.cache_key(), tagger_rules.changed(thresholds={}, mcut=True).cache_key()}
     assert len(marks) == 3
 
 
 def test_rules_come_back_from_json_as_they_were() -> None:
-    told = Rules(
+    tagger_rules = Rules(
         {"general": 0.3}, label_thresholds={"a": 0.2}, one_of=frozenset({"rating"}), mcut=frozenset({"general"}),
         mcut_floor={"character": 0.15}, inclusive=True, ladders={"beauty": ((0.5, "good"),)}, implies={"a": ("b",)},
     )  # fmt: skip
-    assert Rules.from_json(json.loads(json.dumps(told.as_json()))) == told
+    assert Rules.from_json(json.loads(json.dumps(tagger_rules.as_json()))) == tagger_rules
     assert Rules.from_json({}) == Rules()
 
 

@@ -17,9 +17,9 @@ def heat_with(*boxes, size=(200, 100), level=0.9):
 
 def test_a_line_grows_by_its_area_over_its_circumference() -> None:
     # Pixels 50..99 x 40..50: their middles span 49 x 10; 49 * 10 * 2 / (2 * 59) = 8.305 on each side.
-    found = read_heat(heat_with((50, 40, 100, 51)))
-    assert found.boxes.tolist() == [[42, 32, 107, 58]]
-    assert found.scores == pytest.approx([0.9])
+    boxes = read_heat(heat_with((50, 40, 100, 51)))
+    assert boxes.boxes.tolist() == [[42, 32, 107, 58]]
+    assert boxes.scores == pytest.approx([0.9])
     less = read_heat(heat_with((50, 40, 100, 51)), grow=1.0)  # 4.15 on each side
     assert less.boxes.tolist() == [[46, 36, 103, 54]]
 
@@ -55,8 +55,8 @@ SUBTITLE = (0.3, 0.85, 0.7, 0.92)
 
 
 def use(*boxes):
-    found = use_of(np.array(boxes, np.float32).reshape(-1, 4))
-    return found.subtitled, found.credits
+    result = use_of(np.array(boxes, np.float32).reshape(-1, 4))
+    return result.subtitled, result.credits
 
 
 def test_a_wide_line_low_in_the_middle_is_a_subtitle() -> None:

@@ -73,8 +73,8 @@ def test_rows_come_as_corners_and_their_overlap_is_always_seven_tenths() -> None
 def test_relative_rows_are_parts_of_the_fed_picture() -> None:
     boxes, _, _ = found([[0.5, 0.5, 0.2, 0.4, 0.9]], Form.RELATIVE, fed=(640, 640), size=(200, 100))
     assert boxes == [[80, 30, 120, 70]]
-    apart = [[0.2, 0.2, 0.1, 0.1, 0.9], [0.4, 0.2, 0.1, 0.1, 0.8]]  # they touch nowhere: both stay
-    assert len(found(apart, Form.RELATIVE, fed=(640, 640))[0]) == 2
+    separate = [[0.2, 0.2, 0.1, 0.1, 0.9], [0.4, 0.2, 0.1, 0.1, 0.8]]  # they touch nowhere: both stay
+    assert len(found(separate, Form.RELATIVE, fed=(640, 640))[0]) == 2
 
 
 def test_forms_are_told_apart_by_the_last_side_and_what_the_model_says() -> None:

@@ -22,10 +22,10 @@ def test_a_picture_is_stretched_to_imgsz_and_its_boxes_come_back_in_its_pixels(t
     model = YoloBoxes(tmp_path / "face_detect_v1.4_s", device="cpu")
     fitted = model.fit(red(1280, 720))
     assert fitted.shape == (320, 640, 3)
-    found = model.answer(fitted[None], [(1280, 720)])[0]
+    boxes = model.answer(fitted[None], [(1280, 720)])[0]
     # x 288..352 of 640 -> 576..704 of 1280; y 144..176 of 320 -> 324..396 of 720.
-    assert found.boxes.tolist() == [[576, 324, 704, 396]]
-    assert found.scores == pytest.approx([0.9]) and found.labels.tolist() == [0]
+    assert boxes.boxes.tolist() == [[576, 324, 704, 396]]
+    assert boxes.scores == pytest.approx([0.9]) and boxes.labels.tolist() == [0]
     assert (model.threshold, model.overlap) == (0.25, 0.7)
 
 
@@ -41,8 +41,8 @@ def test_dynamic_pictures_are_shrunk_and_their_sides_go_up_to_32(tmp_path: Path)
     assert model.fit(red(1280, 705)).shape == (384, 640, 3)  # 352.5 -> 384: rounded up before, not after
     assert model.fit(red(1280, 704)).shape == (352, 640, 3)
     assert model.fit(red(100, 50)).shape == (64, 128, 3)  # never enlarged by more than its multiple
-    found = model.answer(model.fit(red(1280, 768))[None], [(1280, 768)])[0]
-    assert found.boxes.tolist() == [[576, 288, 704, 352]]  # 640 x 384 -> twice
+    boxes = model.answer(model.fit(red(1280, 768))[None], [(1280, 768)])[0]
+    assert boxes.boxes.tolist() == [[576, 288, 704, 352]]  # 640 x 384 -> twice
     assert model.info.revision == "dynamic"
 
 
@@ -58,15 +58,15 @@ def test_red_is_the_first_channel_of_the_tensor_and_bytes_are_parts_of_one(tmp_p
 def test_pictures_of_several_sizes_are_answered_in_their_order(tmp_path: Path) -> None:
     write_yolo(tmp_path / "m", ONE)
     model = YoloBoxes(tmp_path / "m", dynamic=True, device="cpu")
-    found = model.detect([red(640, 320), np.zeros((64, 64, 3), np.uint8), red(640, 384), red(640, 320)])
-    assert [len(one.boxes) for one in found] == [1, 0, 1, 1]
-    assert found[0].boxes.tolist() == found[3].boxes.tolist() == [[288, 144, 352, 176]]
+    boxes = model.detect([red(640, 320), np.zeros((64, 64, 3), np.uint8), red(640, 384), red(640, 320)])
+    assert [len(answer.boxes) for answer in boxes] == [1, 0, 1, 1]
+    assert boxes[0].boxes.tolist() == boxes[3].boxes.tolist() == [[288, 144, 352, 176]]
 
 
 def test_a_graph_for_one_picture_gets_one_at_a_time(tmp_path: Path) -> None:
     write_yolo(tmp_path / "m", ONE, batch=1, sides=(640, 640))
     model = YoloBoxes(tmp_path / "m", device="cpu")
-    assert [len(one.boxes) for one in model.detect([red(64, 64), red(32, 64)])] == [1, 1]
+    assert [len(item.boxes) for item in model.detect([red(64, 64), red(32, 64)])] == [1, 1]
     with pytest.raises(BadInput, match="640 x 640 pixels only"):
         YoloBoxes(tmp_path / "m", dynamic=True, device="cpu")
 
@@ -125,7 +125,7 @@ def test_what_does_not_belong_together_is_refused_in_words(tmp_path: Path) -> No
 def test_folders_are_known_by_their_names_and_faces_open_as_detectors(tmp_path: Path) -> None:
     write_yolo(tmp_path / "face_detect_v1.4_s", ONE)
     write_yolo(tmp_path / "person_detect_v1.1_m", ONE, names="{0: 'person'}")
-    tasks = {one.name: (one.family.name, one.task) for one in registry.installed(tmp_path)}
+    tasks = {model.name: (model.family.name, model.task) for model in registry.installed(tmp_path)}
     assert tasks == {"face_detect_v1.4_s": ("yolo_faces", "faces"), "person_detect_v1.1_m": ("yolo_boxes", "boxes")}
     detector = open_detector("face_detect_v1.4_s", tmp_path, threshold=0.95, device="cpu")
     assert isinstance(detector, YoloBoxes) and detector.info.task == "faces"

@@ -64,7 +64,7 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )  # fmt: skip
     torch.manual_seed(1)
     model = Blip2ForConditionalGeneration(config)
-    words = Tokenizer(models.WordLevel({word: at for at, word in enumerate(WORDS)}, unk_token="<unk>"))
+    words = Tokenizer(models.WordLevel({word: index for index, word in enumerate(WORDS)}, unk_token="<unk>"))
     words.pre_tokenizer = pre_tokenizers.Whitespace()
     tokenizer = PreTrainedTokenizerFast(
         tokenizer_object=words, pad_token="<pad>", bos_token="<s>", eos_token="</s>", unk_token="<unk>",
@@ -82,8 +82,8 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def opened(models: Path, **options: object) -> Captioner:
-    found = registry.find("tiny", models, task="caption")
-    captioner: Captioner = registry.open_model(found, device="cpu", **options)
+    model = registry.find("tiny", models, task="caption")
+    captioner: Captioner = registry.open_model(model, device="cpu", **options)
     return captioner
 
 
@@ -92,12 +92,12 @@ def test_pictures_get_words_one_line_each_the_same_each_time(models: Path) -> No
     captioner = opened(models, max_tokens=6)
     assert isinstance(captioner, Captioner)
     asks = [ask(seed) for seed in range(6)]
-    told = captioner.caption(asks)
-    assert len(told) == 6
-    assert all(one.text and not one.problem for one in told)
-    assert all(set(one.text.split()) <= set(WORDS[5:]) and len(one.text.split()) <= 6 for one in told)
-    assert captioner.caption(asks) == told
-    assert captioner.caption(asks[4:]) == told[4:]  # whatever stands beside a picture in its batch
+    answers = captioner.caption(asks)
+    assert len(answers) == 6
+    assert all(answer.text and not answer.problem for answer in answers)
+    assert all(set(answer.text.split()) <= set(WORDS[5:]) and len(answer.text.split()) <= 6 for answer in answers)
+    assert captioner.caption(asks) == answers
+    assert captioner.caption(asks[4:]) == answers[4:]  # whatever stands beside a picture in its batch
 
 
 @pytest.mark.optional

@@ -51,15 +51,15 @@ def client(server: ChatServer, *, attempts: int = 3, **more: object) -> ChatEndp
 def test_the_picture_and_the_prompt_arrive_as_openai_wants_them(server: ChatServer) -> None:
     asker = client(server)
     assert isinstance(asker, Captioner)
-    (told,) = asker.caption([ASK])
-    assert (told.text, told.problem, told.cut) == ("Caption 1.", "", False)
-    (asked,) = server.asked
-    assert asked.path == "/v1/chat/completions"
-    assert asked.headers["Authorization"] == f"Bearer {KEY}"
-    assert (asked.body["model"], asked.body["temperature"], asked.body["max_tokens"]) == ("tiny-vl", 0, 300)
-    assert [one["role"] for one in asked.body["messages"]] == ["system", "user"]
-    assert asked.prompt == "What is there?"
-    assert asked.picture.size == (20, 10)
+    (answer,) = asker.caption([ASK])
+    assert (answer.text, answer.problem, answer.cut) == ("Caption 1.", "", False)
+    (request,) = server.asked
+    assert request.path == "/v1/chat/completions"
+    assert request.headers["Authorization"] == f"Bearer {KEY}"
+    assert (request.body["model"], request.body["temperature"], request.body["max_tokens"]) == ("tiny-vl", 0, 300)
+    assert [message["role"] for message in request.body["messages"]] == ["system", "user"]
+    assert request.prompt == "What is there?"
+    assert request.picture.size == (20, 10)
 
 
 @pytest.mark.parametrize(
@@ -76,24 +76,24 @@ def test_without_a_key_none_is_sent(server: ChatServer) -> None:
 
 
 def test_many_are_asked_at_once_and_answered_in_order(server: ChatServer) -> None:
-    server.answer = lambda number, asked: Reply(says=f"about {asked.prompt}", wait_s=0.05)
-    told = client(server, in_flight=4).caption([CaptionAsk(str(number), jpeg()) for number in range(12)])
-    assert [one.text for one in told] == [f"about {number}" for number in range(12)]
+    server.answer = lambda number, request: Reply(says=f"about {request.prompt}", wait_s=0.05)
+    answers = client(server, in_flight=4).caption([CaptionAsk(str(number), jpeg()) for number in range(12)])
+    assert [answer.text for answer in answers] == [f"about {number}" for number in range(12)]
     assert server.at_once_most == 4
 
 
 def test_errors_of_the_server_are_tried_again(server: ChatServer) -> None:
     replies = {1: Reply(status=500), 2: Reply(status=503, body=b"busy")}
-    server.answer = lambda number, asked: replies.get(number, Reply(says="at last"))
-    (told,) = client(server).caption([ASK])
-    assert told.text == "at last"
+    server.answer = lambda number, request: replies.get(number, Reply(says="at last"))
+    (answer,) = client(server).caption([ASK])
+    assert answer.text == "at last"
     assert len(server.asked) == 3
 
 
 def test_after_the_last_attempt_the_reason_is_told_and_the_next_picture_is_asked(server: ChatServer) -> None:
-    server.answer = lambda number, asked: Reply(
+    server.answer = lambda number, request: Reply(
         status=500, body=json.dumps({"error": {"message": "CUDA out of\nmemory"}}).encode()
-    ) if asked.prompt == "bad" else Reply(says="good")  # fmt: skip
+    ) if request.prompt == "bad" else Reply(says="good")  # fmt: skip
     asker = client(server, in_flight=1)
     bad, good = asker.caption([CaptionAsk("bad", jpeg()), CaptionAsk("good", jpeg())])
     assert bad.problem.endswith("could not answer (500). CUDA out of memory.")
@@ -105,55 +105,55 @@ def test_after_the_last_attempt_the_reason_is_told_and_the_next_picture_is_asked
 @pytest.mark.parametrize("form", ["seconds", "date"])
 def test_retry_after_is_obeyed_by_all(server: ChatServer, form: str) -> None:
     value = "1" if form == "seconds" else formatdate(time.time() + 2, usegmt=True)  # dates have whole seconds
-    server.answer = lambda number, asked: (
+    server.answer = lambda number, request: (
         Reply(status=429, headers={"Retry-After": value}) if number == 1 else Reply(says="now")
     )
-    told = client(server, in_flight=1).caption([ASK, ASK])
-    assert [one.text for one in told] == ["now", "now"]
+    answers = client(server, in_flight=1).caption([ASK, ASK])
+    assert [answer.text for answer in answers] == ["now", "now"]
     assert server.asked[1].at - server.asked[0].at > 0.9
 
 
 def test_a_server_that_wants_us_to_wait_for_long_ends_it(server: ChatServer) -> None:
-    server.answer = lambda number, asked: Reply(status=429, headers={"Retry-After": "86400"})
+    server.answer = lambda number, request: Reply(status=429, headers={"Retry-After": "86400"})
     asker = client(server, in_flight=1)
-    told = asker.caption([ASK, ASK])
+    answers = asker.caption([ASK, ASK])
     assert "asks to wait 86400 s (429)" in asker.broken
     assert len(server.asked) == 1
-    assert told[1].problem == asker.broken
+    assert answers[1].problem == asker.broken
 
 
 def test_a_slow_answer_is_given_up_and_tried_again(server: ChatServer) -> None:
-    server.answer = lambda number, asked: Reply(says="late", wait_s=1.0 if number == 1 else 0)
-    (told,) = client(server, timeout_s=0.3).caption([ASK])
-    assert told.text == "late"
+    server.answer = lambda number, request: Reply(says="late", wait_s=1.0 if number == 1 else 0)
+    (answer,) = client(server, timeout_s=0.3).caption([ASK])
+    assert answer.text == "late"
     assert len(server.asked) == 2
 
 
 def test_an_answer_that_drips_is_given_up_as_a_whole(server: ChatServer) -> None:
-    server.answer = lambda number, asked: Reply(says="x" * 200, drip_s=0.05)
+    server.answer = lambda number, request: Reply(says="x" * 200, drip_s=0.05)
     before = time.monotonic()
-    (told,) = client(server, timeout_s=0.4, attempts=1).caption([ASK])
-    assert "did not answer within 0.4 s" in told.problem
+    (answer,) = client(server, timeout_s=0.4, attempts=1).caption([ASK])
+    assert "did not answer within 0.4 s" in answer.problem
     assert time.monotonic() - before < 3
 
 
 def test_all_asks_have_one_deadline_and_answers_that_came_by_then_are_kept(server: ChatServer) -> None:
-    server.answer = lambda number, asked: Reply(says="good", wait_s=0 if asked.prompt == "good" else 1.0)
+    server.answer = lambda number, asked_before: Reply(says="good", wait_s=0 if asked_before.prompt == "good" else 1.0)
     asker = client(server, in_flight=2, timeout_s=0.3, batch_s=0.8, attempts=5)
     before = time.monotonic()
-    told = asker.caption([CaptionAsk(prompt, jpeg()) for prompt in ("good", "slow", "slow", "slow", "slow")])
+    answers = asker.caption([CaptionAsk(prompt, jpeg()) for prompt in ("good", "slow", "slow", "slow", "slow")])
     assert time.monotonic() - before < 0.8 + caption_endpoint.GRACE_S
-    assert told[0].text == "good"
-    assert "did not answer within" in told[1].problem and not told[1].postponed
-    assert "was not sent this picture: the limit of 0.8 s was reached" in told[4].problem and told[4].postponed
+    assert answers[0].text == "good"
+    assert "did not answer within" in answers[1].problem and not answers[1].postponed
+    assert "was not sent this picture: the limit of 0.8 s was reached" in answers[4].problem and answers[4].postponed
     assert not asker.broken
-    asked = len(server.asked)
+    asked_before = len(server.asked)
     time.sleep(0.5)
-    assert len(server.asked) == asked  # no retry began after the deadline
+    assert len(server.asked) == asked_before  # no retry began after the deadline
 
 
 def test_a_question_that_is_out_when_the_time_of_its_batch_is_over_is_waited_for(server: ChatServer) -> None:
-    server.answer = lambda number, asked: Reply(says=f"answer {number}", wait_s=1.0)
+    server.answer = lambda number, request: Reply(says=f"answer {number}", wait_s=1.0)
     first, second = client(server, timeout_s=600, batch_s=0.3, in_flight=1).caption([ASK, ASK])
     assert first.text == "answer 1"
     assert second.postponed and len(server.asked) == 1
@@ -169,11 +169,11 @@ def test_even_a_thread_that_hangs_keeps_nobody_waiting(server: ChatServer, monke
     monkeypatch.setattr(caption_endpoint, "GRACE_S", 0.1)
     monkeypatch.setattr(socket, "getaddrinfo", slow)
     before = time.monotonic()
-    told = client(server, in_flight=1, batch_s=0.2, timeout_s=0.3, silence_s=60).caption([ASK, ASK])
+    answers = client(server, in_flight=1, batch_s=0.2, timeout_s=0.3, silence_s=60).caption([ASK, ASK])
     assert time.monotonic() - before < 3
     go_on.set()
-    assert "did not answer within 0.3 s" in told[0].problem
-    assert told[1].postponed
+    assert "did not answer within 0.3 s" in answers[0].problem
+    assert answers[1].postponed
 
 
 @contextmanager
@@ -187,30 +187,30 @@ def test_a_server_that_takes_questions_and_stays_silent_breaks_the_client_in_wor
     with never_answering() as url:
         asker = ChatEndpoint(Endpoint(url=url, model="m", in_flight=1, timeout_s=0.5, silence_s=1.2), back_off_s=0.01)
         before = time.monotonic()
-        told = asker.caption([ASK] * 4)
+        answers = asker.caption([ASK] * 4)
         assert 1.0 < time.monotonic() - before < 6
     assert f"{url.split('/')[2]} (KOMA_CAPTION_URL) has been silent for 1.2 s" in asker.broken
     assert "raise KOMA_CAPTION_TIMEOUT_S and KOMA_CAPTION_SILENCE_S. Then press Retry." in asker.broken
-    assert [one.problem for one in told] == [asker.broken] * 4
+    assert [answer.problem for answer in answers] == [asker.broken] * 4
 
 
 def test_silence_never_ends_sooner_than_the_patience_with_one_answer(server: ChatServer) -> None:
-    server.answer = lambda number, asked: Reply(says="late", wait_s=1.5)
+    server.answer = lambda number, request: Reply(says="late", wait_s=1.5)
     asker = client(server, timeout_s=30, silence_s=0.2)
     assert asker.caption([ASK])[0].text == "late"
     assert not asker.broken
 
 
 def test_one_question_that_hangs_is_no_silence_while_others_are_answered(server: ChatServer) -> None:
-    server.answer = lambda number, asked: Reply(says="good", wait_s=3.0 if asked.prompt == "hangs" else 0.3)
+    server.answer = lambda number, request: Reply(says="good", wait_s=3.0 if request.prompt == "hangs" else 0.3)
     asker = client(server, in_flight=2, timeout_s=0.9, silence_s=1.0, attempts=2)
-    told = asker.caption([CaptionAsk("hangs", jpeg()), *[ASK] * 6])
-    assert [one.text for one in told] == ["", *["good"] * 6]
-    assert "did not answer within 0.9 s" in told[0].problem and not asker.broken
+    answers = asker.caption([CaptionAsk("hangs", jpeg()), *[ASK] * 6])
+    assert [answer.text for answer in answers] == ["", *["good"] * 6]
+    assert "did not answer within 0.9 s" in answers[0].problem and not asker.broken
 
 
 def test_an_answer_that_comes_slowly_is_no_silence(server: ChatServer) -> None:
-    server.answer = lambda number, asked: Reply(says="A girl waves.", drip_s=0.03)
+    server.answer = lambda number, request: Reply(says="A girl waves.", drip_s=0.03)
     asker = client(server, timeout_s=30, silence_s=1.0)
     asker._silence_s = 1.0  # shorter than the patience with one answer, which no setting can make it
     before = time.monotonic()
@@ -219,7 +219,7 @@ def test_an_answer_that_comes_slowly_is_no_silence(server: ChatServer) -> None:
 
 
 def test_a_cancel_ends_a_call_soon_with_what_was_answered(server: ChatServer) -> None:
-    server.answer = lambda number, asked: Reply(says="good", wait_s=0 if number == 1 else 20)
+    server.answer = lambda number, request: Reply(says="good", wait_s=0 if number == 1 else 20)
 
     def alive() -> None:
         if len(server.asked) > 1:
@@ -227,10 +227,10 @@ def test_a_cancel_ends_a_call_soon_with_what_was_answered(server: ChatServer) ->
 
     asker = ChatEndpoint(Endpoint(url=server.url, model="m", in_flight=1, timeout_s=60), alive=alive)
     before = time.monotonic()
-    told = asker.caption([ASK] * 3)
+    answers = asker.caption([ASK] * 3)
     assert time.monotonic() - before < 5
-    assert [one.text for one in told] == ["good", "", ""]
-    assert {one.problem for one in told[1:]} == {"Cancelled."}
+    assert [answer.text for answer in answers] == ["good", "", ""]
+    assert {answer.problem for answer in answers[1:]} == {"Cancelled."}
 
 
 def test_the_deadline_of_an_exchange_holds_for_a_handshake_that_never_comes() -> None:
@@ -238,24 +238,24 @@ def test_the_deadline_of_an_exchange_holds_for_a_handshake_that_never_comes() ->
         url = f"https://127.0.0.1:{silent.getsockname()[1]}/v1"
         asker = ChatEndpoint(Endpoint(url=url, model="m", timeout_s=0.4), attempts=1)
         before = time.monotonic()
-        (told,) = asker.caption([ASK])
+        (answer,) = asker.caption([ASK])
         assert time.monotonic() - before < 2
-        assert "did not answer within 0.4 s" in told.problem
+        assert "did not answer within 0.4 s" in answer.problem
 
 
 def test_a_connection_that_is_hung_up_is_tried_again(server: ChatServer) -> None:
-    server.answer = lambda number, asked: Reply(hang_up=True) if number == 1 else Reply(says="there")
-    (told,) = client(server).caption([ASK])
-    assert told.text == "there"
+    server.answer = lambda number, request: Reply(hang_up=True) if number == 1 else Reply(says="there")
+    (answer,) = client(server).caption([ASK])
+    assert answer.text == "there"
 
 
 def test_a_server_that_is_not_there_breaks_the_client_in_words() -> None:
     with serving(ChatServer()) as server:
         asker = client(server, in_flight=2)
-    told = asker.caption([ASK] * 5)
+    answers = asker.caption([ASK] * 5)
     assert "cannot be reached" in asker.broken
     assert "Start the server, or set KOMA_CAPTION_URL" in asker.broken
-    assert {one.text for one in told} == {""}
+    assert {answer.text for answer in answers} == {""}
 
 
 @pytest.mark.parametrize(
@@ -268,7 +268,7 @@ def test_a_server_that_is_not_there_breaks_the_client_in_words() -> None:
     ],
 )
 def test_what_no_retry_can_mend_ends_it_at_once(server: ChatServer, status: int, words: str) -> None:
-    server.answer = lambda number, asked: Reply(status=status, headers={"Location": "http://169.254.169.254/secrets"})
+    server.answer = lambda number, request: Reply(status=status, headers={"Location": "http://169.254.169.254/secrets"})
     asker = client(server, in_flight=1)
     asker.caption([ASK, ASK])
     assert words in asker.broken
@@ -294,16 +294,16 @@ def test_over_https_a_certificate_of_nobody_is_refused_and_a_known_one_is_taken(
         stranger.caption([ASK])
         assert "has no valid certificate" in stranger.broken
         monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
-        (told,) = client(server, url=url).caption([ASK])
-        assert told.text == "Caption 1."
-        secure.answer = lambda number, asked: Reply(says="x" * 200, drip_s=0.05)
+        (answer,) = client(server, url=url).caption([ASK])
+        assert answer.text == "Caption 1."
+        secure.answer = lambda number, request: Reply(says="x" * 200, drip_s=0.05)
         (late,) = client(server, url=url, timeout_s=0.4, attempts=1).caption([ASK])
         assert "did not answer within 0.4 s" in late.problem
 
 
 def test_a_redirect_is_never_followed(server: ChatServer) -> None:
     with serving(ChatServer()) as other:
-        server.answer = lambda number, asked: Reply(status=307, headers={"Location": f"{other.url}/chat/completions"})
+        server.answer = lambda number, request: Reply(status=307, headers={"Location": f"{other.url}/chat/completions"})
         client(server).caption([ASK])
         assert other.asked == []
 
@@ -321,7 +321,7 @@ def test_a_redirect_is_never_followed(server: ChatServer) -> None:
     ],
 )
 def test_garbage_is_a_failure_of_this_picture_alone(server: ChatServer, body: bytes, words: str) -> None:
-    server.answer = lambda number, asked: Reply(body=body) if number == 1 else Reply(says="fine")
+    server.answer = lambda number, request: Reply(body=body) if number == 1 else Reply(says="fine")
     asker = client(server, in_flight=1)
     first, second = asker.caption([ASK, ASK])
     assert words in first.problem
@@ -329,36 +329,38 @@ def test_garbage_is_a_failure_of_this_picture_alone(server: ChatServer, body: by
 
 
 def test_hostile_words_come_out_as_one_clean_line(server: ChatServer) -> None:
-    server.answer = lambda number, asked: Reply(
+    server.answer = lambda number, request: Reply(
         says="<think>They want </think>\n\x1b[31mA <b>girl</b>\u202e waves.\r\n\x00 End."
     )
-    (told,) = client(server).caption([ASK])
-    assert told.text == "[31mA <b>girl</b> waves. End."
+    (answer,) = client(server).caption([ASK])
+    assert answer.text == "[31mA <b>girl</b> waves. End."
 
 
 def test_long_words_are_cut_and_told_so(server: ChatServer) -> None:
-    server.answer = lambda number, asked: Reply(says="word " * 5000)
-    (told,) = client(server).caption([ASK])
-    assert told.cut
-    assert len(told.text) <= 2000
-    assert told.text.endswith("word")
+    server.answer = lambda number, request: Reply(says="word " * 5000)
+    (answer,) = client(server).caption([ASK])
+    assert answer.cut
+    assert len(answer.text) <= 2000
+    assert answer.text.endswith("word")
 
 
 def test_an_answer_in_parts_is_read_and_one_that_ran_out_of_tokens_is_told(server: ChatServer) -> None:
     parts = [{"type": "text", "text": "A girl "}, {"type": "audio"}, {"type": "text", "text": "waves."}]
     body = {"choices": [{"message": {"content": parts}, "finish_reason": "length"}]}
-    server.answer = lambda number, asked: Reply(body=json.dumps(body).encode())
-    (told,) = client(server).caption([ASK])
-    assert (told.text, told.cut) == ("A girl waves.", True)
+    server.answer = lambda number, request: Reply(body=json.dumps(body).encode())
+    (answer,) = client(server).caption([ASK])
+    assert (answer.text, answer.cut) == ("A girl waves.", True)
 
 
 def test_the_key_is_in_no_text_and_no_log(server: ChatServer, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
-    server.answer = lambda number, asked: Reply(status=401, body=b"bad")
+    server.answer = lambda number, request: Reply(status=401, body=b"bad")
     asker = client(server)
-    told = asker.caption([ASK])
-    shown = " ".join((repr(asker), repr(asker._endpoint), repr(asker.info), asker.broken, repr(told), caplog.text))
-    assert KEY not in shown
+    answers = asker.caption([ASK])
+    text_shown = " ".join(
+        (repr(asker), repr(asker._endpoint), repr(asker.info), asker.broken, repr(answers), caplog.text)
+    )
+    assert KEY not in text_shown
 
 
 @pytest.mark.parametrize("url", ["file:///etc/passwd", "ftp://x/y", "http://", "nonsense"])
@@ -378,8 +380,8 @@ def test_connections_are_kept_from_caption_to_caption(in_flight: int) -> None:
     with serving(ChatServer(), keep=True) as server:
         endpoint = ChatEndpoint(Endpoint(server.url, "m", in_flight=in_flight))
         for _ in range(5):
-            told = endpoint.caption([CaptionAsk("?", b"x")] * 8)
-            assert all(one.text for one in told)
+            answers = endpoint.caption([CaptionAsk("?", b"x")] * 8)
+            assert all(answer.text for answer in answers)
         assert len(server.asked) == 40
         assert server.connections <= in_flight
         endpoint.close()

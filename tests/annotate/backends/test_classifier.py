@@ -69,7 +69,7 @@ def stages_of(path: Path, *stages: Mapping[str, object]) -> Path:
 
 
 def test_stages_scale_the_shorter_side_and_cut_the_middle_out(tmp_path: Path) -> None:
-    made = read_stages(
+    built = read_stages(
         stages_of(
             tmp_path / "p.json", {"type": "resize", "size": 4, "interpolation": "nearest"},
             {"type": "center_crop", "size": [2, 4]}, {"type": "maybe_to_tensor"},
@@ -78,37 +78,37 @@ def test_stages_scale_the_shorter_side_and_cut_the_middle_out(tmp_path: Path) ->
     )  # fmt: skip
     picture = np.zeros((8, 18, 3), np.uint8)  # becomes 9 x 4, of which columns 2 to 5 and rows 1 to 2 stay
     picture[:, :, 0] = np.arange(18) * 10
-    fitted = made.fit(picture)
+    fitted = built.fit(picture)
     assert fitted.shape == (2, 4, 3)
     assert fitted[0, :, 0].tolist() == [50, 70, 90, 110]  # nearest takes columns 5, 7, 9, 11 of the 18
-    tensor = made.spec.tensor(fitted[None])
+    tensor = built.spec.tensor(fitted[None])
     assert tensor.shape == (1, 3, 2, 4)
     assert tensor[0, 0, 0, 0] == pytest.approx((50 / 255 - 0.25) / 0.5)
     assert tensor[0, 2, 0, 0] == pytest.approx(-0.25 / 0.25)
 
 
 def test_a_crop_larger_than_the_picture_is_black_outside(tmp_path: Path) -> None:
-    made = read_stages(stages_of(tmp_path / "p.json", {"type": "center_crop", "size": 5}, {"type": "to_tensor"}))
-    fitted = made.fit(GREY)
+    built = read_stages(stages_of(tmp_path / "p.json", {"type": "center_crop", "size": 5}, {"type": "to_tensor"}))
+    fitted = built.fit(GREY)
     assert fitted.shape == (5, 5, 3)
     assert not fitted[4].any() and not fitted[:, 4].any() and (fitted[:4, :4] == 128).all()
 
 
 def test_pad_to_size_keeps_the_ratio_and_puts_a_colour_round_the_picture(tmp_path: Path) -> None:
     pad = {"type": "pad_to_size", "size": [6, 4], "background_color": [1, 2, 3], "interpolation": "nearest"}
-    made = read_stages(stages_of(tmp_path / "p.json", pad, {"type": "to_tensor"}))
-    assert (made.spec.width, made.spec.height) == (6, 4)  # the width first, unlike a resize
-    tall = made.fit(np.full((8, 3, 3), 200, np.uint8))
+    built = read_stages(stages_of(tmp_path / "p.json", pad, {"type": "to_tensor"}))
+    assert (built.spec.width, built.spec.height) == (6, 4)  # the width first, unlike a resize
+    tall = built.fit(np.full((8, 3, 3), 200, np.uint8))
     # min(6 / 3, 4 / 8) = 0.5: 1.5 columns become 2 (halves go to the even number), from column (6 - 2) // 2 = 2 on.
     assert tall.shape == (4, 6, 3)
     assert (tall[:, 2:4] == 200).all()
     assert (tall[:, :2] == [1, 2, 3]).all() and (tall[:, 4:] == [1, 2, 3]).all()
     # 2 x 1 is made larger: 3 times, rows 0 (= (4 - 3) // 2) to 2; the last row is colour.
-    small = made.fit(np.array([[[10, 10, 10], [250, 250, 250]]], np.uint8))
+    small = built.fit(np.array([[[10, 10, 10], [250, 250, 250]]], np.uint8))
     assert small[2, :, 0].tolist() == [10, 10, 10, 250, 250, 250]
     assert (small[3] == [1, 2, 3]).all()
     # min(6 / 5, 4 / 1) = 1.2; five columns become six, one row stays one: 1.2 rounds to 1, at (4 - 1) // 2 = 1.
-    flat = made.fit(np.full((1, 5, 3), 9, np.uint8))
+    flat = built.fit(np.full((1, 5, 3), 9, np.uint8))
     assert (flat[1] == 9).all() and (flat[[0, 2, 3]] == [1, 2, 3]).all()
 
 
@@ -118,15 +118,15 @@ def test_pad_to_size_keeps_the_ratio_and_puts_a_colour_round_the_picture(tmp_pat
 )
 def test_the_colour_of_a_padding_is_a_name_a_grey_or_a_list(tmp_path: Path, colour: object, level: list[int]) -> None:
     pad: dict[str, object] = {"type": "pad_to_size", "size": 4, "background_color": colour}
-    made = read_stages(stages_of(tmp_path / "p.json", pad, {"type": "to_tensor"}))
-    assert made.fit(np.zeros((2, 4, 3), np.uint8))[0, 0].tolist() == level
-    plain = read_stages(stages_of(tmp_path / "p.json", {"type": "pad_to_size", "size": 4}, {"type": "to_tensor"}))
-    assert plain.fit(np.zeros((2, 4, 3), np.uint8))[0, 0].tolist() == [255, 255, 255]
+    built = read_stages(stages_of(tmp_path / "p.json", pad, {"type": "to_tensor"}))
+    assert built.fit(np.zeros((2, 4, 3), np.uint8))[0, 0].tolist() == level
+    simple = read_stages(stages_of(tmp_path / "p.json", {"type": "pad_to_size", "size": 4}, {"type": "to_tensor"}))
+    assert simple.fit(np.zeros((2, 4, 3), np.uint8))[0, 0].tolist() == [255, 255, 255]
 
 
 def test_a_padding_is_bilinear_unless_told_and_a_resize_may_follow_it(tmp_path: Path) -> None:
     picture = np.random.default_rng(2).integers(0, 256, (6, 12, 3)).astype(np.uint8)
-    made = read_stages(
+    built = read_stages(
         stages_of(
             tmp_path / "p.json", {"type": "pad_to_size", "size": [8, 8]}, {"type": "resize", "size": 5},
             {"type": "maybe_to_tensor"},
@@ -135,8 +135,8 @@ def test_a_padding_is_bilinear_unless_told_and_a_resize_may_follow_it(tmp_path: 
     canvas = np.full((8, 8, 3), 255, np.uint8)
     canvas[2:6] = np.asarray(Image.fromarray(picture).resize((8, 4), Image.Resampling.BILINEAR))
     expected = np.asarray(Image.fromarray(canvas).resize((5, 5), Image.Resampling.BILINEAR))
-    assert (made.spec.width, made.spec.height) == (5, 5)
-    assert np.array_equal(made.fit(picture), expected)
+    assert (built.spec.width, built.spec.height) == (5, 5)
+    assert np.array_equal(built.fit(picture), expected)
 
 
 @pytest.mark.parametrize(

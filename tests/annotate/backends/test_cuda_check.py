@@ -18,10 +18,10 @@ def test_the_answer_agrees_with_what_a_session_gets(tmp_path: Path) -> None:
 
     (tmp_path / "tiny.onnx").write_bytes(device_graph.arithmetic(InputSpec(8, 8)))
     opened = open_session(tmp_path / "tiny.onnx", device=AUTO)
-    found = cuda_check.devices()
-    assert found.cuda == opened.on_gpu
-    assert found.providers == tuple(onnxruntime.get_available_providers())
-    assert cuda_check.known() is found
+    result = cuda_check.devices()
+    assert result.cuda == opened.on_gpu
+    assert result.providers == tuple(onnxruntime.get_available_providers())
+    assert cuda_check.known() is result
 
 
 def test_the_process_that_tries_tells_one_of_two_things() -> None:

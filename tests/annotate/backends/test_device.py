@@ -40,8 +40,8 @@ def test_the_arithmetic_of_every_input_is_that_of_its_description(
 ) -> None:
     batch = np.random.default_rng(seed).integers(0, 256, (*shape, 3), dtype=np.uint8)
     session = onnx_session.open_beside(device_graph.arithmetic(spec), any_session)
-    found = session.run(None, {device_graph.INPUT: batch})[0]
-    np.testing.assert_array_equal(found, spec.tensor(batch))
+    result = session.run(None, {device_graph.INPUT: batch})[0]
+    np.testing.assert_array_equal(result, spec.tensor(batch))
 
 
 @pytest.mark.parametrize("nchw", [True, False])

@@ -55,7 +55,7 @@ def test_nothing_is_pinned_for_the_processor() -> None:
 def test_memory_that_the_system_does_not_give_is_told_and_leaves_no_handle_open() -> None:
     handles = Path("/proc/self/fd")
     before = len(list(handles.iterdir()))
-    with pytest.raises(KomaError, match=r"gives no [\d,]+ bytes of memory for pictures") as told:
+    with pytest.raises(KomaError, match=r"gives no [\d,]+ bytes of memory for pictures") as caught:
         HostBuffer((1 << 30, 1 << 30, 3), pin=False, share=True)
-    assert not told.value.permanent
+    assert not caught.value.permanent
     assert len(list(handles.iterdir())) == before

@@ -52,8 +52,8 @@ def test_the_answer_does_not_depend_on_the_batch_and_packing_keeps_it():
 def test_a_mirrored_head_is_the_same_person():
     embedder = BuiltinEmbedder()
     head = drawn(3, 1)
-    there, back, other = embedder.embed([head, np.ascontiguousarray(head[:, ::-1]), drawn(8, 1)])
-    assert 3 * np.linalg.norm(there - back) < np.linalg.norm(there - other)
+    existing, back, other = embedder.embed([head, np.ascontiguousarray(head[:, ::-1]), drawn(8, 1)])
+    assert 3 * np.linalg.norm(existing - back) < np.linalg.norm(existing - other)
 
 
 @pytest.mark.parametrize("name", ["face_metric.npz", "head_place.onnx", "heads.onnx"])

@@ -25,9 +25,9 @@ def test_pictures_are_stretched_and_normalised_as_clip_wants_it(model: CcipEmbed
     picture[:] = (255, 51, 0)
     assert model.fit(picture).shape == (384, 384, 3)
     vector = model.embed([picture])[0]
-    wanted = [(1.0 - 0.48145466) / 0.26862954, (0.2 - 0.4578275) / 0.26130258, (0.0 - 0.40821073) / 0.27577711]
+    expected = [(1.0 - 0.48145466) / 0.26862954, (0.2 - 0.4578275) / 0.26130258, (0.0 - 0.40821073) / 0.27577711]
     assert vector.shape == (768,)
-    assert vector[:3] == pytest.approx(wanted, abs=1e-3)
+    assert vector[:3] == pytest.approx(expected, abs=1e-3)
     assert (vector.reshape(-1, 3) == vector[:3]).all()
 
 
@@ -49,8 +49,8 @@ def test_differences_are_the_block_across_two_lists(model: CcipEmbedder) -> None
 def test_long_lists_go_through_in_blocks_with_the_same_answer(model: CcipEmbedder) -> None:
     values = np.linspace(0, 1, 140, dtype=np.float32)
     vectors = np.repeat(values[:, None], 768, axis=1)
-    found = model.differences(vectors, vectors[:130])
-    assert np.abs(found - np.abs(values[:, None] - values[None, :130])).max() < 1e-4
+    result = model.differences(vectors, vectors[:130])
+    assert np.abs(result - np.abs(values[:, None] - values[None, :130])).max() < 1e-4
 
 
 def test_vectors_come_back_from_their_bytes(model: CcipEmbedder) -> None:
@@ -67,7 +67,7 @@ def test_threshold_and_clusterings_come_from_the_models_files(tmp_path: Path) ->
     (folder / "cluster.json").write_text(json.dumps({"optics": {"eps": 0.2, "min_samples": 4}, "dbscan": {"eps": 9}}))
     model = CcipEmbedder(folder, device="cpu")
     assert model.threshold == 0.19 and isinstance(model, DifferenceEmbedder)
-    ways = {name: (one.method, one.eps, one.min_samples) for name, one in model.clusterings.items()}
+    ways = {name: (item.method, item.eps, item.min_samples) for name, item in model.clusterings.items()}
     assert ways == {
         "optics": ("optics", 0.5, 5), "dbscan": ("dbscan", 0.19, 2), "dbscan_2": ("dbscan", 0.12921, 2),
         "dbscan_free": ("dbscan", 0.12912, 2), "optics_best": ("optics", 0.2, 4),
@@ -103,5 +103,7 @@ def test_files_that_are_missing_or_change_places_are_refused_in_words(tmp_path: 
 
 def test_it_is_found_by_its_files_and_opened_by_its_name(tmp_path: Path) -> None:
     write_ccip(tmp_path / "ccip-tiny")
-    assert [(one.name, one.task) for one in registry.installed(tmp_path)] == [("ccip-tiny", "embedding")]
+    assert [(installed_model.name, installed_model.task) for installed_model in registry.installed(tmp_path)] == [
+        ("ccip-tiny", "embedding")
+    ]
     assert isinstance(open_embedder("ccip-tiny", tmp_path, device="cpu"), CcipEmbedder)

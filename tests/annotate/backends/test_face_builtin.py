@@ -26,15 +26,15 @@ def tiny(tmp_path: Path) -> BuiltinFaces:
 
 
 def test_a_red_cell_is_a_face_of_its_own_size(tiny: BuiltinFaces) -> None:
-    found = tiny.detect([picture_with((2, 3))])[0]
-    assert np.allclose(found.boxes, [[16, 24, 24, 32]], atol=1e-4)
-    assert found.scores.tolist() == [1.0]
+    detections = tiny.detect([picture_with((2, 3))])[0]
+    assert np.allclose(detections.boxes, [[16, 24, 24, 32]], atol=1e-4)
+    assert detections.scores.tolist() == [1.0]
 
 
 def test_green_moves_the_box_right_and_blue_moves_it_down(tiny: BuiltinFaces) -> None:
-    found = tiny.detect([picture_with((2, 3), colour=(255, 51, 204))])[0]
+    detections = tiny.detect([picture_with((2, 3), colour=(255, 51, 204))])[0]
     # 51 / 255 = 0.2 cells and 204 / 255 = 0.8 cells of 8 pixels.
-    assert np.allclose(found.boxes, [[17.6, 30.4, 25.6, 38.4]], atol=1e-3)
+    assert np.allclose(detections.boxes, [[17.6, 30.4, 25.6, 38.4]], atol=1e-3)
 
 
 def test_red_is_the_first_channel(tiny: BuiltinFaces) -> None:
@@ -50,10 +50,10 @@ def test_a_picture_that_is_no_multiple_of_the_step_keeps_its_boxes_inside(tiny: 
     picture = np.zeros((45, 61, 3), np.uint8)
     picture[40:, 56:] = 255
     picture[40:, 56:, 1:] = 0
-    found = tiny.detect([picture])[0]
+    detections = tiny.detect([picture])[0]
     # The border is repeated, so the last cells are whole; the box is cut to the picture.
-    assert len(found.boxes)
-    assert (found.boxes <= [61, 45, 61, 45]).all()
+    assert len(detections.boxes)
+    assert (detections.boxes <= [61, 45, 61, 45]).all()
 
 
 def test_the_answer_does_not_depend_on_the_batch(tiny: BuiltinFaces) -> None:
@@ -67,9 +67,9 @@ def test_the_answer_does_not_depend_on_the_batch(tiny: BuiltinFaces) -> None:
 
 
 def test_a_large_picture_is_seen_at_halving_sizes() -> None:
-    made = levels(np.zeros((1080, 1920, 3), np.uint8))
-    assert [level.pixels.shape for level in made] == [(640, 1120, 3), (320, 560, 3), (160, 288, 3), (80, 144, 3)]
-    assert made[1].scale_x == pytest.approx(560 / 1920)
+    pyramid = levels(np.zeros((1080, 1920, 3), np.uint8))
+    assert [level.pixels.shape for level in pyramid] == [(640, 1120, 3), (320, 560, 3), (160, 288, 3), (80, 144, 3)]
+    assert pyramid[1].scale_x == pytest.approx(560 / 1920)
 
 
 def test_a_picture_of_another_kind_is_refused() -> None:
@@ -81,8 +81,8 @@ def test_only_the_peak_of_a_hill_is_a_face() -> None:
     heat = np.array([[0.6, 0.7, 0.6], [0.7, 0.9, 0.7], [0.6, 0.7, 0.6]], np.float32)
     shape = np.zeros((3, 3, 3), np.float32)
     shape[2] = np.log(2)
-    found, scores = decode(heat, shape, threshold=0.5, stride=8, unit_side=8)
-    assert np.allclose(found, [[4, 4, 20, 20]])  # centre (12, 12), side 16
+    detections, scores = decode(heat, shape, threshold=0.5, stride=8, unit_side=8)
+    assert np.allclose(detections, [[4, 4, 20, 20]])  # centre (12, 12), side 16
     assert np.allclose(scores, [0.9])
 
 
@@ -91,8 +91,8 @@ def test_a_face_may_be_taller_than_wide() -> None:
     heat[1, 1] = 0.9
     shape = np.zeros((4, 3, 3), np.float32)
     shape[3] = np.log(2)
-    found, _ = decode(heat, shape, threshold=0.5, stride=8, unit_side=8)
-    assert np.allclose(found, [[8, 4, 16, 20]])
+    detections, _ = decode(heat, shape, threshold=0.5, stride=8, unit_side=8)
+    assert np.allclose(detections, [[8, 4, 16, 20]])
 
 
 def test_the_first_copy_is_as_long_as_is_asked_for() -> None:
@@ -101,22 +101,22 @@ def test_the_first_copy_is_as_long_as_is_asked_for() -> None:
 
 
 def test_copies_may_shrink_faster() -> None:
-    made = levels(np.zeros((720, 1280, 3), np.uint8), longest=1280, ratio=0.4)
-    assert [level.scale_x for level in made] == pytest.approx([1, 512 / 1280, 205 / 1280])
+    pyramid = levels(np.zeros((720, 1280, 3), np.uint8), longest=1280, ratio=0.4)
+    assert [level.scale_x for level in pyramid] == pytest.approx([1, 512 / 1280, 205 / 1280])
 
 
 def test_a_face_seen_at_two_levels_is_one_face() -> None:
-    whole = Level(np.zeros((16, 16, 3), np.uint8), 1.0, 1.0)
+    complete = Level(np.zeros((16, 16, 3), np.uint8), 1.0, 1.0)
     half = Level(np.zeros((16, 16, 3), np.uint8), 0.5, 0.5)
-    found = merge(
+    detections = merge(
         [
-            (whole, np.array([[10, 10, 30, 30]], np.float32), np.array([0.6], np.float32)),
+            (complete, np.array([[10, 10, 30, 30]], np.float32), np.array([0.6], np.float32)),
             (half, np.array([[5, 5, 16, 16]], np.float32), np.array([0.8], np.float32)),
         ],
         100, 100,
     )  # fmt: skip
-    assert found.boxes.tolist() == [[10, 10, 32, 32]]
-    assert found.scores == pytest.approx([0.8])
+    assert detections.boxes.tolist() == [[10, 10, 32, 32]]
+    assert detections.scores == pytest.approx([0.8])
 
 
 def test_a_model_opened_by_name_keeps_the_contract(tmp_path: Path) -> None:
@@ -223,14 +223,14 @@ def test_a_look_over_the_border_repeats_it() -> None:
 
 
 def test_the_first_and_the_second_looks_count_half_each() -> None:
-    found = Detections(np.array([[0, 0, 9, 9], [20, 0, 29, 9]], np.float32), np.array([0.9, 0.5], np.float32))
+    detections = Detections(np.array([[0, 0, 9, 9], [20, 0, 29, 9]], np.float32), np.array([0.9, 0.5], np.float32))
     heat = np.zeros((6, 12, 12), np.float32)
     heat[0, 5, 5], heat[1, 4, 7], heat[2, 3, 5] = 0.3, 0.4, 1.0  # the last lies outside the middle
     heat[3:, 6, 6] = 0.7
-    kept = confirm(found, heat, threshold=0.5)
-    assert kept.boxes.tolist() == [[20, 0, 29, 9], [0, 0, 9, 9]]
-    assert np.allclose(kept.scores, [(0.5 + 0.7) / 2, (0.9 + 0.7 / 3) / 2])
-    assert confirm(found, heat, threshold=0.58).boxes.tolist() == [[20, 0, 29, 9]]
+    remaining = confirm(detections, heat, threshold=0.5)
+    assert remaining.boxes.tolist() == [[20, 0, 29, 9], [0, 0, 9, 9]]
+    assert np.allclose(remaining.scores, [(0.5 + 0.7) / 2, (0.9 + 0.7 / 3) / 2])
+    assert confirm(detections, heat, threshold=0.58).boxes.tolist() == [[20, 0, 29, 9]]
 
 
 def look_planes(
@@ -259,17 +259,17 @@ def test_second_looks_mend_a_box() -> None:
 
 
 def test_looks_that_see_nothing_leave_a_box_as_it_is() -> None:
-    found = Detections(np.array([[132, 84, 172, 124]], np.float32), np.array([0.6], np.float32))
+    detections = Detections(np.array([[132, 84, 172, 124]], np.float32), np.array([0.6], np.float32))
     blind = np.full((3, 12, 12), 0.1, np.float32), np.zeros((3, 4, 12, 12), np.float32)
-    assert np.array_equal(refine(found, *blind, width=300, height=200).boxes, found.boxes)
+    assert np.array_equal(refine(detections, *blind, width=300, height=200).boxes, detections.boxes)
 
 
 def test_a_box_cut_by_the_border_is_told_by_the_looks_and_stays_inside() -> None:
     picture = np.zeros((200, 300, 3), np.uint8)
     picture[80:120, :30] = 255
-    found = Detections(np.array([[0, 80, 20, 130]], np.float32), np.array([9.0], np.float32))
-    heat, shape = look_planes(found, picture, (0, 80, 30, 120))
-    mended = refine(found, heat, shape, width=300, height=200).boxes[0]
+    detections = Detections(np.array([[0, 80, 20, 130]], np.float32), np.array([9.0], np.float32))
+    heat, shape = look_planes(detections, picture, (0, 80, 30, 120))
+    mended = refine(detections, heat, shape, width=300, height=200).boxes[0]
     assert mended[0] == 0  # the looks repeat the border, so the face goes on there
     assert np.allclose(mended[1:], [80, 30, 120], atol=2)
 

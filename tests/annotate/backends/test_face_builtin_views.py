@@ -24,7 +24,7 @@ def crowd(
 ) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
     """Five people side by side whose skulls have a radius of `unit` pixels, and the boxes of their faces."""
     canvas = Canvas(random_background(rng, SIZE))
-    found = []
+    collected = []
     for place in range(5):
         side = 1 if rng.random() < 0.5 else -1
         pose: Pose = replace(
@@ -34,11 +34,11 @@ def crowd(
             eyes=eyes,
             smiling_eyes=False,
         )
-        at = (0.1 + 0.2 * place) * SIZE[0], float(rng.uniform(0.3, 0.6)) * SIZE[1]
-        drawn = draw_person(canvas, random_appearance(rng), pose, x=at[0], y=at[1], unit=unit)
+        position = (0.1 + 0.2 * place) * SIZE[0], float(rng.uniform(0.3, 0.6)) * SIZE[1]
+        drawn = draw_person(canvas, random_appearance(rng), pose, x=position[0], y=position[1], unit=unit)
         assert drawn.face is not None
-        found.append(drawn.face)
-    return canvas.finish(), np.array(found, np.float32)
+        collected.append(drawn.face)
+    return canvas.finish(), np.array(collected, np.float32)
 
 
 def share_found(detector: BuiltinFaces, seed: int, *, grey: bool = False, **how: float | tuple[float, float]) -> float:
@@ -48,8 +48,8 @@ def share_found(detector: BuiltinFaces, seed: int, *, grey: bool = False, **how:
         picture, truth = crowd(rng, **how)  # type: ignore[arg-type]
         if grey:
             picture = np.asarray(cv2.cvtColor(cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB), np.uint8)
-        found = detector.detect([picture])[0]
-        hits += len(boxes.match(truth, found.boxes, min_iou=0.4).pairs)
+        detections = detector.detect([picture])[0]
+        hits += len(boxes.match(truth, detections.boxes, min_iou=0.4).pairs)
         faces += len(truth)
     return hits / faces
 

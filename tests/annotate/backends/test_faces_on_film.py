@@ -25,21 +25,21 @@ PINK_HAIR = dict.fromkeys(range(700, 1060, 20), (280, 20, 710, 500))  # larger t
 
 @pytest.fixture(scope="module")
 def pictures(test_data: Path) -> dict[int, np.ndarray]:
-    wanted = DARK_HAIR.keys() | {n + SHOWN_AGAIN_AFTER for n in DARK_HAIR} | PINK_HAIR.keys()
-    found = {}
+    frame_numbers = DARK_HAIR.keys() | {n + SHOWN_AGAIN_AFTER for n in DARK_HAIR} | PINK_HAIR.keys()
+    collected = {}
     with av.open(str(test_data / "video" / "real_cuts_ep01.mp4")) as film:
         for number, frame in enumerate(film.decode(video=0)):
-            if number in wanted:
-                found[number] = frame.to_ndarray(format="rgb24")
-    return found
+            if number in frame_numbers:
+                collected[number] = frame.to_ndarray(format="rgb24")
+    return collected
 
 
 def share_found(truth: dict[int, tuple[int, int, int, int]], pictures: dict[int, np.ndarray]) -> float:
     detector = BuiltinFaces(device="cpu", threads=1)
     hits = 0
     for number, box in truth.items():
-        found = detector.detect([pictures[number]])[0]
-        hits += len(boxes.match(np.array([box], np.float32), found.boxes, min_iou=0.3).pairs)
+        detections = detector.detect([pictures[number]])[0]
+        hits += len(boxes.match(np.array([box], np.float32), detections.boxes, min_iou=0.3).pairs)
     return hits / len(truth)
 
 

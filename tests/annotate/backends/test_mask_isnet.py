@@ -52,8 +52,8 @@ def test_alpha_is_put_on_white(tmp_path: Path) -> None:
 
 def test_it_is_known_by_its_name_and_others_are_refused_in_words(tmp_path: Path) -> None:
     write_isnet(tmp_path / "isnetis")
-    found = registry.find("isnetis", tmp_path, task="mask")
-    assert isinstance(registry.open_model(found, device="cpu"), IsnetMask)
+    model = registry.find("isnetis", tmp_path, task="mask")
+    assert isinstance(registry.open_model(model, device="cpu"), IsnetMask)
     with pytest.raises(BadInput, match="not an ISNet"):
         IsnetMask(write_isnet(tmp_path / "small", side=64), device="cpu")
     with pytest.raises(BadInput, match=r"holds no model\.onnx"):

@@ -206,7 +206,7 @@ def test_pixais_broken_files_are_told(pixai: Path, file: str, text: str, told: s
 
 
 def test_folders_without_a_card_are_recognised_by_their_files(pixai: Path) -> None:
-    found = registry.find("pixai", pixai.parent, task="tags")
-    assert found.family.name == "pixai"
+    model = registry.find("pixai", pixai.parent, task="tags")
+    assert model.family.name == "pixai"
     (pixai / "preprocess.json").unlink()
     assert registry.find("pixai", pixai.parent, task="tags").family.name == "wd"

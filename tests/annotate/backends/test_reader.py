@@ -37,7 +37,7 @@ def means(tmp_path: Path) -> Means:
 
 
 def items(count: int, **values: Any) -> list[Item[int]]:
-    return [Item(at, lambda at=at: grey(at % 256), **values) for at in range(count)]  # type: ignore[misc]
+    return [Item(index, lambda index=index: grey(index % 256), **values) for index in range(count)]  # type: ignore[misc]
 
 
 def sized(model: Any, size: BatchSize) -> BatchSizes:
@@ -47,7 +47,7 @@ def sized(model: Any, size: BatchSize) -> BatchSizes:
 
 
 def levels(found: list[Answered[int]], model: int = 0) -> list[float]:
-    return [float(one.answers[model][0]) for one in found]
+    return [float(answer.answers[model][0]) for answer in found]
 
 
 @pytest.mark.parametrize("size", [1, 4, 7])
@@ -55,14 +55,14 @@ def levels(found: list[Answered[int]], model: int = 0) -> list[float]:
 def test_answers_come_in_the_order_of_the_pictures_whatever_the_batch(means: Means, count: int, size: int) -> None:
     reader = Reader([means], threads=3, sizes=sized(means, BatchSize(size, size, settled=True)))
 
-    def slow_at_times(at: int) -> Picture:
-        time.sleep(0.003 if at % 5 == 0 else 0)
-        return grey(at)
+    def slow_at_times(index: int) -> Picture:
+        time.sleep(0.003 if index % 5 == 0 else 0)
+        return grey(index)
 
-    found = list(reader.answers(Item(at, lambda at=at: slow_at_times(at)) for at in range(count)))  # type: ignore[misc]
-    assert [one.key for one in found] == list(range(count))
-    assert levels(found) == list(range(count))
-    assert {one.size for one in found} <= {(8, 6)}
+    answers = list(reader.answers(Item(index, lambda index=index: slow_at_times(index)) for index in range(count)))  # type: ignore[misc]
+    assert [answer.key for answer in answers] == list(range(count))
+    assert levels(answers) == list(range(count))
+    assert {answer.size for answer in answers} <= {(8, 6)}
     assert sum(means.seen) == count
     assert max(means.seen, default=0) <= size
 
@@ -77,29 +77,31 @@ def test_several_models_share_one_decode_and_each_gets_its_own_fit(tmp_path: Pat
     models = [Means(path, SPEC), Means(path, InputSpec(4, 4), name="small"), Means(path, InputSpec(16, 2, bgr=True))]
     decoded: list[int] = []
 
-    def read(at: int) -> Picture:
-        decoded.append(at)
-        return np.tile(np.array([[[at, 0, 255]]], np.uint8), (6, 8, 1))
+    def read(index: int) -> Picture:
+        decoded.append(index)
+        return np.tile(np.array([[[index, 0, 255]]], np.uint8), (6, 8, 1))
 
-    found = list(Reader(models, threads=2).answers(Item(at, lambda at=at: read(at)) for at in range(20)))  # type: ignore[misc]
+    parsed = list(
+        Reader(models, threads=2).answers(Item(index, lambda index=index: read(index)) for index in range(20))
+    )  # type: ignore[misc]
     assert sorted(decoded) == list(range(20))
-    for at, one in enumerate(found):
-        np.testing.assert_allclose(one.answers[0], [at, 0, 255], rtol=1e-6)
-        np.testing.assert_allclose(one.answers[1], [at / 255, 0, 1], rtol=1e-6)
-        np.testing.assert_allclose(one.answers[2], [1, 0, at / 255], rtol=1e-6)
+    for index, item in enumerate(parsed):
+        np.testing.assert_allclose(item.answers[0], [index, 0, 255], rtol=1e-6)
+        np.testing.assert_allclose(item.answers[1], [index / 255, 0, 1], rtol=1e-6)
+        np.testing.assert_allclose(item.answers[2], [1, 0, index / 255], rtol=1e-6)
     assert [model.shapes[0][1:] for model in models] == [(6, 8, 3), (4, 4, 3), (2, 16, 3)]
 
 
 def test_a_model_sees_only_the_pictures_that_it_is_wanted_for(tmp_path: Path) -> None:
     path = write_means(tmp_path / "m.onnx")
     models = [Means(path, SPEC), Means(path, SPEC, name="other")]
-    chosen = [Item(at, lambda at=at: grey(at), models_wanted=frozenset({at % 2})) for at in range(10)]  # type: ignore[misc]
+    chosen = [Item(index, lambda index=index: grey(index), models_wanted=frozenset({index % 2})) for index in range(10)]  # type: ignore[misc]
     sizes = BatchSizes()
     for model in models:
         sizes.put(model, BatchSize(3, 3, settled=True))
-    found = list(Reader(models, threads=4, sizes=sizes).answers(chosen))
-    assert [one.answers[1 - one.key % 2] for one in found] == [None] * 10
-    assert [float(one.answers[one.key % 2][0]) for one in found] == list(range(10))
+    answers = list(Reader(models, threads=4, sizes=sizes).answers(chosen))
+    assert [answer.answers[1 - answer.key % 2] for answer in answers] == [None] * 10
+    assert [float(answer.answers[answer.key % 2][0]) for answer in answers] == list(range(10))
     assert sum(models[0].seen) == sum(models[1].seen) == 5
 
 
@@ -107,33 +109,33 @@ def test_pictures_of_many_shapes_are_batched_by_shape(tmp_path: Path) -> None:
     model = Means(write_means(tmp_path / "m.onnx"), InputSpec(64, 64, fit_by=Fit.MULTIPLE, multiple=8, scale=1.0))
     shapes = [(64, 64), (64, 32), (30, 64), (64, 32), (200, 100)]
     chosen = [
-        Item(at, lambda at=at: grey(at, width=shapes[at % 5][0], height=shapes[at % 5][1]))  # type: ignore[misc]
-        for at in range(25)
+        Item(index, lambda index=index: grey(index, width=shapes[index % 5][0], height=shapes[index % 5][1]))  # type: ignore[misc]
+        for index in range(25)
     ]
-    found = list(Reader([model], threads=5, sizes=sized(model, BatchSize(5, 5, settled=True))).answers(chosen))
-    assert levels(found) == list(range(25))
+    answers = list(Reader([model], threads=5, sizes=sized(model, BatchSize(5, 5, settled=True))).answers(chosen))
+    assert levels(answers) == list(range(25))
     assert {shape[1:3] for shape in model.shapes} == {(64, 64), (32, 64), (64, 32)}
     assert max(model.seen) > 1
-    assert found[4].size == (200, 100)
+    assert answers[4].size == (200, 100)
 
 
 @pytest.mark.parametrize("size", [1, 3])
 def test_a_broken_picture_has_a_problem_in_words_and_the_others_their_answers(means: Means, size: int) -> None:
-    def read(at: int) -> Picture:
-        if at == 4:
+    def read(index: int) -> Picture:
+        if index == 4:
             raise UnreadablePicture("frame 4: the picture is damaged")
-        if at == 7:
+        if index == 7:
             raise FileNotFoundError(2, "No such file", "7.png")
-        return grey(at)
+        return grey(index)
 
     reader = Reader([means], sizes=sized(means, BatchSize(size, size, settled=True)))
-    found = list(reader.answers(Item(at, lambda at=at: read(at)) for at in range(12)))  # type: ignore[misc]
-    assert [one.key for one in found] == list(range(12))
-    assert found[4].problem == "frame 4: the picture is damaged"
-    assert "7.png" in found[7].problem
-    assert found[4].answers == (None,)
-    assert [at for at, one in enumerate(found) if not one.problem and one.answers[0][0] == at] == [
-        at for at in range(12) if at not in (4, 7)
+    parsed = list(reader.answers(Item(index, lambda index=index: read(index)) for index in range(12)))  # type: ignore[misc]
+    assert [answer.key for answer in parsed] == list(range(12))
+    assert parsed[4].problem == "frame 4: the picture is damaged"
+    assert "7.png" in parsed[7].problem
+    assert parsed[4].answers == (None,)
+    assert [index for index, answer in enumerate(parsed) if not answer.problem and answer.answers[0][0] == index] == [
+        index for index in range(12) if index not in (4, 7)
     ]
 
 
@@ -149,25 +151,25 @@ def test_a_model_that_does_not_take_a_picture_says_so_and_the_others_answer(tmp_
 
     models[0].fit = strict  # type: ignore[method-assign]
     widths = [8, 60, 8, 8, 60]
-    chosen = [Item(at, lambda at=at: grey(at, width=widths[at])) for at in range(5)]  # type: ignore[misc]
-    found = list(Reader(models, threads=2).answers(chosen))
-    assert [one.problem for one in found] == ["", "strict: it is too wide", "", "", "strict: it is too wide"]
-    assert [one.answers[0] is None for one in found] == [False, True, False, False, True]
-    assert levels(found, 1) == list(range(5))
+    chosen = [Item(index, lambda index=index: grey(index, width=widths[index])) for index in range(5)]  # type: ignore[misc]
+    answers = list(Reader(models, threads=2).answers(chosen))
+    assert [answer.problem for answer in answers] == ["", "strict: it is too wide", "", "", "strict: it is too wide"]
+    assert [answer.answers[0] is None for answer in answers] == [False, True, False, False, True]
+    assert levels(answers, 1) == list(range(5))
 
 
 def test_only_broken_pictures_give_only_problems(means: Means) -> None:
     def read() -> Picture:
         raise UnreadablePicture("damaged")
 
-    found = list(Reader([means]).answers(Item(at, read) for at in range(9)))
-    assert [one.problem for one in found] == ["damaged"] * 9
+    answers = list(Reader([means]).answers(Item(index, read) for index in range(9)))
+    assert [answer.problem for answer in answers] == ["damaged"] * 9
     assert means.seen == []
 
 
 def test_memory_is_bounded_by_the_batch_however_many_pictures_come_and_however_slow_the_writer(means: Means) -> None:
     size, threads = 4, 2
-    alive, most, asked = {"decoded": 0, "fitted": 0}, {"decoded": 0, "fitted": 0}, [0]
+    alive, maximum, values = {"decoded": 0, "fitted": 0}, {"decoded": 0, "fitted": 0}, [0]
     lock = threading.RLock()  # the last reference may go while a thread counts
     fit = means.fit
 
@@ -177,16 +179,16 @@ def test_memory_is_bounded_by_the_batch_however_many_pictures_come_and_however_s
     def change(what: str, by: int) -> None:
         with lock:
             alive[what] += by
-            most[what] = max(most[what], alive[what])
+            maximum[what] = max(maximum[what], alive[what])
 
     def counted(picture: Picture, what: str) -> Picture:
-        one = picture.view(Kept)
+        item = picture.view(Kept)
         change(what, 1)
-        weakref.finalize(one, change, what, -1)
-        return one
+        weakref.finalize(item, change, what, -1)
+        return item
 
-    def read(at: int) -> Picture:
-        return counted(grey(at % 256, width=16), "decoded")
+    def read(index: int) -> Picture:
+        return counted(grey(index % 256, width=16), "decoded")
 
     def watched(picture: Picture) -> Picture:
         return counted(fit(picture), "fitted")
@@ -194,21 +196,21 @@ def test_memory_is_bounded_by_the_batch_however_many_pictures_come_and_however_s
     means.fit = watched  # type: ignore[method-assign]
 
     def source() -> Iterator[Item[int]]:
-        for at in range(300):
-            asked[0] = at + 1
-            yield Item(at, lambda at=at: read(at))  # type: ignore[misc]
+        for index in range(300):
+            values[0] = index + 1
+            yield Item(index, lambda index=index: read(index))  # type: ignore[misc]
 
     reader = Reader([means], threads=threads, sizes=sized(means, BatchSize(size, size, settled=True)))
     buffers = set()
     for done, _ in enumerate(reader.answers(source())):
         buffers |= {id(rows._buffer) for slot in reader._slots for rows in slot.rows if rows._buffer}
-        assert asked[0] <= done + 1 + (SLOTS + 1) * size  # a handful of answers beside the slots
+        assert values[0] <= done + 1 + (SLOTS + 1) * size  # a handful of answers beside the slots
         if done < 40:
             time.sleep(0.002)
     assert done == 299
     assert alive == {"decoded": 0, "fitted": 0}
-    assert 0 < most["decoded"] <= threads  # one a reading thread
-    assert 0 < most["fitted"] <= threads  # and no more: the rest lies in the buffers
+    assert 0 < maximum["decoded"] <= threads  # one a reading thread
+    assert 0 < maximum["fitted"] <= threads  # and no more: the rest lies in the buffers
     assert len(buffers) == SLOTS
 
 
@@ -227,18 +229,18 @@ class Whole(Means):
 
 
 def test_whole_pictures_beside_a_large_batch_are_held_one_a_thread_and_let_go(means: Means, tmp_path: Path) -> None:
-    threads, asked = 3, [0]
-    whole = Whole(tmp_path / "m.onnx")
+    threads, request = 3, [0]
+    whole_model = Whole(tmp_path / "m.onnx")
 
     def source() -> Iterator[Item[int]]:
-        for at in range(200):
-            asked[0] = at + 1
-            yield Item(at, lambda at=at: grey(at, width=8 + at % 3))  # type: ignore[misc]
+        for index in range(200):
+            request[0] = index + 1
+            yield Item(index, lambda index=index: grey(index, width=8 + index % 3))  # type: ignore[misc]
 
-    reader = Reader([means, whole], threads=threads, sizes=sized(means, BatchSize(128, 128, settled=True)))
-    for done, one in enumerate(reader.answers(source())):
-        assert [float(answer[0]) for answer in one.answers] == [done, done]
-        assert asked[0] <= done + 1 + (SLOTS + 1) * threads
+    reader = Reader([means, whole_model], threads=threads, sizes=sized(means, BatchSize(128, 128, settled=True)))
+    for done, item in enumerate(reader.answers(source())):
+        assert [float(answer[0]) for answer in item.answers] == [done, done]
+        assert request[0] <= done + 1 + (SLOTS + 1) * threads
         assert sum(len(slot.rows[1]._single) for slot in reader._slots) <= SLOTS * threads
     assert done == 199
     assert not any(rows._single for slot in reader._slots for rows in slot.rows)
@@ -293,12 +295,12 @@ def test_what_the_source_of_items_raises_ends_the_threads(means: Means) -> None:
 def test_leaving_early_ends_the_threads_and_reads_no_further(means: Means) -> None:
     read: list[int] = []
 
-    def slow(at: int) -> Picture:
-        read.append(at)
+    def slow(index: int) -> Picture:
+        read.append(index)
         time.sleep(0.02)
-        return grey(at)
+        return grey(index)
 
-    pictures = Reader([means], threads=2).answers(Item(at, lambda at=at: slow(at)) for at in range(1000))  # type: ignore[misc]
+    pictures = Reader([means], threads=2).answers(Item(index, lambda index=index: slow(index)) for index in range(1000))  # type: ignore[misc]
     assert next(pictures).key == 0
     began = time.monotonic()
     pictures.close()
@@ -329,14 +331,14 @@ class Small:
         self.tried.append(len(batch))
         if len(batch) > self.room:
             raise RuntimeError("Failed to allocate memory for requested buffer of size 1234")
-        return [int(one[0, 0, 0]) for one in batch]
+        return [int(picture[0, 0, 0]) for picture in batch]
 
 
 def test_a_batch_that_does_not_fit_is_halved_until_it_does_and_the_size_is_remembered() -> None:
     model = Small(room=3)
     sizes = sized(model, BatchSize(16, 64))
-    found = list(Reader([model], threads=16, sizes=sizes).answers(items(40)))
-    assert [one.answers[0] for one in found] == list(range(40))
+    answers = list(Reader([model], threads=16, sizes=sizes).answers(items(40)))
+    assert [answer.answers[0] for answer in answers] == list(range(40))
     assert model.tried[:3] == [16, 8, 4]
     assert sizes.of(model).size == 2
     model.tried.clear()
@@ -374,9 +376,9 @@ def test_a_batch_never_grows_over_its_limit() -> None:
 
 def test_growing_batches_change_no_answer_and_no_order(means: Means) -> None:
     reader = Reader([means], threads=2, sizes=sized(means, BatchSize(1, 16)))
-    found = list(reader.answers(items(200)))
-    assert levels(found) == list(range(200))
-    assert [one.key for one in found] == list(range(200))
+    answers = list(reader.answers(items(200)))
+    assert levels(answers) == list(range(200))
+    assert [answer.key for answer in answers] == list(range(200))
 
 
 def test_the_copying_path_of_a_device_gives_the_same_answers(tmp_path: Path) -> None:
@@ -398,7 +400,7 @@ def test_timings_name_the_four_places_where_time_goes(means: Means) -> None:
         return grey(1)
 
     reader = Reader([means], threads=2)
-    list(reader.answers(Item(at, slow) for at in range(10)))
+    list(reader.answers(Item(index, slow) for index in range(10)))
     assert set(reader.timings) == {"decode", "wait", "copy", "compute"}
     assert reader.timings["decode"] >= 10 * 0.01 / 2
     assert reader.timings["compute"] > 0

@@ -94,7 +94,7 @@ class Keeping:
         return self.fitting.fit(picture)
 
     def answer(self, batch: Any, sizes: Sequence[tuple[int, int]]) -> list[int]:
-        self.kept += [one.copy() for one in batch]
+        self.kept += [picture.copy() for picture in batch]
         return [0] * len(sizes)
 
 
@@ -106,10 +106,10 @@ class KeepingApart(Keeping):
 @pytest.fixture(scope="module")
 def kept() -> Iterator[ReadingProcesses]:
     """To begin a process takes half a second, so tests that do no harm to them share two."""
-    made = ReadingProcesses(2)
-    yield made
-    ended = [process.process for process in made._all]
-    made.close()
+    created = ReadingProcesses(2)
+    yield created
+    ended = [process.process for process in created._all]
+    created.close()
     assert all(process.poll() is not None for process in ended)
 
 
@@ -129,7 +129,7 @@ def sized(size: int, *models: Any) -> BatchSizes:
 
 
 def levels(found: list[Answered[int]], model: int = 0) -> list[float]:
-    return [float(one.answers[model][0]) for one in found]
+    return [float(answer.answers[model][0]) for answer in found]
 
 
 @pytest.mark.parametrize(("count", "size"), [(0, 4), (1, 4), (61, 4), (100, 32)])
@@ -138,47 +138,51 @@ def test_answers_come_in_the_order_of_the_pictures(
 ) -> None:
     means = Apart(write_means(tmp_path / "m.onnx"))
     reader = Reader[int]([means], sizes=sized(size, means), processes=processes)
-    found = list(reader.answers(Item(at, Drawn(at)) for at in range(count)))
-    assert [one.key for one in found] == list(range(count))
-    assert levels(found) == list(range(count))
+    answers = list(reader.answers(Item(index, Drawn(index)) for index in range(count)))
+    assert [answer.key for answer in answers] == list(range(count))
+    assert levels(answers) == list(range(count))
     assert max(means.seen, default=0) <= size
 
 
 def test_bytes_are_those_that_threads_give(tmp_path: Path, processes: ReadingProcesses) -> None:
     store, random = Store(tmp_path / "store"), np.random.default_rng(1)
     files = []
-    for at in range(12):
-        picture = random.integers(0, 256, (40 + 3 * at, 90 - at, 3)).astype(np.uint8)
-        files.append(store.put(encode(picture, PictureFormat("jpeg" if at % 2 else "png")), "jpg" if at % 2 else "png"))
+    for index in range(12):
+        picture = random.integers(0, 256, (40 + 3 * index, 90 - index, 3)).astype(np.uint8)
+        files.append(
+            store.put(encode(picture, PictureFormat("jpeg" if index % 2 else "png")), "jpg" if index % 2 else "png")
+        )
     specs = [
         InputSpec(32, 32, Fit.PAD_SQUARE, Resample.BICUBIC, bgr=True, nchw=False, scale=1.0),
         InputSpec(24, 20, Fit.LETTERBOX, Resample.AREA),
     ]
-    reads = [StoredPicture(str(store.root), file, f"frame {at}") for at, file in enumerate(files)]
+    reads = [StoredPicture(str(store.root), file, f"frame {index}") for index, file in enumerate(files)]
     taken: list[list[Any]] = []
-    for kind, apart in ((Keeping, None), (KeepingApart, processes)):
-        models = [kind(tmp_path / "m.onnx", spec, str(at)) for at, spec in enumerate(specs)]
-        reader = Reader[int](models, threads=2, sizes=sized(4, *models), processes=apart)
-        found = list(reader.answers(Item(at, read) for at, read in enumerate(reads)))
-        assert [one.size for one in found] == [(90 - at, 40 + 3 * at) for at in range(12)]
+    for kind, separate in ((Keeping, None), (KeepingApart, processes)):
+        models = [kind(tmp_path / "m.onnx", spec, str(index)) for index, spec in enumerate(specs)]
+        reader = Reader[int](models, threads=2, sizes=sized(4, *models), processes=separate)
+        answers = list(reader.answers(Item(index, read) for index, read in enumerate(reads)))
+        assert [answer.size for answer in answers] == [(90 - index, 40 + 3 * index) for index in range(12)]
         taken.append([bytes_of for model in models for bytes_of in model.kept])
     assert len(taken[0]) == len(taken[1]) == 24
-    for one, other in zip(*taken, strict=True):
-        np.testing.assert_array_equal(one, other)
+    for answer, other in zip(*taken, strict=True):
+        np.testing.assert_array_equal(answer, other)
 
 
 def test_a_broken_picture_has_a_problem_in_words_and_the_others_their_answers(
     tmp_path: Path, processes: ReadingProcesses
 ) -> None:
     means = Apart(write_means(tmp_path / "m.onnx"))
-    reads = [Drawn(at, "broken" if at == 4 else "", f"frame {at}") for at in range(12)]
-    found = list(
+    reads = [Drawn(index, "broken" if index == 4 else "", f"frame {index}") for index in range(12)]
+    result = list(
         Reader[int]([means], sizes=sized(4, means), processes=processes).answers(
-            Item(at, read) for at, read in enumerate(reads)
+            Item(index, read) for index, read in enumerate(reads)
         )
     )
-    assert [one.problem for one in found if one.problem] == ["frame 4: the picture is damaged"]
-    assert [one.answers[0][0] for one in found if not one.problem] == [at for at in range(12) if at != 4]
+    assert [answer.problem for answer in result if answer.problem] == ["frame 4: the picture is damaged"]
+    assert [answer.answers[0][0] for answer in result if not answer.problem] == [
+        index for index in range(12) if index != 4
+    ]
 
 
 def test_a_model_sees_what_it_is_wanted_for_and_says_what_it_does_not_take(
@@ -186,29 +190,31 @@ def test_a_model_sees_what_it_is_wanted_for_and_says_what_it_does_not_take(
 ) -> None:
     path = write_means(tmp_path / "m.onnx")
     models = [Apart(path, name="strict", fitting=Strict(SPEC)), Apart(path, InputSpec(4, 4, scale=1.0), name="mild")]
-    reads = [Drawn(at, "wide" if at == 1 else "") for at in range(6)]
-    wanted = [frozenset({0}) if at == 3 else None for at in range(6)]
+    reads = [Drawn(index, "wide" if index == 1 else "") for index in range(6)]
+    models_wanted = [frozenset({0}) if index == 3 else None for index in range(6)]
     reader = Reader[int](models, sizes=sized(3, *models), processes=processes)
-    found = list(reader.answers(Item(at, reads[at], wanted[at]) for at in range(6)))
-    assert [one.problem for one in found if one.problem] == ["strict: it is too wide"]
-    assert [at for at, one in enumerate(found) if one.answers[0] is None] == [1]
-    assert [at for at, one in enumerate(found) if one.answers[1] is None] == [3]
-    assert [one.answers[1][0] for one in found if one.answers[1] is not None] == [0, 1, 2, 4, 5]
+    answers = list(reader.answers(Item(index, reads[index], models_wanted[index]) for index in range(6)))
+    assert [answer.problem for answer in answers if answer.problem] == ["strict: it is too wide"]
+    assert [index for index, answer in enumerate(answers) if answer.answers[0] is None] == [1]
+    assert [index for index, answer in enumerate(answers) if answer.answers[1] is None] == [3]
+    assert [answer.answers[1][0] for answer in answers if answer.answers[1] is not None] == [0, 1, 2, 4, 5]
 
 
 def test_a_picture_that_kills_its_process_is_told_by_name_and_the_others_are_read(
     tmp_path: Path, processes: ReadingProcesses
 ) -> None:
     means = Apart(write_means(tmp_path / "m.onnx"))
-    reads = [Drawn(at, "dies" if at == 9 else "", f"frame {at}") for at in range(20)]
-    found = list(
+    reads = [Drawn(index, "dies" if index == 9 else "", f"frame {index}") for index in range(20)]
+    result = list(
         Reader[int]([means], sizes=sized(8, means), processes=processes).answers(
-            Item(at, read) for at, read in enumerate(reads)
+            Item(index, read) for index, read in enumerate(reads)
         )
     )
-    assert [one.key for one in found if one.problem] == [9]
-    assert found[9].problem.startswith("frame 9: the process that read it was terminated (signal SIGKILL)")
-    assert [one.answers[0][0] for one in found if not one.problem] == [at for at in range(20) if at != 9]
+    assert [answer.key for answer in result if answer.problem] == [9]
+    assert result[9].problem.startswith("frame 9: the process that read it was terminated (signal SIGKILL)")
+    assert [answer.answers[0][0] for answer in result if not answer.problem] == [
+        index for index in range(20) if index != 9
+    ]
 
 
 def test_when_many_processes_die_the_reader_gives_up_in_words(
@@ -220,7 +226,7 @@ def test_when_many_processes_die_the_reader_gives_up_in_words(
     with pytest.raises(
         KomaError, match=r"\d processes that read pictures were terminated \(signal SIGKILL\), .*frame 3\."
     ):
-        list(reader.answers(Item(at, Drawn(at, "dies", "frame 3")) for at in range(40)))
+        list(reader.answers(Item(index, Drawn(index, "dies", "frame 3")) for index in range(40)))
 
 
 def test_a_picture_in_which_reading_hangs_is_told_by_name_and_the_others_are_read(
@@ -229,10 +235,14 @@ def test_a_picture_in_which_reading_hangs_is_told_by_name_and_the_others_are_rea
     monkeypatch.setattr(decoding_processes, "PICTURE_MAX_S", 2)
     means = Apart(write_means(tmp_path / "m.onnx"))
     reader = Reader[int]([means], sizes=sized(8, means), processes=processes)
-    found = list(reader.answers(Item(at, Drawn(at, "slow" if at == 5 else "", f"frame {at}")) for at in range(12)))
-    assert [one.key for one in found if one.problem] == [5]
-    assert found[5].problem.startswith("frame 5: the process that read it was terminated (after 2 s)")
-    assert [one.answers[0][0] for one in found if not one.problem] == [at for at in range(12) if at != 5]
+    answers = list(
+        reader.answers(Item(index, Drawn(index, "slow" if index == 5 else "", f"frame {index}")) for index in range(12))
+    )
+    assert [answer.key for answer in answers if answer.problem] == [5]
+    assert answers[5].problem.startswith("frame 5: the process that read it was terminated (after 2 s)")
+    assert [answer.answers[0][0] for answer in answers if not answer.problem] == [
+        index for index in range(12) if index != 5
+    ]
 
 
 def test_where_no_process_can_be_started_the_reader_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -242,13 +252,15 @@ def test_where_no_process_can_be_started_the_reader_says_so(tmp_path: Path, monk
     monkeypatch.setattr(subprocess, "Popen", refused)
     means = Apart(write_means(tmp_path / "m.onnx"))
     with pytest.raises(KomaError, match="could not be started: Resource temporarily unavailable"):
-        list(Reader[int]([means], processes=ReadingProcesses(2)).answers(Item(at, Drawn(at)) for at in range(5)))
+        list(
+            Reader[int]([means], processes=ReadingProcesses(2)).answers(Item(index, Drawn(index)) for index in range(5))
+        )
 
 
 def test_what_fitting_raises_there_is_raised_here(tmp_path: Path, processes: ReadingProcesses) -> None:
     means = Apart(write_means(tmp_path / "m.onnx"))
     with pytest.raises(KeyError, match="no such filter"):
-        list(Reader[int]([means], processes=processes).answers(Item(at, Drawn(at, "code")) for at in range(5)))
+        list(Reader[int]([means], processes=processes).answers(Item(index, Drawn(index, "code")) for index in range(5)))
 
 
 def test_leaving_early_ends_those_that_are_reading_and_the_next_pass_goes_on(
@@ -256,13 +268,13 @@ def test_leaving_early_ends_those_that_are_reading_and_the_next_pass_goes_on(
 ) -> None:
     means = Apart(write_means(tmp_path / "m.onnx"))
     reader = Reader[int]([means], sizes=sized(4, means), processes=processes)
-    looked = reader.answers(Item(at, Drawn(at, "slow" if at > 6 else "")) for at in range(100))
-    assert next(looked).key == 0
+    results = reader.answers(Item(index, Drawn(index, "slow" if index > 6 else "")) for index in range(100))
+    assert next(results).key == 0
     began = time.monotonic()
-    looked.close()
+    results.close()
     assert time.monotonic() - began < 10
     again = Reader[int]([means], sizes=sized(4, means), processes=processes)
-    assert levels(list(again.answers(Item(at, Drawn(at)) for at in range(9)))) == list(range(9))
+    assert levels(list(again.answers(Item(index, Drawn(index)) for index in range(9)))) == list(range(9))
 
 
 def test_processes_serve_one_pass_after_the_other_and_keep_no_memory_of_it(
@@ -272,7 +284,7 @@ def test_processes_serve_one_pass_after_the_other_and_keep_no_memory_of_it(
     before, seen = _shared(), set()
     for _ in range(3):
         reader = Reader[int]([means], sizes=sized(4, means), processes=processes)
-        assert levels(list(reader.answers(Item(at, Drawn(at)) for at in range(20)))) == list(range(20))
+        assert levels(list(reader.answers(Item(index, Drawn(index)) for index in range(20)))) == list(range(20))
         seen |= {process.process.pid for process in processes._all}
         time.sleep(0.2)
         for process in processes._all:
@@ -284,23 +296,23 @@ def test_processes_serve_one_pass_after_the_other_and_keep_no_memory_of_it(
 def _shared() -> int:
     """How many pieces of shared memory this process holds; those of errors that are being forgotten do not count."""
     gc.collect()
-    found = 0
+    result = 0
     for entry in Path("/proc/self/fd").iterdir():
         with suppress(FileNotFoundError):  # the listing's own
-            found += "koma-pictures" in str(entry.readlink())
-    return found
+            result += "koma-pictures" in str(entry.readlink())
+    return result
 
 
 def test_a_process_that_was_idle_for_long_is_replaced_without_a_word(
     tmp_path: Path, processes: ReadingProcesses
 ) -> None:
     means = Apart(write_means(tmp_path / "m.onnx"))
-    list(Reader[int]([means], processes=processes).answers(Item(at, Drawn(at)) for at in range(4)))
+    list(Reader[int]([means], processes=processes).answers(Item(index, Drawn(index)) for index in range(4)))
     for process in processes._all:
         process.line.close()  # as one that ended by itself: its end of the line is gone
         process.process.wait(timeout=10)
-    found = list(Reader[int]([means], processes=processes).answers(Item(at, Drawn(at)) for at in range(4)))
-    assert levels(found) == [0, 1, 2, 3]
+    answers = list(Reader[int]([means], processes=processes).answers(Item(index, Drawn(index)) for index in range(4)))
+    assert levels(answers) == [0, 1, 2, 3]
 
 
 def test_reading_processes_end_with_their_parent() -> None:
@@ -352,5 +364,5 @@ def test_models_that_take_pictures_of_many_shapes_are_not_fitted_apart(tmp_path:
 
 
 def test_stored_pictures_and_inputs_can_be_sent() -> None:
-    for one in (StoredPicture("/a", "b", "frame 1"), SPEC):
-        assert pickle.loads(pickle.dumps(one)) == one
+    for item in (StoredPicture("/a", "b", "frame 1"), SPEC):
+        assert pickle.loads(pickle.dumps(item)) == item

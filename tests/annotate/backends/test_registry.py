@@ -26,10 +26,10 @@ def wd_folder(folder: Path) -> Path:
 def test_a_folder_with_a_taggers_files_is_found_and_opened(tmp_path: Path) -> None:
     wd_folder(tmp_path / "wd-tiny")
     (tmp_path / "notes").mkdir()
-    assert [one.name for one in registry.installed(tmp_path)] == ["wd-tiny"]
+    assert [installed_model.name for installed_model in registry.installed(tmp_path)] == ["wd-tiny"]
     assert registry.installed(tmp_path, task="faces") == []
-    found = registry.find("wd-tiny", tmp_path, task="tags")
-    assert isinstance(registry.open_model(found, device="cpu"), OnnxScorer)
+    model = registry.find("wd-tiny", tmp_path, task="tags")
+    assert isinstance(registry.open_model(model, device="cpu"), OnnxScorer)
 
 
 def test_a_card_names_the_family_and_an_unknown_family_is_no_model(tmp_path: Path) -> None:
@@ -62,6 +62,6 @@ def test_a_detector_is_known_unopened_as_it_tells_itself_when_opened(tmp_path: P
     write_yolo(folder, np.array([[320, 320, 128, 320, 0.9]], np.float32).T)
     card = {"family": "yolo_boxes", "revision": "abc", "options": {"dynamic": dynamic}}
     (folder / "koma.json").write_text(json.dumps(card))
-    (found,) = registry.installed(tmp_path)
-    info = registry.open_model(found).info
-    assert registry.identity(found) == (None if dynamic else (info.revision, info.sha256))
+    (model,) = registry.installed(tmp_path)
+    info = registry.open_model(model).info
+    assert registry.identity(model) == (None if dynamic else (info.revision, info.sha256))

@@ -114,7 +114,7 @@ def test_answers_do_not_depend_on_the_batch(folder: Path) -> None:
     tagger = opened(folder)
     together = tagger.scores(pictures)
     assert together.shape == (11, 5)
-    assert np.array_equal(together, np.concatenate([tagger.scores([one]) for one in pictures]))
+    assert np.array_equal(together, np.concatenate([tagger.scores([picture]) for picture in pictures]))
     assert tagger.scores([]).shape == (0, 5)
 
 
@@ -185,12 +185,12 @@ def test_a_broken_table_is_told(folder: Path, text: str, told: str) -> None:
 
 def test_labels_and_identity_are_known_without_loading_the_network(folder: Path) -> None:
     (folder / registry.CARD).write_text('{"family": "wd", "revision": "abc", "licence": "Apache-2.0"}')
-    told = registry.describe(registry.find("wd-tiny", folder.parent, task="tags"))
-    assert [label.name for label in told.labels][-1] == "hatsune_miku"
-    assert (told.info.name, told.info.revision, told.info.licence, told.info.settings) == (
+    description = registry.describe(registry.find("wd-tiny", folder.parent, task="tags"))
+    assert [label.name for label in description.labels][-1] == "hatsune_miku"
+    assert (description.info.name, description.info.revision, description.info.licence, description.info.settings) == (
         "wd-tiny", "abc", "Apache-2.0", {},
     )  # fmt: skip
-    assert told.info == opened(folder).info
+    assert description.info == opened(folder).info
 
 
 def test_the_real_table_is_read(test_data: Path) -> None:

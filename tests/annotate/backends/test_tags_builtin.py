@@ -23,22 +23,22 @@ def portraits(count):
     """Head crops of drawn people whom no training drew, and the tags of their looks."""
     from annotate.algorithms.face_features import cut_head
 
-    made = []
+    built = []
     for number in range(count):
         head = random_head(
             np.random.default_rng([number, 77]), 160, identity=700_000 + number, back_views=False, room=2.4
         )
         assert head.box is not None
-        made.append((cut_head(head.picture, head.box, side_px=96), set(head.tags)))
-    return made
+        built.append((cut_head(head.picture, head.box, side_px=96), set(head.tags)))
+    return built
 
 
 def test_hair_colours_of_drawn_people_are_mostly_right(tagger):
     heads = portraits(40)
-    said = [tagger.following(scores) for scores in tagger.tag([crop for crop, _ in heads])]
+    labels = [tagger.following(scores) for scores in tagger.tag([crop for crop, _ in heads])]
     styles = {"short_hair", "medium_hair", "long_hair"}
     named = [(next((t for t in tags if t.endswith("_hair") and t not in styles), None), true)
-             for tags, (_, true) in zip(said, heads, strict=True)]  # fmt: skip
+             for tags, (_, true) in zip(labels, heads, strict=True)]  # fmt: skip
     spoken = [tag in true for tag, true in named if tag]
     assert len(spoken) >= 20
     assert np.mean(spoken) >= 0.7

@@ -49,9 +49,9 @@ def test_black_is_added_right_and_below_up_to_64_and_nothing_is_scaled(model: Pa
 def test_boxes_come_in_the_pictures_pixels(model: PaddleText) -> None:
     picture = np.zeros((100, 200, 3), np.uint8)
     picture[40:51, 50:100, 0] = 230
-    found = model.answer(model.fit(picture)[None], [(200, 100)])[0]
-    assert found.boxes.tolist() == [[42, 32, 107, 58]]  # see the heat map's own test
-    assert found.scores == pytest.approx([230 / 255], abs=1e-4)
+    boxes = model.answer(model.fit(picture)[None], [(200, 100)])[0]
+    assert boxes.boxes.tolist() == [[42, 32, 107, 58]]  # see the heat map's own test
+    assert boxes.scores == pytest.approx([230 / 255], abs=1e-4)
 
 
 def test_heat_beside_the_picture_is_cut_off(model: PaddleText) -> None:
@@ -62,8 +62,8 @@ def test_heat_beside_the_picture_is_cut_off(model: PaddleText) -> None:
 
 
 def test_it_is_known_by_its_name_and_what_does_not_fit_is_refused(model: PaddleText, tmp_path: Path) -> None:
-    found = registry.find("ch_PP-OCRv4_det", tmp_path, task="text")
-    assert isinstance(registry.open_model(found, device="cpu"), PaddleText)
+    installed_model = registry.find("ch_PP-OCRv4_det", tmp_path, task="text")
+    assert isinstance(registry.open_model(installed_model, device="cpu"), PaddleText)
     with pytest.raises(BadInput, match="text detection takes up to"):
         model.fit(np.zeros((1, SIDE_MAX + 1, 3), np.uint8))
     with pytest.raises(BadInput, match="is missing"):

@@ -62,21 +62,22 @@ def test_where_tiles_overlap_their_answers_are_averaged() -> None:
         calls.append(1)
         return np.full((2, 8, 3), 0.2 if len(calls) == 1 else 0.6, np.float32)
 
-    made = enlarge(np.zeros((1, 6, 3), np.uint8), numbered, factor=2, tile=4, overlap=2)
-    assert made[0, :, 0].tolist() == [51] * 4 + [102] * 4 + [153] * 4
+    enlarged = enlarge(np.zeros((1, 6, 3), np.uint8), numbered, factor=2, tile=4, overlap=2)
+    assert enlarged[0, :, 0].tolist() == [51] * 4 + [102] * 4 + [153] * 4
 
 
 def test_a_network_that_looks_around_gives_the_same_but_at_the_rims_of_tiles(tmp_path: Path) -> None:
     write_smoother(tmp_path / "soft" / ESRGAN_FILE, reach=2)
     (tmp_path / "soft" / "koma.json").write_text(json.dumps({"family": "real_esrgan", "factor": 2}))
-    whole = known_upscalers.open_upscaler("soft", tmp_path, device="cpu")
+    upscaler = known_upscalers.open_upscaler("soft", tmp_path, device="cpu")
     tiled: Any = known_upscalers.open_upscaler("soft", tmp_path, device="cpu")
     tiled._tile, tiled._overlap = 64, 16
     picture = noise(150, 90)
-    equal = (whole.upscale(picture, times=1) == tiled.upscale(picture, times=1)).all(axis=2)[::2, ::2]
+    equal = (upscaler.upscale(picture, times=1) == tiled.upscale(picture, times=1)).all(axis=2)[::2, ::2]
     down, across = (
         np.min(
-            [abs(np.arange(side) - rim) for at in starts(side, tile=64, overlap=16) for rim in (at, at + 63)], axis=0
+            [abs(np.arange(side) - rim) for index in starts(side, tile=64, overlap=16) for rim in (index, index + 63)],
+            axis=0,
         )
         for side in picture.shape[:2]
     )
@@ -90,9 +91,9 @@ def test_a_large_picture_needs_memory_for_its_result_and_one_row_of_tiles() -> N
     picture = noise(256, 2048)  # result 512 x 4096 x 3 = 6 MB; as floats it would be 25 MB, with weights 50
     tracemalloc.start()
     enlarge(picture, nearest, factor=2, tile=64, overlap=16)
-    _, most = tracemalloc.get_traced_memory()
+    _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    assert most < 12_000_000
+    assert peak < 12_000_000
 
 
 def test_pictures_are_continued_by_reflection_to_a_multiple() -> None:
@@ -105,9 +106,9 @@ def test_pictures_are_continued_by_reflection_to_a_multiple() -> None:
 def test_real_esrgan_is_fed_blue_first(tmp_path: Path) -> None:
     write_esrgan(tmp_path / "tinted" / ESRGAN_FILE, channels=(1.0, 0.5, 0.25))
     model = known_upscalers.open_upscaler("tinted", tmp_path, device="cpu")
-    made = model.upscale(np.full((3, 2, 3), (200, 100, 40), np.uint8), times=1)
-    assert made.shape == (12, 8, 3)
-    assert made[5, 5].tolist() == [50, 50, 40]  # red / 4, green / 2, blue as it was
+    enlarged = model.upscale(np.full((3, 2, 3), (200, 100, 40), np.uint8), times=1)
+    assert enlarged.shape == (12, 8, 3)
+    assert enlarged[5, 5].tolist() == [50, 50, 40]  # red / 4, green / 2, blue as it was
 
 
 @pytest.mark.parametrize("name", ["esrgan", "cdc"])
@@ -181,9 +182,9 @@ def test_an_unknown_name_lists_what_is_installed(models: Path) -> None:
 
 def test_the_resamplers_are_there_without_any_model(tmp_path: Path) -> None:
     for name in ("lanczos", "bicubic"):
-        made = known_upscalers.open_upscaler(name, tmp_path).upscale(np.full((3, 5, 3), 90, np.uint8), times=2)
-        assert made.shape == (12, 20, 3)
-        assert (made == 90).all()
+        enlarged = known_upscalers.open_upscaler(name, tmp_path).upscale(np.full((3, 5, 3), 90, np.uint8), times=2)
+        assert enlarged.shape == (12, 20, 3)
+        assert (enlarged == 90).all()
 
 
 @pytest.mark.skipif(waifu2x.is_available(), reason="the wheel is installed here")
@@ -198,6 +199,6 @@ def test_waifu2x_doubles_pictures_of_any_size_and_keeps_their_colours(tmp_path: 
     model = known_upscalers.open_upscaler("waifu2x", tmp_path, device="cpu")
     for width, height in ((33, 20), (64, 64), (20, 33)):
         picture = np.full((height, width, 3), (200, 120, 40), np.uint8)
-        made = model.upscale(picture, times=1)
-        assert made.shape == (2 * height, 2 * width, 3)
-        assert np.abs(made.astype(int) - (200, 120, 40)).max() <= 3
+        enlarged = model.upscale(picture, times=1)
+        assert enlarged.shape == (2 * height, 2 * width, 3)
+        assert np.abs(enlarged.astype(int) - (200, 120, 40)).max() <= 3

@@ -36,13 +36,13 @@ def measure(folder, capsys, *more):
 
 
 def test_different_people_are_told_apart_and_twins_removed(folder, capsys, monkeypatch):
-    told = measure(folder, capsys, "--shots", "1,3", "--draws", "4")
-    assert (told["characters"], told["accuracy"]) == (3, {"1": 1.0, "3": 1.0})
-    assert told["twins_removed"] >= 1
-    assert told["faces"] + told["twins_removed"] == 25
-    assert told["ms_per_face"] > 0
-    assert len(told["unreadable"]) == 1
-    assert "broken.png" in told["unreadable"][0]
+    scores = measure(folder, capsys, "--shots", "1,3", "--draws", "4")
+    assert (scores["characters"], scores["accuracy"]) == (3, {"1": 1.0, "3": 1.0})
+    assert scores["twins_removed"] >= 1
+    assert scores["faces"] + scores["twins_removed"] == 25
+    assert scores["ms_per_face"] > 0
+    assert len(scores["unreadable"]) == 1
+    assert "broken.png" in scores["unreadable"][0]
 
 
 def test_too_few_pictures_and_no_folder_are_told(folder, tmp_path):
@@ -56,14 +56,14 @@ def test_too_few_pictures_and_no_folder_are_told(folder, tmp_path):
 
 def test_twins_are_found_by_their_distance_in_bits():
     base = np.zeros(8, np.uint8)
-    near, far = base.copy(), base.copy()
-    near[0] = 0b1111
+    neighbours, far = base.copy(), base.copy()
+    neighbours[0] = 0b1111
     far[0] = 0b11111
-    assert characters.without_twins([base, near, far]).tolist() == [0, 2]
+    assert characters.without_twins([base, neighbours, far]).tolist() == [0, 2]
 
 
 def test_the_shared_characters_reach_the_targets(test_data, capsys):
-    told = measure(test_data / "characters", capsys, "--shots", "1,5,10,20", "--draws", "20")
-    assert (told["characters"], told["faces"]) == (6, 546)
-    wanted = {"1": 0.75, "5": 0.88, "10": 0.93, "20": 0.95}
-    assert all(told["accuracy"][shots] >= least for shots, least in wanted.items()), told["accuracy"]
+    scores = measure(test_data / "characters", capsys, "--shots", "1,5,10,20", "--draws", "20")
+    assert (scores["characters"], scores["faces"]) == (6, 546)
+    expected = {"1": 0.75, "5": 0.88, "10": 0.93, "20": 0.95}
+    assert all(scores["accuracy"][shots] >= minimum for shots, minimum in expected.items()), scores["accuracy"]

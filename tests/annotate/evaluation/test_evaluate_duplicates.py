@@ -17,11 +17,11 @@ from annotate.evaluation.copies import COPIES
 def scene(seed: int) -> np.ndarray:
     """A picture of coloured shapes, unlike that of any other seed."""
     rng = np.random.default_rng(seed)
-    made = np.full((180, 320, 3), rng.integers(0, 255, 3), np.uint8)
+    picture = np.full((180, 320, 3), rng.integers(0, 255, 3), np.uint8)
     for _ in range(12):
         x, y = rng.integers(0, 320), rng.integers(0, 180)
-        cv2.circle(made, (int(x), int(y)), int(rng.integers(15, 60)), rng.integers(0, 255, 3).tolist(), -1)
-    return made
+        cv2.circle(picture, (int(x), int(y)), int(rng.integers(15, 60)), rng.integers(0, 255, 3).tolist(), -1)
+    return picture
 
 
 def save(path: Path, picture: np.ndarray, quality: int = 95) -> None:
@@ -41,10 +41,10 @@ def test_single_pictures_are_copied_and_the_copies_found(tmp_path: Path) -> None
     answer = evaluate(tmp_path)
     assert answer["pictures"] == 6 and answer["copies"] == 6 * len(COPIES)
     assert {kind["name"] for kind in answer["kinds"]} == set(COPIES)
-    found = {kind["name"]: kind["found"] for kind in answer["kinds"]}
-    assert found["JPEG quality 30"] == 1.0 and found["dimmed to 60 %"] == 1.0
+    result = {kind["name"]: kind["found"] for kind in answer["kinds"]}
+    assert result["JPEG quality 30"] == 1.0 and result["dimmed to 60 %"] == 1.0
     assert answer["precision"] == 1.0 and answer["false"] == []
-    assert answer["recall"] == pytest.approx(np.mean(list(found.values())), abs=0.001)
+    assert answer["recall"] == pytest.approx(np.mean(list(result.values())), abs=0.001)
 
 
 def test_folders_of_copies_are_the_truth_and_another_model_is_asked_the_same(tmp_path: Path) -> None:

@@ -21,15 +21,15 @@ def folder(tmp_path: Path, settings: Any) -> Path:
     """Two pictures: one with a hit and a miss, one with a false positive."""
     settings.KOMA_MODELS_DIR = tmp_path / "models"
     write_graph(settings.KOMA_MODELS_DIR)
-    made = tmp_path / "pictures"
-    made.mkdir()
-    (made / "a.png").write_bytes(encode(picture_with((2, 3)), PictureFormat("png")))
-    (made / "b.png").write_bytes(encode(picture_with((5, 1)), PictureFormat("png")))
+    path = tmp_path / "pictures"
+    path.mkdir()
+    (path / "a.png").write_bytes(encode(picture_with((2, 3)), PictureFormat("png")))
+    (path / "b.png").write_bytes(encode(picture_with((5, 1)), PictureFormat("png")))
     # On a.png the found box is (16, 24, 24, 32): IoU with the first true box is 64 / 128.
     write_truth(
-        made, {"a.png": {"boxes": [[16, 24, 24, 40], [40, 8, 48, 16]], "size": [64, 48]}, "b.png": {"boxes": []}}
+        path, {"a.png": {"boxes": [[16, 24, 24, 40], [40, 8, 48, 16]], "size": [64, 48]}, "b.png": {"boxes": []}}
     )
-    return made
+    return path
 
 
 def write_truth(folder: Path, truth: object) -> None:

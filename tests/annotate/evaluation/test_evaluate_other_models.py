@@ -21,8 +21,8 @@ ONE = np.array([[320, 320, 64, 64, 0.9]] * 8, np.float32).T.copy()
 def told(*args: str) -> dict[str, Any]:
     out = StringIO()
     call_command("evaluate", *args, "--json", stdout=out, stderr=StringIO())
-    found: dict[str, Any] = json.loads(out.getvalue())
-    return found
+    scores: dict[str, Any] = json.loads(out.getvalue())
+    return scores
 
 
 @pytest.fixture()
@@ -31,18 +31,18 @@ def people(tmp_path: Path) -> Path:
     random = np.random.default_rng(0)
     for name, colour in (("anna", (220, 20, 20)), ("beth", (20, 20, 220))):
         (tmp_path / "people" / name).mkdir(parents=True)
-        for at in range(4):
+        for index in range(4):
             picture = np.full((32, 32, 3), colour, np.uint8)
             picture[:, random.integers(0, 28) :][:, :4] = random.integers(0, 255, 3)
             picture[random.integers(0, 28) :][:4] = random.integers(0, 255, 3)
-            Image.fromarray(picture).save(tmp_path / "people" / name / f"{at}.png")
+            Image.fromarray(picture).save(tmp_path / "people" / name / f"{index}.png")
     return tmp_path / "people"
 
 
 def test_ccip_names_by_the_smallest_difference(people: Path, settings: Any) -> None:
     write_ccip(settings.KOMA_MODELS_DIR / "ccip-tiny")
-    found = told("characters", str(people), "--model", "ccip-tiny", "--shots", "1", "--draws", "3")
-    assert (found["model"], found["accuracy"]) == ("ccip-tiny", {"1": 1.0})
+    result = told("characters", str(people), "--model", "ccip-tiny", "--shots", "1", "--draws", "3")
+    assert (result["model"], result["accuracy"]) == ("ccip-tiny", {"1": 1.0})
     with pytest.raises(CommandError, match="no model 'gone' for embedding"):
         told("characters", str(people), "--model", "gone", "--shots", "1")
 

@@ -37,15 +37,15 @@ def folder(tmp_path: Path, settings: Any) -> Path:
     weights[[2, 1, 0], [1, 2, 3]] = 1  # blue comes first
     write_model(model, side=4, weights=weights, bias=[0.5, 0, 0, 0, 0.6])
     write_tags(model, [("general", 9), ("red", 0), ("green_thing", 0), ("blue", 0), ("fourth", 0)])
-    made = tmp_path / "pictures"
-    made.mkdir()
+    path = tmp_path / "pictures"
+    path.mkdir()
     for name, colour in {"a": (204, 0, 0), "b": (102, 255, 0), "c": (51, 0, 51), "d": (0, 0, 255)}.items():
-        (made / f"{name}.png").write_bytes(flat(*colour))
-    (made / "a.txt").write_text("red, fourth")
-    (made / "b.txt").write_text("green thing")
-    (made / "c.txt").write_text("red, castle")
-    (made / "d.txt").write_text("blue, fourth")
-    return made
+        (path / f"{name}.png").write_bytes(flat(*colour))
+    (path / "a.txt").write_text("red, fourth")
+    (path / "b.txt").write_text("green thing")
+    (path / "c.txt").write_text("red, castle")
+    (path / "d.txt").write_text("blue, fourth")
+    return path
 
 
 def evaluate(folder: Path, *more: str) -> Any:
@@ -55,9 +55,9 @@ def evaluate(folder: Path, *more: str) -> Any:
 
 
 def test_each_tag_and_all_together_are_measured_as_by_hand(folder: Path) -> None:
-    told = evaluate(folder)
-    assert (told["pictures"], told["tags"], told["unknown_tags"]) == (4, 4, 1)  # nobody labels castles
-    rows = {row["name"]: row for row in told["per_tag"]}
+    scores = evaluate(folder)
+    assert (scores["pictures"], scores["tags"], scores["unknown_tags"]) == (4, 4, 1)  # nobody labels castles
+    rows = {row["name"]: row for row in scores["per_tag"]}
     # red: true in a and c; told in a (0.8) and b (0.4), missed in c (0.2). Best at 0.8: precision 1, recall 1/2; at
     # 0.2 precision 2/3, recall 1, F1 0.8.
     red = rows["red"]
@@ -68,13 +68,13 @@ def test_each_tag_and_all_together_are_measured_as_by_hand(folder: Path) -> None
     # fourth: told four times, true twice.
     assert (rows["fourth"]["precision"], rows["fourth"]["recall"]) == (0.5, 1.0)
     # Told 2 + 1 + 1 + 4 = 8, right 1 + 1 + 1 + 2 = 5, true 2 + 1 + 1 + 2 = 6.
-    assert told["micro"] == {"precision": 0.625, "recall": 0.8333, "f1": round(10 / 14, 4)}
-    assert told["macro"] == {"precision": 0.75, "recall": 0.875, "f1": round((0.5 + 1 + 1 + 2 / 3) / 4, 4)}
+    assert scores["micro"] == {"precision": 0.625, "recall": 0.8333, "f1": round(10 / 14, 4)}
+    assert scores["macro"] == {"precision": 0.75, "recall": 0.875, "f1": round((0.5 + 1 + 1 + 2 / 3) / 4, 4)}
     # One threshold for all: at 0.2 everything that is true is told, with red in b, blue in c and fourth in b, c wrong:
     # 6 of 10; at 0.6: red a, green b, blue d, fourth a to d: 5 of 7, F1 10/13.
-    assert (told["best_threshold"], told["best_f1"]) == (0.6, round(10 / 13, 4))
-    assert told["ms_per_picture"] > 0
-    assert told["model"] == "wd-tiny"
+    assert (scores["best_threshold"], scores["best_f1"]) == (0.6, round(10 / 13, 4))
+    assert scores["ms_per_picture"] > 0
+    assert scores["model"] == "wd-tiny"
 
 
 def test_ratings_count_only_where_the_truth_tells_them(folder: Path) -> None:
@@ -98,8 +98,8 @@ def test_a_classifier_is_measured_like_a_tagger(folder: Path, settings: Any) -> 
     write_classifier(settings.KOMA_MODELS_DIR / "kind", ["monochrome", "normal"], [0.2, 0.8])
     rows = "\n".join(f"{name}.png,monochrome:{kind}" for name, kind in zip("abcd", ["normal"] * 3 + ["monochrome"]))
     (folder / "tags.csv").write_text(f"file,tags\n{rows}\n")
-    told = evaluate(folder, "--model", "kind")
-    assert told["micro"] == {"precision": 0.75, "recall": 0.75, "f1": 0.75}
+    scores = evaluate(folder, "--model", "kind")
+    assert scores["micro"] == {"precision": 0.75, "recall": 0.75, "f1": 0.75}
 
 
 def test_computed_tags_can_be_measured(tmp_path: Path, settings: Any) -> None:
@@ -159,8 +159,8 @@ def test_a_picture_that_the_model_does_not_take_is_left_out_and_named(tmp_path: 
         (pictures / f"{name}.txt").write_text("sky")
     out, seen = StringIO(), StringIO()
     call_command("evaluate", "tags", str(pictures), "--model", "pixai-tiny", "--json", stdout=out, stderr=seen)
-    told = json.loads(out.getvalue())
-    assert told["pictures"] == 1
+    output = json.loads(out.getvalue())
+    assert output["pictures"] == 1
     (pictures / "good.png").unlink()
     (pictures / "good.txt").unlink()
     with pytest.raises(CommandError, match=r"line\.png: its 20000 x 1 pixels are too long and thin"):

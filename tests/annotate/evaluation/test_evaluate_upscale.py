@@ -59,7 +59,7 @@ def test_a_model_that_undoes_the_shrinking_beats_the_resamplers(models: Path, pi
 def test_without_a_model_the_resamplers_are_held_against_each_other(models: Path, pictures: Path) -> None:
     scores = json.loads(run(pictures, "--json"))
     assert scores["model"] == "lanczos"
-    assert [one["name"] for one in scores["baselines"]] == ["bicubic"]
+    assert [item["name"] for item in scores["baselines"]] == ["bicubic"]
 
 
 def test_what_cannot_be_measured_is_told(models: Path, pictures: Path, tmp_path: Path) -> None:

@@ -35,9 +35,9 @@ def test_the_list_tells_every_model_and_fetches_nothing(settings_of_hub, hub):
         assert name in text
     assert "licence unknown" in text
     assert hub.asked == []
-    told = json.loads(run("list", "--task", "tags", "--json")[0])["models"]
-    assert {row["task"] for row in told} == {"tags"}
-    assert not any(row["installed"] for row in told if row["kind"] != "builtin")
+    output = json.loads(run("list", "--task", "tags", "--json")[0])["models"]
+    assert {row["task"] for row in output} == {"tags"}
+    assert not any(row["installed"] for row in output if row["kind"] != "builtin")
 
 
 def test_a_model_is_fetched_listed_checked_and_removed(settings_of_hub, hub, collection):
@@ -45,7 +45,7 @@ def test_a_model_is_fetched_listed_checked_and_removed(settings_of_hub, hub, col
     assert "tiny: installed in" in text
     assert "300 kB of 300 kB" in progress  # after which file depends on how the bytes arrived
     ModelTiming.objects.create(task="tags", name="tiny", device="CPU", ms_per_picture=12.34, pictures=9)
-    row = next(one for one in json.loads(run("list", "--installed", "--json")[0])["models"] if one["name"] == "tiny")
+    row = next(item for item in json.loads(run("list", "--installed", "--json")[0])["models"] if item["name"] == "tiny")
     assert row["usable"]
     assert row["licence"] == "mit"
     assert row["ms_per_picture"] == {"CPU": 12.34}
@@ -57,7 +57,7 @@ def test_a_model_is_fetched_listed_checked_and_removed(settings_of_hub, hub, col
     text, _ = run("remove", "tiny")
     assert "still chosen in Tiny show" in text
     left = json.loads(run("list", "--installed", "--json")[0])["models"]
-    assert {one["kind"] for one in left} <= {"builtin", "wheel"}
+    assert {item["kind"] for item in left} <= {"builtin", "wheel"}
     with pytest.raises(CommandError, match="not installed"):
         run("remove", "tiny")
 
@@ -73,9 +73,9 @@ def test_with_json_a_failure_is_a_json_line_too(settings_of_hub, hub):
     out = io.StringIO()
     with pytest.raises(CommandError, match=r"has no model\.onnx"):
         call_command("models", "download", "tiny", "--json", stdout=out, stderr=io.StringIO())
-    told = json.loads(out.getvalue())
-    assert told["models"] == []
-    assert "has no model.onnx" in told["error"]
+    output = json.loads(out.getvalue())
+    assert output["models"] == []
+    assert "has no model.onnx" in output["error"]
 
 
 def test_a_zip_is_imported_without_a_network(settings_of_hub, hub, tmp_path):
@@ -94,6 +94,6 @@ def test_a_folder_with_a_broken_card_hides_no_other(settings_of_hub):
     broken = settings_of_hub.KOMA_MODELS_DIR / "wd-vit-tagger-v3"
     broken.mkdir()
     (broken / "koma.json").write_text("{")
-    told = {row["name"]: row for row in json.loads(run("list", "--installed", "--json")[0])["models"]}
-    assert told["tiny"]["usable"]
-    assert not told["wd-vit-tagger-v3"]["usable"]
+    result = {row["name"]: row for row in json.loads(run("list", "--installed", "--json")[0])["models"]}
+    assert result["tiny"]["usable"]
+    assert not result["wd-vit-tagger-v3"]["usable"]

@@ -38,19 +38,19 @@ def test_a_model_arrives_whole_with_its_hashes_commit_and_licence(hub, client, t
     assert card["files"]["model.onnx"]["sha256"] == hashlib.sha256(BYTES).hexdigest()
     assert card["files"]["selected_tags.csv"]["told_by"] == "hub"
     assert sorted(path.name for path in done.path.iterdir()) == ["koma.json", "model.onnx", "selected_tags.csv"]
-    assert [one.name for one in registry.installed(tmp_path, task="tags")] == ["tiny"]
+    assert [model.name for model in registry.installed(tmp_path, task="tags")] == ["tiny"]
     assert is_installed(tmp_path, MODEL)
     total = len(BYTES) + len(TAGS)
     assert seen[-1][:2] == (total, total)
     assert [state[0] for state in seen] == sorted(state[0] for state in seen)
-    assert {one.state for one in folder.verify(tmp_path, "tiny")} == {"fine"}
+    assert {model.state for model in folder.verify(tmp_path, "tiny")} == {"fine"}
 
 
 def test_a_connection_that_is_cut_goes_on_where_it_was(hub, client, tmp_path):
     hub.cut_after = [100_000, 1, 50_000]
     done = download(MODEL, client, tmp_path)
     assert (done.path / "model.onnx").read_bytes() == BYTES
-    ranges = [asked for method, path, asked, _ in hub.asked if path.startswith("cdn/")]
+    ranges = [requested for method, path, requested, _ in hub.asked if path.startswith("cdn/")]
     assert ranges == ["", "bytes=100000-", "bytes=100001-", "bytes=150001-"]
 
 
@@ -65,7 +65,7 @@ def test_what_an_earlier_try_fetched_is_not_fetched_again(hub, client, tmp_path)
     done = download(MODEL, client, tmp_path)
     assert (done.path / "model.onnx").read_bytes() == BYTES
     assert done.kept_bytes == 100_000
-    assert [asked for _, path, asked, _ in hub.asked if path.startswith("cdn/")] == ["bytes=100000-"]
+    assert [requested for _, path, requested, _ in hub.asked if path.startswith("cdn/")] == ["bytes=100000-"]
 
 
 def test_parts_of_another_version_are_thrown_away(hub, client, tmp_path):
@@ -101,8 +101,8 @@ def test_a_hash_pinned_in_the_catalogue_must_match(hub, client, tmp_path):
     with pytest.raises(BadInput, match="than the catalogue pins"):
         download(pinned, client, tmp_path)
     assert hub.sent["bytes"] == 0
-    fits = hashlib.sha256(BYTES).hexdigest()
-    right = replace(MODEL, files=(File("model.onnx", "model.onnx", sha256=fits), *MODEL.files[1:]))
+    digest = hashlib.sha256(BYTES).hexdigest()
+    right = replace(MODEL, files=(File("model.onnx", "model.onnx", sha256=digest), *MODEL.files[1:]))
     assert download(right, client, tmp_path).files["model.onnx"]["told_by"] == "catalogue"
 
 
@@ -130,10 +130,10 @@ def test_a_stopped_download_keeps_its_parts_and_is_not_installed(hub, client, tm
 
 
 def test_stop_is_heard_while_the_hub_is_asked_about_files(hub, client, tmp_path):
-    asked = []
+    requests = []
     with pytest.raises(Cancelled):
-        download(MODEL, client, tmp_path, stop=lambda: bool(asked.append(len(hub.asked)) or len(hub.asked) >= 2))
-    assert asked == [0, 1, 2]  # before each file, and the third was not asked for
+        download(MODEL, client, tmp_path, stop=lambda: bool(requests.append(len(hub.asked)) or len(hub.asked) >= 2))
+    assert requests == [0, 1, 2]  # before each file, and the third was not asked for
     assert nothing_installed(tmp_path)
 
 
@@ -201,17 +201,17 @@ def test_stop_is_heard_while_a_server_takes_no_connection(tmp_path):
     with socket.create_server(("127.0.0.1", 0), backlog=0) as full:
         waiting = []
         for _ in range(4):  # more than its queue holds: further ones get no answer
-            wire = socket.socket()
-            wire.setblocking(False)
-            wire.connect_ex(full.getsockname())
-            waiting.append(wire)
+            connection = socket.socket()
+            connection.setblocking(False)
+            connection.connect_ex(full.getsockname())
+            waiting.append(connection)
         patient = Hub(f"http://127.0.0.1:{full.getsockname()[1]}", timeout_s=15, wait_s=0.01)
         began = time.monotonic()
         with pytest.raises(Cancelled):
             download(MODEL, patient, tmp_path, stop=stop_after(1.0))
         assert time.monotonic() - began < 8
-        for wire in waiting:
-            wire.close()
+        for connection in waiting:
+            connection.close()
 
 
 def test_two_at_once_do_not_write_into_each_other(hub, client, tmp_path):
@@ -246,7 +246,7 @@ def test_the_token_goes_to_the_hub_and_nowhere_else(hub, tmp_path):
         hub.cdn = elsewhere.base
         download(MODEL, Hub(hub.base, token="secret-word", wait_s=0.01), tmp_path)
         assert elsewhere.asked
-        assert all(given == "" for *_, given in elsewhere.asked)
+        assert all(values == "" for *_, values in elsewhere.asked)
     card = (tmp_path / "tiny" / "koma.json").read_text()
     assert "secret-word" not in card
 

@@ -25,11 +25,11 @@ def models(tmp_path):
 
 @pytest.fixture()
 def source(tmp_path):
-    made = tmp_path / "wd-here"
-    made.mkdir()
-    (made / "model.onnx").write_bytes(ONNX)
-    (made / "selected_tags.csv").write_bytes(TAGS)
-    return made
+    path = tmp_path / "wd-here"
+    path.mkdir()
+    (path / "model.onnx").write_bytes(ONNX)
+    (path / "selected_tags.csv").write_bytes(TAGS)
+    return path
 
 
 def zipped(path, files):
@@ -44,23 +44,23 @@ def nothing_installed(models):
 
 
 def test_a_folder_is_taken_under_its_name_and_recognised_by_its_files(source, models):
-    found = import_model(source, models)
-    assert found.name == "wd-here"
-    card = json.loads((found.path / "koma.json").read_text())
+    imported = import_model(source, models)
+    assert imported.name == "wd-here"
+    card = json.loads((imported.path / "koma.json").read_text())
     assert card["family"] == "wd"
     assert card["files"]["model.onnx"]["sha256"] == hashlib.sha256(ONNX).hexdigest()
-    assert [one.name for one in registry.installed(models, task="tags")] == ["wd-here"]
-    assert {one.state for one in folder.verify(models, "wd-here")} == {"fine"}
+    assert [model.name for model in registry.installed(models, task="tags")] == ["wd-here"]
+    assert {model.state for model in folder.verify(models, "wd-here")} == {"fine"}
 
 
 def test_a_zip_is_taken_with_the_layout_of_the_repository(tmp_path, models):
-    made = zipped(
+    archive = zipped(
         tmp_path / "faces.zip", {"x/face_detect_v1.4_s/model.onnx": ONNX, "x/face_detect_v1.4_n/model.onnx": b"n"}
     )
-    found = import_model(made, models, name="face_detect_v1.4_s")
-    assert (found.path / "model.onnx").read_bytes() == ONNX
-    assert json.loads((found.path / "koma.json").read_text())["family"] == "yolo_faces"
-    assert found.left_out == ["x/face_detect_v1.4_n/model.onnx: the model does not need it."]
+    imported = import_model(archive, models, name="face_detect_v1.4_s")
+    assert (imported.path / "model.onnx").read_bytes() == ONNX
+    assert json.loads((imported.path / "koma.json").read_text())["family"] == "yolo_faces"
+    assert imported.left_out == ["x/face_detect_v1.4_n/model.onnx: the model does not need it."]
 
 
 def test_a_name_of_the_catalogue_says_which_files_are_missing(source, models):
@@ -73,9 +73,9 @@ def test_a_name_of_the_catalogue_says_which_files_are_missing(source, models):
 @pytest.mark.parametrize("name", ["model.pt", "model.ckpt", "model.bin", "model.pkl", "weights.npy", "run.py"])
 def test_files_that_could_run_code_stay_out_and_are_named(source, models, name):
     (source / name).write_bytes(pickle.dumps({"a": 1}))
-    found = import_model(source, models)
-    assert not (found.path / name).exists()
-    assert any(line.startswith(f"{name}: ") for line in found.left_out)
+    imported = import_model(source, models)
+    assert not (imported.path / name).exists()
+    assert any(line.startswith(f"{name}: ") for line in imported.left_out)
 
 
 def test_a_model_of_pickles_only_is_refused_with_the_reason(tmp_path, models):
@@ -97,10 +97,10 @@ def test_bytes_that_are_something_else_than_their_name_says_are_refused(source, 
 
 
 def test_an_unknown_kind_of_model_needs_a_family(tmp_path, models):
-    made = zipped(tmp_path / "mine.zip", {"net.onnx": ONNX})
+    archive = zipped(tmp_path / "mine.zip", {"net.onnx": ONNX})
     with pytest.raises(BadInput, match="the type of this model could not be detected"):
-        import_model(made, models)
-    assert import_model(made, models, family="wd").name == "mine"
+        import_model(archive, models)
+    assert import_model(archive, models, family="wd").name == "mine"
 
 
 def test_members_of_a_zip_never_lead_outside(tmp_path, models):
@@ -118,20 +118,20 @@ def test_members_of_a_zip_never_lead_outside(tmp_path, models):
         link = zipfile.ZipInfo("link.onnx")
         link.external_attr = (stat.S_IFLNK | 0o777) << 16
         archive.writestr(link, "/etc/passwd")
-    found = import_model(made, models)
-    assert sorted(path.name for path in found.path.iterdir()) == ["koma.json", "model.onnx", "selected_tags.csv"]
-    assert len(found.left_out) == 4
+    imported = import_model(made, models)
+    assert sorted(path.name for path in imported.path.iterdir()) == ["koma.json", "model.onnx", "selected_tags.csv"]
+    assert len(imported.left_out) == 4
     assert not list(tmp_path.rglob("escaped*"))
 
 
 def test_a_zip_bomb_and_a_broken_zip_are_refused(tmp_path, models):
-    made = zipped(tmp_path / "bomb.zip", {"model.onnx": b"\0" * (80 * 2**20), "selected_tags.csv": TAGS})
+    archive = zipped(tmp_path / "bomb.zip", {"model.onnx": b"\0" * (80 * 2**20), "selected_tags.csv": TAGS})
     with pytest.raises(BadInput, match="as in a zip bomb"):
-        import_model(made, models)
-    whole = made.read_bytes()
-    made.write_bytes(whole[: len(whole) // 2])
+        import_model(archive, models)
+    complete = archive.read_bytes()
+    archive.write_bytes(complete[: len(complete) // 2])
     with pytest.raises(BadInput, match="not a zip, or it is"):
-        import_model(made, models)
+        import_model(archive, models)
     (tmp_path / "text.zip").write_text("hello")
     with pytest.raises(BadInput, match="not a zip"):
         import_model(tmp_path / "text.zip", models)
@@ -141,9 +141,9 @@ def test_a_zip_bomb_and_a_broken_zip_are_refused(tmp_path, models):
 def test_a_link_in_a_folder_that_leads_out_is_left_out(source, models, tmp_path):
     (tmp_path / "secret.txt").write_text("secret")
     (source / "notes.txt").symlink_to(tmp_path / "secret.txt")
-    found = import_model(source, models)
-    assert not (found.path / "notes.txt").exists()
-    assert "outside the folder" in found.left_out[0]
+    imported = import_model(source, models)
+    assert not (imported.path / "notes.txt").exists()
+    assert "outside the folder" in imported.left_out[0]
 
 
 @pytest.mark.parametrize("name", ["../x", "a/b", ".hidden", "", "builtin", "none", "x" * 101, "a\0b", "-", "a."])
@@ -155,10 +155,10 @@ def test_names_that_could_lead_elsewhere_are_refused(source, models, name, tmp_p
         with pytest.raises(BadInput, match=r"is not a valid model name|is taken"):
             import_model(source, models, name=name)
     assert nothing_installed(models)
-    for act in (folder.remove, folder.verify):
+    for action in (folder.remove, folder.verify):
         if name != "":
             with pytest.raises(BadInput):
-                act(models, name)
+                action(models, name)
 
 
 def test_a_koma_json_beside_the_files_is_believed_only_where_hashes_agree(source, models):
@@ -169,24 +169,24 @@ def test_a_koma_json_beside_the_files_is_believed_only_where_hashes_agree(source
     assert nothing_installed(models)
     card["files"]["model.onnx"]["sha256"] = hashlib.sha256(ONNX).hexdigest()
     (source / "koma.json").write_text(json.dumps(card))
-    found = import_model(source, models)
-    assert json.loads((found.path / "koma.json").read_text())["licence"] == "mit"
+    imported = import_model(source, models)
+    assert json.loads((imported.path / "koma.json").read_text())["licence"] == "mit"
 
 
 def test_an_installed_model_can_be_packed_and_brought_to_another_machine(source, models, tmp_path):
     first = import_model(source, models)
-    made = zipped(tmp_path / "moved.zip", {f"wd-here/{p.name}": p.read_bytes() for p in first.path.iterdir()})
-    again = import_model(made, tmp_path / "elsewhere", name="wd-here")
-    assert {one.state for one in folder.verify(tmp_path / "elsewhere", "wd-here")} == {"fine"}
+    archive = zipped(tmp_path / "moved.zip", {f"wd-here/{p.name}": p.read_bytes() for p in first.path.iterdir()})
+    again = import_model(archive, tmp_path / "elsewhere", name="wd-here")
+    assert {item.state for item in folder.verify(tmp_path / "elsewhere", "wd-here")} == {"fine"}
     assert json.loads((again.path / "koma.json").read_text())["files"]["model.onnx"]["told_by"] == "card"
 
 
 def test_damage_and_loss_are_found_and_a_removed_model_is_gone(source, models):
-    found = import_model(source, models)
-    (found.path / "model.onnx").write_bytes(ONNX[:-1] + b"x")
-    (found.path / "selected_tags.csv").unlink()
-    (found.path / "extra.txt").write_text("x")
-    states = {one.name: one.state for one in folder.verify(models, "wd-here")}
+    imported = import_model(source, models)
+    (imported.path / "model.onnx").write_bytes(ONNX[:-1] + b"x")
+    (imported.path / "selected_tags.csv").unlink()
+    (imported.path / "extra.txt").write_text("x")
+    states = {item.name: item.state for item in folder.verify(models, "wd-here")}
     assert states == {"model.onnx": "damaged", "selected_tags.csv": "missing", "extra.txt": "unlisted"}
     assert folder.remove(models, "wd-here") > len(ONNX)
     assert nothing_installed(models)
@@ -204,8 +204,8 @@ def test_removing_a_link_leaves_what_it_leads_to(source, models, tmp_path):
 
 def test_stop_is_heard_while_hashes_are_compared(source, models):
     def all_there():
-        wanted = (source / "model.onnx").stat().st_size
-        return [path.stat().st_size for path in models.rglob("model.onnx")] == [wanted]
+        expected = (source / "model.onnx").stat().st_size
+        return [path.stat().st_size for path in models.rglob("model.onnx")] == [expected]
 
     with pytest.raises(Cancelled, match="hashes"):
         import_model(source, models, stop=all_there)

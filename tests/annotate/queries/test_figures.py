@@ -33,9 +33,9 @@ def test_stills_are_the_kept_frames_with_most_faces_and_of_these_the_best(episod
     frame(episode, "two, sharp", face_count=2, quality=9)
     frame(episode, "two, as sharp, later", face_count=2, quality=9)
     frame(episode, "dropped", face_count=7, quality=99, state=FrameState.DROPPED)
-    wanted = ["two, sharp", "two, as sharp, later", "two, blurred", "one", "no face, very sharp"]
-    assert stills(episode.collection, 9) == {episode.pk: wanted}
-    assert stills(episode.collection, 2) == {episode.pk: wanted[:2]}
+    expected = ["two, sharp", "two, as sharp, later", "two, blurred", "one", "no face, very sharp"]
+    assert stills(episode.collection, 9) == {episode.pk: expected}
+    assert stills(episode.collection, 2) == {episode.pk: expected[:2]}
 
 
 def test_a_portrait_is_a_reference_face_then_a_persons_then_the_surest(episode: Episode) -> None:

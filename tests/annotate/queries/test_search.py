@@ -29,9 +29,9 @@ def found(collection: Collection, text: str) -> list[int]:
 
 
 def test_a_tag_with_a_colon_is_found_with_and_without_quotes(make_frames, collection: Collection) -> None:
-    one, _ = make_frames(2)
+    first, _ = make_frames(2)
     name = "re:zero_kara_hajimeru_isekai_seikatsu"
-    FrameTag.objects.create(frame=one, tag=Tag.objects.create(name=name))
+    FrameTag.objects.create(frame=first, tag=Tag.objects.create(name=name))
     for text in (name, f'"{name}"', f"tag:{name}", 're:"zero kara hajimeru isekai seikatsu"'):
         assert found(collection, text) == [0], text
     assert found(collection, f"-{name}") == [1]

@@ -64,9 +64,14 @@ def make_episode(collection: Collection, settings: Any) -> Callable[..., Episode
             picture = scenery(seed=1000 * seed + index)
             boxes = [
                 add_head(
-                    picture, looks, x=(at + 1) / (len(people) + 1), y=0.5, face=0.32, seed=100 * seed + 10 * index + at
+                    picture,
+                    looks,
+                    x=(position + 1) / (len(people) + 1),
+                    y=0.5,
+                    face=0.32,
+                    seed=100 * seed + 10 * index + position,
                 )
-                for at, looks in enumerate(people)
+                for position, looks in enumerate(people)
             ]
             frame = Frame.objects.create(
                 collection=collection, episode=episode, index=index, width=480, height=270, face_count=len(people),

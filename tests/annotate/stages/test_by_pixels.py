@@ -53,11 +53,11 @@ def test_a_stage_that_may_hold_two_pictures_ends_with_the_same_rows(
     write_graph(settings.KOMA_MODELS_DIR)
     cast = [[ANNA], [ANNA, BETH], [], [BETH], [ANNA]]
     sizes: list[int] = []
-    whole = stage.work
+    original_work = stage.work
 
     def counted(self: Any, batch: Any) -> Any:
         sizes.append(len(batch if stage is Detect else batch.frames))
-        return whole(self, batch)
+        return original_work(self, batch)
 
     monkeypatch.setattr(stage, "work", counted)
     name, params = stage.name, {"detect": {"model": "tiny"}} if stage is Detect else None

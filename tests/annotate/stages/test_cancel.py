@@ -52,11 +52,11 @@ def test_a_cancel_is_heard_within_a_batch(
     episode = episode_for(stage, collection, alice, tmp_path, make_episode)
     run = runs.start(collection=collection, episodes=[episode], by=alice, stage_names=[stage])
     monkeypatch.setattr(claims, "CANCEL_EVERY_S", -1)  # ask each time
-    original, asked = claims.Reporter.check, []
+    original, request = claims.Reporter.check, []
 
     def cancelling(report: Any) -> None:
-        asked.append(report)
-        if len(asked) == 2:  # the first is before the only batch; a film is also asked about while it is decoded
+        request.append(report)
+        if len(request) == 2:  # the first is before the only batch; a film is also asked about while it is decoded
             runs.cancel(run, by=alice)
         original(report)
 

@@ -88,7 +88,7 @@ def test_the_prompt_names_tags_and_characters_from_left_to_right(server: ChatSer
         tag, _ = Tag.objects.get_or_create(name=name, defaults={"category": category})
         FrameTag.objects.create(frame=two, tag=tag, score=score)
     go(episode)
-    prompts = [asked.prompt for asked in server.asked]
+    prompts = [requested.prompt for requested in server.asked]
     (grounded,) = [prompt for prompt in prompts if "Beth" in prompt]
     assert '["smile", "long hair"]' in grounded
     assert json.dumps(['Anna "the Fox"', "Beth"]) in grounded
@@ -144,7 +144,7 @@ def test_a_failed_picture_is_counted_told_and_tried_again_by_the_next_run(
     server: ChatServer, episode: Episode, quick: None
 ) -> None:
     rude = Reply(status=422, body=b'{"detail": "too rude"}')
-    server.answer = lambda number, asked: rude if number == 1 else Reply(says="Fine.")
+    server.answer = lambda number, request: rude if number == 1 else Reply(says="Fine.")
     run = go(episode)
     assert run.state == RunState.DONE
     assert step(run).counters["failed"] == 1
@@ -158,12 +158,12 @@ def test_a_server_that_is_gone_fails_the_run_in_words_and_keeps_what_it_said(
     server: ChatServer, make_episode: Callable[..., Episode], quick: None
 ) -> None:
     episode = make_episode([[ANNA]] * 9, seed=4)
-    server.answer = lambda number, asked: Reply(says=f"{number}") if number <= 5 else Reply(status=401)
+    server.answer = lambda number, request: Reply(says=f"{number}") if number <= 5 else Reply(status=401)
     run = go(episode)
     assert run.state == RunState.FAILED
     assert "refuses access (401)" in step(run).error
     assert ModelCaption.objects.count() == 5
-    server.answer = lambda number, asked: Reply(says="later")
+    server.answer = lambda number, request: Reply(says="later")
     runs.resume(run, by=None)
     runs.run_here(run)
     run.refresh_from_db()
@@ -183,7 +183,7 @@ def test_a_server_that_is_not_there_fails_the_run_in_words(
 
 
 def test_when_every_picture_fails_the_run_says_so(server: ChatServer, episode: Episode, quick: None) -> None:
-    server.answer = lambda number, asked: Reply(body=b"<html>")
+    server.answer = lambda number, request: Reply(body=b"<html>")
     run = go(episode)
     assert run.state == RunState.FAILED
     assert (
@@ -196,7 +196,7 @@ def test_many_failures_in_a_row_stop_the_run_before_all_are_tried(
 ) -> None:
     monkeypatch.setattr(stage_module, "FAILED_IN_ROW_MAX", 4)
     episode = make_episode([[]] * 12, seed=7)
-    server.answer = lambda number, asked: Reply(status=400)
+    server.answer = lambda number, request: Reply(status=400)
     run = go(episode)
     assert run.state == RunState.FAILED
     assert "4 pictures in a row got no caption" in step(run).error
@@ -211,7 +211,7 @@ def test_a_server_that_takes_asks_and_answers_none_stops_the_run_in_words_and_ke
     monkeypatch.setattr(stage_module, "FAILED_IN_ROW_MAX", 4)
     monkeypatch.setattr(endpoint.ChatEndpoint.__init__, "__kwdefaults__", {"attempts": 5, "back_off_s": 0.2})
     settings.KOMA_CAPTION_TIMEOUT_S = 0.6
-    server.answer = lambda number, asked: Reply(says="good", wait_s=0 if number == 1 else 3)
+    server.answer = lambda number, request: Reply(says="good", wait_s=0 if number == 1 else 3)
     run = go(make_episode([[ANNA]] * 12, seed=4))
     assert run.state == RunState.FAILED
     assert "pictures in a row got no caption" in step(run).error
@@ -223,7 +223,7 @@ def test_a_server_that_falls_silent_stops_the_run_soon_in_words_and_retry_goes_o
     server: ChatServer, make_episode: Callable[..., Episode], settings: Any
 ) -> None:
     settings.KOMA_CAPTION_TIMEOUT_S, settings.KOMA_CAPTION_SILENCE_S, settings.KOMA_CAPTION_IN_FLIGHT = 1, 1.5, 1
-    server.answer = lambda number, asked: Reply(says=f"{number}", wait_s=0 if number <= 5 else 60)
+    server.answer = lambda number, request: Reply(says=f"{number}", wait_s=0 if number <= 5 else 60)
     before = time.monotonic()
     run = go(make_episode([[ANNA]] * 9, seed=4))
     assert time.monotonic() - before < 20
@@ -232,7 +232,7 @@ def test_a_server_that_falls_silent_stops_the_run_soon_in_words_and_retry_goes_o
     assert texts() == ["1", "2", "3", "4", "5"]
     assert "failed" not in step(run).counters  # those that nobody answered are asked again
     silent = len(server.asked)
-    server.answer = lambda number, asked: Reply(says="later")
+    server.answer = lambda number, request: Reply(says="later")
     runs.resume(run, by=None)
     runs.run_here(run)
     assert step(run).state == RunState.DONE
@@ -244,7 +244,7 @@ def test_a_server_that_needs_most_of_its_time_for_each_answer_is_not_cut_off(
     server: ChatServer, episode: Episode, settings: Any
 ) -> None:
     settings.KOMA_CAPTION_TIMEOUT_S, settings.KOMA_CAPTION_SILENCE_S, settings.KOMA_CAPTION_IN_FLIGHT = 20, 0.2, 1
-    server.answer = lambda number, asked: Reply(says=f"{number}", wait_s=0.8, drip_s=0.003)
+    server.answer = lambda number, request: Reply(says=f"{number}", wait_s=0.8, drip_s=0.003)
     run = go(episode)
     assert run.state == RunState.DONE, step(run).error
     assert texts() == ["1", "2", "3"] and len(server.asked) == 3
@@ -255,7 +255,7 @@ def test_a_cancel_is_heard_while_answers_are_waited_for_and_keeps_those_that_cam
 ) -> None:
     monkeypatch.setattr(claims, "CANCEL_EVERY_S", 0.2)
     settings.KOMA_CAPTION_TIMEOUT_S, settings.KOMA_CAPTION_IN_FLIGHT = 120, 1
-    server.answer = lambda number, asked: Reply(says=f"{number}", wait_s=0 if number <= 2 else 60)
+    server.answer = lambda number, request: Reply(says=f"{number}", wait_s=0 if number <= 2 else 60)
     episode = make_episode([[ANNA]] * 5, seed=4)
     run = runs.start(collection=episode.collection, episodes=[episode], by=None)
     original = claims.Reporter.check
@@ -277,7 +277,7 @@ def test_pictures_whose_turn_did_not_come_are_asked_in_the_next_batch(
     server: ChatServer, make_episode: Callable[..., Episode], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(endpoint, "BATCH_S", 0.5)
-    server.answer = lambda number, asked: Reply(says=f"{number}", wait_s=0.35)
+    server.answer = lambda number, request: Reply(says=f"{number}", wait_s=0.35)
     run = go(make_episode([[ANNA]] * 6, seed=4))
     assert run.state == RunState.DONE, step(run).error
     assert len(texts()) == 6
@@ -311,7 +311,7 @@ class Killed(BaseException):
 def test_killed_at_any_batch_and_run_again_ends_with_the_same_rows_and_asks_nothing_twice(
     server: ChatServer, make_episode: Callable[..., Episode], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    server.answer = lambda number, asked: Reply(says=f"{asked.picture.getpixel((100, 100))}")
+    server.answer = lambda number, request: Reply(says=f"{request.picture.getpixel((100, 100))}")
     episode = make_episode([[ANNA]] * 10, seed=9)
     save, batches = stage_module.WriteCaptions.save, [0]
 

@@ -106,16 +106,16 @@ def test_a_cancel_is_heard_while_faces_are_compared(
     monkeypatch.setattr(difference_groups, "ALL_PAIRS_MAX", most)
     run(episode, "embed")
     monkeypatch.setattr(claims, "CANCEL_EVERY_S", -1)
-    asked = runs.start(collection=collection, episodes=[episode], by=None, stage_names=["cluster"])
+    started = runs.start(collection=collection, episodes=[episode], by=None, stage_names=["cluster"])
     compare, calls = CcipEmbedder.among, []
 
     def and_cancel(self: Any, vectors: Any) -> Any:
-        PipelineRun.objects.filter(pk=asked.pk).update(cancel_requested=True)
+        PipelineRun.objects.filter(pk=started.pk).update(cancel_requested=True)
         calls.append(len(vectors))
         return compare(self, vectors)
 
     monkeypatch.setattr(CcipEmbedder, "among", and_cancel)
-    assert runs.run_here(asked).state == RunState.CANCELLED
+    assert runs.run_here(started).state == RunState.CANCELLED
     assert len(calls) == 1 and not FaceCluster.objects.exists()
 
 
@@ -166,7 +166,7 @@ def test_killed_between_blocks_it_goes_on_with_those_that_are_left(
     monkeypatch: pytest.MonkeyPatch, settings: Any,
 ) -> None:  # fmt: skip
     run(episode, "embed")
-    asked = runs.start(
+    started = runs.start(
         collection=collection, episodes=[episode], by=None, stage_names=["cluster"],
         params={"cluster": {"ccip_method": "dbscan"}},
     )  # fmt: skip
@@ -180,14 +180,14 @@ def test_killed_between_blocks_it_goes_on_with_those_that_are_left(
     with monkeypatch.context() as patch:
         patch.setattr(difference_groups.FaceGrouping, "compare", dying)
         with pytest.raises(Killed):
-            runs.run_here(asked)
-    kept = sorted((settings.KOMA_DATA_DIR / "compared").rglob("*.npz"))
-    assert [path.name for path in kept] == [f"{number:06d}.npz" for number in range(after)]
+            runs.run_here(started)
+    files = sorted((settings.KOMA_DATA_DIR / "compared").rglob("*.npz"))
+    assert [path.name for path in files] == [f"{number:06d}.npz" for number in range(after)]
     if after == 2:
-        kept[0].write_bytes(kept[0].read_bytes()[:200])  # torn by a power cut: made anew
-    StageRun.objects.filter(run=asked).update(state=RunState.QUEUED, token="")
-    runner.execute(asked.stages.get().pk)
-    row = asked.stages.get()
+        files[0].write_bytes(files[0].read_bytes()[:200])  # torn by a power cut: made anew
+    StageRun.objects.filter(run=started).update(state=RunState.QUEUED, token="")
+    runner.execute(started.stages.get().pk)
+    row = started.stages.get()
     assert row.state == RunState.DONE, row.error
     assert row.counters["blocks_from_before"] == 1
     assert (row.done, row.total) == (12, 12)

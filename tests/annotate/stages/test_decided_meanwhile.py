@@ -84,7 +84,7 @@ def decisions() -> dict[str, Any]:
         ),
         "captions": Caption.objects.values_list("frame", "text"),
     }
-    return {name: sorted(found) for name, found in rows.items()}
+    return {name: sorted(result) for name, result in rows.items()}
 
 
 def detector(people: People) -> None:

@@ -158,12 +158,12 @@ def test_a_name_given_by_a_person_keeps_a_face_that_is_not_found_again(
 
 def test_a_frame_whose_picture_is_gone_is_told_and_looked_at_once_it_is_back(episode: Episode, store: Store) -> None:
     frame = Frame.objects.get(index=0)
-    kept = store.read(frame.file)
+    file_bytes = store.read(frame.file)
     store.path(frame.file).unlink()
     first = run(episode).stages.get()
     assert first.counters == {"frames": 2, "faces": 2, "unreadable": 1}
     assert "frame 0 was left out" in first.log
-    store.put(kept, "png")
+    store.put(file_bytes, "png")
     run(episode)
     assert Face.objects.filter(frame=frame).count() == 1
 
@@ -189,12 +189,12 @@ def test_a_collection_that_wants_no_detector_is_left_alone_and_its_choice_is_fol
     folder = settings.KOMA_MODELS_DIR / "face_detect_tiny"
     write_yolo(folder, np.array([[320, 320, 64, 64, 0.9]] * 8, np.float32).T)  # times the red of the picture
     (folder / "koma.json").write_text('{"family": "yolo_faces", "options": {"confidence": 0.001}}')
-    for name, found in (("none", set()), ("face_detect_tiny", {"face_detect_tiny"})):
+    for name, result in (("none", set()), ("face_detect_tiny", {"face_detect_tiny"})):
         choices.choose(collection=episode.collection, task="faces", names=[name], by=None)
         Face.objects.all().delete()
         Frame.objects.update(face_count=None)
         stages = runs.run_here(runs.start(collection=episode.collection, episodes=[episode], by=None)).stages
-        assert stages.get().error == "" and set(Face.objects.values_list("model_version__name", flat=True)) == found
+        assert stages.get().error == "" and set(Face.objects.values_list("model_version__name", flat=True)) == result
 
 
 def test_a_cascades_settings_are_another_revision(episode: Episode, test_data: Path, settings: Any) -> None:

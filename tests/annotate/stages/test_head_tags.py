@@ -58,18 +58,18 @@ def test_heads_are_asked_only_where_that_is_wanted(frame: Frame, run: Any) -> No
     run(frame.episode, "tag")
     assert not ModelVersion.objects.filter(name="koma-heads").exists()
     run(frame.episode, "tag", params={"tag": {"heads": True}})
-    said = of_heads()
-    assert "glasses" in said
-    assert not {name for name in said if name.endswith(("_hair", "_eyes"))} - {"closed_eyes"}
+    tags = of_heads()
+    assert "glasses" in tags
+    assert not {name for name in tags if name.endswith(("_hair", "_eyes"))} - {"closed_eyes"}
     run(frame.episode, "tag")
     assert of_heads() == set()
 
 
 def test_a_second_run_asks_nothing_and_another_face_asks_again(frame: Frame, run: Any) -> None:
-    asked = {"tag": {"heads": True}}
-    run(frame.episode, "tag", params=asked)
-    assert run(frame.episode, "tag", params=asked).stages.get().counters == {}
+    values = {"tag": {"heads": True}}
+    run(frame.episode, "tag", params=values)
+    assert run(frame.episode, "tag", params=values).stages.get().counters == {}
     Face.objects.all().delete()
     Frame.objects.update(tagged=False)
-    run(frame.episode, "tag", params=asked)
+    run(frame.episode, "tag", params=values)
     assert of_heads() == set()

@@ -47,14 +47,14 @@ def test_one_name_of_a_file_and_one_face_are_one_and_who_has_no_face_counts_for_
     make_episode, run, collection
 ):
     episode = make_episode([[ANNA], [], [ANNA, BETH]])
-    one, none, two = Frame.objects.order_by("index")
-    give(one, "character: Akiyama Mio\ngeneral: smile")
+    first, none, second = Frame.objects.order_by("index")
+    give(first, "character: Akiyama Mio\ngeneral: smile")
     give(none, "character:akiyama_mio\n1girl\nfrom behind")
-    give(two, "character: akiyama mio, tainaka ritsu")
+    give(second, "character: akiyama mio, tainaka ritsu")
     run(episode, "names")
     assert of_faces() == [("Akiyama Mio", "file"), ("", ""), ("", "")]
     assert of_frame(none) == {"Akiyama Mio": ("file", "yes")}
-    assert set(of_frame(two)) == {"Akiyama Mio", "tainaka ritsu"}
+    assert set(of_frame(second)) == {"Akiyama Mio", "tainaka ritsu"}
     assert search(collection, parse('character:"Akiyama Mio"')).count() == 3
     assert search(collection, parse("character:none")).count() == 0
     before = list(FrameCharacter.objects.values()), list(Face.objects.values())
@@ -77,33 +77,33 @@ def test_a_tagger_finds_characters_by_name_and_alias_and_makes_new_ones_only_whe
     make_episode, run, collection, alice
 ):
     episode = make_episode([[ANNA], [BETH]])
-    one, two = Frame.objects.order_by("index")
-    tagged(one, "hatsune_miku")
-    tagged(two, "kagamine_rin")
+    first, second = Frame.objects.order_by("index")
+    tagged(first, "hatsune_miku")
+    tagged(second, "kagamine_rin")
     miku = characters.create(collection=collection, name="Miku", by=alice)
     run(episode, "names")
     assert of_faces() == [("", ""), ("", "")]
     characters.add_alias(collection=collection, character=miku, name="hatsune miku", by=alice)
     run(episode, "names")
     assert of_faces() == [("Miku", "autotag"), ("", "")]
-    assert Face.objects.get(frame=one).confidence == 0.95
+    assert Face.objects.get(frame=first).confidence == 0.95
     run(episode, "names", params={"names": {"new_characters": "all"}})
     assert of_faces() == [("Miku", "autotag"), ("kagamine_rin", "autotag")]
 
 
 def test_a_file_stands_above_a_tagger_and_a_model_and_a_person_above_all(make_episode, run, collection, alice):
     episode = make_episode([[ANNA], [ANNA], [BETH]])
-    one, two, three = Frame.objects.order_by("index")
+    first, second, three = Frame.objects.order_by("index")
     rin = characters.create(collection=collection, name="Rin", by=alice)
     characters.create(collection=collection, name="Miku", by=alice)
-    for frame in (one, two, three):
+    for frame in (first, second, three):
         give(frame, "character: Miku")
         tagged(frame, "rin")
-    Face.objects.filter(frame=two).update(character=rin, named_by=NamedBy.MODEL, confidence=0.9)
+    Face.objects.filter(frame=second).update(character=rin, named_by=NamedBy.MODEL, confidence=0.9)
     face_acts.assign(collection=collection, faces=[Face.objects.get(frame=three)], character=rin, by=alice)
     run(episode, "names")
     assert of_faces() == [("Miku", "file"), ("Miku", "file"), ("Rin", "person")]
-    assert of_frame(one) == {"Miku": ("file", "yes")}
+    assert of_frame(first) == {"Miku": ("file", "yes")}
     assert of_frame(three) == {"Miku": ("file", "no")}
 
 
@@ -138,24 +138,24 @@ def test_a_persons_word_on_the_frame_stays_and_can_be_undone(make_episode, run, 
 
 def test_names_on_a_dropped_copy_count_for_the_kept_frame(make_episode, run, collection, alice):
     episode = make_episode([[ANNA], [ANNA]])
-    copy, kept = Frame.objects.order_by("index")
+    copy, kept_frames = Frame.objects.order_by("index")
     face_acts.assign(collection=collection, faces=[Face.objects.get(frame=copy)], character="Mio", by=alice)
-    Frame.objects.filter(pk=copy.pk).update(state=FrameState.DROPPED, reason="duplicate", duplicate_of=kept)
+    Frame.objects.filter(pk=copy.pk).update(state=FrameState.DROPPED, reason="duplicate", duplicate_of=kept_frames)
     run(episode, "names")
     assert of_faces() == [("Mio", "person"), ("Mio", "copy")]
 
 
 def test_a_merge_hands_frames_over(make_episode, run, collection, alice):
     episode = make_episode([[], []])
-    one, two = Frame.objects.order_by("index")
-    give(one, "character: Miku")
-    give(two, "character: Miku, Hatsune Miku")
+    first, second = Frame.objects.order_by("index")
+    give(first, "character: Miku")
+    give(second, "character: Miku, Hatsune Miku")
     run(episode, "names")
     miku, hatsune = (Character.objects.get(name=name) for name in ("Miku", "Hatsune Miku"))
     characters.merge(collection=collection, character=hatsune, into=miku, by=alice)
-    assert of_frame(one) == of_frame(two) == {"Miku": ("file", "yes")}
+    assert of_frame(first) == of_frame(second) == {"Miku": ("file", "yes")}
     run(episode, "names")
-    assert of_frame(two) == {"Miku": ("file", "yes")}
+    assert of_frame(second) == {"Miku": ("file", "yes")}
 
 
 def test_a_tag_that_a_person_said_no_to_names_nobody(make_episode, run, collection, alice):
@@ -187,13 +187,13 @@ def test_faces_named_by_files_teach_who_looks_how_and_files_bound_who_it_can_be(
 
 def test_a_name_that_differs_by_signs_alone_is_told_and_offered_and_not_taken(make_episode, run, collection, as_alice):
     episode = make_episode([[ANNA], [BETH]])
-    one, two = Frame.objects.order_by("index")
+    first, second = Frame.objects.order_by("index")
     mister = Character.objects.create(collection=collection, name="mr.x")
-    give(one, "character: MrX")
-    give(two, "character: Mr.X")
+    give(first, "character: MrX")
+    give(second, "character: Mr.X")
     done = run(episode, "tag", "names")
-    assert of_frame(one) == {}
-    assert set(of_frame(two)) == {"mr.x"}
+    assert of_frame(first) == {}
+    assert set(of_frame(second)) == {"mr.x"}
     assert list(Character.objects.filter(collection=collection)) == [mister]
     assert done.stages.get(stage="names").log.count("“MrX” may be mr.x") == 1
     page = html_of(as_alice.get(f"/c/{collection.pk}/characters/tags/"))
@@ -202,7 +202,7 @@ def test_a_name_that_differs_by_signs_alone_is_told_and_offered_and_not_taken(ma
     answer = as_alice.post(f"/c/{collection.pk}/characters/tags/name/", {"tag": tag, "name": ["", "mr.x"]})
     assert answer.status_code == 302
     run(episode, "names")
-    assert set(of_frame(one)) == {"mr.x"}
+    assert set(of_frame(first)) == {"mr.x"}
 
 
 def test_case_gaps_and_width_are_no_difference_between_names():

@@ -57,12 +57,12 @@ def frame(make_episode: Any, run: Any, collection: Collection) -> Frame:
 def test_the_frame_page_offers_names_and_tells_what_files_say(frame: Frame, page_as: Any, alice: User) -> None:
     page = page_as(alice, f"/c/{frame.collection_id}/frames/{frame.pk}/")
     text = page.locator("main, .inspector").all_inner_texts()
-    shown = " ".join(text)
-    assert "^_^" in shown
-    assert "^ ^" not in shown
-    assert "Two girls stand at the window of a train." in shown
-    assert "55" in shown
-    assert "safe on older boorus" in shown
+    text_shown = " ".join(text)
+    assert "^_^" in text_shown
+    assert "^ ^" not in text_shown
+    assert "Two girls stand at the window of a train." in text_shown
+    assert "55" in text_shown
+    assert "safe on older boorus" in text_shown
     shoot(page, "frame")
     page.locator(".candidates").first.get_by_role("button", name="Miku").click()
     page.wait_for_selector("text=1 face named Miku")
@@ -138,5 +138,5 @@ def test_the_page_of_the_episode_tells_of_text_that_was_not_used(frame: Frame, a
     frame.episode.source.save()
     page = html_of(as_alice.get(f"/c/{frame.collection_id}/episodes/{frame.episode_id}/"))
     assert "1 picture with unrecognized or unused tag file text" in page
-    found = html_of(as_alice.get(f"/c/{frame.collection_id}/frames/?q=episode:{frame.episode_id}+is:unread"))
-    assert found.count('class="tile"') == 1
+    html = html_of(as_alice.get(f"/c/{frame.collection_id}/frames/?q=episode:{frame.episode_id}+is:unread"))
+    assert html.count('class="tile"') == 1

@@ -55,12 +55,12 @@ def models(settings: Any) -> Path:
 def episode(collection: Collection, store: Store) -> Episode:
     """Frames of one colour: red falls, green rises with the index, blue is 51."""
     source = Source.objects.create(collection=collection, kind="video", name="a.mkv", path="a.mkv", sha256="a" * 64)
-    made = Episode.objects.create(collection=collection, source=source, title="a")
+    created = Episode.objects.create(collection=collection, source=source, title="a")
     for index in range(FRAMES):
         picture = np.tile(np.array([[[255 - 10 * index, 10 * index, 51]]], np.uint8), (6, 6, 1))
         file = store.put(encode(picture, PictureFormat("png")), "png")
-        Frame.objects.create(collection=collection, episode=made, index=index, width=6, height=6, file=file)
-    return made
+        Frame.objects.create(collection=collection, episode=created, index=index, width=6, height=6, file=file)
+    return created
 
 
 def run(episode: Episode, **params: Any) -> PipelineRun:
@@ -96,9 +96,9 @@ def test_every_kept_frame_gets_the_raw_scores_of_the_collections_tagger(episode:
     assert done.state == RunState.DONE, stage.error
     assert stage.device.startswith("CPU")
     assert stage.counters == {"frames": FRAMES - 1, "answers": FRAMES - 1}
-    found = scores("one")
-    assert sorted(found) == [0, 1, 2, 4, 5, 6, 7, 8]
-    assert found[5] == pytest.approx([51 / 255, 50 / 255, 205 / 255], abs=2e-3)  # blue first, as the graph wants it
+    result = scores("one")
+    assert sorted(result) == [0, 1, 2, 4, 5, 6, 7, 8]
+    assert result[5] == pytest.approx([51 / 255, 50 / 255, 205 / 255], abs=2e-3)  # blue first, as the graph wants it
     assert {"decode", "wait", "copy", "compute"} <= set(stage.timings)
 
 
@@ -158,9 +158,9 @@ def test_further_models_are_asked_beside_the_chosen_one_with_one_decode_a_frame(
     decoded.clear()
     assert run(episode, also="two").stages.get().counters == {"frames": FRAMES, "answers": 4 + FRAMES}
     assert sorted(decoded) == sorted(f"frame {index}" for index in range(FRAMES))
-    one, two = scores("one"), scores("two")
+    first, second = scores("one"), scores("two")
     for index in range(FRAMES):
-        assert np.add(one[index], two[index]) == pytest.approx(1, abs=3e-3)
+        assert np.add(first[index], second[index]) == pytest.approx(1, abs=3e-3)
 
 
 def test_the_collections_choice_is_followed(episode: Episode, models: Path) -> None:
@@ -182,9 +182,9 @@ def test_boxes_are_kept_as_shares_of_the_picture(episode: Episode, models: Path)
     done = run(episode, models="head_detect_v2.0_s")
     assert done.state == RunState.DONE, done.stages.get().error
     assert ModelAnswer.objects.count() == FRAMES
-    boxes, found, labels = packing.unpack_boxes(bytes(ModelAnswer.objects.get(frame__index=0).data))
+    boxes, result, labels = packing.unpack_boxes(bytes(ModelAnswer.objects.get(frame__index=0).data))
     assert boxes[0].tolist() == pytest.approx([0.25, 0.25, 0.75, 0.75], abs=0.2)
-    assert found.tolist() == pytest.approx([0.9], abs=1e-3)
+    assert result.tolist() == pytest.approx([0.9], abs=1e-3)
     assert labels.tolist() == [0]
 
 
@@ -236,17 +236,17 @@ def test_a_model_that_was_installed_anew_is_opened_anew_by_a_process_that_knows_
     episode: Episode, models: Path
 ) -> None:
     write_tagger(models / "one")
-    kept: dict[str, Any] = {}
+    opened: dict[str, Any] = {}
     first = runs.start(collection=episode.collection, episodes=[episode], by=None)
-    runner.execute(first.stages.get().pk, models=kept)
+    runner.execute(first.stages.get().pk, models=opened)
     write_tagger(models / "one", turned=True)
     second = runs.start(collection=episode.collection, episodes=[episode], by=None)
-    runner.execute(second.stages.get().pk, models=kept)
+    runner.execute(second.stages.get().pk, models=opened)
     old, new = ModelVersion.objects.filter(name="one").order_by("pk")
     for frame in Frame.objects.all():
-        said = stored_scores.load([old, new], [frame.pk])
-        one, two = (packing.unpack_classes(said[version.pk][frame.pk]) for version in (old, new))
-        assert one + two == pytest.approx(1, abs=3e-3)
+        tags = stored_scores.load([old, new], [frame.pk])
+        single, two = (packing.unpack_classes(tags[version.pk][frame.pk]) for version in (old, new))
+        assert single + two == pytest.approx(1, abs=3e-3)
 
 
 def test_cuda_is_refused_in_words_where_it_does_not_start(episode: Episode, models: Path) -> None:
@@ -263,7 +263,7 @@ def test_a_cancelled_run_keeps_what_was_written_and_resumes_to_the_same_rows(
 ) -> None:
     write_tagger(models / "one")
     run(episode)
-    whole = rows()
+    complete = rows()
     ModelAnswer.objects.all().delete()
     monkeypatch.setattr(run_models, "BATCH", 2)
     started = runs.start(collection=episode.collection, episodes=[episode], by=None)
@@ -279,7 +279,7 @@ def test_a_cancelled_run_keeps_what_was_written_and_resumes_to_the_same_rows(
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("reader")]
     monkeypatch.setattr(run_models.RunModels, "work", real)
     assert runs.run_here(runs.resume(started, by=None)).state == RunState.DONE
-    assert rows() == whole
+    assert rows() == complete
 
 
 def pretend_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -306,13 +306,13 @@ def test_frames_for_a_gpu_are_read_by_processes_and_the_rows_are_the_same_as_by_
     by_threads = rows()
     ModelAnswer.objects.all().delete()
     pretend_a_gpu(monkeypatch)
-    kept: dict[str, Any] = {}
+    opened: dict[str, Any] = {}
     again = runs.start(collection=episode.collection, episodes=[episode], by=None)
     try:
-        assert runner.execute(again.stages.get().pk, models=kept) == RunState.DONE
-        assert kept[run_models.PROCESSES]._all
+        assert runner.execute(again.stages.get().pk, models=opened) == RunState.DONE
+        assert opened[run_models.PROCESSES]._all
     finally:
-        kept[run_models.PROCESSES].close()
+        opened[run_models.PROCESSES].close()
     assert rows() == by_threads
     assert len(by_threads) == FRAMES - 2
     for stage in (first, again.stages.get()):
@@ -357,6 +357,6 @@ def test_face_detectors_look_beside_others_and_change_no_face(episode: Episode, 
         bytes(ModelAnswer.objects.get(model_version__name="tiny", frame=frame).data)
     )
     assert boxes[0] == pytest.approx([16 / 64, 24 / 48, 24 / 64, 32 / 48], abs=1e-4) and len(stored) == 1
-    told = ModelAnswer.objects.filter(model_version__task="faces")
-    assert told.values("model_version").distinct().count() == 2 and told.count() == 2 * FRAMES
+    result = ModelAnswer.objects.filter(model_version__task="faces")
+    assert result.values("model_version").distinct().count() == 2 and result.count() == 2 * FRAMES
     assert not Face.objects.exists()

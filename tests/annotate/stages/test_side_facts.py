@@ -44,13 +44,13 @@ def test_they_are_labels_of_their_category_and_a_person_keeps_the_last_word(make
     Tag.objects.create(name="hat", common=True)
     tag_acts.remove(collection=collection, frames=[frame], names=["hat"], by=alice)
     run(episode, "tag")
-    found = said(frame)
-    assert {name for name, origin in found.items() if origin == "tag file"} == {
+    result = said(frame)
+    assert {name for name, origin in result.items() if origin == "tag file"} == {
         "kuraue_hinata", "smile", "<script>", "rating:safe",
     }  # fmt: skip
     assert Tag.objects.get(name="kuraue_hinata").category == TagCategory.CHARACTER
-    assert "hat" not in found
-    assert found["lowres"] == "computed"
+    assert "hat" not in result
+    assert result["lowres"] == "computed"
     before = sorted(FrameTag.objects.values_list("pk", "tag", "score"))
     assert run(episode, "tag").stages.get().counters == {}
     assert sorted(FrameTag.objects.values_list("pk", "tag", "score")) == before
@@ -119,9 +119,9 @@ def test_what_is_said_of_a_dropped_copy_counts_for_the_kept_one_and_follows_the_
         run(episode, "tag")
 
     keep(high, low)
-    found = said(high)
-    assert found["silver_hair"] == found["rating:safe"] == "tag file of a copy"
-    assert found["crown"] == "a person, on a copy"
+    result = said(high)
+    assert result["silver_hair"] == result["rating:safe"] == "tag file of a copy"
+    assert result["crown"] == "a person, on a copy"
     assert FileFacts.objects.get(frame=high).score == 3
     assert FileCaption.objects.get(frame=high).beside == low
     assert run(episode, "tag").stages.get().counters == {}

@@ -40,16 +40,16 @@ def tiny_tagger(settings):
 def test_computed_tags_carry_score_and_origin(make_episode, run):
     episode = make_episode([[ANNA], [ANNA, BETH], []])
     assert run(episode, "tag").stages.get().counters["frames"] == 3
-    one, two, none = Frame.objects.order_by("index")
-    tags = said(one)
+    first, second, none = Frame.objects.order_by("index")
+    tags = said(first)
     assert {"solo", "blonde_hair", "blue_eyes", "lowres"} <= set(tags)
     assert tags["lowres"].tag.category == TagCategory.META
     assert tags["blonde_hair"].model_version == ModelVersion.objects.get(task="tags", name="computed")
     assert 0.35 <= tags["blonde_hair"].score <= 1
-    assert {"blonde_hair", "black_hair"} <= set(said(two))
-    assert "solo" not in said(two)
+    assert {"blonde_hair", "black_hair"} <= set(said(second))
+    assert "solo" not in said(second)
     assert "solo" not in said(none)
-    assert one.tagged
+    assert first.tagged
 
 
 def test_a_second_run_changes_nothing(make_episode, run):
@@ -160,7 +160,7 @@ def test_rows_that_are_right_already_are_not_written_again(make_episode, run, ti
     tag_with(run, episode, general_threshold=0.8)
     after = {row.tag.name: (row.pk, row.at) for row in FrameTag.objects.select_related("tag")}
     assert before.keys() - after.keys() == {"indoors"}
-    assert all(before[name] == told for name, told in after.items())
+    assert all(before[name] == result for name, result in after.items())
 
 
 def test_new_thresholds_leave_people_the_last_word(make_episode, run, tiny_tagger, collection, alice):
@@ -244,10 +244,10 @@ def test_frames_are_found_by_their_classes(make_episode, run, collection, settin
     choose(collection=collection, task="class", names=["kind"], by=alice)
     make_episode([[ANNA]])
     run(make_episode([[BETH], []]), "tag")
-    found = {text: search.frames(collection, parse(text)).count() for text in (
+    parsed = {text: search.frames(collection, parse(text)).count() for text in (
         "tag:monochrome:normal", "-tag:monochrome:normal", '"monochrome:normal"', "monochrome:normal",
     )}  # fmt: skip
-    assert found == {"tag:monochrome:normal": 2, "-tag:monochrome:normal": 1, '"monochrome:normal"': 2,
+    assert parsed == {"tag:monochrome:normal": 2, "-tag:monochrome:normal": 1, '"monochrome:normal"': 2,
                      "monochrome:normal": 2}  # fmt: skip
 
 

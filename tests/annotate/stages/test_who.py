@@ -84,8 +84,8 @@ def test_one_named_cluster_each_names_the_rest_and_strangers_stay_unknown(looks_
         )
     run(episode, "identify")
     named = dict(Face.objects.values_list("pk", "character__name"))
-    wanted = {ANNA: "Anna", BETH: "Beth", CARA: None}
-    assert named == {key: wanted[who] for key, who in looks_of.truth.items()}
+    expected = {ANNA: "Anna", BETH: "Beth", CARA: None}
+    assert named == {key: expected[who] for key, who in looks_of.truth.items()}
 
 
 def test_a_new_episode_joins_old_clusters_and_is_named_from_old_ones(looks_of, run, collection, alice):

@@ -28,9 +28,9 @@ def test_what_is_unpacked_is_what_was_packed_to_the_last_step(values: list[float
     scores = np.array(values, np.float32)
     scored_version = ScoredVersion(ModelVersion(), AcceptedTags(MANY, RULES))
     back = scored_version.unpack(scored_version.pack(scores))
-    kept = scores >= 0.05
-    assert np.abs(back - scores)[kept].max(initial=0) <= 1 / 65535
-    assert (back[~kept] <= 0.05).all()
+    above_floor = scores >= 0.05
+    assert np.abs(back - scores)[above_floor].max(initial=0) <= 1 / 65535
+    assert (back[~above_floor] <= 0.05).all()
     short = ScoredVersion(ModelVersion(), AcceptedTags(MANY[:9], RULES))
     assert np.abs(short.unpack(short.pack(scores[:9])) - scores[:9]).max() <= 1 / 65535
 
@@ -38,17 +38,17 @@ def test_what_is_unpacked_is_what_was_packed_to_the_last_step(values: list[float
 def one_by_one(scored_version: ScoredVersion, scores: np.ndarray[Any, Any]) -> bytes:
     """What is kept of one picture, as the packing is defined: labels at or above 0.05, all of a rating, and the best
     below 0.05 of any other category; two numbers of 16 bits each."""
-    kept = {place for place, score in enumerate(scores) if score >= np.float32(0.05)}
+    above_floor = {place for place, score in enumerate(scores) if score >= np.float32(0.05)}
     for category in ("general", "character", "rating"):
         places = [
             place for place, label in enumerate(scored_version.accepted_tags.labels) if label.category == category
         ]
-        below = [place for place in places if place not in kept]
+        below = [place for place in places if place not in above_floor]
         if category == "rating":
-            kept |= set(places)
+            above_floor |= set(places)
         elif below:
-            kept.add(max(below, key=lambda place: (scores[place], -place)))
-    rows = [(place, round(float(scores[place]) * 65535)) for place in sorted(kept)]
+            above_floor.add(max(below, key=lambda place: (scores[place], -place)))
+    rows = [(place, round(float(scores[place]) * 65535)) for place in sorted(above_floor)]
     return b"\x01" + b"".join(struct.pack("<HH", place, step) for place, step in rows if step)
 
 
@@ -104,7 +104,7 @@ def test_answers_are_saved_over_older_ones_and_loaded_by_frame(collection: Colle
     assert not stored_scores.any_of(collection, version)
     stored_scores.save(version, {frames[0].pk: b"\x01", frames[1].pk: b"\x02"})
     stored_scores.save(version, {frames[0].pk: b"\x03"})
-    assert stored_scores.load([version], [one.pk for one in frames]) == {
+    assert stored_scores.load([version], [frame.pk for frame in frames]) == {
         version.pk: {frames[0].pk: b"\x03", frames[1].pk: b"\x02"}
     }
     assert list(stored_scores.missing(Frame.objects.all(), version)) == [frames[2]]
@@ -123,10 +123,10 @@ def test_every_computed_tag_has_a_place() -> None:
 
 def test_the_basis_of_computed_tags_differs_with_the_faces() -> None:
     box = (0.1, 0.2, 0.3, 0.4)
-    told = {
-        from_pixels.basis(boxes, people_elsewhere=near)
-        for boxes, near in (([], False), ([], True), ([box], False), ([box, box], False))
+    result = {
+        from_pixels.basis(boxes, people_elsewhere=neighbours)
+        for boxes, neighbours in (([], False), ([], True), ([box], False), ([box, box], False))
     }
-    assert len(told) == 4
-    near = (0.1 + 1e-9, 0.2, 0.3, 0.4)  # what a database may do to a number
-    assert from_pixels.basis([near], people_elsewhere=False) == from_pixels.basis([box], people_elsewhere=False)
+    assert len(result) == 4
+    neighbours = (0.1 + 1e-9, 0.2, 0.3, 0.4)  # what a database may do to a number
+    assert from_pixels.basis([neighbours], people_elsewhere=False) == from_pixels.basis([box], people_elsewhere=False)

@@ -18,9 +18,9 @@ pytestmark = pytest.mark.django_db(transaction=True)
 def drag(page: Any, start: tuple[float, float], end: tuple[float, float]) -> None:
     """With the mouse over the picture, in parts of it."""
     canvas = page.locator("#canvas").bounding_box()
-    for at, (x, y) in enumerate((start, end)):
+    for index, (x, y) in enumerate((start, end)):
         page.mouse.move(canvas["x"] + x * canvas["width"], canvas["y"] + y * canvas["height"], steps=4)
-        page.mouse.down() if at == 0 else page.mouse.up()
+        page.mouse.down() if index == 0 else page.mouse.up()
 
 
 def undo_by_key(page: Any) -> None:

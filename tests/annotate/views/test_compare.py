@@ -46,11 +46,13 @@ def pair(show: Show) -> tuple[ModelVersion, ModelVersion]:
 def test_agreement_is_counted_by_label_and_the_widest_gap_is_asked_first(
     show: Show, pair: tuple[ModelVersion, ModelVersion]
 ) -> None:
-    told = agreement.compare(show.collection, *pair)
-    counts = {row.name: (row.agreement.both, row.agreement.only_first, row.agreement.only_second) for row in told.rows}
+    comparison = agreement.compare(show.collection, *pair)
+    counts = {
+        row.name: (row.agreement.both, row.agreement.only_first, row.agreement.only_second) for row in comparison.rows
+    }
     assert counts == {"smile": (2, 1, 1), "hat": (0, 0, 1)}
-    assert (told.common, told.compared) == (4, 4)
-    assert [(one.frame, one.name) for one in told.questions] == [
+    assert (comparison.common, comparison.compared) == (4, 4)
+    assert [(answer.frame, answer.name) for answer in comparison.questions] == [
         (show.frames[3].pk, "smile"), (show.frames[1].pk, "hat"), (show.frames[2].pk, "smile"),
     ]  # fmt: skip
 
@@ -62,8 +64,8 @@ def test_a_label_that_one_model_does_not_know_is_no_disagreement(show: Show) -> 
     ModelAnswer.objects.create(
         frame=show.frames[0], model_version=second, data=pack_scores(np.array([0.8], np.float32))
     )
-    told = agreement.compare(show.collection, first, second)
-    assert [row.name for row in told.rows] == ["smile"] and told.total.disagreed == 0
+    comparison = agreement.compare(show.collection, first, second)
+    assert [row.name for row in comparison.rows] == ["smile"] and comparison.total.disagreed == 0
 
 
 def test_of_many_frames_an_even_sample_is_compared(show: Show, monkeypatch: pytest.MonkeyPatch, alice: User) -> None:
@@ -86,8 +88,8 @@ def test_the_page_asks_and_an_answer_is_a_persons_word(
 ) -> None:
     page = html_of(as_bob.get(reverse("compare", args=[show.collection.pk])))
     assert "Is <q>smile</q> right here?" in page and "3 questions open" in page
-    asked = {"first": pair[0].pk, "second": pair[1].pk, "frame": show.frames[3].pk, "name": "smile", "act": "no"}
-    answer = as_bob.post(reverse("compare_answer", args=[show.collection.pk]), asked, headers={"HX-Request": "true"})
+    values = {"first": pair[0].pk, "second": pair[1].pk, "frame": show.frames[3].pk, "name": "smile", "act": "no"}
+    answer = as_bob.post(reverse("compare_answer", args=[show.collection.pk]), values, headers={"HX-Request": "true"})
     assert "Is <q>hat</q> right here?" in html_of(answer) and "2 questions open" in html_of(answer)
     word = FrameTag.objects.get(frame=show.frames[3], tag__name="smile")
     assert (word.state, word.by_person, word.by.username) == ("no", True, "bob")
@@ -96,14 +98,14 @@ def test_the_page_asks_and_an_answer_is_a_persons_word(
 def test_what_people_decided_is_not_asked_again_and_can_be_undone(
     show: Show, pair: tuple[ModelVersion, ModelVersion], as_bob: Client
 ) -> None:
-    told = agreement.compare(show.collection, *pair)
-    for one in told.questions:
-        values = {"first": pair[0].pk, "second": pair[1].pk, "frame": one.frame, "name": one.name, "act": "yes"}
+    comparison = agreement.compare(show.collection, *pair)
+    for answer in comparison.questions:
+        values = {"first": pair[0].pk, "second": pair[1].pk, "frame": answer.frame, "name": answer.name, "act": "yes"}
         as_bob.post(reverse("compare_answer", args=[show.collection.pk]), values)
-    assert agreement.open_questions(show.collection, told) == []
+    assert agreement.open_questions(show.collection, comparison) == []
     assert "No open questions" in html_of(as_bob.get(reverse("compare", args=[show.collection.pk])))
     as_bob.post(reverse("undo", args=[show.collection.pk]))
-    assert len(agreement.open_questions(show.collection, told)) == 1
+    assert len(agreement.open_questions(show.collection, comparison)) == 1
 
 
 def test_against_people_a_model_is_scored_where_people_spoke(
@@ -123,12 +125,12 @@ def test_the_page_scores_a_model_against_people(
     show: Show, pair: tuple[ModelVersion, ModelVersion], as_bob: Client
 ) -> None:
     address = reverse("compare", args=[show.collection.pk])
-    asked = {"first": pair[0].pk, "second": "people"}
-    assert "No reviewed tags yet" in html_of(as_bob.get(address, asked))
-    for frame, act in ((show.frames[0], "yes"), (show.frames[1], "no"), (show.frames[3], "yes")):
-        values = asked | {"frame": frame.pk, "name": "smile", "act": act}
+    query = {"first": pair[0].pk, "second": "people"}
+    assert "No reviewed tags yet" in html_of(as_bob.get(address, query))
+    for frame, action in ((show.frames[0], "yes"), (show.frames[1], "no"), (show.frames[3], "yes")):
+        values = query | {"frame": frame.pk, "name": "smile", "act": action}
         as_bob.post(reverse("compare_answer", args=[show.collection.pk]), values | {"second": pair[1].pk})
-    page = html_of(as_bob.get(address, asked))
+    page = html_of(as_bob.get(address, query))
     assert page.count(">0.50<") == 2  # precision 1 of 2, recall 1 of 2
 
 
@@ -136,12 +138,12 @@ def test_a_word_on_an_alias_answers_the_question_about_it(
     show: Show, pair: tuple[ModelVersion, ModelVersion], as_bob: Client
 ) -> None:
     TagAlias.objects.create(name="hat", tag=Tag.objects.create(name="headwear"))
-    told = agreement.compare(show.collection, *pair)
-    asked = [one for one in told.questions if one.name == "headwear"]
-    assert len(asked) == 1 and "hat" not in {one.name for one in told.questions}
-    values = {"first": pair[0].pk, "second": pair[1].pk, "frame": asked[0].frame, "name": "headwear", "act": "yes"}
+    comparison = agreement.compare(show.collection, *pair)
+    hats = [answer for answer in comparison.questions if answer.name == "headwear"]
+    assert len(hats) == 1 and "hat" not in {answer.name for answer in comparison.questions}
+    values = {"first": pair[0].pk, "second": pair[1].pk, "frame": hats[0].frame, "name": "headwear", "act": "yes"}
     as_bob.post(reverse("compare_answer", args=[show.collection.pk]), values)
-    assert "headwear" not in {one.name for one in agreement.open_questions(show.collection, told)}
+    assert "headwear" not in {answer.name for answer in agreement.open_questions(show.collection, comparison)}
     assert [row.name for row in agreement.against_people(show.collection, pair[1])] == ["headwear"]
 
 
@@ -151,14 +153,14 @@ def test_a_label_that_can_be_no_tag_is_not_asked_about(show: Show) -> None:
         ModelLabels.objects.create(model_version=version, rows=[["a, b", "general"], ["Hat", "general"]], rules=RULES)
         data = pack_classes(np.array([score, score], np.float32))
         ModelAnswer.objects.create(frame=show.frames[0], model_version=version, data=data)
-    told = agreement.compare(show.collection, *ModelVersion.objects.filter(task="tags", name__in=("one", "two")))
-    assert told.questions == ()
+    comparison = agreement.compare(show.collection, *ModelVersion.objects.filter(task="tags", name__in=("one", "two")))
+    assert comparison.questions == ()
 
 
 def test_answers_that_cannot_be_read_are_left_out(show: Show, pair: tuple[ModelVersion, ModelVersion]) -> None:
     ModelAnswer.objects.filter(model_version=pair[0], frame=show.frames[3]).update(data=b"?")
-    told = agreement.compare(show.collection, *pair)
-    assert show.frames[3].pk not in {one.frame for one in told.questions} and len(told.questions) == 2
+    comparison = agreement.compare(show.collection, *pair)
+    assert show.frames[3].pk not in {answer.frame for answer in comparison.questions} and len(comparison.questions) == 2
     assert agreement.against_people(show.collection, pair[0]) == []
 
 
@@ -199,12 +201,12 @@ def test_the_empty_page_tells_the_next_step_that_one_may_take(
     for user in (lead, root):
         Membership.objects.create(collection=show.collection, user=user, role=Role.LEAD)
     as_lead = client_of(lead)
-    told = {name: html_of(client.get(address)) for name, client in (
+    output = {name: html_of(client.get(address)) for name, client in (
         ("lead", as_lead), ("reviewer", as_bob), ("root", client_of(root)),
     )}  # fmt: skip
-    assert "A lead can start it." in told["reviewer"] and run not in told["reviewer"]
-    assert "No suitable model is installed" in told["lead"] and run not in told["lead"]
-    assert ">Install models</a>" in told["root"] and run not in told["root"]
+    assert "A lead can start it." in output["reviewer"] and run not in output["reviewer"]
+    assert "No suitable model is installed" in output["lead"] and run not in output["lead"]
+    assert ">Install models</a>" in output["root"] and run not in output["root"]
     install(tmp_path, "wd-tiny")
     assert run in html_of(as_lead.get(address)) and run not in html_of(as_bob.get(address))
 
@@ -214,9 +216,11 @@ def test_two_taggers_are_compared_before_the_computed_tags_and_these_are_called_
 ) -> None:
     computed = tagger("computed", show.frames, [[0.9, 0, 0]] * 4)
     ModelVersion.objects.filter(pk=computed.pk).update(revision="computed-tags-1")
-    two, one = (tagger(name, show.frames, [[0.9, 0, 0]] * 4) for name in ("wd", "pixai"))
+    second, first = (tagger(name, show.frames, [[0.9, 0, 0]] * 4) for name in ("wd", "pixai"))
     page = html_of(as_bob.get(reverse("compare", args=[show.collection.pk])))
-    assert page.count(f'<option value="{one.pk}" selected>') == page.count(f'<option value="{two.pk}" selected>') == 1
+    assert (
+        page.count(f'<option value="{first.pk}" selected>') == page.count(f'<option value="{second.pk}" selected>') == 1
+    )
     assert "tags · computed-tags-1" in page and "computed computed" not in page
     assert 'aria-current="page"><svg viewBox="0 0 20 20"><path d="M3 5h9' in page  # the rail: Runs
 

@@ -72,8 +72,12 @@ def test_a_lead_starts_it_a_worker_does_it_and_the_page_tells_how_far_it_is(
     ended = as_bob.get(address, PAIR | {"progress": 1}, headers=HTMX)
     assert "Show results" in html_of(ended) and "hx-trigger" not in html_of(ended)
     assert "HX-Refresh" not in ended.headers  # somebody may be answering
-    told = page(as_bob, collection)
-    assert "All 36 faces" in told and "name faces of at least two characters" in told and "Grouped by one model" in told
+    output = page(as_bob, collection)
+    assert (
+        "All 36 faces" in output
+        and "name faces of at least two characters" in output
+        and "Grouped by one model" in output
+    )
 
 
 def test_a_sample_is_called_one(collection: Collection, asked: Evaluation, as_bob: Client) -> None:
@@ -87,12 +91,12 @@ def test_yes_names_the_face_and_closes_its_questions(
 ) -> None:
     first = page(as_bob, collection)
     assert "2 questions open" in first and "Is this <q>" in first
-    told = answer(as_bob, collection, asked, "Anna", "yes", cast[30])
+    result = answer(as_bob, collection, asked, "Anna", "yes", cast[30])
     face = Face.objects.get(pk=cast[30].pk)
     assert face.character is not None and (face.character.name, face.named_by, face.named_user) == (
         "Anna", NamedBy.PERSON, bob,
     )  # fmt: skip
-    assert "All faces on which the models disagree" in html_of(told)
+    assert "All faces on which the models disagree" in html_of(result)
     as_bob.post(reverse("undo", args=[collection.pk]))
     assert Face.objects.get(pk=cast[30].pk).character is None and "2 questions open" in page(as_bob, collection)
 
@@ -101,9 +105,9 @@ def test_no_rules_the_character_out_and_asks_about_the_other(
     collection: Collection, cast: list[Face], asked: Evaluation, as_bob: Client
 ) -> None:
     beth = Character.objects.get(name="Beth")
-    told = html_of(answer(as_bob, collection, asked, "Beth", "no", cast[30]))
+    output = html_of(answer(as_bob, collection, asked, "Beth", "no", cast[30]))
     assert Face.objects.get(pk=cast[30].pk).not_characters == [beth.pk]
-    assert "1 question open" in told and "Is this <q>Anna</q>?" in told
+    assert "1 question open" in output and "Is this <q>Anna</q>?" in output
 
 
 def test_what_somebody_else_said_meanwhile_is_not_overwritten(
@@ -148,25 +152,25 @@ def test_a_comparison_with_a_model_that_was_removed_is_still_shown(
     shutil.rmtree(settings.KOMA_MODELS_DIR / "ccip-tiny")
     gone = '<option value="ccip-tiny" selected disabled>ccip-tiny (not installed)</option>'
     for values in ({}, PAIR, {"first": "builtin"}):
-        told = html_of(as_alice.get(reverse("compare_embedders", args=[collection.pk]), values))
-        assert gone in told and told.count('<option value="builtin" selected>builtin') == 1, values
-        assert "2 questions open" in told and "Compare again" not in told
+        output = html_of(as_alice.get(reverse("compare_embedders", args=[collection.pk]), values))
+        assert gone in output and output.count('<option value="builtin" selected>builtin') == 1, values
+        assert "2 questions open" in output and "Compare again" not in output
 
 
 def test_the_same_model_on_both_sides_is_refused_in_words(
     collection: Collection, asked: Evaluation, as_alice: Client
 ) -> None:
-    told = page(as_alice, collection, second="builtin")
-    assert "Choose two different models." in told and "Not compared yet" not in told
-    assert "Compare again" not in told and "Compare these two" not in told
+    output = page(as_alice, collection, second="builtin")
+    assert "Choose two different models." in output and "Not compared yet" not in output
+    assert "Compare again" not in output and "Compare these two" not in output
 
 
 def test_with_one_embedder_it_says_what_is_missing_and_unknown_ones_are_refused(
     collection: Collection, as_alice: Client, queues: str
 ) -> None:
     assert "Only one recognition model" in html_of(as_alice.get(reverse("compare_embedders", args=[collection.pk])))
-    told = as_alice.post(reverse("compare_embedders", args=[collection.pk]), PAIR, headers=HTMX)
-    assert told.status_code == 422 and not Evaluation.objects.exists()
+    result = as_alice.post(reverse("compare_embedders", args=[collection.pk]), PAIR, headers=HTMX)
+    assert result.status_code == 422 and not Evaluation.objects.exists()
 
 
 def test_reviewers_answer_viewers_look_strangers_see_nothing(
@@ -194,20 +198,20 @@ def test_reviewers_answer_viewers_look_strangers_see_nothing(
 def test_the_queue_is_answered_with_keys(
     collection: Collection, cast: list[Face], asked: Evaluation, bob: Any, page_as: Any
 ) -> None:
-    at = page_as(bob, reverse("compare_embedders", args=[collection.pk]))
-    at.get_by_text("2 questions open").wait_for()
-    first = at.locator("#question h2").inner_text()
-    at.keyboard.press("ArrowRight")
-    at.wait_for_function("(was) => document.querySelector('#question h2').innerText !== was", arg=first)
-    at.keyboard.press("ArrowLeft")
-    at.wait_for_function("(was) => document.querySelector('#question h2').innerText === was", arg=first)
-    at.keyboard.press("n")
-    at.get_by_text("1 question open").wait_for()
-    at.keyboard.press("y")
-    at.get_by_text("All faces on which the models disagree").wait_for()
-    at.keyboard.press("z")
-    at.wait_for_load_state()
-    at.get_by_text("1 question open").wait_for()
+    shown_page = page_as(bob, reverse("compare_embedders", args=[collection.pk]))
+    shown_page.get_by_text("2 questions open").wait_for()
+    first = shown_page.locator("#question h2").inner_text()
+    shown_page.keyboard.press("ArrowRight")
+    shown_page.wait_for_function("(was) => document.querySelector('#question h2').innerText !== was", arg=first)
+    shown_page.keyboard.press("ArrowLeft")
+    shown_page.wait_for_function("(was) => document.querySelector('#question h2').innerText === was", arg=first)
+    shown_page.keyboard.press("n")
+    shown_page.get_by_text("1 question open").wait_for()
+    shown_page.keyboard.press("y")
+    shown_page.get_by_text("All faces on which the models disagree").wait_for()
+    shown_page.keyboard.press("z")
+    shown_page.wait_for_load_state()
+    shown_page.get_by_text("1 question open").wait_for()
     connection.close()
     face = Face.objects.get(pk=cast[30].pk)
     assert face.character is None and len(face.not_characters) == 1
@@ -217,33 +221,33 @@ def test_the_queue_is_answered_with_keys(
 def test_the_keyboards_place_is_kept_after_an_answer(
     collection: Collection, cast: list[Face], asked: Evaluation, alice: Any, page_as: Any
 ) -> None:
-    at = page_as(alice, reverse("compare_embedders", args=[collection.pk]))
-    at.locator("#question-no").focus()
-    at.keyboard.press("Enter")
-    at.get_by_text("1 question open").wait_for()
-    at.wait_for_function("document.activeElement.id === 'question-no'")
+    shown_page = page_as(alice, reverse("compare_embedders", args=[collection.pk]))
+    shown_page.locator("#question-no").focus()
+    shown_page.keyboard.press("Enter")
+    shown_page.get_by_text("1 question open").wait_for()
+    shown_page.wait_for_function("document.activeElement.id === 'question-no'")
 
 
 @pytest.mark.django_db(transaction=True)
 def test_the_keyboards_place_is_kept_from_question_to_question_and_while_a_comparison_runs(
     collection: Collection, cast: list[Face], asked: Evaluation, alice: Any, page_as: Any
 ) -> None:
-    at = page_as(alice, reverse("compare_embedders", args=[collection.pk]))
+    shown_page = page_as(alice, reverse("compare_embedders", args=[collection.pk]))
     here = "(id) => document.activeElement.id === id"  # soon: what is swapped in gets the focus a moment later
     for press, after in (("question-skip", "question-skip"), ("question-back", "question-back")):
-        first = at.locator("#question h2").inner_text()
-        at.locator(f"#{press}").focus()
-        at.keyboard.press("Enter")
-        at.wait_for_function("(was) => document.querySelector('#question h2').innerText !== was", arg=first)
-        at.wait_for_function(here, arg=after)
+        first = shown_page.locator("#question h2").inner_text()
+        shown_page.locator(f"#{press}").focus()
+        shown_page.keyboard.press("Enter")
+        shown_page.wait_for_function("(was) => document.querySelector('#question h2').innerText !== was", arg=first)
+        shown_page.wait_for_function(here, arg=after)
     row = Evaluation.objects.create(
         collection=collection, kind="embedders", model="builtin", second="ccip-tiny", state="running", total=9
     )
-    at.reload()
-    at.locator("#progress-act").focus()
+    shown_page.reload()
+    shown_page.locator("#progress-act").focus()
     Evaluation.objects.filter(pk=row.pk).update(done=5)
-    at.get_by_text("5 of 9").wait_for()
-    at.wait_for_function(here, arg="progress-act")
+    shown_page.get_by_text("5 of 9").wait_for()
+    shown_page.wait_for_function(here, arg="progress-act")
     Evaluation.objects.filter(pk=row.pk).update(state="failed")
-    at.get_by_role("link", name="Show results").wait_for()
-    assert at.locator("#question h2").is_visible()  # the question is left alone
+    shown_page.get_by_role("link", name="Show results").wait_for()
+    assert shown_page.locator("#question h2").is_visible()  # the question is left alone

@@ -123,9 +123,9 @@ def test_the_pages_of_a_character_show_each_face_once(show: Show, as_bob: Client
 
 def test_a_broken_mark_shows_the_first_page(show: Show, as_bob: Client) -> None:
     Face.objects.filter(pk=show.faces[0].pk).update(character=show.hinata)
-    for mark in ("x", ":", "nan:1", "1:x", "inf:2"):
-        answer = as_bob.get(address("character", show), {"after": mark})
-        assert [face.pk for face in answer.context["faces"]] == [show.faces[0].pk], mark
+    for cursor in ("x", ":", "nan:1", "1:x", "inf:2"):
+        answer = as_bob.get(address("character", show), {"after": cursor})
+        assert [face.pk for face in answer.context["faces"]] == [show.faces[0].pk], cursor
 
 
 def test_figures_follow_every_change_at_once(show: Show, as_bob: Client) -> None:

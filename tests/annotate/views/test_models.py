@@ -161,7 +161,7 @@ def test_an_uploaded_zip_is_imported_and_not_kept(hub: FakeHub, as_alice: Client
     job = work()
     assert job.state == RunState.DONE
     assert "x.pt: .pt files can run code" in job.message
-    assert [one.name for one in registry.installed(settings.KOMA_MODELS_DIR)] == ["wd-own"]
+    assert [model.name for model in registry.installed(settings.KOMA_MODELS_DIR)] == ["wd-own"]
     assert list(model_actions.upload_folder().glob("upload-*")) == []
 
 
@@ -176,11 +176,11 @@ def test_a_refused_upload_leaves_nothing(hub: FakeHub, as_alice: Client, setting
     as_alice.post("/models/import/", {"zip": SimpleUploadedFile("no.zip", b"x" * 20)})
     failed = work()
     assert "not a zip" in failed.error
-    (kept,) = model_actions.upload_folder().glob("upload-*")  # it can be tried again
-    kept.write_bytes(zipped({"model.onnx": b"\x08" * 2000, "selected_tags.csv": TAGS}))
+    (files,) = model_actions.upload_folder().glob("upload-*")  # it can be tried again
+    files.write_bytes(zipped({"model.onnx": b"\x08" * 2000, "selected_tags.csv": TAGS}))
     as_alice.post(f"/models/jobs/{failed.pk}/", {"act": "retry"})
     assert work().state == RunState.DONE
-    assert not kept.exists()
+    assert not files.exists()
 
 
 def test_a_zip_that_nobody_goes_on_with_is_deleted_after_a_day(settings: Any, db: None) -> None:

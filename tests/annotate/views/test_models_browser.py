@@ -59,7 +59,7 @@ def test_a_model_is_found_by_words_and_tasks_without_one_step_aside(alice: Any, 
     page = page_as(alice, "/models/")
     page.keyboard.press("f")
     page.keyboard.type("built-in small")
-    assert [one.get_attribute("id") for one in page.locator(".models > li:visible").all()] == ["faces-builtin-small"]
+    assert [item.get_attribute("id") for item in page.locator(".models > li:visible").all()] == ["faces-builtin-small"]
     assert page.locator(".task-head:visible").count() == 1
     page.keyboard.press("Escape")
     assert page.locator(".models > li:visible").count() > 12

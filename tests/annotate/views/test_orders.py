@@ -38,8 +38,8 @@ def test_groups_of_faces_come_by_purity_then_by_number_and_loose_faces_the_sures
     loose = [face(show, show.frames[2], score=score) for score in (0.3, 0.9, 0.6, 0.9)]
     page = context_of(as_bob, "faces", show.collection.pk)
     assert [cluster.number for cluster in page["clusters"]] == [2, 4, 1, 3]
-    shown = str(page["loose"])
-    places = [shown.index(f'value="{loose[number].pk}') for number in (1, 3, 2, 0)]
+    loose_html = str(page["loose"])
+    places = [loose_html.index(f'value="{loose[number].pk}') for number in (1, 3, 2, 0)]
     assert places == sorted(places)
 
 
@@ -75,19 +75,19 @@ def test_captions_of_models_come_the_newest_first_and_that_is_the_one_exported(s
         version = ModelVersion.objects.create(task="caption", name=name)
         written = now - timedelta(days=age)
         ModelCaption.objects.create(frame=frame, model_version=version, text=f"By {name}.", written_at=written)
-    wanted = ["By as new.", "By newest.", "By older.", "By elder."]
+    expected = ["By as new.", "By newest.", "By older.", "By elder."]
     page = context_of(as_bob, "frame", show.collection.pk, frame.pk)
-    assert [row.text for row in page["model_captions"]] == wanted
+    assert [row.text for row in page["model_captions"]] == expected
     (picture,) = pictures_of([Frame.objects.select_related("episode__source").get(pk=frame.pk)])
-    assert picture.prose == wanted[0]
+    assert picture.prose == expected[0]
 
 
 def test_tags_are_completed_by_how_they_meet_the_text_then_by_how_common_they_are() -> None:
     counts = {"red": 1, "red_hair": 5, "red_eyes": 9, "redhead": 5, "dark_red": 99, "hundred": 100, "crimson": 50}
     tags = {name: Tag.objects.create(name=name, post_count=count, common=True) for name, count in counts.items()}
     TagAlias.objects.create(name="red_colour", tag=tags["crimson"])
-    wanted = ["red", "red_eyes", "red_hair", "redhead", "crimson", "dark_red", "hundred"]
-    assert [tag.name for tag in Tag.objects.completing("red")] == wanted
+    expected = ["red", "red_eyes", "red_hair", "redhead", "crimson", "dark_red", "hundred"]
+    assert [tag.name for tag in Tag.objects.completing("red")] == expected
 
 
 def test_faces_of_a_frame_are_listed_from_left_to_right(show: Show, as_bob: Client) -> None:

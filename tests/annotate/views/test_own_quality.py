@@ -53,10 +53,10 @@ def test_faces_are_measured_on_complete_frames_and_mistakes_lead_there(
     row.refresh_from_db()
     assert (row.done, row.total, row.scores["hits_iou50"], row.scores["false_positives_iou30"]) == (3, 3, 1, 1)
     assert "1 of 2 faces" in page(as_alice, collection)
-    one = html_of(as_alice.get(reverse("collection_evaluation", args=[collection.pk, row.pk])))
-    assert 'class="missed"' in one and 'class="false"' in one and "3 frames with all faces reviewed" in one
+    html = html_of(as_alice.get(reverse("collection_evaluation", args=[collection.pk, row.pk])))
+    assert 'class="missed"' in html and 'class="false"' in html and "3 frames with all faces reviewed" in html
     for frame in truth[1:]:
-        assert reverse("frame", args=[collection.pk, frame.pk]) in one
+        assert reverse("frame", args=[collection.pk, frame.pk]) in html
     truth[1].delete()
     left = html_of(as_alice.get(reverse("collection_evaluation", args=[collection.pk, row.pk])))
     assert reverse("frame", args=[collection.pk, truth[2].pk]) in left and 'class="missed"' not in left
@@ -83,19 +83,19 @@ def test_characters_are_measured_on_peoples_names(
     ask(as_alice, collection, kind="characters", model="builtin")
     row = Evaluation.objects.get()
     assert evaluation_jobs.execute(row.pk) == RunState.DONE
-    one = html_of(as_bob.get(reverse("collection_evaluation", args=[collection.pk, row.pk])))
-    assert "Near-duplicates skipped" in one and "twins_removed" not in one
+    html = html_of(as_bob.get(reverse("collection_evaluation", args=[collection.pk, row.pk])))
+    assert "Near-duplicates skipped" in html and "twins_removed" not in html
     assert "right with 1, " in row_headline(row) and row_headline(row).endswith(" named faces per character")
-    assert "Correct names by number of named faces" in one and "named Anna, is Beth" in one
-    assert reverse("frame", args=[collection.pk, cast[0].frame_id]) in one
+    assert "Correct names by number of named faces" in html and "named Anna, is Beth" in html
+    assert reverse("frame", args=[collection.pk, cast[0].frame_id]) in html
 
 
 def test_without_truth_the_row_says_what_to_do(
     collection: Collection, make_frame: MakeFrame, as_alice: Client, queues: str
 ) -> None:
     make_frame([(2, 3)], boxes=[(2, 3)])
-    told = page(as_alice, collection).partition("<main")[2].partition("</main>")[0]
-    assert told.count(" disabled aria-describedby=") == 2 and "btn primary" not in told
+    output = page(as_alice, collection).partition("<main")[2].partition("</main>")[0]
+    assert output.count(" disabled aria-describedby=") == 2 and "btn primary" not in output
     for kind, model, words in (
         ("faces", "tiny", "all faces reviewed yet"),
         ("characters", "builtin", "Fewer than two"),
@@ -104,7 +104,7 @@ def test_without_truth_the_row_says_what_to_do(
             reverse("collection_quality", args=[collection.pk]), {"kind": kind, "model": model},
             headers={"HX-Request": "true"},
         )  # fmt: skip
-        assert refused.status_code == 422 and words in refused.headers["HX-Trigger"] and words in told
+        assert refused.status_code == 422 and words in refused.headers["HX-Trigger"] and words in output
         assert not Evaluation.objects.filter(kind=kind).exists()
         row = evaluation_jobs.ask_own(
             collection=collection, kind=kind, model=model, by=None
@@ -171,20 +171,20 @@ def test_a_frame_is_called_complete_with_a_key_and_counts_then(
     collection: Collection, make_frame: MakeFrame, bob: Any, page_as: Any
 ) -> None:
     frame = make_frame([(2, 3)], boxes=[(2, 3)])
-    at = page_as(bob, reverse("frame", args=[collection.pk, frame.pk]))
-    at.get_by_role("button", name="All faces reviewed").wait_for()
-    at.get_by_role("button", name="All faces reviewed").focus()
-    at.keyboard.press("a")
-    at.get_by_text("all faces reviewed by bob").wait_for()
-    assert at.evaluate("document.activeElement.innerText") == "Undo"
+    shown_page = page_as(bob, reverse("frame", args=[collection.pk, frame.pk]))
+    shown_page.get_by_role("button", name="All faces reviewed").wait_for()
+    shown_page.get_by_role("button", name="All faces reviewed").focus()
+    shown_page.keyboard.press("a")
+    shown_page.get_by_text("all faces reviewed by bob").wait_for()
+    assert shown_page.evaluate("document.activeElement.innerText") == "Undo"
     called = f"{frame.episode.label}, frame {frame.index}"
-    at.locator("#history").get_by_text(f"All faces of {called} reviewed").wait_for()  # without a reload
+    shown_page.locator("#history").get_by_text(f"All faces of {called} reviewed").wait_for()  # without a reload
     assert CheckedFrame.objects.get().by == bob
-    at.goto(at.url.split("/c/")[0] + reverse("collection_quality", args=[collection.pk]))
-    at.get_by_text("1 frame with all faces reviewed, with 1 face").wait_for()
-    at.go_back()
-    at.locator("button[value=uncheck]").click()
-    at.get_by_role("button", name="All faces reviewed").wait_for()
+    shown_page.goto(shown_page.url.split("/c/")[0] + reverse("collection_quality", args=[collection.pk]))
+    shown_page.get_by_text("1 frame with all faces reviewed, with 1 face").wait_for()
+    shown_page.go_back()
+    shown_page.locator("button[value=uncheck]").click()
+    shown_page.get_by_role("button", name="All faces reviewed").wait_for()
     assert not CheckedFrame.objects.exists()
 
 
@@ -201,8 +201,8 @@ def test_the_keyboards_place_is_kept_while_the_table_is_drawn_anew(
     collection: Collection, alice: Any, page_as: Any
 ) -> None:
     row = Evaluation.objects.create(collection=collection, kind="faces", model="tiny", state="running", total=9)
-    at = page_as(alice, reverse("collection_quality", args=[collection.pk]))
-    at.get_by_role("button", name="Cancel").focus()
+    shown_page = page_as(alice, reverse("collection_quality", args=[collection.pk]))
+    shown_page.get_by_role("button", name="Cancel").focus()
     Evaluation.objects.filter(pk=row.pk).update(done=5)
-    at.get_by_text("5 of 9").wait_for()
-    assert at.evaluate("document.activeElement.innerText") == "Cancel"
+    shown_page.get_by_text("5 of 9").wait_for()
+    assert shown_page.evaluate("document.activeElement.innerText") == "Cancel"

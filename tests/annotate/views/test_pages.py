@@ -208,8 +208,8 @@ def test_boxes_are_drawn_moved_and_refused_when_stale(show: Show, as_bob: Client
     address = url("face_box", show, show.frames[1].pk)
     sides = {"left": 0.5, "top": 0.2, "right": 0.8, "bottom": 0.7}
     assert as_bob.post(address, sides, headers=HTMX).status_code == 200
-    made = Face.objects.get(frame=show.frames[1], box_by_person=True)
-    moved = sides | {"left": 0.4, "face": made.pk, "version": made.version}
+    created = Face.objects.get(frame=show.frames[1], box_by_person=True)
+    moved = sides | {"left": 0.4, "face": created.pk, "version": created.version}
     assert as_bob.post(address, moved, headers=HTMX).status_code == 200
     stale = as_alice.post(address, moved, headers=HTMX)
     assert stale.status_code == 409
@@ -222,8 +222,8 @@ def test_a_persons_tag_wins_and_two_people_keep_both_their_tags(show: Show, as_b
     address = url("frame_tags", show, show.frames[0].pk)
     as_bob.post(address, {"add": "smile"}, headers=HTMX)
     as_alice.post(address, {"add": "blush", "remove": "red_hair"}, headers=HTMX)
-    said = dict(FrameTag.objects.filter(frame=show.frames[0]).values_list("tag__name", "state"))
-    assert said == {"smile": "yes", "blush": "yes", "red_hair": "no"}
+    tags = dict(FrameTag.objects.filter(frame=show.frames[0]).values_list("tag__name", "state"))
+    assert tags == {"smile": "yes", "blush": "yes", "red_hair": "no"}
 
 
 def test_a_caption_of_ones_own_is_kept_and_taken_away(show: Show, as_bob: Client) -> None:

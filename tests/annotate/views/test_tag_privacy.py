@@ -30,9 +30,9 @@ def frame_of(collection: Collection) -> Frame:
 
 @pytest.fixture()
 def other(charlie: User) -> Collection:
-    made = Collection.objects.create(name="Other show")
-    Membership.objects.create(collection=made, user=charlie, role=Role.ADMIN)
-    return made
+    created = Collection.objects.create(name="Other show")
+    Membership.objects.create(collection=created, user=charlie, role=Role.ADMIN)
+    return created
 
 
 def completed(client: Client, collection: Collection, text: str) -> list[dict[str, Any]]:
@@ -47,11 +47,11 @@ def test_a_word_of_people_is_seen_where_it_is_used_and_nowhere_else(
     for text in ("secretproj", "codename", SECRET):
         assert [row["name"] for row in completed(as_bob, collection, text)] == [SECRET]
         assert completed(as_charlie, other, text) == []
-    mine = html_of(as_bob.get(f"/c/{collection.pk}/frames/", {"q": f"tag:{SECRET}"}))
-    theirs = html_of(as_charlie.get(f"/c/{other.pk}/frames/", {"q": f"tag:{SECRET}"}))
+    local_page = html_of(as_bob.get(f"/c/{collection.pk}/frames/", {"q": f"tag:{SECRET}"}))
+    other_page = html_of(as_charlie.get(f"/c/{other.pk}/frames/", {"q": f"tag:{SECRET}"}))
     unknown = html_of(as_charlie.get(f"/c/{other.pk}/frames/", {"q": f"tag:{SECRET}x"}))
-    assert "There is no tag" not in mine
-    assert f"There is no tag &#x27;{SECRET}&#x27;" in theirs and f"There is no tag &#x27;{SECRET}x&#x27;" in unknown
+    assert "There is no tag" not in local_page
+    assert f"There is no tag &#x27;{SECRET}&#x27;" in other_page and f"There is no tag &#x27;{SECRET}x&#x27;" in unknown
 
 
 def test_removing_a_word_that_is_not_seen_says_the_same_as_for_an_unknown_one(
@@ -78,14 +78,14 @@ def test_the_imported_vocabulary_is_seen_by_all_with_category_alias_and_count(
 ) -> None:
     import_rows(io.StringIO('hoshi_aoi,4,1234,"aoi_chan,star_girl"\nhoshi,0,99,\n'))
     tag_actions.add(collection=collection, frames=[frame_of(collection)], names=["hoshi_aoi"], by=bob)
-    (found,) = completed(as_bob, collection, "star")
-    assert (found["name"], found["category"], found["alias"], found["here"]) == (
+    (result,) = completed(as_bob, collection, "star")
+    assert (result["name"], result["category"], result["alias"], result["here"]) == (
         "hoshi_aoi",
         "character",
         "star_girl",
         1,
     )
-    assert found["label"] == "also star_girl · character · 1 here · 1,234"
+    assert result["label"] == "also star_girl · character · 1 here · 1,234"
     assert [row["name"] for row in completed(as_charlie, other, "hoshi")] == ["hoshi", "hoshi_aoi"]
     assert completed(as_charlie, other, "star")[0]["here"] == 0
 

@@ -17,15 +17,15 @@ def test_a_mark_shows_its_still_and_a_press_opens_its_frame(show: Show, bob: Use
     page = page_as(bob, reverse("episode", args=[show.collection.pk, show.episode.pk]))
     lane = page.locator('svg[aria-label^="kept"]')
     box = lane.bounding_box()
-    wanted = show.frames[3]
-    left, width = ((wanted.time_s + 0.2) / 3.4, box["width"])  # the frames end at 3.4 s
-    picture = reverse("file", args=[show.collection.pk, wanted.preview])
+    frame = show.frames[3]
+    left, width = ((frame.time_s + 0.2) / 3.4, box["width"])  # the frames end at 3.4 s
+    picture = reverse("file", args=[show.collection.pk, frame.preview])
     with page.expect_response(lambda answer: answer.url.endswith(picture)) as answer:
         page.mouse.move(box["x"] + left * width, box["y"] + 10)
     assert answer.value.status == 200
-    assert reverse("frame_still", args=[show.collection.pk, wanted.pk]) in page.locator(
+    assert reverse("frame_still", args=[show.collection.pk, frame.pk]) in page.locator(
         "[data-scrub-img]"
     ).get_attribute("src")
     assert page.locator("[data-scrub-text]").inner_text() == "00:01.5"
     page.mouse.click(box["x"] + left * width, box["y"] + 10)
-    page.wait_for_url(f"**{reverse('frame', args=[show.collection.pk, wanted.pk])}")
+    page.wait_for_url(f"**{reverse('frame', args=[show.collection.pk, frame.pk])}")

@@ -56,22 +56,22 @@ EXAMPLE_SEED = 1_660_449
 def test_the_example_json_gives_the_example_caption_but_for_the_order_of_its_tags() -> None:
     options = CaptionOptions.preset("v1.0", shuffle_tags=True, seed=EXAMPLE_SEED)
 
-    made = caption(metadata.read(EXAMPLE), options, key="XXX")
+    text = caption(metadata.read(EXAMPLE), options, key="XXX")
 
-    assert made.split(", ")[:4] == EXAMPLE_CAPTION.split(", ")[:4]
-    assert len(made.split(", ")) == 4 + 15
-    assert sorted(made.split(", ")[4:]) == sorted(EXAMPLE_CAPTION.split(", ")[4:])
+    assert text.split(", ")[:4] == EXAMPLE_CAPTION.split(", ")[:4]
+    assert len(text.split(", ")) == 4 + 15
+    assert sorted(text.split(", ")[4:]) == sorted(EXAMPLE_CAPTION.split(", ")[4:])
 
 
 @pytest.mark.parametrize("seed", range(20))
 def test_with_any_seed_the_example_has_its_head_and_fifteen_of_its_tags(seed: int) -> None:
-    made = caption(
+    text = caption(
         metadata.read(EXAMPLE), CaptionOptions.preset("v1.0", shuffle_tags=True, seed=seed), key="XXX"
     ).split(", ")
 
-    assert made[:4] == EXAMPLE_CAPTION.split(", ")[:4]
-    assert len(set(made[4:])) == 15
-    assert set(made[4:]) <= set(EXAMPLE["tags"])
+    assert text[:4] == EXAMPLE_CAPTION.split(", ")[:4]
+    assert len(set(text[4:])) == 15
+    assert set(text[4:]) <= set(EXAMPLE["tags"])
 
 
 def full(**changes: Any) -> Facts:

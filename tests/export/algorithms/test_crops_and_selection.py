@@ -110,11 +110,11 @@ def test_crops_are_squares_with_faces_inside(
 
 
 def test_pictures_without_a_face_stay_out_by_default_with_a_reason() -> None:
-    one, three = picture(face(0, 0, 1, 1)), picture(*[face(0, 0, 0.1, 0.1)] * 3)
+    single, three = picture(face(0, 0, 1, 1)), picture(*[face(0, 0, 0.1, 0.1)] * 3)
 
     assert reason_left_out(picture(), Selection()) == TOO_FEW
     assert reason_left_out(picture(), Selection(min_faces=0)) is None
-    assert reason_left_out(one, Selection()) is None
+    assert reason_left_out(single, Selection()) is None
     assert reason_left_out(three, Selection(max_faces=2)) == TOO_MANY
 
 
@@ -159,10 +159,10 @@ def test_sizes_bound_the_chosen_side(size: int, side: str, expected: tuple[int, 
 
 @given(st.integers(1, 9000), st.integers(1, 9000), st.sampled_from([0, 512, 768, 1024]), st.booleans())
 def test_nothing_is_ever_enlarged(width: int, height: int, size: int, longest: bool) -> None:
-    made = written_size(width, height, Selection(size=size, side="longest" if longest else "shortest"))
+    enlarged = written_size(width, height, Selection(size=size, side="longest" if longest else "shortest"))
 
-    assert 1 <= made[0] <= width
-    assert 1 <= made[1] <= height
+    assert 1 <= enlarged[0] <= width
+    assert 1 <= enlarged[1] <= height
 
 
 @pytest.mark.parametrize(

@@ -36,19 +36,19 @@ def test_the_square_is_one_and_a_half_times_the_longer_side_round_the_middle() -
     assert crop.border == ""
     assert crop.face == pytest.approx((600, 300, 660, 400))
     assert not reasons
-    shown = crop.picture.faces[0]
-    assert (shown.left, shown.top) == (pytest.approx(45 / 150), pytest.approx(25 / 150))
+    cropped_face = crop.picture.faces[0]
+    assert (cropped_face.left, cropped_face.top) == (pytest.approx(45 / 150), pytest.approx(25 / 150))
     assert (crop.picture.stem, crop.picture.key) == ("x_face1", "k:cropface1")
 
 
 def test_at_the_rim_the_square_moves_inside_or_is_continued_or_the_face_stays_out() -> None:
-    near = picture(face(10, 300, 110, 400))
-    (moved,), _ = face_crops(near, ON)
+    neighbours = picture(face(10, 300, 110, 400))
+    (moved,), _ = face_crops(neighbours, ON)
     assert (moved.left, moved.top, moved.side, moved.border) == (0, 275, 150, "shift")
     for border in ("edge", "reflect", "black"):
-        (crop,), _ = face_crops(near, FaceSetOptions(enabled=True, border=border))
+        (crop,), _ = face_crops(neighbours, FaceSetOptions(enabled=True, border=border))
         assert (crop.left, crop.top, crop.side, crop.border) == (-15, 275, 150, border)
-    assert face_crops(near, FaceSetOptions(enabled=True, border="drop")) == ([], [OVER_THE_RIM])
+    assert face_crops(neighbours, FaceSetOptions(enabled=True, border="drop")) == ([], [OVER_THE_RIM])
 
 
 def test_a_face_larger_than_the_picture_allows_gets_the_largest_square() -> None:
@@ -84,9 +84,9 @@ def test_passes_are_as_few_as_reach_the_size() -> None:
 
 
 def test_only_the_faces_go_out_unless_whole_pictures_are_asked_for() -> None:
-    one = picture(face(600, 300, 660, 400))
-    assert [part.crop is None for part in parts_of(one, recipe(), factor=2)[0]] == [False]
-    parts, _ = parts_of(one, recipe(whole=True), factor=2)
+    item = picture(face(600, 300, 660, 400))
+    assert [part.crop is None for part in parts_of(item, recipe(), factor=2)[0]] == [False]
+    parts, _ = parts_of(item, recipe(whole=True), factor=2)
     assert [part.crop is None for part in parts] == [True, False]
     assert [(part.passes, part.size) for part in parts] == [(0, None), (0, (128, 128))]
 
@@ -94,8 +94,8 @@ def test_only_the_faces_go_out_unless_whole_pictures_are_asked_for() -> None:
 def test_small_pictures_grow_to_the_least_size_by_the_side_that_counts() -> None:
     small = picture(width=300, height=200)
     for side, size, passes in (("shortest", (1152, 768), 2), ("longest", (768, 512), 2)):
-        asked = parse({"selection": {"min_faces": 0, "side": side}, "upscale": {"below": 768}})
-        (part,), _ = parts_of(small, asked, factor=2)
+        recipe = parse({"selection": {"min_faces": 0, "side": side}, "upscale": {"below": 768}})
+        (part,), _ = parts_of(small, recipe, factor=2)
         assert (part.size, part.passes) == (size, passes)
     (large,), _ = parts_of(picture(), parse({"upscale": {"below": 720}}), factor=2)
     assert (large.size, large.passes) == (None, 0)

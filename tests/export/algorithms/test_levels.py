@@ -162,14 +162,14 @@ def test_characters_that_differ_only_in_case_never_share_a_folder() -> None:
 
 
 def test_a_folder_of_the_input_that_differs_in_case_leaves_the_characters_spelling_alone() -> None:
-    own = Signature(("Mai",), 1, 1, 30, "", "", "", ("Show", "EP01", "mai"))
+    signature = Signature(("Mai",), 1, 1, 30, "", "", "", ("Show", "EP01", "mai"))
     top = Signature(("Mai",), 1, 1, 30, "", "", "", ("Show", "EP01"))
     arrangement = Arrangement(format="character", keep_source_structure=True, min_per_combination=1)
 
-    folders = folders_for({own: 1, top: 1}, arrangement)
+    folders = folders_for({signature: 1, top: 1}, arrangement)
 
     assert folders[top] == ("Show", "EP01", "Mai")
-    assert folders[own] == ("Show", "EP01", "mai~2", "Mai")
+    assert folders[signature] == ("Show", "EP01", "mai~2", "Mai")
 
 
 def test_short_names_keep_every_character_apart_where_full_ones_go_to_character_others() -> None:

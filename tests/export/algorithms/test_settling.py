@@ -111,7 +111,7 @@ def test_only_what_is_plain_follows_from_a_move(given: str, before: str, now: st
     on_faces, bar, without = given.partition("|")
     people, earlier = people_of(on_faces)
     faceless, earlier_too = people_of(without)
-    faces = [Known(face=at, name=name, by_person=person) for at, (name, person) in enumerate(people)]
+    faces = [Known(face=index, name=name, by_person=person) for index, (name, person) in enumerate(people)]
     for order in permutations(faces):
         settled = settle(
             order, before=before, now=now, by_person=frozenset(earlier | earlier_too), faceless=dict(faceless)
@@ -146,12 +146,12 @@ def test_a_face_gets_no_name_that_a_person_ruled_out_for_it() -> None:
 
 @given(st.lists(st.sampled_from("-ABC"), max_size=5), st.sets(st.sampled_from("ABCD")))
 def test_after_a_plain_move_the_faces_say_what_the_folder_says(names: list[str], now: set[str]) -> None:
-    faces = [Known(face=at, name=name.replace("-", "")) for at, name in enumerate(names)]
+    faces = [Known(face=index, name=name.replace("-", "")) for index, name in enumerate(names)]
 
     settled = settle(faces, before=set(names) - {"-"}, now=now, by_person=frozenset())
 
     if not settled.reason:
         after = dict(enumerate(names)) | dict(settled.named) | dict.fromkeys(settled.unnamed, "-")
         assert set(after.values()) - {"-"} | set(settled.displayed) == now
-        kept = [face.face for face in faces if face.name in now]
-        assert all(after[face] == names[face] for face in kept)
+        still_named = [face.face for face in faces if face.name in now]
+        assert all(after[face] == names[face] for face in still_named)

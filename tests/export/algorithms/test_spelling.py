@@ -122,14 +122,14 @@ def test_any_characters_go_into_folders_and_come_back_exactly(
             target = folder / data["pictures"][following]["folder"]
             target.mkdir(parents=True, exist_ok=True)
             (target / f"{stem}.png").touch()
-        found = comparing.read_back(folder)
+        changes = comparing.read_back(folder)
 
-    moved = {row.stem: set(row.now) for row in found.moved}
-    silent = {row.path.rpartition("/")[2].removesuffix(".png") for row in found.open}
-    assert all(row.new == () for row in found.moved)
+    moved = {row.stem: set(row.now) for row in changes.moved}
+    silent = {row.path.rpartition("/")[2].removesuffix(".png") for row in changes.open}
+    assert all(row.new == () for row in changes.moved)
     for stem, following in zip(order, [*order[1:], order[0]], strict=True):
-        there = data["pictures"][following]["folder"]
-        if "character_others" in levels_of[there]:  # too long a combination: the folder does not say who
+        folder_name = data["pictures"][following]["folder"]
+        if "character_others" in levels_of[folder_name]:  # too long a combination: the folder does not say who
             assert stem not in moved
         elif names[stem] == names[following]:
             assert stem not in moved

@@ -111,10 +111,10 @@ def test_what_the_page_shows_of_a_finished_export_is_counted_right(show: Show, a
 def test_clusters_without_a_name_go_to_others_or_get_a_number_when_asked(show: Show, alice: User) -> None:
     named = parse({"arrange": {"name_clusters": True, "min_per_combination": 1}})
 
-    plain = jobs.inside_exports(finished(show, alice).folder)
+    folder = jobs.inside_exports(finished(show, alice).folder)
     numbered = jobs.inside_exports(finished(show, alice, named).folder)
 
-    assert (plain / "others").is_dir()
+    assert (folder / "others").is_dir()
     assert (numbered / "1_character" / "cluster_03").is_dir()
     assert not (numbered / "others").exists()
 

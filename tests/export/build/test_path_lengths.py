@@ -59,11 +59,11 @@ def longest_of(folder: Path) -> int:
 @pytest.mark.django_db
 def test_the_length_that_is_told_is_that_of_the_longest_file(long_show: Show, alice: User) -> None:
     job, folder = built(long_show, alice)
-    whole = 40 + len(folder.name) + 1 + longest_of(folder)
+    complete = 40 + len(folder.name) + 1 + longest_of(folder)
 
-    assert whole > 259
-    (told,) = [text for text in job.warnings if "Windows" in text]
-    assert f"the longest has {whole}, and 259 are possible" in told
+    assert complete > 259
+    (answer,) = [text for text in job.warnings if "Windows" in text]
+    assert f"the longest has {complete}, and 259 are possible" in answer
 
 
 @pytest.mark.django_db
@@ -74,8 +74,8 @@ def test_short_names_fit_and_are_read_back(long_show: Show, alice: User) -> None
     assert not any("Windows" in text for text in job.warnings)
     names = set(json.loads((folder / "dataset.json").read_text())["characters"].values())
     assert names == {row.name for row in Character.objects.filter(collection=long_show.collection)}
-    found = comparing.read_back(folder)
-    assert (found.unchanged, found.open) == (12, ())
+    changes = comparing.read_back(folder)
+    assert (changes.unchanged, changes.open) == (12, ())
 
 
 @pytest.mark.django_db

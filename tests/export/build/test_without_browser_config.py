@@ -107,13 +107,13 @@ def test_every_field_of_an_episode_is_an_entry_of_the_config_and_an_option(
 
     source = Source.objects.create(collection=collection, kind="video", name="x", path="x", sha256="a" * 64)
     row = Episode.objects.create(collection=collection, source=source, title="x")
-    shown = (
+    visible = (
         fields_of(as_alice, "add_episodes", collection.pk).shown
         | fields_of(as_alice, "episode", collection.pk, row.pk).shown
     )
 
-    assert {"series", "season", "number", "image_type", "licence_note", "exportable"} <= shown
-    assert shown - {"files", "file", "folder", "still", "t"} <= set(sources.FIELDS), shown
+    assert {"series", "season", "number", "image_type", "licence_note", "exportable"} <= visible
+    assert visible - {"files", "file", "folder", "still", "t"} <= set(sources.FIELDS), visible
     assert set(ABOUT) | {"exportable"} == set(sources.FIELDS)
 
 
@@ -129,11 +129,11 @@ def test_every_setting_of_the_recipe_can_be_said_as_a_text() -> None:
                 text = format_list(value) if isinstance(value, list) else "" if value is None else str(value)
             without_browser_config.option(config, f"recipe.{section}.{name}={text}")
 
-    told = config.parsed_recipe().as_dict()
-    assert told["balance"].pop("weights") == [["1_character", 2.0]]
+    result = config.parsed_recipe().as_dict()
+    assert result["balance"].pop("weights") == [["1_character", 2.0]]
     expected = Recipe().as_dict()
     del expected["balance"]["weights"]
-    assert told == expected
+    assert result == expected
 
 
 def test_the_form_and_the_command_line_read_a_text_alike() -> None:

@@ -41,9 +41,13 @@ def pictures(store: Store, count: int = 24) -> list[Picture]:
         names = [NAMES[number % len(NAMES)], NAMES[(number * 3 + 1) % len(NAMES)]][: number % 3]
         faces = [
             Face(
-                left=0.1 + 0.4 * at, top=0.2, right=0.3 + 0.4 * at, bottom=0.2 + 0.2 * (1 + number % 3), character=name
+                left=0.1 + 0.4 * index,
+                top=0.2,
+                right=0.3 + 0.4 * index,
+                bottom=0.2 + 0.2 * (1 + number % 3),
+                character=name,
             )
-            for at, name in enumerate(names)
+            for index, name in enumerate(names)
         ] or [Face(left=0.4, top=0.4, right=0.6, bottom=0.6)]
         rows.append(
             Picture(
@@ -97,8 +101,8 @@ def test_the_same_recipe_gives_the_same_bytes_whatever_the_order_of_the_rows(sto
     chosen = recipe(caption={"shuffle_tags": True, "tags_prob": 0.5, "seed": 3}, crops={"enabled": True})
     rows = pictures(store)
 
-    for name, given in (("a", rows), ("b", rows[::-1])):
-        build(make_plan(given, chosen), chosen, store=store, folder=tmp_path / name)
+    for name, values in (("a", rows), ("b", rows[::-1])):
+        build(make_plan(values, chosen), chosen, store=store, folder=tmp_path / name)
 
     assert hashes(tmp_path / "a") == hashes(tmp_path / "b")
     assert any("_1.png" in name for name in hashes(tmp_path / "a"))
@@ -170,13 +174,13 @@ def test_sizes_and_crops_are_as_the_recipe_says(store: Store, tmp_path: Path) ->
 
     build(make_plan([row], chosen), chosen, store=store, folder=tmp_path / "out")
 
-    whole = next((tmp_path / "out").rglob("x.jpg"))
+    complete = next((tmp_path / "out").rglob("x.jpg"))
     crop = next((tmp_path / "out").rglob("x_1.jpg"))
-    assert Image.open(whole).size == (910, 512)
+    assert Image.open(complete).size == (910, 512)
     assert Image.open(crop).size == (512, 512)
     assert np.asarray(Image.open(crop))[:60].max() < 20  # padded with black
     assert json.loads(crop.with_suffix(".json").read_text())["cropped"] is True
-    assert json.loads(whole.with_suffix(".json").read_text())["cropped"] is False
+    assert json.loads(complete.with_suffix(".json").read_text())["cropped"] is False
 
 
 def test_an_unchanged_picture_goes_out_with_its_very_bytes(store: Store, tmp_path: Path) -> None:

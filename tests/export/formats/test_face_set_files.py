@@ -61,14 +61,14 @@ def test_a_face_is_cut_upscaled_by_the_model_and_brought_to_its_size(store: Stor
 
     build(plan, recipe, store=store, folder=tmp_path / "out", upscaler=model)
 
-    rgb, facts, told = written(tmp_path / "out", "p_face1.png")
+    rgb, facts, answer = written(tmp_path / "out", "p_face1.png")
     source = np.array(Image.open(io.BytesIO(store.read(row.file))))[42:138, 112:208]
     assert np.array_equal(rgb, source.repeat(2, axis=0).repeat(2, axis=1))  # four times, then the mean of each two
     assert facts["upscale"] == {"passes": 1, "model": "tiny"}
     assert facts["face_set"] == {
         "source": "s:1", "face": [128.0, 58.0, 192.0, 122.0], "square": [112, 42, 96], "border": "inside",
     }  # fmt: skip
-    assert told == 1
+    assert answer == 1
     assert json.loads((tmp_path / "out" / "dataset.json").read_text())["upscaled"] == {"1": 1}
 
 
@@ -81,17 +81,17 @@ def test_every_format_tells_its_passes_and_those_before_are_added(
 
     built = build(plan, recipe, store=store, folder=tmp_path / "out", upscaler=ResizeUpscaler("lanczos"))
 
-    rgb, facts, told = written(tmp_path / "out", f"p_face1{ending}")
+    rgb, facts, answer = written(tmp_path / "out", f"p_face1{ending}")
     assert rgb.shape == (128, 128, 3)
-    assert facts["upscale"]["passes"] == told == 3
+    assert facts["upscale"]["passes"] == answer == 3
     assert any("1 picture has more than 2 passes" in text for text in built.warnings)
 
 
 def test_a_picture_upscaled_before_tells_so_again_though_nothing_was_added(store: Store, tmp_path: Path) -> None:
     recipe = parse({})
     build(make_plan([picture(store, side=64, passes=2)], recipe), recipe, store=store, folder=tmp_path / "out")
-    _, facts, told = written(tmp_path / "out", "p.png")
-    assert told == facts["upscale"]["passes"] == 2
+    _, facts, answer = written(tmp_path / "out", "p.png")
+    assert answer == facts["upscale"]["passes"] == 2
 
 
 def test_a_small_picture_grows_to_exactly_the_least_size(store: Store, tmp_path: Path) -> None:
@@ -174,19 +174,19 @@ def test_while_pictures_are_upscaled_the_worker_is_heard_and_can_be_stopped(
     recipe = parse({"face_set": {"enabled": True}})
     rows = [replace(picture(store, side=64), key=f"s:{number}", stem=f"p{number}") for number in range(12)]
     plan = make_plan(rows, recipe)
-    heard: list[int] = []
+    reports: list[int] = []
 
     def stop(done: int) -> None:
-        heard.append(done)
-        if len(heard) > 3:
+        reports.append(done)
+        if len(reports) > 3:
             raise KomaError("stopped")
 
     slow = Slow()
     with pytest.raises(KomaError, match="stopped"):
         build(plan, recipe, store=store, folder=tmp_path / "out", upscaler=slow, on_progress=stop)
-    assert len(heard) == 4 and max(heard) < 6  # long before the first batch of sixteen was done
+    assert len(reports) == 4 and max(reports) < 6  # long before the first batch of sixteen was done
     assert slow.made < 6  # those that had begun ended, the others never began
-    heard.clear()
-    built = build(plan, recipe, store=store, folder=tmp_path / "out", upscaler=slow, on_progress=heard.append)
+    reports.clear()
+    built = build(plan, recipe, store=store, folder=tmp_path / "out", upscaler=slow, on_progress=reports.append)
     assert built.resumed == 12 - built.written > 0
-    assert len(set(heard)) > 2 and heard == sorted(heard)  # pictures count as they are done, not batches
+    assert len(set(reports)) > 2 and reports == sorted(reports)  # pictures count as they are done, not batches

@@ -30,9 +30,9 @@ class Left:
 
     def mask(self, rgb):
         self.seen += 1
-        made = np.zeros(rgb.shape[:2], np.uint8)
-        made[:, : rgb.shape[1] // 2] = 255
-        return made
+        canvas = np.zeros(rgb.shape[:2], np.uint8)
+        canvas[:, : rgb.shape[1] // 2] = 255
+        return canvas
 
 
 @pytest.fixture
@@ -56,8 +56,8 @@ def pixels(path: Path) -> np.ndarray:
 
 
 def built(store: Store, folder: Path, masker: Left, **recipe: object) -> None:
-    made = parse({"selection": {"size": 0, "format": "png"}, **recipe})
-    build(make_plan([picture(store)], made), made, store=store, folder=folder, masker=masker)
+    created = parse({"selection": {"size": 0, "format": "png"}, **recipe})
+    build(make_plan([picture(store)], created), created, store=store, folder=folder, masker=masker)
 
 
 def test_a_mask_has_its_pictures_size_and_lies_in_a_folder_that_trainers_skip(store: Store, tmp_path: Path) -> None:
@@ -80,15 +80,15 @@ def test_crops_get_their_part_of_one_mask(store: Store, tmp_path: Path) -> None:
     masks = sorted(path.name for path in (tmp_path / "out").rglob("*-masklabel.png"))
     assert len(masks) == 2 and masker.seen == 1
     for path in (tmp_path / "out").rglob("*-masklabel.png"):
-        beside = path.with_name(path.name.replace("-masklabel", ""))
-        assert pixels(path).shape[::-1] == size_of(beside.read_bytes())
+        picture_path = path.with_name(path.name.replace("-masklabel", ""))
+        assert pixels(path).shape[::-1] == size_of(picture_path.read_bytes())
 
 
 def test_a_crop_beyond_the_picture_is_background_there() -> None:
     mask = np.full((10, 10), 255, np.uint8)
     data = mask_bytes(mask, (5, 5), Crop(picture=None, left=5, top=0, side=10))  # type: ignore[arg-type]
-    found = np.array(Image.open(io.BytesIO(data)))
-    assert found.shape == (5, 5) and (found[:, :2] == 255).all() and not found[:, 3:].any()
+    result = np.array(Image.open(io.BytesIO(data)))
+    assert result.shape == (5, 5) and (result[:, :2] == 255).all() and not result[:, 3:].any()
 
 
 def test_masks_are_no_pictures_when_a_data_set_is_read_again(store: Store, tmp_path: Path) -> None:

@@ -33,10 +33,10 @@ pytestmark = pytest.mark.django_db
 @pytest.fixture
 def job(show: Show, alice: User) -> ExportJob:
     recipe = parse({"arrange": {"min_per_combination": 1}})
-    made = jobs.start(collection=show.collection, recipe=recipe, name="First", by=alice)
-    export_job.execute(made.pk)
-    made.refresh_from_db()
-    return made
+    started = jobs.start(collection=show.collection, recipe=recipe, name="First", by=alice)
+    export_job.execute(started.pk)
+    started.refresh_from_db()
+    return started
 
 
 @pytest.fixture
@@ -58,10 +58,10 @@ def names_on(show: Show, number: int) -> list[str | None]:
 
 
 def test_an_untouched_data_set_says_nothing_new(folder: Path) -> None:
-    found = comparing.read_back(folder)
+    changes = comparing.read_back(folder)
 
-    assert found.moved == found.open == found.misplaced == found.gone == ()
-    assert found.unchanged == 11
+    assert changes.moved == changes.open == changes.misplaced == changes.gone == ()
+    assert changes.unchanged == 11
 
 
 def test_moved_pictures_rename_their_faces_and_one_undo_takes_it_back(show: Show, alice: User, folder: Path) -> None:
@@ -71,8 +71,8 @@ def test_moved_pictures_rename_their_faces_and_one_undo_takes_it_back(show: Show
     move(folder, "yama_S2EP04_000070", "others/face_height_ratio_25-50")
     move(folder, "yama_S2EP04_000090", "1_character/Kokona/face_height_ratio_50-75")
 
-    found = comparing.read_back(folder)
-    applied = applying.apply(collection=show.collection, moved=found.moved, by=alice)
+    changes = comparing.read_back(folder)
+    applied = applying.apply(collection=show.collection, moved=changes.moved, by=alice)
 
     assert names_on(show, 0) == ["Kokona"]
     assert names_on(show, 1) == ["Aoba Mai"]
@@ -144,9 +144,9 @@ def test_a_new_name_means_the_character_whose_folder_is_spelled_so_and_two_are_n
     move(folder, "yama_S2EP04_000010", "1_character/Mr Y/face_height_ratio_25-50")
     move(folder, "yama_S2EP04_000020", "1_character/Ena/face_height_ratio_25-50")
 
-    found = comparing.read_back(folder)
-    proposal = applying.propose(collection=show.collection, moved=found.moved)
-    applied = applying.apply(collection=show.collection, moved=found.moved, by=alice)
+    changes = comparing.read_back(folder)
+    proposal = applying.propose(collection=show.collection, moved=changes.moved)
+    applied = applying.apply(collection=show.collection, moved=changes.moved, by=alice)
 
     assert proposal.new == {"Ena"}
     assert [names_on(show, number) for number in (0, 1, 2)] == [["Mr. X"], ["Hinata"], ["Ena"]]
@@ -159,18 +159,18 @@ def test_a_picture_without_a_face_gets_and_loses_its_characters_by_its_folder(sh
         FrameCharacter.objects.create(frame=frame, character=show.characters[name], origin=NameOrigin.FILE)
     Face.objects.filter(frame=other).delete()
     recipe = parse({"arrange": {"min_per_combination": 1}, "selection": {"min_faces": 0}})
-    made = jobs.start(collection=show.collection, recipe=recipe, name="Backs", by=alice)
-    export_job.execute(made.pk)
-    made.refresh_from_db()
-    folder = jobs.inside_exports(made.folder)
+    started = jobs.start(collection=show.collection, recipe=recipe, name="Backs", by=alice)
+    export_job.execute(started.pk)
+    started.refresh_from_db()
+    folder = jobs.inside_exports(started.folder)
     move(folder, "yama_S2EP04_000110", "1_character/Kokona/face_height_ratio_0-25")
     move(folder, "yama_S2EP04_000090", "others/face_height_ratio_0-25")
 
     applied = applying.apply(collection=show.collection, moved=comparing.read_back(folder).moved, by=alice)
     again = applying.apply(collection=show.collection, moved=comparing.read_back(folder).moved, by=alice)
 
-    said = FrameCharacter.objects.filter(frame__in=(back_view, other)).order_by("frame__index", "character__name")
-    assert [(row.frame_id, row.character.name, row.state, row.origin) for row in said] == [
+    tags = FrameCharacter.objects.filter(frame__in=(back_view, other)).order_by("frame__index", "character__name")
+    assert [(row.frame_id, row.character.name, row.state, row.origin) for row in tags] == [
         (other.pk, "Kokona", "no", NameOrigin.PERSON),
         (back_view.pk, "Hinata", "no", NameOrigin.PERSON),
         (back_view.pk, "Kokona", "yes", NameOrigin.PERSON),
@@ -183,10 +183,10 @@ def test_names_of_clusters_are_no_characters_on_the_way_back(show: Show, alice: 
     recipe = parse({"arrange": {"min_per_combination": 1, "name_clusters": True}})
     Character.objects.create(collection=show.collection, name="cluster_03")
     Face.objects.filter(frame=show.frames[0]).update(character=Character.objects.get(name="cluster_03"))
-    made = jobs.start(collection=show.collection, recipe=recipe, name="Clusters", by=alice)
-    export_job.execute(made.pk)
-    made.refresh_from_db()
-    folder = jobs.inside_exports(made.folder)
+    started = jobs.start(collection=show.collection, recipe=recipe, name="Clusters", by=alice)
+    export_job.execute(started.pk)
+    started.refresh_from_db()
+    folder = jobs.inside_exports(started.folder)
 
     move(folder, "yama_S2EP04_000090", "1_character/Kokona/face_height_ratio_50-75")
     move(folder, "yama_S2EP04_000100", "1_character/cluster_03/face_height_ratio_25-50")
@@ -201,15 +201,15 @@ def test_names_of_clusters_are_no_characters_on_the_way_back(show: Show, alice: 
 def test_the_files_of_moved_pictures_are_corrected_but_not_a_persons_caption(folder: Path) -> None:
     for stem in ("yama_S2EP04_000000", "yama_S2EP04_000010"):
         move(folder, stem, "1_character/Kokona/face_height_ratio_25-50")
-    kept = next(folder.rglob("yama_S2EP04_000010.txt"))
-    kept.write_text("My own words")
+    files = next(folder.rglob("yama_S2EP04_000010.txt"))
+    files.write_text("My own words")
 
     outcome = correct_files(folder, comparing.read_back(folder))
 
     assert (outcome.corrected, outcome.attached, outcome.open) == (2, 0, [])
     assert json.loads(next(folder.rglob("yama_S2EP04_000000.json")).read_text())["character"] == ["Kokona"]
     assert next(folder.rglob("yama_S2EP04_000000.txt")).read_text() == "Kokona, anishot yamaS2EP04, 1girl, smile"
-    assert kept.read_text() == "My own words"
+    assert files.read_text() == "My own words"
     assert correct_files(folder, comparing.read_back(folder)).open == []
 
 
@@ -231,16 +231,16 @@ def test_a_picture_moved_alone_finds_its_files_by_name_and_one_without_is_told(f
     next(folder.rglob("yama_S2EP04_000010.json")).unlink()
     shutil.copy(next(folder.rglob("yama_S2EP04_000020.json")), folder)
 
-    found = comparing.read_back(folder)
-    outcome = correct_files(folder, found)
+    changes = comparing.read_back(folder)
+    outcome = correct_files(folder, changes)
 
-    assert len(found.moved) == 3
+    assert len(changes.moved) == 3
     assert (target / "yama_S2EP04_000000.json").is_file()
     assert json.loads((target / "yama_S2EP04_000000.json").read_text())["character"] == ["Kokona"]
     assert (target / "yama_S2EP04_000000.txt").read_text().startswith("Kokona")
     assert (outcome.corrected, outcome.attached) == (1, 4)
     assert "its JSON is missing" in outcome.open[0].reason
-    assert any("has 2 files of one kind" in row.reason and "000020" in row.path for row in found.open)
+    assert any("has 2 files of one kind" in row.reason and "000020" in row.path for row in changes.open)
 
 
 def test_masks_follow_their_picture_in_their_own_folder(folder: Path) -> None:
@@ -260,10 +260,10 @@ def test_masks_follow_their_picture_in_their_own_folder(folder: Path) -> None:
 
 def test_every_json_of_a_v2_data_set_is_corrected_with_its_caption_and_group(show: Show, alice: User) -> None:
     recipe = parse({"arrange": {"min_per_combination": 1}, "metadata": {"version": "v2"}})
-    made = jobs.start(collection=show.collection, recipe=recipe, name="v2", by=alice)
-    export_job.execute(made.pk)
-    made.refresh_from_db()
-    folder = jobs.inside_exports(made.folder)
+    started = jobs.start(collection=show.collection, recipe=recipe, name="v2", by=alice)
+    export_job.execute(started.pk)
+    started.refresh_from_db()
+    folder = jobs.inside_exports(started.folder)
     move(folder, "yama_S2EP04_000000", "1_character/Kokona/face_height_ratio_25-50")
 
     assert correct_files(folder, comparing.read_back(folder)).corrected == 1
@@ -278,28 +278,28 @@ def test_every_json_of_a_v2_data_set_is_corrected_with_its_caption_and_group(sho
 def test_the_flat_folders_of_kohya_are_read_back_also_with_one_level(show: Show, alice: User) -> None:
     recipe = parse({"arrange": {"min_per_combination": 1, "format": "character"}, "output": {"layout": "kohya"}})
     Character.objects.filter(name="Kokona").update(name="Kokona~Aoba")
-    made = jobs.start(collection=show.collection, recipe=recipe, name="flat", by=alice)
-    export_job.execute(made.pk)
-    made.refresh_from_db()
-    folder = jobs.inside_exports(made.folder)
+    started = jobs.start(collection=show.collection, recipe=recipe, name="flat", by=alice)
+    export_job.execute(started.pk)
+    started.refresh_from_db()
+    folder = jobs.inside_exports(started.folder)
     assert comparing.read_back(folder).open == ()
 
     move(folder, "yama_S2EP04_000000", next(folder.glob("*_Kokona*")).name)
     move(folder, "yama_S2EP04_000010", "7_Kokona～Aoba")
-    found = comparing.read_back(folder)
+    changes = comparing.read_back(folder)
 
-    assert [row.now for row in found.moved] == [("Kokona~Aoba",)] * 2
-    assert found.open == ()
+    assert [row.now for row in changes.moved] == [("Kokona~Aoba",)] * 2
+    assert changes.open == ()
 
 
 def test_both_spellings_of_six_and_rare_combinations_are_understood(folder: Path) -> None:
     move(folder, "yama_S2EP04_000040", "6+_charcters/character_others/face_height_ratio_50-75")
     move(folder, "yama_S2EP04_000050", "6+_charcters/A+B+C+D+E+F/face_height_ratio_50-75")
 
-    found = comparing.read_back(folder)
+    changes = comparing.read_back(folder)
 
-    assert [row.now for row in found.moved] == [("A", "B", "C", "D", "E", "F")]
-    assert [row.reason for row in found.open] == ["its folder names no character; Hinata and Kokona is kept"]
+    assert [row.now for row in changes.moved] == [("A", "B", "C", "D", "E", "F")]
+    assert [row.reason for row in changes.open] == ["its folder names no character; Hinata and Kokona is kept"]
 
 
 def test_copies_strangers_and_losses_are_told(folder: Path) -> None:
@@ -307,10 +307,10 @@ def test_copies_strangers_and_losses_are_told(folder: Path) -> None:
     shutil.copy(picture, folder / "holiday.png")
     picture.unlink()
 
-    found = comparing.read_back(folder)
+    changes = comparing.read_back(folder)
 
-    assert found.gone == ("yama_S2EP04_000000",)
-    assert [str(row) for row in found.open] == [
+    assert changes.gone == ("yama_S2EP04_000000",)
+    assert [str(row) for row in changes.open] == [
         "holiday.png: not a picture of this dataset, or renamed; it was left unchanged"
     ]
 
@@ -321,10 +321,10 @@ def test_a_picture_in_two_folders_is_in_neither(folder: Path) -> None:
     target.mkdir(parents=True, exist_ok=True)
     shutil.copy(picture, target)
 
-    found = comparing.read_back(folder)
+    changes = comparing.read_back(folder)
 
-    assert found.moved == ()
-    assert [("lies in 2 places" in row.reason) for row in found.open] == [True]
+    assert changes.moved == ()
+    assert [("lies in 2 places" in row.reason) for row in changes.open] == [True]
 
 
 def test_every_picture_is_counted_once(folder: Path) -> None:
@@ -339,14 +339,14 @@ def test_every_picture_is_counted_once(folder: Path) -> None:
         shutil.copy(copied, target)
     next(folder.rglob("yama_S2EP04_000040.png")).unlink()
 
-    found = comparing.read_back(folder)
+    changes = comparing.read_back(folder)
 
-    assert [row.stem for row in found.moved] == ["yama_S2EP04_000000"]
-    assert found.elsewhere == 1
-    assert [row.path for row in found.open] == [copied.stem]
-    assert "lies in 3 places" in found.open[0].reason
-    assert found.gone == ("yama_S2EP04_000040",)
-    assert found.unchanged == len(pictures) - 4
+    assert [row.stem for row in changes.moved] == ["yama_S2EP04_000000"]
+    assert changes.elsewhere == 1
+    assert [row.path for row in changes.open] == [copied.stem]
+    assert "lies in 3 places" in changes.open[0].reason
+    assert changes.gone == ("yama_S2EP04_000040",)
+    assert changes.unchanged == len(pictures) - 4
 
 
 def test_a_data_set_of_an_older_version_is_still_read_and_a_shared_folder_is_not_guessed(folder: Path) -> None:

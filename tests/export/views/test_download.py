@@ -20,10 +20,10 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture
 def job(show: Show, alice: User) -> ExportJob:
-    made = jobs.start(collection=show.collection, recipe=parse({}), name="Größe 花", by=alice)
-    export_job.execute(made.pk)
-    made.refresh_from_db()
-    return made
+    started = jobs.start(collection=show.collection, recipe=parse({}), name="Größe 花", by=alice)
+    export_job.execute(started.pk)
+    started.refresh_from_db()
+    return started
 
 
 def body(response: object) -> bytes:
@@ -35,29 +35,32 @@ def path_of(job: ExportJob) -> str:
 
 
 def test_parts_of_the_zip_put_together_are_the_zip(job: ExportJob, as_bob: Client) -> None:
-    whole = jobs.inside_exports(job.zip_file).read_bytes()
+    complete = jobs.inside_exports(job.zip_file).read_bytes()
 
     first = as_bob.get(path_of(job))
     assert first.status_code == 200
-    assert body(first) == whole
+    assert body(first) == complete
     assert first.headers["Accept-Ranges"] == "bytes"
     assert "filename*=UTF-8''Gr%C3%B6%C3%9Fe%20%E8%8A%B1" in first.headers["Content-Disposition"]
 
     start = as_bob.get(path_of(job), headers={"Range": "bytes=0-999"})
     rest = as_bob.get(path_of(job), headers={"Range": "bytes=1000-", "If-Range": start.headers["ETag"]})
     assert (start.status_code, rest.status_code) == (206, 206)
-    assert start.headers["Content-Range"] == f"bytes 0-999/{len(whole)}"
-    assert hashlib.sha256(body(start) + body(rest)).digest() == hashlib.sha256(whole).digest()
+    assert start.headers["Content-Range"] == f"bytes 0-999/{len(complete)}"
+    assert hashlib.sha256(body(start) + body(rest)).digest() == hashlib.sha256(complete).digest()
 
 
 def test_the_last_bytes_and_ranges_over_the_end(job: ExportJob, as_bob: Client) -> None:
-    whole = jobs.inside_exports(job.zip_file).read_bytes()
+    complete = jobs.inside_exports(job.zip_file).read_bytes()
 
-    assert body(as_bob.get(path_of(job), headers={"Range": "bytes=-10"})) == whole[-10:]
-    assert body(as_bob.get(path_of(job), headers={"Range": f"bytes={len(whole) - 1}-{len(whole) + 50}"})) == whole[-1:]
-    beyond = as_bob.get(path_of(job), headers={"Range": f"bytes={len(whole)}-"})
+    assert body(as_bob.get(path_of(job), headers={"Range": "bytes=-10"})) == complete[-10:]
+    assert (
+        body(as_bob.get(path_of(job), headers={"Range": f"bytes={len(complete) - 1}-{len(complete) + 50}"}))
+        == complete[-1:]
+    )
+    beyond = as_bob.get(path_of(job), headers={"Range": f"bytes={len(complete)}-"})
     assert beyond.status_code == 416
-    assert beyond.headers["Content-Range"] == f"bytes */{len(whole)}"
+    assert beyond.headers["Content-Range"] == f"bytes */{len(complete)}"
     assert as_bob.get(path_of(job), headers={"Range": "bytes=-0"}).status_code == 416
     assert as_bob.get(path_of(job), headers={"Range": "bytes=5-2"}).status_code == 416
 

@@ -70,8 +70,8 @@ def test_an_export_of_faces_counts_and_tells_its_passes(show: Show, alice: User,
     folder = jobs.inside_exports(job.folder)
     facts = [json.loads(path.read_text()) for path in folder.rglob("*_face1.json")]
     assert len(facts) == 11
-    assert all(one["upscale"] == {"passes": 1, "model": "lanczos"} for one in facts)
-    assert all(len(one["character"]) <= 1 for one in facts)
+    assert all(item["upscale"] == {"passes": 1, "model": "lanczos"} for item in facts)
+    assert all(len(item["character"]) <= 1 for item in facts)
 
 
 def test_passes_that_pictures_had_before_go_on_being_counted(show: Show, alice: User) -> None:

@@ -53,18 +53,18 @@ def form_of(client: Client, show: Show) -> dict[str, Any]:
     page = html_of(client.get(url("export", show)))
     form = page[page.index('<form id="recipe"') : page.index("</form>", page.index('<form id="recipe"'))]
     form = re.sub(r"<template.*?</template>", "", form, flags=re.S)
-    found: dict[str, Any] = {}
+    collected: dict[str, Any] = {}
     for tag in re.findall(r"<input [^>]*>", form):
         values = {name: unescape(value) for name, value in re.findall(r'([\w.-]+)="([^"]*)"', tag)}
         if "name" in values and (values.get("type") != "checkbox" or " checked" in tag):
-            found.setdefault(values["name"], []).append(values.get("value", "on"))
+            collected.setdefault(values["name"], []).append(values.get("value", "on"))
     for name, body in re.findall(r'<select name="([^"]+)">(.*?)</select>', form, re.S):
         match = re.search(r'<option(?: value="([^"]*)")? selected>([^<]*)', body)
         assert match, name
-        found[name] = [match[1] if match[1] is not None else match[2]]
+        collected[name] = [match[1] if match[1] is not None else match[2]]
     for name, body in re.findall(r'<textarea name="([^"]+)"[^>]*>(.*?)</textarea>', form, re.S):
-        found[name] = [unescape(body)]
-    return found
+        collected[name] = [unescape(body)]
+    return collected
 
 
 @pytest.mark.parametrize("name", PAGES)
@@ -106,7 +106,7 @@ def test_exports_and_recipes_of_another_collection_do_not_exist(show: Show, alic
 def test_the_untouched_form_gives_the_recipe_that_the_page_shows(show: Show, alice: User, as_alice: Client) -> None:
     from django.http import QueryDict
 
-    wanted = parse(
+    expected = parse(
         {
             "selection": {"min_faces": 0, "size": 768, "image_types": ["fanart"]},
             "arrange": {"format": "image_type/character", "name_clusters": True, "min_per_combination": 3},
@@ -124,13 +124,13 @@ def test_the_untouched_form_gives_the_recipe_that_the_page_shows(show: Show, ali
             "output": {"layout": "kohya", "caption_ending": ".caption", "zip": False},
         }
     )
-    recipes.save(collection=show.collection, name="Mine", recipe=wanted, by=alice)
+    recipes.save(collection=show.collection, name="Mine", recipe=expected, by=alice)
 
     posted = QueryDict(mutable=True)
     for name, values in form_of(as_alice, show).items():
         posted.setlist(name, values)
 
-    assert forms.recipe_from(posted) == wanted
+    assert forms.recipe_from(posted) == expected
 
 
 def test_the_preview_follows_a_weight_without_writing_anything(show: Show, as_bob: Client) -> None:

@@ -50,8 +50,8 @@ def model(settings: Any) -> Path:
 
 
 def page_of(client: Client, show: Show, name: str = "export_faces", **more: list[str]) -> str:
-    given = {key.replace("__", "."): values for key, values in more.items()}
-    answer = client.post(url(name, show), form_of(client, show) | FACES | given)
+    source = {key.replace("__", "."): values for key, values in more.items()}
+    answer = client.post(url(name, show), form_of(client, show) | FACES | source)
     assert answer.status_code == 200, answer.headers
     return str(html_of(answer))
 
@@ -63,8 +63,8 @@ def grow_old(seconds: int, **which: Any) -> None:
 
 def pictures(page: str, words: str) -> list[NDArray[np.uint8]]:
     """The pictures whose alternative text ends with these words."""
-    found = re.findall(rf'src="data:image/webp;base64,([^"]+)"[^>]*alt="[^"]*{words}"', page)
-    return [np.asarray(Image.open(io.BytesIO(base64.b64decode(data))).convert("RGB")) for data in found]
+    result = re.findall(rf'src="data:image/webp;base64,([^"]+)"[^>]*alt="[^"]*{words}"', page)
+    return [np.asarray(Image.open(io.BytesIO(base64.b64decode(data))).convert("RGB")) for data in result]
 
 
 def test_a_preview_asks_for_nothing_and_says_what_it_shows(show: Show, as_alice: Client, model: Path) -> None:
@@ -83,9 +83,9 @@ def test_faces_drawn_by_a_worker_are_those_of_the_data_set(show: Show, as_alice:
     page = page_of(as_alice, show)
     assert f"Left: Lanczos. Right: {MODEL} (as exported)." in page
     assert "load delay" not in page
-    real, plain = pictures(page, f"by {MODEL}"), pictures(page, ", by Lanczos")
-    assert len(real) == len(plain) == 5
-    assert all(not np.array_equal(one, other) for one, other in zip(real, plain, strict=True))
+    real, simple = pictures(page, f"by {MODEL}"), pictures(page, ", by Lanczos")
+    assert len(real) == len(simple) == 5
+    assert all(not np.array_equal(item, other) for item, other in zip(real, simple, strict=True))
     recipe = parse({
         "face_set": {"enabled": True, "grow": 256, "size": 256}, "upscale": {"model": MODEL},
         "selection": {"format": "webp"}, "arrange": {"min_per_combination": 1},
@@ -94,8 +94,8 @@ def test_faces_drawn_by_a_worker_are_those_of_the_data_set(show: Show, as_alice:
     assert export_job.execute(job.pk) == RunState.DONE
     job.refresh_from_db()
     written = [np.asarray(Image.open(path).convert("RGB")) for path in jobs.inside_exports(job.folder).rglob("*.webp")]
-    for one in real:
-        assert any(np.array_equal(one, other) for other in written)
+    for item in real:
+        assert any(np.array_equal(item, other) for other in written)
 
 
 def test_what_is_drawn_is_kept_and_other_settings_are_drawn_anew(

@@ -119,9 +119,9 @@ def test_a_row_of_the_older_rule_follows_the_very_row_that_it_is_a_copy_of() -> 
 
 def test_a_row_of_the_older_rule_alone_has_its_size_its_quality_and_less_for_text() -> None:
     def alone(quality: float, side: float, text: float) -> float:
-        one = [np.asarray([number], np.float32) for number in (quality, side, text)]
+        item = [np.asarray([number], np.float32) for number in (quality, side, text)]
         like, known = np.asarray([-1], np.int64), np.zeros(1, np.float64)
-        return float(worth_unmeasured(*one, copy_of=like, known_worth=known)[0])
+        return float(worth_unmeasured(*item, copy_of=like, known_worth=known)[0])
 
     assert alone(10, 720, 0.0) > alone(10, 720, 0.04)
     assert alone(10, 720, math.nan) == alone(10, 720, 0.0)

@@ -40,9 +40,9 @@ def test_dimming_and_noise_stay_near_while_another_picture_is_far(seed: int) -> 
     rng = np.random.default_rng(seed)
     noisy = np.clip(luma * 0.7 + rng.normal(0, 4, luma.shape), 0, 255).astype(np.uint8)
     dim = [np.clip((plane.astype(np.float32) - 128) * 0.7 + 128, 0, 255).astype(np.uint8) for plane in (u, v)]
-    own = describe(luma, u, v)
-    assert distance(own, describe(noisy, dim[0], dim[1])) < 0.02
-    assert distance(own, describe(*_planes(seed + 20_000))) > 0.1
+    unchanged = describe(luma, u, v)
+    assert distance(unchanged, describe(noisy, dim[0], dim[1])) < 0.02
+    assert distance(unchanged, describe(*_planes(seed + 20_000))) > 0.1
 
 
 def test_a_subtitle_moves_a_descriptor_less_than_the_same_text_in_the_middle() -> None:
@@ -50,8 +50,8 @@ def test_a_subtitle_moves_a_descriptor_less_than_the_same_text_in_the_middle() -
     low, middle = luma.copy(), luma.copy()
     low[115:127, 60:180:2] = 255
     middle[60:72, 60:180:2] = 255
-    own = describe(luma, u, v)
-    assert distance(own, describe(low, u, v)) < 0.5 * distance(own, describe(middle, u, v))
+    unchanged = describe(luma, u, v)
+    assert distance(unchanged, describe(low, u, v)) < 0.5 * distance(unchanged, describe(middle, u, v))
 
 
 @pytest.mark.parametrize("level", [0, 16, 128, 255])

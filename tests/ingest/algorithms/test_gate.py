@@ -25,8 +25,8 @@ def view(number: int, picture: U8) -> View[U8]:
 
 def drawings(pictures: list[U8], **params: float) -> list[Drawing[U8]]:
     gate: Gate[U8] = Gate(GateParams(**params), full_range=True)  # type: ignore[arg-type]
-    found = [d for number, picture in enumerate(pictures) for d in gate.add(view(number, picture))]
-    return found + list(gate.finish())
+    result = [d for number, picture in enumerate(pictures) for d in gate.add(view(number, picture))]
+    return result + list(gate.finish())
 
 
 def kept(pictures: list[U8]) -> list[Drawing[U8]]:
@@ -43,8 +43,8 @@ def large(seed: int) -> U8:
 
 
 def test_a_held_drawing_is_one_run() -> None:
-    found = drawings([scene(1)] * 20)
-    assert [(d.count, d.first_s, d.last_s, d.reason) for d in found] == [(20, 0.0, 19 / 24, "")]
+    result = drawings([scene(1)] * 20)
+    assert [(d.count, d.first_s, d.last_s, d.reason) for d in result] == [(20, 0.0, 19 / 24, "")]
 
 
 def test_a_flapping_mouth_gives_each_of_its_drawings_once() -> None:
@@ -104,9 +104,9 @@ def test_a_zoom_collapses() -> None:
 def test_a_fade_is_dropped_for_its_reason_and_the_whole_picture_kept(*, rising: bool) -> None:
     shares = [i / 24 for i in range(25)] + [1.0] * 12
     pictures = [np.rint(scene(5) * share).astype(np.uint8) for share in (shares if rising else shares[::-1])]
-    found = drawings(pictures)
-    assert {d.reason for d in found} == {"", "fade", "black"}
-    best = [d for d in found if not d.reason]
+    result = drawings(pictures)
+    assert {d.reason for d in result} == {"", "fade", "black"}
+    best = [d for d in result if not d.reason]
     assert len(best) == 1
     assert np.abs(best[0].best.frame.astype(int) - scene(5)).mean() < 3 if best[0].best.frame is not None else True
     assert (best[0].best.number >= 23) if rising else (best[0].best.number <= 12)
@@ -116,18 +116,18 @@ def test_a_dissolve_is_dropped_and_a_shot_begins() -> None:
     mixes = [cv2.addWeighted(scene(6), 1 - i / 12, scene(7), i / 12, 0) for i in range(1, 12)]
     gate = Gate(full_range=True)
     pictures = [scene(6)] * 10 + mixes + [scene(7)] * 10
-    found = [d for number, picture in enumerate(pictures) for d in gate.add(view(number, picture))]
-    found += gate.finish()
-    assert sorted(d.shot for d in found if not d.reason) == [0, 1]
-    assert all(d.first_number < 10 or d.best.number >= 20 for d in found if not d.reason)
-    assert "blend" in {d.reason for d in found}
+    result = [d for number, picture in enumerate(pictures) for d in gate.add(view(number, picture))]
+    result += gate.finish()
+    assert sorted(d.shot for d in result if not d.reason) == [0, 1]
+    assert all(d.first_number < 10 or d.best.number >= 20 for d in result if not d.reason)
+    assert "blend" in {d.reason for d in result}
     assert gate.shot_starts[1] == pytest.approx(10 / 24, abs=0.09)
 
 
 def test_black_and_white_frames_are_dropped_for_their_reason() -> None:
     black, white = np.zeros((180, 320, 3), np.uint8), np.full((180, 320, 3), 255, np.uint8)
-    found = drawings([scene(1)] * 5 + [black] * 4 + [scene(2)] * 5 + [white] * 3)
-    assert [(d.reason, d.count) for d in found] == [("", 5), ("black", 4), ("", 5), ("white", 3)]
+    result = drawings([scene(1)] * 5 + [black] * 4 + [scene(2)] * 5 + [white] * 3)
+    assert [(d.reason, d.count) for d in result] == [("", 5), ("black", 4), ("", 5), ("white", 3)]
 
 
 def test_a_cut_begins_a_shot_and_a_mouth_does_not() -> None:
@@ -140,10 +140,10 @@ def test_a_cut_begins_a_shot_and_a_mouth_does_not() -> None:
 
 def test_what_is_given_out_is_in_order_and_complete_in_a_long_restless_shot() -> None:
     pictures = [with_mouth(scene(1), opening, at=(60 + 8 * x, 90)) for x in range(24) for opening in (0, 6)]
-    found = drawings(pictures * 2, open_max=16)
-    assert sum(d.count for d in found) <= 96
-    assert len(found) == 48
-    assert len({d.first_number for d in found}) == 48
+    result = drawings(pictures * 2, open_max=16)
+    assert sum(d.count for d in result) <= 96
+    assert len(result) == 48
+    assert len({d.first_number for d in result}) == 48
 
 
 def test_full_pictures_are_let_go_once_given_out() -> None:

@@ -14,8 +14,8 @@ from tests.ingest.imaging.films import ffmpeg, scene, with_mouth, write_film
 
 def kept_by_ffmpeg(path: Path) -> list[int]:
     """The times in ticks that pass ffmpeg's filter with the rule's numbers."""
-    said = ffmpeg("-i", str(path), "-vf", "mpdecimate=hi=64*200:lo=64*50:frac=0.33,showinfo", "-f", "null", "-")
-    return [int(found) for found in re.findall(r"Parsed_showinfo.*? pts: *(\d+)", said)]
+    tags = ffmpeg("-i", str(path), "-vf", "mpdecimate=hi=64*200:lo=64*50:frac=0.33,showinfo", "-f", "null", "-")
+    return [int(result) for result in re.findall(r"Parsed_showinfo.*? pts: *(\d+)", tags)]
 
 
 def kept_by_us(path: Path) -> list[int]:

@@ -48,8 +48,8 @@ from ingest.algorithms.naming import EpisodeName, parse_name
     ],
 )  # fmt: skip
 def test_series_season_and_number_are_read(name: str, series: str, season: int | None, number: int | None) -> None:
-    found = parse_name(name)
-    assert (found.series, found.season, found.number) == (series, season, number)
+    result = parse_name(name)
+    assert (result.series, result.season, result.number) == (series, season, number)
 
 
 @pytest.mark.parametrize(
@@ -66,8 +66,8 @@ def test_series_season_and_number_are_read(name: str, series: str, season: int |
     ],
 )
 def test_what_is_no_plain_episode_has_its_kind(name: str, kind: str, number: int | None, series: str) -> None:
-    found = parse_name(name)
-    assert (found.kind, found.number, found.series) == (kind, number, series)
+    result = parse_name(name)
+    assert (result.kind, result.number, result.series) == (kind, number, series)
 
 
 E = EpisodeName
@@ -140,8 +140,8 @@ def test_versions_double_and_half_episodes_are_told() -> None:
 
 
 def test_the_folder_fills_in_what_the_name_lacks() -> None:
-    found = parse_name("04.mkv", folder="[Group] Show S2 [1080p]")
-    assert (found.series, found.season, found.number) == ("Show", 2, 4)
+    result = parse_name("04.mkv", folder="[Group] Show S2 [1080p]")
+    assert (result.series, result.season, result.number) == ("Show", 2, 4)
     assert parse_name("Show - 04.mkv", folder="Season 2").season == 2
     assert parse_name("Other - 04.mkv", folder="Show S2").season is None
 
@@ -163,9 +163,9 @@ def test_the_code_is_short(found: EpisodeName, code: str) -> None:
 
 @given(st.text(max_size=400), st.text(max_size=60))
 def test_no_name_makes_it_fail(name: str, folder: str) -> None:
-    found = parse_name(name, folder=folder)
-    assert found.number is None or 0 <= found.number <= 9999
-    assert "\n" not in found.series and "\x00" not in found.series
+    result = parse_name(name, folder=folder)
+    assert result.number is None or 0 <= result.number <= 9999
+    assert "\n" not in result.series and "\x00" not in result.series
 
 
 @given(st.text(alphabet="[](){}- .0123456789sSeEpPvx第話期", max_size=300))
@@ -175,8 +175,8 @@ def test_no_mixture_of_its_own_marks_makes_it_fail(name: str) -> None:
 
 @given(st.integers(1, 20), st.integers(0, 999))
 def test_a_number_written_in_is_a_number_read_out(season: int, number: int) -> None:
-    found = parse_name(f"Show.S{season:02d}E{number:02d}.1080p.mkv")
-    assert (found.series, found.season, found.number) == ("Show", season, number)
+    result = parse_name(f"Show.S{season:02d}E{number:02d}.1080p.mkv")
+    assert (result.series, result.season, result.number) == ("Show", season, number)
 
 
 @pytest.mark.parametrize("number", ["1950", "2099", "480", "540", "576", "720", "1080", "2160"])

@@ -37,13 +37,13 @@ def _by_the_book(descriptors: U8, quality: F32, threshold: float, pinned: NDArra
     """The rule row by row, with the full table of cosines."""
     cosine = _cosines(descriptors)
     kept_of = np.arange(len(descriptors))
-    kept: list[int] = []
+    remaining: list[int] = []
     for row in ranked(quality, pinned):
-        near = [other for other in kept if cosine[row, other] >= threshold]
-        if near and not pinned[row]:
-            kept_of[row] = max(near, key=lambda other: cosine[row, other])
+        neighbours = [other for other in remaining if cosine[row, other] >= threshold]
+        if neighbours and not pinned[row]:
+            kept_of[row] = max(neighbours, key=lambda other: cosine[row, other])
         else:
-            kept.append(int(row))
+            remaining.append(int(row))
     return kept_of
 
 
@@ -58,20 +58,20 @@ def test_the_invariants_hold_for_any_set(case: tuple[int, int, float, bool]) -> 
     quality = rng.integers(0, 40, count).astype(np.float32)
     pinned = (rng.random(count) < 0.1) & with_pins
     groups = find_groups(descriptors, quality, threshold, pinned=pinned)
-    cosine, kept = _cosines(descriptors), groups.is_representative
+    cosine, remaining = _cosines(descriptors), groups.is_representative
     rows = np.arange(count)
 
-    assert kept[pinned].all()
-    assert kept[groups.representative].all(), "a dropped frame belongs to a kept one, never to another dropped one"
+    assert remaining[pinned].all()
+    assert remaining[groups.representative].all(), "a dropped frame belongs to a kept one, never to another dropped one"
     assert (cosine[rows, groups.representative] >= threshold - 1e-6).all()
-    assert np.allclose(groups.distance, np.where(kept, 0.0, 1 - cosine[rows, groups.representative]), atol=1e-5)
+    assert np.allclose(groups.distance, np.where(remaining, 0.0, 1 - cosine[rows, groups.representative]), atol=1e-5)
     order = np.empty(count, dtype=np.int64)
     order[ranked(quality, pinned)] = rows
     assert (order[groups.representative] <= order).all(), "the kept copy is the better one"
-    free = np.flatnonzero(kept & ~pinned)
-    apart = cosine[np.ix_(free, free)].copy()
-    np.fill_diagonal(apart, -1.0)
-    assert (apart < threshold + 1e-6).all()
+    free = np.flatnonzero(remaining & ~pinned)
+    separate = cosine[np.ix_(free, free)].copy()
+    np.fill_diagonal(separate, -1.0)
+    assert (separate < threshold + 1e-6).all()
 
 
 @given(SETS)
@@ -107,14 +107,14 @@ def test_the_order_of_the_rows_does_not_matter(seed: int, count: int) -> None:
 def test_blocks_and_cells_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     descriptors = _descriptors(3, 12_000, per_shot=8, size=64)
     quality = np.random.default_rng(3).random(12_000).astype(np.float32)
-    whole = find_groups(descriptors, quality, 0.94)
-    assert 0.1 < whole.is_representative.mean() < 0.9
+    complete = find_groups(descriptors, quality, 0.94)
+    assert 0.1 < complete.is_representative.mean() < 0.9
     monkeypatch.setattr(near_duplicates, "_BLOCK", 700)
     monkeypatch.setattr(near_duplicates, "_INNER", 130)
     monkeypatch.setattr("ingest.algorithms.near_index._CELLS_FROM", 10**9)
     parts = find_groups(descriptors, quality, 0.94)
-    assert np.array_equal(whole.representative, parts.representative)
-    assert np.array_equal(whole.distance, parts.distance)
+    assert np.array_equal(complete.representative, parts.representative)
+    assert np.array_equal(complete.distance, parts.distance)
 
 
 def test_cells_lose_no_pair() -> None:
@@ -125,20 +125,20 @@ def test_cells_lose_no_pair() -> None:
     cosine = (left / np.linalg.norm(left, axis=1, keepdims=True)) @ (
         right / np.linalg.norm(right, axis=1, keepdims=True)
     ).T
-    wanted = set(zip(*(part.tolist() for part in np.nonzero(cosine >= 0.9 + 1e-6)), strict=True))
+    expected = set(zip(*(part.tolist() for part in np.nonzero(cosine >= 0.9 + 1e-6)), strict=True))
     allowed = set(zip(*(part.tolist() for part in np.nonzero(cosine >= 0.9 - 1e-6)), strict=True))
-    assert len(wanted) > 500
-    found = set(zip(rows.tolist(), ids.tolist(), strict=True))
-    assert wanted <= found <= allowed
+    assert len(expected) > 500
+    collected = set(zip(rows.tolist(), ids.tolist(), strict=True))
+    assert expected <= collected <= allowed
 
 
 def test_a_new_episode_finds_its_copies_among_the_kept_frames_of_earlier_ones() -> None:
-    kept = _descriptors(5, 300, per_shot=1)
+    kept_descriptors = _descriptors(5, 300, per_shot=1)
     fresh = _descriptors(6, 50, per_shot=1)
-    found, distance = nearest_of(np.concatenate([kept[40:60], fresh]), kept, 0.95)
-    assert np.array_equal(found[:20], np.arange(40, 60))
+    result, distance = nearest_of(np.concatenate([kept_descriptors[40:60], fresh]), kept_descriptors, 0.95)
+    assert np.array_equal(result[:20], np.arange(40, 60))
     assert (distance[:20] < 1e-5).all()
-    assert (found[20:] == -1).all()
+    assert (result[20:] == -1).all()
     assert np.isinf(distance[20:]).all()
 
 

@@ -16,13 +16,13 @@ SECOND_SHOWING_S = 49.7  # the cut of 6.2 s to 22.7 s begins again
 
 def test_a_cut_that_is_shown_twice_is_kept_once_and_each_other_shot_keeps_a_frame(test_data: Path) -> None:
     film = test_data / "video" / "real_cuts_ep01.mp4"
-    taken: list[Extracted] = [one for one in extract(film, ExtractParams()) if not one.reason]
-    quality = np.asarray([overall(one.measures) for one in taken], dtype=np.float32)
+    taken: list[Extracted] = [item for item in extract(film, ExtractParams()) if not item.reason]
+    quality = np.asarray([overall(item.measures) for item in taken], dtype=np.float32)
     best_first = preference(quality, np.full(len(taken), 720.0, np.float32), worked_on=np.zeros(len(taken), bool))
-    groups = find_groups(np.stack([one.descriptor for one in taken]), best_first)
-    again = np.asarray([one.time_s >= SECOND_SHOWING_S for one in taken])
+    groups = find_groups(np.stack([item.descriptor for item in taken]), best_first)
+    again = np.asarray([item.time_s >= SECOND_SHOWING_S for item in taken])
     assert again.sum() >= 5
     assert (again & groups.is_representative).sum() <= 0.1 * again.sum()
     assert groups.is_representative.mean() <= 0.4
-    shots = np.asarray([one.shot for one in taken])
+    shots = np.asarray([item.shot for item in taken])
     assert set(shots[~again].tolist()) <= set(shots[groups.is_representative].tolist())

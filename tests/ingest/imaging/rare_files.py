@@ -37,11 +37,11 @@ def tiff(
 ) -> bytes:  # fmt: skip
     """One page of [h, w, channels]; `extra` whole numbers by tag, `claim` another (width, height) than it has."""
     height, width, count = samples.shape
-    planes = [samples] if planar == 1 else [samples[..., at : at + 1] for at in range(count)]
+    planes = [samples] if planar == 1 else [samples[..., index : index + 1] for index in range(count)]
     parts = [_bytes(part, order) for plane in planes for part in (_tiles(plane, tile) if tile else [plane])]
     if deflate:
         parts = [zlib.compress(part) for part in parts]
-    places = [8 + sum(map(len, parts[:at])) for at in range(len(parts))]
+    places = [8 + sum(map(len, parts[:index])) for index in range(len(parts))]
     kind = {"u": 1, "i": 2, "f": 3}[samples.dtype.kind]
     across, down = claim or (width, height)
     tags: dict[int, tuple[str, list[int]]] = {
@@ -72,16 +72,16 @@ def _bytes(values: NDArray[Any], order: str) -> bytes:
 
 def _with_tags(body: bytes, tags: dict[int, tuple[str, list[int]]], order: str) -> bytes:
     body += b"\0" * (len(body) % 2)
-    at = 8 + len(body)
+    position = 8 + len(body)
     rows, beyond = struct.pack(f"{order}H", len(tags)), b""
     for tag, (form, values) in sorted(tags.items()):
         packed = struct.pack(order + form * len(values), *values)
         if len(packed) > 4:
-            place = at + 2 + 12 * len(tags) + 4 + len(beyond)
+            place = position + 2 + 12 * len(tags) + 4 + len(beyond)
             beyond += packed + b"\0" * (len(packed) % 2)
             packed = struct.pack(f"{order}I", place)
         rows += struct.pack(f"{order}HHI", tag, 3 if form == "H" else 4, len(values)) + packed.ljust(4, b"\0")
-    head = (b"II*\0" if order == "<" else b"MM\0*") + struct.pack(f"{order}I", at)
+    head = (b"II*\0" if order == "<" else b"MM\0*") + struct.pack(f"{order}I", position)
     return head + body + rows + b"\0" * 4 + beyond
 
 
@@ -108,8 +108,8 @@ def masked(rgb: NDArray[np.uint8], masks: tuple[int, ...], bits: int) -> bytes:
     numbers = np.zeros(rgb.shape[:2], np.uint64)
     for channel, mask in enumerate(masks[:3]):
         shift = (mask & -mask).bit_length() - 1
-        most = mask >> shift
-        numbers |= (np.rint(rgb[..., channel] / 255 * most).astype(np.uint64)) << np.uint64(shift)
+        maximum = mask >> shift
+        numbers |= (np.rint(rgb[..., channel] / 255 * maximum).astype(np.uint64)) << np.uint64(shift)
     return numbers[::-1].astype("<u2" if bits == 16 else "<u4").tobytes()
 
 
@@ -117,7 +117,7 @@ def indexed(rgb: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], bytes, NDArray[n
     """Places in a palette of 16 [h, w], the palette as B, G, R, 0, and the colours that come out [h, w, 3]."""
     image = Image.fromarray(rgb).quantize(16)
     palette = bytes(image.getpalette() or [])[:48].ljust(48, b"\0")
-    rows = b"".join(bytes(reversed(palette[at : at + 3])) + b"\0" for at in range(0, 48, 3))
+    rows = b"".join(bytes(reversed(palette[index : index + 3])) + b"\0" for index in range(0, 48, 3))
     return np.asarray(image), rows, np.asarray(image.convert("RGB"))
 
 
@@ -125,12 +125,12 @@ def run_lengths(index: NDArray[np.uint8], bits: int) -> bytes:
     """RLE8 or RLE4 of a BMP: runs of one colour."""
     out = b""
     for row in index[::-1].tolist():
-        at = 0
-        while at < len(row):
+        place = 0
+        while place < len(row):
             count = 1
-            while at + count < len(row) and count < 255 and row[at + count] == row[at]:
+            while place + count < len(row) and count < 255 and row[place + count] == row[place]:
                 count += 1
-            out += bytes([count, row[at] if bits == 8 else row[at] << 4 | row[at]])
-            at += count
+            out += bytes([count, row[place] if bits == 8 else row[place] << 4 | row[place]])
+            place += count
         out += b"\0\0"
     return out + b"\0\1"

@@ -132,18 +132,18 @@ def test_a_damaged_member_does_not_spoil_the_others(tmp_path: Path) -> None:
     raw = bytearray(path.read_bytes())
     raw[100] ^= 0xFF
     path.write_bytes(raw)
-    found = list(read_all(path, name="a.zip"))
-    assert isinstance(found[0], Refused)
-    assert "CRC" in found[0].reason
-    assert not isinstance(found[1], Refused)
-    assert found[1][1] == b"good"
+    result = list(read_all(path, name="a.zip"))
+    assert isinstance(result[0], Refused)
+    assert "CRC" in result[0].reason
+    assert not isinstance(result[1], Refused)
+    assert result[1][1] == b"good"
 
 
 def test_an_encrypted_member_says_so(tmp_path: Path) -> None:
     path = packed(tmp_path / "a.zip", [("a.png", b"secret")])
     raw = bytearray(path.read_bytes())
-    for mark, at in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
-        raw[raw.find(mark) + at] |= 1
+    for cursor, place in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
+        raw[raw.find(cursor) + place] |= 1
     path.write_bytes(raw)
     with ZipReader(path, name="a.zip") as reader:
         assert "password" in reasons(reader)["a.png"]
@@ -182,9 +182,9 @@ def test_what_operating_systems_leave_is_told_apart(tmp_path: Path) -> None:
 
 def test_read_all_tells_what_is_no_picture(tmp_path: Path) -> None:
     path = packed(tmp_path / "a.zip", [("a.PNG", b"x"), ("notes.doc", b"x")])
-    found = list(read_all(path, name="a.zip", endings=frozenset({"png"})))
-    assert not isinstance(found[0], Refused)
-    assert found[1] == Refused("notes.doc", "its name is not that of a picture")
+    result = list(read_all(path, name="a.zip", endings=frozenset({"png"})))
+    assert not isinstance(result[0], Refused)
+    assert result[1] == Refused("notes.doc", "its name is not that of a picture")
 
 
 @pytest.mark.parametrize("data", [b"", b"hello", b"PK\x03\x04" + b"x" * 100, b"PK\x05\x06" + b"\xff" * 18])
@@ -217,13 +217,13 @@ def test_flipped_bytes_never_break_the_reader(
 ) -> None:
     path = packed(tmp_path_factory.mktemp("z") / "a.zip", [("a.png", b"hello" * 9), ("b/c.png", b"other" * 9)])
     raw = bytearray(path.read_bytes())
-    for at, value in flips:
-        raw[at % len(raw)] = value
+    for place, value in flips:
+        raw[place % len(raw)] = value
     path.write_bytes(raw)
     try:
-        for found in read_all(path, name="a.zip", limits=Limits(member_bytes_max=10_000)):
-            if not isinstance(found, Refused):
-                assert ".." not in found[0].name.split("/")
-                assert len(found[1]) <= 10_000
+        for result in read_all(path, name="a.zip", limits=Limits(member_bytes_max=10_000)):
+            if not isinstance(result, Refused):
+                assert ".." not in result[0].name.split("/")
+                assert len(result[1]) <= 10_000
     except BadArchive as refused:
         assert "a.zip" in str(refused)

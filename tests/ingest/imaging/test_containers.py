@@ -44,7 +44,7 @@ def ts(tmp_path_factory: pytest.TempPathFactory) -> bytes:
 
 
 def packets(stream: bytes) -> list[bytes]:
-    return [stream[at : at + 188] for at in range(0, len(stream), 188)]
+    return [stream[index : index + 188] for index in range(0, len(stream), 188)]
 
 
 def decoded(path: Path) -> tuple[int, list[str]]:
@@ -69,21 +69,21 @@ def test_a_recording_is_read_wherever_it_was_cut_and_whatever_its_packets_carry(
 
 @pytest.mark.parametrize(("form", "name"), [("matroska", "a.mkv"), ("mpeg", "a.mpg")])
 def test_junk_before_the_header_is_passed_over(tmp_path: Path, form: str, name: str) -> None:
-    whole = muxed(tmp_path / name, form)
+    complete = muxed(tmp_path / name, form)
     junk = tmp_path / f"junk-{name}"
     before = b"\x00\x17not a header\xff" * 9
-    junk.write_bytes(before + whole.read_bytes())
+    junk.write_bytes(before + complete.read_bytes())
     assert container_of(junk).skip == len(before)
-    assert decoded(junk)[0] == decoded(whole)[0] == FRAMES
+    assert decoded(junk)[0] == decoded(complete)[0] == FRAMES
     timed, _ = seek_frame(junk, 0.5)
     assert abs(timed.time_s - 0.5) < 0.05, "times of the film, not of the junk"
 
 
 def test_an_mp4_that_begins_with_another_box_is_read(tmp_path: Path) -> None:
-    whole = muxed(tmp_path / "a.mp4", "mp4", movflags="+frag_keyframe+empty_moov+default_base_moof")
+    complete = muxed(tmp_path / "a.mp4", "mp4", movflags="+frag_keyframe+empty_moov+default_base_moof")
     moved = tmp_path / "b.mp4"
     for box in (b"styp", b"pdin", b"uuid", b"emsg"):
-        moved.write_bytes((24).to_bytes(4, "big") + box + bytes(16) + whole.read_bytes())
+        moved.write_bytes((24).to_bytes(4, "big") + box + bytes(16) + complete.read_bytes())
         assert container_of(moved) == Container("mov,mp4,m4a,3gp,3g2,mj2")
         assert decoded(moved)[0] == FRAMES, box
 
@@ -125,9 +125,9 @@ def test_times_count_from_the_first_frame_and_nothing_is_called_missing(tmp_path
 
 
 def test_a_film_that_breaks_off_is_still_told(tmp_path: Path) -> None:
-    whole = film(tmp_path / "a.mkv", seconds=8).read_bytes()
+    complete = film(tmp_path / "a.mkv", seconds=8).read_bytes()
     path = tmp_path / "half.mkv"
-    path.write_bytes(whole[: len(whole) // 2])
+    path.write_bytes(complete[: len(complete) // 2])
     assert any("missing" in words for words in decoded(path)[1])
 
 

@@ -29,8 +29,8 @@ def chunk(kind: bytes, body: bytes, *, wrong: bool = False) -> bytes:
 
 def with_chunk(piece: bytes, *, at_end: bool = False) -> bytes:
     data = packed("PNG")
-    at = len(data) - 12 if at_end else 33
-    return data[:at] + piece + data[at:]
+    place = len(data) - 12 if at_end else 33
+    return data[:place] + piece + data[place:]
 
 
 BESIDE = {
@@ -49,8 +49,8 @@ BESIDE = {
 @pytest.mark.parametrize("what", BESIDE)
 def test_no_chunk_beside_the_pixels_refuses_a_png(what: str, tmp_path: Any, *, at_end: bool) -> None:
     data = with_chunk(BESIDE[what], at_end=at_end)
-    found = read_picture(data, name="a.png")
-    assert np.array_equal(found.rgb, RGB)
+    picture = read_picture(data, name="a.png")
+    assert np.array_equal(picture.rgb, RGB)
     (tmp_path / "a.png").write_bytes(data)
     check_picture(tmp_path / "a.png", name="a.png")
 
@@ -58,27 +58,27 @@ def test_no_chunk_beside_the_pixels_refuses_a_png(what: str, tmp_path: Any, *, a
 def test_a_picture_that_other_readers_refuse_is_not_called_plain() -> None:
     assert read_picture(packed("PNG"), name="a.png").reads_as_is
     data = with_chunk(BESIDE["a text of 3 MB packed to 3 kB"])
-    found = read_picture(data, name="a.png")
-    assert not found.reads_as_is
-    assert any("ignored" in note for note in found.notes)
+    picture = read_picture(data, name="a.png")
+    assert not picture.reads_as_is
+    assert any("ignored" in note for note in picture.notes)
 
 
 def test_a_small_text_costs_nothing() -> None:
     info = PngImagePlugin.PngInfo()
     info.add_text("parameters", "1girl", zip=True)
-    found = read_picture(packed("PNG", pnginfo=info), name="a.png")
-    assert found.reads_as_is
-    assert not found.notes
+    picture = read_picture(packed("PNG", pnginfo=info), name="a.png")
+    assert picture.reads_as_is
+    assert not picture.notes
 
 
 @pytest.mark.parametrize("junk", [b"\n", b"\0" * 7, b"\r\n--x\r\n"])
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "GIF"])
 def test_bytes_before_a_picture_are_passed_over_and_told(junk: bytes, kind: str, tmp_path: Any) -> None:
     data = packed(kind)
-    found = read_picture(junk + data, name="a")
-    assert np.array_equal(found.rgb, read_picture(data, name="a").rgb)
-    assert any(f"{len(junk)} byte" in note for note in found.notes)
-    assert not found.reads_as_is
+    picture = read_picture(junk + data, name="a")
+    assert np.array_equal(picture.rgb, read_picture(data, name="a").rgb)
+    assert any(f"{len(junk)} byte" in note for note in picture.notes)
+    assert not picture.reads_as_is
     (tmp_path / "a.png").write_bytes(junk + data)
     check_picture(tmp_path / "a.png", name="a.png")
 
@@ -102,23 +102,23 @@ def test_a_damaged_picture_is_refused_unless_asked_for_and_the_refusal_says_so()
 @pytest.mark.parametrize("share", [0.5, 0.7, 0.95])
 def test_of_a_cut_off_picture_the_rows_that_are_there_are_used(kind: str, share: float) -> None:
     noise = np.random.default_rng(3).integers(0, 255, (240, 320, 3)).astype(np.uint8)
-    whole = packed(kind, noise, **({"quality": 90} if kind == "JPEG" else {}))
-    found = read_picture(cut(whole, share), name="a", use_damaged=True)
-    assert found.damaged
-    assert not found.reads_as_is
-    assert share - 0.12 < found.height / 240 < share + 0.06
-    assert found.width == 320
-    sound = read_picture(whole, name="a").rgb[: found.height]
-    assert np.array_equal(found.rgb[:-1], sound[:-1])  # colours of a JPEG's last row reach into the missing ones
-    assert any("rows are missing" in note for note in found.notes)
+    complete = packed(kind, noise, **({"quality": 90} if kind == "JPEG" else {}))
+    picture = read_picture(cut(complete, share), name="a", use_damaged=True)
+    assert picture.damaged
+    assert not picture.reads_as_is
+    assert share - 0.12 < picture.height / 240 < share + 0.06
+    assert picture.width == 320
+    sound = read_picture(complete, name="a").rgb[: picture.height]
+    assert np.array_equal(picture.rgb[:-1], sound[:-1])  # colours of a JPEG's last row reach into the missing ones
+    assert any("rows are missing" in note for note in picture.notes)
 
 
 def test_a_progressive_jpeg_keeps_all_its_rows() -> None:
-    whole = packed("JPEG", progressive=True, quality=90)
-    found = read_picture(cut(whole, 0.8), name="a", use_damaged=True)
-    assert found.height == 240
-    assert np.abs(found.rgb.astype(int) - RGB).mean() < 25
-    assert any("damaged" in note for note in found.notes)
+    complete = packed("JPEG", progressive=True, quality=90)
+    picture = read_picture(cut(complete, 0.8), name="a", use_damaged=True)
+    assert picture.height == 240
+    assert np.abs(picture.rgb.astype(int) - RGB).mean() < 25
+    assert any("damaged" in note for note in picture.notes)
 
 
 def test_a_wrong_checksum_of_a_header_is_damage() -> None:
@@ -126,9 +126,9 @@ def test_a_wrong_checksum_of_a_header_is_damage() -> None:
     data[29:33] = b"\0\0\0\0"
     with pytest.raises(UnreadablePicture, match="damaged"):
         read_picture(bytes(data), name="a.png")
-    found = read_picture(bytes(data), name="a.png", use_damaged=True)
-    assert np.array_equal(found.rgb, RGB)
-    assert found.damaged
+    picture = read_picture(bytes(data), name="a.png", use_damaged=True)
+    assert np.array_equal(picture.rgb, RGB)
+    assert picture.damaged
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG"])
@@ -159,9 +159,9 @@ BLACK, WHITE = np.zeros_like(RGB), np.full_like(RGB, 255)
     [("GIF", {}), ("WEBP", {"lossless": True}), ("PNG", {}), ("AVIF", {"quality": 95}), ("TIFF", {})],
 )
 def test_the_first_picture_that_shows_something_is_used(kind: str, options: dict[str, Any]) -> None:
-    found = read_picture(moving(BLACK, WHITE, RGB, RGB[::-1].copy(), kind=kind, **options), name="a")
-    assert np.abs(found.rgb.astype(int) - RGB).mean() < 12
-    assert any("picture 3 is used" in note for note in found.notes)
+    picture = read_picture(moving(BLACK, WHITE, RGB, RGB[::-1].copy(), kind=kind, **options), name="a")
+    assert np.abs(picture.rgb.astype(int) - RGB).mean() < 12
+    assert any("picture 3 is used" in note for note in picture.notes)
     first = read_picture(moving(RGB, BLACK, RGB[::-1].copy(), kind=kind, **options), name="a")
     assert np.abs(first.rgb.astype(int) - RGB).mean() < 12
     nothing = read_picture(moving(BLACK, BLACK + 3, WHITE, kind=kind, **options), name="a")
@@ -171,14 +171,14 @@ def test_the_first_picture_that_shows_something_is_used(kind: str, options: dict
 
 @pytest.mark.parametrize(("kind", "options"), [("GIF", {}), ("WEBP", {"lossless": True}), ("PNG", {}), ("TIFF", {})])
 def test_each_picture_that_shows_something_can_be_had(kind: str, options: dict[str, Any]) -> None:
-    given = (BLACK, RGB, RGB[::-1].copy(), RGB[:, ::-1].copy())
-    found = list(read_every_picture(moving(*given, kind=kind, **options), name="a", pictures_max=10))
-    assert [picture.page for picture in found] == [2, 3, 4]
-    for picture, rgb in zip(found, given[1:], strict=True):
+    values = (BLACK, RGB, RGB[::-1].copy(), RGB[:, ::-1].copy())
+    result = list(read_every_picture(moving(*values, kind=kind, **options), name="a", pictures_max=10))
+    assert [picture.page for picture in result] == [2, 3, 4]
+    for picture, rgb in zip(result, values[1:], strict=True):
         assert np.abs(picture.rgb.astype(int) - rgb).mean() < 12
     got = []
     with pytest.raises(UnreadablePicture, match="more than 2 pictures"):
-        for picture in read_every_picture(moving(*given, kind=kind, **options), name="a", pictures_max=2):
+        for picture in read_every_picture(moving(*values, kind=kind, **options), name="a", pictures_max=2):
             got.append(picture)
     assert len(got) == 2
     single = list(read_every_picture(packed("PNG"), name="a", pictures_max=10))
@@ -197,8 +197,8 @@ def test_a_bomb_behind_a_small_first_page_is_refused() -> None:
 
 def test_an_mpo_shows_its_first_picture_and_stays_a_jpeg() -> None:
     data = moving(RGB, RGB[::-1].copy(), kind="MPO", quality=95)
-    found = read_picture(data, name="a.mpo")
-    assert (found.format, found.reads_as_is) == ("MPO", True)
-    assert np.abs(found.rgb.astype(int) - RGB).mean() < 6
+    decoded = read_picture(data, name="a.mpo")
+    assert (decoded.format, decoded.reads_as_is) == ("MPO", True)
+    assert np.abs(decoded.rgb.astype(int) - RGB).mean() < 6
     both = list(read_every_picture(data, name="a.mpo", pictures_max=10))
     assert [picture.page for picture in both] == [1, 2]

@@ -48,12 +48,12 @@ def png_header_only(width: int, height: int) -> bytes:
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "GIF", "BMP", "AVIF", "TIFF"])
 def test_each_format_comes_out_as_the_same_colours(kind: str) -> None:
     options = {} if kind in ("PNG", "GIF", "BMP", "TIFF") else {"quality": 95}
-    found = read_picture(encoded(drawing(), kind, **options), name=f"a.{kind.lower()}")
-    assert found.rgb.dtype == np.uint8
-    assert found.rgb.shape == (40, 60, 3)
-    assert found.format == kind
-    near = np.abs(found.rgb[5, 5].astype(int) - (220, 30, 30)).max()
-    assert near <= 12
+    picture = read_picture(encoded(drawing(), kind, **options), name=f"a.{kind.lower()}")
+    assert picture.rgb.dtype == np.uint8
+    assert picture.rgb.shape == (40, 60, 3)
+    assert picture.format == kind
+    neighbours = np.abs(picture.rgb[5, 5].astype(int) - (220, 30, 30)).max()
+    assert neighbours <= 12
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
@@ -62,29 +62,29 @@ def test_a_turned_photo_stands_upright(orientation: int, kind: str) -> None:
     exif = Image.Exif()
     exif[0x0112] = orientation
     data = encoded(drawing(), kind, exif=exif, **({"quality": 95} if kind != "PNG" and kind != "TIFF" else {}))
-    found = read_picture(data, name="turned")
+    picture = read_picture(data, name="turned")
     with Image.open(io.BytesIO(data)) as image:
         expected = np.asarray(ImageOps.exif_transpose(image).convert("RGB"))
-    assert found.rgb.shape == expected.shape
-    assert found.rgb.shape == ((40, 60, 3) if orientation < 5 else (60, 40, 3))
-    assert np.array_equal(found.rgb, expected)
+    assert picture.rgb.shape == expected.shape
+    assert picture.rgb.shape == ((40, 60, 3) if orientation < 5 else (60, 40, 3))
+    assert np.array_equal(picture.rgb, expected)
 
 
 def test_white_lines_on_nothing_get_a_dark_background() -> None:
     image = Image.new("RGBA", (80, 80), (0, 0, 0, 0))
     ImageDraw.Draw(image).line((5, 5, 75, 75), fill=(255, 255, 255, 255), width=3)
-    found = read_picture(encoded(image, "PNG"), name="lines.png")
-    assert found.background == 0
-    assert found.rgb[40, 40].tolist() == [255, 255, 255]
-    assert found.rgb[5, 70].tolist() == [0, 0, 0]
+    picture = read_picture(encoded(image, "PNG"), name="lines.png")
+    assert picture.background == 0
+    assert picture.rgb[40, 40].tolist() == [255, 255, 255]
+    assert picture.rgb[5, 70].tolist() == [0, 0, 0]
 
 
 def test_dark_lines_and_usual_figures_get_white() -> None:
     image = Image.new("RGBA", (80, 80), (0, 0, 0, 0))
     ImageDraw.Draw(image).ellipse((10, 10, 70, 70), fill=(250, 240, 235, 255), outline=(20, 20, 20, 255), width=3)
-    found = read_picture(encoded(image, "WEBP", lossless=True), name="figure.webp")
-    assert found.background == 255
-    assert found.rgb[0, 0].tolist() == [255, 255, 255]
+    picture = read_picture(encoded(image, "WEBP", lossless=True), name="figure.webp")
+    assert picture.background == 255
+    assert picture.rgb[0, 0].tolist() == [255, 255, 255]
 
 
 def test_black_and_white_lines_together_get_grey() -> None:
@@ -92,14 +92,14 @@ def test_black_and_white_lines_together_get_grey() -> None:
     pen = ImageDraw.Draw(image)
     pen.line((5, 20, 75, 20), fill=(255, 255, 255, 255), width=3)
     pen.line((5, 60, 75, 60), fill=(0, 0, 0, 255), width=3)
-    found = read_picture(encoded(image, "PNG"), name="both.png")
-    assert found.background == 128
+    picture = read_picture(encoded(image, "PNG"), name="both.png")
+    assert picture.background == 128
 
 
 def test_half_transparent_pixels_are_mixed() -> None:
     image = Image.new("RGBA", (20, 20), (0, 0, 0, 128))
-    found = read_picture(encoded(image, "PNG"), name="veil.png")
-    assert found.rgb[3, 3].tolist() == [127, 127, 127]
+    picture = read_picture(encoded(image, "PNG"), name="veil.png")
+    assert picture.rgb[3, 3].tolist() == [127, 127, 127]
 
 
 def test_palette_grey_and_colour_key_transparency_are_seen() -> None:
@@ -113,8 +113,8 @@ def test_palette_grey_and_colour_key_transparency_are_seen() -> None:
     assert read_picture(encoded(grey, "PNG", transparency=255), name="l.png").background == 255
     key = Image.new("RGB", (30, 30), (255, 0, 255))
     key.paste((0, 0, 0), (10, 10, 20, 20))
-    found = read_picture(encoded(key, "PNG", transparency=(255, 0, 255)), name="key.png")
-    assert found.rgb[0, 0].tolist() == [255, 255, 255]
+    picture = read_picture(encoded(key, "PNG", transparency=(255, 0, 255)), name="key.png")
+    assert picture.rgb[0, 0].tolist() == [255, 255, 255]
     assert read_picture(encoded(drawing(mode="LA"), "PNG"), name="la.png").rgb.shape == (40, 60, 3)
     assert read_picture(encoded(drawing(mode="1"), "PNG"), name="1.png").rgb.max() == 255
 
@@ -122,23 +122,23 @@ def test_palette_grey_and_colour_key_transparency_are_seen() -> None:
 def test_sixteen_bits_are_rounded_not_cut() -> None:
     ramp = np.linspace(0, 65535, 256).astype(np.uint16)[None, :].repeat(4, 0)
     for kind in ("PNG", "TIFF"):
-        found = read_picture(encoded(Image.fromarray(ramp), kind), name="deep")
-        assert found.rgb[0, :, 0].tolist() == list(range(256))
-        assert any("8 bits" in note for note in found.notes)
+        picture = read_picture(encoded(Image.fromarray(ramp), kind), name="deep")
+        assert picture.rgb[0, :, 0].tolist() == list(range(256))
+        assert any("8 bits" in note for note in picture.notes)
 
 
 def test_floating_point_tiff_is_read_as_zero_to_one() -> None:
     ramp = np.linspace(0, 1, 256).astype(np.float32)[None, :].repeat(4, 0)
     ramp[1, 3] = np.nan
-    found = read_picture(encoded(Image.fromarray(ramp), "TIFF"), name="float.tiff")
-    assert found.rgb[0, :, 0].tolist() == list(range(256))
+    picture = read_picture(encoded(Image.fromarray(ramp), "TIFF"), name="float.tiff")
+    assert picture.rgb[0, :, 0].tolist() == list(range(256))
 
 
 def test_ink_colours_become_screen_colours() -> None:
     for kind in ("JPEG", "TIFF"):
-        found = read_picture(encoded(drawing(mode="CMYK"), kind), name="ink")
-        assert found.mode == "CMYK"
-        assert np.abs(found.rgb[5, 5].astype(int) - (220, 30, 30)).max() <= 40
+        picture = read_picture(encoded(drawing(mode="CMYK"), kind), name="ink")
+        assert picture.mode == "CMYK"
+        assert np.abs(picture.rgb[5, 5].astype(int) - (220, 30, 30)).max() <= 40
 
 
 def test_a_colour_profile_is_turned_to_srgb() -> None:
@@ -147,14 +147,14 @@ def test_a_colour_profile_is_turned_to_srgb() -> None:
     to_lab = ImageCms.buildTransform(srgb, lab, "RGB", "LAB")
     image = ImageCms.applyTransform(drawing(), to_lab)
     data = encoded(image, "TIFF", icc_profile=ImageCms.ImageCmsProfile(lab).tobytes())
-    found = read_picture(data, name="lab.tiff")
-    assert np.abs(found.rgb[5, 5].astype(int) - (220, 30, 30)).max() <= 8
+    picture = read_picture(data, name="lab.tiff")
+    assert np.abs(picture.rgb[5, 5].astype(int) - (220, 30, 30)).max() <= 8
 
 
 def test_a_damaged_profile_is_said_and_ignored() -> None:
-    found = read_picture(encoded(drawing(), "PNG", icc_profile=b"no profile at all"), name="x.png")
-    assert any("profile" in note for note in found.notes)
-    assert found.rgb[5, 5].tolist() == [220, 30, 30]
+    picture = read_picture(encoded(drawing(), "PNG", icc_profile=b"no profile at all"), name="x.png")
+    assert any("profile" in note for note in picture.notes)
+    assert picture.rgb[5, 5].tolist() == [220, 30, 30]
 
 
 @pytest.mark.parametrize("kind", ["GIF", "WEBP", "PNG", "TIFF", "AVIF"])
@@ -162,9 +162,9 @@ def test_of_an_animation_the_first_picture_is_used(kind: str) -> None:
     later = Image.new("RGB", (60, 40), (0, 0, 0))
     options = {"quality": 95} if kind in ("WEBP", "AVIF") else {}
     data = encoded(drawing(), kind, save_all=True, append_images=[later, later], **options)
-    found = read_picture(data, name="moving")
-    assert np.abs(found.rgb[5, 5].astype(int) - (220, 30, 30)).max() <= 12
-    assert any("first" in note for note in found.notes)
+    picture = read_picture(data, name="moving")
+    assert np.abs(picture.rgb[5, 5].astype(int) - (220, 30, 30)).max() <= 12
+    assert any("first" in note for note in picture.notes)
 
 
 def blank_gif(side: int, frames: int) -> bytes:
@@ -235,9 +235,9 @@ def test_nothing_of_a_polyglot_but_its_pixels_comes_out() -> None:
     info = PngImagePlugin.PngInfo()
     info.add_text("Comment", "<script>alert(1)</script>")
     data = encoded(drawing(), "PNG", pnginfo=info) + b"<html><script>alert(2)</script>"
-    found = read_picture(data, name="poly.png")
-    assert found.rgb[5, 5].tolist() == [220, 30, 30]
-    assert not any("script" in note for note in found.notes)
+    picture = read_picture(data, name="poly.png")
+    assert picture.rgb[5, 5].tolist() == [220, 30, 30]
+    assert not any("script" in note for note in picture.notes)
 
 
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "TIFF", "BMP", "AVIF"])
@@ -286,9 +286,9 @@ def test_flipped_bytes_either_read_or_are_refused(data: st.DataObject) -> None:
     for _ in range(data.draw(st.integers(1, 6))):
         raw[data.draw(st.integers(0, len(raw) - 1))] = data.draw(st.integers(0, 255))
     try:
-        found = read_picture(bytes(raw), name="fuzz", limits=Limits(pixels_max=1_000_000))
+        picture = read_picture(bytes(raw), name="fuzz", limits=Limits(pixels_max=1_000_000))
     except UnreadablePicture as refused:
         assert "fuzz" in str(refused)
     else:
-        assert found.rgb.ndim == 3
-        assert found.rgb.dtype == np.uint8
+        assert picture.rgb.ndim == 3
+        assert picture.rgb.dtype == np.uint8

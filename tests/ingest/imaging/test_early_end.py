@@ -33,8 +33,8 @@ def jpeg(rgb: np.ndarray, **options: object) -> bytes:
 def saying(data: bytes, width: int, height: int) -> bytes:
     """The same file whose header tells other sides."""
     for marker in (b"\xff\xc0\x00\x11\x08", b"\xff\xc2\x00\x11\x08"):
-        if (at := data.find(marker)) >= 0:
-            return data[: at + 5] + struct.pack(">HH", height, width) + data[at + 9 :]
+        if (place := data.find(marker)) >= 0:
+            return data[: place + 5] + struct.pack(">HH", height, width) + data[place + 9 :]
     raise AssertionError
 
 
@@ -69,9 +69,9 @@ def test_a_whole_picture_is_kept_with_and_without_a_plain_border(options: dict[s
 
 
 def test_a_picture_of_one_colour_and_other_formats_are_whole(tmp_path: Path) -> None:
-    plain = np.full((2_000, 3_000, 3), 200, np.uint8)
-    data = jpeg(plain, quality=1, optimize=True, progressive=True)
+    flat = np.full((2_000, 3_000, 3), 200, np.uint8)
+    data = jpeg(flat, quality=1, optimize=True, progressive=True)
     assert max_pixel_share(data, 6_000_000) >= 1
-    assert not ends_early(data, plain)
+    assert not ends_early(data, flat)
     assert max_pixel_share(b"\x89PNG...", 10**8) == 1.0
     assert read_picture(data, name="plain.jpg").height == 2_000

@@ -87,16 +87,16 @@ def test_pictures_at_many_times_are_those_of_each_time_alone(
     real = seeking.open_video
     monkeypatch.setattr(seeking, "open_video", lambda path, **more: (opened.append(path), real(path, **more))[1])
     together = list(decode_pictures(path, [FrameRequest(time_s) for time_s in times]))
-    assert all(np.array_equal(one, other) for one, other in zip(alone, together, strict=True))
+    assert all(np.array_equal(item, other) for item, other in zip(alone, together, strict=True))
     assert len(opened) == 4  # the first five, the far one, the next two, the last one
 
 
 def test_pictures_of_a_film_that_breaks_off_are_those_before_the_break(tmp_path: Path) -> None:
     path = write_film(tmp_path / "film.mkv", [scene(i // 3) for i in range(120)], options={"g": "30"})
-    whole = decode_picture(path, FrameRequest(0.5))
+    complete = decode_picture(path, FrameRequest(0.5))
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
     pictures = decode_pictures(path, [FrameRequest(0.5), FrameRequest(1.0)])
-    assert np.array_equal(next(pictures), whole)
+    assert np.array_equal(next(pictures), complete)
 
 
 def test_intervals_and_key_frames_take_what_they_say(tmp_path: Path) -> None:
@@ -112,10 +112,10 @@ def test_intervals_and_key_frames_take_what_they_say(tmp_path: Path) -> None:
 def test_bars_are_trimmed_and_the_picture_is_found_again_without_them(tmp_path: Path) -> None:
     pictures = [cv2.copyMakeBorder(scene(i // 6, height=140), 20, 20, 0, 0, cv2.BORDER_CONSTANT) for i in range(24)]
     path = write_film(tmp_path / "film.mkv", pictures)
-    found, summary = taken(path, trim_bars=True)
+    result, summary = taken(path, trim_bars=True)
     assert summary.box == (0, 20, 320, 160)
-    assert {p.image.shape for p in found if p.image is not None} == {(140, 320, 3)}
-    assert np.array_equal(decode_picture(path, FrameRequest(found[0].time_s, box=(0, 20, 320, 160))), found[0].image)
+    assert {p.image.shape for p in result if p.image is not None} == {(140, 320, 3)}
+    assert np.array_equal(decode_picture(path, FrameRequest(result[0].time_s, box=(0, 20, 320, 160))), result[0].image)
     assert taken(path)[1].box is None
 
 
@@ -164,9 +164,9 @@ def test_previews_and_placeholders_are_small() -> None:
 def test_the_drawn_and_the_real_cut_shown_twice_have_their_holds(test_data: Path) -> None:
     pictures, summary = taken(test_data / "video" / "real_cuts_ep01.mp4", full_pictures=False)
     assert summary.decoded == 1590
-    kept = [p for p in pictures if p.state == "kept"]
+    kept_pictures = [p for p in pictures if p.state == "kept"]
     # 18 frames a drawing: each of them once, as each is held; the pan, the grain and the zoom collapse.
-    assert 40 <= len(kept) <= 80
+    assert 40 <= len(kept_pictures) <= 80
     assert {"fade"} <= {p.reason for p in pictures}
-    held = {p.first_s for p in kept}
+    held = {p.first_s for p in kept_pictures}
     assert all(any(abs(start - (6.256 + i * 0.75075)) < 0.05 for start in held) for i in range(15))

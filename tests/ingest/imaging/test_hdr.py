@@ -84,17 +84,17 @@ def test_white_of_an_hdr_film_is_white_and_blacks_are_black(tmp_path: Path, tran
 
 
 def test_the_same_levels_without_the_mark_are_left_alone(tmp_path: Path) -> None:
-    (plain,), summary = taken(film(tmp_path / "sdr.mkv", ""))
+    (simple,), summary = taken(film(tmp_path / "sdr.mkv", ""))
     (mapped,), _ = taken(film(tmp_path / "hdr.mkv", "pq"))
     assert summary.hdr == ""
     assert not summary.warnings
-    assert bars(plain.image)[4] < 170 < bars(mapped.image)[4], "the curve alone makes the difference"
+    assert bars(simple.image)[4] < 170 < bars(mapped.image)[4], "the curve alone makes the difference"
 
 
 def test_hdr_is_left_as_coded_by_choice_and_the_film_says_so(tmp_path: Path) -> None:
     (coded,), summary = taken(film(tmp_path / "hdr.mkv", "pq"), tone_map=False)
-    (plain,), _ = taken(film(tmp_path / "sdr.mkv", ""))
-    assert np.abs(coded.image.astype(int) - plain.image.astype(int)).mean() < 1
+    (simple,), _ = taken(film(tmp_path / "sdr.mkv", ""))
+    assert np.abs(coded.image.astype(int) - simple.image.astype(int)).mean() < 1
     assert any("not tone-mapped" in words for words in summary.warnings)
 
 
@@ -108,13 +108,13 @@ def test_a_restored_picture_is_the_one_that_was_taken(tmp_path: Path, tone_map: 
 @pytest.mark.parametrize("transfer", ["pq", "hlg"])
 def test_preview_and_measures_are_of_the_mapped_picture(tmp_path: Path, transfer: str) -> None:
     path = film(tmp_path / "hdr.mkv", transfer)
-    (whole,), _ = taken(path)
+    (complete,), _ = taken(path)
     (thumb,), _ = taken(path, full_pictures=False)  # its preview comes from the small planes
-    assert np.abs(np.array(bars(whole.preview)) - np.array(bars(thumb.preview))).max() <= 8
+    assert np.abs(np.array(bars(complete.preview)) - np.array(bars(thumb.preview))).max() <= 8
     red = film(tmp_path / "red.mkv", transfer, red=True)
-    (whole,), _ = taken(red)
+    (complete,), _ = taken(red)
     (thumb,), _ = taken(red, full_pictures=False)
-    of_whole, of_thumb = (p.preview.reshape(-1, 3).mean(axis=0) for p in (whole, thumb))
+    of_whole, of_thumb = (p.preview.reshape(-1, 3).mean(axis=0) for p in (complete, thumb))
     assert of_whole[0] > 2 * of_whole[1], "red stays red"
     assert np.abs(of_whole - of_thumb).max() <= 8
 

@@ -73,29 +73,29 @@ GREYS = {
 
 @pytest.mark.parametrize("kind", TIFFS)
 def test_a_tiff_of_any_samples_comes_out_as_its_colours(kind: str) -> None:
-    found = read_picture(TIFFS[kind], name="a.tif")
-    assert found.rgb.shape == RGB.shape
-    assert np.array_equal(found.rgb, RGB)
+    picture = read_picture(TIFFS[kind], name="a.tif")
+    assert picture.rgb.shape == RGB.shape
+    assert np.array_equal(picture.rgb, RGB)
 
 
 @pytest.mark.parametrize("kind", GREYS)
 def test_a_grey_tiff_of_any_samples_comes_out_as_its_greys(kind: str) -> None:
-    found = read_picture(GREYS[kind], name="a.tif")
-    assert np.array_equal(found.rgb, np.repeat(RGB[..., :1], 3, axis=2))
+    picture = read_picture(GREYS[kind], name="a.tif")
+    assert np.array_equal(picture.rgb, np.repeat(RGB[..., :1], 3, axis=2))
 
 
 def test_a_jpeg_in_a_tiff_is_read() -> None:
-    found = read_picture(packed("TIFF", compression="jpeg", quality=98), name="a.tif")
-    assert np.abs(found.rgb.astype(int) - RGB).mean() < 6
+    picture = read_picture(packed("TIFF", compression="jpeg", quality=98), name="a.tif")
+    assert np.abs(picture.rgb.astype(int) - RGB).mean() < 6
 
 
 def test_floats_a_little_above_white_are_cut_and_do_not_darken_the_rest() -> None:
     bright = FLOAT.copy()
     bright[0, 0] = 1.4
-    found = read_picture(tiff(bright), name="a.tif")
-    assert np.array_equal(found.rgb[1:], RGB[1:])
-    assert found.rgb[0, 0].tolist() == [255, 255, 255]
-    assert any("brighter than white" in note for note in found.notes)
+    picture = read_picture(tiff(bright), name="a.tif")
+    assert np.array_equal(picture.rgb[1:], RGB[1:])
+    assert picture.rgb[0, 0].tolist() == [255, 255, 255]
+    assert any("brighter than white" in note for note in picture.notes)
 
 
 def png_grey16(values: Any, sbit: int = 0) -> bytes:
@@ -112,13 +112,13 @@ def png_grey16(values: Any, sbit: int = 0) -> bytes:
 def test_ten_bits_in_sixteen_are_brought_to_the_whole_range_where_the_file_says_so_else_told() -> None:
     low = np.rint(RGB[..., 0] / 255 * 1023).astype(np.uint16)
     low[0, 0] = 1023
-    told = read_picture(png_grey16(low, sbit=10), name="a.png")
-    assert np.abs(told.rgb[1:, :, 0].astype(int) - RGB[1:, :, 0]).max() <= 1
+    result = read_picture(png_grey16(low, sbit=10), name="a.png")
+    assert np.abs(result.rgb[1:, :, 0].astype(int) - RGB[1:, :, 0]).max() <= 1
     untold = read_picture(png_grey16(low), name="a.png")
     assert untold.rgb.max() == 4
     assert any("1,023 of 65,535" in note for note in untold.notes)
-    whole = read_picture(png_grey16(DEEP[..., 0], sbit=10), name="a.png")  # the usual use: bits at the upper end
-    assert np.array_equal(whole.rgb[..., 0], RGB[..., 0])
+    high_bits = read_picture(png_grey16(DEEP[..., 0], sbit=10), name="a.png")  # the usual use: bits at the upper end
+    assert np.array_equal(high_bits.rgb[..., 0], RGB[..., 0])
 
 
 INDEX, PALETTE, FEW = indexed(RGB)
@@ -141,31 +141,31 @@ BMPS = {
 @pytest.mark.parametrize("kind", BMPS)
 def test_a_bmp_of_any_layout_comes_out_as_its_colours(kind: str) -> None:
     data, expected, off = BMPS[kind]
-    found = read_picture(data, name="a.bmp")
-    assert found.rgb.shape == expected.shape
-    assert np.abs(found.rgb.astype(int) - expected).max() <= off
+    picture = read_picture(data, name="a.bmp")
+    assert picture.rgb.shape == expected.shape
+    assert np.abs(picture.rgb.astype(int) - expected).max() <= off
 
 
 def test_heic_is_read() -> None:
-    found = read_picture(HEIC, name="a.heic")
-    assert (found.format, found.rgb.shape) == ("HEIF", (48, 64, 3))
+    picture = read_picture(HEIC, name="a.heic")
+    assert (picture.format, picture.rgb.shape) == ("HEIF", (48, 64, 3))
     for (y, x), colour in (((4, 4), (220, 30, 30)), ((4, 59), (30, 180, 40)), ((43, 4), (40, 60, 210))):
-        assert np.abs(found.rgb[y, x].astype(int) - colour).max() <= 6
+        assert np.abs(picture.rgb[y, x].astype(int) - colour).max() <= 6
 
 
 def test_jpeg_xl_is_read_bare_and_in_its_container_at_any_depth() -> None:
     for values in (RGB, DEEP, FLOAT, with_alpha(RGB, 255)):
         for container in (False, True):
             data = imagecodecs.jpegxl_encode(values, lossless=True, usecontainer=container)
-            found = read_picture(data, name="a.jxl")
-            assert found.format == "JXL"
-            assert np.array_equal(found.rgb, RGB)
+            picture = read_picture(data, name="a.jxl")
+            assert picture.format == "JXL"
+            assert np.array_equal(picture.rgb, RGB)
     grey = read_picture(imagecodecs.jpegxl_encode(RGB[..., 0].copy(), lossless=True), name="a.jxl")
     assert np.array_equal(grey.rgb, np.repeat(RGB[..., :1], 3, axis=2))
     see_through = with_alpha(RGB, 255)
     see_through[:10, :, 3] = 0
-    found = read_picture(imagecodecs.jpegxl_encode(see_through, lossless=True), name="a.jxl")
-    assert found.background is not None
+    picture = read_picture(imagecodecs.jpegxl_encode(see_through, lossless=True), name="a.jxl")
+    assert picture.background is not None
 
 
 @pytest.mark.parametrize("size", [(8, 8), (40, 32), (33, 257), (640, 480), (1920, 1080), (5000, 7), (256, 256)])
@@ -219,12 +219,12 @@ def test_flipped_bytes_of_the_new_kinds_either_read_or_are_refused(data: st.Data
         raw[data.draw(st.integers(0, min(len(raw), 600) - 1))] = data.draw(st.integers(0, 255))
     damaged = data.draw(st.booleans())
     try:
-        found = read_picture(bytes(raw), name="fuzz", limits=Limits(pixels_max=1_000_000), use_damaged=damaged)
+        picture = read_picture(bytes(raw), name="fuzz", limits=Limits(pixels_max=1_000_000), use_damaged=damaged)
     except UnreadablePicture as refused:
         assert "fuzz" in str(refused)
     else:
-        assert found.rgb.dtype == np.uint8
-        assert found.rgb.ndim == 3
+        assert picture.rgb.dtype == np.uint8
+        assert picture.rgb.ndim == 3
 
 
 def test_every_ending_of_the_table_is_one_that_the_browser_sends_and_a_message_names() -> None:

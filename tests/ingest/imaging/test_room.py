@@ -45,12 +45,12 @@ def overlap(pixels: int, processes: int, seconds: float = 0.4) -> int:
     fork = multiprocessing.get_context("fork")
     line = fork.Queue()
     started = [fork.Process(target=hold, args=(pixels, seconds, line)) for _ in range(processes)]
-    for one in started:
-        one.start()
+    for item in started:
+        item.start()
     spans = [line.get(timeout=60) for _ in started]
-    for one in started:
-        one.join()
-    return max(sum(a <= at < b for a, b in spans) for at, _ in spans)
+    for item in started:
+        item.join()
+    return max(sum(a <= place < b for a, b in spans) for place, _ in spans)
 
 
 def test_three_processes_never_hold_more_than_the_budget_together(budget: None) -> None:
@@ -113,8 +113,8 @@ def test_the_largest_picture_is_decoded_in_the_memory_that_is_counted_for_it(tmp
             "peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
             f"before = peak()\nread_picture(Path({str(tmp_path / name)!r}), name='huge.png')\nprint(peak() - before)\n"
         )
-        told = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
-        assert int(told.stdout) * 1024 < 100_000_000 * room.BYTES_PER_PIXEL, name
+        result = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
+        assert int(result.stdout) * 1024 < 100_000_000 * room.BYTES_PER_PIXEL, name
 
 
 def test_numbers_wider_than_bytes_count_as_what_they_unpack_to() -> None:

@@ -84,8 +84,8 @@ def test_prose_is_a_caption_and_no_tag(text: str) -> None:
 
 
 def test_a_sentence_behind_tags_and_a_sentence_a_line_are_captions() -> None:
-    found = read("1girl, solo, smile, She looks out at the falling snow and waits.")
-    assert found == SideFacts(
+    parsed = read("1girl, solo, smile, She looks out at the falling snow and waits.")
+    assert parsed == SideFacts(
         general=("1girl", "solo", "smile"), captions=("She looks out at the falling snow and waits.",)
     )
     two = "The girl reads a book in the sun.\nA dog sleeps beside her on the grass."
@@ -95,11 +95,11 @@ def test_a_sentence_behind_tags_and_a_sentence_a_line_are_captions() -> None:
 
 
 def test_lines_with_heads_go_to_their_categories() -> None:
-    found = read(
+    parsed = read(
         "character: kuraue hinata, unknown, ood\ncopyright: yama no susume\nartist: someone\n"
         "general: angel wings, smile\nrating: safe\nscore: 12\n"
     )
-    assert found == SideFacts(
+    assert parsed == SideFacts(
         character=("kuraue hinata",), copyright=("yama_no_susume",), artist=("someone",),
         general=("angel_wings", "smile"), rating="safe", score=12,
     )  # fmt: skip
@@ -109,54 +109,59 @@ def test_lines_with_heads_go_to_their_categories() -> None:
 
 @pytest.mark.parametrize("separator", ["\n", ", "])
 def test_namespaces_are_categories(separator: str) -> None:
-    found = read(
+    parsed = read(
         separator.join(["character:saber", "creator:some artist", "series:fate", "rating:safe", "1girl", "blue eyes"])
     )
-    assert found == SideFacts(
+    assert parsed == SideFacts(
         character=("saber",), copyright=("fate",), artist=("some_artist",), general=("1girl", "blue_eyes"),
         rating="safe",
     )  # fmt: skip
 
 
 def test_what_tells_of_the_file_is_no_tag_but_is_told() -> None:
-    found = read("title:a walk\npage:3\n1girl\nscore: many")
-    assert found.general == ("1girl",)
-    assert found.left == ("title:a walk", "page:3", "score: many")
+    parsed = read("title:a walk\npage:3\n1girl\nscore: many")
+    assert parsed.general == ("1girl",)
+    assert parsed.left == ("title:a walk", "page:3", "score: many")
 
 
 def test_the_vocabulary_tells_lists_without_any_other_sign() -> None:
     known = {"cat", "umbrella", "rain", "pointy_ears"}
-    asked = lambda names: known & set(names)  # noqa: E731
-    assert parse_side_file("a.txt", b"cat umbrella rain window", asked).general == ("cat", "umbrella", "rain", "window")
-    assert parse_side_file("a.txt", b"pointy ears", asked).general == ("pointy_ears",)
+    vocabulary = lambda names: known & set(names)  # noqa: E731
+    assert parse_side_file("a.txt", b"cat umbrella rain window", vocabulary).general == (
+        "cat",
+        "umbrella",
+        "rain",
+        "window",
+    )
+    assert parse_side_file("a.txt", b"pointy ears", vocabulary).general == ("pointy_ears",)
     assert parse_side_file("a.txt", b"cat umbrella rain window").captions == ("cat umbrella rain window",)
 
 
 def test_json_of_koma_and_of_the_screenshot_pipeline_is_read() -> None:
-    own = {"n_faces": 2, "facepos": [[0.1, 0.1, 0.3, 0.4], [0.6, 0.1, 0.8, 0.4]], "character": ["Miku", "Rin"],
+    koma_json = {"n_faces": 2, "facepos": [[0.1, 0.1, 0.3, 0.4], [0.6, 0.1, 0.8, 0.4]], "character": ["Miku", "Rin"],
            "general": "anishot S1EP04", "tags": ["1girl", "^_^"], "copyright": ["vocaloid"], "rating": "safe",
            "score": 5}  # fmt: skip
-    found = read(json.dumps(own), "a.json")
-    assert found == SideFacts(
+    parsed = read(json.dumps(koma_json), "a.json")
+    assert parsed == SideFacts(
         character=("Miku", "Rin"), copyright=("vocaloid",), general=("1girl", "^_^"), rating="safe", score=5,
         boxes=((0.1, 0.1, 0.3, 0.4), (0.6, 0.1, 0.8, 0.4)),
     )  # fmt: skip
     first = {"count": "1", "characters": ["Miku"], "facepos": ["fvp 42 70 fhp 22 39"], "tags": ["hat"]}
     assert read(json.dumps(first), "a.json").boxes == ((0.22, 0.42, 0.39, 0.7),)
-    assert read(json.dumps(own | {"character": ["Miku"]}), "a.json").boxes == ()
+    assert read(json.dumps(koma_json | {"character": ["Miku"]}), "a.json").boxes == ()
 
 
 def test_json_of_gallery_dl_and_waifuc_is_read() -> None:
     danbooru = {"category": "danbooru", "tags_general": ["1girl", "hat"], "tags_character": ["hatsune_miku"],
                 "tags": ["1girl", "hat", "hatsune_miku"], "tags_artist": [], "rating": "s", "score": 81,
                 "source": "x"}  # fmt: skip
-    found = read(json.dumps(danbooru), "a.png.json")
-    assert (found.general, found.character, found.score) == (("1girl", "hat"), ("hatsune_miku",), 81)
-    assert (found.rating, found.rating_scheme) == ("s", "new")
-    assert found.left == ("unused keys: source",)
+    parsed = read(json.dumps(danbooru), "a.png.json")
+    assert (parsed.general, parsed.character, parsed.score) == (("1girl", "hat"), ("hatsune_miku",), 81)
+    assert (parsed.rating, parsed.rating_scheme) == ("s", "new")
+    assert parsed.left == ("unused keys: source",)
     assert read(json.dumps(danbooru | {"category": "yandere"}), "a.json").rating_scheme == "old"
-    plain = read('{"category": "gelbooru", "tags": "1girl solo long_hair", "rating": "sensitive"}', "a.json")
-    assert (plain.general, plain.rating) == (("1girl", "solo", "long_hair"), "sensitive")
+    simple = read('{"category": "gelbooru", "tags": "1girl solo long_hair", "rating": "sensitive"}', "a.json")
+    assert (simple.general, simple.rating) == (("1girl", "solo", "long_hair"), "sensitive")
     e621 = read(
         '{"tags": {"general": ["solo"], "species": ["cat"], "character": ["tom"]}, "score": {"total": 7}}', "a.json"
     )
@@ -172,24 +177,24 @@ def test_json_of_gallery_dl_and_waifuc_is_read() -> None:
 
 
 def test_a_broken_file_is_told_and_the_others_count() -> None:
-    found = parse_side_files([("a.json", b'{"tags": ['), ("a.txt", b"1girl, hat")])
-    assert found.general == ("1girl", "hat")
-    assert found.left[0].startswith("a.json: invalid JSON")
+    parsed = parse_side_files([("a.json", b'{"tags": ['), ("a.txt", b"1girl, hat")])
+    assert parsed.general == ("1girl", "hat")
+    assert parsed.left[0].startswith("a.json: invalid JSON")
 
 
 def test_a_caption_made_of_the_tags_is_no_second_list_of_tags() -> None:
-    found = parse_side_files([
+    parsed = parse_side_files([
         ("a.json", b'{"character": ["Miku"], "tags": ["1girl"]}'), ("a.txt", b"anishot S1EP04, Miku, at left, 1girl"),
         ("a.caption", b"A girl stands at the window."),
     ])  # fmt: skip
-    assert (found.character, found.general) == (("Miku",), ("1girl",))
-    assert found.captions == ("A girl stands at the window.",)
-    assert found.left == ("a.txt: tags ignored, since a.json has tags",)
+    assert (parsed.character, parsed.general) == (("Miku",), ("1girl",))
+    assert parsed.captions == ("A girl stands at the window.",)
+    assert parsed.left == ("a.txt: tags ignored, since a.json has tags",)
 
 
 def test_tags_and_prose_of_two_files_are_both_read() -> None:
-    found = parse_side_files([("a.txt", b"1girl, hat"), ("a.caption", b"A girl stands at the window.")])
-    assert (found.general, found.captions) == (("1girl", "hat"), ("A girl stands at the window.",))
+    parsed = parse_side_files([("a.txt", b"1girl, hat"), ("a.caption", b"A girl stands at the window.")])
+    assert (parsed.general, parsed.captions) == (("1girl", "hat"), ("A girl stands at the window.",))
     assert parse_side_files([("c.caption", b"1girl, solo, silver hair")]).general == ("1girl", "solo", "silver_hair")
 
 
@@ -204,9 +209,9 @@ def test_the_first_general_tag_keeps_its_first_letters() -> None:
 
 
 def test_hostile_tags_stay_text_on_one_line_and_too_many_are_told() -> None:
-    found = parse_side_file("a.txt", "general: <script>alert(1)</script>, a\u202eb\x00c, ".encode() + b"x" * 300)
-    assert found.general == ("<script>alert(1)</script>", "a_b_c")
-    assert found.left[0].startswith("xxx")
+    parsed = parse_side_file("a.txt", "general: <script>alert(1)</script>, a\u202eb\x00c, ".encode() + b"x" * 300)
+    assert parsed.general == ("<script>alert(1)</script>", "a_b_c")
+    assert parsed.left[0].startswith("xxx")
     many = parse_side_file("a.txt", b",".join(b"t%d" % i for i in range(100_000)))
     assert len(many.general) == 2000
     assert many.left[-1] == "and 97,950 more"
@@ -227,8 +232,8 @@ def test_the_files_of_a_picture_are_found_in_order_and_whatever_their_case() -> 
 
 @pytest.mark.parametrize("place", ["[0, 0, 1{0}, 1]", '"fvp 1 1{0} fhp 1 2"', "[0, 0, 1e999, 1]", "[0, 0, 1{0}{0}, 1]"])
 def test_a_place_of_a_face_with_numbers_of_any_length_is_no_place(place: str) -> None:
-    found = read('{"character": "saber", "facepos": [' + place.format("0" * 400) + "]}", "a.json")
-    assert (found.character, found.boxes) == (("saber",), ())
+    parsed = read('{"character": "saber", "facepos": [' + place.format("0" * 400) + "]}", "a.json")
+    assert (parsed.character, parsed.boxes) == (("saber",), ())
 
 
 def test_a_file_that_nobody_foresaw_is_told_and_the_others_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -236,16 +241,16 @@ def test_a_file_that_nobody_foresaw_is_told_and_the_others_are_read(monkeypatch:
         raise OverflowError("of a kind not met yet")
 
     monkeypatch.setattr("ingest.imaging.sidecars.parse_toml", broken)
-    found = parse_side_files([("d/a.toml", b"tags = 'x'"), ("d/a.txt", b"1girl, smile")])
-    assert found.general == ("1girl", "smile")
-    assert found.left == ("a.toml: not understood (OverflowError)",)
+    parsed = parse_side_files([("d/a.toml", b"tags = 'x'"), ("d/a.txt", b"1girl, smile")])
+    assert parsed.general == ("1girl", "smile")
+    assert parsed.left == ("a.toml: not understood (OverflowError)",)
 
 
 @given(st.binary(max_size=500), st.sampled_from(["a.txt", "a.json", "a.tags", "a.toml", "a.characters"]))
 def test_no_bytes_make_it_fail_and_no_words_are_lost(data: bytes, name: str) -> None:
-    found = parse_side_file(name, data)
+    parsed = parse_side_file(name, data)
     for category in CATEGORIES:
-        for tag in getattr(found, category):
+        for tag in getattr(parsed, category):
             assert tag
             assert "\n" not in tag
 
@@ -254,6 +259,8 @@ def test_no_bytes_make_it_fail_and_no_words_are_lost(data: bytes, name: str) -> 
     st.lists(st.from_regex(r"[a-z]{1,8}", fullmatch=True), min_size=1, max_size=12), st.sampled_from([", ", "\n", " "])
 )
 def test_every_word_of_a_text_is_a_tag_a_caption_or_left_over(words: list[str], separator: str) -> None:
-    found = read(separator.join(words))
-    kept = " ".join((*found.general, *found.character, *found.captions, *found.left, found.rating)).replace("_", " ")
-    assert set(words) - {"unknown", "ood"} <= set(kept.split())
+    parsed = read(separator.join(words))
+    remaining = " ".join((*parsed.general, *parsed.character, *parsed.captions, *parsed.left, parsed.rating)).replace(
+        "_", " "
+    )
+    assert set(words) - {"unknown", "ood"} <= set(remaining.split())

@@ -53,9 +53,9 @@ def test_a_shortened_file_is_replaced_and_a_changed_one_is_noticed(tmp_path: Pat
 )  # fmt: skip
 def test_no_name_leads_out_of_the_store(tmp_path: Path, name: str) -> None:
     store = Store(tmp_path / "store")
-    for act in (store.path, store.open, store.exists, store.remove):
+    for action in (store.path, store.open, store.exists, store.remove):
         with pytest.raises(UnknownName):
-            act(name)
+            action(name)
 
 
 def test_only_known_endings_are_kept(tmp_path: Path) -> None:
@@ -101,16 +101,16 @@ def test_a_full_file_system_is_told_as_such(tmp_path: Path) -> None:
     """A real full tmpfs where we may mount one; else the kernel's own always-full device stands in."""
     mounted = tmp_path / "small"
     mounted.mkdir()
-    made = subprocess.run(
+    created = subprocess.run(
         ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(mounted)], capture_output=True, check=False
     )
-    if made.returncode == 0:
+    if created.returncode == 0:
         try:
             store = Store(mounted)
-            kept = store.put(b"small", "png")
+            stored = store.put(b"small", "png")
             with pytest.raises(StoreFull, match="No space left"):
                 store.put(os.urandom(300_000), "png")
-            assert store.read(kept) == b"small"
+            assert store.read(stored) == b"small"
             assert len([p for p in mounted.rglob("*") if p.is_file()]) == 1
         finally:
             subprocess.run(["umount", str(mounted)], check=True)

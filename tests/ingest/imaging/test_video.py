@@ -76,13 +76,13 @@ def test_ten_bits_are_read_as_the_same_colours(
 def test_colours_follow_the_marks_of_the_film(tmp_path: Path, matrix: str, levels: str) -> None:
     colours = np.zeros((64, 192, 3), np.uint8)
     colours[:, :64], colours[:, 64:128], colours[:, 128:] = (220, 40, 30), (30, 190, 60), (40, 60, 210)
-    plain = tmp_path / "plain.mkv"
-    write_film(plain, [colours] * 3, codec="ffv1", pixel_format="bgr0")
+    simple = tmp_path / "plain.mkv"
+    write_film(simple, [colours] * 3, codec="ffv1", pixel_format="bgr0")
     marked = tmp_path / "marked.mp4"
     named = {"bt709": "bt709", "smpte170m": "smpte170m"}[matrix]
     turn = f"scale=out_color_matrix={named}:out_range={levels},format=yuv444p"
     marks = ["-colorspace", matrix, "-color_range", levels, "-color_primaries", matrix, "-color_trc", matrix]
-    ffmpeg("-i", str(plain), "-vf", turn, "-c:v", "libx264", "-qp", "1", *marks, str(marked))
+    ffmpeg("-i", str(simple), "-vf", turn, "-c:v", "libx264", "-qp", "1", *marks, str(marked))
     timed, _ = seek_frame(marked, 0.0)
     seen = rgb(timed.frame, colour_space_of(timed.frame)).astype(int)
     for column in (32, 96, 160):
@@ -162,9 +162,9 @@ def test_sound_beside_the_picture_is_noticed(tmp_path: Path) -> None:
 
 
 def test_of_a_film_cut_in_the_middle_the_rest_is_kept(tmp_path: Path) -> None:
-    whole = write_film(tmp_path / "whole.mkv", [scene(i // 4) for i in range(120)], options={"g": "12"})
+    complete_film = write_film(tmp_path / "whole.mkv", [scene(i // 4) for i in range(120)], options={"g": "12"})
     path = tmp_path / "cut.mkv"
-    path.write_bytes(whole.read_bytes()[: whole.stat().st_size // 2])
+    path.write_bytes(complete_film.read_bytes()[: complete_film.stat().st_size // 2])
     with open_video(path) as video:
         frames = list(video.frames())
         assert 30 < len(frames) < 90
@@ -172,8 +172,8 @@ def test_of_a_film_cut_in_the_middle_the_rest_is_kept(tmp_path: Path) -> None:
 
 
 def test_damage_in_the_middle_is_passed_over_and_told(tmp_path: Path) -> None:
-    whole = write_film(tmp_path / "whole.ts", [scene(i // 4) for i in range(120)], options={"g": "12"})
-    data = bytearray(whole.read_bytes())
+    complete_film = write_film(tmp_path / "whole.ts", [scene(i // 4) for i in range(120)], options={"g": "12"})
+    data = bytearray(complete_film.read_bytes())
     middle = len(data) // 2
     data[middle : middle + 3000] = os.urandom(3000)
     path = tmp_path / "damaged.ts"
@@ -184,9 +184,9 @@ def test_damage_in_the_middle_is_passed_over_and_told(tmp_path: Path) -> None:
 
 
 def test_an_mp4_without_its_end_says_that_its_index_is_missing(tmp_path: Path) -> None:
-    whole = write_film(tmp_path / "whole.mp4", [scene(i) for i in range(24)])
+    complete_film = write_film(tmp_path / "whole.mp4", [scene(i) for i in range(24)])
     path = tmp_path / "cut.mp4"
-    path.write_bytes(whole.read_bytes()[: whole.stat().st_size // 2])
+    path.write_bytes(complete_film.read_bytes()[: complete_film.stat().st_size // 2])
     with pytest.raises(UnreadableVideo, match=r"cut\.mp4: the index of this mp4/mov file is missing"):
         open_video(path)
 
@@ -225,17 +225,17 @@ def test_a_folder_and_a_pipe_are_no_films(tmp_path: Path) -> None:
 
 @pytest.fixture
 def website() -> Iterator[tuple[str, list[str]]]:
-    asked: list[str] = []
+    requests: list[str] = []
 
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            asked.append(self.path)
+            requests.append(self.path)
             self.send_error(404)
 
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
-    yield f"http://127.0.0.1:{server.server_port}", asked
+    yield f"http://127.0.0.1:{server.server_port}", requests
     server.shutdown()
     thread.join()
     server.server_close()
@@ -253,7 +253,7 @@ LISTS = {
 
 @pytest.mark.parametrize("kind", LISTS)
 def test_a_playlist_named_mp4_opens_nothing_else(tmp_path: Path, website: tuple[str, list[str]], kind: str) -> None:
-    url, asked = website
+    url, request = website
     film = write_film(tmp_path / "secret.ts", [scene(1)] * 4)
     os.utime(film, (1, 1))
     path = tmp_path / "list.mp4"
@@ -262,19 +262,19 @@ def test_a_playlist_named_mp4_opens_nothing_else(tmp_path: Path, website: tuple[
         open_video(path)
     with pytest.raises(UnreadableVideo):
         seek_frame(path, 0.0)
-    assert asked == []
+    assert request == []
 
 
 def test_a_playlist_behind_the_marks_of_a_film_opens_nothing_else(
     tmp_path: Path, website: tuple[str, list[str]]
 ) -> None:
-    url, asked = website
+    url, request = website
     text = f"\n#EXTM3U\n#EXTINF:4,\n{url}/a.ts\n".encode()
-    for name, mark in {"a.mp4": b"\x00\x00\x00\x08free", "b.mp4": b"\x1a\x45\xdf\xa3", "c.mp4": b"FLV\x01"}.items():
-        (tmp_path / name).write_bytes(mark + text * 20)
+    for name, cursor in {"a.mp4": b"\x00\x00\x00\x08free", "b.mp4": b"\x1a\x45\xdf\xa3", "c.mp4": b"FLV\x01"}.items():
+        (tmp_path / name).write_bytes(cursor + text * 20)
         with pytest.raises(UnreadableVideo), open_video(tmp_path / name) as video:
             list(video.frames())
-    assert asked == []
+    assert request == []
 
 
 @pytest.mark.parametrize(

@@ -21,18 +21,18 @@ SLEEP = "import time\nprint(flush=True)\ntime.sleep(120)\n"
 
 def process(*words: str) -> subprocess.Popen[bytes]:
     """A process with these words in its command."""
-    found = subprocess.Popen([sys.executable, "-c", SLEEP, *words], stdout=subprocess.PIPE)
-    assert found.stdout is not None
-    found.stdout.readline()
-    return found
+    child = subprocess.Popen([sys.executable, "-c", SLEEP, *words], stdout=subprocess.PIPE)
+    assert child.stdout is not None
+    child.stdout.readline()
+    return child
 
 
 @pytest.fixture()
 def worker() -> Iterator[subprocess.Popen[bytes]]:
-    found = process("runworker", "gpu")
-    yield found
-    found.kill()
-    found.wait()
+    child = process("runworker", "gpu")
+    yield child
+    child.kill()
+    child.wait()
 
 
 def running(collection: Any, pid: int, *, silent_s: float, cancelled: bool, began_s: float = 0.0) -> StageRun:

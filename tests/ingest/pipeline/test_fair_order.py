@@ -51,23 +51,23 @@ def test_one_episode_beside_two_thousand_begins_after_one_stage_a_worker(
     collection: Collection, alice: User, queues: str
 ) -> None:
     workers = [worker() for _ in range(WORKERS)]
-    for one in workers:
-        one.register_birth()
+    for worker_process in workers:
+        worker_process.register_birth()
     run_over(collection, MANY, alice)
     assert jobs.wake()
     queue = django_rq.get_queue("cpu", commit_mode="auto")
     assert queue.count == WORKERS  # not two thousand
-    for one in workers:
-        one.register_death()  # `work` registers it again
+    for worker_process in workers:
+        worker_process.register_death()  # `work` registers it again
     workers[0].work(burst=True, max_jobs=3)
     assert StageRun.objects.filter(state=RunState.DONE).count() == 3
 
     other = Collection.objects.create(name="One film")
     small = run_over(other, 1, alice)
     jobs.wake()
-    for one in workers:
+    for worker_process in workers:
         jobs.wake()
-        one.work(burst=True, max_jobs=1)
+        worker_process.work(burst=True, max_jobs=1)
     assert small.stages.filter(stage="make").get().state == RunState.DONE
     assert StageRun.objects.filter(run__collection=collection, state=RunState.DONE).count() <= 3 + WORKERS
     for _ in range(4):

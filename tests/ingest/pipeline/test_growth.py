@@ -115,9 +115,9 @@ def test_ten_times_the_episodes_cost_no_more_queries_and_no_more_work_than_their
     costs = []
     for number in (FEW, MANY):
         run = run_over(collection, number)
-        act = prepare(run, client)
+        action = prepare(run, client)
         poll(run, client)()  # caches
-        costs.append(cost(act))
+        costs.append(cost(action))
         runs.cancel(run, by=alice)
         PipelineRun.objects.all().delete()
     (few_queries, few_steps), (many_queries, many_steps) = costs

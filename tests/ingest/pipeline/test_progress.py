@@ -31,10 +31,10 @@ def test_summaries_say_what_the_lanes_say(
                 queue="cpu", state=state, total=total, done=done,
             )  # fmt: skip
         runs.append(run)
-    found = progress.summaries(runs)
+    result = progress.summaries(runs)
     for run in runs:
         lanes = progress.lanes(run)
-        assert [(s.name, s.label, s.state, s.percent) for s in found[run.pk]] == [
+        assert [(s.name, s.label, s.state, s.percent) for s in result[run.pk]] == [
             (lane.name, lane.label, lane.state, lane.percent) for lane in lanes
         ]
-        assert progress.percent(found[run.pk]) == progress.percent(lanes)
+        assert progress.percent(result[run.pk]) == progress.percent(lanes)

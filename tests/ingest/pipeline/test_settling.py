@@ -32,8 +32,10 @@ def toys(settings: Any) -> Iterator[None]:
 def start(collection: Collection, number: int, stage_names: list[str] | None = None) -> PipelineRun:
     episodes = []
     for n in range(number):
-        made = Source.objects.create(collection=collection, kind="video", name=f"{n}", path=f"{n}", sha256=f"{n}" * 8)
-        episodes.append(Episode.objects.create(collection=collection, source=made, title=f"{n}"))
+        created = Source.objects.create(
+            collection=collection, kind="video", name=f"{n}", path=f"{n}", sha256=f"{n}" * 8
+        )
+        episodes.append(Episode.objects.create(collection=collection, source=created, title=f"{n}"))
     return runs.start(collection=collection, episodes=episodes, by=None, stage_names=stage_names)
 
 
@@ -49,11 +51,13 @@ def expected(run: PipelineRun) -> dict[int, str]:
                 well = not before or any(other.state == RunState.DONE for other in before)
                 row.state = RunState.QUEUED if well else RunState.CANCELLED
             continue
-        mine = [other for other in before if other.episode_id == row.episode_id]
-        whole = [other for other in before if other.episode_id is None]
-        if any(other.state in BAD for other in mine):
+        same_episode = [other for other in before if other.episode_id == row.episode_id]
+        collection_wide = [other for other in before if other.episode_id is None]
+        if any(other.state in BAD for other in same_episode):
             row.state = RunState.CANCELLED
-        elif all(other.state == RunState.DONE for other in mine) and all(other.state in FINISHED for other in whole):
+        elif all(other.state == RunState.DONE for other in same_episode) and all(
+            other.state in FINISHED for other in collection_wide
+        ):
             row.state = RunState.QUEUED
     return {row.pk: str(row.state) for row in rows}
 
@@ -72,12 +76,12 @@ def test_after_every_ending_the_states_are_those_of_the_rules(collection: Collec
         assert row is not None
         outcome = dice.choices([RunState.DONE, RunState.FAILED, RunState.CANCELLED], [6, 2 if seed % 3 else 9, 1])[0]
         StageRun.objects.filter(pk=row.pk).update(state=outcome)
-        wanted = expected(run)
+        expected_states = expected(run)
         StageRun.objects.filter(pk=row.pk).update(state=RunState.RUNNING)
         runner.STAGES.close(row, outcome)
-        assert states(run) == wanted
+        assert states(run) == expected_states
         settle(run)
-        assert states(run) == wanted  # looking at everything finds nothing more
+        assert states(run) == expected_states  # looking at everything finds nothing more
     run.refresh_from_db()
     assert run.finished and run.finished_at
     assert (run.state == RunState.FAILED) == run.stages.filter(state=RunState.FAILED).exists()
@@ -99,19 +103,21 @@ def test_what_a_run_came_to_is_what_its_rows_say_also_after_a_cancel_and_going_o
     toy_stages.HOOKS["make"] = lambda ctx, batch: setattr(ctx, "device", f"device {ctx.episode.title}")
     run = runs.run_here(runs.resume(run, by=None))
     assert run.state == RunState.DONE
-    made, fussy, count, _ = progress.lanes(run)
-    assert made.counters == {"made": 24}
-    assert made.tally.devices == ["device 0", "device 1", "device 2", "device 3"]
-    kept = run.tallies
+    created, fussy, count, _ = progress.lanes(run)
+    assert created.counters == {"made": 24}
+    assert created.tally.devices == ["device 0", "device 1", "device 2", "device 3"]
+    remaining = run.tallies
     PipelineRun.objects.filter(pk=run.pk).update(tallies=None)  # of a run of an older Koma
     run.refresh_from_db()
     read = tallies.of(run)
     assert {name: tally.counters for name, tally in read.items()} == {
-        name: values["counters"] for name, values in kept.items()
+        name: values["counters"] for name, values in remaining.items()
     }
-    seconds = {name: values["seconds"] for name, values in kept.items()}  # PostgreSQL keeps keys in an order of its own
+    seconds = {
+        name: values["seconds"] for name, values in remaining.items()
+    }  # PostgreSQL keeps keys in an order of its own
     assert {name: tally.seconds for name, tally in read.items()} == pytest.approx(seconds)
-    assert [lane.percent for lane in (made, fussy, count)] == [100, 100, 100]
+    assert [lane.percent for lane in (created, fussy, count)] == [100, 100, 100]
 
 
 def test_two_collections_take_turns_and_the_one_that_waited_longest_is_served_first(collection: Collection) -> None:

@@ -56,8 +56,8 @@ def run(episode: Episode, stage: str, *, then: Decide = lambda: None, **params: 
 
 
 def states(*rows: Frame) -> list[tuple[str, str, bool]]:
-    found = Frame.objects.in_bulk([row.pk for row in rows])
-    return [(found[row.pk].state, found[row.pk].reason, found[row.pk].decided) for row in rows]
+    result = Frame.objects.in_bulk([row.pk for row in rows])
+    return [(result[row.pk].state, result[row.pk].reason, result[row.pk].decided) for row in rows]
 
 
 def four_copies(collection: Collection) -> tuple[Episode, list[Frame]]:

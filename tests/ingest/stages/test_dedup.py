@@ -46,7 +46,7 @@ def episode(collection: Collection, title: str) -> Episode:
 
 def fill(part: Episode, shots: list[int], *, better: float = 0.0) -> list[Frame]:
     """Four similar frames a shot; the third is the best."""
-    made = []
+    built = []
     for place, shot in enumerate(shots):
         for number in range(4):
             seed = part.pk * 1_000 + place * 10 + number
@@ -55,8 +55,8 @@ def fill(part: Episode, shots: list[int], *, better: float = 0.0) -> list[Frame]
                 file=f"{seed}.png", preview=f"{seed}.jpg", descriptor=looks(shot, 0.08, seed),
                 descriptor_version=DESCRIPTOR_VERSION, quality=20 + better + (5 if number == 2 else number / 10),
             )  # fmt: skip
-            made.append(frame)
-    return made
+            built.append(frame)
+    return built
 
 
 def run(collection: Collection, part: Episode, **params: Any) -> PipelineRun:
@@ -80,8 +80,8 @@ def test_each_shot_keeps_its_best_frame_and_the_rest_point_to_it(collection: Col
     part = episode(collection, "one")
     fill(part, [1, 2, 3])
     assert run(collection, part).state == RunState.DONE
-    kept = Frame.objects.kept()
-    assert [frame.index for frame in kept.order_by("index")] == [2, 12, 22]
+    kept_frames = Frame.objects.kept()
+    assert [frame.index for frame in kept_frames.order_by("index")] == [2, 12, 22]
     copies = Frame.objects.duplicates().select_related("duplicate_of")
     assert copies.count() == 9
     for frame in copies:
@@ -133,35 +133,35 @@ def test_another_threshold_is_only_another_run_and_the_first_one_comes_back(coll
 
 def test_a_persons_word_stays(collection: Collection, bob: User) -> None:
     part = episode(collection, "one")
-    made = fill(part, [1, 2, 3])
-    frame_actions.restore(collection=collection, frames=[made[1]], by=bob)
-    frame_actions.drop(collection=collection, frames=[made[6]], by=bob)
+    created = fill(part, [1, 2, 3])
+    frame_actions.restore(collection=collection, frames=[created[1]], by=bob)
+    frame_actions.drop(collection=collection, frames=[created[6]], by=bob)
     run(collection, part)
-    kept, dropped = Frame.objects.get(pk=made[1].pk), Frame.objects.get(pk=made[6].pk)
-    assert kept.state == FrameState.KEPT
+    kept_frames, dropped = Frame.objects.get(pk=created[1].pk), Frame.objects.get(pk=created[6].pk)
+    assert kept_frames.state == FrameState.KEPT
     assert (dropped.state, dropped.reason) == (FrameState.DROPPED, DropReason.PERSON)
-    assert set(Frame.objects.filter(index__in=(0, 2, 3)).values_list("duplicate_of_id", flat=True)) == {kept.pk}
+    assert set(Frame.objects.filter(index__in=(0, 2, 3)).values_list("duplicate_of_id", flat=True)) == {kept_frames.pk}
     assert Frame.objects.kept().filter(index__range=(10, 19)).count() == 1
     assert not Frame.objects.filter(duplicate_of=dropped).exists()
 
 
 def test_a_frame_that_people_worked_on_outlives_a_better_copy(collection: Collection, bob: User) -> None:
     first, second = episode(collection, "one"), episode(collection, "two")
-    made = fill(first, [1])
+    created = fill(first, [1])
     fill(second, [1], better=9)
-    frame_actions.leave_out(collection=collection, frames=[made[0]], excluded=True, by=bob)
+    frame_actions.leave_out(collection=collection, frames=[created[0]], excluded=True, by=bob)
     run(collection, second)
-    assert list(Frame.objects.kept().values_list("pk", flat=True)) == [made[0].pk]
+    assert list(Frame.objects.kept().values_list("pk", flat=True)) == [created[0].pk]
 
 
 def test_frames_dropped_for_other_reasons_take_no_part(collection: Collection) -> None:
     part = episode(collection, "one")
-    made = fill(part, [1])
-    Frame.objects.filter(pk=made[2].pk).update(state=FrameState.DROPPED, reason=DropReason.FADE)
-    Frame.objects.filter(pk=made[3].pk).update(descriptor_version=DESCRIPTOR_VERSION - 1)
+    created = fill(part, [1])
+    Frame.objects.filter(pk=created[2].pk).update(state=FrameState.DROPPED, reason=DropReason.FADE)
+    Frame.objects.filter(pk=created[3].pk).update(descriptor_version=DESCRIPTOR_VERSION - 1)
     done = run(collection, part)
-    assert Frame.objects.get(pk=made[2].pk).reason == DropReason.FADE
-    assert Frame.objects.get(pk=made[3].pk).state == FrameState.KEPT
+    assert Frame.objects.get(pk=created[2].pk).reason == DropReason.FADE
+    assert Frame.objects.get(pk=created[3].pk).state == FrameState.KEPT
     assert set(Frame.objects.kept().values_list("index", flat=True)) == {0, 3}
     assert "1 frames were extracted by another version" in done.stages.get().log
 
@@ -222,16 +222,16 @@ def test_an_empty_collection_is_done_at_once(collection: Collection) -> None:
 def test_frames_of_another_episode_that_are_kept_again_get_a_run_for_their_pictures(
     collection: Collection, settings: Any
 ) -> None:
-    one, two = episode(collection, "one"), episode(collection, "two")
+    first, second = episode(collection, "one"), episode(collection, "two")
     Episode.objects.update(extracted_at=timezone.now())
-    fill(one, [1])
-    run(collection, one)
+    fill(first, [1])
+    run(collection, first)
     Frame.objects.filter(state=FrameState.DROPPED).update(file="")
-    fill(two, [2])
-    done = run(collection, two, threshold=0.9999)
+    fill(second, [2])
+    done = run(collection, second, threshold=0.9999)
     assert "3 frames of other episodes are kept again. A separate run" in done.stages.get().log
     settings.PIPELINE_STAGES = ["ingest.stages.dedup.Dedup", "ingest.stages.pictures.Pictures"]
     registry.stages.cache_clear()
     (follows,) = full_pictures.start_lacking()
-    assert [(row.stage, row.episode) for row in follows.stages.all()] == [("pictures", one)]
+    assert [(row.stage, row.episode) for row in follows.stages.all()] == [("pictures", first)]
     assert full_pictures.start_lacking() == []

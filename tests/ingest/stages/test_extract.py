@@ -90,11 +90,11 @@ def test_an_interrupted_run_ends_with_the_rows_of_an_undisturbed_one(
     Shot.objects.all().delete()
     Episode.objects.update(extracted_at=None)
     monkeypatch.setattr(extract, "BATCH", 2)
-    whole = extract.Extract.work
+    original_work = extract.Extract.work
     done: list[int] = []
 
     def dying(self: extract.Extract, batch: extract.Batch) -> extract.Written:
-        written = whole(self, batch)
+        written = original_work(self, batch)
         done.append(len(batch.pictures))
         if len(done) == 2:
             raise RuntimeError("killed after the files were written and before the rows were")
@@ -147,9 +147,9 @@ def test_a_film_that_is_gone_and_one_that_is_none_say_so(
 
 
 def test_a_film_cut_short_keeps_what_decodes_and_warns(collection: Collection, alice: User, tmp_path: Path) -> None:
-    whole = write_film(tmp_path / "whole.mkv", [scene(i // 4) for i in range(120)], options={"g": "12"})
+    complete_film = write_film(tmp_path / "whole.mkv", [scene(i // 4) for i in range(120)], options={"g": "12"})
     path = tmp_path / "cut.mkv"
-    path.write_bytes(whole.read_bytes()[: whole.stat().st_size // 2])
+    path.write_bytes(complete_film.read_bytes()[: complete_film.stat().st_size // 2])
     episode = sources.register(collection=collection, path=path, by=alice, about=About(series="Show"))
     done = run(episode, alice)
     episode.refresh_from_db()
@@ -171,8 +171,8 @@ def test_a_film_that_says_it_has_four_billion_frames_is_taken_as_what_it_holds(
 ) -> None:
     path = write_film(tmp_path / "Show - 07.mp4", [scene(n) for n in range(4) for _ in range(6)])
     data = bytearray(path.read_bytes())
-    at = data.index(b"stts") + 8  # version and flags, then the number of entries
-    data[at + 4 : at + 8] = b"\xff\xff\xff\xff"  # of the first entry: how many frames last as long
+    offset = data.index(b"stts") + 8  # version and flags, then the number of entries
+    data[offset + 4 : offset + 8] = b"\xff\xff\xff\xff"  # of the first entry: how many frames last as long
     path.write_bytes(data)
     hostile = sources.register(collection=collection, path=path, by=alice)
     started = runs.start(collection=collection, episodes=[hostile], by=alice)

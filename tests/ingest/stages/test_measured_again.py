@@ -73,12 +73,12 @@ def test_a_large_copy_that_was_dropped_for_a_small_one_and_has_no_picture_any_mo
     collection: Collection,
 ) -> None:
     large, small = episode(collection, "large"), episode(collection, "small")
-    kept = old_frame(small, 1, SMALL, quality=10.52)
+    kept_frame = old_frame(small, 1, SMALL, quality=10.52)
     gone = old_frame(large, 1, LARGE, quality=6.98, stored=False)
     same = old_frame(small, 2, SMALL, quality=11.0, stored=False)
-    Frame.objects.filter(pk=same.pk).update(descriptor=kept.descriptor)
+    Frame.objects.filter(pk=same.pk).update(descriptor=kept_frame.descriptor)
     Frame.objects.filter(pk__in=(gone.pk, same.pk)).update(
-        state=FrameState.DROPPED, reason=DropReason.DUPLICATE, duplicate_of=kept
+        state=FrameState.DROPPED, reason=DropReason.DUPLICATE, duplicate_of=kept_frame
     )
     run(small)
     gone.refresh_from_db()

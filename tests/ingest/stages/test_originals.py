@@ -134,11 +134,11 @@ def test_only_what_pages_and_models_cannot_use_has_a_working_copy(frames: dict[s
         frame = frames[name]
         assert frame.file != frame.original, name
         assert frame.file.endswith(".jpg")
-        shown = read_picture(files.read(frame.file), name=name)
+        preview = read_picture(files.read(frame.file), name=name)
         seen = read_picture(data, name=name)
-        assert shown.reads_as_is
-        assert (shown.width, shown.height) == (frame.width, frame.height) == (seen.width, seen.height)
-        assert np.abs(shown.rgb.astype(int) - seen.rgb).mean() < 3, name
+        assert preview.reads_as_is
+        assert (preview.width, preview.height) == (frame.width, frame.height) == (seen.width, seen.height)
+        assert np.abs(preview.rgb.astype(int) - seen.rgb).mean() < 3, name
     plain_but_rare = {name for name in SPECIAL if frames[name].original_use == "plain"}
     assert plain_but_rare == {"old.bmp", "scan.tiff"}
     stored = {path.suffix for path in (settings.KOMA_DATA_DIR / "store").rglob("*") if path.is_file()}
@@ -182,9 +182,9 @@ def test_pictures_of_the_last_release_get_their_files_again_from_the_source(
     files = Store(settings.KOMA_DATA_DIR / "store")
     folder = tmp_path / "art"
     folder.mkdir()
-    given = {name: (ORDINARY | SPECIAL)[name][0] for name in ("a.png", "alpha.png")}
-    given |= {"gone.png": packed(drawn(shade=50), "PNG"), "other.png": packed(drawn(shade=70), "PNG")}
-    for name, data in given.items():
+    values = {name: (ORDINARY | SPECIAL)[name][0] for name in ("a.png", "alpha.png")}
+    values |= {"gone.png": packed(drawn(shade=50), "PNG"), "other.png": packed(drawn(shade=70), "PNG")}
+    for name, data in values.items():
         (folder / name).write_bytes(data)
     episode = sources.register(collection=collection, path=folder, by=alice)
     run(collection, episode, alice)
@@ -200,10 +200,10 @@ def test_pictures_of_the_last_release_get_their_files_again_from_the_source(
     assert done.state == RunState.DONE
     assert dict(Frame.objects.values_list("name", "pk")) == keys
     now = {frame.name: frame for frame in Frame.objects.all()}
-    assert files.read(now["a.png"].original) == given["a.png"]
+    assert files.read(now["a.png"].original) == values["a.png"]
     assert now["a.png"].file == now["a.png"].original
     assert not files.exists(jpegs["a.png"])
-    assert files.read(now["alpha.png"].original) == given["alpha.png"]
+    assert files.read(now["alpha.png"].original) == values["alpha.png"]
     assert now["alpha.png"].original_use == "rendered"
     for name in ("gone.png", "other.png"):
         assert (now[name].original, now[name].file) == ("", jpegs[name])
@@ -230,10 +230,10 @@ def test_a_deleted_episode_takes_its_originals_along(
 ) -> None:
     first = zipped(tmp_path / "a.zip", {name: data for name, (data, _) in SPECIAL.items()})
     shared = zipped(tmp_path / "b.zip", {"old.bmp": SPECIAL["old.bmp"][0]})
-    one, two = (sources.register(collection=collection, path=path, by=alice) for path in (first, shared))
-    run(collection, one, alice)
+    single, two = (sources.register(collection=collection, path=path, by=alice) for path in (first, shared))
+    run(collection, single, alice)
     run(collection, two, alice)
-    sources.delete(episode=one, by=alice)
+    sources.delete(episode=single, by=alice)
     left = {path.suffix for path in (settings.KOMA_DATA_DIR / "store").rglob("*") if path.is_file()}
     assert left == {".bmp", ".jpg"}
 
@@ -260,8 +260,8 @@ def test_rows_of_the_last_release_are_there_after_the_migration() -> None:
 def test_a_restored_backup_has_the_files_as_they_came(
     collection: Collection, alice: User, tmp_path: Path, settings: Any
 ) -> None:
-    given = {name: data for name, (data, _) in (ORDINARY | SPECIAL).items()}
-    episode = sources.register(collection=collection, path=zipped(tmp_path / "a.zip", given), by=alice)
+    values = {name: data for name, (data, _) in (ORDINARY | SPECIAL).items()}
+    episode = sources.register(collection=collection, path=zipped(tmp_path / "a.zip", values), by=alice)
     run(collection, episode, alice)
     backup_file = tmp_path / "art.koma"
     assert write(collection=collection, target=backup_file).missing == ()
@@ -269,5 +269,5 @@ def test_a_restored_backup_has_the_files_as_they_came(
     restored = restore(source=backup_file, owner=alice).collection
     files = Store(settings.KOMA_DATA_DIR / "store")
     rows = Frame.objects.filter(collection=restored)
-    assert {row.name: files.read(row.original) for row in rows} == given
-    assert all(files.is_sound(row.file) and row.original_bytes == len(given[row.name]) for row in rows)
+    assert {row.name: files.read(row.original) for row in rows} == values
+    assert all(files.is_sound(row.file) and row.original_bytes == len(values[row.name]) for row in rows)

@@ -65,10 +65,14 @@ def pixels(data: bytes) -> Any:
 def test_damaged_pictures_are_set_aside_and_used_when_a_later_run_is_asked_to(
     collection: Collection, alice: User, tmp_path: Path, settings: Any
 ) -> None:
-    whole = packed(noise(1), "PNG")
+    complete = packed(noise(1), "PNG")
     folder = tmp_path / "art"
     folder.mkdir()
-    files = {"half.png": whole[: len(whole) * 6 // 10], "rest.jpg": packed(noise(2), "JPEG")[:3000], "sound.png": whole}
+    files = {
+        "half.png": complete[: len(complete) * 6 // 10],
+        "rest.jpg": packed(noise(2), "JPEG")[:3000],
+        "sound.png": complete,
+    }
     for name, data in files.items():
         (folder / name).write_bytes(data)
     episode = sources.register(collection=collection, path=folder, by=alice)
@@ -85,10 +89,10 @@ def test_damaged_pictures_are_set_aside_and_used_when_a_later_run_is_asked_to(
     assert Store(settings.KOMA_DATA_DIR / "store").read(half.original) == files["half.png"]
     assert "rows are readable" in SkippedInput.objects.get(name="rest.jpg").reason
     for form in ("png", "original"):
-        found = exported(collection, alice, format=form)
-        assert set(found) == {"art_half.png", "art_sound.png"}
-        assert found["art_sound.png"] == whole
-        assert np.array_equal(pixels(found["art_half.png"]), pixels(whole)[: half.height])
+        written = exported(collection, alice, format=form)
+        assert set(written) == {"art_half.png", "art_sound.png"}
+        assert written["art_sound.png"] == complete
+        assert np.array_equal(pixels(written["art_half.png"]), pixels(complete)[: half.height])
 
 
 def test_the_pictures_of_an_animation_become_frames_where_that_is_asked_for(
@@ -115,10 +119,10 @@ def test_the_pictures_of_an_animation_become_frames_where_that_is_asked_for(
     run(collection, episode, alice, every_picture=True)
     assert list(Frame.objects.order_by("pk").values()) == before
     for form in ("png", "original"):
-        found = exported(collection, alice, format=form)
-        assert set(found) == {"art_1movingp001.png", "art_1movingp003.png", "art_1movingp004.png", "art_2still.png"}
+        written = exported(collection, alice, format=form)
+        assert set(written) == {"art_1movingp001.png", "art_1movingp003.png", "art_1movingp004.png", "art_2still.png"}
         for page, seed in ((1, 1), (3, 2), (4, 3)):
-            assert np.array_equal(pixels(found[f"art_1movingp00{page}.png"]), np.asarray(noise(seed)))
+            assert np.array_equal(pixels(written[f"art_1movingp00{page}.png"]), np.asarray(noise(seed)))
 
 
 def test_more_pictures_than_a_file_may_give_are_left_out_and_told(

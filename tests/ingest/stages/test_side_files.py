@@ -32,10 +32,10 @@ def run(episode: Episode, alice: User) -> PipelineRun:
 
 
 def kept() -> dict[str, dict[str, str]]:
-    found: dict[str, dict[str, str]] = {}
+    collected: dict[str, dict[str, str]] = {}
     for row in SideFile.objects.select_related("frame").order_by("pk"):
-        found.setdefault(row.frame.name, {})[row.name] = row.text
-    return found
+        collected.setdefault(row.frame.name, {})[row.name] = row.text
+    return collected
 
 
 def write(root: Path) -> dict[str, str]:

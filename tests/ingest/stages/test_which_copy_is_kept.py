@@ -107,9 +107,9 @@ def compared(collection: Collection, by: User, episodes: list[Episode]) -> tuple
     done = runs.run_here(runs.start(collection=collection, episodes=episodes, by=by, params={}))
     assert done.state == RunState.DONE, [stage.error for stage in done.stages.all()]
     worse, better = episodes
-    kept = Frame.objects.filter(collection=collection, state=FrameState.KEPT)
-    of_better = list(kept.filter(episode=better, copies__episode=worse).distinct())
-    return of_better, list(kept.filter(episode=worse, copies__episode=better).distinct())
+    kept_frames = Frame.objects.filter(collection=collection, state=FrameState.KEPT)
+    of_better = list(kept_frames.filter(episode=better, copies__episode=worse).distinct())
+    return of_better, list(kept_frames.filter(episode=worse, copies__episode=better).distinct())
 
 
 PAIRS = {
@@ -146,7 +146,7 @@ def test_of_a_shot_with_and_without_subtitles_the_clean_frames_are_kept(
     pairs = Frame.objects.filter(collection=collection, duplicate_of__isnull=False).select_related("duplicate_of")
     mixed = [(f, f.duplicate_of) for f in pairs if f.duplicate_of and _lines(f) != _lines(f.duplicate_of)]
     assert len(mixed) >= 5
-    assert not [kept.index for _, kept in mixed if _lines(kept)]
+    assert not [remaining.index for _, remaining in mixed if _lines(remaining)]
 
 
 def _lines(frame: Frame) -> bool:

@@ -47,11 +47,11 @@ def test_members_come_by_role_then_by_name(collection: Collection, as_alice: Cli
 
 
 def test_open_invitations_come_the_newest_first(collection: Collection, alice: User) -> None:
-    made = [
+    created = [
         members.invite(collection=collection, role=role, by=alice, by_role=Role.ADMIN)[0]
         for role in (Role.VIEWER, Role.LEAD, Role.REVIEWER)
     ]
-    assert list(members.open_invitations(collection)) == made[::-1]
+    assert list(members.open_invitations(collection)) == created[::-1]
 
 
 def test_the_picture_of_a_collection_is_the_kept_frame_with_most_faces_and_of_these_the_best(
@@ -77,9 +77,9 @@ def test_collections_come_by_name(collection: Collection, alice: User, as_alice:
 def test_changes_and_runs_come_the_newest_first(episode: Episode, alice: User, as_alice: Client) -> None:
     rows = [add_frame(episode, "a") for _ in range(3)]
     done = [frames.drop(collection=episode.collection, frames=[row], by=alice) for row in rows]
-    made = [PipelineRun.objects.create(collection=episode.collection) for _ in range(3)]
+    created = [PipelineRun.objects.create(collection=episode.collection) for _ in range(3)]
     assert list(episode.collection.operations.values_list("pk", flat=True)) == [row.pk for row in done[::-1]]
-    assert list(episode.collection.runs.all()) == made[::-1]
+    assert list(episode.collection.runs.all()) == created[::-1]
     page = context_of(as_alice, "overview", episode.collection.pk)
     times = [row["at"] for row in page["changes"]]
     assert len(times) == 3

@@ -27,14 +27,14 @@ NAMES = ("Anna", "Beth", "Cara")
 
 def name_all(collection: Collection, rows: list[Face]) -> list[Character]:
     people = [characters.find_or_create(collection=collection, name=name, by=None) for name in NAMES]
-    for at, who in enumerate(people):
-        faces.assign(collection=collection, faces=rows[at::3], character=who, by=None)
+    for index, who in enumerate(people):
+        faces.assign(collection=collection, faces=rows[index::3], character=who, by=None)
     return people
 
 
 def measure(collection: Collection, model: str = "builtin", **more: Any) -> Any:
-    asked = {"shots": (1, 5, 20), "draws": 4} | more
-    return own.measure(collection, open_embedder(model, settings.KOMA_MODELS_DIR), Silent(), **asked)
+    values = {"shots": (1, 5, 20), "draws": 4} | more
+    return own.measure(collection, open_embedder(model, settings.KOMA_MODELS_DIR), Silent(), **values)
 
 
 @pytest.mark.django_db
@@ -43,10 +43,10 @@ def test_people_who_look_different_are_named_rightly_and_too_few_faces_are_told(
     collection: Collection, cast: list[Face], model: str
 ) -> None:
     name_all(collection, cast)
-    told = measure(collection, model)
-    assert told.characters == 3 and told.faces + told.twins_removed == 36
-    assert set(told.accuracy) == {1, 5} and min(told.accuracy.values()) > 0.9
-    notes = " ".join(told.notes())
+    scores = measure(collection, model)
+    assert scores.characters == 3 and scores.faces + scores.twins_removed == 36
+    assert set(scores.accuracy) == {1, 5} and min(scores.accuracy.values()) > 0.9
+    notes = " ".join(scores.notes())
     assert "People named 36 faces of 3 characters." in notes
     assert "Fewer than two characters have more than 20 faces" in notes
 
@@ -56,8 +56,8 @@ def test_a_wrong_name_is_among_the_mistakes_and_leads_to_its_frame(collection: C
     people = name_all(collection, cast)
     wrong = cast[0]  # looks like Anna
     faces.assign(collection=collection, faces=[wrong], character=people[1], by=None)
-    told = measure(collection, shots=(5,), draws=12)
-    worst = told.mistakes()[0]
+    scores = measure(collection, shots=(5,), draws=12)
+    worst = scores.mistakes()[0]
     assert (worst.face, worst.frame) == (wrong.pk, wrong.frame_id) and worst.words.startswith("named Anna, is Beth")
 
 
@@ -70,18 +70,18 @@ def test_only_peoples_names_count_outfits_are_their_person_and_dropped_frames_ar
     faces.assign(collection=collection, faces=cast[:1], character=outfit, by=None)
     Face.objects.filter(pk=cast[1].pk).update(named_by="model")
     Frame.objects.filter(pk=cast[4].frame_id).update(state="dropped", reason="person")
-    found = own.people(collection)
-    assert {one.person for one in found if one.name == "Anna"} == {anna.pk}
-    assert len(found) == 34 and sum(one.person == beth.pk for one in found) == 10
+    named_rows = own.people(collection)
+    assert {answer.person for answer in named_rows if answer.name == "Anna"} == {anna.pk}
+    assert len(named_rows) == 34 and sum(answer.person == beth.pk for answer in named_rows) == 10
 
 
 @pytest.mark.django_db
 def test_vectors_are_made_once_and_kept_beside_the_faces_own(collection: Collection, cast: list[Face]) -> None:
     name_all(collection, cast)
     first = measure(collection, "ccip-tiny")
-    kept = FaceVector.objects.count()
+    stored_count = FaceVector.objects.count()
     again = measure(collection, "ccip-tiny")
-    assert kept == first.faces and FaceVector.objects.count() == kept
+    assert stored_count == first.faces and FaceVector.objects.count() == stored_count
     assert first.ms_per_face > 0 and again.ms_per_face == 0 and again.accuracy == first.accuracy
     assert not Face.objects.filter(embedding__isnull=False).exists()
 
@@ -131,25 +131,25 @@ def test_the_command_gives_one_line_of_json(collection: Collection, cast: list[F
 @given(some.lists(some.integers(1, 90), min_size=2, max_size=130))
 def test_a_sample_is_bounded_and_leaves_nobody_out_who_has_many(sizes: list[int]) -> None:
     rows = [
-        own.Named(1000 * person + at, person, str(person), at, at, "x")
+        own.Named(1000 * person + index, person, str(person), index, index, "x")
         for person, size in enumerate(sizes)
-        for at in range(size)
+        for index in range(size)
     ]
-    kept, told = own.sampled(rows)
-    assert len(kept) <= max(own.FACES_MAX, own.PEOPLE_MAX * own.A_PERSON[0])
-    assert len({one.face for one in kept}) == len(kept)
-    assert len({one.person for one in kept}) == min(len(sizes), own.PEOPLE_MAX)
-    assert (len(told) == 1) == (len(kept) == len(rows))
+    remaining, result = own.sampled(rows)
+    assert len(remaining) <= max(own.FACES_MAX, own.PEOPLE_MAX * own.A_PERSON[0])
+    assert len({item.face for item in remaining}) == len(remaining)
+    assert len({item.person for item in remaining}) == min(len(sizes), own.PEOPLE_MAX)
+    assert (len(result) == 1) == (len(remaining) == len(rows))
 
 
 def test_accuracy_with_shots_never_asks_about_a_named_faces_shot() -> None:
     random = np.random.default_rng(0)
     names = np.repeat(np.arange(3), 8)
-    apart = np.tile(np.arange(8) // 2, 3) + 10 * names
+    separate = np.tile(np.arange(8) // 2, 3) + 10 * names
     features = (np.eye(3, dtype=np.float32)[names] + 0.05 * random.standard_normal((24, 3))).astype(np.float32)
 
     def guess(named: Any, asked: Any) -> Any:
-        assert not set(apart[named]) & set(apart[asked]) and len(asked)
+        assert not set(separate[named]) & set(separate[asked]) and len(asked)
         return names[asked]
 
-    assert accuracy(features, names, shots=2, draws=5, guess=guess, keep_apart=apart) == 1.0
+    assert accuracy(features, names, shots=2, draws=5, guess=guess, keep_apart=separate) == 1.0

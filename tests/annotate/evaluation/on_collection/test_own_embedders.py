@@ -32,8 +32,8 @@ def compare(collection: Collection, progress: Any = None) -> own.EmbedderScores:
 
 def name_some(collection: Collection, cast: list[Face], count: int = 2) -> list[Character]:
     people = [characters.find_or_create(collection=collection, name=name, by=None) for name in PEOPLE]
-    for at, who in enumerate(people):
-        faces.assign(collection=collection, faces=cast[at::3][:count], character=who, by=None)
+    for index, who in enumerate(people):
+        faces.assign(collection=collection, faces=cast[index::3][:count], character=who, by=None)
     return people
 
 
@@ -47,24 +47,32 @@ def mistaken(face: Face, by: str, like: Face) -> None:
 
 def test_two_that_see_the_same_agree_and_ask_nothing(collection: Collection, cast: list[Face]) -> None:
     name_some(collection, cast)
-    told = compare(collection)
-    assert (told.faces, told.of, told.named, told.people, told.waiting) == (36, 36, 6, 3, 30)
-    assert told.right == (1.0, 1.0) and told.person_same == 1.0 and told.questions == ()
-    assert told.rand_people[1] == 1.0 and 0 <= told.rand <= 1  # the built-in one makes small groups without shots
+    comparison = compare(collection)
+    assert (comparison.faces, comparison.of, comparison.named, comparison.people, comparison.waiting) == (
+        36,
+        36,
+        6,
+        3,
+        30,
+    )
+    assert comparison.right == (1.0, 1.0) and comparison.person_same == 1.0 and comparison.questions == ()
+    assert (
+        comparison.rand_people[1] == 1.0 and 0 <= comparison.rand <= 1
+    )  # the built-in one makes small groups without shots
     assert FaceVector.objects.count() == 72
 
 
 def test_a_face_that_one_takes_for_somebody_else_is_asked_about(collection: Collection, cast: list[Face]) -> None:
     anna, beth, _ = name_some(collection, cast)
     compare(collection)
-    asked = cast[30]  # Anna's
-    mistaken(asked, "ccip-tiny", like=cast[1])  # a named face of Beth
-    told = compare(collection)
-    assert told.person_same == pytest.approx(29 / 30)
-    assert {(face, who, by_first) for face, who, _, by_first in told.questions} == {
-        (asked.pk, anna.pk, True), (asked.pk, beth.pk, False),
+    misnamed = cast[30]  # Anna's
+    mistaken(misnamed, "ccip-tiny", like=cast[1])  # a named face of Beth
+    comparison = compare(collection)
+    assert comparison.person_same == pytest.approx(29 / 30)
+    assert {(face, who, by_first) for face, who, _, by_first in comparison.questions} == {
+        (misnamed.pk, anna.pk, True), (misnamed.pk, beth.pk, False),
     }  # fmt: skip
-    assert {reference for _, who, reference, _ in told.questions if who == beth.pk} == {cast[1].pk}
+    assert {reference for _, who, reference, _ in comparison.questions if who == beth.pk} == {cast[1].pk}
 
 
 def test_faces_that_people_named_measure_each_embedder_and_are_never_asked(
@@ -73,18 +81,23 @@ def test_faces_that_people_named_measure_each_embedder_and_are_never_asked(
     name_some(collection, cast)
     compare(collection)
     mistaken(cast[0], "ccip-tiny", like=cast[1])
-    told = compare(collection)
-    assert told.right[0] == 1.0 and told.right[1] is not None and told.right[1] < 1.0
-    assert cast[0].pk not in {face for face, *_ in told.questions}
+    comparison = compare(collection)
+    assert comparison.right[0] == 1.0 and comparison.right[1] is not None and comparison.right[1] < 1.0
+    assert cast[0].pk not in {face for face, *_ in comparison.questions}
 
 
 def test_without_names_groups_and_neighbours_are_compared_and_nobody_is_asked(
     collection: Collection, cast: list[Face]
 ) -> None:
-    told = compare(collection)
-    assert (told.named, told.questions, told.right, told.rand_people) == (0, (), (None, None), (None, None))
-    assert 0 <= told.nearest_same <= 1 and all(
-        one in {face.pk for face in cast} for pair in told.pairs for one in pair[:2]
+    comparison = compare(collection)
+    assert (comparison.named, comparison.questions, comparison.right, comparison.rand_people) == (
+        0,
+        (),
+        (None, None),
+        (None, None),
+    )
+    assert 0 <= comparison.nearest_same <= 1 and all(
+        answer in {face.pk for face in cast} for pair in comparison.pairs for answer in pair[:2]
     )
 
 
@@ -110,8 +123,8 @@ def test_of_many_faces_an_even_sample_is_compared_in_blocks(
 ) -> None:
     monkeypatch.setattr(own, "SAMPLE", 12)
     name_some(collection, cast, count=4)
-    told = compare(collection)
-    assert (told.faces, told.of, told.named, told.waiting) == (12, 36, 6, 6)
+    comparison = compare(collection)
+    assert (comparison.faces, comparison.of, comparison.named, comparison.waiting) == (12, 36, 6, 6)
     assert FaceVector.objects.values("face").distinct().count() == 12
 
 
@@ -152,21 +165,21 @@ def test_a_lost_crop_is_told_and_a_cancel_leaves_what_was_described(collection: 
         compare(collection, Impatient())
     assert FaceVector.objects.count() == 16
     Face.objects.filter(pk=cast[35].pk).update(crop="00/00/" + "0" * 64 + ".jpg")
-    told = compare(collection)
-    assert told.faces == 35 and f"Face {cast[35].pk} has no description" in told.notes()[0]
+    comparison = compare(collection)
+    assert comparison.faces == 35 and f"Face {cast[35].pk} has no description" in comparison.notes()[0]
 
 
 def test_a_whole_shot_of_faces_has_no_neighbour_in_itself(collection: Collection, cast: list[Face]) -> None:
     shot = Shot.objects.create(episode=cast[0].frame.episode, index=0, start_s=0, end_s=9)
     Frame.objects.update(shot=shot)
-    told = compare(collection)
-    assert told.nearest_same == 1.0 and told.pairs == ()  # nothing to compare
+    comparison = compare(collection)
+    assert comparison.nearest_same == 1.0 and comparison.pairs == ()  # nothing to compare
 
 
 def test_the_same_twice_and_too_few_faces_are_refused_in_words(collection: Collection) -> None:
-    one = open_embedder("builtin", settings.KOMA_MODELS_DIR)
+    item = open_embedder("builtin", settings.KOMA_MODELS_DIR)
     with pytest.raises(BadInput, match="two different embedders"):
-        own.compare(collection, (one, open_embedder("builtin", settings.KOMA_MODELS_DIR)), Silent())
+        own.compare(collection, (item, open_embedder("builtin", settings.KOMA_MODELS_DIR)), Silent())
 
 
 def test_the_command_compares_two(collection: Collection, cast: list[Face]) -> None:
@@ -176,5 +189,5 @@ def test_the_command_compares_two(collection: Collection, cast: list[Face]) -> N
         "evaluate", "embedders", "--collection", collection.name, "--second", "ccip-tiny", "--json",
         stdout=out, stderr=StringIO(),
     )  # fmt: skip
-    told = json.loads(out.getvalue())
-    assert (told["faces"], told["right"], told["questions"]) == (36, [1.0, 1.0], [])
+    output = json.loads(out.getvalue())
+    assert (output["faces"], output["right"], output["questions"]) == (36, [1.0, 1.0], [])

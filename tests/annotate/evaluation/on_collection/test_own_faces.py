@@ -30,14 +30,14 @@ def said(collection: Collection) -> dict[str, Any]:
 def test_a_frame_that_a_person_checked_is_complete_also_without_a_face(
     collection: Collection, make_frame: MakeFrame
 ) -> None:
-    one, empty = make_frame([(2, 3)], boxes=[(2, 3)]), make_frame([], boxes=[])
+    first, empty = make_frame([(2, 3)], boxes=[(2, 3)]), make_frame([], boxes=[])
     make_frame([(1, 1)], boxes=[(1, 1)])
     assert own.complete_frames(collection) == ()
-    for frame in (one, empty):
+    for frame in (first, empty):
         checks.check(frame=frame, **said(collection))
-    found = own.complete(collection)
-    assert (own.complete_frames(collection), found.checked, found.settled) == ((one.pk, empty.pk), 2, 0)
-    assert (found.faces, found.drawn, found.found_by) == (1, 0, (("elder", 1),))
+    complete = own.complete(collection)
+    assert (own.complete_frames(collection), complete.checked, complete.settled) == ((first.pk, empty.pk), 2, 0)
+    assert (complete.faces, complete.drawn, complete.found_by) == (1, 0, (("elder", 1),))
 
 
 def test_how_much_there_is_takes_two_queries_whatever_there_is(
@@ -46,13 +46,13 @@ def test_how_much_there_is_takes_two_queries_whatever_there_is(
     for _ in range(5):
         checks.check(frame=make_frame([(2, 3)], boxes=[(2, 3)]), **said(collection))
     with django_assert_num_queries(2):
-        found = own.complete(collection)
-    told, held = found.words()
-    assert told == "5 frames with all faces reviewed: in 5 a person marked all faces as reviewed."
+        complete = own.complete(collection)
+    result, held = complete.words()
+    assert result == "5 frames with all faces reviewed: in 5 a person marked all faces as reviewed."
     assert held.startswith("They hold 5 faces (5 first found by elder).")
     Frame.objects.filter(pk__in=own.complete_frames(collection)[1:]).delete()
-    told, held = own.complete(collection).words()
-    assert told.startswith("1 frame with all faces reviewed:") and held.startswith("It holds 1 face (")
+    result, held = own.complete(collection).words()
+    assert result.startswith("1 frame with all faces reviewed:") and held.startswith("It holds 1 face (")
 
 
 def test_names_given_to_crops_make_no_frame_complete_but_a_corrected_frame_with_all_names_is(
@@ -64,8 +64,13 @@ def test_names_given_to_crops_make_no_frame_complete_but_a_corrected_frame_with_
         faces.assign(faces=list(frame.faces.all()), character=anna, **said(collection))
     for frame in (corrected, half):
         boxes.draw(frame=frame, box=cell_box((6, 4)), **said(collection))
-    found = own.complete(collection)
-    assert (own.complete_frames(collection), found.settled, found.faces, found.drawn) == ((corrected.pk,), 1, 3, 1)
+    complete = own.complete(collection)
+    assert (own.complete_frames(collection), complete.settled, complete.faces, complete.drawn) == (
+        (corrected.pk,),
+        1,
+        3,
+        1,
+    )
     Frame.objects.filter(pk=corrected.pk).update(state="dropped", reason="person")
     assert own.complete_frames(collection) == ()
 
@@ -78,8 +83,8 @@ def test_what_a_run_finds_after_the_check_is_no_truth_and_a_denied_box_neither(
     checks.check(frame=frame, **said(collection))
     left, top, right, bottom = cell_box((6, 4))
     Face.objects.create(collection=collection, frame=frame, left=left, top=top, right=right, bottom=bottom)
-    found = own.complete(collection)
-    assert (found.frames, found.faces) == (1, 1)
+    complete = own.complete(collection)
+    assert (complete.frames, complete.faces) == (1, 1)
 
 
 def test_a_check_is_undone_in_one_step_and_taken_back(collection: Collection, make_frame: MakeFrame, bob: Any) -> None:
@@ -128,9 +133,9 @@ def test_a_lost_picture_is_told_and_no_truth_at_all_is_said_in_words(
     assert detector is not None
     with pytest.raises(BadInput, match="No frames with all faces reviewed yet"):
         own.measure(collection, detector, Silent())
-    lost, there = make_frame([(2, 3)], boxes=[(2, 3)]), make_frame([(2, 3)], boxes=[(2, 3)])
+    lost, existing = make_frame([(2, 3)], boxes=[(2, 3)]), make_frame([(2, 3)], boxes=[(2, 3)])
     Frame.objects.filter(pk=lost.pk).update(file="00/00/" + "0" * 64 + ".png")
-    for frame in (lost, there):
+    for frame in (lost, existing):
         checks.check(frame=frame, **said(collection))
     scores = own.measure(collection, detector, Silent())
     assert scores.pictures == 1 and "was left out" in scores.notes()[-1]
@@ -142,8 +147,8 @@ def test_the_command_measures_a_collection_by_its_name_or_number(collection: Col
     call_command(
         "evaluate", "faces", "--collection", collection.name, "--model", "tiny", "--json", stdout=out, stderr=StringIO()
     )
-    told = json.loads(out.getvalue())
-    assert (told["pictures"], told["faces"], told["hits_iou30"]) == (1, 1, 1)
+    output = json.loads(out.getvalue())
+    assert (output["pictures"], output["faces"], output["hits_iou30"]) == (1, 1, 1)
     call_command(
         "evaluate", "faces", "--collection", str(collection.pk), "--model", "tiny", "--json",
         stdout=(by_number := StringIO()), stderr=StringIO(),
