@@ -9,7 +9,7 @@ from typing import Any
 from django.conf import settings
 from django.db import transaction
 
-from export.algorithms.filenames import safe_name
+from export.algorithms.filenames import PART, REPLACED, safe_name, unfinished_name
 from export.algorithms.recipe import Recipe
 from export.models import ExportJob
 from ingest.errors import BadInput, Conflict, KomaError
@@ -50,9 +50,12 @@ def delete(job: ExportJob) -> None:
         if row.state == RunState.RUNNING:
             raise Conflict("This export is running. Stop it first.")
         row.delete()
-    for path in (row.folder, row.zip_file):
-        if path:
-            _remove(inside_exports(path))
+    if row.folder:
+        final, packed = inside_exports(row.folder), inside_exports(f"{row.folder}.zip")
+        unfinished = ((final, REPLACED), (packed, PART))  # of a worker that was killed
+        leftovers = [path.with_name(unfinished_name(path.name, ending)) for path, ending in unfinished]
+        for path in (final, packed, *leftovers):
+            _remove(path)
     _remove(building_folder(job.pk))
 
 

@@ -10,6 +10,7 @@ from ingest.algorithms.normal_form import normal
 
 NAME_BYTES_MAX = 100  # UTF-8 bytes of one folder or file name without its ending; the reference's limit
 SHORT_STEM_BYTES = 24
+PART, REPLACED = "part", "replaced"  # endings of a ZIP being packed, and of a folder being replaced
 JOINER = "+"  # joins the names of a combination
 JOINER_IN_NAME = "\uff0b"  # a plus inside a name becomes the full-width plus, so that A+B stays one name
 _ILLEGAL = frozenset('<>:"/\\|?*')
@@ -48,6 +49,11 @@ def short_stem(name: str) -> str:
     """Return the end of a picture's name, which holds its episode and number, in at most SHORT_STEM_BYTES."""
     data = normal(name).encode("utf-8", "replace")
     return data[-SHORT_STEM_BYTES:].decode("utf-8", "ignore").lstrip("_ .") or "_"
+
+
+def unfinished_name(name: str, ending: str) -> str:
+    """Return the hidden name, beside `name`, of what is not in place yet; `name` may be long, its end is kept."""
+    return f".{name[-80:]}.{ending}"
 
 
 def same_name_key(name: str) -> str:

@@ -97,7 +97,7 @@ def write(
 
 def _run(job: ExportJob, report: Reporter[ExportJob]) -> None:
     recipe = parse(job.params)
-    folder, target = building_folder(job.pk), final_folder(job)
+    folder, target = building_folder(job.pk), job.folder or final_folder(job)
     counters: dict[str, Any] = {"phase": "reading"}
     report(at_once=True, done=0, counters=counters)
     written = 0
@@ -113,6 +113,7 @@ def _run(job: ExportJob, report: Reporter[ExportJob]) -> None:
     )
     count = len(plan.items)
     final = inside_exports(target)
+    report(at_once=True, folder=target)  # before it is there: whoever deletes the job finds it, whenever we are killed
     move_whole(folder, final)
     size = sum(path.stat().st_size for path in files_below(final))
     frames = sum(item.crop is None for item in plan.items)
@@ -126,7 +127,7 @@ def _run(job: ExportJob, report: Reporter[ExportJob]) -> None:
     counters["folders"], counters["epoch"] = len(plan.balance.folders), round(plan.balance.epoch, 2)
     counters["upscaled"] = {str(passes): count for passes, count in sorted(plan.upscaled.items())}
     counters["captions_by_person"] = sum(item.picture.caption is not None for item in plan.items)
-    values: dict[str, Any] = {"folder": target, "total": count, "warnings": list(built.warnings), "size_bytes": size}
+    values: dict[str, Any] = {"total": count, "warnings": list(built.warnings), "size_bytes": size}
     report(at_once=True, done=count, counters=counters, **values)
     if recipe.output.zip:
         packed = inside_exports(f"{target}.zip")

@@ -8,6 +8,7 @@ import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from export.algorithms.filenames import PART, REPLACED, unfinished_name
 from ingest.errors import BadInput, KomaError
 from ingest.imaging.store import check_room, full, no_room
 
@@ -73,18 +74,18 @@ def move_whole(built: Path, target: Path) -> None:
     if built.parent == target:
         _move_contents(built, target)
         return
-    aside: Path | None = None
+    aside = target.with_name(unfinished_name(target.name, REPLACED))  # may be there from a process that died
     if target.exists():
-        aside = target.with_name(f".{target.name[:80]}.replaced-{os.getpid()}")
+        shutil.rmtree(aside, ignore_errors=True)
         target.rename(aside)
     try:
         built.rename(target)
     except OSError:
-        if aside is not None:
+        if aside.exists():
             aside.rename(target)
         raise
     sync_folder(target.parent)
-    if aside is not None:
+    if aside.exists():
         shutil.rmtree(aside)
 
 
@@ -110,7 +111,7 @@ def building_place(target: Path) -> Path:
         parent = parent.parent
     if target.is_dir() and (target.is_mount() or not os.access(parent, os.W_OK)):
         return target / _INSIDE
-    return target.with_name(f".{target.name[:80]}.building")
+    return target.with_name(unfinished_name(target.name, "building"))
 
 
 def _move_contents(built: Path, target: Path) -> None:
@@ -151,7 +152,7 @@ def zip_folder(
     `each` hears the bytes done after every file and may raise to stop. Raises StoreFull, also when less than
     `reserve_bytes` would stay free.
     """
-    temp = target.with_name(f".{target.name[:80]}.part")
+    temp = target.with_name(unfinished_name(target.name, PART))
     target.parent.mkdir(parents=True, exist_ok=True)
     done = 0
     if reserve_bytes:

@@ -18,6 +18,8 @@ from annotate.models import Caption, Face, FaceState
 from export.actions import jobs
 from export.algorithms.recipe import Recipe, parse
 from export.build import export_job, rows_from_database
+from export.build.export_job import EXPORTS
+from export.build.sinks import move_whole, zip_folder
 from export.jobs import sweep, wake
 from export.models import ExportJob
 from ingest.errors import BadInput, Conflict, KomaError
@@ -210,6 +212,63 @@ def test_deleting_takes_folder_zip_and_row(show: Show, alice: User) -> None:
     assert not ExportJob.objects.exists()
 
 
+def killed_after_the_move(show: Show, alice: User, monkeypatch: pytest.MonkeyPatch) -> ExportJob:
+    """A job whose worker died when the folder was in place and nothing had been written about it."""
+
+    def move_and_die(built: Path, target: Path) -> None:
+        move_whole(built, target)
+        raise KeyboardInterrupt
+
+    job = started(show, alice)
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr(export_job, "move_whole", move_and_die)
+        export_job.execute(job.pk)
+    EXPORTS.take_back_dead(max_age_s=-1)
+    return job
+
+
+def datasets() -> list[str]:
+    """Whatever lies below the export folder but folders of collections."""
+    root = jobs.inside_exports("x").parent
+    return sorted(str(path.relative_to(root)) for path in root.glob("*/*") if path.parent.name != jobs.BUILDING)
+
+
+def test_deleting_takes_what_killed_workers_left(show: Show, alice: User, monkeypatch: pytest.MonkeyPatch) -> None:
+    job = killed_after_the_move(show, alice, monkeypatch)
+    final = jobs.inside_exports(jobs.final_folder(job))
+    assert final.is_dir()
+    final.with_name(f".{final.name}.zip.part").write_bytes(b"half")
+    final.with_name(f".{final.name}.replaced").mkdir()
+    jobs.delete(job)
+    assert datasets() == []
+
+
+def test_an_export_goes_on_in_its_folder_after_the_collection_was_renamed(
+    show: Show, alice: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = killed_after_the_move(show, alice, monkeypatch)
+    show.collection.name = "Renamed"
+    show.collection.save()
+    assert export_job.execute(job.pk) == RunState.DONE
+    job.refresh_from_db()
+    assert datasets() == [job.folder, job.zip_file]
+
+
+def test_exports_of_the_same_long_name_are_packed_beside_each_other(tmp_path: Path) -> None:
+    targets = [tmp_path / f"{'long ' * 16}-{number}.zip" for number in (1, 2)]
+    for target in targets:
+        target.with_suffix("").mkdir()
+        (target.with_suffix("") / "a.txt").write_text(target.name)
+
+    def pack_other(done: int) -> None:
+        zip_folder(targets[1].with_suffix(""), targets[1], top="set")
+
+    zip_folder(targets[0].with_suffix(""), targets[0], top="set", each=pack_other)
+    for target in targets:
+        with zipfile.ZipFile(target) as archive:
+            assert archive.read("set/a.txt").decode() == target.name
+
+
 @pytest.mark.parametrize("path", ["../x", "/etc", "", "a/../.."])
 def test_no_path_of_a_row_leads_outside_of_the_export_folder(show: Show, path: str) -> None:
     with pytest.raises(KomaError, match="outside"):
@@ -245,7 +304,7 @@ def test_a_full_disk_is_said_in_words_and_the_export_goes_on_when_there_is_room(
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     job.refresh_from_db()
     assert "The server's disk is full" in job.error
-    assert "press Retry" in job.error
+    assert "press Resume or Retry" in job.error
     assert not jobs.inside_exports(jobs.final_folder(job)).exists()
 
     jobs.resume(job)
