@@ -24,6 +24,7 @@ from ingest.models import FINISHED, Collection, Episode, Operation, RunState
 from ingest.pipeline import progress
 from ingest.stamp import cached, stamp
 from ingest.views.html_rows import dots
+from ingest.views.responses import is_partial
 
 RUNS_MAX = 5
 CHANGES_MAX = 8
@@ -43,7 +44,7 @@ class Step:
 @member_view()
 @require_safe
 def overview(request: MemberRequest, collection: Collection) -> HttpResponse:
-    """How far the collection is, who is in it, and what helps most now."""
+    """How far the collection is, who is in it, and what helps most now; refreshed by itself during a run."""
     cache_stamp = stamp(collection)
     counts = _counts(collection, cache_stamp)
     latest = list(collection.runs.select_related("created_by")[:RUNS_MAX])
@@ -64,8 +65,10 @@ def overview(request: MemberRequest, collection: Collection) -> HttpResponse:
             .values("at", "by__username", "model", "summary", "undone_at")[:CHANGES_MAX]
         ),
         "latest_export": job,
+        "is_running": any(not run.finished for run in latest),
     }
-    return render(request, "export/overview.html", context)
+    template = "export/overview.html#progress" if is_partial(request) else "export/overview.html"
+    return render(request, template, context)
 
 
 def _counts(collection: Collection, cache_stamp: str) -> dict[str, int]:

@@ -19,7 +19,7 @@ from export.build import export_job
 from export.models import ExportJob
 from export.models import Recipe as RecipeRow
 from export.views import recipes as views
-from ingest.models import Membership, Role, RunState
+from ingest.models import Membership, PipelineRun, Role, RunState
 from tests.conftest import client_of, make_user
 from tests.export.conftest import Show
 from tests.pages import html_of
@@ -298,6 +298,19 @@ def test_the_funnel_counts_and_links_to_the_frames_behind_each_figure(show: Show
         assert as_bob.get(step.url).status_code == 200
     assert [person["name"] for person in context["cast"]] == ["Hinata", "Kokona", "Hinata Hairdown"]
     assert "2 faces without a name, 1 group: about 1 minute." in [step["text"] for step in context["next"]]
+
+
+def test_the_overview_refreshes_itself_until_the_run_ends(show: Show, as_bob: Client) -> None:
+    run = PipelineRun.objects.create(collection=show.collection, state=RunState.RUNNING, code_version="test")
+    address = url("overview", show)
+    poll = f'hx-get="{address}" hx-trigger="every 3s"'
+    assert poll in html_of(as_bob.get(address))
+
+    PipelineRun.objects.filter(pk=run.pk).update(state=RunState.DONE)
+    refreshed = html_of(as_bob.get(address, headers={"HX-Request": "true"}))
+    assert refreshed.strip().startswith('<div id="overview"')
+    assert "A run is in progress." not in refreshed
+    assert poll not in refreshed
 
 
 def test_an_empty_collection_says_what_comes_here(collection: Any, as_alice: Client, as_bob: Client) -> None:
