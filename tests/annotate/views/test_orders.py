@@ -67,6 +67,7 @@ def test_faces_of_a_character_come_peoples_then_the_surest_and_for_doubts_from_t
     assert [names[row.pk] for row in page["faces"]] == ["person", "sure", "as sure", "unsure"]
     page = context_of(as_bob, "character", show.collection.pk, show.hinata.pk, order="doubtful")
     assert [names[row.pk] for row in page["faces"]] == ["unsure", "as sure", "sure"]
+    assert (page["total"], page["by_person"]) == (4, 1)  # of the character, not of the faces in this order
 
 
 def test_captions_of_models_come_the_newest_first_and_that_is_the_one_exported(show: Show, as_bob: Client) -> None:
