@@ -189,8 +189,8 @@ class Cluster(Stage[list[int] | Part, Result | Part]):
         for row in changed:
             row.purity = result.purity[row.pk]
         FaceCluster.objects.bulk_update(changed, ["purity"], batch_size=WRITE)
-        self.ctx.count("clustered", done)
-        self.ctx.count("new_clusters", len(rows))
+        self.ctx.count("grouped", done)
+        self.ctx.count("new_groups", len(rows))
         return max(0, done - self.compared)
 
     def finish(self) -> None:

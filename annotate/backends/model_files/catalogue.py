@@ -155,8 +155,8 @@ def _other_taggers() -> list[Model]:
             _same("model.onnx", "tag_mapping.json", folder=f"cl_tagger_{version}"),
             title=f"CL tagger {version.replace('_', '.')}",
             size_bytes=1_430_000_000,
-            notes="More than 40,000 tags, also quality, meta and cosplay. Fed as several public programs agree to feed "
-            "it, not by its author's own word. Version 2 needs its author's leave: import it from a folder.",
+            notes="More than 40,000 tags, also quality, meta and cosplay. The author does not document its input; "
+            "Koma prepares pictures as other public programs do.",
         )
         for version in ("1_02", "1_01")
     ]  # fmt: skip
