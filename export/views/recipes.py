@@ -38,7 +38,7 @@ RESULT_TEMPLATE = "export/result.html"
 EXAMPLE_PAGES_MAX = 99_999
 FRAMES_AT_ONCE_MAX = 2_000  # more take over a tenth of a second to look at: the page does not wait for them
 PART_LABELS = {
-    "count": "Character count",
+    "count": "Count",
     "characters": "Characters",
     "copyright": "Series tag",
     "general": "Description",
