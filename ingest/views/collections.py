@@ -17,7 +17,7 @@ from ingest.actions import collections as actions
 from ingest.errors import BadInput, KomaError
 from ingest.models import Collection, Episode, Frame, Membership, Role
 from ingest.storage import quota
-from ingest.views.responses import came_from, errors_in_words, seen, success
+from ingest.views.responses import came_from, errors_in_words, is_partial, seen, success
 
 
 @login_required
@@ -46,7 +46,10 @@ def collections(request: HttpRequest) -> HttpResponse:
     for row in rows:
         entry = {"row": row, "role": Role(getattr(row, "role")).label}  # noqa: B009 - an annotation, no field
         context["archived" if row.archived_at else "collections"].append(entry)
-    return render(request, "ingest/collections.html", context)
+    # The first collection may be on its way, and running ones change: an invitation, the demo's episode being drawn.
+    context["is_filling"] = not rows or any(getattr(row, "open_runs") for row in rows)  # noqa: B009
+    template = "ingest/collections.html#listing" if is_partial(request) else "ingest/collections.html"
+    return render(request, template, context)
 
 
 @member_view(at_least=Role.ADMIN)

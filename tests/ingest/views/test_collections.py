@@ -37,6 +37,22 @@ def test_the_start_page_shows_ones_own_collections_only(as_bob: Client, alice: U
     assert "Secret show" not in page
 
 
+def test_the_start_page_refreshes_itself_while_it_is_empty_or_something_runs(
+    as_charlie: Client, charlie: User, collection: Collection
+) -> None:
+    poll = 'hx-get="/" hx-trigger="every 5s"'
+    assert poll in html_of(as_charlie.get("/"))
+
+    Membership.objects.create(collection=collection, user=charlie, role=Role.VIEWER)
+    refreshed = html_of(as_charlie.get("/", headers={"HX-Request": "true"}))
+    assert refreshed.strip().startswith('<div id="collections"')
+    assert "Tiny show" in refreshed
+    assert poll not in refreshed
+
+    PipelineRun.objects.create(collection=collection, code_version="test")
+    assert poll in html_of(as_charlie.get("/"))
+
+
 def test_who_makes_a_collection_is_its_admin(as_charlie: Client, charlie: User) -> None:
     PersonLimits.objects.create(user=charlie, may_create=True)
     answer = as_charlie.post("/", {"name": "  My\n show  "})
