@@ -169,13 +169,13 @@ def check_stage(pk: int, *, kills: int, dice: random.Random, folder: Path, other
     stand.begin()
     seconds = stand.to_end()  # warm now, as the runs to be killed are
     row.refresh_from_db()
-    local = (row.finished_at - row.started_at).total_seconds() if row.finished_at and row.started_at else 0.0
-    result |= {"seconds": round(seconds, 2), "at_work": round(local, 2), "kills": kills, "in_the_middle": 0}
+    elapsed_s = (row.finished_at - row.started_at).total_seconds() if row.finished_at and row.started_at else 0.0
+    result |= {"seconds": round(seconds, 2), "at_work": round(elapsed_s, 2), "kills": kills, "in_the_middle": 0}
     for number in range(kills):
         before.put_back()
         stand.begin()
         at_work = number % 4 > 0  # the others also die as they begin and as they end
-        result["killed"] += stand.killed(dice.uniform(0.0, local if at_work else seconds), at_work=at_work)
+        result["killed"] += stand.killed(dice.uniform(0.0, elapsed_s if at_work else seconds), at_work=at_work)
         result["in_the_middle"] += stand.taken()
         stand.go_on()
         stand.to_end()

@@ -106,15 +106,15 @@ def test_what_a_run_came_to_is_what_its_rows_say_also_after_a_cancel_and_going_o
     created, fussy, count, _ = progress.lanes(run)
     assert created.counters == {"made": 24}
     assert created.tally.devices == ["device 0", "device 1", "device 2", "device 3"]
-    remaining = run.tallies
+    run_tallies = run.tallies
     PipelineRun.objects.filter(pk=run.pk).update(tallies=None)  # of a run of an older Koma
     run.refresh_from_db()
     read = tallies.of(run)
     assert {name: tally.counters for name, tally in read.items()} == {
-        name: values["counters"] for name, values in remaining.items()
+        name: values["counters"] for name, values in run_tallies.items()
     }
     seconds = {
-        name: values["seconds"] for name, values in remaining.items()
+        name: values["seconds"] for name, values in run_tallies.items()
     }  # PostgreSQL keeps keys in an order of its own
     assert {name: tally.seconds for name, tally in read.items()} == pytest.approx(seconds)
     assert [lane.percent for lane in (created, fussy, count)] == [100, 100, 100]
