@@ -61,7 +61,7 @@ def main() -> None:
         ("goal", *(f"{value} %" for value in WANTED), "8"),
         (scores.model, *(f"{100 * scores.accuracy[shots]:.1f} %" for shots in SHOTS), f"{total_ms:.1f}"),
     ]
-    text = table(("embedder", *(f"{shots} named" for shots in SHOTS), "ms per face, processor time"), rows)
+    text = table(("embedder", *(f"{shots} named" for shots in SHOTS), "ms per face, CPU time"), rows)
     text = (
         f"{scores.characters} characters by many artists, {scores.faces} faces after {scores.twins_removed} near-twins "
         f"were taken out; faces of each named at random, the rest asked; mean of {DRAWS} draws. Nothing was trained on "

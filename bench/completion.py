@@ -3,7 +3,7 @@
     python -m bench.completion /path/to/danbooru.csv
 
 Typed are beginnings of names, of later words, of aliases, and what no name holds, drawn by a seed. Milliseconds of this
-process's processor and of the clock, on the database of DATABASE_URL (default: SQLite in a new folder).
+process's CPU and of the clock, on the database of DATABASE_URL (default: SQLite in a new folder).
 """
 
 from __future__ import annotations
@@ -37,13 +37,13 @@ def main() -> None:
         for name, times in measure(args.vocabulary, texts=args.texts).items():
             cells = "  ".join(
                 f"{kind} p50 {_share(values, 0.5):6.2f} p95 {_share(values, 0.95):6.2f}"
-                for kind, values in zip(("processor", "clock"), zip(*times, strict=True), strict=True)
+                for kind, values in zip(("CPU", "clock"), zip(*times, strict=True), strict=True)
             )
             print(f"{connection.vendor:10} {name:28} {cells} ms")
 
 
 def measure(vocabulary: Path, *, texts: int) -> dict[str, list[tuple[float, float]]]:
-    """(ms of processor, ms by the clock) of each query, by method."""
+    """(ms of CPU, ms by the clock) of each query, by method."""
     from django.contrib.auth.models import User
     from django.test import Client, override_settings
 
@@ -79,9 +79,7 @@ def measure(vocabulary: Path, *, texts: int) -> dict[str, list[tuple[float, floa
 
     began = time.process_time()
     complete(collection, "a", limit=SHOWN)
-    print(
-        f"{len(names):,} names and {len(spellings):,} aliases read in {time.process_time() - began:.2f} s of processor"
-    )
+    print(f"{len(names):,} names and {len(spellings):,} aliases read in {time.process_time() - began:.2f} s of CPU")
     with override_settings(ALLOWED_HOSTS=["testserver"]):
         client.get(f"/c/{collection.pk}/names/tags/", {"q": "a"})
         for text in typed:

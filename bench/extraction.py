@@ -37,7 +37,7 @@ cv2.setNumThreads(1)  # as in every process of Koma
 
 @dataclass
 class Taken:
-    """Seconds of wall clock and of all processor cores for one way through the film."""
+    """Seconds of wall clock and of all CPU cores for one way through the film."""
 
     wall_s: float
     cpu_s: float
@@ -141,7 +141,7 @@ def speed(folder: Path, *, seconds: float, repeats: int) -> str:
         ratio_cpu = cpu / statistics.median(t.cpu_s for t in base)
         slower = slowest / wall
         rows.append([name, f"{wall:.1f}", f"{ratio_wall:.2f}", f"{cpu:.1f}", f"{ratio_cpu:.2f}", f"{slower:.2f}"])
-    header = ["way", "wall s (median)", "times bare", "processor s", "times bare", "mpdecimate takes, times this"]
+    header = ["way", "wall s (median)", "times bare", "CPU s", "times bare", "mpdecimate takes, times this"]
     about = (
         f"{seconds:.0f} s of 1080p, {repeats} rounds (mpdecimate once), threads AUTO. Goal: gate and descriptors at "
         "most 1.30 times bare decoding, with writing at most 1.60, mpdecimate at least 4 times slower. mpdecimate to "

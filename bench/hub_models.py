@@ -1,4 +1,4 @@
-"""Memory and time of the hub's models on this processor, measured on networks of the same architecture.
+"""Memory and time of the hub's models on this CPU, measured on networks of the same architecture.
 
     python -m bench.hub_models [NAME ...] [--builder PYTHON] [--write]
 
@@ -107,7 +107,7 @@ def text_of(rows: Sequence[tuple[str, ...]], failed: Sequence[str]) -> str:
     text = (
         "**The weights are random**: these are not the models but networks of the same architecture, input size and "
         "number of labels, which is what memory and time hang on. What they say of a picture was not looked at. "
-        f"Koma's adapters fed them one picture at a time on the processor, {os.cpu_count()} threads, float32: drawn "
+        f"Koma's adapters fed them one picture at a time on the CPU, {os.cpu_count()} threads, float32: drawn "
         "pictures of 1280x720, crops of 256x256 for embedder and upscaler, in a process of its own, "
         f"{LOOKS} times over. Memory is what the process grew by at its highest, the largest of the {LOOKS}; times are "
         "the shortest. The first picture includes hashing and opening the file, which the system had just written and "

@@ -23,9 +23,9 @@ _PAUSE_S = 0.0002
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """Share of samples with the lock held, and their number; processor seconds of the process that went by meanwhile.
+    """Share of samples with the lock held, and their number; CPU seconds of the process that went by meanwhile.
 
-    On a busy machine a process also waits for the processor with the lock held: such waiting is in the share only.
+    On a busy machine a process also waits for the CPU with the lock held: such waiting is in the share only.
     """
 
     share: float
@@ -103,9 +103,9 @@ def _place() -> int:
 
 def sample() -> None:
     """In the second process: between "begin" and "end" count samples; then print how many found it held, their total,
-    and the processor time of the first process before those that found it held."""
+    and the CPU time of the first process before those that found it held."""
     process, place = int(sys.argv[1]), int(sys.argv[2])
-    memory, clock = os.open(f"/proc/{process}/mem", os.O_RDONLY), ~process << 3 | 2  # its processor time
+    memory, clock = os.open(f"/proc/{process}/mem", os.O_RDONLY), ~process << 3 | 2  # its CPU time
     held = looks = 0
     spent, before, counting = 0.0, 0.0, False
     while True:

@@ -42,7 +42,7 @@ OVERHEAD_MAX, SHARE_MIN, BUSY_MIN = 0.05, 0.90, 0.90
 GPU_PICTURES, FILES_MAX = 4096, 256
 NO_GPU = "not measured on a GPU yet"
 
-Clock = tuple[float, float]  # wall, processor
+Clock = tuple[float, float]  # wall, CPU
 
 
 def drawn(seed: int, *, width: int = WIDTH, height: int = HEIGHT) -> Picture:
@@ -67,7 +67,7 @@ def jpeg(picture: Picture) -> bytes:
 
 
 def clocked(work: Callable[[], object]) -> Clock:
-    """Wall and processor seconds."""
+    """Wall and CPU seconds."""
     wall, processor = time.perf_counter(), time.process_time()
     work()
     return time.perf_counter() - wall, time.process_time() - processor
@@ -121,7 +121,7 @@ def overhead(tagger: OnnxScorer, pictures: list[Picture], *, rounds: int, sizes:
         pair = clocked(alone), clocked(lambda: through_reader(tagger, reads, sizes))
         pairs += [pair] if turn else []
     rows: list[tuple[str, ...]] = []
-    for index, name in enumerate(("wall clock", "processor time")):
+    for index, name in enumerate(("wall clock", "CPU time")):
         direct = statistics.median(pair[0][index] for pair in pairs)
         through_reader_s = statistics.median(pair[1][index] for pair in pairs)
         more = statistics.median(pair[1][index] / pair[0][index] - 1 for pair in pairs)
@@ -208,7 +208,7 @@ def gpu_busy() -> Iterator[list[float]]:
 
 
 def fit_steps(tagger: OnnxScorer, *, count: int = 6) -> list[tuple[str, ...]]:
-    """Rows of a table: decoding and fitting a JPEG whole, and at the half size that its format offers; processor time.
+    """Rows of a table: decoding and fitting a JPEG whole, and at the half size that its format offers; CPU time.
 
     The reader decodes whole: what it would win is shown here with what it would change.
     """
@@ -265,7 +265,7 @@ def main() -> None:
         + report.table(("", "bare", "reader", "overhead", "a picture"), costs)
         + f"\n\nEnd to end from {min(count, FILES_MAX)} JPEG files, {count} pictures:\n\n"
         + report.table(("", "measured"), files)
-        + "\n\nReading one JPEG, processor time. Decoding at half size would be quicker for large pictures, but the "
+        + "\n\nReading one JPEG, CPU time. Decoding at half size would be quicker for large pictures, but the "
         "network would see other bytes (grey levels apart), so it is not done.\n\n"
         + report.table(("JPEG", "decode", "fit", "both at half size", "apart"), decodes)
     )

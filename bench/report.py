@@ -1,4 +1,4 @@
-"""Puts a measured table into docs/benchmarks.md: one named section per script, with commit, processor and date."""
+"""Puts a measured table into docs/benchmarks.md: one named section per script, with commit, CPU and date."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def write(section: str, text: str) -> None:
 
 
 def where() -> str:
-    """Commit, processor, date and load: without them a number is meaningless."""
+    """Commit, CPU, date and load: without them a number is meaningless."""
     commit = _git("describe", "--always")
     # What earlier scripts of the same pass wrote into the page does not change what is measured.
     if _git("status", "--porcelain", "--untracked-files=no", "--", ".", f":!{PAGE.relative_to(ROOT)}"):
@@ -56,7 +56,7 @@ def _git(*arguments: str) -> str:
 
 
 def processor() -> str:
-    """The processor's name according to the system."""
+    """The CPU's name according to the system."""
     try:
         names = re.findall(r"^model name\s*:\s*(.+)$", Path("/proc/cpuinfo").read_text(encoding="utf-8"), re.MULTILINE)
     except OSError:

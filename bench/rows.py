@@ -2,7 +2,7 @@
 
     python -m bench.rows
 
-60 cards of characters, 100 tiles of frames, 60 groups of 32 faces. Milliseconds of this process's processor from values
+60 cards of characters, 100 tiles of frames, 60 groups of 32 faces. Milliseconds of this process's CPU from values
 that are ready to HTML, both engines in turns; the least of all turns counts, since others on the machine only add. The
 bytes are those before compression. `bench/rows_django` holds the templates of Django.
 """

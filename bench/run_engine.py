@@ -2,7 +2,7 @@
 
     python -m bench.run_engine --episodes 200 2000
 
-Prints milliseconds of processor and of the clock, on the database of DATABASE_URL (default: SQLite in a new folder).
+Prints milliseconds of CPU and of the clock, on the database of DATABASE_URL (default: SQLite in a new folder).
 Nothing is decoded: the stages are rows only.
 """
 
@@ -35,11 +35,11 @@ def main() -> None:
         for episodes in args.episodes:
             print(f"{connection.vendor}, {episodes:,} episodes")
             for name, (processor, clock) in measure(episodes, samples=args.samples).items():
-                print(f"  {name:34} {processor:9.2f} ms of processor {clock:9.2f} ms")
+                print(f"  {name:34} {processor:9.2f} ms of CPU {clock:9.2f} ms")
 
 
 def measure(episodes: int, *, samples: int) -> dict[str, tuple[float, float]]:
-    """Medians by what was done: (ms of this process's processor, ms by the clock)."""
+    """Medians by what was done: (ms of this process's CPU, ms by the clock)."""
     from django.contrib.auth.models import User
     from django.test import Client, override_settings
 

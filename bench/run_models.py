@@ -1,4 +1,4 @@
-"""Pictures per second that one process can handle with any network: Python's lock and the processor's cores.
+"""Pictures per second that one process can handle with any network: Python's lock and the CPU's cores.
 
     python -m bench.run_models [--pictures 768] [--sqlite] [--dry]
 
@@ -43,7 +43,7 @@ TICKS = os.sysconf("SC_CLK_TCK")
 
 @dataclass(frozen=True, slots=True)
 class EpisodeCost:
-    """A run of the stage: seconds of wall clock, of the processor by place, share of the time with the lock held."""
+    """A run of the stage: seconds of wall clock, of the CPU by place, share of the time with the lock held."""
 
     pictures: int
     wall: float
@@ -121,8 +121,8 @@ def table_of_runs(costs: list[EpisodeCost]) -> str:
         ["wall clock", *(f"{1000 * cost.wall / cost.pictures:.2f} ms" for cost in costs)],
     ]
     for name in costs[0].spent:
-        rows.append([f"processor: {name}", *(f"{1000 * cost.spent[name] / cost.pictures:.2f} ms" for cost in costs)])
-    rows.append(["processor: all", *(f"{1000 * sum(cost.spent.values()) / cost.pictures:.2f} ms" for cost in costs)])
+        rows.append([f"CPU: {name}", *(f"{1000 * cost.spent[name] / cost.pictures:.2f} ms" for cost in costs)])
+    rows.append(["CPU: all", *(f"{1000 * sum(cost.spent.values()) / cost.pictures:.2f} ms" for cost in costs)])
     rows.append(["the lock was held", *("unknown" if cost.held is None else f"{cost.held:.0%}" for cost in costs)])
     return report.table(("a picture", *(method.name for method in WAYS)), rows)
 
@@ -138,7 +138,7 @@ def table_of_steps(cost_sets: list[dict[str, Cost]]) -> str:
     ends = [_together(costs) for costs in cost_sets]
     rows.append(["all", *(cell for end in ends for cell in ("", _lock(end)))])
     rows.append(["pictures/s at most", *(cell for end in ends for cell in ("", f"{1000 / end:,.0f}" if end else "?"))])
-    header = ["ms per picture", *(f"{method.name}: {what}" for method in WAYS for what in ("processor", "lock"))]
+    header = ["ms per picture", *(f"{method.name}: {what}" for method in WAYS for what in ("CPU", "lock"))]
     return report.table(header, rows)
 
 
@@ -188,8 +188,8 @@ def main() -> None:
         f"The stage `run_models` from {options.pictures} frames' JPEG files of 1280x720 to rows of "
         f"{'SQLite' if options.sqlite else 'PostgreSQL'}, batches of {BATCH}, with a tagger of the input and output of "
         "a WD tagger (448 x 448, 10,861 labels) that costs almost nothing. **Not measured on a GPU**: its batches are "
-        f"copied and computed by the processor here. {cores_for_reading()} threads or processes read.\n\n"
-        "Each step alone: milliseconds of the processor in the process that has the GPU, and how long it holds "
+        f"copied and computed by the CPU here. {cores_for_reading()} threads or processes read.\n\n"
+        "Each step alone: milliseconds of the CPU in the process that has the GPU, and how long it holds "
         "Python's lock, which one thread at a time can have. However many cores and whatever GPU, that process cannot "
         f"do more pictures per second than the lock allows; wanted: {WANTED:,}.\n\n"
         + table_of_steps(alone)

@@ -1,4 +1,4 @@
-"""The steps of the stage `run_models`, each alone: processor time and how long it holds Python's lock."""
+"""The steps of the stage `run_models`, each alone: CPU time and how long it holds Python's lock."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class Method:
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """Milliseconds per picture in this process: of the processor, and with the lock held (None: not to be seen)."""
+    """Milliseconds per picture in this process: of the CPU, and with the lock held (None: not to be seen)."""
 
     processor: float
     lock: float | None
