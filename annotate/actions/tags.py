@@ -117,13 +117,22 @@ def _apply(
 
 
 def _take_contradicting(record: Recorder, frames: list[int], added: list[Tag]) -> None:
-    """Delete tags by models and files that contradict the added ones; the next run does not add them again."""
+    """Delete tags by models and files that contradict the labels of their frame, which include the added ones; the
+    next run does not add them again."""
     if not added or not frames:
         return
-    rows = FrameTag.objects.filter(frame__in=frames, by_person=False, state=TagState.YES)
-    present = rows.order_by().values_list("tag__name", flat=True).distinct()
-    wrong = contradicting(present, {tag.name for tag in added})
-    gone = list(rows.filter(tag__name__in=wrong).order_by("pk"))
+    rows = FrameTag.objects.filter(frame__in=frames, state=TagState.YES).order_by("pk")
+    by_person: dict[int, set[str]] = {}
+    by_others: dict[int, dict[str, int]] = {}
+    for key, frame, name, is_by_person in rows.values_list("pk", "frame_id", "tag__name", "by_person"):
+        if is_by_person:
+            by_person.setdefault(frame, set()).add(name)
+        else:
+            by_others.setdefault(frame, {})[name] = key
+    wrong = [
+        keys[name] for frame, keys in by_others.items() for name in contradicting(keys, by_person.get(frame, set()))
+    ]
+    gone = list(rows.filter(pk__in=wrong))
     for row in gone:
         record.deleted(row, frame_id=row.frame_id)
     FrameTag.objects.filter(pk__in=[row.pk for row in gone]).delete()

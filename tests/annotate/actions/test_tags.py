@@ -56,6 +56,65 @@ def test_tags_of_many_frames_change_in_one_operation(collection, bob, frames):
     assert not FrameTag.objects.exists()
 
 
+def by_model(frame, *names):
+    model, _ = ModelVersion.objects.get_or_create(task="tags", name="m")
+    for name in names:
+        tag, _ = Tag.objects.get_or_create(name=name)
+        FrameTag.objects.create(frame=frame, tag=tag, score=0.6, model_version=model)
+
+
+@pytest.mark.django_db
+def test_what_models_say_against_a_new_tag_goes_from_its_frames_and_undo_brings_it_back(collection, bob, frames):
+    for frame in frames[:2]:
+        by_model(frame, "no_humans", "tree")
+    by_model(frames[2], "no_humans")
+    acts.add(collection=collection, frames=frames[:2], names=["1girl"], by=bob)
+    assert [said(frame) for frame in frames] == [{"1girl": "yes", "tree": "yes"}] * 2 + [{"no_humans": "yes"}]
+    undone, skipped, _ = history.undo_last(collection=collection, by=bob)
+    assert (skipped, undone.revisions.count()) == (0, 4)
+    assert said(frames[0]) == {"no_humans": "yes", "tree": "yes"}
+    assert FrameTag.objects.get(frame=frames[0], tag__name="no_humans").score == 0.6
+
+
+@pytest.mark.django_db
+def test_a_second_hair_colour_is_no_contradiction_where_a_person_sees_two_people(collection, alice, bob, frames):
+    acts.add(collection=collection, frames=[frames[0]], names=["2girls"], by=alice)
+    for frame in frames[:2]:
+        by_model(frame, "blue_hair")
+    acts.add(collection=collection, frames=frames[:2], names=["blonde_hair"], by=bob)
+    assert said(frames[0]) == {"2girls": "yes", "blonde_hair": "yes", "blue_hair": "yes"}
+    assert said(frames[1]) == {"blonde_hair": "yes"}
+
+
+@pytest.mark.django_db
+def test_a_tag_taken_away_contradicts_nothing_and_people_never_lose_their_own(collection, alice, bob, frames):
+    acts.add(collection=collection, frames=[frames[0]], names=["indoors"], by=alice)
+    by_model(frames[0], "no_humans")
+    acts.remove(collection=collection, frames=[frames[0]], names=["1girl", "night"], by=bob)
+    acts.add(collection=collection, frames=[frames[0]], names=["outdoors"], by=bob)
+    assert said(frames[0]) == {"indoors": "yes", "outdoors": "yes", "no_humans": "yes"}
+
+
+@pytest.mark.django_db
+def test_a_no_to_a_tag_that_only_a_model_knows_is_remembered(collection, bob, frames):
+    assert acts.remove(collection=collection, frames=[frames[0]], names=["smile"], by=bob).summary == "Tags unchanged"
+    assert said(frames[0]) == {}
+    acts.answer(collection=collection, frame=frames[0], name="Smile", yes=False, by=bob)
+    assert said(frames[0]) == {"smile": "no"}
+    acts.answer(collection=collection, frame=frames[0], name="smile", yes=True, by=bob)
+    assert said(frames[0]) == {"smile": "yes"}
+
+
+@pytest.mark.django_db
+def test_the_same_answer_again_changes_nothing_and_keeps_who_gave_it_first(collection, alice, bob, frames):
+    acts.add(collection=collection, frames=[frames[0]], names=["smile"], by=alice)
+    again = acts.add(collection=collection, frames=[frames[0]], names=["smile"], by=bob)
+    assert FrameTag.objects.get().by == alice
+    assert again.revisions.count() == 0
+    with pytest.raises(BadInput, match="at least one frame"):
+        acts.add(collection=collection, frames=[], names=["smile"], by=bob)
+
+
 @pytest.mark.django_db
 def test_an_alias_stands_for_its_tag(collection, bob, frames):
     tag = Tag.objects.create(name="1girl")
@@ -74,10 +133,16 @@ def test_a_frame_of_another_collection_is_refused_and_nothing_is_written(bob, fr
     assert not FrameTag.objects.exists()
 
 
-@pytest.mark.parametrize("name", ["", " ", "a,b", "a\x07", "x" * 201])
+@pytest.mark.parametrize("name", ["", " ", "a,b", "a\x07", "a\ue000", "a\u202eb", "x" * 201])
 def test_a_tag_that_is_none_is_refused(name):
     with pytest.raises(BadInput):
         acts.clean_name(name)
+
+
+def test_a_tag_is_stored_in_lower_case_with_one_underscore_for_any_space():
+    assert acts.clean_name("  Long \n HAIR ") == "long_hair"
+    assert acts.clean_name("CAFE\u0301") == "caf\u00e9"
+    assert acts.clean_name("x" * 200) == "x" * 200
 
 
 @pytest.mark.parametrize("name", ["^_^", ">_<", "0_0", "||_||", "@_@", "<script>alert(1)</script>"])
