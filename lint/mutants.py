@@ -11,6 +11,7 @@ import ast
 import importlib
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -30,6 +31,7 @@ pytest_add_cli_args = ["-p", "no:cacheprovider", "--hypothesis-profile=mutants",
 also_copy = {others}
 """
 ENDS = {0: "survived", 1: "killed", 3: "killed", 5: "not tested", 33: "not tested"}  # others: too slow or crashed
+CACHE = re.compile(r"(functools\.)?(lru_)?cache\b")
 KEEP_DECORATED = {"staticmethod", "classmethod", "overload", "abstractmethod"}
 
 
@@ -43,7 +45,10 @@ def related_tests(module: str) -> list[str]:
 
 
 def undecorated(source: str) -> str:
-    """Source in which decorated functions are decorated after their definition, because mutmut changes no others."""
+    """Source in which decorated functions are decorated after their definition, because mutmut changes no others.
+
+    Caches are left out: they would be full of results of the function as it was.
+    """
     lines = source.split("\n")
     tree = ast.parse(source)
     bodies = [tree.body, *(node.body for node in tree.body if isinstance(node, ast.ClassDef))]
@@ -52,6 +57,7 @@ def undecorated(source: str) -> str:
         decorators = [ast.unparse(decorator) for decorator in node.decorator_list]
         if KEEP_DECORATED & set(decorators):
             continue
+        decorators = [decorator for decorator in decorators if not CACHE.match(decorator)]
         calls = "".join(f"{decorator}(" for decorator in decorators)
         after = f"{' ' * node.col_offset}{node.name} = {calls}{node.name}_undecorated{')' * len(decorators)}"
         lines.insert(node.end_lineno or node.lineno, after)
@@ -113,7 +119,8 @@ def run(modules: list[str], tests: list[str]) -> None:
     printed: set[str] = set()
     with (folder / "mutmut.log").open("w") as log:
         command = [sys.executable, str(ROOT / "lint" / "mutmut_lean.py"), "run", "--max-children", "1"]
-        process = subprocess.Popen(command, cwd=folder, stdout=log, stderr=subprocess.STDOUT)
+        environment = os.environ | {"KOMA_TEST_MIGRATED": str(folder)}  # migrating anew takes seconds for each mutant
+        process = subprocess.Popen(command, env=environment, stdout=log, stderr=subprocess.STDOUT)
         try:
             reported = time.monotonic()
             while process.poll() is None:

@@ -101,7 +101,8 @@ def django_db_setup(
     django_db_blocker: Any,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[None]:
-    """The test database, migrated once for all processes of the run."""
+    """The test database, migrated once for all processes of the run (`KOMA_TEST_MIGRATED`: of all runs that share
+    this folder)."""
     from django.test.utils import teardown_databases
 
     from tests.migrated_database import create
@@ -109,6 +110,7 @@ def django_db_setup(
     shared = tmp_path_factory.getbasetemp()
     if "PYTEST_XDIST_WORKER" in os.environ:
         shared = shared.parent
+    shared = Path(os.environ.get("KOMA_TEST_MIGRATED", shared))
     with django_db_blocker.unblock():
         databases = create(shared)
     yield
