@@ -210,7 +210,7 @@ def _in_use(row: models.Model, model: Model, key: str, rows: Sequence[models.Mod
         return ""
     noun = rules.noun or _noun(model)
     users = humane.count(len(held), noun, f"{noun}es" if noun.endswith("s") else "")
-    verb = rules.words.get(key, "{is} of it").format(**{"is": "is" if len(held) == 1 else "are", "it": _name_of(row)})
+    verb = rules.words.get(key, "{is} of it").format(**{"is": "is" if len(held) == 1 else "are", "it": row})
     return f"{users} {verb}{_authors(held, rules)}"
 
 
@@ -269,10 +269,6 @@ def _may_collide(row: models.Model, names: Iterable[str]) -> bool:
 
 def _noun(model: Model) -> str:
     return str(model._meta.verbose_name)
-
-
-def _name_of(row: models.Model) -> str:
-    return str(getattr(row, "name", "") or getattr(row, "number", "") or "it")
 
 
 def _label(model: Model, values: dict[str, Any]) -> str:

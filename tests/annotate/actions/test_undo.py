@@ -57,6 +57,16 @@ def test_a_new_character_stays_where_another_person_has_named_faces_by_it(
     assert Face.objects.get(pk=faces[0].pk).named_by == NamedBy.NONE
 
 
+def test_the_people_who_use_a_new_character_are_named_who_does_most_first(
+    collection: Collection, alice: User, bob: User, faces: list[Face]
+) -> None:
+    zed = characters.create(collection=collection, name="Zed", by=alice)
+    name(faces[:1], collection=collection, character=zed, by=bob)
+    name(faces[1:3], collection=collection, character=zed, by=make_user("eve"))
+    with pytest.raises(Conflict, match="3 faces are named Zed by eve and bob"):
+        history.undo_last(collection=collection, by=alice)
+
+
 def test_a_new_name_is_one_step_back(collection: Collection, bob: User, faces: list[Face]) -> None:
     name(faces[:2], by=bob, collection=collection, character="Zed")
     assert Operation.objects.count() == 1
@@ -78,23 +88,35 @@ def test_naming_a_cluster_by_a_new_name_is_one_step_back(
     assert FaceCluster.objects.get(pk=clusters[0].pk).guess_id is None
 
 
-@pytest.mark.parametrize("built", ["alias", "outfit", "ruled out", "reference"])
+@pytest.mark.parametrize(
+    ("built", "uses"),
+    [
+        ("alias", "1 character alias is given to Zed"),
+        ("aliases", "2 character aliases are given to Zed"),
+        ("outfit", "1 character is an outfit of Zed"),
+        ("ruled out", "1 face is marked as not Zed"),
+        ("reference", "1 reference picture is of it"),
+    ],
+)
 def test_a_new_character_stays_for_everything_else_that_people_said_of_it(
-    collection: Collection, alice: User, bob: User, faces: list[Face], built: str
+    collection: Collection, alice: User, bob: User, faces: list[Face], built: str, uses: str
 ) -> None:
     zed = characters.create(collection=collection, name="Zed", by=alice)
-    if built == "alias":
-        characters.add_alias(collection=collection, character=zed, name="Zeddy", by=bob)
+    names = {"alias": ["Zeddy"], "aliases": ["Zeddy", "Zett"]}.get(built, [])
+    if names:
+        for other in names:
+            characters.add_alias(collection=collection, character=zed, name=other, by=bob)
     elif built == "outfit":
         characters.create(collection=collection, name="Zed in red", parent=zed, by=bob)
     elif built == "ruled out":
         face_actions.is_not(collection=collection, faces=faces[:1], character=zed, by=bob)
     else:
         zed.reference_pictures.create(collection=collection, sha256="0" * 64, crop="x")
-    with pytest.raises(Conflict, match="Character Zed stays: 1 "):
+    with pytest.raises(Conflict) as caught:
         undo_of("Character Zed created", by=alice)
+    assert caught.value.message == f"Nothing was undone. Character Zed stays: {uses}."
     assert Character.objects.filter(pk=zed.pk).exists()
-    assert CharacterAlias.objects.count() == (built == "alias")
+    assert CharacterAlias.objects.count() == len(names)
 
 
 def test_what_models_said_of_a_new_character_goes_with_it_and_is_in_the_history(
@@ -109,6 +131,7 @@ def test_what_models_said_of_a_new_character_goes_with_it_and_is_in_the_history(
     assert (face.character_id, face.named_by, face.confidence) == (None, NamedBy.NONE, None)
     changed = Revision.objects.get(operation=done.operation, model="annotate.Face")
     assert (changed.object_id, changed.before["character_id"], changed.after["character_id"]) == (face.pk, zed.pk, None)
+    assert changed.frame_id == face.frame_id
     assert Revision.objects.filter(operation=done.operation, model="annotate.FaceCluster").exists()
 
 
@@ -269,14 +292,16 @@ def test_a_new_character_stays_for_frames_that_a_person_says_show_it_and_not_for
 ) -> None:
     zed = characters.create(collection=collection, name="Zed", by=alice)
     row = FrameCharacter.objects.create(frame=frames[0], character=zed, origin=origin, by=bob)
+    FrameCharacter.objects.create(frame=frames[1], character=zed, origin=NameOrigin.FILE)
     if origin == NameOrigin.PERSON:
         with pytest.raises(Conflict, match="Character Zed stays: 1 frame is marked as showing Zed by bob"):
             history.undo_last(collection=collection, by=alice)
         assert FrameCharacter.objects.filter(pk=row.pk).exists()
     else:
         done = history.undo_last(collection=collection, by=alice)
-        gone = Revision.objects.get(operation=done.operation, model="annotate.FrameCharacter")
-        assert (gone.object_id, gone.after, Character.objects.count()) == (row.pk, None, 0)
+        gone = Revision.objects.filter(operation=done.operation, model="annotate.FrameCharacter").order_by("pk")
+        assert [(change.frame_id, change.after) for change in gone] == [(frame.pk, None) for frame in frames[:2]]
+        assert (gone[0].object_id, Character.objects.count()) == (row.pk, 0)
 
 
 def test_an_undone_merge_rules_nobody_out_by_a_character_that_is_gone(
@@ -310,3 +335,20 @@ def test_a_box_that_comes_back_rules_nobody_out_by_a_character_that_is_gone(
     assert not Character.objects.filter(name="Sol").exists()
     history.undo(deleted, by=alice)
     assert Face.objects.get(pk=drawn.pk).not_characters == [other.pk]
+
+
+def test_an_undo_says_which_change_deleted_the_row_where_the_history_knows(
+    collection: Collection, alice: User, bob: User, faces: list[Face], frames: list[Frame]
+) -> None:
+    common: dict[str, Any] = {"collection": collection, "by": alice}
+    drawn, other = (boxes.draw(frame=frames[0], box=(x, 0.5, x + 0.1, 0.8), **common) for x in (0.5, 0.7))
+    named = name([drawn], character="Zed", **common)
+    boxes.delete(face=drawn, collection=collection, by=bob)
+    for row in (other, Character.objects.create(pk=drawn.pk, collection=collection, name="Yui")):
+        with history.operation(kind="test", summary="Something else deleted", **common) as record:
+            record.deleted(row)
+            row.delete()
+    assert history.undo(named, by=alice).reasons == ("Face no longer exists (Face box deleted).",)
+    named = name(faces[:1], character="Cara", **common)
+    Face.objects.filter(pk=faces[0].pk).delete()
+    assert history.undo(named, by=alice).reasons == ("Face no longer exists.",)
