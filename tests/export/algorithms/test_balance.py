@@ -116,6 +116,24 @@ def test_whole_repeats_that_distort_the_balance_are_reported() -> None:
     assert "1.45 becomes 1" in repeat_warnings(bad)[0]
 
 
+@pytest.mark.parametrize(
+    ("pictures", "worst"),
+    [
+        ({("a",): 100, ("b",): 145, ("c",): 91}, "a, 1.45 becomes 1"),  # 31 % too seldom, 25 % too often
+        ({("a",): 1000, ("b",): 1450, ("c",): 960}, "c, 1.51 becomes 2"),  # 31 % too seldom, 32 % too often
+        ({(): 100, ("b",): 145}, r"(top), 1.45 becomes 1"),
+    ],
+)
+def test_the_folder_whose_whole_repeats_are_farthest_from_its_multiply_is_named(
+    pictures: dict[tuple[str, ...], int], worst: str
+) -> None:
+    assert f"Worst: {worst}." in repeat_warnings(balance(pictures))[0]
+
+
+def test_a_cut_folder_without_a_name_is_called_the_top() -> None:
+    assert "Most: (top) with 1 picture would need 50.00." in balance({(): 1, ("b",): 50}, max_multiply=5).warnings[0]
+
+
 def test_no_pictures_give_an_empty_balance_and_senseless_limits_are_refused() -> None:
     assert balance({}).folders == ()
     assert balance({("a",): 0}).pictures == 0

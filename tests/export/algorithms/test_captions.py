@@ -111,6 +111,7 @@ def test_missing_parts_leave_no_stray_separator() -> None:
     for version in ("v1.0", "v1.1", "v1.2"):
         assert caption(nothing, CaptionOptions.preset(version), key="k") == ""
     assert caption(Facts(tags=("smile",)), CaptionOptions.preset("v1.0"), key="k") == "smile"
+    assert caption(nothing, CaptionOptions(**{f"{part}_prob": 1.0 for part in PARTS}), key="k") == ""
 
 
 @pytest.mark.parametrize(
@@ -224,6 +225,7 @@ def test_a_probability_is_met_over_many_pictures_and_raising_it_only_adds() -> N
 
 def test_a_draw_is_the_same_on_every_machine_and_in_every_version() -> None:
     assert draw(7, "frame-1", "tags") == 0.8131486507638994
+    assert 0 <= draw(7, "a name that is no text: \ud800", "tags") < 1
 
 
 def test_people_count_tags_fill_the_limit_before_the_others_do() -> None:
@@ -261,7 +263,16 @@ def test_each_of_several_sentences_is_drawn_for_some_pictures() -> None:
 
     drawn = [caption(facts, options, key=f"k{number}") for number in range(300)]
 
+    assert drawn[:5] == ["One.", "Two.", "Three.", "Three.", "Two."]  # on every machine
     assert {text: 70 < drawn.count(text) < 130 for text in drawn} == {"One.": True, "Two.": True, "Three.": True}
+
+
+def test_two_sentences_are_enough_to_draw_from() -> None:
+    facts = Facts(prose="One.", proses=("One.", "Two."))
+
+    drawn = {caption(facts, CaptionOptions(prose_prob=1.0), key=f"k{number}") for number in range(30)}
+
+    assert drawn == {"One.", "Two."}
 
 
 def test_control_characters_never_reach_a_caption() -> None:

@@ -157,6 +157,11 @@ def test_sizes_bound_the_chosen_side(size: int, side: str, expected: tuple[int, 
     assert written_size(1920, 1080, Selection(size=size, side=side)) == expected  # type: ignore[arg-type]
 
 
+def test_a_long_strip_keeps_one_pixel_of_its_short_side() -> None:
+    assert written_size(9000, 1, Selection(size=512, side="longest")) == (512, 1)
+    assert written_size(1, 9000, Selection(size=512, side="longest")) == (1, 512)
+
+
 @given(st.integers(1, 9000), st.integers(1, 9000), st.sampled_from([0, 512, 768, 1024]), st.booleans())
 def test_nothing_is_ever_enlarged(width: int, height: int, size: int, longest: bool) -> None:
     enlarged = written_size(width, height, Selection(size=size, side="longest" if longest else "shortest"))

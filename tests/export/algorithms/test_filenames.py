@@ -59,6 +59,13 @@ def test_names_that_differ_only_in_case_or_form_get_different_folders() -> None:
     assert given_names == ["Mai", "MAI~2", "mai~3", "Café", "CAFÉ~2", "Mai"]
 
 
+def test_a_numbered_folder_stays_within_its_limit() -> None:
+    names = Names()
+
+    assert names.folder((), "a" * 20, limit_bytes=20) == "a" * 20
+    assert names.folder((), "A" * 20, limit_bytes=20) == "A" * 18 + "~2"
+
+
 def test_the_same_name_in_two_folders_needs_no_number() -> None:
     names = Names()
 
@@ -95,6 +102,7 @@ def test_any_text_becomes_one_component_on_every_system(name: str) -> None:
         ("My_Neighbours_S01E02_0000123", "eighbours_S01E02_0000123"),
         ("Caf\u0065\u0301", "Café"),
         ("第十二話" * 3 + "a", "十二話第十二話a"),
+        ("name_.of 24 bytes: 012345678", "of 24 bytes: 012345678"),
         ("_ .", "_"),
         ("", "_"),
         ("a\ud800b", "a?b"),

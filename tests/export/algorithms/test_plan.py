@@ -14,7 +14,7 @@ from export.algorithms.rows import Face, Picture
 
 
 def picture(number: int, *names: str, **changes: Any) -> Picture:
-    faces = tuple(Face(left=0.1, top=0.1, right=0.3, bottom=0.4, character=name) for name in names)
+    faces = tuple(Face(left=0.1, top=0.1, right=0.3, bottom=0.3 + number / 10, character=name) for name in names)
     values: dict[str, Any] = {
         "key": f"k{number}",
         "stem": f"yama_S2EP04_{number}",
@@ -64,6 +64,12 @@ def test_pictures_left_out_are_counted_by_reason_and_their_characters_take_no_sp
     assert list(plan.left_out) == sorted(plan.left_out)
     assert set(plan.spelled) == {"Mai", "Ena"}
     assert len(plan.items) == 3
+
+
+def test_nothing_chosen_is_an_empty_plan() -> None:
+    plan = make_plan([picture(1)], recipe())
+
+    assert (plan.items, plan.balance.folders, plan.left_out) == ((), (), {"with fewer faces than asked": 1})
 
 
 def test_pictures_of_equal_names_are_numbered_in_the_order_of_their_keys() -> None:
@@ -141,15 +147,15 @@ def plan_and_recipe(**sections: Any) -> tuple[Plan, Recipe]:
 
 
 def test_folders_with_a_multiply_are_written_as_planned_with_a_file_in_each_that_holds_pictures() -> None:
-    plan, chosen = plan_and_recipe(balance={"weights": "Mai,3\n"})
+    plan, chosen = plan_and_recipe(balance={"weights": "Mai,1.44\n"})
 
     where = placed(plan, chosen)
 
     assert where.folders == {path: path for path in (("1_character", "Mai"), ("1_character", "Ena"), ("others",))}
     assert where.files == {
         "1_character/Ena/multiply.txt": b"1",
-        "1_character/Mai/multiply.txt": b"3",
-        "others/multiply.txt": b"8",
+        "1_character/Mai/multiply.txt": b"1.44",
+        "others/multiply.txt": b"4.88",
     }
     assert (where.caption_ending, where.write_empty_captions, where.warnings) == (".txt", True, ())
 
