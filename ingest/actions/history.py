@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple
@@ -162,7 +163,6 @@ def undo_last(*, collection: Collection, by: Any) -> Undone:
     """
     last = (
         Operation.objects.filter(collection=collection, by=by, undone_at=None, undoes=None, passed_at=None)
-        .exclude(kind__startswith="run.")
         .filter(models.Exists(Revision.objects.filter(operation=models.OuterRef("pk"))))  # adding a film has none
         .first()
     )
@@ -178,12 +178,15 @@ def undo_last(*, collection: Collection, by: Any) -> Undone:
 
 
 def _reasons(outcomes: Sequence[Outcome | str]) -> list[str]:
-    """Each reason once, and how many rows were changed since."""
-    reasons = list(dict.fromkeys(f"{outcome}." for outcome in outcomes if isinstance(outcome, str)))
+    """The first reasons, each once; the last says how many rows were changed since, or have reasons not shown."""
+    rows_by_reason = Counter(f"{outcome}." for outcome in outcomes if isinstance(outcome, str))
     if changed := outcomes.count(Outcome.CHANGED):
-        were = "1 was" if changed == 1 else f"{changed:,} were"
-        reasons.append(f"{were} changed since then and left as is.")
-    if len(reasons) > REASONS_SHOWN:
-        rest = len(reasons) - REASONS_SHOWN
-        reasons = [*reasons[:REASONS_SHOWN], f"{rest:,} more were left as is for other reasons."]
+        rows_by_reason[f"{changed:,} {_was(changed)} changed since then and left as is."] = changed
+    reasons = list(rows_by_reason)[:REASONS_SHOWN]
+    if rest := rows_by_reason.total() - sum(rows_by_reason[reason] for reason in reasons):
+        reasons.append(f"{rest:,} more {_was(rest)} left as is for other reasons.")
     return reasons
+
+
+def _was(count: int) -> str:
+    return "was" if count == 1 else "were"

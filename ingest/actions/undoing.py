@@ -59,7 +59,7 @@ class Restorer:
         if revision.after is None:
             return self._recreate(model, revision) if row is None else Outcome.CHANGED
         if row is None:
-            return f"{_label(model, revision.after)} no longer exists{_why_gone(revision)}"
+            return f"{_label(model, revision.after)} no longer exists{_why_gone(revision.model, revision.object_id)}"
         if revision.before is None:
             return self._remove(row, revision)
         return self._restore_fields(row, revision)
@@ -159,15 +159,14 @@ class Restorer:
                 continue
             if not field.null or (field.attname in rules.needed and target is not get_user_model()):
                 what = f"{_label(model, values)} can't be restored" if again else f"A {_noun(model)} is left as it is"
-                gone = Revision(model=target._meta.label, object_id=key, before={})
-                return f"{what}: its {field.verbose_name} no longer exists{_why_gone(gone)}"
+                return f"{what}: its {field.verbose_name} no longer exists{_why_gone(target._meta.label, key)}"
             values[field.attname] = None
         for name, label in rules.json_keys.items():
             target = apps.get_model(label)
             gone_keys = [key for key in values.get(name) or () if not self._exists(target, key)]
             if gone_keys and not again:
-                gone = Revision(model=label, object_id=gone_keys[0], before={})
-                return f"A {_noun(model)} is left as it is: its {_noun(target)} no longer exists{_why_gone(gone)}"
+                why = _why_gone(label, gone_keys[0])
+                return f"A {_noun(model)} is left as it is: its {_noun(target)} no longer exists{why}"
             if gone_keys:
                 values[name] = [key for key in values[name] if key not in gone_keys]
         return ""
@@ -223,9 +222,9 @@ def _authors(rows: Sequence[models.Model], rules: HistoryRules) -> str:
     return f" by {' and '.join(names)}" if names else ""
 
 
-def _why_gone(revision: Revision) -> str:
+def _why_gone(label: str, key: Any) -> str:
     """By which operation a row was deleted, if the history knows."""
-    rows = Revision.objects.filter(model=revision.model, object_id=revision.object_id, after__isnull=True)
+    rows = Revision.objects.filter(model=label, object_id=key, after__isnull=True)
     last = rows.select_related("operation").order_by("-pk").first()
     return f" ({last.operation.summary})" if last is not None else ""
 

@@ -19,9 +19,11 @@ from annotate.models import (
     FaceCluster,
     FaceVector,
     FrameCharacter,
+    FrameTag,
     ModelVersion,
     NamedBy,
     NameOrigin,
+    Tag,
 )
 from ingest.actions import history
 from ingest.errors import Conflict, KomaError
@@ -147,7 +149,8 @@ def test_a_name_whose_character_was_merged_away_is_told_and_the_next_undo_goes_o
     client, htmx = client_of(bob), {"HX-Request": "true"}
     answers = [client.post(f"/c/{collection.pk}/undo/", headers=htmx) for _ in range(4)]
     assert [answer.status_code for answer in answers] == [409, 409, 204, 422]
-    assert "its character no longer exists (Source merged into Target" in answers[0].headers["HX-Trigger"]
+    reason = "A face is left as it is: its character no longer exists (Source merged into Target"
+    assert reason in answers[0].headers["HX-Trigger"]
     assert "The next undo takes back your change before that" in answers[0].headers["HX-Trigger"]
     assert Face.objects.get(pk=faces[0].pk).character_id == target.pk
     assert Face.objects.get(pk=faces[2].pk).character_id is None
@@ -314,7 +317,8 @@ def test_an_undone_merge_rules_nobody_out_by_a_character_that_is_gone(
     merged = characters.merge(character=source, into=target, **common)
     characters.remove_alias(alias=target.aliases.get(name="Sol"), **common)
     characters.create(collection=collection, name="Sol", by=bob)
-    with pytest.raises(Conflict, match="A face is left as it is: its character no longer exists"):
+    reason = r"A face is left as it is: its character no longer exists \(Sol merged into Tia: 0 faces\)\."
+    with pytest.raises(Conflict, match=reason):
         history.undo(merged, by=alice)
     assert Face.objects.get(pk=faces[0].pk).not_characters == [target.pk]
     assert not check(collection)
@@ -352,3 +356,135 @@ def test_an_undo_says_which_change_deleted_the_row_where_the_history_knows(
     named = name(faces[:1], character="Cara", **common)
     Face.objects.filter(pk=faces[0].pk).delete()
     assert history.undo(named, by=alice).reasons == ("Face no longer exists.",)
+
+
+def test_an_undo_says_nothing_more_where_everything_is_as_before(
+    collection: Collection, bob: User, faces: list[Face]
+) -> None:
+    name(faces[:1], collection=collection, character="Zed", by=bob)
+    assert history.undo_last(collection=collection, by=bob).words == "Undone: 1 face named Zed"
+
+
+def test_an_undo_counts_as_a_change_for_forms_that_were_opened_before(
+    collection: Collection, bob: User, faces: list[Face]
+) -> None:
+    name(faces[:1], collection=collection, character="Zed", by=bob)
+    seen = {faces[0].pk: 2}
+    history.undo_last(collection=collection, by=bob)
+    assert Face.objects.get(pk=faces[0].pk).version == 3
+    name(faces[:1], collection=collection, character="Cara", by=make_user("eve"))
+    with pytest.raises(Conflict, match="in the meantime"):
+        name(faces[:1], collection=collection, character="Yui", by=bob, seen=seen)
+
+
+def test_a_new_character_goes_though_it_was_an_outfit_for_a_while(
+    collection: Collection, alice: User, bob: User
+) -> None:
+    mai = characters.create(collection=collection, name="Mai", by=bob)
+    zed = characters.create(collection=collection, name="Zed", by=alice)
+    for parent in (mai, None):
+        characters.set_parent(collection=collection, character=zed, parent=parent, by=bob)
+    undo_of("Character Zed created", by=alice)
+    assert not Character.objects.filter(name="Zed").exists()
+
+
+def test_all_that_keeps_a_new_character_is_named(
+    collection: Collection, alice: User, bob: User, faces: list[Face]
+) -> None:
+    zed = characters.create(collection=collection, name="Zed", by=alice)
+    characters.add_alias(collection=collection, character=zed, name="Zeddy", by=bob)
+    name(faces[:2], collection=collection, character=zed, by=bob)
+    with pytest.raises(Conflict) as caught:
+        undo_of("Character Zed created", by=alice)
+    uses = caught.value.message.removeprefix("Nothing was undone. Character Zed stays: ").removesuffix(".")
+    assert sorted(uses.split(", ")) == ["1 character alias is given to Zed", "2 faces are named Zed by bob"]
+
+
+def test_a_face_goes_back_without_its_group_where_faces_were_grouped_again(
+    collection: Collection, bob: User, faces: list[Face], clusters: list[FaceCluster]
+) -> None:
+    cluster_actions.take_out(collection=collection, faces=faces[:1], by=bob)
+    clusters[0].delete()
+    done = history.undo_last(collection=collection, by=bob)
+    assert (done.skipped, Face.objects.get(pk=faces[0].pk).cluster_id) == (0, None)
+
+
+def test_what_was_on_a_frame_that_is_gone_cannot_come_back(
+    collection: Collection, bob: User, frames: list[Frame]
+) -> None:
+    drawn = boxes.draw(collection=collection, frame=frames[0], box=(0.5, 0.5, 0.7, 0.8), by=bob)
+    boxes.delete(collection=collection, face=drawn, by=bob)
+    frames[0].delete()
+    with pytest.raises(Conflict, match=r"Nothing was undone\. Face can't be restored: its frame no longer exists\."):
+        history.undo_last(collection=collection, by=bob)
+
+
+def tag_row(frame: Frame, tag: str) -> FrameTag:
+    return FrameTag.objects.create(frame=frame, tag=Tag.objects.get_or_create(name=tag)[0], score=0.5)
+
+
+def test_a_deleted_row_stays_deleted_where_another_one_has_its_place(
+    collection: Collection, bob: User, frames: list[Frame]
+) -> None:
+    common: dict[str, Any] = {"collection": collection, "by": bob, "kind": "test", "summary": "Tags deleted"}
+    with history.operation(**common) as record:
+        for row in [tag_row(frames[0], name) for name in ("smile", "hat")]:
+            record.deleted(row, frame_id=frames[0].pk)
+            row.delete()
+    again = tag_row(frames[0], "smile")
+    done = history.undo_last(collection=collection, by=bob)
+    assert done.skipped == 1
+    assert done.reasons == ("Frame tag can't be restored: another one has taken its place.",)
+    assert FrameTag.objects.get(tag__name="smile") == again
+    assert [(change.model, change.frame_id) for change in done.operation.revisions.all()] == [
+        ("annotate.FrameTag", frames[0].pk)
+    ]
+
+
+def test_a_change_stays_where_another_row_has_the_place_of_before(
+    collection: Collection, alice: User, bob: User, frames: list[Frame]
+) -> None:
+    source, target = (characters.create(collection=collection, name=n, by=alice) for n in ("Sol", "Tia"))
+    row = FrameCharacter.objects.create(frame=frames[0], character=source, origin=NameOrigin.FILE)
+    with history.operation(collection=collection, by=bob, kind="test", summary="Moved") as record:
+        row.character = target
+        row.save()
+        record.changed(row, before={"character_id": source.pk}, frame_id=frames[0].pk)
+    FrameCharacter.objects.create(frame=frames[0], character=source, origin=NameOrigin.FILE)
+    with pytest.raises(Conflict, match=r"Frame character is left as it is: another one has taken its place\."):
+        history.undo_last(collection=collection, by=bob)
+    row.refresh_from_db()
+    assert row.character_id == target.pk
+
+
+def test_the_history_of_a_frame_holds_what_an_undo_did_to_it(
+    collection: Collection, bob: User, frames: list[Frame]
+) -> None:
+    drawn = boxes.draw(collection=collection, frame=frames[0], box=(0.5, 0.5, 0.7, 0.8), by=bob)
+    boxes.delete(collection=collection, face=drawn, by=bob)
+    for _ in range(2):
+        history.undo_last(collection=collection, by=bob)
+    kinds = [
+        (change.operation.kind, change.before is None) for change in Revision.objects.filter(frame_id=frames[0].pk)
+    ]
+    assert sorted(kinds) == [("faces.delete", False), ("faces.draw", True), ("undo", False), ("undo", True)]
+
+
+def test_of_many_reasons_the_first_are_told_and_the_rows_of_the_others_counted(
+    collection: Collection, alice: User, bob: User
+) -> None:
+    with history.operation(collection=collection, by=alice, kind="test", summary="Cast added") as record:
+        cast = [Character.objects.create(collection=collection, name=name) for name in "ABCDEFGH"]
+        for row in cast:
+            record.created(row)
+    for row in cast[2:7]:
+        characters.add_alias(collection=collection, character=row, name=f"alias of {row}", by=bob)
+    for row in cast[:2]:
+        characters.rename(collection=collection, character=row, name=f"{row} changed", by=bob)
+    done = history.undo_last(collection=collection, by=alice)
+    assert done.skipped == 7
+    assert done.reasons == (
+        *(f"Character {name} stays: 1 character alias is given to {name}." for name in "GFE"),
+        "4 more were left as is for other reasons.",
+    )
+    assert not Character.objects.filter(name="H").exists()

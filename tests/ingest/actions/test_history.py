@@ -45,17 +45,25 @@ def test_undo_goes_back_step_by_step_through_ones_own_operations_only(
     history.undo_last(collection=collection, by=bob)
     history.undo_last(collection=collection, by=bob)
     assert states() == ["kept", "dropped", "kept"]
-    with pytest.raises(KomaError, match="Nothing left to undo"):
+    with pytest.raises(KomaError, match=r"^Nothing left to undo"):
         history.undo_last(collection=collection, by=bob)
+
+
+def test_undo_goes_back_in_its_own_collection_only(collection: Collection, bob: User, three: list[Frame]) -> None:
+    other = Collection.objects.create(name="other")
+    frames.drop(collection=collection, frames=[three[0]], by=bob)
+    with pytest.raises(KomaError, match=r"^Nothing left to undo"):
+        history.undo_last(collection=other, by=bob)
+    assert states() == ["dropped", "kept", "kept"]
 
 
 def test_undo_leaves_alone_what_somebody_changed_since(
     collection: Collection, alice: User, bob: User, three: list[Frame]
 ) -> None:
-    first = frames.drop(collection=collection, frames=three[:2], by=bob)
-    frames.restore(collection=collection, frames=[three[0]], by=alice)
-    _, skipped, _ = history.undo(first, by=bob)
-    assert skipped == 1
+    first = frames.drop(collection=collection, frames=three, by=bob)
+    frames.restore(collection=collection, frames=three[:2], by=alice)
+    _, skipped, reasons = history.undo(first, by=bob)
+    assert (skipped, reasons) == (2, ("2 were changed since then and left as is.",))
     assert states() == ["kept"] * 3
     assert Frame.objects.get(pk=three[0].pk).decided_by == alice
 
