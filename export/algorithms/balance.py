@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 
@@ -79,9 +79,8 @@ class Balance:
 
 @dataclass(slots=True)
 class _Node:
-    name: str
     path: Path
-    pictures_here: int = 0
+    has_pictures: bool = False
     children: dict[str, _Node] = field(default_factory=dict)
 
 
@@ -199,21 +198,21 @@ def _clipping_warnings(folders: Sequence[FolderShare], limit: float) -> list[str
     ]
 
 
-def _tree(pictures: Mapping[Path, int]) -> _Node:
-    root = _Node("", ())
-    for path, count in pictures.items():
+def _tree(folders: Iterable[Path]) -> _Node:
+    root = _Node(())
+    for path in folders:
         node = root
         for name in path:
-            node = node.children.setdefault(name, _Node(name, (*node.path, name)))
-        node.pictures_here += count
+            node = node.children.setdefault(name, _Node((*node.path, name)))
+        node.has_pictures = True
     return root
 
 
 def _share(node: _Node, mass: float, weights: Sequence[Weight], out: dict[Path, float]) -> None:
     shares = [(child, weight_of(child.path, weights)) for child in node.children.values()]
-    weight_here = weight_of(node.path, weights) if node.pictures_here else 0.0
+    weight_here = weight_of(node.path, weights) if node.has_pictures else 0.0
     total = weight_here + sum(weight for _, weight in shares)
-    if node.pictures_here:
+    if node.has_pictures:
         out[node.path] = mass * weight_here / total
     for child, weight in shares:
         _share(child, mass * weight / total, weights, out)

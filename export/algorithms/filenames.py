@@ -106,9 +106,9 @@ def _safe_character(char: str) -> str:
         return "_"
     if char in _JOINING:
         return char
-    category = unicodedata.category(char)
-    if category in ("Zl", "Zp", "Zs") or char in "\t\n\r":
+    if char in "\t\n\r":
         return " "
+    category = unicodedata.category(char)
     if category == "Cf":  # bidi overrides, zero-width marks: invisible, and they make one name look like another
         return ""
     return "_" if category in ("Cc", "Cs", "Cn") else char

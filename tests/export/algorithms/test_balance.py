@@ -134,6 +134,13 @@ def test_a_cut_folder_without_a_name_is_called_the_top() -> None:
     assert "Most: (top) with 1 picture would need 50.00." in balance({(): 1, ("b",): 50}, max_multiply=5).warnings[0]
 
 
+def test_several_cut_folders_are_counted_and_the_one_that_needs_most_is_named() -> None:
+    warning = balance({("a",): 1, ("b",): 2, ("c",): 100}, max_multiply=5).warnings[0]
+
+    assert warning.startswith("2 folders are cut at multiply 5 and ")
+    assert "Most: a with 1 picture would need 100.00." in warning
+
+
 def test_no_pictures_give_an_empty_balance_and_senseless_limits_are_refused() -> None:
     assert balance({}).folders == ()
     assert balance({("a",): 0}).pictures == 0

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from export.algorithms.filenames import Names, safe_name, same_name_key, short_stem
+from export.algorithms.filenames import Names, cut_name, safe_name, same_name_key, short_stem
 
 
 @pytest.mark.parametrize(
@@ -25,6 +25,10 @@ from export.algorithms.filenames import Names, safe_name, same_name_key, short_s
         ("con", "_con"),
         ("NUL.txt", "_NUL.txt"),
         ("com1", "_com1"),
+        ("con .txt", "_con .txt"),
+        ("nul.tar.gz", "_nul.tar.gz"),
+        ("a\u2028b\u00a0\u3000c\u2029", "a b c"),
+        ("a\u0378b", "a_b"),
         ("Lpt³", "_Lpt³"),
         ("console", "console"),
         ("trailing. . ", "trailing"),
@@ -49,6 +53,17 @@ def test_long_names_are_cut_at_a_character_and_stay_different() -> None:
     assert len(first.encode()) <= 100
     assert first.startswith("木" * 20)
     assert safe_name("👨" * 60).encode().decode().startswith("👨" * 20)
+
+
+def test_a_name_of_the_greatest_length_is_not_cut_and_one_that_is_no_text_is() -> None:
+    assert safe_name("x" * 100) == "x" * 100
+    assert safe_name("\ud800" * 101) != safe_name("\ud801" * 101)
+
+
+def test_a_cut_name_has_at_least_one_character() -> None:
+    assert cut_name("ab", 0) == "a"
+    assert cut_name("木", 1) == "_"
+    assert cut_name(". a", 2) == "_"
 
 
 def test_names_that_differ_only_in_case_or_form_get_different_folders() -> None:

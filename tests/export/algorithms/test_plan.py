@@ -11,6 +11,7 @@ from export.algorithms.placing import placed
 from export.algorithms.plan import Plan, caption_of, captions_of, facts, make_plan
 from export.algorithms.recipe import Recipe, parse
 from export.algorithms.rows import Face, Picture
+from export.algorithms.selection import TOO_FEW, TOO_MANY, WRONG_EPISODE
 
 
 def picture(number: int, *names: str, **changes: Any) -> Picture:
@@ -57,9 +58,9 @@ def test_pictures_left_out_are_counted_by_reason_and_their_characters_take_no_sp
     plan = make_plan(pictures, recipe(selection={"episodes": ["S2EP04"], "max_faces": 2}))
 
     assert plan.left_out == {
-        "of an episode not chosen": 1,
-        "with fewer faces than asked": 2,
-        "with more faces than asked": 1,
+        WRONG_EPISODE: 1,
+        TOO_FEW: 2,
+        TOO_MANY: 1,
     }
     assert list(plan.left_out) == sorted(plan.left_out)
     assert set(plan.spelled) == {"Mai", "Ena"}
@@ -69,7 +70,7 @@ def test_pictures_left_out_are_counted_by_reason_and_their_characters_take_no_sp
 def test_nothing_chosen_is_an_empty_plan() -> None:
     plan = make_plan([picture(1)], recipe())
 
-    assert (plan.items, plan.balance.folders, plan.left_out) == ((), (), {"with fewer faces than asked": 1})
+    assert (plan.items, plan.balance.folders, plan.left_out) == ((), (), {TOO_FEW: 1})
 
 
 def test_pictures_of_equal_names_are_numbered_in_the_order_of_their_keys() -> None:
@@ -174,10 +175,8 @@ def test_kohya_gets_flat_folders_with_their_repeats_no_files_and_no_empty_captio
     }
     assert (where.files, where.caption_ending, where.write_empty_captions) == ({}, ".caption", False)
     assert len(where.warnings) == 1
-    assert where.warnings[0].startswith(
-        "kohya knows whole repeats only: 1 of 3 folders are used more than 10 % too often or too seldom. "
-        "Worst: 1_character/Mai, 1.44 becomes 1."
-    )
+    assert "1 of 3 folders are used more than 10 % too often or too seldom" in where.warnings[0]
+    assert "Worst: 1_character/Mai, 1.44 becomes 1." in where.warnings[0]
 
 
 @pytest.mark.parametrize("layout", ["hierarchy", "kohya"])
