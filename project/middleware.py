@@ -1,4 +1,4 @@
-"""Headers of every response, requests that are refused, and htmx requests whose session has ended."""
+"""Headers of every response, HEAD, requests that are refused, and htmx requests whose session has ended."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from urllib.parse import urlencode, urlsplit
 
 from django.conf import settings
 from django.core.exceptions import SuspiciousOperation
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, QueryDict
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, QueryDict, StreamingHttpResponse
 from django.shortcuts import resolve_url
 from django.utils.cache import patch_vary_headers
 from django.utils.http import url_has_allowed_host_and_scheme
@@ -31,6 +31,21 @@ def content_security_policy(get_response: GetResponse) -> GetResponse:
         if "Cache-Control" not in response.headers:
             response.headers["Cache-Control"] = "private, no-cache"
             patch_vary_headers(response, HTMX_HEADERS)
+        return response
+
+    return middleware
+
+
+def head_without_body(get_response: GetResponse) -> GetResponse:
+    """Answer HEAD with the headers alone, as the web server expects: a body would be read as the next answer."""
+
+    def middleware(request: HttpRequest) -> HttpResponseBase:
+        response = get_response(request)
+        if request.method == "HEAD":
+            if isinstance(response, StreamingHttpResponse):
+                response.streaming_content = ()
+            elif isinstance(response, HttpResponse):
+                response.content = b""
         return response
 
     return middleware

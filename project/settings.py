@@ -84,6 +84,7 @@ INSTALLED_APPS = [
     "export.apps.ExportConfig",
 ]
 MIDDLEWARE = [
+    "project.middleware.head_without_body",
     "project.timing.server_timing",
     "project.middleware.content_security_policy",
     "django.middleware.security.SecurityMiddleware",

@@ -189,6 +189,18 @@ def test_a_body_that_was_kept_in_a_file_arrives_whole(site: Site) -> None:
     line.close()
 
 
+def test_an_answer_to_head_is_its_header_alone(site: Site) -> None:
+    port, cookie, _ = site
+    for path in ("/", "/c/1/frames/", "/static/koma.svg"):
+        with socket.create_connection(("127.0.0.1", port), timeout=5) as client:
+            lines = (f"HEAD {path} HTTP/1.1", "Host: 127.0.0.1", f"Cookie: {cookie}", "Connection: close", "", "")
+            client.sendall("\r\n".join(lines).encode())
+            answer = b"".join(iter(lambda line=client: line.recv(65536), b""))
+        header, _, body = answer.partition(b"\r\n\r\n")
+        assert b"Content-Length: " in header, path
+        assert body == b"", path
+
+
 def test_nothing_of_requests_stays_in_the_data_folder(site: Site, tmp_path_factory: pytest.TempPathFactory) -> None:
     folders = [path for path in Path(tmp_path_factory.getbasetemp()).glob("site*/temp") if path.is_dir()]
     assert folders and all(not list(folder.iterdir()) for folder in folders)
