@@ -66,13 +66,20 @@ def phone(request: pytest.FixtureRequest, browser: Any, live_server: Any, alice:
     context.close()
 
 
-def test_every_page_fits_a_phone_and_a_finger_and_can_be_read(phone: Any, live_server: Any, show: Show) -> None:
+def test_every_page_fits_a_phone_and_a_finger_and_can_be_read(
+    phone: Any, live_server: Any, show: Show, alice: User, settings: Any, tmp_path: Path
+) -> None:
+    User.objects.filter(pk=alice.pk).update(is_superuser=True)
+    (tmp_path / "films" / "one").mkdir(parents=True)
+    settings.KOMA_LIBRARY_DIRS = [tmp_path / "films"]
     inside = f"/c/{show.collection.pk}/"
     run = PipelineRun.objects.get()
     pages = [
-        *("/", "/models/", "/status/", "/password/"),
+        *("/", "/models/", "/models/import/", "/quality/", "/status/", "/password/"),
+        *("/site/people/", "/site/collections/", "/site/uploads/", "/join/"),
         *(inside + name for name in ("", "episodes/", "frames/", "faces/", "characters/", "export/", "exports/")),
         *(inside + name for name in ("runs/", "runs/start/", "members/", "settings/", "models/", "history/", "add/")),
+        *(inside + name for name in ("add/library/", "compare/", "compare/embedders/", "quality/", "delete/")),
         f"{inside}episodes/{show.episode.pk}/", f"{inside}frames/{show.frames[0].pk}/", f"{inside}runs/{run.pk}/",
         f"{inside}characters/{show.hinata.pk}/",
     ]  # fmt: skip
