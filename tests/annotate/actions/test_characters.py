@@ -8,9 +8,10 @@ from hypothesis import strategies as st
 
 from annotate.actions import characters as acts
 from annotate.actions import faces as face_acts
-from annotate.models import Character, CharacterAlias, Face
+from annotate.models import Character, CharacterAlias, Face, FaceCluster, FrameCharacter
 from ingest.actions import history
 from ingest.errors import BadInput, Conflict
+from ingest.models import Collection
 
 
 @pytest.fixture()
@@ -122,3 +123,123 @@ def test_a_cleaned_name_cleans_to_itself(text):
     except BadInput:
         return
     assert acts.clean_name(name) == name
+
+
+@pytest.mark.django_db
+def test_a_character_is_found_or_made_and_never_twice(collection, alice, mio):
+    acts.add_alias(collection=collection, character=mio, name="Akiyama", by=alice)
+    assert acts.find_or_create(collection=collection, name="akiyama", by=alice) == mio
+    made = acts.find_or_create(collection=collection, name=" Yui  Hirasawa ", by=alice)
+    assert (made.name, made.parent) == ("Yui Hirasawa", None)
+    assert Character.objects.count() == 2
+
+
+@pytest.mark.django_db
+def test_a_rename_to_its_own_alias_swaps_the_two_and_undo_swaps_them_back(collection, alice, mio):
+    acts.add_alias(collection=collection, character=mio, name="Akiyama", by=alice)
+    acts.rename(collection=collection, character=mio, name="Akiyama", by=alice)
+    assert Character.objects.get(pk=mio.pk).name == "Akiyama"
+    assert list(CharacterAlias.objects.values_list("name", flat=True)) == ["Mio"]
+    assert history.undo_last(collection=collection, by=alice).words == "Undone: Mio renamed Akiyama"
+    assert Character.objects.get(pk=mio.pk).name == "Mio"
+    assert list(CharacterAlias.objects.values_list("name", flat=True)) == ["Akiyama"]
+
+
+@pytest.mark.django_db
+def test_the_case_of_a_name_can_be_changed_and_the_same_name_leaves_no_alias(collection, alice, mio):
+    assert acts.rename(collection=collection, character=mio, name="MIO", by=alice).version == 2
+    acts.rename(collection=collection, character=mio, name="MIO", by=alice)
+    assert list(CharacterAlias.objects.values_list("name", flat=True)) == ["Mio"]
+
+
+@pytest.mark.django_db
+def test_an_alias_is_removed_once_and_only_in_its_collection(collection, alice, mio):
+    acts.add_alias(collection=collection, character=mio, name="Akiyama", by=alice)
+    alias = CharacterAlias.objects.get()
+    with pytest.raises(Conflict, match="already removed"):
+        acts.remove_alias(collection=Collection.objects.create(name="Other"), alias=alias, by=alice)
+    assert acts.remove_alias(collection=collection, alias=alias.pk, by=alice).summary == "Alias Akiyama removed"
+    with pytest.raises(Conflict, match="already removed"):
+        acts.remove_alias(collection=collection, alias=alias.pk, by=alice)
+
+
+@pytest.mark.django_db
+def test_a_character_cannot_be_merged_with_itself_or_become_its_own_outfit(collection, alice, mio):
+    with pytest.raises(BadInput, match="itself"):
+        acts.merge(collection=collection, character=mio, into=mio.pk, by=alice)
+    with pytest.raises(BadInput):
+        acts.set_parent(collection=collection, character=mio, parent=mio, by=alice)
+    assert Character.objects.get() == mio
+
+
+@pytest.mark.django_db
+def test_an_outfit_counts_as_a_change_that_other_tabs_see(collection, alice, bob, mio, yui):
+    acts.set_parent(collection=collection, character=mio, parent=yui, by=alice, seen_version=1)
+    with pytest.raises(Conflict, match="alice changed Mio in the meantime"):
+        acts.set_parent(collection=collection, character=mio, parent=None, by=bob, seen_version=1)
+    acts.set_parent(collection=collection, character=mio, parent=yui, by=bob, seen_version=1)  # the same answer
+    assert Character.objects.get(pk=mio.pk).parent == yui
+
+
+@pytest.mark.django_db
+def test_of_two_words_on_one_frame_a_merge_keeps_the_stronger(collection, alice, frames, mio, yui):
+    rows = [(frames[0], mio, "file"), (frames[0], yui, "tagger"), (frames[1], mio, "tagger"), (frames[1], yui, "file"),
+            (frames[2], mio, "tagger")]  # fmt: skip
+    for frame, who, origin in rows:
+        FrameCharacter.objects.create(frame=frame, character=who, origin=origin)
+    acts.merge(collection=collection, character=mio, into=yui, by=alice)
+    after = FrameCharacter.objects.order_by("frame_id").values_list("frame_id", "character_id", "origin")
+    assert list(after) == [(frame.pk, yui.pk, origin) for frame, origin in zip(frames, ("file", "file", "tagger"))]
+    assert history.undo_last(collection=collection, by=alice).skipped == 0
+    before = FrameCharacter.objects.values_list("frame_id", "character_id", "origin")
+    assert set(before) == {(frame.pk, who.pk, origin) for frame, who, origin in rows}
+
+
+@pytest.mark.django_db
+def test_a_merge_moves_reference_pictures_and_guesses_and_no_picture_twice(collection, alice, clusters, mio, yui):
+    for who, letters in ((mio, "ab"), (yui, "bc")):
+        for letter in letters:
+            who.reference_pictures.create(collection=collection, sha256=letter * 64, crop="x")
+    FaceCluster.objects.filter(pk=clusters[0].pk).update(guess=mio, guess_score=0.9)
+    assert acts.merge_preview(character=mio).references == 2
+    acts.merge(collection=collection, character=mio, into=yui, by=alice)
+    assert sorted(row.sha256[0] for row in yui.reference_pictures.all()) == ["a", "b", "c"]
+    assert FaceCluster.objects.get(pk=clusters[0].pk).guess == yui
+    assert history.undo_last(collection=collection, by=alice).skipped == 0
+    assert sorted(row.sha256[0] for row in Character.objects.get(pk=mio.pk).reference_pictures.all()) == ["a", "b"]
+
+
+@pytest.mark.django_db
+def test_a_merged_character_is_ruled_out_once_and_never_for_a_face_that_has_its_name(
+    collection, alice, faces, mio, yui
+):
+    for who in (mio, yui):
+        face_acts.is_not(collection=collection, faces=[faces[0]], character=who, by=alice)
+    face_acts.is_not(collection=collection, faces=[faces[1]], character=mio, by=alice)
+    face_acts.assign(collection=collection, faces=[faces[1]], character=yui, by=alice)
+    face_acts.is_not(collection=collection, faces=[faces[2]], character=yui, by=alice)
+    face_acts.assign(collection=collection, faces=[faces[2]], character=mio, by=alice)
+    acts.merge(collection=collection, character=mio, into=yui, by=alice)
+    after = [(face.character, face.not_characters) for face in Face.objects.filter(pk__in=[f.pk for f in faces[:3]])]
+    assert after == [(None, [yui.pk]), (yui, []), (yui, [])]
+
+
+@pytest.mark.django_db
+def test_a_split_makes_a_separate_character_or_an_outfit_of_the_one_above(collection, alice, faces, mio):
+    outfit = acts.create(collection=collection, name="Mio Hairdown", by=alice, parent=mio)
+    face_acts.assign(collection=collection, faces=faces[:3], character=outfit, by=alice)
+    alone = acts.split(collection=collection, character=outfit, faces=[faces[0]], name="Ritsu", by=alice)
+    below = acts.split(
+        collection=collection, character=outfit, faces=[faces[1]], name="Mio Up", by=alice, as_outfit=True
+    )
+    assert (alone.parent, below.parent) == (None, mio)
+    with pytest.raises(BadInput, match="already"):
+        acts.split(collection=collection, character=outfit, faces=[faces[2]], name="mio", by=alice)
+    undone = history.undo_last(collection=collection, by=alice)
+    assert undone.words == "Undone: 1 face of Mio Hairdown are Mio Up"
+    assert Face.objects.get(pk=faces[1].pk).character == outfit
+
+
+def test_a_name_has_at_most_two_hundred_characters_and_single_spaces():
+    assert acts.clean_name("x" * 200) == "x" * 200
+    assert acts.clean_name("  Mio \n Akiyama\u3000") == "Mio Akiyama"

@@ -10,6 +10,7 @@ from annotate.actions import faces as face_acts
 from annotate.models import Face, FaceCluster, FaceState
 from ingest.actions import history
 from ingest.errors import BadInput, Conflict
+from ingest.models import Collection
 
 pytestmark = pytest.mark.django_db
 
@@ -86,3 +87,47 @@ def test_faces_leave_their_cluster(collection, bob, faces, clusters):
 def test_a_whole_cluster_can_be_nobody(collection, bob, faces, clusters):
     acts.nobody(collection=collection, cluster=clusters[1], by=bob)
     assert Face.objects.filter(state=FaceState.NOBODY).count() == 3
+
+
+def test_a_group_with_all_faces_deselected_is_not_named(collection, bob, faces, clusters, mio):
+    with pytest.raises(BadInput, match="nothing is left"):
+        acts.name(collection=collection, cluster=clusters[0], character=mio, by=bob, taken_out=faces[::2])
+    assert Face.objects.filter(cluster=clusters[0]).count() == 3
+
+
+def test_a_group_that_people_named_otherwise_meanwhile_is_not_named_again(collection, alice, bob, faces, clusters, mio):
+    acts.name(collection=collection, cluster=clusters[0], character="Yui", by=alice)
+    with pytest.raises(Conflict, match="alice named group 1 “Yui” in the meantime"):
+        acts.name(collection=collection, cluster=clusters[0], character=mio, by=bob)
+    again = acts.name(collection=collection, cluster=clusters[0], character="Yui", by=bob)
+    assert (again.named, again.left_alone) == (0, 0)
+    face_acts.nobody(collection=collection, faces=faces[::2], by=alice)
+    with pytest.raises(Conflict, match="reviewed all faces of group 1"):
+        acts.name(collection=collection, cluster=clusters[0], character=mio, by=bob)
+
+
+def test_a_face_that_a_person_named_leaves_the_group_and_keeps_its_name(collection, alice, bob, faces, clusters, mio):
+    face_acts.assign(collection=collection, faces=[faces[0]], character=mio, by=alice)
+    acts.name(collection=collection, cluster=clusters[0], character=mio, by=bob, taken_out=[faces[0].pk])
+    face = Face.objects.get(pk=faces[0].pk)
+    assert (face.cluster, face.character, face.named_user, face.not_characters) == (None, mio, alice, [])
+
+
+def test_a_group_marked_as_not_in_the_cast_leaves_named_faces_alone(collection, alice, bob, faces, clusters, mio):
+    face_acts.assign(collection=collection, faces=[faces[0]], character=mio, by=alice)
+    operation = acts.nobody(collection=collection, cluster=clusters[0], by=bob)
+    assert operation.summary == "2 faces marked as not in the cast"
+    assert Face.objects.get(pk=faces[0].pk).character == mio
+
+
+def test_a_group_is_merged_with_others_only(collection, bob, faces, clusters):
+    with pytest.raises(BadInput, match="itself"):
+        acts.merge(collection=collection, into=clusters[0], others=[clusters[0]], by=bob)
+    with pytest.raises(BadInput, match="at least one"):
+        acts.merge(collection=collection, into=clusters[0], others=[], by=bob)
+    assert FaceCluster.objects.count() == 2
+
+
+def test_the_next_number_is_above_those_of_its_own_collection(collection, clusters):
+    other = Collection.objects.create(name="Other")
+    assert (acts.next_number(collection), acts.next_number(other)) == (3, 1)

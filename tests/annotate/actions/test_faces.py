@@ -8,8 +8,8 @@ from annotate.actions import boxes, characters
 from annotate.actions import faces as acts
 from annotate.models import Face, FaceState, NamedBy
 from ingest.actions import history
-from ingest.errors import BadInput, Conflict
-from ingest.models import Operation, Revision
+from ingest.errors import BadInput, Conflict, Stale
+from ingest.models import Collection, Operation, Revision
 
 pytestmark = pytest.mark.django_db
 
@@ -165,3 +165,57 @@ def test_a_deleted_box_of_a_model_stays_as_no_face_and_a_drawn_one_goes(collecti
     assert not Face.objects.filter(pk=drawn.pk).exists()
     history.undo_last(collection=collection, by=bob)
     assert Face.objects.filter(pk=drawn.pk).exists()
+
+
+def test_faces_that_are_gone_or_of_another_collection_are_refused_and_none_is_named(collection, bob, faces, mio):
+    other = Collection.objects.create(name="Other")
+    with pytest.raises(Conflict, match="2 of these faces no longer exist"):
+        acts.nobody(collection=other, faces=faces[:2], by=bob)
+    faces[1].delete()
+    with pytest.raises(Conflict, match="1 of these faces no longer exist"):
+        acts.assign(collection=collection, faces=[faces[0].pk, 2**40], character=mio, by=bob)
+    with pytest.raises(BadInput, match="at least one face"):
+        acts.assign(collection=collection, faces=[], character=mio, by=bob)
+    assert not Face.objects.filter(character=mio).exists()
+
+
+def test_a_stale_form_shows_the_answers_of_others_and_says_what_it_would_send(collection, alice, bob, faces, mio, yui):
+    seen = {face.pk: face.version for face in faces[:3]}
+    acts.assign(collection=collection, faces=faces[:1], character=mio, by=alice)
+    acts.nobody(collection=collection, faces=faces[1:2], by=bob)
+    with pytest.raises(Stale) as caught:
+        acts.assign(collection=collection, faces=faces[:3], character=yui, by=bob, seen=seen)
+    stale = caught.value
+    assert "alice, bob answered “other names” for 2 of these 3 faces" in stale.message
+    assert sorted(stale.stored) == [("1 face", "Mio"), ("1 face", FaceState.NOBODY.label)]
+    assert list(stale.sent) == [("3 faces", "Yui")]
+    rows = Face.objects.filter(pk__in=seen).order_by("pk")
+    assert stale.resend["face"] == [f"{face.pk}:{face.version}" for face in rows]
+    acts.assign(collection=collection, faces=faces[2:3], character=yui, by=bob, seen={faces[2].pk: 1})
+
+
+def test_what_a_model_said_meanwhile_makes_no_form_stale(collection, bob, faces, mio, yui):
+    seen = {faces[0].pk: faces[0].version}
+    Face.objects.filter(pk=faces[0].pk).update(character=mio, named_by=NamedBy.MODEL, version=2)
+    acts.assign(collection=collection, faces=faces[:1], character=yui, by=bob, seen=seen)
+    assert Face.objects.get(pk=faces[0].pk).character == yui
+
+
+def test_who_is_said_not_to_be_a_character_keeps_another_name(collection, bob, faces, mio, yui):
+    acts.assign(collection=collection, faces=faces[:1], character=yui, by=bob)
+    for _ in range(2):
+        acts.is_not(collection=collection, faces=faces[:1], character=mio, by=bob)
+    face = Face.objects.get(pk=faces[0].pk)
+    assert (face.character, face.not_characters, face.version) == (yui, [mio.pk], 3)
+
+
+def test_an_answer_without_a_name_takes_name_and_reference_away(collection, bob, faces, mio):
+    acts.assign(collection=collection, faces=faces[:1], character=mio, by=bob)
+    acts.set_reference(collection=collection, faces=faces[:1], is_reference=True, by=bob)
+    operation = acts.nobody(collection=collection, faces=faces[:1], by=bob)
+    face = Face.objects.get(pk=faces[0].pk)
+    assert (face.character, face.confidence, face.is_reference, face.named_user) == (None, None, False, bob)
+    assert operation.summary == "1 face marked as not in the cast"
+    history.undo_last(collection=collection, by=bob)
+    face.refresh_from_db()
+    assert (face.character, face.confidence, face.is_reference) == (mio, 1.0, True)

@@ -74,6 +74,12 @@ def test_a_folder_with_pictures_and_subfolders_competes_with_its_own_weight() ->
     assert rows == {("a",): pytest.approx(0.75), ("a", "b"): pytest.approx(0.25)}
 
 
+def test_pictures_beside_all_folders_weigh_as_much_as_one_folder() -> None:
+    rows = {row.path: row.probability for row in balance({(): 5, ("a",): 1, ("b",): 1}, [Weight("*", 1)]).folders}
+
+    assert rows == {(): pytest.approx(1 / 3), ("a",): pytest.approx(1 / 3), ("b",): pytest.approx(1 / 3)}
+
+
 def test_the_name_of_a_folder_goes_before_any_pattern_and_the_first_pattern_before_later_ones() -> None:
     rows = parse_weights("*,9\n*/face_height_ratio_0-25,2\nface_height_ratio_0-25,5\nface_height_ratio_0-25,6")
 
@@ -81,6 +87,7 @@ def test_the_name_of_a_folder_goes_before_any_pattern_and_the_first_pattern_befo
     assert weight_of(("x", "face_height_ratio_25-50"), rows) == 9
     assert weight_of(("face_height_ratio_0-25",), rows[1:2]) == 2
     assert weight_of(("plain",), ()) == 1
+    assert weight_of(("1_character", "Mai"), parse_weights("1_character/Ma?,3")) == 3
 
 
 def test_every_bad_row_of_the_weights_is_named_with_its_line() -> None:
@@ -146,6 +153,10 @@ def test_no_pictures_give_an_empty_balance_and_senseless_limits_are_refused() ->
     assert balance({("a",): 0}).pictures == 0
     with pytest.raises(ValueError, match="limits"):
         balance({("a",): 1}, min_multiply=5, max_multiply=2)
+    with pytest.raises(ValueError, match="limits"):
+        balance({("a",): 1}, min_multiply=0)
+    with pytest.raises(ValueError, match="limits"):
+        balance({("a",): 1}, max_multiply=math.inf)
 
 
 paths = st.lists(st.sampled_from(["a", "b", "c", "1_character"]), max_size=4).map(tuple)

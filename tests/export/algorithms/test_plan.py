@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from export.algorithms.layouts.registry import LAYOUTS
 from export.algorithms.placing import placed
 from export.algorithms.plan import Plan, caption_of, captions_of, facts, make_plan
 from export.algorithms.recipe import Recipe, parse
@@ -187,6 +188,23 @@ def test_several_captions_add_the_layouts_warning_after_those_of_the_plan(layout
 
     assert "cut at multiply 1.5" in warnings[0]
     assert "--enable_wildcard" in warnings[-1]
+
+
+@pytest.mark.parametrize(
+    ("written", "levels"),
+    [
+        (("12_1_character~Mai",), ("1_character", "Mai")),
+        (("mine_of~b",), ("mine_of", "b")),
+        (("12",), ("",)),
+        (("12_a~b", "c"), ("12_a~b", "c")),
+        ((), ()),
+    ],
+)
+def test_kohyas_flat_folders_are_read_as_levels_and_nested_ones_left_alone(
+    written: tuple[str, ...], levels: tuple[str, ...]
+) -> None:
+    assert LAYOUTS["kohya"].levels(written) == levels
+    assert LAYOUTS["hierarchy"].levels(written) == written
 
 
 def test_without_levels_kohya_gets_one_folder_named_all() -> None:
