@@ -63,8 +63,7 @@ def _rules(established: set[str]) -> list[Callable[[str], bool]]:
     elif people or established & (_HAIR | _EYES):
         rules.append(lambda name: name == "no_humans")
     counts = _counts(established)
-    if counts:
-        rules.append(lambda name: _miscounts(name, counts))
+    rules.append(lambda name: _miscounts(name, counts, established))
     is_several = _means_several(established, counts)
     if is_several:
         rules.append(lambda name: name == "solo")
@@ -104,10 +103,12 @@ def _counts(established: set[str]) -> dict[str, set[int]]:
     return counts
 
 
-def _miscounts(name: str, counts: dict[str, set[int]]) -> bool:
+def _miscounts(name: str, counts: dict[str, set[int]], established: set[str]) -> bool:
     """Whether a count tag tells another number of a kind that was counted."""
     if match := _COUNT.fullmatch(name):
-        return match[2] in counts and int(match[1]) not in counts[match[2]]
+        kind, number = match[2], int(match[1])
+        differs = kind in counts and number not in counts[kind]
+        return differs or (number == 1 and f"multiple_{kind}s" in established)
     if name.startswith("multiple_"):
         kind = name.removeprefix("multiple_").removesuffix("s")
         return counts.get(kind) == {1}
