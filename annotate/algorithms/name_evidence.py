@@ -63,11 +63,13 @@ def named_faces(names: Sequence[Named], faces: Sequence[SeenFace]) -> dict[int, 
     left = [name for name in names if name.character not in taken]
     named: dict[int, Named] = {}
     for name in left:
-        if name.box is None:
+        box = name.box
+        if box is None:
             continue
         free = [face for face in open_faces if face.key not in named and name.character not in face.ruled_out]
-        best = max(free, key=lambda face: overlap(face.box, name.box), default=None)
-        if best is not None and overlap(best.box, name.box) >= SAME_FACE_IOU:
+        overlaps = {face.key: overlap(face.box, box) for face in free}
+        best = max(free, key=lambda face: overlaps[face.key], default=None)
+        if best is not None and overlaps[best.key] >= SAME_FACE_IOU:
             named[best.key] = name
     rest = [name for name in left if name not in named.values()]
     free = [face for face in open_faces if face.key not in named]
@@ -106,10 +108,8 @@ def counting(names: Sequence[Named], faces: Sequence[SeenFace]) -> set[int]:
     return characters
 
 
-def overlap(first: Box, other: Box | None) -> float:
+def overlap(first: Box, other: Box) -> float:
     """Compute the intersection over union, 0 to 1."""
-    if other is None:
-        return 0.0
     width = min(first[2], other[2]) - max(first[0], other[0])
     height = min(first[3], other[3]) - max(first[1], other[1])
     if width <= 0 or height <= 0:

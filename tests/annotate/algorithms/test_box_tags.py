@@ -35,3 +35,4 @@ def test_text_is_told_with_its_share_and_its_use() -> None:
     assert names(result) == ["text", "subtitled"] and result[0][1] == pytest.approx(0.05)
     many = np.array([[0.4, 0.1 * row, 0.6, 0.1 * row + 0.05] for row in range(1, 8)], np.float32)
     assert names(of_text(many)) == ["text", "credits"]
+    assert of_text(many)[1][1] == result[1][1] == 1.0

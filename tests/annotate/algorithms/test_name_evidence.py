@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -14,6 +15,7 @@ from annotate.algorithms.name_evidence import (
     candidates,
     counting,
     named_faces,
+    overlap,
     ranked,
 )
 
@@ -55,6 +57,23 @@ def test_boxes_of_a_file_say_which_face_is_whose() -> None:
     boxed = [Named(A, FILE, 1.0, RIGHT), Named(B, FILE, 1.0, LEFT)]
     result = named_faces(boxed, [face(10), face(11, RIGHT), face(12, (0.4, 0.6, 0.5, 0.8))])
     assert {key: name.character for key, name in result.items()} == {10: B, 11: A}
+
+
+def test_the_overlap_of_boxes_is_what_they_share_of_what_they_cover() -> None:
+    first = (0.1, 0.5, 0.5, 0.9)
+    assert overlap(first, first) == 1
+    assert overlap(first, (0.3, 0.6, 0.7, 1.0)) == pytest.approx(0.06 / 0.26)
+    assert overlap((0.3, 0.6, 0.7, 1.0), first) == pytest.approx(0.06 / 0.26)
+    assert overlap(first, (0.5, 0.5, 0.9, 0.9)) == overlap(first, (0.1, 0.9, 0.5, 1.0)) == 0
+    assert overlap(first, (0.6, 0.0, 0.9, 0.4)) == 0  # apart both ways: nothing times nothing is no area
+
+
+def test_a_face_is_named_by_a_files_box_from_a_certain_overlap_on_and_by_the_best_of_two() -> None:
+    seen = [face(10, (0.0, 0.0, 0.5, 1.0)), face(11, (0.1, 0.0, 0.6, 1.0)), face(12, (0.8, 0.0, 0.9, 0.1))]
+    better = named_faces([Named(A, FILE, 1.0, (0.1, 0.0, 0.6, 1.0))], seen)
+    assert {key: name.character for key, name in better.items()} == {11: A}
+    assert named_faces([Named(A, FILE, 1.0, (0.3, 0.0, 1.0, 1.0))], seen[:1]) != {}  # one name for the one face
+    assert named_faces([Named(A, FILE, 1.0, (0.3, 0.0, 1.0, 1.0))], seen[::2]) == {}
 
 
 def test_files_stand_above_taggers_and_outfits_before_their_character() -> None:

@@ -116,8 +116,25 @@ def test_a_persons_thresholds_replace_the_models_for_its_categories_only() -> No
     assert (changed.thresholds, changed.label_thresholds) == ({"general": 0.5, "character": 0.85}, {})
     assert tagger_rules.changed(thresholds={}).label_thresholds == {"smile": 0.1}
     assert tagger_rules.changed(thresholds={}, mcut=True).mcut == {"general", "character"}
+    gaps = Rules({"copyright": 0.5}, mcut=frozenset({"copyright"}))
+    assert gaps.changed(thresholds={"copyright": 0.6}).mcut == {"copyright"}
+    assert gaps.changed(thresholds={}, mcut=True).mcut == set()
     marks = {tagger_rules.cache_key(), changed.cache_key(), tagger_rules.changed(thresholds={}, mcut=True).cache_key()}
     assert len(marks) == 3
+
+
+def test_rules_that_accept_different_labels_have_different_keys() -> None:
+    different = [
+        Rules(),
+        Rules({"general": 0.35}),
+        Rules({"general": 0.4}),
+        Rules({"general": 0.35}, mcut=frozenset({"general"})),
+        Rules({"general": 0.4}, mcut=frozenset({"general"})),
+        Rules({"general": 0.35}, label_thresholds={"smile": 0.1}),
+        Rules({"general": 0.35}, ladders={"beauty": ((0.5, "good"), (0.9, "best"))}),
+        Rules({"general": 0.35}, ladders={"beauty": ((0.5, "good"), (0.8, "best"))}),
+    ]
+    assert len({tagger_rules.cache_key() for tagger_rules in different}) == len(different)
 
 
 def test_rules_come_back_from_json_as_they_were() -> None:
