@@ -63,13 +63,13 @@ collect: install-dev
 
 # Everything on SQLite; then what depends on the database once more on a real PostgreSQL.
 tests: install-dev
-	$(VENV) -m pytest -q -n auto --dist loadgroup
+	$(VENV) -m pytest -q -n auto
 	$(VENV) -m tests.with_postgres $(VENV) -m pytest -q -n auto -m postgres
 
 # The share of lines and branches that tests run, by package; fails below the floor in pyproject.toml.
 coverage: install-dev
 	$(VENV) -m coverage erase
-	$(VENV) -m pytest -q -n auto --dist loadgroup --cov --cov-report=
+	$(VENV) -m pytest -q -n auto --cov --cov-report=
 	$(VENV) -m lint.coverage_table
 
 # What no test notices when it is broken: make mutants MODULES="ingest/algorithms/naming.py", in an environment of its own.

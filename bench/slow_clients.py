@@ -29,11 +29,13 @@ LARGE_BYTES = 24 * 2**20  # more than any buffer between a thread and a reader w
 KINDS = ("nobody", "half a header", "half a header, a byte a second", "half a body", "no reading")
 PREPARE = """
 import os
+from django.core.management import call_command
 from django.test import Client
 from django.contrib.auth.models import User
 from django.conf import settings
 from ingest.models import Collection, Membership, Source, Episode, Frame
 from ingest.storage.stored_files import store
+call_command("migrate", verbosity=0)
 user = User.objects.create_superuser("bench")
 collection = Collection.objects.create(name="bench")
 Membership.objects.create(collection=collection, user=user, role=40)
@@ -57,7 +59,6 @@ def site(folder: Path, *, worker_class: str = "", workers: int = 2) -> Iterator[
     environment |= {"KOMA_DATA_DIR": str(folder), "DJANGO_SETTINGS_MODULE": "project.settings"}
     environment["KOMA_DISK_RESERVE_BYTES"] = "0"
     manage = [sys.executable, "manage.py"]
-    subprocess.run([*manage, "migrate", "-v", "0"], env=environment, cwd=ROOT, check=True)
     script = PREPARE.format(size=LARGE_BYTES)
     shell = [*manage, "shell", "-v", "0", "-c", script]
     output = subprocess.run(shell, env=environment, cwd=ROOT, check=True, capture_output=True, text=True).stdout

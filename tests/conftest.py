@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -58,6 +58,13 @@ def pytest_xdist_auto_num_workers() -> int:
     return (cores or 1) + 2
 
 
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Whatever `--dist` says."""
+    from tests.together import Together
+
+    return Together(config, log)
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Mark what needs the browser, and what depends on the database and so runs on PostgreSQL too; leave out what needs
     packages that nobody has to have, unless `make test-optional` has installed them. The slow ones come first, so that
@@ -67,9 +74,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         items[:] = [item for item in items if item not in left_out]
         config.hook.pytest_deselected(items=left_out)
     for item in items:
-        if ON_POSTGRES & set(item.path.parts) and "browser" not in getattr(item, "fixturenames", ()):
+        fixtures = set(getattr(item, "fixturenames", ()))
+        has_database = item.get_closest_marker("django_db") or fixtures & {"db", "transactional_db"}
+        if ON_POSTGRES & set(item.path.parts) and has_database and "browser" not in fixtures:
             item.add_marker(pytest.mark.postgres)
-        if "browser" in getattr(item, "fixturenames", ()):
+        if "browser" in fixtures:
             item.add_marker(pytest.mark.browser)
     items.sort(key=lambda item: item.get_closest_marker("slow") is None)
 
@@ -95,27 +104,38 @@ def test_data() -> Path:
 
 
 @pytest.fixture(scope="session")
+def migrated_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the processes of a run share the migrated database; with KOMA_TEST_MIGRATED all runs with that folder."""
+    own = tmp_path_factory.getbasetemp()
+    return Path(os.environ.get("KOMA_TEST_MIGRATED", own.parent if "PYTEST_XDIST_WORKER" in os.environ else own))
+
+
+@pytest.fixture(scope="session")
 def django_db_setup(
-    django_test_environment: None,
-    django_db_modify_db_settings: None,
-    django_db_blocker: Any,
-    tmp_path_factory: pytest.TempPathFactory,
+    django_test_environment: None, django_db_modify_db_settings: None, django_db_blocker: Any, migrated_folder: Path
 ) -> Iterator[None]:
-    """The test database, migrated once for all processes of the run (`KOMA_TEST_MIGRATED`: of all runs that share
-    this folder)."""
+    """The test database, migrated once for all processes of the run."""
     from django.test.utils import teardown_databases
 
     from tests.migrated_database import create
 
-    shared = tmp_path_factory.getbasetemp()
-    if "PYTEST_XDIST_WORKER" in os.environ:
-        shared = shared.parent
-    shared = Path(os.environ.get("KOMA_TEST_MIGRATED", shared))
     with django_db_blocker.unblock():
-        databases = create(shared)
+        databases = create(migrated_folder)
     yield
     with django_db_blocker.unblock():
         teardown_databases(databases, verbosity=0)
+
+
+@pytest.fixture(scope="session")
+def with_tables(django_db_setup: None, migrated_folder: Path) -> Callable[[Path], Path]:
+    """`with_tables(data_dir)`: that data folder, new, with a migrated database, for a process of its own."""
+    from tests.migrated_database import put_into
+
+    def made(data_dir: Path) -> Path:
+        put_into(data_dir, migrated_folder)
+        return data_dir
+
+    return made
 
 
 @pytest.fixture(autouse=True)

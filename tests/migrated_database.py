@@ -22,6 +22,15 @@ def create(shared: Path) -> Any:
         return _on_sqlite(shared) if connection.vendor == "sqlite" else _on_postgresql(shared)
 
 
+def put_into(data_dir: Path, shared: Path) -> None:
+    """Give a data folder that does not exist yet the tables of today, so that a process which the test starts on it
+    finds no migration to run. Only after `create`, and only where that was SQLite: elsewhere does nothing."""
+    migrated = shared / f"{NAME}.sqlite3"
+    if migrated.exists():
+        data_dir.mkdir(parents=True, mode=0o700)
+        _copy(migrated, data_dir / "koma.sqlite3")
+
+
 def _on_sqlite(shared: Path) -> Any:
     migrated, name = shared / f"{NAME}.sqlite3", connection.settings_dict["TEST"]["NAME"]
     if migrated.exists():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import zipfile
+from collections.abc import Callable
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -239,7 +240,9 @@ def test_references_and_a_recipe_file_are_used(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_a_command_that_was_killed_goes_on_and_ends_with_the_same_data_set(tmp_path: Path) -> None:
+def test_a_command_that_was_killed_goes_on_and_ends_with_the_same_data_set(
+    tmp_path: Path, with_tables: Callable[[Path], Path]
+) -> None:
     import os
     import subprocess
     import sys
@@ -265,6 +268,8 @@ def test_a_command_that_was_killed_goes_on_and_ends_with_the_same_data_set(tmp_p
             text=True,
         )
 
+    for name in ("whole", "killed"):
+        with_tables(tmp_path / name / "data")
     complete = call("whole")
     lines = iter(complete.stderr.readline, "")  # type: ignore[union-attr]
     stages = [line.split(":")[0] for line in lines]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,9 +30,9 @@ def drawn_film(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def koma(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Launched]:
+def koma(tmp_path_factory: pytest.TempPathFactory, with_tables: Callable[[Path], Path]) -> Iterator[Launched]:
     """The whole of Koma in its own processes, up and empty."""
-    started = Launched(tmp_path_factory.mktemp("koma") / "data")
+    started = Launched(with_tables(tmp_path_factory.mktemp("koma") / "data"))
     try:
         started.wait_until_up()
         yield started

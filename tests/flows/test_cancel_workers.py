@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,10 @@ ROOT = Path(__file__).resolve().parents[2]
 
 @pytest.mark.slow()
 @pytest.mark.timeout(300)
-def test_a_cancel_is_heard_within_ten_seconds_also_in_a_long_call_and_among_huge_pictures(tmp_path: Path) -> None:
+def test_a_cancel_is_heard_within_ten_seconds_also_in_a_long_call_and_among_huge_pictures(
+    tmp_path: Path, with_tables: Callable[[Path], Path]
+) -> None:
+    with_tables(tmp_path / "data")
     done = subprocess.run(
         [sys.executable, "-m", "tests.flows.cancel_workers", str(tmp_path)],
         cwd=ROOT, capture_output=True, text=True, check=False,
@@ -35,7 +39,10 @@ def test_a_cancel_is_heard_within_ten_seconds_also_in_a_long_call_and_among_huge
 
 @pytest.mark.slow()
 @pytest.mark.timeout(120)
-def test_a_worker_whose_own_threads_cannot_run_is_killed_from_outside_when_its_run_is_cancelled(tmp_path: Path) -> None:
+def test_a_worker_whose_own_threads_cannot_run_is_killed_from_outside_when_its_run_is_cancelled(
+    tmp_path: Path, with_tables: Callable[[Path], Path]
+) -> None:
+    with_tables(tmp_path / "data")
     done = subprocess.run(
         [sys.executable, "-m", "tests.flows.cancel_workers", str(tmp_path), "deaf_to_all"],
         cwd=ROOT, capture_output=True, text=True, check=False,

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -100,10 +101,12 @@ def tell(made: DataSet, truth: Truth) -> tuple[int, int]:
     return right, wrong
 
 
-def test_references_name_the_faces_of_a_film_and_exit_codes_tell_the_truth(drawn_film: Path, tmp_path: Path) -> None:
+def test_references_name_the_faces_of_a_film_and_exit_codes_tell_the_truth(
+    drawn_film: Path, tmp_path: Path, with_tables: Callable[[Path], Path]
+) -> None:
     truth = read_truth(truth_path(drawn_film))
     names = write_references(drawn_film, truth, tmp_path / "people")
-    koma, lie = Koma(tmp_path / "data"), tmp_path / "lie.mp4"
+    koma, lie = Koma(with_tables(tmp_path / "data")), tmp_path / "lie.mp4"
     lie.write_text("#EXTM3U\nfile:///etc/passwd\n")
     recipe = tmp_path / "recipe.json"
     recipe.write_text(json.dumps({"arrange": {"min_per_combination": 1}}))

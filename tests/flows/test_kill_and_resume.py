@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,10 @@ KILLS = int(os.environ.get("KOMA_TEST_KILLS", "20"))
 
 @pytest.mark.slow()
 @pytest.mark.timeout(900)
-def test_stages_killed_at_random_moments_end_as_if_nothing_had_happened(tmp_path: Path) -> None:
+def test_stages_killed_at_random_moments_end_as_if_nothing_had_happened(
+    tmp_path: Path, with_tables: Callable[[Path], Path]
+) -> None:
+    with_tables(tmp_path / "data")
     done = subprocess.run(
         [sys.executable, "-m", "tests.flows.kill_and_resume", str(tmp_path), "--kills", str(KILLS)],
         cwd=ROOT, capture_output=True, text=True, check=False,

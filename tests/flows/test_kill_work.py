@@ -5,36 +5,46 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+
 ROOT = Path(__file__).resolve().parents[2]
 QUEUES = {"stage": "cpu", "export": "export", "model job": "io", "measurement": "gpu", "face": "export"}
 
 
-@pytest.fixture(scope="module", params=QUEUES)
+@pytest.fixture(scope="module")
+def all_tried(
+    tmp_path_factory: pytest.TempPathFactory, with_tables: Callable[[Path], Path]
+) -> dict[str, dict[str, dict[str, Any]]]:
+    """What happened to work of each kind, by what was done to its workers."""
+    folder = tmp_path_factory.mktemp("kill")
+    with_tables(folder / "data")
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.flows.kill_work", str(folder)],
+        cwd=ROOT, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-3000:]
+    return dict(json.loads(done.stdout.splitlines()[-1]))
+
+
+@pytest.fixture(params=QUEUES)
 def kind(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
-@pytest.fixture(scope="module")
-def tried(kind: str, tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]]:
-    """What happened to work of a kind, by what was done to its workers."""
-    done = subprocess.run(
-        [sys.executable, "-m", "tests.flows.kill_work", str(tmp_path_factory.mktemp("kill")), kind],
-        cwd=ROOT, capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr[-3000:]
-    results: dict[str, dict[str, Any]] = json.loads(done.stdout.splitlines()[-1])[kind]
+@pytest.fixture()
+def tried(kind: str, all_tried: dict[str, dict[str, dict[str, Any]]]) -> dict[str, dict[str, Any]]:
+    results = all_tried[kind]
     assert results["quiet"]["state"] == "done", results["quiet"]
     assert results["quiet"]["outcome"]
     return results
 
 
-@pytest.mark.slow()
-@pytest.mark.timeout(600)
 def test_work_killed_in_the_middle_is_taken_back_and_done_once(tried: dict[str, dict[str, Any]]) -> None:
     quiet, killed = tried["quiet"], tried["killed"]
     assert killed["states"] == ["running", "queued"]
@@ -44,14 +54,12 @@ def test_work_killed_in_the_middle_is_taken_back_and_done_once(tried: dict[str, 
     assert killed["visits"] == quiet["visits"]  # by the second worker, which was alone
 
 
-@pytest.mark.timeout(600)
 def test_work_that_kills_its_workers_fails_in_words(tried: dict[str, dict[str, Any]], kind: str) -> None:
     dead = tried["dead_again"]
     assert (dead["state"], dead["attempt"], dead["half"]) == ("failed", 2, False)
     assert dead["error"].startswith(f"The worker died or hung 2 times in this {kind.rpartition(' ')[2]}. See the ")
 
 
-@pytest.mark.timeout(600)
 def test_a_cancel_is_heard_inside_a_step_that_hears_nothing(tried: dict[str, dict[str, Any]], kind: str) -> None:
     cancelled = tried["cancelled"]
     assert cancelled["state"] == ("gone" if kind == "face" else "cancelled")  # a face leaves no row
@@ -60,7 +68,6 @@ def test_a_cancel_is_heard_inside_a_step_that_hears_nothing(tried: dict[str, dic
     assert not cancelled.get("error")
 
 
-@pytest.mark.timeout(600)
 def test_a_step_that_never_ends_is_ended_and_fails_in_words(tried: dict[str, dict[str, Any]], kind: str) -> None:
     hung = tried["hung"]
     assert (hung["state"], hung["attempt"]) == ("failed", 2)

@@ -67,7 +67,10 @@ def test_it_starts_and_ctrl_c_leaves_no_process_and_a_second_start_keeps_the_dat
     assert again.password == koma.password == password_file.read_text().strip()
 
 
-def test_a_taken_port_is_said_and_the_next_one_used(launch: Launch) -> None:
+def test_a_taken_port_is_said_and_the_next_one_used(
+    launch: Launch, tmp_path: Path, with_tables: Callable[[Path], Path]
+) -> None:
+    with_tables(tmp_path / "data")
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
@@ -82,7 +85,10 @@ def test_a_taken_port_is_said_and_the_next_one_used(launch: Launch) -> None:
         assert "already running" in second.output
 
 
-def test_a_killed_worker_is_started_again_and_a_killed_launcher_takes_all_with_it(launch: Launch) -> None:
+def test_a_killed_worker_is_started_again_and_a_killed_launcher_takes_all_with_it(
+    launch: Launch, tmp_path: Path, with_tables: Callable[[Path], Path]
+) -> None:
+    with_tables(tmp_path / "data")
     koma = launch()
     koma.wait_until_up()
     gpu = next(p for p in named(koma, "runworker") if "gpu" in p.cmdline())

@@ -8,7 +8,7 @@ import os
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +36,10 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 
 
 @pytest.mark.parametrize("fresh", [False, True])
-def test_every_page_says_that_the_disk_is_full_and_so_does_the_log(small_disk: Path, *, fresh: bool) -> None:
+def test_every_page_says_that_the_disk_is_full_and_so_does_the_log(
+    small_disk: Path, with_tables: Callable[[Path], Path], *, fresh: bool
+) -> None:
+    with_tables(small_disk / "data")
     done = subprocess.run(
         [sys.executable, "-m", "tests.project.full_disk", str(small_disk), *(["--fresh"] if fresh else [])],
         cwd=ROOT, capture_output=True, text=True, check=False,

@@ -23,11 +23,13 @@ def mode(path: Path) -> int:
     return stat.S_IMODE(path.stat().st_mode)
 
 
-def open_folder(folder: Path) -> Path:
+def open_folder(
+    folder: Path, databases: tuple[str, ...] = ("koma.sqlite3", "koma.sqlite3-wal", "koma.sqlite3-shm")
+) -> Path:
     """As an older release left it: anybody may read."""
     for name in ("logs", "store", "uploads/7"):
         (folder / name).mkdir(parents=True)
-    for name in ("koma.sqlite3", "koma.sqlite3-wal", "koma.sqlite3-shm", "logs/web.log", "uploads/7/film.mkv"):
+    for name in (*databases, "logs/web.log", "uploads/7/film.mkv"):
         (folder / name).write_text("x")
         (folder / name).chmod(0o644)
     for path in (folder, *folder.rglob("*")):
@@ -104,16 +106,18 @@ def start(folder: Path, *command: object, **more: str) -> subprocess.CompletedPr
     )  # fmt: skip
 
 
-def left_open(folder: Path) -> Path:
-    """A data folder that an older release left, without a database that only looks like one."""
-    open_folder(folder)
-    for path in folder.glob("koma.sqlite3*"):
-        path.unlink()
+@pytest.fixture()
+def left_open(tmp_path: Path, with_tables: Callable[[Path], Path]) -> Path:
+    """A data folder that an older release left, with a real database."""
+    folder = open_folder(with_tables(tmp_path / "data"), databases=())
+    (folder / "koma.sqlite3").chmod(0o644)
     return folder
 
 
-def test_a_build_without_a_browser_closes_the_data_folder_and_leaves_its_data_set_open(tmp_path: Path) -> None:
-    folder, art, out = left_open(tmp_path / "data"), tmp_path / "art", tmp_path / "out"
+def test_a_build_without_a_browser_closes_the_data_folder_and_leaves_its_data_set_open(
+    left_open: Path, tmp_path: Path
+) -> None:
+    folder, art, out = left_open, tmp_path / "art", tmp_path / "out"
     art.mkdir()
     (art / "a.png").write_bytes(drawn(1))
     start(folder, "build_dataset", art, "--collection", "Art", "--out", out, "--min-faces", 0)
@@ -123,13 +127,10 @@ def test_a_build_without_a_browser_closes_the_data_folder_and_leaves_its_data_se
     assert {mode(path) for path in out.rglob("*.png")} == {0o644}
 
 
-def test_a_worker_that_is_started_by_itself_closes_the_data_folder(tmp_path: Path, redis_url: str) -> None:
-    folder = left_open(tmp_path / "data")
-    start(folder, "migrate", "-v", "0")
-    folder.chmod(0o755)
-    start(folder, "runworker", "cpu", "--burst", REDIS_URL=redis_url)
-    assert mode(folder) == 0o700
-    assert mode(folder / "logs/web.log") == 0o600
+def test_a_worker_that_is_started_by_itself_closes_the_data_folder(left_open: Path, redis_url: str) -> None:
+    start(left_open, "runworker", "cpu", "--burst", REDIS_URL=redis_url)
+    assert mode(left_open) == 0o700
+    assert {mode(left_open / name) for name in ("koma.sqlite3", "logs/web.log")} == {0o600}
 
 
 def test_a_data_set_is_shared_where_that_is_wanted(tmp_path: Path) -> None:

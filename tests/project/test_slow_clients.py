@@ -8,7 +8,7 @@ import socket
 import statistics
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -21,8 +21,8 @@ Site = tuple[int, str, str]
 
 
 @pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    with slow.site(tmp_path_factory.mktemp("site"), workers=1) as running:
+def site(tmp_path_factory: pytest.TempPathFactory, with_tables: Callable[[Path], Path]) -> Iterator[Site]:
+    with slow.site(with_tables(tmp_path_factory.mktemp("site") / "data"), workers=1) as running:
         yield running
 
 
@@ -132,7 +132,7 @@ def test_a_body_of_no_clear_length_is_refused(
     with socket.create_connection(("127.0.0.1", site[0]), timeout=10) as client:
         client.sendall(f"POST /login/ HTTP/{version}\r\nHost: 127.0.0.1\r\n{lines}\r\n\r\n0\r\n\r\n".encode())
         assert client.recv(100).split()[1] == b"400"
-    for log in Path(tmp_path_factory.getbasetemp()).glob("site*/web.log"):
+    for log in Path(tmp_path_factory.getbasetemp()).glob("site*/data/web.log"):
         assert "uncaptured python exception" not in log.read_text()
 
 
@@ -202,6 +202,6 @@ def test_an_answer_to_head_is_its_header_alone(site: Site) -> None:
 
 
 def test_nothing_of_requests_stays_in_the_data_folder(site: Site, tmp_path_factory: pytest.TempPathFactory) -> None:
-    folders = [path for path in Path(tmp_path_factory.getbasetemp()).glob("site*/temp") if path.is_dir()]
+    folders = [path for path in Path(tmp_path_factory.getbasetemp()).glob("site*/data/temp") if path.is_dir()]
     assert folders and all(not list(folder.iterdir()) for folder in folders)
     assert folders[0].stat().st_mode & 0o777 == 0o700
