@@ -49,8 +49,10 @@ def is_turn_taking(error: BaseException) -> bool:
     return isinstance(error, OperationalError) and getattr(cause, "sqlite_errorcode", 0) & 0xFF in SQLITE_BUSY
 
 
-def is_connection_lost(error: BaseException) -> bool:
-    """Whether the database server went away, which says nothing about the work that noticed it."""
+def is_unavailable(error: BaseException) -> bool:
+    """Whether the database was busy or its server went away, which says nothing about the work that noticed it."""
+    if is_turn_taking(error):
+        return True
     if connection.vendor != "postgresql" or not isinstance(error, OperationalError | InterfaceError):
         return False
     sqlstate = getattr(error.__cause__, "sqlstate", None)

@@ -26,6 +26,7 @@ from ingest.pipeline.claims import ERROR_BYTES_MAX, Kind, error_text
 from ingest.pipeline.deaf import kill_deaf
 from ingest.pipeline.runner import STAGES
 from tests.ingest.pipeline.test_deaf import process
+from tests.safety.test_outages import locked_by_somebody
 
 pytestmark = [pytest.mark.django_db, pytest.mark.postgres]
 WORKERS = 6
@@ -230,10 +231,27 @@ def test_work_during_which_the_database_restarts_is_done_again_and_does_not_fail
 
     claimed = kind.claim(row.pk)
     with pytest.raises(OperationalError):
-        kind.run(claimed, work_through_restart)
+        kind.run(claimed, work_through_restart, in_worker=True)
     connection.close()
     row.refresh_from_db()
     assert (row.state, row.token, row.error) == (RunState.RUNNING, claimed.token, "")
     grow_silent(kind, row, claims.HEARTBEAT_MAX_AGE_S + 1)
     kind.take_back_dead()
     assert kind.run(kind.claim(row.pk), lambda report: None) == RunState.DONE
+
+
+@pytest.mark.django_db(transaction=True)
+def test_work_that_finds_the_database_busy_for_long_is_done_again_and_does_not_fail(
+    work: tuple[Kind[Any], Any],
+) -> None:
+    kind, row = work
+
+    def work_while_locked(report: Any) -> None:
+        with locked_by_somebody():
+            report(at_once=True)
+
+    claimed = kind.claim(row.pk)
+    with pytest.raises(OperationalError):
+        kind.run(claimed, work_while_locked, in_worker=True)
+    row.refresh_from_db()
+    assert (row.state, row.token, row.error) == (RunState.RUNNING, claimed.token, "")

@@ -24,7 +24,7 @@ from django.utils import timezone
 from ingest import turns
 from ingest.errors import Cancelled, KomaError, LostClaim
 from ingest.imaging.names import plain_text
-from ingest.locking import is_connection_lost
+from ingest.locking import is_unavailable
 from ingest.models import FINISHED, Claimed, Job, RunState
 from ingest.storage import full_disk
 
@@ -107,8 +107,9 @@ class Kind(Generic[Row]):
     ) -> RunState | None:
         """Do the work of a claimed row and end it; None where another has it now. Never raises for the work's failure.
 
-        Raises where the database server went away: the row keeps its claim, and the sweep takes it back as from a dead
-        worker. `work` gives the last values of the row's columns. `in_worker`: see Reporter.
+        In a worker it raises where the database is busy for long or went away: the row keeps its claim, and the sweep
+        takes it back as from a dead worker. `work` gives the last values of the row's columns. `in_worker`: also see
+        Reporter.
         """
         report = Reporter(self, row, in_worker=in_worker)
         state, error, values = RunState.DONE, "", dict[str, Any]()
@@ -123,7 +124,7 @@ class Kind(Generic[Row]):
         except KomaError as problem:
             state, error = RunState.FAILED, problem.message
         except Exception as problem:  # the one place: work that fails must end as a row that says so
-            if is_connection_lost(problem):
+            if in_worker and is_unavailable(problem):
                 raise
             logger.exception("%s %s failed", self.noun, row.pk)
             state, error = RunState.FAILED, self._unexpected(problem)
@@ -132,7 +133,7 @@ class Kind(Generic[Row]):
             with transaction.atomic() if state == RunState.DONE else nullcontext():  # whatever is refused, we go on
                 return state if self.close(row, state, error=error, **values) else None
         except (DatabaseError, ValueError) as problem:  # a figure that is no number, a name that is no text
-            if not values or is_connection_lost(problem):
+            if not values or (in_worker and is_unavailable(problem)):
                 raise
             logger.exception("%s %s returned a result that cannot be stored", self.noun, row.pk)
             error = error or f"The result cannot be stored: {problem}. Check the names of the files, then {self.retry}."
