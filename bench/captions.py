@@ -42,7 +42,7 @@ def main() -> None:
                 seconds, used = time.perf_counter() - began, time.process_time() - processor
                 print(
                     f"{name:5} {args.captions / seconds:7.1f} captions per second, "
-                    f"{1000 * used / args.captions:6.2f} ms of CPU each (the server's part included)"
+                    f"{1000 * used / args.captions:6.2f} ms of CPU time each (the server's part included)"
                 )
 
 

@@ -43,7 +43,7 @@ def main() -> None:
 
 
 def measure(vocabulary: Path, *, texts: int) -> dict[str, list[tuple[float, float]]]:
-    """(ms of CPU, ms by the clock) of each query, by method."""
+    """(ms of CPU time, ms by the clock) of each query, by method."""
     from django.contrib.auth.models import User
     from django.test import Client, override_settings
 
@@ -79,7 +79,9 @@ def measure(vocabulary: Path, *, texts: int) -> dict[str, list[tuple[float, floa
 
     began = time.process_time()
     complete(collection, "a", limit=SHOWN)
-    print(f"{len(names):,} names and {len(spellings):,} aliases read in {time.process_time() - began:.2f} s of CPU")
+    print(
+        f"{len(names):,} names and {len(spellings):,} aliases read in {time.process_time() - began:.2f} s of CPU time"
+    )
     with override_settings(ALLOWED_HOSTS=["testserver"]):
         client.get(f"/c/{collection.pk}/names/tags/", {"q": "a"})
         for text in typed:

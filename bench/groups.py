@@ -129,7 +129,7 @@ def group_neighbours(
 
 
 def row(count: int, method: str) -> dict[str, Any]:
-    """One row of the table, and seconds of CPU by step."""
+    """One row of the table, and seconds of CPU time by step."""
     points, who = crowd(count)
     with tempfile.TemporaryDirectory() as folder:
         metric = Counted(Path(folder) / "ccip")

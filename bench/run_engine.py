@@ -2,7 +2,7 @@
 
     python -m bench.run_engine --episodes 200 2000
 
-Prints milliseconds of CPU and of the clock, on the database of DATABASE_URL (default: SQLite in a new folder).
+Prints milliseconds of CPU time and of the clock, on the database of DATABASE_URL (default: SQLite in a new folder).
 Nothing is decoded: the stages are rows only.
 """
 
@@ -35,7 +35,7 @@ def main() -> None:
         for episodes in args.episodes:
             print(f"{connection.vendor}, {episodes:,} episodes")
             for name, (processor, clock) in measure(episodes, samples=args.samples).items():
-                print(f"  {name:34} {processor:9.2f} ms of CPU {clock:9.2f} ms")
+                print(f"  {name:34} {processor:9.2f} ms of CPU time {clock:9.2f} ms")
 
 
 def measure(episodes: int, *, samples: int) -> dict[str, tuple[float, float]]:

@@ -62,7 +62,7 @@ def _measure(folder: Path, stills: int) -> None:
         run = runs.run_here(runs.start(collection=collection, episodes=[episode], by=person, stage_names=[name]))
         used, seconds = time.process_time() - began, time.perf_counter() - clock
         assert run.state == "done", run.stages.get().error
-        print(f"{name:14} {used:6.1f} s of CPU ({seconds:6.1f} s by the clock), {spent[0]:5.1f} s of it decoding")
+        print(f"{name:14} {used:6.1f} s of CPU time ({seconds:6.1f} s by the clock), {spent[0]:5.1f} s of it decoding")
         total_s += used if name != "read_pictures" else 0.0
         saved = max(saved, spent[0]) if name == "detect" else min(saved, spent[0]) if name == "tag" else saved
     print(f"one decode for both would save {saved:.1f} of {total_s:.1f} s: {saved / total_s:.0%}")

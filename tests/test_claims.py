@@ -183,7 +183,7 @@ def test_a_worker_that_is_stuck_is_killed_whatever_it_works_on(
     assert kind.rows().filter(pk=row.pk, state=RunState.RUNNING).exists() != cancelled
 
 
-def test_a_result_that_cannot_be_stored_fails_in_words(work: tuple[Kind[Any], Any]) -> None:
+def test_a_result_that_cannot_be_stored_fails_with_a_message(work: tuple[Kind[Any], Any]) -> None:
     kind, row = work
     assert kind.run(kind.claim(row.pk), lambda report: {"attempt": -(10**9)}) == RunState.FAILED
     row.refresh_from_db()

@@ -95,7 +95,7 @@ def test_measurements_that_wait_keep_stages_of_their_queue_waiting_for_one_call_
     assert [name.partition("-")[0] for name in django_rq.get_queue("gpu").get_job_ids()] == ["evaluation", "stage"]
 
 
-def test_without_redis_rows_wait_and_the_caller_is_told(collection: Collection, settings: Any) -> None:
+def test_without_redis_rows_wait_and_the_caller_is_reported(collection: Collection, settings: Any) -> None:
     from tests.conftest import _django_rq_queues
 
     ExportJob.objects.create(collection=collection, name="a")

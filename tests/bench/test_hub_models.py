@@ -72,7 +72,7 @@ def test_an_interpreter_that_cannot_build_is_told_what_to_install(monkeypatch):
         hub_models.main()
 
 
-def test_a_model_that_cannot_be_built_is_told_and_the_next_is_tried(tmp_path):
+def test_a_model_that_cannot_be_built_is_reported_and_the_next_is_tried(tmp_path):
     rows, failed = hub_models.measured(str(tmp_path / "no-python"), ["wd-vit", "pixai"])
 
     assert rows == []

@@ -201,7 +201,7 @@ def test_nothing_to_write_and_foreign_files_in_the_way_end_with_words_and_exit_c
     assert (tmp_path / "mine" / "thesis.txt").read_text() == "years of work"
 
 
-def test_mistakes_in_the_call_are_told_before_any_work(tmp_path: Path) -> None:
+def test_mistakes_in_the_call_are_reported_before_any_work(tmp_path: Path) -> None:
     bad = tmp_path / "r.toml"
     bad.write_text("[caption]\ncolour = 1\n")
     common = ("x.mp4", "--collection", "C", "--out", str(tmp_path / "out"))

@@ -100,7 +100,7 @@ def test_a_persons_newest_words_are_first_word_for_word_and_older_ones_of_models
 
 @pytest.mark.django_db
 @pytest.mark.parametrize(("layout", "words"), [("hierarchy", "EveryDream2"), ("kohya", "--enable_wildcard")])
-def test_the_file_has_a_line_each_the_trainers_reading_is_told_and_a_correction_keeps_the_other_lines(
+def test_the_file_has_a_line_each_the_trainers_reading_is_reported_and_a_correction_keeps_the_other_lines(
     told: Show, alice: User, layout: str, words: str
 ) -> None:
     recipe = parse(LINES | {"output": {"captions": "lines", "layout": layout}})

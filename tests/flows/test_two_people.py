@@ -80,7 +80,7 @@ def test_both_name_one_cluster_and_the_second_sees_who_was_first(show: Show, fir
     page.locator("[data-cast-name=Aoi]").wait_for()
 
 
-def test_both_name_one_face_and_the_second_is_told(show: Show, first: Visitor, second: Visitor) -> None:
+def test_both_name_one_face_and_the_second_is_reported(show: Show, first: Visitor, second: Visitor) -> None:
     for visitor in (first, second):
         opened(visitor, "frame", show.collection.pk, show.frames[0].pk)
     second.refusals_meant = True

@@ -212,7 +212,7 @@ def test_a_paste_into_a_field_or_of_text_stays_what_it_was(page_as: Any, alice: 
     assert page.locator(".upload").count() == 0
 
 
-def test_what_is_skipped_for_its_name_is_told(
+def test_what_is_skipped_for_its_name_is_reported(
     page_as: Any, alice: User, collection: Collection, tmp_path: Path
 ) -> None:
     page = page_as(alice, f"/c/{collection.pk}/add/")

@@ -61,7 +61,9 @@ def test_those_that_come_with_opencv_pass_but_for_one_of_an_older_form() -> None
     ],
     ids=range(22),
 )  # fmt: skip
-def test_a_cascade_whose_numbers_lead_elsewhere_is_refused_in_words(tmp_path: Path, was: str, becomes: str) -> None:
+def test_a_cascade_whose_numbers_lead_elsewhere_is_refused_with_a_message(
+    tmp_path: Path, was: str, becomes: str
+) -> None:
     """Deep nesting ends the process by itself; the others read what is not theirs, or never come to an end."""
     text = CASCADE.replace(was, becomes, 1)
     assert text != CASCADE

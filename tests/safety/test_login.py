@@ -215,7 +215,7 @@ def test_a_member_who_was_taken_out_sees_nothing_from_then_on(world: World, bob:
         assert as_bob.get(world.address(name), headers=HTMX).status_code == 404, name
 
 
-def test_a_page_older_than_the_login_is_told_so(world: World, alice: User) -> None:
+def test_a_page_older_than_the_login_is_reported_so(world: World, alice: User) -> None:
     client = Client(enforce_csrf_checks=True)
     client.force_login(alice)
     answer = client.post(world.address("undo"), headers=HTMX)

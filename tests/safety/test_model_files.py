@@ -99,7 +99,7 @@ def test_what_a_graph_calls_its_parts_comes_out_as_one_line_of_text(tmp_path: Pa
     assert refused.value.message.isprintable()
 
 
-def test_whatever_happens_to_a_graph_it_is_opened_or_refused_in_words(tmp_path: Path) -> None:
+def test_whatever_happens_to_a_graph_it_is_opened_or_refused_with_a_message(tmp_path: Path) -> None:
     """Names in it may be no text any more, which onnxruntime only says when they are asked for."""
     folder = tmp_path / "wd-tiny"
     folder.mkdir()
@@ -116,7 +116,7 @@ def test_whatever_happens_to_a_graph_it_is_opened_or_refused_in_words(tmp_path: 
 
 
 @pytest.mark.parametrize("part", [b"input", b"prediction", b"tiny", b"MatMul", b"nnnn"])
-def test_names_in_a_graph_that_are_no_text_are_refused_in_words(tmp_path: Path, part: bytes) -> None:
+def test_names_in_a_graph_that_are_no_text_are_refused_with_a_message(tmp_path: Path, part: bytes) -> None:
     folder = tmp_path / "wd-tiny"
     folder.mkdir()
     write_tags(folder, [("sky", 0), ("general", 9)])
@@ -130,7 +130,7 @@ def test_names_in_a_graph_that_are_no_text_are_refused_in_words(tmp_path: Path, 
 
 
 @pytest.mark.parametrize("gone", range(6))
-def test_a_model_whose_files_vanish_while_it_is_opened_is_told_in_words(tmp_path: Path, gone: int) -> None:
+def test_a_model_whose_files_vanish_while_it_is_opened_is_reported(tmp_path: Path, gone: int) -> None:
     """Somebody may remove it just then."""
     from tests.annotate.ccip_graphs import write_ccip
     from tests.annotate.onnx_graphs import write_yolo
@@ -199,7 +199,7 @@ def test_a_network_that_wants_enormous_pictures_is_refused_before_memory_is_take
         ([helper.make_node("Identity", ["three"], ["y"])], "for 1 pictures"),
     ],
 )  # fmt: skip
-def test_a_network_that_breaks_off_or_answers_to_other_pictures_is_told_in_words(
+def test_a_network_that_breaks_off_or_answers_to_other_pictures_is_reported(
     tmp_path: Path, nodes: list[Any], words: str
 ) -> None:
     tensors = [
@@ -259,7 +259,7 @@ def test_a_list_of_millions_of_labels_is_refused_while_it_is_read(tmp_path: Path
         '{"0": {"tag": "\\ud800", "category": "General"}}',
     ],
 )  # fmt: skip
-def test_a_map_of_labels_that_is_nonsense_is_refused_in_words(tmp_path: Path, text: str) -> None:
+def test_a_map_of_labels_that_is_nonsense_is_refused_with_a_message(tmp_path: Path, text: str) -> None:
     (tmp_path / "tag_mapping.json").write_text(text, encoding="utf-8")
     with pytest.raises(BadInput):
         label_lists.read_places(tmp_path / "tag_mapping.json")
@@ -288,7 +288,7 @@ def test_a_label_with_a_comma_stays_one_tag_in_a_caption(tmp_path: Path) -> None
         [{"type": "resize", "size": [4096, 4096]}] * 1000, [[]], ["resize"], [{"type": []}],
     ],
 )  # fmt: skip
-def test_stages_that_nobody_can_do_are_refused_in_words(tmp_path: Path, stages: list[Any]) -> None:
+def test_stages_that_nobody_can_do_are_refused_with_a_message(tmp_path: Path, stages: list[Any]) -> None:
     (tmp_path / "preprocess.json").write_text(json.dumps({"stages": [*stages, {"type": "to_tensor"}]}))
     with pytest.raises(BadInput, match=r"preprocess\.json"):
         read_stages(tmp_path / "preprocess.json")
@@ -336,7 +336,7 @@ def numbers(shape: str) -> str:
     ids=["terabytes", "a bomb", "less than none", "cut off", *ODD_KINDS, "set in", "no rows", "nested",
          "nothing", "long text", "no zip", "empty"],
 )  # fmt: skip
-def test_arrays_that_would_fill_the_memory_or_are_none_are_refused_in_words(tmp_path: Path, data: bytes) -> None:
+def test_arrays_that_would_fill_the_memory_or_are_none_are_refused_with_a_message(tmp_path: Path, data: bytes) -> None:
     path = tmp_path / "samples.npz"
     path.write_bytes(data)
     with pytest.raises(BadInput):
@@ -351,7 +351,7 @@ def test_arrays_of_a_kind_that_is_none_do_not_come_in(tmp_path: Path, kind: str)
         formats.check(path, "samples.npz")
 
 
-def test_whatever_happens_to_a_file_of_arrays_it_is_read_or_refused_in_words(tmp_path: Path) -> None:
+def test_whatever_happens_to_a_file_of_arrays_it_is_read_or_refused_with_a_message(tmp_path: Path) -> None:
     path, archive = tmp_path / "samples.npz", io.BytesIO()
     np.savez_compressed(archive, arr_0=np.stack([np.arange(300.0), np.linspace(0, 1, 300)]))
     chance = random.Random(3)
@@ -384,7 +384,7 @@ def test_a_header_of_a_hostile_length_is_never_read(tmp_path: Path, length: int)
         formats.check(path, "model.safetensors")
 
 
-def test_descriptions_that_are_too_long_or_too_deep_are_refused_in_words(tmp_path: Path) -> None:
+def test_descriptions_that_are_too_long_or_too_deep_are_refused_with_a_message(tmp_path: Path) -> None:
     for name, text in (("deep", DEEP), ("long", json.dumps({"family": "wd", "x": "y" * 2**20}))):
         path = tmp_path / name / "koma.json"
         path.parent.mkdir()

@@ -146,7 +146,7 @@ def test_the_token_stays_with_its_host_and_nothing_leads_down_to_http(to: str, k
 
 
 @pytest.mark.parametrize("size", ["9" * 400, "9" * 5000, "-5", "1e9", "0x10", "x"])
-def test_a_size_that_is_none_is_refused_in_words(tmp_path: Path, size: str) -> None:
+def test_a_size_that_is_none_is_refused_with_a_message(tmp_path: Path, size: str) -> None:
     headers = {"X-Repo-Commit": COMMIT, "X-Linked-Size": size}
     with answering({PATH: (200, headers, b"")}) as (base, _), pytest.raises(BadInput, match="does not tell the size"):
         download(ONE, client(base), tmp_path)
@@ -154,7 +154,7 @@ def test_a_size_that_is_none_is_refused_in_words(tmp_path: Path, size: str) -> N
 
 @pytest.mark.parametrize("size", ["9" * 400, "-5", "1e9", "0x10", "x", ""])
 @pytest.mark.parametrize("linked", ["", " ", "5"])
-def test_an_answer_with_a_length_that_is_none_is_asked_for_once_and_refused_in_words(
+def test_an_answer_with_a_length_that_is_none_is_asked_for_once_and_refused_with_a_message(
     tmp_path: Path, size: str, linked: str
 ) -> None:
     headers = {"X-Repo-Commit": COMMIT, "X-Linked-Size": linked, "Content-Length": size}
@@ -164,7 +164,7 @@ def test_an_answer_with_a_length_that_is_none_is_asked_for_once_and_refused_in_w
     assert len(requests) == 1
 
 
-def test_a_size_that_no_disk_holds_is_told_before_a_byte_is_asked_for(tmp_path: Path) -> None:
+def test_a_size_that_no_disk_holds_is_reported_before_a_byte_is_asked_for(tmp_path: Path) -> None:
     headers = {"X-Repo-Commit": COMMIT, "X-Linked-Size": "9" * 15}
     with answering({PATH: (200, headers, b"")}) as (base, requests), pytest.raises(KomaError, match="GB free"):
         download(ONE, client(base), tmp_path)
@@ -186,7 +186,7 @@ def test_a_hub_that_sends_more_than_it_told_is_stopped_there(tmp_path: Path) -> 
              json.dumps([{"type": "file", "path": f"{n}.onnx"} for n in range(5000)]).encode()],
     ids=range(8),
 )  # fmt: skip
-def test_a_list_of_files_that_is_nonsense_is_refused_in_words(tmp_path: Path, body: bytes) -> None:
+def test_a_list_of_files_that_is_nonsense_is_refused_with_a_message(tmp_path: Path, body: bytes) -> None:
     model = Model("captioner", "caption", "wd", "somebody/captioner", ())
     with answering({"/api/models/somebody/captioner/tree/main": (200, {}, body)}) as (base, _), pytest.raises(BadInput):
         download(model, client(base), tmp_path)
@@ -361,7 +361,7 @@ def test_a_disk_that_fills_up_while_a_model_is_imported_is_named_and_nothing_is_
 
 
 # --- Two at once ------------------------------------------------------------------------------------------------------
-def test_of_two_who_remove_a_model_at_once_one_does_and_the_other_is_told(source: Path, tmp_path: Path) -> None:
+def test_of_two_who_remove_a_model_at_once_one_does_and_the_other_is_reported(source: Path, tmp_path: Path) -> None:
     models = tmp_path / "models"
     for _ in range(20):
         import_model(source, models)
@@ -443,7 +443,7 @@ def test_two_admins_who_ask_for_the_same_model_at_once_start_one_job(
     assert ModelJob.objects.get().state == RunState.QUEUED
 
 
-def test_a_models_folder_that_cannot_be_written_is_told_in_words(
+def test_a_models_folder_that_cannot_be_written_is_reported(
     source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     models = tmp_path / "models"

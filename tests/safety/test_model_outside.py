@@ -384,7 +384,7 @@ def test_a_model_that_is_removed_or_replaced_while_a_run_uses_it_answers_to_the_
 
 
 @pytest.mark.django_db
-def test_a_chosen_model_that_vanished_before_the_run_is_told_in_words(
+def test_a_chosen_model_that_vanished_before_the_run_is_reported(
     looking: None, collection: Collection, settings: Any
 ) -> None:
     write_tagger(Path(settings.KOMA_MODELS_DIR) / "one")
@@ -397,7 +397,7 @@ def test_a_chosen_model_that_vanished_before_the_run_is_told_in_words(
 
 
 @pytest.mark.django_db
-def test_a_model_that_vanishes_while_it_is_measured_is_told_in_words(settings: Any, alice: User) -> None:
+def test_a_model_that_vanishes_while_it_is_measured_is_reported(settings: Any, alice: User) -> None:
     models = Path(settings.KOMA_MODELS_DIR)
     write_tagger(models / "one")
     job = model_actions.measure(name="one", task="tags", by=alice)

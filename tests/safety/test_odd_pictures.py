@@ -146,7 +146,7 @@ def test_heads_are_cut_of_any_picture() -> None:
 
 
 @pytest.mark.django_db
-def test_a_picture_that_one_tagger_does_not_take_is_told_and_the_others_are_tagged(
+def test_a_picture_that_one_tagger_does_not_take_is_reported_and_the_others_are_tagged(
     collection: Collection, settings: Any
 ) -> None:
     """A line of one pixel would become millions; it must not keep a whole collection from being tagged."""

@@ -79,7 +79,7 @@ def locked_by_somebody() -> Iterator[None]:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_locked_database_is_told_and_nothing_is_half_written(world: World, alice: User) -> None:
+def test_a_locked_database_is_reported_and_nothing_is_half_written(world: World, alice: User) -> None:
     client = client_of(alice)
     client.raise_request_exception = False
     before = (Operation.objects.count(), FrameTag.objects.count(), Character.objects.count())

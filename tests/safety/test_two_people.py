@@ -86,7 +86,9 @@ def test_one_who_adds_and_one_who_removes_another_tag_do_not_undo_each_other(
     assert "hat" not in yes
 
 
-def test_of_two_names_for_a_face_at_once_one_holds_and_the_other_is_told(race: World, alice: User, bob: User) -> None:
+def test_of_two_names_for_a_face_at_once_one_holds_and_the_other_is_reported(
+    race: World, alice: User, bob: User
+) -> None:
     people = [Character.objects.create(collection=race.collection, name=name) for name in ("Hinata", "Kokona")]
     for n in range(ROUNDS):
         face = Face.objects.get(pk=race.faces[n % 2].pk)
@@ -260,7 +262,7 @@ def test_two_admins_who_leave_at_once_leave_one_admin(race: World, alice: User, 
     assert Membership.objects.filter(collection=race.collection, role=Role.ADMIN).count() == 1
 
 
-def test_who_changes_the_role_of_somebody_who_was_taken_out_meanwhile_is_told(
+def test_who_changes_the_role_of_somebody_who_was_taken_out_meanwhile_is_reported(
     race: World, alice: User, bob: User
 ) -> None:
     row = race.collection.memberships.select_related("collection", "user").get(user=bob)
@@ -300,7 +302,7 @@ def test_two_who_name_faces_by_one_new_name_at_once_both_succeed(race: World, al
         assert Character.objects.get(name=f"New {n}").faces.count() == 2
 
 
-def test_two_who_split_one_cluster_at_once_make_two_or_one_is_told(race: World, alice: User, bob: User) -> None:
+def test_two_who_split_one_cluster_at_once_make_two_or_one_is_reported(race: World, alice: User, bob: User) -> None:
     common = {"collection": race.collection, "cluster": race.rows["cluster_id"]}
     results = together(
         lambda: clusters.split(faces=[race.faces[0].pk], by=alice, **common),

@@ -73,7 +73,7 @@ def test_no_source_that_is_held_out_takes_part_in_training(tmp_path: Path) -> No
     assert not set(learn.scenery) & set(hold.scenery)
 
 
-def test_a_folder_without_gathered_pictures_is_refused_in_words(tmp_path: Path) -> None:
+def test_a_folder_without_gathered_pictures_is_refused_with_a_message(tmp_path: Path) -> None:
     with pytest.raises(SystemExit, match="no gathered pictures"):
         read_gathered(tmp_path)
 

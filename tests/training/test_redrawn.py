@@ -38,7 +38,7 @@ def test_hands_differ_less_in_the_colour_of_the_hair_than_people_do():
     assert within < between
 
 
-def test_what_is_told_of_a_drawing_is_what_is_drawn():
+def test_what_is_reported_of_a_drawing_is_what_is_drawn():
     material = drawn(50, 3, hands=2)
     assert material.heads.shape == (6, 64, 64, 3)
     assert material.people.tolist() == [50, 50, 51, 51, 52, 52]

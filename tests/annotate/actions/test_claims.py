@@ -66,7 +66,7 @@ def test_of_two_who_ask_at_the_same_moment_one_gets_it(collection: Collection, a
         assert sorted(got) == [False, True]
 
 
-def test_who_is_here_is_told_without_oneself_and_runs_out(collection: Collection, alice: User, bob: User) -> None:
+def test_who_is_here_is_reported_without_oneself_and_runs_out(collection: Collection, alice: User, bob: User) -> None:
     assert claims.be_here(collection=collection, place="faces", by=alice) == []
     assert claims.be_here(collection=collection, place="frame:1", by=bob) == []
     assert claims.be_here(collection=collection, place="faces", by=bob) == ["alice"]

@@ -34,7 +34,7 @@ def test_both_forms_of_a_list_of_included_tags_are_read() -> None:
     assert (parsed.count, parsed.notes) == (1, [])
 
 
-def test_a_tag_never_includes_itself_and_two_that_include_each_other_are_told() -> None:
+def test_a_tag_never_includes_itself_and_two_that_include_each_other_are_reported() -> None:
     parsed = filter_lists.parse_overlaps(b'{"a": ["a", "b"], "b": ["a"], "c": ["c"]}', name="a.json")
     assert parsed.overlaps == {"a": frozenset({"b"}), "b": frozenset({"a"})}
     assert "no tag implies itself: a, c" in parsed.notes[0]
@@ -55,7 +55,7 @@ def test_a_tag_never_includes_itself_and_two_that_include_each_other_are_told() 
         (b"[" * 100_000, "nested too deeply"),
     ],
 )
-def test_a_list_of_included_tags_that_cannot_be_used_is_told_with_its_place(data: bytes, told: str) -> None:
+def test_a_list_of_included_tags_that_cannot_be_used_is_reported_with_its_place(data: bytes, told: str) -> None:
     with pytest.raises(BadInput, match=told):
         filter_lists.parse_overlaps(data, name="a.json")
 

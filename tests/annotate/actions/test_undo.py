@@ -137,7 +137,7 @@ def test_what_models_said_of_a_new_character_goes_with_it_and_is_in_the_history(
     assert Revision.objects.filter(operation=done.operation, model="annotate.FaceCluster").exists()
 
 
-def test_a_name_whose_character_was_merged_away_is_told_and_the_next_undo_goes_on(
+def test_a_name_whose_character_was_merged_away_is_reported_and_the_next_undo_goes_on(
     collection: Collection, alice: User, bob: User, faces: list[Face]
 ) -> None:
     """Through the page: each press is answered, none with an error, and none is stuck."""

@@ -36,7 +36,7 @@ def test_a_second_import_updates():
     assert Tag.objects.count() == 3
 
 
-def test_bad_rows_are_told_by_number_and_the_rest_goes_in():
+def test_bad_rows_are_reported_by_number_and_the_rest_goes_in():
     report = run(
         'solo,0,1,\n"a,b",0,1,\nx,2,1,\ny,0,-1,\nz,0\nw,0,99999999999,\n'
         + 'bad\udcff,0,1,\n' + "n" * 201 + ",0,1,\nsmile,0,5,\nsolo,0,9,\n"

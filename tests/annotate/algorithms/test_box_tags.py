@@ -29,7 +29,7 @@ def test_hostile_labels_become_plain_words() -> None:
     assert plural("eyes") == "eyes" and plural("A <b> \n c") == "a_b_cs" and plural("顔") == "boxs"
 
 
-def test_text_is_told_with_its_share_and_its_use() -> None:
+def test_text_is_reported_with_its_share_and_its_use() -> None:
     assert of_text(np.zeros((0, 4), np.float32)) == []
     result = of_text(np.array([[0.25, 0.85, 0.75, 0.95]], np.float32))
     assert names(result) == ["text", "subtitled"] and result[0][1] == pytest.approx(0.05)

@@ -65,7 +65,7 @@ def test_a_face_that_the_two_name_differently_is_asked_about_twice_the_surer_ans
     assert agreement.doubts(first, second, waiting=~waiting) == []
 
 
-def test_pairs_that_one_groups_and_the_other_parts_are_told_once() -> None:
+def test_pairs_that_one_groups_and_the_other_parts_are_reported_once() -> None:
     first = agreement.recognise(on_a_line(0, 1, 4, 5, 9), 5, keep_apart=ALONE, person=PERSON)
     groups = (ints(0, 0, 1, 1, 2), ints(0, 1, 2, 2, 3))
     assert agreement.parted(first, first, groups) == [Parted(0, 1, True)]

@@ -63,7 +63,7 @@ def test_what_is_written_is_read_back(terms: list[Term]) -> None:
 
 
 @given(st.text(max_size=80))
-def test_any_text_is_read_or_refused_in_words(text: str) -> None:
+def test_any_text_is_read_or_refused_with_a_message(text: str) -> None:
     try:
         parse(text)
     except QueryError as error:

@@ -77,7 +77,7 @@ def test_relative_rows_are_parts_of_the_fed_picture() -> None:
     assert len(found(separate, Form.RELATIVE, fed=(640, 640))[0]) == 2
 
 
-def test_forms_are_told_apart_by_the_last_side_and_what_the_model_says() -> None:
+def test_forms_are_distinguished_by_the_last_side_and_what_the_model_says() -> None:
     assert form_of((300, 6), rtdetr=False) == Form.ROWS
     assert form_of((5, 8400), rtdetr=False) == Form.PLANES
     assert form_of((300, 6), rtdetr=True) == Form.RELATIVE

@@ -98,20 +98,20 @@ def test_thresholds_follow_what_a_model_is_for(name: str, threshold: float, over
     ["{0: 'a'", "__import__('os').system('true')", "{1: 'a'}", "{}", "[" * 9000, "{0: 'a\\nb'}", "3", "{0: ''}",
      "{" + ", ".join(f"{n}: 'x{n}'" for n in range(256)) + "}", "{'a': 1}", "'" + "x" * 70000 + "'"],
 )  # fmt: skip
-def test_names_that_are_no_list_of_labels_are_refused_in_words(tmp_path: Path, names: str) -> None:
+def test_names_that_are_no_list_of_labels_are_refused_with_a_message(tmp_path: Path, names: str) -> None:
     write_yolo(tmp_path / "m", ONE, names=names)
     with pytest.raises(BadInput, match="metadata `names`"):
         YoloBoxes(tmp_path / "m", device="cpu")
 
 
 @pytest.mark.parametrize("imgsz", ["[640]", "[0, 640]", "['a', 'b']", "[1e9, 2]", "[640, 99999]"])
-def test_a_size_that_is_none_is_refused_in_words(tmp_path: Path, imgsz: str) -> None:
+def test_a_size_that_is_none_is_refused_with_a_message(tmp_path: Path, imgsz: str) -> None:
     write_yolo(tmp_path / "m", ONE, imgsz=imgsz)
     with pytest.raises(BadInput, match="metadata `imgsz`"):
         YoloBoxes(tmp_path / "m", device="cpu")
 
 
-def test_what_does_not_belong_together_is_refused_in_words(tmp_path: Path) -> None:
+def test_what_does_not_belong_together_is_refused_with_a_message(tmp_path: Path) -> None:
     write_yolo(tmp_path / "m", ONE, names="{0: 'a', 1: 'b'}")
     with pytest.raises(BadInput, match="not a detector of 2 labels"):
         YoloBoxes(tmp_path / "m", device="cpu").detect([red(64, 64)])

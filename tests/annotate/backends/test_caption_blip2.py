@@ -107,7 +107,7 @@ def test_the_model_is_known_by_its_weights_and_card(models: Path) -> None:
 
 
 @pytest.mark.optional
-def test_a_gpu_that_is_not_there_is_refused_in_words(models: Path) -> None:
+def test_a_gpu_that_is_not_there_is_refused_with_a_message(models: Path) -> None:
     import torch
 
     if torch.cuda.is_available():

@@ -90,7 +90,7 @@ def test_errors_of_the_server_are_tried_again(server: ChatServer) -> None:
     assert len(server.asked) == 3
 
 
-def test_after_the_last_attempt_the_reason_is_told_and_the_next_picture_is_asked(server: ChatServer) -> None:
+def test_after_the_last_attempt_the_reason_is_reported_and_the_next_picture_is_asked(server: ChatServer) -> None:
     server.answer = lambda number, request: Reply(
         status=500, body=json.dumps({"error": {"message": "CUDA out of\nmemory"}}).encode()
     ) if request.prompt == "bad" else Reply(says="good")  # fmt: skip
@@ -183,7 +183,7 @@ def never_answering() -> Iterator[str]:
         yield f"http://127.0.0.1:{silent.getsockname()[1]}/v1"
 
 
-def test_a_server_that_takes_questions_and_stays_silent_breaks_the_client_in_words() -> None:
+def test_a_server_that_takes_questions_and_stays_silent_breaks_the_client_with_a_message() -> None:
     with never_answering() as url:
         asker = ChatEndpoint(Endpoint(url=url, model="m", in_flight=1, timeout_s=0.5, silence_s=1.2), back_off_s=0.01)
         before = time.monotonic()
@@ -249,7 +249,7 @@ def test_a_connection_that_is_hung_up_is_tried_again(server: ChatServer) -> None
     assert answer.text == "there"
 
 
-def test_a_server_that_is_not_there_breaks_the_client_in_words() -> None:
+def test_a_server_that_is_not_there_breaks_the_client_with_a_message() -> None:
     with serving(ChatServer()) as server:
         asker = client(server, in_flight=2)
     answers = asker.caption([ASK] * 5)
@@ -336,7 +336,7 @@ def test_hostile_words_come_out_as_one_clean_line(server: ChatServer) -> None:
     assert answer.text == "[31mA <b>girl</b> waves. End."
 
 
-def test_long_words_are_cut_and_told_so(server: ChatServer) -> None:
+def test_long_words_are_cut_and_reported_so(server: ChatServer) -> None:
     server.answer = lambda number, request: Reply(says="word " * 5000)
     (answer,) = client(server).caption([ASK])
     assert answer.cut
@@ -344,7 +344,7 @@ def test_long_words_are_cut_and_told_so(server: ChatServer) -> None:
     assert answer.text.endswith("word")
 
 
-def test_an_answer_in_parts_is_read_and_one_that_ran_out_of_tokens_is_told(server: ChatServer) -> None:
+def test_an_answer_in_parts_is_read_and_one_that_ran_out_of_tokens_is_reported(server: ChatServer) -> None:
     parts = [{"type": "text", "text": "A girl "}, {"type": "audio"}, {"type": "text", "text": "waves."}]
     body = {"choices": [{"message": {"content": parts}, "finish_reason": "length"}]}
     server.answer = lambda number, request: Reply(body=json.dumps(body).encode())

@@ -176,7 +176,7 @@ def test_numbers_are_rescaled_and_normalized_in_the_order_of_the_stages(
         ([{"type": "to_tensor"}, {"type": "rescale", "rescale_factor": 0}], "rescale_factor must be above 0"),
     ],
 )
-def test_stages_that_cannot_be_done_are_told(tmp_path: Path, stages: list[dict[str, object]], told: str) -> None:
+def test_stages_that_cannot_be_done_are_reported(tmp_path: Path, stages: list[dict[str, object]], told: str) -> None:
     with pytest.raises(BadInput, match=told):
         read_stages(stages_of(tmp_path / "p.json", *stages))
 
@@ -230,7 +230,7 @@ def test_samples_are_never_unpickled(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("meta", ["{", "[]", '{"labels": []}', '{"labels": [1]}', '{"labels": ["a\\u0007"]}'])
-def test_broken_labels_are_told(tmp_path: Path, meta: str) -> None:
+def test_broken_labels_are_reported(tmp_path: Path, meta: str) -> None:
     folder = tmp_path / "kind"
     write_classifier(folder, ["a"], [1.0])
     (folder / "meta.json").write_text(meta)

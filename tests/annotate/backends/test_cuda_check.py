@@ -36,7 +36,7 @@ def test_the_process_that_tries_tells_one_of_two_things() -> None:
     assert done.stdout == ("CUDA starts" if cuda_check.starts() else "CUDA does not start")
 
 
-def test_each_outcome_is_told_and_a_slower_device_is_never_silent() -> None:
+def test_each_outcome_is_reported_and_a_slower_device_is_never_silent() -> None:
     both = ("CUDAExecutionProvider", "CPUExecutionProvider")
     assert cuda_check.words_of(both, started=True) == "CUDA works: networks run on the GPU."
     broken = cuda_check.words_of(both, started=False)

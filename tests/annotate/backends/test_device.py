@@ -87,7 +87,7 @@ def test_a_graph_with_a_fixed_batch_takes_any_number_of_pictures(tmp_path: Path,
         network.stage(np.zeros((3, 4, 4, 3), np.uint8))
 
 
-def test_asking_for_cuda_where_it_does_not_start_is_refused_in_words(tmp_path: Path) -> None:
+def test_asking_for_cuda_where_it_does_not_start_is_refused_with_a_message(tmp_path: Path) -> None:
     path = write_means(tmp_path / "m.onnx")
     if onnx_session.open_session(path).on_gpu:
         pytest.skip("CUDA starts here")

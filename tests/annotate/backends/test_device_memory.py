@@ -52,7 +52,7 @@ def test_nothing_is_pinned_for_the_processor() -> None:
 
 
 @pytest.mark.skipif(not SHARES, reason="memory is shared by a handle on Linux alone")
-def test_memory_that_the_system_does_not_give_is_told_and_leaves_no_handle_open() -> None:
+def test_memory_that_the_system_does_not_give_is_reported_and_leaves_no_handle_open() -> None:
     handles = Path("/proc/self/fd")
     before = len(list(handles.iterdir()))
     with pytest.raises(KomaError, match=r"gives no [\d,]+ bytes of memory for pictures") as caught:

@@ -57,7 +57,7 @@ def test_a_mirrored_head_is_the_same_person():
 
 
 @pytest.mark.parametrize("name", ["face_metric.npz", "head_place.onnx", "heads.onnx"])
-def test_a_damaged_file_is_told(tmp_path, monkeypatch, name):
+def test_a_damaged_file_is_reported(tmp_path, monkeypatch, name):
     for stem in ("face_metric", "head_place", "heads"):
         for path in weights.BUILTIN.glob(f"{stem}.*"):
             shutil.copy(path, tmp_path / path.name)

@@ -84,13 +84,13 @@ def test_without_its_file_the_threshold_is_the_published_one(tmp_path: Path, nam
 
 
 @pytest.mark.parametrize("text", ["{", '{"threshold": "x"}', '{"threshold": -1}', '{"threshold": NaN}', "[" * 5000])
-def test_a_threshold_that_is_none_is_refused_in_words(tmp_path: Path, text: str) -> None:
+def test_a_threshold_that_is_none_is_refused_with_a_message(tmp_path: Path, text: str) -> None:
     (write_ccip(tmp_path / "m") / "metrics.json").write_text(text)
     with pytest.raises(BadInput, match=r"metrics\.json"):
         CcipEmbedder(tmp_path / "m", device="cpu")
 
 
-def test_files_that_are_missing_or_change_places_are_refused_in_words(tmp_path: Path) -> None:
+def test_files_that_are_missing_or_change_places_are_refused_with_a_message(tmp_path: Path) -> None:
     folder = write_ccip(tmp_path / "m")
     (folder / "model_feat.onnx").rename(folder / "x")
     (folder / "model_metrics.onnx").rename(folder / "model_feat.onnx")

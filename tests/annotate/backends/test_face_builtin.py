@@ -264,7 +264,7 @@ def test_looks_that_see_nothing_leave_a_box_as_it_is() -> None:
     assert np.array_equal(refine(detections, *blind, width=300, height=200).boxes, detections.boxes)
 
 
-def test_a_box_cut_by_the_border_is_told_by_the_looks_and_stays_inside() -> None:
+def test_a_box_cut_by_the_border_is_reported_by_the_looks_and_stays_inside() -> None:
     picture = np.zeros((200, 300, 3), np.uint8)
     picture[80:120, :30] = 255
     detections = Detections(np.array([[0, 80, 20, 130]], np.float32), np.array([9.0], np.float32))

@@ -52,7 +52,7 @@ def test_no_face_is_smaller_than_the_least_one(folder: Path, picture) -> None:
     assert len(boxes_of(folder, picture, box_scale=1, side_min=int(side * 0.7)))
 
 
-def test_results_of_other_settings_can_be_told_apart(folder: Path) -> None:
+def test_results_of_other_settings_can_be_distinguished(folder: Path) -> None:
     assert CascadeOptions().words == ""
     words = CascadeOptions(step=1.5, box_scale=1.5, border=Border.DROP).words
     assert words == "step 1.5, box_scale 1.5, border drop"
@@ -63,6 +63,6 @@ def test_results_of_other_settings_can_be_told_apart(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("wrong", [{"step": 1.0}, {"side_min": 0}, {"box_scale": -1}, {"border": Border.PAD}])
-def test_numbers_that_cannot_be_used_are_refused_in_words(folder: Path, wrong) -> None:
+def test_numbers_that_cannot_be_used_are_refused_with_a_message(folder: Path, wrong) -> None:
     with pytest.raises(BadInput, match=r"pyramid step|border"):
         CascadeFaces([folder], **wrong)

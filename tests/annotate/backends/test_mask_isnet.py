@@ -50,7 +50,7 @@ def test_alpha_is_put_on_white(tmp_path: Path) -> None:
     assert model.mask(np.zeros((8, 8, 4), np.uint8)) == pytest.approx(1.0)
 
 
-def test_it_is_known_by_its_name_and_others_are_refused_in_words(tmp_path: Path) -> None:
+def test_it_is_known_by_its_name_and_others_are_refused_with_a_message(tmp_path: Path) -> None:
     write_isnet(tmp_path / "isnetis")
     model = registry.find("isnetis", tmp_path, task="mask")
     assert isinstance(registry.open_model(model, device="cpu"), IsnetMask)

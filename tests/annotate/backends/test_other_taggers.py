@@ -123,7 +123,7 @@ def test_the_second_cl_tagger_is_stretched_with_red_first(tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     "mapping", ["[]", "{}", '{"a": {"tag": "x", "category": "General"}}', '{"0": 7}', '{"999999": {"tag": "x"}}', "{"]
 )
-def test_a_broken_list_of_places_is_told(tmp_path: Path, mapping: str) -> None:
+def test_a_broken_list_of_places_is_reported(tmp_path: Path, mapping: str) -> None:
     folder = tmp_path / "cl"
     write_linear(folder / "model.onnx", ["n", 3, 4, 4], np.zeros((48, 1)))
     (folder / "tag_mapping.json").write_text(mapping)
@@ -199,7 +199,7 @@ def test_a_category_without_a_threshold_takes_four_tenths(pixai: Path) -> None:
         ("selected_tags.csv", "name,category,ips\na,0,{}\nb,0,\nc,0,\nd,0,\ne,0,\n", "not a list of series"),
     ],
 )
-def test_pixais_broken_files_are_told(pixai: Path, file: str, text: str, told: str) -> None:
+def test_pixais_broken_files_are_reported(pixai: Path, file: str, text: str, told: str) -> None:
     (pixai / file).write_text(text)
     with pytest.raises(BadInput, match=told):
         opened(pixai)

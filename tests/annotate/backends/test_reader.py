@@ -120,7 +120,7 @@ def test_pictures_of_many_shapes_are_batched_by_shape(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("size", [1, 3])
-def test_a_broken_picture_has_a_problem_in_words_and_the_others_their_answers(means: Means, size: int) -> None:
+def test_a_broken_picture_has_a_problem_with_a_message_and_the_others_their_answers(means: Means, size: int) -> None:
     def read(index: int) -> Picture:
         if index == 4:
             raise UnreadablePicture("frame 4: the picture is damaged")
@@ -346,7 +346,7 @@ def test_a_batch_that_does_not_fit_is_halved_until_it_does_and_the_size_is_remem
     assert max(model.tried) == 2
 
 
-def test_a_device_without_room_for_one_picture_is_told_in_words() -> None:
+def test_a_device_without_room_for_one_picture_is_reported() -> None:
     model = Small(room=0)
     with pytest.raises(BadInput, match="small does not fit into the memory of its device"):
         list(Reader([model], sizes=sized(model, BatchSize(4, 4))).answers(items(4)))

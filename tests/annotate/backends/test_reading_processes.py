@@ -169,7 +169,7 @@ def test_bytes_are_those_that_threads_give(tmp_path: Path, processes: ReadingPro
         np.testing.assert_array_equal(answer, other)
 
 
-def test_a_broken_picture_has_a_problem_in_words_and_the_others_their_answers(
+def test_a_broken_picture_has_a_problem_with_a_message_and_the_others_their_answers(
     tmp_path: Path, processes: ReadingProcesses
 ) -> None:
     means = Apart(write_means(tmp_path / "m.onnx"))
@@ -200,7 +200,7 @@ def test_a_model_sees_what_it_is_wanted_for_and_says_what_it_does_not_take(
     assert [answer.answers[1][0] for answer in answers if answer.answers[1] is not None] == [0, 1, 2, 4, 5]
 
 
-def test_a_picture_that_kills_its_process_is_told_by_name_and_the_others_are_read(
+def test_a_picture_that_kills_its_process_is_reported_by_name_and_the_others_are_read(
     tmp_path: Path, processes: ReadingProcesses
 ) -> None:
     means = Apart(write_means(tmp_path / "m.onnx"))
@@ -217,7 +217,7 @@ def test_a_picture_that_kills_its_process_is_told_by_name_and_the_others_are_rea
     ]
 
 
-def test_when_many_processes_die_the_reader_gives_up_in_words(
+def test_when_many_processes_die_the_reader_gives_up_with_a_message(
     tmp_path: Path, processes: ReadingProcesses, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(decoding_processes, "DEATHS_MAX", 2)
@@ -229,7 +229,7 @@ def test_when_many_processes_die_the_reader_gives_up_in_words(
         list(reader.answers(Item(index, Drawn(index, "dies", "frame 3")) for index in range(40)))
 
 
-def test_a_picture_in_which_reading_hangs_is_told_by_name_and_the_others_are_read(
+def test_a_picture_in_which_reading_hangs_is_reported_by_name_and_the_others_are_read(
     tmp_path: Path, processes: ReadingProcesses, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(decoding_processes, "PICTURE_MAX_S", 2)

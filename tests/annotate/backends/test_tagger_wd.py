@@ -151,19 +151,19 @@ def test_a_second_output_with_an_embedding_is_left_alone(folder: Path) -> None:
     assert opened(folder).scores([np.zeros((4, 4, 3), np.uint8)]).shape == (1, 5)
 
 
-def test_a_table_of_another_model_is_told(folder: Path) -> None:
+def test_a_table_of_another_model_is_reported(folder: Path) -> None:
     write_tags(folder, [("general", 9), ("a", 0)])
     with pytest.raises(BadInput, match="2 labels are listed, but the network outputs 5"):
         opened(folder)
 
 
-def test_a_weights_file_that_is_not_onnx_is_told(folder: Path) -> None:
+def test_a_weights_file_that_is_not_onnx_is_reported(folder: Path) -> None:
     (folder / "model.onnx").write_bytes(b"<html>404 not found</html>")
     with pytest.raises(BadInput, match="is not ONNX"):
         opened(folder)
 
 
-def test_another_graph_is_told(folder: Path) -> None:
+def test_another_graph_is_reported(folder: Path) -> None:
     write_linear(folder / "model.onnx", ["n", 3, 4, 4], np.zeros((48, 5)))
     with pytest.raises(BadInput, match="a different type"):
         opened(folder)
@@ -177,7 +177,7 @@ def test_another_graph_is_told(folder: Path) -> None:
         ("tag_id,name,category,count\n1,x\x07,0,3\n", "row 2.*cannot be a tag"),
     ],
 )  # fmt: skip
-def test_a_broken_table_is_told(folder: Path, text: str, told: str) -> None:
+def test_a_broken_table_is_reported(folder: Path, text: str, told: str) -> None:
     (folder / "selected_tags.csv").write_text(text, encoding="utf-8")
     with pytest.raises(BadInput, match=told):
         opened(folder)

@@ -62,7 +62,7 @@ def test_hair_is_not_long_and_short_at_once(tagger):
     assert tagger.following(scores) == {"short_hair": 0.95}
 
 
-def test_a_card_without_tags_is_told(tmp_path, monkeypatch):
+def test_a_card_without_tags_is_reported(tmp_path, monkeypatch):
     for stem in ("head_place", "heads"):
         for path in weights.BUILTIN.glob(f"{stem}.*"):
             shutil.copy(path, tmp_path / path.name)

@@ -35,7 +35,7 @@ def measure(folder, capsys, *more):
     return json.loads(capsys.readouterr().out.strip().splitlines()[-1])
 
 
-def test_different_people_are_told_apart_and_twins_removed(folder, capsys, monkeypatch):
+def test_different_people_are_distinguished_and_twins_removed(folder, capsys, monkeypatch):
     scores = measure(folder, capsys, "--shots", "1,3", "--draws", "4")
     assert (scores["characters"], scores["accuracy"]) == (3, {"1": 1.0, "3": 1.0})
     assert scores["twins_removed"] >= 1
@@ -45,7 +45,7 @@ def test_different_people_are_told_apart_and_twins_removed(folder, capsys, monke
     assert "broken.png" in scores["unreadable"][0]
 
 
-def test_too_few_pictures_and_no_folder_are_told(folder, tmp_path):
+def test_too_few_pictures_and_no_folder_are_reported(folder, tmp_path):
     with pytest.raises(CommandError, match="20 named faces need more than 20 pictures"):
         call_command("evaluate", "characters", str(folder), "--shots", "20")
     with pytest.raises(CommandError, match="two characters"):

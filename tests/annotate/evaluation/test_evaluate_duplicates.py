@@ -86,7 +86,7 @@ def test_the_curve_falls_in_recall_and_its_ends_are_all_and_nothing(tmp_path: Pa
         ('{"a": ["gone.png"]}', "missing"),
     ],
 )
-def test_bad_groups_are_refused_in_words(tmp_path: Path, truth: str, words: str) -> None:
+def test_bad_groups_are_refused_with_a_message(tmp_path: Path, truth: str, words: str) -> None:
     (tmp_path / "groups.json").write_text(truth)
     with pytest.raises(CommandError, match=words):
         evaluate(tmp_path)

@@ -57,7 +57,7 @@ def test_the_words_name_the_pictures_that_went_wrong(folder: Path) -> None:
     assert "false positives: 1 in b.png" in text
 
 
-def test_pictures_that_are_not_listed_are_told(folder: Path) -> None:
+def test_pictures_that_are_not_listed_are_reported(folder: Path) -> None:
     (folder / "c.png").write_bytes((folder / "a.png").read_bytes())
     problems = StringIO()
     call_command("evaluate", "faces", str(folder), "--model", "tiny", "--json", stdout=StringIO(), stderr=problems)

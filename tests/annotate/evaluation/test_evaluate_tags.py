@@ -127,7 +127,7 @@ def test_the_table_is_there_to_read_and_the_worst_are_named(folder: Path, settin
     assert (("b.png",), "fourth was predicted (0.60), but is not true") in worst
 
 
-def test_a_folder_without_truth_is_told(folder: Path, tmp_path: Path) -> None:
+def test_a_folder_without_truth_is_reported(folder: Path, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     for bad, words in ((tmp_path / "empty", "has no tags for"), (tmp_path / "nowhere", "is not a folder")):
         with pytest.raises(CommandError, match=words):

@@ -62,7 +62,7 @@ def test_without_a_model_the_resamplers_are_held_against_each_other(models: Path
     assert [item["name"] for item in scores["baselines"]] == ["bicubic"]
 
 
-def test_what_cannot_be_measured_is_told(models: Path, pictures: Path, tmp_path: Path) -> None:
+def test_what_cannot_be_measured_is_reported(models: Path, pictures: Path, tmp_path: Path) -> None:
     (pictures / "broken.png").write_bytes(b"no picture")
     Image.new("RGB", (9, 9)).save(pictures / "tiny.png")
     scores = json.loads(run(pictures, "--json"))

@@ -230,7 +230,7 @@ def test_a_newer_version_replaces_the_installed_one_whole(hub, client, tmp_path)
     assert [path.name for path in (tmp_path / ".incoming").iterdir()] == ["tiny.lock"]
 
 
-def test_a_disk_without_room_is_told_before_anything_is_fetched(hub, client, tmp_path):
+def test_a_disk_without_room_is_reported_before_anything_is_fetched(hub, client, tmp_path):
     with pytest.raises(KomaError, match="are reserved"):
         download(MODEL, client, tmp_path, reserve=2**60)
     assert hub.sent["bytes"] == 0

@@ -212,6 +212,6 @@ def test_stop_is_heard_while_hashes_are_compared(source, models):
     assert nothing_installed(models)
 
 
-def test_no_room_on_the_disk_is_told(source, models):
+def test_no_room_on_the_disk_is_reported(source, models):
     with pytest.raises(KomaError, match="are reserved"):
         import_model(source, models, reserve=2**60)

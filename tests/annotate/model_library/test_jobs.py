@@ -78,7 +78,7 @@ def test_a_running_download_tells_how_far_it_is_and_stops_when_asked(hub, settin
     assert any(requested.startswith("bytes=") for _, _, requested, _ in hub.asked)
 
 
-def test_a_failure_is_told_in_words_and_can_be_tried_again(hub, alice):
+def test_a_failure_is_reported_and_can_be_tried_again(hub, alice):
     del hub.files[MODEL.repository]["model.onnx"]
     job = acts.download(name="tiny", by=alice)
     assert running.execute(job.pk) == RunState.FAILED

@@ -38,7 +38,7 @@ def test_a_tag_with_a_colon_is_found_with_and_without_quotes(make_frames, collec
 
 
 @pytest.mark.parametrize("text", ["password:x", "user__password__startswith:a", "frame__collection:1", "charcter:Miku"])
-def test_an_unknown_filter_is_refused_by_name_and_the_filters_are_told(collection: Collection, text: str) -> None:
+def test_an_unknown_filter_is_refused_by_name_and_the_filters_are_reported(collection: Collection, text: str) -> None:
     with pytest.raises(QueryError, match=f"There is no filter {text.partition(':')[0]}: and no tag .*character:"):
         frames(collection, parse(text))
 

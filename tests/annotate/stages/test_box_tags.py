@@ -70,7 +70,7 @@ def choose(episode: Episode, task: str, *names: str) -> None:
     choices.choose(collection=episode.collection, task=task, names=names, by=None)
 
 
-def test_persons_are_counted_and_text_is_told(episode: Episode) -> None:
+def test_persons_are_counted_and_text_is_reported(episode: Episode) -> None:
     choose(episode, "boxes", "person_detect_v1.1_m")
     choose(episode, "text", "ch_PP-OCRv4_det")
     run(episode)

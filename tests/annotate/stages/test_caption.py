@@ -154,7 +154,7 @@ def test_a_failed_picture_is_counted_told_and_tried_again_by_the_next_run(
     assert ModelCaption.objects.count() == 3
 
 
-def test_a_server_that_is_gone_fails_the_run_in_words_and_keeps_what_it_said(
+def test_a_server_that_is_gone_fails_the_run_with_a_message_and_keeps_what_it_said(
     server: ChatServer, make_episode: Callable[..., Episode], quick: None
 ) -> None:
     episode = make_episode([[ANNA]] * 9, seed=4)
@@ -172,7 +172,7 @@ def test_a_server_that_is_gone_fails_the_run_in_words_and_keeps_what_it_said(
     assert ModelCaption.objects.filter(text="later").count() == 4
 
 
-def test_a_server_that_is_not_there_fails_the_run_in_words(
+def test_a_server_that_is_not_there_fails_the_run_with_a_message(
     server: ChatServer, episode: Episode, settings: Any, quick: None
 ) -> None:
     settings.KOMA_CAPTION_URL = "http://127.0.0.1:9/v1"
@@ -203,7 +203,7 @@ def test_many_failures_in_a_row_stop_the_run_before_all_are_tried(
     assert len(server.asked) == 4
 
 
-def test_a_server_that_takes_asks_and_answers_none_stops_the_run_in_words_and_keeps_what_it_said(
+def test_a_server_that_takes_asks_and_answers_none_stops_the_run_with_a_message_and_keeps_what_it_said(
     server: ChatServer, make_episode: Callable[..., Episode], settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(endpoint, "BATCH_S", 1.0)
@@ -219,7 +219,7 @@ def test_a_server_that_takes_asks_and_answers_none_stops_the_run_in_words_and_ke
     assert texts() == ["good"]
 
 
-def test_a_server_that_falls_silent_stops_the_run_soon_in_words_and_retry_goes_on(
+def test_a_server_that_falls_silent_stops_the_run_soon_with_a_message_and_retry_goes_on(
     server: ChatServer, make_episode: Callable[..., Episode], settings: Any
 ) -> None:
     settings.KOMA_CAPTION_TIMEOUT_S, settings.KOMA_CAPTION_SILENCE_S, settings.KOMA_CAPTION_IN_FLIGHT = 1, 1.5, 1

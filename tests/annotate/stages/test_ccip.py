@@ -207,7 +207,7 @@ def test_faces_that_look_different_now_are_compared_anew(
     assert not old.exists() and not gone.exists()
 
 
-def test_a_folder_that_cannot_be_written_is_told_and_stops_nothing(
+def test_a_folder_that_cannot_be_written_is_reported_and_stops_nothing(
     collection: Collection, episode: Episode, ccip: str, run: Run, block_by_block: None, settings: Any
 ) -> None:
     (settings.KOMA_DATA_DIR / "compared").mkdir(parents=True)

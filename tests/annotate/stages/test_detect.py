@@ -156,7 +156,9 @@ def test_a_name_given_by_a_person_keeps_a_face_that_is_not_found_again(
     assert Face.objects.get(frame__index=0).named_by == NamedBy.PERSON
 
 
-def test_a_frame_whose_picture_is_gone_is_told_and_looked_at_once_it_is_back(episode: Episode, store: Store) -> None:
+def test_a_frame_whose_picture_is_gone_is_reported_and_looked_at_once_it_is_back(
+    episode: Episode, store: Store
+) -> None:
     frame = Frame.objects.get(index=0)
     file_bytes = store.read(frame.file)
     store.path(frame.file).unlink()

@@ -185,7 +185,9 @@ def test_faces_named_by_files_teach_who_looks_how_and_files_bound_who_it_can_be(
     assert of_faces() == before
 
 
-def test_a_name_that_differs_by_signs_alone_is_told_and_offered_and_not_taken(make_episode, run, collection, as_alice):
+def test_a_name_that_differs_by_signs_alone_is_reported_and_offered_and_not_taken(
+    make_episode, run, collection, as_alice
+):
     episode = make_episode([[ANNA], [BETH]])
     first, second = Frame.objects.order_by("index")
     mister = Character.objects.create(collection=collection, name="mr.x")

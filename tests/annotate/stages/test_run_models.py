@@ -188,7 +188,7 @@ def test_boxes_are_kept_as_shares_of_the_picture(episode: Episode, models: Path)
     assert labels.tolist() == [0]
 
 
-def test_a_broken_picture_is_told_by_name_and_the_others_are_answered(
+def test_a_broken_picture_is_reported_by_name_and_the_others_are_answered(
     episode: Episode, models: Path, store: Store
 ) -> None:
     write_tagger(models / "one")
@@ -249,7 +249,7 @@ def test_a_model_that_was_installed_anew_is_opened_anew_by_a_process_that_knows_
         assert single + two == pytest.approx(1, abs=3e-3)
 
 
-def test_cuda_is_refused_in_words_where_it_does_not_start(episode: Episode, models: Path) -> None:
+def test_cuda_is_refused_with_a_message_where_it_does_not_start(episode: Episode, models: Path) -> None:
     write_tagger(models / "one")
     done = run(episode, device="cuda")
     if done.state == RunState.DONE:

@@ -92,7 +92,7 @@ def test_a_taggers_word_follows_the_vocabularys_alias(make_episode, run, tiny_ta
     assert "indoors" not in said(Frame.objects.get())
 
 
-def test_a_tagger_that_is_not_there_fails_in_words(make_episode, who_stages):
+def test_a_tagger_that_is_not_there_fails_with_a_message(make_episode, who_stages):
     episode = make_episode([[ANNA]])
     params = {"tag": {"tagger": "wd-large"}}
     started = runs.start(collection=episode.collection, episodes=[episode], by=None, stage_names=["tag"], params=params)
@@ -101,7 +101,7 @@ def test_a_tagger_that_is_not_there_fails_in_words(make_episode, who_stages):
     assert "no model 'wd-large' for tags" in done.stages.get().error
 
 
-def test_a_broken_picture_is_told_and_the_rest_is_tagged(make_episode, run, settings):
+def test_a_broken_picture_is_reported_and_the_rest_is_tagged(make_episode, run, settings):
     episode = make_episode([[ANNA], [BETH]])
     first = Frame.objects.get(index=0)
     (settings.KOMA_DATA_DIR / "store" / first.file).write_bytes(b"broken")
@@ -209,7 +209,7 @@ def test_the_answers_of_a_model_that_is_gone_still_give_tags(make_episode, run, 
     assert "solo" in said(Frame.objects.get())
 
 
-def test_a_model_that_is_gone_is_missed_in_words_where_it_has_not_answered(make_episode, who_stages, run, tiny_tagger,
+def test_a_model_that_is_gone_is_missed_where_it_has_not_answered(make_episode, who_stages, run, tiny_tagger,
                                                                            settings):  # fmt: skip
     episode = make_episode([[ANNA]])
     run(episode, "tag")
@@ -286,7 +286,7 @@ def test_another_list_of_the_collection_is_followed_by_the_next_run(make_episode
     assert "blonde_hair" in tags and "indoors" not in tags
 
 
-def test_a_list_of_unwanted_tags_that_is_not_there_is_missed_in_words(make_episode, who_stages):
+def test_a_list_of_unwanted_tags_that_is_not_there_is_missed_with_a_message(make_episode, who_stages):
     episode = make_episode([[ANNA]])
     started = runs.start(collection=episode.collection, episodes=[episode], by=None, stage_names=["tag"],
                          params={"tag": {"drop_unwanted": True}})  # fmt: skip
@@ -306,7 +306,7 @@ def test_a_kill_between_answers_and_tags_changes_nothing_in_the_end(make_episode
     assert all("indoors" in said(frame) for frame in Frame.objects.all())
 
 
-def test_a_stored_answer_that_cannot_be_read_is_told_and_the_rest_is_tagged(make_episode, run, tiny_tagger):
+def test_a_stored_answer_that_cannot_be_read_is_reported_and_the_rest_is_tagged(make_episode, run, tiny_tagger):
     episode = make_episode([[ANNA], [BETH]])
     run(episode, "tag")
     first = Frame.objects.get(index=0)

@@ -243,7 +243,7 @@ def test_strangers_viewers_and_other_collections_are_kept_out(
     assert client_of(viewer).get(reverse("compare", args=[other.pk]), values).status_code == 404
 
 
-def test_an_answer_that_is_none_is_refused_in_words(show: Show, pair: object, as_bob: Client) -> None:
+def test_an_answer_that_is_none_is_refused_with_a_message(show: Show, pair: object, as_bob: Client) -> None:
     post = reverse("compare_answer", args=[show.collection.pk])
     values = {"frame": show.frames[0].pk, "name": "smile", "act": "perhaps"}
     assert as_bob.post(post, values, headers={"HX-Request": "true"}).status_code == 422

@@ -157,7 +157,7 @@ def test_a_comparison_with_a_model_that_was_removed_is_still_shown(
         assert "2 questions open" in output and "Compare again" not in output
 
 
-def test_the_same_model_on_both_sides_is_refused_in_words(
+def test_the_same_model_on_both_sides_is_refused_with_a_message(
     collection: Collection, asked: Evaluation, as_alice: Client
 ) -> None:
     output = page(as_alice, collection, second="builtin")

@@ -137,7 +137,7 @@ def test_a_job_is_stopped_tried_again_and_taken_off_the_list(hub: FakeHub, as_al
     assert as_alice.post("/models/jobs/999/", {"act": "cancel"}).status_code == 404
 
 
-def test_a_failed_download_is_told_in_words_on_the_page(hub: FakeHub, as_alice: Client) -> None:
+def test_a_failed_download_is_reported_on_the_page(hub: FakeHub, as_alice: Client) -> None:
     hub.files.clear()
     act(as_alice, act="download", name="tiny")
     work()

@@ -122,7 +122,9 @@ def test_cancelled_before_and_while_it_runs(library: Path, as_alice: Client, mon
     assert evaluation_jobs.execute(running.pk) == RunState.CANCELLED
 
 
-def test_a_dead_workers_measurement_fails_in_words_and_can_be_asked_again(library: Path, as_alice: Client) -> None:
+def test_a_dead_workers_measurement_fails_with_a_message_and_can_be_asked_again(
+    library: Path, as_alice: Client
+) -> None:
     from datetime import timedelta
 
     from django.utils import timezone

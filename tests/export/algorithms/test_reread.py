@@ -61,7 +61,7 @@ def test_plain_folders_are_read_from_right_to_left(folder: str, tokens: str, sai
         (f"1_character/Others/{RATIO}", "is not a character's name"),
     ],
 )
-def test_folders_that_are_not_plain_are_refused_in_words(folder: str, words: str) -> None:
+def test_folders_that_are_not_plain_are_refused_with_a_message(folder: str, words: str) -> None:
     with pytest.raises(ValueError, match=words):
         characters(folder)
 
@@ -85,7 +85,7 @@ def test_names_must_be_known_when_a_list_is_given() -> None:
         format_tokens("character/colour")
 
 
-def test_somebody_whom_the_data_set_does_not_know_is_told_apart() -> None:
+def test_somebody_whom_the_data_set_does_not_know_is_distinguished() -> None:
     facts = read_folder(("Mai+Ena",), ("character",), KNOWN)
 
     assert facts.characters == ("Mai", "Ena")

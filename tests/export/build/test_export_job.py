@@ -292,7 +292,7 @@ def test_reading_needs_the_same_number_of_queries_for_any_number_of_frames(
         assert len(list(rows_from_database.pictures(show.collection))) == 12
 
 
-def test_a_full_disk_is_said_in_words_and_the_export_goes_on_when_there_is_room(show: Show, alice: User) -> None:
+def test_a_full_disk_is_reported_and_the_export_goes_on_when_there_is_room(show: Show, alice: User) -> None:
     import resource
 
     job = started(show, alice, parse({"output": {"zip": False}, "selection": {"format": "png", "min_faces": 0}}))

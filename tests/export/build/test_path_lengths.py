@@ -57,7 +57,7 @@ def longest_of(folder: Path) -> int:
 
 
 @pytest.mark.django_db
-def test_the_length_that_is_told_is_that_of_the_longest_file(long_show: Show, alice: User) -> None:
+def test_the_length_that_is_reported_is_that_of_the_longest_file(long_show: Show, alice: User) -> None:
     job, folder = built(long_show, alice)
     complete = 40 + len(folder.name) + 1 + longest_of(folder)
 

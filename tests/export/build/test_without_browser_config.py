@@ -201,7 +201,7 @@ def test_a_config_is_read_from_toml_and_json_with_paths_from_its_own_folder(tmp_
     assert without_browser_config.read(tmp_path / "c.json").parsed_recipe().caption.max_tags == 3
 
 
-def test_every_mistake_of_a_config_is_told_at_once_with_its_place() -> None:
+def test_every_mistake_of_a_config_is_reported_at_once_with_its_place() -> None:
     wrong: dict[str, Any] = {
         "colour": 1,
         "collection": 3,

@@ -213,7 +213,7 @@ def test_the_files_of_moved_pictures_are_corrected_but_not_a_persons_caption(fol
     assert correct_files(folder, comparing.read_back(folder)).open == []
 
 
-def test_a_changed_caption_that_still_names_who_is_gone_is_told(folder: Path) -> None:
+def test_a_changed_caption_that_still_names_who_is_gone_is_reported(folder: Path) -> None:
     move(folder, "yama_S2EP04_000000", "1_character/Kokona/face_height_ratio_25-50")
     next(folder.rglob("yama_S2EP04_000000.txt")).write_text("Hinata on a mountain")
 
@@ -222,7 +222,7 @@ def test_a_changed_caption_that_still_names_who_is_gone_is_told(folder: Path) ->
     assert "still names Hinata" in row.reason
 
 
-def test_a_picture_moved_alone_finds_its_files_by_name_and_one_without_is_told(folder: Path) -> None:
+def test_a_picture_moved_alone_finds_its_files_by_name_and_one_without_is_reported(folder: Path) -> None:
     target = folder / "1_character/Kokona/face_height_ratio_25-50"
     for number in (0, 1, 2):
         picture = next(folder.rglob(f"yama_S2EP04_0000{number}0.png"))
@@ -302,7 +302,7 @@ def test_both_spellings_of_six_and_rare_combinations_are_understood(folder: Path
     assert [row.reason for row in changes.open] == ["its folder names no character; Hinata and Kokona is kept"]
 
 
-def test_copies_strangers_and_losses_are_told(folder: Path) -> None:
+def test_copies_strangers_and_losses_are_reported(folder: Path) -> None:
     picture = next(folder.rglob("yama_S2EP04_000000.png"))
     shutil.copy(picture, folder / "holiday.png")
     picture.unlink()

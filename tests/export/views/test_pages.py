@@ -356,7 +356,7 @@ def test_a_frames_page_shows_the_caption_that_the_latest_recipe_gives_it(show: S
     assert "a still &lt;of&gt; it" in page
 
 
-def test_lists_on_the_form_take_full_width_commas_and_an_open_quote_is_told(show: Show, as_alice: Client) -> None:
+def test_lists_on_the_form_take_full_width_commas_and_an_open_quote_is_reported(show: Show, as_alice: Client) -> None:
     path = reverse("export_change", args=[show.collection.pk])
     good = {"act": "save", "recipe_name": "Lists", "caption.blacklist": ' parody，smile、\n"a, b" ,, '}
 

@@ -115,7 +115,7 @@ def test_what_is_drawn_is_kept_and_other_settings_are_drawn_anew(
     assert "0 of 5" in page_of(as_alice, show, "export_preview")
 
 
-def test_a_model_that_cannot_be_opened_is_told_once_and_tried_again_only_when_asked(
+def test_a_model_that_cannot_be_opened_is_reported_once_and_tried_again_only_when_asked(
     show: Show, as_alice: Client, model: Path, queues: str
 ) -> None:
     (model / "model.onnx").write_bytes(b"no graph")

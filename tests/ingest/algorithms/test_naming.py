@@ -133,7 +133,7 @@ def test_a_kind_is_read_the_same_in_a_bracket_and_outside(word: str, number: int
     assert outside.kind != "episode"
 
 
-def test_versions_double_and_half_episodes_are_told() -> None:
+def test_versions_double_and_half_episodes_are_reported() -> None:
     assert parse_name("Show - 03v2.mkv").version == 2
     assert parse_name("Show S01E01-E02.mkv").last_number == 2
     assert parse_name("Show - 11.5 [720p].mkv") == EpisodeName("Show", None, 11, None, True)

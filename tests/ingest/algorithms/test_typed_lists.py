@@ -111,7 +111,7 @@ def test_of_a_long_entry_with_an_open_quote_its_beginning_is_named() -> None:
 @pytest.mark.parametrize(
     ("data", "coding"), [(b"abc\xff", "UTF-8 (byte 3)"), (b"\xfe\xff\xd8\x00\x00a", "UTF-16 (byte 2)")]
 )
-def test_text_that_is_none_is_told_with_its_coding(data: bytes, coding: str) -> None:
+def test_text_that_is_none_is_reported_with_its_coding(data: bytes, coding: str) -> None:
     with pytest.raises(ListError) as caught:
         decode_text(data)
     assert coding in str(caught.value)

@@ -229,7 +229,7 @@ def test_the_commands_say_what_they_did(full: Collection, tmp_path: Path) -> Non
         call_command("restore", str(Path(__file__)))
 
 
-def test_a_file_that_is_missing_is_told(full: Collection, alice: User, tmp_path: Path) -> None:
+def test_a_file_that_is_missing_is_reported(full: Collection, alice: User, tmp_path: Path) -> None:
     name = Frame.objects.get(collection=full, index=1).file
     store().remove(name)
     assert write(collection=full, target=tmp_path / "b.zip").missing == (f"store/{name}",)
@@ -377,7 +377,7 @@ HOSTILE_HISTORY: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize("kind", HOSTILE_HISTORY)
-def test_history_that_undo_must_not_write_is_left_out_and_told(
+def test_history_that_undo_must_not_write_is_left_out_and_reported(
     full: Collection, alice: User, tmp_path: Path, kind: str
 ) -> None:
     write(collection=full, target=tmp_path / "b.zip")

@@ -173,7 +173,7 @@ def test_japanese_names_without_the_utf8_mark_are_read(tmp_path: Path, encoding:
         assert [(m.name, reader.read(m)) for m in reader.members] == [(name, b"data")]
 
 
-def test_what_operating_systems_leave_is_told_apart(tmp_path: Path) -> None:
+def test_what_operating_systems_leave_is_distinguished(tmp_path: Path) -> None:
     path = packed(tmp_path / "a.zip", [("__MACOSX/._a.png", b"x"), (".DS_Store", b"x"), ("a.png", b"x")])
     with ZipReader(path, name="a.zip") as reader:
         assert [m.name for m in reader.members] == ["a.png"]

@@ -90,7 +90,7 @@ def test_an_mp4_that_begins_with_another_box_is_read(tmp_path: Path) -> None:
 
 @settings(deadline=None, max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.binary(max_size=5000))
-def test_anything_that_is_no_film_is_refused_in_words(tmp_path: Path, data: bytes) -> None:
+def test_anything_that_is_no_film_is_refused_with_a_message(tmp_path: Path, data: bytes) -> None:
     path = tmp_path / "x.bin"
     path.write_bytes(data)
     try:

@@ -73,7 +73,7 @@ def test_a_small_text_costs_nothing() -> None:
 
 @pytest.mark.parametrize("junk", [b"\n", b"\0" * 7, b"\r\n--x\r\n"])
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "GIF"])
-def test_bytes_before_a_picture_are_passed_over_and_told(junk: bytes, kind: str, tmp_path: Any) -> None:
+def test_bytes_before_a_picture_are_passed_over_and_reported(junk: bytes, kind: str, tmp_path: Any) -> None:
     data = packed(kind)
     picture = read_picture(junk + data, name="a")
     assert np.array_equal(picture.rgb, read_picture(data, name="a").rgb)

@@ -151,7 +151,7 @@ def test_a_colour_profile_is_turned_to_srgb() -> None:
     assert np.abs(picture.rgb[5, 5].astype(int) - (220, 30, 30)).max() <= 8
 
 
-def test_a_damaged_profile_is_said_and_ignored() -> None:
+def test_a_damaged_profile_is_reported_and_ignored() -> None:
     picture = read_picture(encoded(drawing(), "PNG", icc_profile=b"no profile at all"), name="x.png")
     assert any("profile" in note for note in picture.notes)
     assert picture.rgb[5, 5].tolist() == [220, 30, 30]

@@ -125,7 +125,7 @@ def test_a_dark_scene_is_not_taken_for_bars(tmp_path: Path) -> None:
     assert taken(path, trim_bars=True)[1].box is None
 
 
-def test_wrong_choices_are_refused_in_words() -> None:
+def test_wrong_choices_are_refused_with_a_message() -> None:
     for choice, words in (({"mode": "all"}, "unknown mode 'all'"), ({"every_s": 0}, "more than 0 seconds")):
         with pytest.raises(ValueError, match=words):
             ExtractParams(**choice)  # type: ignore[arg-type]

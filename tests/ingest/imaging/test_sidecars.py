@@ -118,7 +118,7 @@ def test_namespaces_are_categories(separator: str) -> None:
     )  # fmt: skip
 
 
-def test_what_tells_of_the_file_is_no_tag_but_is_told() -> None:
+def test_what_tells_of_the_file_is_no_tag_but_is_reported() -> None:
     parsed = read("title:a walk\npage:3\n1girl\nscore: many")
     assert parsed.general == ("1girl",)
     assert parsed.left == ("title:a walk", "page:3", "score: many")
@@ -176,7 +176,7 @@ def test_json_of_gallery_dl_and_waifuc_is_read() -> None:
     assert waifuc.captions == ("A girl with long hair stands.",)
 
 
-def test_a_broken_file_is_told_and_the_others_count() -> None:
+def test_a_broken_file_is_reported_and_the_others_count() -> None:
     parsed = parse_side_files([("a.json", b'{"tags": ['), ("a.txt", b"1girl, hat")])
     assert parsed.general == ("1girl", "hat")
     assert parsed.left[0].startswith("a.json: invalid JSON")
@@ -208,7 +208,7 @@ def test_the_first_general_tag_keeps_its_first_letters() -> None:
     assert read("general: lean, general, angel").general == ("lean", "general", "angel")
 
 
-def test_hostile_tags_stay_text_on_one_line_and_too_many_are_told() -> None:
+def test_hostile_tags_stay_text_on_one_line_and_too_many_are_reported() -> None:
     parsed = parse_side_file("a.txt", "general: <script>alert(1)</script>, a\u202eb\x00c, ".encode() + b"x" * 300)
     assert parsed.general == ("<script>alert(1)</script>", "a_b_c")
     assert parsed.left[0].startswith("xxx")
@@ -236,7 +236,7 @@ def test_a_place_of_a_face_with_numbers_of_any_length_is_no_place(place: str) ->
     assert (parsed.character, parsed.boxes) == (("saber",), ())
 
 
-def test_a_file_that_nobody_foresaw_is_told_and_the_others_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_that_nobody_foresaw_is_reported_and_the_others_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(text: str, known: object) -> SideFacts:
         raise OverflowError("of a kind not met yet")
 

@@ -97,7 +97,7 @@ def test_a_write_that_the_system_cuts_short_leaves_nothing_half(tmp_path: Path) 
     assert [p.stat().st_size for p in tmp_path.rglob("*") if p.is_file()] == [1000]
 
 
-def test_a_full_file_system_is_told_as_such(tmp_path: Path) -> None:
+def test_a_full_file_system_is_reported_as_such(tmp_path: Path) -> None:
     """A real full tmpfs where we may mount one; else the kernel's own always-full device stands in."""
     mounted = tmp_path / "small"
     mounted.mkdir()

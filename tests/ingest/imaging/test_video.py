@@ -171,7 +171,7 @@ def test_of_a_film_cut_in_the_middle_the_rest_is_kept(tmp_path: Path) -> None:
         assert any("ends at 0:00:0" in line and "of 0:00:05.0" in line for line in video.warnings)
 
 
-def test_damage_in_the_middle_is_passed_over_and_told(tmp_path: Path) -> None:
+def test_damage_in_the_middle_is_passed_over_and_reported(tmp_path: Path) -> None:
     complete_film = write_film(tmp_path / "whole.ts", [scene(i // 4) for i in range(120)], options={"g": "12"})
     data = bytearray(complete_film.read_bytes())
     middle = len(data) // 2

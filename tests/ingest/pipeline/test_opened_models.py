@@ -97,7 +97,7 @@ def test_where_a_model_does_not_fit_all_others_go_and_it_is_opened_again(network
     assert sorted(models) == ["next", "processes"] and not models["processes"].closed
 
 
-def test_other_failures_and_a_model_that_fits_nowhere_are_told_at_once() -> None:
+def test_other_failures_and_a_model_that_fits_nowhere_are_reported_at_once() -> None:
     models = OpenedModels()
     models["other"] = (1, object())
     tries: list[str] = []

@@ -208,7 +208,7 @@ def test_the_log_says_which_frames_of_other_episodes_need_their_pictures_back(
     assert "other episodes" not in run(collection, first).stages.get(stage="dedup").log
 
 
-def test_a_threshold_that_is_none_is_refused_in_words(collection: Collection) -> None:
+def test_a_threshold_that_is_none_is_refused_with_a_message(collection: Collection) -> None:
     part = episode(collection, "one")
     with pytest.raises(BadInput, match=r"0\.5 to 1"):
         runs.start(collection=collection, episodes=[part], by=None, params={"dedup": {"threshold": 3}})

@@ -216,7 +216,7 @@ def test_pictures_of_the_last_release_get_their_files_again_from_the_source(
     assert left == named - {""}
 
 
-def test_what_a_run_stores_is_told(collection: Collection, alice: User, tmp_path: Path) -> None:
+def test_what_a_run_stores_is_reported(collection: Collection, alice: User, tmp_path: Path) -> None:
     noise = np.random.default_rng(1).integers(0, 255, (400, 500, 3)).astype(np.uint8)
     data = {"a.png": packed(Image.fromarray(noise), "PNG"), "b.gif": moving("GIF")}
     episode = sources.register(collection=collection, path=zipped(tmp_path / "a.zip", data), by=alice)

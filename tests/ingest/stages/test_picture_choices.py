@@ -125,7 +125,7 @@ def test_the_pictures_of_an_animation_become_frames_where_that_is_asked_for(
             assert np.array_equal(pixels(written[f"art_1movingp00{page}.png"]), np.asarray(noise(seed)))
 
 
-def test_more_pictures_than_a_file_may_give_are_left_out_and_told(
+def test_more_pictures_than_a_file_may_give_are_left_out_and_reported(
     collection: Collection, alice: User, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from ingest.stages import read_pictures

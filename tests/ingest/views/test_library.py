@@ -103,7 +103,7 @@ def test_nothing_outside_the_library_can_be_added_or_looked_at(
     assert "private.mkv</span>" not in html_of(answer)
 
 
-def test_other_roots_and_a_missing_setting_are_told(
+def test_other_roots_and_a_missing_setting_are_reported(
     as_alice: Client, collection: Collection, library: Path, settings: Any
 ) -> None:
     url = f"/c/{collection.pk}/add/library/"

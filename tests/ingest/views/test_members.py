@@ -74,7 +74,7 @@ def test_old_withdrawn_and_invented_links_say_the_same(as_alice: Client, collect
     [("bob", "a long pass phrase 7", "taken"), ("BOB", "a long pass phrase 7", "taken"), ("new", "short", "short"),
      ("new", "password123", "common"), ("a b<c>", "a long pass phrase 7", "valid"), ("", "a long pass phrase 7", "")],
 )  # fmt: skip
-def test_bad_names_and_passwords_are_told_and_the_link_still_works(
+def test_bad_names_and_passwords_are_reported_and_the_link_still_works(
     as_alice: Client, bob: User, collection: Collection, name: str, password: str, word: str
 ) -> None:
     token = link_of(as_alice, collection)

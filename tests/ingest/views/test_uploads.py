@@ -252,7 +252,7 @@ def test_a_disk_that_fills_up_in_the_middle_keeps_what_was_there(
     assert lead.post(url).status_code == 200
 
 
-def test_a_write_that_the_system_cuts_short_is_told_and_what_was_there_stays(
+def test_a_write_that_the_system_cuts_short_is_reported_and_what_was_there_stays(
     lead: Client, begin: Begin, tmp_path: Path
 ) -> None:
     """The limit on file sizes cuts a write in its middle, just as a full disk does."""
@@ -415,7 +415,7 @@ def test_several_pictures_without_script_are_one_group_and_a_name_that_comes_twi
         assert archive.namelist() == ["1.png", "1 (2).png"]
 
 
-def test_pictures_for_which_the_disk_is_too_full_are_told_and_the_film_beside_them_is_added(
+def test_pictures_for_which_the_disk_is_too_full_are_reported_and_the_film_beside_them_is_added(
     lead: Client, collection: Collection, tmp_path: Path
 ) -> None:
     """The limit on file sizes stands for a disk that fills up while the pictures are packed."""

@@ -39,7 +39,7 @@ def measure(collection: Collection, model: str = "builtin", **more: Any) -> Any:
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("model", ["builtin", "ccip-tiny"])
-def test_people_who_look_different_are_named_rightly_and_too_few_faces_are_told(
+def test_people_who_look_different_are_named_rightly_and_too_few_faces_are_reported(
     collection: Collection, cast: list[Face], model: str
 ) -> None:
     name_all(collection, cast)

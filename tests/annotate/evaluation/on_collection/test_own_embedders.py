@@ -152,7 +152,9 @@ def test_dropped_frames_denied_faces_and_nobodies_are_left_out(collection: Colle
     assert compare(collection).faces == 33
 
 
-def test_a_lost_crop_is_told_and_a_cancel_leaves_what_was_described(collection: Collection, cast: list[Face]) -> None:
+def test_a_lost_crop_is_reported_and_a_cancel_leaves_what_was_described(
+    collection: Collection, cast: list[Face]
+) -> None:
     class Impatient(Silent):
         steps = 0
 
@@ -176,7 +178,7 @@ def test_a_whole_shot_of_faces_has_no_neighbour_in_itself(collection: Collection
     assert comparison.nearest_same == 1.0 and comparison.pairs == ()  # nothing to compare
 
 
-def test_the_same_twice_and_too_few_faces_are_refused_in_words(collection: Collection) -> None:
+def test_the_same_twice_and_too_few_faces_are_refused_with_a_message(collection: Collection) -> None:
     item = open_embedder("builtin", settings.KOMA_MODELS_DIR)
     with pytest.raises(BadInput, match="two different embedders"):
         own.compare(collection, (item, open_embedder("builtin", settings.KOMA_MODELS_DIR)), Silent())

@@ -116,7 +116,7 @@ def test_hits_misses_and_alarms_are_counted_on_complete_frames_and_lead_to_them(
     assert "2 first found by elder" in scores.notes()[1]
 
 
-def test_of_many_frames_an_even_sample_is_measured_and_told(
+def test_of_many_frames_an_even_sample_is_measured_and_reported(
     collection: Collection, make_frame: MakeFrame, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(own, "FRAMES_MAX", 2)
@@ -126,7 +126,7 @@ def test_of_many_frames_an_even_sample_is_measured_and_told(
     assert scores.pictures == 2 and "sample of 2" in scores.notes()[-1]
 
 
-def test_a_lost_picture_is_told_and_no_truth_at_all_is_said_in_words(
+def test_a_lost_picture_is_reported_and_no_truth_at_all_is_reported(
     collection: Collection, make_frame: MakeFrame
 ) -> None:
     detector = open_detector("tiny", settings.KOMA_MODELS_DIR) if make_frame([], boxes=[]) else None
