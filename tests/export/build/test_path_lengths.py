@@ -63,7 +63,7 @@ def test_the_length_that_is_reported_is_that_of_the_longest_file(long_show: Show
 
     assert complete > 259
     (answer,) = [text for text in job.warnings if "Windows" in text]
-    assert f"the longest has {complete}, and 259 are possible" in answer
+    assert f"the longest has {complete}; the limit is 259" in answer
 
 
 @pytest.mark.django_db
