@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from django import template
+from django.utils.html import format_html
 
 from ingest import humane
 from ingest.algorithms import tag_words
@@ -30,6 +31,14 @@ def count(number: Any, noun: str) -> str:
 def moment(when: datetime) -> str:
     """2026-01-05T17:04:09+00:00, for machines."""
     return when.isoformat()
+
+
+@register.filter(expects_localtime=True)
+def ago(when: datetime | None) -> str:
+    """A <time> with the minute; static/js/ago.js turns it into "2 min ago" and keeps the minute as its title."""
+    if when is None:
+        return ""
+    return format_html('<time datetime="{}">{}</time>', moment(when), humane.minute(when))
 
 
 @register.filter
