@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Container, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 
 KEYS = ("episode", "shot", "character", "tag", "state", "reason", "faces", "score", "like", "is")
 # What models say of whole pictures comes as tags "class:comic"; of these subjects the bare word means the tag.
@@ -11,6 +12,7 @@ SUBJECTS = ("rating", "class", "aesthetic", "monochrome", "character_type", "qua
 _TERM = re.compile(r'(-?)(?:(\w+):)?("([^"]*)"|\S+)')
 _NUMBER = re.compile(r"(>=|<=|>|<|=)?(-?\d{1,9})")
 TERMS_MAX = 20
+WORDS_MAX = 5  # of a tag that is written with spaces
 
 
 class QueryError(ValueError):
@@ -19,14 +21,15 @@ class QueryError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Term:
-    """One condition. `key` is one of KEYS; a bare word is a tag."""
+    """One condition. `key` is one of KEYS; a bare word is a tag, or continues the one before it (`continues`)."""
 
     key: str
     value: str
     negative: bool = False
+    continues: bool = field(default=False, compare=False)
 
     def __str__(self) -> str:
-        value = f'"{self.value}"' if " " in self.value else self.value
+        value = f'"{self.value}"' if " " in self.value or self.value.endswith(",") else self.value
         return f"{'-' if self.negative else ''}{self.key}:{value}"
 
 
@@ -34,24 +37,57 @@ def parse(text: str) -> list[Term]:
     """Split a query into terms. Raises QueryError for a filter without a value or too many terms.
 
     Values with spaces stand in double quotes. A bare word means `tag:word`, also with a colon that no filter has
-    (`re:zero`); `annotate.queries.search` says so where there is no such tag either.
+    (`re:zero`); `annotate.queries.search` says so where there is no such tag either. Commas may part the terms.
     """
-    terms = []
+    terms: list[Term] = []
+    after_word = False
     for minus, key, raw, quoted in _TERM.findall(text):
+        if not key and raw == ",":
+            after_word = False
+            continue
+        is_quoted = raw.startswith('"')
+        value = quoted if is_quoted else raw.removesuffix(",")
         name = key.lower() or "tag"
-        if name in SUBJECTS and raw and not raw.startswith('"'):
-            terms.append(Term("tag", f"{name}:{raw}", bool(minus)))
-            continue
-        value = quoted if raw.startswith('"') else raw
-        if name not in KEYS:
-            terms.append(Term("tag", f"{key}:{value}", bool(minus)))
-            continue
-        if not value:
+        if name in KEYS and not value:
             raise QueryError(f"The filter {name}: needs a value.")
-        terms.append(Term(name, value, bool(minus)))
+        is_word = not is_quoted and (not key or name not in KEYS)
+        if name in SUBJECTS and value and not is_quoted:
+            terms.append(Term("tag", f"{name}:{value}", bool(minus)))
+        elif name in KEYS:
+            terms.append(Term(name, value, bool(minus), continues=is_word and after_word and not minus))
+        else:
+            terms.append(Term("tag", f"{key}:{value}", bool(minus)))
+        after_word = is_word and not raw.endswith(",")
     if len(terms) > TERMS_MAX:
         raise QueryError(f"At most {TERMS_MAX} filters at once.")
     return terms
+
+
+def spellings(terms: Sequence[Term]) -> set[str]:
+    """Every name that bare words beside each other can be together, with underscores: blue hair -> blue_hair."""
+    return {name for start in range(len(terms)) for name, _ in _together(terms, start)}
+
+
+def joined(terms: Sequence[Term], tags: Container[str]) -> list[Term]:
+    """The terms with words beside each other made one where `tags` holds that name; the longest name first."""
+    result: list[Term] = []
+    start = 0
+    while start < len(terms):
+        names = [(name, end) for name, end in _together(terms, start) if name in tags]
+        name, end = names[-1] if names else (terms[start].value, start + 1)
+        result.append(replace(terms[start], value=name))
+        start = end
+    return result
+
+
+def _together(terms: Sequence[Term], start: int) -> Iterator[tuple[str, int]]:
+    """Names of two words and more that begin with the term, each with the place behind its last word."""
+    name = terms[start].value
+    for end in range(start + 1, min(start + WORDS_MAX, len(terms))):
+        if not terms[end].continues:
+            return
+        name = f"{name}_{terms[end].value}"
+        yield name.lower(), end + 1
 
 
 def number(value: str) -> tuple[str, int]:

@@ -6,7 +6,7 @@ from typing import Any
 
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
-from annotate.algorithms.query import KEYS, QueryError, Term, number
+from annotate.algorithms.query import KEYS, QueryError, Term, joined, number, parse, spellings
 from annotate.models import (
     Character,
     CharacterAlias,
@@ -27,6 +27,21 @@ HITS_MAX = 5_000  # keys that are passed on; with more matches, the walk in page
 RARE_TAG_FRAMES = 150_000  # index entries: read within some tens of milliseconds
 LOOKUPS = {"=": "exact", ">=": "gte", "<=": "lte", ">": "gt", "<": "lt"}
 IS_VALUES = ("named", "unnamed", "excluded", "decided", "captioned", "described", "filecaptioned", "unread", "untagged")
+
+
+def terms_of(collection: Collection, text: str) -> list[Term]:
+    """The terms of a query. Words that are a tag of the collection together are one term: blue hair is blue_hair.
+
+    Raises QueryError. At most two small queries for names, none where no two words stand beside each other.
+    """
+    terms = parse(text)
+    names = spellings(terms)
+    if not names:
+        return terms
+    visible = Tag.objects.visible_in(collection.pk)
+    known = set(visible.filter(name__in=names).values_list("name", flat=True))
+    known |= set(visible.filter(aliases__name__in=names).values_list("aliases__name", flat=True))
+    return joined(terms, known)
 
 
 def frames(collection: Collection, terms: list[Term]) -> QuerySet[Frame]:
@@ -137,9 +152,11 @@ def _state(collection: Collection, value: str) -> Q:
 
 
 def _reason(collection: Collection, value: str) -> Q:
-    if value not in DropReason.values:
+    labels = {str(label).casefold(): reason for reason, label in DropReason.choices}
+    reason = labels.get(value.casefold().replace("_", " "), value)  # as the menu writes it
+    if reason not in DropReason.values:
         raise QueryError(f"reason: is one of {', '.join(DropReason.values)}, not {value!r}.")
-    return Q(state=FrameState.DROPPED, reason=value)
+    return Q(state=FrameState.DROPPED, reason=reason)
 
 
 def _faces(collection: Collection, value: str) -> Q:

@@ -15,7 +15,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_POST
 
 from annotate.actions import tags as tag_actions
-from annotate.algorithms.query import QueryError, Term, parse, with_term, without
+from annotate.algorithms.query import QueryError, Term, with_term, without
 from annotate.models import Character
 from annotate.queries import search
 from annotate.views.html_rows import parts, tiles
@@ -45,7 +45,7 @@ def frames(request: HttpRequest, collection: Collection) -> HttpResponse:
     query = request.GET.get("q", "").strip()
     problem, terms = "", []
     try:
-        terms = parse(query)
+        terms = search.terms_of(collection, query)
         rows = search.frames(collection, terms)
     except QueryError as error:
         problem, rows = str(error), Frame.objects.none()
@@ -173,7 +173,8 @@ def _chosen(request: HttpRequest, collection: Collection) -> list[Frame]:
     rows: QuerySet[Frame] = Frame.objects.filter(collection=collection).select_related("episode__source")
     if request.POST.get("all"):
         try:
-            rows = search.frames(collection, parse(request.POST.get("q", ""))).select_related("episode__source")
+            terms = search.terms_of(collection, request.POST.get("q", ""))
+            rows = search.frames(collection, terms).select_related("episode__source")
         except QueryError as error:
             raise BadInput(str(error)) from error
         frames = list(rows[: ALL_IN_FILTER_MAX + 1])

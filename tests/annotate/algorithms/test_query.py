@@ -4,7 +4,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from annotate.algorithms.query import KEYS, QueryError, Term, number, parse, with_term, without
+from annotate.algorithms.query import (
+    KEYS,
+    WORDS_MAX,
+    QueryError,
+    Term,
+    joined,
+    number,
+    parse,
+    spellings,
+    with_term,
+    without,
+)
 from annotate.queries.search import _CONDITIONS
 
 
@@ -25,6 +36,22 @@ def test_every_filter_that_is_offered_filters() -> None:
 @pytest.mark.parametrize("text", ["password:x", "user__password__startswith:a", "frame__collection:1"])
 def test_unknown_fields_are_tags_whose_name_has_a_colon(text: str) -> None:
     assert parse(text) == [Term("tag", text)]
+
+
+def test_the_longest_name_wins_and_no_word_is_used_twice() -> None:
+    terms = parse("cat girl ears hat")
+    assert joined(terms, {"cat_girl", "girl_ears", "cat_girl_ears"}) == parse("cat_girl_ears hat")
+    assert joined(terms, {"cat_girl", "girl_ears"}) == parse("cat_girl ears hat")
+
+
+def test_names_of_many_words_grow_with_their_number_and_no_faster() -> None:
+    terms = parse(" ".join(f"w{n}" for n in range(20)))
+    assert len(spellings(terms)) <= len(terms) * (WORDS_MAX - 1)
+
+
+def test_commas_part_terms_and_are_no_part_of_them() -> None:
+    assert parse("solo, faces:2, re:zero, -hat ,") == parse("solo faces:2 re:zero -hat")
+    assert spellings(parse("solo, hat")) == set()
 
 
 @pytest.mark.parametrize(("text", "found"), [("2", ("=", 2)), (">=3", (">=", 3)), ("<1", ("<", 1))])
@@ -48,7 +75,7 @@ terms_strategy = st.lists(
     st.builds(
         Term,
         st.sampled_from(KEYS),
-        st.text(st.characters(whitelist_categories=("L", "N"), whitelist_characters=" _"), min_size=1).filter(
+        st.text(st.characters(whitelist_categories=("L", "N"), whitelist_characters=" _,"), min_size=1).filter(
             str.strip
         ),
         st.booleans(),

@@ -18,14 +18,14 @@ from annotate.models import (
     ModelVersion,
     Tag,
 )
-from annotate.queries.search import IS_VALUES, frames
+from annotate.queries.search import IS_VALUES, frames, terms_of
 from ingest.models import Collection, Frame, FrameState
 
 pytestmark = pytest.mark.django_db
 
 
 def found(collection: Collection, text: str) -> list[int]:
-    return list(frames(collection, parse(text)).order_by("index").values_list("index", flat=True))
+    return list(frames(collection, terms_of(collection, text)).order_by("index").values_list("index", flat=True))
 
 
 def test_a_tag_with_a_colon_is_found_with_and_without_quotes(make_frames, collection: Collection) -> None:
@@ -35,6 +35,57 @@ def test_a_tag_with_a_colon_is_found_with_and_without_quotes(make_frames, collec
     for text in (name, f'"{name}"', f"tag:{name}", 're:"zero kara hajimeru isekai seikatsu"'):
         assert found(collection, text) == [0], text
     assert found(collection, f"-{name}") == [1]
+
+
+@pytest.fixture
+def hair(make_frames, collection: Collection) -> None:
+    """Frames 0 to 4 with blue_hair; both words as tags of their own; hair; a long name; nothing."""
+    tags = [["blue_hair"], ["blue", "hair"], ["hair"], ["hair_over_one_eye", "solo"], []]
+    for frame, names in zip(make_frames(5), tags, strict=True):
+        for name in names:
+            FrameTag.objects.create(frame=frame, tag=Tag.objects.get_or_create(name=name)[0])
+    Tag.objects.get(name="blue_hair").aliases.create(name="azure_hair")
+
+
+@pytest.mark.parametrize(
+    ("text", "indexes"),
+    [
+        ("blue hair", [0]),
+        ("Blue Hair", [0]),
+        ("azure hair", [0]),
+        ("blue, hair", [1]),
+        ("tag:blue tag:hair", [1]),
+        ('"blue" hair', [1]),
+        ("-blue hair", [1, 2, 3, 4]),
+        ("-blue -hair", [0, 3, 4]),
+        ("hair over one eye solo", [3]),
+        ("solo, hair over one eye", [3]),
+        ("hair -blue", [2]),
+        ("blue hair solo", []),
+    ],
+)
+def test_a_tag_is_found_as_pages_write_it_with_spaces(
+    hair: None, collection: Collection, text: str, indexes: list[int]
+) -> None:
+    assert found(collection, text) == indexes
+
+
+def test_words_that_are_no_tag_together_are_tags_of_their_own(hair: None, collection: Collection) -> None:
+    with pytest.raises(QueryError, match="no tag 'wings'"):
+        found(collection, "blue wings")
+
+
+def test_words_of_another_collection_do_not_join(hair: None, make_frames, alice) -> None:
+    other = Collection.objects.create(name="Other")
+    with pytest.raises(QueryError, match="no tag 'blue'"):
+        found(other, "blue hair")
+
+
+def test_a_reason_is_found_as_the_menu_writes_it(make_frames, collection: Collection) -> None:
+    frame, _ = make_frames(2)
+    Frame.objects.filter(pk=frame.pk).update(state=FrameState.DROPPED, reason="blend")
+    for text in ("reason:blend", 'reason:"blend of two shots"', "reason:blend_of_two_shots"):
+        assert found(collection, text) == [0], text
 
 
 @pytest.mark.parametrize("text", ["password:x", "user__password__startswith:a", "frame__collection:1", "charcter:Miku"])
