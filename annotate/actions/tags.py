@@ -107,9 +107,9 @@ def _apply(
             locked = Frame.objects.select_for_update().filter(collection=collection, pk__in=part).order_by("pk")
             present = [frame.pk for frame in locked.only("pk")]
             frame_count += len(present)
-            _decide(record, present, added, state=TagState.YES, by=by)
+            decide(record, present, added, state=TagState.YES, by=by)
             _take_contradicting(record, present, added)
-            _decide(record, present, removed, state=TagState.NO, by=by)
+            decide(record, present, removed, state=TagState.NO, by=by)
         if frame_count != len(keys):
             raise Conflict(f"{len(keys) - frame_count} of these frames no longer exist. Reload the page.")
         record.operation.summary = _summary(added, removed, frames=len(keys))
@@ -138,7 +138,7 @@ def _take_contradicting(record: Recorder, frames: list[int], added: list[Tag]) -
     FrameTag.objects.filter(pk__in=[row.pk for row in gone]).delete()
 
 
-def _decide(record: Recorder, frames: list[int], tags: list[Tag], *, state: TagState, by: Any) -> None:
+def decide(record: Recorder, frames: list[int], tags: list[Tag], *, state: TagState, by: Any) -> None:
     """Write a person's yes or no for each frame and tag where it differs."""
     if not tags or not frames:
         return
@@ -157,9 +157,8 @@ def _decide(record: Recorder, frames: list[int], tags: list[Tag], *, state: TagS
                 changed.append((row, before))
     for row in FrameTag.objects.bulk_create(fresh, batch_size=BATCH):
         record.created(row, frame_id=row.frame_id)
-    FrameTag.objects.bulk_update(
-        [row for row, _ in changed], ["state", "score", "model_version", "by", "by_person"], batch_size=BATCH
-    )
+    keys = [row.pk for row, _ in changed]
+    FrameTag.objects.filter(pk__in=keys).update(state=state, score=1.0, model_version=None, by=by, by_person=True)
     for row, before in changed:
         record.changed(row, before=before, frame_id=row.frame_id)
 
