@@ -17,6 +17,7 @@ from annotate.views import (
     names,
     own_quality,
     quality,
+    tags,
 )
 
 C = "c/<int:collection_id>"
@@ -44,6 +45,9 @@ urlpatterns = [
     path(f"{C}/frames/<int:frame_id>/tags/", frame.frame_tags, name="frame_tags"),
     path(f"{C}/frames/<int:frame_id>/characters/", frame.characters_change, name="frame_characters"),
     path(f"{C}/frames/<int:frame_id>/caption/change/", frame.caption_change, name="caption_change"),
+    path(f"{C}/tags/", tags.tags, name="tags"),
+    path(f"{C}/tags/preview/", tags.preview, name="tags_preview"),
+    path(f"{C}/tags/change/", tags.change, name="tags_change"),
     path(f"{C}/faces/", faces.faces, name="faces"),
     path(f"{C}/faces/change/", faces.faces_change, name="faces_change"),
     path(f"{C}/faces/<int:face_id>/change/", frame.face_change, name="face_change"),

@@ -130,6 +130,8 @@ NEEDS_NONE = {
     "models_act": "adds a job", "export_faces": "adds a job that is kept by its content",
     "frame_tags": "only what one adds or removes is applied, to the tags as they are now",
     "frames_change": "those on which others decided stay, see test_frames_that_another_person_decided_since_stay",
+    "tags_preview": "changes nothing",
+    "tags_change": "replaces the tags that frames have now, and leaves those that people removed",
     "frame_characters": "yes or no to one character of the frame, with its line and its undo",
     "character_tag": "adds", "site_upload_discard": "deletes an upload that nobody sends any more",
     "compare_answer": "yes or no to one tag, which is added or removed as it is now",

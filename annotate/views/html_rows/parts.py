@@ -14,6 +14,7 @@ from django.urls import reverse
 
 from annotate.algorithms.query import Term
 from annotate.models import NamedBy
+from ingest.algorithms.tag_words import spaced
 from ingest.humane import timecode
 from ingest.models import Collection, episode_label
 from ingest.templatetags.humane import score
@@ -75,6 +76,20 @@ def bars(counts: Mapping[int, Mapping[int, int]], people: Iterable[int], labels:
                 rows.append((left + outlines[n], f"{label}: {n:,}"))
         bars_by_key[person] = render_macro("annotate/cards.html", "bars", rows) if rows else ""
     return bars_by_key
+
+
+def tag_rows(tags: Iterable[Any], *, frames: str, may_pick: bool) -> str:
+    """Rows of the table of tags: with `n` frames and `removed` of them. `frames` is the address of the frames page."""
+    shown = list(tags)
+    most = max((tag.n for tag in shown), default=1)
+    rows = [
+        (
+            *(tag.name, spaced(tag.name), tag.get_category_display(), tag.n, tag.removed),
+            *(round(tag.n / most, 3), quote(f'tag:"{tag.name}"')),
+        )
+        for tag in shown
+    ]
+    return render_macro("annotate/tags.html", "tags", rows, frames=frames, may_pick=may_pick)
 
 
 def cards(people: Iterable[Any], *, files: str, characters: str) -> str:
